@@ -1,0 +1,34 @@
+/*
+ * limits.h - every bound on what comes from outside, with its reason. A bound that a user may set has its
+ * default here; the tables of the programs' options refer to it.
+ */
+#ifndef CW_BASE_LIMITS_H
+#define CW_BASE_LIMITS_H
+
+/* A push body before decompression: Loki's gRPC default is 4 MiB, clients batch up to 1 MiB; 64 MiB leaves room for one
+ * 100 MB-class mistake to be refused by size rather than by memory. */
+#define CW_LIMIT_PUSH_BODY_BYTES (64u << 20)
+/* The same after decompression. Loki: 100 MiB (max_recv_msg_size times its factor). */
+#define CW_LIMIT_PUSH_RAW_BYTES (128u << 20)
+/* Streams and entries in one push: a body of the size above cannot name more useful ones. */
+#define CW_LIMIT_PUSH_STREAMS (1u << 20)
+#define CW_LIMIT_PUSH_ENTRIES (16u << 20)
+/* Loki's defaults (limits_config). */
+#define CW_LIMIT_LABEL_NAME_BYTES 1024
+#define CW_LIMIT_LABEL_VALUE_BYTES 2048
+#define CW_LIMIT_LABELS_PER_STREAM 15
+#define CW_LIMIT_LINE_BYTES (256u << 10)
+#define CW_LIMIT_METADATA_BYTES (64u << 10)
+#define CW_LIMIT_METADATA_COUNT 128
+/* A query's text; Loki's max_query_bytes... is unbounded, its parser refuses over 128 KiB (errMaxInputSize = 131072). */
+#define CW_LIMIT_QUERY_BYTES 131072
+/* Nesting of an expression: the parser recurses, each level is some 200 bytes of stack. */
+#define CW_LIMIT_QUERY_DEPTH 500
+/* A configuration file: larger ones are a mistake (a log given as config). */
+#define CW_LIMIT_CONFIG_BYTES (4u << 20)
+/* HTTP: request line and headers; form bodies of queries. */
+#define CW_LIMIT_HTTP_HEADER_BYTES (256u << 10)
+#define CW_LIMIT_HTTP_FORM_BYTES (4u << 20)
+#define CW_LIMIT_TENANT_BYTES 150
+
+#endif

@@ -1,0 +1,28 @@
+/*
+ * pool.h - a fixed set of worker threads with two priorities and bounded queues per group.
+ *
+ * A group is a set of jobs that somebody waits for (the work units of one query). Groups of one priority are
+ * served in turn, so that a large query does not starve a small one. CW_POOL_LOW runs only when nothing else
+ * waits (merges).
+ *
+ * Ownership  A job's argument stays the submitter's; it must live until the job ran.
+ * Threads    Any thread may submit and wait; never wait from inside a job of the same pool.
+ */
+#ifndef CW_BASE_POOL_H
+#define CW_BASE_POOL_H
+#include "common/base/err.h"
+
+struct cw_pool;
+struct cw_pool_group;
+enum cw_pool_priority { CW_POOL_NORMAL, CW_POOL_LOW };
+typedef void (*cw_pool_fn)(void *arg);
+
+struct cw_pool *cw_pool_new(unsigned nthreads);      /* 0: one per online core */
+void cw_pool_free(struct cw_pool **pool);            /* runs what is queued, then joins */
+unsigned cw_pool_threads(const struct cw_pool *pool);
+struct cw_pool_group *cw_pool_group_new(struct cw_pool *pool, enum cw_pool_priority priority);
+void cw_pool_submit(struct cw_pool_group *group, cw_pool_fn fn, void *arg);
+void cw_pool_wait(struct cw_pool_group *group);      /* until all submitted jobs of the group ran */
+void cw_pool_group_free(struct cw_pool_group **group); /* waits first */
+
+#endif

@@ -1,0 +1,44 @@
+/*
+ * regex.h - RE2's (Go's) regular expressions, run by PCRE2's JIT.
+ *
+ * regex_syntax.c parses the pattern with Go's grammar, refuses what Go refuses with Go's texts, finds the literals that
+ * every match must hold, and prints the PCRE2 pattern with Go's meaning ($, \s, bytes that are not UTF-8, (?i) folding).
+ * A match limit bounds backtracking; past it pcre2_dfa_match decides; past its limit the match fails with
+ * CW_E_LIMIT and names the pattern. A pattern from outside never hangs a thread.
+ *
+ * Ownership  A cw_regex owns its program; free it once.
+ * Threads    Compiled once, then shared by any threads; match data and JIT stacks are per thread.
+ */
+#ifndef CW_MATCH_REGEX_H
+#define CW_MATCH_REGEX_H
+#include <stdbool.h>
+#include <stddef.h>
+#include "common/base/err.h"
+#include "common/base/str.h"
+
+struct cw_regex;
+
+enum cw_regex_flags {
+    CW_REGEX_SEARCH = 0,       /* anywhere in the text: line filters, regexp stages */
+    CW_REGEX_FULL = 1,         /* the whole text: matchers and label filters (^(?:...)$) */
+    CW_REGEX_DOT_NEWLINE = 2,  /* '.' matches a newline: stream selectors */
+};
+
+/* CW_E_INVALID with Go's text ("error parsing regexp: missing closing ): `a(`"). */
+int cw_regex_compile(struct cw_str pattern, unsigned flags, struct cw_regex **out, struct cw_err *err) CW_MUST_USE;
+void cw_regex_free(struct cw_regex **regex);
+/* 1 match, 0 none, negative CW_E_LIMIT. */
+int cw_regex_match(const struct cw_regex *regex, struct cw_str text, struct cw_err *err) CW_MUST_USE;
+/* As match, with the captured groups: group i is groups[i] (ptr NULL: not set), group 0 the match. At most n are set. */
+int cw_regex_captures(const struct cw_regex *regex, struct cw_str text, struct cw_str *groups, size_t n, struct cw_err *err) CW_MUST_USE;
+unsigned cw_regex_ngroups(const struct cw_regex *regex);            /* without group 0 */
+struct cw_str cw_regex_group_name(const struct cw_regex *regex, unsigned group);  /* empty when it has none */
+struct cw_str cw_regex_pattern(const struct cw_regex *regex);       /* as it was given */
+/* Does it match the empty text? (Loki's rule that a selector needs a matcher which does not.) */
+bool cw_regex_matches_empty(const struct cw_regex *regex);
+/* The longest literal that every match holds; empty when there is none. *nocase_out: only up to ASCII case. */
+struct cw_str cw_regex_literal(const struct cw_regex *regex, bool *nocase_out);
+/* If the pattern is only an alternation of literals (a|b|c, with FULL: a set of values), they; else n = 0. Borrowed from the regex. */
+const struct cw_str *cw_regex_alternatives(const struct cw_regex *regex, size_t *n_out);
+
+#endif

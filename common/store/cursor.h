@@ -1,0 +1,131 @@
+/*
+ * cursor.h - the hinge between storage and the query engine: everything that yields entries (a part, the head, a file, a
+ * remote ingester) is a source; a scan of a source gives work units; a unit opened is a cursor; a cursor yields batches.
+ * Line filters run beside the data; the engine never knows where entries come from.
+ *
+ * Ownership  Sources are reference counted (parts are shared by queries and merges). A batch is borrowed from its cursor
+ *            and dies at the next cw_cursor_next() or _close().
+ * Units      Ranges are half open: start_ns <= t < end_ns.
+ * Threads    A source is shared by any threads. A unit and its cursor belong to one thread at a time; units of one scan are
+ *            opened on many worker threads at once.
+ * Errors     CW_E_IO, CW_E_CORRUPT (one bad block: counted in stats, the rest is served; only a lost source is an error),
+ *            CW_E_CANCELED when scan->cancel is raised, CW_E_LIMIT.
+ */
+#ifndef CW_STORE_CURSOR_H
+#define CW_STORE_CURSOR_H
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include "common/base/err.h"
+#include "common/labels/labels.h"
+#include "common/match/line_filter.h"
+#include "common/match/selector.h"
+
+/* What a scan wants in its batches beside the count of rows. Asking for less is faster. */
+enum cw_need {
+    CW_NEED_TIMES = 1,    /* ts_ns; without it a unit that lies in the range whole need not decode times */
+    CW_NEED_LINES = 2,    /* lines */
+    CW_NEED_SIZES = 4,    /* line lengths (bytes_over_time); lines imply them */
+    CW_NEED_METADATA = 8, /* structured metadata */
+};
+
+/* What each step skipped and cost; summed over units by the engine. Atomics: many threads add. */
+struct cw_scan_stats {
+    atomic_uint_fast64_t streams_matched, blocks_read, blocks_skipped, bytes_stored_read, bytes_decompressed;
+    atomic_uint_fast64_t rows_seen, rows_matched, corrupt_blocks;
+};
+
+struct cw_scan {
+    const struct cw_selector *selector;            /* NULL: every stream */
+    int64_t start_ns, end_ns;
+    const struct cw_line_filter *const *filters;   /* all must hold */
+    size_t nfilters;
+    unsigned need;                                 /* enum cw_need */
+    bool newest_first;                             /* order of batches and rows within a unit */
+    const atomic_bool *cancel;                     /* may be NULL */
+    struct cw_scan_stats *stats;                   /* may be NULL */
+};
+
+struct cw_stream_ref {
+    struct cw_hash128 id;
+    struct cw_labels labels;                       /* borrowed from the source: lives as long as the source is held */
+};
+
+/* Rows of one stream, ordered by time (ties in order of arrival; both reversed when newest_first). n > 0. */
+struct cw_entry_batch {
+    struct cw_stream_ref stream;
+    size_t n;
+    const int64_t *ts_ns;                /* NULL when not needed */
+    const struct cw_str *lines;          /* NULL when not needed */
+    const uint32_t *sizes;               /* NULL when neither sizes nor lines were asked for */
+    const struct cw_labels *metadata;    /* per row, sorted and sanitised; NULL: no row of the batch has any */
+};
+
+struct cw_cursor;
+struct cw_cursor_ops {
+    int (*next)(struct cw_cursor *cursor, struct cw_entry_batch *out, struct cw_err *err); /* 1 a batch, 0 the end */
+    void (*close)(struct cw_cursor *cursor);
+};
+struct cw_cursor {                       /* first member of every cursor */
+    const struct cw_cursor_ops *ops;
+};
+
+/* A piece of a scan that one thread does: a block, or a stream of the head. */
+struct cw_unit {
+    struct cw_source *source;            /* borrowed */
+    uint64_t key;                        /* the source's own: which block or stream */
+    int64_t min_ns, max_ns;              /* inclusive: times that rows of it may have */
+    uint64_t bytes;                      /* estimate of what it decompresses */
+};
+struct cw_units {
+    struct cw_unit *items;               /* heap; free with cw_units_fini() */
+    size_t n, cap;
+};
+
+/* Called per stream; nonzero stops and is returned. */
+typedef int (*cw_stream_fn)(void *arg, const struct cw_stream_ref *stream);
+
+struct cw_index_stats {
+    uint64_t streams, chunks, bytes, entries;
+};
+
+struct cw_source;
+struct cw_source_ops {
+    /* Append the units whose streams and times may match; in any order. */
+    int (*plan)(struct cw_source *source, const struct cw_scan *scan, struct cw_units *out, struct cw_err *err);
+    int (*open)(struct cw_source *source, const struct cw_scan *scan, const struct cw_unit *unit, struct cw_cursor **out, struct cw_err *err);
+    /* Streams that match and have entries whose block touches the range (labels, series; may be wider than exact). */
+    int (*streams)(struct cw_source *source, const struct cw_selector *selector, int64_t start_ns, int64_t end_ns, cw_stream_fn fn, void *arg, struct cw_err *err);
+    /* Add to *out. */
+    int (*stats)(struct cw_source *source, const struct cw_selector *selector, int64_t start_ns, int64_t end_ns, struct cw_index_stats *out, struct cw_err *err);
+    void (*destroy)(struct cw_source *source);   /* the last reference is gone */
+};
+struct cw_source {                       /* first member of every source */
+    const struct cw_source_ops *ops;
+    atomic_int refs;                     /* born with 1 */
+    int64_t min_ns, max_ns;              /* inclusive; min > max: empty */
+};
+
+struct cw_source *cw_source_ref(struct cw_source *source);
+void cw_source_unref(struct cw_source **source);
+int cw_cursor_next(struct cw_cursor *cursor, struct cw_entry_batch *out, struct cw_err *err) CW_MUST_USE;
+void cw_cursor_close(struct cw_cursor **cursor);
+void cw_units_add(struct cw_units *units, struct cw_unit unit);
+void cw_units_fini(struct cw_units *units);
+
+/* A consistent set of sources of one tenant: every acknowledged entry is in exactly one of them. */
+struct cw_snapshot {
+    struct cw_source **sources;          /* referenced; heap */
+    size_t n;
+};
+void cw_snapshot_fini(struct cw_snapshot *snapshot);
+
+/* Whoever keeps entries (the ingester's store, a data directory opened for reading) gives snapshots. */
+struct cw_entry_store {
+    void *ctx;
+    int (*snapshot)(void *ctx, struct cw_str tenant, struct cw_snapshot *out, struct cw_err *err);
+    /* A sentence for the answer's `warnings` while not everything is readable (WAL replay), else an empty text. */
+    struct cw_str (*warning)(void *ctx);
+};
+
+#endif

@@ -1,0 +1,79 @@
+/*
+ * push.h - what a push says, whatever its format: streams of entries, and the delivery of a cordwood shipper.
+ *
+ * Each push_<format>.c decodes a body into one cw_push without copying text: labels' text, lines and metadata borrow from
+ * the (decompressed) body, or from the arena where the format escapes.
+ *
+ * Delivery (exactly once). A cordwood shipper adds to Loki's `PushRequest` the field number 1000, which Loki and
+ * VictoriaLogs skip:
+ *   message Delivery { bytes shipper = 1;    // 16 bytes, the shipper's uuid, kept beside its positions
+ *                      bytes session = 2;    // 16 bytes, drawn at each start
+ *                      repeated Range ranges = 3; repeated Confirm confirms = 4; }
+ *   message Range    { bytes source = 1;     // 16 bytes, drawn when the source was first seen
+ *                      uint64 generation = 2; uint64 from = 3; uint64 to = 4; }
+ *   message Confirm  { bytes source = 1; uint64 generation = 2; uint64 offset = 3; }  // positions on disk passed it
+ * The tenant comes from the request's header. A push with a Delivery is stored whole or refused whole. Ranges are offsets
+ * in the source, half open. A source is known to the store as (tenant, shipper, source, generation).
+ * A push with confirms and no ranges and no streams is allowed.
+ */
+#ifndef CW_WIRE_PUSH_H
+#define CW_WIRE_PUSH_H
+#include <stdbool.h>
+#include <stdint.h>
+#include "common/base/arena.h"
+#include "common/base/buf.h"
+#include "common/base/err.h"
+#include "common/base/str.h"
+#include "common/labels/labels.h"
+
+struct cw_push_entry {
+    int64_t ts_ns;
+    struct cw_str line;
+    const struct cw_label *metadata;   /* as sent: not sorted, not sanitised */
+    uint32_t nmetadata;
+};
+
+struct cw_push_stream {
+    struct cw_str labels_text;         /* `{a="b"}` as sent; empty when `labels` is set */
+    struct cw_labels labels;           /* JSON pushes give pairs; n = 0 and labels_text set for protobuf */
+    struct cw_push_entry *entries;
+    size_t nentries;
+};
+
+struct cw_id128 {
+    uint8_t bytes[16];
+};
+
+struct cw_push_range {
+    struct cw_id128 source;
+    uint64_t generation, from, to;
+};
+struct cw_push_confirm {
+    struct cw_id128 source;
+    uint64_t generation, offset;
+};
+
+struct cw_push_delivery {
+    bool present;
+    struct cw_id128 shipper, session;
+    struct cw_push_range *ranges;
+    size_t nranges;
+    struct cw_push_confirm *confirms;
+    size_t nconfirms;
+};
+
+struct cw_push {
+    struct cw_push_stream *streams;
+    size_t nstreams;
+    size_t nentries;                   /* over all streams */
+    uint64_t line_bytes;               /* over all entries */
+    struct cw_push_delivery delivery;
+};
+
+/* `body` is decompressed already. CW_E_INVALID in Loki's words; a time that int64 nanoseconds cannot hold is CW_E_INVALID. */
+int cw_push_loki_protobuf_decode(struct cw_str body, struct cw_arena *arena, struct cw_push *out, struct cw_err *err) CW_MUST_USE;
+int cw_push_loki_json_decode(struct cw_str body, struct cw_arena *arena, struct cw_push *out, struct cw_err *err) CW_MUST_USE;
+/* Encode for a shipper or the CLI: streams need labels_text. */
+void cw_push_loki_protobuf_encode(const struct cw_push *push, struct cw_buf *out);
+
+#endif

@@ -1,0 +1,49 @@
+/*
+ * querier.h - the querier's only public header: mounts the query API on an HTTP server, over whoever keeps the entries.
+ *
+ * Ownership  The querier borrows the server, the store and the pool; they outlive it.
+ * Threads    Handlers run on the server's threads and hand queries to the pool's.
+ */
+#ifndef CW_QUERIER_QUERIER_H
+#define CW_QUERIER_QUERIER_H
+#include <stdbool.h>
+#include <stdint.h>
+#include "common/base/err.h"
+#include "common/base/pool.h"
+#include "common/net/http_server.h"
+#include "common/store/cursor.h"
+
+/* Loki's limits_config names and defaults; 0 is no limit where Loki says so. */
+struct cw_query_limits {
+    uint32_t max_entries_limit_per_query;   /* 5000 */
+    uint32_t max_query_series;              /* 500 */
+    int64_t max_query_length_ns;            /* 721 h */
+    int64_t max_query_lookback_ns;          /* 0 */
+    int64_t max_query_range_ns;             /* 0 */
+    int64_t query_timeout_ns;               /* 1 min */
+    uint32_t max_streams_matchers_per_query;/* 1000 */
+    uint64_t query_memory_bytes;            /* allowance of one query */
+    bool volume_enabled;
+};
+void cw_query_limits_default(struct cw_query_limits *limits);
+
+struct cw_querier_options {
+    struct cw_http_server *server;
+    struct cw_entry_store store;
+    struct cw_pool *pool;
+    /* The tenant of a request ("fake" without auth); answers the request itself (401) and returns false when it has none. */
+    bool (*tenant)(void *ctx, struct cw_http_request *request, struct cw_str *tenant_out);
+    /* Limits of a tenant now (they may be reloaded). */
+    void (*limits)(void *ctx, struct cw_str tenant, struct cw_query_limits *out);
+    void *ctx;
+};
+
+struct cw_querier;
+/* Mounts the routes of api/routes.c; before cw_http_server_start(). */
+int cw_querier_new(const struct cw_querier_options *options, struct cw_querier **out, struct cw_err *err) CW_MUST_USE;
+/* Waits for queries under way (the server is stopped before). */
+void cw_querier_free(struct cw_querier **querier);
+/* Queries, entries and bytes since the start, for the ingester's /metrics: appends Prometheus text. */
+void cw_querier_metrics(const struct cw_querier *querier, struct cw_buf *out);
+
+#endif

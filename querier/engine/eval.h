@@ -1,0 +1,42 @@
+/*
+ * eval.h - a metric expression to its result. What needs entries (the range aggregations) is listed first, fed by whoever
+ * scans; the rest is arithmetic on tables.
+ *
+ *     cw_eval_check(query->root)                     501 for what is not built yet, by name
+ *     eval = cw_eval_new(root, grid, kind, options)
+ *     for each cw_eval_range_agg(eval, i):           scan and feed (range_agg.h); each leaf has its own bounds and filters
+ *     cw_eval_run(eval, &result)
+ *
+ * Ownership  Borrows the expression and the allowance; owns the range aggregations.
+ * Threads    new, run and free on one thread; between them the range aggregations are fed as range_agg.h says.
+ * Errors     CW_E_NOT_IMPLEMENTED, CW_E_LIMIT, CW_E_INTERNAL (Loki answers 500 to wrong vector matching), CW_E_INVALID.
+ */
+#ifndef CW_ENGINE_EVAL_H
+#define CW_ENGINE_EVAL_H
+#include "common/logql/ast.h"
+#include "querier/engine/range_agg.h"
+#include "querier/engine/sample.h"
+
+enum cw_eval_kind { CW_EVAL_INSTANT, CW_EVAL_RANGE };
+
+struct cw_eval_options {
+    struct cw_allowance *allowance;   /* may be NULL */
+    size_t max_series;                /* max_query_series; 0: no bound */
+    const atomic_bool *cancel;        /* may be NULL */
+};
+
+struct cw_eval;
+
+/* Whether everything in the expression (log or metric) can be evaluated; CW_E_NOT_IMPLEMENTED with a sentence that names the
+ * construct. */
+int cw_eval_check(const struct cw_expr *expr, struct cw_err *err) CW_MUST_USE;
+/* `expr` is a metric expression that passed the check. */
+int cw_eval_new(const struct cw_expr *expr, const struct cw_grid *grid, enum cw_eval_kind kind,
+                const struct cw_eval_options *options, struct cw_eval **out, struct cw_err *err) CW_MUST_USE;
+void cw_eval_free(struct cw_eval **eval);
+size_t cw_eval_nrange_aggs(const struct cw_eval *eval);
+struct cw_range_agg *cw_eval_range_agg(struct cw_eval *eval, size_t idx);
+/* Once, after all range aggregations were fed and merged. *out is the caller's (cw_result_fini()). */
+int cw_eval_run(struct cw_eval *eval, struct cw_result *out, struct cw_err *err) CW_MUST_USE;
+
+#endif

@@ -19,7 +19,8 @@ int64_t cw_clock_now_ns(void);   /* wall */
 int64_t cw_clock_mono_ns(void);  /* monotonic */
 int64_t cw_clock_thread_cpu_ns(void);
 
-/* "2026-01-05T10:00:00Z", fraction up to 9 digits, offsets; false when it is none or does not fit int64. */
+/* "2026-01-05T10:00:00Z", fraction (digits past the ninth are dropped, as Go does), offsets;
+ * false when it is none or does not fit int64. */
 bool cw_time_parse_rfc3339(struct cw_str s, int64_t *ns_out);
 /* RFC 3339 in UTC with the digits that are needed (Go's RFC3339Nano). */
 void cw_time_format_rfc3339(int64_t ns, struct cw_buf *out);

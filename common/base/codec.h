@@ -20,7 +20,7 @@ enum cw_codec {
     CW_CODEC_DEFLATE = 5,  /* raw; zlib-wrapped input is accepted too */
 };
 
-/* Append the decompressed bytes to *out; at most `max_bytes` of them. For LZ4 and NONE the result must be exactly `max_bytes`. */
+/* Append the decompressed bytes to *out, whose length is as before on an error; at most `max_bytes` of them. For LZ4 and NONE the result must be exactly `max_bytes`. */
 int cw_codec_decompress(enum cw_codec codec, struct cw_str in, size_t max_bytes, struct cw_buf *out, struct cw_err *err) CW_MUST_USE;
 /* Append the compressed bytes to *out. */
 int cw_codec_compress(enum cw_codec codec, struct cw_str in, struct cw_buf *out, struct cw_err *err) CW_MUST_USE;

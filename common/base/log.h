@@ -13,7 +13,7 @@ enum cw_log_format { CW_LOG_LOGFMT, CW_LOG_JSON };
 
 /* Before the first thread. The default is info and logfmt. */
 void cw_log_init(enum cw_log_level level, enum cw_log_format format);
-/* "debug", "info", "warn", "error"; false for any other name. */
+/* "debug", "info", "warn", "error": 1; any other name: 0. */
 int cw_log_level_parse(struct cw_str name, enum cw_log_level *out);
 void cw_log_write(enum cw_log_level level, const char *fmt, ...) CW_PRINTF(2, 3);
 extern enum cw_log_level cw_log_threshold;

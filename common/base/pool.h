@@ -7,6 +7,8 @@
  *
  * Ownership  A job's argument stays the submitter's; it must live until the job ran.
  * Threads    Any thread may submit and wait; never wait from inside a job of the same pool.
+ * Bounds     With CW_POOL_GROUP_JOBS queued in its group cw_pool_submit() waits, but not when a job of the same pool
+ *            calls it: its own thread is one of those that make room.
  */
 #ifndef CW_BASE_POOL_H
 #define CW_BASE_POOL_H
@@ -15,10 +17,11 @@
 struct cw_pool;
 struct cw_pool_group;
 enum cw_pool_priority { CW_POOL_NORMAL, CW_POOL_LOW };
+enum { CW_POOL_GROUP_JOBS = 4096 };
 typedef void (*cw_pool_fn)(void *arg);
 
 struct cw_pool *cw_pool_new(unsigned nthreads);      /* 0: one per online core */
-void cw_pool_free(struct cw_pool **pool);            /* runs what is queued, then joins */
+void cw_pool_free(struct cw_pool **pool);            /* joins; all groups must have been freed, so all jobs ran */
 unsigned cw_pool_threads(const struct cw_pool *pool);
 struct cw_pool_group *cw_pool_group_new(struct cw_pool *pool, enum cw_pool_priority priority);
 void cw_pool_submit(struct cw_pool_group *group, cw_pool_fn fn, void *arg);

@@ -44,7 +44,7 @@ static inline struct cw_str cw_str_sub(struct cw_str s, size_t from, size_t to)
         to = s.len;
     if (from > to)
         from = to;
-    return (struct cw_str){s.ptr + from, to - from};
+    return (struct cw_str){from > 0 ? s.ptr + from : s.ptr, to - from}; /* NULL + 0 is undefined */
 }
 /* Order by bytes, then by length: <0, 0, >0. */
 int cw_str_cmp(struct cw_str a, struct cw_str b);

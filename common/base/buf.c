@@ -1,0 +1,128 @@
+#include "common/base/buf.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/arena.h"
+#include "common/base/assert.h"
+
+enum { BUF_FIRST_BYTES = 256 };
+
+void cw_buf_init(struct cw_buf *buf, size_t max)
+{
+    /* One byte stays free for the NUL of cw_buf_z(). */
+    *buf = (struct cw_buf){.max = CW_MIN(max, SIZE_MAX / 2)};
+}
+
+void cw_buf_fini(struct cw_buf *buf)
+{
+    free(buf->ptr);
+    cw_buf_init(buf, buf->max);
+}
+
+void cw_buf_clear(struct cw_buf *buf)
+{
+    buf->len = 0;
+    buf->failed = false;
+}
+
+/* Memory for `size` bytes; not bound by max, which counts only what is in use. */
+static void buf_hold(struct cw_buf *buf, size_t size)
+{
+    if (size <= buf->cap)
+        return;
+    size_t cap = CW_MAX(buf->cap, (size_t)BUF_FIRST_BYTES);
+    while (cap < size)
+        cap = cap > SIZE_MAX / 2 ? size : cap * 2;
+    /* The last doubling does not pass the cap by more than the NUL. */
+    if (cap > buf->max + 1)
+        cap = CW_MAX(buf->max + 1, size);
+    buf->ptr = cw_mem_resize(buf->ptr, cap);
+    buf->cap = cap;
+}
+
+char *cw_buf_reserve(struct cw_buf *buf, size_t n)
+{
+    if (n > buf->max - buf->len) {
+        buf->failed = true;
+        return NULL;
+    }
+    buf_hold(buf, buf->len + n + (buf->ptr == NULL));
+    return buf->ptr + buf->len;
+}
+
+void cw_buf_add(struct cw_buf *buf, const void *bytes, size_t n)
+{
+    if (n == 0)
+        return;
+    char *at = cw_buf_reserve(buf, n);
+    if (at == NULL)
+        return;
+    memcpy(at, bytes, n);
+    buf->len += n;
+}
+
+void cw_buf_adds(struct cw_buf *buf, struct cw_str s)
+{
+    cw_buf_add(buf, s.ptr, s.len);
+}
+
+void cw_buf_addz(struct cw_buf *buf, const char *z)
+{
+    cw_buf_add(buf, z, strlen(z));
+}
+
+void cw_buf_addc(struct cw_buf *buf, char c)
+{
+    if (buf->len < buf->cap && buf->len < buf->max) {
+        buf->ptr[buf->len++] = c;
+        return;
+    }
+    cw_buf_add(buf, &c, 1);
+}
+
+void cw_buf_addf(struct cw_buf *buf, const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    cw_buf_vaddf(buf, fmt, ap);
+    va_end(ap);
+}
+
+void cw_buf_vaddf(struct cw_buf *buf, const char *fmt, va_list ap)
+{
+    va_list again;
+    va_copy(again, ap);
+    /* Into what is free first: most texts are short, and this formats them once. */
+    size_t room = buf->cap - buf->len;
+    int n = vsnprintf(room > 0 ? buf->ptr + buf->len : NULL, room, fmt, ap);
+    CW_ASSERT(n >= 0);
+    if ((size_t)n > buf->max - buf->len) {
+        buf->failed = true;
+    } else if ((size_t)n < room) {
+        buf->len += (size_t)n;
+    } else {
+        buf_hold(buf, buf->len + (size_t)n + 1);
+        vsnprintf(buf->ptr + buf->len, (size_t)n + 1, fmt, again);
+        buf->len += (size_t)n;
+    }
+    va_end(again);
+}
+
+const char *cw_buf_z(struct cw_buf *buf)
+{
+    buf_hold(buf, buf->len + 1);
+    buf->ptr[buf->len] = '\0';
+    return buf->ptr;
+}
+
+char *cw_buf_take(struct cw_buf *buf, size_t *len_out)
+{
+    cw_buf_z(buf);
+    char *bytes = buf->ptr;
+    if (len_out != NULL)
+        *len_out = buf->len;
+    cw_buf_init(buf, buf->max);
+    return bytes;
+}

@@ -1,0 +1,306 @@
+#include "common/base/file.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "common/base/arena.h"
+#include "common/base/assert.h"
+
+static int file_fail(struct cw_err *err, const char *what, const char *path)
+{
+    int errnum = errno;
+    int code = errnum == ENOENT ? CW_E_NOT_FOUND : CW_E_IO;
+    return cw_err_errno(err, code, errnum, "%s %s", what, path);
+}
+
+int cw_file_open(const char *path, int flags, struct cw_err *err)
+{
+    int fd;
+    do {
+        fd = open(path, flags | O_CLOEXEC, 0600);
+    } while (fd < 0 && errno == EINTR);
+    return fd < 0 ? file_fail(err, "open", path) : fd;
+}
+
+int cw_file_write_all(int fd, const void *bytes, size_t n, const char *path, struct cw_err *err)
+{
+    const char *at = bytes;
+    while (n > 0) {
+        ssize_t done = write(fd, at, n);
+        if (done < 0 && errno == EINTR)
+            continue;
+        if (done < 0)
+            return file_fail(err, "write", path);
+        at += done;
+        n -= (size_t)done;
+    }
+    return 0;
+}
+
+int cw_file_pread_all(int fd, void *bytes, size_t n, uint64_t off, const char *path,
+                      struct cw_err *err)
+{
+    char *at = bytes;
+    while (n > 0) {
+        ssize_t done = pread(fd, at, n, (off_t)off);
+        if (done < 0 && errno == EINTR)
+            continue;
+        if (done < 0)
+            return file_fail(err, "read", path);
+        if (done == 0)
+            return cw_err_set(err, CW_E_IO, "read %s: it ends at byte %llu, %zu bytes too early",
+                              path, (unsigned long long)off, n);
+        at += done;
+        off += (uint64_t)done;
+        n -= (size_t)done;
+    }
+    return 0;
+}
+
+int cw_file_sync(int fd, const char *path, struct cw_err *err)
+{
+    /* Not repeated on failure: the kernel may have dropped the dirty pages, and a second call would lie. */
+    return fdatasync(fd) < 0 ? file_fail(err, "fdatasync", path) : 0;
+}
+
+int cw_file_sync_dir(const char *dir, struct cw_err *err)
+{
+    int fd = cw_file_open(dir, O_RDONLY | O_DIRECTORY, err);
+    if (fd < 0)
+        return fd;
+    int rc = fsync(fd) < 0 ? file_fail(err, "fsync", dir) : 0;
+    close(fd);
+    return rc;
+}
+
+/* fsync of the folder that `path` stands in. */
+static int sync_parent(const char *path, struct cw_err *err)
+{
+    const char *slash = strrchr(path, '/');
+    if (slash == NULL)
+        return cw_file_sync_dir(".", err);
+    char *dir = cw_str_dupz(cw_str_make(path, slash == path ? 1 : (size_t)(slash - path)));
+    int rc = cw_file_sync_dir(dir, err);
+    free(dir);
+    return rc;
+}
+
+int cw_file_read(const char *path, size_t max_bytes, struct cw_buf *out, struct cw_err *err)
+{
+    enum { STEP = 64 << 10 };
+    int fd = cw_file_open(path, O_RDONLY, err);
+    if (fd < 0)
+        return fd;
+    size_t start = out->len;
+    int rc = 0;
+    char *step = cw_mem_resize(NULL, STEP);
+    for (;;) {
+        /* One byte more than allowed tells a file that is too large from one that just fits. */
+        size_t want = CW_MIN((size_t)STEP, max_bytes - (out->len - start) + 1);
+        ssize_t n = read(fd, step, want);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            rc = file_fail(err, "read", path);
+        else if ((size_t)n > max_bytes - (out->len - start) || (size_t)n > out->max - out->len)
+            rc = cw_err_set(err, CW_E_TOO_LARGE, "read %s: larger than %zu bytes", path, max_bytes);
+        else
+            cw_buf_add(out, step, (size_t)n);
+        if (rc < 0 || n == 0)
+            break;
+    }
+    if (rc < 0)
+        out->len = start;
+    free(step);
+    close(fd);
+    return rc;
+}
+
+int cw_file_replace(const char *path, struct cw_str bytes, struct cw_err *err)
+{
+    /* One fixed name: what a crash leaves behind is overwritten by the next call. */
+    size_t len = strlen(path) + sizeof ".tmp";
+    char *tmp = cw_mem_new(len);
+    snprintf(tmp, len, "%s.tmp", path);
+    int rc = 0;
+    int fd = cw_file_open(tmp, O_WRONLY | O_CREAT | O_TRUNC, err);
+    if (fd < 0) {
+        rc = fd;
+        goto out;
+    }
+    rc = cw_file_write_all(fd, bytes.ptr, bytes.len, tmp, err);
+    if (rc == 0)
+        rc = cw_file_sync(fd, tmp, err);
+    close(fd);
+    if (rc == 0)
+        rc = cw_file_rename(tmp, path, err);
+    if (rc < 0)
+        unlink(tmp);
+out:
+    free(tmp);
+    return rc;
+}
+
+int cw_file_rename(const char *from, const char *to, struct cw_err *err)
+{
+    if (rename(from, to) < 0) {
+        int errnum = errno;
+        return cw_err_errno(err, errnum == ENOENT ? CW_E_NOT_FOUND : CW_E_IO, errnum,
+                            "rename %s to %s", from, to);
+    }
+    return sync_parent(to, err);
+}
+
+int cw_file_unlink(const char *path, struct cw_err *err)
+{
+    if (unlink(path) < 0 && errno != ENOENT)
+        return file_fail(err, "unlink", path);
+    return 0;
+}
+
+/* One folder; its parent exists. */
+static int mkdir_one(const char *dir, struct cw_err *err)
+{
+    if (mkdir(dir, 0700) == 0)
+        return sync_parent(dir, err);
+    int errnum = errno;
+    struct stat st;
+    if (stat(dir, &st) == 0) {
+        if (S_ISDIR(st.st_mode))
+            return 0;
+        errnum = ENOTDIR;
+    }
+    errno = errnum;
+    return file_fail(err, "mkdir", dir);
+}
+
+int cw_file_mkdirs(const char *dir, struct cw_err *err)
+{
+    char *path = cw_str_dupz(cw_str_of(dir));
+    size_t len = strlen(path);
+    while (len > 1 && path[len - 1] == '/')
+        path[--len] = '\0';
+    int rc = 0;
+    for (char *at = path + 1; rc == 0 && len > 0 && *at != '\0'; at++) {
+        if (*at != '/')
+            continue;
+        *at = '\0';
+        rc = mkdir_one(path, err);
+        *at = '/';
+    }
+    if (rc == 0)
+        rc = mkdir_one(path, err);
+    free(path);
+    return rc;
+}
+
+bool cw_file_exists(const char *path)
+{
+    return access(path, F_OK) == 0;
+}
+
+static int names_order(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+int cw_file_list(const char *dir, struct cw_file_names *out, struct cw_err *err)
+{
+    struct cw_file_names names = {NULL, 0};
+    size_t cap = 0;
+    DIR *d = opendir(dir);
+    if (d == NULL)
+        return file_fail(err, "open folder", dir);
+    struct dirent *entry;
+    while (errno = 0, (entry = readdir(d)) != NULL) {
+        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+            continue;
+        if (names.n == cap) {
+            cap = cap > 0 ? cap * 2 : 16;
+            names.names = cw_mem_resize(names.names, cap * sizeof *names.names);
+        }
+        names.names[names.n++] = cw_str_dupz(cw_str_of(entry->d_name));
+    }
+    int rc = errno != 0 ? file_fail(err, "read folder", dir) : 0;
+    closedir(d);
+    if (rc < 0) {
+        cw_file_names_free(&names);
+        return rc;
+    }
+    if (names.n > 0)
+        qsort(names.names, names.n, sizeof *names.names, names_order);
+    *out = names;
+    return 0;
+}
+
+void cw_file_names_free(struct cw_file_names *names)
+{
+    for (size_t i = 0; i < names->n; i++)
+        free(names->names[i]);
+    free(names->names);
+    *names = (struct cw_file_names){NULL, 0};
+}
+
+int cw_file_map(const char *path, struct cw_file_map *out, struct cw_err *err)
+{
+    int fd = cw_file_open(path, O_RDONLY, err);
+    if (fd < 0)
+        return fd;
+    struct stat st;
+    int rc = 0;
+    struct cw_file_map map = {NULL, 0};
+    if (fstat(fd, &st) < 0) {
+        rc = file_fail(err, "stat", path);
+    } else if (!S_ISREG(st.st_mode)) {
+        rc = cw_err_set(err, CW_E_IO, "map %s: not a regular file", path);
+    } else if (st.st_size > 0) {
+        void *at = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED, fd, 0);
+        if (at == MAP_FAILED)
+            rc = file_fail(err, "mmap", path);
+        else
+            map = (struct cw_file_map){at, (size_t)st.st_size};
+    }
+    close(fd);
+    if (rc == 0)
+        *out = map;
+    return rc;
+}
+
+void cw_file_unmap(struct cw_file_map *map)
+{
+    if (map->ptr != NULL)
+        munmap((void *)map->ptr, map->len);
+    *map = (struct cw_file_map){NULL, 0};
+}
+
+int cw_file_space(const char *path, uint64_t *free_out, uint64_t *total_out, struct cw_err *err)
+{
+    struct statvfs st;
+    if (statvfs(path, &st) < 0)
+        return file_fail(err, "statvfs", path);
+    *free_out = (uint64_t)st.f_bavail * st.f_frsize;
+    *total_out = (uint64_t)st.f_blocks * st.f_frsize;
+    return 0;
+}
+
+void cw_file_random(void *bytes, size_t n)
+{
+    char *at = bytes;
+    while (n > 0) {
+        ssize_t done = getrandom(at, n, 0);
+        if (done < 0 && errno == EINTR)
+            continue;
+        CW_ASSERT(done > 0);
+        at += done;
+        n -= (size_t)done;
+    }
+}

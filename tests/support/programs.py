@@ -9,7 +9,7 @@ import time
 import urllib.parse
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-BUILD = os.environ.get("CORDWOOD_BUILD", os.path.join(TOP, "build", "release"))
+BUILD = os.environ.get("CORDWOOD_BUILD", os.path.join(TOP, "build-tests", "release"))
 LONG = bool(os.environ.get("CORDWOOD_LONG"))
 INGESTER = os.path.join(BUILD, "ingester", "cordwood-ingester")
 SHIPPER = os.path.join(BUILD, "shipper", "cordwood-shipper")

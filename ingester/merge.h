@@ -1,0 +1,38 @@
+/*
+ * merge.h - join the small parts of a tenant and day into larger ones, in the background.
+ *
+ * Eight parts of one level make one of the next. A merge runs in slices of some milliseconds on the pool's low priority, so
+ * that it never holds a worker for long; blocks that are full already are copied without decoding them. The new part's footer
+ * names the ids that it replaces, so a crash at any point leaves either the old ones or the new one (parts.h). A part in
+ * which a bad block was found is never merged: what is left of it stays as it is.
+ *
+ * Ownership  Borrows the registry and the pool; they outlive it.
+ * Threads    Any. One merge runs at a time.
+ * Errors     Logged and counted, nobody waits for them: the inputs stay, and the merge is tried again at a later kick.
+ */
+#ifndef CW_INGESTER_MERGE_H
+#define CW_INGESTER_MERGE_H
+#include <stdint.h>
+#include "common/base/pool.h"
+#include "ingester/parts.h"
+
+/* Parts of one level that make a merge due. */
+#define CW_MERGE_FAN_IN 8
+/* Parts that would be larger than this together stay apart: a merge must end, and a part must be removable. */
+#define CW_MERGE_PART_BYTES_MAX (UINT64_C(2) << 30)
+
+struct cw_merge;
+struct cw_merge *cw_merge_new(struct cw_parts *parts, struct cw_pool *pool);
+/* Begin what is due, if no merge runs. Returns at once. Call it after a flush and now and then. */
+void cw_merge_kick(struct cw_merge *merge);
+/* Until nothing is due or running (POST /flush). */
+void cw_merge_wait(struct cw_merge *merge);
+/* Gives up a merge under way (its file is removed) and waits for that. */
+void cw_merge_free(struct cw_merge **merge);
+
+struct cw_merge_counts {
+    uint64_t merges, failed, parts_in, bytes_in, bytes_out;   /* since the start */
+};
+void cw_merge_count(struct cw_merge *merge, struct cw_merge_counts *out);
+
+#endif

@@ -1,0 +1,85 @@
+/*
+ * parts.h - the registry of immutable parts: which are open, which tenant and day they belong to, who may see them.
+ *
+ * Every acknowledged entry is in exactly one source. So whoever builds a snapshot takes the parts and the head's
+ * generations under one lock, and whoever moves entries from a generation into parts swaps both under it:
+ *
+ *   snapshot:  cw_parts_lock(); cw_parts_add_sources(..., out); <add the head's generations>; cw_parts_unlock();
+ *   flush:     cw_flush_write(parts, input, &change);        part files on disk, fsynced, seen by nobody
+ *              cw_parts_commit(parts, change);               the catalog's rename: durable; WAL <= wal_last is void
+ *              cw_parts_lock(); cw_parts_publish(parts, change); <drop the generation>; cw_parts_unlock();
+ *              cw_parts_change_free(&change);                uncommitted: its files are removed
+ *
+ * Ownership  The registry owns the parts' sources with one reference each; snapshots hold their own. A part that left the
+ *            registry (merged, expired) is unlinked when its last reference goes.
+ * Threads    Any. cw_parts_lock() is a short mutex: nothing that blocks (no disk, no fsync) may happen under it.
+ *            Commits are serialised inside.
+ * Errors     CW_E_IO, CW_E_UNAVAILABLE (disk full), CW_E_CONFLICT (a part to be replaced is gone: drop the change),
+ *            CW_E_CORRUPT (FORMAT or catalog of a version we do not know; names it).
+ */
+#ifndef CW_INGESTER_PARTS_H
+#define CW_INGESTER_PARTS_H
+#include <stdint.h>
+#include "common/base/buf.h"
+#include "common/base/err.h"
+#include "common/base/str.h"
+#include "common/store/cursor.h"
+
+struct cw_parts;
+
+struct cw_parts_options {
+    const char *data_dir;         /* made if missing; FORMAT is written there at the first start */
+    /* The lowest sequence number that the WAL still holds, UINT64_MAX when it holds none, 0 when unknown. Only read when the
+     * catalog is lost and rebuilt: an incomplete newest flush is dropped if the WAL can give its entries again. */
+    uint64_t wal_oldest_seq;
+};
+
+/* Check FORMAT, read the catalog (or rebuild it from the parts' footers), remove orphans and temporary files, open all
+ * parts. A part that cannot be opened is moved to quarantine/, counted and named in the log; it is no error. */
+int cw_parts_open(const struct cw_parts_options *options, struct cw_parts **out, struct cw_err *err) CW_MUST_USE;
+/* Snapshots that are still held stay valid; files of parts that left are unlinked by then or at the next start. */
+void cw_parts_close(struct cw_parts **parts);
+
+/* Replay skips the data of frames up to and including this sequence number; 0: none was flushed yet. */
+uint64_t cw_parts_wal_flushed(const struct cw_parts *parts);
+const char *cw_parts_data_dir(const struct cw_parts *parts);
+
+void cw_parts_lock(struct cw_parts *parts);
+void cw_parts_unlock(struct cw_parts *parts);
+/* Append a reference to every visible part of the tenant; under the lock. Initialise *out to zero before. */
+void cw_parts_add_sources(struct cw_parts *parts, struct cw_str tenant, struct cw_snapshot *out);
+/* Names of the tenants that have parts, each once; under the lock. Texts are borrowed until the unlock. */
+typedef void (*cw_parts_tenant_fn)(void *arg, struct cw_str tenant);
+void cw_parts_each_tenant(struct cw_parts *parts, cw_parts_tenant_fn fn, void *arg);
+
+/* A change of the set of parts: new ones that are on disk already, and old ones that they replace. */
+struct cw_parts_change;
+struct cw_parts_change *cw_parts_change_new(struct cw_parts *parts);
+/* Write the catalog with the change applied. After success the change must be published. */
+int cw_parts_commit(struct cw_parts *parts, struct cw_parts_change *change, struct cw_err *err) CW_MUST_USE;
+/* New parts become visible, replaced ones leave; under the lock. */
+void cw_parts_publish(struct cw_parts *parts, struct cw_parts_change *change);
+/* NULL is fine. Files of a change that was never committed are removed. Not under the lock. */
+void cw_parts_change_free(struct cw_parts_change **change);
+
+/* For flush, merge and retention. */
+
+/* A fresh id and its final path ("<data>/parts/<tenant, escaped>/<day>/<id>.part"); the folder is made. */
+int cw_parts_new_path(struct cw_parts *parts, struct cw_str tenant, int32_t day, uint64_t *id_out, struct cw_buf *path_out, struct cw_err *err) CW_MUST_USE;
+/* Open the finished file at `path` and add it to the change. */
+int cw_parts_change_add(struct cw_parts_change *change, const char *path, struct cw_err *err) CW_MUST_USE;
+/* This part leaves with the change; the change holds a reference of its own. */
+void cw_parts_change_remove(struct cw_parts_change *change, struct cw_source *part);
+/* The change makes the WAL void up to `wal_last` (flush). */
+void cw_parts_change_wal_flushed(struct cw_parts_change *change, uint64_t wal_last);
+/* All visible parts with a reference each, of all tenants; takes the lock itself. */
+void cw_parts_all(struct cw_parts *parts, struct cw_snapshot *out);
+
+/* For /metrics. */
+struct cw_parts_counts {
+    uint64_t parts, bytes, raw_bytes, entries, streams;   /* now, visible */
+    uint64_t bad_blocks, bad_parts;                       /* since the start, set aside in quarantine/ */
+};
+void cw_parts_count(struct cw_parts *parts, struct cw_parts_counts *out);
+
+#endif

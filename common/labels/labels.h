@@ -26,8 +26,9 @@ struct cw_labels {
 
 #define CW_LABELS_NONE ((struct cw_labels){NULL, 0})
 
-/* Parse `{a="b", ...}` (strings in "", `` or with Go escapes) into the arena, sorted. Errors are Loki's texts for a push
- * (CW_E_INVALID: "error parsing labels ..." as its push path says), duplicates included. An empty set is allowed here. */
+/* Parse `{a="b", ...}` (strings in "", '' or ``) into the arena, sorted, empty values dropped. CW_E_INVALID with the whole
+ * text that Loki answers to a push: "couldn't parse labels: 1:9: parse error: ...", or, for a name that is there twice,
+ * "stream '{...}' has duplicate label name: 'a'". An empty set is allowed here. */
 int cw_labels_parse(struct cw_str text, struct cw_arena *arena, struct cw_labels *out, struct cw_err *err) CW_MUST_USE;
 /* Sort pairs in place, drop empty values; CW_E_INVALID names a duplicate. */
 int cw_labels_from_pairs(struct cw_label *pairs, size_t n, struct cw_labels *out, struct cw_err *err) CW_MUST_USE;
@@ -44,7 +45,7 @@ struct cw_hash128 cw_labels_hash(struct cw_labels labels);
 struct cw_labels cw_labels_dup(struct cw_arena *arena, struct cw_labels labels);
 /* A deep copy in one heap block that free() releases (through items). */
 struct cw_labels cw_labels_dup_heap(struct cw_labels labels);
-/* [a-zA-Z_][a-zA-Z0-9_]* ; stream labels may also hold ':' as Prometheus' may. */
+/* [a-zA-Z_][a-zA-Z0-9_]* */
 bool cw_label_name_valid(struct cw_str name);
 /* Loki's structured metadata names: what is not [a-zA-Z0-9_] becomes '_', a leading digit gets "key_" before it. Borrowed when it is fine already. */
 struct cw_str cw_label_name_sanitize(struct cw_arena *arena, struct cw_str name);

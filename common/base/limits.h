@@ -10,9 +10,13 @@
 #define CW_LIMIT_PUSH_BODY_BYTES (64u << 20)
 /* The same after decompression. Loki: 100 MiB (max_recv_msg_size times its factor). */
 #define CW_LIMIT_PUSH_RAW_BYTES (128u << 20)
-/* Streams and entries in one push: a body of the size above cannot name more useful ones. */
+/* Streams, entries and pairs of metadata in one push: a body of the size above cannot name more useful ones (an entry with a
+ * time and a short line takes 30 bytes), and two bytes that stand for an empty one cost 40 when decoded. */
 #define CW_LIMIT_PUSH_STREAMS (1u << 20)
-#define CW_LIMIT_PUSH_ENTRIES (16u << 20)
+#define CW_LIMIT_PUSH_ENTRIES (4u << 20)
+#define CW_LIMIT_PUSH_METADATA (4u << 20)
+/* Sources that one push says something about: a shipper reads some thousand files. */
+#define CW_LIMIT_PUSH_SOURCES (64u << 10)
 /* Loki's defaults (limits_config). */
 #define CW_LIMIT_LABEL_NAME_BYTES 1024
 #define CW_LIMIT_LABEL_VALUE_BYTES 2048

@@ -26,16 +26,22 @@
 #include "common/base/str.h"
 #include "common/labels/labels.h"
 
+/* The time of an entry that gives none (`[]` in JSON, no timestamp field): Go's zero time, 0001-01-01T00:00:00Z, which no int64
+ * of nanoseconds holds. Whoever checks entries refuses it ("has timestamp too old: 0001-01-01T00:00:00Z" in Loki). */
+#define CW_PUSH_TS_NONE INT64_MIN
+
 struct cw_push_entry {
-    int64_t ts_ns;
+    int64_t ts_ns;                     /* or CW_PUSH_TS_NONE */
     struct cw_str line;
     const struct cw_label *metadata;   /* as sent: not sorted, not sanitised */
     uint32_t nmetadata;
 };
 
 struct cw_push_stream {
-    struct cw_str labels_text;         /* `{a="b"}` as sent; empty when `labels` is set */
-    struct cw_labels labels;           /* JSON pushes give pairs; n = 0 and labels_text set for protobuf */
+    /* `{a="b"}` as sent (protobuf, the old JSON form), or as Loki would write a JSON object that holds no valid set: an empty
+     * one, bad names. Whoever parses it finds the error in Loki's words. Empty when `labels` is set. */
+    struct cw_str labels_text;
+    struct cw_labels labels;           /* JSON pushes give pairs: sorted, valid; n = 0 when labels_text counts */
     struct cw_push_entry *entries;
     size_t nentries;
 };
@@ -70,7 +76,9 @@ struct cw_push {
     struct cw_push_delivery delivery;
 };
 
-/* `body` is decompressed already. CW_E_INVALID in Loki's words; a time that int64 nanoseconds cannot hold is CW_E_INVALID. */
+/* Both forms of JSON: Loki's {"streams": [{"stream": {..}, "values": [["ns", "line", {..}]]}]} and the old
+ * {"streams": [{"labels": "{..}", "entries": [{"ts": "RFC 3339", "line": ".."}]}]} of /api/prom/push.
+ * `body` is decompressed already. CW_E_INVALID in Loki's words; a time that int64 nanoseconds cannot hold is CW_E_INVALID. */
 int cw_push_loki_protobuf_decode(struct cw_str body, struct cw_arena *arena, struct cw_push *out, struct cw_err *err) CW_MUST_USE;
 int cw_push_loki_json_decode(struct cw_str body, struct cw_arena *arena, struct cw_push *out, struct cw_err *err) CW_MUST_USE;
 /* Encode for a shipper or the CLI: streams need labels_text. */

@@ -1,0 +1,114 @@
+#include "common/base/float_text.h"
+
+#include <math.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    FLOAT_DIGITS = 17,         /* no double needs more to read back as itself */
+    FLOAT_SURE_DIGITS = 15,    /* every decimal of so many digits survives the way through a double */
+    FLOAT_GENERAL_MIN_EXP = -4, /* below: an exponent, as Go's %v */
+    FLOAT_GENERAL_MAX_EXP = 21, /* from here on too */
+};
+
+/* value = 0.d1d2d3... * 10^(exp10 + 1): digits without trailing zeros, at least one. */
+struct decimal {
+    char digits[FLOAT_DIGITS + 1];
+    int ndigits;
+    int exp10; /* of the first digit */
+    bool negative;
+};
+
+static void shortest(double value, struct decimal *out)
+{
+    char text[40];
+    for (int ndigits = FLOAT_SURE_DIGITS; ndigits <= FLOAT_DIGITS; ndigits++) {
+        snprintf(text, sizeof text, "%.*e", ndigits - 1, value);
+        if (ndigits == FLOAT_DIGITS || strtod(text, NULL) == value)
+            break;
+    }
+    const char *at = text;
+    out->negative = *at == '-';
+    at += out->negative;
+    out->ndigits = 0;
+    for (; *at != 'e'; at++) {
+        if (*at >= '0' && *at <= '9')
+            out->digits[out->ndigits++] = *at;
+    }
+    out->exp10 = atoi(at + 1);
+    while (out->ndigits > 1 && out->digits[out->ndigits - 1] == '0')
+        out->ndigits--;
+}
+
+static void add_zeros(int n, struct cw_buf *out)
+{
+    for (int i = 0; i < n; i++)
+        cw_buf_addc(out, '0');
+}
+
+static void add_plain(const struct decimal *d, struct cw_buf *out)
+{
+    if (d->negative)
+        cw_buf_addc(out, '-');
+    int whole = d->exp10 + 1; /* digits before the point */
+    if (whole <= 0) {
+        cw_buf_addz(out, "0.");
+        add_zeros(-whole, out);
+        cw_buf_add(out, d->digits, (size_t)d->ndigits);
+    } else if (whole >= d->ndigits) {
+        cw_buf_add(out, d->digits, (size_t)d->ndigits);
+        add_zeros(whole - d->ndigits, out);
+    } else {
+        cw_buf_add(out, d->digits, (size_t)whole);
+        cw_buf_addc(out, '.');
+        cw_buf_add(out, d->digits + whole, (size_t)(d->ndigits - whole));
+    }
+}
+
+/* Values that need no search for digits; true when written. */
+static bool add_simple(double value, struct cw_buf *out)
+{
+    if (isnan(value)) {
+        cw_buf_addz(out, "NaN");
+    } else if (isinf(value)) {
+        cw_buf_addz(out, value > 0 ? "+Inf" : "-Inf");
+    } else if (value == 0) {
+        cw_buf_addz(out, signbit(value) ? "-0" : "0");
+    } else if (fabs(value) < 1e15 && value == (double)(long long)value) {
+        cw_buf_addf(out, "%lld", (long long)value);
+    } else {
+        return false;
+    }
+    return true;
+}
+
+void cw_float_text_plain(double value, struct cw_buf *out)
+{
+    struct decimal d;
+    if (add_simple(value, out))
+        return;
+    shortest(value, &d);
+    add_plain(&d, out);
+}
+
+void cw_float_text_general(double value, struct cw_buf *out)
+{
+    struct decimal d;
+    if (add_simple(value, out))
+        return;
+    shortest(value, &d);
+    if (d.exp10 >= FLOAT_GENERAL_MIN_EXP && d.exp10 < FLOAT_GENERAL_MAX_EXP) {
+        add_plain(&d, out);
+        return;
+    }
+    if (d.negative)
+        cw_buf_addc(out, '-');
+    cw_buf_addc(out, d.digits[0]);
+    if (d.ndigits > 1) {
+        cw_buf_addc(out, '.');
+        cw_buf_add(out, d.digits + 1, (size_t)d.ndigits - 1);
+    }
+    cw_buf_addf(out, "e%c%02d", d.exp10 < 0 ? '-' : '+', abs(d.exp10));
+}

@@ -1,0 +1,62 @@
+#include "common/wire/push_resolve.h"
+
+int cw_push_resolve_labels(struct cw_push_stream *stream, struct cw_arena *arena,
+                           struct cw_hash128 *id_out, struct cw_err *err)
+{
+    if (stream->labels.n == 0) {
+        int rc = cw_labels_parse(stream->labels_text, arena, &stream->labels, err);
+        if (rc < 0)
+            return rc;
+    }
+    *id_out = cw_labels_hash(stream->labels);
+    return 0;
+}
+
+/* Stable, so that the first of equal names stays first; metadata is a handful of pairs, the limit 128. */
+static void sort_pairs(struct cw_label *pairs, size_t n)
+{
+    for (size_t i = 1; i < n; i++) {
+        struct cw_label pair = pairs[i];
+        size_t at = i;
+        for (; at > 0 && cw_str_cmp(pairs[at - 1].name, pair.name) > 0; at--)
+            pairs[at] = pairs[at - 1];
+        pairs[at] = pair;
+    }
+}
+
+void cw_push_resolve_metadata(struct cw_push_entry *entry, struct cw_arena *arena)
+{
+    if (entry->nmetadata == 0)
+        return;
+    struct cw_label *pairs = CW_ARENA_ARRAY(arena, struct cw_label, entry->nmetadata);
+    size_t n = 0, kept = 0;
+    for (size_t i = 0; i < entry->nmetadata; i++) {
+        if (entry->metadata[i].value.len == 0)
+            continue;
+        pairs[n].name = cw_label_name_sanitize(arena, entry->metadata[i].name);
+        pairs[n++].value = entry->metadata[i].value;
+    }
+    sort_pairs(pairs, n);
+    for (size_t i = 0; i < n; i++) {
+        if (kept == 0 || !cw_str_eq(pairs[kept - 1].name, pairs[i].name))
+            pairs[kept++] = pairs[i];
+    }
+    entry->metadata = pairs;
+    entry->nmetadata = (uint32_t)kept;
+}
+
+int cw_push_resolve(struct cw_push *push, struct cw_arena *arena, struct cw_hash128 **ids_out,
+                    struct cw_err *err)
+{
+    struct cw_hash128 *ids = CW_ARENA_ARRAY(arena, struct cw_hash128, push->nstreams);
+    for (size_t i = 0; i < push->nstreams; i++) {
+        struct cw_push_stream *stream = &push->streams[i];
+        int rc = cw_push_resolve_labels(stream, arena, &ids[i], err);
+        if (rc < 0)
+            return rc;
+        for (size_t e = 0; e < stream->nentries; e++)
+            cw_push_resolve_metadata(&stream->entries[e], arena);
+    }
+    *ids_out = ids;
+    return 0;
+}

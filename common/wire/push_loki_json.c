@@ -110,7 +110,14 @@ static int set_labels_text(struct decoder *d, struct cw_labels pairs, struct cw_
 {
     struct cw_buf text;
     cw_buf_init(&text, CW_LIMIT_PUSH_RAW_BYTES);
-    cw_labels_format(pairs, &text);
+    cw_buf_addc(&text, '{');
+    for (size_t i = 0; i < pairs.n; i++) {
+        cw_buf_addz(&text, i > 0 ? ", " : "");
+        cw_buf_adds(&text, pairs.items[i].name); /* bare, however bad: the error's column counts on it */
+        cw_buf_addc(&text, '=');
+        cw_quote_go(pairs.items[i].value, &text);
+    }
+    cw_buf_addc(&text, '}');
     bool failed = cw_buf_failed(&text);
     stream->labels_text = failed ? CW_STR_NONE : cw_arena_dup(d->arena, cw_buf_str(&text));
     cw_buf_fini(&text);

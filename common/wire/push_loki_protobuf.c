@@ -69,7 +69,7 @@ static int decode_timestamp(struct decoder *d, struct cw_str message, int64_t *o
     struct cw_protobuf_reader reader = cw_protobuf_reader_make(message);
     struct cw_protobuf_field field;
     enum cw_protobuf_step step;
-    int64_t seconds = 0, ts_ns;
+    int64_t seconds = 0;
     int32_t nanos = 0;
     while ((step = cw_protobuf_next(&reader, &field)) == CW_PROTOBUF_FIELD) {
         if (field.wire != CW_PROTOBUF_VARINT)
@@ -83,13 +83,14 @@ static int decode_timestamp(struct decoder *d, struct cw_str message, int64_t *o
         return cw_protobuf_error("timestamp", d->err);
     if (nanos < 0 || nanos >= CW_NS_PER_S)
         return cw_err_set(d->err, CW_E_INVALID, "timestamp: nanos not in range [0, 1e9): %d", (int)nanos);
-    if (__builtin_mul_overflow(seconds, CW_NS_PER_S, &ts_ns) ||
-        __builtin_add_overflow(ts_ns, (int64_t)nanos, &ts_ns) || ts_ns == CW_PUSH_TS_NONE) {
+    /* Just before the least time the product alone does not fit, but the sum does. */
+    __int128 ts_ns = (__int128)seconds * CW_NS_PER_S + nanos;
+    if (ts_ns <= CW_PUSH_TS_NONE || ts_ns > INT64_MAX) {
         return cw_err_set(d->err, CW_E_INVALID,
                           "timestamp: %lld seconds do not fit 64 bits of nanoseconds",
                           (long long)seconds);
     }
-    *out = ts_ns;
+    *out = (int64_t)ts_ns;
     return 0;
 }
 

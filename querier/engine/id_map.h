@@ -1,0 +1,25 @@
+/*
+ * id_map.h - numbers for 128-bit ids in order of their first appearance: 0, 1, 2, ... The ids are hashes of what they name
+ * (labels, names), so that a set of either needs nothing else.
+ *
+ * Threads    One at a time.
+ */
+#ifndef CW_ENGINE_ID_MAP_H
+#define CW_ENGINE_ID_MAP_H
+#include <stdbool.h>
+#include <stddef.h>
+#include "common/base/hash.h"
+
+struct cw_id_map {
+    struct cw_hash128 *ids;   /* by number */
+    size_t n, cap;
+    size_t *slots;            /* number + 1; 0 is free. A power of two, at most half full. */
+    size_t nslots;
+};
+
+void cw_id_map_init(struct cw_id_map *map);
+void cw_id_map_fini(struct cw_id_map *map);
+/* The number of the id; *added tells whether it is new. */
+size_t cw_id_map_put(struct cw_id_map *map, struct cw_hash128 id, bool *added);
+
+#endif

@@ -1,0 +1,175 @@
+#include "querier/engine/log_query.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/arena.h"
+#include "common/base/assert.h"
+#include "querier/engine/plan.h"
+#include "querier/engine/unit_run.h"
+
+struct cw_log_query {
+    struct cw_query_context *query;
+    struct cw_plan plan;
+    bool newest_first;
+    bool has_last; /* where the page before ended: entries up to it (in the order) were given */
+    struct cw_log_entry last;
+    struct cw_log_top page; /* what the caller reads */
+};
+
+/* One page in the making. */
+struct page_run {
+    struct cw_log_query *log_query;
+    struct cw_scan scan; /* the plan's, begun where the page before ended */
+    size_t max_entries, max_bytes;
+    pthread_mutex_t lock; /* guards `top` */
+    struct cw_log_top top;
+    atomic_int_fast64_t cut_ns; /* entries past this time (in the order) find no room; see has_cut */
+    atomic_bool has_cut;
+};
+
+/* One unit being read. */
+struct unit_state {
+    struct page_run *run;
+    struct cw_log_top top;
+    struct cw_log_entry entry;
+    struct cw_hash128 stream_id;
+    bool begun;
+};
+
+int cw_log_query_open(struct cw_query_context *query, const struct cw_expr *expr, int64_t start_ns, int64_t end_ns,
+                      bool newest_first, struct cw_log_query **out, struct cw_err *err)
+{
+    struct cw_log_query *log_query = cw_mem_new(sizeof *log_query);
+    log_query->query = query;
+    log_query->newest_first = newest_first;
+    unsigned need = CW_NEED_TIMES | CW_NEED_LINES | CW_NEED_METADATA;
+    int rc = cw_plan_make(query, expr, start_ns, end_ns, need, newest_first, &log_query->plan, err);
+    if (rc < 0) {
+        free(log_query);
+        return rc;
+    }
+    *out = log_query;
+    return 0;
+}
+
+void cw_log_query_close(struct cw_log_query **log_query)
+{
+    if (*log_query == NULL)
+        return;
+    cw_log_top_fini(&(*log_query)->page);
+    cw_plan_fini(&(*log_query)->plan);
+    free(*log_query);
+    *log_query = NULL;
+}
+
+static bool past_cut(const struct page_run *run, int64_t ts_ns)
+{
+    if (!atomic_load(&run->has_cut))
+        return false;
+    int64_t cut = atomic_load(&run->cut_ns);
+    return run->log_query->newest_first ? ts_ns < cut : ts_ns > cut;
+}
+
+/* The rows of a batch come in the order, so that the first one past the cut ends the batch. */
+static int add_batch(void *arg, const struct cw_entry_batch *batch, struct cw_err *err)
+{
+    struct unit_state *unit = arg;
+    struct page_run *run = unit->run;
+    const struct cw_log_query *log_query = run->log_query;
+    struct cw_log_entry *entry = &unit->entry;
+    uint64_t line_bytes = 0;
+    bool same_stream = unit->begun && cw_hash128_eq(unit->stream_id, batch->stream.id);
+    unit->stream_id = batch->stream.id;
+    unit->begun = true;
+    entry->stream = batch->stream.labels;
+    for (size_t i = 0; i < batch->n; i++) {
+        bool tied = (i > 0 || same_stream) && batch->ts_ns[i] == entry->ts_ns;
+        entry->tie = tied ? entry->tie + 1 : 0;
+        entry->ts_ns = batch->ts_ns[i];
+        entry->line = batch->lines[i];
+        entry->metadata = batch->metadata != NULL ? batch->metadata[i] : CW_LABELS_NONE;
+        line_bytes += entry->line.len;
+        if (past_cut(run, entry->ts_ns))
+            break;
+        if (log_query->has_last && !cw_log_before(&log_query->last, entry, log_query->newest_first))
+            continue;
+        cw_log_top_add(&unit->top, entry);
+    }
+    atomic_fetch_add_explicit(&log_query->query->line_bytes, line_bytes, memory_order_relaxed);
+    return 0;
+}
+
+static void merge_unit(struct page_run *run, struct cw_log_top *top)
+{
+    pthread_mutex_lock(&run->lock);
+    cw_log_top_merge(&run->top, top);
+    int64_t cut;
+    if (cw_log_top_cut(&run->top, &cut)) {
+        atomic_store(&run->cut_ns, cut);
+        atomic_store(&run->has_cut, true);
+    }
+    pthread_mutex_unlock(&run->lock);
+}
+
+static int read_unit(void *arg, unsigned slot, size_t idx, struct cw_err *err)
+{
+    struct page_run *run = arg;
+    struct cw_log_query *log_query = run->log_query;
+    const struct cw_unit *unit = &log_query->plan.units.items[idx];
+    if (unit->max_ns < run->scan.start_ns || unit->min_ns >= run->scan.end_ns)
+        return 0;
+    if (past_cut(run, log_query->newest_first ? unit->max_ns : unit->min_ns))
+        return 1; /* and so is every unit behind it */
+    struct unit_state state = {.run = run, .entry.unit = (uint32_t)idx};
+    cw_log_top_init(&state.top, log_query->newest_first, run->max_entries, run->max_bytes);
+    int rc = cw_unit_read(log_query->query, &run->scan, unit, add_batch, &state, err);
+    if (rc == 0)
+        merge_unit(run, &state.top);
+    cw_log_top_fini(&state.top);
+    return rc;
+}
+
+static void begin_behind_last(struct cw_log_query *log_query, struct cw_scan *scan)
+{
+    *scan = log_query->plan.scan;
+    if (!log_query->has_last)
+        return;
+    if (log_query->newest_first)
+        scan->end_ns = log_query->last.ts_ns + 1;
+    else
+        scan->start_ns = log_query->last.ts_ns;
+}
+
+int cw_log_query_page(struct cw_log_query *log_query, size_t max_entries, size_t max_bytes, struct cw_log_page *out,
+                      struct cw_err *err)
+{
+    CW_ASSERT(max_entries > 0);
+    struct page_run run = {.log_query = log_query, .max_entries = max_entries, .max_bytes = max_bytes};
+    begin_behind_last(log_query, &run.scan);
+    cw_log_top_fini(&log_query->page);
+    cw_log_top_init(&run.top, log_query->newest_first, max_entries, max_bytes);
+    pthread_mutex_init(&run.lock, NULL);
+    int rc = cw_unit_run(log_query->query, &log_query->plan, read_unit, &run, err);
+    pthread_mutex_destroy(&run.lock);
+    if (rc < 0) {
+        cw_log_top_fini(&run.top);
+        return rc;
+    }
+    cw_log_top_sort(&run.top);
+    log_query->page = run.top;
+    /* Rows that were skipped behind the cut may not have left a bound: only a page that is not full is the last for sure. */
+    *out = (struct cw_log_page){
+        .entries = run.top.items,
+        .n = run.top.n,
+        .last = !run.top.bounded && run.top.n < max_entries,
+    };
+    if (run.top.n > 0) {
+        log_query->last = run.top.items[run.top.n - 1];
+        log_query->last.line = CW_STR_NONE;
+        log_query->last.metadata = CW_LABELS_NONE;
+        log_query->has_last = true;
+    }
+    return 0;
+}

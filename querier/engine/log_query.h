@@ -1,0 +1,36 @@
+/*
+ * log_query.h - entries of a log query in time order, page by page: a limited query is one page, an export all of them.
+ *
+ * The order is total and the same in every run: by time; ties by labels, then in order of arrival; newest first is the exact
+ * reverse. A page holds the best entries behind the one before; what lies on a page's end is found again by its place in
+ * that order, so entries of one timestamp may fill any number of pages. Units are read best first, and not at all once their
+ * times lie behind the worst entry of a full page.
+ *
+ * Memory     A page is bounded by entries and bytes; workers gather as much again each while it is made.
+ * Ownership  Borrows context and expression; stream labels borrow from the snapshot. A page's entries die at the next page
+ *            or at close.
+ * Threads    One thread uses it; the work is done by the context's pool.
+ */
+#ifndef CW_ENGINE_LOG_QUERY_H
+#define CW_ENGINE_LOG_QUERY_H
+#include "common/logql/ast.h"
+#include "querier/engine/log_top.h"
+#include "querier/engine/query_context.h"
+
+struct cw_log_query;
+
+struct cw_log_page {
+    const struct cw_log_entry *entries;   /* in order */
+    size_t n;
+    bool last;                            /* nothing follows */
+};
+
+/* Entries with start_ns <= t < end_ns. The expression passed cw_eval_check(). */
+int cw_log_query_open(struct cw_query_context *query, const struct cw_expr *expr, int64_t start_ns, int64_t end_ns,
+                      bool newest_first, struct cw_log_query **out, struct cw_err *err) CW_MUST_USE;
+void cw_log_query_close(struct cw_log_query **log_query);
+/* At most max_entries > 0, and as many as fit in max_bytes, but at least one if there is any. */
+int cw_log_query_page(struct cw_log_query *log_query, size_t max_entries, size_t max_bytes, struct cw_log_page *out,
+                      struct cw_err *err) CW_MUST_USE;
+
+#endif

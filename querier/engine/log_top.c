@@ -1,0 +1,195 @@
+#include "querier/engine/log_top.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/arena.h"
+
+void cw_log_top_init(struct cw_log_top *top, bool newest_first, size_t max_entries, size_t max_bytes)
+{
+    memset(top, 0, sizeof *top);
+    top->newest_first = newest_first;
+    top->max_entries = max_entries;
+    top->max_bytes = max_bytes;
+}
+
+static size_t metadata_bytes(struct cw_labels metadata)
+{
+    size_t bytes = 0;
+    for (size_t i = 0; i < metadata.n; i++)
+        bytes += sizeof(struct cw_label) + metadata.items[i].name.len + metadata.items[i].value.len;
+    return bytes;
+}
+
+static size_t entry_bytes(const struct cw_log_entry *entry)
+{
+    return sizeof *entry + entry->line.len + metadata_bytes(entry->metadata);
+}
+
+static void free_texts(struct cw_log_entry *entry)
+{
+    free((char *)entry->line.ptr);
+    free((struct cw_label *)entry->metadata.items);
+}
+
+void cw_log_top_fini(struct cw_log_top *top)
+{
+    for (size_t i = 0; i < top->n; i++)
+        free_texts(&top->items[i]);
+    free(top->items);
+    top->items = NULL;
+    top->n = top->cap = top->bytes = 0;
+}
+
+/* Times are the same: labels, then arrival. The direction is turned by the caller. */
+static int compare_ties(const struct cw_log_entry *a, const struct cw_log_entry *b)
+{
+    if (a->stream.items != b->stream.items) {
+        int order = cw_labels_cmp(a->stream, b->stream);
+        if (order != 0)
+            return order;
+    }
+    return a->unit < b->unit ? -1 : a->unit > b->unit;
+}
+
+bool cw_log_before(const struct cw_log_entry *a, const struct cw_log_entry *b, bool newest_first)
+{
+    if (a->ts_ns != b->ts_ns)
+        return (a->ts_ns < b->ts_ns) != newest_first;
+    int order = compare_ties(a, b);
+    if (order != 0)
+        return (order < 0) != newest_first;
+    return a->tie < b->tie; /* the cursor counts in its own direction */
+}
+
+bool cw_log_top_takes(const struct cw_log_top *top, const struct cw_log_entry *entry)
+{
+    if (top->bounded && !cw_log_before(entry, &top->bound, top->newest_first))
+        return false;
+    return top->n < top->max_entries || cw_log_before(entry, &top->items[0], top->newest_first);
+}
+
+static void sift_up(struct cw_log_top *top, size_t i)
+{
+    struct cw_log_entry entry = top->items[i];
+    while (i > 0) {
+        size_t parent = (i - 1) / 2;
+        if (!cw_log_before(&top->items[parent], &entry, top->newest_first))
+            break;
+        top->items[i] = top->items[parent];
+        i = parent;
+    }
+    top->items[i] = entry;
+}
+
+static void sift_down(struct cw_log_top *top, struct cw_log_entry entry)
+{
+    size_t i = 0;
+    for (;;) {
+        size_t child = 2 * i + 1;
+        if (child >= top->n)
+            break;
+        if (child + 1 < top->n && cw_log_before(&top->items[child], &top->items[child + 1], top->newest_first))
+            child++;
+        if (!cw_log_before(&entry, &top->items[child], top->newest_first))
+            break;
+        top->items[i] = top->items[child];
+        i = child;
+    }
+    top->items[i] = entry;
+}
+
+static void set_bound(struct cw_log_top *top, const struct cw_log_entry *entry)
+{
+    if (top->bounded && !cw_log_before(entry, &top->bound, top->newest_first))
+        return;
+    top->bounded = true;
+    top->bound = *entry;
+    top->bound.line = CW_STR_NONE;
+    top->bound.metadata = CW_LABELS_NONE;
+}
+
+static void evict_worst(struct cw_log_top *top)
+{
+    struct cw_log_entry worst = top->items[0];
+    top->bytes -= entry_bytes(&worst);
+    set_bound(top, &worst);
+    free_texts(&worst);
+    top->n--;
+    if (top->n > 0)
+        sift_down(top, top->items[top->n]);
+}
+
+/* Takes the entry's texts. */
+static void insert_owned(struct cw_log_top *top, const struct cw_log_entry *entry)
+{
+    if (top->n == top->cap) {
+        top->cap = top->cap > 0 ? top->cap * 2 : 64;
+        top->items = cw_mem_resize(top->items, top->cap * sizeof *top->items);
+    }
+    top->items[top->n] = *entry;
+    sift_up(top, top->n++);
+    top->bytes += entry_bytes(entry);
+    while (top->n > top->max_entries || (top->bytes > top->max_bytes && top->n > 1))
+        evict_worst(top);
+}
+
+void cw_log_top_add(struct cw_log_top *top, const struct cw_log_entry *entry)
+{
+    if (!cw_log_top_takes(top, entry)) {
+        set_bound(top, entry);
+        return;
+    }
+    struct cw_log_entry copy = *entry;
+    char *line = cw_mem_new(entry->line.len + 1);
+    if (entry->line.len > 0)
+        memcpy(line, entry->line.ptr, entry->line.len);
+    copy.line = cw_str_make(line, entry->line.len);
+    copy.metadata = entry->metadata.n > 0 ? cw_labels_dup_heap(entry->metadata) : CW_LABELS_NONE;
+    insert_owned(top, &copy);
+}
+
+void cw_log_top_merge(struct cw_log_top *top, struct cw_log_top *from)
+{
+    if (from->bounded)
+        set_bound(top, &from->bound);
+    while (top->bounded && top->n > 0 && !cw_log_before(&top->items[0], &top->bound, top->newest_first))
+        evict_worst(top);
+    for (size_t i = 0; i < from->n; i++) {
+        struct cw_log_entry *entry = &from->items[i];
+        if (cw_log_top_takes(top, entry)) {
+            insert_owned(top, entry);
+        } else {
+            set_bound(top, entry);
+            free_texts(entry);
+        }
+    }
+    from->n = from->bytes = 0;
+}
+
+bool cw_log_top_cut(const struct cw_log_top *top, int64_t *ts_ns_out)
+{
+    if (top->bounded)
+        *ts_ns_out = top->bound.ts_ns;
+    else if (top->n > 0 && top->n == top->max_entries)
+        *ts_ns_out = top->items[0].ts_ns;
+    else
+        return false;
+    return true;
+}
+
+static int compare_up(const void *a, const void *b)
+{
+    return cw_log_before(a, b, false) ? -1 : cw_log_before(b, a, false);
+}
+
+static int compare_down(const void *a, const void *b)
+{
+    return cw_log_before(a, b, true) ? -1 : cw_log_before(b, a, true);
+}
+
+void cw_log_top_sort(struct cw_log_top *top)
+{
+    if (top->n > 1)
+        qsort(top->items, top->n, sizeof *top->items, top->newest_first ? compare_down : compare_up);
+}

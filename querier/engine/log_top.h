@@ -1,0 +1,49 @@
+/*
+ * log_top.h - the best entries seen so far, in the order of a log query, bounded by count and by bytes.
+ *
+ * Ownership  Owns copies of lines and metadata; stream labels are borrowed.
+ * Threads    One thread at a time.
+ */
+#ifndef CW_ENGINE_LOG_TOP_H
+#define CW_ENGINE_LOG_TOP_H
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "common/base/str.h"
+#include "common/labels/labels.h"
+
+struct cw_log_entry {
+    int64_t ts_ns;
+    struct cw_labels stream;
+    struct cw_str line;
+    struct cw_labels metadata;
+    uint32_t unit;              /* place of the unit in order of arrival */
+    uint32_t tie;               /* which of the stream's entries of this unit with this timestamp, as the cursor gives them */
+};
+
+struct cw_log_top {
+    bool newest_first;
+    size_t max_entries, max_bytes;
+    struct cw_log_entry *items;   /* a heap with the worst at 0; in order after _sort() */
+    size_t n, cap, bytes;
+    /* The best entry that found no room: nothing from it on belongs to this top. Its text is not kept. */
+    bool bounded;
+    struct cw_log_entry bound;
+};
+
+void cw_log_top_init(struct cw_log_top *top, bool newest_first, size_t max_entries, size_t max_bytes);
+void cw_log_top_fini(struct cw_log_top *top);
+/* Does a stand before b? */
+bool cw_log_before(const struct cw_log_entry *a, const struct cw_log_entry *b, bool newest_first);
+/* Would the entry find room? Costs a compare. */
+bool cw_log_top_takes(const struct cw_log_top *top, const struct cw_log_entry *entry);
+/* Copies line and metadata, if there is room. */
+void cw_log_top_add(struct cw_log_top *top, const struct cw_log_entry *entry);
+/* Move everything from `from` (of the same order) into `top`; `from` is left empty. */
+void cw_log_top_merge(struct cw_log_top *top, struct cw_log_top *from);
+/* The time from which on (in the order) entries find no room for certain; false while there is none. */
+bool cw_log_top_cut(const struct cw_log_top *top, int64_t *ts_ns_out);
+/* Into the order of the answer; only _fini() may follow. */
+void cw_log_top_sort(struct cw_log_top *top);
+
+#endif

@@ -1,0 +1,104 @@
+#include "querier/engine/plan.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/arena.h"
+
+/* Stages that a line filter behind them must wait for: they change the line, or decide on their own whether it stays. */
+static bool holds_filters_back(enum cw_stage_kind kind)
+{
+    return kind == CW_STAGE_LINE_FORMAT || kind == CW_STAGE_UNPACK || kind == CW_STAGE_LABEL_FILTER;
+}
+
+size_t cw_plan_filters(const struct cw_stage *stages, const struct cw_line_filter ***out)
+{
+    size_t n = 0, cap = 0;
+    const struct cw_line_filter **filters = NULL;
+    for (const struct cw_stage *stage = stages; stage != NULL && !holds_filters_back(stage->kind); stage = stage->next) {
+        if (stage->kind != CW_STAGE_LINE_FILTER)
+            continue;
+        if (n == cap) {
+            cap = cap > 0 ? cap * 2 : 4;
+            filters = cw_mem_resize(filters, cap * sizeof *filters);
+        }
+        filters[n++] = stage->filter;
+    }
+    *out = filters;
+    return n;
+}
+
+/* Ties keep the order of arrival, so that the same query reads the same way twice. */
+static int by_min_up(const void *a, const void *b, void *arg)
+{
+    const struct cw_unit *units = arg;
+    size_t i = *(const size_t *)a, k = *(const size_t *)b;
+    if (units[i].min_ns != units[k].min_ns)
+        return units[i].min_ns < units[k].min_ns ? -1 : 1;
+    return i < k ? -1 : i > k;
+}
+
+static int by_max_down(const void *a, const void *b, void *arg)
+{
+    const struct cw_unit *units = arg;
+    size_t i = *(const size_t *)a, k = *(const size_t *)b;
+    if (units[i].max_ns != units[k].max_ns)
+        return units[i].max_ns > units[k].max_ns ? -1 : 1;
+    return i > k ? -1 : i < k;
+}
+
+static int plan_sources(struct cw_query_context *query, struct cw_plan *plan, struct cw_err *err)
+{
+    for (size_t i = 0; i < query->snapshot->n; i++) {
+        struct cw_source *source = query->snapshot->sources[i];
+        if (source->min_ns >= plan->scan.end_ns || source->max_ns < plan->scan.start_ns)
+            continue;
+        int rc = cw_query_context_check(query, err);
+        if (rc == 0)
+            rc = source->ops->plan(source, &plan->scan, &plan->units, err);
+        if (rc < 0)
+            return cw_query_context_reason(query, rc, err);
+    }
+    return 0;
+}
+
+int cw_plan_make(struct cw_query_context *query, const struct cw_expr *expr, int64_t start_ns, int64_t end_ns, unsigned need,
+                 bool newest_first, struct cw_plan *out, struct cw_err *err)
+{
+    memset(out, 0, sizeof *out);
+    size_t nfilters = cw_plan_filters(expr->stages, &out->filters);
+    out->scan = (struct cw_scan){
+        .selector = &expr->selector,
+        .start_ns = start_ns,
+        .end_ns = end_ns,
+        .filters = out->filters,
+        .nfilters = nfilters,
+        .need = need,
+        .newest_first = newest_first,
+        .cancel = &query->stop,
+        .stats = &query->stats,
+    };
+    if (start_ns < end_ns) {
+        int rc = plan_sources(query, out, err);
+        if (rc < 0) {
+            cw_plan_fini(out);
+            return rc;
+        }
+    }
+    out->order = cw_mem_array(out->units.n + 1, sizeof *out->order);
+    for (size_t i = 0; i < out->units.n; i++) {
+        out->order[i] = i;
+        out->bytes += out->units.items[i].bytes;
+    }
+    qsort_r(out->order, out->units.n, sizeof *out->order, newest_first ? by_max_down : by_min_up, out->units.items);
+    atomic_fetch_add(&query->units_planned, out->units.n);
+    return 0;
+}
+
+void cw_plan_fini(struct cw_plan *plan)
+{
+    cw_units_fini(&plan->units);
+    free(plan->order);
+    free(plan->filters);
+    memset(plan, 0, sizeof *plan);
+}

@@ -1,0 +1,40 @@
+/*
+ * query_context.h - what every step of one query shares: where it runs, over what, how long and in how much memory, and
+ * what it cost.
+ *
+ * Ownership  Borrows the pool and the snapshot; both outlive it.
+ * Threads    The flags, the allowance and the statistics are for any thread of the query; the rest is set before it starts.
+ * Errors     CW_E_CANCELED, CW_E_TIMEOUT with Loki's sentences.
+ */
+#ifndef CW_ENGINE_QUERY_CONTEXT_H
+#define CW_ENGINE_QUERY_CONTEXT_H
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include "common/base/err.h"
+#include "common/base/pool.h"
+#include "common/store/cursor.h"
+#include "querier/engine/sample.h"
+
+struct cw_query_context {
+    struct cw_pool *pool;                 /* NULL: everything runs on the calling thread */
+    const struct cw_snapshot *snapshot;
+    int64_t deadline_mono_ns;             /* 0: none */
+    const atomic_bool *client_gone;       /* may be NULL */
+    struct cw_allowance allowance;
+    struct cw_scan_stats stats;
+    atomic_bool stop;                     /* what cursors look at: raised by _poll() */
+    atomic_uint_fast64_t units_planned, units_read, line_bytes;
+};
+
+void cw_query_context_init(struct cw_query_context *query, struct cw_pool *pool, const struct cw_snapshot *snapshot,
+                           size_t memory_bytes);
+/* Raise `stop` once the client is gone or the deadline has passed. Somebody calls it often enough (the coordinator's watch);
+ * steps of the engine call it between work units. True when the query is to end. */
+bool cw_query_context_poll(struct cw_query_context *query);
+/* 0, or the reason why the query ends. */
+int cw_query_context_check(struct cw_query_context *query, struct cw_err *err) CW_MUST_USE;
+/* Turn the CW_E_CANCELED of a cursor into the query's reason; other codes pass through. */
+int cw_query_context_reason(struct cw_query_context *query, int rc, struct cw_err *err);
+
+#endif

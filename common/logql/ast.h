@@ -39,6 +39,7 @@ enum cw_cmp { CW_CMP_EQ, CW_CMP_NE, CW_CMP_GT, CW_CMP_GE, CW_CMP_LT, CW_CMP_LE }
 
 struct cw_label_filter {
     enum cw_label_filter_kind kind;
+    unsigned height;                 /* of the tree, at most CW_LIMIT_QUERY_DEPTH: walkers may recurse */
     struct cw_label_filter *left, *right;
     struct cw_matcher matcher;       /* MATCHER: owned by the query */
     struct cw_str name;              /* the others */
@@ -144,6 +145,7 @@ struct cw_binary_modifier {
 
 struct cw_expr {
     enum cw_expr_kind kind;
+    unsigned height;                 /* of the tree, at most CW_LIMIT_QUERY_DEPTH: walkers may recurse */
     /* LOG; also the log range of RANGE_AGG */
     struct cw_selector selector;
     struct cw_stage *stages;         /* in the order they were written; NULL: none */

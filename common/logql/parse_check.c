@@ -1,0 +1,204 @@
+/* What Loki checks once a query is parsed: selectors that select, stages that can be built. */
+#include "common/base/assert.h"
+#include "common/base/limits.h"
+#include "common/logql/parse_priv.h"
+
+/* ---- patterns ---- */
+
+/* The end of a capture `<name>` at `at`, or 0 when there is none. */
+static size_t capture_end(struct cw_str pattern, size_t at)
+{
+    if (at >= pattern.len || pattern.ptr[at] != '<')
+        return 0;
+    ptrdiff_t close = cw_str_find_byte(cw_str_sub(pattern, at, pattern.len), '>');
+    if (close < 2)
+        return 0;
+    struct cw_str name = cw_str_sub(pattern, at + 1, at + (size_t)close);
+    return cw_label_name_valid(name) && cw_str_find_byte(name, ':') < 0 ? at + (size_t)close + 1 : 0;
+}
+
+bool cw_parse_pattern_fault(struct cw_str pattern, struct cw_arena *arena, struct cw_str *fault_out)
+{
+    struct cw_str *names = NULL;
+    size_t n = 0, cap = 0, last_from = 0, last_end = SIZE_MAX, nnamed = 0;
+    if (pattern.len == 0) {
+        *fault_out = CW_STR("parse error at line 1, col 1: syntax error: unexpected $end, expecting IDENTIFIER or LITERAL");
+        return true;
+    }
+    for (size_t at = 0; at < pattern.len; at++) {
+        size_t end = capture_end(pattern, at);
+        if (end == 0)
+            continue;
+        if (at == last_end) {
+            *fault_out = cw_arena_printf(arena, "found consecutive capture '%.*s': invalid expression",
+                                         CW_STR_ARG(cw_str_sub(pattern, last_from, end)));
+            return true;
+        }
+        names = cw_arena_grow(arena, names, n, &cap, n + 1, sizeof(*names));
+        names[n++] = cw_str_sub(pattern, at + 1, end - 1);
+        last_from = at;
+        last_end = end;
+        at = end - 1;
+    }
+    for (size_t i = 0; i < n; i++) {
+        if (cw_str_eq(names[i], CW_STR("_")))
+            continue;
+        nnamed++;
+        for (size_t j = 0; j < i; j++) {
+            if (cw_str_eq(names[i], names[j])) {
+                *fault_out = cw_arena_printf(arena, "duplicate capture name (%.*s): invalid expression", CW_STR_ARG(names[i]));
+                return true;
+            }
+        }
+    }
+    *fault_out = CW_STR("at least one capture is required");
+    return nnamed == 0;
+}
+
+/* ---- stages ---- */
+
+/* "stage '<stage>' : <what err says>" */
+static int stage_fault(struct cw_parser *parser, struct cw_str stage)
+{
+    cw_err_wrap(parser->err, "stage '%.*s' ", CW_STR_ARG(stage));
+    parser->err->code = CW_E_INVALID;
+    return cw_err_wrap(parser->err, "parse error ");
+}
+
+static bool ends_group(const struct cw_stage *stage)
+{
+    return stage->kind == CW_STAGE_LABEL_FILTER || stage->kind == CW_STAGE_LINE_FORMAT || stage->kind == CW_STAGE_UNPACK;
+}
+
+/* Loki moves line filters of a group to its front and names all of them when one is wrong. */
+static int line_filter_fault(struct cw_parser *parser, const struct cw_stage *group)
+{
+    struct cw_buf text;
+    cw_buf_init(&text, CW_LIMIT_QUERY_BYTES * 6);
+    for (const struct cw_stage *stage = group; stage != NULL; stage = stage->next) {
+        if (stage->kind == CW_STAGE_LINE_FILTER) {
+            if (text.len > 0)
+                cw_buf_addc(&text, ' ');
+            cw_stage_format(stage, &text);
+        }
+        if (ends_group(stage))
+            break;
+    }
+    int rc = stage_fault(parser, cw_buf_str(&text));
+    cw_buf_fini(&text);
+    return rc;
+}
+
+static int build_line_filter(struct cw_parser *parser, struct cw_stage *stage)
+{
+    struct cw_owned *owned = cw_parse_own(parser);
+    int rc = cw_line_filter_new(stage->filter_op, &owned->filter, parser->err);
+    for (size_t i = 0; rc == 0 && i < stage->noperands; i++)
+        rc = cw_line_filter_add(owned->filter, stage->operands[i].text, stage->operands[i].is_ip, parser->err);
+    stage->filter = owned->filter;
+    return rc;
+}
+
+static int one_stage_fault(struct cw_parser *parser, const struct cw_stage *stage)
+{
+    struct cw_buf text;
+    cw_buf_init(&text, CW_LIMIT_QUERY_BYTES * 6);
+    cw_stage_format(stage, &text);
+    int rc = stage_fault(parser, cw_buf_str(&text));
+    cw_buf_fini(&text);
+    return rc;
+}
+
+static int check_label_format(struct cw_parser *parser, const struct cw_stage *stage)
+{
+    for (size_t i = 0; i < stage->nformats; i++) {
+        struct cw_str dst = stage->formats[i].dst;
+        if (cw_str_eqz(dst, "__error__")) {
+            cw_err_set(parser->err, CW_E_INVALID, "%.*s cannot be formatted", CW_STR_ARG(dst));
+            return one_stage_fault(parser, stage);
+        }
+        for (size_t j = 0; j < i; j++) {
+            if (!cw_str_eq(stage->formats[j].dst, dst))
+                continue;
+            cw_err_set(parser->err, CW_E_INVALID, "multiple label name '%.*s' not allowed in a single format operation",
+                       CW_STR_ARG(dst));
+            return one_stage_fault(parser, stage);
+        }
+    }
+    return 0;
+}
+
+/* A wrong address is refused here only where it is the whole filter; inside and/or it fails entry by entry. */
+static int check_ip_filter(struct cw_parser *parser, const struct cw_stage *stage)
+{
+    struct cw_line_filter *probe = NULL;
+    if (stage->label_filter->kind != CW_LF_IP)
+        return 0;
+    int rc = cw_line_filter_new(CW_FILTER_CONTAINS, &probe, parser->err);
+    if (rc == 0)
+        rc = cw_line_filter_add(probe, stage->label_filter->text, true, parser->err);
+    cw_line_filter_free(&probe);
+    return rc < 0 ? one_stage_fault(parser, stage) : 0;
+}
+
+static int check_stages(struct cw_parser *parser, struct cw_stage *stages)
+{
+    struct cw_stage *group = stages;
+    for (struct cw_stage *stage = stages; stage != NULL; stage = stage->next) {
+        int rc = 0;
+        if (stage->kind == CW_STAGE_LINE_FILTER && build_line_filter(parser, stage) < 0)
+            rc = line_filter_fault(parser, group);
+        else if (stage->kind == CW_STAGE_LABEL_FORMAT)
+            rc = check_label_format(parser, stage);
+        else if (stage->kind == CW_STAGE_LABEL_FILTER)
+            rc = check_ip_filter(parser, stage);
+        if (rc < 0)
+            return rc;
+        if (ends_group(stage))
+            group = stage->next;
+    }
+    return 0;
+}
+
+/* ---- expressions ---- */
+
+static int check_selector(struct cw_parser *parser, const struct cw_selector *selector)
+{
+    for (size_t i = 0; i < selector->n; i++)
+        if (!cw_matcher_matches_empty(&selector->items[i]))
+            return 0;
+    return cw_parse_fault(parser, "queries require at least one regexp or equality matcher that does not have an "
+                                  "empty-compatible value. For instance, app=~\".*\" does not meet this requirement, but "
+                                  "app=~\".+\" will");
+}
+
+static int check_log(struct cw_parser *parser, struct cw_expr *expr)
+{
+    int rc = check_selector(parser, &expr->selector);
+    if (rc == 0)
+        rc = check_stages(parser, expr->stages);
+    if (rc == 0)
+        rc = check_stages(parser, expr->unwrap.post_filters);
+    return rc;
+}
+
+int cw_parse_check_expr(struct cw_parser *parser, struct cw_expr *expr)
+{
+    int rc = 0;
+    switch (expr->kind) {
+    case CW_EXPR_LOG:
+    case CW_EXPR_RANGE_AGG: return check_log(parser, expr);
+    case CW_EXPR_NUMBER:
+    case CW_EXPR_VECTOR: return 0;
+    case CW_EXPR_VECTOR_AGG:
+    case CW_EXPR_LABEL_REPLACE: return cw_parse_check_expr(parser, expr->left);
+    case CW_EXPR_BINARY:
+        rc = cw_parse_check_expr(parser, expr->left);
+        return rc < 0 ? rc : cw_parse_check_expr(parser, expr->right);
+    case CW_EXPR_VARIANTS:
+        for (size_t i = 0; rc == 0 && i < expr->nvariants; i++)
+            rc = cw_parse_check_expr(parser, expr->variants[i]);
+        return rc < 0 ? rc : cw_parse_check_expr(parser, expr->left);
+    }
+    CW_ASSERT(!"every kind of expression is checked");
+}

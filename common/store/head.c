@@ -1,0 +1,495 @@
+/* head.c - append, commit and roll back; generations and who holds them. */
+#include "common/store/head_priv.h"
+
+#include <stdlib.h>
+
+#include "common/base/assert.h"
+
+enum {
+    /* A stream's blocks double from the first to the last: a stream of ten lines costs a kilobyte, a large one a
+     * block per 128 KiB of text. */
+    BLOCK_FIRST_BYTES = 512,
+    BLOCK_TEXT_BYTES = 128 << 10,
+    BLOCK_ROWS_MAX = 16384,
+    TENANT_SLOTS_FIRST = 64,
+};
+
+static void count_bytes(struct cw_generation *generation, int64_t delta)
+{
+    atomic_fetch_add_explicit(&generation->bytes, (uint64_t)delta, memory_order_relaxed);
+    atomic_fetch_add_explicit(&generation->head->bytes, (uint64_t)delta, memory_order_relaxed);
+}
+
+/* ---- generations ---- */
+
+static struct cw_generation *generation_new(struct cw_head *head)
+{
+    struct cw_generation *generation = cw_mem_new(sizeof(*generation));
+    generation->head = head;
+    generation->arena = cw_arena_new();
+    generation->first_seq = head->seq + 1;
+    generation->last_seq = head->seq;
+    atomic_init(&generation->refs, 1);
+    return generation;
+}
+
+static void stream_free(struct head_stream *stream)
+{
+    for (uint32_t i = 0; i < stream->nblocks; i++) {
+        free(atomic_load_explicit(&stream->blocks[i]->metadata, memory_order_relaxed));
+        free(stream->blocks[i]);
+    }
+    free(stream->blocks);
+    free(stream->slots);
+}
+
+void cw_generation_unref(struct cw_generation **handle)
+{
+    struct cw_generation *generation = *handle;
+    *handle = NULL;
+    if (!generation || atomic_fetch_sub_explicit(&generation->refs, 1, memory_order_acq_rel) != 1)
+        return;
+    for (struct head_tenant *tenant = generation->first_tenant; tenant; tenant = tenant->next) {
+        for (struct head_stream *stream = tenant->first; stream; stream = stream->next)
+            stream_free(stream);
+        free(tenant->slots);
+    }
+    count_bytes(generation, -(int64_t)atomic_load(&generation->bytes));
+    atomic_fetch_sub(&generation->head->nstreams, generation->nstreams);
+    atomic_fetch_sub(&generation->head->nentries, generation->nentries);
+    cw_arena_free(&generation->arena);
+    free(generation);
+}
+
+static void list_add(struct cw_head *head, struct cw_generation *generation)
+{
+    pthread_mutex_lock(&head->lock);
+    if (head->n == head->cap) {
+        head->cap = head->cap ? 2 * head->cap : 8;
+        head->items = cw_mem_resize(head->items, head->cap * sizeof(*head->items));
+    }
+    head->items[head->n++] = generation;
+    head->current = generation;
+    pthread_mutex_unlock(&head->lock);
+}
+
+struct cw_head *cw_head_new(void)
+{
+    struct cw_head *head = cw_mem_new(sizeof(*head));
+    pthread_mutex_init(&head->lock, NULL);
+    list_add(head, generation_new(head));
+    return head;
+}
+
+void cw_head_free(struct cw_head **handle)
+{
+    struct cw_head *head = *handle;
+    if (!head)
+        return;
+    for (size_t i = 0; i < head->n; i++) {
+        CW_ASSERT(atomic_load(&head->items[i]->refs) == 1);
+        cw_generation_unref(&head->items[i]);
+    }
+    free(head->items);
+    pthread_mutex_destroy(&head->lock);
+    free(head);
+    *handle = NULL;
+}
+
+/* ---- tenants and streams ---- */
+
+struct head_tenant *head_tenant_find(struct cw_generation *generation, struct cw_str name)
+{
+    struct head_tenant *tenant = atomic_load_explicit(&generation->first_tenant, memory_order_acquire);
+    while (tenant && !cw_str_eq(tenant->name, name))
+        tenant = atomic_load_explicit(&tenant->next, memory_order_acquire);
+    return tenant;
+}
+
+static struct head_tenant *tenant_make(struct cw_generation *generation, struct cw_str name)
+{
+    struct head_tenant *tenant = CW_ARENA_NEW(generation->arena, struct head_tenant);
+    tenant->name = cw_arena_dup(generation->arena, name);
+    atomic_init(&tenant->min_ns, INT64_MAX);
+    atomic_init(&tenant->max_ns, INT64_MIN);
+    tenant->slot_mask = TENANT_SLOTS_FIRST - 1;
+    tenant->slots = cw_mem_array(TENANT_SLOTS_FIRST, sizeof(*tenant->slots));
+    count_bytes(generation, TENANT_SLOTS_FIRST * sizeof(*tenant->slots));
+    if (generation->last_tenant)
+        atomic_store_explicit(&generation->last_tenant->next, tenant, memory_order_release);
+    else
+        atomic_store_explicit(&generation->first_tenant, tenant, memory_order_release);
+    generation->last_tenant = tenant;
+    return tenant;
+}
+
+static struct head_stream **slot_of(struct head_stream **slots, size_t mask, struct cw_hash128 id)
+{
+    size_t at = id.lo & mask;
+    while (slots[at] && !cw_hash128_eq(slots[at]->ref.id, id))
+        at = (at + 1) & mask;
+    return &slots[at];
+}
+
+struct head_stream *head_stream_find(const struct head_tenant *tenant, struct cw_hash128 id)
+{
+    return *slot_of(tenant->slots, tenant->slot_mask, id);
+}
+
+static void slots_grow(struct cw_generation *generation, struct head_tenant *tenant)
+{
+    size_t n = 2 * (tenant->slot_mask + 1);
+    struct head_stream **slots = cw_mem_array(n, sizeof(*slots));
+    for (struct head_stream *stream = tenant->first; stream; stream = stream->next)
+        *slot_of(slots, n - 1, stream->ref.id) = stream;
+    count_bytes(generation, (int64_t)(n - tenant->slot_mask - 1) * (int64_t)sizeof(*slots));
+    free(tenant->slots);
+    tenant->slots = slots;
+    tenant->slot_mask = n - 1;
+}
+
+static struct head_stream *stream_make(struct cw_generation *generation, struct head_tenant *tenant,
+                                       struct cw_hash128 id, struct cw_labels labels)
+{
+    struct head_stream *stream = CW_ARENA_NEW(generation->arena, struct head_stream);
+    stream->ref.id = id;
+    stream->ref.labels = cw_labels_dup(generation->arena, labels);
+    stream->max_ns = INT64_MIN;
+    if (4 * (tenant->nstreams + 1) > 3 * (tenant->slot_mask + 1))
+        slots_grow(generation, tenant);
+    *slot_of(tenant->slots, tenant->slot_mask, id) = stream;
+    tenant->nstreams++;
+    generation->nstreams++;
+    atomic_fetch_add_explicit(&generation->head->nstreams, 1, memory_order_relaxed);
+    if (tenant->last)
+        atomic_store_explicit(&tenant->last->next, stream, memory_order_release);
+    else
+        atomic_store_explicit(&tenant->first, stream, memory_order_release);
+    tenant->last = stream;
+    return stream;
+}
+
+static void stream_touch(struct cw_head *head, struct head_stream *stream)
+{
+    if (stream->touched)
+        return;
+    stream->touched = true;
+    stream->undo_block = stream->nblocks ? stream->nblocks - 1 : 0;
+    stream->undo_nrows = stream->nrows;
+    stream->undo_max_ns = stream->max_ns;
+    stream->next_touched = head->touched;
+    head->touched = stream;
+}
+
+/* ---- rows ---- */
+
+/* Room for a line of `len` bytes and, if it can be, for `nahead` lines of `avg` bytes behind it. */
+static void block_push(struct cw_generation *generation, struct head_stream *stream, size_t len,
+                       size_t nahead, size_t avg)
+{
+    size_t text_cap = stream->tail ? 2 * (size_t)stream->tail->text_cap : BLOCK_FIRST_BYTES;
+    text_cap = CW_MAX(text_cap, CW_MIN(nahead * avg, (size_t)BLOCK_TEXT_BYTES));
+    text_cap = CW_MAX(CW_MIN(text_cap, (size_t)BLOCK_TEXT_BYTES), len);
+    size_t row_cap = CW_MIN(text_cap / CW_MAX(avg, (size_t)8) + 8, (size_t)BLOCK_ROWS_MAX);
+    size_t bytes = sizeof(struct head_block) + row_cap * (sizeof(int64_t) + sizeof(uint32_t)) +
+                   sizeof(uint32_t) + text_cap;
+    /* Not zeroed: the pages would be touched twice. */
+    struct head_block *block = cw_mem_resize(NULL, bytes);
+    *block = (struct head_block){.row_cap = (uint32_t)row_cap, .text_cap = (uint32_t)text_cap,
+                                 .first_row = stream->nrows, .min_ns = INT64_MAX, .max_ns = INT64_MIN};
+    block->ts_ns = (int64_t *)(block + 1);
+    block->offsets = (uint32_t *)(block->ts_ns + row_cap);
+    block->text = (char *)(block->offsets + row_cap + 1);
+    block->offsets[0] = 0;
+    count_bytes(generation, (int64_t)bytes);
+    if (stream->nblocks == stream->blocks_cap) {
+        stream->blocks_cap = stream->blocks_cap ? 2 * stream->blocks_cap : 4;
+        stream->blocks = cw_mem_resize(stream->blocks, stream->blocks_cap * sizeof(*stream->blocks));
+    }
+    stream->blocks[stream->nblocks++] = block;
+    if (stream->tail)
+        atomic_store_explicit(&stream->tail->next, block, memory_order_release);
+    else
+        atomic_store_explicit(&stream->first, block, memory_order_release);
+    stream->tail = block;
+}
+
+static void block_set_metadata(struct cw_generation *generation, struct head_block *block,
+                               const struct cw_push_entry *entry)
+{
+    struct cw_labels *metadata = atomic_load_explicit(&block->metadata, memory_order_relaxed);
+    if (!metadata) {
+        if (entry->nmetadata == 0)
+            return;
+        metadata = cw_mem_array(block->row_cap, sizeof(*metadata));
+        count_bytes(generation, (int64_t)block->row_cap * (int64_t)sizeof(*metadata));
+        atomic_store_explicit(&block->metadata, metadata, memory_order_release);
+    }
+    struct cw_labels labels = {entry->metadata, entry->nmetadata};
+    metadata[block->nrows] = entry->nmetadata ? cw_labels_dup(generation->arena, labels) : CW_LABELS_NONE;
+}
+
+static void widen(_Atomic int64_t *min_ns, _Atomic int64_t *max_ns, int64_t ts_ns)
+{
+    if (ts_ns < atomic_load_explicit(min_ns, memory_order_relaxed))
+        atomic_store_explicit(min_ns, ts_ns, memory_order_relaxed);
+    if (ts_ns > atomic_load_explicit(max_ns, memory_order_relaxed))
+        atomic_store_explicit(max_ns, ts_ns, memory_order_relaxed);
+}
+
+static void row_append(struct cw_generation *generation, struct head_tenant *tenant,
+                       struct head_stream *stream, const struct cw_push_entry *entry, size_t nahead,
+                       size_t avg)
+{
+    struct head_block *block = stream->tail;
+    if (!block || block->nrows == block->row_cap || block->text_cap - block->text_len < entry->line.len) {
+        block_push(generation, stream, entry->line.len, nahead, avg);
+        block = stream->tail;
+    }
+    uint32_t row = block->nrows;
+    block->ts_ns[row] = entry->ts_ns;
+    if (entry->line.len > 0)
+        memcpy(block->text + block->text_len, entry->line.ptr, entry->line.len);
+    block->text_len += (uint32_t)entry->line.len;
+    block->offsets[row + 1] = block->text_len;
+    block_set_metadata(generation, block, entry);
+    block->nrows = row + 1;
+    widen(&block->min_ns, &block->max_ns, entry->ts_ns);
+    widen(&tenant->min_ns, &tenant->max_ns, entry->ts_ns);
+    if (entry->ts_ns < stream->max_ns)
+        atomic_store_explicit(&stream->unordered, true, memory_order_relaxed);
+    else
+        stream->max_ns = entry->ts_ns;
+    head_table_add(stream, stream->nrows++);
+}
+
+/* ---- append ---- */
+
+/* The same stream in the generations that wait for their flush: entries there are duplicates too. */
+struct frozen_streams {
+    struct head_stream *items[16];
+    size_t n;
+};
+
+static bool is_duplicate(struct head_stream *stream, const struct frozen_streams *frozen,
+                         const struct cw_push_entry *entry)
+{
+    if (entry->ts_ns <= stream->max_ns && head_has_row(stream, entry))
+        return true;
+    for (size_t i = 0; i < frozen->n; i++) {
+        if (entry->ts_ns <= frozen->items[i]->max_ns && head_has_row(frozen->items[i], entry))
+            return true;
+    }
+    return false;
+}
+
+static void dropped_add(struct cw_head_dropped *dropped, uint32_t idx)
+{
+    if (dropped->n == dropped->cap) {
+        dropped->cap = dropped->cap ? 2 * dropped->cap : 64;
+        dropped->items = cw_mem_resize(dropped->items, dropped->cap * sizeof(*dropped->items));
+    }
+    dropped->items[dropped->n++] = idx;
+}
+
+struct append {
+    struct cw_head *head;
+    const struct cw_head_batch *batch;
+    struct cw_generation **frozen;      /* referenced */
+    size_t nfrozen;
+    struct cw_head_dropped *dropped;    /* out, or NULL */
+    const uint32_t *listed;             /* in, or NULL */
+    size_t nlisted, at_listed;
+};
+
+static void append_stream(struct append *append, const struct cw_push_stream *in, struct cw_hash128 id,
+                          uint32_t first_idx)
+{
+    struct cw_generation *generation = append->head->current;
+    bool check = append->batch->duplicates == CW_HEAD_DROP_DUPLICATES && append->dropped;
+    struct frozen_streams frozen = {.n = 0};
+    struct head_tenant *tenant = generation->last_tenant;
+    if (!tenant || !cw_str_eq(tenant->name, append->batch->tenant)) {
+        tenant = head_tenant_find(generation, append->batch->tenant);
+        if (!tenant)
+            tenant = tenant_make(generation, append->batch->tenant);
+    }
+    struct head_stream *stream = head_stream_find(tenant, id);
+    if (!stream)
+        stream = stream_make(generation, tenant, id, in->labels);
+    for (size_t i = 0; check && i < append->nfrozen && frozen.n < CW_COUNT(frozen.items); i++) {
+        struct head_tenant *old = head_tenant_find(append->frozen[i], append->batch->tenant);
+        struct head_stream *found = old ? head_stream_find(old, id) : NULL;
+        if (found)
+            frozen.items[frozen.n++] = found;
+    }
+    stream_touch(append->head, stream);
+    size_t bytes = 0;
+    for (size_t i = 0; i < in->nentries; i++)
+        bytes += in->entries[i].line.len;
+    size_t avg = in->nentries ? bytes / in->nentries : 0;
+    for (size_t i = 0; i < in->nentries; i++) {
+        uint32_t idx = first_idx + (uint32_t)i;
+        if (append->at_listed < append->nlisted && append->listed[append->at_listed] == idx) {
+            append->at_listed++;
+            continue;
+        }
+        if (check && is_duplicate(stream, &frozen, &in->entries[i])) {
+            dropped_add(append->dropped, idx);
+            continue;
+        }
+        row_append(generation, tenant, stream, &in->entries[i], in->nentries - i, avg);
+    }
+}
+
+static void append_all(struct append *append)
+{
+    struct cw_generation *generation = append->head->current;
+    uint32_t idx = 0;
+    for (size_t i = 0; i < append->batch->push->nstreams; i++) {
+        const struct cw_push_stream *stream = &append->batch->push->streams[i];
+        if (stream->nentries > 0)
+            append_stream(append, stream, append->batch->ids[i], idx);
+        idx += (uint32_t)stream->nentries;
+    }
+    size_t arena_bytes = cw_arena_bytes(generation->arena);
+    count_bytes(generation, (int64_t)arena_bytes - (int64_t)generation->arena_bytes);
+    generation->arena_bytes = arena_bytes;
+}
+
+void cw_head_append(struct cw_head *head, const struct cw_head_batch *batch, struct cw_head_dropped *dropped)
+{
+    struct append append = {.head = head, .batch = batch, .dropped = dropped};
+    if (batch->duplicates == CW_HEAD_DROP_DUPLICATES) {
+        pthread_mutex_lock(&head->lock);
+        append.frozen = cw_mem_array(head->n, sizeof(*append.frozen));
+        for (size_t i = 0; i + 1 < head->n; i++) {
+            append.frozen[append.nfrozen++] = head->items[i];
+            atomic_fetch_add_explicit(&head->items[i]->refs, 1, memory_order_relaxed);
+        }
+        pthread_mutex_unlock(&head->lock);
+    }
+    append_all(&append);
+    for (size_t i = 0; i < append.nfrozen; i++)
+        cw_generation_unref(&append.frozen[i]);
+    free(append.frozen);
+}
+
+void cw_head_append_listed(struct cw_head *head, const struct cw_head_batch *batch,
+                           const uint32_t *dropped, size_t ndropped)
+{
+    struct append append = {.head = head, .batch = batch, .listed = dropped, .nlisted = ndropped};
+    append_all(&append);
+}
+
+/* ---- commit, rollback ---- */
+
+void cw_head_commit(struct cw_head *head, uint64_t seq)
+{
+    struct cw_generation *generation = head->current;
+    for (struct head_stream *stream = head->touched; stream; stream = stream->next_touched) {
+        uint64_t nentries = stream->nrows - stream->undo_nrows, bytes = 0;
+        for (uint32_t i = stream->undo_block; i < stream->nblocks; i++) {
+            struct head_block *block = stream->blocks[i];
+            uint32_t seen = atomic_load_explicit(&block->nvisible, memory_order_relaxed);
+            bytes += block->text_len - block->offsets[seen];
+            atomic_store_explicit(&block->nvisible, block->nrows, memory_order_release);
+        }
+        atomic_fetch_add_explicit(&stream->nentries, nentries, memory_order_relaxed);
+        atomic_fetch_add_explicit(&stream->line_bytes, bytes, memory_order_relaxed);
+        generation->nentries += nentries;
+        atomic_fetch_add_explicit(&head->nentries, nentries, memory_order_relaxed);
+        stream->touched = false;
+    }
+    head->touched = NULL;
+    head->seq = seq;
+    generation->last_seq = seq;
+}
+
+void cw_head_rollback(struct cw_head *head)
+{
+    for (struct head_stream *stream = head->touched; stream; stream = stream->next_touched) {
+        head_table_drop(stream);
+        /* Blocks stay where readers may have found them; the writer goes back to the one it filled before. */
+        for (uint32_t i = stream->undo_block; i < stream->nblocks; i++) {
+            struct head_block *block = stream->blocks[i];
+            block->nrows = atomic_load_explicit(&block->nvisible, memory_order_relaxed);
+            block->text_len = block->offsets[block->nrows];
+        }
+        stream->nrows = stream->undo_nrows;
+        stream->max_ns = stream->undo_max_ns;
+        for (uint32_t i = stream->undo_block + 1; i < stream->nblocks; i++)
+            stream->blocks[i]->first_row = stream->nrows;
+        stream->touched = false;
+    }
+    head->touched = NULL;
+}
+
+struct cw_generation *cw_head_freeze(struct cw_head *head)
+{
+    struct cw_generation *generation = head->current;
+    CW_ASSERT(!head->touched);
+    if (generation->nentries == 0)
+        return NULL;
+    atomic_fetch_add_explicit(&generation->refs, 1, memory_order_relaxed);
+    list_add(head, generation_new(head));
+    return generation;
+}
+
+void cw_head_drop(struct cw_head *head, struct cw_generation *generation)
+{
+    struct cw_generation *gone = NULL;
+    pthread_mutex_lock(&head->lock);
+    for (size_t i = 0; i < head->n; i++) {
+        if (head->items[i] != generation)
+            continue;
+        gone = head->items[i];
+        memmove(&head->items[i], &head->items[i + 1], (head->n - i - 1) * sizeof(*head->items));
+        head->n--;
+        break;
+    }
+    pthread_mutex_unlock(&head->lock);
+    cw_generation_unref(&gone);
+}
+
+void cw_head_add_sources(struct cw_head *head, struct cw_str tenant, struct cw_snapshot *out)
+{
+    pthread_mutex_lock(&head->lock);
+    out->sources = cw_mem_resize(out->sources, (out->n + head->n) * sizeof(*out->sources));
+    for (size_t i = 0; i < head->n; i++) {
+        struct head_tenant *found = head_tenant_find(head->items[i], tenant);
+        if (found)
+            out->sources[out->n++] = head_source_new(head->items[i], found);
+    }
+    pthread_mutex_unlock(&head->lock);
+}
+
+uint64_t cw_head_bytes(const struct cw_head *head)
+{
+    return atomic_load_explicit(&head->bytes, memory_order_relaxed);
+}
+
+uint64_t cw_head_current_bytes(const struct cw_head *head)
+{
+    return atomic_load_explicit(&head->current->bytes, memory_order_relaxed);
+}
+
+uint64_t cw_head_streams(const struct cw_head *head)
+{
+    return atomic_load_explicit(&head->nstreams, memory_order_relaxed);
+}
+
+uint64_t cw_head_entries(const struct cw_head *head)
+{
+    return atomic_load_explicit(&head->nentries, memory_order_relaxed);
+}
+
+uint64_t cw_generation_first_seq(const struct cw_generation *generation)
+{
+    return generation->first_seq;
+}
+
+uint64_t cw_generation_last_seq(const struct cw_generation *generation)
+{
+    return generation->last_seq;
+}

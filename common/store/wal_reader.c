@@ -43,7 +43,7 @@ int cw_wal_list(const char *dir, struct cw_wal_list *out, struct cw_err *err)
         return rc;
     list.numbers = cw_mem_array(names.n + 1, sizeof(*list.numbers));
     for (size_t i = 0; i < names.n; i++) {
-        struct cw_str name = cw_str_of(names.items[i]);
+        struct cw_str name = cw_str_of(names.names[i]);
         uint64_t number;
         if (name.len == CW_WAL_NAME_DIGITS + sizeof(CW_WAL_SUFFIX) - 1 && cw_str_ends(name, CW_STR(CW_WAL_SUFFIX)) &&
             cw_str_to_u64(cw_str_sub(name, 0, CW_WAL_NAME_DIGITS), &number))

@@ -73,10 +73,11 @@ static void list_add(struct cw_head *head, struct cw_generation *generation)
     pthread_mutex_unlock(&head->lock);
 }
 
-struct cw_head *cw_head_new(void)
+struct cw_head *cw_head_new(uint64_t seq)
 {
     struct cw_head *head = cw_mem_new(sizeof(*head));
     pthread_mutex_init(&head->lock, NULL);
+    head->seq = seq;
     list_add(head, generation_new(head));
     return head;
 }

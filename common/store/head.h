@@ -26,7 +26,8 @@
 struct cw_head;
 struct cw_generation;
 
-struct cw_head *cw_head_new(void);
+/* `seq`: the last frame whose entries are in parts already. */
+struct cw_head *cw_head_new(uint64_t seq);
 /* No source of it may still be held. NULL is fine. */
 void cw_head_free(struct cw_head **head);
 
@@ -66,7 +67,7 @@ void cw_head_drop(struct cw_head *head, struct cw_generation *generation);
 void cw_head_add_sources(struct cw_head *head, struct cw_str tenant, struct cw_snapshot *out);
 /* Bytes of memory of all generations, those included that only a query still holds. */
 uint64_t cw_head_bytes(const struct cw_head *head);
-/* Of the current generation: what decides on a flush. */
+/* Of the current generation: what decides on a flush. The writer's. */
 uint64_t cw_head_current_bytes(const struct cw_head *head);
 uint64_t cw_head_streams(const struct cw_head *head);   /* of all generations */
 uint64_t cw_head_entries(const struct cw_head *head);

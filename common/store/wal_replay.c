@@ -1,0 +1,217 @@
+#include "common/store/wal_replay.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "common/base/assert.h"
+#include "common/base/file.h"
+#include "common/wire/push_resolve.h"
+
+struct replay {
+    const struct cw_wal_replay_ops *ops;
+    struct cw_wal_replayed *out;
+    uint64_t flushed_seq;
+    struct cw_arena *arena;    /* of one frame */
+    struct cw_buf raw;
+};
+
+static int header_of(const char *path, struct cw_wal_header *out, struct cw_err *err)
+{
+    char bytes[CW_WAL_SEGMENT_HEADER_BYTES];
+    int fd = cw_file_open(path, O_RDONLY, err);
+    if (fd < 0)
+        return fd;
+    int rc = cw_file_pread_all(fd, bytes, sizeof(bytes), 0, path, err);
+    close(fd);
+    return rc < 0 ? rc : cw_wal_header_decode(cw_str_make(bytes, sizeof(bytes)), out, err);
+}
+
+static int decode_body(struct replay *replay, const struct cw_wal_frame *frame, struct cw_push *push, struct cw_err *err)
+{
+    cw_buf_clear(&replay->raw);
+    if (frame->body_raw > CW_WAL_BODY_BYTES_MAX)
+        return cw_err_set(err, CW_E_CORRUPT, "frame %llu says it holds %u bytes", (unsigned long long)frame->seq, frame->body_raw);
+    int rc = cw_codec_decompress(frame->codec, frame->body, frame->body_raw, &replay->raw, err);
+    if (rc < 0)
+        return rc;
+    switch (frame->format) {
+    case CW_WAL_BODY_NONE: *push = (struct cw_push){0}; return 0;
+    case CW_WAL_BODY_LOKI_PROTOBUF:
+        return cw_push_loki_protobuf_decode(cw_buf_str(&replay->raw), replay->arena, push, err);
+    case CW_WAL_BODY_LOKI_JSON: return cw_push_loki_json_decode(cw_buf_str(&replay->raw), replay->arena, push, err);
+    }
+    return cw_err_set(err, CW_E_CORRUPT, "frame %llu has a body of unknown format %d", (unsigned long long)frame->seq, (int)frame->format);
+}
+
+static void tell_bad(const struct replay *replay, const struct cw_wal_reader *reader, uint64_t off, uint64_t len, const char *why)
+{
+    replay->out->nbad++;
+    if (!replay->ops->bad)
+        return;
+    struct cw_wal_bad bad = {.segment = cw_wal_reader_header(reader)->segment, .off = off,
+                             .bytes = cw_str_sub(cw_wal_reader_bytes(reader), off, off + len), .why = why};
+    replay->ops->bad(replay->ops->ctx, &bad);
+}
+
+/* 1: the body is no push, which its checksum did not tell. */
+static int replay_data(struct replay *replay, const struct cw_wal_frame *frame, struct cw_err *why, struct cw_err *err)
+{
+    struct cw_push push;
+    struct cw_hash128 *ids;
+    if (frame->seq <= replay->flushed_seq || frame->format == CW_WAL_BODY_NONE)
+        return 0;
+    if (decode_body(replay, frame, &push, why) < 0 || cw_push_resolve(&push, replay->arena, &ids, why) < 0)
+        return 1;
+    struct cw_head_batch batch = {.tenant = frame->tenant, .push = &push, .ids = ids};
+    replay->out->nentries += push.nentries - CW_MIN(frame->ndropped, push.nentries);
+    return replay->ops->data(replay->ops->ctx, frame, &batch, err);
+}
+
+static int replay_checkpoint(struct replay *replay, const struct cw_wal_frame *frame, struct cw_err *why)
+{
+    struct cw_wal_checkpoint checkpoint;
+    if (!replay->ops->checkpoint)
+        return 0;
+    cw_buf_clear(&replay->raw);
+    if (frame->body_raw > CW_WAL_BODY_BYTES_MAX ||
+        cw_codec_decompress(frame->codec, frame->body, frame->body_raw, &replay->raw, why) < 0 ||
+        cw_wal_checkpoint_decode(cw_buf_str(&replay->raw), replay->arena, &checkpoint, why) < 0)
+        return 1;
+    replay->ops->checkpoint(replay->ops->ctx, &checkpoint);
+    return 0;
+}
+
+static int replay_frame(struct replay *replay, const struct cw_wal_reader *reader, const struct cw_wal_next *next,
+                        struct cw_err *err)
+{
+    struct cw_err why = {0};
+    int rc = 0;
+    cw_arena_reset(replay->arena);
+    if (next->frame.kind == CW_WAL_DATA)
+        rc = replay_data(replay, &next->frame, &why, err);
+    else if (next->frame.kind == CW_WAL_CHECKPOINT)
+        rc = replay_checkpoint(replay, &next->frame, &why);
+    if (rc < 0)
+        return rc;
+    if (rc > 0)
+        tell_bad(replay, reader, next->off, next->len, why.text);
+    /* Marks hold even where the body does not: what it held is in quarantine, and is not sent again. */
+    if (replay->ops->frame)
+        replay->ops->frame(replay->ops->ctx, &next->frame);
+    replay->out->nframes++;
+    return 0;
+}
+
+/* Frames from `void_seq` on are not valid. */
+static int replay_segment(struct replay *replay, const char *path, uint64_t void_seq, bool is_last, struct cw_err *err)
+{
+    struct cw_wal_reader *reader;
+    struct cw_wal_next next;
+    enum cw_wal_event event;
+    uint64_t last_seq = 0, good_end;
+    int rc = cw_wal_reader_open(path, &reader, err);
+    if (rc < 0)
+        return rc;
+    while (rc == 0 && (event = cw_wal_reader_next(reader, &next)) != CW_WAL_END) {
+        if (event == CW_WAL_BAD) {
+            tell_bad(replay, reader, next.off, next.len, next.why);
+        } else if (next.frame.seq >= void_seq) {
+            replay->out->nvoid++;
+        } else {
+            rc = replay_frame(replay, reader, &next, err);
+            last_seq = next.frame.seq;
+        }
+    }
+    if (rc == 0) {
+        struct cw_str tail = cw_wal_reader_tail(reader, &good_end);
+        size_t zeros = 0;
+        while (zeros < tail.len && tail.ptr[zeros] == 0)
+            zeros++;
+        if (zeros < tail.len)
+            tell_bad(replay, reader, good_end, tail.len, is_last ? "torn end of the log" : next.why);
+        replay->out->last_seq = CW_MAX(replay->out->last_seq, last_seq);
+        struct cw_wal_segment_end end = {.path = path, .segment = cw_wal_reader_header(reader)->segment, .last_seq = last_seq,
+                                         .bytes = cw_wal_reader_bytes(reader).len, .good_end = good_end, .is_last = is_last};
+        cw_wal_reader_close(&reader); /* the file may be cut: nothing may be mapped */
+        if (replay->ops->segment_end)
+            rc = replay->ops->segment_end(replay->ops->ctx, &end, err);
+    }
+    cw_wal_reader_close(&reader);
+    return rc;
+}
+
+struct segment {
+    char *path;
+    struct cw_wal_header header;
+    bool good;
+};
+
+static void segments_load(const char *dir, const struct cw_wal_list *list, const struct cw_wal_replay_ops *ops, struct segment *out)
+{
+    for (size_t i = 0; i < list->n; i++) {
+        struct cw_buf path;
+        struct cw_err why = {0};
+        cw_buf_init(&path, 1 << 16);
+        cw_wal_path(dir, list->numbers[i], &path);
+        out[i].path = cw_buf_take(&path, NULL);
+        out[i].good = header_of(out[i].path, &out[i].header, &why) == 0;
+        if (out[i].good && out[i].header.segment != list->numbers[i]) {
+            out[i].good = false;
+            cw_err_set(&why, CW_E_CORRUPT, "the header is of segment %llu", (unsigned long long)out[i].header.segment);
+        }
+        if (!out[i].good && ops->bad_segment)
+            ops->bad_segment(ops->ctx, list->numbers[i], out[i].path, why.text);
+    }
+}
+
+int cw_wal_replay(const char *dir, uint64_t flushed_seq, const struct cw_wal_replay_ops *ops, struct cw_wal_replayed *out,
+                  struct cw_err *err)
+{
+    struct cw_wal_list list;
+    struct replay replay = {.ops = ops, .out = out, .flushed_seq = flushed_seq};
+    *out = (struct cw_wal_replayed){.next_segment = 1};
+    int rc = cw_wal_list(dir, &list, err);
+    if (rc < 0)
+        return rc;
+    struct segment *segments = cw_mem_array(list.n + 1, sizeof(*segments));
+    uint64_t *void_seqs = cw_mem_array(list.n + 1, sizeof(*void_seqs));
+    segments_load(dir, &list, ops, segments);
+    void_seqs[list.n] = UINT64_MAX;
+    for (size_t i = list.n; i-- > 0;)
+        void_seqs[i] = segments[i].good ? CW_MIN(void_seqs[i + 1], segments[i].header.first_seq) : void_seqs[i + 1];
+    replay.arena = cw_arena_new();
+    cw_buf_init(&replay.raw, CW_WAL_BODY_BYTES_MAX);
+    for (size_t i = 0; i < list.n && rc == 0; i++) {
+        out->next_segment = list.numbers[i] + 1;
+        if (segments[i].good)
+            rc = replay_segment(&replay, segments[i].path, void_seqs[i + 1], i + 1 == list.n, err);
+    }
+    cw_buf_fini(&replay.raw);
+    cw_arena_free(&replay.arena);
+    for (size_t i = 0; i < list.n; i++)
+        free(segments[i].path);
+    free(segments);
+    free(void_seqs);
+    cw_wal_list_fini(&list);
+    return rc;
+}
+
+uint64_t cw_wal_oldest_seq(const char *dir)
+{
+    struct cw_wal_list list;
+    struct cw_err ignored = {0};
+    struct cw_wal_header header = {0};
+    struct cw_buf path;
+    if (cw_wal_list(dir, &list, &ignored) < 0)
+        return 0;
+    uint64_t oldest = UINT64_MAX;
+    if (list.n > 0) {
+        cw_buf_init(&path, 1 << 16);
+        cw_wal_path(dir, list.numbers[0], &path);
+        oldest = header_of(cw_buf_z(&path), &header, &ignored) == 0 ? header.first_seq : 0;
+        cw_buf_fini(&path);
+    }
+    cw_wal_list_fini(&list);
+    return oldest;
+}

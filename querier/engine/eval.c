@@ -1,0 +1,197 @@
+#include "querier/engine/eval.h"
+
+#include <stdlib.h>
+
+#include "common/base/assert.h"
+#include "querier/engine/binop.h"
+#include "querier/engine/eval_table.h"
+#include "querier/engine/label_replace.h"
+
+struct cw_eval {
+    const struct cw_expr *root;
+    struct cw_grid grid;
+    enum cw_eval_kind kind;
+    struct cw_eval_options options;
+    struct cw_range_agg **leaves;   /* in the order of a walk from left to right */
+    size_t nleaves, cap;
+    size_t next;                    /* of the leaves, while the tables are computed */
+};
+
+/* A sum() whose argument adds up needs no series but its groups. */
+static bool is_fused(const struct cw_expr *expr)
+{
+    return expr->kind == CW_EXPR_VECTOR_AGG && expr->vector_fn == CW_VECTOR_SUM && expr->left->kind == CW_EXPR_RANGE_AGG &&
+           expr->left->grouping.kind == CW_GROUP_NONE && cw_range_agg_fusible(expr->left->range_fn);
+}
+
+static void add_leaf(struct cw_eval *eval, const struct cw_expr *expr, const struct cw_grouping *fusion)
+{
+    if (eval->nleaves == eval->cap) {
+        eval->cap = CW_MAX(4, eval->cap * 2);
+        eval->leaves = cw_mem_resize(eval->leaves, eval->cap * sizeof(struct cw_range_agg *));
+    }
+    eval->leaves[eval->nleaves++] = cw_range_agg_new(expr, fusion, &eval->grid, eval->options.allowance);
+}
+
+static void collect(struct cw_eval *eval, const struct cw_expr *expr)
+{
+    if (is_fused(expr)) {
+        add_leaf(eval, expr->left, &expr->grouping);
+        return;
+    }
+    if (expr->kind == CW_EXPR_RANGE_AGG)
+        add_leaf(eval, expr, NULL);
+    if (expr->left != NULL)
+        collect(eval, expr->left);
+    if (expr->right != NULL)
+        collect(eval, expr->right);
+}
+
+int cw_eval_new(const struct cw_expr *expr, const struct cw_grid *grid, enum cw_eval_kind kind, const struct cw_eval_options *options,
+                struct cw_eval **out, struct cw_err *err)
+{
+    if (!cw_expr_is_metric(expr))
+        return cw_err_set(err, CW_E_INVALID, "log queries are not supported as an instant query type, please change your query to a "
+                                             "range query type");
+    struct cw_eval *eval = cw_mem_new(sizeof(*eval));
+    eval->root = expr;
+    eval->grid = *grid;
+    eval->kind = kind;
+    eval->options = *options;
+    collect(eval, expr);
+    *out = eval;
+    return 0;
+}
+
+void cw_eval_free(struct cw_eval **eval)
+{
+    if (*eval == NULL)
+        return;
+    for (size_t i = 0; i < (*eval)->nleaves; i++)
+        cw_range_agg_free(&(*eval)->leaves[i]);
+    free((*eval)->leaves);
+    free(*eval);
+    *eval = NULL;
+}
+
+size_t cw_eval_nrange_aggs(const struct cw_eval *eval)
+{
+    return eval->nleaves;
+}
+
+struct cw_range_agg *cw_eval_range_agg(struct cw_eval *eval, size_t idx)
+{
+    CW_ASSERT(idx < eval->nleaves);
+    return eval->leaves[idx];
+}
+
+/* ---- the tables ---- */
+
+static int eval_expr(struct cw_eval *eval, const struct cw_expr *expr, struct cw_table **out, struct cw_err *err);
+
+static int eval_leaf(struct cw_eval *eval, struct cw_table **out, struct cw_err *err)
+{
+    CW_ASSERT(eval->next < eval->nleaves);
+    return cw_range_agg_finish(eval->leaves[eval->next++], out, err);
+}
+
+/* One series without labels, with the same value at every step. */
+static int eval_constant(struct cw_eval *eval, double value, struct cw_table **out, struct cw_err *err)
+{
+    struct cw_table *table = cw_table_new(&eval->grid, eval->options.allowance);
+    struct cw_series *series;
+    int rc = cw_table_add(table, CW_LABELS_NONE, CW_TABLE_BORROW, &series, err);
+    if (rc < 0) {
+        cw_table_free(&table);
+        return rc;
+    }
+    for (size_t step = 0; step < eval->grid.n; step++)
+        cw_series_set(series, step, value);
+    *out = table;
+    return 0;
+}
+
+static int eval_binary(struct cw_eval *eval, const struct cw_expr *expr, struct cw_table **out, struct cw_err *err)
+{
+    struct cw_table *left = NULL, *right = NULL;
+    int rc = 0;
+    if (expr->left->kind != CW_EXPR_NUMBER)
+        rc = eval_expr(eval, expr->left, &left, err);
+    if (rc == 0 && expr->right->kind != CW_EXPR_NUMBER)
+        rc = eval_expr(eval, expr->right, &right, err);
+    if (rc == 0 && left == NULL)
+        rc = cw_binop_number(expr, right, expr->left->param, CW_NUMBER_LEFT, out, err);
+    else if (rc == 0 && right == NULL)
+        rc = cw_binop_number(expr, left, expr->right->param, CW_NUMBER_RIGHT, out, err);
+    else if (rc == 0)
+        rc = cw_binop_tables(expr, left, right, out, err);
+    cw_table_free(&left);
+    cw_table_free(&right);
+    return rc;
+}
+
+static int eval_unary(struct cw_eval *eval, const struct cw_expr *expr, struct cw_table **out, struct cw_err *err)
+{
+    struct cw_table *in = NULL;
+    int rc = eval_expr(eval, expr->left, &in, err);
+    if (rc == 0 && expr->kind == CW_EXPR_LABEL_REPLACE)
+        rc = cw_label_replace_eval(expr, in, out, err);
+    else if (rc == 0)
+        rc = cw_vector_rules[expr->vector_fn].eval(expr, in, out, err);
+    cw_table_free(&in);
+    return rc;
+}
+
+static int eval_expr(struct cw_eval *eval, const struct cw_expr *expr, struct cw_table **out, struct cw_err *err)
+{
+    if (eval->options.cancel != NULL && atomic_load_explicit(eval->options.cancel, memory_order_relaxed))
+        return cw_err_set(err, CW_E_CANCELED, "the query was canceled");
+    if (is_fused(expr) || expr->kind == CW_EXPR_RANGE_AGG)
+        return eval_leaf(eval, out, err);
+    switch (expr->kind) {
+    case CW_EXPR_NUMBER:
+    case CW_EXPR_VECTOR: return eval_constant(eval, expr->param, out, err);
+    case CW_EXPR_BINARY: return eval_binary(eval, expr, out, err);
+    case CW_EXPR_VECTOR_AGG:
+    case CW_EXPR_LABEL_REPLACE: return eval_unary(eval, expr, out, err);
+    default: break;
+    }
+    CW_ASSERT(!"the expression passed cw_eval_check()");
+}
+
+/* ---- the result ---- */
+
+static void drop_empty(struct cw_table *table)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < table->n; i++)
+        if (cw_series_count(&table->items[i], table->grid.n) > 0)
+            table->items[n++] = table->items[i];
+    table->n = n;
+}
+
+int cw_eval_run(struct cw_eval *eval, struct cw_result *out, struct cw_err *err)
+{
+    const struct cw_expr *root = eval->root;
+    *out = (struct cw_result){.kind = CW_RESULT_SCALAR, .scalar = root->param};
+    if (root->kind == CW_EXPR_NUMBER && eval->kind == CW_EVAL_INSTANT)
+        return 0;
+    out->kind = eval->kind == CW_EVAL_INSTANT ? CW_RESULT_VECTOR : CW_RESULT_MATRIX;
+    int rc = eval_expr(eval, root, &out->table, err);
+    if (rc < 0)
+        return rc;
+    drop_empty(out->table);
+    size_t max_series = eval->options.max_series;
+    if (max_series > 0 && out->table->n > max_series) {
+        cw_result_fini(out);
+        return cw_err_set(err, CW_E_LIMIT,
+                          "maximum number of series (%zu) reached for a single query; consider reducing query cardinality by adding more "
+                          "specific stream selectors, reducing the time range, or aggregating results with functions like sum(), count() "
+                          "or topk()",
+                          max_series);
+    }
+    bool by_value = root->kind == CW_EXPR_VECTOR_AGG && (root->vector_fn == CW_VECTOR_SORT || root->vector_fn == CW_VECTOR_SORT_DESC);
+    if (!by_value)
+        cw_table_sort(out->table);
+    return 0;
+}

@@ -1,0 +1,64 @@
+#include "querier/engine/eval_table.h"
+
+#include "common/base/assert.h"
+#include "querier/engine/vector_agg.h"
+
+static double entries(const struct cw_window *window)
+{
+    return (double)window->entries;
+}
+
+static double entries_rate(const struct cw_window *window)
+{
+    return (double)window->entries / window->range_s;
+}
+
+static double bytes(const struct cw_window *window)
+{
+    return (double)window->bytes;
+}
+
+static double bytes_rate(const struct cw_window *window)
+{
+    return (double)window->bytes / window->range_s;
+}
+
+static double one(const struct cw_window *window)
+{
+    return 1;
+}
+
+const struct cw_range_rule cw_range_rules[] = {
+    [CW_RANGE_COUNT_OVER_TIME] = {.value = entries, .adds_up = true},
+    [CW_RANGE_RATE] = {.value = entries_rate, .adds_up = true},
+    [CW_RANGE_RATE_COUNTER] = {NULL},
+    [CW_RANGE_BYTES_OVER_TIME] = {.value = bytes, .needs_sizes = true, .adds_up = true},
+    [CW_RANGE_BYTES_RATE] = {.value = bytes_rate, .needs_sizes = true, .adds_up = true},
+    [CW_RANGE_AVG] = {NULL},
+    [CW_RANGE_SUM] = {NULL},
+    [CW_RANGE_MIN] = {NULL},
+    [CW_RANGE_MAX] = {NULL},
+    [CW_RANGE_STDVAR] = {NULL},
+    [CW_RANGE_STDDEV] = {NULL},
+    [CW_RANGE_QUANTILE] = {NULL},
+    [CW_RANGE_FIRST] = {NULL},
+    [CW_RANGE_LAST] = {NULL},
+    [CW_RANGE_ABSENT] = {.value = one, .inverted = true},
+};
+_Static_assert(CW_COUNT(cw_range_rules) == CW_RANGE_NFN, "a row for every range function");
+
+const struct cw_vector_rule cw_vector_rules[] = {
+    [CW_VECTOR_SUM] = {cw_vector_agg_fold},
+    [CW_VECTOR_AVG] = {cw_vector_agg_fold},
+    [CW_VECTOR_COUNT] = {cw_vector_agg_fold},
+    [CW_VECTOR_MIN] = {cw_vector_agg_fold},
+    [CW_VECTOR_MAX] = {cw_vector_agg_fold},
+    [CW_VECTOR_STDDEV] = {cw_vector_agg_fold},
+    [CW_VECTOR_STDVAR] = {cw_vector_agg_fold},
+    [CW_VECTOR_TOPK] = {cw_vector_agg_select},
+    [CW_VECTOR_BOTTOMK] = {cw_vector_agg_select},
+    [CW_VECTOR_APPROX_TOPK] = {NULL},
+    [CW_VECTOR_SORT] = {cw_vector_agg_sort},
+    [CW_VECTOR_SORT_DESC] = {cw_vector_agg_sort},
+};
+_Static_assert(CW_COUNT(cw_vector_rules) == CW_VECTOR_NFN, "a row for every vector function");

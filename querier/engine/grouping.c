@@ -1,0 +1,30 @@
+#include "querier/engine/grouping.h"
+
+static bool named(const struct cw_str *names, size_t n, struct cw_str name)
+{
+    for (size_t i = 0; i < n; i++)
+        if (cw_str_eq(names[i], name))
+            return true;
+    return false;
+}
+
+/* The labels whose name is (keep) or is not (!keep) among the names. */
+static struct cw_labels select_names(struct cw_labels labels, const struct cw_str *names, size_t nnames, bool keep, struct cw_arena *arena)
+{
+    struct cw_label *items = cw_arena_alloc(arena, labels.n * sizeof(*items));
+    size_t n = 0;
+    for (size_t i = 0; i < labels.n; i++)
+        if (named(names, nnames, labels.items[i].name) == keep)
+            items[n++] = labels.items[i];
+    return (struct cw_labels){items, n};
+}
+
+struct cw_labels cw_grouping_apply(const struct cw_grouping *grouping, struct cw_labels labels, struct cw_arena *arena)
+{
+    return select_names(labels, grouping->names, grouping->n, grouping->kind != CW_GROUP_WITHOUT, arena);
+}
+
+struct cw_labels cw_grouping_match(const struct cw_binary_modifier *modifier, struct cw_labels labels, struct cw_arena *arena)
+{
+    return modifier->has_matching ? select_names(labels, modifier->labels, modifier->nlabels, modifier->on, arena) : labels;
+}

@@ -1,0 +1,131 @@
+#include "querier/engine/label_replace.h"
+
+#include <stdlib.h>
+
+#include "common/base/limits.h"
+
+/* A template may name a group as often as it likes: its result is bounded as a label is. */
+enum { RESULT_MAX_BYTES = CW_LIMIT_LINE_BYTES };
+
+static bool is_name_byte(char c)
+{
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
+}
+
+/* The name behind a `$`, with its braces: *rest is left behind it. False: the dollar stands for itself. */
+static bool take_name(struct cw_str *rest, struct cw_str *name)
+{
+    bool braces = rest->len > 0 && rest->ptr[0] == '{';
+    size_t from = braces ? 1 : 0, end = from;
+    while (end < rest->len && is_name_byte(rest->ptr[end]))
+        end++;
+    if (end == from || (braces && (end == rest->len || rest->ptr[end] != '}')))
+        return false;
+    *name = cw_str_sub(*rest, from, end);
+    *rest = cw_str_sub(*rest, braces ? end + 1 : end, rest->len);
+    return true;
+}
+
+/* The text of a group by number or name; empty when there is none. */
+static struct cw_str group_text(const struct cw_regex *regex, const struct cw_str *groups, size_t ngroups, struct cw_str name)
+{
+    bool number = true;
+    for (size_t i = 0; i < name.len; i++)
+        number = number && name.ptr[i] >= '0' && name.ptr[i] <= '9';
+    if (number && !(name.len > 1 && name.ptr[0] == '0')) { /* $01 is a name in Go */
+        uint64_t idx;
+        return cw_str_to_u64(name, &idx) && idx < ngroups ? groups[idx] : CW_STR_NONE;
+    }
+    for (size_t i = 1; i < ngroups; i++)
+        if (groups[i].ptr != NULL && cw_str_eq(cw_regex_group_name(regex, (unsigned)i), name))
+            return groups[i];
+    return CW_STR_NONE;
+}
+
+/* Go's Regexp.Expand. */
+static void expand(const struct cw_expr *expr, const struct cw_str *groups, size_t ngroups, struct cw_buf *out)
+{
+    struct cw_str rest = expr->replacement, name;
+    while (rest.len > 0) {
+        ptrdiff_t dollar = cw_str_find_byte(rest, '$');
+        size_t plain = dollar < 0 ? rest.len : (size_t)dollar;
+        cw_buf_adds(out, cw_str_sub(rest, 0, plain));
+        rest = cw_str_sub(rest, plain, rest.len);
+        if (rest.len == 0)
+            break;
+        rest = cw_str_sub(rest, 1, rest.len);
+        if (rest.len > 0 && rest.ptr[0] == '$') {
+            cw_buf_addc(out, '$');
+            rest = cw_str_sub(rest, 1, rest.len);
+        } else if (take_name(&rest, &name)) {
+            cw_buf_adds(out, group_text(expr->regex, groups, ngroups, name));
+        } else {
+            cw_buf_addc(out, '$');
+        }
+    }
+}
+
+static int by_name(const void *a, const void *b)
+{
+    return cw_str_cmp(((const struct cw_label *)a)->name, ((const struct cw_label *)b)->name);
+}
+
+/* `labels` with `dst` set to `value`, or without it when that is empty. */
+static struct cw_labels with_label(struct cw_labels labels, struct cw_str dst, struct cw_str value, struct cw_arena *arena)
+{
+    struct cw_label *items = cw_arena_alloc(arena, (labels.n + 1) * sizeof(*items));
+    size_t n = 0;
+    for (size_t i = 0; i < labels.n; i++)
+        if (!cw_str_eq(labels.items[i].name, dst))
+            items[n++] = labels.items[i];
+    if (value.len > 0)
+        items[n++] = (struct cw_label){dst, value};
+    qsort(items, n, sizeof(*items), by_name);
+    return (struct cw_labels){items, n};
+}
+
+static int add_replaced(const struct cw_expr *expr, const struct cw_series *from, struct cw_str *groups, size_t ngroups,
+                        struct cw_arena *scratch, struct cw_buf *value, struct cw_table *table, struct cw_err *err)
+{
+    struct cw_labels labels = from->labels;
+    int rc = cw_regex_captures(expr->regex, cw_labels_get(labels, expr->src), groups, ngroups, err);
+    if (rc < 0)
+        return rc;
+    if (rc == 1) {
+        cw_buf_clear(value);
+        expand(expr, groups, ngroups, value);
+        if (cw_buf_failed(value))
+            return cw_err_set(err, CW_E_LIMIT, "label_replace makes a label of more than %d bytes", RESULT_MAX_BYTES);
+        labels = with_label(labels, expr->dst, cw_buf_str(value), scratch);
+    }
+    struct cw_series *to;
+    rc = cw_table_add(table, labels, CW_TABLE_COPY, &to, err);
+    if (rc < 0)
+        return rc;
+    memcpy(to->values, from->values, table->grid.n * sizeof(double));
+    memcpy(to->present, from->present, (table->grid.n + 63) / 64 * sizeof(uint64_t));
+    return 0;
+}
+
+int cw_label_replace_eval(const struct cw_expr *expr, const struct cw_table *in, struct cw_table **out, struct cw_err *err)
+{
+    struct cw_table *table = cw_table_new(&in->grid, in->allowance);
+    struct cw_arena *scratch = cw_arena_new();
+    struct cw_buf value;
+    size_t ngroups = cw_regex_ngroups(expr->regex) + 1;
+    struct cw_str *groups = cw_mem_array(ngroups, sizeof(*groups));
+    int rc = 0;
+    cw_buf_init(&value, RESULT_MAX_BYTES);
+    for (size_t i = 0; rc == 0 && i < in->n; i++) {
+        cw_arena_reset(scratch);
+        rc = add_replaced(expr, &in->items[i], groups, ngroups, scratch, &value, table, err);
+    }
+    cw_buf_fini(&value);
+    free(groups);
+    cw_arena_free(&scratch);
+    if (rc < 0)
+        cw_table_free(&table);
+    else
+        *out = table;
+    return rc;
+}

@@ -1,0 +1,404 @@
+#include "querier/engine/range_agg.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#include "common/base/assert.h"
+#include "common/base/clock.h"
+#include "querier/engine/eval_table.h"
+#include "querier/engine/grouping.h"
+#include "querier/engine/id_map.h"
+#include "querier/engine/log_group.h"
+
+/* Longer ranges see all that a store can hold; the bound keeps sums of times within int64. */
+#define RANGE_MAX_NS (INT64_MAX / 4)
+
+/*
+ * Difference arrays over the steps: what an entry adds stands at the first step whose window holds it, and its negative behind
+ * the last one; running sums give the windows. Unsigned, so that they wrap without harm.
+ */
+struct series_sum {
+    struct cw_labels labels;
+    struct cw_hash128 id;
+    uint64_t *entries;   /* grid.n + 1 */
+    uint64_t *bytes;     /* the same; NULL when sizes are not needed */
+};
+
+struct cw_range_part {
+    const struct cw_range_agg *agg;
+    struct cw_arena *arena;         /* labels and sums */
+    struct cw_arena *scratch;       /* of one batch */
+    struct cw_id_map by_labels;     /* labels' hash: index in items */
+    struct series_sum *items;
+    size_t n, cap;
+    struct cw_id_map streams;       /* stream id: index in stream_series */
+    size_t *stream_series;          /* the series of a stream's entries without metadata; SIZE_MAX: not known yet */
+    size_t stream_cap;
+    size_t taken;                   /* from the allowance */
+};
+
+struct cw_range_agg {
+    const struct cw_expr *expr;
+    const struct cw_range_rule *rule;
+    bool grouped;                   /* series are the groups of `grouping` */
+    struct cw_grouping grouping;
+    struct cw_grid grid;            /* moved back by the offset */
+    int64_t answer_start_ns;        /* of the grid that the answer has */
+    int64_t range_ns;
+    struct cw_allowance *allowance;
+    struct cw_range_part *total;
+};
+
+bool cw_range_agg_fusible(enum cw_range_fn fn)
+{
+    return cw_range_rules[fn].adds_up;
+}
+
+struct cw_range_agg *cw_range_agg_new(const struct cw_expr *expr, const struct cw_grouping *fusion, const struct cw_grid *grid,
+                                      struct cw_allowance *allowance)
+{
+    struct cw_range_agg *agg = cw_mem_new(sizeof(*agg));
+    agg->expr = expr;
+    agg->rule = &cw_range_rules[expr->range_fn];
+    CW_ASSERT(agg->rule->value != NULL);
+    CW_ASSERT(fusion == NULL || agg->rule->adds_up);
+    agg->grouped = fusion != NULL || agg->rule->inverted;
+    if (fusion != NULL)
+        agg->grouping = *fusion;
+    agg->grid = *grid;
+    agg->answer_start_ns = grid->start_ns;
+    if (__builtin_sub_overflow(grid->start_ns, expr->offset_ns, &agg->grid.start_ns))
+        agg->grid.start_ns = expr->offset_ns > 0 ? INT64_MIN / 2 : INT64_MAX / 2;
+    agg->range_ns = CW_MIN(expr->range_ns, RANGE_MAX_NS);
+    agg->allowance = allowance;
+    return agg;
+}
+
+void cw_range_agg_free(struct cw_range_agg **agg)
+{
+    if (*agg == NULL)
+        return;
+    cw_range_part_free(&(*agg)->total);
+    free(*agg);
+    *agg = NULL;
+}
+
+void cw_range_agg_bounds(const struct cw_range_agg *agg, int64_t *start_ns_out, int64_t *end_ns_out)
+{
+    int64_t last_ns = cw_grid_time(&agg->grid, agg->grid.n - 1);
+    if (__builtin_sub_overflow(agg->grid.start_ns, agg->range_ns - 1, start_ns_out))
+        *start_ns_out = INT64_MIN;
+    if (__builtin_add_overflow(last_ns, 1, end_ns_out))
+        *end_ns_out = INT64_MAX;
+}
+
+/* Could structured metadata tell two series apart? */
+static bool needs_metadata(const struct cw_range_agg *agg)
+{
+    return !agg->grouped || agg->grouping.kind == CW_GROUP_WITHOUT || agg->grouping.n > 0;
+}
+
+unsigned cw_range_agg_need(const struct cw_range_agg *agg)
+{
+    unsigned need = 0;
+    if (agg->grid.n > 1)
+        need |= CW_NEED_TIMES;
+    if (agg->rule->needs_sizes)
+        need |= CW_NEED_SIZES;
+    if (needs_metadata(agg))
+        need |= CW_NEED_METADATA;
+    return need;
+}
+
+const struct cw_expr *cw_range_agg_expr(const struct cw_range_agg *agg)
+{
+    return agg->expr;
+}
+
+/* ---- partial accumulators ---- */
+
+struct cw_range_part *cw_range_part_new(const struct cw_range_agg *agg)
+{
+    struct cw_range_part *part = cw_mem_new(sizeof(*part));
+    part->agg = agg;
+    part->arena = cw_arena_new();
+    part->scratch = cw_arena_new();
+    cw_id_map_init(&part->by_labels);
+    cw_id_map_init(&part->streams);
+    return part;
+}
+
+void cw_range_part_free(struct cw_range_part **part)
+{
+    if (*part == NULL)
+        return;
+    cw_allowance_give((*part)->agg->allowance, (*part)->taken);
+    cw_arena_free(&(*part)->arena);
+    cw_arena_free(&(*part)->scratch);
+    cw_id_map_fini(&(*part)->by_labels);
+    cw_id_map_fini(&(*part)->streams);
+    free((*part)->items);
+    free((*part)->stream_series);
+    free(*part);
+    *part = NULL;
+}
+
+static int part_take(struct cw_range_part *part, size_t bytes, struct cw_err *err)
+{
+    int rc = cw_allowance_take(part->agg->allowance, bytes, err);
+    if (rc == 0)
+        part->taken += bytes;
+    return rc;
+}
+
+/* The series of these labels, found or made. */
+static int find_series(struct cw_range_part *part, struct cw_labels labels, size_t *idx_out, struct cw_err *err)
+{
+    const struct cw_range_agg *agg = part->agg;
+    struct cw_hash128 id = cw_labels_hash(labels);
+    bool added;
+    *idx_out = cw_id_map_put(&part->by_labels, id, &added);
+    if (!added)
+        return 0;
+    size_t nsums = agg->grid.n + 1, label_bytes = 0;
+    for (size_t i = 0; i < labels.n; i++)
+        label_bytes += sizeof(struct cw_label) + labels.items[i].name.len + labels.items[i].value.len;
+    int rc = part_take(part, sizeof(struct series_sum) + label_bytes + nsums * sizeof(uint64_t) * (agg->rule->needs_sizes ? 2 : 1), err);
+    if (rc < 0)
+        return rc;
+    if (part->n == part->cap) {
+        part->cap = CW_MAX(16, part->cap * 2);
+        part->items = cw_mem_resize(part->items, part->cap * sizeof(*part->items));
+    }
+    struct series_sum *series = &part->items[part->n++];
+    series->labels = cw_labels_dup(part->arena, labels);
+    series->id = id;
+    series->entries = cw_arena_calloc(part->arena, nsums, sizeof(uint64_t));
+    series->bytes = agg->rule->needs_sizes ? cw_arena_calloc(part->arena, nsums, sizeof(uint64_t)) : NULL;
+    return 0;
+}
+
+static int find_group(struct cw_range_part *part, struct cw_labels labels, size_t *idx_out, struct cw_err *err)
+{
+    if (part->agg->grouped)
+        labels = cw_grouping_apply(&part->agg->grouping, labels, part->scratch);
+    return find_series(part, labels, idx_out, err);
+}
+
+/* The series of a stream's entries without metadata. */
+static int find_stream(struct cw_range_part *part, const struct cw_stream_ref *stream, size_t *idx_out, struct cw_err *err)
+{
+    bool added;
+    size_t slot = cw_id_map_put(&part->streams, stream->id, &added);
+    if (added) {
+        int rc = part_take(part, sizeof(size_t) + 2 * sizeof(struct cw_hash128), err);
+        if (rc < 0)
+            return rc;
+        if (slot >= part->stream_cap) {
+            part->stream_cap = CW_MAX(16, part->stream_cap * 2);
+            part->stream_series = cw_mem_resize(part->stream_series, part->stream_cap * sizeof(size_t));
+        }
+        part->stream_series[slot] = SIZE_MAX;
+    }
+    if (part->stream_series[slot] == SIZE_MAX) {
+        int rc = find_group(part, stream->labels, &part->stream_series[slot], err);
+        if (rc < 0)
+            return rc;
+    }
+    *idx_out = part->stream_series[slot];
+    return 0;
+}
+
+static int64_t floor_div(int64_t a, int64_t b)
+{
+    int64_t q = a / b;
+    return q - (a % b < 0);
+}
+
+/* Times (low, high] lie in the windows of the same steps: first to last, none if first > last. */
+struct segment {
+    int64_t low_ns, high_ns;
+    int64_t first, last;
+};
+
+static struct segment segment_at(const struct cw_range_agg *agg, int64_t ts_ns)
+{
+    const struct cw_grid *grid = &agg->grid;
+    int64_t d = ts_ns - grid->start_ns, nsteps = (int64_t)grid->n;
+    /* The window of step k is (start + k step - range, start + k step]. */
+    int64_t first = floor_div(d - 1, grid->step_ns) + 1;
+    int64_t last = floor_div(d + agg->range_ns - 1, grid->step_ns);
+    int64_t from_first = first * grid->step_ns, behind_last = (last + 1) * grid->step_ns - agg->range_ns;
+    int64_t from_before = from_first - grid->step_ns, from_last = behind_last - grid->step_ns;
+    struct segment segment = {
+        .low_ns = grid->start_ns + CW_MAX(from_before, from_last),
+        .high_ns = grid->start_ns + CW_MIN(from_first, behind_last),
+        .first = CW_MAX(first, 0),
+        .last = CW_MIN(last, nsteps - 1),
+    };
+    return segment;
+}
+
+static void add_to(uint64_t *sums, const struct segment *segment, uint64_t value)
+{
+    sums[segment->first] += value;
+    sums[segment->last + 1] -= value;
+}
+
+static uint64_t sum_sizes(const uint32_t *sizes, size_t from, size_t to)
+{
+    uint64_t sum = 0;
+    for (size_t i = from; i < to; i++)
+        sum += sizes[i];
+    return sum;
+}
+
+/* Rows [from, to) of a batch belong to one series. */
+static void add_rows(const struct cw_range_agg *agg, struct series_sum *series, const struct cw_entry_batch *batch, size_t from, size_t to)
+{
+    if (agg->grid.n == 1) { /* the scan brings what the one window holds */
+        struct segment all = {.first = 0, .last = 0};
+        add_to(series->entries, &all, to - from);
+        if (series->bytes != NULL)
+            add_to(series->bytes, &all, sum_sizes(batch->sizes, from, to));
+        return;
+    }
+    int64_t start_ns, end_ns;
+    cw_range_agg_bounds(agg, &start_ns, &end_ns);
+    for (size_t i = from; i < to;) {
+        int64_t ts_ns = batch->ts_ns[i];
+        if (ts_ns < start_ns || ts_ns >= end_ns) {
+            i++;
+            continue;
+        }
+        struct segment segment = segment_at(agg, ts_ns);
+        size_t end = i + 1;
+        while (end < to && batch->ts_ns[end] > segment.low_ns && batch->ts_ns[end] <= segment.high_ns)
+            end++;
+        if (segment.first <= segment.last) {
+            add_to(series->entries, &segment, end - i);
+            if (series->bytes != NULL)
+                add_to(series->bytes, &segment, sum_sizes(batch->sizes, i, end));
+        }
+        i = end;
+    }
+}
+
+static bool same_metadata(const struct cw_labels *a, const struct cw_labels *b)
+{
+    return (a->items == b->items && a->n == b->n) || cw_labels_eq(*a, *b);
+}
+
+int cw_range_part_add(struct cw_range_part *part, const struct cw_entry_batch *batch, struct cw_err *err)
+{
+    const struct cw_range_agg *agg = part->agg;
+    bool with_metadata = batch->metadata != NULL && needs_metadata(agg);
+    cw_arena_reset(part->scratch);
+    for (size_t from = 0, to; from < batch->n; from = to) {
+        size_t idx;
+        int rc;
+        to = batch->n;
+        if (with_metadata) {
+            for (to = from + 1; to < batch->n && same_metadata(&batch->metadata[from], &batch->metadata[to]);)
+                to++;
+        }
+        if (with_metadata && batch->metadata[from].n > 0)
+            rc = find_group(part, cw_log_labels(batch->stream.labels, batch->metadata[from], part->scratch), &idx, err);
+        else
+            rc = find_stream(part, &batch->stream, &idx, err);
+        if (rc < 0)
+            return rc;
+        add_rows(agg, &part->items[idx], batch, from, to);
+    }
+    return 0;
+}
+
+/* ---- merging and finishing ---- */
+
+static int add_series(struct cw_range_part *total, const struct series_sum *series, struct cw_err *err)
+{
+    size_t idx, nsums = total->agg->grid.n + 1;
+    int rc = find_series(total, series->labels, &idx, err);
+    if (rc < 0)
+        return rc;
+    struct series_sum *sum = &total->items[idx];
+    for (size_t i = 0; i < nsums; i++)
+        sum->entries[i] += series->entries[i];
+    for (size_t i = 0; sum->bytes != NULL && i < nsums; i++)
+        sum->bytes[i] += series->bytes[i];
+    return 0;
+}
+
+int cw_range_agg_merge(struct cw_range_agg *agg, struct cw_range_part **part, struct cw_err *err)
+{
+    int rc = 0;
+    if (agg->total == NULL) {
+        agg->total = *part;
+        *part = NULL;
+        return 0;
+    }
+    for (size_t i = 0; rc == 0 && i < (*part)->n; i++)
+        rc = add_series(agg->total, &(*part)->items[i], err);
+    cw_range_part_free(part);
+    return rc;
+}
+
+/* The labels of absent_over_time: those of `=` matchers, unless the name has another matcher too. */
+static struct cw_labels absent_labels(const struct cw_selector *selector, struct cw_arena *arena)
+{
+    struct cw_label *pairs = cw_arena_calloc(arena, selector->n + 1, sizeof(*pairs));
+    struct cw_labels labels;
+    struct cw_err err;
+    size_t n = 0;
+    for (size_t i = 0; i < selector->n; i++) {
+        const struct cw_matcher *matcher = &selector->items[i];
+        bool alone = matcher->op == CW_MATCH_EQ;
+        for (size_t k = 0; k < selector->n && alone; k++)
+            alone = k == i || !cw_str_eq(selector->items[k].name, matcher->name);
+        if (alone)
+            pairs[n++] = (struct cw_label){matcher->name, matcher->value};
+    }
+    int rc = cw_labels_from_pairs(pairs, n, &labels, &err);
+    CW_ASSERT(rc == 0); /* names are unique */
+    return labels;
+}
+
+static void set_values(const struct cw_range_agg *agg, const struct series_sum *from, struct cw_series *to)
+{
+    struct cw_window window = {.range_s = (double)agg->range_ns / (double)CW_NS_PER_S};
+    for (size_t step = 0; step < agg->grid.n; step++) {
+        if (from != NULL) {
+            window.entries += from->entries[step];
+            window.bytes += from->bytes != NULL ? from->bytes[step] : 0;
+        }
+        if ((window.entries > 0) != agg->rule->inverted)
+            cw_series_set(to, step, agg->rule->value(&window));
+    }
+}
+
+int cw_range_agg_finish(struct cw_range_agg *agg, struct cw_table **out, struct cw_err *err)
+{
+    struct cw_grid grid = agg->grid;
+    grid.start_ns = agg->answer_start_ns;
+    struct cw_table *table = cw_table_new(&grid, agg->allowance);
+    struct cw_series *series;
+    int rc = 0;
+    size_t n = agg->total != NULL ? agg->total->n : 0;
+    if (agg->rule->inverted) {
+        rc = cw_table_add(table, absent_labels(&agg->expr->selector, table->arena), CW_TABLE_BORROW, &series, err);
+        if (rc == 0)
+            set_values(agg, n > 0 ? &agg->total->items[0] : NULL, series);
+    } else {
+        for (size_t i = 0; rc == 0 && i < n; i++) {
+            rc = cw_table_add(table, agg->total->items[i].labels, CW_TABLE_COPY, &series, err);
+            if (rc == 0)
+                set_values(agg, &agg->total->items[i], series);
+        }
+    }
+    cw_range_part_free(&agg->total);
+    if (rc < 0)
+        cw_table_free(&table);
+    else
+        *out = table;
+    return rc;
+}

@@ -34,7 +34,7 @@ struct cw_flag_def {
     enum cw_key_kind kind; /* STRING .. MAP; BOOL is a switch */
     size_t offset;         /* as in cw_key_def */
     const char *arg;       /* how help names the argument: "FILE" */
-    const char *def;       /* as a user writes it */
+    const char *def;       /* as a user writes it; STRINGS: split at commas */
     const char *min, *max;
     const char *const *names; /* ENUM */
     const char *alias;        /* other long names, separated by spaces: "config.file" */

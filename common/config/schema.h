@@ -99,7 +99,7 @@ struct cw_table_def {
 
 /* Fill `out` with the defaults of all keys (`seen` members false, lists and maps empty or as `def` says). */
 void cw_schema_defaults(const struct cw_table_def *table, struct cw_arena *arena, void *out);
-/* The effective configuration as YAML that loads back to the same values (but for secrets). */
+/* The effective configuration as YAML. It loads back to the same values, but for secrets, and read without ${}. */
 void cw_schema_print(const struct cw_table_def *table, const void *values, struct cw_buf *out);
 /* Every default parses, lies within its bounds, enum names exist, no name twice. For unit tests of the tables. */
 int cw_schema_check(const struct cw_table_def *table, struct cw_err *err) CW_MUST_USE;

@@ -1,0 +1,124 @@
+#include "common/config/yaml_load.h"
+
+#include <stdlib.h>
+
+#include "common/base/assert.h"
+#include "common/base/file.h"
+#include "common/base/limits.h"
+#include "common/config/yaml_bind_priv.h"
+
+static void on_expand_problem(void *arg, size_t from, const char *text)
+{
+    struct cw_yaml_bind *bind = arg;
+    struct cw_config_problems *problems = bind->problems;
+    size_t line, column;
+    cw_yaml_expand_place(bind->source->original, from, &line, &column);
+    cw_yaml_bind_report(bind, problems->errors, &problems->nerrors, line, column, text);
+}
+
+/* libyaml's own error, at the place it names. */
+static void report_parser(struct cw_yaml_bind *bind, const yaml_parser_t *parser)
+{
+    size_t line = parser->problem_mark.line, column = parser->problem_mark.column;
+    const char *problem = parser->problem != NULL ? parser->problem : "cannot be read";
+    if (parser->error == YAML_READER_ERROR) {
+        struct cw_str before = cw_str_sub(bind->source->text, 0, parser->problem_offset);
+        cw_yaml_expand_place(before, SIZE_MAX, &line, &column);
+    } else if (bind->source->npieces > 0) {
+        cw_yaml_expand_locate(bind->source, parser->problem_mark.index, &line, &column);
+    }
+    const char *context = parser->context != NULL ? parser->context : "";
+    struct cw_str text = cw_arena_printf(bind->arena, "%s%s%s", context, *context ? ": " : "",
+                                         problem);
+    cw_yaml_bind_report(bind, bind->problems->errors, &bind->problems->nerrors, line, column,
+                        text.ptr);
+}
+
+/* A second document in the file would be ignored: say so instead. */
+static void refuse_second(struct cw_yaml_bind *bind, yaml_parser_t *parser)
+{
+    yaml_document_t second;
+    if (!yaml_parser_load(parser, &second)) {
+        report_parser(bind, parser);
+        return;
+    }
+    yaml_node_t *root = yaml_document_get_root_node(&second);
+    if (root != NULL)
+        cw_yaml_bind_report(bind, bind->problems->errors, &bind->problems->nerrors,
+                            root->start_mark.line, root->start_mark.column,
+                            "a second document begins here; one file holds one");
+    yaml_document_delete(&second);
+}
+
+static void parse_and_bind(struct cw_yaml_bind *bind, const struct cw_table_def *table, void *out)
+{
+    yaml_parser_t parser;
+    yaml_document_t document;
+    CW_ASSERT(yaml_parser_initialize(&parser));
+    yaml_parser_set_encoding(&parser, YAML_UTF8_ENCODING);
+    struct cw_str text = bind->source->text;
+    yaml_parser_set_input_string(&parser, (const unsigned char *)(text.ptr ? text.ptr : ""),
+                                 text.len);
+    if (!yaml_parser_load(&parser, &document)) {
+        report_parser(bind, &parser);
+    } else {
+        bind->document = &document;
+        cw_yaml_bind_root(bind, table, out);
+        if (yaml_document_get_root_node(&document) != NULL)
+            refuse_second(bind, &parser);
+        yaml_document_delete(&document);
+    }
+    yaml_parser_delete(&parser);
+}
+
+static int problems_to_err(const struct cw_config_problems *problems, struct cw_err *err)
+{
+    if (problems->nerrors == 0)
+        return 0;
+    size_t more = problems->nerrors - 1 + problems->nmore;
+    if (more == 0)
+        return cw_err_set(err, CW_E_INVALID, "%s", problems->errors[0].ptr);
+    return cw_err_set(err, CW_E_INVALID, "%s (and %zu more)", problems->errors[0].ptr, more);
+}
+
+int cw_yaml_load_text(struct cw_str text, const char *name, const struct cw_table_def *table,
+                      const struct cw_yaml_options *options, struct cw_arena *arena, void *out,
+                      struct cw_config_problems *problems, struct cw_err *err)
+{
+    struct cw_yaml_source source;
+    if (problems == NULL)
+        problems = CW_ARENA_NEW(arena, struct cw_config_problems);
+    *problems = (struct cw_config_problems){.nerrors = 0};
+    cw_schema_defaults(table, arena, out);
+    if (text.len > CW_LIMIT_CONFIG_BYTES)
+        return cw_err_set(err, CW_E_TOO_LARGE, "%s: larger than %u bytes", name,
+                          CW_LIMIT_CONFIG_BYTES);
+    struct cw_yaml_bind bind = {.name = name,
+                                .source = &source,
+                                .arena = arena,
+                                .problems = problems};
+    int rc = cw_yaml_expand(text, options, arena, &source, on_expand_problem, &bind, err);
+    if (rc < 0) {
+        cw_err_wrap(err, "%s", name);
+        return rc;
+    }
+    bind.start_bytes = cw_arena_bytes(arena);
+    parse_and_bind(&bind, table, out);
+    return problems_to_err(problems, err);
+}
+
+int cw_yaml_load_file(const char *path, const struct cw_table_def *table,
+                      const struct cw_yaml_options *options, struct cw_arena *arena, void *out,
+                      struct cw_config_problems *problems, struct cw_err *err)
+{
+    struct cw_buf text;
+    cw_schema_defaults(table, arena, out);
+    if (problems != NULL)
+        *problems = (struct cw_config_problems){.nerrors = 0};
+    cw_buf_init(&text, CW_LIMIT_CONFIG_BYTES);
+    int rc = cw_file_read(path, CW_LIMIT_CONFIG_BYTES, &text, err);
+    if (rc == 0)
+        rc = cw_yaml_load_text(cw_buf_str(&text), path, table, options, arena, out, problems, err);
+    cw_buf_fini(&text);
+    return rc;
+}

@@ -1,0 +1,279 @@
+#include "querier/api/answer.h"
+
+#include <stdlib.h>
+
+#include "common/base/arena.h"
+#include "common/base/clock.h"
+#include "common/wire/json_writer.h"
+#include "querier/api/answer_stats.h"
+
+static void write_labels(struct cw_json_writer *w, struct cw_labels labels)
+{
+    cw_json_begin_object(w);
+    for (size_t i = 0; i < labels.n; i++) {
+        cw_json_key(w, labels.items[i].name);
+        cw_json_string(w, labels.items[i].value);
+    }
+    cw_json_end_object(w);
+}
+
+static void begin_data(struct cw_json_writer *w, const char *type, const struct cw_answer_extra *extra)
+{
+    cw_json_begin_object(w);
+    cw_json_key_string(w, "status", CW_STR("success"));
+    if (extra->warning.len > 0) {
+        cw_json_key(w, CW_STR("warnings"));
+        cw_json_begin_array(w);
+        cw_json_string(w, extra->warning);
+        cw_json_end_array(w);
+    }
+    cw_json_key(w, CW_STR("data"));
+    cw_json_begin_object(w);
+    cw_json_key_string(w, "resultType", cw_str_of(type));
+    if (extra->categorised) {
+        cw_json_key(w, CW_STR("encodingFlags"));
+        cw_json_begin_array(w);
+        cw_json_string(w, CW_STR("categorize-labels"));
+        cw_json_end_array(w);
+    }
+    cw_json_key(w, CW_STR("result"));
+}
+
+static void end_data(struct cw_json_writer *w, const struct cw_answer_stats *stats)
+{
+    cw_json_key(w, CW_STR("stats"));
+    cw_answer_stats_write(w, stats);
+    cw_json_end_object(w);
+    cw_json_end_object(w);
+}
+
+/* {"structuredMetadata":{...},"parsed":{...}}: what there is of each. */
+static void write_categories(struct cw_json_writer *w, const struct cw_log_entry *entry, struct cw_arena *arena)
+{
+    cw_json_begin_object(w);
+    if (entry->metadata.n > 0) {
+        cw_json_key(w, CW_STR("structuredMetadata"));
+        write_labels(w, cw_log_metadata(entry->stream, entry->metadata, arena));
+    }
+    cw_json_end_object(w);
+}
+
+void cw_answer_streams(const struct cw_log_groups *groups, const struct cw_answer_extra *extra,
+                       const struct cw_answer_stats *stats, struct cw_buf *out)
+{
+    struct cw_json_writer w = cw_json_writer_make(out);
+    struct cw_arena *arena = cw_arena_new();
+    begin_data(&w, "streams", extra);
+    cw_json_begin_array(&w);
+    for (size_t i = 0; i < groups->n; i++) {
+        const struct cw_log_group *group = &groups->items[i];
+        cw_json_begin_object(&w);
+        cw_json_key(&w, CW_STR("stream"));
+        write_labels(&w, group->labels);
+        cw_json_key(&w, CW_STR("values"));
+        cw_json_begin_array(&w);
+        for (size_t k = 0; k < group->n; k++) {
+            cw_json_begin_array(&w);
+            cw_json_i64_string(&w, group->entries[k]->ts_ns);
+            cw_json_string(&w, group->entries[k]->line);
+            if (extra->categorised)
+                write_categories(&w, group->entries[k], arena);
+            cw_json_end_array(&w);
+        }
+        cw_json_end_array(&w);
+        cw_json_end_object(&w);
+    }
+    cw_json_end_array(&w);
+    end_data(&w, stats);
+    cw_arena_free(&arena);
+}
+
+/* Seconds with as many of three digits as are needed. */
+static void write_seconds(struct cw_json_writer *w, int64_t ns)
+{
+    int64_t ms = ns / CW_NS_PER_MS;
+    struct cw_buf text;
+    cw_buf_init(&text, 64);
+    int64_t seconds = ms / 1000, rest = ms % 1000;
+    cw_buf_addf(&text, "%s%lld", ms < 0 && seconds == 0 ? "-" : "", (long long)seconds);
+    if (rest != 0) {
+        cw_buf_addf(&text, ".%03d", (int)(rest < 0 ? -rest : rest));
+        while (text.ptr[text.len - 1] == '0')
+            text.len--;
+    }
+    cw_json_raw(w, cw_buf_str(&text));
+    cw_buf_fini(&text);
+}
+
+static void write_sample(struct cw_json_writer *w, int64_t ns, double value)
+{
+    cw_json_begin_array(w);
+    write_seconds(w, ns);
+    cw_json_f64_string(w, value);
+    cw_json_end_array(w);
+}
+
+static void write_vector(struct cw_json_writer *w, const struct cw_table *table, int64_t time_ns)
+{
+    cw_json_begin_array(w);
+    for (size_t i = 0; i < table->n; i++) {
+        cw_json_begin_object(w);
+        cw_json_key(w, CW_STR("metric"));
+        write_labels(w, table->items[i].labels);
+        cw_json_key(w, CW_STR("value"));
+        write_sample(w, time_ns, table->items[i].values[0]);
+        cw_json_end_object(w);
+    }
+    cw_json_end_array(w);
+}
+
+static void write_matrix(struct cw_json_writer *w, const struct cw_table *table)
+{
+    cw_json_begin_array(w);
+    for (size_t i = 0; i < table->n; i++) {
+        const struct cw_series *series = &table->items[i];
+        cw_json_begin_object(w);
+        cw_json_key(w, CW_STR("metric"));
+        write_labels(w, series->labels);
+        cw_json_key(w, CW_STR("values"));
+        cw_json_begin_array(w);
+        for (size_t step = 0; step < table->grid.n; step++)
+            if (cw_series_has(series, step))
+                write_sample(w, cw_grid_time(&table->grid, step), series->values[step]);
+        cw_json_end_array(w);
+        cw_json_end_object(w);
+    }
+    cw_json_end_array(w);
+}
+
+void cw_answer_samples(const struct cw_result *result, int64_t time_ns, const struct cw_answer_extra *extra,
+                       const struct cw_answer_stats *stats, struct cw_buf *out)
+{
+    static const char *const names[] = {"scalar", "vector", "matrix"};
+    struct cw_json_writer w = cw_json_writer_make(out);
+    struct cw_answer_extra plain = {.warning = extra->warning};
+    begin_data(&w, names[result->kind], &plain);
+    if (result->kind == CW_RESULT_SCALAR)
+        write_sample(&w, time_ns, result->scalar);
+    else if (result->kind == CW_RESULT_VECTOR)
+        write_vector(&w, result->table, time_ns);
+    else
+        write_matrix(&w, result->table);
+    end_data(&w, stats);
+}
+
+static void write_names(struct cw_json_writer *w, const struct cw_names *names)
+{
+    cw_json_begin_array(w);
+    for (size_t i = 0; i < names->n; i++)
+        cw_json_string(w, names->items[i]);
+    cw_json_end_array(w);
+}
+
+void cw_answer_names(const struct cw_names *names, struct cw_buf *out)
+{
+    struct cw_json_writer w = cw_json_writer_make(out);
+    cw_json_begin_object(&w);
+    cw_json_key_string(&w, "status", CW_STR("success"));
+    cw_json_key(&w, CW_STR("data"));
+    write_names(&w, names);
+    cw_json_end_object(&w);
+}
+
+void cw_answer_series(const struct cw_label_sets *sets, struct cw_buf *out)
+{
+    struct cw_json_writer w = cw_json_writer_make(out);
+    cw_json_begin_object(&w);
+    cw_json_key_string(&w, "status", CW_STR("success"));
+    cw_json_key(&w, CW_STR("data"));
+    cw_json_begin_array(&w);
+    for (size_t i = 0; i < sets->n; i++)
+        write_labels(&w, sets->items[i]);
+    cw_json_end_array(&w);
+    cw_json_end_object(&w);
+}
+
+void cw_answer_old_streams(const struct cw_log_groups *groups, const struct cw_answer_stats *stats, struct cw_buf *out)
+{
+    struct cw_json_writer w = cw_json_writer_make(out);
+    struct cw_buf text;
+    cw_buf_init(&text, SIZE_MAX);
+    cw_json_begin_object(&w);
+    cw_json_key(&w, CW_STR("streams"));
+    cw_json_begin_array(&w);
+    for (size_t i = 0; i < groups->n; i++) {
+        const struct cw_log_group *group = &groups->items[i];
+        cw_buf_clear(&text);
+        cw_labels_format(group->labels, &text);
+        cw_json_begin_object(&w);
+        cw_json_key_string(&w, "labels", cw_buf_str(&text));
+        cw_json_key(&w, CW_STR("entries"));
+        cw_json_begin_array(&w);
+        for (size_t k = 0; k < group->n; k++) {
+            cw_buf_clear(&text);
+            cw_time_format_rfc3339(group->entries[k]->ts_ns, &text);
+            cw_json_begin_object(&w);
+            cw_json_key_string(&w, "ts", cw_buf_str(&text));
+            cw_json_key_string(&w, "line", group->entries[k]->line);
+            cw_json_end_object(&w);
+        }
+        cw_json_end_array(&w);
+        cw_json_end_object(&w);
+    }
+    cw_json_end_array(&w);
+    cw_json_key(&w, CW_STR("stats"));
+    cw_answer_stats_write(&w, stats);
+    cw_json_end_object(&w);
+    cw_buf_fini(&text);
+}
+
+void cw_answer_old_names(const struct cw_names *names, struct cw_buf *out)
+{
+    struct cw_json_writer w = cw_json_writer_make(out);
+    cw_json_begin_object(&w);
+    cw_json_key(&w, CW_STR("values"));
+    write_names(&w, names);
+    cw_json_end_object(&w);
+}
+
+static void add_base64(struct cw_str bytes, struct cw_buf *out)
+{
+    static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    for (size_t i = 0; i < bytes.len; i += 3) {
+        size_t left = bytes.len - i;
+        const unsigned char *b = (const unsigned char *)bytes.ptr + i;
+        uint32_t group = (uint32_t)b[0] << 16 | (left > 1 ? (uint32_t)b[1] << 8 : 0) | (left > 2 ? b[2] : 0u);
+        cw_buf_addc(out, alphabet[group >> 18]);
+        cw_buf_addc(out, alphabet[group >> 12 & 63]);
+        cw_buf_addc(out, left > 1 ? alphabet[group >> 6 & 63] : '=');
+        cw_buf_addc(out, left > 2 ? alphabet[group & 63] : '=');
+    }
+}
+
+void cw_answer_export_line(const struct cw_log_entry *entry, struct cw_buf *out)
+{
+    struct cw_json_writer w = cw_json_writer_make(out);
+    cw_json_begin_object(&w);
+    cw_json_key(&w, CW_STR("ts"));
+    cw_json_i64_string(&w, entry->ts_ns);
+    cw_json_key(&w, CW_STR("labels"));
+    write_labels(&w, entry->stream);
+    if (cw_utf8_valid(entry->line)) {
+        cw_json_key_string(&w, "line", entry->line);
+    } else {
+        cw_json_key(&w, CW_STR("line_b64"));
+        struct cw_buf text;
+        cw_buf_init(&text, SIZE_MAX);
+        cw_buf_addc(&text, '"');
+        add_base64(entry->line, &text);
+        cw_buf_addc(&text, '"');
+        cw_json_raw(&w, cw_buf_str(&text));
+        cw_buf_fini(&text);
+    }
+    if (entry->metadata.n > 0) {
+        cw_json_key(&w, CW_STR("metadata"));
+        write_labels(&w, entry->metadata);
+    }
+    cw_json_end_object(&w);
+    cw_buf_addc(out, '\n');
+}

@@ -1,0 +1,147 @@
+#include "querier/api/api_request.h"
+
+#include <stdlib.h>
+
+#include "common/base/arena.h"
+#include "common/base/assert.h"
+#include "common/base/clock.h"
+
+/* An answer in JSON: escapes may double what was gathered, and samples are text. */
+#define ANSWER_FACTOR 4
+#define ANSWER_MIN_BYTES ((size_t)64 << 20)
+
+static struct cw_str get_param(const void *ctx, const char *name)
+{
+    return cw_http_param(ctx, name);
+}
+
+size_t cw_api_page_bytes(const struct cw_api_request *request)
+{
+    size_t shares = (request->api->options.pool != NULL ? cw_pool_threads(request->api->options.pool) : 1) + 2;
+    size_t bytes = request->limits.query_memory_bytes > 0 ? request->limits.query_memory_bytes / shares : SIZE_MAX;
+    return CW_MAX(bytes, (size_t)1 << 20);
+}
+
+struct cw_answer_stats cw_api_stats(const struct cw_api_request *request, uint64_t entries)
+{
+    atomic_fetch_add(&request->api->counters.entries, entries);
+    return (struct cw_answer_stats){
+        .query = &request->query,
+        .queue_ns = request->begun_mono_ns - request->received_mono_ns,
+        .exec_ns = cw_clock_mono_ns() - request->begun_mono_ns,
+        .entries_returned = entries,
+    };
+}
+
+struct cw_answer_extra cw_api_extra(const struct cw_api_request *request, bool categorised)
+{
+    const struct cw_entry_store *store = &request->api->options.store;
+    return (struct cw_answer_extra){
+        .categorised = categorised,
+        .warning = store->warning != NULL ? store->warning(store->ctx) : CW_STR_NONE,
+    };
+}
+
+static int run_function(struct cw_api_request *request, struct cw_err *err)
+{
+    const struct cw_entry_store *store = &request->api->options.store;
+    int rc = cw_query_context_check(&request->query, err);
+    if (rc == 0)
+        rc = store->snapshot(store->ctx, request->tenant, &request->snapshot, err);
+    if (rc == 0)
+        rc = request->fn(request, err);
+    if (rc == 0 && cw_buf_failed(&request->body))
+        rc = cw_err_set(err, CW_E_LIMIT, "the answer is larger than %zu bytes", request->body.max);
+    return rc;
+}
+
+static void count(struct cw_api_request *request, int rc)
+{
+    struct cw_api_counters *counters = &request->api->counters;
+    atomic_fetch_add(&counters->queries, 1);
+    atomic_fetch_add(&counters->failed, rc < 0 ? 1 : 0);
+    atomic_fetch_add(&counters->bytes, atomic_load(&request->query.stats.bytes_decompressed));
+}
+
+/* Everything that looks at the request is over before the answer: with it the request is gone. */
+static void finish(struct cw_api_request *request, int rc, const struct cw_err *err)
+{
+    cw_coordinator_unwatch(request->coordinator, &request->query);
+    cw_snapshot_fini(&request->snapshot);
+    count(request, rc);
+    if (request->streamed)
+        cw_http_stream_end(request->http, rc == 0 && request->stream_complete);
+    else if (rc < 0)
+        cw_http_respond_err(request->http, err);
+    else
+        cw_http_respond(request->http, request->status, "application/json; charset=UTF-8", &request->body);
+    cw_buf_fini(&request->body);
+    free(request);
+}
+
+static void run_request(struct cw_coordinator_job *job)
+{
+    struct cw_api_request *request = CW_CONTAINER_OF(job, struct cw_api_request, job);
+    struct cw_err err = {0};
+    request->begun_mono_ns = cw_clock_mono_ns();
+    cw_query_context_init(&request->query, request->api->options.pool, &request->snapshot,
+                          request->limits.query_memory_bytes);
+    request->query.client_gone = cw_http_cancelled(request->http);
+    if (request->limits.query_timeout_ns > 0)
+        request->query.deadline_mono_ns = request->received_mono_ns + request->limits.query_timeout_ns;
+    size_t memory = request->limits.query_memory_bytes;
+    cw_buf_init(&request->body, memory > 0 ? CW_MAX(memory * ANSWER_FACTOR, ANSWER_MIN_BYTES) : SIZE_MAX);
+    cw_coordinator_watch(request->coordinator, &request->query);
+    int rc = run_function(request, &err);
+    finish(request, rc, &err);
+}
+
+static void submit(struct cw_api_request *request)
+{
+    struct cw_http_request *http = request->http;
+    struct cw_api *api = request->api;
+    if (cw_coordinator_submit(request->coordinator, &request->job))
+        return;
+    free(request);
+    atomic_fetch_add(&api->counters.refused, 1);
+    struct cw_err err;
+    cw_err_set(&err, CW_E_OVERLOAD, "too many outstanding requests");
+    cw_http_respond_err(http, &err);
+}
+
+static struct cw_api_request *new_request(struct cw_api *api, struct cw_http_request *http, cw_api_fn fn)
+{
+    struct cw_str tenant;
+    if (!api->options.tenant(api->options.ctx, http, &tenant))
+        return NULL;
+    struct cw_api_request *request = cw_mem_new(sizeof *request);
+    request->job.fn = run_request;
+    request->api = api;
+    request->coordinator = api->queries;
+    request->http = http;
+    request->fn = fn;
+    request->tenant = tenant;
+    request->received_mono_ns = cw_clock_mono_ns();
+    request->params = (struct cw_params){.get = get_param, .ctx = http, .now_ns = cw_clock_now_ns()};
+    request->arena = cw_http_arena(http);
+    request->status = 200;
+    api->options.limits(api->options.ctx, tenant, &request->limits);
+    return request;
+}
+
+void cw_api_dispatch(struct cw_api *api, struct cw_http_request *http, cw_api_fn fn)
+{
+    struct cw_api_request *request = new_request(api, http, fn);
+    if (request != NULL)
+        submit(request);
+}
+
+void cw_api_dispatch_export(struct cw_api *api, struct cw_http_request *http, cw_api_fn fn)
+{
+    struct cw_api_request *request = new_request(api, http, fn);
+    if (request == NULL)
+        return;
+    request->coordinator = api->exports;
+    request->limits.query_timeout_ns = 0;
+    submit(request);
+}

@@ -1,0 +1,67 @@
+/*
+ * api_request.h - one request of the query API from the HTTP thread to its answer.
+ *
+ * The HTTP thread finds tenant and limits and queues the request; a coordinator thread takes a snapshot, runs the route's
+ * function with the query under watch, and answers with what the function put together, or with its error.
+ *
+ * Ownership  The function fills `body`; everything else is released by cw_api_dispatch()'s own code.
+ * Threads    The function runs on a coordinator thread and may wait for the pool.
+ */
+#ifndef CW_API_API_REQUEST_H
+#define CW_API_API_REQUEST_H
+#include "common/net/http_server.h"
+#include "querier/api/answer.h"
+#include "querier/api/coordinator.h"
+#include "querier/api/params.h"
+#include "querier/engine/query_context.h"
+#include "querier/querier.h"
+
+/* Queries that wait for a thread; more than these answer 429. A waiting request costs a connection and some 10 KiB. */
+#define CW_API_MAX_QUEUED 256
+/* Exports at a time: each holds a thread as long as its client reads, so they have threads of their own. */
+#define CW_API_EXPORT_THREADS 4
+
+struct cw_api_counters {
+    atomic_uint_fast64_t queries, failed, refused, entries, bytes;
+};
+
+struct cw_api {
+    struct cw_querier_options options;
+    struct cw_coordinator *queries, *exports;
+    struct cw_api_counters counters;
+};
+
+struct cw_api_request;
+/* 0 with the body filled (or streamed), or an error to answer. */
+typedef int (*cw_api_fn)(struct cw_api_request *request, struct cw_err *err);
+
+struct cw_api_request {
+    struct cw_coordinator_job job;
+    struct cw_api *api;
+    struct cw_coordinator *coordinator;
+    struct cw_http_request *http;
+    cw_api_fn fn;
+    struct cw_str tenant;
+    struct cw_query_limits limits;
+    int64_t received_mono_ns, begun_mono_ns;
+    struct cw_params params;
+    struct cw_arena *arena;         /* the HTTP request's */
+    struct cw_snapshot snapshot;
+    struct cw_query_context query;
+    int status;                     /* 200 unless the function says otherwise */
+    struct cw_buf body;
+    bool streamed;                  /* the function began a stream; `stream_complete` says how to end it */
+    bool stream_complete;
+};
+
+/* Entries and bytes that a worker may gather: the query's memory over all who gather. */
+size_t cw_api_page_bytes(const struct cw_api_request *request);
+struct cw_answer_stats cw_api_stats(const struct cw_api_request *request, uint64_t entries);
+struct cw_answer_extra cw_api_extra(const struct cw_api_request *request, bool categorised);
+
+/* Called on an HTTP thread by a route's handler. */
+void cw_api_dispatch(struct cw_api *api, struct cw_http_request *http, cw_api_fn fn);
+/* As above, on the threads for exports and without a timeout. */
+void cw_api_dispatch_export(struct cw_api *api, struct cw_http_request *http, cw_api_fn fn);
+
+#endif

@@ -1,0 +1,168 @@
+#include "querier/api/coordinator.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "common/base/arena.h"
+#include "common/base/assert.h"
+#include "common/base/clock.h"
+
+/* How often queries under way are looked at. Nothing ticks while there is none. */
+#define WATCH_INTERVAL_NS (25 * CW_NS_PER_MS)
+
+struct cw_coordinator {
+    pthread_mutex_t lock; /* guards everything below */
+    pthread_cond_t work;  /* a job, or the end */
+    struct cw_coordinator_job *first, *last;
+    size_t nqueued, max_queued, nrunning;
+    bool stopping;
+    pthread_cond_t watch_changed;
+    struct cw_query_context **watched;
+    size_t nwatched, watched_cap;
+    pthread_t watcher;
+    unsigned nthreads;
+    pthread_t threads[];
+};
+
+static void *worker(void *arg)
+{
+    struct cw_coordinator *coordinator = arg;
+    pthread_mutex_lock(&coordinator->lock);
+    for (;;) {
+        struct cw_coordinator_job *job = coordinator->first;
+        if (job == NULL) {
+            if (coordinator->stopping)
+                break;
+            pthread_cond_wait(&coordinator->work, &coordinator->lock);
+            continue;
+        }
+        coordinator->first = job->next;
+        if (coordinator->first == NULL)
+            coordinator->last = NULL;
+        coordinator->nqueued--;
+        coordinator->nrunning++;
+        pthread_mutex_unlock(&coordinator->lock);
+        job->fn(job);
+        pthread_mutex_lock(&coordinator->lock);
+        coordinator->nrunning--;
+    }
+    pthread_mutex_unlock(&coordinator->lock);
+    return NULL;
+}
+
+static void *watcher(void *arg)
+{
+    struct cw_coordinator *coordinator = arg;
+    pthread_mutex_lock(&coordinator->lock);
+    while (!coordinator->stopping || coordinator->nwatched > 0) {
+        if (coordinator->nwatched == 0) {
+            pthread_cond_wait(&coordinator->watch_changed, &coordinator->lock);
+            continue;
+        }
+        for (size_t i = 0; i < coordinator->nwatched; i++)
+            cw_query_context_poll(coordinator->watched[i]);
+        pthread_mutex_unlock(&coordinator->lock);
+        nanosleep(&(struct timespec){.tv_nsec = WATCH_INTERVAL_NS}, NULL);
+        pthread_mutex_lock(&coordinator->lock);
+    }
+    pthread_mutex_unlock(&coordinator->lock);
+    return NULL;
+}
+
+struct cw_coordinator *cw_coordinator_new(unsigned nthreads, size_t max_queued)
+{
+    CW_ASSERT(nthreads > 0);
+    struct cw_coordinator *coordinator = cw_mem_new(sizeof *coordinator + nthreads * sizeof coordinator->threads[0]);
+    pthread_mutex_init(&coordinator->lock, NULL);
+    pthread_cond_init(&coordinator->work, NULL);
+    pthread_cond_init(&coordinator->watch_changed, NULL);
+    coordinator->max_queued = max_queued;
+    coordinator->nthreads = nthreads;
+    /* Signals are the main thread's. */
+    sigset_t all, old;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &old);
+    CW_ASSERT(pthread_create(&coordinator->watcher, NULL, watcher, coordinator) == 0);
+    pthread_setname_np(coordinator->watcher, "cw-watch");
+    for (unsigned i = 0; i < nthreads; i++) {
+        CW_ASSERT(pthread_create(&coordinator->threads[i], NULL, worker, coordinator) == 0);
+        pthread_setname_np(coordinator->threads[i], "cw-query");
+    }
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    return coordinator;
+}
+
+void cw_coordinator_free(struct cw_coordinator **coordinator)
+{
+    struct cw_coordinator *c = *coordinator;
+    if (c == NULL)
+        return;
+    *coordinator = NULL;
+    pthread_mutex_lock(&c->lock);
+    c->stopping = true;
+    pthread_cond_broadcast(&c->work);
+    pthread_cond_broadcast(&c->watch_changed);
+    pthread_mutex_unlock(&c->lock);
+    for (unsigned i = 0; i < c->nthreads; i++)
+        pthread_join(c->threads[i], NULL);
+    pthread_join(c->watcher, NULL);
+    CW_ASSERT(c->nwatched == 0);
+    free(c->watched);
+    pthread_cond_destroy(&c->work);
+    pthread_cond_destroy(&c->watch_changed);
+    pthread_mutex_destroy(&c->lock);
+    free(c);
+}
+
+bool cw_coordinator_submit(struct cw_coordinator *coordinator, struct cw_coordinator_job *job)
+{
+    job->next = NULL;
+    pthread_mutex_lock(&coordinator->lock);
+    bool taken = !coordinator->stopping && coordinator->nqueued < coordinator->max_queued;
+    if (taken) {
+        if (coordinator->last != NULL)
+            coordinator->last->next = job;
+        else
+            coordinator->first = job;
+        coordinator->last = job;
+        coordinator->nqueued++;
+        pthread_cond_signal(&coordinator->work);
+    }
+    pthread_mutex_unlock(&coordinator->lock);
+    return taken;
+}
+
+void cw_coordinator_watch(struct cw_coordinator *coordinator, struct cw_query_context *query)
+{
+    pthread_mutex_lock(&coordinator->lock);
+    if (coordinator->nwatched == coordinator->watched_cap) {
+        coordinator->watched_cap = coordinator->watched_cap > 0 ? coordinator->watched_cap * 2 : 16;
+        coordinator->watched =
+            cw_mem_resize(coordinator->watched, coordinator->watched_cap * sizeof *coordinator->watched);
+    }
+    coordinator->watched[coordinator->nwatched++] = query;
+    pthread_cond_signal(&coordinator->watch_changed);
+    pthread_mutex_unlock(&coordinator->lock);
+}
+
+void cw_coordinator_unwatch(struct cw_coordinator *coordinator, struct cw_query_context *query)
+{
+    pthread_mutex_lock(&coordinator->lock);
+    for (size_t i = 0; i < coordinator->nwatched; i++) {
+        if (coordinator->watched[i] != query)
+            continue;
+        coordinator->watched[i] = coordinator->watched[--coordinator->nwatched];
+        break;
+    }
+    pthread_mutex_unlock(&coordinator->lock);
+}
+
+void cw_coordinator_load(struct cw_coordinator *coordinator, size_t *running_out, size_t *queued_out)
+{
+    pthread_mutex_lock(&coordinator->lock);
+    *running_out = coordinator->nrunning;
+    *queued_out = coordinator->nqueued;
+    pthread_mutex_unlock(&coordinator->lock);
+}

@@ -1,0 +1,89 @@
+/*
+ * entry_export.c - all entries of a log query as NDJSON, in time order, of any size: page after page of the log query goes
+ * out, so that memory is bounded by one page whatever the range holds.
+ *
+ * A line of the answer: {"ts":"<ns>","labels":{...},"line":"...","metadata":{...}}. Without metadata that key is left out. A
+ * line that is not valid UTF-8 stands base64 encoded under "line_b64" instead of "line", so that it survives byte for byte.
+ * The connection is cut when something goes wrong after the first byte: a whole answer ends with a last chunk.
+ */
+#include "common/logql/ast.h"
+#include "querier/api/query_limits.h"
+#include "querier/api/query_routes.h"
+#include "querier/engine/eval.h"
+#include "querier/engine/log_query.h"
+
+/* A page: large enough that blocks which overlap in time are read few times, small enough to stand beside queries. */
+#define PAGE_ENTRIES 262144
+#define PAGE_BYTES ((size_t)32 << 20)
+/* Bytes handed to the connection at once. */
+#define CHUNK_BYTES ((size_t)256 << 10)
+
+static int flush(struct cw_api_request *request, struct cw_buf *chunk, struct cw_err *err)
+{
+    if (chunk->len == 0)
+        return 0;
+    int rc = cw_http_stream_write(request->http, cw_buf_str(chunk), err);
+    cw_buf_clear(chunk);
+    return rc;
+}
+
+static int write_page(struct cw_api_request *request, const struct cw_log_page *page, struct cw_buf *chunk,
+                      struct cw_err *err)
+{
+    for (size_t i = 0; i < page->n; i++) {
+        cw_answer_export_line(&page->entries[i], chunk);
+        int rc = chunk->len >= CHUNK_BYTES ? flush(request, chunk, err) : 0;
+        if (rc < 0)
+            return rc;
+    }
+    atomic_fetch_add(&request->api->counters.entries, page->n);
+    return flush(request, chunk, err);
+}
+
+static int export_pages(struct cw_api_request *request, struct cw_log_query *log_query, struct cw_err *err)
+{
+    size_t max_bytes = cw_api_page_bytes(request) < PAGE_BYTES ? cw_api_page_bytes(request) : PAGE_BYTES;
+    struct cw_log_page page = {0};
+    struct cw_buf chunk;
+    cw_buf_init(&chunk, SIZE_MAX);
+    int rc = 0;
+    while (rc == 0 && !page.last) {
+        rc = cw_log_query_page(log_query, PAGE_ENTRIES, max_bytes, &page, err);
+        if (rc == 0 && !request->streamed) {
+            rc = cw_http_stream_begin(request->http, 200, "application/x-ndjson", err);
+            request->streamed = rc == 0;
+        }
+        if (rc == 0)
+            rc = write_page(request, &page, &chunk, err);
+    }
+    cw_buf_fini(&chunk);
+    return rc;
+}
+
+int cw_route_export(struct cw_api_request *request, struct cw_err *err)
+{
+    int64_t start_ns, end_ns;
+    struct cw_query *query = NULL;
+    struct cw_log_query *log_query = NULL;
+    int rc = cw_params_time(cw_http_param(request->http, "start"), INT64_MIN, &start_ns, err);
+    if (rc < 0)
+        return cw_err_wrap(err, "could not parse 'start' parameter");
+    rc = cw_params_time(cw_http_param(request->http, "end"), INT64_MAX, &end_ns, err);
+    if (rc < 0)
+        return cw_err_wrap(err, "could not parse 'end' parameter");
+    rc = cw_logql_parse(cw_http_param(request->http, "query"), &query, err);
+    if (rc == 0 && cw_expr_is_metric(query->root))
+        rc = cw_err_set(err, CW_E_INVALID, "only log queries can be exported");
+    if (rc == 0)
+        rc = cw_eval_check(query->root, err);
+    if (rc == 0)
+        rc = cw_query_limits_expr(&request->limits, query->root, err);
+    if (rc == 0)
+        rc = cw_log_query_open(&request->query, query->root, start_ns, end_ns, false, &log_query, err);
+    if (rc == 0)
+        rc = export_pages(request, log_query, err);
+    request->stream_complete = rc == 0;
+    cw_log_query_close(&log_query);
+    cw_query_free(&query);
+    return rc;
+}

@@ -1,0 +1,216 @@
+#include "common/base/arena.h"
+#include "common/logql/ast.h"
+#include "common/wire/json_writer.h"
+#include "querier/api/query_limits.h"
+#include "querier/api/query_routes.h"
+#include "querier/engine/stream_query.h"
+#include "querier/engine/volume.h"
+
+/* Selectors in one request (`match[]`); each costs a pass over the streams. */
+#define MAX_SELECTORS 256
+
+/* A query that is nothing but a selector. */
+static int parse_selector(struct cw_api_request *request, struct cw_str text, struct cw_query **out, struct cw_err *err)
+{
+    int rc = cw_logql_parse(text, out, err);
+    if (rc < 0)
+        return rc;
+    const struct cw_expr *expr = (*out)->root;
+    if (expr->kind != CW_EXPR_LOG || expr->stages != NULL)
+        rc = cw_err_set(err, CW_E_INVALID, "only label matchers are supported");
+    else
+        rc = cw_query_limits_expr(&request->limits, expr, err);
+    if (rc < 0)
+        cw_query_free(out);
+    return rc;
+}
+
+/* `start`, `end`, `since`, and what limits make of them. */
+static int parse_range(struct cw_api_request *request, int64_t *start_ns, int64_t *end_ns, struct cw_err *err)
+{
+    int rc = cw_params_bounds(&request->params, start_ns, end_ns, err);
+    return rc < 0 ? rc : cw_query_limits_range(&request->limits, request->params.now_ns, start_ns, *end_ns, err);
+}
+
+typedef void (*write_names_fn)(const struct cw_names *names, struct cw_buf *out);
+
+static int answer_names(struct cw_api_request *request, write_names_fn write, struct cw_err *err)
+{
+    struct cw_stream_range range = {0};
+    struct cw_query *query = NULL;
+    const struct cw_selector *selector;
+    struct cw_str text = cw_http_param(request->http, "query");
+    struct cw_str name = cw_http_path_param(request->http, "name");
+    struct cw_names names;
+    int rc = parse_range(request, &range.start_ns, &range.end_ns, err);
+    if (rc == 0 && text.len > 0) {
+        rc = parse_selector(request, text, &query, err);
+        if (rc == 0) {
+            selector = &query->root->selector;
+            range.selectors = &selector;
+            range.nselectors = 1;
+        }
+    }
+    if (rc == 0 && name.len > 0)
+        rc = cw_stream_query_values(&request->query, &range, name, request->arena, &names, err);
+    else if (rc == 0)
+        rc = cw_stream_query_names(&request->query, &range, request->arena, &names, err);
+    if (rc == 0)
+        write(&names, &request->body);
+    cw_query_free(&query);
+    return rc;
+}
+
+int cw_route_labels(struct cw_api_request *request, struct cw_err *err)
+{
+    return answer_names(request, cw_answer_names, err);
+}
+
+int cw_route_old_labels(struct cw_api_request *request, struct cw_err *err)
+{
+    return answer_names(request, cw_answer_old_names, err);
+}
+
+struct selectors {
+    struct cw_query *queries[MAX_SELECTORS];
+    const struct cw_selector *items[MAX_SELECTORS];
+    size_t n;
+    bool all; /* {} was asked for: every stream */
+};
+
+static int parse_matches(struct cw_api_request *request, const char *name, struct selectors *out, struct cw_err *err)
+{
+    struct cw_str text;
+    for (size_t i = 0; cw_http_param_at(request->http, name, i, &text); i++) {
+        if (cw_str_eqz(text, "{}")) {
+            out->all = true;
+            continue;
+        }
+        if (out->n == MAX_SELECTORS)
+            return cw_err_set(err, CW_E_LIMIT, "more than %d selectors in one request", MAX_SELECTORS);
+        int rc = parse_selector(request, text, &out->queries[out->n], err);
+        if (rc < 0)
+            return rc;
+        out->items[out->n] = &out->queries[out->n]->root->selector;
+        out->n++;
+    }
+    return 0;
+}
+
+int cw_route_series(struct cw_api_request *request, struct cw_err *err)
+{
+    struct cw_stream_range range = {0};
+    struct cw_label_sets sets;
+    struct selectors *selectors = CW_ARENA_NEW(request->arena, struct selectors);
+    int rc = parse_range(request, &range.start_ns, &range.end_ns, err);
+    if (rc == 0)
+        rc = parse_matches(request, "match", selectors, err);
+    if (rc == 0)
+        rc = parse_matches(request, "match[]", selectors, err);
+    range.selectors = selectors->items;
+    range.nselectors = selectors->all ? 0 : selectors->n;
+    if (rc == 0)
+        rc = cw_stream_query_series(&request->query, &range, request->arena, &sets, err);
+    if (rc == 0)
+        cw_answer_series(&sets, &request->body);
+    for (size_t i = 0; i < selectors->n; i++)
+        cw_query_free(&selectors->queries[i]);
+    return rc;
+}
+
+int cw_route_index_stats(struct cw_api_request *request, struct cw_err *err)
+{
+    struct cw_stream_range range = {0};
+    struct cw_query *query = NULL;
+    struct cw_index_stats stats;
+    int rc = parse_range(request, &range.start_ns, &range.end_ns, err);
+    if (rc == 0)
+        rc = parse_selector(request, cw_http_param(request->http, "query"), &query, err);
+    if (rc == 0) {
+        const struct cw_selector *selector = &query->root->selector;
+        range.selectors = &selector;
+        range.nselectors = 1;
+        rc = cw_stream_query_stats(&request->query, &range, &stats, err);
+    }
+    cw_query_free(&query);
+    if (rc < 0)
+        return rc;
+    struct cw_json_writer w = cw_json_writer_make(&request->body);
+    cw_json_begin_object(&w);
+    cw_json_key_u64(&w, "streams", stats.streams);
+    cw_json_key_u64(&w, "chunks", stats.chunks);
+    cw_json_key_u64(&w, "bytes", stats.bytes);
+    cw_json_key_u64(&w, "entries", stats.entries);
+    cw_json_end_object(&w);
+    return 0;
+}
+
+static void parse_targets(struct cw_api_request *request, struct cw_volume_options *options)
+{
+    struct cw_str text = cw_http_param(request->http, "targetLabels"), name;
+    struct cw_str *names = NULL;
+    size_t cap = 0;
+    while (cw_str_split(&text, ',', &name)) {
+        names = cw_arena_grow(request->arena, names, options->ntargets, &cap, options->ntargets + 1, sizeof *names);
+        names[options->ntargets++] = cw_str_trim(name);
+    }
+    options->targets = names;
+}
+
+static int parse_volume(struct cw_api_request *request, struct cw_volume_options *options, struct cw_err *err)
+{
+    uint32_t limit;
+    struct cw_str by = cw_http_param(request->http, "aggregateBy");
+    int rc = parse_range(request, &options->start_ns, &options->end_ns, err);
+    if (rc == 0)
+        rc = cw_params_limit(&request->params, &limit, err);
+    if (rc < 0)
+        return rc;
+    options->limit = limit;
+    options->by_label_names = cw_str_eqz(by, "labels");
+    if (by.len > 0 && !options->by_label_names && !cw_str_eqz(by, "series"))
+        return cw_err_set(err, CW_E_INVALID, "invalid aggregation option");
+    parse_targets(request, options);
+    return 0;
+}
+
+/* The volumes as an instant vector at the end of the range. */
+static int answer_volumes(struct cw_api_request *request, const struct cw_volumes *volumes, int64_t end_ns,
+                          struct cw_err *err)
+{
+    struct cw_grid grid;
+    cw_grid_init_instant(&grid, end_ns);
+    struct cw_result result = {.kind = CW_RESULT_VECTOR, .table = cw_table_new(&grid, &request->query.allowance)};
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < volumes->n; i++) {
+        struct cw_series *series;
+        rc = cw_table_add(result.table, volumes->items[i].labels, CW_TABLE_COPY, &series, err);
+        if (rc == 0)
+            cw_series_set(series, 0, (double)volumes->items[i].bytes);
+    }
+    if (rc == 0) {
+        struct cw_answer_extra extra = cw_api_extra(request, false);
+        struct cw_answer_stats stats = cw_api_stats(request, volumes->n);
+        cw_answer_samples(&result, end_ns, &extra, &stats, &request->body);
+    }
+    cw_result_fini(&result);
+    return rc;
+}
+
+int cw_route_index_volume(struct cw_api_request *request, struct cw_err *err)
+{
+    struct cw_volume_options options = {0};
+    struct cw_query *query = NULL;
+    struct cw_volumes volumes;
+    if (!request->limits.volume_enabled)
+        return cw_err_set(err, CW_E_NOT_FOUND, "endpoint disabled, set limits_config.volume_enabled to true to enable it");
+    int rc = parse_volume(request, &options, err);
+    if (rc == 0)
+        rc = parse_selector(request, cw_http_param(request->http, "query"), &query, err);
+    if (rc == 0)
+        rc = cw_volume_query(&request->query, query->root, &options, request->arena, &volumes, err);
+    if (rc == 0)
+        rc = answer_volumes(request, &volumes, options.end_ns, err);
+    cw_query_free(&query);
+    return rc;
+}

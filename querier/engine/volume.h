@@ -1,0 +1,33 @@
+/*
+ * volume.h - how many bytes of lines the streams of a selector hold in a range, added up by labels.
+ *
+ * Ownership  Results lie in the caller's arena.
+ * Threads    Call from a thread that is not one of the pool's.
+ */
+#ifndef CW_ENGINE_VOLUME_H
+#define CW_ENGINE_VOLUME_H
+#include "common/base/arena.h"
+#include "common/logql/ast.h"
+#include "querier/engine/query_context.h"
+
+struct cw_volume_options {
+    int64_t start_ns, end_ns;
+    bool by_label_names;              /* a sum for each name ({name=""}), else for each set of values */
+    const struct cw_str *targets;     /* only these names; n = 0: the matchers' names, by label names: all */
+    size_t ntargets;
+    size_t limit;                     /* the largest ones */
+};
+struct cw_volume {
+    struct cw_labels labels;
+    uint64_t bytes;
+};
+struct cw_volumes {
+    struct cw_volume *items;          /* by bytes, the largest first; then by labels */
+    size_t n;
+};
+
+/* `expr` is a selector without stages. */
+int cw_volume_query(struct cw_query_context *query, const struct cw_expr *expr, const struct cw_volume_options *options,
+                    struct cw_arena *arena, struct cw_volumes *out, struct cw_err *err) CW_MUST_USE;
+
+#endif

@@ -38,18 +38,24 @@ struct cw_wal_writer {
     atomic_uint_fast64_t open_bytes;
 };
 
-struct cw_wal_writer *cw_wal_writer_new(const char *dir, uint64_t segment, uint64_t last_seq, uint64_t segment_bytes)
+struct cw_wal_writer *cw_wal_writer_new(const char *dir, uint64_t segment_bytes)
 {
     struct cw_wal_writer *writer = cw_mem_new(sizeof(*writer));
     writer->dir = cw_str_dupz(cw_str_of(dir));
-    writer->segment = segment;
-    writer->seq = writer->good_seq = last_seq;
+    writer->segment = 1;
     writer->segment_bytes = segment_bytes;
     writer->fd = -1;
     /* A frame's meta is the largest thing that is ever gathered whole. */
     cw_buf_init(&writer->gather, CW_WAL_META_BYTES_MAX + (1u << 20));
     pthread_mutex_init(&writer->lock, NULL);
     return writer;
+}
+
+void cw_wal_writer_continue(struct cw_wal_writer *writer, uint64_t segment, uint64_t last_seq)
+{
+    CW_ASSERT(writer->fd < 0);
+    writer->segment = segment;
+    writer->seq = writer->good_seq = last_seq;
 }
 
 static void segment_close(struct cw_wal_writer *writer)

@@ -23,8 +23,10 @@ struct cw_wal_writer;
 /* A frame's header, marks and small body are gathered here before they are written. */
 #define CW_WAL_GATHER_BYTES (256u << 10)
 
-/* `dir` exists. The first segment will have the number `segment`, the first frame the number last_seq + 1. */
-struct cw_wal_writer *cw_wal_writer_new(const char *dir, uint64_t segment, uint64_t last_seq, uint64_t segment_bytes);
+/* `dir` exists. */
+struct cw_wal_writer *cw_wal_writer_new(const char *dir, uint64_t segment_bytes);
+/* After the replay, before the first segment: it will have the number `segment`, its first frame the number last_seq + 1. */
+void cw_wal_writer_continue(struct cw_wal_writer *writer, uint64_t segment, uint64_t last_seq);
 /* Seals (fsyncs) what is open. NULL is fine. */
 void cw_wal_writer_close(struct cw_wal_writer **writer);
 

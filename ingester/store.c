@@ -1,0 +1,249 @@
+/* store.c - open and close the data directory; snapshots, the memory budget, figures. */
+#include "ingester/store.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/base/arena.h"
+#include "common/base/assert.h"
+#include "common/base/clock.h"
+#include "common/base/file.h"
+#include "common/base/log.h"
+#include "common/store/wal_replay.h"
+#include "ingester/store_priv.h"
+
+static char *join(const char *dir, const char *name)
+{
+    struct cw_buf path;
+    cw_buf_init(&path, 1 << 16);
+    cw_buf_addf(&path, "%s/%s", dir, name);
+    return cw_buf_take(&path, NULL);
+}
+
+/* ---- LOCK ---- */
+
+static int lock_take(struct cw_store *store, struct cw_err *err)
+{
+    char *path = join(store->data_dir, "LOCK");
+    char holder[128] = "";
+    int rc = 0, fd = cw_file_open(path, O_RDWR | O_CREAT, err);
+    if (fd < 0) {
+        rc = fd;
+    } else if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+        ssize_t n = pread(fd, holder, sizeof(holder) - 1, 0);
+        holder[n > 0 ? strcspn(holder, "\n") : 0] = '\0';
+        rc = cw_err_set(err, CW_E_UNAVAILABLE, "the data directory %s is in use by another process (%s)", store->data_dir, holder);
+        close(fd);
+    } else {
+        store->lock_fd = fd;
+    }
+    free(path);
+    return rc;
+}
+
+int cw_store_set_address(struct cw_store *store, const char *address, struct cw_err *err)
+{
+    char text[300];
+    int n = snprintf(text, sizeof(text), "%ld %s\n", (long)getpid(), address);
+    if (ftruncate(store->lock_fd, 0) < 0 || pwrite(store->lock_fd, text, (size_t)n, 0) != n)
+        return cw_err_errno(err, CW_E_IO, errno, "write %s/LOCK", store->data_dir);
+    return 0;
+}
+
+/* ---- open, close ---- */
+
+static int open_dirs(struct cw_store *store, struct cw_err *err)
+{
+    int rc = cw_file_mkdirs(store->data_dir, err);
+    if (rc < 0)
+        return rc;
+    /* A folder that was there already keeps its owner's choice of the group, but nobody else reads logs. */
+    if (chmod(store->data_dir, 0700) < 0 && errno != EPERM)
+        return cw_err_errno(err, CW_E_IO, errno, "chmod %s", store->data_dir);
+    rc = lock_take(store, err);
+    if (rc == 0)
+        rc = cw_file_mkdirs(store->wal_dir, err);
+    if (rc == 0)
+        rc = cw_file_mkdirs(store->quarantine_dir, err);
+    return rc;
+}
+
+static void threads_start(struct cw_store *store)
+{
+    pthread_condattr_t attr;
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_mutex_init(&store->ops_lock, NULL);
+    pthread_cond_init(&store->ops_cond, &attr);
+    pthread_mutex_init(&store->flush_lock, NULL);
+    pthread_cond_init(&store->flush_cond, &attr);
+    pthread_condattr_destroy(&attr);
+    CW_ASSERT(pthread_create(&store->flush_thread, NULL, store_flush_main, store) == 0);
+    CW_ASSERT(pthread_create(&store->keeper_thread, NULL, store_keeper_main, store) == 0);
+    CW_ASSERT(pthread_create(&store->wal_thread, NULL, store_wal_main, store) == 0);
+}
+
+static void threads_stop(struct cw_store *store)
+{
+    atomic_store(&store->state, STORE_STOPPING);
+    pthread_mutex_lock(&store->ops_lock);
+    store->ops_closed = true;
+    pthread_cond_broadcast(&store->ops_cond);
+    pthread_mutex_unlock(&store->ops_lock);
+    pthread_join(store->wal_thread, NULL);
+    pthread_mutex_lock(&store->flush_lock);
+    store->flush_stop = true;
+    pthread_cond_broadcast(&store->flush_cond);
+    pthread_mutex_unlock(&store->flush_lock);
+    pthread_join(store->flush_thread, NULL);
+    pthread_mutex_lock(&store->flush_lock);
+    store->keeper_stop = true;
+    pthread_cond_broadcast(&store->flush_cond);
+    pthread_mutex_unlock(&store->flush_lock);
+    pthread_join(store->keeper_thread, NULL);
+    pthread_mutex_destroy(&store->ops_lock);
+    pthread_cond_destroy(&store->ops_cond);
+    pthread_mutex_destroy(&store->flush_lock);
+    pthread_cond_destroy(&store->flush_cond);
+}
+
+static void store_free(struct cw_store *store)
+{
+    cw_merge_free(&store->merge);
+    cw_wal_writer_close(&store->writer);
+    cw_marks_free(&store->marks);
+    cw_head_free(&store->head);
+    cw_parts_close(&store->parts);
+    if (store->lock_fd >= 0)
+        close(store->lock_fd);
+    free(store->data_dir);
+    free(store->wal_dir);
+    free(store->quarantine_dir);
+    free(store);
+}
+
+int cw_store_open(const struct cw_store_options *options, struct cw_store **out, struct cw_err *err)
+{
+    struct cw_store *store = cw_mem_new(sizeof(*store));
+    store->options = *options;
+    store->lock_fd = -1;
+    store->data_dir = cw_str_dupz(cw_str_of(options->data_dir));
+    store->options.data_dir = store->data_dir;
+    store->wal_dir = join(store->data_dir, "wal");
+    store->quarantine_dir = join(store->data_dir, "quarantine");
+    int rc = open_dirs(store, err);
+    if (rc == 0) {
+        struct cw_parts_options parts = {.data_dir = store->data_dir, .wal_oldest_seq = cw_wal_oldest_seq(store->wal_dir)};
+        rc = cw_parts_open(&parts, &store->parts, err);
+    }
+    if (rc < 0) {
+        store_free(store);
+        return rc;
+    }
+    store->head = cw_head_new(cw_parts_wal_flushed(store->parts));
+    store->marks = cw_marks_new();
+    store->writer = cw_wal_writer_new(store->wal_dir, options->segment_bytes);
+    store->merge = cw_merge_new(store->parts, options->pool);
+    store->last_push_ns = store->last_sync_ns = cw_clock_mono_ns();
+    threads_start(store);
+    *out = store;
+    return 0;
+}
+
+void cw_store_close(struct cw_store **handle)
+{
+    struct cw_store *store = *handle;
+    if (!store)
+        return;
+    threads_stop(store);
+    store_free(store);
+    *handle = NULL;
+}
+
+bool cw_store_ready(struct cw_store *store, struct cw_err *why)
+{
+    switch (atomic_load(&store->state)) {
+    case STORE_READY: return true;
+    case STORE_REPLAYING: cw_err_set(why, CW_E_UNAVAILABLE, "the log is being replayed, try again"); return false;
+    case STORE_FAILED:
+        cw_err_set(why, CW_E_UNAVAILABLE, "the log could not be replayed: %s", store->failure.text);
+        return false;
+    case STORE_STOPPING: break;
+    }
+    cw_err_set(why, CW_E_UNAVAILABLE, "the server is stopping");
+    return false;
+}
+
+/* ---- queries ---- */
+
+static int entries_snapshot(void *ctx, struct cw_str tenant, struct cw_snapshot *out, struct cw_err *err)
+{
+    struct cw_store *store = ctx;
+    (void)err;
+    *out = (struct cw_snapshot){0};
+    cw_parts_lock(store->parts);
+    cw_parts_add_sources(store->parts, tenant, out);
+    cw_head_add_sources(store->head, tenant, out);
+    cw_parts_unlock(store->parts);
+    return 0;
+}
+
+static struct cw_str entries_warning(void *ctx)
+{
+    struct cw_store *store = ctx;
+    switch (atomic_load(&store->state)) {
+    case STORE_REPLAYING: return CW_STR("the write-ahead log is being replayed: the newest entries may be missing");
+    case STORE_FAILED: return CW_STR("the write-ahead log could not be replayed: the newest entries are missing");
+    default: return CW_STR_NONE;
+    }
+}
+
+struct cw_entry_store cw_store_entries(struct cw_store *store)
+{
+    return (struct cw_entry_store){.ctx = store, .snapshot = entries_snapshot, .warning = entries_warning};
+}
+
+/* ---- the memory budget ---- */
+
+int cw_store_admit(struct cw_store *store, uint64_t bytes, struct cw_err *err)
+{
+    uint64_t pending = atomic_fetch_add(&store->pending_bytes, bytes) + bytes;
+    uint64_t used = pending + cw_head_bytes(store->head);
+    if (used <= store->options.memory_bytes)
+        return 0;
+    atomic_fetch_sub(&store->pending_bytes, bytes);
+    pthread_mutex_lock(&store->flush_lock);
+    bool stuck = store->flush_error.code < 0;
+    if (stuck)
+        cw_err_set(err, CW_E_UNAVAILABLE, "entries cannot be flushed to disk: %s", store->flush_error.text);
+    pthread_mutex_unlock(&store->flush_lock);
+    if (stuck)
+        return CW_E_UNAVAILABLE;
+    return cw_err_set(err, CW_E_OVERLOAD, "the memory for entries that wait to be written is used up, try again");
+}
+
+void cw_store_release(struct cw_store *store, uint64_t bytes)
+{
+    atomic_fetch_sub(&store->pending_bytes, bytes);
+}
+
+void cw_store_count(struct cw_store *store, struct cw_store_counts *out)
+{
+    const struct store_counters *counters = &store->counters;
+    *out = (struct cw_store_counts){
+        .head_bytes = cw_head_bytes(store->head), .head_streams = cw_head_streams(store->head),
+        .head_entries = cw_head_entries(store->head), .pending_bytes = atomic_load(&store->pending_bytes),
+        .memory_bytes = store->options.memory_bytes, .wal_syncs = atomic_load(&counters->wal_syncs),
+        .wal_sync_ns = atomic_load(&counters->wal_sync_ns), .wal_failures = atomic_load(&counters->wal_failures),
+        .wal_bad_frames = atomic_load(&counters->wal_bad), .flushes = atomic_load(&counters->flushes),
+        .flush_failures = atomic_load(&counters->flush_failures), .marks = atomic_load(&counters->marks),
+        .marks_forgotten = atomic_load(&counters->forgotten), .replayed_entries = atomic_load(&counters->replayed)};
+    cw_wal_writer_count(store->writer, &out->wal_bytes, &out->wal_segments);
+    cw_parts_count(store->parts, &out->parts);
+    cw_merge_count(store->merge, &out->merges);
+}

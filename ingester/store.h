@@ -1,0 +1,95 @@
+/*
+ * store.h - the ingester's data directory: log, head, parts, and who does what to them when.
+ *
+ *   HTTP threads --ops--> WAL thread: in order: check, append to log and head -> fsync -> commit -> answer
+ *                             | freezes a generation (64 MiB, idle, /flush, stop)
+ *                             v
+ *                         flusher: generation -> parts -> catalog -> old segments go
+ *                         keeper: retention, merges, POST /flush
+ *
+ * At start the WAL thread replays the log first; until then queries are answered with a warning and ops are refused.
+ *
+ * Ownership  An op belongs to the store from _submit until its finish() was called; finish() may free it.
+ * Threads    Any, where nothing else is said.
+ * Errors     CW_E_UNAVAILABLE: LOCK is held by another process, replay, disk full, stopping. CW_E_OVERLOAD: memory budget.
+ */
+#ifndef CW_INGESTER_STORE_H
+#define CW_INGESTER_STORE_H
+#include <stdbool.h>
+#include <stdint.h>
+#include "common/base/err.h"
+#include "common/base/pool.h"
+#include "common/base/str.h"
+#include "common/store/cursor.h"
+#include "common/store/head.h"
+#include "common/store/wal_frame.h"
+#include "ingester/marks.h"
+#include "ingester/merge.h"
+#include "ingester/parts.h"
+#include "ingester/retention.h"
+
+/* Generations that wait for their flush beside the current one; past it the current one grows on. */
+#define CW_STORE_FROZEN_MAX 2
+
+enum cw_store_wal_sync { CW_STORE_SYNC_ALWAYS, CW_STORE_SYNC_INTERVAL };
+
+struct cw_store_options {
+    const char *data_dir;
+    uint64_t segment_bytes;          /* of the log */
+    enum cw_store_wal_sync wal_sync;
+    int64_t wal_sync_interval_ns;    /* INTERVAL: at most so much is lost by a power cut */
+    uint64_t head_flush_bytes;
+    uint64_t memory_bytes;           /* for the head and pushes under way */
+    int64_t sources_forget_ns;
+    struct cw_retention_options retention;
+    struct cw_pool *pool;            /* for merges */
+};
+
+struct cw_store;
+/* Lock the directory, read the catalog, start the threads (replay goes on in the background). */
+int cw_store_open(const struct cw_store_options *options, struct cw_store **out, struct cw_err *err) CW_MUST_USE;
+/* Write the address of the server into LOCK: "<pid> <host:port>\n". */
+int cw_store_set_address(struct cw_store *store, const char *address, struct cw_err *err) CW_MUST_USE;
+/* Answer what was submitted, flush the head, stop. A flush that fails leaves the entries in the log: logged. */
+void cw_store_close(struct cw_store **store);
+
+/* False while the log is replayed, and when it could not be (then the sentence says why). */
+bool cw_store_ready(struct cw_store *store, struct cw_err *why);
+/* For the querier: snapshots, and the warning while the log is replayed. */
+struct cw_entry_store cw_store_entries(struct cw_store *store);
+
+/* ---- ops: what has to happen in WAL order ---- */
+struct cw_store_op {
+    struct cw_store_op *next;
+    /* On the WAL thread, before the fsync. 0, or the error of cw_store_append(): then the whole group fails. */
+    int (*prepare)(struct cw_store_op *op, struct cw_store *store, struct cw_err *err);
+    /* On the WAL thread, after the fsync of all that was written before. rc < 0: it failed (or a write did), and nothing that
+     * prepare() did is left; prepare() may not have been called then. */
+    void (*finish)(struct cw_store_op *op, int rc, const struct cw_err *err);
+    uint64_t bytes;                  /* admitted for it: released after finish */
+};
+
+/* Take `bytes` of the memory budget for a push before it is decoded; CW_E_OVERLOAD, CW_E_UNAVAILABLE. */
+int cw_store_admit(struct cw_store *store, uint64_t bytes, struct cw_err *err) CW_MUST_USE;
+void cw_store_release(struct cw_store *store, uint64_t bytes);
+/* Queue the op. On failure it was not queued, and stays the caller's. */
+int cw_store_submit(struct cw_store *store, struct cw_store_op *op, struct cw_err *err) CW_MUST_USE;
+
+/* Only inside prepare(). */
+struct cw_marks *cw_store_marks(struct cw_store *store);
+struct cw_head *cw_store_head(struct cw_store *store);
+int cw_store_append(struct cw_store *store, struct cw_wal_frame *frame, struct cw_err *err) CW_MUST_USE;
+
+/* Flush what there is and run due merges; `done` is called when both ended (rc of the flush), on a thread of the store. */
+int cw_store_flush(struct cw_store *store, void (*done)(void *arg, int rc, const struct cw_err *err), void *arg, struct cw_err *err) CW_MUST_USE;
+
+struct cw_store_counts {
+    uint64_t head_bytes, head_streams, head_entries, pending_bytes, memory_bytes;
+    uint64_t wal_bytes, wal_segments, wal_syncs, wal_sync_ns, wal_failures, wal_bad_frames;
+    uint64_t flushes, flush_failures, marks, marks_forgotten, replayed_entries;
+    struct cw_parts_counts parts;
+    struct cw_merge_counts merges;
+};
+void cw_store_count(struct cw_store *store, struct cw_store_counts *out);
+
+#endif

@@ -1,0 +1,92 @@
+/*
+ * store_priv.h - the store's insides, for store*.c alone.
+ */
+#ifndef CW_INGESTER_STORE_PRIV_H
+#define CW_INGESTER_STORE_PRIV_H
+#include <pthread.h>
+#include <stdatomic.h>
+#include "ingester/store.h"
+#include "ingester/wal_writer.h"
+
+/* No push for so long, and a head of so much: flush it (design section 5). */
+#define STORE_IDLE_NS INT64_C(1000000000)
+#define STORE_IDLE_FLUSH_BYTES (8u << 20)
+
+enum store_state {
+    STORE_REPLAYING,
+    STORE_READY,
+    STORE_FAILED,                /* the log could not be replayed: reads only */
+    STORE_STOPPING,
+};
+
+struct store_frozen {
+    struct store_frozen *next;
+    struct cw_generation *generation;
+};
+
+struct store_flush_wait {
+    struct store_flush_wait *next;
+    void (*done)(void *arg, int rc, const struct cw_err *err);
+    void *arg;
+    struct cw_store_op op;       /* freezes, in WAL order */
+    struct cw_store *store;
+};
+
+struct store_counters {
+    atomic_uint_fast64_t wal_syncs, wal_sync_ns, wal_failures, wal_bad, flushes, flush_failures, marks, forgotten, replayed;
+};
+
+struct cw_store {
+    struct cw_store_options options;
+    char *data_dir, *wal_dir, *quarantine_dir;
+    int lock_fd;
+    struct cw_parts *parts;
+    struct cw_head *head;
+    struct cw_merge *merge;
+    struct cw_marks *marks;      /* the WAL thread's */
+    struct cw_wal_writer *writer;
+    _Atomic(enum store_state) state;
+    struct cw_err failure;       /* set before STORE_FAILED */
+    atomic_uint_fast64_t pending_bytes;
+    struct store_counters counters;
+
+    /* Ops for the WAL thread. */
+    pthread_t wal_thread;
+    pthread_mutex_t ops_lock;
+    pthread_cond_t ops_cond;
+    struct cw_store_op *ops_first, *ops_last;
+    bool ops_closed;             /* no more are taken */
+    bool wrote;                  /* the WAL thread's: frames were appended in this group */
+    int64_t last_push_ns;        /* monotonic; the WAL thread's */
+    int64_t last_sync_ns;
+
+    /* Generations for the flusher. */
+    pthread_t flush_thread;
+    pthread_mutex_t flush_lock;
+    pthread_cond_t flush_cond;   /* anything below changed */
+    struct store_frozen *frozen; /* oldest first; the first is being flushed */
+    size_t nfrozen;
+    uint64_t nflushed;           /* generations that left, one way or the other */
+    struct cw_err flush_error;   /* of the last try; code 0: it went well */
+    bool flush_stop;
+
+    /* The keeper. */
+    pthread_t keeper_thread;
+    struct store_flush_wait *waits; /* under flush_lock */
+    bool keeper_stop;
+};
+
+/* store_replay.c: on the WAL thread, first of all. */
+int store_replay(struct cw_store *store, struct cw_err *err);
+/* store_commit.c */
+void *store_wal_main(void *arg);
+/* Close the current generation (if it has entries) and hand it to the flusher. */
+void store_freeze_now(struct cw_store *store);
+/* store_flush.c */
+void *store_flush_main(void *arg);
+void *store_keeper_main(void *arg);
+size_t store_nfrozen(struct cw_store *store);
+/* Wait until at most `n` generations wait; false when a flush fails meanwhile. */
+bool store_wait_frozen(struct cw_store *store, size_t n);
+
+#endif

@@ -1,0 +1,126 @@
+/* store_replay.c - at start: the log back into the head and the marks, with what is bad set aside. */
+#include "ingester/store_priv.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "common/base/assert.h"
+#include "common/base/clock.h"
+#include "common/base/file.h"
+#include "common/base/log.h"
+#include "common/store/wal_replay.h"
+
+/* Copies of bad bytes: a log that is rotten all over must not fill the disk a second time. */
+#define QUARANTINE_BYTES_MAX (256u << 20)
+
+struct replay_ctx {
+    struct cw_store *store;
+    uint64_t quarantined;
+};
+
+static int on_data(void *arg, const struct cw_wal_frame *frame, const struct cw_head_batch *batch, struct cw_err *err)
+{
+    struct replay_ctx *ctx = arg;
+    struct cw_store *store = ctx->store;
+    if (atomic_load(&store->state) == STORE_STOPPING)
+        return cw_err_set(err, CW_E_CANCELED, "the server is stopping");
+    cw_head_append_listed(store->head, batch, frame->dropped, frame->ndropped);
+    cw_head_commit(store->head, frame->seq);
+    if (cw_head_current_bytes(store->head) < store->options.head_flush_bytes)
+        return 0;
+    /* The log may be larger than memory. Where the disk is full the flush waits, and the replay goes on in memory. */
+    if (store_wait_frozen(store, CW_STORE_FROZEN_MAX - 1))
+        store_freeze_now(store);
+    else if (cw_head_bytes(store->head) > store->options.memory_bytes)
+        return cw_err_set(err, CW_E_OVERLOAD, "the log holds more than the memory budget and cannot be flushed");
+    return 0;
+}
+
+static void on_frame(void *arg, const struct cw_wal_frame *frame)
+{
+    struct replay_ctx *ctx = arg;
+    cw_marks_replay(ctx->store->marks, frame);
+}
+
+static void on_checkpoint(void *arg, const struct cw_wal_checkpoint *checkpoint)
+{
+    struct replay_ctx *ctx = arg;
+    cw_marks_replace(ctx->store->marks, checkpoint);
+}
+
+static void on_bad(void *arg, const struct cw_wal_bad *bad)
+{
+    struct replay_ctx *ctx = arg;
+    struct cw_err err = {0};
+    struct cw_buf path;
+    int rc = 0;
+    atomic_fetch_add(&ctx->store->counters.wal_bad, 1);
+    cw_buf_init(&path, 1 << 16);
+    cw_buf_addf(&path, "%s/wal-%016llu-%llu", ctx->store->quarantine_dir, (unsigned long long)bad->segment, (unsigned long long)bad->off);
+    cw_log_warn("bad bytes in the log: segment %llu, offset %llu, %zu bytes: %s; a copy is in %s",
+                (unsigned long long)bad->segment, (unsigned long long)bad->off, bad->bytes.len, bad->why, cw_buf_z(&path));
+    if (ctx->quarantined + bad->bytes.len <= QUARANTINE_BYTES_MAX)
+        rc = cw_file_replace(cw_buf_z(&path), bad->bytes, &err);
+    ctx->quarantined += bad->bytes.len;
+    if (rc < 0)
+        cw_log_warn("no copy of them could be made: %s", err.text);
+    cw_buf_fini(&path);
+}
+
+static void on_bad_segment(void *arg, uint64_t segment, const char *path, const char *why)
+{
+    struct replay_ctx *ctx = arg;
+    struct cw_err err = {0};
+    struct cw_buf to;
+    atomic_fetch_add(&ctx->store->counters.wal_bad, 1);
+    cw_buf_init(&to, 1 << 16);
+    cw_buf_addf(&to, "%s/wal-%016llu", ctx->store->quarantine_dir, (unsigned long long)segment);
+    cw_log_warn("segment %llu of the log is unreadable (%s), it is moved to %s", (unsigned long long)segment, why, cw_buf_z(&to));
+    if (cw_file_rename(path, cw_buf_z(&to), &err) < 0)
+        cw_log_warn("%s", err.text);
+    cw_buf_fini(&to);
+}
+
+/* What was read must be durable before anything is answered: it may only have been in the page cache of a process that
+ * was killed. */
+static int on_segment_end(void *arg, const struct cw_wal_segment_end *end, struct cw_err *err)
+{
+    struct replay_ctx *ctx = arg;
+    int fd = cw_file_open(end->path, O_RDWR, err);
+    if (fd < 0)
+        return fd;
+    int rc = 0;
+    if (end->is_last && end->good_end < end->bytes && ftruncate(fd, (off_t)end->good_end) < 0)
+        rc = cw_err_set(err, CW_E_IO, "cannot cut %s", end->path);
+    if (rc == 0)
+        rc = cw_file_sync(fd, end->path, err);
+    close(fd);
+    cw_wal_writer_add_old(ctx->store->writer, end->segment, end->last_seq, end->is_last ? end->good_end : end->bytes);
+    return rc;
+}
+
+int store_replay(struct cw_store *store, struct cw_err *err)
+{
+    struct replay_ctx ctx = {.store = store};
+    struct cw_wal_replay_ops ops = {.ctx = &ctx, .data = on_data, .frame = on_frame, .checkpoint = on_checkpoint, .bad = on_bad,
+                                    .bad_segment = on_bad_segment, .segment_end = on_segment_end};
+    struct cw_wal_replayed done;
+    uint64_t flushed_seq = cw_parts_wal_flushed(store->parts);
+    int64_t start_ns = cw_clock_mono_ns();
+    /* The writer only keeps the list of segments until the last number is known. */
+    int rc = cw_wal_replay(store->wal_dir, flushed_seq, &ops, &done, err);
+    if (rc < 0)
+        return rc;
+    rc = cw_file_sync_dir(store->wal_dir, err);
+    if (rc < 0)
+        return rc;
+    cw_wal_writer_continue(store->writer, done.next_segment, CW_MAX(done.last_seq, flushed_seq));
+    atomic_store(&store->counters.replayed, done.nentries);
+    atomic_store(&store->counters.marks, cw_marks_count(store->marks));
+    if (done.nframes > 0)
+        cw_log_info("the log is replayed: %llu frames, %llu entries to the head, %llu void, %llu bad, in %lld ms",
+                    (unsigned long long)done.nframes, (unsigned long long)done.nentries, (unsigned long long)done.nvoid,
+                    (unsigned long long)done.nbad, (long long)((cw_clock_mono_ns() - start_ns) / CW_NS_PER_MS));
+    return 0;
+}

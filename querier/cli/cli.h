@@ -1,0 +1,70 @@
+/*
+ * cli.h - what the subcommands of `cordwood` share: flags, the server they ask, and how a failure is told.
+ *
+ * A subcommand is a row in commands.c: its cw_command_def (flags, help) and its function, in cmd_<name>.c. Flags of all
+ * subcommands fill one struct, so that a flag means the same everywhere.
+ *
+ * Errors     A command returns an exit status: 0 results, 1 none, 2 usage, 3 query or server error; it printed the sentence.
+ */
+#ifndef CW_CLI_CLI_H
+#define CW_CLI_CLI_H
+#include "common/base/arena.h"
+#include "common/config/flags.h"
+
+enum cw_exit { CW_EXIT_RESULTS = 0, CW_EXIT_NOTHING = 1, CW_EXIT_ERROR = 3 }; /* 2: CW_EXIT_USAGE */
+enum cw_cli_output { CW_CLI_OUTPUT_DEFAULT, CW_CLI_OUTPUT_RAW, CW_CLI_OUTPUT_JSONL };
+enum cw_cli_colour { CW_CLI_COLOUR_AUTO, CW_CLI_COLOUR_ALWAYS, CW_CLI_COLOUR_NEVER };
+enum cw_cli_zone { CW_CLI_ZONE_LOCAL, CW_CLI_ZONE_UTC };
+
+struct cw_cli_args {
+    /* server */
+    struct cw_str addr, org_id, username, password, bearer_token, ca_file, cert_file, key_file, proxy_url;
+    bool tls_skip_verify;
+    int64_t timeout_ns;
+    /* time */
+    int64_t since_ns;
+    struct cw_str from, to, now;
+    /* query */
+    int64_t limit, batch, step_ns;
+    bool forward, quiet;
+    /* output */
+    int output, colour, zone;
+    bool no_labels;
+    struct cw_config_strings include_labels, exclude_labels;
+    int64_t labels_length;
+    /* push */
+    struct cw_config_map labels;
+    /* metrics */
+    struct cw_str config, listen, listen_file;
+    bool once;
+};
+
+/* One run of a subcommand. */
+struct cw_cli {
+    const struct cw_cli_args *args;
+    const struct cw_str *rest; /* the arguments that are no flags, each ended by NUL */
+    size_t nrest;
+    struct cw_arena *arena;    /* for as long as the program runs */
+};
+
+struct cw_cli_command {
+    const struct cw_command_def *def;
+    int (*run)(struct cw_cli *cli);
+};
+/* The only list of subcommands, ended by def NULL (commands.c). */
+extern const struct cw_cli_command cw_cli_commands[];
+
+int cw_cmd_query(struct cw_cli *cli);
+int cw_cmd_instant_query(struct cw_cli *cli);
+int cw_cmd_labels(struct cw_cli *cli);
+int cw_cmd_series(struct cw_cli *cli);
+int cw_cmd_stats(struct cw_cli *cli);
+int cw_cmd_export(struct cw_cli *cli);
+int cw_cmd_push(struct cw_cli *cli);
+int cw_cmd_fmt(struct cw_cli *cli);
+int cw_cmd_metrics(struct cw_cli *cli);
+
+/* Print "cordwood: <sentence>" to stderr; returns the status for its code (CW_E_INVALID of our own making is usage: pass CW_EXIT_USAGE). */
+int cw_cli_fail(const struct cw_err *err, int status);
+
+#endif

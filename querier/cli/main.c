@@ -1,0 +1,102 @@
+/* cordwood - query a server's logs, export them, and make metrics of them. */
+#include <signal.h>
+#include <stdio.h>
+#include "common/base/log.h"
+#include "querier/cli/cli.h"
+
+static const struct cw_exit_def exits[] = {
+    {CW_EXIT_RESULTS, "There were results."},
+    {CW_EXIT_NOTHING, "The query was answered, and nothing matched."},
+    {CW_EXIT_USAGE, "The command line or a file it names is wrong."},
+    {CW_EXIT_ERROR, "The query is wrong, or the server could not be asked."},
+    {0, NULL},
+};
+
+static const struct cw_example_def examples[] = {
+    {"cordwood query --since 2h '{app=\"web\"} |= \"error\"'", "Lines of the last two hours, newest first."},
+    {"cordwood query -o raw --limit 0 '{app=\"web\"}' > web.log", "All lines of the last hour, as they came."},
+    {"cordwood instant-query 'sum by (app) (rate({env=\"prod\"}[5m]))'", "A metric, now."},
+    {0},
+};
+
+int cw_cli_fail(const struct cw_err *err, int status)
+{
+    fflush(stdout);
+    fprintf(stderr, "cordwood: %s\n", err->text);
+    return status;
+}
+
+/* The rows of the table as the list that help and man pages read. */
+static const struct cw_command_def *const *definitions(struct cw_arena *arena)
+{
+    size_t n = 0;
+    while (cw_cli_commands[n].def)
+        n++;
+    const struct cw_command_def **defs = CW_ARENA_ARRAY(arena, const struct cw_command_def *, n + 1);
+    for (size_t i = 0; i < n; i++)
+        defs[i] = cw_cli_commands[i].def;
+    return defs;
+}
+
+static int run_command(const struct cw_command_def *def, int argc, char **argv, struct cw_arena *arena)
+{
+    struct cw_err err = {0};
+    struct cw_cli_args args = {0};
+    struct cw_flags_rest rest;
+    if (cw_flags_parse(def, argc, argv, arena, &args, &rest, &err) < 0) {
+        cw_cli_fail(&err, CW_EXIT_USAGE);
+        fprintf(stderr, "Try '%s --help'.\n", def->name);
+        return CW_EXIT_USAGE;
+    }
+    if (cw_flags_answer(def, &rest) == 0)
+        return 0;
+    struct cw_cli cli = {.args = &args, .rest = rest.args, .nrest = rest.nargs, .arena = arena};
+    for (const struct cw_cli_command *command = cw_cli_commands; command->def; command++) {
+        if (command->def == def)
+            return command->run(&cli);
+    }
+    return CW_EXIT_USAGE;
+}
+
+static int run(int argc, char **argv, struct cw_arena *arena)
+{
+    const struct cw_command_def program = {
+        .name = "cordwood",
+        .brief = "search logs and derive metrics from them, with LogQL",
+        .arguments = "COMMAND [ARGUMENT]...",
+        .max_args = SIZE_MAX,
+        .doc = "Asks a cordwood ingester, or any server with Loki's HTTP API.\n\n"
+               "The server is --addr, else CORDWOOD_ADDR, else LOKI_ADDR, else http://127.0.0.1:3100. "
+               "Output is coloured on a terminal, unless NO_COLOR is set.",
+        .commands = definitions(arena),
+        .exits = exits,
+        .examples = examples,
+    };
+    struct cw_err err = {0};
+    if (argc > 1 && argv[1][0] != '-') {
+        const struct cw_command_def *def = cw_flags_command(&program, argv[1], &err);
+        return def ? run_command(def, argc - 2, argv + 2, arena) : cw_cli_fail(&err, CW_EXIT_USAGE);
+    }
+    struct cw_flags_rest rest;
+    struct cw_cli_args args;
+    if (cw_flags_parse(&program, argc - 1, argv + 1, arena, &args, &rest, &err) < 0)
+        return cw_cli_fail(&err, CW_EXIT_USAGE);
+    if (cw_flags_answer(&program, &rest) == 0)
+        return 0;
+    fprintf(stderr, "cordwood: which command? Try 'cordwood --help'.\n");
+    return CW_EXIT_USAGE;
+}
+
+int main(int argc, char **argv)
+{
+    signal(SIGPIPE, SIG_DFL); /* `cordwood query ... | head` ends in silence */
+    cw_log_init(CW_LOG_WARN, CW_LOG_LOGFMT);
+    struct cw_arena *arena = cw_arena_new();
+    int status = run(argc, argv, arena);
+    cw_arena_free(&arena);
+    if (fflush(stdout) != 0 && status < CW_EXIT_USAGE) {
+        perror("cordwood: writing the output");
+        status = CW_EXIT_ERROR;
+    }
+    return status;
+}

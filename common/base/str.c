@@ -105,19 +105,21 @@ unsigned cw_str_distance(struct cw_str a, struct cw_str b, unsigned limit)
     size_t gap = a.len > b.len ? a.len - b.len : b.len - a.len;
     if (a.len > NAME_MAX_BYTES || b.len > NAME_MAX_BYTES || gap > limit)
         return limit + 1;
-    unsigned row[NAME_MAX_BYTES + 1];
+    /* Distances of the prefixes: of this row, of the one before and of the one before that. */
+    unsigned rows[3][NAME_MAX_BYTES + 1];
     for (size_t j = 0; j <= b.len; j++)
-        row[j] = (unsigned)j;
+        rows[0][j] = (unsigned)j;
     for (size_t i = 1; i <= a.len; i++) {
-        unsigned diagonal = row[0];
+        unsigned *row = rows[i % 3], *above = rows[(i + 2) % 3], *above2 = rows[(i + 1) % 3];
         row[0] = (unsigned)i;
         for (size_t j = 1; j <= b.len; j++) {
-            unsigned swap = diagonal + (a.ptr[i - 1] != b.ptr[j - 1]);
-            diagonal = row[j];
-            row[j] = CW_MIN(swap, CW_MIN(row[j], row[j - 1]) + 1);
+            char x = a.ptr[i - 1], y = b.ptr[j - 1];
+            row[j] = CW_MIN(above[j - 1] + (x != y), CW_MIN(above[j], row[j - 1]) + 1);
+            if (i > 1 && j > 1 && x == b.ptr[j - 2] && y == a.ptr[i - 2])
+                row[j] = CW_MIN(row[j], above2[j - 2] + 1);
         }
     }
-    return CW_MIN(row[b.len], limit + 1);
+    return CW_MIN(rows[a.len % 3][b.len], limit + 1);
 }
 
 bool cw_str_to_u64(struct cw_str s, uint64_t *out)

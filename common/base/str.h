@@ -59,7 +59,7 @@ struct cw_str cw_str_trim(struct cw_str s);  /* ASCII white space at both ends *
 bool cw_str_split(struct cw_str *s, char byte, struct cw_str *out);
 /* malloc'ed copy ended by NUL. */
 char *cw_str_dupz(struct cw_str s);
-/* Edit distance between two short names, for "did you mean"; at most `limit` + 1. */
+/* Edit distance (two swapped neighbours are one edit) between short names, for "did you mean"; at most `limit` + 1. */
 unsigned cw_str_distance(struct cw_str a, struct cw_str b, unsigned limit);
 
 /* Numbers: the whole text must be one; false otherwise, and *out is left alone. */

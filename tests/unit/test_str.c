@@ -71,6 +71,8 @@ Test(str, dup_ends_with_nul)
 Test(str, distance_counts_edits_up_to_its_limit)
 {
     cr_assert_eq(cw_str_distance(CW_STR("clients"), CW_STR("client"), 3), 1);
+    cr_assert_eq(cw_str_distance(CW_STR("prot"), CW_STR("port"), 3), 1); /* swapped neighbours are one slip */
+    cr_assert_eq(cw_str_distance(CW_STR("ab"), CW_STR("ba"), 3), 1);
     cr_assert_eq(cw_str_distance(CW_STR("kitten"), CW_STR("sitting"), 5), 3);
     cr_assert_eq(cw_str_distance(CW_STR("abc"), CW_STR("xyz"), 1), 2);
     cr_assert_eq(cw_str_distance(CW_STR(""), CW_STR("ab"), 5), 2);

@@ -117,6 +117,22 @@ const char *cw_binop_name(enum cw_binop op)
     return binop_names[op];
 }
 
+int cw_binop_level(enum cw_binop op)
+{
+    switch (op) {
+    case CW_BIN_OR: return 1;
+    case CW_BIN_AND:
+    case CW_BIN_UNLESS: return 2;
+    case CW_BIN_ADD:
+    case CW_BIN_SUB: return 4;
+    case CW_BIN_MUL:
+    case CW_BIN_DIV:
+    case CW_BIN_MOD: return 5;
+    case CW_BIN_POW: return 6;
+    default: return 3;
+    }
+}
+
 double cw_binop_apply(enum cw_binop op, double left, double right)
 {
     switch (op) {

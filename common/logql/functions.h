@@ -32,6 +32,8 @@ int cw_unwrap_conversion_find(struct cw_str name);
 const char *cw_unwrap_conversion_name(enum cw_unwrap_conversion conversion);
 /* "+", "and", ... */
 const char *cw_binop_name(enum cw_binop op);
+/* How tight an operator binds, from 1 (or) to 6 (^, the only one that binds to the right). */
+int cw_binop_level(enum cw_binop op);
 /* The value of an arithmetic operator or, of a comparison, 1 or 0. Dividing by zero is NaN, as in Loki. */
 double cw_binop_apply(enum cw_binop op, double left, double right);
 static inline bool cw_binop_is_set(enum cw_binop op)

@@ -419,26 +419,25 @@ static int parse_primary(struct cw_parser *parser, struct cw_expr **out)
 
 /* ---- operators ---- */
 
-/* Level of an operator, higher binds tighter; 0: the token is none. */
-static int binop_level(enum cw_token_kind kind, enum cw_binop *op)
+static bool find_binop(enum cw_token_kind kind, enum cw_binop *op)
 {
     switch (kind) {
-    case CW_TOK_OR: *op = CW_BIN_OR; return 1;
-    case CW_TOK_AND: *op = CW_BIN_AND; return 2;
-    case CW_TOK_UNLESS: *op = CW_BIN_UNLESS; return 2;
-    case CW_TOK_CMP_EQ: *op = CW_BIN_EQ; return 3;
-    case CW_TOK_NEQ: *op = CW_BIN_NE; return 3;
-    case CW_TOK_GT: *op = CW_BIN_GT; return 3;
-    case CW_TOK_GTE: *op = CW_BIN_GE; return 3;
-    case CW_TOK_LT: *op = CW_BIN_LT; return 3;
-    case CW_TOK_LTE: *op = CW_BIN_LE; return 3;
-    case CW_TOK_ADD: *op = CW_BIN_ADD; return 4;
-    case CW_TOK_SUB: *op = CW_BIN_SUB; return 4;
-    case CW_TOK_MUL: *op = CW_BIN_MUL; return 5;
-    case CW_TOK_DIV: *op = CW_BIN_DIV; return 5;
-    case CW_TOK_MOD: *op = CW_BIN_MOD; return 5;
-    case CW_TOK_POW: *op = CW_BIN_POW; return 6;
-    default: return 0;
+    case CW_TOK_OR: *op = CW_BIN_OR; return true;
+    case CW_TOK_AND: *op = CW_BIN_AND; return true;
+    case CW_TOK_UNLESS: *op = CW_BIN_UNLESS; return true;
+    case CW_TOK_CMP_EQ: *op = CW_BIN_EQ; return true;
+    case CW_TOK_NEQ: *op = CW_BIN_NE; return true;
+    case CW_TOK_GT: *op = CW_BIN_GT; return true;
+    case CW_TOK_GTE: *op = CW_BIN_GE; return true;
+    case CW_TOK_LT: *op = CW_BIN_LT; return true;
+    case CW_TOK_LTE: *op = CW_BIN_LE; return true;
+    case CW_TOK_ADD: *op = CW_BIN_ADD; return true;
+    case CW_TOK_SUB: *op = CW_BIN_SUB; return true;
+    case CW_TOK_MUL: *op = CW_BIN_MUL; return true;
+    case CW_TOK_DIV: *op = CW_BIN_DIV; return true;
+    case CW_TOK_MOD: *op = CW_BIN_MOD; return true;
+    case CW_TOK_POW: *op = CW_BIN_POW; return true;
+    default: return false;
     }
 }
 
@@ -507,8 +506,9 @@ static int new_binary(struct cw_parser *parser, enum cw_binop op, const struct c
 static int parse_operators(struct cw_parser *parser, struct cw_expr *left, int min_level, struct cw_expr **out)
 {
     enum cw_binop op;
-    int rc, level;
-    while ((level = binop_level(parser->token.kind, &op)) > 0 && level >= min_level) {
+    int rc;
+    while (find_binop(parser->token.kind, &op) && cw_binop_level(op) >= min_level) {
+        int level = cw_binop_level(op);
         struct cw_binary_modifier modifier = {.cardinality = CW_CARD_ONE_TO_ONE};
         struct cw_expr *right;
         /* Right operands nest by level, but those of ^ without end. */

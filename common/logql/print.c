@@ -436,6 +436,37 @@ static void add_pretty_label_replace(struct cw_buf *out, const struct cw_expr *e
     cw_buf_addc(out, ')');
 }
 
+/* Must a leg of a split operator stand in parentheses? Loki leaves them out always, which can change what the query says. */
+static bool needs_parens(const struct cw_expr *expr, const struct cw_expr *leg)
+{
+    if (leg->kind != CW_EXPR_BINARY)
+        return false;
+    int outer = cw_binop_level(expr->binop), inner = cw_binop_level(leg->binop);
+    bool binds_this_side = (leg == expr->left) == (expr->binop != CW_BIN_POW);
+    return binds_this_side ? inner < outer : inner <= outer;
+}
+
+/* One leg of a split operator; on one line it has its parentheses already. */
+static void add_pretty_leg(struct cw_buf *out, const struct cw_expr *expr, const struct cw_expr *leg, unsigned level)
+{
+    size_t from = out->len;
+    if (needs_parens(expr, leg)) {
+        cw_expr_format(leg, out);
+        bool split = out->len - from > SPLIT_BYTES;
+        out->len = from;
+        if (split) {
+            indent(out, level);
+            cw_buf_addz(out, "(\n");
+            add_pretty(out, leg, level + 1);
+            cw_buf_addc(out, '\n');
+            indent(out, level);
+            cw_buf_addc(out, ')');
+            return;
+        }
+    }
+    add_pretty(out, leg, level);
+}
+
 static void add_pretty(struct cw_buf *out, const struct cw_expr *expr, unsigned level)
 {
     if (expr->kind == CW_EXPR_LOG) {
@@ -455,12 +486,12 @@ static void add_pretty(struct cw_buf *out, const struct cw_expr *expr, unsigned 
     case CW_EXPR_LABEL_REPLACE: add_pretty_label_replace(out, expr, level); return;
     case CW_EXPR_BINARY:
         out->len = from; /* its legs are indented, it is not */
-        add_pretty(out, expr->left, level + 1);
+        add_pretty_leg(out, expr, expr->left, level + 1);
         cw_buf_addc(out, '\n');
         indent(out, level);
         add_operator(out, expr, ", ");
         cw_buf_addc(out, '\n');
-        add_pretty(out, expr->right, level + 1);
+        add_pretty_leg(out, expr, expr->right, level + 1);
         return;
     default: cw_expr_format(expr, out); return;
     }

@@ -1,0 +1,140 @@
+#include <criterion/criterion.h>
+
+#include "querier/engine/stream_query.h"
+#include "querier/engine/volume.h"
+#include "tests/support/mem_source.h"
+
+struct fixture {
+    struct mem_store *store;
+    struct cw_pool *pool;
+    struct cw_snapshot snapshot;
+    struct cw_query_context context;
+    struct cw_query *query;
+    const struct cw_selector *selector;
+    struct cw_arena *arena;
+};
+
+/* Streams 1 and 2 lie in both sources. */
+static void begin(struct fixture *f, const char *selector)
+{
+    struct cw_err err;
+    memset(f, 0, sizeof *f);
+    f->store = mem_store_new(2, 2, 2);
+    for (size_t source = 0; source < 2; source++) {
+        mem_store_add(f->store, source, "{app=\"web\", host=\"h1\"}", 10, "12345", NULL);
+        mem_store_add(f->store, source, "{app=\"web\", host=\"h2\"}", 20, "123", NULL);
+    }
+    mem_store_add(f->store, 1, "{app=\"db\", tier=\"gold\"}", 30, "1", NULL);
+    struct cw_entry_store entries = mem_store_entry_store(f->store);
+    f->arena = cw_arena_new();
+    f->pool = cw_pool_new(2);
+    cr_assert_eq(entries.snapshot(entries.ctx, CW_STR("fake"), &f->snapshot, &err), 0);
+    cw_query_context_init(&f->context, f->pool, &f->snapshot, 0);
+    cr_assert_eq(cw_logql_parse(cw_str_of(selector), &f->query, &err), 0);
+    f->selector = &f->query->root->selector;
+}
+
+static void end(struct fixture *f)
+{
+    cw_query_free(&f->query);
+    cw_snapshot_fini(&f->snapshot);
+    cw_pool_free(&f->pool);
+    cw_arena_free(&f->arena);
+    mem_store_free(&f->store);
+}
+
+static void expect_names(const struct cw_names *names, const char *want)
+{
+    struct cw_buf text;
+    cw_buf_init(&text, 4096);
+    for (size_t i = 0; i < names->n; i++)
+        cw_buf_addf(&text, "%s%.*s", i > 0 ? " " : "", CW_STR_ARG(names->items[i]));
+    cr_expect_str_eq(cw_buf_z(&text), want);
+    cw_buf_fini(&text);
+}
+
+Test(stream_query, names_and_values_come_once_and_sorted)
+{
+    struct fixture f;
+    struct cw_names names;
+    struct cw_err err;
+    begin(&f, "{app=\"web\"}");
+    struct cw_stream_range range = {.start_ns = 0, .end_ns = 100};
+    cr_assert_eq(cw_stream_query_names(&f.context, &range, f.arena, &names, &err), 0);
+    expect_names(&names, "app host tier");
+    cr_assert_eq(cw_stream_query_values(&f.context, &range, CW_STR("app"), f.arena, &names, &err), 0);
+    expect_names(&names, "db web");
+    range.selectors = &f.selector;
+    range.nselectors = 1;
+    cr_assert_eq(cw_stream_query_names(&f.context, &range, f.arena, &names, &err), 0);
+    expect_names(&names, "app host");
+    cr_assert_eq(cw_stream_query_values(&f.context, &range, CW_STR("host"), f.arena, &names, &err), 0);
+    expect_names(&names, "h1 h2");
+    cr_assert_eq(cw_stream_query_values(&f.context, &range, CW_STR("nosuch"), f.arena, &names, &err), 0);
+    expect_names(&names, "");
+    range.end_ns = 15;
+    cr_assert_eq(cw_stream_query_values(&f.context, &range, CW_STR("host"), f.arena, &names, &err), 0);
+    expect_names(&names, "h1");
+    end(&f);
+}
+
+Test(stream_query, series_and_stats_count_a_stream_of_two_sources_once)
+{
+    struct fixture f;
+    struct cw_label_sets sets;
+    struct cw_index_stats stats;
+    struct cw_err err;
+    begin(&f, "{app=\"web\"}");
+    const struct cw_selector *both[] = {f.selector, f.selector};
+    struct cw_stream_range range = {.selectors = both, .nselectors = 2, .start_ns = 0, .end_ns = 100};
+    cr_assert_eq(cw_stream_query_series(&f.context, &range, f.arena, &sets, &err), 0);
+    cr_assert_eq(sets.n, 2);
+    cr_expect(cw_str_eqz(cw_labels_get(sets.items[0], CW_STR("host")), "h1"));
+    cr_expect(cw_str_eqz(cw_labels_get(sets.items[1], CW_STR("host")), "h2"));
+    range.nselectors = 1;
+    cr_assert_eq(cw_stream_query_stats(&f.context, &range, &stats, &err), 0);
+    cr_expect_eq(stats.streams, 2);
+    cr_expect_eq(stats.entries, 4);
+    cr_expect_eq(stats.bytes, 16);
+    end(&f);
+}
+
+Test(stream_query, a_cancelled_listing_is_an_error)
+{
+    struct fixture f;
+    struct cw_names names;
+    struct cw_err err;
+    atomic_bool gone = true;
+    begin(&f, "{app=\"web\"}");
+    f.context.client_gone = &gone;
+    struct cw_stream_range range = {.start_ns = 0, .end_ns = 100};
+    cr_expect_eq(cw_stream_query_names(&f.context, &range, f.arena, &names, &err), CW_E_CANCELED);
+    end(&f);
+}
+
+Test(stream_query, volumes_add_up_by_series_and_by_name)
+{
+    struct fixture f;
+    struct cw_volumes out;
+    struct cw_err err;
+    begin(&f, "{app=~\".+\"}");
+    struct cw_volume_options options = {.start_ns = 0, .end_ns = 100, .limit = 10};
+    cr_assert_eq(cw_volume_query(&f.context, f.query->root, &options, f.arena, &out, &err), 0);
+    cr_assert_eq(out.n, 2);
+    cr_expect(cw_str_eqz(cw_labels_get(out.items[0].labels, CW_STR("app")), "web"));
+    cr_expect_eq(out.items[0].bytes, 16);
+    cr_expect_eq(out.items[1].bytes, 1);
+    struct cw_str host = CW_STR("host");
+    options.targets = &host;
+    options.ntargets = 1;
+    options.limit = 1;
+    cr_assert_eq(cw_volume_query(&f.context, f.query->root, &options, f.arena, &out, &err), 0);
+    cr_assert_eq(out.n, 1);
+    cr_expect_eq(out.items[0].bytes, 10);
+    options = (struct cw_volume_options){.start_ns = 0, .end_ns = 100, .limit = 10, .by_label_names = true};
+    cr_assert_eq(cw_volume_query(&f.context, f.query->root, &options, f.arena, &out, &err), 0);
+    cr_assert_eq(out.n, 3);
+    cr_expect(cw_str_eqz(out.items[0].labels.items[0].name, "app"));
+    cr_expect_eq(out.items[0].bytes, 17);
+    end(&f);
+}

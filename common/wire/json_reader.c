@@ -109,7 +109,7 @@ static int read_escape(struct cw_json_reader *reader, char **out, struct cw_err 
         return unexpected(reader, err);
     char c = *reader->at;
     if (c == 'u') {
-        uint32_t rune;
+        uint32_t rune = 0;
         reader->at++;
         int rc = read_unicode_escape(reader, &rune, err);
         if (rc == 0)

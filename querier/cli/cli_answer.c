@@ -1,0 +1,192 @@
+/* cli_answer.c - read an answer of Loki's query API (cli_entries.h). */
+#include <stdlib.h>
+#include "common/wire/json_reader.h"
+#include "querier/cli/cli_entries.h"
+
+struct answer_reader {
+    struct cw_json_reader json;
+    struct cw_str body;
+    struct cw_arena *arena;
+    struct cw_cli_answer *out;
+    size_t cap;
+};
+
+static int unexpected(struct answer_reader *r, struct cw_err *err)
+{
+    return cw_json_error(&r->json, err, "the server's answer is not that of Loki's API");
+}
+
+/* The next event must be this one. */
+static int want(struct answer_reader *r, int event, struct cw_err *err)
+{
+    int rc = cw_json_next(&r->json, err);
+    if (rc < 0)
+        return rc;
+    return rc == event ? 0 : unexpected(r, err);
+}
+
+static int read_labels(struct answer_reader *r, struct cw_labels *out, struct cw_err *err)
+{
+    struct cw_label *pairs = NULL;
+    size_t n = 0, cap = 0;
+    int rc = want(r, CW_JSON_OBJECT, err);
+    while (rc == 0) {
+        rc = cw_json_next(&r->json, err);
+        if (rc != CW_JSON_KEY)
+            break;
+        pairs = cw_arena_grow(r->arena, pairs, n, &cap, n + 1, sizeof *pairs);
+        pairs[n].name = r->json.text;
+        rc = want(r, CW_JSON_STRING, err);
+        pairs[n++].value = r->json.text;
+    }
+    if (rc < 0)
+        return rc;
+    return rc == CW_JSON_OBJECT_END ? cw_labels_from_pairs(pairs, n, out, err) : unexpected(r, err);
+}
+
+/* ["<ns>","line", {...}]: what follows the line is not shown. */
+static int read_entry(struct answer_reader *r, struct cw_err *err)
+{
+    struct cw_cli_answer *out = r->out;
+    out->entries = cw_arena_grow(r->arena, out->entries, out->nentries, &r->cap, out->nentries + 1, sizeof *out->entries);
+    struct cw_cli_entry *entry = &out->entries[out->nentries];
+    int rc = want(r, CW_JSON_STRING, err);
+    if (rc == 0 && !cw_str_to_i64(r->json.text, &entry->ts_ns))
+        rc = unexpected(r, err);
+    if (rc == 0)
+        rc = want(r, CW_JSON_STRING, err);
+    if (rc < 0)
+        return rc;
+    entry->line = r->json.text;
+    out->nentries++;
+    while ((rc = cw_json_next(&r->json, err)) > 0 && rc != CW_JSON_ARRAY_END) {
+        rc = cw_json_skip_rest(&r->json, rc, err);
+        if (rc < 0)
+            return rc;
+    }
+    return rc < 0 ? rc : 0;
+}
+
+/* {"stream":{...},"values":[...]} with its keys in any order. */
+static int read_stream(struct answer_reader *r, struct cw_err *err)
+{
+    size_t first = r->out->nentries;
+    struct cw_labels labels = CW_LABELS_NONE;
+    int rc;
+    while ((rc = cw_json_next(&r->json, err)) == CW_JSON_KEY) {
+        if (cw_str_eq(r->json.text, CW_STR("stream"))) {
+            rc = read_labels(r, &labels, err);
+        } else if (cw_str_eq(r->json.text, CW_STR("values"))) {
+            rc = want(r, CW_JSON_ARRAY, err);
+            while (rc == 0 && (rc = cw_json_next(&r->json, err)) == CW_JSON_ARRAY)
+                rc = read_entry(r, err);
+            if (rc == CW_JSON_ARRAY_END)
+                rc = 0;
+        } else {
+            rc = cw_json_skip(&r->json, err);
+        }
+        if (rc != 0)
+            return rc < 0 ? rc : unexpected(r, err);
+    }
+    for (size_t i = first; i < r->out->nentries; i++)
+        r->out->entries[i].labels = labels;
+    if (rc < 0)
+        return rc;
+    return rc == CW_JSON_OBJECT_END ? 0 : unexpected(r, err);
+}
+
+static int read_streams(struct cw_str result, struct cw_arena *arena, struct cw_cli_answer *out, struct cw_err *err)
+{
+    struct answer_reader r = {.arena = arena, .out = out};
+    cw_json_reader_init(&r.json, result, arena);
+    int rc = want(&r, CW_JSON_ARRAY, err);
+    while (rc == 0 && (rc = cw_json_next(&r.json, err)) == CW_JSON_OBJECT)
+        rc = read_stream(&r, err);
+    if (rc < 0)
+        return rc;
+    return rc == CW_JSON_ARRAY_END ? 0 : unexpected(&r, err);
+}
+
+/* The bytes of the value that comes next. */
+static int read_raw(struct answer_reader *r, struct cw_str *out, struct cw_err *err)
+{
+    size_t from = cw_json_offset(&r->json);
+    int rc = cw_json_skip(&r->json, err);
+    if (rc < 0)
+        return rc;
+    *out = cw_str_trim(cw_str_sub(r->body, from, cw_json_offset(&r->json)));
+    if (out->len && out->ptr[0] == ':')
+        *out = cw_str_trim(cw_str_sub(*out, 1, out->len));
+    return 0;
+}
+
+static int read_data(struct answer_reader *r, struct cw_err *err)
+{
+    int rc = want(r, CW_JSON_OBJECT, err);
+    while (rc == 0 && (rc = cw_json_next(&r->json, err)) == CW_JSON_KEY) {
+        if (cw_str_eq(r->json.text, CW_STR("resultType"))) {
+            rc = want(r, CW_JSON_STRING, err);
+            r->out->result_type = r->json.text;
+        } else if (cw_str_eq(r->json.text, CW_STR("result"))) {
+            rc = read_raw(r, &r->out->result, err);
+        } else {
+            rc = cw_json_skip(&r->json, err);
+        }
+    }
+    if (rc < 0)
+        return rc;
+    return rc == CW_JSON_OBJECT_END ? 0 : unexpected(r, err);
+}
+
+static int read_warnings(struct answer_reader *r, struct cw_err *err)
+{
+    size_t cap = 0;
+    int rc = want(r, CW_JSON_ARRAY, err);
+    while (rc == 0 && (rc = cw_json_next(&r->json, err)) == CW_JSON_STRING) {
+        struct cw_cli_answer *out = r->out;
+        out->warnings = cw_arena_grow(r->arena, out->warnings, out->nwarnings, &cap, out->nwarnings + 1, sizeof *out->warnings);
+        out->warnings[out->nwarnings++] = r->json.text;
+        rc = 0;
+    }
+    if (rc < 0)
+        return rc;
+    return rc == CW_JSON_ARRAY_END ? 0 : unexpected(r, err);
+}
+
+static int newest_first(const void *a, const void *b)
+{
+    int64_t x = ((const struct cw_cli_entry *)a)->ts_ns, y = ((const struct cw_cli_entry *)b)->ts_ns;
+    return x > y ? -1 : x < y;
+}
+static int oldest_first(const void *a, const void *b)
+{
+    return -newest_first(a, b);
+}
+
+int cw_cli_answer_parse(struct cw_str body, enum cw_cli_order order, struct cw_arena *arena, struct cw_cli_answer *out,
+                        struct cw_err *err)
+{
+    *out = (struct cw_cli_answer){0};
+    struct answer_reader r = {.body = body, .arena = arena, .out = out};
+    cw_json_reader_init(&r.json, body, arena);
+    int rc = want(&r, CW_JSON_OBJECT, err);
+    while (rc == 0 && (rc = cw_json_next(&r.json, err)) == CW_JSON_KEY) {
+        if (cw_str_eq(r.json.text, CW_STR("data")))
+            rc = read_data(&r, err);
+        else if (cw_str_eq(r.json.text, CW_STR("warnings")))
+            rc = read_warnings(&r, err);
+        else
+            rc = cw_json_skip(&r.json, err);
+    }
+    if (rc < 0)
+        return rc;
+    if (rc != CW_JSON_OBJECT_END || !out->result.len)
+        return unexpected(&r, err);
+    if (!cw_str_eq(out->result_type, CW_STR("streams")))
+        return 0;
+    rc = read_streams(out->result, arena, out, err);
+    /* glibc's qsort merges when memory allows, so entries of one time keep the answer's order */
+    if (rc == 0)
+        qsort(out->entries, out->nentries, sizeof *out->entries, order == CW_CLI_NEWEST_FIRST ? newest_first : oldest_first);
+    return rc;
+}

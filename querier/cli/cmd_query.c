@@ -1,0 +1,166 @@
+/*
+ * cmd_query.c - `cordwood query`: entries over a time range, or the matrix of a metric query.
+ *
+ * More entries than --batch are asked for page by page: the next page begins at the time of the last entry, whose entries
+ * of the same time are then left out, as many as were printed. All entries (--limit 0), oldest first, come from the
+ * server's export where it has one.
+ */
+#include "common/base/clock.h"
+#include "common/logql/ast.h"
+#include "querier/cli/cli_entries.h"
+#include "querier/cli/cli_request.h"
+#include "querier/cli/cli_time.h"
+
+struct pager {
+    struct cw_cli *cli;
+    struct cw_cli_printer printer;
+    struct cw_cli_range range;
+    int64_t left;         /* entries still wanted; INT64_MAX: all */
+    int64_t edge_ns;      /* time of the last entry printed */
+    size_t at_edge;       /* entries of that time which were printed */
+    int64_t batch;
+    uint64_t printed;
+};
+
+static int ask_page(struct pager *pager, int64_t limit, struct cw_buf *body, struct cw_arena *arena, struct cw_cli_answer *out,
+                    struct cw_err *err)
+{
+    struct cw_cli *cli = pager->cli;
+    struct cw_cli_params params;
+    cw_cli_params_init(&params);
+    cw_cli_params_add(&params, "query", cli->rest[0]);
+    cw_cli_params_add_i64(&params, "start", pager->range.start_ns);
+    cw_cli_params_add_i64(&params, "end", pager->range.end_ns);
+    cw_cli_params_add_i64(&params, "limit", limit);
+    cw_cli_params_add(&params, "direction", cli->args->forward ? CW_STR("forward") : CW_STR("backward"));
+    if (cli->args->step_ns > 0) {
+        struct cw_buf step;
+        cw_buf_init(&step, 64);
+        cw_duration_format_go(cli->args->step_ns, &step);
+        cw_cli_params_add(&params, "step", cw_buf_str(&step));
+        cw_buf_fini(&step);
+    }
+    int rc = cw_cli_get(cli, "/loki/api/v1/query_range", &params, body, err);
+    cw_cli_params_fini(&params);
+    if (rc < 0)
+        return rc;
+    return cw_cli_answer_parse(cw_buf_str(body), cli->args->forward ? CW_CLI_OLDEST_FIRST : CW_CLI_NEWEST_FIRST, arena, out, err);
+}
+
+static void print_warnings(const struct cw_cli_answer *answer)
+{
+    for (size_t i = 0; i < answer->nwarnings; i++)
+        fprintf(stderr, "warning: %.*s\n", CW_STR_ARG(answer->warnings[i]));
+}
+
+/* Print what is new in this page, and move the range behind it. */
+static void take_page(struct pager *pager, const struct cw_cli_answer *page)
+{
+    size_t skip = pager->at_edge, n = page->nentries;
+    for (size_t i = 0; i < n && pager->left > 0; i++) {
+        const struct cw_cli_entry *entry = &page->entries[i];
+        if (skip > 0 && entry->ts_ns == pager->edge_ns) {
+            skip--;
+            continue;
+        }
+        if (entry->ts_ns != pager->edge_ns || pager->printed == 0)
+            pager->at_edge = 0;
+        pager->edge_ns = entry->ts_ns;
+        pager->at_edge++;
+        pager->printed++;
+        if (pager->left != INT64_MAX)
+            pager->left--;
+        cw_cli_printer_entry(&pager->printer, entry);
+    }
+    if (pager->cli->args->forward)
+        pager->range.start_ns = pager->edge_ns;
+    else
+        pager->range.end_ns = pager->edge_ns + 1;
+}
+
+/* One page; 1 when there may be more, 0 at the end. */
+static int run_page(struct pager *pager, struct cw_err *err)
+{
+    struct cw_arena *arena = cw_arena_new();
+    struct cw_buf body;
+    cw_buf_init(&body, SIZE_MAX);
+    struct cw_cli_answer page;
+    int64_t limit = pager->left < pager->batch ? pager->left : pager->batch;
+    limit += (int64_t)pager->at_edge; /* these come again */
+    int rc = ask_page(pager, limit, &body, arena, &page, err);
+    if (rc == 0) {
+        print_warnings(&page);
+        if (!cw_str_eq(page.result_type, CW_STR("streams"))) {
+            pager->printed = page.result.len > 2;
+            cw_cli_print_json(page.result, stdout);
+        } else {
+            uint64_t before = pager->printed;
+            cw_cli_printer_common(&pager->printer, page.entries, page.nentries, pager->cli->arena);
+            /* the labels that all share are kept: they must outlive the page */
+            pager->printer.common = cw_labels_dup(pager->cli->arena, pager->printer.common);
+            take_page(pager, &page);
+            rc = pager->left > 0 && page.nentries >= (size_t)limit && pager->printed > before;
+        }
+    }
+    cw_buf_fini(&body);
+    cw_arena_free(&arena);
+    return rc;
+}
+
+int cw_cmd_query(struct cw_cli *cli)
+{
+    struct cw_err err = {0};
+    struct pager pager = {.cli = cli, .left = cli->args->limit ? cli->args->limit : INT64_MAX, .batch = cli->args->batch};
+    if (cw_cli_range(cli->args, &pager.range, &err) < 0)
+        return cw_cli_fail(&err, CW_EXIT_USAGE);
+    cw_cli_printer_init(&pager.printer, cli->args);
+    int rc;
+    do
+        rc = run_page(&pager, &err);
+    while (rc > 0);
+    cw_cli_printer_fini(&pager.printer);
+    if (rc < 0)
+        return cw_cli_fail(&err, CW_EXIT_ERROR);
+    return pager.printed ? CW_EXIT_RESULTS : CW_EXIT_NOTHING;
+}
+
+int cw_cmd_instant_query(struct cw_cli *cli)
+{
+    struct cw_err err = {0};
+    int64_t now_ns;
+    if (cw_cli_now(cli->args, &now_ns, &err) < 0)
+        return cw_cli_fail(&err, CW_EXIT_USAGE);
+    struct cw_cli_params params;
+    cw_cli_params_init(&params);
+    cw_cli_params_add(&params, "query", cli->rest[0]);
+    cw_cli_params_add_i64(&params, "time", now_ns);
+    struct cw_buf body;
+    cw_buf_init(&body, SIZE_MAX);
+    struct cw_cli_answer answer;
+    int rc = cw_cli_get(cli, "/loki/api/v1/query", &params, &body, &err);
+    if (rc == 0)
+        rc = cw_cli_answer_parse(cw_buf_str(&body), CW_CLI_NEWEST_FIRST, cli->arena, &answer, &err);
+    int status = rc < 0 ? cw_cli_fail(&err, CW_EXIT_ERROR) : answer.result.len > 2 ? CW_EXIT_RESULTS : CW_EXIT_NOTHING;
+    if (rc == 0) {
+        print_warnings(&answer);
+        cw_cli_print_json(answer.result, stdout);
+    }
+    cw_cli_params_fini(&params);
+    cw_buf_fini(&body);
+    return status;
+}
+
+int cw_cmd_fmt(struct cw_cli *cli)
+{
+    struct cw_err err = {0};
+    struct cw_query *query = NULL;
+    if (cw_logql_parse(cli->rest[0], &query, &err) < 0)
+        return cw_cli_fail(&err, CW_EXIT_ERROR);
+    struct cw_buf out;
+    cw_buf_init(&out, SIZE_MAX);
+    cw_query_format(query, &out);
+    printf("%s\n", cw_buf_z(&out));
+    cw_buf_fini(&out);
+    cw_query_free(&query);
+    return CW_EXIT_RESULTS;
+}

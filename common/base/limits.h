@@ -28,6 +28,13 @@
 #define CW_LIMIT_QUERY_BYTES 131072
 /* Nesting of an expression: the parser recurses, each level is some 200 bytes of stack. */
 #define CW_LIMIT_QUERY_DEPTH 500
+/* A regular expression: as long as a query may be; the instructions it expands to ({n} repeats its body), and the ranges
+ * of its classes (one \pL has 650), which bound what compiling it costs. */
+#define CW_LIMIT_REGEX_BYTES CW_LIMIT_QUERY_BYTES
+#define CW_LIMIT_REGEX_SIZE (1u << 18)
+#define CW_LIMIT_REGEX_RANGES (1u << 20)
+/* Depth of its tree: Go's bound. Walkers recurse. */
+#define CW_LIMIT_REGEX_DEPTH 1000
 /* A configuration file: larger ones are a mistake (a log given as config). */
 #define CW_LIMIT_CONFIG_BYTES (4u << 20)
 /* HTTP: request line and headers; form bodies of queries. */

@@ -1,10 +1,11 @@
 /*
  * regex.h - RE2's (Go's) regular expressions, run by PCRE2's JIT.
  *
- * regex_syntax.c parses the pattern with Go's grammar, refuses what Go refuses with Go's texts, finds the literals that
- * every match must hold, and prints the PCRE2 pattern with Go's meaning ($, \s, bytes that are not UTF-8, (?i) folding).
- * A match limit bounds backtracking; past it pcre2_dfa_match decides; past its limit the match fails with
- * CW_E_LIMIT and names the pattern. A pattern from outside never hangs a thread.
+ * regex_syntax.c parses the pattern with Go's grammar and refuses what Go refuses with Go's texts, regex_literal.c finds the
+ * literals that every match must hold, regex_print.c writes the PCRE2 pattern with Go's meaning ($, \s, bytes that are not
+ * UTF-8, (?i) folding). A match limit and the clock bound backtracking; past them regex_nfa.c decides, which does not
+ * backtrack (and gives captures, which pcre2_dfa_match does not); past its deadline the match fails with CW_E_LIMIT and
+ * names the pattern. A pattern from outside never hangs a thread.
  *
  * Ownership  A cw_regex owns its program; free it once.
  * Threads    Compiled once, then shared by any threads; match data and JIT stacks are per thread.
@@ -40,5 +41,8 @@ bool cw_regex_matches_empty(const struct cw_regex *regex);
 struct cw_str cw_regex_literal(const struct cw_regex *regex, bool *nocase_out);
 /* If the pattern is only an alternation of literals (a|b|c, with FULL: a set of values), they; else n = 0. Borrowed from the regex. */
 const struct cw_str *cw_regex_alternatives(const struct cw_regex *regex, size_t *n_out);
+/* The same with those that are up to ASCII case; *nocase_out: these are, and are in small letters. (?i) folds K and S to more
+ * than their small letters, which these do not say: Loki's line filters do not want that either. */
+const struct cw_str *cw_regex_alternatives_nocase(const struct cw_regex *regex, bool *nocase_out, size_t *n_out);
 
 #endif

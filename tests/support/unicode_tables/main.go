@@ -160,8 +160,14 @@ func writeClasses(path string) {
 		plain := strings.ReplaceAll(name, "_", "")
 		w.item(fmt.Sprintf("{%q, %q},", strings.ToUpper(plain[:1])+strings.ToLower(plain[1:]), unicode.CategoryAliases[name]))
 	}
-	w.end("};\nconst size_t cw_unicode_naliases = sizeof(cw_unicode_aliases) / sizeof(cw_unicode_aliases[0]);\n\n" +
-		"const struct cw_rune_range cw_unicode_folds[] = {\n")
+	w.end("};\nconst size_t cw_unicode_naliases = sizeof(cw_unicode_aliases) / sizeof(cw_unicode_aliases[0]);\n// clang-format on\n")
+}
+
+func writeFolds(path string) {
+	w, done := create(path)
+	defer done()
+	w.WriteString("#include \"common/match/regex_unicode.h\"\n\n// clang-format off\n" +
+		"const struct cw_rune_fold cw_unicode_folds[] = {\n")
 	for r := rune(0); r <= unicode.MaxRune; r++ {
 		if f := unicode.SimpleFold(r); f != r {
 			w.item(fmt.Sprintf("{%d,%d},", r, f))
@@ -173,4 +179,5 @@ func writeClasses(path string) {
 func main() {
 	writePrintable("common/labels/quote_tables.h")
 	writeClasses("common/match/regex_unicode_tables.c")
+	writeFolds("common/match/regex_unicode_folds.c")
 }

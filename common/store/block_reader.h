@@ -1,0 +1,47 @@
+/*
+ * block_reader.h - the sections of one block, each checked when it is read. The bytes are drawn in format.h.
+ *
+ * Ownership  Borrows the block's bytes; owns nothing.
+ * Threads    Reads only.
+ * Errors     CW_E_CORRUPT. Outputs are undefined then. Bad bytes never abort, and nothing outside `bytes` is read.
+ */
+#ifndef CW_STORE_BLOCK_READER_H
+#define CW_STORE_BLOCK_READER_H
+#include <stdbool.h>
+#include <stdint.h>
+#include "common/base/buf.h"
+#include "common/base/err.h"
+#include "common/base/str.h"
+#include "common/store/format.h"
+
+struct cw_section {
+    struct cw_str stored;      /* ptr NULL: the block has no such section */
+    uint32_t raw_bytes;
+    uint32_t checksum;
+    uint8_t codec;
+};
+
+struct cw_piece {
+    struct cw_section text;
+    uint32_t first_row, rows;
+};
+
+struct cw_block {
+    uint32_t rows, raw_bytes, nstreams;
+    int64_t min_ns, max_ns;
+    struct cw_section streams, times, lengths, meta;
+    uint32_t npieces;
+    uint64_t stored_bytes;
+    struct cw_piece pieces[CW_BLOCK_SECTIONS_MAX];
+};
+
+int cw_block_open(struct cw_str bytes, struct cw_block *out, struct cw_err *err) CW_MUST_USE;
+/* Stream numbers, strictly ascending, and rows of each, their sum the block's; only where nstreams > 1. */
+int cw_block_streams(const struct cw_block *block, int64_t *numbers, int64_t *rows, struct cw_err *err) CW_MUST_USE;
+int cw_block_times(const struct cw_block *block, int64_t *out, struct cw_err *err) CW_MUST_USE;
+/* Lengths of lines (block->rows of them); each piece's sum is its text's size. `scratch` has room for as many. */
+int cw_block_lengths(const struct cw_block *block, int64_t *scratch, uint32_t *out, struct cw_err *err) CW_MUST_USE;
+/* A section's checked and decompressed bytes, into memory for section->raw_bytes. */
+int cw_block_section_into(const struct cw_section *section, char *out, struct cw_err *err) CW_MUST_USE;
+
+#endif

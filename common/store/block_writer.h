@@ -1,0 +1,45 @@
+/*
+ * block_writer.h - compose one block after the other: rows of neighbouring streams, encoded as format.h draws it.
+ *
+ * Text is compressed a piece at a time as it comes, so a writer holds one piece raw and the block packed: some 2 MiB, more only
+ * for a line that is larger.
+ *
+ * Ownership  Copies what it is given.
+ * Threads    One.
+ * Errors     CW_E_LIMIT: a row's metadata or line can be in no block. Nothing of the row is added then.
+ */
+#ifndef CW_STORE_BLOCK_WRITER_H
+#define CW_STORE_BLOCK_WRITER_H
+#include <stdbool.h>
+#include <stdint.h>
+#include "common/base/buf.h"
+#include "common/base/err.h"
+#include "common/labels/labels.h"
+
+struct cw_block_writer;
+
+/* What BLOCKS says of a block, beside its place. */
+struct cw_block_summary {
+    uint32_t rows, raw_bytes;
+    uint32_t first_stream, last_stream;
+    int64_t min_ns, max_ns;
+};
+
+struct cw_block_writer *cw_block_writer_new(void);
+void cw_block_writer_free(struct cw_block_writer **writer);
+uint32_t cw_block_writer_rows(const struct cw_block_writer *writer);
+uint32_t cw_block_writer_raw_bytes(const struct cw_block_writer *writer);
+/* Would a row of this kind make the block too large? Never true for an empty block. */
+bool cw_block_writer_full(const struct cw_block_writer *writer, size_t line_bytes);
+/* Append a row. Streams come in ascending order of their numbers, rows of one in order of time. */
+int cw_block_writer_add(struct cw_block_writer *writer, uint32_t stream, int64_t ts_ns, struct cw_str line, struct cw_labels metadata, struct cw_err *err) CW_MUST_USE;
+/* Append the finished block to *out and begin an empty one. There must be rows. */
+int cw_block_writer_finish(struct cw_block_writer *writer, struct cw_buf *out, struct cw_block_summary *summary_out, struct cw_err *err) CW_MUST_USE;
+
+/* The checksum of a block's header (CW_BLOCK_HEADER_BYTES) and directory into its place in the header: for who changes a finished
+ * block's directory (part_writer.c, when it gives streams new numbers). */
+void cw_block_seal(uint8_t *header, struct cw_str directory);
+/* What _seal() would write. */
+uint64_t cw_block_checksum(const uint8_t *header, struct cw_str directory);
+
+#endif

@@ -1,0 +1,55 @@
+/*
+ * part_reader.h - one immutable part: its footer, its streams and where its blocks lie. Scans: part_source.h.
+ *
+ * Ownership  The reader owns its mapping. Labels of streams live as long as the reader.
+ * Threads    Read-only after open and shared; what it decodes late (stream groups, selections) is published without locks
+ *            that readers wait for.
+ * Errors     CW_E_NOT_FOUND, CW_E_IO, CW_E_CORRUPT (says what is wrong with which bytes). Bad bytes never abort.
+ */
+#ifndef CW_STORE_PART_READER_H
+#define CW_STORE_PART_READER_H
+#include <stdint.h>
+#include "common/base/err.h"
+#include "common/store/format.h"
+#include "common/store/part_writer.h"
+#include "common/store/postings.h"
+
+struct cw_part_reader;
+
+/* The footer as plain values; tenant and replaced are borrowed from the reader. */
+struct cw_part_footer {
+    struct cw_part_info info;
+    uint64_t file_bytes, rows, raw_bytes;
+    int64_t min_ns, max_ns;    /* inclusive */
+    uint32_t nblocks, nstreams;
+};
+
+struct cw_part_block {
+    uint64_t offset;
+    uint32_t bytes, rows, raw_bytes;
+    uint32_t first_stream, last_stream;
+    int64_t min_ns, max_ns;
+};
+
+/* Maps the file; checks header, footer and the checksums of all regions. */
+int cw_part_reader_open(const char *path, struct cw_part_reader **out, struct cw_err *err) CW_MUST_USE;
+/* The same over bytes that the caller keeps. `name` is for error texts. */
+int cw_part_reader_open_bytes(const char *name, struct cw_str bytes, struct cw_part_reader **out, struct cw_err *err) CW_MUST_USE;
+/* NULL is fine. */
+void cw_part_reader_close(struct cw_part_reader **reader);
+
+const char *cw_part_reader_path(const struct cw_part_reader *reader);
+const struct cw_part_footer *cw_part_reader_footer(const struct cw_part_reader *reader);
+/* Block i < nblocks; its place lies in the file and its streams in the table (checked at open). */
+struct cw_part_block cw_part_reader_block(const struct cw_part_reader *reader, uint32_t i);
+struct cw_str cw_part_reader_block_bytes(const struct cw_part_reader *reader, uint32_t i);
+/* Stream `number` < nstreams. */
+int cw_part_reader_stream(struct cw_part_reader *reader, uint32_t number, const struct cw_part_stream **out, struct cw_err *err) CW_MUST_USE;
+
+/* What a selector matches. The answer is kept, so that the blocks of one scan ask once. Release it with _unref. */
+struct cw_part_selection;
+int cw_part_reader_select(struct cw_part_reader *reader, const struct cw_selector *selector, struct cw_part_selection **out, struct cw_err *err) CW_MUST_USE;
+const struct cw_stream_set *cw_part_selection_set(const struct cw_part_selection *selection);
+void cw_part_selection_unref(struct cw_part_selection **selection);
+
+#endif

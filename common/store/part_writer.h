@@ -1,0 +1,50 @@
+/*
+ * part_writer.h - write one part, front to back, in bounded memory. The bytes are drawn in format.h.
+ *
+ * begin a stream, add its rows; begin the next, ...; finish. Memory: a block packed (some 2 MiB), 48 B a block, and the streams'
+ * labels: front-coded and compressed, and once plain per distinct label pair for the postings.
+ *
+ * Ownership  Copies what it is given; the info's texts are borrowed until _finish().
+ * Threads    One.
+ * Errors     CW_E_IO, CW_E_UNAVAILABLE (disk full), CW_E_LIMIT (more than a part can hold). After an error only _free().
+ */
+#ifndef CW_STORE_PART_WRITER_H
+#define CW_STORE_PART_WRITER_H
+#include <stdint.h>
+#include "common/base/err.h"
+#include "common/base/str.h"
+#include "common/store/cursor.h"
+#include "common/store/stream_table.h"
+
+/* What a footer says of where a part comes from. */
+struct cw_part_info {
+    uint64_t id;
+    struct cw_str tenant;
+    int32_t day;               /* days since 1970-01-01, or CW_DAY_MIXED */
+    uint8_t level;             /* 0: from a flush */
+    uint64_t wal_first, wal_last;
+    uint32_t flush_parts;      /* 0 in a merged part */
+    const uint64_t *replaced;  /* ids, ascending */
+    size_t nreplaced;
+};
+
+struct cw_part_writer;
+struct cw_part_reader;
+
+/* Writes to `path` with ".tmp" behind it; the folder must be there. */
+int cw_part_writer_new(const char *path, const struct cw_part_info *info, struct cw_part_writer **out, struct cw_err *err) CW_MUST_USE;
+/* A finished part stays; an unfinished one is removed. */
+void cw_part_writer_free(struct cw_part_writer **writer);
+
+/* The next stream, after the one before by cw_part_stream_cmp(). Its number is how many began before it. rows and raw_bytes: all
+ * that the part will hold of it, copied blocks included: they are kept as its totals, and decide how blocks are cut. */
+int cw_part_writer_stream(struct cw_part_writer *writer, struct cw_labels labels, uint64_t rows, uint64_t raw_bytes, struct cw_err *err) CW_MUST_USE;
+/* Rows of the stream that began last; times rise over all its batches (CW_E_CORRUPT otherwise: a merge reads them from disk). The
+ * batch has times and lines; its `stream` is not read. */
+int cw_part_writer_add(struct cw_part_writer *writer, const struct cw_entry_batch *batch, struct cw_err *err) CW_MUST_USE;
+/* Copy a block as it is; `numbers` maps the reader's stream numbers to this part's, and rises. All its streams have begun. */
+int cw_part_writer_copy_block(struct cw_part_writer *writer, const struct cw_part_reader *from, uint32_t block, const uint32_t *numbers, struct cw_err *err) CW_MUST_USE;
+/* Regions, footer, fsync, rename, fsync of the folder. There must be a row. *size_out (may be NULL): the file's bytes. */
+int cw_part_writer_finish(struct cw_part_writer *writer, uint64_t *size_out, struct cw_err *err) CW_MUST_USE;
+
+#endif

@@ -1,7 +1,7 @@
 #include "querier/api/query_routes.h"
 
 #include "common/base/arena.h"
-#include "common/base/assert.h"
+#include "common/base/clock.h"
 #include "common/labels/labels.h"
 #include "common/logql/ast.h"
 #include "common/wire/json_writer.h"
@@ -79,6 +79,14 @@ static struct cw_log_entry *copy_entry(struct cw_arena *arena, const struct cw_l
     return copy;
 }
 
+/* Loki answers a log query hour by hour (split_queries_by_interval) and thins each hour on its own. */
+static bool same_hour(int64_t a_ns, int64_t b_ns)
+{
+    const int64_t hour_ns = 3600 * CW_NS_PER_S;
+    int64_t a = a_ns / hour_ns - (a_ns % hour_ns < 0), b = b_ns / hour_ns - (b_ns % hour_ns < 0);
+    return a == b;
+}
+
 /* `interval`: an entry is given when it lies at least that far behind the one given last. */
 static int select_thinned(struct cw_api_request *request, struct cw_log_query *log_query,
                           const struct cw_range_params *params, struct selection *selection, struct cw_err *err)
@@ -92,7 +100,7 @@ static int select_thinned(struct cw_api_request *request, struct cw_log_query *l
         for (size_t i = 0; i < page.n; i++) {
             const struct cw_log_entry *entry = &page.entries[i];
             int64_t gap;
-            bool far = __builtin_sub_overflow(entry->ts_ns, last_ns, &gap) ||
+            bool far = __builtin_sub_overflow(entry->ts_ns, last_ns, &gap) || !same_hour(entry->ts_ns, last_ns) ||
                        (params->forward ? gap >= params->interval_ns : gap <= -params->interval_ns);
             if (selection->n > 0 && !far)
                 continue;

@@ -137,7 +137,7 @@ static void begin_behind_last(struct cw_log_query *log_query, struct cw_scan *sc
     if (!log_query->has_last)
         return;
     if (log_query->newest_first)
-        scan->end_ns = log_query->last.ts_ns + 1;
+        scan->end_ns = log_query->last.ts_ns < INT64_MAX ? log_query->last.ts_ns + 1 : INT64_MAX;
     else
         scan->start_ns = log_query->last.ts_ns;
 }

@@ -1,0 +1,132 @@
+"""The program `cordwood` against a real ingester."""
+import json
+import os
+import pty
+import subprocess
+import time
+
+import pytest
+
+from programs import CLI, NS, cli
+
+T = 1767571200 * NS                          # 2026-01-05T00:00:00Z
+RANGE = ("--from", "2026-01-05T00:00:00Z", "--to", "2026-01-05T01:00:00Z")
+
+
+@pytest.fixture
+def shop(ingester):
+    """2,500 entries of two streams, one a second; five of one time at the end."""
+    ingester.push([({"app": "shop", "host": "h%d" % h}, [(T + i * NS, "line %04d" % i) for i in range(2500) if i % 2 == h]) for h in (0, 1)])
+    ingester.push([({"app": "same"}, [(T, "same %d" % i) for i in range(5)])])
+    return ingester
+
+
+def out(done, status=0):
+    assert done.returncode == status, done
+    return done.stdout.decode().splitlines()
+
+
+def test_query_prints_newest_first_with_time_labels_and_line(shop):
+    done = cli("query", *RANGE, "--limit", "2", "-z", "UTC", '{app="shop"}', server=shop)
+    assert out(done) == ['2026-01-05T00:41:39Z {host="h1"} line 2499', '2026-01-05T00:41:38Z {host="h0"} line 2498']
+    assert b'Common labels: {app="shop"}' in done.stderr
+    assert cli("query", *RANGE, "-q", '{app="shop"}', server=shop).stderr == b""
+
+
+def test_limits_above_a_page_and_no_limit_at_all_lose_and_repeat_nothing(shop):
+    want = ["line %04d" % i for i in range(2500)]
+    for batch in ("1000", "7", "5000"):
+        assert out(cli("query", *RANGE, "-o", "raw", "--limit", "0", "--batch", batch, "--forward", '{app="shop"}', server=shop)) == want
+    assert out(cli("query", *RANGE, "-o", "raw", "--limit", "0", '{app="shop"}', server=shop)) == want[::-1]
+    assert out(cli("query", *RANGE, "-o", "raw", "--limit", "1500", "--batch", "400", '{app="shop"}', server=shop)) == want[::-1][:1500]
+    assert sorted(out(cli("query", *RANGE, "-o", "raw", "--limit", "0", "--batch", "2", '{app="same"}', server=shop))) == ["same %d" % i for i in range(5)]
+
+
+def test_jsonl_labels_and_colours(shop):
+    row = json.loads(out(cli("query", *RANGE, "-o", "jsonl", "--limit", "1", "-z", "UTC", '{app="shop"}', server=shop))[0])
+    assert row == {"labels": {"app": "shop", "host": "h1"}, "line": "line 2499", "timestamp": "2026-01-05T00:41:39Z"}
+    assert out(cli("query", *RANGE, "--limit", "1", "--no-labels", "-z", "UTC", '{app="shop"}', server=shop)) == ["2026-01-05T00:41:39Z line 2499"]
+    assert '{app="shop"}' in out(cli("query", *RANGE, "--limit", "1", "--include-label", "app", '{app="shop"}', server=shop))[0]
+    assert "host" not in out(cli("query", *RANGE, "--limit", "1", "--exclude-label", "host", '{app="shop"}', server=shop))[0]
+    assert b"\033[" in cli("query", *RANGE, "--limit", "1", "--colored-output", "always", '{app="shop"}', server=shop).stdout
+
+
+@pytest.mark.parametrize("no_color,coloured", [(None, True), ("1", False)])
+def test_a_terminal_gets_colours_unless_no_color_is_set(shop, no_color, coloured):
+    master, slave = pty.openpty()
+    env = {k: v for k, v in os.environ.items() if k != "NO_COLOR"}
+    env.update({"CORDWOOD_ADDR": shop.url}, **({"NO_COLOR": no_color} if no_color else {}))
+    subprocess.run([CLI, "query", *RANGE, "--limit", "1", "-q", '{app="shop"}'], stdout=slave, check=True, env=env)
+    os.close(slave)
+    text = os.read(master, 65536)
+    os.close(master)
+    assert (b"\033[" in text) == coloured
+
+
+def test_metric_queries_print_json(shop):
+    matrix = json.loads(cli("query", *RANGE, "--step", "30m", 'sum(count_over_time({app="shop"}[1h]))', server=shop).stdout)
+    assert matrix[0]["values"][-1][1] == "2500"
+    vector = json.loads(cli("instant-query", "--now", "2026-01-05T01:00:00Z", 'sum(count_over_time({app="shop"}[1h]))', server=shop).stdout)
+    assert vector[0]["value"][1] == "2500" or vector[0]["value"][1] == "2499"      # (t - 1h, t] leaves out the first
+    assert cli("instant-query", 'sum(count_over_time({app="none"}[1h]))', server=shop).returncode == 1
+    assert cli("instant-query", '{app="shop"}', server=shop).returncode == 3
+
+
+def test_labels_series_and_stats(shop):
+    assert out(cli("labels", *RANGE, server=shop)) == ["app", "host"]
+    assert out(cli("labels", *RANGE, "host", server=shop)) == ["h0", "h1"]
+    assert out(cli("labels", *RANGE, "nothing", server=shop), 1) == []
+    assert sorted(out(cli("series", *RANGE, '{app="shop"}', server=shop))) == ['{app="shop", host="h0"}', '{app="shop", host="h1"}']
+    assert json.loads(cli("stats", *RANGE, '{app="shop"}', server=shop).stdout)["streams"] == 2
+    assert cli("stats", *RANGE, '{app="none"}', server=shop).returncode == 1
+
+
+def test_export_of_any_bytes(ingester):
+    import cramjam
+    line = bytes(range(256)).replace(b"\n", b"")
+    entry = b"\x0a\x06\x08" + b"\x80\x8c\xec\xca\x06" + b"\x12" + bytes([len(line) & 127 | 128, len(line) >> 7]) + line     # Timestamp{1767571200 s}
+    labels = b'{app="bytes"}'
+    stream = b"\x0a" + bytes([len(labels)]) + labels + b"\x12" + bytes([len(entry) & 127 | 128, len(entry) >> 7]) + entry
+    body = b"\x0a" + bytes([len(stream) & 127 | 128, len(stream) >> 7]) + stream
+    status, text = ingester.ask("POST", "/loki/api/v1/push", body=bytes(cramjam.snappy.compress_raw(body)), headers={"Content-Type": "application/x-protobuf"})
+    assert status == 204, text
+    found = cli("export", "--from", "0", "-o", "raw", '{app="bytes"}', server=ingester)
+    assert found.returncode == 0 and found.stdout == line + b"\n", found
+    assert "line_b64" in json.loads(cli("export", "--from", "0", '{app="bytes"}', server=ingester).stdout)
+    assert cli("export", "--from", "0", '{app="none"}', server=ingester).returncode == 1
+    assert cli("export", "--from", "0", '{app="none', server=ingester).returncode == 3
+
+
+def test_push_from_files_and_standard_input(ingester, tmp_path):
+    (tmp_path / "a.log").write_bytes(b"one\ntwo\n\nno newline at the end")
+    assert cli("push", "--label", "job=a", str(tmp_path / "a.log"), server=ingester).returncode == 0
+    assert cli("push", "-l", "job=b", "-l", "x=y", server=ingester, stdin=b"from stdin\n").returncode == 0
+    assert out(cli("query", "--forward", "-o", "raw", '{job="a"}', server=ingester)) == ["one", "two", "", "no newline at the end"]
+    assert out(cli("query", "-o", "raw", '{job="b", x="y"}', server=ingester)) == ["from stdin"]
+    assert cli("push", server=ingester, stdin=b"x\n").returncode == 2
+    assert cli("push", "--label", "job=a", str(tmp_path / "none.log"), server=ingester).returncode == 3
+    many = b"".join(b"%06d %s\n" % (i, b"x" * 100) for i in range(30000))
+    assert cli("push", "--label", "job=many", server=ingester, stdin=many).returncode == 0
+    assert ingester.count('{job="many"}') == 30000
+
+
+def test_times_of_every_kind(shop):
+    now = time.time_ns()
+    shop.push([({"app": "now"}, [(now - 30 * NS, "recent")])])
+    for times in (("--since", "1m"), ("--from", "1m"), ("--from", str(now - 60 * NS), "--to", str(now)), ("--from", "2h", "--to", "10s")):
+        assert out(cli("query", *times, "-o", "raw", '{app="now"}', server=shop)) == ["recent"], times
+    assert out(cli("query", "--since", "10s", "-o", "raw", '{app="now"}', server=shop), 1) == []
+    assert cli("query", "--from", "yesterdayish", '{app="now"}', server=shop).returncode == 2
+
+
+def test_fmt_help_version_and_man_pages():
+    assert out(cli("fmt", '{ app = "x" }|="a"')) == ['{app="x"} |= "a"']
+    assert b"instant-query" in cli("--help").stdout and b"--limit" in cli("query", "--help").stdout
+    assert cli("--version").returncode == 0
+    assert cli("--man").stdout.startswith(b".TH")
+
+
+def test_a_closed_pipe_ends_in_silence(shop):
+    done = subprocess.run("%s query --from 2026-01-05T00:00:00Z --to 2026-01-05T01:00:00Z --limit 0 '{app=\"shop\"}' | head -1" % CLI,
+                          shell=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env={**os.environ, "CORDWOOD_ADDR": shop.url})
+    assert done.returncode == 0 and b"rror" not in done.stderr

@@ -1,0 +1,64 @@
+#include "ingester/ingester_metrics.h"
+
+#include "ingester/store.h"
+
+const struct cw_metric_def cw_ingester_metric_defs[CW_M_NMETRICS] = {
+    [CW_M_REQUESTS] = {"cordwood_http_requests_total", CW_METRIC_COUNTER, "HTTP requests by route and status.", .labels = {"route", "status"}},
+    [CW_M_REQUEST_SECONDS] = {"cordwood_http_request_seconds", CW_METRIC_HISTOGRAM, "Time to answer a request.", .labels = {"route"}, CW_METRIC_SECONDS},
+    [CW_M_RECEIVED_BYTES] = {"cordwood_received_bytes_total", CW_METRIC_COUNTER, "Bytes of push bodies as received.", .labels = {"tenant"}},
+    [CW_M_RECEIVED_LINES] = {"cordwood_received_lines_total", CW_METRIC_COUNTER, "Entries stored.", .labels = {"tenant"}},
+    [CW_M_RECEIVED_LINE_BYTES] = {"cordwood_received_line_bytes_total", CW_METRIC_COUNTER, "Bytes of the lines of entries stored.", .labels = {"tenant"}},
+    [CW_M_DISCARDED] = {"cordwood_discarded_entries_total", CW_METRIC_COUNTER, "Entries that were not stored, by reason.", .labels = {"reason", "tenant"}},
+    [CW_M_DELIVERY_REFUSED] = {"cordwood_deliveries_refused_total", CW_METRIC_COUNTER,
+                               "Pushes of shippers whose range or session did not fit (they cut or ask again), and repeats.", .labels = {"reason"}},
+    [CW_M_HEAD_BYTES] = {"cordwood_head_bytes", CW_METRIC_GAUGE, "Memory of entries that are in no part yet."},
+    [CW_M_HEAD_STREAMS] = {"cordwood_head_streams", CW_METRIC_GAUGE, "Streams with such entries."},
+    [CW_M_HEAD_ENTRIES] = {"cordwood_head_entries", CW_METRIC_GAUGE, "Entries that are in no part yet."},
+    [CW_M_PENDING_BYTES] = {"cordwood_pending_bytes", CW_METRIC_GAUGE, "Memory of pushes that wait for the log."},
+    [CW_M_MEMORY_BYTES] = {"cordwood_head_memory_limit_bytes", CW_METRIC_GAUGE, "The budget of head and pending pushes."},
+    [CW_M_WAL_BYTES] = {"cordwood_wal_bytes", CW_METRIC_GAUGE, "Size of the write-ahead log."},
+    [CW_M_WAL_SEGMENTS] = {"cordwood_wal_segments", CW_METRIC_GAUGE, "Segments of the write-ahead log."},
+    [CW_M_WAL_SYNCS] = {"cordwood_wal_syncs_total", CW_METRIC_COUNTER, "Syncs of the log; each serves all pushes that wait."},
+    [CW_M_WAL_SYNC_SECONDS] = {"cordwood_wal_sync_seconds_total", CW_METRIC_COUNTER, "Time spent in them.", .scale = 1e9},
+    [CW_M_WAL_FAILURES] = {"cordwood_wal_failures_total", CW_METRIC_COUNTER, "Groups of pushes refused because the log could not be written."},
+    [CW_M_WAL_BAD] = {"cordwood_wal_bad_total", CW_METRIC_COUNTER, "Places of the log that were bad at replay; copies are in quarantine/."},
+    [CW_M_REPLAYED] = {"cordwood_wal_replayed_entries_total", CW_METRIC_COUNTER, "Entries that the start took from the log."},
+    [CW_M_FLUSHES] = {"cordwood_flushes_total", CW_METRIC_COUNTER, "Generations of the head written into parts."},
+    [CW_M_FLUSH_FAILURES] = {"cordwood_flush_failures_total", CW_METRIC_COUNTER, "Flushes that failed and were or will be tried again."},
+    [CW_M_MARKS] = {"cordwood_source_marks", CW_METRIC_GAUGE, "Marks of shippers' sources."},
+    [CW_M_MARKS_FORGOTTEN] = {"cordwood_source_marks_forgotten_total", CW_METRIC_COUNTER, "Marks dropped after sources.forget of silence."},
+    [CW_M_PARTS] = {"cordwood_parts", CW_METRIC_GAUGE, "Parts on disk."},
+    [CW_M_PARTS_BYTES] = {"cordwood_parts_bytes", CW_METRIC_GAUGE, "Their size."},
+    [CW_M_PARTS_RAW_BYTES] = {"cordwood_parts_raw_bytes", CW_METRIC_GAUGE, "Bytes of the lines in them."},
+    [CW_M_PARTS_ENTRIES] = {"cordwood_parts_entries", CW_METRIC_GAUGE, "Entries in them."},
+    [CW_M_BAD_BLOCKS] = {"cordwood_bad_blocks_total", CW_METRIC_COUNTER, "Blocks whose bytes failed their checksum."},
+    [CW_M_BAD_PARTS] = {"cordwood_bad_parts_total", CW_METRIC_COUNTER, "Parts set aside in quarantine/."},
+    [CW_M_MERGES] = {"cordwood_merges_total", CW_METRIC_COUNTER, "Merges of parts."},
+    [CW_M_MERGE_FAILURES] = {"cordwood_merge_failures_total", CW_METRIC_COUNTER, "Merges that failed."},
+    [CW_M_READY] = {"cordwood_ready", CW_METRIC_GAUGE, "1 when the log is replayed and pushes are taken."},
+};
+
+void cw_ingester_metrics_collect(struct cw_metrics *metrics, void *arg)
+{
+    struct cw_store *store = arg;
+    struct cw_store_counts c;
+    cw_store_count(store, &c);
+    const struct {
+        enum cw_ingester_metric idx;
+        uint64_t value;
+    } values[] = {
+        {CW_M_HEAD_BYTES, c.head_bytes}, {CW_M_HEAD_STREAMS, c.head_streams}, {CW_M_HEAD_ENTRIES, c.head_entries},
+        {CW_M_PENDING_BYTES, c.pending_bytes}, {CW_M_MEMORY_BYTES, c.memory_bytes}, {CW_M_WAL_BYTES, c.wal_bytes},
+        {CW_M_WAL_SEGMENTS, c.wal_segments}, {CW_M_WAL_SYNCS, c.wal_syncs}, {CW_M_WAL_SYNC_SECONDS, c.wal_sync_ns},
+        {CW_M_WAL_FAILURES, c.wal_failures}, {CW_M_WAL_BAD, c.wal_bad_frames}, {CW_M_REPLAYED, c.replayed_entries},
+        {CW_M_FLUSHES, c.flushes}, {CW_M_FLUSH_FAILURES, c.flush_failures}, {CW_M_MARKS, c.marks},
+        {CW_M_MARKS_FORGOTTEN, c.marks_forgotten}, {CW_M_PARTS, c.parts.parts}, {CW_M_PARTS_BYTES, c.parts.bytes},
+        {CW_M_PARTS_RAW_BYTES, c.parts.raw_bytes}, {CW_M_PARTS_ENTRIES, c.parts.entries},
+        {CW_M_BAD_BLOCKS, c.parts.bad_blocks}, {CW_M_BAD_PARTS, c.parts.bad_parts}, {CW_M_MERGES, c.merges.merges},
+        {CW_M_MERGE_FAILURES, c.merges.failed}, {CW_M_READY, cw_store_ready(store, NULL)},
+    };
+    for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
+        struct cw_metric *metric = cw_metrics_child(metrics, values[i].idx, NULL);
+        cw_metric_set(metric, (int64_t)values[i].value);
+    }
+}

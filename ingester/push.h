@@ -1,0 +1,29 @@
+/*
+ * push.h (ingester) - POST /loki/api/v1/push and /api/prom/push: from an HTTP body to an answer after the fsync.
+ *
+ *   server thread: tenant, decompress, decode, limits --op--> WAL thread: marks, duplicates, log, head -> fsync -> answer
+ *
+ * A push without a delivery stores what its limits allow and names the first entry that they do not (400); a push with one
+ * is stored whole or refused whole (common/wire/delivery.h).
+ *
+ * Ownership  Borrows what is in the options; it outlives the server.
+ * Threads    Handlers run on the server's threads.
+ */
+#ifndef CW_INGESTER_PUSH_H
+#define CW_INGESTER_PUSH_H
+#include "common/metrics/metrics.h"
+#include "common/net/http_server.h"
+#include "ingester/store.h"
+#include "ingester/tenants.h"
+
+struct cw_ingester {
+    struct cw_store *store;
+    struct cw_tenants *tenants;
+    struct cw_metrics *metrics;
+    struct cw_querier *querier;   /* for its metrics; NULL without */
+};
+
+/* ctx: struct cw_ingester. */
+void cw_push_handle(struct cw_http_request *request, void *ctx);
+
+#endif

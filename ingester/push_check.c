@@ -1,0 +1,212 @@
+#include "ingester/push_check.h"
+
+#include "common/base/clock.h"
+#include "common/wire/push_resolve.h"
+
+const char *const cw_discard_names[CW_DISCARD_NREASONS] = {
+    [CW_DISCARD_LABELS] = "invalid_labels",      [CW_DISCARD_TOO_OLD] = "greater_than_max_sample_age",
+    [CW_DISCARD_TOO_NEW] = "too_far_in_future",  [CW_DISCARD_LINE_TOO_LONG] = "line_too_long",
+    [CW_DISCARD_METADATA] = "structured_metadata", [CW_DISCARD_DUPLICATE] = "duplicate",
+};
+
+struct check {
+    const struct cw_ingester_limits *limits;
+    int64_t oldest_ns, newest_ns;
+    struct cw_arena *arena;
+    struct cw_push_checked *out;
+};
+
+/* `{a="b"}` as Loki quotes the stream in its texts. */
+static struct cw_str stream_text(struct check *check, const struct cw_push_stream *stream)
+{
+    struct cw_buf text;
+    cw_buf_init(&text, 64u << 20);
+    cw_labels_format(stream->labels, &text);
+    struct cw_str copy = cw_arena_dup(check->arena, cw_buf_str(&text));
+    cw_buf_fini(&text);
+    return copy;
+}
+
+static struct cw_str time_text(struct check *check, int64_t ns)
+{
+    struct cw_buf text;
+    cw_buf_init(&text, 64);
+    cw_time_format_rfc3339(ns, &text);
+    struct cw_str copy = cw_arena_dup(check->arena, cw_buf_str(&text));
+    cw_buf_fini(&text);
+    return copy;
+}
+
+static void discard(struct check *check, enum cw_discard reason, size_t n, struct cw_str text)
+{
+    check->out->changed = true;
+    check->out->ndiscarded[reason] += n;
+    if (check->out->first.len == 0)
+        check->out->first = text;
+}
+
+/* The first is worth a sentence, the rest only a count: making texts for a million bad entries would be an attack. */
+#define DISCARD(check, reason, n, ...) \
+    discard((check), (reason), (n), (check)->out->first.len ? CW_STR_NONE : cw_arena_printf((check)->arena, __VA_ARGS__))
+
+static bool labels_good(struct check *check, const struct cw_push_stream *stream)
+{
+    const struct cw_ingester_limits *limits = check->limits;
+    if (stream->labels.n == 0) {
+        DISCARD(check, CW_DISCARD_LABELS, stream->nentries, "error at least one label pair is required per stream");
+        return false;
+    }
+    if (stream->labels.n > (size_t)limits->max_label_names_per_series) {
+        DISCARD(check, CW_DISCARD_LABELS, stream->nentries, "entry for stream '%.*s' has %zu label names; limit %lld",
+                CW_STR_ARG(stream_text(check, stream)), stream->labels.n, (long long)limits->max_label_names_per_series);
+        return false;
+    }
+    for (size_t i = 0; i < stream->labels.n; i++) {
+        const struct cw_label *label = &stream->labels.items[i];
+        bool name = label->name.len > (size_t)limits->max_label_name_length;
+        if (!name && label->value.len <= (size_t)limits->max_label_value_length)
+            continue;
+        DISCARD(check, CW_DISCARD_LABELS, stream->nentries, "stream '%.*s' has label %s too long: '%.*s'",
+                CW_STR_ARG(stream_text(check, stream)), name ? "name" : "value", CW_STR_ARG(name ? label->name : label->value));
+        return false;
+    }
+    return true;
+}
+
+static bool time_good(struct check *check, const struct cw_push_stream *stream, const struct cw_push_entry *entry)
+{
+    if (entry->ts_ns == CW_PUSH_TS_NONE || entry->ts_ns < check->oldest_ns) {
+        if (check->out->first.len == 0) {
+            struct cw_str when = entry->ts_ns == CW_PUSH_TS_NONE ? CW_STR("0001-01-01T00:00:00Z") : time_text(check, entry->ts_ns);
+            /* Loki tells the limit to the second. */
+            int64_t oldest_ns = check->oldest_ns / CW_NS_PER_S * CW_NS_PER_S;
+            DISCARD(check, CW_DISCARD_TOO_OLD, 1, "entry for stream '%.*s' has timestamp too old: %.*s, oldest acceptable timestamp is: %.*s",
+                    CW_STR_ARG(stream_text(check, stream)), CW_STR_ARG(when), CW_STR_ARG(time_text(check, oldest_ns)));
+        } else {
+            discard(check, CW_DISCARD_TOO_OLD, 1, CW_STR_NONE);
+        }
+        return false;
+    }
+    if (entry->ts_ns > check->newest_ns) {
+        DISCARD(check, CW_DISCARD_TOO_NEW, 1, "entry for stream '%.*s' has timestamp too new: %.*s",
+                CW_STR_ARG(stream_text(check, stream)), CW_STR_ARG(time_text(check, entry->ts_ns)));
+        return false;
+    }
+    return true;
+}
+
+static bool metadata_good(struct check *check, const struct cw_push_stream *stream, const struct cw_push_entry *entry)
+{
+    const struct cw_ingester_limits *limits = check->limits;
+    size_t bytes = 0;
+    if (entry->nmetadata == 0)
+        return true;
+    if (!limits->allow_structured_metadata) {
+        DISCARD(check, CW_DISCARD_METADATA, 1,
+                "stream '%.*s' includes structured metadata, but this feature is disallowed. Please see "
+                "`limits_config.allow_structured_metadata` or contact your Loki administrator to enable it.",
+                CW_STR_ARG(stream_text(check, stream)));
+        return false;
+    }
+    for (size_t i = 0; i < entry->nmetadata; i++)
+        bytes += entry->metadata[i].name.len + entry->metadata[i].value.len;
+    if (limits->max_structured_metadata_size > 0 && bytes > (size_t)limits->max_structured_metadata_size) {
+        DISCARD(check, CW_DISCARD_METADATA, 1,
+                "stream '%.*s' has structured metadata too large: '%zu' bytes, limit: '%lld' bytes. Please see "
+                "`limits_config.max_structured_metadata_size` or contact your Loki administrator to increase it.",
+                CW_STR_ARG(stream_text(check, stream)), bytes, (long long)limits->max_structured_metadata_size);
+        return false;
+    }
+    if (limits->max_structured_metadata_entries_count > 0 && entry->nmetadata > (size_t)limits->max_structured_metadata_entries_count) {
+        DISCARD(check, CW_DISCARD_METADATA, 1,
+                "stream '%.*s' has too many structured metadata labels: '%u', limit: '%lld'. Please see "
+                "`limits_config.max_structured_metadata_entries_count` or contact your Loki administrator to increase it.",
+                CW_STR_ARG(stream_text(check, stream)), entry->nmetadata, (long long)limits->max_structured_metadata_entries_count);
+        return false;
+    }
+    return true;
+}
+
+static bool entry_good(struct check *check, const struct cw_push_stream *stream, struct cw_push_entry *entry)
+{
+    const struct cw_ingester_limits *limits = check->limits;
+    if (!time_good(check, stream, entry))
+        return false;
+    if (limits->max_line_size > 0 && entry->line.len > (size_t)limits->max_line_size) {
+        if (limits->max_line_size_truncate) {
+            entry->line.len = (size_t)limits->max_line_size;
+            check->out->changed = true;
+        } else {
+            DISCARD(check, CW_DISCARD_LINE_TOO_LONG, 1,
+                    "max entry size '%lld' bytes exceeded for stream '%.*s' while adding an entry with length '%zu' bytes",
+                    (long long)limits->max_line_size, CW_STR_ARG(stream_text(check, stream)), entry->line.len);
+            return false;
+        }
+    }
+    return metadata_good(check, stream, entry);
+}
+
+/* Entries that are not taken leave the array. */
+static void check_entries(struct check *check, struct cw_push_stream *stream)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < stream->nentries; i++) {
+        struct cw_push_entry *entry = &stream->entries[i];
+        if (!entry_good(check, stream, entry))
+            continue;
+        cw_push_resolve_metadata(entry, check->arena);
+        if (kept != i)
+            stream->entries[kept] = *entry;
+        kept++;
+    }
+    stream->nentries = kept;
+}
+
+/* Labels that do not parse cost the whole push in Loki; a name that is there twice only its stream. */
+static bool stream_good(struct check *check, struct cw_push_stream *stream, struct cw_hash128 *id)
+{
+    struct cw_err why = {0};
+    if (cw_push_resolve_labels(stream, check->arena, id, &why) < 0) {
+        struct cw_str text = cw_arena_dup(check->arena, cw_str_of(why.text));
+        if (cw_str_find(text, CW_STR("duplicate label name")) < 0)
+            check->out->refused = true;
+        discard(check, CW_DISCARD_LABELS, stream->nentries, text);
+        return false;
+    }
+    return labels_good(check, stream);
+}
+
+static int64_t before(int64_t ns, int64_t span_ns)
+{
+    int64_t at;
+    return __builtin_sub_overflow(ns, span_ns, &at) ? INT64_MIN : at;
+}
+
+void cw_push_check(struct cw_push *push, const struct cw_ingester_limits *limits, int64_t now_ns, struct cw_arena *arena,
+                   struct cw_push_checked *out)
+{
+    *out = (struct cw_push_checked){.ids = CW_ARENA_ARRAY(arena, struct cw_hash128, push->nstreams)};
+    struct check check = {.limits = limits, .arena = arena, .out = out, .oldest_ns = INT64_MIN};
+    if (limits->reject_old_samples)
+        check.oldest_ns = before(now_ns, limits->reject_old_samples_max_age_ns);
+    if (__builtin_add_overflow(now_ns, limits->creation_grace_period_ns, &check.newest_ns))
+        check.newest_ns = INT64_MAX;
+    size_t kept = 0;
+    push->nentries = 0;
+    push->line_bytes = 0;
+    for (size_t i = 0; i < push->nstreams && !out->refused; i++) {
+        struct cw_push_stream *stream = &push->streams[i];
+        if (stream->nentries == 0 || !stream_good(&check, stream, &out->ids[kept]))
+            continue;
+        check_entries(&check, stream);
+        push->nentries += stream->nentries;
+        for (size_t e = 0; e < stream->nentries; e++)
+            push->line_bytes += stream->entries[e].line.len;
+        if (kept != i)
+            push->streams[kept] = *stream;
+        kept += stream->nentries > 0;
+    }
+    push->nstreams = kept;
+    if (out->refused)
+        push->nstreams = push->nentries = 0;
+}

@@ -1,0 +1,77 @@
+#include "ingester/routes.h"
+
+#include "common/base/limits.h"
+#include "common/wire/delivery.h"
+#include "ingester/delivery_routes.h"
+#include "ingester/push.h"
+#include "querier/querier.h"
+
+/* A body of Prometheus text: some thousand series at most (cw_metric_def.max_children). */
+#define METRICS_BYTES_MAX (64u << 20)
+
+static void respond(struct cw_http_request *request, int status, const char *type, const char *text)
+{
+    struct cw_buf body;
+    cw_buf_init(&body, 1 << 16);
+    cw_buf_addz(&body, text);
+    cw_http_respond(request, status, type, &body);
+    cw_buf_fini(&body);
+}
+
+static void handle_ready(struct cw_http_request *request, void *ctx)
+{
+    struct cw_ingester *ingester = ctx;
+    struct cw_err why = {0};
+    if (cw_store_ready(ingester->store, &why))
+        respond(request, 200, "text/plain; charset=utf-8", "ready\n");
+    else
+        cw_http_respond_err(request, &why);
+}
+
+static void handle_metrics(struct cw_http_request *request, void *ctx)
+{
+    struct cw_ingester *ingester = ctx;
+    struct cw_buf body;
+    cw_buf_init(&body, METRICS_BYTES_MAX);
+    cw_metrics_render(ingester->metrics, &body);
+    if (ingester->querier)
+        cw_querier_metrics(ingester->querier, &body);
+    cw_http_respond(request, 200, "text/plain; version=0.0.4; charset=utf-8", &body);
+    cw_buf_fini(&body);
+}
+
+static void handle_buildinfo(struct cw_http_request *request, void *ctx)
+{
+    (void)ctx;
+    respond(request, 200, "application/json",
+            "{\"version\":\"" CW_VERSION "\",\"revision\":\"\",\"branch\":\"\",\"buildUser\":\"\",\"buildDate\":\"\",\"goVersion\":\"\"}");
+}
+
+static void flush_done(void *arg, int rc, const struct cw_err *err)
+{
+    struct cw_http_request *request = arg;
+    if (rc < 0)
+        cw_http_respond_err(request, err);
+    else
+        cw_http_respond(request, 204, NULL, NULL);
+}
+
+static void handle_flush(struct cw_http_request *request, void *ctx)
+{
+    struct cw_ingester *ingester = ctx;
+    struct cw_err err = {0};
+    if (cw_store_flush(ingester->store, flush_done, request, &err) < 0)
+        cw_http_respond_err(request, &err);
+}
+
+const struct cw_http_route cw_ingester_routes[] = {
+    {CW_HTTP_POST, "/loki/api/v1/push", cw_push_handle, CW_LIMIT_PUSH_BODY_BYTES, "Store entries (Loki's protobuf or JSON)."},
+    {CW_HTTP_POST, "/api/prom/push", cw_push_handle, CW_LIMIT_PUSH_BODY_BYTES, "The same under Loki's first name."},
+    {CW_HTTP_POST, CW_DELIVERY_SOURCES_PATH, cw_delivery_ask_handle, CW_DELIVERY_ASK_BYTES, "A shipper asks for the marks of its sources."},
+    {CW_HTTP_GET, CW_DELIVERY_SOURCES_PATH, cw_delivery_list_handle, 0, "How far each source of each shipper is stored."},
+    {CW_HTTP_GET, "/ready", handle_ready, 0, "200 when pushes are taken and the log is replayed."},
+    {CW_HTTP_GET, "/metrics", handle_metrics, 0, "The server's own metrics, as Prometheus text."},
+    {CW_HTTP_GET, "/loki/api/v1/status/buildinfo", handle_buildinfo, 0, "The version."},
+    {CW_HTTP_POST | CW_HTTP_GET, "/flush", handle_flush, 1024, "Write the head into parts and run due merges; answers when done."},
+    {0, NULL, NULL, 0, NULL},
+};

@@ -1,0 +1,118 @@
+#include "ingester/tenants.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+
+#include "common/base/arena.h"
+#include "common/base/assert.h"
+#include "common/base/limits.h"
+
+struct cw_tenants {
+    bool auth_enabled;
+    uint64_t query_memory_bytes;
+    pthread_rwlock_t lock;
+    struct cw_ingester_config *config;
+};
+
+struct cw_tenants *cw_tenants_new(struct cw_ingester_config *config)
+{
+    struct cw_tenants *tenants = cw_mem_new(sizeof(*tenants));
+    tenants->auth_enabled = config->auth_enabled;
+    /* Half of the budget is the head's; two queries may take the other. */
+    tenants->query_memory_bytes = cw_ingester_memory(config) / 4;
+    tenants->config = config;
+    pthread_rwlock_init(&tenants->lock, NULL);
+    return tenants;
+}
+
+void cw_tenants_free(struct cw_tenants **tenants)
+{
+    if (!*tenants)
+        return;
+    pthread_rwlock_destroy(&(*tenants)->lock);
+    cw_ingester_config_free(&(*tenants)->config);
+    free(*tenants);
+    *tenants = NULL;
+}
+
+void cw_tenants_reload(struct cw_tenants *tenants, struct cw_ingester_config *config)
+{
+    pthread_rwlock_wrlock(&tenants->lock);
+    struct cw_ingester_config *old = tenants->config;
+    tenants->config = config;
+    pthread_rwlock_unlock(&tenants->lock);
+    cw_ingester_config_free(&old);
+}
+
+static bool name_char(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || (c != '\0' && strchr("!-_.*'()", c));
+}
+
+static int check_name(struct cw_str name, struct cw_err *err)
+{
+    for (size_t i = 0; i < name.len; i++)
+        if (!name_char(name.ptr[i]))
+            return cw_err_set(err, CW_E_INVALID, "tenant ID '%.*s' contains unsupported character '%c'", CW_STR_ARG(name), name.ptr[i]);
+    if (name.len > CW_LIMIT_TENANT_BYTES)
+        return cw_err_set(err, CW_E_INVALID, "tenant ID is too long: max %d characters", CW_LIMIT_TENANT_BYTES);
+    if (cw_str_eqz(name, ".") || cw_str_eqz(name, ".."))
+        return cw_err_set(err, CW_E_INVALID, "tenant ID is '.' or '..'");
+    return 0;
+}
+
+int cw_tenants_of(const struct cw_tenants *tenants, const struct cw_http_request *request, struct cw_str *out, struct cw_err *err)
+{
+    *out = CW_STR(CW_TENANT_ANONYMOUS);
+    if (!tenants->auth_enabled)
+        return 0;
+    *out = cw_http_header(request, "X-Scope-OrgID");
+    if (out->len == 0)
+        return cw_err_set(err, CW_E_UNAUTHORIZED, "no org id");
+    return check_name(*out, err);
+}
+
+void cw_tenants_limits(struct cw_tenants *tenants, struct cw_str tenant, struct cw_ingester_limits *out)
+{
+    pthread_rwlock_rdlock(&tenants->lock);
+    const struct cw_ingester_config *config = tenants->config;
+    const struct cw_ingester_limits *items = config->overrides.items;
+    *out = config->limits;
+    for (size_t i = 0; i < config->overrides.n; i++)
+        if (cw_str_eq(config->overrides.names[i], tenant))
+            *out = items[i];
+    pthread_rwlock_unlock(&tenants->lock);
+}
+
+bool cw_tenants_querier_tenant(void *ctx, struct cw_http_request *request, struct cw_str *tenant_out)
+{
+    struct cw_err err = {0};
+    if (cw_tenants_of(ctx, request, tenant_out, &err) == 0)
+        return true;
+    cw_http_respond_err(request, &err);
+    return false;
+}
+
+void cw_tenants_querier_limits(void *ctx, struct cw_str tenant, struct cw_query_limits *out)
+{
+    struct cw_tenants *tenants = ctx;
+    struct cw_ingester_limits limits;
+    cw_tenants_limits(tenants, tenant, &limits);
+    cw_query_limits_default(out);
+    out->max_entries_limit_per_query = (uint32_t)limits.max_entries_limit_per_query;
+    out->max_query_series = (uint32_t)limits.max_query_series;
+    out->max_streams_matchers_per_query = (uint32_t)limits.max_streams_matchers_per_query;
+    out->max_query_length_ns = limits.max_query_length_ns;
+    out->max_query_lookback_ns = limits.max_query_lookback_ns;
+    out->max_query_range_ns = limits.max_query_range_ns;
+    out->query_timeout_ns = limits.query_timeout_ns;
+    out->volume_enabled = limits.volume_enabled;
+    out->query_memory_bytes = tenants->query_memory_bytes;
+}
+
+int64_t cw_tenants_retention_ns(void *ctx, struct cw_str tenant)
+{
+    struct cw_ingester_limits limits;
+    cw_tenants_limits(ctx, tenant, &limits);
+    return limits.retention_period_ns;
+}

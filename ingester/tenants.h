@@ -1,0 +1,32 @@
+/*
+ * tenants.h - whose request is it, and what may that tenant do?
+ *
+ * Threads    Any; limits are replaced by a reload.
+ * Source     Loki's rules for tenant names (letters, digits, !-_.*'(), at most 150 bytes, neither "." nor "..").
+ */
+#ifndef CW_INGESTER_TENANTS_H
+#define CW_INGESTER_TENANTS_H
+#include "common/base/err.h"
+#include "common/net/http_server.h"
+#include "ingester/ingester_config.h"
+#include "querier/querier.h"
+
+#define CW_TENANT_ANONYMOUS "fake"
+
+struct cw_tenants;
+/* Takes the config. */
+struct cw_tenants *cw_tenants_new(struct cw_ingester_config *config);
+void cw_tenants_free(struct cw_tenants **tenants);
+/* The limits of `config` from now on; takes it. What else it says needs a restart. */
+void cw_tenants_reload(struct cw_tenants *tenants, struct cw_ingester_config *config);
+
+/* The tenant of a request; borrowed from the request. CW_E_UNAUTHORIZED, CW_E_INVALID. */
+int cw_tenants_of(const struct cw_tenants *tenants, const struct cw_http_request *request, struct cw_str *out, struct cw_err *err) CW_MUST_USE;
+void cw_tenants_limits(struct cw_tenants *tenants, struct cw_str tenant, struct cw_ingester_limits *out);
+
+/* For the querier and retention; ctx is the cw_tenants. */
+bool cw_tenants_querier_tenant(void *ctx, struct cw_http_request *request, struct cw_str *tenant_out);
+void cw_tenants_querier_limits(void *ctx, struct cw_str tenant, struct cw_query_limits *out);
+int64_t cw_tenants_retention_ns(void *ctx, struct cw_str tenant);
+
+#endif

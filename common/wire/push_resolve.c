@@ -51,6 +51,8 @@ int cw_push_resolve(struct cw_push *push, struct cw_arena *arena, struct cw_hash
     struct cw_hash128 *ids = CW_ARENA_ARRAY(arena, struct cw_hash128, push->nstreams);
     for (size_t i = 0; i < push->nstreams; i++) {
         struct cw_push_stream *stream = &push->streams[i];
+        if (stream->nentries == 0)
+            continue; /* says nothing, whatever its labels */
         int rc = cw_push_resolve_labels(stream, arena, &ids[i], err);
         if (rc < 0)
             return rc;

@@ -385,7 +385,7 @@ int cw_range_agg_finish(struct cw_range_agg *agg, struct cw_table **out, struct 
     int rc = 0;
     size_t n = agg->total != NULL ? agg->total->n : 0;
     if (agg->rule->inverted) {
-        rc = cw_table_add(table, absent_labels(&agg->expr->selector, table->arena), CW_TABLE_BORROW, &series, err);
+        rc = cw_table_add(table, absent_labels(&agg->expr->selector, table->arena), CW_TABLE_COPY, &series, err);
         if (rc == 0)
             set_values(agg, n > 0 ? &agg->total->items[0] : NULL, series);
     } else {

@@ -1,0 +1,418 @@
+/* test_eval.c - metric queries over the conformance dataset, against what Loki answered; and what is refused. */
+#include <criterion/criterion.h>
+#include <math.h>
+#include "common/base/assert.h"
+#include "common/base/clock.h"
+#include "querier/engine/eval.h"
+#include "tests/support/conformance.h"
+
+/* ---- a store in memory: the dataset, one batch a stream ---- */
+
+struct stream {
+    struct cw_labels labels;
+    int64_t *ts_ns;
+    struct cw_str *lines;
+    struct cw_labels *metadata;
+    size_t n;
+};
+
+static struct stream *streams;
+static size_t nstreams;
+static struct cw_arena *arena;
+static json_t *dataset; /* names and lines borrow from it */
+
+static struct cw_labels labels_of(json_t *object)
+{
+    struct cw_label *pairs = CW_ARENA_ARRAY(arena, struct cw_label, json_object_size(object) + 1);
+    struct cw_labels labels;
+    struct cw_err err = {0};
+    const char *name;
+    json_t *value;
+    size_t n = 0;
+    json_object_foreach(object, name, value)
+        pairs[n++] = (struct cw_label){cw_label_name_sanitize(arena, cw_str_of(name)), cw_str_of(json_string_value(value))};
+    cr_assert_eq(cw_labels_from_pairs(pairs, n, &labels, &err), 0, "%s", err.text);
+    return labels;
+}
+
+/* Loki drops an entry that is there already. */
+static bool is_duplicate(const struct stream *stream)
+{
+    for (size_t i = 0; i < stream->n; i++)
+        if (stream->ts_ns[i] == stream->ts_ns[stream->n] && cw_str_eq(stream->lines[i], stream->lines[stream->n]) &&
+            cw_labels_eq(stream->metadata[i], stream->metadata[stream->n]))
+            return true;
+    return false;
+}
+
+static void sort_by_time(struct stream *stream)
+{
+    for (size_t i = 1; i < stream->n; i++) {
+        for (size_t k = i; k > 0 && stream->ts_ns[k - 1] > stream->ts_ns[k]; k--) {
+            int64_t ts = stream->ts_ns[k];
+            struct cw_str line = stream->lines[k];
+            struct cw_labels metadata = stream->metadata[k];
+            stream->ts_ns[k] = stream->ts_ns[k - 1], stream->ts_ns[k - 1] = ts;
+            stream->lines[k] = stream->lines[k - 1], stream->lines[k - 1] = line;
+            stream->metadata[k] = stream->metadata[k - 1], stream->metadata[k - 1] = metadata;
+        }
+    }
+}
+
+static void load_dataset(void)
+{
+    json_t *item, *entry;
+    size_t i, k;
+    dataset = conformance_load("dataset.json");
+    json_t *list = json_object_get(dataset, "streams");
+    arena = cw_arena_new();
+    nstreams = 0;
+    streams = CW_ARENA_ARRAY(arena, struct stream, json_array_size(list));
+    json_array_foreach(list, i, item)
+    {
+        struct stream *stream = &streams[nstreams++];
+        json_t *entries = json_object_get(item, "entries");
+        size_t n = json_array_size(entries);
+        stream->labels = labels_of(json_object_get(item, "labels"));
+        stream->ts_ns = CW_ARENA_ARRAY(arena, int64_t, n);
+        stream->lines = CW_ARENA_ARRAY(arena, struct cw_str, n);
+        stream->metadata = CW_ARENA_ARRAY(arena, struct cw_labels, n);
+        json_array_foreach(entries, k, entry)
+        {
+            json_t *line = json_array_get(entry, 1);
+            stream->ts_ns[stream->n] = CONFORMANCE_T_S * CW_NS_PER_S + json_integer_value(json_array_get(entry, 0));
+            stream->lines[stream->n] = cw_str_make(json_string_value(line), json_string_length(line));
+            stream->metadata[stream->n] = json_array_size(entry) > 2 ? labels_of(json_array_get(entry, 2)) : CW_LABELS_NONE;
+            stream->n += !is_duplicate(stream);
+        }
+        sort_by_time(stream);
+    }
+}
+
+static void free_dataset(void)
+{
+    cw_arena_free(&arena);
+    json_decref(dataset);
+}
+
+static bool keeps(const struct cw_expr *expr, struct cw_str line)
+{
+    struct cw_err err = {0};
+    for (const struct cw_stage *stage = expr->stages; stage != NULL; stage = stage->next) {
+        int rc = cw_line_filter_match(stage->filter, line, &err);
+        cr_assert_geq(rc, 0, "%s", err.text);
+        if (rc == 0)
+            return false;
+    }
+    return true;
+}
+
+/* Feed what a scan would; the streams take turns between two workers. */
+static void scan(struct cw_range_agg *agg)
+{
+    const struct cw_expr *expr = cw_range_agg_expr(agg);
+    struct cw_range_part *parts[2] = {cw_range_part_new(agg), cw_range_part_new(agg)};
+    struct cw_err err = {0};
+    int64_t from, to;
+    cw_range_agg_bounds(agg, &from, &to);
+    for (size_t s = 0; s < nstreams; s++) {
+        const struct stream *stream = &streams[s];
+        if (cw_selector_match(&expr->selector, stream->labels, &err) != 1)
+            continue;
+        int64_t *ts = malloc((stream->n + 1) * sizeof(*ts));
+        uint32_t *sizes = malloc((stream->n + 1) * sizeof(*sizes));
+        struct cw_labels *metadata = malloc((stream->n + 1) * sizeof(*metadata));
+        size_t n = 0;
+        for (size_t i = 0; i < stream->n; i++) {
+            if (stream->ts_ns[i] < from || stream->ts_ns[i] >= to || !keeps(expr, stream->lines[i]))
+                continue;
+            ts[n] = stream->ts_ns[i];
+            sizes[n] = (uint32_t)stream->lines[i].len;
+            metadata[n++] = stream->metadata[i];
+        }
+        unsigned need = cw_range_agg_need(agg);
+        struct cw_entry_batch batch = {
+            .stream = {.id = cw_labels_hash(stream->labels), .labels = stream->labels},
+            .n = n,
+            .ts_ns = need & CW_NEED_TIMES ? ts : NULL,
+            .sizes = need & CW_NEED_SIZES ? sizes : NULL,
+            .metadata = need & CW_NEED_METADATA ? metadata : NULL,
+        };
+        if (n > 0)
+            cr_assert_eq(cw_range_part_add(parts[s % 2], &batch, &err), 0, "%s", err.text);
+        free(ts);
+        free(sizes);
+        free(metadata);
+    }
+    cr_assert_eq(cw_range_agg_merge(agg, &parts[0], &err), 0);
+    cr_assert_eq(cw_range_agg_merge(agg, &parts[1], &err), 0);
+}
+
+static int evaluate(const char *text, const struct cw_grid *grid, enum cw_eval_kind kind, struct cw_result *out, struct cw_err *err)
+{
+    struct cw_query *query = NULL;
+    struct cw_eval *eval = NULL;
+    struct cw_eval_options options = {.max_series = 500};
+    int rc = cw_logql_parse(cw_str_of(text), &query, err);
+    if (rc == 0)
+        rc = cw_eval_check(query->root, err);
+    if (rc == 0)
+        rc = cw_eval_new(query->root, grid, kind, &options, &eval, err);
+    for (size_t i = 0; rc == 0 && i < cw_eval_nrange_aggs(eval); i++)
+        scan(cw_eval_range_agg(eval, i));
+    if (rc == 0)
+        rc = cw_eval_run(eval, out, err);
+    cw_eval_free(&eval);
+    cw_query_free(&query);
+    return rc;
+}
+
+/* ---- comparing with recorded answers ---- */
+
+static bool same_value(double got, const char *expected)
+{
+    double want = strtod(expected, NULL);
+    if (isnan(want) || isinf(want))
+        return isnan(want) ? isnan(got) : got == want;
+    return fabs(got - want) <= 1e-9 * fmax(fabs(want), 1e-3);
+}
+
+/* Recorded times are seconds after T, in milliseconds at most. */
+static bool same_time(int64_t got_ns, const json_t *expected)
+{
+    int64_t want_ms = llround(json_number_value(expected) * 1000);
+    return (got_ns - CONFORMANCE_T_S * CW_NS_PER_S) / CW_NS_PER_MS == want_ms;
+}
+
+static bool same_point(const struct cw_table *table, const struct cw_series *series, size_t *step, const json_t *point)
+{
+    while (*step < table->grid.n && !cw_series_has(series, *step))
+        (*step)++;
+    if (*step == table->grid.n)
+        return false;
+    bool same = same_time(cw_grid_time(&table->grid, *step), json_array_get(point, 0)) &&
+                same_value(series->values[*step], json_string_value(json_array_get(point, 1)));
+    (*step)++;
+    return same;
+}
+
+static bool same_series(const struct cw_table *table, const struct cw_series *series, json_t *expected)
+{
+    json_t *points = json_object_get(expected, "values"), *point;
+    size_t step = 0, i;
+    if (!cw_labels_eq(series->labels, labels_of(json_object_get(expected, "metric"))))
+        return false;
+    if (points == NULL)
+        return cw_series_count(series, table->grid.n) == 1 && same_point(table, series, &step, json_object_get(expected, "value"));
+    if (cw_series_count(series, table->grid.n) != json_array_size(points))
+        return false;
+    json_array_foreach(points, i, point)
+    {
+        if (!same_point(table, series, &step, point))
+            return false;
+    }
+    return true;
+}
+
+static void compare_table(const char *id, const struct cw_table *table, json_t *expected, bool ordered)
+{
+    cr_assert_eq(table->n, json_array_size(expected), "%s: %zu series, not %zu", id, table->n, json_array_size(expected));
+    bool *used = calloc(table->n + 1, sizeof(*used));
+    for (size_t i = 0; i < table->n; i++) {
+        bool found = false;
+        for (size_t k = 0; k < table->n && !found; k++) {
+            if ((ordered && k != i) || used[k])
+                continue;
+            found = used[k] = same_series(table, &table->items[i], json_array_get(expected, k));
+        }
+        cr_expect(found, "%s: series %zu (%g) is not in the answer", id, i, table->items[i].values[0]);
+    }
+    free(used);
+}
+
+static void compare(const char *id, const struct cw_result *result, json_t *data, bool ordered)
+{
+    static const char *const kinds[] = {[CW_RESULT_SCALAR] = "scalar", [CW_RESULT_VECTOR] = "vector", [CW_RESULT_MATRIX] = "matrix"};
+    json_t *expected = json_object_get(data, "result");
+    cr_assert_str_eq(kinds[result->kind], json_string_value(json_object_get(data, "resultType")), "%s", id);
+    if (result->kind == CW_RESULT_SCALAR)
+        cr_expect(same_value(result->scalar, json_string_value(json_array_get(expected, 1))), "%s: %g", id, result->scalar);
+    else
+        compare_table(id, result->table, expected, ordered);
+}
+
+/* "<T+60>", "<T+60:s>": only what depends on T is here. */
+static int64_t param_time(json_t *params, const char *name)
+{
+    const char *text = json_string_value(json_object_get(params, name));
+    cr_assert(text != NULL && strncmp(text, "<T", 2) == 0, "%s", text ? text : name);
+    return CONFORMANCE_T_S * CW_NS_PER_S + conformance_seconds(text + 2, strcspn(text + 2, ":>"));
+}
+
+static int64_t param_step(json_t *params)
+{
+    const char *text = json_string_value(json_object_get(params, "step"));
+    int64_t step_ns;
+    if (cw_duration_parse_prom(cw_str_of(text), &step_ns))
+        return step_ns;
+    return conformance_seconds(text, strlen(text));
+}
+
+enum outcome { OUTCOME_COMPARED, OUTCOME_NOT_BUILT, OUTCOME_OTHER };
+
+static enum outcome run_case(json_t *test)
+{
+    const char *id = json_string_value(json_object_get(test, "id")), *endpoint = json_string_value(json_object_get(test, "endpoint"));
+    json_t *params = json_object_get(test, "params"), *expect = json_object_get(test, "expect");
+    char *text = conformance_query(test);
+    bool instant = strcmp(endpoint, "query") == 0;
+    struct cw_query *query = NULL;
+    struct cw_err err = {0};
+    struct cw_grid grid;
+    struct cw_result result;
+    enum outcome outcome = OUTCOME_OTHER;
+    bool metric = text != NULL && cw_logql_parse(cw_str_of(text), &query, &err) == 0 && cw_expr_is_metric(query->root);
+    cw_query_free(&query);
+    if (!metric || (!instant && json_object_get(params, "step") == NULL) || json_object_get(params, "limit") != NULL ||
+        json_object_get(params, "direction") != NULL || !(instant ? json_object_get(params, "time") : json_object_get(params, "start")))
+        goto done;
+    if (instant) {
+        cw_grid_init_instant(&grid, param_time(params, "time"));
+    } else if (param_step(params) <= 0) {
+        goto done;
+    } else {
+        cr_assert_eq(cw_grid_init_range(&grid, param_time(params, "start"), param_time(params, "end"), param_step(params), &err), 0, "%s: %s", id,
+                     err.text);
+    }
+    int rc = evaluate(text, &grid, instant ? CW_EVAL_INSTANT : CW_EVAL_RANGE, &result, &err);
+    if (rc == CW_E_NOT_IMPLEMENTED) {
+        outcome = OUTCOME_NOT_BUILT;
+        goto done;
+    }
+    outcome = OUTCOME_COMPARED;
+    int status = (int)json_integer_value(json_object_get(expect, "status"));
+    if (rc < 0 || status != 200) {
+        cr_expect_eq(cw_err_http_status(rc), status, "%s: %s", id, err.text);
+        const char *sentence = json_string_value(json_object_get(expect, "text"));
+        cr_expect_str_eq(err.text, sentence ? sentence : "", "%s: %s", id, err.text);
+    }
+    if (rc == 0) {
+        compare(id, &result, json_object_get(json_object_get(expect, "body"), "data"), json_is_true(json_object_get(test, "ordered")));
+        cw_result_fini(&result);
+    }
+done:
+    free(text);
+    return outcome;
+}
+
+static void run_group(const char *group, size_t at_least)
+{
+    char name[64];
+    size_t counts[3] = {0}, i;
+    json_t *test;
+    snprintf(name, sizeof(name), "cases/%s.json", group);
+    json_t *tests = conformance_load(name);
+    load_dataset();
+    json_array_foreach(tests, i, test)
+        counts[run_case(test)]++;
+    json_decref(tests);
+    free_dataset();
+    cr_expect_geq(counts[OUTCOME_COMPARED], at_least, "%s: only %zu compared, %zu not built", group, counts[OUTCOME_COMPARED],
+                  counts[OUTCOME_NOT_BUILT]);
+}
+
+Test(eval, range_aggregations_answer_as_recorded)
+{
+    run_group("range_agg", 16);
+}
+
+Test(eval, vector_aggregations_answer_as_recorded)
+{
+    run_group("vector_agg", 10);
+}
+
+Test(eval, operators_answer_as_recorded)
+{
+    run_group("binop", 90);
+}
+
+Test(eval, offsets_answer_as_recorded)
+{
+    run_group("offset", 8);
+}
+
+Test(eval, windows_begin_and_end_as_recorded)
+{
+    run_group("boundaries", 14);
+}
+
+Test(eval, label_replace_answers_as_recorded)
+{
+    run_group("label_replace", 12);
+}
+
+Test(eval, instant_queries_answer_as_recorded)
+{
+    run_group("instant", 4);
+}
+
+Test(eval, metadata_makes_series_as_recorded)
+{
+    run_group("parsed_metric", 3);
+}
+
+/* ---- what is not built says so ---- */
+
+Test(eval, what_is_not_built_is_named)
+{
+    static const struct {
+        const char *query, *named;
+    } cases[] = {
+        {"{a=\"b\"} | json", "the stage `| json`"},
+        {"{a=\"b\"} |= \"x\" | level=\"y\"", "a label filter"},
+        {"sum(rate({a=\"b\"} | logfmt [1m])) / 2", "the stage `| logfmt`"},
+        {"sum_over_time({a=\"b\"} | unwrap v [1m])", "sum_over_time"},
+        {"rate({a=\"b\"} | unwrap v [1m])", "the stage `| unwrap`"},
+        {"1 + approx_topk(2, rate({a=\"b\"}[1m]))", "approx_topk"},
+        {"variants(rate({a=\"b\"}[1m])) of ({a=\"b\"}[1m])", "variants()"},
+        {"label_replace(rate({a=\"b\"} | drop c [1m]), \"x\", \"y\", \"\", \"\")", "the stage `| drop`"},
+    };
+    for (size_t i = 0; i < CW_COUNT(cases); i++) {
+        struct cw_query *query = NULL;
+        struct cw_err err = {0};
+        cr_assert_eq(cw_logql_parse(cw_str_of(cases[i].query), &query, &err), 0, "%s", err.text);
+        cr_expect_eq(cw_eval_check(query->root, &err), CW_E_NOT_IMPLEMENTED);
+        cr_expect_eq(strncmp(err.text, cases[i].named, strlen(cases[i].named)), 0, "%s: %s", cases[i].query, err.text);
+        cw_query_free(&query);
+    }
+}
+
+Test(eval, limits_and_cancellation_end_a_query)
+{
+    struct cw_grid grid;
+    struct cw_err err = {0};
+    struct cw_query *query = NULL;
+    struct cw_eval *eval = NULL;
+    struct cw_result result;
+    atomic_bool cancel = true;
+    struct cw_eval_options options = {.cancel = &cancel};
+    cw_grid_init_instant(&grid, 0);
+    cr_assert_eq(cw_logql_parse(CW_STR("vector(1) or label_replace(vector(2), \"a\", \"b\", \"\", \"\")"), &query, &err), 0);
+    cr_assert_eq(cw_eval_new(query->root, &grid, CW_EVAL_INSTANT, &options, &eval, &err), 0);
+    cr_expect_eq(cw_eval_run(eval, &result, &err), CW_E_CANCELED);
+    cw_eval_free(&eval);
+    options = (struct cw_eval_options){.max_series = 1};
+    cr_assert_eq(cw_eval_new(query->root, &grid, CW_EVAL_INSTANT, &options, &eval, &err), 0);
+    cr_expect_eq(cw_eval_run(eval, &result, &err), CW_E_LIMIT);
+    cr_expect_eq(strncmp(err.text, "maximum number of series (1) reached for a single query", 55), 0, "%s", err.text);
+    cr_expect_null(result.table);
+    cw_eval_free(&eval);
+    struct cw_allowance small;
+    cw_allowance_init(&small, 100);
+    options = (struct cw_eval_options){.allowance = &small};
+    cr_assert_eq(cw_eval_new(query->root, &grid, CW_EVAL_INSTANT, &options, &eval, &err), 0);
+    cr_expect_eq(cw_eval_run(eval, &result, &err), CW_E_LIMIT);
+    cw_eval_free(&eval);
+    cr_expect_eq(atomic_load(&small.used), 0);
+    cw_query_free(&query);
+}

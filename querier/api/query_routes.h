@@ -16,6 +16,7 @@ int cw_route_old_labels(struct cw_api_request *request, struct cw_err *err) CW_M
 int cw_route_series(struct cw_api_request *request, struct cw_err *err) CW_MUST_USE;
 int cw_route_index_stats(struct cw_api_request *request, struct cw_err *err) CW_MUST_USE;
 int cw_route_index_volume(struct cw_api_request *request, struct cw_err *err) CW_MUST_USE;
+int cw_route_index_volume_range(struct cw_api_request *request, struct cw_err *err) CW_MUST_USE;
 /* entry_export.c */
 int cw_route_export(struct cw_api_request *request, struct cw_err *err) CW_MUST_USE;
 

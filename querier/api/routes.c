@@ -15,6 +15,7 @@ HANDLER(labels, cw_api_dispatch)
 HANDLER(series, cw_api_dispatch)
 HANDLER(index_stats, cw_api_dispatch)
 HANDLER(index_volume, cw_api_dispatch)
+HANDLER(index_volume_range, cw_api_dispatch)
 HANDLER(format_query, cw_api_dispatch)
 HANDLER(old_query, cw_api_dispatch)
 HANDLER(old_labels, cw_api_dispatch)
@@ -35,6 +36,8 @@ const struct cw_http_route cw_routes_table[] = {
      "How many streams, chunks, bytes and entries a selector has: query, start, end, since."},
     {GET_POST, "/loki/api/v1/index/volume", handle_index_volume, FORM,
      "Bytes by labels: query, start, end, since, limit, targetLabels, aggregateBy."},
+    {GET_POST, "/loki/api/v1/index/volume_range", handle_index_volume_range, FORM,
+     "The same for each step: step as in query_range."},
     {GET_POST, "/loki/api/v1/format_query", handle_format_query, FORM, "The query, printed: query."},
     {GET_POST, "/api/prom/query", handle_old_query, FORM, "Log queries of the API before v1: as query_range, and regexp."},
     {GET_POST, "/api/prom/label", handle_old_labels, FORM, "Names of labels in the API before v1."},

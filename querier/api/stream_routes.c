@@ -174,43 +174,77 @@ static int parse_volume(struct cw_api_request *request, struct cw_volume_options
     return 0;
 }
 
-/* The volumes as an instant vector at the end of the range. */
-static int answer_volumes(struct cw_api_request *request, const struct cw_volumes *volumes, int64_t end_ns,
-                          struct cw_err *err)
+static int fill_series(struct cw_table *table, const struct cw_volume *volume, struct cw_err *err)
 {
-    struct cw_grid grid;
-    cw_grid_init_instant(&grid, end_ns);
-    struct cw_result result = {.kind = CW_RESULT_VECTOR, .table = cw_table_new(&grid, &request->query.allowance)};
+    struct cw_series *series;
+    int rc = cw_table_add(table, volume->labels, CW_TABLE_COPY, &series, err);
+    if (rc < 0)
+        return rc;
+    if (volume->steps == NULL)
+        cw_series_set(series, 0, (double)volume->bytes);
+    for (size_t i = 0; volume->steps != NULL && i < table->grid.n; i++)
+        if (volume->steps[i] > 0)
+            cw_series_set(series, i, (double)volume->steps[i]);
+    return 0;
+}
+
+/* An instant vector, or a matrix over the steps. */
+static int answer_volumes(struct cw_api_request *request, const struct cw_volumes *volumes, const struct cw_grid *grid,
+                          enum cw_result_kind kind, struct cw_err *err)
+{
+    struct cw_result result = {.kind = kind, .table = cw_table_new(grid, &request->query.allowance)};
     int rc = 0;
-    for (size_t i = 0; rc == 0 && i < volumes->n; i++) {
-        struct cw_series *series;
-        rc = cw_table_add(result.table, volumes->items[i].labels, CW_TABLE_COPY, &series, err);
-        if (rc == 0)
-            cw_series_set(series, 0, (double)volumes->items[i].bytes);
-    }
+    for (size_t i = 0; rc == 0 && i < volumes->n; i++)
+        rc = fill_series(result.table, &volumes->items[i], err);
     if (rc == 0) {
         struct cw_answer_extra extra = cw_api_extra(request, false);
         struct cw_answer_stats stats = cw_api_stats(request, volumes->n);
-        cw_answer_samples(&result, end_ns, &extra, &stats, &request->body);
+        cw_answer_samples(&result, grid->start_ns, &extra, &stats, &request->body);
     }
     cw_result_fini(&result);
+    return rc;
+}
+
+static int run_volume(struct cw_api_request *request, struct cw_volume_options *options, const struct cw_grid *grid,
+                      enum cw_result_kind kind, struct cw_err *err)
+{
+    struct cw_query *query = NULL;
+    struct cw_volumes volumes;
+    if (!request->limits.volume_enabled)
+        return cw_err_set(err, CW_E_NOT_FOUND, "endpoint disabled, set limits_config.volume_enabled to true to enable it");
+    int rc = parse_selector(request, cw_http_param(request->http, "query"), &query, err);
+    if (rc == 0)
+        rc = cw_volume_query(&request->query, query->root, options, request->arena, &volumes, err);
+    if (rc == 0)
+        rc = answer_volumes(request, &volumes, grid, kind, err);
+    cw_query_free(&query);
     return rc;
 }
 
 int cw_route_index_volume(struct cw_api_request *request, struct cw_err *err)
 {
     struct cw_volume_options options = {0};
-    struct cw_query *query = NULL;
-    struct cw_volumes volumes;
-    if (!request->limits.volume_enabled)
-        return cw_err_set(err, CW_E_NOT_FOUND, "endpoint disabled, set limits_config.volume_enabled to true to enable it");
+    struct cw_grid grid;
     int rc = parse_volume(request, &options, err);
+    if (rc < 0)
+        return rc;
+    cw_grid_init_instant(&grid, options.end_ns);
+    return run_volume(request, &options, &grid, CW_RESULT_VECTOR, err);
+}
+
+/* Windows end at multiples of the step. */
+int cw_route_index_volume_range(struct cw_api_request *request, struct cw_err *err)
+{
+    struct cw_volume_options options = {0};
+    struct cw_range_params params;
+    struct cw_grid grid;
+    int rc = cw_params_range(&request->params, &params, err);
     if (rc == 0)
-        rc = parse_selector(request, cw_http_param(request->http, "query"), &query, err);
+        rc = parse_volume(request, &options, err);
     if (rc == 0)
-        rc = cw_volume_query(&request->query, query->root, &options, request->arena, &volumes, err);
-    if (rc == 0)
-        rc = answer_volumes(request, &volumes, options.end_ns, err);
-    cw_query_free(&query);
-    return rc;
+        rc = cw_grid_init_range(&grid, options.start_ns, options.end_ns, params.step_ns, err);
+    if (rc < 0)
+        return rc;
+    options.grid = &grid;
+    return run_volume(request, &options, &grid, CW_RESULT_MATRIX, err);
 }

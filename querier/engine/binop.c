@@ -19,8 +19,8 @@ static bool apply(const struct cw_expr *expr, double left, double right, double 
     return true;
 }
 
-int cw_binop_number(const struct cw_expr *expr, const struct cw_table *in, double number, enum cw_number_side side,
-                    struct cw_table **out, struct cw_err *err)
+int cw_binop_number(const struct cw_expr *expr, const struct cw_table *in, double number,
+                    enum cw_number_side side, struct cw_table **out, struct cw_err *err)
 {
     struct cw_table *table = cw_table_new(&in->grid, in->allowance);
     for (size_t i = 0; i < in->n; i++) {
@@ -35,7 +35,8 @@ int cw_binop_number(const struct cw_expr *expr, const struct cw_table *in, doubl
             double value = from->values[step], result;
             if (!cw_series_has(from, step))
                 continue;
-            bool keep = side == CW_NUMBER_LEFT ? apply(expr, number, value, value, &result) : apply(expr, value, number, value, &result);
+            bool keep = side == CW_NUMBER_LEFT ? apply(expr, number, value, value, &result)
+                                               : apply(expr, value, number, value, &result);
             if (keep)
                 cw_series_set(to, step, result);
         }
@@ -48,12 +49,12 @@ int cw_binop_number(const struct cw_expr *expr, const struct cw_table *in, doubl
 
 /* Series of both sides that agree in the labels that count have one signature, a small number. */
 struct signatures {
-    size_t *left, *right;   /* by series */
+    size_t *left, *right; /* by series */
     size_t n;
 };
 
-static void signatures_init(struct signatures *sigs, const struct cw_binary_modifier *modifier, const struct cw_table *left,
-                            const struct cw_table *right)
+static void signatures_init(struct signatures *sigs, const struct cw_binary_modifier *modifier,
+                            const struct cw_table *left, const struct cw_table *right)
 {
     struct cw_arena *arena = cw_arena_new();
     struct cw_id_map map;
@@ -62,9 +63,13 @@ static void signatures_init(struct signatures *sigs, const struct cw_binary_modi
     sigs->left = cw_mem_array(left->n + 1, sizeof(size_t));
     sigs->right = cw_mem_array(right->n + 1, sizeof(size_t));
     for (size_t i = 0; i < left->n; i++)
-        sigs->left[i] = cw_id_map_put(&map, cw_labels_hash(cw_grouping_match(modifier, left->items[i].labels, arena)), &added);
+        sigs->left[i] = cw_id_map_put(
+            &map, cw_labels_hash(cw_grouping_match(modifier, left->items[i].labels, arena)),
+            &added);
     for (size_t i = 0; i < right->n; i++)
-        sigs->right[i] = cw_id_map_put(&map, cw_labels_hash(cw_grouping_match(modifier, right->items[i].labels, arena)), &added);
+        sigs->right[i] = cw_id_map_put(
+            &map, cw_labels_hash(cw_grouping_match(modifier, right->items[i].labels, arena)),
+            &added);
     sigs->n = map.n;
     cw_id_map_fini(&map);
     cw_arena_free(&arena);
@@ -90,7 +95,8 @@ static int copy_empty(struct cw_table *to, const struct cw_table *from, struct c
 }
 
 /* Which signatures have a value at this step. */
-static void mark(bool *marks, size_t nmarks, const size_t *sigs, const struct cw_table *table, size_t step)
+static void mark(bool *marks, size_t nmarks, const size_t *sigs, const struct cw_table *table,
+                 size_t step)
 {
     memset(marks, 0, nmarks * sizeof(*marks));
     for (size_t i = 0; i < table->n; i++)
@@ -98,7 +104,8 @@ static void mark(bool *marks, size_t nmarks, const size_t *sigs, const struct cw
             marks[sigs[i]] = true;
 }
 
-static void keep_where(struct cw_series *to, const struct cw_table *from, const size_t *sigs, const bool *marks, bool wanted, size_t step)
+static void keep_where(struct cw_series *to, const struct cw_table *from, const size_t *sigs,
+                       const bool *marks, bool wanted, size_t step)
 {
     for (size_t i = 0; i < from->n; i++)
         if (cw_series_has(&from->items[i], step) && marks[sigs[i]] == wanted)
@@ -118,7 +125,8 @@ static bool overlap(const struct cw_series *a, const struct cw_series *b, size_t
 static void join_duplicates(struct cw_table *table)
 {
     struct cw_id_map map;
-    size_t *first = cw_mem_array(table->n + 1, sizeof(*first)); /* by number of the id: where it is in the table */
+    size_t *first = cw_mem_array(
+        table->n + 1, sizeof(*first)); /* by number of the id: where it is in the table */
     size_t n = 0;
     cw_id_map_init(&map);
     for (size_t i = 0; i < table->n; i++) {
@@ -140,8 +148,8 @@ static void join_duplicates(struct cw_table *table)
     free(first);
 }
 
-static int set_operator(const struct cw_expr *expr, const struct cw_table *left, const struct cw_table *right, struct cw_table *table,
-                        struct cw_err *err)
+static int set_operator(const struct cw_expr *expr, const struct cw_table *left,
+                        const struct cw_table *right, struct cw_table *table, struct cw_err *err)
 {
     struct signatures sigs;
     int rc = copy_empty(table, left, err);
@@ -179,11 +187,13 @@ struct matcher {
     const size_t *many_sigs, *one_sigs;
     struct cw_table *table;
     struct cw_arena *arena;
-    struct cw_id_map by_labels;    /* of the answer's series */
-    size_t *last_one, *last_out;   /* by series of `many`: the pair it had last and the answer's series of that */
-    size_t *one_at;                /* by signature: the series of `one` that has a value at this step; SIZE_MAX: none */
-    size_t *matched;               /* by signature: step + 1 where a series of `many` was matched */
-    size_t *filled;                /* by series of the answer: step + 1 where it was filled last */
+    struct cw_id_map by_labels; /* of the answer's series */
+    size_t *last_one,
+        *last_out; /* by series of `many`: the pair it had last and the answer's series of that */
+    size_t *
+        one_at; /* by signature: the series of `one` that has a value at this step; SIZE_MAX: none */
+    size_t *matched; /* by signature: step + 1 where a series of `many` was matched */
+    size_t *filled;  /* by series of the answer: step + 1 where it was filled last */
     size_t filled_cap;
 };
 
@@ -201,14 +211,16 @@ static int by_name(const void *a, const void *b)
 }
 
 /* The labels of the answer for a pair. */
-static struct cw_labels result_labels(struct matcher *m, struct cw_labels many, struct cw_labels one)
+static struct cw_labels result_labels(struct matcher *m, struct cw_labels many,
+                                      struct cw_labels one)
 {
     const struct cw_binary_modifier *modifier = &m->expr->modifier;
     if (modifier->cardinality == CW_CARD_ONE_TO_ONE)
         return cw_grouping_match(modifier, many, m->arena);
     if (modifier->ninclude == 0)
         return many;
-    struct cw_label *items = cw_arena_alloc(m->arena, (many.n + modifier->ninclude) * sizeof(*items));
+    struct cw_label *items =
+        cw_arena_alloc(m->arena, (many.n + modifier->ninclude) * sizeof(*items));
     size_t n = 0;
     for (size_t i = 0; i < many.n; i++)
         if (!named(modifier->include, modifier->ninclude, many.items[i].name))
@@ -256,9 +268,11 @@ static int index_one(struct matcher *m, size_t nsigs, size_t step, struct cw_err
         size_t *at = &m->one_at[m->one_sigs[k]];
         if (*at != SIZE_MAX)
             return cw_err_set(err, CW_E_INTERNAL,
-                              "found duplicate series on the %s hand-side;many-to-many matching not allowed: matching labels must be "
+                              "found duplicate series on the %s hand-side;many-to-many matching "
+                              "not allowed: matching labels must be "
                               "unique on one side",
-                              m->expr->modifier.cardinality == CW_CARD_ONE_TO_MANY ? "left" : "right");
+                              m->expr->modifier.cardinality == CW_CARD_ONE_TO_MANY ? "left"
+                                                                                   : "right");
         *at = k;
     }
     return 0;
@@ -276,21 +290,25 @@ static int match_step(struct matcher *m, size_t step, struct cw_err *err)
             return rc;
         if (cardinality == CW_CARD_ONE_TO_ONE && m->matched[sig] == step + 1)
             return cw_err_set(err, CW_E_INTERNAL,
-                              "multiple matches for labels: many-to-one matching must be explicit (group_left/group_right)");
+                              "multiple matches for labels: many-to-one matching must be explicit "
+                              "(group_left/group_right)");
         if (m->matched[sig] == step + 1 && m->filled[idx] == step + 1)
-            return cw_err_set(err, CW_E_INTERNAL, "multiple matches for labels: grouping labels must ensure unique matches");
+            return cw_err_set(
+                err, CW_E_INTERNAL,
+                "multiple matches for labels: grouping labels must ensure unique matches");
         m->matched[sig] = step + 1;
         m->filled[idx] = step + 1;
         double many = m->many->items[i].values[step], one = m->one->items[k].values[step], result;
         bool swapped = cardinality == CW_CARD_ONE_TO_MANY;
-        if (swapped ? apply(m->expr, one, many, one, &result) : apply(m->expr, many, one, many, &result))
+        if (swapped ? apply(m->expr, one, many, one, &result)
+                    : apply(m->expr, many, one, many, &result))
             cw_series_set(&m->table->items[idx], step, result);
     }
     return 0;
 }
 
-static int match_operator(const struct cw_expr *expr, const struct cw_table *left, const struct cw_table *right, struct cw_table *table,
-                          struct cw_err *err)
+static int match_operator(const struct cw_expr *expr, const struct cw_table *left,
+                          const struct cw_table *right, struct cw_table *table, struct cw_err *err)
 {
     bool swapped = expr->modifier.cardinality == CW_CARD_ONE_TO_MANY;
     struct signatures sigs;
@@ -328,11 +346,12 @@ static int match_operator(const struct cw_expr *expr, const struct cw_table *lef
     return rc;
 }
 
-int cw_binop_tables(const struct cw_expr *expr, const struct cw_table *left, const struct cw_table *right, struct cw_table **out,
-                    struct cw_err *err)
+int cw_binop_tables(const struct cw_expr *expr, const struct cw_table *left,
+                    const struct cw_table *right, struct cw_table **out, struct cw_err *err)
 {
     struct cw_table *table = cw_table_new(&left->grid, left->allowance);
-    int rc = cw_binop_is_set(expr->binop) ? set_operator(expr, left, right, table, err) : match_operator(expr, left, right, table, err);
+    int rc = cw_binop_is_set(expr->binop) ? set_operator(expr, left, right, table, err)
+                                          : match_operator(expr, left, right, table, err);
     if (rc < 0)
         cw_table_free(&table);
     else

@@ -9,12 +9,14 @@
 #include "common/logql/ast.h"
 #include "querier/engine/sample.h"
 
-int cw_binop_tables(const struct cw_expr *expr, const struct cw_table *left, const struct cw_table *right,
-                    struct cw_table **out, struct cw_err *err) CW_MUST_USE;
+int cw_binop_tables(const struct cw_expr *expr, const struct cw_table *left,
+                    const struct cw_table *right, struct cw_table **out,
+                    struct cw_err *err) CW_MUST_USE;
 
 enum cw_number_side { CW_NUMBER_LEFT, CW_NUMBER_RIGHT };
 /* Arithmetic and comparisons; a comparison without bool keeps the table's values where it holds. */
-int cw_binop_number(const struct cw_expr *expr, const struct cw_table *table, double number, enum cw_number_side side,
-                    struct cw_table **out, struct cw_err *err) CW_MUST_USE;
+int cw_binop_number(const struct cw_expr *expr, const struct cw_table *table, double number,
+                    enum cw_number_side side, struct cw_table **out,
+                    struct cw_err *err) CW_MUST_USE;
 
 #endif

@@ -12,25 +12,28 @@ struct cw_eval {
     struct cw_grid grid;
     enum cw_eval_kind kind;
     struct cw_eval_options options;
-    struct cw_range_agg **leaves;   /* in the order of a walk from left to right */
+    struct cw_range_agg **leaves; /* in the order of a walk from left to right */
     size_t nleaves, cap;
-    size_t next;                    /* of the leaves, while the tables are computed */
+    size_t next; /* of the leaves, while the tables are computed */
 };
 
 /* A sum() whose argument adds up needs no series but its groups. */
 static bool is_fused(const struct cw_expr *expr)
 {
-    return expr->kind == CW_EXPR_VECTOR_AGG && expr->vector_fn == CW_VECTOR_SUM && expr->left->kind == CW_EXPR_RANGE_AGG &&
-           expr->left->grouping.kind == CW_GROUP_NONE && cw_range_agg_fusible(expr->left->range_fn);
+    return expr->kind == CW_EXPR_VECTOR_AGG && expr->vector_fn == CW_VECTOR_SUM &&
+           expr->left->kind == CW_EXPR_RANGE_AGG && expr->left->grouping.kind == CW_GROUP_NONE &&
+           cw_range_agg_fusible(expr->left->range_fn);
 }
 
-static void add_leaf(struct cw_eval *eval, const struct cw_expr *expr, const struct cw_grouping *fusion)
+static void add_leaf(struct cw_eval *eval, const struct cw_expr *expr,
+                     const struct cw_grouping *fusion)
 {
     if (eval->nleaves == eval->cap) {
         eval->cap = CW_MAX(4, eval->cap * 2);
         eval->leaves = cw_mem_resize(eval->leaves, eval->cap * sizeof(struct cw_range_agg *));
     }
-    eval->leaves[eval->nleaves++] = cw_range_agg_new(expr, fusion, &eval->grid, eval->options.allowance);
+    eval->leaves[eval->nleaves++] =
+        cw_range_agg_new(expr, fusion, &eval->grid, eval->options.allowance);
 }
 
 static void collect(struct cw_eval *eval, const struct cw_expr *expr)
@@ -47,12 +50,14 @@ static void collect(struct cw_eval *eval, const struct cw_expr *expr)
         collect(eval, expr->right);
 }
 
-int cw_eval_new(const struct cw_expr *expr, const struct cw_grid *grid, enum cw_eval_kind kind, const struct cw_eval_options *options,
-                struct cw_eval **out, struct cw_err *err)
+int cw_eval_new(const struct cw_expr *expr, const struct cw_grid *grid, enum cw_eval_kind kind,
+                const struct cw_eval_options *options, struct cw_eval **out, struct cw_err *err)
 {
     if (!cw_expr_is_metric(expr))
-        return cw_err_set(err, CW_E_INVALID, "log queries are not supported as an instant query type, please change your query to a "
-                                             "range query type");
+        return cw_err_set(
+            err, CW_E_INVALID,
+            "log queries are not supported as an instant query type, please change your query to a "
+            "range query type");
     struct cw_eval *eval = cw_mem_new(sizeof(*eval));
     eval->root = expr;
     eval->grid = *grid;
@@ -87,7 +92,8 @@ struct cw_range_agg *cw_eval_range_agg(struct cw_eval *eval, size_t idx)
 
 /* ---- the tables ---- */
 
-static int eval_expr(struct cw_eval *eval, const struct cw_expr *expr, struct cw_table **out, struct cw_err *err);
+static int eval_expr(struct cw_eval *eval, const struct cw_expr *expr, struct cw_table **out,
+                     struct cw_err *err);
 
 static int eval_leaf(struct cw_eval *eval, struct cw_table **out, struct cw_err *err)
 {
@@ -96,7 +102,8 @@ static int eval_leaf(struct cw_eval *eval, struct cw_table **out, struct cw_err 
 }
 
 /* One series without labels, with the same value at every step. */
-static int eval_constant(struct cw_eval *eval, double value, struct cw_table **out, struct cw_err *err)
+static int eval_constant(struct cw_eval *eval, double value, struct cw_table **out,
+                         struct cw_err *err)
 {
     struct cw_table *table = cw_table_new(&eval->grid, eval->options.allowance);
     struct cw_series *series;
@@ -111,7 +118,8 @@ static int eval_constant(struct cw_eval *eval, double value, struct cw_table **o
     return 0;
 }
 
-static int eval_binary(struct cw_eval *eval, const struct cw_expr *expr, struct cw_table **out, struct cw_err *err)
+static int eval_binary(struct cw_eval *eval, const struct cw_expr *expr, struct cw_table **out,
+                       struct cw_err *err)
 {
     struct cw_table *left = NULL, *right = NULL;
     int rc = 0;
@@ -130,7 +138,8 @@ static int eval_binary(struct cw_eval *eval, const struct cw_expr *expr, struct 
     return rc;
 }
 
-static int eval_unary(struct cw_eval *eval, const struct cw_expr *expr, struct cw_table **out, struct cw_err *err)
+static int eval_unary(struct cw_eval *eval, const struct cw_expr *expr, struct cw_table **out,
+                      struct cw_err *err)
 {
     struct cw_table *in = NULL;
     int rc = eval_expr(eval, expr->left, &in, err);
@@ -142,9 +151,11 @@ static int eval_unary(struct cw_eval *eval, const struct cw_expr *expr, struct c
     return rc;
 }
 
-static int eval_expr(struct cw_eval *eval, const struct cw_expr *expr, struct cw_table **out, struct cw_err *err)
+static int eval_expr(struct cw_eval *eval, const struct cw_expr *expr, struct cw_table **out,
+                     struct cw_err *err)
 {
-    if (eval->options.cancel != NULL && atomic_load_explicit(eval->options.cancel, memory_order_relaxed))
+    if (eval->options.cancel != NULL &&
+        atomic_load_explicit(eval->options.cancel, memory_order_relaxed))
         return cw_err_set(err, CW_E_CANCELED, "the query was canceled");
     if (is_fused(expr) || expr->kind == CW_EXPR_RANGE_AGG)
         return eval_leaf(eval, out, err);
@@ -185,12 +196,15 @@ int cw_eval_run(struct cw_eval *eval, struct cw_result *out, struct cw_err *err)
     if (max_series > 0 && out->table->n > max_series) {
         cw_result_fini(out);
         return cw_err_set(err, CW_E_LIMIT,
-                          "maximum number of series (%zu) reached for a single query; consider reducing query cardinality by adding more "
-                          "specific stream selectors, reducing the time range, or aggregating results with functions like sum(), count() "
+                          "maximum number of series (%zu) reached for a single query; consider "
+                          "reducing query cardinality by adding more "
+                          "specific stream selectors, reducing the time range, or aggregating "
+                          "results with functions like sum(), count() "
                           "or topk()",
                           max_series);
     }
-    bool by_value = root->kind == CW_EXPR_VECTOR_AGG && (root->vector_fn == CW_VECTOR_SORT || root->vector_fn == CW_VECTOR_SORT_DESC);
+    bool by_value = root->kind == CW_EXPR_VECTOR_AGG &&
+                    (root->vector_fn == CW_VECTOR_SORT || root->vector_fn == CW_VECTOR_SORT_DESC);
     if (!by_value)
         cw_table_sort(out->table);
     return 0;

@@ -20,9 +20,9 @@
 enum cw_eval_kind { CW_EVAL_INSTANT, CW_EVAL_RANGE };
 
 struct cw_eval_options {
-    struct cw_allowance *allowance;   /* may be NULL */
-    size_t max_series;                /* max_query_series; 0: no bound */
-    const atomic_bool *cancel;        /* may be NULL */
+    struct cw_allowance *allowance; /* may be NULL */
+    size_t max_series;              /* max_query_series; 0: no bound */
+    const atomic_bool *cancel;      /* may be NULL */
 };
 
 struct cw_eval;
@@ -32,7 +32,8 @@ struct cw_eval;
 int cw_eval_check(const struct cw_expr *expr, struct cw_err *err) CW_MUST_USE;
 /* `expr` is a metric expression that passed the check. */
 int cw_eval_new(const struct cw_expr *expr, const struct cw_grid *grid, enum cw_eval_kind kind,
-                const struct cw_eval_options *options, struct cw_eval **out, struct cw_err *err) CW_MUST_USE;
+                const struct cw_eval_options *options, struct cw_eval **out,
+                struct cw_err *err) CW_MUST_USE;
 void cw_eval_free(struct cw_eval **eval);
 size_t cw_eval_nrange_aggs(const struct cw_eval *eval);
 struct cw_range_agg *cw_eval_range_agg(struct cw_eval *eval, size_t idx);

@@ -6,7 +6,8 @@
 
 static int missing(struct cw_err *err, const char *construct)
 {
-    return cw_err_set(err, CW_E_NOT_IMPLEMENTED, "%s is not supported by this version of cordwood", construct);
+    return cw_err_set(err, CW_E_NOT_IMPLEMENTED, "%s is not supported by this version of cordwood",
+                      construct);
 }
 
 /* The name of a stage that the engine does not run; NULL when it does. */

@@ -16,14 +16,15 @@ struct cw_window {
 struct cw_range_rule {
     /* The sample of a window; NULL: not built. Windows without entries have none, but for `inverted`. */
     double (*value)(const struct cw_window *window);
-    bool needs_sizes;     /* line lengths */
-    bool adds_up;         /* a sum() of it may be taken while accumulating */
-    bool inverted;        /* absent: one series, a sample where there is no entry */
+    bool needs_sizes; /* line lengths */
+    bool adds_up;     /* a sum() of it may be taken while accumulating */
+    bool inverted;    /* absent: one series, a sample where there is no entry */
 };
 
 struct cw_vector_rule {
     /* NULL: not built. *out is the caller's; `in` may be sorted in place. */
-    int (*eval)(const struct cw_expr *expr, struct cw_table *in, struct cw_table **out, struct cw_err *err);
+    int (*eval)(const struct cw_expr *expr, struct cw_table *in, struct cw_table **out,
+                struct cw_err *err);
 };
 
 extern const struct cw_range_rule cw_range_rules[CW_RANGE_NFN];

@@ -9,7 +9,8 @@ static bool named(const struct cw_str *names, size_t n, struct cw_str name)
 }
 
 /* The labels whose name is (keep) or is not (!keep) among the names. */
-static struct cw_labels select_names(struct cw_labels labels, const struct cw_str *names, size_t nnames, bool keep, struct cw_arena *arena)
+static struct cw_labels select_names(struct cw_labels labels, const struct cw_str *names,
+                                     size_t nnames, bool keep, struct cw_arena *arena)
 {
     struct cw_label *items = cw_arena_alloc(arena, labels.n * sizeof(*items));
     size_t n = 0;
@@ -19,12 +20,17 @@ static struct cw_labels select_names(struct cw_labels labels, const struct cw_st
     return (struct cw_labels){items, n};
 }
 
-struct cw_labels cw_grouping_apply(const struct cw_grouping *grouping, struct cw_labels labels, struct cw_arena *arena)
+struct cw_labels cw_grouping_apply(const struct cw_grouping *grouping, struct cw_labels labels,
+                                   struct cw_arena *arena)
 {
-    return select_names(labels, grouping->names, grouping->n, grouping->kind != CW_GROUP_WITHOUT, arena);
+    return select_names(labels, grouping->names, grouping->n, grouping->kind != CW_GROUP_WITHOUT,
+                        arena);
 }
 
-struct cw_labels cw_grouping_match(const struct cw_binary_modifier *modifier, struct cw_labels labels, struct cw_arena *arena)
+struct cw_labels cw_grouping_match(const struct cw_binary_modifier *modifier,
+                                   struct cw_labels labels, struct cw_arena *arena)
 {
-    return modifier->has_matching ? select_names(labels, modifier->labels, modifier->nlabels, modifier->on, arena) : labels;
+    return modifier->has_matching
+               ? select_names(labels, modifier->labels, modifier->nlabels, modifier->on, arena)
+               : labels;
 }

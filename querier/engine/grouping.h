@@ -9,8 +9,10 @@
 #include "common/logql/ast.h"
 
 /* No grouping is `by ()`: no label stays. */
-struct cw_labels cw_grouping_apply(const struct cw_grouping *grouping, struct cw_labels labels, struct cw_arena *arena);
+struct cw_labels cw_grouping_apply(const struct cw_grouping *grouping, struct cw_labels labels,
+                                   struct cw_arena *arena);
 /* on() keeps the named labels, ignoring() drops them; without either all stay. */
-struct cw_labels cw_grouping_match(const struct cw_binary_modifier *modifier, struct cw_labels labels, struct cw_arena *arena);
+struct cw_labels cw_grouping_match(const struct cw_binary_modifier *modifier,
+                                   struct cw_labels labels, struct cw_arena *arena);
 
 #endif

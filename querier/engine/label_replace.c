@@ -27,7 +27,8 @@ static bool take_name(struct cw_str *rest, struct cw_str *name)
 }
 
 /* The text of a group by number or name; empty when there is none. */
-static struct cw_str group_text(const struct cw_regex *regex, const struct cw_str *groups, size_t ngroups, struct cw_str name)
+static struct cw_str group_text(const struct cw_regex *regex, const struct cw_str *groups,
+                                size_t ngroups, struct cw_str name)
 {
     bool number = true;
     for (size_t i = 0; i < name.len; i++)
@@ -43,7 +44,8 @@ static struct cw_str group_text(const struct cw_regex *regex, const struct cw_st
 }
 
 /* Go's Regexp.Expand. */
-static void expand(const struct cw_expr *expr, const struct cw_str *groups, size_t ngroups, struct cw_buf *out)
+static void expand(const struct cw_expr *expr, const struct cw_str *groups, size_t ngroups,
+                   struct cw_buf *out)
 {
     struct cw_str rest = expr->replacement, name;
     while (rest.len > 0) {
@@ -71,7 +73,8 @@ static int by_name(const void *a, const void *b)
 }
 
 /* `labels` with `dst` set to `value`, or without it when that is empty. */
-static struct cw_labels with_label(struct cw_labels labels, struct cw_str dst, struct cw_str value, struct cw_arena *arena)
+static struct cw_labels with_label(struct cw_labels labels, struct cw_str dst, struct cw_str value,
+                                   struct cw_arena *arena)
 {
     struct cw_label *items = cw_arena_alloc(arena, (labels.n + 1) * sizeof(*items));
     size_t n = 0;
@@ -84,8 +87,9 @@ static struct cw_labels with_label(struct cw_labels labels, struct cw_str dst, s
     return (struct cw_labels){items, n};
 }
 
-static int add_replaced(const struct cw_expr *expr, const struct cw_series *from, struct cw_str *groups, size_t ngroups,
-                        struct cw_arena *scratch, struct cw_buf *value, struct cw_table *table, struct cw_err *err)
+static int add_replaced(const struct cw_expr *expr, const struct cw_series *from,
+                        struct cw_str *groups, size_t ngroups, struct cw_arena *scratch,
+                        struct cw_buf *value, struct cw_table *table, struct cw_err *err)
 {
     struct cw_labels labels = from->labels;
     int rc = cw_regex_captures(expr->regex, cw_labels_get(labels, expr->src), groups, ngroups, err);
@@ -95,7 +99,8 @@ static int add_replaced(const struct cw_expr *expr, const struct cw_series *from
         cw_buf_clear(value);
         expand(expr, groups, ngroups, value);
         if (cw_buf_failed(value))
-            return cw_err_set(err, CW_E_LIMIT, "label_replace makes a label of more than %d bytes", RESULT_MAX_BYTES);
+            return cw_err_set(err, CW_E_LIMIT, "label_replace makes a label of more than %d bytes",
+                              RESULT_MAX_BYTES);
         labels = with_label(labels, expr->dst, cw_buf_str(value), scratch);
     }
     struct cw_series *to;
@@ -107,7 +112,8 @@ static int add_replaced(const struct cw_expr *expr, const struct cw_series *from
     return 0;
 }
 
-int cw_label_replace_eval(const struct cw_expr *expr, const struct cw_table *in, struct cw_table **out, struct cw_err *err)
+int cw_label_replace_eval(const struct cw_expr *expr, const struct cw_table *in,
+                          struct cw_table **out, struct cw_err *err)
 {
     struct cw_table *table = cw_table_new(&in->grid, in->allowance);
     struct cw_arena *scratch = cw_arena_new();

@@ -9,6 +9,7 @@
 #include "common/logql/ast.h"
 #include "querier/engine/sample.h"
 
-int cw_label_replace_eval(const struct cw_expr *expr, const struct cw_table *in, struct cw_table **out, struct cw_err *err) CW_MUST_USE;
+int cw_label_replace_eval(const struct cw_expr *expr, const struct cw_table *in,
+                          struct cw_table **out, struct cw_err *err) CW_MUST_USE;
 
 #endif

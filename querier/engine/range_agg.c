@@ -20,30 +20,31 @@
 struct series_sum {
     struct cw_labels labels;
     struct cw_hash128 id;
-    uint64_t *entries;   /* grid.n + 1 */
-    uint64_t *bytes;     /* the same; NULL when sizes are not needed */
+    uint64_t *entries; /* grid.n + 1 */
+    uint64_t *bytes;   /* the same; NULL when sizes are not needed */
 };
 
 struct cw_range_part {
     const struct cw_range_agg *agg;
-    struct cw_arena *arena;         /* labels and sums */
-    struct cw_arena *scratch;       /* of one batch */
-    struct cw_id_map by_labels;     /* labels' hash: index in items */
+    struct cw_arena *arena;     /* labels and sums */
+    struct cw_arena *scratch;   /* of one batch */
+    struct cw_id_map by_labels; /* labels' hash: index in items */
     struct series_sum *items;
     size_t n, cap;
-    struct cw_id_map streams;       /* stream id: index in stream_series */
-    size_t *stream_series;          /* the series of a stream's entries without metadata; SIZE_MAX: not known yet */
+    struct cw_id_map streams; /* stream id: index in stream_series */
+    size_t *
+        stream_series; /* the series of a stream's entries without metadata; SIZE_MAX: not known yet */
     size_t stream_cap;
-    size_t taken;                   /* from the allowance */
+    size_t taken; /* from the allowance */
 };
 
 struct cw_range_agg {
     const struct cw_expr *expr;
     const struct cw_range_rule *rule;
-    bool grouped;                   /* series are the groups of `grouping` */
+    bool grouped; /* series are the groups of `grouping` */
     struct cw_grouping grouping;
-    struct cw_grid grid;            /* moved back by the offset */
-    int64_t answer_start_ns;        /* of the grid that the answer has */
+    struct cw_grid grid;     /* moved back by the offset */
+    int64_t answer_start_ns; /* of the grid that the answer has */
     int64_t range_ns;
     struct cw_allowance *allowance;
     struct cw_range_part *total;
@@ -54,8 +55,8 @@ bool cw_range_agg_fusible(enum cw_range_fn fn)
     return cw_range_rules[fn].adds_up;
 }
 
-struct cw_range_agg *cw_range_agg_new(const struct cw_expr *expr, const struct cw_grouping *fusion, const struct cw_grid *grid,
-                                      struct cw_allowance *allowance)
+struct cw_range_agg *cw_range_agg_new(const struct cw_expr *expr, const struct cw_grouping *fusion,
+                                      const struct cw_grid *grid, struct cw_allowance *allowance)
 {
     struct cw_range_agg *agg = cw_mem_new(sizeof(*agg));
     agg->expr = expr;
@@ -152,7 +153,8 @@ static int part_take(struct cw_range_part *part, size_t bytes, struct cw_err *er
 }
 
 /* The series of these labels, found or made. */
-static int find_series(struct cw_range_part *part, struct cw_labels labels, size_t *idx_out, struct cw_err *err)
+static int find_series(struct cw_range_part *part, struct cw_labels labels, size_t *idx_out,
+                       struct cw_err *err)
 {
     const struct cw_range_agg *agg = part->agg;
     struct cw_hash128 id = cw_labels_hash(labels);
@@ -162,8 +164,12 @@ static int find_series(struct cw_range_part *part, struct cw_labels labels, size
         return 0;
     size_t nsums = agg->grid.n + 1, label_bytes = 0;
     for (size_t i = 0; i < labels.n; i++)
-        label_bytes += sizeof(struct cw_label) + labels.items[i].name.len + labels.items[i].value.len;
-    int rc = part_take(part, sizeof(struct series_sum) + label_bytes + nsums * sizeof(uint64_t) * (agg->rule->needs_sizes ? 2 : 1), err);
+        label_bytes +=
+            sizeof(struct cw_label) + labels.items[i].name.len + labels.items[i].value.len;
+    int rc = part_take(part,
+                       sizeof(struct series_sum) + label_bytes +
+                           nsums * sizeof(uint64_t) * (agg->rule->needs_sizes ? 2 : 1),
+                       err);
     if (rc < 0)
         return rc;
     if (part->n == part->cap) {
@@ -174,11 +180,13 @@ static int find_series(struct cw_range_part *part, struct cw_labels labels, size
     series->labels = cw_labels_dup(part->arena, labels);
     series->id = id;
     series->entries = cw_arena_calloc(part->arena, nsums, sizeof(uint64_t));
-    series->bytes = agg->rule->needs_sizes ? cw_arena_calloc(part->arena, nsums, sizeof(uint64_t)) : NULL;
+    series->bytes =
+        agg->rule->needs_sizes ? cw_arena_calloc(part->arena, nsums, sizeof(uint64_t)) : NULL;
     return 0;
 }
 
-static int find_group(struct cw_range_part *part, struct cw_labels labels, size_t *idx_out, struct cw_err *err)
+static int find_group(struct cw_range_part *part, struct cw_labels labels, size_t *idx_out,
+                      struct cw_err *err)
 {
     if (part->agg->grouped)
         labels = cw_grouping_apply(&part->agg->grouping, labels, part->scratch);
@@ -186,7 +194,8 @@ static int find_group(struct cw_range_part *part, struct cw_labels labels, size_
 }
 
 /* The series of a stream's entries without metadata. */
-static int find_stream(struct cw_range_part *part, const struct cw_stream_ref *stream, size_t *idx_out, struct cw_err *err)
+static int find_stream(struct cw_range_part *part, const struct cw_stream_ref *stream,
+                       size_t *idx_out, struct cw_err *err)
 {
     bool added;
     size_t slot = cw_id_map_put(&part->streams, stream->id, &added);
@@ -196,7 +205,8 @@ static int find_stream(struct cw_range_part *part, const struct cw_stream_ref *s
             return rc;
         if (slot >= part->stream_cap) {
             part->stream_cap = CW_MAX(16, part->stream_cap * 2);
-            part->stream_series = cw_mem_resize(part->stream_series, part->stream_cap * sizeof(size_t));
+            part->stream_series =
+                cw_mem_resize(part->stream_series, part->stream_cap * sizeof(size_t));
         }
         part->stream_series[slot] = SIZE_MAX;
     }
@@ -228,7 +238,8 @@ static struct segment segment_at(const struct cw_range_agg *agg, int64_t ts_ns)
     /* The window of step k is (start + k step - range, start + k step]. */
     int64_t first = floor_div(d - 1, grid->step_ns) + 1;
     int64_t last = floor_div(d + agg->range_ns - 1, grid->step_ns);
-    int64_t from_first = first * grid->step_ns, behind_last = (last + 1) * grid->step_ns - agg->range_ns;
+    int64_t from_first = first * grid->step_ns,
+            behind_last = (last + 1) * grid->step_ns - agg->range_ns;
     int64_t from_before = from_first - grid->step_ns, from_last = behind_last - grid->step_ns;
     struct segment segment = {
         .low_ns = grid->start_ns + CW_MAX(from_before, from_last),
@@ -254,7 +265,8 @@ static uint64_t sum_sizes(const uint32_t *sizes, size_t from, size_t to)
 }
 
 /* Rows [from, to) of a batch belong to one series. */
-static void add_rows(const struct cw_range_agg *agg, struct series_sum *series, const struct cw_entry_batch *batch, size_t from, size_t to)
+static void add_rows(const struct cw_range_agg *agg, struct series_sum *series,
+                     const struct cw_entry_batch *batch, size_t from, size_t to)
 {
     if (agg->grid.n == 1) { /* the scan brings what the one window holds */
         struct segment all = {.first = 0, .last = 0};
@@ -273,7 +285,8 @@ static void add_rows(const struct cw_range_agg *agg, struct series_sum *series, 
         }
         struct segment segment = segment_at(agg, ts_ns);
         size_t end = i + 1;
-        while (end < to && batch->ts_ns[end] > segment.low_ns && batch->ts_ns[end] <= segment.high_ns)
+        while (end < to && batch->ts_ns[end] > segment.low_ns &&
+               batch->ts_ns[end] <= segment.high_ns)
             end++;
         if (segment.first <= segment.last) {
             add_to(series->entries, &segment, end - i);
@@ -289,7 +302,8 @@ static bool same_metadata(const struct cw_labels *a, const struct cw_labels *b)
     return (a->items == b->items && a->n == b->n) || cw_labels_eq(*a, *b);
 }
 
-int cw_range_part_add(struct cw_range_part *part, const struct cw_entry_batch *batch, struct cw_err *err)
+int cw_range_part_add(struct cw_range_part *part, const struct cw_entry_batch *batch,
+                      struct cw_err *err)
 {
     const struct cw_range_agg *agg = part->agg;
     bool with_metadata = batch->metadata != NULL && needs_metadata(agg);
@@ -299,11 +313,14 @@ int cw_range_part_add(struct cw_range_part *part, const struct cw_entry_batch *b
         int rc;
         to = batch->n;
         if (with_metadata) {
-            for (to = from + 1; to < batch->n && same_metadata(&batch->metadata[from], &batch->metadata[to]);)
+            for (to = from + 1;
+                 to < batch->n && same_metadata(&batch->metadata[from], &batch->metadata[to]);)
                 to++;
         }
         if (with_metadata && batch->metadata[from].n > 0)
-            rc = find_group(part, cw_log_labels(batch->stream.labels, batch->metadata[from], part->scratch), &idx, err);
+            rc = find_group(
+                part, cw_log_labels(batch->stream.labels, batch->metadata[from], part->scratch),
+                &idx, err);
         else
             rc = find_stream(part, &batch->stream, &idx, err);
         if (rc < 0)
@@ -315,7 +332,8 @@ int cw_range_part_add(struct cw_range_part *part, const struct cw_entry_batch *b
 
 /* ---- merging and finishing ---- */
 
-static int add_series(struct cw_range_part *total, const struct series_sum *series, struct cw_err *err)
+static int add_series(struct cw_range_part *total, const struct series_sum *series,
+                      struct cw_err *err)
 {
     size_t idx, nsums = total->agg->grid.n + 1;
     int rc = find_series(total, series->labels, &idx, err);
@@ -363,7 +381,8 @@ static struct cw_labels absent_labels(const struct cw_selector *selector, struct
     return labels;
 }
 
-static void set_values(const struct cw_range_agg *agg, const struct series_sum *from, struct cw_series *to)
+static void set_values(const struct cw_range_agg *agg, const struct series_sum *from,
+                       struct cw_series *to)
 {
     struct cw_window window = {.range_s = (double)agg->range_ns / (double)CW_NS_PER_S};
     for (size_t step = 0; step < agg->grid.n; step++) {
@@ -385,7 +404,8 @@ int cw_range_agg_finish(struct cw_range_agg *agg, struct cw_table **out, struct 
     int rc = 0;
     size_t n = agg->total != NULL ? agg->total->n : 0;
     if (agg->rule->inverted) {
-        rc = cw_table_add(table, absent_labels(&agg->expr->selector, table->arena), CW_TABLE_COPY, &series, err);
+        rc = cw_table_add(table, absent_labels(&agg->expr->selector, table->arena), CW_TABLE_COPY,
+                          &series, err);
         if (rc == 0)
             set_values(agg, n > 0 ? &agg->total->items[0] : NULL, series);
     } else {

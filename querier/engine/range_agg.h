@@ -28,23 +28,28 @@ struct cw_range_part;
 /* `fusion`: the grouping of a sum() around the aggregation, which may be done at once when the function adds up
  * (cw_range_agg_fusible()): the series are then the groups. NULL: a series for every stream. */
 bool cw_range_agg_fusible(enum cw_range_fn fn);
-struct cw_range_agg *cw_range_agg_new(const struct cw_expr *expr, const struct cw_grouping *fusion, const struct cw_grid *grid,
-                                      struct cw_allowance *allowance);
+struct cw_range_agg *cw_range_agg_new(const struct cw_expr *expr, const struct cw_grouping *fusion,
+                                      const struct cw_grid *grid, struct cw_allowance *allowance);
 void cw_range_agg_free(struct cw_range_agg **agg);
 
 /* What the scan must cover (start <= t < end) and bring along (enum cw_need); without CW_NEED_TIMES every entry of the scan lies
  * in every window, so the cursor must bring none outside of [start, end). */
-void cw_range_agg_bounds(const struct cw_range_agg *agg, int64_t *start_ns_out, int64_t *end_ns_out);
+void cw_range_agg_bounds(const struct cw_range_agg *agg, int64_t *start_ns_out,
+                         int64_t *end_ns_out);
 unsigned cw_range_agg_need(const struct cw_range_agg *agg);
-const struct cw_expr *cw_range_agg_expr(const struct cw_range_agg *agg);   /* selector and stages of the scan */
+const struct cw_expr *cw_range_agg_expr(
+    const struct cw_range_agg *agg); /* selector and stages of the scan */
 
 struct cw_range_part *cw_range_part_new(const struct cw_range_agg *agg);
 void cw_range_part_free(struct cw_range_part **part);
 /* Rows of a batch are ordered by time, up or down. Times outside of every window are left out. CW_E_LIMIT. */
-int cw_range_part_add(struct cw_range_part *part, const struct cw_entry_batch *batch, struct cw_err *err) CW_MUST_USE;
+int cw_range_part_add(struct cw_range_part *part, const struct cw_entry_batch *batch,
+                      struct cw_err *err) CW_MUST_USE;
 /* The part is emptied and freed, *part is NULL, also on failure. */
-int cw_range_agg_merge(struct cw_range_agg *agg, struct cw_range_part **part, struct cw_err *err) CW_MUST_USE;
+int cw_range_agg_merge(struct cw_range_agg *agg, struct cw_range_part **part,
+                       struct cw_err *err) CW_MUST_USE;
 /* *out is the caller's. */
-int cw_range_agg_finish(struct cw_range_agg *agg, struct cw_table **out, struct cw_err *err) CW_MUST_USE;
+int cw_range_agg_finish(struct cw_range_agg *agg, struct cw_table **out,
+                        struct cw_err *err) CW_MUST_USE;
 
 #endif

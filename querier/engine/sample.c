@@ -13,18 +13,24 @@ static int64_t floor_to(int64_t time_ns, int64_t step_ns)
     return time_ns - (rest < 0 ? rest + step_ns : rest);
 }
 
-int cw_grid_init_range(struct cw_grid *grid, int64_t start_ns, int64_t end_ns, int64_t step_ns, struct cw_err *err)
+int cw_grid_init_range(struct cw_grid *grid, int64_t start_ns, int64_t end_ns, int64_t step_ns,
+                       struct cw_err *err)
 {
     int64_t span_ns;
     if (step_ns <= 0)
-        return cw_err_set(err, CW_E_INVALID, "zero or negative query resolution step widths are not accepted. Try a positive integer");
+        return cw_err_set(err, CW_E_INVALID,
+                          "zero or negative query resolution step widths are not accepted. Try a "
+                          "positive integer");
     if (end_ns < start_ns)
-        return cw_err_set(err, CW_E_INVALID, "end timestamp must not be before or equal to start time");
-    if (__builtin_sub_overflow(end_ns, start_ns, &span_ns) || span_ns > SPAN_MAX_NS || step_ns > SPAN_MAX_NS ||
-        start_ns < INT64_MIN / 2 || end_ns > INT64_MAX - SPAN_MAX_NS)
+        return cw_err_set(err, CW_E_INVALID,
+                          "end timestamp must not be before or equal to start time");
+    if (__builtin_sub_overflow(end_ns, start_ns, &span_ns) || span_ns > SPAN_MAX_NS ||
+        step_ns > SPAN_MAX_NS || start_ns < INT64_MIN / 2 || end_ns > INT64_MAX - SPAN_MAX_NS)
         return cw_err_set(err, CW_E_INVALID, "the query time range is too long");
     if (span_ns / step_ns > CW_GRID_MAX_STEPS)
-        return cw_err_set(err, CW_E_INVALID, "exceeded maximum resolution of 11,000 points per timeseries. Try decreasing the query resolution (?step=XX)");
+        return cw_err_set(err, CW_E_INVALID,
+                          "exceeded maximum resolution of 11,000 points per timeseries. Try "
+                          "decreasing the query resolution (?step=XX)");
     grid->start_ns = floor_to(start_ns, step_ns);
     grid->step_ns = step_ns;
     int64_t end_floor_ns = floor_to(end_ns, step_ns);
@@ -51,8 +57,11 @@ int cw_allowance_take(struct cw_allowance *allowance, size_t bytes, struct cw_er
     if (allowance->max == 0 || (used <= allowance->max && bytes <= allowance->max - used))
         return 0;
     atomic_fetch_sub(&allowance->used, bytes);
-    return cw_err_set(err, CW_E_LIMIT, "the query needs more memory than its allowance of %zu bytes; ask for fewer series, "
-                                       "a larger step or a shorter time", allowance->max);
+    return cw_err_set(
+        err, CW_E_LIMIT,
+        "the query needs more memory than its allowance of %zu bytes; ask for fewer series, "
+        "a larger step or a shorter time",
+        allowance->max);
 }
 
 void cw_allowance_give(struct cw_allowance *allowance, size_t bytes)
@@ -89,10 +98,12 @@ static size_t labels_bytes(struct cw_labels labels)
     return bytes;
 }
 
-int cw_table_add(struct cw_table *table, struct cw_labels labels, enum cw_table_labels how, struct cw_series **out, struct cw_err *err)
+int cw_table_add(struct cw_table *table, struct cw_labels labels, enum cw_table_labels how,
+                 struct cw_series **out, struct cw_err *err)
 {
     size_t nwords = (table->grid.n + 63) / 64;
-    size_t bytes = sizeof(struct cw_series) + table->grid.n * sizeof(double) + nwords * sizeof(uint64_t);
+    size_t bytes =
+        sizeof(struct cw_series) + table->grid.n * sizeof(double) + nwords * sizeof(uint64_t);
     if (how == CW_TABLE_COPY)
         bytes += labels_bytes(labels);
     int rc = cw_allowance_take(table->allowance, bytes, err);
@@ -114,7 +125,8 @@ int cw_table_add(struct cw_table *table, struct cw_labels labels, enum cw_table_
 
 static int by_labels(const void *a, const void *b)
 {
-    return cw_labels_cmp(((const struct cw_series *)a)->labels, ((const struct cw_series *)b)->labels);
+    return cw_labels_cmp(((const struct cw_series *)a)->labels,
+                         ((const struct cw_series *)b)->labels);
 }
 
 void cw_table_sort(struct cw_table *table)

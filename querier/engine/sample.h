@@ -22,13 +22,14 @@
 #define CW_GRID_MAX_STEPS 11000
 
 struct cw_grid {
-    int64_t start_ns;   /* of step 0 */
-    int64_t step_ns;    /* > 0; 1 where there is one step */
-    size_t n;           /* steps, >= 1 */
+    int64_t start_ns; /* of step 0 */
+    int64_t step_ns;  /* > 0; 1 where there is one step */
+    size_t n;         /* steps, >= 1 */
 };
 
 /* Range query: `start` is rounded down and `end` up to multiples of step. CW_E_INVALID with Loki's texts (step <= 0, too many points). */
-int cw_grid_init_range(struct cw_grid *grid, int64_t start_ns, int64_t end_ns, int64_t step_ns, struct cw_err *err) CW_MUST_USE;
+int cw_grid_init_range(struct cw_grid *grid, int64_t start_ns, int64_t end_ns, int64_t step_ns,
+                       struct cw_err *err) CW_MUST_USE;
 void cw_grid_init_instant(struct cw_grid *grid, int64_t time_ns);
 static inline int64_t cw_grid_time(const struct cw_grid *grid, size_t step)
 {
@@ -38,7 +39,7 @@ static inline int64_t cw_grid_time(const struct cw_grid *grid, size_t step)
 /* Memory of one query; taken by accumulators and tables, given back when they go. */
 struct cw_allowance {
     atomic_size_t used;
-    size_t max;         /* 0: no bound */
+    size_t max; /* 0: no bound */
 };
 void cw_allowance_init(struct cw_allowance *allowance, size_t max_bytes);
 /* CW_E_LIMIT: "the query needs more memory than its allowance of ... bytes". NULL always has room. */
@@ -47,9 +48,9 @@ void cw_allowance_give(struct cw_allowance *allowance, size_t bytes);
 
 struct cw_series {
     struct cw_labels labels;
-    struct cw_hash128 id;     /* cw_labels_hash() */
-    double *values;           /* grid.n of them */
-    uint64_t *present;        /* bitmap of grid.n bits, 64 a word: where there is a value */
+    struct cw_hash128 id; /* cw_labels_hash() */
+    double *values;       /* grid.n of them */
+    uint64_t *present;    /* bitmap of grid.n bits, 64 a word: where there is a value */
 };
 
 struct cw_table {
@@ -57,7 +58,7 @@ struct cw_table {
     struct cw_series *items;
     size_t n, cap;
     struct cw_arena *arena;
-    struct cw_allowance *allowance;   /* borrowed; may be NULL */
+    struct cw_allowance *allowance; /* borrowed; may be NULL */
     size_t taken;
 };
 
@@ -66,8 +67,8 @@ void cw_table_free(struct cw_table **table);
 /* Add a series without values; `labels` are copied when `copy`, else borrowed from an arena that lives as long. *out dies at
  * the next add. */
 enum cw_table_labels { CW_TABLE_COPY, CW_TABLE_BORROW };
-int cw_table_add(struct cw_table *table, struct cw_labels labels, enum cw_table_labels how, struct cw_series **out,
-                 struct cw_err *err) CW_MUST_USE;
+int cw_table_add(struct cw_table *table, struct cw_labels labels, enum cw_table_labels how,
+                 struct cw_series **out, struct cw_err *err) CW_MUST_USE;
 /* By labels (cw_labels_cmp), as answers are printed. */
 void cw_table_sort(struct cw_table *table);
 
@@ -89,14 +90,14 @@ size_t cw_series_count(const struct cw_series *series, size_t nsteps);
 
 /* What a query answers. */
 enum cw_result_kind {
-    CW_RESULT_SCALAR,   /* instant query of an expression of literals */
-    CW_RESULT_VECTOR,   /* instant: the series of `table` that have a value at step 0, in the order they are printed */
-    CW_RESULT_MATRIX,   /* range: the series of `table` with at least one value */
+    CW_RESULT_SCALAR, /* instant query of an expression of literals */
+    CW_RESULT_VECTOR, /* instant: the series of `table` that have a value at step 0, in the order they are printed */
+    CW_RESULT_MATRIX, /* range: the series of `table` with at least one value */
 };
 struct cw_result {
     enum cw_result_kind kind;
     double scalar;
-    struct cw_table *table;   /* owned; NULL for a scalar. Holds no series without a value. */
+    struct cw_table *table; /* owned; NULL for a scalar. Holds no series without a value. */
 };
 void cw_result_fini(struct cw_result *result);
 

@@ -9,16 +9,18 @@
 
 /* Which group each series of a table belongs to. */
 struct groups {
-    size_t *of;                 /* by series */
-    struct cw_labels *labels;   /* by group; from the arena */
+    size_t *of;               /* by series */
+    struct cw_labels *labels; /* by group; from the arena */
     size_t n, cap;
     struct cw_arena *arena;
 };
 
-static void groups_init(struct groups *groups, const struct cw_grouping *grouping, const struct cw_table *in)
+static void groups_init(struct groups *groups, const struct cw_grouping *grouping,
+                        const struct cw_table *in)
 {
     struct cw_id_map map;
-    *groups = (struct groups){.of = cw_mem_array(in->n + 1, sizeof(*groups->of)), .arena = cw_arena_new()};
+    *groups = (struct groups){.of = cw_mem_array(in->n + 1, sizeof(*groups->of)),
+                              .arena = cw_arena_new()};
     cw_id_map_init(&map);
     for (size_t i = 0; i < in->n; i++) {
         bool added;
@@ -26,7 +28,8 @@ static void groups_init(struct groups *groups, const struct cw_grouping *groupin
         groups->of[i] = cw_id_map_put(&map, cw_labels_hash(labels), &added);
         if (!added)
             continue;
-        groups->labels = cw_arena_grow(groups->arena, groups->labels, groups->n, &groups->cap, groups->n + 1, sizeof(labels));
+        groups->labels = cw_arena_grow(groups->arena, groups->labels, groups->n, &groups->cap,
+                                       groups->n + 1, sizeof(labels));
         groups->labels[groups->n++] = labels;
     }
     cw_id_map_fini(&map);
@@ -79,11 +82,13 @@ static double fold_result(enum cw_vector_fn fn, const struct fold *fold)
     }
 }
 
-int cw_vector_agg_fold(const struct cw_expr *expr, struct cw_table *in, struct cw_table **out, struct cw_err *err)
+int cw_vector_agg_fold(const struct cw_expr *expr, struct cw_table *in, struct cw_table **out,
+                       struct cw_err *err)
 {
     struct groups groups;
     int rc = 0;
-    cw_table_sort(in); /* sums of doubles depend on their order: the same query gives the same digits */
+    cw_table_sort(
+        in); /* sums of doubles depend on their order: the same query gives the same digits */
     groups_init(&groups, &expr->grouping, in);
     struct cw_table *table = cw_table_new(&in->grid, in->allowance);
     struct fold *folds = cw_mem_array(groups.n + 1, sizeof(*folds));
@@ -138,7 +143,8 @@ static int smallest_first(const void *a, const void *b)
     return best_first(a, b, false);
 }
 
-static int copy_series(struct cw_table *to, const struct cw_series *from, bool values, struct cw_err *err)
+static int copy_series(struct cw_table *to, const struct cw_series *from, bool values,
+                       struct cw_err *err)
 {
     struct cw_series *series;
     int rc = cw_table_add(to, from->labels, CW_TABLE_COPY, &series, err);
@@ -149,7 +155,8 @@ static int copy_series(struct cw_table *to, const struct cw_series *from, bool v
     return 0;
 }
 
-int cw_vector_agg_select(const struct cw_expr *expr, struct cw_table *in, struct cw_table **out, struct cw_err *err)
+int cw_vector_agg_select(const struct cw_expr *expr, struct cw_table *in, struct cw_table **out,
+                         struct cw_err *err)
 {
     struct groups groups;
     int rc = 0;
@@ -164,7 +171,8 @@ int cw_vector_agg_select(const struct cw_expr *expr, struct cw_table *in, struct
         for (size_t i = 0; i < in->n; i++)
             if (cw_series_has(&in->items[i], step))
                 candidates[n++] = (struct candidate){in->items[i].values[step], groups.of[i], i};
-        qsort(candidates, n, sizeof(*candidates), expr->vector_fn == CW_VECTOR_TOPK ? largest_first : smallest_first);
+        qsort(candidates, n, sizeof(*candidates),
+              expr->vector_fn == CW_VECTOR_TOPK ? largest_first : smallest_first);
         size_t chosen = 0;
         for (size_t i = 0; i < n; i++) {
             chosen = i > 0 && candidates[i].group == candidates[i - 1].group ? chosen + 1 : 1;
@@ -183,7 +191,8 @@ int cw_vector_agg_select(const struct cw_expr *expr, struct cw_table *in, struct
 
 /* ---- sort ---- */
 
-int cw_vector_agg_sort(const struct cw_expr *expr, struct cw_table *in, struct cw_table **out, struct cw_err *err)
+int cw_vector_agg_sort(const struct cw_expr *expr, struct cw_table *in, struct cw_table **out,
+                       struct cw_err *err)
 {
     int rc = 0;
     cw_table_sort(in);
@@ -195,7 +204,8 @@ int cw_vector_agg_sort(const struct cw_expr *expr, struct cw_table *in, struct c
         candidates[n++] = (struct candidate){value, 0, i};
     }
     if (in->grid.n == 1)
-        qsort(candidates, n, sizeof(*candidates), expr->vector_fn == CW_VECTOR_SORT ? smallest_first : largest_first);
+        qsort(candidates, n, sizeof(*candidates),
+              expr->vector_fn == CW_VECTOR_SORT ? smallest_first : largest_first);
     for (size_t i = 0; rc == 0 && i < n; i++)
         rc = copy_series(table, &in->items[candidates[i].idx], true, err);
     free(candidates);

@@ -9,6 +9,9 @@
 /* Sums under keys that are label sets. */
 struct sums {
     struct cw_arena *arena;
+    const struct cw_grid *grid;
+    struct cw_allowance *allowance; /* what the steps take; NULL: no bound */
+    size_t taken;
     struct cw_id_map map;
     struct cw_volume *items;
     size_t n, cap;
@@ -18,25 +21,67 @@ struct volume_run {
     struct cw_query_context *query;
     const struct cw_plan *plan;
     struct sums *streams; /* by slot: bytes of each stream */
+    const struct cw_grid *grid;
 };
 
-static void add_bytes(struct sums *sums, struct cw_labels labels, struct cw_hash128 id, uint64_t bytes)
+/* The sum under the key, made when it is new. */
+static int find_sum(struct sums *sums, struct cw_labels labels, struct cw_hash128 id, struct cw_volume **out,
+                    struct cw_err *err)
 {
     bool added;
     size_t idx = cw_id_map_put(&sums->map, id, &added);
     if (added) {
+        struct cw_volume volume = {.labels = labels};
+        if (sums->grid != NULL) {
+            size_t bytes = sums->grid->n * sizeof *volume.steps;
+            int rc = cw_allowance_take(sums->allowance, bytes, err);
+            if (rc < 0)
+                return rc;
+            sums->taken += bytes;
+            volume.steps = CW_ARENA_ARRAY(sums->arena, uint64_t, sums->grid->n);
+        }
         sums->items = cw_arena_grow(sums->arena, sums->items, sums->n, &sums->cap, sums->n + 1, sizeof *sums->items);
-        sums->items[sums->n++] = (struct cw_volume){.labels = labels};
+        sums->items[sums->n++] = volume;
     }
-    sums->items[idx].bytes += bytes;
+    *out = &sums->items[idx];
+    return 0;
+}
+
+static void add_step(const struct cw_grid *grid, struct cw_volume *volume, int64_t ts_ns, uint64_t bytes)
+{
+    int64_t behind = ts_ns - (grid->start_ns - grid->step_ns);
+    if (behind <= 0)
+        return;
+    size_t step = (size_t)((behind - 1) / grid->step_ns);
+    if (step < grid->n)
+        volume->steps[step] += bytes;
 }
 
 static int add_batch(void *arg, const struct cw_entry_batch *batch, struct cw_err *err)
 {
-    uint64_t bytes = 0;
-    for (size_t i = 0; i < batch->n; i++)
-        bytes += batch->sizes != NULL ? batch->sizes[i] : batch->lines[i].len;
-    add_bytes(arg, batch->stream.labels, batch->stream.id, bytes);
+    struct sums *sums = arg;
+    struct cw_volume *volume;
+    int rc = find_sum(sums, batch->stream.labels, batch->stream.id, &volume, err);
+    if (rc < 0)
+        return rc;
+    for (size_t i = 0; i < batch->n; i++) {
+        uint64_t bytes = batch->sizes != NULL ? batch->sizes[i] : batch->lines[i].len;
+        volume->bytes += bytes;
+        if (sums->grid != NULL)
+            add_step(sums->grid, volume, batch->ts_ns[i], bytes);
+    }
+    return 0;
+}
+
+static int add_volume(struct sums *sums, struct cw_labels labels, const struct cw_volume *from, struct cw_err *err)
+{
+    struct cw_volume *volume;
+    int rc = find_sum(sums, labels, cw_labels_hash(labels), &volume, err);
+    if (rc < 0)
+        return rc;
+    volume->bytes += from->bytes;
+    for (size_t i = 0; sums->grid != NULL && i < sums->grid->n; i++)
+        volume->steps[i] += from->steps[i];
     return 0;
 }
 
@@ -45,6 +90,8 @@ static int read_unit(void *arg, unsigned slot, size_t idx, struct cw_err *err)
     struct volume_run *run = arg;
     if (run->streams[slot].arena == NULL) {
         run->streams[slot].arena = cw_arena_new();
+        run->streams[slot].grid = run->grid;
+        run->streams[slot].allowance = &run->query->allowance;
         cw_id_map_init(&run->streams[slot].map);
     }
     return cw_unit_read(run->query, &run->plan->scan, &run->plan->units.items[idx], add_batch, &run->streams[slot], err);
@@ -65,8 +112,8 @@ static bool is_target(const struct cw_volume_options *options, const struct cw_e
     return false;
 }
 
-static void add_stream(const struct cw_volume_options *options, const struct cw_expr *expr, const struct cw_volume *stream,
-                       struct sums *out)
+static int add_stream(const struct cw_volume_options *options, const struct cw_expr *expr, const struct cw_volume *stream,
+                      struct sums *out, struct cw_err *err)
 {
     struct cw_label *items = CW_ARENA_ARRAY(out->arena, struct cw_label, stream->labels.n);
     size_t n = 0;
@@ -76,14 +123,33 @@ static void add_stream(const struct cw_volume_options *options, const struct cw_
         items[n] = stream->labels.items[i];
         if (options->by_label_names) {
             items[n].value = CW_STR_NONE;
-            struct cw_labels one = {&items[n], 1};
-            add_bytes(out, one, cw_labels_hash(one), stream->bytes);
+            int rc = add_volume(out, (struct cw_labels){&items[n], 1}, stream, err);
+            if (rc < 0)
+                return rc;
         }
         n++;
     }
-    struct cw_labels labels = {items, n};
-    if (!options->by_label_names && n > 0)
-        add_bytes(out, labels, cw_labels_hash(labels), stream->bytes);
+    if (options->by_label_names || n == 0)
+        return 0;
+    return add_volume(out, (struct cw_labels){items, n}, stream, err);
+}
+
+/* Sums of streams become sums of what was asked for. */
+static int add_streams(const struct cw_volume_options *options, const struct cw_expr *expr, const struct sums *streams,
+                       struct sums *out, struct cw_err *err)
+{
+    for (size_t i = 0; i < streams->n; i++) {
+        int rc = add_stream(options, expr, &streams->items[i], out, err);
+        if (rc < 0)
+            return rc;
+    }
+    return 0;
+}
+
+static void sums_fini(struct sums *sums)
+{
+    cw_allowance_give(sums->allowance, sums->taken);
+    cw_id_map_fini(&sums->map);
 }
 
 static int by_bytes(const void *a, const void *b)
@@ -98,22 +164,23 @@ int cw_volume_query(struct cw_query_context *query, const struct cw_expr *expr, 
                     struct cw_arena *arena, struct cw_volumes *out, struct cw_err *err)
 {
     struct cw_plan plan;
-    int rc = cw_plan_make(query, expr, options->start_ns, options->end_ns, CW_NEED_SIZES, false, &plan, err);
+    unsigned need = CW_NEED_SIZES | (options->grid != NULL ? CW_NEED_TIMES : 0);
+    int rc = cw_plan_make(query, expr, options->start_ns, options->end_ns, need, false, &plan, err);
     if (rc < 0)
         return rc;
     unsigned nslots = cw_unit_run_slots(query);
-    struct volume_run run = {.query = query, .plan = &plan, .streams = cw_mem_array(nslots, sizeof *run.streams)};
+    struct volume_run run = {.query = query, .plan = &plan, .grid = options->grid};
+    run.streams = cw_mem_array(nslots, sizeof *run.streams);
     rc = cw_unit_run(query, &plan, read_unit, &run, err);
-    struct sums all = {.arena = arena};
+    struct sums all = {.arena = arena, .grid = options->grid, .allowance = &query->allowance};
     cw_id_map_init(&all.map);
     for (unsigned i = 0; i < nslots; i++) {
-        struct sums *streams = &run.streams[i];
-        for (size_t k = 0; rc == 0 && k < streams->n; k++)
-            add_stream(options, expr, &streams->items[k], &all);
-        cw_id_map_fini(&streams->map);
-        cw_arena_free(&streams->arena);
+        if (rc == 0)
+            rc = add_streams(options, expr, &run.streams[i], &all, err);
+        sums_fini(&run.streams[i]);
+        cw_arena_free(&run.streams[i].arena);
     }
-    cw_id_map_fini(&all.map);
+    sums_fini(&all);
     free(run.streams);
     cw_plan_fini(&plan);
     if (all.n > 1)

@@ -1,5 +1,6 @@
 /*
- * volume.h - how many bytes of lines the streams of a selector hold in a range, added up by labels.
+ * volume.h - how many bytes of lines the streams of a selector hold in a range, added up by labels; over the whole range, or
+ * for each step of a grid.
  *
  * Ownership  Results lie in the caller's arena.
  * Threads    Call from a thread that is not one of the pool's.
@@ -16,10 +17,12 @@ struct cw_volume_options {
     const struct cw_str *targets;     /* only these names; n = 0: the matchers' names, by label names: all */
     size_t ntargets;
     size_t limit;                     /* the largest ones */
+    const struct cw_grid *grid;       /* NULL: only the sums; else bytes of step i have grid time i - step < t <= grid time i */
 };
 struct cw_volume {
     struct cw_labels labels;
     uint64_t bytes;
+    uint64_t *steps;                  /* grid->n of them; NULL without a grid */
 };
 struct cw_volumes {
     struct cw_volume *items;          /* by bytes, the largest first; then by labels */

@@ -138,3 +138,24 @@ Test(stream_query, volumes_add_up_by_series_and_by_name)
     cr_expect_eq(out.items[0].bytes, 17);
     end(&f);
 }
+
+Test(stream_query, volumes_by_step_count_an_entry_once)
+{
+    struct fixture f;
+    struct cw_volumes out;
+    struct cw_err err;
+    begin(&f, "{app=~\".+\"}");
+    struct cw_grid grid = {.start_ns = 10, .step_ns = 10, .n = 3};
+    struct cw_volume_options options = {.start_ns = 0, .end_ns = 100, .limit = 10, .grid = &grid};
+    cr_assert_eq(cw_volume_query(&f.context, f.query->root, &options, f.arena, &out, &err), 0);
+    cr_assert_eq(out.n, 2);
+    cr_expect_eq(out.items[0].steps[0], 10);
+    cr_expect_eq(out.items[0].steps[1], 6);
+    cr_expect_eq(out.items[0].steps[2], 0);
+    cr_expect_eq(out.items[1].steps[2], 1);
+    cr_expect_eq(atomic_load(&f.context.allowance.used), 0);
+    cw_allowance_init(&f.context.allowance, 8);
+    cr_expect_eq(cw_volume_query(&f.context, f.query->root, &options, f.arena, &out, &err), CW_E_LIMIT);
+    cr_expect_eq(atomic_load(&f.context.allowance.used), 0);
+    end(&f);
+}

@@ -137,7 +137,8 @@ bool cw_time_parse_rfc3339(struct cw_str s, int64_t *ns_out)
         return false;
     if (!take_offset(&s, &offset) || s.len != 0)
         return false;
-    int64_t seconds = cw_date_to_day(year, month, mday) * 86400 + hour * 3600 + minute * 60 + second;
+    int64_t seconds =
+        cw_date_to_day(year, month, mday) * 86400 + hour * 3600 + minute * 60 + second;
     /* 128 bits: near the lower end the product alone does not fit, with the fraction it does. */
     __int128 ns = (__int128)(seconds - offset) * CW_NS_PER_S + fraction;
     if (ns < INT64_MIN || ns > INT64_MAX)

@@ -15,7 +15,7 @@
 
 enum {
     INFLATE_STEP_BYTES = 64 << 10,
-    GZIP_LEVEL = 1,       /* answers over HTTP: speed counts */
+    GZIP_LEVEL = 1, /* answers over HTTP: speed counts */
     ZSTD_LEVEL = 1,
     SNAPPY_MAX_RATIO = 22 /* a copy of 64 bytes takes three */
 };
@@ -68,7 +68,8 @@ static int snappy_decode(struct cw_str in, size_t room, struct cw_buf *out, stru
     if (snappy_uncompressed_length(in.ptr, in.len, &len) != SNAPPY_OK)
         return cw_err_set(err, CW_E_INVALID, "snappy: no length at the start");
     if (len > room)
-        return cw_err_set(err, CW_E_TOO_LARGE, "snappy: says %zu bytes, %zu are allowed", len, room);
+        return cw_err_set(err, CW_E_TOO_LARGE, "snappy: says %zu bytes, %zu are allowed", len,
+                          room);
     if (len / SNAPPY_MAX_RATIO > in.len)
         return cw_err_set(err, CW_E_INVALID, "snappy: %zu bytes cannot become %zu", in.len, len);
     char *at = cw_buf_reserve(out, len);

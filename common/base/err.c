@@ -11,10 +11,9 @@ struct code_row {
     int retry;
 };
 
-static const struct code_row code_rows[CW_NCODES] = {
-    [CW_OK] = {"OK", 200, 0},
+static const struct code_row code_rows[CW_NCODES] = {[CW_OK] = {"OK", 200, 0},
 #define CODE_ROW(name, http, retry) [CW_CODE_INDEX_##name] = {#name, http, retry},
-    CW_CODES(CODE_ROW)
+                                                     CW_CODES(CODE_ROW)
 #undef CODE_ROW
 };
 

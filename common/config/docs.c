@@ -2,7 +2,6 @@
 
 #include <string.h>
 
-
 enum { WIDTH = 100, FLAG_COLUMN = 32 };
 
 /* Words of `text` broken at WIDTH; the cursor stands at column `at`, further lines begin at `indent`. */
@@ -75,8 +74,7 @@ void cw_docs_facts(const struct cw_value_rule *rule, const char *def, const char
         cw_buf_addf(out, " At least %s.", rule->min);
     else if (rule->max != NULL)
         cw_buf_addf(out, " At most %s.", rule->max);
-    if (def != NULL && def[0] != '\0' &&
-        !(rule->kind == CW_KEY_BOOL && strcmp(def, "false") == 0))
+    if (def != NULL && def[0] != '\0' && !(rule->kind == CW_KEY_BOOL && strcmp(def, "false") == 0))
         cw_buf_addf(out, " Default: %s.", def);
     struct cw_str rest = cw_str_of(env), name;
     for (bool first = true; env != NULL && cw_str_split(&rest, ' ', &name); first = false)

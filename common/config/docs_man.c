@@ -137,9 +137,11 @@ static void man_config(struct cw_buf *out, const struct cw_table_def *config)
 {
     if (config == NULL)
         return;
-    cw_buf_addz(out, ".SH CONFIGURATION\n"
-                     "A YAML file. A dot stands for a mapping inside of a mapping, [] for the items of a list. "
-                     "Unknown keys are errors.\n");
+    cw_buf_addz(
+        out,
+        ".SH CONFIGURATION\n"
+        "A YAML file. A dot stands for a mapping inside of a mapping, [] for the items of a list. "
+        "Unknown keys are errors.\n");
     man_keys(out, config, "");
 }
 

@@ -336,12 +336,8 @@ int cw_flags_parse(const struct cw_command_def *command, int argc, char *const *
                    struct cw_arena *arena, void *out, struct cw_flags_rest *rest,
                    struct cw_err *err)
 {
-    struct parser p = {.command = command,
-                       .argc = argc,
-                       .argv = argv,
-                       .arena = arena,
-                       .out = out,
-                       .rest = rest};
+    struct parser p = {
+        .command = command, .argc = argc, .argv = argv, .arena = arena, .out = out, .rest = rest};
     bool flags_ended = false;
     *rest = (struct cw_flags_rest){.action = CW_FLAGS_RUN};
     set_defaults(&p);

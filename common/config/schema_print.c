@@ -133,9 +133,7 @@ static void print_value(const struct printer *p, const struct cw_key_def *key, u
     const void *at = p->base + key->offset;
     switch (key->kind) {
     case CW_KEY_STRINGS: print_strings(at, indent + 2, p->out); break;
-    case CW_KEY_MAP:
-        print_map(at, (key->flags & CW_KEY_SECRET) != 0, indent + 2, p->out);
-        break;
+    case CW_KEY_MAP: print_map(at, (key->flags & CW_KEY_SECRET) != 0, indent + 2, p->out); break;
     case CW_KEY_TABLE:
         cw_buf_addc(p->out, '\n');
         print_table(key->table, at, indent + 2, p->out);

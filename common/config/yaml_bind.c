@@ -18,9 +18,9 @@ struct path {
 struct frame {
     const struct cw_table_def *table;
     char *base;
-    yaml_node_t *node;       /* of its mapping; NULL where the file has none */
-    bool *seen;              /* per row of the table */
-    struct deferred *later;  /* maps of tables that inherit from a sibling */
+    yaml_node_t *node;      /* of its mapping; NULL where the file has none */
+    bool *seen;             /* per row of the table */
+    struct deferred *later; /* maps of tables that inherit from a sibling */
     const struct path *path;
 };
 
@@ -56,8 +56,8 @@ void cw_yaml_bind_report(struct cw_yaml_bind *bind, struct cw_str *list, size_t 
         bind->problems->nmore += list == bind->problems->errors;
         return;
     }
-    struct cw_str told = cw_arena_printf(bind->arena, "%s:%zu:%zu: %s", bind->name, line + 1,
-                                         column + 1, text);
+    struct cw_str told =
+        cw_arena_printf(bind->arena, "%s:%zu:%zu: %s", bind->name, line + 1, column + 1, text);
     /* It may quote the file, and goes to a terminal. */
     for (char *p = (char *)told.ptr; *p != '\0'; p++) {
         if ((unsigned char)*p < 0x20 || *p == 0x7F)
@@ -261,8 +261,7 @@ static void add_mapping(struct cw_yaml_bind *bind, yaml_node_t *node, bool merge
             problem(bind, key, "a key must be a single value, not %s", node_kind(key));
             continue;
         }
-        if (cw_str_eqz(scalar_text(key), "<<") &&
-            key->data.scalar.style == YAML_PLAIN_SCALAR_STYLE)
+        if (cw_str_eqz(scalar_text(key), "<<") && key->data.scalar.style == YAML_PLAIN_SCALAR_STYLE)
             continue;
         if (!afford(bind, key, pairs->n + 1, 2 * sizeof *pairs->items))
             return;
@@ -518,8 +517,8 @@ static void bind_pair(struct cw_yaml_bind *bind, struct frame *frame, const stru
     struct path *path = path_new(bind, up, pair->name, 0);
     if (key == NULL) {
         size_t len = prefix.len + pair->name.len + 1;
-        struct cw_str inner = cw_arena_printf(bind->arena, "%.*s%.*s.", CW_STR_ARG(prefix),
-                                              CW_STR_ARG(pair->name));
+        struct cw_str inner =
+            cw_arena_printf(bind->arena, "%.*s%.*s.", CW_STR_ARG(prefix), CW_STR_ARG(pair->name));
         CW_ASSERT(inner.len == len);
         if (wants_node(bind, pair->value, YAML_MAPPING_NODE, CW_KEY_TABLE, path))
             bind_level(bind, frame, pair->value, inner, path, depth + 1);

@@ -156,7 +156,8 @@ int cw_yaml_expand(struct cw_str original, const struct cw_yaml_options *options
         at += expand_step(&e, cw_str_sub(original, at, original.len));
     int rc = 0;
     if (cw_buf_failed(&e.text))
-        rc = cw_err_set(err, CW_E_TOO_LARGE, "with its variables expanded it is larger than %u bytes",
+        rc = cw_err_set(err, CW_E_TOO_LARGE,
+                        "with its variables expanded it is larger than %u bytes",
                         2 * CW_LIMIT_CONFIG_BYTES);
     else
         out->text = cw_arena_dup(arena, cw_buf_str(&e.text));

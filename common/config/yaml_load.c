@@ -28,8 +28,8 @@ static void report_parser(struct cw_yaml_bind *bind, const yaml_parser_t *parser
         cw_yaml_expand_locate(bind->source, parser->problem_mark.index, &line, &column);
     }
     const char *context = parser->context != NULL ? parser->context : "";
-    struct cw_str text = cw_arena_printf(bind->arena, "%s%s%s", context, *context ? ": " : "",
-                                         problem);
+    struct cw_str text =
+        cw_arena_printf(bind->arena, "%s%s%s", context, *context ? ": " : "", problem);
     cw_yaml_bind_report(bind, bind->problems->errors, &bind->problems->nerrors, line, column,
                         text.ptr);
 }
@@ -93,10 +93,8 @@ int cw_yaml_load_text(struct cw_str text, const char *name, const struct cw_tabl
     if (text.len > CW_LIMIT_CONFIG_BYTES)
         return cw_err_set(err, CW_E_TOO_LARGE, "%s: larger than %u bytes", name,
                           CW_LIMIT_CONFIG_BYTES);
-    struct cw_yaml_bind bind = {.name = name,
-                                .source = &source,
-                                .arena = arena,
-                                .problems = problems};
+    struct cw_yaml_bind bind = {
+        .name = name, .source = &source, .arena = arena, .problems = problems};
     int rc = cw_yaml_expand(text, options, arena, &source, on_expand_problem, &bind, err);
     if (rc < 0) {
         cw_err_wrap(err, "%s", name);

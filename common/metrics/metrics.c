@@ -21,20 +21,20 @@ struct cw_metric {
     struct cw_metric *chain; /* of its hash bucket */
     uint64_t hash;
     atomic_bool hidden;
-    _Atomic int64_t value; /* counter, gauge; histogram: the sum */
+    _Atomic int64_t value;                      /* counter, gauge; histogram: the sum */
     struct cw_str values[CW_METRIC_LABELS_MAX]; /* owned, in one block: values[0].ptr */
-    _Atomic uint64_t buckets[];                 /* histogram: observations in each, the last is +Inf */
+    _Atomic uint64_t buckets[]; /* histogram: observations in each, the last is +Inf */
 };
 
 /* One row of the table with its series. */
 struct family {
     const struct cw_metric_def *def;
-    size_t nlabels, nbuckets;                /* nbuckets with +Inf */
-    int64_t bounds[CW_METRIC_BUCKETS_MAX];   /* in whole units */
-    pthread_mutex_t lock;                    /* guards the table of children, not their numbers */
-    struct cw_metric **table;                /* hash buckets, a power of two */
+    size_t nlabels, nbuckets;              /* nbuckets with +Inf */
+    int64_t bounds[CW_METRIC_BUCKETS_MAX]; /* in whole units */
+    pthread_mutex_t lock;                  /* guards the table of children, not their numbers */
+    struct cw_metric **table;              /* hash buckets, a power of two */
     size_t ntable, nchildren, max_children;
-    struct cw_metric *plain, *overflow;      /* without labels; for what is over the bound */
+    struct cw_metric *plain, *overflow; /* without labels; for what is over the bound */
 };
 
 struct cw_metrics {

@@ -58,8 +58,8 @@ void cw_process_metrics_render(struct cw_buf *out)
 {
     struct timespec cpu, boot;
     if (clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &cpu) == 0)
-        add(out, "process_cpu_seconds_total", "User and system CPU time spent, in seconds.", "counter",
-            (double)cpu.tv_sec + (double)cpu.tv_nsec / 1e9);
+        add(out, "process_cpu_seconds_total", "User and system CPU time spent, in seconds.",
+            "counter", (double)cpu.tv_sec + (double)cpu.tv_nsec / 1e9);
     double starttime, vsize, rss;
     if (stat_fields(&starttime, &vsize, &rss) && clock_gettime(CLOCK_BOOTTIME, &boot) == 0) {
         double age = (double)boot.tv_sec + (double)boot.tv_nsec / 1e9 -

@@ -69,7 +69,8 @@ static void round_trip(const struct config *config, struct cw_arena *arena)
     cw_schema_print(&table, config, &first);
     /* Aliases may make it larger than a file may be. */
     if (first.len < 1 << 20) {
-        CW_ASSERT(cw_yaml_load_text(cw_buf_str(&first), "again", &table, NULL, arena, &again, NULL, &err) == 0);
+        CW_ASSERT(cw_yaml_load_text(cw_buf_str(&first), "again", &table, NULL, arena, &again, NULL,
+                                    &err) == 0);
         cw_schema_print(&table, &again, &second);
         CW_ASSERT(cw_str_eq(cw_buf_str(&first), cw_buf_str(&second)));
     }
@@ -86,7 +87,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         struct config config;
         struct cw_err err;
         struct cw_arena *arena = cw_arena_new();
-        int rc = cw_yaml_load_text(cw_str_make(data, size), "f", &table, &options, arena, &config, &problems, &err);
+        int rc = cw_yaml_load_text(cw_str_make(data, size), "f", &table, &options, arena, &config,
+                                   &problems, &err);
         CW_ASSERT(rc == 0 || err.text[0] != '\0');
         CW_ASSERT((rc == 0) == (problems.nerrors == 0 && rc != CW_E_TOO_LARGE));
         if (rc == 0)

@@ -34,10 +34,12 @@ Test(codec, every_codec_gives_back_what_it_was_given)
             cw_buf_init(&back, 8 << 20);
             cw_buf_addz(&packed, "#");
             cw_buf_addz(&back, "#");
-            cr_assert_eq(cw_codec_compress(all_codecs[c], raw, &packed, &err), 0, "codec %d", all_codecs[c]);
+            cr_assert_eq(cw_codec_compress(all_codecs[c], raw, &packed, &err), 0, "codec %d",
+                         all_codecs[c]);
             struct cw_str in = cw_str_sub(cw_buf_str(&packed), 1, packed.len);
             int rc = cw_codec_decompress(all_codecs[c], in, raw.len, &back, &err);
-            cr_assert_eq(rc, 0, "codec %d, %zu bytes: %s", all_codecs[c], raw.len, rc < 0 ? err.text : "");
+            cr_assert_eq(rc, 0, "codec %d, %zu bytes: %s", all_codecs[c], raw.len,
+                         rc < 0 ? err.text : "");
             cr_assert_eq(back.len, raw.len + 1);
             cr_assert(raw.len == 0 || memcmp(back.ptr + 1, raw.ptr, raw.len) == 0);
             cw_buf_fini(&packed);
@@ -58,7 +60,8 @@ Test(codec, one_byte_over_the_bound_is_too_large_and_leaves_the_output_alone)
         cw_buf_addz(&back, "keep");
         int rc = cw_codec_decompress(all_codecs[c], cw_buf_str(&packed), raw.len - 1, &back, &err);
         bool sized = all_codecs[c] == CW_CODEC_NONE || all_codecs[c] == CW_CODEC_LZ4;
-        cr_assert_eq(rc, sized ? CW_E_INVALID : CW_E_TOO_LARGE, "codec %d: %s", all_codecs[c], err.text);
+        cr_assert_eq(rc, sized ? CW_E_INVALID : CW_E_TOO_LARGE, "codec %d: %s", all_codecs[c],
+                     err.text);
         cr_assert(cw_str_eqz(cw_buf_str(&back), "keep"));
         cw_buf_fini(&back);
         /* the buffer's own cap binds as well */
@@ -81,7 +84,8 @@ Test(codec, cut_and_flipped_input_is_an_error_or_other_bytes_but_no_crash)
         cr_assert_eq(cw_codec_compress(all_codecs[c], raw, &packed, &err), 0);
         for (size_t len = 0; len < packed.len; len++) {
             cw_buf_clear(&back);
-            cr_assert_lt(cw_codec_decompress(all_codecs[c], cw_str_sub(cw_buf_str(&packed), 0, len), raw.len, &back, &err),
+            cr_assert_lt(cw_codec_decompress(all_codecs[c], cw_str_sub(cw_buf_str(&packed), 0, len),
+                                             raw.len, &back, &err),
                          0, "codec %d cut at %zu of %zu", all_codecs[c], len, packed.len);
         }
         for (size_t i = 0; i < packed.len; i++) {
@@ -103,11 +107,14 @@ Test(codec, a_snappy_bomb_is_refused_by_its_length_alone)
     struct cw_err err;
     cw_buf_init(&back, SIZE_MAX);
     /* 4 GB - 1, then nothing */
-    cr_assert_eq(cw_codec_decompress(CW_CODEC_SNAPPY, CW_STR("\xff\xff\xff\xff\x0f"), 128 << 20, &back, &err),
+    cr_assert_eq(cw_codec_decompress(CW_CODEC_SNAPPY, CW_STR("\xff\xff\xff\xff\x0f"), 128 << 20,
+                                     &back, &err),
                  CW_E_TOO_LARGE);
     cr_assert_str_eq(err.text, "snappy: says 4294967295 bytes, 134217728 are allowed");
     /* within the bound, but no input of that size can reach it */
-    cr_assert_eq(cw_codec_decompress(CW_CODEC_SNAPPY, CW_STR("\x80\x80\x80\x20"), 128 << 20, &back, &err), CW_E_INVALID);
+    cr_assert_eq(
+        cw_codec_decompress(CW_CODEC_SNAPPY, CW_STR("\x80\x80\x80\x20"), 128 << 20, &back, &err),
+        CW_E_INVALID);
     cr_assert_null(back.ptr);
     cr_assert_eq(cw_codec_decompress(CW_CODEC_SNAPPY, CW_STR_NONE, 10, &back, &err), CW_E_INVALID);
 }
@@ -130,7 +137,8 @@ Test(codec, bombs_stop_at_the_bound_without_holding_more_memory)
         cw_buf_init(&packed, 256 << 20);
         pack_zeros(bombs[c], 64 << 20, &packed);
         cw_buf_init(&back, SIZE_MAX);
-        cr_assert_eq(cw_codec_decompress(bombs[c], cw_buf_str(&packed), 1 << 20, &back, &err), CW_E_TOO_LARGE);
+        cr_assert_eq(cw_codec_decompress(bombs[c], cw_buf_str(&packed), 1 << 20, &back, &err),
+                     CW_E_TOO_LARGE);
         cr_assert_leq(back.cap, 4 << 20);
         cw_buf_fini(&packed);
         cw_buf_fini(&back);
@@ -149,9 +157,11 @@ Test(codec, gzip_members_follow_one_another)
     cr_assert_eq(cw_codec_decompress(CW_CODEC_GZIP, cw_buf_str(&packed), 12, &back, &err), 0);
     cr_assert(cw_str_eqz(cw_buf_str(&back), "first second"));
     cw_buf_clear(&back);
-    cr_assert_eq(cw_codec_decompress(CW_CODEC_GZIP, cw_buf_str(&packed), 11, &back, &err), CW_E_TOO_LARGE);
+    cr_assert_eq(cw_codec_decompress(CW_CODEC_GZIP, cw_buf_str(&packed), 11, &back, &err),
+                 CW_E_TOO_LARGE);
     cw_buf_addz(&packed, "rubbish");
-    cr_assert_eq(cw_codec_decompress(CW_CODEC_GZIP, cw_buf_str(&packed), 100, &back, &err), CW_E_INVALID);
+    cr_assert_eq(cw_codec_decompress(CW_CODEC_GZIP, cw_buf_str(&packed), 100, &back, &err),
+                 CW_E_INVALID);
     cw_buf_fini(&packed);
     cw_buf_fini(&back);
 }
@@ -167,12 +177,18 @@ Test(codec, deflate_is_read_raw_and_wrapped)
         len = sizeof wrapped;
         cr_assert_eq(compress2(wrapped, &len, (const Bytef *)"hello hello", 11, level), Z_OK);
         cw_buf_clear(&back);
-        cr_assert_eq(cw_codec_decompress(CW_CODEC_DEFLATE, cw_str_make(wrapped, len), 11, &back, &err), 0);
+        cr_assert_eq(
+            cw_codec_decompress(CW_CODEC_DEFLATE, cw_str_make(wrapped, len), 11, &back, &err), 0);
         cr_assert(cw_str_eqz(cw_buf_str(&back), "hello hello"));
-        cr_assert_eq(cw_codec_decompress(CW_CODEC_DEFLATE, cw_str_make(wrapped, len), 10, &back, &err), CW_E_TOO_LARGE);
-        cr_assert_eq(cw_codec_decompress(CW_CODEC_DEFLATE, cw_str_make(wrapped, len + 1), 100, &back, &err), CW_E_INVALID);
+        cr_assert_eq(
+            cw_codec_decompress(CW_CODEC_DEFLATE, cw_str_make(wrapped, len), 10, &back, &err),
+            CW_E_TOO_LARGE);
+        cr_assert_eq(
+            cw_codec_decompress(CW_CODEC_DEFLATE, cw_str_make(wrapped, len + 1), 100, &back, &err),
+            CW_E_INVALID);
     }
-    cr_assert_eq(cw_codec_decompress(CW_CODEC_DEFLATE, CW_STR("not deflate"), 100, &back, &err), CW_E_INVALID);
+    cr_assert_eq(cw_codec_decompress(CW_CODEC_DEFLATE, CW_STR("not deflate"), 100, &back, &err),
+                 CW_E_INVALID);
     cw_buf_fini(&back);
 }
 
@@ -190,11 +206,13 @@ Test(codec, a_zstd_frame_without_its_size_is_read_and_bounded)
     struct cw_buf back;
     struct cw_err err;
     cw_buf_init(&back, 1 << 20);
-    cr_assert_eq(cw_codec_decompress(CW_CODEC_ZSTD, cw_str_make(packed, dst.pos), raw.len, &back, &err), 0);
+    cr_assert_eq(
+        cw_codec_decompress(CW_CODEC_ZSTD, cw_str_make(packed, dst.pos), raw.len, &back, &err), 0);
     cr_assert(cw_str_eq(cw_buf_str(&back), raw));
     cw_buf_clear(&back);
-    cr_assert_eq(cw_codec_decompress(CW_CODEC_ZSTD, cw_str_make(packed, dst.pos), raw.len - 1, &back, &err),
-                 CW_E_TOO_LARGE);
+    cr_assert_eq(
+        cw_codec_decompress(CW_CODEC_ZSTD, cw_str_make(packed, dst.pos), raw.len - 1, &back, &err),
+        CW_E_TOO_LARGE);
     cw_buf_fini(&back);
 }
 
@@ -210,8 +228,10 @@ Test(codec, decompressing_in_place_wants_the_exact_size)
         cr_assert_eq(cw_codec_compress(codecs[c], raw, &packed, &err), 0);
         cr_assert_eq(cw_codec_decompress_into(codecs[c], cw_buf_str(&packed), out, 5000, &err), 0);
         cr_assert_eq(memcmp(out, raw.ptr, 5000), 0);
-        cr_assert_eq(cw_codec_decompress_into(codecs[c], cw_buf_str(&packed), out, 5001, &err), CW_E_INVALID);
-        cr_assert_eq(cw_codec_decompress_into(codecs[c], cw_buf_str(&packed), out, 4999, &err), CW_E_INVALID);
+        cr_assert_eq(cw_codec_decompress_into(codecs[c], cw_buf_str(&packed), out, 5001, &err),
+                     CW_E_INVALID);
+        cr_assert_eq(cw_codec_decompress_into(codecs[c], cw_buf_str(&packed), out, 4999, &err),
+                     CW_E_INVALID);
         cw_buf_fini(&packed);
     }
     struct cw_err err;

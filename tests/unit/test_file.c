@@ -75,7 +75,8 @@ Test(file, reading_is_bounded)
     cr_assert_eq(cw_file_read(path, 5, &buf, &err), 0);
     cr_assert_eq(cw_file_read(path, 4, &buf, &err), CW_E_TOO_LARGE);
     cr_assert(cw_str_eqz(cw_buf_str(&buf), "12345"));
-    cr_assert_eq(cw_file_read("/dev/zero", 100000, &buf, &err), CW_E_TOO_LARGE); /* says its size is 0 */
+    cr_assert_eq(cw_file_read("/dev/zero", 100000, &buf, &err),
+                 CW_E_TOO_LARGE); /* says its size is 0 */
     cr_assert_eq(cw_file_read(dir, 100, &buf, &err), CW_E_IO);
     cr_assert_eq(buf.len, 5);
     cw_buf_fini(&buf);

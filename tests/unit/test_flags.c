@@ -16,40 +16,53 @@ struct args {
 
 static const char *const outputs[] = {"default", "raw", "jsonl", NULL};
 static const struct cw_flag_def common_rows[] = {
-    {"config", .kind = CW_KEY_STRING, .offset = offsetof(struct args, config), .arg = "FILE", .alias = "config.file cfg",
-     .doc = "Read the configuration from FILE."},
-    {"addr", .kind = CW_KEY_STRING, .offset = offsetof(struct args, addr), .arg = "URL", .def = "http://localhost:3100",
-     .env = "CW_TEST_ADDR CW_TEST_LOKI_ADDR", .doc = "Ask the server at URL."},
+    {"config", .kind = CW_KEY_STRING, .offset = offsetof(struct args, config), .arg = "FILE",
+     .alias = "config.file cfg", .doc = "Read the configuration from FILE."},
+    {"addr", .kind = CW_KEY_STRING, .offset = offsetof(struct args, addr), .arg = "URL",
+     .def = "http://localhost:3100", .env = "CW_TEST_ADDR CW_TEST_LOKI_ADDR",
+     .doc = "Ask the server at URL."},
     {"quiet", 'q', CW_KEY_BOOL, offsetof(struct args, quiet), .doc = "Say less."},
 };
 static const struct cw_flag_def query_rows[] = {
     {"forward", 'f', CW_KEY_BOOL, offsetof(struct args, forward), .doc = "Oldest first."},
     {"limit", 'n', CW_KEY_INT, offsetof(struct args, limit), .def = "30", .min = "0",
      .seen = CW_KEY_AT(struct args, saw_limit), .doc = "At most this many."},
-    {"since", .kind = CW_KEY_DURATION, .offset = offsetof(struct args, since_ns), .def = "1h", .doc = "How far back."},
-    {"size", .kind = CW_KEY_BYTES, .offset = offsetof(struct args, size), .doc = "Hidden.", .show = CW_FLAG_HIDDEN},
-    {"output", 'o', CW_KEY_ENUM, offsetof(struct args, output), .names = outputs, .doc = "Form of the answer."},
-    {"file", .kind = CW_KEY_STRINGS, .offset = offsetof(struct args, files), .def = "a,b", .arg = "PATH", .doc = "Files."},
-    {"label", 'l', CW_KEY_MAP, offsetof(struct args, labels), .arg = "NAME=VALUE", .doc = "Labels."},
+    {"since", .kind = CW_KEY_DURATION, .offset = offsetof(struct args, since_ns), .def = "1h",
+     .doc = "How far back."},
+    {"size", .kind = CW_KEY_BYTES, .offset = offsetof(struct args, size), .doc = "Hidden.",
+     .show = CW_FLAG_HIDDEN},
+    {"output", 'o', CW_KEY_ENUM, offsetof(struct args, output), .names = outputs,
+     .doc = "Form of the answer."},
+    {"file", .kind = CW_KEY_STRINGS, .offset = offsetof(struct args, files), .def = "a,b",
+     .arg = "PATH", .doc = "Files."},
+    {"label", 'l', CW_KEY_MAP, offsetof(struct args, labels), .arg = "NAME=VALUE",
+     .doc = "Labels."},
 };
 static const struct cw_flag_group common_group = CW_FLAG_GROUP("Common flags", common_rows);
 static const struct cw_flag_group query_group = CW_FLAG_GROUP("Query flags", query_rows);
 static const struct cw_flag_group *const groups[] = {&common_group, &query_group, NULL};
 static const struct cw_exit_def exits[] = {{0, "Results."}, {1, "None."}, {0, NULL}};
-static const struct cw_example_def examples[] = {{"cordwood query '{app=\"x\"}'", "All of app x."}, {NULL, NULL}};
-static const struct cw_command_def query = {.name = "cordwood query",
-                                            .brief = "ask for entries",
-                                            .arguments = "QUERY",
-                                            .max_args = 2,
-                                            .doc = "Asks a server.\n\nSecond paragraph with a .dot\n.line start and a back\\slash.",
-                                            .groups = groups,
-                                            .exits = exits,
-                                            .examples = examples};
-static const struct cw_command_def tail = {.name = "cordwood tail", .brief = "follow", .groups = groups, .max_args = 1};
+static const struct cw_example_def examples[] = {{"cordwood query '{app=\"x\"}'", "All of app x."},
+                                                 {NULL, NULL}};
+static const struct cw_command_def query = {
+    .name = "cordwood query",
+    .brief = "ask for entries",
+    .arguments = "QUERY",
+    .max_args = 2,
+    .doc = "Asks a server.\n\nSecond paragraph with a .dot\n.line start and a back\\slash.",
+    .groups = groups,
+    .exits = exits,
+    .examples = examples};
+static const struct cw_command_def tail = {
+    .name = "cordwood tail", .brief = "follow", .groups = groups, .max_args = 1};
 static const struct cw_command_def *const commands[] = {&query, &tail, NULL};
-static const struct cw_command_def program = {.name = "cordwood", .brief = "the client", .commands = commands, .max_args = 9};
-static const struct cw_command_def one_dash = {
-    .name = "shipper", .brief = "b", .style = CW_FLAGS_ONE_DASH, .groups = groups, .max_args = SIZE_MAX};
+static const struct cw_command_def program = {
+    .name = "cordwood", .brief = "the client", .commands = commands, .max_args = 9};
+static const struct cw_command_def one_dash = {.name = "shipper",
+                                               .brief = "b",
+                                               .style = CW_FLAGS_ONE_DASH,
+                                               .groups = groups,
+                                               .max_args = SIZE_MAX};
 
 static struct cw_arena *arena;
 static struct args args;
@@ -102,7 +115,10 @@ Test(flags, defaults_stand_where_nothing_is_given)
 
 Test(flags, every_form_is_read)
 {
-    cr_assert_eq(parse(&query, "--limit 5 x --since=2h -qf -o raw -ljob=a=b --label=z= -l job=c --config=c.yml"), 0, "%s", err.text);
+    cr_assert_eq(
+        parse(&query,
+              "--limit 5 x --since=2h -qf -o raw -ljob=a=b --label=z= -l job=c --config=c.yml"),
+        0, "%s", err.text);
     cr_assert_eq(args.limit, 5);
     cr_assert(args.saw_limit);
     cr_assert_eq(args.since_ns, INT64_C(7200000000000));
@@ -167,7 +183,8 @@ Test(flags, bad_values_name_the_flag)
 
 Test(flags, one_dash_serves_for_long_names_where_allowed)
 {
-    cr_assert_eq(parse(&one_dash, "-config.file=p.yml -limit 4 -q --cfg x -qf -n3"), 0, "%s", err.text);
+    cr_assert_eq(parse(&one_dash, "-config.file=p.yml -limit 4 -q --cfg x -qf -n3"), 0, "%s",
+                 err.text);
     cr_assert_str_eq(args.config.ptr, "x");
     cr_assert_eq(args.limit, 3);
     cr_assert(args.quiet && args.forward);
@@ -216,10 +233,13 @@ Test(flags, help_shows_what_the_tables_hold_and_fits_the_line)
     cw_buf_init(&out, 1 << 20);
     cw_docs_help(&query, &out);
     const char *help = cw_buf_z(&out);
-    cr_assert_eq(strncmp(help, "Usage: cordwood query [FLAG]... QUERY\n\nAsks a server.\n", 54), 0, "%s", help);
-    static const char *const wants[] = {"\nCommon flags:\n", "      --config FILE ", "  -q, --quiet ", "Default: 30.",
-                                        "One of default, raw, jsonl.", "CW_TEST_ADDR, CW_TEST_LOKI_ADDR.",
-                                        "May be repeated.", "Also --config.file, --cfg.", "At least 0.", "  1  None.\n"};
+    cr_assert_eq(strncmp(help, "Usage: cordwood query [FLAG]... QUERY\n\nAsks a server.\n", 54), 0,
+                 "%s", help);
+    static const char *const wants[] = {
+        "\nCommon flags:\n", "      --config FILE ",        "  -q, --quiet ",
+        "Default: 30.",      "One of default, raw, jsonl.", "CW_TEST_ADDR, CW_TEST_LOKI_ADDR.",
+        "May be repeated.",  "Also --config.file, --cfg.",  "At least 0.",
+        "  1  None.\n"};
     for (size_t i = 0; i < sizeof wants / sizeof wants[0]; i++)
         cr_assert_not_null(strstr(help, wants[i]), "%s in:\n%s", wants[i], help);
     cr_assert_null(strstr(help, "--size"));
@@ -228,6 +248,7 @@ Test(flags, help_shows_what_the_tables_hold_and_fits_the_line)
         cr_assert_leq(line.len, 100, "%.*s", CW_STR_ARG(line));
     cw_buf_clear(&out);
     cw_docs_help(&program, &out);
-    cr_assert_not_null(strstr(cw_buf_z(&out), "\n  query             ask for entries\n"), "%s", cw_buf_z(&out));
+    cr_assert_not_null(strstr(cw_buf_z(&out), "\n  query             ask for entries\n"), "%s",
+                       cw_buf_z(&out));
     cw_buf_fini(&out);
 }

@@ -33,13 +33,18 @@ Test(log, logfmt_lines_have_time_level_and_message)
 {
     grab_start();
     cw_log_info("started");
-    cw_log_warn("disk \"%s\" is\nfull=%d\x01 \xff \xc2\x9b" "31m", "a\\b", 1);
+    cw_log_warn("disk \"%s\" is\nfull=%d\x01 \xff \xc2\x9b"
+                "31m",
+                "a\\b", 1);
     const char *text = grab_end();
     const char *second = strchr(text, '\n') + 1;
     cr_assert_eq(strncmp(text, "ts=20", 5), 0);
     cr_assert_not_null(strstr(text, "Z level=info msg=started\n"));
-    cr_assert_not_null(strstr(second, " level=warn msg=\"disk \\\"a\\\\b\\\" is\\nfull=1\\u0001 \xEF\xBF\xBD \\u009b31m\"\n"),
-                       "%s", second);
+    cr_assert_not_null(
+        strstr(
+            second,
+            " level=warn msg=\"disk \\\"a\\\\b\\\" is\\nfull=1\\u0001 \xEF\xBF\xBD \\u009b31m\"\n"),
+        "%s", second);
 }
 
 Test(log, json_lines_are_one_object_each)
@@ -49,7 +54,8 @@ Test(log, json_lines_are_one_object_each)
     cw_log_debug("a \"b\"\t%s", "");
     const char *text = grab_end();
     cr_assert_eq(strncmp(text, "{\"ts\":\"20", 9), 0);
-    cr_assert_not_null(strstr(text, "Z\",\"level\":\"debug\",\"msg\":\"a \\\"b\\\"\\t\"}\n"), "%s", text);
+    cr_assert_not_null(strstr(text, "Z\",\"level\":\"debug\",\"msg\":\"a \\\"b\\\"\\t\"}\n"), "%s",
+                       text);
 }
 
 Test(log, levels_below_the_threshold_are_silent)

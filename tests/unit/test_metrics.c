@@ -11,9 +11,11 @@ enum { M_LINES, M_PUSHES, M_QUEUE, M_SECONDS, M_UNSEEN, M_NMETRICS };
 static const double bounds[] = {0.1, 1, 10};
 static const struct cw_metric_def defs[M_NMETRICS] = {
     [M_LINES] = {"t_lines_total", CW_METRIC_COUNTER, "Lines \\ read\nso far."},
-    [M_PUSHES] = {"t_pushes_total", CW_METRIC_COUNTER, "Pushes.", .labels = {"tenant", "status"}, .max_children = 3},
+    [M_PUSHES] = {"t_pushes_total", CW_METRIC_COUNTER, "Pushes.", .labels = {"tenant", "status"},
+                  .max_children = 3},
     [M_QUEUE] = {"t_queue", CW_METRIC_GAUGE, "Waiting.", .scale = 1000},
-    [M_SECONDS] = {"t_seconds", CW_METRIC_HISTOGRAM, "Time.", .labels = {"route"}, .scale = 1e9, .buckets = bounds, .nbuckets = 3},
+    [M_SECONDS] = {"t_seconds", CW_METRIC_HISTOGRAM, "Time.", .labels = {"route"}, .scale = 1e9,
+                   .buckets = bounds, .nbuckets = 3},
     [M_UNSEEN] = {"t_unseen", CW_METRIC_GAUGE, "Never set.", .labels = {"x"}},
 };
 
@@ -54,7 +56,8 @@ static struct cw_metric *push_of(const char *tenant, const char *status)
 
 Test(metrics, plain_series_show_zero_and_then_their_value)
 {
-    cr_assert_str_eq(rendered(), "# HELP t_lines_total Lines \\\\ read\\nso far.\n# TYPE t_lines_total counter\nt_lines_total 0\n"
+    cr_assert_str_eq(rendered(), "# HELP t_lines_total Lines \\\\ read\\nso far.\n# TYPE "
+                                 "t_lines_total counter\nt_lines_total 0\n"
                                  "# HELP t_queue Waiting.\n# TYPE t_queue gauge\nt_queue 0\n");
     cw_metrics_add(metrics, M_LINES, 5);
     cw_metrics_add(metrics, M_LINES, 2);
@@ -71,11 +74,12 @@ Test(metrics, children_are_kept_apart_sorted_and_escaped)
     cw_metric_add(push_of("a\"\\\n\xff", "204"), 3);
     cw_metric_add(push_of("b", "204"), 4);
     cr_assert_eq(push_of("b", "204"), push_of("b", "204"));
-    cr_assert_not_null(strstr(rendered(), "# TYPE t_pushes_total counter\n"
-                                          "t_pushes_total{tenant=\"a\",status=\"500\"} 2\n"
-                                          "t_pushes_total{tenant=\"a\\\"\\\\\\n\xEF\xBF\xBD\",status=\"204\"} 3\n"
-                                          "t_pushes_total{tenant=\"b\",status=\"204\"} 5\n"),
-                       "%s", out.ptr);
+    cr_assert_not_null(
+        strstr(rendered(), "# TYPE t_pushes_total counter\n"
+                           "t_pushes_total{tenant=\"a\",status=\"500\"} 2\n"
+                           "t_pushes_total{tenant=\"a\\\"\\\\\\n\xEF\xBF\xBD\",status=\"204\"} 3\n"
+                           "t_pushes_total{tenant=\"b\",status=\"204\"} 5\n"),
+        "%s", out.ptr);
     /* the border between two values counts */
     cr_assert_neq(push_of("x", "yz"), push_of("b", "204"));
 }
@@ -87,10 +91,11 @@ Test(metrics, label_sets_over_the_bound_share_one_series)
         sprintf(tenant, "t%d", i);
         cw_metric_add(push_of(tenant, "204"), 1);
     }
-    cr_assert_not_null(strstr(rendered(), "t_pushes_total{tenant=\"_overflow\",status=\"_overflow\"} 97\n"
-                                          "t_pushes_total{tenant=\"t0\",status=\"204\"} 1\n"
-                                          "t_pushes_total{tenant=\"t1\",status=\"204\"} 1\n"
-                                          "t_pushes_total{tenant=\"t2\",status=\"204\"} 1\n#"),
+    cr_assert_not_null(strstr(rendered(),
+                              "t_pushes_total{tenant=\"_overflow\",status=\"_overflow\"} 97\n"
+                              "t_pushes_total{tenant=\"t0\",status=\"204\"} 1\n"
+                              "t_pushes_total{tenant=\"t1\",status=\"204\"} 1\n"
+                              "t_pushes_total{tenant=\"t2\",status=\"204\"} 1\n#"),
                        "%s", out.ptr);
 }
 
@@ -155,7 +160,8 @@ Test(metrics, the_process_is_described)
 {
     cr_assert_geq(value_of("process_cpu_seconds_total"), 0);
     cr_assert_gt(value_of("process_resident_memory_bytes"), 1e6);
-    cr_assert_leq(value_of("process_resident_memory_bytes"), value_of("process_virtual_memory_bytes"));
+    cr_assert_leq(value_of("process_resident_memory_bytes"),
+                  value_of("process_virtual_memory_bytes"));
     cr_assert_gt(value_of("process_open_fds"), 0);
     double start = value_of("process_start_time_seconds");
     cr_assert_leq(start, (double)time(NULL) + 1);
@@ -170,6 +176,8 @@ Test(metrics, the_seconds_buckets_are_as_many_as_the_macro_says)
     struct cw_metrics *m = cw_metrics_new(&def, 1);
     cw_metrics_observe(m, 0, INT64_C(70000000000));
     cw_metrics_render(m, &out);
-    cr_assert_not_null(strstr(cw_buf_z(&out), "t_s_bucket{le=\"60\"} 0\nt_s_bucket{le=\"+Inf\"} 1\nt_s_sum 70\nt_s_count 1\n"));
+    cr_assert_not_null(
+        strstr(cw_buf_z(&out),
+               "t_s_bucket{le=\"60\"} 0\nt_s_bucket{le=\"+Inf\"} 1\nt_s_sum 70\nt_s_count 1\n"));
     cw_metrics_free(&m);
 }

@@ -38,12 +38,15 @@ Test(prom_text, values_are_the_shortest_that_read_back)
 
 Test(prom_text, heads_and_samples_are_escaped)
 {
-    struct cw_prom_label labels[] = {{CW_STR("a"), CW_STR("x\"y\\z\n")}, {CW_STR("b"), CW_STR("\xff\xEF\xBF\xBD\xC3\xA9")}};
+    struct cw_prom_label labels[] = {{CW_STR("a"), CW_STR("x\"y\\z\n")},
+                                     {CW_STR("b"), CW_STR("\xff\xEF\xBF\xBD\xC3\xA9")}};
     cw_prom_head(&out, CW_STR("m"), CW_STR("a \"b\" \\ c\nd"), "gauge");
     cw_prom_sample(&out, CW_STR("m"), "", labels, 2, 1.5);
     cw_prom_sample(&out, CW_STR("m"), "_sum", NULL, 0, -1);
-    cr_assert_str_eq(cw_buf_z(&out), "# HELP m a \"b\" \\\\ c\\nd\n# TYPE m gauge\n"
-                                     "m{a=\"x\\\"y\\\\z\\n\",b=\"\xEF\xBF\xBD\xEF\xBF\xBD\xC3\xA9\"} 1.5\nm_sum -1\n");
+    cr_assert_str_eq(
+        cw_buf_z(&out),
+        "# HELP m a \"b\" \\\\ c\\nd\n# TYPE m gauge\n"
+        "m{a=\"x\\\"y\\\\z\\n\",b=\"\xEF\xBF\xBD\xEF\xBF\xBD\xC3\xA9\"} 1.5\nm_sum -1\n");
     cw_buf_clear(&out);
     cw_prom_head(&out, CW_STR("m"), CW_STR_NONE, "counter");
     cr_assert_str_eq(cw_buf_z(&out), "# TYPE m counter\n");

@@ -30,23 +30,27 @@ static const struct cw_key_def rule_keys[] = {
 };
 static const struct cw_table_def rule_table = CW_TABLE("rule", rule_keys, struct rule);
 static const struct cw_key_def limit_keys[] = {
-    {"max_bytes", CW_KEY_BYTES, offsetof(struct limits, max_bytes), .def = "1MiB", .doc = "Largest."},
+    {"max_bytes", CW_KEY_BYTES, offsetof(struct limits, max_bytes), .def = "1MiB",
+     .doc = "Largest."},
     {"drop", CW_KEY_STRINGS, offsetof(struct limits, drop), .def = "a, b", .doc = "What to drop."},
 };
 static const struct cw_table_def limit_table = CW_TABLE("limits", limit_keys, struct limits);
 static const struct cw_key_def keys[] = {
     {"wal.dir", CW_KEY_STRING, offsetof(struct config, dir), .def = "./wal", .doc = "Folder."},
     {"wal.sync", CW_KEY_BOOL, offsetof(struct config, sync), .def = "true", .doc = "Sync."},
-    {"wal.segment.bytes", CW_KEY_BYTES, offsetof(struct config, segment_bytes), .def = "64MiB", .min = "1MiB",
-     .max = "1GiB", .doc = "Size."},
-    {"password", CW_KEY_STRING, offsetof(struct config, password), .flags = CW_KEY_SECRET, .doc = "Secret."},
+    {"wal.segment.bytes", CW_KEY_BYTES, offsetof(struct config, segment_bytes), .def = "64MiB",
+     .min = "1MiB", .max = "1GiB", .doc = "Size."},
+    {"password", CW_KEY_STRING, offsetof(struct config, password), .flags = CW_KEY_SECRET,
+     .doc = "Secret."},
     {"wal.age", CW_KEY_DURATION, offsetof(struct config, age_ns), .def = "90s", .doc = "Age."},
     {"count", CW_KEY_INT, offsetof(struct config, count), .doc = "Count."},
     {"ratio", CW_KEY_FLOAT, offsetof(struct config, ratio), .def = "0.5", .doc = "Ratio."},
-    {"level", CW_KEY_ENUM, offsetof(struct config, level), .def = "info", .names = levels, .doc = "Level."},
+    {"level", CW_KEY_ENUM, offsetof(struct config, level), .def = "info", .names = levels,
+     .doc = "Level."},
     {"hosts", CW_KEY_STRINGS, offsetof(struct config, hosts), .doc = "Hosts."},
     {"labels", CW_KEY_MAP, offsetof(struct config, labels), .doc = "Labels."},
-    {"limits", CW_KEY_TABLE, offsetof(struct config, limits), .table = &limit_table, .doc = "Limits."},
+    {"limits", CW_KEY_TABLE, offsetof(struct config, limits), .table = &limit_table,
+     .doc = "Limits."},
     {"rules", CW_KEY_TABLES, offsetof(struct config, rules), .table = &rule_table, .doc = "Rules."},
     {"overrides", CW_KEY_TABLE_MAP, offsetof(struct config, overrides), .table = &limit_table,
      .inherit = CW_KEY_AT(struct config, limits), .doc = "Per tenant."},
@@ -88,7 +92,8 @@ Test(schema, rows_that_contradict_themselves_are_found)
         {{"a", CW_KEY_INT, 0, .doc = "x"}, {"a.b", CW_KEY_INT, 8, .doc = "x"}},
     };
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
-        struct cw_table_def t = {.name = "bad", .keys = bad[i], .nkeys = bad[i][1].name ? 2 : 1, .size = 16};
+        struct cw_table_def t = {
+            .name = "bad", .keys = bad[i], .nkeys = bad[i][1].name ? 2 : 1, .size = 16};
         cr_assert_lt(cw_schema_check(&t, &err), 0, "table %zu", i);
         cr_assert_eq(strncmp(err.text, "bad: a", 6), 0, "%s", err.text);
     }
@@ -147,13 +152,15 @@ Test(schema, what_is_printed_loads_back_to_the_same_text)
     struct config config;
     struct cw_buf out;
     cw_buf_init(&out, 1 << 20);
-    cr_assert_eq(cw_yaml_load_text(cw_str_of(full), "f", &table, NULL, arena, &config, NULL, &err), 0, "%s", err.text);
+    cr_assert_eq(cw_yaml_load_text(cw_str_of(full), "f", &table, NULL, arena, &config, NULL, &err),
+                 0, "%s", err.text);
     cw_schema_print(&table, &config, &out);
     cr_assert_str_eq(cw_buf_z(&out), full);
     cw_buf_clear(&out);
     cw_schema_defaults(&table, arena, &config);
     cw_schema_print(&table, &config, &out);
-    cr_assert_eq(cw_yaml_load_text(cw_buf_str(&out), "f", &table, NULL, arena, &config, NULL, &err), 0, "%s", err.text);
+    cr_assert_eq(cw_yaml_load_text(cw_buf_str(&out), "f", &table, NULL, arena, &config, NULL, &err),
+                 0, "%s", err.text);
     cr_assert_eq(config.segment_bytes, 64 << 20);
     cw_buf_fini(&out);
     cw_arena_free(&arena);
@@ -166,7 +173,9 @@ Test(schema, secrets_are_not_printed)
     struct config config;
     struct cw_buf out;
     cw_buf_init(&out, 1 << 20);
-    cr_assert_eq(cw_yaml_load_text(CW_STR("password: hunter2"), "f", &table, NULL, arena, &config, NULL, &err), 0);
+    cr_assert_eq(cw_yaml_load_text(CW_STR("password: hunter2"), "f", &table, NULL, arena, &config,
+                                   NULL, &err),
+                 0);
     cw_schema_print(&table, &config, &out);
     cr_assert_null(strstr(cw_buf_z(&out), "hunter2"));
     cr_assert_not_null(strstr(cw_buf_z(&out), "password: \"<secret>\"\n"));

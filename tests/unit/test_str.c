@@ -19,7 +19,8 @@ Test(str, equality_with_and_without_case)
 {
     cr_assert(cw_str_eq(CW_STR_NONE, CW_STR("")));
     cr_assert(cw_str_eq_nocase(CW_STR("X-Scope-OrgID"), CW_STR("x-scope-orgid")));
-    cr_assert_not(cw_str_eq_nocase(CW_STR("a["), CW_STR("A{"))); /* differ by 0x20, are no letters */
+    cr_assert_not(
+        cw_str_eq_nocase(CW_STR("a["), CW_STR("A{"))); /* differ by 0x20, are no letters */
     cr_assert_not(cw_str_eq_nocase(CW_STR("ab"), CW_STR("abc")));
 }
 
@@ -71,13 +72,15 @@ Test(str, dup_ends_with_nul)
 Test(str, distance_counts_edits_up_to_its_limit)
 {
     cr_assert_eq(cw_str_distance(CW_STR("clients"), CW_STR("client"), 3), 1);
-    cr_assert_eq(cw_str_distance(CW_STR("prot"), CW_STR("port"), 3), 1); /* swapped neighbours are one slip */
+    cr_assert_eq(cw_str_distance(CW_STR("prot"), CW_STR("port"), 3),
+                 1); /* swapped neighbours are one slip */
     cr_assert_eq(cw_str_distance(CW_STR("ab"), CW_STR("ba"), 3), 1);
     cr_assert_eq(cw_str_distance(CW_STR("kitten"), CW_STR("sitting"), 5), 3);
     cr_assert_eq(cw_str_distance(CW_STR("abc"), CW_STR("xyz"), 1), 2);
     cr_assert_eq(cw_str_distance(CW_STR(""), CW_STR("ab"), 5), 2);
     static char huge[100000];
-    cr_assert_eq(cw_str_distance(cw_str_make(huge, sizeof huge), cw_str_make(huge, sizeof huge), 2), 3);
+    cr_assert_eq(cw_str_distance(cw_str_make(huge, sizeof huge), cw_str_make(huge, sizeof huge), 2),
+                 3);
 }
 
 Test(str, whole_numbers_to_the_last_one_that_fits)
@@ -89,8 +92,18 @@ Test(str, whole_numbers_to_the_last_one_that_fits)
     cr_assert(cw_str_to_i64(CW_STR("+5"), &i) && i == 5);
     cr_assert(cw_str_to_i64(CW_STR("-0"), &i) && i == 0);
     cr_assert(cw_str_to_u64(CW_STR("18446744073709551615"), &u) && u == UINT64_MAX);
-    static const char *const bad[] = {"", "-", "+", " 1", "1 ", "1.0", "0x10", "9223372036854775808",
-                                      "-9223372036854775809", "99999999999999999999", "--1", "1_000"};
+    static const char *const bad[] = {"",
+                                      "-",
+                                      "+",
+                                      " 1",
+                                      "1 ",
+                                      "1.0",
+                                      "0x10",
+                                      "9223372036854775808",
+                                      "-9223372036854775809",
+                                      "99999999999999999999",
+                                      "--1",
+                                      "1_000"};
     for (size_t k = 0; k < CW_COUNT(bad); k++) {
         i = 42;
         cr_assert_not(cw_str_to_i64(cw_str_of(bad[k]), &i), "%s", bad[k]);
@@ -106,10 +119,19 @@ Test(str, floats_as_go_reads_them)
     static const struct {
         const char *text;
         double value;
-    } good[] = {{"0", 0},           {"-1.5", -1.5},      {".5", .5},         {"5.", 5},
-                {"1e3", 1000},      {"+1E-3", .001},     {"0x1p4", 16},      {"0x1.8p1", 3},
-                {"Inf", INFINITY},  {"-inf", -INFINITY}, {"+Infinity", INFINITY},
-                {"1e-400", 0},      {"123456789012345678901234567890", 123456789012345678901234567890.0}};
+    } good[] = {{"0", 0},
+                {"-1.5", -1.5},
+                {".5", .5},
+                {"5.", 5},
+                {"1e3", 1000},
+                {"+1E-3", .001},
+                {"0x1p4", 16},
+                {"0x1.8p1", 3},
+                {"Inf", INFINITY},
+                {"-inf", -INFINITY},
+                {"+Infinity", INFINITY},
+                {"1e-400", 0},
+                {"123456789012345678901234567890", 123456789012345678901234567890.0}};
     for (size_t k = 0; k < CW_COUNT(good); k++) {
         double d = 42;
         cr_assert(cw_str_to_f64(cw_str_of(good[k].text), &d), "%s", good[k].text);
@@ -117,8 +139,9 @@ Test(str, floats_as_go_reads_them)
     }
     double d = 42;
     cr_assert(cw_str_to_f64(CW_STR("NaN"), &d) && isnan(d));
-    static const char *const bad[] = {"", "+", ".", "e5", "1e", "1e+", " 1", "1 ", "1_0", "nan(1)", "-nan", "0x",
-                                      "0x10", "0x1p", "1e400", "1,5", "in", "infinit", "1.2.3", "1f"};
+    static const char *const bad[] = {"",      "+",   ".",      "e5",      "1e",    "1e+",  " 1",
+                                      "1 ",    "1_0", "nan(1)", "-nan",    "0x",    "0x10", "0x1p",
+                                      "1e400", "1,5", "in",     "infinit", "1.2.3", "1f"};
     for (size_t k = 0; k < CW_COUNT(bad); k++) {
         d = 42;
         cr_assert_not(cw_str_to_f64(cw_str_of(bad[k]), &d), "%s", bad[k]);

@@ -29,7 +29,13 @@ Test(utf8, invalid_bytes_are_one_replacement_each)
         "\xED\xBF\xBF",     /* surrogate */
         "\xF0\x8F\xBF\xBF", /* overlong */
         "\xF4\x90\x80\x80", /* over U+10FFFF */
-        "\xF5\x80\x80\x80", "\xFF", "\xC3", "\xE2\x82", "\xF0\x9F\x98", "\xC3(", "\xE2(\xA1",
+        "\xF5\x80\x80\x80",
+        "\xFF",
+        "\xC3",
+        "\xE2\x82",
+        "\xF0\x9F\x98",
+        "\xC3(",
+        "\xE2(\xA1",
     };
     for (size_t i = 0; i < CW_COUNT(bad); i++) {
         uint32_t rune = 0;

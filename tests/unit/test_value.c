@@ -11,17 +11,41 @@ Test(value, sizes_are_powers_of_1024_in_every_spelling)
     static const struct {
         const char *text;
         int64_t bytes;
-    } cases[] = {{"0", 0}, {"4096", 4096}, {"4096B", 4096}, {"64MiB", 64 << 20}, {"64MB", 64 << 20}, {"64M", 64 << 20},
-                 {"64mb", 64 << 20}, {"10 kb", 10240}, {"1.5GB", INT64_C(3) << 29}, {"0.5KiB", 512},
-                 {"7EiB", INT64_C(7) << 60}, {"7.999999999EiB", 9223372035701854303}, {"9223372036854775807", INT64_MAX},
+    } cases[] = {{"0", 0},
+                 {"4096", 4096},
+                 {"4096B", 4096},
+                 {"64MiB", 64 << 20},
+                 {"64MB", 64 << 20},
+                 {"64M", 64 << 20},
+                 {"64mb", 64 << 20},
+                 {"10 kb", 10240},
+                 {"1.5GB", INT64_C(3) << 29},
+                 {"0.5KiB", 512},
+                 {"7EiB", INT64_C(7) << 60},
+                 {"7.999999999EiB", 9223372035701854303},
+                 {"9223372036854775807", INT64_MAX},
                  {"1.1234567891234KB", 1150}};
     for (size_t i = 0; i < CW_COUNT(cases); i++) {
         int64_t bytes = 42;
         cr_assert(cw_value_parse_bytes(cw_str_of(cases[i].text), &bytes), "%s", cases[i].text);
         cr_assert_eq(bytes, cases[i].bytes, "%s: %ld", cases[i].text, bytes);
     }
-    static const char *const bad[] = {"", "B", "-1", "+1", "1.5", "1.5B", "1.KB", ".5KB", "1X", "1KiBB", "1 K B", "8EiB",
-                                      "9223372036854775808", "99999999999999999999", "99999999999999999999GB", "1KBs"};
+    static const char *const bad[] = {"",
+                                      "B",
+                                      "-1",
+                                      "+1",
+                                      "1.5",
+                                      "1.5B",
+                                      "1.KB",
+                                      ".5KB",
+                                      "1X",
+                                      "1KiBB",
+                                      "1 K B",
+                                      "8EiB",
+                                      "9223372036854775808",
+                                      "99999999999999999999",
+                                      "99999999999999999999GB",
+                                      "1KBs"};
     for (size_t i = 0; i < CW_COUNT(bad); i++) {
         int64_t bytes = 42;
         cr_assert_not(cw_value_parse_bytes(cw_str_of(bad[i]), &bytes), "%s", bad[i]);
@@ -41,7 +65,8 @@ Test(value, durations_are_gos_or_prometheus)
 
 static struct cw_err err;
 
-static int parse(enum cw_key_kind kind, const char *min, const char *max, const char *text, void *out)
+static int parse(enum cw_key_kind kind, const char *min, const char *max, const char *text,
+                 void *out)
 {
     static const char *const names[] = {"red", "green", NULL};
     struct cw_value_rule rule = {kind, min, max, kind == CW_KEY_ENUM ? names : NULL};
@@ -98,12 +123,18 @@ Test(value, what_is_formatted_reads_back)
         enum cw_key_kind kind;
         int64_t value;
         const char *text;
-    } cases[] = {{CW_KEY_BYTES, 0, "0"},        {CW_KEY_BYTES, 1000, "1000"},          {CW_KEY_BYTES, 64 << 20, "64MiB"},
-                 {CW_KEY_BYTES, 1536, "1536"},  {CW_KEY_BYTES, INT64_MAX, "9223372036854775807"},
+    } cases[] = {{CW_KEY_BYTES, 0, "0"},
+                 {CW_KEY_BYTES, 1000, "1000"},
+                 {CW_KEY_BYTES, 64 << 20, "64MiB"},
+                 {CW_KEY_BYTES, 1536, "1536"},
+                 {CW_KEY_BYTES, INT64_MAX, "9223372036854775807"},
                  {CW_KEY_BYTES, INT64_C(1) << 62, "4EiB"},
-                 {CW_KEY_DURATION, 0, "0s"},    {CW_KEY_DURATION, 1500 * CW_NS_PER_MS, "1s500ms"},
-                 {CW_KEY_DURATION, 90 * CW_NS_PER_S, "1m30s"}, {CW_KEY_DURATION, 1, "1ns"},
-                 {CW_KEY_DURATION, -CW_NS_PER_S, "-1s"}, {CW_KEY_INT, INT64_MIN, "-9223372036854775808"}};
+                 {CW_KEY_DURATION, 0, "0s"},
+                 {CW_KEY_DURATION, 1500 * CW_NS_PER_MS, "1s500ms"},
+                 {CW_KEY_DURATION, 90 * CW_NS_PER_S, "1m30s"},
+                 {CW_KEY_DURATION, 1, "1ns"},
+                 {CW_KEY_DURATION, -CW_NS_PER_S, "-1s"},
+                 {CW_KEY_INT, INT64_MIN, "-9223372036854775808"}};
     for (size_t i = 0; i < CW_COUNT(cases); i++) {
         struct cw_value_rule rule = {.kind = cases[i].kind};
         struct cw_buf buf;

@@ -36,7 +36,9 @@ static int item_check(const void *value, struct cw_err *err)
 static int dir_check(const void *value, struct cw_err *err)
 {
     const struct cw_str *dir = value;
-    return cw_str_starts(*dir, CW_STR("/")) ? 0 : cw_err_set(err, CW_E_INVALID, "\"%s\" is not absolute", dir->ptr);
+    return cw_str_starts(*dir, CW_STR("/"))
+               ? 0
+               : cw_err_set(err, CW_E_INVALID, "\"%s\" is not absolute", dir->ptr);
 }
 
 static const struct cw_key_def item_keys[] = {
@@ -44,19 +46,26 @@ static const struct cw_key_def item_keys[] = {
     {"port", CW_KEY_INT, offsetof(struct item, port), .min = "0", .max = "65535", .doc = "x"},
     {"labels", CW_KEY_MAP, offsetof(struct item, labels), .doc = "x"},
 };
-static const struct cw_table_def item_table = {
-    .name = "item", .keys = item_keys, .nkeys = 3, .size = sizeof(struct item), .check = item_check};
+static const struct cw_table_def item_table = {.name = "item",
+                                               .keys = item_keys,
+                                               .nkeys = 3,
+                                               .size = sizeof(struct item),
+                                               .check = item_check};
 static const struct cw_key_def limit_keys[] = {
     {"max_bytes", CW_KEY_BYTES, offsetof(struct limits, max_bytes), .def = "1KiB", .doc = "x"},
     {"max_count", CW_KEY_INT, offsetof(struct limits, max_count), .def = "3", .doc = "x"},
 };
 static const struct cw_table_def limit_table = CW_TABLE("limits", limit_keys, struct limits);
 static const struct cw_key_def keys[] = {
-    {"wal.dir", CW_KEY_STRING, offsetof(struct config, dir), .def = "/var", .doc = "x", .check = dir_check},
-    {"wal.segment_bytes", CW_KEY_BYTES, offsetof(struct config, bytes), .def = "64MiB", .min = "1MiB", .doc = "x"},
+    {"wal.dir", CW_KEY_STRING, offsetof(struct config, dir), .def = "/var", .doc = "x",
+     .check = dir_check},
+    {"wal.segment_bytes", CW_KEY_BYTES, offsetof(struct config, bytes), .def = "64MiB",
+     .min = "1MiB", .doc = "x"},
     {"age", CW_KEY_DURATION, offsetof(struct config, age_ns), .doc = "x"},
-    {"port", CW_KEY_INT, offsetof(struct config, port), .def = "80", .seen = CW_KEY_AT(struct config, saw_port), .doc = "x"},
-    {"sync", CW_KEY_BOOL, offsetof(struct config, sync), .seen = CW_KEY_AT(struct config, saw_sync), .doc = "x"},
+    {"port", CW_KEY_INT, offsetof(struct config, port), .def = "80",
+     .seen = CW_KEY_AT(struct config, saw_port), .doc = "x"},
+    {"sync", CW_KEY_BOOL, offsetof(struct config, sync), .seen = CW_KEY_AT(struct config, saw_sync),
+     .doc = "x"},
     {"hosts", CW_KEY_STRINGS, offsetof(struct config, hosts), .doc = "x"},
     {"labels", CW_KEY_MAP, offsetof(struct config, labels), .doc = "x"},
     {"items", CW_KEY_TABLES, offsetof(struct config, items), .table = &item_table, .doc = "x"},
@@ -86,24 +95,28 @@ TestSuite(yaml_load, .init = setup, .fini = teardown);
 
 static int load(const char *text)
 {
-    return cw_yaml_load_text(cw_str_of(text), "f.yml", &table, NULL, arena, &config, &problems, &err);
+    return cw_yaml_load_text(cw_str_of(text), "f.yml", &table, NULL, arena, &config, &problems,
+                             &err);
 }
 
 static void assert_only_problem(const char *text, const char *want)
 {
     cr_assert_eq(load(text), CW_E_INVALID, "no error in: %s", text);
-    cr_assert_eq(problems.nerrors, 1, "%zu errors, second: %s", problems.nerrors, problems.errors[1].ptr);
+    cr_assert_eq(problems.nerrors, 1, "%zu errors, second: %s", problems.nerrors,
+                 problems.errors[1].ptr);
     cr_assert_str_eq(problems.errors[0].ptr, want);
     cr_assert_str_eq(err.text, want);
 }
 
 Test(yaml_load, every_kind_is_read)
 {
-    cr_assert_eq(load("wal:\n  dir: /x # comment\n  segment_bytes: 2MB\nage: 1h30m\nport: 0x\n"), CW_E_INVALID);
-    cr_assert_eq(load("wal: {dir: /x, segment_bytes: 2MB}\nage: 1h30m\nport: 9\nsync: yes\n"
-                      "hosts: [a, 12, \"true\", ~]\nlabels: {a: 1, b: }\n"
-                      "items:\n- name: one\n  port: 1\n- {name: two, labels: {x: y}}\ntracing: {a: [b]}\n"),
-                 0, "%s", err.text);
+    cr_assert_eq(load("wal:\n  dir: /x # comment\n  segment_bytes: 2MB\nage: 1h30m\nport: 0x\n"),
+                 CW_E_INVALID);
+    cr_assert_eq(
+        load("wal: {dir: /x, segment_bytes: 2MB}\nage: 1h30m\nport: 9\nsync: yes\n"
+             "hosts: [a, 12, \"true\", ~]\nlabels: {a: 1, b: }\n"
+             "items:\n- name: one\n  port: 1\n- {name: two, labels: {x: y}}\ntracing: {a: [b]}\n"),
+        0, "%s", err.text);
     cr_assert_str_eq(config.dir.ptr, "/x");
     cr_assert_eq(config.bytes, 2 << 20);
     cr_assert_eq(config.age_ns, INT64_C(5400000000000));
@@ -118,12 +131,14 @@ Test(yaml_load, every_kind_is_read)
     cr_assert_eq(items[0].port, 1);
     cr_assert_str_eq(items[1].labels.items[0].value.ptr, "y");
     cr_assert_eq(problems.nwarnings, 1);
-    cr_assert_str_eq(problems.warnings[0].ptr, "f.yml:11:1: tracing is ignored: there are no traces.");
+    cr_assert_str_eq(problems.warnings[0].ptr,
+                     "f.yml:11:1: tracing is ignored: there are no traces.");
 }
 
 Test(yaml_load, nothing_is_all_defaults)
 {
-    static const char *const empty[] = {"", "\n# only a comment\n", "---\n", "{}", "~", "wal:\nport:\nhosts: ~\nitems: null\n"};
+    static const char *const empty[] = {
+        "", "\n# only a comment\n", "---\n", "{}", "~", "wal:\nport:\nhosts: ~\nitems: null\n"};
     for (size_t i = 0; i < sizeof empty / sizeof empty[0]; i++) {
         cr_assert_eq(load(empty[i]), 0, "%zu: %s", i, err.text);
         cr_assert_eq(config.bytes, 64 << 20);
@@ -135,8 +150,9 @@ Test(yaml_load, nothing_is_all_defaults)
 
 Test(yaml_load, unknown_keys_are_errors_that_name_the_nearest)
 {
-    assert_only_problem("wal:\n  segmnt_bytes: 2MB\n",
-                        "f.yml:2:3: unknown key \"segmnt_bytes\" in wal; did you mean \"segment_bytes\"?");
+    assert_only_problem(
+        "wal:\n  segmnt_bytes: 2MB\n",
+        "f.yml:2:3: unknown key \"segmnt_bytes\" in wal; did you mean \"segment_bytes\"?");
     assert_only_problem("itms: []\n", "f.yml:1:1: unknown key \"itms\"; did you mean \"items\"?");
     assert_only_problem("zebra: 1\n", "f.yml:1:1: unknown key \"zebra\"");
     assert_only_problem("wal.dir: /x\n", "f.yml:1:1: unknown key \"wal.dir\"");
@@ -152,24 +168,31 @@ Test(yaml_load, wrong_types_and_bounds_are_errors_at_the_value)
     assert_only_problem("hosts: [a, [b]]\n", "f.yml:1:12: hosts wants text, not a list");
     assert_only_problem("labels: [a]\n", "f.yml:1:9: labels wants names with values, not a list");
     assert_only_problem("items: {a: b}\n", "f.yml:1:8: items wants a list, not keys with values");
-    assert_only_problem("items: [a]\n", "f.yml:1:9: items[0] wants keys with values, not a single value");
+    assert_only_problem("items: [a]\n",
+                        "f.yml:1:9: items[0] wants keys with values, not a single value");
     assert_only_problem("wal: 3\n", "f.yml:1:6: wal wants keys with values, not a single value");
-    assert_only_problem("wal:\n  segment_bytes: 5\n", "f.yml:2:18: wal.segment_bytes: 5 is less than 1MiB");
+    assert_only_problem("wal:\n  segment_bytes: 5\n",
+                        "f.yml:2:18: wal.segment_bytes: 5 is less than 1MiB");
     assert_only_problem("age: 30\n", "f.yml:1:6: age: \"30\" has no unit: write 30s");
-    assert_only_problem("items:\n- {name: a, port: 70000}\n", "f.yml:2:19: items[0].port: 70000 is more than 65535");
+    assert_only_problem("items:\n- {name: a, port: 70000}\n",
+                        "f.yml:2:19: items[0].port: 70000 is more than 65535");
     assert_only_problem("- a\n", "f.yml:1:1: the file wants keys with values, not a list");
-    assert_only_problem("just text\n", "f.yml:1:1: the file wants keys with values, not a single value");
+    assert_only_problem("just text\n",
+                        "f.yml:1:1: the file wants keys with values, not a single value");
     assert_only_problem("? [a]\n: b\n", "f.yml:1:3: a key must be a single value, not a list");
 }
 
 Test(yaml_load, missing_duplicate_and_contradicting_keys_are_errors)
 {
     assert_only_problem("items:\n- port: 1\n", "f.yml:2:3: items[0]: the key \"name\" is missing");
-    assert_only_problem("port: 1\nage: 1s\nport: 2\n", "f.yml:3:1: the key \"port\" stands here a second time");
-    assert_only_problem("labels: {a: 1, b: 2, a: 3}\n", "f.yml:1:22: the key \"a\" stands here a second time");
+    assert_only_problem("port: 1\nage: 1s\nport: 2\n",
+                        "f.yml:3:1: the key \"port\" stands here a second time");
+    assert_only_problem("labels: {a: 1, b: 2, a: 3}\n",
+                        "f.yml:1:22: the key \"a\" stands here a second time");
     assert_only_problem("items:\n  - name: a\n", "f.yml:2:5: items[0]: port or labels must be set");
     assert_only_problem("wal: {dir: x}\n", "f.yml:1:12: wal.dir: \"x\" is not absolute");
-    assert_only_problem("port: 1\n---\nport: 2\n", "f.yml:3:1: a second document begins here; one file holds one");
+    assert_only_problem("port: 1\n---\nport: 2\n",
+                        "f.yml:3:1: a second document begins here; one file holds one");
 }
 
 Test(yaml_load, syntax_errors_have_their_place)
@@ -177,7 +200,8 @@ Test(yaml_load, syntax_errors_have_their_place)
     cr_assert_eq(load("port: 1\nhosts: [a\nage: 1s\n"), CW_E_INVALID);
     cr_assert_eq(strncmp(problems.errors[0].ptr, "f.yml:3:", 8), 0, "%s", problems.errors[0].ptr);
     cr_assert_eq(load("a: \xff\n"), CW_E_INVALID);
-    cr_assert_eq(strncmp(problems.errors[0].ptr, "f.yml:1:4: ", 11), 0, "%s", problems.errors[0].ptr);
+    cr_assert_eq(strncmp(problems.errors[0].ptr, "f.yml:1:4: ", 11), 0, "%s",
+                 problems.errors[0].ptr);
     cr_assert_eq(load("port: 1\n\tage: 2\n"), CW_E_INVALID);
     cr_assert_eq(load("port: *nowhere\n"), CW_E_INVALID);
     cr_assert_not_null(strstr(problems.errors[0].ptr, "undefined alias"));
@@ -219,7 +243,8 @@ Test(yaml_load, anchors_and_merge_keys_work)
 
 Test(yaml_load, maps_of_tables_start_from_their_sibling)
 {
-    cr_assert_eq(load("overrides:\n  a: {max_count: 9}\n  b:\nlimits: {max_bytes: 5KB}\n"), 0, "%s", err.text);
+    cr_assert_eq(load("overrides:\n  a: {max_count: 9}\n  b:\nlimits: {max_bytes: 5KB}\n"), 0, "%s",
+                 err.text);
     const struct limits *items = config.overrides.items;
     cr_assert_eq(config.overrides.n, 2);
     cr_assert_str_eq(config.overrides.names[0].ptr, "a");
@@ -227,8 +252,9 @@ Test(yaml_load, maps_of_tables_start_from_their_sibling)
     cr_assert_eq(items[0].max_count, 9);
     cr_assert_eq(items[1].max_bytes, 5 << 10);
     cr_assert_eq(items[1].max_count, 3);
-    assert_only_problem("overrides:\n  a: {max_cnt: 9}\n",
-                        "f.yml:2:7: unknown key \"max_cnt\" in overrides.a; did you mean \"max_count\"?");
+    assert_only_problem(
+        "overrides:\n  a: {max_cnt: 9}\n",
+        "f.yml:2:7: unknown key \"max_cnt\" in overrides.a; did you mean \"max_count\"?");
 }
 
 Test(yaml_load, bombs_of_aliases_are_refused_quickly)
@@ -246,7 +272,8 @@ Test(yaml_load, bombs_of_aliases_are_refused_quickly)
     at += (size_t)sprintf(text + at, "items: [*a9]\n");
     cr_assert_eq(load(text), CW_E_INVALID);
     /* whichever bound is met first */
-    cr_assert(strstr(err.text, "aliases expand to more than") != NULL || strstr(err.text, "take more than") != NULL,
+    cr_assert(strstr(err.text, "aliases expand to more than") != NULL ||
+                  strstr(err.text, "take more than") != NULL,
               "%s", err.text);
     cr_assert_lt(cw_arena_bytes(arena), 256 << 20);
 }
@@ -277,7 +304,8 @@ Test(yaml_load, a_text_over_the_limit_is_too_large)
 {
     char *text = malloc(5 << 20);
     memset(text, '#', 5 << 20);
-    cr_assert_eq(cw_yaml_load_text(cw_str_make(text, 5 << 20), "f", &table, NULL, arena, &config, NULL, &err),
+    cr_assert_eq(cw_yaml_load_text(cw_str_make(text, 5 << 20), "f", &table, NULL, arena, &config,
+                                   NULL, &err),
                  CW_E_TOO_LARGE);
     free(text);
 }
@@ -298,16 +326,19 @@ static const char *lookup(const char *name, void *arg)
 static int expand(enum cw_yaml_expand style, const char *text)
 {
     struct cw_yaml_options options = {.expand = style, .lookup = lookup};
-    return cw_yaml_load_text(cw_str_of(text), "f.yml", &table, &options, arena, &config, &problems, &err);
+    return cw_yaml_load_text(cw_str_of(text), "f.yml", &table, &options, arena, &config, &problems,
+                             &err);
 }
 
 Test(yaml_load, variables_are_expanded_with_defaults)
 {
     cr_assert_eq(expand(CW_YAML_EXPAND_STRICT,
-                        "port: ${PORT}\nhosts: [${HOSTS}, ${NONE:-c}, \"${EMPTY:-d}\", \"${EMPTY}\", '${1}', $PORT, $$, '$${PORT}']\n"
+                        "port: ${PORT}\nhosts: [${HOSTS}, ${NONE:-c}, \"${EMPTY:-d}\", "
+                        "\"${EMPTY}\", '${1}', $PORT, $$, '$${PORT}']\n"
                         "age: ${AGE:-5m} # or ${UNSET}\n"),
                  0, "%s", err.text);
-    static const char *const want[] = {"a", "b\xC3\xA9", "c", "d", "", "${1}", "$PORT", "$", "${PORT}"};
+    static const char *const want[] = {"a",    "b\xC3\xA9", "c", "d",      "",
+                                       "${1}", "$PORT",     "$", "${PORT}"};
     cr_assert_eq(config.port, 1234);
     cr_assert_eq(config.hosts.n, 9);
     for (size_t i = 0; i < 9; i++)
@@ -317,7 +348,10 @@ Test(yaml_load, variables_are_expanded_with_defaults)
 
 Test(yaml_load, promtails_syntax_is_expanded_when_asked_for)
 {
-    cr_assert_eq(expand(CW_YAML_EXPAND_PROMTAIL, "port: ${PORT:9}\nhosts: [\"${NONE:x}\", \"${NONE:-y}\", \"${NONE}\", \"${1}\"]\n"), 0);
+    cr_assert_eq(
+        expand(CW_YAML_EXPAND_PROMTAIL,
+               "port: ${PORT:9}\nhosts: [\"${NONE:x}\", \"${NONE:-y}\", \"${NONE}\", \"${1}\"]\n"),
+        0);
     cr_assert_eq(config.port, 1234);
     cr_assert_str_eq(config.hosts.items[0].ptr, "x");
     cr_assert_str_eq(config.hosts.items[1].ptr, "y");
@@ -334,13 +368,17 @@ Test(yaml_load, nothing_is_expanded_unasked)
 
 Test(yaml_load, an_unset_variable_without_default_is_an_error_at_its_place)
 {
-    cr_assert_eq(expand(CW_YAML_EXPAND_STRICT, "port: 1\nwal: {dir: \"/\xC3\xA9${NOPE}\"}\n"), CW_E_INVALID);
-    cr_assert_str_eq(err.text, "f.yml:2:15: the environment variable NOPE is not set, and has no default");
+    cr_assert_eq(expand(CW_YAML_EXPAND_STRICT, "port: 1\nwal: {dir: \"/\xC3\xA9${NOPE}\"}\n"),
+                 CW_E_INVALID);
+    cr_assert_str_eq(err.text,
+                     "f.yml:2:15: the environment variable NOPE is not set, and has no default");
 }
 
 Test(yaml_load, places_after_an_expansion_are_those_of_the_source)
 {
-    cr_assert_eq(expand(CW_YAML_EXPAND_STRICT, "hosts: [${HOSTS}] \nlabels: {a: ${PORT}, a: 1}\nport: x\n"), CW_E_INVALID);
+    cr_assert_eq(
+        expand(CW_YAML_EXPAND_STRICT, "hosts: [${HOSTS}] \nlabels: {a: ${PORT}, a: 1}\nport: x\n"),
+        CW_E_INVALID);
     cr_assert_str_eq(problems.errors[0].ptr, "f.yml:2:22: the key \"a\" stands here a second time");
     cr_assert_str_eq(problems.errors[1].ptr, "f.yml:3:7: port: \"x\" is not a whole number");
     cr_assert_eq(expand(CW_YAML_EXPAND_STRICT, "age: ${PORT}\n"), CW_E_INVALID);
@@ -351,7 +389,9 @@ Test(yaml_load, the_environment_is_read_without_a_lookup)
 {
     struct cw_yaml_options options = {.expand = CW_YAML_EXPAND_STRICT};
     setenv("CW_TEST_YAML_PORT", "77", 1);
-    cr_assert_eq(cw_yaml_load_text(CW_STR("port: ${CW_TEST_YAML_PORT}"), "f", &table, &options, arena, &config, NULL, &err), 0);
+    cr_assert_eq(cw_yaml_load_text(CW_STR("port: ${CW_TEST_YAML_PORT}"), "f", &table, &options,
+                                   arena, &config, NULL, &err),
+                 0);
     cr_assert_eq(config.port, 77);
 }
 
@@ -364,7 +404,8 @@ Test(yaml_load, files_are_read_and_missing_ones_named)
     cr_assert_eq(cw_yaml_load_file(path, &table, NULL, arena, &config, &problems, &err), 0);
     cr_assert_eq(config.port, 5);
     unlink(path);
-    cr_assert_eq(cw_yaml_load_file(path, &table, NULL, arena, &config, &problems, &err), CW_E_NOT_FOUND);
+    cr_assert_eq(cw_yaml_load_file(path, &table, NULL, arena, &config, &problems, &err),
+                 CW_E_NOT_FOUND);
     cr_assert_not_null(strstr(err.text, path));
     cr_assert_eq(config.port, 80);
 }

@@ -15,12 +15,14 @@ struct cw_querier {
     struct cw_api api;
 };
 
-int cw_querier_new(const struct cw_querier_options *options, struct cw_querier **out, struct cw_err *err)
+int cw_querier_new(const struct cw_querier_options *options, struct cw_querier **out,
+                   struct cw_err *err)
 {
     struct cw_querier *querier = cw_mem_new(sizeof *querier);
     querier->api.options = *options;
     unsigned nthreads = cw_pool_threads(options->pool) * QUERIES_PER_CORE;
-    querier->api.queries = cw_coordinator_new(nthreads > MIN_QUERIES ? nthreads : MIN_QUERIES, CW_API_MAX_QUEUED);
+    querier->api.queries =
+        cw_coordinator_new(nthreads > MIN_QUERIES ? nthreads : MIN_QUERIES, CW_API_MAX_QUEUED);
     querier->api.exports = cw_coordinator_new(CW_API_EXPORT_THREADS, CW_API_MAX_QUEUED);
     cw_http_server_routes(options->server, cw_routes_table, &querier->api);
     *out = querier;
@@ -37,9 +39,11 @@ void cw_querier_free(struct cw_querier **querier)
     *querier = NULL;
 }
 
-static void write_metric(struct cw_buf *out, const char *name, const char *type, const char *help, uint64_t value)
+static void write_metric(struct cw_buf *out, const char *name, const char *type, const char *help,
+                         uint64_t value)
 {
-    cw_buf_addf(out, "# HELP %s %s\n# TYPE %s %s\n%s %llu\n", name, help, name, type, name, (unsigned long long)value);
+    cw_buf_addf(out, "# HELP %s %s\n# TYPE %s %s\n%s %llu\n", name, help, name, type, name,
+                (unsigned long long)value);
 }
 
 void cw_querier_metrics(const struct cw_querier *querier, struct cw_buf *out)
@@ -48,17 +52,21 @@ void cw_querier_metrics(const struct cw_querier *querier, struct cw_buf *out)
     size_t running, queued, exporting, exports_queued;
     cw_coordinator_load(api->queries, &running, &queued);
     cw_coordinator_load(api->exports, &exporting, &exports_queued);
-    write_metric(out, "cordwood_queries_total", "counter", "Requests to the query API that were answered.",
+    write_metric(out, "cordwood_queries_total", "counter",
+                 "Requests to the query API that were answered.",
                  atomic_load(&api->counters.queries));
-    write_metric(out, "cordwood_queries_failed_total", "counter", "Queries that ended with an error, cancelled ones included.",
+    write_metric(out, "cordwood_queries_failed_total", "counter",
+                 "Queries that ended with an error, cancelled ones included.",
                  atomic_load(&api->counters.failed));
-    write_metric(out, "cordwood_queries_refused_total", "counter", "Queries refused because too many were waiting.",
+    write_metric(out, "cordwood_queries_refused_total", "counter",
+                 "Queries refused because too many were waiting.",
                  atomic_load(&api->counters.refused));
     write_metric(out, "cordwood_query_entries_total", "counter", "Entries and series in answers.",
                  atomic_load(&api->counters.entries));
-    write_metric(out, "cordwood_query_scanned_bytes_total", "counter", "Bytes decompressed for queries.",
-                 atomic_load(&api->counters.bytes));
-    write_metric(out, "cordwood_queries_running", "gauge", "Queries and exports under way.", running + exporting);
-    write_metric(out, "cordwood_queries_waiting", "gauge", "Queries and exports that wait for a thread.",
-                 queued + exports_queued);
+    write_metric(out, "cordwood_query_scanned_bytes_total", "counter",
+                 "Bytes decompressed for queries.", atomic_load(&api->counters.bytes));
+    write_metric(out, "cordwood_queries_running", "gauge", "Queries and exports under way.",
+                 running + exporting);
+    write_metric(out, "cordwood_queries_waiting", "gauge",
+                 "Queries and exports that wait for a thread.", queued + exports_queued);
 }

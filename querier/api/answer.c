@@ -17,7 +17,8 @@ static void write_labels(struct cw_json_writer *w, struct cw_labels labels)
     cw_json_end_object(w);
 }
 
-static void begin_data(struct cw_json_writer *w, const char *type, const struct cw_answer_extra *extra)
+static void begin_data(struct cw_json_writer *w, const char *type,
+                       const struct cw_answer_extra *extra)
 {
     cw_json_begin_object(w);
     cw_json_key_string(w, "status", CW_STR("success"));
@@ -48,7 +49,8 @@ static void end_data(struct cw_json_writer *w, const struct cw_answer_stats *sta
 }
 
 /* {"structuredMetadata":{...},"parsed":{...}}: what there is of each. */
-static void write_categories(struct cw_json_writer *w, const struct cw_log_entry *entry, struct cw_arena *arena)
+static void write_categories(struct cw_json_writer *w, const struct cw_log_entry *entry,
+                             struct cw_arena *arena)
 {
     cw_json_begin_object(w);
     if (entry->metadata.n > 0) {
@@ -146,8 +148,9 @@ static void write_matrix(struct cw_json_writer *w, const struct cw_table *table)
     cw_json_end_array(w);
 }
 
-void cw_answer_samples(const struct cw_result *result, int64_t time_ns, const struct cw_answer_extra *extra,
-                       const struct cw_answer_stats *stats, struct cw_buf *out)
+void cw_answer_samples(const struct cw_result *result, int64_t time_ns,
+                       const struct cw_answer_extra *extra, const struct cw_answer_stats *stats,
+                       struct cw_buf *out)
 {
     static const char *const names[] = {"scalar", "vector", "matrix"};
     struct cw_json_writer w = cw_json_writer_make(out);
@@ -193,7 +196,8 @@ void cw_answer_series(const struct cw_label_sets *sets, struct cw_buf *out)
     cw_json_end_object(&w);
 }
 
-void cw_answer_old_streams(const struct cw_log_groups *groups, const struct cw_answer_stats *stats, struct cw_buf *out)
+void cw_answer_old_streams(const struct cw_log_groups *groups, const struct cw_answer_stats *stats,
+                           struct cw_buf *out)
 {
     struct cw_json_writer w = cw_json_writer_make(out);
     struct cw_buf text;
@@ -238,11 +242,13 @@ void cw_answer_old_names(const struct cw_names *names, struct cw_buf *out)
 
 static void add_base64(struct cw_str bytes, struct cw_buf *out)
 {
-    static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    static const char alphabet[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     for (size_t i = 0; i < bytes.len; i += 3) {
         size_t left = bytes.len - i;
         const unsigned char *b = (const unsigned char *)bytes.ptr + i;
-        uint32_t group = (uint32_t)b[0] << 16 | (left > 1 ? (uint32_t)b[1] << 8 : 0) | (left > 2 ? b[2] : 0u);
+        uint32_t group =
+            (uint32_t)b[0] << 16 | (left > 1 ? (uint32_t)b[1] << 8 : 0) | (left > 2 ? b[2] : 0u);
         cw_buf_addc(out, alphabet[group >> 18]);
         cw_buf_addc(out, alphabet[group >> 12 & 63]);
         cw_buf_addc(out, left > 1 ? alphabet[group >> 6 & 63] : '=');

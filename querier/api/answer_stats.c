@@ -33,8 +33,9 @@ static void write_store(struct cw_json_writer *w, const struct figures *f)
 
 static void write_caches(struct cw_json_writer *w)
 {
-    static const char *const names[] = {"chunk",  "index",       "result",             "statsResult", "volumeResult",
-                                        "seriesResult", "labelResult", "instantMetricResult"};
+    static const char *const names[] = {
+        "chunk",        "index",        "result",      "statsResult",
+        "volumeResult", "seriesResult", "labelResult", "instantMetricResult"};
     cw_json_begin_object(w);
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         cw_json_key(w, cw_str_of(names[i]));
@@ -52,12 +53,15 @@ static void write_caches(struct cw_json_writer *w)
     cw_json_end_object(w);
 }
 
-static void write_summary(struct cw_json_writer *w, const struct cw_answer_stats *stats, const struct figures *f)
+static void write_summary(struct cw_json_writer *w, const struct cw_answer_stats *stats,
+                          const struct figures *f)
 {
     double seconds = (double)stats->exec_ns / 1e9;
     cw_json_begin_object(w);
-    cw_json_key_u64(w, "bytesProcessedPerSecond", seconds > 0 ? (uint64_t)((double)f->bytes / seconds) : 0);
-    cw_json_key_u64(w, "linesProcessedPerSecond", seconds > 0 ? (uint64_t)((double)f->rows / seconds) : 0);
+    cw_json_key_u64(w, "bytesProcessedPerSecond",
+                    seconds > 0 ? (uint64_t)((double)f->bytes / seconds) : 0);
+    cw_json_key_u64(w, "linesProcessedPerSecond",
+                    seconds > 0 ? (uint64_t)((double)f->rows / seconds) : 0);
     cw_json_key_u64(w, "totalBytesProcessed", f->bytes);
     cw_json_key_u64(w, "totalLinesProcessed", f->rows);
     cw_json_key(w, CW_STR("execTime"));

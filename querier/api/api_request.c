@@ -17,8 +17,11 @@ static struct cw_str get_param(const void *ctx, const char *name)
 
 size_t cw_api_page_bytes(const struct cw_api_request *request)
 {
-    size_t shares = (request->api->options.pool != NULL ? cw_pool_threads(request->api->options.pool) : 1) + 2;
-    size_t bytes = request->limits.query_memory_bytes > 0 ? request->limits.query_memory_bytes / shares : SIZE_MAX;
+    size_t shares =
+        (request->api->options.pool != NULL ? cw_pool_threads(request->api->options.pool) : 1) + 2;
+    size_t bytes = request->limits.query_memory_bytes > 0
+                       ? request->limits.query_memory_bytes / shares
+                       : SIZE_MAX;
     return CW_MAX(bytes, (size_t)1 << 20);
 }
 
@@ -74,7 +77,8 @@ static void finish(struct cw_api_request *request, int rc, const struct cw_err *
     else if (rc < 0)
         cw_http_respond_err(request->http, err);
     else
-        cw_http_respond(request->http, request->status, "application/json; charset=UTF-8", &request->body);
+        cw_http_respond(request->http, request->status, "application/json; charset=UTF-8",
+                        &request->body);
     cw_buf_fini(&request->body);
     free(request);
 }
@@ -88,9 +92,11 @@ static void run_request(struct cw_coordinator_job *job)
                           request->limits.query_memory_bytes);
     request->query.client_gone = cw_http_cancelled(request->http);
     if (request->limits.query_timeout_ns > 0)
-        request->query.deadline_mono_ns = request->received_mono_ns + request->limits.query_timeout_ns;
+        request->query.deadline_mono_ns =
+            request->received_mono_ns + request->limits.query_timeout_ns;
     size_t memory = request->limits.query_memory_bytes;
-    cw_buf_init(&request->body, memory > 0 ? CW_MAX(memory * ANSWER_FACTOR, ANSWER_MIN_BYTES) : SIZE_MAX);
+    cw_buf_init(&request->body,
+                memory > 0 ? CW_MAX(memory * ANSWER_FACTOR, ANSWER_MIN_BYTES) : SIZE_MAX);
     cw_coordinator_watch(request->coordinator, &request->query);
     int rc = run_function(request, &err);
     finish(request, rc, &err);
@@ -109,7 +115,8 @@ static void submit(struct cw_api_request *request)
     cw_http_respond_err(http, &err);
 }
 
-static struct cw_api_request *new_request(struct cw_api *api, struct cw_http_request *http, cw_api_fn fn)
+static struct cw_api_request *new_request(struct cw_api *api, struct cw_http_request *http,
+                                          cw_api_fn fn)
 {
     struct cw_str tenant;
     if (!api->options.tenant(api->options.ctx, http, &tenant))
@@ -122,7 +129,8 @@ static struct cw_api_request *new_request(struct cw_api *api, struct cw_http_req
     request->fn = fn;
     request->tenant = tenant;
     request->received_mono_ns = cw_clock_mono_ns();
-    request->params = (struct cw_params){.get = get_param, .ctx = http, .now_ns = cw_clock_now_ns()};
+    request->params =
+        (struct cw_params){.get = get_param, .ctx = http, .now_ns = cw_clock_now_ns()};
     request->arena = cw_http_arena(http);
     request->status = 200;
     api->options.limits(api->options.ctx, tenant, &request->limits);

@@ -45,12 +45,12 @@ struct cw_api_request {
     struct cw_query_limits limits;
     int64_t received_mono_ns, begun_mono_ns;
     struct cw_params params;
-    struct cw_arena *arena;         /* the HTTP request's */
+    struct cw_arena *arena; /* the HTTP request's */
     struct cw_snapshot snapshot;
     struct cw_query_context query;
-    int status;                     /* 200 unless the function says otherwise */
+    int status; /* 200 unless the function says otherwise */
     struct cw_buf body;
-    bool streamed;                  /* the function began a stream; `stream_complete` says how to end it */
+    bool streamed; /* the function began a stream; `stream_complete` says how to end it */
     bool stream_complete;
 };
 

@@ -74,7 +74,8 @@ static void *watcher(void *arg)
 struct cw_coordinator *cw_coordinator_new(unsigned nthreads, size_t max_queued)
 {
     CW_ASSERT(nthreads > 0);
-    struct cw_coordinator *coordinator = cw_mem_new(sizeof *coordinator + nthreads * sizeof coordinator->threads[0]);
+    struct cw_coordinator *coordinator =
+        cw_mem_new(sizeof *coordinator + nthreads * sizeof coordinator->threads[0]);
     pthread_mutex_init(&coordinator->lock, NULL);
     pthread_cond_init(&coordinator->work, NULL);
     pthread_cond_init(&coordinator->watch_changed, NULL);
@@ -139,8 +140,8 @@ void cw_coordinator_watch(struct cw_coordinator *coordinator, struct cw_query_co
     pthread_mutex_lock(&coordinator->lock);
     if (coordinator->nwatched == coordinator->watched_cap) {
         coordinator->watched_cap = coordinator->watched_cap > 0 ? coordinator->watched_cap * 2 : 16;
-        coordinator->watched =
-            cw_mem_resize(coordinator->watched, coordinator->watched_cap * sizeof *coordinator->watched);
+        coordinator->watched = cw_mem_resize(
+            coordinator->watched, coordinator->watched_cap * sizeof *coordinator->watched);
     }
     coordinator->watched[coordinator->nwatched++] = query;
     pthread_cond_signal(&coordinator->watch_changed);
@@ -159,7 +160,8 @@ void cw_coordinator_unwatch(struct cw_coordinator *coordinator, struct cw_query_
     pthread_mutex_unlock(&coordinator->lock);
 }
 
-void cw_coordinator_load(struct cw_coordinator *coordinator, size_t *running_out, size_t *queued_out)
+void cw_coordinator_load(struct cw_coordinator *coordinator, size_t *running_out,
+                         size_t *queued_out)
 {
     pthread_mutex_lock(&coordinator->lock);
     *running_out = coordinator->nrunning;

@@ -28,6 +28,7 @@ bool cw_coordinator_submit(struct cw_coordinator *coordinator, struct cw_coordin
 void cw_coordinator_watch(struct cw_coordinator *coordinator, struct cw_query_context *query);
 void cw_coordinator_unwatch(struct cw_coordinator *coordinator, struct cw_query_context *query);
 /* Jobs under way and jobs that wait. */
-void cw_coordinator_load(struct cw_coordinator *coordinator, size_t *running_out, size_t *queued_out);
+void cw_coordinator_load(struct cw_coordinator *coordinator, size_t *running_out,
+                         size_t *queued_out);
 
 #endif

@@ -27,8 +27,8 @@ static int flush(struct cw_api_request *request, struct cw_buf *chunk, struct cw
     return rc;
 }
 
-static int write_page(struct cw_api_request *request, const struct cw_log_page *page, struct cw_buf *chunk,
-                      struct cw_err *err)
+static int write_page(struct cw_api_request *request, const struct cw_log_page *page,
+                      struct cw_buf *chunk, struct cw_err *err)
 {
     for (size_t i = 0; i < page->n; i++) {
         cw_answer_export_line(&page->entries[i], chunk);
@@ -40,9 +40,11 @@ static int write_page(struct cw_api_request *request, const struct cw_log_page *
     return flush(request, chunk, err);
 }
 
-static int export_pages(struct cw_api_request *request, struct cw_log_query *log_query, struct cw_err *err)
+static int export_pages(struct cw_api_request *request, struct cw_log_query *log_query,
+                        struct cw_err *err)
 {
-    size_t max_bytes = cw_api_page_bytes(request) < PAGE_BYTES ? cw_api_page_bytes(request) : PAGE_BYTES;
+    size_t max_bytes =
+        cw_api_page_bytes(request) < PAGE_BYTES ? cw_api_page_bytes(request) : PAGE_BYTES;
     struct cw_log_page page = {0};
     struct cw_buf chunk;
     cw_buf_init(&chunk, SIZE_MAX);
@@ -79,7 +81,8 @@ int cw_route_export(struct cw_api_request *request, struct cw_err *err)
     if (rc == 0)
         rc = cw_query_limits_expr(&request->limits, query->root, err);
     if (rc == 0)
-        rc = cw_log_query_open(&request->query, query->root, start_ns, end_ns, false, &log_query, err);
+        rc = cw_log_query_open(&request->query, query->root, start_ns, end_ns, false, &log_query,
+                               err);
     if (rc == 0)
         rc = export_pages(request, log_query, err);
     request->stream_complete = rc == 0;

@@ -11,17 +11,20 @@
 /* A quoted parameter in an error text; longer ones are cut by the error's own bound. */
 #define QUOTED_MAX 4096
 
-static int fail_number(struct cw_err *err, const char *function, struct cw_str text, const char *why)
+static int fail_number(struct cw_err *err, const char *function, struct cw_str text,
+                       const char *why)
 {
     struct cw_buf quoted;
     cw_buf_init(&quoted, QUOTED_MAX);
     cw_quote_go(cw_str_sub(text, 0, QUOTED_MAX / 8), &quoted);
-    int rc = cw_err_set(err, CW_E_INVALID, "strconv.%s: parsing %s: %s", function, cw_buf_z(&quoted), why);
+    int rc = cw_err_set(err, CW_E_INVALID, "strconv.%s: parsing %s: %s", function,
+                        cw_buf_z(&quoted), why);
     cw_buf_fini(&quoted);
     return rc;
 }
 
-static int fail_quoted(struct cw_err *err, const char *before, struct cw_str text, const char *behind)
+static int fail_quoted(struct cw_err *err, const char *before, struct cw_str text,
+                       const char *behind)
 {
     struct cw_buf quoted;
     cw_buf_init(&quoted, QUOTED_MAX);
@@ -110,7 +113,8 @@ static int parse_duration(struct cw_str text, int64_t *out, struct cw_err *err)
         known = known || cw_str_eqz(name, units[i]);
     if (known)
         return fail_quoted(err, "not a valid duration string: ", text, "");
-    return cw_err_set(err, CW_E_INVALID, "unknown unit \"%.*s\" in duration \"%.*s\"", CW_STR_ARG(name), CW_STR_ARG(text));
+    return cw_err_set(err, CW_E_INVALID, "unknown unit \"%.*s\" in duration \"%.*s\"",
+                      CW_STR_ARG(name), CW_STR_ARG(text));
 }
 
 int cw_params_seconds_or_duration(struct cw_str text, int64_t *ns_out, struct cw_err *err)
@@ -119,7 +123,8 @@ int cw_params_seconds_or_duration(struct cw_str text, int64_t *ns_out, struct cw
     if (cw_str_to_f64(text, &seconds)) {
         double ns = seconds * 1e9;
         if (ns >= 9223372036854775808.0 || ns < -9223372036854775808.0)
-            return fail_quoted(err, "cannot parse ", text, " to a valid duration. It overflows int64");
+            return fail_quoted(err, "cannot parse ", text,
+                               " to a valid duration. It overflows int64");
         *ns_out = isnan(ns) ? 0 : (int64_t)ns;
         return 0;
     }
@@ -141,7 +146,8 @@ static int64_t saturating_sub(int64_t a, int64_t b)
     return out;
 }
 
-int cw_params_bounds(const struct cw_params *params, int64_t *start_ns, int64_t *end_ns, struct cw_err *err)
+int cw_params_bounds(const struct cw_params *params, int64_t *start_ns, int64_t *end_ns,
+                     struct cw_err *err)
 {
     int64_t since_ns = CW_PARAMS_DEFAULT_SINCE_NS;
     struct cw_str since = get(params, "since");
@@ -150,7 +156,8 @@ int cw_params_bounds(const struct cw_params *params, int64_t *start_ns, int64_t 
     if (cw_params_time(get(params, "end"), params->now_ns, end_ns, err) < 0)
         return cw_err_wrap(err, "could not parse 'end' parameter");
     int64_t end_or_now = *end_ns > params->now_ns ? params->now_ns : *end_ns;
-    if (cw_params_time(get(params, "start"), saturating_sub(end_or_now, since_ns), start_ns, err) < 0)
+    if (cw_params_time(get(params, "start"), saturating_sub(end_or_now, since_ns), start_ns, err) <
+        0)
         return cw_err_wrap(err, "could not parse 'start' parameter");
     return 0;
 }
@@ -167,7 +174,8 @@ int cw_params_limit(const struct cw_params *params, uint32_t *out, struct cw_err
     if (limit <= 0)
         return cw_err_set(err, CW_E_INVALID, "limit must be a positive value");
     if (limit > UINT32_MAX)
-        return cw_err_set(err, CW_E_INVALID, "limit value %lld is out of range [0, 4294967295]", (long long)limit);
+        return cw_err_set(err, CW_E_INVALID, "limit value %lld is out of range [0, 4294967295]",
+                          (long long)limit);
     *out = (uint32_t)limit;
     return 0;
 }
@@ -181,7 +189,8 @@ static int parse_direction(const struct cw_params *params, bool *forward, struct
     return cw_err_set(err, CW_E_INVALID, "invalid direction '%.*s'", CW_STR_ARG(text));
 }
 
-static int parse_step(const struct cw_params *params, struct cw_range_params *out, struct cw_err *err)
+static int parse_step(const struct cw_params *params, struct cw_range_params *out,
+                      struct cw_err *err)
 {
     struct cw_str text = get(params, "step");
     int64_t range_ns = saturating_sub(out->end_ns, out->start_ns);
@@ -196,15 +205,18 @@ static int parse_step(const struct cw_params *params, struct cw_range_params *ou
         return rc;
     if (out->step_ns <= 0)
         return cw_err_set(err, CW_E_INVALID,
-                          "zero or negative query resolution step widths are not accepted. Try a positive integer");
+                          "zero or negative query resolution step widths are not accepted. Try a "
+                          "positive integer");
     if (range_ns / out->step_ns > MAX_POINTS)
         return cw_err_set(err, CW_E_INVALID,
-                          "exceeded maximum resolution of 11,000 points per time series. Try increasing the value of the "
+                          "exceeded maximum resolution of 11,000 points per time series. Try "
+                          "increasing the value of the "
                           "step parameter");
     return 0;
 }
 
-static int parse_interval(const struct cw_params *params, struct cw_range_params *out, struct cw_err *err)
+static int parse_interval(const struct cw_params *params, struct cw_range_params *out,
+                          struct cw_err *err)
 {
     struct cw_str text = get(params, "interval");
     out->interval_ns = 0;
@@ -221,7 +233,8 @@ int cw_params_range(const struct cw_params *params, struct cw_range_params *out,
     out->query = get(params, "query");
     int rc = cw_params_bounds(params, &out->start_ns, &out->end_ns, err);
     if (rc == 0 && out->end_ns < out->start_ns)
-        rc = cw_err_set(err, CW_E_INVALID, "end timestamp must not be before or equal to start time");
+        rc = cw_err_set(err, CW_E_INVALID,
+                        "end timestamp must not be before or equal to start time");
     if (rc == 0)
         rc = cw_params_limit(params, &out->limit, err);
     if (rc == 0)
@@ -233,7 +246,8 @@ int cw_params_range(const struct cw_params *params, struct cw_range_params *out,
     return rc;
 }
 
-int cw_params_instant(const struct cw_params *params, struct cw_instant_params *out, struct cw_err *err)
+int cw_params_instant(const struct cw_params *params, struct cw_instant_params *out,
+                      struct cw_err *err)
 {
     uint32_t limit;
     bool forward;

@@ -18,7 +18,7 @@
 #define CW_PARAMS_DEFAULT_SINCE_NS (INT64_C(3600) * 1000000000)
 
 struct cw_params {
-    struct cw_str (*get)(const void *ctx, const char *name);   /* empty when absent */
+    struct cw_str (*get)(const void *ctx, const char *name); /* empty when absent */
     const void *ctx;
     int64_t now_ns;
 };
@@ -36,13 +36,18 @@ struct cw_instant_params {
 };
 
 /* `start`, `end` and `since`: end is now, start `since` (1 h) before end or, if that is in the future, before now. */
-int cw_params_bounds(const struct cw_params *params, int64_t *start_ns, int64_t *end_ns, struct cw_err *err) CW_MUST_USE;
-int cw_params_range(const struct cw_params *params, struct cw_range_params *out, struct cw_err *err) CW_MUST_USE;
-int cw_params_instant(const struct cw_params *params, struct cw_instant_params *out, struct cw_err *err) CW_MUST_USE;
+int cw_params_bounds(const struct cw_params *params, int64_t *start_ns, int64_t *end_ns,
+                     struct cw_err *err) CW_MUST_USE;
+int cw_params_range(const struct cw_params *params, struct cw_range_params *out,
+                    struct cw_err *err) CW_MUST_USE;
+int cw_params_instant(const struct cw_params *params, struct cw_instant_params *out,
+                      struct cw_err *err) CW_MUST_USE;
 int cw_params_limit(const struct cw_params *params, uint32_t *out, struct cw_err *err) CW_MUST_USE;
 /* One time of its own; absent: `def`. */
-int cw_params_time(struct cw_str text, int64_t def_ns, int64_t *out, struct cw_err *err) CW_MUST_USE;
+int cw_params_time(struct cw_str text, int64_t def_ns, int64_t *out,
+                   struct cw_err *err) CW_MUST_USE;
 /* Seconds as a float, or a Prometheus duration. */
-int cw_params_seconds_or_duration(struct cw_str text, int64_t *ns_out, struct cw_err *err) CW_MUST_USE;
+int cw_params_seconds_or_duration(struct cw_str text, int64_t *ns_out,
+                                  struct cw_err *err) CW_MUST_USE;
 
 #endif

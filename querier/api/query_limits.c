@@ -29,15 +29,16 @@ static int fail_length(struct cw_err *err, int64_t length_ns, int64_t limit_ns)
     struct cw_buf length, limit;
     cw_buf_init(&length, DURATION_TEXT_BYTES);
     cw_duration_format_go(length_ns, &length);
-    int rc = cw_err_set(err, CW_E_LIMIT, "the query time range exceeds the limit (query length: %s, limit: %s)",
+    int rc = cw_err_set(err, CW_E_LIMIT,
+                        "the query time range exceeds the limit (query length: %s, limit: %s)",
                         cw_buf_z(&length), prom_text(&limit, limit_ns));
     cw_buf_fini(&length);
     cw_buf_fini(&limit);
     return rc;
 }
 
-int cw_query_limits_range(const struct cw_query_limits *limits, int64_t now_ns, int64_t *start_ns, int64_t end_ns,
-                          struct cw_err *err)
+int cw_query_limits_range(const struct cw_query_limits *limits, int64_t now_ns, int64_t *start_ns,
+                          int64_t end_ns, struct cw_err *err)
 {
     int64_t lookback = limits->max_query_lookback_ns;
     if (lookback > 0 && *start_ns < now_ns - lookback)
@@ -50,34 +51,42 @@ int cw_query_limits_range(const struct cw_query_limits *limits, int64_t now_ns, 
     if (length >= 0)
         return 0;
     struct cw_buf text;
-    int rc = cw_err_set(err, CW_E_LIMIT, "this data is no longer available, it is past now - max_query_lookback (%s)",
-                        prom_text(&text, lookback));
+    int rc =
+        cw_err_set(err, CW_E_LIMIT,
+                   "this data is no longer available, it is past now - max_query_lookback (%s)",
+                   prom_text(&text, lookback));
     cw_buf_fini(&text);
     return rc;
 }
 
-static int check_matchers(const struct cw_query_limits *limits, const struct cw_expr *expr, struct cw_err *err)
+static int check_matchers(const struct cw_query_limits *limits, const struct cw_expr *expr,
+                          struct cw_err *err)
 {
     uint32_t max = limits->max_streams_matchers_per_query;
     if (max > 0 && expr->selector.n > max)
-        return cw_err_set(err, CW_E_LIMIT, "max streams matchers per query exceeded, matchers-count > limit (%zu > %u)",
-                          expr->selector.n, max);
+        return cw_err_set(
+            err, CW_E_LIMIT,
+            "max streams matchers per query exceeded, matchers-count > limit (%zu > %u)",
+            expr->selector.n, max);
     return 0;
 }
 
-static int check_range(const struct cw_query_limits *limits, const struct cw_expr *expr, struct cw_err *err)
+static int check_range(const struct cw_query_limits *limits, const struct cw_expr *expr,
+                       struct cw_err *err)
 {
     if (limits->max_query_range_ns <= 0 || expr->range_ns <= limits->max_query_range_ns)
         return 0;
     struct cw_buf range, limit;
-    int rc = cw_err_set(err, CW_E_LIMIT, "[interval] value exceeds limit: [%s] > [%s]", prom_text(&range, expr->range_ns),
+    int rc = cw_err_set(err, CW_E_LIMIT, "[interval] value exceeds limit: [%s] > [%s]",
+                        prom_text(&range, expr->range_ns),
                         prom_text(&limit, limits->max_query_range_ns));
     cw_buf_fini(&range);
     cw_buf_fini(&limit);
     return rc;
 }
 
-int cw_query_limits_expr(const struct cw_query_limits *limits, const struct cw_expr *expr, struct cw_err *err)
+int cw_query_limits_expr(const struct cw_query_limits *limits, const struct cw_expr *expr,
+                         struct cw_err *err)
 {
     if (expr == NULL)
         return 0;
@@ -93,11 +102,14 @@ int cw_query_limits_expr(const struct cw_query_limits *limits, const struct cw_e
     return rc;
 }
 
-int cw_query_limits_entries(const struct cw_query_limits *limits, uint32_t limit, struct cw_err *err)
+int cw_query_limits_entries(const struct cw_query_limits *limits, uint32_t limit,
+                            struct cw_err *err)
 {
     uint32_t max = limits->max_entries_limit_per_query;
     if (max > 0 && limit > max)
-        return cw_err_set(err, CW_E_LIMIT, "max entries limit per query exceeded, limit > max_entries_limit (%u > %u)",
-                          limit, max);
+        return cw_err_set(
+            err, CW_E_LIMIT,
+            "max entries limit per query exceeded, limit > max_entries_limit (%u > %u)", limit,
+            max);
     return 0;
 }

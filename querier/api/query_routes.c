@@ -13,7 +13,8 @@
 /* Entries a page when they are thinned by `interval`: enough to read a block only a few times. */
 #define THINNED_PAGE_ENTRIES 16384
 
-static int parse_query(struct cw_api_request *request, struct cw_str text, struct cw_query **out, struct cw_err *err)
+static int parse_query(struct cw_api_request *request, struct cw_str text, struct cw_query **out,
+                       struct cw_err *err)
 {
     int rc = cw_logql_parse(text, out, err);
     if (rc == 0) {
@@ -41,23 +42,26 @@ struct selection {
     size_t n, cap, bytes;
 };
 
-static void select_entry(struct cw_api_request *request, struct selection *selection, const struct cw_log_entry *entry)
+static void select_entry(struct cw_api_request *request, struct selection *selection,
+                         const struct cw_log_entry *entry)
 {
-    selection->items = cw_arena_grow(request->arena, selection->items, selection->n, &selection->cap, selection->n + 1,
-                                     sizeof *selection->items);
+    selection->items = cw_arena_grow(request->arena, selection->items, selection->n,
+                                     &selection->cap, selection->n + 1, sizeof *selection->items);
     selection->items[selection->n++] = entry;
     selection->bytes += entry->line.len;
 }
 
 static int fail_memory(const struct cw_api_request *request, struct cw_err *err)
 {
-    return cw_err_set(err, CW_E_LIMIT, "the query needs more memory than its allowance of %llu bytes: ask for fewer entries",
-                      (unsigned long long)request->limits.query_memory_bytes);
+    return cw_err_set(
+        err, CW_E_LIMIT,
+        "the query needs more memory than its allowance of %llu bytes: ask for fewer entries",
+        (unsigned long long)request->limits.query_memory_bytes);
 }
 
 /* One page is the answer; it stays the log query's. */
-static int select_page(struct cw_api_request *request, struct cw_log_query *log_query, uint32_t limit,
-                       struct selection *selection, struct cw_err *err)
+static int select_page(struct cw_api_request *request, struct cw_log_query *log_query,
+                       uint32_t limit, struct selection *selection, struct cw_err *err)
 {
     struct cw_log_page page;
     int rc = cw_log_query_page(log_query, limit, cw_api_page_bytes(request), &page, err);
@@ -89,18 +93,21 @@ static bool same_hour(int64_t a_ns, int64_t b_ns)
 
 /* `interval`: an entry is given when it lies at least that far behind the one given last. */
 static int select_thinned(struct cw_api_request *request, struct cw_log_query *log_query,
-                          const struct cw_range_params *params, struct selection *selection, struct cw_err *err)
+                          const struct cw_range_params *params, struct selection *selection,
+                          struct cw_err *err)
 {
     struct cw_log_page page = {0};
     int64_t last_ns = 0;
     while (!page.last) {
-        int rc = cw_log_query_page(log_query, THINNED_PAGE_ENTRIES, cw_api_page_bytes(request), &page, err);
+        int rc = cw_log_query_page(log_query, THINNED_PAGE_ENTRIES, cw_api_page_bytes(request),
+                                   &page, err);
         if (rc < 0)
             return rc;
         for (size_t i = 0; i < page.n; i++) {
             const struct cw_log_entry *entry = &page.entries[i];
             int64_t gap;
-            bool far = __builtin_sub_overflow(entry->ts_ns, last_ns, &gap) || !same_hour(entry->ts_ns, last_ns) ||
+            bool far = __builtin_sub_overflow(entry->ts_ns, last_ns, &gap) ||
+                       !same_hour(entry->ts_ns, last_ns) ||
                        (params->forward ? gap >= params->interval_ns : gap <= -params->interval_ns);
             if (selection->n > 0 && !far)
                 continue;
@@ -115,30 +122,34 @@ static int select_thinned(struct cw_api_request *request, struct cw_log_query *l
     return 0;
 }
 
-typedef void (*write_groups_fn)(struct cw_api_request *request, const struct cw_log_groups *groups, bool categorised,
-                                size_t nentries);
+typedef void (*write_groups_fn)(struct cw_api_request *request, const struct cw_log_groups *groups,
+                                bool categorised, size_t nentries);
 
-static void write_streams(struct cw_api_request *request, const struct cw_log_groups *groups, bool categorised, size_t n)
+static void write_streams(struct cw_api_request *request, const struct cw_log_groups *groups,
+                          bool categorised, size_t n)
 {
     struct cw_answer_extra extra = cw_api_extra(request, categorised);
     struct cw_answer_stats stats = cw_api_stats(request, n);
     cw_answer_streams(groups, &extra, &stats, &request->body);
 }
 
-static void write_old_streams(struct cw_api_request *request, const struct cw_log_groups *groups, bool categorised, size_t n)
+static void write_old_streams(struct cw_api_request *request, const struct cw_log_groups *groups,
+                              bool categorised, size_t n)
 {
     struct cw_answer_stats stats = cw_api_stats(request, n);
     cw_answer_old_streams(groups, &stats, &request->body);
 }
 
-static int answer_logs(struct cw_api_request *request, const struct cw_expr *expr, const struct cw_range_params *params,
-                       bool categorised, write_groups_fn write, struct cw_err *err)
+static int answer_logs(struct cw_api_request *request, const struct cw_expr *expr,
+                       const struct cw_range_params *params, bool categorised,
+                       write_groups_fn write, struct cw_err *err)
 {
     int rc = cw_query_limits_entries(&request->limits, params->limit, err);
     if (rc < 0)
         return rc;
     struct cw_log_query *log_query = NULL;
-    rc = cw_log_query_open(&request->query, expr, params->start_ns, params->end_ns, !params->forward, &log_query, err);
+    rc = cw_log_query_open(&request->query, expr, params->start_ns, params->end_ns,
+                           !params->forward, &log_query, err);
     if (rc < 0)
         return rc;
     struct selection selection = {0};
@@ -155,24 +166,27 @@ static int answer_logs(struct cw_api_request *request, const struct cw_expr *exp
     return rc;
 }
 
-static int answer_samples(struct cw_api_request *request, const struct cw_expr *expr, const struct cw_grid *grid,
-                          enum cw_eval_kind kind, struct cw_err *err)
+static int answer_samples(struct cw_api_request *request, const struct cw_expr *expr,
+                          const struct cw_grid *grid, enum cw_eval_kind kind, struct cw_err *err)
 {
     struct cw_result result;
-    int rc = cw_metric_query_run(&request->query, expr, grid, kind, request->limits.max_query_series, &result, err);
+    int rc = cw_metric_query_run(&request->query, expr, grid, kind,
+                                 request->limits.max_query_series, &result, err);
     if (rc < 0)
         return rc;
     struct cw_answer_extra extra = cw_api_extra(request, false);
-    struct cw_answer_stats stats = cw_api_stats(request, result.table != NULL ? result.table->n : 1);
+    struct cw_answer_stats stats =
+        cw_api_stats(request, result.table != NULL ? result.table->n : 1);
     cw_answer_samples(&result, grid->start_ns, &extra, &stats, &request->body);
     cw_result_fini(&result);
     return 0;
 }
 
-static int answer_range(struct cw_api_request *request, const struct cw_expr *expr, struct cw_range_params *params,
-                        struct cw_err *err)
+static int answer_range(struct cw_api_request *request, const struct cw_expr *expr,
+                        struct cw_range_params *params, struct cw_err *err)
 {
-    int rc = cw_query_limits_range(&request->limits, request->params.now_ns, &params->start_ns, params->end_ns, err);
+    int rc = cw_query_limits_range(&request->limits, request->params.now_ns, &params->start_ns,
+                                   params->end_ns, err);
     if (rc < 0)
         return rc;
     if (!cw_expr_is_metric(expr))
@@ -204,7 +218,8 @@ int cw_route_query(struct cw_api_request *request, struct cw_err *err)
         rc = parse_query(request, params.query, &query, err);
     if (rc == 0 && !cw_expr_is_metric(query->root))
         rc = cw_err_set(err, CW_E_INVALID,
-                        "log queries are not supported as an instant query type, please change your query to a range "
+                        "log queries are not supported as an instant query type, please change "
+                        "your query to a range "
                         "query type");
     if (rc == 0) {
         struct cw_grid grid;
@@ -224,7 +239,8 @@ static struct cw_str old_query_text(struct cw_api_request *request, struct cw_st
     struct cw_buf quoted;
     cw_buf_init(&quoted, SIZE_MAX);
     cw_quote_go(regexp, &quoted);
-    struct cw_str text = cw_arena_printf(request->arena, "%.*s |~ %s", CW_STR_ARG(query), cw_buf_z(&quoted));
+    struct cw_str text =
+        cw_arena_printf(request->arena, "%.*s |~ %s", CW_STR_ARG(query), cw_buf_z(&quoted));
     cw_buf_fini(&quoted);
     return text;
 }
@@ -237,7 +253,8 @@ int cw_route_old_query(struct cw_api_request *request, struct cw_err *err)
     if (rc == 0)
         rc = parse_query(request, old_query_text(request, params.query), &query, err);
     if (rc == 0)
-        rc = cw_query_limits_range(&request->limits, request->params.now_ns, &params.start_ns, params.end_ns, err);
+        rc = cw_query_limits_range(&request->limits, request->params.now_ns, &params.start_ns,
+                                   params.end_ns, err);
     if (rc == 0 && cw_expr_is_metric(query->root))
         rc = cw_err_set(err, CW_E_INVALID, "legacy endpoints only support streams result type");
     if (rc == 0)

@@ -4,10 +4,10 @@
 #include "querier/api/query_routes.h"
 
 /* An HTTP thread's end of a route: queue it. */
-#define HANDLER(name, dispatch)                                       \
-    static void handle_##name(struct cw_http_request *http, void *ctx) \
-    {                                                                 \
-        dispatch(ctx, http, cw_route_##name);                         \
+#define HANDLER(name, dispatch)                                                                    \
+    static void handle_##name(struct cw_http_request *http, void *ctx)                             \
+    {                                                                                              \
+        dispatch(ctx, http, cw_route_##name);                                                      \
     }
 HANDLER(query_range, cw_api_dispatch)
 HANDLER(query, cw_api_dispatch)
@@ -27,10 +27,13 @@ HANDLER(export, cw_api_dispatch_export)
 const struct cw_http_route cw_routes_table[] = {
     {GET_POST, "/loki/api/v1/query_range", handle_query_range, FORM,
      "LogQL over a range: query, start, end, since, limit, direction, step, interval."},
-    {GET_POST, "/loki/api/v1/query", handle_query, FORM, "A metric query at one time: query, time."},
-    {GET_POST, "/loki/api/v1/labels", handle_labels, FORM, "Names of labels: start, end, since, query."},
+    {GET_POST, "/loki/api/v1/query", handle_query, FORM,
+     "A metric query at one time: query, time."},
+    {GET_POST, "/loki/api/v1/labels", handle_labels, FORM,
+     "Names of labels: start, end, since, query."},
     {GET_POST, "/loki/api/v1/label", handle_labels, FORM, "The same."},
-    {GET_POST, "/loki/api/v1/label/{name}/values", handle_labels, FORM, "Values of a label: start, end, since, query."},
+    {GET_POST, "/loki/api/v1/label/{name}/values", handle_labels, FORM,
+     "Values of a label: start, end, since, query."},
     {GET_POST, "/loki/api/v1/series", handle_series, FORM, "Streams: match[], start, end, since."},
     {GET_POST, "/loki/api/v1/index/stats", handle_index_stats, FORM,
      "How many streams, chunks, bytes and entries a selector has: query, start, end, since."},
@@ -38,13 +41,17 @@ const struct cw_http_route cw_routes_table[] = {
      "Bytes by labels: query, start, end, since, limit, targetLabels, aggregateBy."},
     {GET_POST, "/loki/api/v1/index/volume_range", handle_index_volume_range, FORM,
      "The same for each step: step as in query_range."},
-    {GET_POST, "/loki/api/v1/format_query", handle_format_query, FORM, "The query, printed: query."},
-    {GET_POST, "/api/prom/query", handle_old_query, FORM, "Log queries of the API before v1: as query_range, and regexp."},
+    {GET_POST, "/loki/api/v1/format_query", handle_format_query, FORM,
+     "The query, printed: query."},
+    {GET_POST, "/api/prom/query", handle_old_query, FORM,
+     "Log queries of the API before v1: as query_range, and regexp."},
     {GET_POST, "/api/prom/label", handle_old_labels, FORM, "Names of labels in the API before v1."},
-    {GET_POST, "/api/prom/label/{name}/values", handle_old_labels, FORM, "Values of a label in the API before v1."},
+    {GET_POST, "/api/prom/label/{name}/values", handle_old_labels, FORM,
+     "Values of a label in the API before v1."},
     {GET_POST, "/api/prom/series", handle_series, FORM, "Streams in the API before v1."},
     {GET_POST, "/cordwood/v1/export", handle_export, FORM,
      "All entries of a log query as NDJSON in time order: query, start, end. One line an entry: "
-     "{\"ts\":\"ns\",\"labels\":{},\"line\":\"\",\"metadata\":{}}; a line that is not UTF-8 is \"line_b64\"."},
+     "{\"ts\":\"ns\",\"labels\":{},\"line\":\"\",\"metadata\":{}}; a line that is not UTF-8 is "
+     "\"line_b64\"."},
     {0},
 };

@@ -10,7 +10,8 @@
 #define MAX_SELECTORS 256
 
 /* A query that is nothing but a selector. */
-static int parse_selector(struct cw_api_request *request, struct cw_str text, struct cw_query **out, struct cw_err *err)
+static int parse_selector(struct cw_api_request *request, struct cw_str text, struct cw_query **out,
+                          struct cw_err *err)
 {
     int rc = cw_logql_parse(text, out, err);
     if (rc < 0)
@@ -26,10 +27,13 @@ static int parse_selector(struct cw_api_request *request, struct cw_str text, st
 }
 
 /* `start`, `end`, `since`, and what limits make of them. */
-static int parse_range(struct cw_api_request *request, int64_t *start_ns, int64_t *end_ns, struct cw_err *err)
+static int parse_range(struct cw_api_request *request, int64_t *start_ns, int64_t *end_ns,
+                       struct cw_err *err)
 {
     int rc = cw_params_bounds(&request->params, start_ns, end_ns, err);
-    return rc < 0 ? rc : cw_query_limits_range(&request->limits, request->params.now_ns, start_ns, *end_ns, err);
+    return rc < 0 ? rc
+                  : cw_query_limits_range(&request->limits, request->params.now_ns, start_ns,
+                                          *end_ns, err);
 }
 
 typedef void (*write_names_fn)(const struct cw_names *names, struct cw_buf *out);
@@ -78,7 +82,8 @@ struct selectors {
     bool all; /* {} was asked for: every stream */
 };
 
-static int parse_matches(struct cw_api_request *request, const char *name, struct selectors *out, struct cw_err *err)
+static int parse_matches(struct cw_api_request *request, const char *name, struct selectors *out,
+                         struct cw_err *err)
 {
     struct cw_str text;
     for (size_t i = 0; cw_http_param_at(request->http, name, i, &text); i++) {
@@ -87,7 +92,8 @@ static int parse_matches(struct cw_api_request *request, const char *name, struc
             continue;
         }
         if (out->n == MAX_SELECTORS)
-            return cw_err_set(err, CW_E_LIMIT, "more than %d selectors in one request", MAX_SELECTORS);
+            return cw_err_set(err, CW_E_LIMIT, "more than %d selectors in one request",
+                              MAX_SELECTORS);
         int rc = parse_selector(request, text, &out->queries[out->n], err);
         if (rc < 0)
             return rc;
@@ -151,13 +157,15 @@ static void parse_targets(struct cw_api_request *request, struct cw_volume_optio
     struct cw_str *names = NULL;
     size_t cap = 0;
     while (cw_str_split(&text, ',', &name)) {
-        names = cw_arena_grow(request->arena, names, options->ntargets, &cap, options->ntargets + 1, sizeof *names);
+        names = cw_arena_grow(request->arena, names, options->ntargets, &cap, options->ntargets + 1,
+                              sizeof *names);
         names[options->ntargets++] = cw_str_trim(name);
     }
     options->targets = names;
 }
 
-static int parse_volume(struct cw_api_request *request, struct cw_volume_options *options, struct cw_err *err)
+static int parse_volume(struct cw_api_request *request, struct cw_volume_options *options,
+                        struct cw_err *err)
 {
     uint32_t limit;
     struct cw_str by = cw_http_param(request->http, "aggregateBy");
@@ -189,10 +197,11 @@ static int fill_series(struct cw_table *table, const struct cw_volume *volume, s
 }
 
 /* An instant vector, or a matrix over the steps. */
-static int answer_volumes(struct cw_api_request *request, const struct cw_volumes *volumes, const struct cw_grid *grid,
-                          enum cw_result_kind kind, struct cw_err *err)
+static int answer_volumes(struct cw_api_request *request, const struct cw_volumes *volumes,
+                          const struct cw_grid *grid, enum cw_result_kind kind, struct cw_err *err)
 {
-    struct cw_result result = {.kind = kind, .table = cw_table_new(grid, &request->query.allowance)};
+    struct cw_result result = {.kind = kind,
+                               .table = cw_table_new(grid, &request->query.allowance)};
     int rc = 0;
     for (size_t i = 0; rc == 0 && i < volumes->n; i++)
         rc = fill_series(result.table, &volumes->items[i], err);
@@ -205,13 +214,15 @@ static int answer_volumes(struct cw_api_request *request, const struct cw_volume
     return rc;
 }
 
-static int run_volume(struct cw_api_request *request, struct cw_volume_options *options, const struct cw_grid *grid,
-                      enum cw_result_kind kind, struct cw_err *err)
+static int run_volume(struct cw_api_request *request, struct cw_volume_options *options,
+                      const struct cw_grid *grid, enum cw_result_kind kind, struct cw_err *err)
 {
     struct cw_query *query = NULL;
     struct cw_volumes volumes;
     if (!request->limits.volume_enabled)
-        return cw_err_set(err, CW_E_NOT_FOUND, "endpoint disabled, set limits_config.volume_enabled to true to enable it");
+        return cw_err_set(
+            err, CW_E_NOT_FOUND,
+            "endpoint disabled, set limits_config.volume_enabled to true to enable it");
     int rc = parse_selector(request, cw_http_param(request->http, "query"), &query, err);
     if (rc == 0)
         rc = cw_volume_query(&request->query, query->root, options, request->arena, &volumes, err);

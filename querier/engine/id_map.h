@@ -11,9 +11,9 @@
 #include "common/base/hash.h"
 
 struct cw_id_map {
-    struct cw_hash128 *ids;   /* by number */
+    struct cw_hash128 *ids; /* by number */
     size_t n, cap;
-    size_t *slots;            /* number + 1; 0 is free. A power of two, at most half full. */
+    size_t *slots; /* number + 1; 0 is free. A power of two, at most half full. */
     size_t nslots;
 };
 

@@ -9,7 +9,8 @@ static int by_name(const void *a, const void *b)
     return cw_str_cmp(((const struct cw_label *)a)->name, ((const struct cw_label *)b)->name);
 }
 
-struct cw_labels cw_log_metadata(struct cw_labels stream, struct cw_labels metadata, struct cw_arena *arena)
+struct cw_labels cw_log_metadata(struct cw_labels stream, struct cw_labels metadata,
+                                 struct cw_arena *arena)
 {
     size_t nclashes = 0;
     for (size_t i = 0; i < metadata.n; i++)
@@ -32,7 +33,8 @@ struct cw_labels cw_log_metadata(struct cw_labels stream, struct cw_labels metad
     return (struct cw_labels){items, n};
 }
 
-struct cw_labels cw_log_labels(struct cw_labels stream, struct cw_labels metadata, struct cw_arena *arena)
+struct cw_labels cw_log_labels(struct cw_labels stream, struct cw_labels metadata,
+                               struct cw_arena *arena)
 {
     if (metadata.n == 0)
         return stream;
@@ -40,7 +42,8 @@ struct cw_labels cw_log_labels(struct cw_labels stream, struct cw_labels metadat
     struct cw_label *items = CW_ARENA_ARRAY(arena, struct cw_label, stream.n + extra.n);
     size_t i = 0, k = 0, n = 0;
     while (i < stream.n || k < extra.n) {
-        bool from_stream = k == extra.n || (i < stream.n && by_name(&stream.items[i], &extra.items[k]) < 0);
+        bool from_stream =
+            k == extra.n || (i < stream.n && by_name(&stream.items[i], &extra.items[k]) < 0);
         items[n++] = from_stream ? stream.items[i++] : extra.items[k++];
     }
     return (struct cw_labels){items, n};
@@ -48,11 +51,12 @@ struct cw_labels cw_log_labels(struct cw_labels stream, struct cw_labels metadat
 
 static int by_labels(const void *a, const void *b)
 {
-    return cw_labels_cmp(((const struct cw_log_group *)a)->labels, ((const struct cw_log_group *)b)->labels);
+    return cw_labels_cmp(((const struct cw_log_group *)a)->labels,
+                         ((const struct cw_log_group *)b)->labels);
 }
 
-void cw_log_group(const struct cw_log_entry *const *entries, size_t n, bool categorised, struct cw_arena *arena,
-                  struct cw_log_groups *out)
+void cw_log_group(const struct cw_log_entry *const *entries, size_t n, bool categorised,
+                  struct cw_arena *arena, struct cw_log_groups *out)
 {
     struct cw_id_map map;
     cw_id_map_init(&map);
@@ -60,7 +64,8 @@ void cw_log_group(const struct cw_log_entry *const *entries, size_t n, bool cate
     size_t ngroups = 0, cap = 0;
     for (size_t i = 0; i < n; i++) {
         const struct cw_log_entry *entry = entries[i];
-        struct cw_labels labels = categorised ? entry->stream : cw_log_labels(entry->stream, entry->metadata, arena);
+        struct cw_labels labels =
+            categorised ? entry->stream : cw_log_labels(entry->stream, entry->metadata, arena);
         bool added;
         size_t idx = cw_id_map_put(&map, cw_labels_hash(labels), &added);
         if (added) {
@@ -68,7 +73,8 @@ void cw_log_group(const struct cw_log_entry *const *entries, size_t n, bool cate
             groups[ngroups++] = (struct cw_log_group){.labels = labels};
         }
         struct cw_log_group *group = &groups[idx];
-        group->entries = cw_arena_grow(arena, group->entries, group->n, &group->cap, group->n + 1, sizeof *group->entries);
+        group->entries = cw_arena_grow(arena, group->entries, group->n, &group->cap, group->n + 1,
+                                       sizeof *group->entries);
         group->entries[group->n++] = entry;
     }
     cw_id_map_fini(&map);

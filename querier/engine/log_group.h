@@ -13,20 +13,22 @@
 
 struct cw_log_group {
     struct cw_labels labels;
-    const struct cw_log_entry **entries;   /* in the order of the query */
+    const struct cw_log_entry **entries; /* in the order of the query */
     size_t n, cap;
 };
 
 struct cw_log_groups {
-    struct cw_log_group *items;            /* by labels */
+    struct cw_log_group *items; /* by labels */
     size_t n;
 };
 
 /* The metadata with clashing names changed; sorted. */
-struct cw_labels cw_log_metadata(struct cw_labels stream, struct cw_labels metadata, struct cw_arena *arena);
+struct cw_labels cw_log_metadata(struct cw_labels stream, struct cw_labels metadata,
+                                 struct cw_arena *arena);
 /* Stream and (changed) metadata in one set. */
-struct cw_labels cw_log_labels(struct cw_labels stream, struct cw_labels metadata, struct cw_arena *arena);
-void cw_log_group(const struct cw_log_entry *const *entries, size_t n, bool categorised, struct cw_arena *arena,
-                  struct cw_log_groups *out);
+struct cw_labels cw_log_labels(struct cw_labels stream, struct cw_labels metadata,
+                               struct cw_arena *arena);
+void cw_log_group(const struct cw_log_entry *const *entries, size_t n, bool categorised,
+                  struct cw_arena *arena, struct cw_log_groups *out);
 
 #endif

@@ -25,7 +25,8 @@ struct page_run {
     size_t max_entries, max_bytes;
     pthread_mutex_t lock; /* guards `top` */
     struct cw_log_top top;
-    atomic_int_fast64_t cut_ns; /* entries past this time (in the order) find no room; see has_cut */
+    atomic_int_fast64_t
+        cut_ns; /* entries past this time (in the order) find no room; see has_cut */
     atomic_bool has_cut;
 };
 
@@ -38,8 +39,9 @@ struct unit_state {
     bool begun;
 };
 
-int cw_log_query_open(struct cw_query_context *query, const struct cw_expr *expr, int64_t start_ns, int64_t end_ns,
-                      bool newest_first, struct cw_log_query **out, struct cw_err *err)
+int cw_log_query_open(struct cw_query_context *query, const struct cw_expr *expr, int64_t start_ns,
+                      int64_t end_ns, bool newest_first, struct cw_log_query **out,
+                      struct cw_err *err)
 {
     struct cw_log_query *log_query = cw_mem_new(sizeof *log_query);
     log_query->query = query;
@@ -142,11 +144,12 @@ static void begin_behind_last(struct cw_log_query *log_query, struct cw_scan *sc
         scan->start_ns = log_query->last.ts_ns;
 }
 
-int cw_log_query_page(struct cw_log_query *log_query, size_t max_entries, size_t max_bytes, struct cw_log_page *out,
-                      struct cw_err *err)
+int cw_log_query_page(struct cw_log_query *log_query, size_t max_entries, size_t max_bytes,
+                      struct cw_log_page *out, struct cw_err *err)
 {
     CW_ASSERT(max_entries > 0);
-    struct page_run run = {.log_query = log_query, .max_entries = max_entries, .max_bytes = max_bytes};
+    struct page_run run = {
+        .log_query = log_query, .max_entries = max_entries, .max_bytes = max_bytes};
     begin_behind_last(log_query, &run.scan);
     cw_log_top_fini(&log_query->page);
     cw_log_top_init(&run.top, log_query->newest_first, max_entries, max_bytes);

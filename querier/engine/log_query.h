@@ -20,17 +20,18 @@
 struct cw_log_query;
 
 struct cw_log_page {
-    const struct cw_log_entry *entries;   /* in order */
+    const struct cw_log_entry *entries; /* in order */
     size_t n;
-    bool last;                            /* nothing follows */
+    bool last; /* nothing follows */
 };
 
 /* Entries with start_ns <= t < end_ns. The expression passed cw_eval_check(). */
-int cw_log_query_open(struct cw_query_context *query, const struct cw_expr *expr, int64_t start_ns, int64_t end_ns,
-                      bool newest_first, struct cw_log_query **out, struct cw_err *err) CW_MUST_USE;
+int cw_log_query_open(struct cw_query_context *query, const struct cw_expr *expr, int64_t start_ns,
+                      int64_t end_ns, bool newest_first, struct cw_log_query **out,
+                      struct cw_err *err) CW_MUST_USE;
 void cw_log_query_close(struct cw_log_query **log_query);
 /* At most max_entries > 0, and as many as fit in max_bytes, but at least one if there is any. */
-int cw_log_query_page(struct cw_log_query *log_query, size_t max_entries, size_t max_bytes, struct cw_log_page *out,
-                      struct cw_err *err) CW_MUST_USE;
+int cw_log_query_page(struct cw_log_query *log_query, size_t max_entries, size_t max_bytes,
+                      struct cw_log_page *out, struct cw_err *err) CW_MUST_USE;
 
 #endif

@@ -5,7 +5,8 @@
 
 #include "common/base/arena.h"
 
-void cw_log_top_init(struct cw_log_top *top, bool newest_first, size_t max_entries, size_t max_bytes)
+void cw_log_top_init(struct cw_log_top *top, bool newest_first, size_t max_entries,
+                     size_t max_bytes)
 {
     memset(top, 0, sizeof *top);
     top->newest_first = newest_first;
@@ -89,7 +90,8 @@ static void sift_down(struct cw_log_top *top, struct cw_log_entry entry)
         size_t child = 2 * i + 1;
         if (child >= top->n)
             break;
-        if (child + 1 < top->n && cw_log_before(&top->items[child], &top->items[child + 1], top->newest_first))
+        if (child + 1 < top->n &&
+            cw_log_before(&top->items[child], &top->items[child + 1], top->newest_first))
             child++;
         if (!cw_log_before(&entry, &top->items[child], top->newest_first))
             break;
@@ -153,7 +155,8 @@ void cw_log_top_merge(struct cw_log_top *top, struct cw_log_top *from)
 {
     if (from->bounded)
         set_bound(top, &from->bound);
-    while (top->bounded && top->n > 0 && !cw_log_before(&top->items[0], &top->bound, top->newest_first))
+    while (top->bounded && top->n > 0 &&
+           !cw_log_before(&top->items[0], &top->bound, top->newest_first))
         evict_worst(top);
     for (size_t i = 0; i < from->n; i++) {
         struct cw_log_entry *entry = &from->items[i];
@@ -191,5 +194,6 @@ static int compare_down(const void *a, const void *b)
 void cw_log_top_sort(struct cw_log_top *top)
 {
     if (top->n > 1)
-        qsort(top->items, top->n, sizeof *top->items, top->newest_first ? compare_down : compare_up);
+        qsort(top->items, top->n, sizeof *top->items,
+              top->newest_first ? compare_down : compare_up);
 }

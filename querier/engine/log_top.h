@@ -17,21 +17,23 @@ struct cw_log_entry {
     struct cw_labels stream;
     struct cw_str line;
     struct cw_labels metadata;
-    uint32_t unit;              /* place of the unit in order of arrival */
-    uint32_t tie;               /* which of the stream's entries of this unit with this timestamp, as the cursor gives them */
+    uint32_t unit; /* place of the unit in order of arrival */
+    uint32_t
+        tie; /* which of the stream's entries of this unit with this timestamp, as the cursor gives them */
 };
 
 struct cw_log_top {
     bool newest_first;
     size_t max_entries, max_bytes;
-    struct cw_log_entry *items;   /* a heap with the worst at 0; in order after _sort() */
+    struct cw_log_entry *items; /* a heap with the worst at 0; in order after _sort() */
     size_t n, cap, bytes;
     /* The best entry that found no room: nothing from it on belongs to this top. Its text is not kept. */
     bool bounded;
     struct cw_log_entry bound;
 };
 
-void cw_log_top_init(struct cw_log_top *top, bool newest_first, size_t max_entries, size_t max_bytes);
+void cw_log_top_init(struct cw_log_top *top, bool newest_first, size_t max_entries,
+                     size_t max_bytes);
 void cw_log_top_fini(struct cw_log_top *top);
 /* Does a stand before b? */
 bool cw_log_before(const struct cw_log_entry *a, const struct cw_log_entry *b, bool newest_first);

@@ -23,7 +23,8 @@ static int read_unit(void *arg, unsigned slot, size_t idx, struct cw_err *err)
     struct leaf_run *run = arg;
     if (run->parts[slot] == NULL)
         run->parts[slot] = cw_range_part_new(run->agg);
-    return cw_unit_read(run->query, &run->plan->scan, &run->plan->units.items[idx], add_batch, run->parts[slot], err);
+    return cw_unit_read(run->query, &run->plan->scan, &run->plan->units.items[idx], add_batch,
+                        run->parts[slot], err);
 }
 
 /* One range aggregation: scan, then merge what the workers have. */
@@ -32,11 +33,15 @@ static int run_leaf(struct cw_query_context *query, struct cw_range_agg *agg, st
     int64_t start_ns, end_ns;
     cw_range_agg_bounds(agg, &start_ns, &end_ns);
     struct cw_plan plan;
-    int rc = cw_plan_make(query, cw_range_agg_expr(agg), start_ns, end_ns, cw_range_agg_need(agg), false, &plan, err);
+    int rc = cw_plan_make(query, cw_range_agg_expr(agg), start_ns, end_ns, cw_range_agg_need(agg),
+                          false, &plan, err);
     if (rc < 0)
         return rc;
     unsigned nslots = cw_unit_run_slots(query);
-    struct leaf_run run = {.query = query, .plan = &plan, .agg = agg, .parts = cw_mem_array(nslots, sizeof *run.parts)};
+    struct leaf_run run = {.query = query,
+                           .plan = &plan,
+                           .agg = agg,
+                           .parts = cw_mem_array(nslots, sizeof *run.parts)};
     rc = cw_unit_run(query, &plan, read_unit, &run, err);
     for (unsigned i = 0; i < nslots; i++) {
         if (run.parts[i] != NULL && rc == 0)
@@ -48,10 +53,12 @@ static int run_leaf(struct cw_query_context *query, struct cw_range_agg *agg, st
     return rc;
 }
 
-int cw_metric_query_run(struct cw_query_context *query, const struct cw_expr *expr, const struct cw_grid *grid,
-                        enum cw_eval_kind kind, size_t max_series, struct cw_result *out, struct cw_err *err)
+int cw_metric_query_run(struct cw_query_context *query, const struct cw_expr *expr,
+                        const struct cw_grid *grid, enum cw_eval_kind kind, size_t max_series,
+                        struct cw_result *out, struct cw_err *err)
 {
-    struct cw_eval_options options = {.allowance = &query->allowance, .max_series = max_series, .cancel = &query->stop};
+    struct cw_eval_options options = {
+        .allowance = &query->allowance, .max_series = max_series, .cancel = &query->stop};
     struct cw_eval *eval = NULL;
     int rc = cw_eval_new(expr, grid, kind, &options, &eval, err);
     for (size_t i = 0; rc == 0 && i < cw_eval_nrange_aggs(eval); i++)

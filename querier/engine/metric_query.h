@@ -11,7 +11,8 @@
 #include "querier/engine/query_context.h"
 
 /* The expression passed cw_eval_check(). max_series 0: no bound. */
-int cw_metric_query_run(struct cw_query_context *query, const struct cw_expr *expr, const struct cw_grid *grid,
-                        enum cw_eval_kind kind, size_t max_series, struct cw_result *out, struct cw_err *err) CW_MUST_USE;
+int cw_metric_query_run(struct cw_query_context *query, const struct cw_expr *expr,
+                        const struct cw_grid *grid, enum cw_eval_kind kind, size_t max_series,
+                        struct cw_result *out, struct cw_err *err) CW_MUST_USE;
 
 #endif

@@ -15,7 +15,8 @@ size_t cw_plan_filters(const struct cw_stage *stages, const struct cw_line_filte
 {
     size_t n = 0, cap = 0;
     const struct cw_line_filter **filters = NULL;
-    for (const struct cw_stage *stage = stages; stage != NULL && !holds_filters_back(stage->kind); stage = stage->next) {
+    for (const struct cw_stage *stage = stages; stage != NULL && !holds_filters_back(stage->kind);
+         stage = stage->next) {
         if (stage->kind != CW_STAGE_LINE_FILTER)
             continue;
         if (n == cap) {
@@ -62,8 +63,9 @@ static int plan_sources(struct cw_query_context *query, struct cw_plan *plan, st
     return 0;
 }
 
-int cw_plan_make(struct cw_query_context *query, const struct cw_expr *expr, int64_t start_ns, int64_t end_ns, unsigned need,
-                 bool newest_first, struct cw_plan *out, struct cw_err *err)
+int cw_plan_make(struct cw_query_context *query, const struct cw_expr *expr, int64_t start_ns,
+                 int64_t end_ns, unsigned need, bool newest_first, struct cw_plan *out,
+                 struct cw_err *err)
 {
     memset(out, 0, sizeof *out);
     size_t nfilters = cw_plan_filters(expr->stages, &out->filters);
@@ -90,7 +92,8 @@ int cw_plan_make(struct cw_query_context *query, const struct cw_expr *expr, int
         out->order[i] = i;
         out->bytes += out->units.items[i].bytes;
     }
-    qsort_r(out->order, out->units.n, sizeof *out->order, newest_first ? by_max_down : by_min_up, out->units.items);
+    qsort_r(out->order, out->units.n, sizeof *out->order, newest_first ? by_max_down : by_min_up,
+            out->units.items);
     atomic_fetch_add(&query->units_planned, out->units.n);
     return 0;
 }

@@ -16,17 +16,19 @@
 
 struct cw_plan {
     struct cw_scan scan;
-    struct cw_units units;                    /* in the order of the snapshot's sources: oldest arrival first */
-    size_t *order;                            /* indices of units by time: by max_ns down when newest first, else by min_ns up */
+    struct cw_units units; /* in the order of the snapshot's sources: oldest arrival first */
+    size_t
+        *order; /* indices of units by time: by max_ns down when newest first, else by min_ns up */
     const struct cw_line_filter **filters;
-    uint64_t bytes;                           /* estimate over all units */
+    uint64_t bytes; /* estimate over all units */
 };
 
 /* The line filters of a pipeline that run beside the data; *out is heap, free(). Returns how many. */
 size_t cw_plan_filters(const struct cw_stage *stages, const struct cw_line_filter ***out);
 /* `expr` is a log expression, or a range aggregation for its log range. On failure nothing is to be freed. */
-int cw_plan_make(struct cw_query_context *query, const struct cw_expr *expr, int64_t start_ns, int64_t end_ns, unsigned need,
-                 bool newest_first, struct cw_plan *out, struct cw_err *err) CW_MUST_USE;
+int cw_plan_make(struct cw_query_context *query, const struct cw_expr *expr, int64_t start_ns,
+                 int64_t end_ns, unsigned need, bool newest_first, struct cw_plan *out,
+                 struct cw_err *err) CW_MUST_USE;
 void cw_plan_fini(struct cw_plan *plan);
 
 #endif

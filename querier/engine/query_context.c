@@ -4,8 +4,8 @@
 
 #include "common/base/clock.h"
 
-void cw_query_context_init(struct cw_query_context *query, struct cw_pool *pool, const struct cw_snapshot *snapshot,
-                           size_t memory_bytes)
+void cw_query_context_init(struct cw_query_context *query, struct cw_pool *pool,
+                           const struct cw_snapshot *snapshot, size_t memory_bytes)
 {
     memset(query, 0, sizeof *query);
     query->pool = pool;
@@ -15,7 +15,8 @@ void cw_query_context_init(struct cw_query_context *query, struct cw_pool *pool,
 
 static bool client_is_gone(const struct cw_query_context *query)
 {
-    return query->client_gone != NULL && atomic_load_explicit(query->client_gone, memory_order_relaxed);
+    return query->client_gone != NULL &&
+           atomic_load_explicit(query->client_gone, memory_order_relaxed);
 }
 
 static bool deadline_has_passed(const struct cw_query_context *query)
@@ -39,7 +40,8 @@ int cw_query_context_check(struct cw_query_context *query, struct cw_err *err)
         return 0;
     if (!client_is_gone(query) && deadline_has_passed(query))
         return cw_err_set(err, CW_E_TIMEOUT,
-                          "Request timed out, decrease the duration of the request or add more label matchers (prefer "
+                          "Request timed out, decrease the duration of the request or add more "
+                          "label matchers (prefer "
                           "exact match over regex match) to reduce the amount of data processed.");
     return cw_err_set(err, CW_E_CANCELED, "The request was cancelled by the client.");
 }

@@ -17,18 +17,18 @@
 #include "querier/engine/sample.h"
 
 struct cw_query_context {
-    struct cw_pool *pool;                 /* NULL: everything runs on the calling thread */
+    struct cw_pool *pool; /* NULL: everything runs on the calling thread */
     const struct cw_snapshot *snapshot;
-    int64_t deadline_mono_ns;             /* 0: none */
-    const atomic_bool *client_gone;       /* may be NULL */
+    int64_t deadline_mono_ns;       /* 0: none */
+    const atomic_bool *client_gone; /* may be NULL */
     struct cw_allowance allowance;
     struct cw_scan_stats stats;
-    atomic_bool stop;                     /* what cursors look at: raised by _poll() */
+    atomic_bool stop; /* what cursors look at: raised by _poll() */
     atomic_uint_fast64_t units_planned, units_read, line_bytes;
 };
 
-void cw_query_context_init(struct cw_query_context *query, struct cw_pool *pool, const struct cw_snapshot *snapshot,
-                           size_t memory_bytes);
+void cw_query_context_init(struct cw_query_context *query, struct cw_pool *pool,
+                           const struct cw_snapshot *snapshot, size_t memory_bytes);
 /* Raise `stop` once the client is gone or the deadline has passed. Somebody calls it often enough (the coordinator's watch);
  * steps of the engine call it between work units. True when the query is to end. */
 bool cw_query_context_poll(struct cw_query_context *query);

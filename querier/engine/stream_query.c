@@ -29,8 +29,8 @@ static void add_text(struct collector *collector, struct cw_str text)
     cw_id_map_put(&collector->texts, cw_hash128(text.ptr, text.len), &added);
     if (!added)
         return;
-    collector->names = cw_arena_grow(collector->arena, collector->names, collector->n, &collector->cap, collector->n + 1,
-                                     sizeof *collector->names);
+    collector->names = cw_arena_grow(collector->arena, collector->names, collector->n,
+                                     &collector->cap, collector->n + 1, sizeof *collector->names);
     collector->names[collector->n++] = cw_arena_dup(collector->arena, text);
 }
 
@@ -48,8 +48,8 @@ static void visit_value(struct collector *collector, struct cw_labels labels)
 
 static void visit_series(struct collector *collector, struct cw_labels labels)
 {
-    collector->sets = cw_arena_grow(collector->arena, collector->sets, collector->n, &collector->cap, collector->n + 1,
-                                    sizeof *collector->sets);
+    collector->sets = cw_arena_grow(collector->arena, collector->sets, collector->n,
+                                    &collector->cap, collector->n + 1, sizeof *collector->sets);
     collector->sets[collector->n++] = cw_labels_dup(collector->arena, labels);
 }
 
@@ -77,14 +77,16 @@ static int collect_selector(struct collector *collector, const struct cw_stream_
             continue;
         int rc = cw_query_context_check(collector->query, err);
         if (rc == 0)
-            rc = source->ops->streams(source, selector, range->start_ns, range->end_ns, on_stream, collector, err);
+            rc = source->ops->streams(source, selector, range->start_ns, range->end_ns, on_stream,
+                                      collector, err);
         if (rc < 0)
             return rc;
     }
     return cw_query_context_check(collector->query, err);
 }
 
-static int collect(struct collector *collector, const struct cw_stream_range *range, struct cw_err *err)
+static int collect(struct collector *collector, const struct cw_stream_range *range,
+                   struct cw_err *err)
 {
     cw_id_map_init(&collector->streams);
     cw_id_map_init(&collector->texts);
@@ -108,8 +110,8 @@ static int by_labels(const void *a, const void *b)
     return cw_labels_cmp(*(const struct cw_labels *)a, *(const struct cw_labels *)b);
 }
 
-static int collect_texts(struct collector *collector, const struct cw_stream_range *range, struct cw_names *out,
-                         struct cw_err *err)
+static int collect_texts(struct collector *collector, const struct cw_stream_range *range,
+                         struct cw_names *out, struct cw_err *err)
 {
     int rc = collect(collector, range, err);
     if (collector->n > 1)
@@ -119,22 +121,24 @@ static int collect_texts(struct collector *collector, const struct cw_stream_ran
     return rc;
 }
 
-int cw_stream_query_names(struct cw_query_context *query, const struct cw_stream_range *range, struct cw_arena *arena,
-                          struct cw_names *out, struct cw_err *err)
+int cw_stream_query_names(struct cw_query_context *query, const struct cw_stream_range *range,
+                          struct cw_arena *arena, struct cw_names *out, struct cw_err *err)
 {
     struct collector collector = {.query = query, .arena = arena, .visit = visit_names};
     return collect_texts(&collector, range, out, err);
 }
 
-int cw_stream_query_values(struct cw_query_context *query, const struct cw_stream_range *range, struct cw_str name,
-                           struct cw_arena *arena, struct cw_names *out, struct cw_err *err)
+int cw_stream_query_values(struct cw_query_context *query, const struct cw_stream_range *range,
+                           struct cw_str name, struct cw_arena *arena, struct cw_names *out,
+                           struct cw_err *err)
 {
-    struct collector collector = {.query = query, .arena = arena, .visit = visit_value, .name = name};
+    struct collector collector = {
+        .query = query, .arena = arena, .visit = visit_value, .name = name};
     return collect_texts(&collector, range, out, err);
 }
 
-int cw_stream_query_series(struct cw_query_context *query, const struct cw_stream_range *range, struct cw_arena *arena,
-                           struct cw_label_sets *out, struct cw_err *err)
+int cw_stream_query_series(struct cw_query_context *query, const struct cw_stream_range *range,
+                           struct cw_arena *arena, struct cw_label_sets *out, struct cw_err *err)
 {
     struct collector collector = {.query = query, .arena = arena, .visit = visit_series};
     int rc = collect(&collector, range, err);
@@ -145,8 +149,8 @@ int cw_stream_query_series(struct cw_query_context *query, const struct cw_strea
     return rc;
 }
 
-int cw_stream_query_stats(struct cw_query_context *query, const struct cw_stream_range *range, struct cw_index_stats *out,
-                          struct cw_err *err)
+int cw_stream_query_stats(struct cw_query_context *query, const struct cw_stream_range *range,
+                          struct cw_index_stats *out, struct cw_err *err)
 {
     const struct cw_selector *selector = range->nselectors > 0 ? range->selectors[0] : NULL;
     memset(out, 0, sizeof *out);

@@ -11,28 +11,32 @@
 #include "querier/engine/query_context.h"
 
 struct cw_stream_range {
-    const struct cw_selector *const *selectors;   /* a stream counts when one of them matches; n = 0: every stream */
+    const struct cw_selector *const
+        *selectors; /* a stream counts when one of them matches; n = 0: every stream */
     size_t nselectors;
     int64_t start_ns, end_ns;
 };
 
 struct cw_names {
-    struct cw_str *items;   /* sorted, each once */
+    struct cw_str *items; /* sorted, each once */
     size_t n;
 };
 struct cw_label_sets {
-    struct cw_labels *items;   /* sorted, each once */
+    struct cw_labels *items; /* sorted, each once */
     size_t n;
 };
 
-int cw_stream_query_names(struct cw_query_context *query, const struct cw_stream_range *range, struct cw_arena *arena,
-                          struct cw_names *out, struct cw_err *err) CW_MUST_USE;
-int cw_stream_query_values(struct cw_query_context *query, const struct cw_stream_range *range, struct cw_str name,
-                           struct cw_arena *arena, struct cw_names *out, struct cw_err *err) CW_MUST_USE;
-int cw_stream_query_series(struct cw_query_context *query, const struct cw_stream_range *range, struct cw_arena *arena,
-                           struct cw_label_sets *out, struct cw_err *err) CW_MUST_USE;
-/* One selector at most. */
-int cw_stream_query_stats(struct cw_query_context *query, const struct cw_stream_range *range, struct cw_index_stats *out,
+int cw_stream_query_names(struct cw_query_context *query, const struct cw_stream_range *range,
+                          struct cw_arena *arena, struct cw_names *out,
                           struct cw_err *err) CW_MUST_USE;
+int cw_stream_query_values(struct cw_query_context *query, const struct cw_stream_range *range,
+                           struct cw_str name, struct cw_arena *arena, struct cw_names *out,
+                           struct cw_err *err) CW_MUST_USE;
+int cw_stream_query_series(struct cw_query_context *query, const struct cw_stream_range *range,
+                           struct cw_arena *arena, struct cw_label_sets *out,
+                           struct cw_err *err) CW_MUST_USE;
+/* One selector at most. */
+int cw_stream_query_stats(struct cw_query_context *query, const struct cw_stream_range *range,
+                          struct cw_index_stats *out, struct cw_err *err) CW_MUST_USE;
 
 #endif

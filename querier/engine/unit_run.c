@@ -60,9 +60,11 @@ static void run_unit(void *arg)
     pthread_mutex_unlock(&run->lock);
 }
 
-int cw_unit_run(struct cw_query_context *query, const struct cw_plan *plan, cw_unit_fn fn, void *arg, struct cw_err *err)
+int cw_unit_run(struct cw_query_context *query, const struct cw_plan *plan, cw_unit_fn fn,
+                void *arg, struct cw_err *err)
 {
-    struct unit_run run = {.query = query, .plan = plan, .fn = fn, .arg = arg, .nfree = cw_unit_run_slots(query)};
+    struct unit_run run = {
+        .query = query, .plan = plan, .fn = fn, .arg = arg, .nfree = cw_unit_run_slots(query)};
     run.free_slots = cw_mem_array(run.nfree, sizeof *run.free_slots);
     for (unsigned i = 0; i < run.nfree; i++)
         run.free_slots[i] = run.nfree - 1 - i;
@@ -83,8 +85,8 @@ int cw_unit_run(struct cw_query_context *query, const struct cw_plan *plan, cw_u
     return 0;
 }
 
-static int read_batches(struct cw_query_context *query, struct cw_cursor *cursor, cw_batch_fn fn, void *arg,
-                        struct cw_err *err)
+static int read_batches(struct cw_query_context *query, struct cw_cursor *cursor, cw_batch_fn fn,
+                        void *arg, struct cw_err *err)
 {
     struct cw_entry_batch batch = {0};
     int rc;
@@ -99,8 +101,8 @@ static int read_batches(struct cw_query_context *query, struct cw_cursor *cursor
     return rc;
 }
 
-int cw_unit_read(struct cw_query_context *query, const struct cw_scan *scan, const struct cw_unit *unit, cw_batch_fn fn,
-                 void *arg, struct cw_err *err)
+int cw_unit_read(struct cw_query_context *query, const struct cw_scan *scan,
+                 const struct cw_unit *unit, cw_batch_fn fn, void *arg, struct cw_err *err)
 {
     struct cw_cursor *cursor = NULL;
     int rc = unit->source->ops->open(unit->source, scan, unit, &cursor, err);

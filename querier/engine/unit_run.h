@@ -16,13 +16,14 @@
 typedef int (*cw_unit_fn)(void *arg, unsigned slot, size_t unit, struct cw_err *err);
 
 unsigned cw_unit_run_slots(const struct cw_query_context *query);
-int cw_unit_run(struct cw_query_context *query, const struct cw_plan *plan, cw_unit_fn fn, void *arg,
-                struct cw_err *err) CW_MUST_USE;
+int cw_unit_run(struct cw_query_context *query, const struct cw_plan *plan, cw_unit_fn fn,
+                void *arg, struct cw_err *err) CW_MUST_USE;
 
 /* Called for each batch of one unit; nonzero ends the unit (negative: an error). */
 typedef int (*cw_batch_fn)(void *arg, const struct cw_entry_batch *batch, struct cw_err *err);
 /* Open the unit, hand its batches to `fn`, close it; looks at the query's end between batches. */
-int cw_unit_read(struct cw_query_context *query, const struct cw_scan *scan, const struct cw_unit *unit, cw_batch_fn fn,
-                 void *arg, struct cw_err *err) CW_MUST_USE;
+int cw_unit_read(struct cw_query_context *query, const struct cw_scan *scan,
+                 const struct cw_unit *unit, cw_batch_fn fn, void *arg,
+                 struct cw_err *err) CW_MUST_USE;
 
 #endif

@@ -25,8 +25,8 @@ struct volume_run {
 };
 
 /* The sum under the key, made when it is new. */
-static int find_sum(struct sums *sums, struct cw_labels labels, struct cw_hash128 id, struct cw_volume **out,
-                    struct cw_err *err)
+static int find_sum(struct sums *sums, struct cw_labels labels, struct cw_hash128 id,
+                    struct cw_volume **out, struct cw_err *err)
 {
     bool added;
     size_t idx = cw_id_map_put(&sums->map, id, &added);
@@ -40,14 +40,16 @@ static int find_sum(struct sums *sums, struct cw_labels labels, struct cw_hash12
             sums->taken += bytes;
             volume.steps = CW_ARENA_ARRAY(sums->arena, uint64_t, sums->grid->n);
         }
-        sums->items = cw_arena_grow(sums->arena, sums->items, sums->n, &sums->cap, sums->n + 1, sizeof *sums->items);
+        sums->items = cw_arena_grow(sums->arena, sums->items, sums->n, &sums->cap, sums->n + 1,
+                                    sizeof *sums->items);
         sums->items[sums->n++] = volume;
     }
     *out = &sums->items[idx];
     return 0;
 }
 
-static void add_step(const struct cw_grid *grid, struct cw_volume *volume, int64_t ts_ns, uint64_t bytes)
+static void add_step(const struct cw_grid *grid, struct cw_volume *volume, int64_t ts_ns,
+                     uint64_t bytes)
 {
     int64_t behind = ts_ns - (grid->start_ns - grid->step_ns);
     if (behind <= 0)
@@ -73,7 +75,8 @@ static int add_batch(void *arg, const struct cw_entry_batch *batch, struct cw_er
     return 0;
 }
 
-static int add_volume(struct sums *sums, struct cw_labels labels, const struct cw_volume *from, struct cw_err *err)
+static int add_volume(struct sums *sums, struct cw_labels labels, const struct cw_volume *from,
+                      struct cw_err *err)
 {
     struct cw_volume *volume;
     int rc = find_sum(sums, labels, cw_labels_hash(labels), &volume, err);
@@ -94,10 +97,12 @@ static int read_unit(void *arg, unsigned slot, size_t idx, struct cw_err *err)
         run->streams[slot].allowance = &run->query->allowance;
         cw_id_map_init(&run->streams[slot].map);
     }
-    return cw_unit_read(run->query, &run->plan->scan, &run->plan->units.items[idx], add_batch, &run->streams[slot], err);
+    return cw_unit_read(run->query, &run->plan->scan, &run->plan->units.items[idx], add_batch,
+                        &run->streams[slot], err);
 }
 
-static bool is_target(const struct cw_volume_options *options, const struct cw_expr *expr, struct cw_str name)
+static bool is_target(const struct cw_volume_options *options, const struct cw_expr *expr,
+                      struct cw_str name)
 {
     for (size_t i = 0; i < options->ntargets; i++)
         if (cw_str_eq(options->targets[i], name))
@@ -112,8 +117,8 @@ static bool is_target(const struct cw_volume_options *options, const struct cw_e
     return false;
 }
 
-static int add_stream(const struct cw_volume_options *options, const struct cw_expr *expr, const struct cw_volume *stream,
-                      struct sums *out, struct cw_err *err)
+static int add_stream(const struct cw_volume_options *options, const struct cw_expr *expr,
+                      const struct cw_volume *stream, struct sums *out, struct cw_err *err)
 {
     struct cw_label *items = CW_ARENA_ARRAY(out->arena, struct cw_label, stream->labels.n);
     size_t n = 0;
@@ -135,8 +140,8 @@ static int add_stream(const struct cw_volume_options *options, const struct cw_e
 }
 
 /* Sums of streams become sums of what was asked for. */
-static int add_streams(const struct cw_volume_options *options, const struct cw_expr *expr, const struct sums *streams,
-                       struct sums *out, struct cw_err *err)
+static int add_streams(const struct cw_volume_options *options, const struct cw_expr *expr,
+                       const struct sums *streams, struct sums *out, struct cw_err *err)
 {
     for (size_t i = 0; i < streams->n; i++) {
         int rc = add_stream(options, expr, &streams->items[i], out, err);
@@ -160,8 +165,9 @@ static int by_bytes(const void *a, const void *b)
     return cw_labels_cmp(x->labels, y->labels);
 }
 
-int cw_volume_query(struct cw_query_context *query, const struct cw_expr *expr, const struct cw_volume_options *options,
-                    struct cw_arena *arena, struct cw_volumes *out, struct cw_err *err)
+int cw_volume_query(struct cw_query_context *query, const struct cw_expr *expr,
+                    const struct cw_volume_options *options, struct cw_arena *arena,
+                    struct cw_volumes *out, struct cw_err *err)
 {
     struct cw_plan plan;
     unsigned need = CW_NEED_SIZES | (options->grid != NULL ? CW_NEED_TIMES : 0);

@@ -13,24 +13,27 @@
 
 struct cw_volume_options {
     int64_t start_ns, end_ns;
-    bool by_label_names;              /* a sum for each name ({name=""}), else for each set of values */
-    const struct cw_str *targets;     /* only these names; n = 0: the matchers' names, by label names: all */
+    bool by_label_names; /* a sum for each name ({name=""}), else for each set of values */
+    const struct cw_str
+        *targets; /* only these names; n = 0: the matchers' names, by label names: all */
     size_t ntargets;
-    size_t limit;                     /* the largest ones */
-    const struct cw_grid *grid;       /* NULL: only the sums; else bytes of step i have grid time i - step < t <= grid time i */
+    size_t limit; /* the largest ones */
+    const struct cw_grid *
+        grid; /* NULL: only the sums; else bytes of step i have grid time i - step < t <= grid time i */
 };
 struct cw_volume {
     struct cw_labels labels;
     uint64_t bytes;
-    uint64_t *steps;                  /* grid->n of them; NULL without a grid */
+    uint64_t *steps; /* grid->n of them; NULL without a grid */
 };
 struct cw_volumes {
-    struct cw_volume *items;          /* by bytes, the largest first; then by labels */
+    struct cw_volume *items; /* by bytes, the largest first; then by labels */
     size_t n;
 };
 
 /* `expr` is a selector without stages. */
-int cw_volume_query(struct cw_query_context *query, const struct cw_expr *expr, const struct cw_volume_options *options,
-                    struct cw_arena *arena, struct cw_volumes *out, struct cw_err *err) CW_MUST_USE;
+int cw_volume_query(struct cw_query_context *query, const struct cw_expr *expr,
+                    const struct cw_volume_options *options, struct cw_arena *arena,
+                    struct cw_volumes *out, struct cw_err *err) CW_MUST_USE;
 
 #endif

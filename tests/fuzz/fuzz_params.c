@@ -25,7 +25,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct cw_instant_params instant;
     struct cw_err err;
     if (cw_params_range(&params, &range, &err) == 0 &&
-        (range.end_ns < range.start_ns || range.step_ns <= 0 || range.limit == 0 || range.interval_ns < 0))
+        (range.end_ns < range.start_ns || range.step_ns <= 0 || range.limit == 0 ||
+         range.interval_ns < 0))
         abort();
     if (cw_params_instant(&params, &instant, &err) == 0 && size == 0 && instant.time_ns != NOW)
         abort();

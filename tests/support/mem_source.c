@@ -53,29 +53,30 @@ static void labels_of(struct mem_store *store, const char *text, struct cw_label
     CW_ASSERT(cw_labels_parse(copy, store->arena, out, &err) == 0);
 }
 
-static struct mem_stream *find_stream(struct mem_store *store, struct mem_source *source, const char *text)
+static struct mem_stream *find_stream(struct mem_store *store, struct mem_source *source,
+                                      const char *text)
 {
     struct cw_labels labels;
     labels_of(store, text, &labels);
     for (size_t i = 0; i < source->n; i++)
         if (cw_labels_eq(source->streams[i].ref.labels, labels))
             return &source->streams[i];
-    source->streams = cw_arena_grow(store->arena, source->streams, source->n, &source->cap, source->n + 1,
-                                    sizeof *source->streams);
+    source->streams = cw_arena_grow(store->arena, source->streams, source->n, &source->cap,
+                                    source->n + 1, sizeof *source->streams);
     source->streams[source->n] = (struct mem_stream){.ref = {cw_labels_hash(labels), labels}};
     return &source->streams[source->n++];
 }
 
-void mem_store_add(struct mem_store *store, size_t source_idx, const char *labels, int64_t ts_ns, const char *line,
-                   const char *metadata)
+void mem_store_add(struct mem_store *store, size_t source_idx, const char *labels, int64_t ts_ns,
+                   const char *line, const char *metadata)
 {
     struct mem_source *source = &store->sources[source_idx];
     struct mem_stream *stream = find_stream(store, source, labels);
     struct mem_entry entry = {.ts_ns = ts_ns, .line = cw_arena_dup(store->arena, cw_str_of(line))};
     if (metadata != NULL)
         labels_of(store, metadata, &entry.metadata);
-    stream->entries = cw_arena_grow(store->arena, stream->entries, stream->n, &stream->cap, stream->n + 1,
-                                    sizeof *stream->entries);
+    stream->entries = cw_arena_grow(store->arena, stream->entries, stream->n, &stream->cap,
+                                    stream->n + 1, sizeof *stream->entries);
     size_t at = stream->n++;
     for (; at > 0 && stream->entries[at - 1].ts_ns > ts_ns; at--)
         stream->entries[at] = stream->entries[at - 1];
@@ -106,7 +107,8 @@ static int cursor_next(struct cw_cursor *base, struct cw_entry_batch *out, struc
     if (cursor->scan->cancel != NULL && atomic_load(cursor->scan->cancel))
         return cw_err_set(err, CW_E_CANCELED, "cancelled");
     while (n < store->batch_entries && cursor->at < cursor->end - cursor->first) {
-        size_t row = cursor->scan->newest_first ? cursor->end - 1 - cursor->at : cursor->first + cursor->at;
+        size_t row =
+            cursor->scan->newest_first ? cursor->end - 1 - cursor->at : cursor->first + cursor->at;
         const struct mem_entry *entry = &cursor->stream->entries[row];
         cursor->at++;
         int rc = keeps(cursor->scan, entry, err);
@@ -119,8 +121,12 @@ static int cursor_next(struct cw_cursor *base, struct cw_entry_batch *out, struc
         cursor->sizes[n] = (uint32_t)entry->line.len;
         cursor->metadata[n++] = entry->metadata;
     }
-    *out = (struct cw_entry_batch){.stream = cursor->stream->ref, .n = n, .ts_ns = cursor->ts_ns, .lines = cursor->lines,
-                                   .sizes = cursor->sizes, .metadata = cursor->metadata};
+    *out = (struct cw_entry_batch){.stream = cursor->stream->ref,
+                                   .n = n,
+                                   .ts_ns = cursor->ts_ns,
+                                   .lines = cursor->lines,
+                                   .sizes = cursor->sizes,
+                                   .metadata = cursor->metadata};
     return n > 0;
 }
 
@@ -136,18 +142,23 @@ static void cursor_close(struct cw_cursor *base)
 
 static const struct cw_cursor_ops cursor_ops = {cursor_next, cursor_close};
 
-static int source_plan(struct cw_source *base, const struct cw_scan *scan, struct cw_units *out, struct cw_err *err)
+static int source_plan(struct cw_source *base, const struct cw_scan *scan, struct cw_units *out,
+                       struct cw_err *err)
 {
     struct mem_source *source = CW_CONTAINER_OF(base, struct mem_source, base);
     for (size_t i = 0; i < source->n; i++) {
         const struct mem_stream *stream = &source->streams[i];
-        int rc = scan->selector != NULL ? cw_selector_match(scan->selector, stream->ref.labels, err) : 1;
+        int rc =
+            scan->selector != NULL ? cw_selector_match(scan->selector, stream->ref.labels, err) : 1;
         if (rc < 0)
             return rc;
         for (size_t at = 0; rc > 0 && at < stream->n; at += source->store->unit_entries) {
             size_t last = CW_MIN(at + source->store->unit_entries, stream->n) - 1;
-            struct cw_unit unit = {.source = base, .key = (uint64_t)i << 32 | at, .min_ns = stream->entries[at].ts_ns,
-                                   .max_ns = stream->entries[last].ts_ns, .bytes = 1};
+            struct cw_unit unit = {.source = base,
+                                   .key = (uint64_t)i << 32 | at,
+                                   .min_ns = stream->entries[at].ts_ns,
+                                   .max_ns = stream->entries[last].ts_ns,
+                                   .bytes = 1};
             if (unit.min_ns < scan->end_ns && unit.max_ns >= scan->start_ns)
                 cw_units_add(out, unit);
         }
@@ -155,14 +166,17 @@ static int source_plan(struct cw_source *base, const struct cw_scan *scan, struc
     return 0;
 }
 
-static int source_open(struct cw_source *base, const struct cw_scan *scan, const struct cw_unit *unit,
-                       struct cw_cursor **out, struct cw_err *err)
+static int source_open(struct cw_source *base, const struct cw_scan *scan,
+                       const struct cw_unit *unit, struct cw_cursor **out, struct cw_err *err)
 {
     struct mem_source *source = CW_CONTAINER_OF(base, struct mem_source, base);
     struct mem_store *store = source->store;
     const struct mem_stream *stream = &source->streams[unit->key >> 32];
     struct mem_cursor *cursor = cw_mem_new(sizeof *cursor);
-    *cursor = (struct mem_cursor){.base = {&cursor_ops}, .store = store, .stream = stream, .scan = scan,
+    *cursor = (struct mem_cursor){.base = {&cursor_ops},
+                                  .store = store,
+                                  .stream = stream,
+                                  .scan = scan,
                                   .first = (uint32_t)unit->key};
     cursor->end = CW_MIN(cursor->first + store->unit_entries, stream->n);
     cursor->ts_ns = cw_mem_array(store->batch_entries, sizeof *cursor->ts_ns);
@@ -174,8 +188,9 @@ static int source_open(struct cw_source *base, const struct cw_scan *scan, const
     return 0;
 }
 
-static int source_streams(struct cw_source *base, const struct cw_selector *selector, int64_t start_ns, int64_t end_ns,
-                          cw_stream_fn fn, void *arg, struct cw_err *err)
+static int source_streams(struct cw_source *base, const struct cw_selector *selector,
+                          int64_t start_ns, int64_t end_ns, cw_stream_fn fn, void *arg,
+                          struct cw_err *err)
 {
     struct mem_source *source = CW_CONTAINER_OF(base, struct mem_source, base);
     for (size_t i = 0; i < source->n; i++) {
@@ -191,8 +206,9 @@ static int source_streams(struct cw_source *base, const struct cw_selector *sele
     return 0;
 }
 
-static int source_stats(struct cw_source *base, const struct cw_selector *selector, int64_t start_ns, int64_t end_ns,
-                        struct cw_index_stats *out, struct cw_err *err)
+static int source_stats(struct cw_source *base, const struct cw_selector *selector,
+                        int64_t start_ns, int64_t end_ns, struct cw_index_stats *out,
+                        struct cw_err *err)
 {
     struct mem_source *source = CW_CONTAINER_OF(base, struct mem_source, base);
     for (size_t i = 0; i < source->n; i++) {
@@ -216,9 +232,11 @@ static void source_destroy(struct cw_source *base)
     (void)base; /* the store owns it */
 }
 
-static const struct cw_source_ops source_ops = {source_plan, source_open, source_streams, source_stats, source_destroy};
+static const struct cw_source_ops source_ops = {source_plan, source_open, source_streams,
+                                                source_stats, source_destroy};
 
-static int store_snapshot(void *ctx, struct cw_str tenant, struct cw_snapshot *out, struct cw_err *err)
+static int store_snapshot(void *ctx, struct cw_str tenant, struct cw_snapshot *out,
+                          struct cw_err *err)
 {
     struct mem_store *store = ctx;
     out->sources = cw_mem_array(store->nsources, sizeof *out->sources);
@@ -258,7 +276,8 @@ struct mem_store *mem_store_new(size_t nsources, size_t unit_entries, size_t bat
     store->unit_entries = unit_entries;
     store->batch_entries = batch_entries;
     for (size_t i = 0; i < nsources; i++) {
-        store->sources[i].base = (struct cw_source){.ops = &source_ops, .min_ns = INT64_MAX, .max_ns = INT64_MIN};
+        store->sources[i].base =
+            (struct cw_source){.ops = &source_ops, .min_ns = INT64_MAX, .max_ns = INT64_MIN};
         atomic_store(&store->sources[i].base.refs, 1);
         store->sources[i].store = store;
     }

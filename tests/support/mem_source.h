@@ -15,8 +15,8 @@ struct mem_store;
 struct mem_store *mem_store_new(size_t nsources, size_t unit_entries, size_t batch_entries);
 void mem_store_free(struct mem_store **store);
 /* In any order. `labels` and `metadata` as `{a="b"}`; metadata may be NULL. */
-void mem_store_add(struct mem_store *store, size_t source, const char *labels, int64_t ts_ns, const char *line,
-                   const char *metadata);
+void mem_store_add(struct mem_store *store, size_t source, const char *labels, int64_t ts_ns,
+                   const char *line, const char *metadata);
 struct cw_entry_store mem_store_entry_store(struct mem_store *store);
 /* Called at each cw_cursor_next(), on the worker's thread; NULL: nothing. */
 void mem_store_on_next(struct mem_store *store, void (*fn)(void *arg), void *arg);

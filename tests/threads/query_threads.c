@@ -25,7 +25,8 @@ static void fail(struct shared *shared, const char *what)
     shared->failures++;
 }
 
-static void run_logs(struct shared *shared, struct cw_query_context *context, const struct cw_query *query)
+static void run_logs(struct shared *shared, struct cw_query_context *context,
+                     const struct cw_query *query)
 {
     struct cw_log_query *log_query = NULL;
     struct cw_log_page page = {0};
@@ -41,7 +42,8 @@ static void run_logs(struct shared *shared, struct cw_query_context *context, co
         fail(shared, "a log query gave the wrong answer");
 }
 
-static void run_metric(struct shared *shared, struct cw_query_context *context, const struct cw_query *query)
+static void run_metric(struct shared *shared, struct cw_query_context *context,
+                       const struct cw_query *query)
 {
     struct cw_grid grid;
     struct cw_result result;

@@ -23,8 +23,10 @@ Test(answer, streams_plain_and_categorised)
     struct cw_arena *arena = cw_arena_new();
     struct cw_query_context query;
     struct cw_buf out;
-    struct cw_log_entry entry = {.ts_ns = 1700000000000000001, .stream = labels(arena, "{app=\"a\"}"),
-                                 .line = CW_STR("x\xff\"y"), .metadata = labels(arena, "{t=\"1\"}")};
+    struct cw_log_entry entry = {.ts_ns = 1700000000000000001,
+                                 .stream = labels(arena, "{app=\"a\"}"),
+                                 .line = CW_STR("x\xff\"y"),
+                                 .metadata = labels(arena, "{t=\"1\"}")};
     const struct cw_log_entry *list = &entry;
     struct cw_log_groups groups;
     cw_query_context_init(&query, NULL, NULL, 0);
@@ -33,16 +35,23 @@ Test(answer, streams_plain_and_categorised)
     cw_buf_init(&out, 1 << 20);
     cw_log_group(&list, 1, false, arena, &groups);
     cw_answer_streams(&groups, &extra, &stats, &out);
-    expect_head(&out, "{\"status\":\"success\",\"data\":{\"resultType\":\"streams\",\"result\":[{\"stream\":{\"app\":\"a\",\"t\":\"1\"},"
-                      "\"values\":[[\"1700000000000000001\",\"x\\ufffd\\\"y\"]]}],\"stats\":{\"summary\":{");
+    expect_head(
+        &out,
+        "{\"status\":\"success\",\"data\":{\"resultType\":\"streams\",\"result\":[{\"stream\":{"
+        "\"app\":\"a\",\"t\":\"1\"},"
+        "\"values\":[[\"1700000000000000001\",\"x\\ufffd\\\"y\"]]}],\"stats\":{\"summary\":{");
     cw_log_group(&list, 1, true, arena, &groups);
     extra = (struct cw_answer_extra){.categorised = true, .warning = CW_STR("replaying")};
     cw_answer_streams(&groups, &extra, &stats, &out);
-    expect_head(&out, "{\"status\":\"success\",\"warnings\":[\"replaying\"],\"data\":{\"resultType\":\"streams\","
-                      "\"encodingFlags\":[\"categorize-labels\"],\"result\":[{\"stream\":{\"app\":\"a\"},"
-                      "\"values\":[[\"1700000000000000001\",\"x\\ufffd\\\"y\",{\"structuredMetadata\":{\"t\":\"1\"}}]]}],\"stats\":");
+    expect_head(
+        &out,
+        "{\"status\":\"success\",\"warnings\":[\"replaying\"],\"data\":{\"resultType\":\"streams\","
+        "\"encodingFlags\":[\"categorize-labels\"],\"result\":[{\"stream\":{\"app\":\"a\"},"
+        "\"values\":[[\"1700000000000000001\",\"x\\ufffd\\\"y\",{\"structuredMetadata\":{\"t\":"
+        "\"1\"}}]]}],\"stats\":");
     cw_answer_old_streams(&groups, &stats, &out);
-    expect_head(&out, "{\"streams\":[{\"labels\":\"{app=\\\"a\\\"}\",\"entries\":[{\"ts\":\"2023-11-14T22:13:20.000000001Z\","
+    expect_head(&out, "{\"streams\":[{\"labels\":\"{app=\\\"a\\\"}\",\"entries\":[{\"ts\":\"2023-"
+                      "11-14T22:13:20.000000001Z\","
                       "\"line\":\"x\\ufffd\\\"y\"}]}],\"stats\":");
     cw_buf_fini(&out);
     cw_arena_free(&arena);
@@ -54,8 +63,10 @@ Test(answer, times_of_samples_are_seconds_with_the_digits_they_need)
         int64_t ns;
         const char *want;
     } cases[] = {
-        {1700000000000000000, "[1700000000,\"0.5\"]"}, {1700000000120000000, "[1700000000.12,\"0.5\"]"},
-        {59999999999, "[59.999,\"0.5\"]"},             {-500000000, "[-0.5,\"0.5\"]"},
+        {1700000000000000000, "[1700000000,\"0.5\"]"},
+        {1700000000120000000, "[1700000000.12,\"0.5\"]"},
+        {59999999999, "[59.999,\"0.5\"]"},
+        {-500000000, "[-0.5,\"0.5\"]"},
         {0, "[0,\"0.5\"]"},
     };
     struct cw_query_context query;
@@ -68,7 +79,10 @@ Test(answer, times_of_samples_are_seconds_with_the_digits_they_need)
         cw_buf_init(&out, 1 << 20);
         cw_buf_init(&want, 4096);
         cw_answer_samples(&result, cases[i].ns, &extra, &stats, &out);
-        cw_buf_addf(&want, "{\"status\":\"success\",\"data\":{\"resultType\":\"scalar\",\"result\":%s,\"stats\":", cases[i].want);
+        cw_buf_addf(
+            &want,
+            "{\"status\":\"success\",\"data\":{\"resultType\":\"scalar\",\"result\":%s,\"stats\":",
+            cases[i].want);
         expect_head(&out, cw_buf_z(&want));
         cw_buf_fini(&want);
         cw_buf_fini(&out);
@@ -87,12 +101,14 @@ Test(answer, a_matrix_leaves_out_steps_without_a_value)
     struct cw_answer_stats stats = {.query = &query};
     struct cw_answer_extra extra = {0};
     struct cw_result result = {.kind = CW_RESULT_MATRIX, .table = cw_table_new(&grid, NULL)};
-    cr_assert_eq(cw_table_add(result.table, labels(arena, "{a=\"1\"}"), CW_TABLE_COPY, &series, &err), 0);
+    cr_assert_eq(
+        cw_table_add(result.table, labels(arena, "{a=\"1\"}"), CW_TABLE_COPY, &series, &err), 0);
     cw_series_set(series, 0, 1);
     cw_series_set(series, 2, 1.0 / 0.0);
     cw_buf_init(&out, 1 << 20);
     cw_answer_samples(&result, 0, &extra, &stats, &out);
-    expect_head(&out, "{\"status\":\"success\",\"data\":{\"resultType\":\"matrix\",\"result\":[{\"metric\":{\"a\":\"1\"},"
+    expect_head(&out, "{\"status\":\"success\",\"data\":{\"resultType\":\"matrix\",\"result\":[{"
+                      "\"metric\":{\"a\":\"1\"},"
                       "\"values\":[[0,\"1\"],[2,\"+Inf\"]]}],\"stats\":");
     cw_buf_fini(&out);
     cw_result_fini(&result);
@@ -104,21 +120,27 @@ Test(answer, an_exported_line_keeps_every_byte)
     struct cw_arena *arena = cw_arena_new();
     struct cw_buf out;
     cw_buf_init(&out, 1 << 20);
-    struct cw_log_entry entry = {.ts_ns = -1, .stream = labels(arena, "{app=\"a\"}"), .line = CW_STR("caf\xc3\xa9\n")};
+    struct cw_log_entry entry = {
+        .ts_ns = -1, .stream = labels(arena, "{app=\"a\"}"), .line = CW_STR("caf\xc3\xa9\n")};
     cw_answer_export_line(&entry, &out);
-    cr_expect_str_eq(cw_buf_z(&out), "{\"ts\":\"-1\",\"labels\":{\"app\":\"a\"},\"line\":\"caf\xc3\xa9\\n\"}\n");
+    cr_expect_str_eq(cw_buf_z(&out),
+                     "{\"ts\":\"-1\",\"labels\":{\"app\":\"a\"},\"line\":\"caf\xc3\xa9\\n\"}\n");
     cw_buf_clear(&out);
     static const struct {
         struct cw_str line;
         const char *base64;
-    } cases[] = {{CW_STR("\xff"), "/w=="}, {CW_STR("\xff\xfe"), "//4="}, {CW_STR("\xff\x00\xfe"), "/wD+"}};
+    } cases[] = {
+        {CW_STR("\xff"), "/w=="}, {CW_STR("\xff\xfe"), "//4="}, {CW_STR("\xff\x00\xfe"), "/wD+"}};
     entry.metadata = labels(arena, "{m=\"1\"}");
     for (size_t i = 0; i < 3; i++) {
         struct cw_buf want;
         cw_buf_init(&want, 4096);
         entry.line = cases[i].line;
         cw_answer_export_line(&entry, &out);
-        cw_buf_addf(&want, "{\"ts\":\"-1\",\"labels\":{\"app\":\"a\"},\"line_b64\":\"%s\",\"metadata\":{\"m\":\"1\"}}\n", cases[i].base64);
+        cw_buf_addf(&want,
+                    "{\"ts\":\"-1\",\"labels\":{\"app\":\"a\"},\"line_b64\":\"%s\",\"metadata\":{"
+                    "\"m\":\"1\"}}\n",
+                    cases[i].base64);
         cr_expect_str_eq(cw_buf_z(&out), cw_buf_z(&want));
         cw_buf_clear(&out);
         cw_buf_fini(&want);

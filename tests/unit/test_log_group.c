@@ -24,9 +24,15 @@ Test(log_group, metadata_counts_as_labels)
     struct cw_arena *arena = cw_arena_new();
     struct cw_log_entry entries[] = {
         {.stream = labels(arena, "{app=\"z\"}"), .line = CW_STR("1")},
-        {.stream = labels(arena, "{app=\"a\"}"), .line = CW_STR("2"), .metadata = labels(arena, "{t=\"1\"}")},
-        {.stream = labels(arena, "{app=\"a\"}"), .line = CW_STR("3"), .metadata = labels(arena, "{t=\"2\"}")},
-        {.stream = labels(arena, "{app=\"a\"}"), .line = CW_STR("4"), .metadata = labels(arena, "{t=\"1\"}")},
+        {.stream = labels(arena, "{app=\"a\"}"),
+         .line = CW_STR("2"),
+         .metadata = labels(arena, "{t=\"1\"}")},
+        {.stream = labels(arena, "{app=\"a\"}"),
+         .line = CW_STR("3"),
+         .metadata = labels(arena, "{t=\"2\"}")},
+        {.stream = labels(arena, "{app=\"a\"}"),
+         .line = CW_STR("4"),
+         .metadata = labels(arena, "{t=\"1\"}")},
     };
     const struct cw_log_entry *list[] = {&entries[0], &entries[1], &entries[2], &entries[3]};
     struct cw_log_groups groups;
@@ -49,10 +55,12 @@ Test(log_group, a_metadata_name_of_the_stream_is_extracted)
     struct cw_labels stream = labels(arena, "{app=\"a\", env=\"prod\"}");
     expect_labels(cw_log_labels(stream, labels(arena, "{env=\"meta\", z=\"1\"}"), arena),
                   "{app=\"a\", env=\"prod\", env_extracted=\"meta\", z=\"1\"}");
-    expect_labels(cw_log_metadata(stream, labels(arena, "{b=\"1\", env=\"meta\", zz=\"2\"}"), arena),
-                  "{b=\"1\", env_extracted=\"meta\", zz=\"2\"}");
-    expect_labels(cw_log_labels(stream, labels(arena, "{env=\"meta\", env_extracted=\"own\"}"), arena),
-                  "{app=\"a\", env=\"prod\", env_extracted=\"own\"}");
+    expect_labels(
+        cw_log_metadata(stream, labels(arena, "{b=\"1\", env=\"meta\", zz=\"2\"}"), arena),
+        "{b=\"1\", env_extracted=\"meta\", zz=\"2\"}");
+    expect_labels(
+        cw_log_labels(stream, labels(arena, "{env=\"meta\", env_extracted=\"own\"}"), arena),
+        "{app=\"a\", env=\"prod\", env_extracted=\"own\"}");
     cw_arena_free(&arena);
 }
 

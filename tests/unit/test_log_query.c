@@ -36,15 +36,17 @@ static void end(struct fixture *f, struct mem_store **store)
 }
 
 /* The lines of all pages behind each other, as "a b c". */
-static char *read_pages(struct fixture *f, int64_t start, int64_t stop, bool newest_first, size_t max_entries,
-                        size_t max_bytes, bool all)
+static char *read_pages(struct fixture *f, int64_t start, int64_t stop, bool newest_first,
+                        size_t max_entries, size_t max_bytes, bool all)
 {
     struct cw_log_query *log_query = NULL;
     struct cw_log_page page = {0};
     struct cw_err err;
     struct cw_buf out;
     cw_buf_init(&out, SIZE_MAX);
-    cr_assert_eq(cw_log_query_open(&f->context, f->query->root, start, stop, newest_first, &log_query, &err), 0);
+    cr_assert_eq(
+        cw_log_query_open(&f->context, f->query->root, start, stop, newest_first, &log_query, &err),
+        0);
     do {
         cr_assert_eq(cw_log_query_page(log_query, max_entries, max_bytes, &page, &err), 0);
         cr_assert(page.n > 0 || page.last);
@@ -56,7 +58,8 @@ static char *read_pages(struct fixture *f, int64_t start, int64_t stop, bool new
     return cw_buf_take(&out, &(size_t){0});
 }
 
-static void expect_lines(struct fixture *f, int64_t start, int64_t stop, bool newest_first, size_t limit, const char *want)
+static void expect_lines(struct fixture *f, int64_t start, int64_t stop, bool newest_first,
+                         size_t limit, const char *want)
 {
     char *got = read_pages(f, start, stop, newest_first, limit, PLENTY, false);
     cr_expect_str_eq(got, want);
@@ -255,7 +258,8 @@ Test(log_query, ends_at_its_deadline)
     struct cw_err err;
     begin(&f, store, 2, "{a=~\".+\"}");
     f.context.deadline_mono_ns = cw_clock_mono_ns() - 1;
-    cr_expect_eq(cw_log_query_open(&f.context, f.query->root, 0, 100, true, &log_query, &err), CW_E_TIMEOUT);
+    cr_expect_eq(cw_log_query_open(&f.context, f.query->root, 0, 100, true, &log_query, &err),
+                 CW_E_TIMEOUT);
     end(&f, &store);
 }
 

@@ -49,7 +49,9 @@ static void expect_instant(const char *text, int64_t time_ns, size_t nseries, do
     struct cw_err err;
     begin(&f, text);
     cw_grid_init_instant(&grid, time_ns);
-    cr_assert_eq(cw_metric_query_run(&f.context, f.query->root, &grid, CW_EVAL_INSTANT, 500, &result, &err), 0, "%s", err.text);
+    cr_assert_eq(
+        cw_metric_query_run(&f.context, f.query->root, &grid, CW_EVAL_INSTANT, 500, &result, &err),
+        0, "%s", err.text);
     cr_assert_eq(result.kind, CW_RESULT_VECTOR);
     cr_expect_eq(result.table->n, nseries, "%s: %zu series", text, result.table->n);
     double got = 0;
@@ -71,7 +73,9 @@ Test(metric_query, partial_sums_of_workers_and_sources_add_up)
 
 Test(metric_query, several_range_aggregations_in_one_expression)
 {
-    expect_instant("sum(count_over_time({app=\"a0\"}[10s])) / sum(count_over_time({app=\"a1\"}[20s])) * 100", 1050 * S, 1, 50);
+    expect_instant(
+        "sum(count_over_time({app=\"a0\"}[10s])) / sum(count_over_time({app=\"a1\"}[20s])) * 100",
+        1050 * S, 1, 50);
 }
 
 Test(metric_query, the_bound_on_series_is_lokis)
@@ -82,8 +86,12 @@ Test(metric_query, the_bound_on_series_is_lokis)
     struct cw_err err;
     begin(&f, "count_over_time({app=~\".+\"}[100s])");
     cw_grid_init_instant(&grid, 1099 * S);
-    cr_expect_eq(cw_metric_query_run(&f.context, f.query->root, &grid, CW_EVAL_INSTANT, 3, &result, &err), CW_E_LIMIT);
-    cr_expect(cw_str_starts(cw_str_of(err.text), CW_STR("maximum number of series (3) reached for a single query")), "%s", err.text);
+    cr_expect_eq(
+        cw_metric_query_run(&f.context, f.query->root, &grid, CW_EVAL_INSTANT, 3, &result, &err),
+        CW_E_LIMIT);
+    cr_expect(cw_str_starts(cw_str_of(err.text),
+                            CW_STR("maximum number of series (3) reached for a single query")),
+              "%s", err.text);
     end(&f);
 }
 
@@ -97,7 +105,9 @@ Test(metric_query, ends_when_the_client_goes_away)
     begin(&f, "count_over_time({app=~\".+\"}[100s])");
     f.context.client_gone = &gone;
     cw_grid_init_instant(&grid, 1099 * S);
-    cr_expect_eq(cw_metric_query_run(&f.context, f.query->root, &grid, CW_EVAL_INSTANT, 500, &result, &err), CW_E_CANCELED);
+    cr_expect_eq(
+        cw_metric_query_run(&f.context, f.query->root, &grid, CW_EVAL_INSTANT, 500, &result, &err),
+        CW_E_CANCELED);
     cr_expect_eq(atomic_load(&f.context.allowance.used), 0);
     end(&f);
 }

@@ -17,7 +17,8 @@ static struct cw_str get(const void *ctx, const char *name)
     return CW_STR_NONE;
 }
 
-#define PARAMS(...) (&(struct cw_params){get, (const struct pair[]){__VA_ARGS__, {NULL, NULL}}, NOW})
+#define PARAMS(...)                                                                                \
+    (&(struct cw_params){get, (const struct pair[]){__VA_ARGS__, {NULL, NULL}}, NOW})
 
 Test(params, a_range_has_lokis_defaults)
 {
@@ -53,7 +54,8 @@ Test(params, times_come_in_four_spellings)
     for (size_t i = 0; i < sizeof cases / sizeof cases[0] - 1; i++) {
         int64_t ns = -1;
         struct cw_err err;
-        cr_expect_eq(cw_params_time(cw_str_of(cases[i].text), 7, &ns, &err), 0, "%s", cases[i].text);
+        cr_expect_eq(cw_params_time(cw_str_of(cases[i].text), 7, &ns, &err), 0, "%s",
+                     cases[i].text);
         cr_expect_eq(ns, cases[i].ns, "%s: %ld", cases[i].text, (long)ns);
     }
     int64_t ns;
@@ -65,10 +67,12 @@ Test(params, a_start_in_the_future_counts_from_now)
 {
     int64_t start, end;
     struct cw_err err;
-    cr_assert_eq(cw_params_bounds(PARAMS({"end", "1700000600"}, {"since", "10m"}), &start, &end, &err), 0);
+    cr_assert_eq(
+        cw_params_bounds(PARAMS({"end", "1700000600"}, {"since", "10m"}), &start, &end, &err), 0);
     cr_expect_eq(end, NOW + 600 * S);
     cr_expect_eq(start, NOW - 600 * S);
-    cr_assert_eq(cw_params_bounds(PARAMS({"end", "1600000000"}, {"since", "1d12h"}), &start, &end, &err), 0);
+    cr_assert_eq(
+        cw_params_bounds(PARAMS({"end", "1600000000"}, {"since", "1d12h"}), &start, &end, &err), 0);
     cr_expect_eq(start, (1600000000 - 36 * 3600) * S);
 }
 
@@ -84,23 +88,34 @@ Test(params, errors_are_lokis)
 {
     expect_error(PARAMS({"limit", "0"}), "limit must be a positive value");
     expect_error(PARAMS({"limit", "-1"}), "limit must be a positive value");
-    expect_error(PARAMS({"limit", "99999999999"}), "limit value 99999999999 is out of range [0, 4294967295]");
+    expect_error(PARAMS({"limit", "99999999999"}),
+                 "limit value 99999999999 is out of range [0, 4294967295]");
     expect_error(PARAMS({"limit", "many"}), "strconv.Atoi: parsing \"many\": invalid syntax");
-    expect_error(PARAMS({"limit", "99999999999999999999"}), "strconv.Atoi: parsing \"99999999999999999999\": value out of range");
+    expect_error(PARAMS({"limit", "99999999999999999999"}),
+                 "strconv.Atoi: parsing \"99999999999999999999\": value out of range");
     expect_error(PARAMS({"direction", "sideways"}), "invalid direction 'sideways'");
-    expect_error(PARAMS({"start", "x"}), "could not parse 'start' parameter: strconv.ParseInt: parsing \"x\": invalid syntax");
+    expect_error(
+        PARAMS({"start", "x"}),
+        "could not parse 'start' parameter: strconv.ParseInt: parsing \"x\": invalid syntax");
     expect_error(PARAMS({"end", "2020-13-01T00:00:00Z"}),
-                 "could not parse 'end' parameter: strconv.ParseInt: parsing \"2020-13-01T00:00:00Z\": invalid syntax");
-    expect_error(PARAMS({"since", "5x"}), "could not parse 'since' parameter: unknown unit \"x\" in duration \"5x\"");
-    expect_error(PARAMS({"since", "-5m"}), "could not parse 'since' parameter: not a valid duration string: \"-5m\"");
-    expect_error(PARAMS({"start", "200"}, {"end", "100"}), "end timestamp must not be before or equal to start time");
-    expect_error(PARAMS({"step", "0"}),
-                 "zero or negative query resolution step widths are not accepted. Try a positive integer");
+                 "could not parse 'end' parameter: strconv.ParseInt: parsing "
+                 "\"2020-13-01T00:00:00Z\": invalid syntax");
+    expect_error(PARAMS({"since", "5x"}),
+                 "could not parse 'since' parameter: unknown unit \"x\" in duration \"5x\"");
+    expect_error(PARAMS({"since", "-5m"}),
+                 "could not parse 'since' parameter: not a valid duration string: \"-5m\"");
+    expect_error(PARAMS({"start", "200"}, {"end", "100"}),
+                 "end timestamp must not be before or equal to start time");
+    expect_error(
+        PARAMS({"step", "0"}),
+        "zero or negative query resolution step widths are not accepted. Try a positive integer");
     expect_error(PARAMS({"step", "-1s"}), "cannot parse \"-1s\" to a valid duration");
     expect_error(PARAMS({"step", "abc"}), "cannot parse \"abc\" to a valid duration");
-    expect_error(PARAMS({"step", "1e30"}), "cannot parse \"1e30\" to a valid duration. It overflows int64");
+    expect_error(PARAMS({"step", "1e30"}),
+                 "cannot parse \"1e30\" to a valid duration. It overflows int64");
     expect_error(PARAMS({"start", "0"}, {"end", "11001"}, {"step", "1"}),
-                 "exceeded maximum resolution of 11,000 points per time series. Try increasing the value of the step parameter");
+                 "exceeded maximum resolution of 11,000 points per time series. Try increasing the "
+                 "value of the step parameter");
     expect_error(PARAMS({"interval", "-1"}), "interval must be >= 0");
 }
 
@@ -108,8 +123,10 @@ Test(params, limit_takes_a_sign_and_direction_any_case)
 {
     struct cw_range_params out;
     struct cw_err err;
-    cr_assert_eq(cw_params_range(PARAMS({"limit", "+3"}, {"direction", "FORWARD"}, {"step", "2.5"}, {"interval", "1m"}),
-                                 &out, &err), 0);
+    cr_assert_eq(cw_params_range(PARAMS({"limit", "+3"}, {"direction", "FORWARD"}, {"step", "2.5"},
+                                        {"interval", "1m"}),
+                                 &out, &err),
+                 0);
     cr_expect_eq(out.limit, 3);
     cr_expect(out.forward);
     cr_expect_eq(out.step_ns, 5 * S / 2);
@@ -120,7 +137,10 @@ Test(params, a_huge_range_does_not_overflow)
 {
     struct cw_range_params out;
     struct cw_err err;
-    cr_assert_eq(cw_params_range(PARAMS({"start", "-9223372036854775808"}, {"end", "9223372036854775807"}), &out, &err), 0);
+    cr_assert_eq(
+        cw_params_range(PARAMS({"start", "-9223372036854775808"}, {"end", "9223372036854775807"}),
+                        &out, &err),
+        0);
     cr_expect_gt(out.step_ns, 0);
 }
 

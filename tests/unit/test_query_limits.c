@@ -13,7 +13,8 @@ Test(query_limits, a_range_longer_than_30d1h_is_refused_in_lokis_words)
     cw_query_limits_default(&limits);
     cr_expect_eq(cw_query_limits_range(&limits, 0, &start, 721 * HOUR, &err), 0);
     cr_expect_eq(cw_query_limits_range(&limits, 0, &start, 2500 * HOUR, &err), CW_E_LIMIT);
-    cr_expect_str_eq(err.text, "the query time range exceeds the limit (query length: 2500h0m0s, limit: 30d1h)");
+    cr_expect_str_eq(
+        err.text, "the query time range exceeds the limit (query length: 2500h0m0s, limit: 30d1h)");
     start = INT64_MIN;
     cr_expect_eq(cw_query_limits_range(&limits, 0, &start, INT64_MAX, &err), CW_E_LIMIT);
 }
@@ -29,7 +30,8 @@ Test(query_limits, lookback_moves_the_start_or_refuses)
     cr_expect_eq(start, 976 * HOUR);
     start = 0;
     cr_expect_eq(cw_query_limits_range(&limits, now, &start, 10 * HOUR, &err), CW_E_LIMIT);
-    cr_expect_str_eq(err.text, "this data is no longer available, it is past now - max_query_lookback (1d)");
+    cr_expect_str_eq(err.text,
+                     "this data is no longer available, it is past now - max_query_lookback (1d)");
 }
 
 Test(query_limits, entries_and_matchers_and_ranges_have_bounds)
@@ -40,7 +42,8 @@ Test(query_limits, entries_and_matchers_and_ranges_have_bounds)
     cw_query_limits_default(&limits);
     cr_expect_eq(cw_query_limits_entries(&limits, 5000, &err), 0);
     cr_expect_eq(cw_query_limits_entries(&limits, 5001, &err), CW_E_LIMIT);
-    cr_expect_str_eq(err.text, "max entries limit per query exceeded, limit > max_entries_limit (5001 > 5000)");
+    cr_expect_str_eq(
+        err.text, "max entries limit per query exceeded, limit > max_entries_limit (5001 > 5000)");
     limits.max_entries_limit_per_query = 0;
     cr_expect_eq(cw_query_limits_entries(&limits, UINT32_MAX, &err), 0);
     cr_assert_eq(cw_logql_parse(CW_STR("sum(rate({a=\"b\",c=\"d\"}[2h])) + 1"), &query, &err), 0);
@@ -50,6 +53,7 @@ Test(query_limits, entries_and_matchers_and_ranges_have_bounds)
     cr_expect_str_eq(err.text, "[interval] value exceeds limit: [2h] > [1h]");
     limits.max_streams_matchers_per_query = 1;
     cr_expect_eq(cw_query_limits_expr(&limits, query->root, &err), CW_E_LIMIT);
-    cr_expect_str_eq(err.text, "max streams matchers per query exceeded, matchers-count > limit (2 > 1)");
+    cr_expect_str_eq(err.text,
+                     "max streams matchers per query exceeded, matchers-count > limit (2 > 1)");
     cw_query_free(&query);
 }

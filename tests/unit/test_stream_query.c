@@ -62,18 +62,22 @@ Test(stream_query, names_and_values_come_once_and_sorted)
     struct cw_stream_range range = {.start_ns = 0, .end_ns = 100};
     cr_assert_eq(cw_stream_query_names(&f.context, &range, f.arena, &names, &err), 0);
     expect_names(&names, "app host tier");
-    cr_assert_eq(cw_stream_query_values(&f.context, &range, CW_STR("app"), f.arena, &names, &err), 0);
+    cr_assert_eq(cw_stream_query_values(&f.context, &range, CW_STR("app"), f.arena, &names, &err),
+                 0);
     expect_names(&names, "db web");
     range.selectors = &f.selector;
     range.nselectors = 1;
     cr_assert_eq(cw_stream_query_names(&f.context, &range, f.arena, &names, &err), 0);
     expect_names(&names, "app host");
-    cr_assert_eq(cw_stream_query_values(&f.context, &range, CW_STR("host"), f.arena, &names, &err), 0);
+    cr_assert_eq(cw_stream_query_values(&f.context, &range, CW_STR("host"), f.arena, &names, &err),
+                 0);
     expect_names(&names, "h1 h2");
-    cr_assert_eq(cw_stream_query_values(&f.context, &range, CW_STR("nosuch"), f.arena, &names, &err), 0);
+    cr_assert_eq(
+        cw_stream_query_values(&f.context, &range, CW_STR("nosuch"), f.arena, &names, &err), 0);
     expect_names(&names, "");
     range.end_ns = 15;
-    cr_assert_eq(cw_stream_query_values(&f.context, &range, CW_STR("host"), f.arena, &names, &err), 0);
+    cr_assert_eq(cw_stream_query_values(&f.context, &range, CW_STR("host"), f.arena, &names, &err),
+                 0);
     expect_names(&names, "h1");
     end(&f);
 }
@@ -86,7 +90,8 @@ Test(stream_query, series_and_stats_count_a_stream_of_two_sources_once)
     struct cw_err err;
     begin(&f, "{app=\"web\"}");
     const struct cw_selector *both[] = {f.selector, f.selector};
-    struct cw_stream_range range = {.selectors = both, .nselectors = 2, .start_ns = 0, .end_ns = 100};
+    struct cw_stream_range range = {
+        .selectors = both, .nselectors = 2, .start_ns = 0, .end_ns = 100};
     cr_assert_eq(cw_stream_query_series(&f.context, &range, f.arena, &sets, &err), 0);
     cr_assert_eq(sets.n, 2);
     cr_expect(cw_str_eqz(cw_labels_get(sets.items[0], CW_STR("host")), "h1"));
@@ -131,7 +136,8 @@ Test(stream_query, volumes_add_up_by_series_and_by_name)
     cr_assert_eq(cw_volume_query(&f.context, f.query->root, &options, f.arena, &out, &err), 0);
     cr_assert_eq(out.n, 1);
     cr_expect_eq(out.items[0].bytes, 10);
-    options = (struct cw_volume_options){.start_ns = 0, .end_ns = 100, .limit = 10, .by_label_names = true};
+    options = (struct cw_volume_options){
+        .start_ns = 0, .end_ns = 100, .limit = 10, .by_label_names = true};
     cr_assert_eq(cw_volume_query(&f.context, f.query->root, &options, f.arena, &out, &err), 0);
     cr_assert_eq(out.n, 3);
     cr_expect(cw_str_eqz(out.items[0].labels.items[0].name, "app"));
@@ -155,7 +161,8 @@ Test(stream_query, volumes_by_step_count_an_entry_once)
     cr_expect_eq(out.items[1].steps[2], 1);
     cr_expect_eq(atomic_load(&f.context.allowance.used), 0);
     cw_allowance_init(&f.context.allowance, 8);
-    cr_expect_eq(cw_volume_query(&f.context, f.query->root, &options, f.arena, &out, &err), CW_E_LIMIT);
+    cr_expect_eq(cw_volume_query(&f.context, f.query->root, &options, f.arena, &out, &err),
+                 CW_E_LIMIT);
     cr_expect_eq(atomic_load(&f.context.allowance.used), 0);
     end(&f);
 }

@@ -1,8 +1,10 @@
 /*
- * ast.h - what a LogQL query says, for the whole grammar. The parser builds it, print.c writes it back, querier/engine
- * evaluates it; retention, deletes and the shipper's `match` stage use its selectors and pipelines.
+ * ast.h - what a LogQL query says, for the whole grammar. The parser builds it, print.c writes it
+ * back, querier/engine evaluates it; retention, deletes and the shipper's `match` stage use its
+ * selectors and pipelines.
  *
- * Ownership  cw_logql_parse() returns one cw_query that owns everything; nodes, texts, regexes and filters die with it.
+ * Ownership  cw_logql_parse() returns one cw_query that owns everything; nodes, texts, regexes and
+ *            filters die with it.
  * Threads    Read-only after the parse.
  */
 #ifndef CW_LOGQL_AST_H
@@ -16,10 +18,10 @@
 
 enum cw_stage_kind {
     CW_STAGE_LINE_FILTER,
-    CW_STAGE_JSON,           /* | json [expressions] */
-    CW_STAGE_LOGFMT,         /* | logfmt [--strict] [--keep-empty] [expressions] */
-    CW_STAGE_REGEXP,         /* | regexp "..." */
-    CW_STAGE_PATTERN,        /* | pattern "..." */
+    CW_STAGE_JSON,    /* | json [expressions] */
+    CW_STAGE_LOGFMT,  /* | logfmt [--strict] [--keep-empty] [expressions] */
+    CW_STAGE_REGEXP,  /* | regexp "..." */
+    CW_STAGE_PATTERN, /* | pattern "..." */
     CW_STAGE_UNPACK,
     CW_STAGE_LABEL_FILTER,
     CW_STAGE_LINE_FORMAT,
@@ -30,38 +32,41 @@ enum cw_stage_kind {
 };
 
 enum cw_label_filter_kind {
-    CW_LF_AND, CW_LF_OR,     /* left, right; a comma is AND */
-    CW_LF_MATCHER,           /* string compare: matcher */
-    CW_LF_NUMBER, CW_LF_DURATION, CW_LF_BYTES,
-    CW_LF_IP,                /* addr = ip("...") or != */
+    CW_LF_AND,
+    CW_LF_OR,      /* left, right; a comma is AND */
+    CW_LF_MATCHER, /* string compare: matcher */
+    CW_LF_NUMBER,
+    CW_LF_DURATION,
+    CW_LF_BYTES,
+    CW_LF_IP, /* addr = ip("...") or != */
 };
 enum cw_cmp { CW_CMP_EQ, CW_CMP_NE, CW_CMP_GT, CW_CMP_GE, CW_CMP_LT, CW_CMP_LE };
 
 struct cw_label_filter {
     enum cw_label_filter_kind kind;
-    unsigned height;                 /* of the tree, at most CW_LIMIT_QUERY_DEPTH: walkers may recurse */
+    unsigned height; /* of the tree, at most CW_LIMIT_QUERY_DEPTH: walkers may recurse */
     struct cw_label_filter *left, *right;
-    struct cw_matcher matcher;       /* MATCHER: owned by the query */
-    struct cw_str name;              /* the others */
+    struct cw_matcher matcher; /* MATCHER: owned by the query */
+    struct cw_str name;        /* the others */
     enum cw_cmp cmp;
     double number;
     int64_t duration_ns;
     uint64_t bytes;
-    struct cw_str text;              /* the operand as it was written (printing, ip pattern) */
+    struct cw_str text; /* the operand as it was written (printing, ip pattern) */
 };
 
 struct cw_line_filter_operand {
     struct cw_str text;
     bool is_ip;
 };
-struct cw_extraction {               /* json x="a.b", logfmt x="key" */
+struct cw_extraction { /* json x="a.b", logfmt x="key" */
     struct cw_str name, expression;
 };
-struct cw_label_format {             /* dst=src or dst="template" */
+struct cw_label_format { /* dst=src or dst="template" */
     struct cw_str dst, value;
     bool is_template;
 };
-struct cw_drop_keep {                /* a name alone, or a matcher */
+struct cw_drop_keep { /* a name alone, or a matcher */
     struct cw_str name;
     bool has_matcher;
     struct cw_matcher matcher;
@@ -85,56 +90,96 @@ struct cw_stage {
     struct cw_label_filter *label_filter;
     struct cw_label_format *formats;
     size_t nformats;
-    struct cw_drop_keep *names;      /* DROP, KEEP */
+    struct cw_drop_keep *names; /* DROP, KEEP */
     size_t nnames;
 };
 
 /* ---- expressions ---- */
 
 enum cw_expr_kind {
-    CW_EXPR_LOG,             /* selector and pipeline */
-    CW_EXPR_RANGE_AGG,       /* rate({..}[5m]) */
-    CW_EXPR_VECTOR_AGG,      /* sum by (a) (...) */
+    CW_EXPR_LOG,        /* selector and pipeline */
+    CW_EXPR_RANGE_AGG,  /* rate({..}[5m]) */
+    CW_EXPR_VECTOR_AGG, /* sum by (a) (...) */
     CW_EXPR_BINARY,
     CW_EXPR_NUMBER,
-    CW_EXPR_VECTOR,          /* vector(1) */
+    CW_EXPR_VECTOR, /* vector(1) */
     CW_EXPR_LABEL_REPLACE,
-    CW_EXPR_VARIANTS,        /* variants(...) of (...) */
+    CW_EXPR_VARIANTS, /* variants(...) of (...) */
 };
 
 /* Range and vector functions are rows of functions.c; the enum is its index. */
 enum cw_range_fn {
-    CW_RANGE_COUNT_OVER_TIME, CW_RANGE_RATE, CW_RANGE_RATE_COUNTER, CW_RANGE_BYTES_OVER_TIME, CW_RANGE_BYTES_RATE,
-    CW_RANGE_AVG, CW_RANGE_SUM, CW_RANGE_MIN, CW_RANGE_MAX, CW_RANGE_STDVAR, CW_RANGE_STDDEV, CW_RANGE_QUANTILE,
-    CW_RANGE_FIRST, CW_RANGE_LAST, CW_RANGE_ABSENT,
+    CW_RANGE_COUNT_OVER_TIME,
+    CW_RANGE_RATE,
+    CW_RANGE_RATE_COUNTER,
+    CW_RANGE_BYTES_OVER_TIME,
+    CW_RANGE_BYTES_RATE,
+    CW_RANGE_AVG,
+    CW_RANGE_SUM,
+    CW_RANGE_MIN,
+    CW_RANGE_MAX,
+    CW_RANGE_STDVAR,
+    CW_RANGE_STDDEV,
+    CW_RANGE_QUANTILE,
+    CW_RANGE_FIRST,
+    CW_RANGE_LAST,
+    CW_RANGE_ABSENT,
     CW_RANGE_NFN
 };
 enum cw_vector_fn {
-    CW_VECTOR_SUM, CW_VECTOR_AVG, CW_VECTOR_COUNT, CW_VECTOR_MIN, CW_VECTOR_MAX, CW_VECTOR_STDDEV, CW_VECTOR_STDVAR,
-    CW_VECTOR_TOPK, CW_VECTOR_BOTTOMK, CW_VECTOR_APPROX_TOPK, CW_VECTOR_SORT, CW_VECTOR_SORT_DESC,
+    CW_VECTOR_SUM,
+    CW_VECTOR_AVG,
+    CW_VECTOR_COUNT,
+    CW_VECTOR_MIN,
+    CW_VECTOR_MAX,
+    CW_VECTOR_STDDEV,
+    CW_VECTOR_STDVAR,
+    CW_VECTOR_TOPK,
+    CW_VECTOR_BOTTOMK,
+    CW_VECTOR_APPROX_TOPK,
+    CW_VECTOR_SORT,
+    CW_VECTOR_SORT_DESC,
     CW_VECTOR_NFN
 };
 enum cw_binop {
-    CW_BIN_OR, CW_BIN_AND, CW_BIN_UNLESS, CW_BIN_ADD, CW_BIN_SUB, CW_BIN_MUL, CW_BIN_DIV, CW_BIN_MOD, CW_BIN_POW,
-    CW_BIN_EQ, CW_BIN_NE, CW_BIN_GT, CW_BIN_GE, CW_BIN_LT, CW_BIN_LE,
+    CW_BIN_OR,
+    CW_BIN_AND,
+    CW_BIN_UNLESS,
+    CW_BIN_ADD,
+    CW_BIN_SUB,
+    CW_BIN_MUL,
+    CW_BIN_DIV,
+    CW_BIN_MOD,
+    CW_BIN_POW,
+    CW_BIN_EQ,
+    CW_BIN_NE,
+    CW_BIN_GT,
+    CW_BIN_GE,
+    CW_BIN_LT,
+    CW_BIN_LE,
 };
 enum cw_grouping_kind { CW_GROUP_NONE, CW_GROUP_BY, CW_GROUP_WITHOUT };
 struct cw_grouping {
-    enum cw_grouping_kind kind;      /* `by ()` is BY with n = 0 */
+    enum cw_grouping_kind kind; /* `by ()` is BY with n = 0 */
     struct cw_str *names;
     size_t n;
 };
-enum cw_unwrap_conversion { CW_UNWRAP_CONV_NONE, CW_UNWRAP_CONV_BYTES, CW_UNWRAP_CONV_DURATION, CW_UNWRAP_CONV_DURATION_SECONDS };
+enum cw_unwrap_conversion {
+    CW_UNWRAP_CONV_NONE,
+    CW_UNWRAP_CONV_BYTES,
+    CW_UNWRAP_CONV_DURATION,
+    CW_UNWRAP_CONV_DURATION_SECONDS,
+};
 struct cw_unwrap {
     bool present;
     struct cw_str label;
     enum cw_unwrap_conversion conversion;
-    struct cw_stage *post_filters;   /* label filters behind the unwrap */
+    struct cw_stage *post_filters; /* label filters behind the unwrap */
 };
 enum cw_cardinality { CW_CARD_ONE_TO_ONE, CW_CARD_MANY_TO_ONE, CW_CARD_ONE_TO_MANY };
 struct cw_binary_modifier {
     bool return_bool;
-    bool has_matching;               /* on(...) or ignoring(...) was written */
+    bool has_matching; /* on(...) or ignoring(...) was written */
     bool on;
     struct cw_str *labels;
     size_t nlabels;
@@ -145,10 +190,10 @@ struct cw_binary_modifier {
 
 struct cw_expr {
     enum cw_expr_kind kind;
-    unsigned height;                 /* of the tree, at most CW_LIMIT_QUERY_DEPTH: walkers may recurse */
+    unsigned height; /* of the tree, at most CW_LIMIT_QUERY_DEPTH: walkers may recurse */
     /* LOG; also the log range of RANGE_AGG */
     struct cw_selector selector;
-    struct cw_stage *stages;         /* in the order they were written; NULL: none */
+    struct cw_stage *stages; /* in the order they were written; NULL: none */
     /* RANGE_AGG */
     enum cw_range_fn range_fn;
     int64_t range_ns, offset_ns;
@@ -172,18 +217,21 @@ struct cw_expr {
 
 struct cw_query {
     struct cw_expr *root;
-    struct cw_arena *arena;          /* nodes and texts */
+    struct cw_arena *arena; /* nodes and texts */
 };
 
-/* CW_E_INVALID with Loki's text ("parse error at line 1, col 6: syntax error: unexpected $end, expecting STRING"). Checks all that Loki checks at
- * parse time (a selector needs a matcher that does not match the empty text, aggregations' parameters, ...). */
+/* CW_E_INVALID with Loki's text ("parse error at line 1, col 6: syntax error: unexpected $end,
+ * expecting STRING"). Checks all that Loki checks at parse time (a selector needs a matcher that
+ * does not match the empty text, aggregations' parameters, ...). */
 int cw_logql_parse(struct cw_str text, struct cw_query **out, struct cw_err *err) CW_MUST_USE;
 void cw_query_free(struct cw_query **query);
 /* Only `{...}`: for series' match[], labels' query and the like. *out is the caller's. */
-int cw_logql_parse_selector(struct cw_str text, struct cw_selector *out, struct cw_err *err) CW_MUST_USE;
+int cw_logql_parse_selector(struct cw_str text, struct cw_selector *out,
+                            struct cw_err *err) CW_MUST_USE;
 /* As Loki's format_query prints it. */
 void cw_query_format(const struct cw_query *query, struct cw_buf *out);
-void cw_expr_format(const struct cw_expr *expr, struct cw_buf *out);  /* one line, as it stands in error texts */
+/* On one line, as it stands in error texts. */
+void cw_expr_format(const struct cw_expr *expr, struct cw_buf *out);
 bool cw_expr_is_metric(const struct cw_expr *expr);
 
 #endif

@@ -21,8 +21,7 @@ static const struct cw_range_def range_defs[] = {
                       "Sum of the unwrapped values."},
     [CW_RANGE_MIN] = {"min_over_time", CW_UNWRAP_REQUIRED, false, true,
                       "Smallest unwrapped value."},
-    [CW_RANGE_MAX] = {"max_over_time", CW_UNWRAP_REQUIRED, false, true,
-                      "Largest unwrapped value."},
+    [CW_RANGE_MAX] = {"max_over_time", CW_UNWRAP_REQUIRED, false, true, "Largest unwrapped value."},
     [CW_RANGE_STDVAR] = {"stdvar_over_time", CW_UNWRAP_REQUIRED, false, true,
                          "Variance of the unwrapped values."},
     [CW_RANGE_STDDEV] = {"stddev_over_time", CW_UNWRAP_REQUIRED, false, true,
@@ -31,8 +30,7 @@ static const struct cw_range_def range_defs[] = {
                            "Quantile (first parameter, 0 to 1) of the unwrapped values."},
     [CW_RANGE_FIRST] = {"first_over_time", CW_UNWRAP_REQUIRED, false, true,
                         "First unwrapped value."},
-    [CW_RANGE_LAST] = {"last_over_time", CW_UNWRAP_REQUIRED, false, true,
-                       "Last unwrapped value."},
+    [CW_RANGE_LAST] = {"last_over_time", CW_UNWRAP_REQUIRED, false, true, "Last unwrapped value."},
     [CW_RANGE_ABSENT] = {"absent_over_time", CW_UNWRAP_OPTIONAL, false, false,
                          "1 where the range holds no entry."},
 };
@@ -62,10 +60,10 @@ static const char *const conversion_names[] = {
 };
 
 static const char *const binop_names[] = {
-    [CW_BIN_OR] = "or",  [CW_BIN_AND] = "and", [CW_BIN_UNLESS] = "unless", [CW_BIN_ADD] = "+",
-    [CW_BIN_SUB] = "-",  [CW_BIN_MUL] = "*",   [CW_BIN_DIV] = "/",         [CW_BIN_MOD] = "%",
-    [CW_BIN_POW] = "^",  [CW_BIN_EQ] = "==",   [CW_BIN_NE] = "!=",         [CW_BIN_GT] = ">",
-    [CW_BIN_GE] = ">=",  [CW_BIN_LT] = "<",    [CW_BIN_LE] = "<=",
+    [CW_BIN_OR] = "or", [CW_BIN_AND] = "and", [CW_BIN_UNLESS] = "unless", [CW_BIN_ADD] = "+",
+    [CW_BIN_SUB] = "-", [CW_BIN_MUL] = "*",   [CW_BIN_DIV] = "/",         [CW_BIN_MOD] = "%",
+    [CW_BIN_POW] = "^", [CW_BIN_EQ] = "==",   [CW_BIN_NE] = "!=",         [CW_BIN_GT] = ">",
+    [CW_BIN_GE] = ">=", [CW_BIN_LT] = "<",    [CW_BIN_LE] = "<=",
 };
 _Static_assert(CW_COUNT(binop_names) == CW_BIN_LE + 1, "a name for every operator");
 

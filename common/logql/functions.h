@@ -1,6 +1,7 @@
 /*
- * functions.h - the only list of LogQL's range and vector functions. The lexer, the parser's checks, the printer and the
- * documents read it; querier/engine/eval_table.c is indexed by the same enums (ast.h).
+ * functions.h - the only list of LogQL's range and vector functions. The lexer, the parser's
+ * checks, the printer and the documents read it; querier/engine/eval_table.c is indexed by the same
+ * enums (ast.h).
  */
 #ifndef CW_LOGQL_FUNCTIONS_H
 #define CW_LOGQL_FUNCTIONS_H
@@ -11,14 +12,14 @@ enum cw_unwrap_rule { CW_UNWRAP_NO, CW_UNWRAP_OPTIONAL, CW_UNWRAP_REQUIRED };
 struct cw_range_def {
     const char *name;
     enum cw_unwrap_rule unwrap;
-    bool takes_param;       /* and then it must have one */
+    bool takes_param; /* and then it must have one */
     bool takes_grouping;
     const char *doc;
 };
 struct cw_vector_def {
     const char *name;
-    bool takes_param;       /* and then it must have one, a whole number from 1 on */
-    bool takes_grouping;    /* sort: refused when it names labels */
+    bool takes_param;    /* and then it must have one, a whole number from 1 on */
+    bool takes_grouping; /* sort: refused when it names labels */
     const char *doc;
 };
 
@@ -34,7 +35,8 @@ const char *cw_unwrap_conversion_name(enum cw_unwrap_conversion conversion);
 const char *cw_binop_name(enum cw_binop op);
 /* How tight an operator binds, from 1 (or) to 6 (^, the only one that binds to the right). */
 int cw_binop_level(enum cw_binop op);
-/* The value of an arithmetic operator or, of a comparison, 1 or 0. Dividing by zero is NaN, as in Loki. */
+/* The value of an arithmetic operator or, of a comparison, 1 or 0. Dividing by zero is NaN, as in
+ * Loki. */
 double cw_binop_apply(enum cw_binop op, double left, double right);
 static inline bool cw_binop_is_set(enum cw_binop op)
 {

@@ -15,20 +15,60 @@ struct word {
 
 /* Words and signs. Names of functions are not here: functions.c has them. */
 static const struct word words[] = {
-    {",", CW_TOK_COMMA}, {".", CW_TOK_DOT}, {"{", CW_TOK_OPEN_BRACE}, {"}", CW_TOK_CLOSE_BRACE},
-    {"=", CW_TOK_EQ}, {"!=", CW_TOK_NEQ}, {"=~", CW_TOK_RE}, {"!~", CW_TOK_NRE}, {"!>", CW_TOK_NPA},
-    {"|=", CW_TOK_PIPE_EXACT}, {"|~", CW_TOK_PIPE_RE}, {"|>", CW_TOK_PIPE_PATTERN}, {"|", CW_TOK_PIPE},
-    {"(", CW_TOK_OPEN_PAREN}, {")", CW_TOK_CLOSE_PAREN}, {"[", CW_TOK_OPEN_BRACKET}, {"]", CW_TOK_CLOSE_BRACKET},
-    {"unwrap", CW_TOK_UNWRAP}, {"by", CW_TOK_BY}, {"without", CW_TOK_WITHOUT}, {"bool", CW_TOK_BOOL},
-    {"label_replace", CW_TOK_LABEL_REPLACE}, {"offset", CW_TOK_OFFSET}, {"on", CW_TOK_ON}, {"ignoring", CW_TOK_IGNORING},
-    {"group_left", CW_TOK_GROUP_LEFT}, {"group_right", CW_TOK_GROUP_RIGHT},
-    {"or", CW_TOK_OR}, {"and", CW_TOK_AND}, {"unless", CW_TOK_UNLESS},
-    {"+", CW_TOK_ADD}, {"-", CW_TOK_SUB}, {"*", CW_TOK_MUL}, {"/", CW_TOK_DIV}, {"%", CW_TOK_MOD}, {"^", CW_TOK_POW},
-    {"==", CW_TOK_CMP_EQ}, {">", CW_TOK_GT}, {">=", CW_TOK_GTE}, {"<", CW_TOK_LT}, {"<=", CW_TOK_LTE},
-    {"json", CW_TOK_JSON}, {"regexp", CW_TOK_REGEXP}, {"logfmt", CW_TOK_LOGFMT}, {"unpack", CW_TOK_UNPACK},
-    {"pattern", CW_TOK_PATTERN}, {"label_format", CW_TOK_LABEL_FORMAT}, {"line_format", CW_TOK_LINE_FORMAT},
-    {"ip", CW_TOK_IP}, {"decolorize", CW_TOK_DECOLORIZE}, {"drop", CW_TOK_DROP}, {"keep", CW_TOK_KEEP},
-    {"variants", CW_TOK_VARIANTS}, {"of", CW_TOK_OF},
+    {",", CW_TOK_COMMA},
+    {".", CW_TOK_DOT},
+    {"{", CW_TOK_OPEN_BRACE},
+    {"}", CW_TOK_CLOSE_BRACE},
+    {"=", CW_TOK_EQ},
+    {"!=", CW_TOK_NEQ},
+    {"=~", CW_TOK_RE},
+    {"!~", CW_TOK_NRE},
+    {"!>", CW_TOK_NPA},
+    {"|=", CW_TOK_PIPE_EXACT},
+    {"|~", CW_TOK_PIPE_RE},
+    {"|>", CW_TOK_PIPE_PATTERN},
+    {"|", CW_TOK_PIPE},
+    {"(", CW_TOK_OPEN_PAREN},
+    {")", CW_TOK_CLOSE_PAREN},
+    {"[", CW_TOK_OPEN_BRACKET},
+    {"]", CW_TOK_CLOSE_BRACKET},
+    {"unwrap", CW_TOK_UNWRAP},
+    {"by", CW_TOK_BY},
+    {"without", CW_TOK_WITHOUT},
+    {"bool", CW_TOK_BOOL},
+    {"label_replace", CW_TOK_LABEL_REPLACE},
+    {"offset", CW_TOK_OFFSET},
+    {"on", CW_TOK_ON},
+    {"ignoring", CW_TOK_IGNORING},
+    {"group_left", CW_TOK_GROUP_LEFT},
+    {"group_right", CW_TOK_GROUP_RIGHT},
+    {"or", CW_TOK_OR},
+    {"and", CW_TOK_AND},
+    {"unless", CW_TOK_UNLESS},
+    {"+", CW_TOK_ADD},
+    {"-", CW_TOK_SUB},
+    {"*", CW_TOK_MUL},
+    {"/", CW_TOK_DIV},
+    {"%", CW_TOK_MOD},
+    {"^", CW_TOK_POW},
+    {"==", CW_TOK_CMP_EQ},
+    {">", CW_TOK_GT},
+    {">=", CW_TOK_GTE},
+    {"<", CW_TOK_LT},
+    {"<=", CW_TOK_LTE},
+    {"json", CW_TOK_JSON},
+    {"regexp", CW_TOK_REGEXP},
+    {"logfmt", CW_TOK_LOGFMT},
+    {"unpack", CW_TOK_UNPACK},
+    {"pattern", CW_TOK_PATTERN},
+    {"label_format", CW_TOK_LABEL_FORMAT},
+    {"line_format", CW_TOK_LINE_FORMAT},
+    {"ip", CW_TOK_IP},
+    {"decolorize", CW_TOK_DECOLORIZE},
+    {"drop", CW_TOK_DROP},
+    {"keep", CW_TOK_KEEP},
+    {"variants", CW_TOK_VARIANTS},
+    {"of", CW_TOK_OF},
 };
 
 int cw_lex_error(struct cw_err *err, unsigned line, unsigned column, const char *fmt, ...)
@@ -40,7 +80,8 @@ int cw_lex_error(struct cw_err *err, unsigned line, unsigned column, const char 
     va_end(ap);
     if (line == 0 && column == 0)
         return cw_err_set(err, CW_E_INVALID, "parse error : %s", sentence);
-    return cw_err_set(err, CW_E_INVALID, "parse error at line %u, col %u: %s", line, column, sentence);
+    return cw_err_set(err, CW_E_INVALID, "parse error at line %u, col %u: %s", line, column,
+                      sentence);
 }
 
 static const struct word *word_find(struct cw_str text)
@@ -134,8 +175,8 @@ static bool is_hex(int c)
     return is_digit(c) || ((c | 32) >= 'a' && (c | 32) <= 'f');
 }
 
-/* Go's identifiers hold Unicode letters; every byte over 0x7F counts as part of one here. That differs only for signs that are not
- * letters, and those are no token of LogQL either way. */
+/* Go's identifiers hold Unicode letters; every byte over 0x7F counts as part of one here. That
+ * differs only for signs that are not letters, and those are no token of LogQL either way. */
 static bool is_word_byte(int c)
 {
     return c == '_' || ((c | 32) >= 'a' && (c | 32) <= 'z') || c >= 0x80;
@@ -193,7 +234,8 @@ static bool skip_escape(struct cw_lex *lex, char quote)
 }
 
 /* Over a quoted text, the closing quote too. *nchars_out counts what is inside. */
-static int skip_quoted(struct cw_lex *lex, const struct cw_token *token, size_t *nchars_out, struct cw_err *err)
+static int skip_quoted(struct cw_lex *lex, const struct cw_token *token, size_t *nchars_out,
+                       struct cw_err *err)
 {
     char quote = (char)peek(lex);
     *nchars_out = 0;
@@ -241,17 +283,18 @@ bool cw_lex_parse_bytes(struct cw_str text, uint64_t *out)
         const char *name;
         double factor;
     } units[] = {
-        {"", 1}, {"b", 1},
-        {"k", 1e3}, {"kb", 1e3}, {"ki", 1024.0}, {"kib", 1024.0},
-        {"m", 1e6}, {"mb", 1e6}, {"mi", 0x1p20}, {"mib", 0x1p20},
-        {"g", 1e9}, {"gb", 1e9}, {"gi", 0x1p30}, {"gib", 0x1p30},
-        {"t", 1e12}, {"tb", 1e12}, {"ti", 0x1p40}, {"tib", 0x1p40},
-        {"p", 1e15}, {"pb", 1e15}, {"pi", 0x1p50}, {"pib", 0x1p50},
-        {"e", 1e18}, {"eb", 1e18}, {"ei", 0x1p60}, {"eib", 0x1p60},
+        {"", 1},         {"b", 1},        {"k", 1e3},      {"kb", 1e3},     {"ki", 1024.0},
+        {"kib", 1024.0}, {"m", 1e6},      {"mb", 1e6},     {"mi", 0x1p20},  {"mib", 0x1p20},
+        {"g", 1e9},      {"gb", 1e9},     {"gi", 0x1p30},  {"gib", 0x1p30}, {"t", 1e12},
+        {"tb", 1e12},    {"ti", 0x1p40},  {"tib", 0x1p40}, {"p", 1e15},     {"pb", 1e15},
+        {"pi", 0x1p50},  {"pib", 0x1p50}, {"e", 1e18},     {"eb", 1e18},    {"ei", 0x1p60},
+        {"eib", 0x1p60},
     };
     char digits[64];
     size_t n = 0, ndigits = 0;
-    for (; n < text.len && (is_digit((unsigned char)text.ptr[n]) || text.ptr[n] == '.' || text.ptr[n] == ','); n++) {
+    for (; n < text.len &&
+           (is_digit((unsigned char)text.ptr[n]) || text.ptr[n] == '.' || text.ptr[n] == ',');
+         n++) {
         if (text.ptr[n] == ',')
             continue; /* 1,000 is a thousand */
         if (ndigits == sizeof(digits))
@@ -312,7 +355,8 @@ static int skip_number(struct cw_lex *lex, const struct cw_token *token, struct 
         skip(lex);
         int c = peek(lex) < 0 ? 0 : peek(lex) | 32;
         int behind = peek_at(lex, 1);
-        if (c == 'x' || c == 'o' || (c == 'b' && behind >= 0 && strchr(" \t\r\n", behind) == NULL)) {
+        if (c == 'x' || c == 'o' ||
+            (c == 'b' && behind >= 0 && strchr(" \t\r\n", behind) == NULL)) {
             prefix = (char)c;
             base = c == 'x' ? 16 : c == 'o' ? 8 : 2;
             skip(lex);
@@ -328,18 +372,22 @@ static int skip_number(struct cw_lex *lex, const struct cw_token *token, struct 
     }
     if (is_float && peek(lex) == '.') {
         if (prefix == 'o' || prefix == 'b')
-            return cw_lex_error(err, token->line, token->column, "invalid radix point in %s", literal_name(prefix));
+            return cw_lex_error(err, token->line, token->column, "invalid radix point in %s",
+                                literal_name(prefix));
         skip(lex);
         ndigits += skip_digits(lex, base, &bad);
     }
     if (ndigits == 0)
-        return cw_lex_error(err, token->line, token->column, "%s has no digits", literal_name(prefix));
+        return cw_lex_error(err, token->line, token->column, "%s has no digits",
+                            literal_name(prefix));
     int e = peek(lex) < 0 ? 0 : peek(lex) | 32;
     if (e == 'e' || e == 'p') {
         if (e == 'e' && prefix != 0 && prefix != '0')
-            return cw_lex_error(err, token->line, token->column, "'%c' exponent requires decimal mantissa", peek(lex));
+            return cw_lex_error(err, token->line, token->column,
+                                "'%c' exponent requires decimal mantissa", peek(lex));
         if (e == 'p' && prefix != 'x')
-            return cw_lex_error(err, token->line, token->column, "'%c' exponent requires hexadecimal mantissa", peek(lex));
+            return cw_lex_error(err, token->line, token->column,
+                                "'%c' exponent requires hexadecimal mantissa", peek(lex));
         is_float = true;
         skip(lex);
         if (peek(lex) == '+' || peek(lex) == '-')
@@ -348,10 +396,12 @@ static int skip_number(struct cw_lex *lex, const struct cw_token *token, struct 
         if (skip_digits(lex, 10, &none) == 0)
             return cw_lex_error(err, token->line, token->column, "exponent has no digits");
     } else if (prefix == 'x' && is_float) {
-        return cw_lex_error(err, token->line, token->column, "hexadecimal mantissa requires a 'p' exponent");
+        return cw_lex_error(err, token->line, token->column,
+                            "hexadecimal mantissa requires a 'p' exponent");
     }
     if (!is_float && bad != 0)
-        return cw_lex_error(err, token->line, token->column, "invalid digit '%c' in %s", bad, literal_name(prefix));
+        return cw_lex_error(err, token->line, token->column, "invalid digit '%c' in %s", bad,
+                            literal_name(prefix));
     return 0;
 }
 
@@ -360,7 +410,8 @@ static bool parse_duration(struct cw_str text, int64_t *ns_out)
     return cw_duration_parse_prom(text, ns_out) || cw_duration_parse_go(text, ns_out);
 }
 
-/* The longest run behind `end` of digits, points and the bytes of `runes` (the two micro signs too where `micro`). */
+/* The longest run behind `end` of digits, points and the bytes of `runes` (the two micro signs too
+ * where `micro`). */
 static size_t run_end(const struct cw_lex *lex, size_t end, const char *runes, bool micro)
 {
     while (end < lex->text.len) {
@@ -411,7 +462,8 @@ static int lex_number(struct cw_lex *lex, struct cw_token *token, struct cw_err 
 /* ---- [5m] ---- */
 
 /* Why Prometheus' parser refuses a duration. */
-static int range_error(struct cw_lex *lex, const struct cw_token *token, struct cw_str text, struct cw_err *err)
+static int range_error(struct cw_lex *lex, const struct cw_token *token, struct cw_str text,
+                       struct cw_err *err)
 {
     static const char *const units[] = {"y", "w", "d", "h", "m", "s", "ms"};
     if (text.len == 0)
@@ -440,7 +492,8 @@ static int range_error(struct cw_lex *lex, const struct cw_token *token, struct 
             struct cw_buf unit_quoted;
             cw_buf_init(&unit_quoted, CW_ERR_TEXT_BYTES);
             cw_quote_go(unit, &unit_quoted);
-            cw_lex_error(err, 0, token->column, "unknown unit %s in duration %s", cw_buf_z(&unit_quoted), cw_buf_z(&quoted));
+            cw_lex_error(err, 0, token->column, "unknown unit %s in duration %s",
+                         cw_buf_z(&unit_quoted), cw_buf_z(&quoted));
             cw_buf_fini(&unit_quoted);
             cw_buf_fini(&quoted);
             return CW_E_INVALID;
@@ -544,7 +597,9 @@ static void lex_dash(struct cw_lex *lex, struct cw_token *token)
     static const char *const flags[] = {"--strict", "--keep-empty"};
     size_t from = lex->at, end = from + 1;
     if (peek_at(lex, 1) == '-') {
-        while (end < lex->text.len && (lex->text.ptr[end] == '-' || (is_word_byte((unsigned char)lex->text.ptr[end]) && lex->text.ptr[end] != '_')))
+        while (end < lex->text.len &&
+               (lex->text.ptr[end] == '-' ||
+                (is_word_byte((unsigned char)lex->text.ptr[end]) && lex->text.ptr[end] != '_')))
             end++;
         for (size_t i = 0; i < CW_COUNT(flags); i++) {
             if (cw_str_eqz(cw_str_sub(lex->text, from, end), flags[i])) {

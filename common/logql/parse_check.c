@@ -14,7 +14,8 @@ static size_t capture_end(struct cw_str pattern, size_t at)
     if (close < 2)
         return 0;
     struct cw_str name = cw_str_sub(pattern, at + 1, at + (size_t)close);
-    return cw_label_name_valid(name) && cw_str_find_byte(name, ':') < 0 ? at + (size_t)close + 1 : 0;
+    return cw_label_name_valid(name) && cw_str_find_byte(name, ':') < 0 ? at + (size_t)close + 1
+                                                                        : 0;
 }
 
 bool cw_parse_pattern_fault(struct cw_str pattern, struct cw_arena *arena, struct cw_str *fault_out)
@@ -22,7 +23,8 @@ bool cw_parse_pattern_fault(struct cw_str pattern, struct cw_arena *arena, struc
     struct cw_str *names = NULL;
     size_t n = 0, cap = 0, last_from = 0, last_end = SIZE_MAX, nnamed = 0;
     if (pattern.len == 0) {
-        *fault_out = CW_STR("parse error at line 1, col 1: syntax error: unexpected $end, expecting IDENTIFIER or LITERAL");
+        *fault_out = CW_STR("parse error at line 1, col 1: syntax error: unexpected $end, "
+                            "expecting IDENTIFIER or LITERAL");
         return true;
     }
     for (size_t at = 0; at < pattern.len; at++) {
@@ -30,8 +32,9 @@ bool cw_parse_pattern_fault(struct cw_str pattern, struct cw_arena *arena, struc
         if (end == 0)
             continue;
         if (at == last_end) {
-            *fault_out = cw_arena_printf(arena, "found consecutive capture '%.*s': invalid expression",
-                                         CW_STR_ARG(cw_str_sub(pattern, last_from, end)));
+            *fault_out =
+                cw_arena_printf(arena, "found consecutive capture '%.*s': invalid expression",
+                                CW_STR_ARG(cw_str_sub(pattern, last_from, end)));
             return true;
         }
         names = cw_arena_grow(arena, names, n, &cap, n + 1, sizeof(*names));
@@ -46,7 +49,9 @@ bool cw_parse_pattern_fault(struct cw_str pattern, struct cw_arena *arena, struc
         nnamed++;
         for (size_t j = 0; j < i; j++) {
             if (cw_str_eq(names[i], names[j])) {
-                *fault_out = cw_arena_printf(arena, "duplicate capture name (%.*s): invalid expression", CW_STR_ARG(names[i]));
+                *fault_out =
+                    cw_arena_printf(arena, "duplicate capture name (%.*s): invalid expression",
+                                    CW_STR_ARG(names[i]));
                 return true;
             }
         }
@@ -67,7 +72,8 @@ static int stage_fault(struct cw_parser *parser, struct cw_str stage)
 
 static bool ends_group(const struct cw_stage *stage)
 {
-    return stage->kind == CW_STAGE_LABEL_FILTER || stage->kind == CW_STAGE_LINE_FORMAT || stage->kind == CW_STAGE_UNPACK;
+    return stage->kind == CW_STAGE_LABEL_FILTER || stage->kind == CW_STAGE_LINE_FORMAT ||
+           stage->kind == CW_STAGE_UNPACK;
 }
 
 /* Loki moves line filters of a group to its front and names all of them when one is wrong. */
@@ -94,7 +100,8 @@ static int build_line_filter(struct cw_parser *parser, struct cw_stage *stage)
     struct cw_owned *owned = cw_parse_own(parser);
     int rc = cw_line_filter_new(stage->filter_op, &owned->filter, parser->err);
     for (size_t i = 0; rc == 0 && i < stage->noperands; i++)
-        rc = cw_line_filter_add(owned->filter, stage->operands[i].text, stage->operands[i].is_ip, parser->err);
+        rc = cw_line_filter_add(owned->filter, stage->operands[i].text, stage->operands[i].is_ip,
+                                parser->err);
     stage->filter = owned->filter;
     return rc;
 }
@@ -120,7 +127,8 @@ static int check_label_format(struct cw_parser *parser, const struct cw_stage *s
         for (size_t j = 0; j < i; j++) {
             if (!cw_str_eq(stage->formats[j].dst, dst))
                 continue;
-            cw_err_set(parser->err, CW_E_INVALID, "multiple label name '%.*s' not allowed in a single format operation",
+            cw_err_set(parser->err, CW_E_INVALID,
+                       "multiple label name '%.*s' not allowed in a single format operation",
                        CW_STR_ARG(dst));
             return one_stage_fault(parser, stage);
         }
@@ -128,7 +136,8 @@ static int check_label_format(struct cw_parser *parser, const struct cw_stage *s
     return 0;
 }
 
-/* A wrong address is refused here only where it is the whole filter; inside and/or it fails entry by entry. */
+/* A wrong address is refused here only where it is the whole filter; inside and/or it fails entry
+ * by entry. */
 static int check_ip_filter(struct cw_parser *parser, const struct cw_stage *stage)
 {
     struct cw_line_filter *probe = NULL;
@@ -167,9 +176,11 @@ static int check_selector(struct cw_parser *parser, const struct cw_selector *se
     for (size_t i = 0; i < selector->n; i++)
         if (!cw_matcher_matches_empty(&selector->items[i]))
             return 0;
-    return cw_parse_fault(parser, "queries require at least one regexp or equality matcher that does not have an "
-                                  "empty-compatible value. For instance, app=~\".*\" does not meet this requirement, but "
-                                  "app=~\".+\" will");
+    return cw_parse_fault(
+        parser,
+        "queries require at least one regexp or equality matcher that does not have an "
+        "empty-compatible value. For instance, app=~\".*\" does not meet this requirement, but "
+        "app=~\".+\" will");
 }
 
 static int check_log(struct cw_parser *parser, struct cw_expr *expr)

@@ -34,7 +34,8 @@ int cw_parse_braces(struct cw_parser *parser, struct cw_selector *out)
     for (bool first = true;; first = false) {
         struct cw_str name, value;
         enum cw_match_op op;
-        rc = cw_parse_expect(parser, CW_TOK_IDENTIFIER, first ? "IDENTIFIER or }" : "IDENTIFIER", &name);
+        rc = cw_parse_expect(parser, CW_TOK_IDENTIFIER, first ? "IDENTIFIER or }" : "IDENTIFIER",
+                             &name);
         if (rc < 0)
             return rc;
         if (!match_op(parser->token.kind, &op))
@@ -57,8 +58,10 @@ int cw_parse_braces(struct cw_parser *parser, struct cw_selector *out)
     }
 }
 
-/* A matcher of a label filter, drop or keep, behind name and operator; the token at hand is its text. */
-static int parse_matcher(struct cw_parser *parser, struct cw_str name, enum cw_match_op op, struct cw_matcher *out)
+/* A matcher of a label filter, drop or keep, behind name and operator; the token at hand is its
+ * text. */
+static int parse_matcher(struct cw_parser *parser, struct cw_str name, enum cw_match_op op,
+                         struct cw_matcher *out)
 {
     *out = (struct cw_matcher){.op = op, .name = name, .value = parser->token.text};
     if (op == CW_MATCH_RE || op == CW_MATCH_NRE) {
@@ -79,7 +82,8 @@ int cw_parse_names(struct cw_parser *parser, struct cw_str **names_out, size_t *
         return rc;
     while (n > 0 || parser->token.kind != CW_TOK_CLOSE_PAREN) {
         struct cw_str name;
-        rc = cw_parse_expect(parser, CW_TOK_IDENTIFIER, n > 0 ? "IDENTIFIER" : "IDENTIFIER or )", &name);
+        rc = cw_parse_expect(parser, CW_TOK_IDENTIFIER, n > 0 ? "IDENTIFIER" : "IDENTIFIER or )",
+                             &name);
         if (rc < 0)
             return rc;
         names = cw_arena_grow(parser->arena, names, n, &cap, n + 1, sizeof(*names));
@@ -132,8 +136,8 @@ static int parse_line_filter(struct cw_parser *parser, struct cw_stage *stage)
     do {
         if ((rc = cw_parse_advance(parser)) < 0)
             return rc;
-        stage->operands = cw_arena_grow(parser->arena, stage->operands, stage->noperands, &cap, stage->noperands + 1,
-                                        sizeof(*stage->operands));
+        stage->operands = cw_arena_grow(parser->arena, stage->operands, stage->noperands, &cap,
+                                        stage->noperands + 1, sizeof(*stage->operands));
         if ((rc = parse_operand(parser, &stage->operands[stage->noperands])) < 0)
             return rc;
         stage->noperands++;
@@ -171,7 +175,9 @@ static int parse_filter_number(struct cw_parser *parser, struct cw_label_filter 
     filter->kind = CW_LF_NUMBER;
     filter->text = parser->token.text;
     if (!cw_str_to_f64(filter->text, &filter->number))
-        cw_parse_late_fault(parser, "unable to parse literal as a float: strconv.ParseFloat: parsing \"%.*s\": invalid syntax",
+        cw_parse_late_fault(parser,
+                            "unable to parse literal as a float: strconv.ParseFloat: parsing "
+                            "\"%.*s\": invalid syntax",
                             CW_STR_ARG(filter->text));
     if (minus)
         filter->number = -filter->number;
@@ -235,10 +241,12 @@ static int parse_comparison(struct cw_parser *parser, struct cw_label_filter *fi
     }
 }
 
-/* What stands before the filter that is parsed: it decides whether a following and/or belongs to that filter. */
+/* What stands before the filter that is parsed: it decides whether a following and/or belongs to
+ * that filter. */
 enum filter_context { FILTER_START, FILTER_OR, FILTER_AND, FILTER_COMMA };
 
-static int parse_filters(struct cw_parser *parser, enum filter_context context, struct cw_label_filter **out);
+static int parse_filters(struct cw_parser *parser, enum filter_context context,
+                         struct cw_label_filter **out);
 
 static int parse_filter(struct cw_parser *parser, struct cw_label_filter **out)
 {
@@ -258,10 +266,12 @@ static int parse_filter(struct cw_parser *parser, struct cw_label_filter **out)
 }
 
 /*
- * In Loki's grammar `or` and `and` have their usual precedence and bind to the left, but a comma, and two filters side by side,
- * have none: they take everything on their right (`a, b or c` is `a, (b or c)`).
+ * In Loki's grammar `or` and `and` have their usual precedence and bind to the left, but a comma,
+ * and two filters side by side, have none: they take everything on their right (`a, b or c` is `a,
+ * (b or c)`).
  */
-static int parse_filters(struct cw_parser *parser, enum filter_context context, struct cw_label_filter **out)
+static int parse_filters(struct cw_parser *parser, enum filter_context context,
+                         struct cw_label_filter **out)
 {
     struct cw_label_filter *left;
     int rc = cw_parse_enter(parser);
@@ -277,7 +287,8 @@ static int parse_filters(struct cw_parser *parser, enum filter_context context, 
         case CW_TOK_OPEN_PAREN: joined = FILTER_COMMA; break;
         default: goto done;
         }
-        bool binds_left = (context == FILTER_AND && joined != FILTER_COMMA) || (context == FILTER_OR && joined == FILTER_OR);
+        bool binds_left = (context == FILTER_AND && joined != FILTER_COMMA) ||
+                          (context == FILTER_OR && joined == FILTER_OR);
         if (binds_left)
             break;
         if (parser->token.kind != CW_TOK_IDENTIFIER && parser->token.kind != CW_TOK_OPEN_PAREN &&
@@ -321,8 +332,8 @@ static int parse_extractions(struct cw_parser *parser, struct cw_stage *stage)
                 (rc = cw_parse_expect(parser, CW_TOK_STRING, "STRING", &extraction.expression)) < 0)
                 return rc;
         }
-        stage->extractions = cw_arena_grow(parser->arena, stage->extractions, stage->nextractions, &cap,
-                                           stage->nextractions + 1, sizeof(extraction));
+        stage->extractions = cw_arena_grow(parser->arena, stage->extractions, stage->nextractions,
+                                           &cap, stage->nextractions + 1, sizeof(extraction));
         stage->extractions[stage->nextractions++] = extraction;
         if (parser->token.kind != CW_TOK_COMMA)
             return 0;
@@ -356,7 +367,8 @@ static int parse_logfmt(struct cw_parser *parser, struct cw_stage *stage)
     return rc;
 }
 
-static int parse_text_stage(struct cw_parser *parser, struct cw_stage *stage, enum cw_stage_kind kind)
+static int parse_text_stage(struct cw_parser *parser, struct cw_stage *stage,
+                            enum cw_stage_kind kind)
 {
     stage->kind = kind;
     int rc = cw_parse_advance(parser);
@@ -381,13 +393,18 @@ static int check_regexp(struct cw_parser *parser, struct cw_stage *stage)
             continue;
         nnamed++;
         if (!cw_label_name_valid(name))
-            return cw_parse_fault(parser, "invalid regexp parser: invalid extracted label name '%.*s'", CW_STR_ARG(name));
+            return cw_parse_fault(parser,
+                                  "invalid regexp parser: invalid extracted label name '%.*s'",
+                                  CW_STR_ARG(name));
         for (unsigned j = 1; j < i; j++)
             if (cw_str_eq(cw_regex_group_name(stage->regex, j), name))
-                return cw_parse_fault(parser, "invalid regexp parser: duplicate extracted label name '%.*s'", CW_STR_ARG(name));
+                return cw_parse_fault(
+                    parser, "invalid regexp parser: duplicate extracted label name '%.*s'",
+                    CW_STR_ARG(name));
     }
     if (nnamed == 0)
-        return cw_parse_fault(parser, "invalid regexp parser: at least one named capture must be supplied");
+        return cw_parse_fault(parser,
+                              "invalid regexp parser: at least one named capture must be supplied");
     return 0;
 }
 
@@ -413,7 +430,8 @@ static int parse_label_format(struct cw_parser *parser, struct cw_stage *stage)
     do {
         struct cw_label_format format;
         int rc = cw_parse_advance(parser);
-        if (rc < 0 || (rc = cw_parse_expect(parser, CW_TOK_IDENTIFIER, "IDENTIFIER", &format.dst)) < 0 ||
+        if (rc < 0 ||
+            (rc = cw_parse_expect(parser, CW_TOK_IDENTIFIER, "IDENTIFIER", &format.dst)) < 0 ||
             (rc = cw_parse_expect(parser, CW_TOK_EQ, "=", NULL)) < 0)
             return rc;
         format.is_template = parser->token.kind == CW_TOK_STRING;
@@ -422,13 +440,15 @@ static int parse_label_format(struct cw_parser *parser, struct cw_stage *stage)
         format.value = parser->token.text;
         if ((rc = cw_parse_advance(parser)) < 0)
             return rc;
-        stage->formats = cw_arena_grow(parser->arena, stage->formats, stage->nformats, &cap, stage->nformats + 1, sizeof(format));
+        stage->formats = cw_arena_grow(parser->arena, stage->formats, stage->nformats, &cap,
+                                       stage->nformats + 1, sizeof(format));
         stage->formats[stage->nformats++] = format;
     } while (parser->token.kind == CW_TOK_COMMA);
     return 0;
 }
 
-static int parse_drop_keep(struct cw_parser *parser, struct cw_stage *stage, enum cw_stage_kind kind)
+static int parse_drop_keep(struct cw_parser *parser, struct cw_stage *stage,
+                           enum cw_stage_kind kind)
 {
     size_t cap = 0;
     stage->kind = kind;
@@ -436,7 +456,8 @@ static int parse_drop_keep(struct cw_parser *parser, struct cw_stage *stage, enu
         struct cw_drop_keep item = {.has_matcher = false};
         enum cw_match_op op;
         int rc = cw_parse_advance(parser);
-        if (rc < 0 || (rc = cw_parse_expect(parser, CW_TOK_IDENTIFIER, "IDENTIFIER", &item.name)) < 0)
+        if (rc < 0 ||
+            (rc = cw_parse_expect(parser, CW_TOK_IDENTIFIER, "IDENTIFIER", &item.name)) < 0)
             return rc;
         if (match_op(parser->token.kind, &op)) {
             item.has_matcher = true;
@@ -447,7 +468,8 @@ static int parse_drop_keep(struct cw_parser *parser, struct cw_stage *stage, enu
             if ((rc = parse_matcher(parser, item.name, op, &item.matcher)) < 0)
                 return rc;
         }
-        stage->names = cw_arena_grow(parser->arena, stage->names, stage->nnames, &cap, stage->nnames + 1, sizeof(item));
+        stage->names = cw_arena_grow(parser->arena, stage->names, stage->nnames, &cap,
+                                     stage->nnames + 1, sizeof(item));
         stage->names[stage->nnames++] = item;
     } while (parser->token.kind == CW_TOK_COMMA);
     return 0;
@@ -482,12 +504,14 @@ static int parse_unwrap(struct cw_parser *parser, struct cw_unwrap *unwrap)
     int rc = 0;
     if (parser->token.kind == CW_TOK_UNWRAP_CONV) {
         unwrap->conversion = parser->token.fn;
-        if ((rc = cw_parse_advance(parser)) < 0 || (rc = cw_parse_expect(parser, CW_TOK_OPEN_PAREN, "(", NULL)) < 0 ||
+        if ((rc = cw_parse_advance(parser)) < 0 ||
+            (rc = cw_parse_expect(parser, CW_TOK_OPEN_PAREN, "(", NULL)) < 0 ||
             (rc = cw_parse_expect(parser, CW_TOK_IDENTIFIER, "IDENTIFIER", &unwrap->label)) < 0 ||
             (rc = cw_parse_expect(parser, CW_TOK_CLOSE_PAREN, ")", NULL)) < 0)
             return rc;
     } else {
-        rc = cw_parse_expect(parser, CW_TOK_IDENTIFIER, "IDENTIFIER or BYTES_CONV or DURATION_CONV or DURATION_SECONDS_CONV",
+        rc = cw_parse_expect(parser, CW_TOK_IDENTIFIER,
+                             "IDENTIFIER or BYTES_CONV or DURATION_CONV or DURATION_SECONDS_CONV",
                              &unwrap->label);
         if (rc < 0)
             return rc;
@@ -495,7 +519,8 @@ static int parse_unwrap(struct cw_parser *parser, struct cw_unwrap *unwrap)
     struct cw_stage **tail = &unwrap->post_filters;
     while (parser->token.kind == CW_TOK_PIPE) {
         struct cw_stage *stage = CW_ARENA_NEW(parser->arena, struct cw_stage);
-        if ((rc = cw_parse_advance(parser)) < 0 || (rc = parse_label_filter_stage(parser, stage)) < 0)
+        if ((rc = cw_parse_advance(parser)) < 0 ||
+            (rc = parse_label_filter_stage(parser, stage)) < 0)
             return rc;
         *tail = stage;
         tail = &stage->next;

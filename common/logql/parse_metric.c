@@ -19,11 +19,13 @@ int cw_parse_unexpected(struct cw_parser *parser, const char *expected)
 {
     char name[32];
     cw_token_name(&parser->token, name);
-    return cw_lex_error(parser->err, parser->token.line, parser->token.column, "syntax error: unexpected %s%s%s", name,
+    return cw_lex_error(parser->err, parser->token.line, parser->token.column,
+                        "syntax error: unexpected %s%s%s", name,
                         expected != NULL ? ", expecting " : "", expected != NULL ? expected : "");
 }
 
-int cw_parse_expect(struct cw_parser *parser, enum cw_token_kind kind, const char *name, struct cw_str *text_out)
+int cw_parse_expect(struct cw_parser *parser, enum cw_token_kind kind, const char *name,
+                    struct cw_str *text_out)
 {
     if (parser->token.kind != kind)
         return cw_parse_unexpected(parser, name);
@@ -54,7 +56,8 @@ void cw_parse_late_fault(struct cw_parser *parser, const char *fmt, ...)
 
 static int too_deep(struct cw_parser *parser)
 {
-    return cw_parse_fault(parser, "the query is nested too deeply (more than %d levels)", CW_LIMIT_QUERY_DEPTH);
+    return cw_parse_fault(parser, "the query is nested too deeply (more than %d levels)",
+                          CW_LIMIT_QUERY_DEPTH);
 }
 
 int cw_parse_enter(struct cw_parser *parser)
@@ -90,7 +93,8 @@ static int parse_offset(struct cw_parser *parser, struct cw_expr *expr)
 }
 
 /* `[5m] [offset 1h]` and, where nothing stood before the range, what may stand behind it. */
-static int parse_range_tail(struct cw_parser *parser, struct cw_expr *expr, bool pipeline_follows, bool unwrap_follows)
+static int parse_range_tail(struct cw_parser *parser, struct cw_expr *expr, bool pipeline_follows,
+                            bool unwrap_follows)
 {
     expr->range_ns = parser->token.duration_ns;
     int rc = cw_parse_expect(parser, CW_TOK_RANGE, "RANGE", NULL);
@@ -116,7 +120,8 @@ static const char *range_expected(const struct cw_expr *expr, bool in_parens)
     return in_parens ? "RANGE or ) or |" : "RANGE or |";
 }
 
-/* A selector with pipeline, unwrap and range in any of the orders that Loki allows, in parentheses or not. */
+/* A selector with pipeline, unwrap and range in any of the orders that Loki allows, in parentheses
+ * or not. */
 static int parse_log_range(struct cw_parser *parser, struct cw_expr *expr)
 {
     int rc;
@@ -163,9 +168,12 @@ static void check_range_agg(struct cw_parser *parser, struct cw_expr *expr, stru
 {
     const struct cw_range_def *def = cw_range_def(expr->range_fn);
     if (expr->has_param && !def->takes_param)
-        cw_parse_late_fault(parser, "parameter %.*s not supported for operation %s", CW_STR_ARG(param), def->name);
+        cw_parse_late_fault(parser, "parameter %.*s not supported for operation %s",
+                            CW_STR_ARG(param), def->name);
     else if (expr->has_param && !cw_str_to_f64(param, &expr->param))
-        cw_parse_late_fault(parser, "invalid parameter for operation %s: strconv.ParseFloat: parsing \"%.*s\": invalid syntax",
+        cw_parse_late_fault(parser,
+                            "invalid parameter for operation %s: strconv.ParseFloat: parsing "
+                            "\"%.*s\": invalid syntax",
                             def->name, CW_STR_ARG(param));
     else if (!expr->has_param && def->takes_param)
         cw_parse_late_fault(parser, "parameter required for operation %s", def->name);
@@ -188,12 +196,14 @@ static int parse_range_agg(struct cw_parser *parser, struct cw_expr *expr)
     if (parser->token.kind == CW_TOK_NUMBER) {
         expr->has_param = true;
         param = parser->token.text;
-        if ((rc = cw_parse_advance(parser)) < 0 || (rc = cw_parse_expect(parser, CW_TOK_COMMA, ",", NULL)) < 0)
+        if ((rc = cw_parse_advance(parser)) < 0 ||
+            (rc = cw_parse_expect(parser, CW_TOK_COMMA, ",", NULL)) < 0)
             return rc;
     } else if (parser->token.kind != CW_TOK_OPEN_BRACE && parser->token.kind != CW_TOK_OPEN_PAREN) {
         return cw_parse_unexpected(parser, "NUMBER or { or (");
     }
-    if ((rc = parse_log_range(parser, expr)) < 0 || (rc = cw_parse_expect(parser, CW_TOK_CLOSE_PAREN, ")", NULL)) < 0 ||
+    if ((rc = parse_log_range(parser, expr)) < 0 ||
+        (rc = cw_parse_expect(parser, CW_TOK_CLOSE_PAREN, ")", NULL)) < 0 ||
         (rc = parse_grouping(parser, &expr->grouping)) < 0)
         return rc;
     check_range_agg(parser, expr, param);
@@ -205,13 +215,15 @@ static void check_vector_agg(struct cw_parser *parser, struct cw_expr *expr, str
     const struct cw_vector_def *def = cw_vector_def(expr->vector_fn);
     int64_t k = 0;
     if (expr->has_param && !def->takes_param)
-        cw_parse_late_fault(parser, "unsupported parameter for operation %s(%.*s,", def->name, CW_STR_ARG(param));
+        cw_parse_late_fault(parser, "unsupported parameter for operation %s(%.*s,", def->name,
+                            CW_STR_ARG(param));
     else if (!expr->has_param && def->takes_param)
         cw_parse_late_fault(parser, "parameter required for operation %s", def->name);
     else if (expr->has_param && !cw_str_to_i64(param, &k))
         cw_parse_late_fault(parser, "invalid parameter %s(%.*s,", def->name, CW_STR_ARG(param));
     else if (expr->has_param && k <= 0)
-        cw_parse_late_fault(parser, "invalid parameter (must be greater than 0) %s(%.*s", def->name, CW_STR_ARG(param));
+        cw_parse_late_fault(parser, "invalid parameter (must be greater than 0) %s(%.*s", def->name,
+                            CW_STR_ARG(param));
     else if (expr->vector_fn == CW_VECTOR_APPROX_TOPK && expr->grouping.kind != CW_GROUP_NONE)
         cw_parse_late_fault(parser, "grouping not allowed for %s aggregation", def->name);
     else if (!def->takes_grouping && expr->grouping.n > 0)
@@ -231,14 +243,17 @@ static struct cw_expr *new_number(struct cw_parser *parser, struct cw_str text, 
 {
     struct cw_expr *expr = new_expr(parser, CW_EXPR_NUMBER);
     if (!cw_str_to_f64(text, &expr->param))
-        cw_parse_late_fault(parser, "unable to parse literal as a float: strconv.ParseFloat: parsing \"%.*s\": invalid syntax",
+        cw_parse_late_fault(parser,
+                            "unable to parse literal as a float: strconv.ParseFloat: parsing "
+                            "\"%.*s\": invalid syntax",
                             CW_STR_ARG(text));
     if (minus)
         expr->param = -expr->param;
     return expr;
 }
 
-static int parse_operators(struct cw_parser *parser, struct cw_expr *left, int min_level, struct cw_expr **out);
+static int parse_operators(struct cw_parser *parser, struct cw_expr *left, int min_level,
+                           struct cw_expr **out);
 static int parse_primary(struct cw_parser *parser, struct cw_expr **out);
 
 /* An argument that must be a metric: a log query there fails at the token behind it. */
@@ -282,7 +297,8 @@ static int parse_vector_agg(struct cw_parser *parser, struct cw_expr *expr)
     if (rc < 0 || (rc = parse_grouping(parser, &expr->grouping)) < 0)
         return rc;
     bool grouped = expr->grouping.kind != CW_GROUP_NONE;
-    if ((rc = cw_parse_expect(parser, CW_TOK_OPEN_PAREN, grouped ? "(" : "( or by or without", NULL)) < 0 ||
+    if ((rc = cw_parse_expect(parser, CW_TOK_OPEN_PAREN, grouped ? "(" : "( or by or without",
+                              NULL)) < 0 ||
         (rc = parse_vector_args(parser, expr, &param)) < 0 ||
         (rc = cw_parse_expect(parser, CW_TOK_CLOSE_PAREN, NULL, NULL)) < 0)
         return rc;
@@ -310,7 +326,8 @@ static int parse_label_replace(struct cw_parser *parser, struct cw_expr *expr)
     if ((rc = cw_parse_expect(parser, CW_TOK_CLOSE_PAREN, ")", NULL)) < 0)
         return rc;
     struct cw_owned *owned = cw_parse_own(parser);
-    struct cw_str anchored = cw_arena_printf(parser->arena, "^(?:%.*s)$", CW_STR_ARG(expr->regex_text));
+    struct cw_str anchored =
+        cw_arena_printf(parser->arena, "^(?:%.*s)$", CW_STR_ARG(expr->regex_text));
     if (cw_regex_compile(anchored, CW_REGEX_SEARCH, &owned->regex, parser->err) < 0)
         cw_parse_late_fault(parser, "invalid regex in label_replace: %s", parser->err->text);
     expr->regex = owned->regex;
@@ -326,7 +343,9 @@ static int parse_vector(struct cw_parser *parser, struct cw_expr *expr)
         (rc = cw_parse_expect(parser, CW_TOK_NUMBER, "NUMBER", &text)) < 0)
         return rc;
     if (!cw_str_to_f64(text, &expr->param))
-        cw_parse_late_fault(parser, "unable to parse vectorExpr as a float: strconv.ParseFloat: parsing \"%.*s\": invalid syntax",
+        cw_parse_late_fault(parser,
+                            "unable to parse vectorExpr as a float: strconv.ParseFloat: parsing "
+                            "\"%.*s\": invalid syntax",
                             CW_STR_ARG(text));
     return cw_parse_expect(parser, CW_TOK_CLOSE_PAREN, ")", NULL);
 }
@@ -346,14 +365,16 @@ static int parse_variants(struct cw_parser *parser, struct cw_expr *expr)
         struct cw_expr *variant;
         if ((rc = cw_parse_advance(parser)) < 0 || (rc = parse_metric(parser, &variant)) < 0)
             return rc;
-        expr->variants = cw_arena_grow(parser->arena, expr->variants, expr->nvariants, &cap, expr->nvariants + 1, sizeof(variant));
+        expr->variants = cw_arena_grow(parser->arena, expr->variants, expr->nvariants, &cap,
+                                       expr->nvariants + 1, sizeof(variant));
         expr->variants[expr->nvariants++] = variant;
         height = CW_MAX(height, variant->height);
     } while (parser->token.kind == CW_TOK_COMMA);
     expr->left = new_expr(parser, CW_EXPR_LOG);
     if ((rc = cw_parse_expect(parser, CW_TOK_CLOSE_PAREN, NULL, NULL)) < 0 ||
         (rc = cw_parse_expect(parser, CW_TOK_OF, "of", NULL)) < 0 ||
-        (rc = cw_parse_expect(parser, CW_TOK_OPEN_PAREN, "(", NULL)) < 0 || (rc = parse_log_range(parser, expr->left)) < 0 ||
+        (rc = cw_parse_expect(parser, CW_TOK_OPEN_PAREN, "(", NULL)) < 0 ||
+        (rc = parse_log_range(parser, expr->left)) < 0 ||
         (rc = cw_parse_expect(parser, CW_TOK_CLOSE_PAREN, ")", NULL)) < 0)
         return rc;
     return cw_parse_height(parser, height, 1, &expr->height);
@@ -384,7 +405,8 @@ static int parse_parens(struct cw_parser *parser, struct cw_expr **out)
 {
     struct cw_expr *first;
     int rc = cw_parse_advance(parser);
-    if (rc < 0 || (rc = parse_primary(parser, &first)) < 0 || (rc = parse_operators(parser, first, 0, out)) < 0)
+    if (rc < 0 || (rc = parse_primary(parser, &first)) < 0 ||
+        (rc = parse_operators(parser, first, 0, out)) < 0)
         return rc;
     if ((*out)->kind == CW_EXPR_VARIANTS)
         return cw_parse_unexpected(parser, NULL);
@@ -405,12 +427,24 @@ static int parse_primary(struct cw_parser *parser, struct cw_expr **out)
         *out = new_number(parser, parser->token.text, false);
         rc = cw_parse_advance(parser);
         break;
-    case CW_TOK_OPEN_BRACE: rc = parse_log(parser, *out = expr = new_expr(parser, CW_EXPR_LOG)); break;
-    case CW_TOK_RANGE_FN: rc = parse_range_agg(parser, *out = expr = new_expr(parser, CW_EXPR_RANGE_AGG)); break;
-    case CW_TOK_VECTOR_FN: rc = parse_vector_agg(parser, *out = expr = new_expr(parser, CW_EXPR_VECTOR_AGG)); break;
-    case CW_TOK_VECTOR: rc = parse_vector(parser, *out = expr = new_expr(parser, CW_EXPR_VECTOR)); break;
-    case CW_TOK_LABEL_REPLACE: rc = parse_label_replace(parser, *out = expr = new_expr(parser, CW_EXPR_LABEL_REPLACE)); break;
-    case CW_TOK_VARIANTS: rc = parse_variants(parser, *out = expr = new_expr(parser, CW_EXPR_VARIANTS)); break;
+    case CW_TOK_OPEN_BRACE:
+        rc = parse_log(parser, *out = expr = new_expr(parser, CW_EXPR_LOG));
+        break;
+    case CW_TOK_RANGE_FN:
+        rc = parse_range_agg(parser, *out = expr = new_expr(parser, CW_EXPR_RANGE_AGG));
+        break;
+    case CW_TOK_VECTOR_FN:
+        rc = parse_vector_agg(parser, *out = expr = new_expr(parser, CW_EXPR_VECTOR_AGG));
+        break;
+    case CW_TOK_VECTOR:
+        rc = parse_vector(parser, *out = expr = new_expr(parser, CW_EXPR_VECTOR));
+        break;
+    case CW_TOK_LABEL_REPLACE:
+        rc = parse_label_replace(parser, *out = expr = new_expr(parser, CW_EXPR_LABEL_REPLACE));
+        break;
+    case CW_TOK_VARIANTS:
+        rc = parse_variants(parser, *out = expr = new_expr(parser, CW_EXPR_VARIANTS));
+        break;
     default: rc = cw_parse_unexpected(parser, NULL); break;
     }
     cw_parse_leave(parser);
@@ -452,11 +486,13 @@ static int parse_modifier(struct cw_parser *parser, struct cw_binary_modifier *m
         return rc;
     modifier->has_matching = true;
     modifier->on = parser->token.kind == CW_TOK_ON;
-    if ((rc = cw_parse_advance(parser)) < 0 || (rc = cw_parse_names(parser, &modifier->labels, &modifier->nlabels)) < 0)
+    if ((rc = cw_parse_advance(parser)) < 0 ||
+        (rc = cw_parse_names(parser, &modifier->labels, &modifier->nlabels)) < 0)
         return rc;
     if (parser->token.kind != CW_TOK_GROUP_LEFT && parser->token.kind != CW_TOK_GROUP_RIGHT)
         return 0;
-    modifier->cardinality = parser->token.kind == CW_TOK_GROUP_LEFT ? CW_CARD_MANY_TO_ONE : CW_CARD_ONE_TO_MANY;
+    modifier->cardinality =
+        parser->token.kind == CW_TOK_GROUP_LEFT ? CW_CARD_MANY_TO_ONE : CW_CARD_ONE_TO_MANY;
     if ((rc = cw_parse_advance(parser)) < 0 || parser->token.kind != CW_TOK_OPEN_PAREN)
         return rc;
     return cw_parse_names(parser, &modifier->include, &modifier->ninclude);
@@ -470,23 +506,26 @@ static const char *log_type(const struct cw_expr *expr)
     return expr->kind == CW_EXPR_VARIANTS ? "*syntax.MultiVariantExpr" : NULL;
 }
 
-static void check_legs(struct cw_parser *parser, enum cw_binop op, const struct cw_expr *left, const struct cw_expr *right)
+static void check_legs(struct cw_parser *parser, enum cw_binop op, const struct cw_expr *left,
+                       const struct cw_expr *right)
 {
     const struct cw_expr *const legs[] = {left, right};
     static const char *const names[] = {"left", "right"};
     for (int i = 0; i < 2; i++)
         if (log_type(legs[i]) != NULL)
-            cw_parse_late_fault(parser, "unexpected type for %s leg of binary operation (%s): %s", names[i], cw_binop_name(op),
-                                log_type(legs[i]));
+            cw_parse_late_fault(parser, "unexpected type for %s leg of binary operation (%s): %s",
+                                names[i], cw_binop_name(op), log_type(legs[i]));
     for (int i = 0; i < 2; i++)
         if (cw_binop_is_set(op) && legs[i]->kind == CW_EXPR_NUMBER)
-            cw_parse_late_fault(parser, "unexpected literal for %s leg of logical/set binary operation (%s): %f", names[i],
-                                cw_binop_name(op), legs[i]->param);
+            cw_parse_late_fault(
+                parser, "unexpected literal for %s leg of logical/set binary operation (%s): %f",
+                names[i], cw_binop_name(op), legs[i]->param);
 }
 
 /* Two literals are computed at once: a binary node has at most one literal leg. */
-static int new_binary(struct cw_parser *parser, enum cw_binop op, const struct cw_binary_modifier *modifier,
-                      struct cw_expr *left, struct cw_expr *right, struct cw_expr **out)
+static int new_binary(struct cw_parser *parser, enum cw_binop op,
+                      const struct cw_binary_modifier *modifier, struct cw_expr *left,
+                      struct cw_expr *right, struct cw_expr **out)
 {
     check_legs(parser, op, left, right);
     if (left->kind == CW_EXPR_NUMBER && right->kind == CW_EXPR_NUMBER && !cw_binop_is_set(op)) {
@@ -503,7 +542,8 @@ static int new_binary(struct cw_parser *parser, enum cw_binop op, const struct c
     return cw_parse_height(parser, left->height, right->height, &expr->height);
 }
 
-static int parse_operators(struct cw_parser *parser, struct cw_expr *left, int min_level, struct cw_expr **out)
+static int parse_operators(struct cw_parser *parser, struct cw_expr *left, int min_level,
+                           struct cw_expr **out)
 {
     enum cw_binop op;
     int rc;
@@ -513,8 +553,10 @@ static int parse_operators(struct cw_parser *parser, struct cw_expr *left, int m
         struct cw_expr *right;
         /* Right operands nest by level, but those of ^ without end. */
         if ((rc = cw_parse_enter(parser)) < 0 || (rc = cw_parse_advance(parser)) < 0 ||
-            (rc = parse_modifier(parser, &modifier)) < 0 || (rc = parse_primary(parser, &right)) < 0 ||
-            (rc = parse_operators(parser, right, op == CW_BIN_POW ? level : level + 1, &right)) < 0 ||
+            (rc = parse_modifier(parser, &modifier)) < 0 ||
+            (rc = parse_primary(parser, &right)) < 0 ||
+            (rc = parse_operators(parser, right, op == CW_BIN_POW ? level : level + 1, &right)) <
+                0 ||
             (rc = new_binary(parser, op, &modifier, left, right, &left)) < 0)
             return rc;
         cw_parse_leave(parser);
@@ -535,7 +577,8 @@ int cw_parse_expr(struct cw_parser *parser, struct cw_expr **out)
 static int parse_all(struct cw_parser *parser, struct cw_str text, struct cw_expr **out)
 {
     if (text.len >= CW_LIMIT_QUERY_BYTES)
-        return cw_parse_fault(parser, "input size too long (%zu > %d)", text.len, CW_LIMIT_QUERY_BYTES);
+        return cw_parse_fault(parser, "input size too long (%zu > %d)", text.len,
+                              CW_LIMIT_QUERY_BYTES);
     cw_lex_init(&parser->lex, cw_arena_dup(parser->arena, text), parser->arena);
     int rc = cw_parse_advance(parser);
     if (rc < 0 || (rc = cw_parse_expr(parser, out)) < 0)
@@ -553,7 +596,8 @@ int cw_logql_parse(struct cw_str text, struct cw_query **out, struct cw_err *err
     struct cw_query_owner *owner = cw_mem_new(sizeof(*owner));
     struct cw_query *query = &owner->query;
     query->arena = cw_arena_new();
-    struct cw_parser parser = {.arena = query->arena, .owner = owner, .err = err != NULL ? err : &local};
+    struct cw_parser parser = {
+        .arena = query->arena, .owner = owner, .err = err != NULL ? err : &local};
     int rc = parse_all(&parser, text, &query->root);
     if (rc < 0)
         cw_query_free(&query);

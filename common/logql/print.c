@@ -1,4 +1,5 @@
-/* Queries back to text: on one line, as error texts quote them, and split over lines, as format_query answers. */
+/* Queries back to text: on one line, as error texts quote them, and split over lines, as
+ * format_query answers. */
 #include <math.h>
 
 #include "common/base/assert.h"
@@ -12,7 +13,8 @@ enum { SPLIT_BYTES = 100 };
 
 /* ---- small pieces ---- */
 
-static void add_names(struct cw_buf *out, const struct cw_str *names, size_t n, const char *separator)
+static void add_names(struct cw_buf *out, const struct cw_str *names, size_t n,
+                      const char *separator)
 {
     for (size_t i = 0; i < n; i++) {
         if (i > 0)
@@ -23,7 +25,8 @@ static void add_names(struct cw_buf *out, const struct cw_str *names, size_t n, 
 
 static void add_matcher(struct cw_buf *out, const struct cw_matcher *matcher)
 {
-    static const char *const ops[] = {[CW_MATCH_EQ] = "=", [CW_MATCH_NE] = "!=", [CW_MATCH_RE] = "=~", [CW_MATCH_NRE] = "!~"};
+    static const char *const ops[] = {
+        [CW_MATCH_EQ] = "=", [CW_MATCH_NE] = "!=", [CW_MATCH_RE] = "=~", [CW_MATCH_NRE] = "!~"};
     cw_buf_adds(out, matcher->name);
     cw_buf_addz(out, ops[matcher->op]);
     cw_quote_go(matcher->value, out);
@@ -80,10 +83,12 @@ static void add_label_filter(struct cw_buf *out, const struct cw_label_filter *f
 static void add_line_filter(struct cw_buf *out, const struct cw_stage *stage)
 {
     static const char *const ops[] = {
-        [CW_FILTER_CONTAINS] = "|= ", [CW_FILTER_NOT_CONTAINS] = "!= ", [CW_FILTER_RE] = "|~ ",
-        [CW_FILTER_NOT_RE] = "!~ ",   [CW_FILTER_PATTERN] = "|> ",      [CW_FILTER_NOT_PATTERN] = "!> ",
+        [CW_FILTER_CONTAINS] = "|= ", [CW_FILTER_NOT_CONTAINS] = "!= ",
+        [CW_FILTER_RE] = "|~ ",       [CW_FILTER_NOT_RE] = "!~ ",
+        [CW_FILTER_PATTERN] = "|> ",  [CW_FILTER_NOT_PATTERN] = "!> ",
     };
-    bool negative = stage->filter_op == CW_FILTER_NOT_CONTAINS || stage->filter_op == CW_FILTER_NOT_RE ||
+    bool negative = stage->filter_op == CW_FILTER_NOT_CONTAINS ||
+                    stage->filter_op == CW_FILTER_NOT_RE ||
                     stage->filter_op == CW_FILTER_NOT_PATTERN;
     for (size_t i = 0; i < stage->noperands; i++) {
         if (i > 0)
@@ -195,7 +200,8 @@ static void add_unwrap_label(struct cw_buf *out, const struct cw_unwrap *unwrap)
     if (unwrap->conversion == CW_UNWRAP_CONV_NONE)
         cw_buf_adds(out, unwrap->label);
     else
-        cw_buf_addf(out, "%s(%.*s)", cw_unwrap_conversion_name(unwrap->conversion), CW_STR_ARG(unwrap->label));
+        cw_buf_addf(out, "%s(%.*s)", cw_unwrap_conversion_name(unwrap->conversion),
+                    CW_STR_ARG(unwrap->label));
 }
 
 static void add_log_range(struct cw_buf *out, const struct cw_expr *expr)
@@ -204,7 +210,8 @@ static void add_log_range(struct cw_buf *out, const struct cw_expr *expr)
     if (expr->unwrap.present) {
         cw_buf_addc(out, ' ');
         add_unwrap_label(out, &expr->unwrap);
-        for (const struct cw_stage *stage = expr->unwrap.post_filters; stage != NULL; stage = stage->next) {
+        for (const struct cw_stage *stage = expr->unwrap.post_filters; stage != NULL;
+             stage = stage->next) {
             cw_buf_addc(out, ' ');
             cw_stage_format(stage, out);
         }
@@ -253,8 +260,9 @@ static void add_vector_agg(struct cw_buf *out, const struct cw_expr *expr)
 /* The operator with its modifiers; the two blanks where no group_left follows are Loki's. */
 static void add_operator(struct cw_buf *out, const struct cw_expr *expr, const char *separator)
 {
-    static const char *const groups[] = {
-        [CW_CARD_ONE_TO_ONE] = "", [CW_CARD_MANY_TO_ONE] = "group_left", [CW_CARD_ONE_TO_MANY] = "group_right"};
+    static const char *const groups[] = {[CW_CARD_ONE_TO_ONE] = "",
+                                         [CW_CARD_MANY_TO_ONE] = "group_left",
+                                         [CW_CARD_ONE_TO_MANY] = "group_right"};
     const struct cw_binary_modifier *modifier = &expr->modifier;
     cw_buf_addz(out, cw_binop_name(expr->binop));
     if (modifier->return_bool)
@@ -364,7 +372,8 @@ static void add_pretty_range(struct cw_buf *out, const struct cw_expr *expr, uns
         cw_buf_addc(out, '\n');
         indent(out, level + 1);
         add_unwrap_label(out, &expr->unwrap);
-        for (const struct cw_stage *stage = expr->unwrap.post_filters; stage != NULL; stage = stage->next) {
+        for (const struct cw_stage *stage = expr->unwrap.post_filters; stage != NULL;
+             stage = stage->next) {
             cw_buf_addc(out, '\n');
             indent(out, level + 1);
             cw_stage_format(stage, out);
@@ -436,7 +445,8 @@ static void add_pretty_label_replace(struct cw_buf *out, const struct cw_expr *e
     cw_buf_addc(out, ')');
 }
 
-/* Must a leg of a split operator stand in parentheses? Loki leaves them out always, which can change what the query says. */
+/* Must a leg of a split operator stand in parentheses? Loki leaves them out always, which can
+ * change what the query says. */
 static bool needs_parens(const struct cw_expr *expr, const struct cw_expr *leg)
 {
     if (leg->kind != CW_EXPR_BINARY)
@@ -447,7 +457,8 @@ static bool needs_parens(const struct cw_expr *expr, const struct cw_expr *leg)
 }
 
 /* One leg of a split operator; on one line it has its parentheses already. */
-static void add_pretty_leg(struct cw_buf *out, const struct cw_expr *expr, const struct cw_expr *leg, unsigned level)
+static void add_pretty_leg(struct cw_buf *out, const struct cw_expr *expr,
+                           const struct cw_expr *leg, unsigned level)
 {
     size_t from = out->len;
     if (needs_parens(expr, leg)) {

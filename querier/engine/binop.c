@@ -7,7 +7,8 @@
 #include "querier/engine/grouping.h"
 #include "querier/engine/id_map.h"
 
-/* One result of an operator; false where a comparison filters it out. `kept` is the value that a filter lets through. */
+/* One result of an operator; false where a comparison filters it out. `kept` is the value that a
+ * filter lets through. */
 static bool apply(const struct cw_expr *expr, double left, double right, double kept, double *out)
 {
     double value = cw_binop_apply(expr->binop, left, right);
@@ -120,8 +121,8 @@ static bool overlap(const struct cw_series *a, const struct cw_series *b, size_t
     return false;
 }
 
-/* `or` may hold one label set on both sides, at different steps: they are one series of the answer. (Equal series of one side,
- * which label_replace makes, stay apart.) */
+/* `or` may hold one label set on both sides, at different steps: they are one series of the answer.
+ * (Equal series of one side, which label_replace makes, stay apart.) */
 static void join_duplicates(struct cw_table *table)
 {
     struct cw_id_map map;
@@ -180,7 +181,8 @@ static int set_operator(const struct cw_expr *expr, const struct cw_table *left,
 
 /* ---- arithmetic and comparisons ---- */
 
-/* The state of one operator: "many" is the side whose labels the answer has, "one" must have each signature once. */
+/* The state of one operator: "many" is the side whose labels the answer has, "one" must have each
+ * signature once. */
 struct matcher {
     const struct cw_expr *expr;
     const struct cw_table *many, *one;
@@ -188,10 +190,10 @@ struct matcher {
     struct cw_table *table;
     struct cw_arena *arena;
     struct cw_id_map by_labels; /* of the answer's series */
-    size_t *last_one,
-        *last_out; /* by series of `many`: the pair it had last and the answer's series of that */
-    size_t *
-        one_at; /* by signature: the series of `one` that has a value at this step; SIZE_MAX: none */
+    /* by series of `many`: the pair it had last and the answer's series of that */
+    size_t *last_one, *last_out;
+    /* by signature: the series of `one` that has a value at this step; SIZE_MAX: none */
+    size_t *one_at;
     size_t *matched; /* by signature: step + 1 where a series of `many` was matched */
     size_t *filled;  /* by series of the answer: step + 1 where it was filled last */
     size_t filled_cap;
@@ -269,8 +271,7 @@ static int index_one(struct matcher *m, size_t nsigs, size_t step, struct cw_err
         if (*at != SIZE_MAX)
             return cw_err_set(err, CW_E_INTERNAL,
                               "found duplicate series on the %s hand-side;many-to-many matching "
-                              "not allowed: matching labels must be "
-                              "unique on one side",
+                              "not allowed: matching labels must be unique on one side",
                               m->expr->modifier.cardinality == CW_CARD_ONE_TO_MANY ? "left"
                                                                                    : "right");
         *at = k;

@@ -1,8 +1,10 @@
 /*
- * binop.h - operators between tables, and between a table and a number, step by step, with Loki's matching of series.
+ * binop.h - operators between tables, and between a table and a number, step by step, with Loki's
+ * matching of series.
  *
  * Ownership  *out is a new table and the caller's; the operands stay the caller's.
- * Errors     CW_E_LIMIT; CW_E_INTERNAL in Loki's words where series match more than they may (Loki answers 500).
+ * Errors     CW_E_LIMIT; CW_E_INTERNAL in Loki's words where series match more than they may (Loki
+ *            answers 500).
  */
 #ifndef CW_ENGINE_BINOP_H
 #define CW_ENGINE_BINOP_H

@@ -1,6 +1,7 @@
 /*
- * eval_table.h - how each function of common/logql/functions.c is evaluated; both tables are indexed by its enums. A row
- * that is not built yet is NULL, and cw_eval_check() answers 501 for it by name.
+ * eval_table.h - how each function of common/logql/functions.c is evaluated; both tables are
+ * indexed by its enums. A row that is not built yet is NULL, and cw_eval_check() answers 501 for it
+ * by name.
  */
 #ifndef CW_ENGINE_EVAL_TABLE_H
 #define CW_ENGINE_EVAL_TABLE_H
@@ -14,7 +15,8 @@ struct cw_window {
 };
 
 struct cw_range_rule {
-    /* The sample of a window; NULL: not built. Windows without entries have none, but for `inverted`. */
+    /* The sample of a window; NULL: not built. Windows without entries have none, but for
+     * `inverted`. */
     double (*value)(const struct cw_window *window);
     bool needs_sizes; /* line lengths */
     bool adds_up;     /* a sum() of it may be taken while accumulating */

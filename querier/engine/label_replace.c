@@ -12,7 +12,8 @@ static bool is_name_byte(char c)
     return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
 }
 
-/* The name behind a `$`, with its braces: *rest is left behind it. False: the dollar stands for itself. */
+/* The name behind a `$`, with its braces: *rest is left behind it. False: the dollar stands for
+ * itself. */
 static bool take_name(struct cw_str *rest, struct cw_str *name)
 {
     bool braces = rest->len > 0 && rest->ptr[0] == '{';

@@ -14,8 +14,9 @@
 #define RANGE_MAX_NS (INT64_MAX / 4)
 
 /*
- * Difference arrays over the steps: what an entry adds stands at the first step whose window holds it, and its negative behind
- * the last one; running sums give the windows. Unsigned, so that they wrap without harm.
+ * Difference arrays over the steps: what an entry adds stands at the first step whose window holds
+ * it, and its negative behind the last one; running sums give the windows. Unsigned, so that they
+ * wrap without harm.
  */
 struct series_sum {
     struct cw_labels labels;
@@ -32,8 +33,8 @@ struct cw_range_part {
     struct series_sum *items;
     size_t n, cap;
     struct cw_id_map streams; /* stream id: index in stream_series */
-    size_t *
-        stream_series; /* the series of a stream's entries without metadata; SIZE_MAX: not known yet */
+    /* the series of a stream's entries without metadata; SIZE_MAX: not known yet */
+    size_t *stream_series;
     size_t stream_cap;
     size_t taken; /* from the allowance */
 };
@@ -361,7 +362,8 @@ int cw_range_agg_merge(struct cw_range_agg *agg, struct cw_range_part **part, st
     return rc;
 }
 
-/* The labels of absent_over_time: those of `=` matchers, unless the name has another matcher too. */
+/* The labels of absent_over_time: those of `=` matchers, unless the name has another matcher too.
+ * */
 static struct cw_labels absent_labels(const struct cw_selector *selector, struct cw_arena *arena)
 {
     struct cw_label *pairs = cw_arena_calloc(arena, selector->n + 1, sizeof(*pairs));

@@ -1,18 +1,21 @@
 /*
- * range_agg.h - log ranges to samples: count_over_time({..}[5m]) and its like, from entry batches to a table.
+ * range_agg.h - log ranges to samples: count_over_time({..}[5m]) and its like, from entry batches
+ * to a table.
  *
- * A cw_range_agg is one range aggregation of a query over one grid. Worker threads feed batches into partial accumulators of
- * their own (cw_range_part); merged, they make the table. A window of step t is (t - range, t], moved back by the offset.
+ * A cw_range_agg is one range aggregation of a query over one grid. Worker threads feed batches
+ * into partial accumulators of their own (cw_range_part); merged, they make the table. A window of
+ * step t is (t - range, t], moved back by the offset.
  *
  *     agg = cw_range_agg_new(expr, fusion, grid, allowance)       one thread
  *     part = cw_range_part_new(agg)                               each worker
- *     cw_range_part_add(part, batch)                              each worker, any number of times, batches in any order
- *     cw_range_agg_merge(agg, &part)                              one thread at a time, after the workers are done
+ *     cw_range_part_add(part, batch)                              each worker, batches in any order
+ *     cw_range_agg_merge(agg, &part)                              one thread at a time, workers done
  *     cw_range_agg_finish(agg, &table)                            once
  *
- * Cost       O(1) for an entry: it adds to a difference array at the first and behind the last step whose windows hold it,
- *            and entries of a batch between two window edges are added together. One pass whatever range and step are.
- *            Series are looked up once a batch (and once for each run of rows with the same metadata).
+ * Cost       O(1) for an entry: it adds to a difference array at the first and behind the last step
+ *            whose windows hold it, and entries of a batch between two window edges are added
+ *            together. One pass whatever range and step are. Series are looked up once a batch (and
+ *            once for each run of rows with the same metadata).
  * Memory     (steps + 1) * 16 bytes a series and part, from the allowance (CW_E_LIMIT past it).
  * Ownership  The expression is borrowed and outlives the aggregation.
  */
@@ -25,15 +28,17 @@
 struct cw_range_agg;
 struct cw_range_part;
 
-/* `fusion`: the grouping of a sum() around the aggregation, which may be done at once when the function adds up
- * (cw_range_agg_fusible()): the series are then the groups. NULL: a series for every stream. */
+/* `fusion`: the grouping of a sum() around the aggregation, which may be done at once when the
+ * function adds up (cw_range_agg_fusible()): the series are then the groups. NULL: a series for
+ * every stream. */
 bool cw_range_agg_fusible(enum cw_range_fn fn);
 struct cw_range_agg *cw_range_agg_new(const struct cw_expr *expr, const struct cw_grouping *fusion,
                                       const struct cw_grid *grid, struct cw_allowance *allowance);
 void cw_range_agg_free(struct cw_range_agg **agg);
 
-/* What the scan must cover (start <= t < end) and bring along (enum cw_need); without CW_NEED_TIMES every entry of the scan lies
- * in every window, so the cursor must bring none outside of [start, end). */
+/* What the scan must cover (start <= t < end) and bring along (enum cw_need); without CW_NEED_TIMES
+ * every entry of the scan lies in every window, so the cursor must bring none outside of [start,
+ * end). */
 void cw_range_agg_bounds(const struct cw_range_agg *agg, int64_t *start_ns_out,
                          int64_t *end_ns_out);
 unsigned cw_range_agg_need(const struct cw_range_agg *agg);
@@ -42,7 +47,8 @@ const struct cw_expr *cw_range_agg_expr(
 
 struct cw_range_part *cw_range_part_new(const struct cw_range_agg *agg);
 void cw_range_part_free(struct cw_range_part **part);
-/* Rows of a batch are ordered by time, up or down. Times outside of every window are left out. CW_E_LIMIT. */
+/* Rows of a batch are ordered by time, up or down. Times outside of every window are left out.
+ * CW_E_LIMIT. */
 int cw_range_part_add(struct cw_range_part *part, const struct cw_entry_batch *batch,
                       struct cw_err *err) CW_MUST_USE;
 /* The part is emptied and freed, *part is NULL, also on failure. */

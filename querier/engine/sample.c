@@ -4,7 +4,8 @@
 
 #include "common/base/assert.h"
 
-/* Times are sums and differences of these; a quarter of what int64 holds (73 years) leaves room for them. */
+/* Times are sums and differences of these; a quarter of what int64 holds (73 years) leaves room for
+ * them. */
 #define SPAN_MAX_NS (INT64_MAX / 4)
 
 static int64_t floor_to(int64_t time_ns, int64_t step_ns)

@@ -1,12 +1,14 @@
 /*
  * sample.h - the values that metric queries compute with: series over the steps of one grid.
  *
- * A query is evaluated at the steps of a cw_grid; an instant query has one step. A cw_table is a set of series, each with a
- * value or no value at every step. Instant vectors are tables of one step.
+ * A query is evaluated at the steps of a cw_grid; an instant query has one step. A cw_table is a
+ * set of series, each with a value or no value at every step. Instant vectors are tables of one
+ * step.
  *
  * Ownership  A table owns an arena: series, labels and values live until cw_table_free().
  * Units      *_ns: nanoseconds since the epoch.
- * Threads    A table belongs to one thread at a time. A cw_allowance is shared by all threads of a query.
+ * Threads    A table belongs to one thread at a time. A cw_allowance is shared by all threads of a
+ *            query.
  * Errors     CW_E_LIMIT where the allowance is used up; CW_E_INVALID for a grid that cannot be.
  */
 #ifndef CW_ENGINE_SAMPLE_H
@@ -27,7 +29,8 @@ struct cw_grid {
     size_t n;         /* steps, >= 1 */
 };
 
-/* Range query: `start` is rounded down and `end` up to multiples of step. CW_E_INVALID with Loki's texts (step <= 0, too many points). */
+/* Range query: `start` is rounded down and `end` up to multiples of step. CW_E_INVALID with Loki's
+ * texts (step <= 0, too many points). */
 int cw_grid_init_range(struct cw_grid *grid, int64_t start_ns, int64_t end_ns, int64_t step_ns,
                        struct cw_err *err) CW_MUST_USE;
 void cw_grid_init_instant(struct cw_grid *grid, int64_t time_ns);
@@ -42,7 +45,8 @@ struct cw_allowance {
     size_t max; /* 0: no bound */
 };
 void cw_allowance_init(struct cw_allowance *allowance, size_t max_bytes);
-/* CW_E_LIMIT: "the query needs more memory than its allowance of ... bytes". NULL always has room. */
+/* CW_E_LIMIT: "the query needs more memory than its allowance of ... bytes". NULL always has room.
+ * */
 int cw_allowance_take(struct cw_allowance *allowance, size_t bytes, struct cw_err *err) CW_MUST_USE;
 void cw_allowance_give(struct cw_allowance *allowance, size_t bytes);
 
@@ -64,8 +68,8 @@ struct cw_table {
 
 struct cw_table *cw_table_new(const struct cw_grid *grid, struct cw_allowance *allowance);
 void cw_table_free(struct cw_table **table);
-/* Add a series without values; `labels` are copied when `copy`, else borrowed from an arena that lives as long. *out dies at
- * the next add. */
+/* Add a series without values; `labels` are copied when `copy`, else borrowed from an arena that
+ * lives as long. *out dies at the next add. */
 enum cw_table_labels { CW_TABLE_COPY, CW_TABLE_BORROW };
 int cw_table_add(struct cw_table *table, struct cw_labels labels, enum cw_table_labels how,
                  struct cw_series **out, struct cw_err *err) CW_MUST_USE;
@@ -91,7 +95,7 @@ size_t cw_series_count(const struct cw_series *series, size_t nsteps);
 /* What a query answers. */
 enum cw_result_kind {
     CW_RESULT_SCALAR, /* instant query of an expression of literals */
-    CW_RESULT_VECTOR, /* instant: the series of `table` that have a value at step 0, in the order they are printed */
+    CW_RESULT_VECTOR, /* instant: the series of `table`, in the order they are printed */
     CW_RESULT_MATRIX, /* range: the series of `table` with at least one value */
 };
 struct cw_result {

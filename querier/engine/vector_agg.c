@@ -43,7 +43,8 @@ static void groups_fini(struct groups *groups)
 
 /* ---- one value a group ---- */
 
-/* Welford's running mean and sum of squared distances: exact where the plain sums of squares would cancel. */
+/* Welford's running mean and sum of squared distances: exact where the plain sums of squares would
+ * cancel. */
 struct fold {
     double value, mean, squares;
     uint64_t n;

@@ -1,7 +1,9 @@
 /*
- * vector_agg.h - aggregation over series at each step: sum, avg, ... by/without; topk, bottomk; sort.
+ * vector_agg.h - aggregation over series at each step: sum, avg, ... by/without; topk, bottomk;
+ * sort.
  *
- * Ownership  *out is a new table (of `in`'s grid and allowance) and the caller's; `in` stays the caller's.
+ * Ownership  *out is a new table (of `in`'s grid and allowance) and the caller's; `in` stays the
+ *            caller's.
  * Errors     CW_E_LIMIT.
  */
 #ifndef CW_ENGINE_VECTOR_AGG_H
@@ -12,11 +14,12 @@
 /* sum, avg, count, min, max, stddev, stdvar: one series a group. */
 int cw_vector_agg_fold(const struct cw_expr *expr, struct cw_table *in, struct cw_table **out,
                        struct cw_err *err) CW_MUST_USE;
-/* topk, bottomk: at each step the k series of each group with the largest (smallest) values; of equal ones the first by labels. NaN
- * is chosen last. */
+/* topk, bottomk: at each step the k series of each group with the largest (smallest) values; of
+ * equal ones the first by labels. NaN is chosen last. */
 int cw_vector_agg_select(const struct cw_expr *expr, struct cw_table *in, struct cw_table **out,
                          struct cw_err *err) CW_MUST_USE;
-/* sort, sort_desc: the series ordered by their value at step 0, NaN last; more steps have no order. */
+/* sort, sort_desc: the series ordered by their value at step 0, NaN last; more steps have no order.
+ * */
 int cw_vector_agg_sort(const struct cw_expr *expr, struct cw_table *in, struct cw_table **out,
                        struct cw_err *err) CW_MUST_USE;
 

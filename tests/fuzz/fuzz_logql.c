@@ -17,7 +17,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     cw_buf_init(&twice, (size_t)1 << 26);
     cw_expr_format(query->root, &once);
     cw_query_format(query, &pretty);
-    /* Not every text is a query again: NaN and sizes in exabytes are none. But what parses means the same. */
+    /* Not every text is a query again: NaN and sizes in exabytes are none. But what parses means
+     * the same. */
     if (cw_logql_parse(cw_buf_str(&once), &again, &err) == 0) {
         struct cw_query *third = NULL;
         cw_expr_format(again->root, &twice);

@@ -1,5 +1,5 @@
-/* test_binop.c - operators between tables where series come and go between the steps; label_replace's templates. The recorded
- * answers are compared in test_eval.c. */
+/* test_binop.c - operators between tables where series come and go between the steps;
+ * label_replace's templates. The recorded answers are compared in test_eval.c. */
 #include <criterion/criterion.h>
 #include <math.h>
 #include <stdio.h>
@@ -22,7 +22,8 @@ static struct cw_table *table_of(const struct row *rows, size_t n)
     for (size_t i = 0; i < n; i++) {
         struct cw_labels labels;
         struct cw_series *series;
-        cr_assert_eq(cw_labels_parse(cw_str_of(rows[i].labels), table->arena, &labels, &err), 0, "%s", err.text);
+        cr_assert_eq(cw_labels_parse(cw_str_of(rows[i].labels), table->arena, &labels, &err), 0,
+                     "%s", err.text);
         cr_assert_eq(cw_table_add(table, labels, CW_TABLE_COPY, &series, &err), 0);
         for (size_t step = 0; step < 3; step++)
             if (rows[i].values[step] != GAP)
@@ -51,14 +52,18 @@ static void expect_table(struct cw_table *table, const char *text, const char *e
             cw_buf_addz(&buf, "; ");
         cw_labels_format(table->items[i].labels, &buf);
         for (size_t step = 0; step < 3; step++)
-            cw_series_has(&table->items[i], step) ? cw_buf_addf(&buf, " %g", table->items[i].values[step]) : cw_buf_addz(&buf, " -");
+            cw_series_has(&table->items[i], step)
+                ? cw_buf_addf(&buf, " %g", table->items[i].values[step])
+                : cw_buf_addz(&buf, " -");
     }
-    cr_expect_str_eq(cw_buf_z(&buf), expected, "%s\n  gives    %s\n  expected %s", text, cw_buf_z(&buf), expected);
+    cr_expect_str_eq(cw_buf_z(&buf), expected, "%s\n  gives    %s\n  expected %s", text,
+                     cw_buf_z(&buf), expected);
     cw_buf_fini(&buf);
 }
 
 /* `op` stands between the tables; an error is written instead of series. */
-static void expect(const struct row *left, size_t nleft, const char *op, const struct row *right, size_t nright, const char *expected)
+static void expect(const struct row *left, size_t nleft, const char *op, const struct row *right,
+                   size_t nright, const char *expected)
 {
     char text[256];
     struct cw_err err = {0};
@@ -77,7 +82,8 @@ static void expect(const struct row *left, size_t nleft, const char *op, const s
     cw_table_free(&b);
     cw_query_free(&query);
 }
-#define EXPECT(left, op, right, expected) expect(left, CW_COUNT(left), op, right, CW_COUNT(right), expected)
+#define EXPECT(left, op, right, expected)                                                          \
+    expect(left, CW_COUNT(left), op, right, CW_COUNT(right), expected)
 
 Test(binop, a_pair_has_a_result_where_both_have_a_value)
 {
@@ -92,28 +98,42 @@ Test(binop, a_pair_has_a_result_where_both_have_a_value)
 Test(binop, duplicates_matter_only_at_one_step)
 {
     /* Both have x="1", but never at once. */
-    static const struct row split[] = {{"{a=\"1\", x=\"1\"}", {1, GAP, GAP}}, {"{a=\"2\", x=\"1\"}", {GAP, 2, GAP}}};
-    static const struct row clash[] = {{"{a=\"1\", x=\"1\"}", {1, GAP, GAP}}, {"{a=\"2\", x=\"1\"}", {2, 2, GAP}}};
+    static const struct row split[] = {{"{a=\"1\", x=\"1\"}", {1, GAP, GAP}},
+                                       {"{a=\"2\", x=\"1\"}", {GAP, 2, GAP}}};
+    static const struct row clash[] = {{"{a=\"1\", x=\"1\"}", {1, GAP, GAP}},
+                                       {"{a=\"2\", x=\"1\"}", {2, 2, GAP}}};
     static const struct row one[] = {{"{x=\"1\"}", {10, 10, 10}}};
     EXPECT(split, "+ on (x)", one, "{x=\"1\"} 11 12 -");
     EXPECT(one, "+ on (x)", split, "{x=\"1\"} 11 12 -");
-    EXPECT(clash, "+ on (x)", one, "multiple matches for labels: many-to-one matching must be explicit (group_left/group_right)");
+    EXPECT(clash, "+ on (x)", one,
+           "multiple matches for labels: many-to-one matching must be explicit "
+           "(group_left/group_right)");
     EXPECT(one, "+ on (x)", clash,
-           "found duplicate series on the right hand-side;many-to-many matching not allowed: matching labels must be unique on one side");
+           "found duplicate series on the right hand-side;many-to-many matching not allowed: "
+           "matching labels must be unique on one side");
     EXPECT(clash, "+ on (x) group_right", one,
-           "found duplicate series on the left hand-side;many-to-many matching not allowed: matching labels must be unique on one side");
-    EXPECT(clash, "- on (x) group_left", one, "{a=\"1\", x=\"1\"} -9 - -; {a=\"2\", x=\"1\"} -8 -8 -");
-    EXPECT(one, "- on (x) group_right", clash, "{a=\"1\", x=\"1\"} 9 - -; {a=\"2\", x=\"1\"} 8 8 -");
-    EXPECT(clash, "- on (x) group_left (a)", one, "multiple matches for labels: grouping labels must ensure unique matches");
+           "found duplicate series on the left hand-side;many-to-many matching not allowed: "
+           "matching labels must be unique on one side");
+    EXPECT(clash, "- on (x) group_left", one,
+           "{a=\"1\", x=\"1\"} -9 - -; {a=\"2\", x=\"1\"} -8 -8 -");
+    EXPECT(one, "- on (x) group_right", clash,
+           "{a=\"1\", x=\"1\"} 9 - -; {a=\"2\", x=\"1\"} 8 8 -");
+    EXPECT(clash, "- on (x) group_left (a)", one,
+           "multiple matches for labels: grouping labels must ensure unique matches");
 }
 
 Test(binop, included_labels_follow_the_series_that_is_matched_at_the_step)
 {
     static const struct row many[] = {{"{a=\"1\", x=\"1\"}", {1, 1, 1}}};
-    static const struct row one[] = {{"{n=\"p\", x=\"1\"}", {10, GAP, GAP}}, {"{n=\"q\", x=\"1\"}", {GAP, 20, GAP}}, {"{x=\"1\"}", {GAP, GAP, 30}}};
-    EXPECT(many, "* on (x) group_left (n)", one, "{a=\"1\", n=\"p\", x=\"1\"} 10 - -; {a=\"1\", n=\"q\", x=\"1\"} - 20 -; {a=\"1\", x=\"1\"} - - 30");
+    static const struct row one[] = {{"{n=\"p\", x=\"1\"}", {10, GAP, GAP}},
+                                     {"{n=\"q\", x=\"1\"}", {GAP, 20, GAP}},
+                                     {"{x=\"1\"}", {GAP, GAP, 30}}};
+    EXPECT(many, "* on (x) group_left (n)", one,
+           "{a=\"1\", n=\"p\", x=\"1\"} 10 - -; {a=\"1\", n=\"q\", x=\"1\"} - 20 -; {a=\"1\", "
+           "x=\"1\"} - - 30");
     EXPECT(many, "> bool on (x) group_left (n)", one,
-           "{a=\"1\", n=\"p\", x=\"1\"} 0 - -; {a=\"1\", n=\"q\", x=\"1\"} - 0 -; {a=\"1\", x=\"1\"} - - 0");
+           "{a=\"1\", n=\"p\", x=\"1\"} 0 - -; {a=\"1\", n=\"q\", x=\"1\"} - 0 -; {a=\"1\", "
+           "x=\"1\"} - - 0");
 }
 
 Test(binop, set_operators_decide_step_by_step)
@@ -133,10 +153,10 @@ Test(binop, a_number_and_a_table)
     static const struct {
         const char *query, *expected;
     } cases[] = {
-        {"vector(1) - 2", "{a=\"1\"} -2 5 -"},     {"2 - vector(1)", "{a=\"1\"} 2 -5 -"},
-        {"vector(1) / 0", "{a=\"1\"} nan nan -"},  {"vector(1) > 3", "{a=\"1\"} - 7 -"},
-        {"3 > vector(1)", "{a=\"1\"} 0 - -"},      {"3 > bool vector(1)", "{a=\"1\"} 1 0 -"},
-        {"vector(1) % 4", "{a=\"1\"} 0 3 -"},      {"2 ^ vector(1)", "{a=\"1\"} 1 128 -"},
+        {"vector(1) - 2", "{a=\"1\"} -2 5 -"},    {"2 - vector(1)", "{a=\"1\"} 2 -5 -"},
+        {"vector(1) / 0", "{a=\"1\"} nan nan -"}, {"vector(1) > 3", "{a=\"1\"} - 7 -"},
+        {"3 > vector(1)", "{a=\"1\"} 0 - -"},     {"3 > bool vector(1)", "{a=\"1\"} 1 0 -"},
+        {"vector(1) % 4", "{a=\"1\"} 0 3 -"},     {"2 ^ vector(1)", "{a=\"1\"} 1 128 -"},
     };
     for (size_t i = 0; i < CW_COUNT(cases); i++) {
         struct cw_table *in = table_of(rows, 1), *out = NULL;
@@ -145,7 +165,9 @@ Test(binop, a_number_and_a_table)
         const struct cw_expr *root = query->root;
         bool number_left = root->left->kind == CW_EXPR_NUMBER;
         double number = number_left ? root->left->param : root->right->param;
-        cr_assert_eq(cw_binop_number(root, in, number, number_left ? CW_NUMBER_LEFT : CW_NUMBER_RIGHT, &out, &err), 0);
+        cr_assert_eq(cw_binop_number(root, in, number,
+                                     number_left ? CW_NUMBER_LEFT : CW_NUMBER_RIGHT, &out, &err),
+                     0);
         for (size_t step = 0; step < 2; step++)
             if (isnan(out->items[0].values[step]))
                 out->items[0].values[step] = NAN; /* without a sign, for the text */
@@ -164,8 +186,10 @@ Test(binop, label_replace_expands_as_go_does)
     } cases[] = {
         {"\"n\", \"$1\", \"host\", \"web-(.*)\"", "{host=\"web-1\", n=\"1\", zone=\"z\"} 1 - 2"},
         {"\"n\", \"a$$b$\", \"host\", \".*\"", "{host=\"web-1\", n=\"a$b$\", zone=\"z\"} 1 - 2"},
-        {"\"n\", \"${1}x$1x$2${\", \"host\", \"(w).*\"", "{host=\"web-1\", n=\"wx${\", zone=\"z\"} 1 - 2"},
-        {"\"n\", \"${q}-$q\", \"host\", \"(?P<q>w).*\"", "{host=\"web-1\", n=\"w-w\", zone=\"z\"} 1 - 2"},
+        {"\"n\", \"${1}x$1x$2${\", \"host\", \"(w).*\"",
+         "{host=\"web-1\", n=\"wx${\", zone=\"z\"} 1 - 2"},
+        {"\"n\", \"${q}-$q\", \"host\", \"(?P<q>w).*\"",
+         "{host=\"web-1\", n=\"w-w\", zone=\"z\"} 1 - 2"},
         {"\"zone\", \"\", \"host\", \".*\"", "{host=\"web-1\"} 1 - 2"},
         {"\"a\", \"$0\", \"none\", \"\"", "{host=\"web-1\", zone=\"z\"} 1 - 2"},
         {"\"a\", \"x\", \"host\", \"eb\"", "{host=\"web-1\", zone=\"z\"} 1 - 2"},

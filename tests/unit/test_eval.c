@@ -1,4 +1,5 @@
-/* test_eval.c - metric queries over the conformance dataset, against what Loki answered; and what is refused. */
+/* test_eval.c - metric queries over the conformance dataset, against what Loki answered; and what
+ * is refused. */
 #include <criterion/criterion.h>
 #include <math.h>
 #include "common/base/assert.h"
@@ -29,8 +30,8 @@ static struct cw_labels labels_of(json_t *object)
     const char *name;
     json_t *value;
     size_t n = 0;
-    json_object_foreach(object, name, value)
-        pairs[n++] = (struct cw_label){cw_label_name_sanitize(arena, cw_str_of(name)), cw_str_of(json_string_value(value))};
+    json_object_foreach(object, name, value) pairs[n++] = (struct cw_label){
+        cw_label_name_sanitize(arena, cw_str_of(name)), cw_str_of(json_string_value(value))};
     cr_assert_eq(cw_labels_from_pairs(pairs, n, &labels, &err), 0, "%s", err.text);
     return labels;
 }
@@ -39,7 +40,8 @@ static struct cw_labels labels_of(json_t *object)
 static bool is_duplicate(const struct stream *stream)
 {
     for (size_t i = 0; i < stream->n; i++)
-        if (stream->ts_ns[i] == stream->ts_ns[stream->n] && cw_str_eq(stream->lines[i], stream->lines[stream->n]) &&
+        if (stream->ts_ns[i] == stream->ts_ns[stream->n] &&
+            cw_str_eq(stream->lines[i], stream->lines[stream->n]) &&
             cw_labels_eq(stream->metadata[i], stream->metadata[stream->n]))
             return true;
     return false;
@@ -80,9 +82,12 @@ static void load_dataset(void)
         json_array_foreach(entries, k, entry)
         {
             json_t *line = json_array_get(entry, 1);
-            stream->ts_ns[stream->n] = CONFORMANCE_T_S * CW_NS_PER_S + json_integer_value(json_array_get(entry, 0));
-            stream->lines[stream->n] = cw_str_make(json_string_value(line), json_string_length(line));
-            stream->metadata[stream->n] = json_array_size(entry) > 2 ? labels_of(json_array_get(entry, 2)) : CW_LABELS_NONE;
+            stream->ts_ns[stream->n] =
+                CONFORMANCE_T_S * CW_NS_PER_S + json_integer_value(json_array_get(entry, 0));
+            stream->lines[stream->n] =
+                cw_str_make(json_string_value(line), json_string_length(line));
+            stream->metadata[stream->n] =
+                json_array_size(entry) > 2 ? labels_of(json_array_get(entry, 2)) : CW_LABELS_NONE;
             stream->n += !is_duplicate(stream);
         }
         sort_by_time(stream);
@@ -148,7 +153,8 @@ static void scan(struct cw_range_agg *agg)
     cr_assert_eq(cw_range_agg_merge(agg, &parts[1], &err), 0);
 }
 
-static int evaluate(const char *text, const struct cw_grid *grid, enum cw_eval_kind kind, struct cw_result *out, struct cw_err *err)
+static int evaluate(const char *text, const struct cw_grid *grid, enum cw_eval_kind kind,
+                    struct cw_result *out, struct cw_err *err)
 {
     struct cw_query *query = NULL;
     struct cw_eval *eval = NULL;
@@ -184,7 +190,8 @@ static bool same_time(int64_t got_ns, const json_t *expected)
     return (got_ns - CONFORMANCE_T_S * CW_NS_PER_S) / CW_NS_PER_MS == want_ms;
 }
 
-static bool same_point(const struct cw_table *table, const struct cw_series *series, size_t *step, const json_t *point)
+static bool same_point(const struct cw_table *table, const struct cw_series *series, size_t *step,
+                       const json_t *point)
 {
     while (*step < table->grid.n && !cw_series_has(series, *step))
         (*step)++;
@@ -196,14 +203,16 @@ static bool same_point(const struct cw_table *table, const struct cw_series *ser
     return same;
 }
 
-static bool same_series(const struct cw_table *table, const struct cw_series *series, json_t *expected)
+static bool same_series(const struct cw_table *table, const struct cw_series *series,
+                        json_t *expected)
 {
     json_t *points = json_object_get(expected, "values"), *point;
     size_t step = 0, i;
     if (!cw_labels_eq(series->labels, labels_of(json_object_get(expected, "metric"))))
         return false;
     if (points == NULL)
-        return cw_series_count(series, table->grid.n) == 1 && same_point(table, series, &step, json_object_get(expected, "value"));
+        return cw_series_count(series, table->grid.n) == 1 &&
+               same_point(table, series, &step, json_object_get(expected, "value"));
     if (cw_series_count(series, table->grid.n) != json_array_size(points))
         return false;
     json_array_foreach(points, i, point)
@@ -214,9 +223,11 @@ static bool same_series(const struct cw_table *table, const struct cw_series *se
     return true;
 }
 
-static void compare_table(const char *id, const struct cw_table *table, json_t *expected, bool ordered)
+static void compare_table(const char *id, const struct cw_table *table, json_t *expected,
+                          bool ordered)
 {
-    cr_assert_eq(table->n, json_array_size(expected), "%s: %zu series, not %zu", id, table->n, json_array_size(expected));
+    cr_assert_eq(table->n, json_array_size(expected), "%s: %zu series, not %zu", id, table->n,
+                 json_array_size(expected));
     bool *used = calloc(table->n + 1, sizeof(*used));
     for (size_t i = 0; i < table->n; i++) {
         bool found = false;
@@ -225,18 +236,23 @@ static void compare_table(const char *id, const struct cw_table *table, json_t *
                 continue;
             found = used[k] = same_series(table, &table->items[i], json_array_get(expected, k));
         }
-        cr_expect(found, "%s: series %zu (%g) is not in the answer", id, i, table->items[i].values[0]);
+        cr_expect(found, "%s: series %zu (%g) is not in the answer", id, i,
+                  table->items[i].values[0]);
     }
     free(used);
 }
 
 static void compare(const char *id, const struct cw_result *result, json_t *data, bool ordered)
 {
-    static const char *const kinds[] = {[CW_RESULT_SCALAR] = "scalar", [CW_RESULT_VECTOR] = "vector", [CW_RESULT_MATRIX] = "matrix"};
+    static const char *const kinds[] = {[CW_RESULT_SCALAR] = "scalar",
+                                        [CW_RESULT_VECTOR] = "vector",
+                                        [CW_RESULT_MATRIX] = "matrix"};
     json_t *expected = json_object_get(data, "result");
-    cr_assert_str_eq(kinds[result->kind], json_string_value(json_object_get(data, "resultType")), "%s", id);
+    cr_assert_str_eq(kinds[result->kind], json_string_value(json_object_get(data, "resultType")),
+                     "%s", id);
     if (result->kind == CW_RESULT_SCALAR)
-        cr_expect(same_value(result->scalar, json_string_value(json_array_get(expected, 1))), "%s: %g", id, result->scalar);
+        cr_expect(same_value(result->scalar, json_string_value(json_array_get(expected, 1))),
+                  "%s: %g", id, result->scalar);
     else
         compare_table(id, result->table, expected, ordered);
 }
@@ -262,7 +278,8 @@ enum outcome { OUTCOME_COMPARED, OUTCOME_NOT_BUILT, OUTCOME_OTHER };
 
 static enum outcome run_case(json_t *test)
 {
-    const char *id = json_string_value(json_object_get(test, "id")), *endpoint = json_string_value(json_object_get(test, "endpoint"));
+    const char *id = json_string_value(json_object_get(test, "id")),
+               *endpoint = json_string_value(json_object_get(test, "endpoint"));
     json_t *params = json_object_get(test, "params"), *expect = json_object_get(test, "expect");
     char *text = conformance_query(test);
     bool instant = strcmp(endpoint, "query") == 0;
@@ -271,18 +288,21 @@ static enum outcome run_case(json_t *test)
     struct cw_grid grid;
     struct cw_result result;
     enum outcome outcome = OUTCOME_OTHER;
-    bool metric = text != NULL && cw_logql_parse(cw_str_of(text), &query, &err) == 0 && cw_expr_is_metric(query->root);
+    bool metric = text != NULL && cw_logql_parse(cw_str_of(text), &query, &err) == 0 &&
+                  cw_expr_is_metric(query->root);
     cw_query_free(&query);
-    if (!metric || (!instant && json_object_get(params, "step") == NULL) || json_object_get(params, "limit") != NULL ||
-        json_object_get(params, "direction") != NULL || !(instant ? json_object_get(params, "time") : json_object_get(params, "start")))
+    if (!metric || (!instant && json_object_get(params, "step") == NULL) ||
+        json_object_get(params, "limit") != NULL || json_object_get(params, "direction") != NULL ||
+        !(instant ? json_object_get(params, "time") : json_object_get(params, "start")))
         goto done;
     if (instant) {
         cw_grid_init_instant(&grid, param_time(params, "time"));
     } else if (param_step(params) <= 0) {
         goto done;
     } else {
-        cr_assert_eq(cw_grid_init_range(&grid, param_time(params, "start"), param_time(params, "end"), param_step(params), &err), 0, "%s: %s", id,
-                     err.text);
+        cr_assert_eq(cw_grid_init_range(&grid, param_time(params, "start"),
+                                        param_time(params, "end"), param_step(params), &err),
+                     0, "%s: %s", id, err.text);
     }
     int rc = evaluate(text, &grid, instant ? CW_EVAL_INSTANT : CW_EVAL_RANGE, &result, &err);
     if (rc == CW_E_NOT_IMPLEMENTED) {
@@ -297,7 +317,8 @@ static enum outcome run_case(json_t *test)
         cr_expect_str_eq(err.text, sentence ? sentence : "", "%s: %s", id, err.text);
     }
     if (rc == 0) {
-        compare(id, &result, json_object_get(json_object_get(expect, "body"), "data"), json_is_true(json_object_get(test, "ordered")));
+        compare(id, &result, json_object_get(json_object_get(expect, "body"), "data"),
+                json_is_true(json_object_get(test, "ordered")));
         cw_result_fini(&result);
     }
 done:
@@ -313,12 +334,11 @@ static void run_group(const char *group, size_t at_least)
     snprintf(name, sizeof(name), "cases/%s.json", group);
     json_t *tests = conformance_load(name);
     load_dataset();
-    json_array_foreach(tests, i, test)
-        counts[run_case(test)]++;
+    json_array_foreach(tests, i, test) counts[run_case(test)]++;
     json_decref(tests);
     free_dataset();
-    cr_expect_geq(counts[OUTCOME_COMPARED], at_least, "%s: only %zu compared, %zu not built", group, counts[OUTCOME_COMPARED],
-                  counts[OUTCOME_NOT_BUILT]);
+    cr_expect_geq(counts[OUTCOME_COMPARED], at_least, "%s: only %zu compared, %zu not built", group,
+                  counts[OUTCOME_COMPARED], counts[OUTCOME_NOT_BUILT]);
 }
 
 Test(eval, range_aggregations_answer_as_recorded)
@@ -375,14 +395,16 @@ Test(eval, what_is_not_built_is_named)
         {"rate({a=\"b\"} | unwrap v [1m])", "the stage `| unwrap`"},
         {"1 + approx_topk(2, rate({a=\"b\"}[1m]))", "approx_topk"},
         {"variants(rate({a=\"b\"}[1m])) of ({a=\"b\"}[1m])", "variants()"},
-        {"label_replace(rate({a=\"b\"} | drop c [1m]), \"x\", \"y\", \"\", \"\")", "the stage `| drop`"},
+        {"label_replace(rate({a=\"b\"} | drop c [1m]), \"x\", \"y\", \"\", \"\")",
+         "the stage `| drop`"},
     };
     for (size_t i = 0; i < CW_COUNT(cases); i++) {
         struct cw_query *query = NULL;
         struct cw_err err = {0};
         cr_assert_eq(cw_logql_parse(cw_str_of(cases[i].query), &query, &err), 0, "%s", err.text);
         cr_expect_eq(cw_eval_check(query->root, &err), CW_E_NOT_IMPLEMENTED);
-        cr_expect_eq(strncmp(err.text, cases[i].named, strlen(cases[i].named)), 0, "%s: %s", cases[i].query, err.text);
+        cr_expect_eq(strncmp(err.text, cases[i].named, strlen(cases[i].named)), 0, "%s: %s",
+                     cases[i].query, err.text);
         cw_query_free(&query);
     }
 }
@@ -397,14 +419,18 @@ Test(eval, limits_and_cancellation_end_a_query)
     atomic_bool cancel = true;
     struct cw_eval_options options = {.cancel = &cancel};
     cw_grid_init_instant(&grid, 0);
-    cr_assert_eq(cw_logql_parse(CW_STR("vector(1) or label_replace(vector(2), \"a\", \"b\", \"\", \"\")"), &query, &err), 0);
+    cr_assert_eq(
+        cw_logql_parse(CW_STR("vector(1) or label_replace(vector(2), \"a\", \"b\", \"\", \"\")"),
+                       &query, &err),
+        0);
     cr_assert_eq(cw_eval_new(query->root, &grid, CW_EVAL_INSTANT, &options, &eval, &err), 0);
     cr_expect_eq(cw_eval_run(eval, &result, &err), CW_E_CANCELED);
     cw_eval_free(&eval);
     options = (struct cw_eval_options){.max_series = 1};
     cr_assert_eq(cw_eval_new(query->root, &grid, CW_EVAL_INSTANT, &options, &eval, &err), 0);
     cr_expect_eq(cw_eval_run(eval, &result, &err), CW_E_LIMIT);
-    cr_expect_eq(strncmp(err.text, "maximum number of series (1) reached for a single query", 55), 0, "%s", err.text);
+    cr_expect_eq(strncmp(err.text, "maximum number of series (1) reached for a single query", 55),
+                 0, "%s", err.text);
     cr_expect_null(result.table);
     cw_eval_free(&eval);
     struct cw_allowance small;

@@ -1,4 +1,5 @@
-/* test_logql.c - parsing and printing queries: all that is recorded of a real Loki, and what is not. */
+/* test_logql.c - parsing and printing queries: all that is recorded of a real Loki, and what is
+ * not. */
 #include <criterion/criterion.h>
 #include "common/base/assert.h"
 #include "common/base/limits.h"
@@ -58,16 +59,22 @@ static char *format(const char *text)
 /* ---- what Loki answered ---- */
 
 static const char *const groups[] = {
-    "binop",      "boundaries",  "categorize", "decolorize",    "detected",     "drop_keep",     "errors",       "index",
-    "instant",    "json",        "label_filters", "label_format", "label_replace", "labels",     "limits",       "line_filters",
-    "line_format", "logfmt",     "matchers",   "offset",        "parsed_metric", "pattern",      "pipeline",     "range_agg",
-    "regexp",     "template",    "unpack",     "unwrap",        "vector_agg",
+    "binop",         "boundaries", "categorize",    "decolorize",   "detected",      "drop_keep",
+    "errors",        "index",      "instant",       "json",         "label_filters", "label_format",
+    "label_replace", "labels",     "limits",        "line_filters", "line_format",   "logfmt",
+    "matchers",      "offset",     "parsed_metric", "pattern",      "pipeline",      "range_agg",
+    "regexp",        "template",   "unpack",        "unwrap",       "vector_agg",
 };
 
-/* Faults inside of json and logfmt expressions and of templates: found by those who run them, not by the parser. */
+/* Faults inside of json and logfmt expressions and of templates: found by those who run them, not
+ * by the parser. */
 static const char *const not_the_parsers[] = {
-    "errors/json-bad-expr",           "errors/json-bad-expr-dots",         "errors/logfmt-empty-expr",
-    "errors/line_format-bad-template", "errors/line_format-unknown-function", "errors/label_format-bad-template",
+    "errors/json-bad-expr",
+    "errors/json-bad-expr-dots",
+    "errors/logfmt-empty-expr",
+    "errors/line_format-bad-template",
+    "errors/line_format-unknown-function",
+    "errors/label_format-bad-template",
     "logfmt/expr-dashed-key",
 };
 
@@ -98,7 +105,9 @@ Test(logql, every_recorded_query_parses_or_fails_in_lokis_words)
             const json_t *expect = json_object_get(test, "expect");
             const char *text = json_string_value(json_object_get(expect, "text"));
             char *query = conformance_query(test);
-            if (query == NULL || !takes_logql(json_string_value(json_object_get(test, "endpoint"))) || is_excepted(id)) {
+            if (query == NULL ||
+                !takes_logql(json_string_value(json_object_get(test, "endpoint"))) ||
+                is_excepted(id)) {
                 free(query);
                 continue;
             }
@@ -154,7 +163,10 @@ Test(logql, printing_a_parsed_query_and_parsing_it_again_changes_nothing)
         {
             char *query = conformance_query(test);
             bool ok = false, again_ok;
-            char *once = query != NULL && takes_logql(json_string_value(json_object_get(test, "endpoint"))) ? parse_to_text(query, &ok) : NULL;
+            char *once =
+                query != NULL && takes_logql(json_string_value(json_object_get(test, "endpoint")))
+                    ? parse_to_text(query, &ok)
+                    : NULL;
             if (ok) {
                 char *twice = parse_to_text(once, &again_ok);
                 cr_expect(again_ok, "%s: %s", once, twice);
@@ -183,7 +195,8 @@ Test(logql, label_filters_bind_as_in_lokis_grammar)
     expect_text("{a=\"b\"} | x=1 and y=2 or z=3", "{a=\"b\"} | ( ( x==1 , y==2 ) or z==3 )");
     expect_text("{a=\"b\"} | x=1, y=2 or z=3", "{a=\"b\"} | ( x==1 , ( y==2 or z==3 ) )");
     expect_text("{a=\"b\"} | x=1 or y=2, z=3", "{a=\"b\"} | ( x==1 or ( y==2 , z==3 ) )");
-    expect_text("{a=\"b\"} | x=1 y=2 (z=3 or w=4)", "{a=\"b\"} | ( x==1 , ( y==2 , ( z==3 or w==4 ) ) )");
+    expect_text("{a=\"b\"} | x=1 y=2 (z=3 or w=4)",
+                "{a=\"b\"} | ( x==1 , ( y==2 , ( z==3 or w==4 ) ) )");
     expect_text("{a=\"b\"} | x>-1.5 | y=~\"q\" | z=ip(\"10.0.0.0/8\") | w!=ip(\"::1\")",
                 "{a=\"b\"} | x>-1.5 | y=~\"q\" | z=ip(\"10.0.0.0/8\") | w!=ip(\"::1\")");
     expect_text("{a=\"b\"} | d>=1h30m | s<5KiB", "{a=\"b\"} | d>=1h30m0s | s<5.1kB");
@@ -191,11 +204,15 @@ Test(logql, label_filters_bind_as_in_lokis_grammar)
 
 Test(logql, operators_bind_as_in_lokis_grammar)
 {
-    expect_text("vector(1) + vector(2) * vector(3) ^ 2", "(vector(1.000000) + (vector(2.000000) * (vector(3.000000) ^ 2)))");
-    expect_text("vector(1) - vector(2) - vector(3)", "((vector(1.000000) - vector(2.000000)) - vector(3.000000))");
-    expect_text("vector(1) ^ vector(2) ^ vector(3)", "(vector(1.000000) ^ (vector(2.000000) ^ vector(3.000000)))");
-    expect_text("vector(1) or vector(2) unless vector(3) == vector(4)",
-                "(vector(1.000000) or (vector(2.000000) unless (vector(3.000000) == vector(4.000000))))");
+    expect_text("vector(1) + vector(2) * vector(3) ^ 2",
+                "(vector(1.000000) + (vector(2.000000) * (vector(3.000000) ^ 2)))");
+    expect_text("vector(1) - vector(2) - vector(3)",
+                "((vector(1.000000) - vector(2.000000)) - vector(3.000000))");
+    expect_text("vector(1) ^ vector(2) ^ vector(3)",
+                "(vector(1.000000) ^ (vector(2.000000) ^ vector(3.000000)))");
+    expect_text(
+        "vector(1) or vector(2) unless vector(3) == vector(4)",
+        "(vector(1.000000) or (vector(2.000000) unless (vector(3.000000) == vector(4.000000))))");
     expect_text("2 ^ 3 ^ 2", "512");
     expect_text("1 / 0", "NaN");
     expect_text("vector(1) + on (a) vector(2)", "(vector(1.000000) + on (a)  vector(2.000000))");
@@ -207,12 +224,14 @@ Test(logql, a_log_range_may_be_written_in_any_of_lokis_orders)
 {
     static const char *const same[] = {
         "rate({a=\"b\"} |= \"x\" [5m] offset 1h)",    "rate({a=\"b\"}[5m] offset 1h |= \"x\")",
-        "rate(({a=\"b\"} |= \"x\")[5m] offset 1h)",    "rate(({a=\"b\"} |= \"x\" [5m] offset 1h))",
+        "rate(({a=\"b\"} |= \"x\")[5m] offset 1h)",   "rate(({a=\"b\"} |= \"x\" [5m] offset 1h))",
         "rate((({a=\"b\"}[5m] offset 1h |= \"x\")))",
     };
     static const char *const unwraps[] = {
-        "sum_over_time({a=\"b\"} | unwrap v [5m])",    "sum_over_time({a=\"b\"}[5m] | unwrap v)",
-        "sum_over_time(({a=\"b\"} | unwrap v)[5m])",   "sum_over_time(({a=\"b\"})[5m] | unwrap v)",
+        "sum_over_time({a=\"b\"} | unwrap v [5m])",
+        "sum_over_time({a=\"b\"}[5m] | unwrap v)",
+        "sum_over_time(({a=\"b\"} | unwrap v)[5m])",
+        "sum_over_time(({a=\"b\"})[5m] | unwrap v)",
     };
     for (size_t i = 0; i < CW_COUNT(same); i++)
         expect_text(same[i], "rate({a=\"b\"} |= \"x\"[5m] offset 1h0m0s)");
@@ -222,65 +241,94 @@ Test(logql, a_log_range_may_be_written_in_any_of_lokis_orders)
 
 Test(logql, the_rest_of_the_grammar_parses)
 {
-    expect_text("{a=\"b\"} | logfmt --strict --keep-empty x, y=\"z\"", "{a=\"b\"} | logfmt --strict --keep-empty x=\"x\",y=\"z\"");
-    expect_text("{a=\"b\"} | unpack | decolorize | drop c, d=~\"e\" | keep f", "{a=\"b\"} | unpack | decolorize | drop c,d=~\"e\" | keep f");
+    expect_text("{a=\"b\"} | logfmt --strict --keep-empty x, y=\"z\"",
+                "{a=\"b\"} | logfmt --strict --keep-empty x=\"x\",y=\"z\"");
+    expect_text("{a=\"b\"} | unpack | decolorize | drop c, d=~\"e\" | keep f",
+                "{a=\"b\"} | unpack | decolorize | drop c,d=~\"e\" | keep f");
     expect_text("{a=\"b\"} !> \"<_> x\" or \"y <_>\"", "{a=\"b\"} !> \"<_> x\" !> \"y <_>\"");
-    expect_text("quantile_over_time(0.9, {a=\"b\"} | unwrap bytes(v) | __error__=\"\" [1m]) without (c)",
-                "quantile_over_time(0.9,{a=\"b\"} | unwrap bytes(v) | __error__=\"\"[1m]) without (c)");
+    expect_text(
+        "quantile_over_time(0.9, {a=\"b\"} | unwrap bytes(v) | __error__=\"\" [1m]) without (c)",
+        "quantile_over_time(0.9,{a=\"b\"} | unwrap bytes(v) | __error__=\"\"[1m]) without (c)");
     expect_text("variants(rate({a=\"b\"}[1m]), count_over_time({a=\"b\"}[1m])) of ({a=\"b\"}[1m])",
                 "variants(rate({a=\"b\"}[1m]), count_over_time({a=\"b\"}[1m])) of ({a=\"b\"}[1m])");
-    expect_text("approx_topk(3, sum by (a) (rate({a=\"b\"}[1m])))", "approx_topk(3,sum by (a)(rate({a=\"b\"}[1m])))");
+    expect_text("approx_topk(3, sum by (a) (rate({a=\"b\"}[1m])))",
+                "approx_topk(3,sum by (a)(rate({a=\"b\"}[1m])))");
     expect_text("SUM BY (a) (Rate({a=\"b\"}[1m]))", "sum by (a)(rate({a=\"b\"}[1m]))");
-    expect_text("{rate=\"b\", sum=\"c\", ip=\"d\"} | count>1", "{rate=\"b\", sum=\"c\", ip=\"d\"} | count>1");
-    expect_text("{a=\"b\"} # comment\n|= `x\"y` // more\n/* and\nmore */", "{a=\"b\"} |= \"x\\\"y\"");
-    expect_text("count_over_time({a=\"b\"}[1m] offset -5m)", "count_over_time({a=\"b\"}[1m] offset -5m0s)");
+    expect_text("{rate=\"b\", sum=\"c\", ip=\"d\"} | count>1",
+                "{rate=\"b\", sum=\"c\", ip=\"d\"} | count>1");
+    expect_text("{a=\"b\"} # comment\n|= `x\"y` // more\n/* and\nmore */",
+                "{a=\"b\"} |= \"x\\\"y\"");
+    expect_text("count_over_time({a=\"b\"}[1m] offset -5m)",
+                "count_over_time({a=\"b\"}[1m] offset -5m0s)");
     expect_text("topk(2, vector(1)) + 1e3 - .5", "((topk(2,vector(1.000000)) + 1000) - 0.5)");
 }
 
 Test(logql, syntax_errors_list_what_at_most_four_tokens_could_follow)
 {
-    expect_error("{a=\"b\"} | x=1 or", "parse error at line 1, col 17: syntax error: unexpected $end, expecting IDENTIFIER or (");
-    expect_error("rate({a=\"b\"} | unwrap x)", "parse error at line 1, col 24: syntax error: unexpected ), expecting RANGE or |");
-    expect_error("rate(({a=\"b\"})", "parse error at line 1, col 15: syntax error: unexpected $end, expecting RANGE");
-    expect_error("vector(1) + on (a", "parse error at line 1, col 18: syntax error: unexpected $end, expecting , or )");
+    expect_error(
+        "{a=\"b\"} | x=1 or",
+        "parse error at line 1, col 17: syntax error: unexpected $end, expecting IDENTIFIER or (");
+    expect_error("rate({a=\"b\"} | unwrap x)",
+                 "parse error at line 1, col 24: syntax error: unexpected ), expecting RANGE or |");
+    expect_error("rate(({a=\"b\"})",
+                 "parse error at line 1, col 15: syntax error: unexpected $end, expecting RANGE");
+    expect_error("vector(1) + on (a",
+                 "parse error at line 1, col 18: syntax error: unexpected $end, expecting , or )");
     expect_error("vector(1) + on (a) group_left (1)",
-                 "parse error at line 1, col 32: syntax error: unexpected NUMBER, expecting IDENTIFIER or )");
-    expect_error("sum by a (vector(1))", "parse error at line 1, col 1: syntax error: unexpected IDENTIFIER");
-    expect_error("variants(vector(1)) off", "parse error at line 1, col 21: syntax error: unexpected IDENTIFIER, expecting of");
-    expect_error("{a=\"b\"} |= ip 3", "parse error at line 1, col 12: syntax error: unexpected IDENTIFIER, expecting STRING or ip");
-    expect_error("{a=\"b\"} | label_format a", "parse error at line 1, col 25: syntax error: unexpected $end, expecting =");
-    expect_error("rate({a=\"b\"}[5m]) == =", "parse error at line 1, col 22: syntax error: unexpected =");
+                 "parse error at line 1, col 32: syntax error: unexpected NUMBER, expecting "
+                 "IDENTIFIER or )");
+    expect_error("sum by a (vector(1))",
+                 "parse error at line 1, col 1: syntax error: unexpected IDENTIFIER");
+    expect_error(
+        "variants(vector(1)) off",
+        "parse error at line 1, col 21: syntax error: unexpected IDENTIFIER, expecting of");
+    expect_error("{a=\"b\"} |= ip 3", "parse error at line 1, col 12: syntax error: unexpected "
+                                      "IDENTIFIER, expecting STRING or ip");
+    expect_error("{a=\"b\"} | label_format a",
+                 "parse error at line 1, col 25: syntax error: unexpected $end, expecting =");
+    expect_error("rate({a=\"b\"}[5m]) == =",
+                 "parse error at line 1, col 22: syntax error: unexpected =");
 }
 
 Test(logql, aggregations_are_checked)
 {
-    expect_error("approx_topk(3, vector(1)) by (a)", "parse error : grouping not allowed for approx_topk aggregation");
-    expect_error("sum_over_time({a=\"b\"} | unwrap c [1m]) by (d)", "parse error : grouping not allowed for sum_over_time aggregation");
-    expect_error("vector(1) or 2", "parse error : unexpected literal for right leg of logical/set binary operation (or): 2.000000");
-    expect_error("{a=\"b\"} |= \"x\" + 1", "parse error : unexpected type for left leg of binary operation (+): *syntax.PipelineExpr");
-    expect_error("0x1F", "parse error : unable to parse literal as a float: strconv.ParseFloat: parsing \"0x1F\": invalid syntax");
-    expect_error("{a=\"b\"} | label_format __error__=\"x\"",
-                 "parse error : stage '| label_format __error__=\"x\"' : __error__ cannot be formatted");
+    expect_error("approx_topk(3, vector(1)) by (a)",
+                 "parse error : grouping not allowed for approx_topk aggregation");
+    expect_error("sum_over_time({a=\"b\"} | unwrap c [1m]) by (d)",
+                 "parse error : grouping not allowed for sum_over_time aggregation");
+    expect_error("vector(1) or 2", "parse error : unexpected literal for right leg of logical/set "
+                                   "binary operation (or): 2.000000");
+    expect_error(
+        "{a=\"b\"} |= \"x\" + 1",
+        "parse error : unexpected type for left leg of binary operation (+): *syntax.PipelineExpr");
+    expect_error("0x1F", "parse error : unable to parse literal as a float: strconv.ParseFloat: "
+                         "parsing \"0x1F\": invalid syntax");
+    expect_error(
+        "{a=\"b\"} | label_format __error__=\"x\"",
+        "parse error : stage '| label_format __error__=\"x\"' : __error__ cannot be formatted");
 }
 
 /* ---- layout ---- */
 
 Test(logql, long_queries_are_split_over_lines)
 {
-    char *got = format("sum by (container, namespace) (rate({namespace=\"a-quite-long-namespace\", container=\"a-quite-long-container\"} "
+    char *got = format("sum by (container, namespace) (rate({namespace=\"a-quite-long-namespace\", "
+                       "container=\"a-quite-long-container\"} "
                        "|= \"needle\" | logfmt | level=\"error\" [5m])) / 2");
-    cr_expect_str_eq(got, "  sum by (container, namespace)(\n"
-                          "    rate(\n"
-                          "      {namespace=\"a-quite-long-namespace\", container=\"a-quite-long-container\"}\n"
-                          "        |= \"needle\"\n"
-                          "        | logfmt\n"
-                          "        | level=\"error\" [5m]\n"
-                          "    )\n"
-                          "  )\n"
-                          "/\n"
-                          "  2");
+    cr_expect_str_eq(
+        got, "  sum by (container, namespace)(\n"
+             "    rate(\n"
+             "      {namespace=\"a-quite-long-namespace\", container=\"a-quite-long-container\"}\n"
+             "        |= \"needle\"\n"
+             "        | logfmt\n"
+             "        | level=\"error\" [5m]\n"
+             "    )\n"
+             "  )\n"
+             "/\n"
+             "  2");
     free(got);
-    got = format("label_replace(rate({namespace=\"a-quite-long-namespace\"}[5m]), \"destination\", \"$1\", \"a_label_with_a_long_name\", \"(.*)\")");
+    got = format("label_replace(rate({namespace=\"a-quite-long-namespace\"}[5m]), \"destination\", "
+                 "\"$1\", \"a_label_with_a_long_name\", \"(.*)\")");
     cr_expect_str_eq(got, "label_replace(\n"
                           "  rate({namespace=\"a-quite-long-namespace\"}[5m]),\n"
                           "  \"destination\",\n"
@@ -297,9 +345,11 @@ Test(logql, the_tree_holds_what_was_written)
 {
     struct cw_query *query = NULL;
     struct cw_err err = {0};
-    cr_assert_eq(cw_logql_parse(CW_STR("topk by (x) (3, count_over_time({app=\"a\", env!=\"b\"} |= \"n\" or ip(\"10.0.0.1\") | json q=\"r.s\" [1d] "
+    cr_assert_eq(cw_logql_parse(CW_STR("topk by (x) (3, count_over_time({app=\"a\", env!=\"b\"} |= "
+                                       "\"n\" or ip(\"10.0.0.1\") | json q=\"r.s\" [1d] "
                                        "offset 5m))"),
-                                &query, &err), 0, "%s", err.text);
+                                &query, &err),
+                 0, "%s", err.text);
     const struct cw_expr *top = query->root, *range = top->left;
     cr_assert(cw_expr_is_metric(top));
     cr_assert_eq(top->kind, CW_EXPR_VECTOR_AGG);
@@ -327,13 +377,16 @@ Test(logql, a_selector_alone_can_be_read)
 {
     struct cw_selector selector;
     struct cw_err err = {0};
-    cr_assert_eq(cw_logql_parse_selector(CW_STR("{app=\"a\", x=~\"b|c\"}"), &selector, &err), 0, "%s", err.text);
+    cr_assert_eq(cw_logql_parse_selector(CW_STR("{app=\"a\", x=~\"b|c\"}"), &selector, &err), 0,
+                 "%s", err.text);
     cr_assert_eq(selector.n, 2);
     cr_assert_eq(cw_matcher_match(&selector.items[1], CW_STR("c"), &err), 1);
     cw_selector_fini(&selector);
-    cr_assert_eq(cw_logql_parse_selector(CW_STR("rate({app=\"a\"}[5m])"), &selector, &err), CW_E_INVALID);
+    cr_assert_eq(cw_logql_parse_selector(CW_STR("rate({app=\"a\"}[5m])"), &selector, &err),
+                 CW_E_INVALID);
     cr_assert_str_eq(err.text, "only label matchers are supported");
-    cr_assert_eq(cw_logql_parse_selector(CW_STR("{app=\"a\"} |= \"x\""), &selector, &err), CW_E_INVALID);
+    cr_assert_eq(cw_logql_parse_selector(CW_STR("{app=\"a\"} |= \"x\""), &selector, &err),
+                 CW_E_INVALID);
     cr_assert_eq(cw_logql_parse_selector(CW_STR("{app=\"a\""), &selector, &err), CW_E_INVALID);
 }
 
@@ -403,9 +456,12 @@ Test(logql, a_query_may_hold_less_than_128_kib)
 
 Test(logql, every_prefix_of_a_query_parses_or_fails_cleanly)
 {
-    static const char query[] = "sum without (a, b) (rate({app=~\"x|y\", z!=\"\"} |= \"p\" or ip(\"::1\") | logfmt --strict q=\"r\" | (s>=1.5 or t<3ms), "
-                                "u=5KB | label_format v=w,x=\"{{.y}}\" | drop z | unwrap duration(d) | e=\"\" [5m] offset 1h)) > bool on (c) "
-                                "group_left (d) label_replace(vector(1), \"a\", \"$1\", \"b\", \"(.*)\") # end";
+    static const char query[] =
+        "sum without (a, b) (rate({app=~\"x|y\", z!=\"\"} |= \"p\" or ip(\"::1\") | logfmt "
+        "--strict q=\"r\" | (s>=1.5 or t<3ms), "
+        "u=5KB | label_format v=w,x=\"{{.y}}\" | drop z | unwrap duration(d) | e=\"\" [5m] offset "
+        "1h)) > bool on (c) "
+        "group_left (d) label_replace(vector(1), \"a\", \"$1\", \"b\", \"(.*)\") # end";
     for (size_t len = 0; len < sizeof(query); len++) {
         struct cw_query *parsed = NULL;
         struct cw_err err = {0};

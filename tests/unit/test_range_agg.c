@@ -1,4 +1,5 @@
-/* test_range_agg.c - entries to samples: windows, edges, metadata, several workers, bounds. Expected values are worked out by hand. */
+/* test_range_agg.c - entries to samples: windows, edges, metadata, several workers, bounds.
+ * Expected values are worked out by hand. */
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include "common/base/assert.h"
@@ -12,7 +13,8 @@ struct fixture {
     struct cw_range_agg *agg;
 };
 
-static struct fixture start(const char *text, const struct cw_grouping *fusion, const struct cw_grid *grid, struct cw_allowance *allowance)
+static struct fixture start(const char *text, const struct cw_grouping *fusion,
+                            const struct cw_grid *grid, struct cw_allowance *allowance)
 {
     struct fixture f = {NULL, NULL};
     struct cw_err err = {0};
@@ -29,7 +31,8 @@ static void finish(struct fixture *f)
 
 static struct cw_entry_batch batch_of(struct cw_labels labels, const int64_t *ts_ns, size_t n)
 {
-    return (struct cw_entry_batch){.stream = {.id = cw_labels_hash(labels), .labels = labels}, .n = n, .ts_ns = ts_ns};
+    return (struct cw_entry_batch){
+        .stream = {.id = cw_labels_hash(labels), .labels = labels}, .n = n, .ts_ns = ts_ns};
 }
 
 static const struct cw_label app_a[] = {{{"app", 3}, {"a", 1}}};
@@ -55,8 +58,10 @@ static void expect_values(const struct cw_table *table, size_t idx, const char *
     char text[1024];
     size_t n = 0;
     for (size_t step = 0; step < table->grid.n; step++)
-        n += (size_t)(cw_series_has(&table->items[idx], step) ? snprintf(text + n, sizeof(text) - n, "%s%g", step ? " " : "", table->items[idx].values[step])
-                                                              : snprintf(text + n, sizeof(text) - n, "%s-", step ? " " : ""));
+        n += (size_t)(cw_series_has(&table->items[idx], step)
+                          ? snprintf(text + n, sizeof(text) - n, "%s%g", step ? " " : "",
+                                     table->items[idx].values[step])
+                          : snprintf(text + n, sizeof(text) - n, "%s-", step ? " " : ""));
     cr_expect_str_eq(text, expected);
 }
 
@@ -85,7 +90,8 @@ Test(range_agg, ranges_longer_than_the_step_overlap_and_shorter_ones_leave_gaps)
     struct cw_entry_batch batch = batch_of(LABELS(app_a), ts, CW_COUNT(ts));
     struct fixture f = start("count_over_time({app=\"a\"}[25s])", NULL, &grid, NULL);
     struct cw_table *table = run_one(&f, &batch, 1);
-    expect_values(table, 0, "- 2 3 4 2 1"); /* (t-25, t]: t=30 holds 10, 15, 25, 30; t=40 no 15; t=50 no 25 */
+    expect_values(table, 0,
+                  "- 2 3 4 2 1"); /* (t-25, t]: t=30 holds 10, 15, 25, 30; t=40 no 15; t=50 no 25 */
     cw_table_free(&table);
     finish(&f);
     f = start("count_over_time({app=\"a\"}[3s])", NULL, &grid, NULL);
@@ -117,7 +123,9 @@ Test(range_agg, any_range_and_step_agree_with_counting_each_window_apart)
         for (size_t i = 0; i < CW_COUNT(up); i++)
             down[i] = up[CW_COUNT(up) - 1 - i];
         int64_t range_ns = (int64_t)(seed / 7 % 97) + 1, offset_ns = (int64_t)(seed / 11 % 50);
-        struct cw_grid grid = {.start_ns = (int64_t)(seed / 3 % 60) - 30, .step_ns = (int64_t)(seed / 5 % 53) + 1, .n = seed / 13 % 40 + 1};
+        struct cw_grid grid = {.start_ns = (int64_t)(seed / 3 % 60) - 30,
+                               .step_ns = (int64_t)(seed / 5 % 53) + 1,
+                               .n = seed / 13 % 40 + 1};
         struct fixture f = start("count_over_time({app=\"a\"}[1s])", NULL, &grid, NULL);
         f.query->root->range_ns = range_ns; /* finer than the language goes */
         f.query->root->offset_ns = offset_ns;
@@ -135,11 +143,13 @@ Test(range_agg, any_range_and_step_agree_with_counting_each_window_apart)
         struct cw_entry_batch batch = batch_of(LABELS(app_a), ts + first, n);
         struct cw_table *table = run_one(&f, &batch, n > 0);
         for (size_t step = 0; step < grid.n; step++) {
-            uint64_t count = count_slowly(up, CW_COUNT(up), cw_grid_time(&grid, step) - offset_ns, range_ns);
+            uint64_t count =
+                count_slowly(up, CW_COUNT(up), cw_grid_time(&grid, step) - offset_ns, range_ns);
             bool has = table->n > 0 && cw_series_has(&table->items[0], step);
             cr_assert_eq(has, count > 0, "round %d step %zu", round, step);
-            cr_assert(!has || table->items[0].values[step] == (double)count, "round %d step %zu: %g, not %lu", round, step,
-                      table->items[0].values[step], count);
+            cr_assert(!has || table->items[0].values[step] == (double)count,
+                      "round %d step %zu: %g, not %lu", round, step, table->items[0].values[step],
+                      count);
         }
         cw_table_free(&table);
         finish(&f);
@@ -157,7 +167,9 @@ Test(range_agg, one_step_needs_no_times_and_counts_what_the_scan_brings)
     cr_expect_eq(from, 40 * S - 86400 * S + 1);
     cr_expect_eq(to, 40 * S + 1);
     cr_expect_eq(cw_range_agg_need(f.agg), 0);
-    struct cw_entry_batch batches[] = {batch_of(LABELS(app_a), NULL, 1000), batch_of(LABELS(app_b), NULL, 11), batch_of(LABELS(app_a), NULL, 1)};
+    struct cw_entry_batch batches[] = {batch_of(LABELS(app_a), NULL, 1000),
+                                       batch_of(LABELS(app_b), NULL, 11),
+                                       batch_of(LABELS(app_a), NULL, 1)};
     struct cw_table *table = run_one(&f, batches, 3);
     cr_assert_eq(table->n, 1);
     cr_expect_eq(table->items[0].labels.n, 0);
@@ -195,7 +207,8 @@ Test(range_agg, rates_and_bytes)
 Test(range_agg, metadata_tells_series_apart_unless_a_grouping_leaves_it_out)
 {
     static const int64_t ts[] = {1, 2, 3, 4};
-    static const struct cw_label trace1[] = {{{"trace", 5}, {"1", 1}}}, clash[] = {{{"app", 3}, {"z", 1}}};
+    static const struct cw_label trace1[] = {{{"trace", 5}, {"1", 1}}},
+                                 clash[] = {{{"app", 3}, {"z", 1}}};
     static const struct cw_labels metadata[] = {{trace1, 1}, {trace1, 1}, {NULL, 0}, {clash, 1}};
     struct cw_grid grid = {.start_ns = 10, .step_ns = 10, .n = 2};
     struct cw_entry_batch batch = batch_of(LABELS(app_a), ts, CW_COUNT(ts));
@@ -228,7 +241,9 @@ Test(range_agg, the_parts_of_workers_add_up_whatever_their_order)
     struct fixture f = start("count_over_time({app=~\".+\"}[10s])", NULL, &grid, NULL);
     struct cw_range_part *parts[3];
     for (size_t i = 0; i < 3; i++) {
-        struct cw_entry_batch batches[] = {batch_of(LABELS(app_a), late, 2), batch_of(LABELS(app_b), early, 2), batch_of(LABELS(app_a), early, 2)};
+        struct cw_entry_batch batches[] = {batch_of(LABELS(app_a), late, 2),
+                                           batch_of(LABELS(app_b), early, 2),
+                                           batch_of(LABELS(app_a), early, 2)};
         parts[i] = cw_range_part_new(f.agg);
         for (size_t k = 0; k <= i; k++)
             cr_assert_eq(cw_range_part_add(parts[i], &batches[k], &err), 0);
@@ -249,7 +264,9 @@ Test(range_agg, absence_is_one_series_of_the_equality_matchers)
 {
     static const int64_t ts[] = {15 * S};
     struct cw_grid grid = {.start_ns = 10 * S, .step_ns = 10 * S, .n = 3};
-    struct fixture f = start("absent_over_time({app=\"a\", env!=\"x\", z=\"1\", z=~\"1|2\", host=\"h\"}[10s])", NULL, &grid, NULL);
+    struct fixture f =
+        start("absent_over_time({app=\"a\", env!=\"x\", z=\"1\", z=~\"1|2\", host=\"h\"}[10s])",
+              NULL, &grid, NULL);
     struct cw_entry_batch batch = batch_of(LABELS(app_a), ts, 1);
     struct cw_table *table = run_one(&f, &batch, 1);
     cr_assert_eq(table->n, 1);
@@ -278,7 +295,8 @@ Test(range_agg, memory_is_bounded_and_given_back)
     size_t n = 0;
     for (; rc == 0 && n < 1000; n++) {
         char value[16];
-        struct cw_label label = {CW_STR("app"), {value, (size_t)snprintf(value, sizeof(value), "%zu", n)}};
+        struct cw_label label = {CW_STR("app"),
+                                 {value, (size_t)snprintf(value, sizeof(value), "%zu", n)}};
         int64_t ts = 0;
         struct cw_entry_batch batch = batch_of((struct cw_labels){&label, 1}, &ts, 1);
         rc = cw_range_part_add(part, &batch, &err);
@@ -296,7 +314,8 @@ Test(range_agg, times_at_the_ends_of_int64_do_not_overflow)
     static const int64_t ends[] = {INT64_MIN, INT64_MAX};
     for (size_t i = 0; i < CW_COUNT(ends); i++) {
         cw_grid_init_instant(&grid, ends[i]);
-        struct fixture f = start("count_over_time({app=\"a\"}[290y] offset 250y)", NULL, &grid, NULL);
+        struct fixture f =
+            start("count_over_time({app=\"a\"}[290y] offset 250y)", NULL, &grid, NULL);
         int64_t from, to;
         cw_range_agg_bounds(f.agg, &from, &to);
         cr_expect_leq(from, to);

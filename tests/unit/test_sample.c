@@ -25,11 +25,14 @@ Test(sample, a_grid_that_cannot_be_is_refused_in_lokis_words)
     struct cw_grid grid;
     struct cw_err err = {0};
     cr_expect_eq(cw_grid_init_range(&grid, 0, S, 0, &err), CW_E_INVALID);
-    cr_expect_str_eq(err.text, "zero or negative query resolution step widths are not accepted. Try a positive integer");
+    cr_expect_str_eq(
+        err.text,
+        "zero or negative query resolution step widths are not accepted. Try a positive integer");
     cr_expect_eq(cw_grid_init_range(&grid, 0, S, -1, &err), CW_E_INVALID);
     cr_expect_eq(cw_grid_init_range(&grid, S, 0, S, &err), CW_E_INVALID);
     cr_expect_eq(cw_grid_init_range(&grid, 0, 11001 * S, S, &err), CW_E_INVALID);
-    cr_expect_str_eq(err.text, "exceeded maximum resolution of 11,000 points per timeseries. Try decreasing the query resolution (?step=XX)");
+    cr_expect_str_eq(err.text, "exceeded maximum resolution of 11,000 points per timeseries. Try "
+                               "decreasing the query resolution (?step=XX)");
     cr_expect_eq(cw_grid_init_range(&grid, 0, 11000 * S, S, &err), 0);
     cr_expect_eq(cw_grid_init_range(&grid, INT64_MIN, INT64_MAX, INT64_MAX, &err), CW_E_INVALID);
     cr_expect_eq(cw_grid_init_range(&grid, INT64_MAX - 1, INT64_MAX, 1, &err), CW_E_INVALID);

@@ -1,4 +1,5 @@
-/* test_vector_agg.c - aggregation over series: what the recorded cases do not show (gaps, NaN, ties). */
+/* test_vector_agg.c - aggregation over series: what the recorded cases do not show (gaps, NaN,
+ * ties). */
 #include <criterion/criterion.h>
 #include <math.h>
 #include <stdio.h>
@@ -15,9 +16,11 @@ static struct cw_table *table_of(size_t nseries, size_t nsteps, const double *va
     struct cw_err err = {0};
     for (size_t i = 0; i < nseries; i++) {
         char name[2] = {(char)('0' + i), 0};
-        struct cw_label labels[] = {{CW_STR("g"), i % 2 ? CW_STR("odd") : CW_STR("even")}, {CW_STR("s"), {name, 1}}};
+        struct cw_label labels[] = {{CW_STR("g"), i % 2 ? CW_STR("odd") : CW_STR("even")},
+                                    {CW_STR("s"), {name, 1}}};
         struct cw_series *series;
-        cr_assert_eq(cw_table_add(table, (struct cw_labels){labels, 2}, CW_TABLE_COPY, &series, &err), 0);
+        cr_assert_eq(
+            cw_table_add(table, (struct cw_labels){labels, 2}, CW_TABLE_COPY, &series, &err), 0);
         for (size_t step = 0; step < nsteps; step++)
             if (values[i * nsteps + step] != GAP)
                 cw_series_set(series, step, values[i * nsteps + step]);
@@ -36,20 +39,26 @@ static void expect(const char *text, struct cw_table *in, const char *expected)
     snprintf(query_text, sizeof(query_text), text, "vector(1)");
     cr_assert_eq(cw_logql_parse(cw_str_of(query_text), &query, &err), 0, "%s", err.text);
     enum cw_vector_fn fn = query->root->vector_fn;
-    int rc = fn == CW_VECTOR_TOPK || fn == CW_VECTOR_BOTTOMK   ? cw_vector_agg_select(query->root, in, &out, &err)
-             : fn == CW_VECTOR_SORT || fn == CW_VECTOR_SORT_DESC ? cw_vector_agg_sort(query->root, in, &out, &err)
-                                                                 : cw_vector_agg_fold(query->root, in, &out, &err);
+    int rc = fn == CW_VECTOR_TOPK || fn == CW_VECTOR_BOTTOMK
+                 ? cw_vector_agg_select(query->root, in, &out, &err)
+             : fn == CW_VECTOR_SORT || fn == CW_VECTOR_SORT_DESC
+                 ? cw_vector_agg_sort(query->root, in, &out, &err)
+                 : cw_vector_agg_fold(query->root, in, &out, &err);
     cr_assert_eq(rc, 0, "%s", err.text);
     cw_buf_init(&buf, 1 << 20);
     for (size_t i = 0; i < out->n; i++) {
         if (cw_series_count(&out->items[i], out->grid.n) == 0)
             continue;
-        struct cw_str s = cw_labels_get(out->items[i].labels, CW_STR("s")), g = cw_labels_get(out->items[i].labels, CW_STR("g"));
+        struct cw_str s = cw_labels_get(out->items[i].labels, CW_STR("s")),
+                      g = cw_labels_get(out->items[i].labels, CW_STR("g"));
         cw_buf_addf(&buf, "%s%.*s%.*s:", buf.len ? "; " : "", CW_STR_ARG(g), CW_STR_ARG(s));
         for (size_t step = 0; step < out->grid.n; step++)
-            cw_series_has(&out->items[i], step) ? cw_buf_addf(&buf, " %g", out->items[i].values[step]) : cw_buf_addz(&buf, " -");
+            cw_series_has(&out->items[i], step)
+                ? cw_buf_addf(&buf, " %g", out->items[i].values[step])
+                : cw_buf_addz(&buf, " -");
     }
-    cr_expect_str_eq(cw_buf_z(&buf), expected, "%s\n  gives    %s\n  expected %s", text, cw_buf_z(&buf), expected);
+    cr_expect_str_eq(cw_buf_z(&buf), expected, "%s\n  gives    %s\n  expected %s", text,
+                     cw_buf_z(&buf), expected);
     cw_buf_fini(&buf);
     cw_table_free(&out);
     cw_query_free(&query);
@@ -57,7 +66,8 @@ static void expect(const char *text, struct cw_table *in, const char *expected)
 
 Test(vector_agg, series_without_a_value_at_a_step_do_not_count)
 {
-    static const double values[] = {1, GAP, 3, GAP, GAP, GAP, 10, GAP, 30, GAP, 2, 5, GAP, GAP, GAP};
+    static const double values[] = {1,  GAP, 3, GAP, GAP, GAP, 10, GAP,
+                                    30, GAP, 2, 5,   GAP, GAP, GAP};
     struct cw_table *table = table_of(3, 5, values);
     expect("sum(%s)", table, ": 3 15 3 30 -");
     expect("count(%s)", table, ": 2 2 1 1 -");

@@ -8,7 +8,9 @@
  * Ownership  A cw_http_request lives until it is answered; then it must not be touched. Its arena is freed with it. Path,
  *            parameters, headers and body borrow from it.
  * Threads    One thread at a time handles a request; it may hand it on. cw_http_cancelled() may be read by any.
- * Errors     Bodies over the route's bound are answered 413 before they are read; bad chunking, lengths and headers 400.
+ * Errors     Bodies over the route's bound are answered 413: at once where the client asks first (Expect), else after their bytes
+ *            were read and dropped, so that the client sees the answer; bad chunking, lengths, headers and escapes 400.
+ * Cancelled  A client that shuts down its sending side counts as gone, as in Go (disconnect.h).
  */
 #ifndef CW_NET_HTTP_SERVER_H
 #define CW_NET_HTTP_SERVER_H
@@ -39,9 +41,12 @@ struct cw_http_server_options {
     const char *listen;           /* "127.0.0.1:3100", "[::1]:0", ":3100" (all addresses, IPv6 and IPv4) */
     unsigned nthreads;            /* 0: one per core */
     unsigned max_connections;     /* 0: 1024 */
-    unsigned idle_timeout_s;      /* 0: 120 */
+    unsigned idle_timeout_s;      /* 0: 120; a client that neither sends nor reads for so long is cut off */
+    size_t body_budget_bytes;     /* all bodies under way together; over it 429 with Retry-After. 0: no bound but the routes' */
     bool check_origin;            /* on loopback refuse a foreign Origin or Host (403): a web page must not reach us */
-    void (*on_done)(void *ctx, struct cw_http_request *request, int status, int64_t duration_ns); /* metrics; may be NULL */
+    /* For metrics; may be NULL. Runs when a request is answered (a stream: ended), before the client can know, on the thread that
+     * answers, also for answers of the server itself (404, 413, ...; the route may be NULL). */
+    void (*on_done)(void *ctx, struct cw_http_request *request, int status, int64_t duration_ns);
     void *ctx;
 };
 
@@ -52,7 +57,9 @@ void cw_http_server_routes(struct cw_http_server *server, const struct cw_http_r
 int cw_http_server_start(struct cw_http_server *server, struct cw_err *err) CW_MUST_USE;
 /* "127.0.0.1:41234": the address after the bind. */
 const char *cw_http_server_address(const struct cw_http_server *server);
-/* Take no new connection; wait up to grace_ns for requests under way (their cancel flags are raised after it). */
+/* Take no new connection; wait up to grace_ns for requests under way, then raise their cancel flags; what is still not
+ * answered CW_HTTP_STOP_NS later is answered 503 by the server (its handler may still answer: that is dropped). */
+#define CW_HTTP_STOP_NS (INT64_C(10) * 1000000000)
 void cw_http_server_stop(struct cw_http_server *server, int64_t grace_ns);
 void cw_http_server_free(struct cw_http_server **server);
 
@@ -66,6 +73,7 @@ struct cw_str cw_http_param(const struct cw_http_request *request, const char *n
 bool cw_http_has_param(const struct cw_http_request *request, const char *name);
 /* The i-th value of a parameter that repeats (match[]); false past the last. */
 bool cw_http_param_at(const struct cw_http_request *request, const char *name, size_t i, struct cw_str *out);
+/* Only until cw_http_stream_begin(). */
 struct cw_str cw_http_header(const struct cw_http_request *request, const char *name);
 struct cw_str cw_http_body(const struct cw_http_request *request);        /* as received, not decompressed */
 struct cw_arena *cw_http_arena(struct cw_http_request *request);

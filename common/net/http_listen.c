@@ -1,0 +1,132 @@
+#include "common/net/http_listen.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "common/base/str.h"
+
+enum { LISTEN_BACKLOG = 1024, HOST_BYTES = 256, PORT_BYTES = 8 };
+
+struct host_port {
+    char host[HOST_BYTES]; /* empty: all addresses */
+    char port[PORT_BYTES];
+};
+
+static int split_address(const char *listen, struct host_port *out, struct cw_err *err)
+{
+    struct cw_str text = cw_str_of(listen), host, port;
+    ptrdiff_t colon = -1;
+    for (size_t i = 0; i < text.len; i++) {
+        if (text.ptr[i] == ':')
+            colon = (ptrdiff_t)i;
+    }
+    int64_t number;
+    host = cw_str_sub(text, 0, colon < 0 ? 0 : (size_t)colon);
+    port = cw_str_sub(text, (size_t)(colon + 1), text.len);
+    if (colon < 0 || !cw_str_to_i64(port, &number) || number < 0 || number > 65535 ||
+        host.len >= sizeof out->host || port.len >= sizeof out->port)
+        return cw_err_set(err, CW_E_INVALID, "\"%s\" is no address: HOST:PORT, [IPv6]:PORT or :PORT", listen);
+    bool brackets = host.len >= 2 && host.ptr[0] == '[' && host.ptr[host.len - 1] == ']';
+    if (brackets)
+        host = cw_str_sub(host, 1, host.len - 1);
+    if (!brackets && cw_str_find_byte(host, ':') >= 0)
+        return cw_err_set(err, CW_E_INVALID, "\"%s\": an IPv6 address stands in brackets: [::1]:3100", listen);
+    memcpy(out->host, host.ptr, host.len);
+    out->host[host.len] = '\0';
+    memcpy(out->port, port.ptr, port.len);
+    out->port[port.len] = '\0';
+    return 0;
+}
+
+static bool is_loopback(const struct sockaddr *address)
+{
+    if (address->sa_family == AF_INET) {
+        const struct sockaddr_in *in = (const void *)address;
+        return ntohl(in->sin_addr.s_addr) >> 24 == 127;
+    }
+    const struct sockaddr_in6 *in6 = (const void *)address;
+    return IN6_IS_ADDR_LOOPBACK(&in6->sin6_addr);
+}
+
+/* One candidate: the descriptor, or -1 with errno. */
+static int bind_one(const struct addrinfo *info)
+{
+    int one = 1, zero = 0;
+    int fd = socket(info->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0)
+        return -1;
+    /* A restart must not wait for connections of the last run. */
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+    if (info->ai_family == AF_INET6)
+        setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &zero, sizeof zero); /* "[::]" takes IPv4 too */
+    if (bind(fd, info->ai_addr, info->ai_addrlen) == 0 && listen(fd, LISTEN_BACKLOG) == 0)
+        return fd;
+    int saved = errno;
+    close(fd);
+    errno = saved;
+    return -1;
+}
+
+static int describe(int fd, struct cw_http_listen *out, struct cw_err *err)
+{
+    struct sockaddr_storage bound;
+    socklen_t len = sizeof bound;
+    char host[64], port[PORT_BYTES];
+    if (getsockname(fd, (struct sockaddr *)&bound, &len) != 0)
+        return cw_err_errno(err, CW_E_IO, errno, "getsockname");
+    if (getnameinfo((struct sockaddr *)&bound, len, host, sizeof host, port, sizeof port,
+                    NI_NUMERICHOST | NI_NUMERICSERV) != 0)
+        return cw_err_set(err, CW_E_INTERNAL, "getnameinfo: cannot write the bound address");
+    const char *form = bound.ss_family == AF_INET6 ? "[%s]:%s" : "%s:%s";
+    snprintf(out->address, sizeof out->address, form, host, port);
+    out->loopback = is_loopback((struct sockaddr *)&bound);
+    out->fd = fd;
+    return 0;
+}
+
+int cw_http_listen_open(const char *listen, struct cw_http_listen *out, struct cw_err *err)
+{
+    struct host_port where;
+    struct addrinfo hints = {.ai_flags = AI_PASSIVE | AI_NUMERICSERV, .ai_socktype = SOCK_STREAM};
+    struct addrinfo *infos = NULL;
+    out->fd = -1;
+    int rc = split_address(listen, &where, err);
+    if (rc < 0)
+        return rc;
+    if (where.host[0] == '\0') {
+        /* One IPv6 socket takes both; a machine without IPv6 gets the second try. */
+        strcpy(where.host, "::");
+        hints.ai_family = AF_INET6;
+        if (getaddrinfo(where.host, where.port, &hints, &infos) == 0) {
+            out->fd = bind_one(infos);
+            freeaddrinfo(infos);
+            if (out->fd >= 0)
+                return describe(out->fd, out, err);
+        }
+        strcpy(where.host, "0.0.0.0");
+        hints.ai_family = AF_INET;
+    }
+    int failed = getaddrinfo(where.host, where.port, &hints, &infos);
+    if (failed != 0)
+        return cw_err_set(err, CW_E_UNAVAILABLE, "listen on %s: %s", listen, gai_strerror(failed));
+    int errnum = 0;
+    for (struct addrinfo *at = infos; at != NULL && out->fd < 0; at = at->ai_next) {
+        out->fd = bind_one(at);
+        errnum = errno;
+    }
+    freeaddrinfo(infos);
+    if (out->fd < 0)
+        return cw_err_errno(err, CW_E_UNAVAILABLE, errnum, "listen on %s", listen);
+    rc = describe(out->fd, out, err);
+    if (rc < 0) {
+        close(out->fd);
+        out->fd = -1;
+    }
+    return rc;
+}

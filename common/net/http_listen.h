@@ -1,0 +1,20 @@
+/*
+ * http_listen.h - a listening socket for "HOST:PORT", "[IPv6]:PORT" or ":PORT" (all addresses, IPv6 and IPv4).
+ */
+#ifndef CW_NET_HTTP_LISTEN_H
+#define CW_NET_HTTP_LISTEN_H
+#include <stdbool.h>
+#include "common/base/err.h"
+
+enum { CW_HTTP_ADDRESS_BYTES = 80 }; /* "[" IPv6 with zone "]:" port */
+
+struct cw_http_listen {
+    int fd;                              /* the caller's to close */
+    bool loopback;                       /* only this machine reaches it */
+    char address[CW_HTTP_ADDRESS_BYTES]; /* after the bind: "127.0.0.1:41234"; "[::]:3100" for all addresses */
+};
+
+/* CW_E_INVALID for a text that is no address, CW_E_UNAVAILABLE when it cannot be bound. */
+int cw_http_listen_open(const char *listen, struct cw_http_listen *out, struct cw_err *err) CW_MUST_USE;
+
+#endif

@@ -1,0 +1,439 @@
+#include "common/net/http_server.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "common/base/assert.h"
+#include "common/base/clock.h"
+#include "common/base/limits.h"
+#include "common/base/log.h"
+#include "common/net/http_origin.h"
+#include "common/net/http_server_priv.h"
+
+enum {
+    HTTP_DEFAULT_CONNECTIONS = 1024,
+    HTTP_DEFAULT_IDLE_S = 120,
+    HTTP_RESERVE_BYTES = 8 << 20, /* taken at once for a body whose length is told; larger ones grow as they come */
+    HTTP_STOP_POLL_NS = 10 * 1000000,
+};
+
+/* ---- a request comes in ---- */
+
+static enum cw_http_method method_of(const char *name)
+{
+    static const struct {
+        const char *name;
+        enum cw_http_method method;
+    } methods[] = {{"GET", CW_HTTP_GET}, {"HEAD", CW_HTTP_GET}, {"POST", CW_HTTP_POST},
+                   {"PUT", CW_HTTP_PUT}, {"DELETE", CW_HTTP_DELETE}, {"OPTIONS", CW_HTTP_OPTIONS}};
+    for (size_t i = 0; i < CW_COUNT(methods); i++) {
+        if (strcmp(methods[i].name, name) == 0)
+            return methods[i].method;
+    }
+    return (enum cw_http_method)0; /* no route takes it */
+}
+
+static void refuse(struct cw_http_request *request, int code, const char *text)
+{
+    request->refusal = cw_arena_alloc(request->arena, sizeof *request->refusal);
+    cw_err_set(request->refusal, code, "%s", text);
+    cw_buf_fini(&request->body); /* what came of it is of no use */
+}
+
+static bool origin_allowed(const struct cw_http_request *request)
+{
+    const struct cw_http_origin origin = {
+        .host = cw_http_header(request, "Host"),
+        .origin = cw_http_header(request, "Origin"),
+        .fetch_site = cw_http_header(request, "Sec-Fetch-Site"),
+        .fetch_mode = cw_http_header(request, "Sec-Fetch-Mode"),
+        .is_get = request->method == CW_HTTP_GET,
+    };
+    return cw_http_origin_allowed(&origin);
+}
+
+static void refuse_no_route(struct cw_http_request *request)
+{
+    if (request->match.allowed == 0) {
+        refuse(request, CW_E_NOT_FOUND, "404 page not found");
+        return;
+    }
+    struct cw_str allow = http_route_allow(request->match.allowed, request->arena);
+    cw_http_set_header(request, "Allow", allow.ptr);
+    refuse(request, CW_E_METHOD, "Method Not Allowed");
+}
+
+/* Everything that can be said before the body is there. */
+static void begin_request(struct cw_http_request *request, const char *method)
+{
+    struct cw_http_server *server = request->server;
+    struct cw_str path = request->target, query = CW_STR_NONE;
+    struct cw_err err;
+    ptrdiff_t mark = cw_str_find_byte(request->target, '?');
+    if (mark >= 0) {
+        path = cw_str_sub(request->target, 0, (size_t)mark);
+        query = cw_str_sub(request->target, (size_t)mark + 1, request->target.len);
+    }
+    request->begun = true;
+    request->method = method_of(method);
+    int rc = http_route_find(server, path, request->method, request->arena, &request->match,
+                             &request->path, &err);
+    if (atomic_load(&server->stopping)) {
+        cw_http_set_header(request, "Connection", "close");
+        refuse(request, CW_E_UNAVAILABLE, "the server is stopping");
+        return;
+    }
+    if (server->options.check_origin && server->listen.loopback && !origin_allowed(request)) {
+        refuse(request, CW_E_FORBIDDEN,
+               "refused: Host or Origin is not this machine, and this server listens on loopback without access control");
+        return;
+    }
+    if (rc == 0 && request->match.route == NULL) {
+        refuse_no_route(request);
+        return;
+    }
+    if (rc == 0)
+        rc = cw_http_params_parse(query, request->arena, &request->params, &err);
+    if (rc < 0) {
+        refuse(request, rc, err.text);
+        return;
+    }
+    uint64_t length = 0;
+    size_t max = request->match.route->max_body_bytes;
+    if (max > 0 && cw_str_to_u64(cw_http_header(request, "Content-Length"), &length) && length > max)
+        refuse(request, CW_E_TOO_LARGE, "http: request body too large");
+    request->body.max = max;
+    if (request->refusal == NULL && max > 0)
+        cw_buf_reserve(&request->body, (size_t)CW_MIN(length, (uint64_t)HTTP_RESERVE_BYTES));
+}
+
+/* Bytes of the body. False: cut the connection. */
+static bool take_body(struct cw_http_request *request, struct cw_str bytes)
+{
+    struct cw_http_server *server = request->server;
+    if (request->refusal == NULL && request->body.max > 0) {
+        if (bytes.len > request->body.max - request->body.len) {
+            refuse(request, CW_E_TOO_LARGE, "http: request body too large");
+        } else {
+            size_t all = atomic_fetch_add(&server->body_bytes, bytes.len) + bytes.len;
+            request->body_counted += bytes.len;
+            if (server->options.body_budget_bytes == 0 || all <= server->options.body_budget_bytes) {
+                cw_buf_adds(&request->body, bytes);
+                return true;
+            }
+            cw_http_set_header(request, "Retry-After", "1");
+            refuse(request, CW_E_OVERLOAD, "too many request bodies at once: out of memory budget");
+        }
+    }
+    if (request->body_counted > 0) {
+        atomic_fetch_sub(&server->body_bytes, request->body_counted);
+        request->body_counted = 0;
+    }
+    request->discarded_bytes += bytes.len;
+    return request->discarded_bytes <= HTTP_DISCARD_BYTES;
+}
+
+static void answer_refusal(struct cw_http_request *request)
+{
+    char text[CW_ERR_TEXT_BYTES + 1];
+    if (!http_request_claim(request))
+        return; /* cannot be: nobody else knows the request yet */
+    int n = snprintf(text, sizeof text, "%s\n", request->refusal->text);
+    int status = cw_err_http_status(request->refusal->code);
+    struct MHD_Response *response = http_answer_text(cw_str_make(text, (size_t)n));
+    http_answer_headers(request, response);
+    http_answer_done(request, status);
+    http_answer_set(request, status, response);
+}
+
+static bool is_form(const struct cw_http_request *request)
+{
+    struct cw_str type = cw_http_header(request, "Content-Type"), media;
+    return request->method == CW_HTTP_POST && cw_str_split(&type, ';', &media) &&
+           cw_str_eq_nocase(cw_str_trim(media), CW_STR("application/x-www-form-urlencoded"));
+}
+
+static void list_request(struct cw_http_request *request)
+{
+    struct cw_http_server *server = request->server;
+    pthread_mutex_lock(&server->lock);
+    request->next = server->requests;
+    if (request->next != NULL)
+        request->next->prev = request;
+    server->requests = request;
+    request->listed = true;
+    pthread_mutex_unlock(&server->lock);
+}
+
+/* The body is whole: run the handler, and wait for the answer if it did not give one. */
+static enum MHD_Result dispatch(struct cw_http_request *request)
+{
+    struct cw_err err;
+    int rc = 0;
+    if (request->refusal == NULL && is_form(request))
+        rc = cw_http_params_parse(cw_buf_str(&request->body), request->arena, &request->params, &err);
+    if (rc < 0)
+        refuse(request, rc, err.text);
+    list_request(request);
+    if (request->refusal != NULL) {
+        answer_refusal(request);
+        return http_answer_queue(request);
+    }
+    request->phase = HTTP_HANDLING;
+    request->refs++; /* the handler's */
+    request->match.route->handler(request, request->match.ctx);
+    pthread_mutex_lock(&request->lock);
+    bool answered = request->phase == HTTP_ANSWERED;
+    if (!answered) {
+        request->phase = HTTP_SUSPENDED;
+        MHD_suspend_connection(request->connection);
+    }
+    pthread_mutex_unlock(&request->lock);
+    return answered ? http_answer_queue(request) : MHD_YES;
+}
+
+static void *on_uri(void *cls, const char *uri, struct MHD_Connection *connection)
+{
+    return http_request_new(cls, connection, uri);
+}
+
+static enum MHD_Result on_access(void *cls, struct MHD_Connection *connection, const char *url,
+                                 const char *method, const char *version, const char *upload,
+                                 size_t *upload_len, void **slot)
+{
+    struct cw_http_request *request = *slot;
+    (void)cls, (void)connection, (void)url, (void)version;
+    if (!request->begun) {
+        begin_request(request, method);
+        /* A client that asks whether to send gets the refusal instead; others send on, and are heard out. */
+        bool asks = cw_str_eq_nocase(cw_http_header(request, "Expect"), CW_STR("100-continue"));
+        if (request->refusal == NULL || !asks)
+            return MHD_YES;
+        list_request(request);
+        answer_refusal(request);
+        return http_answer_queue(request);
+    }
+    if (*upload_len > 0) {
+        struct cw_str bytes = cw_str_make(upload, *upload_len);
+        *upload_len = 0;
+        return take_body(request, bytes) ? MHD_YES : MHD_NO;
+    }
+    if (request->phase == HTTP_RECEIVING)
+        return dispatch(request);
+    return http_answer_queue(request); /* resumed */
+}
+
+static void on_completed(void *cls, struct MHD_Connection *connection, void **slot,
+                         enum MHD_RequestTerminationCode how)
+{
+    struct cw_http_request *request = *slot;
+    (void)cls, (void)connection, (void)how;
+    if (request == NULL)
+        return;
+    *slot = NULL;
+    pthread_mutex_lock(&request->lock);
+    int watch = request->watch;
+    request->watch = -1;
+    request->connection = NULL;
+    pthread_cond_broadcast(&request->room);
+    pthread_mutex_unlock(&request->lock);
+    cw_disconnect_unwatch(request->server->disconnect, watch);
+    http_request_unref(request);
+}
+
+/* ---- the server ---- */
+
+static void on_log(void *cls, const char *fmt, va_list ap) __attribute__((format(printf, 2, 0)));
+static void on_log(void *cls, const char *fmt, va_list ap)
+{
+    char text[512];
+    (void)cls;
+    vsnprintf(text, sizeof text, fmt, ap);
+    text[strcspn(text, "\n")] = '\0';
+    cw_log_debug("http: %s", text);
+}
+
+/* The URL is taken apart by us: '+' in a path, "%2F" in a segment and repeated names are to stay what they are. */
+static size_t on_unescape(void *cls, struct MHD_Connection *connection, char *text)
+{
+    (void)cls, (void)connection;
+    return strlen(text);
+}
+
+int cw_http_server_new(const struct cw_http_server_options *options, struct cw_http_server **out,
+                       struct cw_err *err)
+{
+    struct cw_http_server *server = cw_mem_new(sizeof *server);
+    atomic_store(&server->refs, 1);
+    server->options = *options;
+    server->listen.fd = -1;
+    pthread_mutex_init(&server->lock, NULL);
+    pthread_condattr_t attr;
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(&server->idle, &attr);
+    pthread_condattr_destroy(&attr);
+    int rc = cw_http_listen_open(options->listen, &server->listen, err);
+    if (rc == 0)
+        rc = cw_disconnect_open(&server->disconnect, err);
+    if (rc < 0) {
+        cw_http_server_free(&server);
+        return rc;
+    }
+    *out = server;
+    return 0;
+}
+
+void cw_http_server_routes(struct cw_http_server *server, const struct cw_http_route *routes, void *ctx)
+{
+    CW_ASSERT(server->ntables < HTTP_ROUTE_TABLES && server->daemon == NULL);
+    server->tables[server->ntables++] = (struct http_route_table){routes, ctx};
+}
+
+const char *cw_http_server_address(const struct cw_http_server *server)
+{
+    return server->listen.address;
+}
+
+static unsigned default_of(unsigned value, unsigned def)
+{
+    return value > 0 ? value : def;
+}
+
+int cw_http_server_start(struct cw_http_server *server, struct cw_err *err)
+{
+    const struct cw_http_server_options *options = &server->options;
+    long ncores = sysconf(_SC_NPROCESSORS_ONLN);
+    unsigned nthreads = default_of(options->nthreads, ncores > 0 ? (unsigned)ncores : 1);
+    unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC |
+                     MHD_USE_ERROR_LOG;
+    struct MHD_OptionItem pool[] = {{MHD_OPTION_THREAD_POOL_SIZE, (intptr_t)nthreads, NULL},
+                                    {MHD_OPTION_END, 0, NULL}};
+    server->daemon = MHD_start_daemon(
+        flags, 0, NULL, NULL, on_access, server,
+        MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL,
+        MHD_OPTION_LISTEN_SOCKET, server->listen.fd,
+        MHD_OPTION_URI_LOG_CALLBACK, on_uri, server,
+        MHD_OPTION_UNESCAPE_CALLBACK, on_unescape, NULL,
+        MHD_OPTION_NOTIFY_COMPLETED, on_completed, NULL,
+        MHD_OPTION_CONNECTION_LIMIT, default_of(options->max_connections, HTTP_DEFAULT_CONNECTIONS),
+        MHD_OPTION_CONNECTION_TIMEOUT, default_of(options->idle_timeout_s, HTTP_DEFAULT_IDLE_S),
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CW_LIMIT_HTTP_HEADER_BYTES,
+        /* a pool of one thread is refused */
+        MHD_OPTION_ARRAY, nthreads > 1 ? pool : &pool[1], MHD_OPTION_END);
+    if (server->daemon == NULL)
+        return cw_err_errno(err, CW_E_INTERNAL, errno, "start the HTTP server on %s", server->listen.address);
+    return 0;
+}
+
+/* ---- stopping ---- */
+
+/* Wait until all requests are done or the time is over; the lock is held. */
+static bool wait_idle(struct cw_http_server *server, int64_t wait_ns)
+{
+    int64_t until = cw_clock_mono_ns() + wait_ns;
+    struct timespec ts = {.tv_sec = until / CW_NS_PER_S, .tv_nsec = until % CW_NS_PER_S};
+    while (server->requests != NULL) {
+        if (pthread_cond_timedwait(&server->idle, &server->lock, &ts) != 0)
+            return server->requests == NULL;
+    }
+    return true;
+}
+
+void http_server_unlist(struct cw_http_request *request)
+{
+    struct cw_http_server *server = request->server;
+    if (request->prev != NULL)
+        request->prev->next = request->next;
+    else
+        server->requests = request->next;
+    if (request->next != NULL)
+        request->next->prev = request->prev;
+    request->next = request->prev = NULL;
+    request->listed = false;
+}
+
+/* Answer for a handler that does not come back; false when it is about to answer, or has. */
+static bool abandon(struct cw_http_request *request)
+{
+    if (!http_request_claim(request))
+        return http_stream_abandon(request);
+    pthread_mutex_lock(&request->lock);
+    request->abandoned = true;
+    pthread_mutex_unlock(&request->lock);
+    /* Without the headers that were set: the handler may be setting one. */
+    http_answer_set(request, 503, http_answer_text(CW_STR("the server has stopped\n")));
+    return true;
+}
+
+/* Does the handler's side still hold the request? */
+static bool is_handled(struct cw_http_request *request)
+{
+    pthread_mutex_lock(&request->lock);
+    bool handled = request->refs > (request->connection != NULL ? 1 : 0);
+    pthread_mutex_unlock(&request->lock);
+    return handled;
+}
+
+/* The grace is over: let nothing be in the list that somebody else than libmicrohttpd touches. The lock is held. */
+static void clear_requests(struct cw_http_server *server)
+{
+    for (;;) {
+        for (struct cw_http_request *at = server->requests, *next; at != NULL; at = next) {
+            next = at->next;
+            if (abandon(at))
+                cw_log_warn("http: %.*s was not answered before the stop", CW_STR_ARG(at->path));
+            else if (is_handled(at))
+                continue;
+            http_server_unlist(at);
+        }
+        if (wait_idle(server, HTTP_STOP_POLL_NS))
+            return;
+    }
+}
+
+void cw_http_server_stop(struct cw_http_server *server, int64_t grace_ns)
+{
+    if (server->daemon == NULL)
+        return;
+    atomic_store(&server->stopping, true);
+    int fd = MHD_quiesce_daemon(server->daemon);
+    CW_ASSERT(fd == server->listen.fd);
+    close(fd);
+    server->listen.fd = -1;
+    pthread_mutex_lock(&server->lock);
+    if (!wait_idle(server, grace_ns)) {
+        for (struct cw_http_request *at = server->requests; at != NULL; at = at->next)
+            http_request_cancel(at);
+        if (!wait_idle(server, CW_HTTP_STOP_NS))
+            clear_requests(server);
+    }
+    pthread_mutex_unlock(&server->lock);
+    MHD_stop_daemon(server->daemon);
+    server->daemon = NULL;
+}
+
+void http_server_unref(struct cw_http_server *server)
+{
+    if (atomic_fetch_sub(&server->refs, 1) > 1)
+        return;
+    pthread_mutex_destroy(&server->lock);
+    pthread_cond_destroy(&server->idle);
+    free(server);
+}
+
+void cw_http_server_free(struct cw_http_server **server)
+{
+    if (*server == NULL)
+        return;
+    cw_http_server_stop(*server, 0);
+    cw_disconnect_close(&(*server)->disconnect);
+    if ((*server)->listen.fd >= 0)
+        close((*server)->listen.fd);
+    http_server_unref(*server);
+    *server = NULL;
+}

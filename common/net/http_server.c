@@ -323,6 +323,7 @@ int cw_http_server_start(struct cw_http_server *server, struct cw_err *err)
         MHD_OPTION_CONNECTION_LIMIT, default_of(options->max_connections, HTTP_DEFAULT_CONNECTIONS),
         MHD_OPTION_CONNECTION_TIMEOUT, default_of(options->idle_timeout_s, HTTP_DEFAULT_IDLE_S),
         MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CW_LIMIT_HTTP_HEADER_BYTES,
+        MHD_OPTION_STRICT_FOR_CLIENT, 1, /* 400 without Host, for spaces in the URL */
         /* a pool of one thread is refused */
         MHD_OPTION_ARRAY, nthreads > 1 ? pool : &pool[1], MHD_OPTION_END);
     if (server->daemon == NULL)

@@ -45,10 +45,10 @@ static void add_paragraphs(struct cw_buf *out, const char *doc)
 void cw_docs_synopsis(const struct cw_command_def *command, struct cw_buf *out)
 {
     cw_buf_addf(out, "%s [FLAG]...", command->name);
-    if (command->commands != NULL)
-        cw_buf_addz(out, " COMMAND [ARGUMENT]...");
     if (command->arguments != NULL)
         cw_buf_addf(out, " %s", command->arguments);
+    else if (command->commands != NULL)
+        cw_buf_addz(out, " COMMAND [ARGUMENT]...");
 }
 
 void cw_docs_flag_forms(const struct cw_flag_def *flag, struct cw_buf *out)

@@ -235,6 +235,8 @@ static int push_decode(struct push_op *op, struct cw_err *err)
     raw = body;
     if (op->frame.codec != CW_CODEC_NONE) {
         rc = cw_codec_decompress(op->frame.codec, body, CW_LIMIT_PUSH_RAW_BYTES, &op->raw, err);
+        if (rc == CW_E_INVALID && op->frame.codec == CW_CODEC_SNAPPY)
+            cw_err_set(err, rc, "snappy: corrupt input"); /* Loki's whole text */
         if (rc < 0)
             return rc;
         raw = cw_buf_str(&op->raw);

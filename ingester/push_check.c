@@ -104,7 +104,7 @@ static bool metadata_good(struct check *check, const struct cw_push_stream *stre
     if (!limits->allow_structured_metadata) {
         DISCARD(check, CW_DISCARD_METADATA, 1,
                 "stream '%.*s' includes structured metadata, but this feature is disallowed. Please see "
-                "`limits_config.allow_structured_metadata` or contact your Loki administrator to enable it.",
+                "`limits_config.allow_structured_metadata` or contact your Loki administrator to enable it",
                 CW_STR_ARG(stream_text(check, stream)));
         return false;
     }
@@ -113,14 +113,14 @@ static bool metadata_good(struct check *check, const struct cw_push_stream *stre
     if (limits->max_structured_metadata_size > 0 && bytes > (size_t)limits->max_structured_metadata_size) {
         DISCARD(check, CW_DISCARD_METADATA, 1,
                 "stream '%.*s' has structured metadata too large: '%zu' bytes, limit: '%lld' bytes. Please see "
-                "`limits_config.max_structured_metadata_size` or contact your Loki administrator to increase it.",
+                "`limits_config.max_structured_metadata_size` or contact your Loki administrator to increase it",
                 CW_STR_ARG(stream_text(check, stream)), bytes, (long long)limits->max_structured_metadata_size);
         return false;
     }
     if (limits->max_structured_metadata_entries_count > 0 && entry->nmetadata > (size_t)limits->max_structured_metadata_entries_count) {
         DISCARD(check, CW_DISCARD_METADATA, 1,
                 "stream '%.*s' has too many structured metadata labels: '%u', limit: '%lld'. Please see "
-                "`limits_config.max_structured_metadata_entries_count` or contact your Loki administrator to increase it.",
+                "`limits_config.max_structured_metadata_entries_count` or contact your Loki administrator to increase it",
                 CW_STR_ARG(stream_text(check, stream)), entry->nmetadata, (long long)limits->max_structured_metadata_entries_count);
         return false;
     }

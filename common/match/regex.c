@@ -212,34 +212,41 @@ static struct scratch *scratch_of_thread(uint32_t ngroups)
 
 /* ---- run ---- */
 
-/* Backtracking is bounded by PCRE2's match limit, which counts tries, and a try may walk the whole text: the limit starts low
- * for long texts, and grows as long as what was done so far was quick. A text is searched in windows of starting places, so
- * that the clock is looked at in between. Past any of these the NFA decides. */
+/* Backtracking is bounded by PCRE2's match limit, which counts tries from one starting place, and a try may walk the whole
+ * text: the limit starts low, lower for long texts, and grows as long as what was done so far was quick. A text is searched
+ * in windows of starting places, so that the clock is looked at in between. Past any of these the NFA decides. */
 enum {
-    TRIES_START = 20000,
+    TRIES_START = 4000,
     TRIES_START_LONG = 50000000, /* divided by the length */
     TRIES_MIN = 200,
     TRIES_MAX = 4000000,
     TRIES_GROW = 8,
-    WINDOW_STEPS = 16 << 20, /* starting places times length: some milliseconds at worst */
-    WINDOW_MIN = 64,
+    WINDOW_STEPS = 16 << 20, /* starting places times length, some milliseconds at worst */
+    WINDOW_TRIES = 16 << 20, /* starting places times tries, about 25 ms at worst */
 };
 #define QUICK_NS (2 * CW_NS_PER_MS)
 #define PCRE2_NS (20 * CW_NS_PER_MS)
-#define NFA_NS (200 * CW_NS_PER_MS)
+#define NFA_NS (60 * CW_NS_PER_MS)
 
 enum verdict { VERDICT_NONE, VERDICT_MATCH, VERDICT_GIVE_UP };
+
+/* How many starting places one call may try. */
+static size_t window_for(const struct program *program, size_t len, uint32_t tries)
+{
+    if (program->anchored)
+        return len;
+    size_t window = CW_MIN((size_t)WINDOW_STEPS / (len + 1), (size_t)WINDOW_TRIES / tries);
+    return CW_MAX(window, (size_t)1);
+}
 
 /* PCRE2 on text[0, len); the match is in scratch->data. *from: where the search got to. */
 static enum verdict run_pcre2(const struct program *program, struct scratch *scratch,
                               struct cw_str text, size_t *from)
 {
-    size_t window = CW_MAX((size_t)WINDOW_STEPS / (text.len + 1), (size_t)WINDOW_MIN);
-    if (program->anchored)
-        window = text.len;
     uint32_t tries = TRIES_START;
     if (text.len > TRIES_START_LONG / TRIES_START)
         tries = CW_MAX((uint32_t)(TRIES_START_LONG / text.len), (uint32_t)TRIES_MIN);
+    size_t window = window_for(program, text.len, tries);
     bool timed = text.len > window;
     int64_t start_ns = timed ? cw_clock_mono_ns() : 0;
     for (;;) {
@@ -269,6 +276,7 @@ static enum verdict run_pcre2(const struct program *program, struct scratch *scr
             if (now_ns - start_ns > QUICK_NS || tries >= TRIES_MAX)
                 return VERDICT_GIVE_UP;
             tries *= TRIES_GROW;
+            window = window_for(program, text.len, tries);
         }
     }
 }
@@ -353,7 +361,7 @@ static int run(const struct cw_regex *regex, struct cw_str text, size_t *groups,
     } else if (verdict == VERDICT_GIVE_UP) {
         if (subject.ptr != text.ptr)
             from = offset_before_repair(text, from);
-        rc = cw_nfa_run(regex->nfa, text, from, cw_clock_mono_ns() + NFA_NS, groups, n);
+        rc = cw_nfa_run(regex->nfa, text, from, cw_clock_thread_cpu_ns() + NFA_NS, groups, n);
     }
     cw_buf_fini(&repaired);
     return rc < 0 ? fail_limit(regex, text, err) : rc;

@@ -12,7 +12,7 @@ enum inst_op {
     INST_ANY,
     INST_ANY_NOT_NL,
     INST_FAIL,
-    INST_SPLIT, /* x is preferred */
+    INST_SPLIT, /* x is preferred; what is before it takes a rune */
     INST_JUMP,
     INST_SAVE,
     INST_ASSERT, /* x: the enum cw_re_op */
@@ -210,11 +210,11 @@ enum { RUN_MAX_SLOTS = 1 << 20 };
 /* Look at the clock after so many steps: some milliseconds at worst. */
 enum { RUN_CLOCK_STEPS = 1 << 18 };
 
-/* States at one place, each once, in order of preference (a sparse set). */
+/* States at one place that take a rune or end the match, in order of preference. */
 struct thread_list {
-    uint32_t *dense, *sparse;
+    uint32_t *states;
     uint32_t n;
-    size_t *slots; /* nslots of each state that consumes a rune, at [state * nslots] */
+    size_t *slots; /* nslots a thread */
 };
 
 /* What is still to be followed: a state, or a slot to put back. */
@@ -230,6 +230,8 @@ struct run {
     size_t nslots;
     struct thread_list now, next;
     struct todo *todo;
+    uint32_t *seen; /* by state: the last place (counted from 1) at which it was entered */
+    uint32_t place;
     size_t *slots; /* of the thread that is being followed */
     size_t *best;  /* of the match */
     bool matched;
@@ -259,22 +261,15 @@ static bool assertion_holds(uint32_t assertion, const struct place *place)
     }
 }
 
-static bool list_has(const struct thread_list *list, uint32_t state)
-{
-    uint32_t i = list->sparse[state];
-    return i < list->n && list->dense[i] == state;
-}
-
 static void list_add(struct run *run, struct thread_list *list, uint32_t state)
 {
-    list->sparse[state] = list->n;
-    list->dense[list->n++] = state;
     if (run->nslots > 0)
-        memcpy(list->slots + state * run->nslots, run->slots, run->nslots * sizeof run->slots[0]);
+        memcpy(list->slots + list->n * run->nslots, run->slots, run->nslots * sizeof run->slots[0]);
+    list->states[list->n++] = state;
 }
 
-/* Follow all that needs no rune from `state`, with run->slots, into `list`. Each state is entered once a place, so the
- * stack holds at most one entry a state and one restored slot a state. */
+/* Follow all that needs no rune from `first`, with run->slots, into `list`. Each state is entered once a place, so that
+ * at most one way and one slot to restore a state wait in run->todo. */
 static void follow(struct run *run, struct thread_list *list, uint32_t first,
                    const struct place *place)
 {
@@ -286,29 +281,26 @@ static void follow(struct run *run, struct thread_list *list, uint32_t first,
             run->slots[todo.slot] = todo.value;
             continue;
         }
-        if (list_has(list, todo.state))
-            continue;
-        run->steps++;
-        const struct inst *inst = &run->nfa->insts[todo.state];
-        list_add(run, list, todo.state);
-        switch (inst->op) {
-        case INST_SPLIT:
-            run->todo[n++] = (struct todo){.state = inst->y};
-            run->todo[n++] = (struct todo){.state = inst->x};
-            break;
-        case INST_JUMP: run->todo[n++] = (struct todo){.state = inst->y}; break;
-        case INST_SAVE:
-            if (inst->x < run->nslots) {
+        uint32_t state = todo.state;
+        while (run->seen[state] != run->place) {
+            run->seen[state] = run->place;
+            run->steps++;
+            const struct inst *inst = &run->nfa->insts[state];
+            if (inst->op == INST_SPLIT) {
+                run->todo[n++] = (struct todo){.state = inst->y};
+                state = inst->x;
+                continue;
+            }
+            if (inst->op == INST_SAVE && inst->x < run->nslots) {
                 run->todo[n++] = (struct todo){UINT32_MAX, inst->x, run->slots[inst->x]};
                 run->slots[inst->x] = place->off;
+            } else if (inst->op == INST_ASSERT && !assertion_holds(inst->x, place)) {
+                break;
+            } else if (inst->op < INST_SPLIT || inst->op == INST_MATCH) {
+                list_add(run, list, state);
+                break;
             }
-            run->todo[n++] = (struct todo){.state = inst->y};
-            break;
-        case INST_ASSERT:
-            if (assertion_holds(inst->x, place))
-                run->todo[n++] = (struct todo){.state = inst->y};
-            break;
-        default: break;
+            state = inst->y;
         }
     }
 }
@@ -329,21 +321,21 @@ static bool takes(const struct inst *inst, uint32_t rune)
 static void step(struct run *run, const struct place *here, const struct place *there)
 {
     run->next.n = 0;
+    run->place++;
     for (uint32_t i = 0; i < run->now.n; i++) {
-        uint32_t state = run->now.dense[i];
-        const struct inst *inst = &run->nfa->insts[state];
+        const struct inst *inst = &run->nfa->insts[run->now.states[i]];
         run->steps++;
         if (inst->op == INST_MATCH) {
             run->matched = true;
             if (run->nslots > 0)
-                memcpy(run->best, run->now.slots + state * run->nslots,
+                memcpy(run->best, run->now.slots + i * run->nslots,
                        run->nslots * sizeof run->best[0]);
             return; /* what is less preferred is cut */
         }
         if (here->after == UINT32_MAX || !takes(inst, here->after))
             continue;
         if (run->nslots > 0)
-            memcpy(run->slots, run->now.slots + state * run->nslots,
+            memcpy(run->slots, run->now.slots + i * run->nslots,
                    run->nslots * sizeof run->slots[0]);
         follow(run, &run->next, inst->y, there);
     }
@@ -351,15 +343,13 @@ static void step(struct run *run, const struct place *here, const struct place *
 
 static void list_init(struct thread_list *list, uint32_t n, size_t nslots)
 {
-    list->dense = cw_mem_array(n, sizeof list->dense[0]);
-    list->sparse = cw_mem_array(n, sizeof list->sparse[0]);
+    list->states = cw_mem_array(n, sizeof list->states[0]);
     list->slots = nslots > 0 ? cw_mem_array(n * nslots, sizeof list->slots[0]) : NULL;
 }
 
 static void list_fini(struct thread_list *list)
 {
-    free(list->dense);
-    free(list->sparse);
+    free(list->states);
     free(list->slots);
 }
 
@@ -384,7 +374,7 @@ static uint32_t rune_before(struct cw_str text, size_t off)
     return last < 0x80 ? last : CW_RUNE_ERROR;
 }
 
-static int simulate(struct run *run, size_t from, int64_t deadline_mono_ns)
+static int simulate(struct run *run, size_t from, int64_t deadline_cpu_ns)
 {
     uint64_t next_look = RUN_CLOCK_STEPS;
     struct place here, there;
@@ -395,7 +385,7 @@ static int simulate(struct run *run, size_t from, int64_t deadline_mono_ns)
                 run->slots[i] = SIZE_MAX;
             follow(run, &run->now, 0, &here);
         }
-        if (run->now.n == 0)
+        if (run->now.n == 0 && (run->matched || len == 0))
             return run->matched;
         size_t there_len = 0;
         if (len > 0)
@@ -410,13 +400,13 @@ static int simulate(struct run *run, size_t from, int64_t deadline_mono_ns)
         len = there_len;
         if (run->steps >= next_look) {
             next_look = run->steps + RUN_CLOCK_STEPS;
-            if (cw_clock_mono_ns() > deadline_mono_ns)
+            if (cw_clock_thread_cpu_ns() > deadline_cpu_ns)
                 return CW_E_LIMIT;
         }
     }
 }
 
-int cw_nfa_run(const struct cw_nfa *nfa, struct cw_str text, size_t from, int64_t deadline_mono_ns,
+int cw_nfa_run(const struct cw_nfa *nfa, struct cw_str text, size_t from, int64_t deadline_cpu_ns,
                size_t *groups, size_t ngroups)
 {
     for (size_t i = 0; i < 2 * ngroups; i++)
@@ -426,14 +416,17 @@ int cw_nfa_run(const struct cw_nfa *nfa, struct cw_str text, size_t from, int64_
         return CW_E_LIMIT;
     list_init(&run.now, nfa->n, run.nslots);
     list_init(&run.next, nfa->n, run.nslots);
+    run.seen = cw_mem_array(nfa->n, sizeof run.seen[0]);
+    run.place = 1;
     run.todo = cw_mem_array(2 * (size_t)nfa->n + 2, sizeof run.todo[0]);
     run.slots = cw_mem_array(run.nslots + 1, sizeof run.slots[0]);
     run.best = cw_mem_array(run.nslots + 1, sizeof run.best[0]);
-    int rc = simulate(&run, from, deadline_mono_ns);
+    int rc = simulate(&run, from, deadline_cpu_ns);
     if (rc > 0 && run.nslots > 0)
         memcpy(groups, run.best, run.nslots * sizeof run.best[0]);
     list_fini(&run.now);
     list_fini(&run.next);
+    free(run.seen);
     free(run.todo);
     free(run.slots);
     free(run.best);

@@ -7,7 +7,7 @@
  *
  * Ownership  A program owns its memory.
  * Threads    Read-only after _new(); a run has memory of its own.
- * Errors     CW_E_LIMIT when the run takes longer than its deadline, or wants too much memory.
+ * Errors     CW_E_LIMIT when the thread's CPU clock passes the deadline, or the run wants too much memory.
  */
 #ifndef CW_MATCH_REGEX_NFA_H
 #define CW_MATCH_REGEX_NFA_H
@@ -20,7 +20,7 @@ void cw_nfa_free(struct cw_nfa **nfa);
 
 /* Look for a match that begins at `from` or later. `groups` (2 offsets a group, SIZE_MAX: not set; group 0 is the match)
  * gets `ngroups` groups; with 0 any match will do. 1, 0 or CW_E_LIMIT (the caller says of which pattern). */
-int cw_nfa_run(const struct cw_nfa *nfa, struct cw_str text, size_t from, int64_t deadline_mono_ns,
+int cw_nfa_run(const struct cw_nfa *nfa, struct cw_str text, size_t from, int64_t deadline_cpu_ns,
                size_t *groups, size_t ngroups) CW_MUST_USE;
 
 #endif

@@ -47,7 +47,7 @@ static int check_nfa(struct cw_str pattern, unsigned flags, struct cw_str text, 
     if (bad < 0)
         return -1;
     struct cw_nfa *nfa = cw_nfa_new(&tree);
-    int64_t deadline = cw_clock_mono_ns() + 10 * CW_NS_PER_S;
+    int64_t deadline = cw_clock_thread_cpu_ns() + 10 * CW_NS_PER_S;
     int got = cw_nfa_run(nfa, text, 0, deadline, offsets, MAX_GROUPS);
     if (got == rc && got == cw_nfa_run(nfa, text, 0, deadline, NULL, 0)) {
         for (unsigned i = 0; i <= tree.ngroups && i < MAX_GROUPS && got > 0; i++) {

@@ -1,0 +1,222 @@
+#include "shipper/positions.h"
+#include <ctype.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include "common/base/file.h"
+#include "common/base/hash.h"
+#include "common/config/yaml_load.h"
+
+#define POSITIONS_FIRST_LINE "cordwood-positions 1"
+enum { SOURCE_FIELDS = 11 };
+
+static void path_encode(struct cw_str path, struct cw_buf *out)
+{
+    for (size_t i = 0; i < path.len; i++) {
+        unsigned char c = (unsigned char)path.ptr[i];
+        if (c <= 0x20 || c == 0x7f || c == '%')
+            cw_buf_addf(out, "%%%02X", c);
+        else
+            cw_buf_addc(out, (char)c);
+    }
+}
+
+static int hex_digit(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    if (c >= 'A' && c <= 'F')
+        return c - 'A' + 10;
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+static bool path_decode(struct cw_str text, struct cw_arena *arena, struct cw_str *out)
+{
+    char *path = cw_arena_alloc(arena, text.len + 1);
+    size_t len = 0;
+    for (size_t i = 0; i < text.len; i++) {
+        char c = text.ptr[i];
+        if (c == '%') {
+            if (i + 2 >= text.len || hex_digit(text.ptr[i + 1]) < 0 || hex_digit(text.ptr[i + 2]) < 0)
+                return false;
+            c = (char)(hex_digit(text.ptr[i + 1]) * 16 + hex_digit(text.ptr[i + 2]));
+            i += 2;
+        }
+        if (c == '\0')
+            return false;
+        path[len++] = c;
+    }
+    path[len] = '\0';
+    *out = cw_str_make(path, len);
+    return len > 0;
+}
+
+static bool hex64_parse(struct cw_str text, uint64_t *out)
+{
+    uint64_t value = 0;
+    for (size_t i = 0; i < text.len; i++) {
+        int digit = hex_digit(text.ptr[i]);
+        if (digit < 0)
+            return false;
+        value = value << 4 | (uint64_t)digit;
+    }
+    *out = value;
+    return text.len == 16;
+}
+
+void cw_positions_encode(const struct cw_positions *positions, struct cw_buf *out)
+{
+    size_t start = out->len;
+    char hex[33];
+    cw_id128_format(&positions->shipper, hex);
+    cw_buf_addf(out, POSITIONS_FIRST_LINE "\nshipper %s\n", hex);
+    for (size_t i = 0; i < positions->nsessions; i++) {
+        cw_id128_format(&positions->sessions[i], hex);
+        cw_buf_addf(out, "session %s\n", hex);
+    }
+    for (size_t i = 0; i < positions->nsources; i++) {
+        const struct cw_position *source = &positions->sources[i];
+        const struct cw_file_identity *identity = &source->identity;
+        cw_id128_format(&source->id, hex);
+        cw_buf_addf(out, "source %s %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRId64 " %" PRIu32 " %016" PRIx64 " ",
+                    hex, source->generation, source->offset, identity->dev, identity->ino, identity->birth_ns,
+                    identity->prefix_len, identity->prefix_hash);
+        path_encode(source->path, out);
+        cw_buf_addc(out, ' ');
+        path_encode(source->path_now, out);
+        cw_buf_addc(out, '\n');
+    }
+    if (!cw_buf_failed(out))
+        cw_buf_addf(out, "check %016" PRIx64 "\n", cw_hash64(out->ptr + start, out->len - start));
+}
+
+static bool source_decode(struct cw_str line, struct cw_arena *arena, struct cw_position *out)
+{
+    struct cw_str fields[SOURCE_FIELDS], field;
+    size_t n = 0;
+    while (cw_str_split(&line, ' ', &field)) {
+        if (n == SOURCE_FIELDS)
+            return false;
+        fields[n++] = field;
+    }
+    uint64_t prefix_len;
+    struct cw_file_identity *identity = &out->identity;
+    if (n != SOURCE_FIELDS || !cw_id128_parse(fields[1], &out->id) || !cw_str_to_u64(fields[2], &out->generation) ||
+        !cw_str_to_u64(fields[3], &out->offset) || !cw_str_to_u64(fields[4], &identity->dev) ||
+        !cw_str_to_u64(fields[5], &identity->ino) || !cw_str_to_i64(fields[6], &identity->birth_ns) ||
+        !cw_str_to_u64(fields[7], &prefix_len) || !hex64_parse(fields[8], &identity->prefix_hash) ||
+        !path_decode(fields[9], arena, &out->path) || !path_decode(fields[10], arena, &out->path_now))
+        return false;
+    /* Offsets travel as JSON integers of 63 bits. */
+    if (prefix_len > CW_FILE_PREFIX_BYTES || out->offset > INT64_MAX || out->generation > INT64_MAX)
+        return false;
+    identity->prefix_len = (uint32_t)prefix_len;
+    return true;
+}
+
+/* The bytes before the line "check ...", which must be the last and right. */
+static bool check_strip(struct cw_str *bytes)
+{
+    static const size_t check_len = sizeof("check 0123456789abcdef\n") - 1;
+    if (bytes->len < check_len)
+        return false;
+    struct cw_str body = cw_str_sub(*bytes, 0, bytes->len - check_len);
+    struct cw_str check = cw_str_sub(*bytes, body.len, bytes->len);
+    uint64_t hash;
+    if (!cw_str_starts(check, CW_STR("check ")) || check.ptr[check_len - 1] != '\n' ||
+        !hex64_parse(cw_str_sub(check, 6, 22), &hash) || hash != cw_hash64(body.ptr, body.len))
+        return false;
+    *bytes = body;
+    return true;
+}
+
+int cw_positions_decode(struct cw_str bytes, struct cw_arena *arena, struct cw_positions *out, struct cw_err *err)
+{
+    struct cw_positions p = {0};
+    size_t sessions_cap = 0, sources_cap = 0, nline = 1;
+    struct cw_str line, first = bytes;
+    if (!cw_str_split(&first, '\n', &line) || !cw_str_eqz(line, POSITIONS_FIRST_LINE))
+        return cw_err_set(err, CW_E_CORRUPT, "not a positions file of this version (its first line must be \"%s\")",
+                          POSITIONS_FIRST_LINE);
+    if (!check_strip(&bytes))
+        return cw_err_set(err, CW_E_CORRUPT, "bad checksum: the file was cut or edited");
+    bool have_shipper = false;
+    (void)cw_str_split(&bytes, '\n', &line);
+    while (cw_str_split(&bytes, '\n', &line)) {
+        bool ok = false;
+        nline++;
+        if (cw_str_starts(line, CW_STR("shipper "))) {
+            ok = !have_shipper && cw_id128_parse(cw_str_sub(line, 8, line.len), &p.shipper);
+            have_shipper = true;
+        } else if (cw_str_starts(line, CW_STR("session "))) {
+            p.sessions = cw_arena_grow(arena, p.sessions, p.nsessions, &sessions_cap, p.nsessions + 1,
+                                       sizeof *p.sessions);
+            ok = cw_id128_parse(cw_str_sub(line, 8, line.len), &p.sessions[p.nsessions++]);
+        } else if (cw_str_starts(line, CW_STR("source "))) {
+            p.sources = cw_arena_grow(arena, p.sources, p.nsources, &sources_cap, p.nsources + 1, sizeof *p.sources);
+            ok = source_decode(line, arena, &p.sources[p.nsources++]);
+        } else if (line.len == 0 && bytes.len == 0) {
+            ok = true;  /* what is behind the last newline */
+        }
+        if (!ok)
+            return cw_err_set(err, CW_E_CORRUPT, "line %zu is not understood", nline);
+    }
+    if (!have_shipper)
+        return cw_err_set(err, CW_E_CORRUPT, "no line \"shipper\"");
+    *out = p;
+    return 0;
+}
+
+int cw_positions_load(const char *path, struct cw_arena *arena, struct cw_positions *out, struct cw_err *err)
+{
+    struct cw_buf bytes;
+    cw_buf_init(&bytes, CW_POSITIONS_BYTES);
+    int rc = cw_file_read(path, CW_POSITIONS_BYTES, &bytes, err);
+    if (rc == 0) {
+        rc = cw_positions_decode(cw_arena_dup(arena, cw_buf_str(&bytes)), arena, out, err);
+        if (rc < 0)
+            cw_err_wrap(err, "positions file %s", path);
+    }
+    cw_buf_fini(&bytes);
+    return rc;
+}
+
+int cw_positions_save(const char *path, const struct cw_positions *positions, struct cw_err *err)
+{
+    struct cw_buf bytes;
+    cw_buf_init(&bytes, CW_POSITIONS_BYTES);
+    cw_positions_encode(positions, &bytes);
+    int rc = cw_buf_failed(&bytes)
+                 ? cw_err_set(err, CW_E_TOO_LARGE, "positions of %zu sources are too many", positions->nsources)
+                 : cw_file_replace(path, cw_buf_str(&bytes), err);
+    cw_buf_fini(&bytes);
+    return rc;
+}
+
+struct import_file {
+    struct cw_config_map positions;
+};
+
+int cw_positions_import(struct cw_str yaml, const char *name, struct cw_arena *arena,
+                        struct cw_promtail_position **out, size_t *n_out, struct cw_err *err)
+{
+    static const struct cw_key_def keys[] = {
+        {"positions", CW_KEY_MAP, offsetof(struct import_file, positions), .doc = "Offsets by path."},
+    };
+    static const struct cw_table_def table = CW_TABLE("promtail's positions", keys, struct import_file);
+    struct import_file file;
+    int rc = cw_yaml_load_text(yaml, name, &table, NULL, arena, &file, NULL, err);
+    if (rc < 0)
+        return rc;
+    struct cw_promtail_position *positions = CW_ARENA_ARRAY(arena, struct cw_promtail_position, file.positions.n);
+    size_t n = 0;
+    for (size_t i = 0; i < file.positions.n; i++) {
+        const struct cw_config_pair *pair = &file.positions.items[i];
+        uint64_t offset;  /* "cursor-<job>" and its like hold what is no offset of a file */
+        if (pair->name.len > 0 && pair->name.ptr[0] == '/' && cw_str_to_u64(pair->value, &offset) &&
+            offset <= INT64_MAX)
+            positions[n++] = (struct cw_promtail_position){pair->name, offset};
+    }
+    *out = positions;
+    *n_out = n;
+    return 0;
+}

@@ -1,0 +1,65 @@
+/*
+ * push_client.h - one output: cuts batches when they are due, pushes them one at a time, and keeps the ledger by the answers.
+ *
+ *               ask                        batch                     2xx, 409 "range": settle or cut again
+ *   ASKING <---------- BACKOFF    IDLE ------------> SENDING ------------------------------------------> IDLE
+ *     |  |  5xx, none     ^        ^                   |   |       4xx: half of it, one line: give up
+ *     |  +----------------+        |                   |   +---- 409 "session": ASKING
+ *     +----------------------------+                   +---- 429, 5xx, none: BACKOFF (the batch is kept, and sent
+ *          200: marks; 404: a plain server                    again if the marks say that it was not stored)
+ *   any -- stop --> STOPPED
+ *
+ * To a server that does not know /cordwood/v1/sources (Loki, VictoriaLogs) batches go without ranges: at least once.
+ *
+ * Ownership  Options and what they point to outlive the client.
+ * Threads    The loop's.
+ */
+#ifndef CW_SHIPPER_PUSH_CLIENT_H
+#define CW_SHIPPER_PUSH_CLIENT_H
+#include <stdbool.h>
+#include <stdint.h>
+#include <uv.h>
+#include "common/metrics/metrics.h"
+#include "common/net/http_client.h"
+#include "shipper/batch.h"
+#include "shipper/dead_letters.h"
+#include "shipper/shipper_config.h"
+#include "shipper/sources.h"
+
+struct cw_push_client;
+
+/* What all outputs share. */
+struct cw_push_host {
+    uv_loop_t *loop;
+    struct cw_http_client *http;
+    struct cw_sources *sources;
+    struct cw_metrics *metrics;
+    struct cw_dead_letters *dead_letters;
+    struct cw_id128 shipper;
+    struct cw_id128 *sessions;      /* this start's last */
+    size_t nsessions;
+    const struct cw_limits_config *limits;
+    bool once;                      /* do not wait for full batches; give up after max_retries */
+    void (*on_twin)(void *arg);     /* the state directory was copied: draw another uuid, make it durable, call _restart */
+    void (*on_changed)(void *arg);  /* a source was found to be truncated */
+    void (*on_settled)(void *arg);  /* something was settled, or the client is idle again: pump */
+    void (*on_give_up)(void *arg);  /* --once and too many failures */
+    void *arg;
+};
+
+struct cw_push_client *cw_push_client_new(struct cw_push_host *host, const struct cw_client_config *config,
+                                          size_t output);
+/* Ask, then be idle. */
+void cw_push_client_start(struct cw_push_client *client);
+/* Send what is due. Never calls back into the host before it returns. */
+void cw_push_client_pump(struct cw_push_client *client);
+/* Ask again before anything else is sent: a generation was raised, the uuid is another. What is under way ends first. */
+void cw_push_client_restart(struct cw_push_client *client);
+/* A push is under way. */
+bool cw_push_client_sending(const struct cw_push_client *client);
+/* The server has answered at least one ask. */
+bool cw_push_client_ready(const struct cw_push_client *client);
+/* Abort what is under way and free when the loop has run. */
+void cw_push_client_close(struct cw_push_client **client);
+
+#endif

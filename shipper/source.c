@@ -1,0 +1,100 @@
+#include "shipper/source.h"
+#include <stdlib.h>
+#include "common/base/arena.h"
+#include "common/base/assert.h"
+
+void cw_sightings_add(struct cw_sightings *seen, uint64_t size, int64_t now_ns)
+{
+    if (seen->n > 0 && seen->at[seen->n - 1].size >= size)
+        return;
+    if (seen->n == CW_SIGHTINGS_MAX) {  /* of two neighbours the later one stays: never a time before the sighting */
+        for (unsigned i = 0; i < CW_SIGHTINGS_MAX / 2; i++)
+            seen->at[i] = seen->at[2 * i + 1];
+        seen->n = CW_SIGHTINGS_MAX / 2;
+    }
+    seen->at[seen->n].size = size;
+    seen->at[seen->n++].ts_ns = now_ns;
+}
+
+int64_t cw_sightings_time(const struct cw_sightings *seen, uint64_t off, int64_t now_ns)
+{
+    for (unsigned i = 0; i < seen->n; i++)
+        if (seen->at[i].size >= off)
+            return seen->at[i].ts_ns;
+    return now_ns;
+}
+
+void cw_sightings_prune(struct cw_sightings *seen, uint64_t settled)
+{
+    unsigned gone = 0;
+    while (gone < seen->n && seen->at[gone].size <= settled)
+        gone++;
+    if (gone == 0)
+        return;
+    memmove(seen->at, seen->at + gone, (seen->n - gone) * sizeof seen->at[0]);
+    seen->n -= gone;
+}
+
+struct cw_source *cw_source_new(size_t noutputs, const char *path)
+{
+    struct cw_source *source = cw_mem_new(sizeof *source + noutputs * sizeof source->rows[0]);
+    source->tail.fd = -1;
+    source->watch = -1;
+    source->path = cw_str_dupz(cw_str_of(path));
+    source->path_now = cw_str_dupz(cw_str_of(path));
+    source->nrows = noutputs;
+    return source;
+}
+
+void cw_source_free(struct cw_source **source)
+{
+    struct cw_source *s = *source;
+    if (s == NULL)
+        return;
+    CW_ASSERT(s->nbusy == 0);
+    cw_tail_close(&s->tail);
+    free(s->path);
+    free(s->path_now);
+    for (unsigned i = 0; i < CW_SOURCE_STREAMS; i++)
+        free(s->labels[i]);
+    free(s);
+    *source = NULL;
+}
+
+bool cw_source_pending(const struct cw_source *source, size_t output)
+{
+    const struct cw_ledger_row *row = &source->rows[output];
+    return source->tail.fd >= 0 && source->durable && !source->changed &&
+           source->tail.size > cw_ledger_next(row) && source->tail.size != row->held_size;
+}
+
+uint64_t cw_source_position(const struct cw_source *source)
+{
+    return cw_ledger_position(source->rows, source->nrows);
+}
+
+void cw_source_seek(struct cw_source *source, uint64_t offset)
+{
+    for (size_t i = 0; i < source->nrows; i++)
+        source->rows[i].done = offset;
+}
+
+void cw_source_raise(struct cw_source *source)
+{
+    CW_ASSERT(source->nbusy == 0);
+    source->generation++;
+    source->durable = false;
+    source->changed = false;
+    source->durable_offset = 0;
+    source->seen.n = 0;
+    for (size_t i = 0; i < source->nrows; i++)
+        cw_ledger_raised(&source->rows[i]);
+}
+
+void cw_source_sight(struct cw_source *source, int64_t now_ns, int64_t now_mono_ns)
+{
+    if (source->seen.n == 0 || source->seen.at[source->seen.n - 1].size != source->tail.size)
+        source->quiet_since_ns = now_mono_ns;
+    if (source->tail.size > cw_source_position(source))
+        cw_sightings_add(&source->seen, source->tail.size, now_ns);
+}

@@ -1,0 +1,76 @@
+/*
+ * source.h - one log file as a source of entries: its identity on disk and in the protocol, and each output's account.
+ *
+ * Ownership  A source owns its paths, labels and descriptor. It lives in the table of sources.h; a batch that names it
+ *            raises `nbusy`, and it is not removed while that is not 0.
+ * Units      Offsets are bytes in the file. *_ns of sightings and entries is wall time.
+ */
+#ifndef CW_SHIPPER_SOURCE_H
+#define CW_SHIPPER_SOURCE_H
+#include <stdbool.h>
+#include <stdint.h>
+#include "common/wire/push.h"
+#include "shipper/ledger.h"
+#include "shipper/tail_reader.h"
+
+/* When the file was seen to have grown, and to what size: an entry's time is that of the first sighting of its end.
+ * A file that waits for a server that is away collects many; then neighbours are joined. */
+#define CW_SIGHTINGS_MAX 16
+struct cw_sightings {
+    struct {
+        uint64_t size;
+        int64_t ts_ns;
+    } at[CW_SIGHTINGS_MAX];
+    unsigned n;
+};
+
+void cw_sightings_add(struct cw_sightings *seen, uint64_t size, int64_t now_ns);
+/* When the byte before `off` was first seen; `now_ns` when it was not seen yet. */
+int64_t cw_sightings_time(const struct cw_sightings *seen, uint64_t off, int64_t now_ns);
+/* Forget what is settled. */
+void cw_sightings_prune(struct cw_sightings *seen, uint64_t settled);
+
+enum cw_source_format {
+    CW_SOURCE_LINES,   /* a line is an entry */
+    CW_SOURCE_DOCKER,  /* json-file of Docker Engine: a line is a JSON object around (a part of) an entry */
+};
+enum { CW_SOURCE_STREAMS = 2 };  /* of a Docker source: stdout, stderr; of another only the first */
+
+struct cw_source {
+    struct cw_id128 id;
+    uint64_t generation;
+    struct cw_tail tail;
+    enum cw_source_format format;
+    char *path;              /* where it was first seen */
+    char *path_now;          /* where it was last seen */
+    char *labels[CW_SOURCE_STREAMS];  /* `{a="b"}` */
+    struct cw_sightings seen;
+    bool durable;            /* id and generation are on disk: it may be pushed */
+    bool changed;            /* truncated; its generation is raised when no push that names it is under way */
+    bool final;              /* nobody writes it any more: its last line needs no newline */
+    bool wanted;             /* a target matched it in the last scan */
+    uint64_t durable_offset; /* its position on disk */
+    uint32_t durable_prefix_len;
+    int64_t quiet_since_ns;  /* monotonic; when it was last seen to grow or move */
+    unsigned nbusy;
+    int watch;               /* inotify's number, -1 none */
+    uint64_t scan_number;    /* the last scan that met it */
+    size_t nrows;
+    struct cw_ledger_row rows[];  /* one an output */
+};
+
+/* All that is needed to push is given; everything else begins at "nothing". */
+struct cw_source *cw_source_new(size_t noutputs, const char *path);
+void cw_source_free(struct cw_source **source);
+/* Whether this output may have something to read here now. */
+bool cw_source_pending(const struct cw_source *source, size_t output);
+/* The smallest settled offset. */
+uint64_t cw_source_position(const struct cw_source *source);
+/* Move every output's account to `offset` (a position from disk, a start at the end). */
+void cw_source_seek(struct cw_source *source, uint64_t offset);
+/* Begin the next generation: the file has other contents now. `durable` falls until it is on disk. */
+void cw_source_raise(struct cw_source *source);
+/* Record the size that was just looked at. */
+void cw_source_sight(struct cw_source *source, int64_t now_ns, int64_t now_mono_ns);
+
+#endif

@@ -1,0 +1,104 @@
+#include "shipper/tail_reader.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "common/base/hash.h"
+
+int cw_tail_open(struct cw_tail *tail, const char *path, struct cw_err *err)
+{
+    *tail = (struct cw_tail){.fd = -1};
+    /* NONBLOCK: a pipe that took the file's place since it was listed must not hang us. */
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    if (fd < 0) {
+        int code = errno == ENOENT ? CW_E_NOT_FOUND : errno == EACCES || errno == EPERM ? CW_E_FORBIDDEN : CW_E_IO;
+        return cw_err_errno(err, code, errno, "open %s", path);
+    }
+    tail->fd = fd;
+    struct stat st;
+    int rc = 0;
+    if (fstat(fd, &st) < 0)
+        rc = cw_err_errno(err, CW_E_IO, errno, "stat %s", path);
+    else if (!S_ISREG(st.st_mode))
+        rc = cw_err_set(err, CW_E_INVALID, "%s is not a regular file", path);
+    else
+        rc = cw_file_identity_read(fd, &tail->identity, &tail->size, err);
+    tail->nlinks = st.st_nlink;
+    if (rc < 0)
+        cw_tail_close(tail);
+    return rc;
+}
+
+void cw_tail_close(struct cw_tail *tail)
+{
+    if (tail->fd >= 0)
+        close(tail->fd);
+    tail->fd = -1;
+}
+
+int cw_tail_stat(struct cw_tail *tail, uint64_t off, enum cw_file_verdict *out, struct cw_err *err)
+{
+    struct stat st;
+    if (fstat(tail->fd, &st) < 0)
+        return cw_err_errno(err, CW_E_IO, errno, "stat");
+    tail->size = (uint64_t)st.st_size;
+    tail->nlinks = st.st_nlink;
+    *out = tail->size < off || tail->size < tail->identity.prefix_len ? CW_FILE_CHANGED : CW_FILE_SAME;
+    return 0;
+}
+
+int cw_tail_check(struct cw_tail *tail, uint64_t off, enum cw_file_verdict *out, struct cw_err *err)
+{
+    int rc = cw_tail_stat(tail, off, out, err);
+    if (rc < 0 || *out == CW_FILE_CHANGED)
+        return rc;
+    struct cw_file_identity *identity = &tail->identity;
+    if (identity->prefix_len == CW_FILE_PREFIX_BYTES || tail->size == identity->prefix_len)
+        return cw_file_identity_check(tail->fd, identity, out, err);
+    struct cw_file_identity grown;
+    rc = cw_file_identity_read(tail->fd, &grown, &tail->size, err);
+    if (rc == 0)
+        rc = cw_file_identity_check(tail->fd, identity, out, err);
+    /* The old prefix was seen after the new one was read: a truncation in between shows in the next check. */
+    if (rc == 0 && *out == CW_FILE_SAME && grown.prefix_len > identity->prefix_len) {
+        identity->prefix_len = grown.prefix_len;
+        identity->prefix_hash = grown.prefix_hash;
+    }
+    return rc;
+}
+
+int cw_tail_read(struct cw_tail *tail, uint64_t off, char *bytes, size_t cap, size_t *len_out,
+                 enum cw_file_verdict *out, struct cw_err *err)
+{
+    size_t len = 0;
+    while (len < cap) {
+        ssize_t got = pread(tail->fd, bytes + len, cap - len, (off_t)(off + len));
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            return cw_err_errno(err, CW_E_IO, errno, "read");
+        if (got == 0)
+            break;
+        len += (size_t)got;
+    }
+    *len_out = len;
+    return cw_tail_check(tail, off + len, out, err);
+}
+
+int cw_tail_find_newline(struct cw_tail *tail, uint64_t off, char *scratch, size_t cap, uint64_t *off_out,
+                         struct cw_err *err)
+{
+    for (;;) {
+        ssize_t got = pread(tail->fd, scratch, cap, (off_t)off);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            return cw_err_errno(err, CW_E_IO, errno, "read");
+        const char *newline = memchr(scratch, '\n', (size_t)got);
+        *off_out = newline == NULL ? UINT64_MAX : off + (uint64_t)(newline - scratch) + 1;
+        if (got == 0 || newline != NULL)
+            return 0;
+        off += (uint64_t)got;
+    }
+}

@@ -1,0 +1,192 @@
+#include "shipper/watch.h"
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/inotify.h>
+#include <unistd.h>
+#include "common/base/arena.h"
+#include "common/base/assert.h"
+#include "common/base/log.h"
+#include "common/base/str.h"
+
+#define DIR_EVENTS (IN_CREATE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_DELETE_SELF | IN_ONLYDIR)
+#define FILE_EVENTS (IN_MODIFY | IN_ATTRIB)
+enum { WATCH_MAGIC = 0x77617463, EVENTS_BYTES = 64 << 10 };
+
+struct watch_dir {
+    int number;
+    char *path;
+};
+
+struct cw_watch {
+    uint32_t magic;
+    int fd;
+    unsigned nopen;            /* uv handles not yet closed; at 0 it is freed */
+    uv_poll_t poll;
+    uv_timer_t pause;          /* events wait in the kernel until it ends */
+    struct cw_watch_events events;
+    struct watch_dir *dirs;
+    size_t ndirs, dirs_cap;
+    uint32_t moved_cookie;     /* the last IN_MOVED_FROM */
+    char moved_from[PATH_MAX];
+    bool refused;              /* told once that watches have run out */
+};
+
+static void on_pause_end(uv_timer_t *timer);
+
+static const char *dir_path(const struct cw_watch *watch, int number)
+{
+    for (size_t i = 0; i < watch->ndirs; i++)
+        if (watch->dirs[i].number == number)
+            return watch->dirs[i].path;
+    return NULL;
+}
+
+static void dir_drop(struct cw_watch *watch, int number)
+{
+    for (size_t i = 0; i < watch->ndirs; i++) {
+        if (watch->dirs[i].number != number)
+            continue;
+        free(watch->dirs[i].path);
+        watch->dirs[i] = watch->dirs[--watch->ndirs];
+        return;
+    }
+}
+
+/* A rename inside one folder comes as two events with one cookie, next to each other. */
+static void event_renames(struct cw_watch *watch, const struct inotify_event *event)
+{
+    const char *dir = dir_path(watch, event->wd);
+    if (dir == NULL || event->len == 0)
+        return;
+    char path[PATH_MAX];
+    if ((size_t)snprintf(path, sizeof path, "%s/%s", strcmp(dir, "/") == 0 ? "" : dir, event->name) >= sizeof path)
+        return;
+    if (event->mask & IN_MOVED_FROM) {
+        watch->moved_cookie = event->cookie;
+        memcpy(watch->moved_from, path, strlen(path) + 1);
+    } else if ((event->mask & IN_MOVED_TO) && event->cookie == watch->moved_cookie && event->cookie != 0) {
+        watch->events.on_renamed(watch->events.arg, watch->moved_from, path);
+    }
+}
+
+static void on_readable(uv_poll_t *poll, int status, int ready)
+{
+    struct cw_watch *watch = CW_CONTAINER_OF(poll, struct cw_watch, poll);
+    CW_CHECK(watch, WATCH_MAGIC);
+    _Alignas(struct inotify_event) static char bytes[EVENTS_BYTES];
+    bool names = status < 0, any = false;
+    ssize_t len;
+    while ((len = read(watch->fd, bytes, sizeof bytes)) > 0) {
+        any = true;
+        for (const char *at = bytes; at < bytes + len;) {
+            const struct inotify_event *event = (const struct inotify_event *)(const void *)at;
+            at += sizeof *event + event->len;
+            if (event->mask & IN_IGNORED)
+                dir_drop(watch, event->wd);
+            else if (event->mask & ~(uint32_t)(FILE_EVENTS | IN_ISDIR))
+                names = true;
+            event_renames(watch, event);
+        }
+    }
+    uv_poll_stop(&watch->poll);
+    uv_timer_start(&watch->pause, on_pause_end, CW_WATCH_PAUSE_MS, 0);
+    if (any || names)
+        watch->events.on_change(watch->events.arg, names);
+}
+
+static void on_pause_end(uv_timer_t *timer)
+{
+    struct cw_watch *watch = CW_CONTAINER_OF(timer, struct cw_watch, pause);
+    CW_CHECK(watch, WATCH_MAGIC);
+    uv_poll_start(&watch->poll, UV_READABLE, on_readable);
+}
+
+int cw_watch_open(uv_loop_t *loop, const struct cw_watch_events *events, struct cw_watch **out, struct cw_err *err)
+{
+    int fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+    if (fd < 0)
+        return cw_err_errno(err, CW_E_IO, errno, "inotify");
+    struct cw_watch *watch = cw_mem_new(sizeof *watch);
+    watch->magic = WATCH_MAGIC;
+    watch->fd = fd;
+    watch->events = *events;
+    int rc = uv_poll_init(loop, &watch->poll, fd);
+    if (rc < 0) {
+        close(fd);
+        free(watch);
+        return cw_err_set(err, CW_E_IO, "inotify on the loop: %s", uv_strerror(rc));
+    }
+    uv_timer_init(loop, &watch->pause);
+    watch->nopen = 2;
+    uv_poll_start(&watch->poll, UV_READABLE, on_readable);
+    *out = watch;
+    return 0;
+}
+
+static int watch_add(struct cw_watch *watch, const char *path, uint32_t events)
+{
+    int number = inotify_add_watch(watch->fd, path, events);
+    if (number < 0 && (errno == ENOSPC || errno == ENOMEM) && !watch->refused) {
+        watch->refused = true;
+        cw_log_warn("no more inotify watches (fs.inotify.max_user_watches): further files are polled");
+    }
+    return number;
+}
+
+bool cw_watch_dir(struct cw_watch *watch, const char *path)
+{
+    int number = watch_add(watch, path, DIR_EVENTS);
+    if (number < 0)
+        return false;
+    const char *known = dir_path(watch, number);
+    if (known != NULL && strcmp(known, path) == 0)
+        return true;
+    dir_drop(watch, number);  /* the folder was renamed, or is met by another name */
+    if (watch->ndirs == watch->dirs_cap) {
+        watch->dirs_cap = watch->dirs_cap ? 2 * watch->dirs_cap : 16;
+        watch->dirs = cw_mem_resize(watch->dirs, watch->dirs_cap * sizeof *watch->dirs);
+    }
+    watch->dirs[watch->ndirs++] = (struct watch_dir){number, cw_str_dupz(cw_str_of(path))};
+    return true;
+}
+
+int cw_watch_file(struct cw_watch *watch, int fd)
+{
+    char path[64];
+    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    return watch_add(watch, path, FILE_EVENTS);
+}
+
+void cw_watch_forget(struct cw_watch *watch, int number)
+{
+    if (number >= 0)
+        (void)inotify_rm_watch(watch->fd, number);
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+    struct cw_watch *watch = handle->data;
+    CW_CHECK(watch, WATCH_MAGIC);
+    if (--watch->nopen > 0)
+        return;
+    close(watch->fd);
+    for (size_t i = 0; i < watch->ndirs; i++)
+        free(watch->dirs[i].path);
+    free(watch->dirs);
+    watch->magic = 0;
+    free(watch);
+}
+
+void cw_watch_close(struct cw_watch **watch)
+{
+    struct cw_watch *w = *watch;
+    *watch = NULL;
+    if (w == NULL)
+        return;
+    w->poll.data = w->pause.data = w;
+    uv_close((uv_handle_t *)&w->poll, on_closed);
+    uv_close((uv_handle_t *)&w->pause, on_closed);
+}

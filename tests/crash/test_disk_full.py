@@ -7,7 +7,7 @@ import pytest
 from load import Pushers, differences
 from programs import Ingester, wait_for
 
-CONFIG = "head: {flush_bytes: 256KiB}\nwal: {segment_bytes: 1MiB}\nstorage: {min_free: 0}\n"
+CONFIG = "head: {flush_bytes: 1MiB}\nwal: {segment_bytes: 1MiB}\nstorage: {min_free: 0}\n"
 
 
 @pytest.fixture

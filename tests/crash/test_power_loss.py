@@ -14,7 +14,7 @@ from programs import BUILD, LONG, Ingester
 
 CUTS = 300 if LONG else 30
 LIBRARY = os.path.join(BUILD, "tests", "support", "libpowercut.so")
-SMALL_STORE = "head: {flush_bytes: 256KiB}\nwal: {segment_bytes: 1MiB}\n"
+SMALL_STORE = "head: {flush_bytes: 1MiB}\nwal: {segment_bytes: 1MiB}\n"
 
 
 def recorded(folder):

@@ -37,7 +37,7 @@ struct cw_parts_options {
 /* Check FORMAT, read the catalog (or rebuild it from the parts' footers), remove orphans and temporary files, open all
  * parts. A part that cannot be opened is moved to quarantine/, counted and named in the log; it is no error. */
 int cw_parts_open(const struct cw_parts_options *options, struct cw_parts **out, struct cw_err *err) CW_MUST_USE;
-/* Snapshots that are still held stay valid; files of parts that left are unlinked by then or at the next start. */
+/* No snapshot may still be held. NULL is fine. */
 void cw_parts_close(struct cw_parts **parts);
 
 /* Replay skips the data of frames up to and including this sequence number; 0: none was flushed yet. */

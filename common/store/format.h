@@ -24,7 +24,7 @@
  *            88 day i32: days since 1970-01-01, or INT32_MIN: rows of any days
  *            92 flush_parts u32: how many parts its flush wrote, itself included; 0 in a merged part
  *            96 regions: FILTERS, BLOCKS, STREAMS, POSTINGS, ORIGIN, each offset u64 | length u64 | XXH3 u64
- *           216 zero, 24 B
+ *           216 flush_id u64: the id of the first part that the attempt at its flush wrote; 0 in a merged part | 224 zero, 16 B
  *           240 XXH3 of the footer's first 240 B u64 | 248 magic u64
  *
  *   FILTERS   empty in this version.

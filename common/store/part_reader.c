@@ -78,6 +78,7 @@ static int footer_read(struct cw_part_reader *r, const uint8_t **out, struct cw_
     p->nstreams = cw_get32(f + 84);
     p->info.day = (int32_t)cw_get32(f + 88);
     p->info.flush_parts = cw_get32(f + 92);
+    p->info.flush_id = cw_get64(f + 216);
     return 0;
 }
 

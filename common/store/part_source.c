@@ -209,6 +209,11 @@ struct cw_part_reader *cw_part_source_reader(struct cw_source *source)
     return part_of(source)->reader;
 }
 
+void cw_part_source_bad_block(struct cw_source *source, uint32_t block, const struct cw_err *why)
+{
+    cw_part_source_report(part_of(source), block, why, NULL);
+}
+
 bool cw_part_source_has_bad_blocks(const struct cw_source *source)
 {
     return atomic_load_explicit(&((const struct cw_part_source *)source)->nbad, memory_order_relaxed) > 0;

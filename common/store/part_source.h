@@ -26,6 +26,8 @@ int cw_part_source_open(const char *path, const struct cw_part_events *events, s
 /* The same over an open reader, which becomes the source's. */
 struct cw_source *cw_part_source_new(struct cw_part_reader *reader, const struct cw_part_events *events);
 struct cw_part_reader *cw_part_source_reader(struct cw_source *source);
+/* Somebody who reads blocks without a cursor (a merge) found one bad. */
+void cw_part_source_bad_block(struct cw_source *source, uint32_t block, const struct cw_err *why);
 /* Was a block found bad? */
 bool cw_part_source_has_bad_blocks(const struct cw_source *source);
 /* No scan sees entries before this time (retention); scans that are open already may. */

@@ -216,6 +216,11 @@ int cw_part_writer_add(struct cw_part_writer *w, const struct cw_entry_batch *ba
     return 0;
 }
 
+uint64_t cw_part_writer_rows(const struct cw_part_writer *w)
+{
+    return w->rows + cw_block_writer_rows(w->block);
+}
+
 /* The copied block's directory and sections with another STREAMS section; everything else stays byte for byte. */
 static int block_renumber(const struct cw_block *b, struct cw_str old, const uint32_t *numbers, struct cw_block_summary *s, struct cw_buf *out, struct cw_err *err)
 {
@@ -316,6 +321,7 @@ static void footer_fill(const struct cw_part_writer *w, uint8_t *f)
     cw_put32(f + 84, w->nstreams);
     cw_put32(f + 88, (uint32_t)w->info.day);
     cw_put32(f + 92, w->info.flush_parts);
+    cw_put64(f + 216, w->info.flush_id);
 }
 
 /* Region `which` from `bytes` to the file and into the footer. */

@@ -23,7 +23,8 @@ struct cw_part_info {
     int32_t day;               /* days since 1970-01-01, or CW_DAY_MIXED */
     uint8_t level;             /* 0: from a flush */
     uint64_t wal_first, wal_last;
-    uint32_t flush_parts;      /* 0 in a merged part */
+    uint32_t flush_parts;      /* how many its flush wrote; 0 in a merged part */
+    uint64_t flush_id;         /* id of the first of them; 0 in a merged part */
     const uint64_t *replaced;  /* ids, ascending */
     size_t nreplaced;
 };
@@ -42,6 +43,8 @@ int cw_part_writer_stream(struct cw_part_writer *writer, struct cw_labels labels
 /* Rows of the stream that began last; times rise over all its batches (CW_E_CORRUPT otherwise: a merge reads them from disk). The
  * batch has times and lines; its `stream` is not read. */
 int cw_part_writer_add(struct cw_part_writer *writer, const struct cw_entry_batch *batch, struct cw_err *err) CW_MUST_USE;
+/* Rows so far. */
+uint64_t cw_part_writer_rows(const struct cw_part_writer *writer);
 /* Copy a block as it is; `numbers` maps the reader's stream numbers to this part's, and rises. All its streams have begun. */
 int cw_part_writer_copy_block(struct cw_part_writer *writer, const struct cw_part_reader *from, uint32_t block, const uint32_t *numbers, struct cw_err *err) CW_MUST_USE;
 /* Regions, footer, fsync, rename, fsync of the folder. There must be a row. *size_out (may be NULL): the file's bytes. */

@@ -1,0 +1,71 @@
+/*
+ * catalog.h - which parts a data directory holds, and up to which WAL sequence number replay skips. One small file, replaced by
+ * rename: that rename is what commits a flush or a merge. Format: format.h.
+ *
+ * The folder     <data>/FORMAT, <data>/catalog, <data>/parts/<tenant, escaped>/<day>/<id, 16 hex digits>.part
+ * Lost           the catalog can be made again from the parts' footers: parts that another one replaces are out, and the newest
+ *                flush is out if not all of its parts are there and the WAL still has its entries.
+ *
+ * Ownership      A catalog owns its list and texts.
+ * Errors         CW_E_NOT_FOUND, CW_E_IO, CW_E_UNAVAILABLE, CW_E_CORRUPT; CW_E_INVALID: of a version that is newer than ours.
+ */
+#ifndef CW_STORE_CATALOG_H
+#define CW_STORE_CATALOG_H
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "common/base/buf.h"
+#include "common/base/err.h"
+#include "common/base/str.h"
+
+struct cw_catalog_part {
+    uint64_t id;
+    struct cw_str tenant;      /* owned by the catalog */
+    int32_t day;               /* or CW_DAY_MIXED */
+    uint32_t level;
+    int64_t min_ns, max_ns;    /* inclusive */
+    uint64_t bytes;            /* of the file */
+};
+
+struct cw_catalog {
+    uint64_t wal_flushed;      /* replay skips up to here, inclusive; 0: nothing was flushed */
+    uint64_t next_id;          /* greater than any id that was ever committed */
+    struct cw_catalog_part *parts;   /* by id */
+    size_t n, cap;
+};
+
+void cw_catalog_init(struct cw_catalog *catalog);
+void cw_catalog_fini(struct cw_catalog *catalog);
+/* Copies the tenant. */
+void cw_catalog_add(struct cw_catalog *catalog, const struct cw_catalog_part *part);
+/* False when it was not there. */
+bool cw_catalog_remove(struct cw_catalog *catalog, uint64_t id);
+const struct cw_catalog_part *cw_catalog_find(const struct cw_catalog *catalog, uint64_t id);
+void cw_catalog_copy(const struct cw_catalog *from, struct cw_catalog *to);
+
+/* Text form: for _read and _write, and for tests. */
+void cw_catalog_format(const struct cw_catalog *catalog, struct cw_buf *out);
+int cw_catalog_parse(struct cw_str text, struct cw_catalog *out, struct cw_err *err) CW_MUST_USE;
+
+int cw_catalog_read(const char *data_dir, struct cw_catalog *out, struct cw_err *err) CW_MUST_USE;
+/* On failure the old one or the new one is on disk. */
+int cw_catalog_write(const char *data_dir, const struct cw_catalog *catalog, struct cw_err *err) CW_MUST_USE;
+/* From the footers of the parts that are there. wal_oldest_seq: the lowest sequence number that the WAL still holds (UINT64_MAX:
+ * none, 0: unknown, which counts as all). Parts that cannot be read are left out. */
+int cw_catalog_rebuild(const char *data_dir, uint64_t wal_oldest_seq, struct cw_catalog *out, struct cw_err *err) CW_MUST_USE;
+
+/* <data>/FORMAT: CW_E_NOT_FOUND, or CW_E_INVALID when it names a newer version. */
+int cw_catalog_check_format(const char *data_dir, struct cw_err *err) CW_MUST_USE;
+int cw_catalog_write_format(const char *data_dir, struct cw_err *err) CW_MUST_USE;
+
+/* Append the folder, or the path, of a part. */
+void cw_catalog_part_dir(const char *data_dir, struct cw_str tenant, int32_t day, struct cw_buf *out);
+void cw_catalog_part_path(const char *data_dir, struct cw_str tenant, int32_t day, uint64_t id, struct cw_buf *out);
+/* Letters, digits and !-_.*'() stay (Loki's rules allow no others), but a '.' in front; the rest becomes %XX. */
+void cw_catalog_escape_tenant(struct cw_str tenant, struct cw_buf *out);
+
+/* Every file below <data>/parts: `id` is 0 where the name is not a part's. Nonzero stops and is returned. */
+typedef int (*cw_catalog_file_fn)(void *arg, const char *path, uint64_t id);
+int cw_catalog_each_file(const char *data_dir, cw_catalog_file_fn fn, void *arg, struct cw_err *err) CW_MUST_USE;
+
+#endif

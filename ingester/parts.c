@@ -1,0 +1,459 @@
+/* parts.c - open what the catalog names, show it to snapshots, and change it: catalog first, then what is visible. */
+#include "ingester/parts.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/arena.h"
+#include "common/base/assert.h"
+#include "common/base/file.h"
+#include "common/base/log.h"
+#include "common/store/catalog.h"
+#include "common/store/part_source.h"
+#include "ingester/quarantine.h"
+
+/* Visible parts of one tenant; never removed, an empty one costs little. */
+struct tenant_parts {
+    struct cw_str tenant;              /* owned */
+    struct cw_source **sources;
+    size_t n, cap;
+};
+
+struct cw_parts {
+    char *data_dir;
+    struct cw_quarantine *quarantine;
+    struct cw_part_events events;
+    atomic_uint_fast64_t next_id, bad_parts;
+    pthread_mutex_t commit_lock;       /* guards catalog, and its file */
+    struct cw_catalog catalog;         /* as on disk */
+    pthread_mutex_t lock;              /* guards tenants */
+    struct tenant_parts *tenants;
+    size_t ntenants, tenants_cap;
+};
+
+struct cw_parts_change {
+    struct cw_parts *parts;
+    struct cw_source **added, **removed;   /* referenced */
+    size_t nadded, nremoved;
+    struct cw_source **left;               /* the registry's references to what was removed, once published */
+    size_t nleft;
+    uint64_t wal_flushed;                  /* 0: as it is */
+    enum { CHANGE_OPEN, CHANGE_UNCERTAIN, CHANGE_COMMITTED, CHANGE_PUBLISHED } state;
+};
+
+static struct cw_part_reader *reader_of(struct cw_source *source)
+{
+    return cw_part_source_reader(source);
+}
+
+static uint64_t id_of(struct cw_source *source)
+{
+    return cw_part_reader_footer(reader_of(source))->info.id;
+}
+
+/* ---- the visible set; under the lock ---- */
+
+static struct tenant_parts *tenant_find(struct cw_parts *p, struct cw_str tenant)
+{
+    for (size_t i = 0; i < p->ntenants; i++)
+        if (cw_str_eq(p->tenants[i].tenant, tenant))
+            return &p->tenants[i];
+    return NULL;
+}
+
+static void visible_add(struct cw_parts *p, struct cw_source *source)
+{
+    struct cw_str tenant = cw_part_reader_footer(reader_of(source))->info.tenant;
+    struct tenant_parts *t = tenant_find(p, tenant);
+    if (t == NULL) {
+        if (p->ntenants == p->tenants_cap) {
+            p->tenants_cap = p->tenants_cap ? 2 * p->tenants_cap : 4;
+            p->tenants = cw_mem_resize(p->tenants, p->tenants_cap * sizeof(*p->tenants));
+        }
+        t = &p->tenants[p->ntenants++];
+        *t = (struct tenant_parts){.tenant = {cw_str_dupz(tenant), tenant.len}};
+    }
+    if (t->n == t->cap) {
+        t->cap = t->cap ? 2 * t->cap : 8;
+        t->sources = cw_mem_resize(t->sources, t->cap * sizeof(struct cw_source *));
+    }
+    t->sources[t->n++] = source;
+}
+
+static bool visible_remove(struct cw_parts *p, struct cw_source *source)
+{
+    struct tenant_parts *t = tenant_find(p, cw_part_reader_footer(reader_of(source))->info.tenant);
+    for (size_t i = 0; t != NULL && i < t->n; i++) {
+        if (t->sources[i] != source)
+            continue;
+        memmove(&t->sources[i], &t->sources[i + 1], (t->n - i - 1) * sizeof(t->sources[0]));
+        t->n--;
+        return true;
+    }
+    return false;
+}
+
+void cw_parts_lock(struct cw_parts *p)
+{
+    pthread_mutex_lock(&p->lock);
+}
+
+void cw_parts_unlock(struct cw_parts *p)
+{
+    pthread_mutex_unlock(&p->lock);
+}
+
+static void snapshot_add(struct cw_snapshot *out, struct cw_source *const *sources, size_t n)
+{
+    if (n == 0)
+        return;
+    out->sources = cw_mem_resize(out->sources, (out->n + n) * sizeof(struct cw_source *));
+    for (size_t i = 0; i < n; i++)
+        out->sources[out->n++] = cw_source_ref(sources[i]);
+}
+
+void cw_parts_add_sources(struct cw_parts *p, struct cw_str tenant, struct cw_snapshot *out)
+{
+    const struct tenant_parts *t = tenant_find(p, tenant);
+    if (t != NULL)
+        snapshot_add(out, t->sources, t->n);
+}
+
+void cw_parts_each_tenant(struct cw_parts *p, cw_parts_tenant_fn fn, void *arg)
+{
+    for (size_t i = 0; i < p->ntenants; i++)
+        if (p->tenants[i].n > 0)
+            fn(arg, p->tenants[i].tenant);
+}
+
+void cw_parts_all(struct cw_parts *p, struct cw_snapshot *out)
+{
+    cw_parts_lock(p);
+    for (size_t i = 0; i < p->ntenants; i++)
+        snapshot_add(out, p->tenants[i].sources, p->tenants[i].n);
+    cw_parts_unlock(p);
+}
+
+void cw_parts_count(struct cw_parts *p, struct cw_parts_counts *out)
+{
+    *out = (struct cw_parts_counts){.bad_parts = atomic_load(&p->bad_parts), .bad_blocks = cw_quarantine_blocks(p->quarantine)};
+    cw_parts_lock(p);
+    for (size_t i = 0; i < p->ntenants; i++) {
+        for (size_t j = 0; j < p->tenants[i].n; j++) {
+            const struct cw_part_footer *f = cw_part_reader_footer(reader_of(p->tenants[i].sources[j]));
+            out->parts++;
+            out->bytes += f->file_bytes;
+            out->raw_bytes += f->raw_bytes;
+            out->entries += f->rows;
+            out->streams += f->nstreams;
+        }
+    }
+    cw_parts_unlock(p);
+}
+
+uint64_t cw_parts_wal_flushed(const struct cw_parts *parts)
+{
+    struct cw_parts *p = (struct cw_parts *)parts;
+    pthread_mutex_lock(&p->commit_lock);
+    uint64_t seq = p->catalog.wal_flushed;
+    pthread_mutex_unlock(&p->commit_lock);
+    return seq;
+}
+
+const char *cw_parts_data_dir(const struct cw_parts *p)
+{
+    return p->data_dir;
+}
+
+/* ---- open ---- */
+
+static void on_bad_block(void *ctx, struct cw_part_reader *reader, uint32_t block, const struct cw_err *why)
+{
+    struct cw_parts *p = ctx;
+    cw_quarantine_block(p->quarantine, reader, block);
+}
+
+static int format_check(struct cw_parts *p, struct cw_err *err)
+{
+    int rc = cw_catalog_check_format(p->data_dir, err);
+    return rc == CW_E_NOT_FOUND ? cw_catalog_write_format(p->data_dir, err) : rc;
+}
+
+/* The catalog as it is to be, on disk and in memory. */
+static int catalog_load(struct cw_parts *p, uint64_t wal_oldest_seq, struct cw_err *err)
+{
+    int rc = cw_catalog_read(p->data_dir, &p->catalog, err);
+    if (rc != CW_E_NOT_FOUND && rc != CW_E_CORRUPT)
+        return rc;
+    if (rc == CW_E_CORRUPT) {
+        cw_log_error("%s: set aside, and made again from the parts", err->text);
+        rc = cw_quarantine_file(p->quarantine, "catalog", err);
+        if (rc < 0)
+            return rc;
+    }
+    rc = cw_catalog_rebuild(p->data_dir, wal_oldest_seq, &p->catalog, err);
+    if (rc < 0)
+        return rc;
+    if (p->catalog.n > 0)
+        cw_log_warn("the catalog was lost and made again: %zu parts, WAL flushed up to %" PRIu64, p->catalog.n, p->catalog.wal_flushed);
+    return cw_catalog_write(p->data_dir, &p->catalog, err);
+}
+
+/* Parts that were never committed, or left the catalog, and unfinished ones. */
+static int remove_orphan(void *arg, const char *path, uint64_t id)
+{
+    struct cw_parts *p = arg;
+    bool unfinished = cw_str_ends(cw_str_of(path), CW_STR(".part.tmp"));
+    if (!unfinished && (id == 0 || cw_catalog_find(&p->catalog, id) != NULL))
+        return 0;
+    struct cw_err err;
+    cw_log_info("removing %s: the catalog does not name it", path);
+    if (cw_file_unlink(path, &err) < 0)
+        cw_log_warn("%s", err.text);
+    return 0;
+}
+
+/* One part of the catalog: 0 opened, 1 it is bad and leaves the catalog, or an error that is not the part's. */
+static int part_open(struct cw_parts *p, const struct cw_catalog_part *entry, struct cw_err *err)
+{
+    struct cw_buf path;
+    struct cw_source *source;
+    cw_buf_init(&path, SIZE_MAX);
+    cw_catalog_part_path(p->data_dir, entry->tenant, entry->day, entry->id, &path);
+    int rc = cw_part_source_open(cw_buf_z(&path), &p->events, &source, err);
+    if (rc == 0) {
+        const struct cw_part_footer *f = cw_part_reader_footer(reader_of(source));
+        if (f->info.id != entry->id || !cw_str_eq(f->info.tenant, entry->tenant)) {
+            rc = cw_err_set(err, CW_E_CORRUPT, "part %s: its footer names part %" PRIu64 " of tenant %.*s", path.ptr, f->info.id, CW_STR_ARG(f->info.tenant));
+            cw_source_unref(&source);
+        }
+    }
+    if (rc == 0) {
+        visible_add(p, source);
+    } else if (rc == CW_E_CORRUPT || rc == CW_E_NOT_FOUND) {
+        cw_log_error("%s: its entries are lost", err->text);
+        atomic_fetch_add(&p->bad_parts, 1);
+        rc = rc == CW_E_NOT_FOUND ? 0 : cw_quarantine_part(p->quarantine, path.ptr, err);
+        rc = rc < 0 ? rc : 1;
+    }
+    cw_buf_fini(&path);
+    return rc;
+}
+
+static int open_all(struct cw_parts *p, struct cw_err *err)
+{
+    struct cw_catalog good;
+    cw_catalog_copy(&p->catalog, &good);
+    int rc = 0;
+    for (size_t i = 0; rc >= 0 && i < p->catalog.n; i++) {
+        rc = part_open(p, &p->catalog.parts[i], err);
+        if (rc == 1)
+            cw_catalog_remove(&good, p->catalog.parts[i].id);
+    }
+    if (rc >= 0 && good.n != p->catalog.n)
+        rc = cw_catalog_write(p->data_dir, &good, err);
+    if (rc < 0) {
+        cw_catalog_fini(&good);
+        return rc;
+    }
+    cw_catalog_fini(&p->catalog);
+    p->catalog = good;
+    return 0;
+}
+
+int cw_parts_open(const struct cw_parts_options *options, struct cw_parts **out, struct cw_err *err)
+{
+    struct cw_parts *p = cw_mem_new(sizeof(*p));
+    p->data_dir = cw_str_dupz(cw_str_of(options->data_dir));
+    pthread_mutex_init(&p->lock, NULL);
+    pthread_mutex_init(&p->commit_lock, NULL);
+    cw_catalog_init(&p->catalog);
+    p->events = (struct cw_part_events){.bad_block = on_bad_block, .ctx = p};
+    int rc = cw_file_mkdirs(p->data_dir, err);
+    if (rc == 0)
+        rc = cw_quarantine_open(p->data_dir, &p->quarantine, err);
+    if (rc == 0)
+        rc = format_check(p, err);
+    if (rc == 0)
+        rc = catalog_load(p, options->wal_oldest_seq, err);
+    if (rc == 0)
+        rc = open_all(p, err);
+    if (rc == 0)
+        rc = cw_catalog_each_file(p->data_dir, remove_orphan, p, err);
+    if (rc < 0) {
+        cw_err_wrap(err, "opening the data directory %s", p->data_dir);
+        cw_parts_close(&p);
+        return rc;
+    }
+    atomic_init(&p->next_id, p->catalog.next_id);
+    *out = p;
+    return 0;
+}
+
+void cw_parts_close(struct cw_parts **parts)
+{
+    struct cw_parts *p = *parts;
+    *parts = NULL;
+    if (p == NULL)
+        return;
+    for (size_t i = 0; i < p->ntenants; i++) {
+        for (size_t j = 0; j < p->tenants[i].n; j++)
+            cw_source_unref(&p->tenants[i].sources[j]);
+        free(p->tenants[i].sources);
+        free((char *)p->tenants[i].tenant.ptr);
+    }
+    free(p->tenants);
+    cw_catalog_fini(&p->catalog);
+    cw_quarantine_close(&p->quarantine);
+    pthread_mutex_destroy(&p->lock);
+    pthread_mutex_destroy(&p->commit_lock);
+    free(p->data_dir);
+    free(p);
+}
+
+/* ---- changes ---- */
+
+struct cw_parts_change *cw_parts_change_new(struct cw_parts *parts)
+{
+    struct cw_parts_change *c = cw_mem_new(sizeof(*c));
+    c->parts = parts;
+    return c;
+}
+
+int cw_parts_new_path(struct cw_parts *p, struct cw_str tenant, int32_t day, uint64_t *id_out, struct cw_buf *path_out, struct cw_err *err)
+{
+    *id_out = atomic_fetch_add(&p->next_id, 1);
+    size_t start = path_out->len;
+    cw_catalog_part_dir(p->data_dir, tenant, day, path_out);
+    int rc = cw_file_mkdirs(cw_buf_z(path_out) + start, err);
+    path_out->len = start;
+    cw_catalog_part_path(p->data_dir, tenant, day, *id_out, path_out);
+    cw_buf_z(path_out);
+    return rc;
+}
+
+static void list_add(struct cw_source ***list, size_t *n, struct cw_source *source)
+{
+    *list = cw_mem_resize(*list, (*n + 1) * sizeof(struct cw_source *));
+    (*list)[(*n)++] = source;
+}
+
+int cw_parts_change_add(struct cw_parts_change *c, const char *path, struct cw_err *err)
+{
+    struct cw_source *source;
+    int rc = cw_part_source_open(path, &c->parts->events, &source, err);
+    if (rc == 0)
+        list_add(&c->added, &c->nadded, source);
+    return rc;
+}
+
+void cw_parts_change_remove(struct cw_parts_change *c, struct cw_source *part)
+{
+    list_add(&c->removed, &c->nremoved, cw_source_ref(part));
+}
+
+void cw_parts_change_wal_flushed(struct cw_parts_change *c, uint64_t wal_last)
+{
+    c->wal_flushed = wal_last;
+}
+
+static int catalog_change(struct cw_parts *p, const struct cw_parts_change *c, struct cw_catalog *next, struct cw_err *err)
+{
+    cw_catalog_copy(&p->catalog, next);
+    for (size_t i = 0; i < c->nremoved; i++)
+        if (!cw_catalog_remove(next, id_of(c->removed[i])))
+            return cw_err_set(err, CW_E_CONFLICT, "part %s has left the catalog already", cw_part_reader_path(reader_of(c->removed[i])));
+    for (size_t i = 0; i < c->nadded; i++) {
+        const struct cw_part_footer *f = cw_part_reader_footer(reader_of(c->added[i]));
+        cw_catalog_add(next, &(struct cw_catalog_part){f->info.id, f->info.tenant, f->info.day, f->info.level, f->min_ns, f->max_ns, f->file_bytes});
+    }
+    next->wal_flushed = CW_MAX(next->wal_flushed, c->wal_flushed);
+    next->next_id = CW_MAX(next->next_id, atomic_load(&p->next_id));
+    return 0;
+}
+
+/*
+ * After a failed write: is the old catalog still the one on disk? If not (its rename was done, the folder's fsync failed), the
+ * change's files stay for this run: a crash now must find what the catalog names. The next start removes what it does not name.
+ */
+static bool catalog_is_on_disk(const struct cw_parts *p)
+{
+    struct cw_catalog disk;
+    struct cw_err err;
+    if (cw_catalog_read(p->data_dir, &disk, &err) < 0)
+        return false;
+    struct cw_buf a, b;
+    cw_buf_init(&a, SIZE_MAX);
+    cw_buf_init(&b, SIZE_MAX);
+    cw_catalog_format(&p->catalog, &a);
+    cw_catalog_format(&disk, &b);
+    bool same = cw_str_eq(cw_buf_str(&a), cw_buf_str(&b));
+    cw_buf_fini(&a);
+    cw_buf_fini(&b);
+    cw_catalog_fini(&disk);
+    return same;
+}
+
+int cw_parts_commit(struct cw_parts *p, struct cw_parts_change *c, struct cw_err *err)
+{
+    struct cw_catalog next;
+    CW_ASSERT(c->state == CHANGE_OPEN);
+    pthread_mutex_lock(&p->commit_lock);
+    int rc = catalog_change(p, c, &next, err);
+    if (rc == 0) {
+        rc = cw_catalog_write(p->data_dir, &next, err);
+        if (rc == 0)
+            c->state = CHANGE_COMMITTED;
+        else if (!catalog_is_on_disk(p))
+            c->state = CHANGE_UNCERTAIN;
+    }
+    if (rc == 0) {
+        struct cw_catalog old = p->catalog;
+        p->catalog = next;
+        next = old;
+    }
+    pthread_mutex_unlock(&p->commit_lock);
+    cw_catalog_fini(&next);
+    return rc;
+}
+
+void cw_parts_publish(struct cw_parts *p, struct cw_parts_change *c)
+{
+    CW_ASSERT(c->state == CHANGE_COMMITTED);
+    for (size_t i = 0; i < c->nadded; i++)
+        visible_add(p, c->added[i]);
+    c->nadded = 0; /* the references are the registry's now */
+    for (size_t i = 0; i < c->nremoved; i++) {
+        /* The registry's reference is kept for _free(): the last one unlinks, and that must not be under the lock. */
+        if (visible_remove(p, c->removed[i]))
+            list_add(&c->left, &c->nleft, c->removed[i]);
+        cw_part_source_obsolete(c->removed[i]);
+    }
+    c->state = CHANGE_PUBLISHED;
+}
+
+void cw_parts_change_free(struct cw_parts_change **change)
+{
+    struct cw_parts_change *c = *change;
+    *change = NULL;
+    if (c == NULL)
+        return;
+    CW_ASSERT(c->state != CHANGE_COMMITTED);
+    for (size_t i = 0; i < c->nadded; i++) {
+        if (c->state == CHANGE_OPEN)
+            cw_part_source_obsolete(c->added[i]);
+        cw_source_unref(&c->added[i]);
+    }
+    for (size_t i = 0; i < c->nremoved; i++)
+        cw_source_unref(&c->removed[i]);
+    for (size_t i = 0; i < c->nleft; i++)
+        cw_source_unref(&c->left[i]);
+    free(c->added);
+    free(c->removed);
+    free(c->left);
+    free(c);
+}

@@ -1,0 +1,94 @@
+/* quarantine.c - copy bad blocks and move bad files out of the way. */
+#include "ingester/quarantine.h"
+
+#include <inttypes.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/arena.h"
+#include "common/base/buf.h"
+#include "common/base/file.h"
+#include "common/base/log.h"
+
+struct cw_quarantine {
+    char *data_dir, *dir;
+    atomic_uint_fast64_t nblocks;
+};
+
+int cw_quarantine_open(const char *data_dir, struct cw_quarantine **out, struct cw_err *err)
+{
+    struct cw_buf dir;
+    cw_buf_init(&dir, SIZE_MAX);
+    cw_buf_addf(&dir, "%s/quarantine", data_dir);
+    int rc = cw_file_mkdirs(cw_buf_z(&dir), err);
+    if (rc == 0) {
+        *out = cw_mem_new(sizeof(**out));
+        (*out)->data_dir = cw_str_dupz(cw_str_of(data_dir));
+        (*out)->dir = cw_str_dupz(cw_buf_str(&dir));
+    }
+    cw_buf_fini(&dir);
+    return rc;
+}
+
+void cw_quarantine_close(struct cw_quarantine **quarantine)
+{
+    struct cw_quarantine *q = *quarantine;
+    *quarantine = NULL;
+    if (q == NULL)
+        return;
+    free(q->data_dir);
+    free(q->dir);
+    free(q);
+}
+
+uint64_t cw_quarantine_blocks(const struct cw_quarantine *q)
+{
+    return q == NULL ? 0 : atomic_load(&q->nblocks);
+}
+
+void cw_quarantine_block(struct cw_quarantine *q, const struct cw_part_reader *reader, uint32_t block)
+{
+    struct cw_buf path;
+    struct cw_err err;
+    atomic_fetch_add(&q->nblocks, 1);
+    cw_buf_init(&path, SIZE_MAX);
+    cw_buf_addf(&path, "%s/%016" PRIx64 "-block-%u.bin", q->dir, cw_part_reader_footer(reader)->info.id, block);
+    /* The part is not changed, so an earlier run's copy is as good. */
+    if (!cw_file_exists(cw_buf_z(&path)) && cw_file_replace(path.ptr, cw_part_reader_block_bytes(reader, block), &err) < 0)
+        cw_log_warn("setting aside a bad block: %s", err.text);
+    cw_buf_fini(&path);
+}
+
+/* Into the folder, under a name that is free: what was set aside before is kept. */
+static int move(struct cw_quarantine *q, const char *path, struct cw_err *err)
+{
+    struct cw_buf to;
+    const char *slash = strrchr(path, '/');
+    cw_buf_init(&to, SIZE_MAX);
+    cw_buf_addf(&to, "%s/%s", q->dir, slash != NULL ? slash + 1 : path);
+    size_t len = to.len;
+    for (unsigned i = 1; cw_file_exists(cw_buf_z(&to)); i++) {
+        to.len = len;
+        cw_buf_addf(&to, ".%u", i);
+    }
+    cw_log_warn("setting aside %s as %s", path, to.ptr);
+    int rc = cw_file_rename(path, to.ptr, err);
+    cw_buf_fini(&to);
+    return rc;
+}
+
+int cw_quarantine_part(struct cw_quarantine *q, const char *path, struct cw_err *err)
+{
+    return move(q, path, err);
+}
+
+int cw_quarantine_file(struct cw_quarantine *q, const char *name, struct cw_err *err)
+{
+    struct cw_buf path;
+    cw_buf_init(&path, SIZE_MAX);
+    cw_buf_addf(&path, "%s/%s", q->data_dir, name);
+    int rc = move(q, cw_buf_z(&path), err);
+    cw_buf_fini(&path);
+    return rc;
+}

@@ -8,6 +8,7 @@
  */
 #ifndef CW_NET_HTTP_CLIENT_H
 #define CW_NET_HTTP_CLIENT_H
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <uv.h>
@@ -29,6 +30,7 @@ struct cw_http_call {
     const char *ca_file, *cert_file, *key_file;
     bool insecure_skip_verify;
     const char *proxy_url;
+    const atomic_bool *cancel;         /* blocking calls end with CW_E_CANCELED within a second when it is raised; may be NULL */
 };
 
 struct cw_http_answer {
@@ -38,7 +40,7 @@ struct cw_http_answer {
     struct cw_str content_type;
 };
 
-/* Blocking. *body gets the answer's bytes. An interrupted call (cancel raised) is CW_E_CANCELED. */
+/* Blocking. The answer's bytes, at most max_answer_bytes, are appended to *body. */
 int cw_http_fetch(const struct cw_http_call *call, int *status_out, struct cw_buf *body, struct cw_err *err) CW_MUST_USE;
 /* Blocking, and the body is handed on as it comes; a negative result of fn stops and is returned. *status_out is set before
  * fn sees the first byte (a body of an error too). */
@@ -54,7 +56,7 @@ int cw_http_client_new(uv_loop_t *loop, struct cw_http_client **out, struct cw_e
 /* Never calls back before it returns. `on_data` may be NULL; with it the body is handed on as it comes (and answer->body is empty). */
 int cw_http_client_start(struct cw_http_client *client, const struct cw_http_call *call, cw_http_data_fn on_data, cw_http_done_fn on_done, void *arg,
                          struct cw_http_call_handle **handle_out, struct cw_err *err) CW_MUST_USE;
-/* No callback comes any more for this call. */
+/* No callback comes any more for this call; sets *handle to NULL. Not after on_done began: the handle is gone then. */
 void cw_http_client_abort(struct cw_http_client *client, struct cw_http_call_handle **handle);
 /* Abort all, close the handles on the loop, then call on_closed (may be NULL); the client frees itself. */
 void cw_http_client_close(struct cw_http_client *client, void (*on_closed)(void *arg), void *arg);

@@ -60,6 +60,7 @@ struct http_reply {
     int status; /* 0: the connection ended before an answer */
     bool whole; /* the body came to its end */
     struct cw_buf head, body;
+    char value[512]; /* of the header that was asked for last */
 };
 
 static inline void http_reply_fini(struct http_reply *reply)
@@ -71,17 +72,16 @@ static inline void http_reply_fini(struct http_reply *reply)
 /* The value of a header, or "". */
 static inline const char *http_reply_header(struct http_reply *reply, const char *name)
 {
-    static char value[512];
     size_t n = strlen(name);
-    value[0] = '\0';
+    reply->value[0] = '\0';
     for (const char *line = cw_buf_z(&reply->head); (line = strchr(line, '\n')) != NULL;) {
         line++;
         if (strncasecmp(line, name, n) == 0 && line[n] == ':') {
             const char *at = line + n + 1 + strspn(line + n + 1, " ");
-            snprintf(value, sizeof value, "%.*s", (int)strcspn(at, "\r\n"), at);
+            snprintf(reply->value, sizeof reply->value, "%.*s", (int)strcspn(at, "\r\n"), at);
         }
     }
-    return value;
+    return reply->value;
 }
 
 static inline bool http_socket_byte(int fd, char *out)

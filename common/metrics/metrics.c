@@ -247,7 +247,7 @@ void cw_metric_add(struct cw_metric *metric, int64_t delta)
 
 void cw_metric_set(struct cw_metric *metric, int64_t value)
 {
-    CW_DEBUG_ASSERT(metric->family->def->type == CW_METRIC_GAUGE);
+    CW_DEBUG_ASSERT(metric->family->def->type != CW_METRIC_HISTOGRAM);
     atomic_store_explicit(&metric->value, value, memory_order_relaxed);
 }
 

@@ -54,7 +54,7 @@ struct cw_metric *cw_metrics_child(struct cw_metrics *metrics, size_t idx, const
 void cw_metrics_child_drop(struct cw_metrics *metrics, size_t idx, const struct cw_str *values);
 
 void cw_metric_add(struct cw_metric *metric, int64_t delta);       /* counter, gauge */
-void cw_metric_set(struct cw_metric *metric, int64_t value);       /* gauge */
+void cw_metric_set(struct cw_metric *metric, int64_t value);       /* gauge; a counter that somebody else counts, when it is collected */
 void cw_metric_observe(struct cw_metric *metric, int64_t value);   /* histogram */
 int64_t cw_metric_value(const struct cw_metric *metric);           /* counter, gauge; histogram: the number of observations */
 

@@ -1,0 +1,346 @@
+/* Parts as they are written, read, planned and scanned; damage is in test_part_damage.c. */
+#include <criterion/criterion.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "common/base/assert.h"
+#include "common/base/clock.h"
+#include "common/base/file.h"
+#include "common/store/format.h"
+#include "common/store/part_source.h"
+#include "tests/support/part_model.h"
+
+static char dir[64], path[96];
+static struct cw_err err;
+static struct part_model model;
+static const int64_t day_ns = INT64_C(20000) * 86400 * CW_NS_PER_S;
+static const struct cw_scan all_rows = {.start_ns = INT64_MIN, .end_ns = INT64_MAX, .need = CW_NEED_TIMES | CW_NEED_LINES | CW_NEED_METADATA};
+
+static void setup(void)
+{
+    strcpy(dir, "/tmp/cw-test-part-XXXXXX");
+    cr_assert_not_null(mkdtemp(dir));
+    snprintf(path, sizeof(path), "%s/x.part", dir);
+    part_model_init(&model);
+}
+
+static void teardown(void)
+{
+    char command[100];
+    part_model_fini(&model);
+    snprintf(command, sizeof(command), "rm -rf %s", dir);
+    cr_assert_eq(system(command), 0);
+}
+
+TestSuite(part, .init = setup, .fini = teardown);
+
+static struct cw_source *written(void)
+{
+    struct cw_source *source;
+    struct cw_part_info info = part_model_info(1);
+    part_model_write(&model, path, &info);
+    cr_assert_eq(cw_part_source_open(path, NULL, &source, &err), 0, "%s", err.text);
+    return source;
+}
+
+/* The scan gives what the model says, forward and backward. */
+static size_t check_scan(struct cw_source *source, struct cw_scan scan)
+{
+    size_t n = 0;
+    for (int backward = 0; backward < 2; backward++) {
+        struct model_rows want = {0}, got = {0};
+        struct cw_scan_stats stats = {0};
+        scan.newest_first = backward;
+        scan.stats = &stats;
+        model_rows_of_model(&model, &scan, &want);
+        cr_assert_eq(model_rows_of_source(source, &scan, &got, &err), 0, "%s", err.text);
+        cr_assert(model_rows_equal(&got, &want));
+        cr_assert_eq(atomic_load(&stats.rows_matched), got.n);
+        cr_assert_eq(atomic_load(&stats.corrupt_blocks), 0);
+        n = got.n;
+        model_rows_fini(&want);
+        model_rows_fini(&got);
+    }
+    return n;
+}
+
+Test(part, one_entry_comes_back)
+{
+    part_model_add(&model, part_model_stream(&model, "{a=\"b\"}"), 5, CW_STR("hello"), NULL);
+    struct cw_source *source = written();
+    cr_assert_eq(check_scan(source, all_rows), 1);
+    cr_assert_eq(source->min_ns, 5);
+    cr_assert_eq(source->max_ns, 5);
+    cw_source_unref(&source);
+}
+
+Test(part, any_bytes_and_any_times_come_back)
+{
+    size_t s = part_model_stream(&model, "{a=\"b\"}"), t = part_model_stream(&model, "{}");
+    static const int64_t times[] = {INT64_MIN, INT64_MIN + 1, -1, 0, 1, INT64_MAX - 1, INT64_MAX};
+    char bytes[256];
+    for (int i = 0; i < 256; i++)
+        bytes[i] = (char)i;
+    for (size_t i = 0; i < CW_COUNT(times); i++) {
+        part_model_add(&model, s, times[i], cw_str_make(bytes, sizeof(bytes)), NULL);
+        part_model_add(&model, t, times[i], CW_STR(""), NULL);
+        part_model_add(&model, s, times[i], CW_STR("\n"), "{k=\"v\"}");
+    }
+    struct cw_source *source = written();
+    cr_assert_eq(check_scan(source, all_rows), 3 * CW_COUNT(times));
+    struct cw_scan scan = all_rows;
+    scan.end_ns = INT64_MAX - 1;
+    cr_assert_eq(check_scan(source, scan), 3 * (CW_COUNT(times) - 2));
+    cw_source_unref(&source);
+}
+
+Test(part, a_mixed_part_answers_every_kind_of_scan)
+{
+    part_model_fill(&model, 1, 40, 60000, day_ns);
+    struct cw_source *source = written();
+    cr_assert_eq(check_scan(source, all_rows), 60000);
+    static const unsigned needs[] = {0, CW_NEED_TIMES, CW_NEED_SIZES, CW_NEED_LINES, CW_NEED_METADATA, CW_NEED_TIMES | CW_NEED_SIZES};
+    struct cw_line_filter *contains, *lacks;
+    cr_assert_eq(cw_line_filter_new(CW_FILTER_CONTAINS, &contains, &err), 0);
+    cr_assert_eq(cw_line_filter_add(contains, CW_STR("EEDLE_x 7"), 0, &err), 0);
+    cr_assert_eq(cw_line_filter_new(CW_FILTER_NOT_CONTAINS, &lacks, &err), 0);
+    cr_assert_eq(cw_line_filter_add(lacks, CW_STR("status=200"), 0, &err), 0);
+    const struct cw_line_filter *filters[] = {contains, lacks};
+    for (size_t i = 0; i < CW_COUNT(needs); i++) {
+        for (size_t nfilters = 0; nfilters <= 2; nfilters++) {
+            struct cw_scan scan = {.start_ns = INT64_MIN, .end_ns = INT64_MAX, .need = needs[i], .filters = filters, .nfilters = nfilters};
+            cr_assert_gt(check_scan(source, scan), 0);
+            scan.start_ns = day_ns + 7 * 3600 * CW_NS_PER_S;
+            scan.end_ns = scan.start_ns + 600 * CW_NS_PER_S;
+            cr_assert_gt(check_scan(source, scan), 0);
+            scan.end_ns = scan.start_ns;
+            cr_assert_eq(check_scan(source, scan), 0);
+        }
+    }
+    cw_line_filter_free(&contains);
+    cw_line_filter_free(&lacks);
+    cw_source_unref(&source);
+}
+
+Test(part, selectors_choose_streams_by_postings)
+{
+    part_model_fill(&model, 2, 3000, 20000, day_ns);
+    struct cw_source *source = written();
+    static const struct {
+        enum cw_match_op op;
+        const char *name, *value;
+    } matchers[] = {
+        {CW_MATCH_EQ, "app", "app1"}, {CW_MATCH_EQ, "app", "none"},  {CW_MATCH_EQ, "app", ""},     {CW_MATCH_NE, "app", "app1"}, {CW_MATCH_NE, "app", ""},
+        {CW_MATCH_EQ, "gone", "x"},   {CW_MATCH_NE, "gone", "x"},    {CW_MATCH_RE, "gone", ".*"},  {CW_MATCH_RE, "gone", ".+"},  {CW_MATCH_EQ, "host", "h-2991"},
+        {CW_MATCH_NE, "host", "h-0"}, {CW_MATCH_RE, "host", "h-1.*"}, {CW_MATCH_NRE, "host", "h-[12].*"}, {CW_MATCH_NRE, "app", "app[0-3]|"}, {CW_MATCH_RE, "only", "|6"},
+        {CW_MATCH_EQ, "host", "h-0"}, {CW_MATCH_EQ, "host", "zzz"}, {CW_MATCH_EQ, "host", "a"},
+    };
+    size_t n = CW_COUNT(matchers);
+    for (size_t i = 0; i < n; i++) {
+        for (size_t j = i; j < n; j++) {
+            struct cw_selector selector;
+            cw_selector_init(&selector);
+            cr_assert_eq(cw_selector_add(&selector, matchers[i].op, cw_str_of(matchers[i].name), cw_str_of(matchers[i].value), &err), 0);
+            if (j > i)
+                cr_assert_eq(cw_selector_add(&selector, matchers[j].op, cw_str_of(matchers[j].name), cw_str_of(matchers[j].value), &err), 0);
+            struct model_rows want = {0}, got = {0};
+            struct cw_scan scan = {.selector = &selector, .start_ns = INT64_MIN, .end_ns = INT64_MAX};
+            model_rows_of_model(&model, &scan, &want);
+            cr_assert_eq(model_rows_of_source(source, &scan, &got, &err), 0, "%s", err.text);
+            cr_assert(model_rows_equal(&got, &want));
+            model_rows_fini(&want);
+            model_rows_fini(&got);
+            cw_selector_fini(&selector);
+        }
+    }
+    cw_source_unref(&source);
+}
+
+Test(part, lines_as_long_as_a_piece_or_a_block_come_back)
+{
+    static const size_t lengths[] = {CW_PIECE_RAW_TARGET - 1, CW_PIECE_RAW_TARGET, CW_PIECE_RAW_TARGET + 1, 1, 0, CW_BLOCK_RAW_TARGET - 1, CW_BLOCK_RAW_TARGET, CW_BLOCK_RAW_TARGET + 1, 3};
+    size_t s = part_model_stream(&model, "{a=\"b\"}");
+    char *line = cw_mem_new(CW_BLOCK_RAW_TARGET + 1);
+    uint64_t state = 9;
+    for (size_t i = 0; i < CW_BLOCK_RAW_TARGET + 1; i += 3)
+        line[i] = (char)part_model_random(&state);
+    for (size_t i = 0; i < CW_COUNT(lengths); i++)
+        part_model_add(&model, s, (int64_t)i, cw_str_make(line, lengths[i]), NULL);
+    struct cw_source *source = written();
+    cr_assert_eq(check_scan(source, all_rows), CW_COUNT(lengths));
+    cr_assert_geq(cw_part_reader_footer(cw_part_source_reader(source))->nblocks, 3);
+    cw_source_unref(&source);
+    free(line);
+}
+
+Test(part, a_hundred_thousand_tiny_streams_share_few_blocks)
+{
+    char labels[64];
+    for (int i = 0; i < 100000; i++) {
+        /* Not part_model_stream(): its search for equal labels is quadratic. */
+        snprintf(labels, sizeof(labels), "{app=\"a\", pod=\"pod-%06d\"}", i);
+        struct part_model *m = &model;
+        struct cw_labels parsed;
+        cr_assert_eq(cw_labels_parse(cw_arena_dup(m->arena, cw_str_of(labels)), m->arena, &parsed, &err), 0);
+        m->streams = cw_arena_grow(m->arena, m->streams, m->nstreams, &m->streams_cap, m->nstreams + 1, sizeof(*m->streams));
+        m->streams[m->nstreams++] = parsed;
+        part_model_add(m, (size_t)i, day_ns + i, CW_STR("started"), NULL);
+        part_model_add(m, (size_t)i, day_ns + i + 1, CW_STR("stopped"), NULL);
+    }
+    struct cw_source *source = written();
+    const struct cw_part_footer *f = cw_part_reader_footer(cw_part_source_reader(source));
+    cr_assert_eq(f->nstreams, 100000);
+    cr_assert_leq(f->nblocks, 200000 / CW_BLOCK_ROWS_MAX + 1);
+    cr_assert_lt(f->file_bytes, 100000 * 40);
+    struct cw_selector selector;
+    cw_selector_init(&selector);
+    cr_assert_eq(cw_selector_add(&selector, CW_MATCH_EQ, CW_STR("pod"), CW_STR("pod-077777"), &err), 0);
+    struct cw_scan scan = all_rows;
+    struct cw_units units = {0};
+    scan.selector = &selector;
+    cr_assert_eq(source->ops->plan(source, &scan, &units, &err), 0);
+    cr_assert_eq(units.n, 1, "a small stream lies in one block");
+    cw_units_fini(&units);
+    cr_assert_eq(check_scan(source, scan), 2);
+    cw_selector_fini(&selector);
+    cw_source_unref(&source);
+}
+
+Test(part, every_row_may_have_other_metadata)
+{
+    size_t s = part_model_stream(&model, "{a=\"b\"}");
+    char metadata[128];
+    for (int i = 0; i < 5000; i++) {
+        snprintf(metadata, sizeof(metadata), "{name_%d=\"v%d\", common=\"%d\"}", i, i, i % 10);
+        part_model_add(&model, s, i, CW_STR("x"), metadata);
+    }
+    struct cw_source *source = written();
+    cr_assert_eq(check_scan(source, all_rows), 5000);
+    cw_source_unref(&source);
+}
+
+static int count_stream(void *arg, const struct cw_stream_ref *stream)
+{
+    ++*(int *)arg;
+    return cw_labels_has(stream->labels, CW_STR("stop")) ? 7 : 0;
+}
+
+Test(part, streams_and_stats_follow_selector_and_range)
+{
+    part_model_fill(&model, 3, 40, 20000, day_ns);
+    struct cw_source *source = written();
+    struct cw_selector selector;
+    cw_selector_init(&selector);
+    cr_assert_eq(cw_selector_add(&selector, CW_MATCH_EQ, CW_STR("env"), CW_STR("dev"), &err), 0);
+    struct cw_index_stats stats = {0};
+    int n = 0;
+    cr_assert_eq(source->ops->streams(source, NULL, INT64_MIN, INT64_MAX, count_stream, &n, &err), 0);
+    cr_assert_eq(n, 40);
+    n = 0;
+    cr_assert_eq(source->ops->streams(source, &selector, day_ns, day_ns + 1, count_stream, &n, &err), 0);
+    cr_assert(n > 0 && n < 20);
+    n = 0;
+    cr_assert_eq(source->ops->streams(source, &selector, day_ns - 10, day_ns - 5, count_stream, &n, &err), 0);
+    cr_assert_eq(n, 0);
+    struct cw_scan scan = {.selector = &selector, .start_ns = day_ns, .end_ns = day_ns + 3600 * CW_NS_PER_S};
+    struct model_rows want = {0};
+    model_rows_of_model(&model, &scan, &want);
+    cr_assert_eq(source->ops->stats(source, &selector, scan.start_ns, scan.end_ns, &stats, &err), 0);
+    cr_assert_eq(stats.entries, want.n);
+    cr_assert_gt(stats.bytes, 0);
+    cr_assert_gt(stats.streams, 0);
+    cr_assert_geq(stats.chunks, stats.streams);
+    model_rows_fini(&want);
+    cw_selector_fini(&selector);
+    cw_source_unref(&source);
+}
+
+Test(part, a_raised_flag_cancels_a_scan)
+{
+    part_model_fill(&model, 4, 3, 1000, day_ns);
+    struct cw_source *source = written();
+    atomic_bool cancel = true;
+    struct cw_scan scan = all_rows;
+    struct model_rows got = {0};
+    scan.cancel = &cancel;
+    cr_assert_eq(model_rows_of_source(source, &scan, &got, &err), CW_E_CANCELED);
+    model_rows_fini(&got);
+    cw_source_unref(&source);
+}
+
+Test(part, hidden_entries_are_not_seen)
+{
+    part_model_fill(&model, 5, 10, 5000, day_ns);
+    struct cw_source *source = written();
+    struct cw_scan visible = all_rows;
+    struct model_rows want = {0}, got = {0};
+    visible.start_ns = day_ns + 43200 * CW_NS_PER_S;
+    cw_part_source_hide_before(source, visible.start_ns);
+    model_rows_of_model(&model, &visible, &want);
+    cr_assert_eq(model_rows_of_source(source, &all_rows, &got, &err), 0);
+    cr_assert(model_rows_equal(&got, &want));
+    model_rows_fini(&want);
+    model_rows_fini(&got);
+    cw_source_unref(&source);
+}
+
+Test(part, an_obsolete_part_is_unlinked_with_its_last_reference)
+{
+    part_model_fill(&model, 6, 2, 10, day_ns);
+    struct cw_source *source = written(), *other = cw_source_ref(source);
+    cw_part_source_obsolete(source);
+    cw_source_unref(&source);
+    cr_assert(cw_file_exists(path));
+    cr_assert_eq(check_scan(other, all_rows), 10);
+    cw_source_unref(&other);
+    cr_assert_not(cw_file_exists(path));
+}
+
+Test(part, an_unfinished_part_leaves_no_file)
+{
+    struct cw_part_writer *writer;
+    struct cw_part_info info = part_model_info(1);
+    struct cw_file_names names;
+    cr_assert_eq(cw_part_writer_new(path, &info, &writer, &err), 0);
+    cr_assert_eq(cw_part_writer_stream(writer, CW_LABELS_NONE, 1, 1, &err), 0);
+    cw_part_writer_free(&writer);
+    cr_assert_eq(cw_file_list(dir, &names, &err), 0);
+    cr_assert_eq(names.n, 0);
+    cw_file_names_free(&names);
+}
+
+Test(part, times_of_a_stream_that_go_back_are_refused)
+{
+    struct cw_part_writer *writer;
+    struct cw_part_info info = part_model_info(1);
+    int64_t times[] = {5, 4};
+    struct cw_str lines[] = {CW_STR("a"), CW_STR("b")};
+    struct cw_entry_batch batch = {.n = 2, .ts_ns = times, .lines = lines};
+    cr_assert_eq(cw_part_writer_new(path, &info, &writer, &err), 0);
+    cr_assert_eq(cw_part_writer_stream(writer, CW_LABELS_NONE, 2, 2, &err), 0);
+    cr_assert_eq(cw_part_writer_add(writer, &batch, &err), CW_E_CORRUPT);
+    cw_part_writer_free(&writer);
+}
+
+Test(part, the_footer_says_where_a_part_comes_from)
+{
+    static const uint64_t replaced[] = {3, 5, 8};
+    struct cw_part_info info = {.id = 77, .tenant = CW_STR("team-a"), .day = CW_DAY_MIXED, .level = 2, .wal_first = 100, .wal_last = 900, .replaced = replaced, .nreplaced = 3};
+    part_model_add(&model, part_model_stream(&model, "{a=\"b\"}"), 5, CW_STR("hello"), NULL);
+    part_model_write(&model, path, &info);
+    struct cw_part_reader *reader;
+    cr_assert_eq(cw_part_reader_open(path, &reader, &err), 0);
+    const struct cw_part_footer *f = cw_part_reader_footer(reader);
+    cr_assert_eq(f->info.id, 77);
+    cr_assert(cw_str_eqz(f->info.tenant, "team-a"));
+    cr_assert_eq(f->info.day, CW_DAY_MIXED);
+    cr_assert_eq(f->info.level, 2);
+    cr_assert_eq(f->info.wal_first, 100);
+    cr_assert_eq(f->info.wal_last, 900);
+    cr_assert_eq(f->info.nreplaced, 3);
+    cr_assert_eq(f->info.replaced[2], 8);
+    cr_assert_eq(f->rows, 1);
+    cr_assert_eq(f->raw_bytes, 5);
+    cw_part_reader_close(&reader);
+}

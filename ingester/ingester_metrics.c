@@ -59,6 +59,9 @@ void cw_ingester_metrics_collect(struct cw_metrics *metrics, void *arg)
     };
     for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
         struct cw_metric *metric = cw_metrics_child(metrics, values[i].idx, NULL);
-        cw_metric_set(metric, (int64_t)values[i].value);
+        if (cw_ingester_metric_defs[values[i].idx].type == CW_METRIC_GAUGE)
+            cw_metric_set(metric, (int64_t)values[i].value);
+        else /* the store counts; here only what came since the last render is added */
+            cw_metric_add(metric, (int64_t)values[i].value - cw_metric_value(metric));
     }
 }

@@ -13,8 +13,8 @@
 #include "querier/engine/log_query.h"
 
 /* A page: large enough that blocks which overlap in time are read few times, small enough to stand beside queries. */
-#define PAGE_ENTRIES 262144
-#define PAGE_BYTES ((size_t)32 << 20)
+#define PAGE_ENTRIES 131072
+#define PAGE_BYTES ((size_t)16 << 20)
 /* Bytes handed to the connection at once. */
 #define CHUNK_BYTES ((size_t)256 << 10)
 

@@ -105,9 +105,10 @@ static int http_start(struct server *server, const struct cw_ingester_config *co
                                          .ctx = server->ingester.tenants};
     rc = cw_querier_new(&querier, &server->ingester.querier, err);
     if (rc == 0)
-        rc = cw_store_set_address(server->ingester.store, cw_http_server_address(server->http), err);
-    if (rc == 0)
         rc = cw_http_server_start(server->http, err);
+    struct cw_err why = {0};
+    if (rc == 0 && cw_store_set_address(server->ingester.store, cw_http_server_address(server->http), &why) < 0)
+        cw_log_warn("%s: the CLI will not find this server by its data directory", why.text);
     return rc;
 }
 

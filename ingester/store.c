@@ -50,7 +50,8 @@ int cw_store_set_address(struct cw_store *store, const char *address, struct cw_
 {
     char text[300];
     int n = snprintf(text, sizeof(text), "%ld %s\n", (long)getpid(), address);
-    if (ftruncate(store->lock_fd, 0) < 0 || pwrite(store->lock_fd, text, (size_t)n, 0) != n)
+    /* Overwritten first: on a full disk the page that is there already can still be used. */
+    if (pwrite(store->lock_fd, text, (size_t)n, 0) != n || ftruncate(store->lock_fd, n) < 0)
         return cw_err_errno(err, CW_E_IO, errno, "write %s/LOCK", store->data_dir);
     return 0;
 }

@@ -368,8 +368,10 @@ size_t cw_batch_cut(struct cw_batch *batch, struct cw_source *const *sources, si
             continue;
         struct cw_err err = {0};
         int rc = source_cut(&cut, &err);
-        if (rc < 0)
+        if (rc < 0) {
+            cut.row->held_size = cut.source->tail.size;  /* the next scan tries again */
             report->on_error(report->arg, cut.source, &err);
+        }
         if (cut.source->changed)
             report->on_changed(report->arg, cut.source);
         if (cut.part.nentries > 0) {
@@ -395,8 +397,7 @@ size_t cw_batch_cut(struct cw_batch *batch, struct cw_source *const *sources, si
 
 /* ---- encoding ---- */
 
-int cw_batch_encode(struct cw_batch *batch, const struct cw_push_delivery *delivery, enum cw_batch_encoding encoding,
-                    struct cw_err *err)
+int cw_batch_encode(struct cw_batch *batch, const struct cw_push_delivery *delivery, struct cw_err *err)
 {
     struct cw_push push = {.delivery = *delivery, .nentries = batch->nentries, .line_bytes = batch->line_bytes};
     push.streams = cw_mem_array(batch->nparts * CW_SOURCE_STREAMS + 1, sizeof *push.streams);
@@ -408,7 +409,7 @@ int cw_batch_encode(struct cw_batch *batch, const struct cw_push_delivery *deliv
         for (unsigned s = 0; s < CW_SOURCE_STREAMS; from = part->stream_ends[s++])
             if (part->stream_ends[s] > from)
                 push.streams[push.nstreams++] = (struct cw_push_stream){
-                    .labels_text = cw_str_of(part->source->labels[s]),
+                    .labels_text = cw_str_of(part->source->labels[batch->options.output * CW_SOURCE_STREAMS + s]),
                     .entries = batch->entries + part->first + from,
                     .nentries = part->stream_ends[s] - from};
         if (delivery->present)
@@ -422,6 +423,5 @@ int cw_batch_encode(struct cw_batch *batch, const struct cw_push_delivery *deliv
     free(push.delivery.ranges);
     if (cw_buf_failed(&batch->raw))
         return cw_err_set(err, CW_E_TOO_LARGE, "a batch of %zu entries is too large to encode", batch->nentries);
-    return cw_codec_compress(encoding == CW_BATCH_GZIP ? CW_CODEC_GZIP : CW_CODEC_SNAPPY, cw_buf_str(&batch->raw),
-                             &batch->body, err);
+    return cw_codec_compress(CW_CODEC_SNAPPY, cw_buf_str(&batch->raw), &batch->body, err);
 }

@@ -81,10 +81,8 @@ size_t cw_batch_cut(struct cw_batch *batch, struct cw_source *const *sources, si
 /* Forget the parts (their sources are no longer busy). */
 void cw_batch_drop(struct cw_batch *batch);
 
-enum cw_batch_encoding { CW_BATCH_SNAPPY, CW_BATCH_GZIP };
-/* Encode and compress into batch->body. `delivery` carries uuid, session and confirms; the ranges are put in here.
+/* Encode into batch->body, in snappy (Loki takes protobuf in nothing else). `delivery` carries uuid, session and confirms; the ranges are put in here.
  * delivery->present false: a plain Loki push. */
-int cw_batch_encode(struct cw_batch *batch, const struct cw_push_delivery *delivery, enum cw_batch_encoding encoding,
-                    struct cw_err *err) CW_MUST_USE;
+int cw_batch_encode(struct cw_batch *batch, const struct cw_push_delivery *delivery, struct cw_err *err) CW_MUST_USE;
 
 #endif

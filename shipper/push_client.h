@@ -28,7 +28,7 @@
 
 struct cw_push_client;
 
-/* What all outputs share. */
+/* What all outputs share. Its functions may be called from within any of ours: they note what is to be done, and return. */
 struct cw_push_host {
     uv_loop_t *loop;
     struct cw_http_client *http;
@@ -40,7 +40,7 @@ struct cw_push_host {
     size_t nsessions;
     const struct cw_limits_config *limits;
     bool once;                      /* do not wait for full batches; give up after max_retries */
-    void (*on_twin)(void *arg);     /* the state directory was copied: draw another uuid, make it durable, call _restart */
+    void (*on_twin)(void *arg);     /* the state directory was copied: draw another uuid, make it durable, _restart all */
     void (*on_changed)(void *arg);  /* a source was found to be truncated */
     void (*on_settled)(void *arg);  /* something was settled, or the client is idle again: pump */
     void (*on_give_up)(void *arg);  /* --once and too many failures */
@@ -51,9 +51,9 @@ struct cw_push_client *cw_push_client_new(struct cw_push_host *host, const struc
                                           size_t output);
 /* Ask, then be idle. */
 void cw_push_client_start(struct cw_push_client *client);
-/* Send what is due. Never calls back into the host before it returns. */
+/* Send what is due. */
 void cw_push_client_pump(struct cw_push_client *client);
-/* Ask again before anything else is sent: a generation was raised, the uuid is another. What is under way ends first. */
+/* The uuid is another: ask again before anything else is sent. What is under way ends first. */
 void cw_push_client_restart(struct cw_push_client *client);
 /* A push is under way. */
 bool cw_push_client_sending(const struct cw_push_client *client);

@@ -43,6 +43,7 @@ struct cw_source *cw_source_new(size_t noutputs, const char *path)
     source->path = cw_str_dupz(cw_str_of(path));
     source->path_now = cw_str_dupz(cw_str_of(path));
     source->nrows = noutputs;
+    source->labels = cw_mem_array(noutputs * CW_SOURCE_STREAMS, sizeof *source->labels);
     return source;
 }
 
@@ -55,8 +56,9 @@ void cw_source_free(struct cw_source **source)
     cw_tail_close(&s->tail);
     free(s->path);
     free(s->path_now);
-    for (unsigned i = 0; i < CW_SOURCE_STREAMS; i++)
+    for (size_t i = 0; i < s->nrows * CW_SOURCE_STREAMS; i++)
         free(s->labels[i]);
+    free(s->labels);
     free(s);
     *source = NULL;
 }

@@ -43,7 +43,7 @@ struct cw_source {
     enum cw_source_format format;
     char *path;              /* where it was first seen */
     char *path_now;          /* where it was last seen */
-    char *labels[CW_SOURCE_STREAMS];  /* `{a="b"}` */
+    char **labels;           /* `{a="b"}` of each output's streams: labels[output * CW_SOURCE_STREAMS + stream] */
     struct cw_sightings seen;
     bool durable;            /* id and generation are on disk: it may be pushed */
     bool changed;            /* truncated; its generation is raised when no push that names it is under way */
@@ -53,6 +53,7 @@ struct cw_source {
     uint32_t durable_prefix_len;
     int64_t quiet_since_ns;  /* monotonic; when it was last seen to grow or move */
     unsigned nbusy;
+    uint64_t goal;           /* its size when it was opened: how far --once reads */
     int watch;               /* inotify's number, -1 none */
     uint64_t scan_number;    /* the last scan that met it */
     size_t nrows;

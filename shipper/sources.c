@@ -118,33 +118,58 @@ static const struct cw_target *target_of(const struct cw_sources *sources, const
     return NULL;
 }
 
-/* The texts of the source's streams: the target's labels, `filename`, and for Docker `stream`. */
-static void labels_set(struct cw_source *source, const struct cw_target *target)
+static bool label_has(const struct cw_label *pairs, size_t n, struct cw_str name)
+{
+    for (size_t i = 0; i < n; i++)
+        if (cw_str_eq(pairs[i].name, name))
+            return true;
+    return false;
+}
+
+/* The first of a name wins. */
+static void label_put(struct cw_label *pairs, size_t *n, struct cw_str name, struct cw_str value)
+{
+    if (!label_has(pairs, *n, name))
+        pairs[(*n)++] = (struct cw_label){name, value};
+}
+
+/* The text of a stream: `filename`, for Docker `stream`, the target's labels, the output's. */
+static char *labels_text(const struct cw_source *source, const struct cw_target *target,
+                         const struct cw_labels *external, unsigned stream)
 {
     static const char *const streams[CW_SOURCE_STREAMS] = {"stdout", "stderr"};
-    struct cw_label *pairs = cw_mem_array(target->labels.n + 2, sizeof *pairs);
-    source->format = target->format;
-    for (unsigned s = 0; s < CW_SOURCE_STREAMS; s++) {
-        size_t n = 0;
-        for (size_t i = 0; i < target->labels.n; i++)
-            if (!(cw_str_eqz(target->labels.items[i].name, "filename") && target->add_filename) &&
-                !(cw_str_eqz(target->labels.items[i].name, "stream") && target->format == CW_SOURCE_DOCKER))
-                pairs[n++] = target->labels.items[i];
-        if (target->add_filename)
-            pairs[n++] = (struct cw_label){CW_STR("filename"), cw_str_of(source->path)};
-        if (target->format == CW_SOURCE_DOCKER)
-            pairs[n++] = (struct cw_label){CW_STR("stream"), cw_str_of(streams[s])};
-        struct cw_labels labels;
-        struct cw_buf text;
-        cw_buf_init(&text, SIZE_MAX);
-        int rc = cw_labels_from_pairs(pairs, n, &labels, NULL);
-        CW_ASSERT(rc == 0);  /* names are unique: the target's own are a set */
-        cw_labels_format(labels, &text);
-        free(source->labels[s]);
-        source->labels[s] = cw_str_dupz(cw_buf_str(&text));
-        cw_buf_fini(&text);
-    }
+    struct cw_label *pairs = cw_mem_array(target->labels.n + external->n + 2, sizeof *pairs);
+    size_t n = 0;
+    if (target->add_filename)
+        label_put(pairs, &n, CW_STR("filename"), cw_str_of(source->path));
+    if (target->format == CW_SOURCE_DOCKER)
+        label_put(pairs, &n, CW_STR("stream"), cw_str_of(streams[stream]));
+    for (size_t i = 0; i < target->labels.n; i++)
+        label_put(pairs, &n, target->labels.items[i].name, target->labels.items[i].value);
+    for (size_t i = 0; i < external->n; i++)
+        label_put(pairs, &n, external->items[i].name, external->items[i].value);
+    struct cw_labels labels;
+    struct cw_buf text;
+    cw_buf_init(&text, SIZE_MAX);
+    int rc = cw_labels_from_pairs(pairs, n, &labels, NULL);
+    CW_ASSERT(rc == 0);  /* names are unique */
+    cw_labels_format(labels, &text);
+    char *out = cw_str_dupz(cw_buf_str(&text));
+    cw_buf_fini(&text);
     free(pairs);
+    return out;
+}
+
+static void labels_set(const struct cw_sources *sources, struct cw_source *source, const struct cw_target *target)
+{
+    static const struct cw_labels none;
+    source->format = target->format;
+    for (size_t i = 0; i < source->nrows * CW_SOURCE_STREAMS; i++) {
+        const struct cw_labels *external = sources->options.external;
+        free(source->labels[i]);
+        source->labels[i] = labels_text(source, target, external ? &external[i / CW_SOURCE_STREAMS] : &none,
+                                        i % CW_SOURCE_STREAMS);
+    }
 }
 
 /* ---- the table ---- */
@@ -291,11 +316,14 @@ static void source_reopen(struct scan *scan, struct cw_source *source, struct cw
         cw_tail_close(tail);
         return;
     }
-    labels_set(source, target);
+    labels_set(scan->sources, source, target);
     struct cw_file_identity recorded = source->tail.identity;
     source->tail = *tail;
     source->tail.identity.prefix_len = recorded.prefix_len;
     source->tail.identity.prefix_hash = recorded.prefix_hash;
+    source->goal = tail->size;
+    source->final = false;
+    source->quiet_since_ns = scan->now_mono_ns;
     path_now_set(scan->sources, source, path);
     watch_start(scan->sources, source);
     enum cw_file_verdict verdict;
@@ -315,11 +343,12 @@ static void source_begin(struct scan *scan, struct cw_tail *tail, const char *pa
     source->generation = 1;
     ssize_t got = getrandom(source->id.bytes, sizeof source->id.bytes, 0);
     CW_ASSERT(got == (ssize_t)sizeof source->id.bytes);
-    labels_set(source, scan->target);
+    labels_set(sources, source, scan->target);
     if (sources->options.from_end && !sources->scanned)
         cw_source_seek(source, tail->size);
     else
         cw_source_seek(source, imported_offset(sources, named, tail->size));
+    source->goal = tail->size;
     source->wanted = strcmp(path, named) == 0;
     source->scan_number = sources->scan_number;
     source->quiet_since_ns = scan->now_mono_ns;
@@ -517,6 +546,8 @@ void cw_sources_scan(struct cw_sources *sources, int64_t now_ns, int64_t now_mon
             continue;
         }
         nopen += source->tail.fd >= 0;
+        for (size_t o = 0; o < source->nrows; o++)
+            source->rows[o].held_size = 0;  /* what could not be read may be readable now */
         sources->items[kept++] = source;
     }
     sources->dirty |= sources->n != kept;
@@ -539,7 +570,7 @@ static void source_truncated(struct cw_sources *sources, struct cw_source *sourc
     uint64_t size;
     if (cw_file_identity_read(source->tail.fd, &source->tail.identity, &size, &err) < 0)
         return;  /* asked again with the next refresh */
-    source->tail.size = size;
+    source->tail.size = source->goal = size;
     cw_source_raise(source);
     sources->unsaved = true;
     cw_metrics_add(sources->options.metrics, CW_M_TRUNCATIONS, 1);
@@ -570,7 +601,7 @@ static bool source_settle_down(struct cw_sources *sources, struct cw_source *sou
     bool deleted = source->tail.nlinks == 0;
     bool left = deleted || !source->wanted || strcmp(source->path, source->path_now) != 0;
     int64_t quiet_ns = now_mono_ns - source->quiet_since_ns;
-    if (!left) {
+    if (!left && !sources->options.once) {
         source->final = false;
         return true;
     }
@@ -580,7 +611,7 @@ static bool source_settle_down(struct cw_sources *sources, struct cw_source *sou
             source->rows[i].held_size = 0;
     }
     bool settled = cw_source_position(source) >= source->tail.size && !source->changed && source->nbusy == 0;
-    if (!source->final || !settled || (source->wanted && !deleted))
+    if (!left || !source->final || !settled || (source->wanted && !deleted))
         return true;
     if (!deleted && quiet_ns < CW_SOURCES_CLOSE_WAIT_NS)
         return true;
@@ -664,6 +695,16 @@ bool cw_sources_dirty(const struct cw_sources *sources)
             return true;
     }
     return false;
+}
+
+bool cw_sources_goal_reached(const struct cw_sources *sources)
+{
+    for (size_t i = 0; i < sources->n; i++) {
+        const struct cw_source *source = sources->items[i];
+        if (source->tail.fd >= 0 && cw_source_position(source) < source->goal)
+            return false;
+    }
+    return sources->scanned && !sources->unsaved;
 }
 
 uint64_t cw_sources_lag(const struct cw_sources *sources)

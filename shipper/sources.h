@@ -36,10 +36,12 @@ struct cw_target {
 
 struct cw_sources_options {
     size_t noutputs;
+    const struct cw_labels *external;  /* one set an output, for streams that have not these names; borrowed */
     struct cw_metrics *metrics;    /* borrowed */
     struct cw_watch *watch;        /* borrowed; NULL: polling only */
     bool from_end;                 /* what is there at the first scan is not read */
-    int64_t final_wait_ns;         /* CW_SOURCES_FINAL_WAIT_NS but in tests and with --once */
+    bool once;                     /* every file that is quiet ends where it is */
+    int64_t final_wait_ns;         /* CW_SOURCES_FINAL_WAIT_NS but in tests and with `once` */
     const struct cw_promtail_position *imported;  /* where unknown files begin, by path; copied */
     size_t nimported;
 };
@@ -87,6 +89,8 @@ void cw_sources_positions(const struct cw_sources *sources, struct cw_arena *are
 void cw_sources_saved(struct cw_sources *sources, const struct cw_positions *saved);
 /* Whether the file would say something new. */
 bool cw_sources_dirty(const struct cw_sources *sources);
+/* With `once`: all that was there when it was found is settled. */
+bool cw_sources_goal_reached(const struct cw_sources *sources);
 /* Bytes that are not settled. */
 uint64_t cw_sources_lag(const struct cw_sources *sources);
 

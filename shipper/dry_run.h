@@ -1,0 +1,17 @@
+/*
+ * dry_run.h - an output that prints entries to stdout, as promtail's -dry-run does, instead of pushing them.
+ */
+#ifndef CW_SHIPPER_DRY_RUN_H
+#define CW_SHIPPER_DRY_RUN_H
+#include <stdbool.h>
+#include "shipper/shipper_config.h"
+#include "shipper/sources.h"
+
+struct cw_dry_run;
+
+struct cw_dry_run *cw_dry_run_new(const struct cw_limits_config *limits);
+void cw_dry_run_free(struct cw_dry_run **dry_run);
+/* Print a batch of output 0; true when there may be more. */
+bool cw_dry_run_pump(struct cw_dry_run *dry_run, struct cw_sources *sources);
+
+#endif

@@ -1,0 +1,79 @@
+/* main.c - cordwood-shipper: flags and configuration; the rest is shipper.c. */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include "common/base/arena.h"
+#include "common/base/log.h"
+#include "shipper/shipper.h"
+
+enum { EXIT_FAILED = 1 };
+
+/* "--docker" alone means the usual socket: the table of flags has no optional arguments. */
+static char **arguments_complete(int argc, char **argv)
+{
+    static char docker[] = "--docker=/var/run/docker.sock";
+    char **out = cw_mem_array((size_t)argc + 1, sizeof *out);
+    for (int i = 0; i < argc; i++)
+        out[i] = strcmp(argv[i], "--docker") == 0 || strcmp(argv[i], "-docker") == 0 ? docker : argv[i];
+    return out;
+}
+
+/* Every file that is followed is open. */
+static void descriptors_raise(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max;
+        (void)setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
+static int run(const struct cw_shipper_args *args, const struct cw_shipper_config *config)
+{
+    struct cw_shipper *shipper;
+    struct cw_err err = {0};
+    cw_log_init((enum cw_log_level)config->log_level, (enum cw_log_format)config->log_format);
+    descriptors_raise();
+    signal(SIGPIPE, SIG_IGN);
+    if (cw_shipper_new(config, args, &shipper, &err) < 0) {
+        fprintf(stderr, "cordwood-shipper: %s\n", err.text);
+        return EXIT_FAILED;
+    }
+    int status = cw_shipper_run(shipper);
+    cw_shipper_free(&shipper);
+    return status;
+}
+
+static int usage_error(const struct cw_err *err)
+{
+    fprintf(stderr, "cordwood-shipper: %s\n", err->text);
+    return CW_EXIT_USAGE;
+}
+
+int main(int argc, char **argv)
+{
+    struct cw_arena *arena = cw_arena_new();
+    struct cw_shipper_args args = {0};
+    struct cw_shipper_config config = {0};
+    struct cw_flags_rest rest = {0};
+    struct cw_err err = {0};
+    char **arguments = arguments_complete(argc - 1, argv + 1);
+    int status = CW_EXIT_USAGE;
+    if (cw_flags_parse(&cw_shipper_command, argc - 1, arguments, arena, &args, &rest, &err) < 0)
+        status = usage_error(&err);
+    else if (rest.action != CW_FLAGS_RUN)
+        status = cw_flags_answer(&cw_shipper_command, &rest);
+    else if (args.config.len > 0 && (args.push.len > 0 || args.docker.len > 0 || rest.nargs > 0)) {
+        cw_err_set(&err, CW_E_INVALID, "--config goes with no --push, --docker or PATH: put them into the file");
+        status = usage_error(&err);
+    } else if ((args.config.len > 0 ? cw_shipper_config_load(&args, arena, &config, &err)
+                                    : cw_shipper_config_from_args(&args, rest.args, rest.nargs, arena, &config, &err)) < 0)
+        status = usage_error(&err);
+    else
+        status = args.check ? 0 : run(&args, &config);
+    free(arguments);
+    cw_arena_free(&arena);
+    return status;
+}

@@ -1,0 +1,606 @@
+#include "shipper/push_client.h"
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/random.h>
+#include "common/base/arena.h"
+#include "common/base/assert.h"
+#include "common/base/clock.h"
+#include "common/base/file.h"
+#include "common/base/log.h"
+#include "common/wire/delivery.h"
+#include "shipper/push_target.h"
+#include "shipper/shipper_metrics.h"
+
+enum push_state { PUSH_STOPPED, PUSH_ASKING, PUSH_IDLE, PUSH_SENDING, PUSH_BACKOFF, PUSH_NSTATES };
+static const char *const push_names[PUSH_NSTATES] = {"stopped", "asking", "idle", "sending", "backoff"};
+#define TO(state) (1u << PUSH_##state)
+static const unsigned push_edges[PUSH_NSTATES] = {
+    [PUSH_STOPPED] = TO(ASKING),
+    [PUSH_ASKING] = TO(IDLE) | TO(BACKOFF) | TO(ASKING) | TO(SENDING) | TO(STOPPED),
+    [PUSH_IDLE] = TO(SENDING) | TO(ASKING) | TO(STOPPED),
+    [PUSH_SENDING] = TO(IDLE) | TO(BACKOFF) | TO(ASKING) | TO(STOPPED),
+    [PUSH_BACKOFF] = TO(ASKING) | TO(STOPPED),
+};
+enum { PUSH_MAGIC = 0x70757368 };
+/* An answer to a push is short; a longer one is cut off by the client. */
+#define PUSH_ANSWER_BYTES (1u << 20)
+/* Confirms in one push: 40 bytes each. */
+#define PUSH_CONFIRMS_MAX 1000
+/* A server may ask for a long pause; a longer one than this is a mistake. */
+#define PUSH_RETRY_AFTER_MAX_S 600
+
+struct cw_push_client {
+    uint32_t magic;
+    enum push_state state;
+    struct cw_push_host *host;       /* borrowed */
+    const struct cw_client_config *config;
+    size_t output;
+    struct cw_push_target target;    /* URLs, headers, credentials */
+    uv_timer_t timer;                /* IDLE: the next batch is due; BACKOFF: its end */
+    struct cw_http_call_handle *call; /* ASKING, SENDING */
+    struct cw_buf ask_body;
+    struct cw_batch *batch;          /* its parts stay named until they are settled or cut again */
+    struct cw_push_confirm *confirms; /* in the push under way */
+    struct cw_source **confirmed;
+    size_t nconfirms;
+    int64_t started_ns;              /* monotonic, of the call under way */
+    unsigned nfailures;              /* in a row */
+    bool plain;                      /* the server does not know the delivery protocol */
+    bool knows;                      /* it has answered an ask with marks: a 404 is a fault of the way there */
+    bool ready;
+    bool restart;                    /* ask as soon as nothing is under way */
+    bool forget_batch;               /* and cut again whatever the marks say */
+    size_t max_entries;              /* of the next cut: fewer after a refusal */
+    size_t suspects;                 /* entries ahead among which a refused one must be; 0: none known */
+    uint64_t random;
+};
+
+static void push_next(struct cw_push_client *pc);
+static void ask_start(struct cw_push_client *pc);
+static void push_start(struct cw_push_client *pc);
+static void on_timer(uv_timer_t *timer);
+
+static void push_enter(struct cw_push_client *pc, enum push_state next)
+{
+    CW_ASSERT(push_edges[pc->state] & (1u << next));
+    cw_log_debug("push %s: %s -> %s", pc->target.name, push_names[pc->state], push_names[next]);
+    pc->state = next;
+}
+
+static void metric_add(struct cw_push_client *pc, enum cw_shipper_metric metric, uint64_t n)
+{
+    struct cw_str labels[] = {cw_str_of(pc->target.name)};
+    cw_metric_add(cw_metrics_child(pc->host->metrics, metric, labels), (int64_t)n);
+}
+
+/* ---- waiting ---- */
+
+/* min, 2 min, 4 min, .. max, of which a random part of up to a half is taken off; never less than the server asks for. */
+static int64_t backoff_ms(struct cw_push_client *pc, int64_t retry_after_s)
+{
+    const struct cw_backoff_config *backoff = &pc->config->backoff;
+    int64_t ns = backoff->min_period_ns;
+    for (unsigned i = 1; i < pc->nfailures && ns < backoff->max_period_ns; i++)
+        ns *= 2;
+    ns = CW_MIN(ns, backoff->max_period_ns);
+    pc->random = pc->random * 6364136223846793005u + 1442695040888963407u;
+    ns -= (int64_t)((double)ns / 2 * (double)(pc->random >> 33) / (double)(UINT64_C(1) << 31));
+    int64_t asked_s = CW_MIN(retry_after_s, PUSH_RETRY_AFTER_MAX_S);
+    return CW_MAX(ns, asked_s * CW_NS_PER_S) / CW_NS_PER_MS + 1;
+}
+
+static void backoff_start(struct cw_push_client *pc, const char *what, const char *why, int64_t retry_after_s)
+{
+    pc->nfailures++;
+    int64_t ms = backoff_ms(pc, retry_after_s);
+    cw_log_warn("client %s: %s failed: %s; again in %" PRId64 " ms", pc->target.name, what, why, ms);
+    metric_add(pc, CW_M_RETRIES, 1);
+    push_enter(pc, PUSH_BACKOFF);
+    uv_timer_start(&pc->timer, on_timer, (uint64_t)ms, 0);
+    if (pc->host->once && pc->nfailures > pc->config->backoff.max_retries)
+        pc->host->on_give_up(pc->host->arg);
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+    struct cw_push_client *pc = CW_CONTAINER_OF(timer, struct cw_push_client, timer);
+    CW_CHECK(pc, PUSH_MAGIC);
+    if (pc->state == PUSH_BACKOFF)
+        ask_start(pc);
+    else if (pc->state == PUSH_IDLE)
+        pc->host->on_settled(pc->host->arg);
+}
+
+/* ---- asking ---- */
+
+static int mark_cmp(const void *a, const void *b)
+{
+    const struct cw_delivery_mark *x = a, *y = b;
+    int c = memcmp(x->source.bytes, y->source.bytes, sizeof x->source.bytes);
+    return c ? c : (x->generation > y->generation) - (x->generation < y->generation);
+}
+
+/* Every source's mark is what the store said, 0 where it said nothing. */
+static void marks_adopt(struct cw_push_client *pc, struct cw_delivery_answer *answer)
+{
+    qsort(answer->marks, answer->nmarks, sizeof *answer->marks, mark_cmp);
+    for (size_t i = 0; i < pc->host->sources->n; i++) {
+        struct cw_source *source = pc->host->sources->items[i];
+        struct cw_delivery_mark key = {source->id, source->generation, 0};
+        const struct cw_delivery_mark *mark =
+            answer->nmarks ? bsearch(&key, answer->marks, answer->nmarks, sizeof key, mark_cmp) : NULL;
+        cw_ledger_adopt(&source->rows[pc->output], mark ? mark->offset : 0);
+        source->rows[pc->output].held_size = 0;
+    }
+}
+
+/* Whether the batch that is kept may be sent as it is. */
+static bool batch_still_due(const struct cw_push_client *pc)
+{
+    if (pc->forget_batch)
+        return false;
+    for (size_t i = 0; i < pc->batch->nparts; i++) {
+        const struct cw_batch_part *part = &pc->batch->parts[i];
+        const struct cw_ledger_row *row = &part->source->rows[pc->output];
+        if (!pc->plain && (row->mark != part->from || part->source->generation != part->generation || row->done >= part->to))
+            return false;
+    }
+    return pc->batch->nparts > 0;
+}
+
+static void ask_answered(struct cw_push_client *pc)
+{
+    pc->ready = true;
+    if (batch_still_due(pc)) {  /* nfailures stays: the push itself has not succeeded */
+        push_start(pc);
+        return;
+    }
+    if (pc->batch->nparts == 0)
+        pc->nfailures = 0;
+    cw_batch_drop(pc->batch);
+    pc->forget_batch = false;
+    push_enter(pc, PUSH_IDLE);
+    pc->host->on_settled(pc->host->arg);
+}
+
+static bool status_is_of_the_way(int status)
+{
+    /* Credentials, a proxy, too many requests, too early: nothing about what was sent. */
+    return status == 401 || status == 403 || status == 407 || status == 408 || status == 421 || status == 425 ||
+           status == 429;
+}
+
+static void ask_status(struct cw_push_client *pc, const struct cw_http_answer *answer)
+{
+    struct cw_arena *arena = cw_arena_new();
+    struct cw_delivery_answer said = {0};
+    struct cw_err err = {0};
+    bool is_json = cw_delivery_answer_decode(answer->body, arena, &said, &err) == 0;
+    char status[48];
+    snprintf(status, sizeof status, "HTTP status %d", answer->status);
+    if (answer->status == 200 && is_json) {
+        pc->plain = false;
+        pc->knows = true;
+        marks_adopt(pc, &said);
+        ask_answered(pc);
+    } else if (answer->status == 409 && cw_str_eqz(said.code, CW_DELIVERY_CODE_SESSION)) {
+        cw_log_warn("client %s: another shipper has this state directory's uuid: it was copied; going on under a new one",
+                    pc->target.name);
+        pc->host->on_twin(pc->host->arg);
+        ask_start(pc);
+    } else if (!pc->knows && answer->status < 500 && !status_is_of_the_way(answer->status) && said.code.len == 0) {
+        if (!pc->plain)
+            cw_log_info("client %s: the server knows no ranges (status %d to %s): delivery is at least once",
+                        pc->target.name, answer->status, CW_DELIVERY_SOURCES_PATH);
+        pc->plain = true;
+        ask_answered(pc);
+    } else {
+        struct cw_str why = said.error.len ? said.error : cw_str_of(status);
+        backoff_start(pc, "asking what the server has", cw_arena_dup(arena, why).ptr, answer->retry_after_s);
+    }
+    cw_arena_free(&arena);
+}
+
+static void on_ask_done(void *arg, int rc, const struct cw_http_answer *answer, const struct cw_err *err)
+{
+    struct cw_push_client *pc = arg;
+    CW_CHECK(pc, PUSH_MAGIC);
+    pc->call = NULL;
+    if (rc < 0)
+        backoff_start(pc, "asking what the server has", err->text, -1);
+    else
+        ask_status(pc, answer);
+}
+
+static void ask_start(struct cw_push_client *pc)
+{
+    struct cw_push_host *host = pc->host;
+    struct cw_delivery_ask ask = {host->shipper, host->sessions, host->nsessions};
+    struct cw_err err = {0};
+    push_enter(pc, PUSH_ASKING);
+    pc->restart = false;
+    metric_add(pc, CW_M_ASKS, 1);
+    cw_buf_clear(&pc->ask_body);
+    cw_delivery_ask_encode(&ask, &pc->ask_body);
+    struct cw_http_call call = cw_push_target_call(&pc->target, CW_PUSH_TARGET_ASK, cw_buf_str(&pc->ask_body));
+    call.max_answer_bytes = CW_DELIVERY_ANSWER_BYTES;
+    if (cw_http_client_start(host->http, &call, NULL, on_ask_done, pc, &pc->call, &err) < 0)
+        backoff_start(pc, "asking what the server has", err.text, -1);
+}
+
+/* ---- answers to a push ---- */
+
+static void counts_add(struct cw_push_client *pc, const struct cw_batch_counts *counts)
+{
+    struct cw_metrics *metrics = pc->host->metrics;
+    cw_metrics_add(metrics, CW_M_LINES_TRUNCATED, (int64_t)counts->truncated);
+    cw_metrics_add(metrics, CW_M_LINES_SKIPPED, (int64_t)counts->skipped);
+    cw_metrics_add(metrics, CW_M_LINES_SPLIT, (int64_t)counts->split);
+    cw_metrics_add(metrics, CW_M_DOCKER_MALFORMED, (int64_t)counts->malformed);
+}
+
+static void push_stored(struct cw_push_client *pc)
+{
+    for (size_t i = 0; i < pc->batch->nparts; i++) {
+        const struct cw_batch_part *part = &pc->batch->parts[i];
+        CW_ASSERT(part->source->generation == part->generation);  /* it is not raised while we name it */
+        struct cw_ledger_row *row = &part->source->rows[pc->output];
+        cw_metrics_add(pc->host->metrics, CW_M_READ_BYTES, (int64_t)(part->to - cw_ledger_next(row)));
+        cw_ledger_stored(row, part->to, part->last_ts_ns);
+        counts_add(pc, &part->counts);
+    }
+    metric_add(pc, CW_M_ENTRIES, pc->batch->nentries);
+    metric_add(pc, CW_M_ENTRY_BYTES, pc->batch->line_bytes);
+    for (size_t i = 0; i < pc->nconfirms; i++)
+        pc->confirmed[i]->rows[pc->output].confirmed = pc->confirms[i].offset;
+    if (pc->suspects > pc->batch->nentries) {
+        pc->suspects -= pc->batch->nentries;  /* the refused one is behind these */
+        pc->max_entries = (pc->suspects + 1) / 2;
+    } else {
+        pc->suspects = 0;
+        pc->max_entries = CW_MIN(pc->max_entries * 2, (size_t)CW_BATCH_ENTRIES_MAX);
+    }
+    cw_batch_drop(pc->batch);
+}
+
+/* One entry that the server refuses for good: written down, counted, settled. False: it could not be written down. */
+static bool entry_give_up(struct cw_push_client *pc, int status, struct cw_str why)
+{
+    const struct cw_batch_part *part = &pc->batch->parts[0];
+    struct cw_err err = {0};
+    for (size_t i = 0, stream = 0; i < part->nentries; i++) {
+        const struct cw_push_entry *entry = &pc->batch->entries[part->first + i];
+        while (stream + 1 < CW_SOURCE_STREAMS && i >= part->stream_ends[stream])
+            stream++;
+        struct cw_dead_letter letter = {pc->target.name, status, why,
+                                        part->source->labels[pc->output * CW_SOURCE_STREAMS + stream], entry->ts_ns,
+                                        entry->line};
+        if (cw_dead_letters_add(pc->host->dead_letters, &letter, &err) < 0) {
+            backoff_start(pc, "writing down a refused entry", err.text, -1);
+            return false;
+        }
+    }
+    cw_log_warn("client %s refuses an entry of %s for good (status %d: %.*s)", pc->target.name, part->source->path_now,
+                status, CW_STR_ARG(cw_str_sub(cw_str_trim(why), 0, 300)));
+    metric_add(pc, CW_M_REJECTED, part->nentries);
+    counts_add(pc, &part->counts);
+    cw_ledger_dropped(&part->source->rows[pc->output], part->to);
+    cw_batch_drop(pc->batch);
+    pc->suspects = 0;
+    pc->max_entries = 1;  /* grows with each push that is taken */
+    return true;
+}
+
+/* Refused: halve the batch, until a single entry is the culprit. */
+static void push_refused(struct cw_push_client *pc, int status, struct cw_str why)
+{
+    struct cw_batch *batch = pc->batch;
+    if (batch->nparts == 0) {  /* confirms alone */
+        push_next(pc);
+        return;
+    }
+    if (batch->nentries == 1 || pc->max_entries == 1) {
+        if (entry_give_up(pc, status, why))
+            push_next(pc);
+        return;
+    }
+    pc->suspects = batch->nentries;
+    pc->max_entries = batch->nentries / 2;
+    struct cw_sources *sources = pc->host->sources;
+    for (size_t i = 0; i < sources->n; i++)
+        if (sources->items[i] == batch->parts[0].source)
+            batch->resume = i;
+    cw_batch_drop(batch);
+    push_next(pc);
+}
+
+/* Nothing was stored; the answer tells the marks of the ranges. */
+static void push_conflict(struct cw_push_client *pc, const struct cw_delivery_answer *answer)
+{
+    bool moved = false;
+    for (size_t i = 0; i < pc->batch->nparts; i++) {
+        const struct cw_batch_part *part = &pc->batch->parts[i];
+        for (size_t m = 0; m < answer->nmarks; m++) {
+            if (memcmp(answer->marks[m].source.bytes, part->source->id.bytes, sizeof part->source->id.bytes) != 0 ||
+                answer->marks[m].generation != part->generation)
+                continue;
+            moved |= answer->marks[m].offset != part->from;
+            cw_ledger_adopt(&part->source->rows[pc->output], answer->marks[m].offset);
+        }
+    }
+    cw_batch_drop(pc->batch);
+    if (moved)
+        push_next(pc);
+    else
+        backoff_start(pc, "a push", "refused by its ranges, which are at the server's marks", -1);
+}
+
+static void push_failed(struct cw_push_client *pc, const struct cw_http_answer *answer)
+{
+    char why[400];
+    snprintf(why, sizeof why, "HTTP status %d: %.*s", answer->status,
+             CW_STR_ARG(cw_str_sub(cw_str_trim(answer->body), 0, 300)));
+    backoff_start(pc, "a push", why, answer->retry_after_s);
+}
+
+static void push_status(struct cw_push_client *pc, const struct cw_http_answer *answer)
+{
+    int status = answer->status;
+    if (status >= 200 && status < 300) {
+        pc->nfailures = 0;
+        push_stored(pc);
+        push_next(pc);
+        return;
+    }
+    if (status == 409) {
+        struct cw_arena *arena = cw_arena_new();
+        struct cw_delivery_answer said = {0};
+        struct cw_err err = {0};
+        int rc = cw_delivery_answer_decode(answer->body, arena, &said, &err);
+        bool of_ranges = rc == 0 && cw_str_eqz(said.code, CW_DELIVERY_CODE_RANGE);
+        bool of_session = rc == 0 && cw_str_eqz(said.code, CW_DELIVERY_CODE_SESSION);
+        if (of_ranges)
+            push_conflict(pc, &said);
+        else if (of_session)
+            ask_start(pc);
+        cw_arena_free(&arena);
+        if (of_ranges || of_session)
+            return;
+    }
+    /* Not about the entries: a wrong path or method, or the way there. They wait until somebody has repaired it. */
+    bool of_the_way = status_is_of_the_way(status) || status == 404 || status == 405;
+    if (status >= 400 && status < 500 && !of_the_way)
+        push_refused(pc, status, answer->body);
+    else
+        push_failed(pc, answer);
+}
+
+static void on_push_done(void *arg, int rc, const struct cw_http_answer *answer, const struct cw_err *err)
+{
+    struct cw_push_client *pc = arg;
+    CW_CHECK(pc, PUSH_MAGIC);
+    pc->call = NULL;
+    char status[16] = "error";
+    if (rc == 0)
+        snprintf(status, sizeof status, "%d", answer->status);
+    struct cw_str labels[] = {cw_str_of(pc->target.name), cw_str_of(status)};
+    cw_metric_add(cw_metrics_child(pc->host->metrics, CW_M_PUSHES, labels), 1);
+    cw_metrics_observe(pc->host->metrics, CW_M_PUSH_SECONDS, cw_clock_mono_ns() - pc->started_ns);
+    if (rc < 0)
+        backoff_start(pc, "a push", err->text, -1);
+    else
+        push_status(pc, answer);
+}
+
+/* ---- pushing ---- */
+
+/* What the store may forget: positions on disk have passed its mark. */
+static void confirms_collect(struct cw_push_client *pc)
+{
+    pc->nconfirms = 0;
+    const struct cw_sources *sources = pc->host->sources;
+    for (size_t i = 0; i < sources->n && pc->nconfirms < PUSH_CONFIRMS_MAX && !pc->plain; i++) {
+        struct cw_source *source = sources->items[i];
+        const struct cw_ledger_row *row = &source->rows[pc->output];
+        if (!source->durable || !cw_ledger_confirm_due(row, source->durable_offset))
+            continue;
+        pc->confirmed[pc->nconfirms] = source;
+        pc->confirms[pc->nconfirms++] = (struct cw_push_confirm){source->id, source->generation, row->mark};
+        source->nbusy++;
+    }
+}
+
+static void confirms_drop(struct cw_push_client *pc)
+{
+    for (size_t i = 0; i < pc->nconfirms; i++)
+        pc->confirmed[i]->nbusy--;
+    pc->nconfirms = 0;
+}
+
+/* Send batch->body, as it was encoded. */
+static void push_start(struct cw_push_client *pc)
+{
+    struct cw_err err = {0};
+    push_enter(pc, PUSH_SENDING);
+    uv_timer_stop(&pc->timer);
+    pc->started_ns = cw_clock_mono_ns();
+    metric_add(pc, CW_M_PUSH_BYTES, pc->batch->body.len);
+    struct cw_http_call call = cw_push_target_call(&pc->target, CW_PUSH_TARGET_PUSH, cw_buf_str(&pc->batch->body));
+    call.max_answer_bytes = PUSH_ANSWER_BYTES;
+    if (cw_http_client_start(pc->host->http, &call, NULL, on_push_done, pc, &pc->call, &err) < 0)
+        backoff_start(pc, "a push", err.text, -1);
+}
+
+static void batch_send(struct cw_push_client *pc)
+{
+    const struct cw_push_host *host = pc->host;
+    struct cw_push_delivery delivery = {.present = !pc->plain, .shipper = host->shipper,
+                                        .session = host->sessions[host->nsessions - 1],
+                                        .confirms = pc->confirms, .nconfirms = pc->nconfirms};
+    struct cw_err err = {0};
+    if (cw_batch_encode(pc->batch, &delivery, &err) < 0) {
+        push_enter(pc, PUSH_SENDING);
+        backoff_start(pc, "encoding a batch", err.text, -1);
+        return;
+    }
+    push_start(pc);
+}
+
+static void on_cut_error(void *arg, struct cw_source *source, const struct cw_err *err)
+{
+    (void)arg;
+    cw_log_warn("reading %s: %s", source->path_now, err->text);
+}
+
+static void on_cut_changed(void *arg, struct cw_source *source)
+{
+    struct cw_push_client *pc = arg;
+    (void)source;
+    pc->host->on_changed(pc->host->arg);
+}
+
+static void on_cut_dropped(void *arg, struct cw_source *source, const struct cw_batch_counts *counts)
+{
+    (void)source;
+    counts_add(arg, counts);
+}
+
+/* Whether a batch is due; otherwise when (INT64_MAX: nothing waits). */
+static bool batch_due(struct cw_push_client *pc, int64_t now_ns, int64_t *at_ns)
+{
+    const struct cw_sources *sources = pc->host->sources;
+    uint64_t bytes = 0;
+    *at_ns = INT64_MAX;
+    for (size_t i = 0; i < sources->n; i++) {
+        const struct cw_source *source = sources->items[i];
+        if (!cw_source_pending(source, pc->output))
+            continue;
+        uint64_t next = cw_ledger_next(&source->rows[pc->output]);
+        bytes += source->tail.size - next;
+        int64_t seen_ns = cw_sightings_time(&source->seen, next + 1, now_ns);
+        *at_ns = CW_MIN(*at_ns, seen_ns + pc->config->batch_wait_ns);
+    }
+    return bytes > 0 && (bytes >= (uint64_t)pc->config->batch_bytes || *at_ns <= now_ns || pc->host->once);
+}
+
+/* With nothing else to send, confirms go alone. */
+static void confirms_send(struct cw_push_client *pc)
+{
+    confirms_drop(pc);
+    confirms_collect(pc);
+    if (pc->nconfirms > 0)
+        batch_send(pc);
+}
+
+void cw_push_client_pump(struct cw_push_client *pc)
+{
+    CW_CHECK(pc, PUSH_MAGIC);
+    if (pc->state != PUSH_IDLE)
+        return;
+    if (pc->restart) {
+        ask_start(pc);
+        return;
+    }
+    if (pc->host->sources->unsaved)
+        return;  /* new ids and generations first */
+    int64_t now_ns = cw_clock_now_ns(), at_ns;
+    uv_timer_stop(&pc->timer);
+    if (batch_due(pc, now_ns, &at_ns)) {
+        struct cw_batch_report report = {on_cut_error, on_cut_changed, on_cut_dropped, pc};
+        confirms_drop(pc);
+        if (cw_batch_cut(pc->batch, pc->host->sources->items, pc->host->sources->n, pc->max_entries, now_ns, &report) > 0) {
+            confirms_collect(pc);
+            batch_send(pc);
+        } else {  /* left out, or without an end yet: look again soon, when there may be more */
+            uv_timer_start(&pc->timer, on_timer, 1, 0);
+        }
+    } else if (at_ns != INT64_MAX) {
+        uv_timer_start(&pc->timer, on_timer, (uint64_t)((at_ns - now_ns) / CW_NS_PER_MS + 1), 0);
+    } else {
+        confirms_send(pc);
+    }
+}
+
+/* Idle, and let the host pump: it may have something to do between two pushes. */
+static void push_next(struct cw_push_client *pc)
+{
+    confirms_drop(pc);
+    push_enter(pc, PUSH_IDLE);
+    pc->host->on_settled(pc->host->arg);
+}
+
+/* ---- life ---- */
+
+struct cw_push_client *cw_push_client_new(struct cw_push_host *host, const struct cw_client_config *config, size_t output)
+{
+    struct cw_push_client *pc = cw_mem_new(sizeof *pc);
+    struct cw_batch_options options = {.output = output, .bytes = (size_t)config->batch_bytes,
+                                       .max_line_bytes = (size_t)host->limits->max_line_bytes,
+                                       .truncate = host->limits->max_line_truncate};
+    pc->magic = PUSH_MAGIC;
+    pc->host = host;
+    pc->config = config;
+    pc->output = output;
+    pc->batch = cw_batch_new(&options);
+    pc->max_entries = CW_BATCH_ENTRIES_MAX;
+    pc->confirms = cw_mem_array(PUSH_CONFIRMS_MAX, sizeof *pc->confirms);
+    pc->confirmed = cw_mem_array(PUSH_CONFIRMS_MAX, sizeof *pc->confirmed);
+    cw_push_target_init(&pc->target, config, output);
+    cw_buf_init(&pc->ask_body, CW_DELIVERY_ASK_BYTES);
+    ssize_t got = getrandom(&pc->random, sizeof pc->random, 0);
+    CW_ASSERT(got == (ssize_t)sizeof pc->random);
+    uv_timer_init(host->loop, &pc->timer);
+    return pc;
+}
+
+void cw_push_client_start(struct cw_push_client *pc)
+{
+    CW_CHECK(pc, PUSH_MAGIC);
+    ask_start(pc);
+}
+
+void cw_push_client_restart(struct cw_push_client *pc)
+{
+    CW_CHECK(pc, PUSH_MAGIC);
+    pc->restart = true;
+    pc->forget_batch = true;  /* it was encoded with the old uuid */
+}
+
+bool cw_push_client_sending(const struct cw_push_client *pc)
+{
+    return pc->state == PUSH_SENDING;
+}
+
+bool cw_push_client_ready(const struct cw_push_client *pc)
+{
+    return pc->ready;
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+    struct cw_push_client *pc = CW_CONTAINER_OF((uv_timer_t *)handle, struct cw_push_client, timer);
+    CW_CHECK(pc, PUSH_MAGIC);
+    cw_push_target_fini(&pc->target);
+    cw_buf_fini(&pc->ask_body);
+    free(pc->confirms);
+    free(pc->confirmed);
+    pc->magic = 0;
+    free(pc);
+}
+
+void cw_push_client_close(struct cw_push_client **client)
+{
+    struct cw_push_client *pc = *client;
+    *client = NULL;
+    if (pc == NULL)
+        return;
+    CW_CHECK(pc, PUSH_MAGIC);
+    if (pc->call != NULL)
+        cw_http_client_abort(pc->host->http, &pc->call);
+    if (pc->state != PUSH_STOPPED)
+        push_enter(pc, PUSH_STOPPED);
+    confirms_drop(pc);
+    cw_batch_free(&pc->batch);  /* now: the sources that it names go next */
+    uv_close((uv_handle_t *)&pc->timer, on_closed);
+}

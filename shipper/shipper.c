@@ -1,0 +1,479 @@
+#include "shipper/shipper.h"
+#include <inttypes.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include "common/base/assert.h"
+#include "common/base/clock.h"
+#include "common/base/log.h"
+#include "common/metrics/prom_text.h"
+#include "common/net/http_server.h"
+#include "shipper/dry_run.h"
+#include "shipper/push_client.h"
+#include "shipper/shipper_metrics.h"
+#include "shipper/state_dir.h"
+#include "shipper/targets.h"
+#include "shipper/watch.h"
+
+/*
+ *              first scan                 SIGTERM, --once done
+ *   RUNNING --------------> RUNNING ---------------------------> STOPPING -- nothing under way, or the grace is over -->
+ *   positions written, handles closed, the loop ends
+ */
+enum shipper_state { SHIPPER_RUNNING, SHIPPER_STOPPING, SHIPPER_CLOSED };
+
+/* Open files are looked at so often, whatever inotify says. */
+#define TICK_MS 1000
+#define TICK_ONCE_MS 100
+/* A file that is read with --once ends where it is when it has not grown for so long. */
+#define ONCE_FINAL_WAIT_NS (500 * CW_NS_PER_MS)
+/* Folders with names that change all the time are looked through this often at most, and for at most 1/20 of the time. */
+#define SCAN_SPACING_MS 50
+#define SCAN_SHARE 20
+/* How long SIGTERM waits for the answers of pushes under way. */
+#define STOP_GRACE_MS 5000
+
+struct cw_shipper {
+    const struct cw_shipper_config *config;
+    const struct cw_shipper_args *args;
+    enum shipper_state state;
+    int exit_status;
+    uv_loop_t loop;
+    uv_timer_t tick, rescan, save, work, stop_grace;
+    uv_signal_t sigterm, sigint;
+    bool handles;                    /* the loop and its handles are initialised */
+    struct cw_state_dir state_dir;
+    struct cw_metrics *metrics;
+    struct cw_watch *watch;
+    struct cw_sources *sources;
+    struct cw_labels *external;      /* one set an output */
+    struct cw_dead_letters *dead_letters;
+    struct cw_push_host host;
+    struct cw_push_client **clients;
+    size_t nclients;
+    struct cw_dry_run *dry_run;
+    struct cw_http_server *server;
+    atomic_bool ready;               /* read by the HTTP server's threads */
+    bool scan_due, refresh_due;
+    int64_t last_scan_ns, last_scan_took_ns;  /* monotonic */
+};
+
+static void shipper_stop(struct cw_shipper *sh);
+static void on_work(uv_timer_t *timer);
+
+/* ---- the work that callbacks ask for, done at one place ---- */
+
+static void work_soon(struct cw_shipper *sh, uint64_t ms)
+{
+    if (sh->state == SHIPPER_CLOSED)
+        return;
+    if (!uv_is_active((uv_handle_t *)&sh->work) || uv_timer_get_due_in(&sh->work) > ms)
+        uv_timer_start(&sh->work, on_work, ms, 0);
+}
+
+static bool positions_save(struct cw_shipper *sh)
+{
+    struct cw_err err;
+    if (sh->args->dry_run) {
+        struct cw_arena *arena = cw_arena_new();
+        struct cw_positions now = {0};
+        cw_sources_positions(sh->sources, arena, &now);
+        cw_sources_saved(sh->sources, &now);
+        cw_arena_free(&arena);
+        return true;
+    }
+    if (cw_state_dir_save(&sh->state_dir, sh->sources, &err) == 0)
+        return true;
+    cw_metrics_add(sh->metrics, CW_M_POSITIONS_FAILED, 1);
+    cw_log_error("the positions could not be written, new files wait: %s", err.text);
+    return false;
+}
+
+static void folders_scan(struct cw_shipper *sh)
+{
+    int64_t start_ns = cw_clock_mono_ns();
+    sh->scan_due = false;
+    cw_sources_scan(sh->sources, cw_clock_now_ns(), start_ns);
+    sh->last_scan_ns = cw_clock_mono_ns();
+    sh->last_scan_took_ns = sh->last_scan_ns - start_ns;
+    uv_timer_again(&sh->rescan);
+}
+
+/* When the next scan may be, from now; 0: now. */
+static uint64_t scan_wait_ms(const struct cw_shipper *sh)
+{
+    int64_t spacing_ns = CW_MAX(SCAN_SPACING_MS * CW_NS_PER_MS, SCAN_SHARE * sh->last_scan_took_ns);
+    int64_t wait_ns = sh->last_scan_ns + spacing_ns - cw_clock_mono_ns();
+    return !sh->sources->scanned || wait_ns <= 0 ? 0 : (uint64_t)(wait_ns / CW_NS_PER_MS + 1);
+}
+
+static void once_check(struct cw_shipper *sh)
+{
+    if (!sh->args->once || !cw_sources_goal_reached(sh->sources))
+        return;
+    for (size_t i = 0; i < sh->nclients; i++)
+        if (cw_push_client_sending(sh->clients[i]))
+            return;
+    shipper_stop(sh);
+}
+
+static void on_work(uv_timer_t *timer)
+{
+    struct cw_shipper *sh = CW_CONTAINER_OF(timer, struct cw_shipper, work);
+    if (sh->state == SHIPPER_STOPPING)
+        shipper_stop(sh);
+    if (sh->state != SHIPPER_RUNNING)
+        return;
+    uint64_t wait_ms = scan_wait_ms(sh);
+    if (sh->scan_due && wait_ms == 0) {
+        folders_scan(sh);
+        sh->refresh_due = true;
+    } else if (sh->scan_due) {
+        work_soon(sh, wait_ms);
+    }
+    if (sh->refresh_due) {
+        sh->refresh_due = false;
+        cw_sources_refresh(sh->sources, cw_clock_now_ns(), cw_clock_mono_ns());
+    }
+    if (sh->sources->unsaved && !positions_save(sh))
+        return;  /* the next tick tries again */
+    bool ready = true;
+    for (size_t i = 0; i < sh->nclients; i++) {
+        cw_push_client_pump(sh->clients[i]);
+        ready &= cw_push_client_ready(sh->clients[i]);
+    }
+    if (sh->dry_run != NULL && cw_dry_run_pump(sh->dry_run, sh->sources))
+        work_soon(sh, 0);
+    atomic_store(&sh->ready, ready);
+    once_check(sh);
+}
+
+/* ---- events ---- */
+
+static void on_renamed(void *arg, const char *from, const char *to)
+{
+    struct cw_shipper *sh = arg;
+    cw_sources_renamed(sh->sources, from, to);
+}
+
+static void on_change(void *arg, bool names)
+{
+    struct cw_shipper *sh = arg;
+    sh->scan_due |= names;
+    sh->refresh_due = true;
+    work_soon(sh, 0);
+}
+
+static void on_tick(uv_timer_t *timer)
+{
+    struct cw_shipper *sh = CW_CONTAINER_OF(timer, struct cw_shipper, tick);
+    cw_metrics_set(sh->metrics, CW_M_LAG_BYTES, (int64_t)cw_sources_lag(sh->sources));
+    sh->refresh_due = true;
+    work_soon(sh, 0);
+}
+
+static void on_rescan(uv_timer_t *timer)
+{
+    struct cw_shipper *sh = CW_CONTAINER_OF(timer, struct cw_shipper, rescan);
+    sh->scan_due = true;
+    work_soon(sh, 0);
+}
+
+static void on_save(uv_timer_t *timer)
+{
+    struct cw_shipper *sh = CW_CONTAINER_OF(timer, struct cw_shipper, save);
+    if (cw_sources_dirty(sh->sources) && positions_save(sh))
+        work_soon(sh, 0);  /* confirms are due */
+}
+
+static void on_settled(void *arg)
+{
+    work_soon(arg, 0);
+}
+
+static void on_source_changed(void *arg)
+{
+    struct cw_shipper *sh = arg;
+    sh->refresh_due = true;
+    work_soon(sh, 0);
+}
+
+/* The store knows another shipper under our uuid. From here on we are a new one: its marks are 0, and what is settled
+ * stays settled. */
+static void on_twin(void *arg)
+{
+    struct cw_shipper *sh = arg;
+    cw_state_dir_draw_shipper(&sh->state_dir);
+    sh->host.shipper = sh->state_dir.known.shipper;
+    sh->sources->unsaved = true;
+    for (size_t i = 0; i < sh->sources->n; i++)
+        for (size_t o = 0; o < sh->nclients; o++)
+            sh->sources->items[i]->rows[o].mark = sh->sources->items[i]->rows[o].confirmed = 0;
+    for (size_t i = 0; i < sh->nclients; i++)
+        cw_push_client_restart(sh->clients[i]);
+    (void)positions_save(sh);  /* nothing is pushed while sources->unsaved */
+}
+
+static void on_give_up(void *arg)
+{
+    struct cw_shipper *sh = arg;
+    cw_log_error("giving up: not all could be delivered");
+    sh->exit_status = 1;
+    shipper_stop(sh);
+}
+
+/* ---- the end ---- */
+
+static void handle_close(uv_handle_t *handle)
+{
+    if (!uv_is_closing(handle))
+        uv_close(handle, NULL);
+}
+
+static void shipper_close(struct cw_shipper *sh)
+{
+    sh->state = SHIPPER_CLOSED;
+    if (sh->sources->scanned && cw_sources_dirty(sh->sources) && !positions_save(sh))
+        sh->exit_status = 1;
+    for (size_t i = 0; i < sh->nclients; i++)
+        cw_push_client_close(&sh->clients[i]);
+    sh->nclients = 0;
+    cw_http_client_close(sh->host.http, NULL, NULL);
+    sh->host.http = NULL;
+    cw_watch_close(&sh->watch);
+    sh->sources->options.watch = NULL;
+    uv_handle_t *handles[] = {(uv_handle_t *)&sh->tick, (uv_handle_t *)&sh->rescan, (uv_handle_t *)&sh->save,
+                              (uv_handle_t *)&sh->work, (uv_handle_t *)&sh->stop_grace, (uv_handle_t *)&sh->sigterm,
+                              (uv_handle_t *)&sh->sigint};
+    for (size_t i = 0; i < CW_COUNT(handles); i++)
+        handle_close(handles[i]);
+}
+
+static void on_grace_over(uv_timer_t *timer)
+{
+    struct cw_shipper *sh = CW_CONTAINER_OF(timer, struct cw_shipper, stop_grace);
+    if (sh->state == SHIPPER_STOPPING)
+        shipper_close(sh);
+}
+
+/* Wait for pushes under way, then close; again is fine. */
+static void shipper_stop(struct cw_shipper *sh)
+{
+    if (sh->state == SHIPPER_CLOSED)
+        return;
+    if (sh->state == SHIPPER_RUNNING)
+        uv_timer_start(&sh->stop_grace, on_grace_over, STOP_GRACE_MS, 0);
+    sh->state = SHIPPER_STOPPING;
+    for (size_t i = 0; i < sh->nclients; i++)
+        if (cw_push_client_sending(sh->clients[i]))
+            return;
+    uv_timer_start(&sh->stop_grace, on_grace_over, 0, 0);  /* not from within a client's callback */
+}
+
+static void on_signal(uv_signal_t *handle, int number)
+{
+    struct cw_shipper *sh = handle->data;
+    cw_log_info("stopping (signal %d)", number);
+    shipper_stop(sh);
+}
+
+/* ---- /metrics and /ready ---- */
+
+static void metrics_handler(struct cw_http_request *request, void *ctx)
+{
+    struct cw_shipper *sh = ctx;
+    struct cw_buf body;
+    cw_buf_init(&body, SIZE_MAX);
+    cw_metrics_render(sh->metrics, &body);
+    cw_http_respond(request, 200, CW_PROM_CONTENT_TYPE, &body);
+}
+
+static void ready_handler(struct cw_http_request *request, void *ctx)
+{
+    struct cw_shipper *sh = ctx;
+    bool ready = atomic_load(&sh->ready);
+    struct cw_buf body;
+    cw_buf_init(&body, 64);
+    cw_buf_addz(&body, ready ? "Ready\n" : "Not ready: no server has answered yet\n");
+    cw_http_respond(request, ready ? 200 : 503, "text/plain; charset=utf-8", &body);
+}
+
+static const struct cw_http_route routes[] = {
+    {CW_HTTP_GET, "/metrics", metrics_handler, 0, "The shipper's own metrics."},
+    {CW_HTTP_GET, "/ready", ready_handler, 0, "200 when every server has answered."},
+    {0},
+};
+
+static int server_start(struct cw_shipper *sh, struct cw_err *err)
+{
+    if (sh->config->http_listen_port < 0)
+        return 0;
+    struct cw_buf listen;
+    cw_buf_init(&listen, 1024);
+    struct cw_str address = sh->config->http_listen_address;
+    bool v6 = cw_str_find_byte(address, ':') >= 0 && address.ptr[0] != '[';
+    cw_buf_addf(&listen, v6 ? "[%.*s]:%" PRId64 : "%.*s:%" PRId64, CW_STR_ARG(address), sh->config->http_listen_port);
+    struct cw_http_server_options options = {.listen = cw_buf_z(&listen), .nthreads = 1, .check_origin = true};
+    int rc = cw_http_server_new(&options, &sh->server, err);
+    cw_buf_fini(&listen);
+    if (rc < 0)
+        return rc;
+    cw_http_server_routes(sh->server, routes, sh);
+    rc = cw_http_server_start(sh->server, err);
+    if (rc == 0)
+        cw_log_info("/metrics and /ready at http://%s", cw_http_server_address(sh->server));
+    return rc;
+}
+
+/* ---- making one ---- */
+
+static void clients_new(struct cw_shipper *sh)
+{
+    const struct cw_client_config *configs = sh->config->clients.items;
+    sh->nclients = sh->args->dry_run ? 0 : sh->config->clients.n;
+    sh->external = cw_mem_array(sh->config->clients.n + 1, sizeof *sh->external);
+    for (size_t i = 0; i < sh->config->clients.n; i++)
+        sh->external[i] = cw_labels_from_map(&configs[i].external_labels);
+    sh->host = (struct cw_push_host){
+        .loop = &sh->loop, .http = sh->host.http, .sources = sh->sources, .metrics = sh->metrics,
+        .dead_letters = sh->dead_letters, .shipper = sh->state_dir.known.shipper,
+        .sessions = sh->state_dir.known.sessions, .nsessions = sh->state_dir.known.nsessions,
+        .limits = &sh->config->limits, .once = sh->args->once, .on_twin = on_twin, .on_changed = on_source_changed,
+        .on_settled = on_settled, .on_give_up = on_give_up, .arg = sh};
+    sh->clients = cw_mem_array(sh->nclients + 1, sizeof(struct cw_push_client *));
+}
+
+static void sources_new(struct cw_shipper *sh)
+{
+    struct cw_sources_options options = {
+        .noutputs = sh->args->dry_run ? 1 : sh->config->clients.n,
+        .external = sh->external,
+        .metrics = sh->metrics,
+        .watch = sh->watch,
+        .from_end = sh->args->from_end && sh->state_dir.first_start,
+        .once = sh->args->once,
+        .final_wait_ns = sh->args->once ? ONCE_FINAL_WAIT_NS : CW_SOURCES_FINAL_WAIT_NS,
+        .imported = sh->state_dir.imported,
+        .nimported = sh->state_dir.nimported,
+    };
+    sh->sources = cw_sources_new(&options);
+    sh->host.sources = sh->sources;
+    cw_sources_restore(sh->sources, &sh->state_dir.known);
+}
+
+static int targets_add(struct cw_shipper *sh, struct cw_err *err)
+{
+    const struct cw_scrape_config *scrapes = sh->config->scrape_configs.items;
+    for (size_t i = 0; i < sh->config->scrape_configs.n; i++) {
+        const struct cw_static_config *files = scrapes[i].static_configs.items;
+        for (size_t k = 0; k < scrapes[i].static_configs.n; k++) {
+            struct cw_target *target;
+            int rc = cw_target_from_static(&files[k], scrapes[i].job_name, &target, err);
+            if (rc < 0)
+                return rc;
+            cw_sources_target_add(sh->sources, target);
+        }
+    }
+    return 0;
+}
+
+static int loop_init(struct cw_shipper *sh, struct cw_err *err)
+{
+    int rc = uv_loop_init(&sh->loop);
+    if (rc < 0)
+        return cw_err_set(err, CW_E_INTERNAL, "event loop: %s", uv_strerror(rc));
+    sh->handles = true;
+    uv_timer_t *timers[] = {&sh->tick, &sh->rescan, &sh->save, &sh->work, &sh->stop_grace};
+    for (size_t i = 0; i < CW_COUNT(timers); i++)
+        uv_timer_init(&sh->loop, timers[i]);
+    uv_signal_init(&sh->loop, &sh->sigterm);
+    uv_signal_init(&sh->loop, &sh->sigint);
+    sh->sigterm.data = sh->sigint.data = sh;
+    struct cw_watch_events events = {on_renamed, on_change, sh};
+    struct cw_err watch_err;
+    if (cw_watch_open(&sh->loop, &events, &sh->watch, &watch_err) < 0)
+        cw_log_warn("files are polled: %s", watch_err.text);
+    return cw_http_client_new(&sh->loop, &sh->host.http, err);
+}
+
+int cw_shipper_new(const struct cw_shipper_config *config, const struct cw_shipper_args *args, struct cw_shipper **out,
+                   struct cw_err *err)
+{
+    struct cw_shipper *sh = cw_mem_new(sizeof *sh);
+    sh->config = config;
+    sh->args = args;
+    sh->state_dir.lock_fd = -1;
+    sh->metrics = cw_metrics_new(cw_shipper_metric_defs, CW_M_SHIPPER_N);
+    int rc = args->dry_run ? 0 : cw_state_dir_open(config->positions_file.ptr, &sh->state_dir, err);
+    if (rc == 0)
+        rc = loop_init(sh, err);
+    if (rc == 0) {
+        if (sh->state_dir.refused_path != NULL)
+            sh->dead_letters = cw_dead_letters_new(sh->state_dir.refused_path);
+        clients_new(sh);
+        sources_new(sh);
+        for (size_t i = 0; i < sh->nclients; i++)
+            sh->clients[i] = cw_push_client_new(&sh->host, (const struct cw_client_config *)config->clients.items + i, i);
+        if (args->dry_run)
+            sh->dry_run = cw_dry_run_new(&config->limits);
+        rc = targets_add(sh, err);
+    }
+    if (rc == 0)
+        rc = server_start(sh, err);
+    if (rc < 0)
+        cw_shipper_free(&sh);
+    *out = sh;
+    return rc;
+}
+
+int cw_shipper_run(struct cw_shipper *sh)
+{
+    uint64_t tick_ms = sh->args->once ? TICK_ONCE_MS : TICK_MS;
+    uv_timer_start(&sh->tick, on_tick, tick_ms, tick_ms);
+    uint64_t rescan_ms = (uint64_t)(sh->config->rescan_ns / CW_NS_PER_MS);
+    uint64_t save_ms = (uint64_t)(sh->config->positions_sync_ns / CW_NS_PER_MS);
+    uv_timer_start(&sh->rescan, on_rescan, rescan_ms, rescan_ms);
+    uv_timer_start(&sh->save, on_save, save_ms, save_ms);
+    uv_signal_start(&sh->sigterm, on_signal, SIGTERM);
+    uv_signal_start(&sh->sigint, on_signal, SIGINT);
+    folders_scan(sh);
+    cw_log_info("reading %zu files", sh->sources->n);
+    if (!positions_save(sh)) {  /* the session is durable before it is told */
+        sh->exit_status = 1;
+        shipper_close(sh);
+    }
+    for (size_t i = 0; i < sh->nclients; i++)
+        cw_push_client_start(sh->clients[i]);
+    work_soon(sh, 0);
+    uv_run(&sh->loop, UV_RUN_DEFAULT);
+    return sh->exit_status;
+}
+
+void cw_shipper_free(struct cw_shipper **shipper)
+{
+    struct cw_shipper *sh = *shipper;
+    if (sh == NULL)
+        return;
+    if (sh->server != NULL)
+        cw_http_server_stop(sh->server, 0);
+    cw_http_server_free(&sh->server);
+    if (sh->handles) {
+        if (sh->state != SHIPPER_CLOSED && sh->sources != NULL)
+            shipper_close(sh);
+        uv_run(&sh->loop, UV_RUN_DEFAULT);
+        int rc = uv_loop_close(&sh->loop);
+        CW_ASSERT(rc == 0);
+    }
+    cw_dry_run_free(&sh->dry_run);
+    cw_sources_free(&sh->sources);
+    for (size_t i = 0; i < sh->config->clients.n && sh->external != NULL; i++)
+        free((void *)sh->external[i].items);
+    free(sh->external);
+    free(sh->clients);
+    cw_dead_letters_free(&sh->dead_letters);
+    cw_metrics_free(&sh->metrics);
+    cw_state_dir_close(&sh->state_dir);
+    free(sh);
+    *shipper = NULL;
+}

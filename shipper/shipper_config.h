@@ -1,0 +1,81 @@
+/*
+ * shipper_config.h - the shipper's configuration: promtail's file as it is, and the command line's short form of it.
+ *
+ * Ownership  A loaded configuration lives in the arena of its load.
+ * Errors     CW_E_INVALID with file:line:column, CW_E_NOT_FOUND, CW_E_IO.
+ */
+#ifndef CW_SHIPPER_SHIPPER_CONFIG_H
+#define CW_SHIPPER_SHIPPER_CONFIG_H
+#include <stdbool.h>
+#include <stdint.h>
+#include "common/config/flags.h"
+#include "common/config/yaml_load.h"
+
+struct cw_tls_config {
+    struct cw_str ca_file, cert_file, key_file;
+    bool insecure_skip_verify;
+};
+struct cw_basic_auth_config {
+    struct cw_str username, password, password_file;
+};
+struct cw_backoff_config {
+    int64_t min_period_ns, max_period_ns, max_retries;
+};
+struct cw_client_config {
+    struct cw_str name, url, tenant_id, bearer_token, bearer_token_file, proxy_url;
+    int64_t batch_bytes, batch_wait_ns, timeout_ns;
+    struct cw_config_map external_labels, headers;
+    struct cw_basic_auth_config basic_auth;
+    struct cw_backoff_config backoff;
+    struct cw_tls_config tls;
+};
+struct cw_static_config {
+    struct cw_config_strings targets;
+    struct cw_config_map labels;  /* __path__ and __path_exclude__ among them */
+};
+struct cw_docker_filter {
+    struct cw_str name;
+    struct cw_config_strings values;
+};
+struct cw_docker_sd_config {
+    struct cw_str host;           /* unix:///var/run/docker.sock */
+    int64_t refresh_interval_ns;
+    struct cw_config_tables filters;  /* struct cw_docker_filter */
+};
+struct cw_scrape_config {
+    struct cw_str job_name;
+    struct cw_config_tables static_configs;     /* struct cw_static_config */
+    struct cw_config_tables docker_sd_configs;  /* struct cw_docker_sd_config */
+};
+struct cw_limits_config {
+    int64_t max_line_bytes;
+    bool max_line_truncate;
+};
+struct cw_shipper_config {
+    struct cw_str http_listen_address;
+    int64_t http_listen_port;
+    int log_level, log_format;
+    struct cw_config_tables clients;            /* struct cw_client_config */
+    struct cw_str positions_file;
+    int64_t positions_sync_ns, rescan_ns;
+    struct cw_config_tables scrape_configs;     /* struct cw_scrape_config */
+    struct cw_limits_config limits;
+};
+
+struct cw_shipper_args {
+    struct cw_str config, push, docker, state_dir, tenant;
+    struct cw_config_map labels;
+    bool check, dry_run, once, from_end, expand_env;
+};
+
+extern const struct cw_table_def cw_shipper_table;
+extern const struct cw_command_def cw_shipper_command;
+
+/* Read and check a file; every problem goes to stderr, warnings too. */
+int cw_shipper_config_load(const struct cw_shipper_args *args, struct cw_arena *arena, struct cw_shipper_config *out,
+                           struct cw_err *err) CW_MUST_USE;
+/* Make one from --push, --label, --docker and paths. */
+int cw_shipper_config_from_args(const struct cw_shipper_args *args, const struct cw_str *paths, size_t npaths,
+                                struct cw_arena *arena, struct cw_shipper_config *out, struct cw_err *err) CW_MUST_USE;
+
+#endif

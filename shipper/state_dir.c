@@ -1,0 +1,142 @@
+#include "shipper/state_dir.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/file.h>
+#include <sys/random.h>
+#include <unistd.h>
+#include "common/base/assert.h"
+#include "common/base/file.h"
+#include "common/base/limits.h"
+#include "common/base/log.h"
+
+static void id_draw(struct cw_id128 *id)
+{
+    ssize_t got = getrandom(id->bytes, sizeof id->bytes, 0);
+    CW_ASSERT(got == (ssize_t)sizeof id->bytes);
+}
+
+static char *path_with(const char *path, const char *suffix)
+{
+    struct cw_buf text;
+    cw_buf_init(&text, SIZE_MAX);
+    cw_buf_addf(&text, "%s%s", path, suffix);
+    char *z = cw_str_dupz(cw_buf_str(&text));
+    cw_buf_fini(&text);
+    return z;
+}
+
+static int folder_make(const char *path, struct cw_err *err)
+{
+    const char *slash = strrchr(path, '/');
+    if (slash == NULL || slash == path)
+        return 0;
+    char *folder = cw_str_dupz(cw_str_make(path, (size_t)(slash - path)));
+    int rc = cw_file_mkdirs(folder, err);
+    free(folder);
+    return rc;
+}
+
+static int lock_take(struct cw_state_dir *state, const char *promtail_path, struct cw_err *err)
+{
+    char *path = path_with(promtail_path, ".cordwood.lock"), pid[24] = "";
+    int rc = 0, fd = cw_file_open(path, O_RDWR | O_CREAT, err);
+    if (fd < 0) {
+        rc = fd;
+    } else if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+        ssize_t len = pread(fd, pid, sizeof pid - 1, 0);
+        rc = cw_err_set(err, CW_E_FORBIDDEN, "%s: another shipper%s%.*s runs with these positions", path,
+                        len > 0 ? ", pid " : "", len > 0 ? (int)strcspn(pid, "\n") : 0, pid);
+        close(fd);
+    } else {
+        int len = snprintf(pid, sizeof pid, "%ld\n", (long)getpid());
+        state->lock_fd = fd;
+        if (ftruncate(fd, 0) < 0 || pwrite(fd, pid, (size_t)len, 0) != len)
+            rc = cw_err_errno(err, CW_E_IO, errno, "write %s", path);
+    }
+    free(path);
+    return rc;
+}
+
+static int promtail_import(struct cw_state_dir *state, const char *promtail_path, struct cw_err *err)
+{
+    struct cw_buf yaml;
+    cw_buf_init(&yaml, CW_LIMIT_CONFIG_BYTES);
+    int rc = cw_file_read(promtail_path, CW_LIMIT_CONFIG_BYTES, &yaml, err);
+    if (rc == 0)
+        rc = cw_positions_import(cw_buf_str(&yaml), promtail_path, state->arena, &state->imported, &state->nimported, err);
+    if (rc == 0)
+        cw_log_info("going on from promtail's positions of %zu files in %s", state->nimported, promtail_path);
+    cw_buf_fini(&yaml);
+    return rc == CW_E_NOT_FOUND ? 0 : rc;
+}
+
+static int positions_read(struct cw_state_dir *state, const char *promtail_path, struct cw_err *err)
+{
+    int rc = cw_positions_load(state->positions_path, state->arena, &state->known, err);
+    if (rc == CW_E_NOT_FOUND) {
+        state->first_start = true;
+        id_draw(&state->known.shipper);
+        return promtail_import(state, promtail_path, err);
+    }
+    return rc;
+}
+
+/* Room for one more: the oldest go. */
+static void session_draw(struct cw_state_dir *state)
+{
+    struct cw_positions *known = &state->known;
+    struct cw_id128 *sessions = CW_ARENA_ARRAY(state->arena, struct cw_id128, CW_DELIVERY_SESSIONS_MAX);
+    size_t keep = CW_MIN(known->nsessions, (size_t)CW_DELIVERY_SESSIONS_MAX - 1);
+    if (keep > 0)
+        memcpy(sessions, known->sessions + (known->nsessions - keep), keep * sizeof *sessions);
+    id_draw(&sessions[keep]);
+    known->sessions = sessions;
+    known->nsessions = keep + 1;
+}
+
+int cw_state_dir_open(const char *promtail_path, struct cw_state_dir *out, struct cw_err *err)
+{
+    *out = (struct cw_state_dir){.lock_fd = -1, .arena = cw_arena_new(),
+                                 .positions_path = path_with(promtail_path, ".cordwood"),
+                                 .refused_path = path_with(promtail_path, ".cordwood.refused")};
+    int rc = folder_make(promtail_path, err);
+    if (rc == 0)
+        rc = lock_take(out, promtail_path, err);
+    if (rc == 0)
+        rc = positions_read(out, promtail_path, err);
+    if (rc < 0) {
+        cw_state_dir_close(out);
+        return rc;
+    }
+    session_draw(out);
+    return 0;
+}
+
+void cw_state_dir_close(struct cw_state_dir *state)
+{
+    if (state->lock_fd >= 0)
+        close(state->lock_fd);
+    cw_arena_free(&state->arena);
+    free(state->positions_path);
+    free(state->refused_path);
+    *state = (struct cw_state_dir){.lock_fd = -1};
+}
+
+void cw_state_dir_draw_shipper(struct cw_state_dir *state)
+{
+    id_draw(&state->known.shipper);
+}
+
+int cw_state_dir_save(struct cw_state_dir *state, struct cw_sources *sources, struct cw_err *err)
+{
+    struct cw_arena *arena = cw_arena_new();
+    struct cw_positions now = state->known;
+    cw_sources_positions(sources, arena, &now);
+    int rc = cw_positions_save(state->positions_path, &now, err);
+    if (rc == 0)
+        cw_sources_saved(sources, &now);
+    cw_arena_free(&arena);
+    return rc;
+}

@@ -391,10 +391,25 @@ static bool any_found(const struct cw_regex *regex, struct cw_str text)
     return false;
 }
 
+/* Thousands of alternatives are more than PCRE2 holds, and slow in the NFA. */
+static bool any_alternative(const struct cw_regex *regex, struct cw_str text)
+{
+    struct cw_text_search search;
+    for (size_t i = 0; i < regex->facts.nalternatives; i++) {
+        cw_text_search_init(&search, regex->facts.alternatives[i], false);
+        if (cw_text_search_find(&search, text.ptr, text.len) != NULL)
+            return true;
+    }
+    return false;
+}
+
 int cw_regex_match(const struct cw_regex *regex, struct cw_str text, struct cw_err *err)
 {
     if (regex->sorted != NULL)
         return in_sorted(regex->sorted, regex->facts.nalternatives, text);
+    if (regex->programs[CW_RE_TEXT_ASCII].code == NULL && regex->facts.alternatives != NULL &&
+        !regex->facts.alternatives_nocase && !(regex->flags & CW_REGEX_FULL))
+        return any_alternative(regex, text);
     if (regex->nsearches > 0) {
         bool found = any_found(regex, text);
         if (!found || searches_decide(regex))

@@ -359,5 +359,12 @@ Test(regex, a_large_set_of_values_is_looked_up)
     cr_expect_eq(cw_regex_match(regex, CW_STR("pod-34993"), &err), 1);
     cr_expect_eq(cw_regex_match(regex, CW_STR("pod-34994"), &err), 0);
     cw_regex_free(&regex);
+    /* Searched for, they are more than PCRE2 holds. */
+    for (int i = 5000; i < 12000; i++)
+        cw_buf_addf(&pattern, "|pod-%d", i * 7);
+    regex = compiled(cw_buf_str(&pattern), CW_REGEX_SEARCH);
+    cr_expect_eq(cw_regex_match(regex, CW_STR("x pod-83993 y"), &err), 1);
+    cr_expect_eq(cw_regex_match(regex, CW_STR("x pod-x 83993 y"), &err), 0);
+    cw_regex_free(&regex);
     cw_buf_fini(&pattern);
 }

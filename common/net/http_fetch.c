@@ -1,16 +1,35 @@
 #include "common/base/assert.h"
 #include "common/net/http_transfer_priv.h"
 
+/* Between the transfer and the caller's function, which may want to know the status. */
+struct stream {
+    struct http_transfer transfer;
+    int *status;
+    cw_http_data_fn fn;
+    void *arg;
+};
+
+static int on_stream_data(void *arg, struct cw_str bytes, struct cw_err *err)
+{
+    struct stream *stream = arg;
+    long status = 0;
+    curl_easy_getinfo(stream->transfer.easy, CURLINFO_RESPONSE_CODE, &status);
+    *stream->status = (int)status;
+    return stream->fn(stream->arg, bytes, err);
+}
+
 int cw_http_fetch_stream(const struct cw_http_call *call, int *status_out, cw_http_data_fn fn, void *arg,
                          struct cw_err *err)
 {
-    struct http_transfer transfer = {0};
+    struct stream stream = {.status = status_out, .fn = fn, .arg = arg};
     struct cw_http_answer answer = {0};
-    int rc = http_transfer_init(&transfer, call, fn, arg, err);
+    *status_out = 0;
+    int rc = http_transfer_init(&stream.transfer, call, on_stream_data, &stream, err);
     if (rc == 0)
-        rc = http_transfer_result(&transfer, curl_easy_perform(transfer.easy), &answer, err);
-    *status_out = answer.status;
-    http_transfer_fini(&transfer);
+        rc = http_transfer_result(&stream.transfer, curl_easy_perform(stream.transfer.easy), &answer, err);
+    if (rc == 0)
+        *status_out = answer.status;
+    http_transfer_fini(&stream.transfer);
     return rc;
 }
 

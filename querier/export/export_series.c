@@ -140,7 +140,8 @@ int cw_export_series(const struct cw_export *export, struct cw_str result_type, 
     else
         rc = cw_err_set(err, CW_E_INVALID, "expected a vector or a scalar, the server answered \"%.*s\"", CW_STR_ARG(result_type));
     if (rc == 0) {
-        qsort(r.items, r.n, sizeof *r.items, by_labels);
+        if (r.n > 0) /* an empty vector has no items at all */
+            qsort(r.items, r.n, sizeof *r.items, by_labels);
         rc = write_series(&r, out, err);
     }
     cw_arena_free(&r.arena);

@@ -12,7 +12,7 @@ from programs import CLI, TOP, Program, cli, wait_for
 
 CONFIG = """exports:
   - name: shop_lines
-    help: 'Lines, by host: "all" of them\\'s \\ count.'
+    help: 'Lines, by host: "all" of them''s \\ count.'
     type: gauge
     expr: sum by (host) (count_over_time({app="shop"}[1h]))
     interval: 1s
@@ -48,7 +48,11 @@ def exporter(server, tmp_path, started, config=CONFIG):
     listen = tmp_path / "exporter.listen"
     program = started.add(Program([CLI, "metrics", "--addr", server.url, "--config", str(tmp_path / "exports.yaml"),
                                    "--listen", "127.0.0.1:0", "--listen-file", str(listen)], str(tmp_path / "exporter.log"))).start()
-    program.address = wait_for("listen file", lambda: listen.exists() and listen.read_text().strip())
+
+    def bound():
+        assert program.running(), program.log()
+        return listen.exists() and listen.read_text().strip()
+    program.address = wait_for("listen file", bound)
     return program
 
 

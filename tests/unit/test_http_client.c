@@ -360,6 +360,15 @@ Test(http_client, unix_sockets_are_reached)
     rmdir(dir);
 }
 
+static int noted_status;
+
+static int note_status(void *arg, struct cw_str bytes, struct cw_err *failure)
+{
+    (void)bytes, (void)failure;
+    noted_status = *(int *)arg;
+    return 0;
+}
+
 Test(http_client, a_blocking_call_gives_the_same)
 {
     serve("HTTP/1.1 404 No\r\nContent-Length: 4\r\n\r\ngone");
@@ -375,6 +384,9 @@ Test(http_client, a_blocking_call_gives_the_same)
     struct outcome o = {0};
     cr_expect_eq(cw_http_fetch_stream(&call, &status, on_data, &o, &err), 0);
     cr_expect_eq(o.ndata, 4);
+    status = -1;
+    cr_expect_eq(cw_http_fetch_stream(&call, &status, note_status, &status, &err), 0);
+    cr_expect_eq(noted_status, 404);
     atomic_bool cancel = true;
     call.cancel = &cancel;
     cr_expect_eq(cw_http_fetch(&call, &status, &body, &err), CW_E_CANCELED, "%s", err.text);

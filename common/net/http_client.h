@@ -42,7 +42,7 @@ struct cw_http_answer {
 
 /* Blocking. The answer's bytes, at most max_answer_bytes, are appended to *body. */
 int cw_http_fetch(const struct cw_http_call *call, int *status_out, struct cw_buf *body, struct cw_err *err) CW_MUST_USE;
-/* Blocking, and the body is handed on as it comes, *status_out being set before; a negative result of fn stops and is returned. *status_out is set before
+/* Blocking, and the body is handed on as it comes; a negative result of fn stops and is returned. *status_out is set before
  * fn sees the first byte (a body of an error too). */
 typedef int (*cw_http_data_fn)(void *arg, struct cw_str bytes, struct cw_err *err);
 int cw_http_fetch_stream(const struct cw_http_call *call, int *status_out, cw_http_data_fn fn, void *arg, struct cw_err *err) CW_MUST_USE;

@@ -277,6 +277,7 @@ int cw_http_server_new(const struct cw_http_server_options *options, struct cw_h
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
     pthread_cond_init(&server->idle, &attr);
     pthread_condattr_destroy(&attr);
+    server->options.listen = NULL; /* the caller's text: server->listen.address is ours */
     int rc = cw_http_listen_open(options->listen, &server->listen, err);
     if (rc == 0)
         rc = cw_disconnect_open(&server->disconnect, err);

@@ -6,6 +6,8 @@
 #define ANSWER_BYTES ((size_t)2 << 30)
 /* How much of a server's error text is shown. */
 #define ERROR_TEXT_BYTES 2000
+/* Longer parameters go as a form: servers and proxies bound the URL, most at 8 KiB. */
+#define URL_PARAMS_BYTES 6000
 
 void cw_cli_params_init(struct cw_cli_params *params)
 {
@@ -98,10 +100,19 @@ int cw_cli_answer_error(int status, struct cw_str body, struct cw_err *err)
     return cw_err_set(err, CW_E_IO, "the server answered %d: %.*s", status, CW_STR_ARG(text));
 }
 
+int cw_cli_ask(struct cw_cli *cli, const char *path, const struct cw_cli_params *params, struct cw_http_call *out, struct cw_err *err)
+{
+    if (params == NULL || params->text.len <= URL_PARAMS_BYTES)
+        return cw_cli_call(cli, "GET", cw_cli_url(cli, path, params), NULL, out, err);
+    int rc = cw_cli_call(cli, "POST", cw_cli_url(cli, path, NULL), "application/x-www-form-urlencoded", out, err);
+    out->body = cw_str_sub(cw_buf_str(&params->text), 1, params->text.len); /* without the '?' */
+    return rc;
+}
+
 int cw_cli_get(struct cw_cli *cli, const char *path, const struct cw_cli_params *params, struct cw_buf *body, struct cw_err *err)
 {
     struct cw_http_call call;
-    int rc = cw_cli_call(cli, "GET", cw_cli_url(cli, path, params), NULL, &call, err);
+    int rc = cw_cli_ask(cli, path, params, &call, err);
     if (rc < 0)
         return rc;
     int status = 0;

@@ -24,7 +24,9 @@ struct cw_str cw_cli_url(struct cw_cli *cli, const char *path, const struct cw_c
 /* A call filled from the flags: URL, headers (and `content_type` if not NULL), credentials, time-out. */
 int cw_cli_call(struct cw_cli *cli, const char *method, struct cw_str url, const char *content_type, struct cw_http_call *out,
                 struct cw_err *err) CW_MUST_USE;
-/* GET; the answer's bytes are appended to *body. */
+/* A question with parameters: GET, or POST of a form where they are too long for a URL. Borrows `params` until the answer. */
+int cw_cli_ask(struct cw_cli *cli, const char *path, const struct cw_cli_params *params, struct cw_http_call *out, struct cw_err *err) CW_MUST_USE;
+/* Ask; the answer's bytes are appended to *body. */
 int cw_cli_get(struct cw_cli *cli, const char *path, const struct cw_cli_params *params, struct cw_buf *body, struct cw_err *err) CW_MUST_USE;
 /* The error that an answer with this status tells. */
 int cw_cli_answer_error(int status, struct cw_str body, struct cw_err *err);

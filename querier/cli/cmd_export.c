@@ -132,7 +132,7 @@ static int run_export(struct cw_cli *cli, const struct cw_cli_range *range, stru
     cw_cli_params_add_i64(&params, "start", range->start_ns);
     cw_cli_params_add_i64(&params, "end", range->end_ns);
     struct cw_http_call call;
-    int rc = cw_cli_call(cli, "GET", cw_cli_url(cli, "/cordwood/v1/export", &params), NULL, &call, err);
+    int rc = cw_cli_ask(cli, "/cordwood/v1/export", &params, &call, err);
     if (rc == 0) {
         call.timeout_ns = 0;
         rc = cw_http_fetch_stream(&call, &reader->status, on_data, reader, err);

@@ -72,6 +72,12 @@ def test_metric_queries_print_json(shop):
     assert cli("instant-query", '{app="shop"}', server=shop).returncode == 3
 
 
+def test_queries_too_long_for_a_url_are_asked_too(shop):
+    query = '{app="shop"}' + ' != "%s"' % ("x y" * 200) * 150 + ' |= "0007"'
+    assert out(cli("query", *RANGE, "-o", "raw", query, server=shop)) == ["line 0007"]
+    assert out(cli("export", *RANGE, "-o", "raw", query, server=shop)) == ["line 0007"]
+
+
 def test_labels_series_and_stats(shop):
     assert out(cli("labels", *RANGE, server=shop)) == ["app", "host"]
     assert out(cli("labels", *RANGE, "host", server=shop)) == ["h0", "h1"]

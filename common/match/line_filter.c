@@ -6,6 +6,7 @@
 #include "common/base/arena.h"
 #include "common/base/assert.h"
 #include "common/match/ip_match.h"
+#include "common/match/match_stop.h"
 #include "common/match/pattern_match.h"
 #include "common/match/regex.h"
 #include "common/match/text_search.h"
@@ -149,7 +150,10 @@ int cw_line_filter_add(struct cw_line_filter *filter, struct cw_str operand, int
 static int confirm(const struct operand *operand, struct cw_str line, struct cw_err *err)
 {
     switch (operand->kind) {
-    case OPERAND_REGEX: return cw_regex_match(operand->regex, line, err);
+    case OPERAND_REGEX:
+        if (cw_match_stop_raised())
+            return cw_err_set(err, CW_E_CANCELED, "cancelled");
+        return cw_regex_match(operand->regex, line, err);
     case OPERAND_IP: return cw_ip_match_find(&operand->ip, line);
     case OPERAND_PATTERN: return cw_pattern_match_test(operand->pattern, line);
     default: return 1;

@@ -1,0 +1,15 @@
+#include "common/match/match_stop.h"
+
+#include <stddef.h>
+
+static __thread const atomic_bool *stop_of_thread;
+
+void cw_match_stop_watch(const atomic_bool *stop)
+{
+    stop_of_thread = stop;
+}
+
+bool cw_match_stop_raised(void)
+{
+    return stop_of_thread != NULL && atomic_load_explicit(stop_of_thread, memory_order_relaxed);
+}

@@ -1,0 +1,164 @@
+"""The query API over HTTP: what the conformance cases cannot ask for - clients that leave, exports, many queries at once."""
+import gzip
+import http.client
+import json
+import socket
+import threading
+import time
+import urllib.parse
+
+from programs import NS, wait_for
+
+START = 1_700_000_000 * NS
+
+
+def snappy(data):
+    """Literals only."""
+    def varint(n):
+        out = bytearray()
+        while n > 127:
+            out.append(n & 127 | 128)
+            n >>= 7
+        return bytes(out + bytes([n]))
+    out = bytearray(varint(len(data)))
+    for i in range(0, len(data), 60):
+        part = data[i:i + 60]
+        out += bytes([(len(part) - 1) << 2]) + part
+    return bytes(out)
+
+
+def field(number, data):
+    def varint(n):
+        out = bytearray()
+        while n > 127:
+            out.append(n & 127 | 128)
+            n >>= 7
+        return bytes(out + bytes([n]))
+    if isinstance(data, int):
+        return varint(number << 3) + varint(data)
+    return varint(number << 3 | 2) + varint(len(data)) + data
+
+
+def push_bytes(server, labels, entries):
+    """Lines of any bytes, as protobuf: [(ns, line)]."""
+    rows = b"".join(field(2, field(1, field(1, ts // NS) + field(2, ts % NS)) + field(2, line)) for ts, line in entries)
+    status, text = server.ask("POST", "/loki/api/v1/push", body=snappy(field(1, field(1, labels.encode()) + rows)),
+                              headers={"Content-Type": "application/x-protobuf"})
+    assert status == 204, (status, text)
+
+
+def fill(server, lines, streams=5):
+    for s in range(streams):
+        for at in range(0, lines, 20_000):
+            server.push([({"app": "fill", "s": str(s)}, [(START + i * NS // 1000 * 7, "line %d of stream %d" % (i, s))
+                                                         for i in range(at, min(lines, at + 20_000))])])
+
+
+def running(server):
+    return int(server.metrics()["cordwood_queries_running"])
+
+
+def send_request(server, path, params):
+    """The socket of a request whose answer nobody has read."""
+    host, port = server.address.rsplit(":", 1)
+    sock = socket.create_connection((host, int(port)))
+    sock.sendall(("GET %s?%s HTTP/1.1\r\nHost: %s\r\n\r\n" % (path, urllib.parse.urlencode(params), server.address)).encode())
+    return sock
+
+
+def test_a_query_ends_when_its_client_leaves(ingester):
+    # Tens of milliseconds a line: as a whole far longer than the test waits.
+    long_line = "a" * 200_000
+    ingester.push([({"app": "slow"}, [(START + i, "%d %s" % (i, long_line)) for i in range(40)])])
+    for _ in range(4):
+        ingester.push([({"app": "slow"}, [(START + NS * (_ + 1) + i, "%d %s" % (i, long_line)) for i in range(40)])])
+    query = {"query": '{app="slow"} |~ "(a|aa)*(a|aaa)*(aa|aaaa)*[b-z]$"', "start": START, "end": START + 100 * NS}
+    sock = send_request(ingester, "/loki/api/v1/query_range", query)
+    try:
+        wait_for("running query", lambda: running(ingester) == 1, every=0.005)
+    finally:
+        sock.close()
+    left = time.monotonic()
+    wait_for("end of the query", lambda: running(ingester) == 0, every=0.005)
+    assert time.monotonic() - left < 0.5   # 0.1 and what a busy machine adds
+    assert int(ingester.metrics()["cordwood_queries_failed_total"]) >= 1
+
+
+def test_an_export_has_everything_in_time_order_and_byte_identical(ingester):
+    fill(ingester, 60_000)
+    odd = [(START + 5, b"\xff\x00\xfe"), (START + 5, "caf\u00e9 \u4e2d".encode()), (START + 5, b""), (START + 6, b"\x80" * 1000)]
+    push_bytes(ingester, '{app="odd"}', odd)
+    for _ in range(2):   # from the head, then from parts
+        rows = ingester.export('{app="fill"}')
+        assert len(rows) == 300_000
+        times = [int(row["ts"]) for row in rows]
+        assert times == sorted(times)
+        assert len({(row["ts"], row["labels"]["s"], row["line"]) for row in rows}) == 300_000
+        assert ingester.export_lines('{app="odd"}') == [line for _, line in odd]
+        assert [set(row) for row in ingester.export('{app="odd"}')] == [
+            {"ts", "labels", "line_b64"}, {"ts", "labels", "line"}, {"ts", "labels", "line"}, {"ts", "labels", "line_b64"}]
+        assert ingester.ask("POST", "/flush")[0] in (200, 204)
+
+
+def test_an_export_that_nobody_reads_holds_no_query_up_and_ends_with_its_client(ingester):
+    fill(ingester, 60_000)
+    socks = [send_request(ingester, "/cordwood/v1/export", {"query": '{app="fill"}'}) for _ in range(6)]
+    try:
+        wait_for("running exports", lambda: running(ingester) >= 4)
+        assert ingester.count('{app="fill"}', end=START // NS + 3600) == 300_000
+    finally:
+        for sock in socks:
+            sock.close()
+    wait_for("end of the exports", lambda: running(ingester) == 0)
+
+
+def test_an_export_of_a_bad_query_is_an_error(ingester):
+    assert ingester.ask("GET", "/cordwood/v1/export", {"query": "{"})[0] == 400
+    assert ingester.ask("GET", "/cordwood/v1/export", {"query": 'rate({a="b"}[1m])'}) == (400, b"only log queries can be exported\n")
+    status, text = ingester.ask("GET", "/cordwood/v1/export", {"query": '{a="b"}', "start": "x"})
+    assert (status, text) == (400, b"could not parse 'start' parameter: strconv.ParseInt: parsing \"x\": invalid syntax\n")
+    assert ingester.ask("GET", "/cordwood/v1/export", {"query": '{a="none"}'}) == (200, b"")
+
+
+def test_what_is_not_built_is_named(ingester):
+    status, text = ingester.ask("GET", "/loki/api/v1/query_range", {"query": '{a="b"} | json'})
+    assert status == 501 and b"json" in text
+
+
+def test_many_queries_at_once_are_right_or_refused(ingester):
+    fill(ingester, 2000)
+    now = (START + 3600 * NS) // NS
+    answers = []
+
+    def ask():
+        for _ in range(10):
+            status, text = ingester.ask("GET", "/loki/api/v1/query", {"query": 'sum(count_over_time({app="fill"}[2h]))', "time": now})
+            answers.append((status, json.loads(text)["data"]["result"][0]["value"][1] if status == 200 else text))
+    threads = [threading.Thread(target=ask) for _ in range(40)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(answers) == 400
+    assert set(answers) <= {(200, "10000"), (429, b"too many outstanding requests\n")}
+    assert (200, "10000") in answers
+
+
+def test_answers_are_gzipped_when_asked(ingester):
+    fill(ingester, 1000)
+    host, port = ingester.address.rsplit(":", 1)
+    connection = http.client.HTTPConnection(host, int(port))
+    path = "/loki/api/v1/query_range?" + urllib.parse.urlencode({"query": '{app="fill"}', "start": START, "end": START + 3600 * NS, "limit": 5000})
+    connection.request("GET", path, headers={"Accept-Encoding": "gzip"})
+    answer = connection.getresponse()
+    body = answer.read()
+    assert answer.getheader("Content-Encoding") == "gzip"
+    assert sum(len(stream["values"]) for stream in json.loads(gzip.decompress(body))["data"]["result"]) == 5000
+
+
+def test_a_query_past_its_time_is_504(make_ingester):
+    server = make_ingester(config="limits_config: {query_timeout: 1ms}\n").start()
+    server.push([({"app": "slow"}, [(START + i, "a" * 200_000) for i in range(40)])])
+    status, text = server.ask("GET", "/loki/api/v1/query_range",
+                              {"query": '{app="slow"} |~ "(a|aa)*(a|aaa)*(aa|aaaa)*[b-z]$"', "start": START, "end": START + NS})
+    assert status == 504 and text.startswith(b"Request timed out")

@@ -1,0 +1,229 @@
+/* Parts with wrong bytes: an error, the same rows, or fewer; never others, never a crash. And the example of this format. */
+#include <criterion/criterion.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "common/base/assert.h"
+#include "common/base/clock.h"
+#include "common/base/file.h"
+#include "common/base/hash.h"
+#include "common/base/log.h"
+#include "common/store/format.h"
+#include "common/store/part_source.h"
+#include "tests/support/part_model.h"
+
+static char dir[64], path[96];
+static struct cw_err err;
+static struct part_model model;
+static struct cw_buf file;
+static const int64_t day_ns = INT64_C(20000) * 86400 * CW_NS_PER_S;
+static const struct cw_scan all_rows = {.start_ns = INT64_MIN, .end_ns = INT64_MAX, .need = CW_NEED_TIMES | CW_NEED_LINES | CW_NEED_METADATA};
+
+static void setup(void)
+{
+    strcpy(dir, "/tmp/cw-test-damage-XXXXXX");
+    cr_assert_not_null(mkdtemp(dir));
+    snprintf(path, sizeof(path), "%s/x.part", dir);
+    part_model_init(&model);
+    cw_buf_init(&file, SIZE_MAX);
+    cw_log_init(CW_LOG_ERROR + 1, CW_LOG_LOGFMT); /* thousands of bad blocks */
+}
+
+static void teardown(void)
+{
+    char command[100];
+    part_model_fini(&model);
+    cw_buf_fini(&file);
+    snprintf(command, sizeof(command), "rm -rf %s", dir);
+    cr_assert_eq(system(command), 0);
+}
+
+TestSuite(part_damage, .init = setup, .fini = teardown);
+
+static void write_and_read(void)
+{
+    struct cw_part_info info = part_model_info(1);
+    part_model_write(&model, path, &info);
+    cr_assert_geq(cw_file_read(path, SIZE_MAX / 2, &file, &err), 0);
+}
+
+/* Everything that a reader does with `bytes`: the rows are those of the model, or fewer. Returns whether it said that
+ * something is wrong. */
+static bool check_bytes(struct cw_str bytes, const struct model_rows *want)
+{
+    struct cw_part_reader *reader;
+    if (cw_part_reader_open_bytes("bytes", bytes, &reader, &err) < 0) {
+        cr_assert_eq(err.code, CW_E_CORRUPT, "%s", err.text);
+        return true;
+    }
+    struct cw_source *source = cw_part_source_new(reader, NULL);
+    struct cw_scan_stats stats = {0};
+    struct cw_scan scan = all_rows;
+    struct model_rows got = {0};
+    scan.stats = &stats;
+    int rc = model_rows_of_source(source, &scan, &got, &err);
+    cr_assert(rc == 0 || rc == CW_E_CORRUPT);
+    model_rows_sort(&got);
+    cr_assert(model_rows_within(&got, want));
+    bool said = rc < 0 || atomic_load(&stats.corrupt_blocks) > 0;
+    cr_assert(said || got.n == want->n, "rows are missing in silence");
+    cr_assert_eq(cw_part_source_has_bad_blocks(source), atomic_load(&stats.corrupt_blocks) > 0);
+    model_rows_fini(&got);
+    cw_source_unref(&source);
+    return said;
+}
+
+Test(part_damage, any_flipped_byte_is_noticed, .timeout = 100)
+{
+    part_model_fill(&model, 1, 6, 60, day_ns);
+    write_and_read();
+    struct model_rows want = {0};
+    model_rows_of_model(&model, &all_rows, &want);
+    model_rows_sort(&want);
+    cr_assert_not(check_bytes(cw_buf_str(&file), &want));
+    for (size_t i = 0; i < file.len; i++) {
+        for (int change = 0; change < 3; change++) {
+            uint8_t was = (uint8_t)file.ptr[i];
+            file.ptr[i] = (char)(change == 0 ? was ^ 0xff : change == 1 ? was ^ 1 : was ^ 0x80);
+            bool said = check_bytes(cw_buf_str(&file), &want);
+            /* The header's version and padding are not used. */
+            cr_assert(said || (i >= 8 && i < CW_PART_HEADER_BYTES), "byte %zu of %zu", i, file.len);
+            file.ptr[i] = (char)was;
+        }
+    }
+    model_rows_fini(&want);
+}
+
+Test(part_damage, a_part_cut_at_any_length_is_refused)
+{
+    part_model_fill(&model, 2, 6, 60, day_ns);
+    write_and_read();
+    struct model_rows want = {0};
+    for (size_t cut = 0; cut < file.len; cut++) {
+        char *exact = malloc(cut + 1);
+        memcpy(exact, file.ptr, cut);
+        cr_assert(check_bytes(cw_str_make(exact, cut), &want), "cut at %zu", cut);
+        free(exact);
+    }
+}
+
+/* Put the checksums of regions and footer right again. */
+static void reseal(void)
+{
+    char *footer = file.ptr + file.len - CW_PART_FOOTER_BYTES;
+    for (int i = 0; i < CW_REGIONS; i++) {
+        char *entry = footer + 96 + 24 * i;
+        uint64_t off = cw_get64(entry), len = cw_get64(entry + 8);
+        if (off <= file.len && len <= file.len - off)
+            cw_put64(entry + 16, cw_hash64(file.ptr + off, len));
+    }
+    cw_put64(footer + 240, cw_hash64(footer, 240));
+}
+
+Test(part_damage, wrong_bytes_with_right_checksums_do_no_harm, .timeout = 100)
+{
+    part_model_fill(&model, 3, 300, 600, day_ns);
+    write_and_read();
+    const char *footer = file.ptr + file.len - CW_PART_FOOTER_BYTES;
+    size_t from = cw_get64(footer + 96 + 24 * CW_REGION_BLOCKS), to = file.len - 16;
+    uint64_t state = 5;
+    for (size_t i = from; i < to; i++) {
+        char was[8], *at = file.ptr + i;
+        size_t n = CW_MIN((size_t)8, to - i);
+        memcpy(was, at, n);
+        switch (part_model_random(&state) % 4) {
+        case 0: *at ^= (char)(1 << part_model_random(&state) % 8); break;
+        case 1: memset(at, 0xff, n); break;
+        case 2: memset(at, 0, n); break;
+        default: *at = (char)part_model_random(&state); break;
+        }
+        reseal();
+        struct cw_part_reader *reader;
+        if (cw_part_reader_open_bytes("bytes", cw_buf_str(&file), &reader, &err) == 0) {
+            struct cw_source *source = cw_part_source_new(reader, NULL);
+            struct model_rows got = {0};
+            int rc = model_rows_of_source(source, &all_rows, &got, &err);
+            cr_assert(rc == 0 || rc == CW_E_CORRUPT, "%s", err.text);
+            cr_assert_leq(got.n, 2 * model.n); /* a block may be named twice */
+            model_rows_fini(&got);
+            cw_source_unref(&source);
+        }
+        memcpy(at, was, n);
+    }
+}
+
+Test(part_damage, a_bad_block_costs_that_block)
+{
+    size_t s = part_model_stream(&model, "{a=\"b\"}");
+    for (size_t i = 0; i < 3 * CW_BLOCK_ROWS_MAX; i++)
+        part_model_add(&model, s, (int64_t)i, CW_STR("a line of some length"), NULL);
+    write_and_read();
+    struct cw_part_reader *reader;
+    cr_assert_eq(cw_part_reader_open_bytes("bytes", cw_buf_str(&file), &reader, &err), 0);
+    cr_assert_eq(cw_part_reader_footer(reader)->nblocks, 3);
+    struct cw_part_block second = cw_part_reader_block(reader, 1);
+    file.ptr[second.offset + 40] ^= 1; /* its header */
+    struct cw_source *source = cw_part_source_new(reader, NULL);
+    struct cw_scan_stats stats = {0};
+    struct cw_scan scan = all_rows;
+    struct model_rows got = {0};
+    scan.stats = &stats;
+    cr_assert_eq(model_rows_of_source(source, &scan, &got, &err), 0);
+    cr_assert_eq(got.n, 2 * CW_BLOCK_ROWS_MAX);
+    cr_assert_eq(atomic_load(&stats.corrupt_blocks), 1);
+    model_rows_fini(&got);
+    cw_source_unref(&source);
+}
+
+Test(part_damage, newer_versions_and_unknown_features_are_refused_by_name)
+{
+    part_model_fill(&model, 4, 2, 10, day_ns);
+    write_and_read();
+    struct cw_part_reader *reader;
+    char *footer = file.ptr + file.len - CW_PART_FOOTER_BYTES;
+    cw_put16(footer + 8, CW_PART_MAJOR + 1);
+    reseal();
+    cr_assert_eq(cw_part_reader_open_bytes("bytes", cw_buf_str(&file), &reader, &err), CW_E_CORRUPT);
+    cr_assert_not_null(strstr(err.text, "newer than"));
+    cw_put16(footer + 8, CW_PART_MAJOR);
+    cw_put32(footer + 16, 0x40);
+    reseal();
+    cr_assert_eq(cw_part_reader_open_bytes("bytes", cw_buf_str(&file), &reader, &err), CW_E_CORRUPT);
+    cr_assert_not_null(strstr(err.text, "features 0x40"));
+    cw_put32(footer + 16, 0);
+    cw_put32(footer + 20, 0x40); /* compat: ignored */
+    cw_put16(footer + 10, 99);   /* minor: too */
+    reseal();
+    cr_assert_eq(cw_part_reader_open_bytes("bytes", cw_buf_str(&file), &reader, &err), 0);
+    cw_part_reader_close(&reader);
+}
+
+/* What tests/data/part_v1.part holds. CW_MAKE_EXAMPLE=1 writes it anew: only when the format's version changes. */
+static void example_fill(void)
+{
+    part_model_fill(&model, 2026, 12, 400, day_ns);
+    part_model_add(&model, part_model_stream(&model, "{app=\"web\", env=\"prod\"}"), day_ns, CW_STR("the first line"), "{k=\"v\"}");
+}
+
+Test(part_damage, the_example_of_format_1_is_read_as_it_was_written)
+{
+    char example[512];
+    const char *data = getenv("CW_TEST_DATA");
+    cr_assert_not_null(data, "CW_TEST_DATA names tests/data");
+    snprintf(example, sizeof(example), "%s/part_v1.part", data);
+    example_fill();
+    if (getenv("CW_MAKE_EXAMPLE") != NULL) {
+        struct cw_part_info info = part_model_info(1);
+        part_model_write(&model, example, &info);
+    }
+    struct cw_source *source;
+    cr_assert_eq(cw_part_source_open(example, NULL, &source, &err), 0, "%s", err.text);
+    struct model_rows want = {0}, got = {0};
+    model_rows_of_model(&model, &all_rows, &want);
+    cr_assert_eq(model_rows_of_source(source, &all_rows, &got, &err), 0);
+    cr_assert(model_rows_equal(&got, &want));
+    model_rows_fini(&want);
+    model_rows_fini(&got);
+    cw_source_unref(&source);
+}

@@ -7,8 +7,8 @@
 #include <string.h>
 
 enum {
-    FLOAT_DIGITS = 17,         /* no double needs more to read back as itself */
-    FLOAT_SURE_DIGITS = 15,    /* every decimal of so many digits survives the way through a double */
+    FLOAT_DIGITS = 17,      /* no double needs more to read back as itself */
+    FLOAT_SURE_DIGITS = 15, /* every decimal of so many digits survives the way through a double */
     FLOAT_GENERAL_MIN_EXP = -4, /* below: an exponent, as Go's %v */
     FLOAT_GENERAL_MAX_EXP = 21, /* from here on too */
 };

@@ -12,7 +12,8 @@ void http_answer_done(struct cw_http_request *request, int status)
 {
     const struct cw_http_server_options *options = &request->server->options;
     if (options->on_done != NULL)
-        options->on_done(options->ctx, request, status, cw_clock_mono_ns() - request->begin_mono_ns);
+        options->on_done(options->ctx, request, status,
+                         cw_clock_mono_ns() - request->begin_mono_ns);
 }
 
 enum MHD_Result http_answer_queue(struct cw_http_request *request)
@@ -23,7 +24,8 @@ enum MHD_Result http_answer_queue(struct cw_http_request *request)
     request->response = NULL;
     request->phase = HTTP_QUEUED;
     pthread_mutex_unlock(&request->lock);
-    enum MHD_Result rc = MHD_queue_response(request->connection, (unsigned)request->status, response);
+    enum MHD_Result rc =
+        MHD_queue_response(request->connection, (unsigned)request->status, response);
     MHD_destroy_response(response); /* the connection holds one of its own */
     return rc;
 }
@@ -37,7 +39,8 @@ void http_answer_headers(const struct cw_http_request *request, struct MHD_Respo
 void http_answer_set(struct cw_http_request *request, int status, struct MHD_Response *response)
 {
     pthread_mutex_lock(&request->lock);
-    struct MHD_Connection *suspended = request->phase == HTTP_SUSPENDED ? request->connection : NULL;
+    struct MHD_Connection *suspended =
+        request->phase == HTTP_SUSPENDED ? request->connection : NULL;
     request->status = status;
     request->response = response;
     request->phase = HTTP_ANSWERED;
@@ -51,7 +54,8 @@ static bool accepts_gzip(struct cw_str accept)
 {
     struct cw_str item, name;
     while (cw_str_split(&accept, ',', &item)) {
-        if (!cw_str_split(&item, ';', &name) || !cw_str_eq_nocase(cw_str_trim(name), CW_STR("gzip")))
+        if (!cw_str_split(&item, ';', &name) ||
+            !cw_str_eq_nocase(cw_str_trim(name), CW_STR("gzip")))
             continue;
         struct cw_str quality = cw_str_trim(item);
         double q = 1;
@@ -64,7 +68,8 @@ static bool accepts_gzip(struct cw_str accept)
 
 static bool has_header(const struct cw_http_request *request, const char *name)
 {
-    for (const struct http_header *header = request->headers; header != NULL; header = header->next) {
+    for (const struct http_header *header = request->headers; header != NULL;
+         header = header->next) {
         if (cw_str_eq_nocase(cw_str_of(header->name), cw_str_of(name)))
             return true;
     }
@@ -82,7 +87,8 @@ static void gzip_body(struct cw_http_request *request, struct cw_buf *body)
     struct cw_err err;
     cw_buf_init(&packed, body->len * 2); /* room for what deflate may need at worst */
     /* What does not shrink stays as it is. */
-    if (cw_codec_compress(CW_CODEC_GZIP, cw_buf_str(body), &packed, &err) == 0 && packed.len < body->len) {
+    if (cw_codec_compress(CW_CODEC_GZIP, cw_buf_str(body), &packed, &err) == 0 &&
+        packed.len < body->len) {
         size_t max = body->max;
         cw_buf_fini(body);
         *body = packed;
@@ -134,8 +140,8 @@ void cw_http_respond_err(struct cw_http_request *request, const struct cw_err *e
 
 struct MHD_Response *http_answer_text(struct cw_str text)
 {
-    struct MHD_Response *response =
-        MHD_create_response_from_buffer(text.len, (void *)(uintptr_t)text.ptr, MHD_RESPMEM_MUST_COPY);
+    struct MHD_Response *response = MHD_create_response_from_buffer(
+        text.len, (void *)(uintptr_t)text.ptr, MHD_RESPMEM_MUST_COPY);
     CW_ASSERT(response != NULL);
     MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, HTTP_TEXT_TYPE);
     MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");

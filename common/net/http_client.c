@@ -240,7 +240,8 @@ int cw_http_client_new(uv_loop_t *loop, struct cw_http_client **out, struct cw_e
     client->multi = curl_multi_init();
     int uv = uv_timer_init(loop, &client->timer);
     if (client->multi == NULL || uv != 0) {
-        int rc = cw_err_set(err, CW_E_INTERNAL, "start the HTTP client: %s", uv != 0 ? uv_strerror(uv) : "libcurl");
+        int rc = cw_err_set(err, CW_E_INTERNAL, "start the HTTP client: %s",
+                            uv != 0 ? uv_strerror(uv) : "libcurl");
         curl_multi_cleanup(client->multi);
         free(client);
         return rc;
@@ -254,15 +255,16 @@ int cw_http_client_new(uv_loop_t *loop, struct cw_http_client **out, struct cw_e
     return 0;
 }
 
-int cw_http_client_start(struct cw_http_client *client, const struct cw_http_call *call, cw_http_data_fn on_data,
-                         cw_http_done_fn on_done, void *arg, struct cw_http_call_handle **handle_out,
-                         struct cw_err *err)
+int cw_http_client_start(struct cw_http_client *client, const struct cw_http_call *call,
+                         cw_http_data_fn on_data, cw_http_done_fn on_done, void *arg,
+                         struct cw_http_call_handle **handle_out, struct cw_err *err)
 {
     CW_CHECK(client, CW_HTTP_CLIENT_MAGIC);
     if (client->closing)
         return cw_err_set(err, CW_E_CANCELED, "the HTTP client is closing");
     struct cw_http_call_handle *handle = cw_mem_new(sizeof *handle);
-    int rc = http_transfer_init(&handle->transfer, call, on_data != NULL ? on_call_data : NULL, handle, err);
+    int rc = http_transfer_init(&handle->transfer, call, on_data != NULL ? on_call_data : NULL,
+                                handle, err);
     if (rc < 0) {
         http_transfer_fini(&handle->transfer);
         free(handle);

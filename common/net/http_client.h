@@ -17,44 +17,50 @@
 #include "common/base/str.h"
 
 struct cw_http_call {
-    const char *method;                /* "GET", "POST" */
+    const char *method; /* "GET", "POST" */
     const char *url;
-    const char *unix_socket;           /* NULL, or a path: Docker's Engine API */
-    const char *const *headers;        /* "Name: value", ended by NULL; may be NULL */
+    const char *unix_socket;    /* NULL, or a path: Docker's Engine API */
+    const char *const *headers; /* "Name: value", ended by NULL; may be NULL */
     struct cw_str body;
-    int64_t timeout_ns;                /* 0: none (streams) */
-    int64_t connect_timeout_ns;        /* 0: 10 s */
+    int64_t timeout_ns;         /* 0: none (streams) */
+    int64_t connect_timeout_ns; /* 0: 10 s */
     size_t max_answer_bytes;
-    const char *user;                  /* basic auth "user:password", or NULL */
+    const char *user; /* basic auth "user:password", or NULL */
     const char *bearer;
     const char *ca_file, *cert_file, *key_file;
     bool insecure_skip_verify;
     const char *proxy_url;
-    const atomic_bool *cancel;         /* blocking calls end with CW_E_CANCELED within a second when it is raised; may be NULL */
+    const atomic_bool *
+        cancel; /* blocking calls end with CW_E_CANCELED within a second when it is raised; may be NULL */
 };
 
 struct cw_http_answer {
-    int status;                        /* 0: no answer, see err */
+    int status; /* 0: no answer, see err */
     struct cw_str body;
-    int64_t retry_after_s;             /* -1 when absent or unreadable */
+    int64_t retry_after_s; /* -1 when absent or unreadable */
     struct cw_str content_type;
 };
 
 /* Blocking. The answer's bytes, at most max_answer_bytes, are appended to *body. */
-int cw_http_fetch(const struct cw_http_call *call, int *status_out, struct cw_buf *body, struct cw_err *err) CW_MUST_USE;
+int cw_http_fetch(const struct cw_http_call *call, int *status_out, struct cw_buf *body,
+                  struct cw_err *err) CW_MUST_USE;
 /* Blocking, and the body is handed on as it comes; a negative result of fn stops and is returned. *status_out is set before
  * fn sees the first byte (a body of an error too). */
 typedef int (*cw_http_data_fn)(void *arg, struct cw_str bytes, struct cw_err *err);
-int cw_http_fetch_stream(const struct cw_http_call *call, int *status_out, cw_http_data_fn fn, void *arg, struct cw_err *err) CW_MUST_USE;
+int cw_http_fetch_stream(const struct cw_http_call *call, int *status_out, cw_http_data_fn fn,
+                         void *arg, struct cw_err *err) CW_MUST_USE;
 
 struct cw_http_client;
 struct cw_http_call_handle;
 /* rc 0 with an answer, or a negative error. The last statement of the callback may free the client. */
-typedef void (*cw_http_done_fn)(void *arg, int rc, const struct cw_http_answer *answer, const struct cw_err *err);
+typedef void (*cw_http_done_fn)(void *arg, int rc, const struct cw_http_answer *answer,
+                                const struct cw_err *err);
 
-int cw_http_client_new(uv_loop_t *loop, struct cw_http_client **out, struct cw_err *err) CW_MUST_USE;
+int cw_http_client_new(uv_loop_t *loop, struct cw_http_client **out,
+                       struct cw_err *err) CW_MUST_USE;
 /* Never calls back before it returns. `on_data` may be NULL; with it the body is handed on as it comes (and answer->body is empty). */
-int cw_http_client_start(struct cw_http_client *client, const struct cw_http_call *call, cw_http_data_fn on_data, cw_http_done_fn on_done, void *arg,
+int cw_http_client_start(struct cw_http_client *client, const struct cw_http_call *call,
+                         cw_http_data_fn on_data, cw_http_done_fn on_done, void *arg,
                          struct cw_http_call_handle **handle_out, struct cw_err *err) CW_MUST_USE;
 /* No callback comes any more for this call; sets *handle to NULL. Not after on_done began: the handle is gone then. */
 void cw_http_client_abort(struct cw_http_client *client, struct cw_http_call_handle **handle);

@@ -18,15 +18,16 @@ static int on_stream_data(void *arg, struct cw_str bytes, struct cw_err *err)
     return stream->fn(stream->arg, bytes, err);
 }
 
-int cw_http_fetch_stream(const struct cw_http_call *call, int *status_out, cw_http_data_fn fn, void *arg,
-                         struct cw_err *err)
+int cw_http_fetch_stream(const struct cw_http_call *call, int *status_out, cw_http_data_fn fn,
+                         void *arg, struct cw_err *err)
 {
     struct stream stream = {.status = status_out, .fn = fn, .arg = arg};
     struct cw_http_answer answer = {0};
     *status_out = 0;
     int rc = http_transfer_init(&stream.transfer, call, on_stream_data, &stream, err);
     if (rc == 0)
-        rc = http_transfer_result(&stream.transfer, curl_easy_perform(stream.transfer.easy), &answer, err);
+        rc = http_transfer_result(&stream.transfer, curl_easy_perform(stream.transfer.easy),
+                                  &answer, err);
     if (rc == 0)
         *status_out = answer.status;
     http_transfer_fini(&stream.transfer);
@@ -46,11 +47,13 @@ static int collect(void *arg, struct cw_str bytes, struct cw_err *err)
         return cw_err_set(err, CW_E_TOO_LARGE, "the answer is over %zu bytes", max);
     cw_buf_adds(collector->body, bytes);
     if (cw_buf_failed(collector->body))
-        return cw_err_set(err, CW_E_TOO_LARGE, "the answer is over %zu bytes", collector->body->max);
+        return cw_err_set(err, CW_E_TOO_LARGE, "the answer is over %zu bytes",
+                          collector->body->max);
     return 0;
 }
 
-int cw_http_fetch(const struct cw_http_call *call, int *status_out, struct cw_buf *body, struct cw_err *err)
+int cw_http_fetch(const struct cw_http_call *call, int *status_out, struct cw_buf *body,
+                  struct cw_err *err)
 {
     struct collector collector = {body, call};
     return cw_http_fetch_stream(call, status_out, collect, &collector, err);

@@ -31,12 +31,14 @@ static int split_address(const char *listen, struct host_port *out, struct cw_er
     port = cw_str_sub(text, (size_t)(colon + 1), text.len);
     if (colon < 0 || !cw_str_to_i64(port, &number) || number < 0 || number > 65535 ||
         host.len >= sizeof out->host || port.len >= sizeof out->port)
-        return cw_err_set(err, CW_E_INVALID, "\"%s\" is no address: HOST:PORT, [IPv6]:PORT or :PORT", listen);
+        return cw_err_set(err, CW_E_INVALID,
+                          "\"%s\" is no address: HOST:PORT, [IPv6]:PORT or :PORT", listen);
     bool brackets = host.len >= 2 && host.ptr[0] == '[' && host.ptr[host.len - 1] == ']';
     if (brackets)
         host = cw_str_sub(host, 1, host.len - 1);
     if (!brackets && cw_str_find_byte(host, ':') >= 0)
-        return cw_err_set(err, CW_E_INVALID, "\"%s\": an IPv6 address stands in brackets: [::1]:3100", listen);
+        return cw_err_set(err, CW_E_INVALID,
+                          "\"%s\": an IPv6 address stands in brackets: [::1]:3100", listen);
     memcpy(out->host, host.ptr, host.len);
     out->host[host.len] = '\0';
     memcpy(out->port, port.ptr, port.len);

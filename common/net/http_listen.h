@@ -9,12 +9,14 @@
 enum { CW_HTTP_ADDRESS_BYTES = 80 }; /* "[" IPv6 with zone "]:" port */
 
 struct cw_http_listen {
-    int fd;                              /* the caller's to close */
-    bool loopback;                       /* only this machine reaches it */
-    char address[CW_HTTP_ADDRESS_BYTES]; /* after the bind: "127.0.0.1:41234"; "[::]:3100" for all addresses */
+    int fd;        /* the caller's to close */
+    bool loopback; /* only this machine reaches it */
+    char address
+        [CW_HTTP_ADDRESS_BYTES]; /* after the bind: "127.0.0.1:41234"; "[::]:3100" for all addresses */
 };
 
 /* CW_E_INVALID for a text that is no address, CW_E_UNAVAILABLE when it cannot be bound. */
-int cw_http_listen_open(const char *listen, struct cw_http_listen *out, struct cw_err *err) CW_MUST_USE;
+int cw_http_listen_open(const char *listen, struct cw_http_listen *out,
+                        struct cw_err *err) CW_MUST_USE;
 
 #endif

@@ -21,7 +21,8 @@ static bool names_this_machine(struct cw_str host)
     }
     if (cw_str_eq_nocase(name, CW_STR("localhost")))
         return true;
-    if (name.len > 10 && cw_str_eq_nocase(cw_str_sub(name, name.len - 10, name.len), CW_STR(".localhost")))
+    if (name.len > 10 &&
+        cw_str_eq_nocase(cw_str_sub(name, name.len - 10, name.len), CW_STR(".localhost")))
         return true;
     if (name.len == 0 || name.len >= sizeof text)
         return false;

@@ -11,10 +11,10 @@
 #include "common/base/str.h"
 
 struct cw_http_origin {
-    struct cw_str host;           /* "Host"; empty: none (HTTP/1.0, no browser) */
-    struct cw_str origin;         /* "Origin" */
-    struct cw_str fetch_site;     /* "Sec-Fetch-Site" */
-    struct cw_str fetch_mode;     /* "Sec-Fetch-Mode" */
+    struct cw_str host;       /* "Host"; empty: none (HTTP/1.0, no browser) */
+    struct cw_str origin;     /* "Origin" */
+    struct cw_str fetch_site; /* "Sec-Fetch-Site" */
+    struct cw_str fetch_mode; /* "Sec-Fetch-Mode" */
     bool is_get;
 };
 

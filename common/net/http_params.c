@@ -30,7 +30,8 @@ int cw_http_unescape(struct cw_str text, enum cw_http_plus plus, struct cw_arena
             int low = i + 2 < text.len ? hex_digit(text.ptr[i + 2]) : -1;
             if (high < 0 || low < 0) {
                 struct cw_str bad = cw_str_sub(text, i, i + 3);
-                return cw_err_set(err, CW_E_INVALID, "invalid URL escape \"%.*s\"", CW_STR_ARG(bad));
+                return cw_err_set(err, CW_E_INVALID, "invalid URL escape \"%.*s\"",
+                                  CW_STR_ARG(bad));
             }
             c = (char)(high << 4 | low);
             i += 2;
@@ -72,7 +73,8 @@ int cw_http_params_parse(struct cw_str text, struct cw_arena *arena, struct cw_h
             return cw_err_set(err, CW_E_TOO_LARGE, "more than %d parameters", CW_HTTP_PARAMS_MAX);
         ptrdiff_t equals = cw_str_find_byte(pair, '=');
         struct cw_str name = equals < 0 ? pair : cw_str_sub(pair, 0, (size_t)equals);
-        struct cw_str value = equals < 0 ? CW_STR("") : cw_str_sub(pair, (size_t)equals + 1, pair.len);
+        struct cw_str value =
+            equals < 0 ? CW_STR("") : cw_str_sub(pair, (size_t)equals + 1, pair.len);
         struct cw_http_pair item;
         int rc = cw_http_unescape(name, CW_HTTP_PLUS_IS_SPACE, arena, &item.name, err);
         if (rc == 0)

@@ -24,13 +24,16 @@ struct cw_http_params {
 };
 
 /* Append what `text` says ("a=1&b=x%20y+z") to *params, which begins zeroed. */
-int cw_http_params_parse(struct cw_str text, struct cw_arena *arena, struct cw_http_params *params, struct cw_err *err) CW_MUST_USE;
+int cw_http_params_parse(struct cw_str text, struct cw_arena *arena, struct cw_http_params *params,
+                         struct cw_err *err) CW_MUST_USE;
 /* The i-th value of `name`; false past the last. */
-bool cw_http_params_at(const struct cw_http_params *params, const char *name, size_t i, struct cw_str *out);
+bool cw_http_params_at(const struct cw_http_params *params, const char *name, size_t i,
+                       struct cw_str *out);
 
 enum cw_http_plus { CW_HTTP_PLUS_IS_SPACE, CW_HTTP_PLUS_STAYS /* in paths */ };
 /* Undo percent-encoding. CW_E_INVALID: `invalid URL escape "%zz"`. */
-int cw_http_unescape(struct cw_str text, enum cw_http_plus plus, struct cw_arena *arena, struct cw_str *out, struct cw_err *err) CW_MUST_USE;
+int cw_http_unescape(struct cw_str text, enum cw_http_plus plus, struct cw_arena *arena,
+                     struct cw_str *out, struct cw_err *err) CW_MUST_USE;
 /* Percent-encode all but letters, digits, '-', '_', '.', '~'. */
 struct cw_buf;
 void cw_http_escape(struct cw_str text, struct cw_buf *out);

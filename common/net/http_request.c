@@ -139,8 +139,8 @@ struct cw_str cw_http_header(const struct cw_http_request *request, const char *
     const char *value = NULL;
     size_t len = 0;
     if (request->connection == NULL ||
-        MHD_lookup_connection_value_n(request->connection, MHD_HEADER_KIND, name, strlen(name), &value,
-                                      &len) != MHD_YES ||
+        MHD_lookup_connection_value_n(request->connection, MHD_HEADER_KIND, name, strlen(name),
+                                      &value, &len) != MHD_YES ||
         value == NULL)
         return CW_STR_NONE;
     return cw_str_make(value, len);

@@ -57,7 +57,8 @@ static int find_in_table(const struct http_route_table *table, struct cw_str pat
 }
 
 int http_route_find(const struct cw_http_server *server, struct cw_str raw_path, unsigned method,
-                    struct cw_arena *arena, struct http_match *out, struct cw_str *path, struct cw_err *err)
+                    struct cw_arena *arena, struct http_match *out, struct cw_str *path,
+                    struct cw_err *err)
 {
     *out = (struct http_match){0};
     *path = raw_path;
@@ -72,8 +73,11 @@ struct cw_str http_route_allow(unsigned methods, struct cw_arena *arena)
     static const struct {
         unsigned method;
         const char *name;
-    } names[] = {{CW_HTTP_GET, "GET, HEAD"}, {CW_HTTP_POST, "POST"}, {CW_HTTP_PUT, "PUT"},
-                 {CW_HTTP_DELETE, "DELETE"}, {CW_HTTP_OPTIONS, "OPTIONS"}};
+    } names[] = {{CW_HTTP_GET, "GET, HEAD"},
+                 {CW_HTTP_POST, "POST"},
+                 {CW_HTTP_PUT, "PUT"},
+                 {CW_HTTP_DELETE, "DELETE"},
+                 {CW_HTTP_OPTIONS, "OPTIONS"}};
     struct cw_str all = CW_STR("");
     for (size_t i = 0; i < CW_COUNT(names); i++) {
         if (methods & names[i].method)

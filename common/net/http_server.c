@@ -17,7 +17,8 @@
 enum {
     HTTP_DEFAULT_CONNECTIONS = 1024,
     HTTP_DEFAULT_IDLE_S = 120,
-    HTTP_RESERVE_BYTES = 8 << 20, /* taken at once for a body whose length is told; larger ones grow as they come */
+    HTTP_RESERVE_BYTES =
+        8 << 20, /* taken at once for a body whose length is told; larger ones grow as they come */
     HTTP_STOP_POLL_NS = 10 * 1000000,
 };
 
@@ -28,7 +29,7 @@ static enum cw_http_method method_of(const char *name)
     static const struct {
         const char *name;
         enum cw_http_method method;
-    } methods[] = {{"GET", CW_HTTP_GET}, {"HEAD", CW_HTTP_GET}, {"POST", CW_HTTP_POST},
+    } methods[] = {{"GET", CW_HTTP_GET}, {"HEAD", CW_HTTP_GET},      {"POST", CW_HTTP_POST},
                    {"PUT", CW_HTTP_PUT}, {"DELETE", CW_HTTP_DELETE}, {"OPTIONS", CW_HTTP_OPTIONS}};
     for (size_t i = 0; i < CW_COUNT(methods); i++) {
         if (strcmp(methods[i].name, name) == 0)
@@ -89,7 +90,8 @@ static void begin_request(struct cw_http_request *request, const char *method)
     }
     if (server->options.check_origin && server->listen.loopback && !origin_allowed(request)) {
         refuse(request, CW_E_FORBIDDEN,
-               "refused: Host or Origin is not this machine, and this server listens on loopback without access control");
+               "refused: Host or Origin is not this machine, and this server listens on loopback "
+               "without access control");
         return;
     }
     if (rc == 0 && request->match.route == NULL) {
@@ -104,7 +106,8 @@ static void begin_request(struct cw_http_request *request, const char *method)
     }
     uint64_t length = 0;
     size_t max = request->match.route->max_body_bytes;
-    if (max > 0 && cw_str_to_u64(cw_http_header(request, "Content-Length"), &length) && length > max)
+    if (max > 0 && cw_str_to_u64(cw_http_header(request, "Content-Length"), &length) &&
+        length > max)
         refuse(request, CW_E_TOO_LARGE, "http: request body too large");
     request->body.max = max;
     if (request->refusal == NULL && max > 0)
@@ -121,7 +124,8 @@ static bool take_body(struct cw_http_request *request, struct cw_str bytes)
         } else {
             size_t all = atomic_fetch_add(&server->body_bytes, bytes.len) + bytes.len;
             request->body_counted += bytes.len;
-            if (server->options.body_budget_bytes == 0 || all <= server->options.body_budget_bytes) {
+            if (server->options.body_budget_bytes == 0 ||
+                all <= server->options.body_budget_bytes) {
                 cw_buf_adds(&request->body, bytes);
                 return true;
             }
@@ -175,7 +179,8 @@ static enum MHD_Result dispatch(struct cw_http_request *request)
     struct cw_err err;
     int rc = 0;
     if (request->refusal == NULL && is_form(request))
-        rc = cw_http_params_parse(cw_buf_str(&request->body), request->arena, &request->params, &err);
+        rc = cw_http_params_parse(cw_buf_str(&request->body), request->arena, &request->params,
+                                  &err);
     if (rc < 0)
         refuse(request, rc, err.text);
     list_request(request);
@@ -289,7 +294,8 @@ int cw_http_server_new(const struct cw_http_server_options *options, struct cw_h
     return 0;
 }
 
-void cw_http_server_routes(struct cw_http_server *server, const struct cw_http_route *routes, void *ctx)
+void cw_http_server_routes(struct cw_http_server *server, const struct cw_http_route *routes,
+                           void *ctx)
 {
     CW_ASSERT(server->ntables < HTTP_ROUTE_TABLES && server->daemon == NULL);
     server->tables[server->ntables++] = (struct http_route_table){routes, ctx};
@@ -310,25 +316,24 @@ int cw_http_server_start(struct cw_http_server *server, struct cw_err *err)
     const struct cw_http_server_options *options = &server->options;
     long ncores = sysconf(_SC_NPROCESSORS_ONLN);
     unsigned nthreads = default_of(options->nthreads, ncores > 0 ? (unsigned)ncores : 1);
-    unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC |
-                     MHD_USE_ERROR_LOG;
+    unsigned flags =
+        MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC | MHD_USE_ERROR_LOG;
     struct MHD_OptionItem pool[] = {{MHD_OPTION_THREAD_POOL_SIZE, (intptr_t)nthreads, NULL},
                                     {MHD_OPTION_END, 0, NULL}};
     server->daemon = MHD_start_daemon(
-        flags, 0, NULL, NULL, on_access, server,
-        MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL,
-        MHD_OPTION_LISTEN_SOCKET, server->listen.fd,
-        MHD_OPTION_URI_LOG_CALLBACK, on_uri, server,
-        MHD_OPTION_UNESCAPE_CALLBACK, on_unescape, NULL,
-        MHD_OPTION_NOTIFY_COMPLETED, on_completed, NULL,
-        MHD_OPTION_CONNECTION_LIMIT, default_of(options->max_connections, HTTP_DEFAULT_CONNECTIONS),
+        flags, 0, NULL, NULL, on_access, server, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL,
+        MHD_OPTION_LISTEN_SOCKET, server->listen.fd, MHD_OPTION_URI_LOG_CALLBACK, on_uri, server,
+        MHD_OPTION_UNESCAPE_CALLBACK, on_unescape, NULL, MHD_OPTION_NOTIFY_COMPLETED, on_completed,
+        NULL, MHD_OPTION_CONNECTION_LIMIT,
+        default_of(options->max_connections, HTTP_DEFAULT_CONNECTIONS),
         MHD_OPTION_CONNECTION_TIMEOUT, default_of(options->idle_timeout_s, HTTP_DEFAULT_IDLE_S),
         MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CW_LIMIT_HTTP_HEADER_BYTES,
         MHD_OPTION_STRICT_FOR_CLIENT, 1, /* 400 without Host, for spaces in the URL */
         /* a pool of one thread is refused */
         MHD_OPTION_ARRAY, nthreads > 1 ? pool : &pool[1], MHD_OPTION_END);
     if (server->daemon == NULL)
-        return cw_err_errno(err, CW_E_INTERNAL, errno, "start the HTTP server on %s", server->listen.address);
+        return cw_err_errno(err, CW_E_INTERNAL, errno, "start the HTTP server on %s",
+                            server->listen.address);
     return 0;
 }
 

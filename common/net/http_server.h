@@ -25,25 +25,35 @@
 struct cw_http_server;
 struct cw_http_request;
 
-enum cw_http_method { CW_HTTP_GET = 1, CW_HTTP_POST = 2, CW_HTTP_PUT = 4, CW_HTTP_DELETE = 8, CW_HTTP_OPTIONS = 16 };
+enum cw_http_method {
+    CW_HTTP_GET = 1,
+    CW_HTTP_POST = 2,
+    CW_HTTP_PUT = 4,
+    CW_HTTP_DELETE = 8,
+    CW_HTTP_OPTIONS = 16
+};
 typedef void (*cw_http_handler_fn)(struct cw_http_request *request, void *ctx);
 
 /* The table of routes is the only list of them; help and tests read it too. */
 struct cw_http_route {
-    unsigned methods;             /* enum cw_http_method; HEAD goes with GET; another method: 405 with Allow */
-    const char *path;             /* "/loki/api/v1/label/{name}/values": {name} is one path segment, percent-decoded */
+    unsigned methods; /* enum cw_http_method; HEAD goes with GET; another method: 405 with Allow */
+    const char
+        *path; /* "/loki/api/v1/label/{name}/values": {name} is one path segment, percent-decoded */
     cw_http_handler_fn handler;
-    size_t max_body_bytes;        /* 0: no body is taken */
+    size_t max_body_bytes; /* 0: no body is taken */
     const char *doc;
 };
 
 struct cw_http_server_options {
-    const char *listen;           /* "127.0.0.1:3100", "[::1]:0", ":3100" (all addresses, IPv6 and IPv4) */
-    unsigned nthreads;            /* 0: one per core */
-    unsigned max_connections;     /* 0: 1024 */
-    unsigned idle_timeout_s;      /* 0: 120; a client that neither sends nor reads for so long is cut off */
-    size_t body_budget_bytes;     /* all bodies under way together; over it 429 with Retry-After. 0: no bound but the routes' */
-    bool check_origin;            /* on loopback refuse a foreign Origin or Host (403): a web page must not reach us */
+    const char *listen; /* "127.0.0.1:3100", "[::1]:0", ":3100" (all addresses, IPv6 and IPv4) */
+    unsigned nthreads;  /* 0: one per core */
+    unsigned max_connections; /* 0: 1024 */
+    unsigned
+        idle_timeout_s; /* 0: 120; a client that neither sends nor reads for so long is cut off */
+    size_t
+        body_budget_bytes; /* all bodies under way together; over it 429 with Retry-After. 0: no bound but the routes' */
+    bool
+        check_origin; /* on loopback refuse a foreign Origin or Host (403): a web page must not reach us */
     /* For metrics; may be NULL. Runs when a request is answered (a stream: ended), before the client can know, on the thread that
      * answers, also for answers of the server itself (404, 413, ...; the route may be NULL). */
     void (*on_done)(void *ctx, struct cw_http_request *request, int status, int64_t duration_ns);
@@ -51,9 +61,11 @@ struct cw_http_server_options {
 };
 
 /* Binds, but takes no request until _start(). */
-int cw_http_server_new(const struct cw_http_server_options *options, struct cw_http_server **out, struct cw_err *err) CW_MUST_USE;
+int cw_http_server_new(const struct cw_http_server_options *options, struct cw_http_server **out,
+                       struct cw_err *err) CW_MUST_USE;
 /* May be called several times before _start() with several tables; `routes` ends with path NULL and outlives the server. */
-void cw_http_server_routes(struct cw_http_server *server, const struct cw_http_route *routes, void *ctx);
+void cw_http_server_routes(struct cw_http_server *server, const struct cw_http_route *routes,
+                           void *ctx);
 int cw_http_server_start(struct cw_http_server *server, struct cw_err *err) CW_MUST_USE;
 /* "127.0.0.1:41234": the address after the bind. */
 const char *cw_http_server_address(const struct cw_http_server *server);
@@ -66,16 +78,19 @@ void cw_http_server_free(struct cw_http_server **server);
 /* ---- the request ---- */
 enum cw_http_method cw_http_method(const struct cw_http_request *request);
 struct cw_str cw_http_path(const struct cw_http_request *request);
-const struct cw_http_route *cw_http_route(const struct cw_http_request *request);   /* NULL: no route (404) */
+const struct cw_http_route *cw_http_route(
+    const struct cw_http_request *request); /* NULL: no route (404) */
 struct cw_str cw_http_path_param(const struct cw_http_request *request, const char *name);
 /* From the query string, or the form of a POST (application/x-www-form-urlencoded; the query string first). Empty when absent. */
 struct cw_str cw_http_param(const struct cw_http_request *request, const char *name);
 bool cw_http_has_param(const struct cw_http_request *request, const char *name);
 /* The i-th value of a parameter that repeats (match[]); false past the last. */
-bool cw_http_param_at(const struct cw_http_request *request, const char *name, size_t i, struct cw_str *out);
+bool cw_http_param_at(const struct cw_http_request *request, const char *name, size_t i,
+                      struct cw_str *out);
 /* Only until cw_http_stream_begin(). */
 struct cw_str cw_http_header(const struct cw_http_request *request, const char *name);
-struct cw_str cw_http_body(const struct cw_http_request *request);        /* as received, not decompressed */
+struct cw_str cw_http_body(
+    const struct cw_http_request *request); /* as received, not decompressed */
 struct cw_arena *cw_http_arena(struct cw_http_request *request);
 /* Raised when the client goes away or the server stops; valid until the request is answered. */
 const atomic_bool *cw_http_cancelled(struct cw_http_request *request);
@@ -84,13 +99,16 @@ const atomic_bool *cw_http_cancelled(struct cw_http_request *request);
 /* Before the answer. */
 void cw_http_set_header(struct cw_http_request *request, const char *name, const char *value);
 /* Answer with the bytes of `body` (taken: the buffer is left empty; NULL: no body). Larger bodies are gzipped if the client takes gzip. */
-void cw_http_respond(struct cw_http_request *request, int status, const char *content_type, struct cw_buf *body);
+void cw_http_respond(struct cw_http_request *request, int status, const char *content_type,
+                     struct cw_buf *body);
 /* Plain text; the sentence of `err` with its status and a newline, as Loki answers errors. */
 void cw_http_respond_err(struct cw_http_request *request, const struct cw_err *err);
 /* Stream an answer of any size from a worker thread (never from the handler itself): write blocks while the client is slow,
  * and fails with CW_E_CANCELED when it is gone. After stream_end the request is gone. */
-int cw_http_stream_begin(struct cw_http_request *request, int status, const char *content_type, struct cw_err *err) CW_MUST_USE;
-int cw_http_stream_write(struct cw_http_request *request, struct cw_str bytes, struct cw_err *err) CW_MUST_USE;
+int cw_http_stream_begin(struct cw_http_request *request, int status, const char *content_type,
+                         struct cw_err *err) CW_MUST_USE;
+int cw_http_stream_write(struct cw_http_request *request, struct cw_str bytes,
+                         struct cw_err *err) CW_MUST_USE;
 /* `complete` false: the connection is cut, so that the client sees that something is missing. */
 void cw_http_stream_end(struct cw_http_request *request, bool complete);
 

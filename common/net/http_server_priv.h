@@ -26,12 +26,14 @@
 #include "common/net/http_server.h"
 
 enum {
-    HTTP_PATH_PARAMS = 4,        /* {name}s in one route */
+    HTTP_PATH_PARAMS = 4, /* {name}s in one route */
     HTTP_ROUTE_TABLES = 16,
     HTTP_STREAM_BYTES = 1 << 20, /* a stream's writer waits when so much is unread */
     HTTP_STREAM_BLOCK = 64 << 10,
-    HTTP_GZIP_MIN_BYTES = 1400,  /* smaller answers fit one packet as they are */
-    HTTP_DISCARD_BYTES = 256 << 20, /* of a refused body are read, so that the client gets to see why; past it we cut */
+    HTTP_GZIP_MIN_BYTES = 1400, /* smaller answers fit one packet as they are */
+    HTTP_DISCARD_BYTES =
+        256
+        << 20, /* of a refused body are read, so that the client gets to see why; past it we cut */
 };
 
 struct http_route_table {
@@ -40,18 +42,19 @@ struct http_route_table {
 };
 
 struct cw_http_server {
-    atomic_uint refs;                  /* the owner's, and one a request: an abandoned one may end late */
+    atomic_uint refs; /* the owner's, and one a request: an abandoned one may end late */
     struct cw_http_server_options options;
     struct cw_http_listen listen;
     struct MHD_Daemon *daemon;
     struct cw_disconnect *disconnect;
     struct http_route_table tables[HTTP_ROUTE_TABLES];
     size_t ntables;
-    atomic_size_t body_bytes;          /* of all requests under way */
+    atomic_size_t body_bytes; /* of all requests under way */
     atomic_bool stopping;
     pthread_mutex_t lock;
-    pthread_cond_t idle;               /* `requests` got empty */
-    struct cw_http_request *requests;  /* dispatched, neither freed nor abandoned; linked by next, prev */
+    pthread_cond_t idle; /* `requests` got empty */
+    struct cw_http_request
+        *requests; /* dispatched, neither freed nor abandoned; linked by next, prev */
 };
 
 enum http_phase { HTTP_RECEIVING, HTTP_HANDLING, HTTP_SUSPENDED, HTTP_ANSWERED, HTTP_QUEUED };
@@ -63,7 +66,7 @@ struct http_path_param {
 struct http_match {
     const struct cw_http_route *route; /* NULL: none */
     void *ctx;
-    unsigned allowed;                  /* methods of all routes with this path */
+    unsigned allowed; /* methods of all routes with this path */
     struct http_path_param params[HTTP_PATH_PARAMS];
     size_t nparams;
 };
@@ -78,17 +81,17 @@ struct cw_http_request {
     struct cw_arena *arena;
     int64_t begin_mono_ns;
     /* What was asked; fixed once the handler runs. */
-    struct cw_str target;              /* path and query as sent */
-    struct cw_str path;                /* decoded */
+    struct cw_str target; /* path and query as sent */
+    struct cw_str path;   /* decoded */
     bool begun;
     enum cw_http_method method;
     struct http_match match;
     struct cw_http_params params;
     struct cw_buf body;
-    size_t body_counted;               /* of it in server->body_bytes */
+    size_t body_counted; /* of it in server->body_bytes */
     uint64_t discarded_bytes;
-    struct cw_err *refusal;            /* decided before the body was read; in the arena */
-    unsigned retry_after_s;            /* goes with the refusal; 0: none */
+    struct cw_err *refusal; /* decided before the body was read; in the arena */
+    unsigned retry_after_s; /* goes with the refusal; 0: none */
     /* The answer */
     struct http_header *headers;
     pthread_mutex_t lock;
@@ -98,27 +101,29 @@ struct cw_http_request {
     struct MHD_Response *response;     /* in ANSWERED */
     int status;
     atomic_bool cancelled;
-    int watch;                         /* disconnect ticket, -1: not watched */
-    bool claimed;                      /* somebody answers it */
+    int watch;    /* disconnect ticket, -1: not watched */
+    bool claimed; /* somebody answers it */
     bool abandoned;
-    bool listed;                       /* in server->requests; guarded by server->lock */
+    bool listed; /* in server->requests; guarded by server->lock */
     /* A streamed answer */
     bool streaming;
     pthread_cond_t room;
     struct cw_buf out;
-    size_t out_at;                     /* of it was handed to libmicrohttpd */
+    size_t out_at; /* of it was handed to libmicrohttpd */
     bool reader_suspended, ended, complete;
     struct cw_http_request *next, *prev;
 };
 
 /* http_route.c: find the route of a path; 0, or CW_E_INVALID for a bad escape. Fills *out and *path (decoded). */
 int http_route_find(const struct cw_http_server *server, struct cw_str raw_path, unsigned method,
-                    struct cw_arena *arena, struct http_match *out, struct cw_str *path, struct cw_err *err);
+                    struct cw_arena *arena, struct http_match *out, struct cw_str *path,
+                    struct cw_err *err);
 /* "GET, HEAD, POST" */
 struct cw_str http_route_allow(unsigned methods, struct cw_arena *arena);
 
 /* http_request.c */
-struct cw_http_request *http_request_new(struct cw_http_server *server, struct MHD_Connection *connection, const char *target);
+struct cw_http_request *http_request_new(struct cw_http_server *server,
+                                         struct MHD_Connection *connection, const char *target);
 void http_request_unref(struct cw_http_request *request);
 /* Watch the client's leaving from now on. */
 void http_request_watch(struct cw_http_request *request);

@@ -31,7 +31,8 @@ static ssize_t on_read(void *cls, uint64_t pos, char *to, size_t max)
             pthread_cond_signal(&request->room);
         result = (ssize_t)n;
     } else if (request->ended) {
-        result = request->complete ? MHD_CONTENT_READER_END_OF_STREAM : MHD_CONTENT_READER_END_WITH_ERROR;
+        result = request->complete ? MHD_CONTENT_READER_END_OF_STREAM
+                                   : MHD_CONTENT_READER_END_WITH_ERROR;
     } else {
         request->reader_suspended = true;
         MHD_suspend_connection(request->connection);
@@ -56,8 +57,8 @@ int cw_http_stream_begin(struct cw_http_request *request, int status, const char
     http_request_watch(request);
     if (atomic_load(&request->cancelled) || !http_request_claim(request))
         return cw_err_set(err, CW_E_CANCELED, "the client is gone");
-    struct MHD_Response *response =
-        MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, HTTP_STREAM_BLOCK, on_read, request, NULL);
+    struct MHD_Response *response = MHD_create_response_from_callback(
+        MHD_SIZE_UNKNOWN, HTTP_STREAM_BLOCK, on_read, request, NULL);
     CW_ASSERT(response != NULL);
     request->streaming = true;
     cw_http_set_header(request, MHD_HTTP_HEADER_CONTENT_TYPE, content_type);

@@ -23,13 +23,15 @@ static size_t on_write(char *bytes, size_t size, size_t n, void *arg)
     } else {
         cw_buf_adds(&transfer->body, data);
         if (cw_buf_failed(&transfer->body))
-            transfer->rc = cw_err_set(&transfer->err, CW_E_TOO_LARGE, "%s: the answer is over %zu bytes",
-                                      transfer->url, transfer->body.max);
+            transfer->rc =
+                cw_err_set(&transfer->err, CW_E_TOO_LARGE, "%s: the answer is over %zu bytes",
+                           transfer->url, transfer->body.max);
     }
     return transfer->rc < 0 ? CURL_WRITEFUNC_ERROR : data.len;
 }
 
-static int on_progress(void *arg, curl_off_t total, curl_off_t now, curl_off_t up_total, curl_off_t up_now)
+static int on_progress(void *arg, curl_off_t total, curl_off_t now, curl_off_t up_total,
+                       curl_off_t up_now)
 {
     const struct http_transfer *transfer = arg;
     (void)total, (void)now, (void)up_total, (void)up_now;
@@ -125,7 +127,8 @@ int http_transfer_init(struct http_transfer *transfer, const struct cw_http_call
     curl_easy_setopt(easy, CURLOPT_NOPROGRESS, call->cancel == NULL ? 1L : 0L);
     curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, to_ms(call->timeout_ns));
     curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS,
-                     call->connect_timeout_ns > 0 ? to_ms(call->connect_timeout_ns) : (long)TRANSFER_CONNECT_MS);
+                     call->connect_timeout_ns > 0 ? to_ms(call->connect_timeout_ns)
+                                                  : (long)TRANSFER_CONNECT_MS);
     if (call->unix_socket != NULL)
         curl_easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, call->unix_socket);
     if (call->proxy_url != NULL)
@@ -177,8 +180,8 @@ static int64_t retry_after(CURL *easy)
     return date > now ? (int64_t)(date - now) : 0;
 }
 
-int http_transfer_result(struct http_transfer *transfer, CURLcode code, struct cw_http_answer *answer,
-                         struct cw_err *err)
+int http_transfer_result(struct http_transfer *transfer, CURLcode code,
+                         struct cw_http_answer *answer, struct cw_err *err)
 {
     long status = 0;
     char *content_type = NULL;

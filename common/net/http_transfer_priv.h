@@ -21,9 +21,11 @@ struct http_transfer {
 };
 
 /* Zeroed before. The call's texts are borrowed until _fini(). */
-int http_transfer_init(struct http_transfer *transfer, const struct cw_http_call *call, cw_http_data_fn on_data, void *arg, struct cw_err *err);
+int http_transfer_init(struct http_transfer *transfer, const struct cw_http_call *call,
+                       cw_http_data_fn on_data, void *arg, struct cw_err *err);
 void http_transfer_fini(struct http_transfer *transfer);
 /* 0 and the answer, or the error. The answer borrows from the transfer. */
-int http_transfer_result(struct http_transfer *transfer, CURLcode code, struct cw_http_answer *answer, struct cw_err *err);
+int http_transfer_result(struct http_transfer *transfer, CURLcode code,
+                         struct cw_http_answer *answer, struct cw_err *err);
 
 #endif

@@ -4,12 +4,12 @@
 
 /* What may come next; a comma or colon is taken with the token behind it. */
 enum {
-    EXPECT_VALUE,         /* the document's, an element's after a comma, or a member's after its colon */
-    EXPECT_VALUE_OR_END,  /* right after '[' */
-    EXPECT_KEY_OR_END,    /* right after '{' */
-    EXPECT_COMMA_OR_END,  /* after a value inside an array or object */
-    EXPECT_COLON,         /* after a key */
-    EXPECT_NOTHING,       /* the document is over */
+    EXPECT_VALUE, /* the document's, an element's after a comma, or a member's after its colon */
+    EXPECT_VALUE_OR_END, /* right after '[' */
+    EXPECT_KEY_OR_END,   /* right after '{' */
+    EXPECT_COMMA_OR_END, /* after a value inside an array or object */
+    EXPECT_COLON,        /* after a key */
+    EXPECT_NOTHING,      /* the document is over */
 };
 
 void cw_json_reader_init(struct cw_json_reader *reader, struct cw_str input, struct cw_arena *arena)
@@ -41,8 +41,8 @@ static int unexpected(const struct cw_json_reader *reader, struct cw_err *err)
 
 static void skip_space(struct cw_json_reader *reader)
 {
-    while (reader->at < reader->end &&
-           (*reader->at == ' ' || *reader->at == '\n' || *reader->at == '\r' || *reader->at == '\t'))
+    while (reader->at < reader->end && (*reader->at == ' ' || *reader->at == '\n' ||
+                                        *reader->at == '\r' || *reader->at == '\t'))
         reader->at++;
 }
 
@@ -54,7 +54,8 @@ static const char *plain_run(const char *at, const char *end)
         uint64_t v;
         memcpy(&v, at, sizeof v);
         uint64_t quote = v ^ (ones * '"'), slash = v ^ (ones * '\\');
-        uint64_t hit = ((quote - ones) & ~quote) | ((slash - ones) & ~slash) | ((v - ones * 0x20) & ~v);
+        uint64_t hit =
+            ((quote - ones) & ~quote) | ((slash - ones) & ~slash) | ((v - ones * 0x20) & ~v);
         if ((hit & high) != 0)
             break;
     }

@@ -44,7 +44,8 @@ struct cw_json_reader {
 };
 
 /* `arena` takes decoded strings that held escapes. */
-void cw_json_reader_init(struct cw_json_reader *reader, struct cw_str input, struct cw_arena *arena);
+void cw_json_reader_init(struct cw_json_reader *reader, struct cw_str input,
+                         struct cw_arena *arena);
 /* The next event (enum cw_json_event), or a negative code. */
 int cw_json_next(struct cw_json_reader *reader, struct cw_err *err) CW_MUST_USE;
 /* Pass over the value that comes next (after a KEY or inside an array), however deep. */

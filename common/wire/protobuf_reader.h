@@ -29,8 +29,8 @@ enum cw_protobuf_wire {
 struct cw_protobuf_field {
     uint32_t number;
     enum cw_protobuf_wire wire;
-    uint64_t value;        /* VARINT, FIXED64, FIXED32 */
-    struct cw_str bytes;   /* BYTES */
+    uint64_t value;      /* VARINT, FIXED64, FIXED32 */
+    struct cw_str bytes; /* BYTES */
 };
 
 enum cw_protobuf_step { CW_PROTOBUF_END, CW_PROTOBUF_FIELD, CW_PROTOBUF_BAD };
@@ -55,10 +55,12 @@ static inline bool cw_protobuf_varint(struct cw_protobuf_reader *reader, uint64_
 }
 
 /* Fields of the fixed types and refusals; `wire` was read. */
-enum cw_protobuf_step cw_protobuf_next_fixed(struct cw_protobuf_reader *reader, struct cw_protobuf_field *out);
+enum cw_protobuf_step cw_protobuf_next_fixed(struct cw_protobuf_reader *reader,
+                                             struct cw_protobuf_field *out);
 
 /* The next field in *out. After BAD the reader must not be used on. */
-static inline enum cw_protobuf_step cw_protobuf_next(struct cw_protobuf_reader *reader, struct cw_protobuf_field *out)
+static inline enum cw_protobuf_step cw_protobuf_next(struct cw_protobuf_reader *reader,
+                                                     struct cw_protobuf_field *out)
 {
     if (reader->at == reader->end)
         return CW_PROTOBUF_END;

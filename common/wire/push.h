@@ -31,9 +31,9 @@
 #define CW_PUSH_TS_NONE INT64_MIN
 
 struct cw_push_entry {
-    int64_t ts_ns;                     /* or CW_PUSH_TS_NONE */
+    int64_t ts_ns; /* or CW_PUSH_TS_NONE */
     struct cw_str line;
-    const struct cw_label *metadata;   /* as sent: not sorted, not sanitised */
+    const struct cw_label *metadata; /* as sent: not sorted, not sanitised */
     uint32_t nmetadata;
 };
 
@@ -41,7 +41,8 @@ struct cw_push_stream {
     /* `{a="b"}` as sent (protobuf, the old JSON form), or as Loki would write a JSON object that holds no valid set: an empty
      * one, bad names. Whoever parses it finds the error in Loki's words. Empty when `labels` is set. */
     struct cw_str labels_text;
-    struct cw_labels labels;           /* JSON pushes give pairs: sorted, valid; n = 0 when labels_text counts */
+    struct cw_labels
+        labels; /* JSON pushes give pairs: sorted, valid; n = 0 when labels_text counts */
     struct cw_push_entry *entries;
     size_t nentries;
 };
@@ -71,16 +72,18 @@ struct cw_push_delivery {
 struct cw_push {
     struct cw_push_stream *streams;
     size_t nstreams;
-    size_t nentries;                   /* over all streams */
-    uint64_t line_bytes;               /* over all entries */
+    size_t nentries;     /* over all streams */
+    uint64_t line_bytes; /* over all entries */
     struct cw_push_delivery delivery;
 };
 
 /* Both forms of JSON: Loki's {"streams": [{"stream": {..}, "values": [["ns", "line", {..}]]}]} and the old
  * {"streams": [{"labels": "{..}", "entries": [{"ts": "RFC 3339", "line": ".."}]}]} of /api/prom/push.
  * `body` is decompressed already. CW_E_INVALID in Loki's words; a time that int64 nanoseconds cannot hold is CW_E_INVALID. */
-int cw_push_loki_protobuf_decode(struct cw_str body, struct cw_arena *arena, struct cw_push *out, struct cw_err *err) CW_MUST_USE;
-int cw_push_loki_json_decode(struct cw_str body, struct cw_arena *arena, struct cw_push *out, struct cw_err *err) CW_MUST_USE;
+int cw_push_loki_protobuf_decode(struct cw_str body, struct cw_arena *arena, struct cw_push *out,
+                                 struct cw_err *err) CW_MUST_USE;
+int cw_push_loki_json_decode(struct cw_str body, struct cw_arena *arena, struct cw_push *out,
+                             struct cw_err *err) CW_MUST_USE;
 /* Encode for a shipper or the CLI: streams need labels_text. */
 void cw_push_loki_protobuf_encode(const struct cw_push *push, struct cw_buf *out);
 

@@ -113,7 +113,8 @@ static int set_labels_text(struct decoder *d, struct cw_labels pairs, struct cw_
     cw_buf_addc(&text, '{');
     for (size_t i = 0; i < pairs.n; i++) {
         cw_buf_addz(&text, i > 0 ? ", " : "");
-        cw_buf_adds(&text, pairs.items[i].name); /* bare, however bad: the error's column counts on it */
+        cw_buf_adds(&text,
+                    pairs.items[i].name); /* bare, however bad: the error's column counts on it */
         cw_buf_addc(&text, '=');
         cw_quote_go(pairs.items[i].value, &text);
     }

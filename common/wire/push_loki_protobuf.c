@@ -82,7 +82,8 @@ static int decode_timestamp(struct decoder *d, struct cw_str message, int64_t *o
     if (step == CW_PROTOBUF_BAD)
         return cw_protobuf_error("timestamp", d->err);
     if (nanos < 0 || nanos >= CW_NS_PER_S)
-        return cw_err_set(d->err, CW_E_INVALID, "timestamp: nanos not in range [0, 1e9): %d", (int)nanos);
+        return cw_err_set(d->err, CW_E_INVALID, "timestamp: nanos not in range [0, 1e9): %d",
+                          (int)nanos);
     /* Just before the least time the product alone does not fit, but the sum does. */
     __int128 ts_ns = (__int128)seconds * CW_NS_PER_S + nanos;
     if (ts_ns <= CW_PUSH_TS_NONE || ts_ns > INT64_MAX) {
@@ -111,7 +112,8 @@ static int decode_pair(struct decoder *d, struct cw_str message, struct cw_label
     return step == CW_PROTOBUF_BAD ? cw_protobuf_error("structured metadata", d->err) : 0;
 }
 
-static int decode_metadata(struct decoder *d, struct cw_str message, size_t n, struct cw_push_entry *entry)
+static int decode_metadata(struct decoder *d, struct cw_str message, size_t n,
+                           struct cw_push_entry *entry)
 {
     d->nmetadata += n;
     if (d->nmetadata > CW_LIMIT_PUSH_METADATA)
@@ -188,7 +190,8 @@ static int decode_stream(struct decoder *d, struct cw_str message, struct cw_pus
 static int decode_id(struct decoder *d, struct cw_str bytes, struct cw_id128 *out, const char *what)
 {
     if (bytes.len != sizeof out->bytes)
-        return cw_err_set(d->err, CW_E_INVALID, "delivery: %s has %zu bytes, not 16", what, bytes.len);
+        return cw_err_set(d->err, CW_E_INVALID, "delivery: %s has %zu bytes, not 16", what,
+                          bytes.len);
     memcpy(out->bytes, bytes.ptr, sizeof out->bytes);
     return 0;
 }

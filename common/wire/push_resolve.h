@@ -12,11 +12,13 @@
 #include "common/wire/push.h"
 
 /* Set stream->labels (parsed from labels_text when that counts) and its id. */
-int cw_push_resolve_labels(struct cw_push_stream *stream, struct cw_arena *arena, struct cw_hash128 *id_out, struct cw_err *err) CW_MUST_USE;
+int cw_push_resolve_labels(struct cw_push_stream *stream, struct cw_arena *arena,
+                           struct cw_hash128 *id_out, struct cw_err *err) CW_MUST_USE;
 /* Sort and sanitise the metadata of one entry; of names that are the same then, the first stays; empty values go. */
 void cw_push_resolve_metadata(struct cw_push_entry *entry, struct cw_arena *arena);
 /* Both for a whole push; *ids_out has one id per stream. The first stream that fails ends it; one without entries is
  * left alone. */
-int cw_push_resolve(struct cw_push *push, struct cw_arena *arena, struct cw_hash128 **ids_out, struct cw_err *err) CW_MUST_USE;
+int cw_push_resolve(struct cw_push *push, struct cw_arena *arena, struct cw_hash128 **ids_out,
+                    struct cw_err *err) CW_MUST_USE;
 
 #endif

@@ -9,6 +9,9 @@
 #include "ingester/ingester_metrics.h"
 #include "ingester/push_check.h"
 
+/* A decompressed body, its decoded entries and their copy in the head. */
+enum { PUSH_MEMORY_FACTOR = 3 };
+
 /* How the answer was decided on the WAL thread. */
 enum outcome { OUTCOME_STORED, OUTCOME_REPEAT, OUTCOME_RANGE, OUTCOME_SESSION, OUTCOME_FULL };
 
@@ -218,6 +221,15 @@ static int json_codec(struct cw_str encoding, struct cw_str body, enum cw_codec 
     return 0;
 }
 
+/* A part of the memory budget, held until the answer. */
+static int push_admit(struct push_op *op, uint64_t bytes, struct cw_err *err)
+{
+    int rc = cw_store_admit(op->ingester->store, bytes, err);
+    if (rc == 0)
+        op->op.bytes += bytes;
+    return rc;
+}
+
 static int push_decode(struct push_op *op, struct cw_err *err)
 {
     struct cw_str body = cw_http_body(op->request), type, raw;
@@ -243,6 +255,9 @@ static int push_decode(struct push_op *op, struct cw_err *err)
     }
     op->frame.body = body;
     op->frame.body_raw = (uint32_t)raw.len;
+    rc = push_admit(op, PUSH_MEMORY_FACTOR * (uint64_t)raw.len, err);
+    if (rc < 0)
+        return rc;
     return json ? cw_push_loki_json_decode(raw, arena, &op->push, err) : cw_push_loki_protobuf_decode(raw, arena, &op->push, err);
 }
 
@@ -338,22 +353,18 @@ void cw_push_handle(struct cw_http_request *request, void *ctx)
     op->frame.received_ns = op->now_ns;
     cw_buf_init(&op->raw, CW_LIMIT_PUSH_RAW_BYTES);
     cw_buf_init(&op->packed, CW_WAL_BODY_BYTES_MAX);
-    /* What a body may grow to is not known yet; decoded entries are about as large again. */
-    uint64_t bytes = 4 * (uint64_t)cw_http_body(request).len;
     int rc = cw_tenants_of(ingester->tenants, request, &op->tenant, &err);
     op->frame.tenant = op->tenant;
     if (rc == 0 && !cw_store_ready(ingester->store, &err))
         rc = err.code;
     if (rc == 0)
-        rc = cw_store_admit(ingester->store, bytes, &err);
-    if (rc == 0) {
-        op->op.bytes = bytes;
+        rc = push_admit(op, cw_http_body(request).len, &err);
+    if (rc == 0)
         rc = push_make(op, &err);
-        if (rc == 0)
-            rc = cw_store_submit(ingester->store, &op->op, &err);
-        if (rc == 0)
-            return; /* the WAL thread answers, perhaps it has */
-        cw_store_release(ingester->store, bytes);
-    }
+    if (rc == 0)
+        rc = cw_store_submit(ingester->store, &op->op, &err);
+    if (rc == 0)
+        return; /* the WAL thread answers, perhaps it has */
+    cw_store_release(ingester->store, op->op.bytes);
     push_answer(op, rc < 0 ? &err : NULL);
 }

@@ -135,6 +135,8 @@ int cw_store_open(const struct cw_store_options *options, struct cw_store **out,
     store->lock_fd = -1;
     store->data_dir = cw_str_dupz(cw_str_of(options->data_dir));
     store->options.data_dir = store->data_dir;
+    /* With a small budget the head must be flushed long before pushes are refused for it. */
+    store->options.head_flush_bytes = CW_MIN(options->head_flush_bytes, CW_MAX(options->memory_bytes / 4, UINT64_C(1) << 20));
     store->wal_dir = join(store->data_dir, "wal");
     store->quarantine_dir = join(store->data_dir, "quarantine");
     int rc = open_dirs(store, err);
@@ -186,10 +188,11 @@ static int entries_snapshot(void *ctx, struct cw_str tenant, struct cw_snapshot 
 {
     struct cw_store *store = ctx;
     (void)err;
+    int64_t horizon_ns = cw_retention_horizon_ns(&store->options.retention, tenant, cw_clock_now_ns());
     *out = (struct cw_snapshot){0};
     cw_parts_lock(store->parts);
     cw_parts_add_sources(store->parts, tenant, out);
-    cw_head_add_sources(store->head, tenant, out);
+    cw_head_add_sources(store->head, tenant, horizon_ns, out);
     cw_parts_unlock(store->parts);
     return 0;
 }
@@ -213,6 +216,9 @@ struct cw_entry_store cw_store_entries(struct cw_store *store)
 
 int cw_store_admit(struct cw_store *store, uint64_t bytes, struct cw_err *err)
 {
+    if (bytes > store->options.memory_bytes)
+        return cw_err_set(err, CW_E_TOO_LARGE, "the push needs %llu bytes of memory, the limit is %llu (memory.limit)",
+                          (unsigned long long)bytes, (unsigned long long)store->options.memory_bytes);
     uint64_t pending = atomic_fetch_add(&store->pending_bytes, bytes) + bytes;
     uint64_t used = pending + cw_head_bytes(store->head);
     if (used <= store->options.memory_bytes)

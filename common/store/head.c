@@ -453,14 +453,14 @@ void cw_head_drop(struct cw_head *head, struct cw_generation *generation)
     cw_generation_unref(&gone);
 }
 
-void cw_head_add_sources(struct cw_head *head, struct cw_str tenant, struct cw_snapshot *out)
+void cw_head_add_sources(struct cw_head *head, struct cw_str tenant, int64_t horizon_ns, struct cw_snapshot *out)
 {
     pthread_mutex_lock(&head->lock);
     out->sources = cw_mem_resize(out->sources, (out->n + head->n) * sizeof(*out->sources));
     for (size_t i = 0; i < head->n; i++) {
         struct head_tenant *found = head_tenant_find(head->items[i], tenant);
         if (found)
-            out->sources[out->n++] = head_source_new(head->items[i], found);
+            out->sources[out->n++] = head_source_new(head->items[i], found, horizon_ns);
     }
     pthread_mutex_unlock(&head->lock);
 }

@@ -63,8 +63,9 @@ struct cw_generation *cw_head_freeze(struct cw_head *head);
 /* A frozen generation is in parts now. */
 void cw_head_drop(struct cw_head *head, struct cw_generation *generation);
 
-/* Append a source for each generation that has entries of the tenant. Initialise *out to zero before. */
-void cw_head_add_sources(struct cw_head *head, struct cw_str tenant, struct cw_snapshot *out);
+/* Append a source for each generation that has entries of the tenant. Entries before `horizon_ns` are hidden (retention;
+ * INT64_MIN: none). Initialise *out to zero before. */
+void cw_head_add_sources(struct cw_head *head, struct cw_str tenant, int64_t horizon_ns, struct cw_snapshot *out);
 /* Bytes of memory of all generations, those included that only a query still holds. */
 uint64_t cw_head_bytes(const struct cw_head *head);
 /* Of the current generation: what decides on a flush. The writer's. */

@@ -108,6 +108,6 @@ void head_table_drop(struct head_stream *stream);
 
 /* head_scan.c */
 extern const struct cw_source_ops head_source_ops;
-struct cw_source *head_source_new(struct cw_generation *generation, struct head_tenant *tenant);
+struct cw_source *head_source_new(struct cw_generation *generation, struct head_tenant *tenant, int64_t horizon_ns);
 
 #endif

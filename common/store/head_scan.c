@@ -11,6 +11,7 @@ struct head_source {
     struct cw_source base;
     struct cw_generation *generation;
     struct head_tenant *tenant;
+    int64_t horizon_ns;              /* entries before it are hidden */
 };
 
 struct block_view {
@@ -71,6 +72,11 @@ static struct head_stream *first_stream(const struct cw_source *source)
     return atomic_load_explicit(&head->tenant->first, memory_order_acquire);
 }
 
+static int64_t visible_start(const struct cw_source *source, int64_t start_ns)
+{
+    return CW_MAX(start_ns, ((const struct head_source *)source)->horizon_ns);
+}
+
 static struct head_stream *next_stream(const struct head_stream *stream)
 {
     return atomic_load_explicit(&stream->next, memory_order_acquire);
@@ -92,7 +98,7 @@ static int source_plan(struct cw_source *source, const struct cw_scan *scan, str
 {
     for (struct head_stream *stream = first_stream(source); stream; stream = next_stream(stream)) {
         int64_t min_ns, max_ns;
-        int rc = stream_wanted(stream, scan->selector, scan->start_ns, scan->end_ns, &min_ns, &max_ns, err);
+        int rc = stream_wanted(stream, scan->selector, visible_start(source, scan->start_ns), scan->end_ns, &min_ns, &max_ns, err);
         if (rc < 0)
             return rc;
         if (rc == 0)
@@ -371,9 +377,10 @@ static struct cw_cursor *cursor_new(const struct head_stream *stream, const stru
 static int source_open(struct cw_source *source, const struct cw_scan *scan, const struct cw_unit *unit,
                        struct cw_cursor **out, struct cw_err *err)
 {
-    (void)source;
+    struct cw_scan visible = *scan;
     (void)err;
-    *out = cursor_new((const struct head_stream *)(uintptr_t)unit->key, scan);
+    visible.start_ns = visible_start(source, scan->start_ns);
+    *out = cursor_new((const struct head_stream *)(uintptr_t)unit->key, &visible);
     return 0;
 }
 
@@ -384,7 +391,7 @@ static int source_streams(struct cw_source *source, const struct cw_selector *se
 {
     for (struct head_stream *stream = first_stream(source); stream; stream = next_stream(stream)) {
         int64_t min_ns, max_ns;
-        int rc = stream_wanted(stream, selector, start_ns, end_ns, &min_ns, &max_ns, err);
+        int rc = stream_wanted(stream, selector, visible_start(source, start_ns), end_ns, &min_ns, &max_ns, err);
         if (rc < 0)
             return rc;
         if (rc > 0 && (rc = fn(arg, &stream->ref)) != 0)
@@ -398,7 +405,7 @@ static int source_stats(struct cw_source *source, const struct cw_selector *sele
 {
     for (struct head_stream *stream = first_stream(source); stream; stream = next_stream(stream)) {
         int64_t min_ns, max_ns;
-        int rc = stream_wanted(stream, selector, start_ns, end_ns, &min_ns, &max_ns, err);
+        int rc = stream_wanted(stream, selector, visible_start(source, start_ns), end_ns, &min_ns, &max_ns, err);
         if (rc < 0)
             return rc;
         if (rc == 0)
@@ -421,7 +428,7 @@ static void source_destroy(struct cw_source *source)
 const struct cw_source_ops head_source_ops = {.plan = source_plan, .open = source_open, .streams = source_streams,
                                               .stats = source_stats, .destroy = source_destroy};
 
-struct cw_source *head_source_new(struct cw_generation *generation, struct head_tenant *tenant)
+struct cw_source *head_source_new(struct cw_generation *generation, struct head_tenant *tenant, int64_t horizon_ns)
 {
     struct head_source *source = cw_mem_new(sizeof(*source));
     source->base.ops = &head_source_ops;
@@ -431,6 +438,8 @@ struct cw_source *head_source_new(struct cw_generation *generation, struct head_
     source->generation = generation;
     atomic_fetch_add_explicit(&generation->refs, 1, memory_order_relaxed);
     source->tenant = tenant;
+    source->horizon_ns = horizon_ns;
+    source->base.min_ns = CW_MAX(source->base.min_ns, horizon_ns);
     return &source->base;
 }
 

@@ -67,7 +67,7 @@ static void scan_text(struct cw_head *head, const char *tenant, const struct cw_
     struct cw_snapshot snapshot = {0};
     struct cw_err err = {0};
     cw_buf_init(out, 1 << 24);
-    cw_head_add_sources(head, cw_str_of(tenant), &snapshot);
+    cw_head_add_sources(head, cw_str_of(tenant), INT64_MIN, &snapshot);
     for (size_t s = 0; s < snapshot.n; s++) {
         struct cw_units units = {0};
         cr_assert_eq(snapshot.sources[s]->ops->plan(snapshot.sources[s], scan, &units, &err), 0);
@@ -271,6 +271,31 @@ Test(head, a_range_is_half_open_but_for_the_end_of_time)
     maker_free(&maker);
 }
 
+Test(head, entries_before_the_horizon_are_hidden)
+{
+    struct maker maker = maker_new();
+    struct cw_snapshot snapshot = {0};
+    struct cw_units units = {0};
+    struct cw_err err = {0};
+    struct cw_scan scan = all();
+    struct cw_cursor *cursor;
+    struct cw_entry_batch batch;
+    append(&maker, "t", make_at(&maker, "{a=\"b\"}", AT(1, 2, 3), NULL), CW_HEAD_DROP_DUPLICATES);
+    append(&maker, "t", make_at(&maker, "{a=\"old\"}", AT(1, 2), NULL), CW_HEAD_DROP_DUPLICATES);
+    cw_head_commit(maker.head, 1);
+    cw_head_add_sources(maker.head, CW_STR("t"), 3, &snapshot);
+    cr_assert_eq(snapshot.sources[0]->ops->plan(snapshot.sources[0], &scan, &units, &err), 0);
+    cr_assert_eq(units.n, 1);
+    cr_assert_eq(snapshot.sources[0]->ops->open(snapshot.sources[0], &scan, &units.items[0], &cursor, &err), 0);
+    cr_assert_eq(cw_cursor_next(cursor, &batch, &err), 1);
+    cr_assert_eq(batch.n, 1);
+    cr_assert_eq(batch.ts_ns[0], 3);
+    cw_cursor_close(&cursor);
+    cw_units_fini(&units);
+    cw_snapshot_fini(&snapshot);
+    maker_free(&maker);
+}
+
 Test(head, filters_and_selectors_run_over_the_blocks)
 {
     struct maker maker = maker_new();
@@ -322,7 +347,7 @@ Test(head, lines_of_any_bytes_and_size_come_back)
     struct cw_cursor *cursor;
     struct cw_entry_batch batch;
     size_t n = 0;
-    cw_head_add_sources(maker.head, CW_STR("t"), &snapshot);
+    cw_head_add_sources(maker.head, CW_STR("t"), INT64_MIN, &snapshot);
     cr_assert_eq(snapshot.n, 1);
     cr_assert_eq(snapshot.sources[0]->ops->plan(snapshot.sources[0], &scan, &units, &err), 0);
     cr_assert_eq(snapshot.sources[0]->ops->open(snapshot.sources[0], &scan, &units.items[0], &cursor, &err), 0);
@@ -356,7 +381,7 @@ Test(head, a_frozen_generation_tells_its_streams_and_outlives_the_head_s_list)
     append(&maker, "u", make_at(&maker, "{never=\"seen\"}", AT(2), "yyy"), CW_HEAD_DROP_DUPLICATES);
     cw_head_rollback(maker.head);
     struct cw_snapshot held = {0};
-    cw_head_add_sources(maker.head, CW_STR("t"), &held);
+    cw_head_add_sources(maker.head, CW_STR("t"), INT64_MIN, &held);
     struct cw_generation *frozen = cw_head_freeze(maker.head);
     cw_generation_each_stream(frozen, count_stream, sum);
     cr_assert_eq(sum[0], 2);

@@ -17,17 +17,22 @@ static void write_labels(struct cw_json_writer *w, struct cw_labels labels)
     cw_json_end_object(w);
 }
 
+static void write_warning(struct cw_json_writer *w, struct cw_str warning)
+{
+    if (warning.len == 0)
+        return;
+    cw_json_key(w, CW_STR("warnings"));
+    cw_json_begin_array(w);
+    cw_json_string(w, warning);
+    cw_json_end_array(w);
+}
+
 static void begin_data(struct cw_json_writer *w, const char *type,
                        const struct cw_answer_extra *extra)
 {
     cw_json_begin_object(w);
     cw_json_key_string(w, "status", CW_STR("success"));
-    if (extra->warning.len > 0) {
-        cw_json_key(w, CW_STR("warnings"));
-        cw_json_begin_array(w);
-        cw_json_string(w, extra->warning);
-        cw_json_end_array(w);
-    }
+    write_warning(w, extra->warning);
     cw_json_key(w, CW_STR("data"));
     cw_json_begin_object(w);
     cw_json_key_string(w, "resultType", cw_str_of(type));
@@ -173,21 +178,23 @@ static void write_names(struct cw_json_writer *w, const struct cw_names *names)
     cw_json_end_array(w);
 }
 
-void cw_answer_names(const struct cw_names *names, struct cw_buf *out)
+void cw_answer_names(const struct cw_names *names, struct cw_str warning, struct cw_buf *out)
 {
     struct cw_json_writer w = cw_json_writer_make(out);
     cw_json_begin_object(&w);
     cw_json_key_string(&w, "status", CW_STR("success"));
+    write_warning(&w, warning);
     cw_json_key(&w, CW_STR("data"));
     write_names(&w, names);
     cw_json_end_object(&w);
 }
 
-void cw_answer_series(const struct cw_label_sets *sets, struct cw_buf *out)
+void cw_answer_series(const struct cw_label_sets *sets, struct cw_str warning, struct cw_buf *out)
 {
     struct cw_json_writer w = cw_json_writer_make(out);
     cw_json_begin_object(&w);
     cw_json_key_string(&w, "status", CW_STR("success"));
+    write_warning(&w, warning);
     cw_json_key(&w, CW_STR("data"));
     cw_json_begin_array(&w);
     for (size_t i = 0; i < sets->n; i++)
@@ -231,10 +238,11 @@ void cw_answer_old_streams(const struct cw_log_groups *groups, const struct cw_a
     cw_buf_fini(&text);
 }
 
-void cw_answer_old_names(const struct cw_names *names, struct cw_buf *out)
+void cw_answer_old_names(const struct cw_names *names, struct cw_str warning, struct cw_buf *out)
 {
     struct cw_json_writer w = cw_json_writer_make(out);
     cw_json_begin_object(&w);
+    write_warning(&w, warning);
     cw_json_key(&w, CW_STR("values"));
     write_names(&w, names);
     cw_json_end_object(&w);

@@ -31,14 +31,14 @@ void cw_answer_streams(const struct cw_log_groups *groups, const struct cw_answe
 void cw_answer_samples(const struct cw_result *result, int64_t time_ns,
                        const struct cw_answer_extra *extra, const struct cw_answer_stats *stats,
                        struct cw_buf *out);
-/* {"status":"success","data":["a","b"]} */
-void cw_answer_names(const struct cw_names *names, struct cw_buf *out);
+/* {"status":"success","data":["a","b"]}; the warning, if there is one, stands under "warnings". */
+void cw_answer_names(const struct cw_names *names, struct cw_str warning, struct cw_buf *out);
 /* {"status":"success","data":[{"a":"b"}]} */
-void cw_answer_series(const struct cw_label_sets *sets, struct cw_buf *out);
+void cw_answer_series(const struct cw_label_sets *sets, struct cw_str warning, struct cw_buf *out);
 /* The API of before 2019: {"streams":[{"labels":"{...}","entries":[{"ts":"...","line":"..."}]}]} and {"values":[...]} */
 void cw_answer_old_streams(const struct cw_log_groups *groups, const struct cw_answer_stats *stats,
                            struct cw_buf *out);
-void cw_answer_old_names(const struct cw_names *names, struct cw_buf *out);
+void cw_answer_old_names(const struct cw_names *names, struct cw_str warning, struct cw_buf *out);
 /* {"ts":"ns","labels":{...},"line":"...","metadata":{...}} and a newline; see entry_export.c. */
 void cw_answer_export_line(const struct cw_log_entry *entry, struct cw_buf *out);
 

@@ -45,14 +45,26 @@ struct cw_answer_extra cw_api_extra(const struct cw_api_request *request, bool c
     };
 }
 
+static void set_warning_header(struct cw_api_request *request)
+{
+    struct cw_str warning = cw_api_extra(request, false).warning;
+    if (warning.len == 0)
+        return;
+    char *text = cw_str_dupz(warning);
+    cw_http_set_header(request->http, "X-Cordwood-Warning", text);
+    free(text);
+}
+
 static int run_function(struct cw_api_request *request, struct cw_err *err)
 {
     const struct cw_entry_store *store = &request->api->options.store;
     int rc = cw_query_context_check(&request->query, err);
     if (rc == 0)
         rc = store->snapshot(store->ctx, request->tenant, &request->snapshot, err);
-    if (rc == 0)
+    if (rc == 0) {
+        set_warning_header(request);
         rc = request->fn(request, err);
+    }
     if (rc == 0 && cw_buf_failed(&request->body))
         rc = cw_err_set(err, CW_E_LIMIT, "the answer is larger than %zu bytes", request->body.max);
     return rc;

@@ -36,7 +36,8 @@ static int parse_range(struct cw_api_request *request, int64_t *start_ns, int64_
                                           *end_ns, err);
 }
 
-typedef void (*write_names_fn)(const struct cw_names *names, struct cw_buf *out);
+typedef void (*write_names_fn)(const struct cw_names *names, struct cw_str warning,
+                               struct cw_buf *out);
 
 static int answer_names(struct cw_api_request *request, write_names_fn write, struct cw_err *err)
 {
@@ -60,7 +61,7 @@ static int answer_names(struct cw_api_request *request, write_names_fn write, st
     else if (rc == 0)
         rc = cw_stream_query_names(&request->query, &range, request->arena, &names, err);
     if (rc == 0)
-        write(&names, &request->body);
+        write(&names, cw_api_extra(request, false).warning, &request->body);
     cw_query_free(&query);
     return rc;
 }
@@ -118,7 +119,7 @@ int cw_route_series(struct cw_api_request *request, struct cw_err *err)
     if (rc == 0)
         rc = cw_stream_query_series(&request->query, &range, request->arena, &sets, err);
     if (rc == 0)
-        cw_answer_series(&sets, &request->body);
+        cw_answer_series(&sets, cw_api_extra(request, false).warning, &request->body);
     for (size_t i = 0; i < selectors->n; i++)
         cw_query_free(&selectors->queries[i]);
     return rc;

@@ -155,7 +155,22 @@ Test(answer, an_answer_over_its_bound_says_so)
     struct cw_str names[] = {CW_STR("abcdefgh"), CW_STR("ijklmnop")};
     struct cw_names list = {names, 2};
     cw_buf_init(&out, 40);
-    cw_answer_names(&list, &out);
+    cw_answer_names(&list, CW_STR_NONE, &out);
     cr_expect(cw_buf_failed(&out));
+    cw_buf_fini(&out);
+}
+
+Test(answer, a_warning_stands_beside_the_data)
+{
+    struct cw_buf out;
+    struct cw_str name = CW_STR("app");
+    struct cw_names list = {&name, 1};
+    cw_buf_init(&out, 4096);
+    cw_answer_names(&list, CW_STR("replaying"), &out);
+    cr_expect_str_eq(cw_buf_z(&out),
+                     "{\"status\":\"success\",\"warnings\":[\"replaying\"],\"data\":[\"app\"]}");
+    cw_buf_clear(&out);
+    cw_answer_old_names(&list, CW_STR_NONE, &out);
+    cr_expect_str_eq(cw_buf_z(&out), "{\"values\":[\"app\"]}");
     cw_buf_fini(&out);
 }

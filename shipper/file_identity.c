@@ -31,7 +31,7 @@ int cw_file_identity_read(int fd, struct cw_file_identity *out, uint64_t *size_o
     if (statx(fd, "", AT_EMPTY_PATH, STATX_BASIC_STATS | STATX_BTIME, &st) < 0)
         return cw_err_errno(err, CW_E_IO, errno, "statx");
     char prefix[CW_FILE_PREFIX_BYTES];
-    size_t len;
+    size_t len = 0;
     int rc = prefix_read(fd, prefix, sizeof prefix, &len, err);
     if (rc < 0)
         return rc;
@@ -56,7 +56,7 @@ int cw_file_identity_check(int fd, const struct cw_file_identity *identity, enum
                            struct cw_err *err)
 {
     char prefix[CW_FILE_PREFIX_BYTES];
-    size_t len;
+    size_t len = 0;
     int rc = prefix_read(fd, prefix, identity->prefix_len, &len, err);
     if (rc < 0)
         return rc;

@@ -35,6 +35,7 @@ struct cw_merge_run {
     uint32_t copy_block;
     struct cw_part_writer *writer;
     struct cw_buf path;
+    uint64_t *replaced;                /* the writer borrows it */
     uint64_t bytes_out;
 };
 
@@ -112,7 +113,7 @@ static int writer_open(struct cw_merge_run *run, struct cw_err *err)
     size_t nreplaced = 0;
     for (size_t i = 0; i < run->n; i++)
         nreplaced += 1 + run->inputs[i].footer->info.nreplaced;
-    uint64_t *replaced = cw_mem_array(nreplaced, sizeof(*replaced));
+    uint64_t *replaced = run->replaced = cw_mem_array(nreplaced, sizeof(*replaced));
     nreplaced = 0;
     info.level = 0;
     for (size_t i = 0; i < run->n; i++) {
@@ -133,7 +134,6 @@ static int writer_open(struct cw_merge_run *run, struct cw_err *err)
     int rc = cw_parts_new_path(run->parts, info.tenant, info.day, &info.id, &run->path, err);
     if (rc == 0)
         rc = cw_part_writer_new(run->path.ptr, &info, &run->writer, err);
-    free(replaced);
     return rc;
 }
 
@@ -178,6 +178,7 @@ void cw_merge_run_free(struct cw_merge_run **handle)
         free(run->inputs[i].numbers);
     }
     free(run->inputs);
+    free(run->replaced);
     cw_buf_fini(&run->path);
     free(run);
 }

@@ -1,0 +1,364 @@
+/* test_store.c - the store whole: ops, replay, failed writes, flush, the lock, the memory budget. */
+#include <criterion/criterion.h>
+#include <pthread.h>
+#include <semaphore.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <sched.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "common/base/arena.h"
+#include "common/base/assert.h"
+#include "common/base/clock.h"
+#include "common/wire/push_resolve.h"
+#include "ingester/store.h"
+
+static char dir[] = "/tmp/cw-test-store-XXXXXX";
+static struct cw_pool *pool;
+
+static void setup(void)
+{
+    cr_assert_not_null(mkdtemp(dir));
+    pool = cw_pool_new(1);
+}
+
+static void teardown(void)
+{
+    char command[100];
+    cw_pool_free(&pool);
+    snprintf(command, sizeof(command), "rm -rf %s", dir);
+    cr_assert_eq(system(command), 0);
+}
+
+TestSuite(store, .init = setup, .fini = teardown);
+
+static int64_t keep(void *ctx, struct cw_str tenant)
+{
+    (void)ctx;
+    (void)tenant;
+    return 0;
+}
+
+static struct cw_store_options defaults(void)
+{
+    return (struct cw_store_options){.data_dir = dir, .segment_bytes = 1 << 20, .head_flush_bytes = 64 << 20, .memory_bytes = 512 << 20,
+                                     .sources_forget_ns = INT64_MAX, .retention = {.period_ns = keep}, .pool = pool};
+}
+
+static struct cw_store *open_with(const struct cw_store_options *options)
+{
+    struct cw_store *store;
+    struct cw_err err = {0};
+    cr_assert_eq(cw_store_open(options, &store, &err), 0, "%s", err.text);
+    while (!cw_store_ready(store, &err))
+        sched_yield();
+    return store;
+}
+
+static struct cw_store *open_store(void)
+{
+    struct cw_store_options options = defaults();
+    return open_with(&options);
+}
+
+/* An op that pushes `n` entries of one stream, with the mark `to` of a source. */
+struct push_op {
+    struct cw_store_op op;
+    struct cw_arena *arena;
+    struct cw_push *push;
+    struct cw_hash128 *ids;
+    struct cw_buf body;
+    sem_t done;
+    int rc;
+    uint64_t mark_seen;
+    uint64_t to;
+    struct cw_err err;
+};
+
+static const struct cw_id128 shipper = {{1}}, source = {{2}};
+
+static int prepare(struct cw_store_op *base, struct cw_store *store, struct cw_err *err)
+{
+    struct push_op *op = CW_CONTAINER_OF(base, struct push_op, op);
+    struct cw_head_batch batch = {.tenant = CW_STR("t"), .push = op->push, .ids = op->ids};
+    struct cw_head_dropped dropped = {0};
+    struct cw_delivery_mark mark = {.source = source, .offset = op->to};
+    struct cw_push_range range = {.source = source, .from = op->mark_seen, .to = op->to};
+    struct cw_push_delivery delivery = {.present = true, .shipper = shipper, .ranges = &range, .nranges = 1};
+    op->mark_seen = cw_marks_get(cw_store_marks(store), CW_STR("t"), &shipper, &source, 0);
+    cw_head_append(cw_store_head(store), &batch, &dropped);
+    struct cw_wal_frame frame = {.kind = CW_WAL_DATA, .format = CW_WAL_BODY_LOKI_PROTOBUF, .tenant = CW_STR("t"), .body = cw_buf_str(&op->body),
+                                 .body_raw = (uint32_t)op->body.len, .has_delivery = true, .shipper = shipper, .marks = &mark, .nmarks = 1};
+    int rc = cw_store_append(store, &frame, err);
+    if (rc == 0)
+        cw_marks_apply(cw_store_marks(store), CW_STR("t"), &delivery, 1);
+    return rc;
+}
+
+static void finish(struct cw_store_op *base, int rc, const struct cw_err *err)
+{
+    struct push_op *op = CW_CONTAINER_OF(base, struct push_op, op);
+    op->rc = rc;
+    op->err = *err;
+    sem_post(&op->done);
+}
+
+static struct push_op *op_new(int64_t first_ns, size_t n, size_t line_bytes, uint64_t to)
+{
+    struct cw_arena *arena = cw_arena_new();
+    struct push_op *op = CW_ARENA_NEW(arena, struct push_op);
+    struct cw_err err = {0};
+    op->arena = arena;
+    op->to = to;
+    op->op.prepare = prepare;
+    op->op.finish = finish;
+    sem_init(&op->done, 0, 0);
+    op->push = CW_ARENA_NEW(arena, struct cw_push);
+    op->push->streams = CW_ARENA_NEW(arena, struct cw_push_stream);
+    op->push->nstreams = 1;
+    op->push->streams->labels_text = CW_STR("{a=\"b\"}");
+    op->push->streams->entries = CW_ARENA_ARRAY(arena, struct cw_push_entry, n);
+    op->push->streams->nentries = op->push->nentries = n;
+    char *line = cw_arena_calloc(arena, 1, line_bytes);
+    for (size_t i = 0; i < n; i++)
+        op->push->streams->entries[i] = (struct cw_push_entry){.ts_ns = first_ns + (int64_t)i, .line = {line, line_bytes}};
+    cw_buf_init(&op->body, 1 << 28);
+    cw_push_loki_protobuf_encode(op->push, &op->body);
+    cr_assert_eq(cw_push_resolve(op->push, arena, &op->ids, &err), 0);
+    return op;
+}
+
+static void op_free(struct push_op *op)
+{
+    cw_buf_fini(&op->body);
+    sem_destroy(&op->done);
+    struct cw_arena *arena = op->arena; /* the op lives in it */
+    cw_arena_free(&arena);
+}
+
+static int push(struct cw_store *store, int64_t first_ns, size_t n, uint64_t to)
+{
+    struct push_op *op = op_new(first_ns, n, 100, to);
+    struct cw_err err = {0};
+    cr_assert_eq(cw_store_submit(store, &op->op, &err), 0, "%s", err.text);
+    sem_wait(&op->done);
+    int rc = op->rc;
+    op_free(op);
+    return rc;
+}
+
+static uint64_t count(struct cw_store *store)
+{
+    struct cw_entry_store entries = cw_store_entries(store);
+    struct cw_snapshot snapshot;
+    struct cw_err err = {0};
+    struct cw_scan scan = {.start_ns = INT64_MIN, .end_ns = INT64_MAX};
+    uint64_t n = 0;
+    cr_assert_eq(entries.snapshot(entries.ctx, CW_STR("t"), &snapshot, &err), 0);
+    for (size_t s = 0; s < snapshot.n; s++) {
+        struct cw_units units = {0};
+        cr_assert_eq(snapshot.sources[s]->ops->plan(snapshot.sources[s], &scan, &units, &err), 0);
+        for (size_t u = 0; u < units.n; u++) {
+            struct cw_cursor *cursor;
+            struct cw_entry_batch batch;
+            cr_assert_eq(snapshot.sources[s]->ops->open(snapshot.sources[s], &scan, &units.items[u], &cursor, &err), 0);
+            while (cw_cursor_next(cursor, &batch, &err) == 1)
+                n += batch.n;
+            cw_cursor_close(&cursor);
+        }
+        cw_units_fini(&units);
+    }
+    cw_snapshot_fini(&snapshot);
+    return n;
+}
+
+static uint64_t mark_of(struct cw_store *store)
+{
+    struct push_op *op = op_new(1, 0, 1, 0);
+    struct cw_err err = {0};
+    cr_assert_eq(cw_store_submit(store, &op->op, &err), 0);
+    sem_wait(&op->done);
+    uint64_t mark = op->mark_seen;
+    op_free(op);
+    return mark;
+}
+
+Test(store, entries_and_marks_survive_a_stop_through_parts_and_the_log)
+{
+    struct cw_store *store = open_store();
+    struct cw_store_counts counts;
+    cr_assert_eq(push(store, 1, 100, 10), 0);
+    cr_assert_eq(push(store, 1000, 100, 20), 0);
+    cr_assert_eq(count(store), 200);
+    cw_store_close(&store);
+    store = open_store();
+    cr_assert_eq(count(store), 200);
+    cw_store_count(store, &counts);
+    cr_assert_eq(counts.parts.entries, 200, "the stop flushed");
+    cr_assert_eq(counts.head_entries, 0, "the replay skipped what is in parts");
+    cr_assert_eq(mark_of(store), 20);
+    cw_store_close(&store);
+}
+
+/* A child that dies without a word, as kill -9 does. */
+Test(store, what_was_answered_survives_a_kill)
+{
+    pid_t pid = fork();
+    if (pid == 0) {
+        pool = cw_pool_new(1);
+        struct cw_store *store = open_store();
+        for (int i = 0; i < 50; i++)
+            push(store, i * 100, 100, (uint64_t)i + 1);
+        _exit(0);
+    }
+    int status;
+    cr_assert_eq(waitpid(pid, &status, 0), pid);
+    cr_assert_eq(status, 0);
+    struct cw_store *store = open_store();
+    cr_assert_eq(count(store), 5000);
+    cr_assert_eq(mark_of(store), 50);
+    cw_store_close(&store);
+}
+
+static void limit_file(rlim_t bytes)
+{
+    struct rlimit limit = {.rlim_cur = bytes, .rlim_max = RLIM_INFINITY};
+    signal(SIGXFSZ, SIG_IGN);
+    cr_assert_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
+}
+
+Test(store, a_failed_write_is_told_and_leaves_no_entry_and_no_mark)
+{
+    struct cw_store *store = open_store();
+    cr_assert_eq(push(store, 1, 100, 10), 0);
+    limit_file(100);
+    cr_assert_lt(push(store, 1000, 100, 20), 0);
+    cr_assert_lt(push(store, 2000, 100, 30), 0, "no segment can be begun");
+    limit_file(RLIM_INFINITY);
+    cr_assert_eq(count(store), 100);
+    cr_assert_eq(mark_of(store), 10);
+    cr_assert_eq(push(store, 1000, 100, 20), 0);
+    cr_assert_eq(count(store), 200);
+    cw_store_close(&store);
+    store = open_store();
+    cr_assert_eq(count(store), 200);
+    cw_store_close(&store);
+}
+
+static void flushed(void *arg, int rc, const struct cw_err *err)
+{
+    cr_assert_eq(rc, 0, "%s", err->text);
+    sem_post(arg);
+}
+
+Test(store, a_flush_moves_every_entry_once_and_old_segments_go)
+{
+    struct cw_store *store = open_store();
+    struct cw_err err = {0};
+    struct cw_store_counts counts;
+    sem_t done;
+    sem_init(&done, 0, 0);
+    for (int round = 0; round < 4; round++) {
+        for (int i = 0; i < 20; i++)
+            cr_assert_eq(push(store, (round * 20 + i) * 1000, 1000, 1), 0);
+        cr_assert_eq(cw_store_flush(store, flushed, &done, &err), 0);
+        sem_wait(&done);
+        cr_assert_eq(count(store), (uint64_t)(round + 1) * 20000);
+    }
+    cw_store_count(store, &counts);
+    cr_assert_eq(counts.head_entries, 0);
+    cr_assert_eq(counts.parts.entries, 80000);
+    cr_assert_lt(counts.wal_bytes, 3 << 20, "of %llu", 4ull * 20 * 100000);
+    cw_store_close(&store);
+    sem_destroy(&done);
+}
+
+Test(store, a_log_larger_than_the_head_is_flushed_while_it_is_replayed)
+{
+    pid_t pid = fork();
+    if (pid == 0) {
+        pool = cw_pool_new(1);
+        struct cw_store_options options = defaults();
+        options.segment_bytes = 8 << 20;
+        struct cw_store *store = open_with(&options);
+        for (int i = 0; i < 100; i++)
+            push(store, i * 5000, 5000, 1);
+        _exit(0);
+    }
+    int status;
+    cr_assert_eq(waitpid(pid, &status, 0), pid);
+    struct cw_store_options options = defaults();
+    struct cw_store_counts counts;
+    options.head_flush_bytes = 4 << 20;
+    struct cw_store *store = open_with(&options);
+    cw_store_count(store, &counts);
+    cr_assert_eq(counts.replayed_entries, 500000);
+    cr_assert_gt(counts.flushes, 5);
+    cr_assert_lt(counts.head_bytes, 24 << 20);
+    cr_assert_eq(count(store), 500000);
+    cw_store_close(&store);
+}
+
+Test(store, a_second_server_on_the_same_folder_is_refused_and_told_who_holds_it)
+{
+    struct cw_store *store = open_store(), *second;
+    struct cw_store_options options = defaults();
+    struct cw_err err = {0};
+    struct stat st;
+    cr_assert_eq(cw_store_set_address(store, "127.0.0.1:12345", &err), 0);
+    cr_assert_eq(cw_store_open(&options, &second, &err), CW_E_UNAVAILABLE);
+    cr_assert_not_null(strstr(err.text, "127.0.0.1:12345"), "%s", err.text);
+    cr_assert_eq(stat(dir, &st), 0);
+    cr_assert_eq(st.st_mode & 07777, 0700);
+    cw_store_close(&store);
+    store = open_store();
+    cw_store_close(&store);
+}
+
+Test(store, pushes_over_the_memory_budget_are_refused_until_there_is_room)
+{
+    struct cw_store *store = open_store();
+    struct cw_err err = {0};
+    uint64_t half = 256 << 20;
+    cr_assert_eq(cw_store_admit(store, half, &err), 0);
+    cr_assert_eq(cw_store_admit(store, half + 1, &err), CW_E_OVERLOAD);
+    cr_assert_eq(cw_store_admit(store, 3 * half, &err), CW_E_TOO_LARGE, "it will never fit");
+    cw_store_release(store, half);
+    cr_assert_eq(cw_store_admit(store, half + 1, &err), 0);
+    cw_store_release(store, half + 1);
+    cw_store_close(&store);
+}
+
+struct many {
+    struct cw_store *store;
+    int thread;
+};
+
+static void *push_many(void *arg)
+{
+    struct many *many = arg;
+    for (int i = 0; i < 100; i++)
+        cr_assert_eq(push(many->store, (many->thread * 100 + i) * 10, 10, 1), 0);
+    return NULL;
+}
+
+Test(store, pushes_that_wait_share_a_sync)
+{
+    struct cw_store *store = open_store();
+    pthread_t threads[8];
+    struct many many[8];
+    struct cw_store_counts counts;
+    for (int i = 0; i < 8; i++) {
+        many[i] = (struct many){store, i};
+        pthread_create(&threads[i], NULL, push_many, &many[i]);
+    }
+    for (int i = 0; i < 8; i++)
+        pthread_join(threads[i], NULL);
+    cr_assert_eq(count(store), 8000);
+    cw_store_count(store, &counts);
+    cr_assert_leq(counts.wal_syncs, 800);
+    cw_store_close(&store);
+}

@@ -12,6 +12,7 @@
 #include "shipper/dry_run.h"
 #include "shipper/push_client.h"
 #include "shipper/shipper_metrics.h"
+#include "shipper/source_docker.h"
 #include "shipper/state_dir.h"
 #include "shipper/targets.h"
 #include "shipper/watch.h"
@@ -52,6 +53,8 @@ struct cw_shipper {
     struct cw_push_host host;
     struct cw_push_client **clients;
     size_t nclients;
+    struct cw_source_docker **engines;
+    size_t nengines;
     struct cw_dry_run *dry_run;
     struct cw_http_server *server;
     atomic_bool ready;               /* read by the HTTP server's threads */
@@ -110,12 +113,18 @@ static uint64_t scan_wait_ms(const struct cw_shipper *sh)
 
 static void once_check(struct cw_shipper *sh)
 {
-    if (!sh->args->once || !cw_sources_goal_reached(sh->sources))
+    if (!sh->args->once || sh->scan_due || !cw_sources_goal_reached(sh->sources))
         return;
+    for (size_t i = 0; i < sh->nengines; i++)
+        if (!cw_source_docker_listed(sh->engines[i]))
+            return;
     for (size_t i = 0; i < sh->nclients; i++)
         if (cw_push_client_sending(sh->clients[i]))
             return;
-    shipper_stop(sh);
+    if (cw_sources_dirty(sh->sources) && positions_save(sh))
+        work_soon(sh, 0);  /* the store is told that its marks may be forgotten, then we are here again */
+    else
+        shipper_stop(sh);
 }
 
 static void on_work(uv_timer_t *timer)
@@ -192,6 +201,13 @@ static void on_settled(void *arg)
     work_soon(arg, 0);
 }
 
+static void on_targets(void *arg)
+{
+    struct cw_shipper *sh = arg;
+    sh->scan_due = true;
+    work_soon(sh, 0);
+}
+
 static void on_source_changed(void *arg)
 {
     struct cw_shipper *sh = arg;
@@ -239,6 +255,9 @@ static void shipper_close(struct cw_shipper *sh)
     for (size_t i = 0; i < sh->nclients; i++)
         cw_push_client_close(&sh->clients[i]);
     sh->nclients = 0;
+    for (size_t i = 0; i < sh->nengines; i++)
+        cw_source_docker_close(&sh->engines[i]);
+    sh->nengines = 0;
     cw_http_client_close(sh->host.http, NULL, NULL);
     sh->host.http = NULL;
     cw_watch_close(&sh->watch);
@@ -374,6 +393,12 @@ static int targets_add(struct cw_shipper *sh, struct cw_err *err)
                 return rc;
             cw_sources_target_add(sh->sources, target);
         }
+        const struct cw_docker_sd_config *engines = scrapes[i].docker_sd_configs.items;
+        for (size_t k = 0; k < scrapes[i].docker_sd_configs.n; k++) {
+            struct cw_source_docker_options options = {&sh->loop, sh->host.http, sh->sources, &engines[k], on_targets, sh};
+            sh->engines = cw_mem_resize(sh->engines, (sh->nengines + 1) * sizeof *sh->engines);
+            sh->engines[sh->nengines++] = cw_source_docker_new(&options);
+        }
     }
     return 0;
 }
@@ -445,6 +470,8 @@ int cw_shipper_run(struct cw_shipper *sh)
     }
     for (size_t i = 0; i < sh->nclients; i++)
         cw_push_client_start(sh->clients[i]);
+    for (size_t i = 0; i < sh->nengines; i++)
+        cw_source_docker_start(sh->engines[i]);
     work_soon(sh, 0);
     uv_run(&sh->loop, UV_RUN_DEFAULT);
     return sh->exit_status;
@@ -471,6 +498,7 @@ void cw_shipper_free(struct cw_shipper **shipper)
         free((void *)sh->external[i].items);
     free(sh->external);
     free(sh->clients);
+    free(sh->engines);
     cw_dead_letters_free(&sh->dead_letters);
     cw_metrics_free(&sh->metrics);
     cw_state_dir_close(&sh->state_dir);

@@ -454,6 +454,23 @@ void cw_sources_renamed(struct cw_sources *sources, const char *from, const char
         (struct cw_rename){cw_str_dupz(cw_str_of(named)), cw_str_dupz(cw_str_of(to))};
 }
 
+/* Whether a folder that cannot be opened was removed, as that of a container is: what held it is there and not empty (as
+ * the place of a disk that is not mounted would be). */
+static bool folder_removed(char *folder)
+{
+    char *slash = strrchr(folder, '/');
+    if (errno != ENOENT || slash == NULL || slash == folder)
+        return false;
+    *slash = '\0';
+    DIR *dir = opendir(folder);
+    unsigned names = 0;
+    while (dir != NULL && names < 3 && readdir(dir) != NULL)
+        names++;  /* "." and ".." are two */
+    if (dir != NULL)
+        closedir(dir);
+    return names == 3;
+}
+
 /* Find the inode in the folder of path_now. Returns false only when the folder was read and it is not there. */
 static bool folder_search(const struct cw_source *source, char *path_out, size_t cap)
 {
@@ -467,7 +484,7 @@ static bool folder_search(const struct cw_source *source, char *path_out, size_t
     path_out[0] = '\0';
     DIR *dir = opendir(folder);
     if (dir == NULL)
-        return true;  /* not mounted, not readable: no reason to forget it */
+        return !folder_removed(folder);  /* not mounted, not readable: no reason to forget it */
     bool found = false;
     for (const struct dirent *entry; !found && (entry = readdir(dir)) != NULL;) {
         if (entry->d_ino != source->tail.identity.ino || entry->d_type == DT_DIR)

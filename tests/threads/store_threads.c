@@ -1,0 +1,183 @@
+/* store_threads.c - pushes, queries, flushes and a stop at once on one store: for the thread sanitizer. */
+#include <pthread.h>
+#include <sched.h>
+#include <semaphore.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+#include "common/base/arena.h"
+#include "common/base/assert.h"
+#include "common/wire/push_resolve.h"
+#include "ingester/store.h"
+
+enum { PUSHERS = 4, PUSHES = 60, ENTRIES = 50 };
+
+static struct cw_store *store;
+static atomic_bool done;
+static atomic_uint_fast64_t answered;
+
+#define CHECK(condition)                                                   \
+    do {                                                                   \
+        if (!(condition)) {                                                \
+            fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition); \
+            exit(1);                                                       \
+        }                                                                  \
+    } while (0)
+
+struct push_op {
+    struct cw_store_op op;
+    struct cw_push *push;
+    struct cw_hash128 *ids;
+    struct cw_buf body;
+    sem_t done;
+};
+
+static int prepare(struct cw_store_op *base, struct cw_store *s, struct cw_err *err)
+{
+    struct push_op *op = CW_CONTAINER_OF(base, struct push_op, op);
+    struct cw_head_batch batch = {.tenant = CW_STR("t"), .push = op->push, .ids = op->ids};
+    struct cw_head_dropped dropped = {0};
+    struct cw_wal_frame frame = {.kind = CW_WAL_DATA, .format = CW_WAL_BODY_LOKI_PROTOBUF, .tenant = CW_STR("t"),
+                                 .body = cw_buf_str(&op->body), .body_raw = (uint32_t)op->body.len};
+    cw_head_append(cw_store_head(s), &batch, &dropped);
+    return cw_store_append(s, &frame, err);
+}
+
+static void finish(struct cw_store_op *base, int rc, const struct cw_err *err)
+{
+    (void)err;
+    CHECK(rc == 0);
+    atomic_fetch_add(&answered, ENTRIES);
+    sem_post(&CW_CONTAINER_OF(base, struct push_op, op)->done);
+}
+
+static void push(int thread, int n)
+{
+    struct cw_arena *arena = cw_arena_new();
+    struct push_op op = {.op = {.prepare = prepare, .finish = finish, .bytes = 0}};
+    struct cw_err err = {0};
+    op.push = CW_ARENA_NEW(arena, struct cw_push);
+    op.push->streams = CW_ARENA_NEW(arena, struct cw_push_stream);
+    op.push->nstreams = 1;
+    op.push->streams->labels_text = cw_arena_printf(arena, "{thread=\"%d\"}", thread);
+    op.push->streams->entries = CW_ARENA_ARRAY(arena, struct cw_push_entry, ENTRIES);
+    op.push->streams->nentries = op.push->nentries = ENTRIES;
+    for (int i = 0; i < ENTRIES; i++)
+        op.push->streams->entries[i] = (struct cw_push_entry){.ts_ns = (int64_t)n * ENTRIES + i, .line = CW_STR("a line of some length")};
+    cw_buf_init(&op.body, 1 << 20);
+    cw_push_loki_protobuf_encode(op.push, &op.body);
+    CHECK(cw_push_resolve(op.push, arena, &op.ids, &err) == 0);
+    sem_init(&op.done, 0, 0);
+    CHECK(cw_store_admit(store, op.body.len, &err) == 0);
+    op.op.bytes = op.body.len;
+    CHECK(cw_store_submit(store, &op.op, &err) == 0);
+    sem_wait(&op.done);
+    sem_destroy(&op.done);
+    cw_buf_fini(&op.body);
+    cw_arena_free(&arena);
+}
+
+static void *pusher(void *arg)
+{
+    for (int n = 0; n < PUSHES; n++)
+        push((int)(intptr_t)arg, n);
+    return NULL;
+}
+
+static uint64_t count(void)
+{
+    struct cw_entry_store entries = cw_store_entries(store);
+    struct cw_snapshot snapshot;
+    struct cw_err err = {0};
+    struct cw_scan scan = {.start_ns = INT64_MIN, .end_ns = INT64_MAX, .need = CW_NEED_LINES};
+    uint64_t n = 0;
+    CHECK(entries.snapshot(entries.ctx, CW_STR("t"), &snapshot, &err) == 0);
+    for (size_t s = 0; s < snapshot.n; s++) {
+        struct cw_units units = {0};
+        CHECK(snapshot.sources[s]->ops->plan(snapshot.sources[s], &scan, &units, &err) == 0);
+        for (size_t u = 0; u < units.n; u++) {
+            struct cw_cursor *cursor;
+            struct cw_entry_batch batch;
+            CHECK(snapshot.sources[s]->ops->open(snapshot.sources[s], &scan, &units.items[u], &cursor, &err) == 0);
+            while (cw_cursor_next(cursor, &batch, &err) == 1)
+                n += batch.n;
+            cw_cursor_close(&cursor);
+        }
+        cw_units_fini(&units);
+    }
+    cw_snapshot_fini(&snapshot);
+    return n;
+}
+
+static void *reader(void *arg)
+{
+    (void)arg;
+    while (!atomic_load(&done)) {
+        uint64_t before = atomic_load(&answered);
+        struct cw_store_counts counts;
+        CHECK(count() >= before);
+        cw_store_count(store, &counts);
+    }
+    return NULL;
+}
+
+static void flushed(void *arg, int rc, const struct cw_err *err)
+{
+    CHECK(rc == 0 || err->code < 0);
+    sem_post(arg);
+}
+
+static void *flusher(void *arg)
+{
+    sem_t answer;
+    struct cw_err err = {0};
+    (void)arg;
+    sem_init(&answer, 0, 0);
+    while (!atomic_load(&done)) {
+        CHECK(cw_store_flush(store, flushed, &answer, &err) == 0);
+        sem_wait(&answer);
+    }
+    sem_destroy(&answer);
+    return NULL;
+}
+
+static int64_t keep(void *ctx, struct cw_str tenant)
+{
+    (void)ctx;
+    (void)tenant;
+    return 0;
+}
+
+int main(void)
+{
+    char dir[] = "/tmp/cw-store-threads-XXXXXX", command[100];
+    pthread_t pushers[PUSHERS], others[2];
+    struct cw_err err = {0};
+    CHECK(mkdtemp(dir));
+    struct cw_pool *pool = cw_pool_new(2);
+    struct cw_store_options options = {.data_dir = dir, .segment_bytes = 1 << 20, .head_flush_bytes = 1 << 20, .memory_bytes = 256 << 20,
+                                       .sources_forget_ns = INT64_MAX, .retention = {.period_ns = keep}, .pool = pool};
+    CHECK(cw_store_open(&options, &store, &err) == 0);
+    while (!cw_store_ready(store, &err))
+        sched_yield();
+    for (int i = 0; i < PUSHERS; i++)
+        pthread_create(&pushers[i], NULL, pusher, (void *)(intptr_t)i);
+    pthread_create(&others[0], NULL, reader, NULL);
+    pthread_create(&others[1], NULL, flusher, NULL);
+    for (int i = 0; i < PUSHERS; i++)
+        pthread_join(pushers[i], NULL);
+    atomic_store(&done, true);
+    pthread_join(others[0], NULL);
+    pthread_join(others[1], NULL);
+    CHECK(count() == (uint64_t)PUSHERS * PUSHES * ENTRIES);
+    cw_store_close(&store);
+    CHECK(cw_store_open(&options, &store, &err) == 0);
+    while (!cw_store_ready(store, &err))
+        sched_yield();
+    CHECK(count() == (uint64_t)PUSHERS * PUSHES * ENTRIES);
+    cw_store_close(&store);
+    cw_pool_free(&pool);
+    snprintf(command, sizeof(command), "rm -rf %s", dir);
+    return system(command) != 0;
+}

@@ -64,7 +64,8 @@ static int64_t day_end_ns(int32_t day)
 
 static int stream_cmp(const void *a, const void *b)
 {
-    return cw_part_stream_cmp(((const struct cw_flush_stream *)a)->ref.labels, ((const struct cw_flush_stream *)b)->ref.labels);
+    return cw_part_stream_cmp(((const struct cw_flush_stream *)a)->ref.labels,
+                              ((const struct cw_flush_stream *)b)->ref.labels);
 }
 
 /* ---- which days ---- */
@@ -92,7 +93,8 @@ static void days_add(struct days *days, int32_t day, uint64_t bytes)
     days->items[lo] = (struct day){day, bytes};
 }
 
-static int days_of_stream(const struct cw_flush_input *input, const struct cw_flush_stream *stream, struct days *days, struct cw_err *err)
+static int days_of_stream(const struct cw_flush_input *input, const struct cw_flush_stream *stream,
+                          struct days *days, struct cw_err *err)
 {
     if (day_of(stream->min_ns) == day_of(stream->max_ns)) {
         days_add(days, day_of(stream->min_ns), stream->line_bytes + stream->nentries);
@@ -110,7 +112,8 @@ static int days_of_stream(const struct cw_flush_input *input, const struct cw_fl
     return rc;
 }
 
-static struct job *job_add(struct flush *f, const struct cw_flush_tenant *tenant, int32_t day, size_t nranges)
+static struct job *job_add(struct flush *f, const struct cw_flush_tenant *tenant, int32_t day,
+                           size_t nranges)
 {
     if (f->njobs == f->cap) {
         f->cap = f->cap ? 2 * f->cap : 8;
@@ -180,13 +183,16 @@ static int jobs_of_tenant(struct flush *f, struct cw_flush_tenant *tenant, struc
 
 static bool range_touches(const struct range *r, const struct cw_flush_stream *stream)
 {
-    return stream->max_ns >= r->start_ns && (stream->min_ns < r->end_ns || r->end_ns == INT64_MAX) && r->start_ns < r->end_ns;
+    return stream->max_ns >= r->start_ns &&
+           (stream->min_ns < r->end_ns || r->end_ns == INT64_MAX) && r->start_ns < r->end_ns;
 }
 
 typedef int (*batch_fn)(void *arg, const struct cw_entry_batch *batch, struct cw_err *err);
 
 /* The stream's entries in the job's ranges. */
-static int each_batch(const struct flush *f, const struct job *job, const struct cw_flush_stream *stream, batch_fn fn, void *arg, struct cw_err *err)
+static int each_batch(const struct flush *f, const struct job *job,
+                      const struct cw_flush_stream *stream, batch_fn fn, void *arg,
+                      struct cw_err *err)
 {
     int rc = 0;
     for (size_t i = 0; rc == 0 && i < job->nranges; i++) {
@@ -226,7 +232,9 @@ static int batch_write(void *arg, const struct cw_entry_batch *batch, struct cw_
     return cw_part_writer_add(arg, batch, err);
 }
 
-static int stream_write(const struct flush *f, const struct job *job, const struct cw_flush_stream *stream, struct cw_part_writer *writer, struct cw_err *err)
+static int stream_write(const struct flush *f, const struct job *job,
+                        const struct cw_flush_stream *stream, struct cw_part_writer *writer,
+                        struct cw_err *err)
 {
     struct totals totals = {stream->nentries, stream->line_bytes};
     bool all = job->nranges == 1 && stream->min_ns >= job->ranges[0].start_ns &&
@@ -266,7 +274,8 @@ static int job_write(struct flush *f, struct job *job, struct cw_err *err)
     return rc;
 }
 
-int cw_flush_write(struct cw_parts *parts, const struct cw_flush_input *input, struct cw_parts_change **out, struct cw_err *err)
+int cw_flush_write(struct cw_parts *parts, const struct cw_flush_input *input,
+                   struct cw_parts_change **out, struct cw_err *err)
 {
     struct flush f = {.parts = parts, .input = input, .change = cw_parts_change_new(parts)};
     int rc = 0;
@@ -275,7 +284,8 @@ int cw_flush_write(struct cw_parts *parts, const struct cw_flush_input *input, s
         rc = jobs_of_tenant(&f, &input->tenants[i], err);
     /* All ids first: each footer says how many parts the flush writes, and which is its first. */
     for (size_t i = 0; rc == 0 && i < f.njobs; i++)
-        rc = cw_parts_new_path(parts, f.jobs[i].tenant->tenant, f.jobs[i].day, &f.jobs[i].id, &f.jobs[i].path, err);
+        rc = cw_parts_new_path(parts, f.jobs[i].tenant->tenant, f.jobs[i].day, &f.jobs[i].id,
+                               &f.jobs[i].path, err);
     for (size_t i = 0; rc == 0 && i < f.njobs; i++)
         rc = job_write(&f, &f.jobs[i], err);
     for (size_t i = 0; i < f.njobs; i++) {
@@ -284,7 +294,8 @@ int cw_flush_write(struct cw_parts *parts, const struct cw_flush_input *input, s
     }
     free(f.jobs);
     if (rc < 0) {
-        cw_err_wrap(err, "flushing frames %llu to %llu", (unsigned long long)input->wal_first, (unsigned long long)input->wal_last);
+        cw_err_wrap(err, "flushing frames %llu to %llu", (unsigned long long)input->wal_first,
+                    (unsigned long long)input->wal_last);
         cw_parts_change_free(&f.change);
         return rc;
     }

@@ -23,13 +23,14 @@
 struct cw_flush_stream {
     struct cw_stream_ref ref;
     uint64_t nentries, line_bytes;
-    int64_t min_ns, max_ns;       /* inclusive, exact */
-    uint64_t key;                 /* the head's own */
+    int64_t min_ns, max_ns; /* inclusive, exact */
+    uint64_t key;           /* the head's own */
 };
 
 struct cw_flush_tenant {
     struct cw_str tenant;
-    struct cw_flush_stream *streams;  /* in any order, each stream once, none empty; the flush sorts the array in place */
+    struct cw_flush_stream *
+        streams; /* in any order, each stream once, none empty; the flush sorts the array in place */
     size_t nstreams;
 };
 
@@ -40,11 +41,13 @@ struct cw_flush_input {
     void *ctx;
     /* A cursor over one stream's entries with start_ns <= t < end_ns (INT64_MAX as the end is inclusive), oldest first, ties
      * in order of arrival, with times, lines and metadata. Batches as in cursor.h; their `stream` is not read. */
-    int (*open)(void *ctx, const struct cw_flush_stream *stream, int64_t start_ns, int64_t end_ns, struct cw_cursor **out, struct cw_err *err);
+    int (*open)(void *ctx, const struct cw_flush_stream *stream, int64_t start_ns, int64_t end_ns,
+                struct cw_cursor **out, struct cw_err *err);
 };
 
 /* Write and fsync the parts. On success *out is to be committed and published (or freed, which removes the files). An input
  * without entries gives a change that only moves wal_last. */
-int cw_flush_write(struct cw_parts *parts, const struct cw_flush_input *input, struct cw_parts_change **out, struct cw_err *err) CW_MUST_USE;
+int cw_flush_write(struct cw_parts *parts, const struct cw_flush_input *input,
+                   struct cw_parts_change **out, struct cw_err *err) CW_MUST_USE;
 
 #endif

@@ -16,22 +16,22 @@
 static const int64_t slice_ns = 10 * CW_NS_PER_MS;
 
 enum {
-    FAN_IN_MAX = 2 * CW_MERGE_FAN_IN,  /* after a burst of flushes */
+    FAN_IN_MAX = 2 * CW_MERGE_FAN_IN, /* after a burst of flushes */
 };
 
 struct cw_merge {
     struct cw_parts *parts;
     struct cw_pool_group *group;
     atomic_bool stopping;
-    pthread_mutex_t lock;              /* guards what follows */
+    pthread_mutex_t lock; /* guards what follows */
     pthread_cond_t idle;
-    bool running;                      /* a job is queued or runs; it owns `run` and `refused` */
+    bool running; /* a job is queued or runs; it owns `run` and `refused` */
     struct cw_merge_counts counts;
     struct cw_merge_run *run;
-    uint64_t inputs[FAN_IN_MAX];       /* of `run`: ids, and ... */
+    uint64_t inputs[FAN_IN_MAX]; /* of `run`: ids, and ... */
     size_t ninputs;
-    uint64_t input_bytes;              /* ... their size */
-    uint64_t *refused;                 /* ids of parts whose merge failed for a reason that stays */
+    uint64_t input_bytes; /* ... their size */
+    uint64_t *refused;    /* ids of parts whose merge failed for a reason that stays */
     size_t nrefused;
 };
 

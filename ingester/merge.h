@@ -31,7 +31,7 @@ void cw_merge_wait(struct cw_merge *merge);
 void cw_merge_free(struct cw_merge **merge);
 
 struct cw_merge_counts {
-    uint64_t merges, failed, parts_in, bytes_in, bytes_out;   /* since the start */
+    uint64_t merges, failed, parts_in, bytes_in, bytes_out; /* since the start */
 };
 void cw_merge_count(struct cw_merge *merge, struct cw_merge_counts *out);
 

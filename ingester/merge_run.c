@@ -11,31 +11,31 @@
 #include "common/store/part_writer.h"
 
 struct input {
-    struct cw_source *source;          /* referenced */
+    struct cw_source *source; /* referenced */
     struct cw_part_reader *reader;
     const struct cw_part_footer *footer;
-    uint32_t *numbers;                 /* of its streams in the new part; they rise */
-    uint32_t next_stream;              /* the first that has not begun in the new part */
-    uint32_t next_block;               /* to be read */
+    uint32_t *numbers;    /* of its streams in the new part; they rise */
+    uint32_t next_stream; /* the first that has not begun in the new part */
+    uint32_t next_block;  /* to be read */
     struct cw_cursor *cursor;
-    struct cw_entry_batch batch;       /* n = 0: none */
-    size_t row;                        /* next of the batch */
-    uint32_t stream;                   /* the batch's, by this input's numbers */
+    struct cw_entry_batch batch; /* n = 0: none */
+    size_t row;                  /* next of the batch */
+    uint32_t stream;             /* the batch's, by this input's numbers */
 };
 
 struct cw_merge_run {
     struct cw_parts *parts;
-    struct input *inputs;              /* the oldest first */
+    struct input *inputs; /* the oldest first */
     size_t n;
     struct cw_scan scan;
     struct cw_scan_stats stats;
-    uint32_t nstreams, done;           /* of the new part; `done` have begun and ended */
+    uint32_t nstreams, done; /* of the new part; `done` have begun and ended */
     bool in_stream;
-    size_t copy_input;                 /* full blocks: where it stands */
+    size_t copy_input; /* full blocks: where it stands */
     uint32_t copy_block;
     struct cw_part_writer *writer;
     struct cw_buf path;
-    uint64_t *replaced;                /* the writer borrows it */
+    uint64_t *replaced; /* the writer borrows it */
     uint64_t bytes_out;
 };
 
@@ -47,7 +47,8 @@ static bool block_is_full(const struct cw_part_block *b)
 
 static int input_cmp(const void *a, const void *b)
 {
-    const struct cw_part_info *x = &((const struct input *)a)->footer->info, *y = &((const struct input *)b)->footer->info;
+    const struct cw_part_info *x = &((const struct input *)a)->footer->info,
+                              *y = &((const struct input *)b)->footer->info;
     if (x->wal_first != y->wal_first)
         return x->wal_first < y->wal_first ? -1 : 1;
     return x->id < y->id ? -1 : x->id > y->id;
@@ -56,7 +57,8 @@ static int input_cmp(const void *a, const void *b)
 /* ---- numbers of streams ---- */
 
 /* The input whose next stream comes first; NULL at the end. */
-static int least_stream(struct cw_merge_run *run, const uint32_t *at, struct cw_labels *labels_out, bool *more_out, struct cw_err *err)
+static int least_stream(struct cw_merge_run *run, const uint32_t *at, struct cw_labels *labels_out,
+                        bool *more_out, struct cw_err *err)
 {
     *more_out = false;
     for (size_t i = 0; i < run->n; i++) {
@@ -137,13 +139,17 @@ static int writer_open(struct cw_merge_run *run, struct cw_err *err)
     return rc;
 }
 
-int cw_merge_run_new(struct cw_parts *parts, struct cw_source *const *inputs, size_t n, struct cw_merge_run **out, struct cw_err *err)
+int cw_merge_run_new(struct cw_parts *parts, struct cw_source *const *inputs, size_t n,
+                     struct cw_merge_run **out, struct cw_err *err)
 {
     struct cw_merge_run *run = cw_mem_new(sizeof(*run));
     CW_ASSERT(n > 0);
     run->parts = parts;
     run->n = n;
-    run->scan = (struct cw_scan){.start_ns = INT64_MIN, .end_ns = INT64_MAX, .need = CW_NEED_TIMES | CW_NEED_LINES | CW_NEED_METADATA, .stats = &run->stats};
+    run->scan = (struct cw_scan){.start_ns = INT64_MIN,
+                                 .end_ns = INT64_MAX,
+                                 .need = CW_NEED_TIMES | CW_NEED_LINES | CW_NEED_METADATA,
+                                 .stats = &run->stats};
     cw_buf_init(&run->path, SIZE_MAX);
     run->inputs = cw_mem_array(n, sizeof(*run->inputs));
     for (size_t i = 0; i < n; i++) {
@@ -198,11 +204,13 @@ uint64_t cw_merge_run_bytes_out(const struct cw_merge_run *run)
 
 /* ---- rows ---- */
 
-static int bad_block_check(const struct cw_merge_run *run, const struct input *in, struct cw_err *err)
+static int bad_block_check(const struct cw_merge_run *run, const struct input *in,
+                           struct cw_err *err)
 {
     if (atomic_load(&run->stats.corrupt_blocks) == 0)
         return 0;
-    return cw_err_set(err, CW_E_CORRUPT, "part %s has a bad block: it is not merged", cw_part_reader_path(in->reader));
+    return cw_err_set(err, CW_E_CORRUPT, "part %s has a bad block: it is not merged",
+                      cw_part_reader_path(in->reader));
 }
 
 /* Which of the input's streams the batch is of: they come in order, so it is near the last one. */
@@ -218,7 +226,8 @@ static int batch_stream(struct input *in, struct cw_err *err)
             return 0;
         }
     }
-    return cw_err_set(err, CW_E_CORRUPT, "part %s: streams of its blocks are out of order", cw_part_reader_path(in->reader));
+    return cw_err_set(err, CW_E_CORRUPT, "part %s: streams of its blocks are out of order",
+                      cw_part_reader_path(in->reader));
 }
 
 /* See to it that the input has a row at hand, unless its blocks that are not full are at their end. */
@@ -331,7 +340,8 @@ static int full_block_copy(struct cw_merge_run *run, struct cw_err *err)
             struct cw_part_block b = cw_part_reader_block(in->reader, run->copy_block++);
             if (!block_is_full(&b))
                 continue;
-            int rc = cw_part_writer_copy_block(run->writer, in->reader, run->copy_block - 1, in->numbers, err);
+            int rc = cw_part_writer_copy_block(run->writer, in->reader, run->copy_block - 1,
+                                               in->numbers, err);
             if (rc == CW_E_CORRUPT)
                 cw_part_source_bad_block(in->source, run->copy_block - 1, err);
             return rc < 0 ? rc : 1;
@@ -380,7 +390,8 @@ static int run_some(struct cw_merge_run *run, struct cw_err *err)
     }
     for (size_t i = 0; i < run->n; i++)
         if (run->inputs[i].row < run->inputs[i].batch.n)
-            return cw_err_set(err, CW_E_CORRUPT, "part %s: streams of its blocks are out of order", cw_part_reader_path(run->inputs[i].reader));
+            return cw_err_set(err, CW_E_CORRUPT, "part %s: streams of its blocks are out of order",
+                              cw_part_reader_path(run->inputs[i].reader));
     int rc = full_block_copy(run, err);
     if (rc != 0)
         return rc;

@@ -17,7 +17,8 @@
 struct cw_merge_run;
 
 /* `inputs`: parts of one tenant and day, at least one. */
-int cw_merge_run_new(struct cw_parts *parts, struct cw_source *const *inputs, size_t n, struct cw_merge_run **out, struct cw_err *err) CW_MUST_USE;
+int cw_merge_run_new(struct cw_parts *parts, struct cw_source *const *inputs, size_t n,
+                     struct cw_merge_run **out, struct cw_err *err) CW_MUST_USE;
 /* Work for about `cpu_ns`. 1: there is more, 0: the new part is committed and visible, or an error: only _free() then. */
 int cw_merge_run_step(struct cw_merge_run *run, int64_t cpu_ns, struct cw_err *err) CW_MUST_USE;
 /* Was it a bad block of an input that made it fail? */

@@ -18,7 +18,7 @@
 
 /* Visible parts of one tenant; never removed, an empty one costs little. */
 struct tenant_parts {
-    struct cw_str tenant;              /* owned */
+    struct cw_str tenant; /* owned */
     struct cw_source **sources;
     size_t n, cap;
 };
@@ -28,20 +28,20 @@ struct cw_parts {
     struct cw_quarantine *quarantine;
     struct cw_part_events events;
     atomic_uint_fast64_t next_id, bad_parts;
-    pthread_mutex_t commit_lock;       /* guards catalog, and its file */
-    struct cw_catalog catalog;         /* as on disk */
-    pthread_mutex_t lock;              /* guards tenants */
+    pthread_mutex_t commit_lock; /* guards catalog, and its file */
+    struct cw_catalog catalog;   /* as on disk */
+    pthread_mutex_t lock;        /* guards tenants */
     struct tenant_parts *tenants;
     size_t ntenants, tenants_cap;
 };
 
 struct cw_parts_change {
     struct cw_parts *parts;
-    struct cw_source **added, **removed;   /* referenced */
+    struct cw_source **added, **removed; /* referenced */
     size_t nadded, nremoved;
-    struct cw_source **left;               /* the registry's references to what was removed, once published */
+    struct cw_source **left; /* the registry's references to what was removed, once published */
     size_t nleft;
-    uint64_t wal_flushed;                  /* 0: as it is */
+    uint64_t wal_flushed; /* 0: as it is */
     enum { CHANGE_OPEN, CHANGE_UNCERTAIN, CHANGE_COMMITTED, CHANGE_PUBLISHED } state;
 };
 
@@ -140,11 +140,13 @@ void cw_parts_all(struct cw_parts *p, struct cw_snapshot *out)
 
 void cw_parts_count(struct cw_parts *p, struct cw_parts_counts *out)
 {
-    *out = (struct cw_parts_counts){.bad_parts = atomic_load(&p->bad_parts), .bad_blocks = cw_quarantine_blocks(p->quarantine)};
+    *out = (struct cw_parts_counts){.bad_parts = atomic_load(&p->bad_parts),
+                                    .bad_blocks = cw_quarantine_blocks(p->quarantine)};
     cw_parts_lock(p);
     for (size_t i = 0; i < p->ntenants; i++) {
         for (size_t j = 0; j < p->tenants[i].n; j++) {
-            const struct cw_part_footer *f = cw_part_reader_footer(reader_of(p->tenants[i].sources[j]));
+            const struct cw_part_footer *f =
+                cw_part_reader_footer(reader_of(p->tenants[i].sources[j]));
             out->parts++;
             out->bytes += f->file_bytes;
             out->raw_bytes += f->raw_bytes;
@@ -171,7 +173,8 @@ const char *cw_parts_data_dir(const struct cw_parts *p)
 
 /* ---- open ---- */
 
-static void on_bad_block(void *ctx, struct cw_part_reader *reader, uint32_t block, const struct cw_err *why)
+static void on_bad_block(void *ctx, struct cw_part_reader *reader, uint32_t block,
+                         const struct cw_err *why)
 {
     struct cw_parts *p = ctx;
     cw_quarantine_block(p->quarantine, reader, block);
@@ -199,7 +202,8 @@ static int catalog_load(struct cw_parts *p, uint64_t wal_oldest_seq, struct cw_e
     if (rc < 0)
         return rc;
     if (p->catalog.n > 0)
-        cw_log_warn("the catalog was lost and made again: %zu parts, WAL flushed up to %" PRIu64, p->catalog.n, p->catalog.wal_flushed);
+        cw_log_warn("the catalog was lost and made again: %zu parts, WAL flushed up to %" PRIu64,
+                    p->catalog.n, p->catalog.wal_flushed);
     return cw_catalog_write(p->data_dir, &p->catalog, err);
 }
 
@@ -228,7 +232,9 @@ static int part_open(struct cw_parts *p, const struct cw_catalog_part *entry, st
     if (rc == 0) {
         const struct cw_part_footer *f = cw_part_reader_footer(reader_of(source));
         if (f->info.id != entry->id || !cw_str_eq(f->info.tenant, entry->tenant)) {
-            rc = cw_err_set(err, CW_E_CORRUPT, "part %s: its footer names part %" PRIu64 " of tenant %.*s", path.ptr, f->info.id, CW_STR_ARG(f->info.tenant));
+            rc = cw_err_set(err, CW_E_CORRUPT,
+                            "part %s: its footer names part %" PRIu64 " of tenant %.*s", path.ptr,
+                            f->info.id, CW_STR_ARG(f->info.tenant));
             cw_source_unref(&source);
         }
     }
@@ -324,7 +330,8 @@ struct cw_parts_change *cw_parts_change_new(struct cw_parts *parts)
     return c;
 }
 
-int cw_parts_new_path(struct cw_parts *p, struct cw_str tenant, int32_t day, uint64_t *id_out, struct cw_buf *path_out, struct cw_err *err)
+int cw_parts_new_path(struct cw_parts *p, struct cw_str tenant, int32_t day, uint64_t *id_out,
+                      struct cw_buf *path_out, struct cw_err *err)
 {
     *id_out = atomic_fetch_add(&p->next_id, 1);
     size_t start = path_out->len;
@@ -361,15 +368,19 @@ void cw_parts_change_wal_flushed(struct cw_parts_change *c, uint64_t wal_last)
     c->wal_flushed = wal_last;
 }
 
-static int catalog_change(struct cw_parts *p, const struct cw_parts_change *c, struct cw_catalog *next, struct cw_err *err)
+static int catalog_change(struct cw_parts *p, const struct cw_parts_change *c,
+                          struct cw_catalog *next, struct cw_err *err)
 {
     cw_catalog_copy(&p->catalog, next);
     for (size_t i = 0; i < c->nremoved; i++)
         if (!cw_catalog_remove(next, id_of(c->removed[i])))
-            return cw_err_set(err, CW_E_CONFLICT, "part %s has left the catalog already", cw_part_reader_path(reader_of(c->removed[i])));
+            return cw_err_set(err, CW_E_CONFLICT, "part %s has left the catalog already",
+                              cw_part_reader_path(reader_of(c->removed[i])));
     for (size_t i = 0; i < c->nadded; i++) {
         const struct cw_part_footer *f = cw_part_reader_footer(reader_of(c->added[i]));
-        cw_catalog_add(next, &(struct cw_catalog_part){f->info.id, f->info.tenant, f->info.day, f->info.level, f->min_ns, f->max_ns, f->file_bytes});
+        cw_catalog_add(next, &(struct cw_catalog_part){f->info.id, f->info.tenant, f->info.day,
+                                                       f->info.level, f->min_ns, f->max_ns,
+                                                       f->file_bytes});
     }
     next->wal_flushed = CW_MAX(next->wal_flushed, c->wal_flushed);
     next->next_id = CW_MAX(next->next_id, atomic_load(&p->next_id));

@@ -28,7 +28,7 @@
 struct cw_parts;
 
 struct cw_parts_options {
-    const char *data_dir;         /* made if missing; FORMAT is written there at the first start */
+    const char *data_dir; /* made if missing; FORMAT is written there at the first start */
     /* The lowest sequence number that the WAL still holds, UINT64_MAX when it holds none, 0 when unknown. Only read when the
      * catalog is lost and rebuilt: an incomplete newest flush is dropped if the WAL can give its entries again. */
     uint64_t wal_oldest_seq;
@@ -36,7 +36,8 @@ struct cw_parts_options {
 
 /* Check FORMAT, read the catalog (or rebuild it from the parts' footers), remove orphans and temporary files, open all
  * parts. A part that cannot be opened is moved to quarantine/, counted and named in the log; it is no error. */
-int cw_parts_open(const struct cw_parts_options *options, struct cw_parts **out, struct cw_err *err) CW_MUST_USE;
+int cw_parts_open(const struct cw_parts_options *options, struct cw_parts **out,
+                  struct cw_err *err) CW_MUST_USE;
 /* No snapshot may still be held. NULL is fine. */
 void cw_parts_close(struct cw_parts **parts);
 
@@ -56,7 +57,8 @@ void cw_parts_each_tenant(struct cw_parts *parts, cw_parts_tenant_fn fn, void *a
 struct cw_parts_change;
 struct cw_parts_change *cw_parts_change_new(struct cw_parts *parts);
 /* Write the catalog with the change applied. After success the change must be published. */
-int cw_parts_commit(struct cw_parts *parts, struct cw_parts_change *change, struct cw_err *err) CW_MUST_USE;
+int cw_parts_commit(struct cw_parts *parts, struct cw_parts_change *change,
+                    struct cw_err *err) CW_MUST_USE;
 /* New parts become visible, replaced ones leave; under the lock. */
 void cw_parts_publish(struct cw_parts *parts, struct cw_parts_change *change);
 /* NULL is fine. Files of a change that was never committed are removed. Not under the lock. */
@@ -65,9 +67,11 @@ void cw_parts_change_free(struct cw_parts_change **change);
 /* For flush, merge and retention. */
 
 /* A fresh id and its final path ("<data>/parts/<tenant, escaped>/<day>/<id>.part"); the folder is made. */
-int cw_parts_new_path(struct cw_parts *parts, struct cw_str tenant, int32_t day, uint64_t *id_out, struct cw_buf *path_out, struct cw_err *err) CW_MUST_USE;
+int cw_parts_new_path(struct cw_parts *parts, struct cw_str tenant, int32_t day, uint64_t *id_out,
+                      struct cw_buf *path_out, struct cw_err *err) CW_MUST_USE;
 /* Open the finished file at `path` and add it to the change. */
-int cw_parts_change_add(struct cw_parts_change *change, const char *path, struct cw_err *err) CW_MUST_USE;
+int cw_parts_change_add(struct cw_parts_change *change, const char *path,
+                        struct cw_err *err) CW_MUST_USE;
 /* This part leaves with the change; the change holds a reference of its own. */
 void cw_parts_change_remove(struct cw_parts_change *change, struct cw_source *part);
 /* The change makes the WAL void up to `wal_last` (flush). */
@@ -77,8 +81,8 @@ void cw_parts_all(struct cw_parts *parts, struct cw_snapshot *out);
 
 /* For /metrics. */
 struct cw_parts_counts {
-    uint64_t parts, bytes, raw_bytes, entries, streams;   /* now, visible */
-    uint64_t bad_blocks, bad_parts;                       /* since the start, set aside in quarantine/ */
+    uint64_t parts, bytes, raw_bytes, entries, streams; /* now, visible */
+    uint64_t bad_blocks, bad_parts; /* since the start, set aside in quarantine/ */
 };
 void cw_parts_count(struct cw_parts *parts, struct cw_parts_counts *out);
 

@@ -12,14 +12,18 @@
 
 struct cw_quarantine;
 /* Makes the folder. */
-int cw_quarantine_open(const char *data_dir, struct cw_quarantine **out, struct cw_err *err) CW_MUST_USE;
+int cw_quarantine_open(const char *data_dir, struct cw_quarantine **out,
+                       struct cw_err *err) CW_MUST_USE;
 void cw_quarantine_close(struct cw_quarantine **quarantine);
 /* Copy a bad block's bytes to <part id>-block-<n>.bin. */
-void cw_quarantine_block(struct cw_quarantine *quarantine, const struct cw_part_reader *reader, uint32_t block);
+void cw_quarantine_block(struct cw_quarantine *quarantine, const struct cw_part_reader *reader,
+                         uint32_t block);
 /* Move a part that cannot be opened. */
-int cw_quarantine_part(struct cw_quarantine *quarantine, const char *path, struct cw_err *err) CW_MUST_USE;
+int cw_quarantine_part(struct cw_quarantine *quarantine, const char *path,
+                       struct cw_err *err) CW_MUST_USE;
 /* Move the file `name` of the data directory. */
-int cw_quarantine_file(struct cw_quarantine *quarantine, const char *name, struct cw_err *err) CW_MUST_USE;
+int cw_quarantine_file(struct cw_quarantine *quarantine, const char *name,
+                       struct cw_err *err) CW_MUST_USE;
 /* Blocks set aside since the start. */
 uint64_t cw_quarantine_blocks(const struct cw_quarantine *quarantine);
 

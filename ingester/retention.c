@@ -11,7 +11,8 @@
 /* Parts with entries of this last time stay when the disk is full. */
 static const int64_t young_ns = 3600 * CW_NS_PER_S;
 
-int64_t cw_retention_horizon_ns(const struct cw_retention_options *options, struct cw_str tenant, int64_t now_ns)
+int64_t cw_retention_horizon_ns(const struct cw_retention_options *options, struct cw_str tenant,
+                                int64_t now_ns)
 {
     int64_t period_ns = options->period_ns(options->ctx, tenant), horizon_ns;
     if (period_ns <= 0 || __builtin_sub_overflow(now_ns, period_ns, &horizon_ns))
@@ -32,17 +33,20 @@ static void drop(struct cw_parts_change *change, struct cw_source *source, const
 
 static int newest_cmp(const void *a, const void *b)
 {
-    int64_t x = (*(struct cw_source *const *)a)->max_ns, y = (*(struct cw_source *const *)b)->max_ns;
+    int64_t x = (*(struct cw_source *const *)a)->max_ns,
+            y = (*(struct cw_source *const *)b)->max_ns;
     return x < y ? -1 : x > y;
 }
 
 /* Too old: out of *all, into the change. Partly too old: hidden. */
-static uint64_t by_age(struct cw_snapshot *all, const struct cw_retention_options *options, int64_t now_ns, struct cw_parts_change *change)
+static uint64_t by_age(struct cw_snapshot *all, const struct cw_retention_options *options,
+                       int64_t now_ns, struct cw_parts_change *change)
 {
     size_t n = 0;
     for (size_t i = 0; i < all->n; i++) {
         struct cw_source *source = all->sources[i];
-        int64_t horizon_ns = cw_retention_horizon_ns(options, footer_of(source)->info.tenant, now_ns);
+        int64_t horizon_ns =
+            cw_retention_horizon_ns(options, footer_of(source)->info.tenant, now_ns);
         if (source->max_ns < horizon_ns) {
             drop(change, source, "all its entries are older than retention_period");
             cw_source_unref(&source);
@@ -57,7 +61,9 @@ static uint64_t by_age(struct cw_snapshot *all, const struct cw_retention_option
 }
 
 /* The disk is short: the oldest go. What by_age drops counts as free only once it is. */
-static int by_space(struct cw_parts *parts, struct cw_snapshot *all, double min_free, int64_t now_ns, struct cw_parts_change *change, uint64_t *dropped, struct cw_err *err)
+static int by_space(struct cw_parts *parts, struct cw_snapshot *all, double min_free,
+                    int64_t now_ns, struct cw_parts_change *change, uint64_t *dropped,
+                    struct cw_err *err)
 {
     uint64_t free_bytes, total_bytes;
     int rc = cw_file_space(cw_parts_data_dir(parts), &free_bytes, &total_bytes, err);
@@ -71,14 +77,16 @@ static int by_space(struct cw_parts *parts, struct cw_snapshot *all, double min_
         struct cw_source *source = all->sources[i];
         if (source->max_ns >= now_ns - young_ns)
             break;
-        drop(change, source, "less than storage.min_free of the disk is free, and it is the oldest");
+        drop(change, source,
+             "less than storage.min_free of the disk is free, and it is the oldest");
         have += (double)footer_of(source)->file_bytes;
         ++*dropped;
     }
     return 0;
 }
 
-int cw_retention_run(struct cw_parts *parts, const struct cw_retention_options *options, int64_t now_ns, uint64_t *ndropped_out, struct cw_err *err)
+int cw_retention_run(struct cw_parts *parts, const struct cw_retention_options *options,
+                     int64_t now_ns, uint64_t *ndropped_out, struct cw_err *err)
 {
     struct cw_snapshot all = {0};
     struct cw_parts_change *change = cw_parts_change_new(parts);

@@ -24,9 +24,11 @@ struct cw_retention_options {
 };
 
 /* What is due at `now_ns`; *ndropped_out parts were dropped (may be NULL). */
-int cw_retention_run(struct cw_parts *parts, const struct cw_retention_options *options, int64_t now_ns, uint64_t *ndropped_out, struct cw_err *err) CW_MUST_USE;
+int cw_retention_run(struct cw_parts *parts, const struct cw_retention_options *options,
+                     int64_t now_ns, uint64_t *ndropped_out, struct cw_err *err) CW_MUST_USE;
 /* The first time that a query of this tenant may see at `now_ns`: INT64_MIN when it keeps for ever (the head's entries are
  * hidden by it too). */
-int64_t cw_retention_horizon_ns(const struct cw_retention_options *options, struct cw_str tenant, int64_t now_ns);
+int64_t cw_retention_horizon_ns(const struct cw_retention_options *options, struct cw_str tenant,
+                                int64_t now_ns);
 
 #endif

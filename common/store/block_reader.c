@@ -22,24 +22,30 @@ static int header_check(struct cw_str bytes, struct cw_str *directory_out, struc
         return bad(err, "it does not begin with the magic");
     const uint8_t *h = (const uint8_t *)bytes.ptr;
     uint32_t dir_bytes = cw_get32(h + 48);
-    if (dir_bytes % CW_BLOCK_SECTION_BYTES != 0 || dir_bytes > CW_BLOCK_SECTIONS_MAX * CW_BLOCK_SECTION_BYTES ||
+    if (dir_bytes % CW_BLOCK_SECTION_BYTES != 0 ||
+        dir_bytes > CW_BLOCK_SECTIONS_MAX * CW_BLOCK_SECTION_BYTES ||
         dir_bytes > bytes.len - CW_BLOCK_HEADER_BYTES)
         return bad(err, "the directory's size is wrong");
     *directory_out = cw_str_make(bytes.ptr + CW_BLOCK_HEADER_BYTES, dir_bytes);
     if (cw_block_checksum(h, *directory_out) != cw_get64(h + 56))
         return bad(err, "the header's checksum is wrong");
     if (h[4] > CW_BLOCK_MAJOR)
-        return cw_err_set(err, CW_E_CORRUPT, "block: version %u.%u is newer than %u.%u, which this program reads", h[4], h[5], CW_BLOCK_MAJOR, CW_BLOCK_MINOR);
+        return cw_err_set(err, CW_E_CORRUPT,
+                          "block: version %u.%u is newer than %u.%u, which this program reads",
+                          h[4], h[5], CW_BLOCK_MAJOR, CW_BLOCK_MINOR);
     uint32_t unknown = cw_get32(h + 8) & ~(uint32_t)CW_BLOCK_INCOMPAT_KNOWN;
     if (unknown != 0)
-        return cw_err_set(err, CW_E_CORRUPT, "block: it needs features 0x%x, which this program does not have", unknown);
+        return cw_err_set(err, CW_E_CORRUPT,
+                          "block: it needs features 0x%x, which this program does not have",
+                          unknown);
     if (h[6] != 0 || h[54] != 0)
         return cw_err_set(err, CW_E_CORRUPT, "block: kind %u, order %u: unknown", h[6], h[54]);
     return 0;
 }
 
 /* One entry of the directory into its place in *b. *row counts the pieces' rows. */
-static int section_place(struct cw_block *b, const uint8_t *entry, struct cw_str stored, uint64_t *row, uint64_t *raw, struct cw_err *err)
+static int section_place(struct cw_block *b, const uint8_t *entry, struct cw_str stored,
+                         uint64_t *row, uint64_t *raw, struct cw_err *err)
 {
     struct cw_section s = {stored, cw_get32(entry + 4), cw_get32(entry + 12), entry[1]};
     struct cw_section *slot = NULL;
@@ -50,7 +56,8 @@ static int section_place(struct cw_block *b, const uint8_t *entry, struct cw_str
     switch (entry[0]) {
     case CW_SECTION_TEXT: {
         uint16_t rows = cw_get16(entry + 2);
-        if (rows == 0 || rows > CW_PIECE_ROWS_MAX || s.raw_bytes > CW_PART_LINE_BYTES_MAX + CW_PIECE_RAW_TARGET)
+        if (rows == 0 || rows > CW_PIECE_ROWS_MAX ||
+            s.raw_bytes > CW_PART_LINE_BYTES_MAX + CW_PIECE_RAW_TARGET)
             return bad(err, "a piece of text of a wrong size");
         b->pieces[b->npieces++] = (struct cw_piece){s, (uint32_t)*row, rows};
         *row += rows;
@@ -72,7 +79,8 @@ static int section_place(struct cw_block *b, const uint8_t *entry, struct cw_str
     if (slot->stored.ptr != NULL)
         return bad(err, "a section is there twice");
     /* Columns are kept packed; only metadata is compressed. */
-    if (meta ? s.raw_bytes > CW_BLOCK_META_RAW_MAX : s.codec != CW_CODEC_NONE || s.raw_bytes != stored.len)
+    if (meta ? s.raw_bytes > CW_BLOCK_META_RAW_MAX
+             : s.codec != CW_CODEC_NONE || s.raw_bytes != stored.len)
         return bad(err, "a section of a wrong size");
     *slot = s;
     return 0;
@@ -108,7 +116,8 @@ int cw_block_open(struct cw_str bytes, struct cw_block *b, struct cw_err *err)
     }
     if (row != b->rows || raw != b->raw_bytes)
         return bad(err, "the pieces of text are not all there");
-    if (b->times.stored.ptr == NULL || b->lengths.stored.ptr == NULL || (b->streams.stored.ptr == NULL) != (b->nstreams == 1))
+    if (b->times.stored.ptr == NULL || b->lengths.stored.ptr == NULL ||
+        (b->streams.stored.ptr == NULL) != (b->nstreams == 1))
         return bad(err, "a section is missing");
     return 0;
 }
@@ -128,12 +137,14 @@ int cw_block_streams(const struct cw_block *b, int64_t *numbers, int64_t *rows, 
     size_t used;
     rc = cw_decode_int(b->streams.stored, b->nstreams, numbers, &used, err);
     if (rc == 0)
-        rc = cw_decode_int(cw_str_sub(b->streams.stored, used, b->streams.stored.len), b->nstreams, rows, NULL, err);
+        rc = cw_decode_int(cw_str_sub(b->streams.stored, used, b->streams.stored.len), b->nstreams,
+                           rows, NULL, err);
     if (rc < 0)
         return rc;
     uint64_t total = 0;
     for (uint32_t i = 0; i < b->nstreams; i++) {
-        if (numbers[i] < 0 || numbers[i] > UINT32_MAX || (i > 0 && numbers[i] <= numbers[i - 1]) || rows[i] <= 0 || rows[i] > b->rows)
+        if (numbers[i] < 0 || numbers[i] > UINT32_MAX || (i > 0 && numbers[i] <= numbers[i - 1]) ||
+            rows[i] <= 0 || rows[i] > b->rows)
             return bad(err, "stream numbers are wrong");
         total += (uint64_t)rows[i];
     }

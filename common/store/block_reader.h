@@ -15,7 +15,7 @@
 #include "common/store/format.h"
 
 struct cw_section {
-    struct cw_str stored;      /* ptr NULL: the block has no such section */
+    struct cw_str stored; /* ptr NULL: the block has no such section */
     uint32_t raw_bytes;
     uint32_t checksum;
     uint8_t codec;
@@ -37,11 +37,14 @@ struct cw_block {
 
 int cw_block_open(struct cw_str bytes, struct cw_block *out, struct cw_err *err) CW_MUST_USE;
 /* Stream numbers, strictly ascending, and rows of each, their sum the block's; only where nstreams > 1. */
-int cw_block_streams(const struct cw_block *block, int64_t *numbers, int64_t *rows, struct cw_err *err) CW_MUST_USE;
+int cw_block_streams(const struct cw_block *block, int64_t *numbers, int64_t *rows,
+                     struct cw_err *err) CW_MUST_USE;
 int cw_block_times(const struct cw_block *block, int64_t *out, struct cw_err *err) CW_MUST_USE;
 /* Lengths of lines (block->rows of them); each piece's sum is its text's size. `scratch` has room for as many. */
-int cw_block_lengths(const struct cw_block *block, int64_t *scratch, uint32_t *out, struct cw_err *err) CW_MUST_USE;
+int cw_block_lengths(const struct cw_block *block, int64_t *scratch, uint32_t *out,
+                     struct cw_err *err) CW_MUST_USE;
 /* A section's checked and decompressed bytes, into memory for section->raw_bytes. */
-int cw_block_section_into(const struct cw_section *section, char *out, struct cw_err *err) CW_MUST_USE;
+int cw_block_section_into(const struct cw_section *section, char *out,
+                          struct cw_err *err) CW_MUST_USE;
 
 #endif

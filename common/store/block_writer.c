@@ -21,11 +21,11 @@ struct cw_block_writer {
     int64_t streams[CW_BLOCK_ROWS_MAX], stream_rows[CW_BLOCK_ROWS_MAX];
     uint32_t nstreams;
     uint32_t piece_rows;
-    struct cw_buf piece;       /* raw text of the piece under way */
-    struct cw_buf packed;      /* finished pieces */
-    struct cw_buf text_entries;/* their entries of the directory */
-    struct cw_buf small;       /* the other sections, and ... */
-    struct cw_buf entries;     /* ... their entries */
+    struct cw_buf piece;        /* raw text of the piece under way */
+    struct cw_buf packed;       /* finished pieces */
+    struct cw_buf text_entries; /* their entries of the directory */
+    struct cw_buf small;        /* the other sections, and ... */
+    struct cw_buf entries;      /* ... their entries */
     struct cw_buf scratch;
     struct cw_meta_writer *meta;
 };
@@ -73,11 +73,14 @@ bool cw_block_writer_full(const struct cw_block_writer *w, size_t line_bytes)
 {
     if (w->rows == 0)
         return false;
-    return w->rows >= CW_BLOCK_ROWS_MAX || w->raw_bytes + line_bytes > CW_BLOCK_RAW_TARGET || cw_meta_writer_full(w->meta);
+    return w->rows >= CW_BLOCK_ROWS_MAX || w->raw_bytes + line_bytes > CW_BLOCK_RAW_TARGET ||
+           cw_meta_writer_full(w->meta);
 }
 
 /* One section at the end of *bytes, compressed if that makes it smaller, and its entry. */
-static int section_add(enum cw_section_kind kind, enum cw_codec codec, uint16_t count, struct cw_str raw, struct cw_buf *bytes, struct cw_buf *entries, struct cw_err *err)
+static int section_add(enum cw_section_kind kind, enum cw_codec codec, uint16_t count,
+                       struct cw_str raw, struct cw_buf *bytes, struct cw_buf *entries,
+                       struct cw_err *err)
 {
     size_t start = bytes->len;
     if (codec != CW_CODEC_NONE) {
@@ -104,7 +107,8 @@ static int piece_end(struct cw_block_writer *w, struct cw_err *err)
 {
     if (w->piece_rows == 0)
         return 0;
-    int rc = section_add(CW_SECTION_TEXT, CW_CODEC_LZ4, (uint16_t)w->piece_rows, cw_buf_str(&w->piece), &w->packed, &w->text_entries, err);
+    int rc = section_add(CW_SECTION_TEXT, CW_CODEC_LZ4, (uint16_t)w->piece_rows,
+                         cw_buf_str(&w->piece), &w->packed, &w->text_entries, err);
     w->piece_rows = 0;
     if (w->piece.cap > PIECE_KEEP_BYTES)
         cw_buf_fini(&w->piece);
@@ -113,7 +117,8 @@ static int piece_end(struct cw_block_writer *w, struct cw_err *err)
     return rc;
 }
 
-int cw_block_writer_add(struct cw_block_writer *w, uint32_t stream, int64_t ts_ns, struct cw_str line, struct cw_labels metadata, struct cw_err *err)
+int cw_block_writer_add(struct cw_block_writer *w, uint32_t stream, int64_t ts_ns,
+                        struct cw_str line, struct cw_labels metadata, struct cw_err *err)
 {
     CW_ASSERT(w->rows < CW_BLOCK_ROWS_MAX);
     if (line.len > CW_PART_LINE_BYTES_MAX)
@@ -123,7 +128,8 @@ int cw_block_writer_add(struct cw_block_writer *w, uint32_t stream, int64_t ts_n
         if (rc < 0)
             return rc;
     }
-    if (w->piece_rows > 0 && (w->piece_rows == CW_PIECE_ROWS_MAX || w->piece.len + line.len > CW_PIECE_RAW_TARGET)) {
+    if (w->piece_rows > 0 &&
+        (w->piece_rows == CW_PIECE_ROWS_MAX || w->piece.len + line.len > CW_PIECE_RAW_TARGET)) {
         int rc = piece_end(w, err);
         if (rc < 0)
             return rc;
@@ -151,31 +157,38 @@ static int small_sections(struct cw_block_writer *w, struct cw_err *err)
     if (w->nstreams > 1) {
         cw_encode_int(w->streams, w->nstreams, &w->scratch);
         cw_encode_int(w->stream_rows, w->nstreams, &w->scratch);
-        rc = section_add(CW_SECTION_STREAMS, CW_CODEC_NONE, 0, cw_buf_str(&w->scratch), &w->small, &w->entries, err);
+        rc = section_add(CW_SECTION_STREAMS, CW_CODEC_NONE, 0, cw_buf_str(&w->scratch), &w->small,
+                         &w->entries, err);
         cw_buf_clear(&w->scratch);
     }
     if (rc == 0) {
         cw_encode_int(w->times, w->rows, &w->scratch);
-        rc = section_add(CW_SECTION_TIMES, CW_CODEC_NONE, 0, cw_buf_str(&w->scratch), &w->small, &w->entries, err);
+        rc = section_add(CW_SECTION_TIMES, CW_CODEC_NONE, 0, cw_buf_str(&w->scratch), &w->small,
+                         &w->entries, err);
         cw_buf_clear(&w->scratch);
     }
     if (rc == 0) {
         cw_encode_int(w->lengths, w->rows, &w->scratch);
-        rc = section_add(CW_SECTION_LENGTHS, CW_CODEC_NONE, 0, cw_buf_str(&w->scratch), &w->small, &w->entries, err);
+        rc = section_add(CW_SECTION_LENGTHS, CW_CODEC_NONE, 0, cw_buf_str(&w->scratch), &w->small,
+                         &w->entries, err);
         cw_buf_clear(&w->scratch);
     }
     if (rc == 0 && !cw_meta_writer_empty(w->meta)) {
         cw_meta_writer_finish(w->meta, w->rows, &w->scratch);
         if (w->scratch.len > CW_BLOCK_META_RAW_MAX)
-            rc = cw_err_set(err, CW_E_LIMIT, "structured metadata of %zu bytes: too much for a block", w->scratch.len);
+            rc = cw_err_set(err, CW_E_LIMIT,
+                            "structured metadata of %zu bytes: too much for a block",
+                            w->scratch.len);
         else
-            rc = section_add(CW_SECTION_META, CW_CODEC_LZ4, 0, cw_buf_str(&w->scratch), &w->small, &w->entries, err);
+            rc = section_add(CW_SECTION_META, CW_CODEC_LZ4, 0, cw_buf_str(&w->scratch), &w->small,
+                             &w->entries, err);
         cw_buf_clear(&w->scratch);
     }
     return rc;
 }
 
-int cw_block_writer_finish(struct cw_block_writer *w, struct cw_buf *out, struct cw_block_summary *summary_out, struct cw_err *err)
+int cw_block_writer_finish(struct cw_block_writer *w, struct cw_buf *out,
+                           struct cw_block_summary *summary_out, struct cw_err *err)
 {
     CW_ASSERT(w->rows > 0);
     *summary_out = (struct cw_block_summary){
@@ -207,9 +220,11 @@ int cw_block_writer_finish(struct cw_block_writer *w, struct cw_buf *out, struct
         cw_buf_adds(out, cw_buf_str(&w->entries));
         cw_buf_adds(out, cw_buf_str(&w->small));
         cw_buf_adds(out, cw_buf_str(&w->packed));
-        bool failed = cw_buf_failed(out) || cw_buf_failed(&w->entries) || cw_buf_failed(&w->small) || cw_buf_failed(&w->packed);
+        bool failed = cw_buf_failed(out) || cw_buf_failed(&w->entries) ||
+                      cw_buf_failed(&w->small) || cw_buf_failed(&w->packed);
         if (failed)
-            rc = cw_err_set(err, CW_E_LIMIT, "a block of %u rows does not fit its buffers", w->rows);
+            rc =
+                cw_err_set(err, CW_E_LIMIT, "a block of %u rows does not fit its buffers", w->rows);
     }
     cw_buf_clear(&w->text_entries);
     cw_buf_clear(&w->entries);

@@ -32,9 +32,12 @@ uint32_t cw_block_writer_raw_bytes(const struct cw_block_writer *writer);
 /* Would a row of this kind make the block too large? Never true for an empty block. */
 bool cw_block_writer_full(const struct cw_block_writer *writer, size_t line_bytes);
 /* Append a row. Streams come in ascending order of their numbers, rows of one in order of time. */
-int cw_block_writer_add(struct cw_block_writer *writer, uint32_t stream, int64_t ts_ns, struct cw_str line, struct cw_labels metadata, struct cw_err *err) CW_MUST_USE;
+int cw_block_writer_add(struct cw_block_writer *writer, uint32_t stream, int64_t ts_ns,
+                        struct cw_str line, struct cw_labels metadata,
+                        struct cw_err *err) CW_MUST_USE;
 /* Append the finished block to *out and begin an empty one. There must be rows. */
-int cw_block_writer_finish(struct cw_block_writer *writer, struct cw_buf *out, struct cw_block_summary *summary_out, struct cw_err *err) CW_MUST_USE;
+int cw_block_writer_finish(struct cw_block_writer *writer, struct cw_buf *out,
+                           struct cw_block_summary *summary_out, struct cw_err *err) CW_MUST_USE;
 
 /* The checksum of a block's header (CW_BLOCK_HEADER_BYTES) and directory into its place in the header: for who changes a finished
  * block's directory (part_writer.c, when it gives streams new numbers). */

@@ -143,7 +143,8 @@ static void day_name(int32_t day, struct cw_buf *out)
     cw_buf_addf(out, "%04d-%02d-%02d", year, month, mday);
 }
 
-void cw_catalog_part_dir(const char *data_dir, struct cw_str tenant, int32_t day, struct cw_buf *out)
+void cw_catalog_part_dir(const char *data_dir, struct cw_str tenant, int32_t day,
+                         struct cw_buf *out)
 {
     cw_buf_addf(out, "%s/parts/", data_dir);
     cw_catalog_escape_tenant(tenant, out);
@@ -151,7 +152,8 @@ void cw_catalog_part_dir(const char *data_dir, struct cw_str tenant, int32_t day
     day_name(day, out);
 }
 
-void cw_catalog_part_path(const char *data_dir, struct cw_str tenant, int32_t day, uint64_t id, struct cw_buf *out)
+void cw_catalog_part_path(const char *data_dir, struct cw_str tenant, int32_t day, uint64_t id,
+                          struct cw_buf *out)
 {
     cw_catalog_part_dir(data_dir, tenant, day, out);
     cw_buf_addf(out, "/%016" PRIx64 ".part", id);
@@ -162,7 +164,8 @@ void cw_catalog_part_path(const char *data_dir, struct cw_str tenant, int32_t da
 void cw_catalog_format(const struct cw_catalog *c, struct cw_buf *out)
 {
     size_t start = out->len;
-    cw_buf_addf(out, "cordwood catalog %d\nwal_flushed %" PRIu64 "\nnext_id %" PRIu64 "\n", CW_CATALOG_VERSION, c->wal_flushed, c->next_id);
+    cw_buf_addf(out, "cordwood catalog %d\nwal_flushed %" PRIu64 "\nnext_id %" PRIu64 "\n",
+                CW_CATALOG_VERSION, c->wal_flushed, c->next_id);
     for (size_t i = 0; i < c->n; i++) {
         const struct cw_catalog_part *p = &c->parts[i];
         cw_buf_addf(out, "part %" PRIu64 " ", p->id);
@@ -170,7 +173,8 @@ void cw_catalog_format(const struct cw_catalog *c, struct cw_buf *out)
             cw_buf_addz(out, "mixed");
         else
             cw_buf_addf(out, "%" PRId32, p->day);
-        cw_buf_addf(out, " %" PRIu32 " %" PRId64 " %" PRId64 " %" PRIu64 " ", p->level, p->min_ns, p->max_ns, p->bytes);
+        cw_buf_addf(out, " %" PRIu32 " %" PRId64 " %" PRId64 " %" PRIu64 " ", p->level, p->min_ns,
+                    p->max_ns, p->bytes);
         cw_catalog_escape_tenant(p->tenant, out);
         cw_buf_addc(out, '\n');
     }
@@ -187,7 +191,8 @@ static int bad(struct cw_err *err, const char *what)
 static bool line_take(struct cw_str *text, const char *key, struct cw_str *out)
 {
     struct cw_str line, name = cw_str_of(key);
-    if (!cw_str_split(text, '\n', &line) || !cw_str_starts(line, name) || line.len <= name.len || line.ptr[name.len] != ' ')
+    if (!cw_str_split(text, '\n', &line) || !cw_str_starts(line, name) || line.len <= name.len ||
+        line.ptr[name.len] != ' ')
         return false;
     *out = cw_str_sub(line, name.len + 1, line.len);
     return true;
@@ -215,9 +220,11 @@ static bool part_parse(struct cw_str line, struct cw_catalog *out)
         return false;
     if (!cw_str_eqz(word, "mixed") && !cw_str_to_i64(word, &day))
         return false;
-    if (!word_u64(&line, &level) || !word_i64(&line, &p.min_ns) || !word_i64(&line, &p.max_ns) || !word_u64(&line, &p.bytes))
+    if (!word_u64(&line, &level) || !word_i64(&line, &p.min_ns) || !word_i64(&line, &p.max_ns) ||
+        !word_u64(&line, &p.bytes))
         return false;
-    if (day < INT32_MIN || day > INT32_MAX || level > UINT8_MAX || (out->n > 0 && out->parts[out->n - 1].id >= p.id))
+    if (day < INT32_MIN || day > INT32_MAX || level > UINT8_MAX ||
+        (out->n > 0 && out->parts[out->n - 1].id >= p.id))
         return false;
     p.day = (int32_t)day;
     p.level = (uint32_t)level;
@@ -257,9 +264,12 @@ int cw_catalog_parse(struct cw_str text, struct cw_catalog *out, struct cw_err *
     if (!line_take(&text, "cordwood catalog", &value) || !cw_str_to_u64(value, &version))
         return bad(err, "no version");
     if (version > CW_CATALOG_VERSION)
-        return cw_err_set(err, CW_E_INVALID, "catalog: version %" PRIu64 " is newer than %d, which this program reads", version, CW_CATALOG_VERSION);
+        return cw_err_set(err, CW_E_INVALID,
+                          "catalog: version %" PRIu64 " is newer than %d, which this program reads",
+                          version, CW_CATALOG_VERSION);
     cw_catalog_init(out);
-    if (!line_take(&text, "wal_flushed", &value) || !cw_str_to_u64(value, &out->wal_flushed) || !line_take(&text, "next_id", &value) || !cw_str_to_u64(value, &next_id))
+    if (!line_take(&text, "wal_flushed", &value) || !cw_str_to_u64(value, &out->wal_flushed) ||
+        !line_take(&text, "next_id", &value) || !cw_str_to_u64(value, &next_id))
         return bad(err, "a number is missing");
     while (text.len > 0) {
         if (line_take(&text, "part", &value) && part_parse(value, out))
@@ -302,7 +312,9 @@ int cw_catalog_write(const char *data_dir, const struct cw_catalog *catalog, str
     path_in(data_dir, "catalog", &path);
     cw_buf_init(&text, CATALOG_BYTES_MAX);
     cw_catalog_format(catalog, &text);
-    int rc = cw_buf_failed(&text) ? cw_err_set(err, CW_E_LIMIT, "catalog: %zu parts are too many", catalog->n) : cw_file_replace(path.ptr, cw_buf_str(&text), err);
+    int rc = cw_buf_failed(&text)
+                 ? cw_err_set(err, CW_E_LIMIT, "catalog: %zu parts are too many", catalog->n)
+                 : cw_file_replace(path.ptr, cw_buf_str(&text), err);
     cw_buf_fini(&text);
     cw_buf_fini(&path);
     return rc;
@@ -319,10 +331,17 @@ int cw_catalog_check_format(const char *data_dir, struct cw_err *err)
         struct cw_str s = cw_str_trim(cw_buf_str(&text)), word;
         uint64_t version;
         rc = 0;
-        if (!cw_str_split(&s, ' ', &word) || !cw_str_eqz(word, "cordwood") || !cw_str_to_u64(s, &version))
-            rc = cw_err_set(err, CW_E_CORRUPT, "%s does not say 'cordwood <version>': this is no data directory of cordwood", path.ptr);
+        if (!cw_str_split(&s, ' ', &word) || !cw_str_eqz(word, "cordwood") ||
+            !cw_str_to_u64(s, &version))
+            rc = cw_err_set(
+                err, CW_E_CORRUPT,
+                "%s does not say 'cordwood <version>': this is no data directory of cordwood",
+                path.ptr);
         else if (version > DATA_FORMAT)
-            rc = cw_err_set(err, CW_E_INVALID, "%s: the data directory's format %" PRIu64 " is newer than %d, which this program reads", path.ptr, version, DATA_FORMAT);
+            rc = cw_err_set(err, CW_E_INVALID,
+                            "%s: the data directory's format %" PRIu64
+                            " is newer than %d, which this program reads",
+                            path.ptr, version, DATA_FORMAT);
     }
     cw_buf_fini(&text);
     cw_buf_fini(&path);
@@ -358,7 +377,8 @@ static uint64_t id_of_name(struct cw_str name)
 
 enum { LEVELS = 3 }; /* tenant, day, file */
 
-static int each_below(struct cw_buf *path, int level, cw_catalog_file_fn fn, void *arg, struct cw_err *err)
+static int each_below(struct cw_buf *path, int level, cw_catalog_file_fn fn, void *arg,
+                      struct cw_err *err)
 {
     struct cw_file_names names;
     int rc = cw_file_list(cw_buf_z(path), &names, err);

@@ -20,17 +20,17 @@
 
 struct cw_catalog_part {
     uint64_t id;
-    struct cw_str tenant;      /* owned by the catalog */
-    int32_t day;               /* or CW_DAY_MIXED */
+    struct cw_str tenant; /* owned by the catalog */
+    int32_t day;          /* or CW_DAY_MIXED */
     uint32_t level;
-    int64_t min_ns, max_ns;    /* inclusive */
-    uint64_t bytes;            /* of the file */
+    int64_t min_ns, max_ns; /* inclusive */
+    uint64_t bytes;         /* of the file */
 };
 
 struct cw_catalog {
-    uint64_t wal_flushed;      /* replay skips up to here, inclusive; 0: nothing was flushed */
-    uint64_t next_id;          /* greater than any id that was ever committed */
-    struct cw_catalog_part *parts;   /* by id */
+    uint64_t wal_flushed;          /* replay skips up to here, inclusive; 0: nothing was flushed */
+    uint64_t next_id;              /* greater than any id that was ever committed */
+    struct cw_catalog_part *parts; /* by id */
     size_t n, cap;
 };
 
@@ -49,23 +49,28 @@ int cw_catalog_parse(struct cw_str text, struct cw_catalog *out, struct cw_err *
 
 int cw_catalog_read(const char *data_dir, struct cw_catalog *out, struct cw_err *err) CW_MUST_USE;
 /* On failure the old one or the new one is on disk. */
-int cw_catalog_write(const char *data_dir, const struct cw_catalog *catalog, struct cw_err *err) CW_MUST_USE;
+int cw_catalog_write(const char *data_dir, const struct cw_catalog *catalog,
+                     struct cw_err *err) CW_MUST_USE;
 /* From the footers of the parts that are there. wal_oldest_seq: the lowest sequence number that the WAL still holds (UINT64_MAX:
  * none, 0: unknown, which counts as all). Parts that cannot be read are left out. */
-int cw_catalog_rebuild(const char *data_dir, uint64_t wal_oldest_seq, struct cw_catalog *out, struct cw_err *err) CW_MUST_USE;
+int cw_catalog_rebuild(const char *data_dir, uint64_t wal_oldest_seq, struct cw_catalog *out,
+                       struct cw_err *err) CW_MUST_USE;
 
 /* <data>/FORMAT: CW_E_NOT_FOUND, or CW_E_INVALID when it names a newer version. */
 int cw_catalog_check_format(const char *data_dir, struct cw_err *err) CW_MUST_USE;
 int cw_catalog_write_format(const char *data_dir, struct cw_err *err) CW_MUST_USE;
 
 /* Append the folder, or the path, of a part. */
-void cw_catalog_part_dir(const char *data_dir, struct cw_str tenant, int32_t day, struct cw_buf *out);
-void cw_catalog_part_path(const char *data_dir, struct cw_str tenant, int32_t day, uint64_t id, struct cw_buf *out);
+void cw_catalog_part_dir(const char *data_dir, struct cw_str tenant, int32_t day,
+                         struct cw_buf *out);
+void cw_catalog_part_path(const char *data_dir, struct cw_str tenant, int32_t day, uint64_t id,
+                          struct cw_buf *out);
 /* Letters, digits and !-_.*'() stay (Loki's rules allow no others), but a '.' in front; the rest becomes %XX. */
 void cw_catalog_escape_tenant(struct cw_str tenant, struct cw_buf *out);
 
 /* Every file below <data>/parts: `id` is 0 where the name is not a part's. Nonzero stops and is returned. */
 typedef int (*cw_catalog_file_fn)(void *arg, const char *path, uint64_t id);
-int cw_catalog_each_file(const char *data_dir, cw_catalog_file_fn fn, void *arg, struct cw_err *err) CW_MUST_USE;
+int cw_catalog_each_file(const char *data_dir, cw_catalog_file_fn fn, void *arg,
+                         struct cw_err *err) CW_MUST_USE;
 
 #endif

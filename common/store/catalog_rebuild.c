@@ -8,9 +8,9 @@
 #include "common/store/part_reader.h"
 
 struct found {
-    struct cw_catalog_part part;       /* tenant in the arena */
+    struct cw_catalog_part part; /* tenant in the arena */
     uint64_t wal_first, wal_last, flush_id;
-    uint32_t flush_parts;              /* 0: it was merged */
+    uint32_t flush_parts; /* 0: it was merged */
     bool out;
 };
 
@@ -37,13 +37,15 @@ static int on_file(void *arg, const char *path, uint64_t id)
     if (f->info.id == id) {
         r->found = cw_arena_grow(r->arena, r->found, r->n, &r->cap, r->n + 1, sizeof(*r->found));
         r->found[r->n++] = (struct found){
-            .part = {id, cw_arena_dup(r->arena, f->info.tenant), f->info.day, f->info.level, f->min_ns, f->max_ns, f->file_bytes},
+            .part = {id, cw_arena_dup(r->arena, f->info.tenant), f->info.day, f->info.level,
+                     f->min_ns, f->max_ns, f->file_bytes},
             .wal_first = f->info.wal_first,
             .wal_last = f->info.wal_last,
             .flush_id = f->info.flush_id,
             .flush_parts = f->info.flush_parts,
         };
-        r->replaced = cw_arena_grow(r->arena, r->replaced, r->nreplaced, &r->replaced_cap, r->nreplaced + f->info.nreplaced, sizeof(*r->replaced));
+        r->replaced = cw_arena_grow(r->arena, r->replaced, r->nreplaced, &r->replaced_cap,
+                                    r->nreplaced + f->info.nreplaced, sizeof(*r->replaced));
         for (size_t i = 0; i < f->info.nreplaced; i++)
             r->replaced[r->nreplaced++] = f->info.replaced[i];
     }
@@ -63,7 +65,8 @@ static void drop_replaced(struct rebuild *r)
         return;
     qsort(r->replaced, r->nreplaced, sizeof(*r->replaced), u64_cmp);
     for (size_t i = 0; i < r->n; i++)
-        r->found[i].out = bsearch(&r->found[i].part.id, r->replaced, r->nreplaced, sizeof(*r->replaced), u64_cmp) != NULL;
+        r->found[i].out = bsearch(&r->found[i].part.id, r->replaced, r->nreplaced,
+                                  sizeof(*r->replaced), u64_cmp) != NULL;
 }
 
 /* Of attempts at one flush only the last can have been committed. */
@@ -72,7 +75,8 @@ static void drop_failed_attempts(struct rebuild *r)
     for (size_t i = 0; i < r->n; i++) {
         for (size_t j = 0; j < r->n && r->found[i].flush_parts > 0; j++) {
             const struct found *a = &r->found[i], *b = &r->found[j];
-            if (b->flush_parts > 0 && a->wal_first == b->wal_first && a->wal_last == b->wal_last && a->flush_id < b->flush_id)
+            if (b->flush_parts > 0 && a->wal_first == b->wal_first && a->wal_last == b->wal_last &&
+                a->flush_id < b->flush_id)
                 r->found[i].out = true;
         }
     }
@@ -104,13 +108,16 @@ static void drop_incomplete(struct rebuild *r, uint64_t wal_oldest_seq)
     }
     if (have >= want || !in_wal)
         return;
-    cw_log_warn("rebuilding the catalog: the newest flush wrote %zu of %zu parts: the WAL gives its entries again", have, want);
+    cw_log_warn("rebuilding the catalog: the newest flush wrote %zu of %zu parts: the WAL gives "
+                "its entries again",
+                have, want);
     for (size_t i = 0; i < r->n; i++)
         if (r->found[i].flush_parts > 0 && r->found[i].wal_last == newest)
             r->found[i].out = true;
 }
 
-int cw_catalog_rebuild(const char *data_dir, uint64_t wal_oldest_seq, struct cw_catalog *out, struct cw_err *err)
+int cw_catalog_rebuild(const char *data_dir, uint64_t wal_oldest_seq, struct cw_catalog *out,
+                       struct cw_err *err)
 {
     struct rebuild r = {.arena = cw_arena_new()};
     cw_catalog_init(out);

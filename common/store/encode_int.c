@@ -91,7 +91,8 @@ static size_t mini_bytes(const int64_t *v, size_t n)
         size_t m = CW_MIN(n - i, (size_t)CW_INT_MINIBLOCK);
         int64_t min, max;
         min_max(v + i, m, &min, &max);
-        total += varint_bytes(zigzag(min)) + 1 + packed_bytes(m, width_of((uint64_t)max - (uint64_t)min));
+        total += varint_bytes(zigzag(min)) + 1 +
+                 packed_bytes(m, width_of((uint64_t)max - (uint64_t)min));
     }
     return total;
 }

@@ -18,7 +18,8 @@
 /* Append the column to *out. n = 0 is a column too. `values` is used as scratch: its contents are gone afterwards. */
 void cw_encode_int(int64_t *values, size_t n, struct cw_buf *out);
 /* Decode n values from the front of `in`; *used_out (may be NULL: the column must fill `in`) is what the column took. */
-int cw_decode_int(struct cw_str in, size_t n, int64_t *out, size_t *used_out, struct cw_err *err) CW_MUST_USE;
+int cw_decode_int(struct cw_str in, size_t n, int64_t *out, size_t *used_out,
+                  struct cw_err *err) CW_MUST_USE;
 
 /* LEB128. */
 void cw_encode_varint(uint64_t value, struct cw_buf *out);

@@ -11,27 +11,27 @@
 
 enum {
     BITMAP_BYTES = CW_BLOCK_ROWS_MAX / 8,
-    PAIR_OVERHEAD = 16,   /* a guess of what a pair costs beside its text */
-    NAME_BYTES_MIN = 13,  /* lengths, a bitmap, an integer column */
-    RANK_ROWS = 512,      /* rows that share one running count of a reader */
+    PAIR_OVERHEAD = 16,  /* a guess of what a pair costs beside its text */
+    NAME_BYTES_MIN = 13, /* lengths, a bitmap, an integer column */
+    RANK_ROWS = 512,     /* rows that share one running count of a reader */
 };
 
 /* ---- writer ---- */
 
 struct meta_name {
-    struct cw_str name;        /* owned */
-    uint8_t *present;          /* BITMAP_BYTES */
+    struct cw_str name; /* owned */
+    uint8_t *present;   /* BITMAP_BYTES */
     int64_t *lengths;
     size_t n, cap;
     struct cw_buf values;
-    uint32_t last_row;         /* a row has a name once */
+    uint32_t last_row; /* a row has a name once */
 };
 
 struct cw_meta_writer {
     struct meta_name *names;
     size_t nnames, cap;
-    uint32_t *table;           /* open addressing: index of a name + 1 */
-    size_t table_size;         /* a power of two */
+    uint32_t *table;   /* open addressing: index of a name + 1 */
+    size_t table_size; /* a power of two */
     size_t npairs, nbytes;
 };
 
@@ -114,7 +114,8 @@ static struct meta_name *name_get(struct cw_meta_writer *w, struct cw_str name)
     return n;
 }
 
-int cw_meta_writer_add(struct cw_meta_writer *w, uint32_t row, struct cw_labels pairs, struct cw_err *err)
+int cw_meta_writer_add(struct cw_meta_writer *w, uint32_t row, struct cw_labels pairs,
+                       struct cw_err *err)
 {
     size_t bytes = 0;
     for (size_t i = 0; i < pairs.n; i++)
@@ -122,7 +123,10 @@ int cw_meta_writer_add(struct cw_meta_writer *w, uint32_t row, struct cw_labels 
     /* Bitmaps: a row of many new names in a long block. */
     bytes += pairs.n * (row / 8);
     if (bytes > CW_BLOCK_META_RAW_MAX / 2 || pairs.n > CW_BLOCK_META_PAIRS_MAX / 2)
-        return cw_err_set(err, CW_E_LIMIT, "an entry has %zu pairs of structured metadata, %zu bytes: too much for a block", pairs.n, bytes);
+        return cw_err_set(
+            err, CW_E_LIMIT,
+            "an entry has %zu pairs of structured metadata, %zu bytes: too much for a block",
+            pairs.n, bytes);
     for (size_t i = 0; i < pairs.n; i++) {
         struct cw_str value = pairs.items[i].value;
         struct meta_name *n = name_get(w, pairs.items[i].name);
@@ -179,8 +183,8 @@ struct column {
     struct cw_str name;
     const uint8_t *present;
     const char *values;
-    uint32_t *offsets;         /* npresent + 1 */
-    uint32_t *ranks;           /* values before each RANK_ROWS rows */
+    uint32_t *offsets; /* npresent + 1 */
+    uint32_t *ranks;   /* values before each RANK_ROWS rows */
 };
 
 struct cw_meta_reader {
@@ -216,7 +220,8 @@ static uint32_t bits_before(const uint8_t *present, uint32_t from, uint32_t to)
     return n;
 }
 
-static int column_offsets(struct column *c, struct cw_str lengths, size_t n, size_t room, size_t *used_out, struct cw_err *err)
+static int column_offsets(struct column *c, struct cw_str lengths, size_t n, size_t room,
+                          size_t *used_out, struct cw_err *err)
 {
     int64_t *values = cw_mem_array(n, sizeof(*values));
     int rc = cw_decode_int(lengths, n, values, NULL, err);
@@ -238,11 +243,13 @@ out:
     return rc;
 }
 
-static int column_open(struct cw_str *in, uint32_t rows, struct column *c, size_t *npairs, struct cw_err *err)
+static int column_open(struct cw_str *in, uint32_t rows, struct column *c, size_t *npairs,
+                       struct cw_err *err)
 {
     uint64_t len;
     struct cw_str bitmap, lengths, values;
-    if (!cw_decode_varint(in, &len) || !take(in, len, &c->name) || !take(in, (rows + 7) / 8, &bitmap))
+    if (!cw_decode_varint(in, &len) || !take(in, len, &c->name) ||
+        !take(in, (rows + 7) / 8, &bitmap))
         return bad(err, "it ends in a name");
     c->present = (const uint8_t *)bitmap.ptr;
     c->ranks = cw_mem_array(rows / RANK_ROWS + 1, sizeof(*c->ranks));
@@ -265,7 +272,8 @@ static int column_open(struct cw_str *in, uint32_t rows, struct column *c, size_
     return 0;
 }
 
-int cw_meta_reader_open(struct cw_str section, uint32_t rows, struct cw_meta_reader **out, struct cw_err *err)
+int cw_meta_reader_open(struct cw_str section, uint32_t rows, struct cw_meta_reader **out,
+                        struct cw_err *err)
 {
     uint64_t n;
     size_t npairs = 0;
@@ -305,7 +313,8 @@ void cw_meta_reader_close(struct cw_meta_reader **reader)
     free(r);
 }
 
-size_t cw_meta_reader_row(const struct cw_meta_reader *r, uint32_t row, struct cw_label *out, size_t max)
+size_t cw_meta_reader_row(const struct cw_meta_reader *r, uint32_t row, struct cw_label *out,
+                          size_t max)
 {
     size_t n = 0;
     CW_ASSERT(row < r->rows);
@@ -316,7 +325,8 @@ size_t cw_meta_reader_row(const struct cw_meta_reader *r, uint32_t row, struct c
         uint32_t first = row - row % RANK_ROWS;
         uint32_t at = c->ranks[row / RANK_ROWS] + bits_before(c->present, first, row);
         if (n < max)
-            out[n] = (struct cw_label){c->name, {c->values + c->offsets[at], c->offsets[at + 1] - c->offsets[at]}};
+            out[n] = (struct cw_label){
+                c->name, {c->values + c->offsets[at], c->offsets[at + 1] - c->offsets[at]}};
         n++;
     }
     return n;

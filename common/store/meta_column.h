@@ -20,15 +20,18 @@ void cw_meta_writer_free(struct cw_meta_writer **writer);
 bool cw_meta_writer_full(const struct cw_meta_writer *writer);
 bool cw_meta_writer_empty(const struct cw_meta_writer *writer);
 /* The pairs of row `row` (rising, under CW_BLOCK_ROWS_MAX). */
-int cw_meta_writer_add(struct cw_meta_writer *writer, uint32_t row, struct cw_labels pairs, struct cw_err *err) CW_MUST_USE;
+int cw_meta_writer_add(struct cw_meta_writer *writer, uint32_t row, struct cw_labels pairs,
+                       struct cw_err *err) CW_MUST_USE;
 /* Append the section, not compressed, and begin an empty one. */
 void cw_meta_writer_finish(struct cw_meta_writer *writer, uint32_t rows, struct cw_buf *out);
 
 struct cw_meta_reader;
 /* `section` (decompressed) must outlive the reader. */
-int cw_meta_reader_open(struct cw_str section, uint32_t rows, struct cw_meta_reader **out, struct cw_err *err) CW_MUST_USE;
+int cw_meta_reader_open(struct cw_str section, uint32_t rows, struct cw_meta_reader **out,
+                        struct cw_err *err) CW_MUST_USE;
 void cw_meta_reader_close(struct cw_meta_reader **reader);
 /* Pairs of row `row`, at most `max` of them into `out`, sorted by name; returns how many the row has. */
-size_t cw_meta_reader_row(const struct cw_meta_reader *reader, uint32_t row, struct cw_label *out, size_t max);
+size_t cw_meta_reader_row(const struct cw_meta_reader *reader, uint32_t row, struct cw_label *out,
+                          size_t max);
 
 #endif

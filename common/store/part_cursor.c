@@ -34,27 +34,27 @@ struct workspace {
     uint32_t out_sizes[CW_PIECE_ROWS_MAX];
     struct cw_str out_lines[CW_PIECE_ROWS_MAX];
     struct cw_labels out_metadata[CW_PIECE_ROWS_MAX];
-    struct cw_label *labels;           /* pairs of the batch's metadata */
+    struct cw_label *labels; /* pairs of the batch's metadata */
     size_t labels_cap;
     char *text, *meta;
     size_t text_cap, meta_cap;
 };
 
 struct part_cursor {
-    struct cw_cursor base;             /* first */
+    struct cw_cursor base; /* first */
     struct cw_part_source *source;
     const struct cw_scan *scan;
     uint32_t block_index;
-    struct workspace *w;               /* NULL: nothing is wanted of this block, or it is bad */
+    struct workspace *w; /* NULL: nothing is wanted of this block, or it is bad */
     bool have_times, reported;
-    struct cw_meta_reader *meta;       /* NULL: not wanted, or no row has any */
+    struct cw_meta_reader *meta; /* NULL: not wanted, or no row has any */
     uint32_t nruns;
     /* Where it stands. Pieces and runs are walked forward, or backward when newest_first. */
     uint32_t npieces_done;
     bool in_piece;
-    uint32_t piece;                    /* under way, and ... */
-    uint32_t run_first, run_end;       /* ... the runs with rows in it, and ... */
-    uint32_t nruns_done;               /* ... how many of them were walked */
+    uint32_t piece;              /* under way, and ... */
+    uint32_t run_first, run_end; /* ... the runs with rows in it, and ... */
+    uint32_t nruns_done;         /* ... how many of them were walked */
 };
 
 static pthread_key_t workspace_key;
@@ -96,8 +96,10 @@ static void workspace_give_back(struct workspace *w)
 {
     if (w == NULL)
         return;
-    bool large = w->text_cap > TEXT_KEEP_BYTES || w->meta_cap > TEXT_KEEP_BYTES || w->labels_cap * sizeof(*w->labels) > TEXT_KEEP_BYTES;
-    if (large || pthread_getspecific(workspace_key) != NULL || pthread_setspecific(workspace_key, w) != 0)
+    bool large = w->text_cap > TEXT_KEEP_BYTES || w->meta_cap > TEXT_KEEP_BYTES ||
+                 w->labels_cap * sizeof(*w->labels) > TEXT_KEEP_BYTES;
+    if (large || pthread_getspecific(workspace_key) != NULL ||
+        pthread_setspecific(workspace_key, w) != 0)
         workspace_free(w);
 }
 
@@ -148,7 +150,8 @@ static int times_decode(struct part_cursor *c, struct cw_err *err)
 }
 
 /* The streams of the block and their rows, into scratch and stream_rows. */
-static int streams_decode(struct part_cursor *c, const struct cw_part_block *entry, struct cw_err *err)
+static int streams_decode(struct part_cursor *c, const struct cw_part_block *entry,
+                          struct cw_err *err)
 {
     struct workspace *w = c->w;
     if (w->block.nstreams == 1) {
@@ -157,16 +160,20 @@ static int streams_decode(struct part_cursor *c, const struct cw_part_block *ent
         return 0;
     }
     int rc = cw_block_streams(&w->block, w->scratch, w->stream_rows, err);
-    if (rc == 0 && (w->scratch[0] < entry->first_stream || w->scratch[w->block.nstreams - 1] > entry->last_stream))
-        rc = cw_err_set(err, CW_E_CORRUPT, "block: its streams are not those that the block table says");
+    if (rc == 0 && (w->scratch[0] < entry->first_stream ||
+                    w->scratch[w->block.nstreams - 1] > entry->last_stream))
+        rc = cw_err_set(err, CW_E_CORRUPT,
+                        "block: its streams are not those that the block table says");
     return rc;
 }
 
-static int runs_find(struct part_cursor *c, const struct cw_part_block *entry, const struct cw_stream_set *set, struct cw_err *err)
+static int runs_find(struct part_cursor *c, const struct cw_part_block *entry,
+                     const struct cw_stream_set *set, struct cw_err *err)
 {
     struct workspace *w = c->w;
     int rc = streams_decode(c, entry, err);
-    int64_t start_ns = cw_part_source_start_ns(c->source, c->scan->start_ns), end_ns = c->scan->end_ns;
+    int64_t start_ns = cw_part_source_start_ns(c->source, c->scan->start_ns),
+            end_ns = c->scan->end_ns;
     bool whole = entry->min_ns >= start_ns && (entry->max_ns < end_ns || end_ns == INT64_MAX);
     if (rc == 0 && (!whole || (c->scan->need & CW_NEED_TIMES) != 0) && c->scan->nfilters == 0)
         rc = times_decode(c, err);
@@ -210,14 +217,16 @@ static int block_prepare(struct part_cursor *c, const struct cw_stream_set *set,
 {
     struct workspace *w = c->w;
     struct cw_part_block entry = cw_part_reader_block(c->source->reader, c->block_index);
-    int rc = cw_block_open(cw_part_reader_block_bytes(c->source->reader, c->block_index), &w->block, err);
+    int rc = cw_block_open(cw_part_reader_block_bytes(c->source->reader, c->block_index), &w->block,
+                           err);
     if (rc == 0 && w->block.rows != entry.rows)
         rc = cw_err_set(err, CW_E_CORRUPT, "block: it is not the one that the block table says");
     if (rc == 0)
         rc = runs_find(c, &entry, set, err);
     if (rc == 0 && c->nruns > 0 && (wants_text(c->scan) || (c->scan->need & CW_NEED_SIZES) != 0))
         rc = cw_block_lengths(&w->block, w->scratch, w->lengths, err);
-    if (rc == 0 && c->nruns > 0 && (c->scan->need & CW_NEED_METADATA) != 0 && w->block.meta.stored.ptr != NULL)
+    if (rc == 0 && c->nruns > 0 && (c->scan->need & CW_NEED_METADATA) != 0 &&
+        w->block.meta.stored.ptr != NULL)
         rc = meta_open(c, err);
     return rc;
 }
@@ -265,7 +274,8 @@ static uint32_t run_after(const struct part_cursor *c, uint32_t row)
 }
 
 /* Set the piece's wanted rows in keep; returns how many, and the range that they lie in (rows of the piece). */
-static uint32_t piece_rows(struct part_cursor *c, const struct cw_piece *p, uint32_t *from_out, uint32_t *to_out)
+static uint32_t piece_rows(struct part_cursor *c, const struct cw_piece *p, uint32_t *from_out,
+                           uint32_t *to_out)
 {
     struct workspace *w = c->w;
     uint32_t n = 0, end = p->first_row + p->rows, i = run_after(c, p->first_row);
@@ -298,7 +308,8 @@ static int piece_filter(struct part_cursor *c, uint32_t from, uint32_t to, struc
     struct workspace *w = c->w;
     from -= from % 64;
     for (size_t i = 0; i < c->scan->nfilters; i++) {
-        int rc = cw_line_filter_select(c->scan->filters[i], w->text, w->offsets + from, to - from, w->keep + from / 64, err);
+        int rc = cw_line_filter_select(c->scan->filters[i], w->text, w->offsets + from, to - from,
+                                       w->keep + from / 64, err);
         if (rc < 0)
             return rc;
         if (!any_bit(w->keep + from / 64, to - from))
@@ -413,7 +424,8 @@ static size_t batch_fill(struct part_cursor *c, const struct run *r, struct cw_e
     }
     if ((need & CW_NEED_LINES) != 0) {
         for (size_t i = 0; i < n; i++)
-            w->out_lines[i] = cw_str_make(w->text + w->offsets[rows[i] - p->first_row], w->lengths[rows[i]]);
+            w->out_lines[i] =
+                cw_str_make(w->text + w->offsets[rows[i] - p->first_row], w->lengths[rows[i]]);
         out->lines = w->out_lines;
     }
     if (c->meta != NULL)
@@ -434,7 +446,8 @@ static int part_next(struct cw_cursor *cursor, struct cw_entry_batch *out, struc
         }
         while (c->nruns_done < c->run_end - c->run_first) {
             uint32_t i = c->nruns_done++;
-            const struct run *r = &c->w->runs[c->scan->newest_first ? c->run_end - 1 - i : c->run_first + i];
+            const struct run *r =
+                &c->w->runs[c->scan->newest_first ? c->run_end - 1 - i : c->run_first + i];
             if (batch_fill(c, r, out) == 0)
                 continue;
             const struct cw_part_stream *stream;
@@ -460,7 +473,8 @@ static void part_close(struct cw_cursor *cursor)
 
 static const struct cw_cursor_ops part_cursor_ops = {.next = part_next, .close = part_close};
 
-int cw_part_cursor_open(struct cw_part_source *source, const struct cw_scan *scan, uint32_t block, struct cw_cursor **out, struct cw_err *err)
+int cw_part_cursor_open(struct cw_part_source *source, const struct cw_scan *scan, uint32_t block,
+                        struct cw_cursor **out, struct cw_err *err)
 {
     struct cw_part_selection *selection;
     int rc = cw_part_reader_select(source->reader, scan->selector, &selection, err);

@@ -15,20 +15,20 @@ enum { SELECTIONS_KEPT = 4 };
 
 struct cw_part_selection {
     atomic_int refs;
-    struct cw_hash128 key;     /* of the selector's text */
+    struct cw_hash128 key; /* of the selector's text */
     struct cw_stream_set set;
 };
 
 struct cw_part_reader {
     char *path;
-    struct cw_file_map map;    /* ptr NULL: the bytes are the caller's */
+    struct cw_file_map map; /* ptr NULL: the bytes are the caller's */
     struct cw_str bytes;
     struct cw_part_footer footer;
-    uint64_t *replaced;        /* aligned copy */
+    uint64_t *replaced; /* aligned copy */
     struct cw_str regions[CW_REGIONS];
     uint32_t ngroups;
-    _Atomic(struct cw_stream_group *) *groups;   /* NULL: not decoded yet */
-    pthread_mutex_t lock;      /* guards selections[] */
+    _Atomic(struct cw_stream_group *) *groups;             /* NULL: not decoded yet */
+    pthread_mutex_t lock;                                  /* guards selections[] */
     struct cw_part_selection *selections[SELECTIONS_KEPT]; /* newest first */
 };
 
@@ -41,10 +41,13 @@ static int versions_check(const uint8_t *footer, struct cw_err *err)
 {
     unsigned major = cw_get16(footer + 8), minor = cw_get16(footer + 10);
     if (major > CW_PART_MAJOR)
-        return cw_err_set(err, CW_E_CORRUPT, "part format %u.%u is newer than %u.%u, which this program reads", major, minor, CW_PART_MAJOR, CW_PART_MINOR);
+        return cw_err_set(err, CW_E_CORRUPT,
+                          "part format %u.%u is newer than %u.%u, which this program reads", major,
+                          minor, CW_PART_MAJOR, CW_PART_MINOR);
     uint32_t unknown = cw_get32(footer + 16) & ~(uint32_t)CW_PART_INCOMPAT_KNOWN;
     if (unknown != 0)
-        return cw_err_set(err, CW_E_CORRUPT, "it needs features 0x%x, which this program does not have", unknown);
+        return cw_err_set(err, CW_E_CORRUPT,
+                          "it needs features 0x%x, which this program does not have", unknown);
     return 0;
 }
 
@@ -84,7 +87,8 @@ static int footer_read(struct cw_part_reader *r, const uint8_t **out, struct cw_
 
 static int regions_check(struct cw_part_reader *r, const uint8_t *footer, struct cw_err *err)
 {
-    static const char *const names[CW_REGIONS] = {"filters", "block table", "stream table", "postings", "origin"};
+    static const char *const names[CW_REGIONS] = {"filters", "block table", "stream table",
+                                                  "postings", "origin"};
     uint64_t end = r->bytes.len - CW_PART_FOOTER_BYTES;
     for (int i = 0; i < CW_REGIONS; i++) {
         const uint8_t *entry = footer + 96 + 24 * i;
@@ -136,14 +140,18 @@ struct cw_part_block cw_part_reader_block(const struct cw_part_reader *r, uint32
 static int blocks_check(struct cw_part_reader *r, struct cw_err *err)
 {
     const struct cw_part_footer *f = &r->footer;
-    if (f->nblocks > CW_PART_BLOCKS_MAX || r->regions[CW_REGION_BLOCKS].len != (uint64_t)f->nblocks * CW_PART_BLOCK_ENTRY_BYTES)
+    if (f->nblocks > CW_PART_BLOCKS_MAX ||
+        r->regions[CW_REGION_BLOCKS].len != (uint64_t)f->nblocks * CW_PART_BLOCK_ENTRY_BYTES)
         return bad(err, "the block table's size is wrong");
     uint64_t end = r->bytes.len - CW_PART_FOOTER_BYTES;
     for (uint32_t i = 0; i < f->nblocks; i++) {
         struct cw_part_block b = cw_part_reader_block(r, i);
-        if (b.offset < CW_PART_HEADER_BYTES || b.offset > end || b.bytes > end - b.offset || b.first_stream > b.last_stream ||
-            b.last_stream >= f->nstreams || b.min_ns > b.max_ns || b.rows > CW_BLOCK_ROWS_MAX)
-            return cw_err_set(err, CW_E_CORRUPT, "block %u lies outside the file, or its streams outside the table", i);
+        if (b.offset < CW_PART_HEADER_BYTES || b.offset > end || b.bytes > end - b.offset ||
+            b.first_stream > b.last_stream || b.last_stream >= f->nstreams || b.min_ns > b.max_ns ||
+            b.rows > CW_BLOCK_ROWS_MAX)
+            return cw_err_set(err, CW_E_CORRUPT,
+                              "block %u lies outside the file, or its streams outside the table",
+                              i);
     }
     return 0;
 }
@@ -199,7 +207,8 @@ int cw_part_reader_open(const char *path, struct cw_part_reader **out, struct cw
     return reader_finish(r, out, err);
 }
 
-int cw_part_reader_open_bytes(const char *name, struct cw_str bytes, struct cw_part_reader **out, struct cw_err *err)
+int cw_part_reader_open_bytes(const char *name, struct cw_str bytes, struct cw_part_reader **out,
+                              struct cw_err *err)
 {
     struct cw_part_reader *r = reader_new(name);
     r->bytes = bytes;
@@ -241,20 +250,23 @@ struct cw_str cw_part_reader_block_bytes(const struct cw_part_reader *r, uint32_
     return cw_str_make(r->bytes.ptr + b.offset, b.bytes);
 }
 
-int cw_part_reader_stream(struct cw_part_reader *r, uint32_t number, const struct cw_part_stream **out, struct cw_err *err)
+int cw_part_reader_stream(struct cw_part_reader *r, uint32_t number,
+                          const struct cw_part_stream **out, struct cw_err *err)
 {
     CW_ASSERT(number < r->footer.nstreams);
     uint32_t group = number / CW_PART_STREAM_GROUP;
     struct cw_stream_group *g = atomic_load_explicit(&r->groups[group], memory_order_acquire);
     if (g == NULL) {
         struct cw_stream_group *fresh;
-        int rc = cw_stream_table_group(r->regions[CW_REGION_STREAMS], r->footer.nstreams, group, &fresh, err);
+        int rc = cw_stream_table_group(r->regions[CW_REGION_STREAMS], r->footer.nstreams, group,
+                                       &fresh, err);
         if (rc < 0) {
             cw_err_wrap(err, "part %s", r->path);
             return rc;
         }
         /* Two threads may decode it at once; the first one's stays. */
-        if (atomic_compare_exchange_strong_explicit(&r->groups[group], &g, fresh, memory_order_acq_rel, memory_order_acquire))
+        if (atomic_compare_exchange_strong_explicit(&r->groups[group], &g, fresh,
+                                                    memory_order_acq_rel, memory_order_acquire))
             g = fresh;
         else
             free(fresh);
@@ -308,14 +320,16 @@ static void selection_keep(struct cw_part_reader *r, struct cw_part_selection *s
     cw_part_selection_unref(&oldest);
 }
 
-int cw_part_reader_select(struct cw_part_reader *r, const struct cw_selector *selector, struct cw_part_selection **out, struct cw_err *err)
+int cw_part_reader_select(struct cw_part_reader *r, const struct cw_selector *selector,
+                          struct cw_part_selection **out, struct cw_err *err)
 {
     struct cw_hash128 key = selector_key(selector);
     *out = selection_find(r, key);
     if (*out != NULL)
         return 0;
     struct cw_part_selection *s = cw_mem_new(sizeof(*s));
-    int rc = cw_postings_select(r->regions[CW_REGION_POSTINGS], r->footer.nstreams, selector, &s->set, err);
+    int rc = cw_postings_select(r->regions[CW_REGION_POSTINGS], r->footer.nstreams, selector,
+                                &s->set, err);
     if (rc < 0) {
         cw_err_wrap(err, "part %s", r->path);
         free(s);

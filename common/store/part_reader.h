@@ -20,7 +20,7 @@ struct cw_part_reader;
 struct cw_part_footer {
     struct cw_part_info info;
     uint64_t file_bytes, rows, raw_bytes;
-    int64_t min_ns, max_ns;    /* inclusive */
+    int64_t min_ns, max_ns; /* inclusive */
     uint32_t nblocks, nstreams;
 };
 
@@ -32,9 +32,11 @@ struct cw_part_block {
 };
 
 /* Maps the file; checks header, footer and the checksums of all regions. */
-int cw_part_reader_open(const char *path, struct cw_part_reader **out, struct cw_err *err) CW_MUST_USE;
+int cw_part_reader_open(const char *path, struct cw_part_reader **out,
+                        struct cw_err *err) CW_MUST_USE;
 /* The same over bytes that the caller keeps. `name` is for error texts. */
-int cw_part_reader_open_bytes(const char *name, struct cw_str bytes, struct cw_part_reader **out, struct cw_err *err) CW_MUST_USE;
+int cw_part_reader_open_bytes(const char *name, struct cw_str bytes, struct cw_part_reader **out,
+                              struct cw_err *err) CW_MUST_USE;
 /* NULL is fine. */
 void cw_part_reader_close(struct cw_part_reader **reader);
 
@@ -44,11 +46,13 @@ const struct cw_part_footer *cw_part_reader_footer(const struct cw_part_reader *
 struct cw_part_block cw_part_reader_block(const struct cw_part_reader *reader, uint32_t i);
 struct cw_str cw_part_reader_block_bytes(const struct cw_part_reader *reader, uint32_t i);
 /* Stream `number` < nstreams. */
-int cw_part_reader_stream(struct cw_part_reader *reader, uint32_t number, const struct cw_part_stream **out, struct cw_err *err) CW_MUST_USE;
+int cw_part_reader_stream(struct cw_part_reader *reader, uint32_t number,
+                          const struct cw_part_stream **out, struct cw_err *err) CW_MUST_USE;
 
 /* What a selector matches. The answer is kept, so that the blocks of one scan ask once. Release it with _unref. */
 struct cw_part_selection;
-int cw_part_reader_select(struct cw_part_reader *reader, const struct cw_selector *selector, struct cw_part_selection **out, struct cw_err *err) CW_MUST_USE;
+int cw_part_reader_select(struct cw_part_reader *reader, const struct cw_selector *selector,
+                          struct cw_part_selection **out, struct cw_err *err) CW_MUST_USE;
 const struct cw_stream_set *cw_part_selection_set(const struct cw_part_selection *selection);
 void cw_part_selection_unref(struct cw_part_selection **selection);
 

@@ -25,7 +25,8 @@ int64_t cw_part_source_start_ns(const struct cw_part_source *p, int64_t start_ns
     return CW_MAX(hidden, start_ns);
 }
 
-void cw_part_source_report(struct cw_part_source *p, uint32_t block, const struct cw_err *why, struct cw_scan_stats *stats)
+void cw_part_source_report(struct cw_part_source *p, uint32_t block, const struct cw_err *why,
+                           struct cw_scan_stats *stats)
 {
     if (stats != NULL)
         atomic_fetch_add_explicit(&stats->corrupt_blocks, 1, memory_order_relaxed);
@@ -43,7 +44,8 @@ static void stats_add(atomic_uint_fast64_t *counter, uint64_t n)
         atomic_fetch_add_explicit(counter, n, memory_order_relaxed);
 }
 
-static int part_plan(struct cw_source *source, const struct cw_scan *scan, struct cw_units *out, struct cw_err *err)
+static int part_plan(struct cw_source *source, const struct cw_scan *scan, struct cw_units *out,
+                     struct cw_err *err)
 {
     struct cw_part_source *p = part_of(source);
     int64_t start_ns = cw_part_source_start_ns(p, scan->start_ns);
@@ -55,7 +57,8 @@ static int part_plan(struct cw_source *source, const struct cw_scan *scan, struc
     const struct cw_stream_set *set = cw_part_selection_set(selection);
     for (uint32_t i = 0; i < footer_of(p)->nblocks; i++) {
         struct cw_part_block b = cw_part_reader_block(p->reader, i);
-        if (!cw_part_times_touch(b.min_ns, b.max_ns, start_ns, scan->end_ns) || !cw_stream_set_any(set, b.first_stream, b.last_stream)) {
+        if (!cw_part_times_touch(b.min_ns, b.max_ns, start_ns, scan->end_ns) ||
+            !cw_stream_set_any(set, b.first_stream, b.last_stream)) {
             skipped++;
             continue;
         }
@@ -69,20 +72,23 @@ static int part_plan(struct cw_source *source, const struct cw_scan *scan, struc
     return 0;
 }
 
-static int part_open(struct cw_source *source, const struct cw_scan *scan, const struct cw_unit *unit, struct cw_cursor **out, struct cw_err *err)
+static int part_open(struct cw_source *source, const struct cw_scan *scan,
+                     const struct cw_unit *unit, struct cw_cursor **out, struct cw_err *err)
 {
     CW_ASSERT(unit->key < footer_of(part_of(source))->nblocks);
     return cw_part_cursor_open(part_of(source), scan, (uint32_t)unit->key, out, err);
 }
 
 /* Streams of the selection that may have entries in the range: those of blocks that touch it. */
-static void touched_streams(struct cw_part_source *p, const struct cw_stream_set *set, int64_t start_ns, int64_t end_ns, struct cw_stream_set *out)
+static void touched_streams(struct cw_part_source *p, const struct cw_stream_set *set,
+                            int64_t start_ns, int64_t end_ns, struct cw_stream_set *out)
 {
     *out = (struct cw_stream_set){.n = set->n};
     out->words = cw_mem_array((size_t)set->n / 64 + 1, sizeof(*out->words));
     for (uint32_t i = 0; i < footer_of(p)->nblocks; i++) {
         struct cw_part_block b = cw_part_reader_block(p->reader, i);
-        if (!cw_part_times_touch(b.min_ns, b.max_ns, start_ns, end_ns) || !cw_stream_set_any(set, b.first_stream, b.last_stream))
+        if (!cw_part_times_touch(b.min_ns, b.max_ns, start_ns, end_ns) ||
+            !cw_stream_set_any(set, b.first_stream, b.last_stream))
             continue;
         for (uint32_t s = b.first_stream; s <= b.last_stream; s++)
             if (cw_stream_set_has(set, s))
@@ -90,7 +96,9 @@ static void touched_streams(struct cw_part_source *p, const struct cw_stream_set
     }
 }
 
-static int part_streams(struct cw_source *source, const struct cw_selector *selector, int64_t start_ns, int64_t end_ns, cw_stream_fn fn, void *arg, struct cw_err *err)
+static int part_streams(struct cw_source *source, const struct cw_selector *selector,
+                        int64_t start_ns, int64_t end_ns, cw_stream_fn fn, void *arg,
+                        struct cw_err *err)
 {
     struct cw_part_source *p = part_of(source);
     struct cw_part_selection *selection;
@@ -98,7 +106,8 @@ static int part_streams(struct cw_source *source, const struct cw_selector *sele
     if (rc < 0)
         return rc;
     struct cw_stream_set touched;
-    touched_streams(p, cw_part_selection_set(selection), cw_part_source_start_ns(p, start_ns), end_ns, &touched);
+    touched_streams(p, cw_part_selection_set(selection), cw_part_source_start_ns(p, start_ns),
+                    end_ns, &touched);
     for (uint32_t s = 0; rc == 0 && s < touched.n; s++) {
         if (!cw_stream_set_has(&touched, s))
             continue;
@@ -113,7 +122,8 @@ static int part_streams(struct cw_source *source, const struct cw_selector *sele
 }
 
 /* Rows and bytes of one block that selector and range hold; bytes by a cursor that decodes no text. */
-static int block_stats(struct cw_part_source *p, const struct cw_scan *scan, uint32_t block, struct cw_index_stats *out, struct cw_err *err)
+static int block_stats(struct cw_part_source *p, const struct cw_scan *scan, uint32_t block,
+                       struct cw_index_stats *out, struct cw_err *err)
 {
     struct cw_cursor *cursor;
     int rc = cw_part_cursor_open(p, scan, block, &cursor, err);
@@ -135,7 +145,9 @@ static int block_stats(struct cw_part_source *p, const struct cw_scan *scan, uin
     return rc;
 }
 
-static int part_stats(struct cw_source *source, const struct cw_selector *selector, int64_t start_ns, int64_t end_ns, struct cw_index_stats *out, struct cw_err *err)
+static int part_stats(struct cw_source *source, const struct cw_selector *selector,
+                      int64_t start_ns, int64_t end_ns, struct cw_index_stats *out,
+                      struct cw_err *err)
 {
     struct cw_part_source *p = part_of(source);
     struct cw_part_selection *selection;
@@ -143,12 +155,16 @@ static int part_stats(struct cw_source *source, const struct cw_selector *select
     if (rc < 0)
         return rc;
     const struct cw_stream_set *set = cw_part_selection_set(selection);
-    struct cw_scan scan = {.selector = selector, .start_ns = cw_part_source_start_ns(p, start_ns), .end_ns = end_ns, .need = CW_NEED_SIZES};
+    struct cw_scan scan = {.selector = selector,
+                           .start_ns = cw_part_source_start_ns(p, start_ns),
+                           .end_ns = end_ns,
+                           .need = CW_NEED_SIZES};
     struct cw_stream_set touched;
     touched_streams(p, set, scan.start_ns, end_ns, &touched);
     for (uint32_t i = 0; rc == 0 && i < footer_of(p)->nblocks; i++) {
         struct cw_part_block b = cw_part_reader_block(p->reader, i);
-        if (cw_part_times_touch(b.min_ns, b.max_ns, scan.start_ns, end_ns) && cw_stream_set_any(set, b.first_stream, b.last_stream))
+        if (cw_part_times_touch(b.min_ns, b.max_ns, scan.start_ns, end_ns) &&
+            cw_stream_set_any(set, b.first_stream, b.last_stream))
             rc = block_stats(p, &scan, i, out, err);
     }
     for (size_t w = 0; rc == 0 && w <= touched.n / 64; w++)
@@ -177,7 +193,8 @@ static const struct cw_source_ops part_ops = {
     .destroy = part_destroy,
 };
 
-struct cw_source *cw_part_source_new(struct cw_part_reader *reader, const struct cw_part_events *events)
+struct cw_source *cw_part_source_new(struct cw_part_reader *reader,
+                                     const struct cw_part_events *events)
 {
     struct cw_part_source *p = cw_mem_new(sizeof(*p));
     const struct cw_part_footer *f = cw_part_reader_footer(reader);
@@ -194,7 +211,8 @@ struct cw_source *cw_part_source_new(struct cw_part_reader *reader, const struct
     return &p->base;
 }
 
-int cw_part_source_open(const char *path, const struct cw_part_events *events, struct cw_source **out, struct cw_err *err)
+int cw_part_source_open(const char *path, const struct cw_part_events *events,
+                        struct cw_source **out, struct cw_err *err)
 {
     struct cw_part_reader *reader;
     int rc = cw_part_reader_open(path, &reader, err);
@@ -216,7 +234,8 @@ void cw_part_source_bad_block(struct cw_source *source, uint32_t block, const st
 
 bool cw_part_source_has_bad_blocks(const struct cw_source *source)
 {
-    return atomic_load_explicit(&((const struct cw_part_source *)source)->nbad, memory_order_relaxed) > 0;
+    return atomic_load_explicit(&((const struct cw_part_source *)source)->nbad,
+                                memory_order_relaxed) > 0;
 }
 
 void cw_part_source_hide_before(struct cw_source *source, int64_t ns)

@@ -17,14 +17,17 @@
 
 struct cw_part_events {
     /* Once per block that turned out bad, on whatever thread met it. */
-    void (*bad_block)(void *ctx, struct cw_part_reader *reader, uint32_t block, const struct cw_err *why);
+    void (*bad_block)(void *ctx, struct cw_part_reader *reader, uint32_t block,
+                      const struct cw_err *why);
     void *ctx;
 };
 
 /* `events` may be NULL; its ctx must outlive the source. */
-int cw_part_source_open(const char *path, const struct cw_part_events *events, struct cw_source **out, struct cw_err *err) CW_MUST_USE;
+int cw_part_source_open(const char *path, const struct cw_part_events *events,
+                        struct cw_source **out, struct cw_err *err) CW_MUST_USE;
 /* The same over an open reader, which becomes the source's. */
-struct cw_source *cw_part_source_new(struct cw_part_reader *reader, const struct cw_part_events *events);
+struct cw_source *cw_part_source_new(struct cw_part_reader *reader,
+                                     const struct cw_part_events *events);
 struct cw_part_reader *cw_part_source_reader(struct cw_source *source);
 /* Somebody who reads blocks without a cursor (a merge) found one bad. */
 void cw_part_source_bad_block(struct cw_source *source, uint32_t block, const struct cw_err *why);

@@ -6,22 +6,25 @@
 #include "common/store/part_source.h"
 
 struct cw_part_source {
-    struct cw_source base;             /* first */
+    struct cw_source base; /* first */
     struct cw_part_reader *reader;
     struct cw_part_events events;
     _Atomic int64_t hidden_before_ns;
     atomic_bool obsolete;
-    atomic_uint nbad;                  /* blocks */
-    atomic_uchar *bad;                 /* per block: it was reported */
+    atomic_uint nbad;  /* blocks */
+    atomic_uchar *bad; /* per block: it was reported */
 };
 
 /* Counts the block in stats (may be NULL) and reports it, once. */
-void cw_part_source_report(struct cw_part_source *source, uint32_t block, const struct cw_err *why, struct cw_scan_stats *stats);
+void cw_part_source_report(struct cw_part_source *source, uint32_t block, const struct cw_err *why,
+                           struct cw_scan_stats *stats);
 /* The range of a scan without what retention hides. */
 int64_t cw_part_source_start_ns(const struct cw_part_source *source, int64_t start_ns);
-int cw_part_cursor_open(struct cw_part_source *source, const struct cw_scan *scan, uint32_t block, struct cw_cursor **out, struct cw_err *err);
+int cw_part_cursor_open(struct cw_part_source *source, const struct cw_scan *scan, uint32_t block,
+                        struct cw_cursor **out, struct cw_err *err);
 /* Is there a time in [start, end) (INT64_MAX as the end is inclusive) that lies in [min, max]? */
-static inline bool cw_part_times_touch(int64_t min_ns, int64_t max_ns, int64_t start_ns, int64_t end_ns)
+static inline bool cw_part_times_touch(int64_t min_ns, int64_t max_ns, int64_t start_ns,
+                                       int64_t end_ns)
 {
     return max_ns >= start_ns && (min_ns < end_ns || end_ns == INT64_MAX);
 }

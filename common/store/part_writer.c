@@ -31,22 +31,23 @@ struct cw_part_writer {
     int fd;
     bool finished;
     struct cw_part_info info;
-    uint64_t off;                 /* of the next byte in the file */
+    uint64_t off; /* of the next byte in the file */
     struct cw_block_writer *block;
-    struct cw_buf bytes;          /* a finished block on its way to the file */
-    struct cw_buf blocks;         /* BLOCKS */
+    struct cw_buf bytes;  /* a finished block on its way to the file */
+    struct cw_buf blocks; /* BLOCKS */
     uint32_t nblocks, nstreams;
     struct cw_stream_table_writer *streams;
     struct cw_postings_builder *postings;
-    struct cw_str app;            /* owned; of the stream under way */
-    uint64_t rows_left, bytes_left;    /* of the stream under way */
-    int64_t last_ns;              /* its newest row; INT64_MIN before the first */
-    uint64_t block_bytes_max;     /* where the block ends for this stream */
+    struct cw_str app;              /* owned; of the stream under way */
+    uint64_t rows_left, bytes_left; /* of the stream under way */
+    int64_t last_ns;                /* its newest row; INT64_MIN before the first */
+    uint64_t block_bytes_max;       /* where the block ends for this stream */
     uint64_t rows, raw_bytes;
     int64_t min_ns, max_ns;
 };
 
-int cw_part_writer_new(const char *path, const struct cw_part_info *info, struct cw_part_writer **out, struct cw_err *err)
+int cw_part_writer_new(const char *path, const struct cw_part_info *info,
+                       struct cw_part_writer **out, struct cw_err *err)
 {
     struct cw_part_writer *w = cw_mem_new(sizeof(*w));
     struct cw_buf tmp;
@@ -91,7 +92,8 @@ void cw_part_writer_free(struct cw_part_writer **writer)
         close(w->fd);
     /* What stays of an unfinished part is removed at the next start, so a failure here is no news. The final name too: the
      * rename may be done and only its fsync have failed. */
-    if (!w->finished && w->fd >= 0 && (cw_file_unlink(w->tmp_path, NULL) < 0 || cw_file_unlink(w->path, NULL) < 0))
+    if (!w->finished && w->fd >= 0 &&
+        (cw_file_unlink(w->tmp_path, NULL) < 0 || cw_file_unlink(w->path, NULL) < 0))
         cw_log_warn("part %s: what was written of it stays until the next start", w->path);
     cw_block_writer_free(&w->block);
     cw_buf_fini(&w->bytes);
@@ -113,10 +115,12 @@ static int write_bytes(struct cw_part_writer *w, struct cw_str bytes, struct cw_
 }
 
 /* A whole block to the file, and its row of BLOCKS. */
-static int block_write(struct cw_part_writer *w, struct cw_str bytes, const struct cw_block_summary *s, struct cw_err *err)
+static int block_write(struct cw_part_writer *w, struct cw_str bytes,
+                       const struct cw_block_summary *s, struct cw_err *err)
 {
     if (w->nblocks == CW_PART_BLOCKS_MAX || bytes.len > UINT32_MAX)
-        return cw_err_set(err, CW_E_LIMIT, "part %s: more than %u blocks", w->path, CW_PART_BLOCKS_MAX);
+        return cw_err_set(err, CW_E_LIMIT, "part %s: more than %u blocks", w->path,
+                          CW_PART_BLOCKS_MAX);
     uint8_t entry[CW_PART_BLOCK_ENTRY_BYTES] = {0};
     cw_put64(entry, w->off);
     cw_put32(entry + 8, (uint32_t)bytes.len);
@@ -151,7 +155,8 @@ static void share_plan(struct cw_part_writer *w)
     uint64_t have = cw_block_writer_raw_bytes(w->block), left = w->bytes_left;
     w->block_bytes_max = CW_BLOCK_RAW_TARGET;
     /* A tail that would be too small for a block of its own gets some of what would fill this one. */
-    if (have + left > CW_BLOCK_RAW_TARGET && have + left - CW_BLOCK_RAW_TARGET < SHARE_BYTES_MIN && left > 2 * SHARE_BYTES_MIN)
+    if (have + left > CW_BLOCK_RAW_TARGET && have + left - CW_BLOCK_RAW_TARGET < SHARE_BYTES_MIN &&
+        left > 2 * SHARE_BYTES_MIN)
         w->block_bytes_max = have + left - SHARE_BYTES_MIN;
 }
 
@@ -164,11 +169,13 @@ static bool block_takes_stream(const struct cw_part_writer *w, bool same_app)
     if (!same_app && have >= APP_BYTES_MIN)
         return false;
     bool all = w->bytes_left <= room && w->rows_left <= rows_room;
-    bool share = CW_MIN(w->bytes_left, room) >= SHARE_BYTES_MIN && rows_room >= CW_BLOCK_ROWS_MAX / 8;
+    bool share =
+        CW_MIN(w->bytes_left, room) >= SHARE_BYTES_MIN && rows_room >= CW_BLOCK_ROWS_MAX / 8;
     return all || share;
 }
 
-int cw_part_writer_stream(struct cw_part_writer *w, struct cw_labels labels, uint64_t rows, uint64_t raw_bytes, struct cw_err *err)
+int cw_part_writer_stream(struct cw_part_writer *w, struct cw_labels labels, uint64_t rows,
+                          uint64_t raw_bytes, struct cw_err *err)
 {
     int rc = cw_stream_table_writer_add(w->streams, labels, rows, raw_bytes, err);
     if (rc < 0)
@@ -190,7 +197,8 @@ int cw_part_writer_stream(struct cw_part_writer *w, struct cw_labels labels, uin
     return rc;
 }
 
-int cw_part_writer_add(struct cw_part_writer *w, const struct cw_entry_batch *batch, struct cw_err *err)
+int cw_part_writer_add(struct cw_part_writer *w, const struct cw_entry_batch *batch,
+                       struct cw_err *err)
 {
     CW_ASSERT(w->nstreams > 0);
     for (size_t i = 0; i < batch->n; i++) {
@@ -198,7 +206,8 @@ int cw_part_writer_add(struct cw_part_writer *w, const struct cw_entry_batch *ba
         if (batch->ts_ns[i] < w->last_ns)
             return cw_err_set(err, CW_E_CORRUPT, "part %s: times of a stream go back", w->path);
         bool full = cw_block_writer_full(w->block, line.len) ||
-                    (cw_block_writer_rows(w->block) > 0 && cw_block_writer_raw_bytes(w->block) + line.len > w->block_bytes_max);
+                    (cw_block_writer_rows(w->block) > 0 &&
+                     cw_block_writer_raw_bytes(w->block) + line.len > w->block_bytes_max);
         if (full) {
             int rc = block_end(w, err);
             if (rc < 0)
@@ -206,7 +215,8 @@ int cw_part_writer_add(struct cw_part_writer *w, const struct cw_entry_batch *ba
             share_plan(w);
         }
         struct cw_labels metadata = batch->metadata != NULL ? batch->metadata[i] : CW_LABELS_NONE;
-        int rc = cw_block_writer_add(w->block, w->nstreams - 1, batch->ts_ns[i], line, metadata, err);
+        int rc =
+            cw_block_writer_add(w->block, w->nstreams - 1, batch->ts_ns[i], line, metadata, err);
         if (rc < 0)
             return rc;
         w->last_ns = batch->ts_ns[i];
@@ -222,14 +232,17 @@ uint64_t cw_part_writer_rows(const struct cw_part_writer *w)
 }
 
 /* The copied block's directory and sections with another STREAMS section; everything else stays byte for byte. */
-static int block_renumber(const struct cw_block *b, struct cw_str old, const uint32_t *numbers, struct cw_block_summary *s, struct cw_buf *out, struct cw_err *err)
+static int block_renumber(const struct cw_block *b, struct cw_str old, const uint32_t *numbers,
+                          struct cw_block_summary *s, struct cw_buf *out, struct cw_err *err)
 {
-    int64_t *streams = cw_mem_array(2 * (size_t)b->nstreams, sizeof(*streams)), *rows = streams + b->nstreams;
+    int64_t *streams = cw_mem_array(2 * (size_t)b->nstreams, sizeof(*streams)),
+            *rows = streams + b->nstreams;
     struct cw_buf section;
     cw_buf_init(&section, SIZE_MAX);
     int rc = cw_block_streams(b, streams, rows, err);
     if (rc == 0 && (streams[0] != s->first_stream || streams[b->nstreams - 1] != s->last_stream))
-        rc = cw_err_set(err, CW_E_CORRUPT, "block: its streams are not those that the block table says");
+        rc = cw_err_set(err, CW_E_CORRUPT,
+                        "block: its streams are not those that the block table says");
     if (rc < 0)
         goto out;
     for (uint32_t i = 0; i < b->nstreams; i++)
@@ -259,24 +272,31 @@ out:
     return rc;
 }
 
-int cw_part_writer_copy_block(struct cw_part_writer *w, const struct cw_part_reader *from, uint32_t block, const uint32_t *numbers, struct cw_err *err)
+int cw_part_writer_copy_block(struct cw_part_writer *w, const struct cw_part_reader *from,
+                              uint32_t block, const uint32_t *numbers, struct cw_err *err)
 {
     struct cw_part_block p = cw_part_reader_block(from, block);
     struct cw_str bytes = cw_part_reader_block_bytes(from, block);
     struct cw_block *b = cw_mem_new(sizeof(*b));
-    struct cw_block_summary s = {p.rows, p.raw_bytes, p.first_stream, p.last_stream, p.min_ns, p.max_ns};
+    struct cw_block_summary s = {p.rows,        p.raw_bytes, p.first_stream,
+                                 p.last_stream, p.min_ns,    p.max_ns};
     int rc = block_end(w, err);
     if (rc == 0)
         rc = cw_block_open(bytes, b, err);
     /* Its sections are checked before they get a new owner: afterwards nobody has another copy. */
     const struct cw_section *columns[] = {&b->times, &b->lengths, &b->meta};
     for (size_t i = 0; rc == 0 && i < CW_COUNT(columns) + b->npieces; i++) {
-        const struct cw_section *c = i < CW_COUNT(columns) ? columns[i] : &b->pieces[i - CW_COUNT(columns)].text;
-        if (c->stored.ptr != NULL && (uint32_t)cw_hash64(c->stored.ptr, c->stored.len) != c->checksum)
-            rc = cw_err_set(err, CW_E_CORRUPT, "block %u of %s: a section's checksum is wrong", block, cw_part_reader_path(from));
+        const struct cw_section *c =
+            i < CW_COUNT(columns) ? columns[i] : &b->pieces[i - CW_COUNT(columns)].text;
+        if (c->stored.ptr != NULL &&
+            (uint32_t)cw_hash64(c->stored.ptr, c->stored.len) != c->checksum)
+            rc = cw_err_set(err, CW_E_CORRUPT, "block %u of %s: a section's checksum is wrong",
+                            block, cw_part_reader_path(from));
     }
     if (rc == 0 && (b->rows != p.rows || b->raw_bytes != p.raw_bytes))
-        rc = cw_err_set(err, CW_E_CORRUPT, "block %u of %s is not the one that the block table says", block, cw_part_reader_path(from));
+        rc =
+            cw_err_set(err, CW_E_CORRUPT, "block %u of %s is not the one that the block table says",
+                       block, cw_part_reader_path(from));
     cw_buf_clear(&w->bytes);
     if (rc == 0 && b->nstreams > 1) {
         rc = block_renumber(b, bytes, numbers, &s, &w->bytes, err);
@@ -325,7 +345,8 @@ static void footer_fill(const struct cw_part_writer *w, uint8_t *f)
 }
 
 /* Region `which` from `bytes` to the file and into the footer. */
-static int region_write(struct cw_part_writer *w, enum cw_part_region which, struct cw_str bytes, uint8_t *footer, struct cw_err *err)
+static int region_write(struct cw_part_writer *w, enum cw_part_region which, struct cw_str bytes,
+                        uint8_t *footer, struct cw_err *err)
 {
     uint8_t *entry = footer + 96 + 24 * which;
     cw_put64(entry, w->off);

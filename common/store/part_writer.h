@@ -20,12 +20,12 @@
 struct cw_part_info {
     uint64_t id;
     struct cw_str tenant;
-    int32_t day;               /* days since 1970-01-01, or CW_DAY_MIXED */
-    uint8_t level;             /* 0: from a flush */
+    int32_t day;   /* days since 1970-01-01, or CW_DAY_MIXED */
+    uint8_t level; /* 0: from a flush */
     uint64_t wal_first, wal_last;
-    uint32_t flush_parts;      /* how many its flush wrote; 0 in a merged part */
-    uint64_t flush_id;         /* id of the first of them; 0 in a merged part */
-    const uint64_t *replaced;  /* ids, ascending */
+    uint32_t flush_parts;     /* how many its flush wrote; 0 in a merged part */
+    uint64_t flush_id;        /* id of the first of them; 0 in a merged part */
+    const uint64_t *replaced; /* ids, ascending */
     size_t nreplaced;
 };
 
@@ -33,21 +33,27 @@ struct cw_part_writer;
 struct cw_part_reader;
 
 /* Writes to `path` with ".tmp" behind it; the folder must be there. */
-int cw_part_writer_new(const char *path, const struct cw_part_info *info, struct cw_part_writer **out, struct cw_err *err) CW_MUST_USE;
+int cw_part_writer_new(const char *path, const struct cw_part_info *info,
+                       struct cw_part_writer **out, struct cw_err *err) CW_MUST_USE;
 /* A finished part stays; an unfinished one is removed. */
 void cw_part_writer_free(struct cw_part_writer **writer);
 
 /* The next stream, after the one before by cw_part_stream_cmp(). Its number is how many began before it. rows and raw_bytes: all
  * that the part will hold of it, copied blocks included: they are kept as its totals, and decide how blocks are cut. */
-int cw_part_writer_stream(struct cw_part_writer *writer, struct cw_labels labels, uint64_t rows, uint64_t raw_bytes, struct cw_err *err) CW_MUST_USE;
+int cw_part_writer_stream(struct cw_part_writer *writer, struct cw_labels labels, uint64_t rows,
+                          uint64_t raw_bytes, struct cw_err *err) CW_MUST_USE;
 /* Rows of the stream that began last; times rise over all its batches (CW_E_CORRUPT otherwise: a merge reads them from disk). The
  * batch has times and lines; its `stream` is not read. */
-int cw_part_writer_add(struct cw_part_writer *writer, const struct cw_entry_batch *batch, struct cw_err *err) CW_MUST_USE;
+int cw_part_writer_add(struct cw_part_writer *writer, const struct cw_entry_batch *batch,
+                       struct cw_err *err) CW_MUST_USE;
 /* Rows so far. */
 uint64_t cw_part_writer_rows(const struct cw_part_writer *writer);
 /* Copy a block as it is; `numbers` maps the reader's stream numbers to this part's, and rises. All its streams have begun. */
-int cw_part_writer_copy_block(struct cw_part_writer *writer, const struct cw_part_reader *from, uint32_t block, const uint32_t *numbers, struct cw_err *err) CW_MUST_USE;
+int cw_part_writer_copy_block(struct cw_part_writer *writer, const struct cw_part_reader *from,
+                              uint32_t block, const uint32_t *numbers,
+                              struct cw_err *err) CW_MUST_USE;
 /* Regions, footer, fsync, rename, fsync of the folder. There must be a row. *size_out (may be NULL): the file's bytes. */
-int cw_part_writer_finish(struct cw_part_writer *writer, uint64_t *size_out, struct cw_err *err) CW_MUST_USE;
+int cw_part_writer_finish(struct cw_part_writer *writer, uint64_t *size_out,
+                          struct cw_err *err) CW_MUST_USE;
 
 #endif

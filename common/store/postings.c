@@ -15,21 +15,21 @@ enum { CHUNK_RAW_TARGET = 256 << 10 };
 
 /* One label pair. A run is only written when the next one begins; most pairs have one. */
 struct pair {
-    struct cw_str name, value;         /* in the arena */
+    struct cw_str name, value; /* in the arena */
     uint32_t run_first, run_len;
-    uint32_t base;                     /* where the run before ended */
+    uint32_t base; /* where the run before ended */
     uint32_t nruns;
     uint32_t nbytes, cap;
-    uint8_t *bytes;                    /* finished runs */
+    uint8_t *bytes; /* finished runs */
 };
 
 struct cw_postings_builder {
     struct cw_arena *arena;
     struct pair *pairs;
     uint32_t npairs, cap;
-    uint32_t *table;                   /* open addressing: index of a pair + 1 */
+    uint32_t *table; /* open addressing: index of a pair + 1 */
     size_t table_size;
-    struct cw_str *names;              /* interned; open addressing in itself */
+    struct cw_str *names; /* interned; open addressing in itself */
     size_t nnames, names_size;
 };
 
@@ -84,9 +84,12 @@ static struct cw_str name_intern(struct cw_postings_builder *b, struct cw_str na
     return *slot;
 }
 
-static uint32_t *pair_slot(const struct cw_postings_builder *b, struct cw_str name, struct cw_str value)
+static uint32_t *pair_slot(const struct cw_postings_builder *b, struct cw_str name,
+                           struct cw_str value)
 {
-    size_t i = (cw_hash64(value.ptr, value.len) ^ (uintptr_t)name.ptr * UINT64_C(0x9e3779b97f4a7c15)) & (b->table_size - 1);
+    size_t i =
+        (cw_hash64(value.ptr, value.len) ^ (uintptr_t)name.ptr * UINT64_C(0x9e3779b97f4a7c15)) &
+        (b->table_size - 1);
     for (; b->table[i] != 0; i = (i + 1) & (b->table_size - 1)) {
         const struct pair *p = &b->pairs[b->table[i] - 1];
         if (p->name.ptr == name.ptr && cw_str_eq(p->value, value))
@@ -139,7 +142,8 @@ static void run_end(struct pair *p)
     cw_buf_fini(&run);
 }
 
-void cw_postings_builder_add(struct cw_postings_builder *b, uint32_t stream, struct cw_labels labels)
+void cw_postings_builder_add(struct cw_postings_builder *b, uint32_t stream,
+                             struct cw_labels labels)
 {
     for (size_t i = 0; i < labels.n; i++) {
         struct cw_str name = name_intern(b, labels.items[i].name);
@@ -259,7 +263,8 @@ static int region_join(struct region *r, struct cw_buf *out, struct cw_err *err)
     return 0;
 }
 
-int cw_postings_builder_finish(struct cw_postings_builder *b, struct cw_buf *out, struct cw_err *err)
+int cw_postings_builder_finish(struct cw_postings_builder *b, struct cw_buf *out,
+                               struct cw_err *err)
 {
     struct region r = {0};
     cw_buf_init(&r.names, UINT32_MAX);
@@ -275,7 +280,8 @@ int cw_postings_builder_finish(struct cw_postings_builder *b, struct cw_buf *out
             n++;
         rc = name_write(&r, b->pairs + i, n, err);
     }
-    bool failed = cw_buf_failed(&r.names) || cw_buf_failed(&r.chunks) || cw_buf_failed(&r.bytes) || cw_buf_failed(&r.raw);
+    bool failed = cw_buf_failed(&r.names) || cw_buf_failed(&r.chunks) || cw_buf_failed(&r.bytes) ||
+                  cw_buf_failed(&r.raw);
     if (rc == 0 && failed)
         rc = cw_err_set(err, CW_E_LIMIT, "postings of %u label pairs are too large", b->npairs);
     if (rc == 0)

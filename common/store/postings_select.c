@@ -101,7 +101,8 @@ static bool name_at(const struct index *x, uint32_t i, struct cw_str *out)
 }
 
 /* The chunks of a name; 0 of them when no stream carries it. */
-static int name_find(const struct index *x, struct cw_str name, uint32_t *first_out, uint32_t *n_out, struct cw_err *err)
+static int name_find(const struct index *x, struct cw_str name, uint32_t *first_out,
+                     uint32_t *n_out, struct cw_err *err)
 {
     uint32_t lo = 0, hi = x->nnames;
     *n_out = 0;
@@ -129,7 +130,8 @@ static int name_find(const struct index *x, struct cw_str name, uint32_t *first_
 }
 
 /* Chunk i, decompressed into *out (cleared before). */
-static int chunk_read(const struct index *x, uint32_t i, struct cw_buf *out, uint32_t *nvalues_out, struct cw_err *err)
+static int chunk_read(const struct index *x, uint32_t i, struct cw_buf *out, uint32_t *nvalues_out,
+                      struct cw_err *err)
 {
     const char *entry = x->chunks + (size_t)i * CW_POSTINGS_CHUNK_BYTES;
     uint64_t off = cw_get64(entry), raw = cw_get32(entry + 8), stored = cw_get32(entry + 12);
@@ -154,7 +156,8 @@ static int chunk_read(const struct index *x, uint32_t i, struct cw_buf *out, uin
 static int value_read(struct cw_str *in, struct cw_buf *value, struct cw_err *err)
 {
     uint64_t shared, more;
-    if (!cw_decode_varint(in, &shared) || !cw_decode_varint(in, &more) || shared > value->len || more > in->len)
+    if (!cw_decode_varint(in, &shared) || !cw_decode_varint(in, &more) || shared > value->len ||
+        more > in->len)
         return bad(err, "a value is cut");
     value->len = shared;
     cw_buf_add(value, in->ptr, more);
@@ -164,7 +167,8 @@ static int value_read(struct cw_str *in, struct cw_buf *value, struct cw_err *er
 }
 
 /* Its runs, into *set unless that is NULL. */
-static int runs_read(struct cw_str *in, struct cw_stream_set *set, uint32_t nstreams, struct cw_err *err)
+static int runs_read(struct cw_str *in, struct cw_stream_set *set, uint32_t nstreams,
+                     struct cw_err *err)
 {
     uint64_t nruns, at = 0;
     if (!cw_decode_varint(in, &nruns) || nruns > in->len / 2)
@@ -186,10 +190,11 @@ static int runs_read(struct cw_str *in, struct cw_stream_set *set, uint32_t nstr
 struct wanted {
     const struct cw_str *equal;
     const struct cw_matcher *matcher;
-    int want;                  /* what cw_matcher_match must say */
+    int want; /* what cw_matcher_match must say */
 };
 
-static int chunk_scan(const struct index *x, struct cw_str in, uint32_t nvalues, const struct wanted *wanted, struct cw_stream_set *set, struct cw_err *err)
+static int chunk_scan(const struct index *x, struct cw_str in, uint32_t nvalues,
+                      const struct wanted *wanted, struct cw_stream_set *set, struct cw_err *err)
 {
     struct cw_buf value;
     cw_buf_init(&value, CW_POSTINGS_CHUNK_RAW_MAX);
@@ -216,7 +221,8 @@ static int chunk_scan(const struct index *x, struct cw_str in, uint32_t nvalues,
 }
 
 /* The last chunk whose first value is not after `value`: where it stands if anywhere. */
-static int chunk_find(const struct index *x, uint32_t first, uint32_t n, struct cw_str value, struct cw_buf *raw, uint32_t *out, struct cw_err *err)
+static int chunk_find(const struct index *x, uint32_t first, uint32_t n, struct cw_str value,
+                      struct cw_buf *raw, uint32_t *out, struct cw_err *err)
 {
     uint32_t lo = 0, hi = n; /* the answer is in [lo, hi) */
     while (hi - lo > 1) {
@@ -240,7 +246,8 @@ static int chunk_find(const struct index *x, uint32_t first, uint32_t n, struct 
     return 0;
 }
 
-static int matcher_select(const struct index *x, const struct cw_matcher *m, struct cw_stream_set *set, struct cw_err *err)
+static int matcher_select(const struct index *x, const struct cw_matcher *m,
+                          struct cw_stream_set *set, struct cw_err *err)
 {
     uint32_t first = 0, n;
     int rc = name_find(x, m->name, &first, &n, err);
@@ -267,7 +274,8 @@ static int matcher_select(const struct index *x, const struct cw_matcher *m, str
     return rc;
 }
 
-int cw_postings_select(struct cw_str region, uint32_t nstreams, const struct cw_selector *selector, struct cw_stream_set *out, struct cw_err *err)
+int cw_postings_select(struct cw_str region, uint32_t nstreams, const struct cw_selector *selector,
+                       struct cw_stream_set *out, struct cw_err *err)
 {
     struct index x;
     int rc = index_open(region, nstreams, &x, err);

@@ -30,13 +30,13 @@ int cw_part_stream_cmp(struct cw_labels a, struct cw_labels b)
 /* ---- writer ---- */
 
 struct cw_stream_table_writer {
-    struct cw_buf raw;          /* the group under way */
-    struct cw_buf directory;    /* offsets count from the end of the directory until it is finished */
+    struct cw_buf raw;       /* the group under way */
+    struct cw_buf directory; /* offsets count from the end of the directory until it is finished */
     struct cw_buf bytes;
-    struct cw_buf before;       /* values of the stream before, one behind the other, and ... */
-    uint32_t *before_ends;      /* ... where each ends */
+    struct cw_buf before;  /* values of the stream before, one behind the other, and ... */
+    uint32_t *before_ends; /* ... where each ends */
     size_t nbefore, before_cap;
-    size_t value_bytes;         /* of the group's values, not front-coded: what a reader allocates */
+    size_t value_bytes; /* of the group's values, not front-coded: what a reader allocates */
     uint32_t nstreams;
 };
 
@@ -69,7 +69,8 @@ static int group_end(struct cw_stream_table_writer *w, struct cw_err *err)
     if (w->raw.len == 0)
         return 0;
     if (cw_buf_failed(&w->raw) || w->value_bytes > CW_PART_GROUP_RAW_MAX)
-        return cw_err_set(err, CW_E_LIMIT, "labels of %u streams are over %u bytes", CW_PART_STREAM_GROUP, CW_PART_GROUP_RAW_MAX);
+        return cw_err_set(err, CW_E_LIMIT, "labels of %u streams are over %u bytes",
+                          CW_PART_STREAM_GROUP, CW_PART_GROUP_RAW_MAX);
     size_t start = w->bytes.len;
     enum cw_codec codec = CW_CODEC_LZ4;
     int rc = cw_codec_compress(codec, cw_buf_str(&w->raw), &w->bytes, err);
@@ -102,15 +103,18 @@ static struct cw_str value_before(const struct cw_stream_table_writer *w, size_t
     return cw_str_make(w->before.ptr + from, w->before_ends[i] - from);
 }
 
-int cw_stream_table_writer_add(struct cw_stream_table_writer *w, struct cw_labels labels, uint64_t rows, uint64_t raw_bytes, struct cw_err *err)
+int cw_stream_table_writer_add(struct cw_stream_table_writer *w, struct cw_labels labels,
+                               uint64_t rows, uint64_t raw_bytes, struct cw_err *err)
 {
     if (w->nstreams == CW_PART_STREAMS_MAX || labels.n > CW_PART_STREAM_LABELS_MAX)
-        return cw_err_set(err, CW_E_LIMIT, "a part of %u streams, a stream of %zu labels: too many", w->nstreams, labels.n);
+        return cw_err_set(err, CW_E_LIMIT, "a part of %u streams, a stream of %zu labels: too many",
+                          w->nstreams, labels.n);
     cw_encode_varint(rows, &w->raw);
     cw_encode_varint(raw_bytes, &w->raw);
     cw_encode_varint(labels.n, &w->raw);
     for (size_t i = 0; i < labels.n; i++) {
-        struct cw_str name = labels.items[i].name, value = labels.items[i].value, before = value_before(w, i);
+        struct cw_str name = labels.items[i].name, value = labels.items[i].value,
+                      before = value_before(w, i);
         size_t shared = 0, most = CW_MIN(before.len, value.len);
         while (shared < most && before.ptr[shared] == value.ptr[shared])
             shared++;
@@ -135,7 +139,8 @@ int cw_stream_table_writer_add(struct cw_stream_table_writer *w, struct cw_label
     return w->nstreams % CW_PART_STREAM_GROUP == 0 ? group_end(w, err) : 0;
 }
 
-int cw_stream_table_writer_finish(struct cw_stream_table_writer *w, struct cw_buf *out, struct cw_err *err)
+int cw_stream_table_writer_finish(struct cw_stream_table_writer *w, struct cw_buf *out,
+                                  struct cw_err *err)
 {
     int rc = group_end(w, err);
     if (rc < 0)
@@ -188,16 +193,20 @@ struct fill {
 
 /* One stream off the front of *in. Only counts when `fill` is NULL. `before` are the labels of the stream before: values
  * only have their length while counting. */
-static int stream_read(struct cw_str *in, struct cw_part_stream *s, struct sizes *sizes, struct fill *fill, struct cw_labels *before, struct cw_label *counted, struct cw_err *err)
+static int stream_read(struct cw_str *in, struct cw_part_stream *s, struct sizes *sizes,
+                       struct fill *fill, struct cw_labels *before, struct cw_label *counted,
+                       struct cw_err *err)
 {
     uint64_t n;
-    if (!cw_decode_varint(in, &s->rows) || !cw_decode_varint(in, &s->raw_bytes) || !cw_decode_varint(in, &n) || n > CW_PART_STREAM_LABELS_MAX)
+    if (!cw_decode_varint(in, &s->rows) || !cw_decode_varint(in, &s->raw_bytes) ||
+        !cw_decode_varint(in, &n) || n > CW_PART_STREAM_LABELS_MAX)
         return bad(err, "a stream is cut");
     struct cw_label *labels = fill != NULL ? fill->labels : counted;
     for (size_t i = 0; i < n; i++) {
         struct cw_str name, more, old = i < before->n ? before->items[i].value : CW_STR_NONE;
         uint64_t shared;
-        if (!take(in, &name) || !cw_decode_varint(in, &shared) || !take(in, &more) || shared > old.len)
+        if (!take(in, &name) || !cw_decode_varint(in, &shared) || !take(in, &more) ||
+            shared > old.len)
             return bad(err, "a label is cut");
         size_t len = shared + more.len;
         sizes->value_bytes += len;
@@ -254,7 +263,8 @@ static int group_bytes(struct cw_str region, uint32_t group, struct cw_buf *raw,
     return 0;
 }
 
-int cw_stream_table_group(struct cw_str region, uint32_t nstreams, uint32_t group, struct cw_stream_group **out, struct cw_err *err)
+int cw_stream_table_group(struct cw_str region, uint32_t nstreams, uint32_t group,
+                          struct cw_stream_group **out, struct cw_err *err)
 {
     uint32_t first = group * CW_PART_STREAM_GROUP;
     CW_ASSERT(first < nstreams);
@@ -268,8 +278,10 @@ int cw_stream_table_group(struct cw_str region, uint32_t nstreams, uint32_t grou
     if (rc == 0) {
         size_t streams_bytes = sizeof(struct cw_stream_group) + n * sizeof(struct cw_part_stream);
         size_t labels_bytes = sizes.labels * sizeof(struct cw_label);
-        struct cw_stream_group *g = cw_mem_new(streams_bytes + labels_bytes + sizes.value_bytes + raw.len);
-        struct fill fill = {(struct cw_label *)((char *)g + streams_bytes), (char *)g + streams_bytes + labels_bytes};
+        struct cw_stream_group *g =
+            cw_mem_new(streams_bytes + labels_bytes + sizes.value_bytes + raw.len);
+        struct fill fill = {(struct cw_label *)((char *)g + streams_bytes),
+                            (char *)g + streams_bytes + labels_bytes};
         char *names = fill.text + sizes.value_bytes;
         memcpy(names, raw.ptr, raw.len);
         struct cw_str in = cw_str_make(names, raw.len);

@@ -26,9 +26,11 @@ struct cw_part_stream {
 struct cw_stream_table_writer;
 struct cw_stream_table_writer *cw_stream_table_writer_new(void);
 void cw_stream_table_writer_free(struct cw_stream_table_writer **writer);
-int cw_stream_table_writer_add(struct cw_stream_table_writer *writer, struct cw_labels labels, uint64_t rows, uint64_t raw_bytes, struct cw_err *err) CW_MUST_USE;
+int cw_stream_table_writer_add(struct cw_stream_table_writer *writer, struct cw_labels labels,
+                               uint64_t rows, uint64_t raw_bytes, struct cw_err *err) CW_MUST_USE;
 /* Append the region. */
-int cw_stream_table_writer_finish(struct cw_stream_table_writer *writer, struct cw_buf *out, struct cw_err *err) CW_MUST_USE;
+int cw_stream_table_writer_finish(struct cw_stream_table_writer *writer, struct cw_buf *out,
+                                  struct cw_err *err) CW_MUST_USE;
 
 /* A decoded group: one heap block, released by free(). */
 struct cw_stream_group {
@@ -38,6 +40,7 @@ struct cw_stream_group {
 /* Does the region hold the groups of `nstreams` streams? */
 int cw_stream_table_check(struct cw_str region, uint32_t nstreams, struct cw_err *err) CW_MUST_USE;
 /* Decode group `group` of a checked region. */
-int cw_stream_table_group(struct cw_str region, uint32_t nstreams, uint32_t group, struct cw_stream_group **out, struct cw_err *err) CW_MUST_USE;
+int cw_stream_table_group(struct cw_str region, uint32_t nstreams, uint32_t group,
+                          struct cw_stream_group **out, struct cw_err *err) CW_MUST_USE;
 
 #endif

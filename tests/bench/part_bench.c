@@ -81,17 +81,21 @@ static void stream_gather(const struct corpus *c, size_t system, struct stream s
     }
 }
 
-static void stream_write(struct cw_part_writer *w, const struct corpus *c, size_t system, unsigned host, const struct stream *s)
+static void stream_write(struct cw_part_writer *w, const struct corpus *c, size_t system,
+                         unsigned host, const struct stream *s)
 {
     char host_name[96];
     struct cw_err err;
-    struct cw_label pairs[] = {{CW_STR("app"), cw_str_of(c->names[system])}, {CW_STR("env"), CW_STR("prod")}, {CW_STR("host"), CW_STR_NONE}};
+    struct cw_label pairs[] = {{CW_STR("app"), cw_str_of(c->names[system])},
+                               {CW_STR("env"), CW_STR("prod")},
+                               {CW_STR("host"), CW_STR_NONE}};
     snprintf(host_name, sizeof(host_name), "%s-%u", c->names[system], host);
     pairs[2].value = cw_str_of(host_name);
     if (cw_part_writer_stream(w, (struct cw_labels){pairs, 3}, s->n, s->bytes, &err) < 0)
         die(&err);
     for (size_t i = 0; i < s->n; i += BATCH) {
-        struct cw_entry_batch batch = {.n = s->n - i < BATCH ? s->n - i : BATCH, .ts_ns = s->times + i, .lines = s->lines + i};
+        struct cw_entry_batch batch = {
+            .n = s->n - i < BATCH ? s->n - i : BATCH, .ts_ns = s->times + i, .lines = s->lines + i};
         if (cw_part_writer_add(w, &batch, &err) < 0)
             die(&err);
     }
@@ -99,7 +103,8 @@ static void stream_write(struct cw_part_writer *w, const struct corpus *c, size_
 
 static void part_write(const struct corpus *c, const char *path)
 {
-    struct cw_part_info info = {.id = 1, .tenant = CW_STR("fake"), .day = 20458, .flush_parts = 1, .flush_id = 1};
+    struct cw_part_info info = {
+        .id = 1, .tenant = CW_STR("fake"), .day = 20458, .flush_parts = 1, .flush_id = 1};
     struct cw_part_writer *w;
     struct cw_err err;
     uint64_t size = 0, lines = 0;
@@ -149,15 +154,18 @@ static uint64_t scan_once(struct cw_source *source, const struct cw_scan *scan)
     return rows;
 }
 
-static void scan(struct cw_source *source, const char *name, struct cw_scan what, const char *literal, enum cw_filter_op op)
+static void scan(struct cw_source *source, const char *name, struct cw_scan what,
+                 const char *literal, enum cw_filter_op op)
 {
     struct cw_line_filter *filter = NULL;
     struct cw_err err;
     const struct cw_line_filter *filters[1];
-    double best = 1e9, gb = (double)cw_part_reader_footer(cw_part_source_reader(source))->raw_bytes / 1e9;
+    double best = 1e9,
+           gb = (double)cw_part_reader_footer(cw_part_source_reader(source))->raw_bytes / 1e9;
     uint64_t rows = 0;
     if (literal != NULL) {
-        if (cw_line_filter_new(op, &filter, &err) < 0 || cw_line_filter_add(filter, cw_str_of(literal), 0, &err) < 0)
+        if (cw_line_filter_new(op, &filter, &err) < 0 ||
+            cw_line_filter_add(filter, cw_str_of(literal), 0, &err) < 0)
             die(&err);
         filters[0] = filter;
         what.filters = filters;
@@ -169,7 +177,8 @@ static void scan(struct cw_source *source, const char *name, struct cw_scan what
         double s = (double)(cw_clock_thread_cpu_ns() - start) / 1e9;
         best = s < best ? s : best;
     }
-    printf("%-40s %9llu rows  %7.1f ms  %6.2f GB/s\n", name, (unsigned long long)rows, best * 1e3, gb / best);
+    printf("%-40s %9llu rows  %7.1f ms  %6.2f GB/s\n", name, (unsigned long long)rows, best * 1e3,
+           gb / best);
     cw_line_filter_free(&filter);
 }
 

@@ -11,8 +11,10 @@
 
 static void blocks_seal(uint8_t *bytes, size_t len, const uint8_t *footer)
 {
-    uint64_t off = cw_get64(footer + 96 + 24 * CW_REGION_BLOCKS), n = cw_get64(footer + 104 + 24 * CW_REGION_BLOCKS) / CW_PART_BLOCK_ENTRY_BYTES;
-    for (uint64_t i = 0; i < n && i < 64 && off < len && (i + 1) * CW_PART_BLOCK_ENTRY_BYTES <= len - off; i++) {
+    uint64_t off = cw_get64(footer + 96 + 24 * CW_REGION_BLOCKS),
+             n = cw_get64(footer + 104 + 24 * CW_REGION_BLOCKS) / CW_PART_BLOCK_ENTRY_BYTES;
+    for (uint64_t i = 0;
+         i < n && i < 64 && off < len && (i + 1) * CW_PART_BLOCK_ENTRY_BYTES <= len - off; i++) {
         const uint8_t *entry = bytes + off + i * CW_PART_BLOCK_ENTRY_BYTES;
         uint64_t at = cw_get64(entry), size = cw_get32(entry + 8);
         if (at > len || size > len - at || size < CW_BLOCK_HEADER_BYTES)
@@ -35,7 +37,8 @@ static void blocks_seal(uint8_t *bytes, size_t len, const uint8_t *footer)
 }
 
 /* Groups and chunks have checksums of their own: at `sum_at` of entries of `entry_bytes`. */
-static void entries_seal(uint8_t *region, uint64_t len, uint64_t dir, uint64_t n, size_t entry_bytes)
+static void entries_seal(uint8_t *region, uint64_t len, uint64_t dir, uint64_t n,
+                         size_t entry_bytes)
 {
     for (uint64_t i = 0; i < n && i < 256 && dir + (i + 1) * entry_bytes <= len; i++) {
         uint8_t *e = region + dir + i * entry_bytes;
@@ -59,9 +62,13 @@ static void seal(uint8_t *bytes, size_t len)
             continue;
         uint8_t *region = bytes + off;
         if (i == CW_REGION_STREAMS)
-            entries_seal(region, size, 0, (cw_get32(footer + 84) + 255) / 256, CW_PART_GROUP_ENTRY_BYTES);
+            entries_seal(region, size, 0, (cw_get32(footer + 84) + 255) / 256,
+                         CW_PART_GROUP_ENTRY_BYTES);
         if (i == CW_REGION_POSTINGS && size >= CW_POSTINGS_HEADER_BYTES)
-            entries_seal(region, size, CW_POSTINGS_HEADER_BYTES + (uint64_t)cw_get32(region) * CW_POSTINGS_NAME_BYTES, cw_get32(region + 4), CW_POSTINGS_CHUNK_BYTES);
+            entries_seal(region, size,
+                         CW_POSTINGS_HEADER_BYTES +
+                             (uint64_t)cw_get32(region) * CW_POSTINGS_NAME_BYTES,
+                         cw_get32(region + 4), CW_POSTINGS_CHUNK_BYTES);
         cw_put64(entry + 16, cw_hash64(region, size));
     }
     cw_put64(footer + 240, cw_hash64(footer, 240));
@@ -80,9 +87,11 @@ static void scan(struct cw_source *source, const struct cw_scan *what)
             uint64_t sum = 0;
             while (cw_cursor_next(cursor, &batch, &err) > 0)
                 for (size_t r = 0; r < batch.n; r++) {
-                    sum += batch.lines != NULL ? cw_hash64(batch.lines[r].ptr, batch.lines[r].len) : 0;
+                    sum +=
+                        batch.lines != NULL ? cw_hash64(batch.lines[r].ptr, batch.lines[r].len) : 0;
                     for (size_t m = 0; batch.metadata != NULL && m < batch.metadata[r].n; m++)
-                        sum += cw_hash64(batch.metadata[r].items[m].value.ptr, batch.metadata[r].items[m].value.len);
+                        sum += cw_hash64(batch.metadata[r].items[m].value.ptr,
+                                         batch.metadata[r].items[m].value.len);
                 }
             __asm__ volatile("" : : "r"(sum));
             cw_cursor_close(&cursor);
@@ -98,13 +107,19 @@ static void read_part(struct cw_str bytes)
     if (cw_part_reader_open_bytes("fuzz", bytes, &reader, &err) < 0)
         return;
     struct cw_source *source = cw_part_source_new(reader, NULL);
-    struct cw_scan all = {.start_ns = INT64_MIN, .end_ns = INT64_MAX, .need = CW_NEED_TIMES | CW_NEED_LINES | CW_NEED_METADATA};
+    struct cw_scan all = {.start_ns = INT64_MIN,
+                          .end_ns = INT64_MAX,
+                          .need = CW_NEED_TIMES | CW_NEED_LINES | CW_NEED_METADATA};
     struct cw_selector selector;
     scan(source, &all);
     cw_selector_init(&selector);
     if (cw_selector_add(&selector, CW_MATCH_EQ, CW_STR("app"), CW_STR("app1"), &err) == 0 &&
         cw_selector_add(&selector, CW_MATCH_NE, CW_STR("host"), CW_STR("h-1"), &err) == 0) {
-        struct cw_scan some = {.selector = &selector, .start_ns = 0, .end_ns = INT64_C(1728000000000000000), .need = CW_NEED_SIZES, .newest_first = true};
+        struct cw_scan some = {.selector = &selector,
+                               .start_ns = 0,
+                               .end_ns = INT64_C(1728000000000000000),
+                               .need = CW_NEED_SIZES,
+                               .newest_first = true};
         scan(source, &some);
     }
     cw_selector_fini(&selector);
@@ -118,7 +133,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct cw_err err;
     cw_log_init(CW_LOG_ERROR + 1, CW_LOG_LOGFMT);
     read_part(cw_str_make(data, size));
-    if (cw_decode_int(cw_str_make(data, size), 512, values, NULL, &err) < 0 && size < CW_PART_HEADER_BYTES + CW_PART_FOOTER_BYTES)
+    if (cw_decode_int(cw_str_make(data, size), 512, values, NULL, &err) < 0 &&
+        size < CW_PART_HEADER_BYTES + CW_PART_FOOTER_BYTES)
         return 0;
     if (size < CW_PART_HEADER_BYTES + CW_PART_FOOTER_BYTES)
         return 0;

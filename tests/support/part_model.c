@@ -34,15 +34,19 @@ size_t part_model_stream(struct part_model *m, const char *text)
     for (size_t i = 0; i < m->nstreams; i++)
         if (cw_labels_eq(m->streams[i], labels))
             return i;
-    m->streams = cw_arena_grow(m->arena, m->streams, m->nstreams, &m->streams_cap, m->nstreams + 1, sizeof(*m->streams));
+    m->streams = cw_arena_grow(m->arena, m->streams, m->nstreams, &m->streams_cap, m->nstreams + 1,
+                               sizeof(*m->streams));
     m->streams[m->nstreams] = labels;
     return m->nstreams++;
 }
 
-void part_model_add(struct part_model *m, size_t stream, int64_t ts_ns, struct cw_str line, const char *metadata)
+void part_model_add(struct part_model *m, size_t stream, int64_t ts_ns, struct cw_str line,
+                    const char *metadata)
 {
     m->entries = cw_arena_grow(m->arena, m->entries, m->n, &m->cap, m->n + 1, sizeof(*m->entries));
-    m->entries[m->n] = (struct model_entry){stream, ts_ns, cw_arena_dup(m->arena, line), metadata ? labels_of(m, metadata) : CW_LABELS_NONE, m->n};
+    m->entries[m->n] =
+        (struct model_entry){stream, ts_ns, cw_arena_dup(m->arena, line),
+                             metadata ? labels_of(m, metadata) : CW_LABELS_NONE, m->n};
     m->n++;
 }
 
@@ -56,7 +60,9 @@ uint64_t part_model_random(uint64_t *state)
 
 static void random_line(uint64_t *state, struct cw_buf *out)
 {
-    static const char *const words[] = {"GET /index.html", "level=error msg=\"timeout\"", "NEEDLE_x", "status=200", "10.0.3.17", "ünïcode"};
+    static const char *const words[] = {"GET /index.html", "level=error msg=\"timeout\"",
+                                        "NEEDLE_x",        "status=200",
+                                        "10.0.3.17",       "ünïcode"};
     uint64_t kind = part_model_random(state) % 20;
     cw_buf_clear(out);
     if (kind == 0)
@@ -71,10 +77,12 @@ static void random_line(uint64_t *state, struct cw_buf *out)
         return;
     }
     for (uint64_t n = 1 + part_model_random(state) % 8; n > 0; n--)
-        cw_buf_addf(out, "%s %" PRIu64 " ", words[part_model_random(state) % CW_COUNT(words)], part_model_random(state) % 1000);
+        cw_buf_addf(out, "%s %" PRIu64 " ", words[part_model_random(state) % CW_COUNT(words)],
+                    part_model_random(state) % 1000);
 }
 
-void part_model_fill(struct part_model *m, uint64_t seed, size_t nstreams, size_t n, int64_t start_ns)
+void part_model_fill(struct part_model *m, uint64_t seed, size_t nstreams, size_t n,
+                     int64_t start_ns)
 {
     struct cw_buf line;
     char text[128];
@@ -83,23 +91,33 @@ void part_model_fill(struct part_model *m, uint64_t seed, size_t nstreams, size_
         if (i % 7 == 6)
             snprintf(text, sizeof(text), "{only=\"%zu\"}", i);
         else
-            snprintf(text, sizeof(text), "{app=\"app%zu\", host=\"h-%zu\", env=\"%s\"}", i % 5, i, i % 3 ? "prod" : "dev");
+            snprintf(text, sizeof(text), "{app=\"app%zu\", host=\"h-%zu\", env=\"%s\"}", i % 5, i,
+                     i % 3 ? "prod" : "dev");
         part_model_stream(m, text);
     }
     for (size_t i = 0; i < n; i++) {
         random_line(&seed, &line);
-        int64_t ts_ns = start_ns + (int64_t)(part_model_random(&seed) % (86400 * (uint64_t)CW_NS_PER_S));
+        int64_t ts_ns =
+            start_ns + (int64_t)(part_model_random(&seed) % (86400 * (uint64_t)CW_NS_PER_S));
         if (i % 3 == 0)
             ts_ns -= ts_ns % CW_NS_PER_S;
-        snprintf(text, sizeof(text), "{trace=\"%016" PRIx64 "\", %s}", part_model_random(&seed), i % 2 ? "pod=\"p1\"" : "zone=\"z\", user=\"u\"");
-        part_model_add(m, part_model_random(&seed) % nstreams, ts_ns, cw_buf_str(&line), i % 4 == 0 ? text : NULL);
+        snprintf(text, sizeof(text), "{trace=\"%016" PRIx64 "\", %s}", part_model_random(&seed),
+                 i % 2 ? "pod=\"p1\"" : "zone=\"z\", user=\"u\"");
+        part_model_add(m, part_model_random(&seed) % nstreams, ts_ns, cw_buf_str(&line),
+                       i % 4 == 0 ? text : NULL);
     }
     cw_buf_fini(&line);
 }
 
 struct cw_part_info part_model_info(uint64_t id)
 {
-    return (struct cw_part_info){.id = id, .tenant = CW_STR("t"), .day = 20000, .wal_first = 10 * id, .wal_last = 10 * id + 9, .flush_parts = 1, .flush_id = id};
+    return (struct cw_part_info){.id = id,
+                                 .tenant = CW_STR("t"),
+                                 .day = 20000,
+                                 .wal_first = 10 * id,
+                                 .wal_last = 10 * id + 9,
+                                 .flush_parts = 1,
+                                 .flush_id = id};
 }
 
 static const struct part_model *sorting;
@@ -114,7 +132,8 @@ static int entry_cmp(const void *a, const void *b)
     return x->arrival < y->arrival ? -1 : x->arrival > y->arrival;
 }
 
-static void stream_write(struct cw_part_writer *w, const struct part_model *m, const struct model_entry *e, size_t n)
+static void stream_write(struct cw_part_writer *w, const struct part_model *m,
+                         const struct model_entry *e, size_t n)
 {
     int64_t *times = cw_mem_array(n, sizeof(*times));
     struct cw_str *lines = cw_mem_array(n, sizeof(*lines));
@@ -160,7 +179,8 @@ void part_model_write(const struct part_model *m, const char *path, const struct
 
 /* ---- rows ---- */
 
-static void rows_add(struct model_rows *rows, const struct cw_scan *scan, struct cw_labels labels, int64_t ts_ns, struct cw_str line, struct cw_labels metadata)
+static void rows_add(struct model_rows *rows, const struct cw_scan *scan, struct cw_labels labels,
+                     int64_t ts_ns, struct cw_str line, struct cw_labels metadata)
 {
     struct cw_buf text;
     cw_buf_init(&text, 256 << 20);
@@ -191,14 +211,16 @@ void model_rows_fini(struct model_rows *rows)
     *rows = (struct model_rows){0};
 }
 
-void model_rows_of_model(const struct part_model *m, const struct cw_scan *scan, struct model_rows *rows)
+void model_rows_of_model(const struct part_model *m, const struct cw_scan *scan,
+                         struct model_rows *rows)
 {
     struct cw_err err;
     for (size_t i = 0; i < m->n; i++) {
         const struct model_entry *e = &m->entries[i];
         if (e->ts_ns < scan->start_ns || (e->ts_ns >= scan->end_ns && scan->end_ns != INT64_MAX))
             continue;
-        if (scan->selector != NULL && cw_selector_match(scan->selector, m->streams[e->stream], &err) != 1)
+        if (scan->selector != NULL &&
+            cw_selector_match(scan->selector, m->streams[e->stream], &err) != 1)
             continue;
         bool stays = true;
         for (size_t f = 0; stays && f < scan->nfilters; f++)
@@ -214,12 +236,14 @@ static void batch_check(const struct cw_scan *scan, const struct cw_entry_batch 
     CW_ASSERT((scan->need & CW_NEED_TIMES) == 0 || b->ts_ns != NULL);
     CW_ASSERT(cw_hash128_eq(b->stream.id, cw_labels_hash(b->stream.labels)));
     for (size_t i = 1; b->ts_ns != NULL && i < b->n; i++)
-        CW_ASSERT(scan->newest_first ? b->ts_ns[i] <= b->ts_ns[i - 1] : b->ts_ns[i] >= b->ts_ns[i - 1]);
+        CW_ASSERT(scan->newest_first ? b->ts_ns[i] <= b->ts_ns[i - 1]
+                                     : b->ts_ns[i] >= b->ts_ns[i - 1]);
     for (size_t i = 0; b->lines != NULL && i < b->n; i++)
         CW_ASSERT(b->sizes[i] == b->lines[i].len);
 }
 
-int model_rows_of_source(struct cw_source *source, const struct cw_scan *scan, struct model_rows *rows, struct cw_err *err)
+int model_rows_of_source(struct cw_source *source, const struct cw_scan *scan,
+                         struct model_rows *rows, struct cw_err *err)
 {
     struct cw_units units = {0};
     int rc = source->ops->plan(source, scan, &units, err);
@@ -230,8 +254,10 @@ int model_rows_of_source(struct cw_source *source, const struct cw_scan *scan, s
         while (rc >= 0 && (rc = cw_cursor_next(cursor, &b, err)) > 0) {
             batch_check(scan, &b);
             for (size_t r = 0; r < b.n; r++) {
-                struct cw_str line = b.lines ? b.lines[r] : cw_str_make("", b.sizes ? b.sizes[r] : 0);
-                rows_add(rows, scan, b.stream.labels, b.ts_ns ? b.ts_ns[r] : 0, line, b.metadata ? b.metadata[r] : CW_LABELS_NONE);
+                struct cw_str line =
+                    b.lines ? b.lines[r] : cw_str_make("", b.sizes ? b.sizes[r] : 0);
+                rows_add(rows, scan, b.stream.labels, b.ts_ns ? b.ts_ns[r] : 0, line,
+                         b.metadata ? b.metadata[r] : CW_LABELS_NONE);
             }
         }
         cw_cursor_close(&cursor);

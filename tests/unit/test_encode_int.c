@@ -12,7 +12,8 @@ static struct cw_err err;
 /* Encodes and decodes; returns the column's bytes. */
 static size_t round_trip(const int64_t *values, size_t n)
 {
-    int64_t *scratch = cw_mem_array(n + 1, sizeof(*scratch)), *back = cw_mem_array(n + 1, sizeof(*back));
+    int64_t *scratch = cw_mem_array(n + 1, sizeof(*scratch)),
+            *back = cw_mem_array(n + 1, sizeof(*back));
     struct cw_buf out;
     size_t used;
     cw_buf_init(&out, SIZE_MAX);
@@ -58,8 +59,12 @@ Test(encode_int, every_width_and_length_comes_back)
 Test(encode_int, extreme_values_come_back)
 {
     static const int64_t sets[][4] = {
-        {INT64_MIN, INT64_MAX, INT64_MIN, INT64_MAX}, {INT64_MAX, INT64_MAX, INT64_MAX, INT64_MIN}, {0, -1, INT64_MIN, 1},
-        {INT64_MIN, INT64_MIN, INT64_MIN, INT64_MIN}, {-1000, 1000, 0, INT64_MAX - 807}, {INT64_MIN + 808, 1000, 0, -1000},
+        {INT64_MIN, INT64_MAX, INT64_MIN, INT64_MAX},
+        {INT64_MAX, INT64_MAX, INT64_MAX, INT64_MIN},
+        {0, -1, INT64_MIN, 1},
+        {INT64_MIN, INT64_MIN, INT64_MIN, INT64_MIN},
+        {-1000, 1000, 0, INT64_MAX - 807},
+        {INT64_MIN + 808, 1000, 0, -1000},
     };
     for (size_t i = 0; i < CW_COUNT(sets); i++)
         for (size_t n = 0; n <= 4; n++)
@@ -85,7 +90,8 @@ Test(encode_int, whole_milliseconds_cost_what_milliseconds_cost)
         coarse[i] = coarse[i - 1] + (int64_t)(next_random(&state) % 1000) * 1000000;
         fine[i] = fine[i - 1] + (int64_t)(next_random(&state) % 1000000000);
     }
-    size_t coarse_len = round_trip(coarse, CW_COUNT(coarse)), fine_len = round_trip(fine, CW_COUNT(fine));
+    size_t coarse_len = round_trip(coarse, CW_COUNT(coarse)),
+           fine_len = round_trip(fine, CW_COUNT(fine));
     cr_assert_lt(coarse_len, 4096 * 11 / 8);
     cr_assert_gt(fine_len, 2 * coarse_len);
 }
@@ -105,7 +111,10 @@ Test(encode_int, a_cut_or_changed_column_is_an_error_or_other_values_but_never_m
     uint64_t state = 3;
     for (int kind = 0; kind < 4; kind++) {
         for (size_t i = 0; i < CW_COUNT(values); i++)
-            values[i] = kind == 0 ? 5 : kind == 1 ? (int64_t)(next_random(&state) % 77) : kind == 2 ? (int64_t)(i * 1000 + i % 7) : (int64_t)next_random(&state);
+            values[i] = kind == 0   ? 5
+                        : kind == 1 ? (int64_t)(next_random(&state) % 77)
+                        : kind == 2 ? (int64_t)(i * 1000 + i % 7)
+                                    : (int64_t)next_random(&state);
         struct cw_buf out;
         int64_t scratch[300];
         memcpy(scratch, values, sizeof(scratch));
@@ -114,7 +123,9 @@ Test(encode_int, a_cut_or_changed_column_is_an_error_or_other_values_but_never_m
         for (size_t cut = 0; cut < out.len; cut++) {
             char *exact = malloc(cut + 1); /* so that the sanitizer sees a read past its end */
             memcpy(exact + 1, out.ptr, cut);
-            cr_assert_eq(cw_decode_int(cw_str_make(exact + 1, cut), CW_COUNT(values), back, NULL, &err), CW_E_CORRUPT);
+            cr_assert_eq(
+                cw_decode_int(cw_str_make(exact + 1, cut), CW_COUNT(values), back, NULL, &err),
+                CW_E_CORRUPT);
             free(exact);
         }
         for (size_t at = 0; at < out.len; at++) {
@@ -132,7 +143,8 @@ Test(encode_int, a_cut_or_changed_column_is_an_error_or_other_values_but_never_m
 
 Test(encode_int, varints_come_back_and_long_ones_are_refused)
 {
-    static const uint64_t values[] = {0, 1, 127, 128, 16383, 16384, UINT32_MAX, UINT64_MAX - 1, UINT64_MAX};
+    static const uint64_t values[] = {
+        0, 1, 127, 128, 16383, 16384, UINT32_MAX, UINT64_MAX - 1, UINT64_MAX};
     for (size_t i = 0; i < CW_COUNT(values); i++) {
         struct cw_buf out;
         uint64_t back;
@@ -146,7 +158,8 @@ Test(encode_int, varints_come_back_and_long_ones_are_refused)
         cr_assert_not(cw_decode_varint(&in, &back));
         cw_buf_fini(&out);
     }
-    struct cw_str over = CW_STR("\xff\xff\xff\xff\xff\xff\xff\xff\xff\x02"), endless = CW_STR("\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff");
+    struct cw_str over = CW_STR("\xff\xff\xff\xff\xff\xff\xff\xff\xff\x02"),
+                  endless = CW_STR("\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff");
     uint64_t back;
     cr_assert_not(cw_decode_varint(&over, &back));
     cr_assert_not(cw_decode_varint(&endless, &back));

@@ -15,7 +15,9 @@ static char dir[64], path[96];
 static struct cw_err err;
 static struct part_model model;
 static const int64_t day_ns = INT64_C(20000) * 86400 * CW_NS_PER_S;
-static const struct cw_scan all_rows = {.start_ns = INT64_MIN, .end_ns = INT64_MAX, .need = CW_NEED_TIMES | CW_NEED_LINES | CW_NEED_METADATA};
+static const struct cw_scan all_rows = {.start_ns = INT64_MIN,
+                                        .end_ns = INT64_MAX,
+                                        .need = CW_NEED_TIMES | CW_NEED_LINES | CW_NEED_METADATA};
 
 static void setup(void)
 {
@@ -100,7 +102,12 @@ Test(part, a_mixed_part_answers_every_kind_of_scan)
     part_model_fill(&model, 1, 40, 60000, day_ns);
     struct cw_source *source = written();
     cr_assert_eq(check_scan(source, all_rows), 60000);
-    static const unsigned needs[] = {0, CW_NEED_TIMES, CW_NEED_SIZES, CW_NEED_LINES, CW_NEED_METADATA, CW_NEED_TIMES | CW_NEED_SIZES};
+    static const unsigned needs[] = {0,
+                                     CW_NEED_TIMES,
+                                     CW_NEED_SIZES,
+                                     CW_NEED_LINES,
+                                     CW_NEED_METADATA,
+                                     CW_NEED_TIMES | CW_NEED_SIZES};
     struct cw_line_filter *contains, *lacks;
     cr_assert_eq(cw_line_filter_new(CW_FILTER_CONTAINS, &contains, &err), 0);
     cr_assert_eq(cw_line_filter_add(contains, CW_STR("EEDLE_x 7"), 0, &err), 0);
@@ -109,7 +116,11 @@ Test(part, a_mixed_part_answers_every_kind_of_scan)
     const struct cw_line_filter *filters[] = {contains, lacks};
     for (size_t i = 0; i < CW_COUNT(needs); i++) {
         for (size_t nfilters = 0; nfilters <= 2; nfilters++) {
-            struct cw_scan scan = {.start_ns = INT64_MIN, .end_ns = INT64_MAX, .need = needs[i], .filters = filters, .nfilters = nfilters};
+            struct cw_scan scan = {.start_ns = INT64_MIN,
+                                   .end_ns = INT64_MAX,
+                                   .need = needs[i],
+                                   .filters = filters,
+                                   .nfilters = nfilters};
             cr_assert_gt(check_scan(source, scan), 0);
             scan.start_ns = day_ns + 7 * 3600 * CW_NS_PER_S;
             scan.end_ns = scan.start_ns + 600 * CW_NS_PER_S;
@@ -131,21 +142,31 @@ Test(part, selectors_choose_streams_by_postings)
         enum cw_match_op op;
         const char *name, *value;
     } matchers[] = {
-        {CW_MATCH_EQ, "app", "app1"}, {CW_MATCH_EQ, "app", "none"},  {CW_MATCH_EQ, "app", ""},     {CW_MATCH_NE, "app", "app1"}, {CW_MATCH_NE, "app", ""},
-        {CW_MATCH_EQ, "gone", "x"},   {CW_MATCH_NE, "gone", "x"},    {CW_MATCH_RE, "gone", ".*"},  {CW_MATCH_RE, "gone", ".+"},  {CW_MATCH_EQ, "host", "h-2991"},
-        {CW_MATCH_NE, "host", "h-0"}, {CW_MATCH_RE, "host", "h-1.*"}, {CW_MATCH_NRE, "host", "h-[12].*"}, {CW_MATCH_NRE, "app", "app[0-3]|"}, {CW_MATCH_RE, "only", "|6"},
-        {CW_MATCH_EQ, "host", "h-0"}, {CW_MATCH_EQ, "host", "zzz"}, {CW_MATCH_EQ, "host", "a"},
+        {CW_MATCH_EQ, "app", "app1"},       {CW_MATCH_EQ, "app", "none"},
+        {CW_MATCH_EQ, "app", ""},           {CW_MATCH_NE, "app", "app1"},
+        {CW_MATCH_NE, "app", ""},           {CW_MATCH_EQ, "gone", "x"},
+        {CW_MATCH_NE, "gone", "x"},         {CW_MATCH_RE, "gone", ".*"},
+        {CW_MATCH_RE, "gone", ".+"},        {CW_MATCH_EQ, "host", "h-2991"},
+        {CW_MATCH_NE, "host", "h-0"},       {CW_MATCH_RE, "host", "h-1.*"},
+        {CW_MATCH_NRE, "host", "h-[12].*"}, {CW_MATCH_NRE, "app", "app[0-3]|"},
+        {CW_MATCH_RE, "only", "|6"},        {CW_MATCH_EQ, "host", "h-0"},
+        {CW_MATCH_EQ, "host", "zzz"},       {CW_MATCH_EQ, "host", "a"},
     };
     size_t n = CW_COUNT(matchers);
     for (size_t i = 0; i < n; i++) {
         for (size_t j = i; j < n; j++) {
             struct cw_selector selector;
             cw_selector_init(&selector);
-            cr_assert_eq(cw_selector_add(&selector, matchers[i].op, cw_str_of(matchers[i].name), cw_str_of(matchers[i].value), &err), 0);
+            cr_assert_eq(cw_selector_add(&selector, matchers[i].op, cw_str_of(matchers[i].name),
+                                         cw_str_of(matchers[i].value), &err),
+                         0);
             if (j > i)
-                cr_assert_eq(cw_selector_add(&selector, matchers[j].op, cw_str_of(matchers[j].name), cw_str_of(matchers[j].value), &err), 0);
+                cr_assert_eq(cw_selector_add(&selector, matchers[j].op, cw_str_of(matchers[j].name),
+                                             cw_str_of(matchers[j].value), &err),
+                             0);
             struct model_rows want = {0}, got = {0};
-            struct cw_scan scan = {.selector = &selector, .start_ns = INT64_MIN, .end_ns = INT64_MAX};
+            struct cw_scan scan = {
+                .selector = &selector, .start_ns = INT64_MIN, .end_ns = INT64_MAX};
             model_rows_of_model(&model, &scan, &want);
             cr_assert_eq(model_rows_of_source(source, &scan, &got, &err), 0, "%s", err.text);
             cr_assert(model_rows_equal(&got, &want));
@@ -159,7 +180,9 @@ Test(part, selectors_choose_streams_by_postings)
 
 Test(part, lines_as_long_as_a_piece_or_a_block_come_back)
 {
-    static const size_t lengths[] = {CW_PIECE_RAW_TARGET - 1, CW_PIECE_RAW_TARGET, CW_PIECE_RAW_TARGET + 1, 1, 0, CW_BLOCK_RAW_TARGET - 1, CW_BLOCK_RAW_TARGET, CW_BLOCK_RAW_TARGET + 1, 3};
+    static const size_t lengths[] = {
+        CW_PIECE_RAW_TARGET - 1, CW_PIECE_RAW_TARGET, CW_PIECE_RAW_TARGET + 1, 1, 0,
+        CW_BLOCK_RAW_TARGET - 1, CW_BLOCK_RAW_TARGET, CW_BLOCK_RAW_TARGET + 1, 3};
     size_t s = part_model_stream(&model, "{a=\"b\"}");
     char *line = cw_mem_new(CW_BLOCK_RAW_TARGET + 1);
     uint64_t state = 9;
@@ -182,8 +205,10 @@ Test(part, a_hundred_thousand_tiny_streams_share_few_blocks)
         snprintf(labels, sizeof(labels), "{app=\"a\", pod=\"pod-%06d\"}", i);
         struct part_model *m = &model;
         struct cw_labels parsed;
-        cr_assert_eq(cw_labels_parse(cw_arena_dup(m->arena, cw_str_of(labels)), m->arena, &parsed, &err), 0);
-        m->streams = cw_arena_grow(m->arena, m->streams, m->nstreams, &m->streams_cap, m->nstreams + 1, sizeof(*m->streams));
+        cr_assert_eq(
+            cw_labels_parse(cw_arena_dup(m->arena, cw_str_of(labels)), m->arena, &parsed, &err), 0);
+        m->streams = cw_arena_grow(m->arena, m->streams, m->nstreams, &m->streams_cap,
+                                   m->nstreams + 1, sizeof(*m->streams));
         m->streams[m->nstreams++] = parsed;
         part_model_add(m, (size_t)i, day_ns + i, CW_STR("started"), NULL);
         part_model_add(m, (size_t)i, day_ns + i + 1, CW_STR("stopped"), NULL);
@@ -195,7 +220,8 @@ Test(part, a_hundred_thousand_tiny_streams_share_few_blocks)
     cr_assert_lt(f->file_bytes, 100000 * 40);
     struct cw_selector selector;
     cw_selector_init(&selector);
-    cr_assert_eq(cw_selector_add(&selector, CW_MATCH_EQ, CW_STR("pod"), CW_STR("pod-077777"), &err), 0);
+    cr_assert_eq(cw_selector_add(&selector, CW_MATCH_EQ, CW_STR("pod"), CW_STR("pod-077777"), &err),
+                 0);
     struct cw_scan scan = all_rows;
     struct cw_units units = {0};
     scan.selector = &selector;
@@ -235,18 +261,25 @@ Test(part, streams_and_stats_follow_selector_and_range)
     cr_assert_eq(cw_selector_add(&selector, CW_MATCH_EQ, CW_STR("env"), CW_STR("dev"), &err), 0);
     struct cw_index_stats stats = {0};
     int n = 0;
-    cr_assert_eq(source->ops->streams(source, NULL, INT64_MIN, INT64_MAX, count_stream, &n, &err), 0);
+    cr_assert_eq(source->ops->streams(source, NULL, INT64_MIN, INT64_MAX, count_stream, &n, &err),
+                 0);
     cr_assert_eq(n, 40);
     n = 0;
-    cr_assert_eq(source->ops->streams(source, &selector, day_ns, day_ns + 3600 * CW_NS_PER_S, count_stream, &n, &err), 0);
+    cr_assert_eq(source->ops->streams(source, &selector, day_ns, day_ns + 3600 * CW_NS_PER_S,
+                                      count_stream, &n, &err),
+                 0);
     cr_assert(n > 0 && n < 20);
     n = 0;
-    cr_assert_eq(source->ops->streams(source, &selector, day_ns - 10, day_ns - 5, count_stream, &n, &err), 0);
+    cr_assert_eq(
+        source->ops->streams(source, &selector, day_ns - 10, day_ns - 5, count_stream, &n, &err),
+        0);
     cr_assert_eq(n, 0);
-    struct cw_scan scan = {.selector = &selector, .start_ns = day_ns, .end_ns = day_ns + 3600 * CW_NS_PER_S};
+    struct cw_scan scan = {
+        .selector = &selector, .start_ns = day_ns, .end_ns = day_ns + 3600 * CW_NS_PER_S};
     struct model_rows want = {0};
     model_rows_of_model(&model, &scan, &want);
-    cr_assert_eq(source->ops->stats(source, &selector, scan.start_ns, scan.end_ns, &stats, &err), 0);
+    cr_assert_eq(source->ops->stats(source, &selector, scan.start_ns, scan.end_ns, &stats, &err),
+                 0);
     cr_assert_eq(stats.entries, want.n);
     cr_assert_gt(stats.bytes, 0);
     cr_assert_gt(stats.streams, 0);
@@ -326,7 +359,14 @@ Test(part, times_of_a_stream_that_go_back_are_refused)
 Test(part, the_footer_says_where_a_part_comes_from)
 {
     static const uint64_t replaced[] = {3, 5, 8};
-    struct cw_part_info info = {.id = 77, .tenant = CW_STR("team-a"), .day = CW_DAY_MIXED, .level = 2, .wal_first = 100, .wal_last = 900, .replaced = replaced, .nreplaced = 3};
+    struct cw_part_info info = {.id = 77,
+                                .tenant = CW_STR("team-a"),
+                                .day = CW_DAY_MIXED,
+                                .level = 2,
+                                .wal_first = 100,
+                                .wal_last = 900,
+                                .replaced = replaced,
+                                .nreplaced = 3};
     part_model_add(&model, part_model_stream(&model, "{a=\"b\"}"), 5, CW_STR("hello"), NULL);
     part_model_write(&model, path, &info);
     struct cw_part_reader *reader;

@@ -18,7 +18,9 @@ static struct cw_err err;
 static struct part_model model;
 static struct cw_buf file;
 static const int64_t day_ns = INT64_C(20000) * 86400 * CW_NS_PER_S;
-static const struct cw_scan all_rows = {.start_ns = INT64_MIN, .end_ns = INT64_MAX, .need = CW_NEED_TIMES | CW_NEED_LINES | CW_NEED_METADATA};
+static const struct cw_scan all_rows = {.start_ns = INT64_MIN,
+                                        .end_ns = INT64_MAX,
+                                        .need = CW_NEED_TIMES | CW_NEED_LINES | CW_NEED_METADATA};
 
 static void setup(void)
 {
@@ -184,12 +186,14 @@ Test(part_damage, newer_versions_and_unknown_features_are_refused_by_name)
     char *footer = file.ptr + file.len - CW_PART_FOOTER_BYTES;
     cw_put16(footer + 8, CW_PART_MAJOR + 1);
     reseal();
-    cr_assert_eq(cw_part_reader_open_bytes("bytes", cw_buf_str(&file), &reader, &err), CW_E_CORRUPT);
+    cr_assert_eq(cw_part_reader_open_bytes("bytes", cw_buf_str(&file), &reader, &err),
+                 CW_E_CORRUPT);
     cr_assert_not_null(strstr(err.text, "newer than"));
     cw_put16(footer + 8, CW_PART_MAJOR);
     cw_put32(footer + 16, 0x40);
     reseal();
-    cr_assert_eq(cw_part_reader_open_bytes("bytes", cw_buf_str(&file), &reader, &err), CW_E_CORRUPT);
+    cr_assert_eq(cw_part_reader_open_bytes("bytes", cw_buf_str(&file), &reader, &err),
+                 CW_E_CORRUPT);
     cr_assert_not_null(strstr(err.text, "features 0x40"));
     cw_put32(footer + 16, 0);
     cw_put32(footer + 20, 0x40); /* compat: ignored */
@@ -203,7 +207,8 @@ Test(part_damage, newer_versions_and_unknown_features_are_refused_by_name)
 static void example_fill(void)
 {
     part_model_fill(&model, 2026, 12, 400, day_ns);
-    part_model_add(&model, part_model_stream(&model, "{app=\"web\", env=\"prod\"}"), day_ns, CW_STR("the first line"), "{k=\"v\"}");
+    part_model_add(&model, part_model_stream(&model, "{app=\"web\", env=\"prod\"}"), day_ns,
+                   CW_STR("the first line"), "{k=\"v\"}");
 }
 
 Test(part_damage, the_example_of_format_1_is_read_as_it_was_written)

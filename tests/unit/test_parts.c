@@ -23,11 +23,13 @@
 static char dir[64];
 static struct cw_err err;
 static struct cw_parts *parts;
-static struct part_model all;      /* everything that was flushed for tenant "t" */
-static uint64_t seq;               /* of the WAL */
+static struct part_model all; /* everything that was flushed for tenant "t" */
+static uint64_t seq;          /* of the WAL */
 static const int64_t day_ns = 86400 * CW_NS_PER_S;
 static const int64_t start_ns = INT64_C(20000) * 86400 * CW_NS_PER_S;
-static const struct cw_scan all_rows = {.start_ns = INT64_MIN, .end_ns = INT64_MAX, .need = CW_NEED_TIMES | CW_NEED_LINES | CW_NEED_METADATA};
+static const struct cw_scan all_rows = {.start_ns = INT64_MIN,
+                                        .end_ns = INT64_MAX,
+                                        .need = CW_NEED_TIMES | CW_NEED_LINES | CW_NEED_METADATA};
 
 static void reopen(uint64_t wal_oldest_seq)
 {
@@ -73,7 +75,10 @@ static int list_next(struct cw_cursor *cursor, struct cw_entry_batch *out, struc
     if (c->at == c->n)
         return 0;
     size_t n = CW_MIN(c->n - c->at, (size_t)100);
-    *out = (struct cw_entry_batch){.n = n, .ts_ns = c->times + c->at, .lines = c->lines + c->at, .metadata = c->metadata + c->at};
+    *out = (struct cw_entry_batch){.n = n,
+                                   .ts_ns = c->times + c->at,
+                                   .lines = c->lines + c->at,
+                                   .metadata = c->metadata + c->at};
     c->at += n;
     return 1;
 }
@@ -97,14 +102,16 @@ static int by_time(const void *a, const void *b)
     return (*x)->arrival < (*y)->arrival ? -1 : 1;
 }
 
-static int list_open(void *ctx, const struct cw_flush_stream *stream, int64_t from_ns, int64_t to_ns, struct cw_cursor **out, struct cw_err *e)
+static int list_open(void *ctx, const struct cw_flush_stream *stream, int64_t from_ns,
+                     int64_t to_ns, struct cw_cursor **out, struct cw_err *e)
 {
     struct part_model *m = ctx;
     struct list_cursor *c = cw_mem_new(sizeof(*c));
     const struct model_entry **some = cw_mem_array(m->n + 1, sizeof(*some));
     c->base.ops = &list_ops;
     for (size_t i = 0; i < m->n; i++)
-        if (m->entries[i].stream == stream->key && m->entries[i].ts_ns >= from_ns && (m->entries[i].ts_ns < to_ns || to_ns == INT64_MAX))
+        if (m->entries[i].stream == stream->key && m->entries[i].ts_ns >= from_ns &&
+            (m->entries[i].ts_ns < to_ns || to_ns == INT64_MAX))
             some[c->n++] = &m->entries[i];
     qsort(some, c->n, sizeof(*some), by_time);
     c->times = cw_mem_array(c->n + 1, sizeof(*c->times));
@@ -122,9 +129,14 @@ static int list_open(void *ctx, const struct cw_flush_stream *stream, int64_t fr
 
 static struct cw_flush_tenant tenant_of(struct part_model *m, const char *name)
 {
-    struct cw_flush_tenant t = {.tenant = cw_str_of(name), .streams = cw_mem_array(m->nstreams + 1, sizeof(struct cw_flush_stream))};
+    struct cw_flush_tenant t = {.tenant = cw_str_of(name),
+                                .streams =
+                                    cw_mem_array(m->nstreams + 1, sizeof(struct cw_flush_stream))};
     for (size_t s = 0; s < m->nstreams; s++) {
-        struct cw_flush_stream f = {.ref = {cw_labels_hash(m->streams[s]), m->streams[s]}, .min_ns = INT64_MAX, .max_ns = INT64_MIN, .key = s};
+        struct cw_flush_stream f = {.ref = {cw_labels_hash(m->streams[s]), m->streams[s]},
+                                    .min_ns = INT64_MAX,
+                                    .max_ns = INT64_MIN,
+                                    .key = s};
         for (size_t i = 0; i < m->n; i++) {
             if (m->entries[i].stream != s)
                 continue;
@@ -143,7 +155,12 @@ static struct cw_flush_tenant tenant_of(struct part_model *m, const char *name)
 static struct cw_parts_change *flush_write(struct part_model *m)
 {
     struct cw_flush_tenant tenant = tenant_of(m, "t");
-    struct cw_flush_input input = {.tenants = &tenant, .ntenants = 1, .wal_first = seq + 1, .wal_last = seq + 10, .ctx = m, .open = list_open};
+    struct cw_flush_input input = {.tenants = &tenant,
+                                   .ntenants = 1,
+                                   .wal_first = seq + 1,
+                                   .wal_last = seq + 10,
+                                   .ctx = m,
+                                   .open = list_open};
     struct cw_parts_change *change;
     seq += 10;
     cr_assert_eq(cw_flush_write(parts, &input, &change, &err), 0, "%s", err.text);
@@ -170,7 +187,8 @@ static void flush(struct part_model *m)
         cw_buf_init(&metadata, 4096);
         cw_labels_format(m->streams[e->stream], &labels);
         cw_labels_format(e->metadata, &metadata);
-        part_model_add(&all, part_model_stream(&all, cw_buf_z(&labels)), e->ts_ns, e->line, e->metadata.n ? cw_buf_z(&metadata) : NULL);
+        part_model_add(&all, part_model_stream(&all, cw_buf_z(&labels)), e->ts_ns, e->line,
+                       e->metadata.n ? cw_buf_z(&metadata) : NULL);
         cw_buf_fini(&labels);
         cw_buf_fini(&metadata);
     }
@@ -270,8 +288,10 @@ Test(parts, a_flush_writes_one_part_for_each_day)
     struct cw_snapshot snap = snapshot("t");
     for (size_t i = 0; i < snap.n; i++) {
         int64_t day = cw_part_reader_footer(cw_part_source_reader(snap.sources[i]))->info.day;
-        cr_assert(snap.sources[i]->min_ns >= day * day_ns && snap.sources[i]->max_ns < (day + 1) * day_ns);
-        cr_assert_eq(cw_part_reader_footer(cw_part_source_reader(snap.sources[i]))->info.flush_parts, 8);
+        cr_assert(snap.sources[i]->min_ns >= day * day_ns &&
+                  snap.sources[i]->max_ns < (day + 1) * day_ns);
+        cr_assert_eq(
+            cw_part_reader_footer(cw_part_source_reader(snap.sources[i]))->info.flush_parts, 8);
     }
     cw_snapshot_fini(&snap);
     part_model_fini(&m);
@@ -286,7 +306,8 @@ Test(parts, times_of_every_century_make_few_files)
     for (size_t i = 0; i < CW_COUNT(extremes); i++)
         part_model_add(&m, i % 2 ? s : t, extremes[i], CW_STR("extreme"), NULL);
     for (int i = 0; i < 300; i++)
-        part_model_add(&m, s, start_ns + i * day_ns, cw_str_make("xxxxxxxxxxxxxxxxxxxx", (size_t)(i % 20)), NULL);
+        part_model_add(&m, s, start_ns + i * day_ns,
+                       cw_str_make("xxxxxxxxxxxxxxxxxxxx", (size_t)(i % 20)), NULL);
     flush(&m);
     cr_assert_eq(nparts(), CW_FLUSH_DAYS_MAX);
     check_all();
@@ -312,7 +333,12 @@ Test(parts, tenants_are_apart)
     part_model_add(&a, part_model_stream(&a, "{x=\"1\"}"), 1, CW_STR("of a"), NULL);
     part_model_add(&b, part_model_stream(&b, "{x=\"1\"}"), 1, CW_STR("of b"), NULL);
     struct cw_flush_tenant tenants[] = {tenant_of(&a, "team-a"), tenant_of(&b, "..")};
-    struct cw_flush_input input = {.tenants = tenants, .ntenants = 2, .wal_first = 1, .wal_last = 2, .ctx = &a, .open = list_open};
+    struct cw_flush_input input = {.tenants = tenants,
+                                   .ntenants = 2,
+                                   .wal_first = 1,
+                                   .wal_last = 2,
+                                   .ctx = &a,
+                                   .open = list_open};
     struct cw_parts_change *change;
     cr_assert_eq(cw_flush_write(parts, &input, &change, &err), 0, "%s", err.text);
     publish(change);
@@ -443,7 +469,8 @@ Test(parts, a_part_that_cannot_be_read_is_set_aside_and_the_rest_is_served)
     flush_random(2, 100, start_ns + 3 * day_ns);
     size_t n = nparts();
     char command[256];
-    snprintf(command, sizeof(command), "f=$(ls %s/parts/t/*/*.part | tail -n 1); truncate -s 1000 $f", dir);
+    snprintf(command, sizeof(command),
+             "f=$(ls %s/parts/t/*/*.part | tail -n 1); truncate -s 1000 $f", dir);
     cr_assert_eq(system(command), 0);
     reopen(0);
     cr_assert_eq(nparts(), n - 1);
@@ -465,7 +492,9 @@ Test(parts, a_bad_block_is_copied_to_quarantine)
     flush(&m);
     part_model_fini(&m);
     char command[256];
-    snprintf(command, sizeof(command), "printf x | dd of=$(ls %s/parts/t/*/*.part) bs=1 seek=40 conv=notrunc 2> /dev/null", dir);
+    snprintf(command, sizeof(command),
+             "printf x | dd of=$(ls %s/parts/t/*/*.part) bs=1 seek=40 conv=notrunc 2> /dev/null",
+             dir);
     cr_assert_eq(system(command), 0);
     for (int i = 0; i < 2; i++) {
         struct cw_snapshot s = snapshot("t");
@@ -502,7 +531,8 @@ Test(parts, the_catalog_comes_back_as_it_was_written)
     cw_catalog_init(&catalog);
     cw_buf_init(&text, 1 << 20);
     catalog.wal_flushed = UINT64_MAX - 1;
-    cw_catalog_add(&catalog, &(struct cw_catalog_part){9, CW_STR("team a/b\n%"), CW_DAY_MIXED, 3, INT64_MIN, INT64_MAX, 77});
+    cw_catalog_add(&catalog, &(struct cw_catalog_part){9, CW_STR("team a/b\n%"), CW_DAY_MIXED, 3,
+                                                       INT64_MIN, INT64_MAX, 77});
     cw_catalog_add(&catalog, &(struct cw_catalog_part){2, CW_STR(".x"), -5, 0, -1, 1, 5});
     cw_catalog_format(&catalog, &text);
     cr_assert_eq(cw_catalog_parse(cw_buf_str(&text), &back, &err), 0, "%s", err.text);
@@ -597,8 +627,10 @@ Test(parts, full_blocks_are_copied_and_the_rest_is_joined)
         for (int i = 0; i < 15000; i++) {
             char labels[64];
             snprintf(labels, sizeof(labels), "{app=\"a\", host=\"%d\"}", i % (3 + p));
-            snprintf(line, sizeof(line), "part %d line %d %0300" PRIx64, p, i, part_model_random(&state));
-            part_model_add(&m, part_model_stream(&m, labels), start_ns + i * 1000 + p, cw_str_of(line), i % 3 ? NULL : "{k=\"v\"}");
+            snprintf(line, sizeof(line), "part %d line %d %0300" PRIx64, p, i,
+                     part_model_random(&state));
+            part_model_add(&m, part_model_stream(&m, labels), start_ns + i * 1000 + p,
+                           cw_str_of(line), i % 3 ? NULL : "{k=\"v\"}");
         }
         flush(&m);
         part_model_fini(&m);
@@ -617,7 +649,10 @@ Test(parts, a_part_with_a_bad_block_is_not_merged)
     for (uint64_t i = 0; i < CW_MERGE_FAN_IN; i++)
         flush_random(300 + i, 200, start_ns);
     char command[256];
-    snprintf(command, sizeof(command), "printf x | dd of=$(ls %s/parts/t/*/*.part | head -n 1) bs=1 seek=40 conv=notrunc 2> /dev/null", dir);
+    snprintf(command, sizeof(command),
+             "printf x | dd of=$(ls %s/parts/t/*/*.part | head -n 1) bs=1 seek=40 conv=notrunc 2> "
+             "/dev/null",
+             dir);
     cr_assert_eq(system(command), 0);
     cw_merge_wait(merge);
     cr_assert_eq(nparts(), CW_MERGE_FAN_IN);
@@ -682,7 +717,8 @@ static int64_t keep_all(void *ctx, struct cw_str tenant)
 
 Test(parts, a_full_disk_costs_the_oldest_but_nothing_of_the_last_hour)
 {
-    struct cw_retention_options options = {.period_ns = keep_all, .min_free = 1.0}; /* never so much */
+    struct cw_retention_options options = {.period_ns = keep_all,
+                                           .min_free = 1.0}; /* never so much */
     for (int i = 0; i < 3; i++)
         flush_random(700 + (uint64_t)i, 50, start_ns + i * day_ns);
     uint64_t dropped;

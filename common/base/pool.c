@@ -217,8 +217,8 @@ void cw_pool_group_free(struct cw_pool_group **group)
     struct cw_pool_group *g = *group;
     if (g == NULL)
         return;
-    *group = NULL;
     cw_pool_wait(g);
+    *group = NULL; /* not before: a job that runs may submit another to the group */
     pthread_mutex_lock(&g->pool->lock);
     g->pool->ngroups--;
     pthread_mutex_unlock(&g->pool->lock);

@@ -31,7 +31,7 @@
  *   BLOCKS    per block 48 B:
  *             0 offset u64 | 8 length u32 | 12 rows u32 | 16 raw_bytes u32 (of lines) | 20 filter offset u32 (0) |
  *             24 first stream u32 | 28 last stream u32: inclusive, numbers in STREAMS | 32 min_ns i64 | 40 max_ns i64
- *   STREAMS   groups of 256 streams, ordered by app (cw_part_stream_cmp in part_writer.h), then labels; a stream's number is its
+ *   STREAMS   groups of 256 streams, ordered by app (cw_part_stream_cmp in stream_table.h), then labels; a stream's number is its
  *             rank. First a directory:
  *             groups x ( offset u64 | raw u32 | stored u32 | codec u8 | zero 3 B | XXH3 of the stored bytes, low 32 )
  *             group, decompressed, per stream:

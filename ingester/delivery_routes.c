@@ -9,11 +9,11 @@
 
 struct sources_op {
     struct cw_store_op op;
-    struct cw_http_request *request;   /* owns the arena that this lives in */
+    struct cw_http_request *request; /* owns the arena that this lives in */
     struct cw_str tenant;
     struct cw_delivery_ask ask;
-    bool one_shipper;                  /* list: of ask.shipper alone */
-    bool twin;                         /* the store's session is none of the shipper's */
+    bool one_shipper; /* list: of ask.shipper alone */
+    bool twin;        /* the store's session is none of the shipper's */
     struct cw_err refused;
     struct cw_buf body;
 };
@@ -62,7 +62,8 @@ static void collect_mark(void *arg, const struct cw_wal_mark *mark)
         list->cap = list->cap ? 2 * list->cap : 64;
         list->items = cw_mem_resize(list->items, list->cap * sizeof(*list->items));
     }
-    list->items[list->n++] = (struct cw_delivery_mark){mark->source, mark->generation, mark->offset};
+    list->items[list->n++] =
+        (struct cw_delivery_mark){mark->source, mark->generation, mark->offset};
 }
 
 static bool knows(const struct cw_delivery_ask *ask, const struct cw_id128 *session)
@@ -84,7 +85,10 @@ static int register_session(struct sources_op *op, struct cw_store *store, struc
         return 0;
     if (cw_marks_set_session(marks, &op->ask.shipper, newest, now_ns, &op->refused) < 0)
         return 0;
-    struct cw_wal_frame frame = {.kind = CW_WAL_SESSION, .received_ns = now_ns, .shipper = op->ask.shipper, .session = *newest};
+    struct cw_wal_frame frame = {.kind = CW_WAL_SESSION,
+                                 .received_ns = now_ns,
+                                 .shipper = op->ask.shipper,
+                                 .session = *newest};
     return cw_store_append(store, &frame, err);
 }
 
@@ -95,8 +99,10 @@ static int ask_prepare(struct cw_store_op *base, struct cw_store *store, struct 
     const struct cw_id128 *known = cw_marks_session(marks, &op->ask.shipper);
     if (known && !knows(&op->ask, known)) {
         op->twin = true;
-        cw_delivery_refusal_encode(CW_DELIVERY_CODE_SESSION, CW_STR("the store knows another session: this state directory is a copy"), NULL, 0,
-                                   &op->body);
+        cw_delivery_refusal_encode(
+            CW_DELIVERY_CODE_SESSION,
+            CW_STR("the store knows another session: this state directory is a copy"), NULL, 0,
+            &op->body);
         return 0;
     }
     int rc = register_session(op, store, err);
@@ -104,7 +110,8 @@ static int ask_prepare(struct cw_store_op *base, struct cw_store *store, struct 
         return rc;
     struct mark_list list = {0};
     cw_marks_each(marks, op->tenant, &op->ask.shipper, collect_mark, &list);
-    cw_delivery_marks_encode(&op->ask.shipper, &op->ask.sessions[op->ask.nsessions - 1], list.items, list.n, &op->body);
+    cw_delivery_marks_encode(&op->ask.shipper, &op->ask.sessions[op->ask.nsessions - 1], list.items,
+                             list.n, &op->body);
     free(list.items);
     return 0;
 }
@@ -119,8 +126,11 @@ static void list_mark(void *arg, const struct cw_wal_mark *mark)
     cw_id128_format(&mark->source, source);
     if (out->ptr[out->len - 1] == '}')
         cw_buf_addc(out, ',');
-    cw_buf_addf(out, "{\"shipper\":\"%s\",\"source\":\"%s\",\"generation\":%llu,\"offset\":%llu,\"confirmed\":%llu,\"last_push\":\"", shipper,
-                source, (unsigned long long)mark->generation, (unsigned long long)mark->offset, (unsigned long long)mark->confirmed);
+    cw_buf_addf(out,
+                "{\"shipper\":\"%s\",\"source\":\"%s\",\"generation\":%llu,\"offset\":%llu,"
+                "\"confirmed\":%llu,\"last_push\":\"",
+                shipper, source, (unsigned long long)mark->generation,
+                (unsigned long long)mark->offset, (unsigned long long)mark->confirmed);
     cw_time_format_rfc3339(mark->last_ns, out);
     cw_buf_addz(out, "\"}");
 }
@@ -130,7 +140,8 @@ static int list_prepare(struct cw_store_op *base, struct cw_store *store, struct
     struct sources_op *op = CW_CONTAINER_OF(base, struct sources_op, op);
     (void)err;
     cw_buf_addz(&op->body, "{\"sources\":[");
-    cw_marks_each(cw_store_marks(store), op->tenant, op->one_shipper ? &op->ask.shipper : NULL, list_mark, &op->body);
+    cw_marks_each(cw_store_marks(store), op->tenant, op->one_shipper ? &op->ask.shipper : NULL,
+                  list_mark, &op->body);
     cw_buf_addz(&op->body, "]}");
     return 0;
 }
@@ -146,7 +157,8 @@ static struct sources_op *sources_op_new(struct cw_http_request *request)
     return op;
 }
 
-static void sources_submit(struct cw_ingester *ingester, struct sources_op *op, int rc, struct cw_err *err)
+static void sources_submit(struct cw_ingester *ingester, struct sources_op *op, int rc,
+                           struct cw_err *err)
 {
     if (rc == 0)
         rc = cw_store_submit(ingester->store, &op->op, err);
@@ -174,7 +186,8 @@ void cw_delivery_list_handle(struct cw_http_request *request, void *ctx)
     op->op.prepare = list_prepare;
     int rc = cw_tenants_of(ingester->tenants, request, &op->tenant, &err);
     op->one_shipper = cw_http_has_param(request, "shipper");
-    if (rc == 0 && op->one_shipper && !cw_id128_parse(cw_http_param(request, "shipper"), &op->ask.shipper))
+    if (rc == 0 && op->one_shipper &&
+        !cw_id128_parse(cw_http_param(request, "shipper"), &op->ask.shipper))
         rc = cw_err_set(&err, CW_E_INVALID, "shipper must be 32 hex digits");
     sources_submit(ingester, op, rc, &err);
 }

@@ -15,34 +15,48 @@
 static const struct cw_key_def limit_keys[] = {
     {"reject_old_samples", CW_KEY_BOOL, AT(reject_old_samples), .def = "false",
      .doc = "Refuse entries older than reject_old_samples_max_age."},
-    {"reject_old_samples_max_age", CW_KEY_DURATION, AT(reject_old_samples_max_age_ns), .def = "7d", .min = "0",
-     .doc = "The oldest entry that is taken, when reject_old_samples is on."},
-    {"creation_grace_period", CW_KEY_DURATION, AT(creation_grace_period_ns), .def = "10m", .min = "0",
-     .doc = "Refuse entries further in the future than this."},
-    {"max_line_size", CW_KEY_BYTES, AT(max_line_size), .def = "256KiB", .min = "0", .doc = "The longest line that is taken; 0 is no limit."},
+    {"reject_old_samples_max_age", CW_KEY_DURATION, AT(reject_old_samples_max_age_ns), .def = "7d",
+     .min = "0", .doc = "The oldest entry that is taken, when reject_old_samples is on."},
+    {"creation_grace_period", CW_KEY_DURATION, AT(creation_grace_period_ns), .def = "10m",
+     .min = "0", .doc = "Refuse entries further in the future than this."},
+    {"max_line_size", CW_KEY_BYTES, AT(max_line_size), .def = "256KiB", .min = "0",
+     .doc = "The longest line that is taken; 0 is no limit."},
     {"max_line_size_truncate", CW_KEY_BOOL, AT(max_line_size_truncate), .def = "false",
      .doc = "Cut longer lines to max_line_size instead of refusing them."},
-    {"max_label_name_length", CW_KEY_INT, AT(max_label_name_length), .def = "1024", .min = "1", .max = "65536", .doc = "The longest label name, in bytes."},
-    {"max_label_value_length", CW_KEY_INT, AT(max_label_value_length), .def = "2048", .min = "1", .max = "1048576",
-     .doc = "The longest label value, in bytes."},
-    {"max_label_names_per_series", CW_KEY_INT, AT(max_label_names_per_series), .def = "15", .min = "1", .max = "1024",
-     .doc = "The most labels of a stream."},
-    {"allow_structured_metadata", CW_KEY_BOOL, AT(allow_structured_metadata), .def = "true", .doc = "Take entries with structured metadata."},
-    {"max_structured_metadata_size", CW_KEY_BYTES, AT(max_structured_metadata_size), .def = "64KiB", .min = "0",
-     .doc = "The most bytes of names and values in one entry's structured metadata; 0 is no limit."},
-    {"max_structured_metadata_entries_count", CW_KEY_INT, AT(max_structured_metadata_entries_count), .def = "128", .min = "0",
+    {"max_label_name_length", CW_KEY_INT, AT(max_label_name_length), .def = "1024", .min = "1",
+     .max = "65536", .doc = "The longest label name, in bytes."},
+    {"max_label_value_length", CW_KEY_INT, AT(max_label_value_length), .def = "2048", .min = "1",
+     .max = "1048576", .doc = "The longest label value, in bytes."},
+    {"max_label_names_per_series", CW_KEY_INT, AT(max_label_names_per_series), .def = "15",
+     .min = "1", .max = "1024", .doc = "The most labels of a stream."},
+    {"allow_structured_metadata", CW_KEY_BOOL, AT(allow_structured_metadata), .def = "true",
+     .doc = "Take entries with structured metadata."},
+    {"max_structured_metadata_size", CW_KEY_BYTES, AT(max_structured_metadata_size), .def = "64KiB",
+     .min = "0",
+     .doc =
+         "The most bytes of names and values in one entry's structured metadata; 0 is no limit."},
+    {"max_structured_metadata_entries_count", CW_KEY_INT, AT(max_structured_metadata_entries_count),
+     .def = "128", .min = "0",
      .doc = "The most pairs in one entry's structured metadata; 0 is no limit."},
-    {"retention_period", CW_KEY_DURATION, AT(retention_period_ns), .def = "0", .min = "0", .doc = "Drop entries older than this; 0 keeps them."},
-    {"max_entries_limit_per_query", CW_KEY_INT, AT(max_entries_limit_per_query), .def = "5000", .min = "0", .max = "4294967295",
+    {"retention_period", CW_KEY_DURATION, AT(retention_period_ns), .def = "0", .min = "0",
+     .doc = "Drop entries older than this; 0 keeps them."},
+    {"max_entries_limit_per_query", CW_KEY_INT, AT(max_entries_limit_per_query), .def = "5000",
+     .min = "0", .max = "4294967295",
      .doc = "The most entries that one log query returns; 0 is no limit."},
-    {"max_query_series", CW_KEY_INT, AT(max_query_series), .def = "500", .min = "0", .max = "4294967295", .doc = "The most series that one metric query returns."},
-    {"max_streams_matchers_per_query", CW_KEY_INT, AT(max_streams_matchers_per_query), .def = "1000", .min = "0", .max = "4294967295",
-     .doc = "The most matchers of one query."},
-    {"max_query_length", CW_KEY_DURATION, AT(max_query_length_ns), .def = "721h", .min = "0", .doc = "The longest range of one query; 0 is no limit."},
-    {"max_query_lookback", CW_KEY_DURATION, AT(max_query_lookback_ns), .def = "0", .min = "0", .doc = "How far back queries may look; 0 is no limit."},
-    {"max_query_range", CW_KEY_DURATION, AT(max_query_range_ns), .def = "0", .min = "0", .doc = "The longest range in brackets; 0 is no limit."},
-    {"query_timeout", CW_KEY_DURATION, AT(query_timeout_ns), .def = "1m", .min = "0", .doc = "A query ends after this."},
-    {"volume_enabled", CW_KEY_BOOL, AT(volume_enabled), .def = "true", .doc = "Answer index/volume."},
+    {"max_query_series", CW_KEY_INT, AT(max_query_series), .def = "500", .min = "0",
+     .max = "4294967295", .doc = "The most series that one metric query returns."},
+    {"max_streams_matchers_per_query", CW_KEY_INT, AT(max_streams_matchers_per_query),
+     .def = "1000", .min = "0", .max = "4294967295", .doc = "The most matchers of one query."},
+    {"max_query_length", CW_KEY_DURATION, AT(max_query_length_ns), .def = "721h", .min = "0",
+     .doc = "The longest range of one query; 0 is no limit."},
+    {"max_query_lookback", CW_KEY_DURATION, AT(max_query_lookback_ns), .def = "0", .min = "0",
+     .doc = "How far back queries may look; 0 is no limit."},
+    {"max_query_range", CW_KEY_DURATION, AT(max_query_range_ns), .def = "0", .min = "0",
+     .doc = "The longest range in brackets; 0 is no limit."},
+    {"query_timeout", CW_KEY_DURATION, AT(query_timeout_ns), .def = "1m", .min = "0",
+     .doc = "A query ends after this."},
+    {"volume_enabled", CW_KEY_BOOL, AT(volume_enabled), .def = "true",
+     .doc = "Answer index/volume."},
     {"ingestion_rate_strategy", CW_KEY_IGNORED, .doc = UNLIMITED},
     {"ingestion_rate_mb", CW_KEY_IGNORED, .doc = UNLIMITED},
     {"ingestion_burst_size_mb", CW_KEY_IGNORED, .doc = UNLIMITED},
@@ -54,7 +68,8 @@ static const struct cw_key_def limit_keys[] = {
     {"discover_log_levels", CW_KEY_IGNORED, .doc = "Levels are not discovered."},
     {"discover_service_name", CW_KEY_IGNORED, .doc = "Service names are not discovered."},
 };
-static const struct cw_table_def limits_table = CW_TABLE("limits_config", limit_keys, struct cw_ingester_limits);
+static const struct cw_table_def limits_table =
+    CW_TABLE("limits_config", limit_keys, struct cw_ingester_limits);
 
 #undef AT
 #define AT(member) offsetof(struct cw_ingester_config, member)
@@ -65,33 +80,47 @@ static const char *const sync_names[] = {"always", "interval", NULL};
 
 static const struct cw_key_def keys[] = {
     {"auth_enabled", CW_KEY_BOOL, AT(auth_enabled), .def = "false",
-     .doc = "Take the tenant from the header X-Scope-OrgID; without it everything belongs to the tenant `fake`."},
-    {"server.http_listen_address", CW_KEY_STRING, AT(listen_address), .def = "127.0.0.1", .doc = "Address to listen on; empty is all."},
-    {"server.http_listen_port", CW_KEY_INT, AT(listen_port), .def = "3100", .min = "0", .max = "65535", .doc = "Port to listen on; 0 is any."},
+     .doc = "Take the tenant from the header X-Scope-OrgID; without it everything belongs to the "
+            "tenant `fake`."},
+    {"server.http_listen_address", CW_KEY_STRING, AT(listen_address), .def = "127.0.0.1",
+     .doc = "Address to listen on; empty is all."},
+    {"server.http_listen_port", CW_KEY_INT, AT(listen_port), .def = "3100", .min = "0",
+     .max = "65535", .doc = "Port to listen on; 0 is any."},
     {"server.check_origin", CW_KEY_BOOL, AT(check_origin), .def = "true",
-     .doc = "On loopback refuse requests with a foreign Origin or Host, which a web page could send."},
-    {"server.graceful_shutdown_timeout", CW_KEY_DURATION, AT(graceful_shutdown_timeout_ns), .def = "10s", .min = "0",
+     .doc =
+         "On loopback refuse requests with a foreign Origin or Host, which a web page could send."},
+    {"server.graceful_shutdown_timeout", CW_KEY_DURATION, AT(graceful_shutdown_timeout_ns),
+     .def = "10s", .min = "0",
      .doc = "How long requests under way may take when the server stops."},
-    {"server.log_level", CW_KEY_ENUM, AT(log_level), .def = "info", .names = level_names, .doc = "Log events of this level and above."},
-    {"server.log_format", CW_KEY_ENUM, AT(log_format), .def = "logfmt", .names = format_names, .doc = "How events are written to stderr."},
+    {"server.log_level", CW_KEY_ENUM, AT(log_level), .def = "info", .names = level_names,
+     .doc = "Log events of this level and above."},
+    {"server.log_format", CW_KEY_ENUM, AT(log_format), .def = "logfmt", .names = format_names,
+     .doc = "How events are written to stderr."},
     {"server.grpc_listen_address", CW_KEY_IGNORED, .doc = "There is no gRPC server."},
     {"server.grpc_listen_port", CW_KEY_IGNORED, .doc = "There is no gRPC server."},
-    {"data_dir", CW_KEY_STRING, AT(data_dir), .def = "./cordwood-data", .doc = "Where entries are kept."},
-    {"wal.segment_bytes", CW_KEY_BYTES, AT(wal_segment_bytes), .def = "64MiB", .min = "1MiB", .max = "1GiB",
-     .doc = "Start a new segment of the write-ahead log at this size."},
+    {"data_dir", CW_KEY_STRING, AT(data_dir), .def = "./cordwood-data",
+     .doc = "Where entries are kept."},
+    {"wal.segment_bytes", CW_KEY_BYTES, AT(wal_segment_bytes), .def = "64MiB", .min = "1MiB",
+     .max = "1GiB", .doc = "Start a new segment of the write-ahead log at this size."},
     {"wal.sync", CW_KEY_ENUM, AT(wal_sync), .def = "always", .names = sync_names,
-     .doc = "always: a push is answered when it is on disk. interval: it is answered before, and a power cut may lose wal.sync_interval."},
-    {"wal.sync_interval", CW_KEY_DURATION, AT(wal_sync_interval_ns), .def = "1s", .min = "10ms", .max = "1h", .doc = "Time between syncs with wal.sync: interval."},
-    {"head.flush_bytes", CW_KEY_BYTES, AT(head_flush_bytes), .def = "64MiB", .min = "1MiB", .max = "4GiB",
-     .doc = "Write entries from memory into parts at this size."},
+     .doc = "always: a push is answered when it is on disk. interval: it is answered before, and a "
+            "power cut may lose wal.sync_interval."},
+    {"wal.sync_interval", CW_KEY_DURATION, AT(wal_sync_interval_ns), .def = "1s", .min = "10ms",
+     .max = "1h", .doc = "Time between syncs with wal.sync: interval."},
+    {"head.flush_bytes", CW_KEY_BYTES, AT(head_flush_bytes), .def = "64MiB", .min = "1MiB",
+     .max = "4GiB", .doc = "Write entries from memory into parts at this size."},
     {"memory.limit", CW_KEY_BYTES, AT(memory_limit), .def = "0", .min = "0",
-     .doc = "The memory budget, a ceiling; pushes and queries over it are refused. 0 is a quarter of the machine or the cgroup."},
+     .doc = "The memory budget, a ceiling; pushes and queries over it are refused. 0 is a quarter "
+            "of the machine or the cgroup."},
     {"storage.min_free", CW_KEY_FLOAT, AT(min_free), .def = "0.1", .min = "0", .max = "0.9",
      .doc = "Drop the oldest parts when less than this share of the disk is free; 0 is never."},
     {"sources.forget", CW_KEY_DURATION, AT(sources_forget_ns), .def = "30d", .min = "1h",
-     .doc = "Forget how far a source is stored after so long a silence, if its shipper has confirmed that it needs it no more."},
-    {"limits_config", CW_KEY_TABLE, AT(limits), .table = &limits_table, .doc = "The limits of every tenant."},
-    {"overrides", CW_KEY_TABLE_MAP, AT(overrides), .table = &limits_table, .inherit = CW_KEY_AT(struct cw_ingester_config, limits),
+     .doc = "Forget how far a source is stored after so long a silence, if its shipper has "
+            "confirmed that it needs it no more."},
+    {"limits_config", CW_KEY_TABLE, AT(limits), .table = &limits_table,
+     .doc = "The limits of every tenant."},
+    {"overrides", CW_KEY_TABLE_MAP, AT(overrides), .table = &limits_table,
+     .inherit = CW_KEY_AT(struct cw_ingester_config, limits),
      .doc = "Limits of single tenants, by name."},
 };
 const struct cw_table_def cw_ingester_table = CW_TABLE("ingester", keys, struct cw_ingester_config);
@@ -102,38 +131,47 @@ const struct cw_table_def cw_ingester_table = CW_TABLE("ingester", keys, struct 
 static const struct cw_flag_def flag_rows[] = {
     {"config", .kind = CW_KEY_STRING, .offset = AT(config), .arg = "FILE", .alias = "config.file",
      .doc = "Read the configuration from FILE. Without it the defaults hold."},
-    {"data-dir", .kind = CW_KEY_STRING, .offset = AT(data_dir), .arg = "DIR", .doc = "Keep entries in DIR (default ./cordwood-data)."},
-    {"listen", .kind = CW_KEY_STRING, .offset = AT(listen), .arg = "HOST:PORT", .doc = "Listen there (default 127.0.0.1:3100); port 0 is any."},
+    {"data-dir", .kind = CW_KEY_STRING, .offset = AT(data_dir), .arg = "DIR",
+     .doc = "Keep entries in DIR (default ./cordwood-data)."},
+    {"listen", .kind = CW_KEY_STRING, .offset = AT(listen), .arg = "HOST:PORT",
+     .doc = "Listen there (default 127.0.0.1:3100); port 0 is any."},
     {"listen-file", .kind = CW_KEY_STRING, .offset = AT(listen_file), .arg = "FILE",
      .doc = "Write HOST:PORT to FILE when the server listens."},
-    {"check", .kind = CW_KEY_BOOL, .offset = AT(check), .doc = "Check the configuration and exit: 0 when it is good, 2 when not."},
-    {"print-config", .kind = CW_KEY_BOOL, .offset = AT(print_config), .doc = "Print the effective configuration as YAML and exit."},
+    {"check", .kind = CW_KEY_BOOL, .offset = AT(check),
+     .doc = "Check the configuration and exit: 0 when it is good, 2 when not."},
+    {"print-config", .kind = CW_KEY_BOOL, .offset = AT(print_config),
+     .doc = "Print the effective configuration as YAML and exit."},
 };
 static const struct cw_flag_group options = CW_FLAG_GROUP("Options", flag_rows);
 static const struct cw_flag_group *const groups[] = {&options, NULL};
 static const struct cw_exit_def exits[] = {
-    {0, "Stopped by SIGTERM or SIGINT, everything flushed; or --check, --print-config, --help, --version."},
+    {0, "Stopped by SIGTERM or SIGINT, everything flushed; or --check, --print-config, --help, "
+        "--version."},
     {1, "The server could not start."},
     {2, "Wrong flags or configuration."},
     {0, NULL},
 };
 static const struct cw_example_def examples[] = {
-    {"cordwood-ingester --data-dir /var/lib/cordwood --listen :3100", "Serve everybody on port 3100."},
+    {"cordwood-ingester --data-dir /var/lib/cordwood --listen :3100",
+     "Serve everybody on port 3100."},
     {NULL, NULL},
 };
 
 const struct cw_command_def cw_ingester_command = {
     .name = "cordwood-ingester",
     .brief = "log server: takes pushes, stores entries, answers LogQL queries",
-    .doc = "Takes log entries over Loki's push API, keeps them in a data directory, and answers Loki's query API on the same port.\n\n"
-           "SIGTERM and SIGINT flush and stop; SIGHUP reads the limits of the configuration file again.",
+    .doc = "Takes log entries over Loki's push API, keeps them in a data directory, and answers "
+           "Loki's query API on the same port.\n\n"
+           "SIGTERM and SIGINT flush and stop; SIGHUP reads the limits of the configuration file "
+           "again.",
     .groups = groups,
     .config = &cw_ingester_table,
     .exits = exits,
     .examples = examples,
 };
 
-int cw_ingester_config_load(const char *path, struct cw_ingester_config **out, struct cw_config_problems *problems, struct cw_err *err)
+int cw_ingester_config_load(const char *path, struct cw_ingester_config **out,
+                            struct cw_config_problems *problems, struct cw_err *err)
 {
     struct cw_yaml_options expand = {.expand = CW_YAML_EXPAND_STRICT};
     struct cw_arena *arena = cw_arena_new();
@@ -175,7 +213,8 @@ uint64_t cw_ingester_memory(const struct cw_ingester_config *config)
     if (config->memory_limit > 0)
         return (uint64_t)config->memory_limit;
     long pages = sysconf(_SC_PHYS_PAGES), page_bytes = sysconf(_SC_PAGESIZE);
-    uint64_t all = pages > 0 && page_bytes > 0 ? (uint64_t)pages * (uint64_t)page_bytes : UINT64_C(4) << 30;
+    uint64_t all =
+        pages > 0 && page_bytes > 0 ? (uint64_t)pages * (uint64_t)page_bytes : UINT64_C(4) << 30;
     all = CW_MIN(all, cgroup_limit("/sys/fs/cgroup/memory.max"));
     all = CW_MIN(all, cgroup_limit("/sys/fs/cgroup/memory/memory.limit_in_bytes"));
     return CW_MAX(all / 4, UINT64_C(64) << 20);

@@ -42,7 +42,7 @@ struct cw_ingester_config {
     int wal_sync;
     int64_t wal_sync_interval_ns;
     int64_t head_flush_bytes;
-    int64_t memory_limit;              /* 0: a quarter of the machine or the cgroup */
+    int64_t memory_limit; /* 0: a quarter of the machine or the cgroup */
     double min_free;
     int64_t sources_forget_ns;
     struct cw_ingester_limits limits;
@@ -58,7 +58,8 @@ extern const struct cw_table_def cw_ingester_table;
 extern const struct cw_command_def cw_ingester_command;
 
 /* `path` empty: the defaults. *problems (may be NULL) lives in the config's arena. On failure the config is still to be freed. */
-int cw_ingester_config_load(const char *path, struct cw_ingester_config **out, struct cw_config_problems *problems, struct cw_err *err) CW_MUST_USE;
+int cw_ingester_config_load(const char *path, struct cw_ingester_config **out,
+                            struct cw_config_problems *problems, struct cw_err *err) CW_MUST_USE;
 void cw_ingester_config_free(struct cw_ingester_config **config);
 /* The memory budget in bytes: memory.limit, or a quarter of what the machine or the cgroup allows. */
 uint64_t cw_ingester_memory(const struct cw_ingester_config *config);

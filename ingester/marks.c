@@ -9,7 +9,7 @@
 enum { MARKS_SLOTS_FIRST = 256, MARKS_TENANTS_MAX = 65536 };
 
 struct mark {
-    uint32_t tenant;             /* index of names */
+    uint32_t tenant; /* index of names */
     struct cw_id128 shipper, source;
     uint64_t generation, offset, confirmed;
     int64_t last_ns;
@@ -24,12 +24,12 @@ struct undo {
 };
 
 struct table {
-    uint32_t *slots;             /* index + 1, 0 free */
+    uint32_t *slots; /* index + 1, 0 free */
     size_t mask;
 };
 
 struct cw_marks {
-    struct cw_str *tenants;      /* owned texts */
+    struct cw_str *tenants; /* owned texts */
     size_t ntenants;
     struct mark *items;
     size_t n, cap;
@@ -61,7 +61,8 @@ static void table_put(struct table *table, uint64_t hash, size_t idx)
     table->slots[at] = (uint32_t)idx + 1;
 }
 
-static uint64_t key_hash(uint32_t tenant, const struct cw_id128 *shipper, const struct cw_id128 *source, uint64_t generation)
+static uint64_t key_hash(uint32_t tenant, const struct cw_id128 *shipper,
+                         const struct cw_id128 *source, uint64_t generation)
 {
     char key[44];
     memcpy(key, &tenant, 4);
@@ -95,16 +96,17 @@ static void index_sessions(struct cw_marks *marks)
         table_put(&marks->by_shipper, cw_hash64(marks->sessions[i].shipper.bytes, 16), i);
 }
 
-static int64_t find_mark(const struct cw_marks *marks, int64_t tenant, const struct cw_id128 *shipper,
-                         const struct cw_id128 *source, uint64_t generation)
+static int64_t find_mark(const struct cw_marks *marks, int64_t tenant,
+                         const struct cw_id128 *shipper, const struct cw_id128 *source,
+                         uint64_t generation)
 {
     if (tenant < 0)
         return -1;
     size_t at = key_hash((uint32_t)tenant, shipper, source, generation) & marks->by_key.mask;
     for (; marks->by_key.slots[at]; at = (at + 1) & marks->by_key.mask) {
         const struct mark *mark = &marks->items[marks->by_key.slots[at] - 1];
-        if (mark->tenant == tenant && mark->generation == generation && id_eq(&mark->source, source) &&
-            id_eq(&mark->shipper, shipper))
+        if (mark->tenant == tenant && mark->generation == generation &&
+            id_eq(&mark->source, source) && id_eq(&mark->shipper, shipper))
             return marks->by_key.slots[at] - 1;
     }
     return -1;
@@ -177,8 +179,9 @@ static struct undo *undo_push(struct cw_marks *marks)
 }
 
 /* The mark to change, made if it is not there. */
-static struct mark *mark_for_change(struct cw_marks *marks, struct cw_str tenant, const struct cw_id128 *shipper,
-                                    const struct cw_id128 *source, uint64_t generation)
+static struct mark *mark_for_change(struct cw_marks *marks, struct cw_str tenant,
+                                    const struct cw_id128 *shipper, const struct cw_id128 *source,
+                                    uint64_t generation)
 {
     uint32_t name = make_tenant(marks, tenant);
     int64_t idx = find_mark(marks, name, shipper, source, generation);
@@ -189,7 +192,8 @@ static struct mark *mark_for_change(struct cw_marks *marks, struct cw_str tenant
             marks->items = cw_mem_resize(marks->items, marks->cap * sizeof(*marks->items));
         }
         idx = (int64_t)marks->n++;
-        marks->items[idx] = (struct mark){.tenant = name, .shipper = *shipper, .source = *source, .generation = generation};
+        marks->items[idx] = (struct mark){
+            .tenant = name, .shipper = *shipper, .source = *source, .generation = generation};
         if (2 * marks->n > marks->by_key.mask)
             index_marks(marks);
         else
@@ -230,19 +234,26 @@ int cw_marks_validate(const struct cw_push *push, struct cw_err *err)
     if (push->nentries > 0 && delivery->nranges == 0)
         return cw_err_set(err, CW_E_INVALID, "a delivery with entries names no range");
     if (delivery->nranges > CW_MARKS_RANGES_MAX)
-        return cw_err_set(err, CW_E_INVALID, "a delivery names more than %d ranges", CW_MARKS_RANGES_MAX);
+        return cw_err_set(err, CW_E_INVALID, "a delivery names more than %d ranges",
+                          CW_MARKS_RANGES_MAX);
     for (size_t i = 0; i < delivery->nranges; i++) {
         const struct cw_push_range *range = &delivery->ranges[i];
         if (range->from > range->to || range->to > INT64_MAX || range->generation > INT64_MAX)
-            return cw_err_set(err, CW_E_INVALID, "range %zu of the delivery ends before it begins or past 2^63 - 1", i);
+            return cw_err_set(err, CW_E_INVALID,
+                              "range %zu of the delivery ends before it begins or past 2^63 - 1",
+                              i);
         for (size_t j = 0; j < i; j++) {
-            if (delivery->ranges[j].generation == range->generation && id_eq(&delivery->ranges[j].source, &range->source))
-                return cw_err_set(err, CW_E_INVALID, "ranges %zu and %zu of the delivery have the same source", j, i);
+            if (delivery->ranges[j].generation == range->generation &&
+                id_eq(&delivery->ranges[j].source, &range->source))
+                return cw_err_set(err, CW_E_INVALID,
+                                  "ranges %zu and %zu of the delivery have the same source", j, i);
         }
     }
     for (size_t i = 0; i < delivery->nconfirms; i++) {
-        if (delivery->confirms[i].offset > INT64_MAX || delivery->confirms[i].generation > INT64_MAX)
-            return cw_err_set(err, CW_E_INVALID, "confirmation %zu of the delivery is past 2^63 - 1", i);
+        if (delivery->confirms[i].offset > INT64_MAX ||
+            delivery->confirms[i].generation > INT64_MAX)
+            return cw_err_set(err, CW_E_INVALID,
+                              "confirmation %zu of the delivery is past 2^63 - 1", i);
     }
     return 0;
 }
@@ -264,7 +275,8 @@ enum cw_marks_verdict cw_marks_check(const struct cw_marks *marks, struct cw_str
         all_new &= range->from == mark;
         all_old &= range->to <= mark;
     }
-    if (all_new && (marks->n + nunknown > CW_MARKS_MAX || (name < 0 && marks->ntenants >= MARKS_TENANTS_MAX)))
+    if (all_new &&
+        (marks->n + nunknown > CW_MARKS_MAX || (name < 0 && marks->ntenants >= MARKS_TENANTS_MAX)))
         return CW_MARKS_FULL;
     if (all_new)
         return CW_MARKS_NEW;
@@ -272,7 +284,8 @@ enum cw_marks_verdict cw_marks_check(const struct cw_marks *marks, struct cw_str
 }
 
 static void confirm(struct cw_marks *marks, struct cw_str tenant, const struct cw_id128 *shipper,
-                    const struct cw_id128 *source, uint64_t generation, uint64_t offset, int64_t now_ns)
+                    const struct cw_id128 *source, uint64_t generation, uint64_t offset,
+                    int64_t now_ns)
 {
     /* A confirmation of what we do not know says nothing. */
     if (find_mark(marks, find_tenant(marks, tenant), shipper, source, generation) < 0)
@@ -282,40 +295,46 @@ static void confirm(struct cw_marks *marks, struct cw_str tenant, const struct c
     mark->last_ns = now_ns;
 }
 
-void cw_marks_apply(struct cw_marks *marks, struct cw_str tenant, const struct cw_push_delivery *delivery, int64_t now_ns)
+void cw_marks_apply(struct cw_marks *marks, struct cw_str tenant,
+                    const struct cw_push_delivery *delivery, int64_t now_ns)
 {
     for (size_t i = 0; i < delivery->nranges; i++) {
         const struct cw_push_range *range = &delivery->ranges[i];
-        struct mark *mark = mark_for_change(marks, tenant, &delivery->shipper, &range->source, range->generation);
+        struct mark *mark =
+            mark_for_change(marks, tenant, &delivery->shipper, &range->source, range->generation);
         mark->offset = range->to;
         mark->last_ns = now_ns;
     }
     for (size_t i = 0; i < delivery->nconfirms; i++)
-        confirm(marks, tenant, &delivery->shipper, &delivery->confirms[i].source, delivery->confirms[i].generation,
-                delivery->confirms[i].offset, now_ns);
+        confirm(marks, tenant, &delivery->shipper, &delivery->confirms[i].source,
+                delivery->confirms[i].generation, delivery->confirms[i].offset, now_ns);
 }
 
-uint64_t cw_marks_get(const struct cw_marks *marks, struct cw_str tenant, const struct cw_id128 *shipper,
-                      const struct cw_id128 *source, uint64_t generation)
+uint64_t cw_marks_get(const struct cw_marks *marks, struct cw_str tenant,
+                      const struct cw_id128 *shipper, const struct cw_id128 *source,
+                      uint64_t generation)
 {
     int64_t idx = find_mark(marks, find_tenant(marks, tenant), shipper, source, generation);
     return idx < 0 ? 0 : marks->items[idx].offset;
 }
 
-const struct cw_id128 *cw_marks_session(const struct cw_marks *marks, const struct cw_id128 *shipper)
+const struct cw_id128 *cw_marks_session(const struct cw_marks *marks,
+                                        const struct cw_id128 *shipper)
 {
     int64_t idx = find_session(marks, shipper);
     return idx < 0 ? NULL : &marks->sessions[idx].session;
 }
 
-static void put_session(struct cw_marks *marks, const struct cw_id128 *shipper, const struct cw_id128 *session, int64_t now_ns)
+static void put_session(struct cw_marks *marks, const struct cw_id128 *shipper,
+                        const struct cw_id128 *session, int64_t now_ns)
 {
     int64_t idx = find_session(marks, shipper);
     struct undo *undo = undo_push(marks);
     if (idx < 0) {
         if (marks->nsessions == marks->sessions_cap) {
             marks->sessions_cap = marks->sessions_cap ? 2 * marks->sessions_cap : 16;
-            marks->sessions = cw_mem_resize(marks->sessions, marks->sessions_cap * sizeof(*marks->sessions));
+            marks->sessions =
+                cw_mem_resize(marks->sessions, marks->sessions_cap * sizeof(*marks->sessions));
         }
         idx = (int64_t)marks->nsessions++;
         marks->sessions[idx] = (struct cw_wal_session){.shipper = *shipper};
@@ -331,11 +350,12 @@ static void put_session(struct cw_marks *marks, const struct cw_id128 *shipper, 
     marks->sessions[idx].drawn_ns = now_ns;
 }
 
-int cw_marks_set_session(struct cw_marks *marks, const struct cw_id128 *shipper, const struct cw_id128 *session,
-                         int64_t now_ns, struct cw_err *err)
+int cw_marks_set_session(struct cw_marks *marks, const struct cw_id128 *shipper,
+                         const struct cw_id128 *session, int64_t now_ns, struct cw_err *err)
 {
     if (find_session(marks, shipper) < 0 && marks->nsessions >= CW_MARKS_SESSIONS_MAX)
-        return cw_err_set(err, CW_E_OVERLOAD, "the store knows %u shippers already", CW_MARKS_SESSIONS_MAX);
+        return cw_err_set(err, CW_E_OVERLOAD, "the store knows %u shippers already",
+                          CW_MARKS_SESSIONS_MAX);
     put_session(marks, shipper, session, now_ns);
     return 0;
 }
@@ -347,14 +367,14 @@ void cw_marks_replay(struct cw_marks *marks, const struct cw_wal_frame *frame)
     if (frame->kind == CW_WAL_SESSION)
         put_session(marks, &frame->shipper, &frame->session, frame->received_ns);
     for (size_t i = 0; i < frame->nmarks; i++) {
-        struct mark *mark = mark_for_change(marks, frame->tenant, &frame->shipper, &frame->marks[i].source,
-                                            frame->marks[i].generation);
+        struct mark *mark = mark_for_change(marks, frame->tenant, &frame->shipper,
+                                            &frame->marks[i].source, frame->marks[i].generation);
         mark->offset = frame->marks[i].offset;
         mark->last_ns = frame->received_ns;
     }
     for (size_t i = 0; i < frame->nconfirms; i++)
-        confirm(marks, frame->tenant, &frame->shipper, &frame->confirms[i].source, frame->confirms[i].generation,
-                frame->confirms[i].offset, frame->received_ns);
+        confirm(marks, frame->tenant, &frame->shipper, &frame->confirms[i].source,
+                frame->confirms[i].generation, frame->confirms[i].offset, frame->received_ns);
     cw_marks_commit(marks);
 }
 
@@ -364,10 +384,12 @@ void cw_marks_replace(struct cw_marks *marks, const struct cw_wal_checkpoint *ch
     index_marks(marks);
     index_sessions(marks);
     for (size_t i = 0; i < checkpoint->nsessions; i++)
-        put_session(marks, &checkpoint->sessions[i].shipper, &checkpoint->sessions[i].session, checkpoint->sessions[i].drawn_ns);
+        put_session(marks, &checkpoint->sessions[i].shipper, &checkpoint->sessions[i].session,
+                    checkpoint->sessions[i].drawn_ns);
     for (size_t i = 0; i < checkpoint->nmarks; i++) {
         const struct cw_wal_mark *in = &checkpoint->marks[i];
-        struct mark *mark = mark_for_change(marks, in->tenant, &in->shipper, &in->source, in->generation);
+        struct mark *mark =
+            mark_for_change(marks, in->tenant, &in->shipper, &in->source, in->generation);
         mark->offset = in->offset;
         mark->confirmed = in->confirmed;
         mark->last_ns = in->last_ns;
@@ -378,9 +400,13 @@ void cw_marks_replace(struct cw_marks *marks, const struct cw_wal_checkpoint *ch
 
 static struct cw_wal_mark mark_out(const struct cw_marks *marks, const struct mark *mark)
 {
-    return (struct cw_wal_mark){.tenant = marks->tenants[mark->tenant], .shipper = mark->shipper, .source = mark->source,
-                                .generation = mark->generation, .offset = mark->offset,
-                                .confirmed = mark->confirmed, .last_ns = mark->last_ns};
+    return (struct cw_wal_mark){.tenant = marks->tenants[mark->tenant],
+                                .shipper = mark->shipper,
+                                .source = mark->source,
+                                .generation = mark->generation,
+                                .offset = mark->offset,
+                                .confirmed = mark->confirmed,
+                                .last_ns = mark->last_ns};
 }
 
 void cw_marks_checkpoint(const struct cw_marks *marks, struct cw_buf *out)
@@ -388,7 +414,10 @@ void cw_marks_checkpoint(const struct cw_marks *marks, struct cw_buf *out)
     struct cw_wal_mark *items = cw_mem_array(marks->n + 1, sizeof(*items));
     for (size_t i = 0; i < marks->n; i++)
         items[i] = mark_out(marks, &marks->items[i]);
-    struct cw_wal_checkpoint checkpoint = {.sessions = marks->sessions, .nsessions = marks->nsessions, .marks = items, .nmarks = marks->n};
+    struct cw_wal_checkpoint checkpoint = {.sessions = marks->sessions,
+                                           .nsessions = marks->nsessions,
+                                           .marks = items,
+                                           .nmarks = marks->n};
     cw_wal_checkpoint_encode(&checkpoint, out);
     free(items);
 }
@@ -409,7 +438,8 @@ size_t cw_marks_forget(struct cw_marks *marks, int64_t now_ns, int64_t age_ns)
     return n - kept;
 }
 
-void cw_marks_each(const struct cw_marks *marks, struct cw_str tenant, const struct cw_id128 *shipper, cw_marks_fn fn, void *arg)
+void cw_marks_each(const struct cw_marks *marks, struct cw_str tenant,
+                   const struct cw_id128 *shipper, cw_marks_fn fn, void *arg)
 {
     int64_t name = find_tenant(marks, tenant);
     for (size_t i = 0; i < marks->n; i++) {

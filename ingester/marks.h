@@ -31,26 +31,31 @@ struct cw_marks *cw_marks_new(void);
 void cw_marks_free(struct cw_marks **marks);
 
 enum cw_marks_verdict {
-    CW_MARKS_NEW,        /* every range begins at its mark: store */
-    CW_MARKS_REPEAT,     /* every range ends at or below its mark: stored before */
-    CW_MARKS_RANGE,      /* neither, or mixed: 409 with the marks */
-    CW_MARKS_SESSION,    /* not the session that the store knows: 409, the shipper asks */
-    CW_MARKS_FULL,       /* no room for another source */
+    CW_MARKS_NEW,     /* every range begins at its mark: store */
+    CW_MARKS_REPEAT,  /* every range ends at or below its mark: stored before */
+    CW_MARKS_RANGE,   /* neither, or mixed: 409 with the marks */
+    CW_MARKS_SESSION, /* not the session that the store knows: 409, the shipper asks */
+    CW_MARKS_FULL,    /* no room for another source */
 };
 /* What the marks (uncommitted ones too: order counts) say to a delivery. */
-enum cw_marks_verdict cw_marks_check(const struct cw_marks *marks, struct cw_str tenant, const struct cw_push_delivery *delivery);
+enum cw_marks_verdict cw_marks_check(const struct cw_marks *marks, struct cw_str tenant,
+                                     const struct cw_push_delivery *delivery);
 /* CW_E_INVALID: a range that is none (from > to, an offset over 2^63 - 1, a source twice), entries without a range. Decided
  * without the marks. */
 int cw_marks_validate(const struct cw_push *push, struct cw_err *err) CW_MUST_USE;
 /* marks := to, and what was confirmed. */
-void cw_marks_apply(struct cw_marks *marks, struct cw_str tenant, const struct cw_push_delivery *delivery, int64_t now_ns);
-uint64_t cw_marks_get(const struct cw_marks *marks, struct cw_str tenant, const struct cw_id128 *shipper, const struct cw_id128 *source,
+void cw_marks_apply(struct cw_marks *marks, struct cw_str tenant,
+                    const struct cw_push_delivery *delivery, int64_t now_ns);
+uint64_t cw_marks_get(const struct cw_marks *marks, struct cw_str tenant,
+                      const struct cw_id128 *shipper, const struct cw_id128 *source,
                       uint64_t generation);
 
 /* The shipper's session, or NULL. */
-const struct cw_id128 *cw_marks_session(const struct cw_marks *marks, const struct cw_id128 *shipper);
+const struct cw_id128 *cw_marks_session(const struct cw_marks *marks,
+                                        const struct cw_id128 *shipper);
 /* CW_E_OVERLOAD when there is no room for another shipper. */
-int cw_marks_set_session(struct cw_marks *marks, const struct cw_id128 *shipper, const struct cw_id128 *session, int64_t now_ns,
+int cw_marks_set_session(struct cw_marks *marks, const struct cw_id128 *shipper,
+                         const struct cw_id128 *session, int64_t now_ns,
                          struct cw_err *err) CW_MUST_USE;
 
 void cw_marks_commit(struct cw_marks *marks);
@@ -67,7 +72,8 @@ size_t cw_marks_forget(struct cw_marks *marks, int64_t now_ns, int64_t age_ns);
 
 typedef void (*cw_marks_fn)(void *arg, const struct cw_wal_mark *mark);
 /* The tenant's marks; of one shipper when it is not NULL. */
-void cw_marks_each(const struct cw_marks *marks, struct cw_str tenant, const struct cw_id128 *shipper, cw_marks_fn fn, void *arg);
+void cw_marks_each(const struct cw_marks *marks, struct cw_str tenant,
+                   const struct cw_id128 *shipper, cw_marks_fn fn, void *arg);
 size_t cw_marks_count(const struct cw_marks *marks);
 
 #endif

@@ -18,17 +18,17 @@ enum outcome { OUTCOME_STORED, OUTCOME_REPEAT, OUTCOME_RANGE, OUTCOME_SESSION, O
 struct push_op {
     struct cw_store_op op;
     struct cw_ingester *ingester;
-    struct cw_http_request *request;  /* owns the arena that this lives in */
+    struct cw_http_request *request; /* owns the arena that this lives in */
     struct cw_str tenant;
     struct cw_push push;
     struct cw_push_checked checked;
-    struct cw_buf raw;                /* the decompressed body, which the push borrows from */
-    struct cw_buf packed;             /* the accepted set, where the body as received is not that */
+    struct cw_buf raw;    /* the decompressed body, which the push borrows from */
+    struct cw_buf packed; /* the accepted set, where the body as received is not that */
     struct cw_wal_frame frame;
     int64_t now_ns;
     struct cw_head_dropped dropped;
     enum outcome outcome;
-    struct cw_delivery_mark *marks;   /* of the ranges: to be, or as they are (409) */
+    struct cw_delivery_mark *marks; /* of the ranges: to be, or as they are (409) */
 };
 
 /* ---- answers ---- */
@@ -50,7 +50,8 @@ static void respond_retry(struct cw_http_request *request, const struct cw_err *
     cw_http_respond_err(request, err);
 }
 
-static void respond_refusal(struct push_op *op, const char *code, const char *sentence, size_t nmarks)
+static void respond_refusal(struct push_op *op, const char *code, const char *sentence,
+                            size_t nmarks)
 {
     struct cw_buf body;
     cw_buf_init(&body, CW_DELIVERY_ANSWER_BYTES);
@@ -69,15 +70,20 @@ static void count_push(const struct push_op *op)
         if (n > 0)
             cw_metric_add(cw_metrics_child(metrics, CW_M_DISCARDED, labels), (int64_t)n);
     }
-    cw_metric_add(cw_metrics_child(metrics, CW_M_RECEIVED_BYTES, &op->tenant), (int64_t)cw_http_body(op->request).len);
+    cw_metric_add(cw_metrics_child(metrics, CW_M_RECEIVED_BYTES, &op->tenant),
+                  (int64_t)cw_http_body(op->request).len);
     cw_metric_add(cw_metrics_child(metrics, CW_M_RECEIVED_LINES, &op->tenant), (int64_t)nentries);
-    cw_metric_add(cw_metrics_child(metrics, CW_M_RECEIVED_LINE_BYTES, &op->tenant), (int64_t)op->push.line_bytes);
+    cw_metric_add(cw_metrics_child(metrics, CW_M_RECEIVED_LINE_BYTES, &op->tenant),
+                  (int64_t)op->push.line_bytes);
 }
 
 /* Answer, and with the request goes the op. */
 static void push_answer(struct push_op *op, const struct cw_err *err)
 {
-    static const char *const refused[] = {[OUTCOME_REPEAT] = "repeat", [OUTCOME_RANGE] = "range", [OUTCOME_SESSION] = "session", [OUTCOME_FULL] = "full"};
+    static const char *const refused[] = {[OUTCOME_REPEAT] = "repeat",
+                                          [OUTCOME_RANGE] = "range",
+                                          [OUTCOME_SESSION] = "session",
+                                          [OUTCOME_FULL] = "full"};
     struct cw_http_request *request = op->request;
     struct cw_err full = {0};
     cw_buf_fini(&op->raw);
@@ -102,10 +108,12 @@ static void push_answer(struct push_op *op, const struct cw_err *err)
         break;
     case OUTCOME_REPEAT: break;
     case OUTCOME_RANGE:
-        respond_refusal(op, CW_DELIVERY_CODE_RANGE, "the ranges do not begin at their marks", op->push.delivery.nranges);
+        respond_refusal(op, CW_DELIVERY_CODE_RANGE, "the ranges do not begin at their marks",
+                        op->push.delivery.nranges);
         return;
     case OUTCOME_SESSION:
-        respond_refusal(op, CW_DELIVERY_CODE_SESSION, "the session is not the one that the store knows: ask", 0);
+        respond_refusal(op, CW_DELIVERY_CODE_SESSION,
+                        "the session is not the one that the store knows: ask", 0);
         return;
     case OUTCOME_FULL:
         cw_err_set(&full, CW_E_OVERLOAD, "the store knows %u sources already", CW_MARKS_MAX);
@@ -131,7 +139,9 @@ static bool delivery_fits(struct push_op *op, const struct cw_marks *marks)
     }
     op->outcome = OUTCOME_RANGE;
     for (size_t i = 0; i < delivery->nranges; i++)
-        op->marks[i].offset = cw_marks_get(marks, op->tenant, &delivery->shipper, &delivery->ranges[i].source, delivery->ranges[i].generation);
+        op->marks[i].offset =
+            cw_marks_get(marks, op->tenant, &delivery->shipper, &delivery->ranges[i].source,
+                         delivery->ranges[i].generation);
     return false;
 }
 
@@ -141,8 +151,11 @@ static int push_prepare(struct cw_store_op *base, struct cw_store *store, struct
     bool delivered = op->push.delivery.present;
     if (delivered && !delivery_fits(op, cw_store_marks(store)))
         return 0;
-    struct cw_head_batch batch = {.tenant = op->tenant, .push = &op->push, .ids = op->checked.ids,
-                                  .duplicates = delivered ? CW_HEAD_KEEP_DUPLICATES : CW_HEAD_DROP_DUPLICATES};
+    struct cw_head_batch batch = {.tenant = op->tenant,
+                                  .push = &op->push,
+                                  .ids = op->checked.ids,
+                                  .duplicates = delivered ? CW_HEAD_KEEP_DUPLICATES
+                                                          : CW_HEAD_DROP_DUPLICATES};
     cw_head_append(cw_store_head(store), &batch, &op->dropped);
     if (op->dropped.n == op->push.nentries && !delivered)
         return 0; /* all of it is there already, durable or in this group */
@@ -205,7 +218,8 @@ static bool looks_like_zlib(struct cw_str body)
 }
 
 /* Loki packs protobuf in snappy whatever Content-Encoding says, and takes "snappy" for plain JSON. */
-static int json_codec(struct cw_str encoding, struct cw_str body, enum cw_codec *out, struct cw_err *err)
+static int json_codec(struct cw_str encoding, struct cw_str body, enum cw_codec *out,
+                      struct cw_err *err)
 {
     if (encoding.len == 0 || cw_str_eqz(encoding, "snappy") || cw_str_eqz(encoding, "identity")) {
         *out = CW_CODEC_NONE;
@@ -214,9 +228,12 @@ static int json_codec(struct cw_str encoding, struct cw_str body, enum cw_codec 
     } else if (cw_str_eqz(encoding, "deflate")) {
         *out = CW_CODEC_DEFLATE;
         if (looks_like_zlib(body))
-            return cw_err_set(err, CW_E_INVALID, "flate: corrupt input before offset 0: it is zlib's format, not raw deflate");
+            return cw_err_set(
+                err, CW_E_INVALID,
+                "flate: corrupt input before offset 0: it is zlib's format, not raw deflate");
     } else {
-        return cw_err_set(err, CW_E_INVALID, "Content-Encoding \"%.*s\" not supported", CW_STR_ARG(encoding));
+        return cw_err_set(err, CW_E_INVALID, "Content-Encoding \"%.*s\" not supported",
+                          CW_STR_ARG(encoding));
     }
     return 0;
 }
@@ -241,7 +258,8 @@ static int push_decode(struct push_op *op, struct cw_err *err)
     op->frame.format = json ? CW_WAL_BODY_LOKI_JSON : CW_WAL_BODY_LOKI_PROTOBUF;
     op->frame.codec = CW_CODEC_SNAPPY;
     if (json)
-        rc = json_codec(cw_http_header(op->request, "Content-Encoding"), body, &op->frame.codec, err);
+        rc = json_codec(cw_http_header(op->request, "Content-Encoding"), body, &op->frame.codec,
+                        err);
     if (rc < 0)
         return rc;
     raw = body;
@@ -258,7 +276,8 @@ static int push_decode(struct push_op *op, struct cw_err *err)
     rc = push_admit(op, PUSH_MEMORY_FACTOR * (uint64_t)raw.len, err);
     if (rc < 0)
         return rc;
-    return json ? cw_push_loki_json_decode(raw, arena, &op->push, err) : cw_push_loki_protobuf_decode(raw, arena, &op->push, err);
+    return json ? cw_push_loki_json_decode(raw, arena, &op->push, err)
+                : cw_push_loki_protobuf_decode(raw, arena, &op->push, err);
 }
 
 /* The accepted set as a body of its own. */
@@ -278,8 +297,9 @@ static int push_pack(struct push_op *op, struct cw_err *err)
     /* JSON's escapes and metadata names can grow a little under other framing. */
     cw_buf_init(&plain, CW_WAL_BODY_BYTES_MAX);
     cw_push_loki_protobuf_encode(&accepted, &plain);
-    int rc = cw_buf_failed(&plain) ? cw_err_set(err, CW_E_TOO_LARGE, "the push is too large")
-                                   : cw_codec_compress(CW_CODEC_LZ4, cw_buf_str(&plain), &op->packed, err);
+    int rc = cw_buf_failed(&plain)
+                 ? cw_err_set(err, CW_E_TOO_LARGE, "the push is too large")
+                 : cw_codec_compress(CW_CODEC_LZ4, cw_buf_str(&plain), &op->packed, err);
     op->frame.format = CW_WAL_BODY_LOKI_PROTOBUF;
     op->frame.codec = CW_CODEC_LZ4;
     op->frame.body = cw_buf_str(&op->packed);
@@ -292,12 +312,16 @@ static void delivery_frame(struct push_op *op)
 {
     const struct cw_push_delivery *delivery = &op->push.delivery;
     struct cw_arena *arena = cw_http_arena(op->request);
-    struct cw_delivery_mark *confirms = CW_ARENA_ARRAY(arena, struct cw_delivery_mark, delivery->nconfirms);
+    struct cw_delivery_mark *confirms =
+        CW_ARENA_ARRAY(arena, struct cw_delivery_mark, delivery->nconfirms);
     op->marks = CW_ARENA_ARRAY(arena, struct cw_delivery_mark, delivery->nranges);
     for (size_t i = 0; i < delivery->nranges; i++)
-        op->marks[i] = (struct cw_delivery_mark){delivery->ranges[i].source, delivery->ranges[i].generation, delivery->ranges[i].to};
+        op->marks[i] = (struct cw_delivery_mark){
+            delivery->ranges[i].source, delivery->ranges[i].generation, delivery->ranges[i].to};
     for (size_t i = 0; i < delivery->nconfirms; i++)
-        confirms[i] = (struct cw_delivery_mark){delivery->confirms[i].source, delivery->confirms[i].generation, delivery->confirms[i].offset};
+        confirms[i] = (struct cw_delivery_mark){delivery->confirms[i].source,
+                                                delivery->confirms[i].generation,
+                                                delivery->confirms[i].offset};
     op->frame.has_delivery = true;
     op->frame.shipper = delivery->shipper;
     op->frame.marks = op->marks;
@@ -316,7 +340,8 @@ static int push_make(struct push_op *op, struct cw_err *err)
         return rc;
     struct cw_push_delivery *delivery = &op->push.delivery;
     if (op->push.nstreams == 0 && !delivery->present)
-        return cw_err_set(err, CW_E_UNPROCESSABLE, "error at least one valid stream is required for ingestion");
+        return cw_err_set(err, CW_E_UNPROCESSABLE,
+                          "error at least one valid stream is required for ingestion");
     if (delivery->present && (rc = cw_marks_validate(&op->push, err)) < 0)
         return rc;
     cw_tenants_limits(op->ingester->tenants, op->tenant, &limits);

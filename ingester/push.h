@@ -20,7 +20,7 @@ struct cw_ingester {
     struct cw_store *store;
     struct cw_tenants *tenants;
     struct cw_metrics *metrics;
-    struct cw_querier *querier;   /* for its metrics; NULL without */
+    struct cw_querier *querier; /* for its metrics; NULL without */
 };
 
 /* ctx: struct cw_ingester. */

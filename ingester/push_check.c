@@ -4,9 +4,12 @@
 #include "common/wire/push_resolve.h"
 
 const char *const cw_discard_names[CW_DISCARD_NREASONS] = {
-    [CW_DISCARD_LABELS] = "invalid_labels",      [CW_DISCARD_TOO_OLD] = "greater_than_max_sample_age",
-    [CW_DISCARD_TOO_NEW] = "too_far_in_future",  [CW_DISCARD_LINE_TOO_LONG] = "line_too_long",
-    [CW_DISCARD_METADATA] = "structured_metadata", [CW_DISCARD_DUPLICATE] = "duplicate",
+    [CW_DISCARD_LABELS] = "invalid_labels",
+    [CW_DISCARD_TOO_OLD] = "greater_than_max_sample_age",
+    [CW_DISCARD_TOO_NEW] = "too_far_in_future",
+    [CW_DISCARD_LINE_TOO_LONG] = "line_too_long",
+    [CW_DISCARD_METADATA] = "structured_metadata",
+    [CW_DISCARD_DUPLICATE] = "duplicate",
 };
 
 struct check {
@@ -46,19 +49,23 @@ static void discard(struct check *check, enum cw_discard reason, size_t n, struc
 }
 
 /* The first is worth a sentence, the rest only a count: making texts for a million bad entries would be an attack. */
-#define DISCARD(check, reason, n, ...) \
-    discard((check), (reason), (n), (check)->out->first.len ? CW_STR_NONE : cw_arena_printf((check)->arena, __VA_ARGS__))
+#define DISCARD(check, reason, n, ...)                                                             \
+    discard((check), (reason), (n),                                                                \
+            (check)->out->first.len ? CW_STR_NONE : cw_arena_printf((check)->arena, __VA_ARGS__))
 
 static bool labels_good(struct check *check, const struct cw_push_stream *stream)
 {
     const struct cw_ingester_limits *limits = check->limits;
     if (stream->labels.n == 0) {
-        DISCARD(check, CW_DISCARD_LABELS, stream->nentries, "error at least one label pair is required per stream");
+        DISCARD(check, CW_DISCARD_LABELS, stream->nentries,
+                "error at least one label pair is required per stream");
         return false;
     }
     if (stream->labels.n > (size_t)limits->max_label_names_per_series) {
-        DISCARD(check, CW_DISCARD_LABELS, stream->nentries, "entry for stream '%.*s' has %zu label names; limit %lld",
-                CW_STR_ARG(stream_text(check, stream)), stream->labels.n, (long long)limits->max_label_names_per_series);
+        DISCARD(check, CW_DISCARD_LABELS, stream->nentries,
+                "entry for stream '%.*s' has %zu label names; limit %lld",
+                CW_STR_ARG(stream_text(check, stream)), stream->labels.n,
+                (long long)limits->max_label_names_per_series);
         return false;
     }
     for (size_t i = 0; i < stream->labels.n; i++) {
@@ -66,22 +73,29 @@ static bool labels_good(struct check *check, const struct cw_push_stream *stream
         bool name = label->name.len > (size_t)limits->max_label_name_length;
         if (!name && label->value.len <= (size_t)limits->max_label_value_length)
             continue;
-        DISCARD(check, CW_DISCARD_LABELS, stream->nentries, "stream '%.*s' has label %s too long: '%.*s'",
-                CW_STR_ARG(stream_text(check, stream)), name ? "name" : "value", CW_STR_ARG(name ? label->name : label->value));
+        DISCARD(check, CW_DISCARD_LABELS, stream->nentries,
+                "stream '%.*s' has label %s too long: '%.*s'",
+                CW_STR_ARG(stream_text(check, stream)), name ? "name" : "value",
+                CW_STR_ARG(name ? label->name : label->value));
         return false;
     }
     return true;
 }
 
-static bool time_good(struct check *check, const struct cw_push_stream *stream, const struct cw_push_entry *entry)
+static bool time_good(struct check *check, const struct cw_push_stream *stream,
+                      const struct cw_push_entry *entry)
 {
     if (entry->ts_ns == CW_PUSH_TS_NONE || entry->ts_ns < check->oldest_ns) {
         if (check->out->first.len == 0) {
-            struct cw_str when = entry->ts_ns == CW_PUSH_TS_NONE ? CW_STR("0001-01-01T00:00:00Z") : time_text(check, entry->ts_ns);
+            struct cw_str when = entry->ts_ns == CW_PUSH_TS_NONE ? CW_STR("0001-01-01T00:00:00Z")
+                                                                 : time_text(check, entry->ts_ns);
             /* Loki tells the limit to the second. */
             int64_t oldest_ns = check->oldest_ns / CW_NS_PER_S * CW_NS_PER_S;
-            DISCARD(check, CW_DISCARD_TOO_OLD, 1, "entry for stream '%.*s' has timestamp too old: %.*s, oldest acceptable timestamp is: %.*s",
-                    CW_STR_ARG(stream_text(check, stream)), CW_STR_ARG(when), CW_STR_ARG(time_text(check, oldest_ns)));
+            DISCARD(check, CW_DISCARD_TOO_OLD, 1,
+                    "entry for stream '%.*s' has timestamp too old: %.*s, oldest acceptable "
+                    "timestamp is: %.*s",
+                    CW_STR_ARG(stream_text(check, stream)), CW_STR_ARG(when),
+                    CW_STR_ARG(time_text(check, oldest_ns)));
         } else {
             discard(check, CW_DISCARD_TOO_OLD, 1, CW_STR_NONE);
         }
@@ -95,7 +109,8 @@ static bool time_good(struct check *check, const struct cw_push_stream *stream, 
     return true;
 }
 
-static bool metadata_good(struct check *check, const struct cw_push_stream *stream, const struct cw_push_entry *entry)
+static bool metadata_good(struct check *check, const struct cw_push_stream *stream,
+                          const struct cw_push_entry *entry)
 {
     const struct cw_ingester_limits *limits = check->limits;
     size_t bytes = 0;
@@ -103,31 +118,42 @@ static bool metadata_good(struct check *check, const struct cw_push_stream *stre
         return true;
     if (!limits->allow_structured_metadata) {
         DISCARD(check, CW_DISCARD_METADATA, 1,
-                "stream '%.*s' includes structured metadata, but this feature is disallowed. Please see "
-                "`limits_config.allow_structured_metadata` or contact your Loki administrator to enable it",
+                "stream '%.*s' includes structured metadata, but this feature is disallowed. "
+                "Please see "
+                "`limits_config.allow_structured_metadata` or contact your Loki administrator to "
+                "enable it",
                 CW_STR_ARG(stream_text(check, stream)));
         return false;
     }
     for (size_t i = 0; i < entry->nmetadata; i++)
         bytes += entry->metadata[i].name.len + entry->metadata[i].value.len;
-    if (limits->max_structured_metadata_size > 0 && bytes > (size_t)limits->max_structured_metadata_size) {
+    if (limits->max_structured_metadata_size > 0 &&
+        bytes > (size_t)limits->max_structured_metadata_size) {
         DISCARD(check, CW_DISCARD_METADATA, 1,
-                "stream '%.*s' has structured metadata too large: '%zu' bytes, limit: '%lld' bytes. Please see "
-                "`limits_config.max_structured_metadata_size` or contact your Loki administrator to increase it",
-                CW_STR_ARG(stream_text(check, stream)), bytes, (long long)limits->max_structured_metadata_size);
+                "stream '%.*s' has structured metadata too large: '%zu' bytes, limit: '%lld' "
+                "bytes. Please see "
+                "`limits_config.max_structured_metadata_size` or contact your Loki administrator "
+                "to increase it",
+                CW_STR_ARG(stream_text(check, stream)), bytes,
+                (long long)limits->max_structured_metadata_size);
         return false;
     }
-    if (limits->max_structured_metadata_entries_count > 0 && entry->nmetadata > (size_t)limits->max_structured_metadata_entries_count) {
+    if (limits->max_structured_metadata_entries_count > 0 &&
+        entry->nmetadata > (size_t)limits->max_structured_metadata_entries_count) {
         DISCARD(check, CW_DISCARD_METADATA, 1,
-                "stream '%.*s' has too many structured metadata labels: '%u', limit: '%lld'. Please see "
-                "`limits_config.max_structured_metadata_entries_count` or contact your Loki administrator to increase it",
-                CW_STR_ARG(stream_text(check, stream)), entry->nmetadata, (long long)limits->max_structured_metadata_entries_count);
+                "stream '%.*s' has too many structured metadata labels: '%u', limit: '%lld'. "
+                "Please see "
+                "`limits_config.max_structured_metadata_entries_count` or contact your Loki "
+                "administrator to increase it",
+                CW_STR_ARG(stream_text(check, stream)), entry->nmetadata,
+                (long long)limits->max_structured_metadata_entries_count);
         return false;
     }
     return true;
 }
 
-static bool entry_good(struct check *check, const struct cw_push_stream *stream, struct cw_push_entry *entry)
+static bool entry_good(struct check *check, const struct cw_push_stream *stream,
+                       struct cw_push_entry *entry)
 {
     const struct cw_ingester_limits *limits = check->limits;
     if (!time_good(check, stream, entry))
@@ -138,8 +164,10 @@ static bool entry_good(struct check *check, const struct cw_push_stream *stream,
             check->out->changed = true;
         } else {
             DISCARD(check, CW_DISCARD_LINE_TOO_LONG, 1,
-                    "max entry size '%lld' bytes exceeded for stream '%.*s' while adding an entry with length '%zu' bytes",
-                    (long long)limits->max_line_size, CW_STR_ARG(stream_text(check, stream)), entry->line.len);
+                    "max entry size '%lld' bytes exceeded for stream '%.*s' while adding an entry "
+                    "with length '%zu' bytes",
+                    (long long)limits->max_line_size, CW_STR_ARG(stream_text(check, stream)),
+                    entry->line.len);
             return false;
         }
     }
@@ -182,10 +210,11 @@ static int64_t before(int64_t ns, int64_t span_ns)
     return __builtin_sub_overflow(ns, span_ns, &at) ? INT64_MIN : at;
 }
 
-void cw_push_check(struct cw_push *push, const struct cw_ingester_limits *limits, int64_t now_ns, struct cw_arena *arena,
-                   struct cw_push_checked *out)
+void cw_push_check(struct cw_push *push, const struct cw_ingester_limits *limits, int64_t now_ns,
+                   struct cw_arena *arena, struct cw_push_checked *out)
 {
-    *out = (struct cw_push_checked){.ids = CW_ARENA_ARRAY(arena, struct cw_hash128, push->nstreams)};
+    *out =
+        (struct cw_push_checked){.ids = CW_ARENA_ARRAY(arena, struct cw_hash128, push->nstreams)};
     struct check check = {.limits = limits, .arena = arena, .out = out, .oldest_ns = INT64_MIN};
     if (limits->reject_old_samples)
         check.oldest_ns = before(now_ns, limits->reject_old_samples_max_age_ns);

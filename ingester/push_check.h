@@ -14,26 +14,26 @@
 
 /* Why entries are discarded: the label `reason` of cordwood_discarded_entries_total. */
 enum cw_discard {
-    CW_DISCARD_LABELS,          /* missing, invalid, too many, too long, twice */
+    CW_DISCARD_LABELS, /* missing, invalid, too many, too long, twice */
     CW_DISCARD_TOO_OLD,
     CW_DISCARD_TOO_NEW,
     CW_DISCARD_LINE_TOO_LONG,
     CW_DISCARD_METADATA,
-    CW_DISCARD_DUPLICATE,       /* there already: decided in WAL order */
+    CW_DISCARD_DUPLICATE, /* there already: decided in WAL order */
     CW_DISCARD_NREASONS,
 };
 extern const char *const cw_discard_names[CW_DISCARD_NREASONS];
 
 struct cw_push_checked {
-    struct cw_hash128 *ids;     /* of the streams that are left */
-    bool changed;               /* entries were left out or cut: the body as received is not what is stored */
-    bool refused;               /* labels that do not parse: nothing of the push is taken */
-    struct cw_str first;        /* what is wrong with the first that is not taken; empty: all are */
+    struct cw_hash128 *ids; /* of the streams that are left */
+    bool changed; /* entries were left out or cut: the body as received is not what is stored */
+    bool refused; /* labels that do not parse: nothing of the push is taken */
+    struct cw_str first; /* what is wrong with the first that is not taken; empty: all are */
     size_t ndiscarded[CW_DISCARD_NREASONS];
 };
 
 /* Resolve the push (push_resolve.h) and take out what the limits forbid; push->streams holds what is left. */
-void cw_push_check(struct cw_push *push, const struct cw_ingester_limits *limits, int64_t now_ns, struct cw_arena *arena,
-                   struct cw_push_checked *out);
+void cw_push_check(struct cw_push *push, const struct cw_ingester_limits *limits, int64_t now_ns,
+                   struct cw_arena *arena, struct cw_push_checked *out);
 
 #endif

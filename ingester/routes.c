@@ -44,7 +44,8 @@ static void handle_buildinfo(struct cw_http_request *request, void *ctx)
 {
     (void)ctx;
     respond(request, 200, "application/json",
-            "{\"version\":\"" CW_VERSION "\",\"revision\":\"\",\"branch\":\"\",\"buildUser\":\"\",\"buildDate\":\"\",\"goVersion\":\"\"}");
+            "{\"version\":\"" CW_VERSION "\",\"revision\":\"\",\"branch\":\"\",\"buildUser\":\"\","
+                                         "\"buildDate\":\"\",\"goVersion\":\"\"}");
 }
 
 static void flush_done(void *arg, int rc, const struct cw_err *err)
@@ -65,13 +66,18 @@ static void handle_flush(struct cw_http_request *request, void *ctx)
 }
 
 const struct cw_http_route cw_ingester_routes[] = {
-    {CW_HTTP_POST, "/loki/api/v1/push", cw_push_handle, CW_LIMIT_PUSH_BODY_BYTES, "Store entries (Loki's protobuf or JSON)."},
-    {CW_HTTP_POST, "/api/prom/push", cw_push_handle, CW_LIMIT_PUSH_BODY_BYTES, "The same under Loki's first name."},
-    {CW_HTTP_POST, CW_DELIVERY_SOURCES_PATH, cw_delivery_ask_handle, CW_DELIVERY_ASK_BYTES, "A shipper asks for the marks of its sources."},
-    {CW_HTTP_GET, CW_DELIVERY_SOURCES_PATH, cw_delivery_list_handle, 0, "How far each source of each shipper is stored."},
+    {CW_HTTP_POST, "/loki/api/v1/push", cw_push_handle, CW_LIMIT_PUSH_BODY_BYTES,
+     "Store entries (Loki's protobuf or JSON)."},
+    {CW_HTTP_POST, "/api/prom/push", cw_push_handle, CW_LIMIT_PUSH_BODY_BYTES,
+     "The same under Loki's first name."},
+    {CW_HTTP_POST, CW_DELIVERY_SOURCES_PATH, cw_delivery_ask_handle, CW_DELIVERY_ASK_BYTES,
+     "A shipper asks for the marks of its sources."},
+    {CW_HTTP_GET, CW_DELIVERY_SOURCES_PATH, cw_delivery_list_handle, 0,
+     "How far each source of each shipper is stored."},
     {CW_HTTP_GET, "/ready", handle_ready, 0, "200 when pushes are taken and the log is replayed."},
     {CW_HTTP_GET, "/metrics", handle_metrics, 0, "The server's own metrics, as Prometheus text."},
     {CW_HTTP_GET, "/loki/api/v1/status/buildinfo", handle_buildinfo, 0, "The version."},
-    {CW_HTTP_POST | CW_HTTP_GET, "/flush", handle_flush, 1024, "Write the head into parts and run due merges; answers when done."},
+    {CW_HTTP_POST | CW_HTTP_GET, "/flush", handle_flush, 1024,
+     "Write the head into parts and run due merges; answers when done."},
     {0, NULL, NULL, 0, NULL},
 };

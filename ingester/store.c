@@ -37,7 +37,9 @@ static int lock_take(struct cw_store *store, struct cw_err *err)
     } else if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
         ssize_t n = pread(fd, holder, sizeof(holder) - 1, 0);
         holder[n > 0 ? strcspn(holder, "\n") : 0] = '\0';
-        rc = cw_err_set(err, CW_E_UNAVAILABLE, "the data directory %s is in use by another process (%s)", store->data_dir, holder);
+        rc = cw_err_set(err, CW_E_UNAVAILABLE,
+                        "the data directory %s is in use by another process (%s)", store->data_dir,
+                        holder);
         close(fd);
     } else {
         store->lock_fd = fd;
@@ -136,12 +138,14 @@ int cw_store_open(const struct cw_store_options *options, struct cw_store **out,
     store->data_dir = cw_str_dupz(cw_str_of(options->data_dir));
     store->options.data_dir = store->data_dir;
     /* With a small budget the head must be flushed long before pushes are refused for it. */
-    store->options.head_flush_bytes = CW_MIN(options->head_flush_bytes, CW_MAX(options->memory_bytes / 4, UINT64_C(1) << 20));
+    store->options.head_flush_bytes =
+        CW_MIN(options->head_flush_bytes, CW_MAX(options->memory_bytes / 4, UINT64_C(1) << 20));
     store->wal_dir = join(store->data_dir, "wal");
     store->quarantine_dir = join(store->data_dir, "quarantine");
     int rc = open_dirs(store, err);
     if (rc == 0) {
-        struct cw_parts_options parts = {.data_dir = store->data_dir, .wal_oldest_seq = cw_wal_oldest_seq(store->wal_dir)};
+        struct cw_parts_options parts = {.data_dir = store->data_dir,
+                                         .wal_oldest_seq = cw_wal_oldest_seq(store->wal_dir)};
         rc = cw_parts_open(&parts, &store->parts, err);
     }
     if (rc < 0) {
@@ -172,7 +176,9 @@ bool cw_store_ready(struct cw_store *store, struct cw_err *why)
 {
     switch (atomic_load(&store->state)) {
     case STORE_READY: return true;
-    case STORE_REPLAYING: cw_err_set(why, CW_E_UNAVAILABLE, "the log is being replayed, try again"); return false;
+    case STORE_REPLAYING:
+        cw_err_set(why, CW_E_UNAVAILABLE, "the log is being replayed, try again");
+        return false;
     case STORE_FAILED:
         cw_err_set(why, CW_E_UNAVAILABLE, "the log could not be replayed: %s", store->failure.text);
         return false;
@@ -184,11 +190,13 @@ bool cw_store_ready(struct cw_store *store, struct cw_err *why)
 
 /* ---- queries ---- */
 
-static int entries_snapshot(void *ctx, struct cw_str tenant, struct cw_snapshot *out, struct cw_err *err)
+static int entries_snapshot(void *ctx, struct cw_str tenant, struct cw_snapshot *out,
+                            struct cw_err *err)
 {
     struct cw_store *store = ctx;
     (void)err;
-    int64_t horizon_ns = cw_retention_horizon_ns(&store->options.retention, tenant, cw_clock_now_ns());
+    int64_t horizon_ns =
+        cw_retention_horizon_ns(&store->options.retention, tenant, cw_clock_now_ns());
     *out = (struct cw_snapshot){0};
     cw_parts_lock(store->parts);
     cw_parts_add_sources(store->parts, tenant, out);
@@ -201,15 +209,18 @@ static struct cw_str entries_warning(void *ctx)
 {
     struct cw_store *store = ctx;
     switch (atomic_load(&store->state)) {
-    case STORE_REPLAYING: return CW_STR("the write-ahead log is being replayed: the newest entries may be missing");
-    case STORE_FAILED: return CW_STR("the write-ahead log could not be replayed: the newest entries are missing");
+    case STORE_REPLAYING:
+        return CW_STR("the write-ahead log is being replayed: the newest entries may be missing");
+    case STORE_FAILED:
+        return CW_STR("the write-ahead log could not be replayed: the newest entries are missing");
     default: return CW_STR_NONE;
     }
 }
 
 struct cw_entry_store cw_store_entries(struct cw_store *store)
 {
-    return (struct cw_entry_store){.ctx = store, .snapshot = entries_snapshot, .warning = entries_warning};
+    return (struct cw_entry_store){
+        .ctx = store, .snapshot = entries_snapshot, .warning = entries_warning};
 }
 
 /* ---- the memory budget ---- */
@@ -217,8 +228,10 @@ struct cw_entry_store cw_store_entries(struct cw_store *store)
 int cw_store_admit(struct cw_store *store, uint64_t bytes, struct cw_err *err)
 {
     if (bytes > store->options.memory_bytes)
-        return cw_err_set(err, CW_E_TOO_LARGE, "the push needs %llu bytes of memory, the limit is %llu (memory.limit)",
-                          (unsigned long long)bytes, (unsigned long long)store->options.memory_bytes);
+        return cw_err_set(err, CW_E_TOO_LARGE,
+                          "the push needs %llu bytes of memory, the limit is %llu (memory.limit)",
+                          (unsigned long long)bytes,
+                          (unsigned long long)store->options.memory_bytes);
     uint64_t pending = atomic_fetch_add(&store->pending_bytes, bytes) + bytes;
     uint64_t used = pending + cw_head_bytes(store->head);
     if (used <= store->options.memory_bytes)
@@ -227,11 +240,13 @@ int cw_store_admit(struct cw_store *store, uint64_t bytes, struct cw_err *err)
     pthread_mutex_lock(&store->flush_lock);
     bool stuck = store->flush_error.code < 0;
     if (stuck)
-        cw_err_set(err, CW_E_UNAVAILABLE, "entries cannot be flushed to disk: %s", store->flush_error.text);
+        cw_err_set(err, CW_E_UNAVAILABLE, "entries cannot be flushed to disk: %s",
+                   store->flush_error.text);
     pthread_mutex_unlock(&store->flush_lock);
     if (stuck)
         return CW_E_UNAVAILABLE;
-    return cw_err_set(err, CW_E_OVERLOAD, "the memory for entries that wait to be written is used up, try again");
+    return cw_err_set(err, CW_E_OVERLOAD,
+                      "the memory for entries that wait to be written is used up, try again");
 }
 
 void cw_store_release(struct cw_store *store, uint64_t bytes)
@@ -242,14 +257,20 @@ void cw_store_release(struct cw_store *store, uint64_t bytes)
 void cw_store_count(struct cw_store *store, struct cw_store_counts *out)
 {
     const struct store_counters *counters = &store->counters;
-    *out = (struct cw_store_counts){
-        .head_bytes = cw_head_bytes(store->head), .head_streams = cw_head_streams(store->head),
-        .head_entries = cw_head_entries(store->head), .pending_bytes = atomic_load(&store->pending_bytes),
-        .memory_bytes = store->options.memory_bytes, .wal_syncs = atomic_load(&counters->wal_syncs),
-        .wal_sync_ns = atomic_load(&counters->wal_sync_ns), .wal_failures = atomic_load(&counters->wal_failures),
-        .wal_bad_frames = atomic_load(&counters->wal_bad), .flushes = atomic_load(&counters->flushes),
-        .flush_failures = atomic_load(&counters->flush_failures), .marks = atomic_load(&counters->marks),
-        .marks_forgotten = atomic_load(&counters->forgotten), .replayed_entries = atomic_load(&counters->replayed)};
+    *out = (struct cw_store_counts){.head_bytes = cw_head_bytes(store->head),
+                                    .head_streams = cw_head_streams(store->head),
+                                    .head_entries = cw_head_entries(store->head),
+                                    .pending_bytes = atomic_load(&store->pending_bytes),
+                                    .memory_bytes = store->options.memory_bytes,
+                                    .wal_syncs = atomic_load(&counters->wal_syncs),
+                                    .wal_sync_ns = atomic_load(&counters->wal_sync_ns),
+                                    .wal_failures = atomic_load(&counters->wal_failures),
+                                    .wal_bad_frames = atomic_load(&counters->wal_bad),
+                                    .flushes = atomic_load(&counters->flushes),
+                                    .flush_failures = atomic_load(&counters->flush_failures),
+                                    .marks = atomic_load(&counters->marks),
+                                    .marks_forgotten = atomic_load(&counters->forgotten),
+                                    .replayed_entries = atomic_load(&counters->replayed)};
     cw_wal_writer_count(store->writer, &out->wal_bytes, &out->wal_segments);
     cw_parts_count(store->parts, &out->parts);
     cw_merge_count(store->merge, &out->merges);

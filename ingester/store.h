@@ -35,21 +35,23 @@ enum cw_store_wal_sync { CW_STORE_SYNC_ALWAYS, CW_STORE_SYNC_INTERVAL };
 
 struct cw_store_options {
     const char *data_dir;
-    uint64_t segment_bytes;          /* of the log */
+    uint64_t segment_bytes; /* of the log */
     enum cw_store_wal_sync wal_sync;
-    int64_t wal_sync_interval_ns;    /* INTERVAL: at most so much is lost by a power cut */
+    int64_t wal_sync_interval_ns; /* INTERVAL: at most so much is lost by a power cut */
     uint64_t head_flush_bytes;
-    uint64_t memory_bytes;           /* for the head and pushes under way */
+    uint64_t memory_bytes; /* for the head and pushes under way */
     int64_t sources_forget_ns;
     struct cw_retention_options retention;
-    struct cw_pool *pool;            /* for merges */
+    struct cw_pool *pool; /* for merges */
 };
 
 struct cw_store;
 /* Lock the directory, read the catalog, start the threads (replay goes on in the background). */
-int cw_store_open(const struct cw_store_options *options, struct cw_store **out, struct cw_err *err) CW_MUST_USE;
+int cw_store_open(const struct cw_store_options *options, struct cw_store **out,
+                  struct cw_err *err) CW_MUST_USE;
 /* Write the address of the server into LOCK: "<pid> <host:port>\n". */
-int cw_store_set_address(struct cw_store *store, const char *address, struct cw_err *err) CW_MUST_USE;
+int cw_store_set_address(struct cw_store *store, const char *address,
+                         struct cw_err *err) CW_MUST_USE;
 /* Answer what was submitted, flush the head, stop. A flush that fails leaves the entries in the log: logged. */
 void cw_store_close(struct cw_store **store);
 
@@ -66,7 +68,7 @@ struct cw_store_op {
     /* On the WAL thread, after the fsync of all that was written before. rc < 0: it failed (or a write did), and nothing that
      * prepare() did is left; prepare() may not have been called then. */
     void (*finish)(struct cw_store_op *op, int rc, const struct cw_err *err);
-    uint64_t bytes;                  /* admitted for it: released after finish */
+    uint64_t bytes; /* admitted for it: released after finish */
 };
 
 /* Take `bytes` of the memory budget for a push before it is decoded; CW_E_OVERLOAD, CW_E_UNAVAILABLE. */
@@ -78,10 +80,13 @@ int cw_store_submit(struct cw_store *store, struct cw_store_op *op, struct cw_er
 /* Only inside prepare(). */
 struct cw_marks *cw_store_marks(struct cw_store *store);
 struct cw_head *cw_store_head(struct cw_store *store);
-int cw_store_append(struct cw_store *store, struct cw_wal_frame *frame, struct cw_err *err) CW_MUST_USE;
+int cw_store_append(struct cw_store *store, struct cw_wal_frame *frame,
+                    struct cw_err *err) CW_MUST_USE;
 
 /* Flush what there is and run due merges; `done` is called when both ended (rc of the flush), on a thread of the store. */
-int cw_store_flush(struct cw_store *store, void (*done)(void *arg, int rc, const struct cw_err *err), void *arg, struct cw_err *err) CW_MUST_USE;
+int cw_store_flush(struct cw_store *store,
+                   void (*done)(void *arg, int rc, const struct cw_err *err), void *arg,
+                   struct cw_err *err) CW_MUST_USE;
 
 struct cw_store_counts {
     uint64_t head_bytes, head_streams, head_entries, pending_bytes, memory_bytes;

@@ -11,7 +11,7 @@
 #include "ingester/flush.h"
 
 enum {
-    FLUSH_RETRY_MS = 1000,       /* the disk may have room again */
+    FLUSH_RETRY_MS = 1000, /* the disk may have room again */
     KEEPER_TICK_MS = 1000,
     RETENTION_EVERY_TICKS = 30,
 };
@@ -55,11 +55,13 @@ struct gather {
 static void on_stream(void *arg, const struct cw_generation_stream *stream)
 {
     struct gather *gather = arg;
-    struct cw_flush_tenant *tenant = gather->ntenants ? &gather->tenants[gather->ntenants - 1] : NULL;
+    struct cw_flush_tenant *tenant =
+        gather->ntenants ? &gather->tenants[gather->ntenants - 1] : NULL;
     if (!tenant || !cw_str_eq(tenant->tenant, stream->tenant)) {
         if (gather->ntenants == gather->cap) {
             gather->cap = gather->cap ? 2 * gather->cap : 4;
-            gather->tenants = cw_mem_resize(gather->tenants, gather->cap * sizeof(*gather->tenants));
+            gather->tenants =
+                cw_mem_resize(gather->tenants, gather->cap * sizeof(*gather->tenants));
         }
         tenant = &gather->tenants[gather->ntenants++];
         *tenant = (struct cw_flush_tenant){.tenant = stream->tenant};
@@ -67,28 +69,36 @@ static void on_stream(void *arg, const struct cw_generation_stream *stream)
     }
     if (tenant->nstreams == gather->streams_cap) {
         gather->streams_cap = gather->streams_cap ? 2 * gather->streams_cap : 64;
-        tenant->streams = cw_mem_resize(tenant->streams, gather->streams_cap * sizeof(*tenant->streams));
+        tenant->streams =
+            cw_mem_resize(tenant->streams, gather->streams_cap * sizeof(*tenant->streams));
     }
-    tenant->streams[tenant->nstreams++] = (struct cw_flush_stream){
-        .ref = stream->ref, .nentries = stream->nentries, .line_bytes = stream->line_bytes,
-        .min_ns = stream->min_ns, .max_ns = stream->max_ns, .key = stream->key};
+    tenant->streams[tenant->nstreams++] = (struct cw_flush_stream){.ref = stream->ref,
+                                                                   .nentries = stream->nentries,
+                                                                   .line_bytes = stream->line_bytes,
+                                                                   .min_ns = stream->min_ns,
+                                                                   .max_ns = stream->max_ns,
+                                                                   .key = stream->key};
 }
 
-static int open_stream(void *ctx, const struct cw_flush_stream *stream, int64_t start_ns, int64_t end_ns,
-                       struct cw_cursor **out, struct cw_err *err)
+static int open_stream(void *ctx, const struct cw_flush_stream *stream, int64_t start_ns,
+                       int64_t end_ns, struct cw_cursor **out, struct cw_err *err)
 {
     return cw_generation_open(ctx, stream->key, start_ns, end_ns, out, err);
 }
 
-static int flush_generation(struct cw_store *store, struct cw_generation *generation, struct cw_err *err)
+static int flush_generation(struct cw_store *store, struct cw_generation *generation,
+                            struct cw_err *err)
 {
     struct gather gather = {0};
     struct cw_parts_change *change = NULL;
     int64_t start_ns = cw_clock_mono_ns();
     cw_generation_each_stream(generation, on_stream, &gather);
-    struct cw_flush_input input = {.tenants = gather.tenants, .ntenants = gather.ntenants,
+    struct cw_flush_input input = {.tenants = gather.tenants,
+                                   .ntenants = gather.ntenants,
                                    .wal_first = cw_generation_first_seq(generation),
-                                   .wal_last = cw_generation_last_seq(generation), .ctx = generation, .open = open_stream};
+                                   .wal_last = cw_generation_last_seq(generation),
+                                   .ctx = generation,
+                                   .open = open_stream};
     int rc = cw_flush_write(store->parts, &input, &change, err);
     if (rc == 0)
         rc = cw_parts_commit(store->parts, change, err);
@@ -97,7 +107,8 @@ static int flush_generation(struct cw_store *store, struct cw_generation *genera
         cw_parts_publish(store->parts, change);
         cw_head_drop(store->head, generation);
         cw_parts_unlock(store->parts);
-        cw_log_debug("flushed frames %llu to %llu in %lld ms", (unsigned long long)input.wal_first, (unsigned long long)input.wal_last,
+        cw_log_debug("flushed frames %llu to %llu in %lld ms", (unsigned long long)input.wal_first,
+                     (unsigned long long)input.wal_last,
                      (long long)((cw_clock_mono_ns() - start_ns) / CW_NS_PER_MS));
     }
     cw_parts_change_free(&change);
@@ -186,10 +197,14 @@ static void freeze_finish(struct cw_store_op *op, int rc, const struct cw_err *e
     pthread_mutex_unlock(&store->flush_lock);
 }
 
-int cw_store_flush(struct cw_store *store, void (*done)(void *arg, int rc, const struct cw_err *err), void *arg, struct cw_err *err)
+int cw_store_flush(struct cw_store *store,
+                   void (*done)(void *arg, int rc, const struct cw_err *err), void *arg,
+                   struct cw_err *err)
 {
     struct store_flush_wait *wait = cw_mem_new(sizeof(*wait));
-    *wait = (struct store_flush_wait){.done = done, .arg = arg, .store = store,
+    *wait = (struct store_flush_wait){.done = done,
+                                      .arg = arg,
+                                      .store = store,
                                       .op = {.prepare = freeze_prepare, .finish = freeze_finish}};
     int rc = cw_store_submit(store, &wait->op, err);
     if (rc < 0)
@@ -222,7 +237,8 @@ static void run_retention(struct cw_store *store)
 {
     struct cw_err err = {0};
     uint64_t ndropped = 0;
-    if (cw_retention_run(store->parts, &store->options.retention, cw_clock_now_ns(), &ndropped, &err) < 0)
+    if (cw_retention_run(store->parts, &store->options.retention, cw_clock_now_ns(), &ndropped,
+                         &err) < 0)
         cw_log_warn("retention: %s", err.text);
     else if (ndropped > 0)
         cw_log_info("retention dropped %llu parts", (unsigned long long)ndropped);

@@ -46,22 +46,27 @@ void cw_tenants_reload(struct cw_tenants *tenants, struct cw_ingester_config *co
 
 static bool name_char(char c)
 {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || (c != '\0' && strchr("!-_.*'()", c));
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+           (c != '\0' && strchr("!-_.*'()", c));
 }
 
 static int check_name(struct cw_str name, struct cw_err *err)
 {
     for (size_t i = 0; i < name.len; i++)
         if (!name_char(name.ptr[i]))
-            return cw_err_set(err, CW_E_INVALID, "tenant ID '%.*s' contains unsupported character '%c'", CW_STR_ARG(name), name.ptr[i]);
+            return cw_err_set(err, CW_E_INVALID,
+                              "tenant ID '%.*s' contains unsupported character '%c'",
+                              CW_STR_ARG(name), name.ptr[i]);
     if (name.len > CW_LIMIT_TENANT_BYTES)
-        return cw_err_set(err, CW_E_INVALID, "tenant ID is too long: max %d characters", CW_LIMIT_TENANT_BYTES);
+        return cw_err_set(err, CW_E_INVALID, "tenant ID is too long: max %d characters",
+                          CW_LIMIT_TENANT_BYTES);
     if (cw_str_eqz(name, ".") || cw_str_eqz(name, ".."))
         return cw_err_set(err, CW_E_INVALID, "tenant ID is '.' or '..'");
     return 0;
 }
 
-int cw_tenants_of(const struct cw_tenants *tenants, const struct cw_http_request *request, struct cw_str *out, struct cw_err *err)
+int cw_tenants_of(const struct cw_tenants *tenants, const struct cw_http_request *request,
+                  struct cw_str *out, struct cw_err *err)
 {
     *out = CW_STR(CW_TENANT_ANONYMOUS);
     if (!tenants->auth_enabled)
@@ -72,7 +77,8 @@ int cw_tenants_of(const struct cw_tenants *tenants, const struct cw_http_request
     return check_name(*out, err);
 }
 
-void cw_tenants_limits(struct cw_tenants *tenants, struct cw_str tenant, struct cw_ingester_limits *out)
+void cw_tenants_limits(struct cw_tenants *tenants, struct cw_str tenant,
+                       struct cw_ingester_limits *out)
 {
     pthread_rwlock_rdlock(&tenants->lock);
     const struct cw_ingester_config *config = tenants->config;
@@ -84,7 +90,8 @@ void cw_tenants_limits(struct cw_tenants *tenants, struct cw_str tenant, struct 
     pthread_rwlock_unlock(&tenants->lock);
 }
 
-bool cw_tenants_querier_tenant(void *ctx, struct cw_http_request *request, struct cw_str *tenant_out)
+bool cw_tenants_querier_tenant(void *ctx, struct cw_http_request *request,
+                               struct cw_str *tenant_out)
 {
     struct cw_err err = {0};
     if (cw_tenants_of(ctx, request, tenant_out, &err) == 0)

@@ -21,11 +21,14 @@ void cw_tenants_free(struct cw_tenants **tenants);
 void cw_tenants_reload(struct cw_tenants *tenants, struct cw_ingester_config *config);
 
 /* The tenant of a request; borrowed from the request. CW_E_UNAUTHORIZED, CW_E_INVALID. */
-int cw_tenants_of(const struct cw_tenants *tenants, const struct cw_http_request *request, struct cw_str *out, struct cw_err *err) CW_MUST_USE;
-void cw_tenants_limits(struct cw_tenants *tenants, struct cw_str tenant, struct cw_ingester_limits *out);
+int cw_tenants_of(const struct cw_tenants *tenants, const struct cw_http_request *request,
+                  struct cw_str *out, struct cw_err *err) CW_MUST_USE;
+void cw_tenants_limits(struct cw_tenants *tenants, struct cw_str tenant,
+                       struct cw_ingester_limits *out);
 
 /* For the querier and retention; ctx is the cw_tenants. */
-bool cw_tenants_querier_tenant(void *ctx, struct cw_http_request *request, struct cw_str *tenant_out);
+bool cw_tenants_querier_tenant(void *ctx, struct cw_http_request *request,
+                               struct cw_str *tenant_out);
 void cw_tenants_querier_limits(void *ctx, struct cw_str tenant, struct cw_query_limits *out);
 int64_t cw_tenants_retention_ns(void *ctx, struct cw_str tenant);
 

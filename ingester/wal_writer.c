@@ -23,17 +23,17 @@ struct sealed {
 struct cw_wal_writer {
     char *dir;
     uint64_t segment_bytes;
-    int fd;                     /* -1: no segment */
-    char *path;                 /* of the open segment */
-    uint64_t segment;           /* the open one, or the next */
-    uint64_t good_bytes;        /* of the segment: behind the last frame that a sync covered */
+    int fd;              /* -1: no segment */
+    char *path;          /* of the open segment */
+    uint64_t segment;    /* the open one, or the next */
+    uint64_t good_bytes; /* of the segment: behind the last frame that a sync covered */
     uint64_t good_seq;
-    uint64_t bytes, seq;        /* the same with what was appended since */
-    bool dirty;                 /* written, not fsynced */
+    uint64_t bytes, seq; /* the same with what was appended since */
+    bool dirty;          /* written, not fsynced */
     struct cw_buf gather;
 
-    pthread_mutex_t lock;       /* the list */
-    struct sealed *sealed;      /* oldest first */
+    pthread_mutex_t lock;  /* the list */
+    struct sealed *sealed; /* oldest first */
     size_t nsealed, sealed_cap;
     atomic_uint_fast64_t open_bytes;
 };
@@ -70,12 +70,14 @@ static void segment_close(struct cw_wal_writer *writer)
     atomic_store(&writer->open_bytes, 0);
 }
 
-void cw_wal_writer_add_old(struct cw_wal_writer *writer, uint64_t segment, uint64_t last_seq, uint64_t bytes)
+void cw_wal_writer_add_old(struct cw_wal_writer *writer, uint64_t segment, uint64_t last_seq,
+                           uint64_t bytes)
 {
     pthread_mutex_lock(&writer->lock);
     if (writer->nsealed == writer->sealed_cap) {
         writer->sealed_cap = writer->sealed_cap ? 2 * writer->sealed_cap : 16;
-        writer->sealed = cw_mem_resize(writer->sealed, writer->sealed_cap * sizeof(*writer->sealed));
+        writer->sealed =
+            cw_mem_resize(writer->sealed, writer->sealed_cap * sizeof(*writer->sealed));
     }
     writer->sealed[writer->nsealed++] = (struct sealed){segment, last_seq, bytes};
     pthread_mutex_unlock(&writer->lock);
@@ -105,7 +107,8 @@ static void segment_cut(struct cw_wal_writer *writer)
 static int gather_write(struct cw_wal_writer *writer, struct cw_err *err)
 {
     CW_ASSERT(!cw_buf_failed(&writer->gather));
-    int rc = cw_file_write_all(writer->fd, writer->gather.ptr, writer->gather.len, writer->path, err);
+    int rc =
+        cw_file_write_all(writer->fd, writer->gather.ptr, writer->gather.len, writer->path, err);
     if (writer->gather.len > 0)
         writer->dirty = true;
     cw_buf_clear(&writer->gather);
@@ -175,7 +178,8 @@ static int frame_put(struct cw_wal_writer *writer, struct cw_wal_frame *frame, s
     return rc;
 }
 
-int cw_wal_writer_append(struct cw_wal_writer *writer, struct cw_wal_frame *frame, struct cw_err *err)
+int cw_wal_writer_append(struct cw_wal_writer *writer, struct cw_wal_frame *frame,
+                         struct cw_err *err)
 {
     CW_ASSERT(writer->fd >= 0);
     int rc = frame_put(writer, frame, err);
@@ -197,7 +201,8 @@ static int begin_failed(struct cw_wal_writer *writer, int rc)
     return rc;
 }
 
-int cw_wal_writer_begin(struct cw_wal_writer *writer, struct cw_str marks, int64_t now_ns, struct cw_err *err)
+int cw_wal_writer_begin(struct cw_wal_writer *writer, struct cw_str marks, int64_t now_ns,
+                        struct cw_err *err)
 {
     if (writer->fd >= 0) {
         int rc = cw_wal_writer_sync(writer, CW_WAL_SYNC_DURABLE, err);
@@ -218,9 +223,13 @@ int cw_wal_writer_begin(struct cw_wal_writer *writer, struct cw_str marks, int64
         writer->path = NULL;
         return rc;
     }
-    struct cw_wal_header header = {.segment = writer->segment, .first_seq = writer->good_seq + 1, .created_ns = now_ns};
-    struct cw_wal_frame frame = {.kind = CW_WAL_CHECKPOINT, .received_ns = now_ns, .body = marks,
-                                 .body_raw = (uint32_t)marks.len, .last_seq = writer->good_seq};
+    struct cw_wal_header header = {
+        .segment = writer->segment, .first_seq = writer->good_seq + 1, .created_ns = now_ns};
+    struct cw_wal_frame frame = {.kind = CW_WAL_CHECKPOINT,
+                                 .received_ns = now_ns,
+                                 .body = marks,
+                                 .body_raw = (uint32_t)marks.len,
+                                 .last_seq = writer->good_seq};
     cw_wal_header_encode(&header, &writer->gather);
     writer->bytes = writer->gather.len;
     int rc = frame_put(writer, &frame, err);
@@ -249,14 +258,16 @@ bool cw_wal_writer_dirty(const struct cw_wal_writer *writer)
     return writer->dirty;
 }
 
-int cw_wal_writer_remove_before(struct cw_wal_writer *writer, uint64_t flushed_seq, struct cw_err *err)
+int cw_wal_writer_remove_before(struct cw_wal_writer *writer, uint64_t flushed_seq,
+                                struct cw_err *err)
 {
     int rc = 0;
     for (;;) {
         struct cw_buf path;
         pthread_mutex_lock(&writer->lock);
         /* The newest sealed one may have to wait for the checkpoint of the next, which is durable once that is open. */
-        bool due = writer->nsealed > 0 && writer->sealed[0].last_seq <= flushed_seq && atomic_load(&writer->open_bytes) > 0;
+        bool due = writer->nsealed > 0 && writer->sealed[0].last_seq <= flushed_seq &&
+                   atomic_load(&writer->open_bytes) > 0;
         uint64_t segment = due ? writer->sealed[0].segment : 0;
         pthread_mutex_unlock(&writer->lock);
         if (!due)
@@ -268,7 +279,8 @@ int cw_wal_writer_remove_before(struct cw_wal_writer *writer, uint64_t flushed_s
         if (rc < 0)
             return rc;
         pthread_mutex_lock(&writer->lock);
-        memmove(&writer->sealed[0], &writer->sealed[1], (writer->nsealed - 1) * sizeof(*writer->sealed));
+        memmove(&writer->sealed[0], &writer->sealed[1],
+                (writer->nsealed - 1) * sizeof(*writer->sealed));
         writer->nsealed--;
         pthread_mutex_unlock(&writer->lock);
     }

@@ -33,21 +33,27 @@ void cw_wal_writer_close(struct cw_wal_writer **writer);
 /* Is there a segment, with room? If not, begin one before appending. */
 bool cw_wal_writer_ready(const struct cw_wal_writer *writer);
 /* Seal the old segment and begin the next: header and a checkpoint with `marks` as its body, both durable on return. */
-int cw_wal_writer_begin(struct cw_wal_writer *writer, struct cw_str marks, int64_t now_ns, struct cw_err *err) CW_MUST_USE;
+int cw_wal_writer_begin(struct cw_wal_writer *writer, struct cw_str marks, int64_t now_ns,
+                        struct cw_err *err) CW_MUST_USE;
 /* Give the frame its seq and segment, and append it. */
-int cw_wal_writer_append(struct cw_wal_writer *writer, struct cw_wal_frame *frame, struct cw_err *err) CW_MUST_USE;
+int cw_wal_writer_append(struct cw_wal_writer *writer, struct cw_wal_frame *frame,
+                         struct cw_err *err) CW_MUST_USE;
 /* All that was appended is in the file; with `durable` it is fsynced too. */
 enum cw_wal_sync { CW_WAL_SYNC_DURABLE, CW_WAL_SYNC_WRITTEN };
-int cw_wal_writer_sync(struct cw_wal_writer *writer, enum cw_wal_sync sync, struct cw_err *err) CW_MUST_USE;
+int cw_wal_writer_sync(struct cw_wal_writer *writer, enum cw_wal_sync sync,
+                       struct cw_err *err) CW_MUST_USE;
 /* The last frame that a successful sync covered. */
 uint64_t cw_wal_writer_last_seq(const struct cw_wal_writer *writer);
-bool cw_wal_writer_dirty(const struct cw_wal_writer *writer);   /* written, not fsynced */
+bool cw_wal_writer_dirty(const struct cw_wal_writer *writer); /* written, not fsynced */
 
 /* Segments found at start, oldest first; they are removed like those written since. */
-void cw_wal_writer_add_old(struct cw_wal_writer *writer, uint64_t segment, uint64_t last_seq, uint64_t bytes);
+void cw_wal_writer_add_old(struct cw_wal_writer *writer, uint64_t segment, uint64_t last_seq,
+                           uint64_t bytes);
 /* Remove sealed segments whose frames are all in parts. The current segment's checkpoint is durable, so their marks are. */
-int cw_wal_writer_remove_before(struct cw_wal_writer *writer, uint64_t flushed_seq, struct cw_err *err) CW_MUST_USE;
+int cw_wal_writer_remove_before(struct cw_wal_writer *writer, uint64_t flushed_seq,
+                                struct cw_err *err) CW_MUST_USE;
 /* Bytes and number of all segments. */
-void cw_wal_writer_count(struct cw_wal_writer *writer, uint64_t *bytes_out, uint64_t *nsegments_out);
+void cw_wal_writer_count(struct cw_wal_writer *writer, uint64_t *bytes_out,
+                         uint64_t *nsegments_out);
 
 #endif

@@ -101,7 +101,8 @@ void cw_head_free(struct cw_head **handle)
 
 struct head_tenant *head_tenant_find(struct cw_generation *generation, struct cw_str name)
 {
-    struct head_tenant *tenant = atomic_load_explicit(&generation->first_tenant, memory_order_acquire);
+    struct head_tenant *tenant =
+        atomic_load_explicit(&generation->first_tenant, memory_order_acquire);
     while (tenant && !cw_str_eq(tenant->name, name))
         tenant = atomic_load_explicit(&tenant->next, memory_order_acquire);
     return tenant;
@@ -196,8 +197,11 @@ static void block_push(struct cw_generation *generation, struct head_stream *str
                    sizeof(uint32_t) + text_cap;
     /* Not zeroed: the pages would be touched twice. */
     struct head_block *block = cw_mem_resize(NULL, bytes);
-    *block = (struct head_block){.row_cap = (uint32_t)row_cap, .text_cap = (uint32_t)text_cap,
-                                 .first_row = stream->nrows, .min_ns = INT64_MAX, .max_ns = INT64_MIN};
+    *block = (struct head_block){.row_cap = (uint32_t)row_cap,
+                                 .text_cap = (uint32_t)text_cap,
+                                 .first_row = stream->nrows,
+                                 .min_ns = INT64_MAX,
+                                 .max_ns = INT64_MIN};
     block->ts_ns = (int64_t *)(block + 1);
     block->offsets = (uint32_t *)(block->ts_ns + row_cap);
     block->text = (char *)(block->offsets + row_cap + 1);
@@ -205,7 +209,8 @@ static void block_push(struct cw_generation *generation, struct head_stream *str
     count_bytes(generation, (int64_t)bytes);
     if (stream->nblocks == stream->blocks_cap) {
         stream->blocks_cap = stream->blocks_cap ? 2 * stream->blocks_cap : 4;
-        stream->blocks = cw_mem_resize(stream->blocks, stream->blocks_cap * sizeof(*stream->blocks));
+        stream->blocks =
+            cw_mem_resize(stream->blocks, stream->blocks_cap * sizeof(*stream->blocks));
     }
     stream->blocks[stream->nblocks++] = block;
     if (stream->tail)
@@ -227,7 +232,8 @@ static void block_set_metadata(struct cw_generation *generation, struct head_blo
         atomic_store_explicit(&block->metadata, metadata, memory_order_release);
     }
     struct cw_labels labels = {entry->metadata, entry->nmetadata};
-    metadata[block->nrows] = entry->nmetadata ? cw_labels_dup(generation->arena, labels) : CW_LABELS_NONE;
+    metadata[block->nrows] =
+        entry->nmetadata ? cw_labels_dup(generation->arena, labels) : CW_LABELS_NONE;
 }
 
 static void widen(_Atomic int64_t *min_ns, _Atomic int64_t *max_ns, int64_t ts_ns)
@@ -243,7 +249,8 @@ static void row_append(struct cw_generation *generation, struct head_tenant *ten
                        size_t avg)
 {
     struct head_block *block = stream->tail;
-    if (!block || block->nrows == block->row_cap || block->text_cap - block->text_len < entry->line.len) {
+    if (!block || block->nrows == block->row_cap ||
+        block->text_cap - block->text_len < entry->line.len) {
         block_push(generation, stream, entry->line.len, nahead, avg);
         block = stream->tail;
     }
@@ -296,15 +303,15 @@ static void dropped_add(struct cw_head_dropped *dropped, uint32_t idx)
 struct append {
     struct cw_head *head;
     const struct cw_head_batch *batch;
-    struct cw_generation **frozen;      /* referenced */
+    struct cw_generation **frozen; /* referenced */
     size_t nfrozen;
-    struct cw_head_dropped *dropped;    /* out, or NULL */
-    const uint32_t *listed;             /* in, or NULL */
+    struct cw_head_dropped *dropped; /* out, or NULL */
+    const uint32_t *listed;          /* in, or NULL */
     size_t nlisted, at_listed;
 };
 
-static void append_stream(struct append *append, const struct cw_push_stream *in, struct cw_hash128 id,
-                          uint32_t first_idx)
+static void append_stream(struct append *append, const struct cw_push_stream *in,
+                          struct cw_hash128 id, uint32_t first_idx)
 {
     struct cw_generation *generation = append->head->current;
     bool check = append->batch->duplicates == CW_HEAD_DROP_DUPLICATES && append->dropped;
@@ -358,7 +365,8 @@ static void append_all(struct append *append)
     generation->arena_bytes = arena_bytes;
 }
 
-void cw_head_append(struct cw_head *head, const struct cw_head_batch *batch, struct cw_head_dropped *dropped)
+void cw_head_append(struct cw_head *head, const struct cw_head_batch *batch,
+                    struct cw_head_dropped *dropped)
 {
     struct append append = {.head = head, .batch = batch, .dropped = dropped};
     if (batch->duplicates == CW_HEAD_DROP_DUPLICATES) {
@@ -453,7 +461,8 @@ void cw_head_drop(struct cw_head *head, struct cw_generation *generation)
     cw_generation_unref(&gone);
 }
 
-void cw_head_add_sources(struct cw_head *head, struct cw_str tenant, int64_t horizon_ns, struct cw_snapshot *out)
+void cw_head_add_sources(struct cw_head *head, struct cw_str tenant, int64_t horizon_ns,
+                         struct cw_snapshot *out)
 {
     pthread_mutex_lock(&head->lock);
     out->sources = cw_mem_resize(out->sources, (out->n + head->n) * sizeof(*out->sources));

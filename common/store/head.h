@@ -32,27 +32,29 @@ struct cw_head *cw_head_new(uint64_t seq);
 void cw_head_free(struct cw_head **head);
 
 enum cw_head_duplicates {
-    CW_HEAD_KEEP_DUPLICATES,   /* deliveries of a shipper: real twins are both kept */
+    CW_HEAD_KEEP_DUPLICATES, /* deliveries of a shipper: real twins are both kept */
     CW_HEAD_DROP_DUPLICATES,
 };
 
 /* Indices over all entries of a push, in order of streams and entries; ascending. */
 struct cw_head_dropped {
-    uint32_t *items;           /* heap; the owner frees it */
+    uint32_t *items; /* heap; the owner frees it */
     size_t n, cap;
 };
 
 struct cw_head_batch {
     struct cw_str tenant;
-    const struct cw_push *push;        /* resolved: push_resolve.h */
-    const struct cw_hash128 *ids;      /* of its streams */
+    const struct cw_push *push;   /* resolved: push_resolve.h */
+    const struct cw_hash128 *ids; /* of its streams */
     enum cw_head_duplicates duplicates;
 };
 
 /* Append a push; what was left out is added to *dropped. */
-void cw_head_append(struct cw_head *head, const struct cw_head_batch *batch, struct cw_head_dropped *dropped);
+void cw_head_append(struct cw_head *head, const struct cw_head_batch *batch,
+                    struct cw_head_dropped *dropped);
 /* Replay: append all but the listed entries, decide nothing. */
-void cw_head_append_listed(struct cw_head *head, const struct cw_head_batch *batch, const uint32_t *dropped, size_t ndropped);
+void cw_head_append_listed(struct cw_head *head, const struct cw_head_batch *batch,
+                           const uint32_t *dropped, size_t ndropped);
 /* All that was appended becomes visible; the frames up to `seq` are durable. */
 void cw_head_commit(struct cw_head *head, uint64_t seq);
 /* All that was appended since the last commit is gone. */
@@ -65,12 +67,13 @@ void cw_head_drop(struct cw_head *head, struct cw_generation *generation);
 
 /* Append a source for each generation that has entries of the tenant. Entries before `horizon_ns` are hidden (retention;
  * INT64_MIN: none). Initialise *out to zero before. */
-void cw_head_add_sources(struct cw_head *head, struct cw_str tenant, int64_t horizon_ns, struct cw_snapshot *out);
+void cw_head_add_sources(struct cw_head *head, struct cw_str tenant, int64_t horizon_ns,
+                         struct cw_snapshot *out);
 /* Bytes of memory of all generations, those included that only a query still holds. */
 uint64_t cw_head_bytes(const struct cw_head *head);
 /* Of the current generation: what decides on a flush. The writer's. */
 uint64_t cw_head_current_bytes(const struct cw_head *head);
-uint64_t cw_head_streams(const struct cw_head *head);   /* of all generations */
+uint64_t cw_head_streams(const struct cw_head *head); /* of all generations */
 uint64_t cw_head_entries(const struct cw_head *head);
 
 /* ---- a frozen generation ---- */
@@ -83,14 +86,16 @@ struct cw_generation_stream {
     struct cw_str tenant;
     struct cw_stream_ref ref;
     uint64_t nentries, line_bytes;
-    int64_t min_ns, max_ns;       /* inclusive, exact */
-    uint64_t key;                 /* for _open */
+    int64_t min_ns, max_ns; /* inclusive, exact */
+    uint64_t key;           /* for _open */
 };
 /* All streams with entries; those of one tenant follow each other. Everything is borrowed from the generation. */
 typedef void (*cw_generation_stream_fn)(void *arg, const struct cw_generation_stream *stream);
-void cw_generation_each_stream(struct cw_generation *generation, cw_generation_stream_fn fn, void *arg);
+void cw_generation_each_stream(struct cw_generation *generation, cw_generation_stream_fn fn,
+                               void *arg);
 /* One stream's entries with start_ns <= t < end_ns (INT64_MAX is inclusive), oldest first, ties in order of arrival, with times,
  * lines and metadata. The generation must outlive the cursor. */
-int cw_generation_open(struct cw_generation *generation, uint64_t key, int64_t start_ns, int64_t end_ns, struct cw_cursor **out, struct cw_err *err) CW_MUST_USE;
+int cw_generation_open(struct cw_generation *generation, uint64_t key, int64_t start_ns,
+                       int64_t end_ns, struct cw_cursor **out, struct cw_err *err) CW_MUST_USE;
 
 #endif

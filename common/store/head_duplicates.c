@@ -11,7 +11,8 @@ enum {
     DUPLICATES_SLOTS_FIRST = 256,
 };
 
-static bool same_metadata(const struct head_block *block, uint32_t row, const struct cw_push_entry *entry)
+static bool same_metadata(const struct head_block *block, uint32_t row,
+                          const struct cw_push_entry *entry)
 {
     const struct cw_labels *metadata = atomic_load_explicit(&block->metadata, memory_order_relaxed);
     struct cw_labels labels = {entry->metadata, entry->nmetadata};
@@ -20,10 +21,11 @@ static bool same_metadata(const struct head_block *block, uint32_t row, const st
     return cw_labels_eq(metadata[row], labels);
 }
 
-static bool same_row(const struct head_block *block, uint32_t row, const struct cw_push_entry *entry)
+static bool same_row(const struct head_block *block, uint32_t row,
+                     const struct cw_push_entry *entry)
 {
-    return block->ts_ns[row] == entry->ts_ns && cw_str_eq(head_block_line(block, row), entry->line) &&
-           same_metadata(block, row, entry);
+    return block->ts_ns[row] == entry->ts_ns &&
+           cw_str_eq(head_block_line(block, row), entry->line) && same_metadata(block, row, entry);
 }
 
 /* Entries that differ in metadata alone share a hash: they are few. */

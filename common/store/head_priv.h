@@ -16,35 +16,37 @@
 struct head_block {
     struct head_block *_Atomic next;
     _Atomic uint32_t nvisible;
-    _Atomic int64_t min_ns, max_ns;     /* of its rows, uncommitted ones too: may be too wide for a reader */
+    _Atomic int64_t min_ns,
+        max_ns; /* of its rows, uncommitted ones too: may be too wide for a reader */
     struct cw_labels *_Atomic metadata; /* per row; NULL while no row has any */
-    uint32_t nrows, row_cap;            /* the writer's; a frozen generation's rows are all visible */
+    uint32_t nrows, row_cap; /* the writer's; a frozen generation's rows are all visible */
     uint32_t text_len, text_cap;
-    uint32_t first_row;                 /* number of its first row in the stream */
+    uint32_t first_row; /* number of its first row in the stream */
     int64_t *ts_ns;
-    uint32_t *offsets;                  /* row i is text[offsets[i], offsets[i + 1]) */
+    uint32_t *offsets; /* row i is text[offsets[i], offsets[i + 1]) */
     char *text;
 };
 
 struct head_stream {
-    struct head_stream *_Atomic next;   /* in the tenant, in order of arrival */
+    struct head_stream *_Atomic next; /* in the tenant, in order of arrival */
     struct cw_stream_ref ref;
     struct head_block *_Atomic first;
-    atomic_bool unordered;              /* some row is older than one before it */
-    _Atomic uint64_t nentries, line_bytes;  /* visible */
+    atomic_bool unordered;                 /* some row is older than one before it */
+    _Atomic uint64_t nentries, line_bytes; /* visible */
 
     /* The writer's. */
     struct head_block *tail;
-    struct head_block **blocks;         /* all up to tail: rows by number */
+    struct head_block **blocks; /* all up to tail: rows by number */
     uint32_t nblocks, blocks_cap;
     uint32_t nrows;
-    int64_t max_ns;                     /* of all rows */
-    uint32_t *slots;                    /* row number + 1 by hash, 0 free; NULL while order decides */
+    int64_t max_ns;  /* of all rows */
+    uint32_t *slots; /* row number + 1 by hash, 0 free; NULL while order decides */
     uint32_t slot_mask, nslots_used;
     /* What a rollback goes back to, while the stream is touched. */
     struct head_stream *next_touched;
     bool touched;
-    uint32_t undo_block, undo_nrows;    /* index of the tail and rows in the stream at the last commit */
+    uint32_t undo_block,
+        undo_nrows; /* index of the tail and rows in the stream at the last commit */
     int64_t undo_max_ns;
 };
 
@@ -52,9 +54,9 @@ struct head_tenant {
     struct head_tenant *_Atomic next;
     struct cw_str name;
     struct head_stream *_Atomic first;
-    _Atomic int64_t min_ns, max_ns;     /* as a block's */
-    struct head_stream *last;           /* the writer's, as all below */
-    struct head_stream **slots;         /* by id */
+    _Atomic int64_t min_ns, max_ns; /* as a block's */
+    struct head_stream *last;       /* the writer's, as all below */
+    struct head_stream **slots;     /* by id */
     size_t nstreams, slot_mask;
 };
 
@@ -65,25 +67,26 @@ struct cw_generation {
     struct head_tenant *last_tenant;
     uint64_t first_seq, last_seq;
     uint64_t nentries, nstreams;
-    struct cw_arena *arena;             /* labels, streams, metadata */
-    size_t arena_bytes;                 /* as counted in `bytes` */
+    struct cw_arena *arena; /* labels, streams, metadata */
+    size_t arena_bytes;     /* as counted in `bytes` */
     _Atomic uint64_t bytes;
 };
 
 struct cw_head {
-    pthread_mutex_t lock;               /* the list */
-    struct cw_generation **items;       /* oldest first; the last is the current one */
+    pthread_mutex_t lock;         /* the list */
+    struct cw_generation **items; /* oldest first; the last is the current one */
     size_t n, cap;
     struct cw_generation *current;
     _Atomic uint64_t bytes, nstreams, nentries;
-    uint64_t seq;                       /* the last one committed */
-    struct head_stream *touched;        /* since the last commit */
+    uint64_t seq;                /* the last one committed */
+    struct head_stream *touched; /* since the last commit */
 };
 
 /* head.c */
 struct head_stream *head_stream_find(const struct head_tenant *tenant, struct cw_hash128 id);
 struct head_tenant *head_tenant_find(struct cw_generation *generation, struct cw_str name);
-static inline struct head_block *head_stream_row_block(const struct head_stream *stream, uint32_t row)
+static inline struct head_block *head_stream_row_block(const struct head_stream *stream,
+                                                       uint32_t row)
 {
     uint32_t lo = 0, hi = stream->nblocks;
     while (hi - lo > 1) {
@@ -97,7 +100,8 @@ static inline struct head_block *head_stream_row_block(const struct head_stream 
 }
 static inline struct cw_str head_block_line(const struct head_block *block, uint32_t row)
 {
-    return (struct cw_str){block->text + block->offsets[row], block->offsets[row + 1] - block->offsets[row]};
+    return (struct cw_str){block->text + block->offsets[row],
+                           block->offsets[row + 1] - block->offsets[row]};
 }
 
 /* head_duplicates.c */
@@ -108,6 +112,7 @@ void head_table_drop(struct head_stream *stream);
 
 /* head_scan.c */
 extern const struct cw_source_ops head_source_ops;
-struct cw_source *head_source_new(struct cw_generation *generation, struct head_tenant *tenant, int64_t horizon_ns);
+struct cw_source *head_source_new(struct cw_generation *generation, struct head_tenant *tenant,
+                                  int64_t horizon_ns);
 
 #endif

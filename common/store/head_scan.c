@@ -11,7 +11,7 @@ struct head_source {
     struct cw_source base;
     struct cw_generation *generation;
     struct head_tenant *tenant;
-    int64_t horizon_ns;              /* entries before it are hidden */
+    int64_t horizon_ns; /* entries before it are hidden */
 };
 
 struct block_view {
@@ -26,11 +26,11 @@ struct row_ref {
 
 struct head_cursor {
     struct cw_cursor base;
-    struct cw_scan scan;             /* a copy: selector and filters are borrowed from the engine */
+    struct cw_scan scan; /* a copy: selector and filters are borrowed from the engine */
     const struct head_stream *stream;
-    struct block_view *views;        /* in order of arrival */
-    size_t nviews, at;               /* views given out; counted from the end when newest first */
-    struct row_ref *refs;            /* all rows in order of time; only when the stream is unordered */
+    struct block_view *views; /* in order of arrival */
+    size_t nviews, at;        /* views given out; counted from the end when newest first */
+    struct row_ref *refs;     /* all rows in order of time; only when the stream is unordered */
     size_t nrefs, at_ref;
     bool sort;
     uint64_t *keep;
@@ -98,16 +98,20 @@ static int source_plan(struct cw_source *source, const struct cw_scan *scan, str
 {
     for (struct head_stream *stream = first_stream(source); stream; stream = next_stream(stream)) {
         int64_t min_ns, max_ns;
-        int rc = stream_wanted(stream, scan->selector, visible_start(source, scan->start_ns), scan->end_ns, &min_ns, &max_ns, err);
+        int rc = stream_wanted(stream, scan->selector, visible_start(source, scan->start_ns),
+                               scan->end_ns, &min_ns, &max_ns, err);
         if (rc < 0)
             return rc;
         if (rc == 0)
             continue;
         if (scan->stats)
             atomic_fetch_add_explicit(&scan->stats->streams_matched, 1, memory_order_relaxed);
-        cw_units_add(out, (struct cw_unit){.source = source, .key = (uint64_t)(uintptr_t)stream,
-                                           .min_ns = min_ns, .max_ns = max_ns,
-                                           .bytes = atomic_load_explicit(&stream->line_bytes, memory_order_relaxed)});
+        cw_units_add(out, (struct cw_unit){.source = source,
+                                           .key = (uint64_t)(uintptr_t)stream,
+                                           .min_ns = min_ns,
+                                           .max_ns = max_ns,
+                                           .bytes = atomic_load_explicit(&stream->line_bytes,
+                                                                         memory_order_relaxed)});
     }
     return 0;
 }
@@ -117,7 +121,8 @@ static int source_plan(struct cw_source *source, const struct cw_scan *scan, str
 static void cursor_views(struct head_cursor *cursor)
 {
     size_t cap = 0;
-    const struct head_block *block = atomic_load_explicit(&cursor->stream->first, memory_order_acquire);
+    const struct head_block *block =
+        atomic_load_explicit(&cursor->stream->first, memory_order_acquire);
     for (; block; block = atomic_load_explicit(&block->next, memory_order_acquire)) {
         uint32_t nrows = atomic_load_explicit(&block->nvisible, memory_order_acquire);
         if (nrows == 0)
@@ -195,7 +200,8 @@ static int view_select(struct head_cursor *cursor, const struct block_view *view
         n += (size_t)__builtin_popcountll(cursor->keep[i]);
     if (scan->stats) {
         atomic_fetch_add_explicit(&scan->stats->blocks_read, 1, memory_order_relaxed);
-        atomic_fetch_add_explicit(&scan->stats->bytes_decompressed, view->block->offsets[view->nrows], memory_order_relaxed);
+        atomic_fetch_add_explicit(&scan->stats->bytes_decompressed,
+                                  view->block->offsets[view->nrows], memory_order_relaxed);
         atomic_fetch_add_explicit(&scan->stats->rows_seen, seen, memory_order_relaxed);
         atomic_fetch_add_explicit(&scan->stats->rows_matched, n, memory_order_relaxed);
     }
@@ -219,7 +225,8 @@ static void batch_room(struct head_cursor *cursor, size_t n)
         cursor->metadata = cw_mem_resize(cursor->metadata, n * sizeof(*cursor->metadata));
 }
 
-static void batch_put(struct head_cursor *cursor, size_t at, const struct head_block *block, uint32_t row, bool *has_metadata)
+static void batch_put(struct head_cursor *cursor, size_t at, const struct head_block *block,
+                      uint32_t row, bool *has_metadata)
 {
     if (cursor->ts_ns)
         cursor->ts_ns[at] = block->ts_ns[row];
@@ -234,15 +241,20 @@ static void batch_put(struct head_cursor *cursor, size_t at, const struct head_b
     *has_metadata |= cursor->metadata[at].n > 0;
 }
 
-static int batch_done(struct head_cursor *cursor, size_t n, bool has_metadata, struct cw_entry_batch *out)
+static int batch_done(struct head_cursor *cursor, size_t n, bool has_metadata,
+                      struct cw_entry_batch *out)
 {
-    *out = (struct cw_entry_batch){.stream = cursor->stream->ref, .n = n, .ts_ns = cursor->ts_ns,
-                                   .lines = cursor->lines, .sizes = cursor->sizes,
+    *out = (struct cw_entry_batch){.stream = cursor->stream->ref,
+                                   .n = n,
+                                   .ts_ns = cursor->ts_ns,
+                                   .lines = cursor->lines,
+                                   .sizes = cursor->sizes,
                                    .metadata = has_metadata ? cursor->metadata : NULL};
     return 1;
 }
 
-static int view_batch(struct head_cursor *cursor, const struct block_view *view, size_t n, struct cw_entry_batch *out)
+static int view_batch(struct head_cursor *cursor, const struct block_view *view, size_t n,
+                      struct cw_entry_batch *out)
 {
     size_t at = 0;
     bool has_metadata = false, reverse = cursor->scan.newest_first;
@@ -267,11 +279,13 @@ static int next_in_order(struct head_cursor *cursor, struct cw_entry_batch *out,
 {
     while (cursor->at < cursor->nviews) {
         size_t at = cursor->at++, n;
-        const struct block_view *view = &cursor->views[cursor->scan.newest_first ? cursor->nviews - 1 - at : at];
+        const struct block_view *view =
+            &cursor->views[cursor->scan.newest_first ? cursor->nviews - 1 - at : at];
         int64_t first_ns = view->block->ts_ns[0], last_ns = view->block->ts_ns[view->nrows - 1];
         if (!overlaps(first_ns, last_ns, cursor->scan.start_ns, cursor->scan.end_ns)) {
             if (cursor->scan.stats)
-                atomic_fetch_add_explicit(&cursor->scan.stats->blocks_skipped, 1, memory_order_relaxed);
+                atomic_fetch_add_explicit(&cursor->scan.stats->blocks_skipped, 1,
+                                          memory_order_relaxed);
             continue;
         }
         int rc = check_cancel(cursor, err);
@@ -313,7 +327,8 @@ static int collect_sorted(struct head_cursor *cursor, struct cw_err *err)
         for (size_t i = 0, words = (view->nrows + 63) / 64; i < words; i++) {
             for (uint64_t bits = cursor->keep[i]; bits; bits &= bits - 1) {
                 uint32_t row = (uint32_t)(64 * i) + (uint32_t)__builtin_ctzll(bits);
-                cursor->refs[cursor->nrefs++] = (struct row_ref){view->block->ts_ns[row], (uint32_t)v, row};
+                cursor->refs[cursor->nrefs++] =
+                    (struct row_ref){view->block->ts_ns[row], (uint32_t)v, row};
             }
         }
     }
@@ -374,8 +389,8 @@ static struct cw_cursor *cursor_new(const struct head_stream *stream, const stru
     return &cursor->base;
 }
 
-static int source_open(struct cw_source *source, const struct cw_scan *scan, const struct cw_unit *unit,
-                       struct cw_cursor **out, struct cw_err *err)
+static int source_open(struct cw_source *source, const struct cw_scan *scan,
+                       const struct cw_unit *unit, struct cw_cursor **out, struct cw_err *err)
 {
     struct cw_scan visible = *scan;
     (void)err;
@@ -386,12 +401,14 @@ static int source_open(struct cw_source *source, const struct cw_scan *scan, con
 
 /* ---- streams, stats ---- */
 
-static int source_streams(struct cw_source *source, const struct cw_selector *selector, int64_t start_ns,
-                          int64_t end_ns, cw_stream_fn fn, void *arg, struct cw_err *err)
+static int source_streams(struct cw_source *source, const struct cw_selector *selector,
+                          int64_t start_ns, int64_t end_ns, cw_stream_fn fn, void *arg,
+                          struct cw_err *err)
 {
     for (struct head_stream *stream = first_stream(source); stream; stream = next_stream(stream)) {
         int64_t min_ns, max_ns;
-        int rc = stream_wanted(stream, selector, visible_start(source, start_ns), end_ns, &min_ns, &max_ns, err);
+        int rc = stream_wanted(stream, selector, visible_start(source, start_ns), end_ns, &min_ns,
+                               &max_ns, err);
         if (rc < 0)
             return rc;
         if (rc > 0 && (rc = fn(arg, &stream->ref)) != 0)
@@ -400,12 +417,14 @@ static int source_streams(struct cw_source *source, const struct cw_selector *se
     return 0;
 }
 
-static int source_stats(struct cw_source *source, const struct cw_selector *selector, int64_t start_ns,
-                        int64_t end_ns, struct cw_index_stats *out, struct cw_err *err)
+static int source_stats(struct cw_source *source, const struct cw_selector *selector,
+                        int64_t start_ns, int64_t end_ns, struct cw_index_stats *out,
+                        struct cw_err *err)
 {
     for (struct head_stream *stream = first_stream(source); stream; stream = next_stream(stream)) {
         int64_t min_ns, max_ns;
-        int rc = stream_wanted(stream, selector, visible_start(source, start_ns), end_ns, &min_ns, &max_ns, err);
+        int rc = stream_wanted(stream, selector, visible_start(source, start_ns), end_ns, &min_ns,
+                               &max_ns, err);
         if (rc < 0)
             return rc;
         if (rc == 0)
@@ -425,10 +444,14 @@ static void source_destroy(struct cw_source *source)
     free(head);
 }
 
-const struct cw_source_ops head_source_ops = {.plan = source_plan, .open = source_open, .streams = source_streams,
-                                              .stats = source_stats, .destroy = source_destroy};
+const struct cw_source_ops head_source_ops = {.plan = source_plan,
+                                              .open = source_open,
+                                              .streams = source_streams,
+                                              .stats = source_stats,
+                                              .destroy = source_destroy};
 
-struct cw_source *head_source_new(struct cw_generation *generation, struct head_tenant *tenant, int64_t horizon_ns)
+struct cw_source *head_source_new(struct cw_generation *generation, struct head_tenant *tenant,
+                                  int64_t horizon_ns)
 {
     struct head_source *source = cw_mem_new(sizeof(*source));
     source->base.ops = &head_source_ops;
@@ -445,13 +468,17 @@ struct cw_source *head_source_new(struct cw_generation *generation, struct head_
 
 /* ---- for the flush ---- */
 
-void cw_generation_each_stream(struct cw_generation *generation, cw_generation_stream_fn fn, void *arg)
+void cw_generation_each_stream(struct cw_generation *generation, cw_generation_stream_fn fn,
+                               void *arg)
 {
     for (struct head_tenant *tenant = generation->first_tenant; tenant; tenant = tenant->next) {
         for (struct head_stream *stream = tenant->first; stream; stream = next_stream(stream)) {
-            struct cw_generation_stream out = {.tenant = tenant->name, .ref = stream->ref,
-                                               .nentries = stream->nentries, .line_bytes = stream->line_bytes,
-                                               .min_ns = INT64_MAX, .max_ns = INT64_MIN,
+            struct cw_generation_stream out = {.tenant = tenant->name,
+                                               .ref = stream->ref,
+                                               .nentries = stream->nentries,
+                                               .line_bytes = stream->line_bytes,
+                                               .min_ns = INT64_MAX,
+                                               .max_ns = INT64_MIN,
                                                .key = (uint64_t)(uintptr_t)stream};
             for (const struct head_block *block = stream->first; block; block = block->next) {
                 uint32_t nrows = atomic_load_explicit(&block->nvisible, memory_order_acquire);
@@ -466,12 +493,13 @@ void cw_generation_each_stream(struct cw_generation *generation, cw_generation_s
     }
 }
 
-int cw_generation_open(struct cw_generation *generation, uint64_t key, int64_t start_ns, int64_t end_ns,
-                       struct cw_cursor **out, struct cw_err *err)
+int cw_generation_open(struct cw_generation *generation, uint64_t key, int64_t start_ns,
+                       int64_t end_ns, struct cw_cursor **out, struct cw_err *err)
 {
     (void)generation;
     (void)err;
-    struct cw_scan scan = {.start_ns = start_ns, .end_ns = end_ns,
+    struct cw_scan scan = {.start_ns = start_ns,
+                           .end_ns = end_ns,
                            .need = CW_NEED_TIMES | CW_NEED_LINES | CW_NEED_METADATA};
     *out = cursor_new((const struct head_stream *)(uintptr_t)key, &scan);
     return 0;

@@ -171,7 +171,8 @@ static size_t take_count(struct input *in, size_t size)
     return in->bad ? 0 : n;
 }
 
-static const struct cw_delivery_mark *take_marks(struct input *in, struct cw_arena *arena, size_t *n_out)
+static const struct cw_delivery_mark *take_marks(struct input *in, struct cw_arena *arena,
+                                                 size_t *n_out)
 {
     size_t n = take_count(in, MARK_BYTES);
     struct cw_delivery_mark *marks = CW_ARENA_ARRAY(arena, struct cw_delivery_mark, n);
@@ -197,7 +198,8 @@ static const uint32_t *take_dropped(struct input *in, struct cw_arena *arena, si
     return items;
 }
 
-static int decode_meta(struct cw_str meta, struct cw_arena *arena, struct cw_wal_frame *out, struct cw_err *err)
+static int decode_meta(struct cw_str meta, struct cw_arena *arena, struct cw_wal_frame *out,
+                       struct cw_err *err)
 {
     struct input in = {.ptr = meta.ptr, .left = meta.len};
     switch (out->kind) {
@@ -237,8 +239,8 @@ static uint64_t at_u64(const char *at)
     return le64toh(value);
 }
 
-int cw_wal_frame_decode(struct cw_str bytes, uint64_t segment, struct cw_arena *arena, struct cw_wal_frame *out,
-                        size_t *len_out, struct cw_err *err)
+int cw_wal_frame_decode(struct cw_str bytes, uint64_t segment, struct cw_arena *arena,
+                        struct cw_wal_frame *out, size_t *len_out, struct cw_err *err)
 {
     const char *at = bytes.ptr;
     *len_out = 0;
@@ -251,26 +253,32 @@ int cw_wal_frame_decode(struct cw_str bytes, uint64_t segment, struct cw_arena *
     if (cw_hash64(at + 16, CW_WAL_FRAME_HEADER_BYTES - 16 + meta_len) != at_u64(at + 8))
         return cw_err_set(err, CW_E_CORRUPT, "bad checksum of a frame's header");
     if (at_u64(at + 32) != segment)
-        return cw_err_set(err, CW_E_CORRUPT, "a frame of segment %llu", (unsigned long long)at_u64(at + 32));
+        return cw_err_set(err, CW_E_CORRUPT, "a frame of segment %llu",
+                          (unsigned long long)at_u64(at + 32));
     if (body_len > CW_WAL_BODY_BYTES_MAX || body_len > left - meta_len)
         return cw_err_set(err, CW_E_CORRUPT, "a frame's body ends past the segment");
     struct cw_wal_frame frame = {
-        .kind = (enum cw_wal_kind)(uint8_t)at[4], .format = (enum cw_wal_body_format)(uint8_t)at[5],
-        .codec = (enum cw_codec)(uint8_t)at[6], .seq = at_u64(at + 16), .received_ns = (int64_t)at_u64(at + 24),
-        .segment = segment, .body_raw = at_u32(at + 48),
+        .kind = (enum cw_wal_kind)(uint8_t)at[4],
+        .format = (enum cw_wal_body_format)(uint8_t)at[5],
+        .codec = (enum cw_codec)(uint8_t)at[6],
+        .seq = at_u64(at + 16),
+        .received_ns = (int64_t)at_u64(at + 24),
+        .segment = segment,
+        .body_raw = at_u32(at + 48),
         .body = cw_str_make(at + CW_WAL_FRAME_HEADER_BYTES + meta_len, body_len)};
     size_t len = CW_WAL_FRAME_HEADER_BYTES + meta_len + body_len;
     *len_out = CW_MIN(len + cw_wal_frame_padding(len), bytes.len);
     if (cw_hash64(frame.body.ptr, body_len) != at_u64(at + 40))
-        return cw_err_set(err, CW_E_CORRUPT, "bad checksum of the body of frame %llu", (unsigned long long)frame.seq);
+        return cw_err_set(err, CW_E_CORRUPT, "bad checksum of the body of frame %llu",
+                          (unsigned long long)frame.seq);
     int rc = decode_meta(cw_str_make(at + CW_WAL_FRAME_HEADER_BYTES, meta_len), arena, &frame, err);
     if (rc == 0)
         *out = frame;
     return rc;
 }
 
-int cw_wal_checkpoint_decode(struct cw_str body, struct cw_arena *arena, struct cw_wal_checkpoint *out,
-                             struct cw_err *err)
+int cw_wal_checkpoint_decode(struct cw_str body, struct cw_arena *arena,
+                             struct cw_wal_checkpoint *out, struct cw_err *err)
 {
     struct input in = {.ptr = body.ptr, .left = body.len};
     struct cw_wal_checkpoint checkpoint = {0};

@@ -21,14 +21,14 @@ struct cw_wal_frame {
     enum cw_codec codec;
     uint64_t seq, segment;
     int64_t received_ns;
-    struct cw_str body;                  /* as stored */
-    uint32_t body_raw;                   /* its size decompressed */
+    struct cw_str body; /* as stored */
+    uint32_t body_raw;  /* its size decompressed */
     /* data */
     struct cw_str tenant;
     const uint32_t *dropped;
     size_t ndropped;
     bool has_delivery;
-    struct cw_id128 shipper, session;    /* session: kind session alone */
+    struct cw_id128 shipper, session; /* session: kind session alone */
     const struct cw_delivery_mark *marks, *confirms;
     size_t nmarks, nconfirms;
     /* checkpoint */
@@ -45,8 +45,8 @@ static inline size_t cw_wal_frame_padding(size_t bytes)
 
 /* The frame at the front of `bytes`; *len_out is its length with padding (may be set on CW_E_CORRUPT too, when the header
  * holds and only the body does not: else it is 0). */
-int cw_wal_frame_decode(struct cw_str bytes, uint64_t segment, struct cw_arena *arena, struct cw_wal_frame *out, size_t *len_out,
-                        struct cw_err *err) CW_MUST_USE;
+int cw_wal_frame_decode(struct cw_str bytes, uint64_t segment, struct cw_arena *arena,
+                        struct cw_wal_frame *out, size_t *len_out, struct cw_err *err) CW_MUST_USE;
 
 /* ---- the body of a checkpoint ---- */
 struct cw_wal_session {
@@ -57,7 +57,7 @@ struct cw_wal_mark {
     struct cw_str tenant;
     struct cw_id128 shipper, source;
     uint64_t generation, offset, confirmed;
-    int64_t last_ns;                     /* when it was last pushed or confirmed */
+    int64_t last_ns; /* when it was last pushed or confirmed */
 };
 struct cw_wal_checkpoint {
     struct cw_wal_session *sessions;
@@ -66,6 +66,7 @@ struct cw_wal_checkpoint {
 };
 void cw_wal_checkpoint_encode(const struct cw_wal_checkpoint *checkpoint, struct cw_buf *out);
 /* `body` is decompressed. Tenants borrow from it. */
-int cw_wal_checkpoint_decode(struct cw_str body, struct cw_arena *arena, struct cw_wal_checkpoint *out, struct cw_err *err) CW_MUST_USE;
+int cw_wal_checkpoint_decode(struct cw_str body, struct cw_arena *arena,
+                             struct cw_wal_checkpoint *out, struct cw_err *err) CW_MUST_USE;
 
 #endif

@@ -15,17 +15,19 @@ struct cw_wal_reader {
     struct cw_file_map map;
     struct cw_str bytes;
     struct cw_wal_header header;
-    uint64_t at;                /* where the next frame begins */
-    uint64_t good_end;          /* behind the last good frame */
+    uint64_t at;       /* where the next frame begins */
+    uint64_t good_end; /* behind the last good frame */
     uint64_t last_seq;
-    uint64_t resync_budget;     /* bytes that the search for good frames may still check: no file makes it quadratic */
-    struct cw_arena *arena;     /* of the current frame */
+    uint64_t
+        resync_budget; /* bytes that the search for good frames may still check: no file makes it quadratic */
+    struct cw_arena *arena; /* of the current frame */
     struct cw_err why;
 };
 
 void cw_wal_path(const char *dir, uint64_t number, struct cw_buf *out)
 {
-    cw_buf_addf(out, "%s/%0*llu" CW_WAL_SUFFIX, dir, CW_WAL_NAME_DIGITS, (unsigned long long)number);
+    cw_buf_addf(out, "%s/%0*llu" CW_WAL_SUFFIX, dir, CW_WAL_NAME_DIGITS,
+                (unsigned long long)number);
 }
 
 static int number_order(const void *left, const void *right)
@@ -45,7 +47,8 @@ int cw_wal_list(const char *dir, struct cw_wal_list *out, struct cw_err *err)
     for (size_t i = 0; i < names.n; i++) {
         struct cw_str name = cw_str_of(names.names[i]);
         uint64_t number;
-        if (name.len == CW_WAL_NAME_DIGITS + sizeof(CW_WAL_SUFFIX) - 1 && cw_str_ends(name, CW_STR(CW_WAL_SUFFIX)) &&
+        if (name.len == CW_WAL_NAME_DIGITS + sizeof(CW_WAL_SUFFIX) - 1 &&
+            cw_str_ends(name, CW_STR(CW_WAL_SUFFIX)) &&
             cw_str_to_u64(cw_str_sub(name, 0, CW_WAL_NAME_DIGITS), &number))
             list.numbers[list.n++] = number;
     }
@@ -100,7 +103,8 @@ int cw_wal_header_decode(struct cw_str bytes, struct cw_wal_header *out, struct 
     if (get_u64(bytes.ptr + 56) != cw_hash64(bytes.ptr, 56))
         return cw_err_set(err, CW_E_CORRUPT, "bad checksum of the segment's header");
     if (le32toh(version) != CW_WAL_VERSION)
-        return cw_err_set(err, CW_E_CORRUPT, "the segment has version %u, this program knows %u", le32toh(version), CW_WAL_VERSION);
+        return cw_err_set(err, CW_E_CORRUPT, "the segment has version %u, this program knows %u",
+                          le32toh(version), CW_WAL_VERSION);
     out->segment = get_u64(bytes.ptr + 16);
     out->first_seq = get_u64(bytes.ptr + 24);
     out->created_ns = (int64_t)get_u64(bytes.ptr + 32);
@@ -161,21 +165,24 @@ struct cw_str cw_wal_reader_bytes(const struct cw_wal_reader *reader)
 }
 
 /* A good frame at `off`, in sequence? */
-static bool frame_at(struct cw_wal_reader *reader, uint64_t off, struct cw_wal_next *out, size_t *len_out)
+static bool frame_at(struct cw_wal_reader *reader, uint64_t off, struct cw_wal_next *out,
+                     size_t *len_out)
 {
     struct cw_str rest = cw_str_sub(reader->bytes, off, reader->bytes.len);
     cw_arena_reset(reader->arena);
-    if (cw_wal_frame_decode(rest, reader->header.segment, reader->arena, &out->frame, len_out, &reader->why) < 0)
+    if (cw_wal_frame_decode(rest, reader->header.segment, reader->arena, &out->frame, len_out,
+                            &reader->why) < 0)
         return false;
     if (out->frame.seq <= reader->last_seq) {
-        cw_err_set(&reader->why, CW_E_CORRUPT, "frame %llu after frame %llu", (unsigned long long)out->frame.seq,
-                   (unsigned long long)reader->last_seq);
+        cw_err_set(&reader->why, CW_E_CORRUPT, "frame %llu after frame %llu",
+                   (unsigned long long)out->frame.seq, (unsigned long long)reader->last_seq);
         return false;
     }
     return true;
 }
 
-static enum cw_wal_event give_frame(struct cw_wal_reader *reader, uint64_t off, size_t len, struct cw_wal_next *out)
+static enum cw_wal_event give_frame(struct cw_wal_reader *reader, uint64_t off, size_t len,
+                                    struct cw_wal_next *out)
 {
     out->off = off;
     out->len = len;
@@ -193,7 +200,8 @@ static uint64_t find_magic(struct cw_wal_reader *reader, uint64_t off)
         if (memcmp(at, &magic, sizeof(magic)) != 0 || get_u64(at + 32) != reader->header.segment)
             continue;
         /* What decoding may have to read. */
-        uint64_t cost = CW_MIN((get_u64(at + 48) >> 32) + (uint32_t)get_u64(at + 56), reader->bytes.len);
+        uint64_t cost =
+            CW_MIN((get_u64(at + 48) >> 32) + (uint32_t)get_u64(at + 56), reader->bytes.len);
         if (cost > reader->resync_budget)
             return reader->bytes.len;
         reader->resync_budget -= cost;

@@ -16,7 +16,7 @@
 
 /* The numbers of the segments in a folder, ascending. Files with other names are left alone. */
 struct cw_wal_list {
-    uint64_t *numbers;          /* heap */
+    uint64_t *numbers; /* heap */
     size_t n;
 };
 int cw_wal_list(const char *dir, struct cw_wal_list *out, struct cw_err *err) CW_MUST_USE;
@@ -29,25 +29,28 @@ struct cw_wal_header {
     int64_t created_ns;
 };
 void cw_wal_header_encode(const struct cw_wal_header *header, struct cw_buf *out);
-int cw_wal_header_decode(struct cw_str bytes, struct cw_wal_header *out, struct cw_err *err) CW_MUST_USE;
+int cw_wal_header_decode(struct cw_str bytes, struct cw_wal_header *out,
+                         struct cw_err *err) CW_MUST_USE;
 
 struct cw_wal_reader;
 
 enum cw_wal_event {
-    CW_WAL_END = 0,             /* cw_wal_reader_tail() says what is behind the last frame */
+    CW_WAL_END = 0, /* cw_wal_reader_tail() says what is behind the last frame */
     CW_WAL_FRAME = 1,
-    CW_WAL_BAD = 2,             /* bytes that are no frame, with a good frame behind them */
+    CW_WAL_BAD = 2, /* bytes that are no frame, with a good frame behind them */
 };
 
 struct cw_wal_next {
-    struct cw_wal_frame frame;  /* FRAME */
-    uint64_t off, len;          /* in the segment: the frame, or the bad bytes */
-    const char *why;            /* BAD: a sentence */
+    struct cw_wal_frame frame; /* FRAME */
+    uint64_t off, len;         /* in the segment: the frame, or the bad bytes */
+    const char *why;           /* BAD: a sentence */
 };
 
-int cw_wal_reader_open(const char *path, struct cw_wal_reader **out, struct cw_err *err) CW_MUST_USE;
+int cw_wal_reader_open(const char *path, struct cw_wal_reader **out,
+                       struct cw_err *err) CW_MUST_USE;
 /* The same over bytes of the caller. */
-int cw_wal_reader_open_bytes(struct cw_str bytes, struct cw_wal_reader **out, struct cw_err *err) CW_MUST_USE;
+int cw_wal_reader_open_bytes(struct cw_str bytes, struct cw_wal_reader **out,
+                             struct cw_err *err) CW_MUST_USE;
 void cw_wal_reader_close(struct cw_wal_reader **reader);
 const struct cw_wal_header *cw_wal_reader_header(const struct cw_wal_reader *reader);
 struct cw_str cw_wal_reader_bytes(const struct cw_wal_reader *reader);

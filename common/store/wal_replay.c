@@ -12,7 +12,7 @@ struct replay {
     const struct cw_wal_replay_ops *ops;
     struct cw_wal_replayed *out;
     uint64_t flushed_seq;
-    struct cw_arena *arena;    /* of one frame */
+    struct cw_arena *arena; /* of one frame */
     struct cw_buf raw;
 };
 
@@ -27,11 +27,13 @@ static int header_of(const char *path, struct cw_wal_header *out, struct cw_err 
     return rc < 0 ? rc : cw_wal_header_decode(cw_str_make(bytes, sizeof(bytes)), out, err);
 }
 
-static int decode_body(struct replay *replay, const struct cw_wal_frame *frame, struct cw_push *push, struct cw_err *err)
+static int decode_body(struct replay *replay, const struct cw_wal_frame *frame,
+                       struct cw_push *push, struct cw_err *err)
 {
     cw_buf_clear(&replay->raw);
     if (frame->body_raw > CW_WAL_BODY_BYTES_MAX)
-        return cw_err_set(err, CW_E_CORRUPT, "frame %llu says it holds %u bytes", (unsigned long long)frame->seq, frame->body_raw);
+        return cw_err_set(err, CW_E_CORRUPT, "frame %llu says it holds %u bytes",
+                          (unsigned long long)frame->seq, frame->body_raw);
     int rc = cw_codec_decompress(frame->codec, frame->body, frame->body_raw, &replay->raw, err);
     if (rc < 0)
         return rc;
@@ -39,36 +41,44 @@ static int decode_body(struct replay *replay, const struct cw_wal_frame *frame, 
     case CW_WAL_BODY_NONE: *push = (struct cw_push){0}; return 0;
     case CW_WAL_BODY_LOKI_PROTOBUF:
         return cw_push_loki_protobuf_decode(cw_buf_str(&replay->raw), replay->arena, push, err);
-    case CW_WAL_BODY_LOKI_JSON: return cw_push_loki_json_decode(cw_buf_str(&replay->raw), replay->arena, push, err);
+    case CW_WAL_BODY_LOKI_JSON:
+        return cw_push_loki_json_decode(cw_buf_str(&replay->raw), replay->arena, push, err);
     }
-    return cw_err_set(err, CW_E_CORRUPT, "frame %llu has a body of unknown format %d", (unsigned long long)frame->seq, (int)frame->format);
+    return cw_err_set(err, CW_E_CORRUPT, "frame %llu has a body of unknown format %d",
+                      (unsigned long long)frame->seq, (int)frame->format);
 }
 
-static void tell_bad(const struct replay *replay, const struct cw_wal_reader *reader, uint64_t off, uint64_t len, const char *why)
+static void tell_bad(const struct replay *replay, const struct cw_wal_reader *reader, uint64_t off,
+                     uint64_t len, const char *why)
 {
     replay->out->nbad++;
     if (!replay->ops->bad)
         return;
-    struct cw_wal_bad bad = {.segment = cw_wal_reader_header(reader)->segment, .off = off,
-                             .bytes = cw_str_sub(cw_wal_reader_bytes(reader), off, off + len), .why = why};
+    struct cw_wal_bad bad = {.segment = cw_wal_reader_header(reader)->segment,
+                             .off = off,
+                             .bytes = cw_str_sub(cw_wal_reader_bytes(reader), off, off + len),
+                             .why = why};
     replay->ops->bad(replay->ops->ctx, &bad);
 }
 
 /* 1: the body is no push, which its checksum did not tell. */
-static int replay_data(struct replay *replay, const struct cw_wal_frame *frame, struct cw_err *why, struct cw_err *err)
+static int replay_data(struct replay *replay, const struct cw_wal_frame *frame, struct cw_err *why,
+                       struct cw_err *err)
 {
     struct cw_push push;
     struct cw_hash128 *ids;
     if (frame->seq <= replay->flushed_seq || frame->format == CW_WAL_BODY_NONE)
         return 0;
-    if (decode_body(replay, frame, &push, why) < 0 || cw_push_resolve(&push, replay->arena, &ids, why) < 0)
+    if (decode_body(replay, frame, &push, why) < 0 ||
+        cw_push_resolve(&push, replay->arena, &ids, why) < 0)
         return 1;
     struct cw_head_batch batch = {.tenant = frame->tenant, .push = &push, .ids = ids};
     replay->out->nentries += push.nentries - CW_MIN(frame->ndropped, push.nentries);
     return replay->ops->data(replay->ops->ctx, frame, &batch, err);
 }
 
-static int replay_checkpoint(struct replay *replay, const struct cw_wal_frame *frame, struct cw_err *why)
+static int replay_checkpoint(struct replay *replay, const struct cw_wal_frame *frame,
+                             struct cw_err *why)
 {
     struct cw_wal_checkpoint checkpoint;
     if (!replay->ops->checkpoint)
@@ -82,8 +92,8 @@ static int replay_checkpoint(struct replay *replay, const struct cw_wal_frame *f
     return 0;
 }
 
-static int replay_frame(struct replay *replay, const struct cw_wal_reader *reader, const struct cw_wal_next *next,
-                        struct cw_err *err)
+static int replay_frame(struct replay *replay, const struct cw_wal_reader *reader,
+                        const struct cw_wal_next *next, struct cw_err *err)
 {
     struct cw_err why = {0};
     int rc = 0;
@@ -104,7 +114,8 @@ static int replay_frame(struct replay *replay, const struct cw_wal_reader *reade
 }
 
 /* Frames from `void_seq` on are not valid. */
-static int replay_segment(struct replay *replay, const char *path, uint64_t void_seq, bool is_last, struct cw_err *err)
+static int replay_segment(struct replay *replay, const char *path, uint64_t void_seq, bool is_last,
+                          struct cw_err *err)
 {
     struct cw_wal_reader *reader;
     struct cw_wal_next next;
@@ -129,10 +140,15 @@ static int replay_segment(struct replay *replay, const char *path, uint64_t void
         while (zeros < tail.len && tail.ptr[zeros] == 0)
             zeros++;
         if (zeros < tail.len)
-            tell_bad(replay, reader, good_end, tail.len, is_last ? "torn end of the log" : next.why);
+            tell_bad(replay, reader, good_end, tail.len,
+                     is_last ? "torn end of the log" : next.why);
         replay->out->last_seq = CW_MAX(replay->out->last_seq, last_seq);
-        struct cw_wal_segment_end end = {.path = path, .segment = cw_wal_reader_header(reader)->segment, .last_seq = last_seq,
-                                         .bytes = cw_wal_reader_bytes(reader).len, .good_end = good_end, .is_last = is_last};
+        struct cw_wal_segment_end end = {.path = path,
+                                         .segment = cw_wal_reader_header(reader)->segment,
+                                         .last_seq = last_seq,
+                                         .bytes = cw_wal_reader_bytes(reader).len,
+                                         .good_end = good_end,
+                                         .is_last = is_last};
         cw_wal_reader_close(&reader); /* the file may be cut: nothing may be mapped */
         if (replay->ops->segment_end)
             rc = replay->ops->segment_end(replay->ops->ctx, &end, err);
@@ -147,7 +163,8 @@ struct segment {
     bool good;
 };
 
-static void segments_load(const char *dir, const struct cw_wal_list *list, const struct cw_wal_replay_ops *ops, struct segment *out)
+static void segments_load(const char *dir, const struct cw_wal_list *list,
+                          const struct cw_wal_replay_ops *ops, struct segment *out)
 {
     for (size_t i = 0; i < list->n; i++) {
         struct cw_buf path;
@@ -158,15 +175,16 @@ static void segments_load(const char *dir, const struct cw_wal_list *list, const
         out[i].good = header_of(out[i].path, &out[i].header, &why) == 0;
         if (out[i].good && out[i].header.segment != list->numbers[i]) {
             out[i].good = false;
-            cw_err_set(&why, CW_E_CORRUPT, "the header is of segment %llu", (unsigned long long)out[i].header.segment);
+            cw_err_set(&why, CW_E_CORRUPT, "the header is of segment %llu",
+                       (unsigned long long)out[i].header.segment);
         }
         if (!out[i].good && ops->bad_segment)
             ops->bad_segment(ops->ctx, list->numbers[i], out[i].path, why.text);
     }
 }
 
-int cw_wal_replay(const char *dir, uint64_t flushed_seq, const struct cw_wal_replay_ops *ops, struct cw_wal_replayed *out,
-                  struct cw_err *err)
+int cw_wal_replay(const char *dir, uint64_t flushed_seq, const struct cw_wal_replay_ops *ops,
+                  struct cw_wal_replayed *out, struct cw_err *err)
 {
     struct cw_wal_list list;
     struct replay replay = {.ops = ops, .out = out, .flushed_seq = flushed_seq};
@@ -179,7 +197,8 @@ int cw_wal_replay(const char *dir, uint64_t flushed_seq, const struct cw_wal_rep
     segments_load(dir, &list, ops, segments);
     void_seqs[list.n] = UINT64_MAX;
     for (size_t i = list.n; i-- > 0;)
-        void_seqs[i] = segments[i].good ? CW_MIN(void_seqs[i + 1], segments[i].header.first_seq) : void_seqs[i + 1];
+        void_seqs[i] = segments[i].good ? CW_MIN(void_seqs[i + 1], segments[i].header.first_seq)
+                                        : void_seqs[i + 1];
     replay.arena = cw_arena_new();
     cw_buf_init(&replay.raw, CW_WAL_BODY_BYTES_MAX);
     for (size_t i = 0; i < list.n && rc == 0; i++) {

@@ -14,7 +14,7 @@
 #include "common/store/wal_reader.h"
 
 struct cw_wal_bad {
-    uint64_t segment, off;     /* in the segment */
+    uint64_t segment, off; /* in the segment */
     struct cw_str bytes;
     const char *why;
 };
@@ -22,7 +22,7 @@ struct cw_wal_bad {
 struct cw_wal_segment_end {
     const char *path;
     uint64_t segment, last_seq, bytes;
-    uint64_t good_end;         /* what is behind it is torn; only the last segment's is cut */
+    uint64_t good_end; /* what is behind it is torn; only the last segment's is cut */
     bool is_last;
 };
 
@@ -30,7 +30,8 @@ struct cw_wal_segment_end {
 struct cw_wal_replay_ops {
     void *ctx;
     /* Entries to be appended, with the frame's list of dropped ones. */
-    int (*data)(void *ctx, const struct cw_wal_frame *frame, const struct cw_head_batch *batch, struct cw_err *err);
+    int (*data)(void *ctx, const struct cw_wal_frame *frame, const struct cw_head_batch *batch,
+                struct cw_err *err);
     /* Every frame that is valid, after its data. */
     void (*frame)(void *ctx, const struct cw_wal_frame *frame);
     void (*checkpoint)(void *ctx, const struct cw_wal_checkpoint *checkpoint);
@@ -41,12 +42,12 @@ struct cw_wal_replay_ops {
 };
 
 struct cw_wal_replayed {
-    uint64_t last_seq;         /* of the last valid frame, 0: none */
-    uint64_t next_segment;     /* a number that no file has */
+    uint64_t last_seq;     /* of the last valid frame, 0: none */
+    uint64_t next_segment; /* a number that no file has */
     uint64_t nframes, nentries, nvoid, nbad;
 };
-int cw_wal_replay(const char *dir, uint64_t flushed_seq, const struct cw_wal_replay_ops *ops, struct cw_wal_replayed *out,
-                  struct cw_err *err) CW_MUST_USE;
+int cw_wal_replay(const char *dir, uint64_t flushed_seq, const struct cw_wal_replay_ops *ops,
+                  struct cw_wal_replayed *out, struct cw_err *err) CW_MUST_USE;
 /* The lowest sequence number that the log in `dir` may hold, UINT64_MAX when there is no segment, 0 when unknown. */
 uint64_t cw_wal_oldest_seq(const char *dir);
 

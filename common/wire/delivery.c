@@ -54,8 +54,8 @@ static void add_marks(struct cw_buf *out, const struct cw_delivery_mark *marks, 
     for (size_t i = 0; i < n; i++) {
         cw_buf_addz(out, i ? ",{\"source\":" : "{\"source\":");
         add_id(out, &marks[i].source);
-        cw_buf_addf(out, ",\"generation\":%llu,\"offset\":%llu}", (unsigned long long)marks[i].generation,
-                    (unsigned long long)marks[i].offset);
+        cw_buf_addf(out, ",\"generation\":%llu,\"offset\":%llu}",
+                    (unsigned long long)marks[i].generation, (unsigned long long)marks[i].offset);
     }
     cw_buf_addc(out, ']');
 }
@@ -73,8 +73,8 @@ void cw_delivery_ask_encode(const struct cw_delivery_ask *ask, struct cw_buf *ou
     cw_buf_addz(out, "]}");
 }
 
-void cw_delivery_marks_encode(const struct cw_id128 *shipper, const struct cw_id128 *session, const struct cw_delivery_mark *marks, size_t n,
-                              struct cw_buf *out)
+void cw_delivery_marks_encode(const struct cw_id128 *shipper, const struct cw_id128 *session,
+                              const struct cw_delivery_mark *marks, size_t n, struct cw_buf *out)
 {
     cw_buf_addz(out, "{\"shipper\":");
     add_id(out, shipper);
@@ -85,7 +85,8 @@ void cw_delivery_marks_encode(const struct cw_id128 *shipper, const struct cw_id
     cw_buf_addc(out, '}');
 }
 
-void cw_delivery_refusal_encode(const char *code, struct cw_str error, const struct cw_delivery_mark *marks, size_t n, struct cw_buf *out)
+void cw_delivery_refusal_encode(const char *code, struct cw_str error,
+                                const struct cw_delivery_mark *marks, size_t n, struct cw_buf *out)
 {
     cw_buf_addf(out, "{\"code\":\"%s\",\"error\":\"", code);
     for (size_t i = 0; i < error.len; i++) {
@@ -124,15 +125,18 @@ static json_t *load_object(struct cw_str body, struct cw_err *err)
 
 static bool get_id(const json_t *value, struct cw_id128 *out)
 {
-    return json_is_string(value) && cw_id128_parse(cw_str_make(json_string_value(value), json_string_length(value)), out);
+    return json_is_string(value) &&
+           cw_id128_parse(cw_str_make(json_string_value(value), json_string_length(value)), out);
 }
 
-int cw_delivery_ask_decode(struct cw_str body, struct cw_arena *arena, struct cw_delivery_ask *out, struct cw_err *err)
+int cw_delivery_ask_decode(struct cw_str body, struct cw_arena *arena, struct cw_delivery_ask *out,
+                           struct cw_err *err)
 {
     int rc = 0;
     struct cw_delivery_ask ask = {0};
     if (body.len > CW_DELIVERY_ASK_BYTES)
-        return cw_err_set(err, CW_E_TOO_LARGE, "the request is larger than %u bytes", CW_DELIVERY_ASK_BYTES);
+        return cw_err_set(err, CW_E_TOO_LARGE, "the request is larger than %u bytes",
+                          CW_DELIVERY_ASK_BYTES);
     json_t *root = load_object(body, err);
     if (!root)
         return CW_E_INVALID;
@@ -141,8 +145,10 @@ int cw_delivery_ask_decode(struct cw_str body, struct cw_arena *arena, struct cw
         rc = cw_err_set(err, CW_E_INVALID, "shipper must be 32 hex digits");
         goto done;
     }
-    if (!json_is_array(sessions) || json_array_size(sessions) == 0 || json_array_size(sessions) > CW_DELIVERY_SESSIONS_MAX) {
-        rc = cw_err_set(err, CW_E_INVALID, "sessions must be a list of 1 to %d ids", CW_DELIVERY_SESSIONS_MAX);
+    if (!json_is_array(sessions) || json_array_size(sessions) == 0 ||
+        json_array_size(sessions) > CW_DELIVERY_SESSIONS_MAX) {
+        rc = cw_err_set(err, CW_E_INVALID, "sessions must be a list of 1 to %d ids",
+                        CW_DELIVERY_SESSIONS_MAX);
         goto done;
     }
     ask.nsessions = json_array_size(sessions);
@@ -166,14 +172,17 @@ static struct cw_str get_text(const json_t *root, const char *name, struct cw_ar
     return cw_arena_dup(arena, cw_str_make(json_string_value(value), json_string_length(value)));
 }
 
-static int decode_marks(const json_t *list, struct cw_arena *arena, struct cw_delivery_answer *out, struct cw_err *err)
+static int decode_marks(const json_t *list, struct cw_arena *arena, struct cw_delivery_answer *out,
+                        struct cw_err *err)
 {
     size_t n = json_array_size(list);
     out->marks = CW_ARENA_ARRAY(arena, struct cw_delivery_mark, n);
     for (size_t i = 0; i < n; i++) {
         const json_t *item = json_array_get(list, i);
-        const json_t *generation = json_object_get(item, "generation"), *offset = json_object_get(item, "offset");
-        if (!get_id(json_object_get(item, "source"), &out->marks[i].source) || !json_is_integer(generation) || !json_is_integer(offset) ||
+        const json_t *generation = json_object_get(item, "generation"),
+                     *offset = json_object_get(item, "offset");
+        if (!get_id(json_object_get(item, "source"), &out->marks[i].source) ||
+            !json_is_integer(generation) || !json_is_integer(offset) ||
             json_integer_value(generation) < 0 || json_integer_value(offset) < 0)
             return cw_err_set(err, CW_E_INVALID, "marks[%zu] is not a mark", i);
         out->marks[i].generation = (uint64_t)json_integer_value(generation);
@@ -183,12 +192,14 @@ static int decode_marks(const json_t *list, struct cw_arena *arena, struct cw_de
     return 0;
 }
 
-int cw_delivery_answer_decode(struct cw_str body, struct cw_arena *arena, struct cw_delivery_answer *out, struct cw_err *err)
+int cw_delivery_answer_decode(struct cw_str body, struct cw_arena *arena,
+                              struct cw_delivery_answer *out, struct cw_err *err)
 {
     int rc = 0;
     struct cw_delivery_answer answer = {0};
     if (body.len > CW_DELIVERY_ANSWER_BYTES)
-        return cw_err_set(err, CW_E_TOO_LARGE, "the answer is larger than %u bytes", CW_DELIVERY_ANSWER_BYTES);
+        return cw_err_set(err, CW_E_TOO_LARGE, "the answer is larger than %u bytes",
+                          CW_DELIVERY_ANSWER_BYTES);
     json_t *root = load_object(body, err);
     if (!root)
         return CW_E_INVALID;

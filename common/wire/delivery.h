@@ -55,26 +55,29 @@ struct cw_delivery_mark {
 
 struct cw_delivery_ask {
     struct cw_id128 shipper;
-    struct cw_id128 *sessions;     /* oldest first; at least one */
+    struct cw_id128 *sessions; /* oldest first; at least one */
     size_t nsessions;
 };
 
 /* Any JSON answer above: fields that it does not have are empty. */
 struct cw_delivery_answer {
-    struct cw_str code;            /* empty on 200 */
+    struct cw_str code; /* empty on 200 */
     struct cw_str error;
     struct cw_delivery_mark *marks;
     size_t nmarks;
 };
 
 void cw_delivery_ask_encode(const struct cw_delivery_ask *ask, struct cw_buf *out);
-int cw_delivery_ask_decode(struct cw_str body, struct cw_arena *arena, struct cw_delivery_ask *out, struct cw_err *err) CW_MUST_USE;
+int cw_delivery_ask_decode(struct cw_str body, struct cw_arena *arena, struct cw_delivery_ask *out,
+                           struct cw_err *err) CW_MUST_USE;
 /* The 200 of an ask. */
-void cw_delivery_marks_encode(const struct cw_id128 *shipper, const struct cw_id128 *session, const struct cw_delivery_mark *marks, size_t n,
-                              struct cw_buf *out);
+void cw_delivery_marks_encode(const struct cw_id128 *shipper, const struct cw_id128 *session,
+                              const struct cw_delivery_mark *marks, size_t n, struct cw_buf *out);
 /* The 409s and 400s. marks may be NULL. */
-void cw_delivery_refusal_encode(const char *code, struct cw_str error, const struct cw_delivery_mark *marks, size_t n, struct cw_buf *out);
-int cw_delivery_answer_decode(struct cw_str body, struct cw_arena *arena, struct cw_delivery_answer *out, struct cw_err *err) CW_MUST_USE;
+void cw_delivery_refusal_encode(const char *code, struct cw_str error,
+                                const struct cw_delivery_mark *marks, size_t n, struct cw_buf *out);
+int cw_delivery_answer_decode(struct cw_str body, struct cw_arena *arena,
+                              struct cw_delivery_answer *out, struct cw_err *err) CW_MUST_USE;
 
 /* 32 lower-case hex digits (upper case is read too). */
 void cw_id128_format(const struct cw_id128 *id, char out[33]);

@@ -32,8 +32,12 @@ static void read_all(struct cw_str bytes)
 static void read_made(const uint8_t *data, size_t size)
 {
     struct cw_wal_header header = {.segment = 1, .first_seq = 1};
-    struct cw_wal_frame frame = {.kind = (enum cw_wal_kind)(1 + data[0] % 3), .seq = 1, .segment = 1, .last_seq = data[1],
-                                 .body = cw_str_make(data + 2, size - 2), .tenant = cw_str_make(data + 2, (size - 2) / 3)};
+    struct cw_wal_frame frame = {.kind = (enum cw_wal_kind)(1 + data[0] % 3),
+                                 .seq = 1,
+                                 .segment = 1,
+                                 .last_seq = data[1],
+                                 .body = cw_str_make(data + 2, size - 2),
+                                 .tenant = cw_str_make(data + 2, (size - 2) / 3)};
     struct cw_buf bytes;
     cw_buf_init(&bytes, 64u << 20);
     cw_wal_header_encode(&header, &bytes);

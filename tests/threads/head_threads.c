@@ -11,21 +11,23 @@ enum { ROUNDS = 400, STREAMS = 5, ENTRIES = 20, READERS = 3 };
 
 static struct cw_head *head;
 static atomic_bool done;
-static atomic_uint_fast64_t committed;   /* entries, by the writer after its commit */
+static atomic_uint_fast64_t committed; /* entries, by the writer after its commit */
 static atomic_uint_fast64_t dropped;
 
-#define CHECK(condition)                                                   \
-    do {                                                                   \
-        if (!(condition)) {                                                \
-            fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition); \
-            exit(1);                                                       \
-        }                                                                  \
+#define CHECK(condition)                                                                           \
+    do {                                                                                           \
+        if (!(condition)) {                                                                        \
+            fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition);                        \
+            exit(1);                                                                               \
+        }                                                                                          \
     } while (0)
 
 static void append(int round)
 {
     struct cw_arena *arena = cw_arena_new();
-    struct cw_push push = {.streams = CW_ARENA_ARRAY(arena, struct cw_push_stream, STREAMS), .nstreams = STREAMS, .nentries = STREAMS * ENTRIES};
+    struct cw_push push = {.streams = CW_ARENA_ARRAY(arena, struct cw_push_stream, STREAMS),
+                           .nstreams = STREAMS,
+                           .nentries = STREAMS * ENTRIES};
     struct cw_hash128 *ids;
     struct cw_err err = {0};
     struct cw_head_dropped twins = {0};
@@ -44,7 +46,8 @@ static void append(int round)
         }
     }
     CHECK(cw_push_resolve(&push, arena, &ids, &err) == 0);
-    struct cw_head_batch batch = {.tenant = CW_STR("t"), .push = &push, .ids = ids, .duplicates = CW_HEAD_DROP_DUPLICATES};
+    struct cw_head_batch batch = {
+        .tenant = CW_STR("t"), .push = &push, .ids = ids, .duplicates = CW_HEAD_DROP_DUPLICATES};
     cw_head_append(head, &batch, &twins);
     CHECK(twins.n == 0);
     free(twins.items);
@@ -55,7 +58,9 @@ static uint64_t scan(bool newest_first)
 {
     struct cw_snapshot snapshot = {0};
     struct cw_err err = {0};
-    struct cw_scan scan = {.start_ns = INT64_MIN, .end_ns = INT64_MAX, .newest_first = newest_first,
+    struct cw_scan scan = {.start_ns = INT64_MIN,
+                           .end_ns = INT64_MAX,
+                           .newest_first = newest_first,
                            .need = CW_NEED_TIMES | CW_NEED_LINES | CW_NEED_METADATA};
     uint64_t n = 0;
     cw_head_add_sources(head, CW_STR("t"), INT64_MIN, &snapshot);
@@ -66,7 +71,8 @@ static uint64_t scan(bool newest_first)
             struct cw_cursor *cursor;
             struct cw_entry_batch batch;
             int64_t last = newest_first ? INT64_MAX : INT64_MIN;
-            CHECK(snapshot.sources[s]->ops->open(snapshot.sources[s], &scan, &units.items[u], &cursor, &err) == 0);
+            CHECK(snapshot.sources[s]->ops->open(snapshot.sources[s], &scan, &units.items[u],
+                                                 &cursor, &err) == 0);
             while (cw_cursor_next(cursor, &batch, &err) == 1) {
                 for (size_t i = 0; i < batch.n; i++) {
                     CHECK(newest_first ? batch.ts_ns[i] <= last : batch.ts_ns[i] >= last);

@@ -17,12 +17,12 @@ static struct cw_store *store;
 static atomic_bool done;
 static atomic_uint_fast64_t answered;
 
-#define CHECK(condition)                                                   \
-    do {                                                                   \
-        if (!(condition)) {                                                \
-            fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition); \
-            exit(1);                                                       \
-        }                                                                  \
+#define CHECK(condition)                                                                           \
+    do {                                                                                           \
+        if (!(condition)) {                                                                        \
+            fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition);                        \
+            exit(1);                                                                               \
+        }                                                                                          \
     } while (0)
 
 struct push_op {
@@ -38,8 +38,11 @@ static int prepare(struct cw_store_op *base, struct cw_store *s, struct cw_err *
     struct push_op *op = CW_CONTAINER_OF(base, struct push_op, op);
     struct cw_head_batch batch = {.tenant = CW_STR("t"), .push = op->push, .ids = op->ids};
     struct cw_head_dropped dropped = {0};
-    struct cw_wal_frame frame = {.kind = CW_WAL_DATA, .format = CW_WAL_BODY_LOKI_PROTOBUF, .tenant = CW_STR("t"),
-                                 .body = cw_buf_str(&op->body), .body_raw = (uint32_t)op->body.len};
+    struct cw_wal_frame frame = {.kind = CW_WAL_DATA,
+                                 .format = CW_WAL_BODY_LOKI_PROTOBUF,
+                                 .tenant = CW_STR("t"),
+                                 .body = cw_buf_str(&op->body),
+                                 .body_raw = (uint32_t)op->body.len};
     cw_head_append(cw_store_head(s), &batch, &dropped);
     return cw_store_append(s, &frame, err);
 }
@@ -64,7 +67,8 @@ static void push(int thread, int n)
     op.push->streams->entries = CW_ARENA_ARRAY(arena, struct cw_push_entry, ENTRIES);
     op.push->streams->nentries = op.push->nentries = ENTRIES;
     for (int i = 0; i < ENTRIES; i++)
-        op.push->streams->entries[i] = (struct cw_push_entry){.ts_ns = (int64_t)n * ENTRIES + i, .line = CW_STR("a line of some length")};
+        op.push->streams->entries[i] = (struct cw_push_entry){
+            .ts_ns = (int64_t)n * ENTRIES + i, .line = CW_STR("a line of some length")};
     cw_buf_init(&op.body, 1 << 20);
     cw_push_loki_protobuf_encode(op.push, &op.body);
     CHECK(cw_push_resolve(op.push, arena, &op.ids, &err) == 0);
@@ -99,7 +103,8 @@ static uint64_t count(void)
         for (size_t u = 0; u < units.n; u++) {
             struct cw_cursor *cursor;
             struct cw_entry_batch batch;
-            CHECK(snapshot.sources[s]->ops->open(snapshot.sources[s], &scan, &units.items[u], &cursor, &err) == 0);
+            CHECK(snapshot.sources[s]->ops->open(snapshot.sources[s], &scan, &units.items[u],
+                                                 &cursor, &err) == 0);
             while (cw_cursor_next(cursor, &batch, &err) == 1)
                 n += batch.n;
             cw_cursor_close(&cursor);
@@ -156,8 +161,13 @@ int main(void)
     struct cw_err err = {0};
     CHECK(mkdtemp(dir));
     struct cw_pool *pool = cw_pool_new(2);
-    struct cw_store_options options = {.data_dir = dir, .segment_bytes = 1 << 20, .head_flush_bytes = 1 << 20, .memory_bytes = 256 << 20,
-                                       .sources_forget_ns = INT64_MAX, .retention = {.period_ns = keep}, .pool = pool};
+    struct cw_store_options options = {.data_dir = dir,
+                                       .segment_bytes = 1 << 20,
+                                       .head_flush_bytes = 1 << 20,
+                                       .memory_bytes = 256 << 20,
+                                       .sources_forget_ns = INT64_MAX,
+                                       .retention = {.period_ns = keep},
+                                       .pool = pool};
     CHECK(cw_store_open(&options, &store, &err) == 0);
     while (!cw_store_ready(store, &err))
         sched_yield();

@@ -15,7 +15,8 @@ Test(delivery, an_ask_survives_its_encoding)
     struct cw_buf buf;
     struct cw_err err = {0};
     struct cw_id128 sessions[2] = {id_of(1), id_of(0xfe)};
-    struct cw_delivery_ask ask = {.shipper = id_of(0xab), .sessions = sessions, .nsessions = 2}, back;
+    struct cw_delivery_ask ask = {.shipper = id_of(0xab), .sessions = sessions, .nsessions = 2},
+                           back;
     cw_buf_init(&buf, 1 << 20);
     cw_delivery_ask_encode(&ask, &buf);
     cr_assert_eq(cw_delivery_ask_decode(cw_buf_str(&buf), arena, &back, &err), 0, "%s", err.text);
@@ -35,7 +36,8 @@ Test(delivery, a_refusal_carries_its_marks_and_quotes_its_sentence)
     struct cw_delivery_answer back;
     cw_buf_init(&buf, 1 << 20);
     cw_delivery_refusal_encode(CW_DELIVERY_CODE_RANGE, CW_STR("not \"this\"\n\\"), &mark, 1, &buf);
-    cr_assert_eq(cw_delivery_answer_decode(cw_buf_str(&buf), arena, &back, &err), 0, "%s", err.text);
+    cr_assert_eq(cw_delivery_answer_decode(cw_buf_str(&buf), arena, &back, &err), 0, "%s",
+                 err.text);
     cr_assert(cw_str_eqz(back.code, "range"));
     cr_assert(cw_str_eqz(back.error, "not \"this\"\n\\"));
     cr_assert_eq(back.nmarks, 1);
@@ -54,7 +56,8 @@ Test(delivery, the_answer_to_an_ask_has_no_code)
     struct cw_delivery_answer back;
     cw_buf_init(&buf, 1 << 20);
     cw_delivery_marks_encode(&shipper, &session, NULL, 0, &buf);
-    cr_assert_eq(cw_delivery_answer_decode(cw_buf_str(&buf), arena, &back, &err), 0, "%s", err.text);
+    cr_assert_eq(cw_delivery_answer_decode(cw_buf_str(&buf), arena, &back, &err), 0, "%s",
+                 err.text);
     cr_assert_eq(back.code.len, 0);
     cr_assert_eq(back.nmarks, 0);
     cw_buf_fini(&buf);
@@ -64,11 +67,18 @@ Test(delivery, the_answer_to_an_ask_has_no_code)
 Test(delivery, wrong_documents_are_refused_with_a_sentence)
 {
     static const char *const bad[] = {
-        "", "[]", "null", "{", "{}", "{\"shipper\":1,\"sessions\":[]}",
+        "",
+        "[]",
+        "null",
+        "{",
+        "{}",
+        "{\"shipper\":1,\"sessions\":[]}",
         "{\"shipper\":\"00000000000000000000000000000000\",\"sessions\":[]}",
         "{\"shipper\":\"00000000000000000000000000000000\",\"sessions\":[\"x\"]}",
-        "{\"shipper\":\"0000000000000000000000000000000g\",\"sessions\":[\"00000000000000000000000000000000\"]}",
-        "{\"shipper\":\"000000000000000000000000000000000\",\"sessions\":[\"00000000000000000000000000000000\"]}",
+        "{\"shipper\":\"0000000000000000000000000000000g\",\"sessions\":["
+        "\"00000000000000000000000000000000\"]}",
+        "{\"shipper\":\"000000000000000000000000000000000\",\"sessions\":["
+        "\"00000000000000000000000000000000\"]}",
     };
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         struct cw_arena *arena = cw_arena_new();
@@ -83,15 +93,19 @@ Test(delivery, wrong_documents_are_refused_with_a_sentence)
 Test(delivery, a_mark_that_is_negative_or_no_number_is_refused)
 {
     static const char *const bad[] = {
-        "{\"marks\":[{}]}", "{\"marks\":[1]}",
-        "{\"marks\":[{\"source\":\"00000000000000000000000000000000\",\"generation\":-1,\"offset\":0}]}",
-        "{\"marks\":[{\"source\":\"00000000000000000000000000000000\",\"generation\":0,\"offset\":1.5}]}",
+        "{\"marks\":[{}]}",
+        "{\"marks\":[1]}",
+        "{\"marks\":[{\"source\":\"00000000000000000000000000000000\",\"generation\":-1,\"offset\":"
+        "0}]}",
+        "{\"marks\":[{\"source\":\"00000000000000000000000000000000\",\"generation\":0,\"offset\":"
+        "1.5}]}",
     };
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         struct cw_arena *arena = cw_arena_new();
         struct cw_err err = {0};
         struct cw_delivery_answer answer;
-        cr_assert_lt(cw_delivery_answer_decode(cw_str_of(bad[i]), arena, &answer, &err), 0, "%s", bad[i]);
+        cr_assert_lt(cw_delivery_answer_decode(cw_str_of(bad[i]), arena, &answer, &err), 0, "%s",
+                     bad[i]);
         cw_arena_free(&arena);
     }
 }

@@ -38,31 +38,38 @@ static struct cw_push *make(struct maker *maker, const char *labels, size_t n)
 }
 
 /* As many entries as times; the line is "line <time>" when NULL. */
-static struct cw_push *make_at(struct maker *maker, const char *labels, const int64_t *ts_ns, size_t n, const char *line)
+static struct cw_push *make_at(struct maker *maker, const char *labels, const int64_t *ts_ns,
+                               size_t n, const char *line)
 {
     struct cw_push *push = make(maker, labels, n);
     for (size_t i = 0; i < n; i++) {
         push->streams->entries[i].ts_ns = ts_ns[i];
-        push->streams->entries[i].line = line ? cw_str_of(line) : cw_arena_printf(maker->arena, "line %lld", (long long)ts_ns[i]);
+        push->streams->entries[i].line =
+            line ? cw_str_of(line)
+                 : cw_arena_printf(maker->arena, "line %lld", (long long)ts_ns[i]);
     }
     return push;
 }
 
-static size_t append(struct maker *maker, const char *tenant, struct cw_push *push, enum cw_head_duplicates duplicates)
+static size_t append(struct maker *maker, const char *tenant, struct cw_push *push,
+                     enum cw_head_duplicates duplicates)
 {
     struct cw_hash128 *ids;
     struct cw_err err = {0};
     cr_assert_eq(cw_push_resolve(push, maker->arena, &ids, &err), 0, "%s", err.text);
-    struct cw_head_batch batch = {.tenant = cw_str_of(tenant), .push = push, .ids = ids, .duplicates = duplicates};
+    struct cw_head_batch batch = {
+        .tenant = cw_str_of(tenant), .push = push, .ids = ids, .duplicates = duplicates};
     maker->dropped.n = 0;
     cw_head_append(maker->head, &batch, &maker->dropped);
     return maker->dropped.n;
 }
 
-#define AT(...) (const int64_t[]){__VA_ARGS__}, sizeof((const int64_t[]){__VA_ARGS__}) / sizeof(int64_t)
+#define AT(...)                                                                                    \
+    (const int64_t[]){__VA_ARGS__}, sizeof((const int64_t[]){__VA_ARGS__}) / sizeof(int64_t)
 
 /* What a scan of all sources gives, as "time:line " in order of the batches. */
-static void scan_text(struct cw_head *head, const char *tenant, const struct cw_scan *scan, struct cw_buf *out)
+static void scan_text(struct cw_head *head, const char *tenant, const struct cw_scan *scan,
+                      struct cw_buf *out)
 {
     struct cw_snapshot snapshot = {0};
     struct cw_err err = {0};
@@ -74,12 +81,15 @@ static void scan_text(struct cw_head *head, const char *tenant, const struct cw_
         for (size_t u = 0; u < units.n; u++) {
             struct cw_cursor *cursor;
             struct cw_entry_batch batch;
-            cr_assert_eq(snapshot.sources[s]->ops->open(snapshot.sources[s], scan, &units.items[u], &cursor, &err), 0);
+            cr_assert_eq(snapshot.sources[s]->ops->open(snapshot.sources[s], scan, &units.items[u],
+                                                        &cursor, &err),
+                         0);
             while (cw_cursor_next(cursor, &batch, &err) == 1) {
                 cr_assert_gt(batch.n, 0);
                 for (size_t i = 0; i < batch.n; i++) {
                     cr_assert_eq(batch.sizes[i], batch.lines[i].len);
-                    cw_buf_addf(out, "%lld:%.*s", (long long)batch.ts_ns[i], CW_STR_ARG(batch.lines[i]));
+                    cw_buf_addf(out, "%lld:%.*s", (long long)batch.ts_ns[i],
+                                CW_STR_ARG(batch.lines[i]));
                     if (batch.metadata && batch.metadata[i].n > 0)
                         cw_labels_format(batch.metadata[i], out);
                     cw_buf_addc(out, ' ');
@@ -95,7 +105,9 @@ static void scan_text(struct cw_head *head, const char *tenant, const struct cw_
 
 static struct cw_scan all(void)
 {
-    return (struct cw_scan){.start_ns = INT64_MIN, .end_ns = INT64_MAX, .need = CW_NEED_TIMES | CW_NEED_LINES | CW_NEED_METADATA};
+    return (struct cw_scan){.start_ns = INT64_MIN,
+                            .end_ns = INT64_MAX,
+                            .need = CW_NEED_TIMES | CW_NEED_LINES | CW_NEED_METADATA};
 }
 
 static void expect(struct maker *maker, struct cw_scan scan, const char *want)
@@ -127,8 +139,12 @@ Test(head, what_was_rolled_back_is_no_duplicate)
     struct maker maker = maker_new();
     append(&maker, "t", make_at(&maker, "{a=\"b\"}", AT(5, 3), NULL), CW_HEAD_DROP_DUPLICATES);
     cw_head_rollback(maker.head);
-    cr_assert_eq(append(&maker, "t", make_at(&maker, "{a=\"b\"}", AT(5, 3), NULL), CW_HEAD_DROP_DUPLICATES), 0);
-    cr_assert_eq(append(&maker, "t", make_at(&maker, "{a=\"b\"}", AT(5, 3), NULL), CW_HEAD_DROP_DUPLICATES), 2);
+    cr_assert_eq(
+        append(&maker, "t", make_at(&maker, "{a=\"b\"}", AT(5, 3), NULL), CW_HEAD_DROP_DUPLICATES),
+        0);
+    cr_assert_eq(
+        append(&maker, "t", make_at(&maker, "{a=\"b\"}", AT(5, 3), NULL), CW_HEAD_DROP_DUPLICATES),
+        2);
     cw_head_commit(maker.head, 1);
     expect(&maker, all(), "3:line 3 5:line 5 ");
     maker_free(&maker);
@@ -147,7 +163,9 @@ Test(head, a_rollback_over_many_blocks_leaves_what_was_there)
     cw_head_rollback(maker.head);
     expect(&maker, all(), "1:short 2:short ");
     append(&maker, "t", make_at(&maker, "{a=\"b\"}", AT(0, 3), "after"), CW_HEAD_DROP_DUPLICATES);
-    cr_assert_eq(append(&maker, "t", make_at(&maker, "{a=\"b\"}", AT(0, 1, 3), "after"), CW_HEAD_DROP_DUPLICATES), 2);
+    cr_assert_eq(append(&maker, "t", make_at(&maker, "{a=\"b\"}", AT(0, 1, 3), "after"),
+                        CW_HEAD_DROP_DUPLICATES),
+                 2);
     cw_head_commit(maker.head, 2);
     expect(&maker, all(), "0:after 1:short 1:after 2:short 3:after ");
     free(line);
@@ -164,8 +182,12 @@ Test(head, an_entry_with_time_line_and_metadata_of_another_is_dropped)
     push->streams->entries[1].nmetadata = push->streams->entries[2].nmetadata = 1;
     cr_assert_eq(append(&maker, "t", push, CW_HEAD_DROP_DUPLICATES), 1);
     cr_assert_eq(maker.dropped.items[0], 3);
-    cr_assert_eq(append(&maker, "t", make_at(&maker, "{a=\"c\"}", AT(1), "same"), CW_HEAD_DROP_DUPLICATES), 0, "another stream");
-    cr_assert_eq(append(&maker, "u", make_at(&maker, "{a=\"b\"}", AT(1), "same"), CW_HEAD_DROP_DUPLICATES), 0, "another tenant");
+    cr_assert_eq(
+        append(&maker, "t", make_at(&maker, "{a=\"c\"}", AT(1), "same"), CW_HEAD_DROP_DUPLICATES),
+        0, "another stream");
+    cr_assert_eq(
+        append(&maker, "u", make_at(&maker, "{a=\"b\"}", AT(1), "same"), CW_HEAD_DROP_DUPLICATES),
+        0, "another tenant");
     cw_head_commit(maker.head, 1);
     expect(&maker, (struct cw_scan){.start_ns = 1, .end_ns = 3, .need = all().need},
            "1:same 1:same{k=\"x\"} 1:same{k=\"y\"} 2:same 1:same ");
@@ -175,9 +197,13 @@ Test(head, an_entry_with_time_line_and_metadata_of_another_is_dropped)
 Test(head, deliveries_keep_real_twins)
 {
     struct maker maker = maker_new();
-    cr_assert_eq(append(&maker, "t", make_at(&maker, "{a=\"b\"}", AT(1, 1), "twin"), CW_HEAD_KEEP_DUPLICATES), 0);
+    cr_assert_eq(append(&maker, "t", make_at(&maker, "{a=\"b\"}", AT(1, 1), "twin"),
+                        CW_HEAD_KEEP_DUPLICATES),
+                 0);
     cw_head_commit(maker.head, 1);
-    cr_assert_eq(append(&maker, "t", make_at(&maker, "{a=\"b\"}", AT(1), "twin"), CW_HEAD_DROP_DUPLICATES), 1, "but not for others");
+    cr_assert_eq(
+        append(&maker, "t", make_at(&maker, "{a=\"b\"}", AT(1), "twin"), CW_HEAD_DROP_DUPLICATES),
+        1, "but not for others");
     cw_head_commit(maker.head, 2);
     expect(&maker, all(), "1:twin 1:twin ");
     maker_free(&maker);
@@ -192,11 +218,15 @@ Test(head, duplicates_of_generations_that_wait_for_their_flush_are_dropped)
     cr_assert_not_null(frozen);
     cr_assert_eq(cw_generation_first_seq(frozen), 1);
     cr_assert_eq(cw_generation_last_seq(frozen), 7);
-    cr_assert_eq(append(&maker, "t", make_at(&maker, "{a=\"b\"}", AT(5, 6), NULL), CW_HEAD_DROP_DUPLICATES), 1);
+    cr_assert_eq(
+        append(&maker, "t", make_at(&maker, "{a=\"b\"}", AT(5, 6), NULL), CW_HEAD_DROP_DUPLICATES),
+        1);
     cw_head_commit(maker.head, 8);
     cw_head_drop(maker.head, frozen);
     cw_generation_unref(&frozen);
-    cr_assert_eq(append(&maker, "t", make_at(&maker, "{a=\"b\"}", AT(5), NULL), CW_HEAD_DROP_DUPLICATES), 0, "it is in a part now");
+    cr_assert_eq(
+        append(&maker, "t", make_at(&maker, "{a=\"b\"}", AT(5), NULL), CW_HEAD_DROP_DUPLICATES), 0,
+        "it is in a part now");
     cw_head_commit(maker.head, 9);
     expect(&maker, all(), "5:line 5 6:line 6 ");
     maker_free(&maker);
@@ -207,7 +237,10 @@ Test(head, the_duplicate_rule_holds_for_entries_in_any_order)
 {
     for (unsigned seed = 1; seed <= 20; seed++) {
         struct maker maker = maker_new();
-        struct { int64_t ts; char line[8]; } have[4000];
+        struct {
+            int64_t ts;
+            char line[8];
+        } have[4000];
         size_t nhave = 0, committed = 0;
         unsigned state = seed * 2654435761u;
         int64_t now = 0;
@@ -222,7 +255,8 @@ Test(head, the_duplicate_rule_holds_for_entries_in_any_order)
             for (size_t i = 0; i < nhave; i++)
                 there |= have[i].ts == ts && strcmp(have[i].line, line) == 0;
             struct cw_str text = cw_arena_dup(maker.arena, cw_str_of(line));
-            size_t dropped = append(&maker, "t", make_at(&maker, "{a=\"b\"}", &ts, 1, text.ptr), CW_HEAD_DROP_DUPLICATES);
+            size_t dropped = append(&maker, "t", make_at(&maker, "{a=\"b\"}", &ts, 1, text.ptr),
+                                    CW_HEAD_DROP_DUPLICATES);
             cr_assert_eq(dropped, there, "seed %u step %d", seed, step);
             if (!there) {
                 have[nhave].ts = ts;
@@ -246,7 +280,8 @@ Test(head, a_scan_gives_time_order_both_ways_whatever_the_order_of_arrival)
 {
     struct maker maker = maker_new();
     append(&maker, "t", make_at(&maker, "{a=\"b\"}", AT(30, 10, 20), "x"), CW_HEAD_DROP_DUPLICATES);
-    append(&maker, "t", make_at(&maker, "{a=\"b\"}", AT(10), "second at 10"), CW_HEAD_DROP_DUPLICATES);
+    append(&maker, "t", make_at(&maker, "{a=\"b\"}", AT(10), "second at 10"),
+           CW_HEAD_DROP_DUPLICATES);
     cw_head_commit(maker.head, 1);
     expect(&maker, all(), "10:x 10:second at 10 20:x 30:x ");
     struct cw_scan scan = all();
@@ -261,7 +296,8 @@ Test(head, a_scan_gives_time_order_both_ways_whatever_the_order_of_arrival)
 Test(head, a_range_is_half_open_but_for_the_end_of_time)
 {
     struct maker maker = maker_new();
-    append(&maker, "t", make_at(&maker, "{a=\"b\"}", AT(INT64_MIN + 1, 0, INT64_MAX), "x"), CW_HEAD_DROP_DUPLICATES);
+    append(&maker, "t", make_at(&maker, "{a=\"b\"}", AT(INT64_MIN + 1, 0, INT64_MAX), "x"),
+           CW_HEAD_DROP_DUPLICATES);
     cw_head_commit(maker.head, 1);
     struct cw_scan scan = all();
     expect(&maker, scan, "-9223372036854775807:x 0:x 9223372036854775807:x ");
@@ -286,7 +322,9 @@ Test(head, entries_before_the_horizon_are_hidden)
     cw_head_add_sources(maker.head, CW_STR("t"), 3, &snapshot);
     cr_assert_eq(snapshot.sources[0]->ops->plan(snapshot.sources[0], &scan, &units, &err), 0);
     cr_assert_eq(units.n, 1);
-    cr_assert_eq(snapshot.sources[0]->ops->open(snapshot.sources[0], &scan, &units.items[0], &cursor, &err), 0);
+    cr_assert_eq(
+        snapshot.sources[0]->ops->open(snapshot.sources[0], &scan, &units.items[0], &cursor, &err),
+        0);
     cr_assert_eq(cw_cursor_next(cursor, &batch, &err), 1);
     cr_assert_eq(batch.n, 1);
     cr_assert_eq(batch.ts_ns[0], 3);
@@ -303,10 +341,12 @@ Test(head, filters_and_selectors_run_over_the_blocks)
     struct cw_push *push = make(&maker, "{a=\"b\", k=\"1\"}", 10000);
     for (int i = 0; i < 10000; i++) {
         push->streams->entries[i].ts_ns = i;
-        push->streams->entries[i].line = cw_arena_printf(maker.arena, "%d needle%s", i, i % 2500 == 7 ? " found" : "");
+        push->streams->entries[i].line =
+            cw_arena_printf(maker.arena, "%d needle%s", i, i % 2500 == 7 ? " found" : "");
     }
     append(&maker, "t", push, CW_HEAD_DROP_DUPLICATES);
-    append(&maker, "t", make_at(&maker, "{a=\"b\", k=\"2\"}", AT(1), "also found"), CW_HEAD_DROP_DUPLICATES);
+    append(&maker, "t", make_at(&maker, "{a=\"b\", k=\"2\"}", AT(1), "also found"),
+           CW_HEAD_DROP_DUPLICATES);
     cw_head_commit(maker.head, 1);
     struct cw_line_filter *filter;
     cr_assert_eq(cw_line_filter_new(CW_FILTER_CONTAINS, &filter, &err), 0);
@@ -319,7 +359,9 @@ Test(head, filters_and_selectors_run_over_the_blocks)
     scan.filters = filters;
     scan.nfilters = 1;
     scan.selector = &selector;
-    expect(&maker, scan, "7:7 needle found 2507:2507 needle found 5007:5007 needle found 7507:7507 needle found ");
+    expect(
+        &maker, scan,
+        "7:7 needle found 2507:2507 needle found 5007:5007 needle found 7507:7507 needle found ");
     scan.newest_first = true;
     scan.start_ns = 8;
     scan.end_ns = 7507;
@@ -337,7 +379,8 @@ Test(head, lines_of_any_bytes_and_size_come_back)
     memset(big, 0xff, sizeof(big));
     push->streams->entries[0] = (struct cw_push_entry){.ts_ns = 1, .line = CW_STR_NONE};
     push->streams->entries[1] = (struct cw_push_entry){.ts_ns = 2, .line = cw_str_make("a\0\n", 3)};
-    push->streams->entries[2] = (struct cw_push_entry){.ts_ns = 3, .line = cw_str_make(big, sizeof(big))};
+    push->streams->entries[2] =
+        (struct cw_push_entry){.ts_ns = 3, .line = cw_str_make(big, sizeof(big))};
     append(&maker, "t", push, CW_HEAD_DROP_DUPLICATES);
     cw_head_commit(maker.head, 1);
     struct cw_snapshot snapshot = {0};
@@ -350,7 +393,9 @@ Test(head, lines_of_any_bytes_and_size_come_back)
     cw_head_add_sources(maker.head, CW_STR("t"), INT64_MIN, &snapshot);
     cr_assert_eq(snapshot.n, 1);
     cr_assert_eq(snapshot.sources[0]->ops->plan(snapshot.sources[0], &scan, &units, &err), 0);
-    cr_assert_eq(snapshot.sources[0]->ops->open(snapshot.sources[0], &scan, &units.items[0], &cursor, &err), 0);
+    cr_assert_eq(
+        snapshot.sources[0]->ops->open(snapshot.sources[0], &scan, &units.items[0], &cursor, &err),
+        0);
     while (cw_cursor_next(cursor, &batch, &err) == 1) {
         for (size_t i = 0; i < batch.n; i++, n++)
             cr_assert(cw_str_eq(batch.lines[i], push->streams->entries[n].line));
@@ -406,7 +451,8 @@ Test(head, replay_leaves_out_the_listed_entries_and_decides_nothing)
     struct cw_err err = {0};
     static const uint32_t dropped[] = {2};
     cr_assert_eq(cw_push_resolve(push, maker.arena, &ids, &err), 0);
-    struct cw_head_batch batch = {.tenant = CW_STR("t"), .push = push, .ids = ids, .duplicates = CW_HEAD_DROP_DUPLICATES};
+    struct cw_head_batch batch = {
+        .tenant = CW_STR("t"), .push = push, .ids = ids, .duplicates = CW_HEAD_DROP_DUPLICATES};
     cw_head_append_listed(maker.head, &batch, dropped, 1);
     cw_head_commit(maker.head, 1);
     expect(&maker, all(), "1:x 1:x 3:x ");
@@ -418,7 +464,8 @@ Test(head, a_hundred_thousand_small_streams_fit)
     struct maker maker = maker_new();
     for (int i = 0; i < 100000; i++) {
         struct cw_str labels = cw_arena_printf(maker.arena, "{pod=\"p%d\"}", i);
-        append(&maker, "t", make_at(&maker, labels.ptr, AT(i, i + 1), "x"), CW_HEAD_DROP_DUPLICATES);
+        append(&maker, "t", make_at(&maker, labels.ptr, AT(i, i + 1), "x"),
+               CW_HEAD_DROP_DUPLICATES);
     }
     cw_head_commit(maker.head, 1);
     cr_assert_eq(cw_head_streams(maker.head), 100000);

@@ -18,7 +18,8 @@ static struct cw_marks *marks_new(void)
 static struct cw_push_delivery one(struct cw_push_range *range, uint64_t from, uint64_t to)
 {
     *range = (struct cw_push_range){.source = source, .from = from, .to = to};
-    return (struct cw_push_delivery){.present = true, .shipper = shipper, .session = session, .ranges = range, .nranges = 1};
+    return (struct cw_push_delivery){
+        .present = true, .shipper = shipper, .session = session, .ranges = range, .nranges = 1};
 }
 
 static enum cw_marks_verdict check(struct cw_marks *marks, uint64_t from, uint64_t to)
@@ -70,7 +71,8 @@ Test(marks, a_failed_fsync_takes_back_new_marks_and_old_values)
     apply(marks, 10, 20);
     apply(marks, 20, 30);
     struct cw_push_range range = {.source = source2, .to = 5};
-    struct cw_push_delivery delivery = {.present = true, .shipper = shipper, .session = session, .ranges = &range, .nranges = 1};
+    struct cw_push_delivery delivery = {
+        .present = true, .shipper = shipper, .session = session, .ranges = &range, .nranges = 1};
     cw_marks_apply(marks, CW_STR("B"), &delivery, 100);
     cr_assert_eq(cw_marks_set_session(marks, &shipper, &other, 2, &err), 0);
     cr_assert_eq(cw_marks_set_session(marks, &other, &other, 2, &err), 0);
@@ -88,8 +90,10 @@ Test(marks, a_push_of_new_and_stored_ranges_is_refused_whole)
 {
     struct cw_marks *marks = marks_new();
     apply(marks, 0, 10);
-    struct cw_push_range ranges[] = {{.source = source, .from = 0, .to = 10}, {.source = source2, .from = 0, .to = 3}};
-    struct cw_push_delivery delivery = {.present = true, .shipper = shipper, .session = session, .ranges = ranges, .nranges = 2};
+    struct cw_push_range ranges[] = {{.source = source, .from = 0, .to = 10},
+                                     {.source = source2, .from = 0, .to = 3}};
+    struct cw_push_delivery delivery = {
+        .present = true, .shipper = shipper, .session = session, .ranges = ranges, .nranges = 2};
     cr_assert_eq(cw_marks_check(marks, TENANT, &delivery), CW_MARKS_RANGE);
     ranges[0].from = ranges[0].to = 10;
     cr_assert_eq(cw_marks_check(marks, TENANT, &delivery), CW_MARKS_NEW);
@@ -126,7 +130,11 @@ Test(marks, a_mark_is_forgotten_only_after_silence_and_confirmation)
     cw_marks_commit(marks);
     cr_assert_eq(cw_marks_forget(marks, 1000, 500), 0, "not confirmed");
     struct cw_push_confirm confirm = {.source = source, .offset = 9};
-    struct cw_push_delivery delivery = {.present = true, .shipper = shipper, .session = session, .confirms = &confirm, .nconfirms = 1};
+    struct cw_push_delivery delivery = {.present = true,
+                                        .shipper = shipper,
+                                        .session = session,
+                                        .confirms = &confirm,
+                                        .nconfirms = 1};
     cw_marks_apply(marks, TENANT, &delivery, 200);
     cw_marks_commit(marks);
     cr_assert_eq(cw_marks_forget(marks, 1000, 500), 0, "confirmed up to 9 of 10");
@@ -144,7 +152,11 @@ Test(marks, a_confirmation_of_an_unknown_source_makes_no_mark)
 {
     struct cw_marks *marks = marks_new();
     struct cw_push_confirm confirm = {.source = source, .offset = 9};
-    struct cw_push_delivery delivery = {.present = true, .shipper = shipper, .session = session, .confirms = &confirm, .nconfirms = 1};
+    struct cw_push_delivery delivery = {.present = true,
+                                        .shipper = shipper,
+                                        .session = session,
+                                        .confirms = &confirm,
+                                        .nconfirms = 1};
     cr_assert_eq(cw_marks_check(marks, TENANT, &delivery), CW_MARKS_NEW);
     cw_marks_apply(marks, TENANT, &delivery, 1);
     cr_assert_eq(cw_marks_count(marks), 0);
@@ -159,8 +171,13 @@ Test(marks, a_checkpoint_carries_all_marks_and_sessions)
     struct cw_err err = {0};
     struct cw_buf bytes;
     for (uint64_t i = 0; i < 2000; i++) {
-        struct cw_push_range range = {.source = {{(uint8_t)i, (uint8_t)(i >> 8), 5}}, .generation = i % 3, .to = i + 1};
-        struct cw_push_delivery delivery = {.present = true, .shipper = shipper, .session = session, .ranges = &range, .nranges = 1};
+        struct cw_push_range range = {
+            .source = {{(uint8_t)i, (uint8_t)(i >> 8), 5}}, .generation = i % 3, .to = i + 1};
+        struct cw_push_delivery delivery = {.present = true,
+                                            .shipper = shipper,
+                                            .session = session,
+                                            .ranges = &range,
+                                            .nranges = 1};
         cw_marks_apply(marks, TENANT, &delivery, (int64_t)i);
     }
     cw_marks_commit(marks);
@@ -184,7 +201,12 @@ Test(marks, replay_takes_marks_as_the_frames_say_without_checking_ranges)
 {
     struct cw_marks *marks = cw_marks_new();
     struct cw_delivery_mark mark = {.source = source, .offset = 40};
-    struct cw_wal_frame frame = {.kind = CW_WAL_DATA, .tenant = TENANT, .has_delivery = true, .shipper = shipper, .marks = &mark, .nmarks = 1};
+    struct cw_wal_frame frame = {.kind = CW_WAL_DATA,
+                                 .tenant = TENANT,
+                                 .has_delivery = true,
+                                 .shipper = shipper,
+                                 .marks = &mark,
+                                 .nmarks = 1};
     cw_marks_replay(marks, &frame);
     mark.offset = 20; /* forgotten and begun again between */
     cw_marks_replay(marks, &frame);
@@ -194,8 +216,10 @@ Test(marks, replay_takes_marks_as_the_frames_say_without_checking_ranges)
 
 Test(marks, ranges_that_are_none_are_refused)
 {
-    struct cw_push_range ranges[] = {{.source = source, .from = 5, .to = 4}, {.source = source2, .to = 1}};
-    struct cw_push push = {.nentries = 1, .delivery = {.present = true, .ranges = ranges, .nranges = 2}};
+    struct cw_push_range ranges[] = {{.source = source, .from = 5, .to = 4},
+                                     {.source = source2, .to = 1}};
+    struct cw_push push = {.nentries = 1,
+                           .delivery = {.present = true, .ranges = ranges, .nranges = 2}};
     struct cw_err err = {0};
     cr_assert_eq(cw_marks_validate(&push, &err), CW_E_INVALID);
     ranges[0].from = 4;

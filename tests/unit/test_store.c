@@ -44,8 +44,13 @@ static int64_t keep(void *ctx, struct cw_str tenant)
 
 static struct cw_store_options defaults(void)
 {
-    return (struct cw_store_options){.data_dir = dir, .segment_bytes = 1 << 20, .head_flush_bytes = 64 << 20, .memory_bytes = 512 << 20,
-                                     .sources_forget_ns = INT64_MAX, .retention = {.period_ns = keep}, .pool = pool};
+    return (struct cw_store_options){.data_dir = dir,
+                                     .segment_bytes = 1 << 20,
+                                     .head_flush_bytes = 64 << 20,
+                                     .memory_bytes = 512 << 20,
+                                     .sources_forget_ns = INT64_MAX,
+                                     .retention = {.period_ns = keep},
+                                     .pool = pool};
 }
 
 static struct cw_store *open_with(const struct cw_store_options *options)
@@ -87,11 +92,19 @@ static int prepare(struct cw_store_op *base, struct cw_store *store, struct cw_e
     struct cw_head_dropped dropped = {0};
     struct cw_delivery_mark mark = {.source = source, .offset = op->to};
     struct cw_push_range range = {.source = source, .from = op->mark_seen, .to = op->to};
-    struct cw_push_delivery delivery = {.present = true, .shipper = shipper, .ranges = &range, .nranges = 1};
+    struct cw_push_delivery delivery = {
+        .present = true, .shipper = shipper, .ranges = &range, .nranges = 1};
     op->mark_seen = cw_marks_get(cw_store_marks(store), CW_STR("t"), &shipper, &source, 0);
     cw_head_append(cw_store_head(store), &batch, &dropped);
-    struct cw_wal_frame frame = {.kind = CW_WAL_DATA, .format = CW_WAL_BODY_LOKI_PROTOBUF, .tenant = CW_STR("t"), .body = cw_buf_str(&op->body),
-                                 .body_raw = (uint32_t)op->body.len, .has_delivery = true, .shipper = shipper, .marks = &mark, .nmarks = 1};
+    struct cw_wal_frame frame = {.kind = CW_WAL_DATA,
+                                 .format = CW_WAL_BODY_LOKI_PROTOBUF,
+                                 .tenant = CW_STR("t"),
+                                 .body = cw_buf_str(&op->body),
+                                 .body_raw = (uint32_t)op->body.len,
+                                 .has_delivery = true,
+                                 .shipper = shipper,
+                                 .marks = &mark,
+                                 .nmarks = 1};
     int rc = cw_store_append(store, &frame, err);
     if (rc == 0)
         cw_marks_apply(cw_store_marks(store), CW_STR("t"), &delivery, 1);
@@ -124,7 +137,8 @@ static struct push_op *op_new(int64_t first_ns, size_t n, size_t line_bytes, uin
     op->push->streams->nentries = op->push->nentries = n;
     char *line = cw_arena_calloc(arena, 1, line_bytes);
     for (size_t i = 0; i < n; i++)
-        op->push->streams->entries[i] = (struct cw_push_entry){.ts_ns = first_ns + (int64_t)i, .line = {line, line_bytes}};
+        op->push->streams->entries[i] =
+            (struct cw_push_entry){.ts_ns = first_ns + (int64_t)i, .line = {line, line_bytes}};
     cw_buf_init(&op->body, 1 << 28);
     cw_push_loki_protobuf_encode(op->push, &op->body);
     cr_assert_eq(cw_push_resolve(op->push, arena, &op->ids, &err), 0);
@@ -164,7 +178,9 @@ static uint64_t count(struct cw_store *store)
         for (size_t u = 0; u < units.n; u++) {
             struct cw_cursor *cursor;
             struct cw_entry_batch batch;
-            cr_assert_eq(snapshot.sources[s]->ops->open(snapshot.sources[s], &scan, &units.items[u], &cursor, &err), 0);
+            cr_assert_eq(snapshot.sources[s]->ops->open(snapshot.sources[s], &scan, &units.items[u],
+                                                        &cursor, &err),
+                         0);
             while (cw_cursor_next(cursor, &batch, &err) == 1)
                 n += batch.n;
             cw_cursor_close(&cursor);

@@ -26,7 +26,8 @@ static void add_frame(struct log *log, size_t i, struct cw_wal_frame *frame)
 static void log_init(struct log *log)
 {
     static const uint32_t dropped[] = {1, 5, 9};
-    static const struct cw_delivery_mark mark = {.source = {{1, 2, 3}}, .generation = 4, .offset = 5};
+    static const struct cw_delivery_mark mark = {
+        .source = {{1, 2, 3}}, .generation = 4, .offset = 5};
     static char body[300];
     struct cw_wal_header header = {.segment = SEGMENT, .first_seq = 100, .created_ns = 1};
     cw_buf_init(&log->bytes, 1 << 20);
@@ -36,10 +37,20 @@ static void log_init(struct log *log)
     for (size_t i = 0; i < sizeof(body); i++)
         body[i] = (char)(i * 7);
     for (size_t i = 1; i < NFRAMES; i++) {
-        struct cw_wal_frame frame = {.kind = CW_WAL_DATA, .format = CW_WAL_BODY_LOKI_PROTOBUF, .codec = CW_CODEC_NONE,
-                                     .received_ns = (int64_t)i, .tenant = CW_STR("tenant"), .dropped = dropped, .ndropped = i % 4,
-                                     .has_delivery = i % 2, .marks = &mark, .nmarks = i % 2, .confirms = &mark, .nconfirms = i % 2,
-                                     .body = cw_str_make(body, i * 50), .body_raw = (uint32_t)(i * 50)};
+        struct cw_wal_frame frame = {.kind = CW_WAL_DATA,
+                                     .format = CW_WAL_BODY_LOKI_PROTOBUF,
+                                     .codec = CW_CODEC_NONE,
+                                     .received_ns = (int64_t)i,
+                                     .tenant = CW_STR("tenant"),
+                                     .dropped = dropped,
+                                     .ndropped = i % 4,
+                                     .has_delivery = i % 2,
+                                     .marks = &mark,
+                                     .nmarks = i % 2,
+                                     .confirms = &mark,
+                                     .nconfirms = i % 2,
+                                     .body = cw_str_make(body, i * 50),
+                                     .body_raw = (uint32_t)(i * 50)};
         add_frame(log, i, &frame);
     }
 }
@@ -120,7 +131,8 @@ Test(wal_reader, a_segment_torn_at_any_byte_gives_the_frames_before_it)
         while (want < NFRAMES && log.ends[want] <= len)
             want++;
         /* A frame whose padding alone is missing is whole. */
-        cr_assert(seen.n == want || (seen.n == want + 1 && log.ends[want] - len < CW_WAL_ALIGN), "%zu bytes: %zu frames", len, seen.n);
+        cr_assert(seen.n == want || (seen.n == want + 1 && log.ends[want] - len < CW_WAL_ALIGN),
+                  "%zu bytes: %zu frames", len, seen.n);
         cr_assert_eq(seen.nbad, 0, "%zu bytes", len);
         cr_assert_eq(seen.cut + seen.tail, len);
         free(copy);
@@ -165,13 +177,15 @@ Test(wal_reader, a_header_that_does_not_hold_is_an_error_that_names_what_is_wron
     for (size_t at = 0; at < CW_WAL_SEGMENT_HEADER_BYTES; at++) {
         struct cw_err err = {0};
         log.bytes.ptr[at] ^= 1;
-        cr_assert_eq(cw_wal_reader_open_bytes(cw_buf_str(&log.bytes), &reader, &err), CW_E_CORRUPT, "byte %zu", at);
+        cr_assert_eq(cw_wal_reader_open_bytes(cw_buf_str(&log.bytes), &reader, &err), CW_E_CORRUPT,
+                     "byte %zu", at);
         cr_assert_neq(err.text[0], '\0');
         log.bytes.ptr[at] ^= 1;
     }
     for (size_t len = 0; len < CW_WAL_SEGMENT_HEADER_BYTES; len++) {
         struct cw_err err = {0};
-        cr_assert_eq(cw_wal_reader_open_bytes(cw_str_make(log.bytes.ptr, len), &reader, &err), CW_E_CORRUPT);
+        cr_assert_eq(cw_wal_reader_open_bytes(cw_str_make(log.bytes.ptr, len), &reader, &err),
+                     CW_E_CORRUPT);
     }
     cw_buf_fini(&log.bytes);
 }
@@ -203,7 +217,8 @@ Test(wal_reader, a_body_that_looks_like_frames_is_skipped_with_its_own_frame)
     struct cw_wal_header header = {.segment = SEGMENT, .first_seq = 1};
     cw_buf_init(&outer.bytes, 1 << 20);
     cw_wal_header_encode(&header, &outer.bytes);
-    struct cw_wal_frame evil = {.kind = CW_WAL_DATA, .tenant = CW_STR("t"), .body = cw_buf_str(&inner.bytes)};
+    struct cw_wal_frame evil = {
+        .kind = CW_WAL_DATA, .tenant = CW_STR("t"), .body = cw_buf_str(&inner.bytes)};
     struct cw_wal_frame good = {.kind = CW_WAL_DATA, .tenant = CW_STR("t")};
     add_frame(&outer, 0, &evil);
     add_frame(&outer, 1, &good);
@@ -232,7 +247,8 @@ Test(wal_reader, a_segment_full_of_magics_is_read_in_bounded_time)
         uint64_t segment = SEGMENT;
         memcpy(at + off, &magic, 4);
         memcpy(at + off + 32, &segment, 8);
-        memcpy(at + off + 56, &len, 4); /* the checksum would cover all that follows: quadratic without a bound */
+        memcpy(at + off + 56, &len,
+               4); /* the checksum would cover all that follows: quadratic without a bound */
     }
     struct seen seen = read_all(cw_buf_str(&bytes));
     cr_assert_eq(seen.n, 0);
@@ -242,9 +258,19 @@ Test(wal_reader, a_segment_full_of_magics_is_read_in_bounded_time)
 Test(wal_reader, a_checkpoint_survives_its_encoding_and_refuses_what_does_not_fit)
 {
     struct cw_wal_session sessions[] = {{.shipper = {{1}}, .session = {{2}}, .drawn_ns = 3}};
-    struct cw_wal_mark marks[] = {{.tenant = CW_STR("a"), .shipper = {{1}}, .source = {{9}}, .generation = 1, .offset = 2, .confirmed = 1, .last_ns = -5},
+    struct cw_wal_mark marks[] = {{.tenant = CW_STR("a"),
+                                   .shipper = {{1}},
+                                   .source = {{9}},
+                                   .generation = 1,
+                                   .offset = 2,
+                                   .confirmed = 1,
+                                   .last_ns = -5},
                                   {.tenant = CW_STR("bb"), .offset = UINT64_MAX}};
-    struct cw_wal_checkpoint in = {.sessions = sessions, .nsessions = 1, .marks = marks, .nmarks = 2}, out;
+    struct cw_wal_checkpoint in = {.sessions = sessions,
+                                   .nsessions = 1,
+                                   .marks = marks,
+                                   .nmarks = 2},
+                             out;
     struct cw_arena *arena = cw_arena_new();
     struct cw_buf bytes;
     struct cw_err err = {0};
@@ -257,7 +283,8 @@ Test(wal_reader, a_checkpoint_survives_its_encoding_and_refuses_what_does_not_fi
     cr_assert_eq(out.marks[1].offset, UINT64_MAX);
     cr_assert_eq(out.sessions[0].session.bytes[0], 2);
     for (size_t len = 0; len < bytes.len; len++)
-        cr_assert_eq(cw_wal_checkpoint_decode(cw_str_make(bytes.ptr, len), arena, &out, &err), CW_E_CORRUPT);
+        cr_assert_eq(cw_wal_checkpoint_decode(cw_str_make(bytes.ptr, len), arena, &out, &err),
+                     CW_E_CORRUPT);
     memset(bytes.ptr, 0xff, 4); /* four billion sessions */
     cr_assert_eq(cw_wal_checkpoint_decode(cw_buf_str(&bytes), arena, &out, &err), CW_E_CORRUPT);
     cw_buf_fini(&bytes);

@@ -30,7 +30,8 @@ static struct cw_err err;
 
 static void begin(struct cw_wal_writer *writer)
 {
-    cr_assert_eq(cw_wal_writer_begin(writer, CW_STR("\0\0\0\0\0\0\0\0"), 1, &err), 0, "%s", err.text);
+    cr_assert_eq(cw_wal_writer_begin(writer, CW_STR("\0\0\0\0\0\0\0\0"), 1, &err), 0, "%s",
+                 err.text);
 }
 
 /* A push of one entry, as JSON: what replay decodes. */
@@ -38,10 +39,17 @@ static int append(struct cw_wal_writer *writer, const char *line)
 {
     struct cw_buf body;
     cw_buf_init(&body, 1 << 20);
-    cw_buf_addf(&body, "{\"streams\":[{\"stream\":{\"a\":\"b\"},\"values\":[[\"1\",\"%s\"]]}]}", line);
+    cw_buf_addf(&body, "{\"streams\":[{\"stream\":{\"a\":\"b\"},\"values\":[[\"1\",\"%s\"]]}]}",
+                line);
     struct cw_delivery_mark mark = {.offset = cw_wal_writer_last_seq(writer)};
-    struct cw_wal_frame frame = {.kind = CW_WAL_DATA, .format = CW_WAL_BODY_LOKI_JSON, .tenant = CW_STR("t"), .body = cw_buf_str(&body),
-                                 .body_raw = (uint32_t)body.len, .has_delivery = true, .marks = &mark, .nmarks = 1};
+    struct cw_wal_frame frame = {.kind = CW_WAL_DATA,
+                                 .format = CW_WAL_BODY_LOKI_JSON,
+                                 .tenant = CW_STR("t"),
+                                 .body = cw_buf_str(&body),
+                                 .body_raw = (uint32_t)body.len,
+                                 .has_delivery = true,
+                                 .marks = &mark,
+                                 .nmarks = 1};
     int rc = cw_wal_writer_append(writer, &frame, &err);
     cw_buf_fini(&body);
     return rc;
@@ -59,7 +67,8 @@ struct replayed {
     struct cw_wal_replayed done;
 };
 
-static int on_data(void *ctx, const struct cw_wal_frame *frame, const struct cw_head_batch *batch, struct cw_err *e)
+static int on_data(void *ctx, const struct cw_wal_frame *frame, const struct cw_head_batch *batch,
+                   struct cw_err *e)
 {
     struct replayed *out = ctx;
     (void)frame;
@@ -97,7 +106,12 @@ static void on_bad_segment(void *ctx, uint64_t segment, const char *path, const 
 static struct replayed replay(uint64_t flushed_seq)
 {
     struct replayed out = {0};
-    struct cw_wal_replay_ops ops = {.ctx = &out, .data = on_data, .frame = on_frame, .checkpoint = on_checkpoint, .bad = on_bad, .bad_segment = on_bad_segment};
+    struct cw_wal_replay_ops ops = {.ctx = &out,
+                                    .data = on_data,
+                                    .frame = on_frame,
+                                    .checkpoint = on_checkpoint,
+                                    .bad = on_bad,
+                                    .bad_segment = on_bad_segment};
     cw_buf_init(&out.lines, 1 << 20);
     cr_assert_eq(cw_wal_replay(dir, flushed_seq, &ops, &out.done, &err), 0, "%s", err.text);
     cw_buf_z(&out.lines);

@@ -1,0 +1,68 @@
+/* test_ingester_config.c - the tables, overrides, and the file that conformance runs with. */
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+#include "common/base/clock.h"
+#include "ingester/ingester_config.h"
+
+static int load_text(const char *text, struct cw_ingester_config **out, struct cw_err *err)
+{
+    char path[] = "/tmp/cw-test-config-XXXXXX";
+    int fd = mkstemp(path);
+    cr_assert(fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text));
+    close(fd);
+    int rc = cw_ingester_config_load(path, out, NULL, err);
+    unlink(path);
+    return rc;
+}
+
+Test(ingester_config, the_tables_hold)
+{
+    struct cw_err err = {0};
+    cr_assert_eq(cw_schema_check(&cw_ingester_table, &err), 0, "%s", err.text);
+}
+
+Test(ingester_config, defaults_are_safe)
+{
+    struct cw_ingester_config *config;
+    struct cw_err err = {0};
+    cr_assert_eq(cw_ingester_config_load("", &config, NULL, &err), 0);
+    cr_assert(cw_str_eqz(config->listen_address, "127.0.0.1"));
+    cr_assert_eq(config->listen_port, 3100);
+    cr_assert_eq(config->wal_sync, 0, "every push is on disk before its answer");
+    cr_assert_not(config->limits.reject_old_samples);
+    cr_assert_eq(config->limits.max_line_size, 256 << 10);
+    cr_assert_eq(config->limits.query_timeout_ns, 60 * CW_NS_PER_S);
+    cr_assert_gt(cw_ingester_memory(config), 1 << 20);
+    cw_ingester_config_free(&config);
+}
+
+Test(ingester_config, overrides_begin_with_the_limits_of_everybody)
+{
+    struct cw_ingester_config *config;
+    struct cw_err err = {0};
+    cr_assert_eq(load_text("limits_config: {max_line_size: 1KB, retention_period: 7d}\noverrides: "
+                           "{big: {max_line_size: 1MB}}\nmemory: {limit: 100MB}\n",
+                           &config, &err),
+                 0, "%s", err.text);
+    const struct cw_ingester_limits *items = config->overrides.items;
+    cr_assert_eq(config->overrides.n, 1);
+    cr_assert_eq(items[0].max_line_size, 1 << 20);
+    cr_assert_eq(items[0].retention_period_ns, 7 * 24 * 3600 * CW_NS_PER_S);
+    cr_assert_eq(cw_ingester_memory(config), 100 << 20);
+    cw_ingester_config_free(&config);
+}
+
+Test(ingester_config, errors_name_the_place_and_the_nearest_key)
+{
+    struct cw_ingester_config *config;
+    struct cw_err err = {0};
+    cr_assert_eq(load_text("wal: {segment_byte: 1}\n", &config, &err), CW_E_INVALID);
+    cr_assert_not_null(strstr(err.text, ":1:7:"), "%s", err.text);
+    cr_assert_not_null(strstr(err.text, "segment_bytes"), "%s", err.text);
+    cw_ingester_config_free(&config);
+    cr_assert_eq(load_text("wal: {segment_bytes: 1}\n", &config, &err), CW_E_INVALID,
+                 "below the minimum");
+    cw_ingester_config_free(&config);
+}

@@ -1,0 +1,200 @@
+/* test_push_check.c - what the limits take out of a push, and Loki's sentence for the first of it. */
+#include <criterion/criterion.h>
+#include "common/base/clock.h"
+#include "ingester/push_check.h"
+
+#define NOW (INT64_C(1770000000) * CW_NS_PER_S)
+
+struct fixture {
+    struct cw_arena *arena;
+    struct cw_ingester_config *config;
+    struct cw_push push;
+    struct cw_push_checked out;
+};
+
+static struct fixture make(const char *const *labels, size_t nstreams, size_t nentries)
+{
+    struct fixture f = {.arena = cw_arena_new()};
+    struct cw_err err = {0};
+    cr_assert_eq(cw_ingester_config_load(NULL, &f.config, NULL, &err), 0);
+    f.push.streams = CW_ARENA_ARRAY(f.arena, struct cw_push_stream, nstreams);
+    f.push.nstreams = nstreams;
+    f.push.nentries = nstreams * nentries;
+    for (size_t i = 0; i < nstreams; i++) {
+        f.push.streams[i].labels_text = cw_str_of(labels[i]);
+        f.push.streams[i].entries = CW_ARENA_ARRAY(f.arena, struct cw_push_entry, nentries);
+        f.push.streams[i].nentries = nentries;
+        for (size_t e = 0; e < nentries; e++)
+            f.push.streams[i].entries[e] =
+                (struct cw_push_entry){.ts_ns = NOW - (int64_t)e, .line = CW_STR("line")};
+    }
+    return f;
+}
+
+static void check(struct fixture *f)
+{
+    cw_push_check(&f->push, &f->config->limits, NOW, f->arena, &f->out);
+}
+
+static void done(struct fixture *f)
+{
+    cw_ingester_config_free(&f->config);
+    cw_arena_free(&f->arena);
+}
+
+static void expect_first(const struct fixture *f, const char *text)
+{
+    cr_assert(cw_str_eqz(f->out.first, text), "%.*s", CW_STR_ARG(f->out.first));
+}
+
+static const char *const good[] = {"{a=\"b\"}", "{a=\"c\"}"};
+
+Test(push_check, a_good_push_is_taken_unchanged)
+{
+    struct fixture f = make(good, 2, 3);
+    check(&f);
+    cr_assert_eq(f.out.first.len, 0);
+    cr_assert_not(f.out.changed);
+    cr_assert_eq(f.push.nentries, 6);
+    cr_assert_eq(f.push.line_bytes, 24);
+    cr_assert_not(cw_hash128_eq(f.out.ids[0], f.out.ids[1]));
+    done(&f);
+}
+
+Test(push_check, bad_entries_leave_and_good_ones_stay_in_order)
+{
+    struct fixture f = make(good, 2, 4);
+    f.config->limits.max_line_size = 5;
+    f.push.streams[0].entries[0].line = CW_STR("much too long");
+    f.push.streams[0].entries[2].ts_ns = NOW + 11 * 60 * CW_NS_PER_S;
+    f.push.streams[1].entries[3].ts_ns = CW_PUSH_TS_NONE;
+    check(&f);
+    expect_first(&f, "max entry size '5' bytes exceeded for stream '{a=\"b\"}' while adding an "
+                     "entry with length '13' bytes");
+    cr_assert(f.out.changed);
+    cr_assert_eq(f.push.nentries, 5);
+    cr_assert_eq(f.push.streams[0].nentries, 2);
+    cr_assert_eq(f.push.streams[0].entries[1].ts_ns, NOW - 3);
+    cr_assert_eq(f.out.ndiscarded[CW_DISCARD_LINE_TOO_LONG], 1);
+    cr_assert_eq(f.out.ndiscarded[CW_DISCARD_TOO_NEW], 1);
+    cr_assert_eq(f.out.ndiscarded[CW_DISCARD_TOO_OLD], 1);
+    done(&f);
+}
+
+Test(push_check, a_long_line_is_cut_when_the_limit_says_so)
+{
+    struct fixture f = make(good, 1, 1);
+    f.config->limits.max_line_size = 3;
+    f.config->limits.max_line_size_truncate = true;
+    check(&f);
+    cr_assert_eq(f.out.first.len, 0);
+    cr_assert(f.out.changed, "the body as received is not what is stored");
+    cr_assert(cw_str_eqz(f.push.streams[0].entries[0].line, "lin"));
+    done(&f);
+}
+
+Test(push_check, old_entries_are_taken_unless_they_are_to_be_refused)
+{
+    struct fixture f = make(good, 1, 1);
+    f.push.streams[0].entries[0].ts_ns = 0;
+    check(&f);
+    cr_assert_eq(f.out.first.len, 0);
+    done(&f);
+    f = make(good, 1, 1);
+    f.push.streams[0].entries[0].ts_ns = 0;
+    f.config->limits.reject_old_samples = true;
+    check(&f);
+    expect_first(&f, "entry for stream '{a=\"b\"}' has timestamp too old: 1970-01-01T00:00:00Z, "
+                     "oldest acceptable timestamp is: 2026-01-26T02:40:00Z");
+    cr_assert_eq(f.push.nentries, 0);
+    done(&f);
+}
+
+Test(push_check, labels_that_do_not_parse_cost_the_push_and_a_double_name_its_stream)
+{
+    static const char *const broken[] = {"{a=\"b\"}", "{a=\"b\""},
+                             *const twice[] = {"{a=\"b\", a=\"c\"}", "{a=\"b\"}"},
+                             *const none[] = {"{}", "{a=\"b\"}"};
+    struct fixture f = make(broken, 2, 1);
+    check(&f);
+    cr_assert(f.out.refused);
+    cr_assert_eq(f.push.nentries, 0);
+    cr_assert_gt(f.out.first.len, 0);
+    done(&f);
+    f = make(twice, 2, 1);
+    check(&f);
+    expect_first(&f, "stream '{a=\"b\", a=\"c\"}' has duplicate label name: 'a'");
+    cr_assert_eq(f.push.nentries, 1);
+    done(&f);
+    f = make(none, 2, 1);
+    check(&f);
+    expect_first(&f, "error at least one label pair is required per stream");
+    cr_assert_eq(f.push.nstreams, 1);
+    done(&f);
+}
+
+Test(push_check, labels_are_bounded_in_number_and_length)
+{
+    struct fixture f = make((const char *const[]){"{a=\"1\", b=\"2\", c=\"3\"}"}, 1, 2);
+    f.config->limits.max_label_names_per_series = 2;
+    check(&f);
+    expect_first(&f, "entry for stream '{a=\"1\", b=\"2\", c=\"3\"}' has 3 label names; limit 2");
+    cr_assert_eq(f.out.ndiscarded[CW_DISCARD_LABELS], 2);
+    done(&f);
+    f = make((const char *const[]){"{abc=\"1\"}"}, 1, 1);
+    f.config->limits.max_label_name_length = 2;
+    check(&f);
+    expect_first(&f, "stream '{abc=\"1\"}' has label name too long: 'abc'");
+    done(&f);
+    f = make((const char *const[]){"{a=\"123\"}"}, 1, 1);
+    f.config->limits.max_label_value_length = 2;
+    check(&f);
+    expect_first(&f, "stream '{a=\"123\"}' has label value too long: '123'");
+    done(&f);
+}
+
+Test(push_check, metadata_is_bounded_and_sanitised)
+{
+    struct cw_label pairs[] = {
+        {CW_STR("z.z"), CW_STR("1")}, {CW_STR("9"), CW_STR("2")}, {CW_STR("empty"), CW_STR("")}};
+    struct fixture f = make(good, 1, 1);
+    f.push.streams[0].entries[0].metadata = pairs;
+    f.push.streams[0].entries[0].nmetadata = 3;
+    check(&f);
+    cr_assert_eq(f.out.first.len, 0);
+    cr_assert_eq(f.push.streams[0].entries[0].nmetadata, 2);
+    cr_assert(cw_str_eqz(f.push.streams[0].entries[0].metadata[0].name, "key_9"));
+    cr_assert(cw_str_eqz(f.push.streams[0].entries[0].metadata[1].name, "z_z"));
+    done(&f);
+    f = make(good, 1, 1);
+    f.config->limits.max_structured_metadata_entries_count = 2;
+    f.push.streams[0].entries[0].metadata = pairs;
+    f.push.streams[0].entries[0].nmetadata = 3;
+    check(&f);
+    cr_assert_eq(f.out.ndiscarded[CW_DISCARD_METADATA], 1);
+    done(&f);
+    f = make(good, 1, 1);
+    f.config->limits.max_structured_metadata_size = 10;
+    f.push.streams[0].entries[0].metadata = pairs;
+    f.push.streams[0].entries[0].nmetadata = 3;
+    check(&f);
+    cr_assert_eq(f.out.ndiscarded[CW_DISCARD_METADATA], 1);
+    done(&f);
+    f = make(good, 1, 1);
+    f.config->limits.allow_structured_metadata = false;
+    f.push.streams[0].entries[0].metadata = pairs;
+    f.push.streams[0].entries[0].nmetadata = 1;
+    check(&f);
+    cr_assert_eq(f.push.nentries, 0);
+    done(&f);
+}
+
+Test(push_check, a_stream_without_entries_is_not_looked_at)
+{
+    struct fixture f = make((const char *const[]){"no labels at all"}, 1, 0);
+    check(&f);
+    cr_assert_eq(f.out.first.len, 0);
+    cr_assert_not(f.out.refused);
+    cr_assert_eq(f.push.nstreams, 0);
+    done(&f);
+}

@@ -3,11 +3,11 @@
  *
  *   build/tests/bench/part_bench FOLDER    every *.log there (tests/bench/mkcorpus.py makes such): its lines belong to 8 hosts, times over a day
  *
- * One core of an AMD EPYC (L2 1 MiB), release build, 67.4 MB of the 13-system corpus, CPU time of the thread, best of 5 (1 to
+ * One core of an AMD EPYC (L2 1 MiB), release build, 568 MB of the 13-system corpus, CPU time of the thread, best of 5 (1 to
  * write), beside other work on the machine (spread +-15%):
  *
- *   write: 399942 lines -> 18.7 MB, 536 MB/s       count, no filter 50 GB/s        times, no filter 30 GB/s
- *   |= EEDLE_hdf 3.79 GB/s    |= error 3.46        |~ (?i)exception 3.65           != INFO 3.22      all lines 3.56
+ *   write: 3374552 lines -> 152.3 MB, 669 MB/s     count, no filter 54 GB/s        times, no filter 35 GB/s
+ *   |= EEDLE_hdf 3.84 GB/s    |= error 3.46        |~ (?i)exception 3.68           != INFO 3.23      all lines 3.54
  *
  * Nearly all of it is LZ4_decompress_safe (4.4 GB/s).
  */

@@ -70,7 +70,7 @@ void cw_docs_facts(const struct cw_value_rule *rule, const char *def, const char
         cw_buf_addc(out, '.');
     if (rule->min != NULL && rule->max != NULL)
         cw_buf_addf(out, " From %s to %s.", rule->min, rule->max);
-    else if (rule->min != NULL)
+    else if (rule->min != NULL && strcmp(rule->min, "0") != 0) /* goes without saying */
         cw_buf_addf(out, " At least %s.", rule->min);
     else if (rule->max != NULL)
         cw_buf_addf(out, " At most %s.", rule->max);
@@ -81,6 +81,16 @@ void cw_docs_facts(const struct cw_value_rule *rule, const char *def, const char
         cw_buf_addf(out, "%s%.*s", first ? " Environment: " : ", ", CW_STR_ARG(name));
     if (env != NULL)
         cw_buf_addc(out, '.');
+}
+
+const struct cw_key_def *cw_docs_same_keys(const struct cw_table_def *table,
+                                           const struct cw_key_def *key)
+{
+    for (const struct cw_key_def *k = table->keys; key->table != NULL && k < key; k++) {
+        if (k->table == key->table)
+            return k;
+    }
+    return NULL;
 }
 
 void cw_docs_flag_text(const struct cw_flag_def *flag, struct cw_buf *out)

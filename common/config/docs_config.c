@@ -44,8 +44,28 @@ static void add_comment(struct cw_buf *out, struct cw_str text, struct margin ma
     cw_buf_addc(out, '\n');
 }
 
-static void config_leaf(struct cw_buf *out, const struct cw_key_def *key, struct cw_str name,
-                        struct margin margin)
+/* What a key with a table of its own holds. */
+static void config_nested(struct cw_buf *out, const struct cw_table_def *table,
+                          const struct cw_key_def *key, struct margin inner)
+{
+    const struct cw_key_def *same = cw_docs_same_keys(table, key);
+    cw_buf_addc(out, '\n');
+    if (key->kind != CW_KEY_TABLE) {
+        inner.shown_only = true;
+        add_margin(out, inner);
+        cw_buf_addz(out, key->kind == CW_KEY_TABLES ? "-\n" : "NAME:\n");
+        inner.indent += 2;
+    }
+    if (same != NULL) {
+        add_margin(out, inner);
+        cw_buf_addf(out, "# The keys are those of %s.\n", same->name);
+    } else {
+        config_level(out, key->table, CW_STR(""), inner);
+    }
+}
+
+static void config_leaf(struct cw_buf *out, const struct cw_table_def *table,
+                        const struct cw_key_def *key, struct cw_str name, struct margin margin)
 {
     struct cw_value_rule rule = {key->kind, key->min, key->max, key->names};
     struct cw_buf text;
@@ -61,16 +81,8 @@ static void config_leaf(struct cw_buf *out, const struct cw_key_def *key, struct
     bool unset = key->kind != CW_KEY_TABLE && key->def == NULL && key->kind != CW_KEY_BOOL;
     add_margin(out, (struct margin){margin.indent, margin.shown_only || unset || nests});
     cw_buf_addf(out, "%.*s:", CW_STR_ARG(name));
-    struct margin inner = {margin.indent + 2, margin.shown_only || nests};
-    if (key->kind == CW_KEY_TABLE) {
-        cw_buf_addc(out, '\n');
-        config_level(out, key->table, CW_STR(""), inner);
-    } else if (nests) {
-        cw_buf_addc(out, '\n');
-        add_margin(out, inner);
-        cw_buf_addz(out, key->kind == CW_KEY_TABLES ? "-\n" : "NAME:\n");
-        inner.indent += 2;
-        config_level(out, key->table, CW_STR(""), inner);
+    if (key->table != NULL) {
+        config_nested(out, table, key, (struct margin){margin.indent + 2, margin.shown_only});
     } else if (key->kind == CW_KEY_STRINGS) {
         cw_buf_addf(out, " [%s]\n", key->def != NULL ? key->def : "");
     } else if (key->kind == CW_KEY_MAP) {
@@ -103,7 +115,7 @@ static void config_level(struct cw_buf *out, const struct cw_table_def *table, s
         struct cw_str rest = cw_str_sub(name, prefix.len, name.len);
         ptrdiff_t dot = cw_str_find_byte(rest, '.');
         if (dot < 0) {
-            config_leaf(out, key, rest, margin);
+            config_leaf(out, table, key, rest, margin);
             continue;
         }
         struct cw_str path = cw_str_sub(name, 0, prefix.len + (size_t)dot + 1);

@@ -110,6 +110,7 @@ static void man_keys(struct cw_buf *out, const struct cw_table_def *table, const
     for (size_t i = 0; i < table->nkeys; i++) {
         const struct cw_key_def *key = &table->keys[i];
         struct cw_value_rule rule = {key->kind, key->min, key->max, key->names};
+        const struct cw_key_def *same = cw_docs_same_keys(table, key);
         struct cw_buf term, text;
         cw_buf_init(&term, 1000);
         cw_buf_init(&text, 10000);
@@ -121,8 +122,10 @@ static void man_keys(struct cw_buf *out, const struct cw_table_def *table, const
         if (key->flags & CW_KEY_REQUIRED)
             cw_buf_addz(&text, " Required.");
         cw_docs_facts(&rule, key->def, NULL, &text);
+        if (same != NULL)
+            cw_buf_addf(&text, " The keys are those of %s%s.", path, same->name);
         add_entry(out, cw_buf_str(&term), cw_buf_str(&text));
-        if (key->table != NULL && key->table != table) {
+        if (key->table != NULL && key->table != table && same == NULL) {
             cw_buf_addz(&term, key->kind == CW_KEY_TABLES      ? "[]."
                                : key->kind == CW_KEY_TABLE_MAP ? ".NAME."
                                                                : ".");

@@ -14,5 +14,8 @@ void cw_docs_flag_text(const struct cw_flag_def *flag, struct cw_buf *out);
 /* " From 1MiB to 1GiB. Default: 64MiB." */
 void cw_docs_facts(const struct cw_value_rule *rule, const char *def, const char *env,
                    struct cw_buf *out);
+/* The key of `table` above `key` whose table is the same, so that its keys need no second list; or NULL. */
+const struct cw_key_def *cw_docs_same_keys(const struct cw_table_def *table,
+                                           const struct cw_key_def *key);
 
 #endif

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "common/base/assert.h"
+#include "common/config/completion.h"
 #include "common/config/docs.h"
 #include "common/config/value.h"
 
@@ -190,7 +191,8 @@ static int apply(struct parser *p, const struct found *f, struct cw_err *err)
 
 /* ---- forms ---- */
 
-static bool action_of(struct cw_str name, enum cw_flags_action *out)
+static bool action_of(const struct cw_command_def *command, struct cw_str name,
+                      enum cw_flags_action *out)
 {
     if (cw_str_eqz(name, "help"))
         *out = CW_FLAGS_HELP;
@@ -198,9 +200,30 @@ static bool action_of(struct cw_str name, enum cw_flags_action *out)
         *out = CW_FLAGS_VERSION;
     else if (cw_str_eqz(name, "man"))
         *out = CW_FLAGS_MAN;
+    else if (cw_str_eqz(name, "reference-config") && command->config != NULL)
+        *out = CW_FLAGS_REFERENCE_CONFIG;
     else
         return false;
     return true;
+}
+
+/* --completion SHELL, of a whole program. */
+static bool is_completion(const struct cw_command_def *command, struct cw_str name)
+{
+    return cw_str_eqz(name, "completion") && strchr(command->name, ' ') == NULL;
+}
+
+static int set_completion(struct parser *p, struct cw_str shell, struct cw_err *err)
+{
+    if (shell.ptr == NULL && p->at < p->argc)
+        shell = cw_str_of(p->argv[p->at++]);
+    if (cw_str_eqz(shell, "bash"))
+        p->rest->action = CW_FLAGS_BASH;
+    else if (cw_str_eqz(shell, "zsh"))
+        p->rest->action = CW_FLAGS_ZSH;
+    else
+        return cw_err_set(err, CW_E_INVALID, "--completion wants bash or zsh behind it");
+    return 0;
 }
 
 /* `body` is what follows the dash or dashes of `word`. True when it names a flag or an action. */
@@ -218,7 +241,7 @@ static bool match_long(struct parser *p, struct cw_str word, struct cw_str body,
         if (f->flag != NULL && f->flag->kind != CW_KEY_BOOL)
             f->flag = NULL;
     }
-    return f->flag != NULL || (equals < 0 && action_of(name, &p->rest->action));
+    return f->flag != NULL || (equals < 0 && action_of(p->command, name, &p->rest->action));
 }
 
 /* "-abc": switches, the last of which may take the rest of the word or the next word as its value. */
@@ -251,11 +274,12 @@ static int parse_word(struct parser *p, struct cw_str word, struct cw_err *err)
     if (two || (p->command->style == CW_FLAGS_ONE_DASH && body.len > 1)) {
         if (match_long(p, word, body, &f))
             return p->rest->action != CW_FLAGS_RUN ? 0 : apply(p, &f, err);
+        struct cw_str name = cw_str_sub(f.shown, two ? 2 : 1, f.shown.len);
+        if (is_completion(p->command, name))
+            return set_completion(p, f.attached, err);
         /* A short name that a word begins with ("-qv") is tried before the word is called unknown. */
-        if (two || find_short(p->command, word.ptr[1]) == NULL) {
-            struct cw_str name = cw_str_sub(f.shown, two ? 2 : 1, f.shown.len);
+        if (two || find_short(p->command, word.ptr[1]) == NULL)
             return unknown_flag(p->command, f.shown, name, err);
-        }
     }
     return parse_shorts(p, word, err);
 }
@@ -389,15 +413,18 @@ int cw_flags_answer(const struct cw_command_def *command, const struct cw_flags_
 {
     enum { DOCS_MAX_BYTES = 4 << 20 };
     struct cw_buf out;
-    if (rest->action == CW_FLAGS_RUN)
-        return 1;
     cw_buf_init(&out, DOCS_MAX_BYTES);
-    if (rest->action == CW_FLAGS_HELP)
-        cw_docs_help(command, &out);
-    else if (rest->action == CW_FLAGS_MAN)
-        cw_docs_man(command, &out);
-    else
+    switch (rest->action) {
+    case CW_FLAGS_RUN: return 1;
+    case CW_FLAGS_HELP: cw_docs_help(command, &out); break;
+    case CW_FLAGS_VERSION:
         cw_buf_addf(&out, "%.*s %s\n", (int)strcspn(command->name, " "), command->name, CW_VERSION);
+        break;
+    case CW_FLAGS_MAN: cw_docs_man(command, &out); break;
+    case CW_FLAGS_BASH: cw_completion_bash(command, &out); break;
+    case CW_FLAGS_ZSH: cw_completion_zsh(command, &out); break;
+    case CW_FLAGS_REFERENCE_CONFIG: cw_docs_config(command->config, &out); break;
+    }
     fwrite(out.ptr, 1, out.len, stdout);
     fflush(stdout);
     cw_buf_fini(&out);

@@ -1,5 +1,6 @@
 /*
- * flags.h - the command line of a program or subcommand, from tables: parser, --help, man page and "did you mean".
+ * flags.h - the command line of a program or subcommand, from tables: parser, --help, man page, completions for
+ * shells and "did you mean".
  *
  *   static const struct cw_flag_def flag_rows[] = {
  *       {"config", .kind = CW_KEY_STRING, .offset = offsetof(struct args, config), .arg = "FILE",
@@ -38,8 +39,9 @@ struct cw_flag_def {
     const char *min, *max;
     const char *const *names; /* ENUM */
     const char *alias;        /* other long names, separated by spaces: "config.file" */
-    const char *env;          /* environment variables, separated by spaces; the first that is set is used when the flag is not given */
-    size_t seen;              /* CW_KEY_AT(type, member): a bool, true when the flag was given (not by `env`) */
+    /* Environment variables, separated by spaces; the first that is set is used when the flag is not given. */
+    const char *env;
+    size_t seen; /* CW_KEY_AT(type, member): a bool, true when the flag was given (not by `env`) */
     enum cw_flag_show show;
     const char *doc;
 };
@@ -49,8 +51,10 @@ struct cw_flag_group {
     const struct cw_flag_def *flags;
     size_t n;
 };
-#define CW_FLAG_GROUP(group_title, rows) \
-    {.title = (group_title), .flags = (rows), .n = sizeof(rows) / sizeof((rows)[0])}
+#define CW_FLAG_GROUP(group_title, rows)                                                           \
+    {                                                                                              \
+        .title = (group_title), .flags = (rows), .n = sizeof(rows) / sizeof((rows)[0])             \
+    }
 
 enum cw_flags_style { CW_FLAGS_GNU, CW_FLAGS_ONE_DASH };
 
@@ -64,24 +68,28 @@ struct cw_example_def {
 };
 
 struct cw_command_def {
-    const char *name;     /* "cordwood-ingester", "cordwood query" */
-    const char *brief;    /* one line without a full stop, for NAME and the list of subcommands */
+    const char *name;      /* "cordwood-ingester", "cordwood query" */
+    const char *brief;     /* one line without a full stop, for NAME and the list of subcommands */
     const char *arguments; /* behind the flags in the synopsis: "[PATH]..."; NULL: none */
-    size_t min_args, max_args; /* SIZE_MAX: no bound */
-    const char *doc;      /* paragraphs, an empty line between them */
-    const struct cw_flag_group *const *groups;     /* ended by NULL; may be NULL */
+    size_t min_args, max_args;                 /* SIZE_MAX: no bound */
+    const char *doc;                           /* paragraphs, an empty line between them */
+    const struct cw_flag_group *const *groups; /* ended by NULL; may be NULL */
     enum cw_flags_style style;
-    const struct cw_command_def *const *commands;  /* subcommands, ended by NULL; may be NULL */
-    const struct cw_table_def *config;             /* keys for the man page; may be NULL */
-    const struct cw_exit_def *exits;               /* ended by doc NULL; may be NULL */
-    const struct cw_example_def *examples;         /* ended by command NULL; may be NULL */
+    const struct cw_command_def *const *commands; /* subcommands, ended by NULL; may be NULL */
+    const struct cw_table_def *config;            /* keys for the man page; may be NULL */
+    const struct cw_exit_def *exits;              /* ended by doc NULL; may be NULL */
+    const struct cw_example_def *examples;        /* ended by command NULL; may be NULL */
 };
 
 enum cw_flags_action {
     CW_FLAGS_RUN,
     CW_FLAGS_HELP,    /* print cw_docs_help() (docs.h) to stdout, exit 0 */
     CW_FLAGS_VERSION, /* print name and version, exit 0 */
-    CW_FLAGS_MAN,     /* --man: print cw_docs_man(), exit 0; the build makes the man pages so */
+    /* Hidden; the build makes what it installs with them. */
+    CW_FLAGS_MAN, /* --man: print cw_docs_man(), exit 0 */
+    CW_FLAGS_BASH, /* --completion bash: print cw_completion_bash() (completion.h), exit 0; programs only */
+    CW_FLAGS_ZSH, /* --completion zsh */
+    CW_FLAGS_REFERENCE_CONFIG, /* --reference-config: print cw_docs_config() of .config, exit 0; where there is one */
 };
 
 struct cw_flags_rest {
@@ -91,12 +99,13 @@ struct cw_flags_rest {
 };
 
 /* argv without the program's (and the subcommand's) name. `out` is filled with the defaults first. */
-int cw_flags_parse(const struct cw_command_def *command, int argc, char *const *argv, struct cw_arena *arena,
-                   void *out, struct cw_flags_rest *rest, struct cw_err *err) CW_MUST_USE;
+int cw_flags_parse(const struct cw_command_def *command, int argc, char *const *argv,
+                   struct cw_arena *arena, void *out, struct cw_flags_rest *rest,
+                   struct cw_err *err) CW_MUST_USE;
 /* The subcommand that argv[0] names; NULL with an error that names the nearest one. */
-const struct cw_command_def *cw_flags_command(const struct cw_command_def *program, const char *word,
-                                              struct cw_err *err);
-/* Print what --help, --version or --man asked for to stdout; 0, or 1 for CW_FLAGS_RUN (nothing printed). */
+const struct cw_command_def *cw_flags_command(const struct cw_command_def *program,
+                                              const char *word, struct cw_err *err);
+/* Print what --help, --version and the like asked for to stdout; 0, or 1 for CW_FLAGS_RUN (nothing printed). */
 int cw_flags_answer(const struct cw_command_def *command, const struct cw_flags_rest *rest);
 
 #endif

@@ -75,15 +75,15 @@ struct cw_key_def {
     const char *name;
     enum cw_key_kind kind;
     size_t offset;
-    const char *def;                  /* as a user writes it; NULL is 0, false, empty. STRINGS: split at commas */
-    const char *min, *max;            /* INT, FLOAT, BYTES, DURATION: as a user writes them, inclusive */
-    const char *doc;                  /* whole sentences */
-    const char *const *names;         /* ENUM: ended by NULL */
+    const char *def; /* as a user writes it; NULL is 0, false, empty. STRINGS: split at commas */
+    const char *min, *max;    /* INT, FLOAT, BYTES, DURATION: as a user writes them, inclusive */
+    const char *doc;          /* whole sentences */
+    const char *const *names; /* ENUM: ended by NULL */
     const struct cw_table_def *table; /* TABLE, TABLES, TABLE_MAP */
     unsigned flags;                   /* cw_key_flag */
     cw_key_check_fn check;            /* may be NULL */
-    size_t seen;                      /* CW_KEY_AT(member): a bool, true when the file had the key */
-    size_t inherit;                   /* TABLE_MAP: CW_KEY_AT(member) of the struct whose values its items start with */
+    size_t seen;    /* CW_KEY_AT(member): a bool, true when the file had the key */
+    size_t inherit; /* TABLE_MAP: CW_KEY_AT(member) of the struct that its items start as */
 };
 #define CW_KEY_AT(type, member) (offsetof(type, member) + 1) /* + 1: 0 means none */
 
@@ -94,8 +94,11 @@ struct cw_table_def {
     size_t size;           /* of the C struct */
     cw_key_check_fn check; /* rules between keys, after all are read; may be NULL */
 };
-#define CW_TABLE(table_name, rows, type) \
-    {.name = (table_name), .keys = (rows), .nkeys = sizeof(rows) / sizeof((rows)[0]), .size = sizeof(type)}
+#define CW_TABLE(table_name, rows, type)                                                           \
+    {                                                                                              \
+        .name = (table_name), .keys = (rows), .nkeys = sizeof(rows) / sizeof((rows)[0]),           \
+        .size = sizeof(type)                                                                       \
+    }
 
 /* Fill `out` with the defaults of all keys (`seen` members false, lists and maps empty or as `def` says). */
 void cw_schema_defaults(const struct cw_table_def *table, struct cw_arena *arena, void *out);
@@ -105,7 +108,7 @@ void cw_schema_print(const struct cw_table_def *table, const void *values, struc
 int cw_schema_check(const struct cw_table_def *table, struct cw_err *err) CW_MUST_USE;
 /* The key of that table whose name is nearest to `name` below `prefix` ("" or "wal."), or NULL when none is near.
  * *len_out is the length of the one path element to show. */
-const char *cw_schema_nearest(const struct cw_table_def *table, struct cw_str prefix, struct cw_str name,
-                              size_t *len_out);
+const char *cw_schema_nearest(const struct cw_table_def *table, struct cw_str prefix,
+                              struct cw_str name, size_t *len_out);
 
 #endif

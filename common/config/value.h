@@ -15,8 +15,8 @@ struct cw_value_rule {
 };
 
 /* Parse `text` into the member at `out`, whose type is that of the kind. Strings are copied into the arena. */
-int cw_value_parse(const struct cw_value_rule *rule, struct cw_str text, struct cw_arena *arena, void *out,
-                   struct cw_err *err) CW_MUST_USE;
+int cw_value_parse(const struct cw_value_rule *rule, struct cw_str text, struct cw_arena *arena,
+                   void *out, struct cw_err *err) CW_MUST_USE;
 /* "64MiB", "1.5GB", "4096", "10 kb": powers of 1024 in every spelling, as Loki counts them. */
 bool cw_value_parse_bytes(struct cw_str text, int64_t *out);
 /* Go's or Prometheus' form. */

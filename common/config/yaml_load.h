@@ -18,7 +18,7 @@
 
 enum cw_yaml_expand {
     CW_YAML_EXPAND_NONE,
-    CW_YAML_EXPAND_STRICT,   /* ${VAR} and ${VAR:-default}; $$ is a dollar; an unset variable without default is an error */
+    CW_YAML_EXPAND_STRICT, /* ${VAR} and ${VAR:-default}; $$ is a dollar; an unset variable without default is an error */
     CW_YAML_EXPAND_PROMTAIL, /* ${VAR:default} too; an unset variable is empty */
 };
 
@@ -40,9 +40,9 @@ struct cw_config_problems {
 };
 
 /* `out` is filled with the table's defaults first. `options` NULL: no expansion. `problems` may be NULL. */
-int cw_yaml_load_file(const char *path, const struct cw_table_def *table, const struct cw_yaml_options *options,
-                      struct cw_arena *arena, void *out, struct cw_config_problems *problems,
-                      struct cw_err *err) CW_MUST_USE;
+int cw_yaml_load_file(const char *path, const struct cw_table_def *table,
+                      const struct cw_yaml_options *options, struct cw_arena *arena, void *out,
+                      struct cw_config_problems *problems, struct cw_err *err) CW_MUST_USE;
 /* The same for bytes at hand; `name` stands in the messages. An empty document is all defaults. */
 int cw_yaml_load_text(struct cw_str text, const char *name, const struct cw_table_def *table,
                       const struct cw_yaml_options *options, struct cw_arena *arena, void *out,

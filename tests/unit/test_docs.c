@@ -14,6 +14,7 @@ struct config {
     struct cw_config_map labels;
     struct cw_config_tables rules;
     struct rule rule;
+    struct cw_config_table_map named;
 };
 
 static const struct cw_key_def rule_keys[] = {
@@ -31,6 +32,8 @@ static const struct cw_key_def keys[] = {
     {"hosts", CW_KEY_STRINGS, offsetof(struct config, hosts), .def = "a,b", .doc = "Hosts."},
     {"labels", CW_KEY_MAP, offsetof(struct config, labels), .doc = "Labels."},
     {"rules", CW_KEY_TABLES, offsetof(struct config, rules), .table = &rule_table, .doc = "Rules."},
+    {"named", CW_KEY_TABLE_MAP, offsetof(struct config, named), .table = &rule_table,
+     .doc = "Rules with names."},
     {"old", CW_KEY_IGNORED, .doc = "it went."},
 };
 static const struct cw_table_def table = CW_TABLE("test", keys, struct config);
@@ -85,6 +88,7 @@ Test(docs, the_man_page_has_every_section_and_every_row)
         "64MiB.\n",
         "Wait\\efor the disk. Default: true.\n",
         ".TP\n\\fBrules[].name\\fR\n(text) Its name. Required.\n",
+        "Rules with names. The keys are those of rules.\n.TP\n\\fBold",
         "Accepted and ignored: it went.\n",
         ".SH EXIT STATUS\n.TP\n\\fB0\\fR\nFine.\n.TP\n\\fB2\\fR\nWrong usage.\n",
         ".SH EXAMPLES\n.TP\n\\fBprog \\-c x\\fR\nAn example.\n",
@@ -133,7 +137,11 @@ Test(docs, the_reference_configuration_shows_lists_of_tables)
                                               "#    # Its name. Required.\n"
                                               "#    name: \"\"\n"
                                               "#    # How often.\n"
-                                              "#    every: 1m\n"),
+                                              "#    every: 1m\n"
+                                              "# Rules with names.\n"
+                                              "#named:\n"
+                                              "#  NAME:\n"
+                                              "#    # The keys are those of rules.\n"),
                        "%s", out.ptr);
     cr_assert_null(strstr(out.ptr, "old"));
 }

@@ -206,6 +206,29 @@ Test(flags, help_version_and_man_stop_the_parsing)
     cr_assert_eq(rest.action, CW_FLAGS_MAN);
 }
 
+Test(flags, completions_name_a_shell_and_belong_to_whole_programs)
+{
+    static const struct cw_command_def sub = {.name = "prog sub"};
+    cr_assert_eq(parse(&one_dash, "--completion bash"), 0, "%s", err.text);
+    cr_assert_eq(rest.action, CW_FLAGS_BASH);
+    cr_assert_eq(parse(&one_dash, "--completion=zsh"), 0, "%s", err.text);
+    cr_assert_eq(rest.action, CW_FLAGS_ZSH);
+    assert_error(&one_dash, "--completion", "--completion wants bash or zsh behind it");
+    assert_error(&one_dash, "--completion=fish", "--completion wants bash or zsh behind it");
+    assert_error(&sub, "--completion bash", "unknown flag --completion; --help lists them");
+}
+
+Test(flags, the_reference_configuration_is_there_where_a_program_has_one)
+{
+    static const struct cw_key_def keys[] = {{"key", CW_KEY_IGNORED, .doc = "Nothing."}};
+    static const struct cw_table_def table = {.name = "table", .keys = keys, .nkeys = 1, .size = 1};
+    static const struct cw_command_def configured = {.name = "prog", .config = &table};
+    cr_assert_eq(parse(&configured, "--reference-config"), 0, "%s", err.text);
+    cr_assert_eq(rest.action, CW_FLAGS_REFERENCE_CONFIG);
+    assert_error(&query, "--reference-config",
+                 "unknown flag --reference-config; --help lists them");
+}
+
 Test(flags, the_environment_serves_where_no_flag_is_given)
 {
     setenv("CW_TEST_LOKI_ADDR", "http://second", 1);

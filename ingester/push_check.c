@@ -1,6 +1,8 @@
 #include "ingester/push_check.h"
 
+#include "common/base/assert.h"
 #include "common/base/clock.h"
+#include "common/base/limits.h"
 #include "common/wire/push_resolve.h"
 
 const char *const cw_discard_names[CW_DISCARD_NREASONS] = {
@@ -79,6 +81,15 @@ static bool labels_good(struct check *check, const struct cw_push_stream *stream
                 CW_STR_ARG(name ? label->name : label->value));
         return false;
     }
+    size_t bytes = 0;
+    for (size_t i = 0; i < stream->labels.n; i++)
+        bytes += stream->labels.items[i].name.len + stream->labels.items[i].value.len;
+    if (bytes > CW_LIMIT_STREAM_LABEL_BYTES_HARD) {
+        DISCARD(check, CW_DISCARD_LABELS, stream->nentries,
+                "stream has %zu bytes of labels, more than the %u that can be stored", bytes,
+                CW_LIMIT_STREAM_LABEL_BYTES_HARD);
+        return false;
+    }
     return true;
 }
 
@@ -109,6 +120,12 @@ static bool time_good(struct check *check, const struct cw_push_stream *stream,
     return true;
 }
 
+/* A limit that a user set (0: none), but never above what can be stored. */
+static size_t hard_limit(int64_t set, size_t hard)
+{
+    return set > 0 ? CW_MIN((size_t)set, hard) : hard;
+}
+
 static bool metadata_good(struct check *check, const struct cw_push_stream *stream,
                           const struct cw_push_entry *entry)
 {
@@ -127,26 +144,26 @@ static bool metadata_good(struct check *check, const struct cw_push_stream *stre
     }
     for (size_t i = 0; i < entry->nmetadata; i++)
         bytes += entry->metadata[i].name.len + entry->metadata[i].value.len;
-    if (limits->max_structured_metadata_size > 0 &&
-        bytes > (size_t)limits->max_structured_metadata_size) {
+    size_t most_bytes =
+        hard_limit(limits->max_structured_metadata_size, CW_LIMIT_METADATA_BYTES_HARD);
+    size_t most_pairs =
+        hard_limit(limits->max_structured_metadata_entries_count, CW_LIMIT_METADATA_COUNT_HARD);
+    if (bytes > most_bytes) {
         DISCARD(check, CW_DISCARD_METADATA, 1,
-                "stream '%.*s' has structured metadata too large: '%zu' bytes, limit: '%lld' "
+                "stream '%.*s' has structured metadata too large: '%zu' bytes, limit: '%zu' "
                 "bytes. Please see "
                 "`limits_config.max_structured_metadata_size` or contact your Loki administrator "
                 "to increase it",
-                CW_STR_ARG(stream_text(check, stream)), bytes,
-                (long long)limits->max_structured_metadata_size);
+                CW_STR_ARG(stream_text(check, stream)), bytes, most_bytes);
         return false;
     }
-    if (limits->max_structured_metadata_entries_count > 0 &&
-        entry->nmetadata > (size_t)limits->max_structured_metadata_entries_count) {
+    if (entry->nmetadata > most_pairs) {
         DISCARD(check, CW_DISCARD_METADATA, 1,
-                "stream '%.*s' has too many structured metadata labels: '%u', limit: '%lld'. "
+                "stream '%.*s' has too many structured metadata labels: '%u', limit: '%zu'. "
                 "Please see "
                 "`limits_config.max_structured_metadata_entries_count` or contact your Loki "
                 "administrator to increase it",
-                CW_STR_ARG(stream_text(check, stream)), entry->nmetadata,
-                (long long)limits->max_structured_metadata_entries_count);
+                CW_STR_ARG(stream_text(check, stream)), entry->nmetadata, most_pairs);
         return false;
     }
     return true;

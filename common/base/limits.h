@@ -24,6 +24,11 @@
 #define CW_LIMIT_LINE_BYTES (256u << 10)
 #define CW_LIMIT_METADATA_BYTES (64u << 10)
 #define CW_LIMIT_METADATA_COUNT 128
+/* Whatever limits_config says ("0 is no limit"): what a part can hold of one entry's metadata and of one stream's labels, so that
+ * nothing is accepted that cannot be flushed. */
+#define CW_LIMIT_METADATA_BYTES_HARD (16u << 20)
+#define CW_LIMIT_METADATA_COUNT_HARD 65536u
+#define CW_LIMIT_STREAM_LABEL_BYTES_HARD (256u << 10)
 /* A query's text; Loki's max_query_bytes... is unbounded, its parser refuses over 128 KiB (errMaxInputSize = 131072). */
 #define CW_LIMIT_QUERY_BYTES 131072
 /* Nesting of an expression: the parser recurses, each level is some 200 bytes of stack. */

@@ -69,12 +69,12 @@ uint32_t cw_block_writer_raw_bytes(const struct cw_block_writer *w)
     return w->raw_bytes;
 }
 
-bool cw_block_writer_full(const struct cw_block_writer *w, size_t line_bytes)
+bool cw_block_writer_full(const struct cw_block_writer *w, size_t line_bytes, size_t npairs)
 {
     if (w->rows == 0)
         return false;
     return w->rows >= CW_BLOCK_ROWS_MAX || w->raw_bytes + line_bytes > CW_BLOCK_RAW_TARGET ||
-           cw_meta_writer_full(w->meta);
+           cw_meta_writer_full(w->meta, w->rows, npairs);
 }
 
 /* One section at the end of *bytes, compressed if that makes it smaller, and its entry. */

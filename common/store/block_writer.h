@@ -30,7 +30,7 @@ void cw_block_writer_free(struct cw_block_writer **writer);
 uint32_t cw_block_writer_rows(const struct cw_block_writer *writer);
 uint32_t cw_block_writer_raw_bytes(const struct cw_block_writer *writer);
 /* Would a row of this kind make the block too large? Never true for an empty block. */
-bool cw_block_writer_full(const struct cw_block_writer *writer, size_t line_bytes);
+bool cw_block_writer_full(const struct cw_block_writer *writer, size_t line_bytes, size_t npairs);
 /* Append a row. Streams come in ascending order of their numbers, rows of one in order of time. */
 int cw_block_writer_add(struct cw_block_writer *writer, uint32_t stream, int64_t ts_ns,
                         struct cw_str line, struct cw_labels metadata,

@@ -10,7 +10,6 @@
 #include "common/store/format.h"
 
 enum {
-    BITMAP_BYTES = CW_BLOCK_ROWS_MAX / 8,
     PAIR_OVERHEAD = 16,  /* a guess of what a pair costs beside its text */
     NAME_BYTES_MIN = 13, /* lengths, a bitmap, an integer column */
     RANK_ROWS = 512,     /* rows that share one running count of a reader */
@@ -20,7 +19,8 @@ enum {
 
 struct meta_name {
     struct cw_str name; /* owned */
-    uint8_t *present;   /* BITMAP_BYTES */
+    uint8_t *present;   /* grows with the rows */
+    size_t present_cap;
     int64_t *lengths;
     size_t n, cap;
     struct cw_buf values;
@@ -65,8 +65,11 @@ void cw_meta_writer_free(struct cw_meta_writer **writer)
     free(w);
 }
 
-bool cw_meta_writer_full(const struct cw_meta_writer *w)
+bool cw_meta_writer_full(const struct cw_meta_writer *w, uint32_t row, size_t npairs)
 {
+    /* Many new names in a long block: each would cost a bitmap. */
+    if ((uint64_t)npairs * (row / 8) >= CW_BLOCK_META_RAW_TARGET)
+        return true;
     return w->npairs >= CW_BLOCK_META_PAIRS_TARGET || w->nnames >= CW_BLOCK_META_NAMES_TARGET ||
            w->nbytes >= CW_BLOCK_META_RAW_TARGET;
 }
@@ -107,11 +110,20 @@ static struct meta_name *name_get(struct cw_meta_writer *w, struct cw_str name)
     }
     struct meta_name *n = &w->names[w->nnames++];
     *n = (struct meta_name){.name = {cw_str_dupz(name), name.len}, .last_row = UINT32_MAX};
-    n->present = cw_mem_new(BITMAP_BYTES);
     cw_buf_init(&n->values, CW_BLOCK_META_RAW_MAX);
     *slot = (uint32_t)w->nnames;
     w->nbytes += name.len + PAIR_OVERHEAD;
     return n;
+}
+
+static void present_grow(struct meta_name *n, size_t want)
+{
+    if (want <= n->present_cap)
+        return;
+    size_t cap = CW_MAX(want, 2 * n->present_cap);
+    n->present = cw_mem_resize(n->present, cap);
+    memset(n->present + n->present_cap, 0, cap - n->present_cap);
+    n->present_cap = cap;
 }
 
 int cw_meta_writer_add(struct cw_meta_writer *w, uint32_t row, struct cw_labels pairs,
@@ -120,8 +132,6 @@ int cw_meta_writer_add(struct cw_meta_writer *w, uint32_t row, struct cw_labels 
     size_t bytes = 0;
     for (size_t i = 0; i < pairs.n; i++)
         bytes += pairs.items[i].name.len + pairs.items[i].value.len + 2 * PAIR_OVERHEAD;
-    /* Bitmaps: a row of many new names in a long block. */
-    bytes += pairs.n * (row / 8);
     if (bytes > CW_BLOCK_META_RAW_MAX / 2 || pairs.n > CW_BLOCK_META_PAIRS_MAX / 2)
         return cw_err_set(
             err, CW_E_LIMIT,
@@ -133,6 +143,7 @@ int cw_meta_writer_add(struct cw_meta_writer *w, uint32_t row, struct cw_labels 
         if (value.len == 0 || n->last_row == row)
             continue;
         n->last_row = row;
+        present_grow(n, row / 8 + 1);
         n->present[row / 8] |= (uint8_t)(1u << (row % 8));
         if (n->n == n->cap) {
             n->cap = n->cap ? 2 * n->cap : 64;
@@ -166,6 +177,7 @@ void cw_meta_writer_finish(struct cw_meta_writer *w, uint32_t rows, struct cw_bu
             continue;
         cw_encode_varint(n->name.len, out);
         cw_buf_adds(out, n->name);
+        present_grow(n, (rows + 7) / 8);
         cw_buf_add(out, n->present, (rows + 7) / 8);
         cw_buf_clear(&lengths);
         cw_encode_int(n->lengths, n->n, &lengths);

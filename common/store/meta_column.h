@@ -16,8 +16,8 @@
 struct cw_meta_writer;
 struct cw_meta_writer *cw_meta_writer_new(void);
 void cw_meta_writer_free(struct cw_meta_writer **writer);
-/* Is there so much already that the block should be closed before the next row? */
-bool cw_meta_writer_full(const struct cw_meta_writer *writer);
+/* Is there so much already that the block should be closed before row `row`, which has `npairs`? */
+bool cw_meta_writer_full(const struct cw_meta_writer *writer, uint32_t row, size_t npairs);
 bool cw_meta_writer_empty(const struct cw_meta_writer *writer);
 /* The pairs of row `row` (rising, under CW_BLOCK_ROWS_MAX). */
 int cw_meta_writer_add(struct cw_meta_writer *writer, uint32_t row, struct cw_labels pairs,

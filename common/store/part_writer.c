@@ -203,9 +203,10 @@ int cw_part_writer_add(struct cw_part_writer *w, const struct cw_entry_batch *ba
     CW_ASSERT(w->nstreams > 0);
     for (size_t i = 0; i < batch->n; i++) {
         struct cw_str line = batch->lines[i];
+        struct cw_labels metadata = batch->metadata != NULL ? batch->metadata[i] : CW_LABELS_NONE;
         if (batch->ts_ns[i] < w->last_ns)
             return cw_err_set(err, CW_E_CORRUPT, "part %s: times of a stream go back", w->path);
-        bool full = cw_block_writer_full(w->block, line.len) ||
+        bool full = cw_block_writer_full(w->block, line.len, metadata.n) ||
                     (cw_block_writer_rows(w->block) > 0 &&
                      cw_block_writer_raw_bytes(w->block) + line.len > w->block_bytes_max);
         if (full) {
@@ -214,7 +215,6 @@ int cw_part_writer_add(struct cw_part_writer *w, const struct cw_entry_batch *ba
                 return rc;
             share_plan(w);
         }
-        struct cw_labels metadata = batch->metadata != NULL ? batch->metadata[i] : CW_LABELS_NONE;
         int rc =
             cw_block_writer_add(w->block, w->nstreams - 1, batch->ts_ns[i], line, metadata, err);
         if (rc < 0)

@@ -7,6 +7,7 @@
 #include "common/base/assert.h"
 #include "common/base/clock.h"
 #include "common/base/file.h"
+#include "common/base/limits.h"
 #include "common/store/format.h"
 #include "common/store/part_source.h"
 #include "tests/support/part_model.h"
@@ -243,6 +244,42 @@ Test(part, every_row_may_have_other_metadata)
     }
     struct cw_source *source = written();
     cr_assert_eq(check_scan(source, all_rows), 5000);
+    cw_source_unref(&source);
+}
+
+Test(part, the_most_metadata_that_a_push_may_bring_is_stored)
+{
+    size_t s = part_model_stream(&model, "{a=\"b\"}");
+    struct cw_buf metadata;
+    cw_buf_init(&metadata, 64 << 20);
+    for (int i = 0; i < 9000; i++)
+        part_model_add(&model, s, i, CW_STR("x"), i % 2 ? NULL : "{k=\"v\"}");
+    for (unsigned row = 0; row < 2; row++) {
+        cw_buf_clear(&metadata);
+        cw_buf_addc(&metadata, '{');
+        for (unsigned i = 0; i < CW_LIMIT_METADATA_COUNT_HARD; i++)
+            cw_buf_addf(&metadata, "%sname_%u_%u=\"%0200u\"", i ? ", " : "", row, i, i);
+        cw_buf_addc(&metadata, '}');
+        part_model_add(&model, s, 9000 + row, CW_STR("much"), cw_buf_z(&metadata));
+    }
+    part_model_add(&model, s, 9005, CW_STR("after"), "{k=\"v\"}");
+    struct cw_source *source = written();
+    cr_assert_eq(check_scan(source, all_rows), 9003);
+    cw_source_unref(&source);
+    cw_buf_fini(&metadata);
+}
+
+Test(part, the_most_labels_that_a_push_may_bring_are_stored)
+{
+    static char value[CW_LIMIT_STREAM_LABEL_BYTES_HARD],
+        labels[CW_LIMIT_STREAM_LABEL_BYTES_HARD + 64];
+    for (int i = 0; i < 300; i++) {
+        memset(value, 'a' + i % 26, sizeof(value) - 32);
+        snprintf(labels, sizeof(labels), "{a=\"%s\", b=\"%d\"}", value, i);
+        part_model_add(&model, part_model_stream(&model, labels), i, CW_STR("x"), NULL);
+    }
+    struct cw_source *source = written();
+    cr_assert_eq(check_scan(source, all_rows), 300);
     cw_source_unref(&source);
 }
 

@@ -152,17 +152,15 @@ static int component_add(struct cw_glob *glob, struct alternative *alt, struct c
     size_t len = 0;
     for (size_t i = 0; i < text.len; i++) {
         bool ignored;
-        if (text.ptr[i] == '[' && class_match(cw_str_sub(text, i, text.len), 0, &ignored) == 0)
+        size_t class_len = text.ptr[i] == '[' ? class_match(cw_str_sub(text, i, text.len), 0, &ignored) : 1;
+        if (class_len == 0)
             return cw_err_set(err, CW_E_INVALID, "\"[\" without its \"]\"");
         if (strchr("*?[", text.ptr[i]) != NULL)
             component.kind = COMPONENT_WILD;
         else if (text.ptr[i] == '\\' && i + 1 < text.len)
             i++;
         plain[len++] = text.ptr[i];
-        if (text.ptr[i] == '[') {  /* skip over it: it may hold what looks like another one */
-            size_t skip = class_match(cw_str_sub(text, i, text.len), 0, &ignored);
-            i += skip - 1;
-        }
+        i += class_len - 1;  /* over what may look like another one inside */
     }
     if (cw_str_eqz(text, "**"))
         component.kind = COMPONENT_ANY_DEPTH;

@@ -51,7 +51,8 @@ struct cw_source {
     bool wanted;             /* a target matched it in the last scan */
     uint64_t durable_offset; /* its position on disk */
     uint32_t durable_prefix_len;
-    int64_t quiet_since_ns;  /* monotonic; when it was last seen to grow or move */
+    int64_t quiet_since_ns;  /* monotonic; when its size was last seen to change */
+    uint64_t quiet_size;
     unsigned nbusy;
     uint64_t goal;           /* its size when it was opened: how far --once reads */
     int watch;               /* inotify's number, -1 none */

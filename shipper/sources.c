@@ -597,16 +597,29 @@ static void source_truncated(struct cw_sources *sources, struct cw_source *sourc
                 source->path_now, position, lost, source->generation);
 }
 
-/* A file that was empty when it was found has its first bytes: without them on disk a truncation while we are down
- * would not be seen, so nothing is pushed before. */
-static void first_bytes_record(struct cw_sources *sources, struct cw_source *source)
+/* Look at an open file: its size, and, when it changed in a way that reading alone would not show, its first bytes. */
+static void source_look(struct cw_sources *sources, struct cw_source *source)
 {
+    struct cw_tail *tail = &source->tail;
+    uint64_t size_before = tail->size, read_to = 0;
+    int64_t written_before_ns = tail->written_ns;
+    bool nameless = tail->identity.prefix_len == 0;
     enum cw_file_verdict verdict;
     struct cw_err err;
-    if (source->tail.identity.prefix_len > 0 || source->tail.size == 0)
+    for (size_t o = 0; o < source->nrows; o++)
+        read_to = CW_MAX(read_to, cw_ledger_next(&source->rows[o]));
+    int rc = cw_tail_stat(tail, read_to, &verdict, &err);
+    if (rc == 0 && verdict == CW_FILE_SAME && tail->written_ns != written_before_ns &&
+        (tail->size < size_before || tail->size <= read_to || tail->identity.prefix_len < CW_FILE_PREFIX_BYTES))
+        rc = cw_tail_check(tail, read_to, &verdict, &err);
+    if (rc < 0)
+        cw_log_warn("%s: %s", source->path_now, err.text);
+    else if (verdict == CW_FILE_CHANGED)
+        source->changed = true;
+    if (source->changed || !nameless || tail->identity.prefix_len == 0)
         return;
-    if (cw_tail_check(&source->tail, 0, &verdict, &err) < 0 || source->tail.identity.prefix_len == 0)
-        return;
+    /* It was empty until now. Without its first bytes on disk a truncation while we are down would not be seen, so
+     * nothing is pushed before they are. */
     source->durable = false;
     sources->unsaved = true;
 }
@@ -642,22 +655,11 @@ void cw_sources_refresh(struct cw_sources *sources, int64_t now_ns, int64_t now_
     size_t kept = 0;
     for (size_t i = 0; i < sources->n; i++) {
         struct cw_source *source = sources->items[i];
-        enum cw_file_verdict verdict;
-        struct cw_err err;
         bool keep = true;
         if (source->tail.fd >= 0) {
-            /* The furthest that any output has read; the prefix is compared when something is read. */
-            uint64_t read_to = source->nrows ? cw_ledger_next(&source->rows[0]) : 0;
-            for (size_t o = 1; o < source->nrows; o++)
-                read_to = CW_MAX(read_to, cw_ledger_next(&source->rows[o]));
-            if (cw_tail_stat(&source->tail, read_to, &verdict, &err) < 0)
-                cw_log_warn("%s: %s", source->path_now, err.text);
-            else if (verdict == CW_FILE_CHANGED)
-                source->changed = true;
+            source_look(sources, source);
             if (source->changed && source->nbusy == 0)
                 source_truncated(sources, source);
-            else if (!source->changed)
-                first_bytes_record(sources, source);
             cw_source_sight(source, now_ns, now_mono_ns);
             keep = source_settle_down(sources, source, now_mono_ns);
         }

@@ -4,7 +4,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include "common/base/hash.h"
+#include "common/base/clock.h"
 
 int cw_tail_open(struct cw_tail *tail, const char *path, struct cw_err *err)
 {
@@ -44,6 +44,7 @@ int cw_tail_stat(struct cw_tail *tail, uint64_t off, enum cw_file_verdict *out, 
         return cw_err_errno(err, CW_E_IO, errno, "stat");
     tail->size = (uint64_t)st.st_size;
     tail->nlinks = st.st_nlink;
+    tail->written_ns = st.st_mtim.tv_sec * CW_NS_PER_S + st.st_mtim.tv_nsec;
     *out = tail->size < off || tail->size < tail->identity.prefix_len ? CW_FILE_CHANGED : CW_FILE_SAME;
     return 0;
 }

@@ -21,6 +21,7 @@ struct cw_tail {
     struct cw_file_identity identity;
     uint64_t size;                    /* when it was last looked at */
     uint64_t nlinks;                  /* 0: deleted */
+    int64_t written_ns;               /* the file's own time of its last change (mtime), as of then */
 };
 
 /* Open and identify. On failure the tail is closed. */

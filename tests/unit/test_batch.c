@@ -1,0 +1,552 @@
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include "common/base/codec.h"
+#include "shipper/batch.h"
+#include "tests/support/log_folder.h"
+
+static struct cw_log_folder folder;
+static struct cw_batch *batch;
+static uint64_t ndropped, nerrors;
+
+static void setup(void)
+{
+    cw_log_folder_init(&folder);
+}
+
+static void teardown(void)
+{
+    cw_batch_free(&batch);
+    cw_log_folder_fini(&folder);
+}
+
+TestSuite(batch, .init = setup, .fini = teardown);
+
+static void on_error(void *arg, struct cw_source *source, const struct cw_err *err)
+{
+    nerrors++;
+}
+
+static void on_changed(void *arg, struct cw_source *source)
+{
+}
+
+static void on_dropped(void *arg, struct cw_source *source, const struct cw_batch_counts *counts)
+{
+    ndropped += counts->skipped;
+}
+
+static const struct cw_batch_report report = {on_error, on_changed, on_dropped, NULL};
+
+static struct cw_source *source_make(const char *name, size_t noutputs, uint8_t id)
+{
+    struct cw_source *source = cw_source_new(noutputs, cw_log_folder_path(&folder, name));
+    struct cw_err err = {0};
+    cr_assert_eq(cw_tail_open(&source->tail, source->path, &err), 0, "%s", err.text);
+    source->id.bytes[0] = id;
+    source->generation = 1;
+    source->durable = true;
+    for (size_t i = 0; i < noutputs * CW_SOURCE_STREAMS; i++)
+        source->labels[i] = cw_str_dupz(i % CW_SOURCE_STREAMS ? CW_STR("{s=\"err\"}") : CW_STR("{s=\"out\"}"));
+    return source;
+}
+
+static void batch_make(size_t bytes, size_t max_line, bool truncate)
+{
+    struct cw_batch_options options = {.bytes = bytes, .max_line_bytes = max_line, .truncate = truncate};
+    batch = cw_batch_new(&options);
+}
+
+static size_t cut(struct cw_source **sources, size_t n, size_t max_entries)
+{
+    for (size_t i = 0; i < n; i++) {
+        enum cw_file_verdict verdict;
+        struct cw_err err;
+        cr_assert_eq(cw_tail_stat(&sources[i]->tail, 0, &verdict, &err), 0);
+    }
+    return cw_batch_cut(batch, sources, n, max_entries, 1000, &report);
+}
+
+static void settle(void)
+{
+    for (size_t i = 0; i < batch->nparts; i++)
+        cw_ledger_stored(&batch->parts[i].source->rows[batch->options.output], batch->parts[i].to,
+                         batch->parts[i].last_ts_ns);
+    cw_batch_drop(batch);
+}
+
+static void expect_entry(size_t i, const char *line)
+{
+    cr_assert_lt(i, batch->nentries);
+    cr_assert(cw_str_eqz(batch->entries[i].line, line), "entry %zu is \"%.*s\"", i, CW_STR_ARG(batch->entries[i].line));
+}
+
+Test(batch, whole_lines_are_taken_and_half_ones_wait)
+{
+    cw_log_folder_append(&folder, "a", "one\n\ntwo\r\nhal");
+    struct cw_source *source = source_make("a", 1, 1);
+    batch_make(1 << 20, 0, false);
+    cr_assert_eq(cut(&source, 1, 100), 3);
+    expect_entry(0, "one");
+    expect_entry(1, "");
+    expect_entry(2, "two\r");
+    cr_assert(batch->parts[0].from == 0 && batch->parts[0].to == 10);
+    cr_assert_lt(batch->entries[0].ts_ns, batch->entries[1].ts_ns);
+    settle();
+    cr_assert_eq(cut(&source, 1, 100), 0);
+    cr_assert(!cw_source_pending(source, 0), "not looked at again before it grows");
+    cw_log_folder_append(&folder, "a", "f\n");
+    cr_assert_eq(cut(&source, 1, 100), 1);
+    expect_entry(0, "half");
+    settle();
+    cw_log_folder_append(&folder, "a", "end");
+    cr_assert_eq(cut(&source, 1, 100), 0);
+    source->final = true;
+    source->rows[0].held_size = 0;
+    cr_assert_eq(cut(&source, 1, 100), 1);
+    expect_entry(0, "end");
+    settle();
+    cr_assert_eq(source->rows[0].done, source->tail.size);
+    cw_source_free(&source);
+}
+
+Test(batch, size_and_count_bound_it_and_sources_take_turns)
+{
+    for (int i = 0; i < 100; i++) {
+        cw_log_folder_append(&folder, "a", "aaaaaaaaa\n");
+        cw_log_folder_append(&folder, "b", "bbbbbbbbb\n");
+    }
+    struct cw_source *sources[] = {source_make("a", 1, 1), source_make("b", 1, 2)};
+    batch_make(450, 0, false);
+    cr_assert_eq(cut(sources, 2, 1000), 50);
+    cr_assert_eq(batch->line_bytes, 450);
+    settle();
+    cr_assert_eq(cut(sources, 2, 7), 7);
+    settle();
+    size_t total = 57;
+    while (cut(sources, 2, 1000) > 0) {
+        total += batch->nentries;
+        settle();
+    }
+    cr_assert_eq(total, 200);
+    for (int i = 0; i < 2; i++)
+        cw_source_free(&sources[i]);
+}
+
+Test(batch, several_sources_share_a_push)
+{
+    cw_log_folder_append(&folder, "a", "a1\na2\n");
+    cw_log_folder_append(&folder, "b", "b1\n");
+    struct cw_source *sources[] = {source_make("a", 1, 1), source_make("b", 1, 2)};
+    batch_make(1 << 20, 0, false);
+    cr_assert_eq(cut(sources, 2, 1000), 3);
+    cr_assert_eq(batch->nparts, 2);
+    cr_assert(sources[0]->nbusy == 1 && sources[1]->nbusy == 1);
+    cw_batch_drop(batch);
+    cr_assert(sources[0]->nbusy == 0 && sources[1]->nbusy == 0);
+    cr_assert_eq(cut(sources, 2, 1000), 3, "what was not settled is cut again");
+    settle();
+    for (int i = 0; i < 2; i++)
+        cw_source_free(&sources[i]);
+}
+
+static void long_line(const char *name, size_t n)
+{
+    char *line = malloc(n + 2);
+    memset(line, 'x', n);
+    strcpy(line + n, "\n");
+    cw_log_folder_append(&folder, name, line);
+    free(line);
+}
+
+Test(batch, a_line_over_the_limit_is_cut_or_left_out)
+{
+    cw_log_folder_append(&folder, "a", "short\n");
+    long_line("a", 100);
+    cw_log_folder_append(&folder, "a", "after\n");
+    struct cw_source *source = source_make("a", 1, 1);
+    batch_make(1 << 20, 50, true);
+    cr_assert_eq(cut(&source, 1, 100), 3);
+    cr_assert_eq(batch->entries[1].line.len, 50);
+    cr_assert_eq(batch->parts[0].counts.truncated, 1);
+    cw_batch_drop(batch);
+    cw_batch_free(&batch);
+    batch_make(1 << 20, 50, false);
+    cr_assert_eq(cut(&source, 1, 100), 2);
+    expect_entry(1, "after");
+    cr_assert_eq(batch->parts[0].counts.skipped, 1);
+    settle();
+    cw_source_free(&source);
+}
+
+Test(batch, a_line_that_no_buffer_holds_goes_in_pieces_or_by_its_limit)
+{
+    size_t n = 3 * CW_BATCH_READ_BYTES_MIN + 17;
+    long_line("a", n);
+    struct cw_source *source = source_make("a", 1, 1);
+    batch_make(1000, 0, false);
+    size_t bytes = 0, pieces = 0;
+    while (bytes < n) {
+        cr_assert_eq(cut(&source, 1, 100), 1);
+        bytes += batch->entries[0].line.len;
+        pieces++;
+        settle();
+    }
+    cr_assert_eq(bytes, n);
+    cr_assert_eq(pieces, 4);
+    cw_log_folder_append(&folder, "a", "after\n");
+    cr_assert_eq(cut(&source, 1, 100), 1);
+    expect_entry(0, "after");
+    settle();
+    cw_batch_free(&batch);
+    cw_ledger_raised(&source->rows[0]);
+    batch_make(1000, 60, true);
+    cr_assert_eq(cut(&source, 1, 100), 1);
+    cr_assert_eq(batch->entries[0].line.len, 60);
+    cr_assert_eq(batch->parts[0].to, n + 1);
+    settle();
+    cw_batch_free(&batch);
+    cw_ledger_raised(&source->rows[0]);
+    batch_make(1000, 60, false);
+    ndropped = 0;
+    cr_assert_eq(cut(&source, 1, 100), 0, "left out: settled without a push");
+    cr_assert(ndropped == 1 && source->rows[0].done == n + 1 && source->rows[0].mark == 0);
+    cr_assert_eq(cut(&source, 1, 100), 1);
+    cr_assert(batch->parts[0].from == 0 && batch->parts[0].to == n + 7, "the range begins at the mark all the same");
+    settle();
+    cw_source_free(&source);
+}
+
+Test(batch, a_truncated_file_gives_nothing_until_its_generation_is_raised)
+{
+    cw_log_folder_append(&folder, "a", "the first contents\nof this file\n");
+    struct cw_source *source = source_make("a", 1, 1);
+    batch_make(1 << 20, 0, false);
+    cw_log_folder_truncate(&folder, "a", 0);
+    cw_log_folder_append(&folder, "a", "other contents, which are longer than what was there before\n");
+    cr_assert_eq(cut(&source, 1, 100), 0);
+    cr_assert(source->changed);
+    cr_assert_eq(cut(&source, 1, 100), 0);
+    cw_source_free(&source);
+}
+
+static void docker_append(const char *text, const char *stream, int second)
+{
+    char line[512];
+    snprintf(line, sizeof line, "{\"log\":\"%s\",\"stream\":\"%s\",\"time\":\"2026-01-05T10:00:%02dZ\"}\n", text, stream, second);
+    cw_log_folder_append(&folder, "d", line);
+}
+
+Test(batch, pieces_of_docker_entries_are_joined_by_stream)
+{
+    docker_append("one\\n", "stdout", 1);
+    docker_append("pa", "stdout", 2);
+    docker_append("er", "stderr", 3);
+    docker_append("rt", "stdout", 4);
+    docker_append("r\\n", "stderr", 5);
+    docker_append("\\n", "stdout", 6);
+    cw_log_folder_append(&folder, "d", "no json at all\n");
+    docker_append("begun", "stdout", 7);
+    struct cw_source *source = source_make("d", 1, 1);
+    source->format = CW_SOURCE_DOCKER;
+    batch_make(1 << 20, 0, false);
+    cr_assert_eq(cut(&source, 1, 100), 4);
+    expect_entry(0, "one");
+    expect_entry(1, "part");
+    expect_entry(2, "no json at all");
+    expect_entry(3, "err");
+    cr_assert(batch->parts[0].stream_ends[0] == 3 && batch->parts[0].stream_ends[1] == 4);
+    cr_assert_eq(batch->parts[0].counts.malformed, 1);
+    cr_assert_eq(batch->entries[1].ts_ns, 1767607202000000000, "the time of its first piece");
+    cr_assert_lt(batch->parts[0].to, source->tail.size, "the entry that has begun waits");
+    settle();
+    cr_assert_eq(cut(&source, 1, 100), 0);
+    docker_append("ning\\n", "stdout", 8);
+    cr_assert_eq(cut(&source, 1, 100), 1);
+    expect_entry(0, "begunning");
+    settle();
+    docker_append("last", "stderr", 9);
+    cr_assert_eq(cut(&source, 1, 100), 0);
+    source->final = true;
+    source->rows[0].held_size = 0;
+    cr_assert_eq(cut(&source, 1, 100), 1);
+    expect_entry(0, "last");
+    settle();
+    cw_source_free(&source);
+}
+
+Test(batch, a_docker_entry_that_no_buffer_holds_goes_in_pieces)
+{
+    char piece[151];
+    memset(piece, 'y', 150);
+    piece[150] = '\0';
+    size_t total = 0;
+    while (total < 4 * CW_BATCH_READ_BYTES_MIN) {
+        docker_append(piece, total % 300 ? "stdout" : "stderr", 1);
+        total += 150;
+    }
+    docker_append("\\n", "stdout", 2);
+    docker_append("\\n", "stderr", 2);
+    struct cw_source *source = source_make("d", 1, 1);
+    source->format = CW_SOURCE_DOCKER;
+    batch_make(1 << 20, 0, false);
+    size_t bytes = 0;
+    for (int i = 0; i < 100 && source->rows[0].done < source->tail.size; i++) {
+        cut(&source, 1, 100);
+        bytes += batch->line_bytes;
+        settle();
+    }
+    cr_assert_eq(bytes, total);
+    cr_assert_eq(source->rows[0].done, source->tail.size);
+    cw_source_free(&source);
+}
+
+Test(batch, what_is_encoded_is_what_was_cut)
+{
+    cw_log_folder_append(&folder, "a", "x1\n\xff\xfe\n");
+    docker_append("out\\n", "stdout", 1);
+    docker_append("err\\n", "stderr", 1);
+    struct cw_source *sources[] = {source_make("a", 1, 1), source_make("d", 1, 2)};
+    sources[1]->format = CW_SOURCE_DOCKER;
+    sources[0]->rows[0].mark = 3;
+    batch_make(1 << 20, 0, false);
+    cr_assert_eq(cut(sources, 2, 100), 3);
+    struct cw_push_confirm confirm = {sources[0]->id, 1, 3};
+    struct cw_push_delivery delivery = {.present = true, .shipper = {{5}}, .session = {{6}}, .confirms = &confirm, .nconfirms = 1};
+    struct cw_err err = {0};
+    cr_assert_eq(cw_batch_encode(batch, &delivery, &err), 0, "%s", err.text);
+    struct cw_buf raw;
+    struct cw_push push;
+    struct cw_arena *arena = cw_arena_new();
+    cw_buf_init(&raw, 1 << 20);
+    cr_assert_eq(cw_codec_decompress(CW_CODEC_SNAPPY, cw_buf_str(&batch->body), 1 << 20, &raw, &err), 0);
+    cr_assert_eq(cw_push_loki_protobuf_decode(cw_buf_str(&raw), arena, &push, &err), 0, "%s", err.text);
+    cr_assert_eq(push.nstreams, 3);
+    cr_assert(cw_str_eqz(push.streams[1].labels_text, "{s=\"out\"}") && cw_str_eqz(push.streams[2].labels_text, "{s=\"err\"}"));
+    cr_assert_eq(push.streams[0].nentries, 1);
+    cr_assert(cw_str_eqz(push.streams[0].entries[0].line, "\xff\xfe"));
+    cr_assert_eq(push.delivery.nranges, 2);
+    cr_assert(push.delivery.ranges[0].from == 3 && push.delivery.ranges[0].to == 6 && push.delivery.ranges[0].generation == 1);
+    cr_assert(push.delivery.nconfirms == 1 && push.delivery.confirms[0].offset == 3 && push.delivery.shipper.bytes[0] == 5);
+    cw_buf_fini(&raw);
+    cw_arena_free(&arena);
+    settle();
+    for (int i = 0; i < 2; i++)
+        cw_source_free(&sources[i]);
+}
+
+/*
+ * The delivery protocol by chance: two outputs, two files that grow, lines that the store refuses, pushes that are lost
+ * before or after they were stored, late copies, restarts from any position, marks that the store forgets once it was
+ * told. Whatever happens, each good line is in each store once (tests/models/delivery.py checks the same exhaustively).
+ */
+enum { NOUTPUTS = 2, NFILES = 2, NLINES = 300 };
+
+struct store {
+    uint64_t marks[NFILES];
+    uint64_t confirmed[NFILES];
+    uint8_t count[NFILES][NLINES];
+};
+
+struct request {
+    uint64_t from[NFILES], to[NFILES];
+    bool has[NFILES];
+    uint16_t lines[NFILES][NLINES];
+    size_t nlines[NFILES];
+};
+
+static uint64_t random_state;
+
+static unsigned chance(unsigned n)
+{
+    random_state = random_state * 6364136223846793005u + 1442695040888963407u;
+    return (unsigned)(random_state >> 33) % n;
+}
+
+static bool is_refused(unsigned line)
+{
+    return line % 17 == 5;
+}
+
+/* 200, 409 or 400, as the ingester answers. */
+static int store_push(struct store *store, const struct request *request)
+{
+    bool all_new = true, all_old = true;
+    for (int f = 0; f < NFILES; f++)
+        for (size_t i = 0; i < request->nlines[f]; i++)
+            if (is_refused(request->lines[f][i]))
+                return 400;
+    for (int f = 0; f < NFILES; f++) {
+        all_new &= !request->has[f] || request->from[f] == store->marks[f];
+        all_old &= !request->has[f] || request->to[f] <= store->marks[f];
+    }
+    if (!all_new)
+        return all_old ? 200 : 409;
+    for (int f = 0; f < NFILES; f++) {
+        for (size_t i = 0; i < request->nlines[f]; i++)
+            store->count[f][request->lines[f][i]]++;
+        if (request->has[f])
+            store->marks[f] = request->to[f];
+    }
+    return 200;
+}
+
+static struct request request_of(const struct cw_batch *b)
+{
+    struct request request = {0};
+    for (size_t p = 0; p < b->nparts; p++) {
+        const struct cw_batch_part *part = &b->parts[p];
+        int f = part->source->id.bytes[0];
+        request.has[f] = true;
+        request.from[f] = part->from;
+        request.to[f] = part->to;
+        for (size_t i = 0; i < part->nentries; i++)
+            request.lines[f][request.nlines[f]++] = (uint16_t)strtoul(b->entries[part->first + i].line.ptr, NULL, 10);
+    }
+    return request;
+}
+
+struct world {
+    struct store stores[NOUTPUTS];
+    struct request late[NOUTPUTS];
+    struct cw_source *sources[NFILES];
+    struct cw_batch *batches[NOUTPUTS];
+    uint64_t durable[NFILES];
+    size_t limit[NOUTPUTS];
+    unsigned written[NFILES];
+    uint64_t refused[NOUTPUTS];
+};
+
+static void ask(struct world *w, int o)
+{
+    for (int f = 0; f < NFILES; f++)
+        cw_ledger_adopt(&w->sources[f]->rows[o], w->stores[o].marks[f]);
+}
+
+static void answer(struct world *w, int o, int status)
+{
+    struct cw_batch *b = w->batches[o];
+    for (size_t i = 0; i < b->nparts; i++) {
+        struct cw_ledger_row *row = &b->parts[i].source->rows[o];
+        if (status == 200)
+            cw_ledger_stored(row, b->parts[i].to, b->parts[i].last_ts_ns);
+        else if (status == 409)
+            cw_ledger_adopt(row, w->stores[o].marks[b->parts[i].source->id.bytes[0]]);
+    }
+    if (status == 400 && b->nentries == 1) {
+        cw_ledger_dropped(&b->parts[0].source->rows[o], b->parts[0].to);
+        w->refused[o]++;
+        w->limit[o] = 1;
+    } else if (status == 400) {
+        w->limit[o] = b->nentries / 2;
+    } else {
+        w->limit[o] *= 2;
+    }
+    cw_batch_drop(b);
+}
+
+static void step(struct world *w, bool faults)
+{
+    int o = (int)chance(NOUTPUTS), f = (int)chance(NFILES);
+    switch (chance(faults ? 9 : 3)) {
+    case 0: case 1: case 2: {
+        enum cw_file_verdict verdict;
+        struct cw_err err;
+        for (int k = 0; k < NFILES; k++)
+            cr_assert_eq(cw_tail_stat(&w->sources[k]->tail, 0, &verdict, &err), 0);
+        size_t limit = w->limit[o] ? w->limit[o] : 1;
+        if (limit > 10)
+            limit = 1 + chance(40);
+        if (cw_batch_cut(w->batches[o], w->sources, NFILES, limit, 1, &report) == 0)
+            break;
+        struct request request = request_of(w->batches[o]);
+        unsigned how = faults ? chance(6) : 5;
+        if (how == 0) {                 /* it never arrives, or late */
+            w->late[o] = request;
+            cw_batch_drop(w->batches[o]);
+            ask(w, o);
+        } else if (how == 1) {          /* the answer is lost */
+            store_push(&w->stores[o], &request);
+            cw_batch_drop(w->batches[o]);
+            ask(w, o);
+        } else {
+            answer(w, o, store_push(&w->stores[o], &request));
+        }
+        break;
+    }
+    case 3:
+        store_push(&w->stores[o], &w->late[o]);  /* a copy under way arrives now; a shipper that does not know asks later */
+        break;
+    case 4:
+        w->durable[f] = cw_source_position(w->sources[f]);
+        break;
+    case 5:
+        if (cw_ledger_confirm_due(&w->sources[f]->rows[o], w->durable[f]))
+            w->stores[o].confirmed[f] = w->sources[f]->rows[o].confirmed = w->sources[f]->rows[o].mark;
+        break;
+    case 6:  /* silence: nothing is under way any more */
+        if (w->stores[o].marks[f] > 0 && w->stores[o].confirmed[f] == w->stores[o].marks[f]) {
+            w->stores[o].marks[f] = 0;
+            memset(&w->late[o], 0, sizeof w->late[o]);
+        }
+        break;
+    case 7:  /* kill -9 and start */
+        for (int k = 0; k < NFILES; k++) {
+            memset(w->sources[k]->rows, 0, NOUTPUTS * sizeof w->sources[k]->rows[0]);
+            cw_source_seek(w->sources[k], w->durable[k]);
+        }
+        for (int x = 0; x < NOUTPUTS; x++)
+            ask(w, x);
+        break;
+    default:
+        for (unsigned n = chance(5); n > 0 && w->written[f] < NLINES; n--) {
+            char line[64], name[8];
+            snprintf(name, sizeof name, "f%d", f);
+            snprintf(line, sizeof line, "%u %.*s\n", w->written[f]++, (int)chance(20), "....................");
+            cw_log_folder_append(&folder, name, line);
+        }
+    }
+}
+
+static void world_run(uint64_t seed)
+{
+    struct world *w = calloc(1, sizeof *w);
+    random_state = seed;
+    for (int f = 0; f < NFILES; f++) {
+        char name[8];
+        snprintf(name, sizeof name, "f%d", f);
+        cw_log_folder_append(&folder, name, "");
+        cw_log_folder_truncate(&folder, name, 0);
+        w->sources[f] = source_make(name, NOUTPUTS, (uint8_t)f);
+    }
+    for (int o = 0; o < NOUTPUTS; o++) {
+        struct cw_batch_options options = {.output = (size_t)o, .bytes = 4096};
+        w->batches[o] = cw_batch_new(&options);
+        w->limit[o] = 100;
+    }
+    for (int i = 0; i < 6000; i++)
+        step(w, true);
+    for (int o = 0; o < NOUTPUTS; o++)
+        ask(w, o);
+    for (int i = 0; i < 6000; i++)
+        step(w, false);
+    for (int f = 0; f < NFILES; f++) {
+        cr_assert_gt(w->written[f], 100);
+        cr_assert_eq(cw_source_position(w->sources[f]), w->sources[f]->tail.size, "seed %llu: stuck", (unsigned long long)seed);
+        for (int o = 0; o < NOUTPUTS; o++)
+            for (unsigned i = 0; i < w->written[f]; i++)
+                cr_assert_eq(w->stores[o].count[f][i], is_refused(i) ? 0 : 1, "seed %llu: line %u of file %d is %d times in store %d",
+                             (unsigned long long)seed, i, f, w->stores[o].count[f][i], o);
+    }
+    for (int o = 0; o < NOUTPUTS; o++)
+        cw_batch_free(&w->batches[o]);
+    for (int f = 0; f < NFILES; f++)
+        cw_source_free(&w->sources[f]);
+    free(w);
+}
+
+Test(batch, every_line_is_stored_once_whatever_happens_by_chance, .timeout = 100)
+{
+    for (uint64_t seed = 1; seed <= 20; seed++)
+        world_run(seed);
+}

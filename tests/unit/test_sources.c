@@ -1,0 +1,370 @@
+#include <criterion/criterion.h>
+#include <stdlib.h>
+#include "common/base/clock.h"
+#include "shipper/batch.h"
+#include "shipper/shipper_metrics.h"
+#include "shipper/sources.h"
+#include "tests/support/log_folder.h"
+
+static struct cw_log_folder folder;
+static struct cw_metrics *metrics;
+static struct cw_sources *sources;
+static struct cw_batch *batch;
+static int64_t now_ns;  /* the test's clock: wall and monotonic */
+
+static void target_add(const char *pattern, const char *exclude)
+{
+    static const struct cw_label job = {CW_STR("job"), CW_STR("t")};
+    struct cw_target *target = cw_mem_new(sizeof *target);
+    struct cw_err err = {0};
+    cr_assert_eq(cw_glob_compile(cw_str_of(cw_log_folder_path(&folder, pattern)), &target->glob, &err), 0);
+    if (exclude != NULL)
+        cr_assert_eq(cw_glob_compile(cw_str_of(cw_log_folder_path(&folder, exclude)), &target->exclude, &err), 0);
+    target->name = cw_str_dupz(CW_STR("t"));
+    target->labels = cw_labels_dup_heap((struct cw_labels){&job, 1});
+    target->add_filename = true;
+    cw_sources_target_add(sources, target);
+}
+
+static void sources_make(const struct cw_sources_options *more)
+{
+    struct cw_sources_options options = more ? *more : (struct cw_sources_options){0};
+    options.noutputs = 1;
+    options.metrics = metrics;
+    options.final_wait_ns = CW_SOURCES_FINAL_WAIT_NS;
+    sources = cw_sources_new(&options);
+}
+
+static void setup(void)
+{
+    cw_log_folder_init(&folder);
+    metrics = cw_metrics_new(cw_shipper_metric_defs, CW_M_SHIPPER_N);
+    struct cw_batch_options options = {.bytes = 1 << 20};
+    batch = cw_batch_new(&options);
+    now_ns = 1000 * CW_NS_PER_S;
+    sources_make(NULL);
+}
+
+static void teardown(void)
+{
+    cw_batch_free(&batch);
+    cw_sources_free(&sources);
+    cw_metrics_free(&metrics);
+    cw_log_folder_fini(&folder);
+}
+
+TestSuite(sources, .init = setup, .fini = teardown);
+
+static void on_error(void *arg, struct cw_source *source, const struct cw_err *err)
+{
+    cr_assert_fail("%s", err->text);
+}
+
+static void on_changed(void *arg, struct cw_source *source)
+{
+}
+
+static void on_dropped(void *arg, struct cw_source *source, const struct cw_batch_counts *counts)
+{
+}
+
+static struct cw_arena *saved_arena;
+static struct cw_positions saved;
+
+/* As the shipper does: positions to disk (kept in memory here). */
+static void save(void)
+{
+    cw_arena_free(&saved_arena);
+    saved_arena = cw_arena_new();
+    saved = (struct cw_positions){0};
+    cw_sources_positions(sources, saved_arena, &saved);
+    for (size_t i = 0; i < saved.nsources; i++) {
+        saved.sources[i].path = cw_arena_dup(saved_arena, saved.sources[i].path);
+        saved.sources[i].path_now = cw_arena_dup(saved_arena, saved.sources[i].path_now);
+    }
+    cw_sources_saved(sources, &saved);
+}
+
+static void look(void)
+{
+    cw_sources_scan(sources, now_ns, now_ns);
+    cw_sources_refresh(sources, now_ns, now_ns);
+    save();
+}
+
+static int by_text(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* All lines that are there now, settled; sorted (sources take turns) and joined with blanks. */
+static const char *ship(void)
+{
+    static char text[8192];
+    char *lines[256];
+    size_t nlines = 0;
+    static const struct cw_batch_report report = {on_error, on_changed, on_dropped, NULL};
+    text[0] = '\0';
+    for (int round = 0; round < 20; round++) {
+        cw_sources_refresh(sources, now_ns, now_ns);
+        save();
+        if (cw_batch_cut(batch, sources->items, sources->n, 1000, now_ns, &report) == 0)
+            continue;
+        for (size_t i = 0; i < batch->nentries; i++)
+            lines[nlines++] = cw_str_dupz(batch->entries[i].line);
+        for (size_t i = 0; i < batch->nparts; i++)
+            cw_ledger_stored(&batch->parts[i].source->rows[0], batch->parts[i].to, batch->parts[i].last_ts_ns);
+        cw_batch_drop(batch);
+    }
+    qsort(lines, nlines, sizeof lines[0], by_text);
+    for (size_t i = 0; i < nlines; i++) {
+        strcat(text, i ? " " : "");
+        strcat(text, lines[i]);
+        free(lines[i]);
+    }
+    return text;
+}
+
+static void restart(const struct cw_sources_options *more)
+{
+    cw_sources_free(&sources);
+    sources_make(more);
+    cw_sources_restore(sources, &saved);
+}
+
+static void pass(int64_t seconds)
+{
+    now_ns += seconds * CW_NS_PER_S;
+}
+
+Test(sources, a_new_file_is_read_from_its_beginning_with_its_labels)
+{
+    target_add("*.log", "b*");
+    cw_log_folder_append(&folder, "a.log", "1\n2\n");
+    cw_log_folder_append(&folder, "b.log", "no\n");
+    look();
+    cr_assert_eq(sources->n, 1);
+    cr_assert_str_eq(ship(), "1 2");
+    char want[256];
+    snprintf(want, sizeof want, "{filename=\"%s\", job=\"t\"}", cw_log_folder_path(&folder, "a.log"));
+    cr_assert_str_eq(sources->items[0]->labels[0], want);
+    cw_log_folder_append(&folder, "c.log", "3\n");
+    look();
+    cr_assert_str_eq(ship(), "3");
+    cr_assert_str_eq(ship(), "");
+}
+
+Test(sources, nothing_is_pushed_before_its_id_and_prefix_are_saved)
+{
+    target_add("*.log", NULL);
+    cw_log_folder_append(&folder, "a.log", "");
+    cw_sources_scan(sources, now_ns, now_ns);
+    cr_assert(sources->unsaved);
+    cr_assert(!cw_source_pending(sources->items[0], 0));
+    save();
+    cw_log_folder_append(&folder, "a.log", "1\n");
+    cw_sources_refresh(sources, now_ns, now_ns);
+    cr_assert(sources->unsaved, "it has a first byte now");
+    cr_assert(!cw_source_pending(sources->items[0], 0));
+    save();
+    cr_assert(cw_source_pending(sources->items[0], 0));
+    cr_assert_eq(saved.sources[0].identity.prefix_len, 2);
+}
+
+Test(sources, a_file_renamed_out_of_the_pattern_is_read_to_its_end)
+{
+    target_add("*.log", NULL);
+    cw_log_folder_append(&folder, "a.log", "1\n");
+    look();
+    cr_assert_str_eq(ship(), "1");
+    cw_log_folder_append(&folder, "a.log", "2\n");
+    cw_log_folder_rename(&folder, "a.log", "a.log.1");
+    cw_log_folder_append(&folder, "a.log.1", "3\nhalf");
+    cw_log_folder_append(&folder, "a.log", "4\n");
+    look();
+    cr_assert_eq(sources->n, 2);
+    cr_assert_str_eq(ship(), "2 3 4");
+    pass(6);
+    cr_assert_str_eq(ship(), "half", "it is quiet: nobody will end that line");
+    pass(61);
+    look();
+    cr_assert_eq(sources->items[0]->tail.fd, -1, "closed, but remembered while it is there");
+    cw_log_folder_append(&folder, "a.log.1", "late\n");
+    look();
+    cr_assert_str_eq(ship(), "late");
+    cw_log_folder_remove(&folder, "a.log.1");
+    pass(6);
+    look();
+    cr_assert_eq(sources->n, 1);
+}
+
+Test(sources, two_rotations_between_two_scans_lose_nothing_when_the_renames_were_seen)
+{
+    target_add("*.log", NULL);
+    cw_log_folder_append(&folder, "a.log", "1\n");
+    look();
+    cr_assert_str_eq(ship(), "1");
+    for (int i = 2; i < 5; i++) {  /* 2 is the first file that no scan has seen */
+        if (i > 3) {
+            cw_log_folder_rename(&folder, "a.log.2", "a.log.3");
+            cw_sources_renamed(sources, cw_log_folder_path(&folder, "a.log.2"), cw_log_folder_path(&folder, "a.log.3"));
+        }
+        if (i > 2) {
+            cw_log_folder_rename(&folder, "a.log.1", "a.log.2");
+            cw_sources_renamed(sources, cw_log_folder_path(&folder, "a.log.1"), cw_log_folder_path(&folder, "a.log.2"));
+        }
+        cw_log_folder_rename(&folder, "a.log", "a.log.1");
+        cw_sources_renamed(sources, cw_log_folder_path(&folder, "a.log"), cw_log_folder_path(&folder, "a.log.1"));
+        char line[8];
+        snprintf(line, sizeof line, "%d\n", i);
+        cw_log_folder_append(&folder, "a.log", line);
+    }
+    look();
+    cr_assert_str_eq(ship(), "2 3 4");
+}
+
+Test(sources, a_file_renamed_while_the_shipper_was_down_is_found_in_its_folder)
+{
+    target_add("*.log", NULL);
+    cw_log_folder_append(&folder, "a.log", "1\n2\n");
+    look();
+    cr_assert_str_eq(ship(), "1 2");
+    save();
+    cw_log_folder_append(&folder, "a.log", "3\n");
+    cw_log_folder_rename(&folder, "a.log", "a-old");
+    cw_log_folder_append(&folder, "a.log", "4\n");
+    restart(NULL);
+    target_add("*.log", NULL);
+    look();
+    cr_assert_str_eq(ship(), "3 4");
+    cr_assert(strstr(sources->items[0]->labels[0], "a.log\"") != NULL, "it keeps its label");
+}
+
+Test(sources, a_restart_goes_on_where_it_was)
+{
+    target_add("*.log", NULL);
+    cw_log_folder_append(&folder, "a.log", "1\n2\n");
+    look();
+    cr_assert_str_eq(ship(), "1 2");
+    save();
+    struct cw_id128 id = sources->items[0]->id;
+    cw_log_folder_append(&folder, "a.log", "3\n");
+    restart(NULL);
+    target_add("*.log", NULL);
+    look();
+    cr_assert_eq(sources->n, 1);
+    cr_assert_eq(memcmp(&id, &sources->items[0]->id, sizeof id), 0);
+    cr_assert_str_eq(ship(), "3");
+}
+
+Test(sources, truncation_raises_the_generation_and_counts_what_is_lost)
+{
+    target_add("*.log", NULL);
+    cw_log_folder_append(&folder, "a.log", "1\n2\n");
+    look();
+    cr_assert_str_eq(ship(), "1 2");
+    cw_log_folder_append(&folder, "a.log", "lost\n");
+    cw_sources_refresh(sources, now_ns, now_ns);
+    cw_log_folder_truncate(&folder, "a.log", 0);
+    cw_log_folder_append(&folder, "a.log", "new\n");
+    cr_assert_str_eq(ship(), "new");
+    cr_assert_eq(sources->items[0]->generation, 2);
+    save();
+    cw_log_folder_truncate(&folder, "a.log", 0);  /* and while the shipper is down, written past where it was */
+    cw_log_folder_append(&folder, "a.log", "newer and longer\n");
+    restart(NULL);
+    target_add("*.log", NULL);
+    look();
+    cr_assert_str_eq(ship(), "newer and longer");
+    cr_assert_eq(sources->items[0]->generation, 3);
+    struct cw_buf text;
+    cw_buf_init(&text, 1 << 20);
+    cw_metrics_render(metrics, &text);
+    cr_assert(strstr(cw_buf_z(&text), "cordwood_shipper_lost_bytes_total 5\n") != NULL);
+    cr_assert(strstr(cw_buf_z(&text), "cordwood_shipper_truncations_total 2\n") != NULL);
+    cw_buf_fini(&text);
+}
+
+Test(sources, a_generation_is_not_raised_while_a_push_names_the_source)
+{
+    static const struct cw_batch_report report = {on_error, on_changed, on_dropped, NULL};
+    target_add("*.log", NULL);
+    cw_log_folder_append(&folder, "a.log", "1\n2\n");
+    look();
+    cr_assert_eq(cw_batch_cut(batch, sources->items, sources->n, 1000, now_ns, &report), 2);
+    cw_log_folder_truncate(&folder, "a.log", 0);
+    cw_sources_refresh(sources, now_ns, now_ns);
+    cr_assert(sources->items[0]->changed && sources->items[0]->generation == 1);
+    cw_batch_drop(batch);
+    cw_sources_refresh(sources, now_ns, now_ns);
+    cr_assert(!sources->items[0]->changed && sources->items[0]->generation == 2);
+}
+
+Test(sources, links_to_one_file_are_one_source)
+{
+    target_add("*.log", NULL);
+    target_add("**", NULL);
+    cw_log_folder_append(&folder, "a.log", "1\n");
+    cw_log_folder_symlink(&folder, "a.log", "b.log");
+    cr_assert_eq(link(cw_log_folder_path(&folder, "a.log"), cw_log_folder_path(&folder, "c.log")), 0);
+    for (int i = 0; i < 3; i++)
+        look();
+    cr_assert_eq(sources->n, 1);
+    cr_assert_str_eq(ship(), "1");
+    cr_assert_str_eq(sources->items[0]->path, sources->items[0]->path_now);
+}
+
+Test(sources, a_deleted_file_is_read_to_its_end_and_forgotten)
+{
+    target_add("*.log", NULL);
+    cw_log_folder_append(&folder, "a.log", "1\n2");
+    look();
+    cw_log_folder_remove(&folder, "a.log");
+    look();
+    cr_assert_str_eq(ship(), "1");
+    pass(6);
+    cr_assert_str_eq(ship(), "2");
+    look();
+    cr_assert_eq(sources->n, 0);
+}
+
+Test(sources, from_the_end_leaves_out_only_what_was_there_first)
+{
+    restart(&(struct cw_sources_options){.from_end = true});
+    target_add("*.log", NULL);
+    cw_log_folder_append(&folder, "a.log", "old\n");
+    look();
+    cw_log_folder_append(&folder, "a.log", "new\n");
+    cw_log_folder_append(&folder, "b.log", "b\n");
+    look();
+    cr_assert_str_eq(ship(), "b new");
+}
+
+Test(sources, promtails_positions_say_where_files_begin)
+{
+    struct cw_promtail_position imported[] = {{cw_str_of(cw_log_folder_path(&folder, "a.log")), 2},
+                                              {cw_str_of(cw_log_folder_path(&folder, "b.log")), 999}};
+    restart(&(struct cw_sources_options){.imported = imported, .nimported = 2});
+    target_add("*.log", NULL);
+    cw_log_folder_append(&folder, "a.log", "1\n2\n");
+    cw_log_folder_append(&folder, "b.log", "was truncated\n");
+    look();
+    cr_assert_str_eq(ship(), "2 was truncated");
+}
+
+Test(sources, entries_have_the_time_when_they_were_seen)
+{
+    static const struct cw_batch_report report = {on_error, on_changed, on_dropped, NULL};
+    target_add("*.log", NULL);
+    cw_log_folder_append(&folder, "a.log", "1\n");
+    look();
+    int64_t first_ns = now_ns;
+    pass(5);
+    cw_log_folder_append(&folder, "a.log", "2\n");
+    look();
+    pass(60);  /* the server was away meanwhile */
+    cr_assert_eq(cw_batch_cut(batch, sources->items, sources->n, 1000, now_ns, &report), 2);
+    cr_assert_eq(batch->entries[0].ts_ns, first_ns);
+    cr_assert_eq(batch->entries[1].ts_ns, first_ns + 5 * CW_NS_PER_S);
+    cw_batch_drop(batch);
+}

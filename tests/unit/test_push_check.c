@@ -1,5 +1,8 @@
 /* test_push_check.c - what the limits take out of a push, and Loki's sentence for the first of it. */
 #include <criterion/criterion.h>
+
+#include <stdio.h>
+#include "common/base/limits.h"
 #include "common/base/clock.h"
 #include "ingester/push_check.h"
 
@@ -187,6 +190,31 @@ Test(push_check, metadata_is_bounded_and_sanitised)
     check(&f);
     cr_assert_eq(f.push.nentries, 0);
     done(&f);
+}
+
+Test(push_check, what_a_part_cannot_hold_is_refused_whatever_the_limits_say)
+{
+    static struct cw_label pairs[CW_LIMIT_METADATA_COUNT_HARD + 1];
+    static char names[CW_LIMIT_METADATA_COUNT_HARD + 1][8], value[CW_LIMIT_METADATA_BYTES_HARD];
+    for (size_t i = 0; i <= CW_LIMIT_METADATA_COUNT_HARD; i++) {
+        int len = snprintf(names[i], sizeof names[i], "n%zu", i);
+        pairs[i] = (struct cw_label){cw_str_make(names[i], (size_t)len), CW_STR("v")};
+    }
+    for (int over = 0; over < 3; over++) {
+        struct fixture f = make(good, 1, 1);
+        f.config->limits.max_structured_metadata_entries_count = 0;
+        f.config->limits.max_structured_metadata_size = 0;
+        f.push.streams[0].entries[0].metadata = pairs;
+        f.push.streams[0].entries[0].nmetadata =
+            over == 2 ? 1 : CW_LIMIT_METADATA_COUNT_HARD + (uint32_t)over;
+        if (over == 2) {
+            memset(value, 'x', sizeof value);
+            pairs[0].value = cw_str_make(value, sizeof value);
+        }
+        check(&f);
+        cr_assert_eq(f.out.ndiscarded[CW_DISCARD_METADATA], over > 0);
+        done(&f);
+    }
 }
 
 Test(push_check, a_stream_without_entries_is_not_looked_at)

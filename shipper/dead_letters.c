@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include "common/base/arena.h"
+#include "common/base/base64.h"
 #include "common/base/buf.h"
 #include "common/base/clock.h"
 #include "common/base/file.h"
@@ -42,20 +43,6 @@ void cw_dead_letters_free(struct cw_dead_letters **letters)
     *letters = NULL;
 }
 
-static void base64_add(struct cw_buf *out, struct cw_str bytes)
-{
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    const unsigned char *in = (const unsigned char *)bytes.ptr;
-    for (size_t i = 0; i < bytes.len; i += 3) {
-        size_t n = bytes.len - i;
-        uint32_t three = (uint32_t)in[i] << 16 | (n > 1 ? (uint32_t)in[i + 1] << 8 : 0) | (n > 2 ? in[i + 2] : 0u);
-        cw_buf_addc(out, digits[three >> 18]);
-        cw_buf_addc(out, digits[three >> 12 & 63]);
-        cw_buf_addc(out, n > 1 ? digits[three >> 6 & 63] : '=');
-        cw_buf_addc(out, n > 2 ? digits[three & 63] : '=');
-    }
-}
-
 static void letter_format(const struct cw_dead_letter *letter, struct cw_buf *out)
 {
     struct cw_buf text;
@@ -72,7 +59,7 @@ static void letter_format(const struct cw_dead_letter *letter, struct cw_buf *ou
     if (cw_utf8_valid(letter->line)) {
         cw_json_key_string(&w, "line", letter->line);
     } else {
-        base64_add(&text, letter->line);
+        cw_base64_encode(letter->line, &text);
         cw_json_key_string(&w, "line_b64", cw_buf_str(&text));
     }
     cw_json_end_object(&w);

@@ -1,20 +1,10 @@
 #include "shipper/docker_api.h"
 #include <jansson.h>
 #include "common/base/assert.h"
+#include "common/net/http_params.h"
 #include "common/wire/json_writer.h"
 
 #define API "http://docker"
-
-static void url_add(struct cw_buf *out, struct cw_str text)
-{
-    for (size_t i = 0; i < text.len; i++) {
-        unsigned char c = (unsigned char)text.ptr[i];
-        if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || strchr("-._~", c) != NULL)
-            cw_buf_addc(out, (char)c);
-        else
-            cw_buf_addf(out, "%%%02X", c);
-    }
-}
 
 void cw_docker_list_url(const struct cw_docker_sd_config *config, struct cw_buf *out)
 {
@@ -32,20 +22,20 @@ void cw_docker_list_url(const struct cw_docker_sd_config *config, struct cw_buf 
     }
     cw_json_end_object(&w);
     cw_buf_addz(out, API "/containers/json?all=1&filters=");
-    url_add(out, cw_buf_str(&json));
+    cw_http_escape(cw_buf_str(&json), out);
     cw_buf_fini(&json);
 }
 
 void cw_docker_events_url(struct cw_buf *out)
 {
     cw_buf_addz(out, API "/events?filters=");
-    url_add(out, CW_STR("{\"type\":[\"container\"],\"event\":[\"create\",\"start\",\"die\",\"destroy\"]}"));
+    cw_http_escape(CW_STR("{\"type\":[\"container\"],\"event\":[\"create\",\"start\",\"die\",\"destroy\"]}"), out);
 }
 
 void cw_docker_inspect_url(struct cw_str id, struct cw_buf *out)
 {
     cw_buf_addz(out, API "/containers/");
-    url_add(out, id);
+    cw_http_escape(id, out);
     cw_buf_addz(out, "/json");
 }
 

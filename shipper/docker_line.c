@@ -31,14 +31,10 @@ static bool hex4_take(struct scan *scan, uint32_t *out)
         return false;
     uint32_t value = 0;
     for (int i = 0; i < 4; i++) {
-        char c = *scan->at++;
-        value = value << 4;
-        if (c >= '0' && c <= '9')
-            value |= (uint32_t)(c - '0');
-        else if ((c | 0x20) >= 'a' && (c | 0x20) <= 'f')
-            value |= (uint32_t)((c | 0x20) - 'a' + 10);
-        else
+        int digit = cw_str_hex_digit(*scan->at++);
+        if (digit < 0)
             return false;
+        value = value << 4 | (uint32_t)digit;
     }
     *out = value;
     return true;

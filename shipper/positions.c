@@ -20,15 +20,6 @@ static void path_encode(struct cw_str path, struct cw_buf *out)
     }
 }
 
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 static bool path_decode(struct cw_str text, struct cw_arena *arena, struct cw_str *out)
 {
     char *path = cw_arena_alloc(arena, text.len + 1);
@@ -36,9 +27,9 @@ static bool path_decode(struct cw_str text, struct cw_arena *arena, struct cw_st
     for (size_t i = 0; i < text.len; i++) {
         char c = text.ptr[i];
         if (c == '%') {
-            if (i + 2 >= text.len || hex_digit(text.ptr[i + 1]) < 0 || hex_digit(text.ptr[i + 2]) < 0)
+            if (i + 2 >= text.len || cw_str_hex_digit(text.ptr[i + 1]) < 0 || cw_str_hex_digit(text.ptr[i + 2]) < 0)
                 return false;
-            c = (char)(hex_digit(text.ptr[i + 1]) * 16 + hex_digit(text.ptr[i + 2]));
+            c = (char)(cw_str_hex_digit(text.ptr[i + 1]) * 16 + cw_str_hex_digit(text.ptr[i + 2]));
             i += 2;
         }
         if (c == '\0')
@@ -54,7 +45,7 @@ static bool hex64_parse(struct cw_str text, uint64_t *out)
 {
     uint64_t value = 0;
     for (size_t i = 0; i < text.len; i++) {
-        int digit = hex_digit(text.ptr[i]);
+        int digit = cw_str_hex_digit(text.ptr[i]);
         if (digit < 0)
             return false;
         value = value << 4 | (uint64_t)digit;

@@ -46,6 +46,15 @@ static inline struct cw_str cw_str_sub(struct cw_str s, size_t from, size_t to)
         from = to;
     return (struct cw_str){from > 0 ? s.ptr + from : s.ptr, to - from}; /* NULL + 0 is undefined */
 }
+/* The value of a hexadecimal digit; -1 when it is none. */
+static inline int cw_str_hex_digit(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    c |= 0x20;
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
 /* Order by bytes, then by length: <0, 0, >0. */
 int cw_str_cmp(struct cw_str a, struct cw_str b);
 bool cw_str_eq_nocase(struct cw_str a, struct cw_str b);  /* ASCII only */

@@ -127,13 +127,10 @@ static enum token_type lex_escape(struct parser *p, size_t start, char quote)
     uint32_t value = 0;
     for (size_t i = 0; i < digits; i++, p->at++) {
         char d = p->at < p->text.len ? p->text.ptr[p->at] : 0;
-        unsigned digit = d >= '0' && d <= '9'   ? (unsigned)(d - '0')
-                         : d >= 'a' && d <= 'f' ? (unsigned)(d - 'a' + 10)
-                         : d >= 'A' && d <= 'F' ? (unsigned)(d - 'A' + 10)
-                                                : 16;
-        if (digit >= base)
+        int digit = cw_str_hex_digit(d);
+        if (digit < 0 || (unsigned)digit >= base)
             return escape_error(p, start, "illegal character ", p->at, " in escape sequence");
-        value = value * base + digit;
+        value = value * base + (unsigned)digit;
     }
     if (value > (digits < 4 ? 255 : 0x10FFFF) || (value >= 0xD800 && value < 0xE000))
         return lex_error(p, start, "escape sequence is an invalid Unicode code point", 0);

@@ -59,17 +59,6 @@ void cw_quote_go(struct cw_str s, struct cw_buf *out)
     cw_buf_addc(out, '"');
 }
 
-static int hex_value(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
-}
-
 /* Read `n` digits at s[*at], adding them up in base 8 or 16. */
 static bool read_digits(struct cw_str s, size_t *at, unsigned n, unsigned base, uint32_t *value)
 {
@@ -77,7 +66,7 @@ static bool read_digits(struct cw_str s, size_t *at, unsigned n, unsigned base, 
         return false;
     uint32_t v = 0;
     for (unsigned i = 0; i < n; i++) {
-        int digit = hex_value(s.ptr[*at + i]);
+        int digit = cw_str_hex_digit(s.ptr[*at + i]);
         if (digit < 0 || (unsigned)digit >= base)
             return false;
         v = v * base + (unsigned)digit;

@@ -4,14 +4,6 @@
 
 #include "common/base/buf.h"
 
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    c |= 0x20;
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 int cw_http_unescape(struct cw_str text, enum cw_http_plus plus, struct cw_arena *arena,
                      struct cw_str *out, struct cw_err *err)
 {
@@ -26,8 +18,8 @@ int cw_http_unescape(struct cw_str text, enum cw_http_plus plus, struct cw_arena
     for (size_t i = 0; i < text.len; i++) {
         char c = text.ptr[i];
         if (c == '%') {
-            int high = i + 2 < text.len ? hex_digit(text.ptr[i + 1]) : -1;
-            int low = i + 2 < text.len ? hex_digit(text.ptr[i + 2]) : -1;
+            int high = i + 2 < text.len ? cw_str_hex_digit(text.ptr[i + 1]) : -1;
+            int low = i + 2 < text.len ? cw_str_hex_digit(text.ptr[i + 2]) : -1;
             if (high < 0 || low < 0) {
                 struct cw_str bad = cw_str_sub(text, i, i + 3);
                 return cw_err_set(err, CW_E_INVALID, "invalid URL escape \"%.*s\"",

@@ -105,15 +105,6 @@ void cw_catalog_escape_tenant(struct cw_str tenant, struct cw_buf *out)
     }
 }
 
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 static bool tenant_unescape(struct cw_str text, struct cw_buf *out)
 {
     for (size_t i = 0; i < text.len; i++) {
@@ -123,7 +114,7 @@ static bool tenant_unescape(struct cw_str text, struct cw_buf *out)
         }
         if (i + 2 >= text.len)
             return false;
-        int hi = hex_digit(text.ptr[i + 1]), lo = hex_digit(text.ptr[i + 2]);
+        int hi = cw_str_hex_digit(text.ptr[i + 1]), lo = cw_str_hex_digit(text.ptr[i + 2]);
         if (hi < 0 || lo < 0)
             return false;
         cw_buf_addc(out, (char)(hi * 16 + lo));
@@ -367,7 +358,7 @@ static uint64_t id_of_name(struct cw_str name)
     if (name.len != 21 || !cw_str_ends(name, CW_STR(".part")))
         return 0;
     for (size_t i = 0; i < 16; i++) {
-        int d = hex_digit(name.ptr[i]);
+        int d = cw_str_hex_digit(name.ptr[i]);
         if (d < 0)
             return 0;
         id = id << 4 | (uint64_t)d;

@@ -3,17 +3,6 @@
 #include <jansson.h>
 #include <stdio.h>
 
-static int hex_value(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
-}
-
 void cw_id128_format(const struct cw_id128 *id, char out[33])
 {
     static const char digits[] = "0123456789abcdef";
@@ -30,7 +19,7 @@ bool cw_id128_parse(struct cw_str hex, struct cw_id128 *out)
     if (hex.len != 32)
         return false;
     for (size_t i = 0; i < sizeof(id.bytes); i++) {
-        int hi = hex_value(hex.ptr[2 * i]), lo = hex_value(hex.ptr[2 * i + 1]);
+        int hi = cw_str_hex_digit(hex.ptr[2 * i]), lo = cw_str_hex_digit(hex.ptr[2 * i + 1]);
         if (hi < 0 || lo < 0)
             return false;
         id.bytes[i] = (uint8_t)(hi << 4 | lo);

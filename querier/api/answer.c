@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "common/base/arena.h"
+#include "common/base/base64.h"
 #include "common/base/clock.h"
 #include "common/wire/json_writer.h"
 #include "querier/api/answer_stats.h"
@@ -248,22 +249,6 @@ void cw_answer_old_names(const struct cw_names *names, struct cw_str warning, st
     cw_json_end_object(&w);
 }
 
-static void add_base64(struct cw_str bytes, struct cw_buf *out)
-{
-    static const char alphabet[] =
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    for (size_t i = 0; i < bytes.len; i += 3) {
-        size_t left = bytes.len - i;
-        const unsigned char *b = (const unsigned char *)bytes.ptr + i;
-        uint32_t group =
-            (uint32_t)b[0] << 16 | (left > 1 ? (uint32_t)b[1] << 8 : 0) | (left > 2 ? b[2] : 0u);
-        cw_buf_addc(out, alphabet[group >> 18]);
-        cw_buf_addc(out, alphabet[group >> 12 & 63]);
-        cw_buf_addc(out, left > 1 ? alphabet[group >> 6 & 63] : '=');
-        cw_buf_addc(out, left > 2 ? alphabet[group & 63] : '=');
-    }
-}
-
 void cw_answer_export_line(const struct cw_log_entry *entry, struct cw_buf *out)
 {
     struct cw_json_writer w = cw_json_writer_make(out);
@@ -279,7 +264,7 @@ void cw_answer_export_line(const struct cw_log_entry *entry, struct cw_buf *out)
         struct cw_buf text;
         cw_buf_init(&text, SIZE_MAX);
         cw_buf_addc(&text, '"');
-        add_base64(entry->line, &text);
+        cw_base64_encode(entry->line, &text);
         cw_buf_addc(&text, '"');
         cw_json_raw(&w, cw_buf_str(&text));
         cw_buf_fini(&text);

@@ -1,6 +1,7 @@
 #include "querier/cli/cli_request.h"
 #include <stdio.h>
 #include "common/base/limits.h"
+#include "common/net/http_params.h"
 
 /* The largest answer that is held in memory at once: 5,000 entries (the server's usual limit) of 256 KiB are 1.25 GiB. */
 #define ANSWER_BYTES ((size_t)2 << 30)
@@ -19,24 +20,12 @@ void cw_cli_params_fini(struct cw_cli_params *params)
     cw_buf_fini(&params->text);
 }
 
-static void add_encoded(struct cw_buf *out, struct cw_str value)
-{
-    for (size_t i = 0; i < value.len; i++) {
-        unsigned char c = (unsigned char)value.ptr[i];
-        bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || strchr("-._~", c);
-        if (plain && c)
-            cw_buf_addc(out, (char)c);
-        else
-            cw_buf_addf(out, "%%%02X", c);
-    }
-}
-
 void cw_cli_params_add(struct cw_cli_params *params, const char *name, struct cw_str value)
 {
     cw_buf_addc(&params->text, params->text.len ? '&' : '?');
-    add_encoded(&params->text, cw_str_of(name));
+    cw_http_escape(cw_str_of(name), &params->text);
     cw_buf_addc(&params->text, '=');
-    add_encoded(&params->text, value);
+    cw_http_escape(value, &params->text);
 }
 
 void cw_cli_params_add_i64(struct cw_cli_params *params, const char *name, int64_t value)

@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include "common/base/limits.h"
+#include "common/base/base64.h"
 #include "common/wire/json_reader.h"
 #include "querier/cli/cli_entries.h"
 #include "querier/cli/cli_request.h"
@@ -22,34 +22,6 @@ struct export_reader {
     struct cw_buf decoded;
 };
 
-static int base64_digit(char c)
-{
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    const char *at = c ? strchr(digits, c) : NULL;
-    return at ? (int)(at - digits) : -1;
-}
-
-/* RFC 4648 section 4; false when it is none. */
-static bool base64_decode(struct cw_str text, struct cw_buf *out)
-{
-    while (text.len > 0 && text.ptr[text.len - 1] == '=')
-        text.len--;
-    uint32_t bits = 0;
-    unsigned nbits = 0;
-    for (size_t i = 0; i < text.len; i++) {
-        int digit = base64_digit(text.ptr[i]);
-        if (digit < 0)
-            return false;
-        bits = bits << 6 | (uint32_t)digit;
-        nbits += 6;
-        if (nbits >= 8) {
-            nbits -= 8;
-            cw_buf_addc(out, (char)(bits >> nbits & 255));
-        }
-    }
-    return true;
-}
-
 static int print_raw(struct export_reader *reader, struct cw_str row, struct cw_err *err)
 {
     struct cw_json_reader json;
@@ -66,7 +38,7 @@ static int print_raw(struct export_reader *reader, struct cw_str row, struct cw_
         struct cw_str line = json.text;
         if (rc == CW_JSON_STRING && encoded) {
             cw_buf_clear(&reader->decoded);
-            if (!base64_decode(line, &reader->decoded))
+            if (!cw_base64_decode(line, &reader->decoded))
                 return cw_err_set(err, CW_E_IO, "the export holds a line that is not base64");
             line = cw_buf_str(&reader->decoded);
         }

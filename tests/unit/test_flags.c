@@ -25,7 +25,7 @@ static const struct cw_flag_def common_rows[] = {
 };
 static const struct cw_flag_def query_rows[] = {
     {"forward", 'f', CW_KEY_BOOL, offsetof(struct args, forward), .doc = "Oldest first."},
-    {"limit", 'n', CW_KEY_INT, offsetof(struct args, limit), .def = "30", .min = "1",
+    {"limit", 'n', CW_KEY_INT, offsetof(struct args, limit), .def = "30", .min = "-3",
      .seen = CW_KEY_AT(struct args, saw_limit), .doc = "At most this many."},
     {"since", .kind = CW_KEY_DURATION, .offset = offsetof(struct args, since_ns), .def = "1h",
      .doc = "How far back."},
@@ -175,7 +175,7 @@ Test(flags, bad_values_name_the_flag)
     assert_error(&query, "--limit", "--limit wants a value behind it");
     assert_error(&query, "--config", "--config wants FILE behind it");
     assert_error(&query, "--limit x", "--limit: \"x\" is not a whole number");
-    assert_error(&query, "-n -5", "-n: -5 is less than 0");
+    assert_error(&query, "-n -5", "-n: -5 is less than -3");
     assert_error(&query, "--output=xml", "--output: \"xml\" is none of default, raw, jsonl");
     assert_error(&query, "--label x", "--label: \"x\" is not NAME=VALUE");
     assert_error(&query, "--label =x", "--label: \"=x\" is not NAME=VALUE");
@@ -261,7 +261,7 @@ Test(flags, help_shows_what_the_tables_hold_and_fits_the_line)
     static const char *const wants[] = {
         "\nCommon flags:\n", "      --config FILE ",        "  -q, --quiet ",
         "Default: 30.",      "One of default, raw, jsonl.", "CW_TEST_ADDR, CW_TEST_LOKI_ADDR.",
-        "May be repeated.",  "Also --config.file, --cfg.",  "At least 1.",
+        "May be repeated.",  "Also --config.file, --cfg.",  "At least -3.",
         "  1  None.\n"};
     for (size_t i = 0; i < sizeof wants / sizeof wants[0]; i++)
         cr_assert_not_null(strstr(help, wants[i]), "%s in:\n%s", wants[i], help);

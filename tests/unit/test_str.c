@@ -154,3 +154,12 @@ Test(str, floats_as_go_reads_them)
     cr_assert(cw_str_to_f64(cw_str_make(digits, sizeof digits), &d));
     cr_assert_float_eq(d, 1.1111, .001);
 }
+
+Test(str, hexadecimal_digits_of_both_cases)
+{
+    for (int c = -128; c < 128; c++) {
+        const char *digits = "0123456789abcdef", *at = c != 0 ? strchr(digits, c) : NULL;
+        int want = at != NULL ? (int)(at - digits) : c >= 0x41 && c <= 0x46 ? c - 0x41 + 10 : -1;
+        cr_expect_eq(cw_str_hex_digit((char)c), want, "%d", c);
+    }
+}

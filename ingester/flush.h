@@ -29,8 +29,8 @@ struct cw_flush_stream {
 
 struct cw_flush_tenant {
     struct cw_str tenant;
-    struct cw_flush_stream *
-        streams; /* in any order, each stream once, none empty; the flush sorts the array in place */
+    /* In any order, each stream once, none empty; the flush sorts the array in place. */
+    struct cw_flush_stream *streams;
     size_t nstreams;
 };
 

@@ -45,7 +45,7 @@ static void handle_buildinfo(struct cw_http_request *request, void *ctx)
     (void)ctx;
     respond(request, 200, "application/json",
             "{\"version\":\"" CW_VERSION "\",\"revision\":\"\",\"branch\":\"\",\"buildUser\":\"\","
-                                         "\"buildDate\":\"\",\"goVersion\":\"\"}");
+            "\"buildDate\":\"\",\"goVersion\":\"\"}");
 }
 
 static void flush_done(void *arg, int rc, const struct cw_err *err)

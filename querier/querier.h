@@ -15,14 +15,14 @@
 
 /* Loki's limits_config names and defaults; 0 is no limit where Loki says so. */
 struct cw_query_limits {
-    uint32_t max_entries_limit_per_query;   /* 5000 */
-    uint32_t max_query_series;              /* 500 */
-    int64_t max_query_length_ns;            /* 721 h */
-    int64_t max_query_lookback_ns;          /* 0 */
-    int64_t max_query_range_ns;             /* 0 */
-    int64_t query_timeout_ns;               /* 1 min */
-    uint32_t max_streams_matchers_per_query;/* 1000 */
-    uint64_t query_memory_bytes;            /* allowance of one query */
+    uint32_t max_entries_limit_per_query;    /* 5000 */
+    uint32_t max_query_series;               /* 500 */
+    int64_t max_query_length_ns;             /* 721 h */
+    int64_t max_query_lookback_ns;           /* 0 */
+    int64_t max_query_range_ns;              /* 0 */
+    int64_t query_timeout_ns;                /* 1 min */
+    uint32_t max_streams_matchers_per_query; /* 1000 */
+    uint64_t query_memory_bytes;             /* allowance of one query */
     bool volume_enabled;
 };
 void cw_query_limits_default(struct cw_query_limits *limits);
@@ -40,7 +40,8 @@ struct cw_querier_options {
 
 struct cw_querier;
 /* Mounts the routes of api/routes.c; before cw_http_server_start(). */
-int cw_querier_new(const struct cw_querier_options *options, struct cw_querier **out, struct cw_err *err) CW_MUST_USE;
+int cw_querier_new(const struct cw_querier_options *options, struct cw_querier **out,
+                   struct cw_err *err) CW_MUST_USE;
 /* Waits for queries under way (the server is stopped before). */
 void cw_querier_free(struct cw_querier **querier);
 /* Queries, entries and bytes since the start, for the ingester's /metrics: appends Prometheus text. */

@@ -20,11 +20,14 @@ void cw_arena_free(struct cw_arena **arena);
 void cw_arena_reset(struct cw_arena *arena);
 /* Aligned to 16, not zeroed. `size` 0 gives a valid pointer. */
 void *cw_arena_alloc(struct cw_arena *arena, size_t size);
-void *cw_arena_calloc(struct cw_arena *arena, size_t n, size_t size);  /* zeroed; aborts if n * size overflows */
-struct cw_str cw_arena_dup(struct cw_arena *arena, struct cw_str s);   /* ended by a NUL that is not counted */
+/* Zeroed; aborts if n * size overflows. */
+void *cw_arena_calloc(struct cw_arena *arena, size_t n, size_t size);
+/* Ended by a NUL that is not counted. */
+struct cw_str cw_arena_dup(struct cw_arena *arena, struct cw_str s);
 struct cw_str cw_arena_printf(struct cw_arena *arena, const char *fmt, ...) CW_PRINTF(2, 3);
 /* Grow an array: at least `want` elements of `size`; copies `n` old ones. The usual doubling is done inside. */
-void *cw_arena_grow(struct cw_arena *arena, void *old, size_t n, size_t *cap, size_t want, size_t size);
+void *cw_arena_grow(struct cw_arena *arena, void *old, size_t n, size_t *cap, size_t want,
+                    size_t size);
 /* Bytes held from the system: what a query's allowance counts. */
 size_t cw_arena_bytes(const struct cw_arena *arena);
 
@@ -32,8 +35,8 @@ size_t cw_arena_bytes(const struct cw_arena *arena);
 #define CW_ARENA_ARRAY(arena, type, n) ((type *)cw_arena_calloc((arena), (n), sizeof(type)))
 
 /* Heap memory that aborts instead of failing; free() releases it. */
-void *cw_mem_new(size_t size);                 /* zeroed */
-void *cw_mem_array(size_t n, size_t size);     /* zeroed; aborts on overflow */
+void *cw_mem_new(size_t size);             /* zeroed */
+void *cw_mem_array(size_t n, size_t size); /* zeroed; aborts on overflow */
 void *cw_mem_resize(void *old, size_t size);
 
 #endif

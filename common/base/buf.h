@@ -15,15 +15,15 @@
 #include "common/base/str.h"
 
 struct cw_buf {
-    char *ptr;      /* NULL until the first byte */
+    char *ptr; /* NULL until the first byte */
     size_t len, cap;
-    size_t max;     /* the cap: len never passes it */
+    size_t max; /* the cap: len never passes it */
     bool failed;
 };
 
 void cw_buf_init(struct cw_buf *buf, size_t max);
-void cw_buf_fini(struct cw_buf *buf);       /* leaves an empty buffer with the same cap */
-void cw_buf_clear(struct cw_buf *buf);      /* len = 0, failed = false; keeps the memory */
+void cw_buf_fini(struct cw_buf *buf);  /* leaves an empty buffer with the same cap */
+void cw_buf_clear(struct cw_buf *buf); /* len = 0, failed = false; keeps the memory */
 /* Room for `n` more bytes at the end: a pointer to write them at, or NULL over the cap. Then add to `len`. */
 char *cw_buf_reserve(struct cw_buf *buf, size_t n);
 void cw_buf_add(struct cw_buf *buf, const void *bytes, size_t n);

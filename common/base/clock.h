@@ -15,8 +15,8 @@
 #define CW_NS_PER_MS INT64_C(1000000)
 #define CW_NS_PER_S INT64_C(1000000000)
 
-int64_t cw_clock_now_ns(void);   /* wall */
-int64_t cw_clock_mono_ns(void);  /* monotonic */
+int64_t cw_clock_now_ns(void);  /* wall */
+int64_t cw_clock_mono_ns(void); /* monotonic */
 int64_t cw_clock_thread_cpu_ns(void);
 
 /* "2026-01-05T10:00:00Z", fraction (digits past the ninth are dropped, as Go does), offsets;
@@ -28,8 +28,8 @@ void cw_time_format_rfc3339(int64_t ns, struct cw_buf *out);
 bool cw_duration_parse_go(struct cw_str s, int64_t *ns_out);
 /* Prometheus: "1d12h", "5m", "100ms": units once each, from large to small. */
 bool cw_duration_parse_prom(struct cw_str s, int64_t *ns_out);
-void cw_duration_format_go(int64_t ns, struct cw_buf *out);    /* "1h30m0s" */
-void cw_duration_format_prom(int64_t ns, struct cw_buf *out);  /* "1h30m" */
+void cw_duration_format_go(int64_t ns, struct cw_buf *out);   /* "1h30m0s" */
+void cw_duration_format_prom(int64_t ns, struct cw_buf *out); /* "1h30m" */
 /* Civil date of a UTC day number (days since 1970-01-01) and back. */
 void cw_day_to_date(int64_t day, int *year, int *month, int *mday);
 int64_t cw_date_to_day(int year, int month, int mday);

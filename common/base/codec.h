@@ -13,18 +13,21 @@
 /* The numbers stand in part and WAL files: never renumber. */
 enum cw_codec {
     CW_CODEC_NONE = 0,
-    CW_CODEC_LZ4 = 1,      /* block; the raw size is known from outside */
-    CW_CODEC_ZSTD = 2,     /* frame, level 1 */
-    CW_CODEC_SNAPPY = 3,   /* block */
+    CW_CODEC_LZ4 = 1,    /* block; the raw size is known from outside */
+    CW_CODEC_ZSTD = 2,   /* frame, level 1 */
+    CW_CODEC_SNAPPY = 3, /* block */
     CW_CODEC_GZIP = 4,
-    CW_CODEC_DEFLATE = 5,  /* raw; zlib-wrapped input is accepted too */
+    CW_CODEC_DEFLATE = 5, /* raw; zlib-wrapped input is accepted too */
 };
 
 /* Append the decompressed bytes to *out, whose length is as before on an error; at most `max_bytes` of them. For LZ4 and NONE the result must be exactly `max_bytes`. */
-int cw_codec_decompress(enum cw_codec codec, struct cw_str in, size_t max_bytes, struct cw_buf *out, struct cw_err *err) CW_MUST_USE;
+int cw_codec_decompress(enum cw_codec codec, struct cw_str in, size_t max_bytes, struct cw_buf *out,
+                        struct cw_err *err) CW_MUST_USE;
 /* Append the compressed bytes to *out. */
-int cw_codec_compress(enum cw_codec codec, struct cw_str in, struct cw_buf *out, struct cw_err *err) CW_MUST_USE;
+int cw_codec_compress(enum cw_codec codec, struct cw_str in, struct cw_buf *out,
+                      struct cw_err *err) CW_MUST_USE;
 /* Decompress exactly raw_bytes into memory of the caller (LZ4, ZSTD, NONE): no copy on the query's hot path. */
-int cw_codec_decompress_into(enum cw_codec codec, struct cw_str in, void *out, size_t raw_bytes, struct cw_err *err) CW_MUST_USE;
+int cw_codec_decompress_into(enum cw_codec codec, struct cw_str in, void *out, size_t raw_bytes,
+                             struct cw_err *err) CW_MUST_USE;
 
 #endif

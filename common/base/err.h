@@ -15,24 +15,24 @@
 #define CW_PRINTF(fmt, first) __attribute__((format(printf, fmt, first)))
 
 /* name, HTTP status that a server answers, whether a client may retry the same request */
-#define CW_CODES(X)                                                                                 \
-    X(INVALID, 400, 0)         /* the input is wrong: syntax, type, range */                        \
-    X(LIMIT, 400, 0)           /* a limit of the tenant or of the program forbids it */             \
-    X(UNAUTHORIZED, 401, 0)                                                                         \
-    X(FORBIDDEN, 403, 0)                                                                            \
-    X(NOT_FOUND, 404, 0)                                                                            \
-    X(METHOD, 405, 0)                                                                               \
-    X(CONFLICT, 409, 0)        /* a delivery range does not begin at its mark */                    \
-    X(TOO_LARGE, 413, 0)                                                                            \
-    X(MEDIA_TYPE, 415, 0)                                                                           \
-    X(UNPROCESSABLE, 422, 0)                                                                        \
-    X(OVERLOAD, 429, 1)        /* memory budget or queue is full */                                 \
-    X(CANCELED, 499, 0)        /* the client went away */                                           \
-    X(INTERNAL, 500, 1)                                                                             \
-    X(CORRUPT, 500, 0)         /* bytes on disk fail their checksum or their bounds */              \
-    X(IO, 500, 1)                                                                                   \
-    X(NOT_IMPLEMENTED, 501, 0) /* parsed, not evaluated yet; the sentence names the construct */    \
-    X(UNAVAILABLE, 503, 1)     /* starting, stopping, disk full */                                  \
+#define CW_CODES(X)                                                                                \
+    X(INVALID, 400, 0) /* the input is wrong: syntax, type, range */                               \
+    X(LIMIT, 400, 0)   /* a limit of the tenant or of the program forbids it */                    \
+    X(UNAUTHORIZED, 401, 0)                                                                        \
+    X(FORBIDDEN, 403, 0)                                                                           \
+    X(NOT_FOUND, 404, 0)                                                                           \
+    X(METHOD, 405, 0)                                                                              \
+    X(CONFLICT, 409, 0) /* a delivery range does not begin at its mark */                          \
+    X(TOO_LARGE, 413, 0)                                                                           \
+    X(MEDIA_TYPE, 415, 0)                                                                          \
+    X(UNPROCESSABLE, 422, 0)                                                                       \
+    X(OVERLOAD, 429, 1) /* memory budget or queue is full */                                       \
+    X(CANCELED, 499, 0) /* the client went away */                                                 \
+    X(INTERNAL, 500, 1)                                                                            \
+    X(CORRUPT, 500, 0) /* bytes on disk fail their checksum or their bounds */                     \
+    X(IO, 500, 1)                                                                                  \
+    X(NOT_IMPLEMENTED, 501, 0) /* parsed, not evaluated yet; the sentence names the construct */   \
+    X(UNAVAILABLE, 503, 1)     /* starting, stopping, disk full */                                 \
     X(TIMEOUT, 504, 1)
 
 enum cw_code {
@@ -41,7 +41,7 @@ enum cw_code {
     CW_CODE_FIRST = 0,
     CW_CODES(CW_CODE_INDEX)
 #undef CW_CODE_INDEX
-    CW_NCODES
+        CW_NCODES
 };
 /* CW_E_INVALID is -1, CW_E_LIMIT -2, ...: the table's order, negated. */
 #define CW_CODE_VALUE(name, http, retry) CW_E_##name = -CW_CODE_INDEX_##name,
@@ -52,8 +52,8 @@ enum { CW_CODES(CW_CODE_VALUE) };
 enum { CW_ERR_TEXT_BYTES = 4096 };
 
 struct cw_err {
-    int code;                      /* negative CW_E_*, 0 when nothing was set */
-    char text[CW_ERR_TEXT_BYTES];  /* always ended by NUL */
+    int code;                     /* negative CW_E_*, 0 when nothing was set */
+    char text[CW_ERR_TEXT_BYTES]; /* always ended by NUL */
 };
 
 /* Set code and sentence; returns `code`, so that `return cw_err_set(...)` reads well. `err` may be NULL. */

@@ -16,16 +16,21 @@
 /* open(2) with O_CLOEXEC; mode 0600 where a file is made. Returns the descriptor. */
 int cw_file_open(const char *path, int flags, struct cw_err *err) CW_MUST_USE;
 /* All of it, or an error; retries EINTR and short writes. */
-int cw_file_write_all(int fd, const void *bytes, size_t n, const char *path, struct cw_err *err) CW_MUST_USE;
-int cw_file_pread_all(int fd, void *bytes, size_t n, uint64_t off, const char *path, struct cw_err *err) CW_MUST_USE;
-int cw_file_sync(int fd, const char *path, struct cw_err *err) CW_MUST_USE;       /* fdatasync */
+int cw_file_write_all(int fd, const void *bytes, size_t n, const char *path,
+                      struct cw_err *err) CW_MUST_USE;
+int cw_file_pread_all(int fd, void *bytes, size_t n, uint64_t off, const char *path,
+                      struct cw_err *err) CW_MUST_USE;
+int cw_file_sync(int fd, const char *path, struct cw_err *err) CW_MUST_USE; /* fdatasync */
 int cw_file_sync_dir(const char *dir, struct cw_err *err) CW_MUST_USE;
 /* Whole file, at most max_bytes, appended to *out. */
-int cw_file_read(const char *path, size_t max_bytes, struct cw_buf *out, struct cw_err *err) CW_MUST_USE;
+int cw_file_read(const char *path, size_t max_bytes, struct cw_buf *out,
+                 struct cw_err *err) CW_MUST_USE;
 /* Write `path` so that after a crash it is the old one or the new one, whole: temporary name, fsync, rename, fsync of the folder. */
 int cw_file_replace(const char *path, struct cw_str bytes, struct cw_err *err) CW_MUST_USE;
-int cw_file_rename(const char *from, const char *to, struct cw_err *err) CW_MUST_USE; /* then fsync of the folder of `to` */
-int cw_file_unlink(const char *path, struct cw_err *err) CW_MUST_USE;              /* a path that is not there is fine */
+/* Rename, then fsync of the folder of `to`. */
+int cw_file_rename(const char *from, const char *to, struct cw_err *err) CW_MUST_USE;
+/* A path that is not there is fine. */
+int cw_file_unlink(const char *path, struct cw_err *err) CW_MUST_USE;
 /* mkdir -p with mode 0700 for what is made; fsyncs the parents of what was made. */
 int cw_file_mkdirs(const char *dir, struct cw_err *err) CW_MUST_USE;
 bool cw_file_exists(const char *path);
@@ -45,7 +50,8 @@ struct cw_file_map {
 int cw_file_map(const char *path, struct cw_file_map *out, struct cw_err *err) CW_MUST_USE;
 void cw_file_unmap(struct cw_file_map *map);
 /* Bytes free for this user and bytes in all on the file system that holds `path`. */
-int cw_file_space(const char *path, uint64_t *free_out, uint64_t *total_out, struct cw_err *err) CW_MUST_USE;
+int cw_file_space(const char *path, uint64_t *free_out, uint64_t *total_out,
+                  struct cw_err *err) CW_MUST_USE;
 /* 128 random bits from the kernel. */
 void cw_file_random(void *bytes, size_t n);
 

@@ -18,7 +18,8 @@ int cw_log_level_parse(struct cw_str name, enum cw_log_level *out);
 void cw_log_write(enum cw_log_level level, const char *fmt, ...) CW_PRINTF(2, 3);
 extern enum cw_log_level cw_log_threshold;
 
-#define CW_LOG(level, ...) ((level) < cw_log_threshold ? (void)0 : cw_log_write((level), __VA_ARGS__))
+#define CW_LOG(level, ...)                                                                         \
+    ((level) < cw_log_threshold ? (void)0 : cw_log_write((level), __VA_ARGS__))
 #define cw_log_debug(...) CW_LOG(CW_LOG_DEBUG, __VA_ARGS__)
 #define cw_log_info(...) CW_LOG(CW_LOG_INFO, __VA_ARGS__)
 #define cw_log_warn(...) CW_LOG(CW_LOG_WARN, __VA_ARGS__)

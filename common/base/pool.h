@@ -20,12 +20,13 @@ enum cw_pool_priority { CW_POOL_NORMAL, CW_POOL_LOW };
 enum { CW_POOL_GROUP_JOBS = 4096 };
 typedef void (*cw_pool_fn)(void *arg);
 
-struct cw_pool *cw_pool_new(unsigned nthreads);      /* 0: one per online core */
-void cw_pool_free(struct cw_pool **pool);            /* joins; all groups must have been freed, so all jobs ran */
+struct cw_pool *cw_pool_new(unsigned nthreads); /* 0: one per online core */
+/* Joins; all groups must have been freed, so all jobs ran. */
+void cw_pool_free(struct cw_pool **pool);
 unsigned cw_pool_threads(const struct cw_pool *pool);
 struct cw_pool_group *cw_pool_group_new(struct cw_pool *pool, enum cw_pool_priority priority);
 void cw_pool_submit(struct cw_pool_group *group, cw_pool_fn fn, void *arg);
-void cw_pool_wait(struct cw_pool_group *group);      /* until all submitted jobs of the group ran */
+void cw_pool_wait(struct cw_pool_group *group); /* until all submitted jobs of the group ran */
 void cw_pool_group_free(struct cw_pool_group **group); /* waits first */
 
 #endif

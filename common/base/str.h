@@ -57,13 +57,13 @@ static inline int cw_str_hex_digit(char c)
 
 /* Order by bytes, then by length: <0, 0, >0. */
 int cw_str_cmp(struct cw_str a, struct cw_str b);
-bool cw_str_eq_nocase(struct cw_str a, struct cw_str b);  /* ASCII only */
+bool cw_str_eq_nocase(struct cw_str a, struct cw_str b); /* ASCII only */
 bool cw_str_starts(struct cw_str s, struct cw_str prefix);
 bool cw_str_ends(struct cw_str s, struct cw_str suffix);
 /* Offset of the first occurrence, or -1. An empty needle is found at 0. */
 ptrdiff_t cw_str_find(struct cw_str s, struct cw_str needle);
 ptrdiff_t cw_str_find_byte(struct cw_str s, char byte);
-struct cw_str cw_str_trim(struct cw_str s);  /* ASCII white space at both ends */
+struct cw_str cw_str_trim(struct cw_str s); /* ASCII white space at both ends */
 /* Take what stands before the first `byte` off the front of *s (and the byte too); false when *s is used up. */
 bool cw_str_split(struct cw_str *s, char byte, struct cw_str *out);
 /* malloc'ed copy ended by NUL. */
@@ -74,7 +74,8 @@ unsigned cw_str_distance(struct cw_str a, struct cw_str b, unsigned limit);
 /* Numbers: the whole text must be one; false otherwise, and *out is left alone. */
 bool cw_str_to_i64(struct cw_str s, int64_t *out);
 bool cw_str_to_u64(struct cw_str s, uint64_t *out);
-bool cw_str_to_f64(struct cw_str s, double *out);  /* as Go's ParseFloat: decimal, hex, inf, nan, '_' refused */
+/* As Go's ParseFloat: decimal, hex, inf, nan, '_' refused. */
+bool cw_str_to_f64(struct cw_str s, double *out);
 
 /* Is it valid UTF-8 (RFC 3629: no surrogates, nothing over U+10FFFF, no overlong forms)? */
 bool cw_utf8_valid(struct cw_str s);

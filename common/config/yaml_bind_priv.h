@@ -11,8 +11,8 @@
 
 enum {
     CW_YAML_DEPTH_MAX = 64, /* no table of ours nests deeper than eight */
-    CW_YAML_NODES_MAX =
-        1 << 20, /* visits; a file of the largest size has fewer nodes that mean something */
+    /* Visits; a file of the largest size has fewer nodes that mean something. */
+    CW_YAML_NODES_MAX = 1 << 20,
     CW_YAML_MEMORY_MAX_BYTES = 64 << 20, /* what the values may take */
 };
 

@@ -29,16 +29,18 @@ struct cw_labels {
 /* Parse `{a="b", ...}` (strings in "", '' or ``) into the arena, sorted, empty values dropped. CW_E_INVALID with the whole
  * text that Loki answers to a push: "couldn't parse labels: 1:9: parse error: ...", or, for a name that is there twice,
  * "stream '{...}' has duplicate label name: 'a'". An empty set is allowed here. */
-int cw_labels_parse(struct cw_str text, struct cw_arena *arena, struct cw_labels *out, struct cw_err *err) CW_MUST_USE;
+int cw_labels_parse(struct cw_str text, struct cw_arena *arena, struct cw_labels *out,
+                    struct cw_err *err) CW_MUST_USE;
 /* Sort pairs in place, drop empty values; CW_E_INVALID names a duplicate. */
-int cw_labels_from_pairs(struct cw_label *pairs, size_t n, struct cw_labels *out, struct cw_err *err) CW_MUST_USE;
+int cw_labels_from_pairs(struct cw_label *pairs, size_t n, struct cw_labels *out,
+                         struct cw_err *err) CW_MUST_USE;
 /* `{a="b", c="d"}` as Loki prints it (Go's strconv.Quote). */
 void cw_labels_format(struct cw_labels labels, struct cw_buf *out);
 /* The value, or an empty text when the name is not there (LogQL does not tell them apart). */
 struct cw_str cw_labels_get(struct cw_labels labels, struct cw_str name);
 bool cw_labels_has(struct cw_labels labels, struct cw_str name);
 bool cw_labels_eq(struct cw_labels a, struct cw_labels b);
-int cw_labels_cmp(struct cw_labels a, struct cw_labels b);   /* pair by pair, then by count */
+int cw_labels_cmp(struct cw_labels a, struct cw_labels b); /* pair by pair, then by count */
 /* XXH3-128 over the pairs (each text followed by a byte 0xFF): the stream id. Stable on disk. */
 struct cw_hash128 cw_labels_hash(struct cw_labels labels);
 /* A deep copy into the arena. */

@@ -17,7 +17,8 @@ struct cw_ip_match {
 };
 
 /* CW_E_INVALID: `ip: invalid pattern: "1.2.3"`. */
-int cw_ip_match_parse(struct cw_str pattern, struct cw_ip_match *out, struct cw_err *err) CW_MUST_USE;
+int cw_ip_match_parse(struct cw_str pattern, struct cw_ip_match *out,
+                      struct cw_err *err) CW_MUST_USE;
 /* Does the text hold an address in the range? Addresses are sought as Loki seeks them. */
 bool cw_ip_match_find(const struct cw_ip_match *match, struct cw_str text);
 

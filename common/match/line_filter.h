@@ -15,22 +15,25 @@
 #include "common/base/str.h"
 
 enum cw_filter_op {
-    CW_FILTER_CONTAINS,      /* |=  */
-    CW_FILTER_NOT_CONTAINS,  /* !=  */
-    CW_FILTER_RE,            /* |~  */
-    CW_FILTER_NOT_RE,        /* !~  */
-    CW_FILTER_PATTERN,       /* |>  */
-    CW_FILTER_NOT_PATTERN,   /* !>  */
+    CW_FILTER_CONTAINS,     /* |=  */
+    CW_FILTER_NOT_CONTAINS, /* !=  */
+    CW_FILTER_RE,           /* |~  */
+    CW_FILTER_NOT_RE,       /* !~  */
+    CW_FILTER_PATTERN,      /* |>  */
+    CW_FILTER_NOT_PATTERN,  /* !>  */
 };
 
 struct cw_line_filter;
 
-int cw_line_filter_new(enum cw_filter_op op, struct cw_line_filter **out, struct cw_err *err) CW_MUST_USE;
+int cw_line_filter_new(enum cw_filter_op op, struct cw_line_filter **out,
+                       struct cw_err *err) CW_MUST_USE;
 void cw_line_filter_free(struct cw_line_filter **filter);
 /* Add an operand; is_ip: ip("10.0.0.0/8") (only CONTAINS and NOT_CONTAINS). CW_E_INVALID in Loki's words. */
-int cw_line_filter_add(struct cw_line_filter *filter, struct cw_str operand, int is_ip, struct cw_err *err) CW_MUST_USE;
+int cw_line_filter_add(struct cw_line_filter *filter, struct cw_str operand, int is_ip,
+                       struct cw_err *err) CW_MUST_USE;
 /* 1 the line stays, 0 it goes, or a negative error (regex limit). */
-int cw_line_filter_match(const struct cw_line_filter *filter, struct cw_str line, struct cw_err *err) CW_MUST_USE;
+int cw_line_filter_match(const struct cw_line_filter *filter, struct cw_str line,
+                         struct cw_err *err) CW_MUST_USE;
 
 /*
  * The hot path: many lines that lie one behind the other. Line i is text[offsets[i], offsets[i + 1]); offsets has
@@ -38,7 +41,8 @@ int cw_line_filter_match(const struct cw_line_filter *filter, struct cw_str line
  * (so filters of one pipeline are applied in turn). A literal is searched over the whole text at once (two rarest bytes,
  * AVX2 where the machine has it), a hit that crosses a line's end does not count.
  */
-int cw_line_filter_select(const struct cw_line_filter *filter, const char *text, const uint32_t *offsets, size_t n,
-                          uint64_t *keep, struct cw_err *err) CW_MUST_USE;
+int cw_line_filter_select(const struct cw_line_filter *filter, const char *text,
+                          const uint32_t *offsets, size_t n, uint64_t *keep,
+                          struct cw_err *err) CW_MUST_USE;
 
 #endif

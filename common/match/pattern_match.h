@@ -16,7 +16,8 @@
 struct cw_pattern_match;
 
 /* CW_E_INVALID: two <_> side by side, or a <name>; Loki's texts. */
-int cw_pattern_match_new(struct cw_str pattern, struct cw_pattern_match **out, struct cw_err *err) CW_MUST_USE;
+int cw_pattern_match_new(struct cw_str pattern, struct cw_pattern_match **out,
+                         struct cw_err *err) CW_MUST_USE;
 void cw_pattern_match_free(struct cw_pattern_match **pattern);
 bool cw_pattern_match_test(const struct cw_pattern_match *pattern, struct cw_str line);
 /* The longest literal, which every line that matches holds; empty when there is none. */

@@ -30,8 +30,8 @@ struct cw_regex {
     struct cw_re_tree tree;
     struct cw_re_facts facts;
     struct cw_str *sorted; /* FULL: the alternatives by bytes */
-    struct cw_text_search
-        searches[MAX_SEARCHES]; /* SEARCH: one an alternative, or the required literal */
+    /* SEARCH: one an alternative, or the required literal. */
+    struct cw_text_search searches[MAX_SEARCHES];
     size_t nsearches;
     struct program programs[2]; /* by enum cw_re_text */
     struct cw_nfa *nfa;

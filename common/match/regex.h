@@ -20,21 +20,25 @@
 struct cw_regex;
 
 enum cw_regex_flags {
-    CW_REGEX_SEARCH = 0,       /* anywhere in the text: line filters, regexp stages */
-    CW_REGEX_FULL = 1,         /* the whole text: matchers and label filters (^(?:...)$) */
-    CW_REGEX_DOT_NEWLINE = 2,  /* '.' matches a newline: stream selectors */
+    CW_REGEX_SEARCH = 0,      /* anywhere in the text: line filters, regexp stages */
+    CW_REGEX_FULL = 1,        /* the whole text: matchers and label filters (^(?:...)$) */
+    CW_REGEX_DOT_NEWLINE = 2, /* '.' matches a newline: stream selectors */
 };
 
 /* CW_E_INVALID with Go's text ("error parsing regexp: missing closing ): `a(`"). */
-int cw_regex_compile(struct cw_str pattern, unsigned flags, struct cw_regex **out, struct cw_err *err) CW_MUST_USE;
+int cw_regex_compile(struct cw_str pattern, unsigned flags, struct cw_regex **out,
+                     struct cw_err *err) CW_MUST_USE;
 void cw_regex_free(struct cw_regex **regex);
 /* 1 match, 0 none, negative CW_E_LIMIT. */
-int cw_regex_match(const struct cw_regex *regex, struct cw_str text, struct cw_err *err) CW_MUST_USE;
+int cw_regex_match(const struct cw_regex *regex, struct cw_str text,
+                   struct cw_err *err) CW_MUST_USE;
 /* As match, with the captured groups: group i is groups[i] (ptr NULL: not set), group 0 the match. At most n are set. */
-int cw_regex_captures(const struct cw_regex *regex, struct cw_str text, struct cw_str *groups, size_t n, struct cw_err *err) CW_MUST_USE;
-unsigned cw_regex_ngroups(const struct cw_regex *regex);            /* without group 0 */
-struct cw_str cw_regex_group_name(const struct cw_regex *regex, unsigned group);  /* empty when it has none */
-struct cw_str cw_regex_pattern(const struct cw_regex *regex);       /* as it was given */
+int cw_regex_captures(const struct cw_regex *regex, struct cw_str text, struct cw_str *groups,
+                      size_t n, struct cw_err *err) CW_MUST_USE;
+unsigned cw_regex_ngroups(const struct cw_regex *regex); /* without group 0 */
+/* Empty when it has none. */
+struct cw_str cw_regex_group_name(const struct cw_regex *regex, unsigned group);
+struct cw_str cw_regex_pattern(const struct cw_regex *regex); /* as it was given */
 /* Does it match the empty text? (Loki's rule that a selector needs a matcher which does not.) */
 bool cw_regex_matches_empty(const struct cw_regex *regex);
 /* The longest literal that every match holds; empty when there is none. *nocase_out: only up to ASCII case. */
@@ -43,6 +47,7 @@ struct cw_str cw_regex_literal(const struct cw_regex *regex, bool *nocase_out);
 const struct cw_str *cw_regex_alternatives(const struct cw_regex *regex, size_t *n_out);
 /* The same with those that are up to ASCII case; *nocase_out: these are, and are in small letters. (?i) folds K and S to more
  * than their small letters, which these do not say: Loki's line filters do not want that either. */
-const struct cw_str *cw_regex_alternatives_nocase(const struct cw_regex *regex, bool *nocase_out, size_t *n_out);
+const struct cw_str *cw_regex_alternatives_nocase(const struct cw_regex *regex, bool *nocase_out,
+                                                  size_t *n_out);
 
 #endif

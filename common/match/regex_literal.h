@@ -22,6 +22,7 @@ struct cw_re_facts {
     bool alternatives_nocase; /* up to case; these are small letters */
 };
 
-void cw_regex_facts(const struct cw_re_node *root, bool full, struct cw_arena *arena, struct cw_re_facts *out);
+void cw_regex_facts(const struct cw_re_node *root, bool full, struct cw_arena *arena,
+                    struct cw_re_facts *out);
 
 #endif

@@ -37,9 +37,9 @@ enum { CW_RE_NO_MAX = -1 };
 
 struct cw_re_node {
     enum cw_re_op op;
-    bool fold;     /* LITERAL: up to case; its runes are the smallest of their cycles */
-    bool lazy;     /* REPEAT: as few as possible first */
-    int min, max;  /* REPEAT; max may be CW_RE_NO_MAX */
+    bool fold;             /* LITERAL: up to case; its runes are the smallest of their cycles */
+    bool lazy;             /* REPEAT: as few as possible first */
+    int min, max;          /* REPEAT; max may be CW_RE_NO_MAX */
     unsigned group;        /* CAPTURE: from 1 */
     struct cw_str name;    /* CAPTURE: empty when it has none */
     const uint32_t *runes; /* LITERAL */
@@ -59,7 +59,7 @@ struct cw_re_tree {
 };
 
 /* `dot_newline`: '.' matches a newline from the start, as (?s) would. */
-int cw_regex_parse(struct cw_str pattern, bool dot_newline, struct cw_arena *arena, struct cw_re_tree *out,
-                   struct cw_err *err) CW_MUST_USE;
+int cw_regex_parse(struct cw_str pattern, bool dot_newline, struct cw_arena *arena,
+                   struct cw_re_tree *out, struct cw_err *err) CW_MUST_USE;
 
 #endif

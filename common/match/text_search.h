@@ -13,14 +13,16 @@
 #include "common/base/str.h"
 
 struct cw_text_search;
-typedef const char *(*cw_text_search_fn)(const struct cw_text_search *search, const char *text, size_t len);
+typedef const char *(*cw_text_search_fn)(const struct cw_text_search *search, const char *text,
+                                         size_t len);
 
 struct cw_text_search {
     struct cw_str needle;
-    bool nocase;             /* ASCII letters up to case; the needle's are small */
-    size_t off[2];           /* of the rare bytes, off[0] < off[1] (equal when the needle has one byte) */
+    bool nocase; /* ASCII letters up to case; the needle's are small */
+    /* Of the rare bytes, off[0] < off[1] (equal when the needle has one byte). */
+    size_t off[2];
     unsigned char byte[2];
-    unsigned char mask[2];   /* 0x20 where the byte is a letter and case does not count, else 0 */
+    unsigned char mask[2]; /* 0x20 where the byte is a letter and case does not count, else 0 */
     cw_text_search_fn find;
 };
 
@@ -28,7 +30,8 @@ struct cw_text_search {
 void cw_text_search_init(struct cw_text_search *search, struct cw_str needle, bool nocase);
 
 /* The first occurrence in text[0, len), or NULL. */
-static inline const char *cw_text_search_find(const struct cw_text_search *search, const char *text, size_t len)
+static inline const char *cw_text_search_find(const struct cw_text_search *search, const char *text,
+                                              size_t len)
 {
     return search->find(search, text, len);
 }

@@ -32,7 +32,8 @@ struct cw_metric_def {
     const char *help;
     const char *labels[CW_METRIC_LABELS_MAX]; /* the rest NULL */
     double scale;                             /* 0 is 1 */
-    const double *buckets;                    /* HISTOGRAM: upper bounds as shown, rising, without +Inf */
+    /* HISTOGRAM: upper bounds as shown, rising, without +Inf. */
+    const double *buckets;
     size_t nbuckets;
     size_t max_children;
 };
@@ -49,14 +50,17 @@ struct cw_metrics *cw_metrics_new(const struct cw_metric_def *defs, size_t n);
 void cw_metrics_free(struct cw_metrics **metrics);
 
 /* The series of these label values (as many as the row has names). It exists, with 0, from the first call on. */
-struct cw_metric *cw_metrics_child(struct cw_metrics *metrics, size_t idx, const struct cw_str *values);
+struct cw_metric *cw_metrics_child(struct cw_metrics *metrics, size_t idx,
+                                   const struct cw_str *values);
 /* Show it no more (a target is gone). Its pointer stays valid; asked for again it starts at 0. */
 void cw_metrics_child_drop(struct cw_metrics *metrics, size_t idx, const struct cw_str *values);
 
-void cw_metric_add(struct cw_metric *metric, int64_t delta);       /* counter, gauge */
-void cw_metric_set(struct cw_metric *metric, int64_t value);       /* gauge; a counter that somebody else counts, when it is collected */
-void cw_metric_observe(struct cw_metric *metric, int64_t value);   /* histogram */
-int64_t cw_metric_value(const struct cw_metric *metric);           /* counter, gauge; histogram: the number of observations */
+void cw_metric_add(struct cw_metric *metric, int64_t delta); /* counter, gauge */
+/* Gauge; a counter that somebody else counts, when it is collected. */
+void cw_metric_set(struct cw_metric *metric, int64_t value);
+void cw_metric_observe(struct cw_metric *metric, int64_t value); /* histogram */
+/* Counter, gauge; histogram: the number of observations. */
+int64_t cw_metric_value(const struct cw_metric *metric);
 
 /* The same for rows without labels. */
 void cw_metrics_add(struct cw_metrics *metrics, size_t idx, int64_t delta);

@@ -20,8 +20,8 @@ struct cw_prom_label {
 /* "# HELP" (when help is not empty) and "# TYPE" ("counter", "gauge", "histogram", "summary", "untyped"). */
 void cw_prom_head(struct cw_buf *out, struct cw_str name, struct cw_str help, const char *type);
 /* One line: name, suffix ("", "_bucket", ...), labels in the order given, value. */
-void cw_prom_sample(struct cw_buf *out, struct cw_str name, const char *suffix, const struct cw_prom_label *labels,
-                    size_t nlabels, double value);
+void cw_prom_sample(struct cw_buf *out, struct cw_str name, const char *suffix,
+                    const struct cw_prom_label *labels, size_t nlabels, double value);
 /* The shortest text that reads back as the same double; "NaN", "+Inf", "-Inf". */
 void cw_prom_value(struct cw_buf *out, double value);
 /* [a-zA-Z_:][a-zA-Z0-9_:]*; of a label: without ':' and not beginning with "__". */

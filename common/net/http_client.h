@@ -30,8 +30,8 @@ struct cw_http_call {
     const char *ca_file, *cert_file, *key_file;
     bool insecure_skip_verify;
     const char *proxy_url;
-    const atomic_bool *
-        cancel; /* blocking calls end with CW_E_CANCELED within a second when it is raised; may be NULL */
+    /* Blocking calls end with CW_E_CANCELED within a second when it is raised; may be NULL. */
+    const atomic_bool *cancel;
 };
 
 struct cw_http_answer {

@@ -37,8 +37,8 @@ typedef void (*cw_http_handler_fn)(struct cw_http_request *request, void *ctx);
 /* The table of routes is the only list of them; help and tests read it too. */
 struct cw_http_route {
     unsigned methods; /* enum cw_http_method; HEAD goes with GET; another method: 405 with Allow */
-    const char
-        *path; /* "/loki/api/v1/label/{name}/values": {name} is one path segment, percent-decoded */
+    /* "/loki/api/v1/label/{name}/values": {name} is one path segment, percent-decoded. */
+    const char *path;
     cw_http_handler_fn handler;
     size_t max_body_bytes; /* 0: no body is taken */
     const char *doc;
@@ -48,12 +48,12 @@ struct cw_http_server_options {
     const char *listen; /* "127.0.0.1:3100", "[::1]:0", ":3100" (all addresses, IPv6 and IPv4) */
     unsigned nthreads;  /* 0: one per core */
     unsigned max_connections; /* 0: 1024 */
-    unsigned
-        idle_timeout_s; /* 0: 120; a client that neither sends nor reads for so long is cut off */
-    size_t
-        body_budget_bytes; /* all bodies under way together; over it 429 with Retry-After. 0: no bound but the routes' */
-    bool
-        check_origin; /* on loopback refuse a foreign Origin or Host (403): a web page must not reach us */
+    /* 0: 120; a client that neither sends nor reads for so long is cut off. */
+    unsigned idle_timeout_s;
+    /* All bodies under way together; over it 429 with Retry-After. 0: no bound but the routes'. */
+    size_t body_budget_bytes;
+    /* On loopback refuse a foreign Origin or Host (403): a web page must not reach us. */
+    bool check_origin;
     /* For metrics; may be NULL. Runs when a request is answered (a stream: ended), before the client can know, on the thread that
      * answers, also for answers of the server itself (404, 413, ...; the route may be NULL). */
     void (*on_done)(void *ctx, struct cw_http_request *request, int status, int64_t duration_ns);

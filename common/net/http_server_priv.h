@@ -31,9 +31,8 @@ enum {
     HTTP_STREAM_BYTES = 1 << 20, /* a stream's writer waits when so much is unread */
     HTTP_STREAM_BLOCK = 64 << 10,
     HTTP_GZIP_MIN_BYTES = 1400, /* smaller answers fit one packet as they are */
-    HTTP_DISCARD_BYTES =
-        256
-        << 20, /* of a refused body are read, so that the client gets to see why; past it we cut */
+    /* Of a refused body are read, so that the client gets to see why; past it we cut. */
+    HTTP_DISCARD_BYTES = 256 << 20,
 };
 
 struct http_route_table {
@@ -53,8 +52,8 @@ struct cw_http_server {
     atomic_bool stopping;
     pthread_mutex_t lock;
     pthread_cond_t idle; /* `requests` got empty */
-    struct cw_http_request
-        *requests; /* dispatched, neither freed nor abandoned; linked by next, prev */
+    /* Dispatched, neither freed nor abandoned; linked by next, prev. */
+    struct cw_http_request *requests;
 };
 
 enum http_phase { HTTP_RECEIVING, HTTP_HANDLING, HTTP_SUSPENDED, HTTP_ANSWERED, HTTP_QUEUED };

@@ -23,7 +23,8 @@
 
 /* What a scan wants in its batches beside the count of rows. Asking for less is faster. */
 enum cw_need {
-    CW_NEED_TIMES = 1,    /* ts_ns; without it a unit that lies in the range whole need not decode times */
+    /* ts_ns; without it a unit that lies in the range whole need not decode times */
+    CW_NEED_TIMES = 1,
     CW_NEED_LINES = 2,    /* lines */
     CW_NEED_SIZES = 4,    /* line lengths (bytes_over_time); lines imply them */
     CW_NEED_METADATA = 8, /* structured metadata */
@@ -31,54 +32,58 @@ enum cw_need {
 
 /* What each step skipped and cost; summed over units by the engine. Atomics: many threads add. */
 struct cw_scan_stats {
-    atomic_uint_fast64_t streams_matched, blocks_read, blocks_skipped, bytes_stored_read, bytes_decompressed;
+    atomic_uint_fast64_t streams_matched, blocks_read, blocks_skipped, bytes_stored_read,
+        bytes_decompressed;
     atomic_uint_fast64_t rows_seen, rows_matched, corrupt_blocks;
 };
 
 struct cw_scan {
-    const struct cw_selector *selector;            /* NULL: every stream */
+    const struct cw_selector *selector; /* NULL: every stream */
     int64_t start_ns, end_ns;
-    const struct cw_line_filter *const *filters;   /* all must hold */
+    const struct cw_line_filter *const *filters; /* all must hold */
     size_t nfilters;
-    unsigned need;                                 /* enum cw_need */
-    bool newest_first;                             /* order of batches and rows within a unit */
-    const atomic_bool *cancel;                     /* may be NULL */
-    struct cw_scan_stats *stats;                   /* may be NULL */
+    unsigned need;               /* enum cw_need */
+    bool newest_first;           /* order of batches and rows within a unit */
+    const atomic_bool *cancel;   /* may be NULL */
+    struct cw_scan_stats *stats; /* may be NULL */
 };
 
 struct cw_stream_ref {
     struct cw_hash128 id;
-    struct cw_labels labels;                       /* borrowed from the source: lives as long as the source is held */
+    /* Borrowed from the source: lives as long as the source is held. */
+    struct cw_labels labels;
 };
 
 /* Rows of one stream, ordered by time (ties in order of arrival; both reversed when newest_first). n > 0. */
 struct cw_entry_batch {
     struct cw_stream_ref stream;
     size_t n;
-    const int64_t *ts_ns;                /* NULL when not needed */
-    const struct cw_str *lines;          /* NULL when not needed */
-    const uint32_t *sizes;               /* NULL when neither sizes nor lines were asked for */
-    const struct cw_labels *metadata;    /* per row, sorted and sanitised; NULL: no row of the batch has any */
+    const int64_t *ts_ns;       /* NULL when not needed */
+    const struct cw_str *lines; /* NULL when not needed */
+    const uint32_t *sizes;      /* NULL when neither sizes nor lines were asked for */
+    /* Per row, sorted and sanitised; NULL: no row of the batch has any. */
+    const struct cw_labels *metadata;
 };
 
 struct cw_cursor;
 struct cw_cursor_ops {
-    int (*next)(struct cw_cursor *cursor, struct cw_entry_batch *out, struct cw_err *err); /* 1 a batch, 0 the end */
+    /* 1 a batch, 0 the end. */
+    int (*next)(struct cw_cursor *cursor, struct cw_entry_batch *out, struct cw_err *err);
     void (*close)(struct cw_cursor *cursor);
 };
-struct cw_cursor {                       /* first member of every cursor */
+struct cw_cursor { /* first member of every cursor */
     const struct cw_cursor_ops *ops;
 };
 
 /* A piece of a scan that one thread does: a block, or a stream of the head. */
 struct cw_unit {
-    struct cw_source *source;            /* borrowed */
-    uint64_t key;                        /* the source's own: which block or stream */
-    int64_t min_ns, max_ns;              /* inclusive: times that rows of it may have */
-    uint64_t bytes;                      /* estimate of what it decompresses */
+    struct cw_source *source; /* borrowed */
+    uint64_t key;             /* the source's own: which block or stream */
+    int64_t min_ns, max_ns;   /* inclusive: times that rows of it may have */
+    uint64_t bytes;           /* estimate of what it decompresses */
 };
 struct cw_units {
-    struct cw_unit *items;               /* heap; free with cw_units_fini() */
+    struct cw_unit *items; /* heap; free with cw_units_fini() */
     size_t n, cap;
 };
 
@@ -92,30 +97,35 @@ struct cw_index_stats {
 struct cw_source;
 struct cw_source_ops {
     /* Append the units whose streams and times may match; in any order. */
-    int (*plan)(struct cw_source *source, const struct cw_scan *scan, struct cw_units *out, struct cw_err *err);
-    int (*open)(struct cw_source *source, const struct cw_scan *scan, const struct cw_unit *unit, struct cw_cursor **out, struct cw_err *err);
+    int (*plan)(struct cw_source *source, const struct cw_scan *scan, struct cw_units *out,
+                struct cw_err *err);
+    int (*open)(struct cw_source *source, const struct cw_scan *scan, const struct cw_unit *unit,
+                struct cw_cursor **out, struct cw_err *err);
     /* Streams that match and have entries whose block touches the range (labels, series; may be wider than exact). */
-    int (*streams)(struct cw_source *source, const struct cw_selector *selector, int64_t start_ns, int64_t end_ns, cw_stream_fn fn, void *arg, struct cw_err *err);
+    int (*streams)(struct cw_source *source, const struct cw_selector *selector, int64_t start_ns,
+                   int64_t end_ns, cw_stream_fn fn, void *arg, struct cw_err *err);
     /* Add to *out. */
-    int (*stats)(struct cw_source *source, const struct cw_selector *selector, int64_t start_ns, int64_t end_ns, struct cw_index_stats *out, struct cw_err *err);
-    void (*destroy)(struct cw_source *source);   /* the last reference is gone */
+    int (*stats)(struct cw_source *source, const struct cw_selector *selector, int64_t start_ns,
+                 int64_t end_ns, struct cw_index_stats *out, struct cw_err *err);
+    void (*destroy)(struct cw_source *source); /* the last reference is gone */
 };
-struct cw_source {                       /* first member of every source */
+struct cw_source { /* first member of every source */
     const struct cw_source_ops *ops;
-    atomic_int refs;                     /* born with 1 */
-    int64_t min_ns, max_ns;              /* inclusive; min > max: empty */
+    atomic_int refs;        /* born with 1 */
+    int64_t min_ns, max_ns; /* inclusive; min > max: empty */
 };
 
 struct cw_source *cw_source_ref(struct cw_source *source);
 void cw_source_unref(struct cw_source **source);
-int cw_cursor_next(struct cw_cursor *cursor, struct cw_entry_batch *out, struct cw_err *err) CW_MUST_USE;
+int cw_cursor_next(struct cw_cursor *cursor, struct cw_entry_batch *out,
+                   struct cw_err *err) CW_MUST_USE;
 void cw_cursor_close(struct cw_cursor **cursor);
 void cw_units_add(struct cw_units *units, struct cw_unit unit);
 void cw_units_fini(struct cw_units *units);
 
 /* A consistent set of sources of one tenant: every acknowledged entry is in exactly one of them. */
 struct cw_snapshot {
-    struct cw_source **sources;          /* referenced; heap */
+    struct cw_source **sources; /* referenced; heap */
     size_t n;
 };
 void cw_snapshot_fini(struct cw_snapshot *snapshot);

@@ -95,8 +95,9 @@
 #include <string.h>
 #include "common/base/limits.h"
 
-#define CW_PART_MAGIC UINT64_C(0x31545241504457c3)  /* c3 'W' 'D' 'P' 'A' 'R' 'T' '1': no text begins so */
-#define CW_BLOCK_MAGIC UINT32_C(0x4b4257c3)         /* c3 'W' 'B' 'K' */
+/* C3 'W' 'D' 'P' 'A' 'R' 'T' '1': no text begins so. */
+#define CW_PART_MAGIC UINT64_C(0x31545241504457c3)
+#define CW_BLOCK_MAGIC UINT32_C(0x4b4257c3) /* c3 'W' 'B' 'K' */
 #define CW_CATALOG_VERSION 1
 
 enum {
@@ -120,7 +121,14 @@ enum {
     CW_BLOCK_SECTION_BYTES = 16,
 };
 
-enum cw_part_region { CW_REGION_FILTERS, CW_REGION_BLOCKS, CW_REGION_STREAMS, CW_REGION_POSTINGS, CW_REGION_ORIGIN, CW_REGIONS };
+enum cw_part_region {
+    CW_REGION_FILTERS,
+    CW_REGION_BLOCKS,
+    CW_REGION_STREAMS,
+    CW_REGION_POSTINGS,
+    CW_REGION_ORIGIN,
+    CW_REGIONS
+};
 
 enum cw_section_kind {
     CW_SECTION_TEXT = 1,

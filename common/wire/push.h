@@ -41,8 +41,8 @@ struct cw_push_stream {
     /* `{a="b"}` as sent (protobuf, the old JSON form), or as Loki would write a JSON object that holds no valid set: an empty
      * one, bad names. Whoever parses it finds the error in Loki's words. Empty when `labels` is set. */
     struct cw_str labels_text;
-    struct cw_labels
-        labels; /* JSON pushes give pairs: sorted, valid; n = 0 when labels_text counts */
+    /* JSON pushes give pairs: sorted, valid; n = 0 when labels_text counts. */
+    struct cw_labels labels;
     struct cw_push_entry *entries;
     size_t nentries;
 };

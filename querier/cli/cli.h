@@ -18,7 +18,8 @@ enum cw_cli_zone { CW_CLI_ZONE_LOCAL, CW_CLI_ZONE_UTC };
 
 struct cw_cli_args {
     /* server */
-    struct cw_str addr, org_id, username, password, bearer_token, ca_file, cert_file, key_file, proxy_url;
+    struct cw_str addr, org_id, username, password, bearer_token, ca_file, cert_file, key_file,
+        proxy_url;
     bool tls_skip_verify;
     int64_t timeout_ns;
     /* time */
@@ -44,7 +45,7 @@ struct cw_cli {
     const struct cw_cli_args *args;
     const struct cw_str *rest; /* the arguments that are no flags, each ended by NUL */
     size_t nrest;
-    struct cw_arena *arena;    /* for as long as the program runs */
+    struct cw_arena *arena; /* for as long as the program runs */
 };
 
 struct cw_cli_command {

@@ -48,7 +48,8 @@ static int read_labels(struct answer_reader *r, struct cw_labels *out, struct cw
 static int read_entry(struct answer_reader *r, struct cw_err *err)
 {
     struct cw_cli_answer *out = r->out;
-    out->entries = cw_arena_grow(r->arena, out->entries, out->nentries, &r->cap, out->nentries + 1, sizeof *out->entries);
+    out->entries = cw_arena_grow(r->arena, out->entries, out->nentries, &r->cap, out->nentries + 1,
+                                 sizeof *out->entries);
     struct cw_cli_entry *entry = &out->entries[out->nentries];
     int rc = want(r, CW_JSON_STRING, err);
     if (rc == 0 && !cw_str_to_i64(r->json.text, &entry->ts_ns))
@@ -95,7 +96,8 @@ static int read_stream(struct answer_reader *r, struct cw_err *err)
     return rc == CW_JSON_OBJECT_END ? 0 : unexpected(r, err);
 }
 
-static int read_streams(struct cw_str result, struct cw_arena *arena, struct cw_cli_answer *out, struct cw_err *err)
+static int read_streams(struct cw_str result, struct cw_arena *arena, struct cw_cli_answer *out,
+                        struct cw_err *err)
 {
     struct answer_reader r = {.arena = arena, .out = out};
     cw_json_reader_init(&r.json, result, arena);
@@ -144,7 +146,8 @@ static int read_warnings(struct answer_reader *r, struct cw_err *err)
     int rc = want(r, CW_JSON_ARRAY, err);
     while (rc == 0 && (rc = cw_json_next(&r->json, err)) == CW_JSON_STRING) {
         struct cw_cli_answer *out = r->out;
-        out->warnings = cw_arena_grow(r->arena, out->warnings, out->nwarnings, &cap, out->nwarnings + 1, sizeof *out->warnings);
+        out->warnings = cw_arena_grow(r->arena, out->warnings, out->nwarnings, &cap,
+                                      out->nwarnings + 1, sizeof *out->warnings);
         out->warnings[out->nwarnings++] = r->json.text;
         rc = 0;
     }
@@ -155,7 +158,8 @@ static int read_warnings(struct answer_reader *r, struct cw_err *err)
 
 static int newest_first(const void *a, const void *b)
 {
-    int64_t x = ((const struct cw_cli_entry *)a)->ts_ns, y = ((const struct cw_cli_entry *)b)->ts_ns;
+    int64_t x = ((const struct cw_cli_entry *)a)->ts_ns,
+            y = ((const struct cw_cli_entry *)b)->ts_ns;
     return x > y ? -1 : x < y;
 }
 static int oldest_first(const void *a, const void *b)
@@ -163,8 +167,8 @@ static int oldest_first(const void *a, const void *b)
     return -newest_first(a, b);
 }
 
-int cw_cli_answer_parse(struct cw_str body, enum cw_cli_order order, struct cw_arena *arena, struct cw_cli_answer *out,
-                        struct cw_err *err)
+int cw_cli_answer_parse(struct cw_str body, enum cw_cli_order order, struct cw_arena *arena,
+                        struct cw_cli_answer *out, struct cw_err *err)
 {
     *out = (struct cw_cli_answer){0};
     struct answer_reader r = {.body = body, .arena = arena, .out = out};
@@ -187,6 +191,7 @@ int cw_cli_answer_parse(struct cw_str body, enum cw_cli_order order, struct cw_a
     rc = read_streams(out->result, arena, out, err);
     /* glibc's qsort merges when memory allows, so entries of one time keep the answer's order */
     if (rc == 0)
-        qsort(out->entries, out->nentries, sizeof *out->entries, order == CW_CLI_NEWEST_FIRST ? newest_first : oldest_first);
+        qsort(out->entries, out->nentries, sizeof *out->entries,
+              order == CW_CLI_NEWEST_FIRST ? newest_first : oldest_first);
     return rc;
 }

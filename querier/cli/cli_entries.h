@@ -17,9 +17,9 @@ struct cw_cli_entry {
 
 /* What a query_range or query answer holds. */
 struct cw_cli_answer {
-    struct cw_str result_type;     /* "streams", "matrix", "vector", "scalar" */
-    struct cw_str result;          /* its JSON */
-    struct cw_cli_entry *entries;  /* of "streams", ordered by time */
+    struct cw_str result_type;    /* "streams", "matrix", "vector", "scalar" */
+    struct cw_str result;         /* its JSON */
+    struct cw_cli_entry *entries; /* of "streams", ordered by time */
     size_t nentries;
     struct cw_str *warnings;
     size_t nwarnings;
@@ -28,21 +28,22 @@ struct cw_cli_answer {
 enum cw_cli_order { CW_CLI_NEWEST_FIRST, CW_CLI_OLDEST_FIRST };
 
 /* CW_E_INVALID: the answer is not what Loki's API says. */
-int cw_cli_answer_parse(struct cw_str body, enum cw_cli_order order, struct cw_arena *arena, struct cw_cli_answer *out,
-                        struct cw_err *err) CW_MUST_USE;
+int cw_cli_answer_parse(struct cw_str body, enum cw_cli_order order, struct cw_arena *arena,
+                        struct cw_cli_answer *out, struct cw_err *err) CW_MUST_USE;
 
 /* How entries are printed; made once, from the flags. */
 struct cw_cli_printer {
     const struct cw_cli_args *args;
     bool colour;
-    struct cw_labels common;  /* left out of each line: the first answer's entries all have them */
+    struct cw_labels common; /* left out of each line: the first answer's entries all have them */
     bool have_common;
-    struct cw_buf line;       /* reused */
+    struct cw_buf line; /* reused */
 };
 void cw_cli_printer_init(struct cw_cli_printer *printer, const struct cw_cli_args *args);
 void cw_cli_printer_fini(struct cw_cli_printer *printer);
 /* Find the labels that all `entries` share, and say them on stderr (not with --quiet). */
-void cw_cli_printer_common(struct cw_cli_printer *printer, const struct cw_cli_entry *entries, size_t n, struct cw_arena *arena);
+void cw_cli_printer_common(struct cw_cli_printer *printer, const struct cw_cli_entry *entries,
+                           size_t n, struct cw_arena *arena);
 void cw_cli_printer_entry(struct cw_cli_printer *printer, const struct cw_cli_entry *entry);
 /* JSON with an indentation of two blanks and a newline behind it; what is no JSON is printed as it is. */
 void cw_cli_print_json(struct cw_str json, FILE *file);

@@ -7,7 +7,8 @@
 #include "querier/cli/cli_time.h"
 
 /* Colours that can be read on dark and light terminals; a stream keeps its own. */
-static const char *const stream_colours[] = {"\033[32m", "\033[33m", "\033[35m", "\033[36m", "\033[92m", "\033[93m", "\033[95m", "\033[96m"};
+static const char *const stream_colours[] = {"\033[32m", "\033[33m", "\033[35m", "\033[36m",
+                                             "\033[92m", "\033[93m", "\033[95m", "\033[96m"};
 #define TIME_COLOUR "\033[34m"
 #define COLOUR_END "\033[0m"
 
@@ -17,7 +18,8 @@ void cw_cli_printer_init(struct cw_cli_printer *printer, const struct cw_cli_arg
     bool terminal = isatty(STDOUT_FILENO) && !(no_color && *no_color);
     *printer = (struct cw_cli_printer){
         .args = args,
-        .colour = args->colour == CW_CLI_COLOUR_ALWAYS || (args->colour == CW_CLI_COLOUR_AUTO && terminal),
+        .colour = args->colour == CW_CLI_COLOUR_ALWAYS ||
+                  (args->colour == CW_CLI_COLOUR_AUTO && terminal),
     };
     cw_buf_init(&printer->line, SIZE_MAX);
 }
@@ -36,7 +38,8 @@ static bool names_hold(const struct cw_config_strings *names, struct cw_str name
     return false;
 }
 
-void cw_cli_printer_common(struct cw_cli_printer *printer, const struct cw_cli_entry *entries, size_t n, struct cw_arena *arena)
+void cw_cli_printer_common(struct cw_cli_printer *printer, const struct cw_cli_entry *entries,
+                           size_t n, struct cw_arena *arena)
 {
     if (n == 0 || printer->have_common)
         return;
@@ -47,7 +50,8 @@ void cw_cli_printer_common(struct cw_cli_printer *printer, const struct cw_cli_e
     for (size_t i = 0; i < first.n; i++) {
         bool shared = true;
         for (size_t k = 1; k < n && shared; k++)
-            shared = cw_str_eq(cw_labels_get(entries[k].labels, first.items[i].name), first.items[i].value);
+            shared = cw_str_eq(cw_labels_get(entries[k].labels, first.items[i].name),
+                               first.items[i].value);
         if (shared)
             common[ncommon++] = first.items[i];
     }
@@ -75,7 +79,8 @@ static void add_labels(struct cw_cli_printer *printer, struct cw_labels labels)
     }
     struct cw_buf *out = &printer->line;
     if (printer->colour)
-        cw_buf_addz(out, stream_colours[cw_labels_hash(labels).lo % (sizeof stream_colours / sizeof *stream_colours)]);
+        cw_buf_addz(out, stream_colours[cw_labels_hash(labels).lo %
+                                        (sizeof stream_colours / sizeof *stream_colours)]);
     size_t from = out->len;
     cw_labels_format((struct cw_labels){shown, n}, out);
     free(shown);
@@ -110,9 +115,7 @@ void cw_cli_printer_entry(struct cw_cli_printer *printer, const struct cw_cli_en
     struct cw_buf *out = &printer->line;
     cw_buf_clear(out);
     switch ((enum cw_cli_output)printer->args->output) {
-    case CW_CLI_OUTPUT_JSONL:
-        add_jsonl(printer, entry);
-        break;
+    case CW_CLI_OUTPUT_JSONL: add_jsonl(printer, entry); break;
     case CW_CLI_OUTPUT_DEFAULT:
         cw_buf_addz(out, printer->colour ? TIME_COLOUR : "");
         cw_cli_time_format(entry->ts_ns, (enum cw_cli_zone)printer->args->zone, out);
@@ -123,9 +126,7 @@ void cw_cli_printer_entry(struct cw_cli_printer *printer, const struct cw_cli_en
         }
         cw_buf_adds(out, entry->line);
         break;
-    case CW_CLI_OUTPUT_RAW:
-        cw_buf_adds(out, entry->line);
-        break;
+    case CW_CLI_OUTPUT_RAW: cw_buf_adds(out, entry->line); break;
     }
     cw_buf_addc(out, '\n');
     fwrite(out->ptr, 1, out->len, stdout);
@@ -145,7 +146,9 @@ static void add_scalar(struct cw_buf *out, int event, struct cw_str text)
     else if (event == CW_JSON_NUMBER)
         cw_buf_adds(out, text);
     else
-        cw_buf_addz(out, event == CW_JSON_TRUE ? "true" : event == CW_JSON_FALSE ? "false" : "null");
+        cw_buf_addz(out, event == CW_JSON_TRUE    ? "true"
+                         : event == CW_JSON_FALSE ? "false"
+                                                  : "null");
 }
 
 /* True when the whole text was JSON. */

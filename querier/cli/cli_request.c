@@ -42,7 +42,8 @@ struct cw_str cw_cli_url(struct cw_cli *cli, const char *path, const struct cw_c
         addr.len--;
     bool has_scheme = cw_str_find(addr, CW_STR("://")) >= 0;
     struct cw_str query = params ? cw_buf_str(&params->text) : CW_STR_NONE;
-    return cw_arena_printf(cli->arena, "%s%.*s%s%.*s", has_scheme ? "" : "http://", CW_STR_ARG(addr), path, CW_STR_ARG(query));
+    return cw_arena_printf(cli->arena, "%s%.*s%s%.*s", has_scheme ? "" : "http://",
+                           CW_STR_ARG(addr), path, CW_STR_ARG(query));
 }
 
 static const char *or_null(struct cw_str s)
@@ -50,8 +51,8 @@ static const char *or_null(struct cw_str s)
     return s.len ? s.ptr : NULL;
 }
 
-int cw_cli_call(struct cw_cli *cli, const char *method, struct cw_str url, const char *content_type, struct cw_http_call *out,
-                struct cw_err *err)
+int cw_cli_call(struct cw_cli *cli, const char *method, struct cw_str url, const char *content_type,
+                struct cw_http_call *out, struct cw_err *err)
 {
     const struct cw_cli_args *args = cli->args;
     if (args->password.len && !args->username.len)
@@ -60,7 +61,8 @@ int cw_cli_call(struct cw_cli *cli, const char *method, struct cw_str url, const
     size_t n = 0;
     headers[n++] = "User-Agent: cordwood/" CW_VERSION;
     if (args->org_id.len)
-        headers[n++] = cw_arena_printf(cli->arena, "X-Scope-OrgID: %.*s", CW_STR_ARG(args->org_id)).ptr;
+        headers[n++] =
+            cw_arena_printf(cli->arena, "X-Scope-OrgID: %.*s", CW_STR_ARG(args->org_id)).ptr;
     if (content_type)
         headers[n++] = cw_arena_printf(cli->arena, "Content-Type: %s", content_type).ptr;
     *out = (struct cw_http_call){
@@ -77,7 +79,9 @@ int cw_cli_call(struct cw_cli *cli, const char *method, struct cw_str url, const
         .proxy_url = or_null(args->proxy_url),
     };
     if (args->username.len)
-        out->user = cw_arena_printf(cli->arena, "%.*s:%.*s", CW_STR_ARG(args->username), CW_STR_ARG(args->password)).ptr;
+        out->user = cw_arena_printf(cli->arena, "%.*s:%.*s", CW_STR_ARG(args->username),
+                                    CW_STR_ARG(args->password))
+                        .ptr;
     return 0;
 }
 
@@ -89,16 +93,19 @@ int cw_cli_answer_error(int status, struct cw_str body, struct cw_err *err)
     return cw_err_set(err, CW_E_IO, "the server answered %d: %.*s", status, CW_STR_ARG(text));
 }
 
-int cw_cli_ask(struct cw_cli *cli, const char *path, const struct cw_cli_params *params, struct cw_http_call *out, struct cw_err *err)
+int cw_cli_ask(struct cw_cli *cli, const char *path, const struct cw_cli_params *params,
+               struct cw_http_call *out, struct cw_err *err)
 {
     if (params == NULL || params->text.len <= URL_PARAMS_BYTES)
         return cw_cli_call(cli, "GET", cw_cli_url(cli, path, params), NULL, out, err);
-    int rc = cw_cli_call(cli, "POST", cw_cli_url(cli, path, NULL), "application/x-www-form-urlencoded", out, err);
+    int rc = cw_cli_call(cli, "POST", cw_cli_url(cli, path, NULL),
+                         "application/x-www-form-urlencoded", out, err);
     out->body = cw_str_sub(cw_buf_str(&params->text), 1, params->text.len); /* without the '?' */
     return rc;
 }
 
-int cw_cli_get(struct cw_cli *cli, const char *path, const struct cw_cli_params *params, struct cw_buf *body, struct cw_err *err)
+int cw_cli_get(struct cw_cli *cli, const char *path, const struct cw_cli_params *params,
+               struct cw_buf *body, struct cw_err *err)
 {
     struct cw_http_call call;
     int rc = cw_cli_ask(cli, path, params, &call, err);

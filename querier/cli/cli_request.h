@@ -22,12 +22,14 @@ void cw_cli_params_add_i64(struct cw_cli_params *params, const char *name, int64
 /* "http://host:3100" and "/loki/api/v1/labels" joined; ended by NUL. */
 struct cw_str cw_cli_url(struct cw_cli *cli, const char *path, const struct cw_cli_params *params);
 /* A call filled from the flags: URL, headers (and `content_type` if not NULL), credentials, time-out. */
-int cw_cli_call(struct cw_cli *cli, const char *method, struct cw_str url, const char *content_type, struct cw_http_call *out,
-                struct cw_err *err) CW_MUST_USE;
+int cw_cli_call(struct cw_cli *cli, const char *method, struct cw_str url, const char *content_type,
+                struct cw_http_call *out, struct cw_err *err) CW_MUST_USE;
 /* A question with parameters: GET, or POST of a form where they are too long for a URL. Borrows `params` until the answer. */
-int cw_cli_ask(struct cw_cli *cli, const char *path, const struct cw_cli_params *params, struct cw_http_call *out, struct cw_err *err) CW_MUST_USE;
+int cw_cli_ask(struct cw_cli *cli, const char *path, const struct cw_cli_params *params,
+               struct cw_http_call *out, struct cw_err *err) CW_MUST_USE;
 /* Ask; the answer's bytes are appended to *body. */
-int cw_cli_get(struct cw_cli *cli, const char *path, const struct cw_cli_params *params, struct cw_buf *body, struct cw_err *err) CW_MUST_USE;
+int cw_cli_get(struct cw_cli *cli, const char *path, const struct cw_cli_params *params,
+               struct cw_buf *body, struct cw_err *err) CW_MUST_USE;
 /* The error that an answer with this status tells. */
 int cw_cli_answer_error(int status, struct cw_str body, struct cw_err *err);
 

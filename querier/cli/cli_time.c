@@ -5,7 +5,8 @@
 #include "common/config/value.h"
 
 /* RFC 3339, a whole number of nanoseconds, or a duration before now. */
-static int parse_time(struct cw_str text, const char *flag, int64_t now_ns, int64_t *out, struct cw_err *err)
+static int parse_time(struct cw_str text, const char *flag, int64_t now_ns, int64_t *out,
+                      struct cw_err *err)
 {
     int64_t duration;
     if (cw_time_parse_rfc3339(text, out) || cw_str_to_i64(text, out))
@@ -15,7 +16,8 @@ static int parse_time(struct cw_str text, const char *flag, int64_t now_ns, int6
         return 0;
     }
     return cw_err_set(err, CW_E_INVALID,
-                      "%s: \"%.*s\" is no time: expected RFC 3339 (2026-01-05T10:00:00Z), Unix nanoseconds, or a duration before now (2h)",
+                      "%s: \"%.*s\" is no time: expected RFC 3339 (2026-01-05T10:00:00Z), Unix "
+                      "nanoseconds, or a duration before now (2h)",
                       flag, CW_STR_ARG(text));
 }
 
@@ -28,11 +30,13 @@ int cw_cli_range(const struct cw_cli_args *args, struct cw_cli_range *out, struc
         rc = parse_time(args->to, "--to", now_ns, &out->end_ns, err);
     if (rc < 0)
         return rc;
-    out->start_ns = out->end_ns < INT64_MIN + args->since_ns ? INT64_MIN : out->end_ns - args->since_ns;
+    out->start_ns =
+        out->end_ns < INT64_MIN + args->since_ns ? INT64_MIN : out->end_ns - args->since_ns;
     if (args->from.len)
         rc = parse_time(args->from, "--from", now_ns, &out->start_ns, err);
     if (rc == 0 && out->start_ns > out->end_ns)
-        return cw_err_set(err, CW_E_INVALID, "the range ends before it begins: check --from and --to");
+        return cw_err_set(err, CW_E_INVALID,
+                          "the range ends before it begins: check --from and --to");
     return rc;
 }
 

@@ -10,7 +10,8 @@ struct cw_cli_range {
 };
 
 /* CW_E_INVALID names the flag and what it takes. */
-int cw_cli_range(const struct cw_cli_args *args, struct cw_cli_range *out, struct cw_err *err) CW_MUST_USE;
+int cw_cli_range(const struct cw_cli_args *args, struct cw_cli_range *out,
+                 struct cw_err *err) CW_MUST_USE;
 /* --now, or the time of now. */
 int cw_cli_now(const struct cw_cli_args *args, int64_t *ns_out, struct cw_err *err) CW_MUST_USE;
 /* RFC 3339 with nanoseconds as needed, in the zone that was asked for. */

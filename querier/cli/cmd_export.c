@@ -15,9 +15,9 @@
 
 struct export_reader {
     enum cw_cli_output output;
-    int status;              /* of the answer: 0 until it is known */
-    struct cw_buf partial;   /* the beginning of a line whose end has not come */
-    struct cw_arena *arena;  /* per line */
+    int status;             /* of the answer: 0 until it is known */
+    struct cw_buf partial;  /* the beginning of a line whose end has not come */
+    struct cw_arena *arena; /* per line */
     uint64_t nentries;
     struct cw_buf decoded;
 };
@@ -29,7 +29,8 @@ static int print_raw(struct export_reader *reader, struct cw_str row, struct cw_
     cw_json_reader_init(&json, row, reader->arena);
     int rc = cw_json_next(&json, err);
     while (rc > 0 && (rc = cw_json_next(&json, err)) == CW_JSON_KEY) {
-        bool plain = cw_str_eq(json.text, CW_STR("line")), encoded = cw_str_eq(json.text, CW_STR("line_b64"));
+        bool plain = cw_str_eq(json.text, CW_STR("line")),
+             encoded = cw_str_eq(json.text, CW_STR("line_b64"));
         if (!plain && !encoded) {
             rc = cw_json_skip(&json, err) < 0 ? CW_E_INVALID : 1;
             continue;
@@ -92,11 +93,13 @@ static int on_data(void *arg, struct cw_str bytes, struct cw_err *err)
     }
     cw_buf_adds(&reader->partial, bytes);
     if (cw_buf_failed(&reader->partial))
-        return cw_err_set(err, CW_E_TOO_LARGE, "the export holds a line of more than %zu bytes", EXPORT_LINE_BYTES);
+        return cw_err_set(err, CW_E_TOO_LARGE, "the export holds a line of more than %zu bytes",
+                          EXPORT_LINE_BYTES);
     return 0;
 }
 
-static int run_export(struct cw_cli *cli, const struct cw_cli_range *range, struct export_reader *reader, struct cw_err *err)
+static int run_export(struct cw_cli *cli, const struct cw_cli_range *range,
+                      struct export_reader *reader, struct cw_err *err)
 {
     struct cw_cli_params params;
     cw_cli_params_init(&params);
@@ -123,7 +126,8 @@ int cw_cmd_export(struct cw_cli *cli)
     struct cw_cli_range range;
     if (cw_cli_range(cli->args, &range, &err) < 0)
         return cw_cli_fail(&err, CW_EXIT_USAGE);
-    struct export_reader reader = {.output = (enum cw_cli_output)cli->args->output, .arena = cw_arena_new()};
+    struct export_reader reader = {.output = (enum cw_cli_output)cli->args->output,
+                                   .arena = cw_arena_new()};
     cw_buf_init(&reader.partial, EXPORT_LINE_BYTES);
     cw_buf_init(&reader.decoded, EXPORT_LINE_BYTES);
     int rc = run_export(cli, &range, &reader, &err);

@@ -22,8 +22,10 @@
 
 enum { M_EVALUATIONS, M_ERRORS, M_NMETRICS };
 static const struct cw_metric_def metric_defs[M_NMETRICS] = {
-    [M_EVALUATIONS] = {"cordwood_export_evaluations_total", CW_METRIC_COUNTER, "Evaluations of an export's query.", .labels = {"export"}},
-    [M_ERRORS] = {"cordwood_export_errors_total", CW_METRIC_COUNTER, "Evaluations that failed; the export's series are dropped until the next one.",
+    [M_EVALUATIONS] = {"cordwood_export_evaluations_total", CW_METRIC_COUNTER,
+                       "Evaluations of an export's query.", .labels = {"export"}},
+    [M_ERRORS] = {"cordwood_export_errors_total", CW_METRIC_COUNTER,
+                  "Evaluations that failed; the export's series are dropped until the next one.",
                   .labels = {"export"}},
 };
 
@@ -34,14 +36,15 @@ struct exporter {
     struct cw_cli *cli;
     const struct cw_export *exports;
     size_t n;
-    int64_t *due_ns;           /* monotonic */
+    int64_t *due_ns; /* monotonic */
     struct cw_metrics *metrics;
-    pthread_mutex_t lock;      /* of texts */
-    struct cw_buf *texts;      /* per export; empty: its query failed or was not evaluated yet */
+    pthread_mutex_t lock; /* of texts */
+    struct cw_buf *texts; /* per export; empty: its query failed or was not evaluated yet */
 };
 
 /* Ask the server; the export's text, or an error. */
-static int evaluate(struct exporter *exporter, const struct cw_export *export, struct cw_buf *out, struct cw_err *err)
+static int evaluate(struct exporter *exporter, const struct cw_export *export, struct cw_buf *out,
+                    struct cw_err *err)
 {
     struct cw_cli run = *exporter->cli; /* with an arena of its own: this goes on for weeks */
     run.arena = cw_arena_new();
@@ -73,7 +76,8 @@ static int refresh(struct exporter *exporter, size_t i)
     cw_buf_init(&text, RESULTS_BYTES);
     int rc = evaluate(exporter, export, &text, &err);
     cw_metric_add(cw_metrics_child(exporter->metrics, M_EVALUATIONS, &export->name), 1);
-    struct cw_metric *errors = cw_metrics_child(exporter->metrics, M_ERRORS, &export->name); /* exists with 0 from the start */
+    /* Exists with 0 from the start. */
+    struct cw_metric *errors = cw_metrics_child(exporter->metrics, M_ERRORS, &export->name);
     if (rc < 0) {
         cw_metric_add(errors, 1);
         cw_log_warn("export %.*s: %s", CW_STR_ARG(export->name), err.text);
@@ -129,7 +133,8 @@ static void run_until_signal(struct exporter *exporter, const sigset_t *signals)
         for (size_t i = 0; i < exporter->n; i++) {
             if (exporter->due_ns[i] <= now_ns) {
                 refresh(exporter, i);
-                exporter->due_ns[i] = CW_MAX(exporter->due_ns[i] + exporter->exports[i].interval_ns, now_ns);
+                exporter->due_ns[i] =
+                    CW_MAX(exporter->due_ns[i] + exporter->exports[i].interval_ns, now_ns);
             }
             next_ns = CW_MIN(next_ns, exporter->due_ns[i]);
         }
@@ -189,7 +194,8 @@ static int load(struct cw_cli *cli, struct cw_exports_config *out)
         cw_err_set(&err, CW_E_INVALID, "--config FILE is missing: the exports to serve");
         return cw_cli_fail(&err, CW_EXIT_USAGE);
     }
-    int rc = cw_yaml_load_file(cli->args->config.ptr, &cw_exports_table, NULL, cli->arena, out, problems, &err);
+    int rc = cw_yaml_load_file(cli->args->config.ptr, &cw_exports_table, NULL, cli->arena, out,
+                               problems, &err);
     for (size_t i = 0; i < problems->nwarnings; i++)
         fprintf(stderr, "warning: %s\n", problems->warnings[i].ptr);
     for (size_t i = 0; i < problems->nerrors; i++)

@@ -23,8 +23,9 @@
 struct pusher {
     struct cw_cli *cli;
     struct cw_str url, labels_text;
-    struct cw_buf text;               /* the batch's lines, one behind the other */
-    struct cw_push_entry *entries;    /* their lines are set when the batch is sent: the text moves as it grows */
+    struct cw_buf text; /* the batch's lines, one behind the other */
+    /* Their lines are set when the batch is sent: the text moves as it grows. */
+    struct cw_push_entry *entries;
     size_t *ends;
     size_t n;
     int64_t last_ns;
@@ -65,8 +66,10 @@ static int send_batch(struct pusher *pusher, struct cw_err *err)
         pusher->entries[i].line = cw_str_sub(cw_buf_str(&pusher->text), from, pusher->ends[i]);
         from = pusher->ends[i];
     }
-    struct cw_push_stream stream = {.labels_text = pusher->labels_text, .entries = pusher->entries, .nentries = pusher->n};
-    struct cw_push push = {.streams = &stream, .nstreams = 1, .nentries = pusher->n, .line_bytes = pusher->text.len};
+    struct cw_push_stream stream = {
+        .labels_text = pusher->labels_text, .entries = pusher->entries, .nentries = pusher->n};
+    struct cw_push push = {
+        .streams = &stream, .nstreams = 1, .nentries = pusher->n, .line_bytes = pusher->text.len};
     struct cw_buf raw, body;
     cw_buf_init(&raw, SIZE_MAX);
     cw_buf_init(&body, SIZE_MAX);
@@ -93,7 +96,8 @@ static int push_file(struct pusher *pusher, FILE *file, const char *name, struct
         if (len > 0 && line[len - 1] == '\n')
             len--;
         if ((size_t)len > CW_LIMIT_PUSH_RAW_BYTES / 2) {
-            rc = cw_err_set(err, CW_E_TOO_LARGE, "%s: a line of %zd bytes is longer than any server takes", name, len);
+            rc = cw_err_set(err, CW_E_TOO_LARGE,
+                            "%s: a line of %zd bytes is longer than any server takes", name, len);
             break;
         }
         int64_t now_ns = cw_clock_now_ns();
@@ -136,7 +140,8 @@ static int labels_text(struct cw_cli *cli, struct cw_str *out, struct cw_err *er
     struct cw_label *pairs = CW_ARENA_ARRAY(cli->arena, struct cw_label, map->n);
     for (size_t i = 0; i < map->n; i++) {
         if (!cw_label_name_valid(map->items[i].name))
-            return cw_err_set(err, CW_E_INVALID, "--label: \"%.*s\" is no name of a label", CW_STR_ARG(map->items[i].name));
+            return cw_err_set(err, CW_E_INVALID, "--label: \"%.*s\" is no name of a label",
+                              CW_STR_ARG(map->items[i].name));
         pairs[i] = (struct cw_label){map->items[i].name, map->items[i].value};
     }
     struct cw_labels labels;

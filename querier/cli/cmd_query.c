@@ -15,15 +15,15 @@ struct pager {
     struct cw_cli *cli;
     struct cw_cli_printer printer;
     struct cw_cli_range range;
-    int64_t left;         /* entries still wanted; INT64_MAX: all */
-    int64_t edge_ns;      /* time of the last entry printed */
-    size_t at_edge;       /* entries of that time which were printed */
+    int64_t left;    /* entries still wanted; INT64_MAX: all */
+    int64_t edge_ns; /* time of the last entry printed */
+    size_t at_edge;  /* entries of that time which were printed */
     int64_t batch;
     uint64_t printed;
 };
 
-static int ask_page(struct pager *pager, int64_t limit, struct cw_buf *body, struct cw_arena *arena, struct cw_cli_answer *out,
-                    struct cw_err *err)
+static int ask_page(struct pager *pager, int64_t limit, struct cw_buf *body, struct cw_arena *arena,
+                    struct cw_cli_answer *out, struct cw_err *err)
 {
     struct cw_cli *cli = pager->cli;
     struct cw_cli_params params;
@@ -32,7 +32,8 @@ static int ask_page(struct pager *pager, int64_t limit, struct cw_buf *body, str
     cw_cli_params_add_i64(&params, "start", pager->range.start_ns);
     cw_cli_params_add_i64(&params, "end", pager->range.end_ns);
     cw_cli_params_add_i64(&params, "limit", limit);
-    cw_cli_params_add(&params, "direction", cli->args->forward ? CW_STR("forward") : CW_STR("backward"));
+    cw_cli_params_add(&params, "direction",
+                      cli->args->forward ? CW_STR("forward") : CW_STR("backward"));
     if (cli->args->step_ns > 0) {
         struct cw_buf step;
         cw_buf_init(&step, 64);
@@ -44,7 +45,9 @@ static int ask_page(struct pager *pager, int64_t limit, struct cw_buf *body, str
     cw_cli_params_fini(&params);
     if (rc < 0)
         return rc;
-    return cw_cli_answer_parse(cw_buf_str(body), cli->args->forward ? CW_CLI_OLDEST_FIRST : CW_CLI_NEWEST_FIRST, arena, out, err);
+    return cw_cli_answer_parse(cw_buf_str(body),
+                               cli->args->forward ? CW_CLI_OLDEST_FIRST : CW_CLI_NEWEST_FIRST,
+                               arena, out, err);
 }
 
 static void print_warnings(const struct cw_cli_answer *answer)
@@ -110,7 +113,9 @@ static int run_page(struct pager *pager, struct cw_err *err)
 int cw_cmd_query(struct cw_cli *cli)
 {
     struct cw_err err = {0};
-    struct pager pager = {.cli = cli, .left = cli->args->limit ? cli->args->limit : INT64_MAX, .batch = cli->args->batch};
+    struct pager pager = {.cli = cli,
+                          .left = cli->args->limit ? cli->args->limit : INT64_MAX,
+                          .batch = cli->args->batch};
     if (cw_cli_range(cli->args, &pager.range, &err) < 0)
         return cw_cli_fail(&err, CW_EXIT_USAGE);
     cw_cli_printer_init(&pager.printer, cli->args);
@@ -140,7 +145,9 @@ int cw_cmd_instant_query(struct cw_cli *cli)
     int rc = cw_cli_get(cli, "/loki/api/v1/query", &params, &body, &err);
     if (rc == 0)
         rc = cw_cli_answer_parse(cw_buf_str(&body), CW_CLI_NEWEST_FIRST, cli->arena, &answer, &err);
-    int status = rc < 0 ? cw_cli_fail(&err, CW_EXIT_ERROR) : answer.result.len > 2 ? CW_EXIT_RESULTS : CW_EXIT_NOTHING;
+    int status = rc < 0                  ? cw_cli_fail(&err, CW_EXIT_ERROR)
+                 : answer.result.len > 2 ? CW_EXIT_RESULTS
+                                         : CW_EXIT_NOTHING;
     if (rc == 0) {
         print_warnings(&answer);
         cw_cli_print_json(answer.result, stdout);

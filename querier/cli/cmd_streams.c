@@ -6,7 +6,8 @@
 #include "querier/cli/cli_time.h"
 
 /* GET with the flags' range (and the selector under `name`, if there is one). */
-static int ask(struct cw_cli *cli, const char *path, const char *name, struct cw_str selector, struct cw_buf *body, int *usage, struct cw_err *err)
+static int ask(struct cw_cli *cli, const char *path, const char *name, struct cw_str selector,
+               struct cw_buf *body, int *usage, struct cw_err *err)
 {
     struct cw_cli_range range;
     int rc = cw_cli_range(cli->args, &range, err);
@@ -103,7 +104,8 @@ int cw_cmd_labels(struct cw_cli *cli)
     cw_cli_params_init(&name);
     cw_cli_params_add(&name, "", cli->rest[0]);
     struct cw_str encoded = cw_str_sub(cw_buf_str(&name.text), 2, name.text.len);
-    struct cw_str path = cw_arena_printf(cli->arena, "/loki/api/v1/label/%.*s/values", CW_STR_ARG(encoded));
+    struct cw_str path =
+        cw_arena_printf(cli->arena, "/loki/api/v1/label/%.*s/values", CW_STR_ARG(encoded));
     int status = list(cli, path.ptr, NULL, CW_STR_NONE);
     cw_cli_params_fini(&name);
     return status;

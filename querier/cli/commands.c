@@ -8,37 +8,40 @@ static const char *const zones[] = {"Local", "UTC", NULL};
 #define AT(member) offsetof(struct cw_cli_args, member)
 
 static const struct cw_flag_def server_rows[] = {
-    {"addr", .kind = CW_KEY_STRING, .offset = AT(addr), .arg = "URL", .def = "http://127.0.0.1:3100",
-     .env = "CORDWOOD_ADDR LOKI_ADDR", .doc = "The server."},
-    {"org-id", .kind = CW_KEY_STRING, .offset = AT(org_id), .arg = "TENANT", .env = "CORDWOOD_ORG_ID LOKI_ORG_ID",
+    {"addr", .kind = CW_KEY_STRING, .offset = AT(addr), .arg = "URL",
+     .def = "http://127.0.0.1:3100", .env = "CORDWOOD_ADDR LOKI_ADDR", .doc = "The server."},
+    {"org-id", .kind = CW_KEY_STRING, .offset = AT(org_id), .arg = "TENANT",
+     .env = "CORDWOOD_ORG_ID LOKI_ORG_ID",
      .doc = "Ask for this tenant (the header X-Scope-OrgID)."},
-    {"username", .kind = CW_KEY_STRING, .offset = AT(username), .arg = "NAME", .env = "LOKI_USERNAME",
-     .doc = "User name for HTTP basic authentication."},
-    {"password", .kind = CW_KEY_STRING, .offset = AT(password), .arg = "TEXT", .env = "LOKI_PASSWORD",
-     .doc = "Its password."},
-    {"bearer-token", .kind = CW_KEY_STRING, .offset = AT(bearer_token), .arg = "TEXT", .env = "LOKI_BEARER_TOKEN",
-     .doc = "Send this bearer token."},
-    {"ca-cert", .kind = CW_KEY_STRING, .offset = AT(ca_file), .arg = "FILE", .env = "LOKI_CA_CERT_PATH",
-     .doc = "Trust this certificate authority."},
-    {"cert", .kind = CW_KEY_STRING, .offset = AT(cert_file), .arg = "FILE", .env = "LOKI_CLIENT_CERT_PATH",
-     .doc = "Show this client certificate."},
-    {"key", .kind = CW_KEY_STRING, .offset = AT(key_file), .arg = "FILE", .env = "LOKI_CLIENT_KEY_PATH",
-     .doc = "The key of the client certificate."},
-    {"tls-skip-verify", .kind = CW_KEY_BOOL, .offset = AT(tls_skip_verify), .env = "LOKI_TLS_SKIP_VERIFY",
-     .doc = "Do not check the server's certificate."},
-    {"proxy-url", .kind = CW_KEY_STRING, .offset = AT(proxy_url), .arg = "URL", .env = "LOKI_HTTP_PROXY_URL",
-     .doc = "Go through this proxy."},
-    {"timeout", .kind = CW_KEY_DURATION, .offset = AT(timeout_ns), .arg = "DURATION", .def = "5m", .min = "1ms",
-     .doc = "Give up on an answer after this time (exports have none)."},
+    {"username", .kind = CW_KEY_STRING, .offset = AT(username), .arg = "NAME",
+     .env = "LOKI_USERNAME", .doc = "User name for HTTP basic authentication."},
+    {"password", .kind = CW_KEY_STRING, .offset = AT(password), .arg = "TEXT",
+     .env = "LOKI_PASSWORD", .doc = "Its password."},
+    {"bearer-token", .kind = CW_KEY_STRING, .offset = AT(bearer_token), .arg = "TEXT",
+     .env = "LOKI_BEARER_TOKEN", .doc = "Send this bearer token."},
+    {"ca-cert", .kind = CW_KEY_STRING, .offset = AT(ca_file), .arg = "FILE",
+     .env = "LOKI_CA_CERT_PATH", .doc = "Trust this certificate authority."},
+    {"cert", .kind = CW_KEY_STRING, .offset = AT(cert_file), .arg = "FILE",
+     .env = "LOKI_CLIENT_CERT_PATH", .doc = "Show this client certificate."},
+    {"key", .kind = CW_KEY_STRING, .offset = AT(key_file), .arg = "FILE",
+     .env = "LOKI_CLIENT_KEY_PATH", .doc = "The key of the client certificate."},
+    {"tls-skip-verify", .kind = CW_KEY_BOOL, .offset = AT(tls_skip_verify),
+     .env = "LOKI_TLS_SKIP_VERIFY", .doc = "Do not check the server's certificate."},
+    {"proxy-url", .kind = CW_KEY_STRING, .offset = AT(proxy_url), .arg = "URL",
+     .env = "LOKI_HTTP_PROXY_URL", .doc = "Go through this proxy."},
+    {"timeout", .kind = CW_KEY_DURATION, .offset = AT(timeout_ns), .arg = "DURATION", .def = "5m",
+     .min = "1ms", .doc = "Give up on an answer after this time (exports have none)."},
 };
 static const struct cw_flag_group server_flags = CW_FLAG_GROUP("Server", server_rows);
 
 static const struct cw_flag_def time_rows[] = {
-    {"since", .kind = CW_KEY_DURATION, .offset = AT(since_ns), .arg = "DURATION", .def = "1h", .min = "0",
-     .doc = "Look back so far from the end."},
+    {"since", .kind = CW_KEY_DURATION, .offset = AT(since_ns), .arg = "DURATION", .def = "1h",
+     .min = "0", .doc = "Look back so far from the end."},
     {"from", .kind = CW_KEY_STRING, .offset = AT(from), .arg = "TIME",
-     .doc = "Begin at this time: RFC 3339 (2026-01-05T10:00:00Z), Unix nanoseconds, or a duration before now (2h)."},
-    {"to", .kind = CW_KEY_STRING, .offset = AT(to), .arg = "TIME", .doc = "End before this time; now by default."},
+     .doc = "Begin at this time: RFC 3339 (2026-01-05T10:00:00Z), Unix nanoseconds, or a duration "
+            "before now (2h)."},
+    {"to", .kind = CW_KEY_STRING, .offset = AT(to), .arg = "TIME",
+     .doc = "End before this time; now by default."},
 };
 static const struct cw_flag_group time_flags = CW_FLAG_GROUP("Time", time_rows);
 
@@ -49,10 +52,10 @@ static const struct cw_flag_def now_rows[] = {
 static const struct cw_flag_group now_flags = CW_FLAG_GROUP("Time", now_rows);
 
 static const struct cw_flag_def query_rows[] = {
-    {"limit", .kind = CW_KEY_INT, .offset = AT(limit), .arg = "N", .def = "30", .min = "0", .max = "1000000000",
-     .doc = "Print at most N entries; 0 is all of them."},
-    {"batch", .kind = CW_KEY_INT, .offset = AT(batch), .arg = "N", .def = "1000", .min = "1", .max = "1000000",
-     .doc = "Ask for so many entries at a time."},
+    {"limit", .kind = CW_KEY_INT, .offset = AT(limit), .arg = "N", .def = "30", .min = "0",
+     .max = "1000000000", .doc = "Print at most N entries; 0 is all of them."},
+    {"batch", .kind = CW_KEY_INT, .offset = AT(batch), .arg = "N", .def = "1000", .min = "1",
+     .max = "1000000", .doc = "Ask for so many entries at a time."},
     {"step", .kind = CW_KEY_DURATION, .offset = AT(step_ns), .arg = "DURATION", .min = "0",
      .doc = "Distance of a metric query's samples; the server's choice by default."},
     {"forward", .kind = CW_KEY_BOOL, .offset = AT(forward), .doc = "Oldest entries first."},
@@ -63,34 +66,43 @@ static const struct cw_flag_group query_flags = CW_FLAG_GROUP("Query", query_row
 static const struct cw_flag_def output_rows[] = {
     {"output", 'o', CW_KEY_ENUM, AT(output), .arg = "FORM", .def = "default", .names = outputs,
      .doc = "default (time, labels, line), raw (the line as it came) or jsonl."},
-    {"colored-output", .kind = CW_KEY_ENUM, .offset = AT(colour), .arg = "WHEN", .def = "auto", .names = colours,
-     .alias = "color", .doc = "auto (on a terminal, unless NO_COLOR is set), always or never."},
-    {"timezone", 'z', CW_KEY_ENUM, AT(zone), .arg = "ZONE", .def = "Local", .names = zones, .doc = "Show times in this zone."},
+    {"colored-output", .kind = CW_KEY_ENUM, .offset = AT(colour), .arg = "WHEN", .def = "auto",
+     .names = colours, .alias = "color",
+     .doc = "auto (on a terminal, unless NO_COLOR is set), always or never."},
+    {"timezone", 'z', CW_KEY_ENUM, AT(zone), .arg = "ZONE", .def = "Local", .names = zones,
+     .doc = "Show times in this zone."},
     {"no-labels", .kind = CW_KEY_BOOL, .offset = AT(no_labels), .doc = "Do not print labels."},
-    {"include-label", .kind = CW_KEY_STRINGS, .offset = AT(include_labels), .arg = "NAME", .doc = "Print only this label (may be repeated)."},
-    {"exclude-label", .kind = CW_KEY_STRINGS, .offset = AT(exclude_labels), .arg = "NAME", .doc = "Do not print this label (may be repeated)."},
-    {"labels-length", .kind = CW_KEY_INT, .offset = AT(labels_length), .arg = "N", .def = "0", .min = "0", .max = "10000",
-     .doc = "Pad the labels to so many characters."},
+    {"include-label", .kind = CW_KEY_STRINGS, .offset = AT(include_labels), .arg = "NAME",
+     .doc = "Print only this label (may be repeated)."},
+    {"exclude-label", .kind = CW_KEY_STRINGS, .offset = AT(exclude_labels), .arg = "NAME",
+     .doc = "Do not print this label (may be repeated)."},
+    {"labels-length", .kind = CW_KEY_INT, .offset = AT(labels_length), .arg = "N", .def = "0",
+     .min = "0", .max = "10000", .doc = "Pad the labels to so many characters."},
 };
 static const struct cw_flag_group output_flags = CW_FLAG_GROUP("Output", output_rows);
 
 static const struct cw_flag_def export_rows[] = {
     {"output", 'o', CW_KEY_ENUM, AT(output), .arg = "FORM", .def = "jsonl", .names = outputs,
-     .doc = "jsonl (as the server exports: ts, labels, line or line_b64, metadata) or raw (the line as it came)."},
+     .doc = "jsonl (as the server exports: ts, labels, line or line_b64, metadata) or raw (the "
+            "line as it came)."},
 };
 static const struct cw_flag_group export_flags = CW_FLAG_GROUP("Output", export_rows);
 
 static const struct cw_flag_def push_rows[] = {
-    {"label", 'l', CW_KEY_MAP, AT(labels), .arg = "NAME=VALUE", .doc = "A label of the stream (may be repeated; one at least)."},
+    {"label", 'l', CW_KEY_MAP, AT(labels), .arg = "NAME=VALUE",
+     .doc = "A label of the stream (may be repeated; one at least)."},
 };
 static const struct cw_flag_group push_flags = CW_FLAG_GROUP("Stream", push_rows);
 
 static const struct cw_flag_def metrics_rows[] = {
-    {"config", .kind = CW_KEY_STRING, .offset = AT(config), .arg = "FILE", .doc = "The exports to serve (YAML; see below)."},
-    {"listen", .kind = CW_KEY_STRING, .offset = AT(listen), .arg = "HOST:PORT", .def = "127.0.0.1:9099",
-     .doc = "Serve /metrics there; port 0 takes any."},
-    {"listen-file", .kind = CW_KEY_STRING, .offset = AT(listen_file), .arg = "FILE", .doc = "Write HOST:PORT there after the bind."},
-    {"once", .kind = CW_KEY_BOOL, .offset = AT(once), .doc = "Evaluate once, print the metrics, and end."},
+    {"config", .kind = CW_KEY_STRING, .offset = AT(config), .arg = "FILE",
+     .doc = "The exports to serve (YAML; see below)."},
+    {"listen", .kind = CW_KEY_STRING, .offset = AT(listen), .arg = "HOST:PORT",
+     .def = "127.0.0.1:9099", .doc = "Serve /metrics there; port 0 takes any."},
+    {"listen-file", .kind = CW_KEY_STRING, .offset = AT(listen_file), .arg = "FILE",
+     .doc = "Write HOST:PORT there after the bind."},
+    {"once", .kind = CW_KEY_BOOL, .offset = AT(once),
+     .doc = "Evaluate once, print the metrics, and end."},
 };
 static const struct cw_flag_group metrics_flags = CW_FLAG_GROUP("Exporter", metrics_rows);
 
@@ -105,47 +117,75 @@ GROUPS(metrics_groups, &metrics_flags, &server_flags);
 extern const struct cw_table_def cw_exports_table; /* export/exports_config.c */
 
 static const struct cw_command_def query_def = {
-    .name = "cordwood query", .brief = "print entries, or a metric over time", .arguments = "QUERY", .min_args = 1, .max_args = 1,
-    .doc = "Runs a LogQL query over a time range. Entries come newest first; a metric query prints its matrix as JSON.",
+    .name = "cordwood query",
+    .brief = "print entries, or a metric over time",
+    .arguments = "QUERY",
+    .min_args = 1,
+    .max_args = 1,
+    .doc = "Runs a LogQL query over a time range. Entries come newest first; a metric query prints "
+           "its matrix as JSON.",
     .groups = query_groups};
-static const struct cw_command_def instant_def = {
-    .name = "cordwood instant-query", .brief = "evaluate a metric query at one time", .arguments = "QUERY", .min_args = 1, .max_args = 1,
-    .doc = "Prints the vector or scalar as JSON.", .groups = instant_groups};
-static const struct cw_command_def labels_def = {
-    .name = "cordwood labels", .brief = "list label names, or the values of one", .arguments = "[NAME]", .max_args = 1,
-    .groups = stream_groups};
-static const struct cw_command_def series_def = {
-    .name = "cordwood series", .brief = "list the streams that match", .arguments = "SELECTOR", .min_args = 1, .max_args = 1,
-    .groups = stream_groups};
-static const struct cw_command_def stats_def = {
-    .name = "cordwood stats", .brief = "how many streams, entries and bytes match", .arguments = "SELECTOR", .min_args = 1, .max_args = 1,
-    .groups = stream_groups};
+static const struct cw_command_def instant_def = {.name = "cordwood instant-query",
+                                                  .brief = "evaluate a metric query at one time",
+                                                  .arguments = "QUERY",
+                                                  .min_args = 1,
+                                                  .max_args = 1,
+                                                  .doc = "Prints the vector or scalar as JSON.",
+                                                  .groups = instant_groups};
+static const struct cw_command_def labels_def = {.name = "cordwood labels",
+                                                 .brief = "list label names, or the values of one",
+                                                 .arguments = "[NAME]",
+                                                 .max_args = 1,
+                                                 .groups = stream_groups};
+static const struct cw_command_def series_def = {.name = "cordwood series",
+                                                 .brief = "list the streams that match",
+                                                 .arguments = "SELECTOR",
+                                                 .min_args = 1,
+                                                 .max_args = 1,
+                                                 .groups = stream_groups};
+static const struct cw_command_def stats_def = {.name = "cordwood stats",
+                                                .brief =
+                                                    "how many streams, entries and bytes match",
+                                                .arguments = "SELECTOR",
+                                                .min_args = 1,
+                                                .max_args = 1,
+                                                .groups = stream_groups};
 static const struct cw_command_def export_def = {
-    .name = "cordwood export", .brief = "all matching entries, oldest first, of any number", .arguments = "QUERY", .min_args = 1, .max_args = 1,
-    .doc = "Streams from a cordwood ingester (GET /cordwood/v1/export) in bounded memory. The exit status tells whether the export is whole.",
+    .name = "cordwood export",
+    .brief = "all matching entries, oldest first, of any number",
+    .arguments = "QUERY",
+    .min_args = 1,
+    .max_args = 1,
+    .doc = "Streams from a cordwood ingester (GET /cordwood/v1/export) in bounded memory. The exit "
+           "status tells whether the export is whole.",
     .groups = export_groups};
 static const struct cw_command_def push_def = {
-    .name = "cordwood push", .brief = "store the lines of files or of standard input", .arguments = "[FILE]...", .max_args = SIZE_MAX,
-    .doc = "Each line becomes an entry with the time of now. For logs that grow, and for exactly-once delivery, use cordwood-shipper.",
+    .name = "cordwood push",
+    .brief = "store the lines of files or of standard input",
+    .arguments = "[FILE]...",
+    .max_args = SIZE_MAX,
+    .doc = "Each line becomes an entry with the time of now. For logs that grow, and for "
+           "exactly-once delivery, use cordwood-shipper.",
     .groups = push_groups};
-static const struct cw_command_def fmt_def = {
-    .name = "cordwood fmt", .brief = "print a query in the usual form", .arguments = "QUERY", .min_args = 1, .max_args = 1,
-    .doc = "Asks no server."};
+static const struct cw_command_def fmt_def = {.name = "cordwood fmt",
+                                              .brief = "print a query in the usual form",
+                                              .arguments = "QUERY",
+                                              .min_args = 1,
+                                              .max_args = 1,
+                                              .doc = "Asks no server."};
 static const struct cw_command_def metrics_def = {
-    .name = "cordwood metrics", .brief = "serve log-derived metrics to Prometheus",
-    .doc = "Evaluates LogQL metric queries at their intervals and serves the results as gauges at /metrics. A query that fails drops its "
+    .name = "cordwood metrics",
+    .brief = "serve log-derived metrics to Prometheus",
+    .doc = "Evaluates LogQL metric queries at their intervals and serves the results as gauges at "
+           "/metrics. A query that fails drops its "
            "series and raises cordwood_export_errors_total.",
-    .groups = metrics_groups, .config = &cw_exports_table};
+    .groups = metrics_groups,
+    .config = &cw_exports_table};
 
 const struct cw_cli_command cw_cli_commands[] = {
-    {&query_def, cw_cmd_query},
-    {&instant_def, cw_cmd_instant_query},
-    {&labels_def, cw_cmd_labels},
-    {&series_def, cw_cmd_series},
-    {&stats_def, cw_cmd_stats},
-    {&export_def, cw_cmd_export},
-    {&push_def, cw_cmd_push},
-    {&fmt_def, cw_cmd_fmt},
-    {&metrics_def, cw_cmd_metrics},
-    {NULL, NULL},
+    {&query_def, cw_cmd_query},     {&instant_def, cw_cmd_instant_query},
+    {&labels_def, cw_cmd_labels},   {&series_def, cw_cmd_series},
+    {&stats_def, cw_cmd_stats},     {&export_def, cw_cmd_export},
+    {&push_def, cw_cmd_push},       {&fmt_def, cw_cmd_fmt},
+    {&metrics_def, cw_cmd_metrics}, {NULL, NULL},
 };

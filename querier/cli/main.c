@@ -13,8 +13,10 @@ static const struct cw_exit_def exits[] = {
 };
 
 static const struct cw_example_def examples[] = {
-    {"cordwood query --since 2h '{app=\"web\"} |= \"error\"'", "Lines of the last two hours, newest first."},
-    {"cordwood query -o raw --limit 0 '{app=\"web\"}' > web.log", "All lines of the last hour, as they came."},
+    {"cordwood query --since 2h '{app=\"web\"} |= \"error\"'",
+     "Lines of the last two hours, newest first."},
+    {"cordwood query -o raw --limit 0 '{app=\"web\"}' > web.log",
+     "All lines of the last hour, as they came."},
     {"cordwood instant-query 'sum by (app) (rate({env=\"prod\"}[5m]))'", "A metric, now."},
     {0},
 };
@@ -32,13 +34,15 @@ static const struct cw_command_def *const *definitions(struct cw_arena *arena)
     size_t n = 0;
     while (cw_cli_commands[n].def)
         n++;
-    const struct cw_command_def **defs = CW_ARENA_ARRAY(arena, const struct cw_command_def *, n + 1);
+    const struct cw_command_def **defs =
+        CW_ARENA_ARRAY(arena, const struct cw_command_def *, n + 1);
     for (size_t i = 0; i < n; i++)
         defs[i] = cw_cli_commands[i].def;
     return defs;
 }
 
-static int run_command(const struct cw_command_def *def, int argc, char **argv, struct cw_arena *arena)
+static int run_command(const struct cw_command_def *def, int argc, char **argv,
+                       struct cw_arena *arena)
 {
     struct cw_err err = {0};
     struct cw_cli_args args = {0};
@@ -65,9 +69,10 @@ static int run(int argc, char **argv, struct cw_arena *arena)
         .brief = "search logs and derive metrics from them, with LogQL",
         .arguments = "COMMAND [ARGUMENT]...",
         .max_args = SIZE_MAX,
-        .doc = "Asks a cordwood ingester, or any server with Loki's HTTP API.\n\n"
-               "The server is --addr, else CORDWOOD_ADDR, else LOKI_ADDR, else http://127.0.0.1:3100. "
-               "Output is coloured on a terminal, unless NO_COLOR is set.",
+        .doc =
+            "Asks a cordwood ingester, or any server with Loki's HTTP API.\n\n"
+            "The server is --addr, else CORDWOOD_ADDR, else LOKI_ADDR, else http://127.0.0.1:3100. "
+            "Output is coloured on a terminal, unless NO_COLOR is set.",
         .commands = definitions(arena),
         .exits = exits,
         .examples = examples,

@@ -25,8 +25,8 @@ struct page_run {
     size_t max_entries, max_bytes;
     pthread_mutex_t lock; /* guards `top` */
     struct cw_log_top top;
-    atomic_int_fast64_t
-        cut_ns; /* entries past this time (in the order) find no room; see has_cut */
+    /* Entries past this time (in the order) find no room; see has_cut. */
+    atomic_int_fast64_t cut_ns;
     atomic_bool has_cut;
 };
 

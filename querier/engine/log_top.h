@@ -18,8 +18,8 @@ struct cw_log_entry {
     struct cw_str line;
     struct cw_labels metadata;
     uint32_t unit; /* place of the unit in order of arrival */
-    uint32_t
-        tie; /* which of the stream's entries of this unit with this timestamp, as the cursor gives them */
+    /* Which of the stream's entries of this unit with this timestamp, as the cursor gives them. */
+    uint32_t tie;
 };
 
 struct cw_log_top {

@@ -17,8 +17,8 @@
 struct cw_plan {
     struct cw_scan scan;
     struct cw_units units; /* in the order of the snapshot's sources: oldest arrival first */
-    size_t
-        *order; /* indices of units by time: by max_ns down when newest first, else by min_ns up */
+    /* Indices of units by time: by max_ns down when newest first, else by min_ns up. */
+    size_t *order;
     const struct cw_line_filter **filters;
     uint64_t bytes; /* estimate over all units */
 };

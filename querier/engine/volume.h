@@ -14,12 +14,12 @@
 struct cw_volume_options {
     int64_t start_ns, end_ns;
     bool by_label_names; /* a sum for each name ({name=""}), else for each set of values */
-    const struct cw_str
-        *targets; /* only these names; n = 0: the matchers' names, by label names: all */
+    /* Only these names; n = 0: the matchers' names, by label names: all. */
+    const struct cw_str *targets;
     size_t ntargets;
     size_t limit; /* the largest ones */
-    const struct cw_grid *
-        grid; /* NULL: only the sums; else bytes of step i have grid time i - step < t <= grid time i */
+    /* NULL: only the sums; else bytes of step i have grid time i - step < t <= grid time i. */
+    const struct cw_grid *grid;
 };
 struct cw_volume {
     struct cw_labels labels;

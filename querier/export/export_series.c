@@ -45,7 +45,8 @@ static int read_labels(struct series_reader *r, struct cw_labels *out, struct cw
         for (size_t i = 0; i < own->n && !hidden; i++)
             hidden = cw_str_eq(own->items[i].name, pair.name);
         if (rc == 0 && !cw_prom_label_name_valid(pair.name))
-            return cw_err_set(err, CW_E_INVALID, "the label \"%.*s\" is none that Prometheus takes", CW_STR_ARG(pair.name));
+            return cw_err_set(err, CW_E_INVALID, "the label \"%.*s\" is none that Prometheus takes",
+                              CW_STR_ARG(pair.name));
         pairs = cw_arena_grow(r->arena, pairs, n, &cap, n + 1, sizeof *pairs);
         if (!hidden)
             pairs[n++] = pair;
@@ -83,7 +84,8 @@ static int read_vector(struct series_reader *r, struct cw_err *err)
             if (cw_str_eq(r->json.text, CW_STR("metric")))
                 rc = read_labels(r, &series->labels, err);
             else if (cw_str_eq(r->json.text, CW_STR("value")))
-                rc = (rc = want(r, CW_JSON_ARRAY, err)) == 0 ? read_value(r, &series->value, err) : rc;
+                rc = (rc = want(r, CW_JSON_ARRAY, err)) == 0 ? read_value(r, &series->value, err)
+                                                             : rc;
             else
                 rc = cw_json_skip(&r->json, err);
         }
@@ -114,7 +116,9 @@ static int write_series(const struct series_reader *r, struct cw_buf *out, struc
 {
     for (size_t i = 1; i < r->n; i++) {
         if (cw_labels_eq(r->items[i].labels, r->items[i - 1].labels))
-            return cw_err_set(err, CW_E_INVALID, "two series have the same labels, since a label of the export hides one of the query");
+            return cw_err_set(err, CW_E_INVALID,
+                              "two series have the same labels, since a label of the export hides "
+                              "one of the query");
     }
     cw_prom_head(out, r->export->name, r->export->help, "gauge");
     for (size_t i = 0; i < r->n; i++) {
@@ -127,8 +131,8 @@ static int write_series(const struct series_reader *r, struct cw_buf *out, struc
     return 0;
 }
 
-int cw_export_series(const struct cw_export *export, struct cw_str result_type, struct cw_str result, struct cw_buf *out,
-                     struct cw_err *err)
+int cw_export_series(const struct cw_export *export, struct cw_str result_type,
+                     struct cw_str result, struct cw_buf *out, struct cw_err *err)
 {
     struct series_reader r = {.export = export, .arena = cw_arena_new()};
     cw_json_reader_init(&r.json, result, r.arena);
@@ -138,7 +142,9 @@ int cw_export_series(const struct cw_export *export, struct cw_str result_type, 
     else if (cw_str_eq(result_type, CW_STR("scalar")))
         rc = read_scalar(&r, err);
     else
-        rc = cw_err_set(err, CW_E_INVALID, "expected a vector or a scalar, the server answered \"%.*s\"", CW_STR_ARG(result_type));
+        rc = cw_err_set(err, CW_E_INVALID,
+                        "expected a vector or a scalar, the server answered \"%.*s\"",
+                        CW_STR_ARG(result_type));
     if (rc == 0) {
         if (r.n > 0) /* an empty vector has no items at all */
             qsort(r.items, r.n, sizeof *r.items, by_labels);

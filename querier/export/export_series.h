@@ -9,7 +9,7 @@
 #include "querier/export/exports_config.h"
 
 /* `result` is the JSON under data.result, of this type. Appends the metric's head and its samples to *out. */
-int cw_export_series(const struct cw_export *export, struct cw_str result_type, struct cw_str result, struct cw_buf *out,
-                     struct cw_err *err) CW_MUST_USE;
+int cw_export_series(const struct cw_export *export, struct cw_str result_type,
+                     struct cw_str result, struct cw_buf *out, struct cw_err *err) CW_MUST_USE;
 
 #endif

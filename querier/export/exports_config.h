@@ -13,7 +13,7 @@
 
 struct cw_export {
     struct cw_str name, help, expr;
-    int type;                    /* gauge: the only one so far */
+    int type; /* gauge: the only one so far */
     int64_t interval_ns;
     struct cw_config_map labels; /* put on every series; they win over labels of the query */
 };

@@ -17,7 +17,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             struct cw_labels labels = push.streams[i].labels;
             nentries += push.streams[i].nentries;
             for (size_t j = 0; j < labels.n; j++) {
-                CW_ASSERT(cw_label_name_valid(labels.items[j].name) && labels.items[j].value.len > 0);
+                CW_ASSERT(cw_label_name_valid(labels.items[j].name) &&
+                          labels.items[j].value.len > 0);
                 CW_ASSERT(j == 0 || cw_str_cmp(labels.items[j - 1].name, labels.items[j].name) < 0);
             }
         }

@@ -35,7 +35,8 @@ static enum action ordered(const char *operation, const char *path)
     char line[512], op[32], part[256], what[64], note[PATH_MAX];
     enum action result = NOTHING;
     for (int n = 0; result == NOTHING && fgets(line, sizeof line, f); n++) {
-        if (sscanf(line, "%31s %255s %63s", op, part, what) != 3 || strcmp(op, operation) != 0 || !strstr(path, part))
+        if (sscanf(line, "%31s %255s %63s", op, part, what) != 3 || strcmp(op, operation) != 0 ||
+            !strstr(path, part))
             continue;
         snprintf(note, sizeof note, "%s.%d", orders, n);
         int fd = REAL(open)(note, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);

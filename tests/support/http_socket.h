@@ -113,7 +113,8 @@ static inline bool http_socket_chunks(int fd, struct cw_buf *body)
         if (n == 0)
             return false;
         size_t size = strtoul(line, NULL, 16);
-        if (!http_socket_body(fd, body, size) || !http_socket_byte(fd, &c) || !http_socket_byte(fd, &c))
+        if (!http_socket_body(fd, body, size) || !http_socket_byte(fd, &c) ||
+            !http_socket_byte(fd, &c))
             return false;
         if (size == 0)
             return true;
@@ -129,7 +130,8 @@ static inline struct http_reply http_socket_read(int fd, bool no_body)
     cw_buf_init(&reply.body, (size_t)1 << 30);
     do {
         cw_buf_clear(&reply.head);
-        while (!(reply.head.len >= 4 && memcmp(reply.head.ptr + reply.head.len - 4, "\r\n\r\n", 4) == 0)) {
+        while (!(reply.head.len >= 4 &&
+                 memcmp(reply.head.ptr + reply.head.len - 4, "\r\n\r\n", 4) == 0)) {
             if (!http_socket_byte(fd, &c))
                 return reply;
             cw_buf_addc(&reply.head, c);
@@ -141,7 +143,8 @@ static inline struct http_reply http_socket_read(int fd, bool no_body)
     else if (strcasecmp(http_reply_header(&reply, "Transfer-Encoding"), "chunked") == 0)
         reply.whole = http_socket_chunks(fd, &reply.body);
     else
-        reply.whole = http_socket_body(fd, &reply.body, strtoul(http_reply_header(&reply, "Content-Length"), NULL, 10));
+        reply.whole = http_socket_body(
+            fd, &reply.body, strtoul(http_reply_header(&reply, "Content-Length"), NULL, 10));
     return reply;
 }
 

@@ -47,7 +47,8 @@ __attribute__((constructor)) static void start(void)
     journal = REAL(open)(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
 }
 
-static void put(char op, uint64_t inode, uint64_t a, uint64_t b, const void *p1, size_t n1, const void *p2, size_t n2)
+static void put(char op, uint64_t inode, uint64_t a, uint64_t b, const void *p1, size_t n1,
+                const void *p2, size_t n2)
 {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
@@ -106,7 +107,8 @@ static int watched(int fd, struct stat *st)
 static int opened(int dirfd, const char *path, int flags, mode_t mode)
 {
     char full[PATH_MAX];
-    if (!(flags & (O_CREAT | O_TRUNC)) || (flags & O_TMPFILE) == O_TMPFILE || !inside(dirfd, path, full))
+    if (!(flags & (O_CREAT | O_TRUNC)) || (flags & O_TMPFILE) == O_TMPFILE ||
+        !inside(dirfd, path, full))
         return REAL(openat)(dirfd, path, flags, mode);
     pthread_mutex_lock(&lock);
     struct stat before, after;
@@ -168,7 +170,8 @@ ssize_t write(int fd, const void *bytes, size_t n)
     ssize_t done = REAL(write)(fd, bytes, n);
     int saved = errno;
     if (done > 0)
-        put('W', st.st_ino, (uint64_t)lseek(fd, 0, SEEK_CUR) - (uint64_t)done, 0, bytes, (size_t)done, NULL, 0);
+        put('W', st.st_ino, (uint64_t)lseek(fd, 0, SEEK_CUR) - (uint64_t)done, 0, bytes,
+            (size_t)done, NULL, 0);
     pthread_mutex_unlock(&lock);
     errno = saved;
     return done;
@@ -201,11 +204,13 @@ static ssize_t written_parts(int fd, const struct iovec *parts, int nparts, int 
     int is_watched = watched(fd, &st);
     if (is_watched)
         pthread_mutex_lock(&lock);
-    ssize_t done = with_off ? REAL(pwritev64)(fd, parts, nparts, off) : REAL(writev)(fd, parts, nparts);
+    ssize_t done =
+        with_off ? REAL(pwritev64)(fd, parts, nparts, off) : REAL(writev)(fd, parts, nparts);
     int saved = errno;
     if (!is_watched)
         return done;
-    uint64_t at = with_off ? (uint64_t)off : (uint64_t)lseek(fd, 0, SEEK_CUR) - (uint64_t)(done > 0 ? done : 0);
+    uint64_t at = with_off ? (uint64_t)off
+                           : (uint64_t)lseek(fd, 0, SEEK_CUR) - (uint64_t)(done > 0 ? done : 0);
     size_t left = done > 0 ? (size_t)done : 0;
     for (int i = 0; i < nparts && left > 0; i++) {
         size_t n = parts[i].iov_len < left ? parts[i].iov_len : left;
@@ -323,7 +328,8 @@ static int moved(int from_dir, const char *from, int to_dir, const char *to, uns
     int both = inside(from_dir, from, a) && inside(to_dir, to, b);
     if (both)
         pthread_mutex_lock(&lock);
-    int rc = flags ? REAL(renameat2)(from_dir, from, to_dir, to, flags) : REAL(renameat)(from_dir, from, to_dir, to);
+    int rc = flags ? REAL(renameat2)(from_dir, from, to_dir, to, flags)
+                   : REAL(renameat)(from_dir, from, to_dir, to);
     int saved = errno;
     if (both) {
         if (rc == 0)

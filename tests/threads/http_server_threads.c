@@ -94,8 +94,9 @@ static const char *address;
 static void *client_main(void *arg)
 {
     static const char *const requests[] = {
-        "POST /late HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello", "GET /stream HTTP/1.1\r\nHost: a\r\n\r\n",
-        "GET /now HTTP/1.1\r\nHost: a\r\n\r\n", "GET /none HTTP/1.1\r\nHost: a\r\n\r\n"};
+        "POST /late HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello",
+        "GET /stream HTTP/1.1\r\nHost: a\r\n\r\n", "GET /now HTTP/1.1\r\nHost: a\r\n\r\n",
+        "GET /none HTTP/1.1\r\nHost: a\r\n\r\n"};
     uintptr_t seed = (uintptr_t)arg;
     for (uintptr_t i = 0; i < NROUNDS; i++) {
         const char *request = requests[(i + seed) % CW_COUNT(requests)];
@@ -113,7 +114,8 @@ static void *client_main(void *arg)
 
 int main(void)
 {
-    struct cw_http_server_options options = {.listen = "127.0.0.1:0", .nthreads = 3, .on_done = on_answered};
+    struct cw_http_server_options options = {
+        .listen = "127.0.0.1:0", .nthreads = 3, .on_done = on_answered};
     struct cw_http_server *server = NULL;
     static struct cw_err err;
     pthread_t clients[NCLIENTS], workers[NWORKERS];

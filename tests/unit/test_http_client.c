@@ -32,7 +32,8 @@ static void *canned_main(void *arg)
             return NULL;
         size_t n = 0;
         char *end = NULL;
-        while (n < sizeof c->request - 1 && (end == NULL || n < (size_t)(end + 4 - c->request) + c->body_bytes)) {
+        while (n < sizeof c->request - 1 &&
+               (end == NULL || n < (size_t)(end + 4 - c->request) + c->body_bytes)) {
             ssize_t rc = recv(fd, c->request + n, sizeof c->request - 1 - n, 0);
             if (rc <= 0)
                 break;
@@ -60,7 +61,8 @@ static void serve(const char *answer)
     cr_assert_eq(bind(canned.fd, (struct sockaddr *)&address, len), 0);
     cr_assert_eq(listen(canned.fd, 16), 0);
     cr_assert_eq(getsockname(canned.fd, (struct sockaddr *)&address, &len), 0);
-    snprintf(canned.url, sizeof canned.url, "http://127.0.0.1:%d/path?q=1", ntohs(address.sin_port));
+    snprintf(canned.url, sizeof canned.url, "http://127.0.0.1:%d/path?q=1",
+             ntohs(address.sin_port));
     cr_assert_eq(pthread_create(&canned.thread, NULL, canned_main, &canned), 0);
 }
 
@@ -102,7 +104,8 @@ static struct cw_http_call get_call(void)
     return (struct cw_http_call){.method = "GET", .url = canned.url, .max_answer_bytes = 1 << 20};
 }
 
-static void on_done(void *arg, int rc, const struct cw_http_answer *answer, const struct cw_err *failure)
+static void on_done(void *arg, int rc, const struct cw_http_answer *answer,
+                    const struct cw_err *failure)
 {
     struct outcome *o = arg;
     o->ndone++;
@@ -164,9 +167,14 @@ Test(http_client, method_headers_body_and_credentials_are_sent)
 {
     serve("HTTP/1.1 204 No Content\r\n\r\n");
     canned.body_bytes = 4;
-    const char *const headers[] = {"X-Scope-OrgID: me", "Content-Type: application/x-protobuf", NULL};
-    struct cw_http_call call = {.method = "POST", .url = canned.url, .headers = headers, .body = CW_STR("a\0bc"),
-                                .user = "who:secret", .max_answer_bytes = 100};
+    const char *const headers[] = {"X-Scope-OrgID: me", "Content-Type: application/x-protobuf",
+                                   NULL};
+    struct cw_http_call call = {.method = "POST",
+                                .url = canned.url,
+                                .headers = headers,
+                                .body = CW_STR("a\0bc"),
+                                .user = "who:secret",
+                                .max_answer_bytes = 100};
     struct outcome o = {0};
     run(&call, NULL, &o);
     cr_expect_eq(o.status, 204);
@@ -189,7 +197,8 @@ Test(http_client, retry_after_is_read_as_seconds_or_as_a_date)
     time_t later = time(NULL) + 100;
     struct tm tm;
     strftime(date, sizeof date, "%a, %d %b %Y %H:%M:%S GMT", gmtime_r(&later, &tm));
-    snprintf(answer, sizeof answer, "HTTP/1.1 429 Slow\r\nRetry-After: %s\r\nContent-Length: 0\r\n\r\n", date);
+    snprintf(answer, sizeof answer,
+             "HTTP/1.1 429 Slow\r\nRetry-After: %s\r\nContent-Length: 0\r\n\r\n", date);
     serve(answer);
     struct outcome o = {0};
     struct cw_http_call call = get_call();
@@ -201,7 +210,9 @@ Test(http_client, retry_after_is_read_as_seconds_or_as_a_date)
         int64_t want;
     } cases[] = {
         {"HTTP/1.1 503 x\r\nRetry-After: 7\r\nContent-Length: 0\r\n\r\n", 7},
-        {"HTTP/1.1 503 x\r\nRetry-After: Wed, 21 Oct 2015 07:28:00 GMT\r\nContent-Length: 0\r\n\r\n", 0},
+        {"HTTP/1.1 503 x\r\nRetry-After: Wed, 21 Oct 2015 07:28:00 GMT\r\nContent-Length: "
+         "0\r\n\r\n",
+         0},
         {"HTTP/1.1 503 x\r\nRetry-After: soon\r\nContent-Length: 0\r\n\r\n", -1},
         {"HTTP/1.1 503 x\r\nRetry-After: -5\r\nContent-Length: 0\r\n\r\n", -1},
         {"HTTP/1.1 503 x\r\nRetry-After: 99999999999999999999\r\nContent-Length: 0\r\n\r\n", -1},
@@ -210,7 +221,8 @@ Test(http_client, retry_after_is_read_as_seconds_or_as_a_date)
         canned.answer = cases[i].answer;
         o = (struct outcome){0};
         run(&call, NULL, &o);
-        cr_expect_eq(o.retry_after_s, cases[i].want, "%s: %lld", cases[i].answer, (long long)o.retry_after_s);
+        cr_expect_eq(o.retry_after_s, cases[i].want, "%s: %lld", cases[i].answer,
+                     (long long)o.retry_after_s);
     }
 }
 
@@ -228,9 +240,10 @@ Test(http_client, answers_over_the_bound_are_refused)
 
 Test(http_client, broken_answers_are_errors)
 {
-    static const char *const cases[] = {"", "GARBAGE\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nshort",
-                                        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
-                                        "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 4\r\n\r\nnope"};
+    static const char *const cases[] = {
+        "", "GARBAGE\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nshort",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+        "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 4\r\n\r\nnope"};
     serve("");
     for (size_t i = 0; i < CW_COUNT(cases); i++) {
         canned.answer = cases[i];
@@ -238,7 +251,9 @@ Test(http_client, broken_answers_are_errors)
         struct cw_http_call call = get_call();
         run(&call, NULL, &o);
         cr_expect_eq(o.rc, CW_E_IO, "%s: %d %s", cases[i], o.rc, o.err.text);
-        cr_expect(strstr(o.err.text, "http://127.0.0.1:") == o.err.text && strchr(o.err.text, '?') == NULL, "%s", o.err.text);
+        cr_expect(strstr(o.err.text, "http://127.0.0.1:") == o.err.text &&
+                      strchr(o.err.text, '?') == NULL,
+                  "%s", o.err.text);
     }
 }
 
@@ -352,7 +367,10 @@ Test(http_client, unix_sockets_are_reached)
     cr_assert_eq(bind(canned.fd, (struct sockaddr *)&address, sizeof address), 0);
     cr_assert_eq(listen(canned.fd, 4), 0);
     cr_assert_eq(pthread_create(&canned.thread, NULL, canned_main, &canned), 0);
-    struct cw_http_call call = {.method = "GET", .url = "http://docker/v1.40/info", .unix_socket = path, .max_answer_bytes = 100};
+    struct cw_http_call call = {.method = "GET",
+                                .url = "http://docker/v1.40/info",
+                                .unix_socket = path,
+                                .max_answer_bytes = 100};
     struct outcome o = {0};
     run(&call, NULL, &o);
     cr_expect_str_eq(o.body, "docker");

@@ -25,11 +25,13 @@ TestSuite(http_params, .init = setup, .fini = teardown);
 static void check(const char *text, const char *want)
 {
     params = (struct cw_http_params){0};
-    cr_assert_eq(cw_http_params_parse(cw_str_of(text), arena, &params, &err), 0, "%s: %s", text, err.text);
+    cr_assert_eq(cw_http_params_parse(cw_str_of(text), arena, &params, &err), 0, "%s: %s", text,
+                 err.text);
     struct cw_buf all;
     cw_buf_init(&all, 1 << 20);
     for (size_t i = 0; i < params.n; i++)
-        cw_buf_addf(&all, "[%.*s|%.*s]", CW_STR_ARG(params.items[i].name), CW_STR_ARG(params.items[i].value));
+        cw_buf_addf(&all, "[%.*s|%.*s]", CW_STR_ARG(params.items[i].name),
+                    CW_STR_ARG(params.items[i].value));
     cr_expect_str_eq(cw_buf_z(&all), want, "%s", text);
     cw_buf_fini(&all);
 }
@@ -62,12 +64,15 @@ Test(http_params, a_name_that_repeats_is_found_by_its_place)
 Test(http_params, bad_escapes_are_refused_in_gos_words)
 {
     static const char *const cases[][2] = {
-        {"a=%zz", "invalid URL escape \"%zz\""}, {"a=%4", "invalid URL escape \"%4\""},
-        {"a=%", "invalid URL escape \"%\""},     {"%g0=1", "invalid URL escape \"%g0\""},
+        {"a=%zz", "invalid URL escape \"%zz\""},
+        {"a=%4", "invalid URL escape \"%4\""},
+        {"a=%", "invalid URL escape \"%\""},
+        {"%g0=1", "invalid URL escape \"%g0\""},
         {"a=1;b=2", "invalid semicolon separator in query"},
     };
     for (size_t i = 0; i < CW_COUNT(cases); i++) {
-        cr_expect_eq(cw_http_params_parse(cw_str_of(cases[i][0]), arena, &params, &err), CW_E_INVALID);
+        cr_expect_eq(cw_http_params_parse(cw_str_of(cases[i][0]), arena, &params, &err),
+                     CW_E_INVALID);
         cr_expect_str_eq(err.text, cases[i][1]);
     }
 }

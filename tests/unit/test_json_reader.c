@@ -72,7 +72,8 @@ Test(json_reader, what_follows_the_document_is_left_unread)
 
 Test(json_reader, strings_are_decoded)
 {
-    check(CW_STR("\"\\u0041\\/\\ud83d\\ude00\\b\\f\\n\\r\\t\\\"\\\\\""), "s(A/\xf0\x9f\x98\x80\b\f\n\r\t\"\\).");
+    check(CW_STR("\"\\u0041\\/\\ud83d\\ude00\\b\\f\\n\\r\\t\\\"\\\\\""),
+          "s(A/\xf0\x9f\x98\x80\b\f\n\r\t\"\\).");
     check(CW_STR("\"a\xff\xfe b\""), "s(a\xff\xfe b).");
     check(CW_STR("\"long plain text and then \\n one escape and more text\""),
           "s(long plain text and then \n one escape and more text).");
@@ -151,7 +152,8 @@ Test(json_reader, nesting_is_bounded)
 Test(json_reader, values_can_be_skipped)
 {
     struct cw_json_reader reader;
-    cw_json_reader_init(&reader, CW_STR("{\"a\":{\"b\":[1,{\"c\":\"]}\"}]},\"d\":2,\"e\":[[3]]}"), arena);
+    cw_json_reader_init(&reader, CW_STR("{\"a\":{\"b\":[1,{\"c\":\"]}\"}]},\"d\":2,\"e\":[[3]]}"),
+                        arena);
     cr_assert_eq(cw_json_next(&reader, &err), CW_JSON_OBJECT);
     cr_assert_eq(cw_json_next(&reader, &err), CW_JSON_KEY);
     cr_expect_eq(cw_json_skip(&reader, &err), 0);

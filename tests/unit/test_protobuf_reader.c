@@ -30,7 +30,10 @@ Test(protobuf_reader, each_wire_type_is_read)
     cr_expect_eq(field.value, UINT64_C(0x0807060504030201));
     cr_expect_eq(walk(CW_STR("\x1d\x01\x02\x03\x04"), &field), 1);
     cr_expect_eq(field.value, 0x04030201);
-    cr_expect_eq(walk(CW_STR("\x08\x01\x22\x03" "abc"), &field), 2);
+    cr_expect_eq(walk(CW_STR("\x08\x01\x22\x03"
+                             "abc"),
+                      &field),
+                 2);
     cr_expect_eq(field.number, 4);
     cr_expect(cw_str_eqz(field.bytes, "abc"));
     cr_expect_eq(walk(CW_STR("\xc2\x3e\x01x"), &field), 1);
@@ -55,7 +58,10 @@ Test(protobuf_reader, malformed_messages_are_refused)
         {{"\x08", 1}, "a tag without a value"},
         {{"\x08\x80", 2}, "a varint that does not end"},
         {{"\x80", 1}, "a tag that does not end"},
-        {{"\x0a\x05" "abc", 5}, "a length past the end"},
+        {{"\x0a\x05"
+          "abc",
+          5},
+         "a length past the end"},
         {{"\x0a\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", 11}, "a length of 2^64 - 1"},
         {{"\x09\x01\x02\x03", 4}, "a short fixed64"},
         {{"\x0d\x01\x02\x03", 4}, "a short fixed32"},

@@ -38,10 +38,12 @@ static void check_labels(const struct cw_push_stream *stream, const char *want)
 
 Test(push_loki_json, streams_and_values_are_read)
 {
-    cr_assert_eq(decode(" {\"streams\" : [ {\"stream\":{\"b\":\"2\",\"a\":\"x\\\"y\",\"none\":\"\"},\"values\":"
-                        "[[\"17\",\"one\"],[\"-3\",\"two\\n\",{\"k\":\"v\",\"a.b\":\"w\"}],[\"5\"]]},"
-                        "{\"values\":[[\"1\",\"x\",{},\"more\",[1]]],\"stream\":{\"c\":\"3\"}}]}\n trailing"),
-                 0, "%s", err.text);
+    cr_assert_eq(
+        decode(
+            " {\"streams\" : [ {\"stream\":{\"b\":\"2\",\"a\":\"x\\\"y\",\"none\":\"\"},\"values\":"
+            "[[\"17\",\"one\"],[\"-3\",\"two\\n\",{\"k\":\"v\",\"a.b\":\"w\"}],[\"5\"]]},"
+            "{\"values\":[[\"1\",\"x\",{},\"more\",[1]]],\"stream\":{\"c\":\"3\"}}]}\n trailing"),
+        0, "%s", err.text);
     cr_assert_eq(push.nstreams, 2);
     cr_expect_eq(push.nentries, 4);
     cr_expect_eq(push.line_bytes, 3 + 4 + 0 + 1);
@@ -63,15 +65,20 @@ Test(push_loki_json, streams_and_values_are_read)
 
 Test(push_loki_json, of_a_repeated_label_the_last_counts)
 {
-    cr_assert_eq(decode("{\"streams\":[{\"stream\":{\"a\":\"1\",\"b\":\"x\",\"\\u0061\":\"2\",\"a\":\"3\"},\"values\":[]}]}"), 0);
+    cr_assert_eq(decode("{\"streams\":[{\"stream\":{\"a\":\"1\",\"b\":\"x\",\"\\u0061\":\"2\","
+                        "\"a\":\"3\"},\"values\":[]}]}"),
+                 0);
     check_labels(&push.streams[0], "{a=\"3\", b=\"x\"}");
 }
 
 Test(push_loki_json, sets_that_are_empty_or_have_bad_names_go_on_as_text)
 {
-    cr_assert_eq(decode("{\"streams\":[{\"stream\":{}},{},{\"stream\":{\"b-c\":\"v\",\"a\":\"\\\"\"}},"
-                        "{\"stream\":{\"\":\"v\"}},{\"stream\":{\"a\":\"\"}},{\"stream\":null}]}"), 0);
-    static const char *const want[] = {"{}", "", "{a=\"\\\"\", b-c=\"v\"}", "{=\"v\"}", "{a=\"\"}", ""};
+    cr_assert_eq(
+        decode("{\"streams\":[{\"stream\":{}},{},{\"stream\":{\"b-c\":\"v\",\"a\":\"\\\"\"}},"
+               "{\"stream\":{\"\":\"v\"}},{\"stream\":{\"a\":\"\"}},{\"stream\":null}]}"),
+        0);
+    static const char *const want[] = {"{}",       "",         "{a=\"\\\"\", b-c=\"v\"}",
+                                       "{=\"v\"}", "{a=\"\"}", ""};
     for (size_t i = 0; i < CW_COUNT(want); i++) {
         cr_expect(cw_str_eqz(push.streams[i].labels_text, want[i]), "%zu: %.*s", i,
                   CW_STR_ARG(push.streams[i].labels_text));
@@ -85,7 +92,9 @@ Test(push_loki_json, null_and_absence_are_empty_lists)
     cr_expect_eq(push.nstreams, 0);
     cr_expect_eq(decode("{\"streams\":null}"), 0);
     cr_expect_eq(push.nstreams, 0);
-    cr_expect_eq(decode("{\"other\":[{\"deep\":[1,2]}],\"streams\":[{\"stream\":{\"a\":\"b\"},\"values\":null}]}"), 0);
+    cr_expect_eq(decode("{\"other\":[{\"deep\":[1,2]}],\"streams\":[{\"stream\":{\"a\":\"b\"},"
+                        "\"values\":null}]}"),
+                 0);
     cr_expect_eq(push.nstreams, 1);
     cr_expect_eq(push.nentries, 0);
 }
@@ -98,14 +107,19 @@ Test(push_loki_json, an_entry_of_nothing_has_no_time)
 
 Test(push_loki_json, bytes_that_are_not_utf8_are_kept)
 {
-    cr_assert_eq(decode("{\"streams\":[{\"stream\":{\"a\":\"b\"},\"values\":[[\"1\",\"a\xff\xff" "b\"]]}]}"), 0);
-    cr_expect(cw_str_eqz(push.streams[0].entries[0].line, "a\xff\xff" "b"));
+    cr_assert_eq(decode("{\"streams\":[{\"stream\":{\"a\":\"b\"},\"values\":[[\"1\",\"a\xff\xff"
+                        "b\"]]}]}"),
+                 0);
+    cr_expect(cw_str_eqz(push.streams[0].entries[0].line, "a\xff\xff"
+                                                          "b"));
 }
 
 Test(push_loki_json, the_old_form_is_read)
 {
-    cr_assert_eq(decode("{\"streams\":[{\"labels\":\"{a=\\\"b\\\"}\",\"entries\":[{\"ts\":\"1970-01-01T00:00:01.5Z\","
-                        "\"line\":\"x\"},{\"line\":\"y\",\"more\":{},\"ts\":\"1970-01-01T02:00:00+02:00\"}]}]}"),
+    cr_assert_eq(decode("{\"streams\":[{\"labels\":\"{a=\\\"b\\\"}\",\"entries\":[{\"ts\":\"1970-"
+                        "01-01T00:00:01.5Z\","
+                        "\"line\":\"x\"},{\"line\":\"y\",\"more\":{},\"ts\":\"1970-01-01T02:00:00+"
+                        "02:00\"}]}]}"),
                  0, "%s", err.text);
     cr_expect(cw_str_eqz(push.streams[0].labels_text, "{a=\"b\"}"));
     cr_assert_eq(push.streams[0].nentries, 2);
@@ -131,9 +145,11 @@ Test(push_loki_json, wrong_pushes_are_refused_with_a_reason)
         {"{\"streams\":[{\"values\":[[17,\"x\"]]}]}", "time must be a string"},
         {"{\"streams\":[{\"values\":[[\"\",\"x\"]]}]}", "no number of nanoseconds"},
         {"{\"streams\":[{\"values\":[[\"1.5\",\"x\"]]}]}", "no number of nanoseconds"},
-        {"{\"streams\":[{\"values\":[[\"9223372036854775808\",\"x\"]]}]}", "no number of nanoseconds"},
+        {"{\"streams\":[{\"values\":[[\"9223372036854775808\",\"x\"]]}]}",
+         "no number of nanoseconds"},
         {"{\"streams\":[{\"values\":[[\"1\",5]]}]}", "line must be a string"},
-        {"{\"streams\":[{\"values\":[[\"1\",\"x\",\"meta\"]]}]}", "structured metadata must be an object"},
+        {"{\"streams\":[{\"values\":[[\"1\",\"x\",\"meta\"]]}]}",
+         "structured metadata must be an object"},
         {"{\"streams\":[{\"values\":[[\"1\",\"x\",{\"k\":5}]]}]}", "value must be a string"},
         {"{\"streams\":[{\"values\":[[\"1\",\"\\ud800x\"]]}]}", "lone surrogate"},
         {"{\"streams\":[{\"values\":[[\"1\",\"x\"]],\"values\":[[\"1\",\"x\"]]}]}", "given twice"},

@@ -41,13 +41,19 @@ static void encode_sample(struct cw_buf *out)
         {.labels_text = {"{app=\"web\"}", 11}, .entries = web, .nentries = 5},
         {.labels_text = {"{app=\"idle\"}", 12}},
     };
-    static struct cw_push_range ranges[] = {{{{1}}, 1, 0, 4096}, {{{2}}, 7, UINT64_MAX - 1, UINT64_MAX}};
+    static struct cw_push_range ranges[] = {{{{1}}, 1, 0, 4096},
+                                            {{{2}}, 7, UINT64_MAX - 1, UINT64_MAX}};
     static struct cw_push_confirm confirms[] = {{{{1}}, 1, 100}};
     struct cw_push sample = {
         .streams = streams,
         .nstreams = 2,
-        .delivery = {.present = true, .shipper = {{0xaa}}, .session = {{0xbb}}, .ranges = ranges,
-                     .nranges = 2, .confirms = confirms, .nconfirms = 1},
+        .delivery = {.present = true,
+                     .shipper = {{0xaa}},
+                     .session = {{0xbb}},
+                     .ranges = ranges,
+                     .nranges = 2,
+                     .confirms = confirms,
+                     .nconfirms = 1},
     };
     cw_push_loki_protobuf_encode(&sample, out);
 }
@@ -106,7 +112,8 @@ Test(push_loki_protobuf, every_prefix_of_a_push_is_decoded_or_refused)
     cw_buf_init(&body, 1 << 20);
     encode_sample(&body);
     for (size_t n = 0; n < body.len; n++) {
-        char *exact = cw_str_dupz(cw_str_make(body.ptr, n)); /* so that a read past the end is seen */
+        /* So that a read past the end is seen. */
+        char *exact = cw_str_dupz(cw_str_make(body.ptr, n));
         int rc = decode(cw_str_make(exact, n));
         cr_expect(rc == 0 || rc == CW_E_INVALID, "prefix of %zu bytes: %d", n, rc);
         free(exact);
@@ -149,7 +156,8 @@ Test(push_loki_protobuf, an_entry_without_a_time_has_none)
 Test(push_loki_protobuf, unknown_fields_are_passed_over)
 {
     /* hash = 3 of the stream, field 9 of the request, parsed = 4 of the entry */
-    cr_assert_eq(decode(CW_STR("\x4a\x02hi\x0a\x0a\x18\x05\x12\x06\x12\x01x\x22\x01y")), 0, "%s", err.text);
+    cr_assert_eq(decode(CW_STR("\x4a\x02hi\x0a\x0a\x18\x05\x12\x06\x12\x01x\x22\x01y")), 0, "%s",
+                 err.text);
     cr_expect(cw_str_eqz(push.streams[0].entries[0].line, "x"));
     cr_expect_eq(push.streams[0].entries[0].nmetadata, 0);
 }
@@ -157,7 +165,8 @@ Test(push_loki_protobuf, unknown_fields_are_passed_over)
 Test(push_loki_protobuf, a_time_that_does_not_fit_is_refused)
 {
     /* seconds = 2^62 */
-    cr_expect_eq(decode(CW_STR("\x0a\x0e\x12\x0c\x0a\x0a\x08\x80\x80\x80\x80\x80\x80\x80\x80\x40")), CW_E_INVALID);
+    cr_expect_eq(decode(CW_STR("\x0a\x0e\x12\x0c\x0a\x0a\x08\x80\x80\x80\x80\x80\x80\x80\x80\x40")),
+                 CW_E_INVALID);
     cr_expect(strstr(err.text, "do not fit") != NULL, "%s", err.text);
     /* nanos = 10^9 */
     cr_expect_eq(decode(CW_STR("\x0a\x0a\x12\x08\x0a\x06\x10\x80\x94\xeb\xdc\x03")), CW_E_INVALID);
@@ -190,7 +199,9 @@ Test(push_loki_protobuf, a_delivery_is_whole_or_refused)
         {{"\xc2\x3e\x02\x1a\x00", 5}, "has no source"},
         {{"\xc2\x3e\x05\x1a\x03\x0a\x01x", 8}, "source has 1 bytes"},
         {{"\xc2\x3e\x14\x1a\x12\x0a\x10"
-          "0123456789abcdef", 23}, "is empty"},
+          "0123456789abcdef",
+          23},
+         "is empty"},
     };
     for (size_t i = 0; i < CW_COUNT(cases); i++) {
         cr_expect_eq(decode(cases[i].body), CW_E_INVALID, "case %zu", i);

@@ -18,7 +18,11 @@
 #include "ingester/routes.h"
 #include "querier/querier.h"
 
-enum { EXIT_FAILED = 1 };
+enum {
+    EXIT_FAILED = 1,
+    /* Of the memory budget one part in so many is for bodies that are still being received; a whole one draws from the head's. */
+    BODIES_SHARE = 8,
+};
 
 struct server {
     struct cw_ingester_args args;
@@ -51,14 +55,17 @@ static int config_load(const struct cw_ingester_args *args, struct cw_ingester_c
 }
 
 /* "HOST:PORT" from the flag, or from the two keys. */
-static void listen_text(const struct server *server, const struct cw_ingester_config *config, struct cw_buf *out)
+static void listen_text(const struct server *server, const struct cw_ingester_config *config,
+                        struct cw_buf *out)
 {
     if (server->args.listen.len > 0) {
         cw_buf_adds(out, server->args.listen);
         return;
     }
-    bool v6 = cw_str_find_byte(config->listen_address, ':') >= 0 && config->listen_address.ptr[0] != '[';
-    cw_buf_addf(out, v6 ? "[%.*s]:%lld" : "%.*s:%lld", CW_STR_ARG(config->listen_address), (long long)config->listen_port);
+    bool v6 =
+        cw_str_find_byte(config->listen_address, ':') >= 0 && config->listen_address.ptr[0] != '[';
+    cw_buf_addf(out, v6 ? "[%.*s]:%lld" : "%.*s:%lld", CW_STR_ARG(config->listen_address),
+                (long long)config->listen_port);
 }
 
 static void on_done(void *ctx, struct cw_http_request *request, int status, int64_t duration_ns)
@@ -67,12 +74,15 @@ static void on_done(void *ctx, struct cw_http_request *request, int status, int6
     char text[16];
     const struct cw_http_route *route = cw_http_route(request);
     int n = snprintf(text, sizeof(text), "%d", status);
-    struct cw_str labels[] = {route ? cw_str_of(route->path) : CW_STR("none"), cw_str_make(text, (size_t)n)};
+    struct cw_str labels[] = {route ? cw_str_of(route->path) : CW_STR("none"),
+                              cw_str_make(text, (size_t)n)};
     cw_metric_add(cw_metrics_child(server->ingester.metrics, CW_M_REQUESTS, labels), 1);
-    cw_metric_observe(cw_metrics_child(server->ingester.metrics, CW_M_REQUEST_SECONDS, labels), duration_ns);
+    cw_metric_observe(cw_metrics_child(server->ingester.metrics, CW_M_REQUEST_SECONDS, labels),
+                      duration_ns);
 }
 
-static int store_start(struct server *server, const struct cw_ingester_config *config, struct cw_err *err)
+static int store_start(struct server *server, const struct cw_ingester_config *config,
+                       struct cw_err *err)
 {
     struct cw_str dir = server->args.data_dir.len > 0 ? server->args.data_dir : config->data_dir;
     struct cw_store_options options = {
@@ -83,31 +93,43 @@ static int store_start(struct server *server, const struct cw_ingester_config *c
         .head_flush_bytes = (uint64_t)config->head_flush_bytes,
         .memory_bytes = cw_ingester_memory(config) / 2,
         .sources_forget_ns = config->sources_forget_ns,
-        .retention = {.period_ns = cw_tenants_retention_ns, .ctx = server->ingester.tenants, .min_free = config->min_free},
+        .retention = {.period_ns = cw_tenants_retention_ns,
+                      .ctx = server->ingester.tenants,
+                      .min_free = config->min_free},
         .pool = server->pool,
     };
     return cw_store_open(&options, &server->ingester.store, err);
 }
 
-static int http_start(struct server *server, const struct cw_ingester_config *config, struct cw_err *err)
+static int http_start(struct server *server, const struct cw_ingester_config *config,
+                      struct cw_err *err)
 {
     struct cw_buf listen;
     cw_buf_init(&listen, 1 << 16);
     listen_text(server, config, &listen);
-    struct cw_http_server_options options = {.listen = cw_buf_z(&listen), .check_origin = config->check_origin, .on_done = on_done, .ctx = server};
+    struct cw_http_server_options options = {.listen = cw_buf_z(&listen),
+                                             .check_origin = config->check_origin,
+                                             .on_done = on_done,
+                                             .ctx = server,
+                                             .body_budget_bytes =
+                                                 cw_ingester_memory(config) / BODIES_SHARE};
     int rc = cw_http_server_new(&options, &server->http, err);
     cw_buf_fini(&listen);
     if (rc < 0)
         return rc;
     cw_http_server_routes(server->http, cw_ingester_routes, &server->ingester);
-    struct cw_querier_options querier = {.server = server->http, .store = cw_store_entries(server->ingester.store), .pool = server->pool,
-                                         .tenant = cw_tenants_querier_tenant, .limits = cw_tenants_querier_limits,
+    struct cw_querier_options querier = {.server = server->http,
+                                         .store = cw_store_entries(server->ingester.store),
+                                         .pool = server->pool,
+                                         .tenant = cw_tenants_querier_tenant,
+                                         .limits = cw_tenants_querier_limits,
                                          .ctx = server->ingester.tenants};
     rc = cw_querier_new(&querier, &server->ingester.querier, err);
     if (rc == 0)
         rc = cw_http_server_start(server->http, err);
     struct cw_err why = {0};
-    if (rc == 0 && cw_store_set_address(server->ingester.store, cw_http_server_address(server->http), &why) < 0)
+    if (rc == 0 && cw_store_set_address(server->ingester.store,
+                                        cw_http_server_address(server->http), &why) < 0)
         cw_log_warn("%s: the CLI will not find this server by its data directory", why.text);
     return rc;
 }
@@ -124,7 +146,8 @@ static int write_listen_file(const struct server *server, struct cw_err *err)
     return rc;
 }
 
-static int server_start(struct server *server, struct cw_ingester_config *config, struct cw_err *err)
+static int server_start(struct server *server, struct cw_ingester_config *config,
+                        struct cw_err *err)
 {
     server->grace_ns = config->graceful_shutdown_timeout_ns;
     server->ingester.tenants = cw_tenants_new(config);
@@ -133,7 +156,8 @@ static int server_start(struct server *server, struct cw_ingester_config *config
     int rc = store_start(server, config, err);
     if (rc < 0)
         return rc;
-    cw_metrics_on_collect(server->ingester.metrics, cw_ingester_metrics_collect, server->ingester.store);
+    cw_metrics_on_collect(server->ingester.metrics, cw_ingester_metrics_collect,
+                          server->ingester.store);
     rc = http_start(server, config, err);
     if (rc == 0)
         rc = write_listen_file(server, err);
@@ -208,7 +232,8 @@ int main(int argc, char **argv)
     struct cw_ingester_config *config = NULL;
     struct cw_err err = {0};
     int status = 0;
-    if (cw_flags_parse(&cw_ingester_command, argc - 1, argv + 1, arena, &server.args, &rest, &err) < 0) {
+    if (cw_flags_parse(&cw_ingester_command, argc - 1, argv + 1, arena, &server.args, &rest, &err) <
+        0) {
         fprintf(stderr, "cordwood-ingester: %s\n", err.text);
         status = CW_EXIT_USAGE;
     } else if (cw_flags_answer(&cw_ingester_command, &rest) == 0) {

@@ -14,6 +14,7 @@
 #include "common/base/clock.h"
 #include "common/base/file.h"
 #include "common/base/log.h"
+#include "common/store/part_source.h"
 #include "common/store/wal_replay.h"
 #include "ingester/store_priv.h"
 
@@ -60,6 +61,26 @@ int cw_store_set_address(struct cw_store *store, const char *address, struct cw_
 
 /* ---- open, close ---- */
 
+/* Said at once, not when the replay comes to it: what may not be read is no damage that could be set aside. */
+static int check_log_access(const struct cw_store *store, struct cw_err *err)
+{
+    struct cw_wal_list list = {0};
+    int rc = cw_wal_list(store->wal_dir, &list, err);
+    for (size_t i = 0; i < list.n && rc == 0; i++) {
+        struct cw_buf path;
+        cw_buf_init(&path, 1 << 16);
+        cw_wal_path(store->wal_dir, list.numbers[i], &path);
+        int fd = cw_file_open(cw_buf_z(&path), O_RDWR, err);
+        if (fd >= 0)
+            close(fd);
+        else
+            rc = fd;
+        cw_buf_fini(&path);
+    }
+    cw_wal_list_fini(&list);
+    return rc;
+}
+
 static int open_dirs(struct cw_store *store, struct cw_err *err)
 {
     int rc = cw_file_mkdirs(store->data_dir, err);
@@ -73,6 +94,8 @@ static int open_dirs(struct cw_store *store, struct cw_err *err)
         rc = cw_file_mkdirs(store->wal_dir, err);
     if (rc == 0)
         rc = cw_file_mkdirs(store->quarantine_dir, err);
+    if (rc == 0)
+        rc = check_log_access(store, err);
     return rc;
 }
 
@@ -200,6 +223,8 @@ static int entries_snapshot(void *ctx, struct cw_str tenant, struct cw_snapshot 
     *out = (struct cw_snapshot){0};
     cw_parts_lock(store->parts);
     cw_parts_add_sources(store->parts, tenant, out);
+    for (size_t i = 0; i < out->n; i++) /* a part that is new since retention last ran */
+        cw_part_source_hide_before(out->sources[i], horizon_ns);
     cw_head_add_sources(store->head, tenant, horizon_ns, out);
     cw_parts_unlock(store->parts);
     return 0;

@@ -18,6 +18,8 @@ enum {
 };
 #define GROUP_BYTES_MAX (32u << 20)
 #define FORGET_EVERY_NS (INT64_C(600) * CW_NS_PER_S)
+/* A log of less is left as it is when the head has become empty: a new segment costs two syncs. */
+#define RENEW_BYTES_MIN (1u << 20)
 
 struct cw_marks *cw_store_marks(struct cw_store *store)
 {
@@ -72,7 +74,8 @@ static struct cw_store_op *take_group(struct cw_store *store, bool *closed_out)
     struct cw_store_op *first = store->ops_first, *last = first;
     if (first) {
         uint64_t bytes = first->bytes;
-        for (unsigned n = 1; last->next && n < GROUP_OPS_MAX && bytes + last->next->bytes <= GROUP_BYTES_MAX; n++) {
+        for (unsigned n = 1;
+             last->next && n < GROUP_OPS_MAX && bytes + last->next->bytes <= GROUP_BYTES_MAX; n++) {
             last = last->next;
             bytes += last->bytes;
         }
@@ -110,7 +113,8 @@ static void finish_group(struct cw_store *store, struct cw_store_op *op, int rc,
     }
 }
 
-static void group_failed(struct cw_store *store, struct cw_store_op *ops, int rc, struct cw_err *err)
+static void group_failed(struct cw_store *store, struct cw_store_op *ops, int rc,
+                         struct cw_err *err)
 {
     cw_log_error("a write to the log failed, its pushes are refused: %s", err->text);
     atomic_fetch_add(&store->counters.wal_failures, 1);
@@ -123,7 +127,8 @@ static int group_sync(struct cw_store *store, struct cw_err *err)
 {
     int64_t before_ns = cw_clock_mono_ns();
     bool now = store->options.wal_sync == CW_STORE_SYNC_ALWAYS;
-    int rc = cw_wal_writer_sync(store->writer, now ? CW_WAL_SYNC_DURABLE : CW_WAL_SYNC_WRITTEN, err);
+    int rc =
+        cw_wal_writer_sync(store->writer, now ? CW_WAL_SYNC_DURABLE : CW_WAL_SYNC_WRITTEN, err);
     store->last_push_ns = cw_clock_mono_ns();
     if (rc == 0 && now) {
         atomic_fetch_add(&store->counters.wal_syncs, 1);
@@ -177,9 +182,31 @@ void store_freeze_now(struct cw_store *store)
 static void maybe_freeze(struct cw_store *store)
 {
     uint64_t bytes = cw_head_current_bytes(store->head);
-    bool idle = cw_clock_mono_ns() - store->last_push_ns >= STORE_IDLE_NS && bytes > STORE_IDLE_FLUSH_BYTES;
-    if ((idle || bytes >= store->options.head_flush_bytes) && store_nfrozen(store) < CW_STORE_FROZEN_MAX)
+    bool idle =
+        cw_clock_mono_ns() - store->last_push_ns >= STORE_IDLE_NS && bytes > STORE_IDLE_FLUSH_BYTES;
+    if ((idle || bytes >= store->options.head_flush_bytes) &&
+        store_nfrozen(store) < CW_STORE_FROZEN_MAX)
         store_freeze_now(store);
+}
+
+/* Everything that the log holds is in parts: begin a segment with the marks, and let all before it go. Once per content of
+ * the log, whether it works or not. */
+static void renew_log(struct cw_store *store, uint64_t bytes_min)
+{
+    uint64_t bytes, nsegments, last_seq = cw_wal_writer_last_seq(store->writer);
+    struct cw_err err = {0};
+    if (last_seq == store->renewed_seq || cw_head_entries(store->head) > 0 ||
+        store_nfrozen(store) > 0)
+        return;
+    cw_wal_writer_count(store->writer, &bytes, &nsegments);
+    if (nsegments == 0 || bytes < bytes_min)
+        return;
+    int rc = segment_begin(store, &err);
+    if (rc == 0)
+        rc = cw_wal_writer_remove_before(store->writer, last_seq, &err);
+    if (rc < 0)
+        cw_log_warn("the log is not made smaller: %s", err.text);
+    store->renewed_seq = cw_wal_writer_last_seq(store->writer);
 }
 
 static void sync_interval(struct cw_store *store)
@@ -214,6 +241,8 @@ void *store_wal_main(void *arg)
     int64_t last_forget_ns = cw_clock_mono_ns();
     struct cw_err err = {0};
     if (store_replay(store, &err) < 0) {
+        if (err.code == CW_E_CANCELED)
+            return NULL; /* stopped meanwhile: the next start begins again */
         cw_log_error("the log cannot be replayed; this server only answers queries: %s", err.text);
         store->failure = err;
         atomic_store(&store->state, STORE_FAILED);
@@ -227,8 +256,11 @@ void *store_wal_main(void *arg)
             run_group(store, ops);
         sync_interval(store);
         maybe_freeze(store);
+        renew_log(store, RENEW_BYTES_MIN);
         maybe_forget(store, &last_forget_ns);
     }
     store_freeze_now(store);
+    if (store_wait_frozen(store, 0))
+        renew_log(store, 0);
     return NULL;
 }

@@ -15,7 +15,7 @@
 enum store_state {
     STORE_REPLAYING,
     STORE_READY,
-    STORE_FAILED,                /* the log could not be replayed: reads only */
+    STORE_FAILED, /* the log could not be replayed: reads only */
     STORE_STOPPING,
 };
 
@@ -28,12 +28,13 @@ struct store_flush_wait {
     struct store_flush_wait *next;
     void (*done)(void *arg, int rc, const struct cw_err *err);
     void *arg;
-    struct cw_store_op op;       /* freezes, in WAL order */
+    struct cw_store_op op; /* freezes, in WAL order */
     struct cw_store *store;
 };
 
 struct store_counters {
-    atomic_uint_fast64_t wal_syncs, wal_sync_ns, wal_failures, wal_bad, flushes, flush_failures, marks, forgotten, replayed;
+    atomic_uint_fast64_t wal_syncs, wal_sync_ns, wal_failures, wal_bad, flushes, flush_failures,
+        marks, forgotten, replayed;
 };
 
 struct cw_store {
@@ -43,10 +44,10 @@ struct cw_store {
     struct cw_parts *parts;
     struct cw_head *head;
     struct cw_merge *merge;
-    struct cw_marks *marks;      /* the WAL thread's */
+    struct cw_marks *marks; /* the WAL thread's */
     struct cw_wal_writer *writer;
     _Atomic(enum store_state) state;
-    struct cw_err failure;       /* set before STORE_FAILED */
+    struct cw_err failure; /* set before STORE_FAILED */
     atomic_uint_fast64_t pending_bytes;
     struct store_counters counters;
 
@@ -55,10 +56,11 @@ struct cw_store {
     pthread_mutex_t ops_lock;
     pthread_cond_t ops_cond;
     struct cw_store_op *ops_first, *ops_last;
-    bool ops_closed;             /* no more are taken */
-    bool wrote;                  /* the WAL thread's: frames were appended in this group */
-    int64_t last_push_ns;        /* monotonic; the WAL thread's */
+    bool ops_closed;      /* no more are taken */
+    bool wrote;           /* the WAL thread's: frames were appended in this group */
+    int64_t last_push_ns; /* monotonic; the WAL thread's */
     int64_t last_sync_ns;
+    uint64_t renewed_seq; /* the log's last frame when it was last begun anew (or that was tried) */
 
     /* Generations for the flusher. */
     pthread_t flush_thread;
@@ -66,8 +68,8 @@ struct cw_store {
     pthread_cond_t flush_cond;   /* anything below changed */
     struct store_frozen *frozen; /* oldest first; the first is being flushed */
     size_t nfrozen;
-    uint64_t nflushed;           /* generations that left, one way or the other */
-    struct cw_err flush_error;   /* of the last try; code 0: it went well */
+    uint64_t nflushed;         /* generations that left, one way or the other */
+    struct cw_err flush_error; /* of the last try; code 0: it went well */
     bool flush_stop;
 
     /* The keeper. */

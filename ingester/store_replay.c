@@ -19,7 +19,8 @@ struct replay_ctx {
     uint64_t quarantined;
 };
 
-static int on_data(void *arg, const struct cw_wal_frame *frame, const struct cw_head_batch *batch, struct cw_err *err)
+static int on_data(void *arg, const struct cw_wal_frame *frame, const struct cw_head_batch *batch,
+                   struct cw_err *err)
 {
     struct replay_ctx *ctx = arg;
     struct cw_store *store = ctx->store;
@@ -33,7 +34,8 @@ static int on_data(void *arg, const struct cw_wal_frame *frame, const struct cw_
     if (store_wait_frozen(store, CW_STORE_FROZEN_MAX - 1))
         store_freeze_now(store);
     else if (cw_head_bytes(store->head) > store->options.memory_bytes)
-        return cw_err_set(err, CW_E_OVERLOAD, "the log holds more than the memory budget and cannot be flushed");
+        return cw_err_set(err, CW_E_OVERLOAD,
+                          "the log holds more than the memory budget and cannot be flushed");
     return 0;
 }
 
@@ -57,9 +59,11 @@ static void on_bad(void *arg, const struct cw_wal_bad *bad)
     int rc = 0;
     atomic_fetch_add(&ctx->store->counters.wal_bad, 1);
     cw_buf_init(&path, 1 << 16);
-    cw_buf_addf(&path, "%s/wal-%016llu-%llu", ctx->store->quarantine_dir, (unsigned long long)bad->segment, (unsigned long long)bad->off);
+    cw_buf_addf(&path, "%s/wal-%016llu-%llu", ctx->store->quarantine_dir,
+                (unsigned long long)bad->segment, (unsigned long long)bad->off);
     cw_log_warn("bad bytes in the log: segment %llu, offset %llu, %zu bytes: %s; a copy is in %s",
-                (unsigned long long)bad->segment, (unsigned long long)bad->off, bad->bytes.len, bad->why, cw_buf_z(&path));
+                (unsigned long long)bad->segment, (unsigned long long)bad->off, bad->bytes.len,
+                bad->why, cw_buf_z(&path));
     if (ctx->quarantined + bad->bytes.len <= QUARANTINE_BYTES_MAX)
         rc = cw_file_replace(cw_buf_z(&path), bad->bytes, &err);
     ctx->quarantined += bad->bytes.len;
@@ -76,7 +80,8 @@ static void on_bad_segment(void *arg, uint64_t segment, const char *path, const 
     atomic_fetch_add(&ctx->store->counters.wal_bad, 1);
     cw_buf_init(&to, 1 << 16);
     cw_buf_addf(&to, "%s/wal-%016llu", ctx->store->quarantine_dir, (unsigned long long)segment);
-    cw_log_warn("segment %llu of the log is unreadable (%s), it is moved to %s", (unsigned long long)segment, why, cw_buf_z(&to));
+    cw_log_warn("segment %llu of the log is unreadable (%s), it is moved to %s",
+                (unsigned long long)segment, why, cw_buf_z(&to));
     if (cw_file_rename(path, cw_buf_z(&to), &err) < 0)
         cw_log_warn("%s", err.text);
     cw_buf_fini(&to);
@@ -96,15 +101,21 @@ static int on_segment_end(void *arg, const struct cw_wal_segment_end *end, struc
     if (rc == 0)
         rc = cw_file_sync(fd, end->path, err);
     close(fd);
-    cw_wal_writer_add_old(ctx->store->writer, end->segment, end->last_seq, end->is_last ? end->good_end : end->bytes);
+    cw_wal_writer_add_old(ctx->store->writer, end->segment, end->last_seq,
+                          end->is_last ? end->good_end : end->bytes);
     return rc;
 }
 
 int store_replay(struct cw_store *store, struct cw_err *err)
 {
     struct replay_ctx ctx = {.store = store};
-    struct cw_wal_replay_ops ops = {.ctx = &ctx, .data = on_data, .frame = on_frame, .checkpoint = on_checkpoint, .bad = on_bad,
-                                    .bad_segment = on_bad_segment, .segment_end = on_segment_end};
+    struct cw_wal_replay_ops ops = {.ctx = &ctx,
+                                    .data = on_data,
+                                    .frame = on_frame,
+                                    .checkpoint = on_checkpoint,
+                                    .bad = on_bad,
+                                    .bad_segment = on_bad_segment,
+                                    .segment_end = on_segment_end};
     struct cw_wal_replayed done;
     uint64_t flushed_seq = cw_parts_wal_flushed(store->parts);
     int64_t start_ns = cw_clock_mono_ns();
@@ -116,11 +127,15 @@ int store_replay(struct cw_store *store, struct cw_err *err)
     if (rc < 0)
         return rc;
     cw_wal_writer_continue(store->writer, done.next_segment, CW_MAX(done.last_seq, flushed_seq));
+    if (done.nframes <= 1) /* a checkpoint: as small as it gets */
+        store->renewed_seq = cw_wal_writer_last_seq(store->writer);
     atomic_store(&store->counters.replayed, done.nentries);
     atomic_store(&store->counters.marks, cw_marks_count(store->marks));
     if (done.nframes > 0)
-        cw_log_info("the log is replayed: %llu frames, %llu entries to the head, %llu void, %llu bad, in %lld ms",
-                    (unsigned long long)done.nframes, (unsigned long long)done.nentries, (unsigned long long)done.nvoid,
-                    (unsigned long long)done.nbad, (long long)((cw_clock_mono_ns() - start_ns) / CW_NS_PER_MS));
+        cw_log_info("the log is replayed: %llu frames, %llu entries to the head, %llu void, %llu "
+                    "bad, in %lld ms",
+                    (unsigned long long)done.nframes, (unsigned long long)done.nentries,
+                    (unsigned long long)done.nvoid, (unsigned long long)done.nbad,
+                    (long long)((cw_clock_mono_ns() - start_ns) / CW_NS_PER_MS));
     return 0;
 }

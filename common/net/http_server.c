@@ -129,8 +129,14 @@ static bool take_body(struct cw_http_request *request, struct cw_str bytes)
                 cw_buf_adds(&request->body, bytes);
                 return true;
             }
-            cw_http_set_header(request, "Retry-After", "1");
-            refuse(request, CW_E_OVERLOAD, "too many request bodies at once: out of memory budget");
+            if (request->body_counted > server->options.body_budget_bytes) {
+                refuse(request, CW_E_TOO_LARGE,
+                       "the request body is larger than the memory for all of them");
+            } else {
+                cw_http_set_header(request, "Retry-After", "1");
+                refuse(request, CW_E_OVERLOAD,
+                       "too many request bodies at once: out of memory budget");
+            }
         }
     }
     if (request->body_counted > 0) {

@@ -103,8 +103,9 @@ int cw_wal_header_decode(struct cw_str bytes, struct cw_wal_header *out, struct 
     if (get_u64(bytes.ptr + 56) != cw_hash64(bytes.ptr, 56))
         return cw_err_set(err, CW_E_CORRUPT, "bad checksum of the segment's header");
     if (le32toh(version) != CW_WAL_VERSION)
-        return cw_err_set(err, CW_E_CORRUPT, "the segment has version %u, this program knows %u",
-                          le32toh(version), CW_WAL_VERSION);
+        return cw_err_set(err, CW_E_NOT_IMPLEMENTED,
+                          "the segment has version %u, this program knows %u", le32toh(version),
+                          CW_WAL_VERSION);
     out->segment = get_u64(bytes.ptr + 16);
     out->first_seq = get_u64(bytes.ptr + 24);
     out->created_ns = (int64_t)get_u64(bytes.ptr + 32);
@@ -113,19 +114,24 @@ int cw_wal_header_decode(struct cw_str bytes, struct cw_wal_header *out, struct 
 
 /* ---- the reader ---- */
 
+static struct cw_wal_reader *reader_new(struct cw_str bytes, const struct cw_wal_header *header)
+{
+    struct cw_wal_reader *reader = cw_mem_new(sizeof(*reader));
+    reader->bytes = bytes;
+    reader->header = *header;
+    reader->at = reader->good_end = CW_WAL_SEGMENT_HEADER_BYTES;
+    reader->resync_budget = RESYNC_BUDGET_SEGMENTS * (uint64_t)bytes.len;
+    reader->arena = cw_arena_new();
+    return reader;
+}
+
 int cw_wal_reader_open_bytes(struct cw_str bytes, struct cw_wal_reader **out, struct cw_err *err)
 {
     struct cw_wal_header header;
     int rc = cw_wal_header_decode(bytes, &header, err);
     if (rc < 0)
         return rc;
-    struct cw_wal_reader *reader = cw_mem_new(sizeof(*reader));
-    reader->bytes = bytes;
-    reader->header = header;
-    reader->at = reader->good_end = CW_WAL_SEGMENT_HEADER_BYTES;
-    reader->resync_budget = RESYNC_BUDGET_SEGMENTS * (uint64_t)bytes.len;
-    reader->arena = cw_arena_new();
-    *out = reader;
+    *out = reader_new(bytes, &header);
     return 0;
 }
 
@@ -140,6 +146,31 @@ int cw_wal_reader_open(const char *path, struct cw_wal_reader **out, struct cw_e
         cw_file_unmap(&map);
         return cw_err_wrap(err, "%s", path);
     }
+    (*out)->map = map;
+    return 0;
+}
+
+int cw_wal_reader_salvage(const char *path, uint64_t segment, struct cw_wal_reader **out,
+                          struct cw_err *err)
+{
+    struct cw_file_map map;
+    struct cw_wal_header header = {.segment = segment};
+    struct cw_wal_next next;
+    enum cw_wal_event event;
+    int rc = cw_file_map(path, &map, err);
+    if (rc < 0)
+        return rc;
+    struct cw_str bytes = cw_str_make(map.ptr, map.len);
+    struct cw_wal_reader *first = reader_new(bytes, &header);
+    while ((event = cw_wal_reader_next(first, &next)) == CW_WAL_BAD)
+        ;
+    header.first_seq = next.frame.seq;
+    cw_wal_reader_close(&first);
+    if (event == CW_WAL_END) {
+        cw_file_unmap(&map);
+        return cw_err_set(err, CW_E_CORRUPT, "%s: no frame in it is whole", path);
+    }
+    *out = reader_new(bytes, &header);
     (*out)->map = map;
     return 0;
 }

@@ -3,7 +3,8 @@
  *
  * Ownership  A reader maps one segment; frames borrow from it and from the reader's arena, and die at the next _next() or
  *            _close().
- * Errors     CW_E_IO, CW_E_NOT_FOUND; CW_E_CORRUPT when a segment's header does not hold. Bad frames are no error of the
+ * Errors     CW_E_IO, CW_E_NOT_FOUND; CW_E_CORRUPT when a segment's header does not hold; CW_E_NOT_IMPLEMENTED when it is
+ *            of another version. Bad frames are no error of the
  *            reader: it tells where they are and goes on behind them. Any bytes are safe.
  */
 #ifndef CW_STORE_WAL_READER_H
@@ -48,6 +49,10 @@ struct cw_wal_next {
 
 int cw_wal_reader_open(const char *path, struct cw_wal_reader **out,
                        struct cw_err *err) CW_MUST_USE;
+/* The same where the header does not hold: the number is the file name's, the rest is taken from the frames. CW_E_CORRUPT when
+ * none is whole. */
+int cw_wal_reader_salvage(const char *path, uint64_t segment, struct cw_wal_reader **out,
+                          struct cw_err *err) CW_MUST_USE;
 /* The same over bytes of the caller. */
 int cw_wal_reader_open_bytes(struct cw_str bytes, struct cw_wal_reader **out,
                              struct cw_err *err) CW_MUST_USE;

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/base/assert.h"
@@ -19,12 +20,18 @@ struct replay {
 static int header_of(const char *path, struct cw_wal_header *out, struct cw_err *err)
 {
     char bytes[CW_WAL_SEGMENT_HEADER_BYTES];
-    int fd = cw_file_open(path, O_RDONLY, err);
+    struct stat st;
+    int rc = 0, fd = cw_file_open(path, O_RDONLY, err);
     if (fd < 0)
         return fd;
-    int rc = cw_file_pread_all(fd, bytes, sizeof(bytes), 0, path, err);
+    if (fstat(fd, &st) == 0 && st.st_size < (off_t)sizeof(bytes))
+        rc = cw_err_set(err, CW_E_CORRUPT, "the segment has no header");
+    if (rc == 0)
+        rc = cw_file_pread_all(fd, bytes, sizeof(bytes), 0, path, err);
     close(fd);
-    return rc < 0 ? rc : cw_wal_header_decode(cw_str_make(bytes, sizeof(bytes)), out, err);
+    if (rc == 0)
+        rc = cw_wal_header_decode(cw_str_make(bytes, sizeof(bytes)), out, err);
+    return rc;
 }
 
 static int decode_body(struct replay *replay, const struct cw_wal_frame *frame,
@@ -113,17 +120,66 @@ static int replay_frame(struct replay *replay, const struct cw_wal_reader *reade
     return 0;
 }
 
-/* Frames from `void_seq` on are not valid. */
-static int replay_segment(struct replay *replay, const char *path, uint64_t void_seq, bool is_last,
-                          struct cw_err *err)
+struct segment {
+    char *path;
+    struct cw_wal_header header;
+    enum { SEGMENT_GOOD, SEGMENT_SALVAGED, SEGMENT_BAD } state;
+    struct cw_err why; /* not GOOD */
+};
+
+/* The header, or what the frames say in its place. An error is not the segment's. */
+static int segment_load(struct segment *segment, uint64_t number, struct cw_err *err)
 {
+    struct cw_wal_reader *reader;
+    struct cw_err ignored;
+    int rc = header_of(segment->path, &segment->header, &segment->why);
+    if (rc == 0 && segment->header.segment != number)
+        rc = cw_err_set(&segment->why, CW_E_CORRUPT, "the header is of segment %llu",
+                        (unsigned long long)segment->header.segment);
+    if (rc == 0)
+        return 0;
+    if (rc != CW_E_CORRUPT)
+        return cw_err_set(err, rc, "%s: %s", segment->path, segment->why.text);
+    segment->state = SEGMENT_BAD;
+    if (cw_wal_reader_salvage(segment->path, number, &reader, &ignored) == 0) {
+        segment->state = SEGMENT_SALVAGED;
+        segment->header = *cw_wal_reader_header(reader);
+        cw_wal_reader_close(&reader);
+    }
+    return 0;
+}
+
+static int segments_load(const char *dir, const struct cw_wal_list *list, struct segment *out,
+                         struct cw_err *err)
+{
+    int rc = 0;
+    for (size_t i = 0; i < list->n && rc == 0; i++) {
+        struct cw_buf path;
+        cw_buf_init(&path, 1 << 16);
+        cw_wal_path(dir, list->numbers[i], &path);
+        cw_buf_z(&path);
+        out[i].path = cw_buf_take(&path, NULL);
+        rc = segment_load(&out[i], list->numbers[i], err);
+    }
+    return rc;
+}
+
+/* Frames from `void_seq` on are not valid. */
+static int replay_segment(struct replay *replay, const struct segment *segment, uint64_t void_seq,
+                          bool is_last, struct cw_err *err)
+{
+    const char *path = segment->path;
     struct cw_wal_reader *reader;
     struct cw_wal_next next;
     enum cw_wal_event event;
     uint64_t last_seq = 0, good_end;
-    int rc = cw_wal_reader_open(path, &reader, err);
+    int rc = segment->state == SEGMENT_GOOD
+                 ? cw_wal_reader_open(path, &reader, err)
+                 : cw_wal_reader_salvage(path, segment->header.segment, &reader, err);
     if (rc < 0)
         return rc;
+    if (segment->state == SEGMENT_SALVAGED)
+        tell_bad(replay, reader, 0, CW_WAL_SEGMENT_HEADER_BYTES, segment->why.text);
     while (rc == 0 && (event = cw_wal_reader_next(reader, &next)) != CW_WAL_END) {
         if (event == CW_WAL_BAD) {
             tell_bad(replay, reader, next.off, next.len, next.why);
@@ -157,32 +213,6 @@ static int replay_segment(struct replay *replay, const char *path, uint64_t void
     return rc;
 }
 
-struct segment {
-    char *path;
-    struct cw_wal_header header;
-    bool good;
-};
-
-static void segments_load(const char *dir, const struct cw_wal_list *list,
-                          const struct cw_wal_replay_ops *ops, struct segment *out)
-{
-    for (size_t i = 0; i < list->n; i++) {
-        struct cw_buf path;
-        struct cw_err why = {0};
-        cw_buf_init(&path, 1 << 16);
-        cw_wal_path(dir, list->numbers[i], &path);
-        out[i].path = cw_buf_take(&path, NULL);
-        out[i].good = header_of(out[i].path, &out[i].header, &why) == 0;
-        if (out[i].good && out[i].header.segment != list->numbers[i]) {
-            out[i].good = false;
-            cw_err_set(&why, CW_E_CORRUPT, "the header is of segment %llu",
-                       (unsigned long long)out[i].header.segment);
-        }
-        if (!out[i].good && ops->bad_segment)
-            ops->bad_segment(ops->ctx, list->numbers[i], out[i].path, why.text);
-    }
-}
-
 int cw_wal_replay(const char *dir, uint64_t flushed_seq, const struct cw_wal_replay_ops *ops,
                   struct cw_wal_replayed *out, struct cw_err *err)
 {
@@ -194,17 +224,20 @@ int cw_wal_replay(const char *dir, uint64_t flushed_seq, const struct cw_wal_rep
         return rc;
     struct segment *segments = cw_mem_array(list.n + 1, sizeof(*segments));
     uint64_t *void_seqs = cw_mem_array(list.n + 1, sizeof(*void_seqs));
-    segments_load(dir, &list, ops, segments);
+    rc = segments_load(dir, &list, segments, err);
     void_seqs[list.n] = UINT64_MAX;
     for (size_t i = list.n; i-- > 0;)
-        void_seqs[i] = segments[i].good ? CW_MIN(void_seqs[i + 1], segments[i].header.first_seq)
-                                        : void_seqs[i + 1];
+        void_seqs[i] = segments[i].state != SEGMENT_BAD
+                           ? CW_MIN(void_seqs[i + 1], segments[i].header.first_seq)
+                           : void_seqs[i + 1];
     replay.arena = cw_arena_new();
     cw_buf_init(&replay.raw, CW_WAL_BODY_BYTES_MAX);
     for (size_t i = 0; i < list.n && rc == 0; i++) {
         out->next_segment = list.numbers[i] + 1;
-        if (segments[i].good)
-            rc = replay_segment(&replay, segments[i].path, void_seqs[i + 1], i + 1 == list.n, err);
+        if (segments[i].state != SEGMENT_BAD)
+            rc = replay_segment(&replay, &segments[i], void_seqs[i + 1], i + 1 == list.n, err);
+        else if (ops->bad_segment)
+            ops->bad_segment(ops->ctx, list.numbers[i], segments[i].path, segments[i].why.text);
     }
     cw_buf_fini(&replay.raw);
     cw_arena_free(&replay.arena);

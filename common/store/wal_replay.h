@@ -5,7 +5,7 @@
  * (seq <= flushed_seq) only the marks are told.
  *
  * Ownership  What a callback gets dies when it returns.
- * Errors     CW_E_IO; what a callback returns ends the replay. Bad bytes are told and stepped over.
+ * Errors     CW_E_IO, CW_E_NOT_IMPLEMENTED (another version); what a callback returns ends the replay. Bad bytes are told and stepped over.
  */
 #ifndef CW_STORE_WAL_REPLAY_H
 #define CW_STORE_WAL_REPLAY_H
@@ -36,7 +36,7 @@ struct cw_wal_replay_ops {
     void (*frame)(void *ctx, const struct cw_wal_frame *frame);
     void (*checkpoint)(void *ctx, const struct cw_wal_checkpoint *checkpoint);
     void (*bad)(void *ctx, const struct cw_wal_bad *bad);
-    /* A segment without a valid header. */
+    /* A segment in which nothing is whole. One whose header alone is bad is read, and the header told by `bad`. */
     void (*bad_segment)(void *ctx, uint64_t segment, const char *path, const char *why);
     int (*segment_end)(void *ctx, const struct cw_wal_segment_end *end, struct cw_err *err);
 };

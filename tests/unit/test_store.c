@@ -292,6 +292,27 @@ Test(store, a_flush_moves_every_entry_once_and_old_segments_go)
     sem_destroy(&done);
 }
 
+Test(store, after_a_stop_the_log_holds_a_checkpoint_alone)
+{
+    struct cw_store *store = open_store();
+    struct cw_store_counts counts;
+    for (int i = 0; i < 5; i++)
+        cr_assert_eq(push(store, i * 1000, 1000, (uint64_t)i), 0);
+    cw_store_count(store, &counts);
+    cr_assert_gt(counts.wal_bytes, 500000);
+    cw_store_close(&store);
+    for (int i = 0; i < 2; i++) {
+        store = open_store();
+        cr_assert_eq(mark_of(store), 4);
+        cw_store_count(store, &counts);
+        cr_assert_leq(counts.wal_segments, 2); /* the ask began one */
+        cr_assert_lt(counts.wal_bytes, 2000);
+        cr_assert_eq(counts.replayed_entries, 0);
+        cr_assert_eq(count(store), 5000);
+        cw_store_close(&store);
+    }
+}
+
 Test(store, a_log_larger_than_the_head_is_flushed_while_it_is_replayed)
 {
     pid_t pid = fork();

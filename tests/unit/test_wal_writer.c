@@ -1,5 +1,6 @@
 /* test_wal_writer.c - segments written, rotated, cut after a failed write, removed; and what a replay makes of them. */
 #include <criterion/criterion.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include "common/base/file.h"
+#include "common/base/hash.h"
 #include "common/store/wal_replay.h"
 #include "ingester/wal_writer.h"
 
@@ -277,6 +279,55 @@ Test(wal_writer, a_torn_end_of_the_last_segment_is_told_once_and_loses_nothing_b
     cr_assert_eq(out.done.next_segment, 2, "its number is not used again");
     cw_buf_fini(&out.lines);
     cw_buf_fini(&path);
+}
+
+static void overwrite(unsigned segment, off_t off, struct cw_str bytes)
+{
+    struct cw_buf path;
+    cw_buf_init(&path, 1000);
+    cw_wal_path(dir, segment, &path);
+    int fd = open(cw_buf_z(&path), O_WRONLY);
+    cr_assert_eq(pwrite(fd, bytes.ptr, bytes.len, off), (ssize_t)bytes.len);
+    close(fd);
+    cw_buf_fini(&path);
+}
+
+Test(wal_writer, a_segment_whose_header_is_damaged_loses_nothing)
+{
+    struct cw_wal_writer *writer = cw_wal_writer_new(dir, 1 << 20);
+    begin(writer);
+    put(writer, "one");
+    begin(writer);
+    put(writer, "two");
+    cw_wal_writer_close(&writer);
+    overwrite(1, 20, CW_STR("?"));
+    overwrite(2, 60, CW_STR("?"));
+    struct replayed out = replay(0);
+    cr_assert_str_eq(out.lines.ptr, "one two ");
+    cr_assert_eq(out.nbad, 2);
+    cw_buf_fini(&out.lines);
+    overwrite(2, 72, CW_STR("?")); /* its checkpoint too */
+    out = replay(0);
+    cr_assert_str_eq(out.lines.ptr, "one two ");
+    cw_buf_fini(&out.lines);
+}
+
+Test(wal_writer, a_segment_of_another_version_ends_the_replay_untouched)
+{
+    struct cw_wal_writer *writer = cw_wal_writer_new(dir, 1 << 20);
+    struct cw_wal_replayed done;
+    struct cw_wal_replay_ops ops = {.data = on_data};
+    char header[CW_WAL_SEGMENT_HEADER_BYTES] = CW_WAL_SEGMENT_MAGIC;
+    begin(writer);
+    put(writer, "one");
+    cw_wal_writer_close(&writer);
+    header[8] = CW_WAL_VERSION + 1;
+    header[16] = 1;
+    uint64_t hash = cw_hash64(header, 56);
+    memcpy(header + 56, &hash, sizeof(hash));
+    overwrite(1, 0, cw_str_make(header, sizeof(header)));
+    cr_assert_eq(cw_wal_replay(dir, 0, &ops, &done, &err), CW_E_NOT_IMPLEMENTED);
+    cr_assert(strstr(err.text, "version 2") && strstr(err.text, dir), "%s", err.text);
 }
 
 Test(wal_writer, segments_go_when_their_frames_are_in_parts_and_a_later_checkpoint_is_durable)

@@ -1,4 +1,5 @@
 #include "shipper/docker_api.h"
+#include <inttypes.h>
 #include <jansson.h>
 #include "common/base/assert.h"
 #include "common/net/http_params.h"
@@ -26,9 +27,9 @@ void cw_docker_list_url(const struct cw_docker_sd_config *config, struct cw_buf 
     cw_buf_fini(&json);
 }
 
-void cw_docker_events_url(struct cw_buf *out)
+void cw_docker_events_url(int64_t since_s, struct cw_buf *out)
 {
-    cw_buf_addz(out, API "/events?filters=");
+    cw_buf_addf(out, API "/events?since=%" PRId64 "&filters=", since_s);
     cw_http_escape(CW_STR("{\"type\":[\"container\"],\"event\":[\"create\",\"start\",\"die\",\"destroy\"]}"), out);
 }
 

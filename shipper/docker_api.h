@@ -21,7 +21,8 @@ struct cw_docker_container {
 };
 
 void cw_docker_list_url(const struct cw_docker_sd_config *config, struct cw_buf *out);
-void cw_docker_events_url(struct cw_buf *out);
+/* Events from `since_s` (seconds since the epoch) on, without an end. */
+void cw_docker_events_url(int64_t since_s, struct cw_buf *out);
 void cw_docker_inspect_url(struct cw_str id, struct cw_buf *out);
 
 int cw_docker_list_decode(struct cw_str body, struct cw_arena *arena, struct cw_docker_container **out, size_t *n_out,

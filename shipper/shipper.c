@@ -371,6 +371,7 @@ static void sources_new(struct cw_shipper *sh)
         .metrics = sh->metrics,
         .watch = sh->watch,
         .from_end = sh->args->from_end && sh->state_dir.first_start,
+        .only_public = sh->args->only_public,
         .once = sh->args->once,
         .final_wait_ns = sh->args->once ? ONCE_FINAL_WAIT_NS : CW_SOURCES_FINAL_WAIT_NS,
         .imported = sh->state_dir.imported,

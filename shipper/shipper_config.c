@@ -225,6 +225,8 @@ static const struct cw_flag_def run_flags[] = {
     {"once", 0, CW_KEY_BOOL, ARG(once), .def = "false", .doc = "Read all files to their ends, deliver, and exit."},
     {"dry-run", 0, CW_KEY_BOOL, ARG(dry_run), .def = "false",
      .doc = "Print entries to stdout instead of pushing them, and remember nothing."},
+    {"only-public", 0, CW_KEY_BOOL, ARG(only_public), .def = "false",
+     .doc = "Leave out files that not every user of this machine may read, whoever runs the shipper."},
 };
 static const struct cw_flag_group file_group = CW_FLAG_GROUP("Configuration file", file_flags);
 static const struct cw_flag_group short_group = CW_FLAG_GROUP("Without a file", short_flags);

@@ -15,6 +15,7 @@ enum { DOCKER_MAGIC = 0x646f636b };
 #define DOCKER_RETRY_MS 5000
 /* Events come in bursts (create, start): one list for them. */
 #define DOCKER_EVENT_MS 100
+#define DOCKER_EVENTS_BACK_S 2
 
 struct known {
     char *id;
@@ -119,7 +120,8 @@ static void events_start(struct cw_source_docker *docker)
     if (docker->events != NULL)
         return;
     cw_buf_clear(&docker->events_url);
-    cw_docker_events_url(&docker->events_url);
+    /* The list may be answered before the stream is there: it begins a little in the past. */
+    cw_docker_events_url(cw_clock_now_ns() / CW_NS_PER_S - DOCKER_EVENTS_BACK_S, &docker->events_url);
     if (call_start(docker, &docker->events_url, 0, on_event, on_events_end, &docker->events, &err) < 0)
         cw_log_debug("docker: no events: %s", err.text);
 }
@@ -205,7 +207,7 @@ static void list_start(struct cw_source_docker *docker)
     struct cw_err err;
     docker_enter(docker, DOCKER_LISTING);
     docker->again = false;
-    events_start(docker);  /* first: nothing that happens after the list is missed */
+    events_start(docker);
     cw_buf_clear(&docker->url);
     cw_docker_list_url(docker->options.config, &docker->url);
     if (call_start(docker, &docker->url, DOCKER_TIMEOUT_NS, NULL, on_list, &docker->call, &err) < 0)

@@ -418,9 +418,28 @@ static void file_found(struct scan *scan, const char *path, const char *named)
     source_reopen(scan, source, &tail, path);
 }
 
+/* May every user read it: the file itself, and each folder on the way entered? */
+static bool is_public(const char *path)
+{
+    struct stat st;
+    if (stat(path, &st) < 0 || !(st.st_mode & S_IROTH))
+        return false;
+    char folder[PATH_MAX];
+    if (realpath(path, folder) == NULL)
+        return false;
+    for (char *slash; (slash = strrchr(folder, '/')) != NULL && slash != folder;) {
+        *slash = '\0';
+        if (stat(folder, &st) < 0 || !(st.st_mode & S_IXOTH))
+            return false;
+    }
+    return true;
+}
+
 static void on_file(void *arg, const char *path)
 {
     struct scan *scan = arg;
+    if (scan->sources->options.only_public && !is_public(path))
+        return;
     if (scan->target->exclude == NULL || !cw_glob_match(scan->target->exclude, cw_str_of(path)))
         file_found(scan, path, path);
 }

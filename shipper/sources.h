@@ -40,6 +40,7 @@ struct cw_sources_options {
     struct cw_metrics *metrics;    /* borrowed */
     struct cw_watch *watch;        /* borrowed; NULL: polling only */
     bool from_end;                 /* what is there at the first scan is not read */
+    bool only_public;              /* nor are files that not every user of the machine may read */
     bool once;                     /* every file that is quiet ends where it is */
     int64_t final_wait_ns;         /* CW_SOURCES_FINAL_WAIT_NS but in tests and with `once` */
     const struct cw_promtail_position *imported;  /* where unknown files begin, by path; copied */

@@ -1,0 +1,105 @@
+"""Containers of a real Docker Engine: dockerd on a private socket, an image made of busybox alone."""
+import os
+import subprocess
+import tarfile
+
+import pytest
+
+from load import differences
+from programs import Program, wait_for
+
+
+class Engine(Program):
+    def __init__(self, folder):
+        self.folder = str(folder)
+        os.makedirs(self.folder, exist_ok=True)
+        self.socket = os.path.join(self.folder, "sock")
+        argv = ["/usr/sbin/dockerd", "--storage-driver=vfs", "--iptables=false", "--ip6tables=false", "--bridge=none",
+                "--data-root", os.path.join(self.folder, "data"), "--exec-root", os.path.join(self.folder, "exec"),
+                "--pidfile", os.path.join(self.folder, "pid"), "-H", "unix://" + self.socket]
+        super().__init__(argv, os.path.join(self.folder, "dockerd.log"))
+
+    def docker(self, *arguments, check=True):
+        done = subprocess.run(["docker", "-H", "unix://" + self.socket, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        assert not check or done.returncode == 0, (arguments, done.stderr, self.log()[-2000:])
+        return done
+
+    def start(self):
+        super().start()
+        wait_for("Docker Engine", lambda: self.docker("info", check=False).returncode == 0, 60)
+        return self
+
+    def image(self):
+        path = os.path.join(self.folder, "busybox.tar")
+        with tarfile.open(path, "w") as tar:
+            tar.add("/bin/busybox", "bin/busybox")
+            for name in ("sh", "sleep", "head", "tr", "seq"):
+                link = tarfile.TarInfo("bin/" + name)
+                link.type, link.linkname = tarfile.SYMTYPE, "busybox"
+                tar.addfile(link)
+        self.docker("import", path, "bb:1")
+        return self
+
+    def run(self, name, script, *more):
+        return self.docker("run", "-d", "--network", "none", "--name", name, *more, "bb:1", "/bin/sh", "-c", script).stdout.decode().strip()
+
+
+@pytest.fixture(scope="module")
+def engine(tmp_path_factory):
+    # A socket's path may have 108 bytes: pytest's own folders are too deep.
+    folder = tmp_path_factory.mktemp("d")
+    engine = Engine(folder if len(str(folder)) < 60 else os.path.join("/tmp", "cw-docker-%d" % os.getpid()))
+    try:
+        yield engine.start().image()
+    finally:
+        for name in engine.docker("ps", "-aq", check=False).stdout.decode().split():
+            engine.docker("rm", "-f", name, check=False)
+        try:
+            engine.stop()
+        finally:
+            subprocess.run(["rm", "-rf", engine.folder])
+
+
+def lines_of(server, selector, want):
+    wait_for("%d lines of %s" % (len(want), selector), lambda: server.count(selector) >= len(want), 60, 0.1)
+    difference = differences(want, server.export_lines(selector))
+    assert difference is None, difference
+
+
+def test_containers_before_and_after_the_start_with_their_labels(ingester, make_shipper, engine):
+    engine.run("early", "echo from early; echo to stderr >&2", "--label", "com.docker.compose.project=shop",
+               "--label", "com.docker.compose.service=web")
+    shipper = make_shipper(arguments=["--push", ingester.url, "--label", "job=docker", "--docker=" + engine.socket]).start()
+    lines_of(ingester, '{container="early", stream="stdout"}', [b"from early"])
+    lines_of(ingester, '{container="early", stream="stderr"}', [b"to stderr"])
+    assert ingester.export('{container="early", stream="stdout"}')[0]["labels"] == {
+        "job": "docker", "container": "early", "image": "bb:1", "stream": "stdout", "compose_project": "shop", "compose_service": "web"}
+    engine.run("late", "for i in $(seq 1 200); do echo late $i; done; echo 'quote \" and <tag> \\ '")
+    lines_of(ingester, '{container="late"}', [b"late %d" % i for i in range(1, 201)] + [b'quote " and <tag> \\ '])
+    times = [int(e["ts"]) for e in ingester.export('{container="late"}')]
+    assert times == sorted(times) and times[-1] - times[0] < 60e9
+    assert shipper.stop() == 0
+
+
+def test_long_lines_are_joined_and_a_kill_repeats_nothing(ingester, make_shipper, engine):
+    script = "for i in 1 2 3; do head -c 50000 /dev/zero | tr '\\0' $i; echo; sleep 0.5; done; echo end"
+    shipper = make_shipper(arguments=["--push", ingester.url, "--label", "job=docker", "--docker=" + engine.socket]).start()
+    engine.run("long", script)
+    for _ in range(3):
+        wait_for("some line", lambda: ingester.count('{container="long"}') > 0)
+        shipper.kill()
+        shipper.start()
+    lines_of(ingester, '{container="long"}', [b"%d" % i * 50000 for i in (1, 2, 3)] + [b"end"])
+    assert shipper.stop() == 0
+
+
+def test_the_engines_own_rotation_loses_nothing(ingester, make_shipper, engine, tmp_path):
+    config = ("clients: [{url: %s/loki/api/v1/push}]\npositions: {filename: %s/positions.yaml}\n"
+              "scrape_configs: [{job_name: d, docker_sd_configs: [{host: 'unix://%s', refresh_interval: 1s, filters: [{name: name, values: [rotated]}]}]}]\n"
+              % (ingester.url, tmp_path, engine.socket))
+    shipper = make_shipper(config=config).start()
+    engine.run("rotated", "for i in $(seq 1 40); do for k in $(seq 1 50); do echo round $i line $k; done; sleep 0.05; done",
+               "--log-opt", "max-size=20k", "--log-opt", "max-file=5")
+    lines_of(ingester, '{container="rotated"}', [b"round %d line %d" % (i, k) for i in range(1, 41) for k in range(1, 51)])
+    assert ingester.count('{container!="rotated", container=~".+"}') == 0
+    assert shipper.stop() == 0

@@ -1,0 +1,486 @@
+"""The shipper on real files: rotation, truncation, restarts, other servers, its configuration, its own log and metrics."""
+import json
+import os
+import random
+import re
+import shutil
+import signal
+import subprocess
+import time
+import urllib.error
+import urllib.request
+
+import pytest
+
+from load import RotatingWriter, differences
+from loki_stub import LokiStub
+from programs import LONG, SHIPPER, wait_for
+
+KILLS = 30 if LONG else 5
+
+
+def append(path, *lines, end=b"\n"):
+    with open(path, "ab") as f:
+        f.write(b"".join(line + b"\n" for line in lines[:-1]) + lines[-1] + end)
+
+
+def numbered(name, n, start=0):
+    return [b"%s line %d" % (name.encode(), i) for i in range(start, start + n)]
+
+
+@pytest.fixture
+def logs(tmp_path):
+    folder = tmp_path / "logs"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def stub():
+    stub = LokiStub()
+    yield stub
+    stub.stop()
+
+
+@pytest.fixture
+def tail(make_shipper, logs):
+    """tail(url, flags...) - a shipper of logs/*.log with the label job=s."""
+    return lambda url, *more: make_shipper(arguments=["--push", url, "--label", "job=s", *more, str(logs / "*.log")])
+
+
+def stored(server, want, selector='{job="s"}'):
+    wait_for("%d stored lines" % len(want), lambda: server.count(selector) >= len(want), 60, 0.1)
+    time.sleep(0.3)                                         # what would come twice, comes now
+    difference = differences(want, server.export_lines(selector))
+    assert difference is None, difference
+
+
+def usage(*arguments, **more):
+    return subprocess.run([SHIPPER, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60, **more)
+
+
+# ---- files ----
+
+def test_lines_arrive_byte_for_byte_with_their_labels(ingester, tail, logs):
+    lines = [b"plain", b"", b"carriage return\r", b"\xff\xfe no utf-8 \xc3", "grüße 世界".encode(), b"tab\tand nul\0in it", b"x" * 200000]
+    append(logs / "a.log", *lines)
+    shipper = tail(ingester.url).start()
+    stored(ingester, lines)
+    labels = ingester.export('{job="s"}')[0]["labels"]
+    assert labels == {"job": "s", "filename": str(logs / "a.log")}
+    assert shipper.stop() == 0
+
+
+def test_half_a_line_waits_for_its_end(ingester, tail, logs):
+    append(logs / "a.log", b"whole", b"half", end=b"")
+    shipper = tail(ingester.url).start()
+    stored(ingester, [b"whole"])
+    time.sleep(1.5)
+    append(logs / "a.log", b" and the other half")
+    stored(ingester, [b"whole", b"half and the other half"])
+    assert shipper.stop() == 0
+
+
+def test_once_reads_to_the_end_and_a_second_run_sends_nothing_twice(ingester, tail, logs):
+    lines = numbered("once", 1000)
+    append(logs / "a.log", *lines, end=b"")                 # without a newline at its end
+    for _ in range(2):
+        tail(ingester.url, "--once").start().finish()
+        stored(ingester, lines)
+    append(logs / "a.log", b"", b"more")
+    tail(ingester.url, "--once").start().finish()
+    stored(ingester, lines + [b"", b"more"])
+
+
+@pytest.mark.parametrize("how", ["create", "copytruncate"])
+def test_logrotate_twice_between_lines(ingester, tail, logs, tmp_path, how):
+    """The real logrotate; with copytruncate the writer stops meanwhile, as that mode loses lines by its nature."""
+    config = tmp_path / "logrotate.conf"
+    config.write_text("%s/a.log {\n rotate 5\n size 1\n %s\n missingok\n}\n" % (logs, "create" if how == "create" else how))
+    want = []
+    shipper = tail(ingester.url).start()
+    for i in range(4):
+        lines = numbered("round %d" % i, 50)
+        append(logs / "a.log", *lines)
+        want += lines
+        stored(ingester, want)
+        subprocess.run(["/usr/sbin/logrotate", "-f", "-s", str(tmp_path / "status"), str(config)], check=True)
+    append(logs / "a.log", b"the end")
+    stored(ingester, want + [b"the end"])
+    assert shipper.stop() == 0
+
+
+def test_two_renames_at_once_lose_nothing(ingester, tail, logs):
+    shipper = tail(ingester.url).start()
+    append(logs / "a.log", b"0")
+    stored(ingester, [b"0"])
+    want = [b"0"]
+    for i in range(1, 6):                                   # quicker than anybody can look
+        append(logs / "a.log", b"%d" % i)
+        want.append(b"%d" % i)
+        for k in (3, 2, 1):
+            if (logs / ("a.log.%d" % k)).exists():
+                os.rename(logs / ("a.log.%d" % k), logs / ("a.log.%d" % (k + 1)))
+        os.rename(logs / "a.log", logs / "a.log.1")
+    append(logs / "a.log", b"last")
+    stored(ingester, want + [b"last"])
+    assert shipper.stop() == 0
+
+
+def test_a_file_renamed_while_the_shipper_was_down_is_read_to_its_end(ingester, tail, logs):
+    first = numbered("before", 100)
+    append(logs / "a.log", *first)
+    shipper = tail(ingester.url).start()
+    stored(ingester, first)
+    shipper.kill()
+    append(logs / "a.log", *numbered("written while down", 100))
+    os.rename(logs / "a.log", logs / "old-a")
+    append(logs / "a.log", *numbered("new file", 100))
+    shipper.start()
+    stored(ingester, first + numbered("written while down", 100) + numbered("new file", 100))
+    assert {e["labels"]["filename"] for e in ingester.export('{job="s"}')} == {str(logs / "a.log")}
+    assert shipper.stop() == 0
+
+
+def test_a_file_that_came_and_was_rotated_away_while_the_shipper_was_down_is_read(ingester, tail, logs):
+    append(logs / "a.log", *numbered("before", 10))
+    shipper = tail(ingester.url).start()
+    stored(ingester, numbered("before", 10))
+    shipper.kill()
+    os.rename(logs / "a.log", logs / "a.log.1")
+    append(logs / "a.log", *numbered("nobody saw this one", 10))
+    os.rename(logs / "a.log.1", logs / "a.log.2")
+    os.rename(logs / "a.log", logs / "a.log.1")
+    append(logs / "a.log", *numbered("after", 10))
+    shipper.start()
+    stored(ingester, numbered("before", 10) + numbered("nobody saw this one", 10) + numbered("after", 10))
+    assert shipper.stop() == 0
+
+
+def test_a_deleted_file_is_read_to_its_end(stub, tail, logs):
+    lines = numbered("deleted", 100)
+    writer = open(logs / "a.log", "ab", buffering=0)
+    writer.write(b"first\n")
+    shipper = tail(stub.url).start()
+    wait_for("first line", lambda: stub.lines == [b"first"])
+    os.unlink(logs / "a.log")
+    for line in lines:
+        writer.write(line + b"\n")
+    writer.close()
+    wait_for("all lines", lambda: stub.lines == [b"first"] + lines)
+    assert shipper.stop() == 0
+
+
+def test_every_line_once_over_kills_of_the_shipper_and_rotation(ingester, tail, logs):
+    shipper = tail(ingester.url).start()
+    writers = [RotatingWriter(logs, name, rotate_every=1000).start() for name in ("one", "two")]
+    rng = random.Random(7)
+    try:
+        for _ in range(KILLS):
+            time.sleep(rng.uniform(0.05, 1.0))
+            shipper.kill()
+            time.sleep(rng.choice((0, 0.1, 0.3)))
+            shipper.start()
+    finally:
+        for writer in writers:
+            writer.stop()
+    stored(ingester, [line for writer in writers for line in writer.lines])
+    assert shipper.stop() == 0
+
+
+def test_folders_that_come_later_are_followed_and_links_are_no_copies(stub, make_shipper, logs):
+    shipper = make_shipper(arguments=["--push", stub.url, str(logs / "**/*.log")]).start()
+    (logs / "a" / "b").mkdir(parents=True)
+    append(logs / "a" / "b" / "x.log", b"deep")
+    wait_for("deep line", lambda: stub.lines == [b"deep"])
+    os.symlink(logs / "a" / "b" / "x.log", logs / "link.log")
+    os.link(logs / "a" / "b" / "x.log", logs / "hard.log")
+    append(logs / "a" / "b" / "x.log", b"again")
+    wait_for("second line", lambda: len(stub.lines) >= 2)
+    time.sleep(1.5)
+    assert stub.lines == [b"deep", b"again"]
+    assert shipper.stop() == 0
+
+
+def test_its_own_log_is_not_shipped(stub, make_shipper, tmp_path):
+    shipper = make_shipper(arguments=["--push", stub.url, str(tmp_path / "**/*.log")]).start()
+    append(tmp_path / "other.log", b"other")
+    wait_for("line", lambda: stub.lines)
+    time.sleep(2)
+    assert stub.lines == [b"other"]
+    assert shipper.stop() == 0 and len(shipper.log()) > 0
+
+
+def test_the_end_of_a_file_is_where_from_end_begins(stub, tail, logs):
+    append(logs / "a.log", b"old")
+    shipper = tail(stub.url, "--from-end").start()
+    wait_for("start", lambda: "reading" in shipper.log())
+    append(logs / "a.log", b"new")
+    wait_for("line", lambda: stub.lines)
+    assert shipper.stop() == 0
+    append(logs / "a.log", b"while down")
+    append(logs / "b.log", b"another")
+    shipper.start()
+    wait_for("lines", lambda: sorted(stub.lines) == [b"another", b"new", b"while down"])
+    assert shipper.stop() == 0
+
+
+# ---- servers ----
+
+def test_a_plain_loki_gets_no_ranges_and_a_retry_is_the_same_push(logs, tail):
+    failures = [(500, {}, b"no"), (429, {"Retry-After": "1"}, b"slow down"), (503, {}, b"no")]
+    stub = LokiStub(lambda push: failures.pop() if failures else (204, {}, b""))
+    append(logs / "a.log", b"same", b"same", b"same")
+    shipper = tail(stub.url).start()
+    wait_for("lines", lambda: stub.lines)
+    assert stub.lines == [b"same"] * 3
+    assert len(stub.pushes) == 4 and len({push.body for push in stub.pushes}) == 1
+    assert all(push.delivery is None for push in stub.pushes) and stub.asked >= 4
+    times = [ns for _, entries in stub.stored[0].streams for ns, _ in entries]
+    assert len(set(times)) == 3 and times == sorted(times), "equal lines must differ in time, or Loki drops them"
+    assert abs(times[0] - time.time_ns()) < 60e9
+    assert stub.pushes[0].headers["Content-Type"] == "application/x-protobuf"
+    assert shipper.stop() == 0
+    stub.stop()
+
+
+def test_retry_after_is_waited_for(logs, tail):
+    seen = []
+
+    def answer(push):
+        seen.append(time.monotonic())
+        return (429, {"Retry-After": "3"}, b"") if len(seen) == 1 else (204, {}, b"")
+    stub = LokiStub(answer)
+    append(logs / "a.log", b"x")
+    shipper = tail(stub.url).start()
+    wait_for("line", lambda: stub.lines)
+    assert seen[1] - seen[0] >= 3
+    assert shipper.stop() == 0
+    stub.stop()
+
+
+def test_refused_lines_are_written_down_one_by_one(logs, tail, tmp_path):
+    stub = LokiStub(lambda push: (400, {}, b"entry is bad") if any(b"bad" in line for line in push.lines) else (204, {}, b""))
+    good, bad = numbered("good", 500), [b"bad \xff 1", b"bad 2"]
+    append(logs / "a.log", *good[:100], bad[0], *good[100:], bad[1])
+    shipper = tail(stub.url).start()
+    refused = tmp_path / "shipper" / "state" / "cordwood" / "positions.cordwood.refused"
+    wait_for("good lines", lambda: len(stub.lines) >= 500)
+    wait_for("two refused lines", lambda: refused.exists() and len(refused.read_text().splitlines()) == 2)
+    assert stub.lines == good
+    letters = [json.loads(row) for row in refused.read_text().splitlines()]
+    assert letters[0]["line_b64"] == "YmFkIP8gMQ==" and letters[1]["line"] == "bad 2"
+    assert letters[0]["status"] == 400 and letters[0]["error"] == "entry is bad"
+    assert len(stub.pushes) < 60, "halving, not one by one"
+    assert shipper.stop() == 0
+    stub.stop()
+
+
+def test_a_413_is_cut_smaller_and_nothing_is_lost(logs, tail):
+    stub = LokiStub(lambda push: (413, {}, b"too large") if sum(map(len, push.lines)) > 5000 else (204, {}, b""))
+    lines = numbered("413", 2000)
+    append(logs / "a.log", *lines)
+    shipper = tail(stub.url).start()
+    wait_for("lines", lambda: len(stub.lines) >= 2000)
+    assert stub.lines == lines
+    assert shipper.stop() == 0
+    stub.stop()
+
+
+def test_a_401_or_404_keeps_everything_until_it_is_repaired(logs, tail):
+    status = [401]
+    stub = LokiStub(lambda push: (status[0], {}, b"no"))
+    append(logs / "a.log", *numbered("kept", 10))
+    shipper = tail(stub.url).start()
+    for status[0] in (401, 404):
+        n = len(stub.pushes)
+        wait_for("another try", lambda: len(stub.pushes) > n)
+    status[0] = 204
+    wait_for("lines", lambda: stub.lines == numbered("kept", 10))
+    assert shipper.stop() == 0
+    stub.stop()
+
+
+def test_two_clients_each_get_every_line_and_one_does_not_wait_for_the_other(ingester, make_shipper, logs, tmp_path):
+    down = [True]
+    stub = LokiStub(lambda push: (503, {}, b"") if down[0] else (204, {}, b""))
+    config = """
+clients:
+  - {url: %s/loki/api/v1/push, external_labels: {to: one, job: not-this}}
+  - {url: %s/loki/api/v1/push, external_labels: {to: two}, tenant_id: blue, headers: {X-Test: yes}, bearer_token: secret, backoff_config: {max_period: 1s}}
+positions: {filename: %s/positions.yaml}
+scrape_configs:
+  - job_name: a
+    static_configs: [{targets: [localhost], labels: {job: s, __path__: '%s/*.log'}}]
+""" % (ingester.url, stub.url, tmp_path, logs)
+    lines = numbered("both", 100)
+    append(logs / "a.log", *lines)
+    shipper = make_shipper(config=config).start()
+    stored(ingester, lines, '{job="s", to="one"}')
+    wait_for("tries", lambda: stub.pushes)
+    shipper.kill()                                          # the position is that of the one that is behind
+    shipper.start()
+    down[0] = False
+    wait_for("lines", lambda: len(stub.lines) >= 100)
+    assert stub.lines == lines
+    assert stub.stored[0].streams[0][0] == '{filename="%s/a.log", job="s", to="two"}' % logs
+    headers = stub.stored[0].headers
+    assert headers["X-Scope-OrgID"] == "blue" and headers["X-Test"] == "yes" and headers["Authorization"] == "Bearer secret"
+    stored(ingester, lines, '{job="s"}')
+    assert shipper.stop() == 0
+    stub.stop()
+
+
+def test_a_server_that_is_away_is_waited_for(make_ingester, tail, logs):
+    server = make_ingester().start()
+    shipper = tail(server.url).start()
+    append(logs / "a.log", *numbered("first", 10))
+    stored(server, numbered("first", 10))
+    server.stop()
+    append(logs / "a.log", *numbered("meanwhile", 10))
+    time.sleep(2)
+    server.start()
+    stored(server, numbered("first", 10) + numbered("meanwhile", 10))
+    assert shipper.stop() == 0
+
+
+def test_sigterm_ends_what_is_under_way(logs, tail):
+    def slow(push):
+        time.sleep(1)
+        return 204, {}, b""
+    stub = LokiStub(slow)
+    append(logs / "a.log", b"under way")
+    shipper = tail(stub.url).start()
+    wait_for("push", lambda: stub.pushes)
+    assert shipper.stop() == 0
+    assert stub.lines == [b"under way"]
+    stub.answer = lambda push: (204, {}, b"")
+    shipper.start()
+    append(logs / "a.log", b"next")
+    wait_for("next line", lambda: len(stub.lines) > 1)
+    assert stub.lines == [b"under way", b"next"]
+    assert shipper.stop() == 0
+    stub.stop()
+
+
+def test_once_gives_up_on_a_server_that_is_not_there(make_shipper, logs, tmp_path):
+    append(logs / "a.log", b"x")
+    config = ("clients: [{url: 'http://127.0.0.1:1/loki/api/v1/push', backoff_config: {min_period: 10ms, max_period: 10ms, max_retries: 3}}]\n"
+              "positions: {filename: %s/p.yaml}\nscrape_configs: [{static_configs: [{labels: {__path__: '%s/*.log'}}]}]\n" % (tmp_path, logs))
+    shipper = make_shipper(config=config, arguments=["--once"]).start()
+    assert shipper.process.wait(60) == 1
+
+
+# ---- configuration, positions, metrics ----
+
+def test_promtails_configuration_and_positions_are_taken_over(stub, make_shipper, logs, tmp_path):
+    append(logs / "a.log", b"done", b"new")
+    append(logs / "b.log", b"all of it")
+    append(logs / "c.tmp.log", b"excluded")
+    positions = tmp_path / "positions.yaml"
+    positions.write_text('positions:\n  %s: "5"\n' % (logs / "a.log"))
+    config = """
+server: {http_listen_port: 0, http_listen_address: 127.0.0.1, grpc_listen_port: 0}
+positions: {filename: %s, sync_period: 100ms}
+clients: [{url: "${URL}/loki/api/v1/push", batchwait: 100ms, batchsize: 1024}]
+scrape_configs:
+  - job_name: system
+    static_configs:
+      - targets: [localhost]
+        labels: {job: varlogs, __path__: "%s/*.log", __path_exclude__: "%s/*.tmp.log"}
+""" % (positions, logs, logs)
+    shipper = make_shipper(config=config, arguments=["-config.expand-env"], env={"URL": stub.url}).start()
+    wait_for("lines", lambda: sorted(stub.lines) == [b"all of it", b"new"])
+    assert stub.stored[0].streams[0][0].startswith('{filename="%s/' % logs)
+    base = wait_for("address", lambda: re.search(r"http://127\.0\.0\.1:\d+", shipper.log())).group()
+    assert urllib.request.urlopen(base + "/ready").read() == b"Ready\n"
+    metrics = urllib.request.urlopen(base + "/metrics").read().decode()
+    assert re.search(r"^cordwood_shipper_files 2$", metrics, re.M), metrics
+    assert re.search(r'^cordwood_shipper_pushes_total\{client="127[^"]*",status="204"\} [12]$', metrics, re.M)
+    assert re.search(r'^cordwood_shipper_sent_entries_total\{.*\} 2$', metrics, re.M)
+    assert shipper.stop() == 0
+    assert positions.read_text() == 'positions:\n  %s: "5"\n' % (logs / "a.log")
+    shipper.start()
+    append(logs / "a.log", b"later")
+    wait_for("later line", lambda: len(stub.lines) > 2)
+    assert sorted(stub.lines) == [b"all of it", b"later", b"new"]
+    assert shipper.stop() == 0
+
+
+def test_long_lines_are_cut_or_left_out_as_configured(stub, make_shipper, logs, tmp_path):
+    append(logs / "a.log", b"short", b"x" * 3000, b"y" * 2000000, b"end")
+    for truncate, want in ((True, [b"short", b"x" * 1024, b"y" * 1024, b"end"]), (False, [b"short", b"end"])):
+        stub.stored.clear()
+        config = ("clients: [{url: %s/loki/api/v1/push}]\npositions: {filename: %s/p-%s.yaml}\n"
+                  "limits_config: {max_line_size: 1KB, max_line_size_truncate: %s}\n"
+                  "scrape_configs: [{static_configs: [{labels: {__path__: '%s/*.log'}}]}]\n" % (stub.url, tmp_path, truncate, str(truncate).lower(), logs))
+        shipper = make_shipper("shipper-%s" % truncate, config=config).start()
+        wait_for("lines", lambda: stub.lines == want)
+        assert shipper.stop() == 0
+
+
+def test_two_shippers_do_not_share_positions(stub, make_shipper, logs, tmp_path):
+    append(logs / "a.log", b"x")
+    state = ["--state-dir", str(tmp_path / "state")]
+    first = make_shipper("one", arguments=["--push", stub.url, *state, str(logs / "*.log")]).start()
+    wait_for("line", lambda: stub.lines)
+    second = usage("--push", stub.url, *state, str(logs / "*.log"))
+    assert second.returncode == 1 and b"pid %d" % first.pid in second.stderr, second.stderr
+    assert first.stop() == 0
+
+
+def test_a_damaged_positions_file_is_an_error_not_a_guess(stub, tail, logs, tmp_path):
+    append(logs / "a.log", b"x")
+    tail(stub.url, "--once").start().finish()
+    positions = tmp_path / "shipper" / "state" / "cordwood" / "positions.cordwood"
+    text = positions.read_bytes()
+    positions.write_bytes(text.replace(b" 1 2 ", b" 1 0 "))
+    assert positions.read_bytes() != text
+    shipper = tail(stub.url, "--once").start()
+    assert shipper.process.wait(30) == 1
+    assert "positions.cordwood: bad checksum" in shipper.log()
+
+
+def test_usage_and_check(tmp_path, logs):
+    assert usage().returncode == 2
+    assert usage("--push", "http://h").returncode == 2
+    assert usage("--push", "h:1", "/x").returncode == 2
+    assert usage("--push", "http://h", "/x[").returncode == 2
+    assert usage("--help").returncode == 0 and b"--push" in usage("--help").stdout
+    config = tmp_path / "c.yaml"
+    config.write_text("clients: [{url: 'http://h/loki/api/v1/push'}]\nscrape_configs: [{static_configs: [{labels: {__path__: /x}}]}]\n")
+    for flag in ("--config", "-config.file", "--config.file"):
+        assert usage(flag, str(config), "--check").returncode == 0
+    assert usage("--config=" + str(config), "--push", "http://h").returncode == 2
+    config.write_text("scrape_configs: [{static_configs: [{labels: {__path__: /x}, pipeline_stages: []}]}]\n")
+    bad = usage("--config", str(config), "--check")
+    assert bad.returncode == 2 and b"c.yaml:1:" in bad.stderr, bad.stderr
+
+
+def test_a_dry_run_prints_and_remembers_nothing(tmp_path, logs):
+    append(logs / "a.log", b"one", b"two")
+    for _ in range(2):
+        done = usage("--dry-run", "--once", "--label", "job=d", str(logs / "*.log"), env={**os.environ, "XDG_STATE_HOME": str(tmp_path / "state")})
+        assert done.returncode == 0, done.stderr
+        rows = [row.split("\t") for row in done.stdout.decode().splitlines()]
+        assert [row[2] for row in rows] == ["one", "two"] and 'job="d"' in rows[0][1]
+    assert not (tmp_path / "state").exists()
+
+
+def test_only_public_leaves_out_what_not_everybody_may_read(make_shipper):
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:        # pytest's own folder is not public
+        os.chmod(folder, 0o755)
+        for name, mode in (("open", 0o755), ("closed", 0o700)):
+            os.mkdir(os.path.join(folder, name), 0o755)
+            for file, bits in (("public", 0o644), ("private", 0o640)):
+                path = os.path.join(folder, name, file + ".log")
+                with open(path, "w") as f:
+                    f.write("%s %s\n" % (name, file))
+                os.chmod(path, bits)
+            os.chmod(os.path.join(folder, name), mode)
+        arguments = ["--push", "http://127.0.0.1:1", "--label", "job=x", "--once", "--dry-run"]
+        shown = []
+        for more in ([], ["--only-public"]):
+            done = subprocess.run([SHIPPER, *arguments, *more, folder + "/**/*.log"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=True)
+            shown.append(sorted(row.rsplit(b"\t", 1)[1] for row in done.stdout.splitlines()))
+    assert shown == [[b"closed private", b"closed public", b"open private", b"open public"], [b"open public"]]

@@ -10,7 +10,7 @@
 #include "ingester/push_check.h"
 
 /* A decompressed body, its decoded entries and their copy in the head. */
-enum { PUSH_MEMORY_FACTOR = 3 };
+enum { PUSH_MEMORY_FACTOR = 3, PUSH_STREAM_BYTES = 1024 };
 
 /* How the answer was decided on the WAL thread. */
 enum outcome { OUTCOME_STORED, OUTCOME_REPEAT, OUTCOME_RANGE, OUTCOME_SESSION, OUTCOME_FULL };
@@ -339,6 +339,10 @@ static int push_make(struct push_op *op, struct cw_err *err)
     if (rc < 0)
         return rc;
     struct cw_push_delivery *delivery = &op->push.delivery;
+    /* A stream of one short entry costs more than its bytes. */
+    rc = push_admit(op, PUSH_STREAM_BYTES * (uint64_t)op->push.nstreams, err);
+    if (rc < 0)
+        return rc;
     if (op->push.nstreams == 0 && !delivery->present)
         return cw_err_set(err, CW_E_UNPROCESSABLE,
                           "error at least one valid stream is required for ingestion");

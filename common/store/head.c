@@ -273,19 +273,28 @@ static void row_append(struct cw_generation *generation, struct head_tenant *ten
 
 /* ---- append ---- */
 
-/* The same stream in the generations that wait for their flush: entries there are duplicates too. */
-struct frozen_streams {
-    struct head_stream *items[16];
-    size_t n;
+struct append {
+    struct cw_head *head;
+    const struct cw_head_batch *batch;
+    struct head_tenant *tenant;
+    struct cw_generation *
+        *frozen; /* that wait for their flush: entries there are duplicates too; referenced */
+    struct head_tenant **frozen_tenants; /* the tenant in each; NULL: not there */
+    size_t nfrozen;
+    struct head_stream **twins; /* the stream at hand in those of them that have it */
+    size_t ntwins;
+    struct cw_head_dropped *dropped; /* out, or NULL */
+    const uint32_t *listed;          /* in, or NULL */
+    size_t nlisted, at_listed;
 };
 
-static bool is_duplicate(struct head_stream *stream, const struct frozen_streams *frozen,
+static bool is_duplicate(const struct append *append, struct head_stream *stream,
                          const struct cw_push_entry *entry)
 {
     if (entry->ts_ns <= stream->max_ns && head_has_row(stream, entry))
         return true;
-    for (size_t i = 0; i < frozen->n; i++) {
-        if (entry->ts_ns <= frozen->items[i]->max_ns && head_has_row(frozen->items[i], entry))
+    for (size_t i = 0; i < append->ntwins; i++) {
+        if (entry->ts_ns <= append->twins[i]->max_ns && head_has_row(append->twins[i], entry))
             return true;
     }
     return false;
@@ -300,36 +309,20 @@ static void dropped_add(struct cw_head_dropped *dropped, uint32_t idx)
     dropped->items[dropped->n++] = idx;
 }
 
-struct append {
-    struct cw_head *head;
-    const struct cw_head_batch *batch;
-    struct cw_generation **frozen; /* referenced */
-    size_t nfrozen;
-    struct cw_head_dropped *dropped; /* out, or NULL */
-    const uint32_t *listed;          /* in, or NULL */
-    size_t nlisted, at_listed;
-};
-
 static void append_stream(struct append *append, const struct cw_push_stream *in,
                           struct cw_hash128 id, uint32_t first_idx)
 {
     struct cw_generation *generation = append->head->current;
     bool check = append->batch->duplicates == CW_HEAD_DROP_DUPLICATES && append->dropped;
-    struct frozen_streams frozen = {.n = 0};
-    struct head_tenant *tenant = generation->last_tenant;
-    if (!tenant || !cw_str_eq(tenant->name, append->batch->tenant)) {
-        tenant = head_tenant_find(generation, append->batch->tenant);
-        if (!tenant)
-            tenant = tenant_make(generation, append->batch->tenant);
-    }
-    struct head_stream *stream = head_stream_find(tenant, id);
+    struct head_stream *stream = head_stream_find(append->tenant, id);
     if (!stream)
-        stream = stream_make(generation, tenant, id, in->labels);
-    for (size_t i = 0; check && i < append->nfrozen && frozen.n < CW_COUNT(frozen.items); i++) {
-        struct head_tenant *old = head_tenant_find(append->frozen[i], append->batch->tenant);
+        stream = stream_make(generation, append->tenant, id, in->labels);
+    append->ntwins = 0;
+    for (size_t i = 0; i < append->nfrozen; i++) {
+        struct head_tenant *old = append->frozen_tenants[i];
         struct head_stream *found = old ? head_stream_find(old, id) : NULL;
         if (found)
-            frozen.items[frozen.n++] = found;
+            append->twins[append->ntwins++] = found;
     }
     stream_touch(append->head, stream);
     size_t bytes = 0;
@@ -342,11 +335,11 @@ static void append_stream(struct append *append, const struct cw_push_stream *in
             append->at_listed++;
             continue;
         }
-        if (check && is_duplicate(stream, &frozen, &in->entries[i])) {
+        if (check && is_duplicate(append, stream, &in->entries[i])) {
             dropped_add(append->dropped, idx);
             continue;
         }
-        row_append(generation, tenant, stream, &in->entries[i], in->nentries - i, avg);
+        row_append(generation, append->tenant, stream, &in->entries[i], in->nentries - i, avg);
     }
 }
 
@@ -354,6 +347,11 @@ static void append_all(struct append *append)
 {
     struct cw_generation *generation = append->head->current;
     uint32_t idx = 0;
+    if (append->batch->push->nentries == 0)
+        return;
+    append->tenant = head_tenant_find(generation, append->batch->tenant);
+    if (!append->tenant)
+        append->tenant = tenant_make(generation, append->batch->tenant);
     for (size_t i = 0; i < append->batch->push->nstreams; i++) {
         const struct cw_push_stream *stream = &append->batch->push->streams[i];
         if (stream->nentries > 0)
@@ -365,23 +363,41 @@ static void append_all(struct append *append)
     generation->arena_bytes = arena_bytes;
 }
 
+/* Hold the generations that wait for their flush, and find the tenant in them. */
+static void frozen_hold(struct append *append)
+{
+    struct cw_head *head = append->head;
+    pthread_mutex_lock(&head->lock);
+    append->nfrozen = head->n - 1;
+    append->frozen = cw_mem_array(head->n, sizeof(*append->frozen));
+    for (size_t i = 0; i < append->nfrozen; i++) {
+        append->frozen[i] = head->items[i];
+        atomic_fetch_add_explicit(&head->items[i]->refs, 1, memory_order_relaxed);
+    }
+    pthread_mutex_unlock(&head->lock);
+    append->frozen_tenants = cw_mem_array(append->nfrozen + 1, sizeof(*append->frozen_tenants));
+    append->twins = cw_mem_array(append->nfrozen + 1, sizeof(*append->twins));
+    for (size_t i = 0; i < append->nfrozen; i++)
+        append->frozen_tenants[i] = head_tenant_find(append->frozen[i], append->batch->tenant);
+}
+
+static void frozen_let_go(struct append *append)
+{
+    for (size_t i = 0; i < append->nfrozen; i++)
+        cw_generation_unref(&append->frozen[i]);
+    free(append->frozen);
+    free(append->frozen_tenants);
+    free(append->twins);
+}
+
 void cw_head_append(struct cw_head *head, const struct cw_head_batch *batch,
                     struct cw_head_dropped *dropped)
 {
     struct append append = {.head = head, .batch = batch, .dropped = dropped};
-    if (batch->duplicates == CW_HEAD_DROP_DUPLICATES) {
-        pthread_mutex_lock(&head->lock);
-        append.frozen = cw_mem_array(head->n, sizeof(*append.frozen));
-        for (size_t i = 0; i + 1 < head->n; i++) {
-            append.frozen[append.nfrozen++] = head->items[i];
-            atomic_fetch_add_explicit(&head->items[i]->refs, 1, memory_order_relaxed);
-        }
-        pthread_mutex_unlock(&head->lock);
-    }
+    if (batch->duplicates == CW_HEAD_DROP_DUPLICATES)
+        frozen_hold(&append);
     append_all(&append);
-    for (size_t i = 0; i < append.nfrozen; i++)
-        cw_generation_unref(&append.frozen[i]);
-    free(append.frozen);
+    frozen_let_go(&append);
 }
 
 void cw_head_append_listed(struct cw_head *head, const struct cw_head_batch *batch,

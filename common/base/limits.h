@@ -40,6 +40,12 @@
 #define CW_LIMIT_REGEX_RANGES (1u << 20)
 /* Depth of its tree: Go's bound. Walkers recurse. */
 #define CW_LIMIT_REGEX_DEPTH 1000
+/* One execution of a template: what it writes (the largest line, some times over), what its functions make meanwhile,
+ * the steps it takes (`range` over a number counts far), and how deep it is nested (each level is some 500 bytes of stack). */
+#define CW_LIMIT_TEMPLATE_OUTPUT_BYTES (4u << 20)
+#define CW_LIMIT_TEMPLATE_MEMORY_BYTES (32u << 20)
+#define CW_LIMIT_TEMPLATE_STEPS 1000000u
+#define CW_LIMIT_TEMPLATE_DEPTH 500u
 /* A configuration file: larger ones are a mistake (a log given as config). */
 #define CW_LIMIT_CONFIG_BYTES (4u << 20)
 /* HTTP: request line and headers; form bodies of queries. */

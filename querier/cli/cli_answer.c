@@ -59,6 +59,7 @@ static int read_entry(struct answer_reader *r, struct cw_err *err)
     if (rc < 0)
         return rc;
     entry->line = r->json.text;
+    entry->idx = out->nentries;
     out->nentries++;
     while ((rc = cw_json_next(&r->json, err)) > 0 && rc != CW_JSON_ARRAY_END) {
         rc = cw_json_skip_rest(&r->json, rc, err);
@@ -158,13 +159,16 @@ static int read_warnings(struct answer_reader *r, struct cw_err *err)
 
 static int newest_first(const void *a, const void *b)
 {
-    int64_t x = ((const struct cw_cli_entry *)a)->ts_ns,
-            y = ((const struct cw_cli_entry *)b)->ts_ns;
-    return x > y ? -1 : x < y;
+    const struct cw_cli_entry *x = a, *y = b;
+    if (x->ts_ns != y->ts_ns)
+        return x->ts_ns > y->ts_ns ? -1 : 1;
+    return x->idx < y->idx ? -1 : x->idx > y->idx;
 }
+
 static int oldest_first(const void *a, const void *b)
 {
-    return -newest_first(a, b);
+    const struct cw_cli_entry *x = a, *y = b;
+    return x->ts_ns != y->ts_ns ? -newest_first(a, b) : newest_first(a, b);
 }
 
 int cw_cli_answer_parse(struct cw_str body, enum cw_cli_order order, struct cw_arena *arena,
@@ -189,8 +193,7 @@ int cw_cli_answer_parse(struct cw_str body, enum cw_cli_order order, struct cw_a
     if (!cw_str_eq(out->result_type, CW_STR("streams")))
         return 0;
     rc = read_streams(out->result, arena, out, err);
-    /* glibc's qsort merges when memory allows, so entries of one time keep the answer's order */
-    if (rc == 0)
+    if (rc == 0 && out->nentries > 1)
         qsort(out->entries, out->nentries, sizeof *out->entries,
               order == CW_CLI_NEWEST_FIRST ? newest_first : oldest_first);
     return rc;

@@ -13,6 +13,7 @@ struct cw_cli_entry {
     int64_t ts_ns;
     struct cw_labels labels; /* of its stream in the answer */
     struct cw_str line;
+    size_t idx; /* in the answer: the order of entries of one time */
 };
 
 /* What a query_range or query answer holds. */
@@ -35,13 +36,13 @@ int cw_cli_answer_parse(struct cw_str body, enum cw_cli_order order, struct cw_a
 struct cw_cli_printer {
     const struct cw_cli_args *args;
     bool colour;
-    struct cw_labels common; /* left out of each line: the first answer's entries all have them */
+    struct cw_labels common; /* left out of each line: all entries of the first answer have them */
     bool have_common;
     struct cw_buf line; /* reused */
 };
 void cw_cli_printer_init(struct cw_cli_printer *printer, const struct cw_cli_args *args);
 void cw_cli_printer_fini(struct cw_cli_printer *printer);
-/* Find the labels that all `entries` share, and say them on stderr (not with --quiet). */
+/* Find the labels that all `entries` share, and say them on stderr (not with --quiet). They are kept in the arena. */
 void cw_cli_printer_common(struct cw_cli_printer *printer, const struct cw_cli_entry *entries,
                            size_t n, struct cw_arena *arena);
 void cw_cli_printer_entry(struct cw_cli_printer *printer, const struct cw_cli_entry *entry);

@@ -55,7 +55,8 @@ void cw_cli_printer_common(struct cw_cli_printer *printer, const struct cw_cli_e
         if (shared)
             common[ncommon++] = first.items[i];
     }
-    printer->common = (struct cw_labels){common, ncommon};
+    /* They must outlive the answer. */
+    printer->common = cw_labels_dup(arena, (struct cw_labels){common, ncommon});
     if (ncommon == 0 || printer->args->quiet || printer->args->no_labels)
         return;
     cw_buf_clear(&printer->line);

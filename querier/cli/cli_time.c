@@ -11,10 +11,8 @@ static int parse_time(struct cw_str text, const char *flag, int64_t now_ns, int6
     int64_t duration;
     if (cw_time_parse_rfc3339(text, out) || cw_str_to_i64(text, out))
         return 0;
-    if (cw_value_parse_duration(text, &duration)) {
-        *out = now_ns - duration;
+    if (cw_value_parse_duration(text, &duration) && !__builtin_sub_overflow(now_ns, duration, out))
         return 0;
-    }
     return cw_err_set(err, CW_E_INVALID,
                       "%s: \"%.*s\" is no time: expected RFC 3339 (2026-01-05T10:00:00Z), Unix "
                       "nanoseconds, or a duration before now (2h)",
@@ -53,9 +51,11 @@ void cw_cli_time_format(int64_t ns, enum cw_cli_zone zone, struct cw_buf *out)
         return;
     }
     int64_t nanos = ns % CW_NS_PER_S;
-    if (nanos < 0)
+    time_t seconds = (time_t)(ns / CW_NS_PER_S);
+    if (nanos < 0) {
         nanos += CW_NS_PER_S;
-    time_t seconds = (time_t)((ns - nanos) / CW_NS_PER_S);
+        seconds--;
+    }
     struct tm tm;
     char text[64];
     if (!localtime_r(&seconds, &tm)) {

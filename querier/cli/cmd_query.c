@@ -1,24 +1,23 @@
 /*
  * cmd_query.c - `cordwood query`: entries over a time range, or the matrix of a metric query.
  *
- * More entries than --batch are asked for page by page: the next page begins at the time of the last entry, whose entries
- * of the same time are then left out, as many as were printed. All entries (--limit 0), oldest first, come from the
- * server's export where it has one.
+ * More entries than --batch are asked for page by page: the next page begins with the time of the last entry again, and
+ * the entries of that time which were printed are left out (page_edge.h).
  */
 #include "common/base/clock.h"
 #include "common/logql/ast.h"
 #include "querier/cli/cli_entries.h"
 #include "querier/cli/cli_request.h"
 #include "querier/cli/cli_time.h"
+#include "querier/cli/page_edge.h"
 
 struct pager {
     struct cw_cli *cli;
     struct cw_cli_printer printer;
     struct cw_cli_range range;
-    int64_t left;    /* entries still wanted; INT64_MAX: all */
-    int64_t edge_ns; /* time of the last entry printed */
-    size_t at_edge;  /* entries of that time which were printed */
+    int64_t left; /* entries still wanted; INT64_MAX: all */
     int64_t batch;
+    struct cw_page_edge edge;
     uint64_t printed;
 };
 
@@ -59,26 +58,20 @@ static void print_warnings(const struct cw_cli_answer *answer)
 /* Print what is new in this page, and move the range behind it. */
 static void take_page(struct pager *pager, const struct cw_cli_answer *page)
 {
-    size_t skip = pager->at_edge, n = page->nentries;
-    for (size_t i = 0; i < n && pager->left > 0; i++) {
+    cw_page_edge_turn(&pager->edge);
+    for (size_t i = 0; i < page->nentries && pager->left > 0; i++) {
         const struct cw_cli_entry *entry = &page->entries[i];
-        if (skip > 0 && entry->ts_ns == pager->edge_ns) {
-            skip--;
+        if (!cw_page_edge_take(&pager->edge, entry->ts_ns, entry->labels, entry->line))
             continue;
-        }
-        if (entry->ts_ns != pager->edge_ns || pager->printed == 0)
-            pager->at_edge = 0;
-        pager->edge_ns = entry->ts_ns;
-        pager->at_edge++;
         pager->printed++;
         if (pager->left != INT64_MAX)
             pager->left--;
         cw_cli_printer_entry(&pager->printer, entry);
     }
     if (pager->cli->args->forward)
-        pager->range.start_ns = pager->edge_ns;
-    else
-        pager->range.end_ns = pager->edge_ns + 1;
+        pager->range.start_ns = pager->edge.ts_ns;
+    else if (pager->edge.ts_ns < INT64_MAX)
+        pager->range.end_ns = pager->edge.ts_ns + 1;
 }
 
 /* One page; 1 when there may be more, 0 at the end. */
@@ -89,7 +82,7 @@ static int run_page(struct pager *pager, struct cw_err *err)
     cw_buf_init(&body, SIZE_MAX);
     struct cw_cli_answer page;
     int64_t limit = pager->left < pager->batch ? pager->left : pager->batch;
-    limit += (int64_t)pager->at_edge; /* these come again */
+    limit += (int64_t)pager->edge.n; /* these come again */
     int rc = ask_page(pager, limit, &body, arena, &page, err);
     if (rc == 0) {
         print_warnings(&page);
@@ -99,8 +92,6 @@ static int run_page(struct pager *pager, struct cw_err *err)
         } else {
             uint64_t before = pager->printed;
             cw_cli_printer_common(&pager->printer, page.entries, page.nentries, pager->cli->arena);
-            /* the labels that all share are kept: they must outlive the page */
-            pager->printer.common = cw_labels_dup(pager->cli->arena, pager->printer.common);
             take_page(pager, &page);
             rc = pager->left > 0 && page.nentries >= (size_t)limit && pager->printed > before;
         }
@@ -124,6 +115,7 @@ int cw_cmd_query(struct cw_cli *cli)
         rc = run_page(&pager, &err);
     while (rc > 0);
     cw_cli_printer_fini(&pager.printer);
+    cw_page_edge_fini(&pager.edge);
     if (rc < 0)
         return cw_cli_fail(&err, CW_EXIT_ERROR);
     return pager.printed ? CW_EXIT_RESULTS : CW_EXIT_NOTHING;

@@ -73,9 +73,9 @@ static const struct cw_flag_def output_rows[] = {
      .doc = "Show times in this zone."},
     {"no-labels", .kind = CW_KEY_BOOL, .offset = AT(no_labels), .doc = "Do not print labels."},
     {"include-label", .kind = CW_KEY_STRINGS, .offset = AT(include_labels), .arg = "NAME",
-     .doc = "Print only this label (may be repeated)."},
+     .doc = "Print only this label."},
     {"exclude-label", .kind = CW_KEY_STRINGS, .offset = AT(exclude_labels), .arg = "NAME",
-     .doc = "Do not print this label (may be repeated)."},
+     .doc = "Do not print this label."},
     {"labels-length", .kind = CW_KEY_INT, .offset = AT(labels_length), .arg = "N", .def = "0",
      .min = "0", .max = "10000", .doc = "Pad the labels to so many characters."},
 };
@@ -90,7 +90,7 @@ static const struct cw_flag_group export_flags = CW_FLAG_GROUP("Output", export_
 
 static const struct cw_flag_def push_rows[] = {
     {"label", 'l', CW_KEY_MAP, AT(labels), .arg = "NAME=VALUE",
-     .doc = "A label of the stream (may be repeated; one at least)."},
+     .doc = "A label of the stream; one at least."},
 };
 static const struct cw_flag_group push_flags = CW_FLAG_GROUP("Stream", push_rows);
 

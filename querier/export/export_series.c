@@ -7,6 +7,7 @@
 struct series {
     struct cw_labels labels;
     double value;
+    bool has_labels, has_value;
 };
 
 struct series_reader {
@@ -74,23 +75,35 @@ static struct series *next_series(struct series_reader *r)
     return &r->items[r->n++];
 }
 
+/* {"metric":{...},"value":[...]} with its keys in any order; its brace read already. */
+static int read_element(struct series_reader *r, struct cw_err *err)
+{
+    struct series *series = next_series(r);
+    int rc = 0;
+    while (rc == 0 && (rc = cw_json_next(&r->json, err)) == CW_JSON_KEY) {
+        if (cw_str_eq(r->json.text, CW_STR("metric"))) {
+            rc = read_labels(r, &series->labels, err);
+            series->has_labels = true;
+        } else if (cw_str_eq(r->json.text, CW_STR("value"))) {
+            rc = want(r, CW_JSON_ARRAY, err);
+            if (rc == 0)
+                rc = read_value(r, &series->value, err);
+            series->has_value = true;
+        } else {
+            rc = cw_json_skip(&r->json, err);
+        }
+    }
+    if (rc < 0)
+        return rc;
+    bool whole = rc == CW_JSON_OBJECT_END && series->has_labels && series->has_value;
+    return whole ? 0 : unexpected(r, err);
+}
+
 static int read_vector(struct series_reader *r, struct cw_err *err)
 {
     int rc = want(r, CW_JSON_ARRAY, err);
-    while (rc == 0 && (rc = cw_json_next(&r->json, err)) == CW_JSON_OBJECT) {
-        struct series *series = next_series(r);
-        rc = 0;
-        while (rc == 0 && (rc = cw_json_next(&r->json, err)) == CW_JSON_KEY) {
-            if (cw_str_eq(r->json.text, CW_STR("metric")))
-                rc = read_labels(r, &series->labels, err);
-            else if (cw_str_eq(r->json.text, CW_STR("value")))
-                rc = (rc = want(r, CW_JSON_ARRAY, err)) == 0 ? read_value(r, &series->value, err)
-                                                             : rc;
-            else
-                rc = cw_json_skip(&r->json, err);
-        }
-        rc = rc < 0 ? rc : rc == CW_JSON_OBJECT_END ? 0 : unexpected(r, err);
-    }
+    while (rc == 0 && (rc = cw_json_next(&r->json, err)) == CW_JSON_OBJECT)
+        rc = read_element(r, err);
     return rc < 0 ? rc : rc == CW_JSON_ARRAY_END ? 0 : unexpected(r, err);
 }
 

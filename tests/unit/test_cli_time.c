@@ -1,0 +1,102 @@
+#include <criterion/criterion.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "common/base/clock.h"
+#include "querier/cli/cli_time.h"
+
+#define HOUR (3600 * CW_NS_PER_S)
+
+static struct cw_err err;
+
+static struct cw_cli_args args_of(const char *from, const char *to)
+{
+    return (struct cw_cli_args){.since_ns = HOUR, .from = cw_str_of(from), .to = cw_str_of(to)};
+}
+
+Test(cli_time, times_of_every_kind_make_a_range)
+{
+    struct cw_cli_args args = args_of("2026-01-05T00:00:00Z", "1767574800000000000");
+    struct cw_cli_range range;
+    cr_assert_eq(cw_cli_range(&args, &range, &err), 0, "%s", err.text);
+    cr_assert_eq(range.start_ns, 1767571200 * CW_NS_PER_S);
+    cr_assert_eq(range.end_ns, 1767574800 * CW_NS_PER_S);
+    int64_t before_ns = cw_clock_now_ns();
+    args = args_of("2h", "1h");
+    cr_assert_eq(cw_cli_range(&args, &range, &err), 0, "%s", err.text);
+    cr_assert_eq(range.end_ns - range.start_ns, HOUR);
+    cr_assert(range.end_ns >= before_ns - HOUR && range.end_ns <= cw_clock_now_ns() - HOUR);
+}
+
+Test(cli_time, since_counts_back_from_the_end)
+{
+    struct cw_cli_args args = args_of("", "7200000000000");
+    struct cw_cli_range range;
+    cr_assert_eq(cw_cli_range(&args, &range, &err), 0, "%s", err.text);
+    cr_assert_eq(range.start_ns, HOUR);
+    /* And ends where time does. */
+    args = args_of("", "-9223372036854775807");
+    cr_assert_eq(cw_cli_range(&args, &range, &err), 0, "%s", err.text);
+    cr_assert_eq(range.start_ns, INT64_MIN);
+}
+
+Test(cli_time, what_is_no_time_is_told_with_its_flag)
+{
+    static const char *const bad[] = {"yesterday",           "2026-01-05", "1x",
+                                      "9223372036854775808", "-2562047h",  "3000-01-01T00:00:00Z"};
+    struct cw_cli_range range;
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        struct cw_cli_args args = args_of(bad[i], "");
+        cr_expect_eq(cw_cli_range(&args, &range, &err), CW_E_INVALID, "%s", bad[i]);
+        cr_expect_not_null(strstr(err.text, "--from: \""), "%s", err.text);
+        args = args_of("", bad[i]);
+        cr_expect_eq(cw_cli_range(&args, &range, &err), CW_E_INVALID, "%s", bad[i]);
+        cr_expect_not_null(strstr(err.text, "--to: \""), "%s", err.text);
+    }
+}
+
+Test(cli_time, a_range_that_ends_before_it_begins_is_told)
+{
+    struct cw_cli_args args = args_of("2", "1");
+    struct cw_cli_range range;
+    cr_assert_eq(cw_cli_range(&args, &range, &err), CW_E_INVALID);
+    cr_assert_not_null(strstr(err.text, "ends before it begins"));
+}
+
+Test(cli_time, now_is_the_flag_or_the_clock)
+{
+    struct cw_cli_args args = {.now = CW_STR("12")};
+    int64_t ns, before_ns = cw_clock_now_ns();
+    cr_assert_eq(cw_cli_now(&args, &ns, &err), 0);
+    cr_assert_eq(ns, 12);
+    args.now = CW_STR("");
+    cr_assert_eq(cw_cli_now(&args, &ns, &err), 0);
+    cr_assert(ns >= before_ns && ns <= cw_clock_now_ns());
+}
+
+static void assert_shown(int64_t ns, enum cw_cli_zone zone, const char *want)
+{
+    struct cw_buf out;
+    cw_buf_init(&out, 100);
+    cw_cli_time_format(ns, zone, &out);
+    cr_expect_str_eq(cw_buf_z(&out), want, "%s, not %s", cw_buf_z(&out), want);
+    cw_buf_fini(&out);
+}
+
+Test(cli_time, times_are_shown_in_the_zone_that_was_asked_for)
+{
+    int64_t ns = 1767571200 * CW_NS_PER_S + 120;
+    setenv("TZ", "XXX-5:30", 1); /* five and a half hours east */
+    tzset();
+    assert_shown(ns, CW_CLI_ZONE_UTC, "2026-01-05T00:00:00.00000012Z");
+    assert_shown(ns, CW_CLI_ZONE_LOCAL, "2026-01-05T05:30:00.00000012+05:30");
+    setenv("TZ", "YYY3:30", 1);
+    tzset();
+    assert_shown(1767571200 * CW_NS_PER_S, CW_CLI_ZONE_LOCAL, "2026-01-04T20:30:00-03:30");
+    assert_shown(-1, CW_CLI_ZONE_LOCAL, "1969-12-31T20:29:59.999999999-03:30");
+    setenv("TZ", "UTC", 1);
+    tzset();
+    assert_shown(ns, CW_CLI_ZONE_LOCAL, "2026-01-05T00:00:00.00000012Z");
+    assert_shown(INT64_MIN, CW_CLI_ZONE_LOCAL, "1677-09-21T00:12:43.145224192Z");
+    assert_shown(INT64_MAX, CW_CLI_ZONE_LOCAL, "2262-04-11T23:47:16.854775807Z");
+}

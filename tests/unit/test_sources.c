@@ -240,6 +240,28 @@ Test(sources, a_file_renamed_while_the_shipper_was_down_is_found_in_its_folder)
     cr_assert(strstr(sources->items[0]->labels[0], "a.log\"") != NULL, "it keeps its label");
 }
 
+Test(sources, files_that_came_and_were_rotated_away_while_the_shipper_was_down_are_read)
+{
+    target_add("*.log", NULL);
+    cw_log_folder_append(&folder, "a.log.2", "older than all we know\n");
+    cw_log_folder_append(&folder, "a.log", "1\n");
+    look();
+    cr_assert_str_eq(ship(), "1");
+    save();
+    cw_log_folder_rename(&folder, "a.log", "a.log.1");
+    cw_log_folder_append(&folder, "a.log", "unseen\n");
+    cw_log_folder_append(&folder, "a.log.old", "another log\n");
+    cw_log_folder_rename(&folder, "a.log.1", "a.log.3");
+    cw_log_folder_rename(&folder, "a.log", "a.log.1");
+    cw_log_folder_append(&folder, "a.log", "now\n");
+    restart(NULL);
+    target_add("*.log", NULL);
+    look();
+    cr_assert_str_eq(ship(), "now unseen");
+    look();
+    cr_assert_str_eq(ship(), "");
+}
+
 Test(sources, a_restart_goes_on_where_it_was)
 {
     target_add("*.log", NULL);

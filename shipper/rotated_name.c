@@ -1,0 +1,27 @@
+#include "shipper/rotated_name.h"
+#include <ctype.h>
+
+/* A separator, then digits with what dates have between them: ".1", "-20260105", "_2026-01-05T10:00:00", ".1.2". */
+static bool is_number(struct cw_str text)
+{
+    if (text.len < 2 || strchr(".-_", text.ptr[0]) == NULL || !isdigit((unsigned char)text.ptr[text.len - 1]))
+        return false;
+    for (size_t i = 1; i < text.len; i++)
+        if (!isdigit((unsigned char)text.ptr[i]) && (text.ptr[i] == '\0' || strchr(".-_:T", text.ptr[i]) == NULL))
+            return false;
+    return true;
+}
+
+bool cw_rotated_name(struct cw_str log, struct cw_str name)
+{
+    if (cw_str_starts(name, log) && is_number(cw_str_sub(name, log.len, name.len)))
+        return true;
+    size_t dot = log.len;
+    while (dot > 0 && log.ptr[dot - 1] != '.')
+        dot--;
+    if (dot < 2)
+        return false;
+    struct cw_str stem = cw_str_sub(log, 0, dot - 1), extension = cw_str_sub(log, dot - 1, log.len);
+    return name.len > log.len && cw_str_starts(name, stem) && cw_str_ends(name, extension) &&
+           is_number(cw_str_sub(name, stem.len, name.len - extension.len));
+}

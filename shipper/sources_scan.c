@@ -1,0 +1,410 @@
+/*
+ * sources_scan.c - sources.c, the part that walks folders: new files, renamed ones, and what was rotated while we were down.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include "common/base/assert.h"
+#include "common/base/clock.h"
+#include "common/base/log.h"
+#include "shipper/rotated_name.h"
+#include "shipper/shipper_metrics.h"
+#include "shipper/sources_priv.h"
+
+struct scan {
+    struct cw_sources *sources;
+    const struct cw_target *target;
+    int64_t now_ns, now_mono_ns;
+    size_t nunreadable;
+};
+
+static void unreadable_tell(struct scan *scan, const char *path, const char *why)
+{
+    struct cw_sources *sources = scan->sources;
+    scan->nunreadable++;
+    for (size_t i = 0; i < sources->nunreadable; i++)
+        if (strcmp(sources->unreadable[i], path) == 0)
+            return;
+    if (sources->nunreadable < CW_SOURCES_UNREADABLE_MAX)
+        sources->unreadable[sources->nunreadable++] = cw_str_dupz(cw_str_of(path));
+    cw_log_warn("cannot read %s: %s", path, why);
+}
+
+static uint64_t imported_offset(const struct cw_sources *sources, const char *path, uint64_t size)
+{
+    for (size_t i = 0; i < sources->options.nimported; i++)
+        if (cw_str_eqz(sources->options.imported[i].path, path))
+            return sources->options.imported[i].offset <= size ? sources->options.imported[i].offset : 0;
+    return 0;
+}
+
+static void path_now_set(struct cw_sources *sources, struct cw_source *source, const char *path)
+{
+    if (strcmp(source->path_now, path) == 0)
+        return;
+    cw_log_info("%s is now %s", source->path_now, path);
+    cw_metrics_add(sources->options.metrics, CW_M_ROTATIONS, 1);
+    free(source->path_now);
+    source->path_now = cw_str_dupz(cw_str_of(path));
+    sources->dirty = true;
+}
+
+static bool same_inode_at(const char *path, const struct cw_file_identity *identity)
+{
+    struct stat st;
+    return stat(path, &st) == 0 && st.st_dev == identity->dev && st.st_ino == identity->ino;
+}
+
+/* Begin to read a source that is known from the positions file, or was closed. */
+static void source_reopen(struct scan *scan, struct cw_source *source, struct cw_tail *tail, const char *path)
+{
+    const struct cw_target *target = cw_sources_target_of(scan->sources, source->path);
+    if (target == NULL)
+        target = scan->target;
+    if (target == NULL) {  /* its target is no longer configured */
+        cw_tail_close(tail);
+        return;
+    }
+    cw_sources_labels_set(scan->sources, source, target);
+    struct cw_file_identity recorded = source->tail.identity;
+    source->tail = *tail;
+    source->tail.identity.prefix_len = recorded.prefix_len;
+    source->tail.identity.prefix_hash = recorded.prefix_hash;
+    source->goal = tail->size;
+    source->final = false;
+    source->quiet_since_ns = scan->now_mono_ns;
+    path_now_set(scan->sources, source, path);
+    cw_sources_watch(scan->sources, source);
+    enum cw_file_verdict verdict;
+    struct cw_err err;
+    if (cw_tail_check(&source->tail, cw_source_position(source), &verdict, &err) == 0)
+        source->changed = verdict == CW_FILE_CHANGED;
+    cw_source_sight(source, scan->now_ns, scan->now_mono_ns);
+}
+
+static void source_begin(struct scan *scan, struct cw_tail *tail, const char *path, const char *named)
+{
+    struct cw_sources *sources = scan->sources;
+    struct cw_source *source = cw_source_new(sources->options.noutputs, named);
+    free(source->path_now);
+    source->path_now = cw_str_dupz(cw_str_of(path));
+    source->tail = *tail;
+    source->generation = 1;
+    ssize_t got = getrandom(source->id.bytes, sizeof source->id.bytes, 0);
+    CW_ASSERT(got == (ssize_t)sizeof source->id.bytes);
+    cw_sources_labels_set(sources, source, scan->target);
+    if (sources->options.from_end && !sources->scanned)
+        cw_source_seek(source, tail->size);
+    else
+        cw_source_seek(source, imported_offset(sources, named, tail->size));
+    source->goal = tail->size;
+    source->wanted = strcmp(path, named) == 0;
+    source->scan_number = sources->scan_number;
+    source->quiet_since_ns = scan->now_mono_ns;
+    cw_source_sight(source, scan->now_ns, scan->now_mono_ns);
+    cw_sources_watch(sources, source);
+    cw_sources_add(sources, source);
+    sources->unsaved = true;
+    cw_log_info("reading %s from byte %" PRIu64, named, cw_source_position(source));
+}
+
+/* The number of a device changes when disks are found in another order; the rest of the identity does not. */
+static struct cw_source *source_of_other_device(struct cw_sources *sources, const struct cw_tail *tail, const char *path)
+{
+    for (size_t i = 0; i < sources->n; i++) {
+        struct cw_source *source = sources->items[i];
+        const struct cw_file_identity *known = &source->tail.identity;
+        enum cw_file_verdict verdict;
+        struct cw_err err;
+        if (source->tail.fd >= 0 || known->ino != tail->identity.ino || known->birth_ns != tail->identity.birth_ns ||
+            known->birth_ns == 0 || known->prefix_len == 0 || strcmp(source->path_now, path) != 0)
+            continue;
+        if (cw_file_identity_check(tail->fd, known, &verdict, &err) == 0 && verdict == CW_FILE_SAME)
+            return source;
+    }
+    return NULL;
+}
+
+/* May every user read it: the file itself, and each folder on the way entered? */
+static bool is_public(const char *path)
+{
+    struct stat st;
+    if (stat(path, &st) < 0 || !(st.st_mode & S_IROTH))
+        return false;
+    char folder[PATH_MAX];
+    if (realpath(path, folder) == NULL)
+        return false;
+    for (char *slash; (slash = strrchr(folder, '/')) != NULL && slash != folder;) {
+        *slash = '\0';
+        if (stat(folder, &st) < 0 || !(st.st_mode & S_IXOTH))
+            return false;
+    }
+    return true;
+}
+
+/* A file at `path` that belongs to scan->target, known to people as `named`. */
+static void file_found(struct scan *scan, const char *path, const char *named)
+{
+    struct cw_sources *sources = scan->sources;
+    struct stat st;
+    if (stat(path, &st) < 0 || !S_ISREG(st.st_mode) || (sources->options.only_public && !is_public(path)))
+        return;
+    for (int i = 0; i < 2; i++)
+        if (st.st_ino == sources->own_ino[i] && st.st_dev == sources->own_dev[i] && st.st_ino != 0)
+            return;
+    struct cw_source *source;
+    for (size_t at = SIZE_MAX; (source = cw_sources_index_next(sources, st.st_dev, st.st_ino, &at)) != NULL;) {
+        if (source->tail.fd < 0)
+            continue;
+        if (source->scan_number != sources->scan_number && strcmp(source->path_now, path) != 0 &&
+            !same_inode_at(source->path_now, &source->tail.identity))
+            path_now_set(sources, source, path);
+        source->scan_number = sources->scan_number;
+        source->wanted |= strcmp(path, named) == 0;
+        return;
+    }
+    struct cw_tail tail;
+    struct cw_err err;
+    if (cw_tail_open(&tail, path, &err) < 0) {
+        if (err.code != CW_E_NOT_FOUND)
+            unreadable_tell(scan, path, err.text);
+        return;
+    }
+    for (size_t at = SIZE_MAX; (source = cw_sources_index_next(sources, tail.identity.dev, tail.identity.ino, &at)) != NULL;)
+        if (source->tail.fd < 0 && cw_file_identity_same_inode(&source->tail.identity, &tail.identity))
+            break;
+    if (source == NULL)
+        source = source_of_other_device(sources, &tail, path);
+    if (source == NULL) {
+        source_begin(scan, &tail, path, named);
+        return;
+    }
+    source->scan_number = sources->scan_number;
+    source->wanted |= strcmp(path, named) == 0;
+    source_reopen(scan, source, &tail, path);
+}
+
+static void on_file(void *arg, const char *path)
+{
+    struct scan *scan = arg;
+    if (scan->target->exclude == NULL || !cw_glob_match(scan->target->exclude, cw_str_of(path)))
+        file_found(scan, path, path);
+}
+
+static void on_dir(void *arg, const char *path)
+{
+    struct scan *scan = arg;
+    if (scan->sources->options.watch != NULL)
+        (void)cw_watch_dir(scan->sources->options.watch, path);
+}
+
+static void on_error(void *arg, const char *path, int errnum)
+{
+    unreadable_tell(arg, path, strerror(errnum));
+}
+
+void cw_sources_renamed(struct cw_sources *sources, const char *from, const char *to)
+{
+    const char *named = cw_sources_target_of(sources, from) != NULL ? from : NULL;
+    for (size_t i = 0; i < sources->nrenames; i++) {
+        struct cw_rename *rename = &sources->renames[i];
+        if (strcmp(rename->to, from) != 0)
+            continue;
+        free(rename->to);  /* renamed again before anybody looked */
+        rename->to = cw_str_dupz(cw_str_of(to));
+        return;
+    }
+    if (named == NULL || sources->nrenames == CW_SOURCES_RENAMES_MAX)
+        return;
+    sources->renames[sources->nrenames++] =
+        (struct cw_rename){cw_str_dupz(cw_str_of(named)), cw_str_dupz(cw_str_of(to))};
+}
+
+/* Whether a folder that cannot be opened was removed, as that of a container is: what held it is there and not empty (as
+ * the place of a disk that is not mounted would be). */
+static bool folder_removed(char *folder)
+{
+    char *slash = strrchr(folder, '/');
+    if (errno != ENOENT || slash == NULL || slash == folder)
+        return false;
+    *slash = '\0';
+    DIR *dir = opendir(folder);
+    unsigned names = 0;
+    while (dir != NULL && names < 3 && readdir(dir) != NULL)
+        names++;  /* "." and ".." are two */
+    if (dir != NULL)
+        closedir(dir);
+    return names == 3;
+}
+
+/* Find the inode in the folder of path_now. Returns false only when the folder was read and it is not there. */
+static bool folder_search(const struct cw_source *source, char *path_out, size_t cap)
+{
+    const char *slash = strrchr(source->path_now, '/');
+    char folder[PATH_MAX];
+    if (slash == NULL || (size_t)(slash - source->path_now) + 2 > sizeof folder)
+        return false;
+    size_t len = slash == source->path_now ? 1 : (size_t)(slash - source->path_now);
+    memcpy(folder, source->path_now, len);
+    folder[len] = '\0';
+    path_out[0] = '\0';
+    DIR *dir = opendir(folder);
+    if (dir == NULL)
+        return !folder_removed(folder);  /* not mounted, not readable: no reason to forget it */
+    bool found = false;
+    for (const struct dirent *entry; !found && (entry = readdir(dir)) != NULL;) {
+        if (entry->d_ino != source->tail.identity.ino || entry->d_type == DT_DIR)
+            continue;
+        if ((size_t)snprintf(path_out, cap, "%s/%s", len == 1 ? "" : folder, entry->d_name) < cap)
+            found = same_inode_at(path_out, &source->tail.identity);
+    }
+    closedir(dir);
+    if (!found)
+        path_out[0] = '\0';
+    return found;
+}
+
+/* A source that no pattern met in this scan. Returns false when it can be forgotten. */
+static bool source_missing(struct scan *scan, struct cw_source *source)
+{
+    char path[PATH_MAX];
+    source->wanted = false;
+    bool in_place = same_inode_at(source->path_now, &source->tail.identity);
+    if (source->tail.fd >= 0) {
+        if (!in_place && source->tail.nlinks > 0 && folder_search(source, path, sizeof path) && path[0] != '\0')
+            path_now_set(scan->sources, source, path);
+        return true;
+    }
+    if (in_place)
+        snprintf(path, sizeof path, "%s", source->path_now);
+    else if (!folder_search(source, path, sizeof path)) {
+        cw_log_info("%s is gone; it was read to byte %" PRIu64, source->path_now, source->durable_offset);
+        return source->nbusy > 0;
+    }
+    struct stat st;
+    const struct cw_target *target = cw_sources_target_of(scan->sources, source->path);
+    if (path[0] == '\0' || target == NULL || stat(path, &st) < 0)
+        return true;
+    if ((uint64_t)st.st_size == cw_source_position(source) && scan->sources->scanned) {
+        path_now_set(scan->sources, source, path);
+        return true;  /* nothing new in it */
+    }
+    struct cw_tail tail;
+    struct cw_err err;
+    if (cw_tail_open(&tail, path, &err) < 0)
+        return true;
+    if (!cw_file_identity_same_inode(&source->tail.identity, &tail.identity)) {
+        cw_tail_close(&tail);  /* the inode was given to another file */
+        return false;
+    }
+    scan->target = target;
+    source_reopen(scan, source, &tail, path);
+    return true;
+}
+
+/* The newest source that was first seen at this path, by its birth. */
+static const struct cw_source *newest_of(const struct cw_sources *sources, const char *path)
+{
+    const struct cw_source *newest = NULL;
+    for (size_t i = 0; i < sources->n; i++) {
+        const struct cw_source *source = sources->items[i];
+        if (source->durable && strcmp(source->path, path) == 0 &&
+            (newest == NULL || source->tail.identity.birth_ns > newest->tail.identity.birth_ns))
+            newest = source;
+    }
+    return newest;
+}
+
+static int64_t birth_of(const char *path)
+{
+    struct statx st;
+    if (statx(AT_FDCWD, path, 0, STATX_BTIME, &st) < 0 || !(st.stx_mask & STATX_BTIME))
+        return 0;
+    return st.stx_btime.tv_sec * CW_NS_PER_S + st.stx_btime.tv_nsec;
+}
+
+/* The log at source->path was rotated while we were down. Files in its folder with a rotation's name that were born after
+ * it came and were rotated away unseen: they are that log's too. */
+static void siblings_find(struct scan *scan, const struct cw_source *source)
+{
+    const char *slash = strrchr(source->path, '/');
+    const struct cw_file_identity *known = &source->tail.identity;
+    char named[PATH_MAX], path[PATH_MAX];
+    if (slash == NULL || known->birth_ns == 0 || same_inode_at(source->path, known))
+        return;
+    snprintf(named, sizeof named, "%s", source->path);  /* the table may move while files are added */
+    int64_t born_ns = known->birth_ns;
+    int folder_len = (int)(slash - source->path);
+    snprintf(path, sizeof path, "%.*s/", folder_len, named);
+    DIR *dir = opendir(path);
+    for (const struct dirent *entry; dir != NULL && (entry = readdir(dir)) != NULL;) {
+        if (!cw_rotated_name(cw_str_of(named + folder_len + 1), cw_str_of(entry->d_name)))
+            continue;
+        if ((size_t)snprintf(path, sizeof path, "%.*s/%s", folder_len, named, entry->d_name) < sizeof path &&
+            birth_of(path) > born_ns)
+            file_found(scan, path, named);
+    }
+    if (dir != NULL)
+        closedir(dir);
+}
+
+/* At the first scan, for what the positions file knows. */
+static void siblings_find_all(struct scan *scan)
+{
+    struct cw_sources *sources = scan->sources;
+    size_t n = sources->n;
+    for (size_t i = 0; i < n; i++) {
+        const struct cw_source *source = sources->items[i];
+        scan->target = cw_sources_target_of(sources, source->path);
+        if (scan->target != NULL && newest_of(sources, source->path) == source)
+            siblings_find(scan, source);
+    }
+}
+
+void cw_sources_scan(struct cw_sources *sources, int64_t now_ns, int64_t now_mono_ns)
+{
+    struct scan scan = {.sources = sources, .now_ns = now_ns, .now_mono_ns = now_mono_ns};
+    struct cw_glob_visitor visitor = {on_file, on_dir, on_error, &scan};
+    sources->scan_number++;
+    cw_sources_index_build(sources);
+    for (size_t i = 0; i < sources->n; i++)
+        sources->items[i]->wanted = false;
+    for (size_t i = 0; i < sources->ntargets; i++) {
+        scan.target = sources->targets[i];
+        cw_glob_walk(scan.target->glob, &visitor);
+    }
+    for (size_t i = 0; i < sources->nrenames; i++) {
+        scan.target = cw_sources_target_of(sources, sources->renames[i].from);
+        if (scan.target != NULL)
+            file_found(&scan, sources->renames[i].to, sources->renames[i].from);
+    }
+    cw_sources_renames_clear(sources);
+    if (!sources->scanned)
+        siblings_find_all(&scan);
+    size_t kept = 0, nopen = 0;
+    for (size_t i = 0; i < sources->n; i++) {
+        struct cw_source *source = sources->items[i];
+        scan.target = NULL;
+        if (source->scan_number != sources->scan_number && !source_missing(&scan, source)) {
+            cw_source_free(&source);
+            continue;
+        }
+        nopen += source->tail.fd >= 0;
+        for (size_t o = 0; o < source->nrows; o++)
+            source->rows[o].held_size = 0;  /* what could not be read may be readable now */
+        sources->items[kept++] = source;
+    }
+    sources->dirty |= sources->n != kept;
+    sources->n = kept;
+    cw_sources_index_build(sources);
+    sources->scanned = true;
+    cw_metrics_set(sources->options.metrics, CW_M_FILES, (int64_t)nopen);
+    cw_metrics_set(sources->options.metrics, CW_M_FILES_UNREADABLE, (int64_t)scan.nunreadable);
+}
+

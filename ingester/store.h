@@ -28,8 +28,8 @@
 #include "ingester/parts.h"
 #include "ingester/retention.h"
 
-/* Generations that wait for their flush beside the current one; past it the current one grows on. */
-#define CW_STORE_FROZEN_MAX 2
+/* Generations that are flushed or wait for it beside the current one; when that is full too, pushes wait. */
+#define CW_STORE_FROZEN_MAX 1
 
 enum cw_store_wal_sync { CW_STORE_SYNC_ALWAYS, CW_STORE_SYNC_INTERVAL };
 

@@ -179,13 +179,16 @@ void store_freeze_now(struct cw_store *store)
     pthread_mutex_unlock(&store->flush_lock);
 }
 
+/* Pushes that come faster than they can be flushed wait here, so that memory stays what it is. Not for a flush that fails: then
+ * the head grows up to its budget, and pushes are refused after that. */
 static void maybe_freeze(struct cw_store *store)
 {
     uint64_t bytes = cw_head_current_bytes(store->head);
     bool idle =
         cw_clock_mono_ns() - store->last_push_ns >= STORE_IDLE_NS && bytes > STORE_IDLE_FLUSH_BYTES;
-    if ((idle || bytes >= store->options.head_flush_bytes) &&
-        store_nfrozen(store) < CW_STORE_FROZEN_MAX)
+    bool full = bytes >= store->options.head_flush_bytes;
+    if ((full && store_wait_frozen(store, CW_STORE_FROZEN_MAX - 1)) ||
+        (idle && store_nfrozen(store) < CW_STORE_FROZEN_MAX))
         store_freeze_now(store);
 }
 

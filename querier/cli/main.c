@@ -1,6 +1,7 @@
 /* cordwood - query a server's logs, export them, and make metrics of them. */
 #include <signal.h>
 #include <stdio.h>
+#include <string.h>
 #include "common/base/log.h"
 #include "querier/cli/cli.h"
 
@@ -62,6 +63,50 @@ static int run_command(const struct cw_command_def *def, int argc, char **argv,
     return CW_EXIT_USAGE;
 }
 
+/* Does `word` mean this flag, and is its value the next word? */
+static bool wants_next(const struct cw_flag_def *flag, const char *word)
+{
+    if (flag->kind == CW_KEY_BOOL)
+        return false;
+    if (word[1] != '-')
+        return flag->shortname && word[1] == flag->shortname && !word[2];
+    return strcmp(word + 2, flag->name) == 0;
+}
+
+static bool takes_value(const char *word)
+{
+    for (const struct cw_cli_command *command = cw_cli_commands; command->def; command++) {
+        const struct cw_flag_group *const *group = command->def->groups;
+        for (; group && *group; group++) {
+            for (size_t i = 0; i < (*group)->n; i++) {
+                if (wants_next(&(*group)->flags[i], word))
+                    return true;
+            }
+        }
+    }
+    return false;
+}
+
+/* Where the command is: flags may come before it, as with logcli. argc when there is none. */
+static int command_at(int argc, char **argv)
+{
+    int at = 1;
+    while (at < argc && argv[at][0] == '-')
+        at += takes_value(argv[at]) ? 2 : 1;
+    return at < argc ? at : argc;
+}
+
+/* Behind the command all flags are the same: move the ones before it there. Returns the number of words in `out`. */
+static int flags_behind(int at, int argc, char **argv, char **out)
+{
+    int n = 0;
+    for (int i = 1; i < argc; i++) {
+        if (i != at)
+            out[n++] = argv[i];
+    }
+    return n;
+}
+
 static int run(int argc, char **argv, struct cw_arena *arena)
 {
     const struct cw_command_def program = {
@@ -78,15 +123,24 @@ static int run(int argc, char **argv, struct cw_arena *arena)
         .examples = examples,
     };
     struct cw_err err = {0};
-    if (argc > 1 && argv[1][0] != '-') {
-        const struct cw_command_def *def = cw_flags_command(&program, argv[1], &err);
-        return def ? run_command(def, argc - 2, argv + 2, arena) : cw_cli_fail(&err, CW_EXIT_USAGE);
+    int at = command_at(argc, argv);
+    if (at < argc && strcmp(argv[at], "help") == 0) { /* `help` and `help COMMAND` are --help */
+        argv[at] = "--help";
+        at = command_at(argc, argv);
+    }
+    if (at < argc) {
+        const struct cw_command_def *def = cw_flags_command(&program, argv[at], &err);
+        if (!def)
+            return cw_cli_fail(&err, CW_EXIT_USAGE);
+        char **words = CW_ARENA_ARRAY(arena, char *, (size_t)argc);
+        return run_command(def, flags_behind(at, argc, argv, words), words, arena);
     }
     struct cw_flags_rest rest;
     struct cw_cli_args args;
-    if (cw_flags_parse(&program, argc - 1, argv + 1, arena, &args, &rest, &err) < 0)
+    bool of_a_command = argc > 1 && takes_value(argv[1]); /* known, but not without a command */
+    if (!of_a_command && cw_flags_parse(&program, argc - 1, argv + 1, arena, &args, &rest, &err) < 0)
         return cw_cli_fail(&err, CW_EXIT_USAGE);
-    if (cw_flags_answer(&program, &rest) == 0)
+    if (!of_a_command && cw_flags_answer(&program, &rest) == 0)
         return 0;
     fprintf(stderr, "cordwood: which command? Try 'cordwood --help'.\n");
     return CW_EXIT_USAGE;

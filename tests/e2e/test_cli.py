@@ -132,6 +132,20 @@ def test_fmt_help_version_and_man_pages():
     assert cli("--man").stdout.startswith(b".TH")
 
 
+def test_flags_may_come_before_the_command_as_with_logcli(shop):
+    want = out(cli("query", *RANGE, "-o", "raw", "--limit", "2", "-q", '{app="shop"}', server=shop))
+    assert out(cli("--addr", shop.url, "-o", "raw", "-q", "query", *RANGE, "--limit=2", '{app="shop"}')) == want
+    assert out(cli("--addr=" + shop.url, "-oraw", "query", *RANGE, "--limit", "2", '{app="shop"}')) == want
+    assert b"which command" in cli("--addr", shop.url).stderr
+    assert cli("--nope", "query", "x").returncode == 2
+
+
+def test_help_is_a_command_too():
+    assert cli("help").stdout == cli("--help").stdout
+    assert cli("help", "query").stdout == cli("query", "--help").stdout == cli("--help", "query").stdout
+    assert cli("help", "nope").returncode == 2
+
+
 def test_a_closed_pipe_ends_in_silence(shop):
     done = subprocess.run("%s query --from 2026-01-05T00:00:00Z --to 2026-01-05T01:00:00Z --limit 0 '{app=\"shop\"}' | head -1" % CLI,
                           shell=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env={**os.environ, "CORDWOOD_ADDR": shop.url})

@@ -9,6 +9,9 @@
 /* A body of Prometheus text: some thousand series at most (cw_metric_def.max_children). */
 #define METRICS_BYTES_MAX (64u << 20)
 
+/* Defaults written out for each of some thousand tenants with overrides. */
+#define CONFIG_BYTES_MAX (64u << 20)
+
 static void respond(struct cw_http_request *request, int status, const char *type, const char *text)
 {
     struct cw_buf body;
@@ -48,6 +51,16 @@ static void handle_buildinfo(struct cw_http_request *request, void *ctx)
             "\"buildDate\":\"\",\"goVersion\":\"\"}");
 }
 
+static void handle_config(struct cw_http_request *request, void *ctx)
+{
+    struct cw_ingester *ingester = ctx;
+    struct cw_buf body;
+    cw_buf_init(&body, CONFIG_BYTES_MAX);
+    cw_tenants_print_config(ingester->tenants, &body);
+    cw_http_respond(request, 200, "text/plain; charset=utf-8", &body);
+    cw_buf_fini(&body);
+}
+
 static void flush_done(void *arg, int rc, const struct cw_err *err)
 {
     struct cw_http_request *request = arg;
@@ -76,6 +89,7 @@ const struct cw_http_route cw_ingester_routes[] = {
      "How far each source of each shipper is stored."},
     {CW_HTTP_GET, "/ready", handle_ready, 0, "200 when pushes are taken and the log is replayed."},
     {CW_HTTP_GET, "/metrics", handle_metrics, 0, "The server's own metrics, as Prometheus text."},
+    {CW_HTTP_GET, "/config", handle_config, 0, "The effective configuration, as YAML."},
     {CW_HTTP_GET, "/loki/api/v1/status/buildinfo", handle_buildinfo, 0, "The version."},
     {CW_HTTP_POST | CW_HTTP_GET, "/flush", handle_flush, 1024,
      "Write the head into parts and run due merges; answers when done."},

@@ -44,6 +44,13 @@ void cw_tenants_reload(struct cw_tenants *tenants, struct cw_ingester_config *co
     cw_ingester_config_free(&old);
 }
 
+void cw_tenants_print_config(struct cw_tenants *tenants, struct cw_buf *out)
+{
+    pthread_rwlock_rdlock(&tenants->lock);
+    cw_schema_print(&cw_ingester_table, tenants->config, out);
+    pthread_rwlock_unlock(&tenants->lock);
+}
+
 static bool name_char(char c)
 {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||

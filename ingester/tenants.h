@@ -20,6 +20,9 @@ void cw_tenants_free(struct cw_tenants **tenants);
 /* The limits of `config` from now on; takes it. What else it says needs a restart. */
 void cw_tenants_reload(struct cw_tenants *tenants, struct cw_ingester_config *config);
 
+/* The configuration as YAML, with the limits of now. */
+void cw_tenants_print_config(struct cw_tenants *tenants, struct cw_buf *out);
+
 /* The tenant of a request; borrowed from the request. CW_E_UNAUTHORIZED, CW_E_INVALID. */
 int cw_tenants_of(const struct cw_tenants *tenants, const struct cw_http_request *request,
                   struct cw_str *out, struct cw_err *err) CW_MUST_USE;

@@ -83,6 +83,12 @@ def test_sigterm_flushes_and_the_next_start_has_everything_without_a_replay(inge
     assert metrics["cordwood_wal_replayed_entries_total"] == "0"
 
 
+def test_the_configuration_is_shown(make_ingester):
+    server = make_ingester(config="overrides: {big: {max_line_size: 1KB}}\n").start()
+    status, text = server.ask("GET", "/config")
+    assert status == 200 and b"big:" in text and b"max_line_size: 1KiB" in text, text
+
+
 def test_sigint_stops_too(ingester):
     ingester.process.send_signal(signal.SIGINT)
     assert ingester.process.wait(30) == 0

@@ -70,7 +70,11 @@ struct cw_range_agg *cw_range_agg_new(const struct cw_expr *expr, const struct c
     agg->grid = *grid;
     agg->answer_start_ns = grid->start_ns;
     if (__builtin_sub_overflow(grid->start_ns, expr->offset_ns, &agg->grid.start_ns))
-        agg->grid.start_ns = expr->offset_ns > 0 ? INT64_MIN / 2 : INT64_MAX / 2;
+        agg->grid.start_ns = expr->offset_ns > 0 ? INT64_MIN : INT64_MAX;
+    /* What cw_grid_init_range() promises of times must hold behind the offset too. */
+    if (grid->n > 1)
+        agg->grid.start_ns =
+            CW_MIN(CW_MAX(agg->grid.start_ns, INT64_MIN / 2), INT64_MAX - RANGE_MAX_NS);
     agg->range_ns = CW_MIN(expr->range_ns, RANGE_MAX_NS);
     agg->allowance = allowance;
     return agg;

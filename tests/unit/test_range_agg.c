@@ -65,6 +65,29 @@ static void expect_values(const struct cw_table *table, size_t idx, const char *
     cr_expect_str_eq(text, expected);
 }
 
+/* Of a grid with the longest span at the ends of what cw_grid_init_range() allows. */
+Test(range_agg, offsets_to_the_ends_of_time_overflow_nothing)
+{
+    static const char *const offsets[] = {"280y", "-2452800h", "70y", "-613200h"};
+    static const int64_t starts[] = {INT64_MIN / 2, 0, 1767571200 * S, INT64_MAX / 2};
+    static const int64_t ts[] = {INT64_MIN, INT64_MIN + 1, -1, 0, INT64_MAX - 1, INT64_MAX};
+    for (size_t i = 0; i < CW_COUNT(offsets) * CW_COUNT(starts); i++) {
+        char text[100];
+        snprintf(text, sizeof text, "count_over_time({app=\"a\"}[90y] offset %s)",
+                 offsets[i % CW_COUNT(offsets)]);
+        struct cw_grid grid = {
+            .start_ns = starts[i / CW_COUNT(offsets)], .step_ns = INT64_MAX / 40, .n = 10};
+        struct fixture f = start(text, NULL, &grid, NULL);
+        struct cw_entry_batch batch = batch_of(LABELS(app_a), ts, CW_COUNT(ts));
+        struct cw_table *table = run_one(&f, &batch, 1);
+        cr_expect_eq(table->grid.start_ns, grid.start_ns);
+        for (size_t step = 0; table->n > 0 && step < grid.n; step++)
+            cr_expect(table->items[0].values[step] <= CW_COUNT(ts), "%s", text);
+        cw_table_free(&table);
+        finish(&f);
+    }
+}
+
 Test(range_agg, a_window_holds_its_end_and_not_its_start)
 {
     static const int64_t ts[] = {0, 1, 60 * S - 1, 60 * S, 60 * S + 1, 120 * S};

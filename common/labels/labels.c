@@ -10,6 +10,50 @@ static int label_order(const void *a, const void *b)
     return cw_str_cmp(x->name, y->name);
 }
 
+/* A pair and where it stood, since qsort() promises nothing of equals. */
+struct placed_label {
+    struct cw_label label;
+    size_t place;
+};
+
+static int placed_order(const void *a, const void *b)
+{
+    const struct placed_label *x = a, *y = b;
+    int order = label_order(&x->label, &y->label);
+    if (order != 0)
+        return order;
+    return x->place < y->place ? -1 : x->place > y->place;
+}
+
+static void sort_many(struct cw_label *pairs, size_t n)
+{
+    struct placed_label *placed = cw_mem_array(n, sizeof *placed);
+    for (size_t i = 0; i < n; i++)
+        placed[i] = (struct placed_label){pairs[i], i};
+    qsort(placed, n, sizeof *placed, placed_order);
+    for (size_t i = 0; i < n; i++)
+        pairs[i] = placed[i].label;
+    free(placed);
+}
+
+void cw_label_pairs_sort(struct cw_label *pairs, size_t n)
+{
+    enum {
+        FEW = 32
+    }; /* an entry's metadata mostly; the square of this is less than qsort() costs */
+    if (n > FEW) {
+        sort_many(pairs, n);
+        return;
+    }
+    for (size_t i = 1; i < n; i++) {
+        struct cw_label pair = pairs[i];
+        size_t at = i;
+        for (; at > 0 && label_order(&pairs[at - 1], &pair) > 0; at--)
+            pairs[at] = pairs[at - 1];
+        pairs[at] = pair;
+    }
+}
+
 int cw_labels_from_pairs(struct cw_label *pairs, size_t n, struct cw_labels *out,
                          struct cw_err *err)
 {

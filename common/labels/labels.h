@@ -31,6 +31,8 @@ struct cw_labels {
  * "stream '{...}' has duplicate label name: 'a'". An empty set is allowed here. */
 int cw_labels_parse(struct cw_str text, struct cw_arena *arena, struct cw_labels *out,
                     struct cw_err *err) CW_MUST_USE;
+/* Sort pairs by name in place; pairs of one name keep their order. */
+void cw_label_pairs_sort(struct cw_label *pairs, size_t n);
 /* Sort pairs in place, drop empty values; CW_E_INVALID names a duplicate. */
 int cw_labels_from_pairs(struct cw_label *pairs, size_t n, struct cw_labels *out,
                          struct cw_err *err) CW_MUST_USE;

@@ -74,33 +74,14 @@ static int read_pairs(struct decoder *d, struct cw_label **out, size_t *n_out)
     return 0;
 }
 
-/* A pair and its place in the text, so that sorting keeps the order of pairs of one name. */
-struct placed_label {
-    struct cw_label label;
-    size_t place;
-};
-
-static int placed_order(const void *a, const void *b)
-{
-    const struct placed_label *x = a, *y = b;
-    int order = cw_str_cmp(x->label.name, y->label.name);
-    if (order != 0)
-        return order;
-    return x->place < y->place ? -1 : x->place > y->place;
-}
-
 /* Sort by name; of one name the last pair stays. Returns how many are left. */
-static size_t sort_unique(struct cw_arena *arena, struct cw_label *pairs, size_t n)
+static size_t sort_unique(struct cw_label *pairs, size_t n)
 {
-    struct placed_label *placed = cw_arena_alloc(arena, n * sizeof *placed);
     size_t nleft = 0;
-    for (size_t i = 0; i < n; i++)
-        placed[i] = (struct placed_label){pairs[i], i};
-    qsort(placed, n, sizeof *placed, placed_order);
+    cw_label_pairs_sort(pairs, n);
     for (size_t i = 0; i < n; i++) {
-        if (i + 1 < n && cw_str_eq(placed[i].label.name, placed[i + 1].label.name))
-            continue;
-        pairs[nleft++] = placed[i].label;
+        if (i + 1 == n || !cw_str_eq(pairs[i].name, pairs[i + 1].name))
+            pairs[nleft++] = pairs[i];
     }
     return nleft;
 }
@@ -139,7 +120,7 @@ static int read_stream_labels(struct decoder *d, struct cw_push_stream *stream)
     int rc = read_pairs(d, &pairs, &n);
     if (rc < 0)
         return rc;
-    n = n > 0 ? sort_unique(d->arena, pairs, n) : 0;
+    n = sort_unique(pairs, n);
     bool valid = true;
     size_t nfull = 0; /* with a value: a pair without one is none */
     for (size_t i = 0; i < n; i++) {

@@ -12,18 +12,6 @@ int cw_push_resolve_labels(struct cw_push_stream *stream, struct cw_arena *arena
     return 0;
 }
 
-/* Stable, so that the first of equal names stays first; metadata is a handful of pairs, the limit 128. */
-static void sort_pairs(struct cw_label *pairs, size_t n)
-{
-    for (size_t i = 1; i < n; i++) {
-        struct cw_label pair = pairs[i];
-        size_t at = i;
-        for (; at > 0 && cw_str_cmp(pairs[at - 1].name, pair.name) > 0; at--)
-            pairs[at] = pairs[at - 1];
-        pairs[at] = pair;
-    }
-}
-
 void cw_push_resolve_metadata(struct cw_push_entry *entry, struct cw_arena *arena)
 {
     if (entry->nmetadata == 0)
@@ -36,7 +24,7 @@ void cw_push_resolve_metadata(struct cw_push_entry *entry, struct cw_arena *aren
         pairs[n].name = cw_label_name_sanitize(arena, entry->metadata[i].name);
         pairs[n++].value = entry->metadata[i].value;
     }
-    sort_pairs(pairs, n);
+    cw_label_pairs_sort(pairs, n); /* of equal names the first stays */
     for (size_t i = 0; i < n; i++) {
         if (kept == 0 || !cw_str_eq(pairs[kept - 1].name, pairs[i].name))
             pairs[kept++] = pairs[i];

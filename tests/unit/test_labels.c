@@ -1,4 +1,5 @@
 #include <criterion/criterion.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "common/labels/labels.h"
@@ -236,4 +237,24 @@ Test(labels, unquoting_refuses_what_go_refuses)
     cr_assert(cw_unquote_go(CW_STR("\"\xff\\x41\""), arena, &out));
     cr_expect(cw_str_eqz(out, "\xef\xbf\xbd"
                               "A"));
+}
+
+Test(labels, pairs_of_one_name_keep_their_order_when_sorted)
+{
+    enum { MOST = 3000 };
+    static struct cw_label pairs[MOST];
+    static const char *const names[] = {"c", "a", "b"};
+    static char values[MOST][24];
+    for (size_t n = 0; n <= MOST; n = n * 2 + 1) {
+        for (size_t i = 0; i < n; i++) {
+            snprintf(values[i], sizeof values[i], "%04zu", i);
+            pairs[i] = (struct cw_label){cw_str_of(names[i * 7 % 3]), cw_str_of(values[i])};
+        }
+        cw_label_pairs_sort(pairs, n);
+        for (size_t i = 1; i < n; i++) {
+            int order = cw_str_cmp(pairs[i - 1].name, pairs[i].name);
+            cr_assert(order < 0 ||
+                      (order == 0 && cw_str_cmp(pairs[i - 1].value, pairs[i].value) < 0));
+        }
+    }
 }

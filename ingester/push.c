@@ -264,7 +264,10 @@ static int push_decode(struct push_op *op, struct cw_err *err)
         return rc;
     raw = body;
     if (op->frame.codec != CW_CODEC_NONE) {
-        rc = cw_codec_decompress(op->frame.codec, body, CW_LIMIT_PUSH_RAW_BYTES, &op->raw, err);
+        /* No more than could be admitted: what a small body becomes is not known before. */
+        uint64_t max = cw_store_memory_bytes(op->ingester->store) / PUSH_MEMORY_FACTOR;
+        max = CW_MIN(max, CW_LIMIT_PUSH_RAW_BYTES);
+        rc = cw_codec_decompress(op->frame.codec, body, (size_t)max, &op->raw, err);
         if (rc == CW_E_INVALID && op->frame.codec == CW_CODEC_SNAPPY)
             cw_err_set(err, rc, "snappy: corrupt input"); /* Loki's whole text */
         if (rc < 0)

@@ -279,6 +279,11 @@ void cw_store_release(struct cw_store *store, uint64_t bytes)
     atomic_fetch_sub(&store->pending_bytes, bytes);
 }
 
+uint64_t cw_store_memory_bytes(const struct cw_store *store)
+{
+    return store->options.memory_bytes;
+}
+
 void cw_store_count(struct cw_store *store, struct cw_store_counts *out)
 {
     const struct store_counters *counters = &store->counters;

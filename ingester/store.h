@@ -74,6 +74,8 @@ struct cw_store_op {
 /* Take `bytes` of the memory budget for a push before it is decoded; CW_E_OVERLOAD, CW_E_UNAVAILABLE. */
 int cw_store_admit(struct cw_store *store, uint64_t bytes, struct cw_err *err) CW_MUST_USE;
 void cw_store_release(struct cw_store *store, uint64_t bytes);
+/* All that there is to admit. */
+uint64_t cw_store_memory_bytes(const struct cw_store *store);
 /* Queue the op. On failure it was not queued, and stays the caller's. */
 int cw_store_submit(struct cw_store *store, struct cw_store_op *op, struct cw_err *err) CW_MUST_USE;
 

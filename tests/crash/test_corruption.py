@@ -166,7 +166,7 @@ def test_a_log_that_may_not_be_read_ends_the_start(with_wal, tmp_path):
     shutil.rmtree(os.path.join(server.data, "wal"))
     with open(os.path.join(server.data, "wal"), "w"):
         pass
-    done = subprocess.run(server.argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=20)
+    done = subprocess.run(server.argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60)
     assert done.returncode == 1 and os.path.join(server.data, "wal").encode() in done.stderr, done
 
 
@@ -191,7 +191,7 @@ def test_what_another_user_may_not_read_is_left_alone_and_named(make_ingester, t
     os.chmod(path, 0o700)
     before = sorted(p for p in glob.glob(server.data + "/**", recursive=True))
     done = subprocess.run(["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", INGESTER, "--data-dir", server.data, "--listen", "127.0.0.1:0"],
-                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=20)
+                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60)
     assert done.returncode == 1, done
     assert os.path.normpath(path).encode() in done.stderr and b"Permission denied" in done.stderr, done.stderr
     assert sorted(p for p in glob.glob(server.data + "/**", recursive=True)) == before     # nothing moved, nothing removed
@@ -394,7 +394,7 @@ def test_a_catalog_or_part_of_a_newer_version_is_not_touched(with_parts, tmp_pat
     assert now.strip()
     with open(path, "w") as f:
         f.write(now.replace("1", "999"))
-    done = subprocess.run(server.argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=20)
+    done = subprocess.run(server.argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60)
     assert done.returncode == 1 and b"999" in done.stderr and server.data.encode() in done.stderr, done
     assert len(parts(server.data)) == 2 and not quarantined(server.data)
     with open(path, "w") as f:

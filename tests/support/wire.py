@@ -1,0 +1,35 @@
+"""Push bodies in protobuf, as clients make them."""
+import cramjam
+
+NS = 10 ** 9
+
+
+def varint(n):
+    out = bytearray()
+    while n > 127:
+        out.append(n & 127 | 128)
+        n >>= 7
+    return bytes(out + bytes([n]))
+
+
+def field(number, value):
+    if isinstance(value, int):
+        return varint(number << 3) + varint(value)
+    value = value.encode() if isinstance(value, str) else value
+    return varint(number << 3 | 2) + varint(len(value)) + value
+
+
+def push_body(streams):
+    """[("{label text}", [(ns, line), or (ns, line, {name: value})])]"""
+    out = b""
+    for labels, entries in streams:
+        rows = b""
+        for ts, line, *metadata in entries:
+            pairs = b"".join(field(3, field(1, k) + field(2, v)) for k, v in (metadata[0] if metadata else {}).items())
+            rows += field(2, field(1, field(1, ts // NS) + field(2, ts % NS)) + field(2, line) + pairs)
+        out += field(1, field(1, labels) + rows)
+    return out
+
+
+def snappy(data):
+    return bytes(cramjam.snappy.compress_raw(data))

@@ -13,6 +13,7 @@
 #include "common/base/clock.h"
 #include "common/base/file.h"
 #include "common/base/log.h"
+#include "common/net/http_listen.h"
 #include "ingester/ingester_metrics.h"
 #include "ingester/push.h"
 #include "ingester/routes.h"
@@ -41,7 +42,13 @@ static void print_problems(const struct cw_config_problems *problems, const stru
     if (problems->nmore > 0)
         fprintf(stderr, "and %zu more problems\n", problems->nmore);
     if (err->code < 0 && problems->nerrors == 0)
-        fprintf(stderr, "%s\n", err->text);
+        fprintf(stderr, "cordwood-ingester: %s\n", err->text);
+}
+
+static int fail_usage(const struct cw_err *err)
+{
+    fprintf(stderr, "cordwood-ingester: %s\n", err->text);
+    return CW_EXIT_USAGE;
 }
 
 static int config_load(const struct cw_ingester_args *args, struct cw_ingester_config **out)
@@ -66,6 +73,17 @@ static void listen_text(const struct server *server, const struct cw_ingester_co
         cw_str_find_byte(config->listen_address, ':') >= 0 && config->listen_address.ptr[0] != '[';
     cw_buf_addf(out, v6 ? "[%.*s]:%lld" : "%.*s:%lld", CW_STR_ARG(config->listen_address),
                 (long long)config->listen_port);
+}
+
+static int listen_check(const struct server *server, const struct cw_ingester_config *config,
+                        struct cw_err *err)
+{
+    struct cw_buf listen;
+    cw_buf_init(&listen, 1 << 16);
+    listen_text(server, config, &listen);
+    int rc = cw_http_listen_check(cw_buf_z(&listen), err);
+    cw_buf_fini(&listen);
+    return rc;
 }
 
 static void on_done(void *ctx, struct cw_http_request *request, int status, int64_t duration_ns)
@@ -234,12 +252,13 @@ int main(int argc, char **argv)
     int status = 0;
     if (cw_flags_parse(&cw_ingester_command, argc - 1, argv + 1, arena, &server.args, &rest, &err) <
         0) {
-        fprintf(stderr, "cordwood-ingester: %s\n", err.text);
-        status = CW_EXIT_USAGE;
+        status = fail_usage(&err);
     } else if (cw_flags_answer(&cw_ingester_command, &rest) == 0) {
         status = 0;
     } else if (config_load(&server.args, &config) < 0) {
         status = CW_EXIT_USAGE;
+    } else if (listen_check(&server, config, &err) < 0) {
+        status = fail_usage(&err);
     } else if (server.args.print_config) {
         struct cw_buf text;
         cw_buf_init(&text, 1 << 20);

@@ -92,6 +92,12 @@ static int describe(int fd, struct cw_http_listen *out, struct cw_err *err)
     return 0;
 }
 
+int cw_http_listen_check(const char *listen, struct cw_err *err)
+{
+    struct host_port where;
+    return split_address(listen, &where, err);
+}
+
 int cw_http_listen_open(const char *listen, struct cw_http_listen *out, struct cw_err *err)
 {
     struct host_port where;

@@ -19,4 +19,7 @@ struct cw_http_listen {
 int cw_http_listen_open(const char *listen, struct cw_http_listen *out,
                         struct cw_err *err) CW_MUST_USE;
 
+/* Whether the text is an address at all, CW_E_INVALID if not; asks neither the network nor a name server. */
+int cw_http_listen_check(const char *listen, struct cw_err *err) CW_MUST_USE;
+
 #endif

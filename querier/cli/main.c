@@ -138,7 +138,8 @@ static int run(int argc, char **argv, struct cw_arena *arena)
     struct cw_flags_rest rest;
     struct cw_cli_args args;
     bool of_a_command = argc > 1 && takes_value(argv[1]); /* known, but not without a command */
-    if (!of_a_command && cw_flags_parse(&program, argc - 1, argv + 1, arena, &args, &rest, &err) < 0)
+    if (!of_a_command &&
+        cw_flags_parse(&program, argc - 1, argv + 1, arena, &args, &rest, &err) < 0)
         return cw_cli_fail(&err, CW_EXIT_USAGE);
     if (!of_a_command && cw_flags_answer(&program, &rest) == 0)
         return 0;

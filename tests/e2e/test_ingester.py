@@ -45,6 +45,13 @@ def test_an_address_that_is_taken_ends_the_start_with_1(ingester, tmp_path):
     assert done.returncode == 1 and ingester.address.encode() in done.stderr, done.stderr
 
 
+@pytest.mark.parametrize("address", ["nonsense", "127.0.0.1:99999", "::1:3100"])
+def test_an_address_that_is_none_is_wrong_usage_and_makes_no_data_directory(tmp_path, address):
+    done = run("--listen", address, "--data-dir", str(tmp_path / "data"))
+    assert done.returncode == 2 and address.encode() in done.stderr and not (tmp_path / "data").exists(), done
+    assert run("--listen", address, "--check").returncode == 2
+
+
 def test_a_second_server_on_a_data_directory_is_refused_and_the_first_goes_on(ingester):
     done = run("--listen", "127.0.0.1:0", "--data-dir", ingester.data)
     assert done.returncode == 1 and ingester.address.encode() in done.stderr, done.stderr

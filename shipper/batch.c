@@ -14,7 +14,8 @@ struct cw_batch *cw_batch_new(const struct cw_batch_options *options)
     struct cw_batch *batch = cw_mem_new(sizeof *batch);
     batch->options = *options;
     /* A line that is cut to the limit must fit, and its neighbours too. */
-    batch->cap = CW_MAX(CW_MAX(options->bytes, 2 * options->max_line_bytes), (size_t)CW_BATCH_READ_BYTES_MIN);
+    batch->cap = CW_MAX(CW_MAX(options->bytes, 2 * options->max_line_bytes),
+                        (size_t)CW_BATCH_READ_BYTES_MIN);
     batch->bytes = cw_mem_new(batch->cap);
     batch->parts = cw_mem_array(CW_BATCH_SOURCES_MAX, sizeof *batch->parts);
     batch->entries = cw_mem_array(CW_BATCH_ENTRIES_MAX, sizeof *batch->entries);
@@ -57,12 +58,12 @@ struct cut {
     struct cw_source *source;
     struct cw_ledger_row *row;
     struct cw_batch_part part;
-    const char *bytes;         /* of the file, from offset `start` */
-    size_t len, at;            /* at: the first byte that is not in an entry yet */
+    const char *bytes; /* of the file, from offset `start` */
+    size_t len, at;    /* at: the first byte that is not in an entry yet */
     uint64_t start;
-    bool at_end;               /* the file ended behind `len` */
-    bool alone;                /* nothing else is in the batch: a line that does not fit now never will */
-    bool full;                 /* stopped at a bound: begin with this source next time */
+    bool at_end; /* the file ended behind `len` */
+    bool alone;  /* nothing else is in the batch: a line that does not fit now never will */
+    bool full;   /* stopped at a bound: begin with this source next time */
     size_t max_entries;
     int64_t now_ns;
 };
@@ -108,8 +109,9 @@ static bool line_limit(struct cut *cut, struct cw_str *line)
     return true;
 }
 
-/* The buffer is full and holds no newline: the line goes in pieces, or, if lines have a limit, its end is looked for in
- * the file and only its beginning is kept. Returns false when the end is not there yet. */
+/* The buffer is full and holds no newline: the line goes in pieces, or, if lines have a limit, its
+ * end is looked for in the file and only its beginning is kept. Returns false when the end is not
+ * there yet. */
 static bool long_line_cut(struct cut *cut, struct cw_err *err)
 {
     const struct cw_batch_options *options = &cut->batch->options;
@@ -142,7 +144,8 @@ static int lines_cut(struct cut *cut, struct cw_err *err)
     while (cut->at < cut->len) {
         const char *from = cut->bytes + cut->at;
         const char *newline = memchr(from, '\n', cut->len - cut->at);
-        if (newline == NULL && cut->at == 0 && !cut->at_end && cut->alone && cut->len == cut->batch->cap)
+        if (newline == NULL && cut->at == 0 && !cut->at_end && cut->alone &&
+            cut->len == cut->batch->cap)
             return long_line_cut(cut, err) ? 0 : err->code;
         if (newline == NULL && !(cut->at_end && cut->source->final)) {
             cut->full = !cut->at_end;
@@ -172,9 +175,9 @@ struct pending {
 struct docker_cut {
     struct cut *cut;
     struct pending pending[CW_SOURCE_STREAMS];
-    uint8_t *streams;          /* of each entry of the part */
+    uint8_t *streams; /* of each entry of the part */
     size_t text_cap;
-    size_t safe_at, safe_entries;  /* behind them no entry is unfinished */
+    size_t safe_at, safe_entries; /* behind them no entry is unfinished */
     uint64_t safe_bytes;
     struct cw_batch_counts safe_counts;
     int64_t safe_ts_ns;
@@ -211,7 +214,7 @@ static bool docker_join(struct docker_cut *docker, const struct cw_docker_line *
         *pending = (struct pending){line->text, line->ts_ns, true};
     } else if (pending->text.ptr + pending->text.len == end) {
         pending->text.len += line->text.len;
-    } else {  /* the other stream wrote in between: move what there is behind it */
+    } else { /* the other stream wrote in between: move what there is behind it */
         size_t need = pending->text.len + line->text.len;
         if (batch->text_used + need > docker->text_cap)
             return false;
@@ -236,7 +239,7 @@ static bool docker_line(struct docker_cut *docker, struct cw_str raw)
         batch->nentries + CW_SOURCE_STREAMS >= CW_BATCH_ENTRIES_MAX)
         return false;
     if (cw_docker_line_decode(raw, batch->text + batch->text_used, &line, NULL) < 0) {
-        cut->part.counts.malformed++;  /* shipped as it is: nothing is lost */
+        cut->part.counts.malformed++; /* shipped as it is: nothing is lost */
         line = (struct cw_docker_line){.text = raw, .ts_ns = line_time(cut)};
         if (!docker->pending[0].any) {
             docker->pending[0] = (struct pending){line.text, line.ts_ns, true};
@@ -288,7 +291,8 @@ static void docker_lines_cut(struct cut *cut)
     while (cut->at < cut->len && !stopped) {
         const char *from = cut->bytes + cut->at;
         const char *newline = memchr(from, '\n', cut->len - cut->at);
-        bool rest = newline == NULL && ((cut->at_end && cut->source->final) || (cut->alone && cut->at == 0 && !cut->at_end));
+        bool rest = newline == NULL && ((cut->at_end && cut->source->final) ||
+                                        (cut->alone && cut->at == 0 && !cut->at_end));
         if (newline == NULL && !rest)
             break;
         size_t len = newline ? (size_t)(newline - from) : cut->len - cut->at;
@@ -329,13 +333,17 @@ static int source_cut(struct cut *cut, struct cw_err *err)
     cut->start = cw_ledger_next(cut->row);
     cut->bytes = batch->bytes + batch->used;
     cut->alone = batch->used == 0;
-    cut->part = (struct cw_batch_part){.source = source, .generation = source->generation, .from = cut->row->mark,
-                                       .first = batch->nentries, .last_ts_ns = cut->row->done_ts_ns};
+    cut->part = (struct cw_batch_part){.source = source,
+                                       .generation = source->generation,
+                                       .from = cut->row->mark,
+                                       .first = batch->nentries,
+                                       .last_ts_ns = cut->row->done_ts_ns};
     size_t want = batch->cap - batch->used;
     if (source->tail.size - cut->start < want)
         want = (size_t)(source->tail.size - cut->start);
     enum cw_file_verdict verdict;
-    int rc = cw_tail_read(&source->tail, cut->start, batch->bytes + batch->used, want, &cut->len, &verdict, err);
+    int rc = cw_tail_read(&source->tail, cut->start, batch->bytes + batch->used, want, &cut->len,
+                          &verdict, err);
     if (rc < 0)
         return rc;
     if (verdict == CW_FILE_CHANGED) {
@@ -355,21 +363,24 @@ static int source_cut(struct cut *cut, struct cw_err *err)
     return rc;
 }
 
-size_t cw_batch_cut(struct cw_batch *batch, struct cw_source *const *sources, size_t nsources, size_t max_entries,
-                    int64_t now_ns, const struct cw_batch_report *report)
+size_t cw_batch_cut(struct cw_batch *batch, struct cw_source *const *sources, size_t nsources,
+                    size_t max_entries, int64_t now_ns, const struct cw_batch_report *report)
 {
     CW_ASSERT(batch->nparts == 0);
     size_t first = nsources ? batch->resume % nsources : 0;
     for (size_t i = 0; i < nsources && batch->nparts < CW_BATCH_SOURCES_MAX; i++) {
         size_t idx = (first + i) % nsources;
-        struct cut cut = {.batch = batch, .source = sources[idx], .row = &sources[idx]->rows[batch->options.output],
-                          .max_entries = CW_MIN(max_entries, (size_t)CW_BATCH_ENTRIES_MAX), .now_ns = now_ns};
+        struct cut cut = {.batch = batch,
+                          .source = sources[idx],
+                          .row = &sources[idx]->rows[batch->options.output],
+                          .max_entries = CW_MIN(max_entries, (size_t)CW_BATCH_ENTRIES_MAX),
+                          .now_ns = now_ns};
         if (!cw_source_pending(cut.source, batch->options.output))
             continue;
         struct cw_err err = {0};
         int rc = source_cut(&cut, &err);
         if (rc < 0) {
-            cut.row->held_size = cut.source->tail.size;  /* the next scan tries again */
+            cut.row->held_size = cut.source->tail.size; /* the next scan tries again */
             report->on_error(report->arg, cut.source, &err);
         }
         if (cut.source->changed)
@@ -378,7 +389,7 @@ size_t cw_batch_cut(struct cw_batch *batch, struct cw_source *const *sources, si
             batch->parts[batch->nparts++] = cut.part;
             cut.source->nbusy++;
             batch->used += CW_MIN(cut.at, cut.len);
-        } else if (cut.at > 0) {  /* all of it left out: settled without a push */
+        } else if (cut.at > 0) { /* all of it left out: settled without a push */
             cw_ledger_dropped(cut.row, cut.part.to);
             report->on_dropped(report->arg, cut.source, &cut.part.counts);
         } else if (rc == 0 && !cut.source->changed && (cut.at_end || (cut.alone && !cut.full))) {
@@ -397,9 +408,11 @@ size_t cw_batch_cut(struct cw_batch *batch, struct cw_source *const *sources, si
 
 /* ---- encoding ---- */
 
-int cw_batch_encode(struct cw_batch *batch, const struct cw_push_delivery *delivery, struct cw_err *err)
+int cw_batch_encode(struct cw_batch *batch, const struct cw_push_delivery *delivery,
+                    struct cw_err *err)
 {
-    struct cw_push push = {.delivery = *delivery, .nentries = batch->nentries, .line_bytes = batch->line_bytes};
+    struct cw_push push = {
+        .delivery = *delivery, .nentries = batch->nentries, .line_bytes = batch->line_bytes};
     push.streams = cw_mem_array(batch->nparts * CW_SOURCE_STREAMS + 1, sizeof *push.streams);
     push.delivery.ranges = cw_mem_array(batch->nparts + 1, sizeof *push.delivery.ranges);
     push.delivery.nranges = 0;
@@ -409,7 +422,8 @@ int cw_batch_encode(struct cw_batch *batch, const struct cw_push_delivery *deliv
         for (unsigned s = 0; s < CW_SOURCE_STREAMS; from = part->stream_ends[s++])
             if (part->stream_ends[s] > from)
                 push.streams[push.nstreams++] = (struct cw_push_stream){
-                    .labels_text = cw_str_of(part->source->labels[batch->options.output * CW_SOURCE_STREAMS + s]),
+                    .labels_text = cw_str_of(
+                        part->source->labels[batch->options.output * CW_SOURCE_STREAMS + s]),
                     .entries = batch->entries + part->first + from,
                     .nentries = part->stream_ends[s] - from};
         if (delivery->present)
@@ -422,6 +436,7 @@ int cw_batch_encode(struct cw_batch *batch, const struct cw_push_delivery *deliv
     free(push.streams);
     free(push.delivery.ranges);
     if (cw_buf_failed(&batch->raw))
-        return cw_err_set(err, CW_E_TOO_LARGE, "a batch of %zu entries is too large to encode", batch->nentries);
+        return cw_err_set(err, CW_E_TOO_LARGE, "a batch of %zu entries is too large to encode",
+                          batch->nentries);
     return cw_codec_compress(CW_CODEC_SNAPPY, cw_buf_str(&batch->raw), &batch->body, err);
 }

@@ -1,12 +1,14 @@
 /*
- * batch.h - cut what sources hold for one output into one push: whole lines, contiguous ranges, bounded size.
+ * batch.h - cut what sources hold for one output into one push: whole lines, contiguous ranges,
+ * bounded size.
  *
- * A batch reads from the files at the moment it is cut and keeps no lines beside them: what is not pushed waits on
- * disk, and after a 409 or a refusal the same bytes are cut again, with the same times (source.h, cw_sightings). Per
- * source it holds every whole line from cw_ledger_next() up to `to`; its range is [mark, to).
+ * A batch reads from the files at the moment it is cut and keeps no lines beside them: what is not
+ * pushed waits on disk, and after a 409 or a refusal the same bytes are cut again, with the same
+ * times (source.h, cw_sightings). Per source it holds every whole line from cw_ledger_next() up to
+ * `to`; its range is [mark, to).
  *
- * Ownership  The batch owns its buffers, which are reused; lines borrow from them until the next cut. While parts
- *            name sources, their `nbusy` is raised: cw_batch_drop() lowers it.
+ * Ownership  The batch owns its buffers, which are reused; lines borrow from them until the next
+ *            cut. While parts name sources, their `nbusy` is raised: cw_batch_drop() lowers it.
  * Threads    The loop's.
  * Errors     A source that cannot be read is left out and told through cw_batch_report.
  */
@@ -25,27 +27,29 @@
 #define CW_BATCH_SOURCES_MAX 1000
 /* The largest batch that may be configured: memory is a few times as much. */
 #define CW_BATCH_BYTES_MAX (16u << 20)
-/* What is read at a time at least: Docker's lines (16 KiB, six times as long when all is escaped) fit. */
+/* What is read at a time at least: Docker's lines (16 KiB, six times as long when all is escaped)
+ * fit. */
 #define CW_BATCH_READ_BYTES_MIN (256u << 10)
 
 struct cw_batch_options {
-    size_t output;              /* whose rows of the ledgers count */
-    size_t bytes;               /* of lines in one push */
-    size_t max_line_bytes;      /* 0: no limit (a line that no buffer holds is sent in pieces) */
-    bool truncate;              /* a longer line: keep its beginning, or leave it out */
+    size_t output;         /* whose rows of the ledgers count */
+    size_t bytes;          /* of lines in one push */
+    size_t max_line_bytes; /* 0: no limit (a line that no buffer holds is sent in pieces) */
+    bool truncate;         /* a longer line: keep its beginning, or leave it out */
 };
 
 /* What happened to lines on the way: added up, told when the part is settled. */
 struct cw_batch_counts {
-    uint64_t lines, bytes;      /* entries and their bytes */
+    uint64_t lines, bytes; /* entries and their bytes */
     uint64_t truncated, skipped, split, malformed;
 };
 
 struct cw_batch_part {
     struct cw_source *source;
     uint64_t generation, from, to;
-    size_t first, nentries;     /* in the batch's entries */
-    size_t stream_ends[CW_SOURCE_STREAMS];  /* entries of stream i are up to this one (relative to first) */
+    size_t first, nentries; /* in the batch's entries */
+    size_t stream_ends
+        [CW_SOURCE_STREAMS]; /* entries of stream i are up to this one (relative to first) */
     int64_t last_ts_ns;
     struct cw_batch_counts counts;
 };
@@ -57,17 +61,17 @@ struct cw_batch {
     struct cw_push_entry *entries;
     size_t nentries;
     uint64_t line_bytes;
-    size_t resume;              /* index of the source to begin with */
-    char *bytes;                /* what was read; lines borrow from it */
+    size_t resume; /* index of the source to begin with */
+    char *bytes;   /* what was read; lines borrow from it */
     size_t cap, used;
-    char *text;                 /* decoded Docker entries; NULL until a Docker source is read */
+    char *text; /* decoded Docker entries; NULL until a Docker source is read */
     size_t text_used;
-    struct cw_buf raw, body;    /* encoded; body compressed */
+    struct cw_buf raw, body; /* encoded; body compressed */
 };
 
 struct cw_batch_report {
     void (*on_error)(void *arg, struct cw_source *source, const struct cw_err *err);
-    void (*on_changed)(void *arg, struct cw_source *source);  /* found to be truncated */
+    void (*on_changed)(void *arg, struct cw_source *source); /* found to be truncated */
     /* Lines were left out and settled without a push. */
     void (*on_dropped)(void *arg, struct cw_source *source, const struct cw_batch_counts *counts);
     void *arg;
@@ -76,13 +80,15 @@ struct cw_batch_report {
 struct cw_batch *cw_batch_new(const struct cw_batch_options *options);
 void cw_batch_free(struct cw_batch **batch);
 /* Fill an empty batch with at most `max_entries`; returns how many there are. */
-size_t cw_batch_cut(struct cw_batch *batch, struct cw_source *const *sources, size_t nsources, size_t max_entries,
-                    int64_t now_ns, const struct cw_batch_report *report);
+size_t cw_batch_cut(struct cw_batch *batch, struct cw_source *const *sources, size_t nsources,
+                    size_t max_entries, int64_t now_ns, const struct cw_batch_report *report);
 /* Forget the parts (their sources are no longer busy). */
 void cw_batch_drop(struct cw_batch *batch);
 
-/* Encode into batch->body, in snappy (Loki takes protobuf in nothing else). `delivery` carries uuid, session and confirms; the ranges are put in here.
- * delivery->present false: a plain Loki push. */
-int cw_batch_encode(struct cw_batch *batch, const struct cw_push_delivery *delivery, struct cw_err *err) CW_MUST_USE;
+/* Encode into batch->body, in snappy (Loki takes protobuf in nothing else). `delivery` carries
+ * uuid, session and confirms; the ranges are put in here. delivery->present false: a plain Loki
+ * push. */
+int cw_batch_encode(struct cw_batch *batch, const struct cw_push_delivery *delivery,
+                    struct cw_err *err) CW_MUST_USE;
 
 #endif

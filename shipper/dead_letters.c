@@ -14,7 +14,7 @@
 
 struct cw_dead_letters {
     char *path, *old_path;
-    int fd;      /* -1: not open */
+    int fd; /* -1: not open */
     uint64_t size;
 };
 
@@ -87,7 +87,8 @@ static int letters_open(struct cw_dead_letters *letters, struct cw_err *err)
     return 0;
 }
 
-int cw_dead_letters_add(struct cw_dead_letters *letters, const struct cw_dead_letter *letter, struct cw_err *err)
+int cw_dead_letters_add(struct cw_dead_letters *letters, const struct cw_dead_letter *letter,
+                        struct cw_err *err)
 {
     int rc = letters_open(letters, err);
     if (rc < 0)

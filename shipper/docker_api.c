@@ -30,7 +30,9 @@ void cw_docker_list_url(const struct cw_docker_sd_config *config, struct cw_buf 
 void cw_docker_events_url(int64_t since_s, struct cw_buf *out)
 {
     cw_buf_addf(out, API "/events?since=%" PRId64 "&filters=", since_s);
-    cw_http_escape(CW_STR("{\"type\":[\"container\"],\"event\":[\"create\",\"start\",\"die\",\"destroy\"]}"), out);
+    cw_http_escape(
+        CW_STR("{\"type\":[\"container\"],\"event\":[\"create\",\"start\",\"die\",\"destroy\"]}"),
+        out);
 }
 
 void cw_docker_inspect_url(struct cw_str id, struct cw_buf *out)
@@ -52,17 +54,20 @@ static struct cw_labels container_labels(const json_t *container, struct cw_aren
 {
     const json_t *labels = json_object_get(container, "Labels");
     const json_t *name = json_array_get(json_object_get(container, "Names"), 0);
-    struct cw_str name_text = json_is_string(name) ? cw_str_of(json_string_value(name)) : CW_STR_NONE;
+    struct cw_str name_text =
+        json_is_string(name) ? cw_str_of(json_string_value(name)) : CW_STR_NONE;
     if (cw_str_starts(name_text, CW_STR("/")))
         name_text = cw_str_sub(name_text, 1, name_text.len);
     struct cw_label *pairs = CW_ARENA_ARRAY(arena, struct cw_label, 4);
     pairs[0] = (struct cw_label){CW_STR("container"), cw_arena_dup(arena, name_text)};
     pairs[1] = (struct cw_label){CW_STR("image"), text_of(container, "Image", arena)};
-    pairs[2] = (struct cw_label){CW_STR("compose_project"), text_of(labels, "com.docker.compose.project", arena)};
-    pairs[3] = (struct cw_label){CW_STR("compose_service"), text_of(labels, "com.docker.compose.service", arena)};
+    pairs[2] = (struct cw_label){CW_STR("compose_project"),
+                                 text_of(labels, "com.docker.compose.project", arena)};
+    pairs[3] = (struct cw_label){CW_STR("compose_service"),
+                                 text_of(labels, "com.docker.compose.service", arena)};
     struct cw_labels out;
     int rc = cw_labels_from_pairs(pairs, 4, &out, NULL);
-    CW_ASSERT(rc == 0);  /* four different names */
+    CW_ASSERT(rc == 0); /* four different names */
     return out;
 }
 
@@ -70,11 +75,13 @@ static int document_load(struct cw_str body, json_t **out, struct cw_err *err)
 {
     json_error_t error;
     *out = json_loadb(body.ptr, body.len, JSON_ALLOW_NUL, &error);
-    return *out ? 0 : cw_err_set(err, CW_E_INVALID, "the Docker Engine's answer is no JSON: %s", error.text);
+    return *out ? 0
+                : cw_err_set(err, CW_E_INVALID, "the Docker Engine's answer is no JSON: %s",
+                             error.text);
 }
 
-int cw_docker_list_decode(struct cw_str body, struct cw_arena *arena, struct cw_docker_container **out, size_t *n_out,
-                          struct cw_err *err)
+int cw_docker_list_decode(struct cw_str body, struct cw_arena *arena,
+                          struct cw_docker_container **out, size_t *n_out, struct cw_err *err)
 {
     json_t *document;
     int rc = document_load(body, &document, err);
@@ -97,19 +104,23 @@ int cw_docker_list_decode(struct cw_str body, struct cw_arena *arena, struct cw_
     return rc;
 }
 
-int cw_docker_inspect_decode(struct cw_str body, struct cw_arena *arena, struct cw_str *log_path_out, struct cw_err *err)
+int cw_docker_inspect_decode(struct cw_str body, struct cw_arena *arena,
+                             struct cw_str *log_path_out, struct cw_err *err)
 {
     json_t *document;
     int rc = document_load(body, &document, err);
     if (rc < 0)
         return rc;
-    const json_t *log_config = json_object_get(json_object_get(document, "HostConfig"), "LogConfig");
+    const json_t *log_config =
+        json_object_get(json_object_get(document, "HostConfig"), "LogConfig");
     struct cw_str driver = text_of(log_config, "Type", arena);
     *log_path_out = text_of(document, "LogPath", arena);
     if (driver.len > 0 && !cw_str_eqz(driver, "json-file"))
         *log_path_out = CW_STR_NONE;
-    if (log_path_out->len > 0 && (log_path_out->ptr[0] != '/' || strlen(log_path_out->ptr) != log_path_out->len))
-        rc = cw_err_set(err, CW_E_INVALID, "the Docker Engine names a log file that is no absolute path");
+    if (log_path_out->len > 0 &&
+        (log_path_out->ptr[0] != '/' || strlen(log_path_out->ptr) != log_path_out->len))
+        rc = cw_err_set(err, CW_E_INVALID,
+                        "the Docker Engine names a log file that is no absolute path");
     json_decref(document);
     return rc;
 }

@@ -1,5 +1,6 @@
 /*
- * docker_api.h - what the shipper asks of the Docker Engine API, and how it reads the answers. Pure: bytes in, values out.
+ * docker_api.h - what the shipper asks of the Docker Engine API, and how it reads the answers.
+ * Pure: bytes in, values out.
  *
  * Errors     CW_E_INVALID: not such an answer. Any bytes are safe.
  * Ownership  Decoded text lives in the arena.
@@ -25,10 +26,11 @@ void cw_docker_list_url(const struct cw_docker_sd_config *config, struct cw_buf 
 void cw_docker_events_url(int64_t since_s, struct cw_buf *out);
 void cw_docker_inspect_url(struct cw_str id, struct cw_buf *out);
 
-int cw_docker_list_decode(struct cw_str body, struct cw_arena *arena, struct cw_docker_container **out, size_t *n_out,
+int cw_docker_list_decode(struct cw_str body, struct cw_arena *arena,
+                          struct cw_docker_container **out, size_t *n_out,
                           struct cw_err *err) CW_MUST_USE;
 /* The path of the container's json-file log; empty when it has another log driver. */
-int cw_docker_inspect_decode(struct cw_str body, struct cw_arena *arena, struct cw_str *log_path_out,
-                             struct cw_err *err) CW_MUST_USE;
+int cw_docker_inspect_decode(struct cw_str body, struct cw_arena *arena,
+                             struct cw_str *log_path_out, struct cw_err *err) CW_MUST_USE;
 
 #endif

@@ -46,7 +46,8 @@ static bool rune_take(struct scan *scan, uint32_t *out)
     uint32_t rune, low;
     if (!hex4_take(scan, &rune))
         return false;
-    if (rune >= 0xd800 && rune < 0xdc00 && scan->end - scan->at >= 6 && scan->at[0] == '\\' && scan->at[1] == 'u') {
+    if (rune >= 0xd800 && rune < 0xdc00 && scan->end - scan->at >= 6 && scan->at[0] == '\\' &&
+        scan->at[1] == 'u') {
         struct scan ahead = {scan->at + 2, scan->end};
         if (!hex4_take(&ahead, &low))
             return false;
@@ -146,9 +147,11 @@ static bool member_take(struct scan *scan, char *text, struct cw_docker_line *ou
     if (!is_stream && !is_time)
         return value_skip(scan, 0);
     const char *from = (space_skip(scan), scan->at);
-    if (!string_take(scan, NULL, &len) || (size_t)(scan->at - from) < 2 || (size_t)(scan->at - from) > DOCKER_SMALL_BYTES)
+    if (!string_take(scan, NULL, &len) || (size_t)(scan->at - from) < 2 ||
+        (size_t)(scan->at - from) > DOCKER_SMALL_BYTES)
         return false;
-    struct cw_str value = cw_str_make(from + 1, (size_t)(scan->at - from) - 2);  /* neither is ever escaped */
+    struct cw_str value =
+        cw_str_make(from + 1, (size_t)(scan->at - from) - 2); /* neither is ever escaped */
     if (is_time) {
         *have |= HAVE_TIME;
         return cw_time_parse_rfc3339(value, &out->ts_ns);
@@ -158,7 +161,8 @@ static bool member_take(struct scan *scan, char *text, struct cw_docker_line *ou
     return true;
 }
 
-int cw_docker_line_decode(struct cw_str line, char *text, struct cw_docker_line *out, struct cw_err *err)
+int cw_docker_line_decode(struct cw_str line, char *text, struct cw_docker_line *out,
+                          struct cw_err *err)
 {
     struct scan scan = {line.ptr, line.ptr + line.len};
     struct cw_docker_line decoded = {0};

@@ -15,7 +15,8 @@ enum { DRY_RUN_BYTES = 256 << 10 };
 struct cw_dry_run *cw_dry_run_new(const struct cw_limits_config *limits)
 {
     struct cw_dry_run *dry_run = cw_mem_new(sizeof *dry_run);
-    struct cw_batch_options options = {.bytes = DRY_RUN_BYTES, .max_line_bytes = (size_t)limits->max_line_bytes,
+    struct cw_batch_options options = {.bytes = DRY_RUN_BYTES,
+                                       .max_line_bytes = (size_t)limits->max_line_bytes,
                                        .truncate = limits->max_line_truncate};
     dry_run->batch = cw_batch_new(&options);
     return dry_run;
@@ -39,7 +40,7 @@ static void on_error(void *arg, struct cw_source *source, const struct cw_err *e
 static void on_changed(void *arg, struct cw_source *source)
 {
     (void)arg;
-    (void)source;  /* the next refresh begins it anew */
+    (void)source; /* the next refresh begins it anew */
 }
 
 static void on_dropped(void *arg, struct cw_source *source, const struct cw_batch_counts *counts)
@@ -55,7 +56,8 @@ bool cw_dry_run_pump(struct cw_dry_run *dry_run, struct cw_sources *sources)
     struct cw_batch_report report = {on_error, on_changed, on_dropped, NULL};
     struct cw_buf time;
     cw_buf_init(&time, 64);
-    if (cw_batch_cut(batch, sources->items, sources->n, CW_BATCH_ENTRIES_MAX, cw_clock_now_ns(), &report) == 0)
+    if (cw_batch_cut(batch, sources->items, sources->n, CW_BATCH_ENTRIES_MAX, cw_clock_now_ns(),
+                     &report) == 0)
         return false;
     for (size_t i = 0; i < batch->nparts; i++) {
         const struct cw_batch_part *part = &batch->parts[i];

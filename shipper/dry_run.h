@@ -1,5 +1,6 @@
 /*
- * dry_run.h - an output that prints entries to stdout, as promtail's -dry-run does, instead of pushing them.
+ * dry_run.h - an output that prints entries to stdout, as promtail's -dry-run does, instead of
+ * pushing them.
  */
 #ifndef CW_SHIPPER_DRY_RUN_H
 #define CW_SHIPPER_DRY_RUN_H

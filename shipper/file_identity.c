@@ -25,7 +25,8 @@ static int prefix_read(int fd, char *bytes, size_t n, size_t *len_out, struct cw
     return 0;
 }
 
-int cw_file_identity_read(int fd, struct cw_file_identity *out, uint64_t *size_out, struct cw_err *err)
+int cw_file_identity_read(int fd, struct cw_file_identity *out, uint64_t *size_out,
+                          struct cw_err *err)
 {
     struct statx st;
     if (statx(fd, "", AT_EMPTY_PATH, STATX_BASIC_STATS | STATX_BTIME, &st) < 0)
@@ -38,7 +39,9 @@ int cw_file_identity_read(int fd, struct cw_file_identity *out, uint64_t *size_o
     *out = (struct cw_file_identity){
         .dev = makedev(st.stx_dev_major, st.stx_dev_minor),
         .ino = st.stx_ino,
-        .birth_ns = st.stx_mask & STATX_BTIME ? st.stx_btime.tv_sec * CW_NS_PER_S + st.stx_btime.tv_nsec : 0,
+        .birth_ns = st.stx_mask & STATX_BTIME
+                        ? st.stx_btime.tv_sec * CW_NS_PER_S + st.stx_btime.tv_nsec
+                        : 0,
         .prefix_len = (uint32_t)len,
         .prefix_hash = cw_hash64(prefix, len),
     };
@@ -52,15 +55,16 @@ bool cw_file_identity_same_inode(const struct cw_file_identity *a, const struct 
            (a->birth_ns == b->birth_ns || a->birth_ns == 0 || b->birth_ns == 0);
 }
 
-int cw_file_identity_check(int fd, const struct cw_file_identity *identity, enum cw_file_verdict *out,
-                           struct cw_err *err)
+int cw_file_identity_check(int fd, const struct cw_file_identity *identity,
+                           enum cw_file_verdict *out, struct cw_err *err)
 {
     char prefix[CW_FILE_PREFIX_BYTES];
     size_t len = 0;
     int rc = prefix_read(fd, prefix, identity->prefix_len, &len, err);
     if (rc < 0)
         return rc;
-    *out = len == identity->prefix_len && cw_hash64(prefix, len) == identity->prefix_hash ? CW_FILE_SAME
-                                                                                         : CW_FILE_CHANGED;
+    *out = len == identity->prefix_len && cw_hash64(prefix, len) == identity->prefix_hash
+               ? CW_FILE_SAME
+               : CW_FILE_CHANGED;
     return 0;
 }

@@ -11,14 +11,15 @@
 #include "common/base/buf.h"
 
 /*
- * An alternative is a row of components. A walk carries the set of components that may come next (bit i: component i
- * is still to be matched; bit n: all are), so that each folder is read once whatever the number of `**`.
+ * An alternative is a row of components. A walk carries the set of components that may come next
+ * (bit i: component i is still to be matched; bit n: all are), so that each folder is read once
+ * whatever the number of `**`.
  */
 enum component_kind { COMPONENT_LITERAL, COMPONENT_WILD, COMPONENT_ANY_DEPTH };
 
 struct component {
     enum component_kind kind;
-    struct cw_str text;  /* for LITERAL without its backslashes */
+    struct cw_str text; /* for LITERAL without its backslashes */
 };
 
 struct alternative {
@@ -34,7 +35,8 @@ struct cw_glob {
 
 /* ---- one component against one name ---- */
 
-/* The length of a [class] at the front of `p`, or 0 when it is not closed; says whether `rune` is in it. */
+/* The length of a [class] at the front of `p`, or 0 when it is not closed; says whether `rune` is
+ * in it. */
 static size_t class_match(struct cw_str p, uint32_t rune, bool *in_out)
 {
     size_t at = 1;
@@ -60,7 +62,8 @@ static size_t class_match(struct cw_str p, uint32_t rune, bool *in_out)
     return at + 1;
 }
 
-/* Match one unit of the pattern (not a star) at the front of `s`; on success both are moved past it. */
+/* Match one unit of the pattern (not a star) at the front of `s`; on success both are moved past
+ * it. */
 static bool unit_match(struct cw_str *p, struct cw_str *s)
 {
     if (p->len == 0 || s->len == 0)
@@ -99,7 +102,7 @@ static bool wild_match(struct cw_str p, struct cw_str s)
             continue;
         if (!starred || star_s.len == 0)
             return false;
-        star_s = cw_str_sub(star_s, 1, star_s.len);  /* the last star takes one byte more */
+        star_s = cw_str_sub(star_s, 1, star_s.len); /* the last star takes one byte more */
         p = star_p, s = star_s;
     }
     return true;
@@ -116,7 +119,8 @@ static uint64_t states_close(const struct alternative *alt, uint64_t states)
     return states;
 }
 
-static uint64_t states_step(const struct alternative *alt, uint64_t states, struct cw_str name, bool through_link)
+static uint64_t states_step(const struct alternative *alt, uint64_t states, struct cw_str name,
+                            bool through_link)
 {
     uint64_t next = 0;
     for (unsigned i = 0; i < alt->n; i++) {
@@ -141,7 +145,8 @@ static bool states_final(const struct alternative *alt, uint64_t states)
 
 /* ---- compiling ---- */
 
-static int component_add(struct cw_glob *glob, struct alternative *alt, struct cw_str text, struct cw_err *err)
+static int component_add(struct cw_glob *glob, struct alternative *alt, struct cw_str text,
+                         struct cw_err *err)
 {
     if (text.len == 0 || cw_str_eqz(text, "."))
         return 0;
@@ -152,7 +157,8 @@ static int component_add(struct cw_glob *glob, struct alternative *alt, struct c
     size_t len = 0;
     for (size_t i = 0; i < text.len; i++) {
         bool ignored;
-        size_t class_len = text.ptr[i] == '[' ? class_match(cw_str_sub(text, i, text.len), 0, &ignored) : 1;
+        size_t class_len =
+            text.ptr[i] == '[' ? class_match(cw_str_sub(text, i, text.len), 0, &ignored) : 1;
         if (class_len == 0)
             return cw_err_set(err, CW_E_INVALID, "\"[\" without its \"]\"");
         if (strchr("*?[", text.ptr[i]) != NULL)
@@ -160,13 +166,14 @@ static int component_add(struct cw_glob *glob, struct alternative *alt, struct c
         else if (text.ptr[i] == '\\' && i + 1 < text.len)
             i++;
         plain[len++] = text.ptr[i];
-        i += class_len - 1;  /* over what may look like another one inside */
+        i += class_len - 1; /* over what may look like another one inside */
     }
     if (cw_str_eqz(text, "**"))
         component.kind = COMPONENT_ANY_DEPTH;
     else if (component.kind == COMPONENT_LITERAL)
         component.text = cw_str_make(plain, len);
-    if (component.kind == COMPONENT_ANY_DEPTH && alt->n > 0 && alt->components[alt->n - 1].kind == COMPONENT_ANY_DEPTH)
+    if (component.kind == COMPONENT_ANY_DEPTH && alt->n > 0 &&
+        alt->components[alt->n - 1].kind == COMPONENT_ANY_DEPTH)
         return 0;
     alt->components[alt->n++] = component;
     return 0;
@@ -174,8 +181,8 @@ static int component_add(struct cw_glob *glob, struct alternative *alt, struct c
 
 static struct alternative *alternative_new(struct cw_glob *glob)
 {
-    glob->alternatives =
-        cw_arena_grow(glob->arena, glob->alternatives, glob->n, &glob->cap, glob->n + 1, sizeof(struct alternative));
+    glob->alternatives = cw_arena_grow(glob->arena, glob->alternatives, glob->n, &glob->cap,
+                                       glob->n + 1, sizeof(struct alternative));
     struct alternative *alt = &glob->alternatives[glob->n++];
     alt->n = 0;
     alt->components = CW_ARENA_ARRAY(glob->arena, struct component, CW_GLOB_COMPONENTS_MAX);
@@ -212,8 +219,8 @@ static ptrdiff_t brace_close(struct cw_str p, size_t open)
     return -1;
 }
 
-/* Replace the first {a,b} by each of its choices in turn; what has none is an alternative. Ends because every level
- * takes one pair of braces away. */
+/* Replace the first {a,b} by each of its choices in turn; what has none is an alternative. Ends
+ * because every level takes one pair of braces away. */
 static int braces_expand(struct cw_glob *glob, struct cw_str p, struct cw_err *err)
 {
     size_t open = 0;
@@ -230,8 +237,9 @@ static int braces_expand(struct cw_glob *glob, struct cw_str p, struct cw_err *e
         if (p.ptr[i] == '\\' && i < (size_t)close) {
             i++;
         } else if (depth == 0 && (p.ptr[i] == ',' || i == (size_t)close)) {
-            struct cw_str one = cw_arena_printf(glob->arena, "%.*s%.*s%.*s", (int)open, p.ptr, (int)(i - from),
-                                                p.ptr + from, (int)(p.len - (size_t)close - 1), p.ptr + close + 1);
+            struct cw_str one =
+                cw_arena_printf(glob->arena, "%.*s%.*s%.*s", (int)open, p.ptr, (int)(i - from),
+                                p.ptr + from, (int)(p.len - (size_t)close - 1), p.ptr + close + 1);
             int rc = braces_expand(glob, one, err);
             if (rc < 0)
                 return rc;
@@ -245,11 +253,13 @@ static int braces_expand(struct cw_glob *glob, struct cw_str p, struct cw_err *e
     return 0;
 }
 
-/* Both forms are made absolute; the working folder's own special characters are taken as they are. */
+/* Both forms are made absolute; special characters of the working folder are taken as they are. */
 static int glob_new(struct cw_str pattern, bool literal, struct cw_glob **out, struct cw_err *err)
 {
-    if (pattern.len == 0 || pattern.len > CW_GLOB_PATTERN_BYTES || memchr(pattern.ptr, 0, pattern.len) != NULL)
-        return cw_err_set(err, CW_E_INVALID, "a path pattern of 1 to %d bytes is needed", CW_GLOB_PATTERN_BYTES);
+    if (pattern.len == 0 || pattern.len > CW_GLOB_PATTERN_BYTES ||
+        memchr(pattern.ptr, 0, pattern.len) != NULL)
+        return cw_err_set(err, CW_E_INVALID, "a path pattern of 1 to %d bytes is needed",
+                          CW_GLOB_PATTERN_BYTES);
     struct cw_buf text;
     cw_buf_init(&text, 4 * (size_t)CW_GLOB_PATTERN_BYTES + 2 * PATH_MAX);
     char cwd[PATH_MAX] = "";
@@ -315,7 +325,7 @@ bool cw_glob_match(const struct cw_glob *glob, struct cw_str path)
 struct walk {
     const struct alternative *alt;
     const struct cw_glob_visitor *visitor;
-    char path[PATH_MAX];  /* of the entry in hand */
+    char path[PATH_MAX]; /* of the entry in hand */
 };
 
 static void walk_dir(struct walk *walk, size_t len, uint64_t states);
@@ -330,11 +340,11 @@ static void walk_entry(struct walk *walk, size_t dir_len, const char *name, uint
     memcpy(walk->path + dir_len + 1, name, name_str.len + 1);
     struct stat st, link;
     if (lstat(walk->path, &link) < 0)
-        return;  /* gone since the folder was read */
+        return; /* gone since the folder was read */
     if (!S_ISLNK(link.st_mode))
         st = link;
     else if (stat(walk->path, &st) < 0)
-        return;  /* a link to nothing */
+        return; /* a link to nothing */
     if (S_ISREG(st.st_mode) && states_final(walk->alt, next))
         walk->visitor->on_file(walk->visitor->arg, walk->path);
     if (!S_ISDIR(st.st_mode))
@@ -356,7 +366,7 @@ static void walk_dir(struct walk *walk, size_t len, uint64_t states)
     walk->path[len] = '\0';
     if (walk->visitor->on_dir != NULL)
         walk->visitor->on_dir(walk->visitor->arg, len == 0 ? "/" : walk->path);
-    if (literal) {  /* its names are known: the folder need not be readable */
+    if (literal) { /* its names are known: the folder need not be readable */
         for (unsigned i = 0; i < walk->alt->n; i++) {
             if (!(all >> i & 1))
                 continue;

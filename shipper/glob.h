@@ -1,12 +1,13 @@
 /*
- * glob.h - path patterns as promtail's `__path__` has them (doublestar): * ? [a-z] [!a] {a,b} \x and ** for any folders.
+ * glob.h - path patterns as promtail's `__path__` has them (doublestar): * ? [a-z] [!a] {a,b} \x
+ * and ** for any folders.
  *
- * A `*` matches names that begin with a dot too. `**` stands for any number of folders, but does not go through a
- * symbolic link (no loops); every other component does.
+ * A `*` matches names that begin with a dot too. `**` stands for any number of folders, but does
+ * not go through a symbolic link (no loops); every other component does.
  *
  * Ownership  A glob owns its compiled text. Paths given to a visitor are borrowed until it returns.
- * Errors     CW_E_INVALID: unclosed [ or {, too many alternatives or components. A folder that cannot be read is
- *            reported to the visitor and otherwise skipped.
+ * Errors     CW_E_INVALID: unclosed [ or {, too many alternatives or components. A folder that
+ *            cannot be read is reported to the visitor and otherwise skipped.
  */
 #ifndef CW_SHIPPER_GLOB_H
 #define CW_SHIPPER_GLOB_H
@@ -23,9 +24,11 @@
 struct cw_glob;
 
 struct cw_glob_visitor {
-    void (*on_file)(void *arg, const char *path);               /* a regular file, or a link to one */
-    void (*on_dir)(void *arg, const char *path);                /* a folder that was looked into: to be watched; may be NULL */
-    void (*on_error)(void *arg, const char *path, int errnum);  /* may be NULL */
+    void (*on_file)(void *arg, const char *path); /* a regular file, or a link to one */
+    void (*on_dir)(
+        void *arg,
+        const char *path); /* a folder that was looked into: to be watched; may be NULL */
+    void (*on_error)(void *arg, const char *path, int errnum); /* may be NULL */
     void *arg;
 };
 

@@ -1,11 +1,12 @@
 /*
  * ledger.h - the delivery protocol's account: what one output (client) has settled of one source.
  *
- * `mark` is what the store has said or answered, and where the next range must begin. `done` is what needs no
- * delivery any more, counted from the source's beginning without a gap: stored, refused for good, or left out. The
- * two differ: lines that were refused or skipped move `done` alone; a store that lost or forgot its mark moves
- * `mark` back alone. Lines are sent from max(mark, done), under a range that begins at the mark (tests/models/delivery.py).
- * Both count within the source's present generation.
+ * `mark` is what the store has said or answered, and where the next range must begin. `done` is
+ * what needs no delivery any more, counted from the source's beginning without a gap: stored,
+ * refused for good, or left out. The two differ: lines that were refused or skipped move `done`
+ * alone; a store that lost or forgot its mark moves `mark` back alone. Lines are sent from
+ * max(mark, done), under a range that begins at the mark (tests/models/delivery.py). Both count
+ * within the source's present generation.
  *
  * Threads    Plain values.
  */
@@ -17,9 +18,10 @@
 
 struct cw_ledger_row {
     uint64_t mark, done;
-    uint64_t confirmed;   /* the store was told that positions on disk passed this */
-    uint64_t held_size;   /* at this size of the file nothing whole was found behind done; 0: not looked at */
-    int64_t done_ts_ns;   /* time of the last entry below done; the next one is later */
+    uint64_t confirmed; /* the store was told that positions on disk passed this */
+    /* At this size of the file nothing whole was found behind done; 0: not looked at. */
+    uint64_t held_size;
+    int64_t done_ts_ns; /* time of the last entry below done; the next one is later */
 };
 
 /* Where the next entry to send begins. */
@@ -31,7 +33,8 @@ static inline uint64_t cw_ledger_next(const struct cw_ledger_row *row)
 void cw_ledger_adopt(struct cw_ledger_row *row, uint64_t mark);
 /* A 2xx to a push whose range ended at `to`. */
 void cw_ledger_stored(struct cw_ledger_row *row, uint64_t to, int64_t last_ts_ns);
-/* [cw_ledger_next(), to) holds nothing to deliver: a line refused for good (and counted), or lines left out. */
+/* [cw_ledger_next(), to) holds nothing to deliver: a line refused for good (and counted), or lines
+ * left out. */
 void cw_ledger_dropped(struct cw_ledger_row *row, uint64_t to);
 /* The source's generation was raised: a new account. */
 void cw_ledger_raised(struct cw_ledger_row *row);

@@ -16,7 +16,8 @@ static char **arguments_complete(int argc, char **argv)
     static char docker[] = "--docker=/var/run/docker.sock";
     char **out = cw_mem_array((size_t)argc + 1, sizeof *out);
     for (int i = 0; i < argc; i++)
-        out[i] = strcmp(argv[i], "--docker") == 0 || strcmp(argv[i], "-docker") == 0 ? docker : argv[i];
+        out[i] =
+            strcmp(argv[i], "--docker") == 0 || strcmp(argv[i], "-docker") == 0 ? docker : argv[i];
     return out;
 }
 
@@ -66,10 +67,12 @@ int main(int argc, char **argv)
     else if (rest.action != CW_FLAGS_RUN)
         status = cw_flags_answer(&cw_shipper_command, &rest);
     else if (args.config.len > 0 && (args.push.len > 0 || args.docker.len > 0 || rest.nargs > 0)) {
-        cw_err_set(&err, CW_E_INVALID, "--config goes with no --push, --docker or PATH: put them into the file");
+        cw_err_set(&err, CW_E_INVALID,
+                   "--config goes with no --push, --docker or PATH: put them into the file");
         status = usage_error(&err);
     } else if ((args.config.len > 0 ? cw_shipper_config_load(&args, arena, &config, &err)
-                                    : cw_shipper_config_from_args(&args, rest.args, rest.nargs, arena, &config, &err)) < 0)
+                                    : cw_shipper_config_from_args(&args, rest.args, rest.nargs,
+                                                                  arena, &config, &err)) < 0)
         status = usage_error(&err);
     else
         status = args.check ? 0 : run(&args, &config);

@@ -27,7 +27,8 @@ static bool path_decode(struct cw_str text, struct cw_arena *arena, struct cw_st
     for (size_t i = 0; i < text.len; i++) {
         char c = text.ptr[i];
         if (c == '%') {
-            if (i + 2 >= text.len || cw_str_hex_digit(text.ptr[i + 1]) < 0 || cw_str_hex_digit(text.ptr[i + 2]) < 0)
+            if (i + 2 >= text.len || cw_str_hex_digit(text.ptr[i + 1]) < 0 ||
+                cw_str_hex_digit(text.ptr[i + 2]) < 0)
                 return false;
             c = (char)(cw_str_hex_digit(text.ptr[i + 1]) * 16 + cw_str_hex_digit(text.ptr[i + 2]));
             i += 2;
@@ -68,9 +69,11 @@ void cw_positions_encode(const struct cw_positions *positions, struct cw_buf *ou
         const struct cw_position *source = &positions->sources[i];
         const struct cw_file_identity *identity = &source->identity;
         cw_id128_format(&source->id, hex);
-        cw_buf_addf(out, "source %s %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRId64 " %" PRIu32 " %016" PRIx64 " ",
-                    hex, source->generation, source->offset, identity->dev, identity->ino, identity->birth_ns,
-                    identity->prefix_len, identity->prefix_hash);
+        cw_buf_addf(out,
+                    "source %s %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRId64 " %" PRIu32
+                    " %016" PRIx64 " ",
+                    hex, source->generation, source->offset, identity->dev, identity->ino,
+                    identity->birth_ns, identity->prefix_len, identity->prefix_hash);
         path_encode(source->path, out);
         cw_buf_addc(out, ' ');
         path_encode(source->path_now, out);
@@ -91,11 +94,13 @@ static bool source_decode(struct cw_str line, struct cw_arena *arena, struct cw_
     }
     uint64_t prefix_len;
     struct cw_file_identity *identity = &out->identity;
-    if (n != SOURCE_FIELDS || !cw_id128_parse(fields[1], &out->id) || !cw_str_to_u64(fields[2], &out->generation) ||
-        !cw_str_to_u64(fields[3], &out->offset) || !cw_str_to_u64(fields[4], &identity->dev) ||
-        !cw_str_to_u64(fields[5], &identity->ino) || !cw_str_to_i64(fields[6], &identity->birth_ns) ||
-        !cw_str_to_u64(fields[7], &prefix_len) || !hex64_parse(fields[8], &identity->prefix_hash) ||
-        !path_decode(fields[9], arena, &out->path) || !path_decode(fields[10], arena, &out->path_now))
+    if (n != SOURCE_FIELDS || !cw_id128_parse(fields[1], &out->id) ||
+        !cw_str_to_u64(fields[2], &out->generation) || !cw_str_to_u64(fields[3], &out->offset) ||
+        !cw_str_to_u64(fields[4], &identity->dev) || !cw_str_to_u64(fields[5], &identity->ino) ||
+        !cw_str_to_i64(fields[6], &identity->birth_ns) || !cw_str_to_u64(fields[7], &prefix_len) ||
+        !hex64_parse(fields[8], &identity->prefix_hash) ||
+        !path_decode(fields[9], arena, &out->path) ||
+        !path_decode(fields[10], arena, &out->path_now))
         return false;
     /* Offsets travel as JSON integers of 63 bits. */
     if (prefix_len > CW_FILE_PREFIX_BYTES || out->offset > INT64_MAX || out->generation > INT64_MAX)
@@ -120,13 +125,15 @@ static bool check_strip(struct cw_str *bytes)
     return true;
 }
 
-int cw_positions_decode(struct cw_str bytes, struct cw_arena *arena, struct cw_positions *out, struct cw_err *err)
+int cw_positions_decode(struct cw_str bytes, struct cw_arena *arena, struct cw_positions *out,
+                        struct cw_err *err)
 {
     struct cw_positions p = {0};
     size_t sessions_cap = 0, sources_cap = 0, nline = 1;
     struct cw_str line, first = bytes;
     if (!cw_str_split(&first, '\n', &line) || !cw_str_eqz(line, POSITIONS_FIRST_LINE))
-        return cw_err_set(err, CW_E_CORRUPT, "not a positions file of this version (its first line must be \"%s\")",
+        return cw_err_set(err, CW_E_CORRUPT,
+                          "not a positions file of this version (its first line must be \"%s\")",
                           POSITIONS_FIRST_LINE);
     if (!check_strip(&bytes))
         return cw_err_set(err, CW_E_CORRUPT, "bad checksum: the file was cut or edited");
@@ -139,14 +146,15 @@ int cw_positions_decode(struct cw_str bytes, struct cw_arena *arena, struct cw_p
             ok = !have_shipper && cw_id128_parse(cw_str_sub(line, 8, line.len), &p.shipper);
             have_shipper = true;
         } else if (cw_str_starts(line, CW_STR("session "))) {
-            p.sessions = cw_arena_grow(arena, p.sessions, p.nsessions, &sessions_cap, p.nsessions + 1,
-                                       sizeof *p.sessions);
+            p.sessions = cw_arena_grow(arena, p.sessions, p.nsessions, &sessions_cap,
+                                       p.nsessions + 1, sizeof *p.sessions);
             ok = cw_id128_parse(cw_str_sub(line, 8, line.len), &p.sessions[p.nsessions++]);
         } else if (cw_str_starts(line, CW_STR("source "))) {
-            p.sources = cw_arena_grow(arena, p.sources, p.nsources, &sources_cap, p.nsources + 1, sizeof *p.sources);
+            p.sources = cw_arena_grow(arena, p.sources, p.nsources, &sources_cap, p.nsources + 1,
+                                      sizeof *p.sources);
             ok = source_decode(line, arena, &p.sources[p.nsources++]);
         } else if (line.len == 0 && bytes.len == 0) {
-            ok = true;  /* what is behind the last newline */
+            ok = true; /* what is behind the last newline */
         }
         if (!ok)
             return cw_err_set(err, CW_E_CORRUPT, "line %zu is not understood", nline);
@@ -157,7 +165,8 @@ int cw_positions_decode(struct cw_str bytes, struct cw_arena *arena, struct cw_p
     return 0;
 }
 
-int cw_positions_load(const char *path, struct cw_arena *arena, struct cw_positions *out, struct cw_err *err)
+int cw_positions_load(const char *path, struct cw_arena *arena, struct cw_positions *out,
+                      struct cw_err *err)
 {
     struct cw_buf bytes;
     cw_buf_init(&bytes, CW_POSITIONS_BYTES);
@@ -177,7 +186,8 @@ int cw_positions_save(const char *path, const struct cw_positions *positions, st
     cw_buf_init(&bytes, CW_POSITIONS_BYTES);
     cw_positions_encode(positions, &bytes);
     int rc = cw_buf_failed(&bytes)
-                 ? cw_err_set(err, CW_E_TOO_LARGE, "positions of %zu sources are too many", positions->nsources)
+                 ? cw_err_set(err, CW_E_TOO_LARGE, "positions of %zu sources are too many",
+                              positions->nsources)
                  : cw_file_replace(path, cw_buf_str(&bytes), err);
     cw_buf_fini(&bytes);
     return rc;
@@ -191,18 +201,21 @@ int cw_positions_import(struct cw_str yaml, const char *name, struct cw_arena *a
                         struct cw_promtail_position **out, size_t *n_out, struct cw_err *err)
 {
     static const struct cw_key_def keys[] = {
-        {"positions", CW_KEY_MAP, offsetof(struct import_file, positions), .doc = "Offsets by path."},
+        {"positions", CW_KEY_MAP, offsetof(struct import_file, positions),
+         .doc = "Offsets by path."},
     };
-    static const struct cw_table_def table = CW_TABLE("promtail's positions", keys, struct import_file);
+    static const struct cw_table_def table =
+        CW_TABLE("promtail's positions", keys, struct import_file);
     struct import_file file;
     int rc = cw_yaml_load_text(yaml, name, &table, NULL, arena, &file, NULL, err);
     if (rc < 0)
         return rc;
-    struct cw_promtail_position *positions = CW_ARENA_ARRAY(arena, struct cw_promtail_position, file.positions.n);
+    struct cw_promtail_position *positions =
+        CW_ARENA_ARRAY(arena, struct cw_promtail_position, file.positions.n);
     size_t n = 0;
     for (size_t i = 0; i < file.positions.n; i++) {
         const struct cw_config_pair *pair = &file.positions.items[i];
-        uint64_t offset;  /* "cursor-<job>" and its like hold what is no offset of a file */
+        uint64_t offset; /* "cursor-<job>" and its like hold what is no offset of a file */
         if (pair->name.len > 0 && pair->name.ptr[0] == '/' && cw_str_to_u64(pair->value, &offset) &&
             offset <= INT64_MAX)
             positions[n++] = (struct cw_promtail_position){pair->name, offset};

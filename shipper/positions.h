@@ -1,17 +1,21 @@
 /*
- * positions.h - what the shipper remembers across restarts: its uuid, its sessions, and how far each source is settled.
+ * positions.h - what the shipper remembers across restarts: its uuid, its sessions, and how far
+ * each source is settled.
  *
  * The file is text, one thing a line, and ends with a checksum of what is before:
  *   cordwood-positions 1
  *   shipper <32 hex>
  *   session <32 hex>                        one a start, oldest first
- *   source <32 hex> <generation> <offset> <dev> <ino> <birth_ns> <prefix_len> <prefix_hash> <path> <path_now>
+ *   source <32 hex> <generation> <offset>   then, in the same line,
+ *     <dev> <ino> <birth_ns> <prefix_len> <prefix_hash> <path> <path_now>
  *   check <16 hex>                          XXH3 of all bytes before this line
- * Bytes of a path up to 0x20, 0x7f and '%' are written as %XX. It is valid only whole: cw_file_replace() writes it.
+ * Bytes of a path up to 0x20, 0x7f and '%' are written as %XX. It is valid only whole:
+ * cw_file_replace() writes it.
  *
  * Ownership  Decoded values live in the arena.
- * Errors     CW_E_NOT_FOUND (no file yet), CW_E_CORRUPT (says what; never guessed around: a position that is too small
- *            repeats lines, one too large loses them), CW_E_TOO_LARGE, CW_E_IO. Any bytes are safe to decode.
+ * Errors     CW_E_NOT_FOUND (no file yet), CW_E_CORRUPT (says what; never guessed around: a
+ *            position that is too small repeats lines, one too large loses them), CW_E_TOO_LARGE,
+ *            CW_E_IO. Any bytes are safe to decode.
  */
 #ifndef CW_SHIPPER_POSITIONS_H
 #define CW_SHIPPER_POSITIONS_H
@@ -26,10 +30,10 @@
 
 struct cw_position {
     struct cw_id128 id;
-    uint64_t generation, offset;   /* all below offset is settled for every output */
+    uint64_t generation, offset; /* all below offset is settled for every output */
     struct cw_file_identity identity;
-    struct cw_str path;            /* where it was first seen: its label `filename` */
-    struct cw_str path_now;        /* where it was last seen */
+    struct cw_str path;     /* where it was first seen: its label `filename` */
+    struct cw_str path_now; /* where it was last seen */
 };
 
 struct cw_positions {
@@ -45,14 +49,17 @@ int cw_positions_decode(struct cw_str bytes, struct cw_arena *arena, struct cw_p
                         struct cw_err *err) CW_MUST_USE;
 int cw_positions_load(const char *path, struct cw_arena *arena, struct cw_positions *out,
                       struct cw_err *err) CW_MUST_USE;
-int cw_positions_save(const char *path, const struct cw_positions *positions, struct cw_err *err) CW_MUST_USE;
+int cw_positions_save(const char *path, const struct cw_positions *positions,
+                      struct cw_err *err) CW_MUST_USE;
 
 struct cw_promtail_position {
     struct cw_str path;
     uint64_t offset;
 };
-/* promtail's own file (YAML: `positions: {path: "offset"}`); entries that are no file offsets are left out. */
+/* promtail's own file (YAML: `positions: {path: "offset"}`); entries that are no file offsets are
+ * left out. */
 int cw_positions_import(struct cw_str yaml, const char *name, struct cw_arena *arena,
-                        struct cw_promtail_position **out, size_t *n_out, struct cw_err *err) CW_MUST_USE;
+                        struct cw_promtail_position **out, size_t *n_out,
+                        struct cw_err *err) CW_MUST_USE;
 
 #endif

@@ -13,7 +13,8 @@
 #include "shipper/shipper_metrics.h"
 
 enum push_state { PUSH_STOPPED, PUSH_ASKING, PUSH_IDLE, PUSH_SENDING, PUSH_BACKOFF, PUSH_NSTATES };
-static const char *const push_names[PUSH_NSTATES] = {"stopped", "asking", "idle", "sending", "backoff"};
+static const char *const push_names[PUSH_NSTATES] = {"stopped", "asking", "idle", "sending",
+                                                     "backoff"};
 #define TO(state) (1u << PUSH_##state)
 static const unsigned push_edges[PUSH_NSTATES] = {
     [PUSH_STOPPED] = TO(ASKING),
@@ -33,26 +34,26 @@ enum { PUSH_MAGIC = 0x70757368 };
 struct cw_push_client {
     uint32_t magic;
     enum push_state state;
-    struct cw_push_host *host;       /* borrowed */
+    struct cw_push_host *host; /* borrowed */
     const struct cw_client_config *config;
     size_t output;
-    struct cw_push_target target;    /* URLs, headers, credentials */
-    uv_timer_t timer;                /* IDLE: the next batch is due; BACKOFF: its end */
+    struct cw_push_target target;     /* URLs, headers, credentials */
+    uv_timer_t timer;                 /* IDLE: the next batch is due; BACKOFF: its end */
     struct cw_http_call_handle *call; /* ASKING, SENDING */
     struct cw_buf ask_body;
-    struct cw_batch *batch;          /* its parts stay named until they are settled or cut again */
+    struct cw_batch *batch;           /* its parts stay named until they are settled or cut again */
     struct cw_push_confirm *confirms; /* in the push under way */
     struct cw_source **confirmed;
     size_t nconfirms;
-    int64_t started_ns;              /* monotonic, of the call under way */
-    unsigned nfailures;              /* in a row */
-    bool plain;                      /* the server does not know the delivery protocol */
-    bool knows;                      /* it has answered an ask with marks: a 404 is a fault of the way there */
+    int64_t started_ns; /* monotonic, of the call under way */
+    unsigned nfailures; /* in a row */
+    bool plain;         /* the server does not know the delivery protocol */
+    bool knows;         /* it has answered an ask with marks: a 404 is a fault of the way there */
     bool ready;
-    bool restart;                    /* ask as soon as nothing is under way */
-    bool forget_batch;               /* and cut again whatever the marks say */
-    size_t max_entries;              /* of the next cut: fewer after a refusal */
-    size_t suspects;                 /* entries ahead among which a refused one must be; 0: none known */
+    bool restart;       /* ask as soon as nothing is under way */
+    bool forget_batch;  /* and cut again whatever the marks say */
+    size_t max_entries; /* of the next cut: fewer after a refusal */
+    size_t suspects;    /* entries ahead among which a refused one must be; 0: none known */
     uint64_t random;
 };
 
@@ -76,7 +77,8 @@ static void metric_add(struct cw_push_client *pc, enum cw_shipper_metric metric,
 
 /* ---- waiting ---- */
 
-/* min, 2 min, 4 min, .. max, of which a random part of up to a half is taken off; never less than the server asks for. */
+/* min, 2 min, 4 min, .. max, of which a random part of up to a half is taken off; never less than
+ * the server asks for. */
 static int64_t backoff_ms(struct cw_push_client *pc, int64_t retry_after_s)
 {
     const struct cw_backoff_config *backoff = &pc->config->backoff;
@@ -90,11 +92,13 @@ static int64_t backoff_ms(struct cw_push_client *pc, int64_t retry_after_s)
     return CW_MAX(ns, asked_s * CW_NS_PER_S) / CW_NS_PER_MS + 1;
 }
 
-static void backoff_start(struct cw_push_client *pc, const char *what, const char *why, int64_t retry_after_s)
+static void backoff_start(struct cw_push_client *pc, const char *what, const char *why,
+                          int64_t retry_after_s)
 {
     pc->nfailures++;
     int64_t ms = backoff_ms(pc, retry_after_s);
-    cw_log_warn("client %s: %s failed: %s; again in %" PRId64 " ms", pc->target.name, what, why, ms);
+    cw_log_warn("client %s: %s failed: %s; again in %" PRId64 " ms", pc->target.name, what, why,
+                ms);
     metric_add(pc, CW_M_RETRIES, 1);
     push_enter(pc, PUSH_BACKOFF);
     uv_timer_start(&pc->timer, on_timer, (uint64_t)ms, 0);
@@ -129,7 +133,8 @@ static void marks_adopt(struct cw_push_client *pc, struct cw_delivery_answer *an
         struct cw_source *source = pc->host->sources->items[i];
         struct cw_delivery_mark key = {source->id, source->generation, 0};
         const struct cw_delivery_mark *mark =
-            answer->nmarks ? bsearch(&key, answer->marks, answer->nmarks, sizeof key, mark_cmp) : NULL;
+            answer->nmarks ? bsearch(&key, answer->marks, answer->nmarks, sizeof key, mark_cmp)
+                           : NULL;
         cw_ledger_adopt(&source->rows[pc->output], mark ? mark->offset : 0);
         source->rows[pc->output].held_size = 0;
     }
@@ -143,7 +148,8 @@ static bool batch_still_due(const struct cw_push_client *pc)
     for (size_t i = 0; i < pc->batch->nparts; i++) {
         const struct cw_batch_part *part = &pc->batch->parts[i];
         const struct cw_ledger_row *row = &part->source->rows[pc->output];
-        if (!pc->plain && (row->mark != part->from || part->source->generation != part->generation || row->done >= part->to))
+        if (!pc->plain && (row->mark != part->from ||
+                           part->source->generation != part->generation || row->done >= part->to))
             return false;
     }
     return pc->batch->nparts > 0;
@@ -152,7 +158,7 @@ static bool batch_still_due(const struct cw_push_client *pc)
 static void ask_answered(struct cw_push_client *pc)
 {
     pc->ready = true;
-    if (batch_still_due(pc)) {  /* nfailures stays: the push itself has not succeeded */
+    if (batch_still_due(pc)) { /* nfailures stays: the push itself has not succeeded */
         push_start(pc);
         return;
     }
@@ -167,8 +173,8 @@ static void ask_answered(struct cw_push_client *pc)
 static bool status_is_of_the_way(int status)
 {
     /* Credentials, a proxy, too many requests, too early: nothing about what was sent. */
-    return status == 401 || status == 403 || status == 407 || status == 408 || status == 421 || status == 425 ||
-           status == 429;
+    return status == 401 || status == 403 || status == 407 || status == 408 || status == 421 ||
+           status == 425 || status == 429;
 }
 
 static void ask_status(struct cw_push_client *pc, const struct cw_http_answer *answer)
@@ -185,24 +191,29 @@ static void ask_status(struct cw_push_client *pc, const struct cw_http_answer *a
         marks_adopt(pc, &said);
         ask_answered(pc);
     } else if (answer->status == 409 && cw_str_eqz(said.code, CW_DELIVERY_CODE_SESSION)) {
-        cw_log_warn("client %s: another shipper has this state directory's uuid: it was copied; going on under a new one",
+        cw_log_warn("client %s: another shipper has this state directory's uuid: it was copied; "
+                    "going on under a new one",
                     pc->target.name);
         pc->host->on_twin(pc->host->arg);
         ask_start(pc);
-    } else if (!pc->knows && answer->status < 500 && !status_is_of_the_way(answer->status) && said.code.len == 0) {
+    } else if (!pc->knows && answer->status < 500 && !status_is_of_the_way(answer->status) &&
+               said.code.len == 0) {
         if (!pc->plain)
-            cw_log_info("client %s: the server knows no ranges (status %d to %s): delivery is at least once",
+            cw_log_info("client %s: the server knows no ranges (status %d to %s): delivery is at "
+                        "least once",
                         pc->target.name, answer->status, CW_DELIVERY_SOURCES_PATH);
         pc->plain = true;
         ask_answered(pc);
     } else {
         struct cw_str why = said.error.len ? said.error : cw_str_of(status);
-        backoff_start(pc, "asking what the server has", cw_arena_dup(arena, why).ptr, answer->retry_after_s);
+        backoff_start(pc, "asking what the server has", cw_arena_dup(arena, why).ptr,
+                      answer->retry_after_s);
     }
     cw_arena_free(&arena);
 }
 
-static void on_ask_done(void *arg, int rc, const struct cw_http_answer *answer, const struct cw_err *err)
+static void on_ask_done(void *arg, int rc, const struct cw_http_answer *answer,
+                        const struct cw_err *err)
 {
     struct cw_push_client *pc = arg;
     CW_CHECK(pc, PUSH_MAGIC);
@@ -223,7 +234,8 @@ static void ask_start(struct cw_push_client *pc)
     metric_add(pc, CW_M_ASKS, 1);
     cw_buf_clear(&pc->ask_body);
     cw_delivery_ask_encode(&ask, &pc->ask_body);
-    struct cw_http_call call = cw_push_target_call(&pc->target, CW_PUSH_TARGET_ASK, cw_buf_str(&pc->ask_body));
+    struct cw_http_call call =
+        cw_push_target_call(&pc->target, CW_PUSH_TARGET_ASK, cw_buf_str(&pc->ask_body));
     call.max_answer_bytes = CW_DELIVERY_ANSWER_BYTES;
     if (cw_http_client_start(host->http, &call, NULL, on_ask_done, pc, &pc->call, &err) < 0)
         backoff_start(pc, "asking what the server has", err.text, -1);
@@ -244,9 +256,11 @@ static void push_stored(struct cw_push_client *pc)
 {
     for (size_t i = 0; i < pc->batch->nparts; i++) {
         const struct cw_batch_part *part = &pc->batch->parts[i];
-        CW_ASSERT(part->source->generation == part->generation);  /* it is not raised while we name it */
+        CW_ASSERT(part->source->generation ==
+                  part->generation); /* it is not raised while we name it */
         struct cw_ledger_row *row = &part->source->rows[pc->output];
-        cw_metrics_add(pc->host->metrics, CW_M_READ_BYTES, (int64_t)(part->to - cw_ledger_next(row)));
+        cw_metrics_add(pc->host->metrics, CW_M_READ_BYTES,
+                       (int64_t)(part->to - cw_ledger_next(row)));
         cw_ledger_stored(row, part->to, part->last_ts_ns);
         counts_add(pc, &part->counts);
     }
@@ -255,7 +269,7 @@ static void push_stored(struct cw_push_client *pc)
     for (size_t i = 0; i < pc->nconfirms; i++)
         pc->confirmed[i]->rows[pc->output].confirmed = pc->confirms[i].offset;
     if (pc->suspects > pc->batch->nentries) {
-        pc->suspects -= pc->batch->nentries;  /* the refused one is behind these */
+        pc->suspects -= pc->batch->nentries; /* the refused one is behind these */
         pc->max_entries = (pc->suspects + 1) / 2;
     } else {
         pc->suspects = 0;
@@ -264,7 +278,8 @@ static void push_stored(struct cw_push_client *pc)
     cw_batch_drop(pc->batch);
 }
 
-/* One entry that the server refuses for good: written down, counted, settled. False: it could not be written down. */
+/* One entry that the server refuses for good: written down, counted, settled. False: it could not
+ * be written down. */
 static bool entry_give_up(struct cw_push_client *pc, int status, struct cw_str why)
 {
     const struct cw_batch_part *part = &pc->batch->parts[0];
@@ -273,22 +288,26 @@ static bool entry_give_up(struct cw_push_client *pc, int status, struct cw_str w
         const struct cw_push_entry *entry = &pc->batch->entries[part->first + i];
         while (stream + 1 < CW_SOURCE_STREAMS && i >= part->stream_ends[stream])
             stream++;
-        struct cw_dead_letter letter = {pc->target.name, status, why,
-                                        part->source->labels[pc->output * CW_SOURCE_STREAMS + stream], entry->ts_ns,
-                                        entry->line};
+        struct cw_dead_letter letter = {
+            pc->target.name,
+            status,
+            why,
+            part->source->labels[pc->output * CW_SOURCE_STREAMS + stream],
+            entry->ts_ns,
+            entry->line};
         if (cw_dead_letters_add(pc->host->dead_letters, &letter, &err) < 0) {
             backoff_start(pc, "writing down a refused entry", err.text, -1);
             return false;
         }
     }
-    cw_log_warn("client %s refuses an entry of %s for good (status %d: %.*s)", pc->target.name, part->source->path_now,
-                status, CW_STR_ARG(cw_str_sub(cw_str_trim(why), 0, 300)));
+    cw_log_warn("client %s refuses an entry of %s for good (status %d: %.*s)", pc->target.name,
+                part->source->path_now, status, CW_STR_ARG(cw_str_sub(cw_str_trim(why), 0, 300)));
     metric_add(pc, CW_M_REJECTED, part->nentries);
     counts_add(pc, &part->counts);
     cw_ledger_dropped(&part->source->rows[pc->output], part->to);
     cw_batch_drop(pc->batch);
     pc->suspects = 0;
-    pc->max_entries = 1;  /* grows with each push that is taken */
+    pc->max_entries = 1; /* grows with each push that is taken */
     return true;
 }
 
@@ -296,7 +315,7 @@ static bool entry_give_up(struct cw_push_client *pc, int status, struct cw_str w
 static void push_refused(struct cw_push_client *pc, int status, struct cw_str why)
 {
     struct cw_batch *batch = pc->batch;
-    if (batch->nparts == 0) {  /* confirms alone */
+    if (batch->nparts == 0) { /* confirms alone */
         push_next(pc);
         return;
     }
@@ -322,7 +341,8 @@ static void push_conflict(struct cw_push_client *pc, const struct cw_delivery_an
     for (size_t i = 0; i < pc->batch->nparts; i++) {
         const struct cw_batch_part *part = &pc->batch->parts[i];
         for (size_t m = 0; m < answer->nmarks; m++) {
-            if (memcmp(answer->marks[m].source.bytes, part->source->id.bytes, sizeof part->source->id.bytes) != 0 ||
+            if (memcmp(answer->marks[m].source.bytes, part->source->id.bytes,
+                       sizeof part->source->id.bytes) != 0 ||
                 answer->marks[m].generation != part->generation)
                 continue;
             moved |= answer->marks[m].offset != part->from;
@@ -368,7 +388,8 @@ static void push_status(struct cw_push_client *pc, const struct cw_http_answer *
         if (of_ranges || of_session)
             return;
     }
-    /* Not about the entries: a wrong path or method, or the way there. They wait until somebody has repaired it. */
+    /* Not about the entries: a wrong path or method, or the way there. They wait until somebody has
+     * repaired it. */
     bool of_the_way = status_is_of_the_way(status) || status == 404 || status == 405;
     if (status >= 400 && status < 500 && !of_the_way)
         push_refused(pc, status, answer->body);
@@ -376,7 +397,8 @@ static void push_status(struct cw_push_client *pc, const struct cw_http_answer *
         push_failed(pc, answer);
 }
 
-static void on_push_done(void *arg, int rc, const struct cw_http_answer *answer, const struct cw_err *err)
+static void on_push_done(void *arg, int rc, const struct cw_http_answer *answer,
+                         const struct cw_err *err)
 {
     struct cw_push_client *pc = arg;
     CW_CHECK(pc, PUSH_MAGIC);
@@ -406,7 +428,8 @@ static void confirms_collect(struct cw_push_client *pc)
         if (!source->durable || !cw_ledger_confirm_due(row, source->durable_offset))
             continue;
         pc->confirmed[pc->nconfirms] = source;
-        pc->confirms[pc->nconfirms++] = (struct cw_push_confirm){source->id, source->generation, row->mark};
+        pc->confirms[pc->nconfirms++] =
+            (struct cw_push_confirm){source->id, source->generation, row->mark};
         source->nbusy++;
     }
 }
@@ -426,7 +449,8 @@ static void push_start(struct cw_push_client *pc)
     uv_timer_stop(&pc->timer);
     pc->started_ns = cw_clock_mono_ns();
     metric_add(pc, CW_M_PUSH_BYTES, pc->batch->body.len);
-    struct cw_http_call call = cw_push_target_call(&pc->target, CW_PUSH_TARGET_PUSH, cw_buf_str(&pc->batch->body));
+    struct cw_http_call call =
+        cw_push_target_call(&pc->target, CW_PUSH_TARGET_PUSH, cw_buf_str(&pc->batch->body));
     call.max_answer_bytes = PUSH_ANSWER_BYTES;
     if (cw_http_client_start(pc->host->http, &call, NULL, on_push_done, pc, &pc->call, &err) < 0)
         backoff_start(pc, "a push", err.text, -1);
@@ -435,9 +459,11 @@ static void push_start(struct cw_push_client *pc)
 static void batch_send(struct cw_push_client *pc)
 {
     const struct cw_push_host *host = pc->host;
-    struct cw_push_delivery delivery = {.present = !pc->plain, .shipper = host->shipper,
+    struct cw_push_delivery delivery = {.present = !pc->plain,
+                                        .shipper = host->shipper,
                                         .session = host->sessions[host->nsessions - 1],
-                                        .confirms = pc->confirms, .nconfirms = pc->nconfirms};
+                                        .confirms = pc->confirms,
+                                        .nconfirms = pc->nconfirms};
     struct cw_err err = {0};
     if (cw_batch_encode(pc->batch, &delivery, &err) < 0) {
         push_enter(pc, PUSH_SENDING);
@@ -460,7 +486,8 @@ static void on_cut_changed(void *arg, struct cw_source *source)
     pc->host->on_changed(pc->host->arg);
 }
 
-static void on_cut_dropped(void *arg, struct cw_source *source, const struct cw_batch_counts *counts)
+static void on_cut_dropped(void *arg, struct cw_source *source,
+                           const struct cw_batch_counts *counts)
 {
     (void)source;
     counts_add(arg, counts);
@@ -481,7 +508,8 @@ static bool batch_due(struct cw_push_client *pc, int64_t now_ns, int64_t *at_ns)
         int64_t seen_ns = cw_sightings_time(&source->seen, next + 1, now_ns);
         *at_ns = CW_MIN(*at_ns, seen_ns + pc->config->batch_wait_ns);
     }
-    return bytes > 0 && (bytes >= (uint64_t)pc->config->batch_bytes || *at_ns <= now_ns || pc->host->once);
+    return bytes > 0 &&
+           (bytes >= (uint64_t)pc->config->batch_bytes || *at_ns <= now_ns || pc->host->once);
 }
 
 /* With nothing else to send, confirms go alone. */
@@ -503,16 +531,17 @@ void cw_push_client_pump(struct cw_push_client *pc)
         return;
     }
     if (pc->host->sources->unsaved)
-        return;  /* new ids and generations first */
+        return; /* new ids and generations first */
     int64_t now_ns = cw_clock_now_ns(), at_ns;
     uv_timer_stop(&pc->timer);
     if (batch_due(pc, now_ns, &at_ns)) {
         struct cw_batch_report report = {on_cut_error, on_cut_changed, on_cut_dropped, pc};
         confirms_drop(pc);
-        if (cw_batch_cut(pc->batch, pc->host->sources->items, pc->host->sources->n, pc->max_entries, now_ns, &report) > 0) {
+        if (cw_batch_cut(pc->batch, pc->host->sources->items, pc->host->sources->n, pc->max_entries,
+                         now_ns, &report) > 0) {
             confirms_collect(pc);
             batch_send(pc);
-        } else {  /* left out, or without an end yet: look again soon, when there may be more */
+        } else { /* left out, or without an end yet: look again soon, when there may be more */
             uv_timer_start(&pc->timer, on_timer, 1, 0);
         }
     } else if (at_ns != INT64_MAX) {
@@ -532,10 +561,12 @@ static void push_next(struct cw_push_client *pc)
 
 /* ---- life ---- */
 
-struct cw_push_client *cw_push_client_new(struct cw_push_host *host, const struct cw_client_config *config, size_t output)
+struct cw_push_client *cw_push_client_new(struct cw_push_host *host,
+                                          const struct cw_client_config *config, size_t output)
 {
     struct cw_push_client *pc = cw_mem_new(sizeof *pc);
-    struct cw_batch_options options = {.output = output, .bytes = (size_t)config->batch_bytes,
+    struct cw_batch_options options = {.output = output,
+                                       .bytes = (size_t)config->batch_bytes,
                                        .max_line_bytes = (size_t)host->limits->max_line_bytes,
                                        .truncate = host->limits->max_line_truncate};
     pc->magic = PUSH_MAGIC;
@@ -564,7 +595,7 @@ void cw_push_client_restart(struct cw_push_client *pc)
 {
     CW_CHECK(pc, PUSH_MAGIC);
     pc->restart = true;
-    pc->forget_batch = true;  /* it was encoded with the old uuid */
+    pc->forget_batch = true; /* it was encoded with the old uuid */
 }
 
 bool cw_push_client_sending(const struct cw_push_client *pc)
@@ -601,6 +632,6 @@ void cw_push_client_close(struct cw_push_client **client)
     if (pc->state != PUSH_STOPPED)
         push_enter(pc, PUSH_STOPPED);
     confirms_drop(pc);
-    cw_batch_free(&pc->batch);  /* now: the sources that it names go next */
+    cw_batch_free(&pc->batch); /* now: the sources that it names go next */
     uv_close((uv_handle_t *)&pc->timer, on_closed);
 }

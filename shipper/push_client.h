@@ -1,15 +1,17 @@
 /*
- * push_client.h - one output: cuts batches when they are due, pushes them one at a time, and keeps the ledger by the answers.
+ * push_client.h - one output: cuts batches when they are due, pushes them one at a time, and keeps
+ * the ledger by the answers.
  *
- *               ask                        batch                     2xx, 409 "range": settle or cut again
- *   ASKING <---------- BACKOFF    IDLE ------------> SENDING ------------------------------------------> IDLE
- *     |  |  5xx, none     ^        ^                   |   |       4xx: half of it, one line: give up
- *     |  +----------------+        |                   |   +---- 409 "session": ASKING
- *     +----------------------------+                   +---- 429, 5xx, none: BACKOFF (the batch is kept, and sent
- *          200: marks; 404: a plain server                    again if the marks say that it was not stored)
- *   any -- stop --> STOPPED
+ *             ask, answered              batch                2xx; 409 "range": cut again;
+ *   ASKING -----------------> IDLE ------------> SENDING -----> IDLE   4xx: half, one: give up
+ *     |  ^                                        |    |
+ *     |  |                                        |    +--- 409 "session" ---> ASKING
+ *     v  | timer                                  | 429, 5xx, none: the batch is kept, and
+ *   BACKOFF <-------------------------------------+ sent again if the marks are at its start
+ *                                                       any -- close --> STOPPED
  *
- * To a server that does not know /cordwood/v1/sources (Loki, VictoriaLogs) batches go without ranges: at least once.
+ * To a server that does not know /cordwood/v1/sources (Loki, VictoriaLogs) batches go without
+ * ranges: at least once.
  *
  * Ownership  Options and what they point to outlive the client.
  * Threads    The loop's.
@@ -28,7 +30,8 @@
 
 struct cw_push_client;
 
-/* What all outputs share. Its functions may be called from within any of ours: they note what is to be done, and return. */
+/* What all outputs share. Its functions may be called from within any of ours: they note what is to
+ * be done, and return. */
 struct cw_push_host {
     uv_loop_t *loop;
     struct cw_http_client *http;
@@ -36,19 +39,21 @@ struct cw_push_host {
     struct cw_metrics *metrics;
     struct cw_dead_letters *dead_letters;
     struct cw_id128 shipper;
-    struct cw_id128 *sessions;      /* this start's last */
+    struct cw_id128 *sessions; /* this start's last */
     size_t nsessions;
     const struct cw_limits_config *limits;
-    bool once;                      /* do not wait for full batches; give up after max_retries */
-    void (*on_twin)(void *arg);     /* the state directory was copied: draw another uuid, make it durable, _restart all */
-    void (*on_changed)(void *arg);  /* a source was found to be truncated */
-    void (*on_settled)(void *arg);  /* something was settled, or the client is idle again: pump */
-    void (*on_give_up)(void *arg);  /* --once and too many failures */
+    bool once; /* do not wait for full batches; give up after max_retries */
+    void (*on_twin)(
+        void *
+            arg); /* the state directory was copied: draw another uuid, make it durable, _restart all */
+    void (*on_changed)(void *arg); /* a source was found to be truncated */
+    void (*on_settled)(void *arg); /* something was settled, or the client is idle again: pump */
+    void (*on_give_up)(void *arg); /* --once and too many failures */
     void *arg;
 };
 
-struct cw_push_client *cw_push_client_new(struct cw_push_host *host, const struct cw_client_config *config,
-                                          size_t output);
+struct cw_push_client *cw_push_client_new(struct cw_push_host *host,
+                                          const struct cw_client_config *config, size_t output);
 /* Ask, then be idle. */
 void cw_push_client_start(struct cw_push_client *client);
 /* Send what is due. */

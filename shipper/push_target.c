@@ -15,7 +15,7 @@ static char *buf_finish(struct cw_buf *buf)
     return z;
 }
 
-/* Scheme, host and what stands before the push's own path: a proxy may have put us below a prefix. */
+/* Scheme, host and what stands before the push's own path: a proxy may add a prefix. */
 static char *ask_url(struct cw_str url)
 {
     static const char *const push_paths[] = {"/loki/api/v1/push", "/api/prom/push"};
@@ -48,7 +48,7 @@ static char *name_of(const struct cw_client_config *config, size_t output)
         cw_buf_adds(&out, config->name);
     } else {
         (void)cw_str_split(&rest, '/', &host);
-        ptrdiff_t at = cw_str_find_byte(host, '@');  /* no credentials in log lines */
+        ptrdiff_t at = cw_str_find_byte(host, '@'); /* no credentials in log lines */
         cw_buf_adds(&out, cw_str_sub(host, at < 0 ? 0 : (size_t)at + 1, host.len));
         if (output > 0)
             cw_buf_addf(&out, "-%zu", output);
@@ -86,7 +86,8 @@ static void headers_free(char **headers)
     free(headers);
 }
 
-void cw_push_target_init(struct cw_push_target *target, const struct cw_client_config *config, size_t output)
+void cw_push_target_init(struct cw_push_target *target, const struct cw_client_config *config,
+                         size_t output)
 {
     *target = (struct cw_push_target){
         .config = config,
@@ -129,7 +130,8 @@ static void secret_set(char **out, struct cw_str user, struct cw_str secret, str
     *out = buf_finish(&text);
 }
 
-struct cw_http_call cw_push_target_call(struct cw_push_target *target, enum cw_push_target_kind kind, struct cw_str body)
+struct cw_http_call cw_push_target_call(struct cw_push_target *target,
+                                        enum cw_push_target_kind kind, struct cw_str body)
 {
     const struct cw_client_config *config = target->config;
     const struct cw_basic_auth_config *auth = &config->basic_auth;

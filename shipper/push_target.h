@@ -1,5 +1,6 @@
 /*
- * push_target.h - where a client pushes to and asks: URLs, headers and credentials of its configuration.
+ * push_target.h - where a client pushes to and asks: URLs, headers and credentials of its
+ * configuration.
  *
  * Ownership  The target owns its texts; a call borrows them until the next one is made.
  */
@@ -9,19 +10,20 @@
 #include "shipper/shipper_config.h"
 
 struct cw_push_target {
-    const struct cw_client_config *config;  /* borrowed */
-    char *name;                  /* for log lines and metrics */
+    const struct cw_client_config *config; /* borrowed */
+    char *name;                            /* for log lines and metrics */
     char *push_url, *ask_url;
-    char **push_headers, **ask_headers;     /* ended by NULL */
-    char *user, *bearer;         /* NULL or what the files say now */
+    char **push_headers, **ask_headers; /* ended by NULL */
+    char *user, *bearer;                /* NULL or what the files say now */
 };
 
 enum cw_push_target_kind { CW_PUSH_TARGET_PUSH, CW_PUSH_TARGET_ASK };
 
-void cw_push_target_init(struct cw_push_target *target, const struct cw_client_config *config, size_t output);
+void cw_push_target_init(struct cw_push_target *target, const struct cw_client_config *config,
+                         size_t output);
 void cw_push_target_fini(struct cw_push_target *target);
-/* A POST of `body`. Files with passwords and tokens are read again: they are changed while we run. */
-struct cw_http_call cw_push_target_call(struct cw_push_target *target, enum cw_push_target_kind kind,
-                                        struct cw_str body);
+/* A POST of `body`. Files with passwords and tokens are read again: they may have changed. */
+struct cw_http_call cw_push_target_call(struct cw_push_target *target,
+                                        enum cw_push_target_kind kind, struct cw_str body);
 
 #endif

@@ -1,13 +1,16 @@
 #include "shipper/rotated_name.h"
 #include <ctype.h>
 
-/* A separator, then digits with what dates have between them: ".1", "-20260105", "_2026-01-05T10:00:00", ".1.2". */
+/* A separator, then digits with what dates have between them: ".1", "-20260105",
+ * "_2026-01-05T10:00:00", ".1.2". */
 static bool is_number(struct cw_str text)
 {
-    if (text.len < 2 || strchr(".-_", text.ptr[0]) == NULL || !isdigit((unsigned char)text.ptr[text.len - 1]))
+    if (text.len < 2 || strchr(".-_", text.ptr[0]) == NULL ||
+        !isdigit((unsigned char)text.ptr[text.len - 1]))
         return false;
     for (size_t i = 1; i < text.len; i++)
-        if (!isdigit((unsigned char)text.ptr[i]) && (text.ptr[i] == '\0' || strchr(".-_:T", text.ptr[i]) == NULL))
+        if (!isdigit((unsigned char)text.ptr[i]) &&
+            (text.ptr[i] == '\0' || strchr(".-_:T", text.ptr[i]) == NULL))
             return false;
     return true;
 }

@@ -18,9 +18,9 @@
 #include "shipper/watch.h"
 
 /*
- *              first scan                 SIGTERM, --once done
- *   RUNNING --------------> RUNNING ---------------------------> STOPPING -- nothing under way, or the grace is over -->
- *   positions written, handles closed, the loop ends
+ *            SIGTERM, --once done             nothing under way, or the grace is over
+ *   RUNNING ----------------------> STOPPING -----------------------------------------> CLOSED
+ *                                      positions are written, handles close, the loop ends
  */
 enum shipper_state { SHIPPER_RUNNING, SHIPPER_STOPPING, SHIPPER_CLOSED };
 
@@ -29,7 +29,8 @@ enum shipper_state { SHIPPER_RUNNING, SHIPPER_STOPPING, SHIPPER_CLOSED };
 #define TICK_ONCE_MS 100
 /* A file that is read with --once ends where it is when it has not grown for so long. */
 #define ONCE_FINAL_WAIT_NS (500 * CW_NS_PER_MS)
-/* Folders with names that change all the time are looked through this often at most, and for at most 1/20 of the time. */
+/* Folders with names that change all the time are looked through this often at most, and for at
+ * most 1/20 of the time. */
 #define SCAN_SPACING_MS 50
 #define SCAN_SHARE 20
 /* How long SIGTERM waits for the answers of pushes under way. */
@@ -43,12 +44,12 @@ struct cw_shipper {
     uv_loop_t loop;
     uv_timer_t tick, rescan, save, work, stop_grace;
     uv_signal_t sigterm, sigint;
-    bool handles;                    /* the loop and its handles are initialised */
+    bool handles; /* the loop and its handles are initialised */
     struct cw_state_dir state_dir;
     struct cw_metrics *metrics;
     struct cw_watch *watch;
     struct cw_sources *sources;
-    struct cw_labels *external;      /* one set an output */
+    struct cw_labels *external; /* one set an output */
     struct cw_dead_letters *dead_letters;
     struct cw_push_host host;
     struct cw_push_client **clients;
@@ -57,9 +58,9 @@ struct cw_shipper {
     size_t nengines;
     struct cw_dry_run *dry_run;
     struct cw_http_server *server;
-    atomic_bool ready;               /* read by the HTTP server's threads */
+    atomic_bool ready; /* read by the HTTP server's threads */
     bool scan_due, refresh_due;
-    int64_t last_scan_ns, last_scan_took_ns;  /* monotonic */
+    int64_t last_scan_ns, last_scan_took_ns; /* monotonic */
 };
 
 static void shipper_stop(struct cw_shipper *sh);
@@ -122,7 +123,8 @@ static void once_check(struct cw_shipper *sh)
         if (cw_push_client_sending(sh->clients[i]))
             return;
     if (cw_sources_dirty(sh->sources) && positions_save(sh))
-        work_soon(sh, 0);  /* the store is told that its marks may be forgotten, then we are here again */
+        work_soon(
+            sh, 0); /* the store is told that its marks may be forgotten, then we are here again */
     else
         shipper_stop(sh);
 }
@@ -146,7 +148,7 @@ static void on_work(uv_timer_t *timer)
         cw_sources_refresh(sh->sources, cw_clock_now_ns(), cw_clock_mono_ns());
     }
     if (sh->sources->unsaved && !positions_save(sh))
-        return;  /* the next tick tries again */
+        return; /* the next tick tries again */
     bool ready = true;
     for (size_t i = 0; i < sh->nclients; i++) {
         cw_push_client_pump(sh->clients[i]);
@@ -193,7 +195,7 @@ static void on_save(uv_timer_t *timer)
 {
     struct cw_shipper *sh = CW_CONTAINER_OF(timer, struct cw_shipper, save);
     if (cw_sources_dirty(sh->sources) && positions_save(sh))
-        work_soon(sh, 0);  /* confirms are due */
+        work_soon(sh, 0); /* confirms are due */
 }
 
 static void on_settled(void *arg)
@@ -215,8 +217,8 @@ static void on_source_changed(void *arg)
     work_soon(sh, 0);
 }
 
-/* The store knows another shipper under our uuid. From here on we are a new one: its marks are 0, and what is settled
- * stays settled. */
+/* The store knows another shipper under our uuid. From here on we are a new one: its marks are 0,
+ * and what is settled stays settled. */
 static void on_twin(void *arg)
 {
     struct cw_shipper *sh = arg;
@@ -228,7 +230,7 @@ static void on_twin(void *arg)
             sh->sources->items[i]->rows[o].mark = sh->sources->items[i]->rows[o].confirmed = 0;
     for (size_t i = 0; i < sh->nclients; i++)
         cw_push_client_restart(sh->clients[i]);
-    (void)positions_save(sh);  /* nothing is pushed while sources->unsaved */
+    (void)positions_save(sh); /* nothing is pushed while sources->unsaved */
 }
 
 static void on_give_up(void *arg)
@@ -262,8 +264,9 @@ static void shipper_close(struct cw_shipper *sh)
     sh->host.http = NULL;
     cw_watch_close(&sh->watch);
     sh->sources->options.watch = NULL;
-    uv_handle_t *handles[] = {(uv_handle_t *)&sh->tick, (uv_handle_t *)&sh->rescan, (uv_handle_t *)&sh->save,
-                              (uv_handle_t *)&sh->work, (uv_handle_t *)&sh->stop_grace, (uv_handle_t *)&sh->sigterm,
+    uv_handle_t *handles[] = {(uv_handle_t *)&sh->tick,       (uv_handle_t *)&sh->rescan,
+                              (uv_handle_t *)&sh->save,       (uv_handle_t *)&sh->work,
+                              (uv_handle_t *)&sh->stop_grace, (uv_handle_t *)&sh->sigterm,
                               (uv_handle_t *)&sh->sigint};
     for (size_t i = 0; i < CW_COUNT(handles); i++)
         handle_close(handles[i]);
@@ -287,7 +290,7 @@ static void shipper_stop(struct cw_shipper *sh)
     for (size_t i = 0; i < sh->nclients; i++)
         if (cw_push_client_sending(sh->clients[i]))
             return;
-    uv_timer_start(&sh->stop_grace, on_grace_over, 0, 0);  /* not from within a client's callback */
+    uv_timer_start(&sh->stop_grace, on_grace_over, 0, 0); /* not from within a client's callback */
 }
 
 static void on_signal(uv_signal_t *handle, int number)
@@ -332,8 +335,10 @@ static int server_start(struct cw_shipper *sh, struct cw_err *err)
     cw_buf_init(&listen, 1024);
     struct cw_str address = sh->config->http_listen_address;
     bool v6 = cw_str_find_byte(address, ':') >= 0 && address.ptr[0] != '[';
-    cw_buf_addf(&listen, v6 ? "[%.*s]:%" PRId64 : "%.*s:%" PRId64, CW_STR_ARG(address), sh->config->http_listen_port);
-    struct cw_http_server_options options = {.listen = cw_buf_z(&listen), .nthreads = 1, .check_origin = true};
+    cw_buf_addf(&listen, v6 ? "[%.*s]:%" PRId64 : "%.*s:%" PRId64, CW_STR_ARG(address),
+                sh->config->http_listen_port);
+    struct cw_http_server_options options = {
+        .listen = cw_buf_z(&listen), .nthreads = 1, .check_origin = true};
     int rc = cw_http_server_new(&options, &sh->server, err);
     cw_buf_fini(&listen);
     if (rc < 0)
@@ -354,12 +359,21 @@ static void clients_new(struct cw_shipper *sh)
     sh->external = cw_mem_array(sh->config->clients.n + 1, sizeof *sh->external);
     for (size_t i = 0; i < sh->config->clients.n; i++)
         sh->external[i] = cw_labels_from_map(&configs[i].external_labels);
-    sh->host = (struct cw_push_host){
-        .loop = &sh->loop, .http = sh->host.http, .sources = sh->sources, .metrics = sh->metrics,
-        .dead_letters = sh->dead_letters, .shipper = sh->state_dir.known.shipper,
-        .sessions = sh->state_dir.known.sessions, .nsessions = sh->state_dir.known.nsessions,
-        .limits = &sh->config->limits, .once = sh->args->once, .on_twin = on_twin, .on_changed = on_source_changed,
-        .on_settled = on_settled, .on_give_up = on_give_up, .arg = sh};
+    sh->host = (struct cw_push_host){.loop = &sh->loop,
+                                     .http = sh->host.http,
+                                     .sources = sh->sources,
+                                     .metrics = sh->metrics,
+                                     .dead_letters = sh->dead_letters,
+                                     .shipper = sh->state_dir.known.shipper,
+                                     .sessions = sh->state_dir.known.sessions,
+                                     .nsessions = sh->state_dir.known.nsessions,
+                                     .limits = &sh->config->limits,
+                                     .once = sh->args->once,
+                                     .on_twin = on_twin,
+                                     .on_changed = on_source_changed,
+                                     .on_settled = on_settled,
+                                     .on_give_up = on_give_up,
+                                     .arg = sh};
     sh->clients = cw_mem_array(sh->nclients + 1, sizeof(struct cw_push_client *));
 }
 
@@ -396,7 +410,8 @@ static int targets_add(struct cw_shipper *sh, struct cw_err *err)
         }
         const struct cw_docker_sd_config *engines = scrapes[i].docker_sd_configs.items;
         for (size_t k = 0; k < scrapes[i].docker_sd_configs.n; k++) {
-            struct cw_source_docker_options options = {&sh->loop, sh->host.http, sh->sources, &engines[k], on_targets, sh};
+            struct cw_source_docker_options options = {&sh->loop,   sh->host.http, sh->sources,
+                                                       &engines[k], on_targets,    sh};
             sh->engines = cw_mem_resize(sh->engines, (sh->nengines + 1) * sizeof *sh->engines);
             sh->engines[sh->nengines++] = cw_source_docker_new(&options);
         }
@@ -423,8 +438,8 @@ static int loop_init(struct cw_shipper *sh, struct cw_err *err)
     return cw_http_client_new(&sh->loop, &sh->host.http, err);
 }
 
-int cw_shipper_new(const struct cw_shipper_config *config, const struct cw_shipper_args *args, struct cw_shipper **out,
-                   struct cw_err *err)
+int cw_shipper_new(const struct cw_shipper_config *config, const struct cw_shipper_args *args,
+                   struct cw_shipper **out, struct cw_err *err)
 {
     struct cw_shipper *sh = cw_mem_new(sizeof *sh);
     sh->config = config;
@@ -440,7 +455,8 @@ int cw_shipper_new(const struct cw_shipper_config *config, const struct cw_shipp
         clients_new(sh);
         sources_new(sh);
         for (size_t i = 0; i < sh->nclients; i++)
-            sh->clients[i] = cw_push_client_new(&sh->host, (const struct cw_client_config *)config->clients.items + i, i);
+            sh->clients[i] = cw_push_client_new(
+                &sh->host, (const struct cw_client_config *)config->clients.items + i, i);
         if (args->dry_run)
             sh->dry_run = cw_dry_run_new(&config->limits);
         rc = targets_add(sh, err);
@@ -465,7 +481,7 @@ int cw_shipper_run(struct cw_shipper *sh)
     uv_signal_start(&sh->sigint, on_signal, SIGINT);
     folders_scan(sh);
     cw_log_info("reading %zu files", sh->sources->n);
-    if (!positions_save(sh)) {  /* the session is durable before it is told */
+    if (!positions_save(sh)) { /* the session is durable before it is told */
         sh->exit_status = 1;
         shipper_close(sh);
     }

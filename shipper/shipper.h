@@ -1,9 +1,12 @@
 /*
- * shipper.h - the running shipper: sources, outputs, positions and the clock that drives them, on one libuv loop.
+ * shipper.h - the running shipper: sources, outputs, positions and the clock that drives them, on
+ * one libuv loop.
  *
- * Life       _new reads positions and takes the lock on them; _run returns when a signal or --once ends it; _free.
+ * Life       _new reads positions and takes the lock on them; _run returns when a signal or --once
+ *            ends it; _free.
  * Threads    One. /metrics and /ready are answered by the HTTP server's threads from atomics.
- * Errors     Configuration: CW_E_INVALID. Positions: CW_E_CORRUPT, CW_E_IO, CW_E_FORBIDDEN (another shipper has them).
+ * Errors     Configuration: CW_E_INVALID. Positions: CW_E_CORRUPT, CW_E_IO, CW_E_FORBIDDEN (another
+ *            shipper has them).
  */
 #ifndef CW_SHIPPER_SHIPPER_H
 #define CW_SHIPPER_SHIPPER_H
@@ -12,8 +15,8 @@
 struct cw_shipper;
 
 /* Both are borrowed. */
-int cw_shipper_new(const struct cw_shipper_config *config, const struct cw_shipper_args *args, struct cw_shipper **out,
-                   struct cw_err *err) CW_MUST_USE;
+int cw_shipper_new(const struct cw_shipper_config *config, const struct cw_shipper_args *args,
+                   struct cw_shipper **out, struct cw_err *err) CW_MUST_USE;
 /* The exit status. */
 int cw_shipper_run(struct cw_shipper *shipper);
 void cw_shipper_free(struct cw_shipper **shipper);

@@ -15,8 +15,10 @@
 static int url_check(const void *value, struct cw_err *err)
 {
     struct cw_str url = *(const struct cw_str *)value;
-    if (url.len > 0 && !cw_str_starts(url, CW_STR("http://")) && !cw_str_starts(url, CW_STR("https://")))
-        return cw_err_set(err, CW_E_INVALID, "\"%.*s\" is no http:// or https:// URL", CW_STR_ARG(url));
+    if (url.len > 0 && !cw_str_starts(url, CW_STR("http://")) &&
+        !cw_str_starts(url, CW_STR("https://")))
+        return cw_err_set(err, CW_E_INVALID, "\"%.*s\" is no http:// or https:// URL",
+                          CW_STR_ARG(url));
     return 0;
 }
 
@@ -25,7 +27,8 @@ static int labels_check(const void *value, struct cw_err *err)
     const struct cw_config_map *map = value;
     for (size_t i = 0; i < map->n; i++) {
         if (!cw_label_name_valid(map->items[i].name))
-            return cw_err_set(err, CW_E_INVALID, "\"%.*s\" is no valid label name", CW_STR_ARG(map->items[i].name));
+            return cw_err_set(err, CW_E_INVALID, "\"%.*s\" is no valid label name",
+                              CW_STR_ARG(map->items[i].name));
     }
     return 0;
 }
@@ -52,7 +55,8 @@ static int static_labels_check(const void *value, struct cw_err *err)
         cw_glob_free(&glob);
     }
     if (rc == 0 && map_get(value, "__path__").len == 0)
-        rc = cw_err_set(err, CW_E_INVALID, "a static config needs the label __path__: which files to read");
+        rc = cw_err_set(err, CW_E_INVALID,
+                        "a static config needs the label __path__: which files to read");
     return rc;
 }
 
@@ -60,7 +64,9 @@ static int docker_host_check(const void *value, struct cw_err *err)
 {
     struct cw_str host = *(const struct cw_str *)value;
     if (!cw_str_starts(host, CW_STR("unix:///")))
-        return cw_err_set(err, CW_E_INVALID, "\"%.*s\": only unix:///path/of/the/socket is supported", CW_STR_ARG(host));
+        return cw_err_set(err, CW_E_INVALID,
+                          "\"%.*s\": only unix:///path/of/the/socket is supported",
+                          CW_STR_ARG(host));
     return 0;
 }
 
@@ -75,8 +81,10 @@ static int backoff_check(const void *value, struct cw_err *err)
 static int auth_check(const void *value, struct cw_err *err)
 {
     const struct cw_client_config *client = value;
-    if (client->basic_auth.username.len > 0 && (client->bearer_token.len > 0 || client->bearer_token_file.len > 0))
-        return cw_err_set(err, CW_E_INVALID, "at most one of basic_auth and bearer_token may be set");
+    if (client->basic_auth.username.len > 0 &&
+        (client->bearer_token.len > 0 || client->bearer_token_file.len > 0))
+        return cw_err_set(err, CW_E_INVALID,
+                          "at most one of basic_auth and bearer_token may be set");
     return 0;
 }
 
@@ -85,7 +93,8 @@ static int auth_check(const void *value, struct cw_err *err)
 #define ROW(type, member) offsetof(struct type, member)
 
 static const struct cw_key_def tls_keys[] = {
-    {"ca_file", CW_KEY_STRING, ROW(cw_tls_config, ca_file), .doc = "Certificates that the server's is checked with."},
+    {"ca_file", CW_KEY_STRING, ROW(cw_tls_config, ca_file),
+     .doc = "Certificates that the server's is checked with."},
     {"cert_file", CW_KEY_STRING, ROW(cw_tls_config, cert_file), .doc = "The client's certificate."},
     {"key_file", CW_KEY_STRING, ROW(cw_tls_config, key_file), .doc = "The client's key."},
     {"insecure_skip_verify", CW_KEY_BOOL, ROW(cw_tls_config, insecure_skip_verify), .def = "false",
@@ -95,110 +104,154 @@ static const struct cw_table_def tls_table = CW_TABLE("tls_config", tls_keys, st
 
 static const struct cw_key_def basic_auth_keys[] = {
     {"username", CW_KEY_STRING, ROW(cw_basic_auth_config, username), .doc = "The user's name."},
-    {"password", CW_KEY_STRING, ROW(cw_basic_auth_config, password), .flags = CW_KEY_SECRET, .doc = "The password."},
-    {"password_file", CW_KEY_STRING, ROW(cw_basic_auth_config, password_file), .doc = "A file that holds it."},
+    {"password", CW_KEY_STRING, ROW(cw_basic_auth_config, password), .flags = CW_KEY_SECRET,
+     .doc = "The password."},
+    {"password_file", CW_KEY_STRING, ROW(cw_basic_auth_config, password_file),
+     .doc = "A file that holds it."},
 };
 static const struct cw_table_def basic_auth_table =
     CW_TABLE("basic_auth", basic_auth_keys, struct cw_basic_auth_config);
 
 static const struct cw_key_def backoff_keys[] = {
-    {"min_period", CW_KEY_DURATION, ROW(cw_backoff_config, min_period_ns), .def = "500ms", .min = "1ms", .max = "1h",
-     .doc = "The first wait after a failed push; each further one is twice as long, with some chance in it."},
-    {"max_period", CW_KEY_DURATION, ROW(cw_backoff_config, max_period_ns), .def = "30s", .min = "1ms", .max = "1h",
-     .doc = "The longest wait."},
-    {"max_retries", CW_KEY_INT, ROW(cw_backoff_config, max_retries), .def = "10", .min = "0", .max = "1000000",
-     .doc = "After so many failures in a row a run with --once gives up. Otherwise nothing is given up: what a server "
+    {"min_period", CW_KEY_DURATION, ROW(cw_backoff_config, min_period_ns), .def = "500ms",
+     .min = "1ms", .max = "1h",
+     .doc = "The first wait after a failed push; each further one is twice as long, with some "
+            "chance in it."},
+    {"max_period", CW_KEY_DURATION, ROW(cw_backoff_config, max_period_ns), .def = "30s",
+     .min = "1ms", .max = "1h", .doc = "The longest wait."},
+    {"max_retries", CW_KEY_INT, ROW(cw_backoff_config, max_retries), .def = "10", .min = "0",
+     .max = "1000000",
+     .doc = "After so many failures in a row a run with --once gives up. Otherwise nothing is "
+            "given up: what a server "
             "cannot take waits in its file (promtail would drop it)."},
 };
-static const struct cw_table_def backoff_table = {
-    .name = "backoff_config", .keys = backoff_keys, .nkeys = 3, .size = sizeof(struct cw_backoff_config),
-    .check = backoff_check};
+static const struct cw_table_def backoff_table = {.name = "backoff_config",
+                                                  .keys = backoff_keys,
+                                                  .nkeys = 3,
+                                                  .size = sizeof(struct cw_backoff_config),
+                                                  .check = backoff_check};
 
 static const struct cw_key_def client_keys[] = {
     {"url", CW_KEY_STRING, ROW(cw_client_config, url), .flags = CW_KEY_REQUIRED, .check = url_check,
      .doc = "Where to push, with its path: http://localhost:3100" PUSH_PATH "."},
-    {"name", CW_KEY_STRING, ROW(cw_client_config, name), .doc = "How log lines and metrics call it. Default: the URL's host."},
+    {"name", CW_KEY_STRING, ROW(cw_client_config, name),
+     .doc = "How log lines and metrics call it. Default: the URL's host."},
     {"tenant_id", CW_KEY_STRING, ROW(cw_client_config, tenant_id), .doc = "Sent as X-Scope-OrgID."},
-    {"batchsize", CW_KEY_BYTES, ROW(cw_client_config, batch_bytes), .def = "1MiB", .min = "1", .max = "16MiB",
-     .doc = "Bytes of lines in one push."},
-    {"batchwait", CW_KEY_DURATION, ROW(cw_client_config, batch_wait_ns), .def = "1s", .min = "0", .max = "1h",
-     .doc = "How long a line waits for a batch to become full."},
-    {"timeout", CW_KEY_DURATION, ROW(cw_client_config, timeout_ns), .def = "10s", .min = "10ms", .max = "1h",
-     .doc = "How long an answer is waited for."},
+    {"batchsize", CW_KEY_BYTES, ROW(cw_client_config, batch_bytes), .def = "1MiB", .min = "1",
+     .max = "16MiB", .doc = "Bytes of lines in one push."},
+    {"batchwait", CW_KEY_DURATION, ROW(cw_client_config, batch_wait_ns), .def = "1s", .min = "0",
+     .max = "1h", .doc = "How long a line waits for a batch to become full."},
+    {"timeout", CW_KEY_DURATION, ROW(cw_client_config, timeout_ns), .def = "10s", .min = "10ms",
+     .max = "1h", .doc = "How long an answer is waited for."},
     {"external_labels", CW_KEY_MAP, ROW(cw_client_config, external_labels), .check = labels_check,
      .doc = "Labels that every stream gets here, unless it has them."},
     {"headers", CW_KEY_MAP, ROW(cw_client_config, headers), .doc = "Headers for every request."},
-    {"basic_auth", CW_KEY_TABLE, ROW(cw_client_config, basic_auth), .table = &basic_auth_table, .doc = "HTTP basic authentication."},
-    {"bearer_token", CW_KEY_STRING, ROW(cw_client_config, bearer_token), .flags = CW_KEY_SECRET, .doc = "A bearer token."},
-    {"bearer_token_file", CW_KEY_STRING, ROW(cw_client_config, bearer_token_file), .doc = "A file that holds it."},
-    {"backoff_config", CW_KEY_TABLE, ROW(cw_client_config, backoff), .table = &backoff_table, .doc = "Waits after failures."},
-    {"tls_config", CW_KEY_TABLE, ROW(cw_client_config, tls), .table = &tls_table, .doc = "TLS of https:// URLs."},
-    {"proxy_url", CW_KEY_STRING, ROW(cw_client_config, proxy_url), .check = url_check, .doc = "An HTTP proxy."},
+    {"basic_auth", CW_KEY_TABLE, ROW(cw_client_config, basic_auth), .table = &basic_auth_table,
+     .doc = "HTTP basic authentication."},
+    {"bearer_token", CW_KEY_STRING, ROW(cw_client_config, bearer_token), .flags = CW_KEY_SECRET,
+     .doc = "A bearer token."},
+    {"bearer_token_file", CW_KEY_STRING, ROW(cw_client_config, bearer_token_file),
+     .doc = "A file that holds it."},
+    {"backoff_config", CW_KEY_TABLE, ROW(cw_client_config, backoff), .table = &backoff_table,
+     .doc = "Waits after failures."},
+    {"tls_config", CW_KEY_TABLE, ROW(cw_client_config, tls), .table = &tls_table,
+     .doc = "TLS of https:// URLs."},
+    {"proxy_url", CW_KEY_STRING, ROW(cw_client_config, proxy_url), .check = url_check,
+     .doc = "An HTTP proxy."},
 };
-static const struct cw_table_def client_table = {
-    .name = "client", .keys = client_keys, .nkeys = sizeof client_keys / sizeof client_keys[0],
-    .size = sizeof(struct cw_client_config), .check = auth_check};
+static const struct cw_table_def client_table = {.name = "client",
+                                                 .keys = client_keys,
+                                                 .nkeys =
+                                                     sizeof client_keys / sizeof client_keys[0],
+                                                 .size = sizeof(struct cw_client_config),
+                                                 .check = auth_check};
 
 static const struct cw_key_def static_keys[] = {
-    {"targets", CW_KEY_STRINGS, ROW(cw_static_config, targets), .doc = "Without meaning, as in promtail."},
-    {"labels", CW_KEY_MAP, ROW(cw_static_config, labels), .flags = CW_KEY_REQUIRED, .check = static_labels_check,
-     .doc = "Labels of the files' entries; __path__ says which files (*, ?, [a-z], {a,b}, **), __path_exclude__ which not."},
+    {"targets", CW_KEY_STRINGS, ROW(cw_static_config, targets),
+     .doc = "Without meaning, as in promtail."},
+    {"labels", CW_KEY_MAP, ROW(cw_static_config, labels), .flags = CW_KEY_REQUIRED,
+     .check = static_labels_check,
+     .doc = "Labels of the files' entries; __path__ says which files (*, ?, [a-z], {a,b}, **), "
+            "__path_exclude__ which not."},
 };
-static const struct cw_table_def static_table = CW_TABLE("static_config", static_keys, struct cw_static_config);
+static const struct cw_table_def static_table =
+    CW_TABLE("static_config", static_keys, struct cw_static_config);
 
 static const struct cw_key_def docker_filter_keys[] = {
-    {"name", CW_KEY_STRING, ROW(cw_docker_filter, name), .flags = CW_KEY_REQUIRED, .doc = "name, label, status, ..."},
-    {"values", CW_KEY_STRINGS, ROW(cw_docker_filter, values), .flags = CW_KEY_REQUIRED, .doc = "One of them must match."},
+    {"name", CW_KEY_STRING, ROW(cw_docker_filter, name), .flags = CW_KEY_REQUIRED,
+     .doc = "name, label, status, ..."},
+    {"values", CW_KEY_STRINGS, ROW(cw_docker_filter, values), .flags = CW_KEY_REQUIRED,
+     .doc = "One of them must match."},
 };
 static const struct cw_table_def docker_filter_table =
     CW_TABLE("filter", docker_filter_keys, struct cw_docker_filter);
 
 static const struct cw_key_def docker_sd_keys[] = {
-    {"host", CW_KEY_STRING, ROW(cw_docker_sd_config, host), .def = "unix://" DOCKER_SOCKET, .check = docker_host_check,
-     .doc = "The Docker Engine's socket. Its containers' json-file logs are read from where the Engine keeps them."},
-    {"refresh_interval", CW_KEY_DURATION, ROW(cw_docker_sd_config, refresh_interval_ns), .def = "60s", .min = "100ms",
-     .max = "1h", .doc = "How often to ask for containers."},
+    {"host", CW_KEY_STRING, ROW(cw_docker_sd_config, host), .def = "unix://" DOCKER_SOCKET,
+     .check = docker_host_check,
+     .doc = "The Docker Engine's socket. Its containers' json-file logs are read from where the "
+            "Engine keeps them."},
+    {"refresh_interval", CW_KEY_DURATION, ROW(cw_docker_sd_config, refresh_interval_ns),
+     .def = "60s", .min = "100ms", .max = "1h", .doc = "How often to ask for containers."},
     {"filters", CW_KEY_TABLES, ROW(cw_docker_sd_config, filters), .table = &docker_filter_table,
      .doc = "The Engine's filters for containers."},
 };
-static const struct cw_table_def docker_sd_table = CW_TABLE("docker_sd_config", docker_sd_keys, struct cw_docker_sd_config);
+static const struct cw_table_def docker_sd_table =
+    CW_TABLE("docker_sd_config", docker_sd_keys, struct cw_docker_sd_config);
 
 static const struct cw_key_def scrape_keys[] = {
     {"job_name", CW_KEY_STRING, ROW(cw_scrape_config, job_name), .doc = "Its name in log lines."},
-    {"static_configs", CW_KEY_TABLES, ROW(cw_scrape_config, static_configs), .table = &static_table, .doc = "Files."},
-    {"docker_sd_configs", CW_KEY_TABLES, ROW(cw_scrape_config, docker_sd_configs), .table = &docker_sd_table,
-     .doc = "Containers: their entries get the labels container, image, stream, compose_project and compose_service."},
+    {"static_configs", CW_KEY_TABLES, ROW(cw_scrape_config, static_configs), .table = &static_table,
+     .doc = "Files."},
+    {"docker_sd_configs", CW_KEY_TABLES, ROW(cw_scrape_config, docker_sd_configs),
+     .table = &docker_sd_table,
+     .doc = "Containers: their entries get the labels container, image, stream, compose_project "
+            "and compose_service."},
 };
-static const struct cw_table_def scrape_table = CW_TABLE("scrape_config", scrape_keys, struct cw_scrape_config);
+static const struct cw_table_def scrape_table =
+    CW_TABLE("scrape_config", scrape_keys, struct cw_scrape_config);
 
 static const char *const level_names[] = {"debug", "info", "warn", "error", NULL};
 static const char *const format_names[] = {"logfmt", "json", NULL};
 
 static const struct cw_key_def shipper_keys[] = {
-    {"server.http_listen_address", CW_KEY_STRING, ROW(cw_shipper_config, http_listen_address), .def = "0.0.0.0",
-     .doc = "The address of /metrics and /ready."},
-    {"server.http_listen_port", CW_KEY_INT, ROW(cw_shipper_config, http_listen_port), .def = "-1", .min = "-1", .max = "65535",
+    {"server.http_listen_address", CW_KEY_STRING, ROW(cw_shipper_config, http_listen_address),
+     .def = "0.0.0.0", .doc = "The address of /metrics and /ready."},
+    {"server.http_listen_port", CW_KEY_INT, ROW(cw_shipper_config, http_listen_port), .def = "-1",
+     .min = "-1", .max = "65535",
      .doc = "Their port; 0 takes a free one, -1 (the default; promtail's is 80) serves nothing."},
-    {"server.log_level", CW_KEY_ENUM, ROW(cw_shipper_config, log_level), .def = "info", .names = level_names, .doc = "What is logged."},
-    {"server.log_format", CW_KEY_ENUM, ROW(cw_shipper_config, log_format), .def = "logfmt", .names = format_names, .doc = "How."},
+    {"server.log_level", CW_KEY_ENUM, ROW(cw_shipper_config, log_level), .def = "info",
+     .names = level_names, .doc = "What is logged."},
+    {"server.log_format", CW_KEY_ENUM, ROW(cw_shipper_config, log_format), .def = "logfmt",
+     .names = format_names, .doc = "How."},
     {"server.grpc_listen_port", CW_KEY_IGNORED, .doc = "there is no gRPC here"},
     {"server.grpc_listen_address", CW_KEY_IGNORED, .doc = "there is no gRPC here"},
     {"server.disable", CW_KEY_IGNORED, .doc = "leave server.http_listen_port out instead"},
-    {"clients", CW_KEY_TABLES, ROW(cw_shipper_config, clients), .table = &client_table, .doc = "Servers; each gets every line."},
-    {"positions.filename", CW_KEY_STRING, ROW(cw_shipper_config, positions_file), .def = "/var/log/positions.yaml",
-     .doc = "promtail's positions file: read at the first start, never written. Ours is beside it, with .cordwood behind its name."},
-    {"positions.sync_period", CW_KEY_DURATION, ROW(cw_shipper_config, positions_sync_ns), .def = "10s", .min = "10ms", .max = "1h",
-     .doc = "How often positions are written."},
-    {"positions.ignore_invalid_yaml", CW_KEY_IGNORED, .doc = "an invalid positions file is always an error: it would repeat lines"},
-    {"scrape_configs", CW_KEY_TABLES, ROW(cw_shipper_config, scrape_configs), .table = &scrape_table, .doc = "What to read."},
-    {"target_config.sync_period", CW_KEY_DURATION, ROW(cw_shipper_config, rescan_ns), .def = "10s", .min = "10ms", .max = "1h",
-     .doc = "How often folders are looked through; changes are noticed at once where inotify works."},
-    {"limits_config.max_line_size", CW_KEY_BYTES, ROW(cw_shipper_config, limits.max_line_bytes), .def = "0", .min = "0", .max = "8MiB",
+    {"clients", CW_KEY_TABLES, ROW(cw_shipper_config, clients), .table = &client_table,
+     .doc = "Servers; each gets every line."},
+    {"positions.filename", CW_KEY_STRING, ROW(cw_shipper_config, positions_file),
+     .def = "/var/log/positions.yaml",
+     .doc = "promtail's positions file: read at the first start, never written. Ours is beside it, "
+            "with .cordwood behind its name."},
+    {"positions.sync_period", CW_KEY_DURATION, ROW(cw_shipper_config, positions_sync_ns),
+     .def = "10s", .min = "10ms", .max = "1h", .doc = "How often positions are written."},
+    {"positions.ignore_invalid_yaml", CW_KEY_IGNORED,
+     .doc = "an invalid positions file is always an error: it would repeat lines"},
+    {"scrape_configs", CW_KEY_TABLES, ROW(cw_shipper_config, scrape_configs),
+     .table = &scrape_table, .doc = "What to read."},
+    {"target_config.sync_period", CW_KEY_DURATION, ROW(cw_shipper_config, rescan_ns), .def = "10s",
+     .min = "10ms", .max = "1h",
+     .doc =
+         "How often folders are looked through; changes are noticed at once where inotify works."},
+    {"limits_config.max_line_size", CW_KEY_BYTES, ROW(cw_shipper_config, limits.max_line_bytes),
+     .def = "0", .min = "0", .max = "8MiB",
      .doc = "Longer lines are left out (and counted); 0 is no limit."},
-    {"limits_config.max_line_size_truncate", CW_KEY_BOOL, ROW(cw_shipper_config, limits.max_line_truncate), .def = "false",
+    {"limits_config.max_line_size_truncate", CW_KEY_BOOL,
+     ROW(cw_shipper_config, limits.max_line_truncate), .def = "false",
      .doc = "Cut longer lines to max_line_size instead."},
 };
-const struct cw_table_def cw_shipper_table = CW_TABLE("cordwood-shipper", shipper_keys, struct cw_shipper_config);
+const struct cw_table_def cw_shipper_table =
+    CW_TABLE("cordwood-shipper", shipper_keys, struct cw_shipper_config);
 
 /* ---- the command line ---- */
 
@@ -206,32 +259,40 @@ const struct cw_table_def cw_shipper_table = CW_TABLE("cordwood-shipper", shippe
 static const struct cw_flag_def file_flags[] = {
     {"config", 'c', CW_KEY_STRING, ARG(config), .arg = "FILE", .alias = "config.file",
      .doc = "Read the configuration (promtail's format) from FILE."},
-    {"config.expand-env", 0, CW_KEY_BOOL, ARG(expand_env), .def = "false", .doc = "Expand ${VAR}, ${VAR:default} and ${VAR:-default} in it."},
+    {"config.expand-env", 0, CW_KEY_BOOL, ARG(expand_env), .def = "false",
+     .doc = "Expand ${VAR}, ${VAR:default} and ${VAR:-default} in it."},
     {"check", 0, CW_KEY_BOOL, ARG(check), .def = "false", .alias = "check-syntax",
      .doc = "Check the configuration: exit status 0 if it is good, 2 if not."},
 };
 static const struct cw_flag_def short_flags[] = {
-    {"push", 'p', CW_KEY_STRING, ARG(push), .arg = "URL", .doc = "Push to URL; without a path it gets " PUSH_PATH "."},
-    {"label", 'l', CW_KEY_MAP, ARG(labels), .arg = "NAME=VALUE", .doc = "Give all entries this label."},
-    {"tenant", 0, CW_KEY_STRING, ARG(tenant), .arg = "ID", .doc = "Push as this tenant (X-Scope-OrgID)."},
+    {"push", 'p', CW_KEY_STRING, ARG(push), .arg = "URL",
+     .doc = "Push to URL; without a path it gets " PUSH_PATH "."},
+    {"label", 'l', CW_KEY_MAP, ARG(labels), .arg = "NAME=VALUE",
+     .doc = "Give all entries this label."},
+    {"tenant", 0, CW_KEY_STRING, ARG(tenant), .arg = "ID",
+     .doc = "Push as this tenant (X-Scope-OrgID)."},
     {"docker", 0, CW_KEY_STRING, ARG(docker), .arg = "SOCKET",
      .doc = "Read the containers of the Docker Engine at SOCKET, usually " DOCKER_SOCKET "."},
     {"from-end", 0, CW_KEY_BOOL, ARG(from_end), .def = "false",
      .doc = "At the very first start leave out what is in the files already."},
     {"state-dir", 0, CW_KEY_STRING, ARG(state_dir), .arg = "DIR",
-     .doc = "Keep positions in DIR; default: $XDG_STATE_HOME/cordwood, else /var/lib/cordwood-shipper."},
+     .doc = "Keep positions in DIR; default: $XDG_STATE_HOME/cordwood, else "
+            "/var/lib/cordwood-shipper."},
 };
 static const struct cw_flag_def run_flags[] = {
-    {"once", 0, CW_KEY_BOOL, ARG(once), .def = "false", .doc = "Read all files to their ends, deliver, and exit."},
+    {"once", 0, CW_KEY_BOOL, ARG(once), .def = "false",
+     .doc = "Read all files to their ends, deliver, and exit."},
     {"dry-run", 0, CW_KEY_BOOL, ARG(dry_run), .def = "false",
      .doc = "Print entries to stdout instead of pushing them, and remember nothing."},
     {"only-public", 0, CW_KEY_BOOL, ARG(only_public), .def = "false",
-     .doc = "Leave out files that not every user of this machine may read, whoever runs the shipper."},
+     .doc =
+         "Leave out files that not every user of this machine may read, whoever runs the shipper."},
 };
 static const struct cw_flag_group file_group = CW_FLAG_GROUP("Configuration file", file_flags);
 static const struct cw_flag_group short_group = CW_FLAG_GROUP("Without a file", short_flags);
 static const struct cw_flag_group run_group = CW_FLAG_GROUP("Running", run_flags);
-static const struct cw_flag_group *const flag_groups[] = {&file_group, &short_group, &run_group, NULL};
+static const struct cw_flag_group *const flag_groups[] = {&file_group, &short_group, &run_group,
+                                                          NULL};
 static const struct cw_exit_def exits[] = {
     {0, "Stopped by SIGTERM or SIGINT, or done (--once, --check)."},
     {1, "It could not start, or --once could not deliver."},
@@ -239,8 +300,10 @@ static const struct cw_exit_def exits[] = {
     {0, NULL},
 };
 static const struct cw_example_def examples[] = {
-    {"cordwood-shipper --push http://localhost:3100 --label job=varlogs '/var/log/**/*.log'", "Ship this machine's logs."},
-    {"cordwood-shipper --push http://localhost:3100 --docker " DOCKER_SOCKET, "Ship the logs of containers."},
+    {"cordwood-shipper --push http://localhost:3100 --label job=varlogs '/var/log/**/*.log'",
+     "Ship this machine's logs."},
+    {"cordwood-shipper --push http://localhost:3100 --docker " DOCKER_SOCKET,
+     "Ship the logs of containers."},
     {"cordwood-shipper --config /etc/promtail/config.yml", "Go on where promtail was."},
     {NULL, NULL},
 };
@@ -250,9 +313,11 @@ const struct cw_command_def cw_shipper_command = {
     .arguments = "[PATH]...",
     .min_args = 0,
     .max_args = SIZE_MAX,
-    .doc = "Follows log files through rotation, truncation and restarts and pushes their lines; to cordwood each line "
+    .doc = "Follows log files through rotation, truncation and restarts and pushes their lines; to "
+           "cordwood each line "
            "exactly once, whatever is killed and whenever.\n\n"
-           "With --push, each PATH is a file, a folder (all files in it) or a pattern: * ? [a-z] {a,b} and ** for any folders.",
+           "With --push, each PATH is a file, a folder (all files in it) or a pattern: * ? [a-z] "
+           "{a,b} and ** for any folders.",
     .groups = flag_groups,
     .style = CW_FLAGS_ONE_DASH,
     .config = &cw_shipper_table,
@@ -262,15 +327,17 @@ const struct cw_command_def cw_shipper_command = {
 
 /* ---- loading ---- */
 
-int cw_shipper_config_load(const struct cw_shipper_args *args, struct cw_arena *arena, struct cw_shipper_config *out,
-                           struct cw_err *err)
+int cw_shipper_config_load(const struct cw_shipper_args *args, struct cw_arena *arena,
+                           struct cw_shipper_config *out, struct cw_err *err)
 {
     struct cw_config_problems *problems = cw_mem_new(sizeof *problems);
-    struct cw_yaml_options options = {.expand = args->expand_env ? CW_YAML_EXPAND_PROMTAIL : CW_YAML_EXPAND_NONE};
-    int rc = cw_yaml_load_file(args->config.ptr, &cw_shipper_table, &options, arena, out, problems, err);
+    struct cw_yaml_options options = {.expand = args->expand_env ? CW_YAML_EXPAND_PROMTAIL
+                                                                 : CW_YAML_EXPAND_NONE};
+    int rc =
+        cw_yaml_load_file(args->config.ptr, &cw_shipper_table, &options, arena, out, problems, err);
     for (size_t i = 0; i < problems->nwarnings; i++)
         fprintf(stderr, "%.*s\n", CW_STR_ARG(problems->warnings[i]));
-    for (size_t i = 1; i < problems->nerrors; i++)  /* the first is the caller's, in *err */
+    for (size_t i = 1; i < problems->nerrors; i++) /* the first is the caller's, in *err */
         fprintf(stderr, "%.*s\n", CW_STR_ARG(problems->errors[i]));
     free(problems);
     if (rc == 0 && out->clients.n == 0 && !args->dry_run)
@@ -307,7 +374,8 @@ static struct cw_str path_pattern(struct cw_str path, struct cw_arena *arena)
     return pattern;
 }
 
-static int state_positions(const struct cw_shipper_args *args, struct cw_arena *arena, struct cw_str *out)
+static int state_positions(const struct cw_shipper_args *args, struct cw_arena *arena,
+                           struct cw_str *out)
 {
     const char *xdg = getenv("XDG_STATE_HOME");
     if (args->state_dir.len > 0)
@@ -319,8 +387,9 @@ static int state_positions(const struct cw_shipper_args *args, struct cw_arena *
     return 0;
 }
 
-int cw_shipper_config_from_args(const struct cw_shipper_args *args, const struct cw_str *paths, size_t npaths,
-                                struct cw_arena *arena, struct cw_shipper_config *out, struct cw_err *err)
+int cw_shipper_config_from_args(const struct cw_shipper_args *args, const struct cw_str *paths,
+                                size_t npaths, struct cw_arena *arena,
+                                struct cw_shipper_config *out, struct cw_err *err)
 {
     cw_schema_defaults(&cw_shipper_table, arena, out);
     if (args->push.len == 0 && !args->dry_run)
@@ -356,7 +425,8 @@ int cw_shipper_config_from_args(const struct cw_shipper_args *args, const struct
         struct cw_docker_sd_config *docker = CW_ARENA_NEW(arena, struct cw_docker_sd_config);
         cw_schema_defaults(&docker_sd_table, arena, docker);
         docker->host = cw_str_starts(args->docker, CW_STR("unix://"))
-                           ? args->docker : cw_arena_printf(arena, "unix://%s", args->docker.ptr);
+                           ? args->docker
+                           : cw_arena_printf(arena, "unix://%s", args->docker.ptr);
         rc = docker_host_check(&docker->host, err);
         if (rc < 0)
             return rc;

@@ -1,5 +1,6 @@
 /*
- * shipper_config.h - the shipper's configuration: promtail's file as it is, and the command line's short form of it.
+ * shipper_config.h - the shipper's configuration: promtail's file as it is, and the command line's
+ * short form of it.
  *
  * Ownership  A loaded configuration lives in the arena of its load.
  * Errors     CW_E_INVALID with file:line:column, CW_E_NOT_FOUND, CW_E_IO.
@@ -31,21 +32,21 @@ struct cw_client_config {
 };
 struct cw_static_config {
     struct cw_config_strings targets;
-    struct cw_config_map labels;  /* __path__ and __path_exclude__ among them */
+    struct cw_config_map labels; /* __path__ and __path_exclude__ among them */
 };
 struct cw_docker_filter {
     struct cw_str name;
     struct cw_config_strings values;
 };
 struct cw_docker_sd_config {
-    struct cw_str host;           /* unix:///var/run/docker.sock */
+    struct cw_str host; /* unix:///var/run/docker.sock */
     int64_t refresh_interval_ns;
-    struct cw_config_tables filters;  /* struct cw_docker_filter */
+    struct cw_config_tables filters; /* struct cw_docker_filter */
 };
 struct cw_scrape_config {
     struct cw_str job_name;
-    struct cw_config_tables static_configs;     /* struct cw_static_config */
-    struct cw_config_tables docker_sd_configs;  /* struct cw_docker_sd_config */
+    struct cw_config_tables static_configs;    /* struct cw_static_config */
+    struct cw_config_tables docker_sd_configs; /* struct cw_docker_sd_config */
 };
 struct cw_limits_config {
     int64_t max_line_bytes;
@@ -55,10 +56,10 @@ struct cw_shipper_config {
     struct cw_str http_listen_address;
     int64_t http_listen_port;
     int log_level, log_format;
-    struct cw_config_tables clients;            /* struct cw_client_config */
+    struct cw_config_tables clients; /* struct cw_client_config */
     struct cw_str positions_file;
     int64_t positions_sync_ns, rescan_ns;
-    struct cw_config_tables scrape_configs;     /* struct cw_scrape_config */
+    struct cw_config_tables scrape_configs; /* struct cw_scrape_config */
     struct cw_limits_config limits;
 };
 
@@ -72,10 +73,11 @@ extern const struct cw_table_def cw_shipper_table;
 extern const struct cw_command_def cw_shipper_command;
 
 /* Read and check a file; every problem goes to stderr, warnings too. */
-int cw_shipper_config_load(const struct cw_shipper_args *args, struct cw_arena *arena, struct cw_shipper_config *out,
-                           struct cw_err *err) CW_MUST_USE;
+int cw_shipper_config_load(const struct cw_shipper_args *args, struct cw_arena *arena,
+                           struct cw_shipper_config *out, struct cw_err *err) CW_MUST_USE;
 /* Make one from --push, --label, --docker and paths. */
-int cw_shipper_config_from_args(const struct cw_shipper_args *args, const struct cw_str *paths, size_t npaths,
-                                struct cw_arena *arena, struct cw_shipper_config *out, struct cw_err *err) CW_MUST_USE;
+int cw_shipper_config_from_args(const struct cw_shipper_args *args, const struct cw_str *paths,
+                                size_t npaths, struct cw_arena *arena,
+                                struct cw_shipper_config *out, struct cw_err *err) CW_MUST_USE;
 
 #endif

@@ -7,7 +7,8 @@ void cw_sightings_add(struct cw_sightings *seen, uint64_t size, int64_t now_ns)
 {
     if (seen->n > 0 && seen->at[seen->n - 1].size >= size)
         return;
-    if (seen->n == CW_SIGHTINGS_MAX) {  /* of two neighbours the later one stays: never a time before the sighting */
+    if (seen->n == CW_SIGHTINGS_MAX) {
+        /* Of two neighbours the later one stays: never a time before the sighting. */
         for (unsigned i = 0; i < CW_SIGHTINGS_MAX / 2; i++)
             seen->at[i] = seen->at[2 * i + 1];
         seen->n = CW_SIGHTINGS_MAX / 2;

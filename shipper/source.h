@@ -1,8 +1,9 @@
 /*
- * source.h - one log file as a source of entries: its identity on disk and in the protocol, and each output's account.
+ * source.h - one log file as a source of entries: its identity on disk and in the protocol, and
+ * each output's account.
  *
- * Ownership  A source owns its paths, labels and descriptor. It lives in the table of sources.h; a batch that names it
- *            raises `nbusy`, and it is not removed while that is not 0.
+ * Ownership  A source owns its paths, labels and descriptor. It lives in the table of sources.h; a
+ *            batch that names it raises `nbusy`, and it is not removed while that is not 0.
  * Units      Offsets are bytes in the file. *_ns of sightings and entries is wall time.
  */
 #ifndef CW_SHIPPER_SOURCE_H
@@ -13,8 +14,9 @@
 #include "shipper/ledger.h"
 #include "shipper/tail_reader.h"
 
-/* When the file was seen to have grown, and to what size: an entry's time is that of the first sighting of its end.
- * A file that waits for a server that is away collects many; then neighbours are joined. */
+/* When the file was seen to have grown, and to what size: an entry's time is that of the first
+ * sighting of its end. A file that waits for a server that is away collects many; then neighbours
+ * are joined. */
 #define CW_SIGHTINGS_MAX 16
 struct cw_sightings {
     struct {
@@ -31,34 +33,36 @@ int64_t cw_sightings_time(const struct cw_sightings *seen, uint64_t off, int64_t
 void cw_sightings_prune(struct cw_sightings *seen, uint64_t settled);
 
 enum cw_source_format {
-    CW_SOURCE_LINES,   /* a line is an entry */
-    CW_SOURCE_DOCKER,  /* json-file of Docker Engine: a line is a JSON object around (a part of) an entry */
+    CW_SOURCE_LINES, /* a line is an entry */
+    /* json-file of Docker Engine: a line is a JSON object around (a part of) an entry */
+    CW_SOURCE_DOCKER,
 };
-enum { CW_SOURCE_STREAMS = 2 };  /* of a Docker source: stdout, stderr; of another only the first */
+enum { CW_SOURCE_STREAMS = 2 }; /* of a Docker source: stdout, stderr; of another only the first */
 
 struct cw_source {
     struct cw_id128 id;
     uint64_t generation;
     struct cw_tail tail;
     enum cw_source_format format;
-    char *path;              /* where it was first seen */
-    char *path_now;          /* where it was last seen */
-    char **labels;           /* `{a="b"}` of each output's streams: labels[output * CW_SOURCE_STREAMS + stream] */
+    char *path;     /* where it was first seen */
+    char *path_now; /* where it was last seen */
+    /* `{a="b"}` of each output's streams: labels[output * CW_SOURCE_STREAMS + stream] */
+    char **labels;
     struct cw_sightings seen;
-    bool durable;            /* id and generation are on disk: it may be pushed */
-    bool changed;            /* truncated; its generation is raised when no push that names it is under way */
-    bool final;              /* nobody writes it any more: its last line needs no newline */
-    bool wanted;             /* a target matched it in the last scan */
+    bool durable; /* id and generation are on disk: it may be pushed */
+    bool changed; /* truncated; its generation is raised when no push that names it is under way */
+    bool final;   /* nobody writes it any more: its last line needs no newline */
+    bool wanted;  /* a target matched it in the last scan */
     uint64_t durable_offset; /* its position on disk */
     uint32_t durable_prefix_len;
-    int64_t quiet_since_ns;  /* monotonic; when its size was last seen to change */
+    int64_t quiet_since_ns; /* monotonic; when its size was last seen to change */
     uint64_t quiet_size;
     unsigned nbusy;
-    uint64_t goal;           /* its size when it was opened: how far --once reads */
-    int watch;               /* inotify's number, -1 none */
-    uint64_t scan_number;    /* the last scan that met it */
+    uint64_t goal;        /* its size when it was opened: how far --once reads */
+    int watch;            /* inotify's number, -1 none */
+    uint64_t scan_number; /* the last scan that met it */
     size_t nrows;
-    struct cw_ledger_row rows[];  /* one an output */
+    struct cw_ledger_row rows[]; /* one an output */
 };
 
 /* All that is needed to push is given; everything else begins at "nothing". */
@@ -70,7 +74,7 @@ bool cw_source_pending(const struct cw_source *source, size_t output);
 uint64_t cw_source_position(const struct cw_source *source);
 /* Move every output's account to `offset` (a position from disk, a start at the end). */
 void cw_source_seek(struct cw_source *source, uint64_t offset);
-/* Begin the next generation: the file has other contents now. `durable` falls until it is on disk. */
+/* Begin the next generation: the file has other contents. `durable` falls until it is on disk. */
 void cw_source_raise(struct cw_source *source);
 /* Record the size that was just looked at. */
 void cw_source_sight(struct cw_source *source, int64_t now_ns, int64_t now_mono_ns);

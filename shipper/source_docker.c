@@ -19,26 +19,26 @@ enum { DOCKER_MAGIC = 0x646f636b };
 
 struct known {
     char *id;
-    struct cw_target *target;  /* NULL: its logs are not in a json-file */
-    bool listed;               /* by the last list */
+    struct cw_target *target; /* NULL: its logs are not in a json-file */
+    bool listed;              /* by the last list */
 };
 
 struct cw_source_docker {
     uint32_t magic;
     enum docker_state state;
     struct cw_source_docker_options options;
-    uv_timer_t timer;                    /* WAITING: the next list */
-    struct cw_http_call_handle *call;    /* LISTING, INSPECTING */
-    struct cw_http_call_handle *events;  /* the stream, while it lasts */
-    struct cw_buf url, events_url;       /* of the calls */
-    struct cw_arena *arena;              /* of `found` */
-    struct cw_docker_container *found;   /* to be inspected: from `next` on */
+    uv_timer_t timer;                   /* WAITING: the next list */
+    struct cw_http_call_handle *call;   /* LISTING, INSPECTING */
+    struct cw_http_call_handle *events; /* the stream, while it lasts */
+    struct cw_buf url, events_url;      /* of the calls */
+    struct cw_arena *arena;             /* of `found` */
+    struct cw_docker_container *found;  /* to be inspected: from `next` on */
     size_t nfound, next;
     struct known *known;
     size_t nknown, known_cap;
-    bool again;                          /* an event came meanwhile */
+    bool again; /* an event came meanwhile */
     bool listed, failing;
-    bool changed;                        /* targets were added or removed since the host was told */
+    bool changed; /* targets were added or removed since the host was told */
 };
 
 static void list_start(struct cw_source_docker *docker);
@@ -68,16 +68,21 @@ static void wait_start(struct cw_source_docker *docker, uint64_t ms)
 static void docker_failed(struct cw_source_docker *docker, const char *why)
 {
     if (!docker->failing)
-        cw_log_warn("docker at %s: %s; trying again each %d s", socket_path(docker), why, DOCKER_RETRY_MS / 1000);
+        cw_log_warn("docker at %s: %s; trying again each %d s", socket_path(docker), why,
+                    DOCKER_RETRY_MS / 1000);
     docker->failing = true;
     wait_start(docker, DOCKER_RETRY_MS);
 }
 
-static int call_start(struct cw_source_docker *docker, struct cw_buf *url, int64_t timeout_ns, cw_http_data_fn on_data,
-                      cw_http_done_fn on_done, struct cw_http_call_handle **handle, struct cw_err *err)
+static int call_start(struct cw_source_docker *docker, struct cw_buf *url, int64_t timeout_ns,
+                      cw_http_data_fn on_data, cw_http_done_fn on_done,
+                      struct cw_http_call_handle **handle, struct cw_err *err)
 {
-    struct cw_http_call call = {.method = "GET", .url = cw_buf_z(url), .unix_socket = socket_path(docker),
-                                .timeout_ns = timeout_ns, .max_answer_bytes = CW_DOCKER_ANSWER_BYTES};
+    struct cw_http_call call = {.method = "GET",
+                                .url = cw_buf_z(url),
+                                .unix_socket = socket_path(docker),
+                                .timeout_ns = timeout_ns,
+                                .max_answer_bytes = CW_DOCKER_ANSWER_BYTES};
     return cw_http_client_start(docker->options.http, &call, on_data, on_done, docker, handle, err);
 }
 
@@ -104,14 +109,15 @@ static int on_event(void *arg, struct cw_str bytes, struct cw_err *err)
     return 0;
 }
 
-static void on_events_end(void *arg, int rc, const struct cw_http_answer *answer, const struct cw_err *err)
+static void on_events_end(void *arg, int rc, const struct cw_http_answer *answer,
+                          const struct cw_err *err)
 {
     struct cw_source_docker *docker = arg;
     (void)rc;
     (void)answer;
     (void)err;
     CW_CHECK(docker, DOCKER_MAGIC);
-    docker->events = NULL;  /* begun again with the next list */
+    docker->events = NULL; /* begun again with the next list */
 }
 
 static void events_start(struct cw_source_docker *docker)
@@ -121,8 +127,10 @@ static void events_start(struct cw_source_docker *docker)
         return;
     cw_buf_clear(&docker->events_url);
     /* The list may be answered before the stream is there: it begins a little in the past. */
-    cw_docker_events_url(cw_clock_now_ns() / CW_NS_PER_S - DOCKER_EVENTS_BACK_S, &docker->events_url);
-    if (call_start(docker, &docker->events_url, 0, on_event, on_events_end, &docker->events, &err) < 0)
+    cw_docker_events_url(cw_clock_now_ns() / CW_NS_PER_S - DOCKER_EVENTS_BACK_S,
+                         &docker->events_url);
+    if (call_start(docker, &docker->events_url, 0, on_event, on_events_end, &docker->events, &err) <
+        0)
         cw_log_debug("docker: no events: %s", err.text);
 }
 
@@ -149,7 +157,7 @@ static void known_add(struct cw_source_docker *docker, struct cw_str id, struct 
     docker->changed = true;
 }
 
-/* Forget containers that were removed: their files are read to the end through their descriptors. */
+/* Forget containers that were removed: their files are read to the end while they are open. */
 static void known_sweep(struct cw_source_docker *docker)
 {
     size_t kept = 0;
@@ -168,7 +176,8 @@ static void known_sweep(struct cw_source_docker *docker)
     docker->nknown = kept;
 }
 
-static void on_list(void *arg, int rc, const struct cw_http_answer *answer, const struct cw_err *err)
+static void on_list(void *arg, int rc, const struct cw_http_answer *answer,
+                    const struct cw_err *err)
 {
     struct cw_source_docker *docker = arg;
     CW_CHECK(docker, DOCKER_MAGIC);
@@ -176,10 +185,11 @@ static void on_list(void *arg, int rc, const struct cw_http_answer *answer, cons
     struct cw_err bad = {0};
     cw_arena_reset(docker->arena);
     if (rc == 0 && answer->status != 200)
-        rc = cw_err_set(&bad, CW_E_INVALID, "status %d to a list of containers: %.*s", answer->status,
-                        CW_STR_ARG(cw_str_sub(answer->body, 0, 200)));
+        rc = cw_err_set(&bad, CW_E_INVALID, "status %d to a list of containers: %.*s",
+                        answer->status, CW_STR_ARG(cw_str_sub(answer->body, 0, 200)));
     else if (rc == 0)
-        rc = cw_docker_list_decode(answer->body, docker->arena, &docker->found, &docker->nfound, &bad);
+        rc = cw_docker_list_decode(answer->body, docker->arena, &docker->found, &docker->nfound,
+                                   &bad);
     if (rc < 0) {
         docker_failed(docker, bad.code < 0 ? bad.text : err->text);
         return;
@@ -216,7 +226,8 @@ static void list_start(struct cw_source_docker *docker)
 
 /* ---- one container ---- */
 
-static void container_add(struct cw_source_docker *docker, const struct cw_docker_container *container,
+static void container_add(struct cw_source_docker *docker,
+                          const struct cw_docker_container *container,
                           const struct cw_http_answer *answer)
 {
     struct cw_str path = CW_STR_NONE, name = cw_labels_get(container->labels, CW_STR("container"));
@@ -224,16 +235,18 @@ static void container_add(struct cw_source_docker *docker, const struct cw_docke
     struct cw_err err = {0};
     int rc = cw_docker_inspect_decode(answer->body, docker->arena, &path, &err);
     if (rc == 0 && path.len > 0)
-        rc = cw_target_from_path(path.ptr, cw_arena_dup(docker->arena, name).ptr, container->labels, CW_SOURCE_DOCKER,
-                                 &target, &err);
+        rc = cw_target_from_path(path.ptr, cw_arena_dup(docker->arena, name).ptr, container->labels,
+                                 CW_SOURCE_DOCKER, &target, &err);
     if (rc < 0)
         cw_log_warn("docker: container %.*s: %s", CW_STR_ARG(name), err.text);
     else if (path.len == 0)
-        cw_log_info("docker: container %.*s does not log to a json-file: it is left out", CW_STR_ARG(name));
+        cw_log_info("docker: container %.*s does not log to a json-file: it is left out",
+                    CW_STR_ARG(name));
     known_add(docker, container->id, target);
 }
 
-static void on_inspect(void *arg, int rc, const struct cw_http_answer *answer, const struct cw_err *err)
+static void on_inspect(void *arg, int rc, const struct cw_http_answer *answer,
+                       const struct cw_err *err)
 {
     struct cw_source_docker *docker = arg;
     CW_CHECK(docker, DOCKER_MAGIC);
@@ -242,7 +255,7 @@ static void on_inspect(void *arg, int rc, const struct cw_http_answer *answer, c
         docker_failed(docker, err->text);
         return;
     }
-    if (answer->status == 200)  /* else it was removed meanwhile */
+    if (answer->status == 200) /* else it was removed meanwhile */
         container_add(docker, &docker->found[docker->next], answer);
     docker->next++;
     inspect_next(docker);
@@ -259,7 +272,8 @@ static void inspect_next(struct cw_source_docker *docker)
     }
     cw_buf_clear(&docker->url);
     cw_docker_inspect_url(docker->found[docker->next].id, &docker->url);
-    if (call_start(docker, &docker->url, DOCKER_TIMEOUT_NS, NULL, on_inspect, &docker->call, &err) < 0)
+    if (call_start(docker, &docker->url, DOCKER_TIMEOUT_NS, NULL, on_inspect, &docker->call, &err) <
+        0)
         docker_failed(docker, err.text);
 }
 
@@ -290,7 +304,8 @@ bool cw_source_docker_listed(const struct cw_source_docker *docker)
 
 static void on_closed(uv_handle_t *handle)
 {
-    struct cw_source_docker *docker = CW_CONTAINER_OF((uv_timer_t *)handle, struct cw_source_docker, timer);
+    struct cw_source_docker *docker =
+        CW_CONTAINER_OF((uv_timer_t *)handle, struct cw_source_docker, timer);
     CW_CHECK(docker, DOCKER_MAGIC);
     for (size_t i = 0; i < docker->nknown; i++)
         free(docker->known[i].id);

@@ -6,11 +6,13 @@
  *      ^                      |                       |
  *      +----- no answer ------+-----------------------+         any -- close --> freed
  *
- * Containers are listed whether they run or not, each refresh_interval and whenever the Engine tells of one that was
- * created, started or removed. The files are read where the Engine keeps them; labels: container, image,
- * compose_project and compose_service (from compose's own labels), stream.
+ * Containers are listed whether they run or not, each refresh_interval and whenever the Engine
+ * tells of one that was created, started or removed. The files are read where the Engine keeps
+ * them; labels: container, image, compose_project and compose_service (from compose's own labels),
+ * stream.
  *
- * Ownership  Targets are given to the table of sources, which keeps them; options outlive the object.
+ * Ownership  Targets are given to the table of sources, which keeps them; options outlive the
+ *            object.
  * Threads    The loop's.
  */
 #ifndef CW_SHIPPER_SOURCE_DOCKER_H
@@ -27,7 +29,7 @@ struct cw_source_docker_options {
     struct cw_http_client *http;
     struct cw_sources *sources;
     const struct cw_docker_sd_config *config;
-    void (*on_targets)(void *arg);   /* there are others: scan */
+    void (*on_targets)(void *arg); /* there are others: scan */
     void *arg;
 };
 

@@ -18,8 +18,8 @@ struct cw_sources *cw_sources_new(const struct cw_sources_options *options)
     sources->options = *options;
     struct cw_promtail_position *imported = cw_mem_array(options->nimported + 1, sizeof *imported);
     for (size_t i = 0; i < options->nimported; i++)
-        imported[i] = (struct cw_promtail_position){cw_str_of(cw_str_dupz(options->imported[i].path)),
-                                                    options->imported[i].offset};
+        imported[i] = (struct cw_promtail_position){
+            cw_str_of(cw_str_dupz(options->imported[i].path)), options->imported[i].offset};
     sources->options.imported = imported;
     sources->renames = cw_mem_array(CW_SOURCES_RENAMES_MAX, sizeof *sources->renames);
     sources->unreadable = cw_mem_array(CW_SOURCES_UNREADABLE_MAX, sizeof *sources->unreadable);
@@ -85,7 +85,8 @@ void cw_sources_target_add(struct cw_sources *sources, struct cw_target *target)
 {
     if (sources->ntargets == sources->targets_cap) {
         sources->targets_cap = sources->targets_cap ? 2 * sources->targets_cap : 16;
-        sources->targets = cw_mem_resize(sources->targets, sources->targets_cap * sizeof *sources->targets);
+        sources->targets =
+            cw_mem_resize(sources->targets, sources->targets_cap * sizeof *sources->targets);
     }
     sources->targets[sources->ntargets++] = target;
 }
@@ -95,7 +96,8 @@ void cw_sources_target_remove(struct cw_sources *sources, struct cw_target *targ
     for (size_t i = 0; i < sources->ntargets; i++) {
         if (sources->targets[i] != target)
             continue;
-        memmove(sources->targets + i, sources->targets + i + 1, (--sources->ntargets - i) * sizeof *sources->targets);
+        memmove(sources->targets + i, sources->targets + i + 1,
+                (--sources->ntargets - i) * sizeof *sources->targets);
         cw_target_free(&target);
         return;
     }
@@ -103,7 +105,8 @@ void cw_sources_target_remove(struct cw_sources *sources, struct cw_target *targ
 
 static bool target_matches(const struct cw_target *target, struct cw_str path)
 {
-    return cw_glob_match(target->glob, path) && !(target->exclude && cw_glob_match(target->exclude, path));
+    return cw_glob_match(target->glob, path) &&
+           !(target->exclude && cw_glob_match(target->exclude, path));
 }
 
 const struct cw_target *cw_sources_target_of(const struct cw_sources *sources, const char *path)
@@ -148,7 +151,7 @@ static char *labels_text(const struct cw_source *source, const struct cw_target 
     struct cw_buf text;
     cw_buf_init(&text, SIZE_MAX);
     int rc = cw_labels_from_pairs(pairs, n, &labels, NULL);
-    CW_ASSERT(rc == 0);  /* names are unique */
+    CW_ASSERT(rc == 0); /* names are unique */
     cw_labels_format(labels, &text);
     char *out = cw_str_dupz(cw_buf_str(&text));
     cw_buf_fini(&text);
@@ -156,15 +159,17 @@ static char *labels_text(const struct cw_source *source, const struct cw_target 
     return out;
 }
 
-void cw_sources_labels_set(const struct cw_sources *sources, struct cw_source *source, const struct cw_target *target)
+void cw_sources_labels_set(const struct cw_sources *sources, struct cw_source *source,
+                           const struct cw_target *target)
 {
     static const struct cw_labels none;
     source->format = target->format;
     for (size_t i = 0; i < source->nrows * CW_SOURCE_STREAMS; i++) {
         const struct cw_labels *external = sources->options.external;
         free(source->labels[i]);
-        source->labels[i] = labels_text(source, target, external ? &external[i / CW_SOURCE_STREAMS] : &none,
-                                        i % CW_SOURCE_STREAMS);
+        source->labels[i] =
+            labels_text(source, target, external ? &external[i / CW_SOURCE_STREAMS] : &none,
+                        i % CW_SOURCE_STREAMS);
     }
 }
 
@@ -198,7 +203,8 @@ void cw_sources_index_build(struct cw_sources *sources)
 }
 
 /* The next source with this inode; start with *at = SIZE_MAX. */
-struct cw_source *cw_sources_index_next(const struct cw_sources *sources, uint64_t dev, uint64_t ino, size_t *at)
+struct cw_source *cw_sources_index_next(const struct cw_sources *sources, uint64_t dev,
+                                        uint64_t ino, size_t *at)
 {
     size_t mask = sources->index_size - 1;
     *at = *at == SIZE_MAX ? inode_hash(dev, ino) & mask : (*at + 1) & mask;
@@ -267,18 +273,21 @@ static void source_truncated(struct cw_sources *sources, struct cw_source *sourc
     struct cw_err err;
     uint64_t size;
     if (cw_file_identity_read(source->tail.fd, &source->tail.identity, &size, &err) < 0)
-        return;  /* asked again with the next refresh */
+        return; /* asked again with the next refresh */
     source->tail.size = source->goal = size;
     cw_source_raise(source);
     sources->unsaved = true;
     cw_metrics_add(sources->options.metrics, CW_M_TRUNCATIONS, 1);
     cw_metrics_add(sources->options.metrics, CW_M_LOST_BYTES, (int64_t)lost);
-    cw_log_warn("%s was truncated after byte %" PRIu64 " was delivered; %" PRIu64
-                " bytes that were seen after it are lost; reading its new contents (generation %" PRIu64 ")",
-                source->path_now, position, lost, source->generation);
+    cw_log_warn(
+        "%s was truncated after byte %" PRIu64 " was delivered; %" PRIu64
+        " bytes that were seen after it are lost; reading its new contents (generation %" PRIu64
+        ")",
+        source->path_now, position, lost, source->generation);
 }
 
-/* Look at an open file: its size, and, when it changed in a way that reading alone would not show, its first bytes. */
+/* Look at an open file: its size, and, when it changed in a way that reading alone would not show,
+ * its first bytes. */
 static void source_look(struct cw_sources *sources, struct cw_source *source)
 {
     struct cw_tail *tail = &source->tail;
@@ -291,7 +300,8 @@ static void source_look(struct cw_sources *sources, struct cw_source *source)
         read_to = CW_MAX(read_to, cw_ledger_next(&source->rows[o]));
     int rc = cw_tail_stat(tail, read_to, &verdict, &err);
     if (rc == 0 && verdict == CW_FILE_SAME && tail->written_ns != written_before_ns &&
-        (tail->size < size_before || tail->size <= read_to || tail->identity.prefix_len < CW_FILE_PREFIX_BYTES))
+        (tail->size < size_before || tail->size <= read_to ||
+         tail->identity.prefix_len < CW_FILE_PREFIX_BYTES))
         rc = cw_tail_check(tail, read_to, &verdict, &err);
     if (rc < 0)
         cw_log_warn("%s: %s", source->path_now, err.text);
@@ -299,15 +309,16 @@ static void source_look(struct cw_sources *sources, struct cw_source *source)
         source->changed = true;
     if (source->changed || !nameless || tail->identity.prefix_len == 0)
         return;
-    /* It was empty until now. Without its first bytes on disk a truncation while we are down would not be seen, so
-     * nothing is pushed before they are. */
+    /* It was empty until now. Without its first bytes on disk a truncation while we are down would
+     * not be seen, so nothing is pushed before they are. */
     source->durable = false;
     sources->unsaved = true;
 }
 
-/* Whether the last line of a file that nobody writes any more is waited for no longer, and the file closed. Returns
- * false when the source can be forgotten. */
-static bool source_settle_down(struct cw_sources *sources, struct cw_source *source, int64_t now_mono_ns)
+/* Whether the last line of a file that nobody writes any more is waited for no longer, and the file
+ * closed. Returns false when the source can be forgotten. */
+static bool source_settle_down(struct cw_sources *sources, struct cw_source *source,
+                               int64_t now_mono_ns)
 {
     bool deleted = source->tail.nlinks == 0;
     bool left = deleted || !source->wanted || strcmp(source->path, source->path_now) != 0;
@@ -321,7 +332,8 @@ static bool source_settle_down(struct cw_sources *sources, struct cw_source *sou
         for (size_t i = 0; i < source->nrows; i++)
             source->rows[i].held_size = 0;
     }
-    bool settled = cw_source_position(source) >= source->tail.size && !source->changed && source->nbusy == 0;
+    bool settled =
+        cw_source_position(source) >= source->tail.size && !source->changed && source->nbusy == 0;
     if (!left || !source->final || !settled || (source->wanted && !deleted))
         return true;
     if (!deleted && quiet_ns < CW_SOURCES_CLOSE_WAIT_NS)
@@ -358,15 +370,19 @@ void cw_sources_refresh(struct cw_sources *sources, int64_t now_ns, int64_t now_
 
 /* ---- positions ---- */
 
-void cw_sources_positions(const struct cw_sources *sources, struct cw_arena *arena, struct cw_positions *out)
+void cw_sources_positions(const struct cw_sources *sources, struct cw_arena *arena,
+                          struct cw_positions *out)
 {
     out->nsources = 0;
     out->sources = CW_ARENA_ARRAY(arena, struct cw_position, sources->n);
     for (size_t i = 0; i < sources->n; i++) {
         const struct cw_source *source = sources->items[i];
-        out->sources[out->nsources++] =
-            (struct cw_position){source->id, source->generation, cw_source_position(source), source->tail.identity,
-                                 cw_str_of(source->path), cw_str_of(source->path_now)};
+        out->sources[out->nsources++] = (struct cw_position){source->id,
+                                                             source->generation,
+                                                             cw_source_position(source),
+                                                             source->tail.identity,
+                                                             cw_str_of(source->path),
+                                                             cw_str_of(source->path_now)};
     }
 }
 

@@ -1,11 +1,12 @@
 /*
  * sources.h - the table of all sources, and the scans that keep it in step with the file system.
  *
- * A target is what a configuration asks for: a path pattern with labels. A scan walks the patterns: a file that is
- * known by its identity (whatever its name now) goes on where it was; another begins a source of its own. A source
- * that no pattern matches any more (renamed by a rotation, deleted) is read to its end; one that was renamed while the shipper
- * was down is looked for in its folder. Several names of one file (links) are one source; of several targets that match it
- * the first has it.
+ * A target is what a configuration asks for: a path pattern with labels. A scan walks the patterns:
+ * a file that is known by its identity (whatever its name now) goes on where it was; another begins
+ * a source of its own. A source that no pattern matches any more (renamed by a rotation, deleted)
+ * is read to its end; one that was renamed while the shipper was down is looked for in its folder.
+ * Several names of one file (links) are one source; of several targets that match it the first has
+ * it.
  *
  * Ownership  The table owns sources and targets; both are told apart by pointer.
  * Threads    The loop's. A scan reads folders, and so may take as long as the disk does.
@@ -21,29 +22,31 @@
 #include "shipper/source.h"
 #include "shipper/watch.h"
 
-/* How long a file that was rotated away or deleted must be quiet before its last line, if it has no newline, is taken
- * as it is; and before it is closed (a program may go on to write to a renamed file for a while). */
+/* How long a file that was rotated away or deleted must be quiet before its last line, if it has no
+ * newline, is taken as it is; and before it is closed (a program may go on to write to a renamed
+ * file for a while). */
 #define CW_SOURCES_FINAL_WAIT_NS (5 * CW_NS_PER_S)
 #define CW_SOURCES_CLOSE_WAIT_NS (60 * CW_NS_PER_S)
 
 struct cw_target {
-    char *name;                    /* the scrape config's job, or the container: for log lines */
+    char *name;                     /* the scrape config's job, or the container: for log lines */
     struct cw_glob *glob, *exclude; /* exclude may be NULL */
-    struct cw_labels labels;       /* one heap block (cw_labels_dup_heap) */
+    struct cw_labels labels;        /* one heap block (cw_labels_dup_heap) */
     enum cw_source_format format;
-    bool add_filename;             /* Docker's own files are nobody's business */
+    bool add_filename; /* Docker's own files are nobody's business */
 };
 
 struct cw_sources_options {
     size_t noutputs;
-    const struct cw_labels *external;  /* one set an output, for streams that have not these names; borrowed */
-    struct cw_metrics *metrics;    /* borrowed */
-    struct cw_watch *watch;        /* borrowed; NULL: polling only */
-    bool from_end;                 /* what is there at the first scan is not read */
-    bool only_public;              /* nor are files that not every user of the machine may read */
-    bool once;                     /* every file that is quiet ends where it is */
-    int64_t final_wait_ns;         /* CW_SOURCES_FINAL_WAIT_NS but in tests and with `once` */
-    const struct cw_promtail_position *imported;  /* where unknown files begin, by path; copied */
+    const struct cw_labels
+        *external; /* one set an output, for streams that have not these names; borrowed */
+    struct cw_metrics *metrics; /* borrowed */
+    struct cw_watch *watch;     /* borrowed; NULL: polling only */
+    bool from_end;              /* what is there at the first scan is not read */
+    bool only_public;           /* nor are files that not every user of the machine may read */
+    bool once;                  /* every file that is quiet ends where it is */
+    int64_t final_wait_ns;      /* CW_SOURCES_FINAL_WAIT_NS but in tests and with `once` */
+    const struct cw_promtail_position *imported; /* where unknown files begin, by path; copied */
     size_t nimported;
 };
 
@@ -53,19 +56,20 @@ struct cw_sources {
     size_t n, cap;
     struct cw_target **targets;
     size_t ntargets, targets_cap;
-    bool unsaved;                  /* a source or generation is not on disk yet: save the positions before the next push */
-    bool dirty;                    /* names or the list changed since the positions were saved */
+    /* A source or generation is not on disk yet: save the positions before the next push. */
+    bool unsaved;
+    bool dirty; /* names or the list changed since the positions were saved */
     bool scanned;
     /* the rest is the scan's */
     uint64_t scan_number;
-    uint32_t *index;               /* open addressing over (dev, ino): position in items + 1 */
+    uint32_t *index; /* open addressing over (dev, ino): position in items + 1 */
     size_t index_size;
     struct cw_rename {
         char *from, *to;
-    } *renames;
+    } * renames;
     size_t nrenames;
     uint64_t own_dev[2], own_ino[2]; /* where our own stdout and stderr go */
-    char **unreadable;             /* paths told once */
+    char **unreadable;               /* paths told once */
     size_t nunreadable;
 };
 
@@ -78,14 +82,16 @@ void cw_sources_target_add(struct cw_sources *sources, struct cw_target *target)
 /* Its files are read to their ends. */
 void cw_sources_target_remove(struct cw_sources *sources, struct cw_target *target);
 void cw_target_free(struct cw_target **target);
-/* A rename was seen: if `from` is matched by a target, `to` belongs to it although its name does not. */
+/* A rename was seen: if `from` is matched by a target, `to` belongs to it although its name does
+ * not. */
 void cw_sources_renamed(struct cw_sources *sources, const char *from, const char *to);
 /* Walk all patterns, find what moved, close what is done. */
 void cw_sources_scan(struct cw_sources *sources, int64_t now_ns, int64_t now_mono_ns);
 /* Look at the sizes of open files, raise generations, finish what is quiet. */
 void cw_sources_refresh(struct cw_sources *sources, int64_t now_ns, int64_t now_mono_ns);
 /* As the positions file has it; borrows paths. The arrays live in the arena. */
-void cw_sources_positions(const struct cw_sources *sources, struct cw_arena *arena, struct cw_positions *out);
+void cw_sources_positions(const struct cw_sources *sources, struct cw_arena *arena,
+                          struct cw_positions *out);
 /* `saved` (from cw_sources_positions) is on disk now. */
 void cw_sources_saved(struct cw_sources *sources, const struct cw_positions *saved);
 /* Whether the file would say something new. */

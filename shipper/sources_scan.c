@@ -1,5 +1,6 @@
 /*
- * sources_scan.c - sources.c, the part that walks folders: new files, renamed ones, and what was rotated while we were down.
+ * sources_scan.c - sources.c, the part that walks folders: new files, renamed ones, and what was
+ * rotated while we were down.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -40,7 +41,8 @@ static uint64_t imported_offset(const struct cw_sources *sources, const char *pa
 {
     for (size_t i = 0; i < sources->options.nimported; i++)
         if (cw_str_eqz(sources->options.imported[i].path, path))
-            return sources->options.imported[i].offset <= size ? sources->options.imported[i].offset : 0;
+            return sources->options.imported[i].offset <= size ? sources->options.imported[i].offset
+                                                               : 0;
     return 0;
 }
 
@@ -62,12 +64,13 @@ static bool same_inode_at(const char *path, const struct cw_file_identity *ident
 }
 
 /* Begin to read a source that is known from the positions file, or was closed. */
-static void source_reopen(struct scan *scan, struct cw_source *source, struct cw_tail *tail, const char *path)
+static void source_reopen(struct scan *scan, struct cw_source *source, struct cw_tail *tail,
+                          const char *path)
 {
     const struct cw_target *target = cw_sources_target_of(scan->sources, source->path);
     if (target == NULL)
         target = scan->target;
-    if (target == NULL) {  /* its target is no longer configured */
+    if (target == NULL) { /* its target is no longer configured */
         cw_tail_close(tail);
         return;
     }
@@ -88,7 +91,8 @@ static void source_reopen(struct scan *scan, struct cw_source *source, struct cw
     cw_source_sight(source, scan->now_ns, scan->now_mono_ns);
 }
 
-static void source_begin(struct scan *scan, struct cw_tail *tail, const char *path, const char *named)
+static void source_begin(struct scan *scan, struct cw_tail *tail, const char *path,
+                         const char *named)
 {
     struct cw_sources *sources = scan->sources;
     struct cw_source *source = cw_source_new(sources->options.noutputs, named);
@@ -114,16 +118,19 @@ static void source_begin(struct scan *scan, struct cw_tail *tail, const char *pa
     cw_log_info("reading %s from byte %" PRIu64, named, cw_source_position(source));
 }
 
-/* The number of a device changes when disks are found in another order; the rest of the identity does not. */
-static struct cw_source *source_of_other_device(struct cw_sources *sources, const struct cw_tail *tail, const char *path)
+/* The number of a device changes when disks are found in another order; the rest of the identity
+ * does not. */
+static struct cw_source *source_of_other_device(struct cw_sources *sources,
+                                                const struct cw_tail *tail, const char *path)
 {
     for (size_t i = 0; i < sources->n; i++) {
         struct cw_source *source = sources->items[i];
         const struct cw_file_identity *known = &source->tail.identity;
         enum cw_file_verdict verdict;
         struct cw_err err;
-        if (source->tail.fd >= 0 || known->ino != tail->identity.ino || known->birth_ns != tail->identity.birth_ns ||
-            known->birth_ns == 0 || known->prefix_len == 0 || strcmp(source->path_now, path) != 0)
+        if (source->tail.fd >= 0 || known->ino != tail->identity.ino ||
+            known->birth_ns != tail->identity.birth_ns || known->birth_ns == 0 ||
+            known->prefix_len == 0 || strcmp(source->path_now, path) != 0)
             continue;
         if (cw_file_identity_check(tail->fd, known, &verdict, &err) == 0 && verdict == CW_FILE_SAME)
             return source;
@@ -153,13 +160,15 @@ static void file_found(struct scan *scan, const char *path, const char *named)
 {
     struct cw_sources *sources = scan->sources;
     struct stat st;
-    if (stat(path, &st) < 0 || !S_ISREG(st.st_mode) || (sources->options.only_public && !is_public(path)))
+    if (stat(path, &st) < 0 || !S_ISREG(st.st_mode) ||
+        (sources->options.only_public && !is_public(path)))
         return;
     for (int i = 0; i < 2; i++)
         if (st.st_ino == sources->own_ino[i] && st.st_dev == sources->own_dev[i] && st.st_ino != 0)
             return;
     struct cw_source *source;
-    for (size_t at = SIZE_MAX; (source = cw_sources_index_next(sources, st.st_dev, st.st_ino, &at)) != NULL;) {
+    for (size_t at = SIZE_MAX;
+         (source = cw_sources_index_next(sources, st.st_dev, st.st_ino, &at)) != NULL;) {
         if (source->tail.fd < 0)
             continue;
         if (source->scan_number != sources->scan_number && strcmp(source->path_now, path) != 0 &&
@@ -176,8 +185,10 @@ static void file_found(struct scan *scan, const char *path, const char *named)
             unreadable_tell(scan, path, err.text);
         return;
     }
-    for (size_t at = SIZE_MAX; (source = cw_sources_index_next(sources, tail.identity.dev, tail.identity.ino, &at)) != NULL;)
-        if (source->tail.fd < 0 && cw_file_identity_same_inode(&source->tail.identity, &tail.identity))
+    for (size_t at = SIZE_MAX; (source = cw_sources_index_next(sources, tail.identity.dev,
+                                                               tail.identity.ino, &at)) != NULL;)
+        if (source->tail.fd < 0 &&
+            cw_file_identity_same_inode(&source->tail.identity, &tail.identity))
             break;
     if (source == NULL)
         source = source_of_other_device(sources, &tail, path);
@@ -216,7 +227,7 @@ void cw_sources_renamed(struct cw_sources *sources, const char *from, const char
         struct cw_rename *rename = &sources->renames[i];
         if (strcmp(rename->to, from) != 0)
             continue;
-        free(rename->to);  /* renamed again before anybody looked */
+        free(rename->to); /* renamed again before anybody looked */
         rename->to = cw_str_dupz(cw_str_of(to));
         return;
     }
@@ -226,8 +237,8 @@ void cw_sources_renamed(struct cw_sources *sources, const char *from, const char
         (struct cw_rename){cw_str_dupz(cw_str_of(named)), cw_str_dupz(cw_str_of(to))};
 }
 
-/* Whether a folder that cannot be opened was removed, as that of a container is: what held it is there and not empty (as
- * the place of a disk that is not mounted would be). */
+/* Whether a folder that cannot be opened was removed, as that of a container is: what held it is
+ * there and not empty (as the place of a disk that is not mounted would be). */
 static bool folder_removed(char *folder)
 {
     char *slash = strrchr(folder, '/');
@@ -237,13 +248,14 @@ static bool folder_removed(char *folder)
     DIR *dir = opendir(folder);
     unsigned names = 0;
     while (dir != NULL && names < 3 && readdir(dir) != NULL)
-        names++;  /* "." and ".." are two */
+        names++; /* "." and ".." are two */
     if (dir != NULL)
         closedir(dir);
     return names == 3;
 }
 
-/* Find the inode in the folder of path_now. Returns false only when the folder was read and it is not there. */
+/* Find the inode in the folder of path_now. Returns false only when the folder was read and it is
+ * not there. */
 static bool folder_search(const struct cw_source *source, char *path_out, size_t cap)
 {
     const char *slash = strrchr(source->path_now, '/');
@@ -256,7 +268,7 @@ static bool folder_search(const struct cw_source *source, char *path_out, size_t
     path_out[0] = '\0';
     DIR *dir = opendir(folder);
     if (dir == NULL)
-        return !folder_removed(folder);  /* not mounted, not readable: no reason to forget it */
+        return !folder_removed(folder); /* not mounted, not readable: no reason to forget it */
     bool found = false;
     for (const struct dirent *entry; !found && (entry = readdir(dir)) != NULL;) {
         if (entry->d_ino != source->tail.identity.ino || entry->d_type == DT_DIR)
@@ -277,14 +289,16 @@ static bool source_missing(struct scan *scan, struct cw_source *source)
     source->wanted = false;
     bool in_place = same_inode_at(source->path_now, &source->tail.identity);
     if (source->tail.fd >= 0) {
-        if (!in_place && source->tail.nlinks > 0 && folder_search(source, path, sizeof path) && path[0] != '\0')
+        if (!in_place && source->tail.nlinks > 0 && folder_search(source, path, sizeof path) &&
+            path[0] != '\0')
             path_now_set(scan->sources, source, path);
         return true;
     }
     if (in_place)
         snprintf(path, sizeof path, "%s", source->path_now);
     else if (!folder_search(source, path, sizeof path)) {
-        cw_log_info("%s is gone; it was read to byte %" PRIu64, source->path_now, source->durable_offset);
+        cw_log_info("%s is gone; it was read to byte %" PRIu64, source->path_now,
+                    source->durable_offset);
         return source->nbusy > 0;
     }
     struct stat st;
@@ -293,14 +307,14 @@ static bool source_missing(struct scan *scan, struct cw_source *source)
         return true;
     if ((uint64_t)st.st_size == cw_source_position(source) && scan->sources->scanned) {
         path_now_set(scan->sources, source, path);
-        return true;  /* nothing new in it */
+        return true; /* nothing new in it */
     }
     struct cw_tail tail;
     struct cw_err err;
     if (cw_tail_open(&tail, path, &err) < 0)
         return true;
     if (!cw_file_identity_same_inode(&source->tail.identity, &tail.identity)) {
-        cw_tail_close(&tail);  /* the inode was given to another file */
+        cw_tail_close(&tail); /* the inode was given to another file */
         return false;
     }
     scan->target = target;
@@ -329,8 +343,8 @@ static int64_t birth_of(const char *path)
     return st.stx_btime.tv_sec * CW_NS_PER_S + st.stx_btime.tv_nsec;
 }
 
-/* The log at source->path was rotated while we were down. Files in its folder with a rotation's name that were born after
- * it came and were rotated away unseen: they are that log's too. */
+/* The log at source->path was rotated while we were down. Files in its folder with a rotation's
+ * name that were born after it came and were rotated away unseen: they are that log's too. */
 static void siblings_find(struct scan *scan, const struct cw_source *source)
 {
     const char *slash = strrchr(source->path, '/');
@@ -338,7 +352,8 @@ static void siblings_find(struct scan *scan, const struct cw_source *source)
     char named[PATH_MAX], path[PATH_MAX];
     if (slash == NULL || known->birth_ns == 0 || same_inode_at(source->path, known))
         return;
-    snprintf(named, sizeof named, "%s", source->path);  /* the table may move while files are added */
+    snprintf(named, sizeof named, "%s",
+             source->path); /* the table may move while files are added */
     int64_t born_ns = known->birth_ns;
     int folder_len = (int)(slash - source->path);
     snprintf(path, sizeof path, "%.*s/", folder_len, named);
@@ -346,7 +361,8 @@ static void siblings_find(struct scan *scan, const struct cw_source *source)
     for (const struct dirent *entry; dir != NULL && (entry = readdir(dir)) != NULL;) {
         if (!cw_rotated_name(cw_str_of(named + folder_len + 1), cw_str_of(entry->d_name)))
             continue;
-        if ((size_t)snprintf(path, sizeof path, "%.*s/%s", folder_len, named, entry->d_name) < sizeof path &&
+        if ((size_t)snprintf(path, sizeof path, "%.*s/%s", folder_len, named, entry->d_name) <
+                sizeof path &&
             birth_of(path) > born_ns)
             file_found(scan, path, named);
     }
@@ -397,7 +413,7 @@ void cw_sources_scan(struct cw_sources *sources, int64_t now_ns, int64_t now_mon
         }
         nopen += source->tail.fd >= 0;
         for (size_t o = 0; o < source->nrows; o++)
-            source->rows[o].held_size = 0;  /* what could not be read may be readable now */
+            source->rows[o].held_size = 0; /* what could not be read may be readable now */
         sources->items[kept++] = source;
     }
     sources->dirty |= sources->n != kept;
@@ -407,4 +423,3 @@ void cw_sources_scan(struct cw_sources *sources, int64_t now_ns, int64_t now_mon
     cw_metrics_set(sources->options.metrics, CW_M_FILES, (int64_t)nopen);
     cw_metrics_set(sources->options.metrics, CW_M_FILES_UNREADABLE, (int64_t)scan.nunreadable);
 }
-

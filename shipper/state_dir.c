@@ -46,8 +46,8 @@ static int lock_take(struct cw_state_dir *state, const char *promtail_path, stru
         rc = fd;
     } else if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
         ssize_t len = pread(fd, pid, sizeof pid - 1, 0);
-        rc = cw_err_set(err, CW_E_FORBIDDEN, "%s: another shipper%s%.*s runs with these positions", path,
-                        len > 0 ? ", pid " : "", len > 0 ? (int)strcspn(pid, "\n") : 0, pid);
+        rc = cw_err_set(err, CW_E_FORBIDDEN, "%s: another shipper%s%.*s runs with these positions",
+                        path, len > 0 ? ", pid " : "", len > 0 ? (int)strcspn(pid, "\n") : 0, pid);
         close(fd);
     } else {
         int len = snprintf(pid, sizeof pid, "%ld\n", (long)getpid());
@@ -59,15 +59,18 @@ static int lock_take(struct cw_state_dir *state, const char *promtail_path, stru
     return rc;
 }
 
-static int promtail_import(struct cw_state_dir *state, const char *promtail_path, struct cw_err *err)
+static int promtail_import(struct cw_state_dir *state, const char *promtail_path,
+                           struct cw_err *err)
 {
     struct cw_buf yaml;
     cw_buf_init(&yaml, CW_LIMIT_CONFIG_BYTES);
     int rc = cw_file_read(promtail_path, CW_LIMIT_CONFIG_BYTES, &yaml, err);
     if (rc == 0)
-        rc = cw_positions_import(cw_buf_str(&yaml), promtail_path, state->arena, &state->imported, &state->nimported, err);
+        rc = cw_positions_import(cw_buf_str(&yaml), promtail_path, state->arena, &state->imported,
+                                 &state->nimported, err);
     if (rc == 0)
-        cw_log_info("going on from promtail's positions of %zu files in %s", state->nimported, promtail_path);
+        cw_log_info("going on from promtail's positions of %zu files in %s", state->nimported,
+                    promtail_path);
     cw_buf_fini(&yaml);
     return rc == CW_E_NOT_FOUND ? 0 : rc;
 }
@@ -87,7 +90,8 @@ static int positions_read(struct cw_state_dir *state, const char *promtail_path,
 static void session_draw(struct cw_state_dir *state)
 {
     struct cw_positions *known = &state->known;
-    struct cw_id128 *sessions = CW_ARENA_ARRAY(state->arena, struct cw_id128, CW_DELIVERY_SESSIONS_MAX);
+    struct cw_id128 *sessions =
+        CW_ARENA_ARRAY(state->arena, struct cw_id128, CW_DELIVERY_SESSIONS_MAX);
     size_t keep = CW_MIN(known->nsessions, (size_t)CW_DELIVERY_SESSIONS_MAX - 1);
     if (keep > 0)
         memcpy(sessions, known->sessions + (known->nsessions - keep), keep * sizeof *sessions);
@@ -98,7 +102,8 @@ static void session_draw(struct cw_state_dir *state)
 
 int cw_state_dir_open(const char *promtail_path, struct cw_state_dir *out, struct cw_err *err)
 {
-    *out = (struct cw_state_dir){.lock_fd = -1, .arena = cw_arena_new(),
+    *out = (struct cw_state_dir){.lock_fd = -1,
+                                 .arena = cw_arena_new(),
                                  .positions_path = path_with(promtail_path, ".cordwood"),
                                  .refused_path = path_with(promtail_path, ".cordwood.refused")};
     int rc = folder_make(promtail_path, err);

@@ -1,8 +1,11 @@
 /*
- * state_dir.h - the shipper's durable state: its uuid and sessions, the positions of its sources, and the lock on them.
+ * state_dir.h - the shipper's durable state: its uuid and sessions, the positions of its sources,
+ * and the lock on them.
  *
- * Files      <positions>.cordwood, and beside it .cordwood.lock and .cordwood.refused (dead letters).
- * Errors     CW_E_FORBIDDEN: another shipper runs with it (named by its pid); CW_E_CORRUPT; CW_E_IO.
+ * Files      <positions>.cordwood, and beside it .cordwood.lock and .cordwood.refused (dead
+ *            letters).
+ * Errors     CW_E_FORBIDDEN: another shipper runs with it (named by its pid); CW_E_CORRUPT;
+ *            CW_E_IO.
  */
 #ifndef CW_SHIPPER_STATE_DIR_H
 #define CW_SHIPPER_STATE_DIR_H
@@ -11,21 +14,25 @@
 #include "shipper/sources.h"
 
 struct cw_state_dir {
-    struct cw_arena *arena;        /* of `known` and `imported` */
+    struct cw_arena *arena; /* of `known` and `imported` */
     char *positions_path, *refused_path;
     int lock_fd;
-    struct cw_positions known;     /* uuid and all sessions; its sources only as they were at the start */
-    struct cw_promtail_position *imported;  /* from promtail's file, at the very first start */
+    struct cw_positions
+        known; /* uuid and all sessions; its sources only as they were at the start */
+    struct cw_promtail_position *imported; /* from promtail's file, at the very first start */
     size_t nimported;
     bool first_start;
 };
 
-/* Lock, read, draw this start's session (not yet on disk: cw_state_dir_save). `promtail_path` is positions.filename. */
-int cw_state_dir_open(const char *promtail_path, struct cw_state_dir *out, struct cw_err *err) CW_MUST_USE;
+/* Lock, read, draw this start's session (not yet on disk: cw_state_dir_save). `promtail_path` is
+ * positions.filename. */
+int cw_state_dir_open(const char *promtail_path, struct cw_state_dir *out,
+                      struct cw_err *err) CW_MUST_USE;
 void cw_state_dir_close(struct cw_state_dir *state);
 /* Another uuid: the directory was copied. Durable with the next save. */
 void cw_state_dir_draw_shipper(struct cw_state_dir *state);
 /* Make ids, sessions and positions durable, and tell the sources so. */
-int cw_state_dir_save(struct cw_state_dir *state, struct cw_sources *sources, struct cw_err *err) CW_MUST_USE;
+int cw_state_dir_save(struct cw_state_dir *state, struct cw_sources *sources,
+                      struct cw_err *err) CW_MUST_USE;
 
 #endif

@@ -12,7 +12,9 @@ int cw_tail_open(struct cw_tail *tail, const char *path, struct cw_err *err)
     /* NONBLOCK: a pipe that took the file's place since it was listed must not hang us. */
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
     if (fd < 0) {
-        int code = errno == ENOENT ? CW_E_NOT_FOUND : errno == EACCES || errno == EPERM ? CW_E_FORBIDDEN : CW_E_IO;
+        int code = errno == ENOENT                     ? CW_E_NOT_FOUND
+                   : errno == EACCES || errno == EPERM ? CW_E_FORBIDDEN
+                                                       : CW_E_IO;
         return cw_err_errno(err, code, errno, "open %s", path);
     }
     tail->fd = fd;
@@ -45,7 +47,8 @@ int cw_tail_stat(struct cw_tail *tail, uint64_t off, enum cw_file_verdict *out, 
     tail->size = (uint64_t)st.st_size;
     tail->nlinks = st.st_nlink;
     tail->written_ns = st.st_mtim.tv_sec * CW_NS_PER_S + st.st_mtim.tv_nsec;
-    *out = tail->size < off || tail->size < tail->identity.prefix_len ? CW_FILE_CHANGED : CW_FILE_SAME;
+    *out =
+        tail->size < off || tail->size < tail->identity.prefix_len ? CW_FILE_CHANGED : CW_FILE_SAME;
     return 0;
 }
 
@@ -61,7 +64,8 @@ int cw_tail_check(struct cw_tail *tail, uint64_t off, enum cw_file_verdict *out,
     rc = cw_file_identity_read(tail->fd, &grown, &tail->size, err);
     if (rc == 0)
         rc = cw_file_identity_check(tail->fd, identity, out, err);
-    /* The old prefix was seen after the new one was read: a truncation in between shows in the next check. */
+    /* The old prefix was seen after the new one was read: a truncation in between shows in the next
+     * check. */
     if (rc == 0 && *out == CW_FILE_SAME && grown.prefix_len > identity->prefix_len) {
         identity->prefix_len = grown.prefix_len;
         identity->prefix_hash = grown.prefix_hash;
@@ -87,8 +91,8 @@ int cw_tail_read(struct cw_tail *tail, uint64_t off, char *bytes, size_t cap, si
     return cw_tail_check(tail, off + len, out, err);
 }
 
-int cw_tail_find_newline(struct cw_tail *tail, uint64_t off, char *scratch, size_t cap, uint64_t *off_out,
-                         struct cw_err *err)
+int cw_tail_find_newline(struct cw_tail *tail, uint64_t off, char *scratch, size_t cap,
+                         uint64_t *off_out, struct cw_err *err)
 {
     for (;;) {
         ssize_t got = pread(tail->fd, scratch, cap, (off_t)off);

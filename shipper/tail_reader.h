@@ -1,12 +1,15 @@
 /*
- * tail_reader.h - read one log file by offset, and notice when it is no longer the file that was read before.
+ * tail_reader.h - read one log file by offset, and notice when it is no longer the file that was
+ * read before.
  *
- * A reader keeps its descriptor, so that a file which was renamed or deleted is still read to its end. Bytes that
- * cw_tail_read() hands out were in the file while it still began with the recorded prefix: a truncation that happens
- * between two reads is told as CW_FILE_CHANGED, never as bytes of another content under an old offset.
+ * A reader keeps its descriptor, so that a file which was renamed or deleted is still read to its
+ * end. Bytes that cw_tail_read() hands out were in the file while it still began with the recorded
+ * prefix: a truncation that happens between two reads is told as CW_FILE_CHANGED, never as bytes of
+ * another content under an old offset.
  *
  * Ownership  The tail owns its descriptor. Bytes go into the caller's buffer.
- * Errors     CW_E_NOT_FOUND, CW_E_IO, CW_E_FORBIDDEN (may not be read), CW_E_INVALID (not a regular file).
+ * Errors     CW_E_NOT_FOUND, CW_E_IO, CW_E_FORBIDDEN (may not be read), CW_E_INVALID (not a regular
+ *            file).
  */
 #ifndef CW_SHIPPER_TAIL_READER_H
 #define CW_SHIPPER_TAIL_READER_H
@@ -17,26 +20,29 @@
 #include "shipper/file_identity.h"
 
 struct cw_tail {
-    int fd;                           /* -1: closed */
+    int fd; /* -1: closed */
     struct cw_file_identity identity;
-    uint64_t size;                    /* when it was last looked at */
-    uint64_t nlinks;                  /* 0: deleted */
-    int64_t written_ns;               /* the file's own time of its last change (mtime), as of then */
+    uint64_t size;      /* when it was last looked at */
+    uint64_t nlinks;    /* 0: deleted */
+    int64_t written_ns; /* the file's own time of its last change (mtime), as of then */
 };
 
 /* Open and identify. On failure the tail is closed. */
 int cw_tail_open(struct cw_tail *tail, const char *path, struct cw_err *err) CW_MUST_USE;
 void cw_tail_close(struct cw_tail *tail);
 /* Look at size and links alone; CW_FILE_CHANGED when the file is shorter than `off`. */
-int cw_tail_stat(struct cw_tail *tail, uint64_t off, enum cw_file_verdict *out, struct cw_err *err) CW_MUST_USE;
+int cw_tail_stat(struct cw_tail *tail, uint64_t off, enum cw_file_verdict *out,
+                 struct cw_err *err) CW_MUST_USE;
 /* Also compare the prefix; while it is the same, record a longer one if the file has grown. */
-int cw_tail_check(struct cw_tail *tail, uint64_t off, enum cw_file_verdict *out, struct cw_err *err) CW_MUST_USE;
-/* Up to `cap` bytes from `off`; fewer only at the file's end. With CW_FILE_CHANGED the bytes must not be used. */
+int cw_tail_check(struct cw_tail *tail, uint64_t off, enum cw_file_verdict *out,
+                  struct cw_err *err) CW_MUST_USE;
+/* Up to `cap` bytes from `off`; fewer only at the file's end. With CW_FILE_CHANGED the bytes must
+ * not be used. */
 int cw_tail_read(struct cw_tail *tail, uint64_t off, char *bytes, size_t cap, size_t *len_out,
                  enum cw_file_verdict *out, struct cw_err *err) CW_MUST_USE;
-/* The offset behind the first newline at or after `off`, or UINT64_MAX when the file ends before it: for lines that are
- * longer than any buffer. `scratch` is overwritten. */
-int cw_tail_find_newline(struct cw_tail *tail, uint64_t off, char *scratch, size_t cap, uint64_t *off_out,
-                         struct cw_err *err) CW_MUST_USE;
+/* The offset behind the first newline at or after `off`, or UINT64_MAX when the file ends before
+ * it: for lines that are longer than any buffer. `scratch` is overwritten. */
+int cw_tail_find_newline(struct cw_tail *tail, uint64_t off, char *scratch, size_t cap,
+                         uint64_t *off_out, struct cw_err *err) CW_MUST_USE;
 
 #endif

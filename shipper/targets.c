@@ -12,7 +12,7 @@ struct cw_labels cw_labels_from_map(const struct cw_config_map *map)
             pairs[n++] = (struct cw_label){map->items[i].name, map->items[i].value};
     struct cw_labels labels;
     int rc = cw_labels_from_pairs(pairs, n, &labels, NULL);
-    CW_ASSERT(rc == 0);  /* a map's names are unique */
+    CW_ASSERT(rc == 0); /* a map's names are unique */
     labels = cw_labels_dup_heap(labels);
     free(pairs);
     return labels;
@@ -26,8 +26,8 @@ static struct cw_str map_get(const struct cw_config_map *map, const char *name)
     return CW_STR_NONE;
 }
 
-int cw_target_from_static(const struct cw_static_config *config, struct cw_str job_name, struct cw_target **out,
-                          struct cw_err *err)
+int cw_target_from_static(const struct cw_static_config *config, struct cw_str job_name,
+                          struct cw_target **out, struct cw_err *err)
 {
     struct cw_target *target = cw_mem_new(sizeof *target);
     struct cw_str exclude = map_get(&config->labels, "__path_exclude__");
@@ -43,8 +43,8 @@ int cw_target_from_static(const struct cw_static_config *config, struct cw_str j
     return rc;
 }
 
-int cw_target_from_path(const char *path, const char *name, struct cw_labels labels, enum cw_source_format format,
-                        struct cw_target **out, struct cw_err *err)
+int cw_target_from_path(const char *path, const char *name, struct cw_labels labels,
+                        enum cw_source_format format, struct cw_target **out, struct cw_err *err)
 {
     struct cw_target *target = cw_mem_new(sizeof *target);
     int rc = cw_glob_literal(cw_str_of(path), &target->glob, err);

@@ -11,7 +11,8 @@
 #include "common/base/log.h"
 #include "common/base/str.h"
 
-#define DIR_EVENTS (IN_CREATE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_DELETE_SELF | IN_ONLYDIR)
+#define DIR_EVENTS                                                                                 \
+    (IN_CREATE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_DELETE_SELF | IN_ONLYDIR)
 #define FILE_EVENTS (IN_MODIFY | IN_ATTRIB)
 enum { WATCH_MAGIC = 0x77617463, EVENTS_BYTES = 64 << 10 };
 
@@ -23,15 +24,15 @@ struct watch_dir {
 struct cw_watch {
     uint32_t magic;
     int fd;
-    unsigned nopen;            /* uv handles not yet closed; at 0 it is freed */
+    unsigned nopen; /* uv handles not yet closed; at 0 it is freed */
     uv_poll_t poll;
-    uv_timer_t pause;          /* events wait in the kernel until it ends */
+    uv_timer_t pause; /* events wait in the kernel until it ends */
     struct cw_watch_events events;
     struct watch_dir *dirs;
     size_t ndirs, dirs_cap;
-    uint32_t moved_cookie;     /* the last IN_MOVED_FROM */
+    uint32_t moved_cookie; /* the last IN_MOVED_FROM */
     char moved_from[PATH_MAX];
-    bool refused;              /* told once that watches have run out */
+    bool refused; /* told once that watches have run out */
 };
 
 static void on_pause_end(uv_timer_t *timer);
@@ -62,12 +63,14 @@ static void event_renames(struct cw_watch *watch, const struct inotify_event *ev
     if (dir == NULL || event->len == 0)
         return;
     char path[PATH_MAX];
-    if ((size_t)snprintf(path, sizeof path, "%s/%s", strcmp(dir, "/") == 0 ? "" : dir, event->name) >= sizeof path)
+    if ((size_t)snprintf(path, sizeof path, "%s/%s", strcmp(dir, "/") == 0 ? "" : dir,
+                         event->name) >= sizeof path)
         return;
     if (event->mask & IN_MOVED_FROM) {
         watch->moved_cookie = event->cookie;
         memcpy(watch->moved_from, path, strlen(path) + 1);
-    } else if ((event->mask & IN_MOVED_TO) && event->cookie == watch->moved_cookie && event->cookie != 0) {
+    } else if ((event->mask & IN_MOVED_TO) && event->cookie == watch->moved_cookie &&
+               event->cookie != 0) {
         watch->events.on_renamed(watch->events.arg, watch->moved_from, path);
     }
 }
@@ -104,7 +107,8 @@ static void on_pause_end(uv_timer_t *timer)
     uv_poll_start(&watch->poll, UV_READABLE, on_readable);
 }
 
-int cw_watch_open(uv_loop_t *loop, const struct cw_watch_events *events, struct cw_watch **out, struct cw_err *err)
+int cw_watch_open(uv_loop_t *loop, const struct cw_watch_events *events, struct cw_watch **out,
+                  struct cw_err *err)
 {
     int fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
     if (fd < 0)
@@ -131,7 +135,8 @@ static int watch_add(struct cw_watch *watch, const char *path, uint32_t events)
     int number = inotify_add_watch(watch->fd, path, events);
     if (number < 0 && (errno == ENOSPC || errno == ENOMEM) && !watch->refused) {
         watch->refused = true;
-        cw_log_warn("no more inotify watches (fs.inotify.max_user_watches): further files are polled");
+        cw_log_warn(
+            "no more inotify watches (fs.inotify.max_user_watches): further files are polled");
     }
     return number;
 }
@@ -144,7 +149,7 @@ bool cw_watch_dir(struct cw_watch *watch, const char *path)
     const char *known = dir_path(watch, number);
     if (known != NULL && strcmp(known, path) == 0)
         return true;
-    dir_drop(watch, number);  /* the folder was renamed, or is met by another name */
+    dir_drop(watch, number); /* the folder was renamed, or is met by another name */
     if (watch->ndirs == watch->dirs_cap) {
         watch->dirs_cap = watch->dirs_cap ? 2 * watch->dirs_cap : 16;
         watch->dirs = cw_mem_resize(watch->dirs, watch->dirs_cap * sizeof *watch->dirs);

@@ -1,9 +1,10 @@
 /*
- * watch.h - hear from the kernel that files grew or that names in folders changed: one inotify descriptor on the loop.
+ * watch.h - hear from the kernel that files grew or that names in folders changed: one inotify
+ * descriptor on the loop.
  *
- * What it says are hints: the sources are looked at again, and polling (tick) finds whatever inotify does not tell (network
- * file systems, watches over the user's limit). Busy files do not wake the program more often than each
- * CW_WATCH_PAUSE_MS.
+ * What it says are hints: the sources are looked at again, and polling (tick) finds whatever
+ * inotify does not tell (network file systems, watches over the user's limit). Busy files do not
+ * wake the program more often than each CW_WATCH_PAUSE_MS.
  *
  * Ownership  Names given to callbacks are borrowed until they return.
  * Errors     CW_E_IO: no inotify here; the program goes on by polling.
@@ -19,15 +20,17 @@
 struct cw_watch;
 
 struct cw_watch_events {
-    void (*on_renamed)(void *arg, const char *from, const char *to);  /* whole paths, in the order of events */
-    /* After all events that were there: whether names changed (or events were lost), or only contents. */
+    void (*on_renamed)(void *arg, const char *from,
+                       const char *to); /* whole paths, in the order of events */
+    /* After all events that were there: whether names changed (or events were lost), or only
+     * contents. */
     void (*on_change)(void *arg, bool names);
     void *arg;
 };
 
 int cw_watch_open(uv_loop_t *loop, const struct cw_watch_events *events, struct cw_watch **out,
                   struct cw_err *err) CW_MUST_USE;
-/* Watch the names in a folder; again is fine. Returns false when the kernel gives no more watches. */
+/* Watch the names in a folder; again is fine. False when the kernel gives no more watches. */
 bool cw_watch_dir(struct cw_watch *watch, const char *path);
 /* Watch the contents of an open file. Returns its number, or -1. */
 int cw_watch_file(struct cw_watch *watch, int fd);

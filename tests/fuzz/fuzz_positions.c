@@ -1,6 +1,6 @@
 /*
- * fuzz_positions.c - any bytes as a positions file, as they are and with a right checksum put behind them. What is read is
- * written, must be read again, and be written the same.
+ * fuzz_positions.c - any bytes as a positions file, as they are and with a right checksum put
+ * behind them. What is read is written, must be read again, and be written the same.
  */
 #include <inttypes.h>
 #include <stddef.h>

@@ -39,9 +39,11 @@ const char *cw_log_folder_path(const struct cw_log_folder *folder, const char *n
     return path;
 }
 
-void cw_log_folder_append_bytes(const struct cw_log_folder *folder, const char *name, const void *bytes, size_t n)
+void cw_log_folder_append_bytes(const struct cw_log_folder *folder, const char *name,
+                                const void *bytes, size_t n)
 {
-    int fd = open(cw_log_folder_path(folder, name), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    int fd =
+        open(cw_log_folder_path(folder, name), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
     CW_ASSERT(fd >= 0);
     ssize_t put = write(fd, bytes, n);
     CW_ASSERT(put == (ssize_t)n);

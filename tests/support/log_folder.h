@@ -1,5 +1,6 @@
 /*
- * log_folder.h - a folder of log files for the shipper's unit tests: made, written, rotated, removed.
+ * log_folder.h - a folder of log files for the shipper's unit tests: made, written, rotated,
+ * removed.
  *
  * Errors     Whatever fails stops the test.
  */
@@ -12,11 +13,12 @@ struct cw_log_folder {
 };
 
 void cw_log_folder_init(struct cw_log_folder *folder);
-void cw_log_folder_fini(struct cw_log_folder *folder);  /* removes all */
+void cw_log_folder_fini(struct cw_log_folder *folder); /* removes all */
 /* The whole path of a name in it; one of eight buffers that take turns. */
 const char *cw_log_folder_path(const struct cw_log_folder *folder, const char *name);
 void cw_log_folder_append(const struct cw_log_folder *folder, const char *name, const char *text);
-void cw_log_folder_append_bytes(const struct cw_log_folder *folder, const char *name, const void *bytes, size_t n);
+void cw_log_folder_append_bytes(const struct cw_log_folder *folder, const char *name,
+                                const void *bytes, size_t n);
 void cw_log_folder_truncate(const struct cw_log_folder *folder, const char *name, size_t size);
 void cw_log_folder_rename(const struct cw_log_folder *folder, const char *from, const char *to);
 void cw_log_folder_remove(const struct cw_log_folder *folder, const char *name);

@@ -47,13 +47,15 @@ static struct cw_source *source_make(const char *name, size_t noutputs, uint8_t 
     source->generation = 1;
     source->durable = true;
     for (size_t i = 0; i < noutputs * CW_SOURCE_STREAMS; i++)
-        source->labels[i] = cw_str_dupz(i % CW_SOURCE_STREAMS ? CW_STR("{s=\"err\"}") : CW_STR("{s=\"out\"}"));
+        source->labels[i] =
+            cw_str_dupz(i % CW_SOURCE_STREAMS ? CW_STR("{s=\"err\"}") : CW_STR("{s=\"out\"}"));
     return source;
 }
 
 static void batch_make(size_t bytes, size_t max_line, bool truncate)
 {
-    struct cw_batch_options options = {.bytes = bytes, .max_line_bytes = max_line, .truncate = truncate};
+    struct cw_batch_options options = {
+        .bytes = bytes, .max_line_bytes = max_line, .truncate = truncate};
     batch = cw_batch_new(&options);
 }
 
@@ -78,7 +80,8 @@ static void settle(void)
 static void expect_entry(size_t i, const char *line)
 {
     cr_assert_lt(i, batch->nentries);
-    cr_assert(cw_str_eqz(batch->entries[i].line, line), "entry %zu is \"%.*s\"", i, CW_STR_ARG(batch->entries[i].line));
+    cr_assert(cw_str_eqz(batch->entries[i].line, line), "entry %zu is \"%.*s\"", i,
+              CW_STR_ARG(batch->entries[i].line));
 }
 
 Test(batch, whole_lines_are_taken_and_half_ones_wait)
@@ -212,7 +215,8 @@ Test(batch, a_line_that_no_buffer_holds_goes_in_pieces_or_by_its_limit)
     cr_assert_eq(cut(&source, 1, 100), 0, "left out: settled without a push");
     cr_assert(ndropped == 1 && source->rows[0].done == n + 1 && source->rows[0].mark == 0);
     cr_assert_eq(cut(&source, 1, 100), 1);
-    cr_assert(batch->parts[0].from == 0 && batch->parts[0].to == n + 7, "the range begins at the mark all the same");
+    cr_assert(batch->parts[0].from == 0 && batch->parts[0].to == n + 7,
+              "the range begins at the mark all the same");
     settle();
     cw_source_free(&source);
 }
@@ -223,7 +227,8 @@ Test(batch, a_truncated_file_gives_nothing_until_its_generation_is_raised)
     struct cw_source *source = source_make("a", 1, 1);
     batch_make(1 << 20, 0, false);
     cw_log_folder_truncate(&folder, "a", 0);
-    cw_log_folder_append(&folder, "a", "other contents, which are longer than what was there before\n");
+    cw_log_folder_append(&folder, "a",
+                         "other contents, which are longer than what was there before\n");
     cr_assert_eq(cut(&source, 1, 100), 0);
     cr_assert(source->changed);
     cr_assert_eq(cut(&source, 1, 100), 0);
@@ -233,7 +238,9 @@ Test(batch, a_truncated_file_gives_nothing_until_its_generation_is_raised)
 static void docker_append(const char *text, const char *stream, int second)
 {
     char line[512];
-    snprintf(line, sizeof line, "{\"log\":\"%s\",\"stream\":\"%s\",\"time\":\"2026-01-05T10:00:%02dZ\"}\n", text, stream, second);
+    snprintf(line, sizeof line,
+             "{\"log\":\"%s\",\"stream\":\"%s\",\"time\":\"2026-01-05T10:00:%02dZ\"}\n", text,
+             stream, second);
     cw_log_folder_append(&folder, "d", line);
 }
 
@@ -312,22 +319,28 @@ Test(batch, what_is_encoded_is_what_was_cut)
     batch_make(1 << 20, 0, false);
     cr_assert_eq(cut(sources, 2, 100), 3);
     struct cw_push_confirm confirm = {sources[0]->id, 1, 3};
-    struct cw_push_delivery delivery = {.present = true, .shipper = {{5}}, .session = {{6}}, .confirms = &confirm, .nconfirms = 1};
+    struct cw_push_delivery delivery = {
+        .present = true, .shipper = {{5}}, .session = {{6}}, .confirms = &confirm, .nconfirms = 1};
     struct cw_err err = {0};
     cr_assert_eq(cw_batch_encode(batch, &delivery, &err), 0, "%s", err.text);
     struct cw_buf raw;
     struct cw_push push;
     struct cw_arena *arena = cw_arena_new();
     cw_buf_init(&raw, 1 << 20);
-    cr_assert_eq(cw_codec_decompress(CW_CODEC_SNAPPY, cw_buf_str(&batch->body), 1 << 20, &raw, &err), 0);
-    cr_assert_eq(cw_push_loki_protobuf_decode(cw_buf_str(&raw), arena, &push, &err), 0, "%s", err.text);
+    cr_assert_eq(
+        cw_codec_decompress(CW_CODEC_SNAPPY, cw_buf_str(&batch->body), 1 << 20, &raw, &err), 0);
+    cr_assert_eq(cw_push_loki_protobuf_decode(cw_buf_str(&raw), arena, &push, &err), 0, "%s",
+                 err.text);
     cr_assert_eq(push.nstreams, 3);
-    cr_assert(cw_str_eqz(push.streams[1].labels_text, "{s=\"out\"}") && cw_str_eqz(push.streams[2].labels_text, "{s=\"err\"}"));
+    cr_assert(cw_str_eqz(push.streams[1].labels_text, "{s=\"out\"}") &&
+              cw_str_eqz(push.streams[2].labels_text, "{s=\"err\"}"));
     cr_assert_eq(push.streams[0].nentries, 1);
     cr_assert(cw_str_eqz(push.streams[0].entries[0].line, "\xff\xfe"));
     cr_assert_eq(push.delivery.nranges, 2);
-    cr_assert(push.delivery.ranges[0].from == 3 && push.delivery.ranges[0].to == 6 && push.delivery.ranges[0].generation == 1);
-    cr_assert(push.delivery.nconfirms == 1 && push.delivery.confirms[0].offset == 3 && push.delivery.shipper.bytes[0] == 5);
+    cr_assert(push.delivery.ranges[0].from == 3 && push.delivery.ranges[0].to == 6 &&
+              push.delivery.ranges[0].generation == 1);
+    cr_assert(push.delivery.nconfirms == 1 && push.delivery.confirms[0].offset == 3 &&
+              push.delivery.shipper.bytes[0] == 5);
     cw_buf_fini(&raw);
     cw_arena_free(&arena);
     settle();
@@ -336,9 +349,10 @@ Test(batch, what_is_encoded_is_what_was_cut)
 }
 
 /*
- * The delivery protocol by chance: two outputs, two files that grow, lines that the store refuses, pushes that are lost
- * before or after they were stored, late copies, restarts from any position, marks that the store forgets once it was
- * told. Whatever happens, each good line is in each store once (tests/models/delivery.py checks the same exhaustively).
+ * The delivery protocol by chance: two outputs, two files that grow, lines that the store refuses,
+ * pushes that are lost before or after they were stored, late copies, restarts from any position,
+ * marks that the store forgets once it was told. Whatever happens, each good line is in each store
+ * once (tests/models/delivery.py checks the same exhaustively).
  */
 enum { NOUTPUTS = 2, NFILES = 2, NLINES = 300 };
 
@@ -401,7 +415,8 @@ static struct request request_of(const struct cw_batch *b)
         request.from[f] = part->from;
         request.to[f] = part->to;
         for (size_t i = 0; i < part->nentries; i++)
-            request.lines[f][request.nlines[f]++] = (uint16_t)strtoul(b->entries[part->first + i].line.ptr, NULL, 10);
+            request.lines[f][request.nlines[f]++] =
+                (uint16_t)strtoul(b->entries[part->first + i].line.ptr, NULL, 10);
     }
     return request;
 }
@@ -449,7 +464,9 @@ static void step(struct world *w, bool faults)
 {
     int o = (int)chance(NOUTPUTS), f = (int)chance(NFILES);
     switch (chance(faults ? 9 : 3)) {
-    case 0: case 1: case 2: {
+    case 0:
+    case 1:
+    case 2: {
         enum cw_file_verdict verdict;
         struct cw_err err;
         for (int k = 0; k < NFILES; k++)
@@ -461,11 +478,11 @@ static void step(struct world *w, bool faults)
             break;
         struct request request = request_of(w->batches[o]);
         unsigned how = faults ? chance(6) : 5;
-        if (how == 0) {                 /* it never arrives, or late */
+        if (how == 0) { /* it never arrives, or late */
             w->late[o] = request;
             cw_batch_drop(w->batches[o]);
             ask(w, o);
-        } else if (how == 1) {          /* the answer is lost */
+        } else if (how == 1) { /* the answer is lost */
             store_push(&w->stores[o], &request);
             cw_batch_drop(w->batches[o]);
             ask(w, o);
@@ -475,22 +492,24 @@ static void step(struct world *w, bool faults)
         break;
     }
     case 3:
-        store_push(&w->stores[o], &w->late[o]);  /* a copy under way arrives now; a shipper that does not know asks later */
+        store_push(
+            &w->stores[o],
+            &w->late
+                 [o]); /* a copy under way arrives now; a shipper that does not know asks later */
         break;
-    case 4:
-        w->durable[f] = cw_source_position(w->sources[f]);
-        break;
+    case 4: w->durable[f] = cw_source_position(w->sources[f]); break;
     case 5:
         if (cw_ledger_confirm_due(&w->sources[f]->rows[o], w->durable[f]))
-            w->stores[o].confirmed[f] = w->sources[f]->rows[o].confirmed = w->sources[f]->rows[o].mark;
+            w->stores[o].confirmed[f] = w->sources[f]->rows[o].confirmed =
+                w->sources[f]->rows[o].mark;
         break;
-    case 6:  /* silence: nothing is under way any more */
+    case 6: /* silence: nothing is under way any more */
         if (w->stores[o].marks[f] > 0 && w->stores[o].confirmed[f] == w->stores[o].marks[f]) {
             w->stores[o].marks[f] = 0;
             memset(&w->late[o], 0, sizeof w->late[o]);
         }
         break;
-    case 7:  /* kill -9 and start */
+    case 7: /* kill -9 and start */
         for (int k = 0; k < NFILES; k++) {
             memset(w->sources[k]->rows, 0, NOUTPUTS * sizeof w->sources[k]->rows[0]);
             cw_source_seek(w->sources[k], w->durable[k]);
@@ -502,7 +521,8 @@ static void step(struct world *w, bool faults)
         for (unsigned n = chance(5); n > 0 && w->written[f] < NLINES; n--) {
             char line[64], name[8];
             snprintf(name, sizeof name, "f%d", f);
-            snprintf(line, sizeof line, "%u %.*s\n", w->written[f]++, (int)chance(20), "....................");
+            snprintf(line, sizeof line, "%u %.*s\n", w->written[f]++, (int)chance(20),
+                     "....................");
             cw_log_folder_append(&folder, name, line);
         }
     }
@@ -532,10 +552,12 @@ static void world_run(uint64_t seed)
         step(w, false);
     for (int f = 0; f < NFILES; f++) {
         cr_assert_gt(w->written[f], 100);
-        cr_assert_eq(cw_source_position(w->sources[f]), w->sources[f]->tail.size, "seed %llu: stuck", (unsigned long long)seed);
+        cr_assert_eq(cw_source_position(w->sources[f]), w->sources[f]->tail.size,
+                     "seed %llu: stuck", (unsigned long long)seed);
         for (int o = 0; o < NOUTPUTS; o++)
             for (unsigned i = 0; i < w->written[f]; i++)
-                cr_assert_eq(w->stores[o].count[f][i], is_refused(i) ? 0 : 1, "seed %llu: line %u of file %d is %d times in store %d",
+                cr_assert_eq(w->stores[o].count[f][i], is_refused(i) ? 0 : 1,
+                             "seed %llu: line %u of file %d is %d times in store %d",
                              (unsigned long long)seed, i, f, w->stores[o].count[f][i], o);
     }
     for (int o = 0; o < NOUTPUTS; o++)

@@ -4,8 +4,10 @@
 Test(docker_api, a_list_of_containers_gives_their_labels)
 {
     static const char body[] =
-        "[{\"Id\":\"abc\",\"Names\":[\"/web-1\"],\"Image\":\"nginx:1\",\"Labels\":{\"com.docker.compose.project\":\"shop\","
-        "\"com.docker.compose.service\":\"web\",\"x\":\"y\"}},{\"Id\":\"def\",\"Names\":[],\"Image\":\"i\",\"Labels\":null},{\"Id\":7}]";
+        "[{\"Id\":\"abc\",\"Names\":[\"/"
+        "web-1\"],\"Image\":\"nginx:1\",\"Labels\":{\"com.docker.compose.project\":\"shop\","
+        "\"com.docker.compose.service\":\"web\",\"x\":\"y\"}},{\"Id\":\"def\",\"Names\":[],"
+        "\"Image\":\"i\",\"Labels\":null},{\"Id\":7}]";
     struct cw_arena *arena = cw_arena_new();
     struct cw_docker_container *got;
     struct cw_err err = {0};
@@ -15,7 +17,8 @@ Test(docker_api, a_list_of_containers_gives_their_labels)
     struct cw_buf text;
     cw_buf_init(&text, 4096);
     cw_labels_format(got[0].labels, &text);
-    cr_assert_str_eq(cw_buf_z(&text), "{compose_project=\"shop\", compose_service=\"web\", container=\"web-1\", image=\"nginx:1\"}");
+    cr_assert_str_eq(cw_buf_z(&text), "{compose_project=\"shop\", compose_service=\"web\", "
+                                      "container=\"web-1\", image=\"nginx:1\"}");
     cw_buf_clear(&text);
     cw_labels_format(got[1].labels, &text);
     cr_assert_str_eq(cw_buf_z(&text), "{image=\"i\"}");
@@ -30,12 +33,24 @@ Test(docker_api, only_json_files_have_a_path)
     struct cw_arena *arena = cw_arena_new();
     struct cw_err err = {0};
     struct cw_str path;
-    cr_assert_eq(cw_docker_inspect_decode(CW_STR("{\"LogPath\":\"/d/c/abc-json.log\",\"HostConfig\":{\"LogConfig\":{\"Type\":\"json-file\"}}}"), arena, &path, &err), 0);
+    cr_assert_eq(
+        cw_docker_inspect_decode(
+            CW_STR("{\"LogPath\":\"/d/c/"
+                   "abc-json.log\",\"HostConfig\":{\"LogConfig\":{\"Type\":\"json-file\"}}}"),
+            arena, &path, &err),
+        0);
     cr_assert(cw_str_eqz(path, "/d/c/abc-json.log"));
-    cr_assert_eq(cw_docker_inspect_decode(CW_STR("{\"LogPath\":\"\",\"HostConfig\":{\"LogConfig\":{\"Type\":\"journald\"}}}"), arena, &path, &err), 0);
+    cr_assert_eq(
+        cw_docker_inspect_decode(
+            CW_STR("{\"LogPath\":\"\",\"HostConfig\":{\"LogConfig\":{\"Type\":\"journald\"}}}"),
+            arena, &path, &err),
+        0);
     cr_assert_eq(path.len, 0);
-    cr_assert_eq(cw_docker_inspect_decode(CW_STR("{\"LogPath\":\"a\"}"), arena, &path, &err), CW_E_INVALID);
-    cr_assert_eq(cw_docker_inspect_decode(CW_STR("{\"LogPath\":\"/a\\u0000b\"}"), arena, &path, &err), CW_E_INVALID);
+    cr_assert_eq(cw_docker_inspect_decode(CW_STR("{\"LogPath\":\"a\"}"), arena, &path, &err),
+                 CW_E_INVALID);
+    cr_assert_eq(
+        cw_docker_inspect_decode(CW_STR("{\"LogPath\":\"/a\\u0000b\"}"), arena, &path, &err),
+        CW_E_INVALID);
     cr_assert_eq(cw_docker_inspect_decode(CW_STR("x"), arena, &path, &err), CW_E_INVALID);
     cw_arena_free(&arena);
 }
@@ -48,6 +63,8 @@ Test(docker_api, filters_go_into_the_url_escaped)
     struct cw_buf url;
     cw_buf_init(&url, 4096);
     cw_docker_list_url(&config, &url);
-    cr_assert_str_eq(cw_buf_z(&url), "http://docker/containers/json?all=1&filters=%7B%22label%22%3A%5B%22a%3Db%20c%22%5D%7D");
+    cr_assert_str_eq(
+        cw_buf_z(&url),
+        "http://docker/containers/json?all=1&filters=%7B%22label%22%3A%5B%22a%3Db%20c%22%5D%7D");
     cw_buf_fini(&url);
 }

@@ -53,7 +53,7 @@ Test(file_identity, another_birth_of_the_same_inode_is_another_file)
     struct cw_file_identity a = {.dev = 1, .ino = 2, .birth_ns = 3}, b = a;
     b.birth_ns = 4;
     cr_assert(!cw_file_identity_same_inode(&a, &b));
-    b.birth_ns = 0;  /* the file system does not say */
+    b.birth_ns = 0; /* the file system does not say */
     cr_assert(cw_file_identity_same_inode(&a, &b));
 }
 

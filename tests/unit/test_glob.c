@@ -32,7 +32,10 @@ Test(glob, patterns_match_as_in_doublestar)
         {"/**/a/**/b", "/x/a/y/a/z/b", true},
         {"/**/a/**/b", "/x/y/b", false},
         {"/a?c", "/abc", true},
-        {"/a?c", "/a\xc3\xa9" "c", true},
+        {"/a?c",
+         "/a\xc3\xa9"
+         "c",
+         true},
         {"/a?c", "/ac", false},
         {"/[a-c]x", "/bx", true},
         {"/[!a-c]x", "/bx", false},
@@ -51,7 +54,8 @@ Test(glob, patterns_match_as_in_doublestar)
         {"/x//y/./z", "/x/y/z", true},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
-        cr_expect_eq(matches(cases[i].pattern, cases[i].path), cases[i].yes, "%s on %s", cases[i].pattern, cases[i].path);
+        cr_expect_eq(matches(cases[i].pattern, cases[i].path), cases[i].yes, "%s on %s",
+                     cases[i].pattern, cases[i].path);
 }
 
 Test(glob, many_stars_do_not_take_forever)
@@ -64,11 +68,13 @@ Test(glob, many_stars_do_not_take_forever)
 
 Test(glob, wrong_patterns_are_refused_with_a_sentence)
 {
-    static const char *const wrong[] = {"", "/a[b", "/{a,b", "/{1,2,3,4}{1,2,3,4}{1,2,3,4}{1,2,3,4}{1,2,3,4}"};
+    static const char *const wrong[] = {"", "/a[b", "/{a,b",
+                                        "/{1,2,3,4}{1,2,3,4}{1,2,3,4}{1,2,3,4}{1,2,3,4}"};
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
         struct cw_glob *glob = NULL;
         struct cw_err err = {0};
-        cr_assert_eq(cw_glob_compile(cw_str_of(wrong[i]), &glob, &err), CW_E_INVALID, "%s", wrong[i]);
+        cr_assert_eq(cw_glob_compile(cw_str_of(wrong[i]), &glob, &err), CW_E_INVALID, "%s",
+                     wrong[i]);
         cr_assert(strlen(err.text) > 10);
         cr_assert_null(glob);
     }
@@ -116,7 +122,8 @@ static const char *walk(const struct cw_log_folder *folder, const char *pattern)
     struct cw_glob_visitor visitor = {on_file, on_dir, NULL, &seen};
     struct cw_glob *glob;
     struct cw_err err;
-    cr_assert_eq(cw_glob_compile(cw_str_of(cw_log_folder_path(folder, pattern)), &glob, &err), 0, "%s", err.text);
+    cr_assert_eq(cw_glob_compile(cw_str_of(cw_log_folder_path(folder, pattern)), &glob, &err), 0,
+                 "%s", err.text);
     cw_glob_walk(glob, &visitor);
     cw_glob_free(&glob);
     qsort(seen.names, seen.n, sizeof seen.names[0], by_name);

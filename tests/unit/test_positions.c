@@ -11,11 +11,23 @@ static struct cw_positions example(struct cw_id128 *sessions, struct cw_position
     memset(sessions, 0, 2 * sizeof *sessions);
     memset(sources, 0, 2 * sizeof *sources);
     sessions[1].bytes[15] = 7;
-    sources[0] = (struct cw_position){.id = {{1, 2, 3}}, .generation = 4, .offset = 1234567890123,
-        .identity = {.dev = 5, .ino = UINT64_MAX, .birth_ns = -1, .prefix_len = 1024, .prefix_hash = 0xdeadbeefcafef00d},
-        .path = CW_STR("/var/log/a b%c\n\x01.log"), .path_now = CW_STR("/var/log/a.log.1")};
-    sources[1] = (struct cw_position){.generation = 1, .path = CW_STR("/x"), .path_now = CW_STR("/x")};
-    return (struct cw_positions){.shipper = {{9, 8}}, .sessions = sessions, .nsessions = 2, .sources = sources, .nsources = 2};
+    sources[0] = (struct cw_position){.id = {{1, 2, 3}},
+                                      .generation = 4,
+                                      .offset = 1234567890123,
+                                      .identity = {.dev = 5,
+                                                   .ino = UINT64_MAX,
+                                                   .birth_ns = -1,
+                                                   .prefix_len = 1024,
+                                                   .prefix_hash = 0xdeadbeefcafef00d},
+                                      .path = CW_STR("/var/log/a b%c\n\x01.log"),
+                                      .path_now = CW_STR("/var/log/a.log.1")};
+    sources[1] =
+        (struct cw_position){.generation = 1, .path = CW_STR("/x"), .path_now = CW_STR("/x")};
+    return (struct cw_positions){.shipper = {{9, 8}},
+                                 .sessions = sessions,
+                                 .nsessions = 2,
+                                 .sources = sources,
+                                 .nsources = 2};
 }
 
 Test(positions, what_is_written_is_read_back)
@@ -55,13 +67,15 @@ Test(positions, a_cut_or_changed_file_is_never_guessed_at)
     cw_positions_encode(&positions, &text);
     for (size_t len = 0; len < text.len; len++) {
         struct cw_arena *arena = cw_arena_new();
-        cr_assert_eq(cw_positions_decode(cw_str_sub(cw_buf_str(&text), 0, len), arena, &back, &err), CW_E_CORRUPT, "%zu", len);
+        cr_assert_eq(cw_positions_decode(cw_str_sub(cw_buf_str(&text), 0, len), arena, &back, &err),
+                     CW_E_CORRUPT, "%zu", len);
         cw_arena_free(&arena);
     }
     for (size_t i = 0; i < text.len; i++) {
         struct cw_arena *arena = cw_arena_new();
         text.ptr[i] ^= 1;
-        cr_assert_eq(cw_positions_decode(cw_buf_str(&text), arena, &back, &err), CW_E_CORRUPT, "byte %zu", i);
+        cr_assert_eq(cw_positions_decode(cw_buf_str(&text), arena, &back, &err), CW_E_CORRUPT,
+                     "byte %zu", i);
         text.ptr[i] ^= 1;
         cw_arena_free(&arena);
     }
@@ -96,13 +110,21 @@ Test(positions, lines_that_are_not_understood_are_errors)
     cr_assert_eq(decode_body(HEAD "shipper " ID "\n"), CW_E_CORRUPT);
     cr_assert_eq(decode_body(HEAD "sauce x\n"), CW_E_CORRUPT);
     cr_assert_eq(decode_body(HEAD "session 12\n"), CW_E_CORRUPT);
-    cr_assert_eq(decode_body(HEAD "source " ID " 1 10 2 3 4 5 0123456789abcdef /a\n"), CW_E_CORRUPT);
-    cr_assert_eq(decode_body(HEAD "source " ID " 1 10 2 3 4 5 0123456789abcdef /a /a x\n"), CW_E_CORRUPT);
-    cr_assert_eq(decode_body(HEAD "source " ID " 1 -10 2 3 4 5 0123456789abcdef /a /a\n"), CW_E_CORRUPT);
-    cr_assert_eq(decode_body(HEAD "source " ID " 1 9223372036854775808 2 3 4 5 0123456789abcdef /a /a\n"), CW_E_CORRUPT);
-    cr_assert_eq(decode_body(HEAD "source " ID " 1 10 2 3 4 1025 0123456789abcdef /a /a\n"), CW_E_CORRUPT);
-    cr_assert_eq(decode_body(HEAD "source " ID " 1 10 2 3 4 5 0123456789abcdef /a%0 /a\n"), CW_E_CORRUPT);
-    cr_assert_eq(decode_body(HEAD "source " ID " 1 10 2 3 4 5 0123456789abcdef /a%00 /a\n"), CW_E_CORRUPT);
+    cr_assert_eq(decode_body(HEAD "source " ID " 1 10 2 3 4 5 0123456789abcdef /a\n"),
+                 CW_E_CORRUPT);
+    cr_assert_eq(decode_body(HEAD "source " ID " 1 10 2 3 4 5 0123456789abcdef /a /a x\n"),
+                 CW_E_CORRUPT);
+    cr_assert_eq(decode_body(HEAD "source " ID " 1 -10 2 3 4 5 0123456789abcdef /a /a\n"),
+                 CW_E_CORRUPT);
+    cr_assert_eq(
+        decode_body(HEAD "source " ID " 1 9223372036854775808 2 3 4 5 0123456789abcdef /a /a\n"),
+        CW_E_CORRUPT);
+    cr_assert_eq(decode_body(HEAD "source " ID " 1 10 2 3 4 1025 0123456789abcdef /a /a\n"),
+                 CW_E_CORRUPT);
+    cr_assert_eq(decode_body(HEAD "source " ID " 1 10 2 3 4 5 0123456789abcdef /a%0 /a\n"),
+                 CW_E_CORRUPT);
+    cr_assert_eq(decode_body(HEAD "source " ID " 1 10 2 3 4 5 0123456789abcdef /a%00 /a\n"),
+                 CW_E_CORRUPT);
 }
 
 Test(positions, a_saved_file_is_whole_and_a_missing_one_is_not_found)
@@ -131,16 +153,19 @@ Test(positions, a_saved_file_is_whole_and_a_missing_one_is_not_found)
 
 Test(positions, promtails_file_is_imported)
 {
-    static const char yaml[] = "positions:\n  /var/log/syslog: \"1234\"\n  cursor-journal: s=abc\n  /var/log/a b.log: \"0\"\n"
+    static const char yaml[] = "positions:\n  /var/log/syslog: \"1234\"\n  cursor-journal: s=abc\n "
+                               " /var/log/a b.log: \"0\"\n"
                                "  /bad: \"-1\"\n  gcplog-x: \"\"\n";
     struct cw_arena *arena = cw_arena_new();
     struct cw_promtail_position *got;
     struct cw_err err = {0};
     size_t n;
-    cr_assert_eq(cw_positions_import(cw_str_of(yaml), "p.yaml", arena, &got, &n, &err), 0, "%s", err.text);
+    cr_assert_eq(cw_positions_import(cw_str_of(yaml), "p.yaml", arena, &got, &n, &err), 0, "%s",
+                 err.text);
     cr_assert_eq(n, 2);
     cr_assert(cw_str_eqz(got[0].path, "/var/log/syslog") && got[0].offset == 1234);
     cr_assert(cw_str_eqz(got[1].path, "/var/log/a b.log") && got[1].offset == 0);
-    cr_assert_eq(cw_positions_import(CW_STR("positions: [1"), "p.yaml", arena, &got, &n, &err), CW_E_INVALID);
+    cr_assert_eq(cw_positions_import(CW_STR("positions: [1"), "p.yaml", arena, &got, &n, &err),
+                 CW_E_INVALID);
     cw_arena_free(&arena);
 }

@@ -18,7 +18,8 @@ Test(push_target, the_server_is_asked_beside_the_path_that_is_pushed_to)
         struct cw_push_target target;
         cw_push_target_init(&target, &config, 0);
         struct cw_http_call call = cw_push_target_call(&target, CW_PUSH_TARGET_ASK, CW_STR("{}"));
-        cr_assert_str_eq(call.url, i == 1 ? "https://u:p@h/logs/cordwood/v1/sources" : cases[i].ask);
+        cr_assert_str_eq(call.url,
+                         i == 1 ? "https://u:p@h/logs/cordwood/v1/sources" : cases[i].ask);
         cr_assert_str_eq(target.name, cases[i].name);
         cw_push_target_fini(&target);
     }
@@ -30,8 +31,12 @@ Test(push_target, headers_and_secrets_are_those_of_the_configuration)
     cw_log_folder_init(&folder);
     cw_log_folder_append(&folder, "secret", "one\n");
     struct cw_config_pair header = {CW_STR("X-A"), CW_STR("b")};
-    struct cw_client_config config = {.url = CW_STR("http://h/loki/api/v1/push"), .tenant_id = CW_STR("t1"), .headers = {&header, 1},
-        .basic_auth = {.username = CW_STR("u"), .password_file = cw_str_of(cw_log_folder_path(&folder, "secret"))}};
+    struct cw_client_config config = {
+        .url = CW_STR("http://h/loki/api/v1/push"),
+        .tenant_id = CW_STR("t1"),
+        .headers = {&header, 1},
+        .basic_auth = {.username = CW_STR("u"),
+                       .password_file = cw_str_of(cw_log_folder_path(&folder, "secret"))}};
     struct cw_push_target target;
     cw_push_target_init(&target, &config, 2);
     struct cw_http_call call = cw_push_target_call(&target, CW_PUSH_TARGET_PUSH, CW_STR("x"));
@@ -42,7 +47,8 @@ Test(push_target, headers_and_secrets_are_those_of_the_configuration)
     cr_assert_null(call.headers[4]);
     cw_log_folder_truncate(&folder, "secret", 0);
     cw_log_folder_append(&folder, "secret", "two");
-    cr_assert_str_eq(cw_push_target_call(&target, CW_PUSH_TARGET_PUSH, CW_STR("x")).user, "u:two", "it was changed meanwhile");
+    cr_assert_str_eq(cw_push_target_call(&target, CW_PUSH_TARGET_PUSH, CW_STR("x")).user, "u:two",
+                     "it was changed meanwhile");
     cw_push_target_fini(&target);
     cw_log_folder_fini(&folder);
 }

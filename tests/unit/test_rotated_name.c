@@ -26,5 +26,6 @@ Test(rotated_name, names_that_rotation_gives_are_known)
         {".log", "-1.log", false},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
-        cr_expect_eq(cw_rotated_name(cw_str_of(cases[i].log), cw_str_of(cases[i].name)), cases[i].yes, "%s, %s", cases[i].log, cases[i].name);
+        cr_expect_eq(cw_rotated_name(cw_str_of(cases[i].log), cw_str_of(cases[i].name)),
+                     cases[i].yes, "%s, %s", cases[i].log, cases[i].name);
 }

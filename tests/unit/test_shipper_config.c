@@ -3,9 +3,11 @@
 #include "shipper/shipper_config.h"
 #include "shipper/targets.h"
 
-static int load(const char *yaml, struct cw_shipper_config *out, struct cw_arena *arena, struct cw_err *err)
+static int load(const char *yaml, struct cw_shipper_config *out, struct cw_arena *arena,
+                struct cw_err *err)
 {
-    return cw_yaml_load_text(cw_str_of(yaml), "s.yaml", &cw_shipper_table, NULL, arena, out, NULL, err);
+    return cw_yaml_load_text(cw_str_of(yaml), "s.yaml", &cw_shipper_table, NULL, arena, out, NULL,
+                             err);
 }
 
 Test(shipper_config, the_tables_are_sound)
@@ -16,24 +18,31 @@ Test(shipper_config, the_tables_are_sound)
 
 Test(shipper_config, promtails_example_is_read)
 {
-    static const char yaml[] = "server:\n  http_listen_port: 9080\n  grpc_listen_port: 0\n"
-                               "positions:\n  filename: /tmp/positions.yaml\n"
-                               "clients:\n  - url: http://localhost:3100/loki/api/v1/push\n    batchsize: 102400\n    batchwait: 2s\n"
-                               "    external_labels: {dc: x}\n    backoff_config: {min_period: 100ms, max_period: 5m, max_retries: 4}\n"
-                               "scrape_configs:\n  - job_name: system\n    static_configs:\n      - targets: [localhost]\n"
-                               "        labels:\n          job: varlogs\n          __path__: /var/log/*log\n          __path_exclude__: /var/log/x*\n";
+    static const char yaml[] =
+        "server:\n  http_listen_port: 9080\n  grpc_listen_port: 0\n"
+        "positions:\n  filename: /tmp/positions.yaml\n"
+        "clients:\n  - url: http://localhost:3100/loki/api/v1/push\n    batchsize: 102400\n    "
+        "batchwait: 2s\n"
+        "    external_labels: {dc: x}\n    backoff_config: {min_period: 100ms, max_period: 5m, "
+        "max_retries: 4}\n"
+        "scrape_configs:\n  - job_name: system\n    static_configs:\n      - targets: [localhost]\n"
+        "        labels:\n          job: varlogs\n          __path__: /var/log/*log\n          "
+        "__path_exclude__: /var/log/x*\n";
     struct cw_arena *arena = cw_arena_new();
     struct cw_shipper_config config;
     struct cw_err err = {0};
     cr_assert_eq(load(yaml, &config, arena, &err), 0, "%s", err.text);
     cr_assert_eq(config.http_listen_port, 9080);
     const struct cw_client_config *client = config.clients.items;
-    cr_assert(client->batch_bytes == 102400 && client->batch_wait_ns == 2000000000 && client->backoff.max_retries == 4);
+    cr_assert(client->batch_bytes == 102400 && client->batch_wait_ns == 2000000000 &&
+              client->backoff.max_retries == 4);
     const struct cw_scrape_config *scrape = config.scrape_configs.items;
     struct cw_target *target;
-    cr_assert_eq(cw_target_from_static(scrape->static_configs.items, scrape->job_name, &target, &err), 0);
+    cr_assert_eq(
+        cw_target_from_static(scrape->static_configs.items, scrape->job_name, &target, &err), 0);
     cr_assert_eq(target->labels.n, 1, "labels with __ are not shipped");
-    cr_assert(cw_glob_match(target->glob, CW_STR("/var/log/syslog")) && cw_glob_match(target->exclude, CW_STR("/var/log/xlog")));
+    cr_assert(cw_glob_match(target->glob, CW_STR("/var/log/syslog")) &&
+              cw_glob_match(target->exclude, CW_STR("/var/log/xlog")));
     cw_target_free(&target);
     cw_arena_free(&arena);
 }
@@ -48,11 +57,14 @@ Test(shipper_config, mistakes_are_told_with_their_place)
         {"clients: [{}]", "url"},
         {"clients: [{url: 'localhost:3100'}]", "http://"},
         {"clients: [{url: 'http://x', batchsize: 1GB}]", "batchsize"},
-        {"clients: [{url: 'http://x', backoff_config: {min_period: 1m, max_period: 1s}}]", "max_period"},
+        {"clients: [{url: 'http://x', backoff_config: {min_period: 1m, max_period: 1s}}]",
+         "max_period"},
         {"clients: [{url: 'http://x', bearer_token: t, basic_auth: {username: u}}]", "at most one"},
         {"scrape_configs: [{job_name: j, static_configs: [{labels: {a: b}}]}]", "__path__"},
-        {"scrape_configs: [{job_name: j, static_configs: [{labels: {__path__: '/a[', a: b}}]}]", "\"[\""},
-        {"scrape_configs: [{job_name: j, static_configs: [{labels: {__path__: /a, a-b: c}}]}]", "label name"},
+        {"scrape_configs: [{job_name: j, static_configs: [{labels: {__path__: '/a[', a: b}}]}]",
+         "\"[\""},
+        {"scrape_configs: [{job_name: j, static_configs: [{labels: {__path__: /a, a-b: c}}]}]",
+         "label name"},
         {"scrape_configs: [{job_name: j, pipeline_stages: []}]", "pipeline_stages"},
         {"scrape_configs: [{job_name: j, docker_sd_configs: [{host: 'tcp://x:1'}]}]", "unix:///"},
         {"server: {log_level: loud}", "log_level"},
@@ -67,10 +79,12 @@ Test(shipper_config, mistakes_are_told_with_their_place)
     }
 }
 
-static int from_args(const char *push, struct cw_str path, struct cw_shipper_config *out, struct cw_arena *arena)
+static int from_args(const char *push, struct cw_str path, struct cw_shipper_config *out,
+                     struct cw_arena *arena)
 {
     static struct cw_config_pair label = {CW_STR("job"), CW_STR("x")};
-    struct cw_shipper_args args = {.push = cw_str_of(push), .labels = {&label, 1}, .state_dir = CW_STR("/state")};
+    struct cw_shipper_args args = {
+        .push = cw_str_of(push), .labels = {&label, 1}, .state_dir = CW_STR("/state")};
     struct cw_err err = {0};
     return cw_shipper_config_from_args(&args, &path, path.len > 0, arena, out, &err);
 }
@@ -94,7 +108,8 @@ Test(shipper_config, the_short_form_needs_no_file)
     const struct cw_scrape_config *scrape = config.scrape_configs.items;
     struct cw_target *target;
     struct cw_err err = {0};
-    cr_assert_eq(cw_target_from_static(scrape->static_configs.items, scrape->job_name, &target, &err), 0);
+    cr_assert_eq(
+        cw_target_from_static(scrape->static_configs.items, scrape->job_name, &target, &err), 0);
     cr_assert(cw_glob_match(target->glob, CW_STR("/nowhere/a.log")) && target->labels.n == 1);
     cw_target_free(&target);
     cr_assert_eq(from_args("h:3100", CW_STR("/x"), &config, arena), CW_E_INVALID);

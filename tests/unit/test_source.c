@@ -56,6 +56,7 @@ Test(source, a_raised_generation_begins_at_0_and_must_be_durable_first)
     cw_source_seek(source, 500);
     cr_assert_eq(cw_source_position(source), 500);
     cw_source_raise(source);
-    cr_assert(source->generation == 4 && !source->durable && !source->changed && cw_source_position(source) == 0);
+    cr_assert(source->generation == 4 && !source->durable && !source->changed &&
+              cw_source_position(source) == 0);
     cw_source_free(&source);
 }

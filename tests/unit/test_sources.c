@@ -10,16 +10,19 @@ static struct cw_log_folder folder;
 static struct cw_metrics *metrics;
 static struct cw_sources *sources;
 static struct cw_batch *batch;
-static int64_t now_ns;  /* the test's clock: wall and monotonic */
+static int64_t now_ns; /* the test's clock: wall and monotonic */
 
 static void target_add(const char *pattern, const char *exclude)
 {
     static const struct cw_label job = {CW_STR("job"), CW_STR("t")};
     struct cw_target *target = cw_mem_new(sizeof *target);
     struct cw_err err = {0};
-    cr_assert_eq(cw_glob_compile(cw_str_of(cw_log_folder_path(&folder, pattern)), &target->glob, &err), 0);
+    cr_assert_eq(
+        cw_glob_compile(cw_str_of(cw_log_folder_path(&folder, pattern)), &target->glob, &err), 0);
     if (exclude != NULL)
-        cr_assert_eq(cw_glob_compile(cw_str_of(cw_log_folder_path(&folder, exclude)), &target->exclude, &err), 0);
+        cr_assert_eq(cw_glob_compile(cw_str_of(cw_log_folder_path(&folder, exclude)),
+                                     &target->exclude, &err),
+                     0);
     target->name = cw_str_dupz(CW_STR("t"));
     target->labels = cw_labels_dup_heap((struct cw_labels){&job, 1});
     target->add_filename = true;
@@ -113,7 +116,8 @@ static const char *ship(void)
         for (size_t i = 0; i < batch->nentries; i++)
             lines[nlines++] = cw_str_dupz(batch->entries[i].line);
         for (size_t i = 0; i < batch->nparts; i++)
-            cw_ledger_stored(&batch->parts[i].source->rows[0], batch->parts[i].to, batch->parts[i].last_ts_ns);
+            cw_ledger_stored(&batch->parts[i].source->rows[0], batch->parts[i].to,
+                             batch->parts[i].last_ts_ns);
         cw_batch_drop(batch);
     }
     qsort(lines, nlines, sizeof lines[0], by_text);
@@ -146,7 +150,8 @@ Test(sources, a_new_file_is_read_from_its_beginning_with_its_labels)
     cr_assert_eq(sources->n, 1);
     cr_assert_str_eq(ship(), "1 2");
     char want[256];
-    snprintf(want, sizeof want, "{filename=\"%s\", job=\"t\"}", cw_log_folder_path(&folder, "a.log"));
+    snprintf(want, sizeof want, "{filename=\"%s\", job=\"t\"}",
+             cw_log_folder_path(&folder, "a.log"));
     cr_assert_str_eq(sources->items[0]->labels[0], want);
     cw_log_folder_append(&folder, "c.log", "3\n");
     look();
@@ -204,17 +209,20 @@ Test(sources, two_rotations_between_two_scans_lose_nothing_when_the_renames_were
     cw_log_folder_append(&folder, "a.log", "1\n");
     look();
     cr_assert_str_eq(ship(), "1");
-    for (int i = 2; i < 5; i++) {  /* 2 is the first file that no scan has seen */
+    for (int i = 2; i < 5; i++) { /* 2 is the first file that no scan has seen */
         if (i > 3) {
             cw_log_folder_rename(&folder, "a.log.2", "a.log.3");
-            cw_sources_renamed(sources, cw_log_folder_path(&folder, "a.log.2"), cw_log_folder_path(&folder, "a.log.3"));
+            cw_sources_renamed(sources, cw_log_folder_path(&folder, "a.log.2"),
+                               cw_log_folder_path(&folder, "a.log.3"));
         }
         if (i > 2) {
             cw_log_folder_rename(&folder, "a.log.1", "a.log.2");
-            cw_sources_renamed(sources, cw_log_folder_path(&folder, "a.log.1"), cw_log_folder_path(&folder, "a.log.2"));
+            cw_sources_renamed(sources, cw_log_folder_path(&folder, "a.log.1"),
+                               cw_log_folder_path(&folder, "a.log.2"));
         }
         cw_log_folder_rename(&folder, "a.log", "a.log.1");
-        cw_sources_renamed(sources, cw_log_folder_path(&folder, "a.log"), cw_log_folder_path(&folder, "a.log.1"));
+        cw_sources_renamed(sources, cw_log_folder_path(&folder, "a.log"),
+                           cw_log_folder_path(&folder, "a.log.1"));
         char line[8];
         snprintf(line, sizeof line, "%d\n", i);
         cw_log_folder_append(&folder, "a.log", line);
@@ -292,7 +300,8 @@ Test(sources, truncation_raises_the_generation_and_counts_what_is_lost)
     cr_assert_str_eq(ship(), "new");
     cr_assert_eq(sources->items[0]->generation, 2);
     save();
-    cw_log_folder_truncate(&folder, "a.log", 0);  /* and while the shipper is down, written past where it was */
+    cw_log_folder_truncate(&folder, "a.log",
+                           0); /* and while the shipper is down, written past where it was */
     cw_log_folder_append(&folder, "a.log", "newer and longer\n");
     restart(NULL);
     target_add("*.log", NULL);
@@ -328,7 +337,8 @@ Test(sources, links_to_one_file_are_one_source)
     target_add("**", NULL);
     cw_log_folder_append(&folder, "a.log", "1\n");
     cw_log_folder_symlink(&folder, "a.log", "b.log");
-    cr_assert_eq(link(cw_log_folder_path(&folder, "a.log"), cw_log_folder_path(&folder, "c.log")), 0);
+    cr_assert_eq(link(cw_log_folder_path(&folder, "a.log"), cw_log_folder_path(&folder, "c.log")),
+                 0);
     for (int i = 0; i < 3; i++)
         look();
     cr_assert_eq(sources->n, 1);
@@ -364,8 +374,9 @@ Test(sources, from_the_end_leaves_out_only_what_was_there_first)
 
 Test(sources, promtails_positions_say_where_files_begin)
 {
-    struct cw_promtail_position imported[] = {{cw_str_of(cw_log_folder_path(&folder, "a.log")), 2},
-                                              {cw_str_of(cw_log_folder_path(&folder, "b.log")), 999}};
+    struct cw_promtail_position imported[] = {
+        {cw_str_of(cw_log_folder_path(&folder, "a.log")), 2},
+        {cw_str_of(cw_log_folder_path(&folder, "b.log")), 999}};
     restart(&(struct cw_sources_options){.imported = imported, .nimported = 2});
     target_add("*.log", NULL);
     cw_log_folder_append(&folder, "a.log", "1\n2\n");
@@ -384,7 +395,7 @@ Test(sources, entries_have_the_time_when_they_were_seen)
     pass(5);
     cw_log_folder_append(&folder, "a.log", "2\n");
     look();
-    pass(60);  /* the server was away meanwhile */
+    pass(60); /* the server was away meanwhile */
     cr_assert_eq(cw_batch_cut(batch, sources->items, sources->n, 1000, now_ns, &report), 2);
     cr_assert_eq(batch->entries[0].ts_ns, first_ns);
     cr_assert_eq(batch->entries[1].ts_ns, first_ns + 5 * CW_NS_PER_S);

@@ -63,36 +63,52 @@ static int run_command(const struct cw_command_def *def, int argc, char **argv,
     return CW_EXIT_USAGE;
 }
 
-/* Does `word` mean this flag, and is its value the next word? */
-static bool wants_next(const struct cw_flag_def *flag, const char *word)
+/* How many words this flag of a command takes, here beginning with `word`; 0: `word` is not this flag. */
+static int words_of_flag(const struct cw_flag_def *flag, const char *word)
 {
-    if (flag->kind == CW_KEY_BOOL)
-        return false;
-    if (word[1] != '-')
-        return flag->shortname && word[1] == flag->shortname && !word[2];
-    return strcmp(word + 2, flag->name) == 0;
+    bool is_switch = flag->kind == CW_KEY_BOOL;
+    if (word[1] != '-') {
+        bool same = flag->shortname && word[1] == flag->shortname;
+        return !same ? 0 : is_switch || word[2] ? 1 : 2;
+    }
+    size_t len = strlen(flag->name);
+    if (strncmp(word + 2, flag->name, len) != 0)
+        return 0;
+    return word[2 + len] == '=' ? 1 : word[2 + len] ? 0 : is_switch ? 1 : 2;
 }
 
-static bool takes_value(const char *word)
+static bool is_help(const char *word)
 {
+    return strcmp(word, "-h") == 0 || strcmp(word, "--help") == 0;
+}
+
+static int words_of(const char *word)
+{
+    if (is_help(word))
+        return 1;
     for (const struct cw_cli_command *command = cw_cli_commands; command->def; command++) {
         const struct cw_flag_group *const *group = command->def->groups;
         for (; group && *group; group++) {
             for (size_t i = 0; i < (*group)->n; i++) {
-                if (wants_next(&(*group)->flags[i], word))
-                    return true;
+                int n = words_of_flag(&(*group)->flags[i], word);
+                if (n > 0)
+                    return n;
             }
         }
     }
-    return false;
+    return 0;
 }
 
-/* Where the command is: flags may come before it, as with logcli. argc when there is none. */
+/* Where the command is: its flags may come before it, as with logcli. argc when there is none, or another flag. */
 static int command_at(int argc, char **argv)
 {
     int at = 1;
-    while (at < argc && argv[at][0] == '-')
-        at += takes_value(argv[at]) ? 2 : 1;
+    while (at < argc && argv[at][0] == '-') {
+        int n = words_of(argv[at]);
+        if (n == 0)
+            return argc;
+        at += n;
+    }
     return at < argc ? at : argc;
 }
 
@@ -123,7 +139,9 @@ static int run(int argc, char **argv, struct cw_arena *arena)
         .examples = examples,
     };
     struct cw_err err = {0};
-    int at = command_at(argc, argv);
+    bool for_a_shell =
+        argc > 1 && strcmp(argv[1], "--completion") == 0; /* the next word is its name */
+    int at = for_a_shell ? argc : command_at(argc, argv);
     if (at < argc && strcmp(argv[at], "help") == 0) { /* `help` and `help COMMAND` are --help */
         argv[at] = "--help";
         at = command_at(argc, argv);
@@ -137,7 +155,8 @@ static int run(int argc, char **argv, struct cw_arena *arena)
     }
     struct cw_flags_rest rest;
     struct cw_cli_args args;
-    bool of_a_command = argc > 1 && takes_value(argv[1]); /* known, but not without a command */
+    /* Known, but not without a command. */
+    bool of_a_command = argc > 1 && argv[1][0] == '-' && !is_help(argv[1]) && words_of(argv[1]) > 0;
     if (!of_a_command &&
         cw_flags_parse(&program, argc - 1, argv + 1, arena, &args, &rest, &err) < 0)
         return cw_cli_fail(&err, CW_EXIT_USAGE);

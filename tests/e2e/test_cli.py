@@ -138,6 +138,7 @@ def test_flags_may_come_before_the_command_as_with_logcli(shop):
     assert out(cli("--addr=" + shop.url, "-oraw", "query", *RANGE, "--limit", "2", '{app="shop"}')) == want
     assert b"which command" in cli("--addr", shop.url).stderr
     assert cli("--nope", "query", "x").returncode == 2
+    assert b"compgen" in cli("--completion", "bash").stdout and cli("--completion", "zsh").returncode == 0
 
 
 def test_help_is_a_command_too():

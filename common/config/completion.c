@@ -104,7 +104,7 @@ static void bash_command(struct cw_buf *out, const struct cw_command_def *comman
 /* bash splits --x=v into three words at the '='; `prev` is the flag then too. */
 static const char bash_words[] =
     "    local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}\n"
-    "    local command= words= flags= arguments= offer= known=1\n"
+    "    local word command= words= flags= arguments= offer= known=1\n"
     "    if [[ $cur == = ]]; then\n"
     "        cur=\n"
     "    elif [[ $prev == = ]] && ((COMP_CWORD > 1)); then\n"
@@ -128,6 +128,13 @@ static const char bash_offer[] =
     "    case $offer in files | folders) compopt -o filenames 2>/dev/null ;; esac\n"
     "}\n";
 
+/* The names of the subcommands in a row. */
+static void add_names(struct cw_buf *out, const struct cw_command_def *program, const char *between)
+{
+    for (const struct cw_command_def *const *c = program->commands; *c != NULL; c++)
+        cw_buf_addf(out, "%s%s", c > program->commands ? between : "", own_name(*c));
+}
+
 /* A shell's name for the function: letters, digits, '_'. */
 static void add_function(struct cw_buf *out, const struct cw_command_def *program)
 {
@@ -144,8 +151,12 @@ void cw_completion_bash(const struct cw_command_def *program, struct cw_buf *out
     add_function(out, program);
     cw_buf_addz(out, "()\n{\n");
     cw_buf_addz(out, bash_words);
-    if (program->commands != NULL)
-        cw_buf_addz(out, "    ((COMP_CWORD > 1)) && command=${COMP_WORDS[1]}\n");
+    if (program->commands != NULL) { /* flags may come before the command */
+        cw_buf_addz(out, "    for word in \"${COMP_WORDS[@]:1:COMP_CWORD-1}\"; do\n"
+                         "        case $word in ");
+        add_names(out, program, " | ");
+        cw_buf_addz(out, ") command=$word && break ;; esac\n    done\n");
+    }
     cw_buf_addz(out, "    case $command in\n");
     for (c = program->commands; c != NULL && *c != NULL; c++) {
         cw_buf_addf(out, "    %s)\n", own_name(*c));
@@ -155,10 +166,9 @@ void cw_completion_bash(const struct cw_command_def *program, struct cw_buf *out
     cw_buf_addz(out, "    *)\n");
     bash_command(out, program);
     if (program->commands != NULL) {
-        cw_buf_addz(out, "        if [[ $cur != -* && -z $known ]] && ((COMP_CWORD == 1)); then\n"
+        cw_buf_addz(out, "        if [[ $cur != -* && -z $known ]]; then\n"
                          "            known=1 offer=words words='");
-        for (c = program->commands; *c != NULL; c++)
-            cw_buf_addf(out, "%s%s", c > program->commands ? " " : "", own_name(*c));
+        add_names(out, program, " ");
         cw_buf_addz(out, "'\n        fi\n");
     }
     cw_buf_addz(out, "        ;;\n    esac\n");
@@ -249,15 +259,20 @@ void cw_completion_zsh(const struct cw_command_def *program, struct cw_buf *out)
             zsh_text(out, (*c)->brief, "\\");
             cw_buf_addz(out, "'\n");
         }
-        cw_buf_addz(out,
-                    "    )\n"
-                    "    if ((CURRENT == 2)) && [[ $words[2] != -* ]]; then\n"
-                    "        _describe command commands\n"
-                    "        return\n"
-                    "    fi\n"
-                    "    local command=$words[2]\n"
-                    "    ((CURRENT > 2)) && [[ $command != -* ]] && shift words && ((CURRENT--))\n"
-                    "    case $command in\n");
+        cw_buf_addz(out, "    )\n"
+                         "    local command=\n"
+                         "    local -i at\n"
+                         "    for ((at = 2; at < CURRENT; at++)); do\n"
+                         "        case $words[at] in ");
+        add_names(out, program, " | ");
+        cw_buf_addz(out, ") command=$words[at] && break ;; esac\n"
+                         "    done\n"
+                         "    if [[ -z $command && $words[CURRENT] != -* ]]; then\n"
+                         "        _describe command commands\n"
+                         "        return\n"
+                         "    fi\n"
+                         "    [[ -n $command ]] && words[at]=() && ((CURRENT--))\n"
+                         "    case $command in\n");
         for (c = program->commands; *c != NULL; c++) {
             cw_buf_addf(out, "    %s)\n", own_name(*c));
             zsh_arguments(out, *c);

@@ -50,6 +50,15 @@ def test_completions_are_accepted_by_their_shells(tree, program):
     assert run("zsh", "-n", str(tree / "share/zsh/site-functions" / ("_" + program))) == (0, "")
 
 
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_completions_are_what_the_programs_print(tree, program):
+    with open(tree / "share/bash-completion/completions" / (program + ".bash"), encoding="utf-8") as f:
+        want = f.read()
+    for words in (("--completion", "bash"), ("--completion=bash",)):
+        assert run(str(tree / "bin" / program), *words) == (0, want)
+    assert run(str(tree / "bin" / program), "--completion", "fish")[0] == 2
+
+
 def test_bash_completes_the_real_flags(tree):
     script = ". %s; COMP_WORDS=(cordwood query --out); COMP_CWORD=2; _cordwood; echo ${COMPREPLY[@]}"
     assert run("bash", "-uc", script % (tree / "share/bash-completion/completions/cordwood.bash")) == (0, "--output\n")

@@ -104,6 +104,8 @@ Test(completion, bash_offers_subcommands_and_their_flags)
            "--help --colour --config --dir --label --sync --no-sync --version");
     expect("_my_prog", "my-prog show --", "--help --version");
     expect("_my_prog", "my-prog nothing --c", "");
+    expect("_my_prog", "my-prog --colour red \"\"", "run show");
+    expect("_my_prog", "my-prog --colour red run --c", "--colour --config");
 }
 
 Test(completion, bash_offers_values)

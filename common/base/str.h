@@ -37,6 +37,15 @@ static inline bool cw_str_eqz(struct cw_str a, const char *z)
 {
     return cw_str_eq(a, cw_str_of(z));
 }
+/* Is `s` one of the `n` texts? */
+static inline bool cw_str_among(struct cw_str s, const struct cw_str *texts, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (cw_str_eq(texts[i], s))
+            return true;
+    }
+    return false;
+}
 /* From byte `from` to before byte `to`; both are clamped to the length. */
 static inline struct cw_str cw_str_sub(struct cw_str s, size_t from, size_t to)
 {

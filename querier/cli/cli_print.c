@@ -29,15 +29,6 @@ void cw_cli_printer_fini(struct cw_cli_printer *printer)
     cw_buf_fini(&printer->line);
 }
 
-static bool names_hold(const struct cw_config_strings *names, struct cw_str name)
-{
-    for (size_t i = 0; i < names->n; i++) {
-        if (cw_str_eq(names->items[i], name))
-            return true;
-    }
-    return false;
-}
-
 void cw_cli_printer_common(struct cw_cli_printer *printer, const struct cw_cli_entry *entries,
                            size_t n, struct cw_arena *arena)
 {
@@ -71,11 +62,12 @@ static void add_labels(struct cw_cli_printer *printer, struct cw_labels labels)
     size_t n = 0;
     for (size_t i = 0; i < labels.n; i++) {
         struct cw_label pair = labels.items[i];
-        bool named = args->include_labels.n > 0;
-        if (named ? !names_hold(&args->include_labels, pair.name)
-                  : cw_str_eq(cw_labels_get(printer->common, pair.name), pair.value))
+        const struct cw_config_strings *include = &args->include_labels,
+                                       *exclude = &args->exclude_labels;
+        if (include->n > 0 ? !cw_str_among(pair.name, include->items, include->n)
+                           : cw_str_eq(cw_labels_get(printer->common, pair.name), pair.value))
             continue;
-        if (!names_hold(&args->exclude_labels, pair.name))
+        if (!cw_str_among(pair.name, exclude->items, exclude->n))
             shown[n++] = pair;
     }
     struct cw_buf *out = &printer->line;

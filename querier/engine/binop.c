@@ -199,19 +199,6 @@ struct matcher {
     size_t filled_cap;
 };
 
-static bool named(const struct cw_str *names, size_t n, struct cw_str name)
-{
-    for (size_t i = 0; i < n; i++)
-        if (cw_str_eq(names[i], name))
-            return true;
-    return false;
-}
-
-static int by_name(const void *a, const void *b)
-{
-    return cw_str_cmp(((const struct cw_label *)a)->name, ((const struct cw_label *)b)->name);
-}
-
 /* The labels of the answer for a pair. */
 static struct cw_labels result_labels(struct matcher *m, struct cw_labels many,
                                       struct cw_labels one)
@@ -225,14 +212,14 @@ static struct cw_labels result_labels(struct matcher *m, struct cw_labels many,
         cw_arena_alloc(m->arena, (many.n + modifier->ninclude) * sizeof(*items));
     size_t n = 0;
     for (size_t i = 0; i < many.n; i++)
-        if (!named(modifier->include, modifier->ninclude, many.items[i].name))
+        if (!cw_str_among(many.items[i].name, modifier->include, modifier->ninclude))
             items[n++] = many.items[i];
     for (size_t i = 0; i < modifier->ninclude; i++) {
         struct cw_label label = {modifier->include[i], cw_labels_get(one, modifier->include[i])};
-        if (label.value.len > 0 && !named(modifier->include, i, label.name))
+        if (label.value.len > 0 && !cw_str_among(label.name, modifier->include, i))
             items[n++] = label;
     }
-    qsort(items, n, sizeof(*items), by_name);
+    cw_label_pairs_sort(items, n);
     return (struct cw_labels){items, n};
 }
 

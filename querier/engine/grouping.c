@@ -1,13 +1,5 @@
 #include "querier/engine/grouping.h"
 
-static bool named(const struct cw_str *names, size_t n, struct cw_str name)
-{
-    for (size_t i = 0; i < n; i++)
-        if (cw_str_eq(names[i], name))
-            return true;
-    return false;
-}
-
 /* The labels whose name is (keep) or is not (!keep) among the names. */
 static struct cw_labels select_names(struct cw_labels labels, const struct cw_str *names,
                                      size_t nnames, bool keep, struct cw_arena *arena)
@@ -15,7 +7,7 @@ static struct cw_labels select_names(struct cw_labels labels, const struct cw_st
     struct cw_label *items = cw_arena_alloc(arena, labels.n * sizeof(*items));
     size_t n = 0;
     for (size_t i = 0; i < labels.n; i++)
-        if (named(names, nnames, labels.items[i].name) == keep)
+        if (cw_str_among(labels.items[i].name, names, nnames) == keep)
             items[n++] = labels.items[i];
     return (struct cw_labels){items, n};
 }

@@ -68,11 +68,6 @@ static void expand(const struct cw_expr *expr, const struct cw_str *groups, size
     }
 }
 
-static int by_name(const void *a, const void *b)
-{
-    return cw_str_cmp(((const struct cw_label *)a)->name, ((const struct cw_label *)b)->name);
-}
-
 /* `labels` with `dst` set to `value`, or without it when that is empty. */
 static struct cw_labels with_label(struct cw_labels labels, struct cw_str dst, struct cw_str value,
                                    struct cw_arena *arena)
@@ -84,7 +79,7 @@ static struct cw_labels with_label(struct cw_labels labels, struct cw_str dst, s
             items[n++] = labels.items[i];
     if (value.len > 0)
         items[n++] = (struct cw_label){dst, value};
-    qsort(items, n, sizeof(*items), by_name);
+    cw_label_pairs_sort(items, n);
     return (struct cw_labels){items, n};
 }
 

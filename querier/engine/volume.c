@@ -104,11 +104,8 @@ static int read_unit(void *arg, unsigned slot, size_t idx, struct cw_err *err)
 static bool is_target(const struct cw_volume_options *options, const struct cw_expr *expr,
                       struct cw_str name)
 {
-    for (size_t i = 0; i < options->ntargets; i++)
-        if (cw_str_eq(options->targets[i], name))
-            return true;
     if (options->ntargets > 0)
-        return false;
+        return cw_str_among(name, options->targets, options->ntargets);
     if (options->by_label_names)
         return true;
     for (size_t i = 0; i < expr->selector.n; i++)

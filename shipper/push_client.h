@@ -43,9 +43,8 @@ struct cw_push_host {
     size_t nsessions;
     const struct cw_limits_config *limits;
     bool once; /* do not wait for full batches; give up after max_retries */
-    void (*on_twin)(
-        void *
-            arg); /* the state directory was copied: draw another uuid, make it durable, _restart all */
+    /* The state directory was copied: draw another uuid, make it durable, _restart all. */
+    void (*on_twin)(void *arg);
     void (*on_changed)(void *arg); /* a source was found to be truncated */
     void (*on_settled)(void *arg); /* something was settled, or the client is idle again: pump */
     void (*on_give_up)(void *arg); /* --once and too many failures */

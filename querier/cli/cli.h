@@ -8,6 +8,7 @@
  */
 #ifndef CW_CLI_CLI_H
 #define CW_CLI_CLI_H
+#include <stdatomic.h>
 #include "common/base/arena.h"
 #include "common/config/flags.h"
 
@@ -45,7 +46,8 @@ struct cw_cli {
     const struct cw_cli_args *args;
     const struct cw_str *rest; /* the arguments that are no flags, each ended by NUL */
     size_t nrest;
-    struct cw_arena *arena; /* for as long as the program runs */
+    struct cw_arena *arena;    /* for as long as the program runs */
+    const atomic_bool *cancel; /* raised: a request under way ends; NULL: none is ended */
 };
 
 struct cw_cli_command {

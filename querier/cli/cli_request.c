@@ -77,6 +77,7 @@ int cw_cli_call(struct cw_cli *cli, const char *method, struct cw_str url, const
         .key_file = or_null(args->key_file),
         .insecure_skip_verify = args->tls_skip_verify,
         .proxy_url = or_null(args->proxy_url),
+        .cancel = cli->cancel,
     };
     if (args->username.len)
         out->user = cw_arena_printf(cli->arena, "%.*s:%.*s", CW_STR_ARG(args->username),

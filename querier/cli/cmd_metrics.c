@@ -6,6 +6,7 @@
  */
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -125,20 +126,38 @@ static const struct cw_http_route routes[] = {
     {0, NULL, NULL, 0, NULL},
 };
 
-/* Evaluate what is due until SIGTERM or SIGINT, which are blocked in all threads. */
+/* Raised by SIGTERM and SIGINT, so that a query under way does not hold up the end. */
+static atomic_bool stopping;
+
+static void on_signal(int number)
+{
+    (void)number;
+    atomic_store(&stopping, true);
+}
+
+/* The signals stay blocked in all threads; this one takes them while it evaluates. */
+static void refresh_unblocked(struct exporter *exporter, size_t i, const sigset_t *signals)
+{
+    pthread_sigmask(SIG_UNBLOCK, signals, NULL);
+    refresh(exporter, i);
+    pthread_sigmask(SIG_BLOCK, signals, NULL);
+}
+
+/* Evaluate what is due until SIGTERM or SIGINT. */
 static void run_until_signal(struct exporter *exporter, const sigset_t *signals)
 {
-    for (;;) {
+    while (!atomic_load(&stopping)) {
         int64_t now_ns = cw_clock_mono_ns(), next_ns = INT64_MAX;
-        for (size_t i = 0; i < exporter->n; i++) {
+        for (size_t i = 0; i < exporter->n && !atomic_load(&stopping); i++) {
             if (exporter->due_ns[i] <= now_ns) {
-                refresh(exporter, i);
+                refresh_unblocked(exporter, i, signals);
                 exporter->due_ns[i] =
                     CW_MAX(exporter->due_ns[i] + exporter->exports[i].interval_ns, now_ns);
             }
             next_ns = CW_MIN(next_ns, exporter->due_ns[i]);
         }
-        int64_t wait_ns = CW_MAX(next_ns - cw_clock_mono_ns(), 0);
+        int64_t wait_ns =
+            atomic_load(&stopping) ? 0 : CW_MAX(next_ns - cw_clock_mono_ns(), INT64_C(0));
         struct timespec wait = {.tv_sec = wait_ns / CW_NS_PER_S, .tv_nsec = wait_ns % CW_NS_PER_S};
         if (sigtimedwait(signals, NULL, &wait) > 0)
             return;
@@ -153,6 +172,10 @@ static int serve(struct exporter *exporter, struct cw_err *err)
     sigaddset(&signals, SIGTERM);
     sigaddset(&signals, SIGINT);
     pthread_sigmask(SIG_BLOCK, &signals, NULL);
+    struct sigaction action = {.sa_handler = on_signal};
+    sigaction(SIGTERM, &action, NULL);
+    sigaction(SIGINT, &action, NULL);
+    exporter->cli->cancel = &stopping;
     signal(SIGPIPE, SIG_IGN); /* a scraper that goes away ends nothing */
     struct cw_http_server *server = NULL;
     struct cw_http_server_options options = {.listen = args->listen.ptr, .nthreads = 1};

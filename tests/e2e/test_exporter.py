@@ -2,8 +2,10 @@
 import http.client
 import json
 import os
+import socket
 import subprocess
 import time
+import types
 import urllib.parse
 
 import pytest
@@ -128,3 +130,16 @@ def test_bad_config_names_the_place(ingester, tmp_path, text, names):
 def test_the_example_is_right(ingester, tmp_path):
     done = cli("metrics", "--config", os.path.join(TOP, "deploy", "examples", "exports.yaml"), "--once", server=ingester)
     assert done.returncode == 0, done.stderr
+
+
+def test_a_query_without_an_answer_does_not_hold_up_the_end(tmp_path, started):
+    with socket.create_server(("127.0.0.1", 0)) as silent:        # takes connections, never answers
+        server = types.SimpleNamespace(url="http://127.0.0.1:%d" % silent.getsockname()[1])
+        program = exporter(server, tmp_path, started)
+        connection, _ = silent.accept()
+        assert connection.recv(100).startswith(b"GET /loki/api/v1/query")
+        assert get(program.address, "/ready") == (200, "ready\n")
+        began = time.monotonic()
+        assert program.stop(30) == 0
+        assert time.monotonic() - began < 10
+        connection.close()

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <unistd.h>
 #include "common/base/arena.h"
 #include "common/base/log.h"
 #include "shipper/shipper.h"
@@ -39,7 +40,11 @@ static int run(const struct cw_shipper_args *args, const struct cw_shipper_confi
     descriptors_raise();
     signal(SIGPIPE, SIG_IGN);
     if (cw_shipper_new(config, args, &shipper, &err) < 0) {
-        fprintf(stderr, "cordwood-shipper: %s\n", err.text);
+        bool default_place = args->config.len == 0 && args->state_dir.len == 0;
+        fprintf(stderr, "cordwood-shipper: %s%s\n", err.text,
+                default_place && strstr(err.text, "Permission denied") != NULL
+                    ? "; --state-dir DIR or XDG_STATE_HOME keeps positions elsewhere"
+                    : "");
         return EXIT_FAILED;
     }
     int status = cw_shipper_run(shipper);
@@ -76,6 +81,11 @@ int main(int argc, char **argv)
         status = usage_error(&err);
     else
         status = args.check ? 0 : run(&args, &config);
+    if (status == CW_SHIPPER_RELOAD) { /* all files are closed, and all that matters is on disk */
+        execv("/proc/self/exe", argv);
+        perror("cordwood-shipper: starting again");
+        status = EXIT_FAILED;
+    }
     free(arguments);
     cw_arena_free(&arena);
     return status;

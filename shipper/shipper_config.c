@@ -337,8 +337,12 @@ int cw_shipper_config_load(const struct cw_shipper_args *args, struct cw_arena *
         cw_yaml_load_file(args->config.ptr, &cw_shipper_table, &options, arena, out, problems, err);
     for (size_t i = 0; i < problems->nwarnings; i++)
         fprintf(stderr, "%.*s\n", CW_STR_ARG(problems->warnings[i]));
-    for (size_t i = 1; i < problems->nerrors; i++) /* the first is the caller's, in *err */
+    /* A single one is the caller's, in *err; of several it gets the number. */
+    for (size_t i = 0; problems->nerrors > 1 && i < problems->nerrors; i++)
         fprintf(stderr, "%.*s\n", CW_STR_ARG(problems->errors[i]));
+    if (problems->nerrors > 1)
+        rc = cw_err_set(err, CW_E_INVALID, "%s: %zu errors", args->config.ptr,
+                        problems->nerrors + problems->nmore);
     free(problems);
     if (rc == 0 && out->clients.n == 0 && !args->dry_run)
         rc = cw_err_set(err, CW_E_INVALID, "%s: no clients: where to push?", args->config.ptr);

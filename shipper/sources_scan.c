@@ -22,7 +22,7 @@ struct scan {
     struct cw_sources *sources;
     const struct cw_target *target;
     int64_t now_ns, now_mono_ns;
-    size_t nunreadable;
+    size_t nunreadable, nmatched;
 };
 
 static void unreadable_tell(struct scan *scan, const char *path, const char *why)
@@ -160,6 +160,9 @@ static void file_found(struct scan *scan, const char *path, const char *named)
 {
     struct cw_sources *sources = scan->sources;
     struct stat st;
+    const char *own = sources->options.own_files;
+    if (own != NULL && strncmp(path, own, strlen(own)) == 0)
+        return;
     if (stat(path, &st) < 0 || !S_ISREG(st.st_mode) ||
         (sources->options.only_public && !is_public(path)))
         return;
@@ -204,6 +207,7 @@ static void file_found(struct scan *scan, const char *path, const char *named)
 static void on_file(void *arg, const char *path)
 {
     struct scan *scan = arg;
+    scan->nmatched++;
     if (scan->target->exclude == NULL || !cw_glob_match(scan->target->exclude, cw_str_of(path)))
         file_found(scan, path, path);
 }
@@ -282,6 +286,21 @@ static bool folder_search(const struct cw_source *source, char *path_out, size_t
     return found;
 }
 
+/* Its file is nowhere. True while it must be remembered: the stores are told first that its marks may be
+ * forgotten, and for that its position must pass them all. */
+static bool source_gone(struct cw_source *source)
+{
+    uint64_t furthest = 0;
+    for (size_t i = 0; i < source->nrows; i++)
+        furthest = CW_MAX(furthest, cw_ledger_next(&source->rows[i]));
+    if (!cw_source_forgettable(source)) {
+        cw_source_seek(source, furthest);
+        return true;
+    }
+    cw_log_info("%s is gone; it was read to byte %" PRIu64, source->path_now, furthest);
+    return false;
+}
+
 /* A source that no pattern met in this scan. Returns false when it can be forgotten. */
 static bool source_missing(struct scan *scan, struct cw_source *source)
 {
@@ -297,9 +316,7 @@ static bool source_missing(struct scan *scan, struct cw_source *source)
     if (in_place)
         snprintf(path, sizeof path, "%s", source->path_now);
     else if (!folder_search(source, path, sizeof path)) {
-        cw_log_info("%s is gone; it was read to byte %" PRIu64, source->path_now,
-                    source->durable_offset);
-        return source->nbusy > 0;
+        return source_gone(source);
     }
     struct stat st;
     const struct cw_target *target = cw_sources_target_of(scan->sources, source->path);
@@ -315,7 +332,7 @@ static bool source_missing(struct scan *scan, struct cw_source *source)
         return true;
     if (!cw_file_identity_same_inode(&source->tail.identity, &tail.identity)) {
         cw_tail_close(&tail); /* the inode was given to another file */
-        return false;
+        return source_gone(source);
     }
     scan->target = target;
     source_reopen(scan, source, &tail, path);
@@ -393,7 +410,10 @@ void cw_sources_scan(struct cw_sources *sources, int64_t now_ns, int64_t now_mon
         sources->items[i]->wanted = false;
     for (size_t i = 0; i < sources->ntargets; i++) {
         scan.target = sources->targets[i];
+        scan.nmatched = 0;
         cw_glob_walk(scan.target->glob, &visitor);
+        if (scan.nmatched == 0 && !sources->scanned && scan.target->pattern != NULL)
+            cw_log_warn("no file matches %s", scan.target->pattern);
     }
     for (size_t i = 0; i < sources->nrenames; i++) {
         scan.target = cw_sources_target_of(sources, sources->renames[i].from);

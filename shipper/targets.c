@@ -35,6 +35,7 @@ int cw_target_from_static(const struct cw_static_config *config, struct cw_str j
     if (rc == 0 && exclude.len > 0)
         rc = cw_glob_compile(exclude, &target->exclude, err);
     target->name = cw_str_dupz(job_name);
+    target->pattern = cw_str_dupz(map_get(&config->labels, "__path__"));
     target->labels = cw_labels_from_map(&config->labels);
     target->add_filename = true;
     if (rc < 0)

@@ -6,6 +6,7 @@ import re
 import shutil
 import signal
 import subprocess
+import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -407,6 +408,44 @@ scrape_configs:
     assert shipper.stop() == 0
 
 
+def test_sighup_takes_a_new_configuration_and_keeps_the_old_one_if_it_is_wrong(stub, make_shipper, logs, tmp_path):
+    text = ("clients: [{url: %s/loki/api/v1/push}]\npositions: {filename: %s/p.yaml}\n"
+            "scrape_configs: [{static_configs: [{labels: {v: '%%s', __path__: '%s/*.log'}}]}]\n" % (stub.url, tmp_path, logs))
+    append(logs / "a.log", b"1")
+    shipper = make_shipper(config=text % "one").start()
+    pid = shipper.pid
+    wait_for("line", lambda: stub.lines == [b"1"])
+    config = tmp_path / "shipper" / "shipper.yaml"
+    config.write_text("clints: []\n")
+    shipper.process.send_signal(signal.SIGHUP)
+    wait_for("complaint", lambda: "not reloaded" in shipper.log())
+    append(logs / "a.log", b"2")
+    wait_for("line", lambda: stub.lines == [b"1", b"2"])
+    config.write_text(text % "two")
+    shipper.process.send_signal(signal.SIGHUP)
+    wait_for("restart", lambda: shipper.log().count("files\"") == 2)
+    append(logs / "a.log", b"3")
+    wait_for("line", lambda: stub.lines == [b"1", b"2", b"3"])
+    assert 'v="one"' in stub.stored[1].streams[0][0] and 'v="two"' in stub.stored[2].streams[0][0]
+    assert shipper.pid == pid and shipper.stop() == 0
+
+
+def test_the_store_is_told_when_marks_may_be_forgotten_and_positions_are_not_shipped(ingester, make_shipper, logs):
+    config = ("clients: [{url: %s/loki/api/v1/push, batchwait: 100ms}]\npositions: {filename: %s/positions.yaml, sync_period: 200ms}\n"
+              "scrape_configs: [{static_configs: [{labels: {job: s, __path__: '%s/*'}}]}]\n" % (ingester.url, logs, logs))
+    append(logs / "a", *numbered("confirm", 10))
+    shipper = make_shipper(config=config).start()
+    stored(ingester, numbered("confirm", 10))
+
+    def confirmed():
+        sources = json.loads(ingester.ask("GET", "/cordwood/v1/sources")[1])["sources"]
+        return len(sources) == 1 and sources[0]["confirmed"] == sources[0]["offset"] == os.path.getsize(logs / "a")
+    wait_for("confirm", confirmed)
+    os.unlink(logs / "a")
+    wait_for("gone source", lambda: b"/a " not in (logs / "positions.yaml.cordwood").read_bytes(), 60)
+    assert shipper.stop() == 0
+
+
 def test_long_lines_are_cut_or_left_out_as_configured(stub, make_shipper, logs, tmp_path):
     append(logs / "a.log", b"short", b"x" * 3000, b"y" * 2000000, b"end")
     for truncate, want in ((True, [b"short", b"x" * 1024, b"y" * 1024, b"end"]), (False, [b"short", b"end"])):
@@ -455,6 +494,15 @@ def test_usage_and_check(tmp_path, logs):
     config.write_text("scrape_configs: [{static_configs: [{labels: {__path__: /x}, pipeline_stages: []}]}]\n")
     bad = usage("--config", str(config), "--check")
     assert bad.returncode == 2 and b"c.yaml:1:" in bad.stderr, bad.stderr
+    config.write_text("first: 1\nsecond: 2\n")
+    several = usage("--config", str(config), "--check").stderr.decode().splitlines()
+    assert [row.rpartition("c.yaml:")[2][:2] for row in several] == ["1:", "2:", " 2"], several     # as in the file, then their number
+
+
+def test_a_pattern_that_matches_nothing_is_told(tmp_path, logs):
+    append(logs / "a.log", b"one")
+    done = usage("--dry-run", "--once", str(logs / "a.log"), str(logs / "b*.log"))
+    assert done.returncode == 0 and b"no file matches %s" % bytes(logs / "b*.log") in done.stderr and b"a.log\"" not in done.stderr, done
 
 
 def test_a_dry_run_prints_and_remembers_nothing(tmp_path, logs):

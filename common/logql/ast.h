@@ -232,6 +232,7 @@ int cw_logql_parse_selector(struct cw_str text, struct cw_selector *out,
 void cw_query_format(const struct cw_query *query, struct cw_buf *out);
 /* On one line, as it stands in error texts. */
 void cw_expr_format(const struct cw_expr *expr, struct cw_buf *out);
+void cw_stage_format(const struct cw_stage *stage, struct cw_buf *out);
 bool cw_expr_is_metric(const struct cw_expr *expr);
 
 #endif

@@ -80,7 +80,4 @@ int cw_parse_check_expr(struct cw_parser *parser, struct cw_expr *expr) CW_MUST_
 bool cw_parse_pattern_fault(struct cw_str pattern, struct cw_arena *arena,
                             struct cw_str *fault_out);
 
-/* print.c, for error texts */
-void cw_stage_format(const struct cw_stage *stage, struct cw_buf *out);
-
 #endif

@@ -63,6 +63,10 @@ static void write_categories(struct cw_json_writer *w, const struct cw_log_entry
         cw_json_key(w, CW_STR("structuredMetadata"));
         write_labels(w, cw_log_metadata(entry->stream, entry->metadata, arena));
     }
+    if (entry->parsed.n > 0) {
+        cw_json_key(w, CW_STR("parsed"));
+        write_labels(w, entry->parsed);
+    }
     cw_json_end_object(w);
 }
 
@@ -272,6 +276,10 @@ void cw_answer_export_line(const struct cw_log_entry *entry, struct cw_buf *out)
     if (entry->metadata.n > 0) {
         cw_json_key(&w, CW_STR("metadata"));
         write_labels(&w, entry->metadata);
+    }
+    if (entry->parsed.n > 0) {
+        cw_json_key(&w, CW_STR("parsed"));
+        write_labels(&w, entry->parsed);
     }
     cw_json_end_object(&w);
     cw_buf_addc(out, '\n');

@@ -39,7 +39,7 @@ void cw_answer_series(const struct cw_label_sets *sets, struct cw_str warning, s
 void cw_answer_old_streams(const struct cw_log_groups *groups, const struct cw_answer_stats *stats,
                            struct cw_buf *out);
 void cw_answer_old_names(const struct cw_names *names, struct cw_str warning, struct cw_buf *out);
-/* {"ts":"ns","labels":{...},"line":"...","metadata":{...}} and a newline; see entry_export.c. */
+/* {"ts":"ns","labels":{...},"line":"...","metadata":{...},"parsed":{...}} and a newline; see entry_export.c. */
 void cw_answer_export_line(const struct cw_log_entry *entry, struct cw_buf *out);
 
 #endif

@@ -2,8 +2,9 @@
  * entry_export.c - all entries of a log query as NDJSON, in time order, of any size: page after page of the log query goes
  * out, so that memory is bounded by one page whatever the range holds.
  *
- * A line of the answer: {"ts":"<ns>","labels":{...},"line":"...","metadata":{...}}. Without metadata that key is left out. A
- * line that is not valid UTF-8 stands base64 encoded under "line_b64" instead of "line", so that it survives byte for byte.
+ * A line of the answer: {"ts":"<ns>","labels":{...},"line":"...","metadata":{...},"parsed":{...}}. The last two are
+ * left out where they would be empty. A line that is not valid UTF-8 stands base64 encoded under "line_b64" instead of
+ * "line", so that it survives byte for byte.
  * The connection is cut when something goes wrong after the first byte: a whole answer ends with a last chunk.
  */
 #include "common/logql/ast.h"

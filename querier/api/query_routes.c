@@ -79,7 +79,9 @@ static struct cw_log_entry *copy_entry(struct cw_arena *arena, const struct cw_l
     struct cw_log_entry *copy = CW_ARENA_NEW(arena, struct cw_log_entry);
     *copy = *entry;
     copy->line = cw_arena_dup(arena, entry->line);
+    copy->stream = cw_labels_dup(arena, entry->stream);
     copy->metadata = cw_labels_dup(arena, entry->metadata);
+    copy->parsed = cw_labels_dup(arena, entry->parsed);
     return copy;
 }
 

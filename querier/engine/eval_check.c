@@ -3,6 +3,7 @@
 #include "common/logql/functions.h"
 #include "querier/engine/eval.h"
 #include "querier/engine/eval_table.h"
+#include "querier/engine/pipeline.h"
 
 static int missing(struct cw_err *err, const char *construct)
 {
@@ -10,39 +11,37 @@ static int missing(struct cw_err *err, const char *construct)
                       construct);
 }
 
-/* The name of a stage that the engine does not run; NULL when it does. */
-static const char *missing_stage(enum cw_stage_kind kind)
+/* Stages that hold a template. */
+static const char *missing_stage(const struct cw_stage *stage)
 {
-    switch (kind) {
-    case CW_STAGE_LINE_FILTER: return NULL;
-    case CW_STAGE_JSON: return "the stage `| json`";
-    case CW_STAGE_LOGFMT: return "the stage `| logfmt`";
-    case CW_STAGE_REGEXP: return "the stage `| regexp`";
-    case CW_STAGE_PATTERN: return "the stage `| pattern`";
-    case CW_STAGE_UNPACK: return "the stage `| unpack`";
-    case CW_STAGE_LABEL_FILTER: return "a label filter";
-    case CW_STAGE_LINE_FORMAT: return "the stage `| line_format`";
-    case CW_STAGE_LABEL_FORMAT: return "the stage `| label_format`";
-    case CW_STAGE_DECOLORIZE: return "the stage `| decolorize`";
-    case CW_STAGE_DROP: return "the stage `| drop`";
-    case CW_STAGE_KEEP: return "the stage `| keep`";
-    }
-    CW_ASSERT(!"every stage has a name");
+    if (stage->kind == CW_STAGE_LINE_FORMAT)
+        return "the stage `| line_format`";
+    for (size_t i = 0; i < stage->nformats; i++)
+        if (stage->formats[i].is_template)
+            return "a template in the stage `| label_format`";
+    return NULL;
 }
 
-static int check_stages(const struct cw_stage *stages, struct cw_err *err)
+/* Stages are compiled for what is wrong with them. */
+static int check_stages(const struct cw_expr *expr, struct cw_err *err)
 {
-    for (const struct cw_stage *stage = stages; stage != NULL; stage = stage->next)
-        if (missing_stage(stage->kind) != NULL)
-            return missing(err, missing_stage(stage->kind));
-    return 0;
+    struct cw_pipeline *pipeline = NULL;
+    for (const struct cw_stage *stage = expr->stages; stage != NULL; stage = stage->next)
+        if (missing_stage(stage) != NULL)
+            return missing(err, missing_stage(stage));
+    int rc = cw_pipeline_new(expr, NULL, CW_PIPELINE_LOGS, &pipeline, err);
+    cw_pipeline_free(&pipeline);
+    return rc;
 }
 
 static int check_range_agg(const struct cw_expr *expr, struct cw_err *err)
 {
-    int rc = check_stages(expr->stages, err);
+    int rc = check_stages(expr, err);
     if (rc < 0)
         return rc;
+    for (const struct cw_stage *stage = expr->stages; stage != NULL; stage = stage->next)
+        if (stage->kind != CW_STAGE_LINE_FILTER)
+            return missing(err, "a stage other than line filters in a metric query");
     if (cw_range_rules[expr->range_fn].value == NULL)
         return missing(err, cw_range_def(expr->range_fn)->name);
     return expr->unwrap.present ? missing(err, "the stage `| unwrap`") : 0;
@@ -52,7 +51,7 @@ int cw_eval_check(const struct cw_expr *expr, struct cw_err *err)
 {
     int rc;
     switch (expr->kind) {
-    case CW_EXPR_LOG: return check_stages(expr->stages, err);
+    case CW_EXPR_LOG: return check_stages(expr, err);
     case CW_EXPR_RANGE_AGG: return check_range_agg(expr, err);
     case CW_EXPR_NUMBER:
     case CW_EXPR_VECTOR: return 0;

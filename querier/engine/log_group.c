@@ -29,7 +29,7 @@ struct cw_labels cw_log_metadata(struct cw_labels stream, struct cw_labels metad
         }
         items[n++] = item;
     }
-    qsort(items, n, sizeof *items, by_name);
+    cw_label_pairs_sort(items, n);
     return (struct cw_labels){items, n};
 }
 
@@ -49,6 +49,22 @@ struct cw_labels cw_log_labels(struct cw_labels stream, struct cw_labels metadat
     return (struct cw_labels){items, n};
 }
 
+/* What categorised answers keep apart, in one set. */
+static struct cw_labels all_labels(const struct cw_log_entry *entry, struct cw_arena *arena)
+{
+    struct cw_labels labels = cw_log_labels(entry->stream, entry->metadata, arena);
+    if (entry->parsed.n == 0)
+        return labels;
+    struct cw_label *items = CW_ARENA_ARRAY(arena, struct cw_label, labels.n + entry->parsed.n);
+    size_t i = 0, k = 0, n = 0;
+    while (i < labels.n || k < entry->parsed.n) {
+        bool parsed = i == labels.n || (k < entry->parsed.n &&
+                                        by_name(&entry->parsed.items[k], &labels.items[i]) < 0);
+        items[n++] = parsed ? entry->parsed.items[k++] : labels.items[i++];
+    }
+    return (struct cw_labels){items, n};
+}
+
 static int by_labels(const void *a, const void *b)
 {
     return cw_labels_cmp(((const struct cw_log_group *)a)->labels,
@@ -64,8 +80,7 @@ void cw_log_group(const struct cw_log_entry *const *entries, size_t n, bool cate
     size_t ngroups = 0, cap = 0;
     for (size_t i = 0; i < n; i++) {
         const struct cw_log_entry *entry = entries[i];
-        struct cw_labels labels =
-            categorised ? entry->stream : cw_log_labels(entry->stream, entry->metadata, arena);
+        struct cw_labels labels = categorised ? entry->stream : all_labels(entry, arena);
         bool added;
         size_t idx = cw_id_map_put(&map, cw_labels_hash(labels), &added);
         if (added) {

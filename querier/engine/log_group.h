@@ -1,8 +1,8 @@
 /*
  * log_group.h - entries of a log query gathered under their label sets, as Loki answers them.
  *
- * Structured metadata counts as labels: a stream of the answer is the entry's stream and its metadata, or with categorised
- * labels the stream alone. A metadata name that the stream has already gets "_extracted" behind it.
+ * Structured metadata and parsed labels count as labels: a stream of the answer is the entry's stream with both, or with
+ * categorised labels the stream alone. A metadata name that the stream has already gets "_extracted" behind it.
  *
  * Ownership  Everything borrows from the entries and the arena.
  */

@@ -6,12 +6,16 @@
 
 #include "common/base/arena.h"
 #include "common/base/assert.h"
+#include "querier/engine/pipeline.h"
 #include "querier/engine/plan.h"
 #include "querier/engine/unit_run.h"
 
 struct cw_log_query {
     struct cw_query_context *query;
     struct cw_plan plan;
+    struct cw_pipeline *pipeline;
+    struct cw_pipeline_run *
+        *runs; /* by slot; NULL until the slot has work, or where the pipeline is idle */
     bool newest_first;
     bool has_last; /* where the page before ended: entries up to it (in the order) were given */
     struct cw_log_entry last;
@@ -33,6 +37,7 @@ struct page_run {
 /* One unit being read. */
 struct unit_state {
     struct page_run *run;
+    struct cw_pipeline_run *pipeline; /* NULL: entries are as they are */
     struct cw_log_top top;
     struct cw_log_entry entry;
     struct cw_hash128 stream_id;
@@ -47,11 +52,15 @@ int cw_log_query_open(struct cw_query_context *query, const struct cw_expr *expr
     log_query->query = query;
     log_query->newest_first = newest_first;
     unsigned need = CW_NEED_TIMES | CW_NEED_LINES | CW_NEED_METADATA;
-    int rc = cw_plan_make(query, expr, start_ns, end_ns, need, newest_first, &log_query->plan, err);
+    int rc = cw_pipeline_new(expr, NULL, CW_PIPELINE_LOGS, &log_query->pipeline, err);
+    if (rc == 0)
+        rc = cw_plan_make(query, expr, start_ns, end_ns, need, newest_first, &log_query->plan, err);
     if (rc < 0) {
+        cw_pipeline_free(&log_query->pipeline);
         free(log_query);
         return rc;
     }
+    log_query->runs = cw_mem_array(cw_unit_run_slots(query), sizeof *log_query->runs);
     *out = log_query;
     return 0;
 }
@@ -62,6 +71,10 @@ void cw_log_query_close(struct cw_log_query **log_query)
         return;
     cw_log_top_fini(&(*log_query)->page);
     cw_plan_fini(&(*log_query)->plan);
+    for (unsigned i = 0; i < cw_unit_run_slots((*log_query)->query); i++)
+        cw_pipeline_run_free(&(*log_query)->runs[i]);
+    free((*log_query)->runs);
+    cw_pipeline_free(&(*log_query)->pipeline);
     free(*log_query);
     *log_query = NULL;
 }
@@ -72,6 +85,26 @@ static bool past_cut(const struct page_run *run, int64_t ts_ns)
         return false;
     int64_t cut = atomic_load(&run->cut_ns);
     return run->log_query->newest_first ? ts_ns < cut : ts_ns > cut;
+}
+
+/* An entry that finds no room needs no pipeline. */
+static int add_processed(struct unit_state *unit, struct cw_err *err)
+{
+    struct cw_log_entry entry = unit->entry;
+    struct cw_built_labels labels;
+    if (!cw_log_top_takes(&unit->top, &entry))
+        return 0;
+    int rc = cw_pipeline_entry(unit->pipeline, entry.ts_ns, entry.origin, entry.metadata,
+                               entry.line, err);
+    if (rc <= 0)
+        return rc;
+    cw_label_builder_sort(&unit->pipeline->builder, &labels);
+    entry.line = unit->pipeline->line;
+    entry.stream = labels.stream;
+    entry.metadata = labels.metadata;
+    entry.parsed = labels.parsed;
+    cw_log_top_add(&unit->top, &entry);
+    return 0;
 }
 
 /* The rows of a batch come in the order, so that the first one past the cut ends the batch. */
@@ -85,8 +118,9 @@ static int add_batch(void *arg, const struct cw_entry_batch *batch, struct cw_er
     bool same_stream = unit->begun && cw_hash128_eq(unit->stream_id, batch->stream.id);
     unit->stream_id = batch->stream.id;
     unit->begun = true;
-    entry->stream = batch->stream.labels;
-    for (size_t i = 0; i < batch->n; i++) {
+    entry->stream = entry->origin = batch->stream.labels;
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < batch->n; i++) {
         bool tied = (i > 0 || same_stream) && batch->ts_ns[i] == entry->ts_ns;
         entry->tie = tied ? entry->tie + 1 : 0;
         entry->ts_ns = batch->ts_ns[i];
@@ -97,10 +131,13 @@ static int add_batch(void *arg, const struct cw_entry_batch *batch, struct cw_er
             break;
         if (log_query->has_last && !cw_log_before(&log_query->last, entry, log_query->newest_first))
             continue;
-        cw_log_top_add(&unit->top, entry);
+        if (unit->pipeline != NULL)
+            rc = add_processed(unit, err);
+        else
+            cw_log_top_add(&unit->top, entry);
     }
     atomic_fetch_add_explicit(&log_query->query->line_bytes, line_bytes, memory_order_relaxed);
-    return 0;
+    return rc;
 }
 
 static void merge_unit(struct page_run *run, struct cw_log_top *top)
@@ -124,7 +161,10 @@ static int read_unit(void *arg, unsigned slot, size_t idx, struct cw_err *err)
         return 0;
     if (past_cut(run, log_query->newest_first ? unit->max_ns : unit->min_ns))
         return 1; /* and so is every unit behind it */
-    struct unit_state state = {.run = run, .entry.unit = (uint32_t)idx};
+    if (log_query->runs[slot] == NULL && !cw_pipeline_is_idle(log_query->pipeline))
+        log_query->runs[slot] = cw_pipeline_run_new(log_query->pipeline);
+    struct unit_state state = {
+        .run = run, .pipeline = log_query->runs[slot], .entry.unit = (uint32_t)idx};
     cw_log_top_init(&state.top, log_query->newest_first, run->max_entries, run->max_bytes);
     int rc = cw_unit_read(log_query->query, &run->scan, unit, add_batch, &state, err);
     if (rc == 0)
@@ -170,8 +210,7 @@ int cw_log_query_page(struct cw_log_query *log_query, size_t max_entries, size_t
     };
     if (run.top.n > 0) {
         log_query->last = run.top.items[run.top.n - 1];
-        log_query->last.line = CW_STR_NONE;
-        log_query->last.metadata = CW_LABELS_NONE;
+        cw_log_entry_forget(&log_query->last);
         log_query->has_last = true;
     }
     return 0;

@@ -14,23 +14,32 @@ void cw_log_top_init(struct cw_log_top *top, bool newest_first, size_t max_entri
     top->max_bytes = max_bytes;
 }
 
-static size_t metadata_bytes(struct cw_labels metadata)
+static size_t labels_bytes(struct cw_labels labels)
 {
     size_t bytes = 0;
-    for (size_t i = 0; i < metadata.n; i++)
-        bytes += sizeof(struct cw_label) + metadata.items[i].name.len + metadata.items[i].value.len;
+    for (size_t i = 0; i < labels.n; i++)
+        bytes += sizeof(struct cw_label) + labels.items[i].name.len + labels.items[i].value.len;
     return bytes;
+}
+
+static bool has_own_stream(const struct cw_log_entry *entry)
+{
+    return entry->stream.items != entry->origin.items || entry->stream.n != entry->origin.n;
 }
 
 static size_t entry_bytes(const struct cw_log_entry *entry)
 {
-    return sizeof *entry + entry->line.len + metadata_bytes(entry->metadata);
+    return sizeof *entry + entry->line.len + labels_bytes(entry->metadata) +
+           labels_bytes(entry->parsed) + (has_own_stream(entry) ? labels_bytes(entry->stream) : 0);
 }
 
 static void free_texts(struct cw_log_entry *entry)
 {
     free((char *)entry->line.ptr);
     free((struct cw_label *)entry->metadata.items);
+    free((struct cw_label *)entry->parsed.items);
+    if (has_own_stream(entry))
+        free((struct cw_label *)entry->stream.items);
 }
 
 void cw_log_top_fini(struct cw_log_top *top)
@@ -45,8 +54,8 @@ void cw_log_top_fini(struct cw_log_top *top)
 /* Times are the same: labels, then arrival. The direction is turned by the caller. */
 static int compare_ties(const struct cw_log_entry *a, const struct cw_log_entry *b)
 {
-    if (a->stream.items != b->stream.items) {
-        int order = cw_labels_cmp(a->stream, b->stream);
+    if (a->origin.items != b->origin.items) {
+        int order = cw_labels_cmp(a->origin, b->origin);
         if (order != 0)
             return order;
     }
@@ -101,14 +110,19 @@ static void sift_down(struct cw_log_top *top, struct cw_log_entry entry)
     top->items[i] = entry;
 }
 
+void cw_log_entry_forget(struct cw_log_entry *entry)
+{
+    entry->line = CW_STR_NONE;
+    entry->stream = entry->metadata = entry->parsed = CW_LABELS_NONE;
+}
+
 static void set_bound(struct cw_log_top *top, const struct cw_log_entry *entry)
 {
     if (top->bounded && !cw_log_before(entry, &top->bound, top->newest_first))
         return;
     top->bounded = true;
     top->bound = *entry;
-    top->bound.line = CW_STR_NONE;
-    top->bound.metadata = CW_LABELS_NONE;
+    cw_log_entry_forget(&top->bound);
 }
 
 static void evict_worst(struct cw_log_top *top)
@@ -147,7 +161,10 @@ void cw_log_top_add(struct cw_log_top *top, const struct cw_log_entry *entry)
     if (entry->line.len > 0)
         memcpy(line, entry->line.ptr, entry->line.len);
     copy.line = cw_str_make(line, entry->line.len);
-    copy.metadata = entry->metadata.n > 0 ? cw_labels_dup_heap(entry->metadata) : CW_LABELS_NONE;
+    copy.metadata = cw_labels_dup_heap(entry->metadata);
+    copy.parsed = cw_labels_dup_heap(entry->parsed);
+    if (has_own_stream(entry))
+        copy.stream = cw_labels_dup_heap(entry->stream);
     insert_owned(top, &copy);
 }
 

@@ -1,7 +1,8 @@
 /*
  * log_top.h - the best entries seen so far, in the order of a log query, bounded by count and by bytes.
  *
- * Ownership  Owns copies of lines and metadata; stream labels are borrowed.
+ * Ownership  Owns copies of lines, metadata and parsed labels, and of what a pipeline changed of the stream's labels; labels
+ *            that are the stream's own are borrowed.
  * Threads    One thread at a time.
  */
 #ifndef CW_ENGINE_LOG_TOP_H
@@ -14,9 +15,11 @@
 
 struct cw_log_entry {
     int64_t ts_ns;
-    struct cw_labels stream;
+    struct cw_labels origin; /* the entry's stream */
+    struct cw_labels stream; /* what the pipeline left of its labels: the same set, or a copy */
     struct cw_str line;
     struct cw_labels metadata;
+    struct cw_labels parsed;
     uint32_t unit; /* place of the unit in order of arrival */
     /* Which of the stream's entries of this unit with this timestamp, as the cursor gives them. */
     uint32_t tie;
@@ -35,11 +38,13 @@ struct cw_log_top {
 void cw_log_top_init(struct cw_log_top *top, bool newest_first, size_t max_entries,
                      size_t max_bytes);
 void cw_log_top_fini(struct cw_log_top *top);
+/* Leave its place in the order, and none of its texts. */
+void cw_log_entry_forget(struct cw_log_entry *entry);
 /* Does a stand before b? */
 bool cw_log_before(const struct cw_log_entry *a, const struct cw_log_entry *b, bool newest_first);
 /* Would the entry find room? Costs a compare. */
 bool cw_log_top_takes(const struct cw_log_top *top, const struct cw_log_entry *entry);
-/* Copies line and metadata, if there is room. */
+/* Copies the texts, if there is room. */
 void cw_log_top_add(struct cw_log_top *top, const struct cw_log_entry *entry);
 /* Move everything from `from` (of the same order) into `top`; `from` is left empty. */
 void cw_log_top_merge(struct cw_log_top *top, struct cw_log_top *from);

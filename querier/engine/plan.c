@@ -5,8 +5,7 @@
 
 #include "common/base/arena.h"
 
-/* Stages that a line filter behind them must wait for: they change the line, or decide on their own whether it stays. */
-static bool holds_filters_back(enum cw_stage_kind kind)
+bool cw_plan_holds_back(enum cw_stage_kind kind)
 {
     return kind == CW_STAGE_LINE_FORMAT || kind == CW_STAGE_UNPACK || kind == CW_STAGE_LABEL_FILTER;
 }
@@ -15,7 +14,7 @@ size_t cw_plan_filters(const struct cw_stage *stages, const struct cw_line_filte
 {
     size_t n = 0, cap = 0;
     const struct cw_line_filter **filters = NULL;
-    for (const struct cw_stage *stage = stages; stage != NULL && !holds_filters_back(stage->kind);
+    for (const struct cw_stage *stage = stages; stage != NULL && !cw_plan_holds_back(stage->kind);
          stage = stage->next) {
         if (stage->kind != CW_STAGE_LINE_FILTER)
             continue;

@@ -1,0 +1,255 @@
+#include "common/extract/extract_json.h"
+
+#include "common/extract/json_scan.h"
+
+static const struct cw_str parser_err = {"JSONParserErr", 13};
+
+static struct cw_str decode_string(const struct cw_json_value *value,
+                                   struct cw_label_builder *builder)
+{
+    struct cw_str text = value->text;
+    if (value->escaped && !cw_json_unescape(text, builder->scratch, &text))
+        return CW_STR("");
+    return cw_label_builder_text(builder, text);
+}
+
+/* ---- all fields ---- */
+
+enum walk_end { WALK_ON, WALK_DONE, WALK_BROKEN };
+
+static void add_field(struct cw_label_builder *builder, struct cw_str prefix, struct cw_str key,
+                      const struct cw_json_value *value)
+{
+    struct cw_str name = prefix.len > 0 ? cw_label_builder_join(builder, prefix, key)
+                                        : cw_label_builder_clean(builder, key);
+    if (!cw_label_builder_wants(builder, name, &name))
+        return;
+    cw_label_builder_add(builder, name,
+                         value->type == CW_JSON_TYPE_STRING ? decode_string(value, builder)
+                                                            : value->text);
+}
+
+static enum walk_end walk_object(struct cw_str data, struct cw_str prefix, unsigned depth,
+                                 struct cw_label_builder *builder)
+{
+    struct cw_json_members members;
+    struct cw_json_value value;
+    struct cw_str key;
+    const char *why;
+    cw_json_members_init(&members, data, builder->scratch);
+    while (cw_json_members_next(&members, &key, &value, &why)) {
+        if (value.type == CW_JSON_TYPE_OBJECT && depth + 1 < CW_JSON_SCAN_DEPTH) {
+            struct cw_str inner = prefix.len > 0 ? cw_label_builder_join(builder, prefix, key)
+                                                 : cw_label_builder_clean(builder, key);
+            enum walk_end end = WALK_ON;
+            if (cw_label_builder_wants_prefix(builder, inner))
+                end = walk_object(value.text, inner, depth + 1, builder);
+            if (end != WALK_ON)
+                return end;
+        } else if (value.type <= CW_JSON_TYPE_BOOL) {
+            add_field(builder, prefix, key, &value);
+            if (cw_label_builder_has_all(builder))
+                return WALK_DONE;
+        }
+    }
+    if (why == NULL)
+        return WALK_ON;
+    cw_label_builder_parse_error(builder, parser_err, cw_str_of(why));
+    return WALK_BROKEN;
+}
+
+void cw_extract_json(struct cw_str line, struct cw_label_builder *builder)
+{
+    if (!cw_label_builder_has_all(builder))
+        walk_object(line, CW_STR_NONE, 0, builder);
+}
+
+/* ---- expressions ---- */
+
+struct path_walk {
+    const struct cw_json_expression *expressions;
+    size_t n, nfound;
+    size_t *matched; /* steps that lead to where the walk is; SIZE_MAX: found */
+    struct cw_label_builder *builder;
+};
+
+static void take_value(struct path_walk *walk, size_t idx, const struct cw_json_value *value)
+{
+    struct cw_str name, text = value->text;
+    walk->matched[idx] = SIZE_MAX;
+    walk->nfound++;
+    if (!cw_label_builder_wants(walk->builder, walk->expressions[idx].name, &name))
+        return;
+    if (value->type == CW_JSON_TYPE_STRING)
+        text = decode_string(value, walk->builder);
+    else if (value->type == CW_JSON_TYPE_NULL)
+        text = CW_STR("");
+    cw_label_builder_add(walk->builder, name, text);
+}
+
+/* Is `step` the way to a member (`key`) or element (`index`)? */
+static bool leads_to(const struct cw_path_step *step, const struct cw_str *key, size_t index)
+{
+    return key != NULL ? !step->is_index && cw_str_eq(step->key, *key)
+                       : step->is_index && step->index == index;
+}
+
+static void walk_value(struct path_walk *walk, size_t depth, const struct cw_json_value *value);
+
+/* A value `depth` steps below the top: what ends here is found, what goes on goes deeper. */
+static void visit(struct path_walk *walk, size_t depth, const struct cw_str *key, size_t index,
+                  const struct cw_json_value *value)
+{
+    bool deeper = false;
+    for (size_t i = 0; i < walk->n; i++) {
+        const struct cw_json_path *path = &walk->expressions[i].path;
+        if (walk->matched[i] != depth || !leads_to(&path->steps[depth], key, index))
+            continue;
+        if (path->n == depth + 1) {
+            take_value(walk, i, value);
+        } else {
+            walk->matched[i] = depth + 1;
+            deeper = true;
+        }
+    }
+    if (!deeper)
+        return;
+    walk_value(walk, depth + 1, value);
+    for (size_t i = 0; i < walk->n; i++)
+        if (walk->matched[i] == depth + 1)
+            walk->matched[i] = depth;
+}
+
+/* Does a path that is still sought end at this member? */
+static bool ends_at(const struct path_walk *walk, size_t depth, struct cw_str key)
+{
+    for (size_t i = 0; i < walk->n; i++)
+        if (walk->matched[i] == depth && walk->expressions[i].path.n == depth + 1 &&
+            leads_to(&walk->expressions[i].path.steps[depth], &key, 0))
+            return true;
+    return false;
+}
+
+static void walk_members(struct path_walk *walk, size_t depth, struct cw_str data)
+{
+    struct cw_json_members members;
+    struct cw_json_value value;
+    struct cw_str key = CW_STR_NONE;
+    const char *why = NULL;
+    cw_json_members_init(&members, data, walk->builder->scratch);
+    while (walk->nfound < walk->n && cw_json_members_next(&members, &key, &value, &why)) {
+        visit(walk, depth, &key, 0, &value);
+        key = CW_STR_NONE;
+    }
+    /* What is broken elsewhere only ends the walk, as in Loki. */
+    if (walk->nfound < walk->n && why != NULL && key.ptr != NULL && ends_at(walk, depth, key))
+        cw_label_builder_parse_error(walk->builder, parser_err, cw_str_of(why));
+}
+
+static void walk_elements(struct path_walk *walk, size_t depth, struct cw_str data)
+{
+    struct cw_json_value value;
+    size_t at = 1, index = 0;
+    while (walk->nfound < walk->n && cw_json_scan_value(data, &at, &value) == NULL) {
+        visit(walk, depth, NULL, index++, &value);
+        while (at < data.len && strchr(" \t\r\n", data.ptr[at]) != NULL)
+            at++;
+        if (at >= data.len || data.ptr[at++] != ',')
+            return;
+    }
+}
+
+static void walk_value(struct path_walk *walk, size_t depth, const struct cw_json_value *value)
+{
+    if (depth >= CW_JSON_SCAN_DEPTH)
+        return;
+    if (value->type == CW_JSON_TYPE_OBJECT)
+        walk_members(walk, depth, value->text);
+    else if (value->type == CW_JSON_TYPE_ARRAY)
+        walk_elements(walk, depth, value->text);
+}
+
+void cw_extract_json_paths(struct cw_str line, const struct cw_json_expression *expressions,
+                           size_t n, struct cw_label_builder *builder)
+{
+    if (line.len == 0 || cw_label_builder_has_all(builder))
+        return;
+    if (strchr("\"{[", line.ptr[0]) == NULL || line.ptr[0] == '\0') {
+        cw_label_builder_parse_error(builder, parser_err, CW_STR_NONE);
+        return;
+    }
+    struct path_walk walk = {.expressions = expressions,
+                             .n = n,
+                             .matched = CW_ARENA_ARRAY(builder->scratch, size_t, n),
+                             .builder = builder};
+    if (line.ptr[0] == '{')
+        walk_members(&walk, 0, line);
+    else if (line.ptr[0] == '[')
+        walk_elements(&walk, 0, line);
+    for (size_t i = 0; i < n && walk.nfound < n; i++) {
+        struct cw_str value;
+        enum cw_label_category category;
+        if (!cw_label_builder_get(builder, expressions[i].name, &value, &category))
+            cw_label_builder_add(builder, expressions[i].name, CW_STR(""));
+    }
+}
+
+/* ---- unpack ---- */
+
+struct packed {
+    struct cw_str key; /* then the label's name; empty: it is not wanted */
+    struct cw_json_value value;
+};
+
+/* Of a key that is there twice the last one counts here. */
+static void add_packed(struct packed *items, size_t n, struct cw_label_builder *builder)
+{
+    for (size_t i = 0; i < n; i++)
+        if (!cw_label_builder_wants(builder, cw_label_builder_clean(builder, items[i].key),
+                                    &items[i].key))
+            items[i].key = CW_STR_NONE;
+    for (size_t i = 0; i < n; i++)
+        if (items[i].key.len > 0)
+            cw_label_builder_add(builder, items[i].key, decode_string(&items[i].value, builder));
+}
+
+struct cw_str cw_extract_unpack(struct cw_str line, struct cw_label_builder *builder)
+{
+    if (line.len == 0 || cw_label_builder_has_all(builder))
+        return line;
+    if (line.ptr[0] != '{') {
+        cw_label_builder_parse_error(builder, parser_err,
+                                     CW_STR("expecting json object(6), but it is not"));
+        return line;
+    }
+    struct cw_json_members members;
+    struct packed item, *items = NULL;
+    struct cw_str entry = CW_STR_NONE;
+    size_t n = 0, cap = 0;
+    bool has_entry = false;
+    const char *why;
+    cw_json_members_init(&members, line, builder->scratch);
+    while (cw_json_members_next(&members, &item.key, &item.value, &why)) {
+        if (item.value.type != CW_JSON_TYPE_STRING)
+            continue;
+        if (!cw_str_eqz(item.key, "_entry")) {
+            items = cw_arena_grow(builder->scratch, items, n, &cap, n + 1, sizeof *items);
+            items[n++] = item;
+            continue;
+        }
+        entry = item.value.text;
+        has_entry = true;
+        if (item.value.escaped && !cw_json_unescape(entry, builder->scratch, &entry)) {
+            why = "Encountered an invalid escape sequence in a string";
+            break;
+        }
+    }
+    if (why != NULL) {
+        cw_label_builder_parse_error(builder, parser_err, cw_str_of(why));
+        return line;
+    }
+    if (!has_entry)
+        return line;
+    add_packed(items, n, builder);
+    return entry;
+}

@@ -1,0 +1,29 @@
+/*
+ * extract_logfmt.h - LogQL's `| logfmt`: key=value pairs of a line as labels.
+ *
+ * A pair that is broken is passed over; with `strict` it ends the parse with LogfmtParserErr. Keys without a value, and with
+ * an empty one, count only with `keep_empty`.
+ *
+ * Ownership  Labels borrow from line and builder, the expressions from the caller.
+ */
+#ifndef CW_EXTRACT_EXTRACT_LOGFMT_H
+#define CW_EXTRACT_EXTRACT_LOGFMT_H
+#include <stdbool.h>
+#include "common/extract/label_builder.h"
+
+struct cw_logfmt_expression {
+    struct cw_str name; /* of the label */
+    struct cw_str key;  /* in the line, cleaned */
+};
+struct cw_logfmt_options {
+    bool strict, keep_empty;
+};
+
+void cw_extract_logfmt(struct cw_str line, struct cw_logfmt_options options,
+                       struct cw_label_builder *builder);
+/* Each name gets the last value of its key, or an empty one. */
+void cw_extract_logfmt_keys(struct cw_str line, struct cw_logfmt_options options,
+                            const struct cw_logfmt_expression *expressions, size_t n,
+                            struct cw_label_builder *builder);
+
+#endif

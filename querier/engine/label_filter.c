@@ -1,0 +1,163 @@
+#include "querier/engine/label_filter.h"
+
+#include <math.h>
+
+#include "common/base/assert.h"
+#include "common/match/ip_match.h"
+#include "querier/engine/label_number.h"
+
+struct cw_label_test {
+    const struct cw_label_filter *filter;
+    struct cw_label_test *left, *right;
+    struct cw_ip_match ip;
+    struct cw_str ip_fault; /* empty: the address is fine */
+    uint64_t bytes;
+    bool is_contains; /* a regex that Loki takes for "contains the literal" */
+    struct cw_str literal;
+};
+
+/* Loki sends queries on as text, in which sizes have two digits: 1KiB is "1.0kB" by then, a thousand. */
+static uint64_t printed_bytes(uint64_t bytes)
+{
+    double unit = 1;
+    if (bytes < 10)
+        return bytes;
+    while ((double)bytes / unit >= 1000)
+        unit *= 1000;
+    double value = floor((double)bytes / unit * 10 + 0.5) / 10;
+    return (uint64_t)((value < 10 ? value : nearbyint(value)) * unit);
+}
+
+/* x.*, .*x and .*x.*, for a plain x: Loki looks for x anywhere, without the anchors that other regexes have. */
+static bool take_contains(struct cw_str pattern, struct cw_str *literal)
+{
+    size_t from = cw_str_starts(pattern, CW_STR(".*")) ? 2 : 0;
+    struct cw_str rest = cw_str_sub(pattern, from, pattern.len);
+    size_t to = cw_str_ends(rest, CW_STR(".*")) ? rest.len - 2 : rest.len;
+    *literal = cw_str_sub(rest, 0, to);
+    for (size_t i = 0; i < literal->len; i++)
+        if (strchr("\\.+*?()|[]{}^$", literal->ptr[i]) != NULL)
+            return false;
+    return literal->len > 0 && literal->len < pattern.len;
+}
+
+struct cw_label_test *cw_label_filter_new(const struct cw_label_filter *filter,
+                                          struct cw_arena *arena)
+{
+    struct cw_label_test *test = CW_ARENA_NEW(arena, struct cw_label_test);
+    test->filter = filter;
+    if (filter->kind == CW_LF_AND || filter->kind == CW_LF_OR) {
+        test->left = cw_label_filter_new(filter->left, arena);
+        test->right = cw_label_filter_new(filter->right, arena);
+    } else if (filter->kind == CW_LF_IP) {
+        struct cw_err err;
+        if (cw_ip_match_parse(filter->text, &test->ip, &err) < 0)
+            test->ip_fault = cw_arena_dup(arena, cw_str_of(err.text));
+    } else if (filter->kind == CW_LF_MATCHER && filter->matcher.regex != NULL) {
+        test->is_contains = take_contains(filter->matcher.value, &test->literal);
+    }
+    test->bytes = printed_bytes(filter->bytes);
+    return test;
+}
+
+void cw_label_filter_names(const struct cw_label_filter *filter,
+                           void (*fn)(void *arg, struct cw_str name), void *arg)
+{
+    if (filter->kind == CW_LF_AND || filter->kind == CW_LF_OR) {
+        cw_label_filter_names(filter->left, fn, arg);
+        cw_label_filter_names(filter->right, fn, arg);
+    } else {
+        fn(arg, filter->kind == CW_LF_MATCHER ? filter->matcher.name : filter->name);
+    }
+}
+
+#define COMPARE(cmp, a, b)                                                                         \
+    ((cmp) == CW_CMP_EQ   ? (a) == (b)                                                             \
+     : (cmp) == CW_CMP_NE ? (a) != (b)                                                             \
+     : (cmp) == CW_CMP_GT ? (a) > (b)                                                              \
+     : (cmp) == CW_CMP_GE ? (a) >= (b)                                                             \
+     : (cmp) == CW_CMP_LT ? (a) < (b)                                                              \
+                          : (a) <= (b))
+
+static int fail_filter(struct cw_label_builder *builder, struct cw_str why)
+{
+    if (builder->error.len == 0)
+        cw_label_builder_set_error(builder, CW_STR("LabelFilterErr"), why);
+    return 1;
+}
+
+static int run_matcher(const struct cw_label_test *test, struct cw_label_builder *builder,
+                       struct cw_err *err)
+{
+    const struct cw_matcher *matcher = &test->filter->matcher;
+    struct cw_str value = CW_STR_NONE;
+    enum cw_label_category category;
+    if (cw_str_eqz(matcher->name, "__error__"))
+        value = builder->error;
+    else if (!cw_label_builder_get(builder, matcher->name, &value, &category))
+        value = CW_STR_NONE;
+    if (test->is_contains)
+        return (cw_str_find(value, test->literal) >= 0) == (matcher->op == CW_MATCH_RE);
+    return cw_matcher_match(matcher, value, err);
+}
+
+static int run_ip(const struct cw_label_test *test, struct cw_label_builder *builder)
+{
+    struct cw_str value;
+    enum cw_label_category category;
+    if (builder->error.len > 0)
+        return 1;
+    if (!cw_label_builder_get(builder, test->filter->name, &value, &category))
+        return 0;
+    if (test->ip_fault.len > 0)
+        return fail_filter(builder, test->ip_fault);
+    return cw_ip_match_find(&test->ip, value) == (test->filter->cmp == CW_CMP_EQ);
+}
+
+/* Number, duration, size. */
+static int run_compare(const struct cw_label_test *test, struct cw_label_builder *builder)
+{
+    const struct cw_label_filter *filter = test->filter;
+    struct cw_str value, why;
+    enum cw_label_category category;
+    double number;
+    int64_t ns;
+    uint64_t bytes;
+    if (!cw_label_builder_get(builder, filter->name, &value, &category))
+        return 0;
+    switch (filter->kind) {
+    case CW_LF_NUMBER:
+        if (!cw_label_number(value, &number, builder->scratch, &why))
+            return fail_filter(builder, why);
+        return COMPARE(filter->cmp, number, filter->number);
+    case CW_LF_DURATION:
+        if (!cw_label_duration(value, &ns, builder->scratch, &why))
+            return fail_filter(builder, why);
+        return COMPARE(filter->cmp, ns, filter->duration_ns);
+    case CW_LF_BYTES:
+        if (!cw_label_bytes(value, &bytes, builder->scratch, &why))
+            return fail_filter(builder, why);
+        return COMPARE(filter->cmp, bytes, test->bytes);
+    default: CW_ASSERT(!"the kinds that convert");
+    }
+}
+
+int cw_label_filter_run(const struct cw_label_test *test, struct cw_label_builder *builder,
+                        struct cw_err *err)
+{
+    const struct cw_label_filter *filter = test->filter;
+    int left;
+    switch (filter->kind) {
+    case CW_LF_AND:
+    case CW_LF_OR:
+        left = cw_label_filter_run(test->left, builder, err);
+        if (left < 0 || (filter->kind == CW_LF_OR && left == 1))
+            return left;
+        /* Both sides of an `and` run: the right one may set an error that the entry keeps. */
+        int right = cw_label_filter_run(test->right, builder, err);
+        return right < 0 || filter->kind == CW_LF_OR ? right : left && right;
+    case CW_LF_MATCHER: return run_matcher(test, builder, err);
+    case CW_LF_IP: return run_ip(test, builder);
+    default: return run_compare(test, builder);
+    }
+}

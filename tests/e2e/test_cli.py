@@ -42,6 +42,15 @@ def test_limits_above_a_page_and_no_limit_at_all_lose_and_repeat_nothing(shop):
     assert sorted(out(cli("query", *RANGE, "-o", "raw", "--limit", "0", "--batch", "2", '{app="same"}', server=shop))) == ["same %d" % i for i in range(5)]
 
 
+def test_pages_that_meet_in_entries_of_one_time_lose_and_repeat_nothing(ingester):
+    lines = ["%s %d" % (app, i) for app in "abc" for i in range(9)]
+    ingester.push([({"app": "tied", "sub": app}, [(T, line) for line in lines if line[0] == app]) for app in "abc"])
+    for batch in ("1", "2", "4", "5", "26", "27"):
+        for more in ((), ("--forward",)):
+            assert sorted(out(cli("query", *RANGE, "-o", "raw", "--limit", "0", "--batch", batch, *more, '{app="tied"}', server=ingester))) == lines
+    assert len(set(out(cli("query", *RANGE, "-o", "raw", "--limit", "20", "--batch", "3", '{app="tied"}', server=ingester)))) == 20
+
+
 def test_jsonl_labels_and_colours(shop):
     row = json.loads(out(cli("query", *RANGE, "-o", "jsonl", "--limit", "1", "-z", "UTC", '{app="shop"}', server=shop))[0])
     assert row == {"labels": {"app": "shop", "host": "h1"}, "line": "line 2499", "timestamp": "2026-01-05T00:41:39Z"}

@@ -96,7 +96,7 @@ static const struct cw_flag_group push_flags = CW_FLAG_GROUP("Stream", push_rows
 
 static const struct cw_flag_def metrics_rows[] = {
     {"config", .kind = CW_KEY_STRING, .offset = AT(config), .arg = "FILE",
-     .doc = "The exports to serve (YAML; see below)."},
+     .doc = "The exports to serve (YAML; its keys are in cordwood(1))."},
     {"listen", .kind = CW_KEY_STRING, .offset = AT(listen), .arg = "HOST:PORT",
      .def = "127.0.0.1:9099", .doc = "Serve /metrics there; port 0 takes any."},
     {"listen-file", .kind = CW_KEY_STRING, .offset = AT(listen_file), .arg = "FILE",
@@ -136,12 +136,15 @@ static const struct cw_command_def labels_def = {.name = "cordwood labels",
                                                  .brief = "list label names, or the values of one",
                                                  .arguments = "[NAME]",
                                                  .max_args = 1,
+                                                 .doc = "Prints one a line: the names, or the "
+                                                        "values of NAME.",
                                                  .groups = stream_groups};
 static const struct cw_command_def series_def = {.name = "cordwood series",
                                                  .brief = "list the streams that match",
                                                  .arguments = "SELECTOR",
                                                  .min_args = 1,
                                                  .max_args = 1,
+                                                 .doc = "Prints the labels of one stream a line.",
                                                  .groups = stream_groups};
 static const struct cw_command_def stats_def = {.name = "cordwood stats",
                                                 .brief =
@@ -149,6 +152,7 @@ static const struct cw_command_def stats_def = {.name = "cordwood stats",
                                                 .arguments = "SELECTOR",
                                                 .min_args = 1,
                                                 .max_args = 1,
+                                                .doc = "Prints the numbers as JSON.",
                                                 .groups = stream_groups};
 static const struct cw_command_def export_def = {
     .name = "cordwood export",

@@ -123,7 +123,7 @@ static int replay_frame(struct replay *replay, const struct cw_wal_reader *reade
 struct segment {
     char *path;
     struct cw_wal_header header;
-    enum { SEGMENT_GOOD, SEGMENT_SALVAGED, SEGMENT_BAD } state;
+    enum { SEGMENT_GOOD, SEGMENT_SALVAGED, SEGMENT_BAD, SEGMENT_EMPTY } state;
     struct cw_err why; /* not GOOD */
 };
 
@@ -132,6 +132,7 @@ static int segment_load(struct segment *segment, uint64_t number, struct cw_err 
 {
     struct cw_wal_reader *reader;
     struct cw_err ignored;
+    struct stat st;
     int rc = header_of(segment->path, &segment->header, &segment->why);
     if (rc == 0 && segment->header.segment != number)
         rc = cw_err_set(&segment->why, CW_E_CORRUPT, "the header is of segment %llu",
@@ -140,6 +141,11 @@ static int segment_load(struct segment *segment, uint64_t number, struct cw_err 
         return 0;
     if (rc != CW_E_CORRUPT)
         return cw_err_set(err, rc, "%s: %s", segment->path, segment->why.text);
+    /* A crash came between its making and its first bytes. */
+    if (stat(segment->path, &st) == 0 && st.st_size == 0) {
+        segment->state = SEGMENT_EMPTY;
+        return 0;
+    }
     segment->state = SEGMENT_BAD;
     if (cw_wal_reader_salvage(segment->path, number, &reader, &ignored) == 0) {
         segment->state = SEGMENT_SALVAGED;
@@ -213,6 +219,13 @@ static int replay_segment(struct replay *replay, const struct segment *segment, 
     return rc;
 }
 
+static int end_empty(const struct replay *replay, const char *path, uint64_t number,
+                     struct cw_err *err)
+{
+    struct cw_wal_segment_end end = {.path = path, .segment = number};
+    return replay->ops->segment_end ? replay->ops->segment_end(replay->ops->ctx, &end, err) : 0;
+}
+
 int cw_wal_replay(const char *dir, uint64_t flushed_seq, const struct cw_wal_replay_ops *ops,
                   struct cw_wal_replayed *out, struct cw_err *err)
 {
@@ -227,15 +240,17 @@ int cw_wal_replay(const char *dir, uint64_t flushed_seq, const struct cw_wal_rep
     rc = segments_load(dir, &list, segments, err);
     void_seqs[list.n] = UINT64_MAX;
     for (size_t i = list.n; i-- > 0;)
-        void_seqs[i] = segments[i].state != SEGMENT_BAD
+        void_seqs[i] = segments[i].state < SEGMENT_BAD
                            ? CW_MIN(void_seqs[i + 1], segments[i].header.first_seq)
                            : void_seqs[i + 1];
     replay.arena = cw_arena_new();
     cw_buf_init(&replay.raw, CW_WAL_BODY_BYTES_MAX);
     for (size_t i = 0; i < list.n && rc == 0; i++) {
         out->next_segment = list.numbers[i] + 1;
-        if (segments[i].state != SEGMENT_BAD)
+        if (segments[i].state < SEGMENT_BAD)
             rc = replay_segment(&replay, &segments[i], void_seqs[i + 1], i + 1 == list.n, err);
+        else if (segments[i].state == SEGMENT_EMPTY)
+            rc = end_empty(&replay, segments[i].path, list.numbers[i], err);
         else if (ops->bad_segment)
             ops->bad_segment(ops->ctx, list.numbers[i], segments[i].path, segments[i].why.text);
     }

@@ -12,6 +12,7 @@ import stat
 import subprocess
 import threading
 import time
+import urllib.parse
 import zlib
 
 import pytest
@@ -303,6 +304,60 @@ def test_a_stop_waits_for_a_push_under_way_and_refuses_new_ones(make_ingester, t
     assert lines(server, '{a="b"}') == ["first", "slow"]
 
 
+@pytest.mark.parametrize("sign", [signal.SIGTERM, signal.SIGINT])
+def test_a_stop_during_the_replay_is_a_clean_one(make_ingester, tmp_path, sign):
+    orders = tmp_path / "orders"
+    orders.write_text("")
+    server = make_ingester(env={"CW_FAULTS": str(orders)}, preload=os.path.join(BUILD, "tests", "support", "libfaults.so")).start()
+    want = ["line %d" % i for i in range(100)]
+    server.push([({"a": "b"}, [(time.time_ns() + i, line) for i, line in enumerate(want)])])
+    server.kill()
+    orders.write_text("sync .wal delay:1000\n")
+    server.start(ready=False)
+    server.process.send_signal(sign)
+    assert server.process.wait(60) == 0 and "level=error" not in server.log(), server.log()
+    orders.write_text("")
+    for _ in range(2):
+        server.start()
+        assert lines(server, '{a="b"}') == want
+        assert server.stop() == 0
+
+
+@pytest.mark.parametrize("order", ["sync .wal kill", "sync .wal killafter", "write .wal kill"])
+def test_a_crash_while_the_log_is_begun_anew_loses_and_doubles_nothing(make_ingester, tmp_path, order):
+    orders = tmp_path / "orders"
+    orders.write_text("")
+    server = make_ingester(env={"CW_FAULTS": str(orders)}, preload=os.path.join(BUILD, "tests", "support", "libfaults.so")).start()
+    want = ["line %d" % i for i in range(100)]
+    server.push([({"a": "b"}, [(time.time_ns() + i, line) for i, line in enumerate(want)])])
+    flush(server)
+    orders.write_text(order + "\n")
+    server.process.send_signal(signal.SIGTERM)                   # the head is empty: what is written now is the new segment
+    assert server.process.wait(60) == -signal.SIGKILL
+    orders.write_text("")
+    server.start()
+    assert lines(server, '{a="b"}') == want
+    server.push([({"a": "b"}, [(time.time_ns(), "more")])])
+    server.kill()
+    server.start()
+    assert lines(server, '{a="b"}') == want + ["more"]
+    assert server.metrics()["cordwood_wal_bad_total"] == "0"
+    assert server.stop() == 0
+
+
+def test_a_stop_with_a_full_disk_keeps_the_log(make_ingester, tmp_path):
+    orders = tmp_path / "orders"
+    orders.write_text("")
+    server = make_ingester(env={"CW_FAULTS": str(orders)}, preload=os.path.join(BUILD, "tests", "support", "libfaults.so")).start()
+    want = ["line %d" % i for i in range(100)]
+    server.push([({"a": "b"}, [(time.time_ns() + i, line) for i, line in enumerate(want)])])
+    orders.write_text("write .part fail:28\nsync .part fail:28\n")
+    assert server.stop() == 0 and "No space left" in server.log()
+    orders.write_text("")
+    server.start()
+    assert lines(server, '{a="b"}') == want
+
+
 def test_the_log_goes_when_the_head_is_flushed(make_ingester):
     server = make_ingester().start()                            # with default sizes: one segment of 64 MiB would hold it all
     now = time.time_ns()
@@ -402,6 +457,37 @@ def test_retention_drops_old_parts_by_tenant_and_follows_a_reload(make_ingester)
     assert server.stop() == 0
     server.start()
     assert lines(server, '{a="b"}', auth("usual")) == ["hours", "minutes"] and lines(server, '{a="b"}', auth("long")) == kept["long"]
+
+
+# ---- clients that leave ----
+
+def cpu_seconds(server):
+    with open("/proc/%d/stat" % server.pid) as f:
+        fields = f.read().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def test_a_heavy_query_stops_with_its_client(ingester):
+    now = time.time_ns()
+    for i in range(4):
+        ingester.push([({"a": "heavy"}, [(now - i * 1000 - k, os.urandom(4000).hex()) for k in range(1000)])])
+    flush(ingester)
+    query = 'sum(count_over_time({a="heavy"} |~ `(?:[0-9a-f]+[g-z]?)+[xyz]` [1h]))'
+    host, port = ingester.address.split(":")
+    sockets = []
+    for _ in range(2):
+        s = socket.create_connection((host, int(port)))
+        s.sendall(b"GET /loki/api/v1/query?" + urllib.parse.urlencode({"query": query}).encode() + b" HTTP/1.1\r\nHost: %s\r\n\r\n" % ingester.address.encode())
+        sockets.append(s)
+    before = cpu_seconds(ingester)
+    wait_for("work", lambda: cpu_seconds(ingester) > before + 0.5)
+    assert ingester.metrics()["cordwood_queries_running"] == "2"
+    for s in sockets:
+        s.close()
+    wait_for("end of the queries", lambda: ingester.metrics()["cordwood_queries_running"] == "0", 2)
+    before = cpu_seconds(ingester)
+    time.sleep(1)
+    assert cpu_seconds(ingester) - before < 0.2
 
 
 # ---- memory ----

@@ -13,7 +13,7 @@
 enum {
     FLUSH_RETRY_MS = 1000, /* the disk may have room again */
     KEEPER_TICK_MS = 1000,
-    RETENTION_EVERY_TICKS = 30,
+    RETENTION_EVERY_TICKS = 10,
 };
 
 /* Wait on flush_cond for at most `ms`; the lock is held. */
@@ -244,6 +244,14 @@ static void run_retention(struct cw_store *store)
         cw_log_info("retention dropped %llu parts", (unsigned long long)ndropped);
 }
 
+static bool flush_fails(struct cw_store *store)
+{
+    pthread_mutex_lock(&store->flush_lock);
+    bool fails = store->flush_error.code < 0;
+    pthread_mutex_unlock(&store->flush_lock);
+    return fails;
+}
+
 void *store_keeper_main(void *arg)
 {
     struct cw_store *store = arg;
@@ -260,7 +268,8 @@ void *store_keeper_main(void *arg)
             answer_waits(store, waits, store_wait_frozen(store, 0));
         else if (stop)
             return NULL;
-        if (tick++ % RETENTION_EVERY_TICKS == 0)
+        /* While flushes fail the disk may be full: the oldest parts make room at once. */
+        if (tick++ % RETENTION_EVERY_TICKS == 0 || flush_fails(store))
             run_retention(store);
         cw_merge_kick(store->merge);
     }

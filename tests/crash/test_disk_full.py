@@ -1,11 +1,12 @@
 """A full disk: pushes are refused with a clear 5xx, nothing acknowledged is lost, work goes on when space is back."""
 import os
 import subprocess
+import time
 
 import pytest
 
 from load import Pushers, differences
-from programs import Ingester, wait_for
+from programs import NS, Ingester, wait_for
 
 CONFIG = "head: {flush_bytes: 1MiB}\nwal: {segment_bytes: 1MiB}\nstorage: {min_free: 0}\n"
 
@@ -69,3 +70,27 @@ def test_an_ingester_starts_and_reads_on_a_full_disk(small_disk, make_ingester):
     acked = {line for _, lines in load.acked for line in lines}
     have = {line.decode() for line in server.export_lines('{app="load"}')}
     assert acked <= have, differences(acked, have & acked)
+
+
+def test_the_oldest_days_make_room_before_the_disk_is_full(small_disk, make_ingester):
+    server = make_ingester(config="wal: {segment_bytes: 1MiB}\nstorage: {min_free: 0.4}\n", data=small_disk / "data").start()
+    now, day = time.time_ns(), 24 * 3600 * NS
+    for back in range(12, -1, -1):                                      # about 1 MiB a day, which does not compress
+        for at in range(0, 600, 200):
+            entries = [(now - back * day + at + i, "day %d %s" % (back, os.urandom(1300).hex())) for i in range(200)]
+            wait_for("place in the log", lambda: server.push([({"app": "space"}, entries)], check=False)[0] == 204, 60, 0.1)
+        wait_for("flush", lambda: server.ask("POST", "/flush")[0] == 204, 60, 0.1)
+
+    def days():
+        return sorted({int(line.split()[1]) for line in server.export_lines('{app="space"}')})
+
+    def free():
+        space = os.statvfs(small_disk)
+        return space.f_bavail / space.f_blocks
+    wait_for("room", lambda: free() >= 0.4, 60, 0.2)
+    kept = days()
+    assert kept == list(range(len(kept))) and 3 <= len(kept) < 13, kept  # the newest, without a gap
+    assert "storage.min_free" in server.log()
+    server.kill()
+    server.start()
+    assert days() == kept

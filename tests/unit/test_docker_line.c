@@ -74,8 +74,7 @@ Test(docker_line, what_is_no_such_line_is_refused)
         "{\"log\":\"x\\u12\",\"stream\":\"stdout\",\"time\":\"2026-01-05T10:00:00Z\"}",
         "{\"log\":\"x\\",
         "{\"log\":\"x\",\"stream\":\"stdout\",\"time\":\"2026-01-05T10:00:00Z\"} x",
-        "{\"log\":\"x\",\"stream\":\"stdout\",\"time\":\"2026-01-05T10:00:00Z\",\"a\":[[[[[[[[[[[["
-        "1]]]]]]]]]]]]}",
+        "{\"log\":\"x\",\"stream\":\"stdout\",\"time\":\"2026-01-05T10:00:00Z\",\"a\":[[[[[[[[[[[[1]]]]]]]]]]]]}",
         "{\"log\":1,\"stream\":\"stdout\",\"time\":\"2026-01-05T10:00:00Z\"}",
     };
     struct cw_docker_line line;

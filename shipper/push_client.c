@@ -60,6 +60,7 @@ struct cw_push_client {
 static void push_next(struct cw_push_client *pc);
 static void ask_start(struct cw_push_client *pc);
 static void push_start(struct cw_push_client *pc);
+static void confirms_drop(struct cw_push_client *pc);
 static void on_timer(uv_timer_t *timer);
 
 static void push_enter(struct cw_push_client *pc, enum push_state next)
@@ -252,6 +253,13 @@ static void counts_add(struct cw_push_client *pc, const struct cw_batch_counts *
     cw_metrics_add(metrics, CW_M_DOCKER_MALFORMED, (int64_t)counts->malformed);
 }
 
+/* The store knows that positions passed these marks. */
+static void confirms_settle(struct cw_push_client *pc)
+{
+    for (size_t i = 0; i < pc->nconfirms; i++)
+        pc->confirmed[i]->rows[pc->output].confirmed = pc->confirms[i].offset;
+}
+
 static void push_stored(struct cw_push_client *pc)
 {
     for (size_t i = 0; i < pc->batch->nparts; i++) {
@@ -262,12 +270,13 @@ static void push_stored(struct cw_push_client *pc)
         cw_metrics_add(pc->host->metrics, CW_M_READ_BYTES,
                        (int64_t)(part->to - cw_ledger_next(row)));
         cw_ledger_stored(row, part->to, part->last_ts_ns);
+        if (pc->plain)
+            row->confirmed = row->mark; /* there is nobody to be told */
         counts_add(pc, &part->counts);
     }
     metric_add(pc, CW_M_ENTRIES, pc->batch->nentries);
     metric_add(pc, CW_M_ENTRY_BYTES, pc->batch->line_bytes);
-    for (size_t i = 0; i < pc->nconfirms; i++)
-        pc->confirmed[i]->rows[pc->output].confirmed = pc->confirms[i].offset;
+    confirms_settle(pc);
     if (pc->suspects > pc->batch->nentries) {
         pc->suspects -= pc->batch->nentries; /* the refused one is behind these */
         pc->max_entries = (pc->suspects + 1) / 2;
@@ -315,7 +324,8 @@ static bool entry_give_up(struct cw_push_client *pc, int status, struct cw_str w
 static void push_refused(struct cw_push_client *pc, int status, struct cw_str why)
 {
     struct cw_batch *batch = pc->batch;
-    if (batch->nparts == 0) { /* confirms alone */
+    if (batch->nparts == 0) { /* confirms alone: said again when the mark is another */
+        confirms_settle(pc);
         push_next(pc);
         return;
     }
@@ -596,6 +606,22 @@ void cw_push_client_restart(struct cw_push_client *pc)
     CW_CHECK(pc, PUSH_MAGIC);
     pc->restart = true;
     pc->forget_batch = true; /* it was encoded with the old uuid */
+}
+
+void cw_push_client_release_changed(struct cw_push_client *pc)
+{
+    CW_CHECK(pc, PUSH_MAGIC);
+    if (pc->state != PUSH_BACKOFF && pc->state != PUSH_ASKING)
+        return;
+    bool changed = false;
+    for (size_t i = 0; i < pc->batch->nparts; i++)
+        changed |= pc->batch->parts[i].source->changed;
+    for (size_t i = 0; i < pc->nconfirms; i++)
+        changed |= pc->confirmed[i]->changed;
+    if (!changed)
+        return;
+    cw_batch_drop(pc->batch);
+    confirms_drop(pc);
 }
 
 bool cw_push_client_sending(const struct cw_push_client *pc)

@@ -59,6 +59,9 @@ void cw_push_client_start(struct cw_push_client *client);
 void cw_push_client_pump(struct cw_push_client *client);
 /* The uuid is another: ask again before anything else is sent. What is under way ends first. */
 void cw_push_client_restart(struct cw_push_client *client);
+/* Forget a batch that waits for a server and names a truncated file, so that its next generation
+ * can begin for the other outputs. */
+void cw_push_client_release_changed(struct cw_push_client *client);
 /* A push is under way. */
 bool cw_push_client_sending(const struct cw_push_client *client);
 /* The server has answered at least one ask. */

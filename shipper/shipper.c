@@ -43,7 +43,7 @@ struct cw_shipper {
     int exit_status;
     uv_loop_t loop;
     uv_timer_t tick, rescan, save, work, stop_grace;
-    uv_signal_t sigterm, sigint;
+    uv_signal_t sigterm, sigint, sighup;
     bool handles; /* the loop and its handles are initialised */
     struct cw_state_dir state_dir;
     struct cw_metrics *metrics;
@@ -129,6 +129,14 @@ static void once_check(struct cw_shipper *sh)
         shipper_stop(sh);
 }
 
+static bool any_changed(const struct cw_sources *sources)
+{
+    for (size_t i = 0; i < sources->n; i++)
+        if (sources->items[i]->changed)
+            return true;
+    return false;
+}
+
 static void on_work(uv_timer_t *timer)
 {
     struct cw_shipper *sh = CW_CONTAINER_OF(timer, struct cw_shipper, work);
@@ -147,6 +155,9 @@ static void on_work(uv_timer_t *timer)
         sh->refresh_due = false;
         cw_sources_refresh(sh->sources, cw_clock_now_ns(), cw_clock_mono_ns());
     }
+    if (sh->nclients > 1 && any_changed(sh->sources))
+        for (size_t i = 0; i < sh->nclients; i++)
+            cw_push_client_release_changed(sh->clients[i]);
     if (sh->sources->unsaved && !positions_save(sh))
         return; /* the next tick tries again */
     bool ready = true;
@@ -267,7 +278,7 @@ static void shipper_close(struct cw_shipper *sh)
     uv_handle_t *handles[] = {(uv_handle_t *)&sh->tick,       (uv_handle_t *)&sh->rescan,
                               (uv_handle_t *)&sh->save,       (uv_handle_t *)&sh->work,
                               (uv_handle_t *)&sh->stop_grace, (uv_handle_t *)&sh->sigterm,
-                              (uv_handle_t *)&sh->sigint};
+                              (uv_handle_t *)&sh->sigint,     (uv_handle_t *)&sh->sighup};
     for (size_t i = 0; i < CW_COUNT(handles); i++)
         handle_close(handles[i]);
 }
@@ -291,6 +302,26 @@ static void shipper_stop(struct cw_shipper *sh)
         if (cw_push_client_sending(sh->clients[i]))
             return;
     uv_timer_start(&sh->stop_grace, on_grace_over, 0, 0); /* not from within a client's callback */
+}
+
+/* Everything that must outlive a restart is on disk, so a reload is one: main() starts the program
+ * anew. */
+static void on_reload(uv_signal_t *handle, int number)
+{
+    struct cw_shipper *sh = handle->data;
+    struct cw_arena *arena = cw_arena_new();
+    struct cw_shipper_config *config = cw_mem_new(sizeof *config);
+    struct cw_err err = {0};
+    (void)number;
+    if (sh->args->config.len > 0 && cw_shipper_config_load(sh->args, arena, config, &err) < 0) {
+        cw_log_error("the configuration is not reloaded, the old one stays: %s", err.text);
+    } else {
+        cw_log_info("reloading");
+        sh->exit_status = CW_SHIPPER_RELOAD;
+        shipper_stop(sh);
+    }
+    free(config);
+    cw_arena_free(&arena);
 }
 
 static void on_signal(uv_signal_t *handle, int number)
@@ -390,6 +421,7 @@ static void sources_new(struct cw_shipper *sh)
         .final_wait_ns = sh->args->once ? ONCE_FINAL_WAIT_NS : CW_SOURCES_FINAL_WAIT_NS,
         .imported = sh->state_dir.imported,
         .nimported = sh->state_dir.nimported,
+        .own_files = sh->state_dir.positions_path,
     };
     sh->sources = cw_sources_new(&options);
     sh->host.sources = sh->sources;
@@ -430,7 +462,8 @@ static int loop_init(struct cw_shipper *sh, struct cw_err *err)
         uv_timer_init(&sh->loop, timers[i]);
     uv_signal_init(&sh->loop, &sh->sigterm);
     uv_signal_init(&sh->loop, &sh->sigint);
-    sh->sigterm.data = sh->sigint.data = sh;
+    uv_signal_init(&sh->loop, &sh->sighup);
+    sh->sigterm.data = sh->sigint.data = sh->sighup.data = sh;
     struct cw_watch_events events = {on_renamed, on_change, sh};
     struct cw_err watch_err;
     if (cw_watch_open(&sh->loop, &events, &sh->watch, &watch_err) < 0)
@@ -479,6 +512,7 @@ int cw_shipper_run(struct cw_shipper *sh)
     uv_timer_start(&sh->save, on_save, save_ms, save_ms);
     uv_signal_start(&sh->sigterm, on_signal, SIGTERM);
     uv_signal_start(&sh->sigint, on_signal, SIGINT);
+    uv_signal_start(&sh->sighup, on_reload, SIGHUP);
     folders_scan(sh);
     cw_log_info("reading %zu files", sh->sources->n);
     if (!positions_save(sh)) { /* the session is durable before it is told */

@@ -17,7 +17,10 @@ struct cw_shipper;
 /* Both are borrowed. */
 int cw_shipper_new(const struct cw_shipper_config *config, const struct cw_shipper_args *args,
                    struct cw_shipper **out, struct cw_err *err) CW_MUST_USE;
-/* The exit status. */
+/* SIGHUP, and the configuration is good: run the program again. No exit status of a program. */
+#define CW_SHIPPER_RELOAD 256
+
+/* The exit status, or CW_SHIPPER_RELOAD. */
 int cw_shipper_run(struct cw_shipper *shipper);
 void cw_shipper_free(struct cw_shipper **shipper);
 

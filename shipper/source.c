@@ -71,6 +71,14 @@ bool cw_source_pending(const struct cw_source *source, size_t output)
            source->tail.size > cw_ledger_next(row) && source->tail.size != row->held_size;
 }
 
+bool cw_source_forgettable(const struct cw_source *source)
+{
+    for (size_t i = 0; i < source->nrows; i++)
+        if (source->rows[i].confirmed < source->rows[i].mark)
+            return false;
+    return source->nbusy == 0;
+}
+
 uint64_t cw_source_position(const struct cw_source *source)
 {
     return cw_ledger_position(source->rows, source->nrows);

@@ -70,6 +70,8 @@ struct cw_source *cw_source_new(size_t noutputs, const char *path);
 void cw_source_free(struct cw_source **source);
 /* Whether this output may have something to read here now. */
 bool cw_source_pending(const struct cw_source *source, size_t output);
+/* Nobody names it, and every store was told that positions passed its marks. */
+bool cw_source_forgettable(const struct cw_source *source);
 /* The smallest settled offset. */
 uint64_t cw_source_position(const struct cw_source *source);
 /* Move every output's account to `offset` (a position from disk, a start at the end). */

@@ -286,8 +286,8 @@ static bool folder_search(const struct cw_source *source, char *path_out, size_t
     return found;
 }
 
-/* Its file is nowhere. True while it must be remembered: the stores are told first that its marks may be
- * forgotten, and for that its position must pass them all. */
+/* Its file is nowhere. True while it must be remembered: the stores are told first that its marks
+ * may be forgotten, and for that its position must pass them all. */
 static bool source_gone(struct cw_source *source)
 {
     uint64_t furthest = 0;

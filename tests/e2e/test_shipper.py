@@ -332,6 +332,19 @@ scrape_configs:
     stub.stop()
 
 
+def test_a_truncation_goes_on_at_one_server_while_another_is_away(stub, make_shipper, logs, tmp_path):
+    config = ("clients:\n  - {url: %s/loki/api/v1/push}\n  - {url: 'http://127.0.0.1:1/loki/api/v1/push', name: away}\n"
+              "positions: {filename: %s/p.yaml}\nscrape_configs: [{static_configs: [{labels: {__path__: '%s/*.log'}}]}]\n" % (stub.url, tmp_path, logs))
+    append(logs / "a.log", b"first")
+    shipper = make_shipper(config=config).start()
+    wait_for("first line", lambda: stub.lines == [b"first"])
+    os.truncate(logs / "a.log", 0)
+    append(logs / "a.log", b"second, longer than the first was")
+    wait_for("second line", lambda: stub.lines == [b"first", b"second, longer than the first was"])
+    assert "bytes that were seen after it are lost" in shipper.log()
+    assert shipper.stop() == 0
+
+
 def test_a_server_that_is_away_is_waited_for(make_ingester, tail, logs):
     server = make_ingester().start()
     shipper = tail(server.url).start()

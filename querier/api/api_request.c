@@ -36,18 +36,24 @@ struct cw_answer_stats cw_api_stats(const struct cw_api_request *request, uint64
     };
 }
 
-struct cw_answer_extra cw_api_extra(const struct cw_api_request *request, bool categorised)
+/* The store's, or that the query met damaged blocks: they are named in the log and set aside. */
+static struct cw_str warning_of(const struct cw_api_request *request)
 {
     const struct cw_entry_store *store = &request->api->options.store;
-    return (struct cw_answer_extra){
-        .categorised = categorised,
-        .warning = store->warning != NULL ? store->warning(store->ctx) : CW_STR_NONE,
-    };
+    struct cw_str warning = store->warning != NULL ? store->warning(store->ctx) : CW_STR_NONE;
+    if (warning.len == 0 && atomic_load(&request->query.stats.corrupt_blocks) > 0)
+        warning = CW_STR("stored blocks are damaged: the answer misses what they held");
+    return warning;
+}
+
+struct cw_answer_extra cw_api_extra(const struct cw_api_request *request, bool categorised)
+{
+    return (struct cw_answer_extra){.categorised = categorised, .warning = warning_of(request)};
 }
 
 static void set_warning_header(struct cw_api_request *request)
 {
-    struct cw_str warning = cw_api_extra(request, false).warning;
+    struct cw_str warning = warning_of(request);
     if (warning.len == 0)
         return;
     char *text = cw_str_dupz(warning);

@@ -57,7 +57,8 @@ struct cw_api_request {
 /* Entries and bytes that a worker may gather: the query's memory over all who gather. */
 size_t cw_api_page_bytes(const struct cw_api_request *request);
 struct cw_answer_stats cw_api_stats(const struct cw_api_request *request, uint64_t entries);
-/* The store's warning is in `warnings` where an answer has room for it, and in the header X-Cordwood-Warning of every answer. */
+/* The store's warning is in `warnings` where an answer has room for it, and in the header X-Cordwood-Warning of every answer.
+ * That blocks are damaged is known only after the query: it stands in `warnings` alone. */
 struct cw_answer_extra cw_api_extra(const struct cw_api_request *request, bool categorised);
 
 /* Called on an HTTP thread by a route's handler. */

@@ -1,5 +1,6 @@
 """Damaged files (design: corruption is contained): what is bad is set aside, counted and named; the rest is served."""
 import glob
+import json
 import os
 import random
 import shutil
@@ -281,8 +282,11 @@ def test_a_flipped_byte_in_a_block_costs_that_block(with_parts):
             assert 2 * ROWS - rows <= len(have) < 2 * ROWS, place      # a section of the block may be whole
             assert int(server.metrics()["cordwood_bad_blocks_total"]) == 1, place
         assert len(quarantined(server.data)) == 1 and path in server.log()
-        status, text = server.ask("GET", "/loki/api/v1/query_range", {"query": SELECTOR, "start": time.time_ns() - 4 * DAY, "end": time.time_ns(), "limit": 10, "direction": "forward"})
-        assert status == 200
+        for path, params, damaged in (("query", {"query": "count_over_time(%s |= `row`[5d])" % SELECTOR}, True),
+                                      ("query", {"query": "count_over_time(%s |= `row`[5d])" % SELECTOR.replace("}", ', day="1"}')}, False)):
+            status, text = server.ask("GET", "/loki/api/v1/" + path, params)
+            warnings = json.loads(text).get("warnings", [])
+            assert status == 200 and [("damaged" in w) for w in warnings] == [True] * damaged, (place, text)
         assert server.ask("POST", "/flush")[0] == 204                  # merges leave it alone
         assert len(parts(server.data)) == 2
         assert server.stop() == 0

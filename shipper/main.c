@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <unistd.h>
 #include "common/base/arena.h"
 #include "common/base/log.h"
 #include "shipper/shipper.h"
@@ -80,6 +81,11 @@ int main(int argc, char **argv)
         status = usage_error(&err);
     else
         status = args.check ? 0 : run(&args, &config);
+    if (status == CW_SHIPPER_RELOAD) { /* all files are closed, and all that matters is on disk */
+        execv("/proc/self/exe", argv);
+        perror("cordwood-shipper: starting again");
+        status = EXIT_FAILED;
+    }
     free(arguments);
     cw_arena_free(&arena);
     return status;

@@ -341,7 +341,7 @@ static bool source_settle_down(struct cw_sources *sources, struct cw_source *sou
         return true;
     cw_log_info("%s is read to its end%s", source->path_now, deleted ? " and deleted" : "");
     source_close(sources, source);
-    return !deleted;
+    return !deleted || !cw_source_forgettable(source);
 }
 
 void cw_sources_refresh(struct cw_sources *sources, int64_t now_ns, int64_t now_mono_ns)

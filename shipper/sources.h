@@ -49,6 +49,7 @@ struct cw_sources_options {
     int64_t final_wait_ns;      /* CW_SOURCES_FINAL_WAIT_NS but in tests and with `once` */
     const struct cw_promtail_position *imported; /* where unknown files begin, by path; copied */
     size_t nimported;
+    const char *own_files; /* paths that begin so are our positions; borrowed, may be NULL */
 };
 
 struct cw_sources {

@@ -160,6 +160,9 @@ static void file_found(struct scan *scan, const char *path, const char *named)
 {
     struct cw_sources *sources = scan->sources;
     struct stat st;
+    const char *own = sources->options.own_files;
+    if (own != NULL && strncmp(path, own, strlen(own)) == 0)
+        return;
     if (stat(path, &st) < 0 || !S_ISREG(st.st_mode) ||
         (sources->options.only_public && !is_public(path)))
         return;
@@ -283,6 +286,21 @@ static bool folder_search(const struct cw_source *source, char *path_out, size_t
     return found;
 }
 
+/* Its file is nowhere. True while it must be remembered: the stores are told first that its marks
+ * may be forgotten, and for that its position must pass them all. */
+static bool source_gone(struct cw_source *source)
+{
+    uint64_t furthest = 0;
+    for (size_t i = 0; i < source->nrows; i++)
+        furthest = CW_MAX(furthest, cw_ledger_next(&source->rows[i]));
+    if (!cw_source_forgettable(source)) {
+        cw_source_seek(source, furthest);
+        return true;
+    }
+    cw_log_info("%s is gone; it was read to byte %" PRIu64, source->path_now, furthest);
+    return false;
+}
+
 /* A source that no pattern met in this scan. Returns false when it can be forgotten. */
 static bool source_missing(struct scan *scan, struct cw_source *source)
 {
@@ -298,9 +316,7 @@ static bool source_missing(struct scan *scan, struct cw_source *source)
     if (in_place)
         snprintf(path, sizeof path, "%s", source->path_now);
     else if (!folder_search(source, path, sizeof path)) {
-        cw_log_info("%s is gone; it was read to byte %" PRIu64, source->path_now,
-                    source->durable_offset);
-        return source->nbusy > 0;
+        return source_gone(source);
     }
     struct stat st;
     const struct cw_target *target = cw_sources_target_of(scan->sources, source->path);
@@ -316,7 +332,7 @@ static bool source_missing(struct scan *scan, struct cw_source *source)
         return true;
     if (!cw_file_identity_same_inode(&source->tail.identity, &tail.identity)) {
         cw_tail_close(&tail); /* the inode was given to another file */
-        return false;
+        return source_gone(source);
     }
     scan->target = target;
     source_reopen(scan, source, &tail, path);

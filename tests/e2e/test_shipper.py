@@ -6,6 +6,7 @@ import re
 import shutil
 import signal
 import subprocess
+import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -331,6 +332,19 @@ scrape_configs:
     stub.stop()
 
 
+def test_a_truncation_goes_on_at_one_server_while_another_is_away(stub, make_shipper, logs, tmp_path):
+    config = ("clients:\n  - {url: %s/loki/api/v1/push}\n  - {url: 'http://127.0.0.1:1/loki/api/v1/push', name: away}\n"
+              "positions: {filename: %s/p.yaml}\nscrape_configs: [{static_configs: [{labels: {__path__: '%s/*.log'}}]}]\n" % (stub.url, tmp_path, logs))
+    append(logs / "a.log", b"first")
+    shipper = make_shipper(config=config).start()
+    wait_for("first line", lambda: stub.lines == [b"first"])
+    os.truncate(logs / "a.log", 0)
+    append(logs / "a.log", b"second, longer than the first was")
+    wait_for("second line", lambda: stub.lines == [b"first", b"second, longer than the first was"])
+    assert "bytes that were seen after it are lost" in shipper.log()
+    assert shipper.stop() == 0
+
+
 def test_a_server_that_is_away_is_waited_for(make_ingester, tail, logs):
     server = make_ingester().start()
     shipper = tail(server.url).start()
@@ -404,6 +418,44 @@ scrape_configs:
     append(logs / "a.log", b"later")
     wait_for("later line", lambda: len(stub.lines) > 2)
     assert sorted(stub.lines) == [b"all of it", b"later", b"new"]
+    assert shipper.stop() == 0
+
+
+def test_sighup_takes_a_new_configuration_and_keeps_the_old_one_if_it_is_wrong(stub, make_shipper, logs, tmp_path):
+    text = ("clients: [{url: %s/loki/api/v1/push}]\npositions: {filename: %s/p.yaml}\n"
+            "scrape_configs: [{static_configs: [{labels: {v: '%%s', __path__: '%s/*.log'}}]}]\n" % (stub.url, tmp_path, logs))
+    append(logs / "a.log", b"1")
+    shipper = make_shipper(config=text % "one").start()
+    pid = shipper.pid
+    wait_for("line", lambda: stub.lines == [b"1"])
+    config = tmp_path / "shipper" / "shipper.yaml"
+    config.write_text("clints: []\n")
+    shipper.process.send_signal(signal.SIGHUP)
+    wait_for("complaint", lambda: "not reloaded" in shipper.log())
+    append(logs / "a.log", b"2")
+    wait_for("line", lambda: stub.lines == [b"1", b"2"])
+    config.write_text(text % "two")
+    shipper.process.send_signal(signal.SIGHUP)
+    wait_for("restart", lambda: shipper.log().count("files\"") == 2)
+    append(logs / "a.log", b"3")
+    wait_for("line", lambda: stub.lines == [b"1", b"2", b"3"])
+    assert 'v="one"' in stub.stored[1].streams[0][0] and 'v="two"' in stub.stored[2].streams[0][0]
+    assert shipper.pid == pid and shipper.stop() == 0
+
+
+def test_the_store_is_told_when_marks_may_be_forgotten_and_positions_are_not_shipped(ingester, make_shipper, logs):
+    config = ("clients: [{url: %s/loki/api/v1/push, batchwait: 100ms}]\npositions: {filename: %s/positions.yaml, sync_period: 200ms}\n"
+              "scrape_configs: [{static_configs: [{labels: {job: s, __path__: '%s/*'}}]}]\n" % (ingester.url, logs, logs))
+    append(logs / "a", *numbered("confirm", 10))
+    shipper = make_shipper(config=config).start()
+    stored(ingester, numbered("confirm", 10))
+
+    def confirmed():
+        sources = json.loads(ingester.ask("GET", "/cordwood/v1/sources")[1])["sources"]
+        return len(sources) == 1 and sources[0]["confirmed"] == sources[0]["offset"] == os.path.getsize(logs / "a")
+    wait_for("confirm", confirmed)
+    os.unlink(logs / "a")
+    wait_for("gone source", lambda: b"/a " not in (logs / "positions.yaml.cordwood").read_bytes(), 60)
     assert shipper.stop() == 0
 
 

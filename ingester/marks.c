@@ -422,6 +422,27 @@ void cw_marks_checkpoint(const struct cw_marks *marks, struct cw_buf *out)
     free(items);
 }
 
+/* A shipper without marks that was not started for so long: it asks again when it pushes, and draws a new uuid if it has a twin. */
+static void forget_sessions(struct cw_marks *marks, int64_t now_ns, int64_t age_ns)
+{
+    bool *used = cw_mem_array(marks->nsessions + 1, sizeof(*used));
+    size_t kept = 0, n = marks->nsessions;
+    for (size_t i = 0; i < marks->n; i++) {
+        int64_t idx = find_session(marks, &marks->items[i].shipper);
+        if (idx >= 0)
+            used[idx] = true;
+    }
+    for (size_t i = 0; i < n; i++) {
+        int64_t drawn_ns = marks->sessions[i].drawn_ns;
+        if (used[i] || drawn_ns > now_ns || now_ns - drawn_ns < age_ns)
+            marks->sessions[kept++] = marks->sessions[i];
+    }
+    marks->nsessions = kept;
+    if (kept < n)
+        index_sessions(marks);
+    free(used);
+}
+
 size_t cw_marks_forget(struct cw_marks *marks, int64_t now_ns, int64_t age_ns)
 {
     size_t kept = 0, n = marks->n;
@@ -435,6 +456,7 @@ size_t cw_marks_forget(struct cw_marks *marks, int64_t now_ns, int64_t age_ns)
     marks->n = kept;
     if (kept < n)
         index_marks(marks);
+    forget_sessions(marks, now_ns, age_ns);
     return n - kept;
 }
 

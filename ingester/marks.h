@@ -67,7 +67,8 @@ void cw_marks_replace(struct cw_marks *marks, const struct cw_wal_checkpoint *ch
 /* The body of a checkpoint of all marks and sessions. */
 void cw_marks_checkpoint(const struct cw_marks *marks, struct cw_buf *out);
 
-/* Drop marks that were silent for `age_ns` and that the shipper's positions on disk have passed; how many. */
+/* Drop marks that were silent for `age_ns` and that the shipper's positions on disk have passed; how many. Sessions as old go
+ * with the last mark of their shipper. */
 size_t cw_marks_forget(struct cw_marks *marks, int64_t now_ns, int64_t age_ns);
 
 typedef void (*cw_marks_fn)(void *arg, const struct cw_wal_mark *mark);

@@ -344,6 +344,7 @@ static int full_block_copy(struct cw_merge_run *run, struct cw_err *err)
                                                in->numbers, err);
             if (rc == CW_E_CORRUPT)
                 cw_part_source_bad_block(in->source, run->copy_block - 1, err);
+            cw_part_reader_rest(in->reader); /* a slice copies tens of megabytes */
             return rc < 0 ? rc : 1;
         }
     }
@@ -405,5 +406,8 @@ int cw_merge_run_step(struct cw_merge_run *run, int64_t cpu_ns, struct cw_err *e
     do {
         rc = run_some(run, err);
     } while (rc == 1 && cw_clock_thread_cpu_ns() < end_ns);
+    /* What the slice read would count as this process's memory until the merge ends. */
+    for (size_t i = 0; i < run->n; i++)
+        cw_part_reader_rest(run->inputs[i].reader);
     return rc;
 }

@@ -262,6 +262,8 @@ int cw_store_admit(struct cw_store *store, uint64_t bytes, struct cw_err *err)
     if (used <= store->options.memory_bytes)
         return 0;
     atomic_fetch_sub(&store->pending_bytes, bytes);
+    /* A head that is too small for a flush of its own accord must not stand in the way for good. */
+    atomic_store(&store->pressed, true);
     pthread_mutex_lock(&store->flush_lock);
     bool stuck = store->flush_error.code < 0;
     if (stuck)

@@ -162,8 +162,23 @@ static void run_group(struct cw_store *store, struct cw_store_op *ops)
 
 /* ---- between groups ---- */
 
+/* Entries in a part whose marks a power cut takes would come twice: with wal.sync: interval their frames are made durable
+ * first. If that fails, the marks are in the next segment's checkpoint, which is. */
+static void sync_before_flush(struct cw_store *store)
+{
+    struct cw_err err = {0};
+    if (!cw_wal_writer_dirty(store->writer))
+        return;
+    int rc = cw_wal_writer_sync(store->writer, CW_WAL_SYNC_DURABLE, &err);
+    if (rc < 0)
+        rc = segment_begin(store, &err);
+    if (rc < 0)
+        cw_log_error("pushes that were answered may not survive a power cut: %s", err.text);
+}
+
 void store_freeze_now(struct cw_store *store)
 {
+    sync_before_flush(store);
     struct cw_generation *generation = cw_head_freeze(store->head);
     if (!generation)
         return;
@@ -187,9 +202,12 @@ static void maybe_freeze(struct cw_store *store)
     bool idle =
         cw_clock_mono_ns() - store->last_push_ns >= STORE_IDLE_NS && bytes > STORE_IDLE_FLUSH_BYTES;
     bool full = bytes >= store->options.head_flush_bytes;
+    bool pressed = atomic_load(&store->pressed);
     if ((full && store_wait_frozen(store, CW_STORE_FROZEN_MAX - 1)) ||
-        (idle && store_nfrozen(store) < CW_STORE_FROZEN_MAX))
+        ((idle || pressed) && store_nfrozen(store) < CW_STORE_FROZEN_MAX)) {
+        atomic_store(&store->pressed, false);
         store_freeze_now(store);
+    }
 }
 
 /* Everything that the log holds is in parts: begin a segment with the marks, and let all before it go. Once per content of

@@ -49,6 +49,7 @@ struct cw_store {
     _Atomic(enum store_state) state;
     struct cw_err failure; /* set before STORE_FAILED */
     atomic_uint_fast64_t pending_bytes;
+    atomic_bool pressed; /* a push was refused for memory: flush what there is */
     struct store_counters counters;
 
     /* Ops for the WAL thread. */

@@ -1,6 +1,7 @@
 /* store_replay.c - at start: the log back into the head and the marks, with what is bad set aside. */
 #include "ingester/store_priv.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -87,22 +88,44 @@ static void on_bad_segment(void *arg, uint64_t segment, const char *path, const 
     cw_buf_fini(&to);
 }
 
-/* What was read must be durable before anything is answered: it may only have been in the page cache of a process that
- * was killed. */
+/* What is read must be durable before it is answered, or flushed: it may only be in the page cache of a process that was
+ * killed, and a part with entries whose marks a power cut takes would let them come twice. */
+static int segments_sync(struct cw_store *store, struct cw_err *err)
+{
+    struct cw_wal_list list = {0};
+    int rc = cw_wal_list(store->wal_dir, &list, err);
+    for (size_t i = 0; i < list.n && rc == 0; i++) {
+        struct cw_buf path;
+        cw_buf_init(&path, 1 << 16);
+        cw_wal_path(store->wal_dir, list.numbers[i], &path);
+        int fd = cw_file_open(cw_buf_z(&path), O_RDWR, err);
+        rc = fd < 0 ? fd : cw_file_sync(fd, cw_buf_z(&path), err);
+        if (fd >= 0)
+            close(fd);
+        cw_buf_fini(&path);
+    }
+    cw_wal_list_fini(&list);
+    return rc < 0 ? rc : cw_file_sync_dir(store->wal_dir, err);
+}
+
+/* The torn end of the last segment goes, durably. */
 static int on_segment_end(void *arg, const struct cw_wal_segment_end *end, struct cw_err *err)
 {
     struct replay_ctx *ctx = arg;
-    int fd = cw_file_open(end->path, O_RDWR, err);
-    if (fd < 0)
-        return fd;
+    bool cut = end->is_last && end->good_end < end->bytes;
     int rc = 0;
-    if (end->is_last && end->good_end < end->bytes && ftruncate(fd, (off_t)end->good_end) < 0)
-        rc = cw_err_set(err, CW_E_IO, "cannot cut %s", end->path);
-    if (rc == 0)
-        rc = cw_file_sync(fd, end->path, err);
-    close(fd);
+    if (cut) {
+        int fd = cw_file_open(end->path, O_RDWR, err);
+        if (fd < 0)
+            return fd;
+        if (ftruncate(fd, (off_t)end->good_end) < 0)
+            rc = cw_err_errno(err, CW_E_IO, errno, "cut %s", end->path);
+        if (rc == 0)
+            rc = cw_file_sync(fd, end->path, err);
+        close(fd);
+    }
     cw_wal_writer_add_old(ctx->store->writer, end->segment, end->last_seq,
-                          end->is_last ? end->good_end : end->bytes);
+                          cut ? end->good_end : end->bytes);
     return rc;
 }
 
@@ -120,7 +143,9 @@ int store_replay(struct cw_store *store, struct cw_err *err)
     uint64_t flushed_seq = cw_parts_wal_flushed(store->parts);
     int64_t start_ns = cw_clock_mono_ns();
     /* The writer only keeps the list of segments until the last number is known. */
-    int rc = cw_wal_replay(store->wal_dir, flushed_seq, &ops, &done, err);
+    int rc = segments_sync(store, err);
+    if (rc == 0)
+        rc = cw_wal_replay(store->wal_dir, flushed_seq, &ops, &done, err);
     if (rc < 0)
         return rc;
     rc = cw_file_sync_dir(store->wal_dir, err);

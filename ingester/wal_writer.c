@@ -83,14 +83,15 @@ void cw_wal_writer_add_old(struct cw_wal_writer *writer, uint64_t segment, uint6
     pthread_mutex_unlock(&writer->lock);
 }
 
-/* The segment ends here, good or not; its number is used up. */
+/* The segment ends here, good or not; its number is used up. Closed before it is listed: as long as one is open, those in the
+ * list may go, and this one's checkpoint is the only durable one until the next is begun. */
 static void segment_end(struct cw_wal_writer *writer)
 {
-    cw_wal_writer_add_old(writer, writer->segment, writer->good_seq, writer->good_bytes);
-    writer->segment++;
+    uint64_t good_bytes = writer->good_bytes;
     writer->bytes = writer->good_bytes = 0;
     writer->seq = writer->good_seq;
     segment_close(writer);
+    cw_wal_writer_add_old(writer, writer->segment++, writer->good_seq, good_bytes);
 }
 
 /* Cut to the last good frame. That this may fail too does no harm: the next segment says what is void. */

@@ -282,6 +282,12 @@ void cw_file_unmap(struct cw_file_map *map)
     *map = (struct cw_file_map){NULL, 0};
 }
 
+void cw_file_map_rest(const struct cw_file_map *map)
+{
+    if (map->ptr != NULL)
+        madvise((void *)map->ptr, map->len, MADV_DONTNEED);
+}
+
 int cw_file_space(const char *path, uint64_t *free_out, uint64_t *total_out, struct cw_err *err)
 {
     struct statvfs st;

@@ -49,6 +49,8 @@ struct cw_file_map {
 };
 int cw_file_map(const char *path, struct cw_file_map *out, struct cw_err *err) CW_MUST_USE;
 void cw_file_unmap(struct cw_file_map *map);
+/* Its pages leave this process's memory, not the system's cache: the next access finds them there. */
+void cw_file_map_rest(const struct cw_file_map *map);
 /* Bytes free for this user and bytes in all on the file system that holds `path`. */
 int cw_file_space(const char *path, uint64_t *free_out, uint64_t *total_out,
                   struct cw_err *err) CW_MUST_USE;

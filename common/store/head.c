@@ -431,6 +431,16 @@ void cw_head_commit(struct cw_head *head, uint64_t seq)
     generation->last_seq = seq;
 }
 
+/* A generation without entries is never flushed: what rolled back pushes left in it would stay for good. */
+static void shed_empty(struct cw_head *head)
+{
+    struct cw_generation *generation = head->current;
+    if (generation->nentries > 0 || !generation->first_tenant)
+        return;
+    list_add(head, generation_new(head));
+    cw_head_drop(head, generation);
+}
+
 void cw_head_rollback(struct cw_head *head)
 {
     for (struct head_stream *stream = head->touched; stream; stream = stream->next_touched) {
@@ -448,6 +458,7 @@ void cw_head_rollback(struct cw_head *head)
         stream->touched = false;
     }
     head->touched = NULL;
+    shed_empty(head);
 }
 
 struct cw_generation *cw_head_freeze(struct cw_head *head)

@@ -215,6 +215,11 @@ int cw_part_reader_open_bytes(const char *name, struct cw_str bytes, struct cw_p
     return reader_finish(r, out, err);
 }
 
+void cw_part_reader_rest(const struct cw_part_reader *r)
+{
+    cw_file_map_rest(&r->map);
+}
+
 void cw_part_reader_close(struct cw_part_reader **reader)
 {
     struct cw_part_reader *r = *reader;

@@ -37,6 +37,8 @@ int cw_part_reader_open(const char *path, struct cw_part_reader **out,
 /* The same over bytes that the caller keeps. `name` is for error texts. */
 int cw_part_reader_open_bytes(const char *name, struct cw_str bytes, struct cw_part_reader **out,
                               struct cw_err *err) CW_MUST_USE;
+/* Who has read much of it gives its pages back. Any thread, any time: others find them in the system's cache. */
+void cw_part_reader_rest(const struct cw_part_reader *reader);
 /* NULL is fine. */
 void cw_part_reader_close(struct cw_part_reader **reader);
 

@@ -136,6 +136,36 @@ Test(file, maps_hold_the_bytes_and_an_empty_file_is_fine)
     cr_assert_eq(cw_file_map(dir, &map, &err), CW_E_IO);
 }
 
+static long resident_file_kb(void)
+{
+    char line[200];
+    long kb = -1;
+    FILE *f = fopen("/proc/self/status", "r");
+    while (kb < 0 && fgets(line, sizeof(line), f))
+        sscanf(line, "RssFile: %ld", &kb);
+    fclose(f);
+    return kb;
+}
+
+Test(file, a_map_that_rests_costs_no_memory_and_keeps_its_bytes)
+{
+    enum { BYTES = 16 << 20 };
+    struct cw_file_map map;
+    char *bytes = malloc(BYTES);
+    memset(bytes, 'x', BYTES);
+    const char *path = in_dir("large");
+    cr_assert_eq(cw_file_replace(path, cw_str_make(bytes, BYTES), &err), 0);
+    cr_assert_eq(cw_file_map(path, &map, &err), 0);
+    cr_assert_eq(memcmp(map.ptr, bytes, BYTES), 0);
+    long before_kb = resident_file_kb();
+    cw_file_map_rest(&map);
+    cr_assert_leq(resident_file_kb(), before_kb - BYTES / 1024 * 3 / 4);
+    cr_assert_eq(memcmp(map.ptr, bytes, BYTES), 0);
+    cw_file_unmap(&map);
+    cw_file_map_rest(&map);
+    free(bytes);
+}
+
 Test(file, a_full_device_is_unavailable)
 {
     int fd = cw_file_open("/dev/full", O_WRONLY, &err);

@@ -150,6 +150,23 @@ Test(head, what_was_rolled_back_is_no_duplicate)
     maker_free(&maker);
 }
 
+Test(head, pushes_that_are_rolled_back_for_ever_leave_no_memory_behind)
+{
+    struct maker maker = maker_new();
+    uint64_t first_bytes = 0;
+    for (int i = 0; i < 2000; i++) {
+        char labels[40];
+        snprintf(labels, sizeof(labels), "{a=\"%d\"}", i);
+        append(&maker, "t", make_at(&maker, labels, AT(1, 2), NULL), CW_HEAD_DROP_DUPLICATES);
+        cw_head_rollback(maker.head);
+        if (i == 0)
+            first_bytes = cw_head_bytes(maker.head);
+    }
+    cr_assert_leq(cw_head_bytes(maker.head), first_bytes);
+    cr_assert_eq(cw_head_streams(maker.head), 0);
+    maker_free(&maker);
+}
+
 Test(head, a_rollback_over_many_blocks_leaves_what_was_there)
 {
     struct maker maker = maker_new();

@@ -144,7 +144,29 @@ Test(marks, a_mark_is_forgotten_only_after_silence_and_confirmation)
     cr_assert_eq(cw_marks_forget(marks, 1000, 500), 0, "not silent for long enough");
     cr_assert_eq(cw_marks_forget(marks, 1100, 500), 1);
     cr_assert_eq(cw_marks_count(marks), 0);
+    cr_assert_eq(check(marks, 0, 1), CW_MARKS_SESSION,
+                 "the session went with it: the shipper asks");
+    struct cw_err err = {0};
+    cr_assert_eq(cw_marks_set_session(marks, &shipper, &session, 1100, &err), 0);
     cr_assert_eq(check(marks, 0, 1), CW_MARKS_NEW);
+    cw_marks_free(&marks);
+}
+
+Test(marks, a_session_is_forgotten_with_the_last_mark_of_its_shipper)
+{
+    struct cw_marks *marks = marks_new();
+    const struct cw_id128 idle = {{9}};
+    struct cw_err err = {0};
+    cr_assert_eq(cw_marks_set_session(marks, &idle, &session, 700, &err), 0);
+    apply(marks, 0, 10);
+    cw_marks_commit(marks);
+    cr_assert_eq(cw_marks_forget(marks, 1100, 500), 0);
+    cr_assert_not_null(cw_marks_session(marks, &shipper), "it has a mark");
+    cr_assert_not_null(cw_marks_session(marks, &idle), "it is young");
+    cr_assert_eq(cw_marks_forget(marks, 1200, 500), 0);
+    cr_assert_null(cw_marks_session(marks, &idle));
+    cr_assert_not_null(cw_marks_session(marks, &shipper));
+    cr_assert_eq(check(marks, 10, 12), CW_MARKS_NEW);
     cw_marks_free(&marks);
 }
 

@@ -15,6 +15,7 @@
 #include "common/base/clock.h"
 #include "common/wire/push_resolve.h"
 #include "ingester/store.h"
+#include "tests/support/io_trace.h"
 
 static char dir[] = "/tmp/cw-test-store-XXXXXX";
 static struct cw_pool *pool;
@@ -270,6 +271,18 @@ static void flushed(void *arg, int rc, const struct cw_err *err)
     sem_post(arg);
 }
 
+static int flush(struct cw_store *store)
+{
+    struct cw_err err = {0};
+    sem_t done;
+    sem_init(&done, 0, 0);
+    int rc = cw_store_flush(store, flushed, &done, &err);
+    if (rc == 0)
+        sem_wait(&done);
+    sem_destroy(&done);
+    return rc;
+}
+
 Test(store, a_flush_moves_every_entry_once_and_old_segments_go)
 {
     struct cw_store *store = open_store();
@@ -330,12 +343,69 @@ Test(store, a_log_larger_than_the_head_is_flushed_while_it_is_replayed)
     struct cw_store_options options = defaults();
     struct cw_store_counts counts;
     options.head_flush_bytes = 4 << 20;
+    io_trace_clear();
     struct cw_store *store = open_with(&options);
     cw_store_count(store, &counts);
+    /* Before the first catalog that names parts (the first of all names none). */
+    for (int i = 1; i <= 7; i++) {
+        char name[32];
+        snprintf(name, sizeof(name), "/%016d.wal", i);
+        cr_assert(io_trace_synced(name, ".part"), "%s", name);
+    }
     cr_assert_eq(counts.replayed_entries, 500000);
     cr_assert_gt(counts.flushes, 5);
     cr_assert_lt(counts.head_bytes, 24 << 20);
     cr_assert_eq(count(store), 500000);
+    cw_store_close(&store);
+}
+
+Test(store, with_a_sync_interval_frames_are_durable_before_their_entries_are_in_parts)
+{
+    struct cw_store_options options = defaults();
+    options.wal_sync = CW_STORE_SYNC_INTERVAL;
+    options.wal_sync_interval_ns = 3600 * CW_NS_PER_S;
+    struct cw_store *store = open_with(&options);
+    cr_assert_eq(push(store, 0, 10, 1), 0);
+    io_trace_clear();
+    cr_assert_eq(push(store, 100, 10, 2), 0);
+    cr_assert_not(io_trace_synced(".wal", NULL));
+    cr_assert_eq(flush(store), 0);
+    cr_assert(io_trace_synced(".wal", "/catalog"));
+    cw_store_close(&store);
+}
+
+Test(store, folders_that_a_killed_process_left_are_made_durable)
+{
+    char path[100];
+    struct cw_store *store = open_store();
+    snprintf(path, sizeof(path), "%s/parts", dir);
+    cr_assert_eq(mkdir(path, 0700), 0);
+    strcat(path, "/t");
+    cr_assert_eq(mkdir(path, 0700), 0);
+    io_trace_clear();
+    cr_assert_eq(push(store, 0, 10, 1), 0);
+    cr_assert_eq(flush(store), 0);
+    cr_assert(io_trace_synced(dir, "/catalog"));
+    cr_assert(io_trace_synced("/parts", "/catalog"));
+    cr_assert(io_trace_synced("/parts/t", "/catalog"));
+    cw_store_close(&store);
+}
+
+Test(store, a_head_that_is_too_small_for_a_flush_makes_room_for_a_push_that_needs_it)
+{
+    struct cw_store_options options = defaults();
+    struct cw_err err = {0};
+    options.memory_bytes = 16 << 20;
+    struct cw_store *store = open_with(&options);
+    cr_assert_eq(push(store, 0, 20000, 1), 0);
+    uint64_t bytes = 15 << 20;
+    cr_assert_eq(cw_store_admit(store, bytes, &err), CW_E_OVERLOAD);
+    int64_t until_ns = cw_clock_mono_ns() + 20 * CW_NS_PER_S;
+    while (cw_store_admit(store, bytes, &err) < 0) {
+        cr_assert_lt(cw_clock_mono_ns(), until_ns, "%s", err.text);
+        sched_yield();
+    }
+    cw_store_release(store, bytes);
     cw_store_close(&store);
 }
 

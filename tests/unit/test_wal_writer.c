@@ -11,6 +11,7 @@
 #include "common/base/hash.h"
 #include "common/store/wal_replay.h"
 #include "ingester/wal_writer.h"
+#include "tests/support/io_trace.h"
 
 static char dir[] = "/tmp/cw-test-wal-XXXXXX";
 
@@ -348,6 +349,28 @@ Test(wal_writer, segments_go_when_their_frames_are_in_parts_and_a_later_checkpoi
     cw_wal_writer_count(writer, &bytes, &nsegments);
     cr_assert_eq(nsegments, 1, "the open one stays");
     expect(4, "three ");
+    cw_wal_writer_close(&writer);
+}
+
+static void remove_all(void *writer)
+{
+    cr_assert_eq(cw_wal_writer_remove_before(writer, UINT64_MAX, &err), 0);
+}
+
+Test(wal_writer, a_segment_that_ends_stays_until_the_next_is_durable)
+{
+    struct cw_wal_writer *writer = cw_wal_writer_new(dir, 1 << 20);
+    char path[100];
+    begin(writer);
+    put(writer, "one");
+    /* The flusher comes at the worst time. */
+    io_trace_on_close("0000000000000001.wal", remove_all, writer);
+    begin(writer);
+    io_trace_on_close(NULL, NULL, NULL);
+    snprintf(path, sizeof(path), "%s/0000000000000001.wal", dir);
+    cr_assert_eq(access(path, F_OK), 0, "it held the only marks that were durable");
+    remove_all(writer);
+    cr_assert_neq(access(path, F_OK), 0);
     cw_wal_writer_close(&writer);
 }
 

@@ -1,0 +1,107 @@
+#include "tests/support/io_trace.h"
+
+#include <limits.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+enum { EVENTS_MAX = 4096 };
+
+static struct {
+    bool is_rename;
+    char path[200];
+} events[EVENTS_MAX];
+static unsigned nevents;
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static const char *close_end;
+static void (*close_fn)(void *arg);
+static void *close_arg;
+
+static void path_of(int fd, char out[PATH_MAX])
+{
+    char link[64];
+    snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+    ssize_t n = readlink(link, out, PATH_MAX - 1);
+    out[n > 0 ? n : 0] = '\0';
+}
+
+static bool ends(const char *path, const char *end)
+{
+    size_t n = strlen(path), m = strlen(end);
+    return n >= m && strcmp(path + n - m, end) == 0;
+}
+
+static void note(const char *path, bool is_rename)
+{
+    pthread_mutex_lock(&lock);
+    if (nevents < EVENTS_MAX) {
+        events[nevents].is_rename = is_rename;
+        snprintf(events[nevents++].path, sizeof(events[0].path), "%s", path);
+    }
+    pthread_mutex_unlock(&lock);
+}
+
+static int synced(int fd, long number)
+{
+    char path[PATH_MAX];
+    int rc = (int)syscall(number, fd);
+    path_of(fd, path);
+    note(path, false);
+    return rc;
+}
+
+int fsync(int fd)
+{
+    return synced(fd, SYS_fsync);
+}
+
+int fdatasync(int fd)
+{
+    return synced(fd, SYS_fdatasync);
+}
+
+int rename(const char *from, const char *to)
+{
+    note(to, true);
+    return (int)syscall(SYS_rename, from, to);
+}
+
+int close(int fd)
+{
+    char path[PATH_MAX];
+    if (close_end) {
+        path_of(fd, path);
+        if (ends(path, close_end))
+            close_fn(close_arg);
+    }
+    return (int)syscall(SYS_close, fd);
+}
+
+void io_trace_clear(void)
+{
+    pthread_mutex_lock(&lock);
+    nevents = 0;
+    pthread_mutex_unlock(&lock);
+}
+
+bool io_trace_synced(const char *sync_end, const char *rename_end)
+{
+    bool found = false;
+    pthread_mutex_lock(&lock);
+    for (unsigned i = 0; i < nevents && !found; i++) {
+        if (rename_end && events[i].is_rename && ends(events[i].path, rename_end))
+            break;
+        found = !events[i].is_rename && ends(events[i].path, sync_end);
+    }
+    pthread_mutex_unlock(&lock);
+    return found;
+}
+
+void io_trace_on_close(const char *end, void (*fn)(void *arg), void *arg)
+{
+    close_fn = fn;
+    close_arg = arg;
+    close_end = end;
+}

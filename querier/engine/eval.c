@@ -3,9 +3,15 @@
 #include <stdlib.h>
 
 #include "common/base/assert.h"
+#include "common/base/clock.h"
 #include "querier/engine/binop.h"
 #include "querier/engine/eval_table.h"
 #include "querier/engine/label_replace.h"
+
+/* Loki answers an instant query over more than this piece by piece (split_queries_by_interval). */
+#define PIECE_NS (3600 * CW_NS_PER_S)
+/* More pieces than its longest query has (30 days) are not made. */
+#define PIECES_MAX 1024
 
 struct cw_eval {
     const struct cw_expr *root;
@@ -14,7 +20,9 @@ struct cw_eval {
     struct cw_eval_options options;
     struct cw_range_agg **leaves; /* in the order of a walk from left to right */
     size_t nleaves, cap;
-    size_t next; /* of the leaves, while the tables are computed */
+    size_t next;             /* of the leaves, while the tables are computed */
+    struct cw_expr **pieces; /* copies of range aggregations with a shorter range */
+    size_t npieces;
 };
 
 /* A sum() whose argument adds up needs no series but its groups. */
@@ -36,10 +44,47 @@ static void add_leaf(struct cw_eval *eval, const struct cw_expr *expr,
         cw_range_agg_new(expr, fusion, &eval->grid, eval->options.allowance);
 }
 
+/*
+ * avg, min and max of what adds up over a long range: Loki takes them of each piece, and then of the pieces' results, so that
+ * the answer is about pieces. Answers are to be its answers; 0 where it does not do so.
+ */
+static size_t count_pieces(const struct cw_eval *eval, const struct cw_expr *expr)
+{
+    if (eval->kind != CW_EVAL_INSTANT || expr->kind != CW_EXPR_VECTOR_AGG ||
+        (expr->vector_fn != CW_VECTOR_AVG && expr->vector_fn != CW_VECTOR_MIN &&
+         expr->vector_fn != CW_VECTOR_MAX) ||
+        expr->left->kind != CW_EXPR_RANGE_AGG || expr->left->grouping.kind != CW_GROUP_NONE)
+        return 0;
+    enum cw_range_fn fn = expr->left->range_fn;
+    if (fn != CW_RANGE_COUNT_OVER_TIME && fn != CW_RANGE_BYTES_OVER_TIME && fn != CW_RANGE_SUM)
+        return 0;
+    int64_t n = expr->left->range_ns / PIECE_NS + (expr->left->range_ns % PIECE_NS > 0);
+    return n > 1 && n <= PIECES_MAX ? (size_t)n : 0;
+}
+
+static void add_pieces(struct cw_eval *eval, const struct cw_expr *expr, size_t n)
+{
+    eval->pieces = cw_mem_resize(eval->pieces, (eval->npieces + n) * sizeof(struct cw_expr *));
+    for (size_t i = 0; i < n; i++) {
+        struct cw_expr *piece = cw_mem_new(sizeof *piece);
+        int64_t behind_ns = (int64_t)i * PIECE_NS;
+        *piece = *expr->left;
+        piece->range_ns = CW_MIN(PIECE_NS, expr->left->range_ns - behind_ns);
+        if (__builtin_add_overflow(expr->left->offset_ns, behind_ns, &piece->offset_ns))
+            piece->offset_ns = INT64_MAX;
+        eval->pieces[eval->npieces++] = piece;
+        add_leaf(eval, piece, NULL);
+    }
+}
+
 static void collect(struct cw_eval *eval, const struct cw_expr *expr)
 {
     if (is_fused(expr)) {
         add_leaf(eval, expr->left, &expr->grouping);
+        return;
+    }
+    if (count_pieces(eval, expr) > 0) {
+        add_pieces(eval, expr, count_pieces(eval, expr));
         return;
     }
     if (expr->kind == CW_EXPR_RANGE_AGG)
@@ -74,6 +119,9 @@ void cw_eval_free(struct cw_eval **eval)
         return;
     for (size_t i = 0; i < (*eval)->nleaves; i++)
         cw_range_agg_free(&(*eval)->leaves[i]);
+    for (size_t i = 0; i < (*eval)->npieces; i++)
+        free((*eval)->pieces[i]);
+    free((*eval)->pieces);
     free((*eval)->leaves);
     free(*eval);
     *eval = NULL;
@@ -151,6 +199,39 @@ static int eval_unary(struct cw_eval *eval, const struct cw_expr *expr, struct c
     return rc;
 }
 
+static int append_table(struct cw_table *to, const struct cw_table *from, struct cw_err *err)
+{
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < from->n; i++) {
+        struct cw_series *series;
+        rc = cw_table_add(to, from->items[i].labels, CW_TABLE_COPY, &series, err);
+        if (rc == 0 && cw_series_has(&from->items[i], 0))
+            cw_series_set(series, 0, from->items[i].values[0]);
+    }
+    return rc;
+}
+
+static int eval_pieces(struct cw_eval *eval, const struct cw_expr *expr, size_t n,
+                       struct cw_table **out, struct cw_err *err)
+{
+    struct cw_table *all = cw_table_new(&eval->grid, eval->options.allowance);
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < n; i++) {
+        struct cw_table *in = NULL, *piece = NULL;
+        rc = eval_leaf(eval, &in, err);
+        if (rc == 0)
+            rc = cw_vector_rules[expr->vector_fn].eval(expr, in, &piece, err);
+        if (rc == 0)
+            rc = append_table(all, piece, err);
+        cw_table_free(&in);
+        cw_table_free(&piece);
+    }
+    if (rc == 0)
+        rc = cw_vector_rules[expr->vector_fn].eval(expr, all, out, err);
+    cw_table_free(&all);
+    return rc;
+}
+
 static int eval_expr(struct cw_eval *eval, const struct cw_expr *expr, struct cw_table **out,
                      struct cw_err *err)
 {
@@ -159,6 +240,9 @@ static int eval_expr(struct cw_eval *eval, const struct cw_expr *expr, struct cw
         return cw_err_set(err, CW_E_CANCELED, "the query was canceled");
     if (is_fused(expr) || expr->kind == CW_EXPR_RANGE_AGG)
         return eval_leaf(eval, out, err);
+    size_t npieces = count_pieces(eval, expr);
+    if (npieces > 0)
+        return eval_pieces(eval, expr, npieces, out, err);
     switch (expr->kind) {
     case CW_EXPR_NUMBER:
     case CW_EXPR_VECTOR: return eval_constant(eval, expr->param, out, err);

@@ -34,25 +34,12 @@ static int check_stages(const struct cw_expr *expr, struct cw_err *err)
     return rc;
 }
 
-static int check_range_agg(const struct cw_expr *expr, struct cw_err *err)
-{
-    int rc = check_stages(expr, err);
-    if (rc < 0)
-        return rc;
-    for (const struct cw_stage *stage = expr->stages; stage != NULL; stage = stage->next)
-        if (stage->kind != CW_STAGE_LINE_FILTER)
-            return missing(err, "a stage other than line filters in a metric query");
-    if (cw_range_rules[expr->range_fn].value == NULL)
-        return missing(err, cw_range_def(expr->range_fn)->name);
-    return expr->unwrap.present ? missing(err, "the stage `| unwrap`") : 0;
-}
-
 int cw_eval_check(const struct cw_expr *expr, struct cw_err *err)
 {
     int rc;
     switch (expr->kind) {
-    case CW_EXPR_LOG: return check_stages(expr, err);
-    case CW_EXPR_RANGE_AGG: return check_range_agg(expr, err);
+    case CW_EXPR_LOG:
+    case CW_EXPR_RANGE_AGG: return check_stages(expr, err);
     case CW_EXPR_NUMBER:
     case CW_EXPR_VECTOR: return 0;
     case CW_EXPR_VARIANTS: return missing(err, "variants()");

@@ -1,12 +1,13 @@
 /*
  * eval_table.h - how each function of common/logql/functions.c is evaluated; both tables are
- * indexed by its enums. A row that is not built yet is NULL, and cw_eval_check() answers 501 for it
- * by name.
+ * indexed by its enums. A row of a vector function that is not built yet is NULL, and cw_eval_check() answers 501
+ * for it by name.
  */
 #ifndef CW_ENGINE_EVAL_TABLE_H
 #define CW_ENGINE_EVAL_TABLE_H
 #include "common/logql/ast.h"
 #include "querier/engine/sample.h"
+#include "querier/engine/sample_window.h"
 
 /* What a range aggregation keeps of the entries in a window. */
 struct cw_window {
@@ -15,9 +16,11 @@ struct cw_window {
 };
 
 struct cw_range_rule {
-    /* The sample of a window; NULL: not built. Windows without entries have none, but for
+    /* The sample of a window, from its entries. Windows without entries have none, but for
      * `inverted`. */
     double (*value)(const struct cw_window *window);
+    /* The same from unwrapped values. NULL: none are looked at. */
+    double (*samples)(const struct cw_sample_window *window);
     bool needs_sizes; /* line lengths */
     bool adds_up;     /* a sum() of it may be taken while accumulating */
     bool inverted;    /* absent: one series, a sample where there is no entry */

@@ -9,6 +9,7 @@
 #include "querier/engine/grouping.h"
 #include "querier/engine/id_map.h"
 #include "querier/engine/log_group.h"
+#include "querier/engine/pipeline.h"
 
 /* Longer ranges see all that a store can hold; the bound keeps sums of times within int64. */
 #define RANGE_MAX_NS (INT64_MAX / 4)
@@ -21,8 +22,9 @@
 struct series_sum {
     struct cw_labels labels;
     struct cw_hash128 id;
-    uint64_t *entries; /* grid.n + 1 */
-    uint64_t *bytes;   /* the same; NULL when sizes are not needed */
+    uint64_t *entries;             /* grid.n + 1 */
+    uint64_t *bytes;               /* the same; NULL when sizes are not needed */
+    struct cw_sample_list samples; /* instead of both where values are unwrapped */
 };
 
 struct cw_range_part {
@@ -36,7 +38,9 @@ struct cw_range_part {
     /* the series of a stream's entries without metadata; SIZE_MAX: not known yet */
     size_t *stream_series;
     size_t stream_cap;
-    size_t taken; /* from the allowance */
+    size_t taken;                /* from the allowance */
+    struct cw_pipeline_run *run; /* NULL: entries are counted as they are */
+    uint64_t place;              /* of the next sample: the unit, then a count */
 };
 
 struct cw_range_agg {
@@ -49,11 +53,44 @@ struct cw_range_agg {
     int64_t range_ns;
     struct cw_allowance *allowance;
     struct cw_range_part *total;
+    struct cw_pipeline *pipeline;
+    bool sampled; /* values are unwrapped */
+    struct cw_str
+        *names; /* of `grouping`: sorted, each once, the unwrapped label among those of `without` */
 };
 
 bool cw_range_agg_fusible(enum cw_range_fn fn)
 {
     return cw_range_rules[fn].adds_up;
+}
+
+static int by_text(const void *a, const void *b)
+{
+    return cw_str_cmp(*(const struct cw_str *)a, *(const struct cw_str *)b);
+}
+
+/* What the series are grouped by; `by ()` where no label matters. */
+static void set_grouping(struct cw_range_agg *agg, const struct cw_grouping *fusion)
+{
+    const struct cw_expr *expr = agg->expr;
+    struct cw_grouping grouping = fusion != NULL ? *fusion : expr->grouping;
+    bool unwraps = agg->sampled && (grouping.kind == CW_GROUP_WITHOUT ||
+                                    (fusion == NULL && grouping.kind == CW_GROUP_NONE));
+    agg->grouped =
+        fusion != NULL || agg->rule->inverted || grouping.kind != CW_GROUP_NONE || unwraps;
+    agg->names = cw_mem_array(grouping.n + 1, sizeof *agg->names);
+    for (size_t i = 0; i < grouping.n; i++)
+        agg->names[i] = grouping.names[i];
+    if (unwraps) {
+        grouping.kind = CW_GROUP_WITHOUT;
+        agg->names[grouping.n++] = expr->unwrap.label;
+    }
+    qsort(agg->names, grouping.n, sizeof *agg->names, by_text);
+    size_t n = 0;
+    for (size_t i = 0; i < grouping.n; i++)
+        if (n == 0 || !cw_str_eq(agg->names[n - 1], agg->names[i]))
+            agg->names[n++] = agg->names[i];
+    agg->grouping = (struct cw_grouping){grouping.kind, agg->names, n};
 }
 
 struct cw_range_agg *cw_range_agg_new(const struct cw_expr *expr, const struct cw_grouping *fusion,
@@ -62,11 +99,15 @@ struct cw_range_agg *cw_range_agg_new(const struct cw_expr *expr, const struct c
     struct cw_range_agg *agg = cw_mem_new(sizeof(*agg));
     agg->expr = expr;
     agg->rule = &cw_range_rules[expr->range_fn];
-    CW_ASSERT(agg->rule->value != NULL);
     CW_ASSERT(fusion == NULL || agg->rule->adds_up);
-    agg->grouped = fusion != NULL || agg->rule->inverted;
-    if (fusion != NULL)
-        agg->grouping = *fusion;
+    agg->sampled = expr->unwrap.present && agg->rule->samples != NULL;
+    CW_ASSERT(agg->sampled || agg->rule->value != NULL);
+    set_grouping(agg, fusion);
+    struct cw_err err;
+    int rc = cw_pipeline_new(expr, agg->grouped ? &agg->grouping : NULL,
+                             agg->rule->needs_sizes ? CW_PIPELINE_SIZE : CW_PIPELINE_COUNT,
+                             &agg->pipeline, &err);
+    CW_ASSERT(rc == 0); /* the expression passed cw_eval_check() */
     agg->grid = *grid;
     agg->answer_start_ns = grid->start_ns;
     if (__builtin_sub_overflow(grid->start_ns, expr->offset_ns, &agg->grid.start_ns))
@@ -85,6 +126,8 @@ void cw_range_agg_free(struct cw_range_agg **agg)
     if (*agg == NULL)
         return;
     cw_range_part_free(&(*agg)->total);
+    cw_pipeline_free(&(*agg)->pipeline);
+    free((*agg)->names);
     free(*agg);
     *agg = NULL;
 }
@@ -113,6 +156,11 @@ unsigned cw_range_agg_need(const struct cw_range_agg *agg)
         need |= CW_NEED_SIZES;
     if (needs_metadata(agg))
         need |= CW_NEED_METADATA;
+    if (!cw_pipeline_is_idle(agg->pipeline)) {
+        need |= CW_NEED_TIMES | CW_NEED_METADATA;
+        if (agg->rule->needs_sizes || cw_pipeline_needs_lines(agg->pipeline))
+            need |= CW_NEED_LINES;
+    }
     return need;
 }
 
@@ -131,6 +179,8 @@ struct cw_range_part *cw_range_part_new(const struct cw_range_agg *agg)
     part->scratch = cw_arena_new();
     cw_id_map_init(&part->by_labels);
     cw_id_map_init(&part->streams);
+    if (!cw_pipeline_is_idle(agg->pipeline))
+        part->run = cw_pipeline_run_new(agg->pipeline);
     return part;
 }
 
@@ -143,6 +193,9 @@ void cw_range_part_free(struct cw_range_part **part)
     cw_arena_free(&(*part)->scratch);
     cw_id_map_fini(&(*part)->by_labels);
     cw_id_map_fini(&(*part)->streams);
+    cw_pipeline_run_free(&(*part)->run);
+    for (size_t i = 0; i < (*part)->n; i++)
+        cw_sample_list_fini(&(*part)->items[i].samples);
     free((*part)->items);
     free((*part)->stream_series);
     free(*part);
@@ -167,7 +220,7 @@ static int find_series(struct cw_range_part *part, struct cw_labels labels, size
     *idx_out = cw_id_map_put(&part->by_labels, id, &added);
     if (!added)
         return 0;
-    size_t nsums = agg->grid.n + 1, label_bytes = 0;
+    size_t nsums = agg->sampled ? 0 : agg->grid.n + 1, label_bytes = 0;
     for (size_t i = 0; i < labels.n; i++)
         label_bytes +=
             sizeof(struct cw_label) + labels.items[i].name.len + labels.items[i].value.len;
@@ -184,6 +237,7 @@ static int find_series(struct cw_range_part *part, struct cw_labels labels, size
     struct series_sum *series = &part->items[part->n++];
     series->labels = cw_labels_dup(part->arena, labels);
     series->id = id;
+    series->samples = (struct cw_sample_list){NULL, 0, 0};
     series->entries = cw_arena_calloc(part->arena, nsums, sizeof(uint64_t));
     series->bytes =
         agg->rule->needs_sizes ? cw_arena_calloc(part->arena, nsums, sizeof(uint64_t)) : NULL;
@@ -307,10 +361,115 @@ static bool same_metadata(const struct cw_labels *a, const struct cw_labels *b)
     return (a->items == b->items && a->n == b->n) || cw_labels_eq(*a, *b);
 }
 
+/* ---- entries that go through stages ---- */
+
+/* The steps whose windows hold the time; false: there is none. */
+static bool find_windows(const struct cw_range_agg *agg, int64_t ts_ns, struct segment *out)
+{
+    int64_t start_ns, end_ns;
+    *out = (struct segment){.first = 0, .last = 0};
+    if (agg->grid.n == 1)
+        return true;
+    cw_range_agg_bounds(agg, &start_ns, &end_ns);
+    if (ts_ns < start_ns || ts_ns >= end_ns)
+        return false;
+    *out = segment_at(agg, ts_ns);
+    return out->first <= out->last;
+}
+
+static int fail_series(struct cw_labels labels, struct cw_err *err)
+{
+    struct cw_str error = cw_labels_get(labels, CW_STR("__error__"));
+    struct cw_buf text;
+    cw_buf_init(&text, SIZE_MAX);
+    cw_labels_format(labels, &text);
+    int rc = cw_err_set(
+        err, CW_E_INVALID,
+        "pipeline error: '%.*s' for series: '%s'.\n"
+        "Use a label filter to intentionally skip this error. (e.g | __error__!=\"%.*s\").\n"
+        "To skip all potential errors you can match empty errors.(e.g __error__=\"\")\n"
+        "The label filter can also be specified after unwrap. (e.g | unwrap latency | "
+        "__error__=\"\" )",
+        CW_STR_ARG(error), cw_buf_z(&text), CW_STR_ARG(error));
+    cw_buf_fini(&text);
+    return rc;
+}
+
+/* The labels of the entry's series. An error shows all of them, and fails the query unless that asked for errors by name. */
+static int find_labels(struct cw_range_part *part, struct cw_labels *out, struct cw_err *err)
+{
+    const struct cw_range_agg *agg = part->agg;
+    struct cw_label_builder *builder = &part->run->builder;
+    bool failed = builder->error.len > 0;
+    if (!failed && agg->grouped && agg->grouping.kind != CW_GROUP_WITHOUT) {
+        *out = cw_label_builder_get_named(builder, agg->grouping.names, agg->grouping.n);
+    } else {
+        *out = cw_label_builder_get_all(builder);
+        if (!failed && agg->grouped)
+            *out = cw_grouping_apply(&agg->grouping, *out, builder->scratch);
+    }
+    if (cw_labels_has(*out, CW_STR("__error__")) &&
+        !cw_str_eqz(cw_labels_get(*out, CW_STR("__preserve_error__")), "true"))
+        return fail_series(*out, err);
+    if (failed && agg->grouped)
+        *out = cw_grouping_apply(&agg->grouping, *out, builder->scratch);
+    return 0;
+}
+
+static int add_sample(struct cw_range_part *part, struct series_sum *series, int64_t ts_ns,
+                      double value, struct cw_err *err)
+{
+    struct cw_sample sample = {.ts_ns = ts_ns, .value = value, .place = part->place++};
+    size_t growth = cw_sample_list_growth(&series->samples, 1);
+    int rc = growth > 0 ? part_take(part, growth, err) : 0;
+    if (rc == 0)
+        cw_sample_list_add(&series->samples, &sample, 1);
+    return rc;
+}
+
+static int add_processed(struct cw_range_part *part, const struct cw_entry_batch *batch, size_t i,
+                         struct cw_err *err)
+{
+    struct cw_pipeline_run *run = part->run;
+    struct segment windows;
+    struct cw_labels labels;
+    size_t idx;
+    if (!find_windows(part->agg, batch->ts_ns[i], &windows))
+        return 0;
+    int rc = cw_pipeline_entry(run, batch->ts_ns[i], batch->stream.labels,
+                               batch->metadata != NULL ? batch->metadata[i] : CW_LABELS_NONE,
+                               batch->lines != NULL ? batch->lines[i] : CW_STR_NONE, err);
+    if (rc <= 0)
+        return rc;
+    rc = find_labels(part, &labels, err);
+    if (rc == 0)
+        rc = find_series(part, labels, &idx, err);
+    if (rc < 0)
+        return rc;
+    struct series_sum *series = &part->items[idx];
+    if (part->agg->sampled)
+        return add_sample(part, series, batch->ts_ns[i], run->value, err);
+    add_to(series->entries, &windows, 1);
+    if (series->bytes != NULL)
+        add_to(series->bytes, &windows, run->line.len);
+    return 0;
+}
+
+void cw_range_part_begin_unit(struct cw_range_part *part, uint32_t unit)
+{
+    part->place = (uint64_t)unit << 32;
+}
+
 int cw_range_part_add(struct cw_range_part *part, const struct cw_entry_batch *batch,
                       struct cw_err *err)
 {
     const struct cw_range_agg *agg = part->agg;
+    if (part->run != NULL) {
+        int rc = 0;
+        for (size_t i = 0; rc == 0 && i < batch->n; i++)
+            rc = add_processed(part, batch, i, err);
+        return rc;
+    }
     bool with_metadata = batch->metadata != NULL && needs_metadata(agg);
     cw_arena_reset(part->scratch);
     for (size_t from = 0, to; from < batch->n; from = to) {
@@ -345,6 +504,12 @@ static int add_series(struct cw_range_part *total, const struct series_sum *seri
     if (rc < 0)
         return rc;
     struct series_sum *sum = &total->items[idx];
+    if (total->agg->sampled) {
+        rc = part_take(total, cw_sample_list_growth(&sum->samples, series->samples.n), err);
+        if (rc == 0)
+            cw_sample_list_add(&sum->samples, series->samples.items, series->samples.n);
+        return rc;
+    }
     for (size_t i = 0; i < nsums; i++)
         sum->entries[i] += series->entries[i];
     for (size_t i = 0; sum->bytes != NULL && i < nsums; i++)
@@ -401,6 +566,31 @@ static void set_values(const struct cw_range_agg *agg, const struct series_sum *
     }
 }
 
+/* Windows move over the samples: both ends only go forward. */
+static void set_sampled(const struct cw_range_agg *agg, struct series_sum *from,
+                        struct cw_series *to)
+{
+    struct cw_sample_list *list = &from->samples;
+    size_t first = 0, end = 0;
+    cw_sample_list_sort(list);
+    struct cw_sample_window window = {.range_s = (double)agg->range_ns / (double)CW_NS_PER_S,
+                                      .param = agg->expr->param,
+                                      .scratch = cw_mem_array(list->n + 1, sizeof(double))};
+    for (size_t step = 0; step < agg->grid.n; step++) {
+        int64_t t = cw_grid_time(&agg->grid, step);
+        while (end < list->n && list->items[end].ts_ns <= t)
+            end++;
+        while (first < end && list->items[first].ts_ns <= t - agg->range_ns)
+            first++;
+        window.items = list->items + first;
+        window.n = end - first;
+        window.end_ns = t;
+        if (window.n > 0)
+            cw_series_set(to, step, agg->rule->samples(&window));
+    }
+    free(window.scratch);
+}
+
 int cw_range_agg_finish(struct cw_range_agg *agg, struct cw_table **out, struct cw_err *err)
 {
     struct cw_grid grid = agg->grid;
@@ -417,7 +607,9 @@ int cw_range_agg_finish(struct cw_range_agg *agg, struct cw_table **out, struct 
     } else {
         for (size_t i = 0; rc == 0 && i < n; i++) {
             rc = cw_table_add(table, agg->total->items[i].labels, CW_TABLE_COPY, &series, err);
-            if (rc == 0)
+            if (rc == 0 && agg->sampled)
+                set_sampled(agg, &agg->total->items[i], series);
+            else if (rc == 0)
                 set_values(agg, &agg->total->items[i], series);
         }
     }

@@ -16,7 +16,8 @@
  *            whose windows hold it, and entries of a batch between two window edges are added
  *            together. One pass whatever range and step are. Series are looked up once a batch (and
  *            once for each run of rows with the same metadata).
- * Memory     (steps + 1) * 16 bytes a series and part, from the allowance (CW_E_LIMIT past it).
+ *            Expressions with stages go entry by entry through a pipeline (pipeline.h), those with unwrap keep their values.
+ * Memory     (steps + 1) * 16 bytes a series and part, 24 bytes an unwrapped value, from the allowance (CW_E_LIMIT past it).
  * Ownership  The expression is borrowed and outlives the aggregation.
  */
 #ifndef CW_ENGINE_RANGE_AGG_H
@@ -47,8 +48,11 @@ const struct cw_expr *cw_range_agg_expr(
 
 struct cw_range_part *cw_range_part_new(const struct cw_range_agg *agg);
 void cw_range_part_free(struct cw_range_part **part);
+/* Batches up to the next call are of this unit: units tell which of two samples with one time came first. */
+void cw_range_part_begin_unit(struct cw_range_part *part, uint32_t unit);
 /* Rows of a batch are ordered by time, up or down. Times outside of every window are left out.
- * CW_E_LIMIT. */
+ * CW_E_LIMIT; CW_E_INVALID: a line
+ * with __error__. */
 int cw_range_part_add(struct cw_range_part *part, const struct cw_entry_batch *batch,
                       struct cw_err *err) CW_MUST_USE;
 /* The part is emptied and freed, *part is NULL, also on failure. */

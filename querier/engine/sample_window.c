@@ -1,0 +1,219 @@
+#include "querier/engine/sample_window.h"
+
+#include <math.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/arena.h"
+#include "common/base/assert.h"
+
+void cw_sample_list_fini(struct cw_sample_list *list)
+{
+    free(list->items);
+    *list = (struct cw_sample_list){NULL, 0, 0};
+}
+
+static size_t grown_cap(const struct cw_sample_list *list, size_t n)
+{
+    size_t want = list->n + n;
+    return want <= list->cap ? list->cap : CW_MAX(want, CW_MAX(16, list->cap * 2));
+}
+
+size_t cw_sample_list_growth(const struct cw_sample_list *list, size_t n)
+{
+    return (grown_cap(list, n) - list->cap) * sizeof(struct cw_sample);
+}
+
+void cw_sample_list_add(struct cw_sample_list *list, const struct cw_sample *items, size_t n)
+{
+    if (n == 0)
+        return;
+    size_t cap = grown_cap(list, n);
+    if (cap != list->cap)
+        list->items = cw_mem_resize(list->items, cap * sizeof *list->items);
+    list->cap = cap;
+    memcpy(list->items + list->n, items, n * sizeof *items);
+    list->n += n;
+}
+
+static int by_time(const void *a, const void *b)
+{
+    const struct cw_sample *x = a, *y = b;
+    if (x->ts_ns != y->ts_ns)
+        return x->ts_ns < y->ts_ns ? -1 : 1;
+    return x->place < y->place ? -1 : x->place > y->place;
+}
+
+void cw_sample_list_sort(struct cw_sample_list *list)
+{
+    bool sorted = true;
+    for (size_t i = 1; sorted && i < list->n; i++)
+        sorted = by_time(&list->items[i - 1], &list->items[i]) <= 0;
+    if (!sorted)
+        qsort(list->items, list->n, sizeof *list->items, by_time);
+}
+
+/* ---- functions ---- */
+
+double cw_sample_window_sum(const struct cw_sample_window *window)
+{
+    double sum = 0;
+    for (size_t i = 0; i < window->n; i++)
+        sum += window->items[i].value;
+    return sum;
+}
+
+double cw_sample_window_rate(const struct cw_sample_window *window)
+{
+    return cw_sample_window_sum(window) / window->range_s;
+}
+
+double cw_sample_window_avg(const struct cw_sample_window *window)
+{
+    double mean = 0, count = 0;
+    for (size_t i = 0; i < window->n; i++) {
+        double value = window->items[i].value;
+        count++;
+        if (isinf(mean)) {
+            /* The mean of an infinity and what is not its opposite is the infinity, not NaN. */
+            if (isinf(value) ? (mean > 0) == (value > 0) : !isnan(value))
+                continue;
+        }
+        mean += value / count - mean / count;
+    }
+    return mean;
+}
+
+double cw_sample_window_min(const struct cw_sample_window *window)
+{
+    double min = window->items[0].value;
+    for (size_t i = 1; i < window->n; i++)
+        if (window->items[i].value < min || isnan(min))
+            min = window->items[i].value;
+    return min;
+}
+
+double cw_sample_window_max(const struct cw_sample_window *window)
+{
+    double max = window->items[0].value;
+    for (size_t i = 1; i < window->n; i++)
+        if (window->items[i].value > max || isnan(max))
+            max = window->items[i].value;
+    return max;
+}
+
+double cw_sample_window_stdvar(const struct cw_sample_window *window)
+{
+    double mean = 0, count = 0, squares = 0;
+    for (size_t i = 0; i < window->n; i++) {
+        double delta = window->items[i].value - mean;
+        count++;
+        mean += delta / count;
+        squares += delta * (window->items[i].value - mean);
+    }
+    return squares / count;
+}
+
+double cw_sample_window_stddev(const struct cw_sample_window *window)
+{
+    return sqrt(cw_sample_window_stdvar(window));
+}
+
+double cw_sample_window_first(const struct cw_sample_window *window)
+{
+    return window->items[0].value;
+}
+
+double cw_sample_window_last(const struct cw_sample_window *window)
+{
+    return window->items[window->n - 1].value;
+}
+
+/* NaN stands before every number. */
+static bool less(double a, double b)
+{
+    return isnan(a) ? !isnan(b) : a < b;
+}
+
+/* Reorder so that values[rank] is what a sort would put there, and nothing behind it is less. */
+static void select_rank(double *values, size_t n, size_t rank)
+{
+    size_t from = 0, to = n - 1;
+    while (from < to) {
+        double pivot = values[from + (to - from) / 2];
+        size_t i = from, k = to;
+        for (;;) {
+            while (less(values[i], pivot))
+                i++;
+            while (less(pivot, values[k]))
+                k--;
+            if (i >= k)
+                break;
+            double value = values[i];
+            values[i++] = values[k];
+            values[k--] = value;
+        }
+        if (rank <= k)
+            to = k;
+        else
+            from = k + 1;
+    }
+}
+
+double cw_sample_window_quantile(const struct cw_sample_window *window)
+{
+    double *values = window->scratch;
+    size_t n = window->n;
+    if (window->param < 0 || isnan(window->param))
+        return isnan(window->param) ? NAN : -INFINITY;
+    if (window->param > 1)
+        return INFINITY;
+    for (size_t i = 0; i < n; i++)
+        values[i] = window->items[i].value;
+    double rank = window->param * (double)(n - 1);
+    size_t lower = (size_t)floor(rank);
+    double weight = rank - floor(rank);
+    select_rank(values, n, lower);
+    double below = values[lower], above = below;
+    for (size_t i = lower + 1; i < n; i++)
+        if (i == lower + 1 || less(values[i], above))
+            above = values[i];
+    return below * (1 - weight) + above * weight;
+}
+
+/* Growth between the first and the last value, resets added up. */
+static double counter_growth(const struct cw_sample_window *window)
+{
+    double growth = cw_sample_window_last(window) - cw_sample_window_first(window), last = 0;
+    for (size_t i = 0; i < window->n; i++) {
+        if (window->items[i].value < last)
+            growth += last;
+        last = window->items[i].value;
+    }
+    return growth;
+}
+
+/* How far the values are taken to reach beyond the samples, to an edge of the window that lies so far off. */
+static double reach(double to_edge, double average)
+{
+    return to_edge < average * 1.1 ? to_edge : average / 2;
+}
+
+/* As Prometheus extrapolates. */
+double cw_sample_window_rate_counter(const struct cw_sample_window *window)
+{
+    if (window->n < 2)
+        return 0;
+    const struct cw_sample *first = &window->items[0], *last = &window->items[window->n - 1];
+    double growth = counter_growth(window);
+    double span = (double)(last->ts_ns - first->ts_ns) / 1e9;
+    double average = span / (double)(window->n - 1);
+    double to_end = (double)(window->end_ns - last->ts_ns) / 1e9;
+    double to_start = window->range_s - to_end - span;
+    /* A counter does not begin below zero. */
+    if (growth > 0 && first->value >= 0 && span * (first->value / growth) < to_start)
+        to_start = span * (first->value / growth);
+    double length = span + reach(to_start, average) + reach(to_end, average);
+    return growth * (length / span) / window->range_s;
+}

@@ -14,6 +14,7 @@
 
 #include "common/base/arena.h"
 #include "common/base/assert.h"
+#include "common/base/file_lost.h"
 
 static int file_fail(struct cw_err *err, const char *what, const char *path)
 {
@@ -270,6 +271,8 @@ int cw_file_map(const char *path, struct cw_file_map *out, struct cw_err *err)
             map = (struct cw_file_map){at, (size_t)st.st_size};
     }
     close(fd);
+    if (map.ptr != NULL)
+        cw_file_lost_watch(map.ptr, map.len);
     if (rc == 0)
         *out = map;
     return rc;
@@ -277,8 +280,10 @@ int cw_file_map(const char *path, struct cw_file_map *out, struct cw_err *err)
 
 void cw_file_unmap(struct cw_file_map *map)
 {
-    if (map->ptr != NULL)
+    if (map->ptr != NULL) {
+        cw_file_lost_forget(map->ptr);
         munmap((void *)map->ptr, map->len);
+    }
     *map = (struct cw_file_map){NULL, 0};
 }
 

@@ -42,7 +42,8 @@ struct cw_file_names {
 int cw_file_list(const char *dir, struct cw_file_names *out, struct cw_err *err) CW_MUST_USE;
 void cw_file_names_free(struct cw_file_names *names);
 
-/* A file mapped for reading. Empty files map to ptr NULL, len 0. */
+/* A file mapped for reading. Empty files map to ptr NULL, len 0. What the disk cannot give (it fails, the file is cut meanwhile)
+ * reads as zeros: who maps has a checksum. */
 struct cw_file_map {
     const uint8_t *ptr;
     size_t len;

@@ -136,6 +136,28 @@ Test(file, maps_hold_the_bytes_and_an_empty_file_is_fine)
     cr_assert_eq(cw_file_map(dir, &map, &err), CW_E_IO);
 }
 
+Test(file, a_map_whose_file_is_cut_reads_zeros_there)
+{
+    enum { BYTES = 1 << 20 };
+    struct cw_file_map map, other;
+    char *bytes = malloc(BYTES);
+    memset(bytes, 'x', BYTES);
+    const char *path = in_dir("cut");
+    cr_assert_eq(cw_file_replace(path, cw_str_make(bytes, BYTES), &err), 0);
+    cr_assert_eq(cw_file_map(path, &other, &err), 0);
+    cw_file_unmap(&other);
+    cr_assert_eq(cw_file_map(path, &map, &err), 0);
+    cr_assert_eq(cw_file_map(path, &other, &err), 0);
+    cr_assert_eq(truncate(path, 100000), 0);
+    cr_assert_eq(memcmp(map.ptr, bytes, 100000), 0);
+    for (size_t i = 102400; i < BYTES; i++) /* behind the page of the end */
+        cr_assert_eq(map.ptr[i], 0);
+    cr_assert_eq(other.ptr[BYTES - 1], 0);
+    cw_file_unmap(&map);
+    cw_file_unmap(&other);
+    free(bytes);
+}
+
 static long resident_file_kb(void)
 {
     char line[200];

@@ -307,18 +307,30 @@ void cw_glob_free(struct cw_glob **glob)
 
 /* ---- matching and walking ---- */
 
+/* What may come after the components of `path`. */
+static uint64_t path_states(const struct alternative *alt, struct cw_str path)
+{
+    uint64_t states = states_close(alt, 1);
+    struct cw_str name;
+    while (states != 0 && cw_str_split(&path, '/', &name))
+        if (name.len > 0)
+            states = states_step(alt, states, name, false);
+    return states;
+}
+
 bool cw_glob_match(const struct cw_glob *glob, struct cw_str path)
 {
-    for (size_t i = 0; i < glob->n; i++) {
-        const struct alternative *alt = &glob->alternatives[i];
-        uint64_t states = states_close(alt, 1);
-        struct cw_str rest = path, name;
-        while (states != 0 && cw_str_split(&rest, '/', &name))
-            if (name.len > 0)
-                states = states_step(alt, states, name, false);
-        if (states_final(alt, states))
+    for (size_t i = 0; i < glob->n; i++)
+        if (states_final(&glob->alternatives[i], path_states(&glob->alternatives[i], path)))
             return true;
-    }
+    return false;
+}
+
+bool cw_glob_may_match(const struct cw_glob *glob, struct cw_str path)
+{
+    for (size_t i = 0; i < glob->n; i++)
+        if (path_states(&glob->alternatives[i], path) != 0)
+            return true;
     return false;
 }
 

@@ -38,6 +38,8 @@ int cw_glob_compile(struct cw_str pattern, struct cw_glob **out, struct cw_err *
 int cw_glob_literal(struct cw_str path, struct cw_glob **out, struct cw_err *err) CW_MUST_USE;
 void cw_glob_free(struct cw_glob **glob);
 bool cw_glob_match(const struct cw_glob *glob, struct cw_str path);
+/* Whether it, or something below it, may match: false is certain. */
+bool cw_glob_may_match(const struct cw_glob *glob, struct cw_str path);
 /* Visit what is there now; a file may come more than once when alternatives overlap. */
 void cw_glob_walk(const struct cw_glob *glob, const struct cw_glob_visitor *visitor);
 

@@ -151,10 +151,9 @@ static void on_work(uv_timer_t *timer)
     } else if (sh->scan_due) {
         work_soon(sh, wait_ms);
     }
-    if (sh->refresh_due) {
-        sh->refresh_due = false;
-        cw_sources_refresh(sh->sources, cw_clock_now_ns(), cw_clock_mono_ns());
-    }
+    cw_sources_refresh(sh->sources, sh->refresh_due ? CW_SOURCES_ALL : CW_SOURCES_TOUCHED,
+                       cw_clock_now_ns(), cw_clock_mono_ns());
+    sh->refresh_due = false;
     if (sh->nclients > 1 && any_changed(sh->sources))
         for (size_t i = 0; i < sh->nclients; i++)
             cw_push_client_release_changed(sh->clients[i]);
@@ -179,11 +178,22 @@ static void on_renamed(void *arg, const char *from, const char *to)
     cw_sources_renamed(sh->sources, from, to);
 }
 
+static bool on_name(void *arg, const char *path)
+{
+    struct cw_shipper *sh = arg;
+    return cw_sources_may_match(sh->sources, path);
+}
+
+static void on_file(void *arg, int number)
+{
+    struct cw_shipper *sh = arg;
+    cw_sources_touched(sh->sources, number);
+}
+
 static void on_change(void *arg, bool names)
 {
     struct cw_shipper *sh = arg;
     sh->scan_due |= names;
-    sh->refresh_due = true;
     work_soon(sh, 0);
 }
 
@@ -464,7 +474,7 @@ static int loop_init(struct cw_shipper *sh, struct cw_err *err)
     uv_signal_init(&sh->loop, &sh->sigint);
     uv_signal_init(&sh->loop, &sh->sighup);
     sh->sigterm.data = sh->sigint.data = sh->sighup.data = sh;
-    struct cw_watch_events events = {on_renamed, on_change, sh};
+    struct cw_watch_events events = {on_renamed, on_name, on_file, on_change, sh};
     struct cw_err watch_err;
     if (cw_watch_open(&sh->loop, &events, &sh->watch, &watch_err) < 0)
         cw_log_warn("files are polled: %s", watch_err.text);

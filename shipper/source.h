@@ -58,6 +58,7 @@ struct cw_source {
     int64_t quiet_since_ns; /* monotonic; when its size was last seen to change */
     uint64_t quiet_size;
     unsigned nbusy;
+    bool touched;         /* the kernel told of it since it was last looked at */
     uint64_t goal;        /* its size when it was opened: how far --once reads */
     int watch;            /* inotify's number, -1 none */
     uint64_t scan_number; /* the last scan that met it */

@@ -344,13 +344,36 @@ static bool source_settle_down(struct cw_sources *sources, struct cw_source *sou
     return !deleted || !cw_source_forgettable(source);
 }
 
-void cw_sources_refresh(struct cw_sources *sources, int64_t now_ns, int64_t now_mono_ns)
+bool cw_sources_may_match(const struct cw_sources *sources, const char *path)
+{
+    for (size_t i = 0; i < sources->ntargets; i++)
+        if (cw_glob_may_match(sources->targets[i]->glob, cw_str_of(path)))
+            return true;
+    return false;
+}
+
+void cw_sources_touched(struct cw_sources *sources, int number)
+{
+    for (size_t i = 0; i < sources->n; i++) {
+        if (sources->items[i]->watch != number)
+            continue;
+        sources->items[i]->touched = sources->any_touched = true;
+        return;
+    }
+}
+
+void cw_sources_refresh(struct cw_sources *sources, enum cw_sources_which which, int64_t now_ns,
+                        int64_t now_mono_ns)
 {
     size_t kept = 0;
+    if (which == CW_SOURCES_TOUCHED && !sources->any_touched)
+        return;
+    sources->any_touched = false;
     for (size_t i = 0; i < sources->n; i++) {
         struct cw_source *source = sources->items[i];
         bool keep = true;
-        if (source->tail.fd >= 0) {
+        if (source->tail.fd >= 0 && (which == CW_SOURCES_ALL || source->touched)) {
+            source->touched = false;
             source_look(sources, source);
             if (source->changed && source->nbusy == 0)
                 source_truncated(sources, source);

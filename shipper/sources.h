@@ -60,7 +60,8 @@ struct cw_sources {
     size_t ntargets, targets_cap;
     /* A source or generation is not on disk yet: save the positions before the next push. */
     bool unsaved;
-    bool dirty; /* names or the list changed since the positions were saved */
+    bool dirty;       /* names or the list changed since the positions were saved */
+    bool any_touched; /* a source is */
     bool scanned;
     /* the rest is the scan's */
     uint64_t scan_number;
@@ -89,8 +90,14 @@ void cw_target_free(struct cw_target **target);
 void cw_sources_renamed(struct cw_sources *sources, const char *from, const char *to);
 /* Walk all patterns, find what moved, close what is done. */
 void cw_sources_scan(struct cw_sources *sources, int64_t now_ns, int64_t now_mono_ns);
+/* Whether a target may match this path, or one below it. */
+bool cw_sources_may_match(const struct cw_sources *sources, const char *path);
+/* The file with this number of cw_watch_file() was written. */
+void cw_sources_touched(struct cw_sources *sources, int number);
+enum cw_sources_which { CW_SOURCES_TOUCHED, CW_SOURCES_ALL };
 /* Look at the sizes of open files, raise generations, finish what is quiet. */
-void cw_sources_refresh(struct cw_sources *sources, int64_t now_ns, int64_t now_mono_ns);
+void cw_sources_refresh(struct cw_sources *sources, enum cw_sources_which which, int64_t now_ns,
+                        int64_t now_mono_ns);
 /* As the positions file has it; borrows paths. The arrays live in the arena. */
 void cw_sources_positions(const struct cw_sources *sources, struct cw_arena *arena,
                           struct cw_positions *out);

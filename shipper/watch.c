@@ -56,16 +56,16 @@ static void dir_drop(struct cw_watch *watch, int number)
     }
 }
 
-/* A rename inside one folder comes as two events with one cookie, next to each other. */
-static void event_renames(struct cw_watch *watch, const struct inotify_event *event)
+/* A name in a folder. A rename inside one comes as two events with one cookie, side by side. */
+static bool name_event(struct cw_watch *watch, const struct inotify_event *event)
 {
     const char *dir = dir_path(watch, event->wd);
     if (dir == NULL || event->len == 0)
-        return;
+        return true; /* the folder itself, or events were lost */
     char path[PATH_MAX];
     if ((size_t)snprintf(path, sizeof path, "%s/%s", strcmp(dir, "/") == 0 ? "" : dir,
                          event->name) >= sizeof path)
-        return;
+        return true;
     if (event->mask & IN_MOVED_FROM) {
         watch->moved_cookie = event->cookie;
         memcpy(watch->moved_from, path, strlen(path) + 1);
@@ -73,6 +73,7 @@ static void event_renames(struct cw_watch *watch, const struct inotify_event *ev
                event->cookie != 0) {
         watch->events.on_renamed(watch->events.arg, watch->moved_from, path);
     }
+    return watch->events.on_name(watch->events.arg, path);
 }
 
 static void on_readable(uv_poll_t *poll, int status, int ready)
@@ -80,23 +81,25 @@ static void on_readable(uv_poll_t *poll, int status, int ready)
     struct cw_watch *watch = CW_CONTAINER_OF(poll, struct cw_watch, poll);
     CW_CHECK(watch, WATCH_MAGIC);
     _Alignas(struct inotify_event) static char bytes[EVENTS_BYTES];
-    bool names = status < 0, any = false;
+    bool names = status < 0, files = false;
     ssize_t len;
     while ((len = read(watch->fd, bytes, sizeof bytes)) > 0) {
-        any = true;
         for (const char *at = bytes; at < bytes + len;) {
             const struct inotify_event *event = (const struct inotify_event *)(const void *)at;
             at += sizeof *event + event->len;
-            if (event->mask & IN_IGNORED)
+            if (event->mask & IN_IGNORED) {
                 dir_drop(watch, event->wd);
-            else if (event->mask & ~(uint32_t)(FILE_EVENTS | IN_ISDIR))
-                names = true;
-            event_renames(watch, event);
+            } else if (event->mask & FILE_EVENTS) {
+                watch->events.on_file(watch->events.arg, event->wd);
+                files = true;
+            } else {
+                names |= name_event(watch, event);
+            }
         }
     }
     uv_poll_stop(&watch->poll);
     uv_timer_start(&watch->pause, on_pause_end, CW_WATCH_PAUSE_MS, 0);
-    if (any || names)
+    if (files || names)
         watch->events.on_change(watch->events.arg, names);
 }
 

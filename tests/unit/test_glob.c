@@ -58,6 +58,24 @@ Test(glob, patterns_match_as_in_doublestar)
                      cases[i].pattern, cases[i].path);
 }
 
+Test(glob, a_path_that_leads_to_a_match_may_match)
+{
+    struct cw_glob *glob;
+    struct cw_err err;
+    cr_assert_eq(cw_glob_compile(CW_STR("/var/log/{a,b}/*.log"), &glob, &err), 0);
+    cr_assert(cw_glob_may_match(glob, CW_STR("/var")));
+    cr_assert(cw_glob_may_match(glob, CW_STR("/var/log/b")));
+    cr_assert(cw_glob_may_match(glob, CW_STR("/var/log/b/x.log")));
+    cr_assert(!cw_glob_may_match(glob, CW_STR("/var/log/c")));
+    cr_assert(!cw_glob_may_match(glob, CW_STR("/var/log/b/x.txt")));
+    cr_assert(!cw_glob_may_match(glob, CW_STR("/tmp")));
+    cw_glob_free(&glob);
+    cr_assert_eq(cw_glob_compile(CW_STR("/var/**/*.log"), &glob, &err), 0);
+    cr_assert(cw_glob_may_match(glob, CW_STR("/var/any/folder")));
+    cr_assert(!cw_glob_may_match(glob, CW_STR("/any")));
+    cw_glob_free(&glob);
+}
+
 Test(glob, many_stars_do_not_take_forever)
 {
     char path[4000] = "/";

@@ -91,7 +91,7 @@ static void save(void)
 static void look(void)
 {
     cw_sources_scan(sources, now_ns, now_ns);
-    cw_sources_refresh(sources, now_ns, now_ns);
+    cw_sources_refresh(sources, CW_SOURCES_ALL, now_ns, now_ns);
     save();
 }
 
@@ -109,7 +109,7 @@ static const char *ship(void)
     static const struct cw_batch_report report = {on_error, on_changed, on_dropped, NULL};
     text[0] = '\0';
     for (int round = 0; round < 20; round++) {
-        cw_sources_refresh(sources, now_ns, now_ns);
+        cw_sources_refresh(sources, CW_SOURCES_ALL, now_ns, now_ns);
         save();
         if (cw_batch_cut(batch, sources->items, sources->n, 1000, now_ns, &report) == 0)
             continue;
@@ -168,7 +168,7 @@ Test(sources, nothing_is_pushed_before_its_id_and_prefix_are_saved)
     cr_assert(!cw_source_pending(sources->items[0], 0));
     save();
     cw_log_folder_append(&folder, "a.log", "1\n");
-    cw_sources_refresh(sources, now_ns, now_ns);
+    cw_sources_refresh(sources, CW_SOURCES_ALL, now_ns, now_ns);
     cr_assert(sources->unsaved, "it has a first byte now");
     cr_assert(!cw_source_pending(sources->items[0], 0));
     save();
@@ -296,7 +296,7 @@ Test(sources, truncation_raises_the_generation_and_counts_what_is_lost)
     look();
     cr_assert_str_eq(ship(), "1 2");
     cw_log_folder_append(&folder, "a.log", "lost\n");
-    cw_sources_refresh(sources, now_ns, now_ns);
+    cw_sources_refresh(sources, CW_SOURCES_ALL, now_ns, now_ns);
     cw_log_folder_truncate(&folder, "a.log", 0);
     cw_log_folder_append(&folder, "a.log", "new\n");
     cr_assert_str_eq(ship(), "new");
@@ -326,10 +326,10 @@ Test(sources, a_generation_is_not_raised_while_a_push_names_the_source)
     look();
     cr_assert_eq(cw_batch_cut(batch, sources->items, sources->n, 1000, now_ns, &report), 2);
     cw_log_folder_truncate(&folder, "a.log", 0);
-    cw_sources_refresh(sources, now_ns, now_ns);
+    cw_sources_refresh(sources, CW_SOURCES_ALL, now_ns, now_ns);
     cr_assert(sources->items[0]->changed && sources->items[0]->generation == 1);
     cw_batch_drop(batch);
-    cw_sources_refresh(sources, now_ns, now_ns);
+    cw_sources_refresh(sources, CW_SOURCES_ALL, now_ns, now_ns);
     cr_assert(!sources->items[0]->changed && sources->items[0]->generation == 2);
 }
 

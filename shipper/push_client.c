@@ -46,9 +46,11 @@ struct cw_push_client {
     struct cw_source **confirmed;
     size_t nconfirms;
     int64_t started_ns; /* monotonic, of the call under way */
-    unsigned nfailures; /* in a row */
-    bool plain;         /* the server does not know the delivery protocol */
-    bool knows;         /* it has answered an ask with marks: a 404 is a fault of the way there */
+    int64_t
+        waiting_since_ns; /* when the oldest that is not in a batch was seen; 0: nothing waits */
+    unsigned nfailures;   /* in a row */
+    bool plain;           /* the server does not know the delivery protocol */
+    bool knows;           /* it has answered an ask with marks: a 404 is a fault of the way there */
     bool ready;
     bool restart;       /* ask as soon as nothing is under way */
     bool forget_batch;  /* and cut again whatever the marks say */
@@ -503,6 +505,20 @@ static void on_cut_dropped(void *arg, struct cw_source *source,
     counts_add(arg, counts);
 }
 
+/* Sightings are joined, to the later one, where a file grows in many small steps: the first time that was told for
+ * what waits is the one that counts, or such a file's lines would never be due. */
+static void wait_note(struct cw_push_client *pc, int64_t now_ns, int64_t *at_ns)
+{
+    if (*at_ns == INT64_MAX) {
+        pc->waiting_since_ns = 0;
+        return;
+    }
+    int64_t oldest_ns = CW_MIN(*at_ns - pc->config->batch_wait_ns, now_ns);
+    if (pc->waiting_since_ns == 0 || oldest_ns < pc->waiting_since_ns)
+        pc->waiting_since_ns = oldest_ns;
+    *at_ns = pc->waiting_since_ns + pc->config->batch_wait_ns;
+}
+
 /* Whether a batch is due; otherwise when (INT64_MAX: nothing waits). */
 static bool batch_due(struct cw_push_client *pc, int64_t now_ns, int64_t *at_ns)
 {
@@ -518,6 +534,7 @@ static bool batch_due(struct cw_push_client *pc, int64_t now_ns, int64_t *at_ns)
         int64_t seen_ns = cw_sightings_time(&source->seen, next + 1, now_ns);
         *at_ns = CW_MIN(*at_ns, seen_ns + pc->config->batch_wait_ns);
     }
+    wait_note(pc, now_ns, at_ns);
     return bytes > 0 &&
            (bytes >= (uint64_t)pc->config->batch_bytes || *at_ns <= now_ns || pc->host->once);
 }
@@ -549,6 +566,7 @@ void cw_push_client_pump(struct cw_push_client *pc)
         confirms_drop(pc);
         if (cw_batch_cut(pc->batch, pc->host->sources->items, pc->host->sources->n, pc->max_entries,
                          now_ns, &report) > 0) {
+            pc->waiting_since_ns = 0;
             confirms_collect(pc);
             batch_send(pc);
         } else { /* left out, or without an end yet: look again soon, when there may be more */

@@ -72,6 +72,16 @@ def test_lines_arrive_byte_for_byte_with_their_labels(ingester, tail, logs):
     assert shipper.stop() == 0
 
 
+def test_a_file_that_grows_all_the_time_in_small_steps_is_not_kept_waiting(ingester, tail, logs):
+    shipper = tail(ingester.url).start()
+    until = time.monotonic() + 20
+    while ingester.count('{job="s"}') == 0:                 # a batch is due one second after its first line, 20 are enough
+        assert time.monotonic() < until, shipper.log()
+        for _ in range(10):
+            append(logs / "a.log", b"a small step")
+            time.sleep(0.01)
+
+
 def test_half_a_line_waits_for_its_end(ingester, tail, logs):
     append(logs / "a.log", b"whole", b"half", end=b"")
     shipper = tail(ingester.url).start()

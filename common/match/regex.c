@@ -329,21 +329,29 @@ static int fail_limit(const struct cw_regex *regex, struct cw_str text, struct c
                       CW_STR_ARG(regex->pattern), text.len);
 }
 
-/* The offsets of `n` groups in `text` (0: only whether there is a match). */
-static int run(const struct cw_regex *regex, struct cw_str text, size_t *groups, size_t n,
+/* The offsets of `n` groups in the text (0: only whether there is a match) from scan->from on. */
+static int run(const struct cw_regex *regex, struct cw_regex_scan *scan, size_t *groups, size_t n,
                struct cw_err *err)
 {
     struct scratch *scratch = scratch_of_thread(regex->tree.ngroups + 1);
-    bool ascii = is_ascii(text);
+    struct cw_str text = scan->text;
+    if (!scan->looked) {
+        scan->looked = true;
+        scan->ascii = is_ascii(text);
+        scan->valid = scan->ascii || cw_utf8_valid(text);
+    }
+    bool ascii = scan->ascii;
     const struct program *program = &regex->programs[ascii ? CW_RE_TEXT_ASCII : CW_RE_TEXT_UTF8];
     struct cw_buf repaired;
     cw_buf_init(&repaired, SIZE_MAX);
     struct cw_str subject = text;
-    if (program->code != NULL && !ascii && !cw_utf8_valid(text))
+    size_t from = scan->from;
+    /* Repaired texts have other offsets: behind the beginning it is the NFA that goes on. */
+    bool pcre2 = program->code != NULL && (scan->valid || from == 0);
+    if (pcre2 && !scan->valid)
         subject = repair(text, &repaired);
-    size_t from = 0;
     enum verdict verdict = VERDICT_GIVE_UP;
-    if (program->code != NULL)
+    if (pcre2)
         verdict = run_pcre2(program, scratch, subject, &from);
     const size_t *offsets = pcre2_get_ovector_pointer(scratch->data);
     if (verdict == VERDICT_MATCH && n > 0 && regex->facts.empty_loop) {
@@ -417,7 +425,7 @@ int cw_regex_match(const struct cw_regex *regex, struct cw_str text, struct cw_e
     }
     if (text.ptr == NULL)
         text.ptr = "";
-    return run(regex, text, NULL, 0, err);
+    return run(regex, &(struct cw_regex_scan){.text = text}, NULL, 0, err);
 }
 
 int cw_regex_captures(const struct cw_regex *regex, struct cw_str text, struct cw_str *groups,
@@ -427,15 +435,21 @@ int cw_regex_captures(const struct cw_regex *regex, struct cw_str text, struct c
         return cw_regex_match(regex, text, err);
     if (regex->nsearches > 0 && !any_found(regex, text))
         return 0;
-    if (text.ptr == NULL) /* so that an empty group that is set is not NULL */
-        text.ptr = "";
+    return cw_regex_scan_next(regex, &(struct cw_regex_scan){.text = text}, groups, n, err);
+}
+
+int cw_regex_scan_next(const struct cw_regex *regex, struct cw_regex_scan *scan,
+                       struct cw_str *groups, size_t n, struct cw_err *err)
+{
+    if (scan->text.ptr == NULL) /* so that an empty group that is set is not NULL */
+        scan->text.ptr = "";
     size_t small[2 * 32];
     size_t *offsets = n <= 32 ? small : cw_mem_array(n, 2 * sizeof small[0]);
-    int rc = run(regex, text, offsets, n, err);
+    int rc = run(regex, scan, offsets, n, err);
     for (size_t i = 0; i < n && rc > 0; i++)
         groups[i] = offsets[2 * i] == SIZE_MAX
                         ? CW_STR_NONE
-                        : cw_str_sub(text, offsets[2 * i], offsets[2 * i + 1]);
+                        : cw_str_sub(scan->text, offsets[2 * i], offsets[2 * i + 1]);
     if (offsets != small)
         free(offsets);
     return rc;

@@ -35,6 +35,15 @@ int cw_regex_match(const struct cw_regex *regex, struct cw_str text,
 /* As match, with the captured groups: group i is groups[i] (ptr NULL: not set), group 0 the match. At most n are set. */
 int cw_regex_captures(const struct cw_regex *regex, struct cw_str text, struct cw_str *groups,
                       size_t n, struct cw_err *err) CW_MUST_USE;
+/* One match after another, for replacing and counting. Begins zeroed but for the text. */
+struct cw_regex_scan {
+    struct cw_str text;
+    size_t from; /* where to look on: the caller's; what stands before is seen by ^ and \b only */
+    bool looked, ascii, valid; /* what is known of the text */
+};
+/* As captures, of the first match at `from` or behind; n is at least 1. */
+int cw_regex_scan_next(const struct cw_regex *regex, struct cw_regex_scan *scan,
+                       struct cw_str *groups, size_t n, struct cw_err *err) CW_MUST_USE;
 unsigned cw_regex_ngroups(const struct cw_regex *regex); /* without group 0 */
 /* Empty when it has none. */
 struct cw_str cw_regex_group_name(const struct cw_regex *regex, unsigned group);

@@ -21,8 +21,9 @@ enum { CW_GO_ZONE_NAME_BYTES = 16 };
 struct cw_go_time {
     int64_t sec;  /* since 1970-01-01, any year that Go's layouts can spell */
     int32_t nsec; /* 0..999,999,999 */
-    const struct cw_go_zone *zone; /* NULL: `offset_s` and `abbrev` as they were read; both empty: UTC */
-    int32_t offset_s;              /* east of Greenwich */
+    const struct cw_go_zone
+        *zone;        /* NULL: `offset_s` and `abbrev` as they were read; both empty: UTC */
+    int32_t offset_s; /* east of Greenwich */
     char abbrev[CW_GO_ZONE_NAME_BYTES];
 };
 
@@ -36,6 +37,10 @@ int64_t cw_go_time_unix_ms(struct cw_go_time t);
 bool cw_go_zone_load(struct cw_str name, const struct cw_go_zone **out);
 /* What the zone says at that instant; `abbrev` has room for CW_GO_ZONE_NAME_BYTES. */
 void cw_go_zone_at(const struct cw_go_zone *zone, int64_t sec, int32_t *offset_s, char *abbrev);
+
+/* The offset that the zone means by "CET" about that time (seconds as if it were UTC); false when it has no such name. */
+bool cw_go_zone_find(const struct cw_go_zone *zone, struct cw_str abbrev, int64_t unix_sec,
+                     int32_t *offset_s);
 
 struct cw_go_civil {
     int64_t year;

@@ -176,8 +176,20 @@ func writeFolds(path string) {
 	w.end("};\nconst size_t cw_unicode_nfolds = sizeof(cw_unicode_folds) / sizeof(cw_unicode_folds[0]);\n// clang-format on\n")
 }
 
+func writeCases(path string) {
+	w, done := create(path)
+	defer done()
+	w.WriteString("#include \"common/template/go_case.h\"\n\n#include \"common/base/assert.h\"\n\n// clang-format off\n" +
+		"const struct cw_go_case_range cw_go_case_ranges[] = {\n")
+	for _, r := range unicode.CaseRanges {
+		w.item(fmt.Sprintf("{%d, %d, {%d, %d, %d}},", r.Lo, r.Hi, r.Delta[0], r.Delta[1], r.Delta[2]))
+	}
+	w.end("};\n// clang-format on\nconst size_t cw_go_ncase_ranges = CW_COUNT(cw_go_case_ranges);\n")
+}
+
 func main() {
 	writePrintable("common/labels/quote_tables.h")
 	writeClasses("common/match/regex_unicode_tables.c")
 	writeFolds("common/match/regex_unicode_folds.c")
+	writeCases("common/template/go_case_tables.c")
 }

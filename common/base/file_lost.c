@@ -11,6 +11,8 @@
 
 #include "common/base/arena.h"
 
+enum { TOLD_MAX = 20 };
+
 /* Walked by the signal handler: nodes are used again, never freed. `start` 0: free; it is set last and cleared first. */
 struct range {
     atomic_uintptr_t start, end;
@@ -22,6 +24,17 @@ static pthread_once_t once = PTHREAD_ONCE_INIT;
 static struct range *_Atomic ranges;
 static struct sigaction before;
 static uintptr_t page_bytes;
+
+/* Some of them: who reads it looks at the disk. Nothing else of the log may be used here. */
+static void tell(void)
+{
+    static const char text[] =
+        "level=error msg=\"a page of a mapped file cannot be read (the disk failed, or the file was "
+        "cut): zeros are read in its place\"\n";
+    static atomic_uint ntold;
+    if (atomic_fetch_add(&ntold, 1) < TOLD_MAX && write(STDERR_FILENO, text, sizeof(text) - 1) < 0)
+        atomic_store(&ntold, TOLD_MAX);
+}
 
 static void on_bus(int number, siginfo_t *info, void *context)
 {
@@ -36,6 +49,7 @@ static void on_bus(int number, siginfo_t *info, void *context)
         if (mmap(page, page_bytes, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) ==
             MAP_FAILED)
             break;
+        tell();
         errno = saved;
         return;
     }

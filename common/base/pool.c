@@ -129,6 +129,7 @@ struct cw_pool *cw_pool_new(unsigned nthreads)
     /* Signals are the main thread's: a worker that took one would break its wait. */
     sigset_t all, old;
     sigfillset(&all);
+    sigdelset(&all, SIGBUS); /* of a mapped file: file_lost.h */
     pthread_sigmask(SIG_SETMASK, &all, &old);
     for (unsigned i = 0; i < nthreads; i++) {
         CW_ASSERT(pthread_create(&pool->threads[i], NULL, worker, pool) == 0);

@@ -84,6 +84,7 @@ struct cw_coordinator *cw_coordinator_new(unsigned nthreads, size_t max_queued)
     /* Signals are the main thread's. */
     sigset_t all, old;
     sigfillset(&all);
+    sigdelset(&all, SIGBUS); /* of a mapped file: file_lost.h */
     pthread_sigmask(SIG_SETMASK, &all, &old);
     CW_ASSERT(pthread_create(&coordinator->watcher, NULL, watcher, coordinator) == 0);
     pthread_setname_np(coordinator->watcher, "cw-watch");

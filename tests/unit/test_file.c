@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "common/base/file.h"
+#include "common/base/pool.h"
 
 static char dir[64];
 static struct cw_err err;
@@ -155,6 +156,31 @@ Test(file, a_map_whose_file_is_cut_reads_zeros_there)
     cr_assert_eq(other.ptr[BYTES - 1], 0);
     cw_file_unmap(&map);
     cw_file_unmap(&other);
+    free(bytes);
+}
+
+static void read_end(void *arg)
+{
+    const struct cw_file_map *map = arg;
+    cr_assert_eq(map->ptr[map->len - 1], 0);
+}
+
+Test(file, a_map_whose_file_is_cut_does_not_end_a_pool_s_thread)
+{
+    enum { BYTES = 1 << 20 };
+    struct cw_file_map map;
+    char *bytes = calloc(1, BYTES);
+    bytes[BYTES - 1] = 'x';
+    struct cw_pool *pool = cw_pool_new(1);
+    struct cw_pool_group *group = cw_pool_group_new(pool, CW_POOL_LOW);
+    cr_assert_eq(cw_file_replace(in_dir("cut"), cw_str_make(bytes, BYTES), &err), 0);
+    cr_assert_eq(cw_file_map(in_dir("cut"), &map, &err), 0);
+    cr_assert_eq(truncate(in_dir("cut"), 100), 0);
+    cw_pool_submit(group, read_end, &map);
+    cw_pool_group_free(&group); /* waits for it */
+    cw_pool_free(&pool);
+    cr_assert_eq(map.ptr[BYTES - 1], 0);
+    cw_file_unmap(&map);
     free(bytes);
 }
 

@@ -1,0 +1,94 @@
+#include <criterion/criterion.h>
+#include <math.h>
+#include <stdlib.h>
+#include "common/base/assert.h"
+#include "querier/engine/sample_window.h"
+
+#define S INT64_C(1000000000)
+
+static double apply(double (*fn)(const struct cw_sample_window *window), const double *values,
+                    size_t n, double param)
+{
+    struct cw_sample items[64];
+    double scratch[64];
+    for (size_t i = 0; i < n; i++)
+        items[i] = (struct cw_sample){(int64_t)(i + 1) * 10 * S, values[i], i};
+    struct cw_sample_window window = {items, n, 60, (int64_t)n * 10 * S, param, scratch};
+    return fn(&window);
+}
+
+#define APPLY(fn, ...)                                                                             \
+    apply(cw_sample_window_##fn, (double[]){__VA_ARGS__},                                          \
+          sizeof((double[]){__VA_ARGS__}) / sizeof(double), 0)
+
+Test(sample_window, functions_of_plain_values)
+{
+    cr_expect_float_eq(APPLY(sum, 1, 2, 4.5), 7.5, 1e-12);
+    cr_expect_float_eq(APPLY(rate, 1, 2, 3), 0.1, 1e-12);
+    cr_expect_float_eq(APPLY(avg, 1, 2, 6), 3, 1e-12);
+    cr_expect_float_eq(APPLY(min, 3, -1, 2), -1, 0);
+    cr_expect_float_eq(APPLY(max, 3, -1, 2), 3, 0);
+    cr_expect_float_eq(APPLY(stdvar, 1, 2, 3, 4), 1.25, 1e-12);
+    cr_expect_float_eq(APPLY(stddev, 5, 5, 5), 0, 0);
+    cr_expect_float_eq(APPLY(first, 3, 1, 2), 3, 0);
+    cr_expect_float_eq(APPLY(last, 3, 1, 2), 2, 0);
+}
+
+Test(sample_window, what_is_no_number_and_infinities)
+{
+    cr_expect(isnan(APPLY(sum, 1, NAN)));
+    cr_expect_eq(APPLY(max, NAN, 1), 1);
+    cr_expect_eq(APPLY(min, NAN, 1), 1);
+    cr_expect_eq(APPLY(avg, INFINITY, 1, 2), INFINITY);
+    cr_expect_eq(APPLY(avg, INFINITY, INFINITY), INFINITY);
+    cr_expect(isnan(APPLY(avg, INFINITY, -INFINITY)));
+    cr_expect(isnan(apply(cw_sample_window_quantile, (double[]){2, NAN, 1}, 3, 0)));
+    cr_expect_eq(apply(cw_sample_window_quantile, (double[]){2, NAN, 1}, 3, 1), 2);
+}
+
+static int by_value(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return x < y ? -1 : x > y;
+}
+
+Test(sample_window, quantiles_are_those_of_the_sorted_values)
+{
+    unsigned seed = 7;
+    for (int round = 0; round < 2000; round++) {
+        double values[40], sorted[40], param = (double)(rand_r(&seed) % 101) / 100;
+        size_t n = 1 + (size_t)rand_r(&seed) % CW_COUNT(values);
+        for (size_t i = 0; i < n; i++)
+            sorted[i] = values[i] = rand_r(&seed) % 12;
+        qsort(sorted, n, sizeof *sorted, by_value);
+        double rank = param * (double)(n - 1);
+        size_t lower = (size_t)rank, upper = CW_MIN(lower + 1, n - 1);
+        double want = sorted[lower] + (sorted[upper] - sorted[lower]) * (rank - (double)lower);
+        cr_assert_float_eq(apply(cw_sample_window_quantile, values, n, param), want, 1e-9);
+    }
+}
+
+Test(sample_window, a_counter_is_extrapolated_and_may_be_reset)
+{
+    cr_expect_eq(APPLY(rate_counter, 5), 0);
+    /* 6 values in 50 s, growth 50; the window begins 10 s ahead, where the counter was 0. */
+    cr_expect_float_eq(APPLY(rate_counter, 10, 20, 30, 40, 50, 60), 1, 1e-12);
+    /* 20 + 30 behind the reset, over 50 s, taken to 60 s: as far as one more sample. */
+    cr_expect_float_eq(APPLY(rate_counter, 100, 110, 120, 10, 20, 30), 50.0 * 60 / 50 / 60, 1e-12);
+}
+
+Test(sample_window, lists_are_sorted_by_time_and_then_by_place)
+{
+    struct cw_sample_list list = {0};
+    const struct cw_sample items[] = {{5, 1, 0}, {3, 2, 2}, {3, 3, 1}, {9, 4, 0}};
+    cr_expect_gt(cw_sample_list_growth(&list, 4), 0);
+    cw_sample_list_add(&list, items, 4);
+    cr_expect_eq(cw_sample_list_growth(&list, 1), 0);
+    cw_sample_list_add(&list, NULL, 0);
+    cw_sample_list_sort(&list);
+    const double want[] = {3, 2, 1, 4};
+    for (size_t i = 0; i < 4; i++)
+        cr_expect_eq(list.items[i].value, want[i]);
+    cw_sample_list_fini(&list);
+    cr_expect_eq(list.n, 0);
+}

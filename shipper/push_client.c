@@ -28,6 +28,9 @@ enum { PUSH_MAGIC = 0x70757368 };
 #define PUSH_ANSWER_BYTES (1u << 20)
 /* Confirms in one push: 40 bytes each. */
 #define PUSH_CONFIRMS_MAX 1000
+/* The first refusals are logged one by one, then one of so many. */
+#define PUSH_REFUSALS_TOLD 20
+#define PUSH_REFUSALS_EACH 1000
 /* A server may ask for a long pause; a longer one than this is a mistake. */
 #define PUSH_RETRY_AFTER_MAX_S 600
 
@@ -49,6 +52,7 @@ struct cw_push_client {
     int64_t
         waiting_since_ns; /* when the oldest that is not in a batch was seen; 0: nothing waits */
     unsigned nfailures;   /* in a row */
+    uint64_t nrefused;    /* entries, since the start */
     bool plain;           /* the server does not know the delivery protocol */
     bool knows;           /* it has answered an ask with marks: a 404 is a fault of the way there */
     bool ready;
@@ -274,6 +278,7 @@ static void push_stored(struct cw_push_client *pc)
         cw_ledger_stored(row, part->to, part->last_ts_ns);
         if (pc->plain)
             row->confirmed = row->mark; /* there is nobody to be told */
+        cw_sightings_prune(&part->source->seen, cw_source_position(part->source));
         counts_add(pc, &part->counts);
     }
     metric_add(pc, CW_M_ENTRIES, pc->batch->nentries);
@@ -311,8 +316,12 @@ static bool entry_give_up(struct cw_push_client *pc, int status, struct cw_str w
             return false;
         }
     }
-    cw_log_warn("client %s refuses an entry of %s for good (status %d: %.*s)", pc->target.name,
-                part->source->path_now, status, CW_STR_ARG(cw_str_sub(cw_str_trim(why), 0, 300)));
+    /* A source whose every line is refused must not fill the log: the rest is in the dead letters. */
+    if (pc->nrefused++ < PUSH_REFUSALS_TOLD || pc->nrefused % PUSH_REFUSALS_EACH == 0)
+        cw_log_warn("client %s refuses an entry of %s for good (status %d: %.*s); %" PRIu64
+                    " so far",
+                    pc->target.name, part->source->path_now, status,
+                    CW_STR_ARG(cw_str_sub(cw_str_trim(why), 0, 300)), pc->nrefused);
     metric_add(pc, CW_M_REJECTED, part->nentries);
     counts_add(pc, &part->counts);
     cw_ledger_dropped(&part->source->rows[pc->output], part->to);

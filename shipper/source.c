@@ -104,8 +104,10 @@ void cw_source_raise(struct cw_source *source)
 
 void cw_source_sight(struct cw_source *source, int64_t now_ns, int64_t now_mono_ns)
 {
-    if (source->quiet_size != source->tail.size)
+    if (source->quiet_size != source->tail.size) {
         source->quiet_since_ns = now_mono_ns;
+        source->final = false; /* somebody writes it after all */
+    }
     source->quiet_size = source->tail.size;
     if (!source->changed && source->tail.size > cw_source_position(source))
         cw_sightings_add(&source->seen, source->tail.size, now_ns);

@@ -1,0 +1,122 @@
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+#include "common/base/file.h"
+#include "shipper/shipper_metrics.h"
+#include "shipper/state_dir.h"
+#include "tests/support/log_folder.h"
+
+static struct cw_log_folder folder;
+static struct cw_metrics *metrics;
+static struct cw_sources *sources;
+
+static void setup(void)
+{
+    cw_log_folder_init(&folder);
+    metrics = cw_metrics_new(cw_shipper_metric_defs, CW_M_SHIPPER_N);
+    struct cw_sources_options options = {.noutputs = 1, .metrics = metrics};
+    sources = cw_sources_new(&options);
+}
+
+static void teardown(void)
+{
+    cw_sources_free(&sources);
+    cw_metrics_free(&metrics);
+    cw_log_folder_fini(&folder);
+}
+
+TestSuite(state_dir, .init = setup, .fini = teardown);
+
+static struct cw_state_dir opened(const char *name)
+{
+    struct cw_state_dir state;
+    struct cw_err err = {0};
+    cr_assert_eq(cw_state_dir_open(cw_log_folder_path(&folder, name), &state, &err), 0, "%s",
+                 err.text);
+    return state;
+}
+
+static void saved(struct cw_state_dir *state)
+{
+    struct cw_err err = {0};
+    cr_assert_eq(cw_state_dir_save(state, sources, &err), 0, "%s", err.text);
+}
+
+Test(state_dir, each_start_draws_a_session_and_keeps_uuid_and_old_ones)
+{
+    struct cw_state_dir state = opened("new/folder/p");
+    struct cw_id128 shipper = state.known.shipper, session = state.known.sessions[0];
+    cr_assert(state.first_start && state.known.nsessions == 1);
+    saved(&state);
+    cw_state_dir_close(&state);
+    state = opened("new/folder/p");
+    cr_assert(!state.first_start && state.known.nsessions == 2);
+    cr_assert_eq(memcmp(&shipper, &state.known.shipper, sizeof shipper), 0);
+    cr_assert_eq(memcmp(&session, &state.known.sessions[0], sizeof session), 0);
+    cr_assert_neq(memcmp(&session, &state.known.sessions[1], sizeof session), 0);
+    cw_state_dir_draw_shipper(&state);
+    cr_assert_neq(memcmp(&shipper, &state.known.shipper, sizeof shipper), 0);
+    cw_state_dir_close(&state);
+    state = opened("new/folder/p");
+    cr_assert_eq(memcmp(&shipper, &state.known.shipper, sizeof shipper), 0, "it was not saved");
+    cw_state_dir_close(&state);
+}
+
+Test(state_dir, the_oldest_sessions_go)
+{
+    struct cw_id128 *sessions = cw_mem_array(CW_DELIVERY_SESSIONS_MAX, sizeof *sessions);
+    for (unsigned i = 0; i < CW_DELIVERY_SESSIONS_MAX; i++)
+        memcpy(sessions[i].bytes, &i, sizeof i);
+    struct cw_positions many = {.sessions = sessions, .nsessions = CW_DELIVERY_SESSIONS_MAX};
+    struct cw_err err = {0};
+    cr_assert_eq(cw_positions_save(cw_log_folder_path(&folder, "p.cordwood"), &many, &err), 0);
+    struct cw_state_dir state = opened("p");
+    cr_assert_eq(state.known.nsessions, CW_DELIVERY_SESSIONS_MAX);
+    cr_assert_eq(memcmp(&state.known.sessions[0], &sessions[1], sizeof sessions[1]), 0);
+    cw_state_dir_close(&state);
+    free(sessions);
+}
+
+Test(state_dir, a_second_shipper_is_told_who_has_it)
+{
+    struct cw_state_dir state = opened("p"), second;
+    struct cw_err err = {0};
+    char pid[32];
+    snprintf(pid, sizeof pid, "pid %ld ", (long)getpid());
+    cr_assert_eq(cw_state_dir_open(cw_log_folder_path(&folder, "p"), &second, &err),
+                 CW_E_FORBIDDEN);
+    cr_assert(strstr(err.text, pid) != NULL, "%s", err.text);
+    cw_state_dir_close(&state);
+    second = opened("p");
+    cw_state_dir_close(&second);
+}
+
+Test(state_dir, promtails_positions_count_only_at_the_very_first_start)
+{
+    cw_log_folder_append(&folder, "p", "positions:\n  /a: \"7\"\n");
+    struct cw_state_dir state = opened("p");
+    cr_assert(state.nimported == 1 && state.imported[0].offset == 7);
+    saved(&state);
+    cw_state_dir_close(&state);
+    state = opened("p");
+    cr_assert_eq(state.nimported, 0);
+    cw_state_dir_close(&state);
+    struct cw_buf text;
+    struct cw_err err;
+    cw_buf_init(&text, 4096);
+    cr_assert_eq(cw_file_read(cw_log_folder_path(&folder, "p"), 4096, &text, &err), 0);
+    cr_assert_str_eq(cw_buf_z(&text), "positions:\n  /a: \"7\"\n",
+                     "promtail's file stays as it is");
+    cw_buf_fini(&text);
+}
+
+Test(state_dir, a_damaged_file_is_an_error)
+{
+    struct cw_state_dir state;
+    struct cw_err err = {0};
+    cw_log_folder_append(&folder, "p.cordwood", "cordwood-positions 1\n");
+    cr_assert_eq(cw_state_dir_open(cw_log_folder_path(&folder, "p"), &state, &err), CW_E_CORRUPT);
+    cw_log_folder_append(&folder, "q", "positions: 7\n");
+    cr_assert_eq(cw_state_dir_open(cw_log_folder_path(&folder, "q"), &state, &err), CW_E_INVALID);
+}

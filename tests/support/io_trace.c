@@ -11,7 +11,7 @@ enum { EVENTS_MAX = 4096 };
 
 static struct {
     bool is_rename;
-    char path[200];
+    char path[200]; /* its end */
 } events[EVENTS_MAX];
 static unsigned nevents;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -37,8 +37,10 @@ static void note(const char *path, bool is_rename)
 {
     pthread_mutex_lock(&lock);
     if (nevents < EVENTS_MAX) {
+        size_t len = strlen(path),
+               kept = len < sizeof(events[0].path) ? len : sizeof(events[0].path) - 1;
         events[nevents].is_rename = is_rename;
-        snprintf(events[nevents++].path, sizeof(events[0].path), "%s", path);
+        memcpy(events[nevents++].path, path + len - kept, kept + 1);
     }
     pthread_mutex_unlock(&lock);
 }

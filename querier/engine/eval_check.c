@@ -11,24 +11,10 @@ static int missing(struct cw_err *err, const char *construct)
                       construct);
 }
 
-/* Stages that hold a template. */
-static const char *missing_stage(const struct cw_stage *stage)
-{
-    if (stage->kind == CW_STAGE_LINE_FORMAT)
-        return "the stage `| line_format`";
-    for (size_t i = 0; i < stage->nformats; i++)
-        if (stage->formats[i].is_template)
-            return "a template in the stage `| label_format`";
-    return NULL;
-}
-
 /* Stages are compiled for what is wrong with them. */
 static int check_stages(const struct cw_expr *expr, struct cw_err *err)
 {
     struct cw_pipeline *pipeline = NULL;
-    for (const struct cw_stage *stage = expr->stages; stage != NULL; stage = stage->next)
-        if (missing_stage(stage) != NULL)
-            return missing(err, missing_stage(stage));
     int rc = cw_pipeline_new(expr, NULL, CW_PIPELINE_LOGS, &pipeline, err);
     cw_pipeline_free(&pipeline);
     return rc;

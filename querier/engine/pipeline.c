@@ -7,6 +7,7 @@
 #include "common/extract/extract_json.h"
 #include "common/extract/extract_logfmt.h"
 #include "common/extract/extract_pattern.h"
+#include "querier/engine/format_stage.h"
 #include "querier/engine/label_filter.h"
 #include "querier/engine/label_number.h"
 #include "querier/engine/plan.h"
@@ -17,6 +18,7 @@ struct step {
     struct cw_logfmt_expression *logfmt;
     struct cw_extract_pattern *pattern;
     struct cw_label_test *test;
+    struct cw_format_stage *format;
 };
 
 struct cw_pipeline {
@@ -26,7 +28,9 @@ struct cw_pipeline {
     struct cw_str *required;
     size_t nrequired, required_cap;
     struct step *steps;
-    size_t n, cap, nstages; /* the first nstages come ahead of unwrap */
+    size_t n, cap, nstages;           /* the first nstages come ahead of unwrap */
+    struct cw_format_stage **formats; /* of the stages that format, in their order; owned */
+    size_t nformats, formats_cap;
     bool needs_lines;
 };
 
@@ -54,13 +58,9 @@ static void require(void *arg, struct cw_str name)
 
 static void require_stages(struct cw_pipeline *pipeline, const struct cw_stage *stages)
 {
-    for (const struct cw_stage *stage = stages; stage != NULL; stage = stage->next) {
+    for (const struct cw_stage *stage = stages; stage != NULL; stage = stage->next)
         if (stage->kind == CW_STAGE_LABEL_FILTER)
             cw_label_filter_names(stage->label_filter, require, pipeline);
-        for (size_t i = 0; i < stage->nformats; i++)
-            if (!stage->formats[i].is_template)
-                require(pipeline, stage->formats[i].value);
-    }
 }
 
 static void make_hints(struct cw_pipeline *pipeline, const struct cw_grouping *grouping)
@@ -70,6 +70,8 @@ static void make_hints(struct cw_pipeline *pipeline, const struct cw_grouping *g
         return;
     require_stages(pipeline, expr->stages);
     require_stages(pipeline, expr->unwrap.post_filters);
+    for (size_t i = 0; i < pipeline->nformats; i++)
+        cw_format_stage_names(pipeline->formats[i], require, pipeline);
     for (size_t i = 0; i < grouping->n; i++)
         require(pipeline, grouping->names[i]);
     if (expr->unwrap.present)
@@ -82,6 +84,34 @@ static void make_hints(struct cw_pipeline *pipeline, const struct cw_grouping *g
 }
 
 /* ---- compiling ---- */
+
+/* Templates come first: what they read is needed. */
+static int compile_formats(struct cw_pipeline *pipeline, struct cw_err *err)
+{
+    for (const struct cw_stage *stage = pipeline->expr->stages; stage != NULL;
+         stage = stage->next) {
+        if (stage->kind != CW_STAGE_LINE_FORMAT && stage->kind != CW_STAGE_LABEL_FORMAT)
+            continue;
+        struct cw_format_stage *format = NULL;
+        int rc = cw_format_stage_new(stage, &format, err);
+        if (rc < 0)
+            return rc;
+        pipeline->formats = cw_arena_grow(pipeline->arena, pipeline->formats, pipeline->nformats,
+                                          &pipeline->formats_cap, pipeline->nformats + 1,
+                                          sizeof(struct cw_format_stage *));
+        pipeline->formats[pipeline->nformats++] = format;
+    }
+    return 0;
+}
+
+static struct cw_format_stage *format_of(const struct cw_pipeline *pipeline,
+                                         const struct cw_stage *stage)
+{
+    size_t idx = 0;
+    for (const struct cw_stage *at = pipeline->expr->stages; at != stage; at = at->next)
+        idx += at->kind == CW_STAGE_LINE_FORMAT || at->kind == CW_STAGE_LABEL_FORMAT;
+    return pipeline->formats[idx];
+}
 
 /* "parse error : stage '| json x="a["' : cannot parse expression [a[]: ..." */
 static int expression_fault(const struct cw_stage *stage, struct cw_str expression,
@@ -150,10 +180,12 @@ static int add_step(struct cw_pipeline *pipeline, const struct cw_stage *stage,
         step.pattern = cw_extract_pattern_new(stage->text);
     else if (stage->kind == CW_STAGE_LABEL_FILTER)
         step.test = cw_label_filter_new(stage->label_filter, pipeline->arena);
-    else if (stage->kind != CW_STAGE_LABEL_FORMAT && stage->kind != CW_STAGE_DROP &&
-             stage->kind != CW_STAGE_KEEP)
+    else if (stage->kind == CW_STAGE_LABEL_FORMAT || stage->kind == CW_STAGE_LINE_FORMAT)
+        step.format = format_of(pipeline, stage);
+    else if (stage->kind != CW_STAGE_DROP && stage->kind != CW_STAGE_KEEP)
         pipeline->needs_lines = true;
-    pipeline->needs_lines |= step.pattern != NULL;
+    pipeline->needs_lines |=
+        step.pattern != NULL || (step.format != NULL && cw_format_stage_needs_line(step.format));
     pipeline->steps = cw_arena_grow(pipeline->arena, pipeline->steps, pipeline->n, &pipeline->cap,
                                     pipeline->n + 1, sizeof *pipeline->steps);
     pipeline->steps[pipeline->n++] = step;
@@ -197,8 +229,11 @@ int cw_pipeline_new(const struct cw_expr *expr, const struct cw_grouping *groupi
     struct cw_pipeline *pipeline = cw_mem_new(sizeof *pipeline);
     pipeline->arena = cw_arena_new();
     pipeline->expr = expr;
-    make_hints(pipeline, grouping);
-    int rc = add_stages(pipeline, use, err);
+    int rc = compile_formats(pipeline, err);
+    if (rc == 0) {
+        make_hints(pipeline, grouping);
+        rc = add_stages(pipeline, use, err);
+    }
     if (rc < 0) {
         cw_pipeline_free(&pipeline);
         return rc;
@@ -213,6 +248,8 @@ void cw_pipeline_free(struct cw_pipeline **pipeline)
         return;
     for (size_t i = 0; i < (*pipeline)->n; i++)
         cw_extract_pattern_free(&(*pipeline)->steps[i].pattern);
+    for (size_t i = 0; i < (*pipeline)->nformats; i++)
+        cw_format_stage_free(&(*pipeline)->formats[i]);
     cw_arena_free(&(*pipeline)->arena);
     free(*pipeline);
     *pipeline = NULL;
@@ -235,6 +272,8 @@ struct cw_pipeline_run *cw_pipeline_run_new(const struct cw_pipeline *pipeline)
     struct cw_pipeline_run *run = cw_mem_new(sizeof *run);
     run->pipeline = pipeline;
     cw_label_builder_init(&run->builder, &pipeline->hints);
+    if (pipeline->nformats > 0)
+        run->format = cw_format_run_new();
     return run;
 }
 
@@ -243,6 +282,7 @@ void cw_pipeline_run_free(struct cw_pipeline_run **run)
     if (*run == NULL)
         return;
     cw_label_builder_fini(&(*run)->builder);
+    cw_format_run_free(&(*run)->format);
     free(*run);
     *run = NULL;
 }
@@ -316,19 +356,6 @@ static int run_keep(const struct cw_stage *stage, struct cw_label_builder *build
     return 1;
 }
 
-static void run_label_format(const struct cw_stage *stage, struct cw_label_builder *builder)
-{
-    for (size_t i = 0; i < stage->nformats; i++) {
-        const struct cw_label_format *format = &stage->formats[i];
-        struct cw_str value;
-        enum cw_label_category category;
-        if (!cw_label_builder_get(builder, format->value, &value, &category))
-            continue;
-        cw_label_builder_set(builder, category, format->dst, value);
-        cw_label_builder_delete(builder, format->value);
-    }
-}
-
 static int run_parser(struct cw_pipeline_run *run, const struct step *step, struct cw_err *err)
 {
     const struct cw_stage *stage = step->stage;
@@ -365,7 +392,10 @@ static int run_step(struct cw_pipeline_run *run, const struct step *step, struct
     case CW_STAGE_LABEL_FILTER: return cw_label_filter_run(step->test, builder, err);
     case CW_STAGE_DROP: return run_drop(stage, builder, err);
     case CW_STAGE_KEEP: return run_keep(stage, builder, err);
-    case CW_STAGE_LABEL_FORMAT: run_label_format(stage, builder); return 1;
+    case CW_STAGE_LABEL_FORMAT:
+    case CW_STAGE_LINE_FORMAT:
+        cw_format_stage_entry(step->format, run->format, builder, run->ts_ns, &run->line);
+        return 1;
     case CW_STAGE_DECOLORIZE: run->line = cw_decolorize(run->line, builder->scratch); return 1;
     default: rc = run_parser(run, step, err); return rc < 0 ? rc : 1;
     }
@@ -403,6 +433,7 @@ int cw_pipeline_entry(struct cw_pipeline_run *run, int64_t ts_ns, struct cw_labe
     const struct cw_pipeline *pipeline = run->pipeline;
     cw_label_builder_begin(&run->builder, stream, metadata);
     run->line = line;
+    run->ts_ns = ts_ns;
     int rc = 1;
     size_t i = 0;
     for (; rc > 0 && i < pipeline->nstages; i++)

@@ -1,5 +1,5 @@
 /*
- * pipeline.h - the stages of a log expression, compiled once and run over entries: parsers, label filters, drop, keep, renames,
+ * pipeline.h - the stages of a log expression, compiled once and run over entries: parsers, label filters, drop, keep, formats,
  * decolorize, line filters that cannot move ahead, and a metric's unwrap.
  *
  *     cw_pipeline_new(expr, grouping, ...)         once a query: a cw_pipeline, shared
@@ -19,6 +19,7 @@
 #include "common/extract/label_builder.h"
 #include "common/logql/ast.h"
 
+struct cw_format_run;
 struct cw_pipeline;
 
 /* What a query does with the entries that are left. */
@@ -43,6 +44,8 @@ struct cw_pipeline_run {
     double value;       /* unwrapped */
     struct cw_label_builder builder;
     const struct cw_pipeline *pipeline;
+    int64_t ts_ns;
+    struct cw_format_run *format; /* NULL: no stage formats */
 };
 struct cw_pipeline_run *cw_pipeline_run_new(const struct cw_pipeline *pipeline);
 void cw_pipeline_run_free(struct cw_pipeline_run **run);

@@ -417,8 +417,6 @@ Test(eval, what_is_not_built_is_named)
     static const struct {
         const char *query, *named;
     } cases[] = {
-        {"{a=\"b\"} | line_format \"x\"", "the stage `| line_format`"},
-        {"{a=\"b\"} | label_format y=\"{{.x}}\"", "a template in the stage `| label_format`"},
         {"1 + approx_topk(2, rate({a=\"b\"}[1m]))", "approx_topk"},
         {"variants(rate({a=\"b\"}[1m])) of ({a=\"b\"}[1m])", "variants()"},
     };

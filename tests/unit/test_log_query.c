@@ -282,3 +282,33 @@ Test(log_query, metadata_comes_with_the_entry)
     cw_log_query_close(&log_query);
     end(&f, &store);
 }
+
+Test(log_query, entries_come_through_the_pipeline_in_the_order_of_their_streams)
+{
+    struct mem_store *store = mem_store_new(1, 3, 2);
+    struct fixture f;
+    struct cw_log_query *log_query = NULL;
+    struct cw_log_page page = {0};
+    struct cw_err err;
+    size_t n = 0;
+    for (int i = 0; i < 20; i++)
+        mem_store_add(store, 0, i % 2 ? "{a=\"1\"}" : "{a=\"2\"}", 7, i % 3 ? "x=1" : "x=2",
+                      i % 5 ? NULL : "{t=\"m\"}");
+    begin(&f, store, 2, "{a=~\".+\"} | logfmt | x=\"1\" | drop a | label_format u=t");
+    cr_assert_eq(cw_log_query_open(&f.context, f.query->root, 0, 100, false, &log_query, &err), 0);
+    do {
+        cr_assert_eq(cw_log_query_page(log_query, 3, PLENTY, &page, &err), 0);
+        for (size_t i = 0; i < page.n; i++) {
+            const struct cw_log_entry *entry = &page.entries[i];
+            cr_expect_eq(entry->stream.n, 0);
+            cr_expect_eq(entry->parsed.n, 1);
+            cr_expect(cw_str_eqz(cw_labels_get(entry->parsed, CW_STR("x")), "1"));
+            cr_expect(entry->metadata.n == 0 || cw_labels_has(entry->metadata, CW_STR("u")));
+            cr_expect(cw_str_eqz(cw_labels_get(entry->origin, CW_STR("a")), n < 7 ? "1" : "2"));
+            n++;
+        }
+    } while (!page.last);
+    cr_expect_eq(n, 13);
+    cw_log_query_close(&log_query);
+    end(&f, &store);
+}

@@ -30,8 +30,8 @@ def regex_go(tmp_path_factory):
 
 
 def test_matches_captures_and_errors_are_gos(regex_go):
-    seed = str(int(time.time()))             # another one each day finds more; it is in the output
-    for seed, count in (("1", 2000), (seed, 20000 if LONG else 2000)):
+    # the long run draws another seed each time and so finds more; it is in the output
+    for seed, count in (("1", 2000), (str(int(time.time())), 20000) if LONG else ("2", 2000)):
         done = subprocess.run([regex_go, "-probe", PROBE, "-n", str(count), "-seed", seed], capture_output=True, text=True, timeout=600)
         assert done.returncode == 0, "seed %s:\n%s%s" % (seed, done.stdout[-5000:], done.stderr[-5000:])
         assert done.stdout.endswith("0 differences\n") and done.stdout.startswith("%d patterns" % count)

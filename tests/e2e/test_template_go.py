@@ -23,8 +23,8 @@ def template_go(tmp_path_factory):
 
 
 def test_outputs_and_errors_are_gos(template_go):
-    seed = str(int(time.time()))             # another one each day finds more; it is in the output
-    for seed, count in (("1", 3000), (seed, 50000 if LONG else 3000)):
+    # the long run draws another seed each time and so finds more; it is in the output
+    for seed, count in (("1", 3000), (str(int(time.time())), 50000) if LONG else ("2", 3000)):
         done = subprocess.run([template_go, "-probe", PROBE, "-n", str(count), "-seed", seed], capture_output=True, text=True, timeout=900)
         assert done.returncode == 0, "seed %s:\n%s%s" % (seed, done.stdout[-5000:], done.stderr[-5000:])
         assert done.stdout.endswith("0 differences\n") and done.stdout.startswith("%d templates" % count)

@@ -382,7 +382,8 @@ func wanted(text string, m map[string]string) string {
 	}
 	var out bytes.Buffer
 	if err := t.Execute(&out, m); err != nil {
-		return "E " + err.Error()
+		text, _, _ := strings.Cut(err.Error(), "\x00") // our sentences are C strings: a NUL ends them
+		return "E " + text
 	}
 	return "O " + out.String()
 }

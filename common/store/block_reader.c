@@ -56,7 +56,7 @@ static int section_place(struct cw_block *b, const uint8_t *entry, struct cw_str
     switch (entry[0]) {
     case CW_SECTION_TEXT: {
         uint16_t rows = cw_get16(entry + 2);
-        if (rows == 0 || rows > CW_PIECE_ROWS_MAX ||
+        if (b->npieces == CW_BLOCK_PIECES_MAX || rows == 0 || rows > CW_PIECE_ROWS_MAX ||
             s.raw_bytes > CW_PART_LINE_BYTES_MAX + CW_PIECE_RAW_TARGET)
             return bad(err, "a piece of text of a wrong size");
         b->pieces[b->npieces++] = (struct cw_piece){s, (uint32_t)*row, rows};

@@ -32,7 +32,7 @@ struct cw_block {
     struct cw_section streams, times, lengths, meta;
     uint32_t npieces;
     uint64_t stored_bytes;
-    struct cw_piece pieces[CW_BLOCK_SECTIONS_MAX];
+    struct cw_piece pieces[CW_BLOCK_PIECES_MAX];
 };
 
 int cw_block_open(struct cw_str bytes, struct cw_block *out, struct cw_err *err) CW_MUST_USE;

@@ -35,7 +35,7 @@ struct cw_block_writer *cw_block_writer_new(void)
     struct cw_block_writer *w = cw_mem_new(sizeof(*w));
     cw_buf_init(&w->piece, CW_PART_LINE_BYTES_MAX + CW_PIECE_RAW_TARGET);
     cw_buf_init(&w->packed, 2u * CW_BLOCK_RAW_MAX);
-    cw_buf_init(&w->text_entries, CW_BLOCK_SECTIONS_MAX * CW_BLOCK_SECTION_BYTES);
+    cw_buf_init(&w->text_entries, CW_BLOCK_PIECES_MAX * CW_BLOCK_SECTION_BYTES);
     cw_buf_init(&w->small, 2u * CW_BLOCK_META_RAW_MAX);
     cw_buf_init(&w->entries, CW_BLOCK_SECTIONS_MAX * CW_BLOCK_SECTION_BYTES);
     cw_buf_init(&w->scratch, 2u * CW_BLOCK_META_RAW_MAX);

@@ -27,9 +27,10 @@
  *           216 flush_id u64: the id of the first part that the attempt at its flush wrote; 0 in a merged part | 224 zero, 16 B
  *           240 XXH3 of the footer's first 240 B u64 | 248 magic u64
  *
- *   FILTERS   empty in this version.
+ *   FILTERS   per block that has one, its value filter (value_filter.h): lanes u32 | XXH3 of what follows, low 32 | lanes x 32 B
  *   BLOCKS    per block 48 B:
- *             0 offset u64 | 8 length u32 | 12 rows u32 | 16 raw_bytes u32 (of lines) | 20 filter offset u32 (0) |
+ *             0 offset u64 | 8 length u32 | 12 rows u32 | 16 raw_bytes u32 (of lines) | 20 filter u32: where the block's value
+ *               filter stands in FILTERS, plus 1; 0: it has none |
  *             24 first stream u32 | 28 last stream u32: inclusive, numbers in STREAMS | 32 min_ns i64 | 40 max_ns i64
  *   STREAMS   groups of 256 streams, ordered by app (cw_part_stream_cmp in stream_table.h), then labels; a stream's number is its
  *             rank. First a directory:
@@ -51,30 +52,62 @@
  *
  *   block   | header 64 B | directory | sections in the directory's order |
  *
- *   header    0 magic u32 | 4 major u8 | 5 minor u8 | 6 kind u8 (0: plain) | 7 mode u8 (0) | 8 incompat u32 | 12 compat u32 |
- *            16 rows u32 | 20 templates u32 (0) | 24 columns u32 (0) | 28 raw_bytes u32 | 32 min_ns i64 | 40 max_ns i64 |
+ *   header    0 magic u32 | 4 major u8 | 5 minor u8 | 6 kind u8 (enum cw_block_kind) | 7 mode u8 (0; templates: enum
+ *            cw_token_mode, which only the writer needs) | 8 incompat u32 | 12 compat u32 |
+ *            16 rows u32 | 20 templates u32 | 24 columns u32 (both 0 when plain) | 28 raw_bytes u32 | 32 min_ns i64 | 40 max_ns i64 |
  *            48 dir_bytes u32 | 52 streams u16 | 54 order u8 (0: rows by stream, then time, then arrival) | 55 zero u8 |
  *            56 XXH3 of the header's first 56 B followed by the directory u64
  *   directory per section 16 B:
  *             0 kind u8 (bit 7: may be skipped by who does not know it) | 1 codec u8 (enum cw_codec) | 2 count u16 | 4 raw u32 |
  *             8 stored u32 | 12 XXH3 of the stored bytes, low 32
+ *
+ *   In every block:
  *   STREAMS   integer column: stream numbers, ascending; integer column: rows of each. Absent when the block has one stream (its
  *             number is in BLOCKS)
  *   TIMES     integer column of ns
- *   LENGTHS   integer column: bytes of each line
  *   META      structured metadata; absent when no row has any. varint names (sorted), per name:
  *               varint length, name | presence bitmap, (rows + 7) / 8 B, bit i % 8 of byte i / 8 |
  *               varint bytes of the column of lengths, integer column of the values' lengths | values one behind the other
+ *
+ *   In a plain block (kind 0):
+ *   LENGTHS   integer column: bytes of each line
  *   TEXT      one or more pieces, each a section: `count` lines (at least 1) one behind the other, nothing between them. A piece
  *             holds whole lines, about 256 KiB, so that what is decompressed is searched while it is in the L2 cache, and a
  *             reader decompresses only the pieces with rows that it wants. (Measured on the 13-system corpus, lz4: 64 KiB 16.96,
  *             128 KiB 16.56, 256 KiB 16.21, 4 MiB 15.89 MB; decompress + search 3.85, 4.18, 4.16, 4.11 GB/s.)
+ *
+ *   In a block of templates (kind 1), in this order, which is the order of need. A line is a template whose slots are filled with
+ *   values; values of slots that are alike lie in one column. Slot types, and how column numbers follow from the templates:
+ *   layout.h.
+ *   TEMPLATES integer column: rows of each template (at least 1), in order of first use; integer column: bytes of the dictionary
+ *             of each string column (STR, QUOTED), in order of columns
+ *   TEXT      count 0. Per template: its text, in which a slot is its type's byte, and 0x00 | per string column its dictionary:
+ *             values, each ended by 0x00
+ *   ROWS      integer column: template of each row. (Absent when there is one template.)
+ *   SMALL     per column that has no section of its own, in order: varint bytes, column
+ *   COLUMN    one or more, count: the number of the column. Values in order of rows, in a row of slots:
+ *             TIME*    integer column (seconds, or ms, of the day)
+ *             IP4      integer column (u32, 10.0.0.1 is 0x0a000001)
+ *             NUM      flags u8 (bit 0: digit counts follow) | integer column of the values, modulo 2^64 | integer column of digit
+ *                      counts, only where some value has leading zeros
+ *             DEC      integer column of mantissas | integer column of decimals behind the point
+ *             HEX      integer column of the values | integer column of digit counts
+ *             HEX32, UUID  encoding u8 | 0: 16 B each, as printed, big-endian | 1: varint distinct values, they 16 B each, integer
+ *                      column of the numbers of the values
+ *             STR, QUOTED  encoding u8 | 0: varint values in the dictionary, integer column of their numbers, dictionary in
+ *                      order of first use | 1: nothing; the dictionary holds the value of each slot, in order
+ *             RAW      integer column of the lines' lengths; their bytes are in RAW
+ *   RAW       whole lines that no template fits, one behind the other. Absent when there are none
  *
  *   integer column (encode_int.h): encoding u8 | scale u8 (power of ten that divides every value: 0, 3, 6 or 9) | then
  *             CONST    the value, 8 B
  *             FOR      least value 8 B | width u8 | (value - least), packed
  *             MINI     per 128 values: least as varint zigzag | width u8 | packed
  *             DELTA    first value 8 B | the differences as MINI
+ *             DICT     varint distinct values n | they, ascending as unsigned numbers: first 8 B, n - 1 differences as MINI | width u8
+ *                      (of n - 1) | their numbers, packed
+ *             BYTES    first value 8 B | zigzag differences, a length for each: n / 2 key bytes, two to a byte, low four
+ *                      bits first, each the bytes of its difference (0..8) | the differences, little-endian, so many bytes each
  *             packed: `width` bits each, low bits first, (n * width + 7) / 8 B in all. All arithmetic is modulo 2^64.
  *
  * ---- catalog ----
@@ -105,7 +138,7 @@ enum {
     CW_PART_MINOR = 0,
     CW_PART_INCOMPAT_KNOWN = 0,
     CW_BLOCK_MAJOR = 1,
-    CW_BLOCK_MINOR = 0,
+    CW_BLOCK_MINOR = 1, /* 1: blocks of templates */
     CW_BLOCK_INCOMPAT_KNOWN = 0,
 
     CW_PART_HEADER_BYTES = 16,
@@ -130,12 +163,19 @@ enum cw_part_region {
     CW_REGIONS
 };
 
+enum cw_block_kind { CW_BLOCK_PLAIN = 0, CW_BLOCK_TEMPLATES = 1 };
+
 enum cw_section_kind {
     CW_SECTION_TEXT = 1,
     CW_SECTION_LENGTHS = 2,
     CW_SECTION_TIMES = 3,
     CW_SECTION_STREAMS = 4,
     CW_SECTION_META = 5,
+    CW_SECTION_TEMPLATES = 6,
+    CW_SECTION_ROWS = 7,
+    CW_SECTION_SMALL = 8,
+    CW_SECTION_COLUMN = 9,
+    CW_SECTION_RAW = 10,
     CW_SECTION_OPTIONAL = 0x80,
 };
 
@@ -163,8 +203,22 @@ enum cw_section_kind {
  * push that a user may set. */
 #define CW_BLOCK_META_PAIRS_MAX (1u << 20)
 #define CW_BLOCK_META_RAW_MAX (64u << 20)
-/* Sections of a block: pieces are cut at 8,192 rows or near 256 KiB. */
-#define CW_BLOCK_SECTIONS_MAX 1024u
+/* Pieces of a plain block: they are cut at 8,192 rows or near 256 KiB. */
+#define CW_BLOCK_PIECES_MAX 1024u
+/*
+ * A block of templates. Over any of these bounds a writer makes a plain block, and a reader refuses the block. Random text makes a
+ * template per line and random separators make a column per slot: encoding such is slow and saves nothing.
+ */
+#define CW_BLOCK_TEMPLATES_MAX 8192u
+#define CW_BLOCK_COLUMNS_MAX 4096u
+/* The rest of a line stays text. */
+#define CW_TEMPLATE_SLOTS_MAX 255u
+/* Of all templates of a block together: what a reader keeps of them. */
+#define CW_BLOCK_SLOTS_MAX 262144u
+/* Columns smaller than this share the section SMALL. */
+#define CW_COLUMN_SMALL_BYTES 256u
+/* Sections of a block of either kind. */
+#define CW_BLOCK_SECTIONS_MAX (CW_BLOCK_COLUMNS_MAX + 16u)
 /* Streams of a part; a generation of the head holds far fewer, and a merge that would pass it is not done. */
 #define CW_PART_STREAMS_MAX (16u << 20)
 #define CW_PART_BLOCKS_MAX (4u << 20)

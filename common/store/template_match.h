@@ -1,0 +1,28 @@
+/*
+ * template_match.h - what a line filter keeps of a block of templates, decided on templates, dictionaries and values rather than on
+ * lines.
+ *
+ * A literal is laid over each template: its text must be the template's, and what falls into a slot must be of the slot's alphabet. That
+ * leaves templates all of whose rows match, templates none of whose rows can, and templates where values decide; only rows whose values
+ * pass too are left to be looked at as lines.
+ *
+ * Threads    Any; what belongs to a block is the caller's.
+ * Errors     CW_E_CORRUPT of the block.
+ */
+#ifndef CW_STORE_TEMPLATE_MATCH_H
+#define CW_STORE_TEMPLATE_MATCH_H
+#include <stdint.h>
+#include "common/base/err.h"
+#include "common/match/line_filter.h"
+#include "common/store/template_block.h"
+#include "common/store/value_filter.h"
+
+/*
+ * Of the block's rows in `keep`: bits of rows that the filter certainly drops are cleared; of the rows that stay, those that must
+ * still be tested against the filter as lines are set in `unsure` (bits of others are not touched). `values` may be NULL.
+ */
+int cw_template_match(const struct cw_line_filter *filter, struct cw_template_block *tb,
+                      const struct cw_value_filter *values, uint64_t *keep, uint64_t *unsure,
+                      struct cw_err *err) CW_MUST_USE;
+
+#endif

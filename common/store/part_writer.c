@@ -280,6 +280,7 @@ int cw_part_writer_copy_block(struct cw_part_writer *w, const struct cw_part_rea
     struct cw_block *b = cw_mem_new(sizeof(*b));
     struct cw_block_summary s = {p.rows,        p.raw_bytes, p.first_stream,
                                  p.last_stream, p.min_ns,    p.max_ns};
+    cw_file_will_read(bytes);
     int rc = block_end(w, err);
     if (rc == 0)
         rc = cw_block_open(bytes, b, err);

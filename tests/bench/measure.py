@@ -5,6 +5,7 @@ included; peak memory is the kernel's VmHWM. A yardstick (`zstd -1`, `rg`) runs 
 figures of different machines can be compared.
 """
 import argparse
+import contextlib
 import glob
 import json
 import os
@@ -12,6 +13,7 @@ import resource
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -59,10 +61,19 @@ def cpu_seconds(pid):
     return time.clock_gettime(~pid << 3 | 2)
 
 
+def io_mb(pid, counter):
+    with open("/proc/%d/io" % pid) as f:
+        return next(int(row.split()[1]) for row in f if row.startswith(counter + ":")) / 1e6
+
+
 def read_mb(pid):
     """What the process had the disk read, page faults and read-ahead included."""
-    with open("/proc/%d/io" % pid) as f:
-        return next(int(row.split()[1]) for row in f if row.startswith("read_bytes:")) / 1e6
+    return io_mb(pid, "read_bytes")
+
+
+def written_mb(pid):
+    """What it gave the disk to write."""
+    return io_mb(pid, "write_bytes")
 
 
 def forget_pages(folder):
@@ -93,6 +104,31 @@ def wait_quiet(pid, seconds=3, share=0.02, limit=300):
         if cpu_seconds(pid) - before < share * seconds:
             return
     raise SystemExit("the program does not come to rest within %d s" % limit)
+
+
+class PeakDisk:
+    """The most that a folder takes while the block runs (`mb`), looked at every 50 ms."""
+
+    def __init__(self, folder):
+        self.folder, self.mb, self.over = folder, 0.0, threading.Event()
+
+    def look(self):
+        while not self.over.wait(0.05):
+            used = 0
+            for at, _, names in os.walk(self.folder):
+                for name in names:
+                    with contextlib.suppress(FileNotFoundError):
+                        used += os.stat(os.path.join(at, name)).st_blocks * 512
+            self.mb = max(self.mb, used / 1e6)
+
+    def __enter__(self):
+        self.thread = threading.Thread(target=self.look)
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.over.set()
+        self.thread.join()
 
 
 def children_cpu():

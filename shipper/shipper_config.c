@@ -315,7 +315,9 @@ const struct cw_command_def cw_shipper_command = {
     .max_args = SIZE_MAX,
     .doc = "Follows log files through rotation, truncation and restarts and pushes their lines; to "
            "cordwood each line "
-           "exactly once, whatever is killed and whenever.\n\n"
+           "exactly once, whatever is killed and whenever. What a log held when it was truncated "
+           "in place (logrotate's copytruncate) is read in its copy beside it; for that, logrotate "
+           "needs delaycompress where it compresses.\n\n"
            "With --push, each PATH is a file, a folder (all files in it) or a pattern: * ? [a-z] "
            "{a,b} and ** for any folders.",
     .groups = flag_groups,

@@ -10,6 +10,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
+from collections import Counter
 
 import pytest
 
@@ -118,6 +119,39 @@ def test_logrotate_twice_between_lines(ingester, tail, logs, tmp_path, how):
         subprocess.run(["/usr/sbin/logrotate", "-f", "-s", str(tmp_path / "status"), str(config)], check=True)
     append(logs / "a.log", b"the end")
     stored(ingester, want + [b"the end"])
+    assert shipper.stop() == 0
+
+
+@pytest.mark.parametrize("pattern", ["*.log", "*.log*"])
+def test_logrotate_with_copytruncate_under_load(ingester, make_shipper, logs, tmp_path, pattern):
+    """Nobody waits for anybody: at each rotation there is much that was not read yet, and the shipper is killed in
+    the middle of some. What is written between logrotate's copy and its truncation is in no file any more: it may be
+    missing if nobody read it in time. All other lines arrive once."""
+    config = tmp_path / "logrotate.conf"
+    config.write_text("%s/a.log {\n rotate 1000\n size 1\n copytruncate\n missingok\n}\n" % logs)
+    shipper = make_shipper(arguments=["--push", ingester.url, "--label", "job=s", str(logs / pattern)]).start()
+    writer = RotatingWriter(logs, "a", rotate_every=10 ** 9).start()
+    rng = random.Random(5)
+    try:
+        for i in range(30 if LONG else 10):
+            time.sleep(rng.uniform(0.2, 1.5))
+            if i % 3 == 1:
+                shipper.kill()
+            for _ in range(1 + (i % 4 == 1)):               # twice while the shipper is down
+                subprocess.run(["/usr/sbin/logrotate", "-f", "-s", str(tmp_path / "status"), str(config)], check=True)
+                time.sleep(0.1)
+            if i % 3 == 1:
+                shipper.start()
+    finally:
+        writer.stop()
+    pieces = [path.read_bytes().split(b"\n") for path in logs.iterdir()]
+    want, ends = [line for piece in pieces for line in piece[:-1]], {piece[-1] for piece in pieces}
+    assert len(want) > 5000 and len(pieces) > 10
+    wait_for("the lines", lambda: not Counter(want) - Counter(ingester.export_lines('{job="s"}')), 60, 1)
+    time.sleep(6)                                           # ends of copies without a newline, and what would come twice
+    more = Counter(ingester.export_lines('{job="s"}')) - Counter(want)
+    assert set(more) <= set(writer.lines) | ends            # read before the truncation; cut off by it
+    assert all(n == 1 for n in more.values()), more
     assert shipper.stop() == 0
 
 

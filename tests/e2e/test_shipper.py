@@ -429,6 +429,18 @@ def test_once_gives_up_on_a_server_that_is_not_there(make_shipper, logs, tmp_pat
     assert shipper.process.wait(60) == 1
 
 
+def test_pushes_in_gzip(ingester, stub, make_shipper, logs, tmp_path):
+    lines = numbered("packed", 5000)
+    append(logs / "a.log", *lines)
+    make_shipper(arguments=["--once"], config=(
+        "clients: [{url: %s/loki/api/v1/push, compression: gzip}, {url: %s/loki/api/v1/push, compression: gzip}]\n"
+        "positions: {filename: %s/positions}\n"
+        "scrape_configs: [{static_configs: [{labels: {job: s, __path__: '%s/*.log'}}]}]\n") % (ingester.url, stub.url, tmp_path, logs)).start().finish()
+    stored(ingester, lines)
+    assert [line for push in stub.stored for line in push.lines] == lines
+    assert all(push.headers["Content-Encoding"] == "gzip" for push in stub.pushes)
+
+
 # ---- configuration, positions, metrics ----
 
 def test_promtails_configuration_and_positions_are_taken_over(stub, make_shipper, logs, tmp_path):

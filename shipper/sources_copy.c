@@ -6,6 +6,7 @@
  * on there as if x.log had been renamed and made anew. A copy is told by its name, its birth and the
  * first bytes that the log had.
  */
+#include <ctype.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
@@ -209,8 +210,20 @@ static bool copies(struct cw_sources *sources, const struct cw_tail *tail, struc
     return true;
 }
 
+/* Whether all sources must be looked through: a rotation's name has a number in it. */
+static bool may_be_rotated(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    for (const char *c = slash ? slash + 1 : path; (c = strpbrk(c, ".-_")) != NULL; c++)
+        if (isdigit((unsigned char)c[1]))
+            return true;
+    return false;
+}
+
 bool cw_sources_is_copy(struct cw_sources *sources, const struct cw_tail *tail, const char *path)
 {
+    if (!may_be_rotated(path))
+        return false;
     for (size_t i = 0; i < sources->n; i++) {
         struct cw_source *log = sources->items[i];
         const struct cw_file_identity *known = &log->tail.identity;

@@ -25,11 +25,16 @@ int cw_template_block_open(struct cw_template_block *tb, const struct cw_block *
                            struct cw_err *err) CW_MUST_USE;
 
 /* Known after open. */
-const struct cw_layout *cw_template_block_layout(const struct cw_template_block *tb);
 /* Rows of each template; their sum is the block's. */
 const uint32_t *cw_template_block_counts(const struct cw_template_block *tb);
-/* All of TEXT, as one text to search: templates and dictionaries, each string ended by 0x00. */
+/* All of TEXT, as one text to search: templates and dictionaries, each string ended by 0x00. At least 16 bytes behind it may be
+ * read (their content is undefined). */
 struct cw_str cw_template_block_text(const struct cw_template_block *tb);
+
+/* The templates and their columns. They are parsed when they are first asked for: to search TEXT costs less. */
+int cw_template_block_layout(struct cw_template_block *tb, const struct cw_layout **out,
+                             struct cw_err *err) CW_MUST_USE;
+/* Known once the layout was asked for. */
 /* The dictionary of string column `column`: its values, each ended by 0x00. A part of _text(). */
 struct cw_str cw_template_block_dictionary(const struct cw_template_block *tb, uint32_t column);
 /* How many values the column has: slots of it times the rows of their templates. */

@@ -279,3 +279,19 @@ int cw_block_section_into(const struct cw_section *s, char *out, struct cw_err *
     rc = cw_codec_decompress_into(s->codec, s->stored, out, s->raw_bytes, err);
     return rc < 0 ? bad(err, "text, values or metadata do not decompress") : 0;
 }
+
+int cw_block_section_bytes(const struct cw_section *s, size_t slack, struct cw_arena *arena,
+                           struct cw_str *out, struct cw_err *err)
+{
+    if (s->codec == CW_CODEC_NONE && slack == 0) {
+        *out = s->stored;
+        if (s->raw_bytes != s->stored.len)
+            return bad(err, "a section of a wrong size");
+        return checksum_check(s, "values", err);
+    }
+    char *bytes = cw_arena_alloc(arena, (size_t)s->raw_bytes + slack);
+    int rc = cw_block_section_into(s, bytes, err);
+    memset(bytes + s->raw_bytes, 0, slack);
+    *out = cw_str_make(bytes, s->raw_bytes);
+    return rc;
+}

@@ -9,7 +9,7 @@
 #define CW_STORE_BLOCK_READER_H
 #include <stdbool.h>
 #include <stdint.h>
-#include "common/base/buf.h"
+#include "common/base/arena.h"
 #include "common/base/err.h"
 #include "common/base/str.h"
 #include "common/store/format.h"
@@ -39,8 +39,8 @@ struct cw_block {
     /* templates */
     uint32_t ntemplates, ncolumns;
     struct cw_section templates, text, row_templates, small, raw;
-    const char *bytes;                            /* of the block */
-    uint32_t column_entry[CW_BLOCK_COLUMNS_MAX];  /* offset of the entry in the directory; 0: none */
+    const char *bytes;                           /* of the block */
+    uint32_t column_entry[CW_BLOCK_COLUMNS_MAX]; /* offset of the entry in the directory; 0: none */
     uint32_t column_stored[CW_BLOCK_COLUMNS_MAX]; /* offset of the bytes */
 };
 
@@ -57,5 +57,9 @@ struct cw_section cw_block_column(const struct cw_block *block, uint32_t column)
 /* A section's checked and decompressed bytes, into memory for section->raw_bytes. */
 int cw_block_section_into(const struct cw_section *section, char *out,
                           struct cw_err *err) CW_MUST_USE;
+/* The same, where they lie if they are not compressed, else in the arena's memory. `slack` more bytes may be read behind them, and
+ * have any content; with a slack they are always copied. */
+int cw_block_section_bytes(const struct cw_section *section, size_t slack, struct cw_arena *arena,
+                           struct cw_str *out, struct cw_err *err) CW_MUST_USE;
 
 #endif

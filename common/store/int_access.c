@@ -87,14 +87,14 @@ static size_t mini_count(size_t n, size_t first)
 }
 
 /* Walk n values' miniblocks off the front of *in. */
-static int mini_open(struct cw_str *in, uint32_t n, struct cw_arena *arena,
-                     struct cw_int_access *a, struct cw_err *err)
+static int mini_open(struct cw_str *in, uint32_t n, struct cw_arena *arena, struct cw_int_access *a,
+                     struct cw_err *err)
 {
     struct cw_str start = *in, packed;
     uint64_t least;
     unsigned width;
-    uint32_t *starts = cw_arena_alloc(
-        arena, ((size_t)n + CW_INT_MINIBLOCK - 1) / CW_INT_MINIBLOCK * sizeof(*starts));
+    uint32_t *starts = cw_arena_alloc(arena, ((size_t)n + CW_INT_MINIBLOCK - 1) / CW_INT_MINIBLOCK *
+                                                 sizeof(*starts));
     for (uint32_t i = 0; i < n; i += CW_INT_MINIBLOCK) {
         starts[i / CW_INT_MINIBLOCK] = (uint32_t)(in->ptr - start.ptr);
         if (!mini_head(in, mini_count(n, i), &least, &width, &packed))
@@ -194,8 +194,8 @@ static int body_open(struct cw_str *in, uint8_t encoding, struct cw_arena *arena
     }
 }
 
-int cw_int_access_open(struct cw_str in, size_t n, struct cw_arena *arena,
-                       struct cw_int_access *a, size_t *used_out, struct cw_err *err)
+int cw_int_access_open(struct cw_str in, size_t n, struct cw_arena *arena, struct cw_int_access *a,
+                       size_t *used_out, struct cw_err *err)
 {
     size_t len = in.len;
     *a = (struct cw_int_access){.n = (uint32_t)n, .scale = 1};

@@ -18,12 +18,13 @@ struct cw_int_access {
     uint8_t encoding; /* enum cw_int_encoding; what was decoded: CW_INT_DELTA */
     uint32_t n;
     uint64_t scale;
-    uint64_t least;          /* FOR, CONST */
-    unsigned width;          /* FOR, DICT */
-    struct cw_str packed;    /* FOR, DICT: the values or their numbers; MINI: the miniblocks */
-    const uint32_t *starts;  /* MINI: of each miniblock in it */
-    const int64_t *values;   /* DELTA: all; DICT: the distinct ones, ascending as unsigned numbers, before scaling */
-    uint32_t ndistinct;      /* DICT */
+    uint64_t least;         /* FOR, CONST */
+    unsigned width;         /* FOR, DICT */
+    struct cw_str packed;   /* FOR, DICT: the values or their numbers; MINI: the miniblocks */
+    const uint32_t *starts; /* MINI: of each miniblock in it */
+    const int64_t *
+        values; /* DELTA: all; DICT: the distinct ones, ascending as unsigned numbers, before scaling */
+    uint32_t ndistinct; /* DICT */
 };
 
 /* Of the column of n values at the front of `in`; *used_out (may be NULL: the column must fill `in`) is what it takes. */

@@ -14,8 +14,8 @@ enum {
     SHORT_TEXT = 48, /* longer ones look for room themselves */
     JUMP_MIN = 16,   /* rows to walk that cost as much as one that is jumped to */
 };
-_Static_assert(CW_SLOT_TEXT_SLACK >= COPY_STEP && SHORT_TEXT >= CW_SLOT_TEXT_MAX,
-               "copies in steps");
+_Static_assert((int)CW_SLOT_TEXT_SLACK >= (int)COPY_STEP, "texts are copied in steps");
+_Static_assert((int)SHORT_TEXT >= (int)CW_SLOT_TEXT_MAX, "numbers have their room");
 
 /* One call. */
 struct rebuild {

@@ -167,7 +167,8 @@ static void check_column(uint32_t number)
                 cr_assert_eq(c->digits[i], want.len);
         } else if (c->wide != NULL) {
             const uint8_t *wide = c->wide[c->values != NULL ? c->values[i] : i];
-            cr_assert_eq(wide[0], cw_str_hex_digit(want.ptr[0]) << 4 | cw_str_hex_digit(want.ptr[1]));
+            cr_assert_eq(wide[0],
+                         cw_str_hex_digit(want.ptr[0]) << 4 | cw_str_hex_digit(want.ptr[1]));
             cr_assert_eq(wide[15] & 15, cw_str_hex_digit(want.ptr[want.len - 1]));
         } else if (c->type == CW_SLOT_HEX) {
             cr_assert_eq(c->digits[i], want.len);

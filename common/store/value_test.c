@@ -1,0 +1,186 @@
+#include "common/store/value_test.h"
+
+#include "common/store/text_scan.h"
+
+/* Of NUM, what the value filter surely holds: six digits without leading zeros. */
+enum { FILTER_NUM_MIN = 100000 };
+
+static bool in_filter(const struct cw_value_test *test)
+{
+    switch (test->type) {
+    case CW_SLOT_NUM: return test->value.number >= FILTER_NUM_MIN;
+    case CW_SLOT_IP4:
+    case CW_SLOT_HEX:
+    case CW_SLOT_HEX32:
+    case CW_SLOT_UUID: return true;
+    default: return false;
+    }
+}
+
+static bool begins(enum cw_slot_relation relation)
+{
+    return relation == CW_VALUE_IS || relation == CW_VALUE_BEGINS_WITH;
+}
+
+static bool ends(enum cw_slot_relation relation)
+{
+    return relation == CW_VALUE_IS || relation == CW_VALUE_ENDS_WITH;
+}
+
+static struct cw_dictionary_search search_of(const struct cw_value_test *test)
+{
+    return (struct cw_dictionary_search){&test->piece, begins(test->relation),
+                                         ends(test->relation)};
+}
+
+static bool found_one(void *arg, uint32_t number)
+{
+    (void)number;
+    *(bool *)arg = true;
+    return false;
+}
+
+bool cw_value_test_open(struct cw_value_test *test, struct cw_str dictionary,
+                        const struct cw_value_filter *filter)
+{
+    if (test->relation == CW_VALUE_HOLDS_ADDRESS) {
+        /* An address alone is a value of the filter; what is in a string is not. */
+        test->value.number = cw_ip_match_v4(test->ip->from);
+        bool one = memcmp(test->ip->from, test->ip->to, sizeof(test->ip->to)) == 0;
+        return test->type != CW_SLOT_IP4 || !one || filter == NULL ||
+               cw_value_filter_may_hold(filter, cw_value_key(test->type, 0, test->value.number));
+    }
+    if (cw_slot_is_string(test->type)) {
+        bool found = false;
+        struct cw_dictionary_search search = search_of(test);
+        cw_dictionary_scan(&search, dictionary, found_one, &found);
+        return found;
+    }
+    if (test->relation != CW_VALUE_IS)
+        return true;
+    if (!cw_slot_parse(test->type, test->piece.needle, &test->value))
+        return false;
+    return filter == NULL || !in_filter(test) ||
+           cw_value_filter_may_hold(filter,
+                                    cw_value_key(test->type, test->value.high, test->value.number));
+}
+
+/* ---- a column ---- */
+
+struct answers {
+    uint64_t *bits;
+    uint32_t n;
+};
+
+static bool add_answer(void *arg, uint32_t number)
+{
+    struct answers *answers = arg;
+    if (number < answers->n)
+        answers->bits[number / 64] |= UINT64_C(1) << (number % 64);
+    return true;
+}
+
+static void load_strings(struct cw_value_test *test, struct cw_str dictionary,
+                         struct cw_arena *arena)
+{
+    uint32_t n = test->column->ndistinct;
+    struct answers answers = {CW_ARENA_ARRAY(arena, uint64_t, (size_t)n / 64 + 1), n};
+    test->answers = answers.bits;
+    if (test->relation != CW_VALUE_HOLDS_ADDRESS) {
+        struct cw_dictionary_search search = search_of(test);
+        cw_dictionary_scan(&search, dictionary, add_answer, &answers);
+        return;
+    }
+    for (uint32_t i = 0; i < n; i++)
+        if (cw_ip_match_find(test->ip, test->column->strings[i]))
+            add_answer(&answers, i);
+}
+
+void cw_value_test_load(struct cw_value_test *test, const struct cw_column *column,
+                        struct cw_str dictionary, struct cw_arena *arena)
+{
+    test->column = column;
+    if (cw_slot_is_string(test->type))
+        load_strings(test, dictionary, arena);
+    if (test->relation == CW_VALUE_IS && test->type == CW_SLOT_NUM && column->digits == NULL) {
+        char text[CW_SLOT_TEXT_MAX]; /* no value of the column has leading zeros */
+        struct cw_slot_value plain = {.number = test->value.number};
+        test->never = cw_slot_print(CW_SLOT_NUM, &plain, text) != test->value.digits;
+    }
+}
+
+/* ---- a value ---- */
+
+static uint64_t big_endian(const uint8_t *bytes)
+{
+    uint64_t v = 0;
+    for (int i = 0; i < 8; i++)
+        v = v << 8 | bytes[i];
+    return v;
+}
+
+/* The number of value i among the distinct ones. */
+static uint64_t number_of(const struct cw_column *column, uint32_t i)
+{
+    return column->values != NULL ? (uint64_t)column->values[i] : i;
+}
+
+static struct cw_slot_value value_of(const struct cw_column *column, uint32_t i)
+{
+    if (column->type != CW_SLOT_HEX32 && column->type != CW_SLOT_UUID)
+        return (struct cw_slot_value){
+            .number = (uint64_t)column->values[i],
+            .digits = column->digits != NULL ? (uint32_t)column->digits[i] : 0};
+    uint64_t n = number_of(column, i);
+    if (n >= column->ndistinct)
+        return (struct cw_slot_value){0};
+    return (struct cw_slot_value){.number = big_endian(column->wide[n] + 8),
+                                  .high = big_endian(column->wide[n])};
+}
+
+static bool is_value(const struct cw_value_test *test, const struct cw_slot_value *value)
+{
+    if (value->number != test->value.number || value->high != test->value.high)
+        return false;
+    return value->digits == test->value.digits ||
+           (test->type == CW_SLOT_NUM && test->column->digits == NULL);
+}
+
+static bool printed_answers(const struct cw_value_test *test, const struct cw_slot_value *value)
+{
+    char text[CW_SLOT_TEXT_MAX];
+    struct cw_str printed = cw_str_make(text, cw_slot_print(test->type, value, text));
+    if (test->relation == CW_VALUE_BEGINS_WITH)
+        return cw_str_starts(printed, test->piece.needle);
+    if (test->relation == CW_VALUE_ENDS_WITH)
+        return cw_str_ends(printed, test->piece.needle);
+    return cw_str_find(printed, test->piece.needle) >= 0;
+}
+
+static bool in_range(const struct cw_ip_match *ip, uint64_t address)
+{
+    return ip->len == 4 && address >= cw_ip_match_v4(ip->from) && address <= cw_ip_match_v4(ip->to);
+}
+
+bool cw_value_test_prints(const struct cw_value_test *test)
+{
+    return !cw_slot_is_string(test->type) && test->relation != CW_VALUE_IS &&
+           test->relation != CW_VALUE_HOLDS_ADDRESS;
+}
+
+bool cw_value_test_holds(const struct cw_value_test *test, uint32_t i)
+{
+    const struct cw_column *column = test->column;
+    if (i >= column->n || test->never)
+        return false;
+    if (cw_slot_is_string(test->type)) {
+        uint64_t n = number_of(column, i);
+        return n < column->ndistinct && (test->answers[n / 64] >> (n % 64) & 1) != 0;
+    }
+    struct cw_slot_value value = value_of(column, i);
+    if (test->relation == CW_VALUE_IS)
+        return is_value(test, &value);
+    if (test->relation == CW_VALUE_HOLDS_ADDRESS)
+        return in_range(test->ip, value.number);
+    return printed_answers(test, &value);
+}

@@ -135,7 +135,7 @@ static int writer_open(struct cw_merge_run *run, struct cw_err *err)
     info.nreplaced = nreplaced;
     int rc = cw_parts_new_path(run->parts, info.tenant, info.day, &info.id, &run->path, err);
     if (rc == 0)
-        rc = cw_part_writer_new(run->path.ptr, &info, &run->writer, err);
+        rc = cw_part_writer_new(run->path.ptr, &info, CW_CODEC_LZ4, &run->writer, err);
     return rc;
 }
 

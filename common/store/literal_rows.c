@@ -141,19 +141,18 @@ static bool is_candidate(const struct decision *d, uint32_t t, const struct cw_t
     return may;
 }
 
-static void decide_literal(struct decision *d)
+/* `first`: where in TEXT the literal's needle occurs first. */
+static void decide_literal(struct decision *d, const char *first)
 {
     const struct cw_layout *layout = d->block->text.layout;
     struct cw_arena *arena = d->block->arena;
-    bool scan = d->literal->needle.needle.len > 0 && !d->literal->reserved;
     struct cw_text_hits hits = {CW_ARENA_ARRAY(arena, uint8_t, layout->ntemplates),
                                 CW_ARENA_ARRAY(arena, uint8_t, layout->ncolumns)};
-    if (scan)
-        (void)cw_text_scan(&d->literal->needle, &d->block->text, &hits);
+    cw_text_scan(&d->literal->needle, &d->block->text, first, &hits);
     struct cw_template_alignment alignment;
     cw_template_alignment_init(&alignment);
     for (uint32_t t = 0; t < layout->ntemplates; t++)
-        if (!scan || is_candidate(d, t, &hits))
+        if (d->literal->needle.needle.len == 0 || is_candidate(d, t, &hits))
             decide_template(d, t, &alignment);
     cw_template_alignment_fini(&alignment);
 }
@@ -324,7 +323,7 @@ static bool values_hold(const struct row_walk *walk, uint32_t t)
 static void walk_values(struct row_walk *walk, const uint16_t *templates, struct cw_row_sets *out)
 {
     const struct decision *d = walk->d;
-    for (uint32_t row = 0; row < d->block->rows; row++) {
+    for (uint32_t row = 0; row < d->block->source->rows; row++) {
         uint32_t t = templates[row];
         uint64_t bit = UINT64_C(1) << (row % 64);
         uint8_t verdict = d->verdicts[t];
@@ -343,9 +342,9 @@ static void walk_values(struct row_walk *walk, const uint16_t *templates, struct
 static void walk_templates(const struct decision *d, const uint16_t *templates,
                            struct cw_row_sets *out)
 {
-    for (uint32_t row = 0; row < d->block->rows; row += 64) {
+    for (uint32_t row = 0; row < d->block->source->rows; row += 64) {
         uint64_t may = 0, must = 0;
-        uint32_t n = CW_MIN(d->block->rows - row, 64u);
+        uint32_t n = CW_MIN(d->block->source->rows - row, 64u);
         for (uint32_t i = 0; i < n; i++) {
             uint8_t verdict = d->verdicts[templates[row + i]];
             may |= (uint64_t)(verdict != CW_VERDICT_NO) << i;
@@ -378,7 +377,7 @@ static int rows_decide(struct decision *d, struct cw_row_sets *out, struct cw_er
     if (all_alike(d, out))
         return 0;
     weigh(d);
-    size_t nwords = ((size_t)d->block->rows + 63) / 64;
+    size_t nwords = ((size_t)d->block->source->rows + 63) / 64;
     *out = (struct cw_row_sets){.kind = CW_ROWS_SOME,
                                 .may = CW_ARENA_ARRAY(d->block->arena, uint64_t, nwords),
                                 .must = CW_ARENA_ARRAY(d->block->arena, uint64_t, nwords)};
@@ -399,25 +398,65 @@ static int rows_decide(struct decision *d, struct cw_row_sets *out, struct cw_er
     return 0;
 }
 
-int cw_literal_rows(const struct cw_match_block *block, const struct cw_literal_plan *literal,
+void cw_match_block_init(struct cw_match_block *block, struct cw_template_block *tb,
+                         const struct cw_value_filter *values, const uint64_t *keep,
+                         struct cw_arena *arena)
+{
+    *block = (struct cw_match_block){.tb = tb,
+                                     .source = cw_template_block_source(tb),
+                                     .values = values,
+                                     .keep = keep,
+                                     .arena = arena,
+                                     .text = {.all = cw_template_block_text(tb)}};
+}
+
+static int layout_open(struct cw_match_block *block, struct cw_err *err)
+{
+    if (block->text.layout != NULL)
+        return 0;
+    const struct cw_layout *layout;
+    int rc = cw_template_block_layout(block->tb, &layout, err);
+    if (rc < 0)
+        return rc;
+    struct cw_str *dictionaries = CW_ARENA_ARRAY(block->arena, struct cw_str, layout->ncolumns);
+    for (uint32_t c = 0; c < layout->ncolumns; c++)
+        dictionaries[c] = cw_template_block_dictionary(block->tb, c);
+    block->text.layout = layout;
+    block->text.dictionaries = dictionaries;
+    return 0;
+}
+
+int cw_literal_rows(struct cw_match_block *block, const struct cw_literal_plan *literal,
                     struct cw_row_sets *out, struct cw_err *err)
 {
+    struct cw_str text = block->text.all;
+    const char *first =
+        literal->reserved ? NULL : cw_text_search_find(&literal->needle, text.ptr, text.len);
+    *out = (struct cw_row_sets){.kind = CW_ROWS_NONE};
+    if (first == NULL && block->source->raw.stored.ptr == NULL)
+        return 0;
+    int rc = layout_open(block, err);
+    if (rc < 0)
+        return rc;
     struct decision d;
     decision_init(&d, block);
     d.literal = literal;
-    decide_literal(&d);
+    decide_literal(&d, first);
     return rows_decide(&d, out, err);
 }
 
-int cw_address_rows(const struct cw_match_block *block, const struct cw_ip_match *ip,
+int cw_address_rows(struct cw_match_block *block, const struct cw_ip_match *ip,
                     struct cw_row_sets *out, struct cw_err *err)
 {
+    int rc = layout_open(block, err);
+    if (rc < 0)
+        return rc;
     struct decision d;
     decision_init(&d, block);
     d.ip = ip;
     decide_address(&d);
-    int rc = rows_decide(&d, out, err);
+    rc = rows_decide(&d, out, err);
     if (rc == 0 && out->kind == CW_ROWS_SOME)
-        memset(out->must, 0, ((size_t)block->rows + 63) / 64 * sizeof(*out->must));
+        memset(out->must, 0, ((size_t)block->source->rows + 63) / 64 * sizeof(*out->must));
     return rc;
 }

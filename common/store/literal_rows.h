@@ -18,12 +18,16 @@
 
 struct cw_match_block {
     struct cw_template_block *tb;
-    struct cw_block_text text;
+    const struct cw_block *source;        /* what `tb` reads */
     const struct cw_value_filter *values; /* may be NULL */
     const uint64_t *keep;                 /* rows that are asked for */
-    uint32_t rows;
     struct cw_arena *arena;
+    struct cw_block_text text; /* layout NULL: not asked for yet */
 };
+
+void cw_match_block_init(struct cw_match_block *block, struct cw_template_block *tb,
+                         const struct cw_value_filter *values, const uint64_t *keep,
+                         struct cw_arena *arena);
 
 /* What is known of each row: bits of `may` are those that perhaps hold it, of `must` those that do. */
 struct cw_row_sets {
@@ -31,10 +35,10 @@ struct cw_row_sets {
     uint64_t *may, *must; /* SOME */
 };
 
-int cw_literal_rows(const struct cw_match_block *block, const struct cw_literal_plan *literal,
+int cw_literal_rows(struct cw_match_block *block, const struct cw_literal_plan *literal,
                     struct cw_row_sets *out, struct cw_err *err) CW_MUST_USE;
 /* Never says that a row must: how addresses are sought depends on what stands before them in the line. */
-int cw_address_rows(const struct cw_match_block *block, const struct cw_ip_match *ip,
+int cw_address_rows(struct cw_match_block *block, const struct cw_ip_match *ip,
                     struct cw_row_sets *out, struct cw_err *err) CW_MUST_USE;
 
 #endif

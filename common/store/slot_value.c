@@ -4,7 +4,7 @@
 
 #define BIT(type) (1u << (type))
 
-enum { DEC_DIGITS_MAX = 18, OCTETS = 4 };
+enum { NUM_DIGITS_MAX = 19, HEX_DIGITS_MAX = 16, DEC_DIGITS_MAX = 18, OCTETS = 4 };
 
 /* Types of one length, as a text: 0 is a digit, x a small hex digit. */
 static const char *const shapes[] = {
@@ -60,15 +60,10 @@ size_t cw_slot_text_max(enum cw_slot_type type)
     switch (type) {
     case CW_SLOT_IP4: return sizeof("255.255.255.255") - 1;
     case CW_SLOT_DEC: return DEC_DIGITS_MAX + 1;
-    case CW_SLOT_NUM: return CW_NUM_DIGITS_MAX;
-    case CW_SLOT_HEX: return CW_HEX_DIGITS_MAX;
+    case CW_SLOT_NUM: return NUM_DIGITS_MAX;
+    case CW_SLOT_HEX: return HEX_DIGITS_MAX;
     default: return shape_of(type) != NULL ? strlen(shape_of(type)) : SIZE_MAX;
     }
-}
-
-bool cw_slot_text_is_fixed(enum cw_slot_type type)
-{
-    return shape_of(type) != NULL;
 }
 
 /* ---- read ---- */
@@ -173,101 +168,6 @@ bool cw_slot_parse(enum cw_slot_type type, struct cw_str text, struct cw_slot_va
         out->number = digits_of(cw_str_sub(text, 19, 36), 16);
         return true;
     default: return false;
-    }
-}
-
-/* ---- print ---- */
-
-/* The last `n` digits. */
-static void print_digits(uint64_t v, unsigned base, size_t n, char *out)
-{
-    for (; n > 0; v /= base)
-        out[--n] = "0123456789abcdef"[v % base];
-}
-
-static size_t ndigits(uint64_t v)
-{
-    size_t n = 1;
-    for (; v >= 10; v /= 10)
-        n++;
-    return n;
-}
-
-static size_t print_time(uint64_t v, bool ms, char separator, char *out)
-{
-    uint64_t s = ms ? v / 1000 : v;
-    out[2] = out[5] = ':';
-    print_digits(s / 3600, 10, 2, out);
-    print_digits(s / 60 % 60, 10, 2, out + 3);
-    print_digits(s % 60, 10, 2, out + 6);
-    if (!ms)
-        return 8;
-    out[8] = separator;
-    print_digits(v % 1000, 10, 3, out + 9);
-    return 12;
-}
-
-static size_t print_ip4(uint64_t v, char *out)
-{
-    size_t len = 0;
-    for (int shift = 24; shift >= 0; shift -= 8) {
-        uint64_t octet = v >> shift & 255;
-        size_t n = ndigits(octet);
-        print_digits(octet, 10, n, out + len);
-        len += n;
-        if (shift > 0)
-            out[len++] = '.';
-    }
-    return len;
-}
-
-static size_t print_dec(const struct cw_slot_value *value, char *out)
-{
-    size_t decimals = CW_MIN(value->digits, (uint32_t)DEC_DIGITS_MAX);
-    uint64_t scale = 1;
-    for (size_t i = 0; i < decimals; i++)
-        scale *= 10;
-    size_t n = ndigits(value->number / scale);
-    print_digits(value->number / scale, 10, n, out);
-    out[n] = '.';
-    print_digits(value->number % scale, 10, decimals, out + n + 1);
-    return n + 1 + decimals;
-}
-
-static size_t print_uuid(const struct cw_slot_value *value, char *out)
-{
-    print_digits(value->high >> 32, 16, 8, out);
-    print_digits(value->high >> 16, 16, 4, out + 9);
-    print_digits(value->high, 16, 4, out + 14);
-    print_digits(value->number >> 48, 16, 4, out + 19);
-    print_digits(value->number, 16, 12, out + 24);
-    out[8] = out[13] = out[18] = out[23] = '-';
-    return 36;
-}
-
-size_t cw_slot_print(enum cw_slot_type type, const struct cw_slot_value *value, char *out)
-{
-    size_t n = value->digits;
-    switch (type) {
-    case CW_SLOT_TIME: return print_time(value->number, false, 0, out);
-    case CW_SLOT_TIME_DOT_MS: return print_time(value->number, true, '.', out);
-    case CW_SLOT_TIME_COMMA_MS: return print_time(value->number, true, ',', out);
-    case CW_SLOT_IP4: return print_ip4(value->number, out);
-    case CW_SLOT_DEC: return print_dec(value, out);
-    case CW_SLOT_NUM:
-        n = n == 0 ? ndigits(value->number) : CW_MIN(n, (size_t)CW_NUM_DIGITS_MAX);
-        print_digits(value->number, 10, n, out);
-        return n;
-    case CW_SLOT_HEX:
-        n = CW_MIN(n, (size_t)CW_HEX_DIGITS_MAX);
-        print_digits(value->number, 16, n, out);
-        return n;
-    case CW_SLOT_HEX32:
-        print_digits(value->high, 16, 16, out);
-        print_digits(value->number, 16, 16, out + 16);
-        return 32;
-    case CW_SLOT_UUID: return print_uuid(value, out);
-    default: return 0;
     }
 }
 

@@ -46,7 +46,7 @@ static bool none(const uint64_t *bits, const uint64_t *keep, size_t nwords)
     return true;
 }
 
-static int operand_rows(const struct cw_match_block *block, const struct cw_line_operand *operand,
+static int operand_rows(struct cw_match_block *block, const struct cw_line_operand *operand,
                         struct sets *sets, struct cw_err *err)
 {
     struct cw_row_sets rows;
@@ -72,21 +72,6 @@ static int operand_rows(const struct cw_match_block *block, const struct cw_line
     return rc;
 }
 
-static void block_init(struct cw_match_block *block, struct cw_template_block *tb,
-                       const struct cw_value_filter *values, const uint64_t *keep,
-                       struct cw_arena *arena)
-{
-    const struct cw_layout *layout = cw_template_block_layout(tb);
-    *block = (struct cw_match_block){.tb = tb, .values = values, .keep = keep, .arena = arena};
-    struct cw_str *dictionaries = CW_ARENA_ARRAY(arena, struct cw_str, layout->ncolumns);
-    for (uint32_t c = 0; c < layout->ncolumns; c++)
-        if (cw_slot_is_string(layout->columns[c].type))
-            dictionaries[c] = cw_template_block_dictionary(tb, c);
-    block->text = (struct cw_block_text){layout, cw_template_block_text(tb), dictionaries};
-    for (uint32_t t = 0; t < layout->ntemplates; t++)
-        block->rows += cw_template_block_counts(tb)[t];
-}
-
 static struct sets sets_new(struct cw_arena *arena, uint32_t rows)
 {
     size_t nwords = ((size_t)rows + 63) / 64;
@@ -109,8 +94,8 @@ int cw_template_match(const struct cw_line_filter *filter, struct cw_template_bl
 {
     struct cw_arena *arena = cw_arena_new();
     struct cw_match_block block;
-    block_init(&block, tb, values, keep, arena);
-    struct sets all = sets_new(arena, block.rows), one = sets_new(arena, block.rows);
+    cw_match_block_init(&block, tb, values, keep, arena);
+    struct sets all = sets_new(arena, block.source->rows), one = sets_new(arena, block.source->rows);
     int rc = 0;
     for (size_t i = 0; i < cw_line_filter_noperands(filter) && rc == 0; i++) {
         struct cw_line_operand operand;

@@ -1,49 +1,33 @@
 #include "common/store/text_scan.h"
 
-/* The templates' front part of TEXT; returns its end. */
-static const char *scan_templates(const struct cw_text_search *search,
-                                  const struct cw_block_text *text, uint8_t *hits, bool *any)
+static const char *end_of(struct cw_str s)
 {
-    const struct cw_layout *layout = text->layout;
-    if (layout->ntemplates == 0)
-        return text->all.ptr;
-    struct cw_str last = layout->templates[layout->ntemplates - 1].text;
-    const char *at = text->all.ptr, *end = last.ptr + last.len;
-    for (uint32_t t = 0; at < end;) {
-        const char *hit = cw_text_search_find(search, at, (size_t)(end - at));
-        if (hit == NULL)
-            break;
-        while (layout->templates[t].text.ptr + layout->templates[t].text.len < hit)
-            t++;
-        hits[t] = 1;
-        *any = true;
-        at = layout->templates[t].text.ptr + layout->templates[t].text.len + 1;
-    }
-    return end;
+    return s.ptr + s.len;
 }
 
-bool cw_text_scan(const struct cw_text_search *search, const struct cw_block_text *text,
-                  struct cw_text_hits *hits)
+void cw_text_scan(const struct cw_text_search *search, const struct cw_block_text *text,
+                  const char *first, struct cw_text_hits *hits)
 {
-    bool any = false;
-    const char *at = scan_templates(search, text, hits->templates, &any);
-    const char *end = text->all.ptr + text->all.len;
-    for (uint32_t c = 0; at < end;) {
-        const char *hit = cw_text_search_find(search, at, (size_t)(end - at));
-        if (hit == NULL)
-            break;
-        for (; c < text->layout->ncolumns; c++) {
-            struct cw_str dictionary = text->dictionaries[c];
-            if (dictionary.len > 0 && hit < dictionary.ptr + dictionary.len)
-                break;
+    const struct cw_layout *layout = text->layout;
+    const char *end = end_of(text->all);
+    uint32_t t = 0, c = 0;
+    for (const char *hit = first, *at; hit != NULL;
+         hit = cw_text_search_find(search, at, (size_t)(end - at))) {
+        while (t < layout->ntemplates && end_of(layout->templates[t].text) < hit)
+            t++;
+        if (t < layout->ntemplates) {
+            hits->templates[t] = 1;
+            at = end_of(layout->templates[t].text);
+            continue;
         }
-        if (c == text->layout->ncolumns)
-            break;
+        while (c < layout->ncolumns &&
+               (text->dictionaries[c].len == 0 || end_of(text->dictionaries[c]) <= hit))
+            c++;
+        if (c == layout->ncolumns)
+            return;
         hits->columns[c] = 1;
-        any = true;
-        at = text->dictionaries[c].ptr + text->dictionaries[c].len;
+        at = end_of(text->dictionaries[c]);
     }
-    return any;
 }
 
 /* How many values end in the text. */

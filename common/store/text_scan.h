@@ -18,9 +18,9 @@ struct cw_text_hits {
     uint8_t *templates, *columns;
 };
 
-/* Mark what the text occurs in (others are not touched); false when there is nothing. */
-bool cw_text_scan(const struct cw_text_search *search, const struct cw_block_text *text,
-                  struct cw_text_hits *hits);
+/* Mark what the text occurs in (others are not touched). `first`: its first occurrence in text->all. */
+void cw_text_scan(const struct cw_text_search *search, const struct cw_block_text *text,
+                  const char *first, struct cw_text_hits *hits);
 
 /* How the value that is looked for in a dictionary stands to a text. */
 struct cw_dictionary_search {

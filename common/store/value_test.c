@@ -1,5 +1,7 @@
 #include "common/store/value_test.h"
 
+#include "common/base/assert.h"
+#include "common/store/format_slot.h"
 #include "common/store/text_scan.h"
 
 /* Of NUM, what the value filter surely holds: six digits without leading zeros. */
@@ -102,11 +104,10 @@ void cw_value_test_load(struct cw_value_test *test, const struct cw_column *colu
     test->column = column;
     if (cw_slot_is_string(test->type))
         load_strings(test, dictionary, arena);
-    if (test->relation == CW_VALUE_IS && test->type == CW_SLOT_NUM && column->digits == NULL) {
-        char text[CW_SLOT_TEXT_MAX]; /* no value of the column has leading zeros */
-        struct cw_slot_value plain = {.number = test->value.number};
-        test->never = cw_slot_print(CW_SLOT_NUM, &plain, text) != test->value.digits;
-    }
+    /* No value of such a column has leading zeros. */
+    test->never = test->relation == CW_VALUE_IS && test->type == CW_SLOT_NUM &&
+                  column->digits == NULL && test->piece.needle.len > 1 &&
+                  test->piece.needle.ptr[0] == '0';
 }
 
 /* ---- a value ---- */
@@ -119,42 +120,41 @@ static uint64_t big_endian(const uint8_t *bytes)
     return v;
 }
 
-/* The number of value i among the distinct ones. */
+/* The number of value i among the distinct ones: less than ndistinct. */
 static uint64_t number_of(const struct cw_column *column, uint32_t i)
 {
     return column->values != NULL ? (uint64_t)column->values[i] : i;
 }
 
-static struct cw_slot_value value_of(const struct cw_column *column, uint32_t i)
+static bool is_value(const struct cw_value_test *test, uint32_t i)
 {
-    if (column->type != CW_SLOT_HEX32 && column->type != CW_SLOT_UUID)
-        return (struct cw_slot_value){
-            .number = (uint64_t)column->values[i],
-            .digits = column->digits != NULL ? (uint32_t)column->digits[i] : 0};
-    uint64_t n = number_of(column, i);
-    if (n >= column->ndistinct)
-        return (struct cw_slot_value){0};
-    return (struct cw_slot_value){.number = big_endian(column->wide[n] + 8),
-                                  .high = big_endian(column->wide[n])};
+    const struct cw_column *column = test->column;
+    if (column->wide != NULL) {
+        const uint8_t *wide = column->wide[number_of(column, i)];
+        return big_endian(wide) == test->value.high && big_endian(wide + 8) == test->value.number;
+    }
+    return (uint64_t)column->values[i] == test->value.number &&
+           (column->digits == NULL || (uint64_t)column->digits[i] == test->value.digits);
 }
 
-static bool is_value(const struct cw_value_test *test, const struct cw_slot_value *value)
+static bool text_answers(const struct cw_value_test *test, uint32_t i)
 {
-    if (value->number != test->value.number || value->high != test->value.high)
+    const struct cw_column *column = test->column;
+    char area[CW_SLOT_TEXT_MAX + CW_SLOT_TEXT_SLACK];
+    struct cw_str text;
+    if (column->wide != NULL) {
+        const int64_t n = (int64_t)number_of(column, i);
+        cw_format_wide_slots(test->type, column->wide, &n, 1, area, &text);
+    } else if (!cw_format_slots(test->type, column->values + i,
+                                column->digits != NULL ? column->digits + i : NULL, 1, area,
+                                &text)) {
         return false;
-    return value->digits == test->value.digits ||
-           (test->type == CW_SLOT_NUM && test->column->digits == NULL);
-}
-
-static bool printed_answers(const struct cw_value_test *test, const struct cw_slot_value *value)
-{
-    char text[CW_SLOT_TEXT_MAX];
-    struct cw_str printed = cw_str_make(text, cw_slot_print(test->type, value, text));
+    }
     if (test->relation == CW_VALUE_BEGINS_WITH)
-        return cw_str_starts(printed, test->piece.needle);
+        return cw_str_starts(text, test->piece.needle);
     if (test->relation == CW_VALUE_ENDS_WITH)
-        return cw_str_ends(printed, test->piece.needle);
-    return cw_str_find(printed, test->piece.needle) >= 0;
+        return cw_str_ends(text, test->piece.needle);
+    return cw_str_find(text, test->piece.needle) >= 0;
 }
 
 static bool in_range(const struct cw_ip_match *ip, uint64_t address)
@@ -171,16 +171,16 @@ bool cw_value_test_prints(const struct cw_value_test *test)
 bool cw_value_test_holds(const struct cw_value_test *test, uint32_t i)
 {
     const struct cw_column *column = test->column;
-    if (i >= column->n || test->never)
+    CW_ASSERT(i < column->n);
+    if (test->never)
         return false;
     if (cw_slot_is_string(test->type)) {
         uint64_t n = number_of(column, i);
-        return n < column->ndistinct && (test->answers[n / 64] >> (n % 64) & 1) != 0;
+        return (test->answers[n / 64] >> (n % 64) & 1) != 0;
     }
-    struct cw_slot_value value = value_of(column, i);
     if (test->relation == CW_VALUE_IS)
-        return is_value(test, &value);
+        return is_value(test, i);
     if (test->relation == CW_VALUE_HOLDS_ADDRESS)
-        return in_range(test->ip, value.number);
-    return printed_answers(test, &value);
+        return in_range(test->ip, (uint64_t)column->values[i]);
+    return text_answers(test, i);
 }

@@ -109,7 +109,7 @@ static void part_write(const struct corpus *c, const char *path)
     struct cw_err err;
     uint64_t size = 0, lines = 0;
     int64_t start, spent = 0;
-    if (cw_part_writer_new(path, &info, &w, &err) < 0)
+    if (cw_part_writer_new(path, &info, CW_CODEC_LZ4, &w, &err) < 0)
         die(&err);
     for (size_t i = 0; i < c->n; i++) {
         struct stream streams[HOSTS] = {0};

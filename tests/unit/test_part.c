@@ -372,7 +372,7 @@ Test(part, an_unfinished_part_leaves_no_file)
     struct cw_part_writer *writer;
     struct cw_part_info info = part_model_info(1);
     struct cw_file_names names;
-    cr_assert_eq(cw_part_writer_new(path, &info, &writer, &err), 0);
+    cr_assert_eq(cw_part_writer_new(path, &info, CW_CODEC_LZ4, &writer, &err), 0);
     cr_assert_eq(cw_part_writer_stream(writer, CW_LABELS_NONE, 1, 1, &err), 0);
     cw_part_writer_free(&writer);
     cr_assert_eq(cw_file_list(dir, &names, &err), 0);
@@ -387,7 +387,7 @@ Test(part, times_of_a_stream_that_go_back_are_refused)
     int64_t times[] = {5, 4};
     struct cw_str lines[] = {CW_STR("a"), CW_STR("b")};
     struct cw_entry_batch batch = {.n = 2, .ts_ns = times, .lines = lines};
-    cr_assert_eq(cw_part_writer_new(path, &info, &writer, &err), 0);
+    cr_assert_eq(cw_part_writer_new(path, &info, CW_CODEC_LZ4, &writer, &err), 0);
     cr_assert_eq(cw_part_writer_stream(writer, CW_LABELS_NONE, 2, 2, &err), 0);
     cr_assert_eq(cw_part_writer_add(writer, &batch, &err), CW_E_CORRUPT);
     cw_part_writer_free(&writer);

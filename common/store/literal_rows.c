@@ -148,11 +148,13 @@ static void decide_literal(struct decision *d, const char *first)
     struct cw_arena *arena = d->block->arena;
     struct cw_text_hits hits = {CW_ARENA_ARRAY(arena, uint8_t, layout->ntemplates),
                                 CW_ARENA_ARRAY(arena, uint8_t, layout->ncolumns)};
-    cw_text_scan(&d->literal->needle, &d->block->text, first, &hits);
+    bool all = d->literal->needle.needle.len == 0;
+    if (!all)
+        cw_text_scan(&d->literal->needle, &d->block->text, first, &hits);
     struct cw_template_alignment alignment;
     cw_template_alignment_init(&alignment);
     for (uint32_t t = 0; t < layout->ntemplates; t++)
-        if (d->literal->needle.needle.len == 0 || is_candidate(d, t, &hits))
+        if (all || is_candidate(d, t, &hits))
             decide_template(d, t, &alignment);
     cw_template_alignment_fini(&alignment);
 }

@@ -11,8 +11,8 @@
 #include "common/store/format.h"
 #include "common/store/meta_column.h"
 
-/* What is kept of the text when a line has made it larger. */
-enum { TEXT_KEEP_BYTES = 2 * CW_BLOCK_RAW_TARGET };
+/* The text of any block but those of one line that is larger. */
+enum { TEXT_BYTES = CW_BLOCK_RAW_TARGET + CW_BLOCK_ROWS_MAX + CW_BYTE_CLASSES_SLACK };
 
 struct cw_block_writer {
     enum cw_codec codec;
@@ -90,6 +90,8 @@ int cw_block_writer_add(struct cw_block_writer *w, uint32_t stream, int64_t ts_n
         w->stream_rows[w->nstreams++] = 0;
     }
     w->stream_rows[w->nstreams - 1]++;
+    if (w->text.ptr == NULL)
+        cw_buf_reserve(&w->text, TEXT_BYTES); /* growing would leave more, and touch it twice */
     cw_buf_adds(&w->text, line);
     cw_buf_addc(&w->text, '\n');
     w->times[w->rows] = ts_ns;
@@ -213,7 +215,7 @@ static void block_put(const struct cw_block_writer *w, bool templates,
 
 static void block_clear(struct cw_block_writer *w)
 {
-    if (w->text.cap > TEXT_KEEP_BYTES)
+    if (w->text.cap > 2 * TEXT_BYTES)
         cw_buf_fini(&w->text);
     else
         cw_buf_clear(&w->text);

@@ -188,6 +188,15 @@ static int line_sections(struct cw_block_writer *w, struct cw_template_memory *m
     return rc;
 }
 
+void cw_block_put(uint8_t *header, const struct cw_block_sections *sections, struct cw_buf *out)
+{
+    cw_put32(header + 48, (uint32_t)sections->entries.len);
+    cw_block_seal(header, cw_buf_str(&sections->entries));
+    cw_buf_add(out, header, CW_BLOCK_HEADER_BYTES);
+    cw_buf_adds(out, cw_buf_str(&sections->entries));
+    cw_buf_adds(out, cw_buf_str(&sections->bytes));
+}
+
 static void block_put(const struct cw_block_writer *w, bool templates,
                       const struct cw_template_counts *counts, struct cw_buf *out)
 {
@@ -205,12 +214,8 @@ static void block_put(const struct cw_block_writer *w, bool templates,
     cw_put32(header + 28, w->raw_bytes);
     cw_put64(header + 32, (uint64_t)w->min_ns);
     cw_put64(header + 40, (uint64_t)w->max_ns);
-    cw_put32(header + 48, (uint32_t)w->sections.entries.len);
     cw_put16(header + 52, (uint16_t)w->nstreams);
-    cw_block_seal(header, cw_buf_str(&w->sections.entries));
-    cw_buf_add(out, header, sizeof(header));
-    cw_buf_adds(out, cw_buf_str(&w->sections.entries));
-    cw_buf_adds(out, cw_buf_str(&w->sections.bytes));
+    cw_block_put(header, &w->sections, out);
 }
 
 static void block_clear(struct cw_block_writer *w)

@@ -267,14 +267,14 @@ int cw_part_writer_copy_block(struct cw_part_writer *w, const struct cw_part_rea
     struct cw_part_block p = cw_part_reader_block(from, block);
     struct cw_block_summary s = {p.rows,        p.raw_bytes, p.first_stream,
                                  p.last_stream, p.min_ns,    p.max_ns};
-    struct cw_str filter;
+    struct cw_str bytes = cw_part_reader_block_bytes(from, block), filter;
+    cw_file_will_read(bytes);
     int rc = block_end(w, err);
     if (rc < 0)
         return rc;
     cw_buf_clear(&w->bytes);
     /* All is checked before it gets a new owner: afterwards nobody has another copy. */
-    rc = cw_block_copy(cw_part_reader_block_bytes(from, block), &s, numbers, w->codec, &w->bytes,
-                       err);
+    rc = cw_block_copy(bytes, &s, numbers, w->codec, &w->bytes, err);
     if (rc == 0)
         rc = filter_bytes(from, block, &filter, err);
     if (rc < 0) {

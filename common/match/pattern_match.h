@@ -26,4 +26,7 @@ bool cw_pattern_match_literal_at(const struct cw_pattern_match *pattern, size_t 
 /* The longest literal, which every line that matches holds; empty when there is none. */
 struct cw_str cw_pattern_match_literal(const struct cw_pattern_match *pattern);
 
+/* The length of a capture `<name>` at the front of a pattern, 0 when there is none. */
+size_t cw_pattern_capture_len(struct cw_str text);
+
 #endif

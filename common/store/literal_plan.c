@@ -1,5 +1,6 @@
 #include "common/store/literal_plan.h"
 
+#include "common/base/assert.h"
 #include "common/store/slot_value.h"
 
 static bool is_digit(char c)
@@ -14,15 +15,20 @@ static bool is_alnum(char c)
 
 /* What is seen while the literal is walked. */
 struct walk {
-    struct cw_str text, best;
+    struct cw_str text;
+    struct cw_str pieces[CW_LITERAL_NEEDLES_MAX + 1]; /* longest first; the last is room */
+    size_t npieces;
     size_t from;  /* of the piece that grows */
     bool telling; /* it has a run that is in no value but a string */
 };
 
 static void offer(struct walk *walk, size_t from, size_t to)
 {
-    if (to - from > walk->best.len)
-        walk->best = cw_str_sub(walk->text, from, to);
+    size_t at = walk->npieces;
+    for (; at > 0 && walk->pieces[at - 1].len < to - from; at--)
+        walk->pieces[at] = walk->pieces[at - 1];
+    walk->pieces[at] = cw_str_sub(walk->text, from, to);
+    walk->npieces = CW_MIN(walk->npieces + 1, (size_t)CW_LITERAL_NEEDLES_MAX);
 }
 
 /* The piece ends before `to`; the next begins at `next`. */
@@ -45,18 +51,20 @@ static size_t walk_run(struct walk *walk, size_t at)
         only_hex &= is_digit(c) || (c >= 'a' && c <= 'f');
     }
     bool whole = at > 0 && end < walk->text.len;
+    if (whole && !digits && !only_hex) {
+        walk->telling = true;
+        return end;
+    }
+    cut(walk, at, end);
     if (!only_hex)
         offer(walk, at, end);
-    if (whole && !digits && !only_hex)
-        walk->telling = true;
-    else
-        cut(walk, at, end);
     return end;
 }
 
-/* The longest piece that is in TEXT if a line holds the literal. */
-static struct cw_str find_needle(struct cw_str text)
+/* The longest pieces that are in TEXT if a line holds the literal. */
+static void find_needles(struct cw_literal_plan *plan)
 {
+    struct cw_str text = plan->text;
     struct walk walk = {.text = text};
     for (size_t at = 0; at < text.len;) {
         if (is_alnum(text.ptr[at])) {
@@ -68,7 +76,9 @@ static struct cw_str find_needle(struct cw_str text)
         at++;
     }
     cut(&walk, text.len, text.len);
-    return walk.best;
+    plan->nneedles = walk.npieces;
+    for (size_t i = 0; i < walk.npieces; i++)
+        cw_text_search_init(&plan->needles[i], walk.pieces[i], plan->nocase);
 }
 
 void cw_literal_plan_init(struct cw_literal_plan *plan, struct cw_str text, bool nocase,
@@ -81,6 +91,5 @@ void cw_literal_plan_init(struct cw_literal_plan *plan, struct cw_str text, bool
         plan->reserved |= cw_slot_reserved((unsigned char)text.ptr[i]);
     }
     plan->types = types;
-    cw_text_search_init(&plan->whole, text, nocase);
-    cw_text_search_init(&plan->needle, find_needle(text), nocase);
+    find_needles(plan);
 }

@@ -17,6 +17,7 @@ struct way {
 
 struct test {
     struct cw_value_test base;
+    uint64_t asked; /* how many values, at most */
     uint32_t from, len; /* the piece of the literal */
     uint32_t next;      /* of the same column; number + 1 */
     uint16_t column;
@@ -111,6 +112,7 @@ static void add_way(struct decision *d, uint32_t t, const struct cw_slot_test *a
         }
         d->asks = grow(d->block->arena, d->asks, d->nasks, &d->asks_cap, sizeof(*d->asks));
         d->asks[d->nasks++] = (struct ask){test, nth_of_column(slots, asked[i].slot)};
+        d->tests[test].asked += cw_template_block_counts(d->block->tb)[t];
     }
     d->ways = grow(d->block->arena, d->ways, d->nways_all, &d->ways_cap, sizeof(*d->ways));
     d->ways[d->nways_all++] = (struct way){(uint32_t)first, (uint32_t)n};
@@ -131,8 +133,8 @@ static void decide_template(struct decision *d, uint32_t t, struct cw_template_a
         d->verdicts[t] = CW_VERDICT_NO;
 }
 
-/* May rows of the template hold the literal, by what TEXT holds? */
-static bool is_candidate(const struct decision *d, uint32_t t, const struct cw_text_hits *hits)
+/* May rows of the template hold a needle that TEXT holds there? */
+static bool may_hold(const struct decision *d, uint32_t t, const struct cw_text_hits *hits)
 {
     const struct cw_slot *slots = slots_of(d, t);
     bool may = hits->templates[t] != 0;
@@ -141,22 +143,47 @@ static bool is_candidate(const struct decision *d, uint32_t t, const struct cw_t
     return may;
 }
 
-/* `first`: where in TEXT the literal's needle occurs first. */
-static void decide_literal(struct decision *d, const char *first)
+/* Where each needle of the literal occurs first in TEXT; false: it has not all of them. */
+static bool find_needles(const struct cw_match_block *block, const struct cw_literal_plan *literal,
+                         const char *first[CW_LITERAL_NEEDLES_MAX])
+{
+    struct cw_str text = block->text.all;
+    for (size_t i = 0; i < literal->nneedles; i++) {
+        first[i] = cw_text_search_find(&literal->needles[i], text.ptr, text.len);
+        if (first[i] == NULL)
+            return false;
+    }
+    return true;
+}
+
+/* Templates whose rows may hold all needles: the others' verdict is NO. */
+static void decide_literal(struct decision *d, const char *const *first, size_t nneedles)
 {
     const struct cw_layout *layout = d->block->text.layout;
     struct cw_arena *arena = d->block->arena;
-    struct cw_text_hits hits = {CW_ARENA_ARRAY(arena, uint8_t, layout->ntemplates),
-                                CW_ARENA_ARRAY(arena, uint8_t, layout->ncolumns)};
-    bool all = d->literal->needle.needle.len == 0;
-    if (!all)
-        cw_text_scan(&d->literal->needle, &d->block->text, first, &hits);
+    uint8_t *misses = CW_ARENA_ARRAY(arena, uint8_t, layout->ntemplates);
+    for (size_t i = 0; i < nneedles; i++) {
+        struct cw_text_hits hits = {CW_ARENA_ARRAY(arena, uint8_t, layout->ntemplates),
+                                    CW_ARENA_ARRAY(arena, uint8_t, layout->ncolumns)};
+        cw_text_scan(&d->literal->needles[i], &d->block->text, first[i], &hits);
+        for (uint32_t t = 0; t < layout->ntemplates; t++)
+            misses[t] |= !may_hold(d, t, &hits);
+    }
     struct cw_template_alignment alignment;
     cw_template_alignment_init(&alignment);
     for (uint32_t t = 0; t < layout->ntemplates; t++)
-        if (all || is_candidate(d, t, &hits))
+        if (!misses[t])
             decide_template(d, t, &alignment);
     cw_template_alignment_fini(&alignment);
+}
+
+/* No template holds it; RAW lines may. */
+static void decide_raw_only(struct decision *d)
+{
+    const struct cw_layout *layout = d->block->text.layout;
+    for (uint32_t t = 0; t < layout->ntemplates; t++)
+        if (layout->templates[t].nslots > 0 && slots_of(d, t)[0].type == CW_SLOT_RAW)
+            d->verdicts[t] = CW_VERDICT_UNSURE;
 }
 
 /* ---- addresses ---- */
@@ -269,7 +296,8 @@ static int read_columns(struct decision *d, struct row_walk *walk, struct cw_err
         int rc = cw_template_block_column(d->block->tb, test->column, &column, err);
         if (rc < 0)
             return rc;
-        cw_value_test_load(&test->base, column, d->block->text.dictionaries[test->column], arena);
+        cw_value_test_load(&test->base, column, d->block->text.dictionaries[test->column],
+                           test->asked, arena);
         if (walk->read_of_column[test->column] == 0)
             walk->read_of_column[test->column] = ++walk->nread;
     }
@@ -431,11 +459,10 @@ static int layout_open(struct cw_match_block *block, struct cw_err *err)
 int cw_literal_rows(struct cw_match_block *block, const struct cw_literal_plan *literal,
                     struct cw_row_sets *out, struct cw_err *err)
 {
-    struct cw_str text = block->text.all;
-    const char *first =
-        literal->reserved ? NULL : cw_text_search_find(&literal->needle, text.ptr, text.len);
+    const char *first[CW_LITERAL_NEEDLES_MAX];
+    bool may = !literal->reserved && find_needles(block, literal, first);
     *out = (struct cw_row_sets){.kind = CW_ROWS_NONE};
-    if (first == NULL && block->source->raw.stored.ptr == NULL)
+    if (!may && block->source->raw.stored.ptr == NULL)
         return 0;
     int rc = layout_open(block, err);
     if (rc < 0)
@@ -443,7 +470,10 @@ int cw_literal_rows(struct cw_match_block *block, const struct cw_literal_plan *
     struct decision d;
     decision_init(&d, block);
     d.literal = literal;
-    decide_literal(&d, first);
+    if (may)
+        decide_literal(&d, first, literal->nneedles);
+    else
+        decide_raw_only(&d);
     return rows_decide(&d, out, err);
 }
 

@@ -6,6 +6,8 @@
 
 /* Of NUM, what the value filter surely holds: six digits without leading zeros. */
 enum { FILTER_NUM_MIN = 100000 };
+/* How a test that prints is asked of a whole column. With less than one value in so many wanted, they are looked at one by one. */
+enum { TEXTS_AT_ONCE = 64, ONE_BY_ONE = 8 };
 
 static bool in_filter(const struct cw_value_test *test)
 {
@@ -69,6 +71,12 @@ bool cw_value_test_open(struct cw_value_test *test, struct cw_str dictionary,
 
 /* ---- a column ---- */
 
+bool cw_value_test_prints(const struct cw_value_test *test)
+{
+    return !cw_slot_is_string(test->type) && test->relation != CW_VALUE_IS &&
+           test->relation != CW_VALUE_HOLDS_ADDRESS;
+}
+
 struct answers {
     uint64_t *bits;
     uint32_t n;
@@ -82,32 +90,95 @@ static bool add_answer(void *arg, uint32_t number)
     return true;
 }
 
-static void load_strings(struct cw_value_test *test, struct cw_str dictionary,
-                         struct cw_arena *arena)
+static void answer_strings(const struct cw_value_test *test, struct cw_str dictionary,
+                           struct answers *answers)
 {
-    uint32_t n = test->column->ndistinct;
-    struct answers answers = {CW_ARENA_ARRAY(arena, uint64_t, (size_t)n / 64 + 1), n};
-    test->answers = answers.bits;
     if (test->relation != CW_VALUE_HOLDS_ADDRESS) {
         struct cw_dictionary_search search = search_of(test);
-        cw_dictionary_scan(&search, dictionary, add_answer, &answers);
+        cw_dictionary_scan(&search, dictionary, add_answer, answers);
         return;
     }
-    for (uint32_t i = 0; i < n; i++)
+    for (uint32_t i = 0; i < answers->n; i++)
         if (cw_ip_match_find(test->ip, test->column->strings[i]))
-            add_answer(&answers, i);
+            add_answer(answers, i);
+}
+
+/* The texts of values, or of distinct ones, [from, from + n). */
+static bool print_texts(const struct cw_value_test *test, uint32_t from, uint32_t n, char *area,
+                        struct cw_str *texts)
+{
+    const struct cw_column *column = test->column;
+    if (column->wide == NULL)
+        return cw_format_slots(test->type, column->values + from,
+                               column->digits != NULL ? column->digits + from : NULL, n, area,
+                               texts);
+    int64_t numbers[TEXTS_AT_ONCE];
+    for (uint32_t i = 0; i < n; i++)
+        numbers[i] = from + i;
+    cw_format_wide_slots(test->type, column->wide, numbers, n, area, texts);
+    return true;
+}
+
+static bool text_answers(const struct cw_value_test *test, struct cw_str text)
+{
+    if (test->relation == CW_VALUE_BEGINS_WITH)
+        return cw_str_starts(text, test->piece.needle);
+    if (test->relation == CW_VALUE_ENDS_WITH)
+        return cw_str_ends(text, test->piece.needle);
+    return cw_str_find(text, test->piece.needle) >= 0;
+}
+
+/* The texts lie in a row, each in its own room: they are searched as one. What is found between two texts means nothing. */
+static void search_texts(const struct cw_value_test *test, uint32_t first, uint32_t n,
+                         const char *area, const struct cw_str *texts, struct answers *answers)
+{
+    size_t room = cw_slot_text_room(test->type);
+    const char *at = area, *end = area + n * room;
+    for (const char *hit;
+         at < end && (hit = cw_text_search_find(&test->piece, at, (size_t)(end - at))) != NULL;) {
+        uint32_t i = (uint32_t)((size_t)(hit - area) / room);
+        if (text_answers(test, texts[i]))
+            add_answer(answers, first + i);
+        at = area + (i + 1) * room;
+    }
+}
+
+static void answer_printed(const struct cw_value_test *test, struct answers *answers)
+{
+    char area[TEXTS_AT_ONCE * CW_SLOT_TEXT_MAX + CW_SLOT_TEXT_SLACK];
+    struct cw_str texts[TEXTS_AT_ONCE];
+    memset(area, 0, sizeof(area));
+    for (uint32_t first = 0; first < answers->n; first += TEXTS_AT_ONCE) {
+        uint32_t n = CW_MIN(answers->n - first, (uint32_t)TEXTS_AT_ONCE);
+        (void)print_texts(test, first, n, area, texts);
+        search_texts(test, first, n, area, texts, answers);
+    }
+}
+
+/* How many things `answers` has a bit for. */
+static uint32_t answers_count(const struct cw_column *column)
+{
+    return column->wide != NULL || column->strings != NULL ? column->ndistinct : column->n;
 }
 
 void cw_value_test_load(struct cw_value_test *test, const struct cw_column *column,
-                        struct cw_str dictionary, struct cw_arena *arena)
+                        struct cw_str dictionary, uint64_t asked, struct cw_arena *arena)
 {
     test->column = column;
-    if (cw_slot_is_string(test->type))
-        load_strings(test, dictionary, arena);
     /* No value of such a column has leading zeros. */
     test->never = test->relation == CW_VALUE_IS && test->type == CW_SLOT_NUM &&
                   column->digits == NULL && test->piece.needle.len > 1 &&
                   test->piece.needle.ptr[0] == '0';
+    struct answers answers = {.n = answers_count(column)};
+    bool strings = cw_slot_is_string(test->type);
+    if (!strings && (!cw_value_test_prints(test) || asked < answers.n / ONE_BY_ONE))
+        return;
+    answers.bits = CW_ARENA_ARRAY(arena, uint64_t, (size_t)answers.n / 64 + 1);
+    test->answers = answers.bits;
+    if (strings)
+        answer_strings(test, dictionary, &answers);
+    else
+        answer_printed(test, &answers);
 }
 
 /* ---- a value ---- */
@@ -120,10 +191,11 @@ static uint64_t big_endian(const uint8_t *bytes)
     return v;
 }
 
-/* The number of value i among the distinct ones: less than ndistinct. */
+/* The number of value i among the distinct ones, if there are such. */
 static uint64_t number_of(const struct cw_column *column, uint32_t i)
 {
-    return column->values != NULL ? (uint64_t)column->values[i] : i;
+    bool numbered = column->strings != NULL || column->wide != NULL;
+    return numbered && column->values != NULL ? (uint64_t)column->values[i] : i;
 }
 
 static bool is_value(const struct cw_value_test *test, uint32_t i)
@@ -137,35 +209,9 @@ static bool is_value(const struct cw_value_test *test, uint32_t i)
            (column->digits == NULL || (uint64_t)column->digits[i] == test->value.digits);
 }
 
-static bool text_answers(const struct cw_value_test *test, uint32_t i)
-{
-    const struct cw_column *column = test->column;
-    char area[CW_SLOT_TEXT_MAX + CW_SLOT_TEXT_SLACK];
-    struct cw_str text;
-    if (column->wide != NULL) {
-        const int64_t n = (int64_t)number_of(column, i);
-        cw_format_wide_slots(test->type, column->wide, &n, 1, area, &text);
-    } else if (!cw_format_slots(test->type, column->values + i,
-                                column->digits != NULL ? column->digits + i : NULL, 1, area,
-                                &text)) {
-        return false;
-    }
-    if (test->relation == CW_VALUE_BEGINS_WITH)
-        return cw_str_starts(text, test->piece.needle);
-    if (test->relation == CW_VALUE_ENDS_WITH)
-        return cw_str_ends(text, test->piece.needle);
-    return cw_str_find(text, test->piece.needle) >= 0;
-}
-
 static bool in_range(const struct cw_ip_match *ip, uint64_t address)
 {
     return ip->len == 4 && address >= cw_ip_match_v4(ip->from) && address <= cw_ip_match_v4(ip->to);
-}
-
-bool cw_value_test_prints(const struct cw_value_test *test)
-{
-    return !cw_slot_is_string(test->type) && test->relation != CW_VALUE_IS &&
-           test->relation != CW_VALUE_HOLDS_ADDRESS;
 }
 
 bool cw_value_test_holds(const struct cw_value_test *test, uint32_t i)
@@ -174,7 +220,7 @@ bool cw_value_test_holds(const struct cw_value_test *test, uint32_t i)
     CW_ASSERT(i < column->n);
     if (test->never)
         return false;
-    if (cw_slot_is_string(test->type)) {
+    if (test->answers != NULL) {
         uint64_t n = number_of(column, i);
         return (test->answers[n / 64] >> (n % 64) & 1) != 0;
     }
@@ -182,5 +228,9 @@ bool cw_value_test_holds(const struct cw_value_test *test, uint32_t i)
         return is_value(test, i);
     if (test->relation == CW_VALUE_HOLDS_ADDRESS)
         return in_range(test->ip, (uint64_t)column->values[i]);
-    return text_answers(test, i);
+    char area[CW_SLOT_TEXT_MAX + CW_SLOT_TEXT_SLACK];
+    struct cw_str text;
+    return print_texts(test, column->wide != NULL ? (uint32_t)number_of(column, i) : i, 1, area,
+                       &text) &&
+           text_answers(test, text);
 }

@@ -17,7 +17,7 @@ struct way {
 
 struct test {
     struct cw_value_test base;
-    uint64_t asked; /* how many values, at most */
+    uint64_t asked; /* of how many values, at most */
     uint32_t from, len; /* the piece of the literal */
     uint32_t next;      /* of the same column; number + 1 */
     uint16_t column;
@@ -112,7 +112,6 @@ static void add_way(struct decision *d, uint32_t t, const struct cw_slot_test *a
         }
         d->asks = grow(d->block->arena, d->asks, d->nasks, &d->asks_cap, sizeof(*d->asks));
         d->asks[d->nasks++] = (struct ask){test, nth_of_column(slots, asked[i].slot)};
-        d->tests[test].asked += cw_template_block_counts(d->block->tb)[t];
     }
     d->ways = grow(d->block->arena, d->ways, d->nways_all, &d->ways_cap, sizeof(*d->ways));
     d->ways[d->nways_all++] = (struct way){(uint32_t)first, (uint32_t)n};
@@ -232,33 +231,53 @@ static void decide_address(struct decision *d)
 
 /* ---- what it costs ---- */
 
-/* Nanoseconds, roughly: to decode a value, to compare one, to print and compare one, to rebuild and search a line. */
-enum { DECODE_NS = 1, COMPARE_NS = 8, PRINT_NS = 30, LINE_NS = 200 };
+/* Nanoseconds, roughly: to decode a value, to compare one with others or alone, to print it too, to walk a row, to rebuild and search
+ * a line. */
+enum { DECODE_NS = 2, COMPARE_NS = 1, COMPARE_ONE_NS = 8, PRINT_NS = 6, PRINT_ONE_NS = 30 };
+enum { ROW_NS = 4, LINE_NS = 150 };
+
+static uint64_t cost_of_test(const struct decision *d, const struct test *test)
+{
+    uint64_t n = cw_template_block_values(d->block->tb, test->column);
+    bool prints = cw_value_test_prints(&test->base);
+    if (test->asked < n / CW_VALUE_TEST_FEW)
+        return n * DECODE_NS + test->asked * (prints ? PRINT_ONE_NS : COMPARE_ONE_NS);
+    return n * (DECODE_NS + (prints ? PRINT_NS : COMPARE_NS));
+}
+
+static uint32_t rows_asked_for(const struct cw_match_block *block)
+{
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < block->source->rows; i += 64)
+        n += (uint32_t)__builtin_popcountll(block->keep[i / 64]);
+    return n;
+}
+
+/* How often tests will be asked; returns in how many rows. */
+static uint64_t count_asked(struct decision *d)
+{
+    const uint32_t *counts = cw_template_block_counts(d->block->tb);
+    uint64_t rows = 0;
+    for (uint32_t t = 0; t < d->block->text.layout->ntemplates; t++) {
+        rows += d->verdicts[t] == CW_VERDICT_VALUES ? counts[t] : 0;
+        for (uint32_t i = 0; i < d->nways[t]; i++) {
+            const struct way *way = &d->ways[d->first_way[t] + i];
+            for (uint32_t k = 0; k < way->n; k++)
+                d->tests[d->asks[way->first + k].test].asked += counts[t];
+        }
+    }
+    return rows;
+}
 
 /* Where values would cost more than lines, lines shall decide. */
 static void weigh(struct decision *d)
 {
-    const uint32_t *counts = cw_template_block_counts(d->block->tb);
-    uint64_t lines = 0, values = 0;
-    uint8_t *seen =
-        CW_ARENA_ARRAY(d->block->arena, uint8_t, d->block->text.layout->ncolumns);
-    for (uint32_t t = 0; t < d->block->text.layout->ntemplates; t++) {
-        if (d->verdicts[t] != CW_VERDICT_VALUES)
-            continue;
-        lines += (uint64_t)counts[t] * LINE_NS;
-        for (uint32_t i = 0; i < d->nways[t]; i++) {
-            const struct way *way = &d->ways[d->first_way[t] + i];
-            const struct test *test = &d->tests[d->asks[way->first].test];
-            values += (uint64_t)counts[t] *
-                      (cw_value_test_prints(&test->base) ? PRINT_NS : COMPARE_NS);
-            for (uint32_t k = 0; k < way->n; k++) {
-                uint16_t column = d->tests[d->asks[way->first + k].test].column;
-                if (!seen[column])
-                    values += (uint64_t)DECODE_NS * cw_template_block_values(d->block->tb, column);
-                seen[column] = 1;
-            }
-        }
-    }
+    uint64_t rows = d->block->source->rows, undecided = count_asked(d);
+    uint64_t values = rows * ROW_NS;
+    for (size_t i = 0; i < d->ntests; i++)
+        if (d->tests[i].asked > 0)
+            values += cost_of_test(d, &d->tests[i]) + d->tests[i].asked * COMPARE_NS;
+    uint64_t lines = undecided * rows_asked_for(d->block) / rows * LINE_NS;
     for (uint32_t t = 0; values > lines && t < d->block->text.layout->ntemplates; t++)
         if (d->verdicts[t] == CW_VERDICT_VALUES)
             d->verdicts[t] = CW_VERDICT_UNSURE;
@@ -282,27 +301,66 @@ struct row_walk {
     struct step *steps;
 };
 
-/* Decode the columns that are asked, of templates that values decide. */
-static int read_columns(struct decision *d, struct row_walk *walk, struct cw_err *err)
+/* Decode the columns that are asked, and ask them; tests that no value answers are dead. */
+static int ask_columns(struct decision *d, struct cw_err *err)
 {
-    struct cw_arena *arena = d->block->arena;
-    const struct cw_layout *layout = d->block->text.layout;
-    walk->read_of_column = CW_ARENA_ARRAY(arena, uint32_t, layout->ncolumns);
-    for (size_t i = 0; i < d->nasks; i++) {
-        struct test *test = &d->tests[d->asks[i].test];
-        if (test->base.column != NULL)
-            continue;
+    for (size_t i = 0; i < d->ntests; i++) {
+        struct test *test = &d->tests[i];
         const struct cw_column *column;
+        if (test->asked == 0)
+            continue;
         int rc = cw_template_block_column(d->block->tb, test->column, &column, err);
         if (rc < 0)
             return rc;
-        cw_value_test_load(&test->base, column, d->block->text.dictionaries[test->column],
-                           test->asked, arena);
-        if (walk->read_of_column[test->column] == 0)
-            walk->read_of_column[test->column] = ++walk->nread;
+        test->alive = cw_value_test_load(&test->base, column,
+                                         d->block->text.dictionaries[test->column], test->asked,
+                                         d->block->arena);
     }
-    walk->at = CW_ARENA_ARRAY(arena, uint32_t, walk->nread);
     return 0;
+}
+
+static bool way_is_alive(const struct decision *d, const struct way *way)
+{
+    for (uint32_t i = 0; i < way->n; i++)
+        if (!d->tests[d->asks[way->first + i].test].alive)
+            return false;
+    return true;
+}
+
+/* Ways that ask what no value answers are none. */
+static void drop_dead_ways(struct decision *d)
+{
+    for (uint32_t t = 0; t < d->block->text.layout->ntemplates; t++) {
+        if (d->verdicts[t] != CW_VERDICT_VALUES)
+            continue;
+        struct way *ways = d->ways + d->first_way[t];
+        uint32_t n = 0;
+        for (uint32_t i = 0; i < d->nways[t]; i++)
+            if (way_is_alive(d, &ways[i]))
+                ways[n++] = ways[i];
+        d->nways[t] = n;
+        if (n == 0)
+            d->verdicts[t] = CW_VERDICT_NO;
+    }
+}
+
+/* Number the columns that ways ask. */
+static void choose_columns(struct row_walk *walk)
+{
+    const struct decision *d = walk->d;
+    const struct cw_layout *layout = d->block->text.layout;
+    walk->read_of_column = CW_ARENA_ARRAY(d->block->arena, uint32_t, layout->ncolumns);
+    for (uint32_t t = 0; t < layout->ntemplates; t++) {
+        for (uint32_t i = 0; i < d->nways[t]; i++) {
+            const struct way *way = &d->ways[d->first_way[t] + i];
+            for (uint32_t k = 0; k < way->n; k++) {
+                uint32_t column = d->tests[d->asks[way->first + k].test].column;
+                if (walk->read_of_column[column] == 0)
+                    walk->read_of_column[column] = ++walk->nread;
+            }
+        }
+    }
+    walk->at = CW_ARENA_ARRAY(d->block->arena, uint32_t, walk->nread);
 }
 
 static void plan_steps(struct row_walk *walk)
@@ -404,27 +462,31 @@ static bool any_verdict(const struct decision *d, enum cw_template_verdict verdi
 
 static int rows_decide(struct decision *d, struct cw_row_sets *out, struct cw_err *err)
 {
-    if (all_alike(d, out))
-        return 0;
-    weigh(d);
+    int rc = 0;
+    if (any_verdict(d, CW_VERDICT_VALUES))
+        weigh(d);
+    if (any_verdict(d, CW_VERDICT_VALUES)) {
+        rc = ask_columns(d, err);
+        drop_dead_ways(d);
+    }
+    const uint16_t *templates;
+    if (rc < 0 || all_alike(d, out))
+        return rc;
+    rc = cw_template_block_rows(d->block->tb, &templates, err);
+    if (rc < 0)
+        return rc;
     size_t nwords = ((size_t)d->block->source->rows + 63) / 64;
     *out = (struct cw_row_sets){.kind = CW_ROWS_SOME,
                                 .may = CW_ARENA_ARRAY(d->block->arena, uint64_t, nwords),
                                 .must = CW_ARENA_ARRAY(d->block->arena, uint64_t, nwords)};
-    const uint16_t *templates;
-    int rc = cw_template_block_rows(d->block->tb, &templates, err);
-    if (rc < 0)
-        return rc;
-    if (!any_verdict(d, CW_VERDICT_VALUES)) {
+    if (any_verdict(d, CW_VERDICT_VALUES)) {
+        struct row_walk walk = {.d = d};
+        choose_columns(&walk);
+        plan_steps(&walk);
+        walk_values(&walk, templates, out);
+    } else {
         walk_templates(d, templates, out);
-        return 0;
     }
-    struct row_walk walk = {.d = d};
-    rc = read_columns(d, &walk, err);
-    if (rc < 0)
-        return rc;
-    plan_steps(&walk);
-    walk_values(&walk, templates, out);
     return 0;
 }
 

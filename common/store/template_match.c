@@ -38,12 +38,46 @@ static void sets_or(struct sets *sets, const struct sets *other)
     }
 }
 
-static bool none(const uint64_t *bits, const uint64_t *keep, size_t nwords)
+static bool none(const uint64_t *bits, size_t nwords)
 {
     for (size_t i = 0; i < nwords; i++)
-        if ((bits[i] & keep[i]) != 0)
+        if (bits[i] != 0)
             return false;
     return true;
+}
+
+/* The rows that are asked for and may match, as far as is known. */
+static void narrow(const struct sets *sets, const uint64_t *keep, uint64_t *out)
+{
+    for (size_t i = 0; i < sets->nwords; i++)
+        out[i] = sets->may[i] & keep[i];
+}
+
+/* Literals with text that must be in TEXT first: they cost least, and leave the others few rows. */
+static int literals_rows(struct cw_match_block *block, const struct cw_line_operand *operand,
+                         struct sets *sets, struct cw_err *err)
+{
+    struct cw_literal_plan plans[CW_LINE_LITERALS_MAX];
+    const uint64_t *keep = block->keep;
+    uint64_t *left = CW_ARENA_ARRAY(block->arena, uint64_t, sets->nwords);
+    int rc = 0;
+    for (size_t i = 0; i < operand->nliterals; i++)
+        cw_literal_plan_init(&plans[i], operand->literals[i].text, operand->literals[i].nocase,
+                             block->arena);
+    block->keep = left;
+    for (int telling = 1; telling >= 0; telling--) {
+        for (size_t i = 0; i < operand->nliterals && rc == 0; i++) {
+            struct cw_row_sets rows;
+            narrow(sets, keep, left);
+            if ((plans[i].nneedles > 0) != telling || none(left, sets->nwords))
+                continue;
+            rc = cw_literal_rows(block, &plans[i], &rows, err);
+            if (rc == 0)
+                sets_and(sets, &rows);
+        }
+    }
+    block->keep = keep;
+    return rc;
 }
 
 static int operand_rows(struct cw_match_block *block, const struct cw_line_operand *operand,
@@ -57,16 +91,8 @@ static int operand_rows(struct cw_match_block *block, const struct cw_line_opera
         if (rc == 0)
             sets_and(sets, &rows);
     }
-    for (size_t i = 0; i < operand->nliterals && rc == 0; i++) {
-        struct cw_literal_plan plan;
-        cw_literal_plan_init(&plan, operand->literals[i].text, operand->literals[i].nocase,
-                             block->arena);
-        rc = cw_literal_rows(block, &plan, &rows, err);
-        if (rc == 0)
-            sets_and(sets, &rows);
-        if (none(sets->may, block->keep, sets->nwords))
-            break;
-    }
+    if (rc == 0)
+        rc = literals_rows(block, operand, sets, err);
     if (!operand->exact)
         memset(sets->must, 0, sets->nwords * sizeof(*sets->must));
     return rc;

@@ -6,8 +6,10 @@
 
 /* Of NUM, what the value filter surely holds: six digits without leading zeros. */
 enum { FILTER_NUM_MIN = 100000 };
-/* How a test that prints is asked of a whole column. With less than one value in so many wanted, they are looked at one by one. */
-enum { TEXTS_AT_ONCE = 64, ONE_BY_ONE = 8 };
+/* Of an address whose first and last octets are known in part, more than so many are not asked for. */
+enum { OCTETS = 4, ADDRESSES_MAX = 64 };
+/* Values that are printed to be searched. */
+enum { TEXTS_AT_ONCE = 64 };
 
 static bool in_filter(const struct cw_value_test *test)
 {
@@ -44,6 +46,50 @@ static bool found_one(void *arg, uint32_t number)
     return false;
 }
 
+struct octets {
+    uint8_t items[256];
+    unsigned n;
+};
+
+/* Those whose text begins with, ends with or is (both) the piece. */
+static void octets_find(struct cw_str piece, bool first, bool last, struct octets *out)
+{
+    out->n = 0;
+    for (unsigned o = 0; o < 256; o++) {
+        char text[3] = {(char)('0' + o / 100), (char)('0' + o / 10 % 10), (char)('0' + o % 10)};
+        size_t len = 1 + (o >= 10) + (o >= 100);
+        struct cw_str s = cw_str_make(text + 3 - len, len);
+        if ((!first || cw_str_starts(s, piece)) && (!last || cw_str_ends(s, piece)))
+            out->items[out->n++] = (uint8_t)o;
+    }
+}
+
+/* A piece with three dots leaves few addresses: is any of them in the filter? */
+static bool address_in_filter(const struct cw_value_test *test,
+                              const struct cw_value_filter *filter)
+{
+    struct cw_str rest = test->piece.needle, pieces[OCTETS];
+    struct octets found[OCTETS];
+    unsigned product = 1;
+    for (int i = 0; i < OCTETS; i++) {
+        if (!cw_str_split(&rest, '.', &pieces[i]))
+            return true;
+        octets_find(pieces[i], i > 0 || begins(test->relation),
+                    i < OCTETS - 1 || ends(test->relation), &found[i]);
+        product *= found[i].n;
+    }
+    if (rest.ptr != NULL || product > ADDRESSES_MAX)
+        return true;
+    for (unsigned i = 0; i < product; i++) {
+        uint64_t address = 0;
+        for (unsigned octet = 0, n = i; octet < OCTETS; n /= found[octet++].n)
+            address = address << 8 | found[octet].items[n % found[octet].n];
+        if (cw_value_filter_may_hold(filter, cw_value_key(CW_SLOT_IP4, 0, address)))
+            return true;
+    }
+    return false;
+}
+
 bool cw_value_test_open(struct cw_value_test *test, struct cw_str dictionary,
                         const struct cw_value_filter *filter)
 {
@@ -60,6 +106,8 @@ bool cw_value_test_open(struct cw_value_test *test, struct cw_str dictionary,
         cw_dictionary_scan(&search, dictionary, found_one, &found);
         return found;
     }
+    if (test->type == CW_SLOT_IP4 && test->relation != CW_VALUE_IS && filter != NULL)
+        return address_in_filter(test, filter);
     if (test->relation != CW_VALUE_IS)
         return true;
     if (!cw_slot_parse(test->type, test->piece.needle, &test->value))
@@ -67,6 +115,37 @@ bool cw_value_test_open(struct cw_value_test *test, struct cw_str dictionary,
     return filter == NULL || !in_filter(test) ||
            cw_value_filter_may_hold(filter,
                                     cw_value_key(test->type, test->value.high, test->value.number));
+}
+
+/* ---- a value ---- */
+
+static uint64_t big_endian(const uint8_t *bytes)
+{
+    uint64_t v = 0;
+    for (int i = 0; i < 8; i++)
+        v = v << 8 | bytes[i];
+    return v;
+}
+
+/* The number of value i among the distinct ones, if there are such. */
+static uint64_t number_of(const struct cw_column *column, uint32_t i)
+{
+    bool numbered = column->strings != NULL || column->wide != NULL;
+    return numbered && column->values != NULL ? (uint64_t)column->values[i] : i;
+}
+
+/* Is value `i` (of those that are distinct, if there are such) the one, or in the range of addresses? */
+static bool value_answers(const struct cw_value_test *test, uint32_t i)
+{
+    const struct cw_column *column = test->column;
+    if (test->relation == CW_VALUE_HOLDS_ADDRESS)
+        return (uint64_t)column->values[i] >= cw_ip_match_v4(test->ip->from) &&
+               (uint64_t)column->values[i] <= cw_ip_match_v4(test->ip->to);
+    if (column->wide != NULL)
+        return big_endian(column->wide[i]) == test->value.high &&
+               big_endian(column->wide[i] + 8) == test->value.number;
+    return (uint64_t)column->values[i] == test->value.number &&
+           (column->digits == NULL || (uint64_t)column->digits[i] == test->value.digits);
 }
 
 /* ---- a column ---- */
@@ -155,82 +234,61 @@ static void answer_printed(const struct cw_value_test *test, struct answers *ans
     }
 }
 
-/* How many things `answers` has a bit for. */
-static uint32_t answers_count(const struct cw_column *column)
+/* What needs no text: one value after the other. */
+static void answer_each(const struct cw_value_test *test, struct answers *answers)
 {
-    return column->wide != NULL || column->strings != NULL ? column->ndistinct : column->n;
+    for (uint32_t i = 0; i < answers->n; i++)
+        if (value_answers(test, i))
+            add_answer(answers, i);
 }
 
-void cw_value_test_load(struct cw_value_test *test, const struct cw_column *column,
+/* Does no bit say yes? */
+static bool answers_none(const struct answers *answers)
+{
+    for (uint32_t i = 0; i < answers->n; i += 64)
+        if (answers->bits[i / 64] != 0)
+            return false;
+    return true;
+}
+
+/* No value of such a column has leading zeros. */
+static bool asks_for_zeros(const struct cw_value_test *test)
+{
+    return test->relation == CW_VALUE_IS && test->type == CW_SLOT_NUM &&
+           test->column->digits == NULL && test->piece.needle.len > 1 &&
+           test->piece.needle.ptr[0] == '0';
+}
+
+bool cw_value_test_load(struct cw_value_test *test, const struct cw_column *column,
                         struct cw_str dictionary, uint64_t asked, struct cw_arena *arena)
 {
     test->column = column;
-    /* No value of such a column has leading zeros. */
-    test->never = test->relation == CW_VALUE_IS && test->type == CW_SLOT_NUM &&
-                  column->digits == NULL && test->piece.needle.len > 1 &&
-                  test->piece.needle.ptr[0] == '0';
-    struct answers answers = {.n = answers_count(column)};
-    bool strings = cw_slot_is_string(test->type);
-    if (!strings && (!cw_value_test_prints(test) || asked < answers.n / ONE_BY_ONE))
-        return;
+    if (asks_for_zeros(test))
+        return false;
+    bool distinct = column->wide != NULL || column->strings != NULL;
+    struct answers answers = {.n = distinct ? column->ndistinct : column->n};
+    if (column->strings == NULL && asked < answers.n / CW_VALUE_TEST_FEW)
+        return true;
     answers.bits = CW_ARENA_ARRAY(arena, uint64_t, (size_t)answers.n / 64 + 1);
     test->answers = answers.bits;
-    if (strings)
+    if (column->strings != NULL)
         answer_strings(test, dictionary, &answers);
-    else
+    else if (cw_value_test_prints(test))
         answer_printed(test, &answers);
-}
-
-/* ---- a value ---- */
-
-static uint64_t big_endian(const uint8_t *bytes)
-{
-    uint64_t v = 0;
-    for (int i = 0; i < 8; i++)
-        v = v << 8 | bytes[i];
-    return v;
-}
-
-/* The number of value i among the distinct ones, if there are such. */
-static uint64_t number_of(const struct cw_column *column, uint32_t i)
-{
-    bool numbered = column->strings != NULL || column->wide != NULL;
-    return numbered && column->values != NULL ? (uint64_t)column->values[i] : i;
-}
-
-static bool is_value(const struct cw_value_test *test, uint32_t i)
-{
-    const struct cw_column *column = test->column;
-    if (column->wide != NULL) {
-        const uint8_t *wide = column->wide[number_of(column, i)];
-        return big_endian(wide) == test->value.high && big_endian(wide + 8) == test->value.number;
-    }
-    return (uint64_t)column->values[i] == test->value.number &&
-           (column->digits == NULL || (uint64_t)column->digits[i] == test->value.digits);
-}
-
-static bool in_range(const struct cw_ip_match *ip, uint64_t address)
-{
-    return ip->len == 4 && address >= cw_ip_match_v4(ip->from) && address <= cw_ip_match_v4(ip->to);
+    else
+        answer_each(test, &answers);
+    return !answers_none(&answers);
 }
 
 bool cw_value_test_holds(const struct cw_value_test *test, uint32_t i)
 {
-    const struct cw_column *column = test->column;
-    CW_ASSERT(i < column->n);
-    if (test->never)
-        return false;
-    if (test->answers != NULL) {
-        uint64_t n = number_of(column, i);
+    CW_ASSERT(i < test->column->n);
+    uint64_t n = number_of(test->column, i);
+    if (test->answers != NULL)
         return (test->answers[n / 64] >> (n % 64) & 1) != 0;
-    }
-    if (test->relation == CW_VALUE_IS)
-        return is_value(test, i);
-    if (test->relation == CW_VALUE_HOLDS_ADDRESS)
-        return in_range(test->ip, (uint64_t)column->values[i]);
+    if (!cw_value_test_prints(test))
+        return value_answers(test, (uint32_t)n);
     char area[CW_SLOT_TEXT_MAX + CW_SLOT_TEXT_SLACK];
     struct cw_str text;
-    return print_texts(test, column->wide != NULL ? (uint32_t)number_of(column, i) : i, 1, area,
-                       &text) &&
-           text_answers(test, text);
+    return print_texts(test, (uint32_t)n, 1, area, &text) && text_answers(test, text);
 }

@@ -23,14 +23,15 @@ struct cw_value_test {
     const struct cw_column *column; /* once it is loaded */
     /* Bits of values that answer, or, where there are numbers, of the distinct values; NULL: each is looked at when it is asked. */
     const uint64_t *answers;
-    bool never; /* found out when the column was loaded */
 };
 
 /* False when no value of the column answers. `type`, `relation`, `piece` and `ip` are set; `filter` may be NULL. */
 bool cw_value_test_open(struct cw_value_test *test, struct cw_str dictionary,
                         const struct cw_value_filter *filter);
-/* `asked`: of how many values the test will be asked; of many it is better to look at all at once. */
-void cw_value_test_load(struct cw_value_test *test, const struct cw_column *column,
+/* `asked`: of how many values the test will be asked. Where that is not less than one in CW_VALUE_TEST_FEW, all are looked at at once; false: none
+ * of them answers. */
+enum { CW_VALUE_TEST_FEW = 8 };
+bool cw_value_test_load(struct cw_value_test *test, const struct cw_column *column,
                         struct cw_str dictionary, uint64_t asked, struct cw_arena *arena);
 /* Does value `i` of the column answer? */
 bool cw_value_test_holds(const struct cw_value_test *test, uint32_t i);

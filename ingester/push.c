@@ -12,6 +12,8 @@
 /* A decompressed body, its decoded entries and their copy in the head. */
 enum { PUSH_MEMORY_FACTOR = 3, PUSH_STREAM_BYTES = 1024 };
 
+enum protocol { PROTOCOL_LOKI, PROTOCOL_OTLP };
+
 /* How the answer was decided on the WAL thread. */
 enum outcome { OUTCOME_STORED, OUTCOME_REPEAT, OUTCOME_RANGE, OUTCOME_SESSION, OUTCOME_FULL };
 
@@ -19,6 +21,7 @@ struct push_op {
     struct cw_store_op op;
     struct cw_ingester *ingester;
     struct cw_http_request *request; /* owns the arena that this lives in */
+    enum protocol protocol;
     struct cw_str tenant;
     struct cw_push push;
     struct cw_push_checked checked;
@@ -33,21 +36,46 @@ struct push_op {
 
 /* ---- answers ---- */
 
-static void respond_text(struct cw_http_request *request, int status, struct cw_str text)
+/* google.rpc.Status { string message = 2; }, whatever the request was: so does Loki, and with 503 for 500, which OTLP's clients do
+ * not repeat. */
+static void respond_otlp_error(struct cw_http_request *request, int status, struct cw_str text)
 {
+    enum { STATUS_MESSAGE = 2 << 3 | 2 /* of bytes */ };
+    struct cw_buf body;
+    cw_buf_init(&body, text.len + 16);
+    cw_buf_addc(&body, STATUS_MESSAGE);
+    for (size_t n = text.len; true; n >>= 7) {
+        cw_buf_addc(&body, (char)(n < 0x80 ? n : n | 0x80));
+        if (n < 0x80)
+            break;
+    }
+    cw_buf_adds(&body, text);
+    cw_http_respond(request, status == 500 ? 503 : status, "application/octet-stream", &body);
+    cw_buf_fini(&body);
+}
+
+static void respond_text(const struct push_op *op, int status, struct cw_str text)
+{
+    if (op->protocol == PROTOCOL_OTLP) {
+        respond_otlp_error(op->request, status, text);
+        return;
+    }
     struct cw_buf body;
     cw_buf_init(&body, text.len + 1);
     cw_buf_adds(&body, text);
     cw_buf_addc(&body, '\n');
-    cw_http_respond(request, status, "text/plain; charset=utf-8", &body);
+    cw_http_respond(op->request, status, "text/plain; charset=utf-8", &body);
     cw_buf_fini(&body);
 }
 
-static void respond_retry(struct cw_http_request *request, const struct cw_err *err)
+static void respond_retry(const struct push_op *op, const struct cw_err *err)
 {
     if (cw_err_retryable(err->code))
-        cw_http_set_header(request, "Retry-After", "1");
-    cw_http_respond_err(request, err);
+        cw_http_set_header(op->request, "Retry-After", "1");
+    if (op->protocol == PROTOCOL_OTLP)
+        respond_otlp_error(op->request, cw_err_http_status(err->code), cw_str_of(err->text));
+    else
+        cw_http_respond_err(op->request, err);
 }
 
 static void respond_refusal(struct push_op *op, const char *code, const char *sentence,
@@ -92,7 +120,7 @@ static void push_answer(struct push_op *op, const struct cw_err *err)
         count_push(op);
     free(op->dropped.items);
     if (err) {
-        respond_retry(request, err);
+        respond_retry(op, err);
         return;
     }
     if (op->outcome != OUTCOME_STORED) {
@@ -102,7 +130,7 @@ static void push_answer(struct push_op *op, const struct cw_err *err)
     switch (op->outcome) {
     case OUTCOME_STORED:
         if (op->checked.first.len > 0) {
-            respond_text(request, 400, op->checked.first);
+            respond_text(op, 400, op->checked.first);
             return;
         }
         break;
@@ -117,7 +145,7 @@ static void push_answer(struct push_op *op, const struct cw_err *err)
         return;
     case OUTCOME_FULL:
         cw_err_set(&full, CW_E_OVERLOAD, "the store knows %u sources already", CW_MARKS_MAX);
-        respond_retry(request, &full);
+        respond_retry(op, &full);
         return;
     }
     cw_http_respond(request, 204, NULL, NULL);
@@ -238,6 +266,31 @@ static int json_codec(struct cw_str encoding, struct cw_str body, enum cw_codec 
     return 0;
 }
 
+/* What the header of an OTLP push says; `type` is that of Content-Type. */
+static int otlp_codec(struct cw_str encoding, struct cw_str type, enum cw_codec *out,
+                      struct cw_err *err)
+{
+    static const struct {
+        const char *name;
+        enum cw_codec codec;
+    } codecs[] = {{"", CW_CODEC_NONE},
+                  {"gzip", CW_CODEC_GZIP},
+                  {"zstd", CW_CODEC_ZSTD},
+                  {"lz4", CW_CODEC_LZ4_FRAME}};
+    if (!cw_str_eqz(type, "application/json") && !cw_str_eqz(type, "application/x-protobuf"))
+        return cw_err_set(err, CW_E_INVALID, "content type: %.*s is not supported",
+                          CW_STR_ARG(type));
+    for (size_t i = 0; i < sizeof(codecs) / sizeof(codecs[0]); i++) {
+        if (cw_str_eqz(encoding, codecs[i].name)) {
+            *out = codecs[i].codec;
+            return 0;
+        }
+    }
+    return cw_err_set(err, CW_E_INVALID,
+                      "unsupported content encoding %.*s: only gzip, lz4 and zstd are supported",
+                      CW_STR_ARG(encoding));
+}
+
 /* A part of the memory budget, held until the answer. */
 static int push_admit(struct push_op *op, uint64_t bytes, struct cw_err *err)
 {
@@ -257,9 +310,11 @@ static int push_decode(struct push_op *op, struct cw_err *err)
     bool json = cw_str_eq_nocase(type, CW_STR("application/json"));
     op->frame.format = json ? CW_WAL_BODY_LOKI_JSON : CW_WAL_BODY_LOKI_PROTOBUF;
     op->frame.codec = CW_CODEC_SNAPPY;
-    if (json)
-        rc = json_codec(cw_http_header(op->request, "Content-Encoding"), body, &op->frame.codec,
-                        err);
+    struct cw_str encoding = cw_http_header(op->request, "Content-Encoding");
+    if (op->protocol == PROTOCOL_OTLP)
+        rc = otlp_codec(encoding, type, &op->frame.codec, err);
+    else if (json)
+        rc = json_codec(encoding, body, &op->frame.codec, err);
     if (rc < 0)
         return rc;
     raw = body;
@@ -279,6 +334,9 @@ static int push_decode(struct push_op *op, struct cw_err *err)
     rc = push_admit(op, PUSH_MEMORY_FACTOR * (uint64_t)raw.len, err);
     if (rc < 0)
         return rc;
+    if (op->protocol == PROTOCOL_OTLP)
+        return json ? cw_push_otlp_json_decode(raw, arena, op->now_ns, &op->push, err)
+                    : cw_push_otlp_protobuf_decode(raw, arena, op->now_ns, &op->push, err);
     return json ? cw_push_loki_json_decode(raw, arena, &op->push, err)
                 : cw_push_loki_protobuf_decode(raw, arena, &op->push, err);
 }
@@ -363,7 +421,7 @@ static int push_make(struct push_op *op, struct cw_err *err)
         op->frame.codec = CW_CODEC_NONE;
         op->frame.body = CW_STR_NONE;
         op->frame.body_raw = 0;
-    } else if (op->checked.changed) {
+    } else if (op->checked.changed || op->protocol == PROTOCOL_OTLP) {
         rc = push_pack(op, err);
     }
     if (delivery->present)
@@ -371,15 +429,16 @@ static int push_make(struct push_op *op, struct cw_err *err)
     return rc;
 }
 
-void cw_push_handle(struct cw_http_request *request, void *ctx)
+static void push_handle(struct cw_http_request *request, struct cw_ingester *ingester,
+                        enum protocol protocol)
 {
-    struct cw_ingester *ingester = ctx;
     struct cw_err err = {0};
     struct push_op *op = CW_ARENA_NEW(cw_http_arena(request), struct push_op);
     op->op.prepare = push_prepare;
     op->op.finish = push_finish;
     op->ingester = ingester;
     op->request = request;
+    op->protocol = protocol;
     op->now_ns = cw_clock_now_ns();
     op->frame.kind = CW_WAL_DATA;
     op->frame.received_ns = op->now_ns;
@@ -399,4 +458,14 @@ void cw_push_handle(struct cw_http_request *request, void *ctx)
         return; /* the WAL thread answers, perhaps it has */
     cw_store_release(ingester->store, op->op.bytes);
     push_answer(op, rc < 0 ? &err : NULL);
+}
+
+void cw_push_handle(struct cw_http_request *request, void *ctx)
+{
+    push_handle(request, ctx, PROTOCOL_LOKI);
+}
+
+void cw_push_otlp_handle(struct cw_http_request *request, void *ctx)
+{
+    push_handle(request, ctx, PROTOCOL_OTLP);
 }

@@ -1,5 +1,5 @@
 /*
- * push.h (ingester) - POST /loki/api/v1/push and /api/prom/push: from an HTTP body to an answer after the fsync.
+ * push.h (ingester) - POST /loki/api/v1/push, /api/prom/push and /otlp/v1/logs: from an HTTP body to an answer after the fsync.
  *
  *   server thread: tenant, decompress, decode, limits --op--> WAL thread: marks, duplicates, log, head -> fsync -> answer
  *
@@ -25,5 +25,6 @@ struct cw_ingester {
 
 /* ctx: struct cw_ingester. */
 void cw_push_handle(struct cw_http_request *request, void *ctx);
+void cw_push_otlp_handle(struct cw_http_request *request, void *ctx);
 
 #endif

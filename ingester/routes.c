@@ -83,6 +83,8 @@ const struct cw_http_route cw_ingester_routes[] = {
      "Store entries (Loki's protobuf or JSON)."},
     {CW_HTTP_POST, "/api/prom/push", cw_push_handle, CW_LIMIT_PUSH_BODY_BYTES,
      "The same under Loki's first name."},
+    {CW_HTTP_POST, "/otlp/v1/logs", cw_push_otlp_handle, CW_LIMIT_PUSH_BODY_BYTES,
+     "Store OpenTelemetry's logs (OTLP over HTTP, protobuf or JSON)."},
     {CW_HTTP_POST, CW_DELIVERY_SOURCES_PATH, cw_delivery_ask_handle, CW_DELIVERY_ASK_BYTES,
      "A shipper asks for the marks of its sources."},
     {CW_HTTP_GET, CW_DELIVERY_SOURCES_PATH, cw_delivery_list_handle, 0,

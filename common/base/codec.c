@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include <lz4.h>
+#include <lz4frame.h>
 #include <snappy-c.h>
 #include <zlib.h>
 #include <zstd.h>
@@ -183,6 +184,35 @@ static int zstd_decode(struct cw_str in, size_t room, struct cw_buf *out, struct
     return 0;
 }
 
+/* Frames may follow one another. */
+static int lz4_frame_decode(struct cw_str in, size_t room, struct cw_buf *out, struct cw_err *err)
+{
+    LZ4F_dctx *d;
+    CW_ASSERT(!LZ4F_isError(LZ4F_createDecompressionContext(&d, LZ4F_VERSION)));
+    size_t start = out->len, at = 0, want = 1;
+    int rc = 0;
+    while (rc == 0 && (at < in.len || want != 0)) {
+        size_t left = room - (out->len - start), taken = in.len - at;
+        unsigned char over;
+        size_t step = CW_MIN(left, CW_MAX((size_t)INFLATE_STEP_BYTES, out->len - start));
+        size_t made = left > 0 ? step : 1;
+        want = LZ4F_decompress(d, left > 0 ? (void *)cw_buf_reserve(out, step) : &over, &made,
+                               in.ptr + at, &taken, NULL);
+        if (LZ4F_isError(want)) {
+            rc = cw_err_set(err, CW_E_INVALID, "lz4: %s", LZ4F_getErrorName(want));
+        } else if (left == 0 && made > 0) {
+            rc = too_large(err, "lz4", room);
+        } else if (want != 0 && taken == 0 && made == 0) {
+            rc = cw_err_set(err, CW_E_INVALID, "lz4: unexpected end of input");
+        } else {
+            at += taken;
+            out->len += made;
+        }
+    }
+    LZ4F_freeDecompressionContext(d);
+    return rc;
+}
+
 int cw_codec_decompress_into(enum cw_codec codec, struct cw_str in, void *out, size_t raw_bytes,
                              struct cw_err *err)
 {
@@ -245,6 +275,7 @@ int cw_codec_decompress(enum cw_codec codec, struct cw_str in, size_t max_bytes,
     case CW_CODEC_SNAPPY: rc = snappy_decode(in, room, out, err); break;
     case CW_CODEC_GZIP: rc = gzip_decode(in, room, out, err); break;
     case CW_CODEC_DEFLATE: rc = deflate_decode(in, room, out, err); break;
+    case CW_CODEC_LZ4_FRAME: rc = lz4_frame_decode(in, room, out, err); break;
     default: rc = cw_err_set(err, CW_E_INVALID, "unknown codec %d", (int)codec); break;
     }
     if (rc < 0)

@@ -2,7 +2,7 @@
  * codec.h - the one home of the compressors. Output is bounded before anything is decompressed.
  *
  * Errors     CW_E_INVALID (not such a stream), CW_E_TOO_LARGE (says the size or the bound). No input aborts.
- * Sources    snappy: format_description.txt (block format); gzip RFC 1952; zlib RFC 1950; raw deflate RFC 1951; lz4 block format; zstd RFC 8878.
+ * Sources    snappy: format_description.txt (block format); gzip RFC 1952; zlib RFC 1950; raw deflate RFC 1951; lz4 block and frame format; zstd RFC 8878.
  */
 #ifndef CW_BASE_CODEC_H
 #define CW_BASE_CODEC_H
@@ -17,7 +17,8 @@ enum cw_codec {
     CW_CODEC_ZSTD = 2,   /* frame, level 1 */
     CW_CODEC_SNAPPY = 3, /* block */
     CW_CODEC_GZIP = 4,
-    CW_CODEC_DEFLATE = 5, /* raw; zlib-wrapped input is accepted too */
+    CW_CODEC_DEFLATE = 5,   /* raw; zlib-wrapped input is accepted too */
+    CW_CODEC_LZ4_FRAME = 6, /* decompressed only */
 };
 
 /* Append the decompressed bytes to *out, whose length is as before on an error; at most `max_bytes` of them. For LZ4 and NONE the result must be exactly `max_bytes`. */

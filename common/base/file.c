@@ -287,6 +287,21 @@ void cw_file_unmap(struct cw_file_map *map)
     *map = (struct cw_file_map){NULL, 0};
 }
 
+void cw_file_map_random(const struct cw_file_map *map)
+{
+    if (map->ptr != NULL)
+        madvise((void *)map->ptr, map->len, MADV_RANDOM);
+}
+
+void cw_file_will_read(struct cw_str bytes)
+{
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), from = (uintptr_t)bytes.ptr & -page;
+    size_t len = (uintptr_t)bytes.ptr + bytes.len - from;
+    /* A single page comes as it is touched. Advice that is not taken costs time only. */
+    if (bytes.ptr != NULL && len > page)
+        madvise((void *)from, len, MADV_WILLNEED);
+}
+
 void cw_file_map_rest(const struct cw_file_map *map)
 {
     if (map->ptr != NULL)

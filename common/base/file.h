@@ -50,6 +50,10 @@ struct cw_file_map {
 };
 int cw_file_map(const char *path, struct cw_file_map *out, struct cw_err *err) CW_MUST_USE;
 void cw_file_unmap(struct cw_file_map *map);
+/* Whoever reads here and there has the disk give no more than the pages touched; what is read as a whole is announced first by
+ * cw_file_will_read(), and then comes in one piece. (Read-ahead of a mapping is as large as the disk says: megabytes a touch.) */
+void cw_file_map_random(const struct cw_file_map *map);
+void cw_file_will_read(struct cw_str bytes);
 /* Its pages leave this process's memory, not the system's cache: the next access finds them there. */
 void cw_file_map_rest(const struct cw_file_map *map);
 /* Bytes free for this user and bytes in all on the file system that holds `path`. */

@@ -10,7 +10,8 @@ enum {
     FLOAT_DIGITS = 17,      /* no double needs more to read back as itself */
     FLOAT_SURE_DIGITS = 15, /* every decimal of so many digits survives the way through a double */
     FLOAT_GENERAL_MIN_EXP = -4, /* below: an exponent, as Go's %v */
-    FLOAT_GENERAL_MAX_EXP = 21, /* from here on too */
+    FLOAT_JSON_MIN_EXP = -6,    /* as Go's encoding/json */
+    FLOAT_MAX_EXP = 21,         /* from here on both */
 };
 
 /* value = 0.d1d2d3... * 10^(exp10 + 1): digits without trailing zeros, at least one. */
@@ -93,22 +94,38 @@ void cw_float_text_plain(double value, struct cw_buf *out)
     add_plain(&d, out);
 }
 
+static void add_exponent(const struct decimal *d, int min_exponent_digits, struct cw_buf *out)
+{
+    if (d->negative)
+        cw_buf_addc(out, '-');
+    cw_buf_addc(out, d->digits[0]);
+    if (d->ndigits > 1) {
+        cw_buf_addc(out, '.');
+        cw_buf_add(out, d->digits + 1, (size_t)d->ndigits - 1);
+    }
+    cw_buf_addf(out, "e%c%0*d", d->exp10 < 0 ? '-' : '+', min_exponent_digits, abs(d->exp10));
+}
+
 void cw_float_text_general(double value, struct cw_buf *out)
 {
     struct decimal d;
     if (add_simple(value, out))
         return;
     shortest(value, &d);
-    if (d.exp10 >= FLOAT_GENERAL_MIN_EXP && d.exp10 < FLOAT_GENERAL_MAX_EXP) {
+    if (d.exp10 >= FLOAT_GENERAL_MIN_EXP && d.exp10 < FLOAT_MAX_EXP)
         add_plain(&d, out);
+    else
+        add_exponent(&d, 2, out);
+}
+
+void cw_float_text_json(double value, struct cw_buf *out)
+{
+    struct decimal d;
+    if (add_simple(value, out))
         return;
-    }
-    if (d.negative)
-        cw_buf_addc(out, '-');
-    cw_buf_addc(out, d.digits[0]);
-    if (d.ndigits > 1) {
-        cw_buf_addc(out, '.');
-        cw_buf_add(out, d.digits + 1, (size_t)d.ndigits - 1);
-    }
-    cw_buf_addf(out, "e%c%02d", d.exp10 < 0 ? '-' : '+', abs(d.exp10));
+    shortest(value, &d);
+    if (d.exp10 >= FLOAT_JSON_MIN_EXP && d.exp10 < FLOAT_MAX_EXP)
+        add_plain(&d, out);
+    else
+        add_exponent(&d, d.exp10 < 0 ? 1 : 2, out);
 }

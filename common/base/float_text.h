@@ -11,4 +11,7 @@ void cw_float_text_plain(double value, struct cw_buf *out);
 /* Format 'g': as above, with an exponent ("1e+21", "1e-07") below 1e-4 and from 1e21 on, as Go's %v prints. */
 void cw_float_text_general(double value, struct cw_buf *out);
 
+/* As Go's encoding/json: with an exponent below 1e-6 ("1e-7") and from 1e21 on ("1e+21"). */
+void cw_float_text_json(double value, struct cw_buf *out);
+
 #endif

@@ -15,6 +15,8 @@
 #define CW_LIMIT_PUSH_STREAMS (1u << 20)
 #define CW_LIMIT_PUSH_ENTRIES (4u << 20)
 #define CW_LIMIT_PUSH_METADATA (4u << 20)
+/* Each entry of an OTLP push repeats the attributes of its resource and scope: so many pairs are 32 MB. */
+#define CW_LIMIT_OTLP_PAIRS (1u << 20)
 /* Sources that one push says something about: a shipper reads some thousand files. */
 #define CW_LIMIT_PUSH_SOURCES (64u << 10)
 /* Loki's defaults (limits_config). */

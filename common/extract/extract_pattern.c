@@ -2,6 +2,8 @@
 
 #include <stdlib.h>
 
+#include "common/match/pattern_match.h"
+
 struct piece {
     bool is_capture;
     struct cw_str text; /* the literal, or the capture's name; `_` has none */
@@ -11,19 +13,6 @@ struct cw_extract_pattern {
     struct piece *pieces;
     size_t n;
 };
-
-/* The end of a capture `<name>` at `at`; 0: there is none. */
-static size_t capture_end(struct cw_str text, size_t at)
-{
-    if (text.ptr[at] != '<')
-        return 0;
-    ptrdiff_t close = cw_str_find_byte(cw_str_sub(text, at, text.len), '>');
-    if (close < 2)
-        return 0;
-    struct cw_str name = cw_str_sub(text, at + 1, at + (size_t)close);
-    return cw_label_name_valid(name) && cw_str_find_byte(name, ':') < 0 ? at + (size_t)close + 1
-                                                                        : 0;
-}
 
 static void add_piece(struct cw_extract_pattern *pattern, bool is_capture, struct cw_str text)
 {
@@ -38,8 +27,8 @@ struct cw_extract_pattern *cw_extract_pattern_new(struct cw_str text)
     struct cw_extract_pattern *pattern = cw_mem_new(sizeof *pattern);
     size_t literal = 0;
     for (size_t at = 0; at < text.len;) {
-        size_t end = capture_end(text, at);
-        if (end == 0) {
+        size_t len = cw_pattern_capture_len(cw_str_sub(text, at, text.len)), end = at + len;
+        if (len == 0) {
             at++;
             continue;
         }

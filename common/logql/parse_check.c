@@ -2,21 +2,9 @@
 #include "common/base/assert.h"
 #include "common/base/limits.h"
 #include "common/logql/parse_priv.h"
+#include "common/match/pattern_match.h"
 
 /* ---- patterns ---- */
-
-/* The end of a capture `<name>` at `at`, or 0 when there is none. */
-static size_t capture_end(struct cw_str pattern, size_t at)
-{
-    if (at >= pattern.len || pattern.ptr[at] != '<')
-        return 0;
-    ptrdiff_t close = cw_str_find_byte(cw_str_sub(pattern, at, pattern.len), '>');
-    if (close < 2)
-        return 0;
-    struct cw_str name = cw_str_sub(pattern, at + 1, at + (size_t)close);
-    return cw_label_name_valid(name) && cw_str_find_byte(name, ':') < 0 ? at + (size_t)close + 1
-                                                                        : 0;
-}
 
 bool cw_parse_pattern_fault(struct cw_str pattern, struct cw_arena *arena, struct cw_str *fault_out)
 {
@@ -28,8 +16,8 @@ bool cw_parse_pattern_fault(struct cw_str pattern, struct cw_arena *arena, struc
         return true;
     }
     for (size_t at = 0; at < pattern.len; at++) {
-        size_t end = capture_end(pattern, at);
-        if (end == 0)
+        size_t len = cw_pattern_capture_len(cw_str_sub(pattern, at, pattern.len)), end = at + len;
+        if (len == 0)
             continue;
         if (at == last_end) {
             *fault_out =

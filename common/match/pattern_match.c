@@ -14,8 +14,7 @@ struct cw_pattern_match {
     size_t n, cap;
 };
 
-/* The length of a `<name>` at the front, 0 when there is none. */
-static size_t capture_len(struct cw_str s)
+size_t cw_pattern_capture_len(struct cw_str s)
 {
     if (s.len < 3 || s.ptr[0] != '<')
         return 0;
@@ -45,7 +44,7 @@ static int parse(struct cw_pattern_match *pattern, struct cw_str text, struct cw
     struct cw_str named = CW_STR_NONE, twins = CW_STR_NONE;
     size_t plain = 0, at = 0, before = 0; /* before: length of a capture that ends at `at` */
     while (at < text.len) {
-        size_t len = capture_len(cw_str_sub(text, at, text.len));
+        size_t len = cw_pattern_capture_len(cw_str_sub(text, at, text.len));
         if (len == 0) {
             at++;
             before = 0;
@@ -111,6 +110,18 @@ bool cw_pattern_match_test(const struct cw_pattern_match *pattern, struct cw_str
         at = found + part->literal.needle.len;
     }
     return pattern->parts[pattern->n - 1].any == (at != end);
+}
+
+bool cw_pattern_match_literal_at(const struct cw_pattern_match *pattern, size_t i,
+                                 struct cw_str *out)
+{
+    for (size_t part = 0; part < pattern->n; part++) {
+        if (pattern->parts[part].any || i-- > 0)
+            continue;
+        *out = pattern->parts[part].literal.needle;
+        return true;
+    }
+    return false;
 }
 
 struct cw_str cw_pattern_match_literal(const struct cw_pattern_match *pattern)

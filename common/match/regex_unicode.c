@@ -219,3 +219,33 @@ bool cw_unicode_class(struct cw_str name, bool fold, struct cw_rune_set *out)
             return cw_unicode_class(cw_str_of(cw_unicode_aliases[i].category), fold, out);
     return false;
 }
+
+static bool in_category(uint32_t rune, const char *const *names)
+{
+    for (size_t i = 0; i < cw_unicode_ntables; i++) {
+        const struct cw_unicode_table *table = &cw_unicode_tables[i];
+        if (table->kind != CW_UNICODE_CATEGORY)
+            continue;
+        for (const char *const *name = names; *name != NULL; name++)
+            if (strcmp(table->name, *name) == 0 &&
+                cw_rune_in(cw_unicode_ranges + table->off, table->n, rune))
+                return true;
+    }
+    return false;
+}
+
+bool cw_rune_is_letter(uint32_t rune)
+{
+    static const char *const names[] = {"Lu", "Ll", "Lt", "Lm", "Lo", NULL};
+    if (rune < 0x80)
+        return (rune | 0x20) >= 'a' && (rune | 0x20) <= 'z';
+    return in_category(rune, names);
+}
+
+bool cw_rune_is_digit(uint32_t rune)
+{
+    static const char *const names[] = {"Nd", NULL};
+    if (rune < 0x80)
+        return rune >= '0' && rune <= '9';
+    return in_category(rune, names);
+}

@@ -73,4 +73,8 @@ extern const size_t cw_unicode_naliases;
 extern const struct cw_rune_fold cw_unicode_folds[]; /* by rune */
 extern const size_t cw_unicode_nfolds;
 
+/* Go's unicode.IsLetter and IsDigit. */
+bool cw_rune_is_letter(uint32_t rune);
+bool cw_rune_is_digit(uint32_t rune);
+
 #endif

@@ -5,6 +5,7 @@
 
 #include "common/base/assert.h"
 #include "common/base/codec.h"
+#include "common/base/file.h"
 #include "common/base/hash.h"
 #include "common/store/block_writer.h"
 #include "common/store/encode_int.h"
@@ -213,6 +214,7 @@ struct cw_section cw_block_column(const struct cw_block *b, uint32_t column)
 
 static int checksum_check(const struct cw_section *s, const char *name, struct cw_err *err)
 {
+    cw_file_will_read(s->stored);
     if ((uint32_t)cw_hash64(s->stored.ptr, s->stored.len) != s->checksum)
         return cw_err_set(err, CW_E_CORRUPT, "block: the checksum of its %s is wrong", name);
     return 0;

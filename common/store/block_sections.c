@@ -46,6 +46,12 @@ int cw_block_sections_add(struct cw_block_sections *s, enum cw_section_kind kind
     return 0;
 }
 
+void cw_block_sections_put(struct cw_block_sections *s, const uint8_t *entry, struct cw_str stored)
+{
+    cw_buf_adds(&s->bytes, stored);
+    cw_buf_add(&s->entries, entry, CW_BLOCK_SECTION_BYTES);
+}
+
 void cw_block_sections_append(struct cw_block_sections *s, const struct cw_block_sections *more)
 {
     cw_buf_adds(&s->bytes, cw_buf_str(&more->bytes));

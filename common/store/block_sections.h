@@ -22,6 +22,9 @@ void cw_block_sections_clear(struct cw_block_sections *sections);
 int cw_block_sections_add(struct cw_block_sections *sections, enum cw_section_kind kind,
                           enum cw_codec codec, uint16_t count, struct cw_str raw,
                           struct cw_err *err) CW_MUST_USE;
+/* Append a section as it stands in another block; `entry`: its CW_BLOCK_SECTION_BYTES of the directory. */
+void cw_block_sections_put(struct cw_block_sections *sections, const uint8_t *entry,
+                           struct cw_str stored);
 /* Append those of `more`. */
 void cw_block_sections_append(struct cw_block_sections *sections,
                               const struct cw_block_sections *more);

@@ -11,8 +11,8 @@
 #include "common/store/format.h"
 #include "common/store/meta_column.h"
 
-/* What is kept of the text when a line has made it larger. */
-enum { TEXT_KEEP_BYTES = 2 * CW_BLOCK_RAW_TARGET };
+/* The text of any block but those of one line that is larger. */
+enum { TEXT_BYTES = CW_BLOCK_RAW_TARGET + CW_BLOCK_ROWS_MAX + CW_BYTE_CLASSES_SLACK };
 
 struct cw_block_writer {
     enum cw_codec codec;
@@ -90,6 +90,8 @@ int cw_block_writer_add(struct cw_block_writer *w, uint32_t stream, int64_t ts_n
         w->stream_rows[w->nstreams++] = 0;
     }
     w->stream_rows[w->nstreams - 1]++;
+    if (w->text.ptr == NULL)
+        cw_buf_reserve(&w->text, TEXT_BYTES); /* growing would leave more, and touch it twice */
     cw_buf_adds(&w->text, line);
     cw_buf_addc(&w->text, '\n');
     w->times[w->rows] = ts_ns;
@@ -186,6 +188,15 @@ static int line_sections(struct cw_block_writer *w, struct cw_template_memory *m
     return rc;
 }
 
+void cw_block_put(uint8_t *header, const struct cw_block_sections *sections, struct cw_buf *out)
+{
+    cw_put32(header + 48, (uint32_t)sections->entries.len);
+    cw_block_seal(header, cw_buf_str(&sections->entries));
+    cw_buf_add(out, header, CW_BLOCK_HEADER_BYTES);
+    cw_buf_adds(out, cw_buf_str(&sections->entries));
+    cw_buf_adds(out, cw_buf_str(&sections->bytes));
+}
+
 static void block_put(const struct cw_block_writer *w, bool templates,
                       const struct cw_template_counts *counts, struct cw_buf *out)
 {
@@ -203,17 +214,13 @@ static void block_put(const struct cw_block_writer *w, bool templates,
     cw_put32(header + 28, w->raw_bytes);
     cw_put64(header + 32, (uint64_t)w->min_ns);
     cw_put64(header + 40, (uint64_t)w->max_ns);
-    cw_put32(header + 48, (uint32_t)w->sections.entries.len);
     cw_put16(header + 52, (uint16_t)w->nstreams);
-    cw_block_seal(header, cw_buf_str(&w->sections.entries));
-    cw_buf_add(out, header, sizeof(header));
-    cw_buf_adds(out, cw_buf_str(&w->sections.entries));
-    cw_buf_adds(out, cw_buf_str(&w->sections.bytes));
+    cw_block_put(header, &w->sections, out);
 }
 
 static void block_clear(struct cw_block_writer *w)
 {
-    if (w->text.cap > TEXT_KEEP_BYTES)
+    if (w->text.cap > 2 * TEXT_BYTES)
         cw_buf_fini(&w->text);
     else
         cw_buf_clear(&w->text);

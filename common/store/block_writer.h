@@ -43,8 +43,9 @@ int cw_block_writer_finish(struct cw_block_writer *writer, struct cw_template_me
                            struct cw_buf *out, struct cw_buf *filter,
                            struct cw_block_summary *summary_out, struct cw_err *err) CW_MUST_USE;
 
-/* The checksum of a block's header (CW_BLOCK_HEADER_BYTES) and directory into its place in the header: for who changes a finished
- * block's directory (part_writer.c, when it gives streams new numbers). */
+/* Append header (CW_BLOCK_HEADER_BYTES; its size of the directory and checksum are filled in), directory and sections. */
+void cw_block_put(uint8_t *header, const struct cw_block_sections *sections, struct cw_buf *out);
+/* The checksum of a block's header and directory into its place in the header. */
 void cw_block_seal(uint8_t *header, struct cw_str directory);
 /* What _seal() would write. */
 uint64_t cw_block_checksum(const uint8_t *header, struct cw_str directory);

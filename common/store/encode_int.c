@@ -141,8 +141,8 @@ static void head(enum cw_int_encoding encoding, uint8_t exponent, struct cw_buf 
 /* ---- distinct values ---- */
 
 /*
- * A dictionary: the distinct values in ascending order, and the number of each value. Looking for it ends where the values are too many:
- * past DISTINCT_MAX, past half of all, or where nearly all of the first differ.
+ * A dictionary: the distinct values in ascending order, and the number of each value. Looking for it ends when it cannot be the
+ * cheapest any more, or where nearly all of the first values differ.
  */
 enum { DISTINCT_MAX = 16384, EARLY_VALUES = 2048, EARLY_DISTINCT = 1900, DICT_VALUES_MIN = 16 };
 
@@ -161,10 +161,18 @@ static size_t place_of(const struct dictionary *d, uint64_t value)
     return at;
 }
 
-/* Number the values in order of first use; false when there are too many. */
-static bool dictionary_gather(struct dictionary *d, const int64_t *v, size_t n)
+/* May there be one more distinct value, the `i`th of n values being the next, if all must take less than bytes_max? */
+static bool dictionary_may_grow(const struct dictionary *d, size_t i, size_t n, size_t bytes_max)
 {
-    size_t most = CW_MIN(n / 2, (size_t)DISTINCT_MAX);
+    if (d->n == DISTINCT_MAX || (i < EARLY_VALUES && d->n == EARLY_DISTINCT))
+        return false;
+    /* At a power of two numbers become a bit wider. */
+    return (d->n & (d->n - 1)) != 0 || packed_bytes(n, width_of(d->n)) + d->n < bytes_max;
+}
+
+/* Number the values in order of first use; false when a dictionary does not pay. */
+static bool dictionary_gather(struct dictionary *d, const int64_t *v, size_t n, size_t bytes_max)
+{
     for (size_t i = 0; i < n; i++) {
         uint64_t value = (uint64_t)v[i];
         if (i > 0 && v[i] == v[i - 1]) {
@@ -173,7 +181,7 @@ static bool dictionary_gather(struct dictionary *d, const int64_t *v, size_t n)
         }
         size_t at = place_of(d, value);
         if (d->table[at] == 0) {
-            if (d->n == most || (i < EARLY_VALUES && d->n == EARLY_DISTINCT))
+            if (!dictionary_may_grow(d, i, n, bytes_max))
                 return false;
             d->distinct[d->n++] = value;
             d->table[at] = (uint16_t)d->n;
@@ -229,19 +237,19 @@ static void dictionary_sort(struct dictionary *d, size_t n)
     free(rank);
 }
 
-/* The values as a dictionary in *out, if there are few distinct ones; false otherwise. */
-static bool dict_encode(const int64_t *v, size_t n, struct cw_buf *out)
+/* The values as a dictionary in *out, if that may take less than bytes_max; false otherwise. */
+static bool dict_encode(const int64_t *v, size_t n, size_t bytes_max, struct cw_buf *out)
 {
     if (n < DICT_VALUES_MIN)
         return false;
-    size_t size = 64;
-    while (size < 2 * CW_MIN(n / 2, (size_t)DISTINCT_MAX))
+    size_t most = CW_MIN(n, (size_t)DISTINCT_MAX), size = 64;
+    while (size < 2 * most)
         size *= 2;
     struct dictionary d = {.mask = size - 1};
     d.table = cw_mem_array(size, sizeof(*d.table));
-    d.distinct = cw_mem_array(CW_MIN(n / 2, (size_t)DISTINCT_MAX), sizeof(*d.distinct));
-    d.numbers = cw_mem_array(n, sizeof(*d.numbers));
-    bool few = dictionary_gather(&d, v, n);
+    d.distinct = cw_mem_resize(NULL, most * sizeof(*d.distinct));
+    d.numbers = cw_mem_resize(NULL, n * sizeof(*d.numbers));
+    bool few = dictionary_gather(&d, v, n, bytes_max);
     if (few) {
         dictionary_sort(&d, n);
         cw_encode_varint(d.n, out);
@@ -318,21 +326,23 @@ void cw_encode_int(int64_t *values, size_t n, struct cw_buf *out)
         return;
     }
     uint8_t exponent = scale_down(values, n);
-    min_max(values, n, &min, &max);
+    if (exponent != 0)
+        min_max(values, n, &min, &max);
     unsigned width = width_of((uint64_t)max - (uint64_t)min);
     struct cw_buf dict, delta_dict;
     cw_buf_init(&dict, SIZE_MAX);
     cw_buf_init(&delta_dict, SIZE_MAX);
     size_t as_for = 9 + packed_bytes(n, width), as_mini = mini_bytes(values, n);
-    size_t as_dict = dict_encode(values, n, &dict) ? dict.len : SIZE_MAX;
+    size_t best = least(as_for, as_mini);
+    size_t as_dict = dict_encode(values, n, best, &dict) ? dict.len : SIZE_MAX;
     int64_t first = values[0];
     to_differences(values, n);
     size_t as_delta = 8 + mini_bytes(values + 1, n - 1);
     size_t as_bytes = 8 + bytes_bytes(values + 1, n - 1);
+    best = least(least(best, as_dict), least(as_delta, as_bytes));
     size_t as_delta_dict =
-        dict_encode(values + 1, n - 1, &delta_dict) ? 8 + delta_dict.len : SIZE_MAX;
-    size_t best = least(least(as_for, as_mini),
-                        least(least(as_dict, as_delta), least(as_bytes, as_delta_dict)));
+        dict_encode(values + 1, n - 1, best, &delta_dict) ? 8 + delta_dict.len : SIZE_MAX;
+    best = least(best, as_delta_dict);
     /* Where two are equal, the one that is read faster. */
     if (best == as_for || best == as_mini)
         to_values(values, n);

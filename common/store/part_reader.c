@@ -96,6 +96,7 @@ static int regions_check(struct cw_part_reader *r, const uint8_t *footer, struct
         if (off < CW_PART_HEADER_BYTES || off > end || len > end - off)
             return cw_err_set(err, CW_E_CORRUPT, "the %s lies outside the file", names[i]);
         r->regions[i] = cw_str_make(r->bytes.ptr + off, len);
+        cw_file_will_read(r->regions[i]);
         if (cw_hash64(r->regions[i].ptr, len) != cw_get64(entry + 16))
             return cw_err_set(err, CW_E_CORRUPT, "the checksum of the %s is wrong", names[i]);
     }
@@ -203,6 +204,7 @@ int cw_part_reader_open(const char *path, struct cw_part_reader **out, struct cw
         cw_part_reader_close(&r);
         return rc;
     }
+    cw_file_map_random(&r->map);
     r->bytes = cw_str_make(r->map.ptr, r->map.len);
     return reader_finish(r, out, err);
 }

@@ -11,9 +11,8 @@
 #include "common/base/file.h"
 #include "common/base/hash.h"
 #include "common/base/log.h"
-#include "common/store/block_reader.h"
+#include "common/store/block_copy.h"
 #include "common/store/block_writer.h"
-#include "common/store/encode_int.h"
 #include "common/store/format.h"
 #include "common/store/part_reader.h"
 #include "common/store/postings.h"
@@ -32,6 +31,7 @@ struct cw_part_writer {
     bool finished;
     struct cw_part_info info;
     uint64_t off; /* of the next byte in the file */
+    enum cw_codec codec;
     struct cw_block_writer *block;
     struct cw_template_memory memory; /* of the app under way */
     struct cw_buf bytes;              /* a finished block on its way to the file */
@@ -60,6 +60,7 @@ int cw_part_writer_new(const char *path, const struct cw_part_info *info, enum c
     w->tmp_path = cw_buf_take(&tmp, NULL);
     w->path = cw_str_dupz(cw_str_of(path));
     w->info = *info;
+    w->codec = codec;
     w->block = cw_block_writer_new(codec);
     cw_buf_init(&w->bytes, SIZE_MAX);
     cw_buf_init(&w->filter, SIZE_MAX);
@@ -246,62 +247,6 @@ uint64_t cw_part_writer_rows(const struct cw_part_writer *w)
     return w->rows + cw_block_writer_rows(w->block);
 }
 
-/* The copied block's directory and sections with another STREAMS section; everything else stays byte for byte. */
-static int block_renumber(const struct cw_block *b, struct cw_str old, const uint32_t *numbers,
-                          struct cw_block_summary *s, struct cw_buf *out, struct cw_err *err)
-{
-    int64_t *streams = cw_mem_array(2 * (size_t)b->nstreams, sizeof(*streams)),
-            *rows = streams + b->nstreams;
-    struct cw_buf section;
-    cw_buf_init(&section, SIZE_MAX);
-    int rc = cw_block_streams(b, streams, rows, err);
-    if (rc == 0 && (streams[0] != s->first_stream || streams[b->nstreams - 1] != s->last_stream))
-        rc = cw_err_set(err, CW_E_CORRUPT,
-                        "block: its streams are not those that the block table says");
-    if (rc < 0)
-        goto out;
-    for (uint32_t i = 0; i < b->nstreams; i++)
-        streams[i] = numbers[streams[i]];
-    cw_encode_int(streams, b->nstreams, &section);
-    cw_encode_int(rows, b->nstreams, &section);
-    uint32_t dir_bytes = cw_get32(old.ptr + 48);
-    struct cw_str rest = cw_str_sub(old, CW_BLOCK_HEADER_BYTES + dir_bytes, old.len);
-    cw_buf_add(out, old.ptr, CW_BLOCK_HEADER_BYTES + dir_bytes);
-    for (uint32_t i = 0; i < dir_bytes; i += CW_BLOCK_SECTION_BYTES) {
-        char *entry = out->ptr + CW_BLOCK_HEADER_BYTES + i;
-        uint32_t stored = cw_get32(entry + 8);
-        struct cw_str bytes = cw_str_sub(rest, 0, stored);
-        rest = cw_str_sub(rest, stored, rest.len);
-        if ((uint8_t)entry[0] == CW_SECTION_STREAMS) {
-            bytes = cw_buf_str(&section);
-            cw_put32(entry + 4, (uint32_t)bytes.len);
-            cw_put32(entry + 8, (uint32_t)bytes.len);
-            cw_put32(entry + 12, (uint32_t)cw_hash64(bytes.ptr, bytes.len));
-        }
-        cw_buf_adds(out, bytes);
-    }
-    cw_block_seal((uint8_t *)out->ptr, cw_str_make(out->ptr + CW_BLOCK_HEADER_BYTES, dir_bytes));
-out:
-    cw_buf_fini(&section);
-    free(streams);
-    return rc;
-}
-
-/* The sections of a block that cw_block_open() has accepted. */
-static int sections_check(struct cw_str bytes, struct cw_err *err)
-{
-    uint32_t dir_bytes = cw_get32(bytes.ptr + 48);
-    const char *entries = bytes.ptr + CW_BLOCK_HEADER_BYTES, *section = entries + dir_bytes;
-    for (uint32_t i = 0; i < dir_bytes; i += CW_BLOCK_SECTION_BYTES) {
-        uint32_t stored = cw_get32(entries + i + 8);
-        if ((uint32_t)cw_hash64(section, stored) != cw_get32(entries + i + 12))
-            return cw_err_set(err, CW_E_CORRUPT, "the checksum of section %u is wrong",
-                              i / CW_BLOCK_SECTION_BYTES);
-        section += stored;
-    }
-    return 0;
-}
-
 /* The bytes of the block's value filter, checked; empty when it has none. */
 static int filter_bytes(const struct cw_part_reader *from, uint32_t block, struct cw_str *out,
                         struct cw_err *err)
@@ -320,37 +265,26 @@ int cw_part_writer_copy_block(struct cw_part_writer *w, const struct cw_part_rea
                               uint32_t block, const uint32_t *numbers, struct cw_err *err)
 {
     struct cw_part_block p = cw_part_reader_block(from, block);
-    struct cw_str bytes = cw_part_reader_block_bytes(from, block), filter;
-    struct cw_block *b = cw_mem_new(sizeof(*b));
     struct cw_block_summary s = {p.rows,        p.raw_bytes, p.first_stream,
                                  p.last_stream, p.min_ns,    p.max_ns};
+    struct cw_str bytes = cw_part_reader_block_bytes(from, block), filter;
+    cw_file_will_read(bytes);
     int rc = block_end(w, err);
     if (rc < 0)
-        goto out;
-    rc = cw_block_open(bytes, b, err);
-    if (rc == 0 && (b->rows != p.rows || b->raw_bytes != p.raw_bytes))
-        rc = cw_err_set(err, CW_E_CORRUPT, "it is not the one that the block table says");
+        return rc;
+    cw_buf_clear(&w->bytes);
     /* All is checked before it gets a new owner: afterwards nobody has another copy. */
-    if (rc == 0)
-        rc = sections_check(bytes, err);
+    rc = cw_block_copy(bytes, &s, numbers, w->codec, &w->bytes, err);
     if (rc == 0)
         rc = filter_bytes(from, block, &filter, err);
-    cw_buf_clear(&w->bytes);
-    if (rc == 0 && b->nstreams > 1) {
-        rc = block_renumber(b, bytes, numbers, &s, &w->bytes, err);
-        bytes = cw_buf_str(&w->bytes);
-    }
     if (rc < 0) {
         cw_err_wrap(err, "block %u of %s", block, cw_part_reader_path(from));
-        goto out;
+        return rc;
     }
     s.first_stream = numbers[s.first_stream];
     s.last_stream = numbers[s.last_stream];
     CW_ASSERT(s.last_stream < w->nstreams);
-    rc = block_write(w, bytes, filter, &s, err);
-out:
-    free(b);
-    return rc;
+    return block_write(w, cw_buf_str(&w->bytes), filter, &s, err);
 }
 
 static void origin_write(const struct cw_part_info *info, struct cw_buf *out)

@@ -50,7 +50,7 @@ int cw_part_writer_add(struct cw_part_writer *writer, const struct cw_entry_batc
                        struct cw_err *err) CW_MUST_USE;
 /* Rows so far. */
 uint64_t cw_part_writer_rows(const struct cw_part_writer *writer);
-/* Copy a block as it is; `numbers` maps the reader's stream numbers to this part's, and rises. All its streams have begun. */
+/* Copy a block as it is (with codec ZSTD what is compressed with LZ4 is compressed anew); `numbers` maps the reader's stream numbers to this part's, and rises. All its streams have begun. */
 int cw_part_writer_copy_block(struct cw_part_writer *writer, const struct cw_part_reader *from,
                               uint32_t block, const uint32_t *numbers,
                               struct cw_err *err) CW_MUST_USE;

@@ -315,12 +315,13 @@ static inline size_t run_slot(struct walk *w, size_t digit)
     size_t n = end - start;
     if (n >= LOADED_BITS)
         return text_slot(w, CW_SLOT_STR, start, end);
-    uint64_t all = (UINT64_C(1) << n) - 1;
-    if ((~bits_at(w->c->hex, start) & all) != 0)
+    uint64_t others = UINT64_MAX << n; /* bits of bytes behind the run */
+    bool digits = (bits_at(w->c->digit, start) | others) == UINT64_MAX;
+    if (!digits && (bits_at(w->c->hex, start) | others) != UINT64_MAX)
         return text_slot(w, CW_SLOT_STR, start, end);
     if (n == 8 && w->text[end] == '-' && is_uuid(w, start))
         return text_slot(w, CW_SLOT_UUID, start, start + 36);
-    if ((~bits_at(w->c->digit, start) & all) == 0)
+    if (digits)
         return number_slot(w, start, end);
     if (n >= HEX_DIGITS_MIN && n <= HEX_DIGITS_MAX)
         return slot(w, CW_SLOT_HEX, start, end, parse_hex(w->text + start, n), (uint8_t)n);

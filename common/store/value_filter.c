@@ -13,14 +13,11 @@ enum {
     LANE_WORDS = 8,
     KEY_BITS = 10,
     HEADER_BYTES = 8,
-    SET_MIN = 1024,
 };
 
-/* A set of keys: open addressing, at most half full; 0 is free, so the key 0 is kept apart. */
 struct cw_value_filter_builder {
-    uint64_t *set;
-    size_t size, n;
-    bool has_zero;
+    uint64_t *keys; /* as they were added, one perhaps more than once */
+    size_t n, cap;
 };
 
 uint64_t cw_value_key(enum cw_slot_type type, uint64_t hi, uint64_t lo)
@@ -42,43 +39,23 @@ struct cw_value_filter_builder *cw_value_filter_builder_new(void)
 void cw_value_filter_builder_free(struct cw_value_filter_builder **builder)
 {
     if (*builder != NULL)
-        free((*builder)->set);
+        free((*builder)->keys);
     free(*builder);
     *builder = NULL;
 }
 
-/* Where the key stands or would stand. */
-static uint64_t *place_of(const struct cw_value_filter_builder *b, uint64_t key)
-{
-    size_t mask = b->size - 1, at = key & mask;
-    while (b->set[at] != 0 && b->set[at] != key)
-        at = (at + 1) & mask;
-    return &b->set[at];
-}
-
-static void set_grow(struct cw_value_filter_builder *b)
-{
-    uint64_t *old = b->set;
-    size_t old_size = b->size;
-    b->size = old_size == 0 ? SET_MIN : 2 * old_size;
-    b->set = cw_mem_array(b->size, sizeof(*b->set));
-    for (size_t i = 0; i < old_size; i++)
-        if (old[i] != 0)
-            *place_of(b, old[i]) = old[i];
-    free(old);
-}
-
 void cw_value_filter_builder_add(struct cw_value_filter_builder *b, uint64_t key)
 {
-    if (key == 0) {
-        b->has_zero = true;
-        return;
+    if (b->n == b->cap) {
+        b->cap = b->cap == 0 ? 1024 : 2 * b->cap;
+        b->keys = cw_mem_resize(b->keys, b->cap * sizeof(*b->keys));
     }
-    if (2 * (b->n + 1) > b->size)
-        set_grow(b);
-    uint64_t *place = place_of(b, key);
-    b->n += *place == 0;
-    *place = key;
+    b->keys[b->n++] = key;
+}
+
+void cw_value_filter_builder_clear(struct cw_value_filter_builder *b)
+{
+    b->n = 0;
 }
 
 /* Odd numbers without a pattern: the top bits of key * number choose a bit of each word. */
@@ -95,42 +72,53 @@ static uint32_t bit_of(uint64_t key, size_t word)
     return UINT32_C(1) << ((uint32_t)key * salts[word] >> 27);
 }
 
-static void lane_set(uint8_t *lanes, uint32_t nlanes, uint64_t key)
+/* False when all its bits were set. */
+static bool lane_set(uint8_t *lanes, uint32_t nlanes, uint64_t key)
 {
     uint8_t *lane = lanes + lane_of(key, nlanes) * LANE_BYTES;
-    for (size_t i = 0; i < LANE_WORDS; i++)
-        cw_put32(lane + 4 * i, cw_get32(lane + 4 * i) | bit_of(key, i));
+    uint32_t fresh = 0;
+    for (size_t i = 0; i < LANE_WORDS; i++) {
+        uint32_t word = cw_get32(lane + 4 * i), bit = bit_of(key, i);
+        fresh |= bit & ~word;
+        cw_put32(lane + 4 * i, word | bit);
+    }
+    return fresh != 0;
 }
 
-void cw_value_filter_builder_clear(struct cw_value_filter_builder *b)
+/* A filter with room for nkeys; how many of the keys were not in it when they came: nearly the distinct ones. */
+static size_t lanes_fill(const struct cw_value_filter_builder *b, uint8_t *lanes, uint32_t nlanes)
 {
-    /* Small again, so that a block with few keys looks through little. */
-    free(b->set);
-    *b = (struct cw_value_filter_builder){0};
+    size_t fresh = 0;
+    memset(lanes, 0, (size_t)nlanes * LANE_BYTES);
+    for (size_t i = 0; i < b->n; i++)
+        fresh += lane_set(lanes, nlanes, b->keys[i]);
+    return fresh;
+}
+
+static uint32_t lanes_for(size_t nkeys)
+{
+    return (uint32_t)((nkeys * KEY_BITS + LANE_BYTES * 8 - 1) / (LANE_BYTES * 8));
 }
 
 bool cw_value_filter_builder_finish(struct cw_value_filter_builder *b, struct cw_buf *out)
 {
-    size_t nkeys = b->n + b->has_zero;
-    if (nkeys == 0)
+    if (b->n == 0)
         return false;
-    uint32_t nlanes = (uint32_t)((nkeys * KEY_BITS + LANE_BYTES * 8 - 1) / (LANE_BYTES * 8));
-    size_t bytes = HEADER_BYTES + (size_t)nlanes * LANE_BYTES;
-    uint8_t *at = (uint8_t *)cw_buf_reserve(out, bytes);
+    uint32_t nlanes = lanes_for(b->n);
+    uint8_t *at = (uint8_t *)cw_buf_reserve(out, HEADER_BYTES + (size_t)nlanes * LANE_BYTES);
     if (at != NULL) {
         uint8_t *lanes = at + HEADER_BYTES;
-        memset(at, 0, bytes);
-        if (b->has_zero)
-            lane_set(lanes, nlanes, 0);
-        for (size_t i = 0; i < b->size; i++)
-            if (b->set[i] != 0)
-                lane_set(lanes, nlanes, b->set[i]);
+        uint32_t enough = lanes_for(lanes_fill(b, lanes, nlanes));
+        if (enough < nlanes) {
+            nlanes = enough;
+            lanes_fill(b, lanes, nlanes);
+        }
         cw_put32(at, nlanes);
         cw_put32(at + 4, (uint32_t)cw_hash64(lanes, (size_t)nlanes * LANE_BYTES));
-        out->len += bytes;
+        out->len += HEADER_BYTES + (size_t)nlanes * LANE_BYTES;
     }
-    cw_value_filter_builder_clear(b);
-    return true;
+    b->n = 0;
+    return at != NULL;
 }
 
 int cw_value_filter_open(struct cw_str bytes, struct cw_value_filter *out, struct cw_err *err)

@@ -1,6 +1,8 @@
 /* strings.ToUpper, ToLower, Title. */
 #include "common/template/go_case.h"
 
+#include "common/match/regex_unicode.h"
+
 #include "common/template/go_template_priv.h"
 
 uint32_t cw_go_rune_to(uint32_t rune, enum cw_go_case to)
@@ -38,8 +40,8 @@ static bool is_space(uint32_t rune)
 static bool is_separator(uint32_t rune)
 {
     if (rune < 0x80)
-        return !cw_go_is_letter(rune) && !cw_go_is_digit(rune) && rune != '_';
-    return !cw_go_is_letter(rune) && !cw_go_is_digit(rune) && is_space(rune);
+        return !cw_rune_is_letter(rune) && !cw_rune_is_digit(rune) && rune != '_';
+    return !cw_rune_is_letter(rune) && !cw_rune_is_digit(rune) && is_space(rune);
 }
 
 void cw_go_text_to(struct cw_str s, enum cw_go_case to, struct cw_buf *out)

@@ -3,36 +3,6 @@
 #include "common/match/regex_unicode.h"
 #include "common/template/go_template_priv.h"
 
-static bool in_category(uint32_t rune, const char *const *names)
-{
-    for (size_t i = 0; i < cw_unicode_ntables; i++) {
-        const struct cw_unicode_table *table = &cw_unicode_tables[i];
-        if (table->kind != CW_UNICODE_CATEGORY)
-            continue;
-        for (const char *const *name = names; *name != NULL; name++)
-            if (strcmp(table->name, *name) == 0 &&
-                cw_rune_in(cw_unicode_ranges + table->off, table->n, rune))
-                return true;
-    }
-    return false;
-}
-
-bool cw_go_is_letter(uint32_t rune)
-{
-    static const char *const names[] = {"Lu", "Ll", "Lt", "Lm", "Lo", NULL};
-    if (rune < 0x80)
-        return (rune | 0x20) >= 'a' && (rune | 0x20) <= 'z';
-    return in_category(rune, names);
-}
-
-bool cw_go_is_digit(uint32_t rune)
-{
-    static const char *const names[] = {"Nd", NULL};
-    if (rune < 0x80)
-        return rune >= '0' && rune <= '9';
-    return in_category(rune, names);
-}
-
 static bool is_space(uint32_t c)
 {
     return c == ' ' || c == '\t' || c == '\r' || c == '\n';
@@ -40,7 +10,7 @@ static bool is_space(uint32_t c)
 
 static bool is_word(uint32_t rune)
 {
-    return rune == '_' || cw_go_is_letter(rune) || cw_go_is_digit(rune);
+    return rune == '_' || cw_rune_is_letter(rune) || cw_rune_is_digit(rune);
 }
 
 void cw_gt_lexer_init(struct cw_gt_lexer *lexer, struct cw_str input, struct cw_arena *arena)
@@ -441,7 +411,7 @@ static struct cw_gt_token lex_inside(struct cw_gt_lexer *lexer)
     if (is_space(rune))
         return lex_space(lexer);
     if (rune == '.' && lexer->pos + 1 < lexer->input.len &&
-        !cw_go_is_digit((unsigned char)lexer->input.ptr[lexer->pos + 1])) {
+        !cw_rune_is_digit((unsigned char)lexer->input.ptr[lexer->pos + 1])) {
         lexer->pos++;
         return lex_field(lexer, CW_GT_FIELD);
     }

@@ -67,8 +67,6 @@ struct cw_gt_lexer {
 void cw_gt_lexer_init(struct cw_gt_lexer *lexer, struct cw_str input, struct cw_arena *arena);
 struct cw_gt_token cw_gt_lexer_next(struct cw_gt_lexer *lexer);
 /* Go's unicode.IsLetter, IsDigit. */
-bool cw_go_is_letter(uint32_t rune);
-bool cw_go_is_digit(uint32_t rune);
 
 /* ---- nodes ---- */
 

@@ -3,6 +3,8 @@
 
 #include "common/base/assert.h"
 #include "common/base/base64.h"
+#include "common/match/regex_expand.h"
+#include "common/match/regex_unicode.h"
 #include "common/template/go_case.h"
 
 static int give(struct cw_go_value *out, struct cw_str text)
@@ -464,70 +466,6 @@ CW_GT_FN(urldecode)
 
 /* ---- regular expressions ---- */
 
-static bool is_name_byte(char c)
-{
-    return (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') || c == '_';
-}
-
-/* The name behind a '$', in braces or as far as it goes; false: the dollar stands for itself. */
-static bool take_name(struct cw_str *rest, struct cw_str *name)
-{
-    bool braces = rest->len > 0 && rest->ptr[0] == '{';
-    size_t from = braces ? 1 : 0, end = from;
-    while (end < rest->len) {
-        uint32_t rune;
-        size_t n = rune_at(*rest, end, &rune);
-        if (rune < 0x80 ? !is_name_byte((char)rune)
-                        : !cw_go_is_letter(rune) && !cw_go_is_digit(rune))
-            break;
-        end += n;
-    }
-    if (end == from || (braces && (end == rest->len || rest->ptr[end] != '}')))
-        return false;
-    *name = cw_str_sub(*rest, from, end);
-    *rest = cw_str_sub(*rest, braces ? end + 1 : end, rest->len);
-    return true;
-}
-
-static struct cw_str group_text(const struct cw_regex *regex, const struct cw_str *groups,
-                                size_t ngroups, struct cw_str name)
-{
-    bool number = true;
-    for (size_t i = 0; i < name.len; i++)
-        number = number && name.ptr[i] >= '0' && name.ptr[i] <= '9';
-    if (number && !(name.len > 1 && name.ptr[0] == '0')) { /* $01 is a name */
-        uint64_t index;
-        return cw_str_to_u64(name, &index) && index < ngroups ? groups[index] : CW_STR_NONE;
-    }
-    for (size_t i = 1; i < ngroups; i++)
-        if (groups[i].ptr != NULL && cw_str_eq(cw_regex_group_name(regex, (unsigned)i), name))
-            return groups[i];
-    return CW_STR_NONE;
-}
-
-static void expand(const struct cw_regex *regex, struct cw_str rest, const struct cw_str *groups,
-                   size_t ngroups, struct cw_buf *out)
-{
-    struct cw_str name;
-    while (rest.len > 0) {
-        ptrdiff_t dollar = cw_str_find_byte(rest, '$');
-        size_t plain = dollar < 0 ? rest.len : (size_t)dollar;
-        cw_buf_adds(out, cw_str_sub(rest, 0, plain));
-        rest = cw_str_sub(rest, plain, rest.len);
-        if (rest.len == 0)
-            break;
-        rest = cw_str_sub(rest, 1, rest.len);
-        if (rest.len > 0 && rest.ptr[0] == '$') {
-            cw_buf_addc(out, '$');
-            rest = cw_str_sub(rest, 1, rest.len);
-        } else if (take_name(&rest, &name)) {
-            cw_buf_adds(out, group_text(regex, groups, ngroups, name));
-        } else {
-            cw_buf_addc(out, '$');
-        }
-    }
-}
-
 enum each_mode { EACH_COUNT, EACH_EXPAND, EACH_LITERAL };
 
 /* All matches that do not overlap; the text with them replaced is left in run->tmp. An empty match right behind another one does
@@ -557,7 +495,7 @@ static int each_match(struct cw_go_template_run *run, struct cw_str pattern, str
             if (mode != EACH_COUNT)
                 cw_buf_adds(&run->tmp, cw_str_sub(text, copied, start));
             if (mode == EACH_EXPAND)
-                expand(regex, replacement, groups, ngroups, &run->tmp);
+                cw_regex_expand(regex, replacement, groups, ngroups, &run->tmp);
             else if (mode == EACH_LITERAL)
                 cw_buf_adds(&run->tmp, replacement);
             copied = end;

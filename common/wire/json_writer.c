@@ -161,8 +161,7 @@ void cw_json_f64(struct cw_json_writer *w, double value)
         cw_json_null(w);
         return;
     }
-    /* encoding/json has an exponent below 1e-6 and from 1e21 on; as JSON both texts mean the same. */
-    cw_float_text_general(value, next_value(w));
+    cw_float_text_json(value, next_value(w));
 }
 
 void cw_json_f64_string(struct cw_json_writer *w, double value)

@@ -84,6 +84,11 @@ int cw_push_loki_protobuf_decode(struct cw_str body, struct cw_arena *arena, str
                                  struct cw_err *err) CW_MUST_USE;
 int cw_push_loki_json_decode(struct cw_str body, struct cw_arena *arena, struct cw_push *out,
                              struct cw_err *err) CW_MUST_USE;
+/* OTLP's ExportLogsServiceRequest, mapped as Loki does (otlp.h); a record without any time gets now_ns. */
+int cw_push_otlp_protobuf_decode(struct cw_str body, struct cw_arena *arena, int64_t now_ns,
+                                 struct cw_push *out, struct cw_err *err) CW_MUST_USE;
+int cw_push_otlp_json_decode(struct cw_str body, struct cw_arena *arena, int64_t now_ns,
+                             struct cw_push *out, struct cw_err *err) CW_MUST_USE;
 /* Encode for a shipper or the CLI: streams need labels_text. */
 void cw_push_loki_protobuf_encode(const struct cw_push *push, struct cw_buf *out);
 

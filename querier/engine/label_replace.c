@@ -3,70 +3,10 @@
 #include <stdlib.h>
 
 #include "common/base/limits.h"
+#include "common/match/regex_expand.h"
 
 /* A template may name a group as often as it likes: its result is bounded as a label is. */
 enum { RESULT_MAX_BYTES = CW_LIMIT_LINE_BYTES };
-
-static bool is_name_byte(char c)
-{
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
-}
-
-/* The name behind a `$`, with its braces: *rest is left behind it. False: the dollar stands for
- * itself. */
-static bool take_name(struct cw_str *rest, struct cw_str *name)
-{
-    bool braces = rest->len > 0 && rest->ptr[0] == '{';
-    size_t from = braces ? 1 : 0, end = from;
-    while (end < rest->len && is_name_byte(rest->ptr[end]))
-        end++;
-    if (end == from || (braces && (end == rest->len || rest->ptr[end] != '}')))
-        return false;
-    *name = cw_str_sub(*rest, from, end);
-    *rest = cw_str_sub(*rest, braces ? end + 1 : end, rest->len);
-    return true;
-}
-
-/* The text of a group by number or name; empty when there is none. */
-static struct cw_str group_text(const struct cw_regex *regex, const struct cw_str *groups,
-                                size_t ngroups, struct cw_str name)
-{
-    bool number = true;
-    for (size_t i = 0; i < name.len; i++)
-        number = number && name.ptr[i] >= '0' && name.ptr[i] <= '9';
-    if (number && !(name.len > 1 && name.ptr[0] == '0')) { /* $01 is a name in Go */
-        uint64_t idx;
-        return cw_str_to_u64(name, &idx) && idx < ngroups ? groups[idx] : CW_STR_NONE;
-    }
-    for (size_t i = 1; i < ngroups; i++)
-        if (groups[i].ptr != NULL && cw_str_eq(cw_regex_group_name(regex, (unsigned)i), name))
-            return groups[i];
-    return CW_STR_NONE;
-}
-
-/* Go's Regexp.Expand. */
-static void expand(const struct cw_expr *expr, const struct cw_str *groups, size_t ngroups,
-                   struct cw_buf *out)
-{
-    struct cw_str rest = expr->replacement, name;
-    while (rest.len > 0) {
-        ptrdiff_t dollar = cw_str_find_byte(rest, '$');
-        size_t plain = dollar < 0 ? rest.len : (size_t)dollar;
-        cw_buf_adds(out, cw_str_sub(rest, 0, plain));
-        rest = cw_str_sub(rest, plain, rest.len);
-        if (rest.len == 0)
-            break;
-        rest = cw_str_sub(rest, 1, rest.len);
-        if (rest.len > 0 && rest.ptr[0] == '$') {
-            cw_buf_addc(out, '$');
-            rest = cw_str_sub(rest, 1, rest.len);
-        } else if (take_name(&rest, &name)) {
-            cw_buf_adds(out, group_text(expr->regex, groups, ngroups, name));
-        } else {
-            cw_buf_addc(out, '$');
-        }
-    }
-}
 
 /* `labels` with `dst` set to `value`, or without it when that is empty. */
 static struct cw_labels with_label(struct cw_labels labels, struct cw_str dst, struct cw_str value,
@@ -93,7 +33,7 @@ static int add_replaced(const struct cw_expr *expr, const struct cw_series *from
         return rc;
     if (rc == 1) {
         cw_buf_clear(value);
-        expand(expr, groups, ngroups, value);
+        cw_regex_expand(expr->regex, expr->replacement, groups, ngroups, value);
         if (cw_buf_failed(value))
             return cw_err_set(err, CW_E_LIMIT, "label_replace makes a label of more than %d bytes",
                               RESULT_MAX_BYTES);

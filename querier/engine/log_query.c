@@ -39,7 +39,7 @@ struct unit_state {
     struct page_run *run;
     struct cw_pipeline_run *pipeline; /* NULL: entries are as they are */
     struct cw_log_top top;
-    int64_t cut_ns; /* rows past it (in the order) find no room: of this unit, or of all */
+    int64_t cut_ns; /* the unit's own rows past it (in the order), or those of all, find no room */
     struct cw_log_entry entry;
     struct cw_hash128 stream_id;
     bool begun;
@@ -166,6 +166,20 @@ static void merge_unit(struct page_run *run, struct cw_log_top *top)
     pthread_mutex_unlock(&run->lock);
 }
 
+/* What is still worth reading: entries at the cut count, as ties are told apart by more than time. */
+static struct cw_scan scan_to_cut(const struct page_run *run)
+{
+    struct cw_scan scan = run->scan;
+    if (!atomic_load(&run->has_cut))
+        return scan;
+    int64_t cut = atomic_load(&run->cut_ns);
+    if (run->log_query->newest_first)
+        scan.start_ns = CW_MAX(scan.start_ns, cut);
+    else if (cut < INT64_MAX)
+        scan.end_ns = CW_MIN(scan.end_ns, cut + 1);
+    return scan;
+}
+
 static int read_unit(void *arg, unsigned slot, size_t idx, struct cw_err *err)
 {
     struct page_run *run = arg;
@@ -180,9 +194,8 @@ static int read_unit(void *arg, unsigned slot, size_t idx, struct cw_err *err)
     struct unit_state state = {
         .run = run, .pipeline = log_query->runs[slot], .entry.unit = (uint32_t)idx};
     cw_log_top_init(&state.top, log_query->newest_first, run->max_entries, run->max_bytes);
-    struct cw_scan scan = run->scan;
+    struct cw_scan scan = scan_to_cut(run);
     state.cut_ns = log_query->newest_first ? INT64_MIN : INT64_MAX;
-    cut_move(&state);
     scan.cut_ns = &state.cut_ns;
     int rc = cw_unit_read(log_query->query, &scan, unit, add_batch, &state, err);
     if (rc == 0)

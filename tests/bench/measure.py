@@ -5,6 +5,7 @@ included; peak memory is the kernel's VmHWM. A yardstick (`zstd -1`, `rg`) runs 
 figures of different machines can be compared.
 """
 import argparse
+import contextlib
 import glob
 import json
 import os
@@ -12,6 +13,7 @@ import resource
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -22,7 +24,6 @@ from programs import Ingester, Shipper, cli  # noqa: E402,F401
 START = "2026-01-05T00:00:00Z"          # the corpus' day; servers without an age limit take it
 START_NS = 1767571200 * 10 ** 9
 DAY_NS = 86400 * 10 ** 9
-TICK = os.sysconf("SC_CLK_TCK")
 
 
 def arguments(doc, **more):
@@ -56,9 +57,33 @@ def size_mb(folder):
 
 
 def cpu_seconds(pid):
-    with open("/proc/%d/stat" % pid) as f:
-        fields = f.read().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / TICK
+    """User + system of all threads, to the ns: the process' CPU clock (clock_getcpuclockid(3) numbers it so on Linux)."""
+    return time.clock_gettime(~pid << 3 | 2)
+
+
+def io_mb(pid, counter):
+    with open("/proc/%d/io" % pid) as f:
+        return next(int(row.split()[1]) for row in f if row.startswith(counter + ":")) / 1e6
+
+
+def read_mb(pid):
+    """What the process had the disk read, page faults and read-ahead included."""
+    return io_mb(pid, "read_bytes")
+
+
+def written_mb(pid):
+    """What it gave the disk to write."""
+    return io_mb(pid, "write_bytes")
+
+
+def forget_pages(folder):
+    """Drop the files of a folder from the page cache. Nobody may have them mapped."""
+    os.sync()
+    for at, _, names in os.walk(folder):
+        for name in names:
+            fd = os.open(os.path.join(at, name), os.O_RDONLY)
+            os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
+            os.close(fd)
 
 
 def peak_mb(pid):
@@ -79,6 +104,31 @@ def wait_quiet(pid, seconds=3, share=0.02, limit=300):
         if cpu_seconds(pid) - before < share * seconds:
             return
     raise SystemExit("the program does not come to rest within %d s" % limit)
+
+
+class PeakDisk:
+    """The most that a folder takes while the block runs (`mb`), looked at every 50 ms."""
+
+    def __init__(self, folder):
+        self.folder, self.mb, self.over = folder, 0.0, threading.Event()
+
+    def look(self):
+        while not self.over.wait(0.05):
+            used = 0
+            for at, _, names in os.walk(self.folder):
+                for name in names:
+                    with contextlib.suppress(FileNotFoundError):
+                        used += os.stat(os.path.join(at, name)).st_blocks * 512
+            self.mb = max(self.mb, used / 1e6)
+
+    def __enter__(self):
+        self.thread = threading.Thread(target=self.look)
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.over.set()
+        self.thread.join()
 
 
 def children_cpu():
@@ -102,10 +152,10 @@ def zstd_yardstick(folder):
         return seconds, sum(os.path.getsize(os.path.join(out, f)) for f in os.listdir(out)) / 1e6
 
 
-def push_corpus(folder, server):
+def push_corpus(folder, server, hosts=8, first_host=0):
     """push.py: about 1 MB of text a protobuf request, two at a time; its line of figures."""
     done = subprocess.run([sys.executable, os.path.join(HERE, "push.py"), folder, "--url", server.url + "/loki/api/v1/push",
-                           "--pid", str(server.pid), "--start", START], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+                           "--pid", str(server.pid), "--start", START, "--hosts", str(hosts), "--first-host", str(first_host)], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     if done.returncode:
         raise SystemExit("push.py failed: %s %s" % (done.stdout.decode()[-500:], done.stderr.decode()[-500:]))
     return done.stdout.decode().strip()

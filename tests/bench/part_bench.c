@@ -20,6 +20,7 @@
 #include "common/base/file.h"
 #include "common/match/line_filter.h"
 #include "common/store/part_source.h"
+#include "common/store/value_filter.h"
 
 enum { HOSTS = 8, BATCH = 1024 };
 
@@ -133,6 +134,41 @@ static void part_write(const struct corpus *c, const char *path)
            (unsigned long long)lines, (double)size / 1e6, (double)c->bytes / 1e6 / s);
 }
 
+/* What the part's bytes are. */
+static void sizes_print(struct cw_part_reader *reader)
+{
+    static const char *const names[16] = {
+        [CW_SECTION_TEXT] = "text",           [CW_SECTION_LENGTHS] = "lengths",
+        [CW_SECTION_TIMES] = "times",         [CW_SECTION_STREAMS] = "streams",
+        [CW_SECTION_META] = "metadata",       [CW_SECTION_TEMPLATES] = "templates",
+        [CW_SECTION_ROWS] = "rows",           [CW_SECTION_SMALL] = "small columns",
+        [CW_SECTION_COLUMN] = "columns",      [CW_SECTION_RAW] = "raw lines",
+    };
+    const struct cw_part_footer *footer = cw_part_reader_footer(reader);
+    uint64_t stored[16] = {0}, raw[16] = {0}, filters = 0, heads = 0, kinds[2] = {0};
+    for (uint32_t i = 0; i < footer->nblocks; i++) {
+        struct cw_str block = cw_part_reader_block_bytes(reader, i);
+        struct cw_value_filter filter;
+        uint32_t dir_bytes = cw_get32(block.ptr + 48);
+        if (cw_value_filter_open(cw_part_reader_block_filter(reader, i), &filter, NULL) == 0)
+            filters += cw_value_filter_bytes(&filter);
+        heads += CW_BLOCK_HEADER_BYTES + dir_bytes;
+        kinds[block.ptr[6] & 1]++;
+        for (uint32_t d = 0; d < dir_bytes; d += CW_BLOCK_SECTION_BYTES) {
+            const char *entry = block.ptr + CW_BLOCK_HEADER_BYTES + d;
+            raw[entry[0] & 15] += cw_get32(entry + 4);
+            stored[entry[0] & 15] += cw_get32(entry + 8);
+        }
+    }
+    printf("%llu blocks of templates, %llu plain; headers %.2f MB, value filters %.2f MB\n",
+           (unsigned long long)kinds[CW_BLOCK_TEMPLATES], (unsigned long long)kinds[CW_BLOCK_PLAIN],
+           (double)heads / 1e6, (double)filters / 1e6);
+    for (int i = 0; i < 16; i++)
+        if (names[i] != NULL && stored[i] > 0)
+            printf("  %-14s %7.2f MB, decompressed %7.2f MB\n", names[i], (double)stored[i] / 1e6,
+                   (double)raw[i] / 1e6);
+}
+
 static uint64_t scan_once(struct cw_source *source, const struct cw_scan *scan)
 {
     struct cw_units units = {0};
@@ -199,13 +235,23 @@ int main(int argc, char **argv)
     part_write(&corpus, path);
     if (cw_part_source_open(path, NULL, &source, &err) < 0)
         die(&err);
+    sizes_print(cw_part_source_reader(source));
     struct cw_scan whole = {.start_ns = INT64_MIN, .end_ns = INT64_MAX};
     struct cw_scan times = whole, lines = whole;
     times.need = CW_NEED_TIMES;
     lines.need = CW_NEED_TIMES | CW_NEED_LINES;
     scan(source, "count, no filter", whole, NULL, CW_FILTER_CONTAINS);
     scan(source, "times, no filter", times, NULL, CW_FILTER_CONTAINS);
+    scan(source, "|= NEEDLE_hdfs_0, times", times, "NEEDLE_hdfs_0", CW_FILTER_CONTAINS);
     scan(source, "|= EEDLE_hdf, times", times, "EEDLE_hdf", CW_FILTER_CONTAINS);
+    scan(source, "|= 10.0.3.209, times", times, "10.0.3.209", CW_FILTER_CONTAINS);
+    scan(source, "|= absentword, times", times, "absentword", CW_FILTER_CONTAINS);
+    scan(source, "|~ blk_-?[0-9]+7[0-9]{3} terminating", times, "blk_-?[0-9]+7[0-9]{3} terminating",
+         CW_FILTER_RE);
+    scan(source, "|= 8642086420 (digits of ids), times", times, "8642086420", CW_FILTER_CONTAINS);
+    scan(source, "|= 17, times", times, "17", CW_FILTER_CONTAINS);
+    scan(source, "|~ (GET|POST) /[a-z]+/.*(404|500)", times, "(GET|POST) /[a-z]+/.*(404|500)",
+         CW_FILTER_RE);
     scan(source, "|= error, times", times, "error", CW_FILTER_CONTAINS);
     scan(source, "|~ (?i)exception, times", times, "(?i)exception", CW_FILTER_RE);
     scan(source, "!= info, times", times, "INFO", CW_FILTER_NOT_CONTAINS);

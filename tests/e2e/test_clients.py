@@ -11,6 +11,11 @@ import time
 import logging_loki
 import pytest
 from loki_logger_handler.loki_logger_handler import LokiLoggerHandler
+from opentelemetry.exporter.otlp.proto.http import Compression
+from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter
+from opentelemetry.sdk._logs import LoggerProvider, LoggingHandler
+from opentelemetry.sdk._logs.export import BatchLogRecordProcessor
+from opentelemetry.sdk.resources import Resource
 
 from programs import NS, TOP, wait_for
 
@@ -69,6 +74,24 @@ def test_loki_logger_handler_with_gzip_and_structured_metadata(ingester, logger,
                                 headers={"X-Loki-Response-Encoding-Flags": "categorize-labels"})
     ((_, _, more),) = json.loads(text)["data"]["result"][0]["values"]
     assert more["structuredMetadata"] == {"trace_id": "%032x" % 7, "version": "1.2.3"}
+
+
+@pytest.mark.parametrize("compression", ["none", "gzip"])
+def test_opentelemetrys_sdk(ingester, logger, compression):
+    resource = Resource({"service.name": "shop", "k8s.pod.name": "shop-7", "host.arch": "amd64"})
+    provider = LoggerProvider(resource)
+    provider.add_log_record_processor(BatchLogRecordProcessor(OTLPLogExporter(ingester.url + "/otlp/v1/logs", compression=Compression(compression))))
+    logger.addHandler(LoggingHandler(logger_provider=provider))
+    want = ["order %d: Zoë" % i for i in range(700)]
+    for i, line in enumerate(want):
+        (logger.info, logger.error)[i % 2](line, extra={"order.id": i, "parts": {"a": 1.5}})
+    provider.shutdown()
+    have = ingester.export('{service_name="shop", k8s_pod_name="shop-7"}')
+    assert [e["line"] for e in have] == want
+    one = have[7]["metadata"]
+    assert one["host_arch"] == "amd64" and one["order_id"] == "7" and one["severity_text"] == "ERROR" and one["severity_number"] == "17"
+    assert one["scope_name"] == logger.name and int(one["observed_timestamp"]) > 0
+    assert ingester.count('{service_name="shop"} | severity_text="ERROR" |= "order 9"') == 6
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,7 @@
 #include <criterion/criterion.h>
 
 #include <stdlib.h>
+#include <lz4frame.h>
 #include <zlib.h>
 #include <zstd.h>
 
@@ -164,6 +165,34 @@ Test(codec, gzip_members_follow_one_another)
                  CW_E_INVALID);
     cw_buf_fini(&packed);
     cw_buf_fini(&back);
+}
+
+Test(codec, lz4_frames_are_read_and_bounded)
+{
+    struct cw_str raw = sample(200000);
+    size_t cap = LZ4F_compressFrameBound(raw.len, NULL);
+    char *packed = malloc(2 * cap);
+    size_t n = LZ4F_compressFrame(packed, cap, raw.ptr, raw.len, NULL);
+    cr_assert(!LZ4F_isError(n));
+    memcpy(packed + n, packed, n);
+    struct cw_buf back;
+    struct cw_err err;
+    cw_buf_init(&back, SIZE_MAX);
+    cr_assert_eq(
+        cw_codec_decompress(CW_CODEC_LZ4_FRAME, cw_str_make(packed, 2 * n), 400000, &back, &err), 0,
+        "%s", err.text);
+    cr_assert_eq(back.len, 2 * raw.len, "frames follow one another");
+    cr_assert_eq(memcmp(back.ptr + raw.len, raw.ptr, raw.len), 0);
+    cw_buf_clear(&back);
+    cr_assert_eq(
+        cw_codec_decompress(CW_CODEC_LZ4_FRAME, cw_str_make(packed, n), 199999, &back, &err),
+        CW_E_TOO_LARGE);
+    for (size_t cut = 0; cut < n; cut += 997)
+        cr_assert_eq(
+            cw_codec_decompress(CW_CODEC_LZ4_FRAME, cw_str_make(packed, cut), 400000, &back, &err),
+            CW_E_INVALID, "%zu bytes", cut);
+    cw_buf_fini(&back);
+    free(packed);
 }
 
 Test(codec, deflate_is_read_raw_and_wrapped)

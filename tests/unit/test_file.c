@@ -206,6 +206,10 @@ Test(file, a_map_that_rests_costs_no_memory_and_keeps_its_bytes)
     cr_assert_eq(cw_file_map(path, &map, &err), 0);
     cr_assert_eq(memcmp(map.ptr, bytes, BYTES), 0);
     long before_kb = resident_file_kb();
+    cw_file_map_random(&map);
+    cw_file_will_read(cw_str_make((const char *)map.ptr + 5000, BYTES - 5000));
+    cw_file_will_read(CW_STR_NONE);
+    cr_assert_eq(memcmp(map.ptr, bytes, BYTES), 0);
     cw_file_map_rest(&map);
     cr_assert_leq(resident_file_kb(), before_kb - BYTES / 1024 * 3 / 4);
     cr_assert_eq(memcmp(map.ptr, bytes, BYTES), 0);

@@ -50,6 +50,24 @@ Test(float_text, numbers_look_as_go_prints_them)
           "1e+100");
 }
 
+Test(float_text, json_has_exponents_where_encoding_json_has_them)
+{
+    static const struct {
+        double value;
+        const char *text;
+    } cases[] = {{0.000001, "0.000001"}, {0.0000125, "0.0000125"},        {-0.00000025, "-2.5e-7"},
+                 {1e-10, "1e-10"},       {1e20, "100000000000000000000"}, {1e21, "1e+21"},
+                 {12.5, "12.5"}};
+    struct cw_buf buf;
+    cw_buf_init(&buf, 1024);
+    for (size_t i = 0; i < CW_COUNT(cases); i++) {
+        cw_buf_clear(&buf);
+        cw_float_text_json(cases[i].value, &buf);
+        cr_expect_str_eq(cw_buf_z(&buf), cases[i].text);
+    }
+    cw_buf_fini(&buf);
+}
+
 Test(float_text, what_is_no_number_has_a_name)
 {
     check(NAN, "NaN", "NaN");

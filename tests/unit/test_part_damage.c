@@ -11,6 +11,7 @@
 #include "common/base/log.h"
 #include "common/store/format.h"
 #include "common/store/part_source.h"
+#include "common/store/value_filter.h"
 #include "tests/support/part_model.h"
 
 static char dir[64], path[96];
@@ -203,7 +204,8 @@ Test(part_damage, newer_versions_and_unknown_features_are_refused_by_name)
     cw_part_reader_close(&reader);
 }
 
-/* What tests/data/part_v1.part holds. CW_MAKE_EXAMPLE=1 writes it anew: only when the format's version changes. */
+/* What tests/data/part_v1.part holds. CW_MAKE_EXAMPLE=<its name> writes an example: only when the format's
+ * version changes. */
 static void example_fill(void)
 {
     part_model_fill(&model, 2026, 12, 400, day_ns);
@@ -211,14 +213,14 @@ static void example_fill(void)
                    CW_STR("the first line"), "{k=\"v\"}");
 }
 
-Test(part_damage, the_example_of_format_1_is_read_as_it_was_written)
+/* Reads as the model says; returns the source. */
+static struct cw_source *example_read(const char *name)
 {
     char example[512];
     const char *data = getenv("CW_TEST_DATA");
     cr_assert_not_null(data, "CW_TEST_DATA names tests/data");
-    snprintf(example, sizeof(example), "%s/part_v1.part", data);
-    example_fill();
-    if (getenv("CW_MAKE_EXAMPLE") != NULL) {
+    snprintf(example, sizeof(example), "%s/%s", data, name);
+    if (getenv("CW_MAKE_EXAMPLE") != NULL && strcmp(getenv("CW_MAKE_EXAMPLE"), name) == 0) {
         struct cw_part_info info = part_model_info(1);
         part_model_write(&model, example, &info);
     }
@@ -230,5 +232,56 @@ Test(part_damage, the_example_of_format_1_is_read_as_it_was_written)
     cr_assert(model_rows_equal(&got, &want));
     model_rows_fini(&want);
     model_rows_fini(&got);
+    return source;
+}
+
+Test(part_damage, the_example_of_format_1_is_read_as_it_was_written)
+{
+    example_fill();
+    struct cw_source *source = example_read("part_v1.part");
+    cw_source_unref(&source);
+}
+
+/* What tests/data/part_v1_1.part holds beside that: enough of one app for a block of templates with all kinds of values. */
+static void example_templates_fill(void)
+{
+    uint64_t state = 11;
+    size_t stream = part_model_stream(&model, "{app=\"shop\", env=\"prod\"}");
+    for (int i = 0; i < 600; i++) {
+        char line[400];
+        uint64_t r = part_model_random(&state), s = part_model_random(&state);
+        int n = snprintf(line, sizeof(line),
+                         "2026-01-%02u %02u:%02u:%02u,%03u from 10.0.%u.%u %s item_%u ok=%u.%02u",
+                         (unsigned)(r % 28 + 1), (unsigned)(r % 24), (unsigned)(r % 60),
+                         (unsigned)(r % 59), (unsigned)(r % 1000), (unsigned)(r % 3),
+                         (unsigned)(r % 250), r % 2 ? "GET" : "PUT", (unsigned)(r % 90),
+                         (unsigned)(r % 50), (unsigned)(s % 100));
+        snprintf(line + n, sizeof(line) - (size_t)n,
+                 " trace=%016llx%016llx at 12:00:0%u.125 %08x-1234-4567-89ab-%012llx a%uf%u%s",
+                 (unsigned long long)r, (unsigned long long)s, (unsigned)(r % 10),
+                 (unsigned)(r % 7 + 1) * 1000001, (unsigned long long)s % 5 + 1, (unsigned)(r % 90),
+                 (unsigned)(s % 100000), i % 200 ? "" : " \x01");
+        part_model_add(&model, stream, day_ns + (int64_t)i * 1000000, cw_str_of(line),
+                       i % 10 ? NULL : "{user=\"u1\"}");
+    }
+}
+
+Test(part_damage, the_example_with_blocks_of_templates_is_read_as_it_was_written)
+{
+    example_fill();
+    example_templates_fill();
+    struct cw_source *source = example_read("part_v1_1.part");
+    struct cw_part_reader *reader = cw_part_source_reader(source);
+    uint32_t nblocks = cw_part_reader_footer(reader)->nblocks, templates = 0;
+    for (uint32_t i = 0; i < nblocks; i++) {
+        struct cw_value_filter filter;
+        if (cw_part_reader_block_bytes(reader, i).ptr[6] != CW_BLOCK_TEMPLATES)
+            continue;
+        templates++;
+        cr_assert_eq(cw_value_filter_open(cw_part_reader_block_filter(reader, i), &filter, &err),
+                     0);
+        cr_assert(cw_value_filter_may_hold(&filter, cw_value_key(CW_SLOT_IP4, 0, 0x0a000101)));
+    }
+    cr_assert_gt(templates, 0);
     cw_source_unref(&source);
 }

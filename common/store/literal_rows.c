@@ -17,7 +17,7 @@ struct way {
 
 struct test {
     struct cw_value_test base;
-    uint64_t asked; /* of how many values, at most */
+    uint64_t asked;     /* of how many values, at most */
     uint32_t from, len; /* the piece of the literal */
     uint32_t next;      /* of the same column; number + 1 */
     uint16_t column;
@@ -312,9 +312,9 @@ static int ask_columns(struct decision *d, struct cw_err *err)
         int rc = cw_template_block_column(d->block->tb, test->column, &column, err);
         if (rc < 0)
             return rc;
-        test->alive = cw_value_test_load(&test->base, column,
-                                         d->block->text.dictionaries[test->column], test->asked,
-                                         d->block->arena);
+        test->alive =
+            cw_value_test_load(&test->base, column, d->block->text.dictionaries[test->column],
+                               test->asked, d->block->arena);
     }
     return 0;
 }
@@ -416,9 +416,8 @@ static void walk_values(struct row_walk *walk, const uint16_t *templates, struct
         uint64_t bit = UINT64_C(1) << (row % 64);
         uint8_t verdict = d->verdicts[t];
         if (verdict == CW_VERDICT_VALUES)
-            verdict = (d->block->keep[row / 64] & bit) != 0 && values_hold(walk, t)
-                          ? CW_VERDICT_YES
-                          : CW_VERDICT_NO;
+            verdict = (d->block->keep[row / 64] & bit) != 0 && values_hold(walk, t) ? CW_VERDICT_YES
+                                                                                    : CW_VERDICT_NO;
         out->may[row / 64] |= verdict != CW_VERDICT_NO ? bit : 0;
         out->must[row / 64] |= verdict == CW_VERDICT_YES ? bit : 0;
         for (uint32_t i = walk->first_step[t]; i < walk->first_step[t + 1]; i++)

@@ -231,10 +231,10 @@ static void decide_address(struct decision *d)
 
 /* ---- what it costs ---- */
 
-/* Nanoseconds, roughly: to decode a value, to compare one with others or alone, to print it too, to walk a row, to rebuild and search
- * a line. */
+/* Nanoseconds, roughly: to decode a value, to compare one with others or alone, to print it too, to walk a row (seldom needed), to
+ * rebuild and search a line, and to be ready for that. */
 enum { DECODE_NS = 2, COMPARE_NS = 1, COMPARE_ONE_NS = 8, PRINT_NS = 6, PRINT_ONE_NS = 30 };
-enum { ROW_NS = 4, LINE_NS = 150 };
+enum { ROW_NS = 1, LINE_NS = 150, LINES_NS = 50000 };
 
 static uint64_t cost_of_test(const struct decision *d, const struct test *test)
 {
@@ -277,7 +277,7 @@ static void weigh(struct decision *d)
     for (size_t i = 0; i < d->ntests; i++)
         if (d->tests[i].asked > 0)
             values += cost_of_test(d, &d->tests[i]) + d->tests[i].asked * COMPARE_NS;
-    uint64_t lines = undecided * rows_asked_for(d->block) / rows * LINE_NS;
+    uint64_t lines = undecided * rows_asked_for(d->block) / rows * LINE_NS + LINES_NS;
     for (uint32_t t = 0; values > lines && t < d->block->text.layout->ntemplates; t++)
         if (d->verdicts[t] == CW_VERDICT_VALUES)
             d->verdicts[t] = CW_VERDICT_UNSURE;
@@ -300,24 +300,6 @@ struct row_walk {
     uint32_t *first_step; /* of each template; one more at the end */
     struct step *steps;
 };
-
-/* Decode the columns that are asked, and ask them; tests that no value answers are dead. */
-static int ask_columns(struct decision *d, struct cw_err *err)
-{
-    for (size_t i = 0; i < d->ntests; i++) {
-        struct test *test = &d->tests[i];
-        const struct cw_column *column;
-        if (test->asked == 0)
-            continue;
-        int rc = cw_template_block_column(d->block->tb, test->column, &column, err);
-        if (rc < 0)
-            return rc;
-        test->alive = cw_value_test_load(&test->base, column,
-                                         d->block->text.dictionaries[test->column], test->asked,
-                                         d->block->arena);
-    }
-    return 0;
-}
 
 static bool way_is_alive(const struct decision *d, const struct way *way)
 {
@@ -344,6 +326,49 @@ static void drop_dead_ways(struct decision *d)
     }
 }
 
+/* Decode the test's column and ask it, once. */
+static int ask_column(struct decision *d, struct test *test, struct cw_err *err)
+{
+    const struct cw_column *column;
+    if (test->base.column != NULL)
+        return 0;
+    int rc = cw_template_block_column(d->block->tb, test->column, &column, err);
+    if (rc == 0)
+        test->alive =
+            cw_value_test_load(&test->base, column, d->block->text.dictionaries[test->column],
+                               test->asked, d->block->arena);
+    return rc;
+}
+
+/* Ask what the way asks, up to what no value answers; `prints`: those tests that print, or the others. */
+static int ask_way(struct decision *d, const struct way *way, bool prints, struct cw_err *err)
+{
+    int rc = 0;
+    for (uint32_t i = 0; rc == 0 && i < way->n; i++) {
+        struct test *test = &d->tests[d->asks[way->first + i].test];
+        if (cw_value_test_prints(&test->base) != prints)
+            continue;
+        rc = ask_column(d, test, err);
+        if (!test->alive)
+            break;
+    }
+    return rc;
+}
+
+/* Ask the columns of all ways, those that cost less first: what no value answers ends a way, and its other columns are not read. */
+static int ask_ways(struct decision *d, struct cw_err *err)
+{
+    int rc = 0;
+    for (int prints = 0; prints <= 1; prints++) {
+        for (uint32_t t = 0; t < d->block->text.layout->ntemplates; t++)
+            for (uint32_t i = 0; rc == 0 && i < d->nways[t]; i++)
+                if (d->verdicts[t] == CW_VERDICT_VALUES)
+                    rc = ask_way(d, &d->ways[d->first_way[t] + i], prints, err);
+        drop_dead_ways(d);
+    }
+    return rc;
+}
+
 /* Number the columns that ways ask. */
 static void choose_columns(struct row_walk *walk)
 {
@@ -351,7 +376,7 @@ static void choose_columns(struct row_walk *walk)
     const struct cw_layout *layout = d->block->text.layout;
     walk->read_of_column = CW_ARENA_ARRAY(d->block->arena, uint32_t, layout->ncolumns);
     for (uint32_t t = 0; t < layout->ntemplates; t++) {
-        for (uint32_t i = 0; i < d->nways[t]; i++) {
+        for (uint32_t i = 0; d->verdicts[t] == CW_VERDICT_VALUES && i < d->nways[t]; i++) {
             const struct way *way = &d->ways[d->first_way[t] + i];
             for (uint32_t k = 0; k < way->n; k++) {
                 uint32_t column = d->tests[d->asks[way->first + k].test].column;
@@ -465,10 +490,8 @@ static int rows_decide(struct decision *d, struct cw_row_sets *out, struct cw_er
     int rc = 0;
     if (any_verdict(d, CW_VERDICT_VALUES))
         weigh(d);
-    if (any_verdict(d, CW_VERDICT_VALUES)) {
-        rc = ask_columns(d, err);
-        drop_dead_ways(d);
-    }
+    if (any_verdict(d, CW_VERDICT_VALUES))
+        rc = ask_ways(d, err);
     const uint16_t *templates;
     if (rc < 0 || all_alike(d, out))
         return rc;

@@ -55,11 +55,15 @@ struct octets {
 static void octets_find(struct cw_str piece, bool first, bool last, struct octets *out)
 {
     out->n = 0;
-    for (unsigned o = 0; o < 256; o++) {
-        char text[3] = {(char)('0' + o / 100), (char)('0' + o / 10 % 10), (char)('0' + o % 10)};
-        size_t len = 1 + (o >= 10) + (o >= 100);
-        struct cw_str s = cw_str_make(text + 3 - len, len);
-        if ((!first || cw_str_starts(s, piece)) && (!last || cw_str_ends(s, piece)))
+    for (unsigned o = 0; o < 256 && piece.len <= 3; o++) {
+        const char text[3] = {(char)('0' + o / 100), (char)('0' + o / 10 % 10),
+                              (char)('0' + o % 10)};
+        size_t skip = (o < 10) + (o < 100), len = 3 - skip;
+        const char *at = last ? text + 3 - piece.len : text + skip;
+        bool fits = piece.len <= len && (!first || !last || piece.len == len);
+        for (size_t i = 0; i < piece.len; i++)
+            fits &= at[i] == piece.ptr[i];
+        if (fits)
             out->items[out->n++] = (uint8_t)o;
     }
 }
@@ -71,9 +75,10 @@ static bool address_in_filter(const struct cw_value_test *test,
     struct cw_str rest = test->piece.needle, pieces[OCTETS];
     struct octets found[OCTETS];
     unsigned product = 1;
-    for (int i = 0; i < OCTETS; i++) {
+    for (int i = 0; i < OCTETS; i++)
         if (!cw_str_split(&rest, '.', &pieces[i]))
             return true;
+    for (int i = 0; i < OCTETS; i++) {
         octets_find(pieces[i], i > 0 || begins(test->relation),
                     i < OCTETS - 1 || ends(test->relation), &found[i]);
         product *= found[i].n;

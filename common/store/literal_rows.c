@@ -187,27 +187,43 @@ static void decide_raw_only(struct decision *d)
 
 /* ---- addresses ---- */
 
-/*
- * An address is four numbers joined by dots. In an address slot it is all of the value, if no dot touches the slot; in a quoted value it
- * is in the string. Elsewhere it takes three dots that are in the text, or in decimals or times.
- */
-static bool holds_address_elsewhere(const struct cw_layout *layout, uint32_t t)
+/* Digits and dots on end, and what may end or begin with such. */
+struct chain {
+    unsigned dots, items;
+    bool address; /* an item is an address slot */
+};
+
+/* An address is four numbers joined by dots: is it one, and is that more than one address slot alone? */
+static bool holds_address(const struct chain *chain)
 {
-    const struct cw_template *template = &layout->templates[t];
-    unsigned dots = 0;
-    for (size_t i = 0; i < template->text.len; i++)
-        dots += template->text.ptr[i] == '.';
-    for (uint32_t i = 0; i < template->nslots; i++) {
-        const struct cw_slot *slot = &layout->slots[template->first_slot + i];
-        size_t at = slot->at;
-        dots += slot->type == CW_SLOT_DEC || slot->type == CW_SLOT_TIME_DOT_MS;
-        if (slot->type == CW_SLOT_RAW ||
-            (slot->type == CW_SLOT_IP4 &&
-             ((at > 0 && template->text.ptr[at - 1] == '.') ||
-              (at + 1 < template->text.len && template->text.ptr[at + 1] == '.'))))
+    return chain->dots >= 3 && !(chain->address && chain->items == 1);
+}
+
+static void add_slot(struct chain *chain, unsigned type)
+{
+    chain->items++;
+    chain->address |= type == CW_SLOT_IP4;
+    chain->dots += type == CW_SLOT_IP4 ? 3 : type == CW_SLOT_DEC || type == CW_SLOT_TIME_DOT_MS;
+}
+
+/* May an address stand in the template's lines elsewhere than in address slots and quoted values? */
+static bool holds_address_elsewhere(const struct cw_template *t)
+{
+    struct chain chain = {0};
+    for (size_t i = 0; i < t->text.len && !holds_address(&chain); i++) {
+        unsigned char c = (unsigned char)t->text.ptr[i];
+        if (c == CW_SLOT_RAW)
             return true;
+        if (c == '.' || (c >= '0' && c <= '9')) {
+            chain.items++;
+            chain.dots += c == '.';
+        } else if (cw_slot_reserved(c) && c != CW_SLOT_QUOTED) {
+            add_slot(&chain, c);
+        } else {
+            chain = (struct chain){0};
+        }
     }
-    return dots >= 3;
+    return holds_address(&chain);
 }
 
 static void decide_address(struct decision *d)
@@ -215,7 +231,7 @@ static void decide_address(struct decision *d)
     const struct cw_layout *layout = d->block->text.layout;
     for (uint32_t t = 0; t < layout->ntemplates; t++) {
         d->first_way[t] = (uint32_t)d->nways_all;
-        if (d->ip->len != 4 || holds_address_elsewhere(layout, t)) {
+        if (d->ip->len != 4 || holds_address_elsewhere(&layout->templates[t])) {
             d->verdicts[t] = CW_VERDICT_UNSURE;
             continue;
         }

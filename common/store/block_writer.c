@@ -128,8 +128,8 @@ static int meta_section(struct cw_block_writer *w, struct cw_err *err)
     cw_buf_clear(&w->scratch);
     cw_meta_writer_finish(w->meta, w->rows, &w->scratch);
     if (w->scratch.len > CW_BLOCK_META_RAW_MAX)
-        return cw_err_set(err, CW_E_LIMIT,
-                          "structured metadata of %zu bytes: too much for a block", w->scratch.len);
+        return cw_err_set(err, CW_E_LIMIT, "structured metadata of %zu bytes: too much for a block",
+                          w->scratch.len);
     return cw_block_sections_add(&w->sections, CW_SECTION_META, w->codec, 0,
                                  cw_buf_str(&w->scratch), err);
 }

@@ -54,8 +54,7 @@ static void room(struct cw_byte_classes *c, size_t words)
 /* Word `w` of all bitmaps. *alnum_before and *carry: of the word before. */
 __attribute__((always_inline)) static inline void word_put(struct cw_byte_classes *c, size_t w,
                                                            const struct classes64 *x,
-                                                           uint64_t *alnum_before,
-                                                           unsigned *carry)
+                                                           uint64_t *alnum_before, unsigned *carry)
 {
     uint64_t alnum = x->letter | x->digit;
     uint64_t starts = alnum & ~(alnum << 1 | *alnum_before >> 63);

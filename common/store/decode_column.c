@@ -5,8 +5,11 @@
 #include "common/store/encode_int.h"
 #include "common/store/format.h"
 #include "common/store/format_slot.h"
+#include "common/store/int_column.h"
 #include "common/store/layout.h"
 
+/* A dictionary is texted when its values come so often at least. */
+enum { DISTINCT_SHARE = 2 };
 enum { NUMBERED = 0, IN_ORDER = 1 /* encodings of strings */ };
 enum { WIDE_IN_ORDER = 0, WIDE_NUMBERED = 1, WIDE_BYTES = 16 };
 
@@ -242,6 +245,30 @@ static int numbers_read(const struct cw_column_reader *c, uint32_t from, uint32_
     return rc;
 }
 
+int cw_column_texts_prepare(struct cw_column_reader *c, struct cw_arena *arena, struct cw_err *err)
+{
+    uint32_t n = c->values.ndistinct;
+    bool pays = c->have_values && !c->have_digits && !is_numbers(c->type) &&
+                c->values.encoding == CW_INT_DICT && n <= c->n / DISTINCT_SHARE;
+    if (!pays || c->texts != NULL)
+        return 0;
+    int64_t *values = cw_arena_alloc(arena, n * sizeof(*values));
+    struct cw_str *texts = cw_arena_alloc(arena, n * sizeof(*texts));
+    char *area = cw_arena_alloc(arena, n * cw_slot_text_room(c->type) + (size_t)CW_SLOT_TEXT_SLACK);
+    for (uint32_t i = 0; i < n; i++)
+        values[i] = (int64_t)((uint64_t)c->values.values[i] * c->values.scale);
+    if (!cw_format_slots(c->type, values, NULL, n, area, texts))
+        return bad(err, "a value that no line has");
+    c->texts = texts;
+    return 0;
+}
+
+bool cw_column_is_constant(const struct cw_column_reader *c)
+{
+    return c->type != CW_SLOT_RAW && c->have_values && c->values.encoding == CW_INT_CONST &&
+           (!c->have_digits || c->digits.encoding == CW_INT_CONST);
+}
+
 int cw_column_texts(const struct cw_column_reader *c, uint32_t from, uint32_t n, char *area,
                     struct cw_str *texts, const struct cw_str **texts_out, struct cw_err *err)
 {
@@ -262,6 +289,12 @@ int cw_column_texts(const struct cw_column_reader *c, uint32_t from, uint32_t n,
             for (uint32_t i = 0; i < n; i++)
                 texts[i] = c->strings[values[i]];
         return 0;
+    }
+    if (c->texts != NULL) {
+        int rc = cw_int_access_numbers(&c->values, from, n, values, err);
+        for (uint32_t i = 0; rc == 0 && i < n; i++)
+            texts[i] = c->texts[values[i]];
+        return rc;
     }
     int rc = cw_int_access_read(&c->values, from, n, values, err);
     if (rc == 0 && c->have_digits)

@@ -38,6 +38,8 @@ struct cw_column_reader {
     const uint8_t (*wide)[16];
     uint32_t ndistinct;
     const char *raw;
+    const struct cw_str *
+        texts; /* of the distinct values of a column of numbers that has a dictionary; NULL: not made */
 };
 
 /* `bytes` as format.h draws them, of n values. `texts`: of STR and QUOTED the dictionary, of RAW the section RAW; 16 bytes may be read
@@ -49,6 +51,11 @@ int cw_column_open(unsigned type, uint32_t n, struct cw_str bytes, struct cw_str
 int cw_column_decode(const struct cw_column_reader *reader, struct cw_arena *arena,
                      struct cw_column *out, struct cw_err *err) CW_MUST_USE;
 
+/* Most values are about to be texted: those that come again and again are texted only once. */
+int cw_column_texts_prepare(struct cw_column_reader *reader, struct cw_arena *arena,
+                            struct cw_err *err) CW_MUST_USE;
+/* Is it one and the same text for all values? */
+bool cw_column_is_constant(const struct cw_column_reader *reader);
 /* Values that are texted at once. */
 enum { CW_COLUMN_TEXTS_MAX = 64 };
 /*

@@ -78,24 +78,35 @@ static void decimal24(uint64_t v, char *at)
     store(at + 16, decimal8((uint32_t)(v % E8)));
 }
 
+/* The first digit that is not 0, or the last one: how many stand before it. */
+static unsigned zeros_before(uint64_t digits8)
+{
+    return (unsigned)__builtin_ctzll((digits8 - ASCII_ZEROS) | UINT64_C(1) << 56) / 8;
+}
+
 static bool format_nums(const int64_t *values, const int64_t *digits, uint32_t n, char *area,
                         struct cw_str *texts)
 {
     bool good = true;
     for (uint32_t i = 0; i < n; i++, area += NUM_ROOM) {
-        uint64_t v = (uint64_t)values[i];
-        uint64_t len = digits != NULL ? (uint64_t)digits[i] : digits_of(v);
+        uint64_t v = (uint64_t)values[i], len;
+        if (v < E8) {
+            uint64_t text = decimal8((uint32_t)v);
+            len = digits != NULL ? (uint64_t)digits[i] : 8 - zeros_before(text);
+            if (len - 1 < 8) {
+                store(area, text);
+                texts[i] = (struct cw_str){area + 8 - len, len};
+                continue;
+            }
+        } else {
+            len = digits != NULL ? (uint64_t)digits[i] : digits_of(v);
+        }
         if (len - 1 >= NUM_DIGITS_MAX) {
             good = false;
             len = NUM_DIGITS_MAX;
         }
-        if (v < E8 && len <= 8) {
-            store(area, decimal8((uint32_t)v));
-            texts[i] = (struct cw_str){area + 8 - len, len};
-        } else {
-            decimal24(v, area);
-            texts[i] = (struct cw_str){area + 24 - len, len};
-        }
+        decimal24(v, area);
+        texts[i] = (struct cw_str){area + 24 - len, len};
     }
     return good;
 }

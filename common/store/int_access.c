@@ -151,17 +151,23 @@ static int dict_open(struct cw_str *in, struct cw_arena *arena, struct cw_int_ac
     return take_packed(in, a->n, &a->width, &a->packed) ? 0 : bad(err, "it ends too early");
 }
 
+int cw_int_access_numbers(const struct cw_int_access *a, uint32_t from, uint32_t n, int64_t *out,
+                          struct cw_err *err)
+{
+    bool within = true;
+    unpack(a->packed, from, n, a->width, 0, out);
+    for (uint32_t i = 0; i < n; i++)
+        within &= (uint64_t)out[i] < a->ndistinct;
+    return within ? 0 : bad(err, "a number that its dictionary does not have");
+}
+
 static int dict_read(const struct cw_int_access *a, uint32_t from, uint32_t n, int64_t *out,
                      struct cw_err *err)
 {
-    bool outside = false;
-    unpack(a->packed, from, n, a->width, 0, out);
-    for (uint32_t i = 0; i < n; i++) {
-        bool is = (uint64_t)out[i] >= a->ndistinct;
-        outside |= is;
-        out[i] = a->values[is ? 0 : out[i]];
-    }
-    return outside ? bad(err, "a number that its dictionary does not have") : 0;
+    int rc = cw_int_access_numbers(a, from, n, out, err);
+    for (uint32_t i = 0; rc == 0 && i < n; i++)
+        out[i] = a->values[out[i]];
+    return rc;
 }
 
 /* Differences: decode them all. */

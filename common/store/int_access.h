@@ -33,5 +33,8 @@ int cw_int_access_open(struct cw_str in, size_t n, struct cw_arena *arena,
 /* Values [from, from + n) of the column; from + n is at most its count. */
 int cw_int_access_read(const struct cw_int_access *access, uint32_t from, uint32_t n, int64_t *out,
                        struct cw_err *err) CW_MUST_USE;
+/* The same of a column with a dictionary (CW_INT_DICT): not the values but their numbers in it, all under ndistinct. */
+int cw_int_access_numbers(const struct cw_int_access *access, uint32_t from, uint32_t n,
+                          int64_t *out, struct cw_err *err) CW_MUST_USE;
 
 #endif

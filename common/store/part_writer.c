@@ -34,10 +34,10 @@ struct cw_part_writer {
     enum cw_codec codec;
     struct cw_block_writer *block;
     struct cw_template_memory memory; /* of the app under way */
-    struct cw_buf bytes;   /* a finished block on its way to the file */
-    struct cw_buf filter;  /* its value filter */
-    struct cw_buf filters; /* FILTERS */
-    struct cw_buf blocks;  /* BLOCKS */
+    struct cw_buf bytes;              /* a finished block on its way to the file */
+    struct cw_buf filter;             /* its value filter */
+    struct cw_buf filters;            /* FILTERS */
+    struct cw_buf blocks;             /* BLOCKS */
     uint32_t nblocks, nstreams;
     struct cw_stream_table_writer *streams;
     struct cw_postings_builder *postings;

@@ -277,7 +277,7 @@ static int texts_find(struct cw_template_block *tb, uint32_t column, struct cw_s
 }
 
 int cw_template_block_reader(struct cw_template_block *tb, uint32_t column,
-                             const struct cw_column_reader **out, struct cw_err *err)
+                             struct cw_column_reader **out, struct cw_err *err)
 {
     struct block_column *c = &tb->columns[column];
     *out = &c->reader;
@@ -301,7 +301,7 @@ int cw_template_block_column(struct cw_template_block *tb, uint32_t column,
                              const struct cw_column **out, struct cw_err *err)
 {
     const struct cw_layout *layout;
-    const struct cw_column_reader *reader;
+    struct cw_column_reader *reader;
     int rc = cw_template_block_layout(tb, &layout, err);
     if (rc < 0)
         return rc;

@@ -12,17 +12,23 @@ struct block_column {
     const struct cw_column *decoded; /* NULL: not asked for */
 };
 
-/* Where the next value of a column is read, and texts of values around there. */
+/* Texts of the next values of a column, and, for when they are used up, ... */
 struct column_feed {
-    const struct cw_str *texts; /* of values [from, from + n) */
-    uint32_t at, from, n;
-    struct cw_str *room; /* for texts; NULL: not used yet */
+    const struct cw_str *next, *end;
+};
+/* ... where they are from. */
+struct column_place {
+    uint32_t at; /* the value behind `end` */
+    bool constant;
+    struct cw_str *texts; /* NULL: not used yet */
     char *area;
 };
 
 /* Rebuilding lines: made when the first are asked for. */
 struct lines_state {
-    struct column_feed *feeds; /* by column */
+    struct column_feed *feeds;   /* by column */
+    struct column_place *places; /* likewise */
+    uint32_t placed; /* the row whose values are the next of every column; UINT32_MAX: none */
     uint32_t row;
     uint32_t *before; /* rows of each template before `row` */
     /* Templates that have column c, as often as they have it: users[users_at[c]], up to users_at[c + 1]. NULL: not needed yet. */
@@ -47,6 +53,6 @@ struct cw_template_block {
 
 /* Column < layout.ncolumns, ready to be read; the layout was asked for. */
 int cw_template_block_reader(struct cw_template_block *tb, uint32_t column,
-                             const struct cw_column_reader **out, struct cw_err *err) CW_MUST_USE;
+                             struct cw_column_reader **out, struct cw_err *err) CW_MUST_USE;
 
 #endif

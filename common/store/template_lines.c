@@ -41,6 +41,8 @@ static void lines_begin(struct cw_template_block *tb)
     if (l->feeds != NULL)
         return;
     l->feeds = cw_arena_calloc(tb->arena, tb->layout.ncolumns, sizeof(*l->feeds));
+    l->places = cw_arena_calloc(tb->arena, tb->layout.ncolumns, sizeof(*l->places));
+    l->placed = UINT32_MAX;
     l->before = cw_arena_calloc(tb->arena, tb->layout.ntemplates, sizeof(*l->before));
     l->row = 0;
 }
@@ -63,14 +65,15 @@ static void places_set(struct cw_template_block *tb)
 {
     const struct cw_layout *layout = &tb->layout;
     struct lines_state *l = &tb->lines;
+    memset(l->feeds, 0, layout->ncolumns * sizeof(*l->feeds));
     for (uint32_t c = 0; c < layout->ncolumns; c++)
-        l->feeds[c].at = 0;
+        l->places[c].at = 0;
     for (uint32_t t = 0; t < layout->ntemplates; t++) {
         if (l->before[t] == 0)
             continue;
         const struct cw_slot *slots = layout->slots + layout->templates[t].first_slot;
         for (uint32_t s = 0; s < layout->templates[t].nslots; s++)
-            l->feeds[slots[s].column].at += l->before[t];
+            l->places[slots[s].column].at += l->before[t];
     }
 }
 
@@ -105,45 +108,63 @@ static void places_set_of(struct cw_template_block *tb, const struct cw_template
         uint32_t c = slots[s].column, place = 0;
         for (uint32_t u = l->users_at[c]; u < l->users_at[c + 1]; u++)
             place += l->before[l->users[u]];
-        l->feeds[c].at = place;
+        l->places[c].at = place;
+        l->feeds[c] = (struct column_feed){0};
     }
 }
 
 /* ---- texts ---- */
 
+/* What the column's texts need, once. */
+static int place_open(struct rebuild *r, struct column_place *p, struct cw_column_reader *reader)
+{
+    struct cw_arena *arena = r->tb->arena;
+    uint32_t most = CW_MIN(reader->n, (uint32_t)CW_COLUMN_TEXTS_MAX);
+    p->texts = cw_arena_alloc(arena, most * sizeof(*p->texts));
+    p->area =
+        cw_arena_alloc(arena, most * cw_slot_text_room(reader->type) + (size_t)CW_SLOT_TEXT_SLACK);
+    p->constant = cw_column_is_constant(reader);
+    if (p->constant) {
+        const struct cw_str *texts;
+        return cw_column_texts(reader, 0, most, p->area, p->texts, &texts, r->err);
+    }
+    return r->batch == CW_COLUMN_TEXTS_MAX ? cw_column_texts_prepare(reader, arena, r->err) : 0;
+}
+
 static bool feed_fill(struct rebuild *r, uint32_t column)
 {
-    struct cw_template_block *tb = r->tb;
-    struct column_feed *f = &tb->lines.feeds[column];
-    const struct cw_column_reader *reader;
-    r->rc = cw_template_block_reader(tb, column, &reader, r->err);
+    struct column_place *p = &r->tb->lines.places[column];
+    struct column_feed *f = &r->tb->lines.feeds[column];
+    struct cw_column_reader *reader;
+    r->rc = cw_template_block_reader(r->tb, column, &reader, r->err);
     if (r->rc < 0)
         return false;
     /* rows_decode() saw to it that there are as many values as rows ask for. */
-    CW_ASSERT(f->at < reader->n);
-    if (f->room == NULL) {
-        uint32_t most = CW_MIN(reader->n, (uint32_t)CW_COLUMN_TEXTS_MAX);
-        f->room = cw_arena_alloc(tb->arena, most * sizeof(*f->room));
-        f->area =
-            cw_arena_alloc(tb->arena, most * cw_slot_text_room(reader->type) + CW_SLOT_TEXT_SLACK);
+    CW_ASSERT(p->at < reader->n);
+    if (p->texts == NULL)
+        r->rc = place_open(r, p, reader);
+    uint32_t n = CW_MIN(reader->n - p->at, r->batch);
+    const struct cw_str *texts = p->texts;
+    if (r->rc == 0 && !p->constant)
+        r->rc = cw_column_texts(reader, p->at, n, p->area, p->texts, &texts, r->err);
+    if (r->rc < 0) {
+        cw_err_wrap(r->err, "column %u", column);
+        p->texts = NULL;
+        return false;
     }
-    f->from = f->at;
-    f->n = CW_MIN(reader->n - f->at, r->batch);
-    r->rc = cw_column_texts(reader, f->from, f->n, f->area, f->room, &f->texts, r->err);
-    if (r->rc == 0)
-        return true;
-    f->n = 0;
-    cw_err_wrap(r->err, "column %u", column);
-    return false;
+    p->at += n;
+    *f = (struct column_feed){texts, texts + n};
+    return true;
 }
 
 /* The text of the column's next value; NULL: r->rc. */
-static inline const struct cw_str *feed_next(struct rebuild *r, uint32_t column)
+static inline const struct cw_str *feed_next(struct rebuild *r, struct column_feed *feeds,
+                                             uint32_t column)
 {
-    struct column_feed *f = &r->tb->lines.feeds[column];
-    if (f->at - f->from >= f->n && !feed_fill(r, column))
+    struct column_feed *f = &feeds[column];
+    if (f->next == f->end && !feed_fill(r, column))
         return NULL;
-    return &f->texts[f->at++ - f->from];
+    return f->next++;
 }
 
 /* Whole steps: up to 15 bytes too many, on both sides. */
@@ -163,7 +184,10 @@ static char *room(struct rebuild *r, size_t used, size_t n)
         r->rc = too_long(r->err);
         return NULL;
     }
-    char *at = cw_buf_reserve(r->text, used + n + COPY_STEP);
+    n += used + COPY_STEP;
+    if (r->text->cap - r->text->len >= n && r->text->ptr != NULL)
+        return r->text->ptr + r->text->len;
+    char *at = cw_buf_reserve(r->text, n);
     if (at == NULL)
         r->rc = cw_err_set(r->err, CW_E_LIMIT, "no room for the lines of a block");
     return at;
@@ -174,14 +198,15 @@ static int row_write(struct rebuild *r, const struct cw_template *t)
     const struct cw_slot *slot = r->tb->layout.slots + t->first_slot, *end = slot + t->nslots;
     size_t left = t->text.len + (size_t)SHORT_TEXT * t->nslots; /* for what is not written yet */
     char *line = room(r, 0, left), *at = line;
-    const char *text = t->text.ptr, *text_end = text + t->text.len;
+    const char *template = t->text.ptr, *text = template, *text_end = text + t->text.len;
+    struct column_feed *feeds = r->tb->lines.feeds;
     if (line == NULL)
         return r->rc;
     for (; slot < end; slot++) {
-        const char *slot_at = t->text.ptr + slot->at;
+        const char *slot_at = template + slot->at;
         at = copy(at, text, (size_t)(slot_at - text));
         text = slot_at + 1;
-        const struct cw_str *value = feed_next(r, slot->column);
+        const struct cw_str *value = feed_next(r, feeds, slot->column);
         if (value == NULL)
             return r->rc;
         if (value->len > SHORT_TEXT) {
@@ -205,7 +230,7 @@ static int row_measure(struct rebuild *r, const struct cw_template *t, uint32_t 
     const struct cw_slot *slots = r->tb->layout.slots + t->first_slot;
     uint64_t size = t->text.len - t->nslots;
     for (uint32_t s = 0; s < t->nslots; s++) {
-        const struct cw_str *value = feed_next(r, slots[s].column);
+        const struct cw_str *value = feed_next(r, r->tb->lines.feeds, slots[s].column);
         if (value == NULL)
             return r->rc;
         size += value->len;
@@ -218,8 +243,13 @@ static int row_measure(struct rebuild *r, const struct cw_template *t, uint32_t 
 static void row_skip(struct cw_template_block *tb, const struct cw_template *t)
 {
     const struct cw_slot *slots = tb->layout.slots + t->first_slot;
-    for (uint32_t s = 0; s < t->nslots; s++)
-        tb->lines.feeds[slots[s].column].at++;
+    for (uint32_t s = 0; s < t->nslots; s++) {
+        struct column_feed *f = &tb->lines.feeds[slots[s].column];
+        if (f->next < f->end)
+            f->next++;
+        else
+            tb->lines.places[slots[s].column].at++;
+    }
 }
 
 /* ---- rows ---- */
@@ -255,8 +285,11 @@ static int rows_walk(struct rebuild *r, const uint64_t *keep, uint32_t from, uin
 {
     struct cw_template_block *tb = r->tb;
     struct lines_state *l = &tb->lines;
-    seek(tb, from);
-    places_set(tb);
+    if (l->placed != from) {
+        seek(tb, from);
+        places_set(tb);
+    }
+    l->placed = UINT32_MAX;
     for (uint32_t row = from; row < to; row++) {
         const struct cw_template *t = &tb->layout.templates[tb->rows[row]];
         out[row - from] = r->text != NULL ? (uint32_t)r->text->len : 0;
@@ -267,6 +300,7 @@ static int rows_walk(struct rebuild *r, const uint64_t *keep, uint32_t from, uin
         l->before[tb->rows[row]]++;
         l->row++;
     }
+    l->placed = to;
     return 0;
 }
 
@@ -276,6 +310,7 @@ static int rows_jump(struct rebuild *r, const uint64_t *keep, uint32_t from, uin
 {
     struct cw_template_block *tb = r->tb;
     users_find(tb);
+    tb->lines.placed = UINT32_MAX;
     for (uint32_t row = from; row < to; row++) {
         out[row - from] = r->text != NULL ? (uint32_t)r->text->len : 0;
         if (!wanted(keep, row))

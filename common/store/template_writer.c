@@ -332,8 +332,8 @@ int cw_template_writer_encode(struct cw_template_writer *w, const struct cw_bloc
         out->entries.len = entries_before;
         return 0;
     }
-    *counts_out = (struct cw_template_counts){memory->mode, w->layout.ntemplates,
-                                              w->layout.ncolumns};
+    *counts_out =
+        (struct cw_template_counts){memory->mode, w->layout.ntemplates, w->layout.ncolumns};
     cw_value_filter_builder_finish(w->filter, filter);
     return 1;
 }

@@ -8,7 +8,7 @@
 #include "common/base/assert.h"
 
 enum {
-    LOADED_BITS = 57,   /* of a bitmap, from any bit on: 8 bytes from its byte */
+    LOADED_BITS = 57, /* of a bitmap, from any bit on: 8 bytes from its byte */
     NUM_DIGITS_MAX = 19,
     DEC_DIGITS_MAX = 18,
     HEX_DIGITS_MIN = 6,
@@ -202,7 +202,9 @@ static inline size_t text_slot(struct walk *w, enum cw_slot_type type, size_t st
 
 /* A bit for each byte of dd:dd:dd, of .ddd behind it, and of a UUID; the byte that follows is no letter or digit. */
 #define TIME_DIGITS UINT64_C(0xdb)
-#define UUID_DIGITS (UINT64_C(0xfff) << 24 | UINT64_C(0xf) << 19 | UINT64_C(0xf) << 14 | UINT64_C(0xf) << 9 | UINT64_C(0xff))
+#define UUID_DIGITS                                                                                \
+    (UINT64_C(0xfff) << 24 | UINT64_C(0xf) << 19 | UINT64_C(0xf) << 14 | UINT64_C(0xf) << 9 |      \
+     UINT64_C(0xff))
 
 static inline bool is_uuid(const struct walk *w, size_t start)
 {
@@ -345,8 +347,7 @@ static size_t closing_quote(const struct walk *w, size_t at)
 static inline bool quoted_slot(struct walk *w, enum cw_token_mode mode, size_t open, size_t close)
 {
     bool key = close + 1 < w->to && w->text[close + 1] == ':';
-    if (key || (mode == CW_TOKEN_JSON &&
-                next_bit(w->c->digit, NULL, open + 1, close) < close))
+    if (key || (mode == CW_TOKEN_JSON && next_bit(w->c->digit, NULL, open + 1, close) < close))
         return false;
     text_slot(w, CW_SLOT_QUOTED, open + 1, close);
     return true;

@@ -21,8 +21,9 @@
 
 /* What becomes of quoted values. The numbers stand in files: never renumber. */
 enum cw_token_mode {
-    CW_TOKEN_PLAIN = 0,  /* they are text as any other */
-    CW_TOKEN_JSON = 1,   /* one without a digit is a QUOTED slot, unless `:` follows: then it is a key */
+    CW_TOKEN_PLAIN = 0, /* they are text as any other */
+    CW_TOKEN_JSON =
+        1, /* one without a digit is a QUOTED slot, unless `:` follows: then it is a key */
     CW_TOKEN_QUOTED = 2, /* each is a QUOTED slot, unless it is a key */
 };
 

@@ -58,14 +58,13 @@ static void like_a_log(uint64_t *state, struct cw_buf *out)
     static const char *const verbs[] = {"GET", "POST", "opened", "closed blk"};
     cw_buf_addf(out, "2026-01-%02u %02u:%02u:%02u,%03u %s [worker-%u] %s /api/v%u/item_%u ",
                 (unsigned)below(state, 28) + 1, (unsigned)below(state, 24),
-                (unsigned)below(state, 60), (unsigned)below(state, 60), (unsigned)below(state, 1000),
-                levels[below(state, 4)], (unsigned)below(state, 8), verbs[below(state, 4)],
-                (unsigned)below(state, 3), (unsigned)below(state, 100000));
-    cw_buf_addf(out, "from 10.%u.%u.%u took %u.%03u ms id=%08x%08x",
+                (unsigned)below(state, 60), (unsigned)below(state, 60),
+                (unsigned)below(state, 1000), levels[below(state, 4)], (unsigned)below(state, 8),
+                verbs[below(state, 4)], (unsigned)below(state, 3), (unsigned)below(state, 100000));
+    cw_buf_addf(out, "from 10.%u.%u.%u took %u.%03u ms id=%08x%08x", (unsigned)below(state, 256),
                 (unsigned)below(state, 256), (unsigned)below(state, 256),
-                (unsigned)below(state, 256), (unsigned)below(state, 100),
-                (unsigned)below(state, 1000), (unsigned)part_model_random(state),
-                (unsigned)part_model_random(state));
+                (unsigned)below(state, 100), (unsigned)below(state, 1000),
+                (unsigned)part_model_random(state), (unsigned)part_model_random(state));
 }
 
 static void like_json(uint64_t *state, struct cw_buf *out)
@@ -236,8 +235,8 @@ Test(template_writer, what_looks_nearly_like_a_form_comes_back)
 
 Test(template_writer, hostile_text_comes_back)
 {
-    static const generator_fn generators[] = {random_bytes, base64,   random_words, many_numbers,
-                                              one_byte,     empty,    many_columns, adversarial};
+    static const generator_fn generators[] = {random_bytes, base64, random_words, many_numbers,
+                                              one_byte,     empty,  many_columns, adversarial};
     for (size_t i = 0; i < CW_COUNT(generators); i++) {
         check_generated(generators[i], 77, SIZE_MAX);
         check_generated(generators[i], 78, 1);
@@ -249,7 +248,8 @@ Test(template_writer, hostile_text_comes_back)
 
 Test(template_writer, a_line_as_long_as_a_block_comes_back)
 {
-    static const char *const units[] = {"a", "1 ", "\"", "\\\"", "1.1.", "ab1", "\x01", "12:30:45:"};
+    static const char *const units[] = {"a",    "1 ",  "\"",   "\\\"",
+                                        "1.1.", "ab1", "\x01", "12:30:45:"};
     for (size_t i = 0; i < CW_COUNT(units); i++) {
         struct cw_buf line;
         cw_buf_init(&line, SIZE_MAX);

@@ -44,7 +44,15 @@ static const char *template_of(struct cw_str line, enum cw_token_mode mode)
     copy[line.len] = '\n';
     tokens.n = 0;
     cw_tokenizer_window(&tokenizer, copy, 0, line.len + 1, mode);
-    size_t len = cw_tokenize_line(&tokenizer, 0, line.len, &tokens, out), n = 0;
+    char portable[1024 + CW_TOKENIZE_SLACK];
+    size_t len = cw_tokenize_line_portable(&tokenizer, 0, line.len, &tokens, portable), n = 0;
+    size_t ntokens = tokens.n;
+    cr_assert_eq(cw_tokenize_line(&tokenizer, 0, line.len, &tokens, out), len);
+    cr_assert_eq(memcmp(out, portable, len), 0);
+    cr_assert_eq(tokens.n, 2 * ntokens);
+    cr_assert_eq(memcmp(tokens.values, tokens.values + ntokens, ntokens * sizeof(uint64_t)), 0);
+    cr_assert_eq(memcmp(tokens.extra, tokens.extra + ntokens, ntokens), 0);
+    tokens.n = ntokens;
     cr_assert_leq(len, line.len + 1);
     for (size_t i = 0; i < len; i++) {
         unsigned char c = (unsigned char)out[i];

@@ -6,6 +6,7 @@
 
 #include "common/base/arena.h"
 #include "common/base/assert.h"
+#include "common/store/hex_digits.h"
 
 enum {
     LOADED_BITS = 57, /* of a bitmap, from any bit on: 8 bytes from its byte */
@@ -167,26 +168,16 @@ ALWAYS_INLINE uint64_t parse_digits(const char *at, size_t n)
     return v * powers[n] + parse8(cw_get64(at) << (64 - 8 * n));
 }
 
-ALWAYS_INLINE uint64_t parse_hex(const char *at, size_t n)
-{
-    uint64_t v = 0;
-    for (size_t i = 0; i < n; i++) {
-        unsigned char c = (unsigned char)at[i];
-        v = v << 4 | ((c & 0xfu) + 9u * (c >> 6));
-    }
-    return v;
-}
-
 /* ---- slots ---- */
 
-/* Copies are of 16 bytes and more: both sides have slack. */
+/* Copies are of 32 bytes and more: both sides have slack. */
 ALWAYS_INLINE void gap_copy(struct walk *w, size_t to)
 {
     const char *from = w->text + w->done;
     size_t n = to - w->done;
-    memcpy(w->out, from, 16);
-    if (n > 16)
-        memcpy(w->out + 16, from + 16, n - 16);
+    memcpy(w->out, from, 32);
+    if (n > 32)
+        memcpy(w->out + 32, from + 32, n - 32);
     w->out += n;
 }
 
@@ -331,7 +322,7 @@ ALWAYS_INLINE size_t run_slot(struct walk *w, size_t digit)
     if (digits)
         return number_slot(w, start, end);
     if (n >= HEX_DIGITS_MIN && n <= HEX_DIGITS_MAX)
-        return slot(w, CW_SLOT_HEX, start, end, parse_hex(w->text + start, n), (uint8_t)n);
+        return slot(w, CW_SLOT_HEX, start, end, cw_hex_digits(w->text + start, n), (uint8_t)n);
     return text_slot(w, n == 32 ? CW_SLOT_HEX32 : CW_SLOT_STR, start, end);
 }
 

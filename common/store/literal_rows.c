@@ -5,6 +5,8 @@
 #include "common/base/assert.h"
 #include "common/store/value_test.h"
 
+enum { TWINS = 64 };
+
 /* What one way of a template asks of a value: of the column's values in a row, that many stand before it. */
 struct ask {
     uint32_t test;
@@ -26,7 +28,7 @@ struct test {
 
 /* All that is found out about a block before a row is looked at. */
 struct decision {
-    const struct cw_match_block *block;
+    struct cw_match_block *block;
     const struct cw_literal_plan *literal; /* NULL when an address is sought */
     const struct cw_ip_match *ip;          /* the address, or NULL */
     uint8_t *verdicts;                     /* enum cw_template_verdict, of each template */
@@ -36,6 +38,7 @@ struct decision {
     struct test *tests;
     size_t nways_all, ways_cap, nasks, asks_cap, ntests, tests_cap;
     uint32_t *column_tests; /* of each column the first, number + 1 */
+    uint32_t twins[TWINS];  /* tests of numbers, by what they ask; number + 1 */
 };
 
 static void *grow(struct cw_arena *arena, void *items, size_t n, size_t *cap, size_t size)
@@ -43,7 +46,7 @@ static void *grow(struct cw_arena *arena, void *items, size_t n, size_t *cap, si
     return n < *cap ? items : cw_arena_grow(arena, items, n, cap, n + 1, size);
 }
 
-static void decision_init(struct decision *d, const struct cw_match_block *block)
+static void decision_init(struct decision *d, struct cw_match_block *block)
 {
     const struct cw_layout *layout = block->text.layout;
     *d = (struct decision){.block = block};
@@ -61,32 +64,71 @@ static const struct cw_slot *slots_of(const struct decision *d, uint32_t t)
 
 /* ---- ways ---- */
 
-/* The test of the column that asks the same, or a new one; its number. */
-static uint32_t test_find(struct decision *d, const struct cw_slot *slot,
-                          const struct cw_slot_test *asked)
+/* NULL: the block has none. A damaged one is done without: it only saves work. */
+static const struct cw_value_filter *filter_of(struct cw_match_block *block)
 {
-    uint32_t *link = &d->column_tests[slot->column];
-    for (uint32_t at = *link; at != 0; at = d->tests[at - 1].next) {
-        const struct test *t = &d->tests[at - 1];
-        if (t->base.relation == asked->relation && t->from == asked->from && t->len == asked->len)
-            return at - 1;
-    }
+    struct cw_err why;
+    if (block->filter_state == CW_FILTER_UNOPENED)
+        block->filter_state =
+            block->values.len > 0 && cw_value_filter_open(block->values, &block->filter, &why) == 0
+                ? CW_FILTER_OPEN
+                : CW_FILTER_NONE;
+    return block->filter_state == CW_FILTER_OPEN ? &block->filter : NULL;
+}
+
+static bool asks_the_same(const struct test *test, const struct cw_slot_test *asked)
+{
+    return test->base.relation == asked->relation && test->from == asked->from &&
+           test->len == asked->len;
+}
+
+/* What a column of numbers is asked is known before its values are, if another of the type was asked the same. */
+static uint32_t *twin_of(struct decision *d, const struct cw_slot *slot,
+                         const struct cw_slot_test *asked)
+{
+    return &d->twins[(asked->from * 7 + asked->len * 31 + asked->relation * 3u + slot->type) %
+                     TWINS];
+}
+
+static struct test *test_new(struct decision *d, const struct cw_slot *slot,
+                             const struct cw_slot_test *asked)
+{
     d->tests = grow(d->block->arena, d->tests, d->ntests, &d->tests_cap, sizeof(*d->tests));
-    struct test *test = &d->tests[d->ntests];
+    struct test *test = &d->tests[d->ntests++];
+    uint32_t *twin = twin_of(d, slot, asked);
+    if (*twin != 0 && d->tests[*twin - 1].base.type == slot->type &&
+        asks_the_same(&d->tests[*twin - 1], asked)) {
+        *test = d->tests[*twin - 1];
+        return test;
+    }
     *test = (struct test){.base = {.type = (enum cw_slot_type)slot->type,
                                    .relation = (enum cw_slot_relation)asked->relation,
                                    .ip = d->ip},
                           .from = asked->from,
-                          .len = asked->len,
-                          .next = *link,
-                          .column = slot->column};
+                          .len = asked->len};
     if (d->literal != NULL)
         cw_text_search_init(&test->base.piece,
                             cw_str_sub(d->literal->text, asked->from, asked->from + asked->len),
                             d->literal->nocase);
     test->alive = cw_value_test_open(&test->base, d->block->text.dictionaries[slot->column],
-                                     d->block->values);
-    *link = (uint32_t)++d->ntests;
+                                     filter_of(d->block));
+    if (!cw_slot_is_string(slot->type))
+        *twin = (uint32_t)d->ntests;
+    return test;
+}
+
+/* The test of the column that asks the same, or a new one; its number. */
+static uint32_t test_find(struct decision *d, const struct cw_slot *slot,
+                          const struct cw_slot_test *asked)
+{
+    uint32_t *link = &d->column_tests[slot->column];
+    for (uint32_t at = *link; at != 0; at = d->tests[at - 1].next)
+        if (asks_the_same(&d->tests[at - 1], asked))
+            return at - 1;
+    struct test *test = test_new(d, slot, asked);
+    test->column = slot->column;
+    test->next = *link;
+    *link = (uint32_t)d->ntests;
     return (uint32_t)d->ntests - 1;
 }
 
@@ -449,21 +491,30 @@ static bool values_hold(const struct row_walk *walk, uint32_t t)
     return false;
 }
 
+static void step_over(struct row_walk *walk, uint32_t t)
+{
+    for (uint32_t i = walk->first_step[t]; i < walk->first_step[t + 1]; i++)
+        walk->at[walk->steps[i].read] += walk->steps[i].values;
+}
+
 static void walk_values(struct row_walk *walk, const uint16_t *templates, struct cw_row_sets *out)
 {
     const struct decision *d = walk->d;
-    for (uint32_t row = 0; row < d->block->source->rows; row++) {
-        uint32_t t = templates[row];
-        uint64_t bit = UINT64_C(1) << (row % 64);
-        uint8_t verdict = d->verdicts[t];
-        if (verdict == CW_VERDICT_VALUES)
-            verdict = (d->block->keep[row / 64] & bit) != 0 && values_hold(walk, t)
-                          ? CW_VERDICT_YES
-                          : CW_VERDICT_NO;
-        out->may[row / 64] |= verdict != CW_VERDICT_NO ? bit : 0;
-        out->must[row / 64] |= verdict == CW_VERDICT_YES ? bit : 0;
-        for (uint32_t i = walk->first_step[t]; i < walk->first_step[t + 1]; i++)
-            walk->at[walk->steps[i].read] += walk->steps[i].values;
+    for (uint32_t row = 0; row < d->block->source->rows; row += 64) {
+        uint64_t may = 0, must = 0, keep = d->block->keep[row / 64];
+        uint32_t n = CW_MIN(d->block->source->rows - row, 64u);
+        for (uint32_t i = 0; i < n; i++) {
+            uint32_t t = templates[row + i];
+            uint8_t verdict = d->verdicts[t];
+            if (verdict == CW_VERDICT_VALUES)
+                verdict = (keep >> i & 1) != 0 && values_hold(walk, t) ? CW_VERDICT_YES
+                                                                       : CW_VERDICT_NO;
+            may |= (uint64_t)(verdict != CW_VERDICT_NO) << i;
+            must |= (uint64_t)(verdict == CW_VERDICT_YES) << i;
+            step_over(walk, t);
+        }
+        out->may[row / 64] = may;
+        out->must[row / 64] = must;
     }
 }
 
@@ -530,8 +581,7 @@ static int rows_decide(struct decision *d, struct cw_row_sets *out, struct cw_er
 }
 
 void cw_match_block_init(struct cw_match_block *block, struct cw_template_block *tb,
-                         const struct cw_value_filter *values, const uint64_t *keep,
-                         struct cw_arena *arena)
+                         struct cw_str values, const uint64_t *keep, struct cw_arena *arena)
 {
     *block = (struct cw_match_block){.tb = tb,
                                      .source = cw_template_block_source(tb),

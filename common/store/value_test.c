@@ -132,13 +132,6 @@ static uint64_t big_endian(const uint8_t *bytes)
     return v;
 }
 
-/* The number of value i among the distinct ones, if there are such. */
-static uint64_t number_of(const struct cw_column *column, uint32_t i)
-{
-    bool numbered = column->strings != NULL || column->wide != NULL;
-    return numbered && column->values != NULL ? (uint64_t)column->values[i] : i;
-}
-
 /* Is value `i` (of those that are distinct, if there are such) the one, or in the range of addresses? */
 static bool value_answers(const struct cw_value_test *test, uint32_t i)
 {
@@ -285,15 +278,11 @@ bool cw_value_test_load(struct cw_value_test *test, const struct cw_column *colu
     return !answers_none(&answers);
 }
 
-bool cw_value_test_holds(const struct cw_value_test *test, uint32_t i)
+bool cw_value_test_look(const struct cw_value_test *test, uint32_t n)
 {
-    CW_ASSERT(i < test->column->n);
-    uint64_t n = number_of(test->column, i);
-    if (test->answers != NULL)
-        return (test->answers[n / 64] >> (n % 64) & 1) != 0;
     if (!cw_value_test_prints(test))
-        return value_answers(test, (uint32_t)n);
+        return value_answers(test, n);
     char area[CW_SLOT_TEXT_MAX + CW_SLOT_TEXT_SLACK];
     struct cw_str text;
-    return print_texts(test, (uint32_t)n, 1, area, &text) && text_answers(test, text);
+    return print_texts(test, n, 1, area, &text) && text_answers(test, text);
 }

@@ -25,8 +25,9 @@ struct push_op {
     struct cw_str tenant;
     struct cw_push push;
     struct cw_push_checked checked;
-    struct cw_buf raw;    /* the decompressed body, which the push borrows from */
-    struct cw_buf packed; /* the accepted set, where the body as received is not that */
+    struct cw_buf unwrapped; /* protobuf in snappy that came in gzip or deflate */
+    struct cw_buf raw;       /* the decompressed body, which the push borrows from */
+    struct cw_buf packed;    /* the accepted set, where the body as received is not that */
     struct cw_wal_frame frame;
     int64_t now_ns;
     struct cw_head_dropped dropped;
@@ -114,6 +115,7 @@ static void push_answer(struct push_op *op, const struct cw_err *err)
                                           [OUTCOME_FULL] = "full"};
     struct cw_http_request *request = op->request;
     struct cw_err full = {0};
+    cw_buf_fini(&op->unwrapped);
     cw_buf_fini(&op->raw);
     cw_buf_fini(&op->packed);
     if (!err && op->outcome == OUTCOME_STORED)
@@ -245,9 +247,10 @@ static bool looks_like_zlib(struct cw_str body)
     return body.len >= 2 && (b[0] & 0x8f) == 0x08 && (b[0] << 8 | b[1]) % 31 == 0;
 }
 
-/* Loki packs protobuf in snappy whatever Content-Encoding says, and takes "snappy" for plain JSON. */
-static int json_codec(struct cw_str encoding, struct cw_str body, enum cw_codec *out,
-                      struct cw_err *err)
+/* What Content-Encoding says is around the body. Protobuf is packed in snappy within that; for JSON
+ * "snappy" means nothing (Loki takes it so). */
+static int content_codec(struct cw_str encoding, struct cw_str body, enum cw_codec *out,
+                         struct cw_err *err)
 {
     if (encoding.len == 0 || cw_str_eqz(encoding, "snappy") || cw_str_eqz(encoding, "identity")) {
         *out = CW_CODEC_NONE;
@@ -300,41 +303,51 @@ static int push_admit(struct push_op *op, uint64_t bytes, struct cw_err *err)
     return rc;
 }
 
+/* At most what could be admitted: what a small body becomes is not known before. */
+static int push_unpack(struct push_op *op, enum cw_codec codec, struct cw_str in,
+                       struct cw_buf *buf, struct cw_str *out, struct cw_err *err)
+{
+    uint64_t max = cw_store_memory_bytes(op->ingester->store) / PUSH_MEMORY_FACTOR;
+    max = CW_MIN(max, CW_LIMIT_PUSH_RAW_BYTES);
+    *out = in;
+    if (codec == CW_CODEC_NONE)
+        return 0;
+    int rc = cw_codec_decompress(codec, in, (size_t)max, buf, err);
+    if (rc == CW_E_INVALID && codec == CW_CODEC_SNAPPY)
+        cw_err_set(err, rc, "snappy: corrupt input"); /* Loki's whole text */
+    *out = cw_buf_str(buf);
+    return rc;
+}
+
 static int push_decode(struct push_op *op, struct cw_err *err)
 {
     struct cw_str body = cw_http_body(op->request), type, raw;
     struct cw_arena *arena = cw_http_arena(op->request);
+    struct cw_str encoding = cw_http_header(op->request, "Content-Encoding");
+    bool otlp = op->protocol == PROTOCOL_OTLP;
+    enum cw_codec around;
     int rc = media_type(cw_http_header(op->request, "Content-Type"), &type, err);
+    if (rc == 0)
+        rc = otlp ? otlp_codec(encoding, type, &around, err)
+                  : content_codec(encoding, body, &around, err);
     if (rc < 0)
         return rc;
     bool json = cw_str_eq_nocase(type, CW_STR("application/json"));
+    bool snappy = !otlp && !json;
     op->frame.format = json ? CW_WAL_BODY_LOKI_JSON : CW_WAL_BODY_LOKI_PROTOBUF;
-    op->frame.codec = CW_CODEC_SNAPPY;
-    struct cw_str encoding = cw_http_header(op->request, "Content-Encoding");
-    if (op->protocol == PROTOCOL_OTLP)
-        rc = otlp_codec(encoding, type, &op->frame.codec, err);
-    else if (json)
-        rc = json_codec(encoding, body, &op->frame.codec, err);
+    op->frame.codec = snappy ? CW_CODEC_SNAPPY : around;
+    if (snappy) /* the frame keeps what is within */
+        rc = push_unpack(op, around, body, &op->unwrapped, &body, err);
+    if (rc == 0)
+        rc = push_unpack(op, op->frame.codec, body, &op->raw, &raw, err);
     if (rc < 0)
         return rc;
-    raw = body;
-    if (op->frame.codec != CW_CODEC_NONE) {
-        /* No more than could be admitted: what a small body becomes is not known before. */
-        uint64_t max = cw_store_memory_bytes(op->ingester->store) / PUSH_MEMORY_FACTOR;
-        max = CW_MIN(max, CW_LIMIT_PUSH_RAW_BYTES);
-        rc = cw_codec_decompress(op->frame.codec, body, (size_t)max, &op->raw, err);
-        if (rc == CW_E_INVALID && op->frame.codec == CW_CODEC_SNAPPY)
-            cw_err_set(err, rc, "snappy: corrupt input"); /* Loki's whole text */
-        if (rc < 0)
-            return rc;
-        raw = cw_buf_str(&op->raw);
-    }
     op->frame.body = body;
     op->frame.body_raw = (uint32_t)raw.len;
-    rc = push_admit(op, PUSH_MEMORY_FACTOR * (uint64_t)raw.len, err);
+    rc = push_admit(op, PUSH_MEMORY_FACTOR * (uint64_t)raw.len + op->unwrapped.len, err);
     if (rc < 0)
         return rc;
-    if (op->protocol == PROTOCOL_OTLP)
+    if (otlp)
         return json ? cw_push_otlp_json_decode(raw, arena, op->now_ns, &op->push, err)
                     : cw_push_otlp_protobuf_decode(raw, arena, op->now_ns, &op->push, err);
     return json ? cw_push_loki_json_decode(raw, arena, &op->push, err)
@@ -443,6 +456,7 @@ static void push_handle(struct cw_http_request *request, struct cw_ingester *ing
     op->frame.kind = CW_WAL_DATA;
     op->frame.received_ns = op->now_ns;
     cw_buf_init(&op->raw, CW_LIMIT_PUSH_RAW_BYTES);
+    cw_buf_init(&op->unwrapped, CW_WAL_BODY_BYTES_MAX);
     cw_buf_init(&op->packed, CW_WAL_BODY_BYTES_MAX);
     int rc = cw_tenants_of(ingester->tenants, request, &op->tenant, &err);
     op->frame.tenant = op->tenant;

@@ -21,6 +21,7 @@ struct cw_batch *cw_batch_new(const struct cw_batch_options *options)
     batch->entries = cw_mem_array(CW_BATCH_ENTRIES_MAX, sizeof *batch->entries);
     cw_buf_init(&batch->raw, CW_LIMIT_PUSH_RAW_BYTES);
     cw_buf_init(&batch->body, CW_LIMIT_PUSH_RAW_BYTES);
+    cw_buf_init(&batch->packed, CW_LIMIT_PUSH_RAW_BYTES);
     return batch;
 }
 
@@ -32,6 +33,7 @@ void cw_batch_free(struct cw_batch **batch)
     cw_batch_drop(b);
     cw_buf_fini(&b->raw);
     cw_buf_fini(&b->body);
+    cw_buf_fini(&b->packed);
     free(b->bytes);
     free(b->text);
     free(b->parts);
@@ -438,5 +440,10 @@ int cw_batch_encode(struct cw_batch *batch, const struct cw_push_delivery *deliv
     if (cw_buf_failed(&batch->raw))
         return cw_err_set(err, CW_E_TOO_LARGE, "a batch of %zu entries is too large to encode",
                           batch->nentries);
-    return cw_codec_compress(CW_CODEC_SNAPPY, cw_buf_str(&batch->raw), &batch->body, err);
+    struct cw_buf *snappy = batch->options.gzip ? &batch->packed : &batch->body;
+    cw_buf_clear(snappy);
+    int rc = cw_codec_compress(CW_CODEC_SNAPPY, cw_buf_str(&batch->raw), snappy, err);
+    if (rc == 0 && batch->options.gzip)
+        rc = cw_codec_compress(CW_CODEC_GZIP, cw_buf_str(snappy), &batch->body, err);
+    return rc;
 }

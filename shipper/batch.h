@@ -35,6 +35,7 @@ struct cw_batch_options {
     size_t output;         /* whose rows of the ledgers count */
     size_t bytes;          /* of lines in one push */
     size_t max_line_bytes; /* 0: no limit (a line that no buffer holds is sent in pieces) */
+    bool gzip;             /* around the snappy */
     bool truncate;         /* a longer line: keep its beginning, or leave it out */
 };
 
@@ -67,6 +68,7 @@ struct cw_batch {
     char *text; /* decoded Docker entries; NULL until a Docker source is read */
     size_t text_used;
     struct cw_buf raw, body; /* encoded; body compressed */
+    struct cw_buf packed;    /* with options.gzip: what the body is made of */
 };
 
 struct cw_batch_report {
@@ -85,7 +87,8 @@ size_t cw_batch_cut(struct cw_batch *batch, struct cw_source *const *sources, si
 /* Forget the parts (their sources are no longer busy). */
 void cw_batch_drop(struct cw_batch *batch);
 
-/* Encode into batch->body, in snappy (Loki takes protobuf in nothing else). `delivery` carries
+/* Encode into batch->body, in snappy (Loki takes protobuf in nothing else), perhaps with gzip
+ * around. `delivery` carries
  * uuid, session and confirms; the ranges are put in here. delivery->present false: a plain Loki
  * push. */
 int cw_batch_encode(struct cw_batch *batch, const struct cw_push_delivery *delivery,

@@ -605,6 +605,7 @@ struct cw_push_client *cw_push_client_new(struct cw_push_host *host,
     struct cw_batch_options options = {.output = output,
                                        .bytes = (size_t)config->batch_bytes,
                                        .max_line_bytes = (size_t)host->limits->max_line_bytes,
+                                       .gzip = config->compression == CW_CLIENT_GZIP,
                                        .truncate = host->limits->max_line_truncate};
     pc->magic = PUSH_MAGIC;
     pc->host = host;

@@ -66,11 +66,14 @@ static char *header_make(struct cw_str name, struct cw_str value)
     return buf_finish(&out);
 }
 
-static char **headers_make(const struct cw_client_config *config, struct cw_str content_type)
+static char **headers_make(const struct cw_client_config *config, struct cw_str content_type,
+                           bool gzip)
 {
-    char **headers = cw_mem_array(config->headers.n + 4, sizeof *headers);
+    char **headers = cw_mem_array(config->headers.n + 5, sizeof *headers);
     size_t n = 0;
     headers[n++] = header_make(CW_STR("Content-Type"), content_type);
+    if (gzip)
+        headers[n++] = header_make(CW_STR("Content-Encoding"), CW_STR("gzip"));
     headers[n++] = header_make(CW_STR("User-Agent"), CW_STR("cordwood-shipper/" CW_VERSION));
     if (config->tenant_id.len > 0)
         headers[n++] = header_make(CW_STR("X-Scope-OrgID"), config->tenant_id);
@@ -94,8 +97,9 @@ void cw_push_target_init(struct cw_push_target *target, const struct cw_client_c
         .name = name_of(config, output),
         .push_url = cw_str_dupz(config->url),
         .ask_url = ask_url(config->url),
-        .push_headers = headers_make(config, CW_STR("application/x-protobuf")),
-        .ask_headers = headers_make(config, CW_STR("application/json")),
+        .push_headers = headers_make(config, CW_STR("application/x-protobuf"),
+                                     config->compression == CW_CLIENT_GZIP),
+        .ask_headers = headers_make(config, CW_STR("application/json"), false),
     };
 }
 

@@ -9,5 +9,9 @@
 
 /* Both are names without folders. Compressed files (.gz) are none: they hold other bytes. */
 bool cw_rotated_name(struct cw_str log, struct cw_str name);
+/* The same for two paths; they must be in one folder. */
+bool cw_rotated_path(const char *log, const char *path);
+/* Tell every path in the log's folder that is such a name. A folder that cannot be read has none. */
+void cw_rotated_walk(const char *log, void (*visit)(void *arg, const char *path), void *arg);
 
 #endif

@@ -39,7 +39,8 @@ const struct cw_metric_def cw_shipper_metric_defs[CW_M_SHIPPER_N] = {
     [CW_M_TRUNCATIONS] = {"cordwood_shipper_truncations_total", CW_METRIC_COUNTER,
                           "Files found to be truncated."},
     [CW_M_LOST_BYTES] = {"cordwood_shipper_lost_bytes_total", CW_METRIC_COUNTER,
-                         "Bytes that were in a file and gone before they were delivered."},
+                         "Bytes that were seen in a file and truncated away before they were "
+                         "delivered, with no copy of them beside it."},
     [CW_M_ROTATIONS] = {"cordwood_shipper_renames_total", CW_METRIC_COUNTER,
                         "Files found under another name."},
     [CW_M_POSITIONS_FAILED] = {"cordwood_shipper_positions_failures_total", CW_METRIC_COUNTER,

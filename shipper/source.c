@@ -1,5 +1,6 @@
 #include "shipper/source.h"
 #include <stdlib.h>
+#include <sys/random.h>
 #include "common/base/arena.h"
 #include "common/base/assert.h"
 
@@ -64,6 +65,13 @@ void cw_source_free(struct cw_source **source)
     *source = NULL;
 }
 
+void cw_source_draw_id(struct cw_source *source)
+{
+    ssize_t got = getrandom(source->id.bytes, sizeof source->id.bytes, 0);
+    CW_ASSERT(got == (ssize_t)sizeof source->id.bytes);
+    source->generation = 1;
+}
+
 bool cw_source_pending(const struct cw_source *source, size_t output)
 {
     const struct cw_ledger_row *row = &source->rows[output];
@@ -82,6 +90,19 @@ bool cw_source_forgettable(const struct cw_source *source)
 uint64_t cw_source_position(const struct cw_source *source)
 {
     return cw_ledger_position(source->rows, source->nrows);
+}
+
+bool cw_source_rotated(const struct cw_source *source)
+{
+    return strcmp(source->path, source->path_now) != 0;
+}
+
+uint64_t cw_source_least_size(const struct cw_source *source)
+{
+    uint64_t read_to = 0;
+    for (size_t i = 0; i < source->nrows && !cw_source_rotated(source); i++)
+        read_to = CW_MAX(read_to, cw_ledger_next(&source->rows[i]));
+    return read_to;
 }
 
 void cw_source_seek(struct cw_source *source, uint64_t offset)

@@ -49,15 +49,18 @@ struct cw_source {
     /* `{a="b"}` of each output's streams: labels[output * CW_SOURCE_STREAMS + stream] */
     char **labels;
     struct cw_sightings seen;
-    bool durable; /* id and generation are on disk: it may be pushed */
-    bool changed; /* truncated; its generation is raised when no push that names it is under way */
-    bool final;   /* nobody writes it any more: its last line needs no newline */
-    bool wanted;  /* a target matched it in the last scan */
+    bool durable;            /* id and generation are on disk: it may be pushed */
+    bool changed;            /* truncated; until that is dealt with nothing is read */
+    bool final;              /* nobody writes it any more: its last line needs no newline */
+    bool wanted;             /* a target matched it in the last scan */
     uint64_t durable_offset; /* its position on disk */
     uint32_t durable_prefix_len;
     int64_t quiet_since_ns; /* monotonic; when its size was last seen to change */
     uint64_t quiet_size;
     unsigned nbusy;
+    int64_t since_ns;     /* when its present contents came to notice; 0: before we started */
+    uint64_t copy_ino;    /* a file on its device that a scan found to be a copy of it; 0: none */
+    bool copied;          /* it went on in a copy; later copies are looked for in the next scan */
     bool touched;         /* the kernel told of it since it was last looked at */
     uint64_t goal;        /* its size when it was opened: how far --once reads */
     int watch;            /* inotify's number, -1 none */
@@ -69,12 +72,19 @@ struct cw_source {
 /* All that is needed to push is given; everything else begins at "nothing". */
 struct cw_source *cw_source_new(size_t noutputs, const char *path);
 void cw_source_free(struct cw_source **source);
+/* It was not known before: an id of its own, in its first generation. */
+void cw_source_draw_id(struct cw_source *source);
 /* Whether this output may have something to read here now. */
 bool cw_source_pending(const struct cw_source *source, size_t output);
 /* Nobody names it, and every store was told that positions passed its marks. */
 bool cw_source_forgettable(const struct cw_source *source);
 /* The smallest settled offset. */
 uint64_t cw_source_position(const struct cw_source *source);
+/* Renamed since it was first seen, or gone on in a copy. */
+bool cw_source_rotated(const struct cw_source *source);
+/* Its file was truncated if it is shorter than this: what was read of it. Of a rotated one 0: a copy
+ * that was made for a truncation may hold less than what was read before that. */
+uint64_t cw_source_least_size(const struct cw_source *source);
 /* Move every output's account to `offset` (a position from disk, a start at the end). */
 void cw_source_seek(struct cw_source *source, uint64_t offset);
 /* Begin the next generation: the file has other contents. `durable` falls until it is on disk. */

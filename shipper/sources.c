@@ -2,7 +2,6 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
-#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include "common/base/arena.h"
@@ -265,45 +264,21 @@ static void source_close(struct cw_sources *sources, struct cw_source *source)
 
 /* ---- files that change ---- */
 
-static void source_truncated(struct cw_sources *sources, struct cw_source *source)
-{
-    uint64_t known = source->tail.identity.prefix_len, position = cw_source_position(source);
-    if (source->seen.n > 0 && source->seen.at[source->seen.n - 1].size > known)
-        known = source->seen.at[source->seen.n - 1].size;
-    uint64_t lost = known > position ? known - position : 0;
-    struct cw_err err;
-    uint64_t size;
-    if (cw_file_identity_read(source->tail.fd, &source->tail.identity, &size, &err) < 0)
-        return; /* asked again with the next refresh */
-    source->tail.size = source->goal = size;
-    cw_source_raise(source);
-    sources->unsaved = true;
-    cw_metrics_add(sources->options.metrics, CW_M_TRUNCATIONS, 1);
-    cw_metrics_add(sources->options.metrics, CW_M_LOST_BYTES, (int64_t)lost);
-    cw_log_warn(
-        "%s was truncated after byte %" PRIu64 " was delivered; %" PRIu64
-        " bytes that were seen after it are lost; reading its new contents (generation %" PRIu64
-        ")",
-        source->path_now, position, lost, source->generation);
-}
-
-/* Look at an open file: its size, and, when it changed in a way that reading alone would not show,
- * its first bytes. */
-static void source_look(struct cw_sources *sources, struct cw_source *source)
+void cw_sources_look(struct cw_sources *sources, struct cw_source *source)
 {
     struct cw_tail *tail = &source->tail;
-    uint64_t size_before = tail->size, read_to = 0;
+    uint64_t size_before = tail->size, least = cw_source_least_size(source), read_to = 0;
     int64_t written_before_ns = tail->written_ns;
     bool nameless = tail->identity.prefix_len == 0;
     enum cw_file_verdict verdict;
     struct cw_err err;
     for (size_t o = 0; o < source->nrows; o++)
         read_to = CW_MAX(read_to, cw_ledger_next(&source->rows[o]));
-    int rc = cw_tail_stat(tail, read_to, &verdict, &err);
+    int rc = cw_tail_stat(tail, least, &verdict, &err);
     if (rc == 0 && verdict == CW_FILE_SAME && tail->written_ns != written_before_ns &&
         (tail->size < size_before || tail->size <= read_to ||
          tail->identity.prefix_len < CW_FILE_PREFIX_BYTES))
-        rc = cw_tail_check(tail, read_to, &verdict, &err);
+        rc = cw_tail_check(tail, least, &verdict, &err);
     if (rc < 0)
         cw_log_warn("%s: %s", source->path_now, err.text);
     else if (verdict == CW_FILE_CHANGED)
@@ -322,7 +297,7 @@ static bool source_settle_down(struct cw_sources *sources, struct cw_source *sou
                                int64_t now_mono_ns)
 {
     bool deleted = source->tail.nlinks == 0;
-    bool left = deleted || !source->wanted || strcmp(source->path, source->path_now) != 0;
+    bool left = deleted || !source->wanted || cw_source_rotated(source);
     int64_t quiet_ns = now_mono_ns - source->quiet_since_ns;
     if (!left && !sources->options.once) {
         source->final = false;
@@ -365,21 +340,24 @@ void cw_sources_touched(struct cw_sources *sources, int number)
 void cw_sources_refresh(struct cw_sources *sources, enum cw_sources_which which, int64_t now_ns,
                         int64_t now_mono_ns)
 {
-    size_t kept = 0;
+    size_t kept = 0, n = sources->n;
     if (which == CW_SOURCES_TOUCHED && !sources->any_touched)
         return;
     sources->any_touched = false;
+    for (size_t i = 0; i < n; i++) {
+        struct cw_source *source = sources->items[i];
+        if (source->tail.fd < 0 || (which == CW_SOURCES_TOUCHED && !source->touched))
+            continue;
+        cw_sources_look(sources, source);
+        if (source->changed)
+            cw_sources_truncated(sources, source, now_ns, now_mono_ns);
+        cw_source_sight(source, now_ns, now_mono_ns);
+    }
     for (size_t i = 0; i < sources->n; i++) {
         struct cw_source *source = sources->items[i];
-        bool keep = true;
-        if (source->tail.fd >= 0 && (which == CW_SOURCES_ALL || source->touched)) {
-            source->touched = false;
-            source_look(sources, source);
-            if (source->changed && source->nbusy == 0)
-                source_truncated(sources, source);
-            cw_source_sight(source, now_ns, now_mono_ns);
-            keep = source_settle_down(sources, source, now_mono_ns);
-        }
+        bool keep = source->tail.fd < 0 || (which == CW_SOURCES_TOUCHED && !source->touched) ||
+                    source_settle_down(sources, source, now_mono_ns);
+        source->touched = false;
         if (keep)
             sources->items[kept++] = source;
         else

@@ -9,7 +9,6 @@
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/random.h>
 #include <sys/stat.h>
 #include "common/base/assert.h"
 #include "common/base/clock.h"
@@ -86,7 +85,7 @@ static void source_reopen(struct scan *scan, struct cw_source *source, struct cw
     cw_sources_watch(scan->sources, source);
     enum cw_file_verdict verdict;
     struct cw_err err;
-    if (cw_tail_check(&source->tail, cw_source_position(source), &verdict, &err) == 0)
+    if (cw_tail_check(&source->tail, cw_source_least_size(source), &verdict, &err) == 0)
         source->changed = verdict == CW_FILE_CHANGED;
     cw_source_sight(source, scan->now_ns, scan->now_mono_ns);
 }
@@ -99,9 +98,8 @@ static void source_begin(struct scan *scan, struct cw_tail *tail, const char *pa
     free(source->path_now);
     source->path_now = cw_str_dupz(cw_str_of(path));
     source->tail = *tail;
-    source->generation = 1;
-    ssize_t got = getrandom(source->id.bytes, sizeof source->id.bytes, 0);
-    CW_ASSERT(got == (ssize_t)sizeof source->id.bytes);
+    cw_source_draw_id(source);
+    source->since_ns = scan->now_ns;
     cw_sources_labels_set(sources, source, scan->target);
     if (sources->options.from_end && !sources->scanned)
         cw_source_seek(source, tail->size);
@@ -195,6 +193,10 @@ static void file_found(struct scan *scan, const char *path, const char *named)
             break;
     if (source == NULL)
         source = source_of_other_device(sources, &tail, path);
+    if (source == NULL && cw_sources_is_copy(sources, &tail, path)) {
+        cw_tail_close(&tail);
+        return;
+    }
     if (source == NULL) {
         source_begin(scan, &tail, path, named);
         return;
@@ -322,7 +324,9 @@ static bool source_missing(struct scan *scan, struct cw_source *source)
     const struct cw_target *target = cw_sources_target_of(scan->sources, source->path);
     if (path[0] == '\0' || target == NULL || stat(path, &st) < 0)
         return true;
-    if ((uint64_t)st.st_size == cw_source_position(source) && scan->sources->scanned) {
+    uint64_t size = (uint64_t)st.st_size, position = cw_source_position(source);
+    if (scan->sources->scanned &&
+        (size == position || (size < position && cw_source_rotated(source)))) {
         path_now_set(scan->sources, source, path);
         return true; /* nothing new in it */
     }
@@ -360,43 +364,67 @@ static int64_t birth_of(const char *path)
     return st.stx_btime.tv_sec * CW_NS_PER_S + st.stx_btime.tv_nsec;
 }
 
-/* The log at source->path was rotated while we were down. Files in its folder with a rotation's
- * name that were born after it came and were rotated away unseen: they are that log's too. */
-static void siblings_find(struct scan *scan, const struct cw_source *source)
+struct siblings {
+    struct scan *scan;
+    const char *named;
+    int64_t born_ns;
+};
+
+static void on_sibling(void *arg, const char *path)
 {
-    const char *slash = strrchr(source->path, '/');
-    const struct cw_file_identity *known = &source->tail.identity;
-    char named[PATH_MAX], path[PATH_MAX];
-    if (slash == NULL || known->birth_ns == 0 || same_inode_at(source->path, known))
-        return;
-    snprintf(named, sizeof named, "%s",
-             source->path); /* the table may move while files are added */
-    int64_t born_ns = known->birth_ns;
-    int folder_len = (int)(slash - source->path);
-    snprintf(path, sizeof path, "%.*s/", folder_len, named);
-    DIR *dir = opendir(path);
-    for (const struct dirent *entry; dir != NULL && (entry = readdir(dir)) != NULL;) {
-        if (!cw_rotated_name(cw_str_of(named + folder_len + 1), cw_str_of(entry->d_name)))
-            continue;
-        if ((size_t)snprintf(path, sizeof path, "%.*s/%s", folder_len, named, entry->d_name) <
-                sizeof path &&
-            birth_of(path) > born_ns)
-            file_found(scan, path, named);
-    }
-    if (dir != NULL)
-        closedir(dir);
+    const struct siblings *siblings = arg;
+    if (birth_of(path) > siblings->born_ns)
+        file_found(siblings->scan, path, siblings->named);
 }
 
-/* At the first scan, for what the positions file knows. */
+/* The log at source->path was rotated unseen. Files in its folder with a rotation's name that were
+ * born after it came and were rotated away in the meantime: they are that log's too. */
+static void siblings_find(struct scan *scan, const struct cw_source *source)
+{
+    const struct cw_file_identity *known = &source->tail.identity;
+    if (known->birth_ns == 0 || same_inode_at(source->path, known))
+        return;
+    char *named = cw_str_dupz(cw_str_of(source->path)); /* the table may move */
+    struct siblings siblings = {scan, named, known->birth_ns};
+    cw_rotated_walk(named, on_sibling, &siblings);
+    free(named);
+}
+
+/* At the first scan for what the positions file knows, later for what went on in a copy. */
 static void siblings_find_all(struct scan *scan)
 {
     struct cw_sources *sources = scan->sources;
     size_t n = sources->n;
     for (size_t i = 0; i < n; i++) {
-        const struct cw_source *source = sources->items[i];
-        scan->target = cw_sources_target_of(sources, source->path);
+        struct cw_source *source = sources->items[i];
+        bool due = source->copied || !sources->scanned;
+        source->copied = false;
+        scan->target = due ? cw_sources_target_of(sources, source->path) : NULL;
         if (scan->target != NULL && newest_of(sources, source->path) == source)
             siblings_find(scan, source);
+    }
+}
+
+/* Open again what is where it was, before anything new is looked at: of a log that was truncated
+ * meanwhile it must be known which file its copy is. */
+static void sources_reopen_in_place(struct scan *scan)
+{
+    struct cw_sources *sources = scan->sources;
+    size_t n = sources->n;
+    for (size_t i = 0; i < n; i++) {
+        struct cw_source *source = sources->items[i];
+        struct cw_tail tail;
+        struct cw_err err;
+        scan->target = cw_sources_target_of(sources, source->path);
+        if (scan->target == NULL || !same_inode_at(source->path_now, &source->tail.identity) ||
+            cw_tail_open(&tail, source->path_now, &err) < 0)
+            continue; /* the walk tells of what may not be read */
+        if (cw_file_identity_same_inode(&source->tail.identity, &tail.identity))
+            source_reopen(scan, source, &tail, source->path_now);
+        else
+            cw_tail_close(&tail);
+        if (source->changed)
+            cw_sources_truncated(sources, source, scan->now_ns, scan->now_mono_ns);
     }
 }
 
@@ -408,6 +436,8 @@ void cw_sources_scan(struct cw_sources *sources, int64_t now_ns, int64_t now_mon
     cw_sources_index_build(sources);
     for (size_t i = 0; i < sources->n; i++)
         sources->items[i]->wanted = false;
+    if (!sources->scanned)
+        sources_reopen_in_place(&scan);
     for (size_t i = 0; i < sources->ntargets; i++) {
         scan.target = sources->targets[i];
         scan.nmatched = 0;
@@ -421,8 +451,7 @@ void cw_sources_scan(struct cw_sources *sources, int64_t now_ns, int64_t now_mon
             file_found(&scan, sources->renames[i].to, sources->renames[i].from);
     }
     cw_sources_renames_clear(sources);
-    if (!sources->scanned)
-        siblings_find_all(&scan);
+    siblings_find_all(&scan);
     size_t kept = 0, nopen = 0;
     for (size_t i = 0; i < sources->n; i++) {
         struct cw_source *source = sources->items[i];

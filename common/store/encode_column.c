@@ -8,6 +8,7 @@
 #include "common/base/assert.h"
 #include "common/base/hash.h"
 #include "common/store/encode_int.h"
+#include "common/store/hex_digits.h"
 
 enum {
     WIDE_BYTES = 16,
@@ -51,6 +52,16 @@ void cw_column_encoder_free(struct cw_column_encoder **encoder)
     free(e);
 }
 
+/* Room for the entries and numbers of n values. */
+static void reserve(struct cw_column_encoder *e, size_t n)
+{
+    if (n <= e->cap)
+        return;
+    e->cap = CW_MAX(n, 2 * e->cap);
+    e->entries = cw_mem_resize(e->entries, e->cap * sizeof(*e->entries));
+    e->numbers = cw_mem_resize(e->numbers, e->cap * sizeof(*e->numbers));
+}
+
 /* An empty table for n values. */
 static size_t table_clear(struct cw_column_encoder *e, size_t n)
 {
@@ -64,11 +75,7 @@ static size_t table_clear(struct cw_column_encoder *e, size_t n)
     } else {
         memset(e->table, 0, size * sizeof(*e->table));
     }
-    if (n > e->cap) {
-        e->cap = size;
-        e->entries = cw_mem_resize(e->entries, e->cap * sizeof(*e->entries));
-        e->numbers = cw_mem_resize(e->numbers, e->cap * sizeof(*e->numbers));
-    }
+    reserve(e, n);
     e->nentries = 0;
     return size - 1;
 }
@@ -149,21 +156,19 @@ static void strings_encode(struct cw_column_encoder *e, const struct cw_column_v
 static void wide_add(const struct cw_column_values *c, uint64_t value, struct cw_buf *column,
                      struct cw_value_filter_builder *filter)
 {
-    struct cw_str s = bytes_of(c, value);
-    uint64_t halves[2] = {0};
-    size_t n = 0;
-    for (size_t i = 0; i < s.len; i++) {
-        unsigned char ch = (unsigned char)s.ptr[i];
-        if (ch == '-')
-            continue;
-        halves[n / 16] = halves[n / 16] << 4 | ((ch & 0xfu) + 9u * (ch >> 6));
-        n++;
+    const char *at = bytes_of(c, value).ptr;
+    uint64_t hi, lo;
+    if (c->type == CW_SLOT_UUID) { /* 8-4-4-4-12 */
+        hi = cw_hex_digits(at, 8) << 32 | cw_hex_digits(at + 9, 4) << 16 | cw_hex_digits(at + 14, 4);
+        lo = cw_hex_digits(at + 19, 4) << 48 | cw_hex_digits(at + 24, 12);
+    } else {
+        hi = cw_hex_digits(at, 16);
+        lo = cw_hex_digits(at + 16, 16);
     }
-    CW_ASSERT(n == 2 * WIDE_BYTES);
-    cw_value_filter_builder_add(filter, cw_value_key(c->type, halves[0], halves[1]));
-    halves[0] = __builtin_bswap64(halves[0]);
-    halves[1] = __builtin_bswap64(halves[1]);
-    cw_buf_add(column, halves, WIDE_BYTES);
+    cw_value_filter_builder_add(filter, cw_value_key(c->type, hi, lo));
+    uint64_t printed[] = {__builtin_bswap64(hi), __builtin_bswap64(lo)};
+    _Static_assert(sizeof(printed) == WIDE_BYTES, "16 bytes, as printed");
+    cw_buf_add(column, printed, sizeof(printed));
 }
 
 static void wide_encode(struct cw_column_encoder *e, const struct cw_column_values *c,
@@ -199,7 +204,7 @@ static void filter_add(const struct cw_column_values *c, struct cw_value_filter_
 static void extra_encode(struct cw_column_encoder *e, const struct cw_column_values *c,
                          struct cw_buf *column)
 {
-    table_clear(e, c->n);
+    reserve(e, c->n);
     for (uint32_t i = 0; i < c->n; i++)
         e->numbers[i] = c->extra[i];
     cw_encode_int(e->numbers, c->n, column);

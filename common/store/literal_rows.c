@@ -5,6 +5,8 @@
 #include "common/base/assert.h"
 #include "common/store/value_test.h"
 
+enum { TWINS = 64 };
+
 /* What one way of a template asks of a value: of the column's values in a row, that many stand before it. */
 struct ask {
     uint32_t test;
@@ -17,7 +19,7 @@ struct way {
 
 struct test {
     struct cw_value_test base;
-    uint64_t asked;     /* of how many values, at most */
+    uint64_t asked; /* of how many values, at most */
     uint32_t from, len; /* the piece of the literal */
     uint32_t next;      /* of the same column; number + 1 */
     uint16_t column;
@@ -26,7 +28,7 @@ struct test {
 
 /* All that is found out about a block before a row is looked at. */
 struct decision {
-    const struct cw_match_block *block;
+    struct cw_match_block *block;
     const struct cw_literal_plan *literal; /* NULL when an address is sought */
     const struct cw_ip_match *ip;          /* the address, or NULL */
     uint8_t *verdicts;                     /* enum cw_template_verdict, of each template */
@@ -36,6 +38,7 @@ struct decision {
     struct test *tests;
     size_t nways_all, ways_cap, nasks, asks_cap, ntests, tests_cap;
     uint32_t *column_tests; /* of each column the first, number + 1 */
+    uint32_t twins[TWINS];  /* tests of numbers, by what they ask; number + 1 */
 };
 
 static void *grow(struct cw_arena *arena, void *items, size_t n, size_t *cap, size_t size)
@@ -43,7 +46,7 @@ static void *grow(struct cw_arena *arena, void *items, size_t n, size_t *cap, si
     return n < *cap ? items : cw_arena_grow(arena, items, n, cap, n + 1, size);
 }
 
-static void decision_init(struct decision *d, const struct cw_match_block *block)
+static void decision_init(struct decision *d, struct cw_match_block *block)
 {
     const struct cw_layout *layout = block->text.layout;
     *d = (struct decision){.block = block};
@@ -61,32 +64,71 @@ static const struct cw_slot *slots_of(const struct decision *d, uint32_t t)
 
 /* ---- ways ---- */
 
-/* The test of the column that asks the same, or a new one; its number. */
-static uint32_t test_find(struct decision *d, const struct cw_slot *slot,
-                          const struct cw_slot_test *asked)
+/* NULL: the block has none. A damaged one is done without: it only saves work. */
+static const struct cw_value_filter *filter_of(struct cw_match_block *block)
 {
-    uint32_t *link = &d->column_tests[slot->column];
-    for (uint32_t at = *link; at != 0; at = d->tests[at - 1].next) {
-        const struct test *t = &d->tests[at - 1];
-        if (t->base.relation == asked->relation && t->from == asked->from && t->len == asked->len)
-            return at - 1;
-    }
+    struct cw_err why;
+    if (block->filter_state == CW_FILTER_UNOPENED)
+        block->filter_state =
+            block->values.len > 0 && cw_value_filter_open(block->values, &block->filter, &why) == 0
+                ? CW_FILTER_OPEN
+                : CW_FILTER_NONE;
+    return block->filter_state == CW_FILTER_OPEN ? &block->filter : NULL;
+}
+
+static bool asks_the_same(const struct test *test, const struct cw_slot_test *asked)
+{
+    return test->base.relation == asked->relation && test->from == asked->from &&
+           test->len == asked->len;
+}
+
+/* What a column of numbers is asked is known before its values are, if another of the type was asked the same. */
+static uint32_t *twin_of(struct decision *d, const struct cw_slot *slot,
+                         const struct cw_slot_test *asked)
+{
+    return &d->twins[(asked->from * 7 + asked->len * 31 + asked->relation * 3u + slot->type) %
+                     TWINS];
+}
+
+static struct test *test_new(struct decision *d, const struct cw_slot *slot,
+                             const struct cw_slot_test *asked)
+{
     d->tests = grow(d->block->arena, d->tests, d->ntests, &d->tests_cap, sizeof(*d->tests));
-    struct test *test = &d->tests[d->ntests];
+    struct test *test = &d->tests[d->ntests++];
+    uint32_t *twin = twin_of(d, slot, asked);
+    if (*twin != 0 && d->tests[*twin - 1].base.type == slot->type &&
+        asks_the_same(&d->tests[*twin - 1], asked)) {
+        *test = d->tests[*twin - 1];
+        return test;
+    }
     *test = (struct test){.base = {.type = (enum cw_slot_type)slot->type,
                                    .relation = (enum cw_slot_relation)asked->relation,
                                    .ip = d->ip},
                           .from = asked->from,
-                          .len = asked->len,
-                          .next = *link,
-                          .column = slot->column};
+                          .len = asked->len};
     if (d->literal != NULL)
         cw_text_search_init(&test->base.piece,
                             cw_str_sub(d->literal->text, asked->from, asked->from + asked->len),
                             d->literal->nocase);
     test->alive = cw_value_test_open(&test->base, d->block->text.dictionaries[slot->column],
-                                     d->block->values);
-    *link = (uint32_t)++d->ntests;
+                                     filter_of(d->block));
+    if (!cw_slot_is_string(slot->type))
+        *twin = (uint32_t)d->ntests;
+    return test;
+}
+
+/* The test of the column that asks the same, or a new one; its number. */
+static uint32_t test_find(struct decision *d, const struct cw_slot *slot,
+                          const struct cw_slot_test *asked)
+{
+    uint32_t *link = &d->column_tests[slot->column];
+    for (uint32_t at = *link; at != 0; at = d->tests[at - 1].next)
+        if (asks_the_same(&d->tests[at - 1], asked))
+            return at - 1;
+    struct test *test = test_new(d, slot, asked);
+    test->column = slot->column;
+    test->next = *link;
+    *link = (uint32_t)d->ntests;
     return (uint32_t)d->ntests - 1;
 }
 
@@ -187,27 +229,43 @@ static void decide_raw_only(struct decision *d)
 
 /* ---- addresses ---- */
 
-/*
- * An address is four numbers joined by dots. In an address slot it is all of the value, if no dot touches the slot; in a quoted value it
- * is in the string. Elsewhere it takes three dots that are in the text, or in decimals or times.
- */
-static bool holds_address_elsewhere(const struct cw_layout *layout, uint32_t t)
+/* Digits and dots on end, and what may end or begin with such. */
+struct chain {
+    unsigned dots, items;
+    bool address; /* an item is an address slot */
+};
+
+/* An address is four numbers joined by dots: is it one, and is that more than one address slot alone? */
+static bool holds_address(const struct chain *chain)
 {
-    const struct cw_template *template = &layout->templates[t];
-    unsigned dots = 0;
-    for (size_t i = 0; i < template->text.len; i++)
-        dots += template->text.ptr[i] == '.';
-    for (uint32_t i = 0; i < template->nslots; i++) {
-        const struct cw_slot *slot = &layout->slots[template->first_slot + i];
-        size_t at = slot->at;
-        dots += slot->type == CW_SLOT_DEC || slot->type == CW_SLOT_TIME_DOT_MS;
-        if (slot->type == CW_SLOT_RAW ||
-            (slot->type == CW_SLOT_IP4 &&
-             ((at > 0 && template->text.ptr[at - 1] == '.') ||
-              (at + 1 < template->text.len && template->text.ptr[at + 1] == '.'))))
+    return chain->dots >= 3 && !(chain->address && chain->items == 1);
+}
+
+static void add_slot(struct chain *chain, unsigned type)
+{
+    chain->items++;
+    chain->address |= type == CW_SLOT_IP4;
+    chain->dots += type == CW_SLOT_IP4 ? 3 : type == CW_SLOT_DEC || type == CW_SLOT_TIME_DOT_MS;
+}
+
+/* May an address stand in the template's lines elsewhere than in address slots and quoted values? */
+static bool holds_address_elsewhere(const struct cw_template *t)
+{
+    struct chain chain = {0};
+    for (size_t i = 0; i < t->text.len && !holds_address(&chain); i++) {
+        unsigned char c = (unsigned char)t->text.ptr[i];
+        if (c == CW_SLOT_RAW)
             return true;
+        if (c == '.' || (c >= '0' && c <= '9')) {
+            chain.items++;
+            chain.dots += c == '.';
+        } else if (cw_slot_reserved(c) && c != CW_SLOT_QUOTED) {
+            add_slot(&chain, c);
+        } else {
+            chain = (struct chain){0};
+        }
     }
-    return dots >= 3;
+    return holds_address(&chain);
 }
 
 static void decide_address(struct decision *d)
@@ -215,7 +273,7 @@ static void decide_address(struct decision *d)
     const struct cw_layout *layout = d->block->text.layout;
     for (uint32_t t = 0; t < layout->ntemplates; t++) {
         d->first_way[t] = (uint32_t)d->nways_all;
-        if (d->ip->len != 4 || holds_address_elsewhere(layout, t)) {
+        if (d->ip->len != 4 || holds_address_elsewhere(&layout->templates[t])) {
             d->verdicts[t] = CW_VERDICT_UNSURE;
             continue;
         }
@@ -231,10 +289,10 @@ static void decide_address(struct decision *d)
 
 /* ---- what it costs ---- */
 
-/* Nanoseconds, roughly: to decode a value, to compare one with others or alone, to print it too, to walk a row, to rebuild and search
- * a line. */
+/* Nanoseconds, roughly: to decode a value, to compare one with others or alone, to print it too, to walk a row (seldom needed), to
+ * rebuild and search a line, and to be ready for that. */
 enum { DECODE_NS = 2, COMPARE_NS = 1, COMPARE_ONE_NS = 8, PRINT_NS = 6, PRINT_ONE_NS = 30 };
-enum { ROW_NS = 4, LINE_NS = 150 };
+enum { ROW_NS = 1, LINE_NS = 150, LINES_NS = 50000 };
 
 static uint64_t cost_of_test(const struct decision *d, const struct test *test)
 {
@@ -277,7 +335,7 @@ static void weigh(struct decision *d)
     for (size_t i = 0; i < d->ntests; i++)
         if (d->tests[i].asked > 0)
             values += cost_of_test(d, &d->tests[i]) + d->tests[i].asked * COMPARE_NS;
-    uint64_t lines = undecided * rows_asked_for(d->block) / rows * LINE_NS;
+    uint64_t lines = undecided * rows_asked_for(d->block) / rows * LINE_NS + LINES_NS;
     for (uint32_t t = 0; values > lines && t < d->block->text.layout->ntemplates; t++)
         if (d->verdicts[t] == CW_VERDICT_VALUES)
             d->verdicts[t] = CW_VERDICT_UNSURE;
@@ -300,24 +358,6 @@ struct row_walk {
     uint32_t *first_step; /* of each template; one more at the end */
     struct step *steps;
 };
-
-/* Decode the columns that are asked, and ask them; tests that no value answers are dead. */
-static int ask_columns(struct decision *d, struct cw_err *err)
-{
-    for (size_t i = 0; i < d->ntests; i++) {
-        struct test *test = &d->tests[i];
-        const struct cw_column *column;
-        if (test->asked == 0)
-            continue;
-        int rc = cw_template_block_column(d->block->tb, test->column, &column, err);
-        if (rc < 0)
-            return rc;
-        test->alive =
-            cw_value_test_load(&test->base, column, d->block->text.dictionaries[test->column],
-                               test->asked, d->block->arena);
-    }
-    return 0;
-}
 
 static bool way_is_alive(const struct decision *d, const struct way *way)
 {
@@ -344,6 +384,49 @@ static void drop_dead_ways(struct decision *d)
     }
 }
 
+/* Decode the test's column and ask it, once. */
+static int ask_column(struct decision *d, struct test *test, struct cw_err *err)
+{
+    const struct cw_column *column;
+    if (test->base.column != NULL)
+        return 0;
+    int rc = cw_template_block_column(d->block->tb, test->column, &column, err);
+    if (rc == 0)
+        test->alive =
+            cw_value_test_load(&test->base, column, d->block->text.dictionaries[test->column],
+                               test->asked, d->block->arena);
+    return rc;
+}
+
+/* Ask what the way asks, up to what no value answers; `prints`: those tests that print, or the others. */
+static int ask_way(struct decision *d, const struct way *way, bool prints, struct cw_err *err)
+{
+    int rc = 0;
+    for (uint32_t i = 0; rc == 0 && i < way->n; i++) {
+        struct test *test = &d->tests[d->asks[way->first + i].test];
+        if (cw_value_test_prints(&test->base) != prints)
+            continue;
+        rc = ask_column(d, test, err);
+        if (!test->alive)
+            break;
+    }
+    return rc;
+}
+
+/* Ask the columns of all ways, those that cost less first: what no value answers ends a way, and its other columns are not read. */
+static int ask_ways(struct decision *d, struct cw_err *err)
+{
+    int rc = 0;
+    for (int prints = 0; prints <= 1; prints++) {
+        for (uint32_t t = 0; t < d->block->text.layout->ntemplates; t++)
+            for (uint32_t i = 0; rc == 0 && i < d->nways[t]; i++)
+                if (d->verdicts[t] == CW_VERDICT_VALUES)
+                    rc = ask_way(d, &d->ways[d->first_way[t] + i], prints, err);
+        drop_dead_ways(d);
+    }
+    return rc;
+}
+
 /* Number the columns that ways ask. */
 static void choose_columns(struct row_walk *walk)
 {
@@ -351,7 +434,7 @@ static void choose_columns(struct row_walk *walk)
     const struct cw_layout *layout = d->block->text.layout;
     walk->read_of_column = CW_ARENA_ARRAY(d->block->arena, uint32_t, layout->ncolumns);
     for (uint32_t t = 0; t < layout->ntemplates; t++) {
-        for (uint32_t i = 0; i < d->nways[t]; i++) {
+        for (uint32_t i = 0; d->verdicts[t] == CW_VERDICT_VALUES && i < d->nways[t]; i++) {
             const struct way *way = &d->ways[d->first_way[t] + i];
             for (uint32_t k = 0; k < way->n; k++) {
                 uint32_t column = d->tests[d->asks[way->first + k].test].column;
@@ -408,20 +491,30 @@ static bool values_hold(const struct row_walk *walk, uint32_t t)
     return false;
 }
 
+static void step_over(struct row_walk *walk, uint32_t t)
+{
+    for (uint32_t i = walk->first_step[t]; i < walk->first_step[t + 1]; i++)
+        walk->at[walk->steps[i].read] += walk->steps[i].values;
+}
+
 static void walk_values(struct row_walk *walk, const uint16_t *templates, struct cw_row_sets *out)
 {
     const struct decision *d = walk->d;
-    for (uint32_t row = 0; row < d->block->source->rows; row++) {
-        uint32_t t = templates[row];
-        uint64_t bit = UINT64_C(1) << (row % 64);
-        uint8_t verdict = d->verdicts[t];
-        if (verdict == CW_VERDICT_VALUES)
-            verdict = (d->block->keep[row / 64] & bit) != 0 && values_hold(walk, t) ? CW_VERDICT_YES
-                                                                                    : CW_VERDICT_NO;
-        out->may[row / 64] |= verdict != CW_VERDICT_NO ? bit : 0;
-        out->must[row / 64] |= verdict == CW_VERDICT_YES ? bit : 0;
-        for (uint32_t i = walk->first_step[t]; i < walk->first_step[t + 1]; i++)
-            walk->at[walk->steps[i].read] += walk->steps[i].values;
+    for (uint32_t row = 0; row < d->block->source->rows; row += 64) {
+        uint64_t may = 0, must = 0, keep = d->block->keep[row / 64];
+        uint32_t n = CW_MIN(d->block->source->rows - row, 64u);
+        for (uint32_t i = 0; i < n; i++) {
+            uint32_t t = templates[row + i];
+            uint8_t verdict = d->verdicts[t];
+            if (verdict == CW_VERDICT_VALUES)
+                verdict = (keep >> i & 1) != 0 && values_hold(walk, t) ? CW_VERDICT_YES
+                                                                       : CW_VERDICT_NO;
+            may |= (uint64_t)(verdict != CW_VERDICT_NO) << i;
+            must |= (uint64_t)(verdict == CW_VERDICT_YES) << i;
+            step_over(walk, t);
+        }
+        out->may[row / 64] = may;
+        out->must[row / 64] = must;
     }
 }
 
@@ -464,10 +557,8 @@ static int rows_decide(struct decision *d, struct cw_row_sets *out, struct cw_er
     int rc = 0;
     if (any_verdict(d, CW_VERDICT_VALUES))
         weigh(d);
-    if (any_verdict(d, CW_VERDICT_VALUES)) {
-        rc = ask_columns(d, err);
-        drop_dead_ways(d);
-    }
+    if (any_verdict(d, CW_VERDICT_VALUES))
+        rc = ask_ways(d, err);
     const uint16_t *templates;
     if (rc < 0 || all_alike(d, out))
         return rc;
@@ -490,8 +581,7 @@ static int rows_decide(struct decision *d, struct cw_row_sets *out, struct cw_er
 }
 
 void cw_match_block_init(struct cw_match_block *block, struct cw_template_block *tb,
-                         const struct cw_value_filter *values, const uint64_t *keep,
-                         struct cw_arena *arena)
+                         struct cw_str values, const uint64_t *keep, struct cw_arena *arena)
 {
     *block = (struct cw_match_block){.tb = tb,
                                      .source = cw_template_block_source(tb),

@@ -18,16 +18,18 @@
 
 struct cw_match_block {
     struct cw_template_block *tb;
-    const struct cw_block *source;        /* what `tb` reads */
-    const struct cw_value_filter *values; /* may be NULL */
-    const uint64_t *keep;                 /* rows that are asked for */
+    const struct cw_block *source; /* what `tb` reads */
+    struct cw_str values;          /* where its value filter stands, or empty */
+    const uint64_t *keep;          /* rows that are asked for */
     struct cw_arena *arena;
-    struct cw_block_text text; /* layout NULL: not asked for yet */
+    /* Opened when they are first needed. */
+    struct cw_block_text text; /* layout NULL: not yet */
+    enum { CW_FILTER_UNOPENED, CW_FILTER_OPEN, CW_FILTER_NONE } filter_state;
+    struct cw_value_filter filter;
 };
 
 void cw_match_block_init(struct cw_match_block *block, struct cw_template_block *tb,
-                         const struct cw_value_filter *values, const uint64_t *keep,
-                         struct cw_arena *arena);
+                         struct cw_str values, const uint64_t *keep, struct cw_arena *arena);
 
 /* What is known of each row: bits of `may` are those that perhaps hold it, of `must` those that do. */
 struct cw_row_sets {

@@ -53,6 +53,9 @@ static void narrow(const struct sets *sets, const uint64_t *keep, uint64_t *out)
         out[i] = sets->may[i] & keep[i];
 }
 
+/* A few digits are in most lines: not worth asking for where there is a literal that tells more. */
+enum { WEAK_BYTES = 3 };
+
 /* Literals with text that must be in TEXT first: they cost least, and leave the others few rows. */
 static int literals_rows(struct cw_match_block *block, const struct cw_line_operand *operand,
                          struct sets *sets, struct cw_err *err)
@@ -60,16 +63,20 @@ static int literals_rows(struct cw_match_block *block, const struct cw_line_oper
     struct cw_literal_plan plans[CW_LINE_LITERALS_MAX];
     const uint64_t *keep = block->keep;
     uint64_t *left = CW_ARENA_ARRAY(block->arena, uint64_t, sets->nwords);
+    bool any_telling = false;
     int rc = 0;
-    for (size_t i = 0; i < operand->nliterals; i++)
+    for (size_t i = 0; i < operand->nliterals; i++) {
         cw_literal_plan_init(&plans[i], operand->literals[i].text, operand->literals[i].nocase,
                              block->arena);
+        any_telling |= plans[i].nneedles > 0;
+    }
     block->keep = left;
     for (int telling = 1; telling >= 0; telling--) {
         for (size_t i = 0; i < operand->nliterals && rc == 0; i++) {
             struct cw_row_sets rows;
             narrow(sets, keep, left);
-            if ((plans[i].nneedles > 0) != telling || none(left, sets->nwords))
+            bool weak = any_telling && !telling && plans[i].text.len <= WEAK_BYTES;
+            if ((plans[i].nneedles > 0) != telling || weak || none(left, sets->nwords))
                 continue;
             rc = cw_literal_rows(block, &plans[i], &rows, err);
             if (rc == 0)
@@ -115,8 +122,7 @@ static void apply(const struct sets *sets, bool negated, uint64_t *keep, uint64_
 }
 
 int cw_template_match(const struct cw_line_filter *filter, struct cw_template_block *tb,
-                      const struct cw_value_filter *values, uint64_t *keep, uint64_t *unsure,
-                      struct cw_err *err)
+                      struct cw_str values, uint64_t *keep, uint64_t *unsure, struct cw_err *err)
 {
     struct cw_arena *arena = cw_arena_new();
     struct cw_match_block block;

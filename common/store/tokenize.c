@@ -6,6 +6,7 @@
 
 #include "common/base/arena.h"
 #include "common/base/assert.h"
+#include "common/store/hex_digits.h"
 
 enum {
     LOADED_BITS = 57, /* of a bitmap, from any bit on: 8 bytes from its byte */
@@ -15,6 +16,9 @@ enum {
     HEX_DIGITS_MAX = 16,
     TOKENS_MIN = 4096,
 };
+
+/* The walk is compiled twice, for every machine and for those with instructions for bits; so all of it is inlined. */
+#define ALWAYS_INLINE __attribute__((always_inline)) static inline
 
 /* A line on its way. Positions are of the window. */
 struct walk {
@@ -55,6 +59,10 @@ void cw_tokenizer_init(struct cw_tokenizer *t)
 {
     *t = (struct cw_tokenizer){0};
     cw_byte_classes_init(&t->classes);
+#if defined(__x86_64__)
+    t->bmi = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi") &&
+             __builtin_cpu_supports("bmi2");
+#endif
 }
 
 void cw_tokenizer_fini(struct cw_tokenizer *t)
@@ -73,13 +81,13 @@ void cw_tokenizer_window(struct cw_tokenizer *t, const char *text, size_t from, 
 
 /* ---- bits ---- */
 
-static inline uint64_t bits_at(const uint64_t *bits, size_t at)
+ALWAYS_INLINE uint64_t bits_at(const uint64_t *bits, size_t at)
 {
     return cw_get64((const char *)bits + at / 8) >> (at & 7);
 }
 
 /* The first set bit in [from, to), else `to`. `more` (may be NULL): a bitmap that counts too. */
-static inline size_t next_bit(const uint64_t *bits, const uint64_t *more, size_t from, size_t to)
+ALWAYS_INLINE size_t next_bit(const uint64_t *bits, const uint64_t *more, size_t from, size_t to)
 {
     if (from >= to)
         return to;
@@ -95,7 +103,7 @@ static inline size_t next_bit(const uint64_t *bits, const uint64_t *more, size_t
 }
 
 /* The first byte behind `at` that is no letter or digit. */
-static inline size_t run_end(const uint64_t *alnum, size_t at)
+ALWAYS_INLINE size_t run_end(const uint64_t *alnum, size_t at)
 {
     size_t n;
     do {
@@ -106,14 +114,14 @@ static inline size_t run_end(const uint64_t *alnum, size_t at)
 }
 
 /* The first byte of the run that has the byte at `at`. */
-static inline size_t run_start(const uint64_t *alnum, size_t from, size_t at)
+ALWAYS_INLINE size_t run_start(const uint64_t *alnum, size_t from, size_t at)
 {
     while (at > from && (alnum[(at - 1) / 64] >> (at - 1) % 64 & 1) != 0)
         at--;
     return at;
 }
 
-static inline bool is_digit(char c)
+ALWAYS_INLINE bool is_digit(char c)
 {
     return (unsigned char)(c - '0') <= 9;
 }
@@ -142,7 +150,7 @@ static const uint64_t powers[DEC_DIGITS_MAX] = {
 };
 
 /* Eight digits, the first in the lowest byte; zero bytes before them count as zeros. */
-static inline uint64_t parse8(uint64_t v)
+ALWAYS_INLINE uint64_t parse8(uint64_t v)
 {
     v = (v & UINT64_C(0x0f0f0f0f0f0f0f0f)) * (10 * 256 + 1) >> 8;
     v = (v & UINT64_C(0x00ff00ff00ff00ff)) * (100 * 65536 + 1) >> 16;
@@ -150,7 +158,7 @@ static inline uint64_t parse8(uint64_t v)
 }
 
 /* n <= NUM_DIGITS_MAX digits. */
-static inline uint64_t parse_digits(const char *at, size_t n)
+ALWAYS_INLINE uint64_t parse_digits(const char *at, size_t n)
 {
     if (n <= 8)
         return parse8(cw_get64(at) << (64 - 8 * n));
@@ -160,31 +168,21 @@ static inline uint64_t parse_digits(const char *at, size_t n)
     return v * powers[n] + parse8(cw_get64(at) << (64 - 8 * n));
 }
 
-static inline uint64_t parse_hex(const char *at, size_t n)
-{
-    uint64_t v = 0;
-    for (size_t i = 0; i < n; i++) {
-        unsigned char c = (unsigned char)at[i];
-        v = v << 4 | ((c & 0xfu) + 9u * (c >> 6));
-    }
-    return v;
-}
-
 /* ---- slots ---- */
 
-/* Copies are of 16 bytes and more: both sides have slack. */
-static inline void gap_copy(struct walk *w, size_t to)
+/* Copies are of 32 bytes and more: both sides have slack. */
+ALWAYS_INLINE void gap_copy(struct walk *w, size_t to)
 {
     const char *from = w->text + w->done;
     size_t n = to - w->done;
-    memcpy(w->out, from, 16);
-    if (n > 16)
-        memcpy(w->out + 16, from + 16, n - 16);
+    memcpy(w->out, from, 32);
+    if (n > 32)
+        memcpy(w->out + 32, from + 32, n - 32);
     w->out += n;
 }
 
 /* [start, end) becomes a slot. */
-static inline size_t slot(struct walk *w, enum cw_slot_type type, size_t start, size_t end,
+ALWAYS_INLINE size_t slot(struct walk *w, enum cw_slot_type type, size_t start, size_t end,
                           uint64_t value, uint8_t extra)
 {
     gap_copy(w, start);
@@ -195,7 +193,7 @@ static inline size_t slot(struct walk *w, enum cw_slot_type type, size_t start, 
     return end;
 }
 
-static inline size_t text_slot(struct walk *w, enum cw_slot_type type, size_t start, size_t end)
+ALWAYS_INLINE size_t text_slot(struct walk *w, enum cw_slot_type type, size_t start, size_t end)
 {
     return slot(w, type, start, end, (w->base + start) << 32 | (end - start), 0);
 }
@@ -206,7 +204,7 @@ static inline size_t text_slot(struct walk *w, enum cw_slot_type type, size_t st
     (UINT64_C(0xfff) << 24 | UINT64_C(0xf) << 19 | UINT64_C(0xf) << 14 | UINT64_C(0xf) << 9 |      \
      UINT64_C(0xff))
 
-static inline bool is_uuid(const struct walk *w, size_t start)
+ALWAYS_INLINE bool is_uuid(const struct walk *w, size_t start)
 {
     const char *at = w->text + start;
     uint64_t hex = bits_at(w->c->hex, start), alnum = bits_at(w->c->alnum, start);
@@ -215,7 +213,7 @@ static inline bool is_uuid(const struct walk *w, size_t start)
            at[18] == '-' && at[23] == '-';
 }
 
-static size_t time_slot(struct walk *w, size_t start)
+ALWAYS_INLINE size_t time_slot(struct walk *w, size_t start)
 {
     const char *at = w->text + start;
     uint64_t digit = bits_at(w->c->digit, start), alnum = bits_at(w->c->alnum, start);
@@ -235,13 +233,13 @@ static size_t time_slot(struct walk *w, size_t start)
 }
 
 /* Does a digit and `c` stand before `at`? */
-static inline bool chained(const struct walk *w, size_t at, char c)
+ALWAYS_INLINE bool chained(const struct walk *w, size_t at, char c)
 {
     return at >= w->from + 2 && w->text[at - 1] == c && is_digit(w->text[at - 2]);
 }
 
 /* A run that is all digits and begins at `at`; its end, or 0. */
-static inline size_t digits_end(const struct walk *w, size_t at)
+ALWAYS_INLINE size_t digits_end(const struct walk *w, size_t at)
 {
     size_t end = run_end(w->c->alnum, at);
     for (size_t i = at; i < end; i++)
@@ -250,7 +248,7 @@ static inline size_t digits_end(const struct walk *w, size_t at)
     return end > at ? end : 0;
 }
 
-static size_t ip4_slot(struct walk *w, size_t start, size_t end)
+ALWAYS_INLINE size_t ip4_slot(struct walk *w, size_t start, size_t end)
 {
     uint64_t ip = 0;
     size_t at = start;
@@ -276,7 +274,7 @@ static size_t ip4_slot(struct walk *w, size_t start, size_t end)
     return slot(w, CW_SLOT_IP4, start, end, ip, 0);
 }
 
-static size_t decimal_slot(struct walk *w, size_t start, size_t point)
+ALWAYS_INLINE size_t decimal_slot(struct walk *w, size_t start, size_t point)
 {
     size_t end = digits_end(w, point + 1), whole = point - start, decimals = end - point - 1;
     if (end == 0 || whole + decimals > DEC_DIGITS_MAX || (whole > 1 && w->text[start] == '0') ||
@@ -287,7 +285,7 @@ static size_t decimal_slot(struct walk *w, size_t start, size_t point)
     return slot(w, CW_SLOT_DEC, start, end, mantissa, (uint8_t)decimals);
 }
 
-static inline size_t number_slot(struct walk *w, size_t start, size_t end)
+ALWAYS_INLINE size_t number_slot(struct walk *w, size_t start, size_t end)
 {
     size_t n = end - start, at = 0;
     char next = w->text[end];
@@ -309,7 +307,7 @@ static inline size_t number_slot(struct walk *w, size_t start, size_t end)
 }
 
 /* The run with its first digit at `digit`; the position behind its slot. */
-static inline size_t run_slot(struct walk *w, size_t digit)
+ALWAYS_INLINE size_t run_slot(struct walk *w, size_t digit)
 {
     size_t start = run_start(w->c->alnum, w->done, digit), end = run_end(w->c->alnum, digit);
     size_t n = end - start;
@@ -324,14 +322,14 @@ static inline size_t run_slot(struct walk *w, size_t digit)
     if (digits)
         return number_slot(w, start, end);
     if (n >= HEX_DIGITS_MIN && n <= HEX_DIGITS_MAX)
-        return slot(w, CW_SLOT_HEX, start, end, parse_hex(w->text + start, n), (uint8_t)n);
+        return slot(w, CW_SLOT_HEX, start, end, cw_hex_digits(w->text + start, n), (uint8_t)n);
     return text_slot(w, n == 32 ? CW_SLOT_HEX32 : CW_SLOT_STR, start, end);
 }
 
 /* ---- quotes ---- */
 
 /* The quote that ends the value that begins at `at`, else 0: one with an even number of backslashes before it. */
-static size_t closing_quote(const struct walk *w, size_t at)
+ALWAYS_INLINE size_t closing_quote(const struct walk *w, size_t at)
 {
     for (size_t q = at; (q = next_bit(w->c->quote, NULL, q, w->to)) < w->to; q++) {
         size_t slash = q;
@@ -344,7 +342,7 @@ static size_t closing_quote(const struct walk *w, size_t at)
 }
 
 /* The value between the quotes at `open` and `close` becomes a slot, if the mode says so. */
-static inline bool quoted_slot(struct walk *w, enum cw_token_mode mode, size_t open, size_t close)
+ALWAYS_INLINE bool quoted_slot(struct walk *w, enum cw_token_mode mode, size_t open, size_t close)
 {
     bool key = close + 1 < w->to && w->text[close + 1] == ':';
     if (key || (mode == CW_TOKEN_JSON && next_bit(w->c->digit, NULL, open + 1, close) < close))
@@ -354,7 +352,7 @@ static inline bool quoted_slot(struct walk *w, enum cw_token_mode mode, size_t o
 }
 
 /* Runs and quotes in order. A value that is no slot of its own is walked as any text, up to its closing quote. */
-static void walk_quotes(struct walk *w, enum cw_token_mode mode)
+ALWAYS_INLINE void walk_quotes(struct walk *w, enum cw_token_mode mode)
 {
     const uint64_t *quote = w->c->quote;
     size_t at = w->from, closed = w->from; /* quotes before `closed` are spent */
@@ -378,7 +376,7 @@ static void walk_quotes(struct walk *w, enum cw_token_mode mode)
     }
 }
 
-static void walk_runs(struct walk *w)
+ALWAYS_INLINE void walk_runs(struct walk *w)
 {
     size_t at = w->from;
     while (w->nslots < CW_TEMPLATE_SLOTS_MAX &&
@@ -394,8 +392,8 @@ static bool has_reserved(const char *at, size_t len)
     return false;
 }
 
-size_t cw_tokenize_line(const struct cw_tokenizer *t, size_t from, size_t to,
-                        struct cw_tokens *tokens, char *out)
+ALWAYS_INLINE size_t tokenize_line(const struct cw_tokenizer *t, size_t from, size_t to,
+                                   struct cw_tokens *tokens, char *out)
 {
     tokens_reserve(tokens);
     struct walk w = {
@@ -420,4 +418,28 @@ size_t cw_tokenize_line(const struct cw_tokenizer *t, size_t from, size_t to,
     }
     tokens->n += w.nslots;
     return (size_t)(w.out - out);
+}
+
+size_t cw_tokenize_line_portable(const struct cw_tokenizer *t, size_t from, size_t to,
+                                 struct cw_tokens *tokens, char *out)
+{
+    return tokenize_line(t, from, to, tokens, out);
+}
+
+#if defined(__x86_64__)
+__attribute__((target("avx2,bmi,bmi2"))) static size_t line_bmi(
+    const struct cw_tokenizer *t, size_t from, size_t to, struct cw_tokens *tokens, char *out)
+{
+    return tokenize_line(t, from, to, tokens, out);
+}
+#endif
+
+size_t cw_tokenize_line(const struct cw_tokenizer *t, size_t from, size_t to,
+                        struct cw_tokens *tokens, char *out)
+{
+#if defined(__x86_64__)
+    if (t->bmi)
+        return line_bmi(t, from, to, tokens, out);
+#endif
+    return cw_tokenize_line_portable(t, from, to, tokens, out);
 }

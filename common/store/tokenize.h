@@ -43,6 +43,7 @@ struct cw_tokenizer {
     const char *text; /* where offsets count from */
     size_t from;      /* of the window */
     enum cw_token_mode mode;
+    bool bmi; /* the machine has instructions for bits */
 };
 void cw_tokenizer_init(struct cw_tokenizer *t);
 void cw_tokenizer_fini(struct cw_tokenizer *t);
@@ -59,5 +60,8 @@ enum { CW_TOKENIZE_SLACK = 64 };
  * for to - from + CW_TOKENIZE_SLACK bytes. Returns the template's length. */
 size_t cw_tokenize_line(const struct cw_tokenizer *t, size_t from, size_t to,
                         struct cw_tokens *tokens, char *out);
+/* For tests: without what only some machines have. */
+size_t cw_tokenize_line_portable(const struct cw_tokenizer *t, size_t from, size_t to,
+                                 struct cw_tokens *tokens, char *out);
 
 #endif

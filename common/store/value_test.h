@@ -33,8 +33,17 @@ bool cw_value_test_open(struct cw_value_test *test, struct cw_str dictionary,
 enum { CW_VALUE_TEST_FEW = 8 };
 bool cw_value_test_load(struct cw_value_test *test, const struct cw_column *column,
                         struct cw_str dictionary, uint64_t asked, struct cw_arena *arena);
+/* Look at value n, of the distinct ones if there are such. */
+bool cw_value_test_look(const struct cw_value_test *test, uint32_t n);
 /* Does value `i` of the column answer? */
-bool cw_value_test_holds(const struct cw_value_test *test, uint32_t i);
+static inline bool cw_value_test_holds(const struct cw_value_test *test, uint32_t i)
+{
+    const struct cw_column *column = test->column;
+    bool numbered = column->values != NULL && (column->strings != NULL || column->wide != NULL);
+    uint64_t n = numbered ? (uint64_t)column->values[i] : i;
+    return test->answers != NULL ? (test->answers[n / 64] >> (n % 64) & 1) != 0
+                                 : cw_value_test_look(test, (uint32_t)n);
+}
 /* Must a value be printed to be asked? */
 bool cw_value_test_prints(const struct cw_value_test *test);
 

@@ -54,14 +54,6 @@ static bool templates_next(struct cw_part_cursor *c)
     return true;
 }
 
-/* A damaged value filter is done without: it only saves work. */
-static bool values_open(const struct cw_part_cursor *c, struct cw_value_filter *out)
-{
-    struct cw_str bytes = cw_part_reader_block_filter(c->source->reader, c->block_index);
-    struct cw_err why;
-    return bytes.len > 0 && cw_value_filter_open(bytes, out, &why) == 0;
-}
-
 /* What the filters say of all wanted rows of the block without their lines, once. */
 static int filters_match(struct cw_part_cursor *c, struct cw_err *err)
 {
@@ -74,12 +66,10 @@ static int filters_match(struct cw_part_cursor *c, struct cw_err *err)
     for (uint32_t i = 0; i < c->nruns; i++)
         cw_bits_set(w->left, w->runs[i].from, w->runs[i].to);
     memset(w->unsure, 0, bytes);
-    struct cw_value_filter values;
-    bool have_values = values_open(c, &values);
+    struct cw_str values = cw_part_reader_block_filter(c->source->reader, c->block_index);
     int rc = 0;
     for (size_t i = 0; rc == 0 && i < c->scan->nfilters && cw_bits_any(w->left, w->block.rows); i++)
-        rc = cw_template_match(c->scan->filters[i], w->templates, have_values ? &values : NULL,
-                               w->left, w->unsure, err);
+        rc = cw_template_match(c->scan->filters[i], w->templates, values, w->left, w->unsure, err);
     return rc;
 }
 

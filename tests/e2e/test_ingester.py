@@ -13,8 +13,10 @@ import zlib
 import pytest
 
 from programs import INGESTER, NS, wait_for
+from wire import push_body, snappy
 
 JSON = {"Content-Type": "application/json"}
+PROTO = {"Content-Type": "application/x-protobuf"}
 
 
 def run(*arguments, **more):
@@ -147,6 +149,18 @@ def test_without_auth_the_tenant_header_is_ignored(ingester):
 def test_bodies_of_every_encoding_survive_a_kill(ingester, encoding, pack):
     body = json.dumps({"streams": [{"stream": {"e": str(encoding)}, "values": [[str(now()), "line \u4e2d \0", {"k.k": "v"}]]}]}).encode()
     headers = {**JSON, **({"Content-Encoding": encoding} if encoding else {})}
+    assert ingester.ask("POST", "/loki/api/v1/push", body=pack(body), headers=headers) == (204, b"")
+    before = ingester.export('{e="%s"}' % encoding)
+    ingester.kill()
+    ingester.start()
+    assert ingester.export('{e="%s"}' % encoding) == before and len(before) == 1
+
+
+@pytest.mark.parametrize("encoding,pack", [
+    ("gzip", gzip.compress), ("deflate", lambda b: zlib.compress(b, wbits=-15)), ("snappy", lambda b: b), (None, lambda b: b)])
+def test_protobuf_within_every_encoding_survives_a_kill(ingester, encoding, pack):
+    body = snappy(push_body([('{e="%s"}' % encoding, [(now(), "line \u4e2d", {"k": "v"})])]))
+    headers = {**PROTO, **({"Content-Encoding": encoding} if encoding else {})}
     assert ingester.ask("POST", "/loki/api/v1/push", body=pack(body), headers=headers) == (204, b"")
     before = ingester.export('{e="%s"}' % encoding)
     ingester.kill()

@@ -5,6 +5,7 @@
 #include "common/base/assert.h"
 #include "common/base/log.h"
 #include "common/store/template_block.h"
+#include "common/store/template_match.h"
 #include "tests/support/template_model.h"
 
 static struct cw_block block;
@@ -27,6 +28,29 @@ static void lines_read(struct cw_template_block *tb, uint32_t from, uint32_t to,
     cw_buf_fini(&text);
 }
 
+/* A word, digits of values, a piece that runs over slots, an address, all that may be. */
+static void filters_ask(struct cw_template_block *tb)
+{
+    static const struct {
+        enum cw_filter_op op;
+        const char *operand;
+        int is_ip;
+    } asked[] = {{CW_FILTER_CONTAINS, "o", 0},       {CW_FILTER_CONTAINS, "1", 0},
+                 {CW_FILTER_NOT_CONTAINS, "1.2", 0}, {CW_FILTER_CONTAINS, "10.0.0.0/8", 1},
+                 {CW_FILTER_RE, "(?i)a.*0", 0},      {CW_FILTER_PATTERN, "<_> <_>", 0}};
+    for (size_t i = 0; i < CW_COUNT(asked); i++) {
+        struct cw_line_filter *filter;
+        struct cw_err err;
+        uint64_t unsure[CW_BLOCK_ROWS_MAX / 64] = {0};
+        memset(keep, 0xff, sizeof(keep));
+        CW_ASSERT(cw_line_filter_new(asked[i].op, &filter, &err) == 0);
+        CW_ASSERT(cw_line_filter_add(filter, cw_str_of(asked[i].operand), asked[i].is_ip, &err) ==
+                  0);
+        (void)cw_template_match(filter, tb, CW_STR_NONE, keep, unsure, &err);
+        cw_line_filter_free(&filter);
+    }
+}
+
 static void block_read(struct cw_template_block *tb)
 {
     const struct cw_layout *layout;
@@ -34,6 +58,7 @@ static void block_read(struct cw_template_block *tb)
     struct cw_err err;
     if (cw_template_block_open(tb, &block, &err) < 0)
         return;
+    filters_ask(tb);
     lines_read(tb, 0, block.rows, 1);
     lines_read(tb, block.rows / 2, block.rows, 5);
     lines_read(tb, 0, block.rows / 3, 2);

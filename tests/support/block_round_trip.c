@@ -87,7 +87,11 @@ static const char *plain_check(const struct cw_block *b, const struct cw_str *li
 struct block_round_trip block_round_trip(const struct cw_str *lines, size_t n, enum cw_codec codec)
 {
     struct block_round_trip result = {0};
-    struct cw_block_writer *w = cw_block_writer_new(codec);
+    /* One for all calls, as a part has one for all its blocks. */
+    static struct cw_block_writer *writers[CW_CODEC_ZSTD + 1];
+    if (writers[codec] == NULL)
+        writers[codec] = cw_block_writer_new(codec);
+    struct cw_block_writer *w = writers[codec];
     struct cw_template_memory memory = {0};
     struct cw_block_summary summary;
     struct cw_block *b = cw_mem_new(sizeof(*b));
@@ -114,7 +118,6 @@ struct block_round_trip block_round_trip(const struct cw_str *lines, size_t n, e
     }
     cw_buf_fini(&out);
     cw_buf_fini(&filter);
-    cw_block_writer_free(&w);
     free(b);
     return result;
 }

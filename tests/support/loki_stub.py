@@ -1,4 +1,5 @@
 """A server that takes Loki's pushes and answers as a test says: what a shipper sends to servers other than cordwood."""
+import gzip
 import http.server
 import threading
 
@@ -34,7 +35,8 @@ class Push:
     def __init__(self, headers, body):
         self.headers, self.body = headers, body
         self.streams, self.delivery = [], None      # [(labels, [(ns, line)])]
-        for number, value in fields(bytes(cramjam.snappy.decompress_raw(body))):
+        packed = gzip.decompress(body) if headers["Content-Encoding"] == "gzip" else body
+        for number, value in fields(bytes(cramjam.snappy.decompress_raw(packed))):
             if number == 1000:
                 self.delivery = value
             elif number == 1:

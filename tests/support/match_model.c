@@ -18,7 +18,6 @@ struct match_model {
     uint32_t n;
     struct cw_block *block;
     struct cw_template_block *tb;
-    struct cw_value_filter values;
     bool has_values;
 };
 
@@ -44,8 +43,6 @@ struct match_model *match_model_new(const struct cw_str *lines, size_t n)
     m->block = cw_mem_new(sizeof(*m->block));
     CW_ASSERT(cw_block_open(cw_buf_str(&m->bytes), m->block, &err) == 0);
     m->has_values = m->filter.len > 0;
-    if (m->has_values)
-        CW_ASSERT(cw_value_filter_open(cw_buf_str(&m->filter), &m->values, &err) == 0);
     m->tb = cw_template_block_new();
     return m;
 }
@@ -122,8 +119,9 @@ bool match_model_check(struct match_model *m, const struct cw_line_filter *filte
         memcpy(keep, asked, sizeof(keep));
         int rc = cw_template_block_open(m->tb, m->block, &err);
         if (rc == 0)
-            rc = cw_template_match(filter, m->tb, with_values ? &m->values : NULL, keep, unsure,
-                                   &err);
+            rc = cw_template_match(filter, m->tb,
+                                   with_values ? cw_buf_str(&m->filter) : CW_STR_NONE, keep,
+                                   unsure, &err);
         if (rc < 0) {
             cw_buf_addf(wrong, "%s", err.text);
             return false;

@@ -572,3 +572,34 @@ Test(batch, every_line_is_stored_once_whatever_happens_by_chance, .timeout = 100
     for (uint64_t seed = 1; seed <= 20; seed++)
         world_run(seed);
 }
+
+Test(batch, gzip_is_around_the_snappy)
+{
+    cw_log_folder_append(&folder, "a", "one\ntwo\n");
+    struct cw_source *source = source_make("a", 1, 1);
+    struct cw_push_delivery delivery = {0};
+    struct cw_buf snappy, raw, plain;
+    struct cw_err err = {0};
+    cw_buf_init(&snappy, 1 << 20);
+    cw_buf_init(&raw, 1 << 20);
+    cw_buf_init(&plain, 1 << 20);
+    batch_make(1 << 20, 0, false);
+    cr_assert_eq(cut(&source, 1, 100), 2);
+    cr_assert_eq(cw_batch_encode(batch, &delivery, &err), 0);
+    cw_buf_adds(&plain, cw_buf_str(&batch->body));
+    batch->options.gzip = true;
+    for (int again = 0; again < 2; again++) { /* nothing of the one before stays */
+        cw_buf_clear(&snappy);
+        cr_assert_eq(cw_batch_encode(batch, &delivery, &err), 0);
+        cr_assert_eq(
+            cw_codec_decompress(CW_CODEC_GZIP, cw_buf_str(&batch->body), 1 << 20, &snappy, &err),
+            0);
+        cr_assert(cw_str_eq(cw_buf_str(&snappy), cw_buf_str(&plain)));
+    }
+    cr_assert_eq(cw_codec_decompress(CW_CODEC_SNAPPY, cw_buf_str(&snappy), 1 << 20, &raw, &err), 0);
+    cw_buf_fini(&snappy);
+    cw_buf_fini(&raw);
+    cw_buf_fini(&plain);
+    cw_batch_drop(batch);
+    cw_source_free(&source);
+}

@@ -33,6 +33,7 @@ Test(push_target, headers_and_secrets_are_those_of_the_configuration)
     struct cw_config_pair header = {CW_STR("X-A"), CW_STR("b")};
     struct cw_client_config config = {
         .url = CW_STR("http://h/loki/api/v1/push"),
+        .compression = CW_CLIENT_GZIP,
         .tenant_id = CW_STR("t1"),
         .headers = {&header, 1},
         .basic_auth = {.username = CW_STR("u"),
@@ -42,9 +43,13 @@ Test(push_target, headers_and_secrets_are_those_of_the_configuration)
     struct cw_http_call call = cw_push_target_call(&target, CW_PUSH_TARGET_PUSH, CW_STR("x"));
     cr_assert_str_eq(call.user, "u:one");
     cr_assert_str_eq(call.headers[0], "Content-Type: application/x-protobuf");
-    cr_assert_str_eq(call.headers[2], "X-Scope-OrgID: t1");
-    cr_assert_str_eq(call.headers[3], "X-A: b");
-    cr_assert_null(call.headers[4]);
+    cr_assert_str_eq(call.headers[1], "Content-Encoding: gzip");
+    cr_assert_str_eq(call.headers[3], "X-Scope-OrgID: t1");
+    cr_assert_str_eq(call.headers[4], "X-A: b");
+    cr_assert_null(call.headers[5]);
+    call = cw_push_target_call(&target, CW_PUSH_TARGET_ASK, CW_STR("x"));
+    cr_assert_str_eq(call.headers[0], "Content-Type: application/json");
+    cr_assert(strncmp(call.headers[1], "User-Agent: ", 12) == 0, "%s", call.headers[1]);
     cw_log_folder_truncate(&folder, "secret", 0);
     cw_log_folder_append(&folder, "secret", "two");
     cr_assert_str_eq(cw_push_target_call(&target, CW_PUSH_TARGET_PUSH, CW_STR("x")).user, "u:two",

@@ -1,5 +1,7 @@
 #include <criterion/criterion.h>
+#include <string.h>
 #include "shipper/rotated_name.h"
+#include "tests/support/log_folder.h"
 
 Test(rotated_name, names_that_rotation_gives_are_known)
 {
@@ -28,4 +30,31 @@ Test(rotated_name, names_that_rotation_gives_are_known)
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
         cr_expect_eq(cw_rotated_name(cw_str_of(cases[i].log), cw_str_of(cases[i].name)),
                      cases[i].yes, "%s, %s", cases[i].log, cases[i].name);
+}
+
+static void on_name(void *arg, const char *path)
+{
+    char *names = arg;
+    strcat(strcat(names, strrchr(path, '/') + 1), " ");
+}
+
+Test(rotated_name, only_a_log_s_own_folder_is_looked_through)
+{
+    struct cw_log_folder folder;
+    char names[256] = "";
+    cw_log_folder_init(&folder);
+    cw_log_folder_mkdir(&folder, "more");
+    cw_log_folder_append(&folder, "a.log", "1");
+    cw_log_folder_append(&folder, "a.log.1", "1");
+    cw_log_folder_append(&folder, "b.log.1", "1");
+    cw_log_folder_append(&folder, "more/a.log.2", "1");
+    const char *log = cw_log_folder_path(&folder, "a.log");
+    cw_rotated_walk(log, on_name, names);
+    cr_expect_str_eq(names, "a.log.1 ");
+    cw_rotated_walk("/nowhere/a.log", on_name, names);
+    cr_expect_str_eq(names, "a.log.1 ");
+    cr_expect(cw_rotated_path(log, cw_log_folder_path(&folder, "a.log.1")));
+    cr_expect(!cw_rotated_path(log, cw_log_folder_path(&folder, "more/a.log.2")));
+    cr_expect(!cw_rotated_path(log, log));
+    cw_log_folder_fini(&folder);
 }

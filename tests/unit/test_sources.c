@@ -1,6 +1,10 @@
 #include <criterion/criterion.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 #include "common/base/clock.h"
+#include "common/base/file.h"
 #include "shipper/batch.h"
 #include "shipper/shipper_metrics.h"
 #include "shipper/sources.h"
@@ -54,6 +58,28 @@ static void teardown(void)
     cw_sources_free(&sources);
     cw_metrics_free(&metrics);
     cw_log_folder_fini(&folder);
+}
+
+/* Until files get another birth time than those made before. */
+static void tick_wait(void)
+{
+    struct timespec before, now;
+    clock_gettime(CLOCK_REALTIME_COARSE, &before);
+    do
+        clock_gettime(CLOCK_REALTIME_COARSE, &now);
+    while (now.tv_sec == before.tv_sec && now.tv_nsec == before.tv_nsec);
+}
+
+/* A file of its own with what `log` holds now. */
+static void copy_make(const char *log, const char *copy)
+{
+    tick_wait();
+    struct cw_buf bytes;
+    struct cw_err err;
+    cw_buf_init(&bytes, 1 << 20);
+    cr_assert_eq(cw_file_read(cw_log_folder_path(&folder, log), 1 << 20, &bytes, &err), 0);
+    cw_log_folder_append_bytes(&folder, copy, bytes.ptr, bytes.len);
+    cw_buf_fini(&bytes);
 }
 
 TestSuite(sources, .init = setup, .fini = teardown);
@@ -316,6 +342,223 @@ Test(sources, truncation_raises_the_generation_and_counts_what_is_lost)
     cr_assert(strstr(cw_buf_z(&text), "cordwood_shipper_lost_bytes_total 5\n") != NULL);
     cr_assert(strstr(cw_buf_z(&text), "cordwood_shipper_truncations_total 2\n") != NULL);
     cw_buf_fini(&text);
+}
+
+/* What logrotate's copytruncate does. */
+static void copytruncate(const char *log, const char *copy)
+{
+    copy_make(log, copy);
+    cw_log_folder_truncate(&folder, log, 0);
+}
+
+static void lost_expect(int64_t want)
+{
+    struct cw_buf text;
+    char line[64];
+    snprintf(line, sizeof line, "cordwood_shipper_lost_bytes_total %" PRId64 "\n", want);
+    cw_buf_init(&text, 1 << 20);
+    cw_metrics_render(metrics, &text);
+    cr_assert(strstr(cw_buf_z(&text), line) != NULL, "%s", cw_buf_z(&text));
+    cw_buf_fini(&text);
+}
+
+Test(sources, a_truncated_log_is_read_to_its_end_in_its_copy)
+{
+    target_add("*.log", NULL);
+    cw_log_folder_append(&folder, "a.log", "1\n2\n");
+    look();
+    cr_assert_str_eq(ship(), "1 2");
+    struct cw_id128 id = sources->items[0]->id;
+    cw_log_folder_append(&folder, "a.log", "3\n");
+    cw_sources_refresh(sources, CW_SOURCES_ALL, now_ns, now_ns);
+    cw_log_folder_append(&folder, "a.log", "4\n"); /* nobody saw this one */
+    copytruncate("a.log", "a.log.1");
+    cw_log_folder_append(&folder, "a.log", "5\n");
+    cr_assert_str_eq(ship(), "3 4 5");
+    cr_assert_eq(sources->n, 2);
+    const struct cw_source *old = sources->items[0], *new = sources->items[1];
+    cr_assert(memcmp(&old->id, &id, sizeof id) == 0 && old->generation == 1 &&
+              old->rows[0].done == 8);
+    cr_assert(memcmp(&new->id, &id, sizeof id) != 0 && new->generation == 1 &&
+              new->rows[0].done == 2);
+    cr_assert_str_eq(old->labels[0], new->labels[0]);
+    lost_expect(0);
+    look();
+    cr_assert_eq(sources->n, 2);
+}
+
+Test(sources, the_end_of_a_copy_needs_no_newline)
+{
+    target_add("*.log", NULL);
+    cw_log_folder_append(&folder, "a.log", "1\nhal");
+    look();
+    cr_assert_str_eq(ship(), "1");
+    copytruncate("a.log", "a.log.1");
+    cw_log_folder_append(&folder, "a.log", "f\n");
+    cr_assert_str_eq(ship(), "f");
+    pass(6);
+    cr_assert_str_eq(ship(), "hal");
+    lost_expect(0);
+}
+
+Test(sources, a_copy_that_the_pattern_matches_is_not_read_twice)
+{
+    target_add("a.log*", NULL);
+    cw_log_folder_append(&folder, "a.log", "1\n2\n");
+    look();
+    cr_assert_str_eq(ship(), "1 2");
+    tick_wait();
+    cw_log_folder_append(&folder, "a.log.1", ""); /* begun */
+    look();
+    cr_assert_eq(sources->n, 1);
+    cw_log_folder_append(&folder, "a.log.1", "1\n"); /* half done */
+    look();
+    cr_assert_eq(sources->n, 1);
+    cw_log_folder_append(&folder, "a.log", "3\n");
+    cw_log_folder_append(&folder, "a.log.1", "2\n3\n");
+    look();
+    cr_assert_eq(sources->n, 1);
+    cw_log_folder_truncate(&folder, "a.log", 0);
+    cw_log_folder_append(&folder, "a.log", "4\n");
+    look();
+    cr_assert_str_eq(ship(), "3 4");
+    cr_assert_eq(sources->n, 2);
+    restart(NULL);
+    target_add("a.log*", NULL);
+    look();
+    cr_assert_str_eq(ship(), "");
+    cr_assert_eq(sources->n, 2);
+    cw_log_folder_append(&folder, "a.log.9", "4 is not all of it\n"); /* no copy, though alike */
+    look();
+    cr_assert_str_eq(ship(), "4 is not all of it");
+}
+
+Test(sources, copies_made_while_the_shipper_was_down_are_told_apart)
+{
+    for (int all = 0; all < 2; all++) {
+        const char *pattern = all ? "b.log*" : "a.log", *log = all ? "b.log" : "a.log";
+        char names[3][16];
+        for (int i = 0; i < 3; i++)
+            snprintf(names[i], sizeof names[i], "%s.%d", log, i + 1);
+        restart(NULL);
+        target_add(pattern, NULL);
+        cw_log_folder_append(&folder, log, "same\n1\n");
+        look();
+        cr_assert_str_eq(ship(), "1 same");
+        save();
+        cw_log_folder_append(&folder, log, "2\n");
+        copytruncate(log, names[1]);
+        cw_log_folder_append(&folder, log, "same\n1\n3 was never seen\n");
+        copytruncate(log, names[0]);
+        cw_log_folder_append(&folder, log, "same\n4\n");
+        restart(NULL);
+        target_add(pattern, NULL);
+        look();
+        look();
+        cr_assert_str_eq(ship(), "1 2 3 was never seen 4 same same");
+        cr_assert_eq(sources->n, all ? 6 : 3); /* the first round's are closed */
+        lost_expect(0);
+        restart(NULL); /* killed after the save */
+        target_add(pattern, NULL);
+        look();
+        cr_assert_str_eq(ship(), "");
+    }
+}
+
+Test(sources, two_truncations_between_two_looks_lose_nothing)
+{
+    target_add("a.log", NULL);
+    cw_log_folder_append(&folder, "a.log", "same\n1\n");
+    look();
+    copytruncate("a.log", "a.log.2");
+    cw_log_folder_append(&folder, "a.log", "same\n2\n");
+    copytruncate("a.log", "a.log.1");
+    cw_log_folder_append(&folder, "a.log", "same\n3\n");
+    look();
+    look(); /* the copy that nobody saw is the next scan's */
+    cr_assert_str_eq(ship(), "1 2 3 same same same");
+    cr_assert_eq(sources->n, 3);
+    for (size_t i = 0; i < 3; i++)
+        cr_assert_str_eq(sources->items[i]->path, cw_log_folder_path(&folder, "a.log"));
+}
+
+Test(sources, a_kill_before_the_move_to_the_copy_is_saved_repeats_the_move)
+{
+    target_add("a.log", NULL);
+    cw_log_folder_append(&folder, "a.log", "1\n");
+    look();
+    cr_assert_str_eq(ship(), "1");
+    save();
+    cw_log_folder_append(&folder, "a.log", "2\n");
+    struct cw_id128 id = sources->items[0]->id;
+    copytruncate("a.log", "a.log-20260105");
+    cw_log_folder_append(&folder, "a.log", "3\n");
+    cw_sources_refresh(sources, CW_SOURCES_ALL, now_ns, now_ns);
+    cr_assert(sources->unsaved && sources->n == 2);
+    cr_assert(cw_source_pending(sources->items[0], 0) && !cw_source_pending(sources->items[1], 0));
+    restart(NULL);
+    target_add("a.log", NULL);
+    look();
+    cr_assert_eq(sources->n, 2);
+    cr_assert(memcmp(&sources->items[0]->id, &id, sizeof id) == 0 &&
+              sources->items[0]->generation == 1);
+    cr_assert_str_eq(ship(), "2 3");
+}
+
+Test(sources, a_push_under_way_does_not_keep_a_source_from_its_copy)
+{
+    static const struct cw_batch_report report = {on_error, on_changed, on_dropped, NULL};
+    target_add("a.log", NULL);
+    cw_log_folder_append(&folder, "a.log", "1\n2\n");
+    look();
+    cr_assert_eq(cw_batch_cut(batch, sources->items, sources->n, 1, now_ns, &report), 1);
+    copytruncate("a.log", "a.log.1");
+    cw_sources_refresh(sources, CW_SOURCES_ALL, now_ns, now_ns);
+    cr_assert(sources->n == 2 && !sources->items[0]->changed);
+    cw_batch_drop(batch); /* it was not stored: all is cut again, from the copy */
+    cr_assert_str_eq(ship(), "1 2");
+}
+
+Test(sources, what_was_read_behind_the_end_of_the_copy_is_not_read_again)
+{
+    target_add("a.log*", NULL);
+    cw_log_folder_append(&folder, "a.log", "1\n");
+    look();
+    copy_make("a.log", "a.log.1");
+    cw_log_folder_append(&folder, "a.log", "2 is in no copy\n");
+    look();
+    cr_assert_str_eq(ship(), "1 2 is in no copy");
+    cw_log_folder_append(&folder, "a.log", "lost\n");
+    cw_sources_refresh(sources, CW_SOURCES_ALL, now_ns, now_ns);
+    cw_log_folder_truncate(&folder, "a.log", 0);
+    look();
+    lost_expect(5);
+    for (int i = 0; i < 2; i++) {
+        pass(70);
+        cr_assert_str_eq(ship(), "");
+        cr_assert_eq(sources->n, 2);
+        restart(NULL);
+        target_add("a.log*", NULL);
+        look();
+    }
+    cr_assert_eq(sources->items[0]->generation, 1);
+}
+
+Test(sources, only_a_file_with_the_same_beginning_is_the_copy)
+{
+    target_add("a.log", NULL);
+    cw_log_folder_append(&folder, "a.log.3", "1\n2\n3\n"); /* older than our source */
+    now_ns = cw_clock_now_ns() + 100 * CW_NS_PER_MS;
+    cw_log_folder_append(&folder, "a.log", "1\n2\n");
+    look();
+    cr_assert_str_eq(ship(), "1 2");
+    cw_log_folder_append(&folder, "a.log.1", "another\n");
+    cw_log_folder_append(&folder, "a.log.copy", "1\n2\n3\n"); /* no rotation's name */
+    cw_log_folder_truncate(&folder, "a.log", 0);
+    cw_log_folder_append(&folder, "a.log", "4\n");
+    cr_assert_str_eq(ship(), "4");
+    cr_assert_eq(sources->n, 1);
+    cr_assert_eq(sources->items[0]->generation, 2);
 }
 
 Test(sources, a_generation_is_not_raised_while_a_push_names_the_source)

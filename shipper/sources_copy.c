@@ -1,0 +1,237 @@
+/*
+ * sources_copy.c - sources.c, the part for logs that are truncated in place.
+ *
+ * A rotation by copytruncate copies x.log into a new file beside it (x.log.1, x.log-20260105) and
+ * then truncates x.log. What was not read yet is in the copy, at the same offsets: the source goes
+ * on there as if x.log had been renamed and made anew. A copy is told by its name, its birth and the
+ * first bytes that the log had.
+ */
+#include <ctype.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+#include "common/base/arena.h"
+#include "common/base/assert.h"
+#include "common/base/log.h"
+#include "shipper/rotated_name.h"
+#include "shipper/shipper_metrics.h"
+#include "shipper/sources_priv.h"
+
+struct copy_search {
+    struct cw_sources *sources;
+    const struct cw_source *source; /* the truncated one */
+    int64_t born_after_ns;
+    struct cw_tail found; /* fd -1: none */
+    char path[PATH_MAX];
+};
+
+/* Copies of what the log held before its present contents were born before this. */
+static int64_t copies_seen_until(const struct cw_sources *sources, const struct cw_source *source)
+{
+    int64_t until_ns = source->since_ns;
+    for (size_t i = 0; i < sources->n; i++)
+        if (strcmp(sources->items[i]->path, source->path) == 0)
+            until_ns = CW_MAX(until_ns, sources->items[i]->tail.identity.birth_ns);
+    return until_ns;
+}
+
+static bool is_source(const struct cw_sources *sources, const struct cw_file_identity *identity)
+{
+    const struct cw_source *source;
+    for (size_t at = SIZE_MAX;
+         (source = cw_sources_index_next(sources, identity->dev, identity->ino, &at)) != NULL;)
+        if (cw_file_identity_same_inode(&source->tail.identity, identity))
+            return true;
+    return false;
+}
+
+static bool copy_fits(const struct copy_search *search, const struct cw_tail *tail)
+{
+    int64_t born_ns = tail->identity.birth_ns;
+    enum cw_file_verdict verdict;
+    struct cw_err err;
+    if (is_source(search->sources, &tail->identity) ||
+        (born_ns != 0 && born_ns <= search->born_after_ns))
+        return false;
+    /* Of several the first: the later ones hold what was written after it. */
+    if (search->found.fd >= 0 && search->found.identity.birth_ns <= born_ns)
+        return false;
+    const struct cw_file_identity *known = &search->source->tail.identity;
+    if (tail->identity.ino == search->source->copy_ino && tail->identity.dev == known->dev)
+        return true;
+    return cw_file_identity_check(tail->fd, known, &verdict, &err) == 0 && verdict == CW_FILE_SAME;
+}
+
+static void on_rotated(void *arg, const char *path)
+{
+    struct copy_search *search = arg;
+    struct cw_tail tail;
+    struct cw_err err;
+    if (cw_tail_open(&tail, path, &err) < 0)
+        return; /* removed since, no file, or not ours to read: no copy for us */
+    if (copy_fits(search, &tail)) {
+        cw_tail_close(&search->found);
+        search->found = tail;
+        snprintf(search->path, sizeof search->path, "%s", path);
+    } else {
+        cw_tail_close(&tail);
+    }
+}
+
+static void truncation_count(struct cw_sources *sources, const struct cw_source *source,
+                             uint64_t from)
+{
+    uint64_t known = source->tail.identity.prefix_len;
+    if (source->seen.n > 0)
+        known = CW_MAX(known, source->seen.at[source->seen.n - 1].size);
+    cw_metrics_add(sources->options.metrics, CW_M_TRUNCATIONS, 1);
+    if (known <= from)
+        return;
+    cw_metrics_add(sources->options.metrics, CW_M_LOST_BYTES, (int64_t)(known - from));
+    cw_log_warn("%s was truncated: its bytes %" PRIu64 " to %" PRIu64
+                " were seen, but are in no copy and lost",
+                source->path_now, from, known);
+}
+
+/* The source of what is in the truncated file now; it takes over the descriptor. */
+static struct cw_source *successor_new(struct cw_source *source,
+                                       const struct cw_file_identity *identity, uint64_t size,
+                                       int64_t now_ns, int64_t now_mono_ns)
+{
+    struct cw_source *next = cw_source_new(source->nrows, source->path);
+    cw_source_draw_id(next);
+    free(next->path_now);
+    next->path_now = cw_str_dupz(cw_str_of(source->path_now));
+    next->tail = source->tail;
+    next->tail.identity = *identity;
+    next->tail.size = next->goal = size;
+    next->format = source->format;
+    next->wanted = source->wanted;
+    next->scan_number = source->scan_number;
+    next->since_ns = now_ns;
+    next->quiet_since_ns = now_mono_ns;
+    next->watch = source->watch;
+    for (size_t i = 0; i < source->nrows * CW_SOURCE_STREAMS; i++)
+        if (source->labels[i] != NULL)
+            next->labels[i] = cw_str_dupz(cw_str_of(source->labels[i]));
+    for (size_t i = 0; i < source->nrows; i++)
+        next->rows[i].done_ts_ns = source->rows[i].done_ts_ns;
+    return next;
+}
+
+/* Go on in the copy that was found. */
+static void copy_take(struct copy_search *search, struct cw_source *source,
+                      const struct cw_file_identity *identity, uint64_t size, int64_t now_ns,
+                      int64_t now_mono_ns)
+{
+    struct cw_sources *sources = search->sources;
+    struct cw_source *next = successor_new(source, identity, size, now_ns, now_mono_ns);
+    uint64_t position = cw_source_position(source);
+    truncation_count(sources, source, CW_MAX(position, search->found.size));
+    cw_log_info("%s was truncated: what it held is read on from byte %" PRIu64 " of its copy %s",
+                source->path_now, position, search->path);
+    source->tail = search->found;
+    source->goal = source->tail.size;
+    source->changed = source->final = source->wanted = false;
+    source->copied = true;
+    source->copy_ino = 0;
+    source->quiet_since_ns = now_mono_ns;
+    source->watch = -1;
+    for (size_t i = 0; i < source->nrows; i++)
+        source->rows[i].held_size = 0;
+    free(source->path_now);
+    source->path_now = cw_str_dupz(cw_str_of(search->path));
+    cw_sources_watch(sources, source);
+    cw_sources_add(sources, next);
+    cw_sources_index_build(sources); /* the source is another inode now */
+    cw_source_sight(next, now_ns, now_mono_ns);
+}
+
+static void contents_replaced(struct cw_sources *sources, struct cw_source *source,
+                              const struct cw_file_identity *identity, uint64_t size,
+                              int64_t now_ns)
+{
+    truncation_count(sources, source, cw_source_position(source));
+    source->tail.identity = *identity;
+    source->tail.size = source->goal = size;
+    source->since_ns = now_ns;
+    source->copy_ino = 0;
+    cw_source_raise(source);
+    cw_log_info("%s was truncated, reading its new contents (generation %" PRIu64 ")",
+                source->path_now, source->generation);
+}
+
+void cw_sources_truncated(struct cw_sources *sources, struct cw_source *source, int64_t now_ns,
+                          int64_t now_mono_ns)
+{
+    struct copy_search search = {.sources = sources,
+                                 .source = source,
+                                 .born_after_ns = copies_seen_until(sources, source),
+                                 .found = {.fd = -1}};
+    struct cw_file_identity identity;
+    struct cw_err err;
+    uint64_t size;
+    if (cw_file_identity_read(source->tail.fd, &identity, &size, &err) < 0)
+        return; /* asked again with the next refresh */
+    cw_rotated_walk(source->path_now, on_rotated, &search);
+    if (search.found.fd >= 0)
+        copy_take(&search, source, &identity, size, now_ns, now_mono_ns);
+    else if (source->nbusy == 0)
+        contents_replaced(sources, source, &identity, size, now_ns);
+    else
+        return; /* a push that is under way has the old generation */
+    sources->unsaved = true;
+}
+
+/* ---- copies that are seen before the truncation ---- */
+
+/* Whether the two files have the same bytes there; at most CW_FILE_PREFIX_BYTES. */
+static bool same_bytes(int a, int b, uint64_t off, size_t n)
+{
+    char of_a[CW_FILE_PREFIX_BYTES], of_b[CW_FILE_PREFIX_BYTES];
+    return pread(a, of_a, n, (off_t)off) == (ssize_t)n &&
+           pread(b, of_b, n, (off_t)off) == (ssize_t)n && memcmp(of_a, of_b, n) == 0;
+}
+
+/* Empty: nothing is to be read in it, and nothing can be said yet. */
+static bool copies(struct cw_sources *sources, const struct cw_tail *tail, struct cw_source *log)
+{
+    cw_sources_look(sources, log);
+    if (log->changed)
+        return true; /* not now: first it is found out which its copy is */
+    size_t n = CW_MIN(tail->size, (uint64_t)CW_FILE_PREFIX_BYTES);
+    if (tail->size > log->tail.size || !same_bytes(tail->fd, log->tail.fd, 0, n) ||
+        !same_bytes(tail->fd, log->tail.fd, tail->size - n, n))
+        return false;
+    if (tail->size > 0)
+        log->copy_ino = tail->identity.ino;
+    return true;
+}
+
+/* Whether all sources must be looked through: a rotation's name has a number in it. */
+static bool may_be_rotated(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    for (const char *c = slash ? slash + 1 : path; (c = strpbrk(c, ".-_")) != NULL; c++)
+        if (isdigit((unsigned char)c[1]))
+            return true;
+    return false;
+}
+
+bool cw_sources_is_copy(struct cw_sources *sources, const struct cw_tail *tail, const char *path)
+{
+    if (!may_be_rotated(path))
+        return false;
+    for (size_t i = 0; i < sources->n; i++) {
+        struct cw_source *log = sources->items[i];
+        const struct cw_file_identity *known = &log->tail.identity;
+        /* A log that was rotated by a rename was born before the one that has its name now. */
+        if (log->tail.fd >= 0 && known->birth_ns != 0 &&
+            known->birth_ns < tail->identity.birth_ns && cw_rotated_path(log->path_now, path) &&
+            copies(sources, tail, log))
+            return true;
+    }
+    return false;
+}

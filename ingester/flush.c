@@ -261,7 +261,7 @@ static int job_write(struct flush *f, struct job *job, struct cw_err *err)
         .flush_id = f->jobs[0].id,
     };
     struct cw_part_writer *writer;
-    int rc = cw_part_writer_new(job->path.ptr, &info, &writer, err);
+    int rc = cw_part_writer_new(job->path.ptr, &info, CW_CODEC_LZ4, &writer, err);
     if (rc < 0)
         return rc;
     for (size_t i = 0; rc == 0 && i < job->tenant->nstreams; i++)

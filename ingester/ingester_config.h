@@ -44,6 +44,7 @@ struct cw_ingester_config {
     int64_t head_flush_bytes;
     int64_t memory_limit; /* 0: a quarter of the machine or the cgroup */
     double min_free;
+    int merge_codec;
     int64_t sources_forget_ns;
     struct cw_ingester_limits limits;
     struct cw_config_table_map overrides; /* of struct cw_ingester_limits */

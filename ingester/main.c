@@ -115,6 +115,7 @@ static int store_start(struct server *server, const struct cw_ingester_config *c
                       .ctx = server->ingester.tenants,
                       .min_free = config->min_free},
         .pool = server->pool,
+        .merge_codec = config->merge_codec ? CW_CODEC_ZSTD : CW_CODEC_LZ4,
     };
     return cw_store_open(&options, &server->ingester.store, err);
 }

@@ -21,6 +21,7 @@ enum {
 
 struct cw_merge {
     struct cw_parts *parts;
+    enum cw_codec codec;
     struct cw_pool_group *group;
     atomic_bool stopping;
     pthread_mutex_t lock; /* guards what follows */
@@ -37,10 +38,11 @@ struct cw_merge {
 
 static void slice(void *arg);
 
-struct cw_merge *cw_merge_new(struct cw_parts *parts, struct cw_pool *pool)
+struct cw_merge *cw_merge_new(struct cw_parts *parts, struct cw_pool *pool, enum cw_codec codec)
 {
     struct cw_merge *m = cw_mem_new(sizeof(*m));
     m->parts = parts;
+    m->codec = codec;
     m->group = cw_pool_group_new(pool, CW_POOL_LOW);
     pthread_mutex_init(&m->lock, NULL);
     pthread_cond_init(&m->idle, NULL);
@@ -179,7 +181,7 @@ static int run_find(struct cw_merge *m, struct cw_err *err)
             m->inputs[m->ninputs] = footer_of(all.sources[i + m->ninputs])->info.id;
             m->input_bytes += footer_of(all.sources[i + m->ninputs])->file_bytes;
         }
-        rc = cw_merge_run_new(m->parts, &all.sources[i], take, &m->run, err);
+        rc = cw_merge_run_new(m->parts, &all.sources[i], take, m->codec, &m->run, err);
     }
     cw_snapshot_fini(&all);
     return rc;

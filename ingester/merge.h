@@ -13,6 +13,7 @@
 #ifndef CW_INGESTER_MERGE_H
 #define CW_INGESTER_MERGE_H
 #include <stdint.h>
+#include "common/base/codec.h"
 #include "common/base/pool.h"
 #include "ingester/parts.h"
 
@@ -22,7 +23,8 @@
 #define CW_MERGE_PART_BYTES_MAX (UINT64_C(2) << 30)
 
 struct cw_merge;
-struct cw_merge *cw_merge_new(struct cw_parts *parts, struct cw_pool *pool);
+/* `codec`: LZ4 or ZSTD, of merged parts. */
+struct cw_merge *cw_merge_new(struct cw_parts *parts, struct cw_pool *pool, enum cw_codec codec);
 /* Begin what is due, if no merge runs. Returns at once. Call it after a flush and now and then. */
 void cw_merge_kick(struct cw_merge *merge);
 /* Until nothing is due or running (POST /flush). */

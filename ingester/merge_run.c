@@ -109,7 +109,7 @@ static int id_cmp(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
-static int writer_open(struct cw_merge_run *run, struct cw_err *err)
+static int writer_open(struct cw_merge_run *run, enum cw_codec codec, struct cw_err *err)
 {
     struct cw_part_info info = run->inputs[0].footer->info;
     size_t nreplaced = 0;
@@ -135,12 +135,12 @@ static int writer_open(struct cw_merge_run *run, struct cw_err *err)
     info.nreplaced = nreplaced;
     int rc = cw_parts_new_path(run->parts, info.tenant, info.day, &info.id, &run->path, err);
     if (rc == 0)
-        rc = cw_part_writer_new(run->path.ptr, &info, &run->writer, err);
+        rc = cw_part_writer_new(run->path.ptr, &info, codec, &run->writer, err);
     return rc;
 }
 
 int cw_merge_run_new(struct cw_parts *parts, struct cw_source *const *inputs, size_t n,
-                     struct cw_merge_run **out, struct cw_err *err)
+                     enum cw_codec codec, struct cw_merge_run **out, struct cw_err *err)
 {
     struct cw_merge_run *run = cw_mem_new(sizeof(*run));
     CW_ASSERT(n > 0);
@@ -162,7 +162,7 @@ int cw_merge_run_new(struct cw_parts *parts, struct cw_source *const *inputs, si
     qsort(run->inputs, n, sizeof(*run->inputs), input_cmp);
     int rc = numbers_make(run, err);
     if (rc == 0)
-        rc = writer_open(run, err);
+        rc = writer_open(run, codec, err);
     if (rc < 0) {
         cw_merge_run_free(&run);
         return rc;

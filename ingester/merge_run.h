@@ -12,13 +12,15 @@
 #ifndef CW_INGESTER_MERGE_RUN_H
 #define CW_INGESTER_MERGE_RUN_H
 #include <stdbool.h>
+#include "common/base/codec.h"
 #include "ingester/parts.h"
 
 struct cw_merge_run;
 
-/* `inputs`: parts of one tenant and day, at least one. */
+/* `inputs`: parts of one tenant and day, at least one. `codec`: LZ4 or ZSTD, of the new part's blocks. */
 int cw_merge_run_new(struct cw_parts *parts, struct cw_source *const *inputs, size_t n,
-                     struct cw_merge_run **out, struct cw_err *err) CW_MUST_USE;
+                     enum cw_codec codec, struct cw_merge_run **out,
+                     struct cw_err *err) CW_MUST_USE;
 /* Work for about `cpu_ns`. 1: there is more, 0: the new part is committed and visible, or an error: only _free() then. */
 int cw_merge_run_step(struct cw_merge_run *run, int64_t cpu_ns, struct cw_err *err) CW_MUST_USE;
 /* Was it a bad block of an input that made it fail? */

@@ -178,7 +178,7 @@ int cw_store_open(const struct cw_store_options *options, struct cw_store **out,
     store->head = cw_head_new(cw_parts_wal_flushed(store->parts));
     store->marks = cw_marks_new();
     store->writer = cw_wal_writer_new(store->wal_dir, options->segment_bytes);
-    store->merge = cw_merge_new(store->parts, options->pool);
+    store->merge = cw_merge_new(store->parts, options->pool, options->merge_codec);
     store->last_push_ns = store->last_sync_ns = cw_clock_mono_ns();
     threads_start(store);
     *out = store;

@@ -42,7 +42,8 @@ struct cw_store_options {
     uint64_t memory_bytes; /* for the head and pushes under way */
     int64_t sources_forget_ns;
     struct cw_retention_options retention;
-    struct cw_pool *pool; /* for merges */
+    struct cw_pool *pool;      /* for merges */
+    enum cw_codec merge_codec; /* LZ4 or ZSTD, of merged parts */
 };
 
 struct cw_store;

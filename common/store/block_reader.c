@@ -39,51 +39,131 @@ static int header_check(struct cw_str bytes, struct cw_str *directory_out, struc
         return cw_err_set(err, CW_E_CORRUPT,
                           "block: it needs features 0x%x, which this program does not have",
                           unknown);
-    if (h[6] != 0 || h[54] != 0)
+    if (h[6] > CW_BLOCK_TEMPLATES || h[54] != 0)
         return cw_err_set(err, CW_E_CORRUPT, "block: kind %u, order %u: unknown", h[6], h[54]);
     return 0;
 }
 
-/* One entry of the directory into its place in *b. *row counts the pieces' rows. */
+static bool codec_known(uint8_t codec)
+{
+    return codec == CW_CODEC_NONE || codec == CW_CODEC_LZ4 || codec == CW_CODEC_ZSTD;
+}
+
+static int piece_place(struct cw_block *b, const struct cw_section *s, uint16_t rows,
+                       struct cw_err *err)
+{
+    uint32_t first = 0;
+    if (b->npieces > 0)
+        first = b->pieces[b->npieces - 1].first_row + b->pieces[b->npieces - 1].rows;
+    if (b->npieces == CW_BLOCK_PIECES_MAX || rows == 0 || rows > CW_PIECE_ROWS_MAX ||
+        s->raw_bytes > CW_PART_LINE_BYTES_MAX + CW_PIECE_RAW_TARGET)
+        return bad(err, "a piece of text of a wrong size");
+    b->pieces[b->npieces++] = (struct cw_piece){*s, first, rows};
+    return 0;
+}
+
+static int column_place(struct cw_block *b, const uint8_t *entry, struct cw_str stored,
+                        struct cw_err *err)
+{
+    uint16_t number = cw_get16(entry + 2);
+    if (number >= b->ncolumns || b->column_entry[number] != 0)
+        return bad(err, "a column is there twice, or is none");
+    b->column_entry[number] = (uint32_t)((const char *)entry - b->bytes);
+    b->column_stored[number] = (uint32_t)(stored.ptr - b->bytes);
+    return 0;
+}
+
+/* Where a section of which there is one belongs; NULL: there is no such kind in a block of this kind. */
+static struct cw_section *single(struct cw_block *b, uint8_t kind)
+{
+    bool plain = b->kind == CW_BLOCK_PLAIN;
+    switch (kind) {
+    case CW_SECTION_STREAMS: return &b->streams;
+    case CW_SECTION_TIMES: return &b->times;
+    case CW_SECTION_META: return &b->meta;
+    case CW_SECTION_LENGTHS: return plain ? &b->lengths : NULL;
+    case CW_SECTION_TEMPLATES: return plain ? NULL : &b->templates;
+    case CW_SECTION_TEXT: return plain ? NULL : &b->text;
+    case CW_SECTION_ROWS: return plain ? NULL : &b->row_templates;
+    case CW_SECTION_SMALL: return plain ? NULL : &b->small;
+    case CW_SECTION_RAW: return plain ? NULL : &b->raw;
+    default: return NULL;
+    }
+}
+
+/* One entry of the directory into its place in *b. */
 static int section_place(struct cw_block *b, const uint8_t *entry, struct cw_str stored,
-                         uint64_t *row, uint64_t *raw, struct cw_err *err)
+                         struct cw_err *err)
 {
     struct cw_section s = {stored, cw_get32(entry + 4), cw_get32(entry + 12), entry[1]};
-    struct cw_section *slot = NULL;
-    bool meta = false;
+    uint8_t kind = entry[0];
     /* So that a few bytes cannot ask for much memory. */
     if (s.codec == CW_CODEC_LZ4 && s.raw_bytes / LZ4_MAX_RATIO > stored.len)
         return bad(err, "a section cannot be so large");
-    switch (entry[0]) {
-    case CW_SECTION_TEXT: {
-        uint16_t rows = cw_get16(entry + 2);
-        if (b->npieces == CW_BLOCK_PIECES_MAX || rows == 0 || rows > CW_PIECE_ROWS_MAX ||
-            s.raw_bytes > CW_PART_LINE_BYTES_MAX + CW_PIECE_RAW_TARGET)
-            return bad(err, "a piece of text of a wrong size");
-        b->pieces[b->npieces++] = (struct cw_piece){s, (uint32_t)*row, rows};
-        *row += rows;
-        *raw += s.raw_bytes;
-        return 0;
-    }
-    case CW_SECTION_STREAMS: slot = &b->streams; break;
-    case CW_SECTION_TIMES: slot = &b->times; break;
-    case CW_SECTION_LENGTHS: slot = &b->lengths; break;
-    case CW_SECTION_META:
-        slot = &b->meta;
-        meta = true;
-        break;
-    default:
-        if (entry[0] & CW_SECTION_OPTIONAL)
+    if (kind == CW_SECTION_TEXT && b->kind == CW_BLOCK_PLAIN)
+        return piece_place(b, &s, cw_get16(entry + 2), err);
+    if (kind == CW_SECTION_COLUMN && b->kind == CW_BLOCK_TEMPLATES)
+        return column_place(b, entry, stored, err);
+    struct cw_section *slot = single(b, kind);
+    if (slot == NULL) {
+        if (kind & CW_SECTION_OPTIONAL)
             return 0;
-        return cw_err_set(err, CW_E_CORRUPT, "block: section of unknown kind %u", entry[0]);
+        return cw_err_set(err, CW_E_CORRUPT, "block: section of unknown kind %u", kind);
     }
     if (slot->stored.ptr != NULL)
         return bad(err, "a section is there twice");
-    /* Columns are kept packed; only metadata is compressed. */
-    if (meta ? s.raw_bytes > CW_BLOCK_META_RAW_MAX
-             : s.codec != CW_CODEC_NONE || s.raw_bytes != stored.len)
+    /* These are kept packed. */
+    bool packed =
+        kind == CW_SECTION_STREAMS || kind == CW_SECTION_TIMES || kind == CW_SECTION_LENGTHS;
+    if (packed && (s.codec != CW_CODEC_NONE || s.raw_bytes != stored.len))
+        return bad(err, "a section of a wrong size");
+    if (kind == CW_SECTION_META && s.raw_bytes > CW_BLOCK_META_RAW_MAX)
         return bad(err, "a section of a wrong size");
     *slot = s;
+    return 0;
+}
+
+static int directory_read(struct cw_block *b, struct cw_str bytes, struct cw_str directory,
+                          struct cw_err *err)
+{
+    size_t at = CW_BLOCK_HEADER_BYTES + directory.len;
+    uint64_t raw = 0;
+    for (size_t i = 0; i < directory.len; i += CW_BLOCK_SECTION_BYTES) {
+        const uint8_t *entry = (const uint8_t *)directory.ptr + i;
+        uint32_t stored = cw_get32(entry + 8);
+        if (stored > bytes.len - at)
+            return bad(err, "a section lies outside");
+        int rc = section_place(b, entry, cw_str_make(bytes.ptr + at, stored), err);
+        if (rc < 0)
+            return rc;
+        raw += entry[0] == CW_SECTION_META ? 0 : cw_get32(entry + 4);
+        at += stored;
+    }
+    /* Templates, dictionaries and values: a line that is cut into them does not grow. */
+    if (b->kind == CW_BLOCK_TEMPLATES && raw > 2 * (uint64_t)b->raw_bytes + CW_BLOCK_RAW_TARGET)
+        return bad(err, "its sections are larger than its lines");
+    return 0;
+}
+
+static int plain_check(const struct cw_block *b, struct cw_err *err)
+{
+    uint64_t rows = 0, raw = 0;
+    for (uint32_t i = 0; i < b->npieces; i++) {
+        rows += b->pieces[i].rows;
+        raw += b->pieces[i].text.raw_bytes;
+    }
+    if (rows != b->rows || raw != b->raw_bytes)
+        return bad(err, "the pieces of text are not all there");
+    return b->lengths.stored.ptr != NULL ? 0 : bad(err, "a section is missing");
+}
+
+static int templates_check(const struct cw_block *b, struct cw_err *err)
+{
+    if (b->ntemplates == 0 || b->ntemplates > b->rows)
+        return bad(err, "the count of templates is wrong");
+    if (b->templates.stored.ptr == NULL || b->text.stored.ptr == NULL ||
+        (b->row_templates.stored.ptr == NULL) != (b->ntemplates == 1))
+        return bad(err, "a section is missing");
     return 0;
 }
 
@@ -93,34 +173,43 @@ int cw_block_open(struct cw_str bytes, struct cw_block *b, struct cw_err *err)
     int rc = header_check(bytes, &directory, err);
     if (rc < 0)
         return rc;
+    b->kind = bytes.ptr[6];
     b->rows = cw_get32(bytes.ptr + 16);
+    b->ntemplates = cw_get32(bytes.ptr + 20);
+    b->ncolumns = cw_get32(bytes.ptr + 24);
     b->raw_bytes = cw_get32(bytes.ptr + 28);
     b->min_ns = (int64_t)cw_get64(bytes.ptr + 32);
     b->max_ns = (int64_t)cw_get64(bytes.ptr + 40);
     b->nstreams = cw_get16(bytes.ptr + 52);
     b->streams = b->times = b->lengths = b->meta = (struct cw_section){0};
+    b->templates = b->text = b->row_templates = b->small = b->raw = (struct cw_section){0};
     b->npieces = 0;
+    b->bytes = bytes.ptr;
     b->stored_bytes = bytes.len;
-    if (b->rows == 0 || b->rows > CW_BLOCK_ROWS_MAX || b->nstreams == 0 || b->nstreams > b->rows)
-        return bad(err, "counts of rows and streams are wrong");
-    uint64_t row = 0, raw = 0;
-    size_t at = CW_BLOCK_HEADER_BYTES + directory.len;
-    for (size_t i = 0; i < directory.len; i += CW_BLOCK_SECTION_BYTES) {
-        const uint8_t *entry = (const uint8_t *)directory.ptr + i;
-        uint32_t stored = cw_get32(entry + 8);
-        if (stored > bytes.len - at)
-            return bad(err, "a section lies outside");
-        rc = section_place(b, entry, cw_str_make(bytes.ptr + at, stored), &row, &raw, err);
-        if (rc < 0)
-            return rc;
-        at += stored;
-    }
-    if (row != b->rows || raw != b->raw_bytes)
-        return bad(err, "the pieces of text are not all there");
-    if (b->times.stored.ptr == NULL || b->lengths.stored.ptr == NULL ||
-        (b->streams.stored.ptr == NULL) != (b->nstreams == 1))
+    if (b->rows == 0 || b->rows > CW_BLOCK_ROWS_MAX || b->nstreams == 0 || b->nstreams > b->rows ||
+        b->raw_bytes > CW_BLOCK_RAW_MAX || b->ntemplates > CW_BLOCK_TEMPLATES_MAX ||
+        b->ncolumns > CW_BLOCK_COLUMNS_MAX || bytes.len > UINT32_MAX)
+        return bad(err, "its counts are wrong");
+    memset(b->column_entry, 0, b->ncolumns * sizeof(b->column_entry[0]));
+    rc = directory_read(b, bytes, directory, err);
+    if (rc < 0)
+        return rc;
+    if (b->times.stored.ptr == NULL || (b->streams.stored.ptr == NULL) != (b->nstreams == 1))
         return bad(err, "a section is missing");
-    return 0;
+    return b->kind == CW_BLOCK_PLAIN ? plain_check(b, err) : templates_check(b, err);
+}
+
+struct cw_section cw_block_column(const struct cw_block *b, uint32_t column)
+{
+    if (b->column_entry[column] == 0)
+        return (struct cw_section){0};
+    const char *entry = b->bytes + b->column_entry[column];
+    return (struct cw_section){
+        .stored = cw_str_make(b->bytes + b->column_stored[column], cw_get32(entry + 8)),
+        .raw_bytes = cw_get32(entry + 4),
+        .checksum = cw_get32(entry + 12),
+        .codec = (uint8_t)entry[1],
+    };
 }
 
 static int checksum_check(const struct cw_section *s, const char *name, struct cw_err *err)
@@ -184,11 +273,27 @@ int cw_block_lengths(const struct cw_block *b, int64_t *scratch, uint32_t *out, 
 
 int cw_block_section_into(const struct cw_section *s, char *out, struct cw_err *err)
 {
-    int rc = checksum_check(s, "text or metadata", err);
+    int rc = checksum_check(s, "text, values or metadata", err);
     if (rc < 0)
         return rc;
-    if (s->codec != CW_CODEC_NONE && s->codec != CW_CODEC_LZ4 && s->codec != CW_CODEC_ZSTD)
+    if (!codec_known(s->codec))
         return cw_err_set(err, CW_E_CORRUPT, "block: unknown codec %u", s->codec);
     rc = cw_codec_decompress_into(s->codec, s->stored, out, s->raw_bytes, err);
-    return rc < 0 ? bad(err, "text or metadata does not decompress") : 0;
+    return rc < 0 ? bad(err, "text, values or metadata do not decompress") : 0;
+}
+
+int cw_block_section_bytes(const struct cw_section *s, size_t slack, struct cw_arena *arena,
+                           struct cw_str *out, struct cw_err *err)
+{
+    if (s->codec == CW_CODEC_NONE && slack == 0) {
+        *out = s->stored;
+        if (s->raw_bytes != s->stored.len)
+            return bad(err, "a section of a wrong size");
+        return checksum_check(s, "values", err);
+    }
+    char *bytes = cw_arena_alloc(arena, (size_t)s->raw_bytes + slack);
+    int rc = cw_block_section_into(s, bytes, err);
+    memset(bytes + s->raw_bytes, 0, slack);
+    *out = cw_str_make(bytes, s->raw_bytes);
+    return rc;
 }

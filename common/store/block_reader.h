@@ -9,7 +9,7 @@
 #define CW_STORE_BLOCK_READER_H
 #include <stdbool.h>
 #include <stdint.h>
-#include "common/base/buf.h"
+#include "common/base/arena.h"
 #include "common/base/err.h"
 #include "common/base/str.h"
 #include "common/store/format.h"
@@ -27,12 +27,21 @@ struct cw_piece {
 };
 
 struct cw_block {
+    enum cw_block_kind kind;
     uint32_t rows, raw_bytes, nstreams;
     int64_t min_ns, max_ns;
-    struct cw_section streams, times, lengths, meta;
-    uint32_t npieces;
     uint64_t stored_bytes;
+    struct cw_section streams, times, meta;
+    /* plain */
+    struct cw_section lengths;
+    uint32_t npieces;
     struct cw_piece pieces[CW_BLOCK_PIECES_MAX];
+    /* templates */
+    uint32_t ntemplates, ncolumns;
+    struct cw_section templates, text, row_templates, small, raw;
+    const char *bytes;                           /* of the block */
+    uint32_t column_entry[CW_BLOCK_COLUMNS_MAX]; /* offset of the entry in the directory; 0: none */
+    uint32_t column_stored[CW_BLOCK_COLUMNS_MAX]; /* offset of the bytes */
 };
 
 int cw_block_open(struct cw_str bytes, struct cw_block *out, struct cw_err *err) CW_MUST_USE;
@@ -40,11 +49,17 @@ int cw_block_open(struct cw_str bytes, struct cw_block *out, struct cw_err *err)
 int cw_block_streams(const struct cw_block *block, int64_t *numbers, int64_t *rows,
                      struct cw_err *err) CW_MUST_USE;
 int cw_block_times(const struct cw_block *block, int64_t *out, struct cw_err *err) CW_MUST_USE;
-/* Lengths of lines (block->rows of them); each piece's sum is its text's size. `scratch` has room for as many. */
+/* Lengths of a plain block's lines (block->rows of them); each piece's sum is its text's size. `scratch` has room for as many. */
 int cw_block_lengths(const struct cw_block *block, int64_t *scratch, uint32_t *out,
                      struct cw_err *err) CW_MUST_USE;
+/* The section of a column < ncolumns; stored.ptr is NULL when it has none of its own. */
+struct cw_section cw_block_column(const struct cw_block *block, uint32_t column);
 /* A section's checked and decompressed bytes, into memory for section->raw_bytes. */
 int cw_block_section_into(const struct cw_section *section, char *out,
                           struct cw_err *err) CW_MUST_USE;
+/* The same, where they lie if they are not compressed, else in the arena's memory. `slack` more bytes may be read behind them, and
+ * have any content; with a slack they are always copied. */
+int cw_block_section_bytes(const struct cw_section *section, size_t slack, struct cw_arena *arena,
+                           struct cw_str *out, struct cw_err *err) CW_MUST_USE;
 
 #endif

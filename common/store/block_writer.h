@@ -1,8 +1,8 @@
 /*
  * block_writer.h - compose one block after the other: rows of neighbouring streams, encoded as format.h draws it.
  *
- * Text is compressed a piece at a time as it comes, so a writer holds one piece raw and the block packed: some 2 MiB, more only
- * for a line that is larger.
+ * Lines are gathered as they come and encoded when the block is finished, as templates where that pays (template_writer.h), else
+ * as pieces of text. Memory: 6 MiB of lines and times, and what the template writer needs; more only for a line that is larger.
  *
  * Ownership  Copies what it is given.
  * Threads    One.
@@ -15,6 +15,7 @@
 #include "common/base/buf.h"
 #include "common/base/err.h"
 #include "common/labels/labels.h"
+#include "common/store/template_writer.h"
 
 struct cw_block_writer;
 
@@ -25,7 +26,8 @@ struct cw_block_summary {
     int64_t min_ns, max_ns;
 };
 
-struct cw_block_writer *cw_block_writer_new(void);
+/* `codec`: LZ4 or ZSTD, of text and columns. */
+struct cw_block_writer *cw_block_writer_new(enum cw_codec codec);
 void cw_block_writer_free(struct cw_block_writer **writer);
 uint32_t cw_block_writer_rows(const struct cw_block_writer *writer);
 uint32_t cw_block_writer_raw_bytes(const struct cw_block_writer *writer);
@@ -35,12 +37,15 @@ bool cw_block_writer_full(const struct cw_block_writer *writer, size_t line_byte
 int cw_block_writer_add(struct cw_block_writer *writer, uint32_t stream, int64_t ts_ns,
                         struct cw_str line, struct cw_labels metadata,
                         struct cw_err *err) CW_MUST_USE;
-/* Append the finished block to *out and begin an empty one. There must be rows. */
-int cw_block_writer_finish(struct cw_block_writer *writer, struct cw_buf *out,
+/* Append the finished block to *out and its value filter, if it has one, to *filter; begin an empty one. There must be rows. `memory`:
+ * of the app that they are of. */
+int cw_block_writer_finish(struct cw_block_writer *writer, struct cw_template_memory *memory,
+                           struct cw_buf *out, struct cw_buf *filter,
                            struct cw_block_summary *summary_out, struct cw_err *err) CW_MUST_USE;
 
-/* The checksum of a block's header (CW_BLOCK_HEADER_BYTES) and directory into its place in the header: for who changes a finished
- * block's directory (part_writer.c, when it gives streams new numbers). */
+/* Append header (CW_BLOCK_HEADER_BYTES; its size of the directory and checksum are filled in), directory and sections. */
+void cw_block_put(uint8_t *header, const struct cw_block_sections *sections, struct cw_buf *out);
+/* The checksum of a block's header and directory into its place in the header. */
 void cw_block_seal(uint8_t *header, struct cw_str directory);
 /* What _seal() would write. */
 uint64_t cw_block_checksum(const uint8_t *header, struct cw_str directory);

@@ -104,8 +104,8 @@
  *             FOR      least value 8 B | width u8 | (value - least), packed
  *             MINI     per 128 values: least as varint zigzag | width u8 | packed
  *             DELTA    first value 8 B | the differences as MINI
- *             DICT     varint distinct values n | they, ascending as unsigned numbers: first 8 B, n - 1 differences as MINI | width u8
- *                      (of n - 1) | their numbers, packed
+ *             DICT     varint distinct values n (at least 1) | they, ascending as unsigned numbers: first 8 B, n - 1 differences as
+ *                      MINI | width u8 | their numbers, packed
  *             BYTES    first value 8 B | zigzag differences, a length for each: n / 2 key bytes, two to a byte, low four
  *                      bits first, each the bytes of its difference (0..8) | the differences, little-endian, so many bytes each
  *             packed: `width` bits each, low bits first, (n * width + 7) / 8 B in all. All arithmetic is modulo 2^64.

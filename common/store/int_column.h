@@ -2,7 +2,15 @@
 #ifndef CW_STORE_INT_COLUMN_H
 #define CW_STORE_INT_COLUMN_H
 
-enum cw_int_encoding { CW_INT_CONST = 0, CW_INT_FOR = 1, CW_INT_MINI = 2, CW_INT_DELTA = 3 };
+enum cw_int_encoding {
+    CW_INT_CONST = 0,
+    CW_INT_FOR = 1,
+    CW_INT_MINI = 2,
+    CW_INT_DELTA = 3,
+    CW_INT_DICT = 4,
+    CW_INT_BYTES = 5,
+    CW_INT_DELTADICT = 6,
+};
 enum { CW_INT_MINIBLOCK = 128 };
 
 #endif

@@ -257,6 +257,15 @@ struct cw_str cw_part_reader_block_bytes(const struct cw_part_reader *r, uint32_
     return cw_str_make(r->bytes.ptr + b.offset, b.bytes);
 }
 
+struct cw_str cw_part_reader_block_filter(const struct cw_part_reader *r, uint32_t i)
+{
+    CW_ASSERT(i < r->footer.nblocks);
+    const char *e = r->regions[CW_REGION_BLOCKS].ptr + (size_t)i * CW_PART_BLOCK_ENTRY_BYTES;
+    struct cw_str filters = r->regions[CW_REGION_FILTERS];
+    uint32_t place = cw_get32(e + 20);
+    return place == 0 ? CW_STR_NONE : cw_str_sub(filters, place - 1, filters.len);
+}
+
 int cw_part_reader_stream(struct cw_part_reader *r, uint32_t number,
                           const struct cw_part_stream **out, struct cw_err *err)
 {

@@ -47,6 +47,8 @@ const struct cw_part_footer *cw_part_reader_footer(const struct cw_part_reader *
 /* Block i < nblocks; its place lies in the file and its streams in the table (checked at open). */
 struct cw_part_block cw_part_reader_block(const struct cw_part_reader *reader, uint32_t i);
 struct cw_str cw_part_reader_block_bytes(const struct cw_part_reader *reader, uint32_t i);
+/* FILTERS from where the block's value filter stands (cw_value_filter_open() checks it); empty when it has none. */
+struct cw_str cw_part_reader_block_filter(const struct cw_part_reader *reader, uint32_t i);
 /* Stream `number` < nstreams. */
 int cw_part_reader_stream(struct cw_part_reader *reader, uint32_t number,
                           const struct cw_part_stream **out, struct cw_err *err) CW_MUST_USE;

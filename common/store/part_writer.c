@@ -11,9 +11,8 @@
 #include "common/base/file.h"
 #include "common/base/hash.h"
 #include "common/base/log.h"
-#include "common/store/block_reader.h"
+#include "common/store/block_copy.h"
 #include "common/store/block_writer.h"
-#include "common/store/encode_int.h"
 #include "common/store/format.h"
 #include "common/store/part_reader.h"
 #include "common/store/postings.h"
@@ -32,9 +31,13 @@ struct cw_part_writer {
     bool finished;
     struct cw_part_info info;
     uint64_t off; /* of the next byte in the file */
+    enum cw_codec codec;
     struct cw_block_writer *block;
-    struct cw_buf bytes;  /* a finished block on its way to the file */
-    struct cw_buf blocks; /* BLOCKS */
+    struct cw_template_memory memory; /* of the app under way */
+    struct cw_buf bytes;              /* a finished block on its way to the file */
+    struct cw_buf filter;             /* its value filter */
+    struct cw_buf filters;            /* FILTERS */
+    struct cw_buf blocks;             /* BLOCKS */
     uint32_t nblocks, nstreams;
     struct cw_stream_table_writer *streams;
     struct cw_postings_builder *postings;
@@ -46,7 +49,7 @@ struct cw_part_writer {
     int64_t min_ns, max_ns;
 };
 
-int cw_part_writer_new(const char *path, const struct cw_part_info *info,
+int cw_part_writer_new(const char *path, const struct cw_part_info *info, enum cw_codec codec,
                        struct cw_part_writer **out, struct cw_err *err)
 {
     struct cw_part_writer *w = cw_mem_new(sizeof(*w));
@@ -57,8 +60,11 @@ int cw_part_writer_new(const char *path, const struct cw_part_info *info,
     w->tmp_path = cw_buf_take(&tmp, NULL);
     w->path = cw_str_dupz(cw_str_of(path));
     w->info = *info;
-    w->block = cw_block_writer_new();
+    w->codec = codec;
+    w->block = cw_block_writer_new(codec);
     cw_buf_init(&w->bytes, SIZE_MAX);
+    cw_buf_init(&w->filter, SIZE_MAX);
+    cw_buf_init(&w->filters, UINT32_MAX - 1);
     cw_buf_init(&w->blocks, (size_t)CW_PART_BLOCKS_MAX * CW_PART_BLOCK_ENTRY_BYTES);
     w->streams = cw_stream_table_writer_new();
     w->postings = cw_postings_builder_new();
@@ -97,6 +103,8 @@ void cw_part_writer_free(struct cw_part_writer **writer)
         cw_log_warn("part %s: what was written of it stays until the next start", w->path);
     cw_block_writer_free(&w->block);
     cw_buf_fini(&w->bytes);
+    cw_buf_fini(&w->filter);
+    cw_buf_fini(&w->filters);
     cw_buf_fini(&w->blocks);
     cw_stream_table_writer_free(&w->streams);
     cw_postings_builder_free(&w->postings);
@@ -114,8 +122,8 @@ static int write_bytes(struct cw_part_writer *w, struct cw_str bytes, struct cw_
     return rc;
 }
 
-/* A whole block to the file, and its row of BLOCKS. */
-static int block_write(struct cw_part_writer *w, struct cw_str bytes,
+/* A whole block to the file, its filter (empty: none) to FILTERS, and its row of BLOCKS. */
+static int block_write(struct cw_part_writer *w, struct cw_str bytes, struct cw_str filter,
                        const struct cw_block_summary *s, struct cw_err *err)
 {
     if (w->nblocks == CW_PART_BLOCKS_MAX || bytes.len > UINT32_MAX)
@@ -126,6 +134,11 @@ static int block_write(struct cw_part_writer *w, struct cw_str bytes,
     cw_put32(entry + 8, (uint32_t)bytes.len);
     cw_put32(entry + 12, s->rows);
     cw_put32(entry + 16, s->raw_bytes);
+    size_t filter_at = w->filters.len;
+    cw_buf_adds(&w->filters, filter);
+    /* One that does not fit its region is left out: the block is searched as if the filter held everything. */
+    if (filter.len > 0 && w->filters.len > filter_at)
+        cw_put32(entry + 20, (uint32_t)filter_at + 1);
     cw_put32(entry + 24, s->first_stream);
     cw_put32(entry + 28, s->last_stream);
     cw_put64(entry + 32, (uint64_t)s->min_ns);
@@ -145,8 +158,9 @@ static int block_end(struct cw_part_writer *w, struct cw_err *err)
         return 0;
     struct cw_block_summary s;
     cw_buf_clear(&w->bytes);
-    int rc = cw_block_writer_finish(w->block, &w->bytes, &s, err);
-    return rc < 0 ? rc : block_write(w, cw_buf_str(&w->bytes), &s, err);
+    cw_buf_clear(&w->filter);
+    int rc = cw_block_writer_finish(w->block, &w->memory, &w->bytes, &w->filter, &s, err);
+    return rc < 0 ? rc : block_write(w, cw_buf_str(&w->bytes), cw_buf_str(&w->filter), &s, err);
 }
 
 /* Where the block ends that the stream's next row begins in or is added to. */
@@ -193,6 +207,8 @@ int cw_part_writer_stream(struct cw_part_writer *w, struct cw_labels labels, uin
     }
     if (cw_block_writer_rows(w->block) > 0 && !block_takes_stream(w, same_app))
         rc = block_end(w, err);
+    if (!same_app)
+        w->memory = (struct cw_template_memory){0};
     share_plan(w);
     return rc;
 }
@@ -231,44 +247,17 @@ uint64_t cw_part_writer_rows(const struct cw_part_writer *w)
     return w->rows + cw_block_writer_rows(w->block);
 }
 
-/* The copied block's directory and sections with another STREAMS section; everything else stays byte for byte. */
-static int block_renumber(const struct cw_block *b, struct cw_str old, const uint32_t *numbers,
-                          struct cw_block_summary *s, struct cw_buf *out, struct cw_err *err)
+/* The bytes of the block's value filter, checked; empty when it has none. */
+static int filter_bytes(const struct cw_part_reader *from, uint32_t block, struct cw_str *out,
+                        struct cw_err *err)
 {
-    int64_t *streams = cw_mem_array(2 * (size_t)b->nstreams, sizeof(*streams)),
-            *rows = streams + b->nstreams;
-    struct cw_buf section;
-    cw_buf_init(&section, SIZE_MAX);
-    int rc = cw_block_streams(b, streams, rows, err);
-    if (rc == 0 && (streams[0] != s->first_stream || streams[b->nstreams - 1] != s->last_stream))
-        rc = cw_err_set(err, CW_E_CORRUPT,
-                        "block: its streams are not those that the block table says");
-    if (rc < 0)
-        goto out;
-    for (uint32_t i = 0; i < b->nstreams; i++)
-        streams[i] = numbers[streams[i]];
-    cw_encode_int(streams, b->nstreams, &section);
-    cw_encode_int(rows, b->nstreams, &section);
-    uint32_t dir_bytes = cw_get32(old.ptr + 48);
-    struct cw_str rest = cw_str_sub(old, CW_BLOCK_HEADER_BYTES + dir_bytes, old.len);
-    cw_buf_add(out, old.ptr, CW_BLOCK_HEADER_BYTES + dir_bytes);
-    for (uint32_t i = 0; i < dir_bytes; i += CW_BLOCK_SECTION_BYTES) {
-        char *entry = out->ptr + CW_BLOCK_HEADER_BYTES + i;
-        uint32_t stored = cw_get32(entry + 8);
-        struct cw_str bytes = cw_str_sub(rest, 0, stored);
-        rest = cw_str_sub(rest, stored, rest.len);
-        if ((uint8_t)entry[0] == CW_SECTION_STREAMS) {
-            bytes = cw_buf_str(&section);
-            cw_put32(entry + 4, (uint32_t)bytes.len);
-            cw_put32(entry + 8, (uint32_t)bytes.len);
-            cw_put32(entry + 12, (uint32_t)cw_hash64(bytes.ptr, bytes.len));
-        }
-        cw_buf_adds(out, bytes);
-    }
-    cw_block_seal((uint8_t *)out->ptr, cw_str_make(out->ptr + CW_BLOCK_HEADER_BYTES, dir_bytes));
-out:
-    cw_buf_fini(&section);
-    free(streams);
+    struct cw_value_filter filter;
+    *out = cw_part_reader_block_filter(from, block);
+    if (out->len == 0)
+        return 0;
+    int rc = cw_value_filter_open(*out, &filter, err);
+    if (rc == 0)
+        *out = cw_str_sub(*out, 0, cw_value_filter_bytes(&filter));
     return rc;
 }
 
@@ -276,40 +265,26 @@ int cw_part_writer_copy_block(struct cw_part_writer *w, const struct cw_part_rea
                               uint32_t block, const uint32_t *numbers, struct cw_err *err)
 {
     struct cw_part_block p = cw_part_reader_block(from, block);
-    struct cw_str bytes = cw_part_reader_block_bytes(from, block);
-    struct cw_block *b = cw_mem_new(sizeof(*b));
     struct cw_block_summary s = {p.rows,        p.raw_bytes, p.first_stream,
                                  p.last_stream, p.min_ns,    p.max_ns};
+    struct cw_str bytes = cw_part_reader_block_bytes(from, block), filter;
     cw_file_will_read(bytes);
     int rc = block_end(w, err);
-    if (rc == 0)
-        rc = cw_block_open(bytes, b, err);
-    /* Its sections are checked before they get a new owner: afterwards nobody has another copy. */
-    const struct cw_section *columns[] = {&b->times, &b->lengths, &b->meta};
-    for (size_t i = 0; rc == 0 && i < CW_COUNT(columns) + b->npieces; i++) {
-        const struct cw_section *c =
-            i < CW_COUNT(columns) ? columns[i] : &b->pieces[i - CW_COUNT(columns)].text;
-        if (c->stored.ptr != NULL &&
-            (uint32_t)cw_hash64(c->stored.ptr, c->stored.len) != c->checksum)
-            rc = cw_err_set(err, CW_E_CORRUPT, "block %u of %s: a section's checksum is wrong",
-                            block, cw_part_reader_path(from));
-    }
-    if (rc == 0 && (b->rows != p.rows || b->raw_bytes != p.raw_bytes))
-        rc =
-            cw_err_set(err, CW_E_CORRUPT, "block %u of %s is not the one that the block table says",
-                       block, cw_part_reader_path(from));
+    if (rc < 0)
+        return rc;
     cw_buf_clear(&w->bytes);
-    if (rc == 0 && b->nstreams > 1) {
-        rc = block_renumber(b, bytes, numbers, &s, &w->bytes, err);
-        bytes = cw_buf_str(&w->bytes);
+    /* All is checked before it gets a new owner: afterwards nobody has another copy. */
+    rc = cw_block_copy(bytes, &s, numbers, w->codec, &w->bytes, err);
+    if (rc == 0)
+        rc = filter_bytes(from, block, &filter, err);
+    if (rc < 0) {
+        cw_err_wrap(err, "block %u of %s", block, cw_part_reader_path(from));
+        return rc;
     }
     s.first_stream = numbers[s.first_stream];
     s.last_stream = numbers[s.last_stream];
     CW_ASSERT(s.last_stream < w->nstreams);
-    if (rc == 0)
-        rc = block_write(w, bytes, &s, err);
-    free(b);
-    return rc;
+    return block_write(w, cw_buf_str(&w->bytes), filter, &s, err);
 }
 
 static void origin_write(const struct cw_part_info *info, struct cw_buf *out)
@@ -361,7 +336,7 @@ static int tail_write(struct cw_part_writer *w, struct cw_err *err)
     uint8_t footer[CW_PART_FOOTER_BYTES] = {0};
     struct cw_buf bytes;
     cw_buf_init(&bytes, SIZE_MAX);
-    int rc = region_write(w, CW_REGION_FILTERS, CW_STR_NONE, footer, err);
+    int rc = region_write(w, CW_REGION_FILTERS, cw_buf_str(&w->filters), footer, err);
     if (rc == 0)
         rc = region_write(w, CW_REGION_BLOCKS, cw_buf_str(&w->blocks), footer, err);
     if (rc == 0)

@@ -1,8 +1,9 @@
 /*
  * part_writer.h - write one part, front to back, in bounded memory. The bytes are drawn in format.h.
  *
- * begin a stream, add its rows; begin the next, ...; finish. Memory: a block packed (some 2 MiB), 48 B a block, and the streams'
- * labels: front-coded and compressed, and once plain per distinct label pair for the postings.
+ * begin a stream, add its rows; begin the next, ...; finish. Memory: what a block takes while it is encoded
+ * (block_writer.h: some 20 MiB), 48 B a block and the value filters (0.5 % of the text), and the streams' labels: front-coded and
+ * compressed, and once plain per distinct label pair for the postings.
  *
  * Ownership  Copies what it is given; the info's texts are borrowed until _finish().
  * Threads    One.
@@ -11,6 +12,7 @@
 #ifndef CW_STORE_PART_WRITER_H
 #define CW_STORE_PART_WRITER_H
 #include <stdint.h>
+#include "common/base/codec.h"
 #include "common/base/err.h"
 #include "common/base/str.h"
 #include "common/store/cursor.h"
@@ -32,8 +34,8 @@ struct cw_part_info {
 struct cw_part_writer;
 struct cw_part_reader;
 
-/* Writes to `path` with ".tmp" behind it; the folder must be there. */
-int cw_part_writer_new(const char *path, const struct cw_part_info *info,
+/* Writes to `path` with ".tmp" behind it; the folder must be there. `codec`: LZ4 or ZSTD, of what blocks hold. */
+int cw_part_writer_new(const char *path, const struct cw_part_info *info, enum cw_codec codec,
                        struct cw_part_writer **out, struct cw_err *err) CW_MUST_USE;
 /* A finished part stays; an unfinished one is removed. */
 void cw_part_writer_free(struct cw_part_writer **writer);
@@ -48,7 +50,7 @@ int cw_part_writer_add(struct cw_part_writer *writer, const struct cw_entry_batc
                        struct cw_err *err) CW_MUST_USE;
 /* Rows so far. */
 uint64_t cw_part_writer_rows(const struct cw_part_writer *writer);
-/* Copy a block as it is; `numbers` maps the reader's stream numbers to this part's, and rises. All its streams have begun. */
+/* Copy a block as it is (with codec ZSTD what is compressed with LZ4 is compressed anew); `numbers` maps the reader's stream numbers to this part's, and rises. All its streams have begun. */
 int cw_part_writer_copy_block(struct cw_part_writer *writer, const struct cw_part_reader *from,
                               uint32_t block, const uint32_t *numbers,
                               struct cw_err *err) CW_MUST_USE;

@@ -27,6 +27,8 @@ struct cw_value_filter_builder *cw_value_filter_builder_new(void);
 void cw_value_filter_builder_free(struct cw_value_filter_builder **builder);
 /* Once or more often. */
 void cw_value_filter_builder_add(struct cw_value_filter_builder *builder, uint64_t key);
+/* No key. */
+void cw_value_filter_builder_clear(struct cw_value_filter_builder *builder);
 /* Append the filter as format.h draws it (nothing when no key was added: false), and begin an empty one. */
 bool cw_value_filter_builder_finish(struct cw_value_filter_builder *builder, struct cw_buf *out);
 
@@ -37,6 +39,8 @@ struct cw_value_filter {
 /* `bytes` begin with the filter. */
 int cw_value_filter_open(struct cw_str bytes, struct cw_value_filter *out,
                          struct cw_err *err) CW_MUST_USE;
+/* Of the filter as format.h draws it. */
+size_t cw_value_filter_bytes(const struct cw_value_filter *filter);
 bool cw_value_filter_may_hold(const struct cw_value_filter *filter, uint64_t key);
 
 #endif

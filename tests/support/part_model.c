@@ -162,7 +162,7 @@ void part_model_write(const struct part_model *m, const char *path, const struct
     memcpy(sorted, m->entries, m->n * sizeof(*sorted));
     sorting = m;
     qsort(sorted, m->n, sizeof(*sorted), entry_cmp);
-    CW_ASSERT(cw_part_writer_new(path, info, &w, &err) == 0);
+    CW_ASSERT(cw_part_writer_new(path, info, CW_CODEC_LZ4, &w, &err) == 0);
     for (size_t i = 0, n; i < m->n; i += n) {
         n = 1;
         while (i + n < m->n && sorted[i + n].stream == sorted[i].stream)

@@ -155,7 +155,7 @@ int main(void)
     cw_log_init(CW_LOG_WARN, CW_LOG_LOGFMT);
     CHECK(cw_parts_open(&options, &parts, &err) == 0);
     struct cw_pool *pool = cw_pool_new(2);
-    struct cw_merge *merge = cw_merge_new(parts, pool);
+    struct cw_merge *merge = cw_merge_new(parts, pool, CW_CODEC_LZ4);
     for (int i = 0; i < READERS; i++)
         CHECK(pthread_create(&threads[i], NULL, reader, NULL) == 0);
     for (uint64_t n = 0; n < FLUSHES; n++) {

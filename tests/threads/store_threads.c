@@ -162,6 +162,7 @@ int main(void)
     CHECK(mkdtemp(dir));
     struct cw_pool *pool = cw_pool_new(2);
     struct cw_store_options options = {.data_dir = dir,
+                                       .merge_codec = CW_CODEC_LZ4,
                                        .segment_bytes = 1 << 20,
                                        .head_flush_bytes = 1 << 20,
                                        .memory_bytes = 256 << 20,

@@ -105,16 +105,70 @@ Test(encode_int, one_outlier_costs_one_miniblock)
     cr_assert_lt(round_trip(values, CW_COUNT(values)), 4096 + 128 * 8 + 200);
 }
 
+static uint8_t encoding_of(const int64_t *values, size_t n)
+{
+    static int64_t scratch[4096];
+    struct cw_buf out;
+    cw_buf_init(&out, SIZE_MAX);
+    memcpy(scratch, values, n * sizeof(*values));
+    cw_encode_int(scratch, n, &out);
+    uint8_t encoding = (uint8_t)out.ptr[0];
+    cw_buf_fini(&out);
+    return encoding;
+}
+
+/* n values that `kind` is the cheapest encoding of. */
+static void values_for(enum cw_int_encoding kind, int64_t *values, size_t n)
+{
+    uint64_t state = 3;
+    for (size_t i = 0; i < n; i++) {
+        uint64_t r = next_random(&state);
+        switch (kind) {
+        case CW_INT_CONST: values[i] = 5; break;
+        case CW_INT_FOR: values[i] = (int64_t)(r % 77); break;
+        case CW_INT_MINI: values[i] = (int64_t)(r % 16 + (i / 128 % 2) * 1000000007); break;
+        case CW_INT_DELTA: values[i] = (int64_t)(i * 100003 + r % 8191); break;
+        case CW_INT_DICT: values[i] = (int64_t)(r % 5 * UINT64_C(1234567890123457)); break;
+        case CW_INT_BYTES:
+            values[i] =
+                (i == 0 ? 0 : values[i - 1]) + (r % 2 ? (int64_t)(r >> 49) : (int64_t)(r >> 24));
+            break;
+        case CW_INT_DELTADICT:
+            values[i] = (i == 0 ? -9 : values[i - 1]) + (r % 7 ? 25000001 : 173000001);
+            break;
+        }
+    }
+}
+
+Test(encode_int, each_encoding_is_chosen_where_it_is_the_cheapest)
+{
+    static int64_t values[4096];
+    for (int kind = CW_INT_CONST; kind <= CW_INT_DELTADICT; kind++) {
+        values_for((enum cw_int_encoding)kind, values, CW_COUNT(values));
+        cr_assert_eq(encoding_of(values, CW_COUNT(values)), kind, "%u, not %d",
+                     encoding_of(values, CW_COUNT(values)), kind);
+        for (size_t n = CW_COUNT(values) - 130; n <= CW_COUNT(values); n++)
+            round_trip(values, n);
+    }
+}
+
+Test(encode_int, few_distinct_values_or_steps_cost_their_numbers)
+{
+    static int64_t values[32768];
+    uint64_t state = 9;
+    for (size_t i = 0; i < CW_COUNT(values); i++)
+        values[i] = (int64_t)(next_random(&state) % 256 * UINT64_C(0x9e3779b97f4a7c15));
+    cr_assert_leq(round_trip(values, CW_COUNT(values)), CW_COUNT(values) + 256 * 10);
+    for (size_t i = 1; i < CW_COUNT(values); i++)
+        values[i] = values[i - 1] + (i % 7 ? 27000000123 : 1512000000321);
+    cr_assert_leq(round_trip(values, CW_COUNT(values)), CW_COUNT(values) / 8 + 40);
+}
+
 Test(encode_int, a_cut_or_changed_column_is_an_error_or_other_values_but_never_more)
 {
     int64_t values[300], back[300];
-    uint64_t state = 3;
-    for (int kind = 0; kind < 4; kind++) {
-        for (size_t i = 0; i < CW_COUNT(values); i++)
-            values[i] = kind == 0   ? 5
-                        : kind == 1 ? (int64_t)(next_random(&state) % 77)
-                        : kind == 2 ? (int64_t)(i * 1000 + i % 7)
-                                    : (int64_t)next_random(&state);
+    for (int kind = CW_INT_CONST; kind <= CW_INT_DELTADICT; kind++) {
+        values_for((enum cw_int_encoding)kind, values, CW_COUNT(values));
         struct cw_buf out;
         int64_t scratch[300];
         memcpy(scratch, values, sizeof(scratch));

@@ -11,7 +11,9 @@
 #include "common/base/log.h"
 #include "common/store/format.h"
 #include "common/store/part_source.h"
+#include "common/store/value_filter.h"
 #include "tests/support/part_model.h"
+#include "tests/support/template_model.h"
 
 static char dir[64], path[96];
 static struct cw_err err;
@@ -203,7 +205,8 @@ Test(part_damage, newer_versions_and_unknown_features_are_refused_by_name)
     cw_part_reader_close(&reader);
 }
 
-/* What tests/data/part_v1.part holds. CW_MAKE_EXAMPLE=1 writes it anew: only when the format's version changes. */
+/* What tests/data/part_v1.part holds. CW_MAKE_EXAMPLE=<its name> writes an example: only when the format's
+ * version changes. */
 static void example_fill(void)
 {
     part_model_fill(&model, 2026, 12, 400, day_ns);
@@ -211,14 +214,14 @@ static void example_fill(void)
                    CW_STR("the first line"), "{k=\"v\"}");
 }
 
-Test(part_damage, the_example_of_format_1_is_read_as_it_was_written)
+/* Reads as the model says; returns the source. */
+static struct cw_source *example_read(const char *name)
 {
     char example[512];
     const char *data = getenv("CW_TEST_DATA");
     cr_assert_not_null(data, "CW_TEST_DATA names tests/data");
-    snprintf(example, sizeof(example), "%s/part_v1.part", data);
-    example_fill();
-    if (getenv("CW_MAKE_EXAMPLE") != NULL) {
+    snprintf(example, sizeof(example), "%s/%s", data, name);
+    if (getenv("CW_MAKE_EXAMPLE") != NULL && strcmp(getenv("CW_MAKE_EXAMPLE"), name) == 0) {
         struct cw_part_info info = part_model_info(1);
         part_model_write(&model, example, &info);
     }
@@ -230,5 +233,123 @@ Test(part_damage, the_example_of_format_1_is_read_as_it_was_written)
     cr_assert(model_rows_equal(&got, &want));
     model_rows_fini(&want);
     model_rows_fini(&got);
+    return source;
+}
+
+Test(part_damage, the_example_of_format_1_is_read_as_it_was_written)
+{
+    example_fill();
+    struct cw_source *source = example_read("part_v1.part");
+    cw_source_unref(&source);
+}
+
+/* What tests/data/part_v1_1.part holds beside that: enough of one app for a block of templates with all kinds of values. */
+static void example_templates_fill(void)
+{
+    uint64_t state = 11;
+    size_t stream = part_model_stream(&model, "{app=\"shop\", env=\"prod\"}");
+    for (int i = 0; i < 600; i++) {
+        char line[400];
+        uint64_t r = part_model_random(&state), s = part_model_random(&state);
+        int n = snprintf(line, sizeof(line),
+                         "2026-01-%02u %02u:%02u:%02u,%03u from 10.0.%u.%u %s item_%u ok=%u.%02u",
+                         (unsigned)(r % 28 + 1), (unsigned)(r % 24), (unsigned)(r % 60),
+                         (unsigned)(r % 59), (unsigned)(r % 1000), (unsigned)(r % 3),
+                         (unsigned)(r % 250), r % 2 ? "GET" : "PUT", (unsigned)(r % 90),
+                         (unsigned)(r % 50), (unsigned)(s % 100));
+        snprintf(line + n, sizeof(line) - (size_t)n,
+                 " trace=%016llx%016llx at 12:00:0%u.125 %08x-1234-4567-89ab-%012llx a%uf%u%s",
+                 (unsigned long long)r, (unsigned long long)s, (unsigned)(r % 10),
+                 (unsigned)(r % 7 + 1) * 1000001, (unsigned long long)s % 5 + 1, (unsigned)(r % 90),
+                 (unsigned)(s % 100000), i % 200 ? "" : " \x01");
+        part_model_add(&model, stream, day_ns + (int64_t)i * 1000000, cw_str_of(line),
+                       i % 10 ? NULL : "{user=\"u1\"}");
+    }
+}
+
+/* A part whose first block is one of templates; returns the file's block. */
+static struct cw_part_block templates_write(void)
+{
+    example_templates_fill();
+    write_and_read();
+    struct cw_part_reader *reader;
+    cr_assert_eq(cw_part_reader_open_bytes("bytes", cw_buf_str(&file), &reader, &err), 0);
+    struct cw_part_block block = cw_part_reader_block(reader, 0);
+    cw_part_reader_close(&reader);
+    cr_assert_eq(file.ptr[block.offset + 6], CW_BLOCK_TEMPLATES);
+    return block;
+}
+
+Test(part_damage, any_flipped_byte_of_a_block_of_templates_is_noticed, .timeout = 100)
+{
+    struct cw_part_block block = templates_write();
+    struct model_rows want = {0};
+    model_rows_of_model(&model, &all_rows, &want);
+    model_rows_sort(&want);
+    cr_assert_not(check_bytes(cw_buf_str(&file), &want));
+    for (size_t i = block.offset; i < block.offset + block.bytes; i += 7) {
+        file.ptr[i] ^= (char)(1 << i % 8);
+        cr_assert(check_bytes(cw_buf_str(&file), &want), "byte %zu of %zu", i, file.len);
+        file.ptr[i] ^= (char)(1 << i % 8);
+    }
+    model_rows_fini(&want);
+}
+
+Test(part_damage, a_part_of_templates_cut_at_every_512th_byte_is_refused)
+{
+    templates_write();
+    struct model_rows none = {0};
+    for (size_t cut = 0; cut < file.len; cut += 512) {
+        char *exact = malloc(cut + 1);
+        memcpy(exact, file.ptr, cut);
+        cr_assert(check_bytes(cw_str_make(exact, cut), &none), "cut at %zu", cut);
+        free(exact);
+    }
+}
+
+Test(part_damage, wrong_templates_with_right_checksums_do_no_harm, .timeout = 100)
+{
+    struct cw_part_block block = templates_write();
+    uint64_t state = 6;
+    char *bytes = file.ptr + block.offset, *was = malloc(block.bytes);
+    memcpy(was, bytes, block.bytes);
+    for (size_t i = 0; i < block.bytes; i += 3) {
+        size_t n = CW_MIN((size_t)8, block.bytes - i);
+        if (part_model_random(&state) % 2 == 0)
+            bytes[i] ^= (char)(1 << part_model_random(&state) % 8);
+        else
+            memset(bytes + i, part_model_random(&state) % 2 == 0 ? 0xff : 0, n);
+        template_model_reseal(bytes, block.bytes);
+        struct cw_part_reader *reader;
+        cr_assert_eq(cw_part_reader_open_bytes("bytes", cw_buf_str(&file), &reader, &err), 0);
+        struct cw_source *source = cw_part_source_new(reader, NULL);
+        struct model_rows got = {0};
+        int rc = model_rows_of_source(source, &all_rows, &got, &err);
+        cr_assert(rc == 0 || rc == CW_E_CORRUPT, "%s", err.text);
+        cr_assert_leq(got.n, model.n);
+        model_rows_fini(&got);
+        cw_source_unref(&source);
+        memcpy(bytes, was, block.bytes);
+    }
+    free(was);
+}
+
+Test(part_damage, the_example_with_blocks_of_templates_is_read_as_it_was_written)
+{
+    example_fill();
+    example_templates_fill();
+    struct cw_source *source = example_read("part_v1_1.part");
+    struct cw_part_reader *reader = cw_part_source_reader(source);
+    uint32_t nblocks = cw_part_reader_footer(reader)->nblocks, templates = 0;
+    for (uint32_t i = 0; i < nblocks; i++) {
+        struct cw_value_filter filter;
+        if (cw_part_reader_block_bytes(reader, i).ptr[6] != CW_BLOCK_TEMPLATES)
+            continue;
+        templates++;
+        cr_assert_eq(cw_value_filter_open(cw_part_reader_block_filter(reader, i), &filter, &err),
+                     0);
+        cr_assert(cw_value_filter_may_hold(&filter, cw_value_key(CW_SLOT_IP4, 0, 0x0a000101)));
+    }
+    cr_assert_gt(templates, 0);
     cw_source_unref(&source);
 }

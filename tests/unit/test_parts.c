@@ -559,7 +559,7 @@ Test(parts, the_catalog_comes_back_as_it_was_written)
 Test(parts, a_merge_holds_what_its_inputs_held)
 {
     struct cw_pool *pool = cw_pool_new(2);
-    struct cw_merge *merge = cw_merge_new(parts, pool);
+    struct cw_merge *merge = cw_merge_new(parts, pool, CW_CODEC_LZ4);
     for (uint64_t i = 0; i < CW_MERGE_FAN_IN; i++)
         flush_random(100 + i, 3000, start_ns);
     struct cw_snapshot before = snapshot("t");
@@ -592,7 +592,7 @@ Test(parts, a_merge_holds_what_its_inputs_held)
 Test(parts, a_lost_catalog_knows_merged_parts_from_their_inputs)
 {
     struct cw_pool *pool = cw_pool_new(1);
-    struct cw_merge *merge = cw_merge_new(parts, pool);
+    struct cw_merge *merge = cw_merge_new(parts, pool, CW_CODEC_LZ4);
     for (uint64_t i = 0; i < CW_MERGE_FAN_IN; i++)
         flush_random(200 + i, 300, start_ns);
     /* As after a crash when the merged part is committed and the inputs are not unlinked yet. */
@@ -618,7 +618,7 @@ Test(parts, a_lost_catalog_knows_merged_parts_from_their_inputs)
 Test(parts, full_blocks_are_copied_and_the_rest_is_joined)
 {
     struct cw_pool *pool = cw_pool_new(1);
-    struct cw_merge *merge = cw_merge_new(parts, pool);
+    struct cw_merge *merge = cw_merge_new(parts, pool, CW_CODEC_LZ4);
     char line[400];
     uint64_t state = 1;
     for (int p = 0; p < CW_MERGE_FAN_IN; p++) {
@@ -645,7 +645,7 @@ Test(parts, full_blocks_are_copied_and_the_rest_is_joined)
 Test(parts, a_part_with_a_bad_block_is_not_merged)
 {
     struct cw_pool *pool = cw_pool_new(1);
-    struct cw_merge *merge = cw_merge_new(parts, pool);
+    struct cw_merge *merge = cw_merge_new(parts, pool, CW_CODEC_LZ4);
     for (uint64_t i = 0; i < CW_MERGE_FAN_IN; i++)
         flush_random(300 + i, 200, start_ns);
     char command[256];
@@ -666,7 +666,7 @@ Test(parts, a_part_with_a_bad_block_is_not_merged)
 Test(parts, a_merge_that_is_given_up_leaves_no_file)
 {
     struct cw_pool *pool = cw_pool_new(1);
-    struct cw_merge *merge = cw_merge_new(parts, pool);
+    struct cw_merge *merge = cw_merge_new(parts, pool, CW_CODEC_LZ4);
     for (uint64_t i = 0; i < CW_MERGE_FAN_IN; i++)
         flush_random(500 + i, 20000, start_ns);
     cw_merge_kick(merge);

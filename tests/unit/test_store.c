@@ -46,6 +46,7 @@ static int64_t keep(void *ctx, struct cw_str tenant)
 static struct cw_store_options defaults(void)
 {
     return (struct cw_store_options){.data_dir = dir,
+                                     .merge_codec = CW_CODEC_LZ4,
                                      .segment_bytes = 1 << 20,
                                      .head_flush_bytes = 64 << 20,
                                      .memory_bytes = 512 << 20,

@@ -1,0 +1,122 @@
+/*
+ * part_cursor_priv.h - what the cursor of a block and the two ways to walk a block's rows share: pieces of a plain block are
+ * decompressed (walk_plain.c), those of a block of templates rebuilt (walk_templates.c).
+ *
+ * The cursor finds the runs of wanted rows, hands out what stays of each piece, and knows nothing of text. A walk says which rows are the
+ * next piece and what stays of them.
+ */
+#ifndef CW_STORE_PART_CURSOR_PRIV_H
+#define CW_STORE_PART_CURSOR_PRIV_H
+#include <stdbool.h>
+#include "common/base/buf.h"
+#include "common/store/meta_column.h"
+#include "common/store/part_source_priv.h"
+#include "common/store/template_block.h"
+
+/* Wanted rows [from, to) of one stream. */
+struct cw_part_run {
+    uint32_t stream, from, to;
+};
+
+/* The buffers of a cursor: larger than malloc likes to recycle, so each thread keeps one set. */
+struct cw_part_workspace {
+    struct cw_block block;
+    int64_t times[CW_BLOCK_ROWS_MAX], scratch[CW_BLOCK_ROWS_MAX], stream_rows[CW_BLOCK_ROWS_MAX];
+    struct cw_part_run runs[CW_BLOCK_ROWS_MAX];
+    uint32_t sizes[CW_BLOCK_ROWS_MAX]; /* of lines, where they are wanted */
+    /* a piece: its lines (row i is text[offsets[i], offsets[i + 1])) and which of its rows stay */
+    const char *text;
+    uint32_t offsets[CW_PIECE_ROWS_MAX + 1];
+    uint64_t keep[CW_PIECE_ROWS_MAX / 64 + 1];
+    /* a batch */
+    int64_t out_times[CW_PIECE_ROWS_MAX];
+    uint32_t out_sizes[CW_PIECE_ROWS_MAX];
+    struct cw_str out_lines[CW_PIECE_ROWS_MAX];
+    struct cw_labels out_metadata[CW_PIECE_ROWS_MAX];
+    struct cw_label *labels; /* pairs of the batch's metadata */
+    size_t labels_cap;
+    char *meta;
+    size_t meta_cap;
+    /* plain blocks */
+    char *plain;
+    size_t plain_cap;
+    /* blocks of templates */
+    struct cw_template_block *templates; /* NULL: none was read yet */
+    struct cw_buf lines;
+    uint64_t left[CW_BLOCK_ROWS_MAX /
+                  64]; /* rows of the block that filters leave, as far as they were decided ... */
+    uint64_t unsure[CW_BLOCK_ROWS_MAX / 64];  /* ... and which of them must be tested as lines */
+    uint64_t rebuild[CW_BLOCK_ROWS_MAX / 64]; /* rows of the piece */
+};
+
+struct cw_part_cursor {
+    struct cw_cursor base; /* first */
+    struct cw_part_source *source;
+    const struct cw_scan *scan;
+    const struct cw_part_walk *walk;
+    uint32_t block_index;
+    struct cw_part_workspace *w; /* NULL: nothing is wanted of this block, or it is bad */
+    bool have_times, reported;
+    struct cw_meta_reader *meta; /* NULL: not wanted, or no row has any */
+    uint32_t nruns;
+    int64_t start_ns,
+        end_ns; /* of the scan, without what retention hides, and as the cut was last */
+    /* Where it stands. Pieces and runs are walked forward, or backward when newest_first. */
+    uint32_t npieces_done, nrows_done; /* the walk's */
+    bool matched;                      /* templates: the filters were asked */
+    bool in_piece;
+    uint32_t first_row, nrows;   /* of the piece that is under way, and ... */
+    uint32_t run_first, run_end; /* ... the runs with rows in it, and ... */
+    uint32_t nruns_done;         /* ... how many of them were walked */
+};
+
+struct cw_part_walk {
+    /* Decode what is needed of the block beside its pieces. An error is the block's. */
+    int (*prepare)(struct cw_part_cursor *c, struct cw_err *err);
+    /* Put the next piece's place into first_row and nrows; false: there is none. */
+    bool (*next)(struct cw_part_cursor *c);
+    /*
+     * w->keep has the wanted rows of the piece (from the first to before the last + 1: [from, to), counted in the piece): clear what the filters
+     * drop, and set text, offsets and sizes as far as they are needed. CW_E_CORRUPT is the block's error, the piece is left out then;
+     * others end the scan.
+     */
+    int (*filter)(struct cw_part_cursor *c, uint32_t from, uint32_t to, struct cw_err *err);
+};
+extern const struct cw_part_walk cw_walk_plain, cw_walk_templates;
+
+static inline bool cw_part_wants_lines(const struct cw_scan *scan)
+{
+    return (scan->need & CW_NEED_LINES) != 0;
+}
+static inline bool cw_part_wants_text(const struct cw_scan *scan)
+{
+    return scan->nfilters > 0 || cw_part_wants_lines(scan);
+}
+static inline bool cw_part_wants_sizes(const struct cw_scan *scan)
+{
+    return (scan->need & (CW_NEED_SIZES | CW_NEED_LINES)) != 0;
+}
+static inline void cw_part_count(atomic_uint_fast64_t *counter, uint64_t n)
+{
+    if (n > 0)
+        atomic_fetch_add_explicit(counter, n, memory_order_relaxed);
+}
+static inline bool cw_bits_any(const uint64_t *bits, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i += 64)
+        if (bits[i / 64] != 0)
+            return true;
+    return false;
+}
+static inline void cw_bits_set(uint64_t *bits, uint32_t from, uint32_t to)
+{
+    for (uint32_t i = from; i < to;) {
+        uint32_t m = 64 - i % 64 < to - i ? 64 - i % 64 : to - i;
+        bits[i / 64] |= (m == 64 ? UINT64_MAX : (UINT64_C(1) << m) - 1) << (i % 64);
+        i += m;
+    }
+}
+/* Memory for `want` bytes whose content does not matter. */
+char *cw_part_room(char **buffer, size_t *cap, size_t want);
+
+#endif

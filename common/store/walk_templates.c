@@ -1,0 +1,144 @@
+/*
+ * walk_templates.c - a block of templates: the filters are asked of templates and values first; lines are rebuilt, a piece of rows at
+ * a time, only of rows that must be tested as lines or are wanted as such.
+ */
+#include "common/base/assert.h"
+#include "common/store/part_cursor_priv.h"
+#include "common/store/template_match.h"
+
+enum {
+    /* Rows of the first piece when lines are wanted: who asks for lines often stops after a few. Each piece has twice as many as all
+     * before it. */
+    FIRST_PIECE_ROWS = 64,
+};
+
+static int templates_prepare(struct cw_part_cursor *c, struct cw_err *err)
+{
+    struct cw_part_workspace *w = c->w;
+    if (!cw_part_wants_text(c->scan) && !cw_part_wants_sizes(c->scan))
+        return 0;
+    if (w->templates == NULL)
+        w->templates = cw_template_block_new();
+    int rc = cw_template_block_open(w->templates, &w->block, err);
+    if (rc == 0 && c->scan->stats != NULL)
+        cw_part_count(&c->scan->stats->bytes_decompressed,
+                      cw_template_block_text(w->templates).len);
+    return rc;
+}
+
+/* About as many rows as a piece of a plain block has; pieces begin at whole words of bits. */
+static uint32_t piece_rows(const struct cw_part_cursor *c)
+{
+    const struct cw_block *b = &c->w->block;
+    uint64_t rows = (uint64_t)CW_PIECE_RAW_TARGET * b->rows / CW_MAX(b->raw_bytes, 1u);
+    if (cw_part_wants_lines(c->scan))
+        rows = CW_MIN(rows, CW_MAX(c->nrows_done, (uint32_t)FIRST_PIECE_ROWS));
+    rows = CW_MIN(rows, (uint64_t)CW_PIECE_ROWS_MAX - 64) / 64 * 64;
+    return CW_MAX((uint32_t)rows, 64u);
+}
+
+static bool templates_next(struct cw_part_cursor *c)
+{
+    uint32_t all = c->w->block.rows, rows = piece_rows(c);
+    if (c->nrows_done == all)
+        return false;
+    if (c->scan->newest_first) {
+        uint32_t end = all - c->nrows_done;
+        c->first_row = end > rows ? (end - rows) / 64 * 64 : 0;
+        c->nrows = end - c->first_row;
+    } else {
+        c->first_row = c->nrows_done;
+        c->nrows = CW_MIN(rows, all - c->first_row);
+    }
+    c->nrows_done += c->nrows;
+    return true;
+}
+
+/* What the filters say of all wanted rows of the block without their lines, once. */
+static int filters_match(struct cw_part_cursor *c, struct cw_err *err)
+{
+    struct cw_part_workspace *w = c->w;
+    if (c->matched)
+        return 0;
+    c->matched = true;
+    size_t bytes = ((size_t)w->block.rows + 63) / 64 * sizeof(w->left[0]);
+    memset(w->left, 0, bytes);
+    for (uint32_t i = 0; i < c->nruns; i++)
+        cw_bits_set(w->left, w->runs[i].from, w->runs[i].to);
+    memset(w->unsure, 0, bytes);
+    struct cw_str values = cw_part_reader_block_filter(c->source->reader, c->block_index);
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < c->scan->nfilters && cw_bits_any(w->left, w->block.rows); i++)
+        rc = cw_template_match(c->scan->filters[i], w->templates, values, w->left, w->unsure, err);
+    return rc;
+}
+
+/* The lines of the piece's rows in `rebuild`, and their sizes. [from, to) are rows of the piece. */
+static int lines_rebuild(struct cw_part_cursor *c, uint32_t from, uint32_t to, struct cw_err *err)
+{
+    struct cw_part_workspace *w = c->w;
+    cw_buf_clear(&w->lines);
+    int rc = cw_template_block_lines(w->templates, w->rebuild, c->first_row + from,
+                                     c->first_row + to, &w->lines, w->offsets + from, err);
+    w->text = w->lines.ptr;
+    for (uint32_t i = from; rc == 0 && i < to; i++)
+        w->sizes[c->first_row + i] = w->offsets[i + 1] - w->offsets[i];
+    if (c->scan->stats != NULL)
+        cw_part_count(&c->scan->stats->bytes_decompressed, w->lines.len);
+    return rc;
+}
+
+/* Test the piece's unsure rows as lines. `from` is at a whole word. */
+static int lines_filter(struct cw_part_cursor *c, uint32_t from, uint32_t to, struct cw_err *err)
+{
+    struct cw_part_workspace *w = c->w;
+    const uint64_t *unsure = w->unsure + c->first_row / 64;
+    uint64_t test[CW_PIECE_ROWS_MAX / 64];
+    uint32_t word = from / 64, end = (to + 63) / 64;
+    int rc = 0;
+    for (uint32_t i = word; i < end; i++)
+        test[i] = w->keep[i] & unsure[i];
+    for (size_t i = 0; rc == 0 && i < c->scan->nfilters; i++) {
+        if (!cw_bits_any(test + word, to - from))
+            break;
+        rc = cw_line_filter_select(c->scan->filters[i], w->text, w->offsets + from, to - from,
+                                   test + word, err);
+    }
+    for (uint32_t i = word; i < end; i++)
+        w->keep[i] &= test[i] | ~unsure[i];
+    return rc;
+}
+
+static int templates_filter(struct cw_part_cursor *c, uint32_t from, uint32_t to,
+                            struct cw_err *err)
+{
+    struct cw_part_workspace *w = c->w;
+    if (!cw_part_wants_text(c->scan) && !cw_part_wants_sizes(c->scan))
+        return 0;
+    from -= from % 64;
+    uint32_t word = from / 64, end = (to + 63) / 64, first = c->first_row / 64;
+    int rc = 0;
+    if (c->scan->nfilters > 0) {
+        rc = filters_match(c, err);
+        for (uint32_t i = word; rc == 0 && i < end; i++)
+            w->keep[i] &= w->left[first + i];
+    }
+    bool lines = cw_part_wants_lines(c->scan);
+    for (uint32_t i = word; i < end; i++)
+        w->rebuild[first + i] = w->keep[i] & (lines                   ? UINT64_MAX
+                                              : c->scan->nfilters > 0 ? w->unsure[first + i]
+                                                                      : 0);
+    if (rc == 0 && cw_bits_any(w->rebuild + first + word, to - from)) {
+        rc = lines_rebuild(c, from, to, err);
+        if (rc == 0 && c->scan->nfilters > 0)
+            rc = lines_filter(c, from, to, err);
+    }
+    if (rc == 0 && !lines && cw_part_wants_sizes(c->scan)) {
+        memcpy(w->rebuild + first + word, w->keep + word, (end - word) * sizeof(w->keep[0]));
+        rc = cw_template_block_sizes(w->templates, w->rebuild, c->first_row + from,
+                                     c->first_row + to, w->sizes + c->first_row + from, err);
+    }
+    return rc;
+}
+
+const struct cw_part_walk cw_walk_templates = {templates_prepare, templates_next, templates_filter};

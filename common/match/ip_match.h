@@ -19,6 +19,11 @@ struct cw_ip_match {
 /* CW_E_INVALID: `ip: invalid pattern: "1.2.3"`. */
 int cw_ip_match_parse(struct cw_str pattern, struct cw_ip_match *out,
                       struct cw_err *err) CW_MUST_USE;
+/* Four big-endian bytes as a number. */
+static inline uint32_t cw_ip_match_v4(const uint8_t bytes[16])
+{
+    return (uint32_t)bytes[0] << 24 | (uint32_t)bytes[1] << 16 | (uint32_t)bytes[2] << 8 | bytes[3];
+}
 /* Does the text hold an address in the range? Addresses are sought as Loki seeks them. */
 bool cw_ip_match_find(const struct cw_ip_match *match, struct cw_str text);
 

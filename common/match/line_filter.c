@@ -32,7 +32,7 @@ struct cw_line_filter {
     size_t n;
 };
 
-static bool is_negated(const struct cw_line_filter *filter)
+bool cw_line_filter_negated(const struct cw_line_filter *filter)
 {
     return filter->op == CW_FILTER_NOT_CONTAINS || filter->op == CW_FILTER_NOT_RE ||
            filter->op == CW_FILTER_NOT_PATTERN;
@@ -144,6 +144,45 @@ int cw_line_filter_add(struct cw_line_filter *filter, struct cw_str operand, int
     }
 }
 
+/* ---- what is known of it ---- */
+
+size_t cw_line_filter_noperands(const struct cw_line_filter *filter)
+{
+    return filter->n;
+}
+
+static void pattern_literals(const struct cw_pattern_match *pattern, struct cw_line_operand *out)
+{
+    struct cw_str text;
+    while (out->nliterals < CW_LINE_LITERALS_MAX &&
+           cw_pattern_match_literal_at(pattern, out->nliterals, &text))
+        out->literals[out->nliterals++] = (struct cw_literal){text, false};
+}
+
+static void regex_literals(const struct cw_regex *regex, struct cw_line_operand *out)
+{
+    size_t n;
+    const struct cw_literal *literals = cw_regex_literals(regex, &n);
+    out->nliterals = CW_MIN(n, (size_t)CW_LINE_LITERALS_MAX);
+    memcpy(out->literals, literals, out->nliterals * sizeof literals[0]);
+}
+
+void cw_line_filter_operand(const struct cw_line_filter *filter, size_t i,
+                            struct cw_line_operand *out)
+{
+    const struct operand *operand = &filter->operands[i];
+    out->nliterals = 0;
+    out->exact = operand->kind == OPERAND_TEXT;
+    out->ip = operand->kind == OPERAND_IP ? &operand->ip : NULL;
+    if (operand->kind == OPERAND_TEXT)
+        out->literals[out->nliterals++] =
+            (struct cw_literal){operand->search.needle, operand->search.nocase};
+    else if (operand->kind == OPERAND_REGEX)
+        regex_literals(operand->regex, out);
+    else if (operand->kind == OPERAND_PATTERN)
+        pattern_literals(operand->pattern, out);
+}
+
 /* ---- one line ---- */
 
 /* For a line that holds operand->search. */
@@ -178,7 +217,7 @@ int cw_line_filter_match(const struct cw_line_filter *filter, struct cw_str line
                          struct cw_err *err)
 {
     int rc = holds_any(filter, line, err);
-    return rc < 0 ? rc : (rc > 0) != is_negated(filter);
+    return rc < 0 ? rc : (rc > 0) != cw_line_filter_negated(filter);
 }
 
 /* ---- many lines ---- */
@@ -325,7 +364,7 @@ static int select_chunk(const struct cw_line_filter *filter, struct chunk *chunk
                                                 : mark_each(chunk, operand, err);
         }
     }
-    uint64_t flip = is_negated(filter) ? UINT64_MAX : 0;
+    uint64_t flip = cw_line_filter_negated(filter) ? UINT64_MAX : 0;
     for (size_t i = 0; i < nwords && rc == 0; i++)
         chunk->keep[i] &= chunk->hits[i] ^ flip;
     chunk->keep[nwords - 1] |= tail;

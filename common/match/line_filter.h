@@ -13,6 +13,8 @@
 #include <stdint.h>
 #include "common/base/err.h"
 #include "common/base/str.h"
+#include "common/match/ip_match.h"
+#include "common/match/regex.h"
 
 enum cw_filter_op {
     CW_FILTER_CONTAINS,     /* |=  */
@@ -34,6 +36,23 @@ int cw_line_filter_add(struct cw_line_filter *filter, struct cw_str operand, int
 /* 1 the line stays, 0 it goes, or a negative error (regex limit). */
 int cw_line_filter_match(const struct cw_line_filter *filter, struct cw_str line,
                          struct cw_err *err) CW_MUST_USE;
+
+/*
+ * What can be said of a filter's operands by who decides it without the lines. A line stays when it holds any operand, or, if the
+ * filter is negated, none.
+ */
+enum { CW_LINE_LITERALS_MAX = 8 };
+struct cw_line_operand {
+    /* A line that holds the operand holds all of these; `exact`: and the other way round. Borrowed from the filter. */
+    struct cw_literal literals[CW_LINE_LITERALS_MAX];
+    size_t nliterals;
+    bool exact;
+    const struct cw_ip_match *ip; /* ip("..."): no literal is known then; else NULL */
+};
+bool cw_line_filter_negated(const struct cw_line_filter *filter);
+size_t cw_line_filter_noperands(const struct cw_line_filter *filter);
+void cw_line_filter_operand(const struct cw_line_filter *filter, size_t i,
+                            struct cw_line_operand *out);
 
 /*
  * The hot path: many lines that lie one behind the other. Line i is text[offsets[i], offsets[i + 1]); offsets has

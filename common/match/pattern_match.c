@@ -112,6 +112,18 @@ bool cw_pattern_match_test(const struct cw_pattern_match *pattern, struct cw_str
     return pattern->parts[pattern->n - 1].any == (at != end);
 }
 
+bool cw_pattern_match_literal_at(const struct cw_pattern_match *pattern, size_t i,
+                                 struct cw_str *out)
+{
+    for (size_t part = 0; part < pattern->n; part++) {
+        if (pattern->parts[part].any || i-- > 0)
+            continue;
+        *out = pattern->parts[part].literal.needle;
+        return true;
+    }
+    return false;
+}
+
 struct cw_str cw_pattern_match_literal(const struct cw_pattern_match *pattern)
 {
     struct cw_str longest = CW_STR_NONE;

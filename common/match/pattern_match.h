@@ -20,6 +20,9 @@ int cw_pattern_match_new(struct cw_str pattern, struct cw_pattern_match **out,
                          struct cw_err *err) CW_MUST_USE;
 void cw_pattern_match_free(struct cw_pattern_match **pattern);
 bool cw_pattern_match_test(const struct cw_pattern_match *pattern, struct cw_str line);
+/* Its literals, all of which every line that matches holds, are numbered from 0; false behind the last. */
+bool cw_pattern_match_literal_at(const struct cw_pattern_match *pattern, size_t i,
+                                 struct cw_str *out);
 /* The longest literal, which every line that matches holds; empty when there is none. */
 struct cw_str cw_pattern_match_literal(const struct cw_pattern_match *pattern);
 

@@ -475,6 +475,12 @@ bool cw_regex_matches_empty(const struct cw_regex *regex)
     return regex->facts.matches_empty;
 }
 
+const struct cw_literal *cw_regex_literals(const struct cw_regex *regex, size_t *n_out)
+{
+    *n_out = regex->facts.nliterals;
+    return regex->facts.literals;
+}
+
 struct cw_str cw_regex_literal(const struct cw_regex *regex, bool *nocase_out)
 {
     *nocase_out = regex->facts.nocase;

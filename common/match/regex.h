@@ -52,6 +52,13 @@ struct cw_str cw_regex_pattern(const struct cw_regex *regex); /* as it was given
 bool cw_regex_matches_empty(const struct cw_regex *regex);
 /* The longest literal that every match holds; empty when there is none. *nocase_out: only up to ASCII case. */
 struct cw_str cw_regex_literal(const struct cw_regex *regex, bool *nocase_out);
+/* A text that a line must hold. */
+struct cw_literal {
+    struct cw_str text;
+    bool nocase; /* up to ASCII case: the text is in small letters */
+};
+/* The longest literals that every match holds, that one among them, in the order in which they are found. Borrowed from the regex. */
+const struct cw_literal *cw_regex_literals(const struct cw_regex *regex, size_t *n_out);
 /* If the pattern is only an alternation of literals (a|b|c, with FULL: a set of values), they; else n = 0. Borrowed from the regex. */
 const struct cw_str *cw_regex_alternatives(const struct cw_regex *regex, size_t *n_out);
 /* The same with those that are up to ASCII case; *nocase_out: these are, and are in small letters. (?i) folds K and S to more

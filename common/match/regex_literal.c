@@ -50,15 +50,36 @@ struct scan {
     struct cw_arena *arena;
     struct cw_buf run;
     bool run_nocase, run_letters;
-    struct cw_str best;
-    bool best_nocase;
+    struct cw_re_facts *out;
 };
+
+/* Keep the longest, in order: a full list loses its shortest. */
+static void add_literal(struct cw_re_facts *out, struct cw_literal literal)
+{
+    if (out->nliterals == CW_RE_LITERALS_MAX) {
+        size_t shortest = 0;
+        for (size_t i = 1; i < out->nliterals; i++)
+            if (out->literals[i].text.len < out->literals[shortest].text.len)
+                shortest = i;
+        if (literal.text.len <= out->literals[shortest].text.len)
+            return;
+        out->nliterals--;
+        memmove(out->literals + shortest, out->literals + shortest + 1,
+                (out->nliterals - shortest) * sizeof out->literals[0]);
+    }
+    out->literals[out->nliterals++] = literal;
+}
 
 static void end_run(struct scan *scan)
 {
-    if (scan->run.len > scan->best.len) {
-        scan->best = cw_arena_dup(scan->arena, cw_buf_str(&scan->run));
-        scan->best_nocase = scan->run_nocase;
+    if (scan->run.len > 0) {
+        struct cw_literal literal = {cw_arena_dup(scan->arena, cw_buf_str(&scan->run)),
+                                     scan->run_nocase};
+        add_literal(scan->out, literal);
+        if (literal.text.len > scan->out->literal.len) {
+            scan->out->literal = literal.text;
+            scan->out->nocase = literal.nocase;
+        }
     }
     cw_buf_clear(&scan->run);
     scan->run_nocase = scan->run_letters = false;
@@ -273,13 +294,11 @@ void cw_regex_facts(const struct cw_re_node *root, bool full, struct cw_arena *a
 {
     *out = (struct cw_re_facts){.matches_empty = takes_nothing(root, false),
                                 .empty_loop = has_empty_loop(root)};
-    struct scan scan = {.arena = arena};
+    struct scan scan = {.arena = arena, .out = out};
     cw_buf_init(&scan.run, SIZE_MAX);
     scan_node(&scan, root);
     end_run(&scan);
     cw_buf_fini(&scan.run);
-    out->literal = scan.best;
-    out->nocase = scan.best_nocase;
 
     struct expansion of = {.arena = arena};
     struct texts texts = {.of = &of};

@@ -6,7 +6,11 @@
  */
 #ifndef CW_MATCH_REGEX_LITERAL_H
 #define CW_MATCH_REGEX_LITERAL_H
+#include "common/match/regex.h"
 #include "common/match/regex_syntax.h"
+
+/* Literals of an expression that are kept: each costs its search, and few tell as much as many. */
+enum { CW_RE_LITERALS_MAX = 8 };
 
 struct cw_re_facts {
     bool matches_empty;
@@ -16,6 +20,9 @@ struct cw_re_facts {
      * no letter to which a rune outside of ASCII folds). */
     struct cw_str literal;
     bool nocase;
+    /* That one and others, the longest. */
+    struct cw_literal literals[CW_RE_LITERALS_MAX];
+    size_t nliterals;
     /* The expression is no more than one of these texts: anywhere in the text for a search, all of it for a full match. */
     struct cw_str *alternatives;
     size_t nalternatives;

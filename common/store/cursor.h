@@ -42,8 +42,11 @@ struct cw_scan {
     int64_t start_ns, end_ns;
     const struct cw_line_filter *const *filters; /* all must hold */
     size_t nfilters;
-    unsigned need;               /* enum cw_need */
-    bool newest_first;           /* order of batches and rows within a unit */
+    unsigned need;     /* enum cw_need */
+    bool newest_first; /* order of batches and rows within a unit */
+    /* Rows before *cut_ns (newest_first; else those behind it) may be left out. Who reads a cursor may move it on between batches, as
+     * it finds how many it needs. NULL: all rows. */
+    const int64_t *cut_ns;
     const atomic_bool *cancel;   /* may be NULL */
     struct cw_scan_stats *stats; /* may be NULL */
 };

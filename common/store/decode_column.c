@@ -248,7 +248,7 @@ static int numbers_read(const struct cw_column_reader *c, uint32_t from, uint32_
 int cw_column_texts_prepare(struct cw_column_reader *c, struct cw_arena *arena, struct cw_err *err)
 {
     uint32_t n = c->values.ndistinct;
-    bool pays = c->have_values && !c->have_digits && !is_numbers(c->type) &&
+    bool pays = c->have_values && !c->have_digits && c->strings == NULL && c->wide == NULL &&
                 c->values.encoding == CW_INT_DICT && n <= c->n / DISTINCT_SHARE;
     if (!pays || c->texts != NULL)
         return 0;

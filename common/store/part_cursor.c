@@ -126,13 +126,46 @@ static int streams_decode(struct cw_part_cursor *c, const struct cw_part_block *
     return rc;
 }
 
+/* Narrow the range to the scan's cut; was it wider? */
+static bool range_cut(struct cw_part_cursor *c)
+{
+    if (c->scan->cut_ns == NULL)
+        return false;
+    int64_t cut = *c->scan->cut_ns;
+    if (c->scan->newest_first) {
+        if (cut <= c->start_ns)
+            return false;
+        c->start_ns = cut;
+    } else {
+        if (cut == INT64_MAX || cut + 1 >= c->end_ns)
+            return false;
+        c->end_ns = cut + 1;
+    }
+    return true;
+}
+
+/* The cut may have moved: fewer rows are wanted. */
+static void runs_cut(struct cw_part_cursor *c)
+{
+    if (!c->have_times || !range_cut(c))
+        return;
+    for (uint32_t i = 0; i < c->nruns; i++) {
+        struct cw_part_run *r = &c->w->runs[i];
+        r->from = time_bound(c->w->times, r->from, r->to, c->start_ns);
+        if (c->end_ns != INT64_MAX)
+            r->to = time_bound(c->w->times, r->from, r->to, c->end_ns);
+    }
+}
+
 static int runs_find(struct cw_part_cursor *c, const struct cw_part_block *entry,
                      const struct cw_stream_set *set, struct cw_err *err)
 {
     struct cw_part_workspace *w = c->w;
     int rc = streams_decode(c, entry, err);
-    int64_t start_ns = cw_part_source_start_ns(c->source, c->scan->start_ns),
-            end_ns = c->scan->end_ns;
+    c->start_ns = cw_part_source_start_ns(c->source, c->scan->start_ns);
+    c->end_ns = c->scan->end_ns;
+    range_cut(c);
+    int64_t start_ns = c->start_ns, end_ns = c->end_ns;
     bool whole = entry->min_ns >= start_ns && (entry->max_ns < end_ns || end_ns == INT64_MAX);
     if (rc == 0 && (!whole || (c->scan->need & CW_NEED_TIMES) != 0) && c->scan->nfilters == 0)
         rc = times_decode(c, err);
@@ -212,6 +245,8 @@ static uint32_t rows_wanted(struct cw_part_cursor *c, uint32_t *from_out, uint32
     c->run_first = i;
     for (; i < c->nruns && w->runs[i].from < end; i++) {
         uint32_t from = CW_MAX(w->runs[i].from, c->first_row), to = CW_MIN(w->runs[i].to, end);
+        if (from >= to)
+            continue;
         cw_bits_set(w->keep, from - c->first_row, to - c->first_row);
         n += to - from;
         *from_out = CW_MIN(*from_out, from - c->first_row);
@@ -244,6 +279,7 @@ static int piece_begin(struct cw_part_cursor *c, struct cw_err *err)
 /* Begin the next piece that has rows left after the filters. 1, 0 at the end, or an error. */
 static int piece_next(struct cw_part_cursor *c, struct cw_err *err)
 {
+    runs_cut(c);
     while (c->walk->next(c)) {
         if (c->scan->cancel != NULL && atomic_load_explicit(c->scan->cancel, memory_order_relaxed))
             return cw_err_set(err, CW_E_CANCELED, "canceled");

@@ -59,6 +59,8 @@ struct cw_part_cursor {
     bool have_times, reported;
     struct cw_meta_reader *meta; /* NULL: not wanted, or no row has any */
     uint32_t nruns;
+    int64_t start_ns,
+        end_ns; /* of the scan, without what retention hides, and as the cut was last */
     /* Where it stands. Pieces and runs are walked forward, or backward when newest_first. */
     uint32_t npieces_done, nrows_done; /* the walk's */
     bool matched;                      /* templates: the filters were asked */

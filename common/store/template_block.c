@@ -85,6 +85,11 @@ int cw_template_block_open(struct cw_template_block *tb, const struct cw_block *
     return rc;
 }
 
+const struct cw_block *cw_template_block_source(const struct cw_template_block *tb)
+{
+    return tb->block;
+}
+
 const uint32_t *cw_template_block_counts(const struct cw_template_block *tb)
 {
     return tb->counts;

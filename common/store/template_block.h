@@ -29,6 +29,8 @@ int cw_template_block_open(struct cw_template_block *tb, const struct cw_block *
                            struct cw_err *err) CW_MUST_USE;
 
 /* Known after open. */
+/* The block that it reads. */
+const struct cw_block *cw_template_block_source(const struct cw_template_block *tb);
 /* Rows of each template; their sum is the block's. */
 const uint32_t *cw_template_block_counts(const struct cw_template_block *tb);
 /* All of TEXT, as one text to search: templates and dictionaries, each string ended by 0x00. At least 16 bytes behind it may be

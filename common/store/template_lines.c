@@ -47,11 +47,17 @@ static void lines_begin(struct cw_template_block *tb)
     l->row = 0;
 }
 
+/* Count the rows before `row`: on from where it was, or from either end of the block. */
 static void seek(struct cw_template_block *tb, uint32_t row)
 {
     struct lines_state *l = &tb->lines;
-    if (row < l->row / 2) {
-        memset(l->before, 0, tb->layout.ntemplates * sizeof(*l->before));
+    uint32_t nrows = tb->block->rows, far = row > l->row ? row - l->row : l->row - row;
+    size_t bytes = tb->layout.ntemplates * sizeof(*l->before);
+    if (nrows - row < far) {
+        memcpy(l->before, tb->counts, bytes);
+        l->row = nrows;
+    } else if (row < far) {
+        memset(l->before, 0, bytes);
         l->row = 0;
     }
     while (l->row < row)

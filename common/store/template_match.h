@@ -15,14 +15,14 @@
 #include "common/base/err.h"
 #include "common/match/line_filter.h"
 #include "common/store/template_block.h"
-#include "common/store/value_filter.h"
 
 /*
  * Of the block's rows in `keep`: bits of rows that the filter certainly drops are cleared; of the rows that stay, those that must
- * still be tested against the filter as lines are set in `unsure` (bits of others are not touched). `values` may be NULL.
+ * still be tested against the filter as lines are set in `unsure` (bits of others are not touched). `values`: where the block's value filter stands (cw_value_filter_open()), or
+ * empty; a damaged one is done without.
  */
 int cw_template_match(const struct cw_line_filter *filter, struct cw_template_block *tb,
-                      const struct cw_value_filter *values, uint64_t *keep, uint64_t *unsure,
+                      struct cw_str values, uint64_t *keep, uint64_t *unsure,
                       struct cw_err *err) CW_MUST_USE;
 
 #endif

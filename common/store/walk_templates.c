@@ -4,6 +4,7 @@
  */
 #include "common/base/assert.h"
 #include "common/store/part_cursor_priv.h"
+#include "common/store/template_match.h"
 
 enum {
     /* Rows of the first piece when lines are wanted: who asks for lines often stops after a few. Each piece has twice as many as all
@@ -64,8 +65,12 @@ static int filters_match(struct cw_part_cursor *c, struct cw_err *err)
     memset(w->left, 0, bytes);
     for (uint32_t i = 0; i < c->nruns; i++)
         cw_bits_set(w->left, w->runs[i].from, w->runs[i].to);
-    memcpy(w->unsure, w->left, bytes);
-    return 0;
+    memset(w->unsure, 0, bytes);
+    struct cw_str values = cw_part_reader_block_filter(c->source->reader, c->block_index);
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < c->scan->nfilters && cw_bits_any(w->left, w->block.rows); i++)
+        rc = cw_template_match(c->scan->filters[i], w->templates, values, w->left, w->unsure, err);
+    return rc;
 }
 
 /* The lines of the piece's rows in `rebuild`, and their sizes. [from, to) are rows of the piece. */

@@ -39,6 +39,7 @@ struct unit_state {
     struct page_run *run;
     struct cw_pipeline_run *pipeline; /* NULL: entries are as they are */
     struct cw_log_top top;
+    int64_t cut_ns; /* the unit's own rows past it (in the order), or those of all, find no room */
     struct cw_log_entry entry;
     struct cw_hash128 stream_id;
     bool begun;
@@ -107,6 +108,18 @@ static int add_processed(struct unit_state *unit, struct cw_err *err)
     return 0;
 }
 
+static void cut_move(struct unit_state *unit)
+{
+    bool newest_first = unit->run->log_query->newest_first;
+    int64_t cuts[2];
+    size_t n = cw_log_top_cut(&unit->top, &cuts[0]);
+    if (atomic_load(&unit->run->has_cut))
+        cuts[n++] = atomic_load(&unit->run->cut_ns);
+    for (size_t i = 0; i < n; i++)
+        if (newest_first ? cuts[i] > unit->cut_ns : cuts[i] < unit->cut_ns)
+            unit->cut_ns = cuts[i];
+}
+
 /* The rows of a batch come in the order, so that the first one past the cut ends the batch. */
 static int add_batch(void *arg, const struct cw_entry_batch *batch, struct cw_err *err)
 {
@@ -137,6 +150,7 @@ static int add_batch(void *arg, const struct cw_entry_batch *batch, struct cw_er
             cw_log_top_add(&unit->top, entry);
     }
     atomic_fetch_add_explicit(&log_query->query->line_bytes, line_bytes, memory_order_relaxed);
+    cut_move(unit);
     return rc;
 }
 
@@ -181,6 +195,8 @@ static int read_unit(void *arg, unsigned slot, size_t idx, struct cw_err *err)
         .run = run, .pipeline = log_query->runs[slot], .entry.unit = (uint32_t)idx};
     cw_log_top_init(&state.top, log_query->newest_first, run->max_entries, run->max_bytes);
     struct cw_scan scan = scan_to_cut(run);
+    state.cut_ns = log_query->newest_first ? INT64_MIN : INT64_MAX;
+    scan.cut_ns = &state.cut_ns;
     int rc = cw_unit_read(log_query->query, &scan, unit, add_batch, &state, err);
     if (rc == 0)
         merge_unit(run, &state.top);

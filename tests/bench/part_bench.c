@@ -255,7 +255,16 @@ int main(int argc, char **argv)
     lines.need = CW_NEED_TIMES | CW_NEED_LINES;
     scan(source, "count, no filter", whole, NULL, CW_FILTER_CONTAINS);
     scan(source, "times, no filter", times, NULL, CW_FILTER_CONTAINS);
+    scan(source, "|= NEEDLE_hdfs_0, times", times, "NEEDLE_hdfs_0", CW_FILTER_CONTAINS);
     scan(source, "|= EEDLE_hdf, times", times, "EEDLE_hdf", CW_FILTER_CONTAINS);
+    scan(source, "|= 10.0.3.209, times", times, "10.0.3.209", CW_FILTER_CONTAINS);
+    scan(source, "|= absentword, times", times, "absentword", CW_FILTER_CONTAINS);
+    scan(source, "|~ blk_-?[0-9]+7[0-9]{3} terminating", times, "blk_-?[0-9]+7[0-9]{3} terminating",
+         CW_FILTER_RE);
+    scan(source, "|= 8642086420 (digits of ids), times", times, "8642086420", CW_FILTER_CONTAINS);
+    scan(source, "|= 17, times", times, "17", CW_FILTER_CONTAINS);
+    scan(source, "|~ (GET|POST) /[a-z]+/.*(404|500)", times, "(GET|POST) /[a-z]+/.*(404|500)",
+         CW_FILTER_RE);
     scan(source, "|= error, times", times, "error", CW_FILTER_CONTAINS);
     scan(source, "|~ (?i)exception, times", times, "(?i)exception", CW_FILTER_RE);
     scan(source, "!= info, times", times, "INFO", CW_FILTER_NOT_CONTAINS);

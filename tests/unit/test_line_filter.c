@@ -1,4 +1,5 @@
 #include <criterion/criterion.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "common/base/arena.h"
@@ -261,4 +262,54 @@ Test(line_filter, a_hit_that_runs_into_the_next_line_does_not_count)
     cr_expect_eq(keep & 15, 2);
     cr_expect_eq(keep >> 4, UINT64_MAX >> 4); /* bits behind the last line are left alone */
     cw_line_filter_free(&filter);
+}
+
+/* Literals of the first operand, one after the other, with `~` behind those up to case and `=` at the end if they decide. */
+static const char *said_of(enum cw_filter_op op, const char *operand, int is_ip)
+{
+    static char out[256];
+    struct cw_line_filter *filter = filter_of(op, &operand, 1, is_ip);
+    struct cw_line_operand said;
+    size_t len = 0;
+    cr_assert_eq(cw_line_filter_noperands(filter), 1);
+    cw_line_filter_operand(filter, 0, &said);
+    cr_assert_eq(said.ip != NULL, is_ip);
+    out[0] = 0;
+    for (size_t i = 0; i < said.nliterals; i++)
+        len += (size_t)snprintf(out + len, sizeof out - len, "[%.*s]%s",
+                                CW_STR_ARG(said.literals[i].text),
+                                said.literals[i].nocase ? "~" : "");
+    snprintf(out + len, sizeof out - len, "%s", said.exact ? "=" : "");
+    cw_line_filter_free(&filter);
+    return out;
+}
+
+Test(line_filter, says_what_its_operands_hold)
+{
+    cr_expect_str_eq(said_of(CW_FILTER_CONTAINS, "Foo", 0), "[Foo]=");
+    cr_expect_str_eq(said_of(CW_FILTER_NOT_CONTAINS, "", 0), "[]=");
+    cr_expect_str_eq(said_of(CW_FILTER_RE, "(?i)Exception", 0), "[exception]~=");
+    cr_expect_str_eq(said_of(CW_FILTER_RE, "blk_-?[0-9]+7[0-9]{3} terminating", 0),
+                     "[blk_][7][ terminating]");
+    cr_expect_str_eq(said_of(CW_FILTER_NOT_RE, "[0-9]+", 0), "");
+    cr_expect_str_eq(said_of(CW_FILTER_PATTERN, "<_>GET <_> 500<_>", 0), "[GET ][ 500]");
+    cr_expect_str_eq(said_of(CW_FILTER_PATTERN, "", 0), "");
+    cr_expect_str_eq(said_of(CW_FILTER_CONTAINS, "10.0.0.0/8", 1), "");
+}
+
+Test(line_filter, says_whether_it_is_negated)
+{
+    static const char *const two[] = {"a", "b"};
+    for (int op = CW_FILTER_CONTAINS; op <= CW_FILTER_NOT_PATTERN; op++) {
+        struct cw_line_filter *filter = filter_of((enum cw_filter_op)op, two, 2, 0);
+        cr_expect_eq(cw_line_filter_negated(filter), op % 2 == 1);
+        cr_expect_eq(cw_line_filter_noperands(filter), 2);
+        cw_line_filter_free(&filter);
+    }
+}
+
+Test(line_filter, of_many_literals_the_longest_are_known)
+{
+    cr_expect_str_eq(said_of(CW_FILTER_RE, "a.*bb.*ccc.*dd.*e.*ff.*gg.*hh.*ii.*jjj", 0),
+                     "[bb][ccc][dd][ff][gg][hh][ii][jjj]");
 }

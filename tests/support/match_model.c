@@ -1,0 +1,309 @@
+#include "tests/support/match_model.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/arena.h"
+#include "common/base/assert.h"
+#include "common/store/block_reader.h"
+#include "common/store/block_writer.h"
+#include "common/store/template_match.h"
+#include "tests/support/part_model.h"
+
+enum { KEEP_WORDS = CW_BLOCK_ROWS_MAX / 64, OPERANDS_MAX = 3 };
+
+struct match_model {
+    struct cw_buf bytes, filter, text; /* text: of all lines */
+    uint32_t *offsets;
+    uint32_t n;
+    struct cw_block *block;
+    struct cw_template_block *tb;
+    bool has_values;
+};
+
+struct match_model *match_model_new(const struct cw_str *lines, size_t n)
+{
+    struct match_model *m = cw_mem_new(sizeof(*m));
+    struct cw_block_writer *w = cw_block_writer_new(CW_CODEC_LZ4);
+    struct cw_template_memory memory = {0};
+    struct cw_block_summary summary;
+    struct cw_err err;
+    cw_buf_init(&m->bytes, SIZE_MAX);
+    cw_buf_init(&m->filter, SIZE_MAX);
+    cw_buf_init(&m->text, SIZE_MAX);
+    m->n = (uint32_t)n;
+    m->offsets = cw_mem_array(n + 1, sizeof(*m->offsets));
+    for (size_t i = 0; i < n; i++) {
+        CW_ASSERT(cw_block_writer_add(w, 0, (int64_t)i, lines[i], CW_LABELS_NONE, &err) == 0);
+        cw_buf_adds(&m->text, lines[i]);
+        m->offsets[i + 1] = (uint32_t)m->text.len;
+    }
+    CW_ASSERT(cw_block_writer_finish(w, &memory, &m->bytes, &m->filter, &summary, &err) == 0);
+    cw_block_writer_free(&w);
+    m->block = cw_mem_new(sizeof(*m->block));
+    CW_ASSERT(cw_block_open(cw_buf_str(&m->bytes), m->block, &err) == 0);
+    m->has_values = m->filter.len > 0;
+    m->tb = cw_template_block_new();
+    return m;
+}
+
+void match_model_free(struct match_model **model)
+{
+    struct match_model *m = *model;
+    *model = NULL;
+    cw_template_block_free(&m->tb);
+    cw_buf_fini(&m->bytes);
+    cw_buf_fini(&m->filter);
+    cw_buf_fini(&m->text);
+    free(m->block);
+    free(m->offsets);
+    free(m);
+}
+
+enum cw_block_kind match_model_kind(const struct match_model *m)
+{
+    return m->block->kind;
+}
+
+static struct cw_str line_of(const struct match_model *m, uint32_t i)
+{
+    return cw_str_make(m->text.ptr + m->offsets[i], m->offsets[i + 1] - m->offsets[i]);
+}
+
+static bool bit(const uint64_t *bits, uint32_t i)
+{
+    return (bits[i / 64] >> (i % 64) & 1) != 0;
+}
+
+static uint64_t below(uint64_t *state, uint64_t n)
+{
+    return part_model_random(state) % n;
+}
+
+/* ---- compare ---- */
+
+static bool same_rows(const struct match_model *m, const uint64_t *asked, const uint64_t *want,
+                      const uint64_t *keep, const uint64_t *unsure, struct match_counts *counts,
+                      struct cw_buf *wrong)
+{
+    for (uint32_t i = 0; i < m->n; i++) {
+        const char *problem = NULL;
+        if (bit(keep, i) && !bit(asked, i))
+            problem = "a row that was not asked for stays";
+        else if (bit(unsure, i) && !bit(keep, i))
+            problem = "a row that is dropped is unsure";
+        else if (bit(want, i) && !bit(keep, i))
+            problem = "a row that matches is dropped";
+        else if (bit(keep, i) && !bit(unsure, i) && !bit(want, i))
+            problem = "a row that does not match is kept for sure";
+        if (problem != NULL) {
+            struct cw_str line = line_of(m, i);
+            cw_buf_addf(wrong, "%s: row %u: %.*s", problem, i, CW_STR_ARG(line));
+            return false;
+        }
+        counts->rows += bit(asked, i);
+        counts->unsure += bit(unsure, i);
+    }
+    return true;
+}
+
+bool match_model_check(struct match_model *m, const struct cw_line_filter *filter,
+                       const uint64_t *asked, struct match_counts *counts, struct cw_buf *wrong)
+{
+    uint64_t want[KEEP_WORDS];
+    struct cw_err err;
+    memcpy(want, asked, sizeof(want));
+    CW_ASSERT(cw_line_filter_select(filter, m->text.ptr, m->offsets, m->n, want, &err) == 0);
+    for (int with_values = 0; with_values <= m->has_values; with_values++) {
+        uint64_t keep[KEEP_WORDS], unsure[KEEP_WORDS] = {0};
+        memcpy(keep, asked, sizeof(keep));
+        int rc = cw_template_block_open(m->tb, m->block, &err);
+        if (rc == 0)
+            rc = cw_template_match(filter, m->tb,
+                                   with_values ? cw_buf_str(&m->filter) : CW_STR_NONE, keep,
+                                   unsure, &err);
+        if (rc < 0) {
+            cw_buf_addf(wrong, "%s", err.text);
+            return false;
+        }
+        counts->queries++;
+        if (!same_rows(m, asked, want, keep, unsure, counts, wrong))
+            return false;
+    }
+    return true;
+}
+
+/* ---- random filters ---- */
+
+static struct cw_str random_piece(const struct match_model *m, uint64_t *state, size_t most)
+{
+    struct cw_str line = line_of(m, (uint32_t)below(state, m->n));
+    size_t len = 1 + below(state, most), from = line.len > 0 ? below(state, line.len) : 0;
+    return cw_str_sub(line, from, from + len);
+}
+
+static bool is_word_byte(char c)
+{
+    return (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z');
+}
+
+/* The run of letters and digits around a random place, or what is there. */
+static struct cw_str random_word(const struct match_model *m, uint64_t *state)
+{
+    struct cw_str line = line_of(m, (uint32_t)below(state, m->n));
+    if (line.len == 0)
+        return line;
+    size_t from = below(state, line.len), to = from + 1;
+    while (from > 0 && is_word_byte(line.ptr[from - 1]))
+        from--;
+    while (to < line.len && is_word_byte(line.ptr[to]))
+        to++;
+    return cw_str_sub(line, from, to);
+}
+
+/* Into *out as it is, or with a digit or a letter changed. */
+static void add_changed(uint64_t *state, struct cw_str s, struct cw_buf *out)
+{
+    uint64_t change = below(state, 3), at = s.len > 0 ? below(state, s.len) : 0;
+    for (size_t i = 0; i < s.len; i++) {
+        char c = s.ptr[i];
+        if (change == 0 && c >= '0' && c <= '9' && below(state, 3) == 0)
+            c = (char)('0' + below(state, 10));
+        else if (change == 1 && i == at)
+            c = "0a9f.:-\" zZ"[below(state, 11)];
+        cw_buf_addc(out, c);
+    }
+}
+
+/* As an expression that matches it. */
+static void add_quoted(struct cw_str s, uint64_t *state, bool loose, struct cw_buf *out)
+{
+    for (size_t i = 0; i < s.len; i++) {
+        char c = s.ptr[i];
+        if (loose && c >= '0' && c <= '9' && below(state, 2) == 0) {
+            cw_buf_addz(out, "[0-9]");
+        } else if (is_word_byte(c) || (c & 0x80) != 0) {
+            cw_buf_addc(out, c);
+        } else {
+            cw_buf_addf(out, "\\x%02x", (unsigned char)c);
+        }
+    }
+}
+
+static void random_regex(const struct match_model *m, uint64_t *state, struct cw_buf *out)
+{
+    if (below(state, 2) == 0)
+        cw_buf_addz(out, "(?i)");
+    size_t n = 1 + below(state, 3);
+    for (size_t i = 0; i < n; i++) {
+        if (i > 0)
+            cw_buf_addz(out, below(state, 2) == 0 ? ".*" : "|");
+        struct cw_str piece =
+            below(state, 2) == 0 ? random_word(m, state) : random_piece(m, state, 8);
+        add_quoted(piece, state, below(state, 2) == 0, out);
+    }
+}
+
+static void random_pattern(const struct match_model *m, uint64_t *state, struct cw_buf *out)
+{
+    cw_buf_addz(out, "<_>");
+    cw_buf_adds(out, random_piece(m, state, 10));
+    if (below(state, 2) == 0) {
+        cw_buf_addz(out, "<_>");
+        cw_buf_adds(out, random_word(m, state));
+    }
+    cw_buf_addz(out, "<_>");
+}
+
+static bool is_address_byte(char c)
+{
+    return c == '.' || (c >= '0' && c <= '9');
+}
+
+/* An address that stands in a line, if one is soon found; else any. */
+static void random_address(const struct match_model *m, uint64_t *state, struct cw_buf *out)
+{
+    struct cw_str address = CW_STR("10.0.0.1");
+    for (int tries = 0; tries < 20; tries++) {
+        struct cw_str line = line_of(m, (uint32_t)below(state, m->n));
+        for (size_t i = 0, n; i < line.len; i += n + 1) {
+            size_t dots = 0;
+            for (n = 0; i + n < line.len && is_address_byte(line.ptr[i + n]); n++)
+                dots += line.ptr[i + n] == '.';
+            if (dots == 3)
+                address = cw_str_sub(line, i, i + n);
+        }
+    }
+    cw_buf_adds(out, address);
+    if (below(state, 2) == 0)
+        cw_buf_addf(out, "/%u", (unsigned)below(state, 33));
+}
+
+static bool add_operand(const struct match_model *m, uint64_t *state, enum cw_filter_op op,
+                        struct cw_line_filter *filter, struct cw_buf *said)
+{
+    size_t from = said->len;
+    bool ip = false;
+    switch (op) {
+    case CW_FILTER_CONTAINS:
+    case CW_FILTER_NOT_CONTAINS:
+        ip = below(state, 8) == 0;
+        if (ip)
+            random_address(m, state, said);
+        else
+            add_changed(state,
+                        below(state, 3) == 0 ? random_word(m, state) : random_piece(m, state, 20),
+                        said);
+        break;
+    case CW_FILTER_RE:
+    case CW_FILTER_NOT_RE: random_regex(m, state, said); break;
+    default: random_pattern(m, state, said);
+    }
+    struct cw_err err;
+    struct cw_str operand = cw_str_make(said->ptr + from, said->len - from);
+    bool good = cw_line_filter_add(filter, operand, ip, &err) == 0;
+    cw_buf_addz(said, ip ? " (ip) or " : " or ");
+    return good;
+}
+
+static void random_rows(const struct match_model *m, uint64_t *state, uint64_t *keep)
+{
+    uint64_t kind = below(state, 4);
+    memset(keep, 0, KEEP_WORDS * sizeof(*keep));
+    for (uint32_t i = 0; i < m->n; i++)
+        if (kind > 0 || below(state, 50) == 0)
+            keep[i / 64] |= UINT64_C(1) << (i % 64);
+}
+
+bool match_model_check_random(struct match_model *m, uint64_t *state, struct match_counts *counts,
+                              struct cw_buf *wrong)
+{
+    static const enum cw_filter_op ops[] = {
+        CW_FILTER_CONTAINS, CW_FILTER_CONTAINS, CW_FILTER_CONTAINS, CW_FILTER_NOT_CONTAINS,
+        CW_FILTER_RE,       CW_FILTER_NOT_RE,   CW_FILTER_PATTERN,  CW_FILTER_NOT_PATTERN};
+    enum cw_filter_op op = ops[below(state, CW_COUNT(ops))];
+    uint64_t keep[KEEP_WORDS];
+    struct cw_line_filter *filter;
+    struct cw_err err;
+    struct cw_buf said;
+    cw_buf_init(&said, SIZE_MAX);
+    CW_ASSERT(cw_line_filter_new(op, &filter, &err) == 0);
+    size_t n = below(state, 4) == 0 ? 1 + below(state, OPERANDS_MAX) : 1;
+    bool good = true;
+    for (size_t i = 0; i < n && good; i++)
+        good = add_operand(m, state, op, filter, &said);
+    random_rows(m, state, keep);
+    bool same = true;
+    if (good) {
+        struct cw_buf what;
+        cw_buf_init(&what, SIZE_MAX);
+        same = match_model_check(m, filter, keep, counts, &what);
+        if (!same)
+            cw_buf_addf(wrong, "operator %d, %.*s: %.*s", (int)op, (int)said.len, said.ptr,
+                        (int)what.len, what.ptr);
+        cw_buf_fini(&what);
+    }
+    cw_line_filter_free(&filter);
+    cw_buf_fini(&said);
+    return same;
+}

@@ -1,0 +1,31 @@
+/*
+ * match_model.h - a block of lines, and random line filters that its encoded form must answer as the lines do.
+ */
+#ifndef CW_TESTS_MATCH_MODEL_H
+#define CW_TESTS_MATCH_MODEL_H
+#include "common/base/buf.h"
+#include "common/match/line_filter.h"
+#include "common/store/format.h"
+
+struct match_model;
+
+/* What was decided so far. */
+struct match_counts {
+    uint64_t queries, rows; /* asked */
+    uint64_t unsure;        /* rows left to their lines */
+};
+
+/* At most CW_BLOCK_ROWS_MAX lines, of together at most CW_BLOCK_RAW_TARGET bytes; copied. */
+struct match_model *match_model_new(const struct cw_str *lines, size_t n);
+void match_model_free(struct match_model **model);
+/* Of what kind did the block become? Only CW_BLOCK_TEMPLATES can be asked. */
+enum cw_block_kind match_model_kind(const struct match_model *model);
+
+/* Does the block answer the filter as its lines do, with the value filter and without? What is wrong is said in *wrong. */
+bool match_model_check(struct match_model *model, const struct cw_line_filter *filter,
+                       const uint64_t *keep, struct match_counts *counts, struct cw_buf *wrong);
+/* The same for a random filter. */
+bool match_model_check_random(struct match_model *model, uint64_t *state,
+                              struct match_counts *counts, struct cw_buf *wrong);
+
+#endif

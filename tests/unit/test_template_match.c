@@ -1,0 +1,222 @@
+/* test_template_match.c - line filters on blocks of templates say what they say on the lines. */
+#include <criterion/criterion.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "common/base/arena.h"
+#include "common/base/assert.h"
+#include "common/base/file.h"
+#include "tests/support/match_model.h"
+#include "tests/support/part_model.h"
+
+enum { LINES = 3000, QUERIES = 1500 };
+
+static struct cw_arena *arena;
+static struct cw_str *lines;
+static size_t nlines;
+static struct match_model *model;
+static struct match_counts counts;
+
+static void init(void)
+{
+    arena = cw_arena_new();
+    lines = cw_mem_array(CW_BLOCK_ROWS_MAX, sizeof(*lines));
+    nlines = 0;
+    model = NULL;
+    counts = (struct match_counts){0};
+}
+
+static void fini(void)
+{
+    if (model != NULL)
+        match_model_free(&model);
+    cw_arena_free(&arena);
+    free(lines);
+}
+
+TestSuite(template_match, .init = init, .fini = fini);
+
+static void add(struct cw_str line)
+{
+    lines[nlines++] = cw_arena_dup(arena, line);
+}
+
+static void encode(void)
+{
+    model = match_model_new(lines, nlines);
+    cr_assert_eq(match_model_kind(model), CW_BLOCK_TEMPLATES);
+}
+
+static void random_queries(uint64_t seed)
+{
+    struct cw_buf wrong;
+    cw_buf_init(&wrong, SIZE_MAX);
+    for (int i = 0; i < QUERIES; i++)
+        cr_assert(match_model_check_random(model, &seed, &counts, &wrong), "%s", cw_buf_z(&wrong));
+    cw_buf_fini(&wrong);
+    cr_assert_lt(counts.unsure, counts.rows / 2, "most rows are decided without their lines");
+}
+
+static uint64_t below(uint64_t *state, uint64_t n)
+{
+    return part_model_random(state) % n;
+}
+
+/* ---- lines ---- */
+
+static void like_a_log(uint64_t *state, struct cw_buf *out)
+{
+    static const char *const levels[] = {"INFO", "WARN", "Error"};
+    static const char *const verbs[] = {"opened", "closed", "failed to read", "served block"};
+    cw_buf_addf(out, "2026-01-%02u %02u:%02u:%02u,%03u %s [worker-%u] %s blk_%s%llu size %u.%u ",
+                (unsigned)below(state, 28) + 1, (unsigned)below(state, 24),
+                (unsigned)below(state, 60), (unsigned)below(state, 60),
+                (unsigned)below(state, 1000), levels[below(state, 3)], (unsigned)below(state, 8),
+                verbs[below(state, 4)], below(state, 2) ? "-" : "",
+                (unsigned long long)part_model_random(state), (unsigned)below(state, 100),
+                (unsigned)below(state, 100));
+    cw_buf_addf(out, "from 10.%u.%u.%u user u%u %08xab v%u.%u.%03u.%u", (unsigned)below(state, 3),
+                (unsigned)below(state, 4), (unsigned)below(state, 256),
+                (unsigned)below(state, 50), (unsigned)part_model_random(state),
+                (unsigned)below(state, 3), (unsigned)below(state, 12), (unsigned)below(state, 20),
+                (unsigned)below(state, 300));
+}
+
+static void like_json(uint64_t *state, struct cw_buf *out)
+{
+    static const char *const messages[] = {"order placed", "a \\\"quoted\\\" word", "",
+                                           "from 10.0.0.7 now"};
+    cw_buf_addf(out, "{\"ts\":\"2026-01-01T%02u:00:00.%03uZ\",\"msg\":\"%s\",\"n\":%u,",
+                (unsigned)below(state, 24), (unsigned)below(state, 1000),
+                messages[below(state, 4)], (unsigned)below(state, 1000));
+    cw_buf_addf(out, "\"trace\":\"%016llx%016llx\",\"id\":\"%08x-%04x-4abc-8def-%012llx\"}",
+                (unsigned long long)part_model_random(state),
+                (unsigned long long)part_model_random(state), (unsigned)part_model_random(state),
+                (unsigned)below(state, 65536),
+                (unsigned long long)(part_model_random(state) & UINT64_C(0xffffffffffff)));
+}
+
+static void fill(void (*line)(uint64_t *, struct cw_buf *), uint64_t seed)
+{
+    struct cw_buf out;
+    cw_buf_init(&out, SIZE_MAX);
+    for (int i = 0; i < LINES; i++) {
+        cw_buf_clear(&out);
+        line(&seed, &out);
+        add(cw_buf_str(&out));
+    }
+    cw_buf_fini(&out);
+}
+
+/* ---- random filters ---- */
+
+Test(template_match, log_lines, .timeout = 300)
+{
+    fill(like_a_log, 1);
+    encode();
+    random_queries(11);
+}
+
+Test(template_match, json_lines, .timeout = 300)
+{
+    fill(like_json, 2);
+    encode();
+    random_queries(12);
+}
+
+Test(template_match, lines_with_reserved_bytes, .timeout = 300)
+{
+    fill(like_a_log, 3);
+    for (size_t i = 0; i < nlines; i += 7) {
+        char *bytes = strndup(lines[i].ptr, lines[i].len);
+        bytes[lines[i].len / 2] = (char)(i % 9);
+        lines[i] = cw_arena_dup(arena, cw_str_make(bytes, lines[i].len));
+        free(bytes);
+    }
+    encode();
+    random_queries(13);
+}
+
+Test(template_match, access_log, .timeout = 300)
+{
+    struct cw_buf text;
+    struct cw_err err;
+    struct cw_str rest, line;
+    char path[512];
+    snprintf(path, sizeof(path), "%s/apache_access.log", getenv("CW_TEST_DATA"));
+    cw_buf_init(&text, SIZE_MAX);
+    cr_assert_eq(cw_file_read(path, SIZE_MAX / 2, &text, &err), 0);
+    rest = cw_buf_str(&text);
+    while (nlines < LINES && rest.len > 0 && cw_str_split(&rest, '\n', &line))
+        add(line);
+    cw_buf_fini(&text);
+    encode();
+    random_queries(14);
+}
+
+/* ---- what must be decided ---- */
+
+/* No row is left to its line. */
+static void decided(enum cw_filter_op op, const char *operand, int is_ip)
+{
+    struct cw_line_filter *filter;
+    uint64_t keep[CW_BLOCK_ROWS_MAX / 64];
+    struct cw_buf wrong;
+    struct cw_err err;
+    cw_buf_init(&wrong, SIZE_MAX);
+    memset(keep, 0xff, sizeof(keep));
+    counts = (struct match_counts){0};
+    cr_assert_eq(cw_line_filter_new(op, &filter, &err), 0);
+    cr_assert_eq(cw_line_filter_add(filter, cw_str_of(operand), is_ip, &err), 0);
+    cr_assert(match_model_check(model, filter, keep, &counts, &wrong), "%s", cw_buf_z(&wrong));
+    cr_assert_eq(counts.unsure, 0, "%s: %llu rows are unsure", operand,
+                 (unsigned long long)counts.unsure);
+    cw_line_filter_free(&filter);
+    cw_buf_fini(&wrong);
+}
+
+Test(template_match, words_are_decided_without_lines)
+{
+    fill(like_a_log, 4);
+    add(CW_STR("the only needle_in_a stack"));
+    encode();
+    decided(CW_FILTER_CONTAINS, "needle_in_a", 0);
+    decided(CW_FILTER_CONTAINS, "absent", 0);
+    decided(CW_FILTER_CONTAINS, "failed to", 0);
+    decided(CW_FILTER_NOT_CONTAINS, "failed to", 0);
+    decided(CW_FILTER_RE, "(?i)ERROR", 0);
+    decided(CW_FILTER_RE, "needle|served", 0);
+    decided(CW_FILTER_CONTAINS, "", 0);
+    decided(CW_FILTER_RE, "absent[0-9]+", 0);
+    decided(CW_FILTER_PATTERN, "<_>absent<_>", 0);
+}
+
+Test(template_match, addresses_that_are_nowhere_are_decided_without_lines)
+{
+    fill(like_json, 6);
+    encode();
+    decided(CW_FILTER_CONTAINS, "99.0.0.1", 1);
+    decided(CW_FILTER_NOT_CONTAINS, "99.0.0.0/8", 1);
+}
+
+Test(template_match, values_are_decided_without_lines)
+{
+    fill(like_a_log, 5);
+    encode();
+    decided(CW_FILTER_CONTAINS, "from 10.1.2.", 0);
+    decided(CW_FILTER_CONTAINS, "user u7 ", 0);
+    decided(CW_FILTER_CONTAINS, " 12:", 0);
+    decided(CW_FILTER_NOT_CONTAINS, "user u1", 0);
+    decided(CW_FILTER_CONTAINS, "v1.2.003.", 0);
+}
+
+Test(template_match, a_literal_does_not_run_from_one_line_into_the_next)
+{
+    for (int i = 0; i < LINES; i++)
+        add(i % 2 ? CW_STR("begins 1 ends a") : CW_STR("b begins 2 ends"));
+    encode();
+    decided(CW_FILTER_CONTAINS, "endsbegins", 0);
+    decided(CW_FILTER_CONTAINS, "ab", 0);
+    decided(CW_FILTER_CONTAINS, "ends a", 0);
+}

@@ -119,9 +119,9 @@ bool match_model_check(struct match_model *m, const struct cw_line_filter *filte
         memcpy(keep, asked, sizeof(keep));
         int rc = cw_template_block_open(m->tb, m->block, &err);
         if (rc == 0)
-            rc = cw_template_match(filter, m->tb,
-                                   with_values ? cw_buf_str(&m->filter) : CW_STR_NONE, keep,
-                                   unsure, &err);
+            rc =
+                cw_template_match(filter, m->tb, with_values ? cw_buf_str(&m->filter) : CW_STR_NONE,
+                                  keep, unsure, &err);
         if (rc < 0) {
             cw_buf_addf(wrong, "%s", err.text);
             return false;

@@ -20,8 +20,8 @@ enum { CW_LITERAL_NEEDLES_MAX = 4 };
 struct cw_literal_plan {
     struct cw_str text; /* small letters when `nocase` */
     bool nocase;
-    bool reserved;               /* it holds a byte that only RAW lines do */
-    const uint32_t *types;       /* of each byte: in values of which slots it may stand (1 << type) */
+    bool reserved;         /* it holds a byte that only RAW lines do */
+    const uint32_t *types; /* of each byte: in values of which slots it may stand (1 << type) */
     /* What must be in TEXT: the longest pieces, the longest first. */
     struct cw_text_search needles[CW_LITERAL_NEEDLES_MAX];
     size_t nneedles;

@@ -19,7 +19,7 @@ struct way {
 
 struct test {
     struct cw_value_test base;
-    uint64_t asked; /* of how many values, at most */
+    uint64_t asked;     /* of how many values, at most */
     uint32_t from, len; /* the piece of the literal */
     uint32_t next;      /* of the same column; number + 1 */
     uint16_t column;
@@ -507,8 +507,8 @@ static void walk_values(struct row_walk *walk, const uint16_t *templates, struct
             uint32_t t = templates[row + i];
             uint8_t verdict = d->verdicts[t];
             if (verdict == CW_VERDICT_VALUES)
-                verdict = (keep >> i & 1) != 0 && values_hold(walk, t) ? CW_VERDICT_YES
-                                                                       : CW_VERDICT_NO;
+                verdict =
+                    (keep >> i & 1) != 0 && values_hold(walk, t) ? CW_VERDICT_YES : CW_VERDICT_NO;
             may |= (uint64_t)(verdict != CW_VERDICT_NO) << i;
             must |= (uint64_t)(verdict == CW_VERDICT_YES) << i;
             step_over(walk, t);

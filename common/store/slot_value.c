@@ -181,8 +181,7 @@ static bool fits_dotted(struct cw_str text, size_t dots_max, size_t digits_max)
         bool dot = text.ptr[i] == '.';
         dots += dot;
         digits = dot ? 0 : digits + 1;
-        if (dots > dots_max || digits > digits_max ||
-            (dot && i > 0 && text.ptr[i - 1] == '.'))
+        if (dots > dots_max || digits > digits_max || (dot && i > 0 && text.ptr[i - 1] == '.'))
             return false;
     }
     return true;

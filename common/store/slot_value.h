@@ -11,7 +11,8 @@
 
 /* A value of any type but STR, QUOTED and RAW, which are texts. */
 struct cw_slot_value {
-    uint64_t number; /* TIME*, IP4, NUM, HEX: the value; DEC: the mantissa; HEX32 and UUID: the last 8 bytes */
+    uint64_t
+        number; /* TIME*, IP4, NUM, HEX: the value; DEC: the mantissa; HEX32 and UUID: the last 8 bytes */
     uint64_t high;   /* HEX32, UUID: the first 8 bytes, big-endian */
     uint32_t digits; /* NUM, HEX: digits; DEC: decimals; else 0 */
 };

@@ -78,7 +78,8 @@ static bool push(struct walk *w, uint32_t slot, enum cw_slot_relation relation, 
     if (!cw_slot_may_hold(type, piece, first, last))
         return false;
     if (cw_slot_text_max(type) == piece.len)
-        relation = CW_VALUE_IS; /* there is no room for more; an address or a decimal may be shorter, not longer */
+        relation =
+            CW_VALUE_IS; /* there is no room for more; an address or a decimal may be shorter, not longer */
     w->path[w->npath++] =
         (struct cw_slot_test){(uint32_t)from, (uint32_t)piece.len, (uint16_t)slot, relation};
     return true;

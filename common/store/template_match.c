@@ -127,7 +127,8 @@ int cw_template_match(const struct cw_line_filter *filter, struct cw_template_bl
     struct cw_arena *arena = cw_arena_new();
     struct cw_match_block block;
     cw_match_block_init(&block, tb, values, keep, arena);
-    struct sets all = sets_new(arena, block.source->rows), one = sets_new(arena, block.source->rows);
+    struct sets all = sets_new(arena, block.source->rows),
+                one = sets_new(arena, block.source->rows);
     int rc = 0;
     for (size_t i = 0; i < cw_line_filter_noperands(filter) && rc == 0; i++) {
         struct cw_line_operand operand;

@@ -119,9 +119,9 @@ bool match_model_check(struct match_model *m, const struct cw_line_filter *filte
         memcpy(keep, asked, sizeof(keep));
         int rc = cw_template_block_open(m->tb, m->block, &err);
         if (rc == 0)
-            rc = cw_template_match(filter, m->tb,
-                                   with_values ? cw_buf_str(&m->filter) : CW_STR_NONE, keep,
-                                   unsure, &err);
+            rc =
+                cw_template_match(filter, m->tb, with_values ? cw_buf_str(&m->filter) : CW_STR_NONE,
+                                  keep, unsure, &err);
         if (rc < 0) {
             cw_buf_addf(wrong, "%s", err.text);
             return false;
@@ -198,7 +198,8 @@ static void random_regex(const struct match_model *m, uint64_t *state, struct cw
     for (size_t i = 0; i < n; i++) {
         if (i > 0)
             cw_buf_addz(out, below(state, 2) == 0 ? ".*" : "|");
-        struct cw_str piece = below(state, 2) == 0 ? random_word(m, state) : random_piece(m, state, 8);
+        struct cw_str piece =
+            below(state, 2) == 0 ? random_word(m, state) : random_piece(m, state, 8);
         add_quoted(piece, state, below(state, 2) == 0, out);
     }
 }
@@ -277,10 +278,9 @@ static void random_rows(const struct match_model *m, uint64_t *state, uint64_t *
 bool match_model_check_random(struct match_model *m, uint64_t *state, struct match_counts *counts,
                               struct cw_buf *wrong)
 {
-    static const enum cw_filter_op ops[] = {CW_FILTER_CONTAINS, CW_FILTER_CONTAINS,
-                                            CW_FILTER_CONTAINS, CW_FILTER_NOT_CONTAINS,
-                                            CW_FILTER_RE,       CW_FILTER_NOT_RE,
-                                            CW_FILTER_PATTERN,  CW_FILTER_NOT_PATTERN};
+    static const enum cw_filter_op ops[] = {
+        CW_FILTER_CONTAINS, CW_FILTER_CONTAINS, CW_FILTER_CONTAINS, CW_FILTER_NOT_CONTAINS,
+        CW_FILTER_RE,       CW_FILTER_NOT_RE,   CW_FILTER_PATTERN,  CW_FILTER_NOT_PATTERN};
     enum cw_filter_op op = ops[below(state, CW_COUNT(ops))];
     uint64_t keep[KEEP_WORDS];
     struct cw_line_filter *filter;

@@ -276,9 +276,9 @@ static const char *said_of(enum cw_filter_op op, const char *operand, int is_ip)
     cr_assert_eq(said.ip != NULL, is_ip);
     out[0] = 0;
     for (size_t i = 0; i < said.nliterals; i++)
-        len += (size_t)snprintf(out + len, sizeof out - len, "[%.*s]%s",
-                                CW_STR_ARG(said.literals[i].text),
-                                said.literals[i].nocase ? "~" : "");
+        len +=
+            (size_t)snprintf(out + len, sizeof out - len, "[%.*s]%s",
+                             CW_STR_ARG(said.literals[i].text), said.literals[i].nocase ? "~" : "");
     snprintf(out + len, sizeof out - len, "%s", said.exact ? "=" : "");
     cw_line_filter_free(&filter);
     return out;

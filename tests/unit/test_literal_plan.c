@@ -17,11 +17,11 @@ Test(literal_plan, pieces_that_no_value_but_a_string_holds)
         {"EEDLE_hdf", false, {"EEDLE", "hdf", NULL}},
         {"NEEDLE_hdfs_0", false, {"NEEDLE", "_hdfs_"}},
         {"10.0.3.209", false, {NULL}},
-        {"feed", false, {NULL}},  /* may be digits of a hex value */
+        {"feed", false, {NULL}},   /* may be digits of a hex value */
         {"FEED", false, {"FEED"}}, /* hex values are small */
         {"feed", true, {NULL}},
         {"x3 took 12 ms and", false, {" ms ", " took ", "and", "x3"}},
-        {"a=\"user\" b", false, {"user", NULL}}, /* a quote may be where a value begins */
+        {"a=\"user\" b", false, {"user", NULL}},    /* a quote may be where a value begins */
         {" is bad now ", false, {" now ", " is "}}, /* "bad" may be a group of a UUID */
         {": ", false, {NULL}},
     };

@@ -46,9 +46,12 @@ static const char *ways(const char *literal)
     for (size_t i = 0, test = 0; i < alignment.nways; i++) {
         for (size_t first = test; test < alignment.ends[i]; test++) {
             const struct cw_slot_test *t = &alignment.tests[test];
-            len += (size_t)snprintf(out + len, sizeof(out) - len, "%s%u %s %.*s",
-                                    test > first ? " & " : i > 0 ? " | " : "", t->slot,
-                                    relations[t->relation], (int)t->len, literal + t->from);
+            len +=
+                (size_t)snprintf(out + len, sizeof(out) - len, "%s%u %s %.*s",
+                                 test > first ? " & "
+                                 : i > 0      ? " | "
+                                              : "",
+                                 t->slot, relations[t->relation], (int)t->len, literal + t->from);
         }
     }
     return out;

@@ -77,9 +77,9 @@ static void like_a_log(uint64_t *state, struct cw_buf *out)
                 (unsigned long long)part_model_random(state), (unsigned)below(state, 100),
                 (unsigned)below(state, 100));
     cw_buf_addf(out, "from 10.%u.%u.%u user u%u %08xab v%u.%u.%03u.%u", (unsigned)below(state, 3),
-                (unsigned)below(state, 4), (unsigned)below(state, 256),
-                (unsigned)below(state, 50), (unsigned)part_model_random(state),
-                (unsigned)below(state, 3), (unsigned)below(state, 12), (unsigned)below(state, 20),
+                (unsigned)below(state, 4), (unsigned)below(state, 256), (unsigned)below(state, 50),
+                (unsigned)part_model_random(state), (unsigned)below(state, 3),
+                (unsigned)below(state, 12), (unsigned)below(state, 20),
                 (unsigned)below(state, 300));
 }
 
@@ -88,8 +88,8 @@ static void like_json(uint64_t *state, struct cw_buf *out)
     static const char *const messages[] = {"order placed", "a \\\"quoted\\\" word", "",
                                            "from 10.0.0.7 now"};
     cw_buf_addf(out, "{\"ts\":\"2026-01-01T%02u:00:00.%03uZ\",\"msg\":\"%s\",\"n\":%u,",
-                (unsigned)below(state, 24), (unsigned)below(state, 1000),
-                messages[below(state, 4)], (unsigned)below(state, 1000));
+                (unsigned)below(state, 24), (unsigned)below(state, 1000), messages[below(state, 4)],
+                (unsigned)below(state, 1000));
     cw_buf_addf(out, "\"trace\":\"%016llx%016llx\",\"id\":\"%08x-%04x-4abc-8def-%012llx\"}",
                 (unsigned long long)part_model_random(state),
                 (unsigned long long)part_model_random(state), (unsigned)part_model_random(state),

@@ -24,8 +24,7 @@ static uint32_t ask(const struct cw_column *column, enum cw_slot_relation relati
 {
     uint32_t got[2] = {0, 0};
     for (int all = 0; all <= 1; all++) {
-        struct cw_value_test test = {.type = (enum cw_slot_type)column->type,
-                                     .relation = relation};
+        struct cw_value_test test = {.type = (enum cw_slot_type)column->type, .relation = relation};
         cw_text_search_init(&test.piece, cw_str_of(piece), false);
         if (!cw_value_test_open(&test, dictionary, NULL) ||
             !cw_value_test_load(&test, column, dictionary, all ? column->n : 0, arena))
@@ -62,9 +61,8 @@ Test(value_test, leading_zeros)
 
 Test(value_test, wide_values)
 {
-    static const uint8_t wide[2][16] = {{0x01, 0x23, 0x45, 0x67, 0x89, 0xab, 0xcd, 0xef, 0, 0, 0, 0,
-                                         0, 0, 0, 0x42},
-                                        {0xff}};
+    static const uint8_t wide[2][16] = {
+        {0x01, 0x23, 0x45, 0x67, 0x89, 0xab, 0xcd, 0xef, 0, 0, 0, 0, 0, 0, 0, 0x42}, {0xff}};
     const int64_t values[] = {1, 0, 1, 1, 0};
     struct cw_column column = {.type = CW_SLOT_HEX32,
                                .n = CW_COUNT(values),
@@ -120,7 +118,8 @@ static bool opens(uint64_t in_filter, enum cw_slot_type type, enum cw_slot_relat
 
 Test(value_test, the_value_filter_says_no_only_where_the_value_is_known)
 {
-    uint64_t number = cw_value_key(CW_SLOT_NUM, 0, 123456), ip = cw_value_key(CW_SLOT_IP4, 0, 0x0a0003d1);
+    uint64_t number = cw_value_key(CW_SLOT_NUM, 0, 123456),
+             ip = cw_value_key(CW_SLOT_IP4, 0, 0x0a0003d1);
     cr_assert(opens(number, CW_SLOT_NUM, CW_VALUE_IS, "123456"));
     cr_assert(opens(number, CW_SLOT_NUM, CW_VALUE_IS, "0123456"));
     cr_assert_not(opens(number, CW_SLOT_NUM, CW_VALUE_IS, "123457"));

@@ -61,9 +61,7 @@ static void octets_find(struct cw_str piece, bool first, bool last, struct octet
         size_t skip = (o < 10) + (o < 100), len = 3 - skip;
         const char *at = last ? text + 3 - piece.len : text + skip;
         bool fits = piece.len <= len && (!first || !last || piece.len == len);
-        for (size_t i = 0; i < piece.len; i++)
-            fits &= at[i] == piece.ptr[i];
-        if (fits)
+        if (fits && memcmp(at, piece.ptr, piece.len) == 0)
             out->items[out->n++] = (uint8_t)o;
     }
 }

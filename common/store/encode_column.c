@@ -159,7 +159,8 @@ static void wide_add(const struct cw_column_values *c, uint64_t value, struct cw
     const char *at = bytes_of(c, value).ptr;
     uint64_t hi, lo;
     if (c->type == CW_SLOT_UUID) { /* 8-4-4-4-12 */
-        hi = cw_hex_digits(at, 8) << 32 | cw_hex_digits(at + 9, 4) << 16 | cw_hex_digits(at + 14, 4);
+        hi =
+            cw_hex_digits(at, 8) << 32 | cw_hex_digits(at + 9, 4) << 16 | cw_hex_digits(at + 14, 4);
         lo = cw_hex_digits(at + 19, 4) << 48 | cw_hex_digits(at + 24, 12);
     } else {
         hi = cw_hex_digits(at, 16);

@@ -342,9 +342,8 @@ void cw_encode_int(int64_t *values, size_t n, struct cw_buf *out)
     /* Where differences are no narrower than values, few of them are alike. */
     bool narrow = as_delta < best;
     best = least(least(best, as_dict), least(as_delta, as_bytes));
-    size_t as_delta_dict = narrow && dict_encode(values + 1, n - 1, best, &delta_dict)
-                               ? 8 + delta_dict.len
-                               : SIZE_MAX;
+    size_t as_delta_dict =
+        narrow && dict_encode(values + 1, n - 1, best, &delta_dict) ? 8 + delta_dict.len : SIZE_MAX;
     best = least(best, as_delta_dict);
     /* Where two are equal, the one that is read faster. */
     if (best == as_for || best == as_mini)

@@ -3,7 +3,11 @@
  *
  * A bad block costs what of it cannot be read: the unit yields the rest, scan->stats counts it, and `bad_block` hears of it once.
  * Times are only decoded when they are wanted or the block crosses the range's edge, a piece of text only when it holds rows
- * that are wanted.
+ * that are wanted. Of a block of templates, lines are rebuilt that are wanted or that no template or value decides.
+ *
+ * Memory     An open cursor: 2 MiB, a piece of lines (256 KiB, or one line), the block's metadata; of a block of templates its TEXT
+ *            and the columns that were read, some 2 to 8 MiB, by format.h's limits at most 2 * raw_bytes + 4 MiB decompressed and 16 bytes
+ *            a value. A thread keeps it for its next cursor, up to 20 MiB of it.
  *
  * Ownership  The source owns its reader.
  * Threads    As cursor.h says. bad_block is called on the thread of the cursor.

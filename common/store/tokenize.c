@@ -427,8 +427,9 @@ size_t cw_tokenize_line_portable(const struct cw_tokenizer *t, size_t from, size
 }
 
 #if defined(__x86_64__)
-__attribute__((target("avx2,bmi,bmi2"))) static size_t line_bmi(
-    const struct cw_tokenizer *t, size_t from, size_t to, struct cw_tokens *tokens, char *out)
+__attribute__((target("avx2,bmi,bmi2"))) static size_t line_bmi(const struct cw_tokenizer *t,
+                                                                size_t from, size_t to,
+                                                                struct cw_tokens *tokens, char *out)
 {
     return tokenize_line(t, from, to, tokens, out);
 }

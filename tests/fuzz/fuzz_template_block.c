@@ -24,7 +24,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     while (n < LINES_MAX && rest.len > 0 && cw_str_split(&rest, end, &lines[n]))
         n++;
     /* Repeated, so that templates pay; otherwise most blocks would be plain. */
-    size_t repeats = CW_MIN((size_t)REPEATS, CW_MIN(CW_BLOCK_ROWS_MAX / n, CW_BLOCK_RAW_TARGET / size));
+    size_t repeats =
+        CW_MIN((size_t)REPEATS, CW_MIN(CW_BLOCK_ROWS_MAX / n, CW_BLOCK_RAW_TARGET / size));
     for (size_t i = n; i < n * repeats; i++)
         lines[i] = lines[i - n];
     CW_ASSERT(block_round_trip(lines, n * repeats, codec).wrong == NULL);

@@ -75,7 +75,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct cw_template_block *tb = cw_template_block_new();
     struct cw_err err;
     char *copy = malloc(size + 1);
-    memcpy(copy, data, size);
+    if (size > 0)
+        memcpy(copy, data, size);
     cw_log_init(CW_LOG_ERROR + 1, CW_LOG_LOGFMT);
     template_model_reseal(copy, size);
     if (cw_block_open(cw_str_make(copy, size), &block, &err) == 0 &&

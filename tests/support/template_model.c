@@ -403,7 +403,9 @@ void template_model_encode(const struct template_model *m, uint64_t seed, struct
 
 void template_model_reseal(char *block, size_t len)
 {
-    uint32_t dir_bytes = len >= CW_BLOCK_HEADER_BYTES ? cw_get32(block + 48) : UINT32_MAX;
+    if (len < CW_BLOCK_HEADER_BYTES)
+        return;
+    uint32_t dir_bytes = cw_get32(block + 48);
     if (dir_bytes > len - CW_BLOCK_HEADER_BYTES)
         return;
     size_t at = CW_BLOCK_HEADER_BYTES + dir_bytes;

@@ -130,7 +130,8 @@ static void values_for(enum cw_int_encoding kind, int64_t *values, size_t n)
         case CW_INT_DELTA: values[i] = (int64_t)(i * 100003 + r % 8191); break;
         case CW_INT_DICT: values[i] = (int64_t)(r % 5 * UINT64_C(1234567890123457)); break;
         case CW_INT_BYTES:
-            values[i] = (i == 0 ? 0 : values[i - 1]) + (r % 2 ? (int64_t)(r >> 49) : (int64_t)(r >> 24));
+            values[i] =
+                (i == 0 ? 0 : values[i - 1]) + (r % 2 ? (int64_t)(r >> 49) : (int64_t)(r >> 24));
             break;
         case CW_INT_DELTADICT:
             values[i] = (i == 0 ? -9 : values[i - 1]) + (r % 7 ? 25000001 : 173000001);

@@ -130,8 +130,9 @@ Test(format_slot, addresses_and_hex)
 
 Test(format_slot, wide_values)
 {
-    static const uint8_t wide[2][16] = {{0}, {0x01, 0x23, 0x45, 0x67, 0x89, 0xab, 0xcd, 0xef, 0xfe,
-                                              0xdc, 0xba, 0x98, 0x76, 0x54, 0x32, 0x10}};
+    static const uint8_t wide[2][16] = {{0},
+                                        {0x01, 0x23, 0x45, 0x67, 0x89, 0xab, 0xcd, 0xef, 0xfe, 0xdc,
+                                         0xba, 0x98, 0x76, 0x54, 0x32, 0x10}};
     static const int64_t numbers[] = {1, 0, 1};
     cw_format_wide_slots(CW_SLOT_HEX32, wide, numbers, 3, area, texts);
     is(0, "0123456789abcdeffedcba9876543210");
@@ -154,8 +155,8 @@ Test(format_slot, what_no_slot_holds_stays_in_its_room)
             values[0] = wrong[i / CW_COUNT(wrong)];
             digits[0] = wrong[i % CW_COUNT(wrong)];
             cw_format_slots(types[t], values, digits, 1, area, texts);
-            cr_assert(texts[0].ptr >= area && texts[0].ptr + texts[0].len <=
-                                                  area + cw_slot_text_room(types[t]));
+            cr_assert(texts[0].ptr >= area &&
+                      texts[0].ptr + texts[0].len <= area + cw_slot_text_room(types[t]));
         }
     }
     values[0] = -1;

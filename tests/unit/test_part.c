@@ -135,6 +135,102 @@ Test(part, a_mixed_part_answers_every_kind_of_scan)
     cw_source_unref(&source);
 }
 
+/* Lines of one shape: a part of blocks of templates. */
+static struct cw_source *written_templates(size_t n)
+{
+    size_t streams[] = {part_model_stream(&model, "{app=\"a\", host=\"1\"}"),
+                        part_model_stream(&model, "{app=\"a\", host=\"2\"}")};
+    for (size_t i = 0; i < n; i++) {
+        char line[120];
+        snprintf(line, sizeof(line), "level=%s user_%zu took %zu.%02zu ms, status=%zu id %zx7a",
+                 i % 3 == 0 ? "info" : "warn", i % 40, i % 7, i % 100, 200 + i % 5,
+                 i * 7919 + 65536);
+        part_model_add(&model, streams[i % 2], day_ns + (int64_t)i * 1000, cw_str_of(line),
+                       i % 50 == 0 ? "{k=\"v\"}" : NULL);
+    }
+    struct cw_source *source = written();
+    cr_assert_eq(cw_part_reader_block_bytes(cw_part_source_reader(source), 0).ptr[6],
+                 CW_BLOCK_TEMPLATES);
+    return source;
+}
+
+Test(part, blocks_of_templates_answer_every_kind_of_scan)
+{
+    struct cw_source *source = written_templates(50000);
+    static const unsigned needs[] = {0, CW_NEED_TIMES, CW_NEED_SIZES,
+                                     CW_NEED_LINES | CW_NEED_METADATA,
+                                     CW_NEED_TIMES | CW_NEED_LINES};
+    static const struct {
+        enum cw_filter_op op;
+        const char *text;
+    } ops[] = {{CW_FILTER_CONTAINS, "user_7 "},
+               {CW_FILTER_NOT_CONTAINS, "info"},
+               {CW_FILTER_RE, "took [0-3]\\.[0-9]+ ms, status=20[24]"},
+               {CW_FILTER_CONTAINS, "no such text"}};
+    for (size_t i = 0; i < CW_COUNT(needs); i++) {
+        for (size_t f = 0; f <= CW_COUNT(ops); f++) {
+            struct cw_line_filter *filter = NULL;
+            const struct cw_line_filter *filters[1];
+            struct cw_scan scan = {
+                .start_ns = INT64_MIN, .end_ns = INT64_MAX, .need = needs[i], .filters = filters};
+            if (f < CW_COUNT(ops)) {
+                cr_assert_eq(cw_line_filter_new(ops[f].op, &filter, &err), 0);
+                cr_assert_eq(cw_line_filter_add(filter, cw_str_of(ops[f].text), 0, &err), 0);
+                filters[0] = filter;
+                scan.nfilters = 1;
+            }
+            check_scan(source, scan);
+            scan.start_ns = day_ns + 1234567;
+            scan.end_ns = scan.start_ns + 9876543;
+            check_scan(source, scan);
+            cw_line_filter_free(&filter);
+        }
+    }
+    cw_source_unref(&source);
+}
+
+/* Reads with a cut that moves to the `most`th time in the order; returns the bytes that were decompressed. */
+static uint64_t read_to_cut(struct cw_source *source, bool newest_first, size_t most)
+{
+    int64_t cut = newest_first ? INT64_MIN : INT64_MAX, last = cut;
+    struct cw_scan_stats stats = {0};
+    struct cw_scan scan = all_rows;
+    struct cw_units units = {0};
+    size_t within = 0, edge = newest_first ? model.n - most : most - 1;
+    scan.newest_first = newest_first;
+    scan.cut_ns = &cut;
+    scan.stats = &stats;
+    cr_assert_eq(source->ops->plan(source, &scan, &units, &err), 0);
+    for (size_t i = 0; i < units.n; i++) {
+        struct cw_cursor *cursor;
+        struct cw_entry_batch b;
+        cr_assert_eq(source->ops->open(source, &scan, &units.items[i], &cursor, &err), 0);
+        while (cw_cursor_next(cursor, &b, &err) > 0) {
+            last = day_ns + (int64_t)edge * 1000;
+            for (size_t r = 0; r < b.n; r++)
+                within += newest_first ? b.ts_ns[r] >= last : b.ts_ns[r] <= last;
+            cut = last;
+        }
+        cw_cursor_close(&cursor);
+    }
+    cw_units_fini(&units);
+    cr_assert_eq(within, most, "%zu", within);
+    return atomic_load(&stats.bytes_decompressed);
+}
+
+Test(part, rows_up_to_the_cut_are_all_read_and_few_others)
+{
+    struct cw_source *source = written_templates(50000);
+    uint64_t all = cw_part_reader_footer(cw_part_source_reader(source))->raw_bytes;
+    for (int newest_first = 0; newest_first < 2; newest_first++) {
+        read_to_cut(source, newest_first, 1);
+        cr_assert_lt(read_to_cut(source, newest_first, 100), all / 10);
+        read_to_cut(source, newest_first, 30000);
+        read_to_cut(source, newest_first, 50000);
+    }
+    cw_source_unref(&source);
+}
+
 Test(part, selectors_choose_streams_by_postings)
 {
     part_model_fill(&model, 2, 3000, 20000, day_ns);

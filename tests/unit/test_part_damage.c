@@ -13,6 +13,7 @@
 #include "common/store/part_source.h"
 #include "common/store/value_filter.h"
 #include "tests/support/part_model.h"
+#include "tests/support/template_model.h"
 
 static char dir[64], path[96];
 static struct cw_err err;
@@ -264,6 +265,73 @@ static void example_templates_fill(void)
         part_model_add(&model, stream, day_ns + (int64_t)i * 1000000, cw_str_of(line),
                        i % 10 ? NULL : "{user=\"u1\"}");
     }
+}
+
+/* A part whose first block is one of templates; returns the file's block. */
+static struct cw_part_block templates_write(void)
+{
+    example_templates_fill();
+    write_and_read();
+    struct cw_part_reader *reader;
+    cr_assert_eq(cw_part_reader_open_bytes("bytes", cw_buf_str(&file), &reader, &err), 0);
+    struct cw_part_block block = cw_part_reader_block(reader, 0);
+    cw_part_reader_close(&reader);
+    cr_assert_eq(file.ptr[block.offset + 6], CW_BLOCK_TEMPLATES);
+    return block;
+}
+
+Test(part_damage, any_flipped_byte_of_a_block_of_templates_is_noticed, .timeout = 100)
+{
+    struct cw_part_block block = templates_write();
+    struct model_rows want = {0};
+    model_rows_of_model(&model, &all_rows, &want);
+    model_rows_sort(&want);
+    cr_assert_not(check_bytes(cw_buf_str(&file), &want));
+    for (size_t i = block.offset; i < block.offset + block.bytes; i += 7) {
+        file.ptr[i] ^= (char)(1 << i % 8);
+        cr_assert(check_bytes(cw_buf_str(&file), &want), "byte %zu of %zu", i, file.len);
+        file.ptr[i] ^= (char)(1 << i % 8);
+    }
+    model_rows_fini(&want);
+}
+
+Test(part_damage, a_part_of_templates_cut_at_every_512th_byte_is_refused)
+{
+    templates_write();
+    struct model_rows none = {0};
+    for (size_t cut = 0; cut < file.len; cut += 512) {
+        char *exact = malloc(cut + 1);
+        memcpy(exact, file.ptr, cut);
+        cr_assert(check_bytes(cw_str_make(exact, cut), &none), "cut at %zu", cut);
+        free(exact);
+    }
+}
+
+Test(part_damage, wrong_templates_with_right_checksums_do_no_harm, .timeout = 100)
+{
+    struct cw_part_block block = templates_write();
+    uint64_t state = 6;
+    char *bytes = file.ptr + block.offset, *was = malloc(block.bytes);
+    memcpy(was, bytes, block.bytes);
+    for (size_t i = 0; i < block.bytes; i += 3) {
+        size_t n = CW_MIN((size_t)8, block.bytes - i);
+        if (part_model_random(&state) % 2 == 0)
+            bytes[i] ^= (char)(1 << part_model_random(&state) % 8);
+        else
+            memset(bytes + i, part_model_random(&state) % 2 == 0 ? 0xff : 0, n);
+        template_model_reseal(bytes, block.bytes);
+        struct cw_part_reader *reader;
+        cr_assert_eq(cw_part_reader_open_bytes("bytes", cw_buf_str(&file), &reader, &err), 0);
+        struct cw_source *source = cw_part_source_new(reader, NULL);
+        struct model_rows got = {0};
+        int rc = model_rows_of_source(source, &all_rows, &got, &err);
+        cr_assert(rc == 0 || rc == CW_E_CORRUPT, "%s", err.text);
+        cr_assert_leq(got.n, model.n);
+        model_rows_fini(&got);
+        cw_source_unref(&source);
+        memcpy(bytes, was, block.bytes);
+    }
+    free(was);
 }
 
 Test(part_damage, the_example_with_blocks_of_templates_is_read_as_it_was_written)

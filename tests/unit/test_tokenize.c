@@ -28,17 +28,18 @@ static void fini(void)
 TestSuite(tokenize, .init = init, .fini = fini);
 
 static const char *const names[0x12] = {
-    [CW_SLOT_TIME] = "TIME",   [CW_SLOT_TIME_DOT_MS] = "DOT",    [CW_SLOT_TIME_COMMA_MS] = "COMMA",
-    [CW_SLOT_IP4] = "IP4",     [CW_SLOT_DEC] = "DEC",            [CW_SLOT_NUM] = "NUM",
-    [CW_SLOT_HEX] = "HEX",     [CW_SLOT_HEX32] = "HEX32",        [CW_SLOT_UUID] = "UUID",
-    [CW_SLOT_STR] = "STR",     [CW_SLOT_QUOTED] = "QUOTED",      [CW_SLOT_RAW] = "RAW",
+    [CW_SLOT_TIME] = "TIME", [CW_SLOT_TIME_DOT_MS] = "DOT", [CW_SLOT_TIME_COMMA_MS] = "COMMA",
+    [CW_SLOT_IP4] = "IP4",   [CW_SLOT_DEC] = "DEC",         [CW_SLOT_NUM] = "NUM",
+    [CW_SLOT_HEX] = "HEX",   [CW_SLOT_HEX32] = "HEX32",     [CW_SLOT_UUID] = "UUID",
+    [CW_SLOT_STR] = "STR",   [CW_SLOT_QUOTED] = "QUOTED",   [CW_SLOT_RAW] = "RAW",
 };
 
 /* The line's template, with `<type>` in place of a slot. */
 static const char *template_of(struct cw_str line, enum cw_token_mode mode)
 {
     static char text[4096];
-    char out[1024 + CW_TOKENIZE_SLACK], *copy = cw_mem_array(line.len + 1 + CW_BYTE_CLASSES_SLACK, 1);
+    char out[1024 + CW_TOKENIZE_SLACK],
+        *copy = cw_mem_array(line.len + 1 + CW_BYTE_CLASSES_SLACK, 1);
     if (line.len > 0)
         memcpy(copy, line.ptr, line.len);
     copy[line.len] = '\n';
@@ -213,7 +214,8 @@ Test(tokenize, every_way_to_classify_bytes_gives_the_same)
     struct cw_byte_classes a, b;
     uint64_t state = 5;
     static char text[1000 + CW_BYTE_CLASSES_SLACK];
-    static const char likely[] = "0123456789abcdefghzAFZ\"\\ .:-_\n\x00\x08\x0e\x11\x12\x80\xff@[`{/:";
+    static const char likely[] =
+        "0123456789abcdefghzAFZ\"\\ .:-_\n\x00\x08\x0e\x11\x12\x80\xff@[`{/:";
     cw_byte_classes_init(&a);
     cw_byte_classes_init(&b);
     for (int round = 0; round < 2000; round++) {
@@ -233,8 +235,8 @@ Test(tokenize, every_way_to_classify_bytes_gives_the_same)
         bool in_run = false;
         for (size_t i = 0; i < len; i++) {
             bool digit = text[i] >= '0' && text[i] <= '9';
-            bool alnum = digit || (text[i] >= 'a' && text[i] <= 'z') ||
-                         (text[i] >= 'A' && text[i] <= 'Z');
+            bool alnum =
+                digit || (text[i] >= 'a' && text[i] <= 'z') || (text[i] >= 'A' && text[i] <= 'Z');
             cr_assert_eq(a.alnum[i / 64] >> i % 64 & 1, alnum);
             cr_assert_eq(a.first[i / 64] >> i % 64 & 1, digit && !in_run);
             in_run = alnum && (digit || in_run); /* its first digit has been seen */

@@ -1,8 +1,9 @@
 /*
- * encode_int.h - integer columns: times, lengths, stream numbers. The bytes are drawn in format.h.
+ * encode_int.h - integer columns: times, lengths, stream numbers, the values of slots. The bytes are drawn in format.h.
  *
- * The cheapest of four encodings wins: constant; frame of reference with one width; frame of reference per miniblock of 128 (an
- * outlier costs one miniblock); differences in miniblocks. Values that are all multiples of 10^3, 10^6 or 10^9 are divided first
+ * The cheapest of seven encodings wins: constant; frame of reference with one width; frame of reference per miniblock of 128 (an
+ * outlier costs one miniblock); differences in miniblocks; a dictionary of the distinct values, or of the distinct differences;
+ * differences in whole bytes (bursts). Values that are all multiples of 10^3, 10^6 or 10^9 are divided first
  * (times in whole ms cost what ms cost). All of int64 is allowed.
  *
  * Errors     Decoding: CW_E_CORRUPT. It reads no byte outside `in`, and writes exactly n values or fails.

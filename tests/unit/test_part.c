@@ -10,6 +10,7 @@
 #include "common/base/limits.h"
 #include "common/store/format.h"
 #include "common/store/part_source.h"
+#include "common/store/value_filter.h"
 #include "tests/support/part_model.h"
 
 static char dir[64], path[96];
@@ -516,4 +517,111 @@ Test(part, the_footer_says_where_a_part_comes_from)
     cr_assert_eq(f->rows, 1);
     cr_assert_eq(f->raw_bytes, 5);
     cw_part_reader_close(&reader);
+}
+
+/* Two streams of a shop, enough for a block of templates that both are in. */
+static void shop_fill(void)
+{
+    uint64_t state = 4;
+    for (int i = 0; i < 6000; i++) {
+        char line[128];
+        uint64_t r = part_model_random(&state);
+        snprintf(line, sizeof(line), "GET /item/%u from 10.0.%u.%u took %u.%03u ms id=%016llx",
+                 (unsigned)(r % 1000), (unsigned)(r % 7), (unsigned)(r % 200), (unsigned)(r % 90),
+                 (unsigned)(r % 1000), (unsigned long long)r);
+        part_model_add(&model,
+                       part_model_stream(&model, i % 2 ? "{app=\"web\", host=\"a\"}"
+                                                       : "{app=\"web\", host=\"b\"}"),
+                       day_ns + i, cw_str_of(line), i % 9 ? NULL : "{k=\"v\"}");
+    }
+}
+
+/* The part `from` behind a stream of its own in another part, at `to`; every block is copied. The result of the copies. */
+static int copied(const struct cw_part_reader *from, const char *to, enum cw_codec codec)
+{
+    struct cw_part_writer *writer;
+    struct cw_part_info info = part_model_info(2);
+    int64_t ts_ns = 7;
+    struct cw_str line = CW_STR("first");
+    struct cw_entry_batch batch = {.n = 1, .ts_ns = &ts_ns, .lines = &line};
+    struct cw_label labels[] = {{CW_STR("app"), CW_STR("web")}, {CW_STR("host"), CW_STR_NONE}};
+    static const uint32_t numbers[] = {1, 2};
+    cr_assert_eq(cw_part_writer_new(to, &info, codec, &writer, &err), 0);
+    cr_assert_eq(cw_part_writer_stream(writer, (struct cw_labels){labels, 1}, 1, 5, &err), 0);
+    cr_assert_eq(cw_part_writer_add(writer, &batch, &err), 0);
+    for (size_t i = 0; i < CW_COUNT(numbers); i++) {
+        labels[1].value = i == 0 ? CW_STR("a") : CW_STR("b");
+        cr_assert_eq(cw_part_writer_stream(writer, (struct cw_labels){labels, 2}, 3000, 1, &err),
+                     0);
+    }
+    int rc = 0;
+    for (uint32_t i = 0; rc == 0 && i < cw_part_reader_footer(from)->nblocks; i++)
+        rc = cw_part_writer_copy_block(writer, from, i, numbers, &err);
+    if (rc == 0)
+        cr_assert_eq(cw_part_writer_finish(writer, NULL, &err), 0);
+    cw_part_writer_free(&writer);
+    return rc;
+}
+
+static bool has_codec(struct cw_str block, enum cw_codec codec)
+{
+    for (uint32_t d = 0; d < cw_get32(block.ptr + 48); d += CW_BLOCK_SECTION_BYTES)
+        if (block.ptr[CW_BLOCK_HEADER_BYTES + d + 1] == (char)codec)
+            return true;
+    return false;
+}
+
+Test(part, blocks_of_templates_are_copied_with_their_filters)
+{
+    char to[96];
+    struct cw_part_reader *reader;
+    snprintf(to, sizeof(to), "%s/y.part", dir);
+    shop_fill();
+    struct cw_part_info info = part_model_info(1);
+    part_model_write(&model, path, &info);
+    part_model_add(&model, part_model_stream(&model, "{app=\"web\"}"), 7, CW_STR("first"), NULL);
+    cr_assert_eq(cw_part_reader_open(path, &reader, &err), 0);
+    static const enum cw_codec codecs[] = {CW_CODEC_LZ4, CW_CODEC_ZSTD};
+    for (size_t i = 0; i < CW_COUNT(codecs); i++) {
+        struct cw_source *source;
+        struct cw_value_filter filter, old;
+        cr_assert_eq(copied(reader, to, codecs[i]), 0, "%s", err.text);
+        cr_assert_eq(cw_part_source_open(to, NULL, &source, &err), 0, "%s", err.text);
+        const struct cw_part_reader *new = cw_part_source_reader(source);
+        struct cw_str block = cw_part_reader_block_bytes(new, 1);
+        cr_assert_eq(block.ptr[6], CW_BLOCK_TEMPLATES);
+        cr_assert(has_codec(block, codecs[i]));
+        cr_assert_eq(has_codec(block, CW_CODEC_LZ4), codecs[i] == CW_CODEC_LZ4);
+        cr_assert_eq(cw_value_filter_open(cw_part_reader_block_filter(new, 1), &filter, &err), 0);
+        cr_assert_eq(cw_value_filter_open(cw_part_reader_block_filter(reader, 0), &old, &err), 0);
+        cr_assert_eq(filter.nlanes, old.nlanes);
+        cr_assert_eq(memcmp(filter.lanes, old.lanes, (size_t)filter.nlanes * 32), 0);
+        cr_assert_eq(check_scan(source, all_rows), 6001);
+        cw_source_unref(&source);
+    }
+    cw_part_reader_close(&reader);
+}
+
+Test(part, no_damaged_section_is_copied)
+{
+    char to[96];
+    struct cw_buf bytes;
+    snprintf(to, sizeof(to), "%s/y.part", dir);
+    shop_fill();
+    struct cw_part_info info = part_model_info(1);
+    part_model_write(&model, path, &info);
+    cw_buf_init(&bytes, SIZE_MAX);
+    cr_assert_eq(cw_file_read(path, SIZE_MAX / 2, &bytes, &err), 0);
+    char *block = bytes.ptr + CW_PART_HEADER_BYTES;
+    uint32_t dir_bytes = cw_get32(block + 48), at = CW_BLOCK_HEADER_BYTES + dir_bytes;
+    for (uint32_t d = 0; d < dir_bytes; d += CW_BLOCK_SECTION_BYTES) {
+        struct cw_part_reader *reader;
+        block[at] ^= 1;
+        cr_assert_eq(cw_part_reader_open_bytes("damaged", cw_buf_str(&bytes), &reader, &err), 0);
+        cr_assert_eq(copied(reader, to, d / 16 % 2 ? CW_CODEC_LZ4 : CW_CODEC_ZSTD), CW_E_CORRUPT);
+        cw_part_reader_close(&reader);
+        block[at] ^= 1;
+        at += cw_get32(block + CW_BLOCK_HEADER_BYTES + d + 8);
+    }
+    cw_buf_fini(&bytes);
 }

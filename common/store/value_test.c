@@ -262,6 +262,7 @@ bool cw_value_test_load(struct cw_value_test *test, const struct cw_column *colu
     if (asks_for_zeros(test))
         return false;
     bool distinct = column->wide != NULL || column->strings != NULL;
+    test->numbers = distinct ? column->values : NULL;
     struct answers answers = {.n = distinct ? column->ndistinct : column->n};
     if (column->strings == NULL && asked < answers.n / CW_VALUE_TEST_FEW)
         return true;

@@ -185,6 +185,12 @@ static void one_byte(uint64_t *state, struct cw_buf *out)
     cw_buf_addc(out, (char)below(state, 256));
 }
 
+/* Whole lines in RAW, of few lengths. */
+static void reserved(uint64_t *state, struct cw_buf *out)
+{
+    cw_buf_addf(out, "\x01 the same text %.*s", below(state, 2) ? 3 : 9, "and its tail");
+}
+
 static void empty(uint64_t *state, struct cw_buf *out)
 {
 }
@@ -235,8 +241,9 @@ Test(template_writer, what_looks_nearly_like_a_form_comes_back)
 
 Test(template_writer, hostile_text_comes_back)
 {
-    static const generator_fn generators[] = {random_bytes, base64, random_words, many_numbers,
-                                              one_byte,     empty,  many_columns, adversarial};
+    static const generator_fn generators[] = {random_bytes, base64,      random_words,
+                                              many_numbers, one_byte,    empty,
+                                              many_columns, adversarial, reserved};
     for (size_t i = 0; i < CW_COUNT(generators); i++) {
         check_generated(generators[i], 77, SIZE_MAX);
         check_generated(generators[i], 78, 1);

@@ -1,10 +1,8 @@
 """Clients that others wrote for Loki's push API, unchanged, against the real ingester."""
-import glob
 import json
 import logging
 import os
 import queue
-import shutil
 import subprocess
 import time
 
@@ -17,6 +15,7 @@ from opentelemetry.sdk._logs import LoggerProvider, LoggingHandler
 from opentelemetry.sdk._logs.export import BatchLogRecordProcessor
 from opentelemetry.sdk.resources import Resource
 
+from go_toolchain import any_go
 from programs import NS, TOP, wait_for
 
 
@@ -97,10 +96,8 @@ def test_opentelemetrys_sdk(ingester, logger, compression):
 @pytest.fixture(scope="module")
 def go_client():
     """Grafana's own Go client, compiled: its modules are pinned by go.sum."""
-    go = shutil.which("go") or next(iter(sorted(glob.glob("/usr/lib/go-*/bin/go"), reverse=True)), None)
-    assert go, "there is no go on this machine (Debian: golang-go)"
     program = os.path.join(TOP, "build-tests", "loki_go_client")
-    subprocess.run([go, "build", "-o", program, "."], cwd=os.path.join(TOP, "tests", "support", "loki_go_client"), check=True,
+    subprocess.run([any_go(), "build", "-o", program, "."], cwd=os.path.join(TOP, "tests", "support", "loki_go_client"), check=True,
                    env=dict(os.environ, GOFLAGS="-buildvcs=false", GO111MODULE="on", GOTOOLCHAIN="local"))
     return program
 

@@ -1,21 +1,14 @@
 """Regular expressions mean what Go's do: random patterns and texts, answered by Go and by common/match."""
-import glob
 import os
-import shutil
 import subprocess
 import time
 
 import pytest
 
+from go_toolchain import go_like_lokis
 from programs import BUILD, LONG, TOP
 
 PROBE = os.path.join(BUILD, "tests", "support", "regex_probe")
-
-
-def find_go():
-    found = shutil.which("go") or next(iter(sorted(glob.glob("/usr/lib/go-*/bin/go"), reverse=True)), None)
-    assert found, "there is no go on this machine (Debian: golang-go)"
-    return found
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +18,7 @@ def regex_go(tmp_path_factory):
     program = str(folder / "regex_go")
     env = dict(os.environ, GOCACHE=str(folder / "cache"), GOFLAGS="", GO111MODULE="off", GOTOOLCHAIN="local")
     source = os.path.join(TOP, "tests", "support", "regex_go", "main.go")
-    subprocess.run([find_go(), "build", "-o", program, source], env=env, check=True)
+    subprocess.run([go_like_lokis(), "build", "-o", program, source], env=env, check=True)
     return program
 
 

@@ -5,8 +5,8 @@ import time
 
 import pytest
 
+from go_toolchain import go_like_lokis
 from programs import BUILD, LONG, TOP
-from test_regex_go import find_go
 
 PROBE = os.path.join(BUILD, "tests", "support", "template_probe")
 
@@ -18,7 +18,7 @@ def template_go(tmp_path_factory):
     program = str(folder / "template_go")
     env = dict(os.environ, GOCACHE=str(folder / "cache"), GOFLAGS="", GO111MODULE="off", GOTOOLCHAIN="local")
     source = os.path.join(TOP, "tests", "support", "template_go", "main.go")
-    subprocess.run([find_go(), "build", "-o", program, source], env=env, check=True)
+    subprocess.run([go_like_lokis(), "build", "-o", program, source], env=env, check=True)
     return program
 
 

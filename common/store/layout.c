@@ -6,7 +6,6 @@
 
 #include "common/base/arena.h"
 #include "common/base/assert.h"
-#include "common/base/hash.h"
 
 enum {
     KEY_TEXT_BYTES = 8,  /* of the text before a slot that tell what it means: `"size": ` */
@@ -81,19 +80,40 @@ static uint32_t column_of(struct cw_layout *l, uint64_t key, uint8_t type)
     return l->ncolumns - 1;
 }
 
+/* The steps of splitmix64 (Steele, Lea, Flood: Fast splittable pseudorandom number generators, 2014). */
+static uint64_t mix(uint64_t x)
+{
+    x += UINT64_C(0x9e3779b97f4a7c15);
+    x = (x ^ x >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+    x = (x ^ x >> 27) * UINT64_C(0x94d049bb133111eb);
+    return x ^ x >> 31;
+}
+
 /* What the text before a slot, back to the slot before, says of its column. */
 static uint64_t key_of(struct cw_str gap, uint8_t type, uint64_t key_before)
 {
-    char bytes[1 + KEY_TEXT_BYTES + sizeof(key_before)];
-    size_t n = CW_MIN(gap.len, (size_t)KEY_TEXT_BYTES), len = 0;
-    bytes[len++] = (char)type;
-    memcpy(bytes + len, gap.ptr + (gap.len - n), n);
-    len += n;
-    if (gap.len < KEY_ALONE_BYTES) {
-        memcpy(bytes + len, &key_before, sizeof(key_before));
-        len += sizeof(key_before);
+    size_t n = CW_MIN(gap.len, (size_t)KEY_TEXT_BYTES);
+    uint64_t text = 0;
+    memcpy(&text, gap.ptr + (gap.len - n), n);
+    uint64_t before = gap.len < KEY_ALONE_BYTES ? key_before : 0;
+    return mix(mix(text) + before + (uint64_t)n * 32 + type);
+}
+
+/* The first byte at or behind `at` that is reserved; text.len when there is none. */
+static size_t next_reserved(struct cw_str text, size_t at)
+{
+    for (; text.len - at >= 8; at += 8) {
+        uint64_t w; /* has it a byte under 0x12? */
+        memcpy(&w, text.ptr + at, 8);
+        if (((w - UINT64_C(0x1212121212121212)) & ~w & UINT64_C(0x8080808080808080)) == 0)
+            continue;
+        for (size_t i = at; i < at + 8; i++)
+            if (cw_slot_reserved((unsigned char)text.ptr[i]))
+                return i;
     }
-    return cw_hash64(bytes, len);
+    while (at < text.len && !cw_slot_reserved((unsigned char)text.ptr[at]))
+        at++;
+    return at;
 }
 
 /* Columns that came last leave first, so that no other is looked for past a place that becomes free. */
@@ -112,10 +132,8 @@ int cw_layout_add(struct cw_layout *l, struct cw_str text, struct cw_err *err)
         return cw_err_set(err, CW_E_LIMIT, "more than %u templates", CW_BLOCK_TEMPLATES_MAX);
     uint32_t first = l->nslots, ncolumns = l->ncolumns, gap = 0;
     uint64_t key = 0;
-    for (size_t i = 0; i < text.len; i++) {
+    for (size_t i = 0; (i = next_reserved(text, i)) < text.len; i++) {
         unsigned char c = (unsigned char)text.ptr[i];
-        if (!cw_slot_reserved(c))
-            continue;
         if (c == 0 || (c == CW_SLOT_RAW && text.len != 1)) {
             roll_back(l, first, ncolumns);
             return cw_err_set(err, CW_E_CORRUPT, "template: a byte 0x%02x, which none holds", c);

@@ -10,6 +10,7 @@ enum { TWINS = 64 };
 /* What one way of a template asks of a value: of the column's values in a row, that many stand before it. */
 struct ask {
     uint32_t test;
+    uint32_t read; /* number of its column among those that are read */
     uint16_t nth;
 };
 
@@ -153,7 +154,8 @@ static void add_way(struct decision *d, uint32_t t, const struct cw_slot_test *a
             return;
         }
         d->asks = grow(d->block->arena, d->asks, d->nasks, &d->asks_cap, sizeof(*d->asks));
-        d->asks[d->nasks++] = (struct ask){test, nth_of_column(slots, asked[i].slot)};
+        d->asks[d->nasks++] =
+            (struct ask){.test = test, .nth = nth_of_column(slots, asked[i].slot)};
     }
     d->ways = grow(d->block->arena, d->ways, d->nways_all, &d->ways_cap, sizeof(*d->ways));
     d->ways[d->nways_all++] = (struct way){(uint32_t)first, (uint32_t)n};
@@ -440,6 +442,7 @@ static void choose_columns(struct row_walk *walk)
                 uint32_t column = d->tests[d->asks[way->first + k].test].column;
                 if (walk->read_of_column[column] == 0)
                     walk->read_of_column[column] = ++walk->nread;
+                d->asks[way->first + k].read = walk->read_of_column[column] - 1;
             }
         }
     }
@@ -474,9 +477,7 @@ static bool way_holds(const struct row_walk *walk, const struct way *way)
 {
     for (uint32_t i = 0; i < way->n; i++) {
         const struct ask *ask = &walk->d->asks[way->first + i];
-        const struct test *test = &walk->d->tests[ask->test];
-        uint32_t at = walk->at[walk->read_of_column[test->column] - 1] + ask->nth;
-        if (!cw_value_test_holds(&test->base, at))
+        if (!cw_value_test_holds(&walk->d->tests[ask->test].base, walk->at[ask->read] + ask->nth))
             return false;
     }
     return true;

@@ -61,9 +61,7 @@ static void octets_find(struct cw_str piece, bool first, bool last, struct octet
         size_t skip = (o < 10) + (o < 100), len = 3 - skip;
         const char *at = last ? text + 3 - piece.len : text + skip;
         bool fits = piece.len <= len && (!first || !last || piece.len == len);
-        for (size_t i = 0; i < piece.len; i++)
-            fits &= at[i] == piece.ptr[i];
-        if (fits)
+        if (fits && memcmp(at, piece.ptr, piece.len) == 0)
             out->items[out->n++] = (uint8_t)o;
     }
 }
@@ -264,6 +262,7 @@ bool cw_value_test_load(struct cw_value_test *test, const struct cw_column *colu
     if (asks_for_zeros(test))
         return false;
     bool distinct = column->wide != NULL || column->strings != NULL;
+    test->numbers = distinct ? column->values : NULL;
     struct answers answers = {.n = distinct ? column->ndistinct : column->n};
     if (column->strings == NULL && asked < answers.n / CW_VALUE_TEST_FEW)
         return true;

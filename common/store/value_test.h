@@ -17,10 +17,12 @@
 struct cw_value_test {
     enum cw_slot_type type;
     enum cw_slot_relation relation;
-    struct cw_text_search piece;    /* small letters where its case does not count */
-    const struct cw_ip_match *ip;   /* CW_VALUE_HOLDS_ADDRESS: in its range */
-    struct cw_slot_value value;     /* CW_VALUE_IS: the piece, but for strings */
-    const struct cw_column *column; /* once it is loaded */
+    struct cw_text_search piece;  /* small letters where its case does not count */
+    const struct cw_ip_match *ip; /* CW_VALUE_HOLDS_ADDRESS: in its range */
+    struct cw_slot_value value;   /* CW_VALUE_IS: the piece, but for strings */
+    /* Once it is loaded. */
+    const struct cw_column *column;
+    const int64_t *numbers; /* of values among those that are distinct; NULL: each is its own */
     /* Bits of values that answer, or, where there are numbers, of the distinct values; NULL: each is looked at when it is asked. */
     const uint64_t *answers;
 };
@@ -38,9 +40,7 @@ bool cw_value_test_look(const struct cw_value_test *test, uint32_t n);
 /* Does value `i` of the column answer? */
 static inline bool cw_value_test_holds(const struct cw_value_test *test, uint32_t i)
 {
-    const struct cw_column *column = test->column;
-    bool numbered = column->values != NULL && (column->strings != NULL || column->wide != NULL);
-    uint64_t n = numbered ? (uint64_t)column->values[i] : i;
+    uint64_t n = test->numbers != NULL ? (uint64_t)test->numbers[i] : i;
     return test->answers != NULL ? (test->answers[n / 64] >> (n % 64) & 1) != 0
                                  : cw_value_test_look(test, (uint32_t)n);
 }

@@ -14,7 +14,7 @@
 #include "tests/support/match_model.h"
 #include "tests/support/part_model.h"
 
-enum { LINES_MIN = 50, LINES_SPREAD = 4000, FILE_BYTES_MAX = 64 << 20 };
+enum { LINES_MIN = 50, LINES_SPREAD = 4000, FILE_BYTES_MAX = 1 << 30 };
 
 static struct match_counts counts;
 static uint64_t state;
@@ -43,6 +43,7 @@ static bool check_file(const char *path, uint64_t queries)
     cw_buf_init(&wrong, SIZE_MAX);
     if (cw_file_read(path, FILE_BYTES_MAX, &text, &err) < 0) {
         fprintf(stderr, "%s: %s\n", path, err.text);
+        cw_buf_fini(&text);
         return false;
     }
     bool same = true;

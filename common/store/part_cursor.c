@@ -48,6 +48,7 @@ struct part_cursor {
     struct workspace *w; /* NULL: nothing is wanted of this block, or it is bad */
     bool have_times, reported;
     struct cw_meta_reader *meta; /* NULL: not wanted, or no row has any */
+    struct cw_stream_pin pin;    /* labels of the batch's stream */
     uint32_t nruns;
     /* Where it stands. Pieces and runs are walked forward, or backward when newest_first. */
     uint32_t npieces_done;
@@ -451,9 +452,11 @@ static int part_next(struct cw_cursor *cursor, struct cw_entry_batch *out, struc
             if (batch_fill(c, r, out) == 0)
                 continue;
             const struct cw_part_stream *stream;
-            int rc = cw_part_reader_stream(c->source->reader, r->stream, &stream, err);
-            if (rc < 0)
-                return rc;
+            struct cw_err why;
+            if (cw_part_reader_stream(c->source->reader, r->stream, &c->pin, &stream, &why) < 0) {
+                cw_part_source_report_index(c->source, &why, c->scan->stats);
+                continue;
+            }
             out->stream = stream->ref;
             if (c->scan->stats != NULL)
                 count(&c->scan->stats->rows_matched, out->n);
@@ -467,6 +470,7 @@ static void part_close(struct cw_cursor *cursor)
 {
     struct part_cursor *c = CW_CONTAINER_OF(cursor, struct part_cursor, base);
     cw_meta_reader_close(&c->meta);
+    cw_stream_pin_fini(&c->pin);
     workspace_give_back(c->w);
     free(c);
 }

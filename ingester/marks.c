@@ -5,6 +5,7 @@
 #include "common/base/arena.h"
 #include "common/base/assert.h"
 #include "common/base/hash.h"
+#include "common/base/id_map.h"
 
 enum { MARKS_SLOTS_FIRST = 256, MARKS_TENANTS_MAX = 65536 };
 
@@ -29,7 +30,8 @@ struct table {
 };
 
 struct cw_marks {
-    struct cw_str *tenants; /* owned texts */
+    struct cw_str *tenants; /* owned texts, by number */
+    struct cw_id_map tenant_numbers;
     size_t ntenants;
     struct mark *items;
     size_t n, cap;
@@ -124,20 +126,23 @@ static int64_t find_session(const struct cw_marks *marks, const struct cw_id128 
 
 static int64_t find_tenant(const struct cw_marks *marks, struct cw_str tenant)
 {
-    for (size_t i = 0; i < marks->ntenants; i++)
-        if (cw_str_eq(marks->tenants[i], tenant))
-            return (int64_t)i;
-    return -1;
+    size_t number;
+    bool found =
+        cw_id_map_find(&marks->tenant_numbers, cw_hash128(tenant.ptr, tenant.len), &number);
+    return found ? (int64_t)number : -1;
 }
 
 static uint32_t make_tenant(struct cw_marks *marks, struct cw_str tenant)
 {
-    int64_t found = find_tenant(marks, tenant);
-    if (found >= 0)
-        return (uint32_t)found;
+    bool added;
+    size_t number =
+        cw_id_map_put(&marks->tenant_numbers, cw_hash128(tenant.ptr, tenant.len), &added);
+    if (!added)
+        return (uint32_t)number;
     marks->tenants = cw_mem_resize(marks->tenants, (marks->ntenants + 1) * sizeof(*marks->tenants));
     marks->tenants[marks->ntenants] = (struct cw_str){cw_str_dupz(tenant), tenant.len};
-    return (uint32_t)marks->ntenants++;
+    marks->ntenants++;
+    return (uint32_t)number;
 }
 
 struct cw_marks *cw_marks_new(void)
@@ -156,6 +161,7 @@ void cw_marks_free(struct cw_marks **handle)
     for (size_t i = 0; i < marks->ntenants; i++)
         free((char *)marks->tenants[i].ptr);
     free(marks->tenants);
+    cw_id_map_fini(&marks->tenant_numbers);
     free(marks->items);
     free(marks->by_key.slots);
     free(marks->sessions);

@@ -14,6 +14,7 @@ struct input {
     struct cw_source *source; /* referenced */
     struct cw_part_reader *reader;
     const struct cw_part_footer *footer;
+    struct cw_stream_pin pin;
     uint32_t *numbers;    /* of its streams in the new part; they rise */
     uint32_t next_stream; /* the first that has not begun in the new part */
     uint32_t next_block;  /* to be read */
@@ -56,50 +57,76 @@ static int input_cmp(const void *a, const void *b)
 
 /* ---- numbers of streams ---- */
 
-/* The input whose next stream comes first; NULL at the end. */
-static int least_stream(struct cw_merge_run *run, const uint32_t *at, struct cw_labels *labels_out,
-                        bool *more_out, struct cw_err *err)
+/* A stream of the input; it lives until the next one of the same input is asked for. */
+static int stream_at(struct input *in, uint32_t number, const struct cw_part_stream **out,
+                     struct cw_err *err)
 {
-    *more_out = false;
-    for (size_t i = 0; i < run->n; i++) {
-        const struct cw_part_stream *s;
-        if (at[i] == run->inputs[i].footer->nstreams)
+    return cw_part_reader_stream(in->reader, number, &in->pin, out, err);
+}
+
+/* Where an input stands while the streams of all are counted. */
+struct place {
+    uint32_t number; /* nstreams: at its end */
+    struct cw_labels labels;
+    struct cw_str app; /* of the labels: what streams are ordered by first */
+};
+
+static int place_set(struct input *in, uint32_t number, struct place *place, struct cw_err *err)
+{
+    const struct cw_part_stream *s;
+    place->number = number;
+    if (number == in->footer->nstreams)
+        return 0;
+    int rc = stream_at(in, number, &s, err);
+    if (rc == 0) {
+        place->labels = s->ref.labels;
+        place->app = cw_part_stream_app(s->ref.labels);
+    }
+    return rc;
+}
+
+static int place_cmp(const struct place *a, const struct place *b)
+{
+    int c = cw_str_cmp(a->app, b->app);
+    return c != 0 ? c : cw_labels_cmp(a->labels, b->labels);
+}
+
+/* The next stream of all gets its number in each input that has it. 1, or 0 at the end. */
+static int number_next(struct cw_merge_run *run, struct place *places, struct cw_err *err)
+{
+    size_t least = run->n;
+    for (size_t i = 0; i < run->n; i++)
+        if (places[i].number < run->inputs[i].footer->nstreams &&
+            (least == run->n || place_cmp(&places[i], &places[least]) < 0))
+            least = i;
+    if (least == run->n)
+        return 0;
+    /* It is the first of its equals. Backward, so that it stays where it is until the others are compared with it. */
+    for (size_t i = run->n; i-- > least;) {
+        struct input *in = &run->inputs[i];
+        if (places[i].number == in->footer->nstreams || place_cmp(&places[i], &places[least]) != 0)
             continue;
-        int rc = cw_part_reader_stream(run->inputs[i].reader, at[i], &s, err);
+        in->numbers[places[i].number] = run->nstreams;
+        int rc = place_set(in, places[i].number + 1, &places[i], err);
         if (rc < 0)
             return rc;
-        if (!*more_out || cw_part_stream_cmp(s->ref.labels, *labels_out) < 0)
-            *labels_out = s->ref.labels;
-        *more_out = true;
     }
-    return 0;
+    run->nstreams++;
+    return 1;
 }
 
 static int numbers_make(struct cw_merge_run *run, struct cw_err *err)
 {
-    uint32_t *at = cw_mem_array(run->n, sizeof(*at));
-    int rc;
-    for (;;) {
-        struct cw_labels labels = CW_LABELS_NONE;
-        bool more;
-        rc = least_stream(run, at, &labels, &more, err);
-        if (rc < 0 || !more)
-            break;
-        for (size_t i = 0; i < run->n; i++) {
-            const struct cw_part_stream *s;
-            if (at[i] == run->inputs[i].footer->nstreams)
-                continue;
-            rc = cw_part_reader_stream(run->inputs[i].reader, at[i], &s, err);
-            if (rc < 0)
-                break;
-            if (cw_labels_eq(s->ref.labels, labels))
-                run->inputs[i].numbers[at[i]++] = run->nstreams;
-        }
-        if (rc < 0)
-            break;
-        run->nstreams++;
+    struct place *places = cw_mem_array(run->n, sizeof(*places));
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < run->n; i++)
+        rc = place_set(&run->inputs[i], 0, &places[i], err);
+    if (rc == 0) {
+        do
+            rc = number_next(run, places, err);
+        while (rc == 1);
     }
-    free(at);
+    free(places);
     return rc;
 }
 
@@ -180,6 +207,7 @@ void cw_merge_run_free(struct cw_merge_run **handle)
     cw_part_writer_free(&run->writer);
     for (size_t i = 0; i < run->n; i++) {
         cw_cursor_close(&run->inputs[i].cursor);
+        cw_stream_pin_fini(&run->inputs[i].pin);
         cw_source_unref(&run->inputs[i].source);
         free(run->inputs[i].numbers);
     }
@@ -218,7 +246,7 @@ static int batch_stream(struct input *in, struct cw_err *err)
 {
     for (uint32_t s = in->stream; s < in->footer->nstreams; s++) {
         const struct cw_part_stream *stream;
-        int rc = cw_part_reader_stream(in->reader, s, &stream, err);
+        int rc = stream_at(in, s, &stream, err);
         if (rc < 0)
             return rc;
         if (cw_hash128_eq(stream->ref.id, in->batch.stream.id)) {
@@ -280,7 +308,7 @@ static int stream_begin(struct cw_merge_run *run, struct cw_err *err)
         const struct cw_part_stream *s;
         if (in->next_stream == in->footer->nstreams || in->numbers[in->next_stream] != run->done)
             continue;
-        int rc = cw_part_reader_stream(in->reader, in->next_stream++, &s, err);
+        int rc = stream_at(in, in->next_stream++, &s, err);
         if (rc < 0)
             return rc;
         labels = s->ref.labels;

@@ -11,6 +11,7 @@
 #include "common/base/arena.h"
 #include "common/base/assert.h"
 #include "common/base/file.h"
+#include "common/base/id_map.h"
 #include "common/base/log.h"
 #include "common/store/catalog.h"
 #include "common/store/part_source.h"
@@ -27,11 +28,13 @@ struct cw_parts {
     char *data_dir;
     struct cw_quarantine *quarantine;
     struct cw_part_events events;
+    struct cw_stream_cache *streams; /* of all parts */
     atomic_uint_fast64_t next_id, bad_parts;
-    pthread_mutex_t commit_lock; /* guards catalog, and its file */
-    struct cw_catalog catalog;   /* as on disk */
-    pthread_mutex_t lock;        /* guards tenants */
-    struct tenant_parts *tenants;
+    pthread_mutex_t commit_lock;  /* guards catalog, and its file */
+    struct cw_catalog catalog;    /* as on disk */
+    pthread_mutex_t lock;         /* guards tenants */
+    struct tenant_parts *tenants; /* by number */
+    struct cw_id_map tenant_numbers;
     size_t ntenants, tenants_cap;
 };
 
@@ -59,24 +62,25 @@ static uint64_t id_of(struct cw_source *source)
 
 static struct tenant_parts *tenant_find(struct cw_parts *p, struct cw_str tenant)
 {
-    for (size_t i = 0; i < p->ntenants; i++)
-        if (cw_str_eq(p->tenants[i].tenant, tenant))
-            return &p->tenants[i];
-    return NULL;
+    size_t number;
+    bool found = cw_id_map_find(&p->tenant_numbers, cw_hash128(tenant.ptr, tenant.len), &number);
+    return found ? &p->tenants[number] : NULL;
 }
 
 static void visible_add(struct cw_parts *p, struct cw_source *source)
 {
     struct cw_str tenant = cw_part_reader_footer(reader_of(source))->info.tenant;
-    struct tenant_parts *t = tenant_find(p, tenant);
-    if (t == NULL) {
+    bool added;
+    size_t number = cw_id_map_put(&p->tenant_numbers, cw_hash128(tenant.ptr, tenant.len), &added);
+    if (added) {
         if (p->ntenants == p->tenants_cap) {
             p->tenants_cap = p->tenants_cap ? 2 * p->tenants_cap : 4;
             p->tenants = cw_mem_resize(p->tenants, p->tenants_cap * sizeof(*p->tenants));
         }
-        t = &p->tenants[p->ntenants++];
-        *t = (struct tenant_parts){.tenant = {cw_str_dupz(tenant), tenant.len}};
+        p->tenants[p->ntenants++] =
+            (struct tenant_parts){.tenant = {cw_str_dupz(tenant), tenant.len}};
     }
+    struct tenant_parts *t = &p->tenants[number];
     if (t->n == t->cap) {
         t->cap = t->cap ? 2 * t->cap : 8;
         t->sources = cw_mem_resize(t->sources, t->cap * sizeof(struct cw_source *));
@@ -221,6 +225,15 @@ static int remove_orphan(void *arg, const char *path, uint64_t id)
     return 0;
 }
 
+static int source_open(struct cw_parts *p, const char *path, struct cw_source **out,
+                       struct cw_err *err)
+{
+    int rc = cw_part_source_open(path, &p->events, out, err);
+    if (rc == 0)
+        cw_part_reader_use_cache(reader_of(*out), p->streams);
+    return rc;
+}
+
 /* One part of the catalog: 0 opened, 1 it is bad and leaves the catalog, or an error that is not the part's. */
 static int part_open(struct cw_parts *p, const struct cw_catalog_part *entry, struct cw_err *err)
 {
@@ -228,7 +241,7 @@ static int part_open(struct cw_parts *p, const struct cw_catalog_part *entry, st
     struct cw_source *source;
     cw_buf_init(&path, SIZE_MAX);
     cw_catalog_part_path(p->data_dir, entry->tenant, entry->day, entry->id, &path);
-    int rc = cw_part_source_open(cw_buf_z(&path), &p->events, &source, err);
+    int rc = source_open(p, cw_buf_z(&path), &source, err);
     if (rc == 0) {
         const struct cw_part_footer *f = cw_part_reader_footer(reader_of(source));
         if (f->info.id != entry->id || !cw_str_eq(f->info.tenant, entry->tenant)) {
@@ -278,6 +291,7 @@ int cw_parts_open(const struct cw_parts_options *options, struct cw_parts **out,
     pthread_mutex_init(&p->lock, NULL);
     pthread_mutex_init(&p->commit_lock, NULL);
     cw_catalog_init(&p->catalog);
+    p->streams = cw_stream_cache_new(options->stream_cache_bytes);
     p->events = (struct cw_part_events){.bad_block = on_bad_block, .ctx = p};
     int rc = cw_file_mkdirs(p->data_dir, err);
     if (rc == 0)
@@ -313,8 +327,10 @@ void cw_parts_close(struct cw_parts **parts)
         free((char *)p->tenants[i].tenant.ptr);
     }
     free(p->tenants);
+    cw_id_map_fini(&p->tenant_numbers);
     cw_catalog_fini(&p->catalog);
     cw_quarantine_close(&p->quarantine);
+    cw_stream_cache_free(&p->streams);
     pthread_mutex_destroy(&p->lock);
     pthread_mutex_destroy(&p->commit_lock);
     free(p->data_dir);
@@ -372,7 +388,7 @@ static void list_add(struct cw_source ***list, size_t *n, struct cw_source *sour
 int cw_parts_change_add(struct cw_parts_change *c, const char *path, struct cw_err *err)
 {
     struct cw_source *source;
-    int rc = cw_part_source_open(path, &c->parts->events, &source, err);
+    int rc = source_open(c->parts, path, &source, err);
     if (rc == 0)
         list_add(&c->added, &c->nadded, source);
     return rc;

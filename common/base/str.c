@@ -38,6 +38,14 @@ bool cw_str_starts(struct cw_str s, struct cw_str prefix)
     return s.len >= prefix.len && cw_str_eq(cw_str_sub(s, 0, prefix.len), prefix);
 }
 
+size_t cw_str_shared(struct cw_str a, struct cw_str b)
+{
+    size_t n = 0, most = a.len < b.len ? a.len : b.len;
+    while (n < most && a.ptr[n] == b.ptr[n])
+        n++;
+    return n;
+}
+
 bool cw_str_ends(struct cw_str s, struct cw_str suffix)
 {
     return s.len >= suffix.len && cw_str_eq(cw_str_sub(s, s.len - suffix.len, s.len), suffix);

@@ -68,6 +68,8 @@ static inline int cw_str_hex_digit(char c)
 int cw_str_cmp(struct cw_str a, struct cw_str b);
 bool cw_str_eq_nocase(struct cw_str a, struct cw_str b); /* ASCII only */
 bool cw_str_starts(struct cw_str s, struct cw_str prefix);
+/* Bytes that both begin with. */
+size_t cw_str_shared(struct cw_str a, struct cw_str b);
 bool cw_str_ends(struct cw_str s, struct cw_str suffix);
 /* Offset of the first occurrence, or -1. An empty needle is found at 0. */
 ptrdiff_t cw_str_find(struct cw_str s, struct cw_str needle);

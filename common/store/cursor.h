@@ -53,7 +53,8 @@ struct cw_scan {
 
 struct cw_stream_ref {
     struct cw_hash128 id;
-    /* Borrowed from the source: lives as long as the source is held. */
+    /* Borrowed: dies with the batch or the item that it stands in. Who keeps labels copies them: a source may have a million
+     * streams, and decodes them as it comes to them. */
     struct cw_labels labels;
 };
 
@@ -90,13 +91,12 @@ struct cw_units {
     size_t n, cap;
 };
 
-/* Called per stream; nonzero stops and is returned. */
-typedef int (*cw_stream_fn)(void *arg, const struct cw_stream_ref *stream);
-
 struct cw_index_stats {
     uint64_t streams, chunks, bytes, entries;
 };
 
+struct cw_listing;
+struct cw_list_cursor;
 struct cw_source;
 struct cw_source_ops {
     /* Append the units whose streams and times may match; in any order. */
@@ -104,9 +104,9 @@ struct cw_source_ops {
                 struct cw_err *err);
     int (*open)(struct cw_source *source, const struct cw_scan *scan, const struct cw_unit *unit,
                 struct cw_cursor **out, struct cw_err *err);
-    /* Streams that match and have entries whose block touches the range (labels, series; may be wider than exact). */
-    int (*streams)(struct cw_source *source, const struct cw_selector *selector, int64_t start_ns,
-                   int64_t end_ns, cw_stream_fn fn, void *arg, struct cw_err *err);
+    /* Streams, label names or values: listing.h. */
+    int (*list)(struct cw_source *source, const struct cw_listing *listing,
+                struct cw_list_cursor **out, struct cw_err *err);
     /* Add to *out. */
     int (*stats)(struct cw_source *source, const struct cw_selector *selector, int64_t start_ns,
                  int64_t end_ns, struct cw_index_stats *out, struct cw_err *err);

@@ -24,7 +24,10 @@
  *            88 day i32: days since 1970-01-01, or INT32_MIN: rows of any days
  *            92 flush_parts u32: how many parts its flush wrote, itself included; 0 in a merged part
  *            96 regions: FILTERS, BLOCKS, STREAMS, POSTINGS, ORIGIN, each offset u64 | length u64 | XXH3 u64
- *           216 flush_id u64: the id of the first part that the attempt at its flush wrote; 0 in a merged part | 224 zero, 16 B
+ *           216 flush_id u64: the id of the first part that the attempt at its flush wrote; 0 in a merged part
+ *           224 XXH3 of the directory of STREAMS u64 | 232 XXH3 of what stands before the first chunk in POSTINGS u64 (from 1.1
+ *               on; zero before): who opens a part checks these and BLOCKS and ORIGIN; filters, groups and chunks have checksums
+ *               of their own and are read and checked when they are needed, so that an index of gigabytes costs a start nothing
  *           240 XXH3 of the footer's first 240 B u64 | 248 magic u64
  *
  *   FILTERS   per block that has one, its value filter (value_filter.h): lanes u32 | XXH3 of what follows, low 32 | lanes x 32 B
@@ -42,7 +45,11 @@
  *   POSTINGS  which streams carry a label. Names sorted by bytes; under a name its values sorted by bytes.
  *             0 names u32 | 4 chunks u32 | names x ( offset of the name's bytes in the region u32 | its length u32 |
  *             first chunk u32 | chunks u32 ) | chunks x ( offset u64 | raw u32 | stored u32 | codec u8 | zero 3 B |
- *             XXH3 of the stored bytes, low 32 | values u32 ) | bytes
+ *             XXH3 of the stored bytes, low 32 | values u32 ) |
+ *             chunks x ( offset of the fence's bytes in the region u32 | its length u32 ) (from 1.1 on) |
+ *             bytes of names and fences | bytes of chunks
+ *             fence: not after the chunk's first value, and after the last value of the chunk before; of a name's first chunk it
+ *             is empty. So one chunk is read for one value.
  *             chunk, decompressed, of at most 1,024 values of one name, per value:
  *               varint bytes shared with the value before (0 in a chunk's first) | varint bytes that follow, they |
  *               varint runs | per run: varint gap since the end of the run before (0-based number at the first) | varint length - 1
@@ -135,7 +142,7 @@
 
 enum {
     CW_PART_MAJOR = 1,
-    CW_PART_MINOR = 0,
+    CW_PART_MINOR = 1, /* 1: fences, checksums of directories */
     CW_PART_INCOMPAT_KNOWN = 0,
     CW_BLOCK_MAJOR = 1,
     CW_BLOCK_MINOR = 1, /* 1: blocks of templates */
@@ -149,6 +156,7 @@ enum {
     CW_POSTINGS_HEADER_BYTES = 8,
     CW_POSTINGS_NAME_BYTES = 16,
     CW_POSTINGS_CHUNK_BYTES = 28,
+    CW_POSTINGS_FENCE_BYTES = 8,
     CW_POSTINGS_CHUNK_VALUES = 1024,
     CW_BLOCK_HEADER_BYTES = 64,
     CW_BLOCK_SECTION_BYTES = 16,

@@ -6,12 +6,12 @@
 #include "common/base/assert.h"
 
 enum {
-    /* A stream's blocks double from the first to the last: a stream of ten lines costs a kilobyte, a large one a
-     * block per 128 KiB of text. */
+    /* A stream's next block holds what the push at hand has for it, and at least half of what its blocks hold already: a stream
+     * of ten lines costs a kilobyte, a large one a block per 128 KiB of text. */
     BLOCK_FIRST_BYTES = 512,
     BLOCK_TEXT_BYTES = 128 << 10,
     BLOCK_ROWS_MAX = 16384,
-    TENANT_SLOTS_FIRST = 64,
+    TENANT_SLOTS_FIRST = 8,
 };
 
 static void count_bytes(struct cw_generation *generation, int64_t delta)
@@ -54,6 +54,8 @@ void cw_generation_unref(struct cw_generation **handle)
             stream_free(stream);
         free(tenant->slots);
     }
+    free(generation->tenants);
+    cw_id_map_fini(&generation->tenant_numbers);
     count_bytes(generation, -(int64_t)atomic_load(&generation->bytes));
     atomic_fetch_sub(&generation->head->nstreams, generation->nstreams);
     atomic_fetch_sub(&generation->head->nentries, generation->nentries);
@@ -101,11 +103,27 @@ void cw_head_free(struct cw_head **handle)
 
 struct head_tenant *head_tenant_find(struct cw_generation *generation, struct cw_str name)
 {
-    struct head_tenant *tenant =
-        atomic_load_explicit(&generation->first_tenant, memory_order_acquire);
-    while (tenant && !cw_str_eq(tenant->name, name))
-        tenant = atomic_load_explicit(&tenant->next, memory_order_acquire);
-    return tenant;
+    size_t number;
+    bool found =
+        cw_id_map_find(&generation->tenant_numbers, cw_hash128(name.ptr, name.len), &number);
+    return found ? generation->tenants[number] : NULL;
+}
+
+/* Snapshots look for tenants meanwhile. */
+static void tenant_number(struct cw_generation *generation, struct head_tenant *tenant)
+{
+    bool added;
+    pthread_mutex_lock(&generation->head->lock);
+    if (generation->ntenants == generation->tenants_cap) {
+        generation->tenants_cap = generation->tenants_cap ? 2 * generation->tenants_cap : 4;
+        generation->tenants = cw_mem_resize(generation->tenants,
+                                            generation->tenants_cap * sizeof(struct head_tenant *));
+    }
+    generation->tenants[generation->ntenants++] = tenant;
+    cw_id_map_put(&generation->tenant_numbers, cw_hash128(tenant->name.ptr, tenant->name.len),
+                  &added);
+    CW_ASSERT(added);
+    pthread_mutex_unlock(&generation->head->lock);
 }
 
 static struct head_tenant *tenant_make(struct cw_generation *generation, struct cw_str name)
@@ -122,6 +140,7 @@ static struct head_tenant *tenant_make(struct cw_generation *generation, struct 
     else
         atomic_store_explicit(&generation->first_tenant, tenant, memory_order_release);
     generation->last_tenant = tenant;
+    tenant_number(generation, tenant);
     return tenant;
 }
 
@@ -185,14 +204,19 @@ static void stream_touch(struct cw_head *head, struct head_stream *stream)
 
 /* ---- rows ---- */
 
-/* Room for a line of `len` bytes and, if it can be, for `nahead` lines of `avg` bytes behind it. */
+/* What of a stream's push is still to be appended. */
+struct ahead {
+    size_t nlines, bytes;
+};
+
+/* Room for a line of `len` bytes and, if it can be, for all that is ahead (the line included). */
 static void block_push(struct cw_generation *generation, struct head_stream *stream, size_t len,
-                       size_t nahead, size_t avg)
+                       struct ahead ahead)
 {
-    size_t text_cap = stream->tail ? 2 * (size_t)stream->tail->text_cap : BLOCK_FIRST_BYTES;
-    text_cap = CW_MAX(text_cap, CW_MIN(nahead * avg, (size_t)BLOCK_TEXT_BYTES));
-    text_cap = CW_MAX(CW_MIN(text_cap, (size_t)BLOCK_TEXT_BYTES), len);
-    size_t row_cap = CW_MIN(text_cap / CW_MAX(avg, (size_t)8) + 8, (size_t)BLOCK_ROWS_MAX);
+    size_t avg = CW_MAX(ahead.bytes / ahead.nlines, (size_t)8);
+    size_t text_cap = CW_MAX((size_t)(stream->text_caps / 2), (size_t)BLOCK_FIRST_BYTES);
+    text_cap = CW_MAX(CW_MIN(CW_MAX(text_cap, ahead.bytes), (size_t)BLOCK_TEXT_BYTES), len);
+    size_t row_cap = CW_MIN(text_cap / avg + 8, (size_t)BLOCK_ROWS_MAX);
     size_t bytes = sizeof(struct head_block) + row_cap * (sizeof(int64_t) + sizeof(uint32_t)) +
                    sizeof(uint32_t) + text_cap;
     /* Not zeroed: the pages would be touched twice. */
@@ -207,6 +231,7 @@ static void block_push(struct cw_generation *generation, struct head_stream *str
     block->text = (char *)(block->offsets + row_cap + 1);
     block->offsets[0] = 0;
     count_bytes(generation, (int64_t)bytes);
+    stream->text_caps += text_cap;
     if (stream->nblocks == stream->blocks_cap) {
         stream->blocks_cap = stream->blocks_cap ? 2 * stream->blocks_cap : 4;
         stream->blocks =
@@ -245,13 +270,13 @@ static void widen(_Atomic int64_t *min_ns, _Atomic int64_t *max_ns, int64_t ts_n
 }
 
 static void row_append(struct cw_generation *generation, struct head_tenant *tenant,
-                       struct head_stream *stream, const struct cw_push_entry *entry, size_t nahead,
-                       size_t avg)
+                       struct head_stream *stream, const struct cw_push_entry *entry,
+                       struct ahead ahead)
 {
     struct head_block *block = stream->tail;
     if (!block || block->nrows == block->row_cap ||
         block->text_cap - block->text_len < entry->line.len) {
-        block_push(generation, stream, entry->line.len, nahead, avg);
+        block_push(generation, stream, entry->line.len, ahead);
         block = stream->tail;
     }
     uint32_t row = block->nrows;
@@ -325,11 +350,10 @@ static void append_stream(struct append *append, const struct cw_push_stream *in
             append->twins[append->ntwins++] = found;
     }
     stream_touch(append->head, stream);
-    size_t bytes = 0;
+    struct ahead ahead = {.nlines = in->nentries};
     for (size_t i = 0; i < in->nentries; i++)
-        bytes += in->entries[i].line.len;
-    size_t avg = in->nentries ? bytes / in->nentries : 0;
-    for (size_t i = 0; i < in->nentries; i++) {
+        ahead.bytes += in->entries[i].line.len;
+    for (size_t i = 0; i < in->nentries; ahead.nlines--, ahead.bytes -= in->entries[i++].line.len) {
         uint32_t idx = first_idx + (uint32_t)i;
         if (append->at_listed < append->nlisted && append->listed[append->at_listed] == idx) {
             append->at_listed++;
@@ -339,7 +363,7 @@ static void append_stream(struct append *append, const struct cw_push_stream *in
             dropped_add(append->dropped, idx);
             continue;
         }
-        row_append(generation, append->tenant, stream, &in->entries[i], in->nentries - i, avg);
+        row_append(generation, append->tenant, stream, &in->entries[i], ahead);
     }
 }
 

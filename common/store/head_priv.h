@@ -10,6 +10,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include "common/base/arena.h"
+#include "common/base/id_map.h"
 #include "common/store/head.h"
 
 /* Rows of one stream in order of arrival. One allocation: this, ts_ns, offsets, text. */
@@ -38,6 +39,7 @@ struct head_stream {
     struct head_block *tail;
     struct head_block **blocks; /* all up to tail: rows by number */
     uint32_t nblocks, blocks_cap;
+    uint64_t text_caps; /* of all blocks */
     uint32_t nrows;
     int64_t max_ns;  /* of all rows */
     uint32_t *slots; /* row number + 1 by hash, 0 free; NULL while order decides */
@@ -65,6 +67,9 @@ struct cw_generation {
     struct cw_head *head;
     struct head_tenant *_Atomic first_tenant;
     struct head_tenant *last_tenant;
+    struct cw_id_map tenant_numbers; /* these two change under the head's lock ... */
+    struct head_tenant **tenants;    /* ... which only the writer need not hold to look */
+    size_t ntenants, tenants_cap;
     uint64_t first_seq, last_seq;
     uint64_t nentries, nstreams;
     struct cw_arena *arena; /* labels, streams, metadata */
@@ -84,6 +89,7 @@ struct cw_head {
 
 /* head.c */
 struct head_stream *head_stream_find(const struct head_tenant *tenant, struct cw_hash128 id);
+/* The writer's; others hold the head's lock, unless the generation is frozen. */
 struct head_tenant *head_tenant_find(struct cw_generation *generation, struct cw_str name);
 static inline struct head_block *head_stream_row_block(const struct head_stream *stream,
                                                        uint32_t row)

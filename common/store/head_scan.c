@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "common/base/assert.h"
+#include "common/store/listing.h"
 
 enum { SCAN_BATCH_ROWS = 4096 }; /* of a stream that has to be sorted */
 
@@ -401,19 +402,30 @@ static int source_open(struct cw_source *source, const struct cw_scan *scan,
 
 /* ---- streams, stats ---- */
 
-static int source_streams(struct cw_source *source, const struct cw_selector *selector,
-                          int64_t start_ns, int64_t end_ns, cw_stream_fn fn, void *arg,
-                          struct cw_err *err)
+static int source_list(struct cw_source *source, const struct cw_listing *listing,
+                       struct cw_list_cursor **out, struct cw_err *err)
 {
+    struct cw_stream_ref *streams = NULL;
+    size_t n = 0, cap = 0;
+    int64_t start_ns = visible_start(source, listing->start_ns);
     for (struct head_stream *stream = first_stream(source); stream; stream = next_stream(stream)) {
         int64_t min_ns, max_ns;
-        int rc = stream_wanted(stream, selector, visible_start(source, start_ns), end_ns, &min_ns,
-                               &max_ns, err);
-        if (rc < 0)
+        int rc = stream_wanted(stream, NULL, start_ns, listing->end_ns, &min_ns, &max_ns, err);
+        if (rc > 0)
+            rc = cw_listing_match(listing, stream->ref.labels, err);
+        if (rc < 0) {
+            free(streams);
             return rc;
-        if (rc > 0 && (rc = fn(arg, &stream->ref)) != 0)
-            return rc;
+        }
+        if (rc == 0)
+            continue;
+        if (n == cap) {
+            cap = cap > 0 ? 2 * cap : 64;
+            streams = cw_mem_resize(streams, cap * sizeof(*streams));
+        }
+        streams[n++] = stream->ref;
     }
+    *out = cw_list_cursor_of(listing, streams, n);
     return 0;
 }
 
@@ -446,7 +458,7 @@ static void source_destroy(struct cw_source *source)
 
 const struct cw_source_ops head_source_ops = {.plan = source_plan,
                                               .open = source_open,
-                                              .streams = source_streams,
+                                              .list = source_list,
                                               .stats = source_stats,
                                               .destroy = source_destroy};
 

@@ -387,9 +387,11 @@ static int part_next(struct cw_cursor *cursor, struct cw_entry_batch *out, struc
             if (batch_fill(c, r, out) == 0)
                 continue;
             const struct cw_part_stream *stream;
-            int rc = cw_part_reader_stream(c->source->reader, r->stream, &stream, err);
-            if (rc < 0)
-                return rc;
+            struct cw_err why;
+            if (cw_part_reader_stream(c->source->reader, r->stream, &c->pin, &stream, &why) < 0) {
+                cw_part_source_report_index(c->source, &why, c->scan->stats);
+                continue;
+            }
             out->stream = stream->ref;
             if (c->scan->stats != NULL)
                 cw_part_count(&c->scan->stats->rows_matched, out->n);
@@ -403,6 +405,7 @@ static void part_close(struct cw_cursor *cursor)
 {
     struct cw_part_cursor *c = CW_CONTAINER_OF(cursor, struct cw_part_cursor, base);
     cw_meta_reader_close(&c->meta);
+    cw_stream_pin_fini(&c->pin);
     workspace_give_back(c->w);
     free(c);
 }

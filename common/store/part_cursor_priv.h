@@ -58,6 +58,7 @@ struct cw_part_cursor {
     struct cw_part_workspace *w; /* NULL: nothing is wanted of this block, or it is bad */
     bool have_times, reported;
     struct cw_meta_reader *meta; /* NULL: not wanted, or no row has any */
+    struct cw_stream_pin pin;    /* labels of the batch's stream */
     uint32_t nruns;
     int64_t start_ns,
         end_ns; /* of the scan, without what retention hides, and as the cut was last */

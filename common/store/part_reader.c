@@ -17,6 +17,7 @@ struct cw_part_selection {
     atomic_int refs;
     struct cw_hash128 key; /* of the selector's text */
     struct cw_stream_set set;
+    struct cw_err damage; /* code 0: none */
 };
 
 struct cw_part_reader {
@@ -26,9 +27,12 @@ struct cw_part_reader {
     struct cw_part_footer footer;
     uint64_t *replaced; /* aligned copy */
     struct cw_str regions[CW_REGIONS];
+    uint64_t checksums[CW_REGIONS];
+    struct cw_postings postings;
     uint32_t ngroups;
-    _Atomic(struct cw_stream_group *) *groups;             /* NULL: not decoded yet */
-    pthread_mutex_t lock;                                  /* guards selections[] */
+    struct cw_stream_cache *cache; /* NULL: decoded groups are not kept */
+    struct cw_stream_slot *slots;  /* by group, the cache's; NULL without one */
+    pthread_mutex_t lock;          /* guards selections[] */
     struct cw_part_selection *selections[SELECTIONS_KEPT]; /* newest first */
 };
 
@@ -85,22 +89,69 @@ static int footer_read(struct cw_part_reader *r, const uint8_t **out, struct cw_
     return 0;
 }
 
-static int regions_check(struct cw_part_reader *r, const uint8_t *footer, struct cw_err *err)
+static const char *const region_names[CW_REGIONS] = {"filters", "block table", "stream table",
+                                                     "postings", "origin"};
+
+static int region_check(const struct cw_part_reader *r, enum cw_part_region i, struct cw_err *err)
 {
-    static const char *const names[CW_REGIONS] = {"filters", "block table", "stream table",
-                                                  "postings", "origin"};
+    cw_file_will_read(r->regions[i]);
+    if (cw_hash64(r->regions[i].ptr, r->regions[i].len) != r->checksums[i])
+        return cw_err_set(err, CW_E_CORRUPT, "the checksum of the %s is wrong", region_names[i]);
+    return 0;
+}
+
+int cw_part_reader_check(const struct cw_part_reader *r, struct cw_err *err)
+{
+    for (int i = 0; i < CW_REGIONS; i++)
+        if (region_check(r, i, err) < 0)
+            return cw_err_wrap(err, "part %s", r->path);
+    return 0;
+}
+
+static int regions_find(struct cw_part_reader *r, const uint8_t *footer, struct cw_err *err)
+{
     uint64_t end = r->bytes.len - CW_PART_FOOTER_BYTES;
     for (int i = 0; i < CW_REGIONS; i++) {
         const uint8_t *entry = footer + 96 + 24 * i;
         uint64_t off = cw_get64(entry), len = cw_get64(entry + 8);
         if (off < CW_PART_HEADER_BYTES || off > end || len > end - off)
-            return cw_err_set(err, CW_E_CORRUPT, "the %s lies outside the file", names[i]);
+            return cw_err_set(err, CW_E_CORRUPT, "the %s lies outside the file", region_names[i]);
         r->regions[i] = cw_str_make(r->bytes.ptr + off, len);
-        cw_file_will_read(r->regions[i]);
-        if (cw_hash64(r->regions[i].ptr, len) != cw_get64(entry + 16))
-            return cw_err_set(err, CW_E_CORRUPT, "the checksum of the %s is wrong", names[i]);
+        r->checksums[i] = cw_get64(entry + 16);
     }
+    int rc = region_check(r, CW_REGION_BLOCKS, err);
+    return rc < 0 ? rc : region_check(r, CW_REGION_ORIGIN, err);
+}
+
+static int front_check(struct cw_str front, uint64_t checksum, const char *what, struct cw_err *err)
+{
+    cw_file_will_read(front);
+    if (cw_hash64(front.ptr, front.len) != checksum)
+        return cw_err_set(err, CW_E_CORRUPT, "the checksum of the %s is wrong", what);
     return 0;
+}
+
+/* The directories of streams and postings. Format 1.0 has no checksums of these alone. */
+static int index_open(struct cw_part_reader *r, const uint8_t *footer, struct cw_err *err)
+{
+    struct cw_str streams = r->regions[CW_REGION_STREAMS];
+    uint32_t nstreams = r->footer.nstreams;
+    bool whole = cw_get16(footer + 10) < 1;
+    int rc = cw_stream_table_check(streams, nstreams, err);
+    if (rc == 0)
+        rc = cw_postings_open(r->regions[CW_REGION_POSTINGS], nstreams,
+                              whole ? CW_POSTINGS_PLAIN : CW_POSTINGS_FENCED, &r->postings, err);
+    if (rc == 0 && whole)
+        rc = region_check(r, CW_REGION_STREAMS, err);
+    if (rc == 0 && whole)
+        return region_check(r, CW_REGION_POSTINGS, err);
+    if (rc == 0)
+        rc = front_check(cw_stream_table_front(streams, nstreams), cw_get64(footer + 224),
+                         "directory of streams", err);
+    if (rc == 0)
+        rc = front_check(cw_postings_front(&r->postings), cw_get64(footer + 232),
+                         "directory of postings", err);
+    return rc;
 }
 
 static int origin_read(struct cw_part_reader *r, struct cw_err *err)
@@ -162,17 +213,16 @@ static int part_check(struct cw_part_reader *r, struct cw_err *err)
     const uint8_t *footer = NULL;
     int rc = footer_read(r, &footer, err);
     if (rc == 0)
-        rc = regions_check(r, footer, err);
+        rc = regions_find(r, footer, err);
     if (rc == 0)
         rc = origin_read(r, err);
     if (rc == 0)
         rc = blocks_check(r, err);
     if (rc == 0)
-        rc = cw_stream_table_check(r->regions[CW_REGION_STREAMS], r->footer.nstreams, err);
+        rc = index_open(r, footer, err);
     if (rc < 0)
         return rc;
     r->ngroups = (r->footer.nstreams + CW_PART_STREAM_GROUP - 1) / CW_PART_STREAM_GROUP;
-    r->groups = cw_mem_array((size_t)r->ngroups + 1, sizeof(*r->groups));
     return 0;
 }
 
@@ -228,9 +278,9 @@ void cw_part_reader_close(struct cw_part_reader **reader)
     *reader = NULL;
     if (r == NULL)
         return;
-    for (uint32_t i = 0; i < r->ngroups; i++)
-        free(atomic_load_explicit(&r->groups[i], memory_order_relaxed));
-    free(r->groups);
+    if (r->slots != NULL)
+        cw_stream_cache_drop(r->cache, r->slots, r->ngroups);
+    free(r->slots);
     for (size_t i = 0; i < SELECTIONS_KEPT; i++)
         cw_part_selection_unref(&r->selections[i]);
     pthread_mutex_destroy(&r->lock);
@@ -266,32 +316,56 @@ struct cw_str cw_part_reader_block_filter(const struct cw_part_reader *r, uint32
     return place == 0 ? CW_STR_NONE : cw_str_sub(filters, place - 1, filters.len);
 }
 
-int cw_part_reader_stream(struct cw_part_reader *r, uint32_t number,
+/* ---- streams ---- */
+
+void cw_part_reader_use_cache(struct cw_part_reader *r, struct cw_stream_cache *cache)
+{
+    CW_ASSERT(r->cache == NULL);
+    r->cache = cache;
+    r->slots = cw_mem_array((size_t)r->ngroups + 1, sizeof(*r->slots));
+}
+
+static int group_get(struct cw_part_reader *r, uint32_t group, struct cw_stream_group **out,
+                     struct cw_err *err)
+{
+    *out = r->cache != NULL ? cw_stream_cache_get(r->cache, &r->slots[group]) : NULL;
+    if (*out != NULL)
+        return 0;
+    int rc =
+        cw_stream_table_group(r->regions[CW_REGION_STREAMS], r->footer.nstreams, group, out, err);
+    if (rc < 0)
+        return cw_err_wrap(err, "part %s", r->path);
+    if (r->cache != NULL)
+        *out = cw_stream_cache_put(r->cache, &r->slots[group], *out);
+    return 0;
+}
+
+int cw_part_reader_stream(struct cw_part_reader *r, uint32_t number, struct cw_stream_pin *pin,
                           const struct cw_part_stream **out, struct cw_err *err)
 {
     CW_ASSERT(number < r->footer.nstreams);
     uint32_t group = number / CW_PART_STREAM_GROUP;
-    struct cw_stream_group *g = atomic_load_explicit(&r->groups[group], memory_order_acquire);
-    if (g == NULL) {
-        struct cw_stream_group *fresh;
-        int rc = cw_stream_table_group(r->regions[CW_REGION_STREAMS], r->footer.nstreams, group,
-                                       &fresh, err);
-        if (rc < 0) {
-            cw_err_wrap(err, "part %s", r->path);
+    if (pin->group == NULL || pin->group->first != group * CW_PART_STREAM_GROUP) {
+        cw_stream_pin_fini(pin);
+        int rc = group_get(r, group, &pin->group, err);
+        if (rc < 0)
             return rc;
-        }
-        /* Two threads may decode it at once; the first one's stays. */
-        if (atomic_compare_exchange_strong_explicit(&r->groups[group], &g, fresh,
-                                                    memory_order_acq_rel, memory_order_acquire))
-            g = fresh;
-        else
-            free(fresh);
     }
-    *out = &g->streams[number % CW_PART_STREAM_GROUP];
+    *out = &pin->group->streams[number % CW_PART_STREAM_GROUP];
     return 0;
 }
 
+void cw_stream_pin_fini(struct cw_stream_pin *pin)
+{
+    cw_stream_group_unref(&pin->group);
+}
+
 /* ---- selections ---- */
+
+const struct cw_postings *cw_part_reader_postings(const struct cw_part_reader *r)
+{
+    return &r->postings;
+}
 
 static struct cw_hash128 selector_key(const struct cw_selector *selector)
 {
@@ -336,6 +410,30 @@ static void selection_keep(struct cw_part_reader *r, struct cw_part_selection *s
     cw_part_selection_unref(&oldest);
 }
 
+/* The set from the streams' labels. */
+static int select_by_labels(struct cw_part_reader *r, const struct cw_selector *selector,
+                            struct cw_stream_set *out, struct cw_err *err)
+{
+    struct cw_stream_pin pin = {0};
+    int rc = 0;
+    cw_stream_set_init(out, r->footer.nstreams);
+    for (uint32_t i = 0; rc >= 0 && i < r->footer.nstreams; i++) {
+        const struct cw_part_stream *stream;
+        struct cw_err why;
+        if (cw_part_reader_stream(r, i, &pin, &stream, &why) < 0) {
+            i |= CW_PART_STREAM_GROUP - 1;
+            continue;
+        }
+        rc = cw_selector_match(selector, stream->ref.labels, err);
+        if (rc > 0)
+            cw_stream_set_add_run(out, i, 1);
+    }
+    cw_stream_pin_fini(&pin);
+    if (rc < 0)
+        cw_stream_set_fini(out);
+    return rc < 0 ? rc : 0;
+}
+
 int cw_part_reader_select(struct cw_part_reader *r, const struct cw_selector *selector,
                           struct cw_part_selection **out, struct cw_err *err)
 {
@@ -344,8 +442,11 @@ int cw_part_reader_select(struct cw_part_reader *r, const struct cw_selector *se
     if (*out != NULL)
         return 0;
     struct cw_part_selection *s = cw_mem_new(sizeof(*s));
-    int rc = cw_postings_select(r->regions[CW_REGION_POSTINGS], r->footer.nstreams, selector,
-                                &s->set, err);
+    int rc = cw_postings_select(&r->postings, selector, &s->set, &s->damage);
+    if (rc == CW_E_CORRUPT)
+        rc = select_by_labels(r, selector, &s->set, err);
+    else if (rc < 0)
+        *err = s->damage;
     if (rc < 0) {
         cw_err_wrap(err, "part %s", r->path);
         free(s);
@@ -356,6 +457,11 @@ int cw_part_reader_select(struct cw_part_reader *r, const struct cw_selector *se
     selection_keep(r, s);
     *out = s;
     return 0;
+}
+
+const struct cw_err *cw_part_selection_damage(const struct cw_part_selection *selection)
+{
+    return selection->damage.code < 0 ? &selection->damage : NULL;
 }
 
 const struct cw_stream_set *cw_part_selection_set(const struct cw_part_selection *selection)

@@ -1,9 +1,9 @@
 /*
  * part_reader.h - one immutable part: its footer, its streams and where its blocks lie. Scans: part_source.h.
  *
- * Ownership  The reader owns its mapping. Labels of streams live as long as the reader.
- * Threads    Read-only after open and shared; what it decodes late (stream groups, selections) is published without locks
- *            that readers wait for.
+ * Ownership  The reader owns its mapping. A stream's labels live as long as the pin through which they were read holds their
+ *            group: a part may have a million streams, so that what is decoded of them goes again (stream_cache.h).
+ * Threads    Read-only after open and shared. A pin belongs to one thread.
  * Errors     CW_E_NOT_FOUND, CW_E_IO, CW_E_CORRUPT (says what is wrong with which bytes). Bad bytes never abort.
  */
 #ifndef CW_STORE_PART_READER_H
@@ -13,6 +13,7 @@
 #include "common/store/format.h"
 #include "common/store/part_writer.h"
 #include "common/store/postings.h"
+#include "common/store/stream_cache.h"
 
 struct cw_part_reader;
 
@@ -31,12 +32,15 @@ struct cw_part_block {
     int64_t min_ns, max_ns;
 };
 
-/* Maps the file; checks header, footer and the checksums of all regions. */
+/* Maps the file; checks header, footer, block table, origin, and the directories of streams and postings. Filters, groups of
+ * streams and chunks of postings are checked when they are read. */
 int cw_part_reader_open(const char *path, struct cw_part_reader **out,
                         struct cw_err *err) CW_MUST_USE;
 /* The same over bytes that the caller keeps. `name` is for error texts. */
 int cw_part_reader_open_bytes(const char *name, struct cw_str bytes, struct cw_part_reader **out,
                               struct cw_err *err) CW_MUST_USE;
+/* The checksums of all regions, those included that _open() leaves out: reads them whole. */
+int cw_part_reader_check(const struct cw_part_reader *reader, struct cw_err *err) CW_MUST_USE;
 /* Who has read much of it gives its pages back. Any thread, any time: others find them in the system's cache. */
 void cw_part_reader_rest(const struct cw_part_reader *reader);
 /* NULL is fine. */
@@ -49,15 +53,29 @@ struct cw_part_block cw_part_reader_block(const struct cw_part_reader *reader, u
 struct cw_str cw_part_reader_block_bytes(const struct cw_part_reader *reader, uint32_t i);
 /* FILTERS from where the block's value filter stands (cw_value_filter_open() checks it); empty when it has none. */
 struct cw_str cw_part_reader_block_filter(const struct cw_part_reader *reader, uint32_t i);
-/* Stream `number` < nstreams. */
-int cw_part_reader_stream(struct cw_part_reader *reader, uint32_t number,
-                          const struct cw_part_stream **out, struct cw_err *err) CW_MUST_USE;
 
-/* What a selector matches. The answer is kept, so that the blocks of one scan ask once. Release it with _unref. */
+/* Holds the group of streams that was read last through it, so that who reads streams in order decodes each group once. */
+struct cw_stream_pin {
+    struct cw_stream_group *group; /* NULL at first */
+};
+/* Stream `number` < nstreams. *out lives until the pin, which is used with no other reader, is used again or let go. */
+int cw_part_reader_stream(struct cw_part_reader *reader, uint32_t number, struct cw_stream_pin *pin,
+                          const struct cw_part_stream **out, struct cw_err *err) CW_MUST_USE;
+void cw_stream_pin_fini(struct cw_stream_pin *pin);
+/* Keep decoded groups in this cache, which outlives the reader; before other threads see the reader. Without one a group is
+ * decoded each time that a pin comes to it. */
+void cw_part_reader_use_cache(struct cw_part_reader *reader, struct cw_stream_cache *cache);
+
+const struct cw_postings *cw_part_reader_postings(const struct cw_part_reader *reader);
+
+/* What a selector matches. The answer is kept, so that the blocks of one scan ask once. Release it with _unref. Where the
+ * postings are bad, labels are looked at instead, and only streams without labels are left out. */
 struct cw_part_selection;
 int cw_part_reader_select(struct cw_part_reader *reader, const struct cw_selector *selector,
                           struct cw_part_selection **out, struct cw_err *err) CW_MUST_USE;
 const struct cw_stream_set *cw_part_selection_set(const struct cw_part_selection *selection);
+/* What is wrong with the part's index that was met on the way; NULL: nothing. */
+const struct cw_err *cw_part_selection_damage(const struct cw_part_selection *selection);
 void cw_part_selection_unref(struct cw_part_selection **selection);
 
 #endif

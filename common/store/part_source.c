@@ -7,6 +7,7 @@
 #include "common/base/assert.h"
 #include "common/base/file.h"
 #include "common/base/log.h"
+#include "common/store/listing.h"
 #include "common/store/part_source_priv.h"
 
 static struct cw_part_source *part_of(struct cw_source *source)
@@ -38,6 +39,27 @@ void cw_part_source_report(struct cw_part_source *p, uint32_t block, const struc
         p->events.bad_block(p->events.ctx, p->reader, block, why);
 }
 
+void cw_part_source_report_index(struct cw_part_source *p, const struct cw_err *why,
+                                 struct cw_scan_stats *stats)
+{
+    if (stats != NULL)
+        atomic_fetch_add_explicit(&stats->corrupt_blocks, 1, memory_order_relaxed);
+    if (atomic_exchange_explicit(&p->bad_index, true, memory_order_relaxed))
+        return;
+    atomic_fetch_add_explicit(&p->nbad, 1, memory_order_relaxed);
+    cw_log_error("part %s: its index is damaged: %s", cw_part_reader_path(p->reader), why->text);
+}
+
+int cw_part_source_select(struct cw_part_source *p, const struct cw_selector *selector,
+                          struct cw_scan_stats *stats, struct cw_part_selection **out,
+                          struct cw_err *err)
+{
+    int rc = cw_part_reader_select(p->reader, selector, out, err);
+    if (rc == 0 && cw_part_selection_damage(*out) != NULL)
+        cw_part_source_report_index(p, cw_part_selection_damage(*out), stats);
+    return rc;
+}
+
 static void stats_add(atomic_uint_fast64_t *counter, uint64_t n)
 {
     if (n > 0)
@@ -51,7 +73,7 @@ static int part_plan(struct cw_source *source, const struct cw_scan *scan, struc
     int64_t start_ns = cw_part_source_start_ns(p, scan->start_ns);
     uint64_t skipped = 0;
     struct cw_part_selection *selection;
-    int rc = cw_part_reader_select(p->reader, scan->selector, &selection, err);
+    int rc = cw_part_source_select(p, scan->selector, scan->stats, &selection, err);
     if (rc < 0)
         return rc;
     const struct cw_stream_set *set = cw_part_selection_set(selection);
@@ -65,7 +87,7 @@ static int part_plan(struct cw_source *source, const struct cw_scan *scan, struc
         cw_units_add(out, (struct cw_unit){source, i, b.min_ns, b.max_ns, b.raw_bytes});
     }
     if (scan->stats != NULL) {
-        stats_add(&scan->stats->streams_matched, set->count);
+        stats_add(&scan->stats->streams_matched, cw_stream_set_count(set));
         stats_add(&scan->stats->blocks_skipped, skipped);
     }
     cw_part_selection_unref(&selection);
@@ -79,46 +101,10 @@ static int part_open(struct cw_source *source, const struct cw_scan *scan,
     return cw_part_cursor_open(part_of(source), scan, (uint32_t)unit->key, out, err);
 }
 
-/* Streams of the selection that may have entries in the range: those of blocks that touch it. */
-static void touched_streams(struct cw_part_source *p, const struct cw_stream_set *set,
-                            int64_t start_ns, int64_t end_ns, struct cw_stream_set *out)
+static int part_list(struct cw_source *source, const struct cw_listing *listing,
+                     struct cw_list_cursor **out, struct cw_err *err)
 {
-    *out = (struct cw_stream_set){.n = set->n};
-    out->words = cw_mem_array((size_t)set->n / 64 + 1, sizeof(*out->words));
-    for (uint32_t i = 0; i < footer_of(p)->nblocks; i++) {
-        struct cw_part_block b = cw_part_reader_block(p->reader, i);
-        if (!cw_part_times_touch(b.min_ns, b.max_ns, start_ns, end_ns) ||
-            !cw_stream_set_any(set, b.first_stream, b.last_stream))
-            continue;
-        for (uint32_t s = b.first_stream; s <= b.last_stream; s++)
-            if (cw_stream_set_has(set, s))
-                out->words[s / 64] |= UINT64_C(1) << (s % 64);
-    }
-}
-
-static int part_streams(struct cw_source *source, const struct cw_selector *selector,
-                        int64_t start_ns, int64_t end_ns, cw_stream_fn fn, void *arg,
-                        struct cw_err *err)
-{
-    struct cw_part_source *p = part_of(source);
-    struct cw_part_selection *selection;
-    int rc = cw_part_reader_select(p->reader, selector, &selection, err);
-    if (rc < 0)
-        return rc;
-    struct cw_stream_set touched;
-    touched_streams(p, cw_part_selection_set(selection), cw_part_source_start_ns(p, start_ns),
-                    end_ns, &touched);
-    for (uint32_t s = 0; rc == 0 && s < touched.n; s++) {
-        if (!cw_stream_set_has(&touched, s))
-            continue;
-        const struct cw_part_stream *stream;
-        rc = cw_part_reader_stream(p->reader, s, &stream, err);
-        if (rc == 0)
-            rc = fn(arg, &stream->ref);
-    }
-    cw_stream_set_fini(&touched);
-    cw_part_selection_unref(&selection);
-    return rc;
+    return cw_part_list_open(part_of(source), listing, out, err);
 }
 
 /* Rows and bytes of one block that selector and range hold; bytes by a cursor that decodes no text. */
@@ -151,7 +137,7 @@ static int part_stats(struct cw_source *source, const struct cw_selector *select
 {
     struct cw_part_source *p = part_of(source);
     struct cw_part_selection *selection;
-    int rc = cw_part_reader_select(p->reader, selector, &selection, err);
+    int rc = cw_part_source_select(p, selector, NULL, &selection, err);
     if (rc < 0)
         return rc;
     const struct cw_stream_set *set = cw_part_selection_set(selection);
@@ -160,15 +146,15 @@ static int part_stats(struct cw_source *source, const struct cw_selector *select
                            .end_ns = end_ns,
                            .need = CW_NEED_SIZES};
     struct cw_stream_set touched;
-    touched_streams(p, set, scan.start_ns, end_ns, &touched);
+    cw_stream_set_init(&touched, set->n);
+    cw_part_touched_streams(p, set, scan.start_ns, end_ns, &touched);
     for (uint32_t i = 0; rc == 0 && i < footer_of(p)->nblocks; i++) {
         struct cw_part_block b = cw_part_reader_block(p->reader, i);
         if (cw_part_times_touch(b.min_ns, b.max_ns, scan.start_ns, end_ns) &&
             cw_stream_set_any(set, b.first_stream, b.last_stream))
             rc = block_stats(p, &scan, i, out, err);
     }
-    for (size_t w = 0; rc == 0 && w <= touched.n / 64; w++)
-        out->streams += (uint64_t)__builtin_popcountll(touched.words[w]);
+    out->streams += cw_stream_set_count(&touched);
     cw_stream_set_fini(&touched);
     cw_part_selection_unref(&selection);
     return rc;
@@ -188,7 +174,7 @@ static void part_destroy(struct cw_source *source)
 static const struct cw_source_ops part_ops = {
     .plan = part_plan,
     .open = part_open,
-    .streams = part_streams,
+    .list = part_list,
     .stats = part_stats,
     .destroy = part_destroy,
 };
@@ -207,6 +193,7 @@ struct cw_source *cw_part_source_new(struct cw_part_reader *reader,
         p->events = *events;
     atomic_init(&p->hidden_before_ns, INT64_MIN);
     atomic_init(&p->obsolete, false);
+    atomic_init(&p->bad_index, false);
     p->bad = cw_mem_array((size_t)f->nblocks + 1, sizeof(*p->bad));
     return &p->base;
 }

@@ -194,7 +194,9 @@ int cw_part_writer_stream(struct cw_part_writer *w, struct cw_labels labels, uin
     int rc = cw_stream_table_writer_add(w->streams, labels, rows, raw_bytes, err);
     if (rc < 0)
         return rc;
-    cw_postings_builder_add(w->postings, w->nstreams, labels);
+    rc = cw_postings_builder_add(w->postings, w->nstreams, labels, err);
+    if (rc < 0)
+        return rc;
     w->nstreams++;
     w->rows_left = rows;
     w->bytes_left = raw_bytes;
@@ -331,6 +333,32 @@ static int region_write(struct cw_part_writer *w, enum cw_part_region which, str
     return bytes.len > 0 ? write_bytes(w, bytes, err) : 0;
 }
 
+/* STREAMS and POSTINGS, and the checksums of what a reader checks of them when it opens the part. */
+static int index_write(struct cw_part_writer *w, uint8_t *footer, struct cw_err *err)
+{
+    struct cw_buf bytes;
+    struct cw_postings postings;
+    cw_buf_init(&bytes, SIZE_MAX);
+    int rc = cw_stream_table_writer_finish(w->streams, &bytes, err);
+    if (rc == 0) {
+        struct cw_str front = cw_stream_table_front(cw_buf_str(&bytes), w->nstreams);
+        cw_put64(footer + 224, cw_hash64(front.ptr, front.len));
+        rc = region_write(w, CW_REGION_STREAMS, cw_buf_str(&bytes), footer, err);
+    }
+    cw_buf_clear(&bytes);
+    if (rc == 0)
+        rc = cw_postings_builder_finish(w->postings, &bytes, err);
+    if (rc == 0)
+        rc = cw_postings_open(cw_buf_str(&bytes), w->nstreams, CW_POSTINGS_FENCED, &postings, err);
+    if (rc == 0) {
+        struct cw_str front = cw_postings_front(&postings);
+        cw_put64(footer + 232, cw_hash64(front.ptr, front.len));
+        rc = region_write(w, CW_REGION_POSTINGS, cw_buf_str(&bytes), footer, err);
+    }
+    cw_buf_fini(&bytes);
+    return rc;
+}
+
 static int tail_write(struct cw_part_writer *w, struct cw_err *err)
 {
     uint8_t footer[CW_PART_FOOTER_BYTES] = {0};
@@ -340,15 +368,7 @@ static int tail_write(struct cw_part_writer *w, struct cw_err *err)
     if (rc == 0)
         rc = region_write(w, CW_REGION_BLOCKS, cw_buf_str(&w->blocks), footer, err);
     if (rc == 0)
-        rc = cw_stream_table_writer_finish(w->streams, &bytes, err);
-    if (rc == 0)
-        rc = region_write(w, CW_REGION_STREAMS, cw_buf_str(&bytes), footer, err);
-    cw_buf_clear(&bytes);
-    if (rc == 0)
-        rc = cw_postings_builder_finish(w->postings, &bytes, err);
-    if (rc == 0)
-        rc = region_write(w, CW_REGION_POSTINGS, cw_buf_str(&bytes), footer, err);
-    cw_buf_clear(&bytes);
+        rc = index_write(w, footer, err);
     origin_write(&w->info, &bytes);
     if (rc == 0)
         rc = region_write(w, CW_REGION_ORIGIN, cw_buf_str(&bytes), footer, err);

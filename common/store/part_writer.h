@@ -1,9 +1,9 @@
 /*
  * part_writer.h - write one part, front to back, in bounded memory. The bytes are drawn in format.h.
  *
- * begin a stream, add its rows; begin the next, ...; finish. Memory: what a block takes while it is encoded
- * (block_writer.h: some 20 MiB), 48 B a block and the value filters (0.5 % of the text), and the streams' labels: front-coded and
- * compressed, and once plain per distinct label pair for the postings.
+ * begin a stream, add its rows; begin the next, ...; finish. Memory: what a block takes while it is encoded (block_writer.h: some
+ * 20 MiB), 48 B a block and the value filters (0.5 % of the text), and the streams' labels: front-coded and compressed, once more for
+ * the postings (postings.h).
  *
  * Ownership  Copies what it is given; the info's texts are borrowed until _finish().
  * Threads    One.

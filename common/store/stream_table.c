@@ -7,6 +7,7 @@
 #include "common/base/arena.h"
 #include "common/base/assert.h"
 #include "common/base/codec.h"
+#include "common/base/file.h"
 #include "common/store/encode_int.h"
 #include "common/store/format.h"
 
@@ -115,9 +116,7 @@ int cw_stream_table_writer_add(struct cw_stream_table_writer *w, struct cw_label
     for (size_t i = 0; i < labels.n; i++) {
         struct cw_str name = labels.items[i].name, value = labels.items[i].value,
                       before = value_before(w, i);
-        size_t shared = 0, most = CW_MIN(before.len, value.len);
-        while (shared < most && before.ptr[shared] == value.ptr[shared])
-            shared++;
+        size_t shared = cw_str_shared(before, value);
         cw_encode_varint(name.len, &w->raw);
         cw_buf_adds(&w->raw, name);
         cw_encode_varint(shared, &w->raw);
@@ -161,12 +160,22 @@ static int bad(struct cw_err *err, const char *what)
     return cw_err_set(err, CW_E_CORRUPT, "stream table: %s", what);
 }
 
-int cw_stream_table_check(struct cw_str region, uint32_t nstreams, struct cw_err *err)
+static uint64_t directory_bytes(uint32_t nstreams)
 {
     uint64_t groups = ((uint64_t)nstreams + CW_PART_STREAM_GROUP - 1) / CW_PART_STREAM_GROUP;
-    if (nstreams > CW_PART_STREAMS_MAX || groups * CW_PART_GROUP_ENTRY_BYTES > region.len)
+    return groups * CW_PART_GROUP_ENTRY_BYTES;
+}
+
+int cw_stream_table_check(struct cw_str region, uint32_t nstreams, struct cw_err *err)
+{
+    if (nstreams > CW_PART_STREAMS_MAX || directory_bytes(nstreams) > region.len)
         return bad(err, "it is too short");
     return 0;
+}
+
+struct cw_str cw_stream_table_front(struct cw_str region, uint32_t nstreams)
+{
+    return cw_str_sub(region, 0, directory_bytes(nstreams));
 }
 
 static bool take(struct cw_str *in, struct cw_str *out)
@@ -253,6 +262,7 @@ static int group_bytes(struct cw_str region, uint32_t group, struct cw_buf *raw,
     if (off > region.len || stored > region.len - off || nraw > CW_PART_GROUP_RAW_MAX)
         return bad(err, "a group outside the region");
     struct cw_str bytes = cw_str_make(region.ptr + off, stored);
+    cw_file_will_read(bytes);
     if ((uint32_t)cw_hash64(bytes.ptr, bytes.len) != cw_get32(entry + 20))
         return bad(err, "a group's checksum is wrong");
     int codec = (uint8_t)entry[16];
@@ -261,6 +271,20 @@ static int group_bytes(struct cw_str region, uint32_t group, struct cw_buf *raw,
     if (cw_codec_decompress(codec, bytes, nraw, raw, err) < 0)
         return bad(err, "a group does not decompress");
     return 0;
+}
+
+struct cw_stream_group *cw_stream_group_ref(struct cw_stream_group *group)
+{
+    atomic_fetch_add_explicit(&group->refs, 1, memory_order_relaxed);
+    return group;
+}
+
+void cw_stream_group_unref(struct cw_stream_group **handle)
+{
+    struct cw_stream_group *group = *handle;
+    *handle = NULL;
+    if (group != NULL && atomic_fetch_sub_explicit(&group->refs, 1, memory_order_acq_rel) == 1)
+        free(group);
 }
 
 int cw_stream_table_group(struct cw_str region, uint32_t nstreams, uint32_t group,
@@ -278,8 +302,8 @@ int cw_stream_table_group(struct cw_str region, uint32_t nstreams, uint32_t grou
     if (rc == 0) {
         size_t streams_bytes = sizeof(struct cw_stream_group) + n * sizeof(struct cw_part_stream);
         size_t labels_bytes = sizes.labels * sizeof(struct cw_label);
-        struct cw_stream_group *g =
-            cw_mem_new(streams_bytes + labels_bytes + sizes.value_bytes + raw.len);
+        size_t bytes = streams_bytes + labels_bytes + sizes.value_bytes + raw.len;
+        struct cw_stream_group *g = cw_mem_resize(NULL, bytes); /* all of it is written below */
         struct fill fill = {(struct cw_label *)((char *)g + streams_bytes),
                             (char *)g + streams_bytes + labels_bytes};
         char *names = fill.text + sizes.value_bytes;
@@ -287,7 +311,10 @@ int cw_stream_table_group(struct cw_str region, uint32_t nstreams, uint32_t grou
         struct cw_str in = cw_str_make(names, raw.len);
         struct cw_labels before = CW_LABELS_NONE;
         sizes = (struct sizes){0};
+        atomic_init(&g->refs, 1);
+        g->first = first;
         g->n = n;
+        g->bytes = bytes;
         for (uint32_t i = 0; rc == 0 && i < n; i++)
             rc = stream_read(&in, &g->streams[i], &sizes, &fill, &before, NULL, err);
         CW_ASSERT(rc == 0); /* it was counted */

@@ -1,12 +1,14 @@
 /*
  * stream_table.h - the STREAMS region of a part: labels and totals of each stream, in groups of 256.
  *
- * Ownership  A writer copies. A decoded group owns its memory; its texts live as long as it does.
- * Threads    One.
+ * Ownership  A writer copies. A decoded group is one heap block with a count of its references; its texts live as long as it
+ *            does.
+ * Threads    A writer: one. A group does not change: any.
  * Errors     CW_E_CORRUPT; CW_E_LIMIT from a writer.
  */
 #ifndef CW_STORE_STREAM_TABLE_H
 #define CW_STORE_STREAM_TABLE_H
+#include <stdatomic.h>
 #include <stdint.h>
 #include "common/base/buf.h"
 #include "common/base/err.h"
@@ -32,13 +34,21 @@ int cw_stream_table_writer_add(struct cw_stream_table_writer *writer, struct cw_
 int cw_stream_table_writer_finish(struct cw_stream_table_writer *writer, struct cw_buf *out,
                                   struct cw_err *err) CW_MUST_USE;
 
-/* A decoded group: one heap block, released by free(). */
+/* A decoded group. */
 struct cw_stream_group {
+    atomic_int refs; /* born with 1 */
+    uint32_t first;  /* number of its first stream */
     uint32_t n;
+    size_t bytes; /* of the block */
     struct cw_part_stream streams[];
 };
+struct cw_stream_group *cw_stream_group_ref(struct cw_stream_group *group);
+/* NULL is fine. */
+void cw_stream_group_unref(struct cw_stream_group **group);
 /* Does the region hold the groups of `nstreams` streams? */
 int cw_stream_table_check(struct cw_str region, uint32_t nstreams, struct cw_err *err) CW_MUST_USE;
+/* The directory of a checked region. (The groups have checksums of their own.) */
+struct cw_str cw_stream_table_front(struct cw_str region, uint32_t nstreams);
 /* Decode group `group` of a checked region. */
 int cw_stream_table_group(struct cw_str region, uint32_t nstreams, uint32_t group,
                           struct cw_stream_group **out, struct cw_err *err) CW_MUST_USE;

@@ -5,7 +5,6 @@
 #include "common/base/arena.h"
 #include "common/base/base64.h"
 #include "common/base/clock.h"
-#include "common/wire/json_writer.h"
 #include "querier/api/answer_stats.h"
 
 static void write_labels(struct cw_json_writer *w, struct cw_labels labels)
@@ -175,37 +174,32 @@ void cw_answer_samples(const struct cw_result *result, int64_t time_ns,
     end_data(&w, stats);
 }
 
-static void write_names(struct cw_json_writer *w, const struct cw_names *names)
+void cw_answer_list_begin(struct cw_answer_list *list, enum cw_answer_list_form form,
+                          enum cw_list_what what, struct cw_str warning, struct cw_buf *out)
 {
+    struct cw_json_writer *w = &list->w;
+    *w = cw_json_writer_make(out);
+    list->what = what;
+    cw_json_begin_object(w);
+    if (form == CW_ANSWER_LIST)
+        cw_json_key_string(w, "status", CW_STR("success"));
+    write_warning(w, warning);
+    cw_json_key(w, form == CW_ANSWER_LIST ? CW_STR("data") : CW_STR("values"));
     cw_json_begin_array(w);
-    for (size_t i = 0; i < names->n; i++)
-        cw_json_string(w, names->items[i]);
-    cw_json_end_array(w);
 }
 
-void cw_answer_names(const struct cw_names *names, struct cw_str warning, struct cw_buf *out)
+void cw_answer_list_add(struct cw_answer_list *list, const struct cw_list_item *item)
 {
-    struct cw_json_writer w = cw_json_writer_make(out);
-    cw_json_begin_object(&w);
-    cw_json_key_string(&w, "status", CW_STR("success"));
-    write_warning(&w, warning);
-    cw_json_key(&w, CW_STR("data"));
-    write_names(&w, names);
-    cw_json_end_object(&w);
+    if (list->what == CW_LIST_STREAMS)
+        write_labels(&list->w, item->stream.labels);
+    else
+        cw_json_string(&list->w, item->text);
 }
 
-void cw_answer_series(const struct cw_label_sets *sets, struct cw_str warning, struct cw_buf *out)
+void cw_answer_list_end(struct cw_answer_list *list)
 {
-    struct cw_json_writer w = cw_json_writer_make(out);
-    cw_json_begin_object(&w);
-    cw_json_key_string(&w, "status", CW_STR("success"));
-    write_warning(&w, warning);
-    cw_json_key(&w, CW_STR("data"));
-    cw_json_begin_array(&w);
-    for (size_t i = 0; i < sets->n; i++)
-        write_labels(&w, sets->items[i]);
-    cw_json_end_array(&w);
-    cw_json_end_object(&w);
+    cw_json_end_array(&list->w);
+    cw_json_end_object(&list->w);
 }
 
 void cw_answer_old_streams(const struct cw_log_groups *groups, const struct cw_answer_stats *stats,
@@ -241,16 +235,6 @@ void cw_answer_old_streams(const struct cw_log_groups *groups, const struct cw_a
     cw_answer_stats_write(&w, stats);
     cw_json_end_object(&w);
     cw_buf_fini(&text);
-}
-
-void cw_answer_old_names(const struct cw_names *names, struct cw_str warning, struct cw_buf *out)
-{
-    struct cw_json_writer w = cw_json_writer_make(out);
-    cw_json_begin_object(&w);
-    write_warning(&w, warning);
-    cw_json_key(&w, CW_STR("values"));
-    write_names(&w, names);
-    cw_json_end_object(&w);
 }
 
 void cw_answer_export_line(const struct cw_log_entry *entry, struct cw_buf *out)

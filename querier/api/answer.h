@@ -9,7 +9,8 @@
 #include "querier/engine/log_group.h"
 #include "querier/engine/query_context.h"
 #include "querier/engine/sample.h"
-#include "querier/engine/stream_query.h"
+#include "common/store/listing.h"
+#include "common/wire/json_writer.h"
 
 /* What `data.stats` tells; the rest of it comes from the query's context. */
 struct cw_answer_stats {
@@ -31,14 +32,20 @@ void cw_answer_streams(const struct cw_log_groups *groups, const struct cw_answe
 void cw_answer_samples(const struct cw_result *result, int64_t time_ns,
                        const struct cw_answer_extra *extra, const struct cw_answer_stats *stats,
                        struct cw_buf *out);
-/* {"status":"success","data":["a","b"]}; the warning, if there is one, stands under "warnings". */
-void cw_answer_names(const struct cw_names *names, struct cw_str warning, struct cw_buf *out);
-/* {"status":"success","data":[{"a":"b"}]} */
-void cw_answer_series(const struct cw_label_sets *sets, struct cw_str warning, struct cw_buf *out);
-/* The API of before 2019: {"streams":[{"labels":"{...}","entries":[{"ts":"...","line":"..."}]}]} and {"values":[...]} */
+/* {"status":"success","data":["a","b"]}, or [{"a":"b"}] of streams; {"values":["a","b"]} in the API of before 2019. The warning,
+ * if there is one, stands under "warnings". Between two calls the buffer may be sent off and cleared. */
+enum cw_answer_list_form { CW_ANSWER_LIST, CW_ANSWER_OLD_LIST };
+struct cw_answer_list {
+    struct cw_json_writer w;
+    enum cw_list_what what;
+};
+void cw_answer_list_begin(struct cw_answer_list *list, enum cw_answer_list_form form,
+                          enum cw_list_what what, struct cw_str warning, struct cw_buf *out);
+void cw_answer_list_add(struct cw_answer_list *list, const struct cw_list_item *item);
+void cw_answer_list_end(struct cw_answer_list *list);
+/* The API of before 2019: {"streams":[{"labels":"{...}","entries":[{"ts":"...","line":"..."}]}]} */
 void cw_answer_old_streams(const struct cw_log_groups *groups, const struct cw_answer_stats *stats,
                            struct cw_buf *out);
-void cw_answer_old_names(const struct cw_names *names, struct cw_str warning, struct cw_buf *out);
 /* {"ts":"ns","labels":{...},"line":"...","metadata":{...},"parsed":{...}} and a newline; see entry_export.c. */
 void cw_answer_export_line(const struct cw_log_entry *entry, struct cw_buf *out);
 

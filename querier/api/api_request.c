@@ -9,6 +9,9 @@
 /* An answer in JSON: escapes may double what was gathered, and samples are text. */
 #define ANSWER_FACTOR 4
 #define ANSWER_MIN_BYTES ((size_t)64 << 20)
+/* Shorter answers go out whole, compressed and with their length; a longer one holds so much of itself. */
+#define PASS_ON_BYTES ((size_t)2 << 20)
+#define ANSWER_TYPE "application/json; charset=UTF-8"
 
 static struct cw_str get_param(const void *ctx, const char *name)
 {
@@ -49,6 +52,35 @@ static struct cw_str warning_of(const struct cw_api_request *request)
 struct cw_answer_extra cw_api_extra(const struct cw_api_request *request, bool categorised)
 {
     return (struct cw_answer_extra){.categorised = categorised, .warning = warning_of(request)};
+}
+
+static int body_send(struct cw_api_request *request, struct cw_err *err)
+{
+    int rc = cw_http_stream_write(request->http, cw_buf_str(&request->body), err);
+    cw_buf_clear(&request->body);
+    return rc;
+}
+
+int cw_api_body_pass_on(struct cw_api_request *request, struct cw_err *err)
+{
+    if (request->body.len < PASS_ON_BYTES)
+        return 0;
+    if (!request->streamed) {
+        int rc = cw_http_stream_begin(request->http, request->status, ANSWER_TYPE, err);
+        if (rc < 0)
+            return rc;
+        request->streamed = true;
+    }
+    return body_send(request, err);
+}
+
+int cw_api_body_end(struct cw_api_request *request, struct cw_err *err)
+{
+    if (!request->streamed)
+        return 0;
+    int rc = body_send(request, err);
+    request->stream_complete = rc == 0;
+    return rc;
 }
 
 static void set_warning_header(struct cw_api_request *request)
@@ -95,8 +127,7 @@ static void finish(struct cw_api_request *request, int rc, const struct cw_err *
     else if (rc < 0)
         cw_http_respond_err(request->http, err);
     else
-        cw_http_respond(request->http, request->status, "application/json; charset=UTF-8",
-                        &request->body);
+        cw_http_respond(request->http, request->status, ANSWER_TYPE, &request->body);
     cw_buf_fini(&request->body);
     free(request);
 }

@@ -61,6 +61,12 @@ struct cw_answer_stats cw_api_stats(const struct cw_api_request *request, uint64
  * That blocks are damaged is known only after the query: it stands in `warnings` alone. */
 struct cw_answer_extra cw_api_extra(const struct cw_api_request *request, bool categorised);
 
+/* For an answer of any length: once the body has some megabytes they are sent off and cleared; from then on an error can only
+ * cut the answer. Blocks while the client is slow. */
+int cw_api_body_pass_on(struct cw_api_request *request, struct cw_err *err) CW_MUST_USE;
+/* Its end. */
+int cw_api_body_end(struct cw_api_request *request, struct cw_err *err) CW_MUST_USE;
+
 /* Called on an HTTP thread by a route's handler. */
 void cw_api_dispatch(struct cw_api *api, struct cw_http_request *http, cw_api_fn fn);
 /* As above, on the threads for exports and without a timeout. */

@@ -36,44 +36,64 @@ static int parse_range(struct cw_api_request *request, int64_t *start_ns, int64_
                                           *end_ns, err);
 }
 
-typedef void (*write_names_fn)(const struct cw_names *names, struct cw_str warning,
-                               struct cw_buf *out);
+/* A list on its way out. */
+struct list_answer {
+    struct cw_api_request *request;
+    struct cw_answer_list list;
+};
 
-static int answer_names(struct cw_api_request *request, write_names_fn write, struct cw_err *err)
+static int add_item(void *arg, const struct cw_list_item *item, struct cw_err *err)
 {
-    struct cw_stream_range range = {0};
+    struct list_answer *answer = arg;
+    cw_answer_list_add(&answer->list, item);
+    return cw_api_body_pass_on(answer->request, err);
+}
+
+static int answer_list(struct cw_api_request *request, const struct cw_listing *listing,
+                       enum cw_answer_list_form form, struct cw_err *err)
+{
+    struct list_answer answer = {.request = request};
+    cw_answer_list_begin(&answer.list, form, listing->what, cw_api_extra(request, false).warning,
+                         &request->body);
+    int rc = cw_stream_query_list(&request->query, listing, add_item, &answer, err);
+    if (rc == 0) {
+        cw_answer_list_end(&answer.list);
+        rc = cw_api_body_end(request, err);
+    }
+    return rc;
+}
+
+static int answer_names(struct cw_api_request *request, enum cw_answer_list_form form,
+                        struct cw_err *err)
+{
+    struct cw_listing listing = {.name = cw_http_path_param(request->http, "name")};
     struct cw_query *query = NULL;
     const struct cw_selector *selector;
     struct cw_str text = cw_http_param(request->http, "query");
-    struct cw_str name = cw_http_path_param(request->http, "name");
-    struct cw_names names;
-    int rc = parse_range(request, &range.start_ns, &range.end_ns, err);
+    listing.what = listing.name.len > 0 ? CW_LIST_VALUES : CW_LIST_NAMES;
+    int rc = parse_range(request, &listing.start_ns, &listing.end_ns, err);
     if (rc == 0 && text.len > 0) {
         rc = parse_selector(request, text, &query, err);
         if (rc == 0) {
             selector = &query->root->selector;
-            range.selectors = &selector;
-            range.nselectors = 1;
+            listing.selectors = &selector;
+            listing.nselectors = 1;
         }
     }
-    if (rc == 0 && name.len > 0)
-        rc = cw_stream_query_values(&request->query, &range, name, request->arena, &names, err);
-    else if (rc == 0)
-        rc = cw_stream_query_names(&request->query, &range, request->arena, &names, err);
     if (rc == 0)
-        write(&names, cw_api_extra(request, false).warning, &request->body);
+        rc = answer_list(request, &listing, form, err);
     cw_query_free(&query);
     return rc;
 }
 
 int cw_route_labels(struct cw_api_request *request, struct cw_err *err)
 {
-    return answer_names(request, cw_answer_names, err);
+    return answer_names(request, CW_ANSWER_LIST, err);
 }
 
 int cw_route_old_labels(struct cw_api_request *request, struct cw_err *err)
 {
-    return answer_names(request, cw_answer_old_names, err);
+    return answer_names(request, CW_ANSWER_OLD_LIST, err);
 }
 
 struct selectors {
@@ -106,20 +126,17 @@ static int parse_matches(struct cw_api_request *request, const char *name, struc
 
 int cw_route_series(struct cw_api_request *request, struct cw_err *err)
 {
-    struct cw_stream_range range = {0};
-    struct cw_label_sets sets;
+    struct cw_listing listing = {.what = CW_LIST_STREAMS};
     struct selectors *selectors = CW_ARENA_NEW(request->arena, struct selectors);
-    int rc = parse_range(request, &range.start_ns, &range.end_ns, err);
+    int rc = parse_range(request, &listing.start_ns, &listing.end_ns, err);
     if (rc == 0)
         rc = parse_matches(request, "match", selectors, err);
     if (rc == 0)
         rc = parse_matches(request, "match[]", selectors, err);
-    range.selectors = selectors->items;
-    range.nselectors = selectors->all ? 0 : selectors->n;
+    listing.selectors = selectors->items;
+    listing.nselectors = selectors->all ? 0 : selectors->n;
     if (rc == 0)
-        rc = cw_stream_query_series(&request->query, &range, request->arena, &sets, err);
-    if (rc == 0)
-        cw_answer_series(&sets, cw_api_extra(request, false).warning, &request->body);
+        rc = answer_list(request, &listing, CW_ANSWER_LIST, err);
     for (size_t i = 0; i < selectors->n; i++)
         cw_query_free(&selectors->queries[i]);
     return rc;
@@ -127,17 +144,17 @@ int cw_route_series(struct cw_api_request *request, struct cw_err *err)
 
 int cw_route_index_stats(struct cw_api_request *request, struct cw_err *err)
 {
-    struct cw_stream_range range = {0};
+    struct cw_listing listing = {.what = CW_LIST_STREAMS};
     struct cw_query *query = NULL;
     struct cw_index_stats stats;
-    int rc = parse_range(request, &range.start_ns, &range.end_ns, err);
+    int rc = parse_range(request, &listing.start_ns, &listing.end_ns, err);
     if (rc == 0)
         rc = parse_selector(request, cw_http_param(request->http, "query"), &query, err);
     if (rc == 0) {
         const struct cw_selector *selector = &query->root->selector;
-        range.selectors = &selector;
-        range.nselectors = 1;
-        rc = cw_stream_query_stats(&request->query, &range, &stats, err);
+        listing.selectors = &selector;
+        listing.nselectors = 1;
+        rc = cw_stream_query_stats(&request->query, &listing, &stats, err);
     }
     cw_query_free(&query);
     if (rc < 0)

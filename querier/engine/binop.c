@@ -5,7 +5,7 @@
 #include "common/base/assert.h"
 #include "common/logql/functions.h"
 #include "querier/engine/grouping.h"
-#include "querier/engine/id_map.h"
+#include "common/base/id_map.h"
 
 /* One result of an operator; false where a comparison filters it out. `kept` is the value that a
  * filter lets through. */

@@ -2,7 +2,7 @@
 
 #include <stdlib.h>
 
-#include "querier/engine/id_map.h"
+#include "common/base/id_map.h"
 
 static int by_name(const void *a, const void *b)
 {

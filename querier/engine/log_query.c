@@ -41,8 +41,7 @@ struct unit_state {
     struct cw_log_top top;
     int64_t cut_ns; /* the unit's own rows past it (in the order), or those of all, find no room */
     struct cw_log_entry entry;
-    struct cw_hash128 stream_id;
-    bool begun;
+    struct cw_hash128 stream_id; /* of entry.origin */
 };
 
 int cw_log_query_open(struct cw_query_context *query, const struct cw_expr *expr, int64_t start_ns,
@@ -71,6 +70,7 @@ void cw_log_query_close(struct cw_log_query **log_query)
     if (*log_query == NULL)
         return;
     cw_log_top_fini(&(*log_query)->page);
+    cw_log_origin_unref(&(*log_query)->last.origin);
     cw_plan_fini(&(*log_query)->plan);
     for (unsigned i = 0; i < cw_unit_run_slots((*log_query)->query); i++)
         cw_pipeline_run_free(&(*log_query)->runs[i]);
@@ -95,7 +95,7 @@ static int add_processed(struct unit_state *unit, struct cw_err *err)
     struct cw_built_labels labels;
     if (!cw_log_top_takes(&unit->top, &entry))
         return 0;
-    int rc = cw_pipeline_entry(unit->pipeline, entry.ts_ns, entry.origin, entry.metadata,
+    int rc = cw_pipeline_entry(unit->pipeline, entry.ts_ns, entry.origin->labels, entry.metadata,
                                entry.line, err);
     if (rc <= 0)
         return rc;
@@ -120,6 +120,19 @@ static void cut_move(struct unit_state *unit)
             unit->cut_ns = cuts[i];
 }
 
+/* The labels of the batch's stream become the entries', copied once for all its batches that follow each other. */
+static bool begin_stream(struct unit_state *unit, const struct cw_stream_ref *stream)
+{
+    struct cw_log_entry *entry = &unit->entry;
+    if (entry->origin != NULL && cw_hash128_eq(unit->stream_id, stream->id))
+        return true;
+    cw_log_origin_unref(&entry->origin);
+    unit->stream_id = stream->id;
+    entry->origin = cw_log_origin_new(stream->labels);
+    entry->stream = entry->origin->labels;
+    return false;
+}
+
 /* The rows of a batch come in the order, so that the first one past the cut ends the batch. */
 static int add_batch(void *arg, const struct cw_entry_batch *batch, struct cw_err *err)
 {
@@ -128,11 +141,10 @@ static int add_batch(void *arg, const struct cw_entry_batch *batch, struct cw_er
     const struct cw_log_query *log_query = run->log_query;
     struct cw_log_entry *entry = &unit->entry;
     uint64_t line_bytes = 0;
-    bool same_stream = unit->begun && cw_hash128_eq(unit->stream_id, batch->stream.id);
-    unit->stream_id = batch->stream.id;
-    unit->begun = true;
-    entry->stream = entry->origin = batch->stream.labels;
     int rc = 0;
+    if (past_cut(run, batch->ts_ns[0]))
+        return 0;
+    bool same_stream = begin_stream(unit, &batch->stream);
     for (size_t i = 0; rc == 0 && i < batch->n; i++) {
         bool tied = (i > 0 || same_stream) && batch->ts_ns[i] == entry->ts_ns;
         entry->tie = tied ? entry->tie + 1 : 0;
@@ -198,6 +210,7 @@ static int read_unit(void *arg, unsigned slot, size_t idx, struct cw_err *err)
     state.cut_ns = log_query->newest_first ? INT64_MIN : INT64_MAX;
     scan.cut_ns = &state.cut_ns;
     int rc = cw_unit_read(log_query->query, &scan, unit, add_batch, &state, err);
+    cw_log_origin_unref(&state.entry.origin);
     if (rc == 0)
         merge_unit(run, &state.top);
     cw_log_top_fini(&state.top);
@@ -240,8 +253,8 @@ int cw_log_query_page(struct cw_log_query *log_query, size_t max_entries, size_t
         .last = !run.top.bounded && run.top.n < max_entries,
     };
     if (run.top.n > 0) {
-        log_query->last = run.top.items[run.top.n - 1];
-        cw_log_entry_forget(&log_query->last);
+        cw_log_origin_unref(&log_query->last.origin);
+        log_query->last = cw_log_entry_place(&run.top.items[run.top.n - 1]);
         log_query->has_last = true;
     }
     return 0;

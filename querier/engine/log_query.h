@@ -7,8 +7,7 @@
  * times lie behind the worst entry of a full page.
  *
  * Memory     A page is bounded by entries and bytes; workers gather as much again each while it is made.
- * Ownership  Borrows context and expression; stream labels borrow from the snapshot. A page's entries die at the next page
- *            or at close.
+ * Ownership  Borrows context and expression. A page's entries die at the next page or at close.
  * Threads    One thread uses it; the work is done by the context's pool.
  */
 #ifndef CW_ENGINE_LOG_QUERY_H

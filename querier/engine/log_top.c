@@ -5,6 +5,30 @@
 
 #include "common/base/arena.h"
 
+struct cw_log_origin *cw_log_origin_new(struct cw_labels labels)
+{
+    struct cw_log_origin *origin = cw_mem_new(sizeof *origin);
+    origin->refs = 1;
+    origin->labels = cw_labels_dup_heap(labels);
+    return origin;
+}
+
+static struct cw_log_origin *origin_ref(struct cw_log_origin *origin)
+{
+    origin->refs++;
+    return origin;
+}
+
+void cw_log_origin_unref(struct cw_log_origin **handle)
+{
+    struct cw_log_origin *origin = *handle;
+    *handle = NULL;
+    if (origin == NULL || --origin->refs > 0)
+        return;
+    free((struct cw_label *)origin->labels.items);
+    free(origin);
+}
+
 void cw_log_top_init(struct cw_log_top *top, bool newest_first, size_t max_entries,
                      size_t max_bytes)
 {
@@ -24,7 +48,8 @@ static size_t labels_bytes(struct cw_labels labels)
 
 static bool has_own_stream(const struct cw_log_entry *entry)
 {
-    return entry->stream.items != entry->origin.items || entry->stream.n != entry->origin.n;
+    const struct cw_labels *origin = &entry->origin->labels;
+    return entry->stream.items != origin->items || entry->stream.n != origin->n;
 }
 
 static size_t entry_bytes(const struct cw_log_entry *entry)
@@ -40,6 +65,7 @@ static void free_texts(struct cw_log_entry *entry)
     free((struct cw_label *)entry->parsed.items);
     if (has_own_stream(entry))
         free((struct cw_label *)entry->stream.items);
+    cw_log_origin_unref(&entry->origin);
 }
 
 void cw_log_top_fini(struct cw_log_top *top)
@@ -47,6 +73,7 @@ void cw_log_top_fini(struct cw_log_top *top)
     for (size_t i = 0; i < top->n; i++)
         free_texts(&top->items[i]);
     free(top->items);
+    cw_log_origin_unref(&top->bound.origin);
     top->items = NULL;
     top->n = top->cap = top->bytes = 0;
 }
@@ -54,8 +81,8 @@ void cw_log_top_fini(struct cw_log_top *top)
 /* Times are the same: labels, then arrival. The direction is turned by the caller. */
 static int compare_ties(const struct cw_log_entry *a, const struct cw_log_entry *b)
 {
-    if (a->origin.items != b->origin.items) {
-        int order = cw_labels_cmp(a->origin, b->origin);
+    if (a->origin != b->origin) {
+        int order = cw_labels_cmp(a->origin->labels, b->origin->labels);
         if (order != 0)
             return order;
     }
@@ -110,10 +137,13 @@ static void sift_down(struct cw_log_top *top, struct cw_log_entry entry)
     top->items[i] = entry;
 }
 
-void cw_log_entry_forget(struct cw_log_entry *entry)
+struct cw_log_entry cw_log_entry_place(const struct cw_log_entry *entry)
 {
-    entry->line = CW_STR_NONE;
-    entry->stream = entry->metadata = entry->parsed = CW_LABELS_NONE;
+    struct cw_log_entry place = *entry;
+    place.line = CW_STR_NONE;
+    place.stream = place.metadata = place.parsed = CW_LABELS_NONE;
+    place.origin = origin_ref(entry->origin);
+    return place;
 }
 
 static void set_bound(struct cw_log_top *top, const struct cw_log_entry *entry)
@@ -121,8 +151,8 @@ static void set_bound(struct cw_log_top *top, const struct cw_log_entry *entry)
     if (top->bounded && !cw_log_before(entry, &top->bound, top->newest_first))
         return;
     top->bounded = true;
-    top->bound = *entry;
-    cw_log_entry_forget(&top->bound);
+    cw_log_origin_unref(&top->bound.origin);
+    top->bound = cw_log_entry_place(entry);
 }
 
 static void evict_worst(struct cw_log_top *top)
@@ -157,6 +187,7 @@ void cw_log_top_add(struct cw_log_top *top, const struct cw_log_entry *entry)
         return;
     }
     struct cw_log_entry copy = *entry;
+    copy.origin = origin_ref(entry->origin);
     char *line = cw_mem_new(entry->line.len + 1);
     if (entry->line.len > 0)
         memcpy(line, entry->line.ptr, entry->line.len);
@@ -172,6 +203,8 @@ void cw_log_top_merge(struct cw_log_top *top, struct cw_log_top *from)
 {
     if (from->bounded)
         set_bound(top, &from->bound);
+    cw_log_origin_unref(&from->bound.origin);
+    from->bounded = false;
     while (top->bounded && top->n > 0 &&
            !cw_log_before(&top->items[0], &top->bound, top->newest_first))
         evict_worst(top);

@@ -1,9 +1,9 @@
 /*
  * log_top.h - the best entries seen so far, in the order of a log query, bounded by count and by bytes.
  *
- * Ownership  Owns copies of lines, metadata and parsed labels, and of what a pipeline changed of the stream's labels; labels
- *            that are the stream's own are borrowed.
- * Threads    One thread at a time.
+ * Ownership  Owns copies of lines, metadata and parsed labels, and of what a pipeline changed of the stream's labels; the labels
+ *            of the stream itself are shared by its entries of one unit, and counted.
+ * Threads    One thread at a time; tops that are merged under a lock may come from several.
  */
 #ifndef CW_ENGINE_LOG_TOP_H
 #define CW_ENGINE_LOG_TOP_H
@@ -13,9 +13,18 @@
 #include "common/base/str.h"
 #include "common/labels/labels.h"
 
+/* Labels of a stream, copied once for all its entries of a unit. */
+struct cw_log_origin {
+    size_t refs;
+    struct cw_labels labels; /* heap */
+};
+struct cw_log_origin *cw_log_origin_new(struct cw_labels labels);
+/* NULL is fine. */
+void cw_log_origin_unref(struct cw_log_origin **origin);
+
 struct cw_log_entry {
     int64_t ts_ns;
-    struct cw_labels origin; /* the entry's stream */
+    struct cw_log_origin *origin; /* the entry's stream */
     struct cw_labels stream; /* what the pipeline left of its labels: the same set, or a copy */
     struct cw_str line;
     struct cw_labels metadata;
@@ -38,13 +47,13 @@ struct cw_log_top {
 void cw_log_top_init(struct cw_log_top *top, bool newest_first, size_t max_entries,
                      size_t max_bytes);
 void cw_log_top_fini(struct cw_log_top *top);
-/* Leave its place in the order, and none of its texts. */
-void cw_log_entry_forget(struct cw_log_entry *entry);
+/* The entry's place in the order without its texts; holds the origin. */
+struct cw_log_entry cw_log_entry_place(const struct cw_log_entry *entry);
 /* Does a stand before b? */
 bool cw_log_before(const struct cw_log_entry *a, const struct cw_log_entry *b, bool newest_first);
 /* Would the entry find room? Costs a compare. */
 bool cw_log_top_takes(const struct cw_log_top *top, const struct cw_log_entry *entry);
-/* Copies the texts, if there is room. */
+/* Copies the texts, if there is room, and refers to the origin. */
 void cw_log_top_add(struct cw_log_top *top, const struct cw_log_entry *entry);
 /* Move everything from `from` (of the same order) into `top`; `from` is left empty. */
 void cw_log_top_merge(struct cw_log_top *top, struct cw_log_top *from);

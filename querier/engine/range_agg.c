@@ -7,7 +7,7 @@
 #include "common/base/clock.h"
 #include "querier/engine/eval_table.h"
 #include "querier/engine/grouping.h"
-#include "querier/engine/id_map.h"
+#include "common/base/id_map.h"
 #include "querier/engine/log_group.h"
 #include "querier/engine/pipeline.h"
 

@@ -3,171 +3,181 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "querier/engine/id_map.h"
+#include "common/base/arena.h"
+#include "common/store/stream_table.h"
 
-/* Streams of all sources, each once; `visit` sees the new ones. */
-struct collector {
-    struct cw_query_context *query;
-    struct cw_arena *arena;
-    struct cw_id_map streams, texts;
-    void (*visit)(struct collector *collector, struct cw_labels labels);
-    struct cw_str name;
-    struct cw_str *names;
-    struct cw_labels *sets;
-    size_t n, cap;
+/* Between two looks at whether the query is to end. */
+enum { CHECK_EVERY = 1024 };
+
+/* A source's listing, and the item at which it stands. */
+struct input {
+    struct cw_list_cursor *cursor;
+    struct cw_list_item item;
+    struct cw_str app; /* of the stream: what it is ordered by first */
 };
 
-static void collector_fini(struct collector *collector)
+struct merge {
+    struct cw_listing listing;
+    struct input *heap; /* the least at 0 */
+    size_t n;
+    /* What was given last. */
+    bool any;
+    struct cw_hash128 last_id;
+    struct cw_buf last_text;
+};
+
+static int input_cmp(const struct merge *m, const struct input *a, const struct input *b)
 {
-    cw_id_map_fini(&collector->streams);
-    cw_id_map_fini(&collector->texts);
+    if (m->listing.what != CW_LIST_STREAMS)
+        return cw_str_cmp(a->item.text, b->item.text);
+    int c = cw_str_cmp(a->app, b->app);
+    return c != 0 ? c : cw_labels_cmp(a->item.stream.labels, b->item.stream.labels);
 }
 
-static void add_text(struct collector *collector, struct cw_str text)
+static void sift_down(struct merge *m, size_t at)
 {
-    bool added;
-    cw_id_map_put(&collector->texts, cw_hash128(text.ptr, text.len), &added);
-    if (!added)
-        return;
-    collector->names = cw_arena_grow(collector->arena, collector->names, collector->n,
-                                     &collector->cap, collector->n + 1, sizeof *collector->names);
-    collector->names[collector->n++] = cw_arena_dup(collector->arena, text);
+    struct input moved = m->heap[at];
+    for (;;) {
+        size_t child = 2 * at + 1;
+        if (child >= m->n)
+            break;
+        if (child + 1 < m->n && input_cmp(m, &m->heap[child + 1], &m->heap[child]) < 0)
+            child++;
+        if (input_cmp(m, &m->heap[child], &moved) >= 0)
+            break;
+        m->heap[at] = m->heap[child];
+        at = child;
+    }
+    m->heap[at] = moved;
 }
 
-static void visit_names(struct collector *collector, struct cw_labels labels)
+/* 1 it stands at its next item, 0 it is at its end. */
+static int input_next(const struct merge *m, struct input *in, struct cw_err *err)
 {
-    for (size_t i = 0; i < labels.n; i++)
-        add_text(collector, labels.items[i].name);
+    int rc = cw_list_cursor_next(in->cursor, &in->item, err);
+    if (rc > 0 && m->listing.what == CW_LIST_STREAMS)
+        in->app = cw_part_stream_app(in->item.stream.labels);
+    return rc;
 }
 
-static void visit_value(struct collector *collector, struct cw_labels labels)
+static int merge_add(struct merge *m, struct cw_source *source, struct cw_err *err)
 {
-    if (cw_labels_has(labels, collector->name))
-        add_text(collector, cw_labels_get(labels, collector->name));
+    struct input *in = &m->heap[m->n];
+    int rc = source->ops->list(source, &m->listing, &in->cursor, err);
+    if (rc < 0)
+        return rc;
+    rc = input_next(m, in, err);
+    if (rc > 0)
+        m->n++;
+    else
+        cw_list_cursor_close(&in->cursor);
+    return rc;
 }
 
-static void visit_series(struct collector *collector, struct cw_labels labels)
+static int merge_open(struct merge *m, struct cw_query_context *query,
+                      const struct cw_listing *listing, struct cw_err *err)
 {
-    collector->sets = cw_arena_grow(collector->arena, collector->sets, collector->n,
-                                    &collector->cap, collector->n + 1, sizeof *collector->sets);
-    collector->sets[collector->n++] = cw_labels_dup(collector->arena, labels);
-}
-
-static void visit_nothing(struct collector *collector, struct cw_labels labels)
-{
-}
-
-static int on_stream(void *arg, const struct cw_stream_ref *stream)
-{
-    struct collector *collector = arg;
-    bool added;
-    cw_id_map_put(&collector->streams, stream->id, &added);
-    if (added)
-        collector->visit(collector, stream->labels);
-    return cw_query_context_poll(collector->query) ? 1 : 0;
-}
-
-static int collect_selector(struct collector *collector, const struct cw_stream_range *range,
-                            const struct cw_selector *selector, struct cw_err *err)
-{
-    const struct cw_snapshot *snapshot = collector->query->snapshot;
+    const struct cw_snapshot *snapshot = query->snapshot;
+    *m = (struct merge){.listing = *listing};
+    m->listing.stats = &query->stats;
+    m->heap = cw_mem_array(snapshot->n + 1, sizeof *m->heap);
+    cw_buf_init(&m->last_text, SIZE_MAX);
     for (size_t i = 0; i < snapshot->n; i++) {
         struct cw_source *source = snapshot->sources[i];
-        if (source->min_ns >= range->end_ns || source->max_ns < range->start_ns)
-            continue;
-        int rc = cw_query_context_check(collector->query, err);
-        if (rc == 0)
-            rc = source->ops->streams(source, selector, range->start_ns, range->end_ns, on_stream,
-                                      collector, err);
-        if (rc < 0)
-            return rc;
-    }
-    return cw_query_context_check(collector->query, err);
-}
-
-static int collect(struct collector *collector, const struct cw_stream_range *range,
-                   struct cw_err *err)
-{
-    cw_id_map_init(&collector->streams);
-    cw_id_map_init(&collector->texts);
-    if (range->nselectors == 0)
-        return collect_selector(collector, range, NULL, err);
-    for (size_t i = 0; i < range->nselectors; i++) {
-        int rc = collect_selector(collector, range, range->selectors[i], err);
-        if (rc < 0)
-            return rc;
-    }
-    return 0;
-}
-
-static int by_text(const void *a, const void *b)
-{
-    return cw_str_cmp(*(const struct cw_str *)a, *(const struct cw_str *)b);
-}
-
-static int by_labels(const void *a, const void *b)
-{
-    return cw_labels_cmp(*(const struct cw_labels *)a, *(const struct cw_labels *)b);
-}
-
-static int collect_texts(struct collector *collector, const struct cw_stream_range *range,
-                         struct cw_names *out, struct cw_err *err)
-{
-    int rc = collect(collector, range, err);
-    if (collector->n > 1)
-        qsort(collector->names, collector->n, sizeof *collector->names, by_text);
-    *out = (struct cw_names){collector->names, collector->n};
-    collector_fini(collector);
-    return rc;
-}
-
-int cw_stream_query_names(struct cw_query_context *query, const struct cw_stream_range *range,
-                          struct cw_arena *arena, struct cw_names *out, struct cw_err *err)
-{
-    struct collector collector = {.query = query, .arena = arena, .visit = visit_names};
-    return collect_texts(&collector, range, out, err);
-}
-
-int cw_stream_query_values(struct cw_query_context *query, const struct cw_stream_range *range,
-                           struct cw_str name, struct cw_arena *arena, struct cw_names *out,
-                           struct cw_err *err)
-{
-    struct collector collector = {
-        .query = query, .arena = arena, .visit = visit_value, .name = name};
-    return collect_texts(&collector, range, out, err);
-}
-
-int cw_stream_query_series(struct cw_query_context *query, const struct cw_stream_range *range,
-                           struct cw_arena *arena, struct cw_label_sets *out, struct cw_err *err)
-{
-    struct collector collector = {.query = query, .arena = arena, .visit = visit_series};
-    int rc = collect(&collector, range, err);
-    if (collector.n > 1)
-        qsort(collector.sets, collector.n, sizeof *collector.sets, by_labels);
-    *out = (struct cw_label_sets){collector.sets, collector.n};
-    collector_fini(&collector);
-    return rc;
-}
-
-int cw_stream_query_stats(struct cw_query_context *query, const struct cw_stream_range *range,
-                          struct cw_index_stats *out, struct cw_err *err)
-{
-    const struct cw_selector *selector = range->nselectors > 0 ? range->selectors[0] : NULL;
-    memset(out, 0, sizeof *out);
-    for (size_t i = 0; i < query->snapshot->n; i++) {
-        struct cw_source *source = query->snapshot->sources[i];
-        if (source->min_ns >= range->end_ns || source->max_ns < range->start_ns)
+        if (source->min_ns >= listing->end_ns || source->max_ns < listing->start_ns)
             continue;
         int rc = cw_query_context_check(query, err);
         if (rc == 0)
-            rc = source->ops->stats(source, selector, range->start_ns, range->end_ns, out, err);
+            rc = merge_add(m, source, err);
+        if (rc < 0)
+            return rc;
+    }
+    for (size_t i = m->n / 2; i-- > 0;)
+        sift_down(m, i);
+    return 0;
+}
+
+static void merge_close(struct merge *m)
+{
+    for (size_t i = 0; i < m->n; i++)
+        cw_list_cursor_close(&m->heap[i].cursor);
+    free(m->heap);
+    cw_buf_fini(&m->last_text);
+}
+
+static int merge_advance(struct merge *m, struct cw_err *err)
+{
+    int rc = input_next(m, &m->heap[0], err);
+    if (rc < 0)
+        return rc;
+    if (rc == 0) {
+        cw_list_cursor_close(&m->heap[0].cursor);
+        m->heap[0] = m->heap[--m->n];
+    }
+    if (m->n > 0)
+        sift_down(m, 0);
+    return 0;
+}
+
+/* Is it another one than the last? Equal ones follow each other. */
+static bool is_new(struct merge *m, const struct cw_list_item *item)
+{
+    bool streams = m->listing.what == CW_LIST_STREAMS;
+    if (m->any && (streams ? cw_hash128_eq(m->last_id, item->stream.id)
+                           : cw_str_eq(cw_buf_str(&m->last_text), item->text)))
+        return false;
+    m->any = true;
+    if (streams) {
+        m->last_id = item->stream.id;
+    } else {
+        cw_buf_clear(&m->last_text);
+        cw_buf_adds(&m->last_text, item->text);
+    }
+    return true;
+}
+
+int cw_stream_query_list(struct cw_query_context *query, const struct cw_listing *listing,
+                         cw_list_fn fn, void *arg, struct cw_err *err)
+{
+    struct merge m;
+    int rc = merge_open(&m, query, listing, err);
+    for (size_t i = 0; rc == 0 && m.n > 0; i++) {
+        if (is_new(&m, &m.heap[0].item))
+            rc = fn(arg, &m.heap[0].item, err);
+        if (rc == 0)
+            rc = merge_advance(&m, err);
+        if (rc == 0 && i % CHECK_EVERY == 0)
+            rc = cw_query_context_check(query, err);
+    }
+    merge_close(&m);
+    return rc == 0 ? cw_query_context_check(query, err) : rc;
+}
+
+static int count_stream(void *arg, const struct cw_list_item *item, struct cw_err *err)
+{
+    uint64_t *n = arg;
+    ++*n;
+    return 0;
+}
+
+int cw_stream_query_stats(struct cw_query_context *query, const struct cw_listing *listing,
+                          struct cw_index_stats *out, struct cw_err *err)
+{
+    const struct cw_selector *selector = listing->nselectors > 0 ? listing->selectors[0] : NULL;
+    memset(out, 0, sizeof *out);
+    for (size_t i = 0; i < query->snapshot->n; i++) {
+        struct cw_source *source = query->snapshot->sources[i];
+        if (source->min_ns >= listing->end_ns || source->max_ns < listing->start_ns)
+            continue;
+        int rc = cw_query_context_check(query, err);
+        if (rc == 0)
+            rc = source->ops->stats(source, selector, listing->start_ns, listing->end_ns, out, err);
         if (rc < 0)
             return rc;
     }
     /* A stream that lies in several sources counts once. */
-    struct collector collector = {.query = query, .visit = visit_nothing};
-    int rc = collect(&collector, range, err);
-    out->streams = collector.streams.n;
-    collector_fini(&collector);
-    return rc;
+    struct cw_listing streams = *listing;
+    streams.what = CW_LIST_STREAMS;
+    out->streams = 0;
+    return cw_stream_query_list(query, &streams, count_stream, &out->streams, err);
 }

@@ -1,42 +1,22 @@
 /*
  * stream_query.h - what streams there are: label names, values, series, and how much they hold.
  *
- * Ownership  Results lie in the caller's arena, texts included.
+ * Memory     Sources list in one order and are merged: a listing of any length holds one item, and a group or chunk, a source.
  * Threads    One thread; no entry is read.
  */
 #ifndef CW_ENGINE_STREAM_QUERY_H
 #define CW_ENGINE_STREAM_QUERY_H
-#include "common/base/arena.h"
-#include "common/logql/ast.h"
+#include "common/store/listing.h"
 #include "querier/engine/query_context.h"
 
-struct cw_stream_range {
-    const struct cw_selector *const
-        *selectors; /* a stream counts when one of them matches; n = 0: every stream */
-    size_t nselectors;
-    int64_t start_ns, end_ns;
-};
+/* The item dies when the call ends. Nonzero stops and is returned. */
+typedef int (*cw_list_fn)(void *arg, const struct cw_list_item *item, struct cw_err *err);
 
-struct cw_names {
-    struct cw_str *items; /* sorted, each once */
-    size_t n;
-};
-struct cw_label_sets {
-    struct cw_labels *items; /* sorted, each once */
-    size_t n;
-};
-
-int cw_stream_query_names(struct cw_query_context *query, const struct cw_stream_range *range,
-                          struct cw_arena *arena, struct cw_names *out,
-                          struct cw_err *err) CW_MUST_USE;
-int cw_stream_query_values(struct cw_query_context *query, const struct cw_stream_range *range,
-                           struct cw_str name, struct cw_arena *arena, struct cw_names *out,
-                           struct cw_err *err) CW_MUST_USE;
-int cw_stream_query_series(struct cw_query_context *query, const struct cw_stream_range *range,
-                           struct cw_arena *arena, struct cw_label_sets *out,
-                           struct cw_err *err) CW_MUST_USE;
-/* One selector at most. */
-int cw_stream_query_stats(struct cw_query_context *query, const struct cw_stream_range *range,
+/* Each item of all sources once, in the order of listing.h; `stats` of the listing is not read. */
+int cw_stream_query_list(struct cw_query_context *query, const struct cw_listing *listing,
+                         cw_list_fn fn, void *arg, struct cw_err *err) CW_MUST_USE;
+/* The listing's streams; one selector at most. */
+int cw_stream_query_stats(struct cw_query_context *query, const struct cw_listing *listing,
                           struct cw_index_stats *out, struct cw_err *err) CW_MUST_USE;
 
 #endif

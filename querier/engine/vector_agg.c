@@ -5,7 +5,7 @@
 
 #include "common/base/assert.h"
 #include "querier/engine/grouping.h"
-#include "querier/engine/id_map.h"
+#include "common/base/id_map.h"
 
 /* Which group each series of a table belongs to. */
 struct groups {

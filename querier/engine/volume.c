@@ -2,7 +2,7 @@
 
 #include <stdlib.h>
 
-#include "querier/engine/id_map.h"
+#include "common/base/id_map.h"
 #include "querier/engine/plan.h"
 #include "querier/engine/unit_run.h"
 
@@ -31,7 +31,7 @@ static int find_sum(struct sums *sums, struct cw_labels labels, struct cw_hash12
     bool added;
     size_t idx = cw_id_map_put(&sums->map, id, &added);
     if (added) {
-        struct cw_volume volume = {.labels = labels};
+        struct cw_volume volume = {.labels = cw_labels_dup(sums->arena, labels)};
         if (sums->grid != NULL) {
             size_t bytes = sums->grid->n * sizeof *volume.steps;
             int rc = cw_allowance_take(sums->allowance, bytes, err);

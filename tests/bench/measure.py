@@ -86,9 +86,22 @@ def forget_pages(folder):
             os.close(fd)
 
 
-def peak_mb(pid):
+def status_mb(pid, name):
     with open("/proc/%d/status" % pid) as f:
-        return next(int(row.split()[1]) for row in f if row.startswith("VmHWM")) * 1024 / 1e6
+        return next(int(row.split()[1]) for row in f if row.startswith(name + ":")) * 1024 / 1e6
+
+
+def peak_mb(pid):
+    return status_mb(pid, "VmHWM")
+
+
+def resident_mb(pid):
+    return status_mb(pid, "VmRSS")
+
+
+def own_mb(pid):
+    """Resident without pages of files."""
+    return status_mb(pid, "RssAnon")
 
 
 def disk_mb(folder):

@@ -7,7 +7,9 @@
 #include "common/store/block_reader.h"
 #include "common/store/block_writer.h"
 #include "common/store/encode_int.h"
+#include "common/store/listing.h"
 #include "common/store/part_source.h"
+#include "tests/support/part_seal.h"
 
 static void blocks_seal(uint8_t *bytes, size_t len, const uint8_t *footer)
 {
@@ -69,9 +71,23 @@ static void seal(uint8_t *bytes, size_t len)
                          CW_POSTINGS_HEADER_BYTES +
                              (uint64_t)cw_get32(region) * CW_POSTINGS_NAME_BYTES,
                          cw_get32(region + 4), CW_POSTINGS_CHUNK_BYTES);
-        cw_put64(entry + 16, cw_hash64(region, size));
     }
-    cw_put64(footer + 240, cw_hash64(footer, 240));
+    part_seal((char *)bytes, len);
+}
+
+static void list(struct cw_source *source, const struct cw_listing *listing)
+{
+    struct cw_list_cursor *cursor;
+    struct cw_list_item item;
+    struct cw_err err;
+    uint64_t sum = 0;
+    if (source->ops->list(source, listing, &cursor, &err) < 0)
+        return;
+    for (int i = 0; i < 10000 && cw_list_cursor_next(cursor, &item, &err) > 0; i++)
+        sum += listing->what == CW_LIST_STREAMS ? cw_labels_hash(item.stream.labels).lo
+                                                : cw_hash64(item.text.ptr, item.text.len);
+    __asm__ volatile("" : : "r"(sum));
+    cw_list_cursor_close(&cursor);
 }
 
 static void scan(struct cw_source *source, const struct cw_scan *what)
@@ -121,6 +137,19 @@ static void read_part(struct cw_str bytes)
                                .need = CW_NEED_SIZES,
                                .newest_first = true};
         scan(source, &some);
+        const struct cw_selector *selectors[] = {&selector};
+        struct cw_listing listing = {.name = CW_STR("host"), .end_ns = INT64_MAX};
+        for (int what = CW_LIST_STREAMS; what <= CW_LIST_VALUES; what++) {
+            listing.what = what;
+            listing.selectors = NULL;
+            listing.nselectors = 0;
+            listing.start_ns = INT64_MIN;
+            list(source, &listing);
+            listing.selectors = selectors;
+            listing.nselectors = 1;
+            listing.start_ns = 1;
+            list(source, &listing);
+        }
     }
     cw_selector_fini(&selector);
     cw_source_unref(&source);

@@ -5,6 +5,7 @@
 
 #include "common/base/arena.h"
 #include "common/base/assert.h"
+#include "common/store/listing.h"
 
 struct mem_entry {
     int64_t ts_ns;
@@ -188,21 +189,26 @@ static int source_open(struct cw_source *base, const struct cw_scan *scan,
     return 0;
 }
 
-static int source_streams(struct cw_source *base, const struct cw_selector *selector,
-                          int64_t start_ns, int64_t end_ns, cw_stream_fn fn, void *arg,
-                          struct cw_err *err)
+static int source_list(struct cw_source *base, const struct cw_listing *listing,
+                       struct cw_list_cursor **out, struct cw_err *err)
 {
     struct mem_source *source = CW_CONTAINER_OF(base, struct mem_source, base);
+    struct cw_stream_ref *streams = cw_mem_array(source->n + 1, sizeof *streams);
+    size_t n = 0;
     for (size_t i = 0; i < source->n; i++) {
         const struct mem_stream *stream = &source->streams[i];
-        if (stream->entries[0].ts_ns >= end_ns || stream->entries[stream->n - 1].ts_ns < start_ns)
+        if (stream->entries[0].ts_ns >= listing->end_ns ||
+            stream->entries[stream->n - 1].ts_ns < listing->start_ns)
             continue;
-        int rc = selector != NULL ? cw_selector_match(selector, stream->ref.labels, err) : 1;
-        if (rc > 0)
-            rc = fn(arg, &stream->ref);
-        if (rc != 0)
+        int rc = cw_listing_match(listing, stream->ref.labels, err);
+        if (rc < 0) {
+            free(streams);
             return rc;
+        }
+        if (rc > 0)
+            streams[n++] = stream->ref;
     }
+    *out = cw_list_cursor_of(listing, streams, n);
     return 0;
 }
 
@@ -232,8 +238,8 @@ static void source_destroy(struct cw_source *base)
     (void)base; /* the store owns it */
 }
 
-static const struct cw_source_ops source_ops = {source_plan, source_open, source_streams,
-                                                source_stats, source_destroy};
+static const struct cw_source_ops source_ops = {source_plan, source_open, source_list, source_stats,
+                                                source_destroy};
 
 static int store_snapshot(void *ctx, struct cw_str tenant, struct cw_snapshot *out,
                           struct cw_err *err)

@@ -153,9 +153,12 @@ Test(answer, an_answer_over_its_bound_says_so)
 {
     struct cw_buf out;
     struct cw_str names[] = {CW_STR("abcdefgh"), CW_STR("ijklmnop")};
-    struct cw_names list = {names, 2};
     cw_buf_init(&out, 40);
-    cw_answer_names(&list, CW_STR_NONE, &out);
+    struct cw_answer_list list;
+    cw_answer_list_begin(&list, CW_ANSWER_LIST, CW_LIST_NAMES, CW_STR_NONE, &out);
+    for (size_t i = 0; i < 2; i++)
+        cw_answer_list_add(&list, &(struct cw_list_item){.text = names[i]});
+    cw_answer_list_end(&list);
     cr_expect(cw_buf_failed(&out));
     cw_buf_fini(&out);
 }
@@ -163,14 +166,18 @@ Test(answer, an_answer_over_its_bound_says_so)
 Test(answer, a_warning_stands_beside_the_data)
 {
     struct cw_buf out;
-    struct cw_str name = CW_STR("app");
-    struct cw_names list = {&name, 1};
+    struct cw_list_item item = {.text = CW_STR("app")};
+    struct cw_answer_list list;
     cw_buf_init(&out, 4096);
-    cw_answer_names(&list, CW_STR("replaying"), &out);
+    cw_answer_list_begin(&list, CW_ANSWER_LIST, CW_LIST_NAMES, CW_STR("replaying"), &out);
+    cw_answer_list_add(&list, &item);
+    cw_answer_list_end(&list);
     cr_expect_str_eq(cw_buf_z(&out),
                      "{\"status\":\"success\",\"warnings\":[\"replaying\"],\"data\":[\"app\"]}");
     cw_buf_clear(&out);
-    cw_answer_old_names(&list, CW_STR_NONE, &out);
+    cw_answer_list_begin(&list, CW_ANSWER_OLD_LIST, CW_LIST_NAMES, CW_STR_NONE, &out);
+    cw_answer_list_add(&list, &item);
+    cw_answer_list_end(&list);
     cr_expect_str_eq(cw_buf_z(&out), "{\"values\":[\"app\"]}");
     cw_buf_fini(&out);
 }

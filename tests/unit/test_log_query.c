@@ -304,7 +304,8 @@ Test(log_query, entries_come_through_the_pipeline_in_the_order_of_their_streams)
             cr_expect_eq(entry->parsed.n, 1);
             cr_expect(cw_str_eqz(cw_labels_get(entry->parsed, CW_STR("x")), "1"));
             cr_expect(entry->metadata.n == 0 || cw_labels_has(entry->metadata, CW_STR("u")));
-            cr_expect(cw_str_eqz(cw_labels_get(entry->origin, CW_STR("a")), n < 7 ? "1" : "2"));
+            cr_expect(
+                cw_str_eqz(cw_labels_get(entry->origin->labels, CW_STR("a")), n < 7 ? "1" : "2"));
             n++;
         }
     } while (!page.last);

@@ -9,6 +9,7 @@
 #include "common/base/file.h"
 #include "common/base/limits.h"
 #include "common/store/format.h"
+#include "common/store/listing.h"
 #include "common/store/part_source.h"
 #include "common/store/value_filter.h"
 #include "tests/support/part_model.h"
@@ -380,10 +381,17 @@ Test(part, the_most_labels_that_a_push_may_bring_are_stored)
     cw_source_unref(&source);
 }
 
-static int count_stream(void *arg, const struct cw_stream_ref *stream)
+static int count_items(struct cw_source *source, const struct cw_listing *listing)
 {
-    ++*(int *)arg;
-    return cw_labels_has(stream->labels, CW_STR("stop")) ? 7 : 0;
+    struct cw_list_cursor *cursor;
+    struct cw_list_item item;
+    int n = 0, rc;
+    cr_assert_eq(source->ops->list(source, listing, &cursor, &err), 0, "%s", err.text);
+    while ((rc = cw_list_cursor_next(cursor, &item, &err)) > 0)
+        n++;
+    cr_assert_eq(rc, 0);
+    cw_list_cursor_close(&cursor);
+    return n;
 }
 
 Test(part, streams_and_stats_follow_selector_and_range)
@@ -394,20 +402,20 @@ Test(part, streams_and_stats_follow_selector_and_range)
     cw_selector_init(&selector);
     cr_assert_eq(cw_selector_add(&selector, CW_MATCH_EQ, CW_STR("env"), CW_STR("dev"), &err), 0);
     struct cw_index_stats stats = {0};
-    int n = 0;
-    cr_assert_eq(source->ops->streams(source, NULL, INT64_MIN, INT64_MAX, count_stream, &n, &err),
-                 0);
-    cr_assert_eq(n, 40);
-    n = 0;
-    cr_assert_eq(source->ops->streams(source, &selector, day_ns, day_ns + 3600 * CW_NS_PER_S,
-                                      count_stream, &n, &err),
-                 0);
+    const struct cw_selector *selectors[] = {&selector};
+    struct cw_listing listing = {.what = CW_LIST_STREAMS,
+                                 .start_ns = INT64_MIN,
+                                 .end_ns = INT64_MAX,
+                                 .selectors = selectors};
+    cr_assert_eq(count_items(source, &listing), 40);
+    listing.nselectors = 1;
+    listing.start_ns = day_ns;
+    listing.end_ns = day_ns + 3600 * CW_NS_PER_S;
+    int n = count_items(source, &listing);
     cr_assert(n > 0 && n < 20);
-    n = 0;
-    cr_assert_eq(
-        source->ops->streams(source, &selector, day_ns - 10, day_ns - 5, count_stream, &n, &err),
-        0);
-    cr_assert_eq(n, 0);
+    listing.start_ns = day_ns - 10;
+    listing.end_ns = day_ns - 5;
+    cr_assert_eq(count_items(source, &listing), 0);
     struct cw_scan scan = {
         .selector = &selector, .start_ns = day_ns, .end_ns = day_ns + 3600 * CW_NS_PER_S};
     struct model_rows want = {0};

@@ -10,10 +10,12 @@
 #include "common/base/hash.h"
 #include "common/base/log.h"
 #include "common/store/format.h"
+#include "common/store/listing.h"
 #include "common/store/part_source.h"
 #include "common/store/value_filter.h"
 #include "tests/support/part_model.h"
 #include "tests/support/template_model.h"
+#include "tests/support/part_seal.h"
 
 static char dir[64], path[96];
 static struct cw_err err;
@@ -74,6 +76,8 @@ static bool check_bytes(struct cw_str bytes, const struct model_rows *want)
     cr_assert(said || got.n == want->n, "rows are missing in silence");
     cr_assert_eq(cw_part_source_has_bad_blocks(source), atomic_load(&stats.corrupt_blocks) > 0);
     model_rows_fini(&got);
+    /* A scan of all reads no postings. */
+    said |= cw_part_reader_check(reader, &err) < 0;
     cw_source_unref(&source);
     return said;
 }
@@ -112,19 +116,6 @@ Test(part_damage, a_part_cut_at_any_length_is_refused)
     }
 }
 
-/* Put the checksums of regions and footer right again. */
-static void reseal(void)
-{
-    char *footer = file.ptr + file.len - CW_PART_FOOTER_BYTES;
-    for (int i = 0; i < CW_REGIONS; i++) {
-        char *entry = footer + 96 + 24 * i;
-        uint64_t off = cw_get64(entry), len = cw_get64(entry + 8);
-        if (off <= file.len && len <= file.len - off)
-            cw_put64(entry + 16, cw_hash64(file.ptr + off, len));
-    }
-    cw_put64(footer + 240, cw_hash64(footer, 240));
-}
-
 Test(part_damage, wrong_bytes_with_right_checksums_do_no_harm, .timeout = 100)
 {
     part_model_fill(&model, 3, 300, 600, day_ns);
@@ -142,7 +133,7 @@ Test(part_damage, wrong_bytes_with_right_checksums_do_no_harm, .timeout = 100)
         case 2: memset(at, 0, n); break;
         default: *at = (char)part_model_random(&state); break;
         }
-        reseal();
+        part_seal(file.ptr, file.len);
         struct cw_part_reader *reader;
         if (cw_part_reader_open_bytes("bytes", cw_buf_str(&file), &reader, &err) == 0) {
             struct cw_source *source = cw_part_source_new(reader, NULL);
@@ -180,6 +171,82 @@ Test(part_damage, a_bad_block_costs_that_block)
     cw_source_unref(&source);
 }
 
+static struct cw_source *source_of_file(void)
+{
+    struct cw_part_reader *reader;
+    cr_assert_eq(cw_part_reader_open_bytes("bytes", cw_buf_str(&file), &reader, &err), 0, "%s",
+                 err.text);
+    return cw_part_source_new(reader, NULL);
+}
+
+Test(part_damage, bad_postings_cost_nothing)
+{
+    part_model_fill(&model, 5, 700, 5000, day_ns);
+    write_and_read();
+    struct cw_selector selector;
+    cw_selector_init(&selector);
+    cr_assert_eq(cw_selector_add(&selector, CW_MATCH_EQ, CW_STR("env"), CW_STR("dev"), &err), 0);
+    struct cw_scan_stats stats = {0};
+    struct cw_scan scan = all_rows;
+    scan.selector = &selector;
+    scan.stats = &stats;
+    struct model_rows want = {0}, got = {0};
+    model_rows_of_model(&model, &scan, &want);
+    cr_assert_gt(want.n, 0);
+    struct cw_str region = part_seal_region(file.ptr, file.len, CW_REGION_POSTINGS);
+    struct cw_postings postings;
+    uint32_t nstreams = cw_get32(file.ptr + file.len - CW_PART_FOOTER_BYTES + 84);
+    cr_assert_eq(cw_postings_open(region, nstreams, CW_POSTINGS_FENCED, &postings, &err), 0);
+    for (uint32_t i = 0; i < postings.nchunks; i++) {
+        const char *entry = postings.chunks + (size_t)i * CW_POSTINGS_CHUNK_BYTES;
+        ((char *)region.ptr)[cw_get64(entry) + cw_get32(entry + 12) - 1] ^= 1;
+    }
+    struct cw_source *source = source_of_file();
+    cr_assert_eq(model_rows_of_source(source, &scan, &got, &err), 0, "%s", err.text);
+    cr_expect(model_rows_equal(&got, &want));
+    cr_expect_gt(atomic_load(&stats.corrupt_blocks), 0, "it is told");
+    cr_expect(cw_part_source_has_bad_blocks(source), "it is not merged");
+    model_rows_fini(&want);
+    model_rows_fini(&got);
+    cw_selector_fini(&selector);
+    cw_source_unref(&source);
+}
+
+Test(part_damage, a_bad_group_of_labels_costs_its_streams)
+{
+    part_model_fill(&model, 6, 700, 5000, day_ns);
+    write_and_read();
+    struct cw_str region = part_seal_region(file.ptr, file.len, CW_REGION_STREAMS);
+    const char *second = region.ptr + CW_PART_GROUP_ENTRY_BYTES;
+    ((char *)region.ptr)[cw_get64(second)] ^= 1;
+    struct cw_source *source = source_of_file();
+    struct cw_scan_stats stats = {0};
+    struct cw_scan scan = all_rows;
+    scan.stats = &stats;
+    struct model_rows want = {0}, got = {0};
+    model_rows_of_model(&model, &scan, &want);
+    cr_assert_eq(model_rows_of_source(source, &scan, &got, &err), 0, "%s", err.text);
+    model_rows_sort(&want);
+    model_rows_sort(&got);
+    cr_expect(got.n > 0 && got.n < want.n);
+    cr_expect(model_rows_within(&got, &want));
+    cr_expect_gt(atomic_load(&stats.corrupt_blocks), 0, "it is told");
+    struct cw_listing listing = {
+        .what = CW_LIST_STREAMS, .start_ns = INT64_MIN, .end_ns = INT64_MAX};
+    struct cw_list_cursor *cursor;
+    struct cw_list_item item;
+    unsigned n = 0;
+    cr_assert_eq(source->ops->list(source, &listing, &cursor, &err), 0);
+    while (cw_list_cursor_next(cursor, &item, &err) > 0)
+        n++;
+    cw_list_cursor_close(&cursor);
+    cr_expect_eq(n, cw_part_reader_footer(cw_part_source_reader(source))->nstreams -
+                        CW_PART_STREAM_GROUP);
+    model_rows_fini(&want);
+    model_rows_fini(&got);
+    cw_source_unref(&source);
+}
+
 Test(part_damage, newer_versions_and_unknown_features_are_refused_by_name)
 {
     part_model_fill(&model, 4, 2, 10, day_ns);
@@ -187,26 +254,25 @@ Test(part_damage, newer_versions_and_unknown_features_are_refused_by_name)
     struct cw_part_reader *reader;
     char *footer = file.ptr + file.len - CW_PART_FOOTER_BYTES;
     cw_put16(footer + 8, CW_PART_MAJOR + 1);
-    reseal();
+    part_seal(file.ptr, file.len);
     cr_assert_eq(cw_part_reader_open_bytes("bytes", cw_buf_str(&file), &reader, &err),
                  CW_E_CORRUPT);
     cr_assert_not_null(strstr(err.text, "newer than"));
     cw_put16(footer + 8, CW_PART_MAJOR);
     cw_put32(footer + 16, 0x40);
-    reseal();
+    part_seal(file.ptr, file.len);
     cr_assert_eq(cw_part_reader_open_bytes("bytes", cw_buf_str(&file), &reader, &err),
                  CW_E_CORRUPT);
     cr_assert_not_null(strstr(err.text, "features 0x40"));
     cw_put32(footer + 16, 0);
     cw_put32(footer + 20, 0x40); /* compat: ignored */
     cw_put16(footer + 10, 99);   /* minor: too */
-    reseal();
+    part_seal(file.ptr, file.len);
     cr_assert_eq(cw_part_reader_open_bytes("bytes", cw_buf_str(&file), &reader, &err), 0);
     cw_part_reader_close(&reader);
 }
 
-/* What tests/data/part_v1.part holds. CW_MAKE_EXAMPLE=<its name> writes an example: only when the format's
- * version changes. */
+/* What the examples in tests/data hold. CW_MAKE_EXAMPLE=<its name> writes one: only when the format's version changes. */
 static void example_fill(void)
 {
     part_model_fill(&model, 2026, 12, 400, day_ns);
@@ -214,7 +280,7 @@ static void example_fill(void)
                    CW_STR("the first line"), "{k=\"v\"}");
 }
 
-/* Reads as the model says; returns the source. */
+/* Reads as the model says, whole and by selector; returns the source. */
 static struct cw_source *example_read(const char *name)
 {
     char example[512];
@@ -227,12 +293,22 @@ static struct cw_source *example_read(const char *name)
     }
     struct cw_source *source;
     cr_assert_eq(cw_part_source_open(example, NULL, &source, &err), 0, "%s", err.text);
-    struct model_rows want = {0}, got = {0};
-    model_rows_of_model(&model, &all_rows, &want);
-    cr_assert_eq(model_rows_of_source(source, &all_rows, &got, &err), 0);
-    cr_assert(model_rows_equal(&got, &want));
-    model_rows_fini(&want);
-    model_rows_fini(&got);
+    cr_assert_eq(cw_part_reader_check(cw_part_source_reader(source), &err), 0);
+    struct cw_selector selector;
+    cw_selector_init(&selector);
+    cr_assert_eq(cw_selector_add(&selector, CW_MATCH_EQ, CW_STR("env"), CW_STR("prod"), &err), 0);
+    struct cw_scan scans[] = {all_rows, all_rows};
+    scans[1].selector = &selector;
+    for (size_t i = 0; i < CW_COUNT(scans); i++) {
+        struct model_rows want = {0}, got = {0};
+        model_rows_of_model(&model, &scans[i], &want);
+        cr_assert_gt(want.n, 0);
+        cr_assert_eq(model_rows_of_source(source, &scans[i], &got, &err), 0);
+        cr_assert(model_rows_equal(&got, &want), "%s", name);
+        model_rows_fini(&want);
+        model_rows_fini(&got);
+    }
+    cw_selector_fini(&selector);
     return source;
 }
 

@@ -43,12 +43,24 @@ static void end(struct fixture *f)
     mem_store_free(&f->store);
 }
 
-static void expect_names(const struct cw_names *names, const char *want)
+static int add_item(void *arg, const struct cw_list_item *item, struct cw_err *err)
+{
+    struct cw_buf *text = arg;
+    if (text->len > 0)
+        cw_buf_addc(text, ' ');
+    if (item->text.ptr != NULL)
+        cw_buf_adds(text, item->text);
+    else
+        cw_labels_format(item->stream.labels, text);
+    return 0;
+}
+
+static void expect_list(struct fixture *f, const struct cw_listing *listing, const char *want)
 {
     struct cw_buf text;
+    struct cw_err err;
     cw_buf_init(&text, 4096);
-    for (size_t i = 0; i < names->n; i++)
-        cw_buf_addf(&text, "%s%.*s", i > 0 ? " " : "", CW_STR_ARG(names->items[i]));
+    cr_assert_eq(cw_stream_query_list(&f->context, listing, add_item, &text, &err), 0);
     cr_expect_str_eq(cw_buf_z(&text), want);
     cw_buf_fini(&text);
 }
@@ -56,64 +68,67 @@ static void expect_names(const struct cw_names *names, const char *want)
 Test(stream_query, names_and_values_come_once_and_sorted)
 {
     struct fixture f;
-    struct cw_names names;
-    struct cw_err err;
     begin(&f, "{app=\"web\"}");
-    struct cw_stream_range range = {.start_ns = 0, .end_ns = 100};
-    cr_assert_eq(cw_stream_query_names(&f.context, &range, f.arena, &names, &err), 0);
-    expect_names(&names, "app host tier");
-    cr_assert_eq(cw_stream_query_values(&f.context, &range, CW_STR("app"), f.arena, &names, &err),
-                 0);
-    expect_names(&names, "db web");
-    range.selectors = &f.selector;
-    range.nselectors = 1;
-    cr_assert_eq(cw_stream_query_names(&f.context, &range, f.arena, &names, &err), 0);
-    expect_names(&names, "app host");
-    cr_assert_eq(cw_stream_query_values(&f.context, &range, CW_STR("host"), f.arena, &names, &err),
-                 0);
-    expect_names(&names, "h1 h2");
-    cr_assert_eq(
-        cw_stream_query_values(&f.context, &range, CW_STR("nosuch"), f.arena, &names, &err), 0);
-    expect_names(&names, "");
-    range.end_ns = 15;
-    cr_assert_eq(cw_stream_query_values(&f.context, &range, CW_STR("host"), f.arena, &names, &err),
-                 0);
-    expect_names(&names, "h1");
+    struct cw_listing names = {.what = CW_LIST_NAMES, .end_ns = 100},
+                      values = {.what = CW_LIST_VALUES, .name = CW_STR("app"), .end_ns = 100};
+    expect_list(&f, &names, "app host tier");
+    expect_list(&f, &values, "db web");
+    names.selectors = values.selectors = &f.selector;
+    names.nselectors = values.nselectors = 1;
+    expect_list(&f, &names, "app host");
+    values.name = CW_STR("host");
+    expect_list(&f, &values, "h1 h2");
+    values.name = CW_STR("nosuch");
+    expect_list(&f, &values, "");
+    values.name = CW_STR("host");
+    values.end_ns = 15;
+    expect_list(&f, &values, "h1");
     end(&f);
 }
 
 Test(stream_query, series_and_stats_count_a_stream_of_two_sources_once)
 {
     struct fixture f;
-    struct cw_label_sets sets;
     struct cw_index_stats stats;
     struct cw_err err;
     begin(&f, "{app=\"web\"}");
     const struct cw_selector *both[] = {f.selector, f.selector};
-    struct cw_stream_range range = {
-        .selectors = both, .nselectors = 2, .start_ns = 0, .end_ns = 100};
-    cr_assert_eq(cw_stream_query_series(&f.context, &range, f.arena, &sets, &err), 0);
-    cr_assert_eq(sets.n, 2);
-    cr_expect(cw_str_eqz(cw_labels_get(sets.items[0], CW_STR("host")), "h1"));
-    cr_expect(cw_str_eqz(cw_labels_get(sets.items[1], CW_STR("host")), "h2"));
-    range.nselectors = 1;
-    cr_assert_eq(cw_stream_query_stats(&f.context, &range, &stats, &err), 0);
+    struct cw_listing listing = {
+        .what = CW_LIST_STREAMS, .selectors = both, .nselectors = 2, .end_ns = 100};
+    expect_list(&f, &listing, "{app=\"web\", host=\"h1\"} {app=\"web\", host=\"h2\"}");
+    listing.nselectors = 1;
+    cr_assert_eq(cw_stream_query_stats(&f.context, &listing, &stats, &err), 0);
     cr_expect_eq(stats.streams, 2);
     cr_expect_eq(stats.entries, 4);
     cr_expect_eq(stats.bytes, 16);
+    listing.nselectors = 0;
+    expect_list(
+        &f, &listing,
+        "{app=\"db\", tier=\"gold\"} {app=\"web\", host=\"h1\"} {app=\"web\", host=\"h2\"}");
     end(&f);
 }
 
-Test(stream_query, a_cancelled_listing_is_an_error)
+static int refuse_second(void *arg, const struct cw_list_item *item, struct cw_err *err)
+{
+    int *n = arg;
+    return ++*n == 2 ? cw_err_set(err, CW_E_CANCELED, "enough") : 0;
+}
+
+Test(stream_query, a_listing_ends_when_it_is_cancelled_or_its_reader_says_so)
 {
     struct fixture f;
-    struct cw_names names;
     struct cw_err err;
     atomic_bool gone = true;
+    int n = 0;
     begin(&f, "{app=\"web\"}");
+    struct cw_listing listing = {.what = CW_LIST_STREAMS, .end_ns = 100};
+    cr_expect_eq(cw_stream_query_list(&f.context, &listing, refuse_second, &n, &err),
+                 CW_E_CANCELED);
+    cr_expect_eq(n, 2);
     f.context.client_gone = &gone;
-    struct cw_stream_range range = {.start_ns = 0, .end_ns = 100};
-    cr_expect_eq(cw_stream_query_names(&f.context, &range, f.arena, &names, &err), CW_E_CANCELED);
+    cr_expect_eq(cw_stream_query_list(&f.context, &listing, refuse_second, &n, &err),
+                 CW_E_CANCELED);
+    cr_expect_eq(n, 2);
     end(&f);
 }
 

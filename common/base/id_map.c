@@ -1,4 +1,4 @@
-#include "querier/engine/id_map.h"
+#include "common/base/id_map.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -47,4 +47,13 @@ size_t cw_id_map_put(struct cw_id_map *map, struct cw_hash128 id, bool *added)
         map->slots[slot] = ++map->n;
     }
     return map->slots[slot] - 1;
+}
+
+bool cw_id_map_find(const struct cw_id_map *map, struct cw_hash128 id, size_t *out)
+{
+    size_t found = map->nslots > 0 ? map->slots[find_slot(map, id)] : 0;
+    if (found == 0)
+        return false;
+    *out = found - 1;
+    return true;
 }

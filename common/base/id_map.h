@@ -2,10 +2,10 @@
  * id_map.h - numbers for 128-bit ids in order of their first appearance: 0, 1, 2, ... The ids are hashes of what they name
  * (labels, names), so that a set of either needs nothing else.
  *
- * Threads    One at a time.
+ * Threads    One at a time; looking up only: any, while nobody adds.
  */
-#ifndef CW_ENGINE_ID_MAP_H
-#define CW_ENGINE_ID_MAP_H
+#ifndef CW_BASE_ID_MAP_H
+#define CW_BASE_ID_MAP_H
 #include <stdbool.h>
 #include <stddef.h>
 #include "common/base/hash.h"
@@ -21,5 +21,7 @@ void cw_id_map_init(struct cw_id_map *map);
 void cw_id_map_fini(struct cw_id_map *map);
 /* The number of the id; *added tells whether it is new. */
 size_t cw_id_map_put(struct cw_id_map *map, struct cw_hash128 id, bool *added);
+/* Its number; false when it has none. */
+bool cw_id_map_find(const struct cw_id_map *map, struct cw_hash128 id, size_t *out);
 
 #endif

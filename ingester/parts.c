@@ -14,7 +14,7 @@
 #include "common/base/log.h"
 #include "common/store/catalog.h"
 #include "common/store/part_source.h"
-#include "ingester/quarantine.h"
+#include "common/store/quarantine.h"
 
 /* Visible parts of one tenant; never removed, an empty one costs little. */
 struct tenant_parts {
@@ -319,6 +319,56 @@ void cw_parts_close(struct cw_parts **parts)
     pthread_mutex_destroy(&p->commit_lock);
     free(p->data_dir);
     free(p);
+}
+
+/* ---- snapshots ---- */
+
+/* parts/, parts/<tenant>/ and parts/<tenant>/<day>/ below `dir`. */
+static int part_folders(const char *dir, const struct cw_catalog_part *part, struct cw_err *err)
+{
+    struct cw_buf path;
+    int rc = 0;
+    cw_buf_init(&path, SIZE_MAX);
+    cw_catalog_part_dir(dir, part->tenant, part->day, &path);
+    cw_buf_addc(&path, '/');
+    for (size_t i = strlen(dir) + 1; i < path.len && rc == 0; i++) {
+        if (path.ptr[i] != '/')
+            continue;
+        path.ptr[i] = '\0';
+        rc = cw_file_mkdir(path.ptr, err);
+        path.ptr[i] = '/';
+    }
+    cw_buf_fini(&path);
+    return rc;
+}
+
+static int part_link(const struct cw_parts *p, const char *dir, const struct cw_catalog_part *part,
+                     struct cw_err *err)
+{
+    struct cw_buf from, to;
+    cw_buf_init(&from, SIZE_MAX);
+    cw_buf_init(&to, SIZE_MAX);
+    cw_catalog_part_path(p->data_dir, part->tenant, part->day, part->id, &from);
+    cw_catalog_part_path(dir, part->tenant, part->day, part->id, &to);
+    int rc = part_folders(dir, part, err);
+    if (rc == 0)
+        rc = cw_file_link(cw_buf_z(&from), cw_buf_z(&to), err);
+    cw_buf_fini(&from);
+    cw_buf_fini(&to);
+    return rc;
+}
+
+int cw_parts_link_all(struct cw_parts *p, const char *dir, struct cw_catalog *out,
+                      struct cw_err *err)
+{
+    int rc = 0;
+    pthread_mutex_lock(&p->commit_lock);
+    for (size_t i = 0; i < p->catalog.n && rc == 0; i++)
+        rc = part_link(p, dir, &p->catalog.parts[i], err);
+    if (rc == 0)
+        cw_catalog_copy(&p->catalog, out);
+    pthread_mutex_unlock(&p->commit_lock);
+    return rc;
 }
 
 /* ---- changes ---- */

@@ -4,8 +4,8 @@
  * Threads    Any.
  * Errors     CW_E_IO. A block that cannot be copied is only logged: the part that holds it stays where it is.
  */
-#ifndef CW_INGESTER_QUARANTINE_H
-#define CW_INGESTER_QUARANTINE_H
+#ifndef CW_STORE_QUARANTINE_H
+#define CW_STORE_QUARANTINE_H
 #include <stdint.h>
 #include "common/base/err.h"
 #include "common/store/part_reader.h"

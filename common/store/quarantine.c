@@ -1,5 +1,5 @@
 /* quarantine.c - copy bad blocks and move bad files out of the way. */
-#include "ingester/quarantine.h"
+#include "common/store/quarantine.h"
 
 #include <inttypes.h>
 #include <stdatomic.h>

@@ -186,6 +186,17 @@ static int format_check(struct cw_parts *p, struct cw_err *err)
     return rc == CW_E_NOT_FOUND ? cw_catalog_write_format(p->data_dir, err) : rc;
 }
 
+/* Set aside, or it would be removed as one that the catalog does not name. */
+static int on_bad_part(void *arg, const char *path, const struct cw_err *why, struct cw_err *err)
+{
+    struct cw_parts *p = arg;
+    if (why->code != CW_E_CORRUPT)
+        return cw_err_set(err, why->code, "%s", why->text);
+    cw_log_error("rebuilding the catalog: %s: its entries are lost", why->text);
+    atomic_fetch_add(&p->bad_parts, 1);
+    return cw_quarantine_part(p->quarantine, path, err);
+}
+
 /* The catalog as it is to be, on disk and in memory. */
 static int catalog_load(struct cw_parts *p, uint64_t wal_oldest_seq, struct cw_err *err)
 {
@@ -198,7 +209,7 @@ static int catalog_load(struct cw_parts *p, uint64_t wal_oldest_seq, struct cw_e
         if (rc < 0)
             return rc;
     }
-    rc = cw_catalog_rebuild(p->data_dir, wal_oldest_seq, &p->catalog, err);
+    rc = cw_catalog_rebuild(p->data_dir, wal_oldest_seq, on_bad_part, p, &p->catalog, err);
     if (rc < 0)
         return rc;
     if (p->catalog.n > 0)

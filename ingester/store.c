@@ -64,7 +64,7 @@ static int open_dirs(struct cw_store *store, struct cw_err *err)
     if (rc == 0)
         rc = cw_file_mkdirs(store->wal_dir, err);
     if (rc == 0)
-        rc = cw_file_mkdirs(store->quarantine_dir, err);
+        rc = cw_quarantine_open(store->data_dir, &store->quarantine, err);
     if (rc == 0)
         rc = cw_snapshots_clean(store->data_dir, err);
     if (rc == 0)
@@ -119,10 +119,10 @@ static void store_free(struct cw_store *store)
     cw_marks_free(&store->marks);
     cw_head_free(&store->head);
     cw_parts_close(&store->parts);
+    cw_quarantine_close(&store->quarantine);
     cw_data_lock_release(&store->lock);
     free(store->data_dir);
     free(store->wal_dir);
-    free(store->quarantine_dir);
     free(store);
 }
 
@@ -136,7 +136,6 @@ int cw_store_open(const struct cw_store_options *options, struct cw_store **out,
     store->options.head_flush_bytes =
         CW_MIN(options->head_flush_bytes, CW_MAX(options->memory_bytes / 4, UINT64_C(1) << 20));
     store->wal_dir = join(store->data_dir, "wal");
-    store->quarantine_dir = join(store->data_dir, "quarantine");
     int rc = open_dirs(store, err);
     if (rc == 0) {
         struct cw_parts_options parts = {.data_dir = store->data_dir,

@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include "common/store/data_lock.h"
+#include "common/store/quarantine.h"
 #include "ingester/store.h"
 #include "ingester/wal_writer.h"
 
@@ -40,7 +41,8 @@ struct store_counters {
 
 struct cw_store {
     struct cw_store_options options;
-    char *data_dir, *wal_dir, *quarantine_dir;
+    char *data_dir, *wal_dir;
+    struct cw_quarantine *quarantine; /* for the log */
     struct cw_data_lock *lock;
     struct cw_parts *parts;
     struct cw_head *head;

@@ -257,6 +257,16 @@ struct cw_str cw_part_reader_block_bytes(const struct cw_part_reader *r, uint32_
     return cw_str_make(r->bytes.ptr + b.offset, b.bytes);
 }
 
+struct cw_str cw_part_reader_region(const struct cw_part_reader *r, enum cw_part_region region)
+{
+    return r->regions[region];
+}
+
+uint64_t cw_part_reader_region_offset(const struct cw_part_reader *r, enum cw_part_region region)
+{
+    return (uint64_t)(r->regions[region].ptr - r->bytes.ptr);
+}
+
 int cw_part_reader_stream(struct cw_part_reader *r, uint32_t number,
                           const struct cw_part_stream **out, struct cw_err *err)
 {

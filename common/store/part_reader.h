@@ -47,6 +47,11 @@ const struct cw_part_footer *cw_part_reader_footer(const struct cw_part_reader *
 /* Block i < nblocks; its place lies in the file and its streams in the table (checked at open). */
 struct cw_part_block cw_part_reader_block(const struct cw_part_reader *reader, uint32_t i);
 struct cw_str cw_part_reader_block_bytes(const struct cw_part_reader *reader, uint32_t i);
+/* The bytes of a region, and where they begin in the file. */
+struct cw_str cw_part_reader_region(const struct cw_part_reader *reader,
+                                    enum cw_part_region region);
+uint64_t cw_part_reader_region_offset(const struct cw_part_reader *reader,
+                                      enum cw_part_region region);
 /* Stream `number` < nstreams. */
 int cw_part_reader_stream(struct cw_part_reader *reader, uint32_t number,
                           const struct cw_part_stream **out, struct cw_err *err) CW_MUST_USE;

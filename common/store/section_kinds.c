@@ -14,12 +14,18 @@ const struct cw_section_kind_def cw_section_kinds[] = {
     {0, NULL, NULL},
 };
 
-const char *cw_section_kind_name(uint8_t kind)
+const struct cw_section_kind_def *cw_section_kind_find(uint8_t kind)
 {
     for (const struct cw_section_kind_def *def = cw_section_kinds; def->name != NULL; def++)
         if (def->kind == (kind & ~CW_SECTION_OPTIONAL))
-            return def->name;
-    return "unknown";
+            return def;
+    return NULL;
+}
+
+const char *cw_section_kind_name(uint8_t kind)
+{
+    const struct cw_section_kind_def *def = cw_section_kind_find(kind);
+    return def != NULL ? def->name : "unknown";
 }
 
 const char *cw_part_region_name(enum cw_part_region region)

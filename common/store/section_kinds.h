@@ -15,6 +15,8 @@ struct cw_section_kind_def {
 };
 /* Ended by name NULL. */
 extern const struct cw_section_kind_def cw_section_kinds[];
+/* NULL: it is not in the list. CW_SECTION_OPTIONAL is not looked at. */
+const struct cw_section_kind_def *cw_section_kind_find(uint8_t kind);
 /* "unknown" for a kind that is not in the list. */
 const char *cw_section_kind_name(uint8_t kind);
 const char *cw_part_region_name(enum cw_part_region region);

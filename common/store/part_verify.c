@@ -161,6 +161,15 @@ static void block_tell(struct verify *v, uint32_t i, const char *section, const 
     cost->entries = 0;
 }
 
+/* Header and directory, which have one checksum; the whole block where it does not say how long they are. */
+static struct cw_str block_front(struct cw_str bytes)
+{
+    if (bytes.len < CW_BLOCK_HEADER_BYTES)
+        return bytes;
+    uint64_t len = CW_BLOCK_HEADER_BYTES + (uint64_t)cw_get32(bytes.ptr + 48);
+    return cw_str_sub(bytes, 0, len <= bytes.len ? (size_t)len : bytes.len);
+}
+
 static void sections_verify(struct verify *v, uint32_t i, struct cw_str bytes,
                             struct cw_part_cost *cost)
 {
@@ -188,7 +197,7 @@ static void block_verify(struct verify *v, uint32_t i, struct cw_block *opened)
                                 .min_ns = b.min_ns,
                                 .max_ns = b.max_ns};
     if (rc < 0)
-        block_tell(v, i, "header", err.text, cw_str_sub(bytes, 0, CW_BLOCK_HEADER_BYTES), &cost);
+        block_tell(v, i, "header", err.text, block_front(bytes), &cost);
     else
         sections_verify(v, i, bytes, &cost);
     if (v->out->ndamages == before && (drained.rows != rows || v->block_why.code < 0))

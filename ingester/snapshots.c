@@ -64,9 +64,8 @@ static bool name_parse(struct cw_str text, struct snapshot_name *out)
         !number_take(text, 13, 15, &second) ||
         !cw_str_to_u64(cw_str_sub(text, TIME_BYTES + 1, text.len), &out->wal_seq))
         return false;
-    out->made_ns =
-        (cw_date_to_day(year, month, day) * 86400 + hour * 3600 + minute * 60 + second) *
-        CW_NS_PER_S;
+    out->made_ns = (cw_date_to_day(year, month, day) * 86400 + hour * 3600 + minute * 60 + second) *
+                   CW_NS_PER_S;
     char *again = name_format(out);
     bool same = cw_str_eqz(text, again);
     free(again);

@@ -43,8 +43,7 @@ static int write_batch(struct salvage *s, const struct cw_entry_batch *batch, st
         if (s->at == s->n) /* the file changed between the two */
             return cw_err_set(err, CW_E_CORRUPT, "it reads differently the second time");
         const struct kept *next = &s->kept[s->at++];
-        int rc =
-            cw_part_writer_stream(s->writer, next->labels, next->rows, next->raw_bytes, err);
+        int rc = cw_part_writer_stream(s->writer, next->labels, next->rows, next->raw_bytes, err);
         if (rc < 0)
             return rc;
     }

@@ -66,7 +66,8 @@ static int check_format(struct cw_fsck *fsck, struct cw_err *err)
         return 0;
     if (rc != CW_E_NOT_FOUND && rc != CW_E_CORRUPT)
         return cw_err_set(err, rc, "%s", why.text);
-    cw_fsck_problem(fsck, "FORMAT", rc == CW_E_CORRUPT ? "it does not say what it should" : "it is missing");
+    cw_fsck_problem(fsck, "FORMAT",
+                    rc == CW_E_CORRUPT ? "it does not say what it should" : "it is missing");
     if (fsck->quarantine == NULL)
         return 0;
     rc = cw_catalog_write_format(fsck->dir, err);

@@ -236,11 +236,17 @@ static const struct cw_command_def snapshot_def = {
     .groups = snapshot_groups};
 
 const struct cw_cli_command cw_cli_commands[] = {
-    {&query_def, cw_cmd_query},     {&instant_def, cw_cmd_instant_query},
-    {&labels_def, cw_cmd_labels},   {&series_def, cw_cmd_series},
-    {&stats_def, cw_cmd_stats},     {&export_def, cw_cmd_export},
-    {&push_def, cw_cmd_push},       {&fmt_def, cw_cmd_fmt},
-    {&metrics_def, cw_cmd_metrics}, {&inspect_def, cw_cmd_inspect},
-    {&fsck_def, cw_cmd_fsck},       {&snapshot_def, cw_cmd_snapshot},
+    {&query_def, cw_cmd_query},
+    {&instant_def, cw_cmd_instant_query},
+    {&labels_def, cw_cmd_labels},
+    {&series_def, cw_cmd_series},
+    {&stats_def, cw_cmd_stats},
+    {&export_def, cw_cmd_export},
+    {&push_def, cw_cmd_push},
+    {&fmt_def, cw_cmd_fmt},
+    {&metrics_def, cw_cmd_metrics},
+    {&inspect_def, cw_cmd_inspect},
+    {&fsck_def, cw_cmd_fsck},
+    {&snapshot_def, cw_cmd_snapshot},
     {NULL, NULL},
 };

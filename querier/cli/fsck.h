@@ -21,12 +21,12 @@ struct cw_fsck {
     bool catalog_changed; /* to be written */
     uint64_t nproblems;
     uint64_t nparts, nblocks, nentries, nsegments, npushes; /* checked */
-    uint64_t lost_entries, lost_pushes, lost_unknown;       /* unknown: parts that do not say how many entries */
+    uint64_t lost_entries, lost_pushes,
+        lost_unknown; /* unknown: parts that do not say how many entries */
 };
 
 /* Print "<file>: <sentence>"; `file` is below the directory, or a path in it. */
-void cw_fsck_problem(struct cw_fsck *fsck, const char *file, const char *fmt, ...)
-    CW_PRINTF(3, 4);
+void cw_fsck_problem(struct cw_fsck *fsck, const char *file, const char *fmt, ...) CW_PRINTF(3, 4);
 /* The same for what is no problem, or was done about one. */
 void cw_fsck_note(const struct cw_fsck *fsck, const char *file, const char *fmt, ...)
     CW_PRINTF(3, 4);

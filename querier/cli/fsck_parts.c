@@ -196,8 +196,8 @@ static int entry_check(struct cw_fsck *fsck, const struct cw_catalog_part *entry
                         CW_STR_ARG(f->info.tenant));
     } else if (!entry_is_of(entry, f)) {
         if (!told)
-            cw_fsck_problem(fsck, "catalog", "its line of part %" PRIu64 " is not what the part says",
-                            entry->id);
+            cw_fsck_problem(fsck, "catalog",
+                            "its line of part %" PRIu64 " is not what the part says", entry->id);
         replace_entry(fsck, entry->id, f);
     }
     if (other && fsck->quarantine != NULL) {
@@ -220,7 +220,8 @@ static bool still_named(const struct cw_fsck *fsck, uint64_t id)
     return named;
 }
 
-static void part_missing(struct cw_fsck *fsck, const struct cw_catalog_part *entry, const char *path)
+static void part_missing(struct cw_fsck *fsck, const struct cw_catalog_part *entry,
+                         const char *path)
 {
     struct cw_buf range;
     if (!still_named(fsck, entry->id))

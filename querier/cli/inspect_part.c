@@ -52,8 +52,8 @@ static struct cw_inspect_stream *stream_of(struct cw_inspect_totals *t,
         t->cap = t->cap > 0 ? 2 * t->cap : 64;
         t->streams = cw_mem_resize(t->streams, t->cap * sizeof(*t->streams));
     }
-    t->streams[t->nstreams] = (struct cw_inspect_stream){
-        .id = ref->id, .labels = cw_labels_dup(t->arena, ref->labels)};
+    t->streams[t->nstreams] =
+        (struct cw_inspect_stream){.id = ref->id, .labels = cw_labels_dup(t->arena, ref->labels)};
     *slot = (uint32_t)(t->nstreams + 1);
     return &t->streams[t->nstreams++];
 }

@@ -29,7 +29,8 @@ struct cw_inspect_totals {
     struct cw_arena *arena;
     uint64_t parts, entries, raw, stored, bad_blocks;
     uint64_t plain_blocks, template_blocks;
-    struct cw_inspect_bytes frame; /* headers and directories of blocks; header and footer of the part */
+    struct cw_inspect_bytes
+        frame; /* headers and directories of blocks; header and footer of the part */
     struct cw_inspect_bytes regions[CW_REGIONS];
     struct cw_inspect_bytes sections[CW_INSPECT_KINDS]; /* by kind, without CW_SECTION_OPTIONAL */
     struct cw_inspect_stream *streams;

@@ -8,6 +8,7 @@
 #include "common/store/block_writer.h"
 #include "common/store/encode_int.h"
 #include "common/store/part_source.h"
+#include "common/store/part_verify.h"
 
 static void blocks_seal(uint8_t *bytes, size_t len, const uint8_t *footer)
 {
@@ -102,6 +103,8 @@ static void scan(struct cw_source *source, const struct cw_scan *what)
 
 static void read_part(struct cw_str bytes)
 {
+    struct cw_part_verified verified;
+    cw_part_verify_bytes(bytes, NULL, NULL, &verified);
     struct cw_part_reader *reader;
     struct cw_err err;
     if (cw_part_reader_open_bytes("fuzz", bytes, &reader, &err) < 0)

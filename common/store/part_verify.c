@@ -7,6 +7,7 @@
 #include "common/base/file.h"
 #include "common/base/hash.h"
 #include "common/store/block_reader.h"
+#include "common/store/block_writer.h"
 #include "common/store/part_source.h"
 #include "common/store/section_kinds.h"
 
@@ -41,6 +42,15 @@ static bool footer_holds(const struct verify *v)
         return false;
     const char *f = footer_of(v);
     return cw_get64(f) == CW_PART_MAGIC && cw_hash64(f, 240) == cw_get64(f + 240);
+}
+
+static bool part_is_newer(const struct verify *v)
+{
+    if (!footer_holds(v))
+        return false;
+    const char *f = footer_of(v);
+    return cw_get16(f + 8) > CW_PART_MAJOR ||
+           (cw_get32(f + 16) & ~(uint32_t)CW_PART_INCOMPAT_KNOWN) != 0;
 }
 
 static void regions_verify(struct verify *v, const struct cw_part_cost *cost)
@@ -170,6 +180,19 @@ static struct cw_str block_front(struct cw_str bytes)
     return cw_str_sub(bytes, 0, len <= bytes.len ? (size_t)len : bytes.len);
 }
 
+/* Of a block that does not open. */
+static bool block_is_newer(struct cw_str bytes)
+{
+    struct cw_str front = block_front(bytes);
+    if (front.len < CW_BLOCK_HEADER_BYTES)
+        return false;
+    const uint8_t *h = (const uint8_t *)front.ptr;
+    struct cw_str directory = cw_str_sub(front, CW_BLOCK_HEADER_BYTES, front.len);
+    return cw_get32(h) == CW_BLOCK_MAGIC && cw_block_checksum(h, directory) == cw_get64(h + 56) &&
+           (h[4] > CW_BLOCK_MAJOR || h[6] > CW_BLOCK_TEMPLATES || h[54] != 0 ||
+            (cw_get32(h + 8) & ~(uint32_t)CW_BLOCK_INCOMPAT_KNOWN) != 0);
+}
+
 static void sections_verify(struct verify *v, uint32_t i, struct cw_str bytes,
                             struct cw_part_cost *cost)
 {
@@ -196,6 +219,7 @@ static void block_verify(struct verify *v, uint32_t i, struct cw_block *opened)
                                 .streams = b.last_stream - b.first_stream + 1,
                                 .min_ns = b.min_ns,
                                 .max_ns = b.max_ns};
+    v->out->newer |= rc < 0 && block_is_newer(bytes);
     if (rc < 0)
         block_tell(v, i, "header", err.text, block_front(bytes), &cost);
     else
@@ -247,6 +271,7 @@ void cw_part_verify_bytes(struct cw_str bytes, cw_part_damage_fn fn, void *arg,
                                       .max_ns = (int64_t)cw_get64(f + 72)};
     }
     if (cw_part_reader_open_bytes("part", bytes, &v.reader, &err) < 0) {
+        out->newer = part_is_newer(&v);
         closed_verify(&v, err.text);
         return;
     }

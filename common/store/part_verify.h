@@ -33,6 +33,8 @@ typedef void (*cw_part_damage_fn)(void *arg, const struct cw_part_damage *damage
 
 struct cw_part_verified {
     bool opens; /* false: all is lost, whatever of it is whole */
+    bool
+        newer; /* some of it is whole, and of a version that this program does not know: not to be repaired by it */
     uint64_t ndamages;
     uint32_t nblocks, nbad_blocks;
     uint64_t entries; /* that can be read */

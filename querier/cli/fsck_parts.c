@@ -72,6 +72,10 @@ static int part_verify(struct part_check *check, struct cw_part_verified *out, s
     check->fsck->nparts++;
     check->fsck->nblocks += out->nblocks;
     check->fsck->nentries += out->entries;
+    if (out->newer && check->fsck->quarantine != NULL)
+        return cw_err_set(err, CW_E_NOT_IMPLEMENTED,
+                          "%s is of a newer version: only its own programs can repair it",
+                          check->path);
     return 0;
 }
 

@@ -7,7 +7,9 @@
 #include "common/base/assert.h"
 #include "common/base/clock.h"
 #include "common/base/file.h"
+#include "common/base/hash.h"
 #include "common/base/log.h"
+#include "common/store/block_writer.h"
 #include "common/store/format.h"
 #include "common/store/part_salvage.h"
 #include "common/store/part_source.h"
@@ -213,6 +215,28 @@ Test(part_verify, salvage_keeps_every_row_that_can_be_read_and_where_the_part_co
     model_rows_fini(&want);
     model_rows_fini(&got);
     cw_source_unref(&source);
+}
+
+Test(part_verify, what_is_of_a_newer_version_is_told_from_damage)
+{
+    struct cw_part_verified out;
+    part_model_fill(&model, 4, 2, 40, day_ns);
+    write_and_read();
+    char *header = file.ptr + block_at(0).offset;
+    struct cw_str directory = {header + CW_BLOCK_HEADER_BYTES, cw_get32(header + 48)};
+    header[4]++;
+    verify(&out);
+    cr_assert(out.opens && !out.newer); /* its checksum says that this is damage */
+    cw_put64(header + 56, cw_block_checksum((uint8_t *)header, directory));
+    cr_assert_gt(verify(&out).n, 0);
+    cr_assert(out.opens && out.newer);
+    char *footer = file.ptr + file.len - CW_PART_FOOTER_BYTES;
+    cw_put32(footer + 16, 0x40);
+    verify(&out);
+    cr_assert(!out.opens && !out.newer);
+    cw_put64(footer + 240, cw_hash64(footer, 240));
+    verify(&out);
+    cr_assert(!out.opens && out.newer);
 }
 
 Test(part_verify, a_part_of_which_nothing_can_be_read_is_left_as_it_is)

@@ -125,8 +125,15 @@ Test(snapshots, an_abandoned_one_leaves_nothing)
 
 Test(snapshots, one_is_removed_by_its_name_alone)
 {
-    static const char *const others[] = {"", ".", "..", "../wal", NAME "/", NAME ".tmp", NAME "0",
-                                         "20260105T100000Z-4711", "20261305T100000Z-000000004711"};
+    static const char *const others[] = {"",
+                                         ".",
+                                         "..",
+                                         "../wal",
+                                         NAME "/",
+                                         NAME ".tmp",
+                                         NAME "0",
+                                         "20260105T100000Z-4711",
+                                         "20261305T100000Z-000000004711"};
     make(4711);
     for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
         cr_assert_eq(cw_snapshots_remove(dir, cw_str_of(others[i]), &err), CW_E_NOT_FOUND, "%s",

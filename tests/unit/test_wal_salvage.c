@@ -47,10 +47,8 @@ static void add_push(uint64_t i, bool bad_body)
 static void fill(uint64_t bad_body)
 {
     struct cw_wal_header header = {.segment = SEGMENT, .first_seq = 1, .created_ns = 1};
-    struct cw_wal_frame checkpoint = {.kind = CW_WAL_CHECKPOINT,
-                                      .seq = 1,
-                                      .body = CW_STR("\0\0\0\0\0\0\0\0"),
-                                      .body_raw = 8};
+    struct cw_wal_frame checkpoint = {
+        .kind = CW_WAL_CHECKPOINT, .seq = 1, .body = CW_STR("\0\0\0\0\0\0\0\0"), .body_raw = 8};
     cw_wal_header_encode(&header, &file);
     starts[0] = file.len;
     add_frame(&checkpoint);

@@ -52,7 +52,7 @@ static void on_bad(void *arg, const struct cw_wal_bad *bad)
 {
     struct replay_ctx *ctx = arg;
     atomic_fetch_add(&ctx->store->counters.wal_bad, 1);
-    cw_log_warn("bad bytes in the log, set aside: segment %llu, offset %llu, %zu bytes: %s",
+    cw_log_warn("bad bytes in the log: segment %llu, offset %llu, %zu bytes: %s",
                 (unsigned long long)bad->segment, (unsigned long long)bad->off, bad->bytes.len,
                 bad->why);
     cw_quarantine_wal_bytes(ctx->store->quarantine, bad);

@@ -111,8 +111,9 @@ void cw_quarantine_wal_bytes(struct cw_quarantine *q, const struct cw_wal_bad *b
         return;
     cw_buf_init(&path, SIZE_MAX);
     cw_buf_addf(&path, "%s/wal-%016" PRIu64 "-%" PRIu64, q->dir, bad->segment, bad->off);
-    if (cw_file_replace(cw_buf_z(&path), bad->bytes, &err) < 0)
-        cw_log_warn("setting aside bad bytes of the log: %s", err.text);
+    cw_log_warn("setting aside %zu bad bytes of the log as %s", bad->bytes.len, cw_buf_z(&path));
+    if (cw_file_replace(path.ptr, bad->bytes, &err) < 0)
+        cw_log_warn("no copy of them could be made: %s", err.text);
     cw_buf_fini(&path);
 }
 

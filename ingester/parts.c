@@ -15,7 +15,7 @@
 #include "common/base/log.h"
 #include "common/store/catalog.h"
 #include "common/store/part_source.h"
-#include "ingester/quarantine.h"
+#include "common/store/quarantine.h"
 
 /* Visible parts of one tenant; never removed, an empty one costs little. */
 struct tenant_parts {
@@ -190,6 +190,17 @@ static int format_check(struct cw_parts *p, struct cw_err *err)
     return rc == CW_E_NOT_FOUND ? cw_catalog_write_format(p->data_dir, err) : rc;
 }
 
+/* Set aside, or it would be removed as one that the catalog does not name. */
+static int on_bad_part(void *arg, const char *path, const struct cw_err *why, struct cw_err *err)
+{
+    struct cw_parts *p = arg;
+    if (why->code != CW_E_CORRUPT)
+        return cw_err_set(err, why->code, "%s", why->text);
+    cw_log_error("rebuilding the catalog: %s: its entries are lost", why->text);
+    atomic_fetch_add(&p->bad_parts, 1);
+    return cw_quarantine_part(p->quarantine, path, err);
+}
+
 /* The catalog as it is to be, on disk and in memory. */
 static int catalog_load(struct cw_parts *p, uint64_t wal_oldest_seq, struct cw_err *err)
 {
@@ -202,7 +213,7 @@ static int catalog_load(struct cw_parts *p, uint64_t wal_oldest_seq, struct cw_e
         if (rc < 0)
             return rc;
     }
-    rc = cw_catalog_rebuild(p->data_dir, wal_oldest_seq, &p->catalog, err);
+    rc = cw_catalog_rebuild(p->data_dir, wal_oldest_seq, on_bad_part, p, &p->catalog, err);
     if (rc < 0)
         return rc;
     if (p->catalog.n > 0)
@@ -335,6 +346,56 @@ void cw_parts_close(struct cw_parts **parts)
     pthread_mutex_destroy(&p->commit_lock);
     free(p->data_dir);
     free(p);
+}
+
+/* ---- snapshots ---- */
+
+/* parts/, parts/<tenant>/ and parts/<tenant>/<day>/ below `dir`. */
+static int part_folders(const char *dir, const struct cw_catalog_part *part, struct cw_err *err)
+{
+    struct cw_buf path;
+    int rc = 0;
+    cw_buf_init(&path, SIZE_MAX);
+    cw_catalog_part_dir(dir, part->tenant, part->day, &path);
+    cw_buf_addc(&path, '/');
+    for (size_t i = strlen(dir) + 1; i < path.len && rc == 0; i++) {
+        if (path.ptr[i] != '/')
+            continue;
+        path.ptr[i] = '\0';
+        rc = cw_file_mkdir(path.ptr, err);
+        path.ptr[i] = '/';
+    }
+    cw_buf_fini(&path);
+    return rc;
+}
+
+static int part_link(const struct cw_parts *p, const char *dir, const struct cw_catalog_part *part,
+                     struct cw_err *err)
+{
+    struct cw_buf from, to;
+    cw_buf_init(&from, SIZE_MAX);
+    cw_buf_init(&to, SIZE_MAX);
+    cw_catalog_part_path(p->data_dir, part->tenant, part->day, part->id, &from);
+    cw_catalog_part_path(dir, part->tenant, part->day, part->id, &to);
+    int rc = part_folders(dir, part, err);
+    if (rc == 0)
+        rc = cw_file_link(cw_buf_z(&from), cw_buf_z(&to), err);
+    cw_buf_fini(&from);
+    cw_buf_fini(&to);
+    return rc;
+}
+
+int cw_parts_link_all(struct cw_parts *p, const char *dir, struct cw_catalog *out,
+                      struct cw_err *err)
+{
+    int rc = 0;
+    pthread_mutex_lock(&p->commit_lock);
+    for (size_t i = 0; i < p->catalog.n && rc == 0; i++)
+        rc = part_link(p, dir, &p->catalog.parts[i], err);
+    if (rc == 0)
+        cw_catalog_copy(&p->catalog, out);
+    pthread_mutex_unlock(&p->commit_lock);
+    return rc;
 }
 
 /* ---- changes ---- */

@@ -23,6 +23,7 @@
 #include "common/base/buf.h"
 #include "common/base/err.h"
 #include "common/base/str.h"
+#include "common/store/catalog.h"
 #include "common/store/cursor.h"
 
 struct cw_parts;
@@ -65,6 +66,11 @@ int cw_parts_commit(struct cw_parts *parts, struct cw_parts_change *change,
 void cw_parts_publish(struct cw_parts *parts, struct cw_parts_change *change);
 /* NULL is fine. Files of a change that was never committed are removed. Not under the lock. */
 void cw_parts_change_free(struct cw_parts_change **change);
+
+/* Hard links of all parts of the catalog below the folder `dir`, in the same places, and the catalog that names just these. Neither
+ * flush nor merge commits meanwhile; nothing is synced. *out is set on success. */
+int cw_parts_link_all(struct cw_parts *parts, const char *dir, struct cw_catalog *out,
+                      struct cw_err *err) CW_MUST_USE;
 
 /* For flush, merge and retention. */
 

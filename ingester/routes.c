@@ -4,6 +4,7 @@
 #include "common/wire/delivery.h"
 #include "ingester/delivery_routes.h"
 #include "ingester/push.h"
+#include "ingester/snapshot_routes.h"
 #include "querier/querier.h"
 
 /* A body of Prometheus text: some thousand series at most (cw_metric_def.max_children). */
@@ -95,5 +96,10 @@ const struct cw_http_route cw_ingester_routes[] = {
     {CW_HTTP_GET, "/loki/api/v1/status/buildinfo", handle_buildinfo, 0, "The version."},
     {CW_HTTP_POST | CW_HTTP_GET, "/flush", handle_flush, 1024,
      "Write the head into parts and run due merges; answers when done."},
+    {CW_HTTP_POST, CW_SNAPSHOT_PATH, cw_snapshot_create_handle, 1024,
+     "Copy the store at this moment, as hard links, into snapshots/ of the data directory."},
+    {CW_HTTP_GET, CW_SNAPSHOT_PATH, cw_snapshot_list_handle, 0, "The snapshots there are."},
+    {CW_HTTP_DELETE, CW_SNAPSHOT_PATH "/{name}", cw_snapshot_remove_handle, 1024,
+     "Remove a snapshot."},
     {0, NULL, NULL, 0, NULL},
 };

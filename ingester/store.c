@@ -3,9 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -16,6 +14,7 @@
 #include "common/base/log.h"
 #include "common/store/part_source.h"
 #include "common/store/wal_replay.h"
+#include "ingester/snapshots.h"
 #include "ingester/store_priv.h"
 
 /* Labels of some 50,000 streams: what the dashboards of a day ask again and again. */
@@ -29,37 +28,9 @@ static char *join(const char *dir, const char *name)
     return cw_buf_take(&path, NULL);
 }
 
-/* ---- LOCK ---- */
-
-static int lock_take(struct cw_store *store, struct cw_err *err)
-{
-    char *path = join(store->data_dir, "LOCK");
-    char holder[128] = "";
-    int rc = 0, fd = cw_file_open(path, O_RDWR | O_CREAT, err);
-    if (fd < 0) {
-        rc = fd;
-    } else if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
-        ssize_t n = pread(fd, holder, sizeof(holder) - 1, 0);
-        holder[n > 0 ? strcspn(holder, "\n") : 0] = '\0';
-        rc = cw_err_set(err, CW_E_UNAVAILABLE,
-                        "the data directory %s is in use by another process (%s)", store->data_dir,
-                        holder);
-        close(fd);
-    } else {
-        store->lock_fd = fd;
-    }
-    free(path);
-    return rc;
-}
-
 int cw_store_set_address(struct cw_store *store, const char *address, struct cw_err *err)
 {
-    char text[300];
-    int n = snprintf(text, sizeof(text), "%ld %s\n", (long)getpid(), address);
-    /* Overwritten first: on a full disk the page that is there already can still be used. */
-    if (pwrite(store->lock_fd, text, (size_t)n, 0) != n || ftruncate(store->lock_fd, n) < 0)
-        return cw_err_errno(err, CW_E_IO, errno, "write %s/LOCK", store->data_dir);
-    return 0;
+    return cw_data_lock_set_address(store->lock, address, err);
 }
 
 /* ---- open, close ---- */
@@ -92,11 +63,13 @@ static int open_dirs(struct cw_store *store, struct cw_err *err)
     /* A folder that was there already keeps its owner's choice of the group, but nobody else reads logs. */
     if (chmod(store->data_dir, 0700) < 0 && errno != EPERM)
         return cw_err_errno(err, CW_E_IO, errno, "chmod %s", store->data_dir);
-    rc = lock_take(store, err);
+    rc = cw_data_lock_take(store->data_dir, &store->lock, err);
     if (rc == 0)
         rc = cw_file_mkdirs(store->wal_dir, err);
     if (rc == 0)
-        rc = cw_file_mkdirs(store->quarantine_dir, err);
+        rc = cw_quarantine_open(store->data_dir, &store->quarantine, err);
+    if (rc == 0)
+        rc = cw_snapshots_clean(store->data_dir, err);
     if (rc == 0)
         rc = check_log_access(store, err);
     return rc;
@@ -143,16 +116,16 @@ static void threads_stop(struct cw_store *store)
 
 static void store_free(struct cw_store *store)
 {
+    cw_pool_group_free(&store->snapshots);
     cw_merge_free(&store->merge);
     cw_wal_writer_close(&store->writer);
     cw_marks_free(&store->marks);
     cw_head_free(&store->head);
     cw_parts_close(&store->parts);
-    if (store->lock_fd >= 0)
-        close(store->lock_fd);
+    cw_quarantine_close(&store->quarantine);
+    cw_data_lock_release(&store->lock);
     free(store->data_dir);
     free(store->wal_dir);
-    free(store->quarantine_dir);
     free(store);
 }
 
@@ -160,14 +133,12 @@ int cw_store_open(const struct cw_store_options *options, struct cw_store **out,
 {
     struct cw_store *store = cw_mem_new(sizeof(*store));
     store->options = *options;
-    store->lock_fd = -1;
     store->data_dir = cw_str_dupz(cw_str_of(options->data_dir));
     store->options.data_dir = store->data_dir;
     /* With a small budget the head must be flushed long before pushes are refused for it. */
     store->options.head_flush_bytes =
         CW_MIN(options->head_flush_bytes, CW_MAX(options->memory_bytes / 4, UINT64_C(1) << 20));
     store->wal_dir = join(store->data_dir, "wal");
-    store->quarantine_dir = join(store->data_dir, "quarantine");
     int rc = open_dirs(store, err);
     if (rc == 0) {
         struct cw_parts_options parts = {
@@ -184,6 +155,7 @@ int cw_store_open(const struct cw_store_options *options, struct cw_store **out,
     store->marks = cw_marks_new();
     store->writer = cw_wal_writer_new(store->wal_dir, options->segment_bytes);
     store->merge = cw_merge_new(store->parts, options->pool, options->merge_codec);
+    store->snapshots = cw_pool_group_new(options->pool, CW_POOL_NORMAL);
     store->last_push_ns = store->last_sync_ns = cw_clock_mono_ns();
     threads_start(store);
     *out = store;

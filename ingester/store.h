@@ -17,6 +17,7 @@
 #define CW_INGESTER_STORE_H
 #include <stdbool.h>
 #include <stdint.h>
+#include "common/base/buf.h"
 #include "common/base/err.h"
 #include "common/base/pool.h"
 #include "common/base/str.h"
@@ -42,7 +43,7 @@ struct cw_store_options {
     uint64_t memory_bytes; /* for the head and pushes under way */
     int64_t sources_forget_ns;
     struct cw_retention_options retention;
-    struct cw_pool *pool;      /* for merges */
+    struct cw_pool *pool;      /* for merges and snapshots */
     enum cw_codec merge_codec; /* LZ4 or ZSTD, of merged parts */
 };
 
@@ -90,6 +91,17 @@ int cw_store_append(struct cw_store *store, struct cw_wal_frame *frame,
 int cw_store_flush(struct cw_store *store,
                    void (*done)(void *arg, int rc, const struct cw_err *err), void *arg,
                    struct cw_err *err) CW_MUST_USE;
+
+/* ---- snapshots (snapshots.h) ---- */
+/* On a thread of the store. *json is the answer, which may be taken; empty after _remove. */
+typedef void (*cw_store_snapshot_fn)(void *arg, int rc, struct cw_buf *json,
+                                     const struct cw_err *err);
+/* Everything acknowledged before, and the marks, is in it; `done` is called when it is durable. */
+int cw_store_snapshot(struct cw_store *store, cw_store_snapshot_fn done, void *arg,
+                      struct cw_err *err) CW_MUST_USE;
+void cw_store_snapshots_list(struct cw_store *store, cw_store_snapshot_fn done, void *arg);
+void cw_store_snapshots_remove(struct cw_store *store, struct cw_str name,
+                               cw_store_snapshot_fn done, void *arg);
 
 struct cw_store_counts {
     uint64_t head_bytes, head_streams, head_entries, pending_bytes, memory_bytes;

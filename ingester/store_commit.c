@@ -89,7 +89,7 @@ static struct cw_store_op *take_group(struct cw_store *store, bool *closed_out)
     return first;
 }
 
-static int segment_begin(struct cw_store *store, struct cw_err *err)
+int store_segment_begin(struct cw_store *store, struct cw_err *err)
 {
     struct cw_buf marks;
     cw_buf_init(&marks, CW_WAL_BODY_BYTES_MAX);
@@ -144,7 +144,7 @@ static void run_group(struct cw_store *store, struct cw_store_op *ops)
     int rc = 0;
     store->wrote = false;
     if (!cw_wal_writer_ready(store->writer))
-        rc = segment_begin(store, &err);
+        rc = store_segment_begin(store, &err);
     /* A failed append has cut the segment: nothing of the group is left, and what was not looked at yet fails with it. */
     for (struct cw_store_op *op = ops; op && rc == 0; op = op->next)
         rc = op->prepare(op, store, &err);
@@ -171,7 +171,7 @@ static void sync_before_flush(struct cw_store *store)
         return;
     int rc = cw_wal_writer_sync(store->writer, CW_WAL_SYNC_DURABLE, &err);
     if (rc < 0)
-        rc = segment_begin(store, &err);
+        rc = store_segment_begin(store, &err);
     if (rc < 0)
         cw_log_error("pushes that were answered may not survive a power cut: %s", err.text);
 }
@@ -222,7 +222,7 @@ static void renew_log(struct cw_store *store, uint64_t bytes_min)
     cw_wal_writer_count(store->writer, &bytes, &nsegments);
     if (nsegments == 0 || bytes < bytes_min)
         return;
-    int rc = segment_begin(store, &err);
+    int rc = store_segment_begin(store, &err);
     if (rc == 0)
         rc = cw_wal_writer_remove_before(store->writer, last_seq, &err);
     if (rc < 0)

@@ -5,6 +5,8 @@
 #define CW_INGESTER_STORE_PRIV_H
 #include <pthread.h>
 #include <stdatomic.h>
+#include "common/store/data_lock.h"
+#include "common/store/quarantine.h"
 #include "ingester/store.h"
 #include "ingester/wal_writer.h"
 
@@ -39,11 +41,13 @@ struct store_counters {
 
 struct cw_store {
     struct cw_store_options options;
-    char *data_dir, *wal_dir, *quarantine_dir;
-    int lock_fd;
+    char *data_dir, *wal_dir;
+    struct cw_quarantine *quarantine; /* for the log */
+    struct cw_data_lock *lock;
     struct cw_parts *parts;
     struct cw_head *head;
     struct cw_merge *merge;
+    struct cw_pool_group *snapshots;
     struct cw_marks *marks; /* the WAL thread's */
     struct cw_wal_writer *writer;
     _Atomic(enum store_state) state;
@@ -83,6 +87,8 @@ struct cw_store {
 int store_replay(struct cw_store *store, struct cw_err *err);
 /* store_commit.c */
 void *store_wal_main(void *arg);
+/* End the log's segment and begin another one. Not while frames wait for their sync. */
+int store_segment_begin(struct cw_store *store, struct cw_err *err) CW_MUST_USE;
 /* Close the current generation (if it has entries) and hand it to the flusher. */
 void store_freeze_now(struct cw_store *store);
 /* store_flush.c */

@@ -12,12 +12,8 @@
 #include "common/base/log.h"
 #include "common/store/wal_replay.h"
 
-/* Copies of bad bytes: a log that is rotten all over must not fill the disk a second time. */
-#define QUARANTINE_BYTES_MAX (256u << 20)
-
 struct replay_ctx {
     struct cw_store *store;
-    uint64_t quarantined;
 };
 
 static int on_data(void *arg, const struct cw_wal_frame *frame, const struct cw_head_batch *batch,
@@ -55,37 +51,21 @@ static void on_checkpoint(void *arg, const struct cw_wal_checkpoint *checkpoint)
 static void on_bad(void *arg, const struct cw_wal_bad *bad)
 {
     struct replay_ctx *ctx = arg;
-    struct cw_err err = {0};
-    struct cw_buf path;
-    int rc = 0;
     atomic_fetch_add(&ctx->store->counters.wal_bad, 1);
-    cw_buf_init(&path, 1 << 16);
-    cw_buf_addf(&path, "%s/wal-%016llu-%llu", ctx->store->quarantine_dir,
-                (unsigned long long)bad->segment, (unsigned long long)bad->off);
-    cw_log_warn("bad bytes in the log: segment %llu, offset %llu, %zu bytes: %s; a copy is in %s",
+    cw_log_warn("bad bytes in the log: segment %llu, offset %llu, %zu bytes: %s",
                 (unsigned long long)bad->segment, (unsigned long long)bad->off, bad->bytes.len,
-                bad->why, cw_buf_z(&path));
-    if (ctx->quarantined + bad->bytes.len <= QUARANTINE_BYTES_MAX)
-        rc = cw_file_replace(cw_buf_z(&path), bad->bytes, &err);
-    ctx->quarantined += bad->bytes.len;
-    if (rc < 0)
-        cw_log_warn("no copy of them could be made: %s", err.text);
-    cw_buf_fini(&path);
+                bad->why);
+    cw_quarantine_wal_bytes(ctx->store->quarantine, bad);
 }
 
 static void on_bad_segment(void *arg, uint64_t segment, const char *path, const char *why)
 {
     struct replay_ctx *ctx = arg;
     struct cw_err err = {0};
-    struct cw_buf to;
     atomic_fetch_add(&ctx->store->counters.wal_bad, 1);
-    cw_buf_init(&to, 1 << 16);
-    cw_buf_addf(&to, "%s/wal-%016llu", ctx->store->quarantine_dir, (unsigned long long)segment);
-    cw_log_warn("segment %llu of the log is unreadable (%s), it is moved to %s",
-                (unsigned long long)segment, why, cw_buf_z(&to));
-    if (cw_file_rename(path, cw_buf_z(&to), &err) < 0)
+    cw_log_warn("segment %llu of the log is unreadable: %s", (unsigned long long)segment, why);
+    if (cw_quarantine_wal_segment(ctx->store->quarantine, segment, path, &err) < 0)
         cw_log_warn("%s", err.text);
-    cw_buf_fini(&to);
 }
 
 /* What is read must be durable before it is answered, or flushed: it may only be in the page cache of a process that was

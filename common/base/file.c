@@ -161,6 +161,15 @@ int cw_file_rename(const char *from, const char *to, struct cw_err *err)
     return sync_parent(to, err);
 }
 
+int cw_file_link(const char *from, const char *to, struct cw_err *err)
+{
+    if (link(from, to) == 0)
+        return 0;
+    int errnum = errno;
+    return cw_err_errno(err, errnum == ENOENT ? CW_E_NOT_FOUND : CW_E_IO, errnum, "link %s as %s",
+                        from, to);
+}
+
 int cw_file_unlink(const char *path, struct cw_err *err)
 {
     if (unlink(path) < 0 && errno != ENOENT)
@@ -168,11 +177,11 @@ int cw_file_unlink(const char *path, struct cw_err *err)
     return 0;
 }
 
-/* One folder; its parent exists. */
-static int mkdir_one(const char *dir, struct cw_err *err)
+/* 1: made, 0: it was there. */
+static int mkdir_made(const char *dir, struct cw_err *err)
 {
     if (mkdir(dir, 0700) == 0)
-        return sync_parent(dir, err);
+        return 1;
     int errnum = errno;
     struct stat st;
     if (stat(dir, &st) == 0) {
@@ -182,6 +191,19 @@ static int mkdir_one(const char *dir, struct cw_err *err)
     }
     errno = errnum;
     return file_fail(err, "mkdir", dir);
+}
+
+int cw_file_mkdir(const char *dir, struct cw_err *err)
+{
+    int rc = mkdir_made(dir, err);
+    return rc < 0 ? rc : 0;
+}
+
+/* One folder; its parent exists. */
+static int mkdir_one(const char *dir, struct cw_err *err)
+{
+    int rc = mkdir_made(dir, err);
+    return rc == 1 ? sync_parent(dir, err) : rc;
 }
 
 int cw_file_mkdirs(const char *dir, struct cw_err *err)

@@ -29,10 +29,14 @@ int cw_file_read(const char *path, size_t max_bytes, struct cw_buf *out,
 int cw_file_replace(const char *path, struct cw_str bytes, struct cw_err *err) CW_MUST_USE;
 /* Rename, then fsync of the folder of `to`. */
 int cw_file_rename(const char *from, const char *to, struct cw_err *err) CW_MUST_USE;
+/* A second name for the same file. The name is durable after an fsync of its folder. */
+int cw_file_link(const char *from, const char *to, struct cw_err *err) CW_MUST_USE;
 /* A path that is not there is fine. */
 int cw_file_unlink(const char *path, struct cw_err *err) CW_MUST_USE;
 /* mkdir -p with mode 0700 for what is made; fsyncs the parents of what was made. */
 int cw_file_mkdirs(const char *dir, struct cw_err *err) CW_MUST_USE;
+/* One folder, whose parent is there; one that is there already is fine. Without an fsync: that of the parent is to follow. */
+int cw_file_mkdir(const char *dir, struct cw_err *err) CW_MUST_USE;
 bool cw_file_exists(const char *path);
 /* Names in a folder without "." and "..", sorted by bytes; free with cw_file_names_free(). */
 struct cw_file_names {

@@ -52,9 +52,11 @@ int cw_catalog_read(const char *data_dir, struct cw_catalog *out, struct cw_err 
 int cw_catalog_write(const char *data_dir, const struct cw_catalog *catalog,
                      struct cw_err *err) CW_MUST_USE;
 /* From the footers of the parts that are there. wal_oldest_seq: the lowest sequence number that the WAL still holds (UINT64_MAX:
- * none, 0: unknown, which counts as all). Parts that cannot be read are left out. */
-int cw_catalog_rebuild(const char *data_dir, uint64_t wal_oldest_seq, struct cw_catalog *out,
-                       struct cw_err *err) CW_MUST_USE;
+ * none, 0: unknown, which counts as all). Parts that cannot be read are left out and told to `bad`, whose error ends it. */
+typedef int (*cw_catalog_bad_fn)(void *arg, const char *path, const struct cw_err *why,
+                                 struct cw_err *err);
+int cw_catalog_rebuild(const char *data_dir, uint64_t wal_oldest_seq, cw_catalog_bad_fn bad,
+                       void *arg, struct cw_catalog *out, struct cw_err *err) CW_MUST_USE;
 
 /* <data>/FORMAT: CW_E_NOT_FOUND, or CW_E_INVALID when it names a newer version. */
 int cw_catalog_check_format(const char *data_dir, struct cw_err *err) CW_MUST_USE;

@@ -20,19 +20,20 @@ struct rebuild {
     size_t n, cap;
     uint64_t *replaced;
     size_t nreplaced, replaced_cap;
+    cw_catalog_bad_fn bad;
+    void *bad_arg;
+    struct cw_err *err;
 };
 
 static int on_file(void *arg, const char *path, uint64_t id)
 {
     struct rebuild *r = arg;
     struct cw_part_reader *reader;
-    struct cw_err err;
+    struct cw_err why;
     if (id == 0)
         return 0;
-    if (cw_part_reader_open(path, &reader, &err) < 0) {
-        cw_log_warn("rebuilding the catalog: left out: %s", err.text);
-        return 0;
-    }
+    if (cw_part_reader_open(path, &reader, &why) < 0)
+        return r->bad(r->bad_arg, path, &why, r->err);
     const struct cw_part_footer *f = cw_part_reader_footer(reader);
     if (f->info.id == id) {
         r->found = cw_arena_grow(r->arena, r->found, r->n, &r->cap, r->n + 1, sizeof(*r->found));
@@ -116,10 +117,10 @@ static void drop_incomplete(struct rebuild *r, uint64_t wal_oldest_seq)
             r->found[i].out = true;
 }
 
-int cw_catalog_rebuild(const char *data_dir, uint64_t wal_oldest_seq, struct cw_catalog *out,
-                       struct cw_err *err)
+int cw_catalog_rebuild(const char *data_dir, uint64_t wal_oldest_seq, cw_catalog_bad_fn bad,
+                       void *arg, struct cw_catalog *out, struct cw_err *err)
 {
-    struct rebuild r = {.arena = cw_arena_new()};
+    struct rebuild r = {.arena = cw_arena_new(), .bad = bad, .bad_arg = arg, .err = err};
     cw_catalog_init(out);
     int rc = cw_catalog_each_file(data_dir, on_file, &r, err);
     if (rc == 0) {

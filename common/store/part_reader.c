@@ -9,6 +9,7 @@
 #include "common/base/assert.h"
 #include "common/base/file.h"
 #include "common/base/hash.h"
+#include "common/store/section_kinds.h"
 
 /* Selections that a part keeps: one for each of the queries that a dashboard runs at once. */
 enum { SELECTIONS_KEPT = 4 };
@@ -89,22 +90,12 @@ static int footer_read(struct cw_part_reader *r, const uint8_t **out, struct cw_
     return 0;
 }
 
-static const char *const region_names[CW_REGIONS] = {"filters", "block table", "stream table",
-                                                     "postings", "origin"};
-
 static int region_check(const struct cw_part_reader *r, enum cw_part_region i, struct cw_err *err)
 {
     cw_file_will_read(r->regions[i]);
     if (cw_hash64(r->regions[i].ptr, r->regions[i].len) != r->checksums[i])
-        return cw_err_set(err, CW_E_CORRUPT, "the checksum of the %s is wrong", region_names[i]);
-    return 0;
-}
-
-int cw_part_reader_check(const struct cw_part_reader *r, struct cw_err *err)
-{
-    for (int i = 0; i < CW_REGIONS; i++)
-        if (region_check(r, i, err) < 0)
-            return cw_err_wrap(err, "part %s", r->path);
+        return cw_err_set(err, CW_E_CORRUPT, "the checksum of the %s is wrong",
+                          cw_part_region_name(i));
     return 0;
 }
 
@@ -115,7 +106,8 @@ static int regions_find(struct cw_part_reader *r, const uint8_t *footer, struct 
         const uint8_t *entry = footer + 96 + 24 * i;
         uint64_t off = cw_get64(entry), len = cw_get64(entry + 8);
         if (off < CW_PART_HEADER_BYTES || off > end || len > end - off)
-            return cw_err_set(err, CW_E_CORRUPT, "the %s lies outside the file", region_names[i]);
+            return cw_err_set(err, CW_E_CORRUPT, "the %s lies outside the file",
+                              cw_part_region_name(i));
         r->regions[i] = cw_str_make(r->bytes.ptr + off, len);
         r->checksums[i] = cw_get64(entry + 16);
     }
@@ -314,6 +306,16 @@ struct cw_str cw_part_reader_block_filter(const struct cw_part_reader *r, uint32
     struct cw_str filters = r->regions[CW_REGION_FILTERS];
     uint32_t place = cw_get32(e + 20);
     return place == 0 ? CW_STR_NONE : cw_str_sub(filters, place - 1, filters.len);
+}
+
+struct cw_str cw_part_reader_region(const struct cw_part_reader *r, enum cw_part_region region)
+{
+    return r->regions[region];
+}
+
+uint64_t cw_part_reader_region_offset(const struct cw_part_reader *r, enum cw_part_region region)
+{
+    return (uint64_t)(r->regions[region].ptr - r->bytes.ptr);
 }
 
 /* ---- streams ---- */

@@ -39,8 +39,6 @@ int cw_part_reader_open(const char *path, struct cw_part_reader **out,
 /* The same over bytes that the caller keeps. `name` is for error texts. */
 int cw_part_reader_open_bytes(const char *name, struct cw_str bytes, struct cw_part_reader **out,
                               struct cw_err *err) CW_MUST_USE;
-/* The checksums of all regions, those included that _open() leaves out: reads them whole. */
-int cw_part_reader_check(const struct cw_part_reader *reader, struct cw_err *err) CW_MUST_USE;
 /* Who has read much of it gives its pages back. Any thread, any time: others find them in the system's cache. */
 void cw_part_reader_rest(const struct cw_part_reader *reader);
 /* NULL is fine. */
@@ -53,6 +51,11 @@ struct cw_part_block cw_part_reader_block(const struct cw_part_reader *reader, u
 struct cw_str cw_part_reader_block_bytes(const struct cw_part_reader *reader, uint32_t i);
 /* FILTERS from where the block's value filter stands (cw_value_filter_open() checks it); empty when it has none. */
 struct cw_str cw_part_reader_block_filter(const struct cw_part_reader *reader, uint32_t i);
+/* The bytes of a region, and where they begin in the file. */
+struct cw_str cw_part_reader_region(const struct cw_part_reader *reader,
+                                    enum cw_part_region region);
+uint64_t cw_part_reader_region_offset(const struct cw_part_reader *reader,
+                                      enum cw_part_region region);
 
 /* Holds the group of streams that was read last through it, so that who reads streams in order decodes each group once. */
 struct cw_stream_pin {

@@ -39,6 +39,8 @@ struct cw_cli_args {
     /* metrics */
     struct cw_str config, listen, listen_file;
     bool once;
+    /* fsck */
+    bool repair;
 };
 
 /* One run of a subcommand. */
@@ -66,6 +68,9 @@ int cw_cmd_export(struct cw_cli *cli);
 int cw_cmd_push(struct cw_cli *cli);
 int cw_cmd_fmt(struct cw_cli *cli);
 int cw_cmd_metrics(struct cw_cli *cli);
+int cw_cmd_inspect(struct cw_cli *cli);
+int cw_cmd_fsck(struct cw_cli *cli);
+int cw_cmd_snapshot(struct cw_cli *cli);
 
 /* Print "cordwood: <sentence>" to stderr; returns the status for its code (CW_E_INVALID of our own making is usage: pass CW_EXIT_USAGE). */
 int cw_cli_fail(const struct cw_err *err, int status);

@@ -106,6 +106,19 @@ static const struct cw_flag_def metrics_rows[] = {
 };
 static const struct cw_flag_group metrics_flags = CW_FLAG_GROUP("Exporter", metrics_rows);
 
+static const struct cw_flag_def inspect_rows[] = {
+    {"limit", .kind = CW_KEY_INT, .offset = AT(limit), .arg = "N", .def = "20", .min = "0",
+     .max = "1000000000", .doc = "Print at most N rows of each table; 0 is all of them."},
+};
+static const struct cw_flag_group inspect_flags = CW_FLAG_GROUP("Output", inspect_rows);
+
+static const struct cw_flag_def fsck_rows[] = {
+    {"repair", .kind = CW_KEY_BOOL, .offset = AT(repair),
+     .doc = "Set aside what is bad (in quarantine/ of the directory) and make the rest whole. No "
+            "server may be running on it."},
+};
+static const struct cw_flag_group fsck_flags = CW_FLAG_GROUP("Repair", fsck_rows);
+
 #define GROUPS(name, ...) static const struct cw_flag_group *const name[] = {__VA_ARGS__, NULL}
 GROUPS(query_groups, &query_flags, &time_flags, &output_flags, &server_flags);
 GROUPS(instant_groups, &now_flags, &server_flags);
@@ -113,6 +126,9 @@ GROUPS(stream_groups, &time_flags, &server_flags);
 GROUPS(export_groups, &time_flags, &export_flags, &server_flags);
 GROUPS(push_groups, &push_flags, &server_flags);
 GROUPS(metrics_groups, &metrics_flags, &server_flags);
+GROUPS(inspect_groups, &inspect_flags);
+GROUPS(fsck_groups, &fsck_flags);
+GROUPS(snapshot_groups, &server_flags);
 
 extern const struct cw_table_def cw_exports_table; /* export/exports_config.c */
 
@@ -186,10 +202,51 @@ static const struct cw_command_def metrics_def = {
     .groups = metrics_groups,
     .config = &cw_exports_table};
 
+static const struct cw_command_def inspect_def = {
+    .name = "cordwood inspect",
+    .brief = "what a part, or a data directory, is made of",
+    .arguments = "PART|DIR",
+    .min_args = 1,
+    .max_args = 1,
+    .doc = "Prints the layout, the bytes that each kind of section and region takes, and how well "
+           "each stream is compressed. Reads the files; a server may be running on them.",
+    .groups = inspect_groups};
+static const struct cw_command_def fsck_def = {
+    .name = "cordwood fsck",
+    .brief = "check every byte of a data directory",
+    .arguments = "DIR",
+    .min_args = 1,
+    .max_args = 1,
+    .doc = "Verifies every checksum of catalog, parts and log, and that all of it can be decoded. "
+           "Prints each problem: where it is, what is wrong, what it costs. The exit status is 0 "
+           "when all is clean, 1 when there were problems (repaired or not), 3 when it could not "
+           "be checked or repaired. Without --repair nothing is changed, and a server may be "
+           "running on the directory.",
+    .groups = fsck_groups};
+static const struct cw_command_def snapshot_def = {
+    .name = "cordwood snapshot",
+    .brief = "copy a server's store as it is at this moment",
+    .arguments = "create|list|delete [NAME]",
+    .min_args = 1,
+    .max_args = 2,
+    .doc = "A snapshot is a folder of hard links below snapshots/ of the server's data directory: "
+           "it is made in milliseconds, whatever the size, and holds every entry that was "
+           "acknowledged before. To restore one, copy the folder and start a server with the copy "
+           "as its --data-dir. It keeps the space of what it holds until it is deleted.",
+    .groups = snapshot_groups};
+
 const struct cw_cli_command cw_cli_commands[] = {
-    {&query_def, cw_cmd_query},     {&instant_def, cw_cmd_instant_query},
-    {&labels_def, cw_cmd_labels},   {&series_def, cw_cmd_series},
-    {&stats_def, cw_cmd_stats},     {&export_def, cw_cmd_export},
-    {&push_def, cw_cmd_push},       {&fmt_def, cw_cmd_fmt},
-    {&metrics_def, cw_cmd_metrics}, {NULL, NULL},
+    {&query_def, cw_cmd_query},
+    {&instant_def, cw_cmd_instant_query},
+    {&labels_def, cw_cmd_labels},
+    {&series_def, cw_cmd_series},
+    {&stats_def, cw_cmd_stats},
+    {&export_def, cw_cmd_export},
+    {&push_def, cw_cmd_push},
+    {&fmt_def, cw_cmd_fmt},
+    {&metrics_def, cw_cmd_metrics},
+    {&inspect_def, cw_cmd_inspect},
+    {&fsck_def, cw_cmd_fsck},
+    {&snapshot_def, cw_cmd_snapshot},
+    {NULL, NULL},
 };

@@ -12,6 +12,7 @@ import zlib
 
 import pytest
 
+import wire
 from programs import INGESTER, NS, wait_for
 from wire import push_body, snappy
 
@@ -257,34 +258,11 @@ FIRST, SECOND, TWIN = "a" * 32, "b" * 32, "c" * 32
 
 
 def sources(server, sessions, shipper=SHIPPER):
-    status, text = server.ask("POST", "/cordwood/v1/sources", body=json.dumps({"shipper": shipper, "sessions": sessions}).encode())
-    return status, json.loads(text)
-
-
-def field(number, data):
-    key, out = number << 3 | 2, bytearray()
-    for n in (key, len(data)):
-        while n > 127:
-            out.append(n & 127 | 128)
-            n >>= 7
-        out.append(n)
-    return bytes(out) + data
-
-
-def number(n, value):
-    return bytes([n << 3]) + bytes([value & 127 | 128, value >> 7] if value > 127 else [value])
+    return wire.ask_sources(server, shipper, sessions)
 
 
 def deliver(server, session, ranges, line="x", confirms=()):
-    import cramjam
-    delivery = field(1, bytes.fromhex(SHIPPER)) + field(2, bytes.fromhex(session))
-    for a, b in ranges:
-        delivery += field(3, field(1, bytes.fromhex(SOURCE)) + number(3, a) + number(4, b))
-    for c in confirms:
-        delivery += field(4, field(1, bytes.fromhex(SOURCE)) + number(3, c))
-    entry = field(1, b"\x08\x01") + field(2, line.encode())
-    body = (field(1, field(1, b'{a="delivered"}') + field(2, entry)) if ranges else b"") + field(1000, delivery)
-    return server.ask("POST", "/loki/api/v1/push", body=bytes(cramjam.snappy.compress_raw(body)), headers={"Content-Type": "application/x-protobuf"})
+    return wire.deliver(server, SHIPPER, session, SOURCE, ranges, [('{a="delivered"}', [(1, line)])] if ranges else [], confirms)
 
 
 def test_the_delivery_protocol_over_http(ingester):

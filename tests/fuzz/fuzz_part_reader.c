@@ -9,6 +9,7 @@
 #include "common/store/encode_int.h"
 #include "common/store/listing.h"
 #include "common/store/part_source.h"
+#include "common/store/part_verify.h"
 #include "tests/support/part_seal.h"
 
 static void blocks_seal(uint8_t *bytes, size_t len, const uint8_t *footer)
@@ -118,6 +119,8 @@ static void scan(struct cw_source *source, const struct cw_scan *what)
 
 static void read_part(struct cw_str bytes)
 {
+    struct cw_part_verified verified;
+    cw_part_verify_bytes(bytes, NULL, NULL, &verified);
     struct cw_part_reader *reader;
     struct cw_err err;
     if (cw_part_reader_open_bytes("fuzz", bytes, &reader, &err) < 0)

@@ -65,3 +65,20 @@ def flip(path, at, mask=0x10):
 def quarantined(data):
     folder = os.path.join(data, "quarantine")
     return sorted(os.listdir(folder)) if os.path.isdir(folder) else []
+
+
+SECTIONS = {1: "text", 2: "lengths", 3: "times", 4: "streams", 5: "metadata", 6: "templates", 7: "rows", 8: "small", 9: "column", 10: "raw"}
+
+
+def sections(path, block):
+    """[(name, offset, length)] of the block that begins at the offset `block` of a part; those without bytes are left out."""
+    with open(path, "rb") as f:
+        raw = f.read()
+    dir_bytes, = struct.unpack_from("<I", raw, block + 48)
+    out, at = [], block + 64 + dir_bytes
+    for entry in range(block + 64, block + 64 + dir_bytes, 16):
+        stored, = struct.unpack_from("<I", raw, entry + 8)
+        if stored:
+            out.append((SECTIONS[raw[entry] & 127], at, stored))
+        at += stored
+    return out

@@ -1,4 +1,6 @@
 """Push bodies in protobuf, as clients make them."""
+import json
+
 import cramjam
 
 NS = 10 ** 9
@@ -33,3 +35,20 @@ def push_body(streams):
 
 def snappy(data):
     return bytes(cramjam.snappy.compress_raw(data))
+
+
+def ask_sources(server, shipper, sessions, headers=None):
+    """(status, answer): a shipper's question at its start. Ids are hex."""
+    status, text = server.ask("POST", "/cordwood/v1/sources", body=json.dumps({"shipper": shipper, "sessions": sessions}).encode(), headers=headers)
+    return status, json.loads(text)
+
+
+def deliver(server, shipper, session, source, ranges, streams=(), confirms=(), headers=None):
+    """(status, body) of a push with ranges [(from, to)] of one source."""
+    delivery = field(1, bytes.fromhex(shipper)) + field(2, bytes.fromhex(session))
+    for a, b in ranges:
+        delivery += field(3, field(1, bytes.fromhex(source)) + field(3, a) + field(4, b))
+    for c in confirms:
+        delivery += field(4, field(1, bytes.fromhex(source)) + field(3, c))
+    return server.ask("POST", "/loki/api/v1/push", body=snappy(push_body(streams) + field(1000, delivery)),
+                      headers={"Content-Type": "application/x-protobuf", **(headers or {})})

@@ -1,14 +1,15 @@
 /*
  * quarantine.h - what is bad on disk is set aside in <data>/quarantine, counted and named; the rest is served.
  *
- * Threads    Any.
+ * Threads    Any; the log's by one at a time.
  * Errors     CW_E_IO. A block that cannot be copied is only logged: the part that holds it stays where it is.
  */
-#ifndef CW_INGESTER_QUARANTINE_H
-#define CW_INGESTER_QUARANTINE_H
+#ifndef CW_STORE_QUARANTINE_H
+#define CW_STORE_QUARANTINE_H
 #include <stdint.h>
 #include "common/base/err.h"
 #include "common/store/part_reader.h"
+#include "common/store/wal_replay.h"
 
 struct cw_quarantine;
 /* Makes the folder. */
@@ -24,6 +25,13 @@ int cw_quarantine_part(struct cw_quarantine *quarantine, const char *path,
 /* Move the file `name` of the data directory. */
 int cw_quarantine_file(struct cw_quarantine *quarantine, const char *name,
                        struct cw_err *err) CW_MUST_USE;
+/* Copy bad bytes of the log to wal-<segment>-<offset>; of more than CW_QUARANTINE_WAL_BYTES_MAX in all no copies are made: a log that
+ * is rotten all over must not fill the disk a second time. */
+#define CW_QUARANTINE_WAL_BYTES_MAX (256u << 20)
+void cw_quarantine_wal_bytes(struct cw_quarantine *quarantine, const struct cw_wal_bad *bad);
+/* Move a segment in which nothing is whole to wal-<segment>. */
+int cw_quarantine_wal_segment(struct cw_quarantine *quarantine, uint64_t segment, const char *path,
+                              struct cw_err *err) CW_MUST_USE;
 /* Blocks set aside since the start. */
 uint64_t cw_quarantine_blocks(const struct cw_quarantine *quarantine);
 

@@ -1,5 +1,5 @@
 /* quarantine.c - copy bad blocks and move bad files out of the way. */
-#include "ingester/quarantine.h"
+#include "common/store/quarantine.h"
 
 #include <inttypes.h>
 #include <stdatomic.h>
@@ -14,6 +14,7 @@
 struct cw_quarantine {
     char *data_dir, *dir;
     atomic_uint_fast64_t nblocks;
+    uint64_t wal_bytes; /* of copies */
 };
 
 int cw_quarantine_open(const char *data_dir, struct cw_quarantine **out, struct cw_err *err)
@@ -64,12 +65,11 @@ void cw_quarantine_block(struct cw_quarantine *q, const struct cw_part_reader *r
 }
 
 /* Into the folder, under a name that is free: what was set aside before is kept. */
-static int move(struct cw_quarantine *q, const char *path, struct cw_err *err)
+static int move_as(struct cw_quarantine *q, const char *path, const char *name, struct cw_err *err)
 {
     struct cw_buf to;
-    const char *slash = strrchr(path, '/');
     cw_buf_init(&to, SIZE_MAX);
-    cw_buf_addf(&to, "%s/%s", q->dir, slash != NULL ? slash + 1 : path);
+    cw_buf_addf(&to, "%s/%s", q->dir, name);
     size_t len = to.len;
     for (unsigned i = 1; cw_file_exists(cw_buf_z(&to)); i++) {
         to.len = len;
@@ -79,6 +79,12 @@ static int move(struct cw_quarantine *q, const char *path, struct cw_err *err)
     int rc = cw_file_rename(path, to.ptr, err);
     cw_buf_fini(&to);
     return rc;
+}
+
+static int move(struct cw_quarantine *q, const char *path, struct cw_err *err)
+{
+    const char *slash = strrchr(path, '/');
+    return move_as(q, path, slash != NULL ? slash + 1 : path, err);
 }
 
 int cw_quarantine_part(struct cw_quarantine *q, const char *path, struct cw_err *err)
@@ -93,5 +99,31 @@ int cw_quarantine_file(struct cw_quarantine *q, const char *name, struct cw_err 
     cw_buf_addf(&path, "%s/%s", q->data_dir, name);
     int rc = move(q, cw_buf_z(&path), err);
     cw_buf_fini(&path);
+    return rc;
+}
+
+void cw_quarantine_wal_bytes(struct cw_quarantine *q, const struct cw_wal_bad *bad)
+{
+    struct cw_err err;
+    struct cw_buf path;
+    q->wal_bytes += bad->bytes.len;
+    if (q->wal_bytes > CW_QUARANTINE_WAL_BYTES_MAX)
+        return;
+    cw_buf_init(&path, SIZE_MAX);
+    cw_buf_addf(&path, "%s/wal-%016" PRIu64 "-%" PRIu64, q->dir, bad->segment, bad->off);
+    cw_log_warn("setting aside %zu bad bytes of the log as %s", bad->bytes.len, cw_buf_z(&path));
+    if (cw_file_replace(path.ptr, bad->bytes, &err) < 0)
+        cw_log_warn("no copy of them could be made: %s", err.text);
+    cw_buf_fini(&path);
+}
+
+int cw_quarantine_wal_segment(struct cw_quarantine *q, uint64_t segment, const char *path,
+                              struct cw_err *err)
+{
+    struct cw_buf name;
+    cw_buf_init(&name, SIZE_MAX);
+    cw_buf_addf(&name, "wal-%016" PRIu64, segment);
+    int rc = move_as(q, path, cw_buf_z(&name), err);
+    cw_buf_fini(&name);
     return rc;
 }

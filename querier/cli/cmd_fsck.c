@@ -1,0 +1,135 @@
+/* cmd_fsck.c - `cordwood fsck`: check every byte of a data directory, and repair it. */
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/base/assert.h"
+#include "common/base/file.h"
+#include "common/base/log.h"
+#include "common/store/data_lock.h"
+#include "querier/cli/cli.h"
+#include "querier/cli/fsck.h"
+
+static void print_about(const struct cw_fsck *fsck, const char *file, const char *fmt, va_list args)
+{
+    size_t len = strlen(fsck->dir);
+    if (strncmp(file, fsck->dir, len) == 0 && file[len] == '/')
+        file += len + 1;
+    printf("%s: ", file);
+    vprintf(fmt, args);
+    printf("\n");
+}
+
+void cw_fsck_problem(struct cw_fsck *fsck, const char *file, const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    print_about(fsck, file, fmt, args);
+    va_end(args);
+    fsck->nproblems++;
+}
+
+void cw_fsck_note(const struct cw_fsck *fsck, const char *file, const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    print_about(fsck, file, fmt, args);
+    va_end(args);
+}
+
+static bool there_is(const struct cw_fsck *fsck, const char *name)
+{
+    struct cw_buf path;
+    cw_buf_init(&path, SIZE_MAX);
+    cw_buf_addf(&path, "%s/%s", fsck->dir, name);
+    bool there = cw_file_exists(cw_buf_z(&path));
+    cw_buf_fini(&path);
+    return there;
+}
+
+/* Not to be repaired into something that it never was. */
+static int check_is_data_dir(const struct cw_fsck *fsck, struct cw_err *err)
+{
+    if (there_is(fsck, "FORMAT") || there_is(fsck, "catalog") || there_is(fsck, "wal"))
+        return 0;
+    return cw_err_set(err, CW_E_NOT_FOUND,
+                      "%s is no data directory: it has neither FORMAT, nor catalog, nor wal",
+                      fsck->dir);
+}
+
+static int check_format(struct cw_fsck *fsck, struct cw_err *err)
+{
+    struct cw_err why = {0};
+    int rc = cw_catalog_check_format(fsck->dir, &why);
+    if (rc == 0)
+        return 0;
+    if (rc != CW_E_NOT_FOUND && rc != CW_E_CORRUPT)
+        return cw_err_set(err, rc, "%s", why.text);
+    cw_fsck_problem(fsck, "FORMAT",
+                    rc == CW_E_CORRUPT ? "it does not say what it should" : "it is missing");
+    if (fsck->quarantine == NULL)
+        return 0;
+    rc = cw_catalog_write_format(fsck->dir, err);
+    if (rc == 0)
+        cw_fsck_note(fsck, "FORMAT", "repaired: written anew");
+    return rc;
+}
+
+/* In order: later ones use what earlier ones found. */
+static int (*const steps[])(struct cw_fsck *fsck, struct cw_err *err) = {
+    check_format, cw_fsck_catalog, cw_fsck_parts, cw_fsck_catalog_write, cw_fsck_wal,
+};
+
+static void print_summary(const struct cw_fsck *fsck)
+{
+    printf("checked %" PRIu64 " parts, %" PRIu64 " blocks, %" PRIu64 " entries; %" PRIu64
+           " segments of the log, %" PRIu64 " pushes\n",
+           fsck->nparts, fsck->nblocks, fsck->nentries, fsck->nsegments, fsck->npushes);
+    if (fsck->nproblems == 0) {
+        printf("clean\n");
+        return;
+    }
+    printf("%" PRIu64 " problem%s%s; lost: %" PRIu64 " entries in parts", fsck->nproblems,
+           fsck->nproblems == 1 ? "" : "s", fsck->quarantine != NULL ? ", repaired" : "",
+           fsck->lost_entries);
+    if (fsck->lost_unknown > 0)
+        printf(" and those of %" PRIu64 " parts that do not say how many", fsck->lost_unknown);
+    printf(", %" PRIu64 " pushes in the log\n", fsck->lost_pushes);
+    if (fsck->quarantine == NULL)
+        printf("--repair sets aside what is bad (in quarantine/) and makes the rest whole\n");
+}
+
+static int check_all(struct cw_fsck *fsck, struct cw_err *err)
+{
+    int rc = 0;
+    for (size_t i = 0; i < CW_COUNT(steps) && rc == 0; i++)
+        rc = steps[i](fsck, err);
+    return rc;
+}
+
+int cw_cmd_fsck(struct cw_cli *cli)
+{
+    struct cw_fsck fsck = {.dir = cli->rest[0].ptr};
+    struct cw_data_lock *lock = NULL;
+    struct cw_err err = {0};
+    /* The readers' own warnings would say it a second time. */
+    cw_log_init(CW_LOG_ERROR + 1, CW_LOG_LOGFMT);
+    cw_catalog_init(&fsck.catalog);
+    int rc = check_is_data_dir(&fsck, &err);
+    if (rc == 0 && cli->args->repair) {
+        rc = cw_data_lock_take(fsck.dir, &lock, &err);
+        if (rc == 0)
+            rc = cw_quarantine_open(fsck.dir, &fsck.quarantine, &err);
+    }
+    if (rc == 0)
+        rc = check_all(&fsck, &err);
+    if (rc == 0)
+        print_summary(&fsck);
+    cw_catalog_fini(&fsck.catalog);
+    cw_quarantine_close(&fsck.quarantine);
+    cw_data_lock_release(&lock);
+    if (rc < 0)
+        return cw_cli_fail(&err, CW_EXIT_ERROR);
+    return fsck.nproblems > 0 ? CW_EXIT_NOTHING : 0;
+}

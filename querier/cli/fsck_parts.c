@@ -1,0 +1,289 @@
+/* fsck_parts.c - the catalog and the parts that it names. */
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "common/base/arena.h"
+#include "common/base/assert.h"
+#include "common/base/clock.h"
+#include "common/base/file.h"
+#include "common/store/part_salvage.h"
+#include "common/store/part_verify.h"
+#include "common/store/wal_replay.h"
+#include "querier/cli/fsck.h"
+
+/* ---- one part ---- */
+
+struct part_check {
+    struct cw_fsck *fsck;
+    const char *path;
+    uint32_t *bad_blocks; /* ascending, each once */
+    size_t nbad, cap;
+};
+
+static void cost_format(struct cw_fsck *fsck, const struct cw_part_damage *damage,
+                        struct cw_buf *out)
+{
+    const struct cw_part_cost *cost = &damage->cost;
+    if (!cost->known) {
+        fsck->lost_unknown++;
+        cw_buf_addz(out, "; it costs the whole part");
+        return;
+    }
+    fsck->lost_entries += cost->entries;
+    if (cost->entries == 0)
+        return;
+    cw_buf_addf(out, "; it costs %" PRIu64 " entries of %s%" PRIu32 " stream%s, ", cost->entries,
+                cost->streams > 1 && damage->block >= 0 ? "up to " : "", cost->streams,
+                cost->streams == 1 ? "" : "s");
+    cw_time_format_rfc3339(cost->min_ns, out);
+    cw_buf_addz(out, " to ");
+    cw_time_format_rfc3339(cost->max_ns, out);
+}
+
+static void on_damage(void *arg, const struct cw_part_damage *damage)
+{
+    struct part_check *check = arg;
+    struct cw_buf text;
+    cw_buf_init(&text, SIZE_MAX);
+    if (damage->block >= 0) {
+        uint32_t block = (uint32_t)damage->block;
+        cw_buf_addf(&text, "block %" PRIu32 ", ", block);
+        if (check->nbad == 0 || check->bad_blocks[check->nbad - 1] != block) {
+            if (check->nbad == check->cap) {
+                check->cap = check->cap ? 2 * check->cap : 8;
+                check->bad_blocks =
+                    cw_mem_resize(check->bad_blocks, check->cap * sizeof(*check->bad_blocks));
+            }
+            check->bad_blocks[check->nbad++] = block;
+        }
+    }
+    cw_buf_addf(&text, "%s, bytes %" PRIu64 " to %" PRIu64 ": %s", damage->section, damage->off,
+                damage->off + damage->bytes, damage->why);
+    cost_format(check->fsck, damage, &text);
+    cw_fsck_problem(check->fsck, check->path, "%s", cw_buf_z(&text));
+    cw_buf_fini(&text);
+}
+
+static int part_verify(struct part_check *check, struct cw_part_verified *out, struct cw_err *err)
+{
+    int rc = cw_part_verify(check->path, on_damage, check, out, err);
+    if (rc < 0)
+        return rc;
+    check->fsck->nparts++;
+    check->fsck->nblocks += out->nblocks;
+    check->fsck->nentries += out->entries;
+    if (out->newer && check->fsck->quarantine != NULL)
+        return cw_err_set(err, CW_E_NOT_IMPLEMENTED,
+                          "%s is of a newer version: only its own programs can repair it",
+                          check->path);
+    return 0;
+}
+
+static int set_aside(struct cw_fsck *fsck, const char *path, struct cw_err *err)
+{
+    int rc = cw_quarantine_part(fsck->quarantine, path, err);
+    if (rc == 0)
+        cw_fsck_note(fsck, path, "repaired: moved to quarantine/");
+    return rc;
+}
+
+static int blocks_set_aside(const struct part_check *check, struct cw_err *err)
+{
+    struct cw_part_reader *reader;
+    int rc = cw_part_reader_open(check->path, &reader, err);
+    if (rc < 0)
+        return rc;
+    for (size_t i = 0; i < check->nbad; i++)
+        cw_quarantine_block(check->fsck->quarantine, reader, check->bad_blocks[i]);
+    cw_part_reader_close(&reader);
+    return 0;
+}
+
+/* 1: the part has left its place. */
+static int part_repair(const struct part_check *check, const struct cw_part_verified *verified,
+                       struct cw_err *err)
+{
+    int rc = verified->opens ? blocks_set_aside(check, err) : CW_E_CORRUPT;
+    if (rc == 0)
+        rc = cw_part_salvage(check->path, err);
+    if (rc == CW_E_CORRUPT) {
+        rc = set_aside(check->fsck, check->path, err);
+        return rc < 0 ? rc : 1;
+    }
+    if (rc == 0)
+        cw_fsck_note(check->fsck, check->path,
+                     "repaired: written anew; bad blocks are in quarantine/");
+    return rc;
+}
+
+/* ---- the catalog ---- */
+
+/* A part that no catalog can be made from. */
+static int on_unreadable(void *arg, const char *path, const struct cw_err *why, struct cw_err *err)
+{
+    struct cw_fsck *fsck = arg;
+    struct part_check check = {.fsck = fsck, .path = path};
+    struct cw_part_verified verified;
+    if (why->code != CW_E_CORRUPT)
+        return cw_err_set(err, why->code, "%s", why->text);
+    int rc = part_verify(&check, &verified, err);
+    free(check.bad_blocks);
+    return rc < 0 || fsck->quarantine == NULL ? rc : set_aside(fsck, path, err);
+}
+
+int cw_fsck_catalog(struct cw_fsck *fsck, struct cw_err *err)
+{
+    struct cw_err why = {0};
+    struct cw_buf wal;
+    int rc = cw_catalog_read(fsck->dir, &fsck->catalog, &why);
+    if (rc == 0)
+        return 0;
+    if (rc != CW_E_NOT_FOUND && rc != CW_E_CORRUPT)
+        return cw_err_set(err, rc, "%s", why.text);
+    cw_fsck_problem(fsck, "catalog", "%s; parts say what was in it",
+                    rc == CW_E_CORRUPT ? why.text : "it is missing");
+    if (fsck->quarantine != NULL && rc == CW_E_CORRUPT) {
+        rc = cw_quarantine_file(fsck->quarantine, "catalog", err);
+        if (rc < 0)
+            return rc;
+    }
+    fsck->catalog_lost = fsck->catalog_changed = true;
+    cw_buf_init(&wal, SIZE_MAX);
+    cw_buf_addf(&wal, "%s/wal", fsck->dir);
+    rc = cw_catalog_rebuild(fsck->dir, cw_wal_oldest_seq(cw_buf_z(&wal)), on_unreadable, fsck,
+                            &fsck->catalog, err);
+    cw_buf_fini(&wal);
+    return rc;
+}
+
+int cw_fsck_catalog_write(struct cw_fsck *fsck, struct cw_err *err)
+{
+    if (fsck->quarantine == NULL || !fsck->catalog_changed)
+        return 0;
+    int rc = cw_catalog_write(fsck->dir, &fsck->catalog, err);
+    if (rc == 0)
+        cw_fsck_note(fsck, "catalog", "repaired: written anew, %zu parts", fsck->catalog.n);
+    return rc;
+}
+
+/* ---- what it names ---- */
+
+static void replace_entry(struct cw_fsck *fsck, uint64_t id, const struct cw_part_footer *f)
+{
+    CW_ASSERT(cw_catalog_remove(&fsck->catalog, id));
+    fsck->catalog_changed = true;
+    if (f != NULL)
+        cw_catalog_add(&fsck->catalog,
+                       &(struct cw_catalog_part){id, f->info.tenant, f->info.day, f->info.level,
+                                                 f->min_ns, f->max_ns, f->file_bytes});
+}
+
+static bool entry_is_of(const struct cw_catalog_part *entry, const struct cw_part_footer *f)
+{
+    return entry->day == f->info.day && entry->level == f->info.level &&
+           entry->min_ns == f->min_ns && entry->max_ns == f->max_ns &&
+           entry->bytes == f->file_bytes;
+}
+
+/* The entry says what the part's footer says. `told`: that it may not was told already. */
+static int entry_check(struct cw_fsck *fsck, const struct cw_catalog_part *entry, const char *path,
+                       bool told, struct cw_err *err)
+{
+    struct cw_part_reader *reader;
+    int rc = cw_part_reader_open(path, &reader, err);
+    if (rc < 0)
+        return rc;
+    const struct cw_part_footer *f = cw_part_reader_footer(reader);
+    bool other = f->info.id != entry->id || !cw_str_eq(f->info.tenant, entry->tenant);
+    if (other) {
+        cw_fsck_problem(fsck, path, "its footer names part %" PRIu64 " of tenant %.*s", f->info.id,
+                        CW_STR_ARG(f->info.tenant));
+    } else if (!entry_is_of(entry, f)) {
+        if (!told)
+            cw_fsck_problem(fsck, "catalog",
+                            "its line of part %" PRIu64 " is not what the part says", entry->id);
+        replace_entry(fsck, entry->id, f);
+    }
+    if (other && fsck->quarantine != NULL) {
+        rc = set_aside(fsck, path, err);
+        replace_entry(fsck, entry->id, NULL);
+    }
+    cw_part_reader_close(&reader);
+    return rc;
+}
+
+/* A server that works here may have merged it since the catalog was read. */
+static bool still_named(const struct cw_fsck *fsck, uint64_t id)
+{
+    struct cw_catalog now;
+    struct cw_err ignored;
+    if (fsck->catalog_lost || cw_catalog_read(fsck->dir, &now, &ignored) < 0)
+        return true;
+    bool named = cw_catalog_find(&now, id) != NULL;
+    cw_catalog_fini(&now);
+    return named;
+}
+
+static void part_missing(struct cw_fsck *fsck, const struct cw_catalog_part *entry,
+                         const char *path)
+{
+    struct cw_buf range;
+    if (!still_named(fsck, entry->id))
+        return;
+    cw_buf_init(&range, SIZE_MAX);
+    cw_time_format_rfc3339(entry->min_ns, &range);
+    cw_buf_addz(&range, " to ");
+    cw_time_format_rfc3339(entry->max_ns, &range);
+    cw_fsck_problem(fsck, path, "it is missing; it costs a part of %" PRIu64 " bytes, %s",
+                    entry->bytes, cw_buf_z(&range));
+    cw_buf_fini(&range);
+    fsck->lost_unknown++;
+    if (fsck->quarantine != NULL)
+        replace_entry(fsck, entry->id, NULL);
+}
+
+static int part_check(struct cw_fsck *fsck, const struct cw_catalog_part *entry, const char *path,
+                      struct cw_err *err)
+{
+    struct part_check check = {.fsck = fsck, .path = path};
+    struct cw_part_verified verified;
+    int rc = part_verify(&check, &verified, err);
+    if (rc == CW_E_NOT_FOUND) {
+        part_missing(fsck, entry, path);
+        return 0;
+    }
+    bool damaged = rc == 0 && verified.ndamages > 0;
+    if (damaged && fsck->quarantine != NULL)
+        rc = part_repair(&check, &verified, err);
+    free(check.bad_blocks);
+    if (rc == 1) {
+        replace_entry(fsck, entry->id, NULL);
+        return 0;
+    }
+    return rc == 0 && verified.opens ? entry_check(fsck, entry, path, damaged, err) : rc;
+}
+
+static int on_file(void *arg, const char *path, uint64_t id)
+{
+    const struct cw_fsck *fsck = arg;
+    if (id == 0 || cw_catalog_find(&fsck->catalog, id) == NULL)
+        cw_fsck_note(fsck, path, "no problem: the catalog does not name it; a start removes it");
+    return 0;
+}
+
+int cw_fsck_parts(struct cw_fsck *fsck, struct cw_err *err)
+{
+    struct cw_catalog named;
+    int rc = 0;
+    cw_catalog_copy(&fsck->catalog, &named);
+    for (size_t i = 0; i < named.n && rc == 0; i++) {
+        const struct cw_catalog_part *entry = &named.parts[i];
+        struct cw_buf path;
+        cw_buf_init(&path, SIZE_MAX);
+        cw_catalog_part_path(fsck->dir, entry->tenant, entry->day, entry->id, &path);
+        rc = part_check(fsck, entry, cw_buf_z(&path), err);
+        cw_buf_fini(&path);
+    }
+    cw_catalog_fini(&named);
+    return rc < 0 ? rc : cw_catalog_each_file(fsck->dir, on_file, fsck, err);
+}

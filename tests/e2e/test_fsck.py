@@ -1,0 +1,259 @@
+"""`cordwood fsck`: it names every damage, repairs it at the price of what is damaged, and says what that was."""
+import collections
+import os
+import random
+import re
+import shutil
+
+import pytest
+
+import store_files
+from programs import NS, cli
+
+T = 1767571200 * NS                          # 2026-01-05T00:00:00Z
+FLUSHED, LATER = 900, 90
+SEED = int(os.environ.get("CW_SEED", "7"))
+
+
+def row(app, i):
+    return T + i * NS, "%s line %04d %s" % (app, i, "x" * (i % 50)), {"trace": "t%d" % i}
+
+
+@pytest.fixture(scope="module")
+def original(tmp_path_factory):
+    """A directory with two parts of one tenant and what came after in the log, left by kill -9."""
+    from programs import Ingester
+    folder = tmp_path_factory.mktemp("fsck")
+    server = Ingester(folder).start()
+    try:
+        for app in ("web", "db"):
+            day = 0 if app == "web" else 86400
+            for k in range(3):
+                server.push([({"app": app, "host": "h%d" % k}, [row(app, i + day) for i in range(FLUSHED) if i % 3 == k])])
+        assert server.ask("POST", "/flush")[0] == 204
+        for i in range(LATER // 10):
+            server.push([({"app": "later"}, [row("later", j) for j in range(10 * i, 10 * i + 10)])])
+    finally:
+        server.kill()
+    assert len(store_files.parts(server.data)) == 2
+    return server.data
+
+
+@pytest.fixture
+def data(original, tmp_path):
+    copy = str(tmp_path / "data")
+    shutil.copytree(original, copy)
+    return copy
+
+
+def everything():
+    out = collections.Counter()
+    for app, first, n in (("web", 0, FLUSHED), ("db", 86400, FLUSHED), ("later", 0, LATER)):
+        out.update((app, ns, line) for ns, line, _ in (row(app, first + i) for i in range(n)))
+    return out
+
+
+def served(server):
+    return collections.Counter((e["labels"]["app"], int(e["ts"]), e["line"]) for e in server.export('{app=~".+"}'))
+
+
+def tree(folder):
+    """{path: bytes} of all files."""
+    out = {}
+    for at, _, names in os.walk(folder):
+        for name in names:
+            path = os.path.join(at, name)
+            with open(path, "rb") as f:
+                out[os.path.relpath(path, folder)] = f.read()
+    return out
+
+
+def fsck(data, *flags, status):
+    done = cli("fsck", *flags, data)
+    assert done.returncode == status, done
+    assert b"Sanitizer" not in done.stderr and done.stderr == b"", done
+    return done.stdout.decode()
+
+
+def lost(text):
+    return int(re.search(r"lost: (\d+) entries", text).group(1))
+
+
+def repaired(data, make_ingester):
+    """Repair; then it is clean, and a server serves what is left of it, nothing else, and nothing twice."""
+    told = fsck(data, "--repair", status=1)
+    assert "repaired" in told
+    assert "clean" in fsck(data, status=0)
+    server = make_ingester(data=data).start()
+    left = served(server)
+    assert not left - everything()
+    server.stop()
+    assert "clean" in fsck(data, status=0)
+    return told, sum(everything().values()) - sum(left.values())
+
+
+def test_a_whole_directory_is_clean_and_only_read(data):
+    before = tree(data)
+    text = fsck(data, status=0)
+    assert "checked 2 parts, 2 blocks, %d entries" % (2 * FLUSHED) in text and "clean" in text
+    assert tree(data) == before
+
+
+def test_what_is_no_data_directory_is_refused(tmp_path):
+    for flags in ([], ["--repair"]):
+        done = cli("fsck", *flags, str(tmp_path))
+        assert done.returncode == 3 and b"no data directory" in done.stderr, done
+    assert os.listdir(tmp_path) == []
+    assert cli("fsck").returncode == 2
+
+
+@pytest.mark.parametrize("region", store_files.REGIONS)
+def test_each_region_of_a_part_is_named_and_costs_that_part(data, region, make_ingester):
+    path = store_files.parts(data)[0]
+    part = store_files.Part(path)
+    off, length = part.regions[region]
+    if length == 0:
+        pytest.skip("parts have no %s yet" % region)
+    store_files.flip(path, off + length // 2)
+    text = fsck(data, status=1)
+    assert os.path.relpath(path, data) + ": " + region in text
+    told, missing = repaired(data, make_ingester)
+    assert lost(text) == lost(told) == missing
+    assert missing in (0, part.rows)
+
+
+def test_each_section_of_a_block_is_named_and_costs_that_block(data, make_ingester):
+    path = store_files.parts(data)[1]
+    part = store_files.Part(path)
+    off, length, rows = part.blocks[0]
+    for name, at, size in store_files.sections(path, off):
+        store_files.flip(path, at + size // 2)
+        text = fsck(data, status=1)
+        assert "%s: block 0, %s, bytes %d to %d" % (os.path.relpath(path, data), name, at, at + size) in text, (name, text)
+        assert 0 <= lost(text) <= rows
+        store_files.flip(path, at + size // 2)
+    store_files.flip(path, off + 20)
+    assert "block 0, header" in fsck(data, status=1)
+    told, missing = repaired(data, make_ingester)
+    assert missing == lost(told) == rows
+    assert any(name.endswith("-block-0.bin") for name in store_files.quarantined(data))
+
+
+def test_a_part_cut_anywhere_is_told_and_costs_that_part(data, make_ingester):
+    path = store_files.parts(data)[0]
+    rows, size = store_files.Part(path).rows, os.path.getsize(path)
+    with open(path, "rb") as f:
+        whole = f.read()
+    for cut in [0, 1, 16, 17, 255, 256, 272] + list(range(512, size, max(512, size // 12))) + [size - 1]:
+        with open(path, "wb") as f:
+            f.write(whole[:cut])
+        text = fsck(data, status=1)
+        assert os.path.relpath(path, data) + ": footer" in text, (cut, text)
+    told, missing = repaired(data, make_ingester)
+    assert missing == rows and "those of 1 parts that do not say how many" in told
+
+
+def test_a_missing_part_is_told(data, make_ingester):
+    path = store_files.parts(data)[0]
+    rows = store_files.Part(path).rows
+    os.unlink(path)
+    text = fsck(data, status=1)
+    assert os.path.relpath(path, data) + ": it is missing" in text and "2026-01-05T00:00:00Z to" in text
+    assert repaired(data, make_ingester)[1] == rows
+
+
+@pytest.mark.parametrize("how", ["flipped", "cut", "gone"])
+def test_a_lost_catalog_is_made_again_and_costs_nothing(data, how, make_ingester):
+    path = os.path.join(data, "catalog")
+    if how == "gone":
+        os.unlink(path)
+    elif how == "flipped":
+        store_files.flip(path, 30)
+    else:
+        os.truncate(path, 40)
+    assert "catalog: " in fsck(data, status=1)
+    assert repaired(data, make_ingester)[1] == 0
+
+
+def test_a_lost_catalog_beside_a_bad_part_keeps_it_and_takes_the_flush_from_the_log(data, make_ingester):
+    path = store_files.parts(data)[0]
+    store_files.flip(path, os.path.getsize(path) - 100)
+    os.unlink(os.path.join(data, "catalog"))
+    assert "footer" in fsck(data, status=1)
+    assert repaired(data, make_ingester)[1] == 0             # one part of two: the flush does not count, and the log has it all
+    assert os.path.basename(path) in store_files.quarantined(data)
+
+
+def test_a_server_that_must_leave_a_bad_part_out_of_a_rebuilt_catalog_sets_it_aside(data, make_ingester):
+    path = store_files.parts(data)[0]
+    store_files.flip(path, os.path.getsize(path) - 100)
+    os.unlink(os.path.join(data, "catalog"))
+    server = make_ingester(data=data).start()
+    server.stop()
+    assert os.path.basename(path) in store_files.quarantined(data)
+
+
+@pytest.mark.parametrize("where", ["header", "checkpoint", "meta", "body", "last"])
+def test_bad_bytes_of_the_log_are_named_and_cost_their_push(data, where, make_ingester):
+    path = store_files.segments(data)[-1]
+    frames = store_files.frames(path)
+    pushes = [f for f in frames if f.kind == 1]
+    flushed = len(pushes) - LATER // 10
+    victim = pushes[flushed + 3]
+    at = {"header": 20, "checkpoint": frames[0].start + 20, "meta": victim.meta + 1, "body": victim.body + 1, "last": pushes[-1].start + 30}[where]
+    store_files.flip(path, at)
+    text = fsck(data, status=1)
+    assert os.path.relpath(path, data) + ": bytes " in text
+    told, missing = repaired(data, make_ingester)
+    assert missing == {"header": 0, "checkpoint": 0}.get(where, 10), told
+    assert [name for name in store_files.quarantined(data) if name.startswith("wal-")]
+
+
+def test_the_log_cut_anywhere(data, make_ingester, original):
+    path = store_files.segments(data)[-1]
+    ends = {f.end for f in store_files.frames(path)}
+    size = os.path.getsize(path)
+    for cut in range(size - 1, 64, -max(7, size // 60)):
+        os.truncate(path, cut)
+        done = cli("fsck", data)
+        assert done.returncode in (0, 1) and done.stderr == b"", done
+        assert done.returncode == 1 or any(end <= cut <= (end + 7) // 8 * 8 for end in ends), (cut, done)
+    os.truncate(path, 30)
+    assert "nothing in it is whole" in fsck(data, status=1)
+    assert repaired(data, make_ingester)[1] == LATER
+
+
+def test_any_damage_is_told_and_repaired(original, tmp_path, make_ingester):
+    """Random bytes of random files; whatever it is, the repaired directory is clean and serves a part of what was there."""
+    rng = random.Random(SEED)
+    for turn in range(int(os.environ.get("CW_FSCK_TURNS", "12"))):
+        data = str(tmp_path / ("turn%d" % turn))
+        shutil.copytree(original, data)
+        for _ in range(rng.randint(1, 4)):
+            path = rng.choice(store_files.parts(data) + store_files.segments(data) + [os.path.join(data, "catalog"), os.path.join(data, "FORMAT")])
+            size = os.path.getsize(path)
+            if rng.random() < 0.2 and "FORMAT" not in path:
+                os.truncate(path, rng.randrange(size))
+            elif size:
+                for _ in range(rng.choice((1, 1, 20))):
+                    store_files.flip(path, rng.randrange(size), rng.randrange(1, 256))
+        done = cli("fsck", data)
+        assert done.returncode in (0, 1), (SEED, turn, done)     # bytes that nobody reads: 0
+        if done.returncode == 1:
+            repaired(data, lambda data: make_ingester("turn%d-server" % turn, data=data))
+        shutil.rmtree(data)
+
+
+def test_repair_needs_the_lock_and_reading_does_not(ingester):
+    ingester.push([({"app": "a"}, [(T, "x")])])
+    done = cli("fsck", "--repair", ingester.data)
+    assert done.returncode == 3 and ingester.address.encode() in done.stderr, done
+    assert "clean" in fsck(ingester.data, status=0)
+
+
+def test_reading_beside_a_server_at_work_finds_nothing(ingester):
+    for i in range(15):
+        ingester.push([({"app": "a%d" % (i % 3)}, [(T + i * 10**6 + j, "line %d %d" % (i, j)) for j in range(500)])])
+        if i % 4 == 3:
+            assert ingester.ask("POST", "/flush")[0] == 204
+        assert "clean" in fsck(ingester.data, status=0)

@@ -1,0 +1,102 @@
+"""tests/data/data_v1: a data directory as the first version wrote it. Every later version must start on it and serve all of it."""
+import collections
+import os
+import shutil
+
+import pytest
+
+import wire
+from programs import NS, Ingester, cli
+
+DATA_V1 = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "data", "data_v1")
+T = 1767571200 * NS                          # 2026-01-05T00:00:00Z
+TENANTS = ("one", "two")
+CONFIG = "auth_enabled: true\n"
+SHIPPER, SESSION, SOURCE = "0" * 31 + "1", "a" * 32, "0" * 31 + "2"
+
+
+def entries(tenant, app, first, n):
+    """(labels, [(ns, line, metadata)])"""
+    return {"app": app, "env": "prod"}, [
+        (T + i * NS * 60, "%s %s line %d: GET /item/%d 200 %s" % (tenant, app, i, i * 7, "naïve" if i % 9 == 0 else "ok"),
+         {"trace_id": "%08x" % (i * 2654435761 % 2**32)} if i % 3 else {}) for i in range(first, first + n)]
+
+
+def batches():
+    """(tenant, streams) in the order in which they were pushed; the store was flushed behind the second and the fourth."""
+    out = []
+    for round_ in range(3):
+        for tenant in TENANTS:
+            out.append((tenant, [entries(tenant, app, round_ * 700, 60) for app in ("web", "db")]))
+    return out
+
+
+def delivered(i):
+    return T + i * NS, "delivered line %d" % i
+
+
+def want():
+    out = collections.defaultdict(list)
+    for tenant, streams in batches():
+        for labels, values in streams:
+            out[tenant] += [(labels["app"], ns, line, tuple(sorted(metadata.items()))) for ns, line, metadata in values]
+    out["one"] += [("shipped", *delivered(i), ()) for i in range(2)]
+    return {tenant: sorted(rows) for tenant, rows in out.items()}
+
+
+def served(server, tenant):
+    return sorted((e["labels"]["app"], int(e["ts"]), e["line"], tuple(sorted(e.get("metadata", {}).items())))
+                  for e in server.export('{env="prod"}', headers={"X-Scope-OrgID": tenant}))
+
+
+def mark(server):
+    return wire.ask_sources(server, SHIPPER, [SESSION], headers={"X-Scope-OrgID": "one"})[1]["marks"]
+
+
+def make(folder):
+    """How it was made: CW_MAKE_EXAMPLE=1, with the programs of that version."""
+    server = Ingester(folder, config=CONFIG).start()
+    one = {"X-Scope-OrgID": "one"}
+    try:
+        assert wire.ask_sources(server, SHIPPER, [SESSION], headers=one)[0] == 200
+        for i, (tenant, streams) in enumerate(batches()):
+            server.push(streams, headers={"X-Scope-OrgID": tenant})
+            if i in (1, 3):
+                assert wire.deliver(server, SHIPPER, SESSION, SOURCE, [(i // 2 * 10, i // 2 * 10 + 10)],
+                                    [('{app="shipped", env="prod"}', [delivered(i // 2)])], headers=one)[0] == 204
+                assert server.ask("POST", "/flush")[0] == 204
+    finally:
+        server.kill()                        # the last two pushes are in the log alone
+    shutil.rmtree(DATA_V1, ignore_errors=True)
+    shutil.copytree(server.data, DATA_V1, ignore=shutil.ignore_patterns("LOCK", "quarantine"))
+
+
+@pytest.fixture
+def data(tmp_path):
+    if os.environ.get("CW_MAKE_EXAMPLE"):
+        make(tmp_path / "make")
+    copy = tmp_path / "data_v1"
+    shutil.copytree(DATA_V1, copy)
+    return str(copy)
+
+
+def test_a_directory_of_version_1_is_clean_and_inspected(data):
+    done = cli("fsck", data)
+    assert done.returncode == 0 and b"clean" in done.stdout, done
+    done = cli("inspect", data)
+    assert done.returncode == 0, done
+    text = done.stdout.decode()
+    for word in ("240 entries are not in parts yet", '{app="web", env="prod"}', "metadata", "postings"):
+        assert word in text, (word, text)
+
+
+def test_a_server_starts_on_it_and_serves_every_entry_and_mark(data, make_ingester):
+    server = make_ingester(config=CONFIG, data=data).start()
+    for rounds in range(2):                  # as it was, and what this version makes of it
+        for tenant, rows in want().items():
+            assert served(server, tenant) == rows
+        assert mark(server) == [{"source": SOURCE, "generation": 0, "offset": 20}]
+        assert server.ask("POST", "/flush")[0] == 204
+    server.stop()
+    assert cli("fsck", data).returncode == 0
+    assert not os.listdir(os.path.join(data, "quarantine"))

@@ -13,6 +13,7 @@
 #ifndef CW_INGESTER_MERGE_H
 #define CW_INGESTER_MERGE_H
 #include <stdint.h>
+#include "common/base/memory_budget.h"
 #include "common/base/pool.h"
 #include "ingester/parts.h"
 
@@ -23,6 +24,8 @@
 
 struct cw_merge;
 struct cw_merge *cw_merge_new(struct cw_parts *parts, struct cw_pool *pool);
+/* Merges wait while there is no room for what they need (CW_MEMORY_MERGE); before the first kick. */
+void cw_merge_set_budget(struct cw_merge *merge, struct cw_memory_budget *budget);
 /* Begin what is due, if no merge runs. Returns at once. Call it after a flush and now and then. */
 void cw_merge_kick(struct cw_merge *merge);
 /* Until nothing is due or running (POST /flush). */

@@ -10,15 +10,18 @@ struct collector {
     struct cw_query_context *query;
     struct cw_arena *arena;
     struct cw_id_map streams, texts;
+    size_t taken; /* from the allowance, for the maps */
     void (*visit)(struct collector *collector, struct cw_labels labels);
     struct cw_str name;
     struct cw_str *names;
     struct cw_labels *sets;
     size_t n, cap;
+    struct cw_err err; /* why there is no room for another stream */
 };
 
 static void collector_fini(struct collector *collector)
 {
+    cw_allowance_give(&collector->query->allowance, collector->taken);
     cw_id_map_fini(&collector->streams);
     cw_id_map_fini(&collector->texts);
 }
@@ -57,13 +60,29 @@ static void visit_nothing(struct collector *collector, struct cw_labels labels)
 {
 }
 
+/* Room for one more stream in the maps, and was there room for the texts of those before? */
+static int collector_take(struct collector *collector, struct cw_err *err)
+{
+    struct cw_allowance *allowance = &collector->query->allowance;
+    int rc = collector->arena != NULL ? cw_allowance_check(allowance, collector->arena, err) : 0;
+    if (rc == 0)
+        rc = cw_allowance_take(allowance, 2 * CW_ID_MAP_ENTRY_BYTES, err);
+    if (rc == 0)
+        collector->taken += 2 * CW_ID_MAP_ENTRY_BYTES;
+    return rc;
+}
+
 static int on_stream(void *arg, const struct cw_stream_ref *stream)
 {
     struct collector *collector = arg;
     bool added;
     cw_id_map_put(&collector->streams, stream->id, &added);
-    if (added)
+    if (added) {
+        int rc = collector_take(collector, &collector->err);
+        if (rc < 0)
+            return rc;
         collector->visit(collector, stream->labels);
+    }
     return cw_query_context_poll(collector->query) ? 1 : 0;
 }
 
@@ -79,6 +98,8 @@ static int collect_selector(struct collector *collector, const struct cw_stream_
         if (rc == 0)
             rc = source->ops->streams(source, selector, range->start_ns, range->end_ns, on_stream,
                                       collector, err);
+        if (rc < 0 && collector->err.code == rc)
+            return cw_err_set(err, rc, "%s", collector->err.text);
         if (rc < 0)
             return rc;
     }

@@ -21,8 +21,6 @@ struct sources_op {
 static void respond_code(struct cw_http_request *request, const struct cw_err *err)
 {
     struct cw_buf body;
-    if (cw_err_retryable(err->code))
-        cw_http_set_header(request, "Retry-After", "1");
     if (cw_err_http_status(err->code) != 400) {
         cw_http_respond_err(request, err);
         return;

@@ -108,11 +108,12 @@ static const struct cw_key_def keys[] = {
             "power cut may lose wal.sync_interval."},
     {"wal.sync_interval", CW_KEY_DURATION, AT(wal_sync_interval_ns), .def = "1s", .min = "10ms",
      .max = "1h", .doc = "Time between syncs with wal.sync: interval."},
-    {"head.flush_bytes", CW_KEY_BYTES, AT(head_flush_bytes), .def = "64MiB", .min = "1MiB",
+    {"head.flush_bytes", CW_KEY_BYTES, AT(head_flush_bytes), .def = "40MiB", .min = "1MiB",
      .max = "4GiB", .doc = "Write entries from memory into parts at this size."},
     {"memory.limit", CW_KEY_BYTES, AT(memory_limit), .def = "0", .min = "0",
-     .doc = "The memory budget, a ceiling; pushes and queries over it are refused. 0 is a quarter "
-            "of the machine or the cgroup."},
+     .doc = "The memory budget, a ceiling for the head, pushes, connections, queries, answers and "
+            "merges together; what goes over it is refused with 429. The program itself takes some "
+            "10 MiB beside it. 0 is a quarter of the machine or the cgroup."},
     {"storage.min_free", CW_KEY_FLOAT, AT(min_free), .def = "0.1", .min = "0", .max = "0.9",
      .doc = "Drop the oldest parts when less than this share of the disk is free; 0 is never."},
     {"storage.merge_codec", CW_KEY_ENUM, AT(merge_codec), .def = "lz4", .names = codec_names,

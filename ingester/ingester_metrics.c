@@ -1,5 +1,6 @@
 #include "ingester/ingester_metrics.h"
 
+#include "ingester/push.h"
 #include "ingester/store.h"
 
 const struct cw_metric_def cw_ingester_metric_defs[CW_M_NMETRICS] = {
@@ -26,8 +27,14 @@ const struct cw_metric_def cw_ingester_metric_defs[CW_M_NMETRICS] = {
                            "Entries that are in no part yet."},
     [CW_M_PENDING_BYTES] = {"cordwood_pending_bytes", CW_METRIC_GAUGE,
                             "Memory of pushes that wait for the log."},
-    [CW_M_MEMORY_BYTES] = {"cordwood_head_memory_limit_bytes", CW_METRIC_GAUGE,
-                           "The budget of head and pending pushes."},
+    [CW_M_HEAD_LIMIT_BYTES] = {"cordwood_head_memory_limit_bytes", CW_METRIC_GAUGE,
+                               "The budget of head and pending pushes."},
+    [CW_M_MEMORY_BYTES] = {"cordwood_memory_bytes", CW_METRIC_GAUGE,
+                           "Memory by what it is used for.", .labels = {"use"}},
+    [CW_M_MEMORY_PEAK_BYTES] = {"cordwood_memory_peak_bytes", CW_METRIC_GAUGE,
+                                "The most that each use held at once.", .labels = {"use"}},
+    [CW_M_MEMORY_LIMIT_BYTES] = {"cordwood_memory_limit_bytes", CW_METRIC_GAUGE,
+                                 "What all uses may hold together (memory.limit)."},
     [CW_M_WAL_BYTES] = {"cordwood_wal_bytes", CW_METRIC_GAUGE, "Size of the write-ahead log."},
     [CW_M_WAL_SEGMENTS] = {"cordwood_wal_segments", CW_METRIC_GAUGE,
                            "Segments of the write-ahead log."},
@@ -64,9 +71,22 @@ const struct cw_metric_def cw_ingester_metric_defs[CW_M_NMETRICS] = {
                     "1 when the log is replayed and pushes are taken."},
 };
 
+static void collect_memory(struct cw_metrics *metrics, const struct cw_memory_budget *memory)
+{
+    for (size_t i = 0; i < CW_MEMORY_NUSES; i++) {
+        struct cw_str use = cw_str_of(cw_memory_use_names[i]);
+        cw_metric_set(cw_metrics_child(metrics, CW_M_MEMORY_BYTES, &use),
+                      (int64_t)cw_memory_used(memory, i));
+        cw_metric_set(cw_metrics_child(metrics, CW_M_MEMORY_PEAK_BYTES, &use),
+                      (int64_t)cw_memory_peak(memory, i));
+    }
+}
+
 void cw_ingester_metrics_collect(struct cw_metrics *metrics, void *arg)
 {
-    struct cw_store *store = arg;
+    struct cw_ingester *ingester = arg;
+    struct cw_store *store = ingester->store;
+    collect_memory(metrics, &ingester->memory);
     struct cw_store_counts c;
     cw_store_count(store, &c);
     const struct {
@@ -77,7 +97,8 @@ void cw_ingester_metrics_collect(struct cw_metrics *metrics, void *arg)
         {CW_M_HEAD_STREAMS, c.head_streams},
         {CW_M_HEAD_ENTRIES, c.head_entries},
         {CW_M_PENDING_BYTES, c.pending_bytes},
-        {CW_M_MEMORY_BYTES, c.memory_bytes},
+        {CW_M_HEAD_LIMIT_BYTES, c.memory_bytes},
+        {CW_M_MEMORY_LIMIT_BYTES, ingester->memory.limit},
         {CW_M_WAL_BYTES, c.wal_bytes},
         {CW_M_WAL_SEGMENTS, c.wal_segments},
         {CW_M_WAL_SYNCS, c.wal_syncs},

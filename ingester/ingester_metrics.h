@@ -19,7 +19,10 @@ enum cw_ingester_metric {
     CW_M_HEAD_STREAMS,
     CW_M_HEAD_ENTRIES,
     CW_M_PENDING_BYTES,
+    CW_M_HEAD_LIMIT_BYTES,
     CW_M_MEMORY_BYTES,
+    CW_M_MEMORY_PEAK_BYTES,
+    CW_M_MEMORY_LIMIT_BYTES,
     CW_M_WAL_BYTES,
     CW_M_WAL_SEGMENTS,
     CW_M_WAL_SYNCS,
@@ -44,8 +47,7 @@ enum cw_ingester_metric {
 };
 extern const struct cw_metric_def cw_ingester_metric_defs[CW_M_NMETRICS];
 
-struct cw_store;
-/* Gauges that the store is asked for at each render. */
-void cw_ingester_metrics_collect(struct cw_metrics *metrics, void *store);
+/* Gauges that are asked for at each render; `ingester` is a struct cw_ingester. */
+void cw_ingester_metrics_collect(struct cw_metrics *metrics, void *ingester);
 
 #endif

@@ -1,6 +1,7 @@
 /* main.c - cordwood-ingester: reads flags and configuration, opens the store, serves until a signal says stop. */
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,8 +22,12 @@
 
 enum {
     EXIT_FAILED = 1,
-    /* Of the memory budget one part in so many is for bodies that are still being received; a whole one draws from the head's. */
+    /* Of the memory budget one part in so many is for bodies that are still being received, ... */
     BODIES_SHARE = 8,
+    /* ... for the head and what is pushed, ... */
+    STORE_SHARE = 2,
+    /* ... and all but one part in so many for queries: some is always left for pushes. */
+    NO_QUERIES_SHARE = 4,
 };
 
 struct server {
@@ -109,7 +114,8 @@ static int store_start(struct server *server, const struct cw_ingester_config *c
         .wal_sync = config->wal_sync ? CW_STORE_SYNC_INTERVAL : CW_STORE_SYNC_ALWAYS,
         .wal_sync_interval_ns = config->wal_sync_interval_ns,
         .head_flush_bytes = (uint64_t)config->head_flush_bytes,
-        .memory_bytes = cw_ingester_memory(config) / 2,
+        .memory_bytes = server->ingester.memory.limit / STORE_SHARE,
+        .budget = &server->ingester.memory,
         .sources_forget_ns = config->sources_forget_ns,
         .retention = {.period_ns = cw_tenants_retention_ns,
                       .ctx = server->ingester.tenants,
@@ -131,7 +137,8 @@ static int http_start(struct server *server, const struct cw_ingester_config *co
                                              .on_done = on_done,
                                              .ctx = server,
                                              .body_budget_bytes =
-                                                 cw_ingester_memory(config) / BODIES_SHARE};
+                                                 server->ingester.memory.limit / BODIES_SHARE,
+                                             .memory = &server->ingester.memory};
     int rc = cw_http_server_new(&options, &server->http, err);
     cw_buf_fini(&listen);
     if (rc < 0)
@@ -140,6 +147,7 @@ static int http_start(struct server *server, const struct cw_ingester_config *co
     struct cw_querier_options querier = {.server = server->http,
                                          .store = cw_store_entries(server->ingester.store),
                                          .pool = server->pool,
+                                         .memory = &server->ingester.memory,
                                          .tenant = cw_tenants_querier_tenant,
                                          .limits = cw_tenants_querier_limits,
                                          .ctx = server->ingester.tenants};
@@ -169,14 +177,17 @@ static int server_start(struct server *server, struct cw_ingester_config *config
                         struct cw_err *err)
 {
     server->grace_ns = config->graceful_shutdown_timeout_ns;
+    struct cw_memory_budget *memory = &server->ingester.memory;
+    cw_memory_budget_init(memory, cw_ingester_memory(config));
+    cw_memory_budget_share(memory, CW_MEMORY_QUERIES,
+                           memory->limit - memory->limit / NO_QUERIES_SHARE);
     server->ingester.tenants = cw_tenants_new(config);
     server->ingester.metrics = cw_metrics_new(cw_ingester_metric_defs, CW_M_NMETRICS);
     server->pool = cw_pool_new(0);
     int rc = store_start(server, config, err);
     if (rc < 0)
         return rc;
-    cw_metrics_on_collect(server->ingester.metrics, cw_ingester_metrics_collect,
-                          server->ingester.store);
+    cw_metrics_on_collect(server->ingester.metrics, cw_ingester_metrics_collect, &server->ingester);
     rc = http_start(server, config, err);
     if (rc == 0)
         rc = write_listen_file(server, err);
@@ -221,6 +232,19 @@ static void serve(struct server *server, const sigset_t *signals)
     cw_log_info("stopping on signal %d: flushing", number);
 }
 
+/*
+ * What is freed is to leave the process, so that memory.limit means what the machine sees: large blocks have pages of their own
+ * (glibc would raise the bound to 32 MiB with the first one that is freed, and keep as much of each heap's end), and threads
+ * share few heaps, each of which has holes of its own.
+ */
+static void malloc_tune(void)
+{
+    enum { MALLOC_LARGE_BYTES = 128 << 10, MALLOC_KEEP_BYTES = 1 << 20, MALLOC_HEAPS = 2 };
+    mallopt(M_MMAP_THRESHOLD, MALLOC_LARGE_BYTES);
+    mallopt(M_TRIM_THRESHOLD, MALLOC_KEEP_BYTES);
+    mallopt(M_ARENA_MAX, MALLOC_HEAPS);
+}
+
 static int run(struct server *server, struct cw_ingester_config *config)
 {
     struct cw_err err = {0};
@@ -233,6 +257,7 @@ static int run(struct server *server, struct cw_ingester_config *config)
     pthread_sigmask(SIG_BLOCK, &signals, NULL);
     signal(SIGPIPE, SIG_IGN);
     umask(077);
+    malloc_tune();
     cw_log_init((enum cw_log_level)config->log_level, (enum cw_log_format)config->log_format);
     int rc = server_start(server, config, &err);
     if (rc < 0)

@@ -10,6 +10,7 @@
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/store/part_source.h"
+#include "common/store/part_writer.h"
 #include "ingester/merge_run.h"
 
 /* A slice: short beside a query's unit of work. */
@@ -22,6 +23,7 @@ enum {
 struct cw_merge {
     struct cw_parts *parts;
     enum cw_codec codec;
+    struct cw_memory_budget *budget; /* may be NULL */
     struct cw_pool_group *group;
     atomic_bool stopping;
     pthread_mutex_t lock; /* guards what follows */
@@ -31,12 +33,14 @@ struct cw_merge {
     struct cw_merge_run *run;
     uint64_t inputs[FAN_IN_MAX]; /* of `run`: ids, and ... */
     size_t ninputs;
-    uint64_t input_bytes; /* ... their size */
-    uint64_t *refused;    /* ids of parts whose merge failed for a reason that stays */
+    uint64_t input_bytes;  /* ... their size */
+    uint64_t memory_bytes; /* taken for it */
+    uint64_t *refused;     /* ids of parts whose merge failed for a reason that stays */
     size_t nrefused;
 };
 
 static void slice(void *arg);
+static void run_end(struct cw_merge *m);
 
 struct cw_merge *cw_merge_new(struct cw_parts *parts, struct cw_pool *pool, enum cw_codec codec)
 {
@@ -47,6 +51,11 @@ struct cw_merge *cw_merge_new(struct cw_parts *parts, struct cw_pool *pool, enum
     pthread_mutex_init(&m->lock, NULL);
     pthread_cond_init(&m->idle, NULL);
     return m;
+}
+
+void cw_merge_set_budget(struct cw_merge *m, struct cw_memory_budget *budget)
+{
+    m->budget = budget;
 }
 
 void cw_merge_kick(struct cw_merge *m)
@@ -76,7 +85,7 @@ void cw_merge_free(struct cw_merge **merge)
         return;
     atomic_store(&m->stopping, true);
     cw_pool_group_free(&m->group);
-    cw_merge_run_free(&m->run);
+    run_end(m);
     pthread_mutex_destroy(&m->lock);
     pthread_cond_destroy(&m->idle);
     free(m->refused);
@@ -151,6 +160,32 @@ static void refuse_inputs(struct cw_merge *m)
         m->refused[m->nrefused++] = m->inputs[i];
 }
 
+static void run_end(struct cw_merge *m)
+{
+    cw_merge_run_free(&m->run);
+    cw_memory_give(m->budget, CW_MEMORY_MERGE, m->memory_bytes);
+    m->memory_bytes = 0;
+}
+
+/* Begin the merge of these; without room for it none begins. */
+static int run_begin(struct cw_merge *m, struct cw_source *const *sources, size_t n,
+                     struct cw_err *err)
+{
+    uint64_t bytes = CW_PART_WRITER_MEMORY + n * CW_PART_CURSOR_MEMORY;
+    if (cw_memory_take(m->budget, CW_MEMORY_MERGE, bytes, NULL) < 0)
+        return 0;
+    m->memory_bytes = bytes;
+    m->input_bytes = 0;
+    for (m->ninputs = 0; m->ninputs < n; m->ninputs++) {
+        m->inputs[m->ninputs] = footer_of(sources[m->ninputs])->info.id;
+        m->input_bytes += footer_of(sources[m->ninputs])->file_bytes;
+    }
+    int rc = cw_merge_run_new(m->parts, sources, n, m->codec, &m->run, err);
+    if (rc < 0)
+        run_end(m);
+    return rc;
+}
+
 /* Begin the merge that is due, if any: m->run. */
 static int run_find(struct cw_merge *m, struct cw_err *err)
 {
@@ -174,14 +209,8 @@ static int run_find(struct cw_merge *m, struct cw_err *err)
         while (i + row < n && same_row(all.sources[i], all.sources[i + row]))
             row++;
         size_t take = due_in_row(&all.sources[i], row);
-        if (take == 0)
-            continue;
-        m->input_bytes = 0;
-        for (m->ninputs = 0; m->ninputs < take; m->ninputs++) {
-            m->inputs[m->ninputs] = footer_of(all.sources[i + m->ninputs])->info.id;
-            m->input_bytes += footer_of(all.sources[i + m->ninputs])->file_bytes;
-        }
-        rc = cw_merge_run_new(m->parts, &all.sources[i], take, m->codec, &m->run, err);
+        if (take > 0)
+            rc = run_begin(m, &all.sources[i], take, err);
     }
     cw_snapshot_fini(&all);
     return rc;
@@ -211,7 +240,7 @@ static int slice_work(struct cw_merge *m, struct cw_err *err)
     } else if (rc == CW_E_LIMIT || (rc == CW_E_CORRUPT && !cw_merge_run_has_bad_block(m->run))) {
         refuse_inputs(m);
     }
-    cw_merge_run_free(&m->run);
+    run_end(m);
     return rc < 0 ? rc : 1;
 }
 

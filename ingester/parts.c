@@ -201,6 +201,22 @@ static int on_bad_part(void *arg, const char *path, const struct cw_err *why, st
     return cw_quarantine_part(p->quarantine, path, err);
 }
 
+/* `next` to disk. Where that makes room, or nothing goes on without it, a full disk must not stop it. */
+enum catalog_urgency { CATALOG_MAY_FAIL, CATALOG_MUST };
+static int catalog_put(struct cw_parts *p, const struct cw_catalog *next,
+                       enum catalog_urgency urgency, struct cw_err *err)
+{
+    struct cw_err why;
+    int rc = cw_catalog_write(p->data_dir, next, err);
+    if (rc == CW_E_UNAVAILABLE && urgency == CATALOG_MUST) {
+        cw_log_warn("%s: the reserve is used", err->text);
+        return cw_catalog_write_reserved(p->data_dir, next, err);
+    }
+    if (rc == 0 && cw_catalog_reserve(p->data_dir, &why) < 0)
+        cw_log_debug("no reserve for a full disk: %s", why.text);
+    return rc;
+}
+
 /* The catalog as it is to be, on disk and in memory. */
 static int catalog_load(struct cw_parts *p, uint64_t wal_oldest_seq, struct cw_err *err)
 {
@@ -219,7 +235,7 @@ static int catalog_load(struct cw_parts *p, uint64_t wal_oldest_seq, struct cw_e
     if (p->catalog.n > 0)
         cw_log_warn("the catalog was lost and made again: %zu parts, WAL flushed up to %" PRIu64,
                     p->catalog.n, p->catalog.wal_flushed);
-    return cw_catalog_write(p->data_dir, &p->catalog, err);
+    return catalog_put(p, &p->catalog, CATALOG_MUST, err);
 }
 
 /* Parts that were never committed, or left the catalog, and unfinished ones. */
@@ -285,7 +301,7 @@ static int open_all(struct cw_parts *p, struct cw_err *err)
             cw_catalog_remove(&good, p->catalog.parts[i].id);
     }
     if (rc >= 0 && good.n != p->catalog.n)
-        rc = cw_catalog_write(p->data_dir, &good, err);
+        rc = catalog_put(p, &good, CATALOG_MUST, err);
     if (rc < 0) {
         cw_catalog_fini(&good);
         return rc;
@@ -311,10 +327,14 @@ int cw_parts_open(const struct cw_parts_options *options, struct cw_parts **out,
         rc = format_check(p, err);
     if (rc == 0)
         rc = catalog_load(p, options->wal_oldest_seq, err);
-    if (rc == 0)
-        rc = open_all(p, err);
+    /* First, for it may make room. */
     if (rc == 0)
         rc = cw_catalog_each_file(p->data_dir, remove_orphan, p, err);
+    if (rc == 0)
+        rc = open_all(p, err);
+    struct cw_err why;
+    if (rc == 0 && cw_catalog_reserve(p->data_dir, &why) < 0)
+        cw_log_warn("no reserve for a full disk: %s", why.text);
     if (rc < 0) {
         cw_err_wrap(err, "opening the data directory %s", p->data_dir);
         cw_parts_close(&p);
@@ -513,7 +533,8 @@ int cw_parts_commit(struct cw_parts *p, struct cw_parts_change *c, struct cw_err
     pthread_mutex_lock(&p->commit_lock);
     int rc = catalog_change(p, c, &next, err);
     if (rc == 0) {
-        rc = cw_catalog_write(p->data_dir, &next, err);
+        rc = catalog_put(p, &next,
+                         c->nadded == 0 && c->nremoved > 0 ? CATALOG_MUST : CATALOG_MAY_FAIL, err);
         if (rc == 0)
             c->state = CHANGE_COMMITTED;
         else if (!catalog_is_on_disk(p))

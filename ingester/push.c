@@ -9,9 +9,6 @@
 #include "ingester/ingester_metrics.h"
 #include "ingester/push_check.h"
 
-/* A decompressed body, its decoded entries and their copy in the head. */
-enum { PUSH_MEMORY_FACTOR = 3, PUSH_STREAM_BYTES = 1024 };
-
 enum protocol { PROTOCOL_LOKI, PROTOCOL_OTLP };
 
 /* How the answer was decided on the WAL thread. */
@@ -28,6 +25,7 @@ struct push_op {
     struct cw_buf unwrapped; /* protobuf in snappy that came in gzip or deflate */
     struct cw_buf raw;       /* the decompressed body, which the push borrows from */
     struct cw_buf packed;    /* the accepted set, where the body as received is not that */
+    struct cw_err refused;   /* why memory was not given; code 0: it was */
     struct cw_wal_frame frame;
     int64_t now_ns;
     struct cw_head_dropped dropped;
@@ -69,14 +67,15 @@ static void respond_text(const struct push_op *op, int status, struct cw_str tex
     cw_buf_fini(&body);
 }
 
-static void respond_retry(const struct push_op *op, const struct cw_err *err)
+static void respond_error(const struct push_op *op, const struct cw_err *err)
 {
+    if (op->protocol == PROTOCOL_LOKI) {
+        cw_http_respond_err(op->request, err);
+        return;
+    }
     if (cw_err_retryable(err->code))
         cw_http_set_header(op->request, "Retry-After", "1");
-    if (op->protocol == PROTOCOL_OTLP)
-        respond_otlp_error(op->request, cw_err_http_status(err->code), cw_str_of(err->text));
-    else
-        cw_http_respond_err(op->request, err);
+    respond_otlp_error(op->request, cw_err_http_status(err->code), cw_str_of(err->text));
 }
 
 static void respond_refusal(struct push_op *op, const char *code, const char *sentence,
@@ -122,7 +121,7 @@ static void push_answer(struct push_op *op, const struct cw_err *err)
         count_push(op);
     free(op->dropped.items);
     if (err) {
-        respond_retry(op, err);
+        respond_error(op, err);
         return;
     }
     if (op->outcome != OUTCOME_STORED) {
@@ -147,7 +146,7 @@ static void push_answer(struct push_op *op, const struct cw_err *err)
         return;
     case OUTCOME_FULL:
         cw_err_set(&full, CW_E_OVERLOAD, "the store knows %u sources already", CW_MARKS_MAX);
-        respond_retry(op, &full);
+        respond_error(op, &full);
         return;
     }
     cw_http_respond(request, 204, NULL, NULL);
@@ -294,20 +293,26 @@ static int otlp_codec(struct cw_str encoding, struct cw_str type, enum cw_codec 
                       CW_STR_ARG(encoding));
 }
 
-/* A part of the memory budget, held until the answer. */
-static int push_admit(struct push_op *op, uint64_t bytes, struct cw_err *err)
+/* A part of the memory budget, held until the answer. Asked by whatever grows while the push is taken apart. */
+static int push_take(void *ctx, size_t bytes)
 {
-    int rc = cw_store_admit(op->ingester->store, bytes, err);
-    if (rc == 0)
-        op->op.bytes += bytes;
-    return rc;
+    struct push_op *op = ctx;
+    if (op->refused.code < 0)
+        return op->refused.code;
+    return cw_store_admit(op->ingester->store, &op->op.bytes, bytes, &op->refused);
 }
 
-/* At most what could be admitted: what a small body becomes is not known before. */
+/* The error of a step, which may only follow from memory that was refused. */
+static int push_reason(const struct push_op *op, int rc, struct cw_err *err)
+{
+    return op->refused.code < 0 ? cw_err_set(err, op->refused.code, "%s", op->refused.text) : rc;
+}
+
+/* At most what there is room for beside its copy in the head: what a small body becomes is not known before. */
 static int push_unpack(struct push_op *op, enum cw_codec codec, struct cw_str in,
                        struct cw_buf *buf, struct cw_str *out, struct cw_err *err)
 {
-    uint64_t max = cw_store_memory_bytes(op->ingester->store) / PUSH_MEMORY_FACTOR;
+    uint64_t max = cw_store_memory_bytes(op->ingester->store) / 2;
     max = CW_MIN(max, CW_LIMIT_PUSH_RAW_BYTES);
     *out = in;
     if (codec == CW_CODEC_NONE)
@@ -344,9 +349,6 @@ static int push_decode(struct push_op *op, struct cw_err *err)
         return rc;
     op->frame.body = body;
     op->frame.body_raw = (uint32_t)raw.len;
-    rc = push_admit(op, PUSH_MEMORY_FACTOR * (uint64_t)raw.len + op->unwrapped.len, err);
-    if (rc < 0)
-        return rc;
     if (otlp)
         return json ? cw_push_otlp_json_decode(raw, arena, op->now_ns, &op->push, err)
                     : cw_push_otlp_protobuf_decode(raw, arena, op->now_ns, &op->push, err);
@@ -370,6 +372,7 @@ static int push_pack(struct push_op *op, struct cw_err *err)
     cw_buf_fini(&text);
     /* JSON's escapes and metadata names can grow a little under other framing. */
     cw_buf_init(&plain, CW_WAL_BODY_BYTES_MAX);
+    cw_buf_watch(&plain, push_take, op);
     cw_push_loki_protobuf_encode(&accepted, &plain);
     int rc = cw_buf_failed(&plain)
                  ? cw_err_set(err, CW_E_TOO_LARGE, "the push is too large")
@@ -413,10 +416,6 @@ static int push_make(struct push_op *op, struct cw_err *err)
     if (rc < 0)
         return rc;
     struct cw_push_delivery *delivery = &op->push.delivery;
-    /* A stream of one short entry costs more than its bytes. */
-    rc = push_admit(op, PUSH_STREAM_BYTES * (uint64_t)op->push.nstreams, err);
-    if (rc < 0)
-        return rc;
     if (op->push.nstreams == 0 && !delivery->present)
         return cw_err_set(err, CW_E_UNPROCESSABLE,
                           "error at least one valid stream is required for ingestion");
@@ -424,6 +423,9 @@ static int push_make(struct push_op *op, struct cw_err *err)
         return rc;
     cw_tenants_limits(op->ingester->tenants, op->tenant, &limits);
     cw_push_check(&op->push, &limits, op->now_ns, arena, &op->checked);
+    rc = push_take(op, cw_head_cost(&op->push));
+    if (rc < 0)
+        return rc;
     /* A delivery is stored whole or not at all. */
     if (op->push.nentries == 0 || (delivery->present && op->checked.first.len > 0)) {
         if (!delivery->present || op->checked.first.len > 0) {
@@ -456,16 +458,21 @@ static void push_handle(struct cw_http_request *request, struct cw_ingester *ing
     op->frame.kind = CW_WAL_DATA;
     op->frame.received_ns = op->now_ns;
     cw_buf_init(&op->raw, CW_LIMIT_PUSH_RAW_BYTES);
+    cw_buf_watch(&op->raw, push_take, op);
     cw_buf_init(&op->unwrapped, CW_WAL_BODY_BYTES_MAX);
+    cw_buf_watch(&op->unwrapped, push_take, op);
     cw_buf_init(&op->packed, CW_WAL_BODY_BYTES_MAX);
+    cw_buf_watch(&op->packed, push_take, op);
     int rc = cw_tenants_of(ingester->tenants, request, &op->tenant, &err);
     op->frame.tenant = op->tenant;
     if (rc == 0 && !cw_store_ready(ingester->store, &err))
         rc = err.code;
-    if (rc == 0)
-        rc = push_admit(op, cw_http_body(request).len, &err);
+    cw_arena_watch(cw_http_arena(request), push_take, op);
     if (rc == 0)
         rc = push_make(op, &err);
+    cw_arena_watch(cw_http_arena(request), NULL, NULL);
+    if (rc < 0 || op->refused.code < 0)
+        rc = push_reason(op, rc, &err);
     if (rc == 0)
         rc = cw_store_submit(ingester->store, &op->op, &err);
     if (rc == 0)

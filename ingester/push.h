@@ -11,12 +11,14 @@
  */
 #ifndef CW_INGESTER_PUSH_H
 #define CW_INGESTER_PUSH_H
+#include "common/base/memory_budget.h"
 #include "common/metrics/metrics.h"
 #include "common/net/http_server.h"
 #include "ingester/store.h"
 #include "ingester/tenants.h"
 
 struct cw_ingester {
+    struct cw_memory_budget memory; /* everything of memory.limit draws from it */
     struct cw_store *store;
     struct cw_tenants *tenants;
     struct cw_metrics *metrics;

@@ -152,10 +152,12 @@ int cw_store_open(const struct cw_store_options *options, struct cw_store **out,
         return rc;
     }
     store->head = cw_head_new(cw_parts_wal_flushed(store->parts));
+    cw_head_set_budget(store->head, options->budget);
     store->marks = cw_marks_new();
     store->writer = cw_wal_writer_new(store->wal_dir, options->segment_bytes);
     store->merge = cw_merge_new(store->parts, options->pool, options->merge_codec);
     store->snapshots = cw_pool_group_new(options->pool, CW_POOL_NORMAL);
+    cw_merge_set_budget(store->merge, options->budget);
     store->last_push_ns = store->last_sync_ns = cw_clock_mono_ns();
     threads_start(store);
     *out = store;
@@ -172,13 +174,24 @@ void cw_store_close(struct cw_store **handle)
     *handle = NULL;
 }
 
+/* Replay waits for a flush when the head is full: say what that waits for. */
+static void why_replaying(struct cw_store *store, struct cw_err *why)
+{
+    pthread_mutex_lock(&store->flush_lock);
+    if (store->flush_error.code < 0)
+        cw_err_set(why, CW_E_UNAVAILABLE,
+                   "the log is being replayed, and entries cannot be flushed to disk: %s",
+                   store->flush_error.text);
+    else
+        cw_err_set(why, CW_E_UNAVAILABLE, "the log is being replayed, try again");
+    pthread_mutex_unlock(&store->flush_lock);
+}
+
 bool cw_store_ready(struct cw_store *store, struct cw_err *why)
 {
     switch (atomic_load(&store->state)) {
     case STORE_READY: return true;
-    case STORE_REPLAYING:
-        cw_err_set(why, CW_E_UNAVAILABLE, "the log is being replayed, try again");
-        return false;
+    case STORE_REPLAYING: why_replaying(store, why); return false;
     case STORE_FAILED:
         cw_err_set(why, CW_E_UNAVAILABLE, "the log could not be replayed: %s", store->failure.text);
         return false;
@@ -227,35 +240,47 @@ struct cw_entry_store cw_store_entries(struct cw_store *store)
 
 /* ---- the memory budget ---- */
 
-int cw_store_admit(struct cw_store *store, uint64_t bytes, struct cw_err *err)
+/* Counted among what waits, if there is room in the store's part and in the whole. */
+static int pending_take(struct cw_store *store, uint64_t bytes, struct cw_err *err)
 {
-    if (bytes > store->options.memory_bytes)
+    uint64_t pending = atomic_fetch_add(&store->pending_bytes, bytes) + bytes;
+    int rc = 0;
+    if (pending + cw_head_bytes(store->head) > store->options.memory_bytes)
+        rc = cw_err_set(err, CW_E_OVERLOAD,
+                        "the memory for entries that wait to be written is used up, try again");
+    if (rc == 0)
+        rc = cw_memory_take(store->options.budget, CW_MEMORY_PUSHES, bytes, err);
+    if (rc < 0)
+        atomic_fetch_sub(&store->pending_bytes, bytes);
+    return rc;
+}
+
+int cw_store_admit(struct cw_store *store, uint64_t *held, uint64_t bytes, struct cw_err *err)
+{
+    if (bytes > store->options.memory_bytes || *held > store->options.memory_bytes - bytes)
         return cw_err_set(err, CW_E_TOO_LARGE,
                           "the push needs %llu bytes of memory, the limit is %llu (memory.limit)",
-                          (unsigned long long)bytes,
+                          (unsigned long long)(*held + bytes),
                           (unsigned long long)store->options.memory_bytes);
-    uint64_t pending = atomic_fetch_add(&store->pending_bytes, bytes) + bytes;
-    uint64_t used = pending + cw_head_bytes(store->head);
-    if (used <= store->options.memory_bytes)
+    int rc = pending_take(store, bytes, err);
+    if (rc == 0) {
+        *held += bytes;
         return 0;
-    atomic_fetch_sub(&store->pending_bytes, bytes);
+    }
     /* A head that is too small for a flush of its own accord must not stand in the way for good. */
     atomic_store(&store->pressed, true);
     pthread_mutex_lock(&store->flush_lock);
-    bool stuck = store->flush_error.code < 0;
-    if (stuck)
-        cw_err_set(err, CW_E_UNAVAILABLE, "entries cannot be flushed to disk: %s",
-                   store->flush_error.text);
+    if (store->flush_error.code < 0)
+        rc = cw_err_set(err, CW_E_UNAVAILABLE, "entries cannot be flushed to disk: %s",
+                        store->flush_error.text);
     pthread_mutex_unlock(&store->flush_lock);
-    if (stuck)
-        return CW_E_UNAVAILABLE;
-    return cw_err_set(err, CW_E_OVERLOAD,
-                      "the memory for entries that wait to be written is used up, try again");
+    return rc;
 }
 
 void cw_store_release(struct cw_store *store, uint64_t bytes)
 {
     atomic_fetch_sub(&store->pending_bytes, bytes);
+    cw_memory_give(store->options.budget, CW_MEMORY_PUSHES, bytes);
 }
 
 uint64_t cw_store_memory_bytes(const struct cw_store *store)

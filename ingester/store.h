@@ -2,7 +2,7 @@
  * store.h - the ingester's data directory: log, head, parts, and who does what to them when.
  *
  *   HTTP threads --ops--> WAL thread: in order: check, append to log and head -> fsync -> commit -> answer
- *                             | freezes a generation (64 MiB, idle, /flush, stop)
+ *                             | freezes a generation (40 MiB, idle, memory is short, /flush, stop)
  *                             v
  *                         flusher: generation -> parts -> catalog -> old segments go
  *                         keeper: retention, merges, POST /flush
@@ -19,6 +19,7 @@
 #include <stdint.h>
 #include "common/base/buf.h"
 #include "common/base/err.h"
+#include "common/base/memory_budget.h"
 #include "common/base/pool.h"
 #include "common/base/str.h"
 #include "common/store/cursor.h"
@@ -40,7 +41,8 @@ struct cw_store_options {
     enum cw_store_wal_sync wal_sync;
     int64_t wal_sync_interval_ns; /* INTERVAL: at most so much is lost by a power cut */
     uint64_t head_flush_bytes;
-    uint64_t memory_bytes; /* for the head and pushes under way */
+    uint64_t memory_bytes;           /* for the head and pushes under way, of ... */
+    struct cw_memory_budget *budget; /* ... what the whole process may hold; may be NULL */
     int64_t sources_forget_ns;
     struct cw_retention_options retention;
     struct cw_pool *pool;      /* for merges and snapshots */
@@ -73,8 +75,10 @@ struct cw_store_op {
     uint64_t bytes; /* admitted for it: released after finish */
 };
 
-/* Take `bytes` of the memory budget for a push before it is decoded; CW_E_OVERLOAD, CW_E_UNAVAILABLE. */
-int cw_store_admit(struct cw_store *store, uint64_t bytes, struct cw_err *err) CW_MUST_USE;
+/* Take `bytes` more of the memory budget for a push that holds *held (which rises), before they are used: CW_E_OVERLOAD;
+ * CW_E_UNAVAILABLE: the head cannot be flushed; CW_E_TOO_LARGE: it could never hold so much. */
+int cw_store_admit(struct cw_store *store, uint64_t *held, uint64_t bytes,
+                   struct cw_err *err) CW_MUST_USE;
 void cw_store_release(struct cw_store *store, uint64_t bytes);
 /* All that there is to admit. */
 uint64_t cw_store_memory_bytes(const struct cw_store *store);

@@ -8,6 +8,7 @@
 #include "common/base/assert.h"
 #include "common/base/clock.h"
 #include "common/base/log.h"
+#include "common/store/part_writer.h"
 #include "ingester/flush.h"
 
 enum {
@@ -43,6 +44,17 @@ bool store_wait_frozen(struct cw_store *store, size_t n)
     bool ok = store->nfrozen <= n;
     pthread_mutex_unlock(&store->flush_lock);
     return ok;
+}
+
+bool store_wait_flush(struct cw_store *store)
+{
+    pthread_mutex_lock(&store->flush_lock);
+    uint64_t before = store->nflushed;
+    while (store->nflushed == before && store->nfrozen > 0 &&
+           atomic_load(&store->state) != STORE_STOPPING)
+        wait_ms(store, FLUSH_RETRY_MS);
+    pthread_mutex_unlock(&store->flush_lock);
+    return atomic_load(&store->state) != STORE_STOPPING;
 }
 
 /* ---- one generation ---- */
@@ -148,7 +160,10 @@ void *store_flush_main(void *arg)
         struct cw_generation *generation = store->frozen->generation;
         struct cw_err err = {0};
         pthread_mutex_unlock(&store->flush_lock);
+        /* It makes room: it is never refused any. */
+        cw_memory_add(store->options.budget, CW_MEMORY_FLUSH, CW_PART_WRITER_MEMORY);
         int rc = flush_generation(store, generation, &err);
+        cw_memory_give(store->options.budget, CW_MEMORY_FLUSH, CW_PART_WRITER_MEMORY);
         if (rc == 0) {
             remove_segments(store);
             cw_merge_kick(store->merge);

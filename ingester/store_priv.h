@@ -97,5 +97,7 @@ void *store_keeper_main(void *arg);
 size_t store_nfrozen(struct cw_store *store);
 /* Wait until at most `n` generations wait; false when a flush fails meanwhile. */
 bool store_wait_frozen(struct cw_store *store, size_t n);
+/* Wait until a flush succeeds, however often it fails before (the disk is full); false: the store stops. */
+bool store_wait_flush(struct cw_store *store);
 
 #endif

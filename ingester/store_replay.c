@@ -27,12 +27,15 @@ static int on_data(void *arg, const struct cw_wal_frame *frame, const struct cw_
     cw_head_commit(store->head, frame->seq);
     if (cw_head_current_bytes(store->head) < store->options.head_flush_bytes)
         return 0;
-    /* The log may be larger than memory. Where the disk is full the flush waits, and the replay goes on in memory. */
-    if (store_wait_frozen(store, CW_STORE_FROZEN_MAX - 1))
-        store_freeze_now(store);
-    else if (cw_head_bytes(store->head) > store->options.memory_bytes)
-        return cw_err_set(err, CW_E_OVERLOAD,
-                          "the log holds more than the memory budget and cannot be flushed");
+    /* The log may be larger than memory. Where the disk is full the flush fails, and the replay goes on in memory as long as there
+     * is some; then it waits until there is room on the disk. */
+    while (!store_wait_frozen(store, CW_STORE_FROZEN_MAX - 1)) {
+        if (cw_head_bytes(store->head) <= store->options.memory_bytes)
+            return 0;
+        if (!store_wait_flush(store))
+            return cw_err_set(err, CW_E_CANCELED, "the server is stopping");
+    }
+    store_freeze_now(store);
     return 0;
 }
 

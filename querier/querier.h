@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include "common/base/err.h"
+#include "common/base/memory_budget.h"
 #include "common/base/pool.h"
 #include "common/net/http_server.h"
 #include "common/store/cursor.h"
@@ -31,6 +32,7 @@ struct cw_querier_options {
     struct cw_http_server *server;
     struct cw_entry_store store;
     struct cw_pool *pool;
+    struct cw_memory_budget *memory; /* what all queries draw from; may be NULL */
     /* The tenant of a request ("fake" without auth); answers the request itself (401) and returns false when it has none. */
     bool (*tenant)(void *ctx, struct cw_http_request *request, struct cw_str *tenant_out);
     /* Limits of a tenant now (they may be reloaded). */

@@ -24,6 +24,9 @@ struct cw_arena {
     struct arena_block *blocks; /* the first one is being filled */
     size_t used;                /* in it */
     size_t nbytes;              /* all blocks with their headers */
+    cw_arena_take_fn take;      /* NULL: nobody watches */
+    void *take_ctx;
+    int refused;
 };
 
 struct cw_arena *cw_arena_new(void)
@@ -75,6 +78,8 @@ static void block_push(struct cw_arena *arena, size_t size)
     if (cap < size)
         cap = size;
     CW_ASSERT(cap <= SIZE_MAX - sizeof(struct arena_block));
+    if (arena->take != NULL && arena->refused == 0)
+        arena->refused = arena->take(arena->take_ctx, sizeof(struct arena_block) + cap);
     struct arena_block *block = malloc(sizeof *block + cap);
     CW_ASSERT(block != NULL);
     block->cap = cap;
@@ -154,6 +159,18 @@ void *cw_arena_grow(struct cw_arena *arena, void *old, size_t n, size_t *cap, si
 size_t cw_arena_bytes(const struct cw_arena *arena)
 {
     return sizeof *arena + arena->nbytes;
+}
+
+void cw_arena_watch(struct cw_arena *arena, cw_arena_take_fn take, void *ctx)
+{
+    arena->take = take;
+    arena->take_ctx = ctx;
+    arena->refused = 0;
+}
+
+int cw_arena_refused(const struct cw_arena *arena)
+{
+    return arena->refused;
 }
 
 void *cw_mem_new(size_t size)

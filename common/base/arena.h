@@ -28,8 +28,15 @@ struct cw_str cw_arena_printf(struct cw_arena *arena, const char *fmt, ...) CW_P
 /* Grow an array: at least `want` elements of `size`; copies `n` old ones. The usual doubling is done inside. */
 void *cw_arena_grow(struct cw_arena *arena, void *old, size_t n, size_t *cap, size_t want,
                     size_t size);
-/* Bytes held from the system: what a query's allowance counts. */
+/* Bytes held from the system. */
 size_t cw_arena_bytes(const struct cw_arena *arena);
+/* `take` is asked before the arena takes `bytes` from the system. It returns 0, or refuses: the arena goes on nevertheless (its
+ * callers count on that), and who fills it looks at cw_arena_refused() after each step that outside bytes make large, before it
+ * touches what it got. Nothing is told when memory goes: whoever was asked gives all of it back at the end. */
+typedef int (*cw_arena_take_fn)(void *ctx, size_t bytes);
+void cw_arena_watch(struct cw_arena *arena, cw_arena_take_fn take, void *ctx);
+/* The first refusal's code since the watch began; 0: none. */
+int cw_arena_refused(const struct cw_arena *arena);
 
 #define CW_ARENA_NEW(arena, type) ((type *)cw_arena_calloc((arena), 1, sizeof(type)))
 #define CW_ARENA_ARRAY(arena, type, n) ((type *)cw_arena_calloc((arena), (n), sizeof(type)))

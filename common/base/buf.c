@@ -15,10 +15,22 @@ void cw_buf_init(struct cw_buf *buf, size_t max)
     *buf = (struct cw_buf){.max = CW_MIN(max, SIZE_MAX / 2)};
 }
 
+void cw_buf_watch(struct cw_buf *buf, int (*take)(void *ctx, size_t bytes), void *ctx)
+{
+    buf->take = take;
+    buf->take_ctx = ctx;
+}
+
+/* Nothing is left but the cap and who watches. */
+static void buf_empty(struct cw_buf *buf)
+{
+    *buf = (struct cw_buf){.max = buf->max, .take = buf->take, .take_ctx = buf->take_ctx};
+}
+
 void cw_buf_fini(struct cw_buf *buf)
 {
     free(buf->ptr);
-    cw_buf_init(buf, buf->max);
+    buf_empty(buf);
 }
 
 void cw_buf_clear(struct cw_buf *buf)
@@ -27,19 +39,34 @@ void cw_buf_clear(struct cw_buf *buf)
     buf->failed = false;
 }
 
-/* Memory for `size` bytes; not bound by max, which counts only what is in use. */
-static void buf_hold(struct cw_buf *buf, size_t size)
+/* Doublings up to `size` bytes; not bound by max, which counts only what is in use. */
+static size_t grown_cap(const struct cw_buf *buf, size_t size)
 {
-    if (size <= buf->cap)
-        return;
     size_t cap = CW_MAX(buf->cap, (size_t)BUF_FIRST_BYTES);
     while (cap < size)
         cap = cap > SIZE_MAX / 2 ? size : cap * 2;
     /* The last doubling does not pass the cap by more than the NUL. */
-    if (cap > buf->max + 1)
-        cap = CW_MAX(buf->max + 1, size);
+    return cap > buf->max + 1 ? CW_MAX(buf->max + 1, size) : cap;
+}
+
+static void buf_resize(struct cw_buf *buf, size_t cap)
+{
     buf->ptr = cw_mem_resize(buf->ptr, cap);
     buf->cap = cap;
+}
+
+/* Memory for `size` bytes; false: it was refused. */
+static bool buf_hold(struct cw_buf *buf, size_t size)
+{
+    if (size <= buf->cap)
+        return true;
+    size_t cap = grown_cap(buf, size);
+    if (buf->take != NULL && buf->take(buf->take_ctx, cap - buf->cap) != 0) {
+        buf->failed = true;
+        return false;
+    }
+    buf_resize(buf, cap);
+    return true;
 }
 
 char *cw_buf_reserve(struct cw_buf *buf, size_t n)
@@ -48,7 +75,8 @@ char *cw_buf_reserve(struct cw_buf *buf, size_t n)
         buf->failed = true;
         return NULL;
     }
-    buf_hold(buf, buf->len + n + (buf->ptr == NULL));
+    if (!buf_hold(buf, buf->len + n + (buf->ptr == NULL)))
+        return NULL;
     return buf->ptr + buf->len;
 }
 
@@ -102,8 +130,7 @@ void cw_buf_vaddf(struct cw_buf *buf, const char *fmt, va_list ap)
         buf->failed = true;
     } else if ((size_t)n < room) {
         buf->len += (size_t)n;
-    } else {
-        buf_hold(buf, buf->len + (size_t)n + 1);
+    } else if (buf_hold(buf, buf->len + (size_t)n + 1)) {
         vsnprintf(buf->ptr + buf->len, (size_t)n + 1, fmt, again);
         buf->len += (size_t)n;
     }
@@ -112,7 +139,8 @@ void cw_buf_vaddf(struct cw_buf *buf, const char *fmt, va_list ap)
 
 const char *cw_buf_z(struct cw_buf *buf)
 {
-    buf_hold(buf, buf->len + 1);
+    if (buf->len == buf->cap)
+        buf_resize(buf, buf->len + 1); /* a byte is not worth a refusal */
     buf->ptr[buf->len] = '\0';
     return buf->ptr;
 }
@@ -123,6 +151,6 @@ char *cw_buf_take(struct cw_buf *buf, size_t *len_out)
     char *bytes = buf->ptr;
     if (len_out != NULL)
         *len_out = buf->len;
-    cw_buf_init(buf, buf->max);
+    buf_empty(buf);
     return bytes;
 }

@@ -19,9 +19,15 @@ struct cw_buf {
     size_t len, cap;
     size_t max; /* the cap: len never passes it */
     bool failed;
+    /* Asked before the memory grows by so many bytes; nonzero: it does not. NULL: nobody asks. */
+    int (*take)(void *ctx, size_t bytes);
+    void *take_ctx;
 };
 
 void cw_buf_init(struct cw_buf *buf, size_t max);
+/* A buffer whose growth somebody accounts for: what `take` refuses fails like what is over the cap. Memory that goes is not told:
+ * who was asked knows how much it was. */
+void cw_buf_watch(struct cw_buf *buf, int (*take)(void *ctx, size_t bytes), void *ctx);
 void cw_buf_fini(struct cw_buf *buf);  /* leaves an empty buffer with the same cap */
 void cw_buf_clear(struct cw_buf *buf); /* len = 0, failed = false; keeps the memory */
 /* Room for `n` more bytes at the end: a pointer to write them at, or NULL over the cap. Then add to `len`. */

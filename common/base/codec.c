@@ -63,6 +63,12 @@ static int too_large(struct cw_err *err, const char *codec, size_t max_bytes)
                       max_bytes);
 }
 
+/* A watched buffer (buf.h) may be refused what its cap allows. */
+static int no_memory(struct cw_err *err, const char *codec, size_t bytes)
+{
+    return cw_err_set(err, CW_E_TOO_LARGE, "%s: no memory for another %zu bytes", codec, bytes);
+}
+
 static int snappy_decode(struct cw_str in, size_t room, struct cw_buf *out, struct cw_err *err)
 {
     size_t len;
@@ -74,7 +80,8 @@ static int snappy_decode(struct cw_str in, size_t room, struct cw_buf *out, stru
     if (len / SNAPPY_MAX_RATIO > in.len)
         return cw_err_set(err, CW_E_INVALID, "snappy: %zu bytes cannot become %zu", in.len, len);
     char *at = cw_buf_reserve(out, len);
-    CW_ASSERT(at != NULL);
+    if (at == NULL)
+        return no_memory(err, "snappy", len);
     if (snappy_uncompress(in.ptr, in.len, at, &len) != SNAPPY_OK)
         return cw_err_set(err, CW_E_INVALID, "snappy: corrupt input");
     out->len += len;
@@ -101,6 +108,10 @@ static int inflate_one(int window_bits, const char *name, struct cw_str in, size
         size_t step = CW_MIN(left, CW_MAX((size_t)INFLATE_STEP_BYTES, out->len - start));
         step = CW_MIN(step, (size_t)UINT_MAX);
         z.next_out = left > 0 ? (Bytef *)cw_buf_reserve(out, step) : &over;
+        if (z.next_out == NULL) {
+            rc = no_memory(err, name, step);
+            break;
+        }
         z.avail_out = left > 0 ? (uInt)step : 1;
         uInt offered = z.avail_out;
         int zrc = inflate(&z, Z_NO_FLUSH);
@@ -171,6 +182,8 @@ static int zstd_decode(struct cw_str in, size_t room, struct cw_buf *out, struct
         size_t step = CW_MIN(left, CW_MAX((size_t)INFLATE_STEP_BYTES, out->len - start));
         ZSTD_outBuffer dst = {left > 0 ? (void *)cw_buf_reserve(out, step) : &over,
                               left > 0 ? step : 1, 0};
+        if (dst.dst == NULL)
+            return no_memory(err, "zstd", step);
         size_t before = src.pos;
         want = ZSTD_decompressStream(d, &dst, &src);
         if (ZSTD_isError(want))
@@ -196,8 +209,12 @@ static int lz4_frame_decode(struct cw_str in, size_t room, struct cw_buf *out, s
         unsigned char over;
         size_t step = CW_MIN(left, CW_MAX((size_t)INFLATE_STEP_BYTES, out->len - start));
         size_t made = left > 0 ? step : 1;
-        want = LZ4F_decompress(d, left > 0 ? (void *)cw_buf_reserve(out, step) : &over, &made,
-                               in.ptr + at, &taken, NULL);
+        void *to = left > 0 ? (void *)cw_buf_reserve(out, step) : &over;
+        if (to == NULL) {
+            rc = no_memory(err, "lz4", step);
+            break;
+        }
+        want = LZ4F_decompress(d, to, &made, in.ptr + at, &taken, NULL);
         if (LZ4F_isError(want)) {
             rc = cw_err_set(err, CW_E_INVALID, "lz4: %s", LZ4F_getErrorName(want));
         } else if (left == 0 && made > 0) {
@@ -255,7 +272,8 @@ static int sized_decode(enum cw_codec codec, struct cw_str in, size_t max_bytes,
     if (max_bytes / LZ4_MAX_RATIO > in.len)
         return cw_err_set(err, CW_E_INVALID, "lz4: %zu bytes cannot become %zu", in.len, max_bytes);
     char *at = cw_buf_reserve(out, max_bytes);
-    CW_ASSERT(at != NULL);
+    if (at == NULL)
+        return no_memory(err, codec == CW_CODEC_LZ4 ? "lz4" : "none", max_bytes);
     int rc = cw_codec_decompress_into(codec, in, at, max_bytes, err);
     if (rc == 0)
         out->len += max_bytes;

@@ -151,6 +151,21 @@ out:
     return rc;
 }
 
+int cw_file_replace_by(const char *path, const char *spare, struct cw_str bytes, struct cw_err *err)
+{
+    /* Written before it is cut: what is freed first, somebody else may take. */
+    int fd = cw_file_open(spare, O_WRONLY, err);
+    if (fd < 0)
+        return fd;
+    int rc = cw_file_write_all(fd, bytes.ptr, bytes.len, spare, err);
+    if (rc == 0 && ftruncate(fd, (off_t)bytes.len) < 0)
+        rc = file_fail(err, "cut", spare);
+    if (rc == 0)
+        rc = cw_file_sync(fd, spare, err);
+    close(fd);
+    return rc < 0 ? rc : cw_file_rename(spare, path, err);
+}
+
 int cw_file_rename(const char *from, const char *to, struct cw_err *err)
 {
     if (rename(from, to) < 0) {
@@ -328,6 +343,15 @@ void cw_file_map_rest(const struct cw_file_map *map)
 {
     if (map->ptr != NULL)
         madvise((void *)map->ptr, map->len, MADV_DONTNEED);
+}
+
+void cw_file_rest(struct cw_str bytes)
+{
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    uintptr_t from = ((uintptr_t)bytes.ptr + page - 1) & -page;
+    uintptr_t to = ((uintptr_t)bytes.ptr + bytes.len) & -page;
+    if (bytes.ptr != NULL && from < to)
+        madvise((void *)from, to - from, MADV_DONTNEED);
 }
 
 int cw_file_space(const char *path, uint64_t *free_out, uint64_t *total_out, struct cw_err *err)

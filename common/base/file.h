@@ -27,6 +27,10 @@ int cw_file_read(const char *path, size_t max_bytes, struct cw_buf *out,
                  struct cw_err *err) CW_MUST_USE;
 /* Write `path` so that after a crash it is the old one or the new one, whole: temporary name, fsync, rename, fsync of the folder. */
 int cw_file_replace(const char *path, struct cw_str bytes, struct cw_err *err) CW_MUST_USE;
+/* The same on a disk that is full: the bytes go into the file `spare`, which is there already and larger (its blocks are used
+ * again, and what is left of it is freed), and that is renamed. After a failure `spare` is of no use. */
+int cw_file_replace_by(const char *path, const char *spare, struct cw_str bytes,
+                       struct cw_err *err) CW_MUST_USE;
 /* Rename, then fsync of the folder of `to`. */
 int cw_file_rename(const char *from, const char *to, struct cw_err *err) CW_MUST_USE;
 /* A second name for the same file. The name is durable after an fsync of its folder. */
@@ -60,6 +64,8 @@ void cw_file_map_random(const struct cw_file_map *map);
 void cw_file_will_read(struct cw_str bytes);
 /* Its pages leave this process's memory, not the system's cache: the next access finds them there. */
 void cw_file_map_rest(const struct cw_file_map *map);
+/* The same for a part of a mapping: the pages that lie in it whole. */
+void cw_file_rest(struct cw_str bytes);
 /* Bytes free for this user and bytes in all on the file system that holds `path`. */
 int cw_file_space(const char *path, uint64_t *free_out, uint64_t *total_out,
                   struct cw_err *err) CW_MUST_USE;

@@ -17,6 +17,9 @@ struct cw_id_map {
     size_t nslots;
 };
 
+/* What one more id costs at most: its share of arrays that double. */
+enum { CW_ID_MAP_ENTRY_BYTES = 2 * (sizeof(struct cw_hash128) + 2 * sizeof(size_t)) };
+
 void cw_id_map_init(struct cw_id_map *map);
 void cw_id_map_fini(struct cw_id_map *map);
 /* The number of the id; *added tells whether it is new. */

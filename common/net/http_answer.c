@@ -1,6 +1,8 @@
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/arena.h"
 #include "common/base/assert.h"
 #include "common/base/clock.h"
 #include "common/base/codec.h"
@@ -28,6 +30,13 @@ enum MHD_Result http_answer_queue(struct cw_http_request *request)
         MHD_queue_response(request->connection, (unsigned)request->status, response);
     MHD_destroy_response(response); /* the connection holds one of its own */
     return rc;
+}
+
+void http_answer_retry(struct cw_http_request *request)
+{
+    char seconds[16];
+    snprintf(seconds, sizeof seconds, "%d", HTTP_RETRY_AFTER_S);
+    cw_http_set_header(request, "Retry-After", seconds);
 }
 
 void http_answer_headers(const struct cw_http_request *request, struct MHD_Response *response)
@@ -85,6 +94,9 @@ static void gzip_body(struct cw_http_request *request, struct cw_buf *body)
         return;
     struct cw_buf packed;
     struct cw_err err;
+    struct cw_memory_budget *memory = request->server->options.memory;
+    size_t both = body->len; /* the packed body stands beside the plain one for a moment */
+    cw_memory_add(memory, CW_MEMORY_QUERIES, both);
     cw_buf_init(&packed, body->len * 2); /* room for what deflate may need at worst */
     /* What does not shrink stays as it is. */
     if (cw_codec_compress(CW_CODEC_GZIP, cw_buf_str(body), &packed, &err) == 0 &&
@@ -97,15 +109,36 @@ static void gzip_body(struct cw_http_request *request, struct cw_buf *body)
     } else {
         cw_buf_fini(&packed);
     }
+    cw_memory_give(memory, CW_MEMORY_QUERIES, both);
 }
 
-static struct MHD_Response *response_of(struct cw_buf *body)
+/* The bytes of an answer, counted until libmicrohttpd has sent them. */
+struct answer_bytes {
+    struct cw_memory_budget *memory;
+    size_t size;
+    char *bytes;
+};
+
+static void answer_bytes_free(void *arg)
+{
+    struct answer_bytes *answer = arg;
+    cw_memory_give(answer->memory, CW_MEMORY_QUERIES, answer->size);
+    free(answer->bytes);
+    free(answer);
+}
+
+static struct MHD_Response *response_of(struct cw_memory_budget *memory, struct cw_buf *body)
 {
     size_t len = 0;
     if (body == NULL || body->len == 0)
         return MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT);
-    char *bytes = cw_buf_take(body, &len);
-    return MHD_create_response_from_buffer(len, bytes, MHD_RESPMEM_MUST_FREE);
+    struct answer_bytes *answer = cw_mem_new(sizeof *answer);
+    answer->memory = memory;
+    answer->size = body->cap;
+    answer->bytes = cw_buf_take(body, &len);
+    cw_memory_add(memory, CW_MEMORY_QUERIES, answer->size);
+    return MHD_create_response_from_buffer_with_free_callback_cls(len, answer->bytes,
+                                                                  answer_bytes_free, answer);
 }
 
 void cw_http_respond(struct cw_http_request *request, int status, const char *content_type,
@@ -116,7 +149,7 @@ void cw_http_respond(struct cw_http_request *request, int status, const char *co
             cw_http_set_header(request, MHD_HTTP_HEADER_CONTENT_TYPE, content_type);
         if (body != NULL)
             gzip_body(request, body);
-        struct MHD_Response *response = response_of(body);
+        struct MHD_Response *response = response_of(request->server->options.memory, body);
         CW_ASSERT(response != NULL);
         http_answer_headers(request, response);
         http_answer_done(request, status);
@@ -134,6 +167,8 @@ void cw_http_respond_err(struct cw_http_request *request, const struct cw_err *e
     cw_buf_addz(&text, err->text);
     cw_buf_addc(&text, '\n');
     cw_http_set_header(request, "X-Content-Type-Options", "nosniff");
+    if (err->code == CW_E_OVERLOAD || err->code == CW_E_UNAVAILABLE)
+        http_answer_retry(request);
     cw_http_respond(request, cw_err_http_status(err->code), HTTP_TEXT_TYPE, &text);
     cw_buf_fini(&text);
 }

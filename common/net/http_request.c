@@ -35,6 +35,34 @@ static void request_done(struct cw_http_request *request)
     pthread_mutex_unlock(&server->lock);
 }
 
+int http_body_take(struct cw_http_request *request, size_t bytes, struct cw_err *err)
+{
+    struct cw_http_server *server = request->server;
+    size_t most = server->options.body_budget_bytes;
+    size_t all = atomic_fetch_add(&server->body_bytes, bytes) + bytes;
+    int rc = 0;
+    if (most > 0 && request->body_counted + bytes > most)
+        rc = cw_err_set(err, CW_E_TOO_LARGE,
+                        "the request body is larger than the memory for all of them");
+    else if (most > 0 && all > most)
+        rc =
+            cw_err_set(err, CW_E_OVERLOAD, "too many request bodies at once: out of memory budget");
+    else
+        rc = cw_memory_take(server->options.memory, CW_MEMORY_PUSHES, bytes, err);
+    if (rc < 0)
+        atomic_fetch_sub(&server->body_bytes, bytes);
+    else
+        request->body_counted += bytes;
+    return rc;
+}
+
+void http_body_give(struct cw_http_request *request)
+{
+    atomic_fetch_sub(&request->server->body_bytes, request->body_counted);
+    cw_memory_give(request->server->options.memory, CW_MEMORY_PUSHES, request->body_counted);
+    request->body_counted = 0;
+}
+
 void http_request_unref(struct cw_http_request *request)
 {
     pthread_mutex_lock(&request->lock);
@@ -44,7 +72,7 @@ void http_request_unref(struct cw_http_request *request)
         return;
     if (request->response != NULL)
         MHD_destroy_response(request->response);
-    atomic_fetch_sub(&request->server->body_bytes, request->body_counted);
+    http_body_give(request);
     cw_buf_fini(&request->body);
     cw_buf_fini(&request->out);
     cw_arena_free(&request->arena);

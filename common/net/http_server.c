@@ -20,6 +20,7 @@ enum {
     HTTP_RESERVE_BYTES =
         8 << 20, /* taken at once for a body whose length is told; larger ones grow as they come */
     HTTP_STOP_POLL_NS = 10 * 1000000,
+    HTTP_CONNECTIONS_SHARE = 4, /* one part in so many of the memory is for connections */
 };
 
 /* ---- a request comes in ---- */
@@ -117,32 +118,20 @@ static void begin_request(struct cw_http_request *request, const char *method)
 /* Bytes of the body. False: cut the connection. */
 static bool take_body(struct cw_http_request *request, struct cw_str bytes)
 {
-    struct cw_http_server *server = request->server;
     if (request->refusal == NULL && request->body.max > 0) {
-        if (bytes.len > request->body.max - request->body.len) {
-            refuse(request, CW_E_TOO_LARGE, "http: request body too large");
-        } else {
-            size_t all = atomic_fetch_add(&server->body_bytes, bytes.len) + bytes.len;
-            request->body_counted += bytes.len;
-            if (server->options.body_budget_bytes == 0 ||
-                all <= server->options.body_budget_bytes) {
-                cw_buf_adds(&request->body, bytes);
-                return true;
-            }
-            if (request->body_counted > server->options.body_budget_bytes) {
-                refuse(request, CW_E_TOO_LARGE,
-                       "the request body is larger than the memory for all of them");
-            } else {
-                cw_http_set_header(request, "Retry-After", "1");
-                refuse(request, CW_E_OVERLOAD,
-                       "too many request bodies at once: out of memory budget");
-            }
+        struct cw_err err;
+        int rc = bytes.len > request->body.max - request->body.len
+                     ? cw_err_set(&err, CW_E_TOO_LARGE, "http: request body too large")
+                     : http_body_take(request, bytes.len, &err);
+        if (rc == 0) {
+            cw_buf_adds(&request->body, bytes);
+            return true;
         }
+        if (rc == CW_E_OVERLOAD)
+            http_answer_retry(request);
+        refuse(request, rc, err.text);
     }
-    if (request->body_counted > 0) {
-        atomic_fetch_sub(&server->body_bytes, request->body_counted);
-        request->body_counted = 0;
-    }
+    http_body_give(request);
     request->discarded_bytes += bytes.len;
     return request->discarded_bytes <= HTTP_DISCARD_BYTES;
 }
@@ -238,6 +227,29 @@ static enum MHD_Result on_access(void *cls, struct MHD_Connection *connection, c
     return http_answer_queue(request); /* resumed */
 }
 
+/* Each connection has a buffer of its own for as long as it is open; what it takes is not to be all there is. */
+static enum MHD_Result on_accept(void *cls, const struct sockaddr *from, socklen_t from_len)
+{
+    const struct cw_http_server *server = cls;
+    struct cw_memory_budget *memory = server->options.memory;
+    (void)from, (void)from_len;
+    return memory == NULL || cw_memory_used(memory, CW_MEMORY_CONNECTIONS) <=
+                                 memory->limit / HTTP_CONNECTIONS_SHARE
+               ? MHD_YES
+               : MHD_NO;
+}
+
+static void on_connection(void *cls, struct MHD_Connection *connection, void **slot,
+                          enum MHD_ConnectionNotificationCode code)
+{
+    const struct cw_http_server *server = cls;
+    (void)connection, (void)slot;
+    if (code == MHD_CONNECTION_NOTIFY_STARTED)
+        cw_memory_add(server->options.memory, CW_MEMORY_CONNECTIONS, CW_LIMIT_HTTP_HEADER_BYTES);
+    else
+        cw_memory_give(server->options.memory, CW_MEMORY_CONNECTIONS, CW_LIMIT_HTTP_HEADER_BYTES);
+}
+
 static void on_completed(void *cls, struct MHD_Connection *connection, void **slot,
                          enum MHD_RequestTerminationCode how)
 {
@@ -327,10 +339,10 @@ int cw_http_server_start(struct cw_http_server *server, struct cw_err *err)
     struct MHD_OptionItem pool[] = {{MHD_OPTION_THREAD_POOL_SIZE, (intptr_t)nthreads, NULL},
                                     {MHD_OPTION_END, 0, NULL}};
     server->daemon = MHD_start_daemon(
-        flags, 0, NULL, NULL, on_access, server, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL,
+        flags, 0, on_accept, server, on_access, server, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL,
         MHD_OPTION_LISTEN_SOCKET, server->listen.fd, MHD_OPTION_URI_LOG_CALLBACK, on_uri, server,
         MHD_OPTION_UNESCAPE_CALLBACK, on_unescape, NULL, MHD_OPTION_NOTIFY_COMPLETED, on_completed,
-        NULL, MHD_OPTION_CONNECTION_LIMIT,
+        NULL, MHD_OPTION_NOTIFY_CONNECTION, on_connection, server, MHD_OPTION_CONNECTION_LIMIT,
         default_of(options->max_connections, HTTP_DEFAULT_CONNECTIONS),
         MHD_OPTION_CONNECTION_TIMEOUT, default_of(options->idle_timeout_s, HTTP_DEFAULT_IDLE_S),
         MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CW_LIMIT_HTTP_HEADER_BYTES,

@@ -20,6 +20,7 @@
 #include "common/base/arena.h"
 #include "common/base/buf.h"
 #include "common/base/err.h"
+#include "common/base/memory_budget.h"
 #include "common/base/str.h"
 
 struct cw_http_server;
@@ -52,6 +53,8 @@ struct cw_http_server_options {
     unsigned idle_timeout_s;
     /* All bodies under way together; over it 429 with Retry-After. 0: no bound but the routes'. */
     size_t body_budget_bytes;
+    /* Connections, bodies under way and answers until they are sent draw from it; may be NULL. */
+    struct cw_memory_budget *memory;
     /* On loopback refuse a foreign Origin or Host (403): a web page must not reach us. */
     bool check_origin;
     /* For metrics; may be NULL. Runs when a request is answered (a stream: ended), before the client can know, on the thread that
@@ -101,7 +104,8 @@ void cw_http_set_header(struct cw_http_request *request, const char *name, const
 /* Answer with the bytes of `body` (taken: the buffer is left empty; NULL: no body). Larger bodies are gzipped if the client takes gzip. */
 void cw_http_respond(struct cw_http_request *request, int status, const char *content_type,
                      struct cw_buf *body);
-/* Plain text; the sentence of `err` with its status and a newline, as Loki answers errors. */
+/* Plain text; the sentence of `err` with its status and a newline, as Loki answers errors. Retry-After goes with CW_E_OVERLOAD and
+ * CW_E_UNAVAILABLE. */
 void cw_http_respond_err(struct cw_http_request *request, const struct cw_err *err);
 /* Stream an answer of any size from a worker thread (never from the handler itself): write blocks while the client is slow,
  * and fails with CW_E_CANCELED when it is gone. After stream_end the request is gone. */

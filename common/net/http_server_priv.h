@@ -31,6 +31,7 @@ enum {
     HTTP_STREAM_BYTES = 1 << 20, /* a stream's writer waits when so much is unread */
     HTTP_STREAM_BLOCK = 64 << 10,
     HTTP_GZIP_MIN_BYTES = 1400, /* smaller answers fit one packet as they are */
+    HTTP_RETRY_AFTER_S = 1, /* a server that had no room: a flush or a query takes about so long */
     /* Of a refused body are read, so that the client gets to see why; past it we cut. */
     HTTP_DISCARD_BYTES = 256 << 20,
 };
@@ -90,7 +91,6 @@ struct cw_http_request {
     size_t body_counted; /* of it in server->body_bytes */
     uint64_t discarded_bytes;
     struct cw_err *refusal; /* decided before the body was read; in the arena */
-    unsigned retry_after_s; /* goes with the refusal; 0: none */
     /* The answer */
     struct http_header *headers;
     pthread_mutex_t lock;
@@ -121,6 +121,9 @@ int http_route_find(const struct cw_http_server *server, struct cw_str raw_path,
 struct cw_str http_route_allow(unsigned methods, struct cw_arena *arena);
 
 /* http_request.c */
+/* Count bytes of the body that came, or refuse them; forget them all. */
+int http_body_take(struct cw_http_request *request, size_t bytes, struct cw_err *err);
+void http_body_give(struct cw_http_request *request);
 struct cw_http_request *http_request_new(struct cw_http_server *server,
                                          struct MHD_Connection *connection, const char *target);
 void http_request_unref(struct cw_http_request *request);
@@ -139,6 +142,8 @@ void http_server_unlist(struct cw_http_request *request);
 enum MHD_Result http_answer_queue(struct cw_http_request *request);
 /* Give the claimed request its answer, wherever it stands; takes `response`. */
 void http_answer_set(struct cw_http_request *request, int status, struct MHD_Response *response);
+/* "Retry-After: 1" with the answer. */
+void http_answer_retry(struct cw_http_request *request);
 /* Put the headers of cw_http_set_header() on the response. */
 void http_answer_headers(const struct cw_http_request *request, struct MHD_Response *response);
 /* An answer of plain text. */

@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "common/base/arena.h"
 #include "common/base/assert.h"
@@ -297,16 +298,52 @@ int cw_catalog_read(const char *data_dir, struct cw_catalog *out, struct cw_err 
     return rc < 0 ? rc : 0;
 }
 
-int cw_catalog_write(const char *data_dir, const struct cw_catalog *catalog, struct cw_err *err)
+/* By a file that is there already, if there is one. */
+static int catalog_replace(const char *data_dir, const struct cw_catalog *catalog,
+                           const char *spare, struct cw_err *err)
 {
     struct cw_buf path, text;
     path_in(data_dir, "catalog", &path);
     cw_buf_init(&text, CATALOG_BYTES_MAX);
     cw_catalog_format(catalog, &text);
-    int rc = cw_buf_failed(&text)
-                 ? cw_err_set(err, CW_E_LIMIT, "catalog: %zu parts are too many", catalog->n)
-                 : cw_file_replace(path.ptr, cw_buf_str(&text), err);
+    int rc;
+    if (cw_buf_failed(&text))
+        rc = cw_err_set(err, CW_E_LIMIT, "catalog: %zu parts are too many", catalog->n);
+    else if (spare != NULL)
+        rc = cw_file_replace_by(path.ptr, spare, cw_buf_str(&text), err);
+    else
+        rc = cw_file_replace(path.ptr, cw_buf_str(&text), err);
     cw_buf_fini(&text);
+    cw_buf_fini(&path);
+    return rc;
+}
+
+int cw_catalog_write(const char *data_dir, const struct cw_catalog *catalog, struct cw_err *err)
+{
+    return catalog_replace(data_dir, catalog, NULL, err);
+}
+
+int cw_catalog_write_reserved(const char *data_dir, const struct cw_catalog *catalog,
+                              struct cw_err *err)
+{
+    struct cw_buf spare;
+    path_in(data_dir, "catalog.reserve", &spare);
+    int rc = catalog_replace(data_dir, catalog, spare.ptr, err);
+    cw_buf_fini(&spare);
+    return rc;
+}
+
+int cw_catalog_reserve(const char *data_dir, struct cw_err *err)
+{
+    struct cw_buf path;
+    struct stat st;
+    path_in(data_dir, "catalog.reserve", &path);
+    int rc = 0;
+    if (stat(path.ptr, &st) < 0 || st.st_size < (off_t)CW_CATALOG_RESERVE_BYTES) {
+        char *zeros = cw_mem_new(CW_CATALOG_RESERVE_BYTES);
+        rc = cw_file_replace(path.ptr, cw_str_make(zeros, CW_CATALOG_RESERVE_BYTES), err);
+        free(zeros);
+    }
     cw_buf_fini(&path);
     return rc;
 }

@@ -2,7 +2,7 @@
  * catalog.h - which parts a data directory holds, and up to which WAL sequence number replay skips. One small file, replaced by
  * rename: that rename is what commits a flush or a merge. Format: format.h.
  *
- * The folder     <data>/FORMAT, <data>/catalog, <data>/parts/<tenant, escaped>/<day>/<id, 16 hex digits>.part
+ * The folder     <data>/FORMAT, <data>/catalog, <data>/catalog.reserve (bytes without meaning: see below), <data>/parts/<tenant, escaped>/<day>/<id, 16 hex digits>.part
  * Lost           the catalog can be made again from the parts' footers: parts that another one replaces are out, and the newest
  *                flush is out if not all of its parts are there and the WAL still has its entries.
  *
@@ -51,6 +51,15 @@ int cw_catalog_read(const char *data_dir, struct cw_catalog *out, struct cw_err 
 /* On failure the old one or the new one is on disk. */
 int cw_catalog_write(const char *data_dir, const struct cw_catalog *catalog,
                      struct cw_err *err) CW_MUST_USE;
+/*
+ * A full disk has no room for a new catalog, but dropping parts, which makes room, needs one. So there is a reserve: a file of
+ * CW_CATALOG_RESERVE_BYTES that becomes the catalog then.
+ * _reserve makes it if it is missing (no room for it now: a later call); _write_reserved uses it up.
+ */
+#define CW_CATALOG_RESERVE_BYTES (1u << 20)
+int cw_catalog_reserve(const char *data_dir, struct cw_err *err) CW_MUST_USE;
+int cw_catalog_write_reserved(const char *data_dir, const struct cw_catalog *catalog,
+                              struct cw_err *err) CW_MUST_USE;
 /* From the footers of the parts that are there. wal_oldest_seq: the lowest sequence number that the WAL still holds (UINT64_MAX:
  * none, 0: unknown, which counts as all). Parts that cannot be read are left out and told to `bad`, whose error ends it. */
 typedef int (*cw_catalog_bad_fn)(void *arg, const char *path, const struct cw_err *why,

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "common/base/assert.h"
+#include "common/base/memory_budget.h"
 
 enum {
     /* A stream's next block holds what the push at hand has for it, and at least half of what its blocks hold already: a stream
@@ -12,12 +13,19 @@ enum {
     BLOCK_TEXT_BYTES = 128 << 10,
     BLOCK_ROWS_MAX = 16384,
     TENANT_SLOTS_FIRST = 8,
+    /* A stream with one short line: its struct, its slots, its first block of 72 rows. */
+    STREAM_COST_BYTES = 2048,
 };
 
-static void count_bytes(struct cw_generation *generation, int64_t delta)
+void head_count_bytes(struct cw_generation *generation, int64_t delta)
 {
+    struct cw_head *head = generation->head;
     atomic_fetch_add_explicit(&generation->bytes, (uint64_t)delta, memory_order_relaxed);
-    atomic_fetch_add_explicit(&generation->head->bytes, (uint64_t)delta, memory_order_relaxed);
+    atomic_fetch_add_explicit(&head->bytes, (uint64_t)delta, memory_order_relaxed);
+    if (delta >= 0)
+        cw_memory_add(head->budget, CW_MEMORY_HEAD, (uint64_t)delta);
+    else
+        cw_memory_give(head->budget, CW_MEMORY_HEAD, (uint64_t)-delta);
 }
 
 /* ---- generations ---- */
@@ -56,7 +64,7 @@ void cw_generation_unref(struct cw_generation **handle)
     }
     free(generation->tenants);
     cw_id_map_fini(&generation->tenant_numbers);
-    count_bytes(generation, -(int64_t)atomic_load(&generation->bytes));
+    head_count_bytes(generation, -(int64_t)atomic_load(&generation->bytes));
     atomic_fetch_sub(&generation->head->nstreams, generation->nstreams);
     atomic_fetch_sub(&generation->head->nentries, generation->nentries);
     cw_arena_free(&generation->arena);
@@ -82,6 +90,43 @@ struct cw_head *cw_head_new(uint64_t seq)
     head->seq = seq;
     list_add(head, generation_new(head));
     return head;
+}
+
+void cw_head_set_budget(struct cw_head *head, struct cw_memory_budget *budget)
+{
+    head->budget = budget;
+}
+
+static uint64_t labels_cost(struct cw_labels labels)
+{
+    uint64_t bytes = labels.n * sizeof(struct cw_label);
+    for (size_t i = 0; i < labels.n; i++)
+        bytes += labels.items[i].name.len + labels.items[i].value.len;
+    return bytes;
+}
+
+static uint64_t entries_cost(const struct cw_push_stream *stream)
+{
+    uint64_t bytes = 0;
+    for (size_t i = 0; i < stream->nentries; i++) {
+        const struct cw_push_entry *entry = &stream->entries[i];
+        bytes += entry->line.len + sizeof(int64_t) + sizeof(uint32_t);
+        if (entry->nmetadata > 0)
+            bytes += sizeof(struct cw_labels) +
+                     labels_cost((struct cw_labels){entry->metadata, entry->nmetadata});
+    }
+    return bytes;
+}
+
+uint64_t cw_head_cost(const struct cw_push *push)
+{
+    uint64_t bytes = 0;
+    for (size_t i = 0; i < push->nstreams; i++) {
+        const struct cw_push_stream *stream = &push->streams[i];
+        /* Blocks are up to half empty. */
+        bytes += STREAM_COST_BYTES + labels_cost(stream->labels) + 2 * entries_cost(stream);
+    }
+    return bytes;
 }
 
 void cw_head_free(struct cw_head **handle)
@@ -134,7 +179,7 @@ static struct head_tenant *tenant_make(struct cw_generation *generation, struct 
     atomic_init(&tenant->max_ns, INT64_MIN);
     tenant->slot_mask = TENANT_SLOTS_FIRST - 1;
     tenant->slots = cw_mem_array(TENANT_SLOTS_FIRST, sizeof(*tenant->slots));
-    count_bytes(generation, TENANT_SLOTS_FIRST * sizeof(*tenant->slots));
+    head_count_bytes(generation, TENANT_SLOTS_FIRST * sizeof(*tenant->slots));
     if (generation->last_tenant)
         atomic_store_explicit(&generation->last_tenant->next, tenant, memory_order_release);
     else
@@ -163,7 +208,7 @@ static void slots_grow(struct cw_generation *generation, struct head_tenant *ten
     struct head_stream **slots = cw_mem_array(n, sizeof(*slots));
     for (struct head_stream *stream = tenant->first; stream; stream = stream->next)
         *slot_of(slots, n - 1, stream->ref.id) = stream;
-    count_bytes(generation, (int64_t)(n - tenant->slot_mask - 1) * (int64_t)sizeof(*slots));
+    head_count_bytes(generation, (int64_t)(n - tenant->slot_mask - 1) * (int64_t)sizeof(*slots));
     free(tenant->slots);
     tenant->slots = slots;
     tenant->slot_mask = n - 1;
@@ -175,6 +220,7 @@ static struct head_stream *stream_make(struct cw_generation *generation, struct 
     struct head_stream *stream = CW_ARENA_NEW(generation->arena, struct head_stream);
     stream->ref.id = id;
     stream->ref.labels = cw_labels_dup(generation->arena, labels);
+    stream->generation = generation;
     stream->max_ns = INT64_MIN;
     if (4 * (tenant->nstreams + 1) > 3 * (tenant->slot_mask + 1))
         slots_grow(generation, tenant);
@@ -230,12 +276,14 @@ static void block_push(struct cw_generation *generation, struct head_stream *str
     block->offsets = (uint32_t *)(block->ts_ns + row_cap);
     block->text = (char *)(block->offsets + row_cap + 1);
     block->offsets[0] = 0;
-    count_bytes(generation, (int64_t)bytes);
+    head_count_bytes(generation, (int64_t)bytes);
     stream->text_caps += text_cap;
     if (stream->nblocks == stream->blocks_cap) {
         stream->blocks_cap = stream->blocks_cap ? 2 * stream->blocks_cap : 4;
         stream->blocks =
             cw_mem_resize(stream->blocks, stream->blocks_cap * sizeof(*stream->blocks));
+        head_count_bytes(generation,
+                         (stream->blocks_cap - stream->nblocks) * (int64_t)sizeof(*stream->blocks));
     }
     stream->blocks[stream->nblocks++] = block;
     if (stream->tail)
@@ -253,7 +301,7 @@ static void block_set_metadata(struct cw_generation *generation, struct head_blo
         if (entry->nmetadata == 0)
             return;
         metadata = cw_mem_array(block->row_cap, sizeof(*metadata));
-        count_bytes(generation, (int64_t)block->row_cap * (int64_t)sizeof(*metadata));
+        head_count_bytes(generation, (int64_t)block->row_cap * (int64_t)sizeof(*metadata));
         atomic_store_explicit(&block->metadata, metadata, memory_order_release);
     }
     struct cw_labels labels = {entry->metadata, entry->nmetadata};
@@ -383,7 +431,7 @@ static void append_all(struct append *append)
         idx += (uint32_t)stream->nentries;
     }
     size_t arena_bytes = cw_arena_bytes(generation->arena);
-    count_bytes(generation, (int64_t)arena_bytes - (int64_t)generation->arena_bytes);
+    head_count_bytes(generation, (int64_t)arena_bytes - (int64_t)generation->arena_bytes);
     generation->arena_bytes = arena_bytes;
 }
 

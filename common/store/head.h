@@ -25,9 +25,14 @@
 
 struct cw_head;
 struct cw_generation;
+struct cw_memory_budget;
 
 /* `seq`: the last frame whose entries are in parts already. */
 struct cw_head *cw_head_new(uint64_t seq);
+/* Tell the budget of all its memory (CW_MEMORY_HEAD); before the first append. The budget outlives the head. */
+void cw_head_set_budget(struct cw_head *head, struct cw_memory_budget *budget);
+/* More than a push of these costs here, where it does not add to streams that are there: what to ask room for. */
+uint64_t cw_head_cost(const struct cw_push *push);
 /* No source of it may still be held. NULL is fine. */
 void cw_head_free(struct cw_head **head);
 

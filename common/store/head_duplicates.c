@@ -50,11 +50,22 @@ static void slot_put(uint32_t *slots, uint32_t mask, uint32_t hash, uint32_t row
     slots[at] = row + 1;
 }
 
+void head_table_drop(struct head_stream *stream)
+{
+    if (!stream->slots)
+        return;
+    head_count_bytes(stream->generation,
+                     -(int64_t)(stream->slot_mask + (uint64_t)1) * (int64_t)sizeof(*stream->slots));
+    free(stream->slots);
+    stream->slots = NULL;
+}
+
 /* A table of `n` slots, a power of two, with the stream's first `nrows` rows. */
 static void table_make(struct head_stream *stream, uint32_t n, uint32_t nrows)
 {
-    free(stream->slots);
+    head_table_drop(stream);
     stream->slots = cw_mem_array(n, sizeof(*stream->slots));
+    head_count_bytes(stream->generation, (int64_t)n * (int64_t)sizeof(*stream->slots));
     stream->slot_mask = n - 1;
     stream->nslots_used = nrows;
     for (uint32_t row = 0; row < nrows; row++)
@@ -71,12 +82,6 @@ void head_table_add(struct head_stream *stream, uint32_t row)
     }
     slot_put(stream->slots, stream->slot_mask, row_hash_of(stream, row), row);
     stream->nslots_used++;
-}
-
-void head_table_drop(struct head_stream *stream)
-{
-    free(stream->slots);
-    stream->slots = NULL;
 }
 
 static bool table_has(const struct head_stream *stream, const struct cw_push_entry *entry)

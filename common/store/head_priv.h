@@ -31,6 +31,7 @@ struct head_block {
 struct head_stream {
     struct head_stream *_Atomic next; /* in the tenant, in order of arrival */
     struct cw_stream_ref ref;
+    struct cw_generation *generation; /* whose it is */
     struct head_block *_Atomic first;
     atomic_bool unordered;                 /* some row is older than one before it */
     _Atomic uint64_t nentries, line_bytes; /* visible */
@@ -82,12 +83,14 @@ struct cw_head {
     struct cw_generation **items; /* oldest first; the last is the current one */
     size_t n, cap;
     struct cw_generation *current;
+    struct cw_memory_budget *budget; /* NULL: nobody accounts */
     _Atomic uint64_t bytes, nstreams, nentries;
     uint64_t seq;                /* the last one committed */
     struct head_stream *touched; /* since the last commit */
 };
 
 /* head.c */
+void head_count_bytes(struct cw_generation *generation, int64_t delta);
 struct head_stream *head_stream_find(const struct head_tenant *tenant, struct cw_hash128 id);
 /* The writer's; others hold the head's lock, unless the generation is frozen. */
 struct head_tenant *head_tenant_find(struct cw_generation *generation, struct cw_str name);

@@ -407,6 +407,9 @@ static void part_close(struct cw_cursor *cursor)
     cw_meta_reader_close(&c->meta);
     cw_stream_pin_fini(&c->pin);
     workspace_give_back(c->w);
+    /* A query over all that there is would make it all this process's memory. */
+    if (c->w != NULL)
+        cw_part_reader_rest_block(c->source->reader, c->block_index);
     free(c);
 }
 

@@ -264,6 +264,12 @@ void cw_part_reader_rest(const struct cw_part_reader *r)
     cw_file_map_rest(&r->map);
 }
 
+void cw_part_reader_rest_block(const struct cw_part_reader *r, uint32_t i)
+{
+    if (r->map.ptr != NULL)
+        cw_file_rest(cw_part_reader_block_bytes(r, i));
+}
+
 void cw_part_reader_close(struct cw_part_reader **reader)
 {
     struct cw_part_reader *r = *reader;

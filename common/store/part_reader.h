@@ -41,6 +41,8 @@ int cw_part_reader_open_bytes(const char *name, struct cw_str bytes, struct cw_p
                               struct cw_err *err) CW_MUST_USE;
 /* Who has read much of it gives its pages back. Any thread, any time: others find them in the system's cache. */
 void cw_part_reader_rest(const struct cw_part_reader *reader);
+/* The same for one block. */
+void cw_part_reader_rest_block(const struct cw_part_reader *reader, uint32_t i);
 /* NULL is fine. */
 void cw_part_reader_close(struct cw_part_reader **reader);
 

@@ -19,6 +19,9 @@
 #include "common/store/cursor.h"
 #include "common/store/part_reader.h"
 
+/* What an open cursor holds, for whoever accounts for memory: a workspace of its thread, with a piece of text. */
+#define CW_PART_CURSOR_MEMORY (6u << 20)
+
 struct cw_part_events {
     /* Once per block that turned out bad, on whatever thread met it. */
     void (*bad_block)(void *ctx, struct cw_part_reader *reader, uint32_t block,

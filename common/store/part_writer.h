@@ -34,6 +34,9 @@ struct cw_part_info {
 struct cw_part_writer;
 struct cw_part_reader;
 
+/* What a writer holds beside the streams' labels: for whoever accounts for memory. */
+#define CW_PART_WRITER_MEMORY (24u << 20)
+
 /* Writes to `path` with ".tmp" behind it; the folder must be there. `codec`: LZ4 or ZSTD, of what blocks hold. */
 int cw_part_writer_new(const char *path, const struct cw_part_info *info, enum cw_codec codec,
                        struct cw_part_writer **out, struct cw_err *err) CW_MUST_USE;

@@ -10,6 +10,8 @@
 
 /* The search for good frames gives up after checking this many times the segment's bytes. */
 enum { RESYNC_BUDGET_SEGMENTS = 16 };
+/* Pages are given back in steps of so much. */
+enum { READER_REST_BYTES = 4 << 20 };
 
 struct cw_wal_reader {
     struct cw_file_map map;
@@ -17,6 +19,7 @@ struct cw_wal_reader {
     struct cw_wal_header header;
     uint64_t at;       /* where the next frame begins */
     uint64_t good_end; /* behind the last good frame */
+    uint64_t rested;   /* pages before it were given back */
     uint64_t last_seq;
     uint64_t
         resync_budget; /* bytes that the search for good frames may still check: no file makes it quadratic */
@@ -241,10 +244,20 @@ static uint64_t find_magic(struct cw_wal_reader *reader, uint64_t off)
     return reader->bytes.len;
 }
 
+/* A segment is read once: what lies behind is not to count as this process's memory. */
+static void rest_behind(struct cw_wal_reader *reader)
+{
+    if (reader->map.ptr == NULL || reader->at - reader->rested < READER_REST_BYTES)
+        return;
+    cw_file_rest(cw_str_sub(reader->bytes, reader->rested, reader->at));
+    reader->rested = reader->at;
+}
+
 enum cw_wal_event cw_wal_reader_next(struct cw_wal_reader *reader, struct cw_wal_next *out)
 {
     size_t len;
     uint64_t off = reader->at;
+    rest_behind(reader);
     *out = (struct cw_wal_next){.why = reader->why.text};
     if (off >= reader->bytes.len)
         return CW_WAL_END;

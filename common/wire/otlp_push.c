@@ -44,6 +44,10 @@ struct cw_otlp_item *cw_otlp_item_add(struct cw_otlp_push *otlp, struct cw_otlp_
     }
     items->items = cw_arena_grow(otlp->arena, items->items, items->n, &items->cap, items->n + 1,
                                  sizeof(*items->items));
+    if (cw_arena_refused(otlp->arena) < 0) {
+        (void)cw_err_set(otlp->err, cw_arena_refused(otlp->arena), "no memory for the push");
+        return NULL;
+    }
     struct cw_otlp_item *item = &items->items[items->n++];
     *item = (struct cw_otlp_item){.key = CW_STR("")};
     return item;
@@ -147,6 +151,8 @@ static int pair_add(struct cw_otlp_push *otlp, struct pairs *pairs, struct cw_st
                           CW_LIMIT_OTLP_PAIRS);
     pairs->items = cw_arena_grow(otlp->arena, pairs->items, pairs->n, &pairs->cap, pairs->n + 1,
                                  sizeof(*pairs->items));
+    if (cw_arena_refused(otlp->arena) < 0)
+        return cw_arena_refused(otlp->arena);
     /* Once here, not once for each entry that a resource's pair goes to. */
     pairs->items[pairs->n++] = (struct cw_label){cw_label_name_sanitize(otlp->arena, name), value};
     return 0;
@@ -244,7 +250,7 @@ int cw_otlp_resource(struct cw_otlp_push *otlp, const struct cw_otlp_items *attr
         return cw_err_set(otlp->err, CW_E_TOO_LARGE, "push has more than %u streams",
                           CW_LIMIT_PUSH_STREAMS);
     struct cw_push_stream *stream = stream_begin(otlp);
-    int rc = 0;
+    int rc = cw_arena_refused(otlp->arena);
     for (size_t i = 0; rc == 0 && i < attributes->n; i++) {
         const struct cw_otlp_item *item = &attributes->items[i];
         rc =
@@ -341,6 +347,8 @@ int cw_otlp_record(struct cw_otlp_push *otlp, const struct cw_otlp_record *recor
     stream->entries =
         cw_arena_grow(otlp->arena, stream->entries, stream->nentries, &otlp->entries_cap,
                       stream->nentries + 1, sizeof(*stream->entries));
+    if (cw_arena_refused(otlp->arena) < 0)
+        return cw_arena_refused(otlp->arena);
     stream->entries[stream->nentries++] = entry;
     push->nentries++;
     push->line_bytes += entry.line.len;

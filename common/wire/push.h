@@ -77,7 +77,9 @@ struct cw_push {
     struct cw_push_delivery delivery;
 };
 
-/* Both forms of JSON: Loki's {"streams": [{"stream": {..}, "values": [["ns", "line", {..}]]}]} and the old
+/* A body may become many times its size here: where the arena is watched (arena.h), both decoders end with the refusal's code as
+ * soon as it is refused memory. Who asks knows the sentence.
+ * Both forms of JSON: Loki's {"streams": [{"stream": {..}, "values": [["ns", "line", {..}]]}]} and the old
  * {"streams": [{"labels": "{..}", "entries": [{"ts": "RFC 3339", "line": ".."}]}]} of /api/prom/push.
  * `body` is decompressed already. CW_E_INVALID in Loki's words; a time that int64 nanoseconds cannot hold is CW_E_INVALID. */
 int cw_push_loki_protobuf_decode(struct cw_str body, struct cw_arena *arena, struct cw_push *out,

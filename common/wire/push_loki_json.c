@@ -66,6 +66,8 @@ static int read_pairs(struct decoder *d, struct cw_label **out, size_t *n_out)
             return cw_err_set(d->err, CW_E_TOO_LARGE, "push has more than %u labels and metadata",
                               CW_LIMIT_PUSH_METADATA);
         pairs = cw_arena_grow(d->arena, pairs, n, &cap, n + 1, sizeof *pairs);
+        if (cw_arena_refused(d->arena) < 0)
+            return cw_arena_refused(d->arena);
         pairs[n++] = (struct cw_label){name, d->json.text};
     }
     d->nmetadata += n;
@@ -224,6 +226,8 @@ static int read_entries(struct decoder *d, struct cw_push_stream *stream, int be
                               CW_LIMIT_PUSH_ENTRIES);
         stream->entries = cw_arena_grow(d->arena, stream->entries, stream->nentries, &cap,
                                         stream->nentries + 1, sizeof *stream->entries);
+        if (cw_arena_refused(d->arena) < 0)
+            return cw_arena_refused(d->arena);
         struct cw_push_entry *entry = &stream->entries[stream->nentries++];
         *entry = (struct cw_push_entry){.ts_ns = CW_PUSH_TS_NONE};
         rc = read_entry(d, entry);
@@ -275,6 +279,8 @@ static int read_streams(struct decoder *d)
                               CW_LIMIT_PUSH_STREAMS);
         push->streams = cw_arena_grow(d->arena, push->streams, push->nstreams, &d->streams_cap,
                                       push->nstreams + 1, sizeof *push->streams);
+        if (cw_arena_refused(d->arena) < 0)
+            return cw_arena_refused(d->arena);
         struct cw_push_stream *stream = &push->streams[push->nstreams++];
         *stream = (struct cw_push_stream){0};
         rc = read_stream(d, stream);

@@ -119,6 +119,8 @@ static int decode_metadata(struct decoder *d, struct cw_str message, size_t n,
     if (d->nmetadata > CW_LIMIT_PUSH_METADATA)
         return too_many(d->err, "pairs of structured metadata", CW_LIMIT_PUSH_METADATA);
     struct cw_label *pairs = cw_arena_alloc(d->arena, n * sizeof *pairs);
+    if (cw_arena_refused(d->arena) < 0)
+        return cw_arena_refused(d->arena);
     struct cw_protobuf_reader reader = cw_protobuf_reader_make(message);
     struct cw_protobuf_field field;
     size_t i = 0;
@@ -168,6 +170,8 @@ static int decode_stream(struct decoder *d, struct cw_str message, struct cw_pus
     if (d->push->nentries > CW_LIMIT_PUSH_ENTRIES)
         return too_many(d->err, "entries", CW_LIMIT_PUSH_ENTRIES);
     stream->entries = cw_arena_alloc(d->arena, stream->nentries * sizeof *stream->entries);
+    if (cw_arena_refused(d->arena) < 0)
+        return cw_arena_refused(d->arena);
 
     struct cw_protobuf_reader reader = cw_protobuf_reader_make(message);
     struct cw_protobuf_field field;
@@ -295,6 +299,8 @@ int cw_push_loki_protobuf_decode(struct cw_str body, struct cw_arena *arena, str
     if (nstreams > CW_LIMIT_PUSH_STREAMS)
         return too_many(err, "streams", CW_LIMIT_PUSH_STREAMS);
     out->streams = cw_arena_alloc(arena, nstreams * sizeof *out->streams);
+    if (cw_arena_refused(arena) < 0)
+        return cw_arena_refused(arena);
 
     struct cw_protobuf_reader reader = cw_protobuf_reader_make(body);
     struct cw_protobuf_field field;

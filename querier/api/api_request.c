@@ -6,9 +6,6 @@
 #include "common/base/assert.h"
 #include "common/base/clock.h"
 
-/* An answer in JSON: escapes may double what was gathered, and samples are text. */
-#define ANSWER_FACTOR 4
-#define ANSWER_MIN_BYTES ((size_t)64 << 20)
 /* Shorter answers go out whole, compressed and with their length; a longer one holds so much of itself. */
 #define PASS_ON_BYTES ((size_t)2 << 20)
 #define ANSWER_TYPE "application/json; charset=UTF-8"
@@ -104,7 +101,8 @@ static int run_function(struct cw_api_request *request, struct cw_err *err)
         rc = request->fn(request, err);
     }
     if (rc == 0 && cw_buf_failed(&request->body))
-        rc = cw_err_set(err, CW_E_LIMIT, "the answer is larger than %zu bytes", request->body.max);
+        rc = cw_err_set(err, CW_E_LIMIT,
+                        "the answer is larger than the query's memory has room for: ask for less");
     return rc;
 }
 
@@ -121,6 +119,7 @@ static void finish(struct cw_api_request *request, int rc, const struct cw_err *
 {
     cw_coordinator_unwatch(request->coordinator, &request->query);
     cw_snapshot_fini(&request->snapshot);
+    cw_arena_free(&request->arena);
     count(request, rc);
     if (request->streamed)
         cw_http_stream_end(request->http, rc == 0 && request->stream_complete);
@@ -129,6 +128,8 @@ static void finish(struct cw_api_request *request, int rc, const struct cw_err *
     else
         cw_http_respond(request->http, request->status, ANSWER_TYPE, &request->body);
     cw_buf_fini(&request->body);
+    cw_allowance_fini(
+        &request->query.allowance); /* the server counts the answer until it is sent */
     free(request);
 }
 
@@ -139,13 +140,15 @@ static void run_request(struct cw_coordinator_job *job)
     request->begun_mono_ns = cw_clock_mono_ns();
     cw_query_context_init(&request->query, request->api->options.pool, &request->snapshot,
                           request->limits.query_memory_bytes);
+    cw_allowance_set_budget(&request->query.allowance, request->api->options.memory);
+    request->arena = cw_arena_new();
+    cw_arena_watch(request->arena, cw_allowance_watch, &request->query.allowance);
     request->query.client_gone = cw_http_cancelled(request->http);
     if (request->limits.query_timeout_ns > 0)
         request->query.deadline_mono_ns =
             request->received_mono_ns + request->limits.query_timeout_ns;
-    size_t memory = request->limits.query_memory_bytes;
-    cw_buf_init(&request->body,
-                memory > 0 ? CW_MAX(memory * ANSWER_FACTOR, ANSWER_MIN_BYTES) : SIZE_MAX);
+    cw_buf_init(&request->body, SIZE_MAX);
+    cw_buf_watch(&request->body, cw_allowance_watch, &request->query.allowance);
     cw_coordinator_watch(request->coordinator, &request->query);
     int rc = run_function(request, &err);
     finish(request, rc, &err);
@@ -180,7 +183,6 @@ static struct cw_api_request *new_request(struct cw_api *api, struct cw_http_req
     request->received_mono_ns = cw_clock_mono_ns();
     request->params =
         (struct cw_params){.get = get_param, .ctx = http, .now_ns = cw_clock_now_ns()};
-    request->arena = cw_http_arena(http);
     request->status = 200;
     api->options.limits(api->options.ctx, tenant, &request->limits);
     return request;

@@ -45,7 +45,7 @@ struct cw_api_request {
     struct cw_query_limits limits;
     int64_t received_mono_ns, begun_mono_ns;
     struct cw_params params;
-    struct cw_arena *arena; /* the HTTP request's */
+    struct cw_arena *arena; /* of the function: gone before the answer is sent */
     struct cw_snapshot snapshot;
     struct cw_query_context query;
     int status; /* 200 unless the function says otherwise */

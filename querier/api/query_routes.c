@@ -115,6 +115,9 @@ static int select_thinned(struct cw_api_request *request, struct cw_log_query *l
                 continue;
             last_ns = entry->ts_ns;
             select_entry(request, selection, copy_entry(request->arena, entry));
+            rc = cw_allowance_check(&request->query.allowance, request->arena, err);
+            if (rc < 0)
+                return rc;
             if (selection->bytes > cw_api_page_bytes(request))
                 return fail_memory(request, err);
             if (selection->n == params->limit)
@@ -162,7 +165,9 @@ static int answer_logs(struct cw_api_request *request, const struct cw_expr *exp
     if (rc == 0) {
         struct cw_log_groups groups;
         cw_log_group(selection.items, selection.n, categorised, request->arena, &groups);
-        write(request, &groups, categorised, selection.n);
+        rc = cw_allowance_check(&request->query.allowance, request->arena, err);
+        if (rc == 0)
+            write(request, &groups, categorised, selection.n);
     }
     cw_log_query_close(&log_query);
     return rc;

@@ -166,6 +166,21 @@ static int eval_constant(struct cw_eval *eval, double value, struct cw_table **o
     return 0;
 }
 
+/* Signatures and matches of both sides beside the result. */
+enum { BINARY_MEMBER_BYTES = 256 };
+
+static int eval_tables(const struct cw_expr *expr, struct cw_table *left, struct cw_table *right,
+                       struct cw_table **out, struct cw_err *err)
+{
+    size_t bytes = (left->n + right->n) * BINARY_MEMBER_BYTES;
+    int rc = cw_allowance_take(left->allowance, bytes, err);
+    if (rc < 0)
+        return rc;
+    rc = cw_binop_tables(expr, left, right, out, err);
+    cw_allowance_give(left->allowance, bytes);
+    return rc;
+}
+
 static int eval_binary(struct cw_eval *eval, const struct cw_expr *expr, struct cw_table **out,
                        struct cw_err *err)
 {
@@ -180,7 +195,7 @@ static int eval_binary(struct cw_eval *eval, const struct cw_expr *expr, struct 
     else if (rc == 0 && right == NULL)
         rc = cw_binop_number(expr, left, expr->right->param, CW_NUMBER_RIGHT, out, err);
     else if (rc == 0)
-        rc = cw_binop_tables(expr, left, right, out, err);
+        rc = eval_tables(expr, left, right, out, err);
     cw_table_free(&left);
     cw_table_free(&right);
     return rc;

@@ -104,8 +104,7 @@ static int add_processed(struct unit_state *unit, struct cw_err *err)
     entry.stream = labels.stream;
     entry.metadata = labels.metadata;
     entry.parsed = labels.parsed;
-    cw_log_top_add(&unit->top, &entry);
-    return 0;
+    return cw_log_top_add(&unit->top, &entry, err);
 }
 
 static void cut_move(struct unit_state *unit)
@@ -159,7 +158,7 @@ static int add_batch(void *arg, const struct cw_entry_batch *batch, struct cw_er
         if (unit->pipeline != NULL)
             rc = add_processed(unit, err);
         else
-            cw_log_top_add(&unit->top, entry);
+            rc = cw_log_top_add(&unit->top, entry, err);
     }
     atomic_fetch_add_explicit(&log_query->query->line_bytes, line_bytes, memory_order_relaxed);
     cut_move(unit);
@@ -205,7 +204,8 @@ static int read_unit(void *arg, unsigned slot, size_t idx, struct cw_err *err)
         log_query->runs[slot] = cw_pipeline_run_new(log_query->pipeline);
     struct unit_state state = {
         .run = run, .pipeline = log_query->runs[slot], .entry.unit = (uint32_t)idx};
-    cw_log_top_init(&state.top, log_query->newest_first, run->max_entries, run->max_bytes);
+    cw_log_top_init(&state.top, log_query->newest_first, run->max_entries, run->max_bytes,
+                    &log_query->query->allowance);
     struct cw_scan scan = scan_to_cut(run);
     state.cut_ns = log_query->newest_first ? INT64_MIN : INT64_MAX;
     scan.cut_ns = &state.cut_ns;
@@ -236,7 +236,8 @@ int cw_log_query_page(struct cw_log_query *log_query, size_t max_entries, size_t
         .log_query = log_query, .max_entries = max_entries, .max_bytes = max_bytes};
     begin_behind_last(log_query, &run.scan);
     cw_log_top_fini(&log_query->page);
-    cw_log_top_init(&run.top, log_query->newest_first, max_entries, max_bytes);
+    cw_log_top_init(&run.top, log_query->newest_first, max_entries, max_bytes,
+                    &log_query->query->allowance);
     pthread_mutex_init(&run.lock, NULL);
     int rc = cw_unit_run(log_query->query, &log_query->plan, read_unit, &run, err);
     pthread_mutex_destroy(&run.lock);

@@ -4,6 +4,14 @@
 #include <string.h>
 
 #include "common/base/arena.h"
+#include "common/base/assert.h"
+
+enum {
+    /* An allocation for each of the texts, and the array that is up to half empty. */
+    ENTRY_OVERHEAD_BYTES = 160,
+    /* Taken from the allowance at once. */
+    TAKE_BYTES = 64 << 10,
+};
 
 struct cw_log_origin *cw_log_origin_new(struct cw_labels labels)
 {
@@ -30,9 +38,10 @@ void cw_log_origin_unref(struct cw_log_origin **handle)
 }
 
 void cw_log_top_init(struct cw_log_top *top, bool newest_first, size_t max_entries,
-                     size_t max_bytes)
+                     size_t max_bytes, struct cw_allowance *allowance)
 {
     memset(top, 0, sizeof *top);
+    top->allowance = allowance;
     top->newest_first = newest_first;
     top->max_entries = max_entries;
     top->max_bytes = max_bytes;
@@ -54,7 +63,7 @@ static bool has_own_stream(const struct cw_log_entry *entry)
 
 static size_t entry_bytes(const struct cw_log_entry *entry)
 {
-    return sizeof *entry + entry->line.len + labels_bytes(entry->metadata) +
+    return ENTRY_OVERHEAD_BYTES + sizeof *entry + entry->line.len + labels_bytes(entry->metadata) +
            labels_bytes(entry->parsed) + (has_own_stream(entry) ? labels_bytes(entry->stream) : 0);
 }
 
@@ -76,6 +85,8 @@ void cw_log_top_fini(struct cw_log_top *top)
     cw_log_origin_unref(&top->bound.origin);
     top->items = NULL;
     top->n = top->cap = top->bytes = 0;
+    cw_allowance_give(top->allowance, top->taken);
+    top->taken = 0;
 }
 
 /* Times are the same: labels, then arrival. The direction is turned by the caller. */
@@ -180,12 +191,28 @@ static void insert_owned(struct cw_log_top *top, const struct cw_log_entry *entr
         evict_worst(top);
 }
 
-void cw_log_top_add(struct cw_log_top *top, const struct cw_log_entry *entry)
+/* Room for so much more. */
+static int take(struct cw_log_top *top, size_t bytes, struct cw_err *err)
+{
+    size_t want = top->bytes + bytes;
+    if (want <= top->taken)
+        return 0;
+    size_t more = CW_MAX(want - top->taken, (size_t)TAKE_BYTES);
+    int rc = cw_allowance_take(top->allowance, more, err);
+    if (rc == 0)
+        top->taken += more;
+    return rc;
+}
+
+int cw_log_top_add(struct cw_log_top *top, const struct cw_log_entry *entry, struct cw_err *err)
 {
     if (!cw_log_top_takes(top, entry)) {
         set_bound(top, entry);
-        return;
+        return 0;
     }
+    int rc = take(top, entry_bytes(entry), err);
+    if (rc < 0)
+        return rc;
     struct cw_log_entry copy = *entry;
     copy.origin = origin_ref(entry->origin);
     char *line = cw_mem_new(entry->line.len + 1);
@@ -197,6 +224,7 @@ void cw_log_top_add(struct cw_log_top *top, const struct cw_log_entry *entry)
     if (has_own_stream(entry))
         copy.stream = cw_labels_dup_heap(entry->stream);
     insert_owned(top, &copy);
+    return 0;
 }
 
 void cw_log_top_merge(struct cw_log_top *top, struct cw_log_top *from)
@@ -218,6 +246,13 @@ void cw_log_top_merge(struct cw_log_top *top, struct cw_log_top *from)
         }
     }
     from->n = from->bytes = 0;
+    top->taken += from->taken;
+    from->taken = 0;
+    if (top->taken > top->bytes + TAKE_BYTES) {
+        size_t spare = top->taken - top->bytes - TAKE_BYTES;
+        cw_allowance_give(top->allowance, spare);
+        top->taken -= spare;
+    }
 }
 
 bool cw_log_top_cut(const struct cw_log_top *top, int64_t *ts_ns_out)

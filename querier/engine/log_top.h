@@ -12,6 +12,7 @@
 #include <stdint.h>
 #include "common/base/str.h"
 #include "common/labels/labels.h"
+#include "querier/engine/sample.h"
 
 /* Labels of a stream, copied once for all its entries of a unit. */
 struct cw_log_origin {
@@ -39,13 +40,15 @@ struct cw_log_top {
     size_t max_entries, max_bytes;
     struct cw_log_entry *items; /* a heap with the worst at 0; in order after _sort() */
     size_t n, cap, bytes;
+    struct cw_allowance *allowance; /* may be NULL */
+    size_t taken;                   /* from it */
     /* The best entry that found no room: nothing from it on belongs to this top. Its text is not kept. */
     bool bounded;
     struct cw_log_entry bound;
 };
 
 void cw_log_top_init(struct cw_log_top *top, bool newest_first, size_t max_entries,
-                     size_t max_bytes);
+                     size_t max_bytes, struct cw_allowance *allowance);
 void cw_log_top_fini(struct cw_log_top *top);
 /* The entry's place in the order without its texts; holds the origin. */
 struct cw_log_entry cw_log_entry_place(const struct cw_log_entry *entry);
@@ -53,9 +56,10 @@ struct cw_log_entry cw_log_entry_place(const struct cw_log_entry *entry);
 bool cw_log_before(const struct cw_log_entry *a, const struct cw_log_entry *b, bool newest_first);
 /* Would the entry find room? Costs a compare. */
 bool cw_log_top_takes(const struct cw_log_top *top, const struct cw_log_entry *entry);
-/* Copies the texts, if there is room, and refers to the origin. */
-void cw_log_top_add(struct cw_log_top *top, const struct cw_log_entry *entry);
-/* Move everything from `from` (of the same order) into `top`; `from` is left empty. */
+/* Copies the texts, if the entry finds room, and refers to the origin; CW_E_LIMIT, CW_E_OVERLOAD: the allowance has none. */
+int cw_log_top_add(struct cw_log_top *top, const struct cw_log_entry *entry,
+                   struct cw_err *err) CW_MUST_USE;
+/* Move everything from `from` (of the same order) into `top`, and what it took; `from` is left empty. */
 void cw_log_top_merge(struct cw_log_top *top, struct cw_log_top *from);
 /* The time from which on (in the order) entries find no room for certain; false while there is none. */
 bool cw_log_top_cut(const struct cw_log_top *top, int64_t *ts_ns_out);

@@ -225,7 +225,7 @@ static int find_series(struct cw_range_part *part, struct cw_labels labels, size
         label_bytes +=
             sizeof(struct cw_label) + labels.items[i].name.len + labels.items[i].value.len;
     int rc = part_take(part,
-                       sizeof(struct series_sum) + label_bytes +
+                       2 * sizeof(struct series_sum) + CW_ID_MAP_ENTRY_BYTES + label_bytes +
                            nsums * sizeof(uint64_t) * (agg->rule->needs_sizes ? 2 : 1),
                        err);
     if (rc < 0)
@@ -259,7 +259,7 @@ static int find_stream(struct cw_range_part *part, const struct cw_stream_ref *s
     bool added;
     size_t slot = cw_id_map_put(&part->streams, stream->id, &added);
     if (added) {
-        int rc = part_take(part, sizeof(size_t) + 2 * sizeof(struct cw_hash128), err);
+        int rc = part_take(part, 2 * sizeof(size_t) + CW_ID_MAP_ENTRY_BYTES, err);
         if (rc < 0)
             return rc;
         if (slot >= part->stream_cap) {
@@ -567,11 +567,14 @@ static void set_values(const struct cw_range_agg *agg, const struct series_sum *
 }
 
 /* Windows move over the samples: both ends only go forward. */
-static void set_sampled(const struct cw_range_agg *agg, struct series_sum *from,
-                        struct cw_series *to)
+static int set_sampled(const struct cw_range_agg *agg, struct series_sum *from,
+                       struct cw_series *to, struct cw_err *err)
 {
     struct cw_sample_list *list = &from->samples;
-    size_t first = 0, end = 0;
+    size_t first = 0, end = 0, scratch_bytes = (list->n + 1) * sizeof(double);
+    int rc = cw_allowance_take(agg->allowance, scratch_bytes, err);
+    if (rc < 0)
+        return rc;
     cw_sample_list_sort(list);
     struct cw_sample_window window = {.range_s = (double)agg->range_ns / (double)CW_NS_PER_S,
                                       .param = agg->expr->param,
@@ -589,6 +592,8 @@ static void set_sampled(const struct cw_range_agg *agg, struct series_sum *from,
             cw_series_set(to, step, agg->rule->samples(&window));
     }
     free(window.scratch);
+    cw_allowance_give(agg->allowance, scratch_bytes);
+    return 0;
 }
 
 int cw_range_agg_finish(struct cw_range_agg *agg, struct cw_table **out, struct cw_err *err)
@@ -608,7 +613,7 @@ int cw_range_agg_finish(struct cw_range_agg *agg, struct cw_table **out, struct 
         for (size_t i = 0; rc == 0 && i < n; i++) {
             rc = cw_table_add(table, agg->total->items[i].labels, CW_TABLE_COPY, &series, err);
             if (rc == 0 && agg->sampled)
-                set_sampled(agg, &agg->total->items[i], series);
+                rc = set_sampled(agg, &agg->total->items[i], series, err);
             else if (rc == 0)
                 set_values(agg, &agg->total->items[i], series);
         }

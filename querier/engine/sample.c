@@ -48,16 +48,21 @@ void cw_allowance_init(struct cw_allowance *allowance, size_t max_bytes)
 {
     atomic_init(&allowance->used, 0);
     allowance->max = max_bytes;
+    allowance->budget = NULL;
 }
 
-int cw_allowance_take(struct cw_allowance *allowance, size_t bytes, struct cw_err *err)
+void cw_allowance_set_budget(struct cw_allowance *allowance, struct cw_memory_budget *budget)
 {
-    if (allowance == NULL)
-        return 0;
-    size_t used = atomic_fetch_add(&allowance->used, bytes);
-    if (allowance->max == 0 || (used <= allowance->max && bytes <= allowance->max - used))
-        return 0;
-    atomic_fetch_sub(&allowance->used, bytes);
+    allowance->budget = budget;
+}
+
+void cw_allowance_fini(struct cw_allowance *allowance)
+{
+    cw_allowance_give(allowance, atomic_load(&allowance->used));
+}
+
+static int over_allowance(const struct cw_allowance *allowance, struct cw_err *err)
+{
     return cw_err_set(
         err, CW_E_LIMIT,
         "the query needs more memory than its allowance of %zu bytes; ask for fewer series, "
@@ -65,10 +70,43 @@ int cw_allowance_take(struct cw_allowance *allowance, size_t bytes, struct cw_er
         allowance->max);
 }
 
+int cw_allowance_take(struct cw_allowance *allowance, size_t bytes, struct cw_err *err)
+{
+    if (allowance == NULL)
+        return 0;
+    size_t used = atomic_fetch_add(&allowance->used, bytes);
+    int rc = 0;
+    if (allowance->max > 0 && (used > allowance->max || bytes > allowance->max - used))
+        rc = over_allowance(allowance, err);
+    if (rc == 0)
+        rc = cw_memory_take(allowance->budget, CW_MEMORY_QUERIES, bytes, err);
+    if (rc < 0)
+        atomic_fetch_sub(&allowance->used, bytes);
+    return rc;
+}
+
 void cw_allowance_give(struct cw_allowance *allowance, size_t bytes)
 {
-    if (allowance != NULL)
-        atomic_fetch_sub(&allowance->used, bytes);
+    if (allowance == NULL)
+        return;
+    atomic_fetch_sub(&allowance->used, bytes);
+    cw_memory_give(allowance->budget, CW_MEMORY_QUERIES, bytes);
+}
+
+int cw_allowance_watch(void *allowance, size_t bytes)
+{
+    return cw_allowance_take(allowance, bytes, NULL);
+}
+
+int cw_allowance_check(struct cw_allowance *allowance, const struct cw_arena *arena,
+                       struct cw_err *err)
+{
+    int rc = cw_arena_refused(arena);
+    if (rc == CW_E_LIMIT)
+        return over_allowance(allowance, err);
+    return rc < 0
+               ? cw_err_set(err, rc, "the memory for queries is used up (memory.limit), try again")
+               : 0;
 }
 
 struct cw_table *cw_table_new(const struct cw_grid *grid, struct cw_allowance *allowance)
@@ -104,7 +142,7 @@ int cw_table_add(struct cw_table *table, struct cw_labels labels, enum cw_table_
 {
     size_t nwords = (table->grid.n + 63) / 64;
     size_t bytes =
-        sizeof(struct cw_series) + table->grid.n * sizeof(double) + nwords * sizeof(uint64_t);
+        2 * sizeof(struct cw_series) + table->grid.n * sizeof(double) + nwords * sizeof(uint64_t);
     if (how == CW_TABLE_COPY)
         bytes += labels_bytes(labels);
     int rc = cw_allowance_take(table->allowance, bytes, err);

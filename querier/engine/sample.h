@@ -18,6 +18,7 @@
 #include <stdint.h>
 #include "common/base/arena.h"
 #include "common/base/err.h"
+#include "common/base/memory_budget.h"
 #include "common/labels/labels.h"
 
 /* Points of one series that a range query may ask for (Loki's and Prometheus' bound). */
@@ -42,13 +43,23 @@ static inline int64_t cw_grid_time(const struct cw_grid *grid, size_t step)
 /* Memory of one query; taken by accumulators and tables, given back when they go. */
 struct cw_allowance {
     atomic_size_t used;
-    size_t max; /* 0: no bound */
+    size_t max;                      /* 0: no bound */
+    struct cw_memory_budget *budget; /* of all queries together; may be NULL */
 };
 void cw_allowance_init(struct cw_allowance *allowance, size_t max_bytes);
-/* CW_E_LIMIT: "the query needs more memory than its allowance of ... bytes". NULL always has room.
- * */
+/* Draw from it too, from the start on. */
+void cw_allowance_set_budget(struct cw_allowance *allowance, struct cw_memory_budget *budget);
+/* Gives back what is still taken. */
+void cw_allowance_fini(struct cw_allowance *allowance);
+/* CW_E_LIMIT: "the query needs more memory than its allowance of ... bytes"; CW_E_OVERLOAD: all queries together need more than
+ * there is now. NULL always has room. */
 int cw_allowance_take(struct cw_allowance *allowance, size_t bytes, struct cw_err *err) CW_MUST_USE;
 void cw_allowance_give(struct cw_allowance *allowance, size_t bytes);
+/* For cw_arena_watch() and cw_buf_watch(): `allowance` is a struct cw_allowance. What they took goes with _fini(). */
+int cw_allowance_watch(void *allowance, size_t bytes);
+/* 0, or the error of an arena that was refused memory. */
+int cw_allowance_check(struct cw_allowance *allowance, const struct cw_arena *arena,
+                       struct cw_err *err) CW_MUST_USE;
 
 struct cw_series {
     struct cw_labels labels;

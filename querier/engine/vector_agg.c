@@ -13,14 +13,27 @@ struct groups {
     struct cw_labels *labels; /* by group; from the arena */
     size_t n, cap;
     struct cw_arena *arena;
+    struct cw_allowance *allowance;
+    size_t taken; /* from it: for these arrays, and one of candidates or folds */
 };
 
-static void groups_init(struct groups *groups, const struct cw_grouping *grouping,
-                        const struct cw_table *in)
+/* What is made of one series beside the result's. */
+enum {
+    MEMBER_BYTES = 2 * sizeof(size_t) + CW_ID_MAP_ENTRY_BYTES + 2 * sizeof(struct cw_labels) + 64
+};
+
+static int groups_init(struct groups *groups, const struct cw_grouping *grouping,
+                       const struct cw_table *in, struct cw_err *err)
 {
     struct cw_id_map map;
-    *groups = (struct groups){.of = cw_mem_array(in->n + 1, sizeof(*groups->of)),
-                              .arena = cw_arena_new()};
+    *groups = (struct groups){.allowance = in->allowance, .taken = in->n * MEMBER_BYTES};
+    int rc = cw_allowance_take(groups->allowance, groups->taken, err);
+    if (rc < 0) {
+        groups->taken = 0;
+        return rc;
+    }
+    groups->of = cw_mem_array(in->n + 1, sizeof(*groups->of));
+    groups->arena = cw_arena_new();
     cw_id_map_init(&map);
     for (size_t i = 0; i < in->n; i++) {
         bool added;
@@ -33,12 +46,14 @@ static void groups_init(struct groups *groups, const struct cw_grouping *groupin
         groups->labels[groups->n++] = labels;
     }
     cw_id_map_fini(&map);
+    return 0;
 }
 
 static void groups_fini(struct groups *groups)
 {
     free(groups->of);
     cw_arena_free(&groups->arena);
+    cw_allowance_give(groups->allowance, groups->taken);
 }
 
 /* ---- one value a group ---- */
@@ -87,10 +102,9 @@ int cw_vector_agg_fold(const struct cw_expr *expr, struct cw_table *in, struct c
                        struct cw_err *err)
 {
     struct groups groups;
-    int rc = 0;
-    cw_table_sort(
-        in); /* sums of doubles depend on their order: the same query gives the same digits */
-    groups_init(&groups, &expr->grouping, in);
+    /* Sums of doubles depend on their order: the same query gives the same digits. */
+    cw_table_sort(in);
+    int rc = groups_init(&groups, &expr->grouping, in, err);
     struct cw_table *table = cw_table_new(&in->grid, in->allowance);
     struct fold *folds = cw_mem_array(groups.n + 1, sizeof(*folds));
     for (size_t g = 0; rc == 0 && g < groups.n; g++) {
@@ -160,9 +174,8 @@ int cw_vector_agg_select(const struct cw_expr *expr, struct cw_table *in, struct
                          struct cw_err *err)
 {
     struct groups groups;
-    int rc = 0;
     cw_table_sort(in);
-    groups_init(&groups, &expr->grouping, in);
+    int rc = groups_init(&groups, &expr->grouping, in, err);
     struct cw_table *table = cw_table_new(&in->grid, in->allowance);
     struct candidate *candidates = cw_mem_array(in->n + 1, sizeof(*candidates));
     for (size_t i = 0; rc == 0 && i < in->n; i++)

@@ -24,6 +24,14 @@ struct volume_run {
     const struct cw_grid *grid;
 };
 
+static int sums_take(struct sums *sums, size_t bytes, struct cw_err *err)
+{
+    int rc = cw_allowance_take(sums->allowance, bytes, err);
+    if (rc == 0)
+        sums->taken += bytes;
+    return rc;
+}
+
 /* The sum under the key, made when it is new. */
 static int find_sum(struct sums *sums, struct cw_labels labels, struct cw_hash128 id,
                     struct cw_volume **out, struct cw_err *err)
@@ -32,12 +40,16 @@ static int find_sum(struct sums *sums, struct cw_labels labels, struct cw_hash12
     size_t idx = cw_id_map_put(&sums->map, id, &added);
     if (added) {
         struct cw_volume volume = {.labels = cw_labels_dup(sums->arena, labels)};
+        int rc = sums_take(sums, CW_ID_MAP_ENTRY_BYTES + 2 * sizeof volume, err);
+        if (rc == 0)
+            rc = cw_allowance_check(sums->allowance, sums->arena, err);
+        if (rc < 0)
+            return rc;
         if (sums->grid != NULL) {
             size_t bytes = sums->grid->n * sizeof *volume.steps;
-            int rc = cw_allowance_take(sums->allowance, bytes, err);
+            rc = sums_take(sums, bytes, err);
             if (rc < 0)
                 return rc;
-            sums->taken += bytes;
             volume.steps = CW_ARENA_ARRAY(sums->arena, uint64_t, sums->grid->n);
         }
         sums->items = cw_arena_grow(sums->arena, sums->items, sums->n, &sums->cap, sums->n + 1,

@@ -1,4 +1,5 @@
 """A full disk: pushes are refused with a clear 5xx, nothing acknowledged is lost, work goes on when space is back."""
+import json
 import os
 import subprocess
 import time
@@ -94,3 +95,62 @@ def test_the_oldest_days_make_room_before_the_disk_is_full(small_disk, make_inge
     server.kill()
     server.start()
     assert days() == kept
+
+
+def small_lines(now, n, width):
+    return [(now + i, "line %d %s" % (i, os.urandom(width // 2).hex())) for i in range(n)]
+
+
+def test_a_log_larger_than_memory_is_replayed_on_a_full_disk_and_goes_on_when_there_is_room(small_disk, make_ingester):
+    """The head cannot be flushed, and the log does not fit into memory: reads are served meanwhile, and no restart is needed."""
+    server = make_ingester(config="head: {flush_bytes: 64MiB}\nwal: {segment_bytes: 1MiB}\nstorage: {min_free: 0}\n", data=small_disk / "data").start()
+    now, acked = time.time_ns(), 0
+    for k in range(34):                                                 # some 5 MiB of text, all of it in the log
+        acked += 200 * (server.push([({"app": "full", "k": str(k)}, small_lines(now + k * 1000, 200, 800))])[0] == 204)
+    server.kill()
+    fill(small_disk / "ballast")
+    little = make_ingester("little", config="memory: {limit: 8MiB}\nstorage: {min_free: 0}\n", data=small_disk / "data").start(ready=False)
+    status, text = wait_for("flush that fails", lambda: (lambda a: a if b"space" in a[1] else None)(little.ask("GET", "/ready")), 30)
+    assert status == 503, (status, text)
+    status, text = little.push([({"app": "full"}, [(now, "early")])], check=False)
+    assert status == 503 and b"space" in text and little.answer_headers["Retry-After"].isdigit(), (status, text)
+    status, text = little.ask("GET", "/loki/api/v1/query_range", {"query": '{app="full"}', "start": now - NS, "end": now + 3600 * NS, "limit": 10})
+    answer = json.loads(text)
+    assert status == 200 and len(answer["data"]["result"]) > 0 and "replayed" in answer["warnings"][0], answer
+    os.unlink(small_disk / "ballast")
+    wait_for("ready ingester", lambda: little.ask("GET", "/ready")[0] == 200, 60)
+    wait_for("room", lambda: little.push([({"app": "full", "k": "last"}, [(now, "later")])], check=False)[0] == 204)
+    assert little.count('{app="full"}') == acked + 1
+    assert little.stop() == 0
+
+
+def test_retention_makes_room_on_a_disk_that_is_full_to_the_last_byte(small_disk, make_ingester):
+    """Dropping a part needs a new catalog, for which there is no room: the reserve is."""
+    config = "wal: {segment_bytes: 1MiB}\nstorage: {min_free: %s}\n"
+    server = make_ingester(config=config % 0, data=small_disk / "data").start()
+    now = time.time_ns()
+    for back in (3, 2, 1):
+        server.push([({"app": "old", "back": str(back)}, small_lines(now - back * 24 * 3600 * NS, 1500, 800))])
+        assert server.ask("POST", "/flush")[0] == 204
+    acked = 0
+    for k in range(20):
+        acked += 100 * (server.push([({"app": "new", "k": str(k)}, small_lines(now + k * 1000, 100, 200))])[0] == 204)
+    reserve = small_disk / "data" / "catalog.reserve"
+    assert reserve.stat().st_size == 1 << 20
+    server.kill()
+    fill(small_disk / "ballast")
+    catalog = (small_disk / "data" / "catalog").read_bytes()
+    keeping = make_ingester("keeping", config=config % 0, data=small_disk / "data").start()      # starts, and answers
+    assert keeping.count('{app="new"}') == acked and keeping.count('{app="old"}') == 4500
+    assert keeping.push([({"app": "new"}, [(now, "refused")])], check=False)[0] == 503
+    keeping.kill()
+    assert (small_disk / "data" / "catalog").read_bytes() == catalog
+    dropping = make_ingester("dropping", config=config % 0.1, data=small_disk / "data").start()
+    wait_for("room", lambda: dropping.push([({"app": "new", "k": "last"}, [(now, "x")])], check=False)[0] == 204, 60, 0.1)
+    assert "the reserve is used" in dropping.log()
+    assert dropping.count('{app="new"}') == acked + 1 and dropping.count('{app="old"}') < 4500
+    assert dropping.ask("POST", "/flush")[0] == 204
+    assert reserve.stat().st_size == 1 << 20                            # made again
+    dropping.kill()
+    dropping.start()
+    assert dropping.count('{app="new"}') == acked + 1

@@ -23,14 +23,14 @@ def field(number, value):
 
 def push_body(streams):
     """[("{label text}", [(ns, line), or (ns, line, {name: value})])]"""
-    out = b""
+    out = []
     for labels, entries in streams:
-        rows = b""
+        rows = [field(1, labels)]
         for ts, line, *metadata in entries:
             pairs = b"".join(field(3, field(1, k) + field(2, v)) for k, v in (metadata[0] if metadata else {}).items())
-            rows += field(2, field(1, field(1, ts // NS) + field(2, ts % NS)) + field(2, line) + pairs)
-        out += field(1, field(1, labels) + rows)
-    return out
+            rows.append(field(2, field(1, field(1, ts // NS) + field(2, ts % NS)) + field(2, line) + pairs))
+        out.append(field(1, b"".join(rows)))
+    return b"".join(out)
 
 
 def snappy(data):

@@ -73,8 +73,7 @@ static void push(int thread, int n)
     cw_push_loki_protobuf_encode(op.push, &op.body);
     CHECK(cw_push_resolve(op.push, arena, &op.ids, &err) == 0);
     sem_init(&op.done, 0, 0);
-    CHECK(cw_store_admit(store, op.body.len, &err) == 0);
-    op.op.bytes = op.body.len;
+    CHECK(cw_store_admit(store, &op.op.bytes, op.body.len, &err) == 0);
     CHECK(cw_store_submit(store, &op.op, &err) == 0);
     sem_wait(&op.done);
     sem_destroy(&op.done);

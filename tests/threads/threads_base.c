@@ -1,5 +1,5 @@
 /*
- * threads_base.c - the pool, the log and the metrics under several threads at once; for TSan.
+ * threads_base.c - the pool, the log, the metrics and the memory budget under several threads at once; for TSan.
  * What they add up to is checked, what races is TSan's to find.
  */
 #include <fcntl.h>
@@ -13,6 +13,7 @@
 #include "common/base/assert.h"
 #include "common/base/codec.h"
 #include "common/base/log.h"
+#include "common/base/memory_budget.h"
 #include "common/base/pool.h"
 #include "common/metrics/metrics.h"
 
@@ -86,8 +87,45 @@ static void *renderer(void *arg)
     return NULL;
 }
 
+/* Takes and gives at the edge of what there is: the sums never pass it, and come out even. */
+static struct cw_memory_budget budget;
+static atomic_int ntaken;
+
+static void *taker(void *arg)
+{
+    enum cw_memory_use use = *(const enum cw_memory_use *)arg;
+    for (int i = 0; i < 20000; i++) {
+        uint64_t bytes = (uint64_t)(i % 70) + 1;
+        if (cw_memory_take(&budget, use, bytes, NULL) < 0)
+            continue;
+        atomic_fetch_add(&ntaken, 1);
+        CW_ASSERT(cw_memory_used(&budget, use) <= 80);
+        CW_ASSERT(atomic_load(&budget.used) <= budget.limit);
+        cw_memory_give(&budget, use, bytes);
+    }
+    return NULL;
+}
+
+static void check_budget(void)
+{
+    enum cw_memory_use uses[NTHREADS] = {CW_MEMORY_HEAD, CW_MEMORY_QUERIES, CW_MEMORY_QUERIES,
+                                         CW_MEMORY_PUSHES};
+    pthread_t threads[NTHREADS];
+    cw_memory_budget_init(&budget, 100);
+    for (int i = 0; i < CW_MEMORY_NUSES; i++)
+        cw_memory_budget_share(&budget, i, 80);
+    for (int i = 0; i < NTHREADS; i++)
+        pthread_create(&threads[i], NULL, taker, &uses[i]);
+    for (int i = 0; i < NTHREADS; i++)
+        pthread_join(threads[i], NULL);
+    CW_ASSERT(atomic_load(&budget.used) == 0 && atomic_load(&ntaken) > 0);
+    for (int i = 0; i < CW_MEMORY_NUSES; i++)
+        CW_ASSERT(cw_memory_used(&budget, i) == 0 && cw_memory_peak(&budget, i) <= 80);
+}
+
 int main(void)
 {
+    check_budget();
     int null = open("/dev/null", O_WRONLY);
     int saved = dup(STDERR_FILENO);
     pthread_t threads[NTHREADS], render;

@@ -98,3 +98,30 @@ Test(arena, heap_memory_is_zeroed_and_never_null)
     cr_assert_not_null(none);
     free(none);
 }
+
+static int grant(void *ctx, size_t bytes)
+{
+    size_t *left = ctx;
+    if (bytes > *left)
+        return CW_E_OVERLOAD;
+    *left -= bytes;
+    return 0;
+}
+
+Test(arena, a_refusal_of_memory_is_told_and_the_arena_goes_on)
+{
+    struct cw_arena *arena = cw_arena_new();
+    size_t left = 100000;
+    cw_arena_watch(arena, grant, &left);
+    for (int i = 0; i < 50; i++)
+        cw_arena_alloc(arena, 1000);
+    cr_assert_eq(cw_arena_refused(arena), 0);
+    cr_assert_leq(left, 100000 - 50 * 1000);
+    cr_assert_geq(100000 - left + sizeof(void *) * 10, cw_arena_bytes(arena) - 100);
+    char *large = cw_arena_alloc(arena, 1 << 20);
+    memset(large, 1, 1 << 20);
+    cr_assert_eq(cw_arena_refused(arena), CW_E_OVERLOAD);
+    cw_arena_watch(arena, NULL, NULL);
+    cr_assert_eq(cw_arena_refused(arena), 0);
+    cw_arena_free(&arena);
+}

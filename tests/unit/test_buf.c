@@ -95,3 +95,34 @@ Test(buf, formatting_grows_where_the_free_room_is_too_small)
     cr_assert_eq(memcmp(buf.ptr + 6 * 1234, "01234,", 6), 0);
     cw_buf_fini(&buf);
 }
+
+static int grant(void *ctx, size_t bytes)
+{
+    size_t *left = ctx;
+    if (bytes > *left)
+        return -1;
+    *left -= bytes;
+    return 0;
+}
+
+Test(buf, growth_that_is_refused_fails_and_keeps_what_is_there)
+{
+    struct cw_buf buf;
+    size_t left = 1024;
+    cw_buf_init(&buf, 1 << 20);
+    cw_buf_watch(&buf, grant, &left);
+    for (int i = 0; i < 1000; i++)
+        cw_buf_addz(&buf, "0123456789");
+    cr_assert(cw_buf_failed(&buf));
+    cr_assert_leq(buf.cap, 1024);
+    cr_assert_geq(buf.len, 500);
+    cr_assert_eq(buf.len % 10, 0, "what is refused is dropped whole");
+    cw_buf_addf(&buf, "%2000d", 1);
+    cr_assert_eq(buf.len % 10, 0);
+    cr_assert_eq(strlen(cw_buf_z(&buf)), buf.len, "the NUL is not refused");
+    cw_buf_fini(&buf);
+    left = 100000;
+    cw_buf_addz(&buf, "again");
+    cr_assert_lt(left, 100000, "it is still watched");
+    cw_buf_fini(&buf);
+}

@@ -237,3 +237,29 @@ Test(file, space_and_random_bytes)
     cw_file_random(b, sizeof b);
     cr_assert_neq(memcmp(a, b, sizeof a), 0);
 }
+
+Test(file, a_spare_file_becomes_the_new_one_without_a_block_more)
+{
+    const char *path = in_dir("catalog");
+    struct cw_file_names names;
+    struct cw_buf buf;
+    struct stat before, after;
+    char zeros[8192] = {0}, spare[128];
+    snprintf(spare, sizeof spare, "%s", in_dir("spare"));
+    path = in_dir("catalog");
+    cr_assert_eq(cw_file_replace(path, CW_STR("old"), &err), 0);
+    cr_assert_eq(cw_file_replace(spare, cw_str_make(zeros, sizeof zeros), &err), 0);
+    cr_assert_eq(stat(spare, &before), 0);
+    cr_assert_eq(cw_file_replace_by(path, spare, CW_STR("the new one"), &err), 0);
+    cw_buf_init(&buf, 100);
+    cr_assert_eq(cw_file_read(path, 100, &buf, &err), 0);
+    cr_assert(cw_str_eqz(cw_buf_str(&buf), "the new one"));
+    cr_assert_eq(stat(path, &after), 0);
+    cr_assert_eq(after.st_ino, before.st_ino);
+    cr_assert_leq(after.st_blocks, before.st_blocks);
+    cr_assert_eq(cw_file_list(dir, &names, &err), 0);
+    cr_assert_eq(names.n, 1, "the spare one is used up");
+    cw_file_names_free(&names);
+    cr_assert_eq(cw_file_replace_by(path, spare, CW_STR("x"), &err), CW_E_NOT_FOUND);
+    cw_buf_fini(&buf);
+}

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include "common/base/arena.h"
+#include "common/base/memory_budget.h"
 #include "common/store/head.h"
 #include "common/wire/push_resolve.h"
 
@@ -488,5 +489,45 @@ Test(head, a_hundred_thousand_small_streams_fit)
     cr_assert_eq(cw_head_streams(maker.head), 100000);
     cr_assert_eq(cw_head_entries(maker.head), 200000);
     cr_assert_lt(cw_head_bytes(maker.head) / 100000, 2000);
+    maker_free(&maker);
+}
+
+static void expect_cost(struct maker *maker, struct cw_push *push)
+{
+    enum { ARENA_STEP = 1 << 20, TENANT = 4096 };
+    struct cw_memory_budget budget;
+    cw_memory_budget_init(&budget, UINT64_MAX);
+    cw_head_set_budget(maker->head, &budget);
+    append(maker, "t", push, CW_HEAD_DROP_DUPLICATES);
+    cr_expect_leq(cw_head_bytes(maker->head), cw_head_cost(push) + ARENA_STEP + TENANT);
+    cr_expect_eq(cw_memory_used(&budget, CW_MEMORY_HEAD), cw_head_bytes(maker->head));
+    cw_head_free(&maker->head);
+    cr_expect_eq(cw_memory_used(&budget, CW_MEMORY_HEAD), 0, "all of it is given back");
+}
+
+Test(head, a_push_costs_no_more_than_was_asked_for_it)
+{
+    static const struct cw_label pairs[] = {{{"a", 1}, {"1", 1}}, {{"b", 1}, {"22", 2}}};
+    enum { N = 20000 };
+    struct maker maker = maker_new();
+    struct cw_push *push = make(&maker, "{a=\"b\"}", N); /* one byte lines, in order */
+    for (size_t i = 0; i < N; i++)
+        push->streams->entries[i] = (struct cw_push_entry){(int64_t)i, CW_STR("x"), NULL, 0};
+    expect_cost(&maker, push);
+    maker.head = cw_head_new(0); /* with metadata */
+    for (size_t i = 0; i < N; i++)
+        push->streams->entries[i] = (struct cw_push_entry){(int64_t)i, CW_STR("x"), pairs, 2};
+    expect_cost(&maker, push);
+    maker.head = cw_head_new(0); /* a stream an entry */
+    struct cw_push many = {.streams = CW_ARENA_ARRAY(maker.arena, struct cw_push_stream, N),
+                           .nstreams = N,
+                           .nentries = N};
+    for (size_t i = 0; i < N; i++) {
+        struct cw_push *one = make(&maker, "", 1);
+        many.streams[i] = one->streams[0];
+        many.streams[i].labels_text = cw_arena_printf(maker.arena, "{n=\"%zu\"}", i);
+        many.streams[i].entries[0] = (struct cw_push_entry){(int64_t)i, CW_STR("x"), NULL, 0};
+    }
+    expect_cost(&maker, &many);
     maker_free(&maker);
 }

@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/base/assert.h"
@@ -728,4 +729,27 @@ Test(parts, a_full_disk_costs_the_oldest_but_nothing_of_the_last_hour)
     options.min_free = 0;
     cr_assert_eq(cw_retention_run(parts, &options, start_ns + 900 * day_ns, &dropped, &err), 0);
     cr_assert_eq(dropped, 0);
+}
+
+Test(parts, the_reserve_becomes_the_catalog_and_is_made_again)
+{
+    struct cw_catalog catalog;
+    struct stat st;
+    char path[96];
+    flush_random(710, 50, start_ns);
+    snprintf(path, sizeof(path), "%s/catalog.reserve", dir);
+    cr_assert_eq(stat(path, &st), 0);
+    cr_assert_eq(st.st_size, CW_CATALOG_RESERVE_BYTES);
+    cr_assert_eq(cw_catalog_read(dir, &catalog, &err), 0);
+    cr_assert_eq(cw_catalog_write_reserved(dir, &catalog, &err), 0);
+    cw_catalog_fini(&catalog);
+    cr_assert_lt(stat(path, &st), 0, "it is used up");
+    reopen(0);
+    cr_assert_eq(nparts(), 1);
+    check_all();
+    cr_assert_eq(stat(path, &st), 0);
+    cr_assert_eq(truncate(path, 100), 0); /* what a failure left of it is none */
+    flush_random(711, 50, start_ns + day_ns);
+    cr_assert_eq(stat(path, &st), 0);
+    cr_assert_eq(st.st_size, CW_CATALOG_RESERVE_BYTES);
 }

@@ -189,3 +189,29 @@ Test(push_loki_json, a_body_of_empty_entries_is_bounded)
     cr_expect_eq(decode(cw_buf_z(&body)), CW_E_TOO_LARGE);
     cw_buf_fini(&body);
 }
+
+static int refuse_over(void *ctx, size_t bytes)
+{
+    size_t *left = ctx;
+    if (bytes > *left)
+        return CW_E_OVERLOAD;
+    *left -= bytes;
+    return 0;
+}
+
+Test(push_loki_json, a_body_that_becomes_more_than_there_is_memory_for_is_refused)
+{
+    struct cw_buf body;
+    size_t left = 1 << 20;
+    cw_buf_init(&body, 4 << 20);
+    cw_buf_addz(&body, "{\"streams\":[{\"stream\":{\"a\":\"b\"},\"values\":[[]");
+    for (int i = 0; i < 500000; i++)
+        cw_buf_addz(&body, ",[]");
+    cw_buf_addz(&body, "]}]}");
+    cw_arena_watch(arena, refuse_over, &left);
+    cr_assert_eq(decode(cw_buf_z(&body)), CW_E_OVERLOAD);
+    cr_assert_leq(cw_arena_bytes(arena), 4 << 20, "it stops at the refusal");
+    cw_arena_watch(arena, NULL, NULL);
+    cr_assert_eq(decode(cw_buf_z(&body)), 0, "%s", err.text);
+    cw_buf_fini(&body);
+}

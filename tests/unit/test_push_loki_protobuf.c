@@ -217,3 +217,38 @@ Test(push_loki_protobuf, encoding_stops_at_the_cap_of_the_buffer)
     cr_expect(cw_buf_failed(&body));
     cw_buf_fini(&body);
 }
+
+static int refuse_over(void *ctx, size_t bytes)
+{
+    size_t *left = ctx;
+    if (bytes > *left)
+        return CW_E_OVERLOAD;
+    *left -= bytes;
+    return 0;
+}
+
+/* A message of one field that is told to be so long. */
+static void add_field(struct cw_buf *out, char key, size_t len)
+{
+    cw_buf_addc(out, key);
+    for (; len >= 0x80; len >>= 7)
+        cw_buf_addc(out, (char)(len | 0x80));
+    cw_buf_addc(out, (char)len);
+}
+
+Test(push_loki_protobuf, entries_of_two_bytes_are_refused_before_their_array_is_touched)
+{
+    enum { N = 1000000 };
+    struct cw_buf body;
+    size_t left = 1 << 20;
+    cw_buf_init(&body, 4 << 20);
+    add_field(&body, 0x0a, 2 * N);
+    for (int i = 0; i < N; i++)
+        cw_buf_add(&body, "\x12\0", 2);
+    cw_arena_watch(arena, refuse_over, &left);
+    cr_assert_eq(decode(cw_buf_str(&body)), CW_E_OVERLOAD);
+    cw_arena_watch(arena, NULL, NULL);
+    cr_assert_eq(decode(cw_buf_str(&body)), 0, "%s", err.text);
+    cr_assert_eq(push.nentries, N);
+    cw_buf_fini(&body);
+}

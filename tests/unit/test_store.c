@@ -399,14 +399,14 @@ Test(store, a_head_that_is_too_small_for_a_flush_makes_room_for_a_push_that_need
     options.memory_bytes = 16 << 20;
     struct cw_store *store = open_with(&options);
     cr_assert_eq(push(store, 0, 20000, 1), 0);
-    uint64_t bytes = 15 << 20;
-    cr_assert_eq(cw_store_admit(store, bytes, &err), CW_E_OVERLOAD);
+    uint64_t bytes = 15 << 20, held = 0;
+    cr_assert_eq(cw_store_admit(store, &held, bytes, &err), CW_E_OVERLOAD);
     int64_t until_ns = cw_clock_mono_ns() + 20 * CW_NS_PER_S;
-    while (cw_store_admit(store, bytes, &err) < 0) {
+    while (cw_store_admit(store, &held, bytes, &err) < 0) {
         cr_assert_lt(cw_clock_mono_ns(), until_ns, "%s", err.text);
         sched_yield();
     }
-    cw_store_release(store, bytes);
+    cw_store_release(store, held);
     cw_store_close(&store);
 }
 
@@ -430,14 +430,47 @@ Test(store, pushes_over_the_memory_budget_are_refused_until_there_is_room)
 {
     struct cw_store *store = open_store();
     struct cw_err err = {0};
-    uint64_t half = 256 << 20;
-    cr_assert_eq(cw_store_admit(store, half, &err), 0);
-    cr_assert_eq(cw_store_admit(store, half + 1, &err), CW_E_OVERLOAD);
-    cr_assert_eq(cw_store_admit(store, 3 * half, &err), CW_E_TOO_LARGE, "it will never fit");
-    cw_store_release(store, half);
-    cr_assert_eq(cw_store_admit(store, half + 1, &err), 0);
-    cw_store_release(store, half + 1);
+    uint64_t half = 256 << 20, first = 0, second = 0;
+    cr_assert_eq(cw_store_admit(store, &first, half, &err), 0);
+    cr_assert_eq(first, half);
+    cr_assert_eq(cw_store_admit(store, &second, half + 1, &err), CW_E_OVERLOAD);
+    cr_assert_eq(second, 0);
+    cr_assert_eq(cw_store_admit(store, &second, 3 * half, &err), CW_E_TOO_LARGE,
+                 "it will never fit");
+    cr_assert_eq(cw_store_admit(store, &first, half + 1, &err), CW_E_TOO_LARGE,
+                 "nor beside what the push holds already");
+    cw_store_release(store, first);
+    cr_assert_eq(cw_store_admit(store, &second, half + 1, &err), 0);
+    cw_store_release(store, second);
     cw_store_close(&store);
+}
+
+Test(store, the_whole_budget_bounds_pushes_too_and_knows_the_head)
+{
+    struct cw_store_options options = defaults();
+    struct cw_memory_budget budget;
+    struct cw_err err = {0};
+    uint64_t held = 0;
+    cw_memory_budget_init(&budget, 64 << 20);
+    options.budget = &budget;
+    struct cw_store *store = open_with(&options);
+    cr_assert_eq(push(store, 0, 20000, 1), 0);
+    struct cw_store_counts counts;
+    cw_store_count(store, &counts);
+    cr_assert_gt(counts.head_bytes, 100000);
+    cr_assert_eq(cw_memory_used(&budget, CW_MEMORY_HEAD), counts.head_bytes);
+    cw_memory_add(&budget, CW_MEMORY_QUERIES, 48 << 20);
+    cr_assert_eq(cw_store_admit(store, &held, 20 << 20, &err), CW_E_OVERLOAD);
+    cr_assert_eq(held, 0);
+    cw_memory_give(&budget, CW_MEMORY_QUERIES, 48 << 20);
+    cr_assert_eq(cw_store_admit(store, &held, 20 << 20, &err), 0);
+    cr_assert_eq(cw_memory_used(&budget, CW_MEMORY_PUSHES), 20 << 20);
+    cw_store_release(store, held);
+    cr_assert_eq(flush(store), 0);
+    cw_store_close(&store);
+    for (size_t i = 0; i < CW_MEMORY_NUSES; i++)
+        cr_assert_eq(cw_memory_used(&budget, i), 0, "%s", cw_memory_use_names[i]);
+    cr_assert_geq(cw_memory_peak(&budget, CW_MEMORY_FLUSH), 1 << 20);
 }
 
 struct many {

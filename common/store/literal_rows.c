@@ -1,7 +1,5 @@
 #include "common/store/literal_rows.h"
 
-#include <stdlib.h>
-
 #include "common/base/assert.h"
 #include "common/store/value_test.h"
 

@@ -97,6 +97,14 @@ static void like_json(uint64_t *state, struct cw_buf *out)
                 (unsigned long long)(part_model_random(state) & UINT64_C(0xffffffffffff)));
 }
 
+/* Several values of one column in a line. */
+static void like_a_list(uint64_t *state, struct cw_buf *out)
+{
+    cw_buf_addz(out, "kept");
+    for (uint64_t n = 1 + below(state, 4); n > 0; n--)
+        cw_buf_addf(out, ", item %u of u%u", (unsigned)below(state, 30), (unsigned)below(state, 9));
+}
+
 static void fill(void (*line)(uint64_t *, struct cw_buf *), uint64_t seed)
 {
     struct cw_buf out;
@@ -123,6 +131,13 @@ Test(template_match, json_lines, .timeout = 300)
     fill(like_json, 2);
     encode();
     random_queries(12);
+}
+
+Test(template_match, lines_of_several_values_of_a_column, .timeout = 300)
+{
+    fill(like_a_list, 7);
+    encode();
+    random_queries(15);
 }
 
 Test(template_match, lines_with_reserved_bytes, .timeout = 300)

@@ -111,9 +111,10 @@ static int store_start(struct server *server, const struct cw_ingester_config *c
         .head_flush_bytes = (uint64_t)config->head_flush_bytes,
         .memory_bytes = cw_ingester_memory(config) / 2,
         .sources_forget_ns = config->sources_forget_ns,
-        .retention = {.period_ns = cw_tenants_retention_ns,
+        .retention = {.policy = cw_tenants_retention,
                       .ctx = server->ingester.tenants,
-                      .min_free = config->min_free},
+                      .min_free = config->min_free,
+                      .max_bytes = (uint64_t)config->max_bytes},
         .pool = server->pool,
     };
     return cw_store_open(&options, &server->ingester.store, err);
@@ -168,6 +169,7 @@ static int server_start(struct server *server, struct cw_ingester_config *config
                         struct cw_err *err)
 {
     server->grace_ns = config->graceful_shutdown_timeout_ns;
+    server->ingester.delete_cancel_period_ns = config->delete_cancel_period_ns;
     server->ingester.tenants = cw_tenants_new(config);
     server->ingester.metrics = cw_metrics_new(cw_ingester_metric_defs, CW_M_NMETRICS);
     server->pool = cw_pool_new(0);

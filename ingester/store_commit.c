@@ -74,8 +74,9 @@ static struct cw_store_op *take_group(struct cw_store *store, bool *closed_out)
     struct cw_store_op *first = store->ops_first, *last = first;
     if (first) {
         uint64_t bytes = first->bytes;
-        for (unsigned n = 1;
-             last->next && n < GROUP_OPS_MAX && bytes + last->next->bytes <= GROUP_BYTES_MAX; n++) {
+        for (unsigned n = 1; last->next && !last->ends_group && n < GROUP_OPS_MAX &&
+                             bytes + last->next->bytes <= GROUP_BYTES_MAX;
+             n++) {
             last = last->next;
             bytes += last->bytes;
         }

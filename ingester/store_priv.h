@@ -43,7 +43,11 @@ struct cw_store {
     int lock_fd;
     struct cw_parts *parts;
     struct cw_head *head;
+    struct cw_deletes *deletes;
+    struct cw_purge *purge;
     struct cw_merge *merge;
+    struct cw_retention_totals retention_totals;
+    struct cw_pool_group *reports;
     struct cw_marks *marks; /* the WAL thread's */
     struct cw_wal_writer *writer;
     _Atomic(enum store_state) state;
@@ -88,6 +92,8 @@ void store_freeze_now(struct cw_store *store);
 /* store_flush.c */
 void *store_flush_main(void *arg);
 void *store_keeper_main(void *arg);
+/* store_delete.c: deletes whose time has come. */
+void store_deletes_advance(struct cw_store *store);
 size_t store_nfrozen(struct cw_store *store);
 /* Wait until at most `n` generations wait; false when a flush fails meanwhile. */
 bool store_wait_frozen(struct cw_store *store, size_t n);

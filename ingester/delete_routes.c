@@ -16,16 +16,16 @@
 
 /* ---- parameters, as Loki reads them ---- */
 
-/* RFC 3339, or ten digits of Unix seconds; milliseconds are kept. */
+/* RFC 3339 (Loki cuts it to milliseconds; here it is exact), or ten digits of Unix seconds. */
 static bool parse_time(struct cw_str text, int64_t *ns_out)
 {
-    int64_t ns, seconds;
-    if (!cw_time_parse_rfc3339(text, &ns)) {
-        if (text.len != 10 || !cw_str_to_i64(text, &seconds) || seconds < 0)
-            return false;
-        ns = seconds * CW_NS_PER_S;
-    }
-    *ns_out = ns - ((ns % CW_NS_PER_MS) + CW_NS_PER_MS) % CW_NS_PER_MS;
+    int64_t seconds;
+    if (cw_time_parse_rfc3339(text, ns_out))
+        return true;
+    if (text.len != 10 || !cw_str_to_i64(text, &seconds) || seconds < 0)
+        return false;
+    if (__builtin_mul_overflow(seconds, CW_NS_PER_S, ns_out))
+        *ns_out = INT64_MAX;
     return true;
 }
 

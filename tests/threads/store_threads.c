@@ -147,11 +147,16 @@ static void *flusher(void *arg)
     return NULL;
 }
 
-static int64_t keep(void *ctx, struct cw_str tenant)
+static struct cw_retention_policy *keep(void *ctx, struct cw_str tenant)
 {
+    static const struct cw_ingester_limits limits = {.deletion_mode =
+                                                         CW_DELETION_FILTER_AND_DELETE};
+    struct cw_retention_policy *policy;
+    struct cw_err err;
     (void)ctx;
     (void)tenant;
-    return 0;
+    CHECK(cw_retention_policy_new(&limits, &policy, &err) == 0);
+    return policy;
 }
 
 int main(void)
@@ -166,7 +171,7 @@ int main(void)
                                        .head_flush_bytes = 1 << 20,
                                        .memory_bytes = 256 << 20,
                                        .sources_forget_ns = INT64_MAX,
-                                       .retention = {.period_ns = keep},
+                                       .retention = {.policy = keep},
                                        .pool = pool};
     CHECK(cw_store_open(&options, &store, &err) == 0);
     while (!cw_store_ready(store, &err))

@@ -36,11 +36,16 @@ static void teardown(void)
 
 TestSuite(store, .init = setup, .fini = teardown);
 
-static int64_t keep(void *ctx, struct cw_str tenant)
+static struct cw_retention_policy *keep(void *ctx, struct cw_str tenant)
 {
+    static const struct cw_ingester_limits limits = {.deletion_mode =
+                                                         CW_DELETION_FILTER_AND_DELETE};
+    struct cw_retention_policy *policy;
+    struct cw_err err;
     (void)ctx;
     (void)tenant;
-    return 0;
+    cr_assert_eq(cw_retention_policy_new(&limits, &policy, &err), 0);
+    return policy;
 }
 
 static struct cw_store_options defaults(void)
@@ -50,7 +55,7 @@ static struct cw_store_options defaults(void)
                                      .head_flush_bytes = 64 << 20,
                                      .memory_bytes = 512 << 20,
                                      .sources_forget_ns = INT64_MAX,
-                                     .retention = {.period_ns = keep},
+                                     .retention = {.policy = keep},
                                      .pool = pool};
 }
 

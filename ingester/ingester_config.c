@@ -25,7 +25,7 @@ static const struct cw_key_def retention_stream_keys[] = {
     {"priority", CW_KEY_INT, AT(priority), .def = "0", .min = "-2147483648", .max = "2147483647",
      .doc = "Of rules that match a stream the one with the largest priority counts, of equal ones "
             "the one with the shortest period."},
-    {"period", CW_KEY_DURATION, AT(period_ns), .flags = CW_KEY_REQUIRED, .min = "0",
+    {"period", CW_KEY_DURATION, AT(period_ns), .def = "0", .flags = CW_KEY_REQUIRED, .min = "0",
      .doc = "Drop their entries when they are older than this; 0 keeps them."},
 };
 static const struct cw_table_def retention_stream_table =

@@ -185,29 +185,6 @@ static void draw_id(const struct cw_deletes *d, struct cw_delete_row *row)
     while (row->id == 0 || find(d, row->id) != NULL);
 }
 
-int cw_deletes_add(struct cw_deletes *d, const struct cw_delete_row *row, struct cw_err *err)
-{
-    struct cw_entry_test *test;
-    int rc = cw_entry_test_new(row->query, &test, err);
-    if (rc < 0)
-        return rc;
-    struct entry *e = entry_new(row);
-    e->test = test;
-    e->row.state = CW_DELETE_RECEIVED;
-    pthread_mutex_lock(&d->write_lock);
-    draw_id(d, &e->row);
-    rc = file_write(d, NULL, &e->row, err);
-    if (rc == 0) {
-        pthread_mutex_lock(&d->lock);
-        items_add(d, e);
-        pthread_mutex_unlock(&d->lock);
-        e = NULL;
-    }
-    pthread_mutex_unlock(&d->write_lock);
-    entry_unref(&e);
-    return rc;
-}
-
 static void items_remove(struct cw_deletes *d, struct entry *e)
 {
     pthread_mutex_lock(&d->lock);
@@ -221,6 +198,40 @@ static void items_remove(struct cw_deletes *d, struct entry *e)
     e->gone = true;
     pthread_mutex_unlock(&d->lock);
     entry_unref(&e);
+}
+
+static struct entry *oldest_receipt(const struct cw_deletes *d)
+{
+    for (size_t i = 0; i < d->n; i++)
+        if (d->items[i]->row.state == CW_DELETE_PROCESSED)
+            return d->items[i];
+    return NULL;
+}
+
+int cw_deletes_add(struct cw_deletes *d, const struct cw_delete_row *row, struct cw_err *err)
+{
+    struct cw_entry_test *test;
+    int rc = cw_entry_test_new(row->query, &test, err);
+    if (rc < 0)
+        return rc;
+    struct entry *e = entry_new(row);
+    e->test = test;
+    e->row.state = CW_DELETE_RECEIVED;
+    pthread_mutex_lock(&d->write_lock);
+    draw_id(d, &e->row);
+    struct entry *leaves = d->n >= CW_DELETES_MAX ? oldest_receipt(d) : NULL;
+    rc = file_write(d, leaves, &e->row, err);
+    if (rc == 0 && leaves != NULL)
+        items_remove(d, leaves);
+    if (rc == 0) {
+        pthread_mutex_lock(&d->lock);
+        items_add(d, e);
+        pthread_mutex_unlock(&d->lock);
+        e = NULL;
+    }
+    pthread_mutex_unlock(&d->write_lock);
+    entry_unref(&e);
+    return rc;
 }
 
 static struct entry *find_of(const struct cw_deletes *d, struct cw_str tenant, struct cw_str id)
@@ -287,6 +298,17 @@ uint64_t cw_deletes_last_id(struct cw_deletes *d)
         id = CW_MAX(id, d->items[i]->row.purge_id);
     pthread_mutex_unlock(&d->lock);
     return id;
+}
+
+uint64_t cw_deletes_removing_seq(struct cw_deletes *d)
+{
+    uint64_t seq = 0;
+    pthread_mutex_lock(&d->lock);
+    for (size_t i = 0; i < d->n; i++)
+        if (d->items[i]->row.state == CW_DELETE_PROCESSING)
+            seq = CW_MAX(seq, d->items[i]->row.wal_seq);
+    pthread_mutex_unlock(&d->lock);
+    return seq;
 }
 
 bool cw_deletes_between(struct cw_deletes *d, uint64_t seq, uint64_t next)
@@ -481,6 +503,8 @@ static bool row_advance(struct cw_deletes *d, const struct entry *e,
             row->state = CW_DELETE_PROCESSING;
         return true;
     }
+    if (step->log_oldest_seq <= row->wal_seq)
+        return true;
     for (size_t i = 0; i < step->nparts; i++)
         if (entry_holds(e, step->parts[i]))
             return true;

@@ -1,8 +1,8 @@
 /*
  * deletes.h - the deletes of all tenants: durable, seen by queries at once, carried out in the background.
  *
- *                              due_ns has passed, and no          no part is left that
- *        POST                  generation of before waits         it is of
+ *                              due_ns has passed, and no          no part and no frame of the
+ *        POST                  generation of before waits         log is left that it is of
  *   ----------------> RECEIVED --------------------> PROCESSING --------------------> PROCESSED ---- 30 d ----> gone
  *                        |  cancelled                   |  cancelled by force
  *                        +------------------------------+-------> gone: what is left of its entries is seen again
@@ -100,9 +100,14 @@ struct cw_deletes_advance {
     /* Of all visible parts. */
     const struct cw_part_footer *const *parts;
     size_t nparts;
+    /* The log holds no frame before this one. */
+    uint64_t log_oldest_seq;
 };
 int cw_deletes_advance(struct cw_deletes *deletes, const struct cw_deletes_advance *step,
                        struct cw_err *err) CW_MUST_USE;
+
+/* The greatest wal_seq of those that are being carried out; 0: none is. */
+uint64_t cw_deletes_removing_seq(struct cw_deletes *deletes);
 
 struct cw_deletes_counts {
     uint64_t received, processing, processed; /* now */

@@ -168,13 +168,18 @@ static void run_group(struct cw_store *store, struct cw_store_op *ops)
 static void sync_before_flush(struct cw_store *store)
 {
     struct cw_err err = {0};
-    if (!cw_wal_writer_dirty(store->writer))
-        return;
-    int rc = cw_wal_writer_sync(store->writer, CW_WAL_SYNC_DURABLE, &err);
+    int rc = store_make_durable(store, &err);
     if (rc < 0)
         rc = segment_begin(store, &err);
     if (rc < 0)
         cw_log_error("pushes that were answered may not survive a power cut: %s", err.text);
+}
+
+int store_make_durable(struct cw_store *store, struct cw_err *err)
+{
+    return cw_wal_writer_dirty(store->writer)
+               ? cw_wal_writer_sync(store->writer, CW_WAL_SYNC_DURABLE, err)
+               : 0;
 }
 
 void store_freeze_now(struct cw_store *store)
@@ -231,6 +236,26 @@ static void renew_log(struct cw_store *store, uint64_t bytes_min)
     store->renewed_seq = cw_wal_writer_last_seq(store->writer);
 }
 
+/* Deletes are being carried out: what they are of must leave the log too. A new segment begins, and the head goes with the old
+ * ones, which leave when it is flushed. Once; but a log that is empty can be begun anew at any time. */
+static void purge_log(struct cw_store *store)
+{
+    struct cw_err err = {0};
+    uint64_t seq = atomic_exchange(&store->purge_seq, 0);
+    if (seq == 0)
+        return;
+    if (cw_head_entries(store->head) == 0 && store_nfrozen(store) == 0) {
+        renew_log(store, 0);
+    } else if (seq > store->log_purged_seq) {
+        if (segment_begin(store, &err) < 0) {
+            cw_log_warn("deleted entries stay in the log for now: %s", err.text);
+            return;
+        }
+        store->log_purged_seq = cw_wal_writer_last_seq(store->writer);
+        store_freeze_now(store);
+    }
+}
+
 static void sync_interval(struct cw_store *store)
 {
     struct cw_err err = {0};
@@ -279,6 +304,7 @@ void *store_wal_main(void *arg)
         sync_interval(store);
         maybe_freeze(store);
         renew_log(store, RENEW_BYTES_MIN);
+        purge_log(store);
         maybe_forget(store, &last_forget_ns);
     }
     store_freeze_now(store);

@@ -6,6 +6,7 @@
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/store/part_source.h"
+#include "common/store/wal_replay.h"
 #include "ingester/retention_report.h"
 #include "ingester/store_priv.h"
 
@@ -37,17 +38,18 @@ static void op_end(struct delete_op *op, int rc, const struct cw_err *err)
 }
 
 /* Everything before is committed, and nothing is appended behind. The log must be as durable as the delete: with its end a power
- * cut would take sequence numbers, and the delete would hide what comes under them again. */
+ * cut would take sequence numbers, and the delete would hide what comes under them again. The head is closed here if it has
+ * entries that the delete may be of; what is in it else need not be told apart. */
 static void delete_finish(struct cw_store_op *base, int rc, const struct cw_err *failed)
 {
     struct delete_op *op = CW_CONTAINER_OF(base, struct delete_op, op);
     struct cw_store *store = op->store;
     struct cw_err err = *failed;
-    if (rc == 0) {
+    if (rc == 0)
+        rc = store_make_durable(store, &err);
+    if (rc == 0 &&
+        cw_head_current_touches(store->head, op->row.tenant, op->row.first_ns, op->row.last_ns))
         store_freeze_now(store);
-        if (cw_wal_writer_dirty(store->writer))
-            rc = cw_err_set(&err, CW_E_IO, "the log cannot be made durable");
-    }
     op->row.wal_seq = cw_wal_writer_last_seq(store->writer);
     if (rc == 0)
         rc = cw_deletes_add(store->deletes, &op->row, &err);
@@ -143,10 +145,14 @@ void store_deletes_advance(struct cw_store *store)
     struct cw_deletes_advance step = {.now_ns = cw_clock_now_ns(),
                                       .ctx = store,
                                       .may_remove = may_remove,
+                                      .log_oldest_seq = cw_wal_oldest_seq(store->wal_dir),
                                       .parts = footers,
                                       .nparts = all.n};
     if (cw_deletes_advance(store->deletes, &step, &err) < 0)
         cw_log_warn("deletes: %s", err.text);
+    uint64_t removing_seq = cw_deletes_removing_seq(store->deletes);
+    if (removing_seq >= step.log_oldest_seq)
+        atomic_store(&store->purge_seq, removing_seq);
     free(footers);
     cw_snapshot_fini(&all);
 }

@@ -53,7 +53,8 @@ struct cw_store {
     _Atomic(enum store_state) state;
     struct cw_err failure; /* set before STORE_FAILED */
     atomic_uint_fast64_t pending_bytes;
-    atomic_bool pressed; /* a push was refused for memory: flush what there is */
+    atomic_uint_fast64_t purge_seq; /* frames up to it are to leave the log; 0: none */
+    atomic_bool pressed;            /* a push was refused for memory: flush what there is */
     struct store_counters counters;
 
     /* Ops for the WAL thread. */
@@ -65,6 +66,7 @@ struct cw_store {
     bool wrote;           /* the WAL thread's: frames were appended in this group */
     int64_t last_push_ns; /* monotonic; the WAL thread's */
     int64_t last_sync_ns;
+    uint64_t log_purged_seq; /* the log's last frame when it was begun anew for deletes */
     uint64_t renewed_seq; /* the log's last frame when it was last begun anew (or that was tried) */
 
     /* Generations for the flusher. */
@@ -87,6 +89,8 @@ struct cw_store {
 int store_replay(struct cw_store *store, struct cw_err *err);
 /* store_commit.c */
 void *store_wal_main(void *arg);
+/* All that was answered survives a power cut from now on, whatever wal.sync says. */
+int store_make_durable(struct cw_store *store, struct cw_err *err);
 /* Close the current generation (if it has entries) and hand it to the flusher. */
 void store_freeze_now(struct cw_store *store);
 /* store_flush.c */

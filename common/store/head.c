@@ -475,6 +475,14 @@ struct cw_generation *cw_head_freeze(struct cw_head *head)
     return generation;
 }
 
+bool cw_head_current_touches(struct cw_head *head, struct cw_str tenant, int64_t first_ns,
+                             int64_t last_ns)
+{
+    const struct head_tenant *found = head_tenant_find(head->current, tenant);
+    return found && atomic_load_explicit(&found->min_ns, memory_order_relaxed) <= last_ns &&
+           atomic_load_explicit(&found->max_ns, memory_order_relaxed) >= first_ns;
+}
+
 void cw_head_forget_duplicates(struct cw_head *head, struct cw_str tenant)
 {
     CW_ASSERT(!head->touched);

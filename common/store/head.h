@@ -62,6 +62,9 @@ void cw_head_rollback(struct cw_head *head);
 /* Close the current generation and begin another. A reference to the closed one; NULL when it holds no entries (it stays
  * the current one). Nothing may be uncommitted. */
 struct cw_generation *cw_head_freeze(struct cw_head *head);
+/* Has the current generation entries of the tenant that may lie between these times (inclusive)? The writer's. */
+bool cw_head_current_touches(struct cw_head *head, struct cw_str tenant, int64_t first_ns,
+                             int64_t last_ns);
 /* Entries of the tenant were deleted: what comes from now on is no duplicate of an entry that is in the head. The writer's, right
  * after a freeze. */
 void cw_head_forget_duplicates(struct cw_head *head, struct cw_str tenant);

@@ -1,5 +1,6 @@
 """Deletes over the API and the CLI, and retention by selector and bytes: hidden at once, removed later, told before."""
 import json
+import os
 import time
 
 import pytest
@@ -193,8 +194,7 @@ def test_entries_are_removed_after_the_cancel_period_and_there_is_a_receipt(make
 def test_force_gives_up_the_cancel_period(ingester, now):
     fill(ingester, now)
     delete(ingester, '{app="web"}', now - HOUR, force="true")
-    flush(ingester)
-    assert [d["status"] for d in deletes(ingester)] == ["processed"]
+    wait_for("removal", lambda: [d["status"] for d in deletes(ingester)] == ["processed"], 60, 0.1)
     assert stored_rows(ingester) == 100 and seen(ingester, now) == 0
 
 
@@ -233,7 +233,7 @@ overrides: {none: {deletion_mode: disabled}, hide: {deletion_mode: filter-only}}
     assert deletes(server, auth("two")) == []
     assert server.ask("DELETE", PATH, {"request_id": request_id}, headers=auth("two"))[0] == 404
     flush(server)
-    assert [d["status"] for d in deletes(server, auth("one"))] == ["processed"]
+    wait_for("removal", lambda: [d["status"] for d in deletes(server, auth("one"))] == ["processed"], 60, 0.1)
     assert [d["status"] for d in deletes(server, auth("hide"))] == ["received"]
     assert stored_rows(server) == 700
     assert [seen(server, now, auth(t)) for t in ("one", "two", "none", "hide")] == [0, 100, 100, 0]
@@ -255,6 +255,20 @@ def test_a_damaged_file_costs_the_lines_that_are_damaged(ingester, now):
     assert "is damaged" in ingester.log()
     with open(ingester.data + "/quarantine/deletes") as f:
         assert "user=3" in f.read()
+
+
+def test_nothing_of_a_deleted_entry_is_left_on_the_disk(ingester, now):
+    secret = "password=hunter2 of somebody"
+    ingester.push([({"a": "b"}, [(now - NS, secret), (now, "harmless")])])
+    delete(ingester, '{a="b"} |= "hunter2"', now - HOUR, force="true")
+    ingester.push([({"a": "b"}, [(now + 1, "later")])])                    # the log goes on
+    wait_for("removal", lambda: deletes(ingester)[0]["status"] == "processed", 60, 0.1)
+    for folder, _, names in os.walk(ingester.data):
+        for name in names:
+            with open(os.path.join(folder, name), "rb") as f:
+                if name != "deletes":
+                    assert b"password=" not in f.read(), name
+    assert lines(ingester, '{a="b"}') == ["harmless", "later"]
 
 
 # ---- the command line ----

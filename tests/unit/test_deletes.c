@@ -67,6 +67,7 @@ static int cancel(const char *tenant, uint32_t id, enum cw_deletes_cancel how)
 }
 
 static bool may, asked;
+static uint64_t log_oldest_seq = UINT64_MAX;
 
 static bool may_remove(void *ctx, struct cw_str tenant, uint64_t wal_seq, uint64_t *purge_id_out)
 {
@@ -79,8 +80,11 @@ static bool may_remove(void *ctx, struct cw_str tenant, uint64_t wal_seq, uint64
 
 static int advance(int64_t now_ns, const struct cw_part_footer *part)
 {
-    struct cw_deletes_advance step = {
-        .now_ns = now_ns, .may_remove = may_remove, .parts = &part, .nparts = part != NULL ? 1 : 0};
+    struct cw_deletes_advance step = {.now_ns = now_ns,
+                                      .log_oldest_seq = log_oldest_seq,
+                                      .may_remove = may_remove,
+                                      .parts = &part,
+                                      .nparts = part != NULL ? 1 : 0};
     int rc = cw_deletes_advance(deletes, &step, &err);
     cr_assert_eq(cw_deletes_version(deletes) % 2, 0);
     return rc;
@@ -153,8 +157,14 @@ Test(deletes, it_goes_from_received_to_processed)
     }
     cr_assert_eq(advance(2000, &before), 0);
     cr_assert_eq(last().state, CW_DELETE_PROCESSING);
+    log_oldest_seq = 10;
+    cr_assert_eq(advance(2500, &anew), 0);
+    cr_assert_eq(last().state, CW_DELETE_PROCESSING, "its entries are in the log");
+    cr_assert_eq(cw_deletes_removing_seq(deletes), 10);
+    log_oldest_seq = 11;
     cr_assert_eq(advance(3000, &anew), 0);
     cr_assert_eq(last().state, CW_DELETE_PROCESSED);
+    cr_assert_eq(cw_deletes_removing_seq(deletes), 0);
     cr_assert_not(is_of(7, 10, 0, 100, CW_DELETES_HIDING));
     cr_assert_not(cw_deletes_between(deletes, 3, 20));
     reopen();

@@ -7,6 +7,8 @@ import shutil
 import threading
 import time
 
+import pytest
+
 from powercut import Disk, read_journal, write_state
 from programs import BUILD, LONG, NS, Ingester
 
@@ -119,10 +121,11 @@ def check(server, history, until=None):
     assert have <= {line for line, _, _ in there}
 
 
-def test_deletes_survive_kills_at_any_point(make_ingester):
+@pytest.mark.parametrize("seed", range(1, POINTS // 10 + 1))
+def test_deletes_survive_kills_at_any_point(make_ingester, seed):
     server = make_ingester(config=CONFIG).start()
-    actions = Actions(server, 1)
-    for _ in range(POINTS):
+    actions = Actions(server, seed)
+    for _ in range(10):
         timer = threading.Timer(actions.rng.uniform(0.02, 1.5), server.kill)
         timer.start()
         while server.running():
@@ -136,7 +139,7 @@ def test_deletes_survive_kills_at_any_point(make_ingester):
     actions.flush()
     check(server, actions.history)
     kinds = [d.kind for d in actions.history if d.answered]
-    assert kinds.count("push") > POINTS and kinds.count("delete") > POINTS / 2 and "cancel" in kinds
+    assert kinds.count("push") > 10 and kinds.count("delete") > 5 and "cancel" in kinds
     assert int(server.metrics()["cordwood_removed_entries_total"]) > 0 or any(d["removed_entries"] for d in actions.listed())
     assert server.stop() == 0
 

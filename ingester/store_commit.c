@@ -237,23 +237,29 @@ static void renew_log(struct cw_store *store, uint64_t bytes_min)
 }
 
 /* Deletes are being carried out: what they are of must leave the log too. A new segment begins, and the head goes with the old
- * ones, which leave when it is flushed. Once; but a log that is empty can be begun anew at any time. */
+ * ones, which leave when it is flushed. Once; but when the head is empty, what is left of them can leave at any time. */
 static void purge_log(struct cw_store *store)
 {
     struct cw_err err = {0};
     uint64_t seq = atomic_exchange(&store->purge_seq, 0);
+    uint64_t last_seq = cw_wal_writer_last_seq(store->writer);
+    bool empty = cw_head_entries(store->head) == 0 && store_nfrozen(store) == 0;
     if (seq == 0)
         return;
-    if (cw_head_entries(store->head) == 0 && store_nfrozen(store) == 0) {
-        renew_log(store, 0);
-    } else if (seq > store->log_purged_seq) {
-        if (segment_begin(store, &err) < 0) {
-            cw_log_warn("deleted entries stay in the log for now: %s", err.text);
-            return;
-        }
-        store->log_purged_seq = cw_wal_writer_last_seq(store->writer);
-        store_freeze_now(store);
+    if (seq <= store->log_purged_seq) {
+        if (empty)
+            renew_log(store, 0);
+        return;
     }
+    int rc = segment_begin(store, &err);
+    if (rc == 0 && empty)
+        rc = cw_wal_writer_remove_before(store->writer, last_seq, &err);
+    if (rc < 0) {
+        cw_log_warn("deleted entries stay in the log for now: %s", err.text);
+        return;
+    }
+    store->log_purged_seq = cw_wal_writer_last_seq(store->writer);
+    store_freeze_now(store);
 }
 
 static void sync_interval(struct cw_store *store)

@@ -191,8 +191,12 @@ def test_entries_are_removed_after_the_cancel_period_and_there_is_a_receipt(make
     assert metrics['cordwood_deletes{state="processed"}'] == "2"
 
 
-def test_force_gives_up_the_cancel_period(ingester, now):
+@pytest.mark.parametrize("stored", ["in the head", "in parts, and the log is empty"])
+def test_force_gives_up_the_cancel_period(ingester, now, stored):
     fill(ingester, now)
+    if stored != "in the head":
+        assert ingester.stop() == 0
+        ingester.start()
     delete(ingester, '{app="web"}', now - HOUR, force="true")
     wait_for("removal", lambda: [d["status"] for d in deletes(ingester)] == ["processed"], 60, 0.1)
     assert stored_rows(ingester) == 100 and seen(ingester, now) == 0

@@ -6,7 +6,33 @@
 #include "common/base/arena.h"
 #include "common/base/assert.h"
 #include "common/base/file.h"
+#include "common/logql/ast.h"
 
+static int check_selector(const void *value, struct cw_err *err)
+{
+    struct cw_selector selector;
+    int rc = cw_logql_parse_selector(*(const struct cw_str *)value, &selector, err);
+    if (rc == 0)
+        cw_selector_fini(&selector);
+    return rc;
+}
+
+#define AT(member) offsetof(struct cw_retention_stream, member)
+
+static const struct cw_key_def retention_stream_keys[] = {
+    {"selector", CW_KEY_STRING, AT(selector), .flags = CW_KEY_REQUIRED, .check = check_selector,
+     .doc = "The streams: `{namespace=\"dev\", level=~\"debug|trace\"}`."},
+    {"priority", CW_KEY_INT, AT(priority), .def = "0", .min = "-2147483648", .max = "2147483647",
+     .doc = "Of rules that match a stream the one with the largest priority counts, of equal ones "
+            "the one with the shortest period."},
+    {"period", CW_KEY_DURATION, AT(period_ns), .def = "0", .flags = CW_KEY_REQUIRED, .min = "0",
+     .doc = "Drop their entries when they are older than this; 0 keeps them."},
+};
+static const struct cw_table_def retention_stream_table =
+    CW_TABLE("retention_stream", retention_stream_keys, struct cw_retention_stream);
+static const char *const deletion_modes[] = {"disabled", "filter-only", "filter-and-delete", NULL};
+
+#undef AT
 #define AT(member) offsetof(struct cw_ingester_limits, member)
 
 /* Loki's limits that exist to protect a shared server: here the memory budget bounds them all. */
@@ -39,7 +65,19 @@ static const struct cw_key_def limit_keys[] = {
      .def = "128", .min = "0",
      .doc = "The most pairs in one entry's structured metadata; 0 is no limit."},
     {"retention_period", CW_KEY_DURATION, AT(retention_period_ns), .def = "0", .min = "0",
-     .doc = "Drop entries older than this; 0 keeps them."},
+     .doc = "Drop entries older than this; 0 keeps them. It works alone: nothing else has to be "
+            "set."},
+    {"retention_stream", CW_KEY_TABLES, AT(retention_stream), .table = &retention_stream_table,
+     .doc = "Periods of single streams, in place of retention_period: their entries are hidden at "
+            "once, and removed when all of a part that are theirs have come of age."},
+    {"retention_bytes", CW_KEY_BYTES, AT(retention_bytes), .def = "0", .min = "0",
+     .doc = "Drop the tenant's oldest parts when its parts take more of the disk than this; the "
+            "newest one stays. 0 is no bound."},
+    {"deletion_mode", CW_KEY_ENUM, AT(deletion_mode), .def = "filter-and-delete",
+     .names = deletion_modes,
+     .doc = "filter-and-delete: deletes hide at once, and their entries are removed after "
+            "storage.delete_cancel_period. filter-only: they hide. disabled: none is taken; those "
+            "there are hide."},
     {"max_entries_limit_per_query", CW_KEY_INT, AT(max_entries_limit_per_query), .def = "5000",
      .min = "0", .max = "4294967295",
      .doc = "The most entries that one log query returns; 0 is no limit."},
@@ -119,6 +157,13 @@ static const struct cw_key_def keys[] = {
     {"storage.merge_codec", CW_KEY_ENUM, AT(merge_codec), .def = "lz4", .names = codec_names,
      .doc = "What merged parts are compressed with. zstd: a tenth smaller, and slower to merge and "
             "to read."},
+    {"storage.max_bytes", CW_KEY_BYTES, AT(max_bytes), .def = "0", .min = "0",
+     .doc = "Drop the oldest parts when all parts and the log take more of the disk than this; the "
+            "newest part stays. 0 is no bound."},
+    {"storage.delete_cancel_period", CW_KEY_DURATION, AT(delete_cancel_period_ns), .def = "24h",
+     .min = "0",
+     .doc = "How long a delete can be cancelled: only after it its entries are removed from the "
+            "disk."},
     {"sources.forget", CW_KEY_DURATION, AT(sources_forget_ns), .def = "30d", .min = "1h",
      .doc = "Forget how far a source is stored after so long a silence, if its shipper has "
             "confirmed that it needs it no more."},

@@ -11,6 +11,18 @@
 #include "common/config/flags.h"
 #include "common/config/yaml_load.h"
 
+/* A rule of retention_stream. */
+struct cw_retention_stream {
+    struct cw_str selector;
+    int64_t priority, period_ns;
+};
+/* deletion_mode, in the order of the names in the table. */
+enum cw_deletion_mode {
+    CW_DELETION_DISABLED,
+    CW_DELETION_FILTER_ONLY,
+    CW_DELETION_FILTER_AND_DELETE
+};
+
 /* Loki's limits_config; 0 is no limit where Loki says so. */
 struct cw_ingester_limits {
     bool reject_old_samples;
@@ -22,6 +34,9 @@ struct cw_ingester_limits {
     bool allow_structured_metadata;
     int64_t max_structured_metadata_size, max_structured_metadata_entries_count;
     int64_t retention_period_ns;
+    struct cw_config_tables retention_stream; /* of struct cw_retention_stream */
+    int64_t retention_bytes;
+    int deletion_mode;
     int64_t max_entries_limit_per_query, max_query_series, max_streams_matchers_per_query;
     int64_t max_query_length_ns, max_query_lookback_ns, max_query_range_ns, query_timeout_ns;
     bool volume_enabled;
@@ -45,6 +60,8 @@ struct cw_ingester_config {
     int64_t memory_limit; /* 0: a quarter of the machine or the cgroup */
     double min_free;
     int merge_codec;
+    int64_t max_bytes; /* 0: any */
+    int64_t delete_cancel_period_ns;
     int64_t sources_forget_ns;
     struct cw_ingester_limits limits;
     struct cw_config_table_map overrides; /* of struct cw_ingester_limits */

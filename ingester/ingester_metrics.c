@@ -67,6 +67,20 @@ const struct cw_metric_def cw_ingester_metric_defs[CW_M_NMETRICS] = {
     [CW_M_MERGES] = {"cordwood_merges_total", CW_METRIC_COUNTER, "Merges of parts."},
     [CW_M_MERGE_FAILURES] = {"cordwood_merge_failures_total", CW_METRIC_COUNTER,
                              "Merges that failed."},
+    [CW_M_RETENTION_DROPPED] = {"cordwood_retention_dropped_parts_total", CW_METRIC_COUNTER,
+                                "Parts dropped. Other reasons than age cut into the period that "
+                                "was promised.",
+                                .labels = {"reason"}},
+    [CW_M_PARTS_REWRITTEN] = {"cordwood_parts_rewritten_total", CW_METRIC_COUNTER,
+                              "Parts written anew without entries that deletes or "
+                              "retention_stream removed."},
+    [CW_M_PARTS_REWRITE_FAILURES] = {"cordwood_parts_rewrite_failures_total", CW_METRIC_COUNTER,
+                                     "Parts that could not be written anew: what is hidden in "
+                                     "them stays hidden."},
+    [CW_M_ENTRIES_REMOVED] = {"cordwood_removed_entries_total", CW_METRIC_COUNTER,
+                              "Entries that such parts lost."},
+    [CW_M_DELETES] = {"cordwood_deletes", CW_METRIC_GAUGE,
+                      "Deletes, by state; processed ones are receipts.", .labels = {"state"}},
     [CW_M_READY] = {"cordwood_ready", CW_METRIC_GAUGE,
                     "1 when the log is replayed and pushes are taken."},
 };
@@ -80,6 +94,16 @@ static void collect_memory(struct cw_metrics *metrics, const struct cw_memory_bu
         cw_metric_set(cw_metrics_child(metrics, CW_M_MEMORY_PEAK_BYTES, &use),
                       (int64_t)cw_memory_peak(memory, i));
     }
+}
+
+static void collect_one(struct cw_metrics *metrics, enum cw_ingester_metric idx,
+                        const struct cw_str *labels, uint64_t value)
+{
+    struct cw_metric *metric = cw_metrics_child(metrics, idx, labels);
+    if (cw_ingester_metric_defs[idx].type == CW_METRIC_GAUGE)
+        cw_metric_set(metric, (int64_t)value);
+    else /* the store counts; here only what came since the last render is added */
+        cw_metric_add(metric, (int64_t)value - cw_metric_value(metric));
 }
 
 void cw_ingester_metrics_collect(struct cw_metrics *metrics, void *arg)
@@ -118,13 +142,26 @@ void cw_ingester_metrics_collect(struct cw_metrics *metrics, void *arg)
         {CW_M_BAD_PARTS, c.parts.bad_parts},
         {CW_M_MERGES, c.merges.merges},
         {CW_M_MERGE_FAILURES, c.merges.failed},
+        {CW_M_PARTS_REWRITTEN, c.purge.rewritten},
+        {CW_M_PARTS_REWRITE_FAILURES, c.purge.failed},
+        {CW_M_ENTRIES_REMOVED, c.purge.removed},
         {CW_M_READY, cw_store_ready(store, NULL)},
     };
-    for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
-        struct cw_metric *metric = cw_metrics_child(metrics, values[i].idx, NULL);
-        if (cw_ingester_metric_defs[values[i].idx].type == CW_METRIC_GAUGE)
-            cw_metric_set(metric, (int64_t)values[i].value);
-        else /* the store counts; here only what came since the last render is added */
-            cw_metric_add(metric, (int64_t)values[i].value - cw_metric_value(metric));
-    }
+    for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++)
+        collect_one(metrics, values[i].idx, NULL, values[i].value);
+    const struct {
+        enum cw_ingester_metric idx;
+        struct cw_str label;
+        uint64_t value;
+    } labelled[] = {
+        {CW_M_RETENTION_DROPPED, CW_STR("age"), c.retention.age},
+        {CW_M_RETENTION_DROPPED, CW_STR("tenant_bytes"), c.retention.tenant_bytes},
+        {CW_M_RETENTION_DROPPED, CW_STR("store_bytes"), c.retention.store_bytes},
+        {CW_M_RETENTION_DROPPED, CW_STR("free_space"), c.retention.free_space},
+        {CW_M_DELETES, CW_STR("received"), c.deletes.received},
+        {CW_M_DELETES, CW_STR("processing"), c.deletes.processing},
+        {CW_M_DELETES, CW_STR("processed"), c.deletes.processed},
+    };
+    for (size_t i = 0; i < sizeof(labelled) / sizeof(labelled[0]); i++)
+        collect_one(metrics, labelled[i].idx, &labelled[i].label, labelled[i].value);
 }

@@ -117,9 +117,10 @@ static int store_start(struct server *server, const struct cw_ingester_config *c
         .memory_bytes = server->ingester.memory.limit / STORE_SHARE,
         .budget = &server->ingester.memory,
         .sources_forget_ns = config->sources_forget_ns,
-        .retention = {.period_ns = cw_tenants_retention_ns,
+        .retention = {.policy = cw_tenants_retention,
                       .ctx = server->ingester.tenants,
-                      .min_free = config->min_free},
+                      .min_free = config->min_free,
+                      .max_bytes = (uint64_t)config->max_bytes},
         .pool = server->pool,
         .merge_codec = config->merge_codec ? CW_CODEC_ZSTD : CW_CODEC_LZ4,
     };
@@ -181,6 +182,7 @@ static int server_start(struct server *server, struct cw_ingester_config *config
     cw_memory_budget_init(memory, cw_ingester_memory(config));
     cw_memory_budget_share(memory, CW_MEMORY_QUERIES,
                            memory->limit - memory->limit / NO_QUERIES_SHARE);
+    server->ingester.delete_cancel_period_ns = config->delete_cancel_period_ns;
     server->ingester.tenants = cw_tenants_new(config);
     server->ingester.metrics = cw_metrics_new(cw_ingester_metric_defs, CW_M_NMETRICS);
     server->pool = cw_pool_new(0);

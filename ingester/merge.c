@@ -11,7 +11,9 @@
 #include "common/base/log.h"
 #include "common/store/part_source.h"
 #include "common/store/part_writer.h"
+#include "ingester/deletes.h"
 #include "ingester/merge_run.h"
+#include "ingester/purge.h"
 
 /* A slice: short beside a query's unit of work. */
 static const int64_t slice_ns = 10 * CW_NS_PER_MS;
@@ -24,11 +26,14 @@ struct cw_merge {
     struct cw_parts *parts;
     enum cw_codec codec;
     struct cw_memory_budget *budget; /* may be NULL */
+    struct cw_deletes *deletes;
+    struct cw_purge *purge;
     struct cw_pool_group *group;
     atomic_bool stopping;
     pthread_mutex_t lock; /* guards what follows */
     pthread_cond_t idle;
-    bool running; /* a job is queued or runs; it owns `run` and `refused` */
+    bool running; /* a job is queued or runs; it owns `run`, `purging` and `refused` */
+    bool purging; /* the purge has a run */
     struct cw_merge_counts counts;
     struct cw_merge_run *run;
     uint64_t inputs[FAN_IN_MAX]; /* of `run`: ids, and ... */
@@ -42,10 +47,13 @@ struct cw_merge {
 static void slice(void *arg);
 static void run_end(struct cw_merge *m);
 
-struct cw_merge *cw_merge_new(struct cw_parts *parts, struct cw_pool *pool, enum cw_codec codec)
+struct cw_merge *cw_merge_new(struct cw_parts *parts, struct cw_deletes *deletes,
+                              struct cw_purge *purge, struct cw_pool *pool, enum cw_codec codec)
 {
     struct cw_merge *m = cw_mem_new(sizeof(*m));
     m->parts = parts;
+    m->deletes = deletes;
+    m->purge = purge;
     m->codec = codec;
     m->group = cw_pool_group_new(pool, CW_POOL_LOW);
     pthread_mutex_init(&m->lock, NULL);
@@ -108,7 +116,7 @@ static const struct cw_part_footer *footer_of(struct cw_source *source)
 
 static bool may_merge(const struct cw_merge *m, struct cw_source *source)
 {
-    if (cw_part_source_has_bad_blocks(source))
+    if (cw_part_source_has_bad_blocks(source) || cw_deletes_holds(m->deletes, footer_of(source)))
         return false;
     uint64_t id = footer_of(source)->info.id;
     for (size_t i = 0; i < m->nrefused; i++)
@@ -117,8 +125,8 @@ static bool may_merge(const struct cw_merge *m, struct cw_source *source)
     return true;
 }
 
-/* Tenant, day, level, then age: what may become one part lies together. */
-static int source_cmp(const void *a, const void *b)
+/* Tenant, day, level, the same deletes, then age: what may become one part lies together. */
+static int source_cmp(const void *a, const void *b, void *deletes)
 {
     const struct cw_part_info *x = &footer_of(*(struct cw_source *const *)a)->info;
     const struct cw_part_info *y = &footer_of(*(struct cw_source *const *)b)->info;
@@ -129,13 +137,17 @@ static int source_cmp(const void *a, const void *b)
         return x->day < y->day ? -1 : 1;
     if (x->level != y->level)
         return x->level < y->level ? -1 : 1;
+    uint64_t before = cw_deletes_epoch(deletes, x), after = cw_deletes_epoch(deletes, y);
+    if (before != after)
+        return before < after ? -1 : 1;
     return x->id < y->id ? -1 : x->id > y->id;
 }
 
-static bool same_row(struct cw_source *a, struct cw_source *b)
+static bool same_row(const struct cw_merge *m, struct cw_source *a, struct cw_source *b)
 {
     const struct cw_part_info *x = &footer_of(a)->info, *y = &footer_of(b)->info;
-    return x->day == y->day && x->level == y->level && cw_str_eq(x->tenant, y->tenant);
+    return x->day == y->day && x->level == y->level && cw_str_eq(x->tenant, y->tenant) &&
+           cw_deletes_epoch(m->deletes, x) == cw_deletes_epoch(m->deletes, y);
 }
 
 /* How many of sources[0..n), which are of one row, make a merge: 0 when none is due. */
@@ -190,6 +202,7 @@ static int run_begin(struct cw_merge *m, struct cw_source *const *sources, size_
 static int run_find(struct cw_merge *m, struct cw_err *err)
 {
     struct cw_snapshot all = {0};
+    uint64_t before = cw_deletes_version(m->deletes);
     int rc = 0;
     cw_parts_all(m->parts, &all);
     size_t n = 0;
@@ -203,16 +216,20 @@ static int run_find(struct cw_merge *m, struct cw_err *err)
     }
     all.n = n;
     if (n > 0)
-        qsort(all.sources, n, sizeof(struct cw_source *), source_cmp);
+        qsort_r(all.sources, n, sizeof(struct cw_source *), source_cmp, m->deletes);
     for (size_t i = 0, row; rc == 0 && m->run == NULL && i < n; i += row) {
         row = 1;
-        while (i + row < n && same_row(all.sources[i], all.sources[i + row]))
+        while (i + row < n && same_row(m, all.sources[i], all.sources[i + row]))
             row++;
         size_t take = due_in_row(&all.sources[i], row);
         if (take > 0)
             rc = run_begin(m, &all.sources[i], take, err);
     }
     cw_snapshot_fini(&all);
+    if (m->run != NULL && (before % 2 == 1 || cw_deletes_version(m->deletes) != before)) {
+        run_end(m);
+        rc = cw_err_set(err, CW_E_CONFLICT, "a delete is carried out from now on");
+    }
     return rc;
 }
 
@@ -221,8 +238,17 @@ static int run_find(struct cw_merge *m, struct cw_err *err)
 /* 1: go on at once, 0: nothing is due, or an error. */
 static int slice_work(struct cw_merge *m, struct cw_err *err)
 {
+    if (m->purging) {
+        int rc = cw_purge_step(m->purge, slice_ns, err);
+        m->purging = rc == 1;
+        return rc < 0 ? rc : 1;
+    }
     if (m->run == NULL) {
-        int rc = run_find(m, err);
+        int rc = cw_purge_next(m->purge, err);
+        m->purging = rc == 1;
+        if (rc != 0)
+            return rc;
+        rc = run_find(m, err);
         if (rc == CW_E_CORRUPT || rc == CW_E_LIMIT)
             refuse_inputs(m);
         return rc < 0 ? rc : m->run != NULL;

@@ -6,7 +6,10 @@
  * names the ids that it replaces, so a crash at any point leaves either the old ones or the new one (parts.h). A part in
  * which a bad block was found is never merged: what is left of it stays as it is.
  *
- * Ownership  Borrows the registry and the pool; they outlive it.
+ * Before any merge, parts with entries that are to be removed are written anew (purge.h). Parts between which entries were
+ * deleted, which are only hidden yet, are not joined.
+ *
+ * Ownership  Borrows what it is made of; that outlives it.
  * Threads    Any. One merge runs at a time.
  * Errors     Logged and counted, nobody waits for them: the inputs stay, and the merge is tried again at a later kick.
  */
@@ -23,9 +26,12 @@
 /* Parts that would be larger than this together stay apart: a merge must end, and a part must be removable. */
 #define CW_MERGE_PART_BYTES_MAX (UINT64_C(2) << 30)
 
+struct cw_deletes;
+struct cw_purge;
 struct cw_merge;
 /* `codec`: LZ4 or ZSTD, of merged parts. */
-struct cw_merge *cw_merge_new(struct cw_parts *parts, struct cw_pool *pool, enum cw_codec codec);
+struct cw_merge *cw_merge_new(struct cw_parts *parts, struct cw_deletes *deletes,
+                              struct cw_purge *purge, struct cw_pool *pool, enum cw_codec codec);
 /* Merges wait while there is no room for what they need (CW_MEMORY_MERGE); before the first kick. */
 void cw_merge_set_budget(struct cw_merge *merge, struct cw_memory_budget *budget);
 /* Begin what is due, if no merge runs. Returns at once. Call it after a flush and now and then. */

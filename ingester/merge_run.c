@@ -40,12 +40,6 @@ struct cw_merge_run {
     uint64_t bytes_out;
 };
 
-/* Re-encoding a block that is nearly full gains nothing. */
-static bool block_is_full(const struct cw_part_block *b)
-{
-    return b->raw_bytes >= CW_BLOCK_RAW_TARGET / 4 * 3 || b->rows >= CW_BLOCK_ROWS_MAX / 4 * 3;
-}
-
 static int input_cmp(const void *a, const void *b)
 {
     const struct cw_part_info *x = &((const struct input *)a)->footer->info,
@@ -265,7 +259,7 @@ static int input_fill(struct cw_merge_run *run, struct input *in, struct cw_err 
         if (in->cursor == NULL) {
             while (in->next_block < in->footer->nblocks) {
                 struct cw_part_block b = cw_part_reader_block(in->reader, in->next_block);
-                if (!block_is_full(&b))
+                if (!cw_part_block_is_full(&b))
                     break;
                 in->next_block++;
             }
@@ -366,7 +360,7 @@ static int full_block_copy(struct cw_merge_run *run, struct cw_err *err)
         struct input *in = &run->inputs[run->copy_input];
         while (run->copy_block < in->footer->nblocks) {
             struct cw_part_block b = cw_part_reader_block(in->reader, run->copy_block++);
-            if (!block_is_full(&b))
+            if (!cw_part_block_is_full(&b))
                 continue;
             int rc = cw_part_writer_copy_block(run->writer, in->reader, run->copy_block - 1,
                                                in->numbers, err);

@@ -445,10 +445,22 @@ static int folders_sync(const struct cw_parts *p, struct cw_str tenant, struct c
     return rc;
 }
 
+uint64_t cw_parts_draw_id(struct cw_parts *p)
+{
+    return atomic_fetch_add(&p->next_id, 1);
+}
+
+void cw_parts_ids_after(struct cw_parts *p, uint64_t id)
+{
+    uint64_t next = atomic_load(&p->next_id);
+    while (next <= id && !atomic_compare_exchange_weak(&p->next_id, &next, id + 1))
+        continue;
+}
+
 int cw_parts_new_path(struct cw_parts *p, struct cw_str tenant, int32_t day, uint64_t *id_out,
                       struct cw_buf *path_out, struct cw_err *err)
 {
-    *id_out = atomic_fetch_add(&p->next_id, 1);
+    *id_out = cw_parts_draw_id(p);
     size_t start = path_out->len;
     cw_catalog_part_dir(p->data_dir, tenant, day, path_out);
     int rc = cw_file_mkdirs(cw_buf_z(path_out) + start, err);

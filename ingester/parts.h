@@ -74,6 +74,10 @@ int cw_parts_link_all(struct cw_parts *parts, const char *dir, struct cw_catalog
 
 /* For flush, merge and retention. */
 
+/* A fresh id alone: every new part has a greater one from now on. */
+uint64_t cw_parts_draw_id(struct cw_parts *parts);
+/* Ids that are drawn are greater than this one. */
+void cw_parts_ids_after(struct cw_parts *parts, uint64_t id);
 /* A fresh id and its final path ("<data>/parts/<tenant, escaped>/<day>/<id>.part"); the folder is made. */
 int cw_parts_new_path(struct cw_parts *parts, struct cw_str tenant, int32_t day, uint64_t *id_out,
                       struct cw_buf *path_out, struct cw_err *err) CW_MUST_USE;

@@ -2,6 +2,7 @@
 
 #include "common/base/limits.h"
 #include "common/wire/delivery.h"
+#include "ingester/delete_routes.h"
 #include "ingester/delivery_routes.h"
 #include "ingester/push.h"
 #include "ingester/snapshot_routes.h"
@@ -90,6 +91,12 @@ const struct cw_http_route cw_ingester_routes[] = {
      "A shipper asks for the marks of its sources."},
     {CW_HTTP_GET, CW_DELIVERY_SOURCES_PATH, cw_delivery_list_handle, 0,
      "How far each source of each shipper is stored."},
+    {CW_HTTP_POST | CW_HTTP_PUT, "/loki/api/v1/delete", cw_delete_create_handle,
+     CW_LIMIT_HTTP_FORM_BYTES, "Delete what a query selects: hidden at once, removed later."},
+    {CW_HTTP_GET, "/loki/api/v1/delete", cw_delete_list_handle, 0, "The deletes of the tenant."},
+    {CW_HTTP_DELETE, "/loki/api/v1/delete", cw_delete_cancel_handle, 0, "Cancel a delete."},
+    {CW_HTTP_GET, "/cordwood/v1/retention", cw_delete_retention_handle, 0,
+     "What goes when: by age, bytes, free space and deletes."},
     {CW_HTTP_GET, "/ready", handle_ready, 0, "200 when pushes are taken and the log is replayed."},
     {CW_HTTP_GET, "/metrics", handle_metrics, 0, "The server's own metrics, as Prometheus text."},
     {CW_HTTP_GET, "/config", handle_config, 0, "The effective configuration, as YAML."},

@@ -14,6 +14,7 @@
 #include "common/base/log.h"
 #include "common/store/part_source.h"
 #include "common/store/wal_replay.h"
+#include "ingester/hiding.h"
 #include "ingester/snapshots.h"
 #include "ingester/store_priv.h"
 
@@ -117,10 +118,13 @@ static void threads_stop(struct cw_store *store)
 static void store_free(struct cw_store *store)
 {
     cw_pool_group_free(&store->snapshots);
+    cw_pool_group_free(&store->reports);
     cw_merge_free(&store->merge);
+    cw_purge_free(&store->purge);
     cw_wal_writer_close(&store->writer);
     cw_marks_free(&store->marks);
     cw_head_free(&store->head);
+    cw_deletes_close(&store->deletes);
     cw_parts_close(&store->parts);
     cw_quarantine_close(&store->quarantine);
     cw_data_lock_release(&store->lock);
@@ -147,6 +151,8 @@ int cw_store_open(const struct cw_store_options *options, struct cw_store **out,
             .stream_cache_bytes = CW_MIN(options->memory_bytes / 32, STREAM_CACHE_BYTES_MAX)};
         rc = cw_parts_open(&parts, &store->parts, err);
     }
+    if (rc == 0)
+        rc = cw_deletes_open(store->data_dir, &store->deletes, err);
     if (rc < 0) {
         store_free(store);
         return rc;
@@ -155,7 +161,12 @@ int cw_store_open(const struct cw_store_options *options, struct cw_store **out,
     cw_head_set_budget(store->head, options->budget);
     store->marks = cw_marks_new();
     store->writer = cw_wal_writer_new(store->wal_dir, options->segment_bytes);
-    store->merge = cw_merge_new(store->parts, options->pool, options->merge_codec);
+    cw_parts_ids_after(store->parts, cw_deletes_last_id(store->deletes));
+    store->purge =
+        cw_purge_new(store->parts, store->deletes, &store->options.retention, options->merge_codec);
+    store->merge = cw_merge_new(store->parts, store->deletes, store->purge, options->pool,
+                                options->merge_codec);
+    store->reports = cw_pool_group_new(options->pool, CW_POOL_LOW);
     store->snapshots = cw_pool_group_new(options->pool, CW_POOL_NORMAL);
     cw_merge_set_budget(store->merge, options->budget);
     store->last_push_ns = store->last_sync_ns = cw_clock_mono_ns();
@@ -208,15 +219,32 @@ static int entries_snapshot(void *ctx, struct cw_str tenant, struct cw_snapshot 
 {
     struct cw_store *store = ctx;
     (void)err;
-    int64_t horizon_ns =
-        cw_retention_horizon_ns(&store->options.retention, tenant, cw_clock_now_ns());
+    int64_t now_ns = cw_clock_now_ns();
+    struct cw_retention_policy *policy =
+        store->options.retention.policy(store->options.retention.ctx, tenant);
+    int64_t horizon_ns = cw_retention_policy_horizon_ns(policy, now_ns);
+    struct cw_hiding *hiding =
+        cw_hiding_new(policy, store->deletes, tenant, CW_DELETES_HIDING, now_ns);
+    cw_retention_policy_unref(&policy);
     *out = (struct cw_snapshot){0};
     cw_parts_lock(store->parts);
     cw_parts_add_sources(store->parts, tenant, out);
     for (size_t i = 0; i < out->n; i++) /* a part that is new since retention last ran */
         cw_part_source_hide_before(out->sources[i], horizon_ns);
+    size_t nparts = out->n;
     cw_head_add_sources(store->head, tenant, horizon_ns, out);
     cw_parts_unlock(store->parts);
+    for (size_t i = 0; hiding != NULL && i < out->n; i++) {
+        struct cw_source *source = out->sources[i];
+        struct cw_deletes_place place = {.wal_last =
+                                             i < nparts ? 0 : cw_head_source_last_seq(source),
+                                         .min_ns = source->min_ns,
+                                         .max_ns = source->max_ns};
+        if (i < nparts)
+            place = cw_hiding_place(cw_part_reader_footer(cw_part_source_reader(source)));
+        cw_hiding_wrap(hiding, &place, &out->sources[i]);
+    }
+    cw_hiding_unref(&hiding);
     return 0;
 }
 
@@ -308,4 +336,7 @@ void cw_store_count(struct cw_store *store, struct cw_store_counts *out)
     cw_wal_writer_count(store->writer, &out->wal_bytes, &out->wal_segments);
     cw_parts_count(store->parts, &out->parts);
     cw_merge_count(store->merge, &out->merges);
+    cw_deletes_count(store->deletes, &out->deletes);
+    cw_purge_count(store->purge, &out->purge);
+    cw_retention_count(&store->retention_totals, &out->retention);
 }

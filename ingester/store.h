@@ -25,9 +25,11 @@
 #include "common/store/cursor.h"
 #include "common/store/head.h"
 #include "common/store/wal_frame.h"
+#include "ingester/deletes.h"
 #include "ingester/marks.h"
 #include "ingester/merge.h"
 #include "ingester/parts.h"
+#include "ingester/purge.h"
 #include "ingester/retention.h"
 
 /* Generations that are flushed or wait for it beside the current one; when that is full too, pushes wait. */
@@ -45,7 +47,7 @@ struct cw_store_options {
     struct cw_memory_budget *budget; /* ... what the whole process may hold; may be NULL */
     int64_t sources_forget_ns;
     struct cw_retention_options retention;
-    struct cw_pool *pool;      /* for merges and snapshots */
+    struct cw_pool *pool;      /* for merges, snapshots and reports */
     enum cw_codec merge_codec; /* LZ4 or ZSTD, of merged parts */
 };
 
@@ -73,6 +75,8 @@ struct cw_store_op {
      * prepare() did is left; prepare() may not have been called then. */
     void (*finish)(struct cw_store_op *op, int rc, const struct cw_err *err);
     uint64_t bytes; /* admitted for it: released after finish */
+    /* Nothing is appended behind it before it is finished. */
+    bool ends_group;
 };
 
 /* Take `bytes` more of the memory budget for a push that holds *held (which rises), before they are used: CW_E_OVERLOAD;
@@ -106,6 +110,19 @@ int cw_store_snapshot(struct cw_store *store, cw_store_snapshot_fn done, void *a
 void cw_store_snapshots_list(struct cw_store *store, cw_store_snapshot_fn done, void *arg);
 void cw_store_snapshots_remove(struct cw_store *store, struct cw_str name,
                                cw_store_snapshot_fn done, void *arg);
+/* Hide what matches and was stored before; `done` is called when that is durable and in force, on a thread of the store. The row's
+ * texts are copied; id, state and wal_seq are set here. */
+typedef void (*cw_store_done_fn)(void *arg, int rc, const struct cw_err *err);
+int cw_store_delete(struct cw_store *store, const struct cw_delete_row *row, cw_store_done_fn done,
+                    void *arg, struct cw_err *err) CW_MUST_USE;
+int cw_store_cancel_delete(struct cw_store *store, struct cw_str tenant, struct cw_str id,
+                           enum cw_deletes_cancel how, cw_store_done_fn done, void *arg,
+                           struct cw_err *err) CW_MUST_USE;
+struct cw_deletes *cw_store_deletes(struct cw_store *store);
+/* What goes when, of one tenant or (`tenant` empty) of all, as JSON (retention_report.h); `done` may free *body. */
+int cw_store_retention_report(struct cw_store *store, struct cw_str tenant,
+                              void (*done)(void *arg, struct cw_buf *body), void *arg,
+                              struct cw_err *err) CW_MUST_USE;
 
 struct cw_store_counts {
     uint64_t head_bytes, head_streams, head_entries, pending_bytes, memory_bytes;
@@ -113,6 +130,9 @@ struct cw_store_counts {
     uint64_t flushes, flush_failures, marks, marks_forgotten, replayed_entries;
     struct cw_parts_counts parts;
     struct cw_merge_counts merges;
+    struct cw_deletes_counts deletes;
+    struct cw_purge_counts purge;
+    struct cw_retention_counts retention;
 };
 void cw_store_count(struct cw_store *store, struct cw_store_counts *out);
 

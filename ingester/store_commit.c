@@ -74,8 +74,9 @@ static struct cw_store_op *take_group(struct cw_store *store, bool *closed_out)
     struct cw_store_op *first = store->ops_first, *last = first;
     if (first) {
         uint64_t bytes = first->bytes;
-        for (unsigned n = 1;
-             last->next && n < GROUP_OPS_MAX && bytes + last->next->bytes <= GROUP_BYTES_MAX; n++) {
+        for (unsigned n = 1; last->next && !last->ends_group && n < GROUP_OPS_MAX &&
+                             bytes + last->next->bytes <= GROUP_BYTES_MAX;
+             n++) {
             last = last->next;
             bytes += last->bytes;
         }
@@ -167,13 +168,18 @@ static void run_group(struct cw_store *store, struct cw_store_op *ops)
 static void sync_before_flush(struct cw_store *store)
 {
     struct cw_err err = {0};
-    if (!cw_wal_writer_dirty(store->writer))
-        return;
-    int rc = cw_wal_writer_sync(store->writer, CW_WAL_SYNC_DURABLE, &err);
+    int rc = store_make_durable(store, &err);
     if (rc < 0)
         rc = store_segment_begin(store, &err);
     if (rc < 0)
         cw_log_error("pushes that were answered may not survive a power cut: %s", err.text);
+}
+
+int store_make_durable(struct cw_store *store, struct cw_err *err)
+{
+    return cw_wal_writer_dirty(store->writer)
+               ? cw_wal_writer_sync(store->writer, CW_WAL_SYNC_DURABLE, err)
+               : 0;
 }
 
 void store_freeze_now(struct cw_store *store)
@@ -230,6 +236,32 @@ static void renew_log(struct cw_store *store, uint64_t bytes_min)
     store->renewed_seq = cw_wal_writer_last_seq(store->writer);
 }
 
+/* Deletes are being carried out: what they are of must leave the log too. A new segment begins, and the head goes with the old
+ * ones, which leave when it is flushed. Once; but when the head is empty, what is left of them can leave at any time. */
+static void purge_log(struct cw_store *store)
+{
+    struct cw_err err = {0};
+    uint64_t seq = atomic_exchange(&store->purge_seq, 0);
+    uint64_t last_seq = cw_wal_writer_last_seq(store->writer);
+    bool empty = cw_head_entries(store->head) == 0 && store_nfrozen(store) == 0;
+    if (seq == 0)
+        return;
+    if (seq <= store->log_purged_seq) {
+        if (empty)
+            renew_log(store, 0);
+        return;
+    }
+    int rc = store_segment_begin(store, &err);
+    if (rc == 0 && empty)
+        rc = cw_wal_writer_remove_before(store->writer, last_seq, &err);
+    if (rc < 0) {
+        cw_log_warn("deleted entries stay in the log for now: %s", err.text);
+        return;
+    }
+    store->log_purged_seq = cw_wal_writer_last_seq(store->writer);
+    store_freeze_now(store);
+}
+
 static void sync_interval(struct cw_store *store)
 {
     struct cw_err err = {0};
@@ -278,6 +310,7 @@ void *store_wal_main(void *arg)
         sync_interval(store);
         maybe_freeze(store);
         renew_log(store, RENEW_BYTES_MIN);
+        purge_log(store);
         maybe_forget(store, &last_forget_ns);
     }
     store_freeze_now(store);

@@ -231,8 +231,9 @@ static void answer_waits(struct cw_store *store, struct store_flush_wait *waits,
 {
     struct cw_err err = {0};
     if (flushed) {
-        cw_merge_kick(store->merge);
+        store_deletes_advance(store);
         cw_merge_wait(store->merge);
+        store_deletes_advance(store);
     } else {
         pthread_mutex_lock(&store->flush_lock);
         err = store->flush_error;
@@ -251,12 +252,11 @@ static void answer_waits(struct cw_store *store, struct store_flush_wait *waits,
 static void run_retention(struct cw_store *store)
 {
     struct cw_err err = {0};
-    uint64_t ndropped = 0;
-    if (cw_retention_run(store->parts, &store->options.retention, cw_clock_now_ns(), &ndropped,
-                         &err) < 0)
+    uint64_t log_bytes, nsegments;
+    cw_wal_writer_count(store->writer, &log_bytes, &nsegments);
+    if (cw_retention_run(store->parts, &store->options.retention, cw_clock_now_ns(), log_bytes,
+                         &store->retention_totals, &err) < 0)
         cw_log_warn("retention: %s", err.text);
-    else if (ndropped > 0)
-        cw_log_info("retention dropped %llu parts", (unsigned long long)ndropped);
 }
 
 static bool flush_fails(struct cw_store *store)
@@ -286,6 +286,7 @@ void *store_keeper_main(void *arg)
         /* While flushes fail the disk may be full: the oldest parts make room at once. */
         if (tick++ % RETENTION_EVERY_TICKS == 0 || flush_fails(store))
             run_retention(store);
+        store_deletes_advance(store);
         cw_merge_kick(store->merge);
     }
 }

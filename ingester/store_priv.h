@@ -46,14 +46,19 @@ struct cw_store {
     struct cw_data_lock *lock;
     struct cw_parts *parts;
     struct cw_head *head;
+    struct cw_deletes *deletes;
+    struct cw_purge *purge;
     struct cw_merge *merge;
     struct cw_pool_group *snapshots;
+    struct cw_retention_totals retention_totals;
+    struct cw_pool_group *reports;
     struct cw_marks *marks; /* the WAL thread's */
     struct cw_wal_writer *writer;
     _Atomic(enum store_state) state;
     struct cw_err failure; /* set before STORE_FAILED */
     atomic_uint_fast64_t pending_bytes;
-    atomic_bool pressed; /* a push was refused for memory: flush what there is */
+    atomic_uint_fast64_t purge_seq; /* frames up to it are to leave the log; 0: none */
+    atomic_bool pressed;            /* a push was refused for memory: flush what there is */
     struct store_counters counters;
 
     /* Ops for the WAL thread. */
@@ -65,6 +70,7 @@ struct cw_store {
     bool wrote;           /* the WAL thread's: frames were appended in this group */
     int64_t last_push_ns; /* monotonic; the WAL thread's */
     int64_t last_sync_ns;
+    uint64_t log_purged_seq; /* the log's last frame when it was begun anew for deletes */
     uint64_t renewed_seq; /* the log's last frame when it was last begun anew (or that was tried) */
 
     /* Generations for the flusher. */
@@ -89,11 +95,15 @@ int store_replay(struct cw_store *store, struct cw_err *err);
 void *store_wal_main(void *arg);
 /* End the log's segment and begin another one. Not while frames wait for their sync. */
 int store_segment_begin(struct cw_store *store, struct cw_err *err) CW_MUST_USE;
+/* All that was answered survives a power cut from now on, whatever wal.sync says. */
+int store_make_durable(struct cw_store *store, struct cw_err *err);
 /* Close the current generation (if it has entries) and hand it to the flusher. */
 void store_freeze_now(struct cw_store *store);
 /* store_flush.c */
 void *store_flush_main(void *arg);
 void *store_keeper_main(void *arg);
+/* store_delete.c: deletes whose time has come. */
+void store_deletes_advance(struct cw_store *store);
 size_t store_nfrozen(struct cw_store *store);
 /* Wait until at most `n` generations wait; false when a flush fails meanwhile. */
 bool store_wait_frozen(struct cw_store *store, size_t n);

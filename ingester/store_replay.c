@@ -14,6 +14,7 @@
 
 struct replay_ctx {
     struct cw_store *store;
+    uint64_t last_seq; /* of the data that is in the head */
 };
 
 static int on_data(void *arg, const struct cw_wal_frame *frame, const struct cw_head_batch *batch,
@@ -23,6 +24,10 @@ static int on_data(void *arg, const struct cw_wal_frame *frame, const struct cw_
     struct cw_store *store = ctx->store;
     if (atomic_load(&store->state) == STORE_STOPPING)
         return cw_err_set(err, CW_E_CANCELED, "the server is stopping");
+    /* A delete was made here: what came before it and what came after are apart. */
+    if (cw_deletes_between(store->deletes, ctx->last_seq, frame->seq))
+        store_freeze_now(store);
+    ctx->last_seq = frame->seq;
     cw_head_append_listed(store->head, batch, frame->dropped, frame->ndropped);
     cw_head_commit(store->head, frame->seq);
     if (cw_head_current_bytes(store->head) < store->options.head_flush_bytes)
@@ -134,7 +139,12 @@ int store_replay(struct cw_store *store, struct cw_err *err)
     rc = cw_file_sync_dir(store->wal_dir, err);
     if (rc < 0)
         return rc;
-    cw_wal_writer_continue(store->writer, done.next_segment, CW_MAX(done.last_seq, flushed_seq));
+    /* Also where the log's end was lost: what comes is not of the deletes that are there. */
+    uint64_t last_seq =
+        CW_MAX(done.last_seq, CW_MAX(flushed_seq, cw_deletes_last_seq(store->deletes)));
+    if (cw_deletes_between(store->deletes, ctx.last_seq, last_seq + 1))
+        store_freeze_now(store);
+    cw_wal_writer_continue(store->writer, done.next_segment, last_seq);
     if (done.nframes <= 1) /* a checkpoint: as small as it gets */
         store->renewed_seq = cw_wal_writer_last_seq(store->writer);
     atomic_store(&store->counters.replayed, done.nentries);

@@ -12,7 +12,38 @@ struct cw_tenants {
     uint64_t query_memory_bytes;
     pthread_rwlock_t lock;
     struct cw_ingester_config *config;
+    struct cw_retention_policy *policy;             /* of config->limits */
+    struct cw_retention_policy **override_policies; /* of config->overrides */
 };
+
+static struct cw_retention_policy *policy_make(const struct cw_ingester_limits *limits)
+{
+    struct cw_retention_policy *policy;
+    struct cw_err err;
+    /* The configuration was checked when it was loaded, so it holds no other selectors. */
+    CW_ASSERT(cw_retention_policy_new(limits, &policy, &err) == 0);
+    return policy;
+}
+
+static void policies_make(struct cw_tenants *tenants)
+{
+    const struct cw_config_table_map *overrides = &tenants->config->overrides;
+    const struct cw_ingester_limits *items = overrides->items;
+    tenants->policy = policy_make(&tenants->config->limits);
+    tenants->override_policies =
+        cw_mem_array(overrides->n + 1, sizeof(*tenants->override_policies));
+    for (size_t i = 0; i < overrides->n; i++)
+        tenants->override_policies[i] = policy_make(&items[i]);
+}
+
+static void policies_free(struct cw_retention_policy **policy,
+                          struct cw_retention_policy **overrides, size_t n)
+{
+    cw_retention_policy_unref(policy);
+    for (size_t i = 0; i < n; i++)
+        cw_retention_policy_unref(&overrides[i]);
+    free(overrides);
+}
 
 struct cw_tenants *cw_tenants_new(struct cw_ingester_config *config)
 {
@@ -21,6 +52,7 @@ struct cw_tenants *cw_tenants_new(struct cw_ingester_config *config)
     /* Half of the budget is the head's; two queries may take the other. */
     tenants->query_memory_bytes = cw_ingester_memory(config) / 4;
     tenants->config = config;
+    policies_make(tenants);
     pthread_rwlock_init(&tenants->lock, NULL);
     return tenants;
 }
@@ -30,6 +62,8 @@ void cw_tenants_free(struct cw_tenants **tenants)
     if (!*tenants)
         return;
     pthread_rwlock_destroy(&(*tenants)->lock);
+    policies_free(&(*tenants)->policy, (*tenants)->override_policies,
+                  (*tenants)->config->overrides.n);
     cw_ingester_config_free(&(*tenants)->config);
     free(*tenants);
     *tenants = NULL;
@@ -39,9 +73,17 @@ void cw_tenants_reload(struct cw_tenants *tenants, struct cw_ingester_config *co
 {
     pthread_rwlock_wrlock(&tenants->lock);
     struct cw_ingester_config *old = tenants->config;
+    struct cw_retention_policy *policy = tenants->policy, **overrides = tenants->override_policies;
     tenants->config = config;
+    policies_make(tenants);
     pthread_rwlock_unlock(&tenants->lock);
+    policies_free(&policy, overrides, old->overrides.n);
     cw_ingester_config_free(&old);
+}
+
+bool cw_tenants_auth_enabled(const struct cw_tenants *tenants)
+{
+    return tenants->auth_enabled;
 }
 
 void cw_tenants_print_config(struct cw_tenants *tenants, struct cw_buf *out)
@@ -124,9 +166,16 @@ void cw_tenants_querier_limits(void *ctx, struct cw_str tenant, struct cw_query_
     out->query_memory_bytes = tenants->query_memory_bytes;
 }
 
-int64_t cw_tenants_retention_ns(void *ctx, struct cw_str tenant)
+struct cw_retention_policy *cw_tenants_retention(void *ctx, struct cw_str tenant)
 {
-    struct cw_ingester_limits limits;
-    cw_tenants_limits(ctx, tenant, &limits);
-    return limits.retention_period_ns;
+    struct cw_tenants *tenants = ctx;
+    pthread_rwlock_rdlock(&tenants->lock);
+    const struct cw_ingester_config *config = tenants->config;
+    struct cw_retention_policy *policy = tenants->policy;
+    for (size_t i = 0; i < config->overrides.n; i++)
+        if (cw_str_eq(config->overrides.names[i], tenant))
+            policy = tenants->override_policies[i];
+    cw_retention_policy_ref(policy);
+    pthread_rwlock_unlock(&tenants->lock);
+    return policy;
 }

@@ -9,6 +9,7 @@
 #include "common/base/err.h"
 #include "common/net/http_server.h"
 #include "ingester/ingester_config.h"
+#include "ingester/retention_policy.h"
 #include "querier/querier.h"
 
 #define CW_TENANT_ANONYMOUS "fake"
@@ -16,6 +17,7 @@
 struct cw_tenants;
 /* Takes the config. */
 struct cw_tenants *cw_tenants_new(struct cw_ingester_config *config);
+bool cw_tenants_auth_enabled(const struct cw_tenants *tenants);
 void cw_tenants_free(struct cw_tenants **tenants);
 /* The limits of `config` from now on; takes it. What else it says needs a restart. */
 void cw_tenants_reload(struct cw_tenants *tenants, struct cw_ingester_config *config);
@@ -33,6 +35,6 @@ void cw_tenants_limits(struct cw_tenants *tenants, struct cw_str tenant,
 bool cw_tenants_querier_tenant(void *ctx, struct cw_http_request *request,
                                struct cw_str *tenant_out);
 void cw_tenants_querier_limits(void *ctx, struct cw_str tenant, struct cw_query_limits *out);
-int64_t cw_tenants_retention_ns(void *ctx, struct cw_str tenant);
+struct cw_retention_policy *cw_tenants_retention(void *ctx, struct cw_str tenant);
 
 #endif

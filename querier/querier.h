@@ -13,6 +13,7 @@
 #include "common/base/pool.h"
 #include "common/net/http_server.h"
 #include "common/store/cursor.h"
+#include "common/store/hidden.h"
 
 /* Loki's limits_config names and defaults; 0 is no limit where Loki says so. */
 struct cw_query_limits {
@@ -48,5 +49,15 @@ int cw_querier_new(const struct cw_querier_options *options, struct cw_querier *
 void cw_querier_free(struct cw_querier **querier);
 /* Queries, entries and bytes since the start, for the ingester's /metrics: appends Prometheus text. */
 void cw_querier_metrics(const struct cw_querier *querier, struct cw_buf *out);
+
+/* A log query as a test of single entries, for deletes: does the entry pass its pipeline? Read-only once it is made. */
+struct cw_entry_test;
+/* Any selector and pipeline that can be evaluated. CW_E_INVALID in Loki's words, CW_E_NOT_IMPLEMENTED. */
+int cw_entry_test_new(struct cw_str query, struct cw_entry_test **out,
+                      struct cw_err *err) CW_MUST_USE;
+void cw_entry_test_free(struct cw_entry_test **test);
+const struct cw_selector *cw_entry_test_selector(const struct cw_entry_test *test);
+/* NULL: the query is a selector alone, every entry of its streams passes. */
+const struct cw_entry_filter *cw_entry_test_filter(const struct cw_entry_test *test);
 
 #endif

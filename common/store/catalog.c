@@ -106,7 +106,7 @@ void cw_catalog_escape_tenant(struct cw_str tenant, struct cw_buf *out)
     }
 }
 
-static bool tenant_unescape(struct cw_str text, struct cw_buf *out)
+bool cw_catalog_unescape_tenant(struct cw_str text, struct cw_buf *out)
 {
     for (size_t i = 0; i < text.len; i++) {
         if (text.ptr[i] != '%') {
@@ -222,7 +222,7 @@ static bool part_parse(struct cw_str line, struct cw_catalog *out)
     p.level = (uint32_t)level;
     struct cw_buf tenant;
     cw_buf_init(&tenant, SIZE_MAX);
-    bool ok = tenant_unescape(line, &tenant);
+    bool ok = cw_catalog_unescape_tenant(line, &tenant);
     p.tenant = cw_buf_str(&tenant);
     if (ok)
         cw_catalog_add(out, &p);

@@ -78,6 +78,8 @@ void cw_catalog_part_path(const char *data_dir, struct cw_str tenant, int32_t da
                           struct cw_buf *out);
 /* Letters, digits and !-_.*'() stay (Loki's rules allow no others), but a '.' in front; the rest becomes %XX. */
 void cw_catalog_escape_tenant(struct cw_str tenant, struct cw_buf *out);
+/* Back again, appended; false when it is none. */
+bool cw_catalog_unescape_tenant(struct cw_str text, struct cw_buf *out);
 
 /* Every file below <data>/parts: `id` is 0 where the name is not a part's. Nonzero stops and is returned. */
 typedef int (*cw_catalog_file_fn)(void *arg, const char *path, uint64_t id);

@@ -36,7 +36,7 @@ static struct cw_generation *generation_new(struct cw_head *head)
     generation->head = head;
     generation->arena = cw_arena_new();
     generation->first_seq = head->seq + 1;
-    generation->last_seq = head->seq;
+    atomic_init(&generation->last_seq, head->seq);
     atomic_init(&generation->refs, 1);
     return generation;
 }
@@ -449,8 +449,11 @@ static void frozen_hold(struct append *append)
     pthread_mutex_unlock(&head->lock);
     append->frozen_tenants = cw_mem_array(append->nfrozen + 1, sizeof(*append->frozen_tenants));
     append->twins = cw_mem_array(append->nfrozen + 1, sizeof(*append->twins));
-    for (size_t i = 0; i < append->nfrozen; i++)
+    for (size_t i = 0; i < append->nfrozen; i++) {
         append->frozen_tenants[i] = head_tenant_find(append->frozen[i], append->batch->tenant);
+        if (append->frozen_tenants[i] && append->frozen_tenants[i]->deleted)
+            append->frozen_tenants[i] = NULL;
+    }
 }
 
 static void frozen_let_go(struct append *append)
@@ -500,7 +503,7 @@ void cw_head_commit(struct cw_head *head, uint64_t seq)
     }
     head->touched = NULL;
     head->seq = seq;
-    generation->last_seq = seq;
+    atomic_store_explicit(&generation->last_seq, seq, memory_order_release);
 }
 
 /* A generation without entries is never flushed: what rolled back pushes left in it would stay for good. */
@@ -542,6 +545,36 @@ struct cw_generation *cw_head_freeze(struct cw_head *head)
     atomic_fetch_add_explicit(&generation->refs, 1, memory_order_relaxed);
     list_add(head, generation_new(head));
     return generation;
+}
+
+bool cw_head_current_touches(struct cw_head *head, struct cw_str tenant, int64_t first_ns,
+                             int64_t last_ns)
+{
+    const struct head_tenant *found = head_tenant_find(head->current, tenant);
+    return found && atomic_load_explicit(&found->min_ns, memory_order_relaxed) <= last_ns &&
+           atomic_load_explicit(&found->max_ns, memory_order_relaxed) >= first_ns;
+}
+
+void cw_head_forget_duplicates(struct cw_head *head, struct cw_str tenant)
+{
+    CW_ASSERT(!head->touched);
+    pthread_mutex_lock(&head->lock);
+    for (size_t i = 0; i < head->n; i++) {
+        struct head_tenant *found = head_tenant_find(head->items[i], tenant);
+        if (found && head->items[i] != head->current)
+            found->deleted = true;
+    }
+    pthread_mutex_unlock(&head->lock);
+}
+
+bool cw_head_waits(struct cw_head *head, uint64_t seq)
+{
+    bool waits = false;
+    pthread_mutex_lock(&head->lock);
+    for (size_t i = 0; i + 1 < head->n; i++) /* the last one is the current one */
+        waits |= cw_generation_last_seq(head->items[i]) <= seq;
+    pthread_mutex_unlock(&head->lock);
+    return waits;
 }
 
 void cw_head_drop(struct cw_head *head, struct cw_generation *generation)
@@ -600,5 +633,5 @@ uint64_t cw_generation_first_seq(const struct cw_generation *generation)
 
 uint64_t cw_generation_last_seq(const struct cw_generation *generation)
 {
-    return generation->last_seq;
+    return atomic_load_explicit(&generation->last_seq, memory_order_acquire);
 }

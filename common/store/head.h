@@ -67,6 +67,14 @@ void cw_head_rollback(struct cw_head *head);
 /* Close the current generation and begin another. A reference to the closed one; NULL when it holds no entries (it stays
  * the current one). Nothing may be uncommitted. */
 struct cw_generation *cw_head_freeze(struct cw_head *head);
+/* Has the current generation entries of the tenant that may lie between these times (inclusive)? The writer's. */
+bool cw_head_current_touches(struct cw_head *head, struct cw_str tenant, int64_t first_ns,
+                             int64_t last_ns);
+/* Entries of the tenant were deleted: what comes from now on is no duplicate of an entry that is in the head. The writer's, right
+ * after a freeze. */
+void cw_head_forget_duplicates(struct cw_head *head, struct cw_str tenant);
+/* Does a frozen generation wait for its flush whose entries came up to the frame `seq`? */
+bool cw_head_waits(struct cw_head *head, uint64_t seq);
 /* A frozen generation is in parts now. */
 void cw_head_drop(struct cw_head *head, struct cw_generation *generation);
 
@@ -74,6 +82,8 @@ void cw_head_drop(struct cw_head *head, struct cw_generation *generation);
  * INT64_MIN: none). Initialise *out to zero before. */
 void cw_head_add_sources(struct cw_head *head, struct cw_str tenant, int64_t horizon_ns,
                          struct cw_snapshot *out);
+/* The last frame of what a source of the head showed when it was made. */
+uint64_t cw_head_source_last_seq(const struct cw_source *source);
 /* Bytes of memory of all generations, those included that only a query still holds. */
 uint64_t cw_head_bytes(const struct cw_head *head);
 /* Of the current generation: what decides on a flush. The writer's. */

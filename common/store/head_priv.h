@@ -61,6 +61,7 @@ struct head_tenant {
     struct head_stream *last;       /* the writer's, as all below */
     struct head_stream **slots;     /* by id */
     size_t nstreams, slot_mask;
+    bool deleted; /* entries of it are no duplicates of what comes now */
 };
 
 struct cw_generation {
@@ -71,7 +72,8 @@ struct cw_generation {
     struct cw_id_map tenant_numbers; /* these two change under the head's lock ... */
     struct head_tenant **tenants;    /* ... which only the writer need not hold to look */
     size_t ntenants, tenants_cap;
-    uint64_t first_seq, last_seq;
+    uint64_t first_seq;
+    _Atomic uint64_t last_seq; /* of what is visible */
     uint64_t nentries, nstreams;
     struct cw_arena *arena; /* labels, streams, metadata */
     size_t arena_bytes;     /* as counted in `bytes` */

@@ -13,6 +13,7 @@ struct head_source {
     struct cw_generation *generation;
     struct head_tenant *tenant;
     int64_t horizon_ns; /* entries before it are hidden */
+    uint64_t last_seq;
 };
 
 struct block_view {
@@ -474,8 +475,14 @@ struct cw_source *head_source_new(struct cw_generation *generation, struct head_
     atomic_fetch_add_explicit(&generation->refs, 1, memory_order_relaxed);
     source->tenant = tenant;
     source->horizon_ns = horizon_ns;
+    source->last_seq = cw_generation_last_seq(generation);
     source->base.min_ns = CW_MAX(source->base.min_ns, horizon_ns);
     return &source->base;
+}
+
+uint64_t cw_head_source_last_seq(const struct cw_source *source)
+{
+    return ((const struct head_source *)source)->last_seq;
 }
 
 /* ---- for the flush ---- */

@@ -8,6 +8,7 @@
  */
 #ifndef CW_STORE_PART_READER_H
 #define CW_STORE_PART_READER_H
+#include <stdbool.h>
 #include <stdint.h>
 #include "common/base/err.h"
 #include "common/store/format.h"
@@ -31,6 +32,12 @@ struct cw_part_block {
     uint32_t first_stream, last_stream;
     int64_t min_ns, max_ns;
 };
+
+/* Encoding a block anew that is nearly full gains nothing. */
+static inline bool cw_part_block_is_full(const struct cw_part_block *b)
+{
+    return b->raw_bytes >= CW_BLOCK_RAW_TARGET / 4 * 3 || b->rows >= CW_BLOCK_ROWS_MAX / 4 * 3;
+}
 
 /* Maps the file; checks header, footer, block table, origin, and the directories of streams and postings. Filters, groups of
  * streams and chunks of postings are checked when they are read. */

@@ -36,6 +36,8 @@ struct cw_cli_args {
     int64_t labels_length;
     /* push */
     struct cw_config_map labels;
+    /* delete */
+    bool force;
     /* metrics */
     struct cw_str config, listen, listen_file;
     bool once;
@@ -66,6 +68,7 @@ int cw_cmd_series(struct cw_cli *cli);
 int cw_cmd_stats(struct cw_cli *cli);
 int cw_cmd_export(struct cw_cli *cli);
 int cw_cmd_push(struct cw_cli *cli);
+int cw_cmd_delete(struct cw_cli *cli);
 int cw_cmd_fmt(struct cw_cli *cli);
 int cw_cmd_metrics(struct cw_cli *cli);
 int cw_cmd_inspect(struct cw_cli *cli);

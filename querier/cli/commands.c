@@ -94,6 +94,18 @@ static const struct cw_flag_def push_rows[] = {
 };
 static const struct cw_flag_group push_flags = CW_FLAG_GROUP("Stream", push_rows);
 
+static const struct cw_flag_def delete_rows[] = {
+    {"from", .kind = CW_KEY_STRING, .offset = AT(from), .arg = "TIME",
+     .doc = "create: delete entries from this time on (RFC 3339, Unix nanoseconds, or a duration "
+            "before now). Required."},
+    {"to", .kind = CW_KEY_STRING, .offset = AT(to), .arg = "TIME",
+     .doc = "create: up to this time; now by default."},
+    {"force", .kind = CW_KEY_BOOL, .offset = AT(force),
+     .doc = "create: remove at once, without a period to cancel in. cancel: also a delete that is "
+            "being carried out; what is left of its entries is seen again."},
+};
+static const struct cw_flag_group delete_flags = CW_FLAG_GROUP("Delete", delete_rows);
+
 static const struct cw_flag_def metrics_rows[] = {
     {"config", .kind = CW_KEY_STRING, .offset = AT(config), .arg = "FILE",
      .doc = "The exports to serve (YAML; its keys are in cordwood(1))."},
@@ -125,6 +137,7 @@ GROUPS(instant_groups, &now_flags, &server_flags);
 GROUPS(stream_groups, &time_flags, &server_flags);
 GROUPS(export_groups, &time_flags, &export_flags, &server_flags);
 GROUPS(push_groups, &push_flags, &server_flags);
+GROUPS(delete_groups, &delete_flags, &server_flags);
 GROUPS(metrics_groups, &metrics_flags, &server_flags);
 GROUPS(inspect_groups, &inspect_flags);
 GROUPS(fsck_groups, &fsck_flags);
@@ -187,6 +200,17 @@ static const struct cw_command_def push_def = {
     .doc = "Each line becomes an entry with the time of now. For logs that grow, and for "
            "exactly-once delivery, use cordwood-shipper.",
     .groups = push_groups};
+static const struct cw_command_def delete_def = {
+    .name = "cordwood delete",
+    .brief = "delete entries, list deletes, cancel one",
+    .arguments = "create QUERY | list | cancel ID",
+    .min_args = 1,
+    .max_args = 2,
+    .doc = "create hides what QUERY selects (a selector, filters if wanted) and was stored before, "
+           "at once; the server removes it from the disk when its cancel period is over. list "
+           "prints id, status, times and query of each delete. cancel takes one back: its entries "
+           "are seen again.",
+    .groups = delete_groups};
 static const struct cw_command_def fmt_def = {.name = "cordwood fmt",
                                               .brief = "print a query in the usual form",
                                               .arguments = "QUERY",
@@ -236,17 +260,11 @@ static const struct cw_command_def snapshot_def = {
     .groups = snapshot_groups};
 
 const struct cw_cli_command cw_cli_commands[] = {
-    {&query_def, cw_cmd_query},
-    {&instant_def, cw_cmd_instant_query},
-    {&labels_def, cw_cmd_labels},
-    {&series_def, cw_cmd_series},
-    {&stats_def, cw_cmd_stats},
-    {&export_def, cw_cmd_export},
-    {&push_def, cw_cmd_push},
-    {&fmt_def, cw_cmd_fmt},
-    {&metrics_def, cw_cmd_metrics},
-    {&inspect_def, cw_cmd_inspect},
-    {&fsck_def, cw_cmd_fsck},
-    {&snapshot_def, cw_cmd_snapshot},
-    {NULL, NULL},
+    {&query_def, cw_cmd_query},       {&instant_def, cw_cmd_instant_query},
+    {&labels_def, cw_cmd_labels},     {&series_def, cw_cmd_series},
+    {&stats_def, cw_cmd_stats},       {&export_def, cw_cmd_export},
+    {&push_def, cw_cmd_push},         {&delete_def, cw_cmd_delete},
+    {&fmt_def, cw_cmd_fmt},           {&metrics_def, cw_cmd_metrics},
+    {&inspect_def, cw_cmd_inspect},   {&fsck_def, cw_cmd_fsck},
+    {&snapshot_def, cw_cmd_snapshot}, {NULL, NULL},
 };

@@ -14,6 +14,7 @@
 #include "common/store/part_source.h"
 #include "ingester/flush.h"
 #include "ingester/merge.h"
+#include "ingester/purge.h"
 #include "ingester/retention.h"
 
 enum { READERS = 3, FLUSHES = 60, ENTRIES = 500 };
@@ -139,29 +140,40 @@ static void *reader(void *arg)
     return NULL;
 }
 
-static int64_t keep_all(void *ctx, struct cw_str tenant)
+static struct cw_retention_policy *keep_all(void *ctx, struct cw_str tenant)
 {
-    return 0;
+    static const struct cw_ingester_limits limits = {.deletion_mode =
+                                                         CW_DELETION_FILTER_AND_DELETE};
+    struct cw_retention_policy *policy;
+    struct cw_err err;
+    (void)ctx;
+    (void)tenant;
+    CHECK(cw_retention_policy_new(&limits, &policy, &err) == 0);
+    return policy;
 }
 
 int main(void)
 {
     char dir[] = "/tmp/cw-parts-threads-XXXXXX", command[64];
     struct cw_parts_options options = {.data_dir = dir};
-    struct cw_retention_options retention = {.period_ns = keep_all};
+    struct cw_retention_options retention = {.policy = keep_all};
     struct cw_err err;
     pthread_t threads[READERS];
     CHECK(mkdtemp(dir) != NULL);
     cw_log_init(CW_LOG_WARN, CW_LOG_LOGFMT);
     CHECK(cw_parts_open(&options, &parts, &err) == 0);
     struct cw_pool *pool = cw_pool_new(2);
-    struct cw_merge *merge = cw_merge_new(parts, pool, CW_CODEC_LZ4);
+    struct cw_deletes *deletes;
+    CHECK(cw_deletes_open(dir, &deletes, &err) == 0);
+    struct cw_purge *purge = cw_purge_new(parts, deletes, &retention, CW_CODEC_LZ4);
+    struct cw_retention_totals totals = {0};
+    struct cw_merge *merge = cw_merge_new(parts, deletes, purge, pool, CW_CODEC_LZ4);
     for (int i = 0; i < READERS; i++)
         CHECK(pthread_create(&threads[i], NULL, reader, NULL) == 0);
     for (uint64_t n = 0; n < FLUSHES; n++) {
         flush(n);
         cw_merge_kick(merge);
-        CHECK(cw_retention_run(parts, &retention, INT64_MAX, NULL, &err) == 0);
+        CHECK(cw_retention_run(parts, &retention, INT64_MAX, 0, &totals, &err) == 0);
     }
     cw_merge_wait(merge);
     atomic_store(&done, true);
@@ -174,6 +186,8 @@ int main(void)
     CHECK(counts.merges > 0 && counts.failed == 0);
     CHECK(left.entries == FLUSHES * ENTRIES && left.parts < FLUSHES / 2);
     cw_merge_free(&merge);
+    cw_purge_free(&purge);
+    cw_deletes_close(&deletes);
     cw_pool_free(&pool);
     cw_parts_close(&parts);
     snprintf(command, sizeof(command), "rm -rf %s", dir);

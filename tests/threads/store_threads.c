@@ -146,17 +146,54 @@ static void *flusher(void *arg)
     return NULL;
 }
 
-static int64_t keep(void *ctx, struct cw_str tenant)
+static void last_id(void *arg, const struct cw_delete_row *row)
 {
+    snprintf(arg, 9, "%08x", row->id);
+}
+
+/* Deletes that no entry matches, so that the counts hold: some are carried out, some are cancelled, if it is not too late. */
+static void *deleter(void *arg)
+{
+    sem_t answer;
+    struct cw_err err = {0};
+    (void)arg;
+    sem_init(&answer, 0, 0);
+    for (int i = 0; !atomic_load(&done); i++) {
+        char id[9] = "";
+        struct cw_delete_row row = {.tenant = CW_STR("t"),
+                                    .query = CW_STR("{thread=~\".+\"} |= \"nobody wrote this\""),
+                                    .first_ns = INT64_MIN,
+                                    .last_ns = INT64_MAX,
+                                    .due_ns = i % 2 ? 0 : INT64_MAX};
+        CHECK(cw_store_delete(store, &row, flushed, &answer, &err) == 0);
+        sem_wait(&answer);
+        cw_deletes_each(cw_store_deletes(store), CW_STR("t"), last_id, id);
+        CHECK(cw_store_cancel_delete(store, CW_STR("t"), cw_str_of(id),
+                                     i % 4 ? CW_DELETES_CANCEL_WHOLE : CW_DELETES_CANCEL_FORCE,
+                                     flushed, &answer, &err) == 0);
+        sem_wait(&answer);
+        usleep(5000);
+    }
+    sem_destroy(&answer);
+    return NULL;
+}
+
+static struct cw_retention_policy *keep(void *ctx, struct cw_str tenant)
+{
+    static const struct cw_ingester_limits limits = {.deletion_mode =
+                                                         CW_DELETION_FILTER_AND_DELETE};
+    struct cw_retention_policy *policy;
+    struct cw_err err;
     (void)ctx;
     (void)tenant;
-    return 0;
+    CHECK(cw_retention_policy_new(&limits, &policy, &err) == 0);
+    return policy;
 }
 
 int main(void)
 {
     char dir[] = "/tmp/cw-store-threads-XXXXXX", command[100];
-    pthread_t pushers[PUSHERS], others[2];
+    pthread_t pushers[PUSHERS], others[3];
     struct cw_err err = {0};
     CHECK(mkdtemp(dir));
     struct cw_pool *pool = cw_pool_new(2);
@@ -166,7 +203,7 @@ int main(void)
                                        .head_flush_bytes = 1 << 20,
                                        .memory_bytes = 256 << 20,
                                        .sources_forget_ns = INT64_MAX,
-                                       .retention = {.period_ns = keep},
+                                       .retention = {.policy = keep},
                                        .pool = pool};
     CHECK(cw_store_open(&options, &store, &err) == 0);
     while (!cw_store_ready(store, &err))
@@ -175,11 +212,13 @@ int main(void)
         pthread_create(&pushers[i], NULL, pusher, (void *)(intptr_t)i);
     pthread_create(&others[0], NULL, reader, NULL);
     pthread_create(&others[1], NULL, flusher, NULL);
+    pthread_create(&others[2], NULL, deleter, NULL);
     for (int i = 0; i < PUSHERS; i++)
         pthread_join(pushers[i], NULL);
     atomic_store(&done, true);
     pthread_join(others[0], NULL);
     pthread_join(others[1], NULL);
+    pthread_join(others[2], NULL);
     CHECK(count() == (uint64_t)PUSHERS * PUSHES * ENTRIES);
     cw_store_close(&store);
     CHECK(cw_store_open(&options, &store, &err) == 0);

@@ -1,4 +1,4 @@
-/* The registry of parts and its catalog; flushes of a generation made of lists; merges; retention. */
+/* The registry of parts and its catalog; flushes of a generation made of lists; merges; retention; parts written anew. */
 #include <criterion/criterion.h>
 
 #include <fcntl.h>
@@ -18,7 +18,9 @@
 #include "ingester/flush.h"
 #include "ingester/merge.h"
 #include "ingester/parts.h"
+#include "ingester/purge.h"
 #include "ingester/retention.h"
+#include "ingester/rewrite_run.h"
 #include "tests/support/part_model.h"
 
 static char dir[64];
@@ -26,6 +28,9 @@ static struct cw_err err;
 static struct cw_parts *parts;
 static struct part_model all; /* everything that was flushed for tenant "t" */
 static uint64_t seq;          /* of the WAL */
+static struct cw_deletes *deletes;
+static struct cw_purge *purge;
+static struct cw_retention_options retention; /* keeps all, unless a test says otherwise */
 static const int64_t day_ns = 86400 * CW_NS_PER_S;
 static const int64_t start_ns = INT64_C(20000) * 86400 * CW_NS_PER_S;
 static const struct cw_scan all_rows = {.start_ns = INT64_MIN,
@@ -39,18 +44,42 @@ static void reopen(uint64_t wal_oldest_seq)
     cr_assert_eq(cw_parts_open(&options, &parts, &err), 0, "%s", err.text);
 }
 
+/* What holds for tenant "t", and for the others. */
+static struct cw_ingester_limits limits, other_limits;
+
+/* As a server has them: the same one as long as the limits are. */
+static struct cw_retention_policy *policy(void *ctx, struct cw_str tenant)
+{
+    static struct cw_retention_policy *made[2];
+    static struct cw_ingester_limits of[2];
+    int i = cw_str_eqz(tenant, "t");
+    const struct cw_ingester_limits *now = i ? &limits : &other_limits;
+    if (made[i] == NULL || memcmp(&of[i], now, sizeof(*now)) != 0) {
+        cw_retention_policy_unref(&made[i]);
+        cr_assert_eq(cw_retention_policy_new(now, &made[i], &err), 0, "%s", err.text);
+        of[i] = *now;
+    }
+    return cw_retention_policy_ref(made[i]);
+}
+
 static void setup(void)
 {
     strcpy(dir, "/tmp/cw-test-parts-XXXXXX");
     cr_assert_not_null(mkdtemp(dir));
+    retention = (struct cw_retention_options){.policy = policy};
+    limits.deletion_mode = CW_DELETION_FILTER_AND_DELETE;
     cw_log_init(CW_LOG_ERROR + 1, CW_LOG_LOGFMT);
     part_model_init(&all);
     reopen(0);
+    cr_assert_eq(cw_deletes_open(dir, &deletes, &err), 0);
+    purge = cw_purge_new(parts, deletes, &retention, CW_CODEC_LZ4);
 }
 
 static void teardown(void)
 {
     char command[100];
+    cw_purge_free(&purge);
+    cw_deletes_close(&deletes);
     cw_parts_close(&parts);
     part_model_fini(&all);
     snprintf(command, sizeof(command), "rm -rf %s", dir);
@@ -560,7 +589,7 @@ Test(parts, the_catalog_comes_back_as_it_was_written)
 Test(parts, a_merge_holds_what_its_inputs_held)
 {
     struct cw_pool *pool = cw_pool_new(2);
-    struct cw_merge *merge = cw_merge_new(parts, pool, CW_CODEC_LZ4);
+    struct cw_merge *merge = cw_merge_new(parts, deletes, purge, pool, CW_CODEC_LZ4);
     for (uint64_t i = 0; i < CW_MERGE_FAN_IN; i++)
         flush_random(100 + i, 3000, start_ns);
     struct cw_snapshot before = snapshot("t");
@@ -593,7 +622,7 @@ Test(parts, a_merge_holds_what_its_inputs_held)
 Test(parts, a_lost_catalog_knows_merged_parts_from_their_inputs)
 {
     struct cw_pool *pool = cw_pool_new(1);
-    struct cw_merge *merge = cw_merge_new(parts, pool, CW_CODEC_LZ4);
+    struct cw_merge *merge = cw_merge_new(parts, deletes, purge, pool, CW_CODEC_LZ4);
     for (uint64_t i = 0; i < CW_MERGE_FAN_IN; i++)
         flush_random(200 + i, 300, start_ns);
     /* As after a crash when the merged part is committed and the inputs are not unlinked yet. */
@@ -619,7 +648,7 @@ Test(parts, a_lost_catalog_knows_merged_parts_from_their_inputs)
 Test(parts, full_blocks_are_copied_and_the_rest_is_joined)
 {
     struct cw_pool *pool = cw_pool_new(1);
-    struct cw_merge *merge = cw_merge_new(parts, pool, CW_CODEC_LZ4);
+    struct cw_merge *merge = cw_merge_new(parts, deletes, purge, pool, CW_CODEC_LZ4);
     char line[400];
     uint64_t state = 1;
     for (int p = 0; p < CW_MERGE_FAN_IN; p++) {
@@ -646,7 +675,7 @@ Test(parts, full_blocks_are_copied_and_the_rest_is_joined)
 Test(parts, a_part_with_a_bad_block_is_not_merged)
 {
     struct cw_pool *pool = cw_pool_new(1);
-    struct cw_merge *merge = cw_merge_new(parts, pool, CW_CODEC_LZ4);
+    struct cw_merge *merge = cw_merge_new(parts, deletes, purge, pool, CW_CODEC_LZ4);
     for (uint64_t i = 0; i < CW_MERGE_FAN_IN; i++)
         flush_random(300 + i, 200, start_ns);
     char command[256];
@@ -667,7 +696,7 @@ Test(parts, a_part_with_a_bad_block_is_not_merged)
 Test(parts, a_merge_that_is_given_up_leaves_no_file)
 {
     struct cw_pool *pool = cw_pool_new(1);
-    struct cw_merge *merge = cw_merge_new(parts, pool, CW_CODEC_LZ4);
+    struct cw_merge *merge = cw_merge_new(parts, deletes, purge, pool, CW_CODEC_LZ4);
     for (uint64_t i = 0; i < CW_MERGE_FAN_IN; i++)
         flush_random(500 + i, 20000, start_ns);
     cw_merge_kick(merge);
@@ -680,20 +709,22 @@ Test(parts, a_merge_that_is_given_up_leaves_no_file)
 
 /* ---- retention ---- */
 
-static int64_t keep_two_days(void *ctx, struct cw_str tenant)
+static struct cw_retention_counts retain(int64_t now_ns)
 {
-    return cw_str_eqz(tenant, "t") ? 2 * day_ns : 0;
+    struct cw_retention_totals totals = {0};
+    struct cw_retention_counts counts;
+    cr_assert_eq(cw_retention_run(parts, &retention, now_ns, 0, &totals, &err), 0, "%s", err.text);
+    cw_retention_count(&totals, &counts);
+    return counts;
 }
 
 Test(parts, old_parts_go_and_old_entries_are_hidden)
 {
-    struct cw_retention_options options = {.period_ns = keep_two_days};
+    limits.retention_period_ns = 2 * day_ns;
     for (int i = 0; i < 5; i++)
         flush_random(600 + (uint64_t)i, 300, start_ns + i * day_ns);
-    uint64_t dropped;
     int64_t now_ns = start_ns + 4 * day_ns + day_ns / 2;
-    cr_assert_eq(cw_retention_run(parts, &options, now_ns, &dropped, &err), 0);
-    cr_assert_eq(dropped, 2);
+    cr_assert_eq(retain(now_ns).age, 2);
     cr_assert_eq(nparts(), 3);
     struct cw_snapshot s = snapshot("t");
     struct model_rows want = {0}, got = {0};
@@ -708,27 +739,379 @@ Test(parts, old_parts_go_and_old_entries_are_hidden)
     cr_assert_eq(nparts(), 3);
     model_rows_fini(&want);
     model_rows_fini(&got);
-    cr_assert_eq(cw_retention_horizon_ns(&options, CW_STR("other"), now_ns), INT64_MIN);
-}
-
-static int64_t keep_all(void *ctx, struct cw_str tenant)
-{
-    return 0;
 }
 
 Test(parts, a_full_disk_costs_the_oldest_but_nothing_of_the_last_hour)
 {
-    struct cw_retention_options options = {.period_ns = keep_all,
-                                           .min_free = 1.0}; /* never so much */
+    retention.min_free = 1.0; /* never so much */
     for (int i = 0; i < 3; i++)
         flush_random(700 + (uint64_t)i, 50, start_ns + i * day_ns);
-    uint64_t dropped;
-    cr_assert_eq(cw_retention_run(parts, &options, start_ns + 3 * day_ns, &dropped, &err), 0);
-    cr_assert_eq(dropped, 2);
+    cr_assert_eq(retain(start_ns + 3 * day_ns).free_space, 2);
     cr_assert_eq(nparts(), 1);
-    options.min_free = 0;
-    cr_assert_eq(cw_retention_run(parts, &options, start_ns + 900 * day_ns, &dropped, &err), 0);
-    cr_assert_eq(dropped, 0);
+    retention.min_free = 0;
+    cr_assert_eq(retain(start_ns + 900 * day_ns).free_space, 0);
+}
+
+static uint64_t parts_bytes(void)
+{
+    struct cw_parts_counts counts;
+    cw_parts_count(parts, &counts);
+    return counts.bytes;
+}
+
+/* The day, from the first, of the oldest part that is left. */
+static int oldest_day(void)
+{
+    struct cw_snapshot s = snapshot("t");
+    cw_retention_sort(&s);
+    cr_assert_gt(s.n, 0);
+    int day = (int)((s.sources[0]->max_ns - start_ns) / day_ns);
+    cw_snapshot_fini(&s);
+    return day;
+}
+
+Test(parts, bytes_of_a_tenant_cost_its_oldest_parts)
+{
+    for (int i = 4; i >= 0; i--)
+        flush_random(710 + (uint64_t)i, 300, start_ns + i * day_ns);
+    limits.retention_bytes = (int64_t)parts_bytes();
+    cr_assert_eq(retain(start_ns).tenant_bytes, 0, "as much as is allowed");
+    limits.retention_bytes--;
+    cr_assert_eq(retain(start_ns).tenant_bytes, 1);
+    cr_assert_eq(oldest_day(), 1);
+    limits.retention_bytes = 1;
+    cr_assert_eq(retain(start_ns).tenant_bytes, 3, "the newest stays");
+    cr_assert_eq(oldest_day(), 4);
+    limits.retention_bytes = 0;
+    cr_assert_eq(retain(start_ns).tenant_bytes, 0);
+}
+
+Test(parts, bytes_of_the_store_cost_the_oldest_parts_of_all)
+{
+    for (int i = 4; i >= 0; i--)
+        flush_random(720 + (uint64_t)i, 300, start_ns + i * day_ns);
+    struct cw_retention_totals totals = {0};
+    retention.max_bytes = parts_bytes();
+    cr_assert_eq(retain(start_ns).store_bytes, 0);
+    cr_assert_eq(cw_retention_run(parts, &retention, start_ns, 1, &totals, &err), 0);
+    cr_assert_eq(totals.store_bytes, 1, "the log counts");
+    cr_assert_eq(oldest_day(), 1);
+    retention.max_bytes = 1;
+    cr_assert_eq(retain(start_ns).store_bytes, 3);
+    cr_assert_eq(oldest_day(), 4);
+}
+
+/* ---- parts written anew ---- */
+
+static void owner_keep(struct cw_hidden_owner *owner)
+{
+}
+
+/* Odd numbers at the end of the line go. */
+static int odd_entry(const struct cw_entry_filter *filter, void *run, int64_t ts_ns,
+                     struct cw_labels stream, struct cw_labels metadata, struct cw_str line,
+                     struct cw_err *e)
+{
+    return line.len > 0 && line.ptr[line.len - 1] % 2 == 1;
+}
+static void *odd_begin(const struct cw_entry_filter *filter)
+{
+    return NULL;
+}
+static void odd_end(void *run)
+{
+}
+static const struct cw_entry_filter_ops odd_ops = {odd_begin, odd_end, odd_entry};
+static const struct cw_entry_filter odd = {&odd_ops};
+
+/* Write all parts anew without what the rules hide; how many rows went. */
+static uint64_t rewrite_all(const struct cw_hidden_rule *rules, size_t n)
+{
+    struct cw_hidden_owner owner = {1, owner_keep};
+    struct cw_snapshot s = snapshot("t");
+    uint64_t removed = 0;
+    for (size_t i = 0; i < s.n; i++) {
+        struct cw_rewrite_run *run;
+        int rc;
+        cr_assert_eq(
+            cw_rewrite_run_new(parts, s.sources[i], rules, n, &owner, CW_CODEC_LZ4, &run, &err), 0);
+        while ((rc = cw_rewrite_run_step(run, 1, &err)) == 1)
+            continue;
+        cr_assert_eq(rc, 0, "%s", err.text);
+        uint64_t by_rules = 0;
+        for (size_t k = 0; k < n; k++)
+            by_rules += cw_rewrite_run_removed_by(run)[k];
+        cr_assert_eq(by_rules, cw_rewrite_run_removed(run));
+        removed += by_rules;
+        if (by_rules > 0)
+            cr_assert_eq(cw_rewrite_run_commit(run, &err), 0, "%s", err.text);
+        cw_rewrite_run_free(&run);
+    }
+    cw_snapshot_fini(&s);
+    return removed;
+}
+
+/* Take from the model what the rules hide; how many entries. */
+static uint64_t forget(const struct cw_hidden_rule *rules, size_t nrules)
+{
+    size_t n = 0, before = all.n;
+    for (size_t i = 0; i < all.n; i++) {
+        const struct model_entry *e = &all.entries[i];
+        bool goes = false;
+        for (size_t k = 0; k < nrules && !goes; k++)
+            goes = e->ts_ns >= rules[k].first_ns && e->ts_ns <= rules[k].last_ns &&
+                   cw_hidden_rule_stream(&rules[k], all.streams[e->stream], &err) == 1 &&
+                   (rules[k].filter == NULL ||
+                    odd_entry(NULL, NULL, 0, CW_LABELS_NONE, CW_LABELS_NONE, e->line, &err) == 1);
+        if (!goes)
+            all.entries[n++] = *e;
+    }
+    all.n = n;
+    return before - n;
+}
+
+/* Totals of the streams are those of their rows: a merge and a query by stream see them. */
+static void check_totals(void)
+{
+    struct cw_snapshot s = snapshot("t");
+    for (size_t i = 0; i < s.n; i++) {
+        struct cw_part_reader *reader = cw_part_source_reader(s.sources[i]);
+        uint64_t rows = 0, bytes = 0;
+        struct cw_stream_pin pin = {0};
+        for (uint32_t k = 0; k < cw_part_reader_footer(reader)->nstreams; k++) {
+            const struct cw_part_stream *stream;
+            cr_assert_eq(cw_part_reader_stream(reader, k, &pin, &stream, &err), 0);
+            cr_assert_gt(stream->rows, 0, "a stream without rows");
+            rows += stream->rows;
+            bytes += stream->raw_bytes;
+        }
+        cw_stream_pin_fini(&pin);
+        cr_assert_eq(rows, cw_part_reader_footer(reader)->rows);
+        cr_assert_eq(bytes, cw_part_reader_footer(reader)->raw_bytes);
+    }
+    cw_snapshot_fini(&s);
+}
+
+static void selector_of(struct cw_selector *selector, enum cw_match_op op, const char *value)
+{
+    cw_selector_init(selector);
+    cr_assert_eq(cw_selector_add(selector, op, CW_STR("app"), cw_str_of(value), &err), 0);
+}
+
+/* Large merged parts: blocks that are full lie behind the others, in another order. */
+static void fill_with_full_blocks(void)
+{
+    struct cw_pool *pool = cw_pool_new(1);
+    struct cw_merge *merge = cw_merge_new(parts, deletes, purge, pool, CW_CODEC_LZ4);
+    uint64_t state = 7;
+    char line[400];
+    for (int p = 0; p < CW_MERGE_FAN_IN; p++) {
+        struct part_model m;
+        part_model_init(&m);
+        for (int i = 0; i < 9000; i++) {
+            char labels[64];
+            snprintf(labels, sizeof(labels), "{app=\"%d\"}", i % 4 ? 0 : i % (5 + p));
+            snprintf(line, sizeof(line), "%0300" PRIx64 " part %d line %d",
+                     part_model_random(&state), p, i);
+            part_model_add(&m, part_model_stream(&m, labels), start_ns + (i * 7 + p) % 9000 * 1000,
+                           cw_str_of(line), i % 3 ? NULL : "{k=\"v\"}");
+        }
+        flush(&m);
+        part_model_fini(&m);
+    }
+    cw_merge_wait(merge);
+    cr_assert_eq(nparts(), 1);
+    cw_merge_free(&merge);
+    cw_pool_free(&pool);
+}
+
+Test(parts, what_rules_hide_is_not_in_the_part_that_is_written_anew)
+{
+    struct cw_selector app;
+    selector_of(&app, CW_MATCH_EQ, "0");
+    struct cw_hidden_rule rules[] = {
+        {.selector = &app,
+         .first_ns = start_ns + 1000000,
+         .last_ns = start_ns + 3000000,
+         .filter = &odd},
+        {.selector = &app, .first_ns = start_ns + 5000000, .last_ns = start_ns + 6000000},
+    };
+    fill_with_full_blocks();
+    uint64_t want = forget(rules, 2);
+    cr_assert_gt(want, 100);
+    cr_assert_eq(rewrite_all(rules, 2), want);
+    check_all();
+    check_totals();
+    cr_assert_eq(rewrite_all(rules, 2), 0, "nothing is left to remove");
+    cr_assert_eq(nfiles(), 1);
+    reopen(0);
+    check_all();
+    lose_catalog();
+    reopen(1);
+    check_all();
+    cw_selector_fini(&app);
+}
+
+Test(parts, streams_that_are_hidden_whole_leave_the_part)
+{
+    struct cw_selector app;
+    selector_of(&app, CW_MATCH_NE, "0");
+    struct cw_hidden_rule rule = {.selector = &app, .first_ns = INT64_MIN, .last_ns = INT64_MAX};
+    fill_with_full_blocks();
+    uint64_t want = forget(&rule, 1);
+    cr_assert_eq(rewrite_all(&rule, 1), want);
+    check_all();
+    check_totals();
+    rule.selector = NULL;
+    cr_assert_eq(rewrite_all(&rule, 1), all.n);
+    cr_assert_eq(nparts(), 0);
+    cr_assert_eq(nfiles(), 0);
+    cw_selector_fini(&app);
+}
+
+Test(parts, random_rules_hide_and_remove_the_same)
+{
+    struct cw_hidden_owner owner = {1, owner_keep};
+    uint64_t state = 99;
+    for (int round = 0; round < 30; round++) {
+        flush_random(900 + (uint64_t)round, 400, start_ns);
+        struct cw_selector selectors[2];
+        struct cw_hidden_rule rules[2];
+        for (int k = 0; k < 2; k++) {
+            const struct cw_labels *labels = &all.streams[part_model_random(&state) % all.nstreams];
+            cw_selector_init(&selectors[k]);
+            cr_assert_eq(cw_selector_add(&selectors[k],
+                                         part_model_random(&state) % 3 ? CW_MATCH_EQ : CW_MATCH_NE,
+                                         labels->items[0].name, labels->items[0].value, &err),
+                         0);
+            int64_t a = start_ns + (int64_t)(part_model_random(&state) % (uint64_t)day_ns);
+            rules[k] = (struct cw_hidden_rule){
+                .selector = &selectors[k],
+                .first_ns = a,
+                .last_ns = a + (int64_t)(part_model_random(&state) % (uint64_t)day_ns),
+                .filter = part_model_random(&state) % 2 ? &odd : NULL};
+        }
+        struct cw_snapshot s = snapshot("t");
+        struct model_rows want = {0}, got = {0};
+        for (size_t i = 0; i < s.n; i++)
+            s.sources[i] = cw_hidden_source_new(s.sources[i], rules, 2, &owner);
+        uint64_t nhidden = forget(rules, 2);
+        model_rows_of_model(&all, &all_rows, &want);
+        rows_of(&s, &got);
+        cr_assert(model_rows_equal(&got, &want), "round %d", round);
+        struct cw_index_stats stats = {0};
+        for (size_t i = 0; i < s.n; i++)
+            cr_assert_eq(
+                s.sources[i]->ops->stats(s.sources[i], NULL, INT64_MIN, INT64_MAX, &stats, &err),
+                0);
+        cr_assert_eq(stats.entries, all.n);
+        cw_snapshot_fini(&s);
+        cr_assert_eq(rewrite_all(rules, 2), nhidden);
+        check_all();
+        check_totals();
+        model_rows_fini(&want);
+        model_rows_fini(&got);
+        cw_selector_fini(&selectors[0]);
+        cw_selector_fini(&selectors[1]);
+    }
+}
+
+Test(parts, a_part_with_a_bad_block_keeps_what_is_hidden)
+{
+    struct cw_hidden_rule rule = {.first_ns = start_ns + 1, .last_ns = INT64_MAX, .filter = &odd};
+    struct cw_hidden_owner owner = {1, owner_keep};
+    flush_random(950, 200, start_ns);
+    char command[256];
+    snprintf(command, sizeof(command),
+             "printf x | dd of=$(ls %s/parts/t/*/*.part | head -n 1) bs=1 seek=40 conv=notrunc 2> "
+             "/dev/null",
+             dir);
+    cr_assert_eq(system(command), 0);
+    struct cw_snapshot s = snapshot("t");
+    struct cw_rewrite_run *run;
+    int rc;
+    cr_assert_eq(
+        cw_rewrite_run_new(parts, s.sources[0], &rule, 1, &owner, CW_CODEC_LZ4, &run, &err), 0);
+    while ((rc = cw_rewrite_run_step(run, 1000000, &err)) == 1)
+        continue;
+    cr_assert_eq(rc, CW_E_CORRUPT);
+    cw_rewrite_run_free(&run);
+    cw_snapshot_fini(&s);
+    cr_assert_eq(nparts(), 1);
+    cr_assert_eq(nfiles(), 1);
+}
+
+/* Run what is due until nothing is. */
+static void purge_all(void)
+{
+    int rc;
+    while ((rc = cw_purge_next(purge, &err)) == 1)
+        while ((rc = cw_purge_step(purge, 1000000, &err)) == 1)
+            continue;
+    cr_assert_eq(rc, 0, "%s", err.text);
+}
+
+Test(parts, streams_leave_when_their_period_is_over)
+{
+    struct cw_retention_stream rules[] = {
+        {CW_STR("{app=\"debug\"}"), 1, day_ns},
+        {CW_STR("{app=~\".+\", hold=\"yes\"}"), 2, 0},
+    };
+    int64_t now_ns = cw_clock_now_ns() / day_ns * day_ns + day_ns / 2;
+    limits.retention_stream = (struct cw_config_tables){rules, 2};
+    for (int day = 5; day >= 0; day--) {
+        struct part_model m;
+        part_model_init(&m);
+        const char *const labels[] = {"{app=\"debug\"}", "{app=\"debug\", hold=\"yes\"}",
+                                      "{app=\"web\"}"};
+        for (size_t i = 0; i < 3; i++)
+            part_model_add(&m, part_model_stream(&m, labels[i]), now_ns - day * day_ns,
+                           CW_STR("line"), NULL);
+        flush(&m);
+        part_model_fini(&m);
+    }
+    struct cw_selector debug;
+    selector_of(&debug, CW_MATCH_EQ, "debug");
+    cr_assert_eq(cw_selector_add(&debug, CW_MATCH_EQ, CW_STR("hold"), CW_STR(""), &err), 0);
+    /* The clock may be on either side of noon: of yesterday's part either is right. */
+    purge_all();
+    struct cw_hidden_rule gone = {
+        .selector = &debug, .first_ns = INT64_MIN, .last_ns = cw_clock_now_ns() - day_ns};
+    cr_assert_geq(forget(&gone, 1), 4);
+    check_all();
+    check_totals();
+    struct cw_purge_counts counts, again;
+    cw_purge_count(purge, &counts);
+    cr_assert_eq(counts.rewritten, counts.removed);
+    purge_all();
+    cw_purge_count(purge, &again);
+    cr_assert_eq(again.rewritten, counts.rewritten);
+    cw_selector_fini(&debug);
+}
+
+Test(parts, parts_between_which_entries_were_deleted_are_not_joined)
+{
+    struct cw_pool *pool = cw_pool_new(1);
+    struct cw_merge *merge = cw_merge_new(parts, deletes, purge, pool, CW_CODEC_LZ4);
+    for (uint64_t i = 0; i < CW_MERGE_FAN_IN - 1; i++)
+        flush_random(960 + i, 100, start_ns);
+    struct cw_delete_row row = {.tenant = CW_STR("t"),
+                                .query = CW_STR("{nothing=\"has it\"}"),
+                                .wal_seq = seq,
+                                .first_ns = start_ns,
+                                .last_ns = start_ns + 5,
+                                .due_ns = INT64_MAX};
+    cr_assert_eq(cw_deletes_add(deletes, &row, &err), 0, "%s", err.text);
+    for (uint64_t i = 0; i < CW_MERGE_FAN_IN - 1; i++)
+        flush_random(980 + i, 100, start_ns);
+    cw_merge_wait(merge);
+    cr_assert_eq(nparts(), 2 * (CW_MERGE_FAN_IN - 1));
+    flush_random(999, 100, start_ns);
+    cw_merge_wait(merge);
+    cr_assert_eq(nparts(), CW_MERGE_FAN_IN, "those behind it are joined");
+    check_all();
+    cw_merge_free(&merge);
+    cw_pool_free(&pool);
 }
 
 Test(parts, the_reserve_becomes_the_catalog_and_is_made_again)

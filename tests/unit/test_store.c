@@ -36,11 +36,16 @@ static void teardown(void)
 
 TestSuite(store, .init = setup, .fini = teardown);
 
-static int64_t keep(void *ctx, struct cw_str tenant)
+static struct cw_retention_policy *keep(void *ctx, struct cw_str tenant)
 {
+    static const struct cw_ingester_limits limits = {.deletion_mode =
+                                                         CW_DELETION_FILTER_AND_DELETE};
+    struct cw_retention_policy *policy;
+    struct cw_err err;
     (void)ctx;
     (void)tenant;
-    return 0;
+    cr_assert_eq(cw_retention_policy_new(&limits, &policy, &err), 0);
+    return policy;
 }
 
 static struct cw_store_options defaults(void)
@@ -51,7 +56,7 @@ static struct cw_store_options defaults(void)
                                      .head_flush_bytes = 64 << 20,
                                      .memory_bytes = 512 << 20,
                                      .sources_forget_ns = INT64_MAX,
-                                     .retention = {.period_ns = keep},
+                                     .retention = {.policy = keep},
                                      .pool = pool};
 }
 
@@ -501,5 +506,126 @@ Test(store, pushes_that_wait_share_a_sync)
     cr_assert_eq(count(store), 8000);
     cw_store_count(store, &counts);
     cr_assert_leq(counts.wal_syncs, 800);
+    cw_store_close(&store);
+}
+
+/* ---- deletes ---- */
+
+struct delete_wait {
+    sem_t done;
+    int rc;
+};
+
+static void deleted(void *arg, int rc, const struct cw_err *err)
+{
+    struct delete_wait *wait = arg;
+    (void)err;
+    wait->rc = rc;
+    sem_post(&wait->done);
+}
+
+/* Of entries with times in [first_ns, last_ns]. */
+static int delete_range(struct cw_store *store, int64_t first_ns, int64_t last_ns)
+{
+    struct delete_wait wait;
+    struct cw_err err = {0};
+    struct cw_delete_row row = {.tenant = CW_STR("t"),
+                                .query = CW_STR("{a=\"b\"}"),
+                                .first_ns = first_ns,
+                                .last_ns = last_ns,
+                                .due_ns = INT64_MAX};
+    sem_init(&wait.done, 0, 0);
+    cr_assert_eq(cw_store_delete(store, &row, deleted, &wait, &err), 0, "%s", err.text);
+    sem_wait(&wait.done);
+    sem_destroy(&wait.done);
+    return wait.rc;
+}
+
+Test(store, a_delete_is_of_what_was_pushed_before_it_in_the_same_group)
+{
+    enum { PUSHES = 40 };
+    struct cw_store *store = open_store();
+    struct push_op *ops[PUSHES];
+    struct delete_wait waits[PUSHES];
+    struct cw_err err = {0};
+    struct cw_delete_row row = {.tenant = CW_STR("t"),
+                                .query = CW_STR("{a=\"b\"}"),
+                                .last_ns = INT64_MAX,
+                                .due_ns = INT64_MAX};
+    /* All are queued faster than an fsync takes: pushes and deletes lie in one group until a delete ends it. */
+    for (int i = 0; i < PUSHES; i++)
+        ops[i] = op_new(i * 10, 10, 100, 1);
+    for (int i = 0; i < PUSHES; i++) {
+        cr_assert_eq(cw_store_submit(store, &ops[i]->op, &err), 0);
+        sem_init(&waits[i].done, 0, 0);
+        if (i % 4 == 0)
+            cr_assert_eq(cw_store_delete(store, &row, deleted, &waits[i], &err), 0);
+    }
+    for (int i = 0; i < PUSHES; i++) {
+        sem_wait(&ops[i]->done);
+        cr_assert_eq(ops[i]->rc, 0);
+        op_free(ops[i]);
+        if (i % 4 == 0)
+            sem_wait(&waits[i].done);
+        sem_destroy(&waits[i].done);
+    }
+    cr_assert_eq(count(store), 30, "three pushes came after the last delete");
+    cw_store_close(&store);
+    store = open_store();
+    cr_assert_eq(count(store), 30);
+    cw_store_close(&store);
+}
+
+/* The log of it holds entries of before and of after each delete. */
+Test(store, replay_tells_what_was_before_a_delete_from_what_came_after)
+{
+    pid_t pid = fork();
+    if (pid == 0) {
+        pool = cw_pool_new(1);
+        struct cw_store_options options = defaults();
+        struct cw_store *store = open_with(&options);
+        for (int i = 0; i < 10; i++) {
+            push(store, 0, 100, (uint64_t)i + 1);
+            if (i % 3 == 2)
+                delete_range(store, i, i + 9);
+        }
+        _exit(0);
+    }
+    int status;
+    cr_assert_eq(waitpid(pid, &status, 0), pid);
+    struct cw_store *store = open_store();
+    uint64_t after_replay = count(store);
+    cr_assert_eq(flush(store), 0);
+    cr_assert_eq(count(store), after_replay);
+    /* 10 pushes of the times 0..99; deletes after 3, 6 and 9 of them, of 2..11, 5..14 and 8..17. */
+    uint64_t want = 0;
+    for (int i = 0; i < 10; i++)
+        for (int ns = 0; ns < 100; ns++) {
+            bool hidden = (i < 3 && ns >= 2 && ns <= 11) || (i < 6 && ns >= 5 && ns <= 14) ||
+                          (i < 9 && ns >= 8 && ns <= 17);
+            want += !hidden;
+        }
+    cr_assert_eq(after_replay, want);
+    cw_store_close(&store);
+}
+
+Test(store, a_delete_that_cannot_be_kept_hides_nothing)
+{
+    struct cw_store *store = open_store();
+    char folder[200], inside[210];
+    cr_assert_eq(push(store, 0, 100, 1), 0);
+    /* A folder stands where the file is to be. */
+    snprintf(folder, sizeof(folder), "%s/deletes", dir);
+    snprintf(inside, sizeof(inside), "%s/x", folder);
+    cr_assert_eq(mkdir(folder, 0700), 0);
+    cr_assert_eq(mkdir(inside, 0700), 0);
+    cr_assert_lt(delete_range(store, 0, 1000), 0);
+    cr_assert_eq(count(store), 100);
+    cr_assert_eq(rmdir(inside), 0);
+    cr_assert_eq(rmdir(folder), 0);
+    cr_assert_eq(delete_range(store, 0, 1000), 0);
+    cr_assert_eq(count(store), 0);
+    cr_assert_eq(push(store, 0, 100, 2), 0);
+    cr_assert_eq(count(store), 100);
     cw_store_close(&store);
 }

@@ -1,0 +1,65 @@
+/*
+ * delete_list.h - the file `deletes` of a data directory: which entries are hidden until they are removed. One small text,
+ * replaced by rename: that rename is what makes a delete, or its end, durable.
+ *
+ *     cordwood deletes 1
+ *     <xxh3-64 of the rest, 16 hex digits> <id> <state> <wal_seq> <first_ns> <last_ns> <created_ns> <due_ns> <purge_id> <removed>
+ *         <finished_ns> <tenant, escaped> <query as Go quotes it>          (one line)
+ *     end <lines>
+ *
+ * A delete is of the entries that were stored before it: those of frames up to wal_seq. Every part and every generation of the
+ * head lies on one side of it (store.h), so that footers tell: it is of the parts with wal_last <= wal_seq, once it is carried out of
+ * those with an id below purge_id.
+ *
+ * Ownership  A list owns its deletes and their texts.
+ * Errors     CW_E_NOT_FOUND, CW_E_IO; CW_E_INVALID: of a version that is newer than ours. A line that is damaged is counted
+ *            and left out.
+ */
+#ifndef CW_STORE_DELETE_LIST_H
+#define CW_STORE_DELETE_LIST_H
+#include <stddef.h>
+#include <stdint.h>
+#include "common/base/buf.h"
+#include "common/base/err.h"
+#include "common/base/str.h"
+
+/* Deletes of all tenants that a file may hold: each costs every query of its tenant a look. */
+#define CW_DELETES_MAX 10000u
+
+enum cw_delete_state {
+    CW_DELETE_RECEIVED,   /* hides; can be cancelled */
+    CW_DELETE_PROCESSING, /* hides; parts are being written anew without its entries */
+    CW_DELETE_PROCESSED,  /* a receipt: nothing is left of them */
+};
+
+struct cw_delete_row {
+    uint32_t id; /* drawn at random; not 0 */
+    enum cw_delete_state state;
+    uint64_t wal_seq;
+    int64_t first_ns, last_ns;   /* times of entries, inclusive */
+    int64_t created_ns, due_ns;  /* removal begins at due_ns */
+    uint64_t purge_id, nremoved; /* from PROCESSING on */
+    int64_t finished_ns;         /* PROCESSED */
+    struct cw_str tenant, query;
+};
+
+struct cw_delete_list {
+    struct cw_delete_row *rows; /* in the order they were made */
+    size_t n, cap;
+};
+
+void cw_delete_list_fini(struct cw_delete_list *list);
+/* Copies the texts. */
+void cw_delete_list_add(struct cw_delete_list *list, const struct cw_delete_row *row);
+
+void cw_delete_list_format(const struct cw_delete_list *list, struct cw_buf *out);
+/* *nbad_out: damaged lines, a missing end included. */
+int cw_delete_list_parse(struct cw_str text, struct cw_delete_list *out, size_t *nbad_out,
+                         struct cw_err *err) CW_MUST_USE;
+int cw_delete_list_read(const char *data_dir, struct cw_delete_list *out, size_t *nbad_out,
+                        struct cw_err *err) CW_MUST_USE;
+/* On failure the old one or the new one is on disk. */
+int cw_delete_list_write(const char *data_dir, const struct cw_delete_list *list,
+                         struct cw_err *err) CW_MUST_USE;
+
+#endif

@@ -1,0 +1,36 @@
+/*
+ * purge.h - find parts with entries that are hidden for good, and write them anew without: deletes that can be cancelled no
+ * more, and streams whose period by retention_stream is over. Driven by merge.c, in the same slices.
+ *
+ * A part is written anew for retention once all that it has of a rule's streams has come of age, so once a rule at most; for
+ * deletes at once. A part that cannot be written anew (a bad block) stays: what is hidden in it stays hidden.
+ *
+ * Ownership  Borrows the registries; they outlive it.
+ * Threads    _next to _free of one run: one at a time.
+ * Errors     As rewrite_run.h.
+ */
+#ifndef CW_INGESTER_PURGE_H
+#define CW_INGESTER_PURGE_H
+#include "common/base/codec.h"
+#include "ingester/hiding.h"
+#include "ingester/parts.h"
+#include "ingester/retention.h"
+
+struct cw_purge;
+/* `codec`: of parts that are written anew. */
+struct cw_purge *cw_purge_new(struct cw_parts *parts, struct cw_deletes *deletes,
+                              const struct cw_retention_options *retention, enum cw_codec codec);
+/* NULL is fine. */
+void cw_purge_free(struct cw_purge **purge);
+/* Is there a part to be written anew? 1: it has begun. */
+int cw_purge_next(struct cw_purge *purge, struct cw_err *err) CW_MUST_USE;
+/* Work for about `cpu_ns`. 1: there is more, 0: the new part is committed and visible (or nothing was to be removed), or an
+ * error: the part is left as it is. */
+int cw_purge_step(struct cw_purge *purge, int64_t cpu_ns, struct cw_err *err) CW_MUST_USE;
+
+struct cw_purge_counts {
+    uint64_t rewritten, removed, failed; /* parts, entries, parts; since the start */
+};
+void cw_purge_count(struct cw_purge *purge, struct cw_purge_counts *out);
+
+#endif

@@ -1,0 +1,270 @@
+#include "ingester/retention_report.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "common/base/arena.h"
+#include "common/base/assert.h"
+#include "common/base/clock.h"
+#include "common/base/file.h"
+#include "common/store/part_source.h"
+#include "common/wire/json_writer.h"
+
+/* Some thousand tenants with a few rules each. */
+#define REPORT_BYTES_MAX (64u << 20)
+
+struct report {
+    struct cw_json_writer json;
+    const struct cw_retention_options *options;
+    struct cw_deletes *deletes;
+    struct cw_snapshot all; /* the oldest first */
+    int64_t now_ns;
+    uint64_t log_bytes;
+};
+
+static const struct cw_part_footer *footer_of(struct cw_source *source)
+{
+    return cw_part_reader_footer(cw_part_source_reader(source));
+}
+
+static void key_time(struct report *r, const char *name, int64_t ns)
+{
+    struct cw_buf text;
+    cw_buf_init(&text, 64);
+    cw_time_format_rfc3339(ns, &text);
+    cw_json_key_string(&r->json, name, cw_buf_str(&text));
+    cw_buf_fini(&text);
+}
+
+static void key_period(struct report *r, int64_t period_ns)
+{
+    struct cw_buf text;
+    cw_buf_init(&text, 64);
+    cw_duration_format_prom(period_ns, &text);
+    cw_json_key_string(&r->json, "period", cw_buf_str(&text));
+    cw_buf_fini(&text);
+}
+
+static void rule_begin(struct report *r, const char *name)
+{
+    cw_json_begin_object(&r->json);
+    cw_json_key_string(&r->json, "rule", cw_str_of(name));
+}
+
+enum due { DUE_LATER, DUE_NOW, DUE_AT_A_TIME };
+
+/* `at_ns` counts for DUE_AT_A_TIME. */
+static void key_next(struct report *r, struct cw_source *part, enum due due, int64_t at_ns)
+{
+    const struct cw_part_footer *footer = footer_of(part);
+    char id[17];
+    snprintf(id, sizeof(id), "%016" PRIx64, footer->info.id);
+    cw_json_key(&r->json, CW_STR("next"));
+    cw_json_begin_object(&r->json);
+    cw_json_key_string(&r->json, "part", cw_str_of(id));
+    cw_json_key_string(&r->json, "tenant", footer->info.tenant);
+    key_time(r, "from", footer->min_ns);
+    key_time(r, "to", footer->max_ns);
+    cw_json_key_u64(&r->json, "bytes", footer->file_bytes);
+    cw_json_key_u64(&r->json, "entries", footer->rows);
+    if (due == DUE_AT_A_TIME)
+        key_time(r, "at", at_ns);
+    cw_json_key(&r->json, CW_STR("due"));
+    cw_json_bool(&r->json, due == DUE_NOW || (due == DUE_AT_A_TIME && at_ns <= r->now_ns));
+    cw_json_end_object(&r->json);
+}
+
+/* ---- the store ---- */
+
+static void store_rules(struct report *r, uint64_t bytes, const char *data_dir)
+{
+    uint64_t free_bytes, total_bytes, max_bytes = r->options->max_bytes;
+    struct cw_err err;
+    struct cw_source *oldest = r->all.n > 0 ? r->all.sources[0] : NULL;
+    if (max_bytes > 0) {
+        rule_begin(r, "storage.max_bytes");
+        cw_json_key_u64(&r->json, "max_bytes", max_bytes);
+        if (r->all.n > 1)
+            key_next(r, oldest, bytes + r->log_bytes > max_bytes ? DUE_NOW : DUE_LATER, 0);
+        cw_json_end_object(&r->json);
+    }
+    if (r->options->min_free > 0 && cw_file_space(data_dir, &free_bytes, &total_bytes, &err) == 0) {
+        uint64_t want = (uint64_t)(r->options->min_free * (double)total_bytes);
+        rule_begin(r, "storage.min_free");
+        cw_json_key_u64(&r->json, "free_bytes", free_bytes);
+        cw_json_key_u64(&r->json, "min_free_bytes", want);
+        if (oldest != NULL && oldest->max_ns < r->now_ns - CW_RETENTION_YOUNG_NS)
+            key_next(r, oldest, free_bytes < want ? DUE_NOW : DUE_LATER, 0);
+        cw_json_end_object(&r->json);
+    }
+}
+
+/* ---- a tenant: parts [from, to) of `all` that are its own, by index ---- */
+
+struct tenant_parts {
+    struct cw_str tenant;
+    struct cw_source **parts; /* the oldest first */
+    size_t n;
+    uint64_t bytes;
+};
+
+static int64_t time_after(int64_t ns, int64_t period_ns)
+{
+    int64_t at_ns;
+    return __builtin_add_overflow(ns, period_ns, &at_ns) ? INT64_MAX : at_ns;
+}
+
+/* Has the part entries of streams whose period the i-th rule decides? Of stream by stream only the selector is asked, so that a
+ * part counts that has only streams which an earlier rule matches too. */
+static bool has_streams(struct cw_source *part, const struct cw_selector *selector)
+{
+    struct cw_part_selection *selection;
+    struct cw_err err;
+    if (cw_part_reader_select(cw_part_source_reader(part), selector, &selection, &err) < 0)
+        return false;
+    bool has = cw_stream_set_count(cw_part_selection_set(selection)) > 0;
+    cw_part_selection_unref(&selection);
+    return has;
+}
+
+static void period_rules(struct report *r, const struct tenant_parts *t,
+                         const struct cw_retention_policy *policy)
+{
+    for (size_t i = 0; i <= policy->n; i++) {
+        const struct cw_retention_stream_rule *rule = i < policy->n ? &policy->rules[i] : NULL;
+        int64_t period_ns = rule != NULL ? rule->period_ns : policy->period_ns;
+        if (rule == NULL && period_ns == 0)
+            continue;
+        rule_begin(r, rule != NULL ? "retention_stream" : "retention_period");
+        if (rule != NULL) {
+            cw_json_key_string(&r->json, "selector", rule->text);
+            cw_json_key(&r->json, CW_STR("priority"));
+            cw_json_i64(&r->json, rule->priority);
+        }
+        key_period(r, period_ns);
+        if (period_ns > 0)
+            key_time(r, "hidden_before", cw_retention_horizon(period_ns, r->now_ns));
+        size_t next = 0;
+        while (rule != NULL && next < t->n && !has_streams(t->parts[next], &rule->selector))
+            next++;
+        if (period_ns > 0 && next < t->n)
+            key_next(r, t->parts[next], DUE_AT_A_TIME,
+                     time_after(t->parts[next]->max_ns, period_ns));
+        cw_json_end_object(&r->json);
+    }
+}
+
+static void delete_rule(void *arg, const struct cw_delete_row *row)
+{
+    struct report *r = arg;
+    char id[9];
+    if (row->state == CW_DELETE_PROCESSED)
+        return;
+    snprintf(id, sizeof(id), "%08" PRIx32, row->id);
+    rule_begin(r, "delete");
+    cw_json_key_string(&r->json, "request_id", cw_str_of(id));
+    cw_json_key_string(&r->json, "query", row->query);
+    key_time(r, "from", row->first_ns);
+    key_time(r, "to", row->last_ns);
+    key_time(r, "removed_from", row->due_ns);
+    cw_json_end_object(&r->json);
+}
+
+static void tenant_report(struct report *r, const struct tenant_parts *t)
+{
+    struct cw_retention_policy *policy = r->options->policy(r->options->ctx, t->tenant);
+    cw_json_begin_object(&r->json);
+    cw_json_key_string(&r->json, "tenant", t->tenant);
+    cw_json_key_u64(&r->json, "bytes", t->bytes);
+    cw_json_key_u64(&r->json, "parts", t->n);
+    if (t->n > 0) {
+        int64_t oldest_ns = INT64_MAX;
+        for (size_t i = 0; i < t->n; i++)
+            oldest_ns = CW_MIN(oldest_ns, t->parts[i]->min_ns);
+        key_time(r, "oldest", oldest_ns);
+        key_time(r, "newest", t->parts[t->n - 1]->max_ns);
+    }
+    cw_json_key(&r->json, CW_STR("rules"));
+    cw_json_begin_array(&r->json);
+    period_rules(r, t, policy);
+    if (policy->bytes_max > 0) {
+        rule_begin(r, "retention_bytes");
+        cw_json_key_u64(&r->json, "max_bytes", policy->bytes_max);
+        if (t->n > 1)
+            key_next(r, t->parts[0], t->bytes > policy->bytes_max ? DUE_NOW : DUE_LATER, 0);
+        cw_json_end_object(&r->json);
+    }
+    cw_deletes_each(r->deletes, t->tenant, delete_rule, r);
+    cw_json_end_array(&r->json);
+    cw_json_end_object(&r->json);
+    cw_retention_policy_unref(&policy);
+}
+
+static int by_tenant(const void *a, const void *b)
+{
+    struct cw_source *x = *(struct cw_source *const *)a, *y = *(struct cw_source *const *)b;
+    int c = cw_str_cmp(footer_of(x)->info.tenant, footer_of(y)->info.tenant);
+    if (c != 0)
+        return c;
+    return x->max_ns < y->max_ns ? -1 : x->max_ns > y->max_ns;
+}
+
+/* `wanted` empty: all that have parts. */
+static void tenants_report(struct report *r, struct cw_str wanted)
+{
+    bool found = false;
+    cw_json_key(&r->json, CW_STR("tenants"));
+    cw_json_begin_array(&r->json);
+    if (r->all.n > 0)
+        qsort(r->all.sources, r->all.n, sizeof(struct cw_source *), by_tenant);
+    for (size_t i = 0, n; i < r->all.n; i += n) {
+        struct tenant_parts t = {.tenant = footer_of(r->all.sources[i])->info.tenant,
+                                 .parts = &r->all.sources[i]};
+        for (n = 0;
+             i + n < r->all.n && cw_str_eq(footer_of(r->all.sources[i + n])->info.tenant, t.tenant);
+             n++)
+            t.bytes += footer_of(r->all.sources[i + n])->file_bytes;
+        t.n = n;
+        if (wanted.len > 0 && !cw_str_eq(wanted, t.tenant))
+            continue;
+        tenant_report(r, &t);
+        found = true;
+    }
+    if (!found && wanted.len > 0)
+        tenant_report(r, &(struct tenant_parts){.tenant = wanted});
+    cw_json_end_array(&r->json);
+}
+
+void cw_retention_report(struct cw_parts *parts, struct cw_deletes *deletes,
+                         const struct cw_retention_options *options, struct cw_str tenant,
+                         uint64_t log_bytes, int64_t now_ns, struct cw_buf *out)
+{
+    cw_buf_init(out, REPORT_BYTES_MAX);
+    struct report r = {.json = cw_json_writer_make(out),
+                       .options = options,
+                       .deletes = deletes,
+                       .now_ns = now_ns,
+                       .log_bytes = log_bytes};
+    uint64_t bytes = 0;
+    cw_parts_all(parts, &r.all);
+    cw_retention_sort(&r.all);
+    for (size_t i = 0; i < r.all.n; i++)
+        bytes += footer_of(r.all.sources[i])->file_bytes;
+    cw_json_begin_object(&r.json);
+    key_time(&r, "time", now_ns);
+    if (tenant.len == 0) {
+        cw_json_key(&r.json, CW_STR("store"));
+        cw_json_begin_object(&r.json);
+        cw_json_key_u64(&r.json, "bytes", bytes);
+        cw_json_key_u64(&r.json, "log_bytes", log_bytes);
+        cw_json_key(&r.json, CW_STR("rules"));
+        cw_json_begin_array(&r.json);
+        store_rules(&r, bytes, cw_parts_data_dir(parts));
+        cw_json_end_array(&r.json);
+        cw_json_end_object(&r.json);
+    }
+    tenants_report(&r, tenant);
+    cw_json_end_object(&r.json);
+    cw_snapshot_fini(&r.all);
+}

@@ -1,0 +1,38 @@
+/*
+ * rewrite_run.h - write one part anew without the rows that rules hide. Private to ingester/purge.c and tests.
+ *
+ * Streams that are hidden whole cost nothing; blocks that may hold other hidden rows are read twice: first counted, for the
+ * streams' totals, then written. Full blocks that no rule touches are copied. A part in which nothing turns out to be hidden is
+ * left as it is.
+ *
+ * Ownership  Holds a reference on the source and on the owner of what the rules point to; copies the rules.
+ * Threads    One at a time; a step may run on another thread than the one before.
+ * Errors     CW_E_CORRUPT: the part has a bad block: it is not written anew. CW_E_CONFLICT: the part left meanwhile. What a
+ *            rule's filter fails with. CW_E_IO, CW_E_UNAVAILABLE.
+ */
+#ifndef CW_INGESTER_REWRITE_RUN_H
+#define CW_INGESTER_REWRITE_RUN_H
+#include <stdint.h>
+#include "common/base/codec.h"
+#include "common/store/hidden.h"
+#include "ingester/parts.h"
+
+struct cw_rewrite_run;
+
+/* Draws the new part's id. `codec`: of the new part. */
+int cw_rewrite_run_new(struct cw_parts *parts, struct cw_source *source,
+                       const struct cw_hidden_rule *rules, size_t n, struct cw_hidden_owner *owner,
+                       enum cw_codec codec, struct cw_rewrite_run **out,
+                       struct cw_err *err) CW_MUST_USE;
+/* Work for about `cpu_ns`. 1: there is more, 0: it is ready for _commit(), or an error: only _free() then. */
+int cw_rewrite_run_step(struct cw_rewrite_run *run, int64_t cpu_ns, struct cw_err *err) CW_MUST_USE;
+/* Rows that go, all and by each rule. */
+uint64_t cw_rewrite_run_removed(const struct cw_rewrite_run *run);
+const uint64_t *cw_rewrite_run_removed_by(const struct cw_rewrite_run *run);
+/* The new part takes the old one's place (which is empty when no row is left). Only when rows go. */
+int cw_rewrite_run_commit(struct cw_rewrite_run *run, struct cw_err *err) CW_MUST_USE;
+const struct cw_part_footer *cw_rewrite_run_part(const struct cw_rewrite_run *run);
+uint64_t cw_rewrite_run_bytes_out(const struct cw_rewrite_run *run);
+void cw_rewrite_run_free(struct cw_rewrite_run **run);
+
+#endif

@@ -1,0 +1,170 @@
+/* cmd_delete.c - `cordwood delete create|list|cancel`: hide and remove entries, see what is being removed, take it back. */
+#include <stdio.h>
+#include "common/base/clock.h"
+#include "common/wire/json_reader.h"
+#include "querier/cli/cli_request.h"
+#include "querier/cli/cli_time.h"
+
+static const char delete_path[] = "/loki/api/v1/delete";
+
+static int usage(const char *text)
+{
+    struct cw_err err;
+    cw_err_set(&err, CW_E_INVALID, "%s", text);
+    return cw_cli_fail(&err, CW_EXIT_USAGE);
+}
+
+/* A request without a body; the answer is read into *body. */
+static int call(struct cw_cli *cli, const char *method, const struct cw_cli_params *params,
+                struct cw_buf *body, struct cw_err *err)
+{
+    struct cw_http_call request;
+    int status = 0;
+    int rc = cw_cli_call(cli, method, cw_cli_url(cli, delete_path, params), NULL, &request, err);
+    if (rc == 0)
+        rc = cw_http_fetch(&request, &status, body, err);
+    if (rc == 0 && status / 100 != 2)
+        rc = cw_cli_answer_error(status, cw_buf_str(body), err);
+    return rc;
+}
+
+static int change(struct cw_cli *cli, const char *method, struct cw_cli_params *params)
+{
+    struct cw_err err = {0};
+    struct cw_buf body;
+    cw_buf_init(&body, 1 << 20);
+    if (cli->args->force)
+        cw_cli_params_add(params, "force", CW_STR("true"));
+    int rc = call(cli, method, params, &body, &err);
+    cw_buf_fini(&body);
+    return rc < 0 ? cw_cli_fail(&err, CW_EXIT_ERROR) : CW_EXIT_RESULTS;
+}
+
+static void add_time(struct cw_cli_params *params, const char *name, int64_t ns)
+{
+    struct cw_buf text;
+    cw_buf_init(&text, 64);
+    cw_time_format_rfc3339(ns, &text);
+    cw_cli_params_add(params, name, cw_buf_str(&text));
+    cw_buf_fini(&text);
+}
+
+static int create(struct cw_cli *cli)
+{
+    struct cw_err err = {0};
+    struct cw_cli_range range;
+    struct cw_cli_params params;
+    if (cli->nrest != 2)
+        return usage("delete create takes one query");
+    if (cli->args->from.len == 0)
+        return usage("delete create needs --from: how far back entries are deleted");
+    if (cw_cli_range(cli->args, &range, &err) < 0)
+        return cw_cli_fail(&err, CW_EXIT_USAGE);
+    cw_cli_params_init(&params);
+    cw_cli_params_add(&params, "query", cli->rest[1]);
+    add_time(&params, "start", range.start_ns);
+    if (cli->args->to.len > 0) /* else the server's now */
+        add_time(&params, "end", range.end_ns);
+    int status = change(cli, "POST", &params);
+    cw_cli_params_fini(&params);
+    return status;
+}
+
+static int cancel(struct cw_cli *cli)
+{
+    struct cw_cli_params params;
+    if (cli->nrest != 2)
+        return usage("delete cancel takes one id, as delete list prints them");
+    cw_cli_params_init(&params);
+    cw_cli_params_add(&params, "request_id", cli->rest[1]);
+    int status = change(cli, "DELETE", &params);
+    cw_cli_params_fini(&params);
+    return status;
+}
+
+/* ---- list ---- */
+
+struct row {
+    struct cw_str id, status, query, start, end;
+};
+
+static void print_time(struct cw_str seconds)
+{
+    struct cw_buf text;
+    double s = 0;
+    cw_str_to_f64(seconds, &s);
+    cw_buf_init(&text, 64);
+    cw_time_format_rfc3339((int64_t)(s * 1e3) * CW_NS_PER_MS, &text);
+    printf("%s ", cw_buf_z(&text));
+    cw_buf_fini(&text);
+}
+
+static int print_row(struct cw_json_reader *json, struct cw_err *err)
+{
+    struct row row = {0};
+    const struct {
+        const char *name;
+        struct cw_str *value;
+    } fields[] = {{"request_id", &row.id},
+                  {"status", &row.status},
+                  {"query", &row.query},
+                  {"start_time", &row.start},
+                  {"end_time", &row.end}};
+    int rc;
+    while ((rc = cw_json_next(json, err)) == CW_JSON_KEY) {
+        struct cw_str name = json->text;
+        rc = cw_json_next(json, err);
+        for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++)
+            if (cw_str_eqz(name, fields[i].name))
+                *fields[i].value = json->text;
+        if (rc < 0)
+            return rc;
+    }
+    if (rc < 0)
+        return rc;
+    printf("%.*s %-9.*s ", CW_STR_ARG(row.id), CW_STR_ARG(row.status));
+    print_time(row.start);
+    print_time(row.end);
+    printf("%.*s\n", CW_STR_ARG(row.query));
+    return 0;
+}
+
+static int print_rows(struct cw_cli *cli, struct cw_str body, struct cw_err *err)
+{
+    struct cw_json_reader json;
+    int n = 0;
+    cw_json_reader_init(&json, body, cli->arena);
+    int rc = cw_json_next(&json, err);
+    while (rc >= 0 && (rc = cw_json_next(&json, err)) == CW_JSON_OBJECT) {
+        rc = print_row(&json, err);
+        n++;
+    }
+    return rc < 0 ? rc : n;
+}
+
+static int list(struct cw_cli *cli)
+{
+    struct cw_err err = {0};
+    struct cw_buf body;
+    if (cli->nrest != 1)
+        return usage("delete list takes no arguments");
+    cw_buf_init(&body, SIZE_MAX);
+    int rc = call(cli, "GET", NULL, &body, &err);
+    if (rc == 0)
+        rc = print_rows(cli, cw_buf_str(&body), &err);
+    cw_buf_fini(&body);
+    if (rc < 0)
+        return cw_cli_fail(&err, CW_EXIT_ERROR);
+    return rc > 0 ? CW_EXIT_RESULTS : CW_EXIT_NOTHING;
+}
+
+int cw_cmd_delete(struct cw_cli *cli)
+{
+    if (cw_str_eqz(cli->rest[0], "create"))
+        return create(cli);
+    if (cw_str_eqz(cli->rest[0], "list"))
+        return list(cli);
+    if (cw_str_eqz(cli->rest[0], "cancel"))
+        return cancel(cli);
+    return usage("delete what? create QUERY, list, or cancel ID");
+}

@@ -1,0 +1,361 @@
+"""Deletes over the API and the CLI, and retention by selector and bytes: hidden at once, removed later, told before."""
+import json
+import os
+import time
+
+import pytest
+
+from programs import NS, cli, wait_for
+from store_files import Part, parts
+
+HOUR = 3600 * NS
+PATH = "/loki/api/v1/delete"
+
+
+def seconds(ns):
+    return str(ns // NS)
+
+
+def delete(server, query, start, end=None, check=True, headers=None, method="POST", **more):
+    params = {"query": query, "start": seconds(start), **({"end": seconds(end)} if end else {}), **more}
+    status, text = server.ask(method, PATH, params, headers=headers)
+    assert not check or status == 204, (status, text)
+    return status, text.decode()
+
+
+def deletes(server, headers=None):
+    status, text = server.ask("GET", PATH, headers=headers)
+    assert status == 200 and server.answer_headers["Content-Type"] == "application/json"
+    return json.loads(text)
+
+
+def flush(server):
+    assert server.ask("POST", "/flush")[0] == 204
+
+
+def lines(server, query, headers=None):
+    return [e["line"] for e in server.export(query, headers=headers)]
+
+
+def stored_rows(server):
+    return sum(Part(p).rows for p in parts(server.data))
+
+
+@pytest.fixture
+def now():
+    return time.time_ns()
+
+
+def fill(server, now, headers=None):
+    """100 lines of each of two streams, the last minute before `now`, two a second."""
+    for app in ("web", "db"):
+        server.push([({"app": app, "env": "prod"}, [(now - 60 * NS + i * NS // 2, "line %d user=%d" % (i, i % 10)) for i in range(100)])],
+                    headers=headers)
+
+
+def seen(server, now, headers=None):
+    """What each kind of query says there is of {app="web"}."""
+    entries = server.query_range('{app="web"}', now - HOUR, now + 1, limit=5000, headers=headers)
+    samples = server.query('sum(count_over_time({app="web"}[1h]))', time=now + NS, headers=headers)
+    sizes = server.query('sum(bytes_over_time({app="web"}[1h]))', time=now + NS, headers=headers)
+    exported = lines(server, '{app="web"}', headers=headers)
+    status, text = server.ask("GET", "/loki/api/v1/index/stats", {"query": '{app="web"}', "start": now - HOUR, "end": now + 1}, headers=headers)
+    assert status == 200
+    counts = {sum(len(s["values"]) for s in entries), len(exported), json.loads(text)["entries"],
+              int(float(samples[0]["value"][1])) if samples else 0}
+    assert len(counts) == 1, counts
+    assert (int(float(sizes[0]["value"][1])) if sizes else 0) == sum(len(line) for line in exported)
+    return counts.pop()
+
+
+@pytest.mark.parametrize("flushed", [False, True])
+def test_a_delete_hides_at_once_what_was_stored_before_it(ingester, now, flushed):
+    fill(ingester, now)
+    if flushed:
+        flush(ingester)
+    delete(ingester, '{app="web"} |= "user=7"', now - HOUR)
+    assert seen(ingester, now) == 90
+    assert not any("user=7" in line for line in lines(ingester, '{app="web"}'))
+    assert len(lines(ingester, '{app="db"}')) == 100
+    # the same again, with its old times: it was stored after the delete
+    fill(ingester, now)
+    again = 10 if not flushed else 100
+    for _ in range(2):
+        assert len([line for line in lines(ingester, '{app="web"}') if "user=7" in line]) == 10
+        assert len(lines(ingester, '{app="web"}')) in (100, 190) and again
+        flush(ingester)
+    ingester.kill()
+    ingester.start()
+    assert len([line for line in lines(ingester, '{app="web"}') if "user=7" in line]) == 10
+
+
+def test_a_delete_of_a_stream_takes_it_from_labels_and_series(ingester, now):
+    fill(ingester, now)
+    names = lambda: json.loads(ingester.ask("GET", "/loki/api/v1/label/app/values", {"start": now - HOUR, "end": now + 1})[1])["data"]
+    series = lambda: json.loads(ingester.ask("GET", "/loki/api/v1/series", {"match[]": '{env="prod"}', "start": now - HOUR, "end": now + 1})[1])["data"]
+    assert names() == ["db", "web"] and len(series()) == 2
+    delete(ingester, '{app="web"}', now - HOUR)
+    for _ in range(2):
+        assert names() == ["db"] and series() == [{"app": "db", "env": "prod"}]
+        assert seen(ingester, now) == 0
+        flush(ingester)
+
+
+@pytest.mark.parametrize("query, left", [
+    ('{app="web"}', 0), ('{app=~"web|nothing"} != "user=7"', 10), ('{app="web"} |~ "user=[0-4]$"', 50),
+    ('{app="web"} | logfmt | user > 7', 80), ('{app="web"} | logfmt | line_format "{{.user}}" |= "7"', 90),
+    ('{app="web"} | regexp "line (?P<n>[0-9]+) " | n < 10 or n >= 90', 80), ('{env="prod"} | trace="a"', 90),
+    ('{app="web"} | trace="a" | logfmt | user=3', 99), ('{app="other"}', 100)])
+def test_any_pipeline_decides(ingester, now, query, left):
+    ingester.push([({"app": "web", "env": "prod"}, [(now - 60 * NS + i * NS // 2, "line %d user=%d" % (i, i % 10),
+                                                     *([{"trace": "a"}] if i < 10 else [])) for i in range(100)])])
+    delete(ingester, query, now - HOUR)
+    assert seen(ingester, now) == left
+    flush(ingester)
+    assert seen(ingester, now) == left
+
+
+def test_times_are_inclusive(ingester, now):
+    base = now // NS * NS - 100 * NS
+    ingester.push([({"a": "b"}, [(base + i, "%d" % i) for i in (-1, 0, 5 * NS, 10 * NS, 10 * NS + 1)])])
+    delete(ingester, '{a="b"}', base, base + 10 * NS)
+    assert lines(ingester, '{a="b"}') == ["-1", str(10 * NS + 1)]
+
+
+def test_the_list_has_lokis_shape_and_a_cancelled_delete_shows_its_entries_again(ingester, now):
+    fill(ingester, now)
+    assert deletes(ingester) == []
+    delete(ingester, '{app="web"} |= "user=1"', now - HOUR, now - 20 * NS, method="PUT")
+    delete(ingester, '{app="web"} |= "user=2"', now - HOUR, max_interval="10m")
+    first, second = deletes(ingester)
+    assert set(first) >= {"request_id", "start_time", "end_time", "query", "status", "created_at"}
+    assert first["query"] == '{app="web"} |= "user=1"' and first["status"] == "received"
+    assert first["start_time"] == (now - HOUR) // NS and first["end_time"] == (now - 20 * NS) // NS
+    assert abs(first["created_at"] - now / NS) < 60 and abs(first["removal_at"] - first["created_at"] - 86400) < 1
+    assert seen(ingester, now) < 90
+    flush(ingester)
+    ingester.kill()
+    ingester.start()
+    assert deletes(ingester) == [first, second]
+    assert ingester.ask("DELETE", PATH, {"request_id": second["request_id"]})[0] == 204
+    assert len([line for line in lines(ingester, '{app="web"}') if "user=2" in line]) == 10
+    assert deletes(ingester) == [first]
+    assert ingester.ask("DELETE", PATH, {"request_id": second["request_id"]}) == (404, b"could not find delete request with given id\n")
+    assert ingester.ask("DELETE", PATH, {"request_id": first["request_id"]})[0] == 204
+    assert seen(ingester, now) == 100
+    ingester.kill()
+    ingester.start()
+    assert seen(ingester, now) == 100 and deletes(ingester) == []
+
+
+@pytest.mark.parametrize("params, text", [
+    ({}, "query not set"), ({"query": '{a="b"}'}, "start time not set"),
+    ({"query": '{a="b"}', "start": "yesterday"}, "invalid start time: require unix seconds or RFC3339 format"),
+    ({"query": '{a="b"}', "start": "1000000000", "end": "1.5"}, "invalid end time: require unix seconds or RFC3339 format"),
+    ({"query": '{a="b"}', "start": "1000000000", "end": "9999999999"}, "deletes in the future are not allowed"),
+    ({"query": '{a="b"}', "start": "1000000001", "end": "1000000000"}, "start time can't be greater than end time"),
+    ({"query": '{a="b"} |= "x"', "start": "1000000000", "end": "1000000000"}, "difference between start time and end time must be at least one second"),
+    ({"query": '{a="b"} |= "x"', "start": "1000000000", "max_interval": "x"}, "invalid max_interval: valid time units are 's', 'm', 'h'"),
+    ({"query": '{a="b"} |= "x"', "start": "1000000000", "max_interval": "25h"}, "max_interval can't be greater than 24h0m0s"),
+    ({"query": '{a="b"} |= "x"', "start": "1000000000", "end": "1000000060", "max_interval": "2m"},
+     "max_interval can't be greater than the interval to be deleted (1m0s)"),
+    ({"query": "{}", "start": "1000000000"}, "invalid query expression: "),
+    ({"query": 'rate({a="b"}[1m])', "start": "1000000000"}, "invalid query expression: only log selector is supported"),
+    ({"query": '{a="b"} |~ "("', "start": "1000000000"}, "invalid query expression: ")])
+def test_what_loki_refuses_is_refused_in_its_words(ingester, params, text):
+    status, body = ingester.ask("POST", PATH, params)
+    assert status == 400 and body.decode().startswith(text), body
+    assert deletes(ingester) == []
+
+
+def test_entries_are_removed_after_the_cancel_period_and_there_is_a_receipt(make_ingester, now):
+    server = make_ingester(config="storage: {delete_cancel_period: 3s}\n").start()
+    fill(server, now)
+    flush(server)
+    delete(server, '{app="web"} |= "user=7"', now - HOUR)
+    delete(server, '{app="db"}', now - HOUR, now - 30 * NS)
+    flush(server)
+    assert stored_rows(server) == 200
+    wait_for("removal", lambda: [d["status"] for d in deletes(server)] == ["processed", "processed"], 60, 0.1)
+    gone = sum(now - 60 * NS + i * NS // 2 <= (now - 30 * NS) // NS * NS for i in range(100))
+    assert [d["removed_entries"] for d in deletes(server)] == [10, gone]
+    wait_for("old parts to leave", lambda: stored_rows(server) == 190 - gone, 10)
+    assert seen(server, now) == 90 and len(lines(server, '{app="db"}')) == 100 - gone
+    first = deletes(server)[0]["request_id"]
+    assert server.ask("DELETE", PATH, {"request_id": first}) == (400, b"deletion of request which is in process or already processed is not allowed\n")
+    server.kill()
+    server.start()
+    assert seen(server, now) == 90 and stored_rows(server) == 190 - gone
+    assert [d["removed_entries"] for d in deletes(server)] == [10, gone]
+    metrics = server.metrics()
+    assert metrics['cordwood_deletes{state="processed"}'] == "2"
+
+
+@pytest.mark.parametrize("stored", ["in the head", "in parts, and the log is empty"])
+def test_force_gives_up_the_cancel_period(ingester, now, stored):
+    fill(ingester, now)
+    if stored != "in the head":
+        assert ingester.stop() == 0
+        ingester.start()
+    delete(ingester, '{app="web"}', now - HOUR, force="true")
+    wait_for("removal", lambda: [d["status"] for d in deletes(ingester)] == ["processed"], 60, 0.1)
+    assert stored_rows(ingester) == 100 and seen(ingester, now) == 0
+
+
+def test_merges_keep_apart_what_a_delete_separates_until_it_is_carried_out(make_ingester, now):
+    server = make_ingester(config="storage: {delete_cancel_period: 4s}\n").start()
+    for i in range(12):
+        server.push([({"app": "web"}, [(now - NS - i, "entry %d" % i)])])
+        flush(server)
+        if i == 5:
+            delete(server, '{app="web"} |~ "entry [0-9]$"', now - HOUR)
+    left = ["entry %d" % i for i in range(6, 12)]
+    assert sorted(lines(server, '{app="web"}')) == sorted(left)
+    wait_for("removal", lambda: deletes(server)[0]["status"] == "processed", 60, 0.1)
+    flush(server)
+    assert sorted(lines(server, '{app="web"}')) == sorted(left)
+    assert stored_rows(server) == 6
+
+
+def test_tenants_delete_their_own_if_they_may(make_ingester, now):
+    config = """auth_enabled: true
+storage: {delete_cancel_period: 0}
+overrides: {none: {deletion_mode: disabled}, hide: {deletion_mode: filter-only}}
+"""
+    server = make_ingester(config=config).start()
+    auth = lambda tenant: {"X-Scope-OrgID": tenant}
+    for tenant in ("one", "two", "none", "hide"):
+        fill(server, now, auth(tenant))
+    assert delete(server, '{app="web"}', now - HOUR, check=False, headers=auth("none")) == (403, "deletion is not available for this tenant\n")
+    for method in ("GET", "DELETE"):
+        assert server.ask(method, PATH, headers=auth("none"))[0] == 403
+    assert server.ask("GET", PATH)[0] == 401
+    delete(server, '{app="web"}', now - HOUR, headers=auth("one"))
+    delete(server, '{app="web"}', now - HOUR, headers=auth("hide"))
+    assert [seen(server, now, auth(t)) for t in ("one", "two", "none", "hide")] == [0, 100, 100, 0]
+    request_id = deletes(server, auth("one"))[0]["request_id"]
+    assert deletes(server, auth("two")) == []
+    assert server.ask("DELETE", PATH, {"request_id": request_id}, headers=auth("two"))[0] == 404
+    flush(server)
+    wait_for("removal", lambda: [d["status"] for d in deletes(server, auth("one"))] == ["processed"], 60, 0.1)
+    assert [d["status"] for d in deletes(server, auth("hide"))] == ["received"]
+    assert stored_rows(server) == 700
+    assert [seen(server, now, auth(t)) for t in ("one", "two", "none", "hide")] == [0, 100, 100, 0]
+
+
+def test_a_damaged_file_costs_the_lines_that_are_damaged(ingester, now):
+    fill(ingester, now)
+    delete(ingester, '{app="web"} |= "user=1"', now - HOUR)
+    delete(ingester, '{app="web"} |= "user=2"', now - HOUR)
+    assert ingester.stop() == 0
+    path = ingester.data + "/deletes"
+    with open(path) as f:
+        text = f.read()
+    with open(path, "w") as f:
+        f.write(text.replace("user=2", "user=3"))
+    ingester.start()
+    assert [d["query"] for d in deletes(ingester)] == ['{app="web"} |= "user=1"']
+    assert seen(ingester, now) == 90
+    assert "is damaged" in ingester.log()
+    with open(ingester.data + "/quarantine/deletes") as f:
+        assert "user=3" in f.read()
+
+
+def test_nothing_of_a_deleted_entry_is_left_on_the_disk(ingester, now):
+    secret = "password=hunter2 of somebody"
+    ingester.push([({"a": "b"}, [(now - NS, secret), (now, "harmless")])])
+    delete(ingester, '{a="b"} |= "hunter2"', now - HOUR, force="true")
+    ingester.push([({"a": "b"}, [(now + 1, "later")])])                    # the log goes on
+    wait_for("removal", lambda: deletes(ingester)[0]["status"] == "processed", 60, 0.1)
+    for folder, _, names in os.walk(ingester.data):
+        for name in names:
+            with open(os.path.join(folder, name), "rb") as f:
+                if name != "deletes":
+                    assert b"password=" not in f.read(), name
+    assert lines(ingester, '{a="b"}') == ["harmless", "later"]
+
+
+# ---- the command line ----
+
+def test_the_cli_makes_lists_and_cancels_deletes(ingester, now):
+    fill(ingester, now)
+    run = lambda *args: cli("delete", *args, server=ingester)
+    assert run("list").returncode == 1
+    assert run("create", '{app="web"} |= "user=1"', "--from", "1h").returncode == 0
+    assert run("create", '{app="web"}', "--from", "2026-01-01T00:00:00Z", "--to", "2026-01-02T00:00:00Z").returncode == 0
+    listed = run("list")
+    rows = listed.stdout.decode().splitlines()
+    assert listed.returncode == 0 and len(rows) == 2
+    assert rows[1].split()[1:] == ["received", "2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z", '{app="web"}']
+    assert seen(ingester, now) == 90
+    assert run("cancel", rows[0].split()[0]).returncode == 0
+    assert seen(ingester, now) == 100
+    for wrong in ([], ["create", '{a="b"}'], ["create", "--from", "1h"], ["cancel"], ["list", "x"], ["undo"], ["create", '{a="b"}', "--from", "soon"]):
+        assert run(*wrong).returncode == 2, wrong
+    refused = run("create", "{}", "--from", "1h")
+    assert refused.returncode == 3 and b"invalid query expression" in refused.stderr
+    assert run("cancel", "00000000").returncode == 3
+
+
+# ---- retention ----
+
+def retention(server, headers=None):
+    status, text = server.ask("GET", "/cordwood/v1/retention", headers=headers)
+    assert status == 200
+    return json.loads(text)
+
+
+def test_streams_have_periods_of_their_own(make_ingester, now):
+    config = """limits_config:
+  retention_period: 30d
+  retention_stream:
+  - {selector: '{level="debug"}', priority: 1, period: 1d}
+  - {selector: '{level="debug", app="audit"}', priority: 2, period: 90d}
+"""
+    server = make_ingester(config=config).start()
+    ages = {"hours": 3 * HOUR, "days": 4 * 24 * HOUR, "weeks": 40 * 24 * HOUR, "months": 100 * 24 * HOUR}
+    kept = {"web": ["hours"], "audit": ["weeks", "days", "hours"], "info": ["days", "hours"]}
+    streams = {"web": {"app": "web", "level": "debug"}, "audit": {"app": "audit", "level": "debug"}, "info": {"app": "info", "level": "info"}}
+    server.push([(labels, [(now - age, name) for name, age in ages.items()]) for labels in streams.values()])
+    for _ in range(2):
+        for app, want in kept.items():
+            assert lines(server, '{app="%s"}' % app) == want, app
+        flush(server)
+    wait_for("what is too old to leave the disk", lambda: stored_rows(server) == 6, 60, 0.2)
+    for app, want in kept.items():
+        assert lines(server, '{app="%s"}' % app) == want, app
+    rules = {(r["rule"], r.get("selector")): r for r in retention(server)["tenants"][0]["rules"]}
+    assert set(rules) == {("retention_stream", '{level="debug"}'), ("retention_stream", '{level="debug", app="audit"}'), ("retention_period", None)}
+    audit = rules["retention_stream", '{level="debug", app="audit"}']
+    assert audit["priority"] == 2 and audit["period"] == "90d" and audit["next"]["due"] is False
+    assert audit["next"]["entries"] == 1 and audit["next"]["at"] > audit["next"]["to"]
+
+
+def test_bytes_bound_a_tenant_and_the_answer_says_what_is_next(make_ingester, now):
+    server = make_ingester(config="limits_config: {retention_bytes: 1000000000}\nstorage: {max_bytes: 2000000000}\n").start()
+    for day in range(5):
+        server.push([({"a": "b"}, [(now - day * 24 * HOUR, "day %d" % day)])])
+    flush(server)
+    report = retention(server)
+    tenant = report["tenants"][0]
+    assert tenant["tenant"] == "fake" and tenant["parts"] == 5 and report["store"]["bytes"] == tenant["bytes"]
+    rules = {r["rule"]: r for r in tenant["rules"] + report["store"]["rules"]}
+    assert rules["retention_bytes"]["max_bytes"] == 10 ** 9 and rules["retention_bytes"]["next"]["due"] is False
+    assert rules["storage.max_bytes"]["next"]["part"] == rules["retention_bytes"]["next"]["part"]
+    assert server.stop() == 0
+    small = make_ingester("small", config="limits_config: {retention_bytes: %d}\n" % (tenant["bytes"] - 1), data=server.data).start()
+    wait_for("the oldest to go", lambda: lines(small, '{a="b"}') == ["day %d" % d for d in (3, 2, 1, 0)], 30, 0.1)
+    assert small.metrics()['cordwood_retention_dropped_parts_total{reason="tenant_bytes"}'] == "1"
+    time.sleep(0.1)
+    assert len(lines(small, '{a="b"}')) == 4
+
+
+def test_a_tenant_is_told_only_of_itself(make_ingester, now):
+    server = make_ingester(config="auth_enabled: true\noverrides: {one: {retention_period: 7d}}\n").start()
+    for tenant in ("one", "two"):
+        server.push([({"a": "b"}, [(now, "x")])], headers={"X-Scope-OrgID": tenant})
+    flush(server)
+    report = retention(server, {"X-Scope-OrgID": "one"})
+    assert "store" not in report and [t["tenant"] for t in report["tenants"]] == ["one"]
+    assert [r["rule"] for r in report["tenants"][0]["rules"]] == ["retention_period"]
+    assert server.ask("GET", "/cordwood/v1/retention")[0] == 401

@@ -8,6 +8,7 @@
 #include "common/base/file.h"
 #include "common/base/log.h"
 #include "common/store/data_lock.h"
+#include "common/store/delete_list.h"
 #include "querier/cli/cli.h"
 #include "querier/cli/fsck.h"
 
@@ -76,9 +77,35 @@ static int check_format(struct cw_fsck *fsck, struct cw_err *err)
     return rc;
 }
 
+/* What is hidden until it is removed. */
+static int check_deletes(struct cw_fsck *fsck, struct cw_err *err)
+{
+    struct cw_delete_list list = {0};
+    struct cw_err why = {0};
+    size_t nbad = 0;
+    int rc = cw_delete_list_read(fsck->dir, &list, &nbad, &why);
+    if (rc < 0)
+        return rc == CW_E_NOT_FOUND ? 0 : cw_err_set(err, rc, "%s", why.text);
+    if (nbad > 0)
+        cw_fsck_problem(fsck, "deletes",
+                        "%zu lines are damaged or missing: what such a delete hid is seen again, "
+                        "if it is not removed yet",
+                        nbad);
+    if (nbad > 0 && fsck->quarantine != NULL) {
+        rc = cw_quarantine_file(fsck->quarantine, "deletes", err);
+        if (rc == 0)
+            rc = cw_delete_list_write(fsck->dir, &list, err);
+        if (rc == 0)
+            cw_fsck_note(fsck, "deletes", "repaired: written anew with the %zu that are whole",
+                         list.n);
+    }
+    cw_delete_list_fini(&list);
+    return rc;
+}
+
 /* In order: later ones use what earlier ones found. */
 static int (*const steps[])(struct cw_fsck *fsck, struct cw_err *err) = {
-    check_format, cw_fsck_catalog, cw_fsck_parts, cw_fsck_catalog_write, cw_fsck_wal,
+    check_format, cw_fsck_catalog, cw_fsck_parts, cw_fsck_catalog_write, cw_fsck_wal, check_deletes,
 };
 
 static void print_summary(const struct cw_fsck *fsck)

@@ -97,6 +97,16 @@ bool cw_str_split(struct cw_str *s, char byte, struct cw_str *out)
     return true;
 }
 
+bool cw_str_take(struct cw_str *s, void *out, size_t n)
+{
+    if (s->len < n)
+        return false;
+    memcpy(out, s->ptr, n);
+    s->ptr += n;
+    s->len -= n;
+    return true;
+}
+
 char *cw_str_dupz(struct cw_str s)
 {
     CW_ASSERT(s.len < SIZE_MAX);
@@ -251,4 +261,16 @@ bool cw_str_to_f64(struct cw_str s, double *out)
         return false;
     *out = value;
     return true;
+}
+
+bool cw_str_take_i64(struct cw_str *s, int64_t *out)
+{
+    struct cw_str word;
+    return cw_str_split(s, ' ', &word) && cw_str_to_i64(word, out);
+}
+
+bool cw_str_take_u64(struct cw_str *s, uint64_t *out)
+{
+    struct cw_str word;
+    return cw_str_split(s, ' ', &word) && cw_str_to_u64(word, out);
 }

@@ -77,6 +77,8 @@ ptrdiff_t cw_str_find_byte(struct cw_str s, char byte);
 struct cw_str cw_str_trim(struct cw_str s); /* ASCII white space at both ends */
 /* Take what stands before the first `byte` off the front of *s (and the byte too); false when *s is used up. */
 bool cw_str_split(struct cw_str *s, char byte, struct cw_str *out);
+/* Take the first `n` bytes off the front into `out`; false, and nothing taken, when there are fewer. */
+bool cw_str_take(struct cw_str *s, void *out, size_t n);
 /* malloc'ed copy ended by NUL. */
 char *cw_str_dupz(struct cw_str s);
 /* Edit distance (two swapped neighbours are one edit) between short names, for "did you mean"; at most `limit` + 1. */
@@ -85,6 +87,9 @@ unsigned cw_str_distance(struct cw_str a, struct cw_str b, unsigned limit);
 /* Numbers: the whole text must be one; false otherwise, and *out is left alone. */
 bool cw_str_to_i64(struct cw_str s, int64_t *out);
 bool cw_str_to_u64(struct cw_str s, uint64_t *out);
+/* The word up to the next space, which is taken off the front of *s too. */
+bool cw_str_take_i64(struct cw_str *s, int64_t *out);
+bool cw_str_take_u64(struct cw_str *s, uint64_t *out);
 /* As Go's ParseFloat: decimal, hex, inf, nan, '_' refused. */
 bool cw_str_to_f64(struct cw_str s, double *out);
 

@@ -190,30 +190,18 @@ static bool line_take(struct cw_str *text, const char *key, struct cw_str *out)
     return true;
 }
 
-static bool word_i64(struct cw_str *line, int64_t *out)
-{
-    struct cw_str word;
-    return cw_str_split(line, ' ', &word) && cw_str_to_i64(word, out);
-}
-
-static bool word_u64(struct cw_str *line, uint64_t *out)
-{
-    struct cw_str word;
-    return cw_str_split(line, ' ', &word) && cw_str_to_u64(word, out);
-}
-
 static bool part_parse(struct cw_str line, struct cw_catalog *out)
 {
     struct cw_catalog_part p = {0};
     struct cw_str word;
     int64_t day = CW_DAY_MIXED;
     uint64_t level;
-    if (!word_u64(&line, &p.id) || !cw_str_split(&line, ' ', &word))
+    if (!cw_str_take_u64(&line, &p.id) || !cw_str_split(&line, ' ', &word))
         return false;
     if (!cw_str_eqz(word, "mixed") && !cw_str_to_i64(word, &day))
         return false;
-    if (!word_u64(&line, &level) || !word_i64(&line, &p.min_ns) || !word_i64(&line, &p.max_ns) ||
-        !word_u64(&line, &p.bytes))
+    if (!cw_str_take_u64(&line, &level) || !cw_str_take_i64(&line, &p.min_ns) ||
+        !cw_str_take_i64(&line, &p.max_ns) || !cw_str_take_u64(&line, &p.bytes))
         return false;
     if (day < INT32_MIN || day > INT32_MAX || level > UINT8_MAX ||
         (out->n > 0 && out->parts[out->n - 1].id >= p.id))

@@ -57,21 +57,11 @@ static bool unpack(struct cw_str *in, size_t n, unsigned width, uint64_t least, 
     return true;
 }
 
-static bool take(struct cw_str *in, void *out, size_t n)
-{
-    if (in->len < n)
-        return false;
-    memcpy(out, in->ptr, n);
-    in->ptr += n;
-    in->len -= n;
-    return true;
-}
-
 static int decode_for(struct cw_str *in, size_t n, int64_t *out, struct cw_err *err)
 {
     uint64_t least;
     uint8_t width;
-    if (!take(in, &least, 8) || !take(in, &width, 1) || width > 64)
+    if (!cw_str_take(in, &least, 8) || !cw_str_take(in, &width, 1) || width > 64)
         return bad(err, "no frame of reference");
     for (size_t i = 0; i < n; i += CW_INT_MINIBLOCK)
         if (!unpack(in, CW_MIN(n - i, (size_t)CW_INT_MINIBLOCK), width, least, out + i))
@@ -84,7 +74,7 @@ static int decode_mini(struct cw_str *in, size_t n, int64_t *out, struct cw_err 
     for (size_t i = 0; i < n; i += CW_INT_MINIBLOCK) {
         uint64_t z;
         uint8_t width;
-        if (!cw_decode_varint(in, &z) || !take(in, &width, 1) || width > 64)
+        if (!cw_decode_varint(in, &z) || !cw_str_take(in, &width, 1) || width > 64)
             return bad(err, "no miniblock");
         uint64_t least = z >> 1 ^ -(z & 1);
         if (!unpack(in, CW_MIN(n - i, (size_t)CW_INT_MINIBLOCK), width, least, out + i))
@@ -96,7 +86,7 @@ static int decode_mini(struct cw_str *in, size_t n, int64_t *out, struct cw_err 
 static int decode_const(struct cw_str *in, size_t n, int64_t *out, struct cw_err *err)
 {
     int64_t v;
-    if (!take(in, &v, 8))
+    if (!cw_str_take(in, &v, 8))
         return bad(err, "no value");
     for (size_t i = 0; i < n; i++)
         out[i] = v;
@@ -106,7 +96,7 @@ static int decode_const(struct cw_str *in, size_t n, int64_t *out, struct cw_err
 /* The distinct values of a dictionary, off the front of *in. */
 static int decode_distinct(struct cw_str *in, uint64_t n, int64_t *out, struct cw_err *err)
 {
-    if (!take(in, &out[0], 8))
+    if (!cw_str_take(in, &out[0], 8))
         return bad(err, "no first value");
     int rc = decode_mini(in, n - 1, out + 1, err);
     if (rc < 0)
@@ -128,7 +118,7 @@ static int decode_dict(struct cw_str *in, size_t n, int64_t *out, struct cw_err 
         return bad(err, "no dictionary");
     int64_t *distinct = cw_mem_array(ndistinct, sizeof(*distinct));
     int rc = decode_distinct(in, ndistinct, distinct, err);
-    if (rc == 0 && (!take(in, &width, 1) || width > 32))
+    if (rc == 0 && (!cw_str_take(in, &width, 1) || width > 32))
         rc = bad(err, "no numbers of a dictionary");
     for (size_t i = 0; rc == 0 && i < n; i += CW_INT_MINIBLOCK) {
         size_t m = CW_MIN(n - i, (size_t)CW_INT_MINIBLOCK);
@@ -157,7 +147,7 @@ static void sum_up(int64_t *values, size_t n)
 
 static int decode_delta(struct cw_str *in, size_t n, int64_t *out, struct cw_err *err)
 {
-    if (!take(in, &out[0], 8))
+    if (!cw_str_take(in, &out[0], 8))
         return bad(err, "no first value");
     int rc = decode_mini(in, n - 1, out + 1, err);
     if (rc == 0)
@@ -167,7 +157,7 @@ static int decode_delta(struct cw_str *in, size_t n, int64_t *out, struct cw_err
 
 static int decode_delta_dict(struct cw_str *in, size_t n, int64_t *out, struct cw_err *err)
 {
-    if (!take(in, &out[0], 8))
+    if (!cw_str_take(in, &out[0], 8))
         return bad(err, "no first value");
     int rc = n > 1 ? decode_dict(in, n - 1, out + 1, err) : 0;
     if (rc == 0)
@@ -177,7 +167,7 @@ static int decode_delta_dict(struct cw_str *in, size_t n, int64_t *out, struct c
 
 static int decode_bytes(struct cw_str *in, size_t n, int64_t *out, struct cw_err *err)
 {
-    if (!take(in, &out[0], 8) || in->len < n / 2)
+    if (!cw_str_take(in, &out[0], 8) || in->len < n / 2)
         return bad(err, "no lengths of differences");
     const uint8_t *keys = (const uint8_t *)in->ptr;
     in->ptr += n / 2;
@@ -185,7 +175,7 @@ static int decode_bytes(struct cw_str *in, size_t n, int64_t *out, struct cw_err
     for (size_t i = 0; i + 1 < n; i++) {
         unsigned len = keys[i / 2] >> (4 * (i % 2)) & 15;
         uint64_t z = 0;
-        if (len > 8 || !take(in, &z, len))
+        if (len > 8 || !cw_str_take(in, &z, len))
             return bad(err, "a difference of a wrong length");
         out[i + 1] = (int64_t)((uint64_t)out[i] + (z >> 1 ^ -(z & 1)));
     }
@@ -196,7 +186,7 @@ int cw_decode_int(struct cw_str in, size_t n, int64_t *out, size_t *used_out, st
 {
     size_t len = in.len;
     uint8_t head[2];
-    if (!take(&in, head, 2))
+    if (!cw_str_take(&in, head, 2))
         return bad(err, "no encoding");
     uint64_t scale = 1;
     if (head[1] != 0 && head[1] != 3 && head[1] != 6 && head[1] != 9)

@@ -86,18 +86,6 @@ static bool word_hex(struct cw_str *line, size_t digits, uint64_t *out)
     return true;
 }
 
-static bool word_i64(struct cw_str *line, int64_t *out)
-{
-    struct cw_str word;
-    return cw_str_split(line, ' ', &word) && cw_str_to_i64(word, out);
-}
-
-static bool word_u64(struct cw_str *line, uint64_t *out)
-{
-    struct cw_str word;
-    return cw_str_split(line, ' ', &word) && cw_str_to_u64(word, out);
-}
-
 static bool word_state(struct cw_str *line, enum cw_delete_state *out)
 {
     struct cw_str word;
@@ -116,10 +104,10 @@ static bool numbers_parse(struct cw_str *line, struct cw_delete_row *row)
 {
     uint64_t id;
     if (!word_hex(line, 8, &id) || id == 0 || !word_state(line, &row->state) ||
-        !word_u64(line, &row->wal_seq) || !word_i64(line, &row->first_ns) ||
-        !word_i64(line, &row->last_ns) || !word_i64(line, &row->created_ns) ||
-        !word_i64(line, &row->due_ns) || !word_u64(line, &row->purge_id) ||
-        !word_u64(line, &row->nremoved) || !word_i64(line, &row->finished_ns))
+        !cw_str_take_u64(line, &row->wal_seq) || !cw_str_take_i64(line, &row->first_ns) ||
+        !cw_str_take_i64(line, &row->last_ns) || !cw_str_take_i64(line, &row->created_ns) ||
+        !cw_str_take_i64(line, &row->due_ns) || !cw_str_take_u64(line, &row->purge_id) ||
+        !cw_str_take_u64(line, &row->nremoved) || !cw_str_take_i64(line, &row->finished_ns))
         return false;
     row->id = (uint32_t)id;
     return true;

@@ -15,21 +15,11 @@ static int bad(struct cw_err *err, const char *what)
     return cw_err_set(err, CW_E_CORRUPT, "integer column: %s", what);
 }
 
-static bool take(struct cw_str *in, void *out, size_t n)
-{
-    if (in->len < n)
-        return false;
-    memcpy(out, in->ptr, n);
-    in->ptr += n;
-    in->len -= n;
-    return true;
-}
-
 /* The width and the packed values behind it. */
 static bool take_packed(struct cw_str *in, size_t n, unsigned *width_out, struct cw_str *packed_out)
 {
     uint8_t width;
-    if (!take(in, &width, 1) || width > 64)
+    if (!cw_str_take(in, &width, 1) || width > 64)
         return false;
     size_t bytes = (n * width + 7) / 8;
     if (bytes > in->len)
@@ -131,7 +121,7 @@ static int dict_open(struct cw_str *in, struct cw_arena *arena, struct cw_int_ac
 {
     uint64_t ndistinct, sum;
     if (!cw_decode_varint(in, &ndistinct) || ndistinct == 0 || ndistinct > a->n ||
-        !take(in, &sum, sizeof(sum)))
+        !cw_str_take(in, &sum, sizeof(sum)))
         return bad(err, "no dictionary");
     a->ndistinct = (uint32_t)ndistinct;
     int64_t *values = cw_arena_alloc(arena, ndistinct * sizeof(*values));
@@ -190,9 +180,9 @@ static int body_open(struct cw_str *in, uint8_t encoding, struct cw_arena *arena
                      struct cw_int_access *a, struct cw_err *err)
 {
     switch (encoding) {
-    case CW_INT_CONST: return take(in, &a->least, 8) ? 0 : bad(err, "no value");
+    case CW_INT_CONST: return cw_str_take(in, &a->least, 8) ? 0 : bad(err, "no value");
     case CW_INT_FOR:
-        if (!take(in, &a->least, 8) || !take_packed(in, a->n, &a->width, &a->packed))
+        if (!cw_str_take(in, &a->least, 8) || !take_packed(in, a->n, &a->width, &a->packed))
             return bad(err, "it ends too early");
         return 0;
     case CW_INT_MINI: return mini_open(in, a->n, arena, a, err);

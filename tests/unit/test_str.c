@@ -163,3 +163,22 @@ Test(str, hexadecimal_digits_of_both_cases)
         cr_expect_eq(cw_str_hex_digit((char)c), want, "%d", c);
     }
 }
+
+Test(str, what_is_taken_leaves_the_rest)
+{
+    struct cw_str s = CW_STR("abcd 12 -7 x");
+    char four[4];
+    uint64_t u = 5;
+    int64_t i = 5;
+    cr_assert(cw_str_take(&s, four, 4));
+    cr_assert_eq(memcmp(four, "abcd", 4), 0);
+    cr_assert_not(cw_str_take(&s, four, 9));
+    cr_assert(cw_str_eqz(s, " 12 -7 x"));
+    s = cw_str_sub(s, 1, s.len);
+    cr_assert(cw_str_take_u64(&s, &u));
+    cr_assert(cw_str_take_i64(&s, &i));
+    cr_assert_eq(u, 12);
+    cr_assert_eq(i, -7);
+    cr_assert_not(cw_str_take_u64(&s, &u));
+    cr_assert_not(cw_str_take_i64(&s, &i), "nothing is left");
+}

@@ -29,7 +29,7 @@ struct cw_parts {
     struct cw_quarantine *quarantine;
     struct cw_part_events events;
     struct cw_stream_cache *streams; /* of all parts */
-    atomic_uint_fast64_t next_id, bad_parts;
+    atomic_uint_fast64_t next_id, bad_parts, bad_indexes;
     pthread_mutex_t commit_lock;  /* guards catalog, and its file */
     struct cw_catalog catalog;    /* as on disk */
     pthread_mutex_t lock;         /* guards tenants */
@@ -145,7 +145,8 @@ void cw_parts_all(struct cw_parts *p, struct cw_snapshot *out)
 void cw_parts_count(struct cw_parts *p, struct cw_parts_counts *out)
 {
     *out = (struct cw_parts_counts){.bad_parts = atomic_load(&p->bad_parts),
-                                    .bad_blocks = cw_quarantine_blocks(p->quarantine)};
+                                    .bad_blocks = cw_quarantine_blocks(p->quarantine),
+                                    .bad_indexes = atomic_load(&p->bad_indexes)};
     cw_parts_lock(p);
     for (size_t i = 0; i < p->ntenants; i++) {
         for (size_t j = 0; j < p->tenants[i].n; j++) {
@@ -182,6 +183,13 @@ static void on_bad_block(void *ctx, struct cw_part_reader *reader, uint32_t bloc
 {
     struct cw_parts *p = ctx;
     cw_quarantine_block(p->quarantine, reader, block);
+}
+
+/* What the part holds is served as far as it can be told whose it is. */
+static void on_bad_index(void *ctx, struct cw_part_reader *reader, const struct cw_err *why)
+{
+    struct cw_parts *p = ctx;
+    atomic_fetch_add(&p->bad_indexes, 1);
 }
 
 static int format_check(struct cw_parts *p, struct cw_err *err)
@@ -319,7 +327,8 @@ int cw_parts_open(const struct cw_parts_options *options, struct cw_parts **out,
     pthread_mutex_init(&p->commit_lock, NULL);
     cw_catalog_init(&p->catalog);
     p->streams = cw_stream_cache_new(options->stream_cache_bytes);
-    p->events = (struct cw_part_events){.bad_block = on_bad_block, .ctx = p};
+    p->events =
+        (struct cw_part_events){.bad_block = on_bad_block, .bad_index = on_bad_index, .ctx = p};
     int rc = cw_file_mkdirs(p->data_dir, err);
     if (rc == 0)
         rc = cw_quarantine_open(p->data_dir, &p->quarantine, err);

@@ -95,6 +95,7 @@ void cw_parts_all(struct cw_parts *parts, struct cw_snapshot *out);
 struct cw_parts_counts {
     uint64_t parts, bytes, raw_bytes, entries, streams; /* now, visible */
     uint64_t bad_blocks, bad_parts; /* since the start, set aside in quarantine/ */
+    uint64_t bad_indexes;           /* parts whose streams or postings are damaged */
 };
 void cw_parts_count(struct cw_parts *parts, struct cw_parts_counts *out);
 

@@ -48,6 +48,8 @@ void cw_part_source_report_index(struct cw_part_source *p, const struct cw_err *
         return;
     atomic_fetch_add_explicit(&p->nbad, 1, memory_order_relaxed);
     cw_log_error("part %s: its index is damaged: %s", cw_part_reader_path(p->reader), why->text);
+    if (p->events.bad_index != NULL)
+        p->events.bad_index(p->events.ctx, p->reader, why);
 }
 
 int cw_part_source_select(struct cw_part_source *p, const struct cw_selector *selector,

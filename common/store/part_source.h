@@ -26,6 +26,8 @@ struct cw_part_events {
     /* Once per block that turned out bad, on whatever thread met it. */
     void (*bad_block)(void *ctx, struct cw_part_reader *reader, uint32_t block,
                       const struct cw_err *why);
+    /* Once per part whose streams or postings turned out bad. */
+    void (*bad_index)(void *ctx, struct cw_part_reader *reader, const struct cw_err *why);
     void *ctx;
 };
 

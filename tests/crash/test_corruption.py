@@ -304,7 +304,7 @@ def test_a_flipped_byte_in_streams_or_postings_is_contained(with_parts):
         assert differences(days[1], [line for line in have if line.startswith("day 1")]) is None, region
         assert set(have) <= set(flat(days.values())) and len(set(have)) == len(have)
         metrics = server.metrics()
-        assert int(metrics["cordwood_bad_parts_total"]) + int(metrics["cordwood_bad_blocks_total"]) > 0 or len(have) == 2 * ROWS, region
+        assert int(metrics["cordwood_bad_parts_total"]) + int(metrics["cordwood_bad_indexes_total"]) > 0 or len(have) == 2 * ROWS, region
         assert parts(server.data)[0] in server.log() or quarantined(server.data) or len(have) == 2 * ROWS, region
         status, text = server.ask("GET", "/loki/api/v1/label/day/values", {"start": time.time_ns() - 4 * DAY, "end": time.time_ns()})
         assert status == 200 and b'"1"' in text, region

@@ -13,6 +13,25 @@ enum {
     TABLE_MIN = 256,
 };
 
+const char *cw_slot_name(unsigned type)
+{
+    static const char *const names[] = {
+        [CW_SLOT_TIME] = "time",
+        [CW_SLOT_TIME_DOT_MS] = "time.ms",
+        [CW_SLOT_TIME_COMMA_MS] = "time,ms",
+        [CW_SLOT_IP4] = "ip4",
+        [CW_SLOT_DEC] = "dec",
+        [CW_SLOT_NUM] = "num",
+        [CW_SLOT_HEX] = "hex",
+        [CW_SLOT_HEX32] = "hex32",
+        [CW_SLOT_UUID] = "uuid",
+        [CW_SLOT_STR] = "str",
+        [CW_SLOT_QUOTED] = "quoted",
+        [CW_SLOT_RAW] = "raw",
+    };
+    return type < CW_COUNT(names) ? names[type] : NULL;
+}
+
 void cw_layout_init(struct cw_layout *l)
 {
     *l = (struct cw_layout){0};

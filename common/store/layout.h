@@ -43,6 +43,8 @@ static inline bool cw_slot_reserved(unsigned char c)
 {
     return c <= 0x11 && (0x3c1ffu >> c & 1) != 0;
 }
+/* "num"; NULL: the byte stands for no slot. */
+const char *cw_slot_name(unsigned type);
 static inline bool cw_slot_is_string(unsigned type)
 {
     return type == CW_SLOT_STR || type == CW_SLOT_QUOTED;

@@ -12,12 +12,14 @@
 void cw_inspect_init(struct cw_inspect_totals *totals)
 {
     *totals = (struct cw_inspect_totals){.arena = cw_arena_new()};
+    cw_inspect_templates_init(&totals->templates);
 }
 
 void cw_inspect_fini(struct cw_inspect_totals *totals)
 {
     free(totals->streams);
     free(totals->slots);
+    cw_inspect_templates_fini(&totals->templates);
     cw_arena_free(&totals->arena);
 }
 
@@ -92,10 +94,12 @@ static void block_sections_add(struct cw_inspect_totals *t, struct cw_str bytes,
         t->bad_blocks++;
         return;
     }
-    if (bytes.ptr[6] == CW_BLOCK_TEMPLATES)
+    if (bytes.ptr[6] == CW_BLOCK_TEMPLATES) {
         t->template_blocks++;
-    else
+        cw_inspect_templates_add(&t->templates, block);
+    } else {
         t->plain_blocks++;
+    }
     for (uint32_t i = 0; cw_section_entry_next(bytes, i, &entry); i++) {
         struct cw_inspect_bytes *sum = &t->sections[entry.kind % CW_INSPECT_KINDS];
         sum->n++;
@@ -246,5 +250,6 @@ void cw_inspect_print(struct cw_inspect_totals *t, uint64_t limit)
         printf(", %" PRIu64 " that cannot be read (cordwood fsck says why)", t->bad_blocks);
     printf("\n");
     print_sections(t);
+    cw_inspect_templates_print(&t->templates, limit);
     print_streams(t, limit);
 }

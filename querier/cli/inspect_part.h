@@ -1,5 +1,6 @@
 /*
- * inspect_part.h - what a part's bytes are spent on: added up over any number of parts, by region, by kind of section, by stream.
+ * inspect_part.h - what a part's bytes are spent on: added up over any number of parts, by region, by kind of section, by
+ * template and column, by stream.
  *
  * Ownership  The totals own their lists; labels live in their arena.
  * Errors     CW_E_NOT_FOUND, CW_E_IO, CW_E_CORRUPT (the part does not open). Bad blocks are counted.
@@ -11,6 +12,7 @@
 #include "common/base/err.h"
 #include "common/labels/labels.h"
 #include "common/store/format.h"
+#include "querier/cli/inspect_templates.h"
 
 struct cw_inspect_bytes {
     uint64_t n, stored, raw; /* raw 0: not known */
@@ -33,6 +35,7 @@ struct cw_inspect_totals {
         frame; /* headers and directories of blocks; header and footer of the part */
     struct cw_inspect_bytes regions[CW_REGIONS];
     struct cw_inspect_bytes sections[CW_INSPECT_KINDS]; /* by kind, without CW_SECTION_OPTIONAL */
+    struct cw_inspect_templates templates;
     struct cw_inspect_stream *streams;
     size_t nstreams, cap;
     uint32_t *slots; /* of the table that finds a stream by id: index + 1 */
@@ -44,7 +47,7 @@ void cw_inspect_fini(struct cw_inspect_totals *totals);
 int cw_inspect_part_add(struct cw_inspect_totals *totals, const char *path,
                         struct cw_err *err) CW_MUST_USE;
 
-/* Tables for people; at most `limit` streams (0: all), those with most bytes of lines first. */
+/* Tables for people; at most `limit` rows of each (0: all), the largest first. */
 void cw_inspect_print(struct cw_inspect_totals *totals, uint64_t limit);
 /* "12.3 MB" */
 void cw_inspect_size(uint64_t bytes, struct cw_buf *out);

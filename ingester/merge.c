@@ -20,6 +20,7 @@ static const int64_t slice_ns = 10 * CW_NS_PER_MS;
 
 enum {
     FAN_IN_MAX = 2 * CW_MERGE_FAN_IN, /* after a burst of flushes */
+    FAN_IN_MIN = 2,                   /* where memory is short */
 };
 
 struct cw_merge {
@@ -64,6 +65,7 @@ struct cw_merge *cw_merge_new(struct cw_parts *parts, struct cw_deletes *deletes
 void cw_merge_set_budget(struct cw_merge *m, struct cw_memory_budget *budget)
 {
     m->budget = budget;
+    cw_purge_set_budget(m->purge, budget);
 }
 
 void cw_merge_kick(struct cw_merge *m)
@@ -150,8 +152,19 @@ static bool same_row(const struct cw_merge *m, struct cw_source *a, struct cw_so
            cw_deletes_epoch(m->deletes, x) == cw_deletes_epoch(m->deletes, y);
 }
 
+/* A merge asks for half of the budget at most: one that wants more would wait for ever. */
+static size_t inputs_max(const struct cw_merge *m)
+{
+    if (m->budget == NULL)
+        return FAN_IN_MAX;
+    uint64_t half = m->budget->limit / 2, n = 0;
+    if (half > CW_PART_WRITER_MEMORY)
+        n = (half - CW_PART_WRITER_MEMORY) / CW_PART_CURSOR_MEMORY;
+    return (size_t)CW_MIN(CW_MAX(n, (uint64_t)FAN_IN_MIN), (uint64_t)FAN_IN_MAX);
+}
+
 /* How many of sources[0..n), which are of one row, make a merge: 0 when none is due. */
-static size_t due_in_row(struct cw_source *const *sources, size_t n)
+static size_t due_in_row(const struct cw_merge *m, struct cw_source *const *sources, size_t n)
 {
     uint64_t bytes = 0;
     size_t take = 0;
@@ -161,7 +174,7 @@ static size_t due_in_row(struct cw_source *const *sources, size_t n)
             break;
         take++;
     }
-    return take < CW_MERGE_FAN_IN ? 0 : take;
+    return take < CW_MERGE_FAN_IN ? 0 : CW_MIN(take, inputs_max(m));
 }
 
 /* The inputs are at fault: do not try them again in this life. (Of one with a bad block only itself: may_merge() knows.) */
@@ -221,7 +234,7 @@ static int run_find(struct cw_merge *m, struct cw_err *err)
         row = 1;
         while (i + row < n && same_row(m, all.sources[i], all.sources[i + row]))
             row++;
-        size_t take = due_in_row(&all.sources[i], row);
+        size_t take = due_in_row(m, &all.sources[i], row);
         if (take > 0)
             rc = run_begin(m, &all.sources[i], take, err);
     }

@@ -32,7 +32,8 @@ struct cw_merge;
 /* `codec`: LZ4 or ZSTD, of merged parts. */
 struct cw_merge *cw_merge_new(struct cw_parts *parts, struct cw_deletes *deletes,
                               struct cw_purge *purge, struct cw_pool *pool, enum cw_codec codec);
-/* Merges wait while there is no room for what they need (CW_MEMORY_MERGE); before the first kick. */
+/* Merges take fewer parts at once where it is small, and wait while there is no room for what they need (CW_MEMORY_MERGE); the
+ * purge too. Before the first kick. */
 void cw_merge_set_budget(struct cw_merge *merge, struct cw_memory_budget *budget);
 /* Begin what is due, if no merge runs. Returns at once. Call it after a flush and now and then. */
 void cw_merge_kick(struct cw_merge *merge);

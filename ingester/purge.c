@@ -10,6 +10,7 @@
 #include "common/base/hash.h"
 #include "common/base/log.h"
 #include "common/store/part_source.h"
+#include "common/store/part_writer.h"
 #include "ingester/rewrite_run.h"
 
 /* A part that was looked at: not again while the same rules of retention have come of age in it. */
@@ -22,12 +23,14 @@ struct cw_purge {
     struct cw_deletes *deletes;
     const struct cw_retention_options *retention;
     enum cw_codec codec;
+    struct cw_memory_budget *budget; /* may be NULL */
     struct seen *seen; /* in no order; of parts that are gone too, until the next round */
     size_t nseen, seen_cap;
     uint64_t *refused; /* ids of parts that cannot be written anew */
     size_t nrefused;
     /* The run under way. */
     struct cw_rewrite_run *run;
+    uint64_t memory_bytes; /* taken for it */
     struct cw_hiding *hiding;
     struct cw_hiding_rules rules;
     atomic_uint_fast64_t rewritten, removed, failed;
@@ -44,9 +47,16 @@ struct cw_purge *cw_purge_new(struct cw_parts *parts, struct cw_deletes *deletes
     return p;
 }
 
+void cw_purge_set_budget(struct cw_purge *p, struct cw_memory_budget *budget)
+{
+    p->budget = budget;
+}
+
 static void run_end(struct cw_purge *p)
 {
     cw_rewrite_run_free(&p->run);
+    cw_memory_give(p->budget, CW_MEMORY_MERGE, p->memory_bytes);
+    p->memory_bytes = 0;
     cw_hiding_rules_fini(&p->rules);
     cw_hiding_unref(&p->hiding);
 }
@@ -137,6 +147,25 @@ static int touches(struct cw_source *source, const struct cw_hiding_rules *rules
     return rc < 0 ? rc : n > 0;
 }
 
+static bool memory_take(struct cw_purge *p)
+{
+    uint64_t bytes = CW_PART_WRITER_MEMORY + CW_PART_CURSOR_MEMORY;
+    if (cw_memory_take(p->budget, CW_MEMORY_MERGE, bytes, NULL) < 0)
+        return false;
+    p->memory_bytes = bytes;
+    return true;
+}
+
+/* Blocks that overlap are open at once: how many is known only now. */
+static void memory_follow(struct cw_purge *p)
+{
+    uint64_t bytes = CW_PART_WRITER_MEMORY + cw_rewrite_run_cursors(p->run) * CW_PART_CURSOR_MEMORY;
+    if (bytes <= p->memory_bytes)
+        return;
+    cw_memory_add(p->budget, CW_MEMORY_MERGE, bytes - p->memory_bytes);
+    p->memory_bytes = bytes;
+}
+
 /* 1: a run has begun for the part. */
 static int part_try(struct cw_purge *p, struct cw_source *source, struct cw_err *err)
 {
@@ -168,6 +197,8 @@ static int part_try(struct cw_purge *p, struct cw_source *source, struct cw_err 
     }
     if (rc != 1)
         return rc;
+    if (!memory_take(p))
+        return 0;
     /* What retention_period hides goes too; its rule comes last. There is room for it: a tenant has a rule more than those that hide. */
     if (horizon_ns > footer->min_ns)
         p->rules.items[p->rules.n++] =
@@ -250,6 +281,7 @@ static void nothing_removed(struct cw_purge *p)
 int cw_purge_step(struct cw_purge *p, int64_t cpu_ns, struct cw_err *err)
 {
     int rc = cw_rewrite_run_step(p->run, cpu_ns, err);
+    memory_follow(p);
     if (rc == 1)
         return 1;
     if (rc == 0 && cw_rewrite_run_removed(p->run) > 0)

@@ -12,6 +12,7 @@
 #ifndef CW_INGESTER_PURGE_H
 #define CW_INGESTER_PURGE_H
 #include "common/base/codec.h"
+#include "common/base/memory_budget.h"
 #include "ingester/hiding.h"
 #include "ingester/parts.h"
 #include "ingester/retention.h"
@@ -20,6 +21,8 @@ struct cw_purge;
 /* `codec`: of parts that are written anew. */
 struct cw_purge *cw_purge_new(struct cw_parts *parts, struct cw_deletes *deletes,
                               const struct cw_retention_options *retention, enum cw_codec codec);
+/* A run waits while there is no room to begin it (CW_MEMORY_MERGE); before the first _next(). */
+void cw_purge_set_budget(struct cw_purge *purge, struct cw_memory_budget *budget);
 /* NULL is fine. */
 void cw_purge_free(struct cw_purge **purge);
 /* Is there a part to be written anew? 1: it has begun. */

@@ -531,6 +531,11 @@ int cw_rewrite_run_step(struct cw_rewrite_run *run, int64_t cpu_ns, struct cw_er
     return rc < 0 ? rc : run->phase != PHASE_DONE;
 }
 
+size_t cw_rewrite_run_cursors(const struct cw_rewrite_run *run)
+{
+    return CW_MAX(run->ninputs, (size_t)1);
+}
+
 uint64_t cw_rewrite_run_removed(const struct cw_rewrite_run *run)
 {
     return run->nremoved;

@@ -26,6 +26,8 @@ int cw_rewrite_run_new(struct cw_parts *parts, struct cw_source *source,
                        struct cw_err *err) CW_MUST_USE;
 /* Work for about `cpu_ns`. 1: there is more, 0: it is ready for _commit(), or an error: only _free() then. */
 int cw_rewrite_run_step(struct cw_rewrite_run *run, int64_t cpu_ns, struct cw_err *err) CW_MUST_USE;
+/* Blocks that are open now, or were before the first of them ended. */
+size_t cw_rewrite_run_cursors(const struct cw_rewrite_run *run);
 /* Rows that go, all and by each rule. */
 uint64_t cw_rewrite_run_removed(const struct cw_rewrite_run *run);
 const uint64_t *cw_rewrite_run_removed_by(const struct cw_rewrite_run *run);

@@ -3,7 +3,8 @@
  * server can be started on once it is copied. They cost no space until the store drops what they hold.
  *
  * What is inside: FORMAT, deletes, catalog and all parts that it names, and the log's sealed segments. None of these files is ever
- * changed in place, so a link to one is as good as a copy. The segment that grows is ended first.
+ * changed in place, so a link to one is as good as a copy. The segment that grows is ended first; the checkpoint that begins the
+ * next one is copied, for it may soon be the only place where the marks are.
  *
  * A name says when it was made and the last frame of the log in it: "20260105T100000Z-000000004711". It is put together under a name with
  * ".tmp" behind it; the rename that takes that off makes it a snapshot. What a crash leaves is removed at the next start.
@@ -25,7 +26,7 @@ struct cw_snapshot_draft {
     struct cw_catalog catalog;   /* of the parts that are linked */
 };
 
-/* The folder with the log's segments but the newest. `wal_seq`: the last frame in them. */
+/* The folder with the log's segments. `wal_seq`: the last frame before the newest one. */
 int cw_snapshots_begin(const char *data_dir, int64_t now_ns, uint64_t wal_seq,
                        struct cw_snapshot_draft *out, struct cw_err *err) CW_MUST_USE;
 /* Durable on return; a JSON object that describes it is appended to *json. The draft is gone either way. */

@@ -4,6 +4,7 @@
 
 #include "common/base/arena.h"
 #include "common/base/assert.h"
+#include "common/base/id_map.h"
 #include "common/store/hidden.h"
 #include "common/store/listing.h"
 
@@ -228,8 +229,10 @@ static int hidden_open(struct cw_source *source, const struct cw_scan *scan,
 
 /* ---- streams ---- */
 
-/* Up to so many streams of a source are looked at for the names and values that hidden ones alone have. */
-enum { LIST_STREAMS_MAX = 65536 };
+/* A source with more names or values is listed as if nothing was hidden: they have to be sorted in memory, which ... */
+enum { LIST_TEXTS_MAX = 65536 };
+/* ... is not to hold more than this of them. */
+#define LIST_TEXT_BYTES_MAX (4u << 20)
 
 /* Streams of the inner source that are not hidden whole; or, where `texts` is set, names or values of those. */
 struct hidden_list {
@@ -288,29 +291,54 @@ static void hidden_list_close(struct cw_list_cursor *cursor)
 
 static const struct cw_list_cursor_ops list_ops = {hidden_list_next, hidden_list_close};
 
+/* Each label that is new to the listing, as a stream that has nothing else. */
+struct texts {
+    struct cw_id_map seen;
+    struct cw_stream_ref *items;
+    size_t n, cap, bytes;
+};
+
+static void texts_add(struct hidden_list *list, struct texts *texts,
+                      const struct cw_listing *listing, struct cw_labels labels)
+{
+    for (size_t i = 0; i < labels.n; i++) {
+        const struct cw_label *label = &labels.items[i];
+        bool names = listing->what == CW_LIST_NAMES, added = false;
+        struct cw_str text = names ? label->name : label->value;
+        if (names || cw_str_eq(label->name, listing->name))
+            cw_id_map_put(&texts->seen, cw_hash128(text.ptr, text.len), &added);
+        if (!added)
+            continue;
+        if (texts->n == texts->cap) {
+            texts->cap = texts->cap ? 2 * texts->cap : 64;
+            texts->items = cw_mem_resize(texts->items, texts->cap * sizeof(*texts->items));
+        }
+        struct cw_label one = {.name = label->name, .value = names ? CW_STR_NONE : label->value};
+        texts->items[texts->n++] = (struct cw_stream_ref){
+            .labels = cw_labels_dup(list->labels, (struct cw_labels){.items = &one, .n = 1})};
+        texts->bytes += text.len;
+    }
+}
+
 /* The names or values of the streams that are left; without *complete_out there were too many. */
 static int texts_gather(struct hidden_list *list, const struct cw_listing *listing,
                         bool *complete_out, struct cw_err *err)
 {
-    struct cw_stream_ref *streams = NULL;
+    struct texts texts = {0};
     struct cw_list_item item;
-    size_t n = 0, cap = 0;
-    int rc;
+    int rc = 1;
     list->labels = cw_arena_new();
-    while ((rc = next_visible(list, &item, err)) > 0 && n < LIST_STREAMS_MAX) {
-        if (n == cap) {
-            cap = cap ? 2 * cap : 64;
-            streams = cw_mem_resize(streams, cap * sizeof(*streams));
-        }
-        streams[n] = item.stream;
-        streams[n++].labels = cw_labels_dup(list->labels, item.stream.labels);
-    }
+    cw_id_map_init(&texts.seen);
+    while (texts.n <= LIST_TEXTS_MAX && texts.bytes <= LIST_TEXT_BYTES_MAX &&
+           (rc = next_visible(list, &item, err)) > 0)
+        texts_add(list, &texts, listing, item.stream.labels);
+    cw_id_map_fini(&texts.seen);
     *complete_out = rc == 0;
     if (rc != 0) {
-        free(streams);
+        free(texts.items);
         return rc < 0 ? rc : 0;
     }
-    list->texts = cw_list_cursor_of(listing, streams, n);
+    list->texts = cw_list_cursor_of(listing, texts.items, texts.n);
     return 0;
 }
 

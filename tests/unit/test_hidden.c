@@ -161,6 +161,46 @@ Test(hidden, units_that_no_rule_touches_stay_the_inner_source_s)
     mem_store_free(&store);
 }
 
+/* A source of very many streams, {a="x"} and {a="y"} in turn with a name of their own; it has nothing but a listing. */
+enum { MANY = 100000 };
+
+static int many_list(struct cw_source *source, const struct cw_listing *listing,
+                     struct cw_list_cursor **out, struct cw_err *why)
+{
+    static struct cw_label labels[MANY][2];
+    static char ids[MANY][8];
+    struct cw_stream_ref *streams = cw_mem_array(MANY, sizeof(*streams));
+    for (size_t i = 0; i < MANY; i++) {
+        snprintf(ids[i], sizeof(ids[i]), "%05zu", i);
+        labels[i][0] = (struct cw_label){CW_STR("a"), i % 2 ? CW_STR("x") : CW_STR("y")};
+        labels[i][1] = (struct cw_label){CW_STR("id"), cw_str_of(ids[i])};
+        streams[i].labels = (struct cw_labels){labels[i], 2};
+    }
+    *out = cw_list_cursor_of(listing, streams, MANY);
+    return 0;
+}
+
+static void many_destroy(struct cw_source *source)
+{
+}
+
+Test(hidden, names_and_values_of_very_many_streams_cost_what_differs)
+{
+    static const struct cw_source_ops ops = {.list = many_list, .destroy = many_destroy};
+    struct cw_source many = {.ops = &ops, .refs = 1, .min_ns = 0, .max_ns = 9};
+    struct cw_selector selector;
+    cw_selector_init(&selector);
+    cr_assert_eq(cw_selector_add(&selector, CW_MATCH_EQ, CW_STR("a"), CW_STR("x"), &err), 0);
+    struct cw_hidden_rule rule = {.selector = &selector, .first_ns = 0, .last_ns = 9};
+    struct cw_source *source = cw_hidden_source_new(&many, &rule, 1, &owner);
+    cr_assert_eq(listed(source, CW_LIST_STREAMS, ""), MANY / 2);
+    cr_assert_eq(listed(source, CW_LIST_VALUES, "a"), 1);
+    cr_assert_eq(listed(source, CW_LIST_NAMES, ""), 2);
+    cr_assert_eq(listed(source, CW_LIST_VALUES, "id"), MANY / 2);
+    cw_source_unref(&source);
+    cw_selector_fini(&selector);
+}
+
 Test(hidden, what_cannot_be_evaluated_is_no_test)
 {
     struct cw_entry_test *test;

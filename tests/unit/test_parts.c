@@ -15,6 +15,7 @@
 #include "common/store/catalog.h"
 #include "common/store/format.h"
 #include "common/store/part_source.h"
+#include "common/store/part_writer.h"
 #include "ingester/flush.h"
 #include "ingester/merge.h"
 #include "ingester/parts.h"
@@ -1087,6 +1088,64 @@ Test(parts, streams_leave_when_their_period_is_over)
     cw_purge_count(purge, &again);
     cr_assert_eq(again.rewritten, counts.rewritten);
     cw_selector_fini(&debug);
+}
+
+static bool may_remove(void *ctx, struct cw_str tenant, uint64_t wal_seq, uint64_t *purge_id_out)
+{
+    *purge_id_out = cw_parts_draw_id(parts);
+    return true;
+}
+
+/* A delete of all that is there, which can be cancelled no more. */
+static void delete_for_good(const char *query)
+{
+    struct cw_delete_row row = {.tenant = CW_STR("t"),
+                                .query = cw_str_of(query),
+                                .wal_seq = seq,
+                                .first_ns = INT64_MIN,
+                                .last_ns = INT64_MAX};
+    cr_assert_eq(cw_deletes_add(deletes, &row, &err), 0, "%s", err.text);
+    struct cw_deletes_advance step = {.now_ns = 1, .may_remove = may_remove};
+    cr_assert_eq(cw_deletes_advance(deletes, &step, &err), 0, "%s", err.text);
+}
+
+Test(parts, a_part_is_written_anew_within_the_memory_budget)
+{
+    struct cw_memory_budget budget;
+    struct cw_purge_counts counts;
+    cw_memory_budget_init(&budget, 64 << 20);
+    cw_purge_set_budget(purge, &budget);
+    flush_random(1190, 100, start_ns);
+    delete_for_good("{app=~\".+\"}");
+    cw_memory_add(&budget, CW_MEMORY_HEAD, 60 << 20);
+    cr_assert_eq(cw_purge_next(purge, &err), 0, "it waits for memory");
+    cw_memory_give(&budget, CW_MEMORY_HEAD, 60 << 20);
+    cr_assert_eq(cw_purge_next(purge, &err), 1, "%s", err.text);
+    cr_assert_geq(cw_memory_used(&budget, CW_MEMORY_MERGE), CW_PART_WRITER_MEMORY);
+    while (cw_purge_step(purge, 1000000, &err) == 1)
+        continue;
+    cr_assert_eq(cw_memory_used(&budget, CW_MEMORY_MERGE), 0);
+    cw_purge_count(purge, &counts);
+    cr_assert_gt(counts.removed, 0);
+}
+
+Test(parts, a_small_memory_budget_makes_merges_small_and_does_not_end_them)
+{
+    struct cw_memory_budget budget;
+    struct cw_pool *pool = cw_pool_new(1);
+    struct cw_merge *merge = cw_merge_new(parts, deletes, purge, pool, CW_CODEC_LZ4);
+    for (uint64_t i = 0; i < 2 * CW_MERGE_FAN_IN; i++)
+        flush_random(1200 + i, 100, start_ns);
+    cw_memory_budget_init(&budget, 64 << 20);
+    cw_merge_set_budget(merge, &budget);
+    cw_memory_add(&budget, CW_MEMORY_HEAD, 16 << 20);
+    cw_merge_wait(merge);
+    cr_assert_lt(nparts(), 2 * CW_MERGE_FAN_IN);
+    cr_assert_leq(cw_memory_peak(&budget, CW_MEMORY_MERGE), 48 << 20);
+    cr_assert_eq(cw_memory_used(&budget, CW_MEMORY_MERGE), 0);
+    check_all();
+    cw_merge_free(&merge);
+    cw_pool_free(&pool);
 }
 
 Test(parts, parts_between_which_entries_were_deleted_are_not_joined)

@@ -67,7 +67,7 @@ static const char *list(void)
 
 #define NAME "20260105T100000Z-000000004711"
 
-Test(snapshots, sealed_segments_are_linked_and_the_growing_one_is_not)
+Test(snapshots, sealed_segments_are_linked_and_the_growing_one_is_copied)
 {
     struct stat st;
     make(4711);
@@ -77,7 +77,9 @@ Test(snapshots, sealed_segments_are_linked_and_the_growing_one_is_not)
     cr_assert_eq(st.st_nlink, 2);
     cr_assert(cw_file_exists(at("snapshots/" NAME "/wal/0000000000000002.wal")));
     cr_assert(cw_file_exists(at("snapshots/" NAME "/catalog")));
-    cr_assert_not(cw_file_exists(at("snapshots/" NAME "/wal/0000000000000003.wal")));
+    cr_assert_eq(stat(at("snapshots/" NAME "/wal/0000000000000003.wal"), &st), 0);
+    cr_assert_eq(st.st_nlink, 1);
+    cr_assert_eq(st.st_size, strlen("grows"));
     const char *told = cw_buf_z(&json);
     cr_assert_not_null(strstr(told, "\"name\":\"" NAME "\""), "%s", told);
     cr_assert_not_null(strstr(told, "\"made\":\"2026-01-05T10:00:00Z\""), "%s", told);

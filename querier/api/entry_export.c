@@ -86,7 +86,11 @@ int cw_route_export(struct cw_api_request *request, struct cw_err *err)
                                err);
     if (rc == 0)
         rc = export_pages(request, log_query, err);
-    request->stream_complete = rc == 0;
+    /* An answer that misses what damaged blocks held must not look whole: it is broken off behind what there is, unless that was
+     * asked for. */
+    bool skip = cw_str_eqz(cw_http_param(request->http, "damaged"), "skip");
+    request->stream_complete =
+        rc == 0 && (skip || atomic_load(&request->query.stats.corrupt_blocks) == 0);
     cw_log_query_close(&log_query);
     cw_query_free(&query);
     return rc;

@@ -52,6 +52,7 @@ const struct cw_http_route cw_routes_table[] = {
     {GET_POST, "/cordwood/v1/export", handle_export, FORM,
      "All entries of a log query as NDJSON in time order: query, start, end. One line an entry: "
      "{\"ts\":\"ns\",\"labels\":{},\"line\":\"\",\"metadata\":{}}; a line that is not UTF-8 is "
-     "\"line_b64\"."},
+     "\"line_b64\". An answer that misses what damaged blocks held is broken off at its end; with "
+     "damaged=skip it ends as any other."},
     {0},
 };

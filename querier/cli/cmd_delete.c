@@ -49,6 +49,29 @@ static void add_time(struct cw_cli_params *params, const char *name, int64_t ns)
     cw_buf_fini(&text);
 }
 
+/* A bare number could be seconds as well as nanoseconds, and the wrong one deletes everything since 1970. */
+static bool is_bare_number(struct cw_str text)
+{
+    int64_t number;
+    return cw_str_to_i64(text, &number);
+}
+
+/* What will be gone: whoever mistook a time sees it while it can be cancelled. */
+static void print_created(const struct cw_cli *cli, const struct cw_cli_range *range)
+{
+    struct cw_buf text;
+    cw_buf_init(&text, 256);
+    cw_time_format_rfc3339(range->start_ns, &text);
+    cw_buf_addz(&text, " to ");
+    if (cli->args->to.len > 0)
+        cw_time_format_rfc3339(range->end_ns, &text);
+    else
+        cw_buf_addz(&text, "now");
+    printf("deleted: %.*s from %s (cordwood delete list has the id to cancel it by)\n",
+           CW_STR_ARG(cli->rest[1]), cw_buf_z(&text));
+    cw_buf_fini(&text);
+}
+
 static int create(struct cw_cli *cli)
 {
     struct cw_err err = {0};
@@ -58,6 +81,9 @@ static int create(struct cw_cli *cli)
         return usage("delete create takes one query");
     if (cli->args->from.len == 0)
         return usage("delete create needs --from: how far back entries are deleted");
+    if (is_bare_number(cli->args->from) || is_bare_number(cli->args->to))
+        return usage("delete create takes times as RFC 3339 (2026-01-05T10:00:00Z) or as durations "
+                     "before now (2h), not as numbers");
     if (cw_cli_range(cli->args, &range, &err) < 0)
         return cw_cli_fail(&err, CW_EXIT_USAGE);
     cw_cli_params_init(&params);
@@ -67,6 +93,8 @@ static int create(struct cw_cli *cli)
         add_time(&params, "end", range.end_ns);
     int status = change(cli, "POST", &params);
     cw_cli_params_fini(&params);
+    if (status == CW_EXIT_RESULTS)
+        print_created(cli, &range);
     return status;
 }
 

@@ -96,8 +96,8 @@ static const struct cw_flag_group push_flags = CW_FLAG_GROUP("Stream", push_rows
 
 static const struct cw_flag_def delete_rows[] = {
     {"from", .kind = CW_KEY_STRING, .offset = AT(from), .arg = "TIME",
-     .doc = "create: delete entries from this time on (RFC 3339, Unix nanoseconds, or a duration "
-            "before now). Required."},
+     .doc =
+         "create: delete entries from this time on (RFC 3339, or a duration before now). Required."},
     {"to", .kind = CW_KEY_STRING, .offset = AT(to), .arg = "TIME",
      .doc = "create: up to this time; now by default."},
     {"force", .kind = CW_KEY_BOOL, .offset = AT(force),

@@ -1,5 +1,6 @@
 """Damaged files (design: corruption is contained): what is bad is set aside, counted and named; the rest is served."""
 import glob
+import http.client
 import json
 import os
 import random
@@ -11,7 +12,7 @@ import time
 import pytest
 
 from load import differences
-from programs import INGESTER, LONG, NS, wait_for
+from programs import INGESTER, LONG, NS, cli, wait_for
 from store_files import FOOTER, Part, flip, frames, parts, quarantined, segments
 
 LABELS = {"app": "damage"}
@@ -19,7 +20,7 @@ SELECTOR = '{app="damage"}'
 
 
 def lines_of(server):
-    return [line.decode() for line in server.export_lines(SELECTOR)]
+    return [line.decode() for line in server.export_lines(SELECTOR, damaged="skip")]
 
 
 def fill(server, pushes, first=0, per_push=5):
@@ -287,6 +288,10 @@ def test_a_flipped_byte_in_a_block_costs_that_block(with_parts):
             status, text = server.ask("GET", "/loki/api/v1/" + path, params)
             warnings = json.loads(text).get("warnings", [])
             assert status == 200 and [("damaged" in w) for w in warnings] == [True] * damaged, (place, text)
+        with pytest.raises(http.client.IncompleteRead):                # an export that misses something does not look whole
+            server.export(SELECTOR)
+        done = cli("export", "--from", "0", "--quiet", SELECTOR, server=server)
+        assert done.returncode == 3 and done.stderr and done.stdout.count(b"\n") == len(have), (done.returncode, done.stderr)
         assert server.ask("POST", "/flush")[0] == 204                  # merges leave it alone
         assert len(parts(server.data)) == 2
         assert server.stop() == 0

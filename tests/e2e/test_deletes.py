@@ -281,7 +281,8 @@ def test_the_cli_makes_lists_and_cancels_deletes(ingester, now):
     fill(ingester, now)
     run = lambda *args: cli("delete", *args, server=ingester)
     assert run("list").returncode == 1
-    assert run("create", '{app="web"} |= "user=1"', "--from", "1h").returncode == 0
+    created = run("create", '{app="web"} |= "user=1"', "--from", "1h")
+    assert created.returncode == 0 and b'deleted: {app="web"} |= "user=1" from ' in created.stdout
     assert run("create", '{app="web"}', "--from", "2026-01-01T00:00:00Z", "--to", "2026-01-02T00:00:00Z").returncode == 0
     listed = run("list")
     rows = listed.stdout.decode().splitlines()
@@ -290,7 +291,8 @@ def test_the_cli_makes_lists_and_cancels_deletes(ingester, now):
     assert seen(ingester, now) == 90
     assert run("cancel", rows[0].split()[0]).returncode == 0
     assert seen(ingester, now) == 100
-    for wrong in ([], ["create", '{a="b"}'], ["create", "--from", "1h"], ["cancel"], ["list", "x"], ["undo"], ["create", '{a="b"}', "--from", "soon"]):
+    for wrong in ([], ["create", '{a="b"}'], ["create", "--from", "1h"], ["cancel"], ["list", "x"], ["undo"], ["create", '{a="b"}', "--from", "soon"],
+                  ["create", '{a="b"}', "--from", "1795000000"], ["create", '{a="b"}', "--from", "1h", "--to", "0"]):
         assert run(*wrong).returncode == 2, wrong
     refused = run("create", "{}", "--from", "1h")
     assert refused.returncode == 3 and b"invalid query expression" in refused.stderr

@@ -152,15 +152,15 @@ class Ingester(Program):
         result = self.query("sum(count_over_time(%s[%dh]))" % (selector, hours), **({"time": end} if end else {}))
         return int(float(result[0]["value"][1])) if result else 0
 
-    def export(self, query, start=0, end=2 ** 62, headers=None):
+    def export(self, query, start=0, end=2 ** 62, headers=None, **more):
         """All entries as a list of dictionaries (see GET /cordwood/v1/export)."""
-        status, text = self.ask("GET", "/cordwood/v1/export", {"query": query, "start": start, "end": end}, headers=headers)
+        status, text = self.ask("GET", "/cordwood/v1/export", {"query": query, "start": start, "end": end, **more}, headers=headers)
         assert status == 200, (status, text[:500])
         return [json.loads(row) for row in text.splitlines() if row]
 
-    def export_lines(self, query):
+    def export_lines(self, query, **more):
         """The lines of all matching entries, as bytes."""
-        return [base64.b64decode(e["line_b64"]) if "line_b64" in e else e["line"].encode() for e in self.export(query)]
+        return [base64.b64decode(e["line_b64"]) if "line_b64" in e else e["line"].encode() for e in self.export(query, **more)]
 
     def metrics(self):
         """{name or name{labels}: value}."""

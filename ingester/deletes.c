@@ -485,6 +485,18 @@ void cw_deletes_commit_end(struct cw_deletes_view *view, const uint64_t *nremove
     pthread_mutex_unlock(&d->write_lock);
 }
 
+/* Parts are found clean meanwhile, on another thread. */
+static bool any_holds(struct cw_deletes *d, const struct entry *e,
+                      const struct cw_deletes_advance *step)
+{
+    bool holds = false;
+    pthread_mutex_lock(&d->lock);
+    for (size_t i = 0; i < step->nparts && !holds; i++)
+        holds = entry_holds(e, step->parts[i]);
+    pthread_mutex_unlock(&d->lock);
+    return holds;
+}
+
 /* The row as it is to be; false when it is to go. */
 static bool row_advance(struct cw_deletes *d, const struct entry *e,
                         const struct cw_deletes_advance *step, struct cw_delete_row *row)
@@ -503,11 +515,8 @@ static bool row_advance(struct cw_deletes *d, const struct entry *e,
             row->state = CW_DELETE_PROCESSING;
         return true;
     }
-    if (step->log_oldest_seq <= row->wal_seq)
+    if (step->log_oldest_seq <= row->wal_seq || any_holds(d, e, step))
         return true;
-    for (size_t i = 0; i < step->nparts; i++)
-        if (entry_holds(e, step->parts[i]))
-            return true;
     row->state = CW_DELETE_PROCESSED;
     row->finished_ns = step->now_ns;
     return true;

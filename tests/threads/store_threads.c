@@ -190,12 +190,68 @@ static struct cw_retention_policy *keep(void *ctx, struct cw_str tenant)
     return policy;
 }
 
+/* ---- parts are found clean while a delete is asked whether it still holds any ---- */
+
+enum { CLEAN_PARTS = 2000 };
+
+static void *cleaner(void *view)
+{
+    for (uint64_t id = 2; id < CLEAN_PARTS; id++)
+        cw_deletes_clean(view, id);
+    atomic_store(&done, true);
+    return NULL;
+}
+
+static bool may_remove(void *ctx, struct cw_str tenant, uint64_t wal_seq, uint64_t *purge_id_out)
+{
+    (void)ctx;
+    (void)tenant;
+    (void)wal_seq;
+    *purge_id_out = UINT64_MAX;
+    return true;
+}
+
+static void clean_while_advancing(const char *dir)
+{
+    struct cw_deletes *deletes;
+    struct cw_err err = {0};
+    struct cw_delete_row row = {.tenant = CW_STR("t"),
+                                .query = CW_STR("{a=\"b\"}"),
+                                .wal_seq = 1,
+                                .first_ns = INT64_MIN,
+                                .last_ns = INT64_MAX};
+    struct cw_part_footer footer = {.info = {.id = 1, .tenant = CW_STR("t"), .wal_last = 1}};
+    const struct cw_part_footer *parts[] = {&footer};
+    struct cw_deletes_advance step = {
+        .may_remove = may_remove, .parts = parts, .nparts = 1, .log_oldest_seq = UINT64_MAX};
+    pthread_t thread;
+    CHECK(cw_deletes_open(dir, &deletes, &err) == 0);
+    CHECK(cw_deletes_add(deletes, &row, &err) == 0);
+    CHECK(cw_deletes_advance(deletes, &step, &err) == 0);
+    struct cw_deletes_view *view = cw_deletes_view_new(deletes, CW_STR("t"), CW_DELETES_REMOVING);
+    CHECK(view != NULL);
+    pthread_create(&thread, NULL, cleaner, view);
+    while (!atomic_load(&done))
+        CHECK(cw_deletes_advance(deletes, &step, &err) == 0);
+    pthread_join(thread, NULL);
+    atomic_store(&done, false);
+    struct cw_deletes_counts counts;
+    cw_deletes_count(deletes, &counts);
+    CHECK(counts.processing == 1); /* the part that was not found clean */
+    cw_deletes_view_free(&view);
+    cw_deletes_close(&deletes);
+    char path[100];
+    snprintf(path, sizeof(path), "%s/deletes", dir);
+    CHECK(unlink(path) == 0);
+}
+
 int main(void)
 {
     char dir[] = "/tmp/cw-store-threads-XXXXXX", command[100];
     pthread_t pushers[PUSHERS], others[3];
     struct cw_err err = {0};
     CHECK(mkdtemp(dir));
+    clean_while_advancing(dir);
     struct cw_pool *pool = cw_pool_new(2);
     struct cw_store_options options = {.data_dir = dir,
                                        .merge_codec = CW_CODEC_LZ4,

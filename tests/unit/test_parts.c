@@ -1111,7 +1111,7 @@ static void delete_for_good(const char *query)
 
 Test(parts, a_part_is_written_anew_within_the_memory_budget)
 {
-    struct cw_memory_budget budget;
+    static struct cw_memory_budget budget; /* the purge has it until the end */
     struct cw_purge_counts counts;
     cw_memory_budget_init(&budget, 64 << 20);
     cw_purge_set_budget(purge, &budget);
@@ -1131,7 +1131,7 @@ Test(parts, a_part_is_written_anew_within_the_memory_budget)
 
 Test(parts, a_small_memory_budget_makes_merges_small_and_does_not_end_them)
 {
-    struct cw_memory_budget budget;
+    static struct cw_memory_budget budget; /* the purge has it until the end */
     struct cw_pool *pool = cw_pool_new(1);
     struct cw_merge *merge = cw_merge_new(parts, deletes, purge, pool, CW_CODEC_LZ4);
     for (uint64_t i = 0; i < 2 * CW_MERGE_FAN_IN; i++)

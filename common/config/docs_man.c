@@ -136,16 +136,18 @@ static void man_keys(struct cw_buf *out, const struct cw_table_def *table, const
     }
 }
 
-static void man_config(struct cw_buf *out, const struct cw_table_def *config)
+/* Of the command, or of one of its subcommands. */
+static void man_config(struct cw_buf *out, const struct cw_command_def *command)
 {
-    if (config == NULL)
+    if (command->config == NULL)
         return;
+    cw_buf_addz(out, ".SH CONFIGURATION OF ");
+    add_roff_upper(out, command->name);
     cw_buf_addz(
         out,
-        ".SH CONFIGURATION\n"
-        "A YAML file. A dot stands for a mapping inside of a mapping, [] for the items of a list. "
+        "\nA YAML file. A dot stands for a mapping inside of a mapping, [] for the items of a list. "
         "Unknown keys are errors.\n");
-    man_keys(out, config, "");
+    man_keys(out, command->config, "");
 }
 
 void cw_docs_man(const struct cw_command_def *command, struct cw_buf *out)
@@ -166,7 +168,9 @@ void cw_docs_man(const struct cw_command_def *command, struct cw_buf *out)
     add_entry(out, CW_STR("-h, --help"), CW_STR("Show the flags."));
     add_entry(out, CW_STR("--version"), CW_STR("Show the version."));
     man_commands(out, command);
-    man_config(out, command->config);
+    man_config(out, command);
+    for (const struct cw_command_def *const *c = command->commands; c != NULL && *c != NULL; c++)
+        man_config(out, *c);
     if (command->exits != NULL)
         cw_buf_addz(out, ".SH EXIT STATUS\n");
     for (const struct cw_exit_def *e = command->exits; e != NULL && e->doc != NULL; e++) {

@@ -290,7 +290,7 @@ def test_a_flipped_byte_in_a_block_costs_that_block(with_parts):
             assert status == 200 and [("damaged" in w) for w in warnings] == [True] * damaged, (place, text)
         with pytest.raises(http.client.IncompleteRead):                # an export that misses something does not look whole
             server.export(SELECTOR)
-        done = cli("export", "--from", "0", "--quiet", SELECTOR, server=server)
+        done = cli("export", "--from", "0", SELECTOR, server=server)
         assert done.returncode == 3 and done.stderr and done.stdout.count(b"\n") == len(have), (done.returncode, done.stderr)
         assert server.ask("POST", "/flush")[0] == 204                  # merges leave it alone
         assert len(parts(server.data)) == 2

@@ -35,15 +35,24 @@ static void request_done(struct cw_http_request *request)
     pthread_mutex_unlock(&server->lock);
 }
 
+bool http_body_fits(const struct cw_http_request *request, uint64_t bytes, struct cw_err *err)
+{
+    size_t most = request->server->options.body_budget_bytes;
+    if (most == 0 || bytes <= most)
+        return true;
+    cw_err_set(err, CW_E_TOO_LARGE,
+               "the request body is larger than the memory for all of them (%zu bytes)", most);
+    return false;
+}
+
 int http_body_take(struct cw_http_request *request, size_t bytes, struct cw_err *err)
 {
     struct cw_http_server *server = request->server;
     size_t most = server->options.body_budget_bytes;
     size_t all = atomic_fetch_add(&server->body_bytes, bytes) + bytes;
     int rc = 0;
-    if (most > 0 && request->body_counted + bytes > most)
-        rc = cw_err_set(err, CW_E_TOO_LARGE,
-                        "the request body is larger than the memory for all of them");
+    if (!http_body_fits(request, request->body_counted + bytes, err))
+        rc = CW_E_TOO_LARGE;
     else if (most > 0 && all > most)
         rc =
             cw_err_set(err, CW_E_OVERLOAD, "too many request bodies at once: out of memory budget");

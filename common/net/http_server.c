@@ -107,9 +107,12 @@ static void begin_request(struct cw_http_request *request, const char *method)
     }
     uint64_t length = 0;
     size_t max = request->match.route->max_body_bytes;
-    if (max > 0 && cw_str_to_u64(cw_http_header(request, "Content-Length"), &length) &&
-        length > max)
-        refuse(request, CW_E_TOO_LARGE, "http: request body too large");
+    if (max > 0 && cw_str_to_u64(cw_http_header(request, "Content-Length"), &length)) {
+        if (length > max)
+            refuse(request, CW_E_TOO_LARGE, "http: request body too large");
+        else if (!http_body_fits(request, length, &err))
+            refuse(request, CW_E_TOO_LARGE, err.text);
+    }
     request->body.max = max;
     if (request->refusal == NULL && max > 0)
         cw_buf_reserve(&request->body, (size_t)CW_MIN(length, (uint64_t)HTTP_RESERVE_BYTES));

@@ -121,6 +121,8 @@ int http_route_find(const struct cw_http_server *server, struct cw_str raw_path,
 struct cw_str http_route_allow(unsigned methods, struct cw_arena *arena);
 
 /* http_request.c */
+/* Whether a body of so many bytes could ever be taken; if not, *err (CW_E_TOO_LARGE) says why. */
+bool http_body_fits(const struct cw_http_request *request, uint64_t bytes, struct cw_err *err);
 /* Count bytes of the body that came, or refuse them; forget them all. */
 int http_body_take(struct cw_http_request *request, size_t bytes, struct cw_err *err);
 void http_body_give(struct cw_http_request *request);

@@ -168,6 +168,7 @@ int cw_layout_add(struct cw_layout *l, struct cw_str text, struct cw_err *err)
         l->slots[l->nslots++] = (struct cw_slot){(uint32_t)i, (uint16_t)column, c};
         gap = (uint32_t)i + 1;
     }
+    l->slots = grow(l->slots, &l->slots_cap, l->nslots, sizeof(*l->slots));
     l->templates = grow(l->templates, &l->templates_cap, l->ntemplates, sizeof(*l->templates));
     l->templates[l->ntemplates++] = (struct cw_template){text, first, l->nslots - first};
     return 0;

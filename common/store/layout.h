@@ -68,7 +68,7 @@ struct cw_layout_column {
 
 struct cw_layout {
     struct cw_template *templates;
-    struct cw_slot *slots;
+    struct cw_slot *slots; /* NULL only if there is no template */
     struct cw_layout_column *columns;
     uint32_t ntemplates, nslots, ncolumns;
     uint32_t templates_cap, slots_cap, columns_cap;

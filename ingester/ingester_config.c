@@ -95,6 +95,12 @@ static const struct cw_key_def limit_keys[] = {
      .doc = "A query ends after this."},
     {"volume_enabled", CW_KEY_BOOL, AT(volume_enabled), .def = "true",
      .doc = "Answer index/volume."},
+    {"shard_aggregations", CW_KEY_STRINGS, AT(shard_aggregations),
+     .doc =
+         "Loki's switch for aggregations that it may estimate: with approx_topk in the list that "
+         "function is answered. Here it is exact."},
+    {"enable_multi_variant_queries", CW_KEY_BOOL, AT(enable_multi_variant_queries), .def = "false",
+     .doc = "Answer variants(...) of (...)."},
     {"ingestion_rate_strategy", CW_KEY_IGNORED, .doc = UNLIMITED},
     {"ingestion_rate_mb", CW_KEY_IGNORED, .doc = UNLIMITED},
     {"ingestion_burst_size_mb", CW_KEY_IGNORED, .doc = UNLIMITED},

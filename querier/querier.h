@@ -26,6 +26,8 @@ struct cw_query_limits {
     uint32_t max_streams_matchers_per_query; /* 1000 */
     uint64_t query_memory_bytes;             /* allowance of one query */
     bool volume_enabled;
+    bool approx_topk;           /* false */
+    bool multi_variant_queries; /* false */
 };
 void cw_query_limits_default(struct cw_query_limits *limits);
 
@@ -52,7 +54,7 @@ void cw_querier_metrics(const struct cw_querier *querier, struct cw_buf *out);
 
 /* A log query as a test of single entries, for deletes: does the entry pass its pipeline? Read-only once it is made. */
 struct cw_entry_test;
-/* Any selector and pipeline that can be evaluated. CW_E_INVALID in Loki's words, CW_E_NOT_IMPLEMENTED. */
+/* Any selector and pipeline that can be evaluated. CW_E_INVALID in Loki's words. */
 int cw_entry_test_new(struct cw_str query, struct cw_entry_test **out,
                       struct cw_err *err) CW_MUST_USE;
 void cw_entry_test_free(struct cw_entry_test **test);

@@ -76,6 +76,20 @@ int cw_labels_from_pairs(struct cw_label *pairs, size_t n, struct cw_labels *out
     return 0;
 }
 
+struct cw_labels cw_labels_with(struct cw_arena *arena, struct cw_labels labels, struct cw_str name,
+                                struct cw_str value)
+{
+    struct cw_label *items = cw_arena_alloc(arena, (labels.n + 1) * sizeof(*items));
+    size_t n = 0;
+    for (size_t i = 0; i < labels.n; i++)
+        if (!cw_str_eq(labels.items[i].name, name))
+            items[n++] = labels.items[i];
+    if (value.len > 0)
+        items[n++] = (struct cw_label){name, value};
+    cw_label_pairs_sort(items, n);
+    return (struct cw_labels){items, n};
+}
+
 /* A name that PromQL cannot write bare is quoted, as Prometheus prints it. */
 static void format_name(struct cw_str name, struct cw_buf *out)
 {

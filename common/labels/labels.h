@@ -45,6 +45,9 @@ bool cw_labels_eq(struct cw_labels a, struct cw_labels b);
 int cw_labels_cmp(struct cw_labels a, struct cw_labels b); /* pair by pair, then by count */
 /* XXH3-128 over the pairs (each text followed by a byte 0xFF): the stream id. Stable on disk. */
 struct cw_hash128 cw_labels_hash(struct cw_labels labels);
+/* The labels with `name` set to `value`, or without it when that is empty. Texts are borrowed. */
+struct cw_labels cw_labels_with(struct cw_arena *arena, struct cw_labels labels, struct cw_str name,
+                                struct cw_str value);
 /* A deep copy into the arena. */
 struct cw_labels cw_labels_dup(struct cw_arena *arena, struct cw_labels labels);
 /* A deep copy in one heap block that free() releases (through items). */

@@ -85,13 +85,25 @@ static int check_range(const struct cw_query_limits *limits, const struct cw_exp
     return rc;
 }
 
+static int check_switches(const struct cw_query_limits *limits, const struct cw_expr *expr,
+                          struct cw_err *err)
+{
+    if (expr->kind == CW_EXPR_VARIANTS && !limits->multi_variant_queries)
+        return cw_err_set(err, CW_E_LIMIT, "multi variant queries are disabled for this instance");
+    if (expr->kind == CW_EXPR_VECTOR_AGG && expr->vector_fn == CW_VECTOR_APPROX_TOPK &&
+        !limits->approx_topk)
+        return cw_err_set(err, CW_E_LIMIT,
+                          "approx_topk is not enabled. See -limits.shard_aggregations");
+    return 0;
+}
+
 int cw_query_limits_expr(const struct cw_query_limits *limits, const struct cw_expr *expr,
                          struct cw_err *err)
 {
     if (expr == NULL)
         return 0;
-    int rc = 0;
-    if (expr->kind == CW_EXPR_LOG || expr->kind == CW_EXPR_RANGE_AGG)
+    int rc = check_switches(limits, expr, err);
+    if (rc == 0 && (expr->kind == CW_EXPR_LOG || expr->kind == CW_EXPR_RANGE_AGG))
         rc = check_matchers(limits, expr, err);
     if (rc == 0 && expr->kind == CW_EXPR_RANGE_AGG)
         rc = check_range(limits, expr, err);
@@ -99,6 +111,8 @@ int cw_query_limits_expr(const struct cw_query_limits *limits, const struct cw_e
         rc = cw_query_limits_expr(limits, expr->left, err);
     if (rc == 0)
         rc = cw_query_limits_expr(limits, expr->right, err);
+    for (size_t i = 0; rc == 0 && i < expr->nvariants; i++)
+        rc = cw_query_limits_expr(limits, expr->variants[i], err);
     return rc;
 }
 

@@ -11,7 +11,7 @@
 /* max_query_lookback moves *start_ns up; then max_query_length. A range that ends before it begins is refused. */
 int cw_query_limits_range(const struct cw_query_limits *limits, int64_t now_ns, int64_t *start_ns,
                           int64_t end_ns, struct cw_err *err) CW_MUST_USE;
-/* Matchers, and the ranges in [ ]. */
+/* Matchers, the ranges in [ ], and what of the language has to be switched on. */
 int cw_query_limits_expr(const struct cw_query_limits *limits, const struct cw_expr *expr,
                          struct cw_err *err) CW_MUST_USE;
 int cw_query_limits_entries(const struct cw_query_limits *limits, uint32_t limit,

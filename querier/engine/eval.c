@@ -1,5 +1,6 @@
 #include "querier/engine/eval.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "common/base/assert.h"
@@ -89,10 +90,23 @@ static void collect(struct cw_eval *eval, const struct cw_expr *expr)
     }
     if (expr->kind == CW_EXPR_RANGE_AGG)
         add_leaf(eval, expr, NULL);
+    for (size_t i = 0; i < expr->nvariants; i++)
+        collect(eval, expr->variants[i]);
     if (expr->left != NULL)
         collect(eval, expr->left);
     if (expr->right != NULL)
         collect(eval, expr->right);
+}
+
+static bool has_approx_topk(const struct cw_expr *expr)
+{
+    if (expr == NULL)
+        return false;
+    for (size_t i = 0; i < expr->nvariants; i++)
+        if (has_approx_topk(expr->variants[i]))
+            return true;
+    return (expr->kind == CW_EXPR_VECTOR_AGG && expr->vector_fn == CW_VECTOR_APPROX_TOPK) ||
+           has_approx_topk(expr->left) || has_approx_topk(expr->right);
 }
 
 int cw_eval_new(const struct cw_expr *expr, const struct cw_grid *grid, enum cw_eval_kind kind,
@@ -103,6 +117,10 @@ int cw_eval_new(const struct cw_expr *expr, const struct cw_grid *grid, enum cw_
             err, CW_E_INVALID,
             "log queries are not supported as an instant query type, please change your query to a "
             "range query type");
+    if (kind == CW_EVAL_RANGE && has_approx_topk(expr))
+        return cw_err_set(
+            err, CW_E_INVALID,
+            "approx_topk error: count min sketches are only supported on instant queries");
     struct cw_eval *eval = cw_mem_new(sizeof(*eval));
     eval->root = expr;
     eval->grid = *grid;
@@ -214,15 +232,14 @@ static int eval_unary(struct cw_eval *eval, const struct cw_expr *expr, struct c
     return rc;
 }
 
-static int append_table(struct cw_table *to, const struct cw_table *from, struct cw_err *err)
+static int append_series(struct cw_table *to, struct cw_labels labels, const struct cw_series *from,
+                         struct cw_err *err)
 {
-    int rc = 0;
-    for (size_t i = 0; rc == 0 && i < from->n; i++) {
-        struct cw_series *series;
-        rc = cw_table_add(to, from->items[i].labels, CW_TABLE_COPY, &series, err);
-        if (rc == 0 && cw_series_has(&from->items[i], 0))
-            cw_series_set(series, 0, from->items[i].values[0]);
-    }
+    struct cw_series *series;
+    int rc = cw_table_add(to, labels, CW_TABLE_COPY, &series, err);
+    for (size_t step = 0; rc == 0 && step < to->grid.n; step++)
+        if (cw_series_has(from, step))
+            cw_series_set(series, step, from->values[step]);
     return rc;
 }
 
@@ -236,14 +253,40 @@ static int eval_pieces(struct cw_eval *eval, const struct cw_expr *expr, size_t 
         rc = eval_leaf(eval, &in, err);
         if (rc == 0)
             rc = cw_vector_rules[expr->vector_fn].eval(expr, in, &piece, err);
-        if (rc == 0)
-            rc = append_table(all, piece, err);
+        for (size_t s = 0; rc == 0 && s < piece->n; s++)
+            rc = append_series(all, piece->items[s].labels, &piece->items[s], err);
         cw_table_free(&in);
         cw_table_free(&piece);
     }
     if (rc == 0)
         rc = cw_vector_rules[expr->vector_fn].eval(expr, all, out, err);
     cw_table_free(&all);
+    return rc;
+}
+
+/* Each variant's series, told apart by the label __variant__: its place among them, from 0. */
+static int eval_variants(struct cw_eval *eval, const struct cw_expr *expr, struct cw_table **out,
+                         struct cw_err *err)
+{
+    struct cw_table *all = cw_table_new(&eval->grid, eval->options.allowance);
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < expr->nvariants; i++) {
+        struct cw_table *table = NULL;
+        char number[24];
+        snprintf(number, sizeof(number), "%zu", i);
+        rc = eval_expr(eval, expr->variants[i], &table, err);
+        for (size_t s = 0; rc == 0 && s < table->n; s++) {
+            const struct cw_series *series = &table->items[s];
+            rc = append_series(all,
+                               cw_labels_with(table->arena, series->labels, CW_STR("__variant__"),
+                                              cw_str_of(number)),
+                               series, err);
+        }
+        cw_table_free(&table);
+    }
+    if (rc < 0)
+        cw_table_free(&all);
+    *out = all;
     return rc;
 }
 
@@ -262,6 +305,7 @@ static int eval_expr(struct cw_eval *eval, const struct cw_expr *expr, struct cw
     case CW_EXPR_NUMBER:
     case CW_EXPR_VECTOR: return eval_constant(eval, expr->param, out, err);
     case CW_EXPR_BINARY: return eval_binary(eval, expr, out, err);
+    case CW_EXPR_VARIANTS: return eval_variants(eval, expr, out, err);
     case CW_EXPR_VECTOR_AGG:
     case CW_EXPR_LABEL_REPLACE: return eval_unary(eval, expr, out, err);
     default: break;

@@ -2,7 +2,7 @@
  * eval.h - a metric expression to its result. What needs entries (the range aggregations) is listed
  * first, fed by whoever scans; the rest is arithmetic on tables.
  *
- *     cw_eval_check(query->root)                     501 for what is not built yet, by name
+ *     cw_eval_check(query->root)
  *     eval = cw_eval_new(root, grid, kind, options)
  *     for each cw_eval_range_agg(eval, i):           scan and feed (range_agg.h)
  *     cw_eval_run(eval, &result)
@@ -10,7 +10,7 @@
  * Ownership  Borrows the expression and the allowance; owns the range aggregations.
  * Threads    new, run and free on one thread; between them the range aggregations are fed as
  *            range_agg.h says.
- * Errors     CW_E_NOT_IMPLEMENTED, CW_E_LIMIT, CW_E_INTERNAL (Loki answers 500 to wrong vector
+ * Errors     CW_E_LIMIT, CW_E_INTERNAL (Loki answers 500 to wrong vector
  *            matching), CW_E_INVALID.
  */
 #ifndef CW_ENGINE_EVAL_H
@@ -29,10 +29,9 @@ struct cw_eval_options {
 
 struct cw_eval;
 
-/* Whether everything in the expression (log or metric) can be evaluated; CW_E_NOT_IMPLEMENTED with
- * a sentence that names the construct. */
+/* Whether everything in the expression (log or metric) can be evaluated; CW_E_INVALID in Loki's words. */
 int cw_eval_check(const struct cw_expr *expr, struct cw_err *err) CW_MUST_USE;
-/* `expr` is a metric expression that passed the check. */
+/* `expr` is a metric expression that passed the check. CW_E_INVALID: what only instant queries can have. */
 int cw_eval_new(const struct cw_expr *expr, const struct cw_grid *grid, enum cw_eval_kind kind,
                 const struct cw_eval_options *options, struct cw_eval **out,
                 struct cw_err *err) CW_MUST_USE;

@@ -1,15 +1,7 @@
-/* What of the language is not evaluated yet: part of eval.h. */
+/* What of an expression cannot be evaluated: part of eval.h. */
 #include "common/base/assert.h"
-#include "common/logql/functions.h"
 #include "querier/engine/eval.h"
-#include "querier/engine/eval_table.h"
 #include "querier/engine/pipeline.h"
-
-static int missing(struct cw_err *err, const char *construct)
-{
-    return cw_err_set(err, CW_E_NOT_IMPLEMENTED, "%s is not supported by this version of cordwood",
-                      construct);
-}
 
 /* Stages are compiled for what is wrong with them. */
 static int check_stages(const struct cw_expr *expr, struct cw_err *err)
@@ -22,17 +14,17 @@ static int check_stages(const struct cw_expr *expr, struct cw_err *err)
 
 int cw_eval_check(const struct cw_expr *expr, struct cw_err *err)
 {
-    int rc;
+    int rc = 0;
     switch (expr->kind) {
     case CW_EXPR_LOG:
     case CW_EXPR_RANGE_AGG: return check_stages(expr, err);
     case CW_EXPR_NUMBER:
     case CW_EXPR_VECTOR: return 0;
-    case CW_EXPR_VARIANTS: return missing(err, "variants()");
+    case CW_EXPR_VARIANTS:
+        for (size_t i = 0; rc == 0 && i < expr->nvariants; i++)
+            rc = cw_eval_check(expr->variants[i], err);
+        return rc;
     case CW_EXPR_VECTOR_AGG:
-        if (cw_vector_rules[expr->vector_fn].eval == NULL)
-            return missing(err, cw_vector_def(expr->vector_fn)->name);
-        return cw_eval_check(expr->left, err);
     case CW_EXPR_LABEL_REPLACE: return cw_eval_check(expr->left, err);
     case CW_EXPR_BINARY:
         rc = cw_eval_check(expr->left, err);

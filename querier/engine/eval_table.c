@@ -52,7 +52,7 @@ const struct cw_vector_rule cw_vector_rules[] = {
     [CW_VECTOR_COUNT] = {cw_vector_agg_fold},     [CW_VECTOR_MIN] = {cw_vector_agg_fold},
     [CW_VECTOR_MAX] = {cw_vector_agg_fold},       [CW_VECTOR_STDDEV] = {cw_vector_agg_fold},
     [CW_VECTOR_STDVAR] = {cw_vector_agg_fold},    [CW_VECTOR_TOPK] = {cw_vector_agg_select},
-    [CW_VECTOR_BOTTOMK] = {cw_vector_agg_select}, [CW_VECTOR_APPROX_TOPK] = {NULL},
+    [CW_VECTOR_BOTTOMK] = {cw_vector_agg_select}, [CW_VECTOR_APPROX_TOPK] = {cw_vector_agg_select},
     [CW_VECTOR_SORT] = {cw_vector_agg_sort},      [CW_VECTOR_SORT_DESC] = {cw_vector_agg_sort},
 };
 _Static_assert(CW_COUNT(cw_vector_rules) == CW_VECTOR_NFN, "a row for every vector function");

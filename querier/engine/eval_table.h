@@ -1,7 +1,6 @@
 /*
  * eval_table.h - how each function of common/logql/functions.c is evaluated; both tables are
- * indexed by its enums. A row of a vector function that is not built yet is NULL, and cw_eval_check() answers 501
- * for it by name.
+ * indexed by its enums.
  */
 #ifndef CW_ENGINE_EVAL_TABLE_H
 #define CW_ENGINE_EVAL_TABLE_H
@@ -27,7 +26,7 @@ struct cw_range_rule {
 };
 
 struct cw_vector_rule {
-    /* NULL: not built. *out is the caller's; `in` may be sorted in place. */
+    /* *out is the caller's; `in` may be sorted in place. */
     int (*eval)(const struct cw_expr *expr, struct cw_table *in, struct cw_table **out,
                 struct cw_err *err);
 };

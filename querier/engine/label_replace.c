@@ -8,21 +8,6 @@
 /* A template may name a group as often as it likes: its result is bounded as a label is. */
 enum { RESULT_MAX_BYTES = CW_LIMIT_LINE_BYTES };
 
-/* `labels` with `dst` set to `value`, or without it when that is empty. */
-static struct cw_labels with_label(struct cw_labels labels, struct cw_str dst, struct cw_str value,
-                                   struct cw_arena *arena)
-{
-    struct cw_label *items = cw_arena_alloc(arena, (labels.n + 1) * sizeof(*items));
-    size_t n = 0;
-    for (size_t i = 0; i < labels.n; i++)
-        if (!cw_str_eq(labels.items[i].name, dst))
-            items[n++] = labels.items[i];
-    if (value.len > 0)
-        items[n++] = (struct cw_label){dst, value};
-    cw_label_pairs_sort(items, n);
-    return (struct cw_labels){items, n};
-}
-
 static int add_replaced(const struct cw_expr *expr, const struct cw_series *from,
                         struct cw_str *groups, size_t ngroups, struct cw_arena *scratch,
                         struct cw_buf *value, struct cw_table *table, struct cw_err *err)
@@ -37,7 +22,7 @@ static int add_replaced(const struct cw_expr *expr, const struct cw_series *from
         if (cw_buf_failed(value))
             return cw_err_set(err, CW_E_LIMIT, "label_replace makes a label of more than %d bytes",
                               RESULT_MAX_BYTES);
-        labels = with_label(labels, expr->dst, cw_buf_str(value), scratch);
+        labels = cw_labels_with(scratch, labels, expr->dst, cw_buf_str(value));
     }
     struct cw_series *to;
     rc = cw_table_add(table, labels, CW_TABLE_COPY, &to, err);

@@ -12,7 +12,7 @@
  *            (line_format, unpack, label filters). Those of the first group are the scan's (plan.h), not the pipeline's.
  * Ownership  Borrows the expression. A run's results live until its next entry.
  * Threads    A pipeline is read-only; a run belongs to one thread at a time.
- * Errors     CW_E_INVALID in Loki's words, CW_E_NOT_IMPLEMENTED; running: CW_E_LIMIT, CW_E_CANCELED (regexes).
+ * Errors     CW_E_INVALID in Loki's words; running: CW_E_LIMIT, CW_E_CANCELED (regexes).
  */
 #ifndef CW_ENGINE_PIPELINE_H
 #define CW_ENGINE_PIPELINE_H

@@ -186,7 +186,7 @@ int cw_vector_agg_select(const struct cw_expr *expr, struct cw_table *in, struct
             if (cw_series_has(&in->items[i], step))
                 candidates[n++] = (struct candidate){in->items[i].values[step], groups.of[i], i};
         qsort(candidates, n, sizeof(*candidates),
-              expr->vector_fn == CW_VECTOR_TOPK ? largest_first : smallest_first);
+              expr->vector_fn == CW_VECTOR_BOTTOMK ? smallest_first : largest_first);
         size_t chosen = 0;
         for (size_t i = 0; i < n; i++) {
             chosen = i > 0 && candidates[i].group == candidates[i - 1].group ? chosen + 1 : 1;

@@ -57,3 +57,34 @@ Test(query_limits, entries_and_matchers_and_ranges_have_bounds)
                      "max streams matchers per query exceeded, matchers-count > limit (2 > 1)");
     cw_query_free(&query);
 }
+
+static int check(const struct cw_query_limits *limits, const char *text, struct cw_err *err)
+{
+    struct cw_query *query = NULL;
+    int rc = cw_logql_parse(cw_str_of(text), &query, err);
+    if (rc == 0)
+        rc = cw_query_limits_expr(limits, query->root, err);
+    cw_query_free(&query);
+    return rc;
+}
+
+Test(query_limits, what_loki_has_behind_switches_is_refused_in_its_words)
+{
+    static const char *const topk = "1 + approx_topk(2, rate({a=\"b\"}[1m]))",
+                             *const variants = "variants(rate({a=\"b\"}[1m])) of ({a=\"b\"}[1m])",
+                             *const both =
+                                 "variants(approx_topk(2, rate({a=\"b\"}[1m]))) of ({a=\"b\"}[1m])";
+    struct cw_query_limits limits;
+    struct cw_err err;
+    cw_query_limits_default(&limits);
+    cr_expect_eq(check(&limits, topk, &err), CW_E_LIMIT);
+    cr_expect_str_eq(err.text, "approx_topk is not enabled. See -limits.shard_aggregations");
+    cr_expect_eq(check(&limits, variants, &err), CW_E_LIMIT);
+    cr_expect_str_eq(err.text, "multi variant queries are disabled for this instance");
+    limits.multi_variant_queries = true;
+    cr_expect_eq(check(&limits, variants, &err), 0);
+    cr_expect_eq(check(&limits, both, &err), CW_E_LIMIT);
+    limits.approx_topk = true;
+    cr_expect_eq(check(&limits, both, &err), 0);
+    cr_expect_eq(check(&limits, topk, &err), 0);
+}

@@ -1,6 +1,7 @@
 #include "common/match/regex.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #define PCRE2_CODE_UNIT_WIDTH 8
@@ -9,6 +10,7 @@
 #include "common/base/assert.h"
 #include "common/base/clock.h"
 #include "common/base/limits.h"
+#include "common/match/regex_dfa.h"
 #include "common/match/regex_literal.h"
 #include "common/match/regex_nfa.h"
 #include "common/match/regex_print.h"
@@ -35,6 +37,16 @@ struct cw_regex {
     size_t nsearches;
     struct program programs[2]; /* by enum cw_re_text */
     struct cw_nfa *nfa;
+    struct reserve *reserve;
+};
+
+/* What decides where PCRE2 gives up: automata that no thread uses now. */
+enum { IDLE_MAX = 64 };
+struct reserve {
+    pthread_mutex_t lock;
+    struct cw_dfa *idle[IDLE_MAX];
+    size_t nidle;
+    atomic_uint give_ups;
 };
 
 /* ---- compile ---- */
@@ -146,6 +158,8 @@ int cw_regex_compile(struct cw_str pattern, unsigned flags, struct cw_regex **ou
     for (int text = CW_RE_TEXT_ASCII; text <= CW_RE_TEXT_UTF8; text++)
         regex->programs[text] = compile_pcre2(regex->tree.root, (enum cw_re_text)text);
     regex->nfa = cw_nfa_new(&regex->tree);
+    regex->reserve = cw_mem_new(sizeof *regex->reserve);
+    pthread_mutex_init(&regex->reserve->lock, NULL);
     *out = regex;
     return 0;
 }
@@ -158,6 +172,10 @@ void cw_regex_free(struct cw_regex **regex)
     *regex = NULL;
     pcre2_code_free(old->programs[0].code);
     pcre2_code_free(old->programs[1].code);
+    for (size_t i = 0; i < old->reserve->nidle; i++)
+        cw_dfa_free(&old->reserve->idle[i]);
+    pthread_mutex_destroy(&old->reserve->lock);
+    free(old->reserve);
     cw_nfa_free(&old->nfa);
     struct cw_arena *arena = old->arena;
     cw_arena_free(&arena); /* holds the regex too */
@@ -214,8 +232,10 @@ static struct scratch *scratch_of_thread(uint32_t ngroups)
 
 /* Backtracking is bounded by PCRE2's match limit, which counts tries from one starting place, and a try may walk the whole
  * text: the limit starts low, lower for long texts, and grows as long as what was done so far was quick. A text is searched
- * in windows of starting places, so that the clock is looked at in between. Past any of these the NFA decides. */
+ * in windows of starting places, so that the clock is looked at in between. Past any of these PCRE2 gives up, and the automata
+ * decide. A pattern that makes it give up often is asked of them first. */
 enum {
+    GIVE_UPS_MAX = 8,
     TRIES_START = 4000,
     TRIES_START_LONG = 50000000, /* divided by the length */
     TRIES_MIN = 200,
@@ -226,7 +246,7 @@ enum {
 };
 #define QUICK_NS (2 * CW_NS_PER_MS)
 #define PCRE2_NS (20 * CW_NS_PER_MS)
-#define NFA_NS (60 * CW_NS_PER_MS)
+#define AUTOMATA_NS (60 * CW_NS_PER_MS)
 
 enum verdict { VERDICT_NONE, VERDICT_MATCH, VERDICT_GIVE_UP };
 
@@ -329,6 +349,48 @@ static int fail_limit(const struct cw_regex *regex, struct cw_str text, struct c
                       CW_STR_ARG(regex->pattern), text.len);
 }
 
+static struct cw_dfa *dfa_take(const struct cw_regex *regex)
+{
+    struct reserve *reserve = regex->reserve;
+    struct cw_dfa *dfa = NULL;
+    pthread_mutex_lock(&reserve->lock);
+    if (reserve->nidle > 0)
+        dfa = reserve->idle[--reserve->nidle];
+    pthread_mutex_unlock(&reserve->lock);
+    return dfa != NULL ? dfa : cw_dfa_new(regex->nfa);
+}
+
+static void dfa_give(const struct cw_regex *regex, struct cw_dfa *dfa)
+{
+    struct reserve *reserve = regex->reserve;
+    pthread_mutex_lock(&reserve->lock);
+    if (reserve->nidle < IDLE_MAX) {
+        reserve->idle[reserve->nidle++] = dfa;
+        dfa = NULL;
+    }
+    pthread_mutex_unlock(&reserve->lock);
+    cw_dfa_free(&dfa);
+}
+
+/* Is there a match at `from` or later? */
+static int ask_dfa(const struct cw_regex *regex, struct cw_str text, size_t from)
+{
+    struct cw_dfa *dfa = dfa_take(regex);
+    int rc = cw_dfa_run(dfa, text, from, cw_clock_thread_cpu_ns() + AUTOMATA_NS);
+    dfa_give(regex, dfa);
+    return rc;
+}
+
+/* Where the match is: only the NFA knows, which is slower. */
+static int ask_automata(const struct cw_regex *regex, struct cw_str text, size_t from,
+                        size_t *groups, size_t n)
+{
+    int rc = ask_dfa(regex, text, from);
+    if (rc <= 0 || n == 0)
+        return rc;
+    return cw_nfa_run(regex->nfa, text, from, cw_clock_thread_cpu_ns() + AUTOMATA_NS, groups, n);
+}
+
 /* The offsets of `n` groups in the text (0: only whether there is a match) from scan->from on. */
 static int run(const struct cw_regex *regex, struct cw_regex_scan *scan, size_t *groups, size_t n,
                struct cw_err *err)
@@ -348,11 +410,18 @@ static int run(const struct cw_regex *regex, struct cw_regex_scan *scan, size_t 
     size_t from = scan->from;
     /* Repaired texts have other offsets: behind the beginning it is the NFA that goes on. */
     bool pcre2 = program->code != NULL && (scan->valid || from == 0);
+    if (atomic_load_explicit(&regex->reserve->give_ups, memory_order_relaxed) >= GIVE_UPS_MAX) {
+        int found = ask_dfa(regex, text, from);
+        if (found <= 0 || n == 0)
+            return found < 0 ? fail_limit(regex, text, err) : found;
+    }
     if (pcre2 && !scan->valid)
         subject = repair(text, &repaired);
     enum verdict verdict = VERDICT_GIVE_UP;
     if (pcre2)
         verdict = run_pcre2(program, scratch, subject, &from);
+    if (verdict == VERDICT_GIVE_UP)
+        atomic_fetch_add_explicit(&regex->reserve->give_ups, 1, memory_order_relaxed);
     const size_t *offsets = pcre2_get_ovector_pointer(scratch->data);
     if (verdict == VERDICT_MATCH && n > 0 && regex->facts.empty_loop) {
         verdict = VERDICT_GIVE_UP;
@@ -369,7 +438,7 @@ static int run(const struct cw_regex *regex, struct cw_regex_scan *scan, size_t 
     } else if (verdict == VERDICT_GIVE_UP) {
         if (subject.ptr != text.ptr)
             from = offset_before_repair(text, from);
-        rc = cw_nfa_run(regex->nfa, text, from, cw_clock_thread_cpu_ns() + NFA_NS, groups, n);
+        rc = ask_automata(regex, text, from, groups, n);
     }
     cw_buf_fini(&repaired);
     return rc < 0 ? fail_limit(regex, text, err) : rc;

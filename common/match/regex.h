@@ -3,9 +3,9 @@
  *
  * regex_syntax.c parses the pattern with Go's grammar and refuses what Go refuses with Go's texts, regex_literal.c finds the
  * literals that every match must hold, regex_print.c writes the PCRE2 pattern with Go's meaning ($, \s, bytes that are not
- * UTF-8, (?i) folding). A match limit and the clock bound backtracking; past them regex_nfa.c decides, which does not
- * backtrack (and gives captures, which pcre2_dfa_match does not); past its deadline the match fails with CW_E_LIMIT and
- * names the pattern. A pattern from outside never hangs a thread.
+ * UTF-8, (?i) folding). A match limit and the clock bound backtracking; past them regex_dfa.c decides whether there is a match and
+ * regex_nfa.c where it is, which do not backtrack (pcre2_dfa_match gives no captures); past their deadline the match fails with
+ * CW_E_LIMIT and names the pattern. A pattern from outside never hangs a thread.
  *
  * Ownership  A cw_regex owns its program; free it once.
  * Threads    Compiled once, then shared by any threads; match data and JIT stacks are per thread.

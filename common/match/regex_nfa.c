@@ -4,33 +4,7 @@
 
 #include "common/base/assert.h"
 #include "common/base/clock.h"
-
-enum inst_op {
-    INST_RUNE,
-    INST_FOLDED_RUNE,
-    INST_CLASS,
-    INST_ANY,
-    INST_ANY_NOT_NL,
-    INST_FAIL,
-    INST_SPLIT, /* x is preferred; what is before it takes a rune */
-    INST_JUMP,
-    INST_SAVE,
-    INST_ASSERT, /* x: the enum cw_re_op */
-    INST_MATCH,
-};
-
-struct inst {
-    enum inst_op op;
-    uint32_t x, y; /* next states; x is the rune, slot or assertion where y is the next */
-    const struct cw_rune_range *ranges;
-    size_t nranges;
-};
-
-struct cw_nfa {
-    struct inst *insts;
-    uint32_t n, cap;
-    unsigned ngroups; /* with group 0 */
-};
+#include "common/match/regex_nfa_priv.h"
 
 /* ---- compile ---- */
 
@@ -238,18 +212,13 @@ struct run {
     uint64_t steps;
 };
 
-struct place {
-    size_t off;
-    uint32_t before, after; /* runes; UINT32_MAX at the ends */
-};
-
 static bool is_word(uint32_t rune)
 {
     return (rune >= '0' && rune <= '9') || (rune >= 'a' && rune <= 'z') ||
            (rune >= 'A' && rune <= 'Z') || rune == '_';
 }
 
-static bool assertion_holds(uint32_t assertion, const struct place *place)
+bool nfa_assertion_holds(uint32_t assertion, const struct place *place)
 {
     switch (assertion) {
     case CW_RE_BEGIN_TEXT: return place->before == UINT32_MAX;
@@ -294,7 +263,7 @@ static void follow(struct run *run, struct thread_list *list, uint32_t first,
             if (inst->op == INST_SAVE && inst->x < run->nslots) {
                 run->todo[n++] = (struct todo){UINT32_MAX, inst->x, run->slots[inst->x]};
                 run->slots[inst->x] = place->off;
-            } else if (inst->op == INST_ASSERT && !assertion_holds(inst->x, place)) {
+            } else if (inst->op == INST_ASSERT && !nfa_assertion_holds(inst->x, place)) {
                 break;
             } else if (inst->op < INST_SPLIT || inst->op == INST_MATCH) {
                 list_add(run, list, state);
@@ -305,7 +274,7 @@ static void follow(struct run *run, struct thread_list *list, uint32_t first,
     }
 }
 
-static bool takes(const struct inst *inst, uint32_t rune)
+bool nfa_takes(const struct inst *inst, uint32_t rune)
 {
     switch (inst->op) {
     case INST_RUNE: return rune == inst->x;
@@ -332,7 +301,7 @@ static void step(struct run *run, const struct place *here, const struct place *
                        run->nslots * sizeof run->best[0]);
             return; /* what is less preferred is cut */
         }
-        if (here->after == UINT32_MAX || !takes(inst, here->after))
+        if (here->after == UINT32_MAX || !nfa_takes(inst, here->after))
             continue;
         if (run->nslots > 0)
             memcpy(run->slots, run->now.slots + i * run->nslots,
@@ -360,8 +329,7 @@ static size_t place_at(struct cw_str text, size_t off, uint32_t before, struct p
     return cw_utf8_decode(cw_str_sub(text, off, text.len), &out->after);
 }
 
-/* The rune that ends at `off`. */
-static uint32_t rune_before(struct cw_str text, size_t off)
+uint32_t nfa_rune_before(struct cw_str text, size_t off)
 {
     if (off == 0)
         return UINT32_MAX;
@@ -378,7 +346,7 @@ static int simulate(struct run *run, size_t from, int64_t deadline_cpu_ns)
 {
     uint64_t next_look = RUN_CLOCK_STEPS;
     struct place here, there;
-    size_t len = place_at(run->text, from, rune_before(run->text, from), &here);
+    size_t len = place_at(run->text, from, nfa_rune_before(run->text, from), &here);
     for (;;) {
         if (!run->matched) { /* a match that begins here is less preferred than one that began before */
             for (size_t i = 0; i < run->nslots; i++)

@@ -1,8 +1,9 @@
-/* Patterns and texts from outside: pattern, a NUL, text. Compiling and matching must end, and the NFA must agree with PCRE2. */
+/* Patterns and texts from outside: pattern, a NUL, text. Compiling and matching must end, and the automata must agree with PCRE2. */
 #include "common/base/arena.h"
 #include "common/base/assert.h"
 #include "common/base/clock.h"
 #include "common/match/regex.h"
+#include "common/match/regex_dfa.h"
 #include "common/match/regex_nfa.h"
 
 enum { MAX_GROUPS = 8 };
@@ -33,6 +34,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         struct cw_nfa *nfa = cw_nfa_new(&tree);
         rc = cw_nfa_run(nfa, text, 0, cw_clock_thread_cpu_ns() + 50 * CW_NS_PER_MS, NULL, 0);
         CW_ASSERT(rc == matched || rc < 0);
+        struct cw_dfa *dfa = cw_dfa_new(nfa);
+        for (int again = 0; again < 2; again++) {
+            rc = cw_dfa_run(dfa, text, 0, cw_clock_thread_cpu_ns() + 50 * CW_NS_PER_MS);
+            CW_ASSERT(rc == matched || rc < 0);
+        }
+        cw_dfa_free(&dfa);
         cw_nfa_free(&nfa);
         cw_arena_free(&arena);
     }

@@ -3,7 +3,7 @@
  * expression says: "E <error in hex>", "N", or "M" and the groups as "from-to" or "-".
  *
  * Modes: s search, f full match with dot-newline, d search with dot-newline. Beside the captures it asks cw_regex_match()
- * and the NFA, and prints "X" where they do not agree.
+ * and the automata, and prints "X" where they do not agree.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,6 +11,7 @@
 #include "common/base/arena.h"
 #include "common/base/clock.h"
 #include "common/match/regex.h"
+#include "common/match/regex_dfa.h"
 #include "common/match/regex_nfa.h"
 
 enum { MAX_GROUPS = 64 };
@@ -30,9 +31,9 @@ static struct cw_str unhex(const char *z, struct cw_arena *arena)
     return cw_str_make(bytes, n);
 }
 
-/* The same question to the NFA; -1 when it does not agree. */
-static int check_nfa(struct cw_str pattern, unsigned flags, struct cw_str text, int rc,
-                     const struct cw_str *groups, struct cw_arena *arena)
+/* The same question to the automata; -1 when they do not agree. */
+static int check_automata(struct cw_str pattern, unsigned flags, struct cw_str text, int rc,
+                          const struct cw_str *groups, struct cw_arena *arena)
 {
     struct cw_re_tree tree;
     size_t offsets[2 * MAX_GROUPS];
@@ -49,7 +50,11 @@ static int check_nfa(struct cw_str pattern, unsigned flags, struct cw_str text, 
     struct cw_nfa *nfa = cw_nfa_new(&tree);
     int64_t deadline = cw_clock_thread_cpu_ns() + 10 * CW_NS_PER_S;
     int got = cw_nfa_run(nfa, text, 0, deadline, offsets, MAX_GROUPS);
-    if (got == rc && got == cw_nfa_run(nfa, text, 0, deadline, NULL, 0)) {
+    struct cw_dfa *dfa = cw_dfa_new(nfa);
+    int first = cw_dfa_run(dfa, text, 0, deadline), again = cw_dfa_run(dfa, text, 0, deadline);
+    cw_dfa_free(&dfa);
+    if (got == rc && got == cw_nfa_run(nfa, text, 0, deadline, NULL, 0) && got == first &&
+        got == again) {
         for (unsigned i = 0; i <= tree.ngroups && i < MAX_GROUPS && got > 0; i++) {
             size_t from = groups[i].ptr == NULL ? SIZE_MAX : (size_t)(groups[i].ptr - text.ptr);
             if (from != offsets[2 * i] ||
@@ -82,7 +87,7 @@ static void answer(char mode, struct cw_str pattern, struct cw_str text, struct 
     if (rc < 0 || rc != cw_regex_match(regex, text, &err) ||
         cw_regex_matches_empty(regex) != (cw_regex_match(regex, CW_STR(""), &err) > 0))
         printf("X ");
-    else if (check_nfa(pattern, flags, text, rc, groups, arena) < 0)
+    else if (check_automata(pattern, flags, text, rc, groups, arena) < 0)
         printf("XN ");
     printf(rc > 0 ? "M" : "N");
     for (unsigned i = 0; rc > 0 && i <= cw_regex_ngroups(regex) && i < MAX_GROUPS; i++) {

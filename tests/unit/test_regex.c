@@ -327,6 +327,28 @@ Test(regex, catastrophic_patterns_end_within_100_ms_on_a_long_line)
     cw_arena_free(&arena);
 }
 
+Test(regex, a_pattern_that_backtracks_on_every_line_is_asked_of_the_automaton)
+{
+    struct cw_arena *arena = cw_arena_new();
+    struct cw_str none = repeated(arena, "", "0123456789abcdef", 500, "!");
+    struct cw_str some = repeated(arena, "", "0123456789abcdef", 500, "x");
+    struct cw_regex *regex = compiled(CW_STR("(?:[0-9a-f]+[g-z]?)+([xyz])"), CW_REGEX_SEARCH);
+    struct cw_err err = {0};
+    int64_t start_ns = cw_clock_thread_cpu_ns();
+    for (int i = 0; i < 1000; i++)
+        cr_expect_eq(cw_regex_match(regex, none, &err), 0);
+    int64_t took_ns = cw_clock_thread_cpu_ns() - start_ns;
+    cr_expect_leq(took_ns, SLOWNESS * 300 * CW_NS_PER_MS, "%d ms", (int)(took_ns / CW_NS_PER_MS));
+    struct cw_str groups[2];
+    cr_expect_eq(cw_regex_match(regex, some, &err), 1);
+    cr_expect_eq(cw_regex_captures(regex, none, groups, 2, &err), 0);
+    cr_assert_eq(cw_regex_captures(regex, some, groups, 2, &err), 1);
+    cr_expect(cw_str_eqz(groups[1], "x"));
+    cr_expect_eq(groups[0].len, some.len);
+    cw_regex_free(&regex);
+    cw_arena_free(&arena);
+}
+
 Test(regex, what_backtracking_cannot_decide_is_decided_all_the_same)
 {
     struct cw_arena *arena = cw_arena_new();

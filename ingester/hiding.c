@@ -36,16 +36,16 @@ void cw_hiding_unref(struct cw_hiding **handle)
 }
 
 void cw_hiding_rules(const struct cw_hiding *hiding, const struct cw_deletes_place *place,
-                     struct cw_hiding_rules *out)
+                     const bool *over, struct cw_hiding_rules *out)
 {
     size_t ndeletes = cw_deletes_view_count(hiding->deletes), n = 0;
-    out->items = cw_mem_array(ndeletes + hiding->policy->n + 1, sizeof(*out->items));
+    out->items = cw_mem_array(ndeletes + hiding->policy->n + 2, sizeof(*out->items));
     out->deletes = cw_mem_array(ndeletes + 1, sizeof(*out->deletes));
     for (size_t i = 0; i < ndeletes; i++)
         if (cw_deletes_view_rule(hiding->deletes, i, place, &out->items[n]))
             out->deletes[n++] = i;
     out->n = out->ndeletes = n;
-    n += cw_retention_policy_rules(hiding->policy, hiding->now_ns, &out->items[n]);
+    n += cw_retention_policy_rules(hiding->policy, hiding->now_ns, over, &out->items[n]);
     for (size_t i = out->ndeletes; i < n; i++)
         if (cw_hidden_rule_touches(&out->items[i], place->min_ns, place->max_ns))
             out->items[out->n++] = out->items[i];
@@ -62,7 +62,7 @@ void cw_hiding_wrap(struct cw_hiding *hiding, const struct cw_deletes_place *pla
                     struct cw_source **source)
 {
     struct cw_hiding_rules rules;
-    cw_hiding_rules(hiding, place, &rules);
+    cw_hiding_rules(hiding, place, NULL, &rules);
     if (rules.n > 0)
         *source = cw_hidden_source_new(*source, rules.items, rules.n, &hiding->owner);
     cw_hiding_rules_fini(&rules);

@@ -32,8 +32,9 @@ struct cw_hiding_rules {
     size_t *deletes; /* heap; items[i] is the deletes[i]-th of the view, for i < ndeletes */
     size_t n, ndeletes;
 };
+/* `over` (may be NULL): rules of retention_stream whose streams go whole. There is room for one rule more. */
 void cw_hiding_rules(const struct cw_hiding *hiding, const struct cw_deletes_place *place,
-                     struct cw_hiding_rules *out);
+                     const bool *over, struct cw_hiding_rules *out);
 void cw_hiding_rules_fini(struct cw_hiding_rules *rules);
 /* Put them around *source, if there are any. */
 void cw_hiding_wrap(struct cw_hiding *hiding, const struct cw_deletes_place *place,

@@ -17,6 +17,15 @@ static int check_selector(const void *value, struct cw_err *err)
     return rc;
 }
 
+/* A rule that says neither keeps for ever: then it says so. */
+static int check_retention_stream(const void *value, struct cw_err *err)
+{
+    const struct cw_retention_stream *rule = value;
+    if (!rule->period_seen && rule->bytes == 0)
+        return cw_err_set(err, CW_E_INVALID, "a rule needs a period or bytes");
+    return 0;
+}
+
 #define AT(member) offsetof(struct cw_retention_stream, member)
 
 static const struct cw_key_def retention_stream_keys[] = {
@@ -25,11 +34,22 @@ static const struct cw_key_def retention_stream_keys[] = {
     {"priority", CW_KEY_INT, AT(priority), .def = "0", .min = "-2147483648", .max = "2147483647",
      .doc = "Of rules that match a stream the one with the largest priority counts, of equal ones "
             "the one with the shortest period."},
-    {"period", CW_KEY_DURATION, AT(period_ns), .def = "0", .flags = CW_KEY_REQUIRED, .min = "0",
-     .doc = "Drop their entries when they are older than this; 0 keeps them."},
+    {"period", CW_KEY_DURATION, AT(period_ns), .def = "0", .min = "0",
+     .seen = CW_KEY_AT(struct cw_retention_stream, period_seen),
+     .doc = "Drop their entries when they are older than this; 0, or a rule that has bytes alone, "
+            "keeps them, whatever retention_period is. A rule has a period, bytes, or both."},
+    {"bytes", CW_KEY_BYTES, AT(bytes), .def = "0", .min = "0",
+     .doc = "Remove their oldest entries when they take more of the disk than this, counted as "
+            "their share of each part's size by the bytes of lines. All that a part (a day or "
+            "less) has of them goes at once; what the newest part has stays. 0 is no bound."},
 };
-static const struct cw_table_def retention_stream_table =
-    CW_TABLE("retention_stream", retention_stream_keys, struct cw_retention_stream);
+static const struct cw_table_def retention_stream_table = {
+    .name = "retention_stream",
+    .keys = retention_stream_keys,
+    .nkeys = sizeof(retention_stream_keys) / sizeof(retention_stream_keys[0]),
+    .size = sizeof(struct cw_retention_stream),
+    .check = check_retention_stream,
+};
 static const char *const deletion_modes[] = {"disabled", "filter-only", "filter-and-delete", NULL};
 
 #undef AT
@@ -68,8 +88,9 @@ static const struct cw_key_def limit_keys[] = {
      .doc = "Drop entries older than this; 0 keeps them. It works alone: nothing else has to be "
             "set."},
     {"retention_stream", CW_KEY_TABLES, AT(retention_stream), .table = &retention_stream_table,
-     .doc = "Periods of single streams, in place of retention_period: their entries are hidden at "
-            "once, and removed when all of a part that are theirs have come of age."},
+     .doc = "Periods and bytes of single streams, in place of retention_period: entries past the "
+            "period are hidden at once, and removed when all of a part that are theirs have come "
+            "of age."},
     {"retention_bytes", CW_KEY_BYTES, AT(retention_bytes), .def = "0", .min = "0",
      .doc = "Drop the tenant's oldest parts when its parts take more of the disk than this; the "
             "newest one stays. 0 is no bound."},

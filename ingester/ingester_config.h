@@ -15,6 +15,8 @@
 struct cw_retention_stream {
     struct cw_str selector;
     int64_t priority, period_ns;
+    int64_t bytes;
+    bool period_seen;
 };
 /* deletion_mode, in the order of the names in the table. */
 enum cw_deletion_mode {

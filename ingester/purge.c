@@ -22,6 +22,7 @@ struct cw_purge {
     struct cw_parts *parts;
     struct cw_deletes *deletes;
     const struct cw_retention_options *retention;
+    struct cw_retention_shares *shares;
     enum cw_codec codec;
     struct cw_memory_budget *budget; /* may be NULL */
     struct seen *seen; /* in no order; of parts that are gone too, until the next round */
@@ -37,12 +38,14 @@ struct cw_purge {
 };
 
 struct cw_purge *cw_purge_new(struct cw_parts *parts, struct cw_deletes *deletes,
-                              const struct cw_retention_options *retention, enum cw_codec codec)
+                              const struct cw_retention_options *retention,
+                              struct cw_retention_shares *shares, enum cw_codec codec)
 {
     struct cw_purge *p = cw_mem_new(sizeof(*p));
     p->parts = parts;
     p->deletes = deletes;
     p->retention = retention;
+    p->shares = shares;
     p->codec = codec;
     return p;
 }
@@ -116,7 +119,7 @@ static void seen_set(struct cw_purge *p, uint64_t id, uint64_t rules)
     p->seen[p->nseen++] = (struct seen){id, rules};
 }
 
-/* Which rules of retention have come of age in all of the part: a number that is another one when they change; 0: none. */
+/* Which rules of retention hide all that the part has of their streams: a number that is another one when they change; 0: none. */
 static uint64_t aged_rules(const struct cw_hiding_rules *rules, uint64_t version, int64_t max_ns)
 {
     uint64_t mix[2] = {version, 0};
@@ -166,23 +169,20 @@ static void memory_follow(struct cw_purge *p)
     p->memory_bytes = bytes;
 }
 
-/* 1: a run has begun for the part. */
-static int part_try(struct cw_purge *p, struct cw_source *source, struct cw_err *err)
+/* 1: a run has begun for the part. `over`: by rule of the policy, its streams leave the part. */
+static int part_try(struct cw_purge *p, struct cw_source *source,
+                    struct cw_retention_policy *policy, const bool *over, struct cw_err *err)
 {
     const struct cw_part_footer *footer = footer_of(source);
     uint64_t id = footer->info.id, before = cw_deletes_version(p->deletes);
     struct cw_deletes_place place = cw_hiding_place(footer);
     int64_t now_ns = cw_clock_now_ns();
-    struct cw_retention_policy *policy =
-        p->retention->policy(p->retention->ctx, footer->info.tenant);
     p->hiding = cw_hiding_new(policy, p->deletes, footer->info.tenant, CW_DELETES_REMOVING, now_ns);
     int64_t horizon_ns = cw_retention_policy_horizon_ns(policy, now_ns);
-    uint64_t version = policy->version;
-    cw_retention_policy_unref(&policy);
     if (p->hiding == NULL)
         return 0;
-    cw_hiding_rules(p->hiding, &place, &p->rules);
-    uint64_t aged = aged_rules(&p->rules, version, footer->max_ns);
+    cw_hiding_rules(p->hiding, &place, over, &p->rules);
+    uint64_t aged = aged_rules(&p->rules, policy->version, footer->max_ns);
     const struct seen *seen = seen_of(p, id);
     bool holds = p->rules.ndeletes > 0 && cw_deletes_holds(p->deletes, footer);
     int rc = 0;
@@ -199,7 +199,7 @@ static int part_try(struct cw_purge *p, struct cw_source *source, struct cw_err 
         return rc;
     if (!memory_take(p))
         return 0;
-    /* What retention_period hides goes too; its rule comes last. There is room for it: a tenant has a rule more than those that hide. */
+    /* What retention_period hides goes too; its rule comes last. */
     if (horizon_ns > footer->min_ns)
         p->rules.items[p->rules.n++] =
             (struct cw_hidden_rule){.first_ns = INT64_MIN, .last_ns = horizon_ns - 1};
@@ -223,18 +223,36 @@ static bool stays(int code)
     return code == CW_E_CORRUPT || code == CW_E_LIMIT || code == CW_E_INVALID;
 }
 
+/* The parts of a tenant are added to its tally one after the other. */
+static void tally_follow(struct cw_purge *p, struct cw_retention_tally *tally,
+                         const struct cw_snapshot *all, size_t i)
+{
+    struct cw_str tenant = footer_of(all->sources[i])->info.tenant;
+    if (i + 1 == all->n || !cw_str_eq(footer_of(all->sources[i + 1])->info.tenant, tenant)) {
+        struct cw_retention_policy *policy = p->retention->policy(p->retention->ctx, tenant);
+        cw_retention_tally_fini(tally);
+        cw_retention_tally_init(tally, p->shares, policy);
+        cw_retention_policy_unref(&policy);
+    }
+    cw_retention_tally_add(tally, all->sources[i]);
+}
+
 int cw_purge_next(struct cw_purge *p, struct cw_err *err)
 {
     struct cw_snapshot all = {0};
+    struct cw_retention_tally tally = {0};
     int rc = 0;
     cw_parts_all(p->parts, &all);
+    cw_retention_sort_tenants(&all);
     if (p->nseen > 2 * all.n + 64)
         p->nseen = 0;
-    for (size_t i = 0; rc == 0 && i < all.n; i++) {
+    cw_retention_shares_trim(p->shares, all.n);
+    for (size_t i = all.n; rc == 0 && i-- > 0;) {
         uint64_t id = footer_of(all.sources[i])->info.id;
+        tally_follow(p, &tally, &all, i);
         if (cw_part_source_has_bad_blocks(all.sources[i]) || is_refused(p, id))
             continue;
-        rc = part_try(p, all.sources[i], err);
+        rc = part_try(p, all.sources[i], tally.policy, tally.over, err);
         if (rc != 1)
             run_end(p);
         if (stays(rc)) {
@@ -244,6 +262,7 @@ int cw_purge_next(struct cw_purge *p, struct cw_err *err)
             rc = 0;
         }
     }
+    cw_retention_tally_fini(&tally);
     cw_snapshot_fini(&all);
     return rc;
 }

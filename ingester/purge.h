@@ -1,9 +1,9 @@
 /*
  * purge.h - find parts with entries that are hidden for good, and write them anew without: deletes that can be cancelled no
- * more, and streams whose period by retention_stream is over. Driven by merge.c, in the same slices.
+ * more, and streams whose period by retention_stream is over, or whose bytes are too many. Driven by merge.c, in the same slices.
  *
- * A part is written anew for retention once all that it has of a rule's streams has come of age, so once a rule at most; for
- * deletes at once. A part that cannot be written anew (a bad block) stays: what is hidden in it stays hidden.
+ * A part is written anew for retention once all that it has of a rule's streams has come of age or is to make room, so once a
+ * rule at most; for deletes at once. A part that cannot be written anew (a bad block) stays: what is hidden in it stays hidden.
  *
  * Ownership  Borrows the registries; they outlive it.
  * Threads    _next to _free of one run: one at a time.
@@ -16,11 +16,13 @@
 #include "ingester/hiding.h"
 #include "ingester/parts.h"
 #include "ingester/retention.h"
+#include "ingester/retention_shares.h"
 
 struct cw_purge;
 /* `codec`: of parts that are written anew. */
 struct cw_purge *cw_purge_new(struct cw_parts *parts, struct cw_deletes *deletes,
-                              const struct cw_retention_options *retention, enum cw_codec codec);
+                              const struct cw_retention_options *retention,
+                              struct cw_retention_shares *shares, enum cw_codec codec);
 /* A run waits while there is no room to begin it (CW_MEMORY_MERGE); before the first _next(). */
 void cw_purge_set_budget(struct cw_purge *purge, struct cw_memory_budget *budget);
 /* NULL is fine. */

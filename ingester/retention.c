@@ -48,15 +48,30 @@ static void close_ranks(struct run *run)
 
 static int newest_cmp(const void *a, const void *b)
 {
-    int64_t x = (*(struct cw_source *const *)a)->max_ns,
-            y = (*(struct cw_source *const *)b)->max_ns;
-    return x < y ? -1 : x > y;
+    struct cw_source *x = *(struct cw_source *const *)a, *y = *(struct cw_source *const *)b;
+    if (x->max_ns != y->max_ns)
+        return x->max_ns < y->max_ns ? -1 : 1;
+    uint64_t i = footer_of(x)->info.id, k = footer_of(y)->info.id;
+    return i < k ? -1 : i > k;
 }
 
 void cw_retention_sort(struct cw_snapshot *parts)
 {
     if (parts->n > 0)
         qsort(parts->sources, parts->n, sizeof(struct cw_source *), newest_cmp);
+}
+
+static int tenant_cmp(const void *a, const void *b)
+{
+    struct cw_source *x = *(struct cw_source *const *)a, *y = *(struct cw_source *const *)b;
+    int c = cw_str_cmp(footer_of(x)->info.tenant, footer_of(y)->info.tenant);
+    return c != 0 ? c : newest_cmp(a, b);
+}
+
+void cw_retention_sort_tenants(struct cw_snapshot *parts)
+{
+    if (parts->n > 0)
+        qsort(parts->sources, parts->n, sizeof(struct cw_source *), tenant_cmp);
 }
 
 static struct cw_retention_policy *policy_of(const struct run *run, struct cw_source *source)

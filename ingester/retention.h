@@ -3,7 +3,7 @@
  * space say so. Each limit works alone.
  *
  * A part whose entries are all older than every period of the tenant is dropped whole; entries of a part that is only partly
- * older are hidden at once (the source answers no entry before the limit). Single streams: hiding.h, purge.h.
+ * older are hidden at once (the source answers no entry before the limit). Single streams: hiding.h, retention_shares.h, purge.h.
  *
  * Threads    One run at a time, on a thread that may block.
  * Errors     CW_E_IO: the catalog could not be written; nothing was dropped.
@@ -46,5 +46,7 @@ int cw_retention_run(struct cw_parts *parts, const struct cw_retention_options *
 void cw_retention_count(struct cw_retention_totals *totals, struct cw_retention_counts *out);
 /* Oldest newest entry first: the order in which parts go. */
 void cw_retention_sort(struct cw_snapshot *parts);
+/* The same tenant by tenant. */
+void cw_retention_sort_tenants(struct cw_snapshot *parts);
 
 #endif

@@ -29,7 +29,9 @@ static int rule_cmp(const void *a, const void *b)
     const struct cw_retention_stream_rule *x = a, *y = b;
     if (x->priority != y->priority)
         return x->priority > y->priority ? -1 : 1;
-    return x->period_ns < y->period_ns ? -1 : x->period_ns > y->period_ns;
+    if (x->period_ns != y->period_ns)
+        return x->period_ns < y->period_ns ? -1 : 1;
+    return x->bytes_max < y->bytes_max ? -1 : x->bytes_max > y->bytes_max;
 }
 
 int cw_retention_policy_new(const struct cw_ingester_limits *limits,
@@ -58,6 +60,8 @@ int cw_retention_policy_new(const struct cw_ingester_limits *limits,
         rule->text = (struct cw_str){cw_str_dupz(items[i].selector), items[i].selector.len};
         rule->priority = items[i].priority;
         rule->period_ns = items[i].period_ns;
+        rule->bytes_max = (uint64_t)items[i].bytes;
+        policy->has_bytes |= rule->bytes_max > 0;
         policy->n++;
     }
     if (n > 0)
@@ -98,21 +102,21 @@ int64_t cw_retention_policy_horizon_ns(const struct cw_retention_policy *policy,
 }
 
 size_t cw_retention_policy_rules(const struct cw_retention_policy *policy, int64_t now_ns,
-                                 struct cw_hidden_rule *out)
+                                 const bool *over, struct cw_hidden_rule *out)
 {
     int64_t hidden_ns = cw_retention_policy_horizon_ns(policy, now_ns);
     size_t n = 0;
     for (size_t i = 0; policy->n > 0 && i <= policy->n; i++) {
-        bool last = i == policy->n;
+        bool last = i == policy->n, all = !last && over != NULL && over[i];
         int64_t horizon_ns =
             cw_retention_horizon(last ? policy->period_ns : policy->rules[i].period_ns, now_ns);
-        if (horizon_ns <= hidden_ns)
+        if (horizon_ns <= hidden_ns && !all)
             continue;
         out[n++] = (struct cw_hidden_rule){.selector = last ? NULL : policy->selectors[i],
                                            .except = policy->selectors,
                                            .nexcept = i,
                                            .first_ns = INT64_MIN,
-                                           .last_ns = horizon_ns - 1};
+                                           .last_ns = all ? INT64_MAX : horizon_ns - 1};
     }
     return n;
 }

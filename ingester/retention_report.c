@@ -18,6 +18,7 @@ struct report {
     struct cw_json_writer json;
     const struct cw_retention_options *options;
     struct cw_deletes *deletes;
+    struct cw_retention_shares *shares;
     struct cw_snapshot all; /* the oldest first */
     int64_t now_ns;
     uint64_t log_bytes;
@@ -128,6 +129,14 @@ static bool has_streams(struct cw_source *part, const struct cw_selector *select
     return has;
 }
 
+static void stream_rule_begin(struct report *r, const struct cw_retention_stream_rule *rule)
+{
+    rule_begin(r, "retention_stream");
+    cw_json_key_string(&r->json, "selector", rule->text);
+    cw_json_key(&r->json, CW_STR("priority"));
+    cw_json_i64(&r->json, rule->priority);
+}
+
 static void period_rules(struct report *r, const struct tenant_parts *t,
                          const struct cw_retention_policy *policy)
 {
@@ -136,12 +145,12 @@ static void period_rules(struct report *r, const struct tenant_parts *t,
         int64_t period_ns = rule != NULL ? rule->period_ns : policy->period_ns;
         if (rule == NULL && period_ns == 0)
             continue;
-        rule_begin(r, rule != NULL ? "retention_stream" : "retention_period");
-        if (rule != NULL) {
-            cw_json_key_string(&r->json, "selector", rule->text);
-            cw_json_key(&r->json, CW_STR("priority"));
-            cw_json_i64(&r->json, rule->priority);
-        }
+        if (rule != NULL && period_ns == 0 && rule->bytes_max > 0)
+            continue; /* bytes alone */
+        if (rule != NULL)
+            stream_rule_begin(r, rule);
+        else
+            rule_begin(r, "retention_period");
         key_period(r, period_ns);
         if (period_ns > 0)
             key_time(r, "hidden_before", cw_retention_horizon(period_ns, r->now_ns));
@@ -153,6 +162,34 @@ static void period_rules(struct report *r, const struct tenant_parts *t,
                      time_after(t->parts[next]->max_ns, period_ns));
         cw_json_end_object(&r->json);
     }
+}
+
+/* Of each rule the oldest part that has its streams is next, unless it is the newest too. */
+static void byte_rules(struct report *r, const struct tenant_parts *t,
+                       struct cw_retention_policy *policy)
+{
+    struct cw_retention_tally tally;
+    struct cw_source **next = cw_mem_array(policy->n + 1, sizeof(*next));
+    cw_retention_tally_init(&tally, r->shares, policy);
+    for (size_t k = t->n; policy->has_bytes && k-- > 0;) {
+        cw_retention_tally_add(&tally, t->parts[k]);
+        for (size_t i = 0; i < policy->n; i++)
+            if (tally.share[i] > 0 && tally.bytes[i] > tally.share[i])
+                next[i] = t->parts[k];
+    }
+    for (size_t i = 0; i < policy->n; i++) {
+        const struct cw_retention_stream_rule *rule = &policy->rules[i];
+        if (rule->bytes_max == 0)
+            continue;
+        stream_rule_begin(r, rule);
+        cw_json_key_u64(&r->json, "max_bytes", rule->bytes_max);
+        cw_json_key_u64(&r->json, "used_bytes", tally.bytes[i]);
+        if (next[i] != NULL)
+            key_next(r, next[i], tally.bytes[i] > rule->bytes_max ? DUE_NOW : DUE_LATER, 0);
+        cw_json_end_object(&r->json);
+    }
+    cw_retention_tally_fini(&tally);
+    free(next);
 }
 
 static void delete_rule(void *arg, const struct cw_delete_row *row)
@@ -188,6 +225,7 @@ static void tenant_report(struct report *r, const struct tenant_parts *t)
     cw_json_key(&r->json, CW_STR("rules"));
     cw_json_begin_array(&r->json);
     period_rules(r, t, policy);
+    byte_rules(r, t, policy);
     if (policy->bytes_max > 0) {
         rule_begin(r, "retention_bytes");
         cw_json_key_u64(&r->json, "max_bytes", policy->bytes_max);
@@ -201,23 +239,13 @@ static void tenant_report(struct report *r, const struct tenant_parts *t)
     cw_retention_policy_unref(&policy);
 }
 
-static int by_tenant(const void *a, const void *b)
-{
-    struct cw_source *x = *(struct cw_source *const *)a, *y = *(struct cw_source *const *)b;
-    int c = cw_str_cmp(footer_of(x)->info.tenant, footer_of(y)->info.tenant);
-    if (c != 0)
-        return c;
-    return x->max_ns < y->max_ns ? -1 : x->max_ns > y->max_ns;
-}
-
 /* `wanted` empty: all that have parts. */
 static void tenants_report(struct report *r, struct cw_str wanted)
 {
     bool found = false;
     cw_json_key(&r->json, CW_STR("tenants"));
     cw_json_begin_array(&r->json);
-    if (r->all.n > 0)
-        qsort(r->all.sources, r->all.n, sizeof(struct cw_source *), by_tenant);
+    cw_retention_sort_tenants(&r->all);
     for (size_t i = 0, n; i < r->all.n; i += n) {
         struct tenant_parts t = {.tenant = footer_of(r->all.sources[i])->info.tenant,
                                  .parts = &r->all.sources[i]};
@@ -237,6 +265,7 @@ static void tenants_report(struct report *r, struct cw_str wanted)
 }
 
 void cw_retention_report(struct cw_parts *parts, struct cw_deletes *deletes,
+                         struct cw_retention_shares *shares,
                          const struct cw_retention_options *options, struct cw_str tenant,
                          uint64_t log_bytes, int64_t now_ns, struct cw_buf *out)
 {
@@ -244,6 +273,7 @@ void cw_retention_report(struct cw_parts *parts, struct cw_deletes *deletes,
     struct report r = {.json = cw_json_writer_make(out),
                        .options = options,
                        .deletes = deletes,
+                       .shares = shares,
                        .now_ns = now_ns,
                        .log_bytes = log_bytes};
     uint64_t bytes = 0;

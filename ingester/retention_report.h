@@ -5,7 +5,8 @@
  *      "tenants":[{"tenant","bytes","parts","oldest","newest","rules":[RULE...]}...]}
  *
  * A RULE says what it is (`rule`, and its numbers), and under `next` the part that it drops or writes anew first: `at` when, where
- * that is a time; without `at` when the bytes ask for it, and `due` tells whether they do now.
+ * that is a time; without `at` when the bytes ask for it, and `due` tells whether they do now. A rule of retention_stream with
+ * `period` and `bytes` stands there twice, once for each.
  *
  * Threads    Any that may read parts.
  */
@@ -14,9 +15,11 @@
 #include "common/base/buf.h"
 #include "ingester/deletes.h"
 #include "ingester/retention.h"
+#include "ingester/retention_shares.h"
 
 /* Of one tenant, or (`tenant` empty) of the store and all of them. Makes *out, which is the caller's to cw_buf_fini(). */
 void cw_retention_report(struct cw_parts *parts, struct cw_deletes *deletes,
+                         struct cw_retention_shares *shares,
                          const struct cw_retention_options *options, struct cw_str tenant,
                          uint64_t log_bytes, int64_t now_ns, struct cw_buf *out);
 

@@ -121,6 +121,7 @@ static void store_free(struct cw_store *store)
     cw_pool_group_free(&store->reports);
     cw_merge_free(&store->merge);
     cw_purge_free(&store->purge);
+    cw_retention_shares_free(&store->shares);
     cw_wal_writer_close(&store->writer);
     cw_marks_free(&store->marks);
     cw_head_free(&store->head);
@@ -162,8 +163,9 @@ int cw_store_open(const struct cw_store_options *options, struct cw_store **out,
     store->marks = cw_marks_new();
     store->writer = cw_wal_writer_new(store->wal_dir, options->segment_bytes);
     cw_parts_ids_after(store->parts, cw_deletes_last_id(store->deletes));
-    store->purge =
-        cw_purge_new(store->parts, store->deletes, &store->options.retention, options->merge_codec);
+    store->shares = cw_retention_shares_new();
+    store->purge = cw_purge_new(store->parts, store->deletes, &store->options.retention,
+                                store->shares, options->merge_codec);
     store->merge = cw_merge_new(store->parts, store->deletes, store->purge, options->pool,
                                 options->merge_codec);
     store->reports = cw_pool_group_new(options->pool, CW_POOL_LOW);

@@ -173,8 +173,8 @@ static void report_run(void *arg)
     struct cw_buf body;
     uint64_t log_bytes, nsegments;
     cw_wal_writer_count(store->writer, &log_bytes, &nsegments);
-    cw_retention_report(store->parts, store->deletes, &store->options.retention, job->tenant,
-                        log_bytes, cw_clock_now_ns(), &body);
+    cw_retention_report(store->parts, store->deletes, store->shares, &store->options.retention,
+                        job->tenant, log_bytes, cw_clock_now_ns(), &body);
     job->done(job->arg, &body);
     free((char *)job->tenant.ptr);
     free(job);

@@ -47,6 +47,7 @@ struct cw_store {
     struct cw_parts *parts;
     struct cw_head *head;
     struct cw_deletes *deletes;
+    struct cw_retention_shares *shares;
     struct cw_purge *purge;
     struct cw_merge *merge;
     struct cw_pool_group *snapshots;

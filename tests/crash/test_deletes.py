@@ -43,16 +43,20 @@ class Actions:
             done.answered = time.monotonic_ns()
         return status
 
-    def push(self):
+    def push_lines(self, kind, label, prefix, text):
+        """Up to 300 lines of three streams {label="<prefix>0"}..., of the last three days; `text` makes what follows a line's number."""
         now, lines, streams = time.time_ns(), [], {}
         for _ in range(self.rng.randrange(1, 300)):
-            app, ts = "a%d" % self.rng.randrange(3), now - self.rng.randrange(3 * DAY)
-            line = "%d k%d %s" % (self.nlines, self.rng.randrange(8), "x" * self.rng.randrange(200))
+            value, ts = "%s%d" % (prefix, self.rng.randrange(3)), now - self.rng.randrange(3 * DAY)
+            line = "%d %s" % (self.nlines, text())
             self.nlines += 1
-            lines.append((line, app, ts))
-            streams.setdefault(app, []).append([str(ts), line])
-        body = json.dumps({"streams": [{"stream": {"app": app}, "values": values} for app, values in streams.items()]})
-        return self.call(Done("push", lines=lines), "POST", "/loki/api/v1/push", body=body.encode())
+            lines.append((line, value, ts))
+            streams.setdefault(value, []).append([str(ts), line])
+        body = json.dumps({"streams": [{"stream": {label: value}, "values": values} for value, values in streams.items()]})
+        return self.call(Done(kind, lines=lines), "POST", "/loki/api/v1/push", body=body.encode())
+
+    def push(self):
+        return self.push_lines("push", "app", "a", lambda: "k%d %s" % (self.rng.randrange(8), "x" * self.rng.randrange(200)))
 
     def delete(self):
         self.ndeletes += 1
@@ -144,6 +148,27 @@ def test_deletes_survive_kills_at_any_point(make_ingester, seed):
     assert server.stop() == 0
 
 
+def check_cuts(tmp_path, data, events, choices, rng, config, check_at):
+    """POINTS power cuts at events drawn from `choices` in turn, or beside them: check_at(server, time of the cut) of a server that starts there."""
+    for n in range(POINTS):
+        at = rng.choice(choices[n % len(choices)]) + rng.randrange(-2, 3)
+        at = min(max(at, 1), len(events) - 1)
+        mode = ("mixed", "least", "mixed", "most")[n % 4]
+        folder = tmp_path / ("cut%d" % n)
+        write_state(Disk(events[:at], str(data)).state(rng, mode), str(data), str(folder / "data"))
+        again = Ingester(folder, config=config, data=folder / "data")
+        try:
+            again.start()
+            try:
+                check_at(again, events[at - 1].mono_ns)
+            except AssertionError as e:
+                raise AssertionError("cut %d at event %d (%s) of %d, %s: %s" % (n, at, events[at].op, len(events), mode, e)) from e
+            assert again.stop() == 0
+        finally:
+            again.kill()
+        shutil.rmtree(folder)
+
+
 def test_deletes_survive_power_cuts(tmp_path):
     data = tmp_path / "run" / "data"
     data.mkdir(parents=True)
@@ -164,21 +189,5 @@ def test_deletes_survive_power_cuts(tmp_path):
     interesting = [i for i, e in enumerate(events) if i > first and e.op in "RUC"]
     of_deletes = [i for i in interesting if "/deletes" in events[i].path1 + events[i].path2]
     assert len(of_deletes) > 20
-    rng = random.Random(3)
-    for n in range(POINTS):
-        at = rng.choice((of_deletes, interesting, range(first, len(events)))[n % 3]) + rng.randrange(-2, 3)
-        at = min(max(at, 1), len(events) - 1)
-        mode = ("mixed", "least", "mixed", "most")[n % 4]
-        folder = tmp_path / ("cut%d" % n)
-        write_state(Disk(events[:at], str(data)).state(rng, mode), str(data), str(folder / "data"))
-        again = Ingester(folder, config=CONFIG, data=folder / "data")
-        try:
-            again.start()
-            try:
-                check(again, actions.history, events[at - 1].mono_ns)
-            except AssertionError as e:
-                raise AssertionError("cut %d at event %d (%s) of %d, %s: %s" % (n, at, events[at].op, len(events), mode, e)) from e
-            assert again.stop() == 0
-        finally:
-            again.kill()
-        shutil.rmtree(folder)
+    check_cuts(tmp_path, data, events, (of_deletes, interesting, range(first, len(events))), random.Random(3), CONFIG,
+               lambda again, until: check(again, actions.history, until))

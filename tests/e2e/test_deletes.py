@@ -1,11 +1,13 @@
 """Deletes over the API and the CLI, and retention by selector and bytes: hidden at once, removed later, told before."""
 import json
 import os
+import random
+import subprocess
 import time
 
 import pytest
 
-from programs import NS, cli, wait_for
+from programs import INGESTER, NS, cli, wait_for
 from store_files import Part, parts
 
 HOUR = 3600 * NS
@@ -331,6 +333,76 @@ def test_streams_have_periods_of_their_own(make_ingester, now):
     audit = rules["retention_stream", '{level="debug", app="audit"}']
     assert audit["priority"] == 2 and audit["period"] == "90d" and audit["next"]["due"] is False
     assert audit["next"]["entries"] == 1 and audit["next"]["at"] > audit["next"]["to"]
+
+
+def test_streams_have_bytes_of_their_own_and_the_oldest_of_them_go(make_ingester, now):
+    day_ns = 24 * HOUR
+    rng = random.Random(6)
+    labels = {"web": {"app": "web", "level": "debug"}, "audit": {"app": "audit", "level": "debug"}, "info": {"app": "info", "level": "info"}}
+
+    def config(web, audit):
+        return """limits_config:
+  retention_stream:
+  - {selector: '{level="debug"}', priority: 1, bytes: %d}
+  - {selector: '{level="debug", app="audit"}', priority: 2, period: 90d, bytes: %d}
+""" % (web, audit)
+
+    def push_day(server, day):
+        at = now // day_ns * day_ns - day * day_ns
+        server.push([(of, [(at + i, "%d user=%d %030x" % (day, i % 10, rng.getrandbits(120))) for i in range(300)]) for of in labels.values()])
+        flush(server)
+
+    def days(server, app):
+        found = [int(line.split()[0]) for line in lines(server, '{app="%s"}' % app)]
+        return {day: found.count(day) for day in dict.fromkeys(found)}
+
+    def whole(first, last):
+        return {day: 300 for day in range(first, last - 1, -1)}
+
+    def bounds(server):
+        rules = [r for r in retention(server)["tenants"][0]["rules"] if "max_bytes" in r]
+        assert [r["selector"] for r in rules] == ['{level="debug", app="audit"}', '{level="debug"}'] and {r["rule"] for r in rules} == {"retention_stream"}
+        return rules
+
+    server = make_ingester(config=config(10 ** 9, 10 ** 9)).start()
+    for day in range(6, 0, -1):
+        push_day(server, day)
+    audit, web = bounds(server)
+    total = retention(server)["tenants"][0]["bytes"]
+    for rule in (audit, web):
+        assert abs(rule["used_bytes"] * 3 - total) < 20 and rule["max_bytes"] == 10 ** 9 and rule["next"]["due"] is False and "at" not in rule["next"]
+        assert rule["next"]["to"].startswith(time.strftime("%Y-%m-%d", time.gmtime((now - 6 * day_ns) // NS)))
+    delete(server, '{app="info"} |= "user=7"', now - 10 * day_ns)
+    assert server.stop() == 0
+
+    day = total // 18                                                        # what a stream has of a day
+    bounded = make_ingester("bounded", config=config(day * 7 // 2, day * 11 // 2), data=server.data).start()
+    wait_for("the oldest to go", lambda: days(bounded, "web") == whole(3, 1) and days(bounded, "audit") == whole(5, 1), 30, 0.1)
+    assert stored_rows(bounded) == 300 * (3 + 5 + 6)
+    push_day(bounded, 0)
+    for _ in range(2):
+        wait_for("the oldest to go", lambda: days(bounded, "web") == whole(2, 0) and days(bounded, "audit") == whole(4, 0), 30, 0.1)
+        time.sleep(1.5)                                                     # and no more of them
+        assert days(bounded, "web") == whole(2, 0) and days(bounded, "audit") == whole(4, 0)
+        assert days(bounded, "info") == {**{day: 270 for day in range(6, 0, -1)}, 0: 300}
+        for rule in bounds(bounded):
+            assert 0 < rule["used_bytes"] <= rule["max_bytes"] and rule["next"]["due"] is False
+        bounded.kill()
+        bounded.start()
+    waiting, = deletes(bounded)
+    assert waiting["status"] == "received"
+    assert bounded.ask("DELETE", PATH, {"request_id": waiting["request_id"]})[0] == 204
+    assert days(bounded, "info") == whole(6, 0)
+
+
+def test_a_rule_of_streams_needs_a_period_or_bytes(tmp_path):
+    path = tmp_path / "cordwood.yaml"
+    path.write_text("limits_config:\n  retention_stream:\n  - {selector: '{a=\"b\"}'}\n  - {selector: '{a=\"c\"}', bytes: 1GB}\n  - {selector: '{a=\"d\"}', bytes: much}\n")
+    done = subprocess.run([INGESTER, "--config", str(path), "--check"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60)
+    assert done.returncode == 2
+    errors = done.stderr.decode().splitlines()
+    assert any(":3:5: limits_config.retention_stream[0]: a rule needs a period or bytes" in e for e in errors), errors
+    assert any(":5:" in e and "bytes" in e for e in errors) and not any(":4:" in e for e in errors), errors
 
 
 def test_bytes_bound_a_tenant_and_the_answer_says_what_is_next(make_ingester, now):

@@ -165,7 +165,8 @@ int main(void)
     struct cw_pool *pool = cw_pool_new(2);
     struct cw_deletes *deletes;
     CHECK(cw_deletes_open(dir, &deletes, &err) == 0);
-    struct cw_purge *purge = cw_purge_new(parts, deletes, &retention, CW_CODEC_LZ4);
+    struct cw_retention_shares *shares = cw_retention_shares_new();
+    struct cw_purge *purge = cw_purge_new(parts, deletes, &retention, shares, CW_CODEC_LZ4);
     struct cw_retention_totals totals = {0};
     struct cw_merge *merge = cw_merge_new(parts, deletes, purge, pool, CW_CODEC_LZ4);
     for (int i = 0; i < READERS; i++)
@@ -187,6 +188,7 @@ int main(void)
     CHECK(left.entries == FLUSHES * ENTRIES && left.parts < FLUSHES / 2);
     cw_merge_free(&merge);
     cw_purge_free(&purge);
+    cw_retention_shares_free(&shares);
     cw_deletes_close(&deletes);
     cw_pool_free(&pool);
     cw_parts_close(&parts);

@@ -76,6 +76,7 @@ Test(ingester_config, retention_by_stream_is_read_and_overrides_replace_it)
                   "  retention_stream:\n"
                   "  - {selector: '{a=\"b\"}', priority: 3, period: 24h}\n"
                   "  - {selector: '{c=~\"d.*\"}', period: 0}\n"
+                  "  - {selector: '{e=\"f\"}', bytes: 2GB}\n"
                   "  retention_bytes: 5GB\n"
                   "  deletion_mode: filter-only\n"
                   "overrides: {one: {retention_stream: []}, two: {retention_period: 1h}}\n",
@@ -83,18 +84,23 @@ Test(ingester_config, retention_by_stream_is_read_and_overrides_replace_it)
         0, "%s", err.text);
     const struct cw_retention_stream *rules = config->limits.retention_stream.items;
     const struct cw_ingester_limits *items = config->overrides.items;
-    cr_assert_eq(config->limits.retention_stream.n, 2);
+    cr_assert_eq(config->limits.retention_stream.n, 3);
     cr_assert(cw_str_eqz(rules[1].selector, "{c=~\"d.*\"}"));
     cr_assert_eq(rules[0].priority, 3);
     cr_assert_eq(rules[0].period_ns, 24 * 3600 * CW_NS_PER_S);
+    cr_assert_eq(rules[0].bytes, 0);
+    cr_assert_eq(rules[2].period_ns, 0);
+    cr_assert_eq(rules[2].bytes, INT64_C(2) << 30);
     cr_assert_eq(config->limits.retention_bytes, INT64_C(5) << 30);
     cr_assert_eq(config->limits.deletion_mode, CW_DELETION_FILTER_ONLY);
     cr_assert_eq(items[0].retention_stream.n, 0);
-    cr_assert_eq(items[1].retention_stream.n, 2);
+    cr_assert_eq(items[1].retention_stream.n, 3);
     cw_ingester_config_free(&config);
-    static const char *const wrong[] = {"[{selector: '{a', period: 1d}]",
-                                        "[{selector: '{a=\"b\"}'}]",
-                                        "[{selector: '{a=\"b\"}', period: -1h}]"};
+    static const char *const wrong[] = {
+        "[{selector: '{a', period: 1d}]",         "[{selector: '{a=\"b\"}'}]",
+        "[{selector: '{a=\"b\"}', bytes: 0}]",    "[{selector: '{a=\"b\"}', bytes: -1}]",
+        "[{selector: '{a=\"b\"}', bytes: some}]", "[{bytes: 1GB}]",
+        "[{selector: '{a=\"b\"}', period: -1h}]"};
     for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
         char text[200];
         snprintf(text, sizeof(text), "limits_config: {retention_stream: %s}\n", wrong[i]);

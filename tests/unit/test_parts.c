@@ -30,6 +30,7 @@ static struct cw_parts *parts;
 static struct part_model all; /* everything that was flushed for tenant "t" */
 static uint64_t seq;          /* of the WAL */
 static struct cw_deletes *deletes;
+static struct cw_retention_shares *shares;
 static struct cw_purge *purge;
 static struct cw_retention_options retention; /* keeps all, unless a test says otherwise */
 static const int64_t day_ns = 86400 * CW_NS_PER_S;
@@ -73,13 +74,15 @@ static void setup(void)
     part_model_init(&all);
     reopen(0);
     cr_assert_eq(cw_deletes_open(dir, &deletes, &err), 0);
-    purge = cw_purge_new(parts, deletes, &retention, CW_CODEC_LZ4);
+    shares = cw_retention_shares_new();
+    purge = cw_purge_new(parts, deletes, &retention, shares, CW_CODEC_LZ4);
 }
 
 static void teardown(void)
 {
     char command[100];
     cw_purge_free(&purge);
+    cw_retention_shares_free(&shares);
     cw_deletes_close(&deletes);
     cw_parts_close(&parts);
     part_model_fini(&all);
@@ -1040,54 +1043,6 @@ Test(parts, a_part_with_a_bad_block_keeps_what_is_hidden)
     cw_snapshot_fini(&s);
     cr_assert_eq(nparts(), 1);
     cr_assert_eq(nfiles(), 1);
-}
-
-/* Run what is due until nothing is. */
-static void purge_all(void)
-{
-    int rc;
-    while ((rc = cw_purge_next(purge, &err)) == 1)
-        while ((rc = cw_purge_step(purge, 1000000, &err)) == 1)
-            continue;
-    cr_assert_eq(rc, 0, "%s", err.text);
-}
-
-Test(parts, streams_leave_when_their_period_is_over)
-{
-    struct cw_retention_stream rules[] = {
-        {CW_STR("{app=\"debug\"}"), 1, day_ns},
-        {CW_STR("{app=~\".+\", hold=\"yes\"}"), 2, 0},
-    };
-    int64_t now_ns = cw_clock_now_ns() / day_ns * day_ns + day_ns / 2;
-    limits.retention_stream = (struct cw_config_tables){rules, 2};
-    for (int day = 5; day >= 0; day--) {
-        struct part_model m;
-        part_model_init(&m);
-        const char *const labels[] = {"{app=\"debug\"}", "{app=\"debug\", hold=\"yes\"}",
-                                      "{app=\"web\"}"};
-        for (size_t i = 0; i < 3; i++)
-            part_model_add(&m, part_model_stream(&m, labels[i]), now_ns - day * day_ns,
-                           CW_STR("line"), NULL);
-        flush(&m);
-        part_model_fini(&m);
-    }
-    struct cw_selector debug;
-    selector_of(&debug, CW_MATCH_EQ, "debug");
-    cr_assert_eq(cw_selector_add(&debug, CW_MATCH_EQ, CW_STR("hold"), CW_STR(""), &err), 0);
-    /* The clock may be on either side of noon: of yesterday's part either is right. */
-    purge_all();
-    struct cw_hidden_rule gone = {
-        .selector = &debug, .first_ns = INT64_MIN, .last_ns = cw_clock_now_ns() - day_ns};
-    cr_assert_geq(forget(&gone, 1), 4);
-    check_all();
-    check_totals();
-    struct cw_purge_counts counts, again;
-    cw_purge_count(purge, &counts);
-    cr_assert_eq(counts.rewritten, counts.removed);
-    purge_all();
-    cw_purge_count(purge, &again);
-    cr_assert_eq(again.rewritten, counts.rewritten);
-    cw_selector_fini(&debug);
 }
 
 static bool may_remove(void *ctx, struct cw_str tenant, uint64_t wal_seq, uint64_t *purge_id_out)

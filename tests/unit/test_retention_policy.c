@@ -14,7 +14,7 @@ static int64_t first_seen(const struct cw_retention_policy *policy, const char *
     struct cw_labels stream;
     int64_t first_ns = cw_retention_policy_horizon_ns(policy, now_ns);
     cr_assert_eq(cw_labels_parse(cw_str_of(labels), arena, &stream, &err), 0);
-    size_t n = cw_retention_policy_rules(policy, now_ns, rules);
+    size_t n = cw_retention_policy_rules(policy, now_ns, NULL, rules);
     cr_assert_leq(n, policy->n);
     int nmatched = 0;
     for (size_t i = 0; i < n; i++) {
@@ -73,6 +73,31 @@ Test(retention_policy, what_no_stream_keeps_is_hidden_without_a_rule)
     cw_retention_policy_unref(&policy);
     policy = make(0, NULL, 0);
     cr_assert_eq(first_seen(policy, "{a=\"y\"}", now_ns), INT64_MIN);
+    cw_retention_policy_unref(&policy);
+}
+
+Test(retention_policy, streams_that_are_over_their_bytes_go_whole_and_no_other_rules_do)
+{
+    struct cw_retention_stream rules[] = {
+        {.selector = CW_STR("{a=\"x\"}"), .period_ns = 10 * hour_ns, .bytes = 5},
+        {.selector = CW_STR("{a=\"x\"}"), .period_ns = 10 * hour_ns, .bytes = 3},
+        {.selector = CW_STR("{a=~\".+\"}"), .priority = -1, .bytes = 7},
+    };
+    struct cw_retention_policy *policy = make(3 * hour_ns, rules, 3);
+    struct cw_hidden_rule out[5];
+    int64_t now_ns = 1000 * hour_ns;
+    cr_assert(policy->has_bytes);
+    cr_assert_eq(policy->rules[0].bytes_max, 3, "of equal ones the one with fewer bytes");
+    cr_assert_eq(cw_retention_policy_rules(policy, now_ns, NULL, out), 3);
+    cr_assert_eq(cw_retention_policy_rules(policy, now_ns, (bool[]){false, false, true}, out), 4);
+    cr_assert_eq(out[0].last_ns, 990 * hour_ns - 1);
+    cr_assert_eq(out[2].selector, policy->selectors[2]);
+    cr_assert_eq(out[2].nexcept, 2);
+    cr_assert_eq(out[2].last_ns, INT64_MAX);
+    cr_assert_eq(out[3].last_ns, 997 * hour_ns - 1);
+    cw_retention_policy_unref(&policy);
+    policy = make(3 * hour_ns, NULL, 0);
+    cr_assert_not(policy->has_bytes);
     cw_retention_policy_unref(&policy);
 }
 

@@ -8,11 +8,11 @@
 #include "common/match/regex_nfa_priv.h"
 
 enum {
-    STATES_MAX = 1024,       /* their rows of the table are half a MiB */
-    MEMBERS_MAX = 1 << 18,   /* of all sets together: 1 MiB */
-    WIDE_SLOTS = 1024,       /* what is remembered of runes that are not ASCII: 12 KiB */
-    CLOCK_STEPS = 1 << 18,   /* look at the clock after so many: some milliseconds at worst */
-    ASCII = 128,             /* also the column of the end of the text */
+    STATES_MAX = 1024,     /* their rows of the table are half a MiB */
+    MEMBERS_MAX = 1 << 18, /* of all sets together: 1 MiB */
+    WIDE_SLOTS = 1024,     /* what is remembered of runes that are not ASCII: 12 KiB */
+    CLOCK_STEPS = 1 << 18, /* look at the clock after so many: some milliseconds at worst */
+    ASCII = 128,           /* also the column of the end of the text */
     COLUMNS = ASCII + 1,
 };
 

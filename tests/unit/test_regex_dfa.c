@@ -38,7 +38,7 @@ static int64_t late(void)
 /* A text of the pieces that the patterns below are about. */
 static struct cw_str random_text(unsigned *seed, size_t pieces)
 {
-    static const char *const all[] = {"a", "b", "ab", "x", "1",    "_",        " ",
+    static const char *const all[] = {"a",  "b", "ab", "x", "1",    "_",        " ",
                                       "\n", "é", "日", "K", "\xFF", "\xE2\x84", "\xE2\x84\xAA"};
     struct cw_buf buf;
     cw_buf_init(&buf, SIZE_MAX);
@@ -50,11 +50,34 @@ static struct cw_str random_text(unsigned *seed, size_t pieces)
 }
 
 static const char *const patterns[] = {
-    "",           "a",           "(a+)+$",       "^a|b$",          "(?m)^a$",    "(?m)^$",
-    "\\Aab\\z",   "\\bab\\b",    "\\Bb",         "(?i)k",          "é+x",        "[^a]b",
-    "a.b",        "(?s)a.b",     "日|\\x{FFFD}", "(a|ab)(x|bx)",   "a*?b",       "(?:a?){9}a{9}",
-    "[ab]*a[ab]{3}x", "x{2,3}",  "\\w+\\W\\d",   "(?i)[a-k]é",     "$",          "^",
-    "[^\\x00-\\x{10FFFF}]",      "\\b$",         "(?m)x\\n^a",     "a\\b.\\bb",
+    "",
+    "a",
+    "(a+)+$",
+    "^a|b$",
+    "(?m)^a$",
+    "(?m)^$",
+    "\\Aab\\z",
+    "\\bab\\b",
+    "\\Bb",
+    "(?i)k",
+    "é+x",
+    "[^a]b",
+    "a.b",
+    "(?s)a.b",
+    "日|\\x{FFFD}",
+    "(a|ab)(x|bx)",
+    "a*?b",
+    "(?:a?){9}a{9}",
+    "[ab]*a[ab]{3}x",
+    "x{2,3}",
+    "\\w+\\W\\d",
+    "(?i)[a-k]é",
+    "$",
+    "^",
+    "[^\\x00-\\x{10FFFF}]",
+    "\\b$",
+    "(?m)x\\n^a",
+    "a\\b.\\bb",
 };
 
 Test(regex_dfa, answers_as_the_nfa_from_every_place)

@@ -197,8 +197,9 @@ static const struct cw_command_def push_def = {
     .brief = "store the lines of files or of standard input",
     .arguments = "[FILE]...",
     .max_args = SIZE_MAX,
-    .doc = "Each line becomes an entry with the time of now. For logs that grow, and for "
-           "exactly-once delivery, use cordwood-shipper.",
+    .doc = "Each line becomes an entry with the time of now. Lines that the server refuses (too "
+           "long, say) are told and counted, the others are stored; the exit status is 3 then. "
+           "For logs that grow, and for exactly-once delivery, use cordwood-shipper.",
     .groups = push_groups};
 static const struct cw_command_def delete_def = {
     .name = "cordwood delete",

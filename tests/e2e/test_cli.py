@@ -125,6 +125,25 @@ def test_push_from_files_and_standard_input(ingester, tmp_path):
     assert ingester.count('{job="many"}') == 30000
 
 
+def test_push_goes_on_behind_lines_that_are_refused(ingester, tmp_path):
+    long = b"x" * (256 * 1024 + 1)
+    (tmp_path / "a.log").write_bytes(b"".join(b"a %05d\n" % i for i in range(3000)) + long + b"\nlast of a\n")
+    (tmp_path / "b.log").write_bytes(long + b"\nof b\n" + long + b"\n")
+    done = cli("push", "--label", "job=a", str(tmp_path / "a.log"), str(tmp_path / "b.log"), server=ingester)
+    told = done.stderr.decode().splitlines()
+    assert done.returncode == 3 and len(told) == 4, done
+    assert ["a.log, line 3001 is refused" in told[0], "b.log, line 1 is" in told[1], "b.log, line 3 is" in told[2]] == [True] * 3, told
+    assert all("max entry size" in line for line in told[:3]) and told[3] == "cordwood: refused lines: 3; stored: 3002"
+    assert out(cli("query", "--forward", "--limit", "0", "-o", "raw", '{job="a"}', server=ingester)) == ["a %05d" % i for i in range(3000)] + ["last of a", "of b"]
+
+
+def test_push_of_a_stream_that_is_refused_ends_soon(ingester):
+    done = cli("push", *("-llabel%d=x" % i for i in range(16)), server=ingester, stdin=b"line\n" * 50000)
+    told = done.stderr.decode().splitlines()
+    assert done.returncode == 3 and len(told) == 11 and "label names" in told[0], done
+    assert told[-1] == "cordwood: after 0 stored and 100 refused lines: no line is taken: giving up"
+
+
 def test_times_of_every_kind(shop):
     now = time.time_ns()
     shop.push([({"app": "now"}, [(now - 30 * NS, "recent")])])

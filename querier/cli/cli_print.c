@@ -1,4 +1,5 @@
 /* cli_print.c - entries and JSON on standard output (cli_entries.h). */
+#include <inttypes.h>
 #include <stdlib.h>
 #include <unistd.h>
 #include "common/wire/json_reader.h"
@@ -189,4 +190,9 @@ void cw_cli_print_json(struct cw_str json, FILE *file)
     fputc('\n', file);
     cw_buf_fini(&out);
     cw_arena_free(&arena);
+}
+
+void cw_cli_print_count(uint64_t n, const char *one, const char *many)
+{
+    printf("%" PRIu64 " %s", n, n == 1 ? one : many);
 }

@@ -152,7 +152,9 @@ static const struct cw_command_def query_def = {
     .min_args = 1,
     .max_args = 1,
     .doc = "Runs a LogQL query over a time range. Entries come newest first; a metric query prints "
-           "its matrix as JSON.",
+           "its matrix as JSON. What the server warns of (damaged blocks, a log that is still "
+           "replayed) is told once on standard error, and the exit status is 4 then, whatever was "
+           "found.",
     .groups = query_groups};
 static const struct cw_command_def instant_def = {.name = "cordwood instant-query",
                                                   .brief = "evaluate a metric query at one time",
@@ -207,10 +209,13 @@ static const struct cw_command_def delete_def = {
     .arguments = "create QUERY | list | cancel ID",
     .min_args = 1,
     .max_args = 2,
-    .doc = "create hides what QUERY selects (a selector, filters if wanted) and was stored before, "
-           "at once; the server removes it from the disk when its cancel period is over. list "
-           "prints id, status, times and query of each delete. cancel takes one back: its entries "
-           "are seen again.",
+    .doc =
+        "create hides what QUERY selects (a selector, filters if wanted) and was stored before, "
+        "at once; the server removes it from the disk when its cancel period is over. list "
+        "prints of each delete its id, its status (received; processed when it is carried "
+        "out), how many entries are removed so far, when it was made, from when on its entries "
+        "are removed, the range it is of, and its query. create prints the id. cancel takes one back: its entries "
+        "are seen again.",
     .groups = delete_groups};
 static const struct cw_command_def fmt_def = {.name = "cordwood fmt",
                                               .brief = "print a query in the usual form",
@@ -234,7 +239,8 @@ static const struct cw_command_def inspect_def = {
     .min_args = 1,
     .max_args = 1,
     .doc = "Prints the layout, the bytes that each kind of section and region takes, and how well "
-           "each stream is compressed. Reads the files; a server may be running on them.",
+           "each stream is compressed. Reads the files; a server may be running on them. The exit "
+           "status is 3 when a part or a block cannot be read.",
     .groups = inspect_groups};
 static const struct cw_command_def fsck_def = {
     .name = "cordwood fsck",
@@ -246,7 +252,10 @@ static const struct cw_command_def fsck_def = {
            "Prints each problem: where it is, what is wrong, what it costs. The exit status is 0 "
            "when all is clean, 1 when there were problems (repaired or not), 3 when it could not "
            "be checked or repaired. Without --repair nothing is changed, and a server may be "
-           "running on the directory.",
+           "running on the directory.\n\n"
+           "A damaged value filter costs queries time and no entries: they go on without it, and "
+           "only fsck tells it. What was set aside before stays in quarantine/ of the directory "
+           "and is served no more; how many files there are is told, and the rest can be clean.",
     .groups = fsck_groups};
 static const struct cw_command_def snapshot_def = {
     .name = "cordwood snapshot",

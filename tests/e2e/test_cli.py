@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+import store_files
 from programs import CLI, NS, cli
 
 T = 1767571200 * NS                          # 2026-01-05T00:00:00Z
@@ -79,6 +80,24 @@ def test_metric_queries_print_json(shop):
     assert vector[0]["value"][1] == "2499"
     assert cli("instant-query", 'sum(count_over_time({app="none"}[1h]))', server=shop).returncode == 1
     assert cli("instant-query", '{app="shop"}', server=shop).returncode == 3
+
+
+def test_an_answer_that_is_not_whole_is_told_once_and_has_a_status_of_its_own(ingester, make_ingester):
+    """Two parts of one day, one of them with a damaged block."""
+    for app in ("web", "db"):
+        ingester.push([({"job": "x", "app": app}, [(T + i * NS, "%s %03d" % (app, i)) for i in range(300)])])
+        assert ingester.ask("POST", "/flush")[0] == 204
+    ingester.stop()
+    for path in store_files.parts(ingester.data):
+        part = store_files.Part(path)
+        if len(store_files.parts(ingester.data)) == 1 or path == store_files.parts(ingester.data)[0]:
+            store_files.flip(path, part.blocks[-1][0] + part.blocks[-1][1] // 2)
+    server = make_ingester("again", data=ingester.data).start()
+    for query in (("query", *RANGE, "-o", "raw", "--limit", "0", "--batch", "20", '{job="x"}'),
+                  ("query", *RANGE, 'sum(count_over_time({job="x"}[1h]))'),
+                  ("instant-query", "--now", "2026-01-05T01:00:00Z", 'sum(count_over_time({job="x"}[1h]))')):
+        done = cli(*query, server=server)
+        assert done.returncode == 4 and done.stderr.count(b"warning: stored blocks are damaged") == 1, done
 
 
 def test_queries_too_long_for_a_url_are_asked_too(shop):

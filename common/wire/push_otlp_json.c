@@ -439,6 +439,7 @@ int cw_push_otlp_json_decode(struct cw_str body, struct cw_arena *arena, int64_t
     struct decoder d = {.err = err};
     cw_otlp_begin(&d.otlp, arena, now_ns, out, err);
     cw_json_reader_init(&d.json, body, arena);
+    d.json.lone_surrogates = CW_JSON_SURROGATES_REPLACED; /* as OTLP's Go libraries read them */
     int rc = cw_json_next(&d.json, err);
     if (rc >= 0 && rc != CW_JSON_OBJECT)
         rc = refuse(&d, "a logs request must be an object");

@@ -20,7 +20,8 @@ enum cw_exit {
     CW_EXIT_WARNED = 4
 };
 enum cw_cli_output { CW_CLI_OUTPUT_DEFAULT, CW_CLI_OUTPUT_RAW, CW_CLI_OUTPUT_JSONL };
-enum cw_cli_colour { CW_CLI_COLOUR_AUTO, CW_CLI_COLOUR_ALWAYS, CW_CLI_COLOUR_NEVER };
+/* auto: on a terminal */
+enum cw_cli_when { CW_CLI_WHEN_AUTO, CW_CLI_WHEN_ALWAYS, CW_CLI_WHEN_NEVER };
 enum cw_cli_zone { CW_CLI_ZONE_LOCAL, CW_CLI_ZONE_UTC };
 
 struct cw_cli_args {
@@ -36,7 +37,7 @@ struct cw_cli_args {
     int64_t limit, batch, step_ns;
     bool forward, quiet;
     /* output */
-    int output, colour, zone;
+    int output, colour, escape, zone;
     bool no_labels;
     struct cw_config_strings include_labels, exclude_labels;
     int64_t labels_length;

@@ -2,7 +2,7 @@
 #include "querier/cli/cli.h"
 
 static const char *const outputs[] = {"default", "raw", "jsonl", NULL};
-static const char *const colours[] = {"auto", "always", "never", NULL};
+static const char *const whens[] = {"auto", "always", "never", NULL};
 static const char *const zones[] = {"Local", "UTC", NULL};
 
 #define AT(member) offsetof(struct cw_cli_args, member)
@@ -65,10 +65,16 @@ static const struct cw_flag_group query_flags = CW_FLAG_GROUP("Query", query_row
 
 static const struct cw_flag_def output_rows[] = {
     {"output", 'o', CW_KEY_ENUM, AT(output), .arg = "FORM", .def = "default", .names = outputs,
-     .doc = "default (time, labels, line), raw (the line as it came) or jsonl."},
+     .doc = "default (time, labels, line), raw (the line alone) or jsonl. Bytes that are no UTF-8 "
+            "come as U+FFFD: the API speaks JSON. export -o raw has lines as they came."},
     {"colored-output", .kind = CW_KEY_ENUM, .offset = AT(colour), .arg = "WHEN", .def = "auto",
-     .names = colours, .alias = "color",
+     .names = whens, .alias = "color",
      .doc = "auto (on a terminal, unless NO_COLOR is set), always or never."},
+    {"escape", .kind = CW_KEY_ENUM, .offset = AT(escape), .arg = "WHEN", .def = "auto",
+     .names = whens,
+     .doc =
+         "Show control characters of lines as \\xNN, so that a log cannot speak to the terminal: "
+         "auto (on a terminal), always or never."},
     {"timezone", 'z', CW_KEY_ENUM, AT(zone), .arg = "ZONE", .def = "Local", .names = zones,
      .doc = "Show times in this zone."},
     {"no-labels", .kind = CW_KEY_BOOL, .offset = AT(no_labels), .doc = "Do not print labels."},
@@ -85,6 +91,11 @@ static const struct cw_flag_def export_rows[] = {
     {"output", 'o', CW_KEY_ENUM, AT(output), .arg = "FORM", .def = "jsonl", .names = outputs,
      .doc = "jsonl (as the server exports: ts, labels, line or line_b64, metadata) or raw (the "
             "line as it came)."},
+    {"escape", .kind = CW_KEY_ENUM, .offset = AT(escape), .arg = "WHEN", .def = "auto",
+     .names = whens,
+     .doc =
+         "Show control characters of raw lines as \\xNN, so that a log cannot speak to the terminal: "
+         "auto (on a terminal), always or never."},
 };
 static const struct cw_flag_group export_flags = CW_FLAG_GROUP("Output", export_rows);
 

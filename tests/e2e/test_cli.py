@@ -73,6 +73,25 @@ def test_a_terminal_gets_colours_unless_no_color_is_set(shop, no_color, coloured
     assert (b"\033[" in text) == coloured
 
 
+def on_terminal(server, *arguments):
+    """What a terminal is given."""
+    master, slave = pty.openpty()
+    subprocess.run([CLI, *arguments], stdout=slave, stderr=subprocess.DEVNULL, check=True, env=dict(os.environ, CORDWOOD_ADDR=server.url, NO_COLOR="1"))
+    os.close(slave)
+    text = os.read(master, 65536)
+    os.close(master)
+    return text
+
+
+def test_a_line_cannot_speak_to_the_terminal_unless_it_may(ingester):
+    ingester.push([({"app": "ansi"}, [(T, "\x1b]0;title\x07 tab\t")])])
+    for command in (("query", *RANGE, "-q", '{app="ansi"}'), ("query", *RANGE, "-o", "raw", '{app="ansi"}'), ("export", *RANGE, "-o", "raw", '{app="ansi"}')):
+        assert rb"\x1b]0;title\x07 tab" in on_terminal(ingester, *command) and b"\x1b" not in on_terminal(ingester, *command)
+        assert b"\x1b]0;title\x07 tab" in on_terminal(ingester, *command, "--escape", "never")
+        assert b"\x1b]0;title\x07 tab\t\n" in cli(*command, server=ingester).stdout             # no terminal: as it came
+        assert rb"\x1b" in cli(*command, "--escape", "always", server=ingester).stdout
+
+
 def test_metric_queries_print_json(shop):
     matrix = json.loads(cli("query", *RANGE, "--step", "30m", 'sum(count_over_time({app="shop"}[1h]))', server=shop).stdout)
     assert matrix[0]["values"][-1][1] == "2499"      # (t - 1h, t] leaves out the first

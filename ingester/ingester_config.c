@@ -6,7 +6,15 @@
 #include "common/base/arena.h"
 #include "common/base/assert.h"
 #include "common/base/file.h"
+#include "common/config/value.h"
 #include "common/logql/ast.h"
+#include "common/net/http_listen.h"
+#include "ingester/tenant_name.h"
+
+enum {
+    MEMORY_MIN_BYTES = 8 << 20,
+    STORAGE_MIN_BYTES = 16 << 20,
+};
 
 static int check_selector(const void *value, struct cw_err *err)
 {
@@ -24,6 +32,42 @@ static int check_retention_stream(const void *value, struct cw_err *err)
     if (!rule->period_seen && rule->bytes == 0)
         return cw_err_set(err, CW_E_INVALID, "a rule needs a period or bytes");
     return 0;
+}
+
+/* "0, or so many bytes at least". */
+static int check_floor(const void *value, int64_t floor, const char *zero, const char *why,
+                       struct cw_err *err)
+{
+    static const struct cw_value_rule rule = {.kind = CW_KEY_BYTES};
+    int64_t bytes = *(const int64_t *)value;
+    struct cw_buf texts[2];
+    if (bytes == 0 || bytes >= floor)
+        return 0;
+    for (size_t i = 0; i < 2; i++) {
+        cw_buf_init(&texts[i], 64);
+        cw_value_format(&rule, i == 0 ? &bytes : &floor, &texts[i]);
+    }
+    cw_err_set(err, CW_E_INVALID, "%s is less than %s (or 0: %s): %s", cw_buf_z(&texts[0]),
+               cw_buf_z(&texts[1]), zero, why);
+    for (size_t i = 0; i < 2; i++)
+        cw_buf_fini(&texts[i]);
+    return err->code;
+}
+
+static int check_memory_limit(const void *value, struct cw_err *err)
+{
+    return check_floor(value, MEMORY_MIN_BYTES, "a quarter of the machine",
+                       "a push and its copies would find no room", err);
+}
+
+static int check_max_bytes(const void *value, struct cw_err *err)
+{
+    return check_floor(value, STORAGE_MIN_BYTES, "no bound", "the log alone takes more", err);
+}
+
+static int check_tenant_name(const void *value, struct cw_err *err)
+{
+    return cw_tenant_name_check(*(const struct cw_str *)value, err);
 }
 
 #define AT(member) offsetof(struct cw_retention_stream, member)
@@ -65,8 +109,8 @@ static const struct cw_key_def limit_keys[] = {
      .min = "0", .doc = "The oldest entry that is taken, when reject_old_samples is on."},
     {"creation_grace_period", CW_KEY_DURATION, AT(creation_grace_period_ns), .def = "10m",
      .min = "0", .doc = "Refuse entries further in the future than this."},
-    {"max_line_size", CW_KEY_BYTES, AT(max_line_size), .def = "256KiB", .min = "0",
-     .doc = "The longest line that is taken; 0 is no limit."},
+    {"max_line_size", CW_KEY_BYTES, AT(max_line_size), .def = "256KiB", .min = "0", .max = "128MiB",
+     .doc = "The longest line that is taken; 0 is no limit but that of a push."},
     {"max_line_size_truncate", CW_KEY_BOOL, AT(max_line_size_truncate), .def = "false",
      .doc = "Cut longer lines to max_line_size instead of refusing them."},
     {"max_label_name_length", CW_KEY_INT, AT(max_label_name_length), .def = "1024", .min = "1",
@@ -78,12 +122,12 @@ static const struct cw_key_def limit_keys[] = {
     {"allow_structured_metadata", CW_KEY_BOOL, AT(allow_structured_metadata), .def = "true",
      .doc = "Take entries with structured metadata."},
     {"max_structured_metadata_size", CW_KEY_BYTES, AT(max_structured_metadata_size), .def = "64KiB",
-     .min = "0",
-     .doc =
-         "The most bytes of names and values in one entry's structured metadata; 0 is no limit."},
+     .min = "0", .max = "16MiB",
+     .doc = "The most bytes of names and values in one entry's structured metadata; 0 is the "
+            "largest."},
     {"max_structured_metadata_entries_count", CW_KEY_INT, AT(max_structured_metadata_entries_count),
-     .def = "128", .min = "0",
-     .doc = "The most pairs in one entry's structured metadata; 0 is no limit."},
+     .def = "128", .min = "0", .max = "65536",
+     .doc = "The most pairs in one entry's structured metadata; 0 is the largest."},
     {"retention_period", CW_KEY_DURATION, AT(retention_period_ns), .def = "0", .min = "0",
      .doc = "Drop entries older than this; 0 keeps them. It works alone: nothing else has to be "
             "set."},
@@ -176,17 +220,20 @@ static const struct cw_key_def keys[] = {
     {"head.flush_bytes", CW_KEY_BYTES, AT(head_flush_bytes), .def = "40MiB", .min = "1MiB",
      .max = "4GiB", .doc = "Write entries from memory into parts at this size."},
     {"memory.limit", CW_KEY_BYTES, AT(memory_limit), .def = "0", .min = "0",
+     .check = check_memory_limit,
      .doc = "The memory budget, a ceiling for the head, pushes, connections, queries, answers and "
             "merges together; what goes over it is refused with 429. The program itself takes some "
-            "10 MiB beside it. 0 is a quarter of the machine or the cgroup."},
+            "10 MiB beside it. At least 8MiB; 0 is a quarter of the machine or the cgroup."},
     {"storage.min_free", CW_KEY_FLOAT, AT(min_free), .def = "0.1", .min = "0", .max = "0.9",
      .doc = "Drop the oldest parts when less than this share of the disk is free; 0 is never."},
     {"storage.merge_codec", CW_KEY_ENUM, AT(merge_codec), .def = "lz4", .names = codec_names,
      .doc = "What merged parts are compressed with. zstd: a tenth smaller, and slower to merge and "
             "to read."},
     {"storage.max_bytes", CW_KEY_BYTES, AT(max_bytes), .def = "0", .min = "0",
+     .check = check_max_bytes,
      .doc = "Drop the oldest parts when all parts and the log take more of the disk than this; the "
-            "newest part stays. 0 is no bound."},
+            "newest part stays. At least 16MiB, and not less than wal.segment_bytes; 0 is no "
+            "bound."},
     {"storage.delete_cancel_period", CW_KEY_DURATION, AT(delete_cancel_period_ns), .def = "24h",
      .min = "0",
      .doc = "How long a delete can be cancelled: only after it its entries are removed from the "
@@ -197,10 +244,24 @@ static const struct cw_key_def keys[] = {
     {"limits_config", CW_KEY_TABLE, AT(limits), .table = &limits_table,
      .doc = "The limits of every tenant."},
     {"overrides", CW_KEY_TABLE_MAP, AT(overrides), .table = &limits_table,
-     .inherit = CW_KEY_AT(struct cw_ingester_config, limits),
+     .inherit = CW_KEY_AT(struct cw_ingester_config, limits), .check_name = check_tenant_name,
      .doc = "Limits of single tenants, by name."},
 };
-const struct cw_table_def cw_ingester_table = CW_TABLE("ingester", keys, struct cw_ingester_config);
+
+/* Rules between keys. */
+static int check_config(const void *value, struct cw_err *err)
+{
+    const struct cw_ingester_config *config = value;
+    if (config->max_bytes == 0 || config->max_bytes >= config->wal_segment_bytes)
+        return 0;
+    return cw_err_set(err, CW_E_INVALID,
+                      "storage.max_bytes is less than wal.segment_bytes: the log alone takes more");
+}
+const struct cw_table_def cw_ingester_table = {.name = "ingester",
+                                               .keys = keys,
+                                               .nkeys = CW_COUNT(keys),
+                                               .size = sizeof(struct cw_ingester_config),
+                                               .check = check_config};
 
 #undef AT
 #define AT(member) offsetof(struct cw_ingester_args, member)
@@ -260,6 +321,20 @@ int cw_ingester_config_load(const char *path, struct cw_ingester_config **out,
         cw_schema_defaults(&cw_ingester_table, arena, config);
     config->arena = arena;
     *out = config;
+    return rc;
+}
+
+int cw_ingester_config_flags(struct cw_ingester_config *config, const struct cw_ingester_args *args,
+                             struct cw_err *err)
+{
+    struct cw_str host;
+    if (args->data_dir.len > 0)
+        config->data_dir = cw_arena_dup(config->arena, args->data_dir);
+    if (args->listen.len == 0)
+        return 0;
+    int rc = cw_http_listen_split(args->listen, &host, &config->listen_port, err);
+    if (rc == 0)
+        config->listen_address = cw_arena_dup(config->arena, host);
     return rc;
 }
 

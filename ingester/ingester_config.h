@@ -51,12 +51,10 @@ struct cw_ingester_config {
     bool auth_enabled;
     struct cw_str listen_address;
     int64_t listen_port;
-    bool listen_seen;
     bool check_origin;
     int64_t graceful_shutdown_timeout_ns;
     int log_level, log_format;
     struct cw_str data_dir;
-    bool data_dir_seen;
     int64_t wal_segment_bytes;
     int wal_sync;
     int64_t wal_sync_interval_ns;
@@ -82,6 +80,9 @@ extern const struct cw_command_def cw_ingester_command;
 /* `path` empty: the defaults. *problems (may be NULL) lives in the config's arena. On failure the config is still to be freed. */
 int cw_ingester_config_load(const char *path, struct cw_ingester_config **out,
                             struct cw_config_problems *problems, struct cw_err *err) CW_MUST_USE;
+/* What flags say of the same things as the file; they win. */
+int cw_ingester_config_flags(struct cw_ingester_config *config, const struct cw_ingester_args *args,
+                             struct cw_err *err) CW_MUST_USE;
 void cw_ingester_config_free(struct cw_ingester_config **config);
 /* The memory budget in bytes: memory.limit, or a quarter of what the machine or the cgroup allows. */
 uint64_t cw_ingester_memory(const struct cw_ingester_config *config);

@@ -15,6 +15,7 @@
 #include "common/base/file.h"
 #include "common/base/log.h"
 #include "common/net/http_listen.h"
+#include "ingester/endpoints.h"
 #include "ingester/ingester_metrics.h"
 #include "ingester/push.h"
 #include "ingester/routes.h"
@@ -61,31 +62,27 @@ static int config_load(const struct cw_ingester_args *args, struct cw_ingester_c
     struct cw_config_problems *problems = cw_mem_new(sizeof(*problems));
     struct cw_err err = {0};
     int rc = cw_ingester_config_load(args->config.ptr, out, problems, &err);
+    if (rc == 0)
+        rc = cw_ingester_config_flags(*out, args, &err);
     print_problems(problems, &err);
     free(problems);
     return rc;
 }
 
-/* "HOST:PORT" from the flag, or from the two keys. */
-static void listen_text(const struct server *server, const struct cw_ingester_config *config,
-                        struct cw_buf *out)
+/* "HOST:PORT" from the two keys. */
+static void listen_text(const struct cw_ingester_config *config, struct cw_buf *out)
 {
-    if (server->args.listen.len > 0) {
-        cw_buf_adds(out, server->args.listen);
-        return;
-    }
     bool v6 =
         cw_str_find_byte(config->listen_address, ':') >= 0 && config->listen_address.ptr[0] != '[';
     cw_buf_addf(out, v6 ? "[%.*s]:%lld" : "%.*s:%lld", CW_STR_ARG(config->listen_address),
                 (long long)config->listen_port);
 }
 
-static int listen_check(const struct server *server, const struct cw_ingester_config *config,
-                        struct cw_err *err)
+static int listen_check(const struct cw_ingester_config *config, struct cw_err *err)
 {
     struct cw_buf listen;
     cw_buf_init(&listen, 1 << 16);
-    listen_text(server, config, &listen);
+    listen_text(config, &listen);
     int rc = cw_http_listen_check(cw_buf_z(&listen), err);
     cw_buf_fini(&listen);
     return rc;
@@ -107,9 +104,8 @@ static void on_done(void *ctx, struct cw_http_request *request, int status, int6
 static int store_start(struct server *server, const struct cw_ingester_config *config,
                        struct cw_err *err)
 {
-    struct cw_str dir = server->args.data_dir.len > 0 ? server->args.data_dir : config->data_dir;
     struct cw_store_options options = {
-        .data_dir = dir.ptr,
+        .data_dir = config->data_dir.ptr,
         .segment_bytes = (uint64_t)config->wal_segment_bytes,
         .wal_sync = config->wal_sync ? CW_STORE_SYNC_INTERVAL : CW_STORE_SYNC_ALWAYS,
         .wal_sync_interval_ns = config->wal_sync_interval_ns,
@@ -132,7 +128,7 @@ static int http_start(struct server *server, const struct cw_ingester_config *co
 {
     struct cw_buf listen;
     cw_buf_init(&listen, 1 << 16);
-    listen_text(server, config, &listen);
+    listen_text(config, &listen);
     struct cw_http_server_options options = {.listen = cw_buf_z(&listen),
                                              .check_origin = config->check_origin,
                                              .on_done = on_done,
@@ -274,18 +270,19 @@ int main(int argc, char **argv)
 {
     struct server server = {0};
     struct cw_arena *arena = cw_arena_new();
+    struct cw_command_def command = cw_ingester_command;
     struct cw_flags_rest rest = {0};
     struct cw_ingester_config *config = NULL;
     struct cw_err err = {0};
     int status = 0;
-    if (cw_flags_parse(&cw_ingester_command, argc - 1, argv + 1, arena, &server.args, &rest, &err) <
-        0) {
+    command.endpoints = cw_ingester_endpoints(arena);
+    if (cw_flags_parse(&command, argc - 1, argv + 1, arena, &server.args, &rest, &err) < 0) {
         status = fail_usage(&err);
-    } else if (cw_flags_answer(&cw_ingester_command, &rest) == 0) {
+    } else if (cw_flags_answer(&command, &rest) == 0) {
         status = 0;
     } else if (config_load(&server.args, &config) < 0) {
         status = CW_EXIT_USAGE;
-    } else if (listen_check(&server, config, &err) < 0) {
+    } else if (listen_check(config, &err) < 0) {
         status = fail_usage(&err);
     } else if (server.args.print_config) {
         struct cw_buf text;

@@ -90,7 +90,11 @@ struct cw_store {
     bool keeper_stop;
 };
 
-/* store_replay.c: on the WAL thread, first of all. */
+/* store_replay.c: every segment of the log, opened to be read and written. */
+typedef int (*store_segment_fn)(int fd, const char *path, struct cw_err *err);
+int store_each_segment(struct cw_store *store, store_segment_fn fn, struct cw_err *err);
+
+/* On the WAL thread, first of all. */
 int store_replay(struct cw_store *store, struct cw_err *err);
 /* store_commit.c */
 void *store_wal_main(void *arg);

@@ -76,9 +76,7 @@ static void on_bad_segment(void *arg, uint64_t segment, const char *path, const 
         cw_log_warn("%s", err.text);
 }
 
-/* What is read must be durable before it is answered, or flushed: it may only be in the page cache of a process that was
- * killed, and a part with entries whose marks a power cut takes would let them come twice. */
-static int segments_sync(struct cw_store *store, struct cw_err *err)
+int store_each_segment(struct cw_store *store, store_segment_fn fn, struct cw_err *err)
 {
     struct cw_wal_list list = {0};
     int rc = cw_wal_list(store->wal_dir, &list, err);
@@ -87,12 +85,20 @@ static int segments_sync(struct cw_store *store, struct cw_err *err)
         cw_buf_init(&path, 1 << 16);
         cw_wal_path(store->wal_dir, list.numbers[i], &path);
         int fd = cw_file_open(cw_buf_z(&path), O_RDWR, err);
-        rc = fd < 0 ? fd : cw_file_sync(fd, cw_buf_z(&path), err);
+        rc = fd < 0 ? fd : fn(fd, cw_buf_z(&path), err);
         if (fd >= 0)
             close(fd);
         cw_buf_fini(&path);
     }
     cw_wal_list_fini(&list);
+    return rc;
+}
+
+/* What is read must be durable before it is answered, or flushed: it may only be in the page cache of a process that was
+ * killed, and a part with entries whose marks a power cut takes would let them come twice. */
+static int segments_sync(struct cw_store *store, struct cw_err *err)
+{
+    int rc = store_each_segment(store, cw_file_sync, err);
     return rc < 0 ? rc : cw_file_sync_dir(store->wal_dir, err);
 }
 

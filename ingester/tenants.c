@@ -5,7 +5,7 @@
 
 #include "common/base/arena.h"
 #include "common/base/assert.h"
-#include "common/base/limits.h"
+#include "ingester/tenant_name.h"
 
 struct cw_tenants {
     bool auth_enabled;
@@ -93,27 +93,6 @@ void cw_tenants_print_config(struct cw_tenants *tenants, struct cw_buf *out)
     pthread_rwlock_unlock(&tenants->lock);
 }
 
-static bool name_char(char c)
-{
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-           (c != '\0' && strchr("!-_.*'()", c));
-}
-
-static int check_name(struct cw_str name, struct cw_err *err)
-{
-    for (size_t i = 0; i < name.len; i++)
-        if (!name_char(name.ptr[i]))
-            return cw_err_set(err, CW_E_INVALID,
-                              "tenant ID '%.*s' contains unsupported character '%c'",
-                              CW_STR_ARG(name), name.ptr[i]);
-    if (name.len > CW_LIMIT_TENANT_BYTES)
-        return cw_err_set(err, CW_E_INVALID, "tenant ID is too long: max %d characters",
-                          CW_LIMIT_TENANT_BYTES);
-    if (cw_str_eqz(name, ".") || cw_str_eqz(name, ".."))
-        return cw_err_set(err, CW_E_INVALID, "tenant ID is '.' or '..'");
-    return 0;
-}
-
 int cw_tenants_of(const struct cw_tenants *tenants, const struct cw_http_request *request,
                   struct cw_str *out, struct cw_err *err)
 {
@@ -123,7 +102,7 @@ int cw_tenants_of(const struct cw_tenants *tenants, const struct cw_http_request
     *out = cw_http_header(request, "X-Scope-OrgID");
     if (out->len == 0)
         return cw_err_set(err, CW_E_UNAUTHORIZED, "no org id");
-    return check_name(*out, err);
+    return cw_tenant_name_check(*out, err);
 }
 
 void cw_tenants_limits(struct cw_tenants *tenants, struct cw_str tenant,

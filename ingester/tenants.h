@@ -2,7 +2,6 @@
  * tenants.h - whose request is it, and what may that tenant do?
  *
  * Threads    Any; limits are replaced by a reload.
- * Source     Loki's rules for tenant names (letters, digits, !-_.*'(), at most 150 bytes, neither "." nor "..").
  */
 #ifndef CW_INGESTER_TENANTS_H
 #define CW_INGESTER_TENANTS_H

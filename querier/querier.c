@@ -15,6 +15,11 @@ struct cw_querier {
     struct cw_api api;
 };
 
+const struct cw_http_route *cw_querier_routes(void)
+{
+    return cw_routes_table;
+}
+
 int cw_querier_new(const struct cw_querier_options *options, struct cw_querier **out,
                    struct cw_err *err)
 {

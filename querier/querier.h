@@ -44,7 +44,9 @@ struct cw_querier_options {
 };
 
 struct cw_querier;
-/* Mounts the routes of api/routes.c; before cw_http_server_start(). */
+/* The routes that it mounts, for the documentation; ended by path NULL. */
+const struct cw_http_route *cw_querier_routes(void);
+/* Mounts them; before cw_http_server_start(). */
 int cw_querier_new(const struct cw_querier_options *options, struct cw_querier **out,
                    struct cw_err *err) CW_MUST_USE;
 /* Waits for queries under way (the server is stopped before). */

@@ -652,6 +652,11 @@ void cw_push_client_release_changed(struct cw_push_client *pc)
     confirms_drop(pc);
 }
 
+uint64_t cw_push_client_refused(const struct cw_push_client *pc)
+{
+    return pc->nrefused;
+}
+
 bool cw_push_client_sending(const struct cw_push_client *pc)
 {
     return pc->state == PUSH_SENDING;

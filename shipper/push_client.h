@@ -55,6 +55,8 @@ struct cw_push_client *cw_push_client_new(struct cw_push_host *host,
                                           const struct cw_client_config *config, size_t output);
 /* Ask, then be idle. */
 void cw_push_client_start(struct cw_push_client *client);
+/* Entries that the server refused for good since the start. */
+uint64_t cw_push_client_refused(const struct cw_push_client *client);
 /* Send what is due. */
 void cw_push_client_pump(struct cw_push_client *client);
 /* The uuid is another: ask again before anything else is sent. What is under way ends first. */

@@ -112,6 +112,20 @@ static uint64_t scan_wait_ms(const struct cw_shipper *sh)
     return !sh->sources->scanned || wait_ns <= 0 ? 0 : (uint64_t)(wait_ns / CW_NS_PER_MS + 1);
 }
 
+/* All is settled, but what a server refused for good did not arrive. */
+static void once_done(struct cw_shipper *sh)
+{
+    uint64_t nrefused = 0;
+    for (size_t i = 0; i < sh->nclients; i++)
+        nrefused += cw_push_client_refused(sh->clients[i]);
+    if (nrefused > 0) {
+        cw_log_error("not all could be delivered: %" PRIu64 " refused for good; they are in %s",
+                     nrefused, sh->state_dir.refused_path);
+        sh->exit_status = 1;
+    }
+    shipper_stop(sh);
+}
+
 static void once_check(struct cw_shipper *sh)
 {
     if (!sh->args->once || sh->scan_due || !cw_sources_goal_reached(sh->sources))
@@ -126,7 +140,7 @@ static void once_check(struct cw_shipper *sh)
         work_soon(
             sh, 0); /* the store is told that its marks may be forgotten, then we are here again */
     else
-        shipper_stop(sh);
+        once_done(sh);
 }
 
 static bool any_changed(const struct cw_sources *sources)

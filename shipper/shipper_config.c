@@ -289,7 +289,9 @@ static const struct cw_flag_def short_flags[] = {
 };
 static const struct cw_flag_def run_flags[] = {
     {"once", 0, CW_KEY_BOOL, ARG(once), .def = "false",
-     .doc = "Read all files to their ends, deliver, and exit."},
+     .doc = "Read all files to their ends, deliver, and exit. A last line without a newline is "
+            "delivered when it has not grown for half a second; what is appended to it later is "
+            "a line of its own. The exit status is 1 when a server refused a line for good."},
     {"dry-run", 0, CW_KEY_BOOL, ARG(dry_run), .def = "false",
      .doc = "Print entries to stdout instead of pushing them, and remember nothing."},
     {"only-public", 0, CW_KEY_BOOL, ARG(only_public), .def = "false",
@@ -303,7 +305,7 @@ static const struct cw_flag_group *const flag_groups[] = {&file_group, &short_gr
                                                           NULL};
 static const struct cw_exit_def exits[] = {
     {0, "Stopped by SIGTERM or SIGINT, or done (--once, --check)."},
-    {1, "It could not start, or --once could not deliver."},
+    {1, "It could not start, or --once could not deliver all."},
     {2, "Wrong usage or configuration."},
     {0, NULL},
 };

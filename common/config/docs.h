@@ -8,7 +8,8 @@
 
 /* Plain text, at most 100 columns. */
 void cw_docs_help(const struct cw_command_def *command, struct cw_buf *out);
-/* roff with man(7) macros, section 1: flags, subcommands with their flags, configuration keys, exit statuses, examples. */
+/* roff with man(7) macros, section 1: flags, subcommands with their flags, configuration keys, HTTP endpoints, exit statuses,
+ * examples. */
 void cw_docs_man(const struct cw_command_def *command, struct cw_buf *out);
 /* The keys of a table as commented YAML: a reference configuration with every default. */
 void cw_docs_config(const struct cw_table_def *table, struct cw_buf *out);

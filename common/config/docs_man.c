@@ -171,6 +171,10 @@ void cw_docs_man(const struct cw_command_def *command, struct cw_buf *out)
     man_config(out, command);
     for (const struct cw_command_def *const *c = command->commands; c != NULL && *c != NULL; c++)
         man_config(out, *c);
+    if (command->endpoints != NULL)
+        cw_buf_addz(out, ".SH HTTP ENDPOINTS\n");
+    for (const struct cw_endpoint_def *e = command->endpoints; e != NULL && e->name != NULL; e++)
+        add_entry(out, cw_str_of(e->name), cw_str_of(e->doc));
     if (command->exits != NULL)
         cw_buf_addz(out, ".SH EXIT STATUS\n");
     for (const struct cw_exit_def *e = command->exits; e != NULL && e->doc != NULL; e++) {

@@ -62,6 +62,10 @@ struct cw_exit_def {
     int status;
     const char *doc;
 };
+struct cw_endpoint_def {
+    const char *name; /* "GET, HEAD /ready" */
+    const char *doc;
+};
 struct cw_example_def {
     const char *command;
     const char *doc;
@@ -77,8 +81,10 @@ struct cw_command_def {
     enum cw_flags_style style;
     const struct cw_command_def *const *commands; /* subcommands, ended by NULL; may be NULL */
     const struct cw_table_def *config;            /* keys for the man page; may be NULL */
-    const struct cw_exit_def *exits;              /* ended by doc NULL; may be NULL */
-    const struct cw_example_def *examples;        /* ended by command NULL; may be NULL */
+    const struct cw_endpoint_def
+        *endpoints;                        /* of its HTTP server; ended by name NULL; may be NULL */
+    const struct cw_exit_def *exits;       /* ended by doc NULL; may be NULL */
+    const struct cw_example_def *examples; /* ended by command NULL; may be NULL */
 };
 
 enum cw_flags_action {

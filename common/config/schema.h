@@ -82,6 +82,7 @@ struct cw_key_def {
     const struct cw_table_def *table; /* TABLE, TABLES, TABLE_MAP */
     unsigned flags;                   /* cw_key_flag */
     cw_key_check_fn check;            /* may be NULL */
+    cw_key_check_fn check_name;       /* TABLE_MAP: of each name, a struct cw_str; may be NULL */
     size_t seen;    /* CW_KEY_AT(member): a bool, true when the file had the key */
     size_t inherit; /* TABLE_MAP: CW_KEY_AT(member) of the struct that its items start as */
 };

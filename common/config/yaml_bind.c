@@ -426,7 +426,10 @@ static bool bind_table_map(struct cw_yaml_bind *bind, const struct cw_key_def *k
             cw_schema_defaults(table, bind->arena, items + i * table->size);
     }
     for (size_t i = 0; i < pairs.n && !bind->gave_up; i++) {
-        bind_text(bind, pairs.items[i].key, &out->names[i], path, depth + 1);
+        struct cw_err err = {0};
+        if (bind_text(bind, pairs.items[i].key, &out->names[i], path, depth + 1) &&
+            key->check_name != NULL && key->check_name(&out->names[i], &err) < 0)
+            problem(bind, pairs.items[i].key, "%s: %s", path_text(path).z, err.text);
         bind_struct(bind, table, pairs.items[i].value, items + i * table->size,
                     path_new(bind, path, pairs.items[i].name, 0), depth + 1);
     }

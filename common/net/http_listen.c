@@ -18,31 +18,40 @@ struct host_port {
     char port[PORT_BYTES];
 };
 
-static int split_address(const char *listen, struct host_port *out, struct cw_err *err)
+int cw_http_listen_split(struct cw_str listen, struct cw_str *host, int64_t *port,
+                         struct cw_err *err)
 {
-    struct cw_str text = cw_str_of(listen), host, port;
     ptrdiff_t colon = -1;
-    for (size_t i = 0; i < text.len; i++) {
-        if (text.ptr[i] == ':')
+    for (size_t i = 0; i < listen.len; i++) {
+        if (listen.ptr[i] == ':')
             colon = (ptrdiff_t)i;
     }
-    int64_t number;
-    host = cw_str_sub(text, 0, colon < 0 ? 0 : (size_t)colon);
-    port = cw_str_sub(text, (size_t)(colon + 1), text.len);
-    if (colon < 0 || !cw_str_to_i64(port, &number) || number < 0 || number > 65535 ||
-        host.len >= sizeof out->host || port.len >= sizeof out->port)
+    *host = cw_str_sub(listen, 0, colon < 0 ? 0 : (size_t)colon);
+    struct cw_str number = cw_str_sub(listen, (size_t)(colon + 1), listen.len);
+    if (colon < 0 || !cw_str_to_i64(number, port) || *port < 0 || *port > 65535 ||
+        host->len >= HOST_BYTES)
         return cw_err_set(err, CW_E_INVALID,
-                          "\"%s\" is no address: HOST:PORT, [IPv6]:PORT or :PORT", listen);
-    bool brackets = host.len >= 2 && host.ptr[0] == '[' && host.ptr[host.len - 1] == ']';
-    if (brackets)
+                          "\"%.*s\" is no address: HOST:PORT, [IPv6]:PORT or :PORT",
+                          CW_STR_ARG(listen));
+    if (host->len > 0 && host->ptr[0] != '[' && cw_str_find_byte(*host, ':') >= 0)
+        return cw_err_set(err, CW_E_INVALID,
+                          "\"%.*s\": an IPv6 address stands in brackets: [::1]:3100",
+                          CW_STR_ARG(listen));
+    return 0;
+}
+
+static int split_address(const char *listen, struct host_port *out, struct cw_err *err)
+{
+    struct cw_str host;
+    int64_t port;
+    int rc = cw_http_listen_split(cw_str_of(listen), &host, &port, err);
+    if (rc < 0)
+        return rc;
+    if (host.len >= 2 && host.ptr[0] == '[' && host.ptr[host.len - 1] == ']')
         host = cw_str_sub(host, 1, host.len - 1);
-    if (!brackets && cw_str_find_byte(host, ':') >= 0)
-        return cw_err_set(err, CW_E_INVALID,
-                          "\"%s\": an IPv6 address stands in brackets: [::1]:3100", listen);
     memcpy(out->host, host.ptr, host.len);
     out->host[host.len] = '\0';
-    memcpy(out->port, port.ptr, port.len);
-    out->port[port.len] = '\0';
+    snprintf(out->port, sizeof out->port, "%u", (unsigned)port);
     return 0;
 }
 

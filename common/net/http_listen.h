@@ -4,7 +4,9 @@
 #ifndef CW_NET_HTTP_LISTEN_H
 #define CW_NET_HTTP_LISTEN_H
 #include <stdbool.h>
+#include <stdint.h>
 #include "common/base/err.h"
+#include "common/base/str.h"
 
 enum { CW_HTTP_ADDRESS_BYTES = 80 }; /* "[" IPv6 with zone "]:" port */
 
@@ -18,6 +20,10 @@ struct cw_http_listen {
 /* CW_E_INVALID for a text that is no address, CW_E_UNAVAILABLE when it cannot be bound. */
 int cw_http_listen_open(const char *listen, struct cw_http_listen *out,
                         struct cw_err *err) CW_MUST_USE;
+
+/* The two halves of an address; *host is part of the text, an IPv6 address in its brackets, and empty for all addresses. */
+int cw_http_listen_split(struct cw_str listen, struct cw_str *host, int64_t *port,
+                         struct cw_err *err) CW_MUST_USE;
 
 /* Whether the text is an address at all, CW_E_INVALID if not; asks neither the network nor a name server. */
 int cw_http_listen_check(const char *listen, struct cw_err *err) CW_MUST_USE;

@@ -68,7 +68,7 @@ int http_route_find(const struct cw_http_server *server, struct cw_str raw_path,
     return rc < 0 ? rc : 0;
 }
 
-struct cw_str http_route_allow(unsigned methods, struct cw_arena *arena)
+struct cw_str cw_http_methods_text(unsigned methods, struct cw_arena *arena)
 {
     static const struct {
         unsigned method;

@@ -64,7 +64,7 @@ static void refuse_no_route(struct cw_http_request *request)
         refuse(request, CW_E_NOT_FOUND, "404 page not found");
         return;
     }
-    struct cw_str allow = http_route_allow(request->match.allowed, request->arena);
+    struct cw_str allow = cw_http_methods_text(request->match.allowed, request->arena);
     cw_http_set_header(request, "Allow", allow.ptr);
     refuse(request, CW_E_METHOD, "Method Not Allowed");
 }

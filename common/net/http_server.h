@@ -45,6 +45,9 @@ struct cw_http_route {
     const char *doc;
 };
 
+/* "GET, HEAD, POST"; lives in the arena. */
+struct cw_str cw_http_methods_text(unsigned methods, struct cw_arena *arena);
+
 struct cw_http_server_options {
     const char *listen; /* "127.0.0.1:3100", "[::1]:0", ":3100" (all addresses, IPv6 and IPv4) */
     unsigned nthreads;  /* 0: one per core */

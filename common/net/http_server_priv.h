@@ -117,8 +117,6 @@ struct cw_http_request {
 int http_route_find(const struct cw_http_server *server, struct cw_str raw_path, unsigned method,
                     struct cw_arena *arena, struct http_match *out, struct cw_str *path,
                     struct cw_err *err);
-/* "GET, HEAD, POST" */
-struct cw_str http_route_allow(unsigned methods, struct cw_arena *arena);
 
 /* http_request.c */
 /* Whether a body of so many bytes could ever be taken; if not, *err (CW_E_TOO_LARGE) says why. */

@@ -286,6 +286,17 @@ int cw_catalog_read(const char *data_dir, struct cw_catalog *out, struct cw_err 
     return rc < 0 ? rc : 0;
 }
 
+bool cw_catalog_still_names(const char *data_dir, uint64_t id)
+{
+    struct cw_catalog now;
+    struct cw_err ignored;
+    if (cw_catalog_read(data_dir, &now, &ignored) < 0)
+        return true;
+    bool named = cw_catalog_find(&now, id) != NULL;
+    cw_catalog_fini(&now);
+    return named;
+}
+
 /* By a file that is there already, if there is one. */
 static int catalog_replace(const char *data_dir, const struct cw_catalog *catalog,
                            const char *spare, struct cw_err *err)

@@ -48,6 +48,9 @@ void cw_catalog_format(const struct cw_catalog *catalog, struct cw_buf *out);
 int cw_catalog_parse(struct cw_str text, struct cw_catalog *out, struct cw_err *err) CW_MUST_USE;
 
 int cw_catalog_read(const char *data_dir, struct cw_catalog *out, struct cw_err *err) CW_MUST_USE;
+/* Is the part in the catalog as it is on the disk now? True too where that cannot be read. For readers beside a server at work: a
+ * part that is gone, and not named any more, was merged or dropped. */
+bool cw_catalog_still_names(const char *data_dir, uint64_t id);
 /* On failure the old one or the new one is on disk. */
 int cw_catalog_write(const char *data_dir, const struct cw_catalog *catalog,
                      struct cw_err *err) CW_MUST_USE;

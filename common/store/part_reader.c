@@ -22,7 +22,7 @@ struct cw_part_selection {
 };
 
 struct cw_part_reader {
-    char *path;
+    char *path;             /* NULL: bytes without a name */
     struct cw_file_map map; /* ptr NULL: the bytes are the caller's */
     struct cw_str bytes;
     struct cw_part_footer footer;
@@ -36,6 +36,11 @@ struct cw_part_reader {
     pthread_mutex_t lock;          /* guards selections[] */
     struct cw_part_selection *selections[SELECTIONS_KEPT]; /* newest first */
 };
+
+static int about_part(const struct cw_part_reader *r, struct cw_err *err)
+{
+    return r->path != NULL ? cw_err_wrap(err, "part %s", r->path) : err->code;
+}
 
 static int bad(struct cw_err *err, const char *what)
 {
@@ -221,7 +226,7 @@ static int part_check(struct cw_part_reader *r, struct cw_err *err)
 static struct cw_part_reader *reader_new(const char *path)
 {
     struct cw_part_reader *r = cw_mem_new(sizeof(*r));
-    r->path = cw_str_dupz(cw_str_of(path));
+    r->path = path != NULL ? cw_str_dupz(cw_str_of(path)) : NULL;
     pthread_mutex_init(&r->lock, NULL);
     return r;
 }
@@ -230,7 +235,7 @@ static int reader_finish(struct cw_part_reader *r, struct cw_part_reader **out, 
 {
     int rc = part_check(r, err);
     if (rc < 0) {
-        cw_err_wrap(err, "part %s", r->path);
+        about_part(r, err);
         cw_part_reader_close(&r);
         return rc;
     }
@@ -342,7 +347,7 @@ static int group_get(struct cw_part_reader *r, uint32_t group, struct cw_stream_
     int rc =
         cw_stream_table_group(r->regions[CW_REGION_STREAMS], r->footer.nstreams, group, out, err);
     if (rc < 0)
-        return cw_err_wrap(err, "part %s", r->path);
+        return about_part(r, err);
     if (r->cache != NULL)
         *out = cw_stream_cache_put(r->cache, &r->slots[group], *out);
     return 0;
@@ -456,7 +461,7 @@ int cw_part_reader_select(struct cw_part_reader *r, const struct cw_selector *se
     else if (rc < 0)
         *err = s->damage;
     if (rc < 0) {
-        cw_err_wrap(err, "part %s", r->path);
+        about_part(r, err);
         free(s);
         return rc;
     }

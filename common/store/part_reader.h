@@ -43,7 +43,7 @@ static inline bool cw_part_block_is_full(const struct cw_part_block *b)
  * streams and chunks of postings are checked when they are read. */
 int cw_part_reader_open(const char *path, struct cw_part_reader **out,
                         struct cw_err *err) CW_MUST_USE;
-/* The same over bytes that the caller keeps. `name` is for error texts. */
+/* The same over bytes that the caller keeps. `name` is for error texts; NULL: who asks names it. */
 int cw_part_reader_open_bytes(const char *name, struct cw_str bytes, struct cw_part_reader **out,
                               struct cw_err *err) CW_MUST_USE;
 /* Who has read much of it gives its pages back. Any thread, any time: others find them in the system's cache. */
@@ -53,6 +53,7 @@ void cw_part_reader_rest_block(const struct cw_part_reader *reader, uint32_t i);
 /* NULL is fine. */
 void cw_part_reader_close(struct cw_part_reader **reader);
 
+/* NULL for bytes without a name. */
 const char *cw_part_reader_path(const struct cw_part_reader *reader);
 const struct cw_part_footer *cw_part_reader_footer(const struct cw_part_reader *reader);
 /* Block i < nblocks; its place lies in the file and its streams in the table (checked at open). */

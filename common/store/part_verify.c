@@ -270,7 +270,7 @@ void cw_part_verify_bytes(struct cw_str bytes, cw_part_damage_fn fn, void *arg,
                                       .min_ns = (int64_t)cw_get64(f + 64),
                                       .max_ns = (int64_t)cw_get64(f + 72)};
     }
-    if (cw_part_reader_open_bytes("part", bytes, &v.reader, &err) < 0) {
+    if (cw_part_reader_open_bytes(NULL, bytes, &v.reader, &err) < 0) {
         out->newer = part_is_newer(&v);
         closed_verify(&v, err.text);
         return;

@@ -1,10 +1,8 @@
 /* postings_read.c - find names and chunks in a POSTINGS region, and walk the values of a chunk. */
 #include "common/base/assert.h"
-#include "common/base/codec.h"
-#include "common/base/file.h"
-#include "common/base/hash.h"
 #include "common/store/encode_int.h"
 #include "common/store/format.h"
+#include "common/store/packed_piece.h"
 #include "common/store/postings_priv.h"
 
 int postings_bad(struct cw_err *err, const char *what)
@@ -147,24 +145,13 @@ int postings_chunk_read(struct postings_chunk *chunk, const struct cw_postings *
                         uint32_t i, struct cw_err *err)
 {
     const char *entry = postings->chunks + (size_t)i * CW_POSTINGS_CHUNK_BYTES;
-    struct cw_str region = postings->region;
-    uint64_t off = cw_get64(entry), raw = cw_get32(entry + 8), stored = cw_get32(entry + 12);
     cw_buf_clear(&chunk->raw);
     cw_buf_clear(&chunk->value);
     chunk->nleft = 0;
-    if (off > region.len || stored > region.len - off)
-        return postings_bad(err, "a chunk outside the region");
-    if (raw > CW_POSTINGS_CHUNK_RAW_MAX)
-        return postings_bad(err, "a chunk that is too large");
-    struct cw_str bytes = cw_str_make(region.ptr + off, stored);
-    cw_file_will_read(bytes);
-    if ((uint32_t)cw_hash64(bytes.ptr, bytes.len) != cw_get32(entry + 20))
-        return postings_bad(err, "a chunk's checksum is wrong");
-    int codec = (uint8_t)entry[16];
-    if (codec != CW_CODEC_NONE && codec != CW_CODEC_LZ4)
-        return postings_bad(err, "a chunk's codec is unknown");
-    if (cw_codec_decompress(codec, bytes, raw, &chunk->raw, err) < 0)
-        return postings_bad(err, "a chunk does not decompress");
+    const char *wrong =
+        cw_packed_piece_read(entry, postings->region, CW_POSTINGS_CHUNK_RAW_MAX, &chunk->raw);
+    if (wrong != NULL)
+        return cw_err_set(err, CW_E_CORRUPT, "postings: a chunk %s", wrong);
     chunk->nstreams = postings->nstreams;
     chunk->rest = cw_buf_str(&chunk->raw);
     chunk->nleft = cw_get32(entry + 24);

@@ -5,10 +5,9 @@
 
 #include "common/base/arena.h"
 #include "common/base/assert.h"
-#include "common/base/codec.h"
-#include "common/base/hash.h"
 #include "common/store/encode_int.h"
 #include "common/store/format.h"
+#include "common/store/packed_piece.h"
 
 /* A chunk ends at this size too: a value in a million runs must not make its neighbours costly. */
 enum { CHUNK_RAW_TARGET = 256 << 10 };
@@ -55,23 +54,10 @@ static int chunk_end(struct region *r, struct cw_err *err)
         return 0;
     if (region_failed(r))
         return cw_err_set(err, CW_E_LIMIT, "postings of %zu bytes are too large", r->bytes.len);
-    size_t start = r->bytes.len;
-    enum cw_codec codec = CW_CODEC_LZ4;
-    int rc = cw_codec_compress(codec, cw_buf_str(&r->raw), &r->bytes, err);
+    uint8_t entry[CW_POSTINGS_CHUNK_BYTES];
+    int rc = cw_packed_piece_add(cw_buf_str(&r->raw), &r->bytes, entry, err);
     if (rc < 0)
         return rc;
-    if (r->bytes.len - start >= r->raw.len) {
-        r->bytes.len = start;
-        codec = CW_CODEC_NONE;
-        cw_buf_adds(&r->bytes, cw_buf_str(&r->raw));
-    }
-    size_t stored = r->bytes.len - start;
-    uint8_t entry[CW_POSTINGS_CHUNK_BYTES] = {0};
-    cw_put64(entry, start);
-    cw_put32(entry + 8, (uint32_t)r->raw.len);
-    cw_put32(entry + 12, (uint32_t)stored);
-    entry[16] = (uint8_t)codec;
-    cw_put32(entry + 20, (uint32_t)cw_hash64(r->bytes.ptr + start, stored));
     cw_put32(entry + 24, r->nvalues);
     cw_buf_add(&r->chunks, entry, sizeof(entry));
     cw_buf_clear(&r->raw);

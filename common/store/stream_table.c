@@ -6,10 +6,9 @@
 
 #include "common/base/arena.h"
 #include "common/base/assert.h"
-#include "common/base/codec.h"
-#include "common/base/file.h"
 #include "common/store/encode_int.h"
 #include "common/store/format.h"
+#include "common/store/packed_piece.h"
 
 struct cw_str cw_part_stream_app(struct cw_labels labels)
 {
@@ -72,23 +71,10 @@ static int group_end(struct cw_stream_table_writer *w, struct cw_err *err)
     if (cw_buf_failed(&w->raw) || w->value_bytes > CW_PART_GROUP_RAW_MAX)
         return cw_err_set(err, CW_E_LIMIT, "labels of %u streams are over %u bytes",
                           CW_PART_STREAM_GROUP, CW_PART_GROUP_RAW_MAX);
-    size_t start = w->bytes.len;
-    enum cw_codec codec = CW_CODEC_LZ4;
-    int rc = cw_codec_compress(codec, cw_buf_str(&w->raw), &w->bytes, err);
+    uint8_t entry[CW_PART_GROUP_ENTRY_BYTES];
+    int rc = cw_packed_piece_add(cw_buf_str(&w->raw), &w->bytes, entry, err);
     if (rc < 0)
         return rc;
-    if (w->bytes.len - start >= w->raw.len) {
-        codec = CW_CODEC_NONE;
-        w->bytes.len = start;
-        cw_buf_adds(&w->bytes, cw_buf_str(&w->raw));
-    }
-    size_t stored = w->bytes.len - start;
-    uint8_t entry[CW_PART_GROUP_ENTRY_BYTES] = {0};
-    cw_put64(entry, start);
-    cw_put32(entry + 8, (uint32_t)w->raw.len);
-    cw_put32(entry + 12, (uint32_t)stored);
-    entry[16] = (uint8_t)codec;
-    cw_put32(entry + 20, (uint32_t)cw_hash64(w->bytes.ptr + start, stored));
     cw_buf_add(&w->directory, entry, sizeof(entry));
     cw_buf_clear(&w->raw);
     cw_buf_clear(&w->before);
@@ -257,20 +243,9 @@ static int group_count(struct cw_str in, uint32_t n, struct sizes *sizes, struct
 
 static int group_bytes(struct cw_str region, uint32_t group, struct cw_buf *raw, struct cw_err *err)
 {
-    const char *entry = region.ptr + (size_t)group * CW_PART_GROUP_ENTRY_BYTES;
-    uint64_t off = cw_get64(entry), nraw = cw_get32(entry + 8), stored = cw_get32(entry + 12);
-    if (off > region.len || stored > region.len - off || nraw > CW_PART_GROUP_RAW_MAX)
-        return bad(err, "a group outside the region");
-    struct cw_str bytes = cw_str_make(region.ptr + off, stored);
-    cw_file_will_read(bytes);
-    if ((uint32_t)cw_hash64(bytes.ptr, bytes.len) != cw_get32(entry + 20))
-        return bad(err, "a group's checksum is wrong");
-    int codec = (uint8_t)entry[16];
-    if (codec != CW_CODEC_NONE && codec != CW_CODEC_LZ4)
-        return bad(err, "a group's codec is unknown");
-    if (cw_codec_decompress(codec, bytes, nraw, raw, err) < 0)
-        return bad(err, "a group does not decompress");
-    return 0;
+    const char *wrong = cw_packed_piece_read(region.ptr + (size_t)group * CW_PART_GROUP_ENTRY_BYTES,
+                                             region, CW_PART_GROUP_RAW_MAX, raw);
+    return wrong == NULL ? 0 : cw_err_set(err, CW_E_CORRUPT, "stream table: a group %s", wrong);
 }
 
 struct cw_stream_group *cw_stream_group_ref(struct cw_stream_group *group)

@@ -95,14 +95,19 @@ const struct cw_regex *cw_gt_regex(struct cw_go_template_run *run, struct cw_str
 
 /* ---- errors ---- */
 
-int cw_gt_fail(struct cw_go_template_run *run, const char *fmt, ...)
+static void fail_v(struct cw_go_template_run *run, const char *fmt, va_list ap)
 {
     char text[CW_ERR_TEXT_BYTES];
+    vsnprintf(text, sizeof text, fmt, ap);
+    cw_err_set(&run->err, CW_E_INVALID, "%s", text);
+}
+
+int cw_gt_fail(struct cw_go_template_run *run, const char *fmt, ...)
+{
     va_list ap;
     va_start(ap, fmt);
-    vsnprintf(text, sizeof text, fmt, ap);
+    fail_v(run, fmt, ap);
     va_end(ap);
-    cw_err_set(&run->err, CW_E_INVALID, "%s", text);
     return -1;
 }
 
@@ -147,12 +152,10 @@ static int located(struct cw_go_template_run *run)
 static int fail_at(struct cw_go_template_run *run, const char *fmt, ...) CW_PRINTF(2, 3);
 static int fail_at(struct cw_go_template_run *run, const char *fmt, ...)
 {
-    char text[CW_ERR_TEXT_BYTES];
     va_list ap;
     va_start(ap, fmt);
-    vsnprintf(text, sizeof text, fmt, ap);
+    fail_v(run, fmt, ap);
     va_end(ap);
-    cw_err_set(&run->err, CW_E_INVALID, "%s", text);
     return located(run);
 }
 

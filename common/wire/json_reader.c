@@ -90,8 +90,12 @@ static int read_unicode_escape(struct cw_json_reader *reader, uint32_t *rune, st
         return 0;
     if (*rune > 0xDBFF || reader->end - reader->at < 6 || reader->at[0] != '\\' ||
         reader->at[1] != 'u' || !hex4(reader->at + 2, reader->end, &low) || low < 0xDC00 ||
-        low > 0xDFFF)
-        return cw_json_error(reader, err, "lone surrogate in a \\u escape");
+        low > 0xDFFF) {
+        /* cw_utf8_encode() writes U+FFFD for it. */
+        return reader->lone_surrogates == CW_JSON_SURROGATES_REPLACED
+                   ? 0
+                   : cw_json_error(reader, err, "lone surrogate in a \\u escape");
+    }
     reader->at += 6;
     *rune = 0x10000 + ((*rune - 0xD800) << 10) + (low - 0xDC00);
     return 0;

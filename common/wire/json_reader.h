@@ -2,7 +2,8 @@
  * json_reader.h - pull events out of JSON text: bounded, without a tree of the document.
  *
  * The text may hold anything: bytes that are not UTF-8 pass through strings as they are (logs contain them), the rest of
- * RFC 8259 is strict: no control characters in strings, no lone surrogates, no trailing commas.
+ * RFC 8259 is strict: no control characters in strings, no trailing commas; no lone surrogates in escapes, unless the
+ * caller has them replaced.
  *
  * Ownership  Texts borrow from the input, or from the reader's arena where they held escapes.
  * Bounds     Nesting is bounded by CW_JSON_DEPTH; memory by the input's size.
@@ -33,8 +34,11 @@ enum cw_json_event {
     CW_JSON_NULL,
 };
 
+enum cw_json_surrogates { CW_JSON_SURROGATES_REFUSED, CW_JSON_SURROGATES_REPLACED /* by U+FFFD */ };
+
 struct cw_json_reader {
-    struct cw_str text; /* of the last KEY, STRING or NUMBER */
+    struct cw_str text;                      /* of the last KEY, STRING or NUMBER */
+    enum cw_json_surrogates lone_surrogates; /* refused after _init(); the caller may set another */
     /* private: */
     const char *start, *at, *end;
     struct cw_arena *arena;

@@ -326,8 +326,9 @@ static int each_later(struct decoder *d, const struct cw_json_reader *there,
     return rc;
 }
 
-static int read_scope(struct decoder *d, int event, struct cw_otlp_scope *scope)
+static int read_scope(struct decoder *d, int event, void *out)
 {
+    struct cw_otlp_scope *scope = out;
     if (event == CW_JSON_NULL)
         return 0;
     if (event != CW_JSON_OBJECT)
@@ -355,36 +356,50 @@ static int read_scope(struct decoder *d, int event, struct cw_otlp_scope *scope)
     }
 }
 
-static int read_scope_logs(struct decoder *d)
+/* Fill `out` from the value that begins with `event`. */
+typedef int (*read_head_fn)(struct decoder *d, int event, void *out);
+
+/* A list that is read when what stands beside it is known. */
+struct later {
+    struct cw_json_reader at;
+    bool present;
+};
+
+/* An object with a head, and a list of what the head is of, in any order. */
+static int read_group(struct decoder *d, const char *head_key, read_head_fn read_head, void *head,
+                      const char *list_key, struct later *list)
 {
-    struct cw_otlp_scope scope = {0};
-    struct cw_json_reader records;
-    bool has_records = false;
+    *list = (struct later){.present = false};
     for (;;) {
         int rc = cw_json_next(&d->json, d->err);
-        if (rc < 0)
-            return rc;
-        if (rc == CW_JSON_OBJECT_END)
-            break;
-        if (is_key(d->json.text, "log_records")) {
-            records = d->json;
-            has_records = true;
+        if (rc < 0 || rc == CW_JSON_OBJECT_END)
+            return rc < 0 ? rc : 0;
+        if (is_key(d->json.text, list_key)) {
+            *list = (struct later){d->json, true};
             rc = cw_json_skip(&d->json, d->err);
-        } else if (is_key(d->json.text, "scope")) {
+        } else if (is_key(d->json.text, head_key)) {
             rc = cw_json_next(&d->json, d->err);
             if (rc >= 0)
-                rc = read_scope(d, rc, &scope);
+                rc = read_head(d, rc, head);
         } else {
             rc = cw_json_skip(&d->json, d->err);
         }
         if (rc < 0)
             return rc;
     }
-    int rc = cw_otlp_scope(&d->otlp, &scope);
-    return rc == 0 && has_records ? each_later(d, &records, read_record) : rc;
 }
 
-static int read_resource(struct decoder *d, int event, struct cw_otlp_items *attributes)
+static int read_scope_logs(struct decoder *d)
+{
+    struct cw_otlp_scope scope = {0};
+    struct later records;
+    int rc = read_group(d, "scope", read_scope, &scope, "log_records", &records);
+    if (rc == 0)
+        rc = cw_otlp_scope(&d->otlp, &scope);
+    return rc == 0 && records.present ? each_later(d, &records.at, read_record) : rc;
+}
+
+static int read_resource(struct decoder *d, int event, void *out)
 {
     if (event == CW_JSON_NULL)
         return 0;
@@ -397,7 +412,7 @@ static int read_resource(struct decoder *d, int event, struct cw_otlp_items *att
         bool wanted = is_key(d->json.text, "attributes");
         rc = cw_json_next(&d->json, d->err);
         if (rc >= 0)
-            rc = wanted ? read_items(d, rc, CW_OTLP_MAP, 0, attributes)
+            rc = wanted ? read_items(d, rc, CW_OTLP_MAP, 0, out)
                         : cw_json_skip_rest(&d->json, rc, d->err);
         if (rc < 0)
             return rc;
@@ -407,30 +422,11 @@ static int read_resource(struct decoder *d, int event, struct cw_otlp_items *att
 static int read_resource_logs(struct decoder *d)
 {
     struct cw_otlp_items attributes = {0};
-    struct cw_json_reader scopes;
-    bool has_scopes = false;
-    for (;;) {
-        int rc = cw_json_next(&d->json, d->err);
-        if (rc < 0)
-            return rc;
-        if (rc == CW_JSON_OBJECT_END)
-            break;
-        if (is_key(d->json.text, "scope_logs")) {
-            scopes = d->json;
-            has_scopes = true;
-            rc = cw_json_skip(&d->json, d->err);
-        } else if (is_key(d->json.text, "resource")) {
-            rc = cw_json_next(&d->json, d->err);
-            if (rc >= 0)
-                rc = read_resource(d, rc, &attributes);
-        } else {
-            rc = cw_json_skip(&d->json, d->err);
-        }
-        if (rc < 0)
-            return rc;
-    }
-    int rc = cw_otlp_resource(&d->otlp, &attributes);
-    return rc == 0 && has_scopes ? each_later(d, &scopes, read_scope_logs) : rc;
+    struct later scopes;
+    int rc = read_group(d, "resource", read_resource, &attributes, "scope_logs", &scopes);
+    if (rc == 0)
+        rc = cw_otlp_resource(&d->otlp, &attributes);
+    return rc == 0 && scopes.present ? each_later(d, &scopes.at, read_scope_logs) : rc;
 }
 
 int cw_push_otlp_json_decode(struct cw_str body, struct cw_arena *arena, int64_t now_ns,
@@ -439,6 +435,7 @@ int cw_push_otlp_json_decode(struct cw_str body, struct cw_arena *arena, int64_t
     struct decoder d = {.err = err};
     cw_otlp_begin(&d.otlp, arena, now_ns, out, err);
     cw_json_reader_init(&d.json, body, arena);
+    d.json.lone_surrogates = CW_JSON_SURROGATES_REPLACED; /* as OTLP's Go libraries read them */
     int rc = cw_json_next(&d.json, err);
     if (rc >= 0 && rc != CW_JSON_OBJECT)
         rc = refuse(&d, "a logs request must be an object");

@@ -4,7 +4,8 @@
  * A subcommand is a row in commands.c: its cw_command_def (flags, help) and its function, in cmd_<name>.c. Flags of all
  * subcommands fill one struct, so that a flag means the same everywhere.
  *
- * Errors     A command returns an exit status: 0 results, 1 none, 2 usage, 3 query or server error; it printed the sentence.
+ * Errors     A command returns an exit status: 0 results, 1 none, 2 usage, 3 query or server error, 4 an answer that
+ *            may miss something; it printed the sentence.
  */
 #ifndef CW_CLI_CLI_H
 #define CW_CLI_CLI_H
@@ -12,9 +13,15 @@
 #include "common/base/arena.h"
 #include "common/config/flags.h"
 
-enum cw_exit { CW_EXIT_RESULTS = 0, CW_EXIT_NOTHING = 1, CW_EXIT_ERROR = 3 }; /* 2: CW_EXIT_USAGE */
+enum cw_exit {
+    CW_EXIT_RESULTS = 0,
+    CW_EXIT_NOTHING = 1, /* 2: CW_EXIT_USAGE */
+    CW_EXIT_ERROR = 3,
+    CW_EXIT_WARNED = 4
+};
 enum cw_cli_output { CW_CLI_OUTPUT_DEFAULT, CW_CLI_OUTPUT_RAW, CW_CLI_OUTPUT_JSONL };
-enum cw_cli_colour { CW_CLI_COLOUR_AUTO, CW_CLI_COLOUR_ALWAYS, CW_CLI_COLOUR_NEVER };
+/* auto: on a terminal */
+enum cw_cli_when { CW_CLI_WHEN_AUTO, CW_CLI_WHEN_ALWAYS, CW_CLI_WHEN_NEVER };
 enum cw_cli_zone { CW_CLI_ZONE_LOCAL, CW_CLI_ZONE_UTC };
 
 struct cw_cli_args {
@@ -30,7 +37,7 @@ struct cw_cli_args {
     int64_t limit, batch, step_ns;
     bool forward, quiet;
     /* output */
-    int output, colour, zone;
+    int output, colour, escape, zone;
     bool no_labels;
     struct cw_config_strings include_labels, exclude_labels;
     int64_t labels_length;
@@ -77,5 +84,7 @@ int cw_cmd_snapshot(struct cw_cli *cli);
 
 /* Print "cordwood: <sentence>" to stderr; returns the status for its code (CW_E_INVALID of our own making is usage: pass CW_EXIT_USAGE). */
 int cw_cli_fail(const struct cw_err *err, int status);
+/* Print "1 part", "2 parts" to standard output. */
+void cw_cli_print_count(uint64_t n, const char *one, const char *many);
 
 #endif

@@ -35,7 +35,7 @@ int cw_cli_answer_parse(struct cw_str body, enum cw_cli_order order, struct cw_a
 /* How entries are printed; made once, from the flags. */
 struct cw_cli_printer {
     const struct cw_cli_args *args;
-    bool colour;
+    bool colour, escape;
     struct cw_labels common; /* left out of each line: all entries of the first answer have them */
     bool have_common;
     struct cw_buf line; /* reused */

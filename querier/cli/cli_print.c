@@ -1,10 +1,12 @@
 /* cli_print.c - entries and JSON on standard output (cli_entries.h). */
+#include <inttypes.h>
 #include <stdlib.h>
 #include <unistd.h>
 #include "common/wire/json_reader.h"
 #include "common/wire/json_writer.h"
 #include "querier/cli/cli_entries.h"
 #include "querier/cli/cli_time.h"
+#include "querier/cli/terminal_text.h"
 
 /* Colours that can be read on dark and light terminals; a stream keeps its own. */
 static const char *const stream_colours[] = {"\033[32m", "\033[33m", "\033[35m", "\033[36m",
@@ -18,8 +20,9 @@ void cw_cli_printer_init(struct cw_cli_printer *printer, const struct cw_cli_arg
     bool terminal = isatty(STDOUT_FILENO) && !(no_color && *no_color);
     *printer = (struct cw_cli_printer){
         .args = args,
-        .colour = args->colour == CW_CLI_COLOUR_ALWAYS ||
-                  (args->colour == CW_CLI_COLOUR_AUTO && terminal),
+        .colour =
+            args->colour == CW_CLI_WHEN_ALWAYS || (args->colour == CW_CLI_WHEN_AUTO && terminal),
+        .escape = cw_terminal_text_wanted((enum cw_cli_when)args->escape),
     };
     cw_buf_init(&printer->line, SIZE_MAX);
 }
@@ -103,6 +106,14 @@ static void add_jsonl(struct cw_cli_printer *printer, const struct cw_cli_entry 
     cw_json_end_object(&w);
 }
 
+static void add_line(struct cw_cli_printer *printer, struct cw_str line)
+{
+    if (printer->escape)
+        cw_terminal_text_add(line, &printer->line);
+    else
+        cw_buf_adds(&printer->line, line);
+}
+
 void cw_cli_printer_entry(struct cw_cli_printer *printer, const struct cw_cli_entry *entry)
 {
     struct cw_buf *out = &printer->line;
@@ -117,9 +128,9 @@ void cw_cli_printer_entry(struct cw_cli_printer *printer, const struct cw_cli_en
             add_labels(printer, entry->labels);
             cw_buf_addc(out, ' ');
         }
-        cw_buf_adds(out, entry->line);
+        add_line(printer, entry->line);
         break;
-    case CW_CLI_OUTPUT_RAW: cw_buf_adds(out, entry->line); break;
+    case CW_CLI_OUTPUT_RAW: add_line(printer, entry->line); break;
     }
     cw_buf_addc(out, '\n');
     fwrite(out->ptr, 1, out->len, stdout);
@@ -189,4 +200,9 @@ void cw_cli_print_json(struct cw_str json, FILE *file)
     fputc('\n', file);
     cw_buf_fini(&out);
     cw_arena_free(&arena);
+}
+
+void cw_cli_print_count(uint64_t n, const char *one, const char *many)
+{
+    printf("%" PRIu64 " %s", n, n == 1 ? one : many);
 }

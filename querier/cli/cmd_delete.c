@@ -56,9 +56,122 @@ static bool is_bare_number(struct cw_str text)
     return cw_str_to_i64(text, &number);
 }
 
-/* What will be gone: whoever mistook a time sees it while it can be cancelled. */
-static void print_created(const struct cw_cli *cli, const struct cw_cli_range *range)
+/* ---- list ---- */
+
+/* A delete as the server tells it; times in seconds. removed, created, due: empty where the server does not tell them. */
+struct row {
+    struct cw_str id, status, query, start, end, created, due, removed;
+};
+
+typedef void (*row_fn)(void *arg, const struct row *row);
+
+static int read_row(struct cw_json_reader *json, struct row *out, struct cw_err *err)
 {
+    *out = (struct row){0};
+    const struct {
+        const char *name;
+        struct cw_str *value;
+    } fields[] = {{"request_id", &out->id},  {"status", &out->status},
+                  {"query", &out->query},    {"start_time", &out->start},
+                  {"end_time", &out->end},   {"created_at", &out->created},
+                  {"removal_at", &out->due}, {"removed_entries", &out->removed}};
+    int rc;
+    while ((rc = cw_json_next(json, err)) == CW_JSON_KEY) {
+        struct cw_str name = json->text;
+        rc = cw_json_next(json, err);
+        for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++)
+            if (cw_str_eqz(name, fields[i].name) && (rc == CW_JSON_STRING || rc == CW_JSON_NUMBER))
+                *fields[i].value = json->text;
+        if (rc >= 0)
+            rc = cw_json_skip_rest(json, rc, err);
+        if (rc < 0)
+            return rc;
+    }
+    return rc < 0 ? rc : 0;
+}
+
+/* Ask for the deletes and hand each to fn; how many there are. */
+static int each_row(struct cw_cli *cli, row_fn fn, void *arg, struct cw_err *err)
+{
+    struct cw_json_reader json;
+    struct cw_buf body;
+    struct row row;
+    int n = 0;
+    cw_buf_init(&body, SIZE_MAX);
+    int rc = call(cli, "GET", NULL, &body, err);
+    cw_json_reader_init(&json, cw_buf_str(&body), cli->arena);
+    if (rc == 0)
+        rc = cw_json_next(&json, err);
+    while (rc >= 0 && (rc = cw_json_next(&json, err)) == CW_JSON_OBJECT) {
+        rc = read_row(&json, &row, err);
+        if (rc == 0)
+            fn(arg, &row);
+        n++;
+    }
+    cw_buf_fini(&body);
+    return rc < 0 ? rc : n;
+}
+
+static void print_time(struct cw_str seconds)
+{
+    struct cw_buf text;
+    double s = 0;
+    if (!cw_str_to_f64(seconds, &s)) {
+        printf("- ");
+        return;
+    }
+    cw_buf_init(&text, 64);
+    cw_time_format_rfc3339((int64_t)(s * 1e3) * CW_NS_PER_MS, &text);
+    printf("%s ", cw_buf_z(&text));
+    cw_buf_fini(&text);
+}
+
+static void print_row(void *arg, const struct row *row)
+{
+    (void)arg;
+    printf("%.*s %-9.*s %.*s ", CW_STR_ARG(row->id), CW_STR_ARG(row->status),
+           CW_STR_ARG(row->removed.len > 0 ? row->removed : CW_STR("-")));
+    print_time(row->created);
+    print_time(row->due);
+    print_time(row->start);
+    print_time(row->end);
+    printf("%.*s\n", CW_STR_ARG(row->query));
+}
+
+static int list(struct cw_cli *cli)
+{
+    struct cw_err err = {0};
+    if (cli->nrest != 1)
+        return usage("delete list takes no arguments");
+    int rc = each_row(cli, print_row, NULL, &err);
+    if (rc < 0)
+        return cw_cli_fail(&err, CW_EXIT_ERROR);
+    return rc > 0 ? CW_EXIT_RESULTS : CW_EXIT_NOTHING;
+}
+
+/* ---- create, cancel ---- */
+
+struct newest {
+    struct cw_cli *cli;
+    struct cw_str id;
+};
+
+/* Deletes are listed in the order they were made. */
+static void find_newest(void *arg, const struct row *row)
+{
+    struct newest *newest = arg;
+    if (cw_str_eq(row->query, newest->cli->rest[1]))
+        newest->id = cw_arena_dup(newest->cli->arena, row->id);
+}
+
+/* What will be gone, and the id to cancel it by: whoever mistook a time sees it while it can be cancelled. The API of the
+ * server answers no id, but lists it. */
+static void print_created(struct cw_cli *cli, const struct cw_cli_range *range)
+{
+    struct cw_err ignored = {0};
+    struct newest newest = {.cli = cli};
+    if (each_row(cli, find_newest, &newest, &ignored) < 0 || newest.id.len == 0)
+        newest.id = CW_STR("-");
     struct cw_buf text;
     cw_buf_init(&text, 256);
     cw_time_format_rfc3339(range->start_ns, &text);
@@ -67,8 +180,8 @@ static void print_created(const struct cw_cli *cli, const struct cw_cli_range *r
         cw_time_format_rfc3339(range->end_ns, &text);
     else
         cw_buf_addz(&text, "now");
-    printf("deleted: %.*s from %s (cordwood delete list has the id to cancel it by)\n",
-           CW_STR_ARG(cli->rest[1]), cw_buf_z(&text));
+    printf("%.*s deleted: %.*s from %s\n", CW_STR_ARG(newest.id), CW_STR_ARG(cli->rest[1]),
+           cw_buf_z(&text));
     cw_buf_fini(&text);
 }
 
@@ -108,82 +221,6 @@ static int cancel(struct cw_cli *cli)
     int status = change(cli, "DELETE", &params);
     cw_cli_params_fini(&params);
     return status;
-}
-
-/* ---- list ---- */
-
-struct row {
-    struct cw_str id, status, query, start, end;
-};
-
-static void print_time(struct cw_str seconds)
-{
-    struct cw_buf text;
-    double s = 0;
-    cw_str_to_f64(seconds, &s);
-    cw_buf_init(&text, 64);
-    cw_time_format_rfc3339((int64_t)(s * 1e3) * CW_NS_PER_MS, &text);
-    printf("%s ", cw_buf_z(&text));
-    cw_buf_fini(&text);
-}
-
-static int print_row(struct cw_json_reader *json, struct cw_err *err)
-{
-    struct row row = {0};
-    const struct {
-        const char *name;
-        struct cw_str *value;
-    } fields[] = {{"request_id", &row.id},
-                  {"status", &row.status},
-                  {"query", &row.query},
-                  {"start_time", &row.start},
-                  {"end_time", &row.end}};
-    int rc;
-    while ((rc = cw_json_next(json, err)) == CW_JSON_KEY) {
-        struct cw_str name = json->text;
-        rc = cw_json_next(json, err);
-        for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++)
-            if (cw_str_eqz(name, fields[i].name))
-                *fields[i].value = json->text;
-        if (rc < 0)
-            return rc;
-    }
-    if (rc < 0)
-        return rc;
-    printf("%.*s %-9.*s ", CW_STR_ARG(row.id), CW_STR_ARG(row.status));
-    print_time(row.start);
-    print_time(row.end);
-    printf("%.*s\n", CW_STR_ARG(row.query));
-    return 0;
-}
-
-static int print_rows(struct cw_cli *cli, struct cw_str body, struct cw_err *err)
-{
-    struct cw_json_reader json;
-    int n = 0;
-    cw_json_reader_init(&json, body, cli->arena);
-    int rc = cw_json_next(&json, err);
-    while (rc >= 0 && (rc = cw_json_next(&json, err)) == CW_JSON_OBJECT) {
-        rc = print_row(&json, err);
-        n++;
-    }
-    return rc < 0 ? rc : n;
-}
-
-static int list(struct cw_cli *cli)
-{
-    struct cw_err err = {0};
-    struct cw_buf body;
-    if (cli->nrest != 1)
-        return usage("delete list takes no arguments");
-    cw_buf_init(&body, SIZE_MAX);
-    int rc = call(cli, "GET", NULL, &body, &err);
-    if (rc == 0)
-        rc = print_rows(cli, cw_buf_str(&body), &err);
-    cw_buf_fini(&body);
-    if (rc < 0)
-        return cw_cli_fail(&err, CW_EXIT_ERROR);
-    return rc > 0 ? CW_EXIT_RESULTS : CW_EXIT_NOTHING;
 }
 
 int cw_cmd_delete(struct cw_cli *cli)

@@ -9,6 +9,7 @@
 #include "querier/cli/cli_entries.h"
 #include "querier/cli/cli_request.h"
 #include "querier/cli/cli_time.h"
+#include "querier/cli/terminal_text.h"
 
 /* A line of the export: a log line of the server's largest size, each byte escaped, and its labels. */
 #define EXPORT_LINE_BYTES ((size_t)64 << 20)
@@ -20,7 +21,20 @@ struct export_reader {
     struct cw_arena *arena; /* per line */
     uint64_t nentries;
     struct cw_buf decoded;
+    bool escape; /* what stands in `shown` is printed */
+    struct cw_buf shown;
 };
+
+static void print_line(struct export_reader *reader, struct cw_str line)
+{
+    if (reader->escape) {
+        cw_buf_clear(&reader->shown);
+        cw_terminal_text_add(line, &reader->shown);
+        line = cw_buf_str(&reader->shown);
+    }
+    fwrite(line.ptr, 1, line.len, stdout);
+    putchar('\n');
+}
 
 static int print_raw(struct export_reader *reader, struct cw_str row, struct cw_err *err)
 {
@@ -43,10 +57,8 @@ static int print_raw(struct export_reader *reader, struct cw_str row, struct cw_
                 return cw_err_set(err, CW_E_IO, "the export holds a line that is not base64");
             line = cw_buf_str(&reader->decoded);
         }
-        if (rc == CW_JSON_STRING) {
-            fwrite(line.ptr, 1, line.len, stdout);
-            putchar('\n');
-        }
+        if (rc == CW_JSON_STRING)
+            print_line(reader, line);
     }
     return rc < 0 ? rc : 0;
 }
@@ -127,12 +139,16 @@ int cw_cmd_export(struct cw_cli *cli)
     if (cw_cli_range(cli->args, &range, &err) < 0)
         return cw_cli_fail(&err, CW_EXIT_USAGE);
     struct export_reader reader = {.output = (enum cw_cli_output)cli->args->output,
+                                   .escape =
+                                       cw_terminal_text_wanted((enum cw_cli_when)cli->args->escape),
                                    .arena = cw_arena_new()};
+    cw_buf_init(&reader.shown, SIZE_MAX);
     cw_buf_init(&reader.partial, EXPORT_LINE_BYTES);
     cw_buf_init(&reader.decoded, EXPORT_LINE_BYTES);
     int rc = run_export(cli, &range, &reader, &err);
     cw_buf_fini(&reader.partial);
     cw_buf_fini(&reader.decoded);
+    cw_buf_fini(&reader.shown);
     cw_arena_free(&reader.arena);
     if (rc < 0)
         return cw_cli_fail(&err, CW_EXIT_ERROR);

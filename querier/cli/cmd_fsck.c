@@ -103,26 +103,58 @@ static int check_deletes(struct cw_fsck *fsck, struct cw_err *err)
     return rc;
 }
 
+/* "clean" is about what is served: what was set aside, and is not, must not be forgotten. */
+static int check_quarantine(struct cw_fsck *fsck, struct cw_err *err)
+{
+    struct cw_file_names names = {0};
+    struct cw_buf path;
+    cw_buf_init(&path, SIZE_MAX);
+    cw_buf_addf(&path, "%s/quarantine", fsck->dir);
+    int rc = cw_file_exists(cw_buf_z(&path)) ? cw_file_list(cw_buf_z(&path), &names, err) : 0;
+    if (rc == 0 && names.n > 0)
+        cw_fsck_note(fsck, "quarantine",
+                     "%zu %s: bytes that were found bad and set aside; nothing in them is served",
+                     names.n, names.n == 1 ? "file" : "files");
+    cw_file_names_free(&names);
+    cw_buf_fini(&path);
+    return rc;
+}
+
 /* In order: later ones use what earlier ones found. */
 static int (*const steps[])(struct cw_fsck *fsck, struct cw_err *err) = {
-    check_format, cw_fsck_catalog, cw_fsck_parts, cw_fsck_catalog_write, cw_fsck_wal, check_deletes,
+    check_format, cw_fsck_catalog, cw_fsck_parts,    cw_fsck_catalog_write,
+    cw_fsck_wal,  check_deletes,   check_quarantine,
 };
 
 static void print_summary(const struct cw_fsck *fsck)
 {
-    printf("checked %" PRIu64 " parts, %" PRIu64 " blocks, %" PRIu64 " entries; %" PRIu64
-           " segments of the log, %" PRIu64 " pushes\n",
-           fsck->nparts, fsck->nblocks, fsck->nentries, fsck->nsegments, fsck->npushes);
+    printf("checked ");
+    cw_cli_print_count(fsck->nparts, "part", "parts");
+    printf(", ");
+    cw_cli_print_count(fsck->nblocks, "block", "blocks");
+    printf(", ");
+    cw_cli_print_count(fsck->nentries, "entry", "entries");
+    printf("; ");
+    cw_cli_print_count(fsck->nsegments, "segment", "segments");
+    printf(" of the log, ");
+    cw_cli_print_count(fsck->npushes, "push", "pushes");
+    printf("\n");
     if (fsck->nproblems == 0) {
         printf("clean\n");
         return;
     }
-    printf("%" PRIu64 " problem%s%s; lost: %" PRIu64 " entries in parts", fsck->nproblems,
-           fsck->nproblems == 1 ? "" : "s", fsck->quarantine != NULL ? ", repaired" : "",
-           fsck->lost_entries);
-    if (fsck->lost_unknown > 0)
-        printf(" and those of %" PRIu64 " parts that do not say how many", fsck->lost_unknown);
-    printf(", %" PRIu64 " pushes in the log\n", fsck->lost_pushes);
+    cw_cli_print_count(fsck->nproblems, "problem", "problems");
+    printf("%s; lost: ", fsck->quarantine != NULL ? ", repaired" : "");
+    cw_cli_print_count(fsck->lost_entries, "entry", "entries");
+    printf(" in parts");
+    if (fsck->lost_unknown > 0) {
+        printf(" and those of ");
+        cw_cli_print_count(fsck->lost_unknown, "part that does not say how many",
+                           "parts that do not say how many");
+    }
+    printf(", ");
+    cw_cli_print_count(fsck->lost_pushes, "push", "pushes");
+    printf(" in the log\n");
     if (fsck->quarantine == NULL)
         printf("--repair sets aside what is bad (in quarantine/) and makes the rest whole\n");
 }

@@ -65,7 +65,7 @@ static int inspect_part(const char *path, uint64_t limit, struct cw_err *err)
     printf(", level %u, frames %" PRIu64 " to %" PRIu64 " of the log", f->info.level,
            f->info.wal_first, f->info.wal_last);
     if (f->info.nreplaced > 0)
-        printf(", replaces %zu parts", f->info.nreplaced);
+        printf(", replaces parts: %zu", f->info.nreplaced);
     print_range("\ntimes ", f->min_ns, f->max_ns);
     print_blocks(reader, limit);
     printf("\n  %8s%14s%10s\n", "region", "offset", "bytes");
@@ -118,11 +118,16 @@ static int inspect_wal(const char *dir, uint64_t flushed_seq, struct cw_err *err
                  ? cw_wal_replay(cw_buf_z(&path), flushed_seq, &ops, &done, err)
                  : 0;
     cw_inspect_size(sum.bytes, &size);
-    if (rc == 0)
-        printf("log: %" PRIu64 " segments, %s, %" PRIu64 " frames up to %" PRIu64
-               ", flushed up to %" PRIu64 "; %" PRIu64 " entries are not in parts yet\n",
-               sum.segments, cw_buf_z(&size), done.nframes, done.last_seq, flushed_seq,
-               done.nentries);
+    if (rc == 0) {
+        printf("log: ");
+        cw_cli_print_count(sum.segments, "segment", "segments");
+        printf(", %s, ", cw_buf_z(&size));
+        cw_cli_print_count(done.nframes, "frame", "frames");
+        printf(" up to %" PRIu64 ", flushed up to %" PRIu64 "; ", done.last_seq, flushed_seq);
+        cw_cli_print_count(done.nentries, "entry is not in parts yet",
+                           "entries are not in parts yet");
+        printf("\n");
+    }
     cw_buf_fini(&path);
     cw_buf_fini(&size);
     return rc;
@@ -159,8 +164,12 @@ static int inspect_dir(const char *dir, uint64_t limit, struct cw_inspect_totals
         if (limit == 0 || i < limit)
             print_part_row(&catalog.parts[i]);
         /* One that is bad, or that a server has merged meanwhile, does not hide the rest. */
-        if (cw_inspect_part_add(totals, cw_buf_z(&path), &why) < 0)
-            printf("  %s\n", why.text);
+        int part_rc = cw_inspect_part_add(totals, cw_buf_z(&path), &why);
+        if (part_rc < 0)
+            cw_cli_fail(&why, CW_EXIT_ERROR);
+        if (part_rc < 0 &&
+            (part_rc != CW_E_NOT_FOUND || cw_catalog_still_names(dir, catalog.parts[i].id)))
+            totals->bad_parts++;
         cw_buf_fini(&path);
     }
     if (rc == 0 && limit > 0 && catalog.n > limit)
@@ -188,6 +197,11 @@ int cw_cmd_inspect(struct cw_cli *cli)
     }
     if (rc == 0)
         cw_inspect_print(&totals, limit);
+    if (rc == 0 && totals.bad_parts + totals.bad_blocks > 0)
+        rc = cw_err_set(&err, CW_E_CORRUPT,
+                        "unreadable parts: %" PRIu64 ", blocks: %" PRIu64
+                        "; cordwood fsck says why, and what it costs",
+                        totals.bad_parts, totals.bad_blocks);
     cw_inspect_fini(&totals);
     return rc < 0 ? cw_cli_fail(&err, CW_EXIT_ERROR) : CW_EXIT_RESULTS;
 }

@@ -4,6 +4,9 @@
  * Batches of about a mebibyte, protobuf and snappy. A 429, a 5xx or a broken connection is tried again with the same times,
  * so that what was stored already is dropped as a duplicate while it is in the server's head. Lines of one call have rising
  * times.
+ *
+ * A push with a bad line is answered with 400, and its other lines are stored. Which one it was is found by sending halves of
+ * it, down to single lines: what was stored already is a duplicate.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -19,6 +22,18 @@
 #define BATCH_BYTES ((size_t)1 << 20)
 #define BATCH_LINES 65536
 #define TRIES 6
+/* So many refused lines are told one by one; the rest is counted. */
+#define REFUSED_TOLD 10
+/* After so many of them, and none stored, the stream or the server is what is wrong. */
+#define REFUSED_ALL 100
+
+/* Where a line came from. */
+struct place {
+    const char *file;
+    uint64_t line; /* from 1 */
+};
+
+enum sent { SENT_STORED, SENT_REFUSED };
 
 struct pusher {
     struct cw_cli *cli;
@@ -27,11 +42,19 @@ struct pusher {
     /* Their lines are set when the batch is sent: the text moves as it grows. */
     struct cw_push_entry *entries;
     size_t *ends;
+    struct place *places;
     size_t n;
     int64_t last_ns;
-    uint64_t npushed;
+    uint64_t nstored, nrefused;
 };
 
+/* The same body is refused again, but a part of it perhaps not. */
+static bool refuses_lines(int status)
+{
+    return status == 400 || status == 413 || status == 422;
+}
+
+/* An enum sent, or an error; *err says too why it was refused. */
 static int send_body(struct pusher *pusher, struct cw_str body, struct cw_err *err)
 {
     struct cw_http_call call;
@@ -47,14 +70,65 @@ static int send_body(struct pusher *pusher, struct cw_str body, struct cw_err *e
         if (rc == 0 && status / 100 == 2)
             break;
         if (!again || attempt + 1 == TRIES) {
-            rc = rc < 0 ? rc : cw_cli_answer_error(status, cw_buf_str(&answer), err);
+            if (rc == 0)
+                rc = cw_cli_answer_error(status, cw_buf_str(&answer), err);
+            rc = refuses_lines(status) ? SENT_REFUSED : rc;
             break;
         }
-        rc = 0;
+        rc = SENT_STORED;
         usleep(100000u << attempt); /* 0.1, 0.2, ... 1.6 s */
     }
     cw_buf_fini(&answer);
     return rc;
+}
+
+/* The lines from <= i < to of the batch. */
+static int send_range(struct pusher *pusher, size_t from, size_t to, struct cw_err *err)
+{
+    struct cw_push_stream stream = {.labels_text = pusher->labels_text,
+                                    .entries = pusher->entries + from,
+                                    .nentries = to - from};
+    struct cw_push push = {.streams = &stream, .nstreams = 1, .nentries = to - from};
+    struct cw_buf raw, body;
+    cw_buf_init(&raw, SIZE_MAX);
+    cw_buf_init(&body, SIZE_MAX);
+    cw_push_loki_protobuf_encode(&push, &raw);
+    int rc = cw_codec_compress(CW_CODEC_SNAPPY, cw_buf_str(&raw), &body, err);
+    if (rc == 0)
+        rc = send_body(pusher, cw_buf_str(&body), err);
+    cw_buf_fini(&raw);
+    cw_buf_fini(&body);
+    return rc;
+}
+
+static int line_refused(struct pusher *pusher, const struct place *place, const char *why,
+                        struct cw_err *err)
+{
+    pusher->nrefused++;
+    if (pusher->nrefused <= REFUSED_TOLD)
+        fprintf(stderr, "cordwood: %s, line %llu is refused: %s\n", place->file,
+                (unsigned long long)place->line, why);
+    if (pusher->nrefused == REFUSED_ALL && pusher->nstored == 0)
+        return cw_err_set(err, CW_E_INVALID, "no line is taken: giving up");
+    return 0;
+}
+
+/* Store what of these lines can be stored, and count the others. */
+static int send_lines(struct pusher *pusher, size_t from, size_t to, struct cw_err *err)
+{
+    struct cw_err why = {0};
+    int rc = send_range(pusher, from, to, &why);
+    if (rc == SENT_STORED)
+        pusher->nstored += to - from;
+    if (rc < 0)
+        return cw_err_set(err, rc, "%s", why.text);
+    if (rc == SENT_STORED)
+        return 0;
+    if (to - from == 1)
+        return line_refused(pusher, &pusher->places[from], why.text, err);
+    size_t middle = from + (to - from) / 2;
+    rc = send_lines(pusher, from, middle, err);
+    return rc < 0 ? rc : send_lines(pusher, middle, to, err);
 }
 
 static int send_batch(struct pusher *pusher, struct cw_err *err)
@@ -66,51 +140,43 @@ static int send_batch(struct pusher *pusher, struct cw_err *err)
         pusher->entries[i].line = cw_str_sub(cw_buf_str(&pusher->text), from, pusher->ends[i]);
         from = pusher->ends[i];
     }
-    struct cw_push_stream stream = {
-        .labels_text = pusher->labels_text, .entries = pusher->entries, .nentries = pusher->n};
-    struct cw_push push = {
-        .streams = &stream, .nstreams = 1, .nentries = pusher->n, .line_bytes = pusher->text.len};
-    struct cw_buf raw, body;
-    cw_buf_init(&raw, SIZE_MAX);
-    cw_buf_init(&body, SIZE_MAX);
-    cw_push_loki_protobuf_encode(&push, &raw);
-    int rc = cw_codec_compress(CW_CODEC_SNAPPY, cw_buf_str(&raw), &body, err);
-    if (rc == 0)
-        rc = send_body(pusher, cw_buf_str(&body), err);
-    if (rc == 0)
-        pusher->npushed += pusher->n;
-    cw_buf_fini(&raw);
-    cw_buf_fini(&body);
+    int rc = send_lines(pusher, 0, pusher->n, err);
     cw_buf_clear(&pusher->text);
     pusher->n = 0;
     return rc;
 }
 
+static int push_line(struct pusher *pusher, struct cw_str line, struct place place,
+                     struct cw_err *err)
+{
+    if (line.len > CW_LIMIT_PUSH_RAW_BYTES / 2)
+        return line_refused(pusher, &place, "it is longer than any server takes", err);
+    int64_t now_ns = cw_clock_now_ns();
+    pusher->last_ns = now_ns > pusher->last_ns ? now_ns : pusher->last_ns + 1;
+    pusher->entries[pusher->n] = (struct cw_push_entry){.ts_ns = pusher->last_ns};
+    pusher->places[pusher->n] = place;
+    cw_buf_adds(&pusher->text, line);
+    pusher->ends[pusher->n++] = pusher->text.len;
+    bool full = pusher->text.len >= BATCH_BYTES || pusher->n == BATCH_LINES;
+    return full ? send_batch(pusher, err) : 0;
+}
+
 static int push_file(struct pusher *pusher, FILE *file, const char *name, struct cw_err *err)
 {
-    char *line = NULL;
+    char *text = NULL;
     size_t cap = 0;
     ssize_t len;
     int rc = 0;
-    while (rc == 0 && (len = getline(&line, &cap, file)) >= 0) {
-        if (len > 0 && line[len - 1] == '\n')
+    struct place place = {.file = name};
+    while (rc == 0 && (len = getline(&text, &cap, file)) >= 0) {
+        if (len > 0 && text[len - 1] == '\n')
             len--;
-        if ((size_t)len > CW_LIMIT_PUSH_RAW_BYTES / 2) {
-            rc = cw_err_set(err, CW_E_TOO_LARGE,
-                            "%s: a line of %zd bytes is longer than any server takes", name, len);
-            break;
-        }
-        int64_t now_ns = cw_clock_now_ns();
-        pusher->last_ns = now_ns > pusher->last_ns ? now_ns : pusher->last_ns + 1;
-        pusher->entries[pusher->n] = (struct cw_push_entry){.ts_ns = pusher->last_ns};
-        cw_buf_add(&pusher->text, line, (size_t)len);
-        pusher->ends[pusher->n++] = pusher->text.len;
-        if (pusher->text.len >= BATCH_BYTES || pusher->n == BATCH_LINES)
-            rc = send_batch(pusher, err);
+        place.line++;
+        rc = push_line(pusher, cw_str_make(text, (size_t)len), place, err);
     }
     if (rc == 0 && ferror(file))
         rc = cw_err_errno(err, CW_E_IO, errno, "reading %s", name);
-    free(line);
+    free(text);
     return rc;
 }
 
@@ -165,11 +231,15 @@ int cw_cmd_push(struct cw_cli *cli)
     cw_buf_init(&pusher.text, SIZE_MAX);
     pusher.entries = CW_ARENA_ARRAY(cli->arena, struct cw_push_entry, BATCH_LINES);
     pusher.ends = CW_ARENA_ARRAY(cli->arena, size_t, BATCH_LINES);
+    pusher.places = CW_ARENA_ARRAY(cli->arena, struct place, BATCH_LINES);
     int rc = push_all(&pusher, &err);
     cw_buf_fini(&pusher.text);
-    if (rc < 0) {
-        cw_err_wrap(&err, "after %llu stored lines", (unsigned long long)pusher.npushed);
+    unsigned long long nstored = pusher.nstored, nrefused = pusher.nrefused;
+    if (rc < 0)
+        cw_err_wrap(&err, "after %llu stored and %llu refused lines", nstored, nrefused);
+    else if (nrefused > 0)
+        rc = cw_err_set(&err, CW_E_INVALID, "refused lines: %llu; stored: %llu", nrefused, nstored);
+    if (rc < 0)
         return cw_cli_fail(&err, CW_EXIT_ERROR);
-    }
-    return pusher.npushed ? CW_EXIT_RESULTS : CW_EXIT_NOTHING;
+    return nstored > 0 ? CW_EXIT_RESULTS : CW_EXIT_NOTHING;
 }

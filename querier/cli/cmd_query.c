@@ -11,8 +11,15 @@
 #include "querier/cli/cli_time.h"
 #include "querier/cli/page_edge.h"
 
+/* What the server warned of, each sentence once: an answer of many pages comes with the same one many times. */
+struct warned {
+    struct cw_str *items;
+    size_t n, cap;
+};
+
 struct pager {
     struct cw_cli *cli;
+    struct warned warned;
     struct cw_cli_printer printer;
     struct cw_cli_range range;
     int64_t left; /* entries still wanted; INT64_MAX: all */
@@ -49,10 +56,23 @@ static int ask_page(struct pager *pager, int64_t limit, struct cw_buf *body, str
                                arena, out, err);
 }
 
-static void print_warnings(const struct cw_cli_answer *answer)
+static void print_warnings(struct cw_cli *cli, struct warned *warned,
+                           const struct cw_cli_answer *answer)
 {
-    for (size_t i = 0; i < answer->nwarnings; i++)
-        fprintf(stderr, "warning: %.*s\n", CW_STR_ARG(answer->warnings[i]));
+    for (size_t i = 0; i < answer->nwarnings; i++) {
+        struct cw_str text = answer->warnings[i];
+        if (cw_str_among(text, warned->items, warned->n))
+            continue;
+        warned->items = cw_arena_grow(cli->arena, warned->items, warned->n, &warned->cap,
+                                      warned->n + 1, sizeof *warned->items);
+        warned->items[warned->n++] = cw_arena_dup(cli->arena, text);
+        fprintf(stderr, "warning: %.*s\n", CW_STR_ARG(text));
+    }
+}
+
+static int exit_status(const struct warned *warned, bool results)
+{
+    return warned->n > 0 ? CW_EXIT_WARNED : results ? CW_EXIT_RESULTS : CW_EXIT_NOTHING;
 }
 
 /* Print what is new in this page, and move the range behind it. */
@@ -85,7 +105,7 @@ static int run_page(struct pager *pager, struct cw_err *err)
     limit += (int64_t)pager->edge.n; /* these come again */
     int rc = ask_page(pager, limit, &body, arena, &page, err);
     if (rc == 0) {
-        print_warnings(&page);
+        print_warnings(pager->cli, &pager->warned, &page);
         if (!cw_str_eq(page.result_type, CW_STR("streams"))) {
             pager->printed = page.result.len > 2;
             cw_cli_print_json(page.result, stdout);
@@ -118,7 +138,7 @@ int cw_cmd_query(struct cw_cli *cli)
     cw_page_edge_fini(&pager.edge);
     if (rc < 0)
         return cw_cli_fail(&err, CW_EXIT_ERROR);
-    return pager.printed ? CW_EXIT_RESULTS : CW_EXIT_NOTHING;
+    return exit_status(&pager.warned, pager.printed > 0);
 }
 
 int cw_cmd_instant_query(struct cw_cli *cli)
@@ -137,13 +157,13 @@ int cw_cmd_instant_query(struct cw_cli *cli)
     int rc = cw_cli_get(cli, "/loki/api/v1/query", &params, &body, &err);
     if (rc == 0)
         rc = cw_cli_answer_parse(cw_buf_str(&body), CW_CLI_NEWEST_FIRST, cli->arena, &answer, &err);
-    int status = rc < 0                  ? cw_cli_fail(&err, CW_EXIT_ERROR)
-                 : answer.result.len > 2 ? CW_EXIT_RESULTS
-                                         : CW_EXIT_NOTHING;
+    struct warned warned = {0};
     if (rc == 0) {
-        print_warnings(&answer);
+        print_warnings(cli, &warned, &answer);
         cw_cli_print_json(answer.result, stdout);
     }
+    int status =
+        rc < 0 ? cw_cli_fail(&err, CW_EXIT_ERROR) : exit_status(&warned, answer.result.len > 2);
     cw_cli_params_fini(&params);
     cw_buf_fini(&body);
     return status;

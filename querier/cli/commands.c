@@ -2,7 +2,7 @@
 #include "querier/cli/cli.h"
 
 static const char *const outputs[] = {"default", "raw", "jsonl", NULL};
-static const char *const colours[] = {"auto", "always", "never", NULL};
+static const char *const whens[] = {"auto", "always", "never", NULL};
 static const char *const zones[] = {"Local", "UTC", NULL};
 
 #define AT(member) offsetof(struct cw_cli_args, member)
@@ -65,10 +65,16 @@ static const struct cw_flag_group query_flags = CW_FLAG_GROUP("Query", query_row
 
 static const struct cw_flag_def output_rows[] = {
     {"output", 'o', CW_KEY_ENUM, AT(output), .arg = "FORM", .def = "default", .names = outputs,
-     .doc = "default (time, labels, line), raw (the line as it came) or jsonl."},
+     .doc = "default (time, labels, line), raw (the line alone) or jsonl. Bytes that are no UTF-8 "
+            "come as U+FFFD: the API speaks JSON. export -o raw has lines as they came."},
     {"colored-output", .kind = CW_KEY_ENUM, .offset = AT(colour), .arg = "WHEN", .def = "auto",
-     .names = colours, .alias = "color",
+     .names = whens, .alias = "color",
      .doc = "auto (on a terminal, unless NO_COLOR is set), always or never."},
+    {"escape", .kind = CW_KEY_ENUM, .offset = AT(escape), .arg = "WHEN", .def = "auto",
+     .names = whens,
+     .doc =
+         "Show control characters of lines as \\xNN, so that a log cannot speak to the terminal: "
+         "auto (on a terminal), always or never."},
     {"timezone", 'z', CW_KEY_ENUM, AT(zone), .arg = "ZONE", .def = "Local", .names = zones,
      .doc = "Show times in this zone."},
     {"no-labels", .kind = CW_KEY_BOOL, .offset = AT(no_labels), .doc = "Do not print labels."},
@@ -85,6 +91,11 @@ static const struct cw_flag_def export_rows[] = {
     {"output", 'o', CW_KEY_ENUM, AT(output), .arg = "FORM", .def = "jsonl", .names = outputs,
      .doc = "jsonl (as the server exports: ts, labels, line or line_b64, metadata) or raw (the "
             "line as it came)."},
+    {"escape", .kind = CW_KEY_ENUM, .offset = AT(escape), .arg = "WHEN", .def = "auto",
+     .names = whens,
+     .doc =
+         "Show control characters of raw lines as \\xNN, so that a log cannot speak to the terminal: "
+         "auto (on a terminal), always or never."},
 };
 static const struct cw_flag_group export_flags = CW_FLAG_GROUP("Output", export_rows);
 
@@ -152,7 +163,9 @@ static const struct cw_command_def query_def = {
     .min_args = 1,
     .max_args = 1,
     .doc = "Runs a LogQL query over a time range. Entries come newest first; a metric query prints "
-           "its matrix as JSON.",
+           "its matrix as JSON. What the server warns of (damaged blocks, a log that is still "
+           "replayed) is told once on standard error, and the exit status is 4 then, whatever was "
+           "found.",
     .groups = query_groups};
 static const struct cw_command_def instant_def = {.name = "cordwood instant-query",
                                                   .brief = "evaluate a metric query at one time",
@@ -197,8 +210,9 @@ static const struct cw_command_def push_def = {
     .brief = "store the lines of files or of standard input",
     .arguments = "[FILE]...",
     .max_args = SIZE_MAX,
-    .doc = "Each line becomes an entry with the time of now. For logs that grow, and for "
-           "exactly-once delivery, use cordwood-shipper.",
+    .doc = "Each line becomes an entry with the time of now. Lines that the server refuses (too "
+           "long, say) are told and counted, the others are stored; the exit status is 3 then. "
+           "For logs that grow, and for exactly-once delivery, use cordwood-shipper.",
     .groups = push_groups};
 static const struct cw_command_def delete_def = {
     .name = "cordwood delete",
@@ -206,10 +220,13 @@ static const struct cw_command_def delete_def = {
     .arguments = "create QUERY | list | cancel ID",
     .min_args = 1,
     .max_args = 2,
-    .doc = "create hides what QUERY selects (a selector, filters if wanted) and was stored before, "
-           "at once; the server removes it from the disk when its cancel period is over. list "
-           "prints id, status, times and query of each delete. cancel takes one back: its entries "
-           "are seen again.",
+    .doc =
+        "create hides what QUERY selects (a selector, filters if wanted) and was stored before, "
+        "at once; the server removes it from the disk when its cancel period is over. list "
+        "prints of each delete its id, its status (received; processed when it is carried "
+        "out), how many entries are removed so far, when it was made, from when on its entries "
+        "are removed, the range it is of, and its query. create prints the id. cancel takes one back: its entries "
+        "are seen again.",
     .groups = delete_groups};
 static const struct cw_command_def fmt_def = {.name = "cordwood fmt",
                                               .brief = "print a query in the usual form",
@@ -233,7 +250,8 @@ static const struct cw_command_def inspect_def = {
     .min_args = 1,
     .max_args = 1,
     .doc = "Prints the layout, the bytes that each kind of section and region takes, and how well "
-           "each stream is compressed. Reads the files; a server may be running on them.",
+           "each stream is compressed. Reads the files; a server may be running on them. The exit "
+           "status is 3 when a part or a block cannot be read.",
     .groups = inspect_groups};
 static const struct cw_command_def fsck_def = {
     .name = "cordwood fsck",
@@ -245,7 +263,10 @@ static const struct cw_command_def fsck_def = {
            "Prints each problem: where it is, what is wrong, what it costs. The exit status is 0 "
            "when all is clean, 1 when there were problems (repaired or not), 3 when it could not "
            "be checked or repaired. Without --repair nothing is changed, and a server may be "
-           "running on the directory.",
+           "running on the directory.\n\n"
+           "A damaged value filter costs queries time and no entries: they go on without it, and "
+           "only fsck tells it. What was set aside before stays in quarantine/ of the directory "
+           "and is served no more; how many files there are is told, and the rest can be clean.",
     .groups = fsck_groups};
 static const struct cw_command_def snapshot_def = {
     .name = "cordwood snapshot",

@@ -212,23 +212,12 @@ static int entry_check(struct cw_fsck *fsck, const struct cw_catalog_part *entry
     return rc;
 }
 
-/* A server that works here may have merged it since the catalog was read. */
-static bool still_named(const struct cw_fsck *fsck, uint64_t id)
-{
-    struct cw_catalog now;
-    struct cw_err ignored;
-    if (fsck->catalog_lost || cw_catalog_read(fsck->dir, &now, &ignored) < 0)
-        return true;
-    bool named = cw_catalog_find(&now, id) != NULL;
-    cw_catalog_fini(&now);
-    return named;
-}
-
 static void part_missing(struct cw_fsck *fsck, const struct cw_catalog_part *entry,
                          const char *path)
 {
     struct cw_buf range;
-    if (!still_named(fsck, entry->id))
+    /* A server that works here may have merged it since the catalog was read. */
+    if (!fsck->catalog_lost && !cw_catalog_still_names(fsck->dir, entry->id))
         return;
     cw_buf_init(&range, SIZE_MAX);
     cw_time_format_rfc3339(entry->min_ns, &range);

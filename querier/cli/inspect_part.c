@@ -8,6 +8,7 @@
 #include "common/store/block_reader.h"
 #include "common/store/part_source.h"
 #include "common/store/section_kinds.h"
+#include "querier/cli/cli.h"
 
 void cw_inspect_init(struct cw_inspect_totals *totals)
 {
@@ -238,7 +239,10 @@ static void print_streams(struct cw_inspect_totals *t, uint64_t limit)
 
 void cw_inspect_print(struct cw_inspect_totals *t, uint64_t limit)
 {
-    printf("%" PRIu64 " entries in %zu streams; lines ", t->entries, t->nstreams);
+    cw_cli_print_count(t->entries, "entry", "entries");
+    printf(" in ");
+    cw_cli_print_count(t->nstreams, "stream", "streams");
+    printf("; lines ");
     print_size(t->raw, 0);
     printf(", stored ");
     print_size(t->stored, 0);

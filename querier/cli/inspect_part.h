@@ -30,6 +30,7 @@ enum { CW_INSPECT_KINDS = 128 };
 struct cw_inspect_totals {
     struct cw_arena *arena;
     uint64_t parts, entries, raw, stored, bad_blocks;
+    uint64_t bad_parts; /* counted by who adds parts */
     uint64_t plain_blocks, template_blocks;
     struct cw_inspect_bytes
         frame; /* headers and directories of blocks; header and footer of the part */

@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+import store_files
 from programs import CLI, NS, cli
 
 T = 1767571200 * NS                          # 2026-01-05T00:00:00Z
@@ -72,6 +73,25 @@ def test_a_terminal_gets_colours_unless_no_color_is_set(shop, no_color, coloured
     assert (b"\033[" in text) == coloured
 
 
+def on_terminal(server, *arguments):
+    """What a terminal is given."""
+    master, slave = pty.openpty()
+    subprocess.run([CLI, *arguments], stdout=slave, stderr=subprocess.DEVNULL, check=True, env=dict(os.environ, CORDWOOD_ADDR=server.url, NO_COLOR="1"))
+    os.close(slave)
+    text = os.read(master, 65536)
+    os.close(master)
+    return text
+
+
+def test_a_line_cannot_speak_to_the_terminal_unless_it_may(ingester):
+    ingester.push([({"app": "ansi"}, [(T, "\x1b]0;title\x07 tab\t")])])
+    for command in (("query", *RANGE, "-q", '{app="ansi"}'), ("query", *RANGE, "-o", "raw", '{app="ansi"}'), ("export", *RANGE, "-o", "raw", '{app="ansi"}')):
+        assert rb"\x1b]0;title\x07 tab" in on_terminal(ingester, *command) and b"\x1b" not in on_terminal(ingester, *command)
+        assert b"\x1b]0;title\x07 tab" in on_terminal(ingester, *command, "--escape", "never")
+        assert b"\x1b]0;title\x07 tab\t\n" in cli(*command, server=ingester).stdout             # no terminal: as it came
+        assert rb"\x1b" in cli(*command, "--escape", "always", server=ingester).stdout
+
+
 def test_metric_queries_print_json(shop):
     matrix = json.loads(cli("query", *RANGE, "--step", "30m", 'sum(count_over_time({app="shop"}[1h]))', server=shop).stdout)
     assert matrix[0]["values"][-1][1] == "2499"      # (t - 1h, t] leaves out the first
@@ -79,6 +99,24 @@ def test_metric_queries_print_json(shop):
     assert vector[0]["value"][1] == "2499"
     assert cli("instant-query", 'sum(count_over_time({app="none"}[1h]))', server=shop).returncode == 1
     assert cli("instant-query", '{app="shop"}', server=shop).returncode == 3
+
+
+def test_an_answer_that_is_not_whole_is_told_once_and_has_a_status_of_its_own(ingester, make_ingester):
+    """Two parts of one day, one of them with a damaged block."""
+    for app in ("web", "db"):
+        ingester.push([({"job": "x", "app": app}, [(T + i * NS, "%s %03d" % (app, i)) for i in range(300)])])
+        assert ingester.ask("POST", "/flush")[0] == 204
+    ingester.stop()
+    for path in store_files.parts(ingester.data):
+        part = store_files.Part(path)
+        if len(store_files.parts(ingester.data)) == 1 or path == store_files.parts(ingester.data)[0]:
+            store_files.flip(path, part.blocks[-1][0] + part.blocks[-1][1] // 2)
+    server = make_ingester("again", data=ingester.data).start()
+    for query in (("query", *RANGE, "-o", "raw", "--limit", "0", "--batch", "20", '{job="x"}'),
+                  ("query", *RANGE, 'sum(count_over_time({job="x"}[1h]))'),
+                  ("instant-query", "--now", "2026-01-05T01:00:00Z", 'sum(count_over_time({job="x"}[1h]))')):
+        done = cli(*query, server=server)
+        assert done.returncode == 4 and done.stderr.count(b"warning: stored blocks are damaged") == 1, done
 
 
 def test_queries_too_long_for_a_url_are_asked_too(shop):
@@ -123,6 +161,25 @@ def test_push_from_files_and_standard_input(ingester, tmp_path):
     many = b"".join(b"%06d %s\n" % (i, b"x" * 100) for i in range(30000))
     assert cli("push", "--label", "job=many", server=ingester, stdin=many).returncode == 0
     assert ingester.count('{job="many"}') == 30000
+
+
+def test_push_goes_on_behind_lines_that_are_refused(ingester, tmp_path):
+    long = b"x" * (256 * 1024 + 1)
+    (tmp_path / "a.log").write_bytes(b"".join(b"a %05d\n" % i for i in range(3000)) + long + b"\nlast of a\n")
+    (tmp_path / "b.log").write_bytes(long + b"\nof b\n" + long + b"\n")
+    done = cli("push", "--label", "job=a", str(tmp_path / "a.log"), str(tmp_path / "b.log"), server=ingester)
+    told = done.stderr.decode().splitlines()
+    assert done.returncode == 3 and len(told) == 4, done
+    assert ["a.log, line 3001 is refused" in told[0], "b.log, line 1 is" in told[1], "b.log, line 3 is" in told[2]] == [True] * 3, told
+    assert all("max entry size" in line for line in told[:3]) and told[3] == "cordwood: refused lines: 3; stored: 3002"
+    assert out(cli("query", "--forward", "--limit", "0", "-o", "raw", '{job="a"}', server=ingester)) == ["a %05d" % i for i in range(3000)] + ["last of a", "of b"]
+
+
+def test_push_of_a_stream_that_is_refused_ends_soon(ingester):
+    done = cli("push", *("-llabel%d=x" % i for i in range(16)), server=ingester, stdin=b"line\n" * 50000)
+    told = done.stderr.decode().splitlines()
+    assert done.returncode == 3 and len(told) == 11 and "label names" in told[0], done
+    assert told[-1] == "cordwood: after 0 stored and 100 refused lines: no line is taken: giving up"
 
 
 def test_times_of_every_kind(shop):

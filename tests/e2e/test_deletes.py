@@ -1,4 +1,5 @@
 """Deletes over the API and the CLI, and retention by selector and bytes: hidden at once, removed later, told before."""
+import datetime
 import json
 import os
 import random
@@ -284,12 +285,18 @@ def test_the_cli_makes_lists_and_cancels_deletes(ingester, now):
     run = lambda *args: cli("delete", *args, server=ingester)
     assert run("list").returncode == 1
     created = run("create", '{app="web"} |= "user=1"', "--from", "1h")
-    assert created.returncode == 0 and b'deleted: {app="web"} |= "user=1" from ' in created.stdout
+    assert created.returncode == 0 and b' deleted: {app="web"} |= "user=1" from ' in created.stdout
     assert run("create", '{app="web"}', "--from", "2026-01-01T00:00:00Z", "--to", "2026-01-02T00:00:00Z").returncode == 0
     listed = run("list")
     rows = listed.stdout.decode().splitlines()
     assert listed.returncode == 0 and len(rows) == 2
-    assert rows[1].split()[1:] == ["received", "2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z", '{app="web"}']
+    assert created.stdout.decode().split()[0] == rows[0].split()[0]
+    told = json.loads(ingester.ask("GET", "/loki/api/v1/delete")[1])[1]
+    stamp = lambda s: datetime.datetime.fromtimestamp(s, datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%S")
+    fields = rows[1].split()
+    assert fields[:3] == [told["request_id"], "received", "0"]
+    assert fields[3].startswith(stamp(told["created_at"])) and fields[4].startswith(stamp(told["removal_at"])) and fields[3] != fields[4]
+    assert fields[5:] == ["2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z", '{app="web"}']
     assert seen(ingester, now) == 90
     assert run("cancel", rows[0].split()[0]).returncode == 0
     assert seen(ingester, now) == 100

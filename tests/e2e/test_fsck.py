@@ -77,7 +77,7 @@ def fsck(data, *flags, status):
 
 
 def lost(text):
-    return int(re.search(r"lost: (\d+) entries", text).group(1))
+    return int(re.search(r"lost: (\d+) entr", text).group(1))
 
 
 def repaired(data, make_ingester):
@@ -98,6 +98,20 @@ def test_a_whole_directory_is_clean_and_only_read(data):
     text = fsck(data, status=0)
     assert "checked 2 parts, 2 blocks, %d entries" % (2 * FLUSHED) in text and "clean" in text
     assert tree(data) == before
+
+
+def test_texts_speak_of_one_thing_as_of_one_and_of_what_is_set_aside(data):
+    assert re.search(r"; [2-9] segments of the log, ", fsck(data, status=0)) or "; 1 segment of the log, " in fsck(data, status=0)
+    part = store_files.parts(data)[0]
+    os.truncate(part, os.path.getsize(part) - 1)
+    told = fsck(data, status=1)
+    assert re.search(r"^parts/\S+: footer, bytes \d+ to \d+: no footer at the end", told, re.M), told
+    assert "1 problem; lost: 0 entries in parts and those of 1 part that does not say how many, 0 pushes in the log" in told
+    assert "set aside" not in told
+    fsck(data, "--repair", status=1)
+    again = fsck(data, status=0)
+    assert "quarantine: 1 file: bytes that were found bad and set aside; nothing in them is served\n" in again and again.endswith("clean\n"), again
+    assert "checked 1 part, 1 block, %d entries; " % FLUSHED in again
 
 
 def test_what_is_no_data_directory_is_refused(tmp_path):
@@ -150,7 +164,7 @@ def test_a_part_cut_anywhere_is_told_and_costs_that_part(data, make_ingester):
         text = fsck(data, status=1)
         assert os.path.relpath(path, data) + ": footer" in text, (cut, text)
     told, missing = repaired(data, make_ingester)
-    assert missing == rows and "those of 1 parts that do not say how many" in told
+    assert missing == rows and "those of 1 part that does not say how many" in told
 
 
 def test_a_missing_part_is_told(data, make_ingester):

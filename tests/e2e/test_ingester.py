@@ -43,6 +43,27 @@ def test_flags_that_print_and_exit(tmp_path):
     assert run("--config", str(path), "--print-config").stdout == printed.stdout
 
 
+def test_the_man_page_lists_the_endpoints():
+    page = run("--man").stdout.decode().replace("\\-", "-")
+    for row in ("GET, HEAD /config", "GET, HEAD, POST /flush", "POST /cordwood/v1/snapshot", "DELETE /cordwood/v1/snapshot/{name}", "GET, HEAD /cordwood/v1/retention",
+                "POST /loki/api/v1/push", "GET, HEAD, POST /loki/api/v1/query_range", "GET, HEAD, POST /cordwood/v1/export"):
+        assert "\\fB%s\\fR\n" % row in page, row
+    assert page.count("limits_config.retention_") >= 3
+
+
+def test_the_configuration_that_is_shown_is_the_one_with_the_flags(make_ingester, tmp_path):
+    path = tmp_path / "config.yaml"
+    path.write_text("data_dir: /nowhere\nserver: {http_listen_port: 1}\n")
+    printed = run("--config", str(path), "--data-dir", "/flag", "--listen", ":77", "--print-config").stdout.decode()
+    assert 'data_dir: /flag\n' in printed and 'http_listen_address: ""\n' in printed and "http_listen_port: 77\n" in printed, printed
+    server = make_ingester(config="data_dir: /nowhere\n").start()
+    status, shown = server.ask("GET", "/config")
+    assert status == 200 and "/nowhere" not in shown.decode() and str(server.data) in shown.decode()
+    server.process.send_signal(signal.SIGHUP)
+    wait_for("reload", lambda: "limits are read again" in server.log())
+    assert server.ask("GET", "/config")[1] == shown
+
+
 def test_an_address_that_is_taken_ends_the_start_with_1(ingester, tmp_path):
     done = run("--listen", ingester.address, "--data-dir", str(tmp_path / "other"))
     assert done.returncode == 1 and ingester.address.encode() in done.stderr, done.stderr

@@ -324,6 +324,17 @@ def test_refused_lines_are_written_down_one_by_one(logs, tail, tmp_path):
     stub.stop()
 
 
+def test_once_tells_what_was_refused_for_good(logs, tail):
+    stub = LokiStub(lambda push: (400, {}, b"entry is bad") if any(b"bad" in line for line in push.lines) else (204, {}, b""))
+    append(logs / "a.log", b"good 1", b"bad 1", b"good 2", b"bad 2", b"good 3")
+    shipper = tail(stub.url, "--once").start()
+    assert shipper.process.wait(60) == 1
+    assert "not all could be delivered: 2 refused for good; they are in " in shipper.log() and "positions.cordwood.refused" in shipper.log()
+    assert stub.lines == [b"good 1", b"good 2", b"good 3"]
+    tail(stub.url, "--once").start().finish()               # nothing is left that could be refused
+    stub.stop()
+
+
 def test_a_413_is_cut_smaller_and_nothing_is_lost(logs, tail):
     stub = LokiStub(lambda push: (413, {}, b"too large") if sum(map(len, push.lines)) > 5000 else (204, {}, b""))
     lines = numbered("413", 2000)

@@ -47,6 +47,7 @@ static const struct cw_flag_group *const groups[] = {&group, NULL};
 static const struct cw_command_def sub = {
     .name = "prog run", .brief = "runs", .doc = "Runs it.", .groups = groups};
 static const struct cw_command_def *const commands[] = {&sub, NULL};
+static const struct cw_endpoint_def endpoints[] = {{"GET /ready", "Is it?"}, {NULL, NULL}};
 static const struct cw_exit_def exits[] = {{0, "Fine."}, {2, "Wrong usage."}, {0, NULL}};
 static const struct cw_example_def examples[] = {{"prog -c x", "An example."}, {NULL, NULL}};
 static const struct cw_command_def program = {
@@ -56,6 +57,7 @@ static const struct cw_command_def program = {
     .groups = groups,
     .commands = commands,
     .config = &table,
+    .endpoints = endpoints,
     .exits = exits,
     .examples = examples,
 };
@@ -90,6 +92,7 @@ Test(docs, the_man_page_has_every_section_and_every_row)
         ".TP\n\\fBrules[].name\\fR\n(text) Its name. Required.\n",
         "Rules with names. The keys are those of rules.\n.TP\n\\fBold",
         "Accepted and ignored: it went.\n",
+        ".SH HTTP ENDPOINTS\n.TP\n\\fBGET /ready\\fR\nIs it?\n",
         ".SH EXIT STATUS\n.TP\n\\fB0\\fR\nFine.\n.TP\n\\fB2\\fR\nWrong usage.\n",
         ".SH EXAMPLES\n.TP\n\\fBprog \\-c x\\fR\nAn example.\n",
     };

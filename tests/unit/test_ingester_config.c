@@ -67,6 +67,54 @@ Test(ingester_config, errors_name_the_place_and_the_nearest_key)
     cw_ingester_config_free(&config);
 }
 
+Test(ingester_config, values_that_cannot_work_are_refused_with_what_can)
+{
+    static const struct {
+        const char *text, *place, *why;
+    } rows[] = {
+        {"memory: {limit: 1KiB}\n", ":1:17: memory.limit: ", "1KiB is less than 8MiB (or 0: "},
+        {"memory:\n  limit: 8388607\n", ":2:10: memory.limit: ", "8388607 is less than 8MiB"},
+        {"storage: {max_bytes: 1}\n", ":1:22: storage.max_bytes: ", "1 is less than 16MiB (or 0: "},
+        {"storage: {max_bytes: 63MiB}\n", ":1:1: ", "storage.max_bytes is less than wal.segment_"},
+        {"limits_config: {max_line_size: 1TB}\n", "max_line_size: ", "1TB is more than 128MiB"},
+        {"limits_config: {max_structured_metadata_size: 17MiB}\n", "metadata_size: ", "16MiB"},
+        {"limits_config: {max_structured_metadata_entries_count: 65537}\n", "count: ", "65536"},
+        {"overrides:\n  good: {}\n  a/b: {}\n", ":3:3: overrides: ", "unsupported character '/'"},
+        {"overrides: {'..': {}}\n", ":1:13: overrides: ", "tenant ID is '.' or '..'"},
+        {"overrides: {'': {}}\n", ":1:13: overrides: ", "tenant ID is empty"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct cw_ingester_config *config;
+        struct cw_err err = {0};
+        cr_assert_eq(load_text(rows[i].text, &config, &err), CW_E_INVALID, "%s", rows[i].text);
+        cr_assert_not_null(strstr(err.text, rows[i].place), "%s", err.text);
+        cr_assert_not_null(strstr(err.text, rows[i].why), "%s", err.text);
+        cw_ingester_config_free(&config);
+    }
+    struct cw_ingester_config *config;
+    struct cw_err err = {0};
+    cr_assert_eq(load_text("memory: {limit: 8MiB}\nwal: {segment_bytes: 1MiB}\n"
+                           "storage: {max_bytes: 16MiB}\noverrides: {a.b: {max_line_size: 0}}\n",
+                           &config, &err),
+                 0, "%s", err.text);
+    cw_ingester_config_free(&config);
+}
+
+Test(ingester_config, flags_win_over_the_file)
+{
+    struct cw_ingester_config *config;
+    struct cw_err err = {0};
+    cr_assert_eq(load_text("data_dir: /file\nserver: {http_listen_port: 1}\n", &config, &err), 0);
+    struct cw_ingester_args args = {.data_dir = CW_STR("/flag"), .listen = CW_STR("[::1]:77")};
+    cr_assert_eq(cw_ingester_config_flags(config, &args, &err), 0, "%s", err.text);
+    cr_assert(cw_str_eqz(config->data_dir, "/flag"));
+    cr_assert(cw_str_eqz(config->listen_address, "[::1]"));
+    cr_assert_eq(config->listen_port, 77);
+    args = (struct cw_ingester_args){.listen = CW_STR("::1:77")};
+    cr_assert_eq(cw_ingester_config_flags(config, &args, &err), CW_E_INVALID);
+    cw_ingester_config_free(&config);
+}
+
 Test(ingester_config, retention_by_stream_is_read_and_overrides_replace_it)
 {
     struct cw_ingester_config *config;

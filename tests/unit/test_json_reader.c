@@ -84,6 +84,29 @@ Test(json_reader, strings_are_decoded)
     cr_expect(cw_str_eq(reader.text, CW_STR("a\0b")));
 }
 
+Test(json_reader, half_of_a_surrogate_pair_is_replaced_where_that_is_wanted)
+{
+    static const struct {
+        const char *input, *want;
+    } cases[] = {
+        {"\"a\\ud800x\"", "a\xEF\xBF\xBDx"},
+        {"\"\\ud800\\u0041\"", "\xEF\xBF\xBD\x41"},
+        {"\"\\udc00\"", "\xEF\xBF\xBD"},
+        {"\"\\ud800\\ud83d\\ude00\"", "\xEF\xBF\xBD\xF0\x9F\x98\x80"},
+        {"\"\\ud800\\n\"", "\xEF\xBF\xBD\n"},
+        {"\"\\ud800", NULL},
+        {"\"\\ud800\\u12\"", NULL},
+    };
+    for (size_t i = 0; i < CW_COUNT(cases); i++) {
+        struct cw_json_reader reader;
+        cw_json_reader_init(&reader, cw_str_of(cases[i].input), arena);
+        reader.lone_surrogates = CW_JSON_SURROGATES_REPLACED;
+        int rc = cw_json_next(&reader, &err);
+        cr_expect_eq(rc, cases[i].want ? CW_JSON_STRING : CW_E_INVALID, "%s", cases[i].input);
+        cr_expect(rc < 0 || cw_str_eqz(reader.text, cases[i].want), "%s", cases[i].input);
+    }
+}
+
 Test(json_reader, texts_without_escapes_borrow_from_the_input)
 {
     const char *input = "\"borrowed\"";

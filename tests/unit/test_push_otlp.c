@@ -70,6 +70,7 @@ Test(push_otlp, bodies_become_text_as_opentelemetry_prints_them)
         const char *value, *want;
     } cases[] = {
         {"{\"boolValue\":true}", "true"},
+        {"{\"stringValue\":\"half \\ud800\"}", "half \xEF\xBF\xBD"},
         {"{\"intValue\":-7}", "-7"},
         {"{\"doubleValue\":0.000001}", "0.000001"},
         {"{\"doubleValue\":1e300}", "1e+300"},

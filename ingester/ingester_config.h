@@ -40,6 +40,7 @@ struct cw_ingester_limits {
     int64_t max_entries_limit_per_query, max_query_series, max_streams_matchers_per_query;
     int64_t max_query_length_ns, max_query_lookback_ns, max_query_range_ns, query_timeout_ns;
     bool volume_enabled;
+    int64_t max_concurrent_tail_requests;
 };
 
 struct cw_ingester_config {
@@ -63,6 +64,7 @@ struct cw_ingester_config {
     int64_t max_bytes; /* 0: any */
     int64_t delete_cancel_period_ns;
     int64_t sources_forget_ns;
+    int64_t tail_max_duration_ns;
     struct cw_ingester_limits limits;
     struct cw_config_table_map overrides; /* of struct cw_ingester_limits */
 };

@@ -26,6 +26,7 @@ struct cw_query_limits {
     uint32_t max_streams_matchers_per_query; /* 1000 */
     uint64_t query_memory_bytes;             /* allowance of one query */
     bool volume_enabled;
+    uint32_t max_concurrent_tail_requests; /* 10 */
 };
 void cw_query_limits_default(struct cw_query_limits *limits);
 
@@ -39,6 +40,7 @@ struct cw_querier_options {
     /* Limits of a tenant now (they may be reloaded). */
     void (*limits)(void *ctx, struct cw_str tenant, struct cw_query_limits *out);
     void *ctx;
+    int64_t tail_max_duration_ns; /* a live tail is ended after so long; 0: never */
 };
 
 struct cw_querier;

@@ -166,6 +166,8 @@ static const struct cw_key_def limit_keys[] = {
          "function is answered. Here it is exact."},
     {"enable_multi_variant_queries", CW_KEY_BOOL, AT(enable_multi_variant_queries), .def = "false",
      .doc = "Answer variants(...) of (...)."},
+    {"max_concurrent_tail_requests", CW_KEY_INT, AT(max_concurrent_tail_requests), .def = "10",
+     .min = "0", .max = "4294967295", .doc = "The most live tails at a time."},
     {"ingestion_rate_strategy", CW_KEY_IGNORED, .doc = UNLIMITED},
     {"ingestion_rate_mb", CW_KEY_IGNORED, .doc = UNLIMITED},
     {"ingestion_burst_size_mb", CW_KEY_IGNORED, .doc = UNLIMITED},
@@ -241,6 +243,8 @@ static const struct cw_key_def keys[] = {
     {"sources.forget", CW_KEY_DURATION, AT(sources_forget_ns), .def = "30d", .min = "1h",
      .doc = "Forget how far a source is stored after so long a silence, if its shipper has "
             "confirmed that it needs it no more."},
+    {"querier.tail_max_duration", CW_KEY_DURATION, AT(tail_max_duration_ns), .def = "1h",
+     .min = "0", .doc = "End a live tail after so long (clients connect again); 0 is never."},
     {"limits_config", CW_KEY_TABLE, AT(limits), .table = &limits_table,
      .doc = "The limits of every tenant."},
     {"overrides", CW_KEY_TABLE_MAP, AT(overrides), .table = &limits_table,

@@ -44,6 +44,7 @@ struct cw_ingester_limits {
     bool volume_enabled;
     struct cw_config_strings shard_aggregations;
     bool enable_multi_variant_queries;
+    int64_t max_concurrent_tail_requests;
 };
 
 struct cw_ingester_config {
@@ -65,6 +66,7 @@ struct cw_ingester_config {
     int64_t max_bytes; /* 0: any */
     int64_t delete_cancel_period_ns;
     int64_t sources_forget_ns;
+    int64_t tail_max_duration_ns;
     struct cw_ingester_limits limits;
     struct cw_config_table_map overrides; /* of struct cw_ingester_limits */
 };

@@ -147,7 +147,8 @@ static int http_start(struct server *server, const struct cw_ingester_config *co
                                          .memory = &server->ingester.memory,
                                          .tenant = cw_tenants_querier_tenant,
                                          .limits = cw_tenants_querier_limits,
-                                         .ctx = server->ingester.tenants};
+                                         .ctx = server->ingester.tenants,
+                                         .tail_max_duration_ns = config->tail_max_duration_ns};
     rc = cw_querier_new(&querier, &server->ingester.querier, err);
     if (rc == 0)
         rc = cw_http_server_start(server->http, err);

@@ -10,6 +10,7 @@
 #include "common/base/clock.h"
 #include "common/base/file.h"
 #include "common/base/log.h"
+#include "common/store/head_follow.h"
 #include "common/store/part_source.h"
 #include "common/store/wal_replay.h"
 #include "ingester/hiding.h"
@@ -254,10 +255,21 @@ static struct cw_str entries_warning(void *ctx)
     }
 }
 
+static int entries_follow(void *ctx, const struct cw_follow_options *options,
+                          struct cw_head_follow **out, struct cw_err *err)
+{
+    struct cw_store *store = ctx;
+    if (!cw_store_ready(store, err))
+        return err->code;
+    return cw_head_follow_open(store->head, options, out, err);
+}
+
 struct cw_entry_store cw_store_entries(struct cw_store *store)
 {
-    return (struct cw_entry_store){
-        .ctx = store, .snapshot = entries_snapshot, .warning = entries_warning};
+    return (struct cw_entry_store){.ctx = store,
+                                   .snapshot = entries_snapshot,
+                                   .warning = entries_warning,
+                                   .follow = entries_follow};
 }
 
 /* ---- the memory budget ---- */

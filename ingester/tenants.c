@@ -145,6 +145,7 @@ void cw_tenants_querier_limits(void *ctx, struct cw_str tenant, struct cw_query_
     out->multi_variant_queries = limits.enable_multi_variant_queries;
     for (size_t i = 0; i < limits.shard_aggregations.n; i++)
         out->approx_topk |= cw_str_eqz(limits.shard_aggregations.items[i], "approx_topk");
+    out->max_concurrent_tail_requests = (uint32_t)limits.max_concurrent_tail_requests;
     out->query_memory_bytes = tenants->query_memory_bytes;
 }
 

@@ -4,6 +4,7 @@
 
 #include "common/base/arena.h"
 #include "querier/api/api_request.h"
+#include "querier/api/live_tails.h"
 #include "querier/api/routes.h"
 
 /* Queries at a time: enough that the pool is never idle while one of them waits for a disk or writes its answer, few enough
@@ -29,6 +30,7 @@ int cw_querier_new(const struct cw_querier_options *options, struct cw_querier *
     querier->api.queries =
         cw_coordinator_new(nthreads > MIN_QUERIES ? nthreads : MIN_QUERIES, CW_API_MAX_QUEUED);
     querier->api.exports = cw_coordinator_new(CW_API_EXPORT_THREADS, CW_API_MAX_QUEUED);
+    querier->api.tails = cw_live_tails_new();
     cw_http_server_routes(options->server, cw_routes_table, &querier->api);
     *out = querier;
     return 0;
@@ -38,6 +40,7 @@ void cw_querier_free(struct cw_querier **querier)
 {
     if (*querier == NULL)
         return;
+    cw_live_tails_free(&(*querier)->api.tails); /* they watch their queries with the coordinator */
     cw_coordinator_free(&(*querier)->api.queries);
     cw_coordinator_free(&(*querier)->api.exports);
     free(*querier);
@@ -74,4 +77,13 @@ void cw_querier_metrics(const struct cw_querier *querier, struct cw_buf *out)
                  running + exporting);
     write_metric(out, "cordwood_queries_waiting", "gauge",
                  "Queries and exports that wait for a thread.", queued + exports_queued);
+    write_metric(out, "cordwood_tails_total", "counter", "Live tails that began.",
+                 atomic_load(&api->counters.tails));
+    write_metric(out, "cordwood_tails", "gauge", "Live tails under way.",
+                 cw_live_tails_count(api->tails));
+    write_metric(out, "cordwood_tail_entries_total", "counter", "Entries sent to live tails.",
+                 atomic_load(&api->counters.tail_entries));
+    write_metric(out, "cordwood_tail_dropped_total", "counter",
+                 "Entries that live tails were too slow for.",
+                 atomic_load(&api->counters.tail_dropped));
 }

@@ -28,6 +28,7 @@ struct cw_query_limits {
     bool volume_enabled;
     bool approx_topk;           /* false */
     bool multi_variant_queries; /* false */
+    uint32_t max_concurrent_tail_requests; /* 10 */
 };
 void cw_query_limits_default(struct cw_query_limits *limits);
 
@@ -41,6 +42,7 @@ struct cw_querier_options {
     /* Limits of a tenant now (they may be reloaded). */
     void (*limits)(void *ctx, struct cw_str tenant, struct cw_query_limits *out);
     void *ctx;
+    int64_t tail_max_duration_ns; /* a live tail is ended after so long; 0: never */
 };
 
 struct cw_querier;

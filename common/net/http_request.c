@@ -72,13 +72,19 @@ void http_body_give(struct cw_http_request *request)
     request->body_counted = 0;
 }
 
-void http_request_unref(struct cw_http_request *request)
+void http_request_detach(struct cw_http_request *request)
 {
     pthread_mutex_lock(&request->lock);
-    unsigned left = --request->refs;
+    int watch = request->watch;
+    request->watch = -1;
+    request->connection = NULL;
+    pthread_cond_broadcast(&request->room);
     pthread_mutex_unlock(&request->lock);
-    if (left > 0)
-        return;
+    cw_disconnect_unwatch(request->server->disconnect, watch);
+}
+
+void http_request_release(struct cw_http_request *request)
+{
     if (request->response != NULL)
         MHD_destroy_response(request->response);
     http_body_give(request);
@@ -86,10 +92,25 @@ void http_request_unref(struct cw_http_request *request)
     cw_buf_fini(&request->out);
     cw_arena_free(&request->arena);
     request_done(request);
+    http_server_unref(request->server);
+}
+
+void http_request_free(struct cw_http_request *request)
+{
     pthread_mutex_destroy(&request->lock);
     pthread_cond_destroy(&request->room);
-    http_server_unref(request->server);
     free(request);
+}
+
+void http_request_unref(struct cw_http_request *request)
+{
+    pthread_mutex_lock(&request->lock);
+    unsigned left = --request->refs;
+    pthread_mutex_unlock(&request->lock);
+    if (left > 0)
+        return;
+    http_request_release(request);
+    http_request_free(request);
 }
 
 bool http_request_claim(struct cw_http_request *request)

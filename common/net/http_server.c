@@ -82,6 +82,7 @@ static void begin_request(struct cw_http_request *request, const char *method)
     }
     request->begun = true;
     request->method = method_of(method);
+    request->is_head = strcmp(method, "HEAD") == 0;
     int rc = http_route_find(server, path, request->method, request->arena, &request->match,
                              &request->path, &err);
     if (atomic_load(&server->stopping)) {
@@ -261,13 +262,12 @@ static void on_completed(void *cls, struct MHD_Connection *connection, void **sl
     if (request == NULL)
         return;
     *slot = NULL;
-    pthread_mutex_lock(&request->lock);
-    int watch = request->watch;
-    request->watch = -1;
-    request->connection = NULL;
-    pthread_cond_broadcast(&request->room);
-    pthread_mutex_unlock(&request->lock);
-    cw_disconnect_unwatch(request->server->disconnect, watch);
+    if (request->upgraded) {
+        http_request_free(request); /* under a lock of libmicrohttpd: no other may be taken */
+        return;
+    }
+    http_request_detach(request);
+    http_upgrade_missed(request);
     http_request_unref(request);
 }
 
@@ -337,8 +337,8 @@ int cw_http_server_start(struct cw_http_server *server, struct cw_err *err)
     const struct cw_http_server_options *options = &server->options;
     long ncores = sysconf(_SC_NPROCESSORS_ONLN);
     unsigned nthreads = default_of(options->nthreads, ncores > 0 ? (unsigned)ncores : 1);
-    unsigned flags =
-        MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC | MHD_USE_ERROR_LOG;
+    unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_ALLOW_UPGRADE |
+                     MHD_USE_ITC | MHD_USE_ERROR_LOG;
     struct MHD_OptionItem pool[] = {{MHD_OPTION_THREAD_POOL_SIZE, (intptr_t)nthreads, NULL},
                                     {MHD_OPTION_END, 0, NULL}};
     server->daemon = MHD_start_daemon(
@@ -440,6 +440,8 @@ void cw_http_server_stop(struct cw_http_server *server, int64_t grace_ns)
         if (!wait_idle(server, CW_HTTP_STOP_NS))
             clear_requests(server);
     }
+    while (server->nupgraded > 0) /* they see `stopping` */
+        pthread_cond_wait(&server->idle, &server->lock);
     pthread_mutex_unlock(&server->lock);
     MHD_stop_daemon(server->daemon);
     server->daemon = NULL;

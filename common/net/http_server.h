@@ -3,7 +3,7 @@
  *
  * A handler runs on a server thread when the whole body is there, and must not block: it answers at once
  * (cw_http_respond), or returns and lets another thread answer later (the connection is suspended meanwhile). Every request
- * is answered exactly once: by respond, or by stream_begin .. stream_end.
+ * is answered exactly once: by respond, by stream_begin .. stream_end, or by upgrade.
  *
  * Ownership  A cw_http_request lives until it is answered; then it must not be touched. Its arena is freed with it. Path,
  *            parameters, headers and body borrow from it.
@@ -22,6 +22,7 @@
 #include "common/base/err.h"
 #include "common/base/memory_budget.h"
 #include "common/base/str.h"
+#include "common/net/websocket.h"
 
 struct cw_http_server;
 struct cw_http_request;
@@ -118,5 +119,21 @@ int cw_http_stream_write(struct cw_http_request *request, struct cw_str bytes,
                          struct cw_err *err) CW_MUST_USE;
 /* `complete` false: the connection is cut, so that the client sees that something is missing. */
 void cw_http_stream_end(struct cw_http_request *request, bool complete);
+
+/* ---- a WebSocket instead of an answer ---- */
+struct cw_http_upgraded;
+/* On a server thread, which it must not hold up. NULL: the client left, or the server stopped, before. */
+typedef void (*cw_http_upgraded_fn)(void *arg, struct cw_http_upgraded *upgraded);
+/* CW_E_INVALID: the client did not ask for a WebSocket. */
+int cw_http_upgrade_check(struct cw_http_request *request, struct cw_err *err) CW_MUST_USE;
+/* Only after the check, and as any answer. `fn` is called once. */
+void cw_http_upgrade(struct cw_http_request *request, cw_http_upgraded_fn fn, void *arg);
+/* The socket of it, to be used by one thread. */
+void cw_http_upgraded_init(struct cw_http_upgraded *upgraded, struct cw_websocket *socket,
+                           size_t max_message_bytes);
+/* Raised when the server stops, which waits until the connection is closed: that is to be soon. */
+const atomic_bool *cw_http_upgraded_stop(const struct cw_http_upgraded *upgraded);
+/* Ends the connection; the socket is of no use any more. Sets *upgraded to NULL. */
+void cw_http_upgraded_close(struct cw_http_upgraded **upgraded);
 
 #endif

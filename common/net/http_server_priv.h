@@ -1,5 +1,5 @@
 /*
- * http_server_priv.h - what http_server.c, http_request.c, http_answer.c and http_stream.c share.
+ * http_server_priv.h - what http_server.c, http_request.c, http_answer.c, http_stream.c and http_upgrade.c share.
  *
  *   RECEIVING --body whole--> HANDLING --handler returned, no answer--> SUSPENDED
  *       | refused                | answered                                | answered: resumed
@@ -52,9 +52,10 @@ struct cw_http_server {
     atomic_size_t body_bytes; /* of all requests under way */
     atomic_bool stopping;
     pthread_mutex_t lock;
-    pthread_cond_t idle; /* `requests` got empty */
+    pthread_cond_t idle; /* `requests` got empty, or nupgraded 0 */
     /* Dispatched, neither freed nor abandoned; linked by next, prev. */
     struct cw_http_request *requests;
+    unsigned nupgraded; /* connections that are no HTTP any more; guarded by lock */
 };
 
 enum http_phase { HTTP_RECEIVING, HTTP_HANDLING, HTTP_SUSPENDED, HTTP_ANSWERED, HTTP_QUEUED };
@@ -85,6 +86,7 @@ struct cw_http_request {
     struct cw_str path;   /* decoded */
     bool begun;
     enum cw_http_method method;
+    bool is_head; /* counts as GET, but for an upgrade */
     struct http_match match;
     struct cw_http_params params;
     struct cw_buf body;
@@ -110,6 +112,10 @@ struct cw_http_request {
     struct cw_buf out;
     size_t out_at; /* of it was handed to libmicrohttpd */
     bool reader_suspended, ended, complete;
+    /* A WebSocket instead of an answer; fn is NULL once it was called */
+    bool upgraded; /* all is released but the struct, which libmicrohttpd still names */
+    cw_http_upgraded_fn upgraded_fn;
+    void *upgraded_arg;
     struct cw_http_request *next, *prev;
 };
 
@@ -127,6 +133,11 @@ void http_body_give(struct cw_http_request *request);
 struct cw_http_request *http_request_new(struct cw_http_server *server,
                                          struct MHD_Connection *connection, const char *target);
 void http_request_unref(struct cw_http_request *request);
+/* What the last _unref() does: let go of all that the request holds, and of the server; then of the request itself. */
+void http_request_release(struct cw_http_request *request);
+void http_request_free(struct cw_http_request *request);
+/* The connection is no longer the request's. */
+void http_request_detach(struct cw_http_request *request);
 /* Watch the client's leaving from now on. */
 void http_request_watch(struct cw_http_request *request);
 /* The client is gone or the server stops: raise the flag, wake a writer. */
@@ -150,6 +161,9 @@ void http_answer_headers(const struct cw_http_request *request, struct MHD_Respo
 struct MHD_Response *http_answer_text(struct cw_str text);
 /* Tell the metrics. */
 void http_answer_done(struct cw_http_request *request, int status);
+
+/* http_upgrade.c: the connection ended; if it was to be upgraded and was not, say so. */
+void http_upgrade_missed(struct cw_http_request *request);
 
 /* http_stream.c: cut the stream at the server's stop; false when it is about to end by itself. */
 bool http_stream_abandon(struct cw_http_request *request);

@@ -133,12 +133,17 @@ struct cw_snapshot {
 };
 void cw_snapshot_fini(struct cw_snapshot *snapshot);
 
+struct cw_follow_options;
+struct cw_head_follow;
 /* Whoever keeps entries (the ingester's store, a data directory opened for reading) gives snapshots. */
 struct cw_entry_store {
     void *ctx;
     int (*snapshot)(void *ctx, struct cw_str tenant, struct cw_snapshot *out, struct cw_err *err);
     /* A sentence for the answer's `warnings` while not everything is readable (WAL replay), else an empty text. */
     struct cw_str (*warning)(void *ctx);
+    /* Follow what becomes visible from now on (head_follow.h); CW_E_UNAVAILABLE while the log is replayed. NULL: nothing comes here. */
+    int (*follow)(void *ctx, const struct cw_follow_options *options, struct cw_head_follow **out,
+                  struct cw_err *err);
 };
 
 #endif

@@ -80,6 +80,7 @@ static void list_add(struct cw_head *head, struct cw_generation *generation)
     }
     head->items[head->n++] = generation;
     head->current = generation;
+    head_followers_add(head, generation);
     pthread_mutex_unlock(&head->lock);
 }
 
@@ -138,6 +139,7 @@ void cw_head_free(struct cw_head **handle)
         CW_ASSERT(atomic_load(&head->items[i]->refs) == 1);
         cw_generation_unref(&head->items[i]);
     }
+    CW_ASSERT(!head->followers);
     free(head->items);
     pthread_mutex_destroy(&head->lock);
     free(head);

@@ -81,11 +81,12 @@ struct cw_generation {
 };
 
 struct cw_head {
-    pthread_mutex_t lock;         /* the list */
+    pthread_mutex_t lock;         /* the list, and followers */
     struct cw_generation **items; /* oldest first; the last is the current one */
     size_t n, cap;
     struct cw_generation *current;
-    struct cw_memory_budget *budget; /* NULL: nobody accounts */
+    struct cw_head_follow *followers; /* who is to see each generation to its end */
+    struct cw_memory_budget *budget;  /* NULL: nobody accounts */
     _Atomic uint64_t bytes, nstreams, nentries;
     uint64_t seq;                /* the last one committed */
     struct head_stream *touched; /* since the last commit */
@@ -120,6 +121,9 @@ bool head_has_row(struct head_stream *stream, const struct cw_push_entry *entry)
 /* Tell the stream's table (if there is one) about its row of that number. */
 void head_table_add(struct head_stream *stream, uint32_t row);
 void head_table_drop(struct head_stream *stream);
+
+/* head_follow.c: a generation begins. The head's lock is held. */
+void head_followers_add(struct cw_head *head, struct cw_generation *generation);
 
 /* head_scan.c */
 extern const struct cw_source_ops head_source_ops;

@@ -7,7 +7,7 @@
 #include "common/base/clock.h"
 #include "querier/api/answer_stats.h"
 
-static void write_labels(struct cw_json_writer *w, struct cw_labels labels)
+void cw_answer_labels(struct cw_json_writer *w, struct cw_labels labels)
 {
     cw_json_begin_object(w);
     for (size_t i = 0; i < labels.n; i++) {
@@ -53,18 +53,17 @@ static void end_data(struct cw_json_writer *w, const struct cw_answer_stats *sta
     cw_json_end_object(w);
 }
 
-/* {"structuredMetadata":{...},"parsed":{...}}: what there is of each. */
-static void write_categories(struct cw_json_writer *w, const struct cw_log_entry *entry,
-                             struct cw_arena *arena)
+void cw_answer_categories(struct cw_json_writer *w, const struct cw_log_entry *entry,
+                          struct cw_arena *arena)
 {
     cw_json_begin_object(w);
     if (entry->metadata.n > 0) {
         cw_json_key(w, CW_STR("structuredMetadata"));
-        write_labels(w, cw_log_metadata(entry->stream, entry->metadata, arena));
+        cw_answer_labels(w, cw_log_metadata(entry->stream, entry->metadata, arena));
     }
     if (entry->parsed.n > 0) {
         cw_json_key(w, CW_STR("parsed"));
-        write_labels(w, entry->parsed);
+        cw_answer_labels(w, entry->parsed);
     }
     cw_json_end_object(w);
 }
@@ -80,7 +79,7 @@ void cw_answer_streams(const struct cw_log_groups *groups, const struct cw_answe
         const struct cw_log_group *group = &groups->items[i];
         cw_json_begin_object(&w);
         cw_json_key(&w, CW_STR("stream"));
-        write_labels(&w, group->labels);
+        cw_answer_labels(&w, group->labels);
         cw_json_key(&w, CW_STR("values"));
         cw_json_begin_array(&w);
         for (size_t k = 0; k < group->n; k++) {
@@ -88,7 +87,7 @@ void cw_answer_streams(const struct cw_log_groups *groups, const struct cw_answe
             cw_json_i64_string(&w, group->entries[k]->ts_ns);
             cw_json_string(&w, group->entries[k]->line);
             if (extra->categorised)
-                write_categories(&w, group->entries[k], arena);
+                cw_answer_categories(&w, group->entries[k], arena);
             cw_json_end_array(&w);
         }
         cw_json_end_array(&w);
@@ -130,7 +129,7 @@ static void write_vector(struct cw_json_writer *w, const struct cw_table *table,
     for (size_t i = 0; i < table->n; i++) {
         cw_json_begin_object(w);
         cw_json_key(w, CW_STR("metric"));
-        write_labels(w, table->items[i].labels);
+        cw_answer_labels(w, table->items[i].labels);
         cw_json_key(w, CW_STR("value"));
         write_sample(w, time_ns, table->items[i].values[0]);
         cw_json_end_object(w);
@@ -145,7 +144,7 @@ static void write_matrix(struct cw_json_writer *w, const struct cw_table *table)
         const struct cw_series *series = &table->items[i];
         cw_json_begin_object(w);
         cw_json_key(w, CW_STR("metric"));
-        write_labels(w, series->labels);
+        cw_answer_labels(w, series->labels);
         cw_json_key(w, CW_STR("values"));
         cw_json_begin_array(w);
         for (size_t step = 0; step < table->grid.n; step++)
@@ -191,7 +190,7 @@ void cw_answer_list_begin(struct cw_answer_list *list, enum cw_answer_list_form 
 void cw_answer_list_add(struct cw_answer_list *list, const struct cw_list_item *item)
 {
     if (list->what == CW_LIST_STREAMS)
-        write_labels(&list->w, item->stream.labels);
+        cw_answer_labels(&list->w, item->stream.labels);
     else
         cw_json_string(&list->w, item->text);
 }
@@ -244,7 +243,7 @@ void cw_answer_export_line(const struct cw_log_entry *entry, struct cw_buf *out)
     cw_json_key(&w, CW_STR("ts"));
     cw_json_i64_string(&w, entry->ts_ns);
     cw_json_key(&w, CW_STR("labels"));
-    write_labels(&w, entry->stream);
+    cw_answer_labels(&w, entry->stream);
     if (cw_utf8_valid(entry->line)) {
         cw_json_key_string(&w, "line", entry->line);
     } else {
@@ -259,11 +258,11 @@ void cw_answer_export_line(const struct cw_log_entry *entry, struct cw_buf *out)
     }
     if (entry->metadata.n > 0) {
         cw_json_key(&w, CW_STR("metadata"));
-        write_labels(&w, entry->metadata);
+        cw_answer_labels(&w, entry->metadata);
     }
     if (entry->parsed.n > 0) {
         cw_json_key(&w, CW_STR("parsed"));
-        write_labels(&w, entry->parsed);
+        cw_answer_labels(&w, entry->parsed);
     }
     cw_json_end_object(&w);
     cw_buf_addc(out, '\n');

@@ -25,6 +25,11 @@ struct cw_answer_extra {
     struct cw_str warning; /* warnings: [...] */
 };
 
+/* {"a":"b",...} */
+void cw_answer_labels(struct cw_json_writer *w, struct cw_labels labels);
+/* {"structuredMetadata":{...},"parsed":{...}}: what there is of each. */
+void cw_answer_categories(struct cw_json_writer *w, const struct cw_log_entry *entry,
+                          struct cw_arena *arena);
 /* {"status":"success","data":{"resultType":"streams",...}} */
 void cw_answer_streams(const struct cw_log_groups *groups, const struct cw_answer_extra *extra,
                        const struct cw_answer_stats *stats, struct cw_buf *out);

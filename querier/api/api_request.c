@@ -5,6 +5,7 @@
 #include "common/base/arena.h"
 #include "common/base/assert.h"
 #include "common/base/clock.h"
+#include "common/labels/labels.h"
 
 /* Shorter answers go out whole, compressed and with their length; a longer one holds so much of itself. */
 #define PASS_ON_BYTES ((size_t)2 << 20)
@@ -13,6 +14,28 @@
 static struct cw_str get_param(const void *ctx, const char *name)
 {
     return cw_http_param(ctx, name);
+}
+
+struct cw_str cw_api_query_with_regexp(struct cw_http_request *http, struct cw_arena *arena)
+{
+    struct cw_str query = cw_http_param(http, "query"), regexp = cw_http_param(http, "regexp");
+    if (regexp.len == 0)
+        return query;
+    struct cw_buf quoted;
+    cw_buf_init(&quoted, SIZE_MAX);
+    cw_quote_go(regexp, &quoted);
+    struct cw_str text = cw_arena_printf(arena, "%.*s |~ %s", CW_STR_ARG(query), cw_buf_z(&quoted));
+    cw_buf_fini(&quoted);
+    return text;
+}
+
+bool cw_api_wants_categories(struct cw_http_request *http)
+{
+    struct cw_str flags = cw_http_header(http, "X-Loki-Response-Encoding-Flags"), flag;
+    while (cw_str_split(&flags, ',', &flag))
+        if (cw_str_eqz(cw_str_trim(flag), "categorize-labels"))
+            return true;
+    return false;
 }
 
 size_t cw_api_page_bytes(const struct cw_api_request *request)
@@ -154,6 +177,14 @@ static void run_request(struct cw_coordinator_job *job)
     finish(request, rc, &err);
 }
 
+void cw_api_refuse(struct cw_api *api, struct cw_http_request *http)
+{
+    struct cw_err err;
+    atomic_fetch_add(&api->counters.refused, 1);
+    cw_err_set(&err, CW_E_OVERLOAD, "too many outstanding requests");
+    cw_http_respond_err(http, &err);
+}
+
 static void submit(struct cw_api_request *request)
 {
     struct cw_http_request *http = request->http;
@@ -161,10 +192,7 @@ static void submit(struct cw_api_request *request)
     if (cw_coordinator_submit(request->coordinator, &request->job))
         return;
     free(request);
-    atomic_fetch_add(&api->counters.refused, 1);
-    struct cw_err err;
-    cw_err_set(&err, CW_E_OVERLOAD, "too many outstanding requests");
-    cw_http_respond_err(http, &err);
+    cw_api_refuse(api, http);
 }
 
 static struct cw_api_request *new_request(struct cw_api *api, struct cw_http_request *http,

@@ -23,14 +23,17 @@
 
 struct cw_api_counters {
     atomic_uint_fast64_t queries, failed, refused, entries, bytes;
+    atomic_uint_fast64_t tails, tail_entries, tail_dropped;
 };
 
 struct cw_api {
     struct cw_querier_options options;
     struct cw_coordinator *queries, *exports;
+    struct cw_live_tails *tails;
     struct cw_api_counters counters;
 };
 
+struct cw_live_tails;
 struct cw_api_request;
 /* 0 with the body filled (or streamed), or an error to answer. */
 typedef int (*cw_api_fn)(struct cw_api_request *request, struct cw_err *err);
@@ -67,6 +70,12 @@ int cw_api_body_pass_on(struct cw_api_request *request, struct cw_err *err) CW_M
 /* Its end. */
 int cw_api_body_end(struct cw_api_request *request, struct cw_err *err) CW_MUST_USE;
 
+/* The parameter `query`, and behind it, as a line filter, Loki's old parameter `regexp`. */
+struct cw_str cw_api_query_with_regexp(struct cw_http_request *http, struct cw_arena *arena);
+/* Does the client want stream labels, metadata and parsed labels apart (a header of Grafana's)? */
+bool cw_api_wants_categories(struct cw_http_request *http);
+/* 429: no thread took it. */
+void cw_api_refuse(struct cw_api *api, struct cw_http_request *http);
 /* Called on an HTTP thread by a route's handler. */
 void cw_api_dispatch(struct cw_api *api, struct cw_http_request *http, cw_api_fn fn);
 /* As above, on the threads for exports and without a timeout. */

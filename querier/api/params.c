@@ -8,6 +8,7 @@
 
 /* Loki's bound on the points of a series (and of the range of a log query with a step of its own). */
 #define MAX_POINTS 11000
+#define MAX_TAIL_DELAY_S 5
 /* A quoted parameter in an error text; longer ones are cut by the error's own bound. */
 #define QUOTED_MAX 4096
 
@@ -258,4 +259,23 @@ int cw_params_instant(const struct cw_params *params, struct cw_instant_params *
     if (rc == 0)
         rc = parse_direction(params, &forward, err);
     return rc;
+}
+
+int cw_params_tail(const struct cw_params *params, struct cw_tail_params *out, struct cw_err *err)
+{
+    struct cw_str delay = get(params, "delay_for");
+    int64_t end_ns, seconds = 0;
+    int rc = cw_params_limit(params, &out->limit, err);
+    if (rc == 0)
+        rc = cw_params_bounds(params, &out->start_ns, &end_ns, err);
+    if (rc == 0 && delay.len > 0)
+        rc = parse_integer(delay, "Atoi", &seconds, err);
+    if (rc < 0)
+        return rc;
+    /* Loki reads it as unsigned. */
+    if (seconds < 0 || seconds > MAX_TAIL_DELAY_S)
+        return cw_err_set(err, CW_E_INVALID, "delay_for can't be greater than %d",
+                          MAX_TAIL_DELAY_S);
+    out->delay_for_ns = seconds * CW_NS_PER_S;
+    return 0;
 }

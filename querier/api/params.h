@@ -30,6 +30,12 @@ struct cw_range_params {
     bool forward;
 };
 
+/* A live tail: how many of the entries since start_ns go before it, and how long entries wait for late ones. */
+struct cw_tail_params {
+    uint32_t limit;
+    int64_t start_ns, delay_for_ns;
+};
+
 struct cw_instant_params {
     struct cw_str query;
     int64_t time_ns;
@@ -42,6 +48,8 @@ int cw_params_range(const struct cw_params *params, struct cw_range_params *out,
                     struct cw_err *err) CW_MUST_USE;
 int cw_params_instant(const struct cw_params *params, struct cw_instant_params *out,
                       struct cw_err *err) CW_MUST_USE;
+int cw_params_tail(const struct cw_params *params, struct cw_tail_params *out,
+                   struct cw_err *err) CW_MUST_USE;
 int cw_params_limit(const struct cw_params *params, uint32_t *out, struct cw_err *err) CW_MUST_USE;
 /* One time of its own; absent: `def`. */
 int cw_params_time(struct cw_str text, int64_t def_ns, int64_t *out,

@@ -12,6 +12,7 @@ void cw_query_limits_default(struct cw_query_limits *limits)
         .max_streams_matchers_per_query = 1000,
         .query_memory_bytes = (uint64_t)256 << 20,
         .volume_enabled = true,
+        .max_concurrent_tail_requests = 10,
     };
 }
 

@@ -27,15 +27,6 @@ static int parse_query(struct cw_api_request *request, struct cw_str text, struc
     return rc;
 }
 
-static bool wants_categories(const struct cw_api_request *request)
-{
-    struct cw_str flags = cw_http_header(request->http, "X-Loki-Response-Encoding-Flags"), flag;
-    while (cw_str_split(&flags, ',', &flag))
-        if (cw_str_eqz(cw_str_trim(flag), "categorize-labels"))
-            return true;
-    return false;
-}
-
 /* The entries of a log answer, in order. */
 struct selection {
     const struct cw_log_entry **items;
@@ -197,7 +188,8 @@ static int answer_range(struct cw_api_request *request, const struct cw_expr *ex
     if (rc < 0)
         return rc;
     if (!cw_expr_is_metric(expr))
-        return answer_logs(request, expr, params, wants_categories(request), write_streams, err);
+        return answer_logs(request, expr, params, cw_api_wants_categories(request->http),
+                           write_streams, err);
     struct cw_grid grid;
     rc = cw_grid_init_range(&grid, params->start_ns, params->end_ns, params->step_ns, err);
     return rc < 0 ? rc : answer_samples(request, expr, &grid, CW_EVAL_RANGE, err);
@@ -237,28 +229,14 @@ int cw_route_query(struct cw_api_request *request, struct cw_err *err)
     return rc;
 }
 
-/* `regexp` is a line filter behind the query. */
-static struct cw_str old_query_text(struct cw_api_request *request, struct cw_str query)
-{
-    struct cw_str regexp = cw_http_param(request->http, "regexp");
-    if (regexp.len == 0)
-        return query;
-    struct cw_buf quoted;
-    cw_buf_init(&quoted, SIZE_MAX);
-    cw_quote_go(regexp, &quoted);
-    struct cw_str text =
-        cw_arena_printf(request->arena, "%.*s |~ %s", CW_STR_ARG(query), cw_buf_z(&quoted));
-    cw_buf_fini(&quoted);
-    return text;
-}
-
 int cw_route_old_query(struct cw_api_request *request, struct cw_err *err)
 {
     struct cw_range_params params;
     struct cw_query *query = NULL;
     int rc = cw_params_range(&request->params, &params, err);
     if (rc == 0)
-        rc = parse_query(request, old_query_text(request, params.query), &query, err);
+        rc = parse_query(request, cw_api_query_with_regexp(request->http, request->arena), &query,
+                         err);
     if (rc == 0)
         rc = cw_query_limits_range(&request->limits, request->params.now_ns, &params.start_ns,
                                    params.end_ns, err);

@@ -1,6 +1,7 @@
 #include "querier/api/routes.h"
 
 #include "common/base/limits.h"
+#include "querier/api/live_tail.h"
 #include "querier/api/query_routes.h"
 
 /* An HTTP thread's end of a route: queue it. */
@@ -21,6 +22,17 @@ HANDLER(old_query, cw_api_dispatch)
 HANDLER(old_labels, cw_api_dispatch)
 HANDLER(export, cw_api_dispatch_export)
 
+static void handle_tail(struct cw_http_request *http, void *ctx)
+{
+    cw_live_tail_dispatch(ctx, http,
+                          cw_api_wants_categories(http) ? CW_TAIL_CATEGORISED : CW_TAIL_PLAIN);
+}
+
+static void handle_old_tail(struct cw_http_request *http, void *ctx)
+{
+    cw_live_tail_dispatch(ctx, http, CW_TAIL_OLD);
+}
+
 #define GET_POST (CW_HTTP_GET | CW_HTTP_POST)
 #define FORM CW_LIMIT_HTTP_FORM_BYTES
 
@@ -35,6 +47,8 @@ const struct cw_http_route cw_routes_table[] = {
     {GET_POST, "/loki/api/v1/label/{name}/values", handle_labels, FORM,
      "Values of a label: start, end, since, query."},
     {GET_POST, "/loki/api/v1/series", handle_series, FORM, "Streams: match[], start, end, since."},
+    {CW_HTTP_GET, "/loki/api/v1/tail", handle_tail, 0,
+     "Entries as they come, over a WebSocket: query, start, limit, delay_for (seconds, at most 5)."},
     {GET_POST, "/loki/api/v1/index/stats", handle_index_stats, FORM,
      "How many streams, chunks, bytes and entries a selector has: query, start, end, since."},
     {GET_POST, "/loki/api/v1/index/volume", handle_index_volume, FORM,
@@ -45,6 +59,7 @@ const struct cw_http_route cw_routes_table[] = {
      "The query, printed: query."},
     {GET_POST, "/api/prom/query", handle_old_query, FORM,
      "Log queries of the API before v1: as query_range, and regexp."},
+    {CW_HTTP_GET, "/api/prom/tail", handle_old_tail, 0, "The tail of the API before v1."},
     {GET_POST, "/api/prom/label", handle_old_labels, FORM, "Names of labels in the API before v1."},
     {GET_POST, "/api/prom/label/{name}/values", handle_old_labels, FORM,
      "Values of a label in the API before v1."},

@@ -34,7 +34,7 @@ struct cw_cli_args {
     int64_t since_ns;
     struct cw_str from, to, now;
     /* query */
-    int64_t limit, batch, step_ns;
+    int64_t limit, batch, step_ns, delay_for_ns;
     bool forward, quiet;
     /* output */
     int output, colour, escape, zone;
@@ -70,6 +70,7 @@ extern const struct cw_cli_command cw_cli_commands[];
 
 int cw_cmd_query(struct cw_cli *cli);
 int cw_cmd_instant_query(struct cw_cli *cli);
+int cw_cmd_tail(struct cw_cli *cli);
 int cw_cmd_labels(struct cw_cli *cli);
 int cw_cmd_series(struct cw_cli *cli);
 int cw_cmd_stats(struct cw_cli *cli);

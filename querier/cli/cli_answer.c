@@ -1,7 +1,9 @@
 /* cli_answer.c - read an answer of Loki's query API (cli_entries.h). */
 #include <stdlib.h>
+#include "common/base/clock.h"
 #include "common/wire/json_reader.h"
 #include "querier/cli/cli_entries.h"
+#include "querier/cli/cli_request.h"
 
 struct answer_reader {
     struct cw_json_reader json;
@@ -97,17 +99,14 @@ static int read_stream(struct answer_reader *r, struct cw_err *err)
     return rc == CW_JSON_OBJECT_END ? 0 : unexpected(r, err);
 }
 
-static int read_streams(struct cw_str result, struct cw_arena *arena, struct cw_cli_answer *out,
-                        struct cw_err *err)
+static int read_streams(struct answer_reader *r, struct cw_err *err)
 {
-    struct answer_reader r = {.arena = arena, .out = out};
-    cw_json_reader_init(&r.json, result, arena);
-    int rc = want(&r, CW_JSON_ARRAY, err);
-    while (rc == 0 && (rc = cw_json_next(&r.json, err)) == CW_JSON_OBJECT)
-        rc = read_stream(&r, err);
+    int rc = want(r, CW_JSON_ARRAY, err);
+    while (rc == 0 && (rc = cw_json_next(&r->json, err)) == CW_JSON_OBJECT)
+        rc = read_stream(r, err);
     if (rc < 0)
         return rc;
-    return rc == CW_JSON_ARRAY_END ? 0 : unexpected(&r, err);
+    return rc == CW_JSON_ARRAY_END ? 0 : unexpected(r, err);
 }
 
 /* The bytes of the value that comes next. */
@@ -192,9 +191,100 @@ int cw_cli_answer_parse(struct cw_str body, enum cw_cli_order order, struct cw_a
         return unexpected(&r, err);
     if (!cw_str_eq(out->result_type, CW_STR("streams")))
         return 0;
-    rc = read_streams(out->result, arena, out, err);
+    struct answer_reader streams = {.arena = arena, .out = out};
+    cw_json_reader_init(&streams.json, out->result, arena);
+    rc = read_streams(&streams, err);
     if (rc == 0 && out->nentries > 1)
         qsort(out->entries, out->nentries, sizeof *out->entries,
               order == CW_CLI_NEWEST_FIRST ? newest_first : oldest_first);
     return rc;
+}
+
+int cw_cli_ask_range(struct cw_cli *cli, const struct cw_cli_range *range, int64_t limit,
+                     enum cw_cli_order order, struct cw_buf *body, struct cw_arena *arena,
+                     struct cw_cli_answer *out, struct cw_err *err)
+{
+    struct cw_cli_params params;
+    cw_cli_params_init(&params);
+    cw_cli_params_add(&params, "query", cli->rest[0]);
+    cw_cli_params_add_i64(&params, "start", range->start_ns);
+    cw_cli_params_add_i64(&params, "end", range->end_ns);
+    cw_cli_params_add_i64(&params, "limit", limit);
+    cw_cli_params_add(&params, "direction",
+                      order == CW_CLI_OLDEST_FIRST ? CW_STR("forward") : CW_STR("backward"));
+    if (cli->args->step_ns > 0) {
+        struct cw_buf step;
+        cw_buf_init(&step, 64);
+        cw_duration_format_go(cli->args->step_ns, &step);
+        cw_cli_params_add(&params, "step", cw_buf_str(&step));
+        cw_buf_fini(&step);
+    }
+    int rc = cw_cli_get(cli, "/loki/api/v1/query_range", &params, body, err);
+    cw_cli_params_fini(&params);
+    return rc < 0 ? rc : cw_cli_answer_parse(cw_buf_str(body), order, arena, out, err);
+}
+
+/* {"timestamp":"<ns>","labels":{...}}: one of what a tail was too slow for; the first is told. */
+static int read_dropped(struct answer_reader *r, struct cw_cli_tail_frame *out, struct cw_err *err)
+{
+    struct cw_cli_entry entry = {0};
+    int rc;
+    while ((rc = cw_json_next(&r->json, err)) == CW_JSON_KEY) {
+        if (cw_str_eq(r->json.text, CW_STR("labels"))) {
+            rc = read_labels(r, &entry.labels, err);
+        } else if (cw_str_eq(r->json.text, CW_STR("timestamp"))) {
+            rc = want(r, CW_JSON_STRING, err);
+            if (rc == 0 && !cw_str_to_i64(r->json.text, &entry.ts_ns))
+                rc = unexpected(r, err);
+        } else {
+            rc = cw_json_skip(&r->json, err);
+        }
+        if (rc != 0)
+            return rc < 0 ? rc : unexpected(r, err);
+    }
+    if (rc != CW_JSON_OBJECT_END)
+        return rc < 0 ? rc : unexpected(r, err);
+    if (out->ndropped++ == 0)
+        out->first_dropped = entry;
+    return 0;
+}
+
+static int read_drops(struct answer_reader *r, struct cw_cli_tail_frame *out, struct cw_err *err)
+{
+    int rc = cw_json_next(&r->json, err);
+    if (rc == CW_JSON_NULL)
+        return 0;
+    if (rc != CW_JSON_ARRAY)
+        return rc < 0 ? rc : unexpected(r, err);
+    while ((rc = cw_json_next(&r->json, err)) == CW_JSON_OBJECT) {
+        rc = read_dropped(r, out, err);
+        if (rc < 0)
+            return rc;
+    }
+    if (rc < 0)
+        return rc;
+    return rc == CW_JSON_ARRAY_END ? 0 : unexpected(r, err);
+}
+
+int cw_cli_tail_parse(struct cw_str body, struct cw_arena *arena, struct cw_cli_tail_frame *out,
+                      struct cw_err *err)
+{
+    struct cw_cli_answer answer = {0};
+    struct answer_reader r = {.body = body, .arena = arena, .out = &answer};
+    *out = (struct cw_cli_tail_frame){0};
+    cw_json_reader_init(&r.json, body, arena);
+    int rc = want(&r, CW_JSON_OBJECT, err);
+    while (rc == 0 && (rc = cw_json_next(&r.json, err)) == CW_JSON_KEY) {
+        if (cw_str_eq(r.json.text, CW_STR("streams")))
+            rc = read_streams(&r, err);
+        else if (cw_str_eq(r.json.text, CW_STR("dropped_entries")))
+            rc = read_drops(&r, out, err);
+        else
+            rc = cw_json_skip(&r.json, err);
+    }
+    if (rc < 0)
+        return rc;
+    out->entries = answer.entries;
+    out->nentries = answer.nentries;
+    return rc == CW_JSON_OBJECT_END ? 0 : unexpected(&r, err);
 }

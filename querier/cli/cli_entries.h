@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include "common/labels/labels.h"
 #include "querier/cli/cli.h"
+#include "querier/cli/cli_time.h"
 
 struct cw_cli_entry {
     int64_t ts_ns;
@@ -31,6 +32,21 @@ enum cw_cli_order { CW_CLI_NEWEST_FIRST, CW_CLI_OLDEST_FIRST };
 /* CW_E_INVALID: the answer is not what Loki's API says. */
 int cw_cli_answer_parse(struct cw_str body, enum cw_cli_order order, struct cw_arena *arena,
                         struct cw_cli_answer *out, struct cw_err *err) CW_MUST_USE;
+
+/* Ask /loki/api/v1/query_range for at most `limit` entries of the range, or a metric. */
+int cw_cli_ask_range(struct cw_cli *cli, const struct cw_cli_range *range, int64_t limit,
+                     enum cw_cli_order order, struct cw_buf *body, struct cw_arena *arena,
+                     struct cw_cli_answer *out, struct cw_err *err) CW_MUST_USE;
+
+/* A frame of a live tail. */
+struct cw_cli_tail_frame {
+    struct cw_cli_entry *entries; /* in the order of the frame */
+    size_t nentries;
+    size_t ndropped; /* entries that the server told to have dropped */
+    struct cw_cli_entry first_dropped;
+};
+int cw_cli_tail_parse(struct cw_str body, struct cw_arena *arena, struct cw_cli_tail_frame *out,
+                      struct cw_err *err) CW_MUST_USE;
 
 /* How entries are printed; made once, from the flags. */
 struct cw_cli_printer {

@@ -4,7 +4,6 @@
  * More entries than --batch are asked for page by page: the next page begins with the time of the last entry again, and
  * the entries of that time which were printed are left out (page_edge.h).
  */
-#include "common/base/clock.h"
 #include "common/logql/ast.h"
 #include "querier/cli/cli_entries.h"
 #include "querier/cli/cli_request.h"
@@ -27,34 +26,6 @@ struct pager {
     struct cw_page_edge edge;
     uint64_t printed;
 };
-
-static int ask_page(struct pager *pager, int64_t limit, struct cw_buf *body, struct cw_arena *arena,
-                    struct cw_cli_answer *out, struct cw_err *err)
-{
-    struct cw_cli *cli = pager->cli;
-    struct cw_cli_params params;
-    cw_cli_params_init(&params);
-    cw_cli_params_add(&params, "query", cli->rest[0]);
-    cw_cli_params_add_i64(&params, "start", pager->range.start_ns);
-    cw_cli_params_add_i64(&params, "end", pager->range.end_ns);
-    cw_cli_params_add_i64(&params, "limit", limit);
-    cw_cli_params_add(&params, "direction",
-                      cli->args->forward ? CW_STR("forward") : CW_STR("backward"));
-    if (cli->args->step_ns > 0) {
-        struct cw_buf step;
-        cw_buf_init(&step, 64);
-        cw_duration_format_go(cli->args->step_ns, &step);
-        cw_cli_params_add(&params, "step", cw_buf_str(&step));
-        cw_buf_fini(&step);
-    }
-    int rc = cw_cli_get(cli, "/loki/api/v1/query_range", &params, body, err);
-    cw_cli_params_fini(&params);
-    if (rc < 0)
-        return rc;
-    return cw_cli_answer_parse(cw_buf_str(body),
-                               cli->args->forward ? CW_CLI_OLDEST_FIRST : CW_CLI_NEWEST_FIRST,
-                               arena, out, err);
-}
 
 static void print_warnings(struct cw_cli *cli, struct warned *warned,
                            const struct cw_cli_answer *answer)
@@ -103,7 +74,9 @@ static int run_page(struct pager *pager, struct cw_err *err)
     struct cw_cli_answer page;
     int64_t limit = pager->left < pager->batch ? pager->left : pager->batch;
     limit += (int64_t)pager->edge.n; /* these come again */
-    int rc = ask_page(pager, limit, &body, arena, &page, err);
+    int rc = cw_cli_ask_range(pager->cli, &pager->range, limit,
+                              pager->cli->args->forward ? CW_CLI_OLDEST_FIRST : CW_CLI_NEWEST_FIRST,
+                              &body, arena, &page, err);
     if (rc == 0) {
         print_warnings(pager->cli, &pager->warned, &page);
         if (!cw_str_eq(page.result_type, CW_STR("streams"))) {

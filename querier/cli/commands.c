@@ -45,6 +45,23 @@ static const struct cw_flag_def time_rows[] = {
 };
 static const struct cw_flag_group time_flags = CW_FLAG_GROUP("Time", time_rows);
 
+static const struct cw_flag_def tail_rows[] = {
+    {"since", .kind = CW_KEY_DURATION, .offset = AT(since_ns), .arg = "DURATION", .def = "1h",
+     .min = "0", .doc = "Begin with entries of so long ago."},
+    {"from", .kind = CW_KEY_STRING, .offset = AT(from), .arg = "TIME",
+     .doc = "Begin with entries of this time: RFC 3339 (2026-01-05T10:00:00Z), Unix nanoseconds, "
+            "or a duration before now (2h)."},
+    {"limit", .kind = CW_KEY_INT, .offset = AT(limit), .arg = "N", .def = "30", .min = "0",
+     .max = "1000000000",
+     .doc = "Of the entries that are there already print the N newest; 0 is all of them."},
+    {"delay-for", .kind = CW_KEY_DURATION, .offset = AT(delay_for_ns), .arg = "DURATION",
+     .def = "0", .min = "0", .max = "5s",
+     .doc = "Wait so long (whole seconds) for late entries, to put them in order."},
+    {"quiet", 'q', CW_KEY_BOOL, AT(quiet),
+     .doc = "Do not tell on stderr that the connection was lost, and made again."},
+};
+static const struct cw_flag_group tail_flags = CW_FLAG_GROUP("Tail", tail_rows);
+
 static const struct cw_flag_def now_rows[] = {
     {"now", .kind = CW_KEY_STRING, .offset = AT(now), .arg = "TIME",
      .doc = "Evaluate at this time: RFC 3339, Unix nanoseconds, or a duration before now."},
@@ -144,6 +161,7 @@ static const struct cw_flag_group fsck_flags = CW_FLAG_GROUP("Repair", fsck_rows
 
 #define GROUPS(name, ...) static const struct cw_flag_group *const name[] = {__VA_ARGS__, NULL}
 GROUPS(query_groups, &query_flags, &time_flags, &output_flags, &server_flags);
+GROUPS(tail_groups, &tail_flags, &output_flags, &server_flags);
 GROUPS(instant_groups, &now_flags, &server_flags);
 GROUPS(stream_groups, &time_flags, &server_flags);
 GROUPS(export_groups, &time_flags, &export_flags, &server_flags);
@@ -167,6 +185,18 @@ static const struct cw_command_def query_def = {
            "replayed) is told once on standard error, and the exit status is 4 then, whatever was "
            "found.",
     .groups = query_groups};
+static const struct cw_command_def tail_def = {
+    .name = "cordwood tail",
+    .brief = "print entries as they come",
+    .arguments = "QUERY",
+    .min_args = 1,
+    .max_args = 1,
+    .doc = "Prints what a log query selects, oldest first, and goes on with what comes, until it "
+           "is interrupted. When the connection is lost it is made again, and what came meanwhile "
+           "is printed: nothing twice, and nothing is left out but what came half a minute or more "
+           "behind its time while there was no connection. What the server dropped because it was "
+           "not read in time is told on stderr.",
+    .groups = tail_groups};
 static const struct cw_command_def instant_def = {.name = "cordwood instant-query",
                                                   .brief = "evaluate a metric query at one time",
                                                   .arguments = "QUERY",
@@ -281,11 +311,19 @@ static const struct cw_command_def snapshot_def = {
     .groups = snapshot_groups};
 
 const struct cw_cli_command cw_cli_commands[] = {
-    {&query_def, cw_cmd_query},       {&instant_def, cw_cmd_instant_query},
-    {&labels_def, cw_cmd_labels},     {&series_def, cw_cmd_series},
-    {&stats_def, cw_cmd_stats},       {&export_def, cw_cmd_export},
-    {&push_def, cw_cmd_push},         {&delete_def, cw_cmd_delete},
-    {&fmt_def, cw_cmd_fmt},           {&metrics_def, cw_cmd_metrics},
-    {&inspect_def, cw_cmd_inspect},   {&fsck_def, cw_cmd_fsck},
-    {&snapshot_def, cw_cmd_snapshot}, {NULL, NULL},
+    {&query_def, cw_cmd_query},
+    {&tail_def, cw_cmd_tail},
+    {&instant_def, cw_cmd_instant_query},
+    {&labels_def, cw_cmd_labels},
+    {&series_def, cw_cmd_series},
+    {&stats_def, cw_cmd_stats},
+    {&export_def, cw_cmd_export},
+    {&push_def, cw_cmd_push},
+    {&delete_def, cw_cmd_delete},
+    {&fmt_def, cw_cmd_fmt},
+    {&metrics_def, cw_cmd_metrics},
+    {&inspect_def, cw_cmd_inspect},
+    {&fsck_def, cw_cmd_fsck},
+    {&snapshot_def, cw_cmd_snapshot},
+    {NULL, NULL},
 };

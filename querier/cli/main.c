@@ -21,6 +21,7 @@ static const struct cw_example_def examples[] = {
      "Lines of the last two hours, newest first."},
     {"cordwood query -o raw --limit 0 '{app=\"web\"}' > web.log",
      "All lines of the last hour, as they came."},
+    {"cordwood tail '{app=\"web\"} | json | status >= 500'", "Failures, as they happen."},
     {"cordwood instant-query 'sum by (app) (rate({env=\"prod\"}[5m]))'", "A metric, now."},
     {0},
 };

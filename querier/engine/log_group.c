@@ -49,8 +49,7 @@ struct cw_labels cw_log_labels(struct cw_labels stream, struct cw_labels metadat
     return (struct cw_labels){items, n};
 }
 
-/* What categorised answers keep apart, in one set. */
-static struct cw_labels all_labels(const struct cw_log_entry *entry, struct cw_arena *arena)
+struct cw_labels cw_log_all_labels(const struct cw_log_entry *entry, struct cw_arena *arena)
 {
     struct cw_labels labels = cw_log_labels(entry->stream, entry->metadata, arena);
     if (entry->parsed.n == 0)
@@ -80,7 +79,7 @@ void cw_log_group(const struct cw_log_entry *const *entries, size_t n, bool cate
     size_t ngroups = 0, cap = 0;
     for (size_t i = 0; i < n; i++) {
         const struct cw_log_entry *entry = entries[i];
-        struct cw_labels labels = categorised ? entry->stream : all_labels(entry, arena);
+        struct cw_labels labels = categorised ? entry->stream : cw_log_all_labels(entry, arena);
         bool added;
         size_t idx = cw_id_map_put(&map, cw_labels_hash(labels), &added);
         if (added) {

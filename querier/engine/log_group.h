@@ -28,6 +28,8 @@ struct cw_labels cw_log_metadata(struct cw_labels stream, struct cw_labels metad
 /* Stream and (changed) metadata in one set. */
 struct cw_labels cw_log_labels(struct cw_labels stream, struct cw_labels metadata,
                                struct cw_arena *arena);
+/* What categorised answers keep apart (parsed labels too), in one set. */
+struct cw_labels cw_log_all_labels(const struct cw_log_entry *entry, struct cw_arena *arena);
 void cw_log_group(const struct cw_log_entry *const *entries, size_t n, bool categorised,
                   struct cw_arena *arena, struct cw_log_groups *out);
 

@@ -119,3 +119,31 @@ Test(cli_answer, what_is_no_answer_of_loki_is_an_error)
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
         cr_expect_eq(parse(bad[i], CW_CLI_NEWEST_FIRST), CW_E_INVALID, "%s", bad[i]);
 }
+
+Test(cli_answer, a_frame_of_a_tail_keeps_its_order_and_tells_what_was_dropped)
+{
+    struct cw_cli_tail_frame frame;
+    cr_assert_eq(
+        cw_cli_tail_parse(
+            CW_STR("{\"streams\":[{\"stream\":{\"a\":\"b\"},\"values\":[[\"2\",\"x\"]]},"
+                   "{\"stream\":{\"a\":\"c\"},\"values\":[[\"1\",\"y\",{\"parsed\":{}}]]}],"
+                   "\"dropped_entries\":[{\"timestamp\":\"7\",\"labels\":{\"a\":\"b\"}},{"
+                   "\"labels\":{},\"timestamp\":\"8\"}],\"encodingFlags\":[\"x\"]}"),
+            arena, &frame, &err),
+        0, "%s", err.text);
+    cr_assert_eq(frame.nentries, 2);
+    cr_expect_eq(frame.entries[0].ts_ns, 2);
+    cr_expect(cw_str_eqz(frame.entries[1].line, "y"));
+    cr_expect(cw_str_eqz(cw_labels_get(frame.entries[1].labels, CW_STR("a")), "c"));
+    cr_expect_eq(frame.ndropped, 2);
+    cr_expect_eq(frame.first_dropped.ts_ns, 7);
+    cr_assert_eq(
+        cw_cli_tail_parse(CW_STR("{\"streams\":[],\"dropped_entries\":null}"), arena, &frame, &err),
+        0);
+    cr_expect_eq(frame.nentries + frame.ndropped, 0);
+    static const char *const bad[] = {"", "[]", "{\"streams\":{}}",
+                                      "{\"dropped_entries\":[{\"timestamp\":7}]}",
+                                      "{\"streams\":[{\"stream\":{},\"values\":[[1,\"x\"]]}]}"};
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        cr_expect_lt(cw_cli_tail_parse(cw_str_of(bad[i]), arena, &frame, &err), 0, "%s", bad[i]);
+}

@@ -155,3 +155,30 @@ Test(params, an_instant_query_checks_what_it_ignores)
     cr_expect_eq(cw_params_instant(PARAMS({"direction", "up"}), &out, &err), CW_E_INVALID);
     cr_expect_str_eq(err.text, "invalid direction 'up'");
 }
+
+Test(params, a_tail_has_lokis_defaults_and_bounds)
+{
+    struct cw_tail_params out;
+    struct cw_err err;
+    cr_assert_eq(cw_params_tail(PARAMS({"query", "{a=\"b\"}"}), &out, &err), 0);
+    cr_expect_eq(out.start_ns, NOW - 3600 * S);
+    cr_expect_eq(out.limit, 100);
+    cr_expect_eq(out.delay_for_ns, 0);
+    cr_assert_eq(cw_params_tail(PARAMS({"start", "1600000000"}, {"limit", "7"}, {"delay_for", "5"}),
+                                &out, &err),
+                 0);
+    cr_expect_eq(out.start_ns, 1600000000 * S);
+    cr_expect_eq(out.limit, 7);
+    cr_expect_eq(out.delay_for_ns, 5 * S);
+    static const char *const bad[][2] = {
+        {"6", "delay_for can't be greater than 5"},
+        {"-1", "delay_for can't be greater than 5"},
+        {"1s", "strconv.Atoi: parsing \"1s\": invalid syntax"},
+        {"99999999999999999999",
+         "strconv.Atoi: parsing \"99999999999999999999\": value out of range"},
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        cr_assert_eq(cw_params_tail(PARAMS({"delay_for", bad[i][0]}), &out, &err), CW_E_INVALID);
+        cr_expect_str_eq(err.text, bad[i][1]);
+    }
+}

@@ -171,7 +171,7 @@ static int part_try(struct cw_purge *p, struct cw_source *source, struct cw_err 
 {
     const struct cw_part_footer *footer = footer_of(source);
     uint64_t id = footer->info.id, before = cw_deletes_version(p->deletes);
-    struct cw_deletes_place place = cw_hiding_place(footer);
+    struct cw_delete_place place = cw_hiding_place(footer);
     int64_t now_ns = cw_clock_now_ns();
     struct cw_retention_policy *policy =
         p->retention->policy(p->retention->ctx, footer->info.tenant);

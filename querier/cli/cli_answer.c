@@ -171,6 +171,30 @@ static int oldest_first(const void *a, const void *b)
     return x->ts_ns != y->ts_ns ? -newest_first(a, b) : newest_first(a, b);
 }
 
+static void entries_sort(struct cw_cli_entry *entries, size_t n, enum cw_cli_order order)
+{
+    if (n > 1)
+        qsort(entries, n, sizeof *entries,
+              order == CW_CLI_NEWEST_FIRST ? newest_first : oldest_first);
+}
+
+struct cw_cli_entry *cw_cli_entries_of(const struct cw_log_groups *groups, size_t n,
+                                       enum cw_cli_order order, struct cw_arena *arena)
+{
+    struct cw_cli_entry *entries = CW_ARENA_ARRAY(arena, struct cw_cli_entry, n + 1);
+    size_t at = 0;
+    for (size_t i = 0; i < groups->n; i++) {
+        const struct cw_log_group *group = &groups->items[i];
+        for (size_t k = 0; k < group->n; k++, at++)
+            entries[at] = (struct cw_cli_entry){.ts_ns = group->entries[k]->ts_ns,
+                                                .labels = group->labels,
+                                                .line = group->entries[k]->line,
+                                                .idx = at};
+    }
+    entries_sort(entries, n, order);
+    return entries;
+}
+
 int cw_cli_answer_parse(struct cw_str body, enum cw_cli_order order, struct cw_arena *arena,
                         struct cw_cli_answer *out, struct cw_err *err)
 {
@@ -193,8 +217,7 @@ int cw_cli_answer_parse(struct cw_str body, enum cw_cli_order order, struct cw_a
     if (!cw_str_eq(out->result_type, CW_STR("streams")))
         return 0;
     rc = read_streams(out->result, arena, out, err);
-    if (rc == 0 && out->nentries > 1)
-        qsort(out->entries, out->nentries, sizeof *out->entries,
-              order == CW_CLI_NEWEST_FIRST ? newest_first : oldest_first);
+    if (rc == 0)
+        entries_sort(out->entries, out->nentries, order);
     return rc;
 }

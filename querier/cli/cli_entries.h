@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include "common/labels/labels.h"
 #include "querier/cli/cli.h"
+#include "querier/engine/log_group.h"
 
 struct cw_cli_entry {
     int64_t ts_ns;
@@ -31,6 +32,10 @@ enum cw_cli_order { CW_CLI_NEWEST_FIRST, CW_CLI_OLDEST_FIRST };
 /* CW_E_INVALID: the answer is not what Loki's API says. */
 int cw_cli_answer_parse(struct cw_str body, enum cw_cli_order order, struct cw_arena *arena,
                         struct cw_cli_answer *out, struct cw_err *err) CW_MUST_USE;
+
+/* The entries of groups that hold n of them, in the same order as those of an answer with these groups; in the arena. */
+struct cw_cli_entry *cw_cli_entries_of(const struct cw_log_groups *groups, size_t n,
+                                       enum cw_cli_order order, struct cw_arena *arena);
 
 /* How entries are printed; made once, from the flags. */
 struct cw_cli_printer {

@@ -2,6 +2,7 @@
 
 #include <glob.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 
 #include "common/base/assert.h"
 #include "common/base/clock.h"
@@ -135,10 +136,21 @@ static void expand(struct cw_cli *cli, struct cw_str pattern, struct paths *path
     globfree(&found);
 }
 
+/* Every file stays open. */
+static void allow_open_files(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+        limit.rlim_cur = limit.rlim_max;
+        (void)setrlimit(RLIMIT_NOFILE, &limit); /* else the first that cannot be opened says it */
+    }
+}
+
 static void open_files(struct local *local)
 {
     struct cw_cli *cli = local->cli;
     struct paths paths = {0};
+    allow_open_files();
     for (size_t i = 0; i < cli->args->files.n; i++)
         expand(cli, cli->args->files.items[i], &paths);
     local->files = cw_files_source_new(&(struct cw_files_options){

@@ -6,6 +6,7 @@
 #include "common/base/limits.h"
 #include "common/store/listing.h"
 #include "querier/local/files_source_priv.h"
+#include "querier/local/spool.h"
 
 /* The key of a unit: file and chunk. */
 enum { CHUNK_BITS = 40 };
@@ -266,7 +267,7 @@ static void open_file(struct files_source *source, const struct cw_files_options
 {
     struct files_file *file = &source->files[source->n];
     struct cw_err err = {0};
-    if (cw_log_file_open(path, &file->log, &err) < 0) {
+    if (cw_log_file_open(path, &source->spool_room, &file->log, &err) < 0) {
         files_tell(source, &err);
         return;
     }
@@ -281,6 +282,7 @@ struct cw_source *cw_files_source_new(const struct cw_files_options *options)
     source->base = (struct cw_source){.ops = &source_ops, .min_ns = INT64_MIN, .max_ns = INT64_MAX};
     atomic_init(&source->base.refs, 1);
     source->arena = cw_arena_new();
+    atomic_init(&source->spool_room, CW_SPOOL_MEMORY_BYTES);
     source->bad = options->bad;
     source->ctx = options->ctx;
     pthread_mutex_init(&source->lock, NULL);

@@ -9,8 +9,8 @@
  * Speed      Where a line filter names a text, it is looked for in the chunk first, and nothing is done with other lines. What times a
  *            chunk holds is learnt when it is read for the second time, or without a filter, and then keeps it from being read.
  *
- * Memory     An open cursor: CW_FILES_CURSOR_MEMORY (a chunk, a line behind it, 24 bytes a line); a spool for each input that is not
- *            plain (spool.h); 40 bytes a chunk.
+ * Memory     An open cursor: CW_FILES_CURSOR_MEMORY (a chunk, a line behind it, 24 bytes a line); spools of the inputs that are not
+ *            plain, CW_SPOOL_MEMORY_BYTES in all; 40 bytes a chunk.
  * Ownership  The source owns its files.
  * Threads    As cursor.h says.
  * Errors     A file that cannot be read is told to `bad`, and the others go on; then cw_files_source_bad() is true.

@@ -39,6 +39,7 @@ struct files_source {
     pthread_mutex_t lock;    /* one call of `bad` at a time; guards `idle` */
     struct files_room *idle; /* memory that the next cursor takes */
     atomic_bool is_bad;
+    atomic_size_t spool_room;
 };
 
 enum { FILES_BATCH_ROWS = 1024 };

@@ -91,7 +91,7 @@ static int read_head(struct cw_log_file *file, struct cw_err *err)
     return look_at(file, cw_buf_str(&file->head), err);
 }
 
-static int look_at_kind(struct cw_log_file *file, struct cw_err *err)
+static int look_at_kind(struct cw_log_file *file, atomic_size_t *spool_room, struct cw_err *err)
 {
     struct stat st;
     if (fstat(file->fd, &st) < 0)
@@ -107,11 +107,12 @@ static int look_at_kind(struct cw_log_file *file, struct cw_err *err)
     if (file->size == 0) /* of /proc, where files have no size but bytes */
         file->regular = false;
     if (rc == 0 && (!file->regular || file->codec != CW_CODEC_NONE))
-        file->spool = cw_spool_new();
+        file->spool = cw_spool_new(spool_room);
     return rc;
 }
 
-int cw_log_file_open(const char *path, struct cw_log_file **out, struct cw_err *err)
+int cw_log_file_open(const char *path, atomic_size_t *spool_room, struct cw_log_file **out,
+                     struct cw_err *err)
 {
     struct cw_log_file *file = cw_mem_new(sizeof *file);
     file->name = cw_str_dupz(cw_str_of(path != NULL ? path : "standard input"));
@@ -122,7 +123,7 @@ int cw_log_file_open(const char *path, struct cw_log_file **out, struct cw_err *
     if (file->fd < 0)
         rc = cw_err_errno(err, errno == ENOENT ? CW_E_NOT_FOUND : CW_E_IO, errno, "%s", file->name);
     else
-        rc = look_at_kind(file, err);
+        rc = look_at_kind(file, spool_room, err);
     if (rc < 0)
         cw_log_file_close(&file);
     else

@@ -25,8 +25,9 @@
 
 struct cw_log_file;
 
-/* `path` NULL: standard input. It is opened, but a spool is not filled yet. */
-int cw_log_file_open(const char *path, struct cw_log_file **out, struct cw_err *err) CW_MUST_USE;
+/* `path` NULL: standard input. It is opened, but a spool is not filled yet; `spool_room` is for that (spool.h). */
+int cw_log_file_open(const char *path, atomic_size_t *spool_room, struct cw_log_file **out,
+                     struct cw_err *err) CW_MUST_USE;
 /* NULL is fine. */
 void cw_log_file_close(struct cw_log_file **file);
 /* Fill the spool, if there is to be one; else nothing. After an error what was read before it is there. *read_bytes grows as input

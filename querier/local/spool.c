@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -18,16 +19,18 @@ struct block {
 
 struct cw_spool {
     struct block *blocks;
-    size_t n, cap, memory_bytes;
+    size_t n, cap;
+    atomic_size_t *room;
     int fd; /* -1: there is none yet */
     uint64_t file_bytes;
     const char *dir;
 };
 
-struct cw_spool *cw_spool_new(void)
+struct cw_spool *cw_spool_new(atomic_size_t *room)
 {
     struct cw_spool *spool = cw_mem_new(sizeof *spool);
     spool->fd = -1;
+    spool->room = room;
     return spool;
 }
 
@@ -99,14 +102,23 @@ static int add_to_file(struct cw_spool *spool, struct block *block, struct cw_st
     return 0;
 }
 
+/* Bytes of the memory that spools share, if there are so many. */
+static bool take_room(atomic_size_t *room, size_t n)
+{
+    size_t left = atomic_load(room);
+    while (left >= n)
+        if (atomic_compare_exchange_weak(room, &left, left - n))
+            return true;
+    return false;
+}
+
 int cw_spool_add(struct cw_spool *spool, struct cw_str text, struct cw_err *err)
 {
     struct cw_buf packed;
     cw_buf_init(&packed, SIZE_MAX);
     int rc = cw_codec_compress(CW_CODEC_LZ4, text, &packed, err);
     struct block block = {.len = packed.len, .raw_len = text.len};
-    if (rc == 0 && spool->memory_bytes + packed.len <= CW_SPOOL_MEMORY_BYTES) {
-        spool->memory_bytes += packed.len;
+    if (rc == 0 && take_room(spool->room, packed.len)) {
         block.bytes = cw_mem_resize(NULL, packed.len);
         memcpy(block.bytes, packed.ptr, packed.len);
     } else if (rc == 0) {

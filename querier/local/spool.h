@@ -1,6 +1,6 @@
 /*
  * spool.h - text that can be read only once (a pipe, a compressed file), kept so that any piece of it can be read again: lz4
- * blocks of whole lines, in memory up to a bound and behind it in a file without a name in TMPDIR (else /var/tmp, else /tmp).
+ * blocks of whole lines, in memory up to a bound that spools share, and behind it in a file without a name in TMPDIR (else /var/tmp, else /tmp).
  *
  * Ownership  The spool owns its blocks and the file.
  * Threads    One thread writes; then any number read.
@@ -8,16 +8,18 @@
  */
 #ifndef CW_LOCAL_SPOOL_H
 #define CW_LOCAL_SPOOL_H
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 #include "common/base/buf.h"
 #include "common/base/err.h"
 
-/* Compressed bytes of one spool that stay in memory: some 200 MB of log. */
-#define CW_SPOOL_MEMORY_BYTES (32u << 20)
+/* Compressed bytes of all spools of a query that stay in memory: some 400 MB of log. */
+#define CW_SPOOL_MEMORY_BYTES ((size_t)64 << 20)
 
 struct cw_spool;
-struct cw_spool *cw_spool_new(void);
+/* `room`: bytes that may still stay in memory; borrowed, and never given back. */
+struct cw_spool *cw_spool_new(atomic_size_t *room);
 /* NULL is fine. */
 void cw_spool_free(struct cw_spool **spool);
 /* One block; `text` is not empty. */

@@ -12,6 +12,7 @@
 static struct cw_log_folder folder;
 static struct cw_err err;
 static atomic_uint_fast64_t nread;
+static atomic_size_t spool_room = 1u << 20; /* and so files are used too */
 
 static void setup(void)
 {
@@ -28,8 +29,8 @@ TestSuite(log_file, .init = setup, .fini = teardown);
 static struct cw_log_file *open_named(const char *name)
 {
     struct cw_log_file *file = NULL;
-    cr_assert_eq(cw_log_file_open(cw_log_folder_path(&folder, name), &file, &err), 0, "%s",
-                 err.text);
+    cr_assert_eq(cw_log_file_open(cw_log_folder_path(&folder, name), &spool_room, &file, &err), 0,
+                 "%s", err.text);
     cr_assert_eq(cw_log_file_load(file, &nread, &err), 0, "%s", err.text);
     return file;
 }
@@ -191,7 +192,8 @@ Test(log_file, what_is_no_log_is_told_by_name)
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct cw_log_file *file = NULL;
         const char *path = cw_log_folder_path(&folder, rows[i].name);
-        cr_expect_eq(cw_log_file_open(path, &file, &err), rows[i].code, "%s", rows[i].name);
+        cr_expect_eq(cw_log_file_open(path, &spool_room, &file, &err), rows[i].code, "%s",
+                     rows[i].name);
         cr_expect_null(file);
         cr_expect_not_null(strstr(err.text, path), "%s", err.text);
         cr_expect_not_null(strstr(err.text, rows[i].says), "%s", err.text);
@@ -218,7 +220,8 @@ Test(log_file, what_breaks_in_the_middle_gives_what_is_before)
     cr_assert_eq(cw_codec_compress(CW_CODEC_GZIP, cw_buf_str(&text), &packed, &err), 0);
     cw_log_folder_append_bytes(&folder, "cut.gz", packed.ptr, packed.len / 2);
     struct cw_log_file *file = NULL;
-    cr_assert_eq(cw_log_file_open(cw_log_folder_path(&folder, "cut.gz"), &file, &err), 0);
+    cr_assert_eq(cw_log_file_open(cw_log_folder_path(&folder, "cut.gz"), &spool_room, &file, &err),
+                 0);
     cr_assert_eq(cw_log_file_load(file, &nread, &err), CW_E_INVALID);
     cr_assert_not_null(strstr(err.text, "cut.gz"), "%s", err.text);
     read_all(file, &got);

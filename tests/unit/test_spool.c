@@ -5,6 +5,7 @@
 #include "querier/local/spool.h"
 
 static struct cw_err err;
+static atomic_size_t room = CW_SPOOL_MEMORY_BYTES;
 
 /* Bytes that do not compress, the same for the same number. */
 static void block_of(size_t number, struct cw_buf *out)
@@ -20,8 +21,8 @@ static void block_of(size_t number, struct cw_buf *out)
 
 Test(spool, blocks_come_back_from_memory_and_from_the_file)
 {
-    enum { BLOCKS = 40 }; /* more than CW_SPOOL_MEMORY_BYTES */
-    struct cw_spool *spool = cw_spool_new();
+    enum { BLOCKS = 80 }; /* more than CW_SPOOL_MEMORY_BYTES */
+    struct cw_spool *spool = cw_spool_new(&room);
     struct cw_buf text, got;
     cw_buf_init(&text, SIZE_MAX);
     cw_buf_init(&got, SIZE_MAX);
@@ -44,12 +45,12 @@ Test(spool, blocks_come_back_from_memory_and_from_the_file)
 
 Test(spool, a_folder_for_the_file_that_is_not_there_is_told)
 {
-    struct cw_spool *spool = cw_spool_new();
+    struct cw_spool *spool = cw_spool_new(&room);
     struct cw_buf text;
     int rc = 0;
     setenv("TMPDIR", "/nonexistent/folder", 1);
     cw_buf_init(&text, SIZE_MAX);
-    for (size_t i = 0; rc == 0 && i < 60; i++) {
+    for (size_t i = 0; rc == 0 && i < 100; i++) {
         block_of(i, &text);
         rc = cw_spool_add(spool, cw_buf_str(&text), &err);
     }

@@ -82,11 +82,6 @@ static bool is_active(const struct entry *e)
     return e->row.state != CW_DELETE_PROCESSED && e->test != NULL;
 }
 
-static uint64_t below_id(const struct entry *e)
-{
-    return e->row.state == CW_DELETE_PROCESSING ? e->row.purge_id : UINT64_MAX;
-}
-
 /* ---- open ---- */
 
 static void quarantine_file(const char *data_dir, size_t nbad)
@@ -341,7 +336,7 @@ struct cw_deletes_view *cw_deletes_view_new(struct cw_deletes *d, struct cw_str 
         }
         atomic_fetch_add_explicit(&e->refs, 1, memory_order_relaxed);
         view->items[view->n].entry = e;
-        view->items[view->n++].below_id = below_id(e);
+        view->items[view->n++].below_id = cw_delete_list_below_id(&e->row);
     }
     pthread_mutex_unlock(&d->lock);
     return view;
@@ -364,18 +359,11 @@ size_t cw_deletes_view_count(const struct cw_deletes_view *view)
     return view != NULL ? view->n : 0;
 }
 
-static bool row_is_of(const struct cw_delete_row *row, uint64_t below,
-                      const struct cw_deletes_place *place)
-{
-    return place->wal_last <= row->wal_seq && place->id < below && row->first_ns <= place->max_ns &&
-           row->last_ns >= place->min_ns;
-}
-
 bool cw_deletes_view_rule(const struct cw_deletes_view *view, size_t i,
-                          const struct cw_deletes_place *place, struct cw_hidden_rule *out)
+                          const struct cw_delete_place *place, struct cw_hidden_rule *out)
 {
     const struct entry *e = view->items[i].entry;
-    if (!row_is_of(&e->row, view->items[i].below_id, place))
+    if (!cw_delete_list_row_is_of(&e->row, view->items[i].below_id, place))
         return false;
     *out = (struct cw_hidden_rule){.selector = cw_entry_test_selector(e->test),
                                    .first_ns = e->row.first_ns,
@@ -422,10 +410,10 @@ static bool is_clean(const struct entry *e, uint64_t part_id)
 
 static bool entry_holds(const struct entry *e, const struct cw_part_footer *part)
 {
-    struct cw_deletes_place place = {part->info.id, part->info.wal_last, part->min_ns,
-                                     part->max_ns};
+    struct cw_delete_place place = {part->info.id, part->info.wal_last, part->min_ns, part->max_ns};
     return e->row.state == CW_DELETE_PROCESSING && cw_str_eq(e->row.tenant, part->info.tenant) &&
-           row_is_of(&e->row, e->row.purge_id, &place) && !is_clean(e, part->info.id);
+           cw_delete_list_row_is_of(&e->row, e->row.purge_id, &place) &&
+           !is_clean(e, part->info.id);
 }
 
 bool cw_deletes_holds(struct cw_deletes *d, const struct cw_part_footer *part)

@@ -66,14 +66,9 @@ struct cw_deletes_view *cw_deletes_view_new(struct cw_deletes *deletes, struct c
 /* NULL is fine. */
 void cw_deletes_view_free(struct cw_deletes_view **view);
 size_t cw_deletes_view_count(const struct cw_deletes_view *view);
-/* Where entries are: a part, or a generation of the head (id 0). */
-struct cw_deletes_place {
-    uint64_t id, wal_last;
-    int64_t min_ns, max_ns; /* inclusive */
-};
 /* The i-th delete as a rule; false when it is not of that place. */
 bool cw_deletes_view_rule(const struct cw_deletes_view *view, size_t i,
-                          const struct cw_deletes_place *place, struct cw_hidden_rule *out);
+                          const struct cw_delete_place *place, struct cw_hidden_rule *out);
 
 /* ---- carrying them out ---- */
 /* Parts lie apart that this is different of: entries were deleted between them, and are only hidden yet. */

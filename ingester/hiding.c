@@ -35,7 +35,7 @@ void cw_hiding_unref(struct cw_hiding **handle)
     cw_hidden_owner_unref(&owner);
 }
 
-void cw_hiding_rules(const struct cw_hiding *hiding, const struct cw_deletes_place *place,
+void cw_hiding_rules(const struct cw_hiding *hiding, const struct cw_delete_place *place,
                      const bool *over, struct cw_hiding_rules *out)
 {
     size_t ndeletes = cw_deletes_view_count(hiding->deletes), n = 0;
@@ -58,7 +58,7 @@ void cw_hiding_rules_fini(struct cw_hiding_rules *rules)
     *rules = (struct cw_hiding_rules){0};
 }
 
-void cw_hiding_wrap(struct cw_hiding *hiding, const struct cw_deletes_place *place,
+void cw_hiding_wrap(struct cw_hiding *hiding, const struct cw_delete_place *place,
                     struct cw_source **source)
 {
     struct cw_hiding_rules rules;
@@ -68,8 +68,7 @@ void cw_hiding_wrap(struct cw_hiding *hiding, const struct cw_deletes_place *pla
     cw_hiding_rules_fini(&rules);
 }
 
-struct cw_deletes_place cw_hiding_place(const struct cw_part_footer *part)
+struct cw_delete_place cw_hiding_place(const struct cw_part_footer *part)
 {
-    return (struct cw_deletes_place){part->info.id, part->info.wal_last, part->min_ns,
-                                     part->max_ns};
+    return (struct cw_delete_place){part->info.id, part->info.wal_last, part->min_ns, part->max_ns};
 }

@@ -33,13 +33,13 @@ struct cw_hiding_rules {
     size_t n, ndeletes;
 };
 /* `over` (may be NULL): rules of retention_stream whose streams go whole. There is room for one rule more. */
-void cw_hiding_rules(const struct cw_hiding *hiding, const struct cw_deletes_place *place,
+void cw_hiding_rules(const struct cw_hiding *hiding, const struct cw_delete_place *place,
                      const bool *over, struct cw_hiding_rules *out);
 void cw_hiding_rules_fini(struct cw_hiding_rules *rules);
 /* Put them around *source, if there are any. */
-void cw_hiding_wrap(struct cw_hiding *hiding, const struct cw_deletes_place *place,
+void cw_hiding_wrap(struct cw_hiding *hiding, const struct cw_delete_place *place,
                     struct cw_source **source);
 
-struct cw_deletes_place cw_hiding_place(const struct cw_part_footer *part);
+struct cw_delete_place cw_hiding_place(const struct cw_part_footer *part);
 
 #endif

@@ -175,7 +175,7 @@ static int part_try(struct cw_purge *p, struct cw_source *source,
 {
     const struct cw_part_footer *footer = footer_of(source);
     uint64_t id = footer->info.id, before = cw_deletes_version(p->deletes);
-    struct cw_deletes_place place = cw_hiding_place(footer);
+    struct cw_delete_place place = cw_hiding_place(footer);
     int64_t now_ns = cw_clock_now_ns();
     p->hiding = cw_hiding_new(policy, p->deletes, footer->info.tenant, CW_DELETES_REMOVING, now_ns);
     int64_t horizon_ns = cw_retention_policy_horizon_ns(policy, now_ns);

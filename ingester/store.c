@@ -231,10 +231,10 @@ static int entries_snapshot(void *ctx, struct cw_str tenant, struct cw_snapshot 
     cw_parts_unlock(store->parts);
     for (size_t i = 0; hiding != NULL && i < out->n; i++) {
         struct cw_source *source = out->sources[i];
-        struct cw_deletes_place place = {.wal_last =
-                                             i < nparts ? 0 : cw_head_source_last_seq(source),
-                                         .min_ns = source->min_ns,
-                                         .max_ns = source->max_ns};
+        struct cw_delete_place place = {.wal_last =
+                                            i < nparts ? 0 : cw_head_source_last_seq(source),
+                                        .min_ns = source->min_ns,
+                                        .max_ns = source->max_ns};
         if (i < nparts)
             place = cw_hiding_place(cw_part_reader_footer(cw_part_source_reader(source)));
         cw_hiding_wrap(hiding, &place, &out->sources[i]);

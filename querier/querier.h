@@ -26,8 +26,8 @@ struct cw_query_limits {
     uint32_t max_streams_matchers_per_query; /* 1000 */
     uint64_t query_memory_bytes;             /* allowance of one query */
     bool volume_enabled;
-    bool approx_topk;           /* false */
-    bool multi_variant_queries; /* false */
+    bool approx_topk;                      /* false */
+    bool multi_variant_queries;            /* false */
     uint32_t max_concurrent_tail_requests; /* 10 */
 };
 void cw_query_limits_default(struct cw_query_limits *limits);

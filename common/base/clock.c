@@ -57,7 +57,7 @@ void cw_day_to_date(int64_t day, int *year, int *month, int *mday)
     *year = (int)(yoe + era * 400 + (*month <= 2));
 }
 
-static int month_days(int year, int month)
+int cw_date_month_days(int year, int month)
 {
     static const int days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
     bool leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
@@ -130,7 +130,7 @@ bool cw_time_parse_rfc3339(struct cw_str s, int64_t *ns_out)
         !take_byte(&s, 'T') || !take_digits(&s, 2, 23, &hour) || !take_byte(&s, ':') ||
         !take_digits(&s, 2, 59, &minute) || !take_byte(&s, ':') || !take_digits(&s, 2, 59, &second))
         return false;
-    if (month < 1 || mday < 1 || mday > month_days(year, month))
+    if (month < 1 || mday < 1 || mday > cw_date_month_days(year, month))
         return false;
     int64_t fraction = 0, offset;
     if (take_byte(&s, '.') && !take_fraction(&s, &fraction))

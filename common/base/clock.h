@@ -33,5 +33,7 @@ void cw_duration_format_prom(int64_t ns, struct cw_buf *out); /* "1h30m" */
 /* Civil date of a UTC day number (days since 1970-01-01) and back. */
 void cw_day_to_date(int64_t day, int *year, int *month, int *mday);
 int64_t cw_date_to_day(int year, int month, int mday);
+/* Days of the month 1..12. */
+int cw_date_month_days(int year, int month);
 
 #endif

@@ -224,6 +224,8 @@ struct cw_query {
  * expecting STRING"). Checks all that Loki checks at parse time (a selector needs a matcher that
  * does not match the empty text, aggregations' parameters, ...). */
 int cw_logql_parse(struct cw_str text, struct cw_query **out, struct cw_err *err) CW_MUST_USE;
+/* The same, but `{}` is fine: every stream. For queries that no server answers. */
+int cw_logql_parse_any(struct cw_str text, struct cw_query **out, struct cw_err *err) CW_MUST_USE;
 void cw_query_free(struct cw_query **query);
 /* Only `{...}`: for series' match[], labels' query and the like. *out is the caller's. */
 int cw_logql_parse_selector(struct cw_str text, struct cw_selector *out,

@@ -173,7 +173,7 @@ static int check_selector(struct cw_parser *parser, const struct cw_selector *se
 
 static int check_log(struct cw_parser *parser, struct cw_expr *expr)
 {
-    int rc = check_selector(parser, &expr->selector);
+    int rc = parser->selects_all ? 0 : check_selector(parser, &expr->selector);
     if (rc == 0)
         rc = check_stages(parser, expr->stages);
     if (rc == 0)

@@ -590,20 +590,35 @@ static int parse_all(struct cw_parser *parser, struct cw_str text, struct cw_exp
     return cw_parse_check_expr(parser, *out);
 }
 
-int cw_logql_parse(struct cw_str text, struct cw_query **out, struct cw_err *err)
+enum selectors { SELECTORS_SELECT, SELECTORS_ANY };
+
+static int parse_text(struct cw_str text, enum selectors selectors, struct cw_query **out,
+                      struct cw_err *err)
 {
     struct cw_err local;
     struct cw_query_owner *owner = cw_mem_new(sizeof(*owner));
     struct cw_query *query = &owner->query;
     query->arena = cw_arena_new();
-    struct cw_parser parser = {
-        .arena = query->arena, .owner = owner, .err = err != NULL ? err : &local};
+    struct cw_parser parser = {.arena = query->arena,
+                               .owner = owner,
+                               .err = err != NULL ? err : &local,
+                               .selects_all = selectors == SELECTORS_ANY};
     int rc = parse_all(&parser, text, &query->root);
     if (rc < 0)
         cw_query_free(&query);
     else
         *out = query;
     return rc;
+}
+
+int cw_logql_parse(struct cw_str text, struct cw_query **out, struct cw_err *err)
+{
+    return parse_text(text, SELECTORS_SELECT, out, err);
+}
+
+int cw_logql_parse_any(struct cw_str text, struct cw_query **out, struct cw_err *err)
+{
+    return parse_text(text, SELECTORS_ANY, out, err);
 }
 
 void cw_query_free(struct cw_query **query)

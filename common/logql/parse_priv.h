@@ -33,6 +33,7 @@ struct cw_parser {
     struct cw_query_owner *owner;
     struct cw_err *err;
     unsigned depth;
+    bool selects_all; /* {} is a selector */
     /* Loki finds some faults only after the whole text was parsed; a syntax error behind them wins.
      * Empty: none. */
     char late[CW_ERR_TEXT_BYTES];

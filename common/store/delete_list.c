@@ -19,6 +19,18 @@ enum { DELETES_VERSION = 1 };
 
 static const char *const state_names[] = {"received", "processing", "processed"};
 
+uint64_t cw_delete_list_below_id(const struct cw_delete_row *row)
+{
+    return row->state == CW_DELETE_PROCESSING ? row->purge_id : UINT64_MAX;
+}
+
+bool cw_delete_list_row_is_of(const struct cw_delete_row *row, uint64_t below_id,
+                              const struct cw_delete_place *place)
+{
+    return place->wal_last <= row->wal_seq && place->id < below_id &&
+           row->first_ns <= place->max_ns && row->last_ns >= place->min_ns;
+}
+
 void cw_delete_list_fini(struct cw_delete_list *list)
 {
     for (size_t i = 0; i < list->n; i++) {

@@ -17,6 +17,7 @@
  */
 #ifndef CW_STORE_DELETE_LIST_H
 #define CW_STORE_DELETE_LIST_H
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include "common/base/buf.h"
@@ -42,6 +43,17 @@ struct cw_delete_row {
     int64_t finished_ns;         /* PROCESSED */
     struct cw_str tenant, query;
 };
+
+/* Where entries are: a part, or a generation of the head (id 0). */
+struct cw_delete_place {
+    uint64_t id, wal_last;
+    int64_t min_ns, max_ns; /* inclusive */
+};
+/* The delete is of parts with a lower id; UINT64_MAX: of all. */
+uint64_t cw_delete_list_below_id(const struct cw_delete_row *row);
+/* Is it of entries that may be there? */
+bool cw_delete_list_row_is_of(const struct cw_delete_row *row, uint64_t below_id,
+                              const struct cw_delete_place *place);
 
 struct cw_delete_list {
     struct cw_delete_row *rows; /* in the order they were made */

@@ -12,6 +12,7 @@
 #include <stdatomic.h>
 #include "common/base/arena.h"
 #include "common/config/flags.h"
+#include "common/labels/labels.h"
 
 enum cw_exit {
     CW_EXIT_RESULTS = 0,
@@ -25,23 +26,27 @@ enum cw_cli_when { CW_CLI_WHEN_AUTO, CW_CLI_WHEN_ALWAYS, CW_CLI_WHEN_NEVER };
 enum cw_cli_zone { CW_CLI_ZONE_LOCAL, CW_CLI_ZONE_UTC };
 
 struct cw_cli_args {
+    /* instead of a server */
+    struct cw_str data_dir;
+    struct cw_config_strings files;
+    bool use_stdin;
     /* server */
     struct cw_str addr, org_id, username, password, bearer_token, ca_file, cert_file, key_file,
         proxy_url;
     bool tls_skip_verify;
     int64_t timeout_ns;
     /* time */
-    int64_t since_ns;
-    struct cw_str from, to, now;
+    struct cw_str since, from, to, now;
     /* query */
     int64_t limit, batch, step_ns, delay_for_ns;
+    bool has_limit;
     bool forward, quiet;
     /* output */
     int output, colour, escape, zone;
     bool no_labels;
     struct cw_config_strings include_labels, exclude_labels;
     int64_t labels_length;
-    /* push */
+    /* push, files */
     struct cw_config_map labels;
     /* delete */
     bool force;
@@ -83,6 +88,8 @@ int cw_cmd_inspect(struct cw_cli *cli);
 int cw_cmd_fsck(struct cw_cli *cli);
 int cw_cmd_snapshot(struct cw_cli *cli);
 
+/* --label NAME=VALUE ...; CW_E_INVALID. */
+int cw_cli_labels(struct cw_cli *cli, struct cw_labels *out, struct cw_err *err) CW_MUST_USE;
 /* Print "cordwood: <sentence>" to stderr; returns the status for its code (CW_E_INVALID of our own making is usage: pass CW_EXIT_USAGE). */
 int cw_cli_fail(const struct cw_err *err, int status);
 /* Print "1 part", "2 parts" to standard output. */

@@ -170,6 +170,30 @@ static int oldest_first(const void *a, const void *b)
     return x->ts_ns != y->ts_ns ? -newest_first(a, b) : newest_first(a, b);
 }
 
+static void entries_sort(struct cw_cli_entry *entries, size_t n, enum cw_cli_order order)
+{
+    if (n > 1)
+        qsort(entries, n, sizeof *entries,
+              order == CW_CLI_NEWEST_FIRST ? newest_first : oldest_first);
+}
+
+struct cw_cli_entry *cw_cli_entries_of(const struct cw_log_groups *groups, size_t n,
+                                       enum cw_cli_order order, struct cw_arena *arena)
+{
+    struct cw_cli_entry *entries = CW_ARENA_ARRAY(arena, struct cw_cli_entry, n + 1);
+    size_t at = 0;
+    for (size_t i = 0; i < groups->n; i++) {
+        const struct cw_log_group *group = &groups->items[i];
+        for (size_t k = 0; k < group->n; k++, at++)
+            entries[at] = (struct cw_cli_entry){.ts_ns = group->entries[k]->ts_ns,
+                                                .labels = group->labels,
+                                                .line = group->entries[k]->line,
+                                                .idx = at};
+    }
+    entries_sort(entries, n, order);
+    return entries;
+}
+
 int cw_cli_answer_parse(struct cw_str body, enum cw_cli_order order, struct cw_arena *arena,
                         struct cw_cli_answer *out, struct cw_err *err)
 {
@@ -194,9 +218,8 @@ int cw_cli_answer_parse(struct cw_str body, enum cw_cli_order order, struct cw_a
     struct answer_reader streams = {.arena = arena, .out = out};
     cw_json_reader_init(&streams.json, out->result, arena);
     rc = read_streams(&streams, err);
-    if (rc == 0 && out->nentries > 1)
-        qsort(out->entries, out->nentries, sizeof *out->entries,
-              order == CW_CLI_NEWEST_FIRST ? newest_first : oldest_first);
+    if (rc == 0)
+        entries_sort(out->entries, out->nentries, order);
     return rc;
 }
 
@@ -212,13 +235,8 @@ int cw_cli_ask_range(struct cw_cli *cli, const struct cw_cli_range *range, int64
     cw_cli_params_add_i64(&params, "limit", limit);
     cw_cli_params_add(&params, "direction",
                       order == CW_CLI_OLDEST_FIRST ? CW_STR("forward") : CW_STR("backward"));
-    if (cli->args->step_ns > 0) {
-        struct cw_buf step;
-        cw_buf_init(&step, 64);
-        cw_duration_format_go(cli->args->step_ns, &step);
-        cw_cli_params_add(&params, "step", cw_buf_str(&step));
-        cw_buf_fini(&step);
-    }
+    if (cli->args->step_ns > 0)
+        cw_cli_params_add(&params, "step", cw_cli_step(cli));
     int rc = cw_cli_get(cli, "/loki/api/v1/query_range", &params, body, err);
     cw_cli_params_fini(&params);
     return rc < 0 ? rc : cw_cli_answer_parse(cw_buf_str(body), order, arena, out, err);

@@ -9,6 +9,7 @@
 #include "common/labels/labels.h"
 #include "querier/cli/cli.h"
 #include "querier/cli/cli_time.h"
+#include "querier/engine/log_group.h"
 
 struct cw_cli_entry {
     int64_t ts_ns;
@@ -47,6 +48,9 @@ struct cw_cli_tail_frame {
 };
 int cw_cli_tail_parse(struct cw_str body, struct cw_arena *arena, struct cw_cli_tail_frame *out,
                       struct cw_err *err) CW_MUST_USE;
+/* The entries of groups that hold n of them, in the same order as those of an answer with these groups; in the arena. */
+struct cw_cli_entry *cw_cli_entries_of(const struct cw_log_groups *groups, size_t n,
+                                       enum cw_cli_order order, struct cw_arena *arena);
 
 /* How entries are printed; made once, from the flags. */
 struct cw_cli_printer {

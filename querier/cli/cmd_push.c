@@ -200,18 +200,10 @@ static int push_all(struct pusher *pusher, struct cw_err *err)
 /* --label a=b ... as `{a="b"}`. */
 static int labels_text(struct cw_cli *cli, struct cw_str *out, struct cw_err *err)
 {
-    const struct cw_config_map *map = &cli->args->labels;
-    if (map->n == 0)
+    if (cli->args->labels.n == 0)
         return cw_err_set(err, CW_E_INVALID, "a stream needs a label: --label NAME=VALUE");
-    struct cw_label *pairs = CW_ARENA_ARRAY(cli->arena, struct cw_label, map->n);
-    for (size_t i = 0; i < map->n; i++) {
-        if (!cw_label_name_valid(map->items[i].name))
-            return cw_err_set(err, CW_E_INVALID, "--label: \"%.*s\" is no name of a label",
-                              CW_STR_ARG(map->items[i].name));
-        pairs[i] = (struct cw_label){map->items[i].name, map->items[i].value};
-    }
     struct cw_labels labels;
-    int rc = cw_labels_from_pairs(pairs, map->n, &labels, err);
+    int rc = cw_cli_labels(cli, &labels, err);
     if (rc < 0)
         return rc;
     struct cw_buf text;

@@ -8,7 +8,9 @@
 #include "querier/cli/cli_entries.h"
 #include "querier/cli/cli_request.h"
 #include "querier/cli/cli_time.h"
+#include "querier/cli/local_query.h"
 #include "querier/cli/page_edge.h"
+#include "querier/cli/progress.h"
 
 /* What the server warned of, each sentence once: an answer of many pages comes with the same one many times. */
 struct warned {
@@ -24,6 +26,7 @@ struct pager {
     int64_t left; /* entries still wanted; INT64_MAX: all */
     int64_t batch;
     struct cw_page_edge edge;
+    struct cw_progress *progress;
     uint64_t printed;
 };
 
@@ -74,9 +77,11 @@ static int run_page(struct pager *pager, struct cw_err *err)
     struct cw_cli_answer page;
     int64_t limit = pager->left < pager->batch ? pager->left : pager->batch;
     limit += (int64_t)pager->edge.n; /* these come again */
+    cw_progress_resume(pager->progress);
     int rc = cw_cli_ask_range(pager->cli, &pager->range, limit,
                               pager->cli->args->forward ? CW_CLI_OLDEST_FIRST : CW_CLI_NEWEST_FIRST,
                               &body, arena, &page, err);
+    cw_progress_pause(pager->progress);
     if (rc == 0) {
         print_warnings(pager->cli, &pager->warned, &page);
         if (!cw_str_eq(page.result_type, CW_STR("streams"))) {
@@ -94,19 +99,33 @@ static int run_page(struct pager *pager, struct cw_err *err)
     return rc;
 }
 
+/* Without one only files can be asked: for all of them. */
+static int fail_no_query(void)
+{
+    struct cw_err err = {0};
+    cw_err_set(&err, CW_E_INVALID, "which query? Only --file and --stdin go without one");
+    return cw_cli_fail(&err, CW_EXIT_USAGE);
+}
+
 int cw_cmd_query(struct cw_cli *cli)
 {
+    if (cw_cli_is_local(cli->args))
+        return cw_cli_local_query(cli);
     struct cw_err err = {0};
     struct pager pager = {.cli = cli,
                           .left = cli->args->limit ? cli->args->limit : INT64_MAX,
                           .batch = cli->args->batch};
+    if (cli->nrest == 0)
+        return fail_no_query();
     if (cw_cli_range(cli->args, &pager.range, &err) < 0)
         return cw_cli_fail(&err, CW_EXIT_USAGE);
     cw_cli_printer_init(&pager.printer, cli->args);
+    pager.progress = cw_progress_start(NULL, NULL);
     int rc;
     do
         rc = run_page(&pager, &err);
     while (rc > 0);
+    cw_progress_stop(&pager.progress);
     cw_cli_printer_fini(&pager.printer);
     cw_page_edge_fini(&pager.edge);
     if (rc < 0)
@@ -116,8 +135,12 @@ int cw_cmd_query(struct cw_cli *cli)
 
 int cw_cmd_instant_query(struct cw_cli *cli)
 {
+    if (cw_cli_is_local(cli->args))
+        return cw_cli_local_instant_query(cli);
     struct cw_err err = {0};
     int64_t now_ns;
+    if (cli->nrest == 0)
+        return fail_no_query();
     if (cw_cli_now(cli->args, &now_ns, &err) < 0)
         return cw_cli_fail(&err, CW_EXIT_USAGE);
     struct cw_cli_params params;
@@ -127,7 +150,9 @@ int cw_cmd_instant_query(struct cw_cli *cli)
     struct cw_buf body;
     cw_buf_init(&body, SIZE_MAX);
     struct cw_cli_answer answer;
+    struct cw_progress *progress = cw_progress_start(NULL, NULL);
     int rc = cw_cli_get(cli, "/loki/api/v1/query", &params, &body, &err);
+    cw_progress_stop(&progress);
     if (rc == 0)
         rc = cw_cli_answer_parse(cw_buf_str(&body), CW_CLI_NEWEST_FIRST, cli->arena, &answer, &err);
     struct warned warned = {0};

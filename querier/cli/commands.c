@@ -34,23 +34,50 @@ static const struct cw_flag_def server_rows[] = {
 };
 static const struct cw_flag_group server_flags = CW_FLAG_GROUP("Server", server_rows);
 
+#define ZONE_ROW                                                                                       \
+    {                                                                                                  \
+        "timezone", 'z', CW_KEY_ENUM, AT(zone),                                                        \
+            .arg = "ZONE", .def = "Local", .names = zones,                                             \
+            .doc =                                                                                     \
+                "The zone of times: of those that are shown, and of those that are given or stand in " \
+                "files without one."                                                                   \
+    }
+
+/* What stands for a server. */
+static const struct cw_flag_def local_rows[] = {
+    {"data-dir", .kind = CW_KEY_STRING, .offset = AT(data_dir), .arg = "DIR",
+     .doc = "Read an ingester's data directory. Nothing in it is changed, and a server may be "
+            "running on it."},
+    {"file", .kind = CW_KEY_STRINGS, .offset = AT(files), .arg = "GLOB",
+     .doc = "Read log files, plain, gzip or zstd; in quotes a pattern ('/var/log/*.log', {a,b}). "
+            "May be given again. Lines are merged by the times that stand in them."},
+    {"stdin", .kind = CW_KEY_BOOL, .offset = AT(use_stdin),
+     .doc = "Read log lines from standard input."},
+    {"label", 'l', CW_KEY_MAP, AT(labels), .arg = "NAME=VALUE",
+     .doc = "A label of all lines of --file and --stdin. Files have filename and job (the file's "
+            "name up to its first dot) beside."},
+};
+static const struct cw_flag_group local_flags = CW_FLAG_GROUP("Without a server", local_rows);
+
 static const struct cw_flag_def time_rows[] = {
-    {"since", .kind = CW_KEY_DURATION, .offset = AT(since_ns), .arg = "DURATION", .def = "1h",
-     .min = "0", .doc = "Look back so far from the end."},
+    {"since", .kind = CW_KEY_STRING, .offset = AT(since), .arg = "DURATION|TIME",
+     .doc = "Look back so far from the end (1h by default; without a server, as far as there is "
+            "something), or to this time."},
     {"from", .kind = CW_KEY_STRING, .offset = AT(from), .arg = "TIME",
-     .doc = "Begin at this time: RFC 3339 (2026-01-05T10:00:00Z), Unix nanoseconds, or a duration "
-            "before now (2h)."},
+     .doc = "Begin at this time: RFC 3339 (2026-01-05T10:00:00Z), a date (2026-01-05), a time of "
+            "day (10:30), \"yesterday 10:30\", monday, \"2h ago\", now-15m, 2h (before now), or "
+            "Unix nanoseconds."},
     {"to", .kind = CW_KEY_STRING, .offset = AT(to), .arg = "TIME",
      .doc = "End before this time; now by default."},
+    ZONE_ROW,
 };
 static const struct cw_flag_group time_flags = CW_FLAG_GROUP("Time", time_rows);
 
 static const struct cw_flag_def tail_rows[] = {
-    {"since", .kind = CW_KEY_DURATION, .offset = AT(since_ns), .arg = "DURATION", .def = "1h",
-     .min = "0", .doc = "Begin with entries of so long ago."},
+    {"since", .kind = CW_KEY_STRING, .offset = AT(since), .arg = "DURATION|TIME",
+     .doc = "Begin with entries of so long ago (1h by default), or of this time."},
     {"from", .kind = CW_KEY_STRING, .offset = AT(from), .arg = "TIME",
-     .doc = "Begin with entries of this time: RFC 3339 (2026-01-05T10:00:00Z), Unix nanoseconds, "
-            "or a duration before now (2h)."},
+     .doc = "Begin with entries of this time, given as for --from of `cordwood query`."},
     {"limit", .kind = CW_KEY_INT, .offset = AT(limit), .arg = "N", .def = "30", .min = "0",
      .max = "1000000000",
      .doc = "Of the entries that are there already print the N newest; 0 is all of them."},
@@ -59,18 +86,21 @@ static const struct cw_flag_def tail_rows[] = {
      .doc = "Wait so long (whole seconds) for late entries, to put them in order."},
     {"quiet", 'q', CW_KEY_BOOL, AT(quiet),
      .doc = "Do not tell on stderr that the connection was lost, and made again."},
+    ZONE_ROW,
 };
 static const struct cw_flag_group tail_flags = CW_FLAG_GROUP("Tail", tail_rows);
 
 static const struct cw_flag_def now_rows[] = {
     {"now", .kind = CW_KEY_STRING, .offset = AT(now), .arg = "TIME",
-     .doc = "Evaluate at this time: RFC 3339, Unix nanoseconds, or a duration before now."},
+     .doc = "Evaluate at this time, given as for --from of `cordwood query`."},
+    ZONE_ROW,
 };
 static const struct cw_flag_group now_flags = CW_FLAG_GROUP("Time", now_rows);
 
 static const struct cw_flag_def query_rows[] = {
     {"limit", .kind = CW_KEY_INT, .offset = AT(limit), .arg = "N", .def = "30", .min = "0",
-     .max = "1000000000", .doc = "Print at most N entries; 0 is all of them."},
+     .max = "1000000000", .seen = CW_KEY_AT(struct cw_cli_args, has_limit),
+     .doc = "Print at most N entries; 0 is all of them, and so is no --limit without a server."},
     {"batch", .kind = CW_KEY_INT, .offset = AT(batch), .arg = "N", .def = "1000", .min = "1",
      .max = "1000000", .doc = "Ask for so many entries at a time."},
     {"step", .kind = CW_KEY_DURATION, .offset = AT(step_ns), .arg = "DURATION", .min = "0",
@@ -92,8 +122,6 @@ static const struct cw_flag_def output_rows[] = {
      .doc =
          "Show control characters of lines as \\xNN, so that a log cannot speak to the terminal: "
          "auto (on a terminal), always or never."},
-    {"timezone", 'z', CW_KEY_ENUM, AT(zone), .arg = "ZONE", .def = "Local", .names = zones,
-     .doc = "Show times in this zone."},
     {"no-labels", .kind = CW_KEY_BOOL, .offset = AT(no_labels), .doc = "Do not print labels."},
     {"include-label", .kind = CW_KEY_STRINGS, .offset = AT(include_labels), .arg = "NAME",
      .doc = "Print only this label."},
@@ -124,8 +152,7 @@ static const struct cw_flag_group push_flags = CW_FLAG_GROUP("Stream", push_rows
 
 static const struct cw_flag_def delete_rows[] = {
     {"from", .kind = CW_KEY_STRING, .offset = AT(from), .arg = "TIME",
-     .doc =
-         "create: delete entries from this time on (RFC 3339, or a duration before now). Required."},
+     .doc = "create: delete entries from this time on (given as for `cordwood query`). Required."},
     {"to", .kind = CW_KEY_STRING, .offset = AT(to), .arg = "TIME",
      .doc = "create: up to this time; now by default."},
     {"force", .kind = CW_KEY_BOOL, .offset = AT(force),
@@ -160,9 +187,9 @@ static const struct cw_flag_def fsck_rows[] = {
 static const struct cw_flag_group fsck_flags = CW_FLAG_GROUP("Repair", fsck_rows);
 
 #define GROUPS(name, ...) static const struct cw_flag_group *const name[] = {__VA_ARGS__, NULL}
-GROUPS(query_groups, &query_flags, &time_flags, &output_flags, &server_flags);
+GROUPS(query_groups, &query_flags, &time_flags, &output_flags, &local_flags, &server_flags);
 GROUPS(tail_groups, &tail_flags, &output_flags, &server_flags);
-GROUPS(instant_groups, &now_flags, &server_flags);
+GROUPS(instant_groups, &now_flags, &local_flags, &server_flags);
 GROUPS(stream_groups, &time_flags, &server_flags);
 GROUPS(export_groups, &time_flags, &export_flags, &server_flags);
 GROUPS(push_groups, &push_flags, &server_flags);
@@ -177,13 +204,20 @@ extern const struct cw_table_def cw_exports_table; /* export/exports_config.c */
 static const struct cw_command_def query_def = {
     .name = "cordwood query",
     .brief = "print entries, or a metric over time",
-    .arguments = "QUERY",
-    .min_args = 1,
+    .arguments = "[QUERY]",
     .max_args = 1,
-    .doc = "Runs a LogQL query over a time range. Entries come newest first; a metric query prints "
-           "its matrix as JSON. What the server warns of (damaged blocks, a log that is still "
-           "replayed) is told once on standard error, and the exit status is 4 then, whatever was "
-           "found.",
+    .doc =
+        "Runs a LogQL query over a time range. Entries come newest first; a metric query prints "
+        "its matrix as JSON. What the server warns of (damaged blocks, a log that is still "
+        "replayed) is told once on standard error, and the exit status is 4 then, whatever was "
+        "found.\n\n"
+        "With --data-dir, --file or --stdin no server is asked. A query of files may leave the "
+        "selector out, or write it as {}: every file. The time of a line is what stands in it: RFC "
+        "3339 and its kin, syslog (RFC 3164, RFC 5424), access logs, klog and glog, Go's log, "
+        "Docker's and CRI's files, seconds to nanoseconds since 1970; in JSON time, ts, timestamp "
+        "or @timestamp; in logfmt ts=, time= or timestamp=. A line without one has the time of the "
+        "line before. Times without a zone are of the zone of --timezone. A file that cannot be "
+        "read is told, the others are read, and the exit status is 3.",
     .groups = query_groups};
 static const struct cw_command_def tail_def = {
     .name = "cordwood tail",
@@ -199,8 +233,7 @@ static const struct cw_command_def tail_def = {
     .groups = tail_groups};
 static const struct cw_command_def instant_def = {.name = "cordwood instant-query",
                                                   .brief = "evaluate a metric query at one time",
-                                                  .arguments = "QUERY",
-                                                  .min_args = 1,
+                                                  .arguments = "[QUERY]",
                                                   .max_args = 1,
                                                   .doc = "Prints the vector or scalar as JSON.",
                                                   .groups = instant_groups};

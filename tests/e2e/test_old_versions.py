@@ -1,5 +1,6 @@
 """tests/data/data_v1: a data directory as the first version wrote it. Every later version must start on it and serve all of it."""
 import collections
+import json
 import os
 import shutil
 
@@ -100,3 +101,11 @@ def test_a_server_starts_on_it_and_serves_every_entry_and_mark(data, make_ingest
     server.stop()
     assert cli("fsck", data).returncode == 0
     assert not os.listdir(os.path.join(data, "quarantine"))
+
+
+def test_the_command_line_reads_it_as_it_is(data):
+    for tenant, rows in want().items():
+        done = cli("query", "-o", "jsonl", "-z", "UTC", "--data-dir", data, "--org-id", tenant, '{env="prod"}')
+        assert done.returncode == 0, done
+        read = [json.loads(row) for row in done.stdout.splitlines()]
+        assert sorted((e["labels"]["app"], e["line"]) for e in read) == sorted((app, line) for app, _, line, _ in rows)

@@ -11,7 +11,7 @@ static struct cw_err err;
 
 static struct cw_cli_args args_of(const char *from, const char *to)
 {
-    return (struct cw_cli_args){.since_ns = HOUR, .from = cw_str_of(from), .to = cw_str_of(to)};
+    return (struct cw_cli_args){.from = cw_str_of(from), .to = cw_str_of(to)};
 }
 
 Test(cli_time, times_of_every_kind_make_a_range)
@@ -42,8 +42,8 @@ Test(cli_time, since_counts_back_from_the_end)
 
 Test(cli_time, what_is_no_time_is_told_with_its_flag)
 {
-    static const char *const bad[] = {"yesterday",           "2026-01-05", "1x",
-                                      "9223372036854775808", "-2562047h",  "3000-01-01T00:00:00Z"};
+    static const char *const bad[] = {
+        "someday", "2026-01-32", "1x", "9223372036854775808", "-2562047h", "3000-01-01T00:00:00Z"};
     struct cw_cli_range range;
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         struct cw_cli_args args = args_of(bad[i], "");
@@ -53,6 +53,53 @@ Test(cli_time, what_is_no_time_is_told_with_its_flag)
         cr_expect_eq(cw_cli_range(&args, &range, &err), CW_E_INVALID, "%s", bad[i]);
         cr_expect_not_null(strstr(err.text, "--to: \""), "%s", err.text);
     }
+}
+
+Test(cli_time, words_are_of_the_zone_that_was_asked_for)
+{
+    const int64_t now_ns = 1767607200 * CW_NS_PER_S; /* 2026-01-05T10:00:00Z, a Monday */
+    struct cw_cli_range range;
+    setenv("TZ", "EAST-5:30", 1);
+    tzset();
+    struct cw_cli_args args = args_of("yesterday 10:30", "monday");
+    cr_assert_eq(cw_cli_range_given(&args, now_ns, &range, &err), 0, "%s", err.text);
+    cr_assert_eq(range.start_ns,
+                 (INT64_C(1767484800) + 10 * 3600 + 1800) * CW_NS_PER_S - 5 * HOUR - HOUR / 2);
+    cr_assert_eq(range.end_ns, 1767571200 * CW_NS_PER_S - 5 * HOUR - HOUR / 2);
+    args.zone = CW_CLI_ZONE_UTC;
+    cr_assert_eq(cw_cli_range_given(&args, now_ns, &range, &err), 0, "%s", err.text);
+    cr_assert_eq(range.end_ns, 1767571200 * CW_NS_PER_S);
+}
+
+Test(cli_time, since_is_a_span_before_the_end_or_a_time)
+{
+    const int64_t now_ns = 1767607200 * CW_NS_PER_S;
+    struct cw_cli_range range;
+    struct cw_cli_args args = {.since = CW_STR("2h"), .zone = CW_CLI_ZONE_UTC};
+    cr_assert_eq(cw_cli_range_given(&args, now_ns, &range, &err), 0, "%s", err.text);
+    cr_assert_eq(range.start_ns, now_ns - 2 * HOUR);
+    cr_assert_eq(range.end_ns, INT64_MAX);
+    args.to = CW_STR("now-1h");
+    cr_assert_eq(cw_cli_range_given(&args, now_ns, &range, &err), 0, "%s", err.text);
+    cr_assert_eq(range.start_ns, now_ns - 3 * HOUR);
+    args.since = CW_STR("today");
+    cr_assert_eq(cw_cli_range_given(&args, now_ns, &range, &err), 0, "%s", err.text);
+    cr_assert_eq(range.start_ns, 1767571200 * CW_NS_PER_S);
+    args.since = CW_STR("-2h");
+    cr_assert_eq(cw_cli_range_given(&args, now_ns, &range, &err), CW_E_INVALID);
+    args.since = CW_STR("soon");
+    cr_assert_eq(cw_cli_range_given(&args, now_ns, &range, &err), CW_E_INVALID);
+    cr_assert_not_null(strstr(err.text, "--since: \"soon\""), "%s", err.text);
+}
+
+Test(cli_time, a_range_has_no_ends_where_none_are_given)
+{
+    struct cw_cli_range range;
+    struct cw_cli_args args = {0};
+    cr_assert_eq(cw_cli_range_given(&args, 0, &range, &err), 0);
+    cr_assert(range.start_ns == INT64_MIN && range.end_ns == INT64_MAX);
+    cr_assert_eq(cw_cli_range(&args, &range, &err), 0); /* of a server: an hour, until now */
+    cr_assert_eq(range.end_ns - range.start_ns, HOUR);
 }
 
 Test(cli_time, a_range_that_ends_before_it_begins_is_told)

@@ -102,7 +102,7 @@ static bool is_of(uint64_t id, uint64_t wal_last, int64_t min_ns, int64_t max_ns
                   enum cw_deletes_which which)
 {
     struct cw_deletes_view *view = cw_deletes_view_new(deletes, CW_STR("t"), which);
-    struct cw_deletes_place place = {id, wal_last, min_ns, max_ns};
+    struct cw_delete_place place = {id, wal_last, min_ns, max_ns};
     struct cw_hidden_rule rule;
     bool of = view != NULL && cw_deletes_view_rule(view, 0, &place, &rule);
     cw_deletes_view_free(&view);

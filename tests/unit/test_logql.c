@@ -484,3 +484,20 @@ Test(logql, bytes_that_are_no_text_are_refused)
     cr_assert_eq(cw_logql_parse(cw_str_make("{a=\"b\"}\0", 8), &query, &err), CW_E_INVALID);
     cr_assert_str_eq(err.text, "parse error at line 1, col 8: invalid character NUL");
 }
+
+Test(logql, a_selector_of_everything_is_for_those_who_ask_for_it)
+{
+    static const char *const texts[] = {"{}", "{} |= `x` | json", "sum(count_over_time({}[1m]))",
+                                        "{a=~\".*\"}", "rate({}[1m]) / rate({a=\"b\"}[1m])"};
+    struct cw_err err;
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        struct cw_query *query = NULL;
+        cr_expect_eq(cw_logql_parse(cw_str_of(texts[i]), &query, &err), CW_E_INVALID, "%s",
+                     texts[i]);
+        cr_expect_eq(cw_logql_parse_any(cw_str_of(texts[i]), &query, &err), 0, "%s: %s", texts[i],
+                     err.text);
+        cw_query_free(&query);
+    }
+    struct cw_query *query = NULL;
+    cr_expect_eq(cw_logql_parse_any(CW_STR("{"), &query, &err), CW_E_INVALID);
+}

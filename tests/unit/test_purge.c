@@ -281,7 +281,7 @@ Test(purge, a_delete_that_is_not_done_outlives_a_part_that_is_written_anew_for_b
     cr_assert_eq(all.n, 2);
     for (size_t i = 0; i < all.n; i++) {
         struct cw_hidden_rule rule;
-        struct cw_deletes_place place =
+        struct cw_delete_place place =
             cw_hiding_place(cw_part_reader_footer(cw_part_source_reader(all.sources[i])));
         cr_assert_eq(cw_deletes_view_rule(view, 0, &place, &rule),
                      all.sources[i]->max_ns < now_ns - day_ns);

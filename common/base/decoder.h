@@ -1,0 +1,30 @@
+/*
+ * decoder.h - decompress a stream of any length piece by piece: gzip (RFC 1952, any number of members) and zstd (RFC 8878, any
+ * number of frames).
+ *
+ * Ownership  A decoder belongs to its maker. Input is borrowed until the call returns.
+ * Errors     CW_E_INVALID: the bytes are no such stream; what was written before is good.
+ */
+#ifndef CW_BASE_DECODER_H
+#define CW_BASE_DECODER_H
+#include <stdbool.h>
+#include "common/base/codec.h"
+#include "common/base/err.h"
+#include "common/base/str.h"
+
+/* A window of a zstd frame larger than this is refused, as the zstd command does without --long: it is memory. */
+#define CW_DECODER_WINDOW_LOG 27
+
+struct cw_decoder;
+/* GZIP or ZSTD. */
+struct cw_decoder *cw_decoder_new(enum cw_codec codec);
+/* NULL is fine. */
+void cw_decoder_free(struct cw_decoder **decoder);
+/* Take bytes off the front of *in and write at most `room` of what they say; how many were written. Call again while *in is not
+ * empty or `room` was filled. */
+int cw_decoder_run(struct cw_decoder *decoder, struct cw_str *in, char *out, size_t room,
+                   size_t *written_out, struct cw_err *err) CW_MUST_USE;
+/* Did the last run end where a member or frame does? At the end of the input it must have. */
+bool cw_decoder_at_end(const struct cw_decoder *decoder);
+
+#endif

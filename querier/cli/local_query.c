@@ -1,0 +1,427 @@
+#include "querier/cli/local_query.h"
+
+#include <glob.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+
+#include "common/base/assert.h"
+#include "common/base/clock.h"
+#include "common/logql/ast.h"
+#include "querier/api/answer.h"
+#include "querier/api/params.h"
+#include "querier/cli/cli_entries.h"
+#include "querier/cli/cli_time.h"
+#include "querier/cli/progress.h"
+#include "querier/engine/eval.h"
+#include "querier/engine/log_group.h"
+#include "querier/engine/log_query.h"
+#include "querier/engine/metric_query.h"
+#include "querier/engine/plan.h"
+#include "querier/local/data_dir.h"
+#include "querier/local/files_source.h"
+
+/* A page of entries: enough that chunks which overlap in time are read few times. */
+#define PAGE_ENTRIES 131072
+#define PAGE_BYTES ((size_t)16 << 20)
+
+struct local {
+    struct cw_cli *cli;
+    int64_t now_ns;
+    struct cw_pool *pool;
+    struct cw_query *query;
+    struct cw_labels labels; /* of files */
+    struct cw_data_dir *dir;
+    struct cw_source *files;     /* NULL: a data directory */
+    struct cw_snapshot of_files; /* `files`, borrowed */
+    struct cw_query_context context;
+    bool has_context;
+    atomic_bool running; /* the context may be looked at */
+    atomic_uint_fast64_t loaded_bytes;
+    struct cw_progress *progress;
+    uint64_t nprinted;
+};
+
+bool cw_cli_is_local(const struct cw_cli_args *args)
+{
+    return args->data_dir.len > 0 || args->files.n > 0 || args->use_stdin;
+}
+
+static void on_bad(void *ctx, const struct cw_err *why)
+{
+    struct local *local = ctx;
+    cw_progress_pause(local->progress);
+    fprintf(stderr, "cordwood: %s\n", why->text);
+    cw_progress_resume(local->progress);
+}
+
+static void say_progress(void *arg, struct cw_buf *out)
+{
+    struct local *local = arg;
+    if (!atomic_load(&local->running)) {
+        uint64_t loaded = atomic_load(&local->loaded_bytes);
+        if (loaded > 0)
+            cw_buf_addf(out, ", %llu MB read", (unsigned long long)(loaded >> 20));
+        return;
+    }
+    uint64_t planned = atomic_load(&local->context.units_planned),
+             done = atomic_load(&local->context.units_read);
+    if (done <= planned)
+        cw_buf_addf(out, ", %llu of %llu blocks", (unsigned long long)done,
+                    (unsigned long long)planned);
+    cw_buf_addf(out, ", %llu MB",
+                (unsigned long long)(atomic_load(&local->context.stats.bytes_decompressed) >> 20));
+}
+
+/* ---- what is asked ---- */
+
+/* "|= error" and "" are of every stream: "{}" is put before them. */
+static struct cw_str with_selector(struct cw_cli *cli, struct cw_str text)
+{
+    text = cw_str_trim(text);
+    if (text.len == 0 || text.ptr[0] == '|' || text.ptr[0] == '!')
+        return cw_arena_printf(cli->arena, "{} %.*s", CW_STR_ARG(text));
+    return text;
+}
+
+static int parse_query(struct local *local, struct cw_err *err)
+{
+    struct cw_cli *cli = local->cli;
+    struct cw_str text = cli->nrest > 0 ? cli->rest[0] : CW_STR_NONE;
+    int rc = cli->args->data_dir.len > 0
+                 ? cw_logql_parse(text, &local->query, err)
+                 : cw_logql_parse_any(with_selector(cli, text), &local->query, err);
+    return rc < 0 ? rc : cw_eval_check(local->query->root, err);
+}
+
+static int check_flags(struct cw_cli *cli, struct cw_labels *labels_out, struct cw_err *err)
+{
+    const struct cw_cli_args *args = cli->args;
+    if (args->data_dir.len == 0)
+        return cw_cli_labels(cli, labels_out, err);
+    if (args->files.n > 0 || args->use_stdin)
+        return cw_err_set(err, CW_E_INVALID, "--data-dir goes without --file and --stdin");
+    if (args->labels.n > 0)
+        return cw_err_set(err, CW_E_INVALID, "--label goes with --file or --stdin");
+    return 0;
+}
+
+/* ---- over what ---- */
+
+struct paths {
+    struct cw_str *items;
+    size_t n, cap;
+};
+
+static void paths_add(struct cw_cli *cli, struct paths *paths, const char *path)
+{
+    struct cw_str text = cw_str_of(path);
+    if (cw_str_among(text, paths->items, paths->n)) /* two patterns may match it */
+        return;
+    paths->items =
+        cw_arena_grow(cli->arena, paths->items, paths->n, &paths->cap, paths->n + 1, sizeof text);
+    paths->items[paths->n++] = cw_arena_dup(cli->arena, text);
+}
+
+/* A pattern that matches nothing is taken as a path: opening it says what is wrong. */
+static void expand(struct cw_cli *cli, struct cw_str pattern, struct paths *paths)
+{
+    glob_t found;
+    int rc = glob(pattern.ptr, GLOB_BRACE | GLOB_TILDE | GLOB_NOCHECK, NULL, &found);
+    if (rc != 0) {
+        paths_add(cli, paths, pattern.ptr);
+        return;
+    }
+    for (size_t i = 0; i < found.gl_pathc; i++)
+        paths_add(cli, paths, found.gl_pathv[i]);
+    globfree(&found);
+}
+
+/* Every file stays open. */
+static void allow_open_files(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+        limit.rlim_cur = limit.rlim_max;
+        (void)setrlimit(RLIMIT_NOFILE, &limit); /* else the first that cannot be opened says it */
+    }
+}
+
+static void open_files(struct local *local)
+{
+    struct cw_cli *cli = local->cli;
+    struct paths paths = {0};
+    allow_open_files();
+    for (size_t i = 0; i < cli->args->files.n; i++)
+        expand(cli, cli->args->files.items[i], &paths);
+    local->files = cw_files_source_new(&(struct cw_files_options){
+        .paths = paths.items,
+        .npaths = paths.n,
+        .with_stdin = cli->args->use_stdin,
+        .labels = local->labels,
+        .zone = cli->args->zone == CW_CLI_ZONE_UTC ? CW_ZONE_UTC : CW_ZONE_LOCAL,
+        .pool = local->pool,
+        .bad = on_bad,
+        .ctx = local,
+        .loaded_bytes = &local->loaded_bytes,
+    });
+    local->of_files = (struct cw_snapshot){.sources = &local->files, .n = 1};
+}
+
+static int open_sources(struct local *local, struct cw_err *err)
+{
+    const struct cw_cli_args *args = local->cli->args;
+    const struct cw_snapshot *snapshot = &local->of_files;
+    int rc = 0;
+    if (args->data_dir.len > 0) {
+        const struct cw_data_dir_options options = {.path = args->data_dir.ptr,
+                                                    .tenant = args->org_id.len > 0 ? args->org_id
+                                                                                   : CW_STR("fake"),
+                                                    .bad = on_bad,
+                                                    .ctx = local};
+        rc = cw_data_dir_open(&options, &local->dir, err);
+        if (rc == 0)
+            snapshot = cw_data_dir_snapshot(local->dir);
+    } else {
+        open_files(local);
+    }
+    if (rc < 0)
+        return rc;
+    cw_query_context_init(&local->context, local->pool, snapshot, CW_LOCAL_QUERY_BYTES);
+    local->has_context = true;
+    atomic_store(&local->running, true);
+    return 0;
+}
+
+/* ---- entries ---- */
+
+static void print_page(struct local *local, struct cw_cli_printer *printer,
+                       const struct cw_log_page *page)
+{
+    struct cw_cli *cli = local->cli;
+    struct cw_arena *arena = cw_arena_new();
+    const struct cw_log_entry **entries =
+        CW_ARENA_ARRAY(arena, const struct cw_log_entry *, page->n + 1);
+    for (size_t i = 0; i < page->n; i++)
+        entries[i] = &page->entries[i];
+    struct cw_log_groups groups;
+    cw_log_group(entries, page->n, false, arena, &groups);
+    struct cw_cli_entry *shown = cw_cli_entries_of(
+        &groups, page->n, cli->args->forward ? CW_CLI_OLDEST_FIRST : CW_CLI_NEWEST_FIRST, arena);
+    cw_progress_pause(local->progress);
+    /* Of as many as a server is asked for at once: what they share is left out of each line. */
+    cw_cli_printer_common(printer, shown, CW_MIN(page->n, (size_t)cli->args->batch), cli->arena);
+    for (size_t i = 0; i < page->n; i++)
+        cw_cli_printer_entry(printer, &shown[i]);
+    cw_progress_resume(local->progress);
+    cw_arena_free(&arena);
+}
+
+/* Where no text is looked for, each line's time is read in any case: to know the times of all chunks first saves reading most of them
+ * again for each page, and all but a few where there is a limit. */
+static void learn_times(struct local *local)
+{
+    const struct cw_line_filter **filters;
+    int64_t min_ns, max_ns;
+    size_t n = cw_plan_filters(local->query->root->stages, &filters);
+    free(filters);
+    if (local->files != NULL && n == 0)
+        cw_files_source_bounds(local->files, local->pool, &min_ns, &max_ns);
+}
+
+static int print_logs(struct local *local, const struct cw_cli_range *range, struct cw_err *err)
+{
+    const struct cw_cli_args *args = local->cli->args;
+    struct cw_cli_printer printer;
+    struct cw_log_query *log_query = NULL;
+    uint64_t left = args->has_limit && args->limit > 0 ? (uint64_t)args->limit : UINT64_MAX;
+    learn_times(local);
+    int rc = cw_log_query_open(&local->context, local->query->root, range->start_ns, range->end_ns,
+                               !args->forward, &log_query, err);
+    if (rc < 0)
+        return rc;
+    cw_cli_printer_init(&printer, args);
+    struct cw_log_page page = {0};
+    while (rc == 0 && !page.last && left > 0) {
+        rc = cw_log_query_page(log_query, (size_t)CW_MIN(left, (uint64_t)PAGE_ENTRIES), PAGE_BYTES,
+                               &page, err);
+        if (rc < 0)
+            break;
+        print_page(local, &printer, &page);
+        local->nprinted += page.n;
+        left -= page.n;
+    }
+    cw_cli_printer_fini(&printer);
+    cw_log_query_close(&log_query);
+    return rc;
+}
+
+/* ---- samples ---- */
+
+static int print_samples(struct local *local, const struct cw_grid *grid, enum cw_eval_kind kind,
+                         struct cw_err *err)
+{
+    struct cw_result result;
+    int rc = cw_metric_query_run(&local->context, local->query->root, grid, kind, 0, &result, err);
+    if (rc < 0)
+        return rc;
+    struct cw_answer_extra extra = {0};
+    struct cw_answer_stats stats = {.query = &local->context};
+    struct cw_cli_answer answer;
+    struct cw_buf body;
+    cw_buf_init(&body, SIZE_MAX);
+    cw_answer_samples(&result, grid->start_ns, &extra, &stats, &body);
+    cw_result_fini(&result);
+    rc = cw_cli_answer_parse(cw_buf_str(&body), CW_CLI_NEWEST_FIRST, local->cli->arena, &answer,
+                             err);
+    if (rc == 0) {
+        cw_progress_pause(local->progress);
+        local->nprinted = answer.result.len > 2;
+        cw_cli_print_json(answer.result, stdout);
+    }
+    cw_buf_fini(&body);
+    return rc;
+}
+
+/* Where the flags leave an end open, the data's is meant. False: there is none. */
+static bool close_range(struct local *local, struct cw_cli_range *range)
+{
+    int64_t min_ns = INT64_MAX, max_ns = INT64_MIN;
+    if (range->start_ns != INT64_MIN && range->end_ns != INT64_MAX)
+        return true;
+    if (local->files != NULL) {
+        cw_files_source_bounds(local->files, local->pool, &min_ns, &max_ns);
+    } else {
+        const struct cw_snapshot *snapshot = cw_data_dir_snapshot(local->dir);
+        for (size_t i = 0; i < snapshot->n; i++) {
+            min_ns = CW_MIN(min_ns, snapshot->sources[i]->min_ns);
+            max_ns = CW_MAX(max_ns, snapshot->sources[i]->max_ns);
+        }
+    }
+    if (range->start_ns == INT64_MIN)
+        range->start_ns = min_ns;
+    if (range->end_ns == INT64_MAX)
+        range->end_ns = max_ns;
+    return range->start_ns <= range->end_ns;
+}
+
+struct asked {
+    struct cw_cli_range range;
+    struct cw_str start, end, step;
+};
+
+static struct cw_str asked_get(const void *ctx, const char *name)
+{
+    const struct asked *asked = ctx;
+    struct cw_str key = cw_str_of(name);
+    return cw_str_eq(key, CW_STR("start"))  ? asked->start
+           : cw_str_eq(key, CW_STR("end"))  ? asked->end
+           : cw_str_eq(key, CW_STR("step")) ? asked->step
+                                            : CW_STR_NONE;
+}
+
+static struct cw_str time_text(struct cw_cli *cli, int64_t ns)
+{
+    struct cw_buf text;
+    cw_buf_init(&text, 64);
+    cw_time_format_rfc3339(ns, &text);
+    struct cw_str copy = cw_arena_dup(cli->arena, cw_buf_str(&text));
+    cw_buf_fini(&text);
+    return copy;
+}
+
+/* The steps are those that the server takes: it reads them in the same place. */
+static int print_matrix(struct local *local, struct cw_cli_range *range, struct cw_err *err)
+{
+    struct cw_cli *cli = local->cli;
+    if (!close_range(local, range))
+        return 0;
+    struct asked asked = {.start = time_text(cli, range->start_ns),
+                          .end = time_text(cli, range->end_ns),
+                          .step = cw_cli_step(cli)};
+    const struct cw_params params = {asked_get, &asked, local->now_ns};
+    struct cw_range_params steps;
+    struct cw_grid grid;
+    int rc = cw_params_range(&params, &steps, err);
+    if (rc == 0)
+        rc = cw_grid_init_range(&grid, steps.start_ns, steps.end_ns, steps.step_ns, err);
+    return rc < 0 ? rc : print_samples(local, &grid, CW_EVAL_RANGE, err);
+}
+
+/* ---- run ---- */
+
+static void local_fini(struct local *local)
+{
+    cw_progress_stop(&local->progress);
+    if (local->has_context)
+        cw_allowance_fini(&local->context.allowance);
+    cw_source_unref(&local->files);
+    cw_data_dir_close(&local->dir);
+    cw_query_free(&local->query);
+    cw_pool_free(&local->pool);
+}
+
+static int status_of(struct local *local)
+{
+    if (local->files != NULL && cw_files_source_bad(local->files))
+        return CW_EXIT_ERROR;
+    if (atomic_load(&local->context.stats.corrupt_blocks) > 0)
+        fprintf(stderr, "warning: stored blocks are damaged: the answer misses what they held\n");
+    return local->nprinted > 0 ? CW_EXIT_RESULTS : CW_EXIT_NOTHING;
+}
+
+typedef int (*answer_fn)(struct local *local, struct cw_cli_range *range, struct cw_err *err);
+
+static int answer_range(struct local *local, struct cw_cli_range *range, struct cw_err *err)
+{
+    return cw_expr_is_metric(local->query->root) ? print_matrix(local, range, err)
+                                                 : print_logs(local, range, err);
+}
+
+static int answer_instant(struct local *local, struct cw_cli_range *range, struct cw_err *err)
+{
+    if (!cw_expr_is_metric(local->query->root))
+        return cw_err_set(err, CW_E_INVALID,
+                          "a log query has no value at one time: ask with `cordwood query`");
+    struct cw_grid grid;
+    cw_grid_init_instant(&grid, range->end_ns);
+    return print_samples(local, &grid, CW_EVAL_INSTANT, err);
+}
+
+static int run(struct cw_cli *cli, int64_t now_ns, struct cw_cli_range range, answer_fn answer)
+{
+    struct local local = {.cli = cli, .now_ns = now_ns};
+    struct cw_err err = {0};
+    if (check_flags(cli, &local.labels, &err) < 0)
+        return cw_cli_fail(&err, CW_EXIT_USAGE);
+    int rc = parse_query(&local, &err);
+    if (rc == 0) {
+        local.pool = cw_pool_new(0);
+        local.progress = cw_progress_start(say_progress, &local);
+        rc = open_sources(&local, &err);
+    }
+    if (rc == 0)
+        rc = answer(&local, &range, &err);
+    cw_progress_stop(&local.progress);
+    int status = rc < 0 ? cw_cli_fail(&err, CW_EXIT_ERROR) : status_of(&local);
+    local_fini(&local);
+    return status;
+}
+
+int cw_cli_local_query(struct cw_cli *cli)
+{
+    struct cw_err err = {0};
+    struct cw_cli_range range;
+    int64_t now_ns = cw_clock_now_ns();
+    if (cw_cli_range_given(cli->args, now_ns, &range, &err) < 0)
+        return cw_cli_fail(&err, CW_EXIT_USAGE);
+    return run(cli, now_ns, range, answer_range);
+}
+
+int cw_cli_local_instant_query(struct cw_cli *cli)
+{
+    struct cw_err err = {0};
+    int64_t now_ns;
+    if (cw_cli_now(cli->args, &now_ns, &err) < 0)
+        return cw_cli_fail(&err, CW_EXIT_USAGE);
+    return run(cli, now_ns, (struct cw_cli_range){now_ns, now_ns}, answer_instant);
+}

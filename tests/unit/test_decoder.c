@@ -1,0 +1,103 @@
+#include <criterion/criterion.h>
+#include <stdlib.h>
+
+#include "common/base/decoder.h"
+
+static struct cw_err err;
+
+static void pack(enum cw_codec codec, const char *text, size_t len, struct cw_buf *out)
+{
+    cr_assert_eq(cw_codec_compress(codec, cw_str_make(text, len), out, &err), 0, "%s", err.text);
+}
+
+/* Input in pieces of `in_step`, output in pieces of `room`; the code of the first error. */
+static int run(enum cw_codec codec, struct cw_str packed, size_t in_step, size_t room,
+               struct cw_buf *out, bool *at_end)
+{
+    struct cw_decoder *decoder = cw_decoder_new(codec);
+    char *piece = malloc(room);
+    int rc = 0;
+    while (rc == 0 && packed.len > 0) {
+        struct cw_str in = cw_str_sub(packed, 0, in_step);
+        packed = cw_str_sub(packed, in.len, packed.len);
+        size_t n = room;
+        while (rc == 0 && (in.len > 0 || n == room)) {
+            rc = cw_decoder_run(decoder, &in, piece, room, &n, &err);
+            cw_buf_add(out, piece, n);
+        }
+    }
+    *at_end = cw_decoder_at_end(decoder);
+    free(piece);
+    cw_decoder_free(&decoder);
+    return rc;
+}
+
+static const enum cw_codec codecs[] = {CW_CODEC_GZIP, CW_CODEC_ZSTD};
+
+Test(decoder, streams_come_back_in_pieces_of_any_size)
+{
+    char text[5000];
+    for (size_t i = 0; i < sizeof text; i++)
+        text[i] = (char)('a' + i * i % 23);
+    static const size_t steps[] = {1, 2, 7, 100, 4096, 100000};
+    for (size_t c = 0; c < 2; c++) {
+        struct cw_buf packed, out;
+        cw_buf_init(&packed, SIZE_MAX);
+        pack(codecs[c], text, sizeof text, &packed);
+        pack(codecs[c], text, 10, &packed); /* another member */
+        pack(codecs[c], text, 0, &packed);  /* an empty one */
+        for (size_t i = 0; i < 6; i++) {
+            for (size_t k = 0; k < 6; k++) {
+                bool at_end;
+                cw_buf_init(&out, SIZE_MAX);
+                cr_assert_eq(run(codecs[c], cw_buf_str(&packed), steps[i], steps[k], &out, &at_end),
+                             0, "%s", err.text);
+                cr_assert(at_end);
+                cr_assert_eq(out.len, sizeof text + 10, "%zu %zu: %zu", steps[i], steps[k],
+                             out.len);
+                cr_assert_arr_eq(out.ptr, text, sizeof text);
+                cw_buf_fini(&out);
+            }
+        }
+        cw_buf_fini(&packed);
+    }
+}
+
+Test(decoder, a_stream_that_is_cut_is_not_at_its_end)
+{
+    char text[1000];
+    for (size_t i = 0; i < sizeof text; i++)
+        text[i] = (char)(i * i % 251);
+    for (size_t c = 0; c < 2; c++) {
+        struct cw_buf packed, out;
+        cw_buf_init(&packed, SIZE_MAX);
+        pack(codecs[c], text, sizeof text, &packed);
+        for (size_t len = 1; len < packed.len; len++) {
+            bool at_end = true;
+            cw_buf_init(&out, SIZE_MAX);
+            cr_assert_eq(
+                run(codecs[c], cw_str_sub(cw_buf_str(&packed), 0, len), 64, 64, &out, &at_end), 0);
+            cr_assert_not(at_end, "%zu", len);
+            cr_assert_leq(out.len, sizeof text);
+            cr_assert_arr_eq(out.ptr != NULL ? out.ptr : text, text, out.len);
+            cw_buf_fini(&out);
+        }
+        cw_buf_fini(&packed);
+    }
+}
+
+Test(decoder, bytes_that_are_no_such_stream_are_an_error_behind_what_was_good)
+{
+    for (size_t c = 0; c < 2; c++) {
+        struct cw_buf packed, out;
+        bool at_end;
+        cw_buf_init(&packed, SIZE_MAX);
+        cw_buf_init(&out, SIZE_MAX);
+        pack(codecs[c], "good", 4, &packed);
+        cw_buf_addz(&packed, "no stream of any kind");
+        cr_assert_eq(run(codecs[c], cw_buf_str(&packed), 5, 5, &out, &at_end), CW_E_INVALID);
+        cr_assert(cw_str_eqz(cw_buf_str(&out), "good"));
+        cw_buf_fini(&packed);
+        cw_buf_fini(&out);
+    }
+}

@@ -16,10 +16,13 @@ enum { TEXT_BYTES = CW_BLOCK_RAW_TARGET + CW_BLOCK_ROWS_MAX + CW_BYTE_CLASSES_SL
 
 struct cw_block_writer {
     enum cw_codec codec;
+    bool
+        cut; /* the rows are in the template writer already, and the text is only what it points to */
     uint32_t rows, raw_bytes;
     int64_t min_ns, max_ns;
-    struct cw_buf text;                      /* lines, each followed by LF */
-    uint32_t offsets[CW_BLOCK_ROWS_MAX + 1]; /* of lines in the text, and its end */
+    struct cw_buf
+        text; /* lines, each followed by LF; of rows that came as values what no row before had */
+    uint32_t offsets[CW_BLOCK_ROWS_MAX + 1]; /* of rows in the text, and its end */
     int64_t times[CW_BLOCK_ROWS_MAX];
     int64_t streams[CW_BLOCK_ROWS_MAX], stream_rows[CW_BLOCK_ROWS_MAX];
     uint32_t nstreams;
@@ -73,33 +76,96 @@ bool cw_block_writer_full(const struct cw_block_writer *w, size_t line_bytes, si
            cw_meta_writer_full(w->meta, w->rows, npairs);
 }
 
-int cw_block_writer_add(struct cw_block_writer *w, uint32_t stream, int64_t ts_ns,
-                        struct cw_str line, struct cw_labels metadata, struct cw_err *err)
+/* What a row has beside its line, which has been added. */
+static int row_end(struct cw_block_writer *w, const struct cw_block_row *row, size_t line_bytes,
+                   struct cw_err *err)
 {
-    CW_ASSERT(w->rows < CW_BLOCK_ROWS_MAX);
-    if (line.len > CW_PART_LINE_BYTES_MAX)
-        return cw_err_set(err, CW_E_LIMIT, "a line of %zu bytes: too long for a block", line.len);
-    if (metadata.n > 0) {
-        int rc = cw_meta_writer_add(w->meta, w->rows, metadata, err);
+    if (row->metadata.n > 0) {
+        int rc = cw_meta_writer_add(w->meta, w->rows, row->metadata, err);
         if (rc < 0)
             return rc;
     }
-    if (w->nstreams == 0 || w->streams[w->nstreams - 1] != stream) {
-        CW_ASSERT(w->nstreams == 0 || w->streams[w->nstreams - 1] < stream);
-        w->streams[w->nstreams] = stream;
+    if (w->nstreams == 0 || w->streams[w->nstreams - 1] != row->stream) {
+        CW_ASSERT(w->nstreams == 0 || w->streams[w->nstreams - 1] < row->stream);
+        w->streams[w->nstreams] = row->stream;
         w->stream_rows[w->nstreams++] = 0;
     }
     w->stream_rows[w->nstreams - 1]++;
+    w->times[w->rows] = row->ts_ns;
+    w->min_ns = w->rows == 0 ? row->ts_ns : CW_MIN(w->min_ns, row->ts_ns);
+    w->max_ns = w->rows == 0 ? row->ts_ns : CW_MAX(w->max_ns, row->ts_ns);
+    w->raw_bytes += (uint32_t)line_bytes;
+    w->offsets[++w->rows] = (uint32_t)w->text.len;
+    return 1;
+}
+
+/* The lines that rows [0, rows) are; CW_E_LIMIT when the text has no room for what may be read behind it. */
+static int lines_of(struct cw_block_writer *w, uint32_t rows, struct cw_block_lines *out,
+                    struct cw_err *err)
+{
+    if (cw_buf_reserve(&w->text, CW_BYTE_CLASSES_SLACK) == NULL)
+        return cw_err_set(err, CW_E_LIMIT, "lines of %u bytes: too much for a block", w->raw_bytes);
+    memset(w->text.ptr + w->text.len, 0, CW_BYTE_CLASSES_SLACK);
+    *out = (struct cw_block_lines){w->text.ptr, w->offsets, rows};
+    return 0;
+}
+
+int cw_block_writer_add(struct cw_block_writer *w, const struct cw_block_row *row,
+                        struct cw_str line, struct cw_err *err)
+{
+    size_t text_before = w->text.len;
+    CW_ASSERT(w->rows < CW_BLOCK_ROWS_MAX);
+    if (line.len > CW_PART_LINE_BYTES_MAX)
+        return cw_err_set(err, CW_E_LIMIT, "a line of %zu bytes: too long for a block", line.len);
     if (w->text.ptr == NULL)
         cw_buf_reserve(&w->text, TEXT_BYTES); /* growing would leave more, and touch it twice */
     cw_buf_adds(&w->text, line);
     cw_buf_addc(&w->text, '\n');
-    w->times[w->rows] = ts_ns;
-    w->min_ns = w->rows == 0 ? ts_ns : CW_MIN(w->min_ns, ts_ns);
-    w->max_ns = w->rows == 0 ? ts_ns : CW_MAX(w->max_ns, ts_ns);
-    w->raw_bytes += (uint32_t)line.len;
-    w->offsets[++w->rows] = (uint32_t)w->text.len;
-    return 0;
+    if (w->cut) {
+        struct cw_block_lines lines;
+        w->offsets[w->rows + 1] = (uint32_t)w->text.len;
+        int rc = lines_of(w, w->rows + 1, &lines, err);
+        if (rc < 0)
+            return rc;
+        if (!cw_template_writer_add_lines(w->templates, &lines, w->rows,
+                                          (size_t)w->raw_bytes + w->rows)) {
+            w->text.len = text_before;
+            return 0;
+        }
+    }
+    return row_end(w, row, line.len, err);
+}
+
+/* The rows go to the template writer from now on, those included that are here as lines. 1, 0 when those do not fit, or an error. */
+static int cut_begin(struct cw_block_writer *w, enum cw_token_mode mode, struct cw_err *err)
+{
+    struct cw_block_lines lines;
+    cw_template_writer_begin(w->templates, mode);
+    int rc = lines_of(w, w->rows, &lines, err);
+    if (rc < 0)
+        return rc;
+    w->cut = w->rows == 0 || cw_template_writer_add_lines(w->templates, &lines, 0, 0);
+    return w->cut;
+}
+
+int cw_block_writer_add_values(struct cw_block_writer *w, const struct cw_block_row *row,
+                               struct cw_value_rows *values, uint32_t from, uint32_t line_bytes,
+                               struct cw_err *err)
+{
+    CW_ASSERT(w->rows < CW_BLOCK_ROWS_MAX);
+    if (!w->cut) {
+        unsigned mode = cw_template_block_source(values->block)->mode;
+        int rc =
+            cut_begin(w, mode > CW_TOKEN_QUOTED ? CW_TOKEN_PLAIN : (enum cw_token_mode)mode, err);
+        if (rc <= 0)
+            return rc;
+    }
+    size_t bytes = (size_t)w->raw_bytes + line_bytes + w->rows + 1;
+    if (!cw_template_writer_add_values(w->templates, values, from, w->rows, bytes, &w->text)) {
+        w->cut = w->rows > 0;
+        return 0;
+    }
+    return row_end(w, row, line_bytes, err);
 }
 
 static int streams_section(struct cw_block_writer *w, struct cw_err *err)
@@ -177,11 +243,15 @@ static int line_sections(struct cw_block_writer *w, struct cw_template_memory *m
                          struct cw_template_counts *counts, struct cw_buf *filter,
                          struct cw_err *err)
 {
-    if (cw_buf_reserve(&w->text, CW_BYTE_CLASSES_SLACK) == NULL)
-        return cw_err_set(err, CW_E_LIMIT, "lines of %u bytes: too much for a block", w->raw_bytes);
-    memset(w->text.ptr + w->text.len, 0, CW_BYTE_CLASSES_SLACK);
-    struct cw_block_lines lines = {w->text.ptr, w->offsets, w->rows};
-    int rc = cw_template_writer_encode(w->templates, &lines, memory, w->codec, &w->sections, filter,
+    if (w->cut) {
+        int rc = cw_template_writer_finish(w->templates, w->text.ptr, w->rows, w->codec,
+                                           &w->sections, filter, counts, err);
+        return rc < 0 ? rc : 1;
+    }
+    struct cw_block_lines lines;
+    int rc = lines_of(w, w->rows, &lines, err);
+    if (rc == 0)
+        rc = cw_template_writer_encode(w->templates, &lines, memory, w->codec, &w->sections, filter,
                                        counts, err);
     if (rc == 0)
         rc = plain_sections(w, err);
@@ -225,6 +295,7 @@ static void block_clear(struct cw_block_writer *w)
     else
         cw_buf_clear(&w->text);
     cw_block_sections_clear(&w->sections);
+    w->cut = false;
     w->rows = w->raw_bytes = w->nstreams = 0;
 }
 

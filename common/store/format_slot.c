@@ -242,6 +242,72 @@ bool cw_format_slots(unsigned type, const int64_t *values, const int64_t *digits
     }
 }
 
+static bool measure_fixed(const int64_t *values, uint64_t end, uint8_t size, uint32_t n,
+                          uint8_t *sizes)
+{
+    bool good = true;
+    for (uint32_t i = 0; i < n; i++)
+        good &= (uint64_t)values[i] < end;
+    memset(sizes, size, n);
+    return good;
+}
+
+static bool measure_ip4s(const int64_t *values, uint32_t n, uint8_t *sizes)
+{
+    bool good = true;
+    for (uint32_t i = 0; i < n; i++) {
+        uint64_t v = (uint64_t)values[i];
+        good &= v <= UINT32_MAX;
+        unsigned size = 7;
+        for (unsigned shift = 0; shift < 32; shift += 8)
+            size += ((v >> shift & 0xff) >= 10) + ((v >> shift & 0xff) >= 100);
+        sizes[i] = (uint8_t)size;
+    }
+    return good;
+}
+
+static bool measure_decs(const int64_t *values, const int64_t *decimals, uint32_t n, uint8_t *sizes)
+{
+    bool good = true;
+    for (uint32_t i = 0; i < n; i++) {
+        uint64_t v = (uint64_t)values[i], d = (uint64_t)decimals[i];
+        good &= v < DEC_END && d - 1 < DEC_DIGITS_MAX - 1;
+        sizes[i] = (uint8_t)(CW_MAX(digits_of(v), d + 1) + 1);
+    }
+    return good;
+}
+
+/* As many as there are digits, of which a text has `most`. */
+static bool measure_digits(const int64_t *digits, unsigned most, uint32_t n, uint8_t *sizes)
+{
+    bool good = true;
+    for (uint32_t i = 0; i < n; i++) {
+        good &= (uint64_t)digits[i] - 1 < most;
+        sizes[i] = (uint8_t)digits[i];
+    }
+    return good;
+}
+
+bool cw_measure_slots(unsigned type, const int64_t *values, const int64_t *digits, uint32_t n,
+                      uint8_t *sizes)
+{
+    switch (type) {
+    case CW_SLOT_TIME: return measure_fixed(values, TIME_END_S, 8, n, sizes);
+    case CW_SLOT_TIME_DOT_MS:
+    case CW_SLOT_TIME_COMMA_MS:
+        return measure_fixed(values, TIME_END_S * UINT64_C(1000), 12, n, sizes);
+    case CW_SLOT_IP4: return measure_ip4s(values, n, sizes);
+    case CW_SLOT_DEC: return measure_decs(values, digits, n, sizes);
+    case CW_SLOT_HEX: return measure_digits(digits, HEX_ROOM, n, sizes);
+    default: CW_ASSERT(type == CW_SLOT_NUM); break;
+    }
+    if (digits != NULL)
+        return measure_digits(digits, NUM_DIGITS_MAX, n, sizes);
+    for (uint32_t i = 0; i < n; i++)
+        sizes[i] = (uint8_t)digits_of((uint64_t)values[i]);
+    return true;
+}
+
 static uint32_t word_of(const uint8_t *bytes)
 {
     uint32_t v;

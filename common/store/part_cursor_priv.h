@@ -12,6 +12,7 @@
 #include "common/store/meta_column.h"
 #include "common/store/part_source_priv.h"
 #include "common/store/template_block.h"
+#include "common/store/value_rows.h"
 
 /* Wanted rows [from, to) of one stream. */
 struct cw_part_run {
@@ -42,6 +43,7 @@ struct cw_part_workspace {
     size_t plain_cap;
     /* blocks of templates */
     struct cw_template_block *templates; /* NULL: none was read yet */
+    struct cw_value_rows values;         /* of it, where those are wanted */
     struct cw_buf lines;
     uint64_t left[CW_BLOCK_ROWS_MAX /
                   64]; /* rows of the block that filters leave, as far as they were decided ... */
@@ -92,6 +94,11 @@ static inline bool cw_part_wants_lines(const struct cw_scan *scan)
 static inline bool cw_part_wants_text(const struct cw_scan *scan)
 {
     return scan->nfilters > 0 || cw_part_wants_lines(scan);
+}
+/* Of a block of templates, in place of lines. */
+static inline bool cw_part_wants_values(const struct cw_scan *scan)
+{
+    return (scan->need & CW_NEED_VALUES) != 0 && scan->nfilters == 0 && !scan->newest_first;
 }
 static inline bool cw_part_wants_sizes(const struct cw_scan *scan)
 {

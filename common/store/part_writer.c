@@ -36,6 +36,7 @@ struct cw_part_writer {
     struct cw_template_memory memory; /* of the app under way */
     struct cw_buf bytes;              /* a finished block on its way to the file */
     struct cw_buf filter;             /* its value filter */
+    struct cw_buf line;               /* a row that came as values and cannot be kept so */
     struct cw_buf filters;            /* FILTERS */
     struct cw_buf blocks;             /* BLOCKS */
     uint32_t nblocks, nstreams;
@@ -64,6 +65,7 @@ int cw_part_writer_new(const char *path, const struct cw_part_info *info, enum c
     w->block = cw_block_writer_new(codec);
     cw_buf_init(&w->bytes, SIZE_MAX);
     cw_buf_init(&w->filter, SIZE_MAX);
+    cw_buf_init(&w->line, SIZE_MAX);
     cw_buf_init(&w->filters, UINT32_MAX - 1);
     cw_buf_init(&w->blocks, (size_t)CW_PART_BLOCKS_MAX * CW_PART_BLOCK_ENTRY_BYTES);
     w->streams = cw_stream_table_writer_new();
@@ -104,6 +106,7 @@ void cw_part_writer_free(struct cw_part_writer **writer)
     cw_block_writer_free(&w->block);
     cw_buf_fini(&w->bytes);
     cw_buf_fini(&w->filter);
+    cw_buf_fini(&w->line);
     cw_buf_fini(&w->filters);
     cw_buf_fini(&w->blocks);
     cw_stream_table_writer_free(&w->streams);
@@ -215,31 +218,75 @@ int cw_part_writer_stream(struct cw_part_writer *w, struct cw_labels labels, uin
     return rc;
 }
 
+/* The block ends within a stream. */
+static int block_next(struct cw_part_writer *w, struct cw_err *err)
+{
+    int rc = block_end(w, err);
+    share_plan(w);
+    return rc;
+}
+
+/* Row i of the batch as values. 1, 0 when it has none that the block can hold, or an error. */
+static int row_add_values(struct cw_part_writer *w, const struct cw_block_row *row,
+                          const struct cw_entry_batch *batch, size_t i, struct cw_err *err)
+{
+    uint32_t from = batch->first_row + (uint32_t)i;
+    if (batch->values == NULL || cw_template_memory_given_up(&w->memory))
+        return 0;
+    int rc = cw_block_writer_add_values(w->block, row, batch->values, from, batch->sizes[i], err);
+    if (rc != 0 || cw_block_writer_rows(w->block) == 0)
+        return rc;
+    rc = block_next(w, err);
+    return rc < 0 ? rc
+                  : cw_block_writer_add_values(w->block, row, batch->values, from, batch->sizes[i],
+                                               err);
+}
+
+static int row_add_line(struct cw_part_writer *w, const struct cw_block_row *row,
+                        const struct cw_entry_batch *batch, size_t i, struct cw_err *err)
+{
+    struct cw_str line;
+    int rc = 0;
+    if (batch->values == NULL) {
+        line = batch->lines[i];
+    } else {
+        cw_buf_clear(&w->line);
+        rc = cw_value_rows_line(batch->values, batch->first_row + (uint32_t)i, &w->line, err);
+        line = cw_buf_str(&w->line);
+    }
+    if (rc == 0)
+        rc = cw_block_writer_add(w->block, row, line, err);
+    if (rc != 0)
+        return rc;
+    /* A block that holds values has no room for its template. */
+    w->memory.ngiven_up++;
+    rc = block_next(w, err);
+    return rc < 0 ? rc : cw_block_writer_add(w->block, row, line, err);
+}
+
 int cw_part_writer_add(struct cw_part_writer *w, const struct cw_entry_batch *batch,
                        struct cw_err *err)
 {
     CW_ASSERT(w->nstreams > 0);
     for (size_t i = 0; i < batch->n; i++) {
-        struct cw_str line = batch->lines[i];
-        struct cw_labels metadata = batch->metadata != NULL ? batch->metadata[i] : CW_LABELS_NONE;
-        if (batch->ts_ns[i] < w->last_ns)
+        size_t line_bytes = batch->values != NULL ? batch->sizes[i] : batch->lines[i].len;
+        struct cw_block_row row = {w->nstreams - 1, batch->ts_ns[i],
+                                   batch->metadata != NULL ? batch->metadata[i] : CW_LABELS_NONE};
+        if (row.ts_ns < w->last_ns)
             return cw_err_set(err, CW_E_CORRUPT, "part %s: times of a stream go back", w->path);
-        bool full = cw_block_writer_full(w->block, line.len, metadata.n) ||
+        bool full = cw_block_writer_full(w->block, line_bytes, row.metadata.n) ||
                     (cw_block_writer_rows(w->block) > 0 &&
-                     cw_block_writer_raw_bytes(w->block) + line.len > w->block_bytes_max);
-        if (full) {
-            int rc = block_end(w, err);
-            if (rc < 0)
-                return rc;
-            share_plan(w);
-        }
-        int rc =
-            cw_block_writer_add(w->block, w->nstreams - 1, batch->ts_ns[i], line, metadata, err);
+                     cw_block_writer_raw_bytes(w->block) + line_bytes > w->block_bytes_max);
+        int rc = full ? block_next(w, err) : 0;
+        if (rc == 0)
+            rc = row_add_values(w, &row, batch, i, err);
+        if (rc == 0)
+            rc = row_add_line(w, &row, batch, i, err);
         if (rc < 0)
             return rc;
-        w->last_ns = batch->ts_ns[i];
+        w->last_ns = row.ts_ns;
         w->rows_left -= CW_MIN(w->rows_left, (uint64_t)1);
-        w->bytes_left -= CW_MIN(w->bytes_left, line.len);
+        w->bytes_left -= CW_MIN(w->bytes_left, line_bytes);
     }
     return 0;
 }

@@ -1,6 +1,7 @@
 /* template_writer.c - find each line's template, then write templates, rows and columns. */
 #include "common/store/template_writer.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,7 +23,6 @@ enum {
     TEXTS_BYTES = TEMPLATES_BYTES_FREE + RAW_BYTES_MAX / 2 + RAW_BYTES_MAX + CW_TOKENIZE_SLACK,
     /* Denser ones are no logs; bounds the memory. */
     VALUES_MAX = 1 << 20,
-    GIVE_UP_AFTER = 2,
     WORTH_PERCENT = 90,
     QUOTED_ROWS_PER_TEMPLATE = 8, /* fewer: quoted values may be what makes so many templates */
 };
@@ -30,6 +30,8 @@ enum {
 struct cw_template_writer {
     struct cw_tokenizer tokenizer;
     struct cw_tokens tokens;
+    enum cw_token_mode mode;
+    uint64_t block; /* tells blocks apart that values are copied to */
     struct cw_layout layout;
     char *texts; /* of the templates, each ended by 0 */
     size_t texts_len;
@@ -113,29 +115,92 @@ static int template_number(struct cw_template_writer *w, size_t len, size_t byte
     return (int)number;
 }
 
-/* Cut the first `rows` rows into templates and values; false over a bound. */
-static bool rows_cut(struct cw_template_writer *w, const struct cw_block_lines *l, uint32_t rows,
-                     enum cw_token_mode mode)
+void cw_template_writer_begin(struct cw_template_writer *w, enum cw_token_mode mode)
 {
-    const uint32_t *offsets = l->offsets;
+    static atomic_uint_fast64_t nblocks;
+    w->block = atomic_fetch_add_explicit(&nblocks, 1, memory_order_relaxed) + 1;
+    w->mode = mode;
     cw_layout_clear(&w->layout);
     memset(w->table, 0, sizeof(w->table));
     w->texts_len = w->tokens.n = 0;
-    for (uint32_t row = 0, end; row < rows;) {
-        for (end = row + 1; end < rows && offsets[end + 1] - offsets[row] <= WINDOW_BYTES;)
-            end++;
-        cw_tokenizer_window(&w->tokenizer, l->text, offsets[row], offsets[end], mode);
-        for (; row < end; row++) {
-            size_t len = cw_tokenize_line(&w->tokenizer, offsets[row], offsets[row + 1] - 1u,
-                                          &w->tokens, w->texts + w->texts_len);
-            size_t bytes_max = TEMPLATES_BYTES_FREE + offsets[row + 1] / 2;
-            int number = template_number(w, len, bytes_max);
-            if (number < 0 || w->tokens.n > VALUES_MAX)
-                return false;
-            w->rows[row] = (uint16_t)number;
-            w->counts[number]++;
-        }
+}
+
+/* How long the templates of a block with so much text may be. */
+static size_t texts_max(size_t bytes)
+{
+    return TEMPLATES_BYTES_FREE + bytes / 2;
+}
+
+/* Cut a line of the tokenizer's window; false over a bound. */
+static bool row_cut(struct cw_template_writer *w, const struct cw_block_lines *l, uint32_t row,
+                    size_t bytes)
+{
+    size_t ntokens = w->tokens.n;
+    size_t len = cw_tokenize_line(&w->tokenizer, l->offsets[row], l->offsets[row + 1] - 1u,
+                                  &w->tokens, w->texts + w->texts_len);
+    int number = w->tokens.n > VALUES_MAX ? -1 : template_number(w, len, texts_max(bytes));
+    if (number < 0) {
+        w->tokens.n = ntokens;
+        return false;
     }
+    w->rows[row] = (uint16_t)number;
+    w->counts[number]++;
+    return true;
+}
+
+static bool rows_cut(struct cw_template_writer *w, const struct cw_block_lines *l, uint32_t from,
+                     uint32_t to, size_t bytes_before)
+{
+    const uint32_t *offsets = l->offsets, first = offsets[from];
+    for (uint32_t row = from, end; row < to;) {
+        for (end = row + 1; end < to && offsets[end + 1] - offsets[row] <= WINDOW_BYTES;)
+            end++;
+        cw_tokenizer_window(&w->tokenizer, l->text, offsets[row], offsets[end], w->mode);
+        for (; row < end; row++)
+            if (!row_cut(w, l, row, bytes_before + offsets[row + 1] - first))
+                return false;
+    }
+    return true;
+}
+
+bool cw_template_writer_add_lines(struct cw_template_writer *w, const struct cw_block_lines *l,
+                                  uint32_t from, size_t bytes_before)
+{
+    return bytes_before + l->offsets[l->rows] - l->offsets[from] <= RAW_BYTES_MAX &&
+           rows_cut(w, l, from, l->rows, bytes_before);
+}
+
+/* The template of row `from` of `values`; -1 over a bound. */
+static int template_of_values(struct cw_template_writer *w, struct cw_value_rows *values,
+                              uint32_t from, size_t bytes)
+{
+    uint16_t template = values->rows[from];
+    uint16_t known = cw_value_rows_number(values, template);
+    if (known != 0)
+        return known - 1;
+    struct cw_str text = values->layout->templates[template].text;
+    if (text.len > RAW_BYTES_MAX)
+        return -1;
+    memcpy(w->texts + w->texts_len, text.ptr, text.len);
+    int number = template_number(w, text.len, texts_max(bytes));
+    if (number >= 0)
+        cw_value_rows_set_number(values, template, (uint16_t)(number + 1));
+    return number;
+}
+
+bool cw_template_writer_add_values(struct cw_template_writer *w, struct cw_value_rows *values,
+                                   uint32_t from, uint32_t row, size_t bytes, struct cw_buf *text)
+{
+    cw_value_rows_target(values, w->block);
+    uint32_t nslots = values->layout->templates[values->rows[from]].nslots;
+    if (bytes > RAW_BYTES_MAX || w->tokens.n + nslots > VALUES_MAX)
+        return false;
+    int number = template_of_values(w, values, from, bytes);
+    if (number < 0)
+        return false;
+    cw_value_rows_take(values, from, text, &w->tokens);
+    w->rows[row] = (uint16_t)number;
+    w->counts[number]++;
     return true;
 }
 
@@ -181,8 +246,8 @@ static void raw_lines_gather(struct cw_template_writer *w, const struct cw_colum
 }
 
 /* All columns: dictionaries to w->text, their sizes to w->scratch, columns to w->small or w->columns. */
-static int columns_encode(struct cw_template_writer *w, const struct cw_block_lines *l,
-                          enum cw_codec codec, uint32_t *ndictionaries_out, struct cw_err *err)
+static int columns_encode(struct cw_template_writer *w, const char *text, enum cw_codec codec,
+                          uint32_t *ndictionaries_out, struct cw_err *err)
 {
     *ndictionaries_out = 0;
     for (uint32_t c = 0; c < w->layout.ncolumns; c++) {
@@ -192,7 +257,7 @@ static int columns_encode(struct cw_template_writer *w, const struct cw_block_li
             .n = w->starts[c + 1] - start,
             .values = w->values + start,
             .extra = w->extra + start,
-            .text = l->text,
+            .text = text,
         };
         size_t text_before = w->text.len;
         if (values.type == CW_SLOT_RAW)
@@ -222,10 +287,9 @@ static int section_add(struct cw_block_sections *out, enum cw_section_kind kind,
     return raw->len > 0 ? cw_block_sections_add(out, kind, codec, 0, cw_buf_str(raw), err) : 0;
 }
 
-/* The sections of the first `rows` rows, which have been cut. */
-static int sections_write(struct cw_template_writer *w, const struct cw_block_lines *l,
-                          uint32_t rows, enum cw_codec codec, struct cw_block_sections *out,
-                          struct cw_err *err)
+/* The sections of the first `rows` rows, which have been cut from `text`. */
+static int sections_write(struct cw_template_writer *w, const char *text, uint32_t rows,
+                          enum cw_codec codec, struct cw_block_sections *out, struct cw_err *err)
 {
     struct cw_buf *bufs[] = {&w->head, &w->text, &w->small, &w->raw};
     for (size_t i = 0; i < CW_COUNT(bufs); i++)
@@ -234,7 +298,7 @@ static int sections_write(struct cw_template_writer *w, const struct cw_block_li
     uint32_t ndictionaries;
     values_sort(w, rows);
     cw_buf_add(&w->text, w->texts, w->texts_len);
-    int rc = columns_encode(w, l, codec, &ndictionaries, err);
+    int rc = columns_encode(w, text, codec, &ndictionaries, err);
     cw_encode_int(w->counts, w->layout.ntemplates, &w->head);
     cw_encode_int(w->scratch, ndictionaries, &w->head);
     if (rc == 0)
@@ -264,10 +328,11 @@ static int trial_size(struct cw_template_writer *w, const struct cw_block_lines 
                       struct cw_err *err)
 {
     *size_out = SIZE_MAX;
-    if (!rows_cut(w, l, rows, mode))
+    cw_template_writer_begin(w, mode);
+    if (!rows_cut(w, l, 0, rows, 0))
         return 0;
     cw_block_sections_clear(&w->trial);
-    int rc = sections_write(w, l, rows, codec, &w->trial, err);
+    int rc = sections_write(w, l->text, rows, codec, &w->trial, err);
     cw_value_filter_builder_clear(w->filter);
     *size_out = w->trial.bytes.len + w->trial.entries.len;
     return rc;
@@ -304,6 +369,13 @@ static int memory_fill(struct cw_template_writer *w, const struct cw_block_lines
     return rc;
 }
 
+static void block_end(struct cw_template_writer *w, struct cw_buf *filter,
+                      struct cw_template_counts *counts_out)
+{
+    *counts_out = (struct cw_template_counts){w->mode, w->layout.ntemplates, w->layout.ncolumns};
+    cw_value_filter_builder_finish(w->filter, filter);
+}
+
 int cw_template_writer_encode(struct cw_template_writer *w, const struct cw_block_lines *l,
                               struct cw_template_memory *memory, enum cw_codec codec,
                               struct cw_block_sections *out, struct cw_buf *filter,
@@ -311,14 +383,15 @@ int cw_template_writer_encode(struct cw_template_writer *w, const struct cw_bloc
 {
     size_t raw_bytes = l->offsets[l->rows], bytes_before = out->bytes.len,
            entries_before = out->entries.len;
-    if (memory->ngiven_up >= GIVE_UP_AFTER || raw_bytes > RAW_BYTES_MAX)
+    if (cw_template_memory_given_up(memory) || raw_bytes > RAW_BYTES_MAX)
         return 0;
     int rc = memory->known ? 0 : memory_fill(w, l, memory, codec, err);
     if (rc < 0)
         return rc;
-    bool worth = rows_cut(w, l, l->rows, memory->mode);
+    cw_template_writer_begin(w, memory->mode);
+    bool worth = rows_cut(w, l, 0, l->rows, 0);
     if (worth) {
-        rc = sections_write(w, l, l->rows, codec, out, err);
+        rc = sections_write(w, l->text, l->rows, codec, out, err);
         if (rc < 0)
             return rc;
         size_t size = out->bytes.len - bytes_before + out->entries.len - entries_before;
@@ -332,8 +405,17 @@ int cw_template_writer_encode(struct cw_template_writer *w, const struct cw_bloc
         out->entries.len = entries_before;
         return 0;
     }
-    *counts_out =
-        (struct cw_template_counts){memory->mode, w->layout.ntemplates, w->layout.ncolumns};
-    cw_value_filter_builder_finish(w->filter, filter);
+    block_end(w, filter, counts_out);
     return 1;
+}
+
+int cw_template_writer_finish(struct cw_template_writer *w, const char *text, uint32_t rows,
+                              enum cw_codec codec, struct cw_block_sections *out,
+                              struct cw_buf *filter, struct cw_template_counts *counts_out,
+                              struct cw_err *err)
+{
+    int rc = sections_write(w, text, rows, codec, out, err);
+    if (rc == 0)
+        block_end(w, filter, counts_out);
+    return rc;
 }

@@ -45,8 +45,7 @@ void cw_tokens_fini(struct cw_tokens *t)
     cw_tokens_init(t);
 }
 
-/* Room for a line's. */
-static void tokens_reserve(struct cw_tokens *t)
+void cw_tokens_reserve(struct cw_tokens *t)
 {
     if (t->cap - t->n >= CW_TEMPLATE_SLOTS_MAX)
         return;
@@ -395,7 +394,7 @@ static bool has_reserved(const char *at, size_t len)
 ALWAYS_INLINE size_t tokenize_line(const struct cw_tokenizer *t, size_t from, size_t to,
                                    struct cw_tokens *tokens, char *out)
 {
-    tokens_reserve(tokens);
+    cw_tokens_reserve(tokens);
     struct walk w = {
         .c = &t->classes,
         .text = t->text + t->from,

@@ -34,7 +34,8 @@ struct match_model *match_model_new(const struct cw_str *lines, size_t n)
     m->n = (uint32_t)n;
     m->offsets = cw_mem_array(n + 1, sizeof(*m->offsets));
     for (size_t i = 0; i < n; i++) {
-        CW_ASSERT(cw_block_writer_add(w, 0, (int64_t)i, lines[i], CW_LABELS_NONE, &err) == 0);
+        CW_ASSERT(cw_block_writer_add(w, &(struct cw_block_row){.ts_ns = (int64_t)i}, lines[i],
+                                      &err) == 1);
         cw_buf_adds(&m->text, lines[i]);
         m->offsets[i + 1] = (uint32_t)m->text.len;
     }

@@ -6,6 +6,7 @@
 enum {
     NUM_ROOM = 24,
     NUM_DIGITS_MAX = 20,
+    SLOT_NUM_DIGITS_MAX = 19, /* of those that the tokenizer makes */
     DEC_ROOM = 32,
     DEC_DIGITS_MAX = 18,
     HEX_ROOM = 16,
@@ -277,13 +278,25 @@ static bool measure_decs(const int64_t *values, const int64_t *decimals, uint32_
     return good;
 }
 
-/* As many as there are digits, of which a text has `most`. */
-static bool measure_digits(const int64_t *digits, unsigned most, uint32_t n, uint8_t *sizes)
+static bool measure_nums(const int64_t *values, const int64_t *digits, uint32_t n, uint8_t *sizes)
 {
     bool good = true;
     for (uint32_t i = 0; i < n; i++) {
-        good &= (uint64_t)digits[i] - 1 < most;
-        sizes[i] = (uint8_t)digits[i];
+        unsigned least = digits_of((uint64_t)values[i]);
+        uint64_t size = digits != NULL ? (uint64_t)digits[i] : least;
+        good &= size >= least && size <= SLOT_NUM_DIGITS_MAX;
+        sizes[i] = (uint8_t)size;
+    }
+    return good;
+}
+
+static bool measure_hexes(const int64_t *values, const int64_t *digits, uint32_t n, uint8_t *sizes)
+{
+    bool good = true;
+    for (uint32_t i = 0; i < n; i++) {
+        uint64_t size = (uint64_t)digits[i];
+        good &= size - 1 < HEX_ROOM && (uint64_t)values[i] >> (size - 1) % HEX_ROOM * 4 < 16;
+        sizes[i] = (uint8_t)size;
     }
     return good;
 }
@@ -298,14 +311,9 @@ bool cw_measure_slots(unsigned type, const int64_t *values, const int64_t *digit
         return measure_fixed(values, TIME_END_S * UINT64_C(1000), 12, n, sizes);
     case CW_SLOT_IP4: return measure_ip4s(values, n, sizes);
     case CW_SLOT_DEC: return measure_decs(values, digits, n, sizes);
-    case CW_SLOT_HEX: return measure_digits(digits, HEX_ROOM, n, sizes);
-    default: CW_ASSERT(type == CW_SLOT_NUM); break;
+    case CW_SLOT_HEX: return measure_hexes(values, digits, n, sizes);
+    default: CW_ASSERT(type == CW_SLOT_NUM); return measure_nums(values, digits, n, sizes);
     }
-    if (digits != NULL)
-        return measure_digits(digits, NUM_DIGITS_MAX, n, sizes);
-    for (uint32_t i = 0; i < n; i++)
-        sizes[i] = (uint8_t)digits_of((uint64_t)values[i]);
-    return true;
 }
 
 static uint32_t word_of(const uint8_t *bytes)

@@ -358,7 +358,7 @@ static size_t batch_fill(struct cw_part_cursor *c, const struct cw_part_run *r,
             w->out_sizes[i] = w->sizes[rows[i]];
         out->sizes = w->out_sizes;
     }
-    if (c->walk == &cw_walk_templates && cw_part_wants_values(c->scan)) {
+    if (c->as_values) {
         out->values = &w->values;
         out->first_row = rows[0];
     } else if ((need & CW_NEED_LINES) != 0) {

@@ -67,6 +67,7 @@ struct cw_part_cursor {
     /* Where it stands. Pieces and runs are walked forward, or backward when newest_first. */
     uint32_t npieces_done, nrows_done; /* the walk's */
     bool matched;                      /* templates: the filters were asked */
+    bool as_values;                    /* templates: rows are handed out so */
     bool in_piece;
     uint32_t first_row, nrows;   /* of the piece that is under way, and ... */
     uint32_t run_first, run_end; /* ... the runs with rows in it, and ... */
@@ -96,7 +97,7 @@ static inline bool cw_part_wants_text(const struct cw_scan *scan)
     return scan->nfilters > 0 || cw_part_wants_lines(scan);
 }
 /* Of a block of templates, in place of lines. */
-static inline bool cw_part_wants_values(const struct cw_scan *scan)
+static inline bool cw_part_takes_values(const struct cw_scan *scan)
 {
     return (scan->need & CW_NEED_VALUES) != 0 && scan->nfilters == 0 && !scan->newest_first;
 }

@@ -23,13 +23,22 @@ enum {
     TEXTS_BYTES = TEMPLATES_BYTES_FREE + RAW_BYTES_MAX / 2 + RAW_BYTES_MAX + CW_TOKENIZE_SLACK,
     /* Denser ones are no logs; bounds the memory. */
     VALUES_MAX = 1 << 20,
+    PIECES_MIN = 1024,
     WORTH_PERCENT = 90,
     QUOTED_ROWS_PER_TEMPLATE = 8, /* fewer: quoted values may be what makes so many templates */
+};
+
+/* Values of one column that lie on end among the tokens. */
+struct piece {
+    uint16_t column, n;
 };
 
 struct cw_template_writer {
     struct cw_tokenizer tokenizer;
     struct cw_tokens tokens;
+    bool by_pieces; /* what the tokens are of; else of the slots of one row after the other */
+    struct piece *pieces;
+    size_t npieces, pieces_cap;
     enum cw_token_mode mode;
     uint64_t block; /* tells blocks apart that values are copied to */
     struct cw_layout layout;
@@ -76,6 +85,7 @@ void cw_template_writer_free(struct cw_template_writer **writer)
     cw_tokenizer_fini(&w->tokenizer);
     cw_tokens_fini(&w->tokens);
     cw_layout_fini(&w->layout);
+    free(w->pieces);
     free(w->texts);
     free(w->values);
     free(w->extra);
@@ -122,7 +132,8 @@ void cw_template_writer_begin(struct cw_template_writer *w, enum cw_token_mode m
     w->mode = mode;
     cw_layout_clear(&w->layout);
     memset(w->table, 0, sizeof(w->table));
-    w->texts_len = w->tokens.n = 0;
+    w->texts_len = w->tokens.n = w->npieces = 0;
+    w->by_pieces = false;
 }
 
 /* How long the templates of a block with so much text may be. */
@@ -163,48 +174,121 @@ static bool rows_cut(struct cw_template_writer *w, const struct cw_block_lines *
     return true;
 }
 
+static void piece_add(struct cw_template_writer *w, uint16_t column, uint32_t n)
+{
+    while (n > 0) {
+        uint16_t some = (uint16_t)CW_MIN(n, (uint32_t)UINT16_MAX);
+        if (w->npieces == w->pieces_cap) {
+            w->pieces_cap = CW_MAX(2 * w->pieces_cap, (size_t)PIECES_MIN);
+            w->pieces = cw_mem_resize(w->pieces, w->pieces_cap * sizeof(*w->pieces));
+        }
+        w->pieces[w->npieces++] = (struct piece){column, some};
+        n -= some;
+    }
+}
+
 bool cw_template_writer_add_lines(struct cw_template_writer *w, const struct cw_block_lines *l,
                                   uint32_t from, size_t bytes_before)
 {
-    return bytes_before + l->offsets[l->rows] - l->offsets[from] <= RAW_BYTES_MAX &&
-           rows_cut(w, l, from, l->rows, bytes_before);
-}
-
-/* The template of row `from` of `values`; -1 over a bound. */
-static int template_of_values(struct cw_template_writer *w, struct cw_value_rows *values,
-                              uint32_t from, size_t bytes)
-{
-    uint16_t template = values->rows[from];
-    uint16_t known = cw_value_rows_number(values, template);
-    if (known != 0)
-        return known - 1;
-    struct cw_str text = values->layout->templates[template].text;
-    if (text.len > RAW_BYTES_MAX)
-        return -1;
-    memcpy(w->texts + w->texts_len, text.ptr, text.len);
-    int number = template_number(w, text.len, texts_max(bytes));
-    if (number >= 0)
-        cw_value_rows_set_number(values, template, (uint16_t)(number + 1));
-    return number;
-}
-
-bool cw_template_writer_add_values(struct cw_template_writer *w, struct cw_value_rows *values,
-                                   uint32_t from, uint32_t row, size_t bytes, struct cw_buf *text)
-{
-    cw_value_rows_target(values, w->block);
-    uint32_t nslots = values->layout->templates[values->rows[from]].nslots;
-    if (bytes > RAW_BYTES_MAX || w->tokens.n + nslots > VALUES_MAX)
+    w->by_pieces = true;
+    if (bytes_before + l->offsets[l->rows] - l->offsets[from] > RAW_BYTES_MAX ||
+        !rows_cut(w, l, from, l->rows, bytes_before))
         return false;
-    int number = template_of_values(w, values, from, bytes);
-    if (number < 0)
-        return false;
-    cw_value_rows_take(values, from, text, &w->tokens);
-    w->rows[row] = (uint16_t)number;
-    w->counts[number]++;
+    for (uint32_t row = from; row < l->rows; row++) {
+        const struct cw_template *t = &w->layout.templates[w->rows[row]];
+        for (uint32_t s = 0; s < t->nslots; s++)
+            piece_add(w, w->layout.slots[t->first_slot + s].column, 1);
+    }
     return true;
 }
 
+/* The template of a row of `values`; -1 over a bound. */
+static int template_of_values(struct cw_template_writer *w, struct cw_value_rows *values,
+                              uint16_t template, size_t bytes)
+{
+    int number = cw_value_rows_number(values, template);
+    struct cw_str text = values->layout->templates[template].text;
+    if (number >= 0)
+        return number;
+    if (text.len > RAW_BYTES_MAX)
+        return -1;
+    memcpy(w->texts + w->texts_len, text.ptr, text.len);
+    number = template_number(w, text.len, texts_max(bytes));
+    if (number >= 0)
+        cw_value_rows_map(values, template, (uint16_t)number,
+                          w->layout.slots + w->layout.templates[number].first_slot);
+    return number;
+}
+
+static int columns_take(struct cw_template_writer *w, struct cw_value_rows *values, uint32_t from,
+                        uint32_t to, struct cw_buf *text, struct cw_err *err)
+{
+    const uint16_t *columns;
+    uint32_t n = cw_value_rows_count(values, from, to, &columns);
+    int rc = 0;
+    for (uint32_t i = 0; rc == 0 && i < n; i++) {
+        piece_add(w, cw_value_rows_column(values, columns[i]),
+                  cw_value_rows_left(values, columns[i]));
+        rc = cw_value_rows_copy(values, columns[i], text, &w->tokens, err);
+    }
+    return rc;
+}
+
+int cw_template_writer_add_values(struct cw_template_writer *w, const struct cw_value_run *run,
+                                  uint32_t row, size_t bytes_before, struct cw_buf *text,
+                                  struct cw_err *err)
+{
+    struct cw_value_rows *values = run->values;
+    size_t bytes = bytes_before, ntokens = w->tokens.n;
+    uint32_t n = 0;
+    w->by_pieces = true;
+    cw_value_rows_target(values, w->block);
+    for (; n < run->n; n++) {
+        uint16_t template = values->rows[run->from + n];
+        bytes += run->sizes[n] + 1u;
+        ntokens += values->layout->templates[template].nslots;
+        int number = bytes > RAW_BYTES_MAX || ntokens > VALUES_MAX
+                         ? -1
+                         : template_of_values(w, values, template, bytes);
+        if (number < 0)
+            break;
+        w->rows[row + n] = (uint16_t)number;
+        w->counts[number]++;
+    }
+    int rc = columns_take(w, values, run->from, run->from + n, text, err);
+    return rc < 0 ? rc : (int)n;
+}
+
 /* ---- columns ---- */
+
+/* at[c]: where the next values of column c go. */
+static void rows_sort(struct cw_template_writer *w, uint32_t rows, uint32_t *at)
+{
+    const struct cw_layout *l = &w->layout;
+    size_t token = 0;
+    for (uint32_t row = 0; row < rows; row++) {
+        const struct cw_template *t = &l->templates[w->rows[row]];
+        const struct cw_slot *slots = l->slots + t->first_slot;
+        for (uint32_t s = 0; s < t->nslots; s++, token++) {
+            uint32_t to = at[slots[s].column]++;
+            w->values[to] = w->tokens.values[token];
+            w->extra[to] = w->tokens.extra[token];
+        }
+    }
+}
+
+static void pieces_sort(struct cw_template_writer *w, uint32_t *at)
+{
+    size_t token = 0;
+    for (size_t i = 0; i < w->npieces; i++) {
+        struct piece p = w->pieces[i];
+        uint32_t to = at[p.column];
+        memcpy(w->values + to, w->tokens.values + token, p.n * sizeof(*w->values));
+        memcpy(w->extra + to, w->tokens.extra + token, p.n);
+        at[p.column] += p.n;
+        token += p.n;
+    }
+}
 
 /* Bring the values of each column together: starts[c] is where those of column c begin. */
 static void values_sort(struct cw_template_writer *w, uint32_t rows)
@@ -227,16 +311,10 @@ static void values_sort(struct cw_template_writer *w, uint32_t rows)
     }
     w->starts[l->ncolumns] = sum;
     CW_ASSERT(sum == w->tokens.n);
-    size_t token = 0;
-    for (uint32_t row = 0; row < rows; row++) {
-        const struct cw_template *t = &l->templates[w->rows[row]];
-        const struct cw_slot *slots = l->slots + t->first_slot;
-        for (uint32_t s = 0; s < t->nslots; s++, token++) {
-            uint32_t to = at[slots[s].column]++;
-            w->values[to] = w->tokens.values[token];
-            w->extra[to] = w->tokens.extra[token];
-        }
-    }
+    if (w->by_pieces)
+        pieces_sort(w, at);
+    else
+        rows_sort(w, rows, at);
 }
 
 static void raw_lines_gather(struct cw_template_writer *w, const struct cw_column_values *c)
@@ -338,24 +416,37 @@ static int trial_size(struct cw_template_writer *w, const struct cw_block_lines 
     return rc;
 }
 
-static int memory_fill(struct cw_template_writer *w, const struct cw_block_lines *l,
-                       struct cw_template_memory *memory, enum cw_codec codec, struct cw_err *err)
+static struct cw_str sample_of(const struct cw_block_lines *l, uint32_t *rows_out)
 {
     uint32_t rows = 1;
     while (rows < l->rows && l->offsets[rows] < TRIAL_BYTES)
         rows++;
-    struct cw_str sample = cw_str_make(l->text, l->offsets[rows]);
+    *rows_out = rows;
+    return cw_str_make(l->text, l->offsets[rows]);
+}
+
+static int plain_try(struct cw_template_writer *w, const struct cw_block_lines *l,
+                     struct cw_template_memory *memory, struct cw_err *err)
+{
+    uint32_t rows;
+    struct cw_str sample = sample_of(l, &rows);
     cw_buf_clear(&w->column);
     int rc = cw_codec_compress(CW_CODEC_LZ4, sample, &w->column, err);
-    if (rc < 0)
-        return rc;
-    memory->plain_permille = (uint32_t)(w->column.len * 1000 / sample.len);
+    memory->plain_permille = CW_MAX((uint32_t)(w->column.len * 1000 / sample.len), 1u);
+    return rc;
+}
+
+static int mode_try(struct cw_template_writer *w, const struct cw_block_lines *l,
+                    struct cw_template_memory *memory, enum cw_codec codec, struct cw_err *err)
+{
+    uint32_t rows;
+    struct cw_str sample = sample_of(l, &rows);
     memory->mode = CW_TOKEN_PLAIN;
-    memory->known = true;
+    memory->mode_known = true;
     if (memchr(sample.ptr, '"', sample.len) == NULL)
         return 0;
     size_t best, size;
-    rc = trial_size(w, l, rows, CW_TOKEN_PLAIN, codec, &best, err);
+    int rc = trial_size(w, l, rows, CW_TOKEN_PLAIN, codec, &best, err);
     bool many = best == SIZE_MAX || w->layout.ntemplates > rows / QUOTED_ROWS_PER_TEMPLATE;
     for (int mode = CW_TOKEN_JSON; rc == 0 && mode <= CW_TOKEN_QUOTED; mode++) {
         if (mode == CW_TOKEN_JSON ? *sample.ptr != '{' : !many)
@@ -367,6 +458,19 @@ static int memory_fill(struct cw_template_writer *w, const struct cw_block_lines
         }
     }
     return rc;
+}
+
+bool cw_template_memory_takes(struct cw_template_memory *memory, const struct cw_value_rows *values)
+{
+    enum cw_token_mode mode = cw_value_rows_mode(values);
+    const struct cw_block *block = cw_template_block_source(values->block);
+    if (cw_template_memory_given_up(memory))
+        return false;
+    if (!memory->mode_known && block->raw_bytes >= TRIAL_BYTES) {
+        memory->mode_known = true;
+        memory->mode = mode;
+    }
+    return memory->mode_known && memory->mode == mode;
 }
 
 static void block_end(struct cw_template_writer *w, struct cw_buf *filter,
@@ -385,7 +489,9 @@ int cw_template_writer_encode(struct cw_template_writer *w, const struct cw_bloc
            entries_before = out->entries.len;
     if (cw_template_memory_given_up(memory) || raw_bytes > RAW_BYTES_MAX)
         return 0;
-    int rc = memory->known ? 0 : memory_fill(w, l, memory, codec, err);
+    int rc = memory->plain_permille > 0 ? 0 : plain_try(w, l, memory, err);
+    if (rc == 0 && !memory->mode_known)
+        rc = mode_try(w, l, memory, codec, err);
     if (rc < 0)
         return rc;
     cw_template_writer_begin(w, memory->mode);

@@ -1,7 +1,7 @@
 /*
  * template_writer.h - encode the rows of a block as templates and columns. The bytes are drawn in format.h.
  *
- * A block is encoded from its lines, all at once; or row by row, some of them from the values that they have in another block
+ * A block is encoded from its lines, all at once; or run by run, some of them from the values that they have in another block
  * (value_rows.h). Both ways give the same bytes where they keep the rows.
  *
  * What becomes of quoted values (enum cw_token_mode) is tried on the first 256 KiB of an app, and kept. A block that goes over a bound
@@ -31,9 +31,9 @@ struct cw_block_lines {
 
 /* What was learnt of an app. Zeroed: nothing. */
 struct cw_template_memory {
-    bool known;
+    bool mode_known;
     enum cw_token_mode mode;
-    uint32_t plain_permille; /* what lz4 makes of 1,000 bytes of text */
+    uint32_t plain_permille; /* what lz4 makes of 1,000 bytes of text; 0: not known */
     unsigned ngiven_up;
 };
 
@@ -48,6 +48,11 @@ struct cw_template_counts {
     enum cw_token_mode mode;
     uint32_t templates, columns;
 };
+
+/* Shall the app's rows be taken from the block as values? Those of another mode, or of one that was chosen on little text while none is
+ * known, are better cut anew. */
+bool cw_template_memory_takes(struct cw_template_memory *memory,
+                              const struct cw_value_rows *values);
 
 struct cw_template_writer;
 struct cw_template_writer *cw_template_writer_new(void);
@@ -64,18 +69,25 @@ int cw_template_writer_encode(struct cw_template_writer *writer, const struct cw
                               struct cw_err *err) CW_MUST_USE;
 
 /*
- * Row by row: begin, add, finish. What would go over a bound is not added (false): the block has to end before it. A block that was
- * begun so is never given up. `mode`: for rows that are lines.
+ * Run by run: begin, add, finish. What would go over a bound is not added: the block has to end before it. A block that was begun so
+ * is never given up. `mode`: for rows that are lines.
  */
 void cw_template_writer_begin(struct cw_template_writer *writer, enum cw_token_mode mode);
 /* Rows [from, lines->rows) of the block; after false only _begin() when they were several. `bytes_before`: of the rows before, LFs included. */
 bool cw_template_writer_add_lines(struct cw_template_writer *writer,
                                   const struct cw_block_lines *lines, uint32_t from,
                                   size_t bytes_before);
-/* Row `row` of the block, which is row `from` of `values`. *text: what lines are taken from, too; texts of values are appended. `bytes`: of
- * the block with this row, LFs included. */
-bool cw_template_writer_add_values(struct cw_template_writer *writer, struct cw_value_rows *values,
-                                   uint32_t from, uint32_t row, size_t bytes, struct cw_buf *text);
+/* Rows of another block. */
+struct cw_value_run {
+    struct cw_value_rows *values;
+    uint32_t from, n;
+    const uint32_t *sizes; /* of their lines */
+};
+/* They become rows from `row` on. Returns how many of them: fewer are over a bound. *text: what lines are taken from, too; texts of
+ * values are appended. */
+int cw_template_writer_add_values(struct cw_template_writer *writer, const struct cw_value_run *run,
+                                  uint32_t row, size_t bytes_before, struct cw_buf *text,
+                                  struct cw_err *err) CW_MUST_USE;
 /* As _encode(). `text` is what rows were added from. */
 int cw_template_writer_finish(struct cw_template_writer *writer, const char *text, uint32_t rows,
                               enum cw_codec codec, struct cw_block_sections *out,

@@ -37,8 +37,8 @@ struct cw_tokens {
 };
 void cw_tokens_init(struct cw_tokens *tokens);
 void cw_tokens_fini(struct cw_tokens *tokens);
-/* Room for the values of one more line. */
-void cw_tokens_reserve(struct cw_tokens *tokens);
+/* Room for so many more values. */
+void cw_tokens_reserve(struct cw_tokens *tokens, size_t n);
 
 struct cw_tokenizer {
     struct cw_byte_classes classes;

@@ -134,6 +134,16 @@ int cw_block_writer_add(struct cw_block_writer *w, const struct cw_block_row *ro
     return 1;
 }
 
+int cw_block_writer_try(struct cw_block_writer *w, struct cw_template_memory *memory,
+                        struct cw_err *err)
+{
+    struct cw_block_lines lines;
+    if (w->cut || w->text.len < CW_TEMPLATE_TRIAL_BYTES)
+        return 0;
+    int rc = lines_of(w, w->rows, &lines, err);
+    return rc < 0 ? rc : cw_template_writer_try(w->templates, &lines, memory, w->codec, err);
+}
+
 /* Rows go to the template writer from now on, as do those that are here as lines. 1, 0 when those do not fit, or an error. */
 static int cut_begin(struct cw_block_writer *w, enum cw_token_mode mode, struct cw_err *err)
 {

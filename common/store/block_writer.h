@@ -45,6 +45,9 @@ struct cw_block_row {
  * before it, which is never so for an empty block. */
 int cw_block_writer_add(struct cw_block_writer *writer, const struct cw_block_row *row,
                         struct cw_str line, struct cw_err *err) CW_MUST_USE;
+/* Learn the app's mode from the rows so far, all of them lines, if they are enough of it. */
+int cw_block_writer_try(struct cw_block_writer *writer, struct cw_template_memory *memory,
+                        struct cw_err *err) CW_MUST_USE;
 /*
  * Append the first of rows [from, ...) of the batch, which come as values: those that keep the block within `raw_bytes_max`. Returns how
  * many. 0: the block must be finished before them; for an empty one: the row can only be added as a line.

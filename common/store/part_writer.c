@@ -35,7 +35,8 @@ struct cw_part_writer {
     uint64_t off; /* of the next byte in the file */
     enum cw_codec codec;
     struct cw_block_writer *block;
-    struct cw_template_memory memory; /* of the app under way */
+    struct cw_template_memory memory; /* of the app that the block under way began with */
+    bool app_ends;                    /* with that block: other apps have come after it */
     struct cw_buf bytes;              /* a finished block on its way to the file */
     struct cw_buf filter;             /* its value filter */
     struct cw_buf lines;              /* of rows that came as values and are not kept so */
@@ -165,6 +166,9 @@ static int block_end(struct cw_part_writer *w, struct cw_err *err)
     cw_buf_clear(&w->bytes);
     cw_buf_clear(&w->filter);
     int rc = cw_block_writer_finish(w->block, &w->memory, &w->bytes, &w->filter, &s, err);
+    if (w->app_ends)
+        w->memory = (struct cw_template_memory){0};
+    w->app_ends = false;
     return rc < 0 ? rc : block_write(w, cw_buf_str(&w->bytes), cw_buf_str(&w->filter), &s, err);
 }
 
@@ -214,8 +218,12 @@ int cw_part_writer_stream(struct cw_part_writer *w, struct cw_labels labels, uin
     }
     if (cw_block_writer_rows(w->block) > 0 && !block_takes_stream(w, same_app))
         rc = block_end(w, err);
-    if (!same_app)
+    if (!same_app && cw_block_writer_rows(w->block) == 0) {
         w->memory = (struct cw_template_memory){0};
+    } else if (!same_app) {
+        w->app_ends = true;
+        w->memory.ngiven_up = 0;
+    }
     share_plan(w);
     return rc;
 }
@@ -240,8 +248,11 @@ static int rows_add_values(struct cw_part_writer *w, const struct cw_entry_batch
                            struct cw_err *err)
 {
     uint32_t stream = w->nstreams - 1;
-    if (batch->values == NULL || !cw_template_memory_takes(&w->memory, batch->values))
-        return 0;
+    int rc = 0;
+    if (batch->values != NULL && !w->memory.mode_known)
+        rc = cw_block_writer_try(w->block, &w->memory, err);
+    if (rc < 0 || batch->values == NULL || !cw_template_memory_takes(&w->memory, batch->values))
+        return rc;
     int n = cw_block_writer_add_values(w->block, stream, batch, i, w->block_bytes_max, err);
     if (n == 0 && cw_block_writer_rows(w->block) > 0) {
         n = block_next(w, err);

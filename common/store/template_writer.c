@@ -14,7 +14,6 @@
 
 enum {
     WINDOW_BYTES = 64 << 10, /* what bitmaps are made of at once */
-    TRIAL_BYTES = 256 << 10,
     TABLE_SIZE = 4 * CW_BLOCK_TEMPLATES_MAX,
     RAW_BYTES_MAX = CW_BLOCK_RAW_TARGET + CW_BLOCK_ROWS_MAX,
     /* Templates may be so large, and half of the text before them. */
@@ -419,7 +418,7 @@ static int trial_size(struct cw_template_writer *w, const struct cw_block_lines 
 static struct cw_str sample_of(const struct cw_block_lines *l, uint32_t *rows_out)
 {
     uint32_t rows = 1;
-    while (rows < l->rows && l->offsets[rows] < TRIAL_BYTES)
+    while (rows < l->rows && l->offsets[rows] < CW_TEMPLATE_TRIAL_BYTES)
         rows++;
     *rows_out = rows;
     return cw_str_make(l->text, l->offsets[rows]);
@@ -436,8 +435,9 @@ static int plain_try(struct cw_template_writer *w, const struct cw_block_lines *
     return rc;
 }
 
-static int mode_try(struct cw_template_writer *w, const struct cw_block_lines *l,
-                    struct cw_template_memory *memory, enum cw_codec codec, struct cw_err *err)
+int cw_template_writer_try(struct cw_template_writer *w, const struct cw_block_lines *l,
+                           struct cw_template_memory *memory, enum cw_codec codec,
+                           struct cw_err *err)
 {
     uint32_t rows;
     struct cw_str sample = sample_of(l, &rows);
@@ -460,19 +460,6 @@ static int mode_try(struct cw_template_writer *w, const struct cw_block_lines *l
     return rc;
 }
 
-bool cw_template_memory_takes(struct cw_template_memory *memory, const struct cw_value_rows *values)
-{
-    enum cw_token_mode mode = cw_value_rows_mode(values);
-    const struct cw_block *block = cw_template_block_source(values->block);
-    if (cw_template_memory_given_up(memory))
-        return false;
-    if (!memory->mode_known && block->raw_bytes >= TRIAL_BYTES) {
-        memory->mode_known = true;
-        memory->mode = mode;
-    }
-    return memory->mode_known && memory->mode == mode;
-}
-
 static void block_end(struct cw_template_writer *w, struct cw_buf *filter,
                       struct cw_template_counts *counts_out)
 {
@@ -491,7 +478,7 @@ int cw_template_writer_encode(struct cw_template_writer *w, const struct cw_bloc
         return 0;
     int rc = memory->plain_permille > 0 ? 0 : plain_try(w, l, memory, err);
     if (rc == 0 && !memory->mode_known)
-        rc = mode_try(w, l, memory, codec, err);
+        rc = cw_template_writer_try(w, l, memory, codec, err);
     if (rc < 0)
         return rc;
     cw_template_writer_begin(w, memory->mode);

@@ -29,6 +29,7 @@ struct cw_block_lines {
     uint32_t rows;
 };
 
+enum { CW_TEMPLATE_TRIAL_BYTES = 256 << 10 };
 /* What was learnt of an app. Zeroed: nothing. */
 struct cw_template_memory {
     bool mode_known;
@@ -49,10 +50,14 @@ struct cw_template_counts {
     uint32_t templates, columns;
 };
 
-/* Shall the app's rows be taken from the block as values? Those of another mode, or of one that was chosen on little text while none is
- * known, are better cut anew. */
-bool cw_template_memory_takes(struct cw_template_memory *memory,
-                              const struct cw_value_rows *values);
+/* Shall the app's rows be taken from another block as values? Those of another mode are better cut anew, and so is all before it is known which
+ * is best: through values it would never be asked again. */
+static inline bool cw_template_memory_takes(const struct cw_template_memory *memory,
+                                            const struct cw_value_rows *values)
+{
+    return !cw_template_memory_given_up(memory) && memory->mode_known &&
+           memory->mode == cw_value_rows_mode(values);
+}
 
 struct cw_template_writer;
 struct cw_template_writer *cw_template_writer_new(void);
@@ -67,6 +72,12 @@ int cw_template_writer_encode(struct cw_template_writer *writer, const struct cw
                               struct cw_block_sections *out, struct cw_buf *filter,
                               struct cw_template_counts *counts_out,
                               struct cw_err *err) CW_MUST_USE;
+
+/* Find out what becomes of the app's quoted values, on lines that are the first CW_TEMPLATE_TRIAL_BYTES of it or all that there are. Between
+ * blocks only. */
+int cw_template_writer_try(struct cw_template_writer *writer, const struct cw_block_lines *lines,
+                           struct cw_template_memory *memory, enum cw_codec codec,
+                           struct cw_err *err) CW_MUST_USE;
 
 /*
  * Run by run: begin, add, finish. What would go over a bound is not added: the block has to end before it. A block that was begun so

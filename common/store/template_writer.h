@@ -50,8 +50,8 @@ struct cw_template_counts {
     uint32_t templates, columns;
 };
 
-/* Shall the app's rows be taken from another block as values? Those of another mode are better cut anew, and so is all before it is known which
- * is best: through values it would never be asked again. */
+/* Shall the app's rows be taken from another block as values? Those of another mode are better cut anew, and so is all before it is
+ * known which is best: through values it would never be asked again. */
 static inline bool cw_template_memory_takes(const struct cw_template_memory *memory,
                                             const struct cw_value_rows *values)
 {
@@ -73,7 +73,7 @@ int cw_template_writer_encode(struct cw_template_writer *writer, const struct cw
                               struct cw_template_counts *counts_out,
                               struct cw_err *err) CW_MUST_USE;
 
-/* Find out what becomes of the app's quoted values, on lines that are the first CW_TEMPLATE_TRIAL_BYTES of it or all that there are. Between
+/* Find out what becomes of the app's quoted values, on its first lines: CW_TEMPLATE_TRIAL_BYTES of them, or all that there are. Between
  * blocks only. */
 int cw_template_writer_try(struct cw_template_writer *writer, const struct cw_block_lines *lines,
                            struct cw_template_memory *memory, enum cw_codec codec,

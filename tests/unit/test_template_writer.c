@@ -143,8 +143,8 @@ Test(template_writer, what_looks_nearly_like_a_form_comes_back)
 
 Test(template_writer, hostile_text_comes_back)
 {
-    static const generator_fn generators[] = {random_bytes, base64,      random_words,
-                                              many_numbers, one_byte,    empty,
+    static const generator_fn generators[] = {random_bytes, base64,           random_words,
+                                              many_numbers, one_byte,         empty,
                                               many_columns, line_adversarial, reserved};
     for (size_t i = 0; i < CW_COUNT(generators); i++) {
         check_generated(generators[i], 77, SIZE_MAX);

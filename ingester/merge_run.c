@@ -167,10 +167,11 @@ int cw_merge_run_new(struct cw_parts *parts, struct cw_source *const *inputs, si
     CW_ASSERT(n > 0);
     run->parts = parts;
     run->n = n;
-    run->scan = (struct cw_scan){.start_ns = INT64_MIN,
-                                 .end_ns = INT64_MAX,
-                                 .need = CW_NEED_TIMES | CW_NEED_LINES | CW_NEED_METADATA,
-                                 .stats = &run->stats};
+    run->scan =
+        (struct cw_scan){.start_ns = INT64_MIN,
+                         .end_ns = INT64_MAX,
+                         .need = CW_NEED_TIMES | CW_NEED_LINES | CW_NEED_METADATA | CW_NEED_VALUES,
+                         .stats = &run->stats};
     cw_buf_init(&run->path, SIZE_MAX);
     run->inputs = cw_mem_array(n, sizeof(*run->inputs));
     for (size_t i = 0; i < n; i++) {
@@ -345,8 +346,11 @@ static int rows_write(struct cw_merge_run *run, struct cw_err *err)
     struct cw_entry_batch some = {
         .n = to - from,
         .ts_ns = b->ts_ns + from,
-        .lines = b->lines + from,
+        .lines = b->lines != NULL ? b->lines + from : NULL,
+        .sizes = b->sizes + from,
         .metadata = b->metadata != NULL ? b->metadata + from : NULL,
+        .values = b->values,
+        .first_row = b->first_row + (uint32_t)from,
     };
     first->row = to;
     int rc = cw_part_writer_add(run->writer, &some, err);

@@ -174,6 +174,7 @@ int cw_block_open(struct cw_str bytes, struct cw_block *b, struct cw_err *err)
     if (rc < 0)
         return rc;
     b->kind = bytes.ptr[6];
+    b->mode = (uint8_t)bytes.ptr[7];
     b->rows = cw_get32(bytes.ptr + 16);
     b->ntemplates = cw_get32(bytes.ptr + 20);
     b->ncolumns = cw_get32(bytes.ptr + 24);

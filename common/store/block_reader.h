@@ -37,6 +37,7 @@ struct cw_block {
     uint32_t npieces;
     struct cw_piece pieces[CW_BLOCK_PIECES_MAX];
     /* templates */
+    uint8_t mode; /* enum cw_token_mode, or anything: readers do not need it */
     uint32_t ntemplates, ncolumns;
     struct cw_section templates, text, row_templates, small, raw;
     const char *bytes;                           /* of the block */

@@ -7,6 +7,7 @@
 #include "common/base/arena.h"
 #include "common/base/assert.h"
 #include "common/base/hash.h"
+#include "common/store/cursor.h"
 #include "common/store/encode_int.h"
 #include "common/store/format.h"
 #include "common/store/meta_column.h"
@@ -16,10 +17,11 @@ enum { TEXT_BYTES = CW_BLOCK_RAW_TARGET + CW_BLOCK_ROWS_MAX + CW_BYTE_CLASSES_SL
 
 struct cw_block_writer {
     enum cw_codec codec;
+    bool cut; /* the rows are in the template writer already; the text is what it points to */
     uint32_t rows, raw_bytes;
     int64_t min_ns, max_ns;
-    struct cw_buf text;                      /* lines, each followed by LF */
-    uint32_t offsets[CW_BLOCK_ROWS_MAX + 1]; /* of lines in the text, and its end */
+    struct cw_buf text; /* lines, each followed by LF; of values the texts that are new */
+    uint32_t offsets[CW_BLOCK_ROWS_MAX + 1]; /* of rows in the text, and its end */
     int64_t times[CW_BLOCK_ROWS_MAX];
     int64_t streams[CW_BLOCK_ROWS_MAX], stream_rows[CW_BLOCK_ROWS_MAX];
     uint32_t nstreams;
@@ -73,33 +75,137 @@ bool cw_block_writer_full(const struct cw_block_writer *w, size_t line_bytes, si
            cw_meta_writer_full(w->meta, w->rows, npairs);
 }
 
-int cw_block_writer_add(struct cw_block_writer *w, uint32_t stream, int64_t ts_ns,
-                        struct cw_str line, struct cw_labels metadata, struct cw_err *err)
+/* What rows of a stream have beside their lines, which have been added. */
+static void rows_end(struct cw_block_writer *w, uint32_t stream, const int64_t *ts_ns, uint32_t n,
+                     size_t raw_bytes)
 {
-    CW_ASSERT(w->rows < CW_BLOCK_ROWS_MAX);
-    if (line.len > CW_PART_LINE_BYTES_MAX)
-        return cw_err_set(err, CW_E_LIMIT, "a line of %zu bytes: too long for a block", line.len);
-    if (metadata.n > 0) {
-        int rc = cw_meta_writer_add(w->meta, w->rows, metadata, err);
-        if (rc < 0)
-            return rc;
-    }
     if (w->nstreams == 0 || w->streams[w->nstreams - 1] != stream) {
         CW_ASSERT(w->nstreams == 0 || w->streams[w->nstreams - 1] < stream);
         w->streams[w->nstreams] = stream;
         w->stream_rows[w->nstreams++] = 0;
     }
-    w->stream_rows[w->nstreams - 1]++;
+    w->stream_rows[w->nstreams - 1] += n;
+    memcpy(w->times + w->rows, ts_ns, n * sizeof(*ts_ns));
+    w->min_ns = w->rows == 0 ? ts_ns[0] : CW_MIN(w->min_ns, ts_ns[0]);
+    w->max_ns = w->rows == 0 ? ts_ns[n - 1] : CW_MAX(w->max_ns, ts_ns[n - 1]);
+    w->raw_bytes += (uint32_t)raw_bytes;
+    w->rows += n;
+    w->offsets[w->rows] = (uint32_t)w->text.len;
+}
+
+/* The lines that rows [0, rows) are; CW_E_LIMIT when the text has no room for what may be read behind it. */
+static int lines_of(struct cw_block_writer *w, uint32_t rows, struct cw_block_lines *out,
+                    struct cw_err *err)
+{
+    if (cw_buf_reserve(&w->text, CW_BYTE_CLASSES_SLACK) == NULL)
+        return cw_err_set(err, CW_E_LIMIT, "lines of %u bytes: too much for a block", w->raw_bytes);
+    memset(w->text.ptr + w->text.len, 0, CW_BYTE_CLASSES_SLACK);
+    *out = (struct cw_block_lines){w->text.ptr, w->offsets, rows};
+    return 0;
+}
+
+int cw_block_writer_add(struct cw_block_writer *w, const struct cw_block_row *row,
+                        struct cw_str line, struct cw_err *err)
+{
+    size_t text_before = w->text.len;
+    CW_ASSERT(w->rows < CW_BLOCK_ROWS_MAX);
+    if (line.len > CW_PART_LINE_BYTES_MAX)
+        return cw_err_set(err, CW_E_LIMIT, "a line of %zu bytes: too long for a block", line.len);
     if (w->text.ptr == NULL)
         cw_buf_reserve(&w->text, TEXT_BYTES); /* growing would leave more, and touch it twice */
     cw_buf_adds(&w->text, line);
     cw_buf_addc(&w->text, '\n');
-    w->times[w->rows] = ts_ns;
-    w->min_ns = w->rows == 0 ? ts_ns : CW_MIN(w->min_ns, ts_ns);
-    w->max_ns = w->rows == 0 ? ts_ns : CW_MAX(w->max_ns, ts_ns);
-    w->raw_bytes += (uint32_t)line.len;
-    w->offsets[++w->rows] = (uint32_t)w->text.len;
-    return 0;
+    if (w->cut) {
+        struct cw_block_lines lines;
+        w->offsets[w->rows + 1] = (uint32_t)w->text.len;
+        int rc = lines_of(w, w->rows + 1, &lines, err);
+        if (rc < 0)
+            return rc;
+        if (!cw_template_writer_add_lines(w->templates, &lines, w->rows,
+                                          (size_t)w->raw_bytes + w->rows)) {
+            w->text.len = text_before;
+            return 0;
+        }
+    }
+    int rc = row->metadata.n > 0 ? cw_meta_writer_add(w->meta, w->rows, row->metadata, err) : 0;
+    if (rc < 0)
+        return rc;
+    rows_end(w, row->stream, &row->ts_ns, 1, line.len);
+    return 1;
+}
+
+int cw_block_writer_try(struct cw_block_writer *w, struct cw_template_memory *memory,
+                        struct cw_err *err)
+{
+    struct cw_block_lines lines;
+    if (w->cut || w->text.len < CW_TEMPLATE_TRIAL_BYTES)
+        return 0;
+    int rc = lines_of(w, w->rows, &lines, err);
+    return rc < 0 ? rc : cw_template_writer_try(w->templates, &lines, memory, w->codec, err);
+}
+
+/* Rows go to the template writer from now on, as do those that are here as lines. 1, 0 when those do not fit, or an error. */
+static int cut_begin(struct cw_block_writer *w, enum cw_token_mode mode, struct cw_err *err)
+{
+    struct cw_block_lines lines;
+    cw_template_writer_begin(w->templates, mode);
+    int rc = lines_of(w, w->rows, &lines, err);
+    if (rc < 0)
+        return rc;
+    w->cut = w->rows == 0 || cw_template_writer_add_lines(w->templates, &lines, 0, 0);
+    return w->cut;
+}
+
+/* How many rows of the batch the block has room for; of those with metadata only one at a time. */
+static uint32_t rows_that_fit(const struct cw_block_writer *w, const struct cw_entry_batch *batch,
+                              size_t from, size_t raw_bytes_max, size_t *bytes_out)
+{
+    const struct cw_labels *metadata = batch->metadata;
+    uint32_t most = (uint32_t)CW_MIN(batch->n - from, (size_t)CW_BLOCK_ROWS_MAX - w->rows), n = 0;
+    size_t bytes = 0, room = CW_MIN(raw_bytes_max, (size_t)CW_BLOCK_RAW_TARGET);
+    for (; n < most; n++) {
+        size_t with = bytes + batch->sizes[from + n];
+        size_t npairs = metadata != NULL ? metadata[from + n].n : 0;
+        bool first = w->rows + n == 0;
+        if ((!first && w->raw_bytes + with > room) || (npairs > 0 && n > 0))
+            break;
+        if (!first && cw_meta_writer_full(w->meta, w->rows, npairs))
+            break;
+        bytes = with;
+        if (npairs > 0)
+            most = 1;
+    }
+    *bytes_out = bytes;
+    return n;
+}
+
+int cw_block_writer_add_values(struct cw_block_writer *w, uint32_t stream,
+                               const struct cw_entry_batch *batch, size_t from,
+                               size_t raw_bytes_max, struct cw_err *err)
+{
+    size_t bytes;
+    struct cw_value_run run = {.values = batch->values,
+                               .from = batch->first_row + (uint32_t)from,
+                               .n = rows_that_fit(w, batch, from, raw_bytes_max, &bytes),
+                               .sizes = batch->sizes + from};
+    if (run.n == 0)
+        return 0;
+    int rc = w->cut ? 1 : cut_begin(w, cw_value_rows_mode(run.values), err);
+    if (rc <= 0)
+        return rc;
+    int n = cw_template_writer_add_values(w->templates, &run, w->rows,
+                                          (size_t)w->raw_bytes + w->rows, &w->text, err);
+    w->cut = n > 0 || w->rows > 0;
+    if (n <= 0)
+        return n;
+    for (uint32_t i = (uint32_t)n; i < run.n; i++)
+        bytes -= run.sizes[i];
+    if (batch->metadata != NULL && batch->metadata[from].n > 0)
+        rc = cw_meta_writer_add(w->meta, w->rows, batch->metadata[from], err);
+    if (rc < 0)
+        return rc;
+    rows_end(w, stream, batch->ts_ns + from, (uint32_t)n, bytes);
+    return n;
 }
 
 static int streams_section(struct cw_block_writer *w, struct cw_err *err)
@@ -177,11 +283,15 @@ static int line_sections(struct cw_block_writer *w, struct cw_template_memory *m
                          struct cw_template_counts *counts, struct cw_buf *filter,
                          struct cw_err *err)
 {
-    if (cw_buf_reserve(&w->text, CW_BYTE_CLASSES_SLACK) == NULL)
-        return cw_err_set(err, CW_E_LIMIT, "lines of %u bytes: too much for a block", w->raw_bytes);
-    memset(w->text.ptr + w->text.len, 0, CW_BYTE_CLASSES_SLACK);
-    struct cw_block_lines lines = {w->text.ptr, w->offsets, w->rows};
-    int rc = cw_template_writer_encode(w->templates, &lines, memory, w->codec, &w->sections, filter,
+    if (w->cut) {
+        int rc = cw_template_writer_finish(w->templates, w->text.ptr, w->rows, w->codec,
+                                           &w->sections, filter, counts, err);
+        return rc < 0 ? rc : 1;
+    }
+    struct cw_block_lines lines;
+    int rc = lines_of(w, w->rows, &lines, err);
+    if (rc == 0)
+        rc = cw_template_writer_encode(w->templates, &lines, memory, w->codec, &w->sections, filter,
                                        counts, err);
     if (rc == 0)
         rc = plain_sections(w, err);
@@ -225,6 +335,7 @@ static void block_clear(struct cw_block_writer *w)
     else
         cw_buf_clear(&w->text);
     cw_block_sections_clear(&w->sections);
+    w->cut = false;
     w->rows = w->raw_bytes = w->nstreams = 0;
 }
 

@@ -28,6 +28,8 @@ enum cw_need {
     CW_NEED_LINES = 2,    /* lines */
     CW_NEED_SIZES = 4,    /* line lengths (bytes_over_time); lines imply them */
     CW_NEED_METADATA = 8, /* structured metadata */
+    /* with lines and times, oldest first and without filters: a source that has rows as values (value_rows.h) may give those instead */
+    CW_NEED_VALUES = 16,
 };
 
 /* What each step skipped and cost; summed over units by the engine. Atomics: many threads add. */
@@ -58,6 +60,8 @@ struct cw_stream_ref {
     struct cw_labels labels;
 };
 
+struct cw_value_rows;
+
 /* Rows of one stream, ordered by time (ties in order of arrival; both reversed when newest_first). n > 0. */
 struct cw_entry_batch {
     struct cw_stream_ref stream;
@@ -67,6 +71,9 @@ struct cw_entry_batch {
     const uint32_t *sizes;      /* NULL when neither sizes nor lines were asked for */
     /* Per row, sorted and sanitised; NULL: no row of the batch has any. */
     const struct cw_labels *metadata;
+    /* In place of lines: row i is row first_row + i of these. */
+    struct cw_value_rows *values;
+    uint32_t first_row;
 };
 
 struct cw_cursor;

@@ -33,6 +33,8 @@ struct cw_column_encoder {
     int64_t *numbers; /* of the entry of each value */
     size_t cap;       /* of entries and numbers */
     uint32_t nentries;
+    char *wide; /* values of 16 bytes, one behind the other */
+    size_t wide_cap;
 };
 
 struct cw_column_encoder *cw_column_encoder_new(void)
@@ -49,6 +51,7 @@ void cw_column_encoder_free(struct cw_column_encoder **encoder)
     free(e->table);
     free(e->entries);
     free(e->numbers);
+    free(e->wide);
     free(e);
 }
 
@@ -152,13 +155,11 @@ static void strings_encode(struct cw_column_encoder *e, const struct cw_column_v
 
 /* ---- 16 bytes ---- */
 
-/* 32 hexadecimal digits, dashes between them or not. */
-static void wide_add(const struct cw_column_values *c, uint64_t value, struct cw_buf *column,
-                     struct cw_value_filter_builder *filter)
+/* 16 bytes as printed, from 32 hexadecimal digits, dashes between them or not. */
+static void wide_read(enum cw_slot_type type, const char *at, char *out)
 {
-    const char *at = bytes_of(c, value).ptr;
     uint64_t hi, lo;
-    if (c->type == CW_SLOT_UUID) { /* 8-4-4-4-12 */
+    if (type == CW_SLOT_UUID) { /* 8-4-4-4-12 */
         hi =
             cw_hex_digits(at, 8) << 32 | cw_hex_digits(at + 9, 4) << 16 | cw_hex_digits(at + 14, 4);
         lo = cw_hex_digits(at + 19, 4) << 48 | cw_hex_digits(at + 24, 12);
@@ -166,26 +167,56 @@ static void wide_add(const struct cw_column_values *c, uint64_t value, struct cw
         hi = cw_hex_digits(at, 16);
         lo = cw_hex_digits(at + 16, 16);
     }
+    cw_put64(out, __builtin_bswap64(hi));
+    cw_put64(out + 8, __builtin_bswap64(lo));
+}
+
+/* The same values, each as 16 bytes. */
+static struct cw_column_values wide_gather(struct cw_column_encoder *e,
+                                           const struct cw_column_values *c)
+{
+    struct cw_column_values wide = *c;
+    if (c->n > e->wide_cap) {
+        e->wide_cap = CW_MAX((size_t)c->n, 2 * e->wide_cap);
+        e->wide = cw_mem_resize(e->wide, e->wide_cap * WIDE_BYTES);
+    }
+    for (uint32_t i = 0; i < c->n; i++) {
+        struct cw_str s = bytes_of(c, c->values[i]);
+        char *out = e->wide + (size_t)i * WIDE_BYTES;
+        if (s.len == WIDE_BYTES)
+            memcpy(out, s.ptr, WIDE_BYTES);
+        else
+            wide_read(c->type, s.ptr, out);
+        wide.values[i] = (uint64_t)i * WIDE_BYTES << 32 | WIDE_BYTES;
+    }
+    wide.text = e->wide;
+    return wide;
+}
+
+static void wide_add(const struct cw_column_values *c, uint64_t value, struct cw_buf *column,
+                     struct cw_value_filter_builder *filter)
+{
+    struct cw_str s = bytes_of(c, value);
+    uint64_t hi = __builtin_bswap64(cw_get64(s.ptr)), lo = __builtin_bswap64(cw_get64(s.ptr + 8));
     cw_value_filter_builder_add(filter, cw_value_key(c->type, hi, lo));
-    uint64_t printed[] = {__builtin_bswap64(hi), __builtin_bswap64(lo)};
-    _Static_assert(sizeof(printed) == WIDE_BYTES, "16 bytes, as printed");
-    cw_buf_add(column, printed, sizeof(printed));
+    cw_buf_adds(column, s);
 }
 
 static void wide_encode(struct cw_column_encoder *e, const struct cw_column_values *c,
                         struct cw_buf *column, struct cw_value_filter_builder *filter)
 {
-    if (!distinct_gather(e, c)) {
+    struct cw_column_values wide = wide_gather(e, c);
+    if (!distinct_gather(e, &wide)) {
         cw_buf_addc(column, 0);
-        for (uint32_t i = 0; i < c->n; i++)
-            wide_add(c, c->values[i], column, filter);
+        for (uint32_t i = 0; i < wide.n; i++)
+            wide_add(&wide, wide.values[i], column, filter);
         return;
     }
     cw_buf_addc(column, 1);
     cw_encode_varint(e->nentries, column);
     for (uint32_t i = 0; i < e->nentries; i++)
-        wide_add(c, e->entries[i].value, column, filter);
-    cw_encode_int(e->numbers, c->n, column);
+        wide_add(&wide, e->entries[i].value, column, filter);
+    cw_encode_int(e->numbers, wide.n, column);
 }
 
 /* ---- numbers ---- */

@@ -6,6 +6,7 @@
 enum {
     NUM_ROOM = 24,
     NUM_DIGITS_MAX = 20,
+    SLOT_NUM_DIGITS_MAX = 19, /* of those that the tokenizer makes */
     DEC_ROOM = 32,
     DEC_DIGITS_MAX = 18,
     HEX_ROOM = 16,
@@ -239,6 +240,79 @@ bool cw_format_slots(unsigned type, const int64_t *values, const int64_t *digits
     case CW_SLOT_DEC: return format_decs(values, digits, n, area, texts);
     case CW_SLOT_HEX: return format_hexes(values, digits, n, area, texts);
     default: CW_ASSERT(type == CW_SLOT_NUM); return format_nums(values, digits, n, area, texts);
+    }
+}
+
+static bool measure_fixed(const int64_t *values, uint64_t end, uint8_t size, uint32_t n,
+                          uint8_t *sizes)
+{
+    bool good = true;
+    for (uint32_t i = 0; i < n; i++)
+        good &= (uint64_t)values[i] < end;
+    memset(sizes, size, n);
+    return good;
+}
+
+static bool measure_ip4s(const int64_t *values, uint32_t n, uint8_t *sizes)
+{
+    bool good = true;
+    for (uint32_t i = 0; i < n; i++) {
+        uint64_t v = (uint64_t)values[i];
+        good &= v <= UINT32_MAX;
+        unsigned size = 7;
+        for (unsigned shift = 0; shift < 32; shift += 8)
+            size += ((v >> shift & 0xff) >= 10) + ((v >> shift & 0xff) >= 100);
+        sizes[i] = (uint8_t)size;
+    }
+    return good;
+}
+
+static bool measure_decs(const int64_t *values, const int64_t *decimals, uint32_t n, uint8_t *sizes)
+{
+    bool good = true;
+    for (uint32_t i = 0; i < n; i++) {
+        uint64_t v = (uint64_t)values[i], d = (uint64_t)decimals[i];
+        good &= v < DEC_END && d - 1 < DEC_DIGITS_MAX - 1;
+        sizes[i] = (uint8_t)(CW_MAX(digits_of(v), d + 1) + 1);
+    }
+    return good;
+}
+
+static bool measure_nums(const int64_t *values, const int64_t *digits, uint32_t n, uint8_t *sizes)
+{
+    bool good = true;
+    for (uint32_t i = 0; i < n; i++) {
+        unsigned least = digits_of((uint64_t)values[i]);
+        uint64_t size = digits != NULL ? (uint64_t)digits[i] : least;
+        good &= size >= least && size <= SLOT_NUM_DIGITS_MAX;
+        sizes[i] = (uint8_t)size;
+    }
+    return good;
+}
+
+static bool measure_hexes(const int64_t *values, const int64_t *digits, uint32_t n, uint8_t *sizes)
+{
+    bool good = true;
+    for (uint32_t i = 0; i < n; i++) {
+        uint64_t size = (uint64_t)digits[i];
+        good &= size - 1 < HEX_ROOM && (uint64_t)values[i] >> (size - 1) % HEX_ROOM * 4 < 16;
+        sizes[i] = (uint8_t)size;
+    }
+    return good;
+}
+
+bool cw_measure_slots(unsigned type, const int64_t *values, const int64_t *digits, uint32_t n,
+                      uint8_t *sizes)
+{
+    switch (type) {
+    case CW_SLOT_TIME: return measure_fixed(values, TIME_END_S, 8, n, sizes);
+    case CW_SLOT_TIME_DOT_MS:
+    case CW_SLOT_TIME_COMMA_MS:
+        return measure_fixed(values, TIME_END_S * UINT64_C(1000), 12, n, sizes);
+    case CW_SLOT_IP4: return measure_ip4s(values, n, sizes);
+    case CW_SLOT_DEC: return measure_decs(values, digits, n, sizes);
+    case CW_SLOT_HEX: return measure_hexes(values, digits, n, sizes);
+    default: CW_ASSERT(type == CW_SLOT_NUM); return measure_nums(values, digits, n, sizes);
     }
 }
 

@@ -21,6 +21,9 @@ size_t cw_slot_text_room(unsigned type);
 /* TIME*, IP4, NUM, DEC, HEX. `digits` as in struct cw_column: NULL where the type has none (NUM: no leading zeros). */
 bool cw_format_slots(unsigned type, const int64_t *values, const int64_t *digits, uint32_t n,
                      char *area, struct cw_str *texts);
+/* The lengths of the same texts. False also for one that is not the value's alone, or longer than any slot's. */
+bool cw_measure_slots(unsigned type, const int64_t *values, const int64_t *digits, uint32_t n,
+                      uint8_t *sizes);
 /* HEX32, UUID: value i is the 16 bytes wide[numbers[i]], which is there. */
 void cw_format_wide_slots(unsigned type, const uint8_t (*wide)[16], const int64_t *numbers,
                           uint32_t n, char *area, struct cw_str *texts);

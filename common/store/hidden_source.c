@@ -213,6 +213,7 @@ static int hidden_open(struct cw_source *source, const struct cw_scan *scan,
     c->need = scan->need;
     c->wide = *scan;
     c->wide.need |= CW_NEED_TIMES;
+    c->wide.need &= ~(unsigned)CW_NEED_VALUES; /* which are handed out as runs of rows */
     for (size_t i = 0; i < h->n; i++)
         if (h->rules[i].filter != NULL)
             c->wide.need |= CW_NEED_LINES | CW_NEED_METADATA;

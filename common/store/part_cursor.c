@@ -358,7 +358,10 @@ static size_t batch_fill(struct cw_part_cursor *c, const struct cw_part_run *r,
             w->out_sizes[i] = w->sizes[rows[i]];
         out->sizes = w->out_sizes;
     }
-    if ((need & CW_NEED_LINES) != 0) {
+    if (c->as_values) {
+        out->values = &w->values;
+        out->first_row = rows[0];
+    } else if ((need & CW_NEED_LINES) != 0) {
         for (size_t i = 0; i < n; i++)
             w->out_lines[i] =
                 cw_str_make(w->text + w->offsets[rows[i] - c->first_row], w->sizes[rows[i]]);

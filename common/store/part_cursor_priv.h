@@ -12,6 +12,7 @@
 #include "common/store/meta_column.h"
 #include "common/store/part_source_priv.h"
 #include "common/store/template_block.h"
+#include "common/store/value_rows.h"
 
 /* Wanted rows [from, to) of one stream. */
 struct cw_part_run {
@@ -42,6 +43,7 @@ struct cw_part_workspace {
     size_t plain_cap;
     /* blocks of templates */
     struct cw_template_block *templates; /* NULL: none was read yet */
+    struct cw_value_rows values;         /* of it, where those are wanted */
     struct cw_buf lines;
     uint64_t left[CW_BLOCK_ROWS_MAX /
                   64]; /* rows of the block that filters leave, as far as they were decided ... */
@@ -65,6 +67,7 @@ struct cw_part_cursor {
     /* Where it stands. Pieces and runs are walked forward, or backward when newest_first. */
     uint32_t npieces_done, nrows_done; /* the walk's */
     bool matched;                      /* templates: the filters were asked */
+    bool as_values;                    /* templates: rows are handed out so */
     bool in_piece;
     uint32_t first_row, nrows;   /* of the piece that is under way, and ... */
     uint32_t run_first, run_end; /* ... the runs with rows in it, and ... */
@@ -92,6 +95,11 @@ static inline bool cw_part_wants_lines(const struct cw_scan *scan)
 static inline bool cw_part_wants_text(const struct cw_scan *scan)
 {
     return scan->nfilters > 0 || cw_part_wants_lines(scan);
+}
+/* Of a block of templates, in place of lines. */
+static inline bool cw_part_takes_values(const struct cw_scan *scan)
+{
+    return (scan->need & CW_NEED_VALUES) != 0 && scan->nfilters == 0 && !scan->newest_first;
 }
 static inline bool cw_part_wants_sizes(const struct cw_scan *scan)
 {

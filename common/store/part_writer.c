@@ -24,6 +24,8 @@
 #define SHARE_BYTES_MIN (512u << 10)
 /* Streams of unlike apps share a block only while it has less than this. */
 #define APP_BYTES_MIN (1u << 20)
+/* Rows that came as values and become lines. */
+enum { LINES_AT_ONCE = 256 };
 
 struct cw_part_writer {
     char *path, *tmp_path;
@@ -33,9 +35,11 @@ struct cw_part_writer {
     uint64_t off; /* of the next byte in the file */
     enum cw_codec codec;
     struct cw_block_writer *block;
-    struct cw_template_memory memory; /* of the app under way */
+    struct cw_template_memory memory; /* of the app that the block under way began with */
+    bool app_ends;                    /* with that block: other apps have come after it */
     struct cw_buf bytes;              /* a finished block on its way to the file */
     struct cw_buf filter;             /* its value filter */
+    struct cw_buf lines;              /* of rows that came as values and are not kept so */
     struct cw_buf filters;            /* FILTERS */
     struct cw_buf blocks;             /* BLOCKS */
     uint32_t nblocks, nstreams;
@@ -64,6 +68,7 @@ int cw_part_writer_new(const char *path, const struct cw_part_info *info, enum c
     w->block = cw_block_writer_new(codec);
     cw_buf_init(&w->bytes, SIZE_MAX);
     cw_buf_init(&w->filter, SIZE_MAX);
+    cw_buf_init(&w->lines, SIZE_MAX);
     cw_buf_init(&w->filters, UINT32_MAX - 1);
     cw_buf_init(&w->blocks, (size_t)CW_PART_BLOCKS_MAX * CW_PART_BLOCK_ENTRY_BYTES);
     w->streams = cw_stream_table_writer_new();
@@ -104,6 +109,7 @@ void cw_part_writer_free(struct cw_part_writer **writer)
     cw_block_writer_free(&w->block);
     cw_buf_fini(&w->bytes);
     cw_buf_fini(&w->filter);
+    cw_buf_fini(&w->lines);
     cw_buf_fini(&w->filters);
     cw_buf_fini(&w->blocks);
     cw_stream_table_writer_free(&w->streams);
@@ -160,6 +166,9 @@ static int block_end(struct cw_part_writer *w, struct cw_err *err)
     cw_buf_clear(&w->bytes);
     cw_buf_clear(&w->filter);
     int rc = cw_block_writer_finish(w->block, &w->memory, &w->bytes, &w->filter, &s, err);
+    if (w->app_ends)
+        w->memory = (struct cw_template_memory){0};
+    w->app_ends = false;
     return rc < 0 ? rc : block_write(w, cw_buf_str(&w->bytes), cw_buf_str(&w->filter), &s, err);
 }
 
@@ -209,10 +218,90 @@ int cw_part_writer_stream(struct cw_part_writer *w, struct cw_labels labels, uin
     }
     if (cw_block_writer_rows(w->block) > 0 && !block_takes_stream(w, same_app))
         rc = block_end(w, err);
-    if (!same_app)
+    if (!same_app && cw_block_writer_rows(w->block) == 0) {
         w->memory = (struct cw_template_memory){0};
+    } else if (!same_app) {
+        w->app_ends = true;
+        w->memory.ngiven_up = 0;
+    }
     share_plan(w);
     return rc;
+}
+
+/* The block ends within a stream. */
+static int block_next(struct cw_part_writer *w, struct cw_err *err)
+{
+    int rc = block_end(w, err);
+    share_plan(w);
+    return rc;
+}
+
+/* Rows have been added: how much of the stream is left says where blocks end. */
+static void rows_count(struct cw_part_writer *w, uint64_t rows, uint64_t bytes)
+{
+    w->rows_left -= CW_MIN(w->rows_left, rows);
+    w->bytes_left -= CW_MIN(w->bytes_left, bytes);
+}
+
+/* Rows of the batch from i on as values. Returns how many, 0 when the next one can only be added as a line, or an error. */
+static int rows_add_values(struct cw_part_writer *w, const struct cw_entry_batch *batch, size_t i,
+                           struct cw_err *err)
+{
+    uint32_t stream = w->nstreams - 1;
+    int rc = 0;
+    if (batch->values != NULL && !w->memory.mode_known)
+        rc = cw_block_writer_try(w->block, &w->memory, err);
+    if (rc < 0 || batch->values == NULL || !cw_template_memory_takes(&w->memory, batch->values))
+        return rc;
+    int n = cw_block_writer_add_values(w->block, stream, batch, i, w->block_bytes_max, err);
+    if (n == 0 && cw_block_writer_rows(w->block) > 0) {
+        n = block_next(w, err);
+        if (n == 0)
+            n = cw_block_writer_add_values(w->block, stream, batch, i, w->block_bytes_max, err);
+    }
+    uint64_t bytes = 0;
+    for (int k = 0; k < n; k++)
+        bytes += batch->sizes[i + (size_t)k];
+    rows_count(w, (uint64_t)CW_MAX(n, 0), bytes);
+    return n;
+}
+
+static int row_add_line(struct cw_part_writer *w, const struct cw_entry_batch *batch, size_t i,
+                        struct cw_str line, struct cw_err *err)
+{
+    struct cw_block_row row = {w->nstreams - 1, batch->ts_ns[i],
+                               batch->metadata != NULL ? batch->metadata[i] : CW_LABELS_NONE};
+    bool full = cw_block_writer_full(w->block, line.len, row.metadata.n) ||
+                (cw_block_writer_rows(w->block) > 0 &&
+                 cw_block_writer_raw_bytes(w->block) + line.len > w->block_bytes_max);
+    int rc = full ? block_next(w, err) : 0;
+    if (rc == 0)
+        rc = cw_block_writer_add(w->block, &row, line, err);
+    if (rc == 0) {
+        /* A block that holds values has no room for its template. */
+        w->memory.ngiven_up++;
+        rc = block_next(w, err);
+        if (rc == 0)
+            rc = cw_block_writer_add(w->block, &row, line, err);
+    }
+    rows_count(w, 1, line.len);
+    return rc;
+}
+
+/* Rows of the batch from i on as lines. Returns how many, or an error. */
+static int rows_add_lines(struct cw_part_writer *w, const struct cw_entry_batch *batch, size_t i,
+                          struct cw_err *err)
+{
+    if (batch->values == NULL)
+        return row_add_line(w, batch, i, batch->lines[i], err);
+    uint32_t offsets[LINES_AT_ONCE + 1], n = (uint32_t)CW_MIN(batch->n - i, (size_t)LINES_AT_ONCE);
+    uint32_t from = batch->first_row + (uint32_t)i;
+    cw_buf_clear(&w->lines);
+    int rc = cw_value_rows_lines(batch->values, from, from + n, &w->lines, offsets, err);
+    for (uint32_t k = 0; rc >= 0 && k < n; k++)
+        rc = row_add_line(w, batch, i + k,
+                          cw_str_sub(cw_buf_str(&w->lines), offsets[k], offsets[k + 1]), err);
+    return rc < 0 ? rc : (int)n;
 }
 
 int cw_part_writer_add(struct cw_part_writer *w, const struct cw_entry_batch *batch,
@@ -220,26 +309,17 @@ int cw_part_writer_add(struct cw_part_writer *w, const struct cw_entry_batch *ba
 {
     CW_ASSERT(w->nstreams > 0);
     for (size_t i = 0; i < batch->n; i++) {
-        struct cw_str line = batch->lines[i];
-        struct cw_labels metadata = batch->metadata != NULL ? batch->metadata[i] : CW_LABELS_NONE;
         if (batch->ts_ns[i] < w->last_ns)
             return cw_err_set(err, CW_E_CORRUPT, "part %s: times of a stream go back", w->path);
-        bool full = cw_block_writer_full(w->block, line.len, metadata.n) ||
-                    (cw_block_writer_rows(w->block) > 0 &&
-                     cw_block_writer_raw_bytes(w->block) + line.len > w->block_bytes_max);
-        if (full) {
-            int rc = block_end(w, err);
-            if (rc < 0)
-                return rc;
-            share_plan(w);
-        }
-        int rc =
-            cw_block_writer_add(w->block, w->nstreams - 1, batch->ts_ns[i], line, metadata, err);
-        if (rc < 0)
-            return rc;
         w->last_ns = batch->ts_ns[i];
-        w->rows_left -= CW_MIN(w->rows_left, (uint64_t)1);
-        w->bytes_left -= CW_MIN(w->bytes_left, line.len);
+    }
+    for (size_t i = 0; i < batch->n;) {
+        int n = rows_add_values(w, batch, i, err);
+        if (n == 0)
+            n = rows_add_lines(w, batch, i, err);
+        if (n < 0)
+            return n;
+        i += (size_t)n;
     }
     return 0;
 }

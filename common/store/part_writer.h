@@ -48,7 +48,8 @@ void cw_part_writer_free(struct cw_part_writer **writer);
 int cw_part_writer_stream(struct cw_part_writer *writer, struct cw_labels labels, uint64_t rows,
                           uint64_t raw_bytes, struct cw_err *err) CW_MUST_USE;
 /* Rows of the stream that began last; times rise over all its batches (CW_E_CORRUPT otherwise: a merge reads them from disk). The
- * batch has times and lines; its `stream` is not read. */
+ * batch has times, and lines or values and sizes; its `stream` is not read. Values are not made lines and cut again where the block
+ * can hold them. */
 int cw_part_writer_add(struct cw_part_writer *writer, const struct cw_entry_batch *batch,
                        struct cw_err *err) CW_MUST_USE;
 /* Rows so far. */

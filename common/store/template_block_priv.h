@@ -1,4 +1,4 @@
-/* template_block_priv.h - what template_block.c and template_lines.c share. */
+/* template_block_priv.h - what template_block.c, template_lines.c and value_rows.c share. */
 #ifndef CW_STORE_TEMPLATE_BLOCK_PRIV_H
 #define CW_STORE_TEMPLATE_BLOCK_PRIV_H
 #include <stdbool.h>

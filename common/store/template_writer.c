@@ -1,6 +1,7 @@
 /* template_writer.c - find each line's template, then write templates, rows and columns. */
 #include "common/store/template_writer.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,7 +14,6 @@
 
 enum {
     WINDOW_BYTES = 64 << 10, /* what bitmaps are made of at once */
-    TRIAL_BYTES = 256 << 10,
     TABLE_SIZE = 4 * CW_BLOCK_TEMPLATES_MAX,
     RAW_BYTES_MAX = CW_BLOCK_RAW_TARGET + CW_BLOCK_ROWS_MAX,
     /* Templates may be so large, and half of the text before them. */
@@ -22,14 +22,24 @@ enum {
     TEXTS_BYTES = TEMPLATES_BYTES_FREE + RAW_BYTES_MAX / 2 + RAW_BYTES_MAX + CW_TOKENIZE_SLACK,
     /* Denser ones are no logs; bounds the memory. */
     VALUES_MAX = 1 << 20,
-    GIVE_UP_AFTER = 2,
+    PIECES_MIN = 1024,
     WORTH_PERCENT = 90,
     QUOTED_ROWS_PER_TEMPLATE = 8, /* fewer: quoted values may be what makes so many templates */
+};
+
+/* Values of one column that lie on end among the tokens. */
+struct piece {
+    uint16_t column, n;
 };
 
 struct cw_template_writer {
     struct cw_tokenizer tokenizer;
     struct cw_tokens tokens;
+    bool by_pieces; /* what the tokens are of; else of the slots of one row after the other */
+    struct piece *pieces;
+    size_t npieces, pieces_cap;
+    enum cw_token_mode mode;
+    uint64_t block; /* tells blocks apart that values are copied to */
     struct cw_layout layout;
     char *texts; /* of the templates, each ended by 0 */
     size_t texts_len;
@@ -74,6 +84,7 @@ void cw_template_writer_free(struct cw_template_writer **writer)
     cw_tokenizer_fini(&w->tokenizer);
     cw_tokens_fini(&w->tokens);
     cw_layout_fini(&w->layout);
+    free(w->pieces);
     free(w->texts);
     free(w->values);
     free(w->extra);
@@ -113,33 +124,170 @@ static int template_number(struct cw_template_writer *w, size_t len, size_t byte
     return (int)number;
 }
 
-/* Cut the first `rows` rows into templates and values; false over a bound. */
-static bool rows_cut(struct cw_template_writer *w, const struct cw_block_lines *l, uint32_t rows,
-                     enum cw_token_mode mode)
+void cw_template_writer_begin(struct cw_template_writer *w, enum cw_token_mode mode)
 {
-    const uint32_t *offsets = l->offsets;
+    static atomic_uint_fast64_t nblocks;
+    w->block = atomic_fetch_add_explicit(&nblocks, 1, memory_order_relaxed) + 1;
+    w->mode = mode;
     cw_layout_clear(&w->layout);
     memset(w->table, 0, sizeof(w->table));
-    w->texts_len = w->tokens.n = 0;
-    for (uint32_t row = 0, end; row < rows;) {
-        for (end = row + 1; end < rows && offsets[end + 1] - offsets[row] <= WINDOW_BYTES;)
+    w->texts_len = w->tokens.n = w->npieces = 0;
+    w->by_pieces = false;
+}
+
+/* How long the templates of a block with so much text may be. */
+static size_t texts_max(size_t bytes)
+{
+    return TEMPLATES_BYTES_FREE + bytes / 2;
+}
+
+/* Cut a line of the tokenizer's window; false over a bound. */
+static bool row_cut(struct cw_template_writer *w, const struct cw_block_lines *l, uint32_t row,
+                    size_t bytes)
+{
+    size_t ntokens = w->tokens.n;
+    size_t len = cw_tokenize_line(&w->tokenizer, l->offsets[row], l->offsets[row + 1] - 1u,
+                                  &w->tokens, w->texts + w->texts_len);
+    int number = w->tokens.n > VALUES_MAX ? -1 : template_number(w, len, texts_max(bytes));
+    if (number < 0) {
+        w->tokens.n = ntokens;
+        return false;
+    }
+    w->rows[row] = (uint16_t)number;
+    w->counts[number]++;
+    return true;
+}
+
+static bool rows_cut(struct cw_template_writer *w, const struct cw_block_lines *l, uint32_t from,
+                     uint32_t to, size_t bytes_before)
+{
+    const uint32_t *offsets = l->offsets, first = offsets[from];
+    for (uint32_t row = from, end; row < to;) {
+        for (end = row + 1; end < to && offsets[end + 1] - offsets[row] <= WINDOW_BYTES;)
             end++;
-        cw_tokenizer_window(&w->tokenizer, l->text, offsets[row], offsets[end], mode);
-        for (; row < end; row++) {
-            size_t len = cw_tokenize_line(&w->tokenizer, offsets[row], offsets[row + 1] - 1u,
-                                          &w->tokens, w->texts + w->texts_len);
-            size_t bytes_max = TEMPLATES_BYTES_FREE + offsets[row + 1] / 2;
-            int number = template_number(w, len, bytes_max);
-            if (number < 0 || w->tokens.n > VALUES_MAX)
+        cw_tokenizer_window(&w->tokenizer, l->text, offsets[row], offsets[end], w->mode);
+        for (; row < end; row++)
+            if (!row_cut(w, l, row, bytes_before + offsets[row + 1] - first))
                 return false;
-            w->rows[row] = (uint16_t)number;
-            w->counts[number]++;
-        }
     }
     return true;
 }
 
+static void piece_add(struct cw_template_writer *w, uint16_t column, uint32_t n)
+{
+    while (n > 0) {
+        uint16_t some = (uint16_t)CW_MIN(n, (uint32_t)UINT16_MAX);
+        if (w->npieces == w->pieces_cap) {
+            w->pieces_cap = CW_MAX(2 * w->pieces_cap, (size_t)PIECES_MIN);
+            w->pieces = cw_mem_resize(w->pieces, w->pieces_cap * sizeof(*w->pieces));
+        }
+        w->pieces[w->npieces++] = (struct piece){column, some};
+        n -= some;
+    }
+}
+
+bool cw_template_writer_add_lines(struct cw_template_writer *w, const struct cw_block_lines *l,
+                                  uint32_t from, size_t bytes_before)
+{
+    w->by_pieces = true;
+    if (bytes_before + l->offsets[l->rows] - l->offsets[from] > RAW_BYTES_MAX ||
+        !rows_cut(w, l, from, l->rows, bytes_before))
+        return false;
+    for (uint32_t row = from; row < l->rows; row++) {
+        const struct cw_template *t = &w->layout.templates[w->rows[row]];
+        for (uint32_t s = 0; s < t->nslots; s++)
+            piece_add(w, w->layout.slots[t->first_slot + s].column, 1);
+    }
+    return true;
+}
+
+/* The template of a row of `values`; -1 over a bound. */
+static int template_of_values(struct cw_template_writer *w, struct cw_value_rows *values,
+                              uint16_t template, size_t bytes)
+{
+    int number = cw_value_rows_number(values, template);
+    struct cw_str text = values->layout->templates[template].text;
+    if (number >= 0)
+        return number;
+    if (text.len > RAW_BYTES_MAX)
+        return -1;
+    memcpy(w->texts + w->texts_len, text.ptr, text.len);
+    number = template_number(w, text.len, texts_max(bytes));
+    if (number >= 0)
+        cw_value_rows_map(values, template, (uint16_t)number,
+                          w->layout.slots + w->layout.templates[number].first_slot);
+    return number;
+}
+
+static int columns_take(struct cw_template_writer *w, struct cw_value_rows *values, uint32_t from,
+                        uint32_t to, struct cw_buf *text, struct cw_err *err)
+{
+    const uint16_t *columns;
+    uint32_t n = cw_value_rows_count(values, from, to, &columns);
+    int rc = 0;
+    for (uint32_t i = 0; rc == 0 && i < n; i++) {
+        piece_add(w, cw_value_rows_column(values, columns[i]),
+                  cw_value_rows_left(values, columns[i]));
+        rc = cw_value_rows_copy(values, columns[i], text, &w->tokens, err);
+    }
+    return rc;
+}
+
+int cw_template_writer_add_values(struct cw_template_writer *w, const struct cw_value_run *run,
+                                  uint32_t row, size_t bytes_before, struct cw_buf *text,
+                                  struct cw_err *err)
+{
+    struct cw_value_rows *values = run->values;
+    size_t bytes = bytes_before, ntokens = w->tokens.n;
+    uint32_t n = 0;
+    w->by_pieces = true;
+    cw_value_rows_target(values, w->block);
+    for (; n < run->n; n++) {
+        uint16_t template = values->rows[run->from + n];
+        bytes += run->sizes[n] + 1u;
+        ntokens += values->layout->templates[template].nslots;
+        int number = bytes > RAW_BYTES_MAX || ntokens > VALUES_MAX
+                         ? -1
+                         : template_of_values(w, values, template, bytes);
+        if (number < 0)
+            break;
+        w->rows[row + n] = (uint16_t)number;
+        w->counts[number]++;
+    }
+    int rc = columns_take(w, values, run->from, run->from + n, text, err);
+    return rc < 0 ? rc : (int)n;
+}
+
 /* ---- columns ---- */
+
+/* at[c]: where the next values of column c go. */
+static void rows_sort(struct cw_template_writer *w, uint32_t rows, uint32_t *at)
+{
+    const struct cw_layout *l = &w->layout;
+    size_t token = 0;
+    for (uint32_t row = 0; row < rows; row++) {
+        const struct cw_template *t = &l->templates[w->rows[row]];
+        const struct cw_slot *slots = l->slots + t->first_slot;
+        for (uint32_t s = 0; s < t->nslots; s++, token++) {
+            uint32_t to = at[slots[s].column]++;
+            w->values[to] = w->tokens.values[token];
+            w->extra[to] = w->tokens.extra[token];
+        }
+    }
+}
+
+static void pieces_sort(struct cw_template_writer *w, uint32_t *at)
+{
+    size_t token = 0;
+    for (size_t i = 0; i < w->npieces; i++) {
+        struct piece p = w->pieces[i];
+        uint32_t to = at[p.column];
+        memcpy(w->values + to, w->tokens.values + token, p.n * sizeof(*w->values));
+        memcpy(w->extra + to, w->tokens.extra + token, p.n);
+        at[p.column] += p.n;
+        token += p.n;
+    }
+}
 
 /* Bring the values of each column together: starts[c] is where those of column c begin. */
 static void values_sort(struct cw_template_writer *w, uint32_t rows)
@@ -162,16 +310,10 @@ static void values_sort(struct cw_template_writer *w, uint32_t rows)
     }
     w->starts[l->ncolumns] = sum;
     CW_ASSERT(sum == w->tokens.n);
-    size_t token = 0;
-    for (uint32_t row = 0; row < rows; row++) {
-        const struct cw_template *t = &l->templates[w->rows[row]];
-        const struct cw_slot *slots = l->slots + t->first_slot;
-        for (uint32_t s = 0; s < t->nslots; s++, token++) {
-            uint32_t to = at[slots[s].column]++;
-            w->values[to] = w->tokens.values[token];
-            w->extra[to] = w->tokens.extra[token];
-        }
-    }
+    if (w->by_pieces)
+        pieces_sort(w, at);
+    else
+        rows_sort(w, rows, at);
 }
 
 static void raw_lines_gather(struct cw_template_writer *w, const struct cw_column_values *c)
@@ -181,8 +323,8 @@ static void raw_lines_gather(struct cw_template_writer *w, const struct cw_colum
 }
 
 /* All columns: dictionaries to w->text, their sizes to w->scratch, columns to w->small or w->columns. */
-static int columns_encode(struct cw_template_writer *w, const struct cw_block_lines *l,
-                          enum cw_codec codec, uint32_t *ndictionaries_out, struct cw_err *err)
+static int columns_encode(struct cw_template_writer *w, const char *text, enum cw_codec codec,
+                          uint32_t *ndictionaries_out, struct cw_err *err)
 {
     *ndictionaries_out = 0;
     for (uint32_t c = 0; c < w->layout.ncolumns; c++) {
@@ -192,7 +334,7 @@ static int columns_encode(struct cw_template_writer *w, const struct cw_block_li
             .n = w->starts[c + 1] - start,
             .values = w->values + start,
             .extra = w->extra + start,
-            .text = l->text,
+            .text = text,
         };
         size_t text_before = w->text.len;
         if (values.type == CW_SLOT_RAW)
@@ -222,10 +364,9 @@ static int section_add(struct cw_block_sections *out, enum cw_section_kind kind,
     return raw->len > 0 ? cw_block_sections_add(out, kind, codec, 0, cw_buf_str(raw), err) : 0;
 }
 
-/* The sections of the first `rows` rows, which have been cut. */
-static int sections_write(struct cw_template_writer *w, const struct cw_block_lines *l,
-                          uint32_t rows, enum cw_codec codec, struct cw_block_sections *out,
-                          struct cw_err *err)
+/* The sections of the first `rows` rows, which have been cut from `text`. */
+static int sections_write(struct cw_template_writer *w, const char *text, uint32_t rows,
+                          enum cw_codec codec, struct cw_block_sections *out, struct cw_err *err)
 {
     struct cw_buf *bufs[] = {&w->head, &w->text, &w->small, &w->raw};
     for (size_t i = 0; i < CW_COUNT(bufs); i++)
@@ -234,7 +375,7 @@ static int sections_write(struct cw_template_writer *w, const struct cw_block_li
     uint32_t ndictionaries;
     values_sort(w, rows);
     cw_buf_add(&w->text, w->texts, w->texts_len);
-    int rc = columns_encode(w, l, codec, &ndictionaries, err);
+    int rc = columns_encode(w, text, codec, &ndictionaries, err);
     cw_encode_int(w->counts, w->layout.ntemplates, &w->head);
     cw_encode_int(w->scratch, ndictionaries, &w->head);
     if (rc == 0)
@@ -264,33 +405,48 @@ static int trial_size(struct cw_template_writer *w, const struct cw_block_lines 
                       struct cw_err *err)
 {
     *size_out = SIZE_MAX;
-    if (!rows_cut(w, l, rows, mode))
+    cw_template_writer_begin(w, mode);
+    if (!rows_cut(w, l, 0, rows, 0))
         return 0;
     cw_block_sections_clear(&w->trial);
-    int rc = sections_write(w, l, rows, codec, &w->trial, err);
+    int rc = sections_write(w, l->text, rows, codec, &w->trial, err);
     cw_value_filter_builder_clear(w->filter);
     *size_out = w->trial.bytes.len + w->trial.entries.len;
     return rc;
 }
 
-static int memory_fill(struct cw_template_writer *w, const struct cw_block_lines *l,
-                       struct cw_template_memory *memory, enum cw_codec codec, struct cw_err *err)
+static struct cw_str sample_of(const struct cw_block_lines *l, uint32_t *rows_out)
 {
     uint32_t rows = 1;
-    while (rows < l->rows && l->offsets[rows] < TRIAL_BYTES)
+    while (rows < l->rows && l->offsets[rows] < CW_TEMPLATE_TRIAL_BYTES)
         rows++;
-    struct cw_str sample = cw_str_make(l->text, l->offsets[rows]);
+    *rows_out = rows;
+    return cw_str_make(l->text, l->offsets[rows]);
+}
+
+static int plain_try(struct cw_template_writer *w, const struct cw_block_lines *l,
+                     struct cw_template_memory *memory, struct cw_err *err)
+{
+    uint32_t rows;
+    struct cw_str sample = sample_of(l, &rows);
     cw_buf_clear(&w->column);
     int rc = cw_codec_compress(CW_CODEC_LZ4, sample, &w->column, err);
-    if (rc < 0)
-        return rc;
-    memory->plain_permille = (uint32_t)(w->column.len * 1000 / sample.len);
+    memory->plain_permille = CW_MAX((uint32_t)(w->column.len * 1000 / sample.len), 1u);
+    return rc;
+}
+
+int cw_template_writer_try(struct cw_template_writer *w, const struct cw_block_lines *l,
+                           struct cw_template_memory *memory, enum cw_codec codec,
+                           struct cw_err *err)
+{
+    uint32_t rows;
+    struct cw_str sample = sample_of(l, &rows);
     memory->mode = CW_TOKEN_PLAIN;
-    memory->known = true;
+    memory->mode_known = true;
     if (memchr(sample.ptr, '"', sample.len) == NULL)
         return 0;
     size_t best, size;
-    rc = trial_size(w, l, rows, CW_TOKEN_PLAIN, codec, &best, err);
+    int rc = trial_size(w, l, rows, CW_TOKEN_PLAIN, codec, &best, err);
     bool many = best == SIZE_MAX || w->layout.ntemplates > rows / QUOTED_ROWS_PER_TEMPLATE;
     for (int mode = CW_TOKEN_JSON; rc == 0 && mode <= CW_TOKEN_QUOTED; mode++) {
         if (mode == CW_TOKEN_JSON ? *sample.ptr != '{' : !many)
@@ -304,6 +460,13 @@ static int memory_fill(struct cw_template_writer *w, const struct cw_block_lines
     return rc;
 }
 
+static void block_end(struct cw_template_writer *w, struct cw_buf *filter,
+                      struct cw_template_counts *counts_out)
+{
+    *counts_out = (struct cw_template_counts){w->mode, w->layout.ntemplates, w->layout.ncolumns};
+    cw_value_filter_builder_finish(w->filter, filter);
+}
+
 int cw_template_writer_encode(struct cw_template_writer *w, const struct cw_block_lines *l,
                               struct cw_template_memory *memory, enum cw_codec codec,
                               struct cw_block_sections *out, struct cw_buf *filter,
@@ -311,14 +474,17 @@ int cw_template_writer_encode(struct cw_template_writer *w, const struct cw_bloc
 {
     size_t raw_bytes = l->offsets[l->rows], bytes_before = out->bytes.len,
            entries_before = out->entries.len;
-    if (memory->ngiven_up >= GIVE_UP_AFTER || raw_bytes > RAW_BYTES_MAX)
+    if (cw_template_memory_given_up(memory) || raw_bytes > RAW_BYTES_MAX)
         return 0;
-    int rc = memory->known ? 0 : memory_fill(w, l, memory, codec, err);
+    int rc = memory->plain_permille > 0 ? 0 : plain_try(w, l, memory, err);
+    if (rc == 0 && !memory->mode_known)
+        rc = cw_template_writer_try(w, l, memory, codec, err);
     if (rc < 0)
         return rc;
-    bool worth = rows_cut(w, l, l->rows, memory->mode);
+    cw_template_writer_begin(w, memory->mode);
+    bool worth = rows_cut(w, l, 0, l->rows, 0);
     if (worth) {
-        rc = sections_write(w, l, l->rows, codec, out, err);
+        rc = sections_write(w, l->text, l->rows, codec, out, err);
         if (rc < 0)
             return rc;
         size_t size = out->bytes.len - bytes_before + out->entries.len - entries_before;
@@ -332,8 +498,17 @@ int cw_template_writer_encode(struct cw_template_writer *w, const struct cw_bloc
         out->entries.len = entries_before;
         return 0;
     }
-    *counts_out =
-        (struct cw_template_counts){memory->mode, w->layout.ntemplates, w->layout.ncolumns};
-    cw_value_filter_builder_finish(w->filter, filter);
+    block_end(w, filter, counts_out);
     return 1;
+}
+
+int cw_template_writer_finish(struct cw_template_writer *w, const char *text, uint32_t rows,
+                              enum cw_codec codec, struct cw_block_sections *out,
+                              struct cw_buf *filter, struct cw_template_counts *counts_out,
+                              struct cw_err *err)
+{
+    int rc = sections_write(w, text, rows, codec, out, err);
+    if (rc == 0)
+        block_end(w, filter, counts_out);
+    return rc;
 }

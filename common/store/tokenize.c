@@ -45,12 +45,11 @@ void cw_tokens_fini(struct cw_tokens *t)
     cw_tokens_init(t);
 }
 
-/* Room for a line's. */
-static void tokens_reserve(struct cw_tokens *t)
+void cw_tokens_reserve(struct cw_tokens *t, size_t n)
 {
-    if (t->cap - t->n >= CW_TEMPLATE_SLOTS_MAX)
+    if (t->cap - t->n >= n)
         return;
-    t->cap = CW_MAX(2 * t->cap, (size_t)TOKENS_MIN);
+    t->cap = CW_MAX(CW_MAX(2 * t->cap, (size_t)TOKENS_MIN), t->n + n);
     t->values = cw_mem_resize(t->values, t->cap * sizeof(*t->values));
     t->extra = cw_mem_resize(t->extra, t->cap);
 }
@@ -395,7 +394,7 @@ static bool has_reserved(const char *at, size_t len)
 ALWAYS_INLINE size_t tokenize_line(const struct cw_tokenizer *t, size_t from, size_t to,
                                    struct cw_tokens *tokens, char *out)
 {
-    tokens_reserve(tokens);
+    cw_tokens_reserve(tokens, CW_TEMPLATE_SLOTS_MAX);
     struct walk w = {
         .c = &t->classes,
         .text = t->text + t->from,

@@ -30,13 +30,15 @@ enum cw_token_mode {
 /* The values of slots, line after line. */
 struct cw_tokens {
     /* TIME*, IP4, NUM, HEX: the value; DEC: the mantissa. STR, QUOTED, RAW, HEX32, UUID: where the bytes stand in the text, in the high
-     * 32 bits, and how many they are. */
+     * 32 bits, and how many they are. HEX32 and UUID may also stand there as the 16 bytes that they print. */
     uint64_t *values;
     uint8_t *extra; /* NUM: digits, if it has leading zeros, else 0; DEC: decimals; HEX: digits */
     size_t n, cap;
 };
 void cw_tokens_init(struct cw_tokens *tokens);
 void cw_tokens_fini(struct cw_tokens *tokens);
+/* Room for so many more values. */
+void cw_tokens_reserve(struct cw_tokens *tokens, size_t n);
 
 struct cw_tokenizer {
     struct cw_byte_classes classes;

@@ -23,7 +23,11 @@ static int templates_prepare(struct cw_part_cursor *c, struct cw_err *err)
     if (rc == 0 && c->scan->stats != NULL)
         cw_part_count(&c->scan->stats->bytes_decompressed,
                       cw_template_block_text(w->templates).len);
-    return rc;
+    if (rc < 0 || !cw_part_takes_values(c->scan))
+        return rc;
+    rc = cw_value_rows_open(&w->values, w->templates, w->sizes, err);
+    c->as_values = rc == 1;
+    return CW_MIN(rc, 0);
 }
 
 /* About as many rows as a piece of a plain block has; pieces begin at whole words of bits. */
@@ -31,7 +35,9 @@ static uint32_t piece_rows(const struct cw_part_cursor *c)
 {
     const struct cw_block *b = &c->w->block;
     uint64_t rows = (uint64_t)CW_PIECE_RAW_TARGET * b->rows / CW_MAX(b->raw_bytes, 1u);
-    if (cw_part_wants_lines(c->scan))
+    if (c->as_values)
+        rows = CW_PIECE_ROWS_MAX;
+    else if (cw_part_wants_lines(c->scan))
         rows = CW_MIN(rows, CW_MAX(c->nrows_done, (uint32_t)FIRST_PIECE_ROWS));
     rows = CW_MIN(rows, (uint64_t)CW_PIECE_ROWS_MAX - 64) / 64 * 64;
     return CW_MAX((uint32_t)rows, 64u);
@@ -113,7 +119,7 @@ static int templates_filter(struct cw_part_cursor *c, uint32_t from, uint32_t to
                             struct cw_err *err)
 {
     struct cw_part_workspace *w = c->w;
-    if (!cw_part_wants_text(c->scan) && !cw_part_wants_sizes(c->scan))
+    if (c->as_values || (!cw_part_wants_text(c->scan) && !cw_part_wants_sizes(c->scan)))
         return 0;
     from -= from % 64;
     uint32_t word = from / 64, end = (to + 63) / 64, first = c->first_row / 64;

@@ -21,8 +21,10 @@
 #include "common/match/line_filter.h"
 #include "common/store/part_source.h"
 #include "common/store/value_filter.h"
+#include "ingester/merge_run.h"
+#include "ingester/parts.h"
 
-enum { HOSTS = 8, BATCH = 1024 };
+enum { HOSTS = 8, BATCH = 1024, DAY = 20458, MERGED_PARTS = 10 };
 
 struct corpus {
     struct cw_buf text[64];
@@ -63,7 +65,6 @@ struct stream {
     struct cw_str *lines;
     int64_t *times;
     size_t n, cap;
-    uint64_t bytes;
 };
 
 static void stream_gather(const struct corpus *c, size_t system, struct stream streams[HOSTS])
@@ -78,13 +79,19 @@ static void stream_gather(const struct corpus *c, size_t system, struct stream s
         }
         s->times[s->n] = INT64_C(1767571200000000000) + (int64_t)n * 200000000;
         s->lines[s->n++] = line;
-        s->bytes += line.len;
     }
 }
 
+/* What a part has of each stream: the `at`th of `of` equal pieces. */
+struct share {
+    size_t at, of;
+};
+
 static void stream_write(struct cw_part_writer *w, const struct corpus *c, size_t system,
-                         unsigned host, const struct stream *s)
+                         unsigned host, const struct stream *s, struct share share)
 {
+    size_t from = s->n * share.at / share.of, to = s->n * (share.at + 1) / share.of;
+    uint64_t bytes = 0;
     char host_name[96];
     struct cw_err err;
     struct cw_label pairs[] = {{CW_STR("app"), cw_str_of(c->names[system])},
@@ -92,22 +99,29 @@ static void stream_write(struct cw_part_writer *w, const struct corpus *c, size_
                                {CW_STR("host"), CW_STR_NONE}};
     snprintf(host_name, sizeof(host_name), "%s-%u", c->names[system], host);
     pairs[2].value = cw_str_of(host_name);
-    if (cw_part_writer_stream(w, (struct cw_labels){pairs, 3}, s->n, s->bytes, &err) < 0)
+    for (size_t i = from; i < to; i++)
+        bytes += s->lines[i].len;
+    if (cw_part_writer_stream(w, (struct cw_labels){pairs, 3}, to - from, bytes, &err) < 0)
         die(&err);
-    for (size_t i = 0; i < s->n; i += BATCH) {
+    for (size_t i = from; i < to; i += BATCH) {
         struct cw_entry_batch batch = {
-            .n = s->n - i < BATCH ? s->n - i : BATCH, .ts_ns = s->times + i, .lines = s->lines + i};
+            .n = to - i < BATCH ? to - i : BATCH, .ts_ns = s->times + i, .lines = s->lines + i};
         if (cw_part_writer_add(w, &batch, &err) < 0)
             die(&err);
     }
 }
 
 /* Returns the CPU seconds that it took. */
-static double part_write(const struct corpus *c, const char *path, enum cw_codec codec,
-                         uint64_t *lines_out, uint64_t *size_out)
+static double part_write(const struct corpus *c, const char *path, uint64_t id, struct share share,
+                         enum cw_codec codec, uint64_t *lines_out, uint64_t *size_out)
 {
-    struct cw_part_info info = {
-        .id = 1, .tenant = CW_STR("fake"), .day = 20458, .flush_parts = 1, .flush_id = 1};
+    struct cw_part_info info = {.id = id,
+                                .tenant = CW_STR("fake"),
+                                .day = DAY,
+                                .wal_first = id,
+                                .wal_last = id,
+                                .flush_parts = 1,
+                                .flush_id = id};
     struct cw_part_writer *w;
     struct cw_err err;
     int64_t start, spent = 0;
@@ -119,7 +133,7 @@ static double part_write(const struct corpus *c, const char *path, enum cw_codec
         stream_gather(c, i, streams);
         start = cw_clock_thread_cpu_ns();
         for (unsigned host = 0; host < HOSTS; host++)
-            stream_write(w, c, i, host, &streams[host]);
+            stream_write(w, c, i, host, &streams[host], share);
         spent += cw_clock_thread_cpu_ns() - start;
         for (unsigned host = 0; host < HOSTS; host++) {
             *lines_out += streams[host].n;
@@ -139,12 +153,101 @@ static void write_best(const struct corpus *c, const char *path, enum cw_codec c
     double best = 1e9;
     uint64_t lines = 0, size = 0;
     for (int i = 0; i < 3; i++) {
-        double s = part_write(c, path, codec, &lines, &size);
+        double s = part_write(c, path, 1, (struct share){0, 1}, codec, &lines, &size);
         best = s < best ? s : best;
     }
     printf("write: %.1f MB, %llu lines -> %.1f MB, %.0f MB/s\n", (double)c->bytes / 1e6,
            (unsigned long long)lines, (double)size / 1e6, (double)c->bytes / 1e6 / best);
 }
+
+/* ---- merge ---- */
+
+static void parts_write(const struct corpus *c, struct cw_parts *parts)
+{
+    struct cw_parts_change *change = cw_parts_change_new(parts);
+    struct cw_err err;
+    for (size_t i = 0; i < MERGED_PARTS; i++) {
+        struct cw_buf path;
+        uint64_t id, lines, size;
+        cw_buf_init(&path, SIZE_MAX);
+        if (cw_parts_new_path(parts, CW_STR("fake"), DAY, &id, &path, &err) < 0)
+            die(&err);
+        part_write(c, path.ptr, id, (struct share){i, MERGED_PARTS}, CW_CODEC_LZ4, &lines, &size);
+        if (cw_parts_change_add(change, path.ptr, &err) < 0)
+            die(&err);
+        cw_buf_fini(&path);
+    }
+    if (cw_parts_commit(parts, change, &err) < 0)
+        die(&err);
+    cw_parts_lock(parts);
+    cw_parts_publish(parts, change);
+    cw_parts_unlock(parts);
+    cw_parts_change_free(&change);
+}
+
+/* Lines of blocks that are not full, which are encoded anew. */
+static uint64_t encoded_bytes(const struct cw_snapshot *all)
+{
+    uint64_t bytes = 0;
+    for (size_t i = 0; i < all->n; i++) {
+        const struct cw_part_reader *reader = cw_part_source_reader(all->sources[i]);
+        for (uint32_t b = 0; b < cw_part_reader_footer(reader)->nblocks; b++) {
+            struct cw_part_block block = cw_part_reader_block(reader, b);
+            bytes += cw_part_block_is_full(&block) ? 0 : block.raw_bytes;
+        }
+    }
+    return bytes;
+}
+
+/* One merge of parts that have a piece of each stream's time; returns the CPU seconds that it took. */
+static double merge(const struct corpus *c, enum cw_codec codec, uint64_t *encoded_out,
+                    uint64_t *size_out)
+{
+    char dir[] = "/tmp/cw-bench-merge-XXXXXX", command[64];
+    struct cw_parts *parts = NULL;
+    struct cw_snapshot all = {0};
+    struct cw_merge_run *run;
+    struct cw_err err;
+    if (mkdtemp(dir) == NULL ||
+        cw_parts_open(&(struct cw_parts_options){.data_dir = dir}, &parts, &err) < 0)
+        die(&err);
+    parts_write(c, parts);
+    cw_parts_all(parts, &all);
+    *encoded_out = encoded_bytes(&all);
+    int64_t start = cw_clock_thread_cpu_ns();
+    int rc = cw_merge_run_new(parts, all.sources, all.n, codec, &run, &err);
+    if (rc == 0)
+        do
+            rc = cw_merge_run_step(run, 10 * CW_NS_PER_MS, &err);
+        while (rc == 1);
+    if (rc < 0)
+        die(&err);
+    double s = (double)(cw_clock_thread_cpu_ns() - start) / 1e9;
+    *size_out = cw_merge_run_bytes_out(run);
+    cw_merge_run_free(&run);
+    cw_snapshot_fini(&all);
+    cw_parts_close(&parts);
+    snprintf(command, sizeof(command), "rm -rf %s", dir);
+    if (system(command) != 0)
+        fprintf(stderr, "%s stays\n", dir);
+    return s;
+}
+
+static void merge_best(const struct corpus *c, enum cw_codec codec)
+{
+    double best = 1e9;
+    uint64_t encoded = 0, size = 0;
+    for (int i = 0; i < 3; i++) {
+        double s = merge(c, codec, &encoded, &size);
+        best = s < best ? s : best;
+    }
+    printf("merge of %d parts: %.1f MB of lines encoded anew, %.1f MB copied -> %.2f MB, %.0f ms, "
+           "%.0f MB/s\n",
+           MERGED_PARTS, (double)encoded / 1e6, (double)(c->bytes - encoded) / 1e6,
+           (double)size / 1e6, best * 1e3, (double)c->bytes / 1e6 / best);
+}
+
+/* ---- scan ---- */
 
 /* What the part's bytes are. */
 static void sizes_print(struct cw_part_reader *reader)
@@ -246,6 +349,7 @@ int main(int argc, char **argv)
         return 1;
     corpus_read(argv[1], &corpus);
     write_best(&corpus, path, codec);
+    merge_best(&corpus, codec);
     if (cw_part_source_open(path, NULL, &source, &err) < 0)
         die(&err);
     sizes_print(cw_part_source_reader(source));

@@ -100,7 +100,8 @@ struct block_round_trip block_round_trip(const struct cw_str *lines, size_t n, e
     cw_buf_init(&out, SIZE_MAX);
     cw_buf_init(&filter, SIZE_MAX);
     for (size_t i = 0; i < n; i++)
-        CW_ASSERT(cw_block_writer_add(w, 0, (int64_t)i, lines[i], CW_LABELS_NONE, &err) == 0);
+        CW_ASSERT(cw_block_writer_add(w, &(struct cw_block_row){.ts_ns = (int64_t)i}, lines[i],
+                                      &err) == 1);
     if (cw_block_writer_finish(w, &memory, &out, &filter, &summary, &err) < 0)
         result.wrong = "the block is not written";
     else if (cw_block_open(cw_buf_str(&out), b, &err) < 0)

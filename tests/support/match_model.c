@@ -21,29 +21,46 @@ struct match_model {
     bool has_values;
 };
 
-struct match_model *match_model_new(const struct cw_str *lines, size_t n)
+struct match_model *match_model_of_block(struct cw_str block, struct cw_str filter,
+                                         const struct cw_str *lines, size_t n)
 {
     struct match_model *m = cw_mem_new(sizeof(*m));
-    struct cw_block_writer *w = cw_block_writer_new(CW_CODEC_LZ4);
-    struct cw_template_memory memory = {0};
-    struct cw_block_summary summary;
     struct cw_err err;
     cw_buf_init(&m->bytes, SIZE_MAX);
     cw_buf_init(&m->filter, SIZE_MAX);
     cw_buf_init(&m->text, SIZE_MAX);
+    cw_buf_adds(&m->bytes, block);
+    cw_buf_adds(&m->filter, filter);
     m->n = (uint32_t)n;
     m->offsets = cw_mem_array(n + 1, sizeof(*m->offsets));
     for (size_t i = 0; i < n; i++) {
-        CW_ASSERT(cw_block_writer_add(w, 0, (int64_t)i, lines[i], CW_LABELS_NONE, &err) == 0);
         cw_buf_adds(&m->text, lines[i]);
         m->offsets[i + 1] = (uint32_t)m->text.len;
     }
-    CW_ASSERT(cw_block_writer_finish(w, &memory, &m->bytes, &m->filter, &summary, &err) == 0);
-    cw_block_writer_free(&w);
     m->block = cw_mem_new(sizeof(*m->block));
     CW_ASSERT(cw_block_open(cw_buf_str(&m->bytes), m->block, &err) == 0);
     m->has_values = m->filter.len > 0;
     m->tb = cw_template_block_new();
+    return m;
+}
+
+struct match_model *match_model_new(const struct cw_str *lines, size_t n)
+{
+    struct cw_block_writer *w = cw_block_writer_new(CW_CODEC_LZ4);
+    struct cw_template_memory memory = {0};
+    struct cw_block_summary summary;
+    struct cw_buf bytes, filter;
+    struct cw_err err;
+    cw_buf_init(&bytes, SIZE_MAX);
+    cw_buf_init(&filter, SIZE_MAX);
+    for (size_t i = 0; i < n; i++)
+        CW_ASSERT(cw_block_writer_add(w, &(struct cw_block_row){.ts_ns = (int64_t)i}, lines[i],
+                                      &err) == 1);
+    CW_ASSERT(cw_block_writer_finish(w, &memory, &bytes, &filter, &summary, &err) == 0);
+    cw_block_writer_free(&w);
+    struct match_model *m = match_model_of_block(cw_buf_str(&bytes), cw_buf_str(&filter), lines, n);
+    cw_buf_fini(&bytes);
+    cw_buf_fini(&filter);
     return m;
 }
 

@@ -17,6 +17,9 @@ struct match_counts {
 
 /* At most CW_BLOCK_ROWS_MAX lines, of together at most CW_BLOCK_RAW_TARGET bytes; copied. */
 struct match_model *match_model_new(const struct cw_str *lines, size_t n);
+/* Of a block that was made of those lines, with its value filter (empty: none); all is copied. */
+struct match_model *match_model_of_block(struct cw_str block, struct cw_str filter,
+                                         const struct cw_str *lines, size_t n);
 void match_model_free(struct match_model **model);
 /* Of what kind did the block become? Only CW_BLOCK_TEMPLATES can be asked. */
 enum cw_block_kind match_model_kind(const struct match_model *model);

@@ -8,6 +8,7 @@
 #include "common/base/assert.h"
 #include "common/base/file.h"
 #include "tests/support/block_round_trip.h"
+#include "tests/support/line_kinds.h"
 #include "tests/support/part_model.h"
 
 static struct cw_arena *arena;
@@ -50,106 +51,7 @@ static uint64_t below(uint64_t *state, uint64_t n)
     return part_model_random(state) % n;
 }
 
-/* ---- generators: one line each ---- */
-
-static void like_a_log(uint64_t *state, struct cw_buf *out)
-{
-    static const char *const levels[] = {"INFO", "WARN", "ERROR", "debug"};
-    static const char *const verbs[] = {"GET", "POST", "opened", "closed blk"};
-    cw_buf_addf(out, "2026-01-%02u %02u:%02u:%02u,%03u %s [worker-%u] %s /api/v%u/item_%u ",
-                (unsigned)below(state, 28) + 1, (unsigned)below(state, 24),
-                (unsigned)below(state, 60), (unsigned)below(state, 60),
-                (unsigned)below(state, 1000), levels[below(state, 4)], (unsigned)below(state, 8),
-                verbs[below(state, 4)], (unsigned)below(state, 3), (unsigned)below(state, 100000));
-    cw_buf_addf(out, "from 10.%u.%u.%u took %u.%03u ms id=%08x%08x", (unsigned)below(state, 256),
-                (unsigned)below(state, 256), (unsigned)below(state, 256),
-                (unsigned)below(state, 100), (unsigned)below(state, 1000),
-                (unsigned)part_model_random(state), (unsigned)part_model_random(state));
-}
-
-static void like_json(uint64_t *state, struct cw_buf *out)
-{
-    static const char *const messages[] = {"order placed", "a \\\"quoted\\\" word", "", "back\\\\"};
-    cw_buf_addf(out, "{\"ts\":\"2026-01-01T%02u:00:00.123Z\",\"level\":\"info\",\"msg\":\"%s\",",
-                (unsigned)below(state, 24), messages[below(state, 4)]);
-    cw_buf_addf(out, "\"trace\":\"%016llx%016llx\",\"n\":%u,\"key:%u\":\"v\",\"f\":%u.%u}",
-                (unsigned long long)part_model_random(state),
-                (unsigned long long)part_model_random(state), (unsigned)below(state, 1000),
-                (unsigned)below(state, 3), (unsigned)below(state, 10), (unsigned)below(state, 10));
-}
-
-/* Pieces that are nearly one of the forms, put together at random. */
-static void adversarial(uint64_t *state, struct cw_buf *out)
-{
-    static const char *const pieces[] = {
-        "0",
-        "00",
-        "007",
-        "9999999999999999999",
-        "18446744073709551615",
-        "18446744073709551616",
-        "12345678901234567890123",
-        "1.2.3.4.5",
-        "1.2.3.4",
-        "256.1.1.1",
-        "01.2.3.4",
-        "1.2.3.",
-        "1.2.3",
-        "0.5",
-        "00.5",
-        "123456789012345678.1",
-        "1.000000000000000000",
-        "12:00:09.657",
-        "12:00:09,657",
-        "12:00:09.6574",
-        "12:60:00",
-        "99:59:59",
-        "1:12:13:14",
-        "12:00:09.657.1",
-        "5:1.5",
-        "deadbeef",
-        "deadbee5",
-        "abc12",
-        "DEADBEE5",
-        "0123456789abcdef0123456789abcdef",
-        "0123456789abcdef0123456789abcde",
-        "01234567890123456789012345678901",
-        "0123456789abcdef0",
-        "123e4567-e89b-12d3-a456-426614174000",
-        "123e4567-e89b-12d3-a456-42661417400g",
-        "123e4567-e89b-12d3-a456-4266141740001",
-        "123E4567-e89b-12d3-a456-426614174000",
-        "abcdefab-e89b-12d3-a456-426614174000",
-        "12345678-1234-1234-1234-12345678901",
-        "12345678-1234-1234-1234-123456789012",
-        "\"",
-        "\\\"",
-        "\\",
-        "\"a b\"",
-        "\"a1 b\"",
-        "\"k\":",
-        "\"k1\":",
-        ":",
-        ".",
-        "-",
-        " ",
-        "_",
-        "a",
-        "z9",
-        "\t",
-        "\r\n",
-        "\n",
-        "\x1b[31m",
-        "\xc3\xa4",
-        "\xff\xfe",
-        "{",
-        "\x7f",
-    };
-    for (uint64_t n = below(state, 30); n > 0; n--)
-        cw_buf_addz(out, pieces[below(state, CW_COUNT(pieces))]);
-    if (below(state, 50) == 0)
-        cw_buf_addc(out, (char)below(state, 0x20));
-}
+/* ---- more generators: one line each ---- */
 
 static void random_bytes(uint64_t *state, struct cw_buf *out)
 {
@@ -221,11 +123,11 @@ static struct block_round_trip check_generated(generator_fn generate, uint64_t s
 
 Test(template_writer, logs_become_templates_and_come_back)
 {
-    struct block_round_trip r = check_generated(like_a_log, 1, SIZE_MAX);
+    struct block_round_trip r = check_generated(line_like_a_log, 1, SIZE_MAX);
     cr_assert_eq(r.kind, CW_BLOCK_TEMPLATES);
     cr_assert_leq(r.templates, 2 * 4 * 4); /* an id of digits alone is another form */
     cr_assert_gt(r.filter_bytes, 0);
-    r = check_generated(like_json, 2, SIZE_MAX);
+    r = check_generated(line_like_json, 2, SIZE_MAX);
     cr_assert_eq(r.kind, CW_BLOCK_TEMPLATES);
     /* Messages are values: the templates differ in the key alone that has a number. */
     cr_assert_eq(r.templates, 1);
@@ -234,16 +136,16 @@ Test(template_writer, logs_become_templates_and_come_back)
 Test(template_writer, what_looks_nearly_like_a_form_comes_back)
 {
     for (uint64_t seed = 1; seed <= 20; seed++) {
-        check_generated(adversarial, seed, 1500);
-        check_generated(adversarial, seed + 100, 7);
+        check_generated(line_adversarial, seed, 1500);
+        check_generated(line_adversarial, seed + 100, 7);
     }
 }
 
 Test(template_writer, hostile_text_comes_back)
 {
-    static const generator_fn generators[] = {random_bytes, base64,      random_words,
-                                              many_numbers, one_byte,    empty,
-                                              many_columns, adversarial, reserved};
+    static const generator_fn generators[] = {random_bytes, base64,           random_words,
+                                              many_numbers, one_byte,         empty,
+                                              many_columns, line_adversarial, reserved};
     for (size_t i = 0; i < CW_COUNT(generators); i++) {
         check_generated(generators[i], 77, SIZE_MAX);
         check_generated(generators[i], 78, 1);

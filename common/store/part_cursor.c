@@ -61,6 +61,8 @@ static void workspace_give_back(struct cw_part_workspace *w)
     bool large = w->plain_cap > TEXT_KEEP_BYTES || w->meta_cap > TEXT_KEEP_BYTES ||
                  w->lines.cap > TEXT_KEEP_BYTES ||
                  w->labels_cap * sizeof(*w->labels) > TEXT_KEEP_BYTES;
+    if (w->templates != NULL)
+        cw_template_block_close(w->templates);
     if (w->templates != NULL && cw_template_block_bytes(w->templates) > TEMPLATES_KEEP_BYTES)
         cw_template_block_free(&w->templates);
     if (large || pthread_getspecific(workspace_key) != NULL ||

@@ -27,6 +27,7 @@ void cw_template_block_free(struct cw_template_block **block)
     *block = NULL;
     if (tb == NULL)
         return;
+    cw_template_block_close(tb);
     cw_arena_free(&tb->arena);
     cw_layout_fini(&tb->layout);
     free(tb);
@@ -71,18 +72,54 @@ static int counts_read(struct cw_template_block *tb, struct cw_err *err)
     return total == b->rows ? 0 : bad(err, "its templates have not as many rows as it has");
 }
 
+/* Into memory that is shared, or that nobody else wants. */
+static int text_read(struct cw_template_block *tb, struct cw_cache_place place, struct cw_err *err)
+{
+    const struct cw_section *s = &tb->block->text;
+    size_t bytes = sizeof(*tb->kept) + s->raw_bytes + (size_t)CW_SLOT_TEXT_SLACK;
+    struct cw_cached *kept = cw_part_cache_get(place);
+    int found = kept != NULL;
+    if (!found && !cw_part_cache_wants(place, bytes))
+        return cw_block_section_bytes(s, CW_SLOT_TEXT_SLACK, tb->arena, &tb->text, err);
+    if (!found) {
+        struct kept_text *text = cw_cached_new(bytes);
+        int rc = cw_block_section_into(s, text->bytes, err);
+        if (rc < 0) {
+            cw_cached_unref(&text->base);
+            return rc;
+        }
+        memset(text->bytes + s->raw_bytes, 0, CW_SLOT_TEXT_SLACK);
+        kept = cw_part_cache_put(place, &text->base);
+    }
+    tb->kept = CW_CONTAINER_OF(kept, struct kept_text, base);
+    tb->text = cw_str_make(tb->kept->bytes, s->raw_bytes);
+    return found;
+}
+
 int cw_template_block_open(struct cw_template_block *tb, const struct cw_block *block,
                            struct cw_err *err)
 {
+    return cw_template_block_open_kept(tb, block, (struct cw_cache_place){0}, err);
+}
+
+int cw_template_block_open_kept(struct cw_template_block *tb, const struct cw_block *block,
+                                struct cw_cache_place place, struct cw_err *err)
+{
+    cw_template_block_close(tb);
     arena_reuse(tb->arena);
     tb->block = block;
     tb->have_layout = tb->have_raw = false;
     tb->rows = NULL;
     tb->lines = (struct lines_state){0};
     int rc = counts_read(tb, err);
-    if (rc == 0)
-        rc = cw_block_section_bytes(&block->text, CW_SLOT_TEXT_SLACK, tb->arena, &tb->text, err);
-    return rc;
+    return rc < 0 ? rc : text_read(tb, place, err);
+}
+
+void cw_template_block_close(struct cw_template_block *tb)
+{
+    if (tb->kept != NULL)
+        cw_cached_unref(&tb->kept->base);
+    tb->kept = NULL;
 }
 
 const struct cw_block *cw_template_block_source(const struct cw_template_block *tb)

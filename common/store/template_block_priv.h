@@ -36,10 +36,17 @@ struct lines_state {
     uint16_t *users;
 };
 
+/* TEXT, to be shared. */
+struct kept_text {
+    struct cw_cached base; /* first */
+    char bytes[];          /* and CW_SLOT_TEXT_SLACK more */
+};
+
 struct cw_template_block {
     struct cw_arena *arena;
     const struct cw_block *block;
     struct cw_str text;
+    struct kept_text *kept; /* where that lies; NULL: in the arena */
     uint32_t counts[CW_BLOCK_TEMPLATES_MAX];
     struct cw_str dictionary_sizes; /* integer column: the end of TEMPLATES */
     bool have_layout;

@@ -19,11 +19,14 @@ static int templates_prepare(struct cw_part_cursor *c, struct cw_err *err)
         return 0;
     if (w->templates == NULL)
         w->templates = cw_template_block_new();
-    int rc = cw_template_block_open(w->templates, &w->block, err);
+    struct cw_cache_place place = {0};
+    if (c->scan->keep_decoded)
+        place = cw_part_reader_text_place(c->source->reader, c->block_index);
+    int rc = cw_template_block_open_kept(w->templates, &w->block, place, err);
     if (rc == 0 && c->scan->stats != NULL)
         cw_part_count(&c->scan->stats->bytes_decompressed,
                       cw_template_block_text(w->templates).len);
-    return rc;
+    return rc < 0 ? rc : 0;
 }
 
 /* About as many rows as a piece of a plain block has; pieces begin at whole words of bits. */

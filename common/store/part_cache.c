@@ -180,6 +180,24 @@ struct cw_cached *cw_part_cache_put(struct cw_cache_place place, struct cw_cache
     return use;
 }
 
+int cw_part_cache_fetch(struct cw_cache_place place, size_t bytes, cw_cache_fill_fn fill, void *arg,
+                        struct cw_cached **out, struct cw_err *err)
+{
+    *out = cw_part_cache_get(place);
+    if (*out != NULL)
+        return 1;
+    if (!cw_part_cache_wants(place, bytes))
+        return 0;
+    struct cw_cached *item = cw_cached_new(bytes);
+    int rc = fill(arg, item, err);
+    if (rc < 0) {
+        cw_cached_unref(item);
+        return rc;
+    }
+    *out = cw_part_cache_put(place, item);
+    return 0;
+}
+
 void cw_part_cache_drop(struct cw_part_cache *cache, struct cw_cache_slot *slots, size_t n)
 {
     pthread_mutex_lock(&cache->lock);

@@ -1,6 +1,6 @@
 /*
- * part_cache.h - what was decoded of open parts and may be asked again: groups of streams (stream_table.h) and TEXT of blocks
- * (template_block.h), as much as fits in a bound and in the memory budget.
+ * part_cache.h - what was decoded of open parts and may be asked again: groups of streams (stream_table.h), TEXT and TIMES of
+ * blocks, as much as fits in a bound and in the memory budget.
  *
  * What is kept goes again with its part, when others need the memory, or when something displaces it. What was used longest ago goes
  * first, and only for what was itself used after that: who reads more than fits, again and again, finds as much of it as fits,
@@ -52,6 +52,11 @@ bool cw_part_cache_wants(struct cw_cache_place place, size_t bytes);
 /* Keep what was just decoded, if it finds room; takes its reference. Returns what is to be used: another thread may have been
  * faster. */
 struct cw_cached *cw_part_cache_put(struct cw_cache_place place, struct cw_cached *item);
+/* Decode into an item of the `bytes` that were asked for, behind its struct cw_cached. */
+typedef int (*cw_cache_fill_fn)(void *arg, struct cw_cached *item, struct cw_err *err);
+/* All three: 1, it was there; 0, it is new, or *out is NULL, for it would not be kept; or what `fill` failed with. */
+int cw_part_cache_fetch(struct cw_cache_place place, size_t bytes, cw_cache_fill_fn fill, void *arg,
+                        struct cw_cached **out, struct cw_err *err) CW_MUST_USE;
 /* Empty the slots of a part that is closed. */
 void cw_part_cache_drop(struct cw_part_cache *cache, struct cw_cache_slot *slots, size_t n);
 

@@ -56,7 +56,9 @@ struct cw_part_cursor {
     const struct cw_part_walk *walk;
     uint32_t block_index;
     struct cw_part_workspace *w; /* NULL: nothing is wanted of this block, or it is bad */
-    bool have_times, reported;
+    bool reported;
+    const int64_t *times;         /* of the block's rows; NULL: not decoded yet */
+    struct cw_cached *kept_times; /* where they lie; NULL: in the workspace */
     struct cw_meta_reader *meta; /* NULL: not wanted, or no row has any */
     struct cw_stream_pin pin;    /* labels of the batch's stream */
     uint32_t nruns;

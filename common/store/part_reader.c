@@ -32,7 +32,7 @@ struct cw_part_reader {
     struct cw_postings postings;
     uint32_t ngroups;
     struct cw_part_cache *cache;  /* NULL: what is decoded is not kept */
-    struct cw_cache_slot *slots;  /* the cache's: of groups, then of blocks; NULL without one */
+    struct cw_cache_slot *slots;  /* the cache's: of groups, of blocks' TEXT, of their TIMES; NULL without one */
     pthread_mutex_t lock;          /* guards selections[] */
     struct cw_part_selection *selections[SELECTIONS_KEPT]; /* newest first */
 };
@@ -270,6 +270,11 @@ void cw_part_reader_rest_block(const struct cw_part_reader *r, uint32_t i)
         cw_file_rest(cw_part_reader_block_bytes(r, i));
 }
 
+static size_t slots_count(const struct cw_part_reader *r)
+{
+    return (size_t)r->ngroups + 2 * (size_t)r->footer.nblocks;
+}
+
 void cw_part_reader_close(struct cw_part_reader **reader)
 {
     struct cw_part_reader *r = *reader;
@@ -277,7 +282,7 @@ void cw_part_reader_close(struct cw_part_reader **reader)
     if (r == NULL)
         return;
     if (r->slots != NULL)
-        cw_part_cache_drop(r->cache, r->slots, (size_t)r->ngroups + r->footer.nblocks);
+        cw_part_cache_drop(r->cache, r->slots, slots_count(r));
     free(r->slots);
     for (size_t i = 0; i < SELECTIONS_KEPT; i++)
         cw_part_selection_unref(&r->selections[i]);
@@ -330,7 +335,7 @@ void cw_part_reader_use_cache(struct cw_part_reader *r, struct cw_part_cache *ca
 {
     CW_ASSERT(r->cache == NULL);
     r->cache = cache;
-    r->slots = cw_mem_array((size_t)r->ngroups + r->footer.nblocks + 1, sizeof(*r->slots));
+    r->slots = cw_mem_array(slots_count(r) + 1, sizeof(*r->slots));
 }
 
 static struct cw_cache_place place_of(const struct cw_part_reader *r, size_t slot)
@@ -344,6 +349,12 @@ struct cw_cache_place cw_part_reader_text_place(const struct cw_part_reader *r, 
 {
     CW_ASSERT(i < r->footer.nblocks);
     return place_of(r, (size_t)r->ngroups + i);
+}
+
+struct cw_cache_place cw_part_reader_times_place(const struct cw_part_reader *r, uint32_t i)
+{
+    CW_ASSERT(i < r->footer.nblocks);
+    return place_of(r, (size_t)r->ngroups + r->footer.nblocks + i);
 }
 
 static int group_get(struct cw_part_reader *r, uint32_t group, struct cw_stream_group **out,

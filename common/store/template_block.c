@@ -72,28 +72,28 @@ static int counts_read(struct cw_template_block *tb, struct cw_err *err)
     return total == b->rows ? 0 : bad(err, "its templates have not as many rows as it has");
 }
 
+static int text_fill(void *arg, struct cw_cached *item, struct cw_err *err)
+{
+    const struct cw_section *s = arg;
+    struct kept_text *text = CW_CONTAINER_OF(item, struct kept_text, base);
+    memset(text->bytes + s->raw_bytes, 0, CW_SLOT_TEXT_SLACK);
+    return cw_block_section_into(s, text->bytes, err);
+}
+
 /* Into memory that is shared, or that nobody else wants. */
 static int text_read(struct cw_template_block *tb, struct cw_cache_place place, struct cw_err *err)
 {
-    const struct cw_section *s = &tb->block->text;
-    size_t bytes = sizeof(*tb->kept) + s->raw_bytes + (size_t)CW_SLOT_TEXT_SLACK;
-    struct cw_cached *kept = cw_part_cache_get(place);
-    int found = kept != NULL;
-    if (!found && !cw_part_cache_wants(place, bytes))
-        return cw_block_section_bytes(s, CW_SLOT_TEXT_SLACK, tb->arena, &tb->text, err);
-    if (!found) {
-        struct kept_text *text = cw_cached_new(bytes);
-        int rc = cw_block_section_into(s, text->bytes, err);
-        if (rc < 0) {
-            cw_cached_unref(&text->base);
-            return rc;
-        }
-        memset(text->bytes + s->raw_bytes, 0, CW_SLOT_TEXT_SLACK);
-        kept = cw_part_cache_put(place, &text->base);
-    }
+    struct cw_section section = tb->block->text;
+    size_t bytes = sizeof(*tb->kept) + section.raw_bytes + (size_t)CW_SLOT_TEXT_SLACK;
+    struct cw_cached *kept;
+    int rc = cw_part_cache_fetch(place, bytes, text_fill, &section, &kept, err);
+    if (rc == 0 && kept == NULL)
+        return cw_block_section_bytes(&section, CW_SLOT_TEXT_SLACK, tb->arena, &tb->text, err);
+    if (rc < 0)
+        return rc;
     tb->kept = CW_CONTAINER_OF(kept, struct kept_text, base);
-    tb->text = cw_str_make(tb->kept->bytes, s->raw_bytes);
-    return found;
+    tb->text = cw_str_make(tb->kept->bytes, section.raw_bytes);
+    return rc;
 }
 
 int cw_template_block_open(struct cw_template_block *tb, const struct cw_block *block,

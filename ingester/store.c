@@ -142,10 +142,9 @@ int cw_store_open(const struct cw_store_options *options, struct cw_store **out,
     store->wal_dir = join(store->data_dir, "wal");
     int rc = open_dirs(store, err);
     if (rc == 0) {
-        struct cw_parts_options parts = {
-            .data_dir = store->data_dir,
-            .wal_oldest_seq = cw_wal_oldest_seq(store->wal_dir),
-            .cache = options->cache};
+        struct cw_parts_options parts = {.data_dir = store->data_dir,
+                                         .wal_oldest_seq = cw_wal_oldest_seq(store->wal_dir),
+                                         .cache = options->cache};
         rc = cw_parts_open(&parts, &store->parts, err);
     }
     if (rc == 0)

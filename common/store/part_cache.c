@@ -139,8 +139,7 @@ bool cw_part_cache_wants(struct cw_cache_place place, size_t bytes)
     if (cache == NULL || bytes > cache->bytes_max)
         return false;
     pthread_mutex_lock(&cache->lock);
-    bool wants =
-        bytes <= cache->bytes_max - cache->counts.bytes || displaces(cache, place.slot);
+    bool wants = bytes <= cache->bytes_max - cache->counts.bytes || displaces(cache, place.slot);
     pthread_mutex_unlock(&cache->lock);
     return wants;
 }

@@ -127,9 +127,8 @@ static int times_decode(struct cw_part_cursor *c, struct cw_err *err)
         rc = cw_block_times(&w->block, w->times, err);
     if (rc < 0)
         return rc;
-    c->times = c->kept_times != NULL
-                   ? CW_CONTAINER_OF(c->kept_times, struct kept_times, base)->ns
-                   : w->times;
+    c->times = c->kept_times != NULL ? CW_CONTAINER_OF(c->kept_times, struct kept_times, base)->ns
+                                     : w->times;
     return 0;
 }
 

@@ -59,8 +59,8 @@ struct cw_part_cursor {
     bool reported;
     const int64_t *times;         /* of the block's rows; NULL: not decoded yet */
     struct cw_cached *kept_times; /* where they lie; NULL: in the workspace */
-    struct cw_meta_reader *meta; /* NULL: not wanted, or no row has any */
-    struct cw_stream_pin pin;    /* labels of the batch's stream */
+    struct cw_meta_reader *meta;  /* NULL: not wanted, or no row has any */
+    struct cw_stream_pin pin;     /* labels of the batch's stream */
     uint32_t nruns;
     int64_t start_ns,
         end_ns; /* of the scan, without what retention hides, and as the cut was last */

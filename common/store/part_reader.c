@@ -31,9 +31,10 @@ struct cw_part_reader {
     uint64_t checksums[CW_REGIONS];
     struct cw_postings postings;
     uint32_t ngroups;
-    struct cw_part_cache *cache;  /* NULL: what is decoded is not kept */
-    struct cw_cache_slot *slots;  /* the cache's: of groups, of blocks' TEXT, of their TIMES; NULL without one */
-    pthread_mutex_t lock;          /* guards selections[] */
+    struct cw_part_cache *cache; /* NULL: what is decoded is not kept */
+    struct cw_cache_slot
+        *slots; /* the cache's: of groups, of blocks' TEXT, of their TIMES; NULL without one */
+    pthread_mutex_t lock;                                  /* guards selections[] */
     struct cw_part_selection *selections[SELECTIONS_KEPT]; /* newest first */
 };
 

@@ -242,7 +242,8 @@ static int begin_cut(struct page_run *run, struct cw_err *err)
         scan.end_ns = log_query->last.ts_ns;
     else if (log_query->has_last && log_query->last.ts_ns < INT64_MAX)
         scan.start_ns = log_query->last.ts_ns + 1;
-    int rc = cw_log_cut_find(log_query->query, &log_query->plan, &scan, run->max_entries, &cut, err);
+    int rc =
+        cw_log_cut_find(log_query->query, &log_query->plan, &scan, run->max_entries, &cut, err);
     if (rc > 0) {
         atomic_store(&run->cut_ns, cut);
         atomic_store(&run->has_cut, true);

@@ -1,6 +1,6 @@
 /*
- * part_cache.h - what was decoded of open parts and may be asked again: groups of streams (stream_table.h), TEXT and TIMES of
- * blocks, as much as fits in a bound and in the memory budget.
+ * part_cache.h - what was decoded of open parts and may be asked again: groups of streams (stream_table.h), TEXT, TIMES and ROWS
+ * of blocks, as much as fits in a bound and in the memory budget.
  *
  * What is kept goes again with its part, when others need the memory, or when something displaces it. What was used longest ago goes
  * first, and only for what was itself used after that: who reads more than fits, again and again, finds as much of it as fits,

@@ -112,7 +112,6 @@ static int times_fill(void *arg, struct cw_cached *item, struct cw_err *err)
     return cw_block_times(arg, CW_CONTAINER_OF(item, struct kept_times, base)->ns, err);
 }
 
-/* Who asks for the newest entries, or the oldest, comes to the same few blocks again and again: their times are kept. */
 static int times_decode(struct cw_part_cursor *c, struct cw_err *err)
 {
     struct cw_part_workspace *w = c->w;
@@ -120,7 +119,7 @@ static int times_decode(struct cw_part_cursor *c, struct cw_err *err)
     size_t bytes = sizeof(struct kept_times) + w->block.rows * sizeof(int64_t);
     if (c->times != NULL)
         return 0;
-    if (c->scan->keep_decoded && c->scan->cut_ns != NULL && c->scan->nfilters == 0)
+    if (cw_part_keeps_rows(c->scan))
         place = cw_part_reader_times_place(c->source->reader, c->block_index);
     int rc = cw_part_cache_fetch(place, bytes, times_fill, &w->block, &c->kept_times, err);
     if (rc == 0 && c->kept_times == NULL)

@@ -95,6 +95,11 @@ static inline bool cw_part_wants_text(const struct cw_scan *scan)
 {
     return scan->nfilters > 0 || cw_part_wants_lines(scan);
 }
+/* Who asks for the newest entries, or the oldest, comes to the same few blocks again and again. */
+static inline bool cw_part_keeps_rows(const struct cw_scan *scan)
+{
+    return scan->keep_decoded && scan->cut_ns != NULL && scan->nfilters == 0;
+}
 static inline bool cw_part_wants_sizes(const struct cw_scan *scan)
 {
     return (scan->need & (CW_NEED_SIZES | CW_NEED_LINES)) != 0;

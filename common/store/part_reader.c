@@ -13,6 +13,8 @@
 
 /* Selections that a part keeps: one for each of the queries that a dashboard runs at once. */
 enum { SELECTIONS_KEPT = 4 };
+/* What is kept of a block: TEXT, TIMES, ROWS. */
+enum { BLOCK_SLOTS = 3 };
 
 struct cw_part_selection {
     atomic_int refs;
@@ -32,9 +34,8 @@ struct cw_part_reader {
     struct cw_postings postings;
     uint32_t ngroups;
     struct cw_part_cache *cache; /* NULL: what is decoded is not kept */
-    struct cw_cache_slot
-        *slots; /* the cache's: of groups, of blocks' TEXT, of their TIMES; NULL without one */
-    pthread_mutex_t lock;                                  /* guards selections[] */
+    struct cw_cache_slot *slots; /* the cache's: one a group, BLOCK_SLOTS a block */
+    pthread_mutex_t lock;        /* guards selections[] */
     struct cw_part_selection *selections[SELECTIONS_KEPT]; /* newest first */
 };
 
@@ -273,7 +274,7 @@ void cw_part_reader_rest_block(const struct cw_part_reader *r, uint32_t i)
 
 static size_t slots_count(const struct cw_part_reader *r)
 {
-    return (size_t)r->ngroups + 2 * (size_t)r->footer.nblocks;
+    return (size_t)r->ngroups + BLOCK_SLOTS * (size_t)r->footer.nblocks;
 }
 
 void cw_part_reader_close(struct cw_part_reader **reader)
@@ -346,16 +347,25 @@ static struct cw_cache_place place_of(const struct cw_part_reader *r, size_t slo
     return (struct cw_cache_place){r->cache, &r->slots[slot]};
 }
 
-struct cw_cache_place cw_part_reader_text_place(const struct cw_part_reader *r, uint32_t i)
+static struct cw_cache_place block_place(const struct cw_part_reader *r, uint32_t i, size_t what)
 {
     CW_ASSERT(i < r->footer.nblocks);
-    return place_of(r, (size_t)r->ngroups + i);
+    return place_of(r, (size_t)r->ngroups + BLOCK_SLOTS * (size_t)i + what);
+}
+
+struct cw_cache_place cw_part_reader_text_place(const struct cw_part_reader *r, uint32_t i)
+{
+    return block_place(r, i, 0);
 }
 
 struct cw_cache_place cw_part_reader_times_place(const struct cw_part_reader *r, uint32_t i)
 {
-    CW_ASSERT(i < r->footer.nblocks);
-    return place_of(r, (size_t)r->ngroups + r->footer.nblocks + i);
+    return block_place(r, i, 1);
+}
+
+struct cw_cache_place cw_part_reader_rows_place(const struct cw_part_reader *r, uint32_t i)
+{
+    return block_place(r, i, 2);
 }
 
 static int group_get(struct cw_part_reader *r, uint32_t group, struct cw_stream_group **out,

@@ -19,10 +19,12 @@ static int templates_prepare(struct cw_part_cursor *c, struct cw_err *err)
         return 0;
     if (w->templates == NULL)
         w->templates = cw_template_block_new();
-    struct cw_cache_place place = {0};
+    struct cw_template_places places = {0};
     if (c->scan->keep_decoded)
-        place = cw_part_reader_text_place(c->source->reader, c->block_index);
-    int rc = cw_template_block_open_kept(w->templates, &w->block, place, err);
+        places.text = cw_part_reader_text_place(c->source->reader, c->block_index);
+    if (cw_part_keeps_rows(c->scan))
+        places.rows = cw_part_reader_rows_place(c->source->reader, c->block_index);
+    int rc = cw_template_block_open_kept(w->templates, &w->block, &places, err);
     if (rc == 0 && c->scan->stats != NULL)
         cw_part_count(&c->scan->stats->bytes_decompressed,
                       cw_template_block_text(w->templates).len);

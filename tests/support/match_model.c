@@ -19,7 +19,7 @@ struct match_model {
     struct cw_block *block;
     struct cw_template_block *tb;
     struct cw_part_cache *cache; /* every other query reads from it */
-    struct cw_cache_slot slot;
+    struct cw_cache_slot slots[2];
     bool has_values;
 };
 
@@ -55,7 +55,7 @@ void match_model_free(struct match_model **model)
     struct match_model *m = *model;
     *model = NULL;
     cw_template_block_free(&m->tb);
-    cw_part_cache_drop(m->cache, &m->slot, 1);
+    cw_part_cache_drop(m->cache, m->slots, 2);
     cw_part_cache_free(&m->cache);
     cw_buf_fini(&m->bytes);
     cw_buf_fini(&m->filter);
@@ -122,10 +122,10 @@ bool match_model_check(struct match_model *m, const struct cw_line_filter *filte
     for (int with_values = 0; with_values <= m->has_values; with_values++) {
         uint64_t keep[KEEP_WORDS], unsure[KEEP_WORDS] = {0};
         memcpy(keep, asked, sizeof(keep));
-        struct cw_cache_place place = {m->cache, &m->slot};
+        struct cw_template_places places = {{m->cache, &m->slots[0]}, {m->cache, &m->slots[1]}};
         if (counts->queries % 2 == 0)
-            place = (struct cw_cache_place){0};
-        int rc = cw_template_block_open_kept(m->tb, m->block, place, &err);
+            places = (struct cw_template_places){0};
+        int rc = cw_template_block_open_kept(m->tb, m->block, &places, &err);
         if (rc >= 0)
             rc =
                 cw_template_match(filter, m->tb, with_values ? cw_buf_str(&m->filter) : CW_STR_NONE,

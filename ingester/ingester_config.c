@@ -223,9 +223,15 @@ static const struct cw_key_def keys[] = {
      .max = "4GiB", .doc = "Write entries from memory into parts at this size."},
     {"memory.limit", CW_KEY_BYTES, AT(memory_limit), .def = "0", .min = "0",
      .check = check_memory_limit,
-     .doc = "The memory budget, a ceiling for the head, pushes, connections, queries, answers and "
-            "merges together; what goes over it is refused with 429. The program itself takes some "
-            "10 MiB beside it. At least 8MiB; 0 is a quarter of the machine or the cgroup."},
+     .doc =
+         "The memory budget, a ceiling for the head, pushes, connections, queries, answers, merges "
+         "and caches together; what goes over it is refused with 429. The program itself takes some "
+         "10 MiB beside it. At least 8MiB; 0 is a quarter of the machine or the cgroup."},
+    {"memory.caches", CW_KEY_FLOAT, AT(memory_caches), .def = "0.125", .min = "0", .max = "0.9",
+     .doc =
+         "The share of the memory budget that may hold what queries decoded (words and labels of "
+         "parts) for the next ones. Whatever else needs memory gets it from there first. 0 "
+         "keeps nothing."},
     {"storage.min_free", CW_KEY_FLOAT, AT(min_free), .def = "0.1", .min = "0", .max = "0.9",
      .doc = "Drop the oldest parts when less than this share of the disk is free; 0 is never."},
     {"storage.merge_codec", CW_KEY_ENUM, AT(merge_codec), .def = "lz4", .names = codec_names,

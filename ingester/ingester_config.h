@@ -61,6 +61,7 @@ struct cw_ingester_config {
     int64_t wal_sync_interval_ns;
     int64_t head_flush_bytes;
     int64_t memory_limit; /* 0: a quarter of the machine or the cgroup */
+    double memory_caches; /* share of it */
     double min_free;
     int merge_codec;
     int64_t max_bytes; /* 0: any */

@@ -35,6 +35,13 @@ const struct cw_metric_def cw_ingester_metric_defs[CW_M_NMETRICS] = {
                                 "The most that each use held at once.", .labels = {"use"}},
     [CW_M_MEMORY_LIMIT_BYTES] = {"cordwood_memory_limit_bytes", CW_METRIC_GAUGE,
                                  "What all uses may hold together (memory.limit)."},
+    [CW_M_CACHE_HITS] = {"cordwood_cache_hits_total", CW_METRIC_COUNTER,
+                         "What queries needed decoded of parts and found so (memory.caches)."},
+    [CW_M_CACHE_MISSES] = {"cordwood_cache_misses_total", CW_METRIC_COUNTER,
+                           "What they had to decode."},
+    [CW_M_CACHE_EVICTED] = {"cordwood_cache_evicted_total", CW_METRIC_COUNTER,
+                            "What left the cache for something newer, or because its memory was "
+                            "needed."},
     [CW_M_WAL_BYTES] = {"cordwood_wal_bytes", CW_METRIC_GAUGE, "Size of the write-ahead log."},
     [CW_M_WAL_SEGMENTS] = {"cordwood_wal_segments", CW_METRIC_GAUGE,
                            "Segments of the write-ahead log."},
@@ -114,7 +121,9 @@ void cw_ingester_metrics_collect(struct cw_metrics *metrics, void *arg)
     struct cw_store *store = ingester->store;
     collect_memory(metrics, &ingester->memory);
     struct cw_store_counts c;
+    struct cw_part_cache_counts cache;
     cw_store_count(store, &c);
+    cw_part_cache_count(ingester->cache, &cache);
     const struct {
         enum cw_ingester_metric idx;
         uint64_t value;
@@ -125,6 +134,9 @@ void cw_ingester_metrics_collect(struct cw_metrics *metrics, void *arg)
         {CW_M_PENDING_BYTES, c.pending_bytes},
         {CW_M_HEAD_LIMIT_BYTES, c.memory_bytes},
         {CW_M_MEMORY_LIMIT_BYTES, ingester->memory.limit},
+        {CW_M_CACHE_HITS, cache.hits},
+        {CW_M_CACHE_MISSES, cache.misses},
+        {CW_M_CACHE_EVICTED, cache.evicted},
         {CW_M_WAL_BYTES, c.wal_bytes},
         {CW_M_WAL_SEGMENTS, c.wal_segments},
         {CW_M_WAL_SYNCS, c.wal_syncs},

@@ -112,6 +112,7 @@ static int store_start(struct server *server, const struct cw_ingester_config *c
         .head_flush_bytes = (uint64_t)config->head_flush_bytes,
         .memory_bytes = server->ingester.memory.limit / STORE_SHARE,
         .budget = &server->ingester.memory,
+        .cache = server->ingester.cache,
         .sources_forget_ns = config->sources_forget_ns,
         .retention = {.policy = cw_tenants_retention,
                       .ctx = server->ingester.tenants,
@@ -179,6 +180,8 @@ static int server_start(struct server *server, struct cw_ingester_config *config
     cw_memory_budget_init(memory, cw_ingester_memory(config));
     cw_memory_budget_share(memory, CW_MEMORY_QUERIES,
                            memory->limit - memory->limit / NO_QUERIES_SHARE);
+    server->ingester.cache =
+        cw_part_cache_new((size_t)((double)memory->limit * config->memory_caches), memory);
     server->ingester.delete_cancel_period_ns = config->delete_cancel_period_ns;
     server->ingester.tenants = cw_tenants_new(config);
     server->ingester.metrics = cw_metrics_new(cw_ingester_metric_defs, CW_M_NMETRICS);
@@ -202,6 +205,7 @@ static void server_stop(struct server *server)
     cw_querier_free(&server->ingester.querier);
     cw_store_close(&server->ingester.store);
     cw_http_server_free(&server->http);
+    cw_part_cache_free(&server->ingester.cache);
     cw_pool_free(&server->pool);
     cw_metrics_free(&server->ingester.metrics);
     cw_tenants_free(&server->ingester.tenants);

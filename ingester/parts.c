@@ -28,7 +28,7 @@ struct cw_parts {
     char *data_dir;
     struct cw_quarantine *quarantine;
     struct cw_part_events events;
-    struct cw_stream_cache *streams; /* of all parts */
+    struct cw_part_cache *cache; /* of all parts; may be NULL */
     atomic_uint_fast64_t next_id, bad_parts, bad_indexes;
     pthread_mutex_t commit_lock;  /* guards catalog, and its file */
     struct cw_catalog catalog;    /* as on disk */
@@ -264,8 +264,8 @@ static int source_open(struct cw_parts *p, const char *path, struct cw_source **
                        struct cw_err *err)
 {
     int rc = cw_part_source_open(path, &p->events, out, err);
-    if (rc == 0)
-        cw_part_reader_use_cache(reader_of(*out), p->streams);
+    if (rc == 0 && p->cache != NULL)
+        cw_part_reader_use_cache(reader_of(*out), p->cache);
     return rc;
 }
 
@@ -326,7 +326,7 @@ int cw_parts_open(const struct cw_parts_options *options, struct cw_parts **out,
     pthread_mutex_init(&p->lock, NULL);
     pthread_mutex_init(&p->commit_lock, NULL);
     cw_catalog_init(&p->catalog);
-    p->streams = cw_stream_cache_new(options->stream_cache_bytes);
+    p->cache = options->cache;
     p->events =
         (struct cw_part_events){.bad_block = on_bad_block, .bad_index = on_bad_index, .ctx = p};
     int rc = cw_file_mkdirs(p->data_dir, err);
@@ -370,7 +370,6 @@ void cw_parts_close(struct cw_parts **parts)
     cw_id_map_fini(&p->tenant_numbers);
     cw_catalog_fini(&p->catalog);
     cw_quarantine_close(&p->quarantine);
-    cw_stream_cache_free(&p->streams);
     pthread_mutex_destroy(&p->lock);
     pthread_mutex_destroy(&p->commit_lock);
     free(p->data_dir);

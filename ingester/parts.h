@@ -25,6 +25,7 @@
 #include "common/base/str.h"
 #include "common/store/catalog.h"
 #include "common/store/cursor.h"
+#include "common/store/part_cache.h"
 
 struct cw_parts;
 
@@ -33,8 +34,7 @@ struct cw_parts_options {
     /* The lowest sequence number that the WAL still holds, UINT64_MAX when it holds none, 0 when unknown. Only read when the
      * catalog is lost and rebuilt: an incomplete newest flush is dropped if the WAL can give its entries again. */
     uint64_t wal_oldest_seq;
-    /* Decoded labels of streams that are kept for the next query. */
-    size_t stream_cache_bytes;
+    struct cw_part_cache *cache; /* of what queries decode; outlives the registry; may be NULL */
 };
 
 /* Check FORMAT, read the catalog (or rebuild it from the parts' footers), remove orphans and temporary files, open all

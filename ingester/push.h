@@ -19,6 +19,7 @@
 
 struct cw_ingester {
     struct cw_memory_budget memory; /* everything of memory.limit draws from it */
+    struct cw_part_cache *cache;
     struct cw_store *store;
     struct cw_tenants *tenants;
     int64_t delete_cancel_period_ns;

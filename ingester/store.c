@@ -17,9 +17,6 @@
 #include "ingester/snapshots.h"
 #include "ingester/store_priv.h"
 
-/* Labels of some 50,000 streams: what the dashboards of a day ask again and again. */
-#define STREAM_CACHE_BYTES_MAX (UINT64_C(16) << 20)
-
 static char *join(const char *dir, const char *name)
 {
     struct cw_buf path;
@@ -139,10 +136,9 @@ int cw_store_open(const struct cw_store_options *options, struct cw_store **out,
     store->wal_dir = join(store->data_dir, "wal");
     int rc = open_dirs(store, err);
     if (rc == 0) {
-        struct cw_parts_options parts = {
-            .data_dir = store->data_dir,
-            .wal_oldest_seq = cw_wal_oldest_seq(store->wal_dir),
-            .stream_cache_bytes = CW_MIN(options->memory_bytes / 32, STREAM_CACHE_BYTES_MAX)};
+        struct cw_parts_options parts = {.data_dir = store->data_dir,
+                                         .wal_oldest_seq = cw_wal_oldest_seq(store->wal_dir),
+                                         .cache = options->cache};
         rc = cw_parts_open(&parts, &store->parts, err);
     }
     if (rc == 0)

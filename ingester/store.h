@@ -45,6 +45,7 @@ struct cw_store_options {
     uint64_t head_flush_bytes;
     uint64_t memory_bytes;           /* for the head and pushes under way, of ... */
     struct cw_memory_budget *budget; /* ... what the whole process may hold; may be NULL */
+    struct cw_part_cache *cache;     /* of what queries decode; outlives the store; may be NULL */
     int64_t sources_forget_ns;
     struct cw_retention_options retention;
     struct cw_pool *pool;      /* for merges, snapshots and reports */

@@ -12,6 +12,7 @@ const char *const cw_memory_use_names[CW_MEMORY_NUSES] = {
     [CW_MEMORY_QUERIES] = "queries",
     [CW_MEMORY_FLUSH] = "flush",
     [CW_MEMORY_MERGE] = "merge",
+    [CW_MEMORY_CACHES] = "caches",
 };
 
 void cw_memory_budget_init(struct cw_memory_budget *budget, uint64_t limit)
@@ -24,6 +25,22 @@ void cw_memory_budget_init(struct cw_memory_budget *budget, uint64_t limit)
 void cw_memory_budget_share(struct cw_memory_budget *budget, enum cw_memory_use use, uint64_t max)
 {
     budget->uses[use].max = max;
+}
+
+void cw_memory_budget_on_need(struct cw_memory_budget *budget, cw_memory_evict_fn evict, void *ctx)
+{
+    budget->evict = evict;
+    budget->evict_ctx = ctx;
+}
+
+/* Have the caches make room for `bytes` more, if that helps. A cache that asks makes its own. */
+static void evict(struct cw_memory_budget *budget, enum cw_memory_use use, uint64_t bytes)
+{
+    if (use == CW_MEMORY_CACHES || budget->evict == NULL || bytes > budget->limit)
+        return;
+    uint64_t want = atomic_load_explicit(&budget->used, memory_order_relaxed) + bytes;
+    if (want > budget->limit)
+        budget->evict(budget->evict_ctx, want - budget->limit);
 }
 
 /* Adds if the sum stays within `max`; the sum afterwards, or 0. */
@@ -59,7 +76,12 @@ int cw_memory_take(struct cw_memory_budget *budget, enum cw_memory_use use, uint
         return cw_err_set(err, CW_E_OVERLOAD,
                           "the memory for %s is used up (%llu bytes of memory.limit), try again",
                           cw_memory_use_names[use], (unsigned long long)account->max);
-    if (!add_within(&budget->used, bytes, budget->limit, &all)) {
+    bool fits = add_within(&budget->used, bytes, budget->limit, &all);
+    if (!fits) {
+        evict(budget, use, bytes);
+        fits = add_within(&budget->used, bytes, budget->limit, &all);
+    }
+    if (!fits) {
         atomic_fetch_sub_explicit(&account->now, bytes, memory_order_relaxed);
         return cw_err_set(err, CW_E_OVERLOAD,
                           "the memory is used up (memory.limit is %llu bytes), "
@@ -78,6 +100,7 @@ void cw_memory_add(struct cw_memory_budget *budget, enum cw_memory_use use, uint
     raise_peak(account,
                atomic_fetch_add_explicit(&account->now, bytes, memory_order_relaxed) + bytes);
     atomic_fetch_add_explicit(&budget->used, bytes, memory_order_relaxed);
+    evict(budget, use, 0);
 }
 
 void cw_memory_give(struct cw_memory_budget *budget, enum cw_memory_use use, uint64_t bytes)

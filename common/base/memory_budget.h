@@ -3,7 +3,8 @@
  *
  * Whoever can say no to its client asks with _take(), and passes the refusal on. What must be kept whatever it costs (entries
  * that were acknowledged, a flush that makes room) is told with _add(): then others are refused sooner. A use has a share that
- * it may not pass, so that pushes never keep queries out for good, nor queries pushes.
+ * it may not pass, so that pushes never keep queries out for good, nor queries pushes. What can be had again (caches) gives way
+ * before anybody is refused.
  *
  * Ownership  The account holds no memory; it is plain storage of its owner.
  * Threads    Any, without a lock. Two takes at once at the edge may both be refused where one would have fit.
@@ -22,6 +23,7 @@ enum cw_memory_use {
     CW_MEMORY_QUERIES,     /* what queries gather, and answers until they are sent */
     CW_MEMORY_FLUSH,       /* encoding the head */
     CW_MEMORY_MERGE,
+    CW_MEMORY_CACHES, /* what was decoded and may be asked again */
     CW_MEMORY_NUSES,
 };
 /* "head", "pushes", ... */
@@ -32,16 +34,23 @@ struct cw_memory_account {
     uint64_t max;
 };
 
+/* Give back at least so much of what caches hold, or all of it. Called on the thread that lacks it, whatever locks that holds. */
+typedef void (*cw_memory_evict_fn)(void *ctx, uint64_t bytes);
+
 struct cw_memory_budget {
     uint64_t limit;
     _Atomic uint64_t used;
     struct cw_memory_account uses[CW_MEMORY_NUSES];
+    cw_memory_evict_fn evict; /* NULL: no cache */
+    void *evict_ctx;
 };
 
 /* Every use may take all of `limit` until it is given a share. */
 void cw_memory_budget_init(struct cw_memory_budget *budget, uint64_t limit);
 /* Before the threads start. */
 void cw_memory_budget_share(struct cw_memory_budget *budget, enum cw_memory_use use, uint64_t max);
+/* Likewise, and NULL after they ended: whom to ask for room when others find none. */
+void cw_memory_budget_on_need(struct cw_memory_budget *budget, cw_memory_evict_fn evict, void *ctx);
 
 int cw_memory_take(struct cw_memory_budget *budget, enum cw_memory_use use, uint64_t bytes,
                    struct cw_err *err) CW_MUST_USE;

@@ -46,6 +46,7 @@ struct cw_scan {
     size_t nfilters;
     unsigned need;     /* enum cw_need */
     bool newest_first; /* order of batches and rows within a unit */
+    bool keep_decoded; /* others will ask for the same: a source that has a cache uses it */
     /* Rows before *cut_ns (newest_first; else those behind it) may be left out. Who reads a cursor may move it on between batches, as
      * it finds how many it needs. NULL: all rows. */
     const int64_t *cut_ns;

@@ -61,6 +61,8 @@ static void workspace_give_back(struct cw_part_workspace *w)
     bool large = w->plain_cap > TEXT_KEEP_BYTES || w->meta_cap > TEXT_KEEP_BYTES ||
                  w->lines.cap > TEXT_KEEP_BYTES ||
                  w->labels_cap * sizeof(*w->labels) > TEXT_KEEP_BYTES;
+    if (w->templates != NULL)
+        cw_template_block_close(w->templates);
     if (w->templates != NULL && cw_template_block_bytes(w->templates) > TEMPLATES_KEEP_BYTES)
         cw_template_block_free(&w->templates);
     if (large || pthread_getspecific(workspace_key) != NULL ||
@@ -99,13 +101,34 @@ static uint32_t time_bound(const int64_t *times, uint32_t from, uint32_t to, int
     return from;
 }
 
+/* Times, to be shared. */
+struct kept_times {
+    struct cw_cached base; /* first */
+    int64_t ns[];
+};
+
+static int times_fill(void *arg, struct cw_cached *item, struct cw_err *err)
+{
+    return cw_block_times(arg, CW_CONTAINER_OF(item, struct kept_times, base)->ns, err);
+}
+
 static int times_decode(struct cw_part_cursor *c, struct cw_err *err)
 {
-    if (c->have_times)
+    struct cw_part_workspace *w = c->w;
+    struct cw_cache_place place = {0};
+    size_t bytes = sizeof(struct kept_times) + w->block.rows * sizeof(int64_t);
+    if (c->times != NULL)
         return 0;
-    int rc = cw_block_times(&c->w->block, c->w->times, err);
-    c->have_times = rc == 0;
-    return rc;
+    if (cw_part_keeps_rows(c->scan))
+        place = cw_part_reader_times_place(c->source->reader, c->block_index);
+    int rc = cw_part_cache_fetch(place, bytes, times_fill, &w->block, &c->kept_times, err);
+    if (rc == 0 && c->kept_times == NULL)
+        rc = cw_block_times(&w->block, w->times, err);
+    if (rc < 0)
+        return rc;
+    c->times = c->kept_times != NULL ? CW_CONTAINER_OF(c->kept_times, struct kept_times, base)->ns
+                                     : w->times;
+    return 0;
 }
 
 /* The streams of the block and their rows, into scratch and stream_rows. */
@@ -147,13 +170,13 @@ static bool range_cut(struct cw_part_cursor *c)
 /* The cut may have moved: fewer rows are wanted. */
 static void runs_cut(struct cw_part_cursor *c)
 {
-    if (!c->have_times || !range_cut(c))
+    if (c->times == NULL || !range_cut(c))
         return;
     for (uint32_t i = 0; i < c->nruns; i++) {
         struct cw_part_run *r = &c->w->runs[i];
-        r->from = time_bound(c->w->times, r->from, r->to, c->start_ns);
+        r->from = time_bound(c->times, r->from, r->to, c->start_ns);
         if (c->end_ns != INT64_MAX)
-            r->to = time_bound(c->w->times, r->from, r->to, c->end_ns);
+            r->to = time_bound(c->times, r->from, r->to, c->end_ns);
     }
 }
 
@@ -180,8 +203,8 @@ static int runs_find(struct cw_part_cursor *c, const struct cw_part_block *entry
         if (!cw_stream_set_has(set, (uint32_t)w->scratch[i]))
             continue;
         if (!whole) {
-            from = time_bound(w->times, from, to, start_ns);
-            to = end_ns == INT64_MAX ? to : time_bound(w->times, from, to, end_ns);
+            from = time_bound(c->times, from, to, start_ns);
+            to = end_ns == INT64_MAX ? to : time_bound(c->times, from, to, end_ns);
         }
         if (from < to)
             w->runs[c->nruns++] = (struct cw_part_run){(uint32_t)w->scratch[i], from, to};
@@ -350,7 +373,7 @@ static size_t batch_fill(struct cw_part_cursor *c, const struct cw_part_run *r,
     unsigned need = c->scan->need;
     if ((need & CW_NEED_TIMES) != 0) {
         for (size_t i = 0; i < n; i++)
-            w->out_times[i] = w->times[rows[i]];
+            w->out_times[i] = c->times[rows[i]];
         out->ts_ns = w->out_times;
     }
     if ((need & (CW_NEED_SIZES | CW_NEED_LINES)) != 0) {
@@ -409,6 +432,7 @@ static void part_close(struct cw_cursor *cursor)
     struct cw_part_cursor *c = CW_CONTAINER_OF(cursor, struct cw_part_cursor, base);
     cw_meta_reader_close(&c->meta);
     cw_stream_pin_fini(&c->pin);
+    cw_cached_unref(c->kept_times);
     workspace_give_back(c->w);
     /* A query over all that there is would make it all this process's memory. */
     if (c->w != NULL)

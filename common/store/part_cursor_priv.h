@@ -58,9 +58,11 @@ struct cw_part_cursor {
     const struct cw_part_walk *walk;
     uint32_t block_index;
     struct cw_part_workspace *w; /* NULL: nothing is wanted of this block, or it is bad */
-    bool have_times, reported;
-    struct cw_meta_reader *meta; /* NULL: not wanted, or no row has any */
-    struct cw_stream_pin pin;    /* labels of the batch's stream */
+    bool reported;
+    const int64_t *times;         /* of the block's rows; NULL: not decoded yet */
+    struct cw_cached *kept_times; /* where they lie; NULL: in the workspace */
+    struct cw_meta_reader *meta;  /* NULL: not wanted, or no row has any */
+    struct cw_stream_pin pin;     /* labels of the batch's stream */
     uint32_t nruns;
     int64_t start_ns,
         end_ns; /* of the scan, without what retention hides, and as the cut was last */
@@ -100,6 +102,12 @@ static inline bool cw_part_wants_text(const struct cw_scan *scan)
 static inline bool cw_part_takes_values(const struct cw_scan *scan)
 {
     return (scan->need & CW_NEED_VALUES) != 0 && scan->nfilters == 0 && !scan->newest_first;
+}
+
+/* Who asks for the newest entries, or the oldest, comes to the same few blocks again and again. */
+static inline bool cw_part_keeps_rows(const struct cw_scan *scan)
+{
+    return scan->keep_decoded && scan->cut_ns != NULL && scan->nfilters == 0;
 }
 static inline bool cw_part_wants_sizes(const struct cw_scan *scan)
 {

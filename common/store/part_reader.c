@@ -13,6 +13,8 @@
 
 /* Selections that a part keeps: one for each of the queries that a dashboard runs at once. */
 enum { SELECTIONS_KEPT = 4 };
+/* What is kept of a block: TEXT, TIMES, ROWS. */
+enum { BLOCK_SLOTS = 3 };
 
 struct cw_part_selection {
     atomic_int refs;
@@ -31,9 +33,9 @@ struct cw_part_reader {
     uint64_t checksums[CW_REGIONS];
     struct cw_postings postings;
     uint32_t ngroups;
-    struct cw_stream_cache *cache; /* NULL: decoded groups are not kept */
-    struct cw_stream_slot *slots;  /* by group, the cache's; NULL without one */
-    pthread_mutex_t lock;          /* guards selections[] */
+    struct cw_part_cache *cache; /* NULL: what is decoded is not kept */
+    struct cw_cache_slot *slots; /* the cache's: one a group, BLOCK_SLOTS a block */
+    pthread_mutex_t lock;        /* guards selections[] */
     struct cw_part_selection *selections[SELECTIONS_KEPT]; /* newest first */
 };
 
@@ -275,6 +277,11 @@ void cw_part_reader_rest_block(const struct cw_part_reader *r, uint32_t i)
         cw_file_rest(cw_part_reader_block_bytes(r, i));
 }
 
+static size_t slots_count(const struct cw_part_reader *r)
+{
+    return (size_t)r->ngroups + BLOCK_SLOTS * (size_t)r->footer.nblocks;
+}
+
 void cw_part_reader_close(struct cw_part_reader **reader)
 {
     struct cw_part_reader *r = *reader;
@@ -282,7 +289,7 @@ void cw_part_reader_close(struct cw_part_reader **reader)
     if (r == NULL)
         return;
     if (r->slots != NULL)
-        cw_stream_cache_drop(r->cache, r->slots, r->ngroups);
+        cw_part_cache_drop(r->cache, r->slots, slots_count(r));
     free(r->slots);
     for (size_t i = 0; i < SELECTIONS_KEPT; i++)
         cw_part_selection_unref(&r->selections[i]);
@@ -331,25 +338,54 @@ uint64_t cw_part_reader_region_offset(const struct cw_part_reader *r, enum cw_pa
 
 /* ---- streams ---- */
 
-void cw_part_reader_use_cache(struct cw_part_reader *r, struct cw_stream_cache *cache)
+void cw_part_reader_use_cache(struct cw_part_reader *r, struct cw_part_cache *cache)
 {
     CW_ASSERT(r->cache == NULL);
     r->cache = cache;
-    r->slots = cw_mem_array((size_t)r->ngroups + 1, sizeof(*r->slots));
+    r->slots = cw_mem_array(slots_count(r) + 1, sizeof(*r->slots));
+}
+
+static struct cw_cache_place place_of(const struct cw_part_reader *r, size_t slot)
+{
+    if (r->cache == NULL)
+        return (struct cw_cache_place){0};
+    return (struct cw_cache_place){r->cache, &r->slots[slot]};
+}
+
+static struct cw_cache_place block_place(const struct cw_part_reader *r, uint32_t i, size_t what)
+{
+    CW_ASSERT(i < r->footer.nblocks);
+    return place_of(r, (size_t)r->ngroups + BLOCK_SLOTS * (size_t)i + what);
+}
+
+struct cw_cache_place cw_part_reader_text_place(const struct cw_part_reader *r, uint32_t i)
+{
+    return block_place(r, i, 0);
+}
+
+struct cw_cache_place cw_part_reader_times_place(const struct cw_part_reader *r, uint32_t i)
+{
+    return block_place(r, i, 1);
+}
+
+struct cw_cache_place cw_part_reader_rows_place(const struct cw_part_reader *r, uint32_t i)
+{
+    return block_place(r, i, 2);
 }
 
 static int group_get(struct cw_part_reader *r, uint32_t group, struct cw_stream_group **out,
                      struct cw_err *err)
 {
-    *out = r->cache != NULL ? cw_stream_cache_get(r->cache, &r->slots[group]) : NULL;
-    if (*out != NULL)
-        return 0;
-    int rc =
-        cw_stream_table_group(r->regions[CW_REGION_STREAMS], r->footer.nstreams, group, out, err);
-    if (rc < 0)
-        return about_part(r, err);
-    if (r->cache != NULL)
-        *out = cw_stream_cache_put(r->cache, &r->slots[group], *out);
+    struct cw_cache_place place = place_of(r, group);
+    struct cw_cached *kept = cw_part_cache_get(place);
+    if (kept == NULL) {
+        int rc = cw_stream_table_group(r->regions[CW_REGION_STREAMS], r->footer.nstreams, group,
+                                       out, err);
+        if (rc < 0)
+            return about_part(r, err);
+        kept = cw_part_cache_put(place, &(*out)->base);
+    }
+    *out = CW_CONTAINER_OF(kept, struct cw_stream_group, base);
     return 0;
 }
 

@@ -2,7 +2,7 @@
  * part_reader.h - one immutable part: its footer, its streams and where its blocks lie. Scans: part_source.h.
  *
  * Ownership  The reader owns its mapping. A stream's labels live as long as the pin through which they were read holds their
- *            group: a part may have a million streams, so that what is decoded of them goes again (stream_cache.h).
+ *            group: a part may have a million streams, so that what is decoded of them goes again (part_cache.h).
  * Threads    Read-only after open and shared. A pin belongs to one thread.
  * Errors     CW_E_NOT_FOUND, CW_E_IO, CW_E_CORRUPT (says what is wrong with which bytes). Bad bytes never abort.
  */
@@ -12,9 +12,10 @@
 #include <stdint.h>
 #include "common/base/err.h"
 #include "common/store/format.h"
+#include "common/store/part_cache.h"
 #include "common/store/part_writer.h"
 #include "common/store/postings.h"
-#include "common/store/stream_cache.h"
+#include "common/store/stream_table.h"
 
 struct cw_part_reader;
 
@@ -75,9 +76,13 @@ struct cw_stream_pin {
 int cw_part_reader_stream(struct cw_part_reader *reader, uint32_t number, struct cw_stream_pin *pin,
                           const struct cw_part_stream **out, struct cw_err *err) CW_MUST_USE;
 void cw_stream_pin_fini(struct cw_stream_pin *pin);
-/* Keep decoded groups in this cache, which outlives the reader; before other threads see the reader. Without one a group is
- * decoded each time that a pin comes to it. */
-void cw_part_reader_use_cache(struct cw_part_reader *reader, struct cw_stream_cache *cache);
+/* Keep decoded groups, and TEXT, TIMES and ROWS of blocks, in this cache, which outlives the reader; before other threads see the reader. Without
+ * one a group is decoded each time that a pin comes to it. */
+void cw_part_reader_use_cache(struct cw_part_reader *reader, struct cw_part_cache *cache);
+/* Where that of a block is kept. */
+struct cw_cache_place cw_part_reader_text_place(const struct cw_part_reader *reader, uint32_t i);
+struct cw_cache_place cw_part_reader_times_place(const struct cw_part_reader *reader, uint32_t i);
+struct cw_cache_place cw_part_reader_rows_place(const struct cw_part_reader *reader, uint32_t i);
 
 const struct cw_postings *cw_part_reader_postings(const struct cw_part_reader *reader);
 

@@ -146,7 +146,8 @@ static int part_stats(struct cw_source *source, const struct cw_selector *select
     struct cw_scan scan = {.selector = selector,
                            .start_ns = cw_part_source_start_ns(p, start_ns),
                            .end_ns = end_ns,
-                           .need = CW_NEED_SIZES};
+                           .need = CW_NEED_SIZES,
+                           .keep_decoded = true};
     struct cw_stream_set touched;
     cw_stream_set_init(&touched, set->n);
     cw_part_touched_streams(p, set, scan.start_ns, end_ns, &touched);

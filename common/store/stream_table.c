@@ -248,18 +248,11 @@ static int group_bytes(struct cw_str region, uint32_t group, struct cw_buf *raw,
     return wrong == NULL ? 0 : cw_err_set(err, CW_E_CORRUPT, "stream table: a group %s", wrong);
 }
 
-struct cw_stream_group *cw_stream_group_ref(struct cw_stream_group *group)
+void cw_stream_group_unref(struct cw_stream_group **group)
 {
-    atomic_fetch_add_explicit(&group->refs, 1, memory_order_relaxed);
-    return group;
-}
-
-void cw_stream_group_unref(struct cw_stream_group **handle)
-{
-    struct cw_stream_group *group = *handle;
-    *handle = NULL;
-    if (group != NULL && atomic_fetch_sub_explicit(&group->refs, 1, memory_order_acq_rel) == 1)
-        free(group);
+    if (*group != NULL)
+        cw_cached_unref(&(*group)->base);
+    *group = NULL;
 }
 
 int cw_stream_table_group(struct cw_str region, uint32_t nstreams, uint32_t group,
@@ -278,7 +271,7 @@ int cw_stream_table_group(struct cw_str region, uint32_t nstreams, uint32_t grou
         size_t streams_bytes = sizeof(struct cw_stream_group) + n * sizeof(struct cw_part_stream);
         size_t labels_bytes = sizes.labels * sizeof(struct cw_label);
         size_t bytes = streams_bytes + labels_bytes + sizes.value_bytes + raw.len;
-        struct cw_stream_group *g = cw_mem_resize(NULL, bytes); /* all of it is written below */
+        struct cw_stream_group *g = cw_cached_new(bytes); /* the rest is written below */
         struct fill fill = {(struct cw_label *)((char *)g + streams_bytes),
                             (char *)g + streams_bytes + labels_bytes};
         char *names = fill.text + sizes.value_bytes;
@@ -286,10 +279,8 @@ int cw_stream_table_group(struct cw_str region, uint32_t nstreams, uint32_t grou
         struct cw_str in = cw_str_make(names, raw.len);
         struct cw_labels before = CW_LABELS_NONE;
         sizes = (struct sizes){0};
-        atomic_init(&g->refs, 1);
         g->first = first;
         g->n = n;
-        g->bytes = bytes;
         for (uint32_t i = 0; rc == 0 && i < n; i++)
             rc = stream_read(&in, &g->streams[i], &sizes, &fill, &before, NULL, err);
         CW_ASSERT(rc == 0); /* it was counted */

@@ -8,11 +8,11 @@
  */
 #ifndef CW_STORE_STREAM_TABLE_H
 #define CW_STORE_STREAM_TABLE_H
-#include <stdatomic.h>
 #include <stdint.h>
 #include "common/base/buf.h"
 #include "common/base/err.h"
 #include "common/store/cursor.h"
+#include "common/store/part_cache.h"
 
 /* The order of streams in a part: by app (the first of the labels app, service_name, service, job, container that the stream
  * has), then by labels, so that neighbours have similar lines. */
@@ -36,13 +36,11 @@ int cw_stream_table_writer_finish(struct cw_stream_table_writer *writer, struct 
 
 /* A decoded group. */
 struct cw_stream_group {
-    atomic_int refs; /* born with 1 */
-    uint32_t first;  /* number of its first stream */
+    struct cw_cached base; /* first */
+    uint32_t first;        /* number of its first stream */
     uint32_t n;
-    size_t bytes; /* of the block */
     struct cw_part_stream streams[];
 };
-struct cw_stream_group *cw_stream_group_ref(struct cw_stream_group *group);
 /* NULL is fine. */
 void cw_stream_group_unref(struct cw_stream_group **group);
 /* Does the region hold the groups of `nstreams` streams? */

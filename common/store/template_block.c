@@ -27,6 +27,7 @@ void cw_template_block_free(struct cw_template_block **block)
     *block = NULL;
     if (tb == NULL)
         return;
+    cw_template_block_close(tb);
     cw_arena_free(&tb->arena);
     cw_layout_fini(&tb->layout);
     free(tb);
@@ -71,18 +72,59 @@ static int counts_read(struct cw_template_block *tb, struct cw_err *err)
     return total == b->rows ? 0 : bad(err, "its templates have not as many rows as it has");
 }
 
+static int text_fill(void *arg, struct cw_cached *item, struct cw_err *err)
+{
+    const struct cw_section *s = arg;
+    struct kept_text *text = CW_CONTAINER_OF(item, struct kept_text, base);
+    memset(text->bytes + s->raw_bytes, 0, CW_SLOT_TEXT_SLACK);
+    return cw_block_section_into(s, text->bytes, err);
+}
+
+/* Into memory that is shared, or that nobody else wants. */
+static int text_read(struct cw_template_block *tb, struct cw_err *err)
+{
+    struct cw_section section = tb->block->text;
+    size_t bytes = sizeof(*tb->kept_text) + section.raw_bytes + (size_t)CW_SLOT_TEXT_SLACK;
+    struct cw_cached *kept;
+    int rc = cw_part_cache_fetch(tb->places.text, bytes, text_fill, &section, &kept, err);
+    if (rc == 0 && kept == NULL)
+        return cw_block_section_bytes(&section, CW_SLOT_TEXT_SLACK, tb->arena, &tb->text, err);
+    if (rc < 0)
+        return rc;
+    tb->kept_text = CW_CONTAINER_OF(kept, struct kept_text, base);
+    tb->text = cw_str_make(tb->kept_text->bytes, section.raw_bytes);
+    return rc;
+}
+
 int cw_template_block_open(struct cw_template_block *tb, const struct cw_block *block,
                            struct cw_err *err)
 {
+    static const struct cw_template_places nowhere;
+    return cw_template_block_open_kept(tb, block, &nowhere, err);
+}
+
+int cw_template_block_open_kept(struct cw_template_block *tb, const struct cw_block *block,
+                                const struct cw_template_places *places, struct cw_err *err)
+{
+    cw_template_block_close(tb);
     arena_reuse(tb->arena);
     tb->block = block;
+    tb->places = *places;
     tb->have_layout = tb->have_raw = false;
     tb->rows = NULL;
     tb->lines = (struct lines_state){0};
     int rc = counts_read(tb, err);
-    if (rc == 0)
-        rc = cw_block_section_bytes(&block->text, CW_SLOT_TEXT_SLACK, tb->arena, &tb->text, err);
-    return rc;
+    return rc < 0 ? rc : text_read(tb, err);
+}
+
+void cw_template_block_close(struct cw_template_block *tb)
+{
+    if (tb->kept_text != NULL)
+        cw_cached_unref(&tb->kept_text->base);
+    if (tb->kept_rows != NULL)
+        cw_cached_unref(&tb->kept_rows->base);
+    tb->kept_text = NULL;
+    tb->kept_rows = NULL;
 }
 
 const struct cw_block *cw_template_block_source(const struct cw_template_block *tb)
@@ -241,21 +283,39 @@ static int rows_decode(struct cw_template_block *tb, uint16_t *out, struct cw_er
     return rc;
 }
 
+static int rows_fill(void *arg, struct cw_cached *item, struct cw_err *err)
+{
+    return rows_decode(arg, CW_CONTAINER_OF(item, struct kept_rows, base)->templates, err);
+}
+
+static int rows_read(struct cw_template_block *tb, struct cw_err *err)
+{
+    size_t bytes = tb->block->rows * sizeof(*tb->rows);
+    struct cw_cached *kept;
+    if (tb->block->ntemplates == 1) {
+        tb->rows = cw_arena_calloc(tb->arena, tb->block->rows, sizeof(*tb->rows));
+        return 0;
+    }
+    int rc = cw_part_cache_fetch(tb->places.rows, sizeof(*tb->kept_rows) + bytes, rows_fill, tb,
+                                 &kept, err);
+    if (rc < 0)
+        return rc;
+    if (kept != NULL) {
+        tb->kept_rows = CW_CONTAINER_OF(kept, struct kept_rows, base);
+        tb->rows = tb->kept_rows->templates;
+        return 0;
+    }
+    uint16_t *rows = cw_arena_alloc(tb->arena, bytes);
+    rc = rows_decode(tb, rows, err);
+    tb->rows = rc < 0 ? NULL : rows;
+    return rc;
+}
+
 int cw_template_block_rows(struct cw_template_block *tb, const uint16_t **out, struct cw_err *err)
 {
-    if (tb->rows == NULL) {
-        uint16_t *rows = cw_arena_alloc(tb->arena, tb->block->rows * sizeof(*rows));
-        int rc = 0;
-        if (tb->block->ntemplates > 1)
-            rc = rows_decode(tb, rows, err);
-        else
-            memset(rows, 0, tb->block->rows * sizeof(*rows));
-        if (rc < 0)
-            return rc;
-        tb->rows = rows;
-    }
+    int rc = tb->rows == NULL ? rows_read(tb, err) : 0;
     *out = tb->rows;
-    return 0;
+    return rc;
 }
 
 /* ---- columns ---- */

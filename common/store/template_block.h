@@ -17,6 +17,7 @@
 #include "common/store/block_reader.h"
 #include "common/store/decode_column.h"
 #include "common/store/layout.h"
+#include "common/store/part_cache.h"
 
 struct cw_template_block;
 struct cw_template_block *cw_template_block_new(void);
@@ -27,6 +28,15 @@ size_t cw_template_block_bytes(const struct cw_template_block *tb);
 /* Reads TEMPLATES and TEXT. `block` is of kind CW_BLOCK_TEMPLATES. */
 int cw_template_block_open(struct cw_template_block *tb, const struct cw_block *block,
                            struct cw_err *err) CW_MUST_USE;
+/* The same; what is read is kept for others in these places, and taken from there. 1 when TEXT was there, else 0. */
+struct cw_template_places {
+    struct cw_cache_place text, rows; /* those of _rows() */
+};
+int cw_template_block_open_kept(struct cw_template_block *tb, const struct cw_block *block,
+                                const struct cw_template_places *places,
+                                struct cw_err *err) CW_MUST_USE;
+/* Let the block go, and hold nothing of others. Open follows, or free. */
+void cw_template_block_close(struct cw_template_block *tb);
 
 /* Known after open. */
 /* The block that it reads. */

@@ -36,10 +36,24 @@ struct lines_state {
     uint16_t *users;
 };
 
+/* TEXT, to be shared. */
+struct kept_text {
+    struct cw_cached base; /* first */
+    char bytes[];          /* and CW_SLOT_TEXT_SLACK more */
+};
+
+/* Templates of rows, to be shared. */
+struct kept_rows {
+    struct cw_cached base; /* first */
+    uint16_t templates[];
+};
+
 struct cw_template_block {
     struct cw_arena *arena;
     const struct cw_block *block;
+    struct cw_template_places places;
     struct cw_str text;
+    struct kept_text *kept_text; /* where that lies; NULL: in the arena */
     uint32_t counts[CW_BLOCK_TEMPLATES_MAX];
     struct cw_str dictionary_sizes; /* integer column: the end of TEMPLATES */
     bool have_layout;
@@ -47,7 +61,8 @@ struct cw_template_block {
     struct block_column *columns;
     struct cw_str raw; /* of RAW */
     bool have_raw;
-    uint16_t *rows; /* NULL: not asked for */
+    const uint16_t *rows;        /* NULL: not asked for */
+    struct kept_rows *kept_rows; /* likewise */
     struct lines_state lines;
 };
 

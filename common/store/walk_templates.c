@@ -19,12 +19,17 @@ static int templates_prepare(struct cw_part_cursor *c, struct cw_err *err)
         return 0;
     if (w->templates == NULL)
         w->templates = cw_template_block_new();
-    int rc = cw_template_block_open(w->templates, &w->block, err);
+    struct cw_template_places places = {0};
+    if (c->scan->keep_decoded)
+        places.text = cw_part_reader_text_place(c->source->reader, c->block_index);
+    if (cw_part_keeps_rows(c->scan))
+        places.rows = cw_part_reader_rows_place(c->source->reader, c->block_index);
+    int rc = cw_template_block_open_kept(w->templates, &w->block, &places, err);
     if (rc == 0 && c->scan->stats != NULL)
         cw_part_count(&c->scan->stats->bytes_decompressed,
                       cw_template_block_text(w->templates).len);
     if (rc < 0 || !cw_part_takes_values(c->scan))
-        return rc;
+        return CW_MIN(rc, 0);
     rc = cw_value_rows_open(&w->values, w->templates, w->sizes, err);
     c->as_values = rc == 1;
     return CW_MIN(rc, 0);

@@ -6,6 +6,7 @@
 
 #include "common/base/arena.h"
 #include "common/base/assert.h"
+#include "querier/engine/log_cut.h"
 #include "querier/engine/pipeline.h"
 #include "querier/engine/plan.h"
 #include "querier/engine/unit_run.h"
@@ -228,6 +229,45 @@ static void begin_behind_last(struct cw_log_query *log_query, struct cw_scan *sc
         scan->start_ns = log_query->last.ts_ns;
 }
 
+/* Where every row is an entry, times tell how far the page reaches. */
+static int begin_cut(struct page_run *run, struct cw_err *err)
+{
+    const struct cw_log_query *log_query = run->log_query;
+    struct cw_scan scan = run->scan;
+    int64_t cut;
+    if (!cw_pipeline_is_idle(log_query->pipeline) || scan.nfilters > 0)
+        return 0;
+    /* Of the rows at the time where the page before ended, nobody knows yet which were given. */
+    if (log_query->has_last && log_query->newest_first)
+        scan.end_ns = log_query->last.ts_ns;
+    else if (log_query->has_last && log_query->last.ts_ns < INT64_MAX)
+        scan.start_ns = log_query->last.ts_ns + 1;
+    int rc =
+        cw_log_cut_find(log_query->query, &log_query->plan, &scan, run->max_entries, &cut, err);
+    if (rc > 0) {
+        atomic_store(&run->cut_ns, cut);
+        atomic_store(&run->has_cut, true);
+    }
+    return rc;
+}
+
+static int page_read(struct page_run *run, struct cw_err *err)
+{
+    struct cw_log_query *log_query = run->log_query;
+    cw_log_top_init(&run->top, log_query->newest_first, run->max_entries, run->max_bytes,
+                    &log_query->query->allowance);
+    int rc = cw_unit_run(log_query->query, &log_query->plan, read_unit, run, err);
+    if (rc < 0)
+        cw_log_top_fini(&run->top);
+    return rc;
+}
+
+/* Nothing follows. (Rows that were skipped behind the cut may not have left a bound: only a page that is not full is the last for sure.) */
+static bool page_ends(const struct page_run *run)
+{
+    return !run->top.bounded && run->top.n < run->max_entries;
+}
+
 int cw_log_query_page(struct cw_log_query *log_query, size_t max_entries, size_t max_bytes,
                       struct cw_log_page *out, struct cw_err *err)
 {
@@ -236,22 +276,24 @@ int cw_log_query_page(struct cw_log_query *log_query, size_t max_entries, size_t
         .log_query = log_query, .max_entries = max_entries, .max_bytes = max_bytes};
     begin_behind_last(log_query, &run.scan);
     cw_log_top_fini(&log_query->page);
-    cw_log_top_init(&run.top, log_query->newest_first, max_entries, max_bytes,
-                    &log_query->query->allowance);
     pthread_mutex_init(&run.lock, NULL);
-    int rc = cw_unit_run(log_query->query, &log_query->plan, read_unit, &run, err);
-    pthread_mutex_destroy(&run.lock);
-    if (rc < 0) {
+    int cut = begin_cut(&run, err);
+    int rc = cut < 0 ? cut : page_read(&run, err);
+    if (rc == 0 && cut > 0 && page_ends(&run)) {
+        /* Not all rows with times have lines (a damaged block): what lies behind the cut takes their place. */
         cw_log_top_fini(&run.top);
-        return rc;
+        atomic_store(&run.has_cut, false);
+        rc = page_read(&run, err);
     }
+    pthread_mutex_destroy(&run.lock);
+    if (rc < 0)
+        return rc;
     cw_log_top_sort(&run.top);
     log_query->page = run.top;
-    /* Rows that were skipped behind the cut may not have left a bound: only a page that is not full is the last for sure. */
     *out = (struct cw_log_page){
         .entries = run.top.items,
         .n = run.top.n,
-        .last = !run.top.bounded && run.top.n < max_entries,
+        .last = page_ends(&run),
     };
     if (run.top.n > 0) {
         cw_log_origin_unref(&log_query->last.origin);

@@ -76,6 +76,7 @@ int cw_plan_make(struct cw_query_context *query, const struct cw_expr *expr, int
         .nfilters = nfilters,
         .need = need,
         .newest_first = newest_first,
+        .keep_decoded = true,
         .cancel = &query->stop,
         .stats = &query->stats,
     };

@@ -112,6 +112,7 @@ int cw_unit_read(struct cw_query_context *query, const struct cw_scan *scan,
         rc = read_batches(query, cursor, fn, arg, err);
     cw_cursor_close(&cursor);
     cw_match_stop_watch(NULL);
-    atomic_fetch_add(&query->units_read, 1);
+    if (scan->stats != NULL)
+        atomic_fetch_add(&query->units_read, 1);
     return rc < 0 ? cw_query_context_reason(query, rc, err) : 0;
 }

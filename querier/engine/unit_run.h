@@ -21,7 +21,8 @@ int cw_unit_run(struct cw_query_context *query, const struct cw_plan *plan, cw_u
 
 /* Called for each batch of one unit; nonzero ends the unit (negative: an error). */
 typedef int (*cw_batch_fn)(void *arg, const struct cw_entry_batch *batch, struct cw_err *err);
-/* Open the unit, hand its batches to `fn`, close it; looks at the query's end between batches. */
+/* Open the unit, hand its batches to `fn`, close it; looks at the query's end between batches. It is counted as read where the scan
+ * counts. */
 int cw_unit_read(struct cw_query_context *query, const struct cw_scan *scan,
                  const struct cw_unit *unit, cw_batch_fn fn, void *arg,
                  struct cw_err *err) CW_MUST_USE;

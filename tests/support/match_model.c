@@ -18,6 +18,8 @@ struct match_model {
     uint32_t n;
     struct cw_block *block;
     struct cw_template_block *tb;
+    struct cw_part_cache *cache; /* every other query reads from it */
+    struct cw_cache_slot slots[2];
     bool has_values;
 };
 
@@ -41,6 +43,7 @@ struct match_model *match_model_of_block(struct cw_str block, struct cw_str filt
     CW_ASSERT(cw_block_open(cw_buf_str(&m->bytes), m->block, &err) == 0);
     m->has_values = m->filter.len > 0;
     m->tb = cw_template_block_new();
+    m->cache = cw_part_cache_new(SIZE_MAX, NULL);
     return m;
 }
 
@@ -69,6 +72,8 @@ void match_model_free(struct match_model **model)
     struct match_model *m = *model;
     *model = NULL;
     cw_template_block_free(&m->tb);
+    cw_part_cache_drop(m->cache, m->slots, 2);
+    cw_part_cache_free(&m->cache);
     cw_buf_fini(&m->bytes);
     cw_buf_fini(&m->filter);
     cw_buf_fini(&m->text);
@@ -134,8 +139,11 @@ bool match_model_check(struct match_model *m, const struct cw_line_filter *filte
     for (int with_values = 0; with_values <= m->has_values; with_values++) {
         uint64_t keep[KEEP_WORDS], unsure[KEEP_WORDS] = {0};
         memcpy(keep, asked, sizeof(keep));
-        int rc = cw_template_block_open(m->tb, m->block, &err);
-        if (rc == 0)
+        struct cw_template_places places = {{m->cache, &m->slots[0]}, {m->cache, &m->slots[1]}};
+        if (counts->queries % 2 == 0)
+            places = (struct cw_template_places){0};
+        int rc = cw_template_block_open_kept(m->tb, m->block, &places, &err);
+        if (rc >= 0)
             rc =
                 cw_template_match(filter, m->tb, with_values ? cw_buf_str(&m->filter) : CW_STR_NONE,
                                   keep, unsure, &err);

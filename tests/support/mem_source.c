@@ -32,6 +32,7 @@ struct mem_store {
     size_t nsources, unit_entries, batch_entries;
     void (*on_next)(void *arg);
     void *on_next_arg;
+    struct cw_str lost;
     atomic_size_t opened;
 };
 
@@ -86,9 +87,12 @@ void mem_store_add(struct mem_store *store, size_t source_idx, const char *label
     source->base.max_ns = CW_MAX(source->base.max_ns, ts_ns);
 }
 
-static int keeps(const struct cw_scan *scan, const struct mem_entry *entry, struct cw_err *err)
+static int keeps(const struct cw_scan *scan, struct cw_str lost, const struct mem_entry *entry,
+                 struct cw_err *err)
 {
     if (entry->ts_ns < scan->start_ns || entry->ts_ns >= scan->end_ns)
+        return 0;
+    if ((scan->need & CW_NEED_LINES) != 0 && lost.ptr != NULL && cw_str_eq(entry->line, lost))
         return 0;
     for (size_t i = 0; i < scan->nfilters; i++) {
         int rc = cw_line_filter_match(scan->filters[i], entry->line, err);
@@ -112,7 +116,7 @@ static int cursor_next(struct cw_cursor *base, struct cw_entry_batch *out, struc
             cursor->scan->newest_first ? cursor->end - 1 - cursor->at : cursor->first + cursor->at;
         const struct mem_entry *entry = &cursor->stream->entries[row];
         cursor->at++;
-        int rc = keeps(cursor->scan, entry, err);
+        int rc = keeps(cursor->scan, store->lost, entry, err);
         if (rc < 0)
             return rc;
         if (rc == 0)
@@ -266,6 +270,11 @@ void mem_store_on_next(struct mem_store *store, void (*fn)(void *arg), void *arg
 {
     store->on_next = fn;
     store->on_next_arg = arg;
+}
+
+void mem_store_lose(struct mem_store *store, const char *line)
+{
+    store->lost = cw_arena_dup(store->arena, cw_str_of(line));
 }
 
 size_t mem_store_opened(const struct mem_store *store)

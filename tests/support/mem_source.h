@@ -20,6 +20,8 @@ void mem_store_add(struct mem_store *store, size_t source, const char *labels, i
 struct cw_entry_store mem_store_entry_store(struct mem_store *store);
 /* Called at each cw_cursor_next(), on the worker's thread; NULL: nothing. */
 void mem_store_on_next(struct mem_store *store, void (*fn)(void *arg), void *arg);
+/* Lines with this text cannot be read: their rows are left out where lines are wanted, as those of a damaged block are. */
+void mem_store_lose(struct mem_store *store, const char *line);
 /* How many units were opened so far. */
 size_t mem_store_opened(const struct mem_store *store);
 

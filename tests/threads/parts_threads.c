@@ -1,6 +1,7 @@
 /*
- * parts_threads.c - snapshots, scans, flushes, merges and retention at once on one registry: for the thread sanitizer. Every
- * snapshot holds all entries that were published before it, each once.
+ * parts_threads.c - snapshots, scans, flushes, merges and retention at once on one registry, with a cache that is too small and
+ * that others take memory from: for the thread sanitizer. Every snapshot holds all entries that were published before it, each
+ * once.
  */
 #include <pthread.h>
 #include <stdatomic.h>
@@ -17,7 +18,7 @@
 #include "ingester/purge.h"
 #include "ingester/retention.h"
 
-enum { READERS = 3, FLUSHES = 60, ENTRIES = 500 };
+enum { READERS = 3, FLUSHES = 60, ENTRIES = 500, MEMORY = 40000 };
 
 #define CHECK(condition)                                                                           \
     do {                                                                                           \
@@ -28,6 +29,7 @@ enum { READERS = 3, FLUSHES = 60, ENTRIES = 500 };
     } while (0)
 
 static struct cw_parts *parts;
+static struct cw_memory_budget budget;
 static atomic_uint_fast64_t published;
 static atomic_bool done;
 
@@ -99,7 +101,12 @@ static void flush(uint64_t n)
 /* Rows of all sources; each time once. */
 static uint64_t read_all(const struct cw_snapshot *s, uint8_t *seen)
 {
-    struct cw_scan scan = {.start_ns = INT64_MIN, .end_ns = INT64_MAX, .need = CW_NEED_TIMES};
+    int64_t everything = INT64_MAX;
+    struct cw_scan scan = {.start_ns = INT64_MIN,
+                           .end_ns = INT64_MAX,
+                           .need = CW_NEED_TIMES | CW_NEED_LINES,
+                           .cut_ns = &everything,
+                           .keep_decoded = true};
     uint64_t rows = 0;
     for (size_t i = 0; i < s->n; i++) {
         struct cw_units units = {0};
@@ -121,6 +128,20 @@ static uint64_t read_all(const struct cw_snapshot *s, uint8_t *seen)
         cw_units_fini(&units);
     }
     return rows;
+}
+
+/* Takes all the memory that there is, again and again. */
+static void *presser(void *arg)
+{
+    while (!atomic_load(&done)) {
+        uint64_t taken = 0;
+        while (cw_memory_take(&budget, CW_MEMORY_QUERIES, MEMORY / 20, NULL) == 0)
+            taken += MEMORY / 20;
+        cw_memory_add(&budget, CW_MEMORY_HEAD, MEMORY);
+        cw_memory_give(&budget, CW_MEMORY_HEAD, MEMORY);
+        cw_memory_give(&budget, CW_MEMORY_QUERIES, taken);
+    }
+    return NULL;
 }
 
 static void *reader(void *arg)
@@ -158,7 +179,9 @@ int main(void)
     struct cw_parts_options options = {.data_dir = dir};
     struct cw_retention_options retention = {.policy = keep_all};
     struct cw_err err;
-    pthread_t threads[READERS];
+    pthread_t threads[READERS], pressing;
+    cw_memory_budget_init(&budget, MEMORY);
+    options.cache = cw_part_cache_new(MEMORY, &budget);
     CHECK(mkdtemp(dir) != NULL);
     cw_log_init(CW_LOG_WARN, CW_LOG_LOGFMT);
     CHECK(cw_parts_open(&options, &parts, &err) == 0);
@@ -171,6 +194,7 @@ int main(void)
     struct cw_merge *merge = cw_merge_new(parts, deletes, purge, pool, CW_CODEC_LZ4);
     for (int i = 0; i < READERS; i++)
         CHECK(pthread_create(&threads[i], NULL, reader, NULL) == 0);
+    CHECK(pthread_create(&pressing, NULL, presser, NULL) == 0);
     for (uint64_t n = 0; n < FLUSHES; n++) {
         flush(n);
         cw_merge_kick(merge);
@@ -180,6 +204,10 @@ int main(void)
     atomic_store(&done, true);
     for (int i = 0; i < READERS; i++)
         pthread_join(threads[i], NULL);
+    pthread_join(pressing, NULL);
+    struct cw_part_cache_counts cached;
+    cw_part_cache_count(options.cache, &cached);
+    CHECK(cached.hits > 0 && cached.evicted > 0);
     struct cw_merge_counts counts;
     struct cw_parts_counts left;
     cw_merge_count(merge, &counts);
@@ -192,6 +220,8 @@ int main(void)
     cw_deletes_close(&deletes);
     cw_pool_free(&pool);
     cw_parts_close(&parts);
+    CHECK(cw_memory_used(&budget, CW_MEMORY_CACHES) == 0);
+    cw_part_cache_free(&options.cache);
     snprintf(command, sizeof(command), "rm -rf %s", dir);
     return system(command) == 0 ? 0 : 1;
 }

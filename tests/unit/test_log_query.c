@@ -6,6 +6,7 @@
 #include "common/base/clock.h"
 #include "querier/engine/log_query.h"
 #include "tests/support/mem_source.h"
+#include "tests/support/part_model.h"
 
 #define PLENTY ((size_t)1 << 30)
 
@@ -311,5 +312,84 @@ Test(log_query, entries_come_through_the_pipeline_in_the_order_of_their_streams)
     } while (!page.last);
     cr_expect_eq(n, 13);
     cw_log_query_close(&log_query);
+    end(&f, &store);
+}
+
+/* Many streams that share few times: labels, units and arrival decide as often as time does. */
+static struct mem_store *crowded(uint64_t *state)
+{
+    size_t unit = 1 + part_model_random(state) % 40, batch = 1 + part_model_random(state) % 7;
+    struct mem_store *store = mem_store_new(3, unit, batch);
+    uint64_t times = 1 + part_model_random(state) % 60;
+    for (int i = 0; i < 300; i++) {
+        char labels[20], line[8];
+        snprintf(labels, sizeof(labels), "{a=\"%d\"}", (int)(part_model_random(state) % 20));
+        snprintf(line, sizeof(line), "%d", i);
+        mem_store_add(store, part_model_random(state) % 3, labels,
+                      (int64_t)(part_model_random(state) % times), line, NULL);
+    }
+    return store;
+}
+
+/* A page of all there is is read without asking for times first. */
+enum { EVERYTHING = 1 << 20 };
+
+static void expect_same_pages(uint64_t *state, const char *lost)
+{
+    struct mem_store *store = crowded(state);
+    struct fixture f;
+    begin(&f, store, part_model_random(state) % 3, "{a=~\".+\"}");
+    mem_store_lose(store, lost);
+    int64_t start = (int64_t)(part_model_random(state) % 20), stop = start + 30;
+    for (int newest_first = 0; newest_first < 2; newest_first++) {
+        char *want = read_pages(&f, start, stop, newest_first, EVERYTHING, PLENTY, false);
+        size_t limit = 1 + part_model_random(state) % 50;
+        char *pages = read_pages(&f, start, stop, newest_first, limit, PLENTY, true);
+        cr_expect_str_eq(pages, want);
+        char *one = read_pages(&f, start, stop, newest_first, limit, PLENTY, false);
+        cr_expect_eq(strncmp(want, one, strlen(one)), 0);
+        free(pages);
+        pages = read_pages(&f, start, stop, newest_first, limit, 2000, true);
+        cr_expect_str_eq(pages, want, "pages that bytes end");
+        free(pages);
+        free(one);
+        free(want);
+    }
+    end(&f, &store);
+}
+
+Test(log_query, pages_are_the_same_whether_times_are_asked_first_or_not)
+{
+    uint64_t state = 1;
+    for (int i = 0; i < 200; i++)
+        expect_same_pages(&state, "none");
+}
+
+Test(log_query, rows_that_are_lost_leave_their_place_to_others)
+{
+    uint64_t state = 2;
+    for (int i = 0; i < 100; i++) {
+        char lost[8];
+        snprintf(lost, sizeof(lost), "%d", (int)(part_model_random(&state) % 300));
+        expect_same_pages(&state, lost);
+    }
+}
+
+Test(log_query, only_units_with_rows_of_the_page_are_read)
+{
+    struct mem_store *store = mem_store_new(1, 100, 100);
+    struct fixture f;
+    for (int stream = 0; stream < 50; stream++) {
+        for (int i = 0; i < 100; i++) {
+            char labels[20];
+            snprintf(labels, sizeof(labels), "{a=\"%d\"}", stream);
+            mem_store_add(store, 0, labels, i * 100 + stream, "line", NULL);
+        }
+    }
+    begin(&f, store, 2, "{a=~\".+\"}");
+    free(read_pages(&f, 0, 100000, true, 7, PLENTY, false));
+    cr_expect_eq(atomic_load(&f.context.units_read), 7);
+    free(read_pages(&f, 0, 100000, false, 5, PLENTY, false));
+    cr_expect_eq(atomic_load(&f.context.units_read), 12);
     end(&f, &store);
 }

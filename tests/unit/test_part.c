@@ -56,8 +56,11 @@ static size_t check_scan(struct cw_source *source, struct cw_scan scan)
     for (int backward = 0; backward < 2; backward++) {
         struct model_rows want = {0}, got = {0};
         struct cw_scan_stats stats = {0};
+        int64_t everything = backward ? INT64_MIN : INT64_MAX;
         scan.newest_first = backward;
         scan.stats = &stats;
+        scan.keep_decoded = true;
+        scan.cut_ns = &everything;
         model_rows_of_model(&model, &scan, &want);
         cr_assert_eq(model_rows_of_source(source, &scan, &got, &err), 0, "%s", err.text);
         cr_assert(model_rows_equal(&got, &want));
@@ -156,9 +159,8 @@ static struct cw_source *written_templates(size_t n)
     return source;
 }
 
-Test(part, blocks_of_templates_answer_every_kind_of_scan)
+static void check_every_scan(struct cw_source *source)
 {
-    struct cw_source *source = written_templates(50000);
     static const unsigned needs[] = {0, CW_NEED_TIMES, CW_NEED_SIZES,
                                      CW_NEED_LINES | CW_NEED_METADATA,
                                      CW_NEED_TIMES | CW_NEED_LINES};
@@ -188,7 +190,68 @@ Test(part, blocks_of_templates_answer_every_kind_of_scan)
             cw_line_filter_free(&filter);
         }
     }
+}
+
+Test(part, blocks_of_templates_answer_every_kind_of_scan)
+{
+    struct cw_source *source = written_templates(50000);
+    check_every_scan(source);
     cw_source_unref(&source);
+}
+
+Test(part, answers_are_the_same_with_a_cache_of_any_size)
+{
+    static const size_t sizes[] = {0, 300000, SIZE_MAX};
+    struct cw_source *source = written_templates(40000);
+    cw_source_unref(&source);
+    for (size_t i = 0; i < CW_COUNT(sizes); i++) {
+        struct cw_part_cache *cache = cw_part_cache_new(sizes[i], NULL);
+        struct cw_part_cache_counts counts;
+        struct cw_part_reader *reader;
+        cr_assert_eq(cw_part_reader_open(path, &reader, &err), 0, "%s", err.text);
+        cw_part_reader_use_cache(reader, cache);
+        source = cw_part_source_new(reader, NULL);
+        check_every_scan(source);
+        cw_part_cache_count(cache, &counts);
+        cr_expect_leq(counts.bytes, sizes[i]);
+        cr_expect_eq(counts.hits > 0, sizes[i] > 0, "%zu", sizes[i]);
+        cr_expect_eq(counts.evicted > 0, sizes[i] > 0 && sizes[i] < SIZE_MAX, "%zu", sizes[i]);
+        cw_source_unref(&source);
+        cw_part_cache_count(cache, &counts);
+        cr_expect_eq(counts.bytes, 0, "what was kept goes with its part");
+        cw_part_cache_free(&cache);
+    }
+}
+
+/* What a cache has need not be decompressed again; what is read once, by a merge, is not kept. */
+Test(part, text_is_decompressed_once_for_those_who_keep_it)
+{
+    struct cw_source *source = written_templates(50000);
+    struct cw_part_cache *cache = cw_part_cache_new(SIZE_MAX, NULL);
+    struct cw_part_cache_counts counts;
+    cw_part_reader_use_cache(cw_part_source_reader(source), cache);
+    struct cw_line_filter *filter;
+    cr_assert_eq(cw_line_filter_new(CW_FILTER_CONTAINS, &filter, &err), 0);
+    cr_assert_eq(cw_line_filter_add(filter, CW_STR("no such text"), 0, &err), 0);
+    for (int run = 0; run < 4; run++) {
+        const struct cw_line_filter *filters[] = {filter};
+        struct cw_scan_stats stats = {0};
+        struct model_rows rows = {0};
+        struct cw_scan scan = all_rows;
+        scan.filters = filters;
+        scan.nfilters = 1;
+        scan.keep_decoded = run >= 2;
+        scan.stats = &stats;
+        cr_assert_eq(model_rows_of_source(source, &scan, &rows, &err), 0, "%s", err.text);
+        cr_assert_eq(rows.n, 0);
+        model_rows_fini(&rows);
+        cw_part_cache_count(cache, &counts);
+        cr_expect_eq(counts.bytes > 0, run >= 2);
+        cr_expect_eq(atomic_load(&stats.bytes_decompressed) > 0, run < 3, "run %d", run);
+    }
+    cw_line_filter_free(&filter);
+    cw_source_unref(&source);
+    cw_part_cache_free(&cache);
 }
 
 /* Reads with a cut that moves to the `most`th time in the order; returns the bytes that were decompressed. */

@@ -1,0 +1,99 @@
+"""What queries decoded is kept for the next ones: it changes no answer, and gives way to whatever needs memory."""
+import json
+import random
+
+import pytest
+
+from programs import NS, Ingester
+
+DAY_NS = 86400 * NS
+START_NS = 1767571200 * NS      # a day of parts that are merged
+WORDS = "alpha bravo charlie delta echo foxtrot golf hotel".split()
+
+
+def log_lines(n, seed=1):
+    """Lines of a few shapes with numbers, words that come often, and ids that never come again."""
+    rng = random.Random(seed)
+    for i in range(n):
+        yield "%s worker-%d %s user=%s%d took %d.%02d ms id %08xz%d" % (
+            rng.choice(("INFO", "WARN", "ERROR")), rng.randrange(9), rng.choice(("opened", "closed", "could not find")), rng.choice(WORDS),
+            rng.randrange(500), rng.randrange(900), rng.randrange(100), rng.getrandbits(32), i)
+
+
+def push_day(server, hosts=6, per_host=15000):
+    """Hosts whose entries are spread over the day, each with ties."""
+    for host in range(hosts):
+        step = DAY_NS // per_host
+        entries = [(START_NS + i // 2 * 2 * step, line, *([{"trace": "t%d" % (i % 3)}] if i % 100 == 0 else [])) for i, line in enumerate(log_lines(per_host, host))]
+        for at in range(0, per_host, 5000):
+            server.push([({"app": "a%d" % (host % 2), "host": "h%d" % host}, entries[at:at + 5000])])
+    assert server.ask("POST", "/flush")[0] in (200, 204)
+
+
+def answers(server):
+    """Of many kinds of queries, without what they cost."""
+    out = []
+
+    def ask(path, **params):
+        status, text = server.ask("GET", "/loki/api/v1/" + path, params)
+        assert status == 200, text
+        out.append(json.loads(text)["data"]["result"])
+
+    for direction in ("backward", "forward"):
+        for limit in (1, 10, 100, 1000):
+            for query in ('{app=~"a."}', '{host="h3"}', '{app=~"a."} |= "delta7 "', '{app="a1"} != "INFO" |~ "took [0-9]{3}"'):
+                ask("query_range", query=query, start=START_NS, end=START_NS + DAY_NS, limit=limit, direction=direction)
+        ask("query_range", query='{app=~"a."}', start=START_NS + DAY_NS // 3, end=START_NS + DAY_NS // 2, limit=50, direction=direction)
+    for line_filter in ("", '|= "could not find"', '|= "no such word"', '|~ "(?i)error.*golf"', '|= "worker-7"', '| logfmt | user="alpha7"'):
+        ask("query", query='sum by (host) (count_over_time({app=~"a."} %s [24h]))' % line_filter, time=START_NS + DAY_NS)
+    ask("query_range", query='sum by (app) (rate({app=~"a."} |= "ERROR" [5m]))', start=START_NS, end=START_NS + DAY_NS, step="30m")
+    return out
+
+
+def cache(server):
+    """Bytes held, and what happened so far."""
+    metrics = server.metrics()
+    return int(metrics['cordwood_memory_bytes{use="caches"}']), {name: int(metrics["cordwood_cache_%s_total" % name]) for name in ("hits", "misses", "evicted")}
+
+
+@pytest.fixture(scope="module")
+def day(tmp_path_factory):
+    """A data directory with a day in it."""
+    server = Ingester(tmp_path_factory.mktemp("day")).start()
+    push_day(server)
+    server.stop()
+    return server.data
+
+
+def test_answers_are_the_same_with_a_cache_of_any_size(make_ingester, day):
+    wanted = None
+    for share in (0, 0.001, 0.125, 0.9):
+        server = make_ingester(config="memory: {limit: 256MiB, caches: %g}\n" % share, data=day).start()
+        first, second = answers(server), answers(server)
+        held, did = cache(server)
+        assert first == second
+        wanted = wanted or first
+        assert first == wanted, share
+        assert (held > 0) == (did["hits"] > 0) == (share > 0), (share, held, did)
+        assert held <= 256 * share * 2 ** 20
+        assert (did["evicted"] > 0) == (share == 0.001), (share, did)
+        server.stop()
+
+
+def test_caches_give_way_before_anybody_is_refused(make_ingester, day):
+    # So little that what is kept of the day takes nearly all of it.
+    server = make_ingester(config="memory: {limit: 1536KiB, caches: 0.9}\n", data=day).start()
+    end = (START_NS + DAY_NS) // NS
+    for _ in range(2):
+        assert server.count('{app=~"a."} |= "no such word"', end=end, hours=24) == 0
+    held, before = cache(server)
+    memory = {name: int(value) for name, value in server.metrics().items() if name.startswith("cordwood_memory_")}
+    assert held > 700 << 10 and before["hits"] > 0, (held, before, memory)
+    for _ in range(5):
+        streams = server.query_range('{app=~"a."} |= "ERROR"', START_NS, START_NS + DAY_NS, limit=400)
+        assert sum(len(stream["values"]) for stream in streams) == 400
+    held_after, after = cache(server)
+    assert after["evicted"] > before["evicted"], (held_after, after, held, before, memory)
+    for _ in range(2):
+        assert server.count('{app=~"a."} |= "no such word"', end=end, hours=24) == 0
+    assert cache(server)[1]["hits"] > after["hits"]

@@ -162,6 +162,7 @@ void cw_tenants_querier_limits(void *ctx, struct cw_str tenant, struct cw_query_
     out->max_query_lookback_ns = limits.max_query_lookback_ns;
     out->max_query_range_ns = limits.max_query_range_ns;
     out->query_timeout_ns = limits.query_timeout_ns;
+    out->retention_period_ns = limits.retention_period_ns;
     out->volume_enabled = limits.volume_enabled;
     out->query_memory_bytes = tenants->query_memory_bytes;
 }

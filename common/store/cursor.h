@@ -28,6 +28,8 @@ enum cw_need {
     CW_NEED_LINES = 2,    /* lines */
     CW_NEED_SIZES = 4,    /* line lengths (bytes_over_time); lines imply them */
     CW_NEED_METADATA = 8, /* structured metadata */
+    /* what the lines look like, without the lines: the block of templates that the rows lie in. Sources that keep none give lines */
+    CW_NEED_TEMPLATES = 16,
 };
 
 /* What each step skipped and cost; summed over units by the engine. Atomics: many threads add. */
@@ -58,6 +60,8 @@ struct cw_stream_ref {
     struct cw_labels labels;
 };
 
+struct cw_template_block;
+
 /* Rows of one stream, ordered by time (ties in order of arrival; both reversed when newest_first). n > 0. */
 struct cw_entry_batch {
     struct cw_stream_ref stream;
@@ -67,6 +71,10 @@ struct cw_entry_batch {
     const uint32_t *sizes;      /* NULL when neither sizes nor lines were asked for */
     /* Per row, sorted and sanitised; NULL: no row of the batch has any. */
     const struct cw_labels *metadata;
+    /* NULL when templates were not asked for, or the source keeps none: then `lines` are there. Else rows[i] is the block's row that row i
+     * of the batch is; its layout and rows (template_block.h) were read without a fault. It is the same for all batches of a cursor. */
+    struct cw_template_block *templates;
+    const uint32_t *rows;
 };
 
 struct cw_cursor;

@@ -33,6 +33,7 @@ struct cw_part_workspace {
     uint32_t out_sizes[CW_PIECE_ROWS_MAX];
     struct cw_str out_lines[CW_PIECE_ROWS_MAX];
     struct cw_labels out_metadata[CW_PIECE_ROWS_MAX];
+    uint32_t out_rows[CW_PIECE_ROWS_MAX];
     struct cw_label *labels; /* pairs of the batch's metadata */
     size_t labels_cap;
     char *meta;
@@ -54,6 +55,7 @@ struct cw_part_cursor {
     struct cw_part_source *source;
     const struct cw_scan *scan;
     const struct cw_part_walk *walk;
+    unsigned need; /* enum cw_need: the scan's; of a plain block lines in place of templates */
     uint32_t block_index;
     struct cw_part_workspace *w; /* NULL: nothing is wanted of this block, or it is bad */
     bool have_times, reported;
@@ -85,17 +87,21 @@ struct cw_part_walk {
 };
 extern const struct cw_part_walk cw_walk_plain, cw_walk_templates;
 
-static inline bool cw_part_wants_lines(const struct cw_scan *scan)
+static inline bool cw_part_wants_lines(const struct cw_part_cursor *c)
 {
-    return (scan->need & CW_NEED_LINES) != 0;
+    return (c->need & CW_NEED_LINES) != 0;
 }
-static inline bool cw_part_wants_text(const struct cw_scan *scan)
+static inline bool cw_part_wants_text(const struct cw_part_cursor *c)
 {
-    return scan->nfilters > 0 || cw_part_wants_lines(scan);
+    return c->scan->nfilters > 0 || cw_part_wants_lines(c);
 }
-static inline bool cw_part_wants_sizes(const struct cw_scan *scan)
+static inline bool cw_part_wants_sizes(const struct cw_part_cursor *c)
 {
-    return (scan->need & (CW_NEED_SIZES | CW_NEED_LINES)) != 0;
+    return (c->need & (CW_NEED_SIZES | CW_NEED_LINES)) != 0;
+}
+static inline bool cw_part_wants_templates(const struct cw_part_cursor *c)
+{
+    return (c->need & CW_NEED_TEMPLATES) != 0;
 }
 static inline void cw_part_count(atomic_uint_fast64_t *counter, uint64_t n)
 {

@@ -7,6 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/assert.h"
+
+/* More than these find next to nothing. */
+enum { PASSES_MAX = 3 };
+
 static const struct cw_str placeholder = {"<_>", 3};
 
 /* A pattern on its way: which words were replaced, and into which other one it went. */
@@ -167,27 +172,39 @@ static int write_merged(const struct merge *m, const struct cw_pattern_table *fr
     return rc;
 }
 
+/* Cut the patterns of `from`; returns how many words the longest one has. */
+static size_t merge_open(struct merge *m, const struct cw_pattern_table *from)
+{
+    size_t nplaces = 0;
+    *m = (struct merge){.arena = cw_arena_new(), .n = from->n};
+    m->shapes = CW_ARENA_ARRAY(m->arena, struct shape, m->n);
+    m->groups = CW_ARENA_ARRAY(m->arena, struct group, m->n);
+    m->group_of = CW_ARENA_ARRAY(m->arena, size_t, m->n);
+    cw_id_map_init(&m->map);
+    for (size_t i = 0; i < m->n; i++) {
+        shape_make(m, from->items[i].text, i);
+        nplaces = CW_MAX(nplaces, m->shapes[i].nwords);
+    }
+    return nplaces;
+}
+
 int cw_pattern_merge(const struct cw_pattern_table *from, struct cw_pattern_table *out,
                      struct cw_err *err)
 {
-    struct merge m = {.arena = cw_arena_new(), .n = from->n};
-    cw_arena_watch(m.arena, cw_allowance_watch, from->allowance);
-    m.shapes = CW_ARENA_ARRAY(m.arena, struct shape, m.n);
-    m.groups = CW_ARENA_ARRAY(m.arena, struct group, m.n);
-    m.group_of = CW_ARENA_ARRAY(m.arena, size_t, m.n);
-    cw_id_map_init(&m.map);
-    for (size_t i = 0; i < m.n; i++)
-        shape_make(&m, from->items[i].text, i);
+    struct merge m;
+    size_t nplaces = merge_open(&m, from), bytes = cw_arena_bytes(m.arena);
+    int rc = cw_allowance_take(from->allowance, bytes, err);
     /* What became one at a place may be alike now at one before it. */
-    bool again = true;
-    for (unsigned pass = 0; again && pass < 3; pass++) {
+    bool again = rc == 0;
+    for (unsigned pass = 0; again && pass < PASSES_MAX; pass++) {
         again = false;
-        for (size_t place = 0; place < CW_PATTERN_WORDS_MAX; place++)
+        for (size_t place = 0; place < nplaces; place++)
             again |= merge_at(&m, place);
     }
-    int rc = cw_allowance_check(from->allowance, m.arena, err);
-    if (rc == 0)
+    if (rc == 0) {
         rc = write_merged(&m, from, out, err);
+        cw_allowance_give(from->allowance, bytes);
+    }
     cw_id_map_fini(&m.map);
     cw_arena_free(&m.arena);
     return rc;

@@ -1,6 +1,7 @@
 #include "querier/engine/pattern_table.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/base/assert.h"
 #include "querier/engine/pattern_merge.h"
@@ -56,34 +57,29 @@ int cw_pattern_table_put(struct cw_pattern_table *table, struct cw_str text, siz
 
 /* ---- samples ---- */
 
-static int by_step(const void *a, const void *b)
+/* Where the step stands among the samples, or where it would: mostly at the one that was counted last, or behind it. */
+static size_t sample_place(const struct cw_pattern_sum *sum, uint32_t step)
 {
-    const struct cw_pattern_sample *x = a, *y = b;
-    return x->step < y->step ? -1 : x->step > y->step;
-}
-
-static void samples_sort(struct cw_pattern_sum *sum)
-{
-    size_t n = 0;
-    if (sum->n > 1)
-        qsort(sum->samples, sum->n, sizeof *sum->samples, by_step);
-    for (size_t i = 0; i < sum->n; i++) {
-        if (n > 0 && sum->samples[n - 1].step == sum->samples[i].step)
-            sum->samples[n - 1].count += sum->samples[i].count;
+    size_t from = 0, to = sum->n;
+    if (to == 0 || sum->samples[to - 1].step < step)
+        return to;
+    for (size_t i = sum->last; i < to && i < sum->last + 2; i++)
+        if (sum->samples[i].step == step)
+            return i;
+    while (from < to) {
+        size_t mid = from + (to - from) / 2;
+        if (sum->samples[mid].step < step)
+            from = mid + 1;
         else
-            sum->samples[n++] = sum->samples[i];
+            to = mid;
     }
-    sum->n = n;
+    return from;
 }
 
-/* Steps that came more than once make room; where they did not, or hardly, there is more of it. */
 static int samples_room(struct cw_pattern_table *table, struct cw_pattern_sum *sum,
                         struct cw_err *err)
 {
     if (sum->n < sum->cap)
-        return 0;
-    samples_sort(sum);
-    if (sum->n < sum->cap / 2)
         return 0;
     size_t cap = sum->cap > 0 ? 2 * sum->cap : SAMPLES_MIN;
     int rc = take(table, (cap - sum->cap) * sizeof *sum->samples, err);
@@ -98,14 +94,18 @@ int cw_pattern_table_add(struct cw_pattern_table *table, size_t idx, uint32_t st
                          struct cw_err *err)
 {
     struct cw_pattern_sum *sum = &table->items[idx];
-    if (sum->n == 0 || sum->samples[sum->n - 1].step != step) {
+    size_t at = sample_place(sum, step);
+    if (at == sum->n || sum->samples[at].step != step) {
         int rc = samples_room(table, sum, err);
         if (rc < 0)
             return rc;
-        sum->samples[sum->n++] = (struct cw_pattern_sample){.step = step};
+        memmove(sum->samples + at + 1, sum->samples + at, (sum->n - at) * sizeof *sum->samples);
+        sum->samples[at] = (struct cw_pattern_sample){.step = step};
+        sum->n++;
     }
-    sum->samples[sum->n - 1].count += count;
+    sum->samples[at].count += count;
     sum->count += count;
+    sum->last = at;
     return 0;
 }
 
@@ -142,12 +142,8 @@ void cw_pattern_table_sort(struct cw_pattern_table *table, size_t keep)
 {
     if (table->n > 1)
         qsort(table->items, table->n, sizeof *table->items, by_count);
-    for (size_t i = 0; i < table->n; i++) {
-        if (i < keep)
-            samples_sort(&table->items[i]);
-        else
-            free(table->items[i].samples);
-    }
+    for (size_t i = keep; i < table->n; i++)
+        free(table->items[i].samples);
     table->n = CW_MIN(table->n, keep);
 }
 

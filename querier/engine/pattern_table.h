@@ -23,8 +23,9 @@ struct cw_pattern_sample {
 struct cw_pattern_sum {
     struct cw_str text;
     uint64_t count;
-    struct cw_pattern_sample *samples; /* heap; in order after cw_pattern_table_sort() */
+    struct cw_pattern_sample *samples; /* heap; by step */
     size_t n, cap;
+    size_t last; /* the sample that was added to last */
 };
 
 struct cw_pattern_table {
@@ -49,8 +50,8 @@ int cw_pattern_table_add_table(struct cw_pattern_table *table, const struct cw_p
                                struct cw_err *err) CW_MUST_USE;
 /* Patterns change their numbers. */
 int cw_pattern_table_make_room(struct cw_pattern_table *table, struct cw_err *err) CW_MUST_USE;
-/* The most frequent ones first, then by text; of the first `keep` the samples are put in order, each step once, the others go. No number
- * holds on. */
+/* The most frequent ones first, then by text; those behind the first `keep` go. Patterns change their numbers, and can no more be
+ * looked up. */
 void cw_pattern_table_sort(struct cw_pattern_table *table, size_t keep);
 
 #endif

@@ -14,7 +14,7 @@ struct message {
     size_t from, to; /* between its quotes */
 };
 
-static const char *const message_keys[] = {"msg", "message", "log", "content"};
+static const char *const message_keys[] = {"msg", "message", "log", "content", "event"};
 
 /* The value of the key that ends before text[at], which opens with a quote: `"msg": "` and `msg="`. */
 static bool message_at(struct cw_str text, size_t at, bool quoted, struct message *out)

@@ -3,7 +3,7 @@
  * slot is `<_>`, and so is a chain of slots that only joiners hold together (a date, an address with its port).
  *
  * Of a line of JSON the pattern is its message's alone, with <_> before and behind, as Loki has it: the message of a key "msg",
- * "message", "log" or "content". In logfmt the message stands in its line.
+ * "message", "log", "content" or "event" (what structlog calls it). In logfmt the message stands in its line.
  *
  * Bounds     A pattern ends with <_> where it would be longer than CW_PATTERN_TEXT_MAX.
  * Threads    Any.

@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "common/base/assert.h"
-#include "common/store/format.h"
 #include "querier/engine/pattern_block.h"
 #include "querier/engine/pattern_lines.h"
 #include "querier/engine/pattern_merge.h"
@@ -20,9 +19,10 @@ struct pending {
 struct worker {
     struct cw_pattern_table table;
     struct cw_pattern_lines *lines;
-    uint32_t *rows; /* patterns of the block's rows, or of the batch's lines */
+    struct cw_pattern_block *block;
+    bool have_block; /* `block` is the unit's, and the table's numbers are as they were */
+    uint32_t *rows;  /* patterns of the batch */
     size_t rows_cap;
-    bool have_block;
     struct pending *pending; /* by pattern */
     size_t pending_cap;
 };
@@ -44,6 +44,7 @@ static void worker_fini(struct worker *worker)
     if (worker->lines == NULL)
         return;
     cw_pattern_lines_free(&worker->lines);
+    cw_pattern_block_free(&worker->block);
     cw_pattern_table_fini(&worker->table);
     free(worker->rows);
     free(worker->pending);
@@ -57,18 +58,19 @@ static void rows_room(struct worker *worker, size_t n)
     worker->rows = cw_mem_resize(worker->rows, n * sizeof *worker->rows);
 }
 
-/* Find the patterns of the batch's rows: in worker->rows, by row of the block, or of the batch where there is none. */
-static int batch_rows(struct worker *worker, const struct cw_entry_batch *batch, struct cw_err *err)
+/* The patterns of the batch's rows, into worker->rows. */
+static int batch_patterns(struct worker *worker, const struct cw_entry_batch *batch,
+                          struct cw_err *err)
 {
-    if (batch->templates == NULL) {
-        rows_room(worker, batch->n);
+    int rc = 0;
+    rows_room(worker, batch->n);
+    if (batch->templates == NULL)
         return cw_pattern_lines_rows(worker->lines, batch->lines, batch->n, worker->rows, err);
-    }
-    if (worker->have_block)
-        return 0;
-    worker->have_block = true;
-    rows_room(worker, CW_BLOCK_ROWS_MAX);
-    return cw_pattern_block_rows(batch->templates, &worker->table, worker->rows, err);
+    if (!worker->have_block)
+        rc = cw_pattern_block_begin(worker->block, batch->templates, err);
+    worker->have_block = rc == 0;
+    return rc < 0 ? rc
+                  : cw_pattern_block_rows(worker->block, batch->rows, batch->n, worker->rows, err);
 }
 
 static int pending_flush(struct worker *worker, size_t pattern, struct cw_err *err)
@@ -116,7 +118,7 @@ static int batch_count(const struct patterns_run *run, struct worker *worker,
             if (__builtin_add_overflow(step_from_ns, run->step_ns, &step_to_ns))
                 step_to_ns = INT64_MAX;
         }
-        size_t pattern = worker->rows[batch->templates != NULL ? batch->rows[i] : i];
+        size_t pattern = worker->rows[i];
         struct pending *pending = &worker->pending[pattern];
         if (pending->step != step)
             rc = pending_flush(worker, pattern, err);
@@ -144,7 +146,7 @@ static int add_batch(void *arg, const struct cw_entry_batch *batch, struct cw_er
     struct unit_read *read = arg;
     int rc = make_room(read->worker, err);
     if (rc == 0)
-        rc = batch_rows(read->worker, batch, err);
+        rc = batch_patterns(read->worker, batch, err);
     if (rc == 0)
         rc = batch_count(read->run, read->worker, batch, err);
     return rc;
@@ -157,6 +159,7 @@ static int read_unit(void *arg, unsigned slot, size_t idx, struct cw_err *err)
     if (worker->lines == NULL) {
         cw_pattern_table_init(&worker->table, &run->query->allowance);
         worker->lines = cw_pattern_lines_new(&worker->table);
+        worker->block = cw_pattern_block_new(&worker->table);
     }
     cw_pattern_lines_begin(worker->lines);
     worker->have_block = false;

@@ -216,21 +216,26 @@ static void write_samples(struct cw_json_writer *w, const struct cw_patterns *pa
     cw_json_end_array(w);
 }
 
-static void write_patterns(const struct cw_patterns *patterns, struct cw_buf *out)
+static int answer_patterns(struct cw_api_request *request, const struct cw_patterns *patterns,
+                           struct cw_err *err)
 {
-    struct cw_json_writer w = cw_json_writer_make(out);
+    struct cw_json_writer w = cw_json_writer_make(&request->body);
+    int rc = 0;
     cw_json_begin_object(&w);
     cw_json_key_string(&w, "status", CW_STR("success"));
+    cw_answer_warning(&w, cw_api_extra(request, false).warning);
     cw_json_key(&w, CW_STR("data"));
     cw_json_begin_array(&w);
-    for (size_t i = 0; i < patterns->table.n; i++) {
+    for (size_t i = 0; rc == 0 && i < patterns->table.n; i++) {
         cw_json_begin_object(&w);
         cw_json_key_string(&w, "pattern", patterns->table.items[i].text);
         write_samples(&w, patterns, &patterns->table.items[i]);
         cw_json_end_object(&w);
+        rc = cw_api_body_pass_on(request, err);
     }
     cw_json_end_array(&w);
     cw_json_end_object(&w);
+    return rc == 0 ? cw_api_body_end(request, err) : rc;
 }
 
 int cw_route_patterns(struct cw_api_request *request, struct cw_err *err)
@@ -250,7 +255,7 @@ int cw_route_patterns(struct cw_api_request *request, struct cw_err *err)
         rc = cw_patterns_query(&request->query, query->root, start_ns, end_ns,
                                whole_seconds(step_ns), &patterns, err);
         if (rc == 0)
-            write_patterns(&patterns, &request->body);
+            rc = answer_patterns(request, &patterns, err);
         cw_patterns_fini(&patterns);
     }
     cw_query_free(&query);

@@ -1,5 +1,6 @@
 #include "querier/engine/field_walk.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/extract/extract_logfmt.h"
@@ -52,6 +53,12 @@ static struct cw_labels stream_only(struct cw_field_walk *walk, const struct cw_
     return (struct cw_labels){items, n};
 }
 
+static int by_name(const void *a, const void *b)
+{
+    return cw_str_cmp(((const struct cw_field_path *)a)->name,
+                      ((const struct cw_field_path *)b)->name);
+}
+
 /* Which parser reads the line. Its labels are in the builder. */
 static enum cw_field_parser parse_line(struct cw_field_walk *walk, const struct cw_log_entry *entry)
 {
@@ -60,35 +67,33 @@ static enum cw_field_parser parse_line(struct cw_field_walk *walk, const struct 
     struct cw_labels stream = stream_only(walk, entry);
     cw_label_builder_begin(&walk->builder, stream, CW_LABELS_NONE);
     cw_extract_json(entry->line, &trace, &walk->builder);
-    if (walk->builder.error.len == 0)
+    if (walk->builder.error.len == 0) {
+        if (walk->npaths > 1)
+            qsort(walk->paths, walk->npaths, sizeof *walk->paths, by_name);
         return CW_FIELD_BY_JSON;
+    }
     walk->npaths = 0;
     cw_label_builder_begin(&walk->builder, stream, CW_LABELS_NONE);
     cw_extract_logfmt(entry->line, lenient, &walk->builder);
     return walk->builder.error.len == 0 ? CW_FIELD_BY_LOGFMT : CW_FIELD_BY_NONE;
 }
 
-/* Paths are few and stand in the order of the line: the next one is looked at first. */
-static void find_path(const struct cw_field_walk *walk, struct cw_field_value *value)
-{
-    for (size_t i = 0; i < walk->npaths; i++) {
-        if (!cw_str_eq(walk->paths[i].name, value->name))
-            continue;
-        value->json_path = walk->paths[i].keys;
-        value->njson_path = walk->paths[i].nkeys;
-        return;
-    }
-}
-
+/* Labels and paths are both in order of names. */
 static void visit_all(struct cw_field_walk *walk, struct cw_labels labels,
                       enum cw_field_parser parser, cw_field_visit_fn visit, void *arg)
 {
+    size_t at = 0;
     for (size_t i = 0; i < labels.n; i++) {
         struct cw_field_value value = {
             .name = labels.items[i].name, .value = labels.items[i].value, .parser = parser};
         if (is_error(value.name))
             continue;
-        find_path(walk, &value);
+        while (at < walk->npaths && cw_str_cmp(walk->paths[at].name, value.name) < 0)
+            at++;
+        if (at < walk->npaths && cw_str_eq(walk->paths[at].name, value.name)) {
+            value.json_path = walk->paths[at].keys;
+            value.njson_path = walk->paths[at].nkeys;
+        }
         visit(arg, &value);
     }
 }

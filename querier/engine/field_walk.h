@@ -23,8 +23,9 @@ typedef void (*cw_field_visit_fn)(void *arg, const struct cw_field_value *value)
 struct cw_field_walk {
     struct cw_label_hints hints; /* every label is wanted */
     struct cw_label_builder builder;
-    struct cw_arena *scratch;    /* of the entry */
-    struct cw_field_path *paths; /* of the labels that `json` found, in order */
+    struct cw_arena *scratch; /* of the entry */
+    struct cw_field_path
+        *paths; /* of the labels that `json` found; by name once the line is read */
     size_t npaths, paths_cap;
 };
 

@@ -154,21 +154,77 @@ static size_t root_of(const struct merge *m, size_t i)
     return i;
 }
 
+/* The text with <_> for what stands between quotes; false: nothing does, or it is <_> already. */
+static bool quoted_text(struct cw_str text, struct cw_buf *buf)
+{
+    size_t behind = 0;
+    bool changed = false;
+    cw_buf_clear(buf);
+    for (ptrdiff_t open; (open = cw_str_find_byte(cw_str_sub(text, behind, text.len), '"')) >= 0;) {
+        size_t from = behind + (size_t)open + 1, to = from;
+        while (to < text.len && text.ptr[to] != '"')
+            to += text.ptr[to] == '\\' ? 2 : 1;
+        if (to >= text.len)
+            break;
+        cw_buf_add(buf, text.ptr + behind, from - behind);
+        cw_buf_adds(buf, placeholder);
+        cw_buf_addc(buf, '"');
+        changed |= !cw_str_eq(cw_str_sub(text, from, to), placeholder);
+        behind = to + 1;
+    }
+    cw_buf_add(buf, text.ptr + behind, text.len - behind);
+    return changed;
+}
+
+struct merged_texts {
+    struct cw_id_map all; /* the texts that patterns have when words are merged */
+    struct cw_buf words, quoted;
+};
+
+/* What the pattern is in the end. */
+static struct cw_str final_text(const struct merge *m, const struct cw_pattern_table *from,
+                                struct merged_texts *texts, size_t i)
+{
+    size_t root = root_of(m, i), number;
+    struct cw_str text = merged_text(&m->shapes[root], from->items[root].text, &texts->words);
+    if (!quoted_text(text, &texts->quoted))
+        return text;
+    struct cw_str quoted = cw_buf_str(&texts->quoted);
+    bool known = cw_id_map_find(&texts->all, cw_hash128(quoted.ptr, quoted.len), &number);
+    return known ? quoted : text;
+}
+
+static void gather_texts(const struct merge *m, const struct cw_pattern_table *from,
+                         struct merged_texts *texts)
+{
+    bool added;
+    for (size_t i = 0; i < m->n; i++) {
+        if (m->shapes[i].into != i)
+            continue;
+        struct cw_str text = merged_text(&m->shapes[i], from->items[i].text, &texts->words);
+        cw_id_map_put(&texts->all, cw_hash128(text.ptr, text.len), &added);
+    }
+}
+
 static int write_merged(const struct merge *m, const struct cw_pattern_table *from,
                         struct cw_pattern_table *out, struct cw_err *err)
 {
-    struct cw_buf buf;
+    struct merged_texts texts;
     int rc = 0;
-    cw_buf_init(&buf, SIZE_MAX);
+    cw_id_map_init(&texts.all);
+    cw_buf_init(&texts.words, SIZE_MAX);
+    cw_buf_init(&texts.quoted, SIZE_MAX);
+    gather_texts(m, from, &texts);
     for (size_t i = 0; rc == 0 && i < m->n; i++) {
         const struct cw_pattern_sum *sum = &from->items[i];
-        size_t root = root_of(m, i), idx;
-        rc = cw_pattern_table_put(out, merged_text(&m->shapes[root], from->items[root].text, &buf),
-                                  &idx, err);
+        size_t idx;
+        rc = cw_pattern_table_put(out, final_text(m, from, &texts, i), &idx, err);
         for (size_t k = 0; rc == 0 && k < sum->n; k++)
             rc = cw_pattern_table_add(out, idx, sum->samples[k].step, sum->samples[k].count, err);
     }
-    cw_buf_fini(&buf);
+    cw_id_map_fini(&texts.all);
+    cw_buf_fini(&texts.words);
+    cw_buf_fini(&texts.quoted);
     return rc;
 }
 

@@ -5,6 +5,9 @@
  * Patterns are cut into words and what stands between them. Where those that are alike but for one word are CW_PATTERN_MERGE_MIN or more,
  * or one of them has <_> there, they are one pattern that has <_> there. Fewer stay apart: levels, methods, "opened" and "closed".
  *
+ * Where the store took quoted values as slots for some lines of a kind and not for others, there is a pattern that has "<_>" for all
+ * quoted values of another one: that one is part of it.
+ *
  * Bounds     Words behind the first CW_PATTERN_WORDS_MAX never vary.
  * Threads    One.
  */

@@ -86,6 +86,16 @@ Test(pattern_merge, a_placeholder_takes_the_words_at_its_place)
     expect("user bob came:1=4;user <_> left:0=1,1=2;");
 }
 
+Test(pattern_merge, a_pattern_with_quoted_slots_takes_what_it_stands_for)
+{
+    add("<_> \"<_>\" n=\"<_>\" <_>", 0, 5);
+    add("<_> \"GET <_>\" n=\"\" <_>", 1, 1);
+    add("<_> \"say \\\"x\\\"\" n=\"a b\" <_>", 1, 1);
+    add("<_> \"GET <_>\" n=\"open <_>", 1, 4);
+    add("say \"GET\"", 1, 3);
+    expect("<_> \"<_>\" n=\"<_>\" <_>:0=5,1=2;<_> \"GET <_>\" n=\"open <_>:1=4;say \"GET\":1=3;");
+}
+
 Test(pattern_merge, two_places_may_vary)
 {
     for (char c = 'a'; c < 'a' + 10; c++)

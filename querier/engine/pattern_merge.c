@@ -40,7 +40,23 @@ struct merge {
 
 static bool is_between(char c)
 {
-    return memchr(" \t=,;\"'()[]{}|", c, 14) != NULL;
+    switch (c) {
+    case ' ':
+    case '\t':
+    case '=':
+    case ',':
+    case ';':
+    case '"':
+    case '\'':
+    case '(':
+    case ')':
+    case '[':
+    case ']':
+    case '{':
+    case '}':
+    case '|': return true;
+    default: return false;
+    }
 }
 
 /* The next word of the text from *at on, which moves behind it; false: there is none. */
@@ -95,7 +111,8 @@ static void group(struct merge *m, size_t place)
         m->group_of[i] = SIZE_MAX;
         if (shape->into != i || shape->nwords <= place)
             continue;
-        struct cw_hash128 rest = {shape->between, shape->sum - shape->words[place]};
+        /* what differs goes first: the map looks at it alone */
+        struct cw_hash128 rest = {shape->sum - shape->words[place], shape->between};
         bool added;
         size_t idx = cw_id_map_put(&m->map, rest, &added);
         if (added)

@@ -17,9 +17,16 @@ static struct cw_str decode_string(const struct cw_json_value *value,
 
 enum walk_end { WALK_ON, WALK_DONE, WALK_BROKEN };
 
-static void add_field(struct cw_label_builder *builder, struct cw_str prefix, struct cw_str key,
-                      const struct cw_json_value *value)
+struct field_walk {
+    struct cw_label_builder *builder;
+    const struct cw_json_trace *trace;
+    struct cw_str keys[CW_JSON_SCAN_DEPTH]; /* that lead to the value; as far as the walk is deep */
+};
+
+static void add_field(struct field_walk *walk, struct cw_str prefix, struct cw_str key,
+                      unsigned depth, const struct cw_json_value *value)
 {
+    struct cw_label_builder *builder = walk->builder;
     struct cw_str name = prefix.len > 0 ? cw_label_builder_join(builder, prefix, key)
                                         : cw_label_builder_clean(builder, key);
     if (!cw_label_builder_wants(builder, name, &name))
@@ -27,27 +34,31 @@ static void add_field(struct cw_label_builder *builder, struct cw_str prefix, st
     cw_label_builder_add(builder, name,
                          value->type == CW_JSON_TYPE_STRING ? decode_string(value, builder)
                                                             : value->text);
+    if (walk->trace != NULL)
+        walk->trace->fn(walk->trace->arg, name, walk->keys, depth + 1);
 }
 
-static enum walk_end walk_object(struct cw_str data, struct cw_str prefix, unsigned depth,
-                                 struct cw_label_builder *builder)
+static enum walk_end walk_object(struct field_walk *walk, struct cw_str data, struct cw_str prefix,
+                                 unsigned depth)
 {
+    struct cw_label_builder *builder = walk->builder;
     struct cw_json_members members;
     struct cw_json_value value;
     struct cw_str key;
     const char *why;
     cw_json_members_init(&members, data, builder->scratch);
     while (cw_json_members_next(&members, &key, &value, &why)) {
+        walk->keys[depth] = key;
         if (value.type == CW_JSON_TYPE_OBJECT && depth + 1 < CW_JSON_SCAN_DEPTH) {
             struct cw_str inner = prefix.len > 0 ? cw_label_builder_join(builder, prefix, key)
                                                  : cw_label_builder_clean(builder, key);
             enum walk_end end = WALK_ON;
             if (cw_label_builder_wants_prefix(builder, inner))
-                end = walk_object(value.text, inner, depth + 1, builder);
+                end = walk_object(walk, value.text, inner, depth + 1);
             if (end != WALK_ON)
                 return end;
         } else if (value.type <= CW_JSON_TYPE_BOOL) {
-            add_field(builder, prefix, key, &value);
+            add_field(walk, prefix, key, depth, &value);
             if (cw_label_builder_has_all(builder))
                 return WALK_DONE;
         }
@@ -58,10 +69,14 @@ static enum walk_end walk_object(struct cw_str data, struct cw_str prefix, unsig
     return WALK_BROKEN;
 }
 
-void cw_extract_json(struct cw_str line, struct cw_label_builder *builder)
+void cw_extract_json(struct cw_str line, const struct cw_json_trace *trace,
+                     struct cw_label_builder *builder)
 {
+    struct field_walk walk;
+    walk.builder = builder;
+    walk.trace = trace;
     if (!cw_label_builder_has_all(builder))
-        walk_object(line, CW_STR_NONE, 0, builder);
+        walk_object(&walk, line, CW_STR_NONE, 0);
 }
 
 /* ---- expressions ---- */

@@ -17,7 +17,16 @@ struct cw_json_expression {
     struct cw_json_path path;
 };
 
-void cw_extract_json(struct cw_str line, struct cw_label_builder *builder);
+/* Told of each label that a line gives: what it is called, and the keys that lead to its value, as the line has them (decoded). All
+ * of it dies with the call. */
+struct cw_json_trace {
+    void (*fn)(void *arg, struct cw_str name, const struct cw_str *keys, size_t nkeys);
+    void *arg;
+};
+
+/* `trace` may be NULL. */
+void cw_extract_json(struct cw_str line, const struct cw_json_trace *trace,
+                     struct cw_label_builder *builder);
 /* Each name gets the value at its path, or an empty one. */
 void cw_extract_json_paths(struct cw_str line, const struct cw_json_expression *expressions,
                            size_t n, struct cw_label_builder *builder);

@@ -30,6 +30,8 @@ enum cw_need {
     CW_NEED_METADATA = 8, /* structured metadata */
     /* with lines and times, oldest first and without filters: a source that has rows as values (value_rows.h) may give those instead */
     CW_NEED_VALUES = 16,
+    /* what the lines look like, without the lines: the block of templates that the rows lie in. Sources that keep none give lines */
+    CW_NEED_TEMPLATES = 32,
 };
 
 /* What each step skipped and cost; summed over units by the engine. Atomics: many threads add. */
@@ -62,6 +64,7 @@ struct cw_stream_ref {
 };
 
 struct cw_value_rows;
+struct cw_template_block;
 
 /* Rows of one stream, ordered by time (ties in order of arrival; both reversed when newest_first). n > 0. */
 struct cw_entry_batch {
@@ -75,6 +78,10 @@ struct cw_entry_batch {
     /* In place of lines: row i is row first_row + i of these. */
     struct cw_value_rows *values;
     uint32_t first_row;
+    /* NULL when templates were not asked for, or the source keeps none: then `lines` are there. Else rows[i] is the block's row that row i
+     * of the batch is; its layout and rows (template_block.h) were read without a fault. It is the same for all batches of a cursor. */
+    struct cw_template_block *templates;
+    const uint32_t *rows;
 };
 
 struct cw_cursor;

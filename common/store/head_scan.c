@@ -386,6 +386,8 @@ static struct cw_cursor *cursor_new(const struct head_stream *stream, const stru
     struct head_cursor *cursor = cw_mem_new(sizeof(*cursor));
     cursor->base.ops = &head_cursor_ops;
     cursor->scan = *scan;
+    if (scan->need & CW_NEED_TEMPLATES)
+        cursor->scan.need |= CW_NEED_LINES;
     cursor->stream = stream;
     cursor_views(cursor);
     return &cursor->base;

@@ -27,6 +27,7 @@ struct hidden_cursor {
     struct cw_str *lines;
     uint32_t *sizes;
     struct cw_labels *metadata;
+    uint32_t *rows;
     size_t cap;
 };
 
@@ -128,6 +129,7 @@ static void cursor_room(struct hidden_cursor *c, size_t n)
     c->lines = cw_mem_resize(c->lines, n * sizeof(*c->lines));
     c->sizes = cw_mem_resize(c->sizes, n * sizeof(*c->sizes));
     c->metadata = cw_mem_resize(c->metadata, n * sizeof(*c->metadata));
+    c->rows = cw_mem_resize(c->rows, n * sizeof(*c->rows));
 }
 
 /* The rows that are not hidden, in the cursor's own arrays. */
@@ -144,6 +146,8 @@ static void batch_compact(struct hidden_cursor *c, struct cw_entry_batch *batch)
             c->sizes[n] = batch->sizes[i];
         if (batch->metadata != NULL)
             c->metadata[n] = batch->metadata[i];
+        if (batch->rows != NULL)
+            c->rows[n] = batch->rows[i];
         n++;
     }
     batch->n = n;
@@ -151,11 +155,14 @@ static void batch_compact(struct hidden_cursor *c, struct cw_entry_batch *batch)
     batch->lines = batch->lines != NULL ? c->lines : NULL;
     batch->sizes = batch->sizes != NULL ? c->sizes : NULL;
     batch->metadata = batch->metadata != NULL ? c->metadata : NULL;
+    batch->rows = batch->rows != NULL ? c->rows : NULL;
 }
 
 /* Nothing is given that was only read to judge. */
 static void batch_narrow(struct cw_entry_batch *batch, unsigned need)
 {
+    if ((need & CW_NEED_TEMPLATES) && batch->templates == NULL)
+        need |= CW_NEED_LINES;
     if (!(need & CW_NEED_TIMES))
         batch->ts_ns = NULL;
     if (!(need & CW_NEED_LINES))
@@ -198,6 +205,7 @@ static void hidden_close(struct cw_cursor *cursor)
     free(c->lines);
     free(c->sizes);
     free(c->metadata);
+    free(c->rows);
     free(c);
 }
 

@@ -190,7 +190,7 @@ static int runs_find(struct cw_part_cursor *c, const struct cw_part_block *entry
     range_cut(c);
     int64_t start_ns = c->start_ns, end_ns = c->end_ns;
     bool whole = entry->min_ns >= start_ns && (entry->max_ns < end_ns || end_ns == INT64_MAX);
-    if (rc == 0 && (!whole || (c->scan->need & CW_NEED_TIMES) != 0) && c->scan->nfilters == 0)
+    if (rc == 0 && (!whole || (c->need & CW_NEED_TIMES) != 0) && c->scan->nfilters == 0)
         rc = times_decode(c, err);
     if (rc == 0 && !whole)
         rc = times_decode(c, err);
@@ -222,6 +222,16 @@ static int meta_open(struct cw_part_cursor *c, struct cw_err *err)
     return rc;
 }
 
+/* A plain block has lines in place of templates. */
+static void walk_choose(struct cw_part_cursor *c)
+{
+    bool plain = c->w->block.kind == CW_BLOCK_PLAIN;
+    c->walk = plain ? &cw_walk_plain : &cw_walk_templates;
+    c->need = c->scan->need;
+    if (plain && cw_part_wants_templates(c))
+        c->need = (c->need & ~(unsigned)CW_NEED_TEMPLATES) | CW_NEED_LINES;
+}
+
 /* Everything that is needed of the block beside its text. */
 static int block_prepare(struct cw_part_cursor *c, const struct cw_stream_set *set,
                          struct cw_err *err)
@@ -232,12 +242,13 @@ static int block_prepare(struct cw_part_cursor *c, const struct cw_stream_set *s
                            err);
     if (rc == 0 && w->block.rows != entry.rows)
         rc = cw_err_set(err, CW_E_CORRUPT, "block: it is not the one that the block table says");
-    if (rc == 0)
+    if (rc == 0) {
+        walk_choose(c);
         rc = runs_find(c, &entry, set, err);
-    c->walk = w->block.kind == CW_BLOCK_PLAIN ? &cw_walk_plain : &cw_walk_templates;
+    }
     if (rc == 0 && c->nruns > 0)
         rc = c->walk->prepare(c, err);
-    if (rc == 0 && c->nruns > 0 && (c->scan->need & CW_NEED_METADATA) != 0 &&
+    if (rc == 0 && c->nruns > 0 && (c->need & CW_NEED_METADATA) != 0 &&
         w->block.meta.stored.ptr != NULL)
         rc = meta_open(c, err);
     return rc;
@@ -289,7 +300,7 @@ static int piece_begin(struct cw_part_cursor *c, struct cw_err *err)
         cw_part_count(&c->scan->stats->rows_seen, n);
     struct cw_err why;
     int rc = c->walk->filter(c, from, to, &why);
-    if (rc == 0 && (c->scan->need & CW_NEED_TIMES) != 0 && cw_bits_any(c->w->keep, c->nrows))
+    if (rc == 0 && (c->need & CW_NEED_TIMES) != 0 && cw_bits_any(c->w->keep, c->nrows))
         rc = times_decode(c, &why);
     if (rc == 0)
         return cw_bits_any(c->w->keep, c->nrows);
@@ -370,7 +381,7 @@ static size_t batch_fill(struct cw_part_cursor *c, const struct cw_part_run *r,
         }
     }
     *out = (struct cw_entry_batch){.n = n};
-    unsigned need = c->scan->need;
+    unsigned need = c->need;
     if ((need & CW_NEED_TIMES) != 0) {
         for (size_t i = 0; i < n; i++)
             w->out_times[i] = c->times[rows[i]];
@@ -389,6 +400,11 @@ static size_t batch_fill(struct cw_part_cursor *c, const struct cw_part_run *r,
             w->out_lines[i] =
                 cw_str_make(w->text + w->offsets[rows[i] - c->first_row], w->sizes[rows[i]]);
         out->lines = w->out_lines;
+    }
+    if (cw_part_wants_templates(c)) {
+        memcpy(w->out_rows, rows, n * sizeof(rows[0]));
+        out->rows = w->out_rows;
+        out->templates = w->templates;
     }
     if (c->meta != NULL)
         batch_metadata(c, rows, out);

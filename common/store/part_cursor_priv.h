@@ -34,6 +34,7 @@ struct cw_part_workspace {
     uint32_t out_sizes[CW_PIECE_ROWS_MAX];
     struct cw_str out_lines[CW_PIECE_ROWS_MAX];
     struct cw_labels out_metadata[CW_PIECE_ROWS_MAX];
+    uint32_t out_rows[CW_PIECE_ROWS_MAX];
     struct cw_label *labels; /* pairs of the batch's metadata */
     size_t labels_cap;
     char *meta;
@@ -56,6 +57,7 @@ struct cw_part_cursor {
     struct cw_part_source *source;
     const struct cw_scan *scan;
     const struct cw_part_walk *walk;
+    unsigned need; /* enum cw_need: the scan's; of a plain block lines in place of templates */
     uint32_t block_index;
     struct cw_part_workspace *w; /* NULL: nothing is wanted of this block, or it is bad */
     bool reported;
@@ -90,18 +92,18 @@ struct cw_part_walk {
 };
 extern const struct cw_part_walk cw_walk_plain, cw_walk_templates;
 
-static inline bool cw_part_wants_lines(const struct cw_scan *scan)
+static inline bool cw_part_wants_lines(const struct cw_part_cursor *c)
 {
-    return (scan->need & CW_NEED_LINES) != 0;
+    return (c->need & CW_NEED_LINES) != 0;
 }
-static inline bool cw_part_wants_text(const struct cw_scan *scan)
+static inline bool cw_part_wants_text(const struct cw_part_cursor *c)
 {
-    return scan->nfilters > 0 || cw_part_wants_lines(scan);
+    return c->scan->nfilters > 0 || cw_part_wants_lines(c);
 }
 /* Of a block of templates, in place of lines. */
-static inline bool cw_part_takes_values(const struct cw_scan *scan)
+static inline bool cw_part_takes_values(const struct cw_part_cursor *c)
 {
-    return (scan->need & CW_NEED_VALUES) != 0 && scan->nfilters == 0 && !scan->newest_first;
+    return (c->need & CW_NEED_VALUES) != 0 && c->scan->nfilters == 0 && !c->scan->newest_first;
 }
 
 /* Who asks for the newest entries, or the oldest, comes to the same few blocks again and again. */
@@ -109,9 +111,13 @@ static inline bool cw_part_keeps_rows(const struct cw_scan *scan)
 {
     return scan->keep_decoded && scan->cut_ns != NULL && scan->nfilters == 0;
 }
-static inline bool cw_part_wants_sizes(const struct cw_scan *scan)
+static inline bool cw_part_wants_sizes(const struct cw_part_cursor *c)
 {
-    return (scan->need & (CW_NEED_SIZES | CW_NEED_LINES)) != 0;
+    return (c->need & (CW_NEED_SIZES | CW_NEED_LINES)) != 0;
+}
+static inline bool cw_part_wants_templates(const struct cw_part_cursor *c)
+{
+    return (c->need & CW_NEED_TEMPLATES) != 0;
 }
 static inline void cw_part_count(atomic_uint_fast64_t *counter, uint64_t n)
 {

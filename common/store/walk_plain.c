@@ -5,7 +5,7 @@
 static int plain_prepare(struct cw_part_cursor *c, struct cw_err *err)
 {
     struct cw_part_workspace *w = c->w;
-    if (!cw_part_wants_text(c->scan) && !cw_part_wants_sizes(c->scan))
+    if (!cw_part_wants_text(c) && !cw_part_wants_sizes(c))
         return 0;
     return cw_block_lengths(&w->block, w->scratch, w->sizes, err);
 }
@@ -49,7 +49,7 @@ static int piece_text(struct cw_part_cursor *c, struct cw_err *err)
 static int plain_filter(struct cw_part_cursor *c, uint32_t from, uint32_t to, struct cw_err *err)
 {
     struct cw_part_workspace *w = c->w;
-    if (!cw_part_wants_text(c->scan))
+    if (!cw_part_wants_text(c))
         return 0;
     int rc = piece_text(c, err);
     from -= from % 64;

@@ -15,7 +15,7 @@ enum {
 static int templates_prepare(struct cw_part_cursor *c, struct cw_err *err)
 {
     struct cw_part_workspace *w = c->w;
-    if (!cw_part_wants_text(c->scan) && !cw_part_wants_sizes(c->scan))
+    if (!cw_part_wants_text(c) && !cw_part_wants_sizes(c) && !cw_part_wants_templates(c))
         return 0;
     if (w->templates == NULL)
         w->templates = cw_template_block_new();
@@ -28,8 +28,15 @@ static int templates_prepare(struct cw_part_cursor *c, struct cw_err *err)
     if (rc == 0 && c->scan->stats != NULL)
         cw_part_count(&c->scan->stats->bytes_decompressed,
                       cw_template_block_text(w->templates).len);
-    if (rc < 0 || !cw_part_takes_values(c->scan))
-        return CW_MIN(rc, 0);
+    const struct cw_layout *layout;
+    const uint16_t *rows;
+    rc = CW_MIN(rc, 0);
+    if (rc == 0 && cw_part_wants_templates(c))
+        rc = cw_template_block_layout(w->templates, &layout, err);
+    if (rc == 0 && cw_part_wants_templates(c))
+        rc = cw_template_block_rows(w->templates, &rows, err);
+    if (rc < 0 || !cw_part_takes_values(c))
+        return rc;
     rc = cw_value_rows_open(&w->values, w->templates, w->sizes, err);
     c->as_values = rc == 1;
     return CW_MIN(rc, 0);
@@ -42,7 +49,7 @@ static uint32_t piece_rows(const struct cw_part_cursor *c)
     uint64_t rows = (uint64_t)CW_PIECE_RAW_TARGET * b->rows / CW_MAX(b->raw_bytes, 1u);
     if (c->as_values)
         rows = CW_PIECE_ROWS_MAX;
-    else if (cw_part_wants_lines(c->scan))
+    else if (cw_part_wants_lines(c))
         rows = CW_MIN(rows, CW_MAX(c->nrows_done, (uint32_t)FIRST_PIECE_ROWS));
     rows = CW_MIN(rows, (uint64_t)CW_PIECE_ROWS_MAX - 64) / 64 * 64;
     return CW_MAX((uint32_t)rows, 64u);
@@ -124,7 +131,7 @@ static int templates_filter(struct cw_part_cursor *c, uint32_t from, uint32_t to
                             struct cw_err *err)
 {
     struct cw_part_workspace *w = c->w;
-    if (c->as_values || (!cw_part_wants_text(c->scan) && !cw_part_wants_sizes(c->scan)))
+    if (c->as_values || (!cw_part_wants_text(c) && !cw_part_wants_sizes(c)))
         return 0;
     from -= from % 64;
     uint32_t word = from / 64, end = (to + 63) / 64, first = c->first_row / 64;
@@ -134,7 +141,7 @@ static int templates_filter(struct cw_part_cursor *c, uint32_t from, uint32_t to
         for (uint32_t i = word; rc == 0 && i < end; i++)
             w->keep[i] &= w->left[first + i];
     }
-    bool lines = cw_part_wants_lines(c->scan);
+    bool lines = cw_part_wants_lines(c);
     for (uint32_t i = word; i < end; i++)
         w->rebuild[first + i] = w->keep[i] & (lines                   ? UINT64_MAX
                                               : c->scan->nfilters > 0 ? w->unsure[first + i]
@@ -144,7 +151,7 @@ static int templates_filter(struct cw_part_cursor *c, uint32_t from, uint32_t to
         if (rc == 0 && c->scan->nfilters > 0)
             rc = lines_filter(c, from, to, err);
     }
-    if (rc == 0 && !lines && cw_part_wants_sizes(c->scan)) {
+    if (rc == 0 && !lines && cw_part_wants_sizes(c)) {
         memcpy(w->rebuild + first + word, w->keep + word, (end - word) * sizeof(w->keep[0]));
         rc = cw_template_block_sizes(w->templates, w->rebuild, c->first_row + from,
                                      c->first_row + to, w->sizes + c->first_row + from, err);

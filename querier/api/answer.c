@@ -17,7 +17,7 @@ void cw_answer_labels(struct cw_json_writer *w, struct cw_labels labels)
     cw_json_end_object(w);
 }
 
-static void write_warning(struct cw_json_writer *w, struct cw_str warning)
+void cw_answer_warning(struct cw_json_writer *w, struct cw_str warning)
 {
     if (warning.len == 0)
         return;
@@ -32,7 +32,7 @@ static void begin_data(struct cw_json_writer *w, const char *type,
 {
     cw_json_begin_object(w);
     cw_json_key_string(w, "status", CW_STR("success"));
-    write_warning(w, extra->warning);
+    cw_answer_warning(w, extra->warning);
     cw_json_key(w, CW_STR("data"));
     cw_json_begin_object(w);
     cw_json_key_string(w, "resultType", cw_str_of(type));
@@ -182,7 +182,7 @@ void cw_answer_list_begin(struct cw_answer_list *list, enum cw_answer_list_form 
     cw_json_begin_object(w);
     if (form == CW_ANSWER_LIST)
         cw_json_key_string(w, "status", CW_STR("success"));
-    write_warning(w, warning);
+    cw_answer_warning(w, warning);
     cw_json_key(w, form == CW_ANSWER_LIST ? CW_STR("data") : CW_STR("values"));
     cw_json_begin_array(w);
 }

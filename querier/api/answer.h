@@ -30,6 +30,8 @@ void cw_answer_labels(struct cw_json_writer *w, struct cw_labels labels);
 /* {"structuredMetadata":{...},"parsed":{...}}: what there is of each. */
 void cw_answer_categories(struct cw_json_writer *w, const struct cw_log_entry *entry,
                           struct cw_arena *arena);
+/* "warnings":[...] of an object that is under way; nothing for an empty text. */
+void cw_answer_warning(struct cw_json_writer *w, struct cw_str warning);
 /* {"status":"success","data":{"resultType":"streams",...}} */
 void cw_answer_streams(const struct cw_log_groups *groups, const struct cw_answer_extra *extra,
                        const struct cw_answer_stats *stats, struct cw_buf *out);

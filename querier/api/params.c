@@ -163,10 +163,9 @@ int cw_params_bounds(const struct cw_params *params, int64_t *start_ns, int64_t 
     return 0;
 }
 
-int cw_params_limit(const struct cw_params *params, uint32_t *out, struct cw_err *err)
+int cw_params_count(struct cw_str text, uint32_t def, uint32_t *out, struct cw_err *err)
 {
-    int64_t limit = CW_PARAMS_DEFAULT_LIMIT;
-    struct cw_str text = get(params, "limit");
+    int64_t limit = def;
     if (text.len > 0) {
         int rc = parse_integer(text, "Atoi", &limit, err);
         if (rc < 0)
@@ -181,6 +180,11 @@ int cw_params_limit(const struct cw_params *params, uint32_t *out, struct cw_err
     return 0;
 }
 
+int cw_params_limit(const struct cw_params *params, uint32_t *out, struct cw_err *err)
+{
+    return cw_params_count(get(params, "limit"), CW_PARAMS_DEFAULT_LIMIT, out, err);
+}
+
 static int parse_direction(const struct cw_params *params, bool *forward, struct cw_err *err)
 {
     struct cw_str text = get(params, "direction");
@@ -190,30 +194,38 @@ static int parse_direction(const struct cw_params *params, bool *forward, struct
     return cw_err_set(err, CW_E_INVALID, "invalid direction '%.*s'", CW_STR_ARG(text));
 }
 
-static int parse_step(const struct cw_params *params, struct cw_range_params *out,
-                      struct cw_err *err)
+int cw_params_step(const struct cw_params *params, int64_t start_ns, int64_t end_ns,
+                   int64_t *step_ns, struct cw_err *err)
 {
     struct cw_str text = get(params, "step");
-    int64_t range_ns = saturating_sub(out->end_ns, out->start_ns);
+    int64_t range_ns = saturating_sub(end_ns, start_ns);
     if (text.len == 0) {
         /* 250 points over the range, in whole seconds, one at least */
         int64_t seconds = range_ns / (250 * CW_NS_PER_S);
-        out->step_ns = (seconds > 1 ? seconds : 1) * CW_NS_PER_S;
+        *step_ns = (seconds > 1 ? seconds : 1) * CW_NS_PER_S;
         return 0;
     }
-    int rc = cw_params_seconds_or_duration(text, &out->step_ns, err);
+    int rc = cw_params_seconds_or_duration(text, step_ns, err);
     if (rc < 0)
         return rc;
-    if (out->step_ns <= 0)
+    if (*step_ns <= 0)
         return cw_err_set(err, CW_E_INVALID,
                           "zero or negative query resolution step widths are not accepted. Try a "
                           "positive integer");
-    if (range_ns / out->step_ns > MAX_POINTS)
+    if (range_ns / *step_ns > MAX_POINTS)
         return cw_err_set(err, CW_E_INVALID,
                           "exceeded maximum resolution of 11,000 points per time series. Try "
                           "increasing the value of the "
                           "step parameter");
     return 0;
+}
+
+int cw_params_check_bounds(int64_t start_ns, int64_t end_ns, struct cw_err *err)
+{
+    return end_ns >= start_ns
+               ? 0
+               : cw_err_set(err, CW_E_INVALID,
+                            "end timestamp must not be before or equal to start time");
 }
 
 static int parse_interval(const struct cw_params *params, struct cw_range_params *out,
@@ -233,15 +245,14 @@ int cw_params_range(const struct cw_params *params, struct cw_range_params *out,
 {
     out->query = get(params, "query");
     int rc = cw_params_bounds(params, &out->start_ns, &out->end_ns, err);
-    if (rc == 0 && out->end_ns < out->start_ns)
-        rc = cw_err_set(err, CW_E_INVALID,
-                        "end timestamp must not be before or equal to start time");
+    if (rc == 0)
+        rc = cw_params_check_bounds(out->start_ns, out->end_ns, err);
     if (rc == 0)
         rc = cw_params_limit(params, &out->limit, err);
     if (rc == 0)
         rc = parse_direction(params, &out->forward, err);
     if (rc == 0)
-        rc = parse_step(params, out, err);
+        rc = cw_params_step(params, out->start_ns, out->end_ns, &out->step_ns, err);
     if (rc == 0)
         rc = parse_interval(params, out, err);
     return rc;

@@ -51,6 +51,14 @@ int cw_params_instant(const struct cw_params *params, struct cw_instant_params *
 int cw_params_tail(const struct cw_params *params, struct cw_tail_params *out,
                    struct cw_err *err) CW_MUST_USE;
 int cw_params_limit(const struct cw_params *params, uint32_t *out, struct cw_err *err) CW_MUST_USE;
+/* Any other that is read as `limit` is; absent: `def`. */
+int cw_params_count(struct cw_str text, uint32_t def, uint32_t *out,
+                    struct cw_err *err) CW_MUST_USE;
+/* `step`; absent: 250 points over the range. */
+int cw_params_step(const struct cw_params *params, int64_t start_ns, int64_t end_ns,
+                   int64_t *step_ns, struct cw_err *err) CW_MUST_USE;
+/* Refuse a range that ends before it begins. */
+int cw_params_check_bounds(int64_t start_ns, int64_t end_ns, struct cw_err *err) CW_MUST_USE;
 /* One time of its own; absent: `def`. */
 int cw_params_time(struct cw_str text, int64_t def_ns, int64_t *out,
                    struct cw_err *err) CW_MUST_USE;

@@ -6,26 +6,13 @@
 #include "common/logql/ast.h"
 #include "common/wire/json_writer.h"
 #include "querier/api/query_limits.h"
+#include "querier/api/request_query.h"
 #include "querier/engine/eval.h"
 #include "querier/engine/log_query.h"
 #include "querier/engine/metric_query.h"
 
 /* Entries a page when they are thinned by `interval`: enough to read a block only a few times. */
 #define THINNED_PAGE_ENTRIES 16384
-
-static int parse_query(struct cw_api_request *request, struct cw_str text, struct cw_query **out,
-                       struct cw_err *err)
-{
-    int rc = cw_logql_parse(text, out, err);
-    if (rc == 0) {
-        rc = cw_eval_check((*out)->root, err);
-        if (rc == 0)
-            rc = cw_query_limits_expr(&request->limits, (*out)->root, err);
-        if (rc < 0)
-            cw_query_free(out);
-    }
-    return rc;
-}
 
 /* The entries of a log answer, in order. */
 struct selection {
@@ -201,7 +188,7 @@ int cw_route_query_range(struct cw_api_request *request, struct cw_err *err)
     struct cw_query *query = NULL;
     int rc = cw_params_range(&request->params, &params, err);
     if (rc == 0)
-        rc = parse_query(request, params.query, &query, err);
+        rc = cw_request_query(request, params.query, &query, err);
     if (rc == 0)
         rc = answer_range(request, query->root, &params, err);
     cw_query_free(&query);
@@ -214,7 +201,7 @@ int cw_route_query(struct cw_api_request *request, struct cw_err *err)
     struct cw_query *query = NULL;
     int rc = cw_params_instant(&request->params, &params, err);
     if (rc == 0)
-        rc = parse_query(request, params.query, &query, err);
+        rc = cw_request_query(request, params.query, &query, err);
     if (rc == 0 && !cw_expr_is_metric(query->root))
         rc = cw_err_set(err, CW_E_INVALID,
                         "log queries are not supported as an instant query type, please change "
@@ -235,8 +222,8 @@ int cw_route_old_query(struct cw_api_request *request, struct cw_err *err)
     struct cw_query *query = NULL;
     int rc = cw_params_range(&request->params, &params, err);
     if (rc == 0)
-        rc = parse_query(request, cw_api_query_with_regexp(request->http, request->arena), &query,
-                         err);
+        rc = cw_request_query(request, cw_api_query_with_regexp(request->http, request->arena),
+                              &query, err);
     if (rc == 0)
         rc = cw_query_limits_range(&request->limits, request->params.now_ns, &params.start_ns,
                                    params.end_ns, err);

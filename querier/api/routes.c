@@ -18,6 +18,11 @@ HANDLER(index_stats, cw_api_dispatch)
 HANDLER(index_volume, cw_api_dispatch)
 HANDLER(index_volume_range, cw_api_dispatch)
 HANDLER(format_query, cw_api_dispatch)
+HANDLER(detected_labels, cw_api_dispatch)
+HANDLER(detected_fields, cw_api_dispatch)
+HANDLER(detected_values, cw_api_dispatch)
+HANDLER(patterns, cw_api_dispatch)
+HANDLER(drilldown_limits, cw_api_dispatch)
 HANDLER(old_query, cw_api_dispatch)
 HANDLER(old_labels, cw_api_dispatch)
 HANDLER(export, cw_api_dispatch_export)
@@ -57,6 +62,19 @@ const struct cw_http_route cw_routes_table[] = {
      "The same for each step: step as in query_range."},
     {GET_POST, "/loki/api/v1/format_query", handle_format_query, FORM,
      "The query, printed: query."},
+    {GET_POST, "/loki/api/v1/detected_labels", handle_detected_labels, FORM,
+     "Labels of streams and how many values each has, without those of ids alone: query, start, "
+     "end, since."},
+    {GET_POST, "/loki/api/v1/detected_fields", handle_detected_fields, FORM,
+     "Fields that json or logfmt finds in the newest lines of a log query, and structured "
+     "metadata: query, start, end, since, line_limit (100), limit (1000)."},
+    {GET_POST, "/loki/api/v1/detected_field/{name}/values", handle_detected_values, FORM,
+     "Values of such a field: as detected_fields."},
+    {GET_POST, "/loki/api/v1/patterns", handle_patterns, FORM,
+     "Patterns of the lines of a selector, and how many lines of each there are in each step: "
+     "query, start, end, since, step."},
+    {CW_HTTP_GET, "/loki/api/v1/drilldown-limits", handle_drilldown_limits, 0,
+     "The tenant's limits, for Grafana's Logs Drilldown."},
     {GET_POST, "/api/prom/query", handle_old_query, FORM,
      "Log queries of the API before v1: as query_range, and regexp."},
     {CW_HTTP_GET, "/api/prom/tail", handle_old_tail, 0, "The tail of the API before v1."},

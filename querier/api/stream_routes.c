@@ -1,40 +1,13 @@
 #include "common/base/arena.h"
 #include "common/logql/ast.h"
 #include "common/wire/json_writer.h"
-#include "querier/api/query_limits.h"
 #include "querier/api/query_routes.h"
+#include "querier/api/request_query.h"
 #include "querier/engine/stream_query.h"
 #include "querier/engine/volume.h"
 
 /* Selectors in one request (`match[]`); each costs a pass over the streams. */
 #define MAX_SELECTORS 256
-
-/* A query that is nothing but a selector. */
-static int parse_selector(struct cw_api_request *request, struct cw_str text, struct cw_query **out,
-                          struct cw_err *err)
-{
-    int rc = cw_logql_parse(text, out, err);
-    if (rc < 0)
-        return rc;
-    const struct cw_expr *expr = (*out)->root;
-    if (expr->kind != CW_EXPR_LOG || expr->stages != NULL)
-        rc = cw_err_set(err, CW_E_INVALID, "only label matchers are supported");
-    else
-        rc = cw_query_limits_expr(&request->limits, expr, err);
-    if (rc < 0)
-        cw_query_free(out);
-    return rc;
-}
-
-/* `start`, `end`, `since`, and what limits make of them. */
-static int parse_range(struct cw_api_request *request, int64_t *start_ns, int64_t *end_ns,
-                       struct cw_err *err)
-{
-    int rc = cw_params_bounds(&request->params, start_ns, end_ns, err);
-    return rc < 0 ? rc
-                  : cw_query_limits_range(&request->limits, request->params.now_ns, start_ns,
-                                          *end_ns, err);
-}
 
 /* A list on its way out. */
 struct list_answer {
@@ -71,9 +44,9 @@ static int answer_names(struct cw_api_request *request, enum cw_answer_list_form
     const struct cw_selector *selector;
     struct cw_str text = cw_http_param(request->http, "query");
     listing.what = listing.name.len > 0 ? CW_LIST_VALUES : CW_LIST_NAMES;
-    int rc = parse_range(request, &listing.start_ns, &listing.end_ns, err);
+    int rc = cw_request_range(request, &listing.start_ns, &listing.end_ns, err);
     if (rc == 0 && text.len > 0) {
-        rc = parse_selector(request, text, &query, err);
+        rc = cw_request_selector(request, text, &query, err);
         if (rc == 0) {
             selector = &query->root->selector;
             listing.selectors = &selector;
@@ -115,7 +88,7 @@ static int parse_matches(struct cw_api_request *request, const char *name, struc
         if (out->n == MAX_SELECTORS)
             return cw_err_set(err, CW_E_LIMIT, "more than %d selectors in one request",
                               MAX_SELECTORS);
-        int rc = parse_selector(request, text, &out->queries[out->n], err);
+        int rc = cw_request_selector(request, text, &out->queries[out->n], err);
         if (rc < 0)
             return rc;
         out->items[out->n] = &out->queries[out->n]->root->selector;
@@ -128,7 +101,7 @@ int cw_route_series(struct cw_api_request *request, struct cw_err *err)
 {
     struct cw_listing listing = {.what = CW_LIST_STREAMS};
     struct selectors *selectors = CW_ARENA_NEW(request->arena, struct selectors);
-    int rc = parse_range(request, &listing.start_ns, &listing.end_ns, err);
+    int rc = cw_request_range(request, &listing.start_ns, &listing.end_ns, err);
     if (rc == 0)
         rc = parse_matches(request, "match", selectors, err);
     if (rc == 0)
@@ -147,9 +120,9 @@ int cw_route_index_stats(struct cw_api_request *request, struct cw_err *err)
     struct cw_listing listing = {.what = CW_LIST_STREAMS};
     struct cw_query *query = NULL;
     struct cw_index_stats stats;
-    int rc = parse_range(request, &listing.start_ns, &listing.end_ns, err);
+    int rc = cw_request_range(request, &listing.start_ns, &listing.end_ns, err);
     if (rc == 0)
-        rc = parse_selector(request, cw_http_param(request->http, "query"), &query, err);
+        rc = cw_request_selector(request, cw_http_param(request->http, "query"), &query, err);
     if (rc == 0) {
         const struct cw_selector *selector = &query->root->selector;
         listing.selectors = &selector;
@@ -187,7 +160,7 @@ static int parse_volume(struct cw_api_request *request, struct cw_volume_options
 {
     uint32_t limit;
     struct cw_str by = cw_http_param(request->http, "aggregateBy");
-    int rc = parse_range(request, &options->start_ns, &options->end_ns, err);
+    int rc = cw_request_range(request, &options->start_ns, &options->end_ns, err);
     if (rc == 0)
         rc = cw_params_limit(&request->params, &limit, err);
     if (rc < 0)
@@ -241,7 +214,7 @@ static int run_volume(struct cw_api_request *request, struct cw_volume_options *
         return cw_err_set(
             err, CW_E_NOT_FOUND,
             "endpoint disabled, set limits_config.volume_enabled to true to enable it");
-    int rc = parse_selector(request, cw_http_param(request->http, "query"), &query, err);
+    int rc = cw_request_selector(request, cw_http_param(request->http, "query"), &query, err);
     if (rc == 0)
         rc = cw_volume_query(&request->query, query->root, options, request->arena, &volumes, err);
     if (rc == 0)

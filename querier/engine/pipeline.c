@@ -366,7 +366,7 @@ static int run_parser(struct cw_pipeline_run *run, const struct step *step, stru
         if (stage->nextractions > 0)
             cw_extract_json_paths(run->line, step->json, stage->nextractions, builder);
         else
-            cw_extract_json(run->line, builder);
+            cw_extract_json(run->line, NULL, builder);
         break;
     case CW_STAGE_LOGFMT:
         if (stage->nextractions > 0)

@@ -32,13 +32,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     cw_label_builder_init(&builder, &hints);
     for (int round = 0; round < 2; round++) {
         cw_label_builder_begin(&builder, labels, CW_LABELS_NONE);
-        cw_extract_json(line, &builder);
+        cw_extract_json(line, NULL, &builder);
         check(&builder);
         cw_label_builder_begin(&builder, labels, CW_LABELS_NONE);
         cw_extract_json_paths(line, expressions, CW_COUNT(texts), &builder);
         check(&builder);
         cw_label_builder_begin(&builder, labels, CW_LABELS_NONE);
-        cw_extract_json(cw_extract_unpack(line, &builder), &builder);
+        cw_extract_json(cw_extract_unpack(line, &builder), NULL, &builder);
         check(&builder);
         hints.required = &required;
         hints.nrequired = 1;

@@ -11,7 +11,7 @@ static void expect(const char *line, const char *want)
 {
     struct probe p;
     probe_begin(&p, "{app=\"a\"}", "{}");
-    cw_extract_json(cw_str_of(line), &p.builder);
+    cw_extract_json(cw_str_of(line), NULL, &p.builder);
     probe_end(&p, want, line);
 }
 
@@ -66,7 +66,7 @@ Test(extract_json, deep_nesting_ends)
     memset(line + n * 5 + 1, '}', n);
     struct probe p;
     probe_begin(&p, "{}", "{}");
-    cw_extract_json(cw_str_make(line, n * 6 + 1), &p.builder);
+    cw_extract_json(cw_str_make(line, n * 6 + 1), NULL, &p.builder);
     probe_end(&p, "{}", "deep"); /* too deep to be anything */
     free(line);
 }
@@ -77,7 +77,7 @@ Test(extract_json, required_labels_end_the_parse)
     struct probe p;
     probe_begin(&p, "{}", "{}");
     probe_require(&p, names, 2);
-    cw_extract_json(cw_str_of("{\"a\":1,\"n\":{\"w\":2,\"x\":3},\"b\":4,broken"), &p.builder);
+    cw_extract_json(cw_str_of("{\"a\":1,\"n\":{\"w\":2,\"x\":3},\"b\":4,broken"), NULL, &p.builder);
     probe_end(&p, "{b=\"4\", n_x=\"3\"}", "broken behind what is needed");
 }
 

@@ -11,6 +11,7 @@
 #include "common/store/format.h"
 #include "common/store/listing.h"
 #include "common/store/part_source.h"
+#include "common/store/template_block.h"
 #include "common/store/value_filter.h"
 #include "tests/support/part_model.h"
 
@@ -252,6 +253,79 @@ Test(part, text_is_decompressed_once_for_those_who_keep_it)
     cw_line_filter_free(&filter);
     cw_source_unref(&source);
     cw_part_cache_free(&cache);
+}
+
+/* Each row's template is that of its line; without lines none is rebuilt. */
+static void check_templates(struct cw_source *source, unsigned need)
+{
+    struct cw_scan_stats stats = {0};
+    struct cw_scan scan = {
+        .start_ns = INT64_MIN, .end_ns = INT64_MAX, .need = need, .stats = &stats};
+    struct cw_units units = {0};
+    size_t n = 0;
+    cr_assert_eq(source->ops->plan(source, &scan, &units, &err), 0);
+    for (size_t u = 0; u < units.n; u++) {
+        struct cw_cursor *cursor;
+        struct cw_entry_batch batch;
+        cr_assert_eq(source->ops->open(source, &scan, &units.items[u], &cursor, &err), 0);
+        while (cw_cursor_next(cursor, &batch, &err) > 0) {
+            const struct cw_layout *layout;
+            const uint16_t *rows;
+            cr_assert_not_null(batch.templates);
+            cr_assert_eq(batch.lines != NULL, (need & CW_NEED_LINES) != 0);
+            cr_assert_eq(cw_template_block_layout(batch.templates, &layout, &err), 0);
+            cr_assert_eq(cw_template_block_rows(batch.templates, &rows, &err), 0);
+            for (size_t i = 0; i < batch.n; i++) {
+                struct cw_str text = layout->templates[rows[batch.rows[i]]].text;
+                cr_assert(cw_str_starts(text, CW_STR("level=")));
+                if (batch.lines != NULL)
+                    cr_assert(
+                        cw_str_eq(cw_str_sub(text, 0, 10), cw_str_sub(batch.lines[i], 0, 10)));
+            }
+            n += batch.n;
+        }
+        cw_cursor_close(&cursor);
+    }
+    cr_assert_eq(n, 50000);
+    if ((need & CW_NEED_LINES) == 0)
+        cr_assert_lt(atomic_load(&stats.bytes_decompressed), 100000);
+    cw_units_fini(&units);
+}
+
+Test(part, templates_are_told_of_each_row)
+{
+    struct cw_source *source = written_templates(50000);
+    check_templates(source, CW_NEED_TEMPLATES);
+    check_templates(source, CW_NEED_TEMPLATES | CW_NEED_LINES | CW_NEED_TIMES);
+    cw_source_unref(&source);
+}
+
+Test(part, a_plain_block_gives_lines_for_templates)
+{
+    uint64_t state = 1;
+    part_model_fill(&model, 3, 3, 500, day_ns);
+    for (size_t i = 0; i < 64; i++) {
+        char line[40];
+        for (size_t k = 0; k < sizeof(line); k++)
+            line[k] = (char)(part_model_random(&state) % 255 + 1);
+        part_model_add(&model, 0, day_ns, cw_str_make(line, sizeof(line)), NULL);
+    }
+    struct cw_source *source = written();
+    struct cw_scan scan = {.start_ns = INT64_MIN, .end_ns = INT64_MAX, .need = CW_NEED_TEMPLATES};
+    struct cw_units units = {0};
+    size_t n = 0;
+    cr_assert_eq(source->ops->plan(source, &scan, &units, &err), 0);
+    for (size_t u = 0; u < units.n; u++) {
+        struct cw_cursor *cursor;
+        struct cw_entry_batch batch;
+        cr_assert_eq(source->ops->open(source, &scan, &units.items[u], &cursor, &err), 0);
+        for (; cw_cursor_next(cursor, &batch, &err) > 0; n += batch.n)
+            cr_assert_neq(batch.templates == NULL, batch.lines == NULL);
+        cw_cursor_close(&cursor);
+    }
+    cr_assert_eq(n, 564);
+    cw_units_fini(&units);
+    cw_source_unref(&source);
 }
 
 /* Reads with a cut that moves to the `most`th time in the order; returns the bytes that were decompressed. */

@@ -1,0 +1,43 @@
+#include "querier/api/request_query.h"
+
+#include "querier/api/query_limits.h"
+#include "querier/engine/eval.h"
+
+int cw_request_query(struct cw_api_request *request, struct cw_str text, struct cw_query **out,
+                     struct cw_err *err)
+{
+    int rc = cw_logql_parse(text, out, err);
+    if (rc == 0) {
+        rc = cw_eval_check((*out)->root, err);
+        if (rc == 0)
+            rc = cw_query_limits_expr(&request->limits, (*out)->root, err);
+        if (rc < 0)
+            cw_query_free(out);
+    }
+    return rc;
+}
+
+int cw_request_selector(struct cw_api_request *request, struct cw_str text, struct cw_query **out,
+                        struct cw_err *err)
+{
+    int rc = cw_logql_parse(text, out, err);
+    if (rc < 0)
+        return rc;
+    const struct cw_expr *expr = (*out)->root;
+    if (expr->kind != CW_EXPR_LOG || expr->stages != NULL)
+        rc = cw_err_set(err, CW_E_INVALID, "only label matchers are supported");
+    else
+        rc = cw_query_limits_expr(&request->limits, expr, err);
+    if (rc < 0)
+        cw_query_free(out);
+    return rc;
+}
+
+int cw_request_range(struct cw_api_request *request, int64_t *start_ns, int64_t *end_ns,
+                     struct cw_err *err)
+{
+    int rc = cw_params_bounds(&request->params, start_ns, end_ns, err);
+    return rc < 0 ? rc
+                  : cw_query_limits_range(&request->limits, request->params.now_ns, start_ns,
+                                          *end_ns, err);
+}

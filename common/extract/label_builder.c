@@ -157,7 +157,8 @@ void cw_label_builder_set_error(struct cw_label_builder *builder, struct cw_str 
 void cw_label_builder_parse_error(struct cw_label_builder *builder, struct cw_str error,
                                   struct cw_str details)
 {
-    cw_label_builder_set_error(builder, error, details);
+    /* A parser that has nothing to say about its error leaves what an earlier one said, as in Loki. */
+    cw_label_builder_set_error(builder, error, details.ptr != NULL ? details : builder->details);
     if (is_required(builder, CW_STR("__error__")))
         cw_label_builder_set(builder, CW_LABEL_PARSED, CW_STR("__preserve_error__"),
                              CW_STR("true"));

@@ -85,7 +85,8 @@ void cw_label_builder_add(struct cw_label_builder *builder, struct cw_str name,
 bool cw_label_builder_wants_prefix(const struct cw_label_builder *builder, struct cw_str prefix);
 /* Nothing (more) is to be parsed. */
 bool cw_label_builder_has_all(const struct cw_label_builder *builder);
-/* The error of a parser; a query that groups by __error__ gets it as a label, others fail by it. */
+/* The error of a parser; a query that groups by __error__ gets it as a label, others fail by it. CW_STR_NONE for `details`
+ * leaves those of an earlier error. */
 void cw_label_builder_parse_error(struct cw_label_builder *builder, struct cw_str error,
                                   struct cw_str details);
 

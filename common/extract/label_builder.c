@@ -184,13 +184,17 @@ static bool clashes(const struct cw_label_builder *builder, struct cw_str name)
     return false;
 }
 
+struct cw_str cw_label_builder_name(struct cw_label_builder *builder, struct cw_str name)
+{
+    return clashes(builder, name) ? with_suffix(builder, name) : name;
+}
+
 bool cw_label_builder_wants(struct cw_label_builder *builder, struct cw_str name,
                             struct cw_str *name_out)
 {
     if (name.len == 0)
         return false;
-    if (clashes(builder, name))
-        name = with_suffix(builder, name);
+    name = cw_label_builder_name(builder, name);
     *name_out = name;
     return (builder->hints->nrequired == 0 || is_required(builder, name)) &&
            !is_parsed(builder, name);

@@ -90,16 +90,16 @@ struct path_walk {
 
 static void take_value(struct path_walk *walk, size_t idx, const struct cw_json_value *value)
 {
-    struct cw_str name, text = value->text;
+    struct cw_str text = value->text;
     walk->matched[idx] = SIZE_MAX;
     walk->nfound++;
-    if (!cw_label_builder_wants(walk->builder, walk->expressions[idx].name, &name))
-        return;
     if (value->type == CW_JSON_TYPE_STRING)
         text = decode_string(value, walk->builder);
     else if (value->type == CW_JSON_TYPE_NULL)
         text = CW_STR("");
-    cw_label_builder_add(walk->builder, name, text);
+    /* What is asked for by name replaces what was parsed before, as in Loki. */
+    cw_label_builder_add(walk->builder,
+                         cw_label_builder_name(walk->builder, walk->expressions[idx].name), text);
 }
 
 /* Is `step` the way to a member (`key`) or element (`index`)? */

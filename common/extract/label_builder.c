@@ -157,7 +157,8 @@ void cw_label_builder_set_error(struct cw_label_builder *builder, struct cw_str 
 void cw_label_builder_parse_error(struct cw_label_builder *builder, struct cw_str error,
                                   struct cw_str details)
 {
-    cw_label_builder_set_error(builder, error, details);
+    /* A parser that has nothing to say about its error leaves what an earlier one said, as in Loki. */
+    cw_label_builder_set_error(builder, error, details.ptr != NULL ? details : builder->details);
     if (is_required(builder, CW_STR("__error__")))
         cw_label_builder_set(builder, CW_LABEL_PARSED, CW_STR("__preserve_error__"),
                              CW_STR("true"));
@@ -183,13 +184,17 @@ static bool clashes(const struct cw_label_builder *builder, struct cw_str name)
     return false;
 }
 
+struct cw_str cw_label_builder_name(struct cw_label_builder *builder, struct cw_str name)
+{
+    return clashes(builder, name) ? with_suffix(builder, name) : name;
+}
+
 bool cw_label_builder_wants(struct cw_label_builder *builder, struct cw_str name,
                             struct cw_str *name_out)
 {
     if (name.len == 0)
         return false;
-    if (clashes(builder, name))
-        name = with_suffix(builder, name);
+    name = cw_label_builder_name(builder, name);
     *name_out = name;
     return (builder->hints->nrequired == 0 || is_required(builder, name)) &&
            !is_parsed(builder, name);

@@ -75,7 +75,9 @@ void cw_label_builder_delete(struct cw_label_builder *builder, struct cw_str nam
 void cw_label_builder_set_error(struct cw_label_builder *builder, struct cw_str error,
                                 struct cw_str details);
 
-/* For parsers. True: the label of this (clean) name is wanted and new; *name_out is what it is called. Follow it with
+/* For parsers. What a label of this name is called: "_extracted" is behind it where the stream or the metadata have it. */
+struct cw_str cw_label_builder_name(struct cw_label_builder *builder, struct cw_str name);
+/* True: the label of this (clean) name is wanted and new; *name_out is what it is called. Follow it with
  * cw_label_builder_add(). */
 bool cw_label_builder_wants(struct cw_label_builder *builder, struct cw_str name,
                             struct cw_str *name_out);
@@ -85,7 +87,8 @@ void cw_label_builder_add(struct cw_label_builder *builder, struct cw_str name,
 bool cw_label_builder_wants_prefix(const struct cw_label_builder *builder, struct cw_str prefix);
 /* Nothing (more) is to be parsed. */
 bool cw_label_builder_has_all(const struct cw_label_builder *builder);
-/* The error of a parser; a query that groups by __error__ gets it as a label, others fail by it. */
+/* The error of a parser; a query that groups by __error__ gets it as a label, others fail by it. CW_STR_NONE for `details`
+ * leaves those of an earlier error. */
 void cw_label_builder_parse_error(struct cw_label_builder *builder, struct cw_str error,
                                   struct cw_str details);
 

@@ -137,20 +137,32 @@ static void write_vector(struct cw_json_writer *w, const struct cw_table *table,
     cw_json_end_array(w);
 }
 
-static void write_matrix(struct cw_json_writer *w, const struct cw_table *table)
+/* Points of `n` series of one name; more than one are label_replace's doing. */
+static void write_points(struct cw_json_writer *w, const struct cw_grid *grid,
+                         const struct cw_series *series, size_t n)
 {
     cw_json_begin_array(w);
-    for (size_t i = 0; i < table->n; i++) {
+    for (size_t step = 0; step < grid->n; step++)
+        for (size_t i = 0; i < n; i++)
+            if (cw_series_has(&series[i], step))
+                write_sample(w, cw_grid_time(grid, step), series[i].values[step]);
+    cw_json_end_array(w);
+}
+
+/* Every name once, as in Loki, which collects the points of its steps by the name of their series. */
+static void write_matrix(struct cw_json_writer *w, const struct cw_table *table)
+{
+    size_t n;
+    cw_json_begin_array(w);
+    for (size_t i = 0; i < table->n; i += n) {
         const struct cw_series *series = &table->items[i];
+        for (n = 1; i + n < table->n && cw_labels_eq(series->labels, series[n].labels);)
+            n++;
         cw_json_begin_object(w);
         cw_json_key(w, CW_STR("metric"));
         cw_answer_labels(w, series->labels);
         cw_json_key(w, CW_STR("values"));
-        cw_json_begin_array(w);
-        for (size_t step = 0; step < table->grid.n; step++)
-            if (cw_series_has(series, step))
-                write_sample(w, cw_grid_time(&table->grid, step), series->values[step]);
-        cw_json_end_array(w);
+        write_points(w, &table->grid, series, n);
         cw_json_end_object(w);
     }
     cw_json_end_array(w);

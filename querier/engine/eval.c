@@ -346,7 +346,7 @@ int cw_eval_run(struct cw_eval *eval, struct cw_result *out, struct cw_err *err)
                           "or topk()",
                           max_series);
     }
-    bool by_value = root->kind == CW_EXPR_VECTOR_AGG &&
+    bool by_value = out->kind == CW_RESULT_VECTOR && root->kind == CW_EXPR_VECTOR_AGG &&
                     (root->vector_fn == CW_VECTOR_SORT || root->vector_fn == CW_VECTOR_SORT_DESC);
     if (!by_value)
         cw_table_sort(out->table);

@@ -107,7 +107,7 @@ size_t cw_series_count(const struct cw_series *series, size_t nsteps);
 enum cw_result_kind {
     CW_RESULT_SCALAR, /* instant query of an expression of literals */
     CW_RESULT_VECTOR, /* instant: the series of `table`, in the order they are printed */
-    CW_RESULT_MATRIX, /* range: the series of `table` with at least one value */
+    CW_RESULT_MATRIX, /* range: the series of `table` with at least one value, by labels */
 };
 struct cw_result {
     enum cw_result_kind kind;

@@ -115,6 +115,34 @@ Test(answer, a_matrix_leaves_out_steps_without_a_value)
     cw_arena_free(&arena);
 }
 
+Test(answer, a_matrix_has_every_name_once)
+{
+    struct cw_arena *arena = cw_arena_new();
+    struct cw_query_context query;
+    struct cw_err err;
+    struct cw_series *series;
+    struct cw_grid grid = {.start_ns = 0, .step_ns = 1000000000, .n = 3};
+    struct cw_buf out;
+    cw_query_context_init(&query, NULL, NULL, 0);
+    struct cw_answer_stats stats = {.query = &query};
+    struct cw_answer_extra extra = {0};
+    struct cw_result result = {.kind = CW_RESULT_MATRIX, .table = cw_table_new(&grid, NULL)};
+    static const char *const names[] = {"{a=\"1\"}", "{a=\"1\"}", "{a=\"2\"}"};
+    for (size_t i = 0; i < 3; i++) {
+        cr_assert_eq(
+            cw_table_add(result.table, labels(arena, names[i]), CW_TABLE_COPY, &series, &err), 0);
+        cw_series_set(series, 2 - i, (double)i);
+    }
+    cw_buf_init(&out, 1 << 20);
+    cw_answer_samples(&result, 0, &extra, &stats, &out);
+    expect_head(&out, "{\"status\":\"success\",\"data\":{\"resultType\":\"matrix\",\"result\":[{"
+                      "\"metric\":{\"a\":\"1\"},\"values\":[[1,\"1\"],[2,\"0\"]]},{"
+                      "\"metric\":{\"a\":\"2\"},\"values\":[[0,\"2\"]]}],\"stats\":");
+    cw_buf_fini(&out);
+    cw_result_fini(&result);
+    cw_arena_free(&arena);
+}
+
 Test(answer, an_exported_line_keeps_every_byte)
 {
     struct cw_arena *arena = cw_arena_new();

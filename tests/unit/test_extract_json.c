@@ -117,6 +117,20 @@ Test(extract_json, expressions_lead_to_values)
     expect_paths("[{\"k\":\"v\"}]", first, 1, "{e=\"v\"}");
 }
 
+Test(extract_json, what_an_expression_asks_for_replaces_what_was_parsed)
+{
+    struct cw_json_expression level = {.name = CW_STR("level")};
+    struct cw_str line = CW_STR("{\"level\":\"warn\",\"size\":\"1KB\"}");
+    struct cw_err err;
+    struct probe p;
+    probe_begin(&p, "{}", "{}");
+    cr_assert_eq(cw_extract_path_json(CW_STR("size"), p.arena, &level.path, &err), 0);
+    cw_extract_json(line, &p.builder);
+    cw_label_builder_delete(&p.builder, CW_STR("size"));
+    cw_extract_json_paths(line, &level, 1, &p.builder);
+    probe_end(&p, "{level=\"1KB\"}", "json | drop size | json level=\"size\"");
+}
+
 Test(extract_json, faulty_expressions_are_told)
 {
     static const char *const cases[][2] = {

@@ -92,6 +92,17 @@ Test(label_builder, the_error_counts_as_parsed_and_replaces_a_parsed_one)
     finish(&p);
 }
 
+Test(label_builder, an_error_without_details_leaves_those_of_an_earlier_one)
+{
+    struct probe p;
+    probe_begin(&p, "{}", "{}");
+    cw_label_builder_parse_error(&p.builder, S("E"), S("why"));
+    cw_label_builder_parse_error(&p.builder, S("F"), CW_STR_NONE);
+    expect_sorted(&p, "{}", "{}", "{__error__=\"F\", __error_details__=\"why\"}",
+                  "{__error__=\"F\", __error_details__=\"why\"}");
+    finish(&p);
+}
+
 Test(label_builder, hints_name_what_is_wanted_and_when_all_is_there)
 {
     const struct cw_str names[] = {S("a"), S("b_c")};

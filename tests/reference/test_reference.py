@@ -1,0 +1,145 @@
+"""The engine answers as a plain evaluator does: random queries over random data, and the evaluator itself against the
+answers that a real Loki gave (tests/conformance)."""
+import importlib.machinery
+import importlib.util
+import json
+import os
+import re
+import sys
+import time
+
+import pytest
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, HERE)
+import differential  # noqa: E402
+import reference  # noqa: E402
+from ref_metric import QueryError, Undefined  # noqa: E402
+from ref_parse import NotCovered, duration_ns  # noqa: E402
+
+CONFORMANCE = os.path.join(os.path.dirname(HERE), "conformance")
+BASE = 1773482400       # any full hour
+NS = reference.NS
+GROUPS = ["binop", "boundaries", "decolorize", "drop_keep", "instant", "json", "label_filters", "label_format", "label_replace", "line_filters",
+          "line_format", "logfmt", "matchers", "offset", "parsed_metric", "pattern", "pipeline", "range_agg", "regexp", "template", "unpack", "unwrap",
+          "vector_agg"]
+# Cases about parameters and not about the language.
+OTHER = {"instant/limit-bad", "instant/direction-bad"}
+LEAST = 600             # cases that the evaluator knows; it loses none
+
+
+def conformance_run():
+    """The suite's program, which normalises answers."""
+    loader = importlib.machinery.SourceFileLoader("conformance_run", os.path.join(CONFORMANCE, "run"))
+    made = importlib.util.module_from_spec(importlib.util.spec_from_loader("conformance_run", loader))
+    loader.exec_module(made)
+    return made
+
+
+RUN = conformance_run()
+
+
+def recorded_data():
+    """The suite's data set as it is stored: no empty labels, names of metadata sanitised, no entry twice."""
+    def name(key):
+        return ("key_" if key[0].isdigit() else "") + re.sub(r"[^A-Za-z0-9_]", "_", key)
+
+    with open(os.path.join(CONFORMANCE, "dataset.json"), encoding="utf-8") as f:
+        streams = json.load(f)["streams"]
+    data = []
+    for s in streams:
+        entries = {(BASE * NS + e[0], e[1], tuple(sorted((name(k), v) for k, v in (e[2] if len(e) > 2 else {}).items() if v))) for e in s["entries"]}
+        data.append(({k: v for k, v in s["labels"].items() if v}, [(ts, line, dict(metadata)) for ts, line, metadata in sorted(entries)]))
+    return data
+
+
+def place_ns(text):
+    """A time parameter of a case."""
+    text = RUN.place(text, BASE)
+    if not re.fullmatch(r"\d{19}", text):
+        raise NotCovered("time " + text)
+    return int(text)
+
+
+def request_of(params, endpoint):
+    query = RUN.place(params["query"], BASE)
+    if "interval" in params or endpoint == "query" and "time" not in params:
+        raise NotCovered("parameters")
+    if endpoint == "query":
+        return {"kind": "instant", "query": query, "time": place_ns(params["time"])}
+    if not {"start", "end"} <= set(params):
+        raise NotCovered("parameters")
+    out = {"query": query, "start": place_ns(params["start"]), "end": place_ns(params["end"]), "limit": int(params.get("limit", "100")),
+           "direction": params.get("direction", "backward").lower(), "kind": "log"}
+    if "step" in params:
+        step = params["step"]
+        out.update(kind="range", step=int(float(step) * NS) if re.fullmatch(r"[\d.]+", step) else duration_ns(step))
+    return out
+
+
+def absolute(answer):
+    """A recorded answer with its times as a server gives them."""
+    answer = json.loads(json.dumps(answer))
+    for series in answer["result"] if answer["resultType"] != "scalar" else []:
+        for value in [series["value"]] if "value" in series else series["values"]:
+            value[0] = str(value[0] + BASE * NS) if answer["resultType"] == "streams" else value[0] + BASE
+    return answer
+
+
+def differs(case, data):
+    """What the evaluator has against a recorded answer, or None."""
+    request, expect = request_of(case["params"], case["endpoint"]), case["expect"]
+    kind, want = differential.expected(data, request)
+    if kind == "unknown":
+        raise NotCovered(want)
+    if kind == "error" or expect["status"] != 200:
+        status = want if kind == "error" else 200
+        return None if status == expect["status"] else "status %d, recorded %d" % (status, expect["status"])
+    got = absolute(expect["body"]["data"])
+    if isinstance(want, reference.Log):
+        # the suite sorts entries of one time, and keeps long lines as hashes and times in text as offsets
+        want.entries = [(ts, RUN.short(line, BASE), tuple(sorted(RUN.clean(dict(labels), BASE).items()))) for ts, line, labels in want.entries]
+        for stream in got["result"]:
+            stream["values"].sort(key=lambda v: int(v[0]), reverse=not want.forward)
+    return reference.difference(want, got, rel=1e-9)
+
+
+def test_the_evaluator_agrees_with_recorded_answers():
+    data, agreed, wrong = recorded_data(), 0, []
+    for group in GROUPS:
+        with open(os.path.join(CONFORMANCE, "cases", group + ".json"), encoding="utf-8") as f:
+            cases = json.load(f)
+        for case in cases:
+            if case["endpoint"] not in ("query", "query_range") or "query" not in case["params"] or case["id"] in OTHER:
+                continue
+            try:
+                difference = differs(case, data)
+            except (NotCovered, Undefined, QueryError):
+                continue
+            agreed += difference is None
+            if difference:
+                wrong.append("%s: %s" % (case["id"], difference))
+    assert not wrong
+    assert agreed >= LEAST
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    from programs import Ingester
+    ingester = Ingester(tmp_path_factory.mktemp("reference"), config="auth_enabled: true\n").start()
+    yield ingester
+    assert ingester.stop() == 0
+    ingester.kill()
+
+
+def test_random_queries_are_answered_as_the_evaluator_answers_them(server):
+    from programs import LONG
+    # the long run draws other queries each time; the seed is in what it prints
+    seed, queries = (str(int(time.time())), 100000) if LONG else ("short", 2000)
+    counts, failures = differential.run(server.url, queries, seed, most_failures=5)
+    shown = [differential.describe(f, differential.shrink(server.url, f)) for f in failures]
+    assert not failures, "%s\n(tests/reference/differential.py --case NAME asks one again)" % "\n\n".join(shown)
+    asked, compared, errors = counts
+    print("seed %s: %d queries, %d compared, %d of them errors" % (seed, *counts))
+    # a generator that asks what the evaluator does not know tests nothing
+    assert asked >= queries and compared > 0.9 * asked and errors > 0

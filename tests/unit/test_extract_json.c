@@ -125,7 +125,7 @@ Test(extract_json, what_an_expression_asks_for_replaces_what_was_parsed)
     struct probe p;
     probe_begin(&p, "{}", "{}");
     cr_assert_eq(cw_extract_path_json(CW_STR("size"), p.arena, &level.path, &err), 0);
-    cw_extract_json(line, &p.builder);
+    cw_extract_json(line, NULL, &p.builder);
     cw_label_builder_delete(&p.builder, CW_STR("size"));
     cw_extract_json_paths(line, &level, 1, &p.builder);
     probe_end(&p, "{level=\"1KB\"}", "json | drop size | json level=\"size\"");

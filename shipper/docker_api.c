@@ -104,8 +104,8 @@ int cw_docker_list_decode(struct cw_str body, struct cw_arena *arena,
     return rc;
 }
 
-int cw_docker_inspect_decode(struct cw_str body, struct cw_arena *arena,
-                             struct cw_str *log_path_out, struct cw_err *err)
+int cw_docker_inspect_decode(struct cw_str body, struct cw_arena *arena, bool *json_file_out,
+                             struct cw_str *path_out, struct cw_err *err)
 {
     json_t *document;
     int rc = document_load(body, &document, err);
@@ -114,11 +114,9 @@ int cw_docker_inspect_decode(struct cw_str body, struct cw_arena *arena,
     const json_t *log_config =
         json_object_get(json_object_get(document, "HostConfig"), "LogConfig");
     struct cw_str driver = text_of(log_config, "Type", arena);
-    *log_path_out = text_of(document, "LogPath", arena);
-    if (driver.len > 0 && !cw_str_eqz(driver, "json-file"))
-        *log_path_out = CW_STR_NONE;
-    if (log_path_out->len > 0 &&
-        (log_path_out->ptr[0] != '/' || strlen(log_path_out->ptr) != log_path_out->len))
+    *json_file_out = driver.len == 0 || cw_str_eqz(driver, "json-file");
+    *path_out = *json_file_out ? text_of(document, "LogPath", arena) : CW_STR_NONE;
+    if (path_out->len > 0 && (path_out->ptr[0] != '/' || strlen(path_out->ptr) != path_out->len))
         rc = cw_err_set(err, CW_E_INVALID,
                         "the Docker Engine names a log file that is no absolute path");
     json_decref(document);

@@ -29,8 +29,8 @@ void cw_docker_inspect_url(struct cw_str id, struct cw_buf *out);
 int cw_docker_list_decode(struct cw_str body, struct cw_arena *arena,
                           struct cw_docker_container **out, size_t *n_out,
                           struct cw_err *err) CW_MUST_USE;
-/* The path of the container's json-file log; empty when it has another log driver. */
-int cw_docker_inspect_decode(struct cw_str body, struct cw_arena *arena,
-                             struct cw_str *log_path_out, struct cw_err *err) CW_MUST_USE;
+/* Whether the container logs to a json-file, and where: the path is empty before its first start. */
+int cw_docker_inspect_decode(struct cw_str body, struct cw_arena *arena, bool *json_file_out,
+                             struct cw_str *path_out, struct cw_err *err) CW_MUST_USE;
 
 #endif

@@ -233,13 +233,16 @@ static void container_add(struct cw_source_docker *docker,
     struct cw_str path = CW_STR_NONE, name = cw_labels_get(container->labels, CW_STR("container"));
     struct cw_target *target = NULL;
     struct cw_err err = {0};
-    int rc = cw_docker_inspect_decode(answer->body, docker->arena, &path, &err);
-    if (rc == 0 && path.len > 0)
+    bool json_file = false;
+    int rc = cw_docker_inspect_decode(answer->body, docker->arena, &json_file, &path, &err);
+    if (rc == 0 && json_file && path.len == 0)
+        return; /* created, not started: its start is an event, and it is new then still */
+    if (rc == 0 && json_file)
         rc = cw_target_from_path(path.ptr, cw_arena_dup(docker->arena, name).ptr, container->labels,
                                  CW_SOURCE_DOCKER, &target, &err);
     if (rc < 0)
         cw_log_warn("docker: container %.*s: %s", CW_STR_ARG(name), err.text);
-    else if (path.len == 0)
+    else if (!json_file)
         cw_log_info("docker: container %.*s does not log to a json-file: it is left out",
                     CW_STR_ARG(name));
     known_add(docker, container->id, target);

@@ -81,6 +81,17 @@ def test_containers_before_and_after_the_start_with_their_labels(ingester, make_
     assert shipper.stop() == 0
 
 
+def test_a_container_that_is_started_long_after_it_was_created(ingester, make_shipper, engine):
+    # It has no log file until then; the shipper sees it first without one, as it may between `create` and `start` of any `run`.
+    engine.docker("create", "--network", "none", "--name", "waiting", "bb:1", "/bin/sh", "-c", "echo begun")
+    shipper = make_shipper(arguments=["--push", ingester.url, "--label", "job=docker", "--docker=" + engine.socket]).start()
+    engine.run("other", "echo seen")
+    lines_of(ingester, '{container="other"}', [b"seen"])        # so "waiting" was looked at too
+    engine.docker("start", "waiting")
+    lines_of(ingester, '{container="waiting"}', [b"begun"])
+    assert shipper.stop() == 0
+
+
 def test_long_lines_are_joined_and_a_kill_repeats_nothing(ingester, make_shipper, engine):
     script = "for i in 1 2 3; do head -c 50000 /dev/zero | tr '\\0' $i; echo; sleep 0.5; done; echo end"
     shipper = make_shipper(arguments=["--push", ingester.url, "--label", "job=docker", "--docker=" + engine.socket]).start()

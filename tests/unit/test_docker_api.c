@@ -1,4 +1,6 @@
 #include <criterion/criterion.h>
+
+#include "common/base/assert.h"
 #include "shipper/docker_api.h"
 
 Test(docker_api, a_list_of_containers_gives_their_labels)
@@ -30,28 +32,32 @@ Test(docker_api, a_list_of_containers_gives_their_labels)
 
 Test(docker_api, only_json_files_have_a_path)
 {
+    static const struct {
+        const char *body;
+        bool json_file;
+        const char *path;
+    } cases[] = {
+        {"{\"LogPath\":\"/d/abc-json.log\",\"HostConfig\":{\"LogConfig\":{\"Type\":\"json-file\"}}}",
+         true, "/d/abc-json.log"},
+        {"{\"LogPath\":\"\",\"HostConfig\":{\"LogConfig\":{\"Type\":\"json-file\"}}}", true, ""},
+        {"{\"LogPath\":\"/d/l\",\"HostConfig\":{\"LogConfig\":{\"Type\":\"local\"}}}", false, ""},
+        {"{\"LogPath\":\"\",\"HostConfig\":{\"LogConfig\":{\"Type\":\"journald\"}}}", false, ""},
+    };
+    static const char *const bad[] = {"{\"LogPath\":\"a\"}", "{\"LogPath\":\"/a\\u0000b\"}", "x"};
     struct cw_arena *arena = cw_arena_new();
     struct cw_err err = {0};
     struct cw_str path;
-    cr_assert_eq(
-        cw_docker_inspect_decode(
-            CW_STR("{\"LogPath\":\"/d/c/"
-                   "abc-json.log\",\"HostConfig\":{\"LogConfig\":{\"Type\":\"json-file\"}}}"),
-            arena, &path, &err),
-        0);
-    cr_assert(cw_str_eqz(path, "/d/c/abc-json.log"));
-    cr_assert_eq(
-        cw_docker_inspect_decode(
-            CW_STR("{\"LogPath\":\"\",\"HostConfig\":{\"LogConfig\":{\"Type\":\"journald\"}}}"),
-            arena, &path, &err),
-        0);
-    cr_assert_eq(path.len, 0);
-    cr_assert_eq(cw_docker_inspect_decode(CW_STR("{\"LogPath\":\"a\"}"), arena, &path, &err),
-                 CW_E_INVALID);
-    cr_assert_eq(
-        cw_docker_inspect_decode(CW_STR("{\"LogPath\":\"/a\\u0000b\"}"), arena, &path, &err),
-        CW_E_INVALID);
-    cr_assert_eq(cw_docker_inspect_decode(CW_STR("x"), arena, &path, &err), CW_E_INVALID);
+    bool json_file;
+    for (size_t i = 0; i < CW_COUNT(cases); i++) {
+        cr_assert_eq(
+            cw_docker_inspect_decode(cw_str_of(cases[i].body), arena, &json_file, &path, &err), 0,
+            "%s", cases[i].body);
+        cr_expect_eq(json_file, cases[i].json_file, "%s", cases[i].body);
+        cr_expect(cw_str_eqz(path, cases[i].path), "%s", cases[i].body);
+    }
+    for (size_t i = 0; i < CW_COUNT(bad); i++)
+        cr_expect_eq(cw_docker_inspect_decode(cw_str_of(bad[i]), arena, &json_file, &path, &err),
+                     CW_E_INVALID, "%s", bad[i]);
     cw_arena_free(&arena);
 }
 

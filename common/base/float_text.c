@@ -1,5 +1,6 @@
 #include "common/base/float_text.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -7,8 +8,8 @@
 #include <string.h>
 
 enum {
-    FLOAT_DIGITS = 17,      /* no double needs more to read back as itself */
-    FLOAT_SURE_DIGITS = 15, /* every decimal of so many digits survives the way through a double */
+    FLOAT_SURE_DIGITS =
+        15, /* every decimal of so many digits survives the way through a normal double */
     FLOAT_GENERAL_MIN_EXP = -4, /* below: an exponent, as Go's %v */
     FLOAT_JSON_MIN_EXP = -6,    /* as Go's encoding/json */
     FLOAT_MAX_EXP = 21,         /* from here on both */
@@ -16,31 +17,55 @@ enum {
 
 /* value = 0.d1d2d3... * 10^(exp10 + 1): digits without trailing zeros, at least one. */
 struct decimal {
-    char digits[FLOAT_DIGITS + 1];
+    char digits[CW_FLOAT_TEXT_DIGITS];
     int ndigits;
     int exp10; /* of the first digit */
     bool negative;
 };
 
-static void shortest(double value, struct decimal *out)
+static bool reads_back(const char *text, double value)
+{
+    return strtod(text, NULL) == value;
+}
+
+/* The neighbour below a power of two is only half as far as the one above: the decimal above it may read back as it where the
+ * nearest one, below it, does not. */
+static bool next_reads_back(char *text, double value)
+{
+    int exponent;
+    char *last = strchr(text, 'e') - 1;
+    if (frexp(value, &exponent) != 0.5 || *last == '9')
+        return false;
+    ++*last;
+    return reads_back(text, value);
+}
+
+size_t cw_float_text_digits(double value, char digits[CW_FLOAT_TEXT_DIGITS], int *exp10)
 {
     char text[40];
-    for (int ndigits = FLOAT_SURE_DIGITS; ndigits <= FLOAT_DIGITS; ndigits++) {
+    size_t n = 0;
+    value = fabs(value);
+    for (int ndigits = value < DBL_MIN ? 1 : FLOAT_SURE_DIGITS;; ndigits++) {
         snprintf(text, sizeof text, "%.*e", ndigits - 1, value);
-        if (ndigits == FLOAT_DIGITS || strtod(text, NULL) == value)
+        if (ndigits == CW_FLOAT_TEXT_DIGITS || reads_back(text, value))
+            break;
+        if (ndigits == CW_FLOAT_TEXT_DIGITS - 1 && next_reads_back(text, value))
             break;
     }
     const char *at = text;
-    out->negative = *at == '-';
-    at += out->negative;
-    out->ndigits = 0;
-    for (; *at != 'e'; at++) {
-        if (*at >= '0' && *at <= '9')
-            out->digits[out->ndigits++] = *at;
-    }
-    out->exp10 = atoi(at + 1);
-    while (out->ndigits > 1 && out->digits[out->ndigits - 1] == '0')
-        out->ndigits--;
+    for (; *at != 'e'; at++)
+        if (*at != '.')
+            digits[n++] = *at;
+    *exp10 = atoi(at + 1);
+    while (n > 1 && digits[n - 1] == '0')
+        n--;
+    return n;
+}
+
+static void shortest(double value, struct decimal *out)
+{
+    out->negative = value < 0;
+    out->ndigits = (int)cw_float_text_digits(value, out->digits, &out->exp10);
 }
 
 static void add_zeros(int n, struct cw_buf *out)

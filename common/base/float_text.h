@@ -6,6 +6,11 @@
 #define CW_BASE_FLOAT_TEXT_H
 #include "common/base/buf.h"
 
+enum { CW_FLOAT_TEXT_DIGITS = 17 }; /* no double needs more to read back as itself */
+
+/* The digits themselves, without point and sign, and the power of ten of the first one; value is finite. */
+size_t cw_float_text_digits(double value, char digits[CW_FLOAT_TEXT_DIGITS], int *exp10);
+
 /* Format 'f': "0.1", "100000000000000000000", never an exponent. What sample values look like in answers. */
 void cw_float_text_plain(double value, struct cw_buf *out);
 /* Format 'g': as above, with an exponent ("1e+21", "1e-07") below 1e-4 and from 1e21 on, as Go's %v prints. */

@@ -50,6 +50,30 @@ Test(float_text, numbers_look_as_go_prints_them)
           "1e+100");
 }
 
+Test(float_text, subnormal_numbers_and_powers_of_two_have_no_digit_too_many)
+{
+    static const struct {
+        double value;
+        const char *want;
+    } rows[] = {
+        {0x1p-1074, "5e-324"},
+        {0x1.8p-1073, "1.5e-323"},
+        {-0x1p-1030, "-8.691694759794e-311"},
+        {0x1p-1022, "2.2250738585072014e-308"},
+        {0x1p-1017, "7.120236347223045e-307"}, /* nearest of 16 digits: ...44, another number */
+        {-0x1p-957, "-8.209073602596753e-289"},
+        {0x1p-44, "5.684341886080802e-14"},
+        {0x1.8p-44, "8.526512829121202e-14"},
+    };
+    for (size_t i = 0; i < CW_COUNT(rows); i++) {
+        struct cw_buf buf;
+        cw_buf_init(&buf, 4096);
+        cw_float_text_general(rows[i].value, &buf);
+        cr_expect_str_eq(cw_buf_z(&buf), rows[i].want);
+        cw_buf_fini(&buf);
+    }
+}
+
 Test(float_text, json_has_exponents_where_encoding_json_has_them)
 {
     static const struct {

@@ -7,15 +7,15 @@
 #include "common/base/float_text.h"
 #include "common/template/go_value.h"
 
-/* fmt refuses larger widths and precisions than a million. */
-enum { FMT_MAX_NUMBER = 1000000 };
+/* fmt refuses widths and precisions beyond a million; written in the format, one digit may still follow a number that is not
+ * beyond it. */
+enum { FMT_MAX_ARG = 1000000, FMT_MAX_NUMBER = 10 * FMT_MAX_ARG + 9 };
 
 struct fmt {
     struct cw_buf *out;
     bool minus, plus, sharp, space, zero, plus_v, sharp_v;
     bool has_width, has_prec;
     int width, prec;
-    bool erroring; /* inside of %!verb(...): no methods */
 };
 
 static void print_arg(struct fmt *fmt, struct cw_go_value arg, uint32_t verb);
@@ -136,13 +136,14 @@ static void fmt_quoted(struct fmt *fmt, struct cw_str s)
     s = truncated(fmt, s);
     cw_buf_init(&quoted, 10 * s.len + 64);
     cw_buf_init(&ascii, 12 * s.len + 64);
-    if (fmt->sharp && can_backquote(s))
+    bool raw = fmt->sharp && can_backquote(s);
+    if (raw)
         cw_buf_addf(&quoted, "`%.*s`", CW_STR_ARG(s));
     else
         cw_quote_go(s, &quoted);
-    if (fmt->plus)
+    if (fmt->plus && !raw)
         to_ascii(cw_buf_str(&quoted), &ascii);
-    add_padded(fmt, cw_buf_str(fmt->plus ? &ascii : &quoted));
+    add_padded(fmt, cw_buf_str(fmt->plus && !raw ? &ascii : &quoted));
     cw_buf_fini(&quoted);
     cw_buf_fini(&ascii);
 }
@@ -152,7 +153,6 @@ static const char lower_digits[] = "0123456789abcdefx", upper_digits[] = "012345
 static void bad_verb(struct fmt *fmt, uint32_t verb, const struct cw_go_value *arg)
 {
     char utf8[4];
-    fmt->erroring = true;
     cw_buf_addz(fmt->out, "%!");
     cw_buf_add(fmt->out, utf8, cw_utf8_encode(verb, utf8));
     cw_buf_addc(fmt->out, '(');
@@ -163,7 +163,6 @@ static void bad_verb(struct fmt *fmt, uint32_t verb, const struct cw_go_value *a
         print_arg(fmt, *arg, 'v');
     }
     cw_buf_addc(fmt->out, ')');
-    fmt->erroring = false;
 }
 
 static void fmt_text(struct fmt *fmt, const struct cw_go_value *arg, uint32_t verb)
@@ -302,26 +301,6 @@ static void fmt_integer(struct fmt *fmt, const struct cw_go_value *arg, uint32_t
 
 /* ---- floats ---- */
 
-/* The fewest digits that read back as `v` (finite, not negative), and the exponent of the first. */
-static size_t shortest_digits(double v, char digits[20], int *exponent)
-{
-    char text[64];
-    for (int prec = 14; prec <= 16; prec++) {
-        snprintf(text, sizeof text, "%.*e", prec, v);
-        if (prec == 16 || strtod(text, NULL) == v)
-            break;
-    }
-    size_t n = 0;
-    const char *at = text;
-    for (; *at != 'e'; at++)
-        if (*at != '.')
-            digits[n++] = *at;
-    *exponent = atoi(at + 1);
-    while (n > 1 && digits[n - 1] == '0')
-        n--;
-    return n;
-}
-
 enum {
     SHORTEST_MIN_EXP = -4,
     SHORTEST_MAX_EXP = 6
@@ -335,9 +314,9 @@ static void add_exponent(struct cw_buf *out, char e, int exponent)
 /* strconv's 'e', 'f' and 'g' with the fewest digits, of a number that is not negative. */
 static void add_shortest(double v, char verb, struct cw_buf *out)
 {
-    char digits[20], e = verb == 'E' || verb == 'G' ? 'E' : 'e';
+    char digits[CW_FLOAT_TEXT_DIGITS], e = verb == 'E' || verb == 'G' ? 'E' : 'e';
     int exponent;
-    size_t n = shortest_digits(v, digits, &exponent);
+    size_t n = cw_float_text_digits(v, digits, &exponent);
     bool with_exponent = (verb | 0x20) == 'e';
     if ((verb | 0x20) == 'g')
         with_exponent = exponent < SHORTEST_MIN_EXP || exponent >= SHORTEST_MAX_EXP;
@@ -353,24 +332,41 @@ static void add_shortest(double v, char verb, struct cw_buf *out)
     add_exponent(out, e, exponent);
 }
 
-/* Go writes at least two digits of the binary exponent, C as few as there are. */
+enum { HEX_DIGITS = 13, MANTISSA_BITS = 4 * HEX_DIGITS }; /* of a double behind the point */
+
+/* Keep `ndigits` of the hex digits behind the point; half goes to the even neighbour, a carry into the exponent. */
+static void round_hex(uint64_t *mantissa, int *exponent, int ndigits)
+{
+    unsigned dropped = 4 * (unsigned)(HEX_DIGITS - ndigits);
+    uint64_t half = UINT64_C(1) << (dropped - 1), rest = *mantissa & (2 * half - 1);
+    *mantissa >>= dropped;
+    *mantissa += rest > half || (rest == half && (*mantissa & 1) != 0);
+    *mantissa <<= dropped;
+    if (*mantissa >> (MANTISSA_BITS + 1) != 0) {
+        *mantissa >>= 1;
+        ++*exponent;
+    }
+}
+
+/* C's %a leaves open what stands before the point; Go has a 1 there, of subnormal numbers too, and a 0 only for 0. */
 static void add_hex_float(double v, int prec, bool upper, struct cw_buf *out)
 {
-    char text[64];
-    struct cw_buf wide;
-    cw_buf_init(&wide, FMT_MAX_NUMBER + 64);
-    if (prec < 0) {
-        snprintf(text, sizeof text, upper ? "%A" : "%a", v);
-        cw_buf_addz(&wide, text);
-    } else {
-        cw_buf_addf(&wide, upper ? "%.*A" : "%.*a", prec, v);
+    const char *digits = upper ? upper_digits : lower_digits;
+    int exponent = 0;
+    uint64_t mantissa = (uint64_t)ldexp(frexp(v, &exponent), MANTISSA_BITS + 1);
+    if (mantissa != 0)
+        exponent--;
+    if (prec >= 0 && prec < HEX_DIGITS)
+        round_hex(&mantissa, &exponent, prec);
+    cw_buf_addf(out, "0%c%c", digits[16], digits[mantissa >> MANTISSA_BITS]);
+    uint64_t mask = (UINT64_C(1) << MANTISSA_BITS) - 1, fraction = mantissa & mask;
+    if (prec > 0 || (prec < 0 && fraction != 0))
+        cw_buf_addc(out, '.');
+    for (int n = 0; prec < 0 ? fraction != 0 : n < prec; n++) {
+        cw_buf_addc(out, digits[fraction >> (MANTISSA_BITS - 4)]);
+        fraction = fraction << 4 & mask;
     }
-    struct cw_str s = cw_buf_str(&wide);
-    ptrdiff_t p = cw_str_find_byte(s, upper ? 'P' : 'p');
-    int exponent = p >= 0 ? atoi(cw_buf_z(&wide) + p + 1) : 0;
-    cw_buf_adds(out, cw_str_sub(s, 0, (size_t)p));
     add_exponent(out, upper ? 'P' : 'p', exponent);
-    cw_buf_fini(&wide);
 }
 
 /* strconv.AppendFloat of a finite number that is not negative; prec -1: the fewest digits. */
@@ -515,17 +511,36 @@ static void fmt_container(struct fmt *fmt, const struct cw_go_value *arg, uint32
 
 static const char time_string_layout[] = "2006-01-02 15:04:05.999999999 -0700 MST";
 
+/* time.Time's GoString: the call that makes it. */
+static void add_time_call(const struct cw_go_time *time, struct cw_buf *out)
+{
+    struct cw_go_civil civil;
+    cw_go_time_civil(*time, &civil);
+    cw_buf_addf(out, "time.Date(%lld, time.", (long long)civil.year);
+    cw_go_time_format(*time, CW_STR("January, 2, "), out);
+    cw_buf_addf(out, "%d, %d, %d, %d, ", civil.hour, civil.minute, civil.second, time->nsec);
+    if (time->zone == NULL && !time->fixed) {
+        cw_buf_addz(out, "time.UTC)");
+        return;
+    }
+    cw_buf_addz(out, "time.Location(");
+    cw_quote_go(cw_str_of(time->fixed ? time->abbrev : cw_go_zone_name(time->zone)), out);
+    cw_buf_addz(out, "))");
+}
+
 static void fmt_time(struct fmt *fmt, const struct cw_go_value *arg, uint32_t verb)
 {
     struct cw_buf text;
-    cw_buf_init(&text, 256);
-    cw_go_time_format(*arg->time, cw_str_of(time_string_layout), &text);
+    cw_buf_init(&text, 512);
+    if (verb == 'v' && fmt->sharp_v)
+        add_time_call(arg->time, &text);
+    else
+        cw_go_time_format(*arg->time, cw_str_of(time_string_layout), &text);
     struct cw_go_value string = cw_go_string(cw_buf_str(&text));
-    if (verb < 0x80 && verb != 0 && strchr("vsxXq", (int)verb) != NULL) {
-        bool sharp_v = fmt->sharp_v;
-        fmt->sharp_v = false;
+    if (verb == 'v') {
+        add_padded(fmt, truncated(fmt, string.text));
+    } else if (verb < 0x80 && verb != 0 && strchr("sxXq", (int)verb) != NULL) {
         fmt_text(fmt, &string, verb);
-        fmt->sharp_v = sharp_v;
     } else {
         cw_buf_addz(fmt->out, "%!");
         char utf8[4];
@@ -568,7 +583,12 @@ static void print_arg(struct fmt *fmt, struct cw_go_value arg, uint32_t verb)
     case CW_GO_TIME: fmt_time(fmt, &arg, verb); break;
     case CW_GO_LIST:
     case CW_GO_MAP:
-    case CW_GO_FIELDS: fmt_container(fmt, &arg, verb); break;
+    case CW_GO_FIELDS:
+        if (verb == 'w') /* an error, which none is: all of it is bad, not each element */
+            bad_verb(fmt, verb, &arg);
+        else
+            fmt_container(fmt, &arg, verb);
+        break;
     }
 }
 
@@ -625,12 +645,12 @@ static bool read_number(struct cw_str text, size_t *at, int *number)
     size_t from = *at;
     *number = 0;
     for (; *at < text.len && text.ptr[*at] >= '0' && text.ptr[*at] <= '9'; (*at)++) {
-        *number = *number * 10 + (text.ptr[*at] - '0');
-        if (*number > FMT_MAX_NUMBER) {
+        if (*number > FMT_MAX_ARG) {
             *number = 0;
             *at = text.len; /* Go gives the rest of the format up */
             return false;
         }
+        *number = *number * 10 + (text.ptr[*at] - '0');
     }
     return *at > from;
 }
@@ -668,7 +688,7 @@ static bool take_int(struct format *format, int *number)
         return false;
     const struct cw_go_value *arg = &format->args[format->arg++];
     bool integer = arg->kind == CW_GO_INT || arg->kind == CW_GO_INT64 || arg->kind == CW_GO_UINT8;
-    if (!integer || arg->number > FMT_MAX_NUMBER || arg->number < -FMT_MAX_NUMBER)
+    if (!integer || arg->number > FMT_MAX_ARG || arg->number < -FMT_MAX_ARG)
         return false;
     *number = (int)arg->number;
     return true;
@@ -710,7 +730,7 @@ static void read_width(struct format *format, struct fmt *fmt)
 
 static void read_precision(struct format *format, struct fmt *fmt)
 {
-    if (at_char(format) != '.')
+    if (at_char(format) != '.' || format->at + 1 == format->text.len) /* at the end it is a verb */
         return;
     format->at++;
     if (format->after_index) /* "%[3].2d" */
@@ -761,7 +781,7 @@ static void print_directive(struct format *format, struct cw_buf *out)
     } else if (format->arg >= format->nargs) {
         cw_buf_addf(out, "%%!%.*s(MISSING)", (int)nverb, utf8);
     } else {
-        if (verb == 'v') {
+        if (verb == 'v' || verb == 'w') {
             fmt.sharp_v = fmt.sharp;
             fmt.plus_v = fmt.plus;
             fmt.sharp = fmt.plus = false;

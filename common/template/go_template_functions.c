@@ -72,7 +72,8 @@ static int equal_others(struct cw_go_template_run *run, struct cw_go_value a, st
     }
     if (a.kind == CW_GO_TIME && b.kind == CW_GO_TIME) {
         *out = a.time->sec == b.time->sec && a.time->nsec == b.time->nsec &&
-               a.time->zone == b.time->zone && a.time->offset_s == b.time->offset_s;
+               a.time->zone == b.time->zone && a.time->fixed == b.time->fixed &&
+               a.time->offset_s == b.time->offset_s;
         return 0;
     }
     bool same = a.kind == b.kind || (a.kind >= CW_GO_MAP && b.kind >= CW_GO_MAP);
@@ -473,9 +474,7 @@ static CW_GT_FN(date)
         time = *value.time;
     else if (value.kind == CW_GO_INT || value.kind == CW_GO_INT64)
         time = cw_go_time_unix(value.number, 0);
-    time.zone = NULL;
-    time.offset_s = 0;
-    time.abbrev[0] = '\0';
+    time = (struct cw_go_time){.sec = time.sec, .nsec = time.nsec};
     cw_buf_clear(&run->tmp);
     cw_go_time_format(time, args[0].text, &run->tmp);
     return cw_gt_take_tmp(run, out);

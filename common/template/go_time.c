@@ -47,7 +47,7 @@ void cw_go_time_civil(struct cw_go_time t, struct cw_go_civil *out)
     memcpy(out->abbrev, t.abbrev, sizeof out->abbrev);
     if (t.zone != NULL)
         cw_go_zone_at(t.zone, t.sec, &out->offset_s, out->abbrev);
-    else if (t.offset_s == 0 && t.abbrev[0] == '\0')
+    else if (!t.fixed)
         memcpy(out->abbrev, "UTC", 4);
     int64_t local = (int64_t)((uint64_t)t.sec + (uint64_t)(int64_t)out->offset_s);
     int64_t day = floor_div(local, DAY_S), rest = local - day * DAY_S;
@@ -627,6 +627,7 @@ static bool settle_date(struct reading *r)
 
 static void set_fixed(struct cw_go_time *t, struct cw_str name, int32_t offset_s)
 {
+    t->fixed = true;
     t->offset_s = offset_s;
     memcpy(t->abbrev, name.ptr != NULL ? name.ptr : "", CW_MIN(name.len, sizeof t->abbrev - 1));
 }

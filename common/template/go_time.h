@@ -19,11 +19,11 @@ enum { CW_GO_ZONE_NAME_BYTES = 16 };
 
 /* The zero value is 1970-01-01 UTC; Go's zero time is cw_go_time_zero(). */
 struct cw_go_time {
-    int64_t sec;  /* since 1970-01-01, any year that Go's layouts can spell */
-    int32_t nsec; /* 0..999,999,999 */
-    const struct cw_go_zone
-        *zone;        /* NULL: `offset_s` and `abbrev` as they were read; both empty: UTC */
-    int32_t offset_s; /* east of Greenwich */
+    int64_t sec;                   /* since 1970-01-01, any year that Go's layouts can spell */
+    int32_t nsec;                  /* 0..999,999,999 */
+    const struct cw_go_zone *zone; /* NULL: UTC, or the one read with the time */
+    bool fixed;                    /* that one: `offset_s` and `abbrev`, which may be empty */
+    int32_t offset_s;              /* east of Greenwich */
     char abbrev[CW_GO_ZONE_NAME_BYTES];
 };
 
@@ -35,6 +35,8 @@ int64_t cw_go_time_unix_ms(struct cw_go_time t);
 
 /* The zone of that name ("Europe/Berlin", "UTC", ""); false when tzdata has none. *out NULL is UTC. */
 bool cw_go_zone_load(struct cw_str name, const struct cw_go_zone **out);
+/* The name that it was loaded by. */
+const char *cw_go_zone_name(const struct cw_go_zone *zone);
 /* What the zone says at that instant; `abbrev` has room for CW_GO_ZONE_NAME_BYTES. */
 void cw_go_zone_at(const struct cw_go_zone *zone, int64_t sec, int32_t *offset_s, char *abbrev);
 

@@ -314,6 +314,11 @@ bool cw_go_zone_load(struct cw_str name, const struct cw_go_zone **out)
     return zone != NULL;
 }
 
+const char *cw_go_zone_name(const struct cw_go_zone *zone)
+{
+    return zone->name;
+}
+
 static const struct zone_type *type_at(const struct cw_go_zone *zone, int64_t sec)
 {
     size_t lo = 0, hi = zone->ntransitions;

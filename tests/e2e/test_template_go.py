@@ -1,5 +1,7 @@
-"""Templates mean what Go's do: random templates and fields, answered by Go's text/template and by common/template."""
+"""Templates mean what Go's do: random templates and fields, and sweeps through formats, layouts and zones, answered by Go's
+text/template and by common/template."""
 import os
+import re
 import subprocess
 import time
 
@@ -17,8 +19,8 @@ def template_go(tmp_path_factory):
     folder = tmp_path_factory.mktemp("template_go")
     program = str(folder / "template_go")
     env = dict(os.environ, GOCACHE=str(folder / "cache"), GOFLAGS="", GO111MODULE="off", GOTOOLCHAIN="local")
-    source = os.path.join(TOP, "tests", "support", "template_go", "main.go")
-    subprocess.run([go_like_lokis(), "build", "-o", program, source], env=env, check=True)
+    source = os.path.join(TOP, "tests", "support", "template_go")
+    subprocess.run([go_like_lokis(), "build", "-o", program, "."], cwd=source, env=env, check=True)
     return program
 
 
@@ -28,3 +30,13 @@ def test_outputs_and_errors_are_gos(template_go):
         done = subprocess.run([template_go, "-probe", PROBE, "-n", str(count), "-seed", seed], capture_output=True, text=True, timeout=900)
         assert done.returncode == 0, "seed %s:\n%s%s" % (seed, done.stdout[-5000:], done.stderr[-5000:])
         assert done.stdout.endswith("0 differences\n") and done.stdout.startswith("%d templates" % count)
+
+
+def test_what_formats_layouts_and_zones_are_made_of_is_gos(template_go):
+    # one in so many of the 24 million combinations, each time others in the long run
+    seed, every = (str(int(time.time())), "50") if LONG else ("1", "1000")
+    done = subprocess.run([template_go, "-probe", PROBE, "-sweep", every, "-seed", seed], capture_output=True, text=True, timeout=1800)
+    assert done.returncode == 0, "seed %s:\n%s%s" % (seed, done.stdout[-5000:], done.stderr[-5000:])
+    asked = dict(re.findall(r"^(\w+): (\d+) of \d+ combinations$", done.stdout, re.M))
+    assert list(asked) == ["formats", "floats", "offsets", "zones", "layouts"] and all(int(n) > 50 for n in asked.values()), done.stdout
+    assert done.stdout.endswith("\n0 differences\n")

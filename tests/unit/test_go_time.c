@@ -94,6 +94,29 @@ Test(go_time, texts_are_read_as_go_reads_them)
     }
 }
 
+Test(go_time, an_offset_that_is_not_the_zones_shows_as_itself_and_utc_as_utc)
+{
+    static const struct {
+        const char *zone, *layout, *text, *want;
+    } rows[] = {
+        {"America/New_York", "-0700", "+0000", "+0000 +0000"},
+        {"Europe/Berlin", "Z07:00", "+00:00", "+0000 +0000"},
+        {"Europe/Berlin", "Z07:00", "Z", "+0000 UTC"},
+        {"UTC", "-0700", "+0000", "+0000 UTC"},
+        {"UTC", "-0700", "+0130", "+0130 +0130"},
+        {"UTC", "MST", "CET", "+0000 CET"},
+        {"Europe/London", "2006-01 -0700", "2021-01 +0000", "+0000 GMT"},
+        {"Europe/London", "2006-01 -0700", "2021-07 +0000", "+0000 +0000"},
+    };
+    for (size_t i = 0; i < CW_COUNT(rows); i++) {
+        const struct cw_go_zone *zone;
+        struct cw_go_time t;
+        cr_assert(cw_go_zone_load(cw_str_of(rows[i].zone), &zone));
+        cr_assert(cw_go_time_parse(cw_str_of(rows[i].layout), cw_str_of(rows[i].text), zone, &t));
+        check_format(t, "-0700 MST", rows[i].want);
+    }
+}
+
 Test(go_time, a_local_time_that_the_clock_skips_is_moved_as_go_moves_it)
 {
     const struct cw_go_zone *zone;

@@ -257,24 +257,12 @@ static CW_GT_FN(index)
     return 0;
 }
 
-/* The room that Go's JSON decoder has left in a list of so many: slicing may go that far, over elements that are nil. */
-static size_t list_cap(size_t n)
-{
-    size_t cap = n > 0 ? 1 : 0;
-    while (cap < n)
-        cap *= 2;
-    return cap;
-}
-
+/* A part of the same items; what stands behind it is in reach of the next slice, up to `cap`. */
 static int slice_list(struct cw_go_template_run *run, const struct cw_go_list *list, size_t from,
-                      size_t to, struct cw_go_value *out)
+                      size_t to, size_t cap, struct cw_go_value *out)
 {
     struct cw_go_list *part = CW_ARENA_NEW(run->arena, struct cw_go_list);
-    struct cw_go_value *items = CW_ARENA_ARRAY(run->arena, struct cw_go_value, to - from);
-    for (size_t i = from; i < to; i++)
-        items[i - from] =
-            i < list->n ? list->items[i] : (struct cw_go_value){.kind = CW_GO_NIL, .boxed = true};
-    *part = (struct cw_go_list){items, to - from};
+    *part = (struct cw_go_list){list->items + from, to - from, cap - from};
     *out = (struct cw_go_value){.kind = CW_GO_LIST, .list = part};
     return 0;
 }
@@ -291,19 +279,20 @@ static CW_GT_FN(slice)
     bool list = item.kind == CW_GO_LIST;
     if (!list && nargs == 4)
         return cw_gt_fail(run, "cannot 3-index slice a string");
-    size_t len = list ? item.list->n : item.text.len, at[3] = {0, len, 0};
+    size_t len = list ? item.list->n : item.text.len, cap = list ? item.list->cap : len;
+    size_t at[3] = {0, len, cap};
     for (size_t i = 1; i < nargs; i++) {
         if (args[i].boxed)
             return cw_gt_fail(run, "cannot index slice/array with type interface {}");
-        if (index_arg(run, args[i], list ? list_cap(len) : len, &at[i - 1]) < 0)
+        if (index_arg(run, args[i], cap, &at[i - 1]) < 0)
             return -1;
     }
     if (at[0] > at[1])
         return cw_gt_fail(run, "invalid slice index: %zu > %zu", at[0], at[1]);
-    if (nargs == 4 && at[1] > at[2])
+    if (at[1] > at[2])
         return cw_gt_fail(run, "invalid slice index: %zu > %zu", at[1], at[2]);
     if (list)
-        return slice_list(run, item.list, at[0], at[1], out);
+        return slice_list(run, item.list, at[0], at[1], at[2], out);
     *out = cw_go_string(cw_str_sub(item.text, at[0], at[1]));
     return 0;
 }

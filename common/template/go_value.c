@@ -211,6 +211,18 @@ static bool read_number(struct json *json, struct cw_go_value *out)
 
 static bool read_value(struct json *json, struct cw_go_value *out);
 
+/* The room that Go's JSON decoder leaves in a list, over elements that are nil. (Beyond 512 Go grows in smaller steps.) */
+static struct cw_go_value *leave_room(struct json *json, struct cw_go_value *items, size_t cap,
+                                      struct cw_go_list *list)
+{
+    for (list->cap = list->n > 0 ? 1 : 0; list->cap < list->n;)
+        list->cap *= 2;
+    items = cw_arena_grow(json->arena, items, list->n, &cap, list->cap, sizeof *items);
+    for (size_t i = list->n; i < list->cap; i++)
+        items[i] = (struct cw_go_value){.kind = CW_GO_NIL, .boxed = true};
+    return items;
+}
+
 static bool read_list(struct json *json, struct cw_go_value *out)
 {
     struct cw_go_list *list = CW_ARENA_NEW(json->arena, struct cw_go_list);
@@ -226,7 +238,7 @@ static bool read_list(struct json *json, struct cw_go_value *out)
         if (!more && !take(json, ']'))
             return false;
     }
-    list->items = items;
+    list->items = leave_room(json, items, cap, list);
     *out = (struct cw_go_value){.kind = CW_GO_LIST, .list = list};
     return true;
 }

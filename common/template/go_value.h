@@ -47,6 +47,7 @@ struct cw_go_value {
 struct cw_go_list {
     const struct cw_go_value *items;
     size_t n;
+    size_t cap; /* items that are there: slicing may go so far, as over a Go slice's capacity */
 };
 struct cw_go_pair {
     struct cw_str key;

@@ -227,6 +227,15 @@ static const struct row others[] = {
     {"{{add 1 2 | repeat .level}}",
      "template: line:1:19: executing \"line\" at <.level>: wrong type for value; expected int; got string",
      true},
+    /* a list has room behind it, and a part of it what the whole has there */
+    {"{{slice (fromJson \"[5,6,7]\") 1 4}} {{slice (slice (fromJson \"[5,6,7]\") 0 1) 0 3}}",
+     "[6 7 <nil>] [5 6 7]", false},
+    {"{{slice (slice (fromJson \"[5,6,7]\") 0 2) 3}}",
+     "template: line:1:2: executing \"line\" at <slice (slice (fromJson \"[5,6,7]\") 0 2) 3>: error calling slice: invalid slice index: 3 > 2",
+     true},
+    {"{{slice (slice (fromJson \"[5,6,7]\") 0 1 2) 0 3}}",
+     "template: line:1:2: executing \"line\" at <slice (slice (fromJson \"[5,6,7]\") 0 1 2) 0 3>: error calling slice: index out of range: 3",
+     true},
     {"{{indent 2 \"a\\nb\"}}{{nindent 1 \"c\"}}", "  a\n  b\n c", false},
     {"{{regexReplaceAll \"a*\" \"baac\" \"-\"}}{{count \"a*\" \"baac\"}}", "-b-c-3", false},
 };

@@ -407,17 +407,31 @@ static bool is_point(char c)
     return c == '.' || c == ',';
 }
 
+/* Digits, for the first of which Go takes a sign as well, even alone. */
+static bool read_signed(struct cw_str digits, int *out)
+{
+    bool sign = digits.len > 0 && (digits.ptr[0] == '+' || digits.ptr[0] == '-');
+    *out = 0;
+    for (size_t i = sign; i < digits.len; i++) {
+        if (!is_digit_at(digits, i))
+            return false;
+        *out = *out * 10 + (digits.ptr[i] - '0');
+    }
+    if (sign && digits.ptr[0] == '-')
+        *out = -*out;
+    return true;
+}
+
 /* A point and digits, of which nine count. */
 static bool read_fraction(struct reading *r, size_t ndigits)
 {
     if (r->text.len < ndigits + 1 || !is_point(r->text.ptr[0]))
         return false;
-    r->nsec = 0;
-    for (size_t i = 0; i < 9; i++) {
-        if (i < ndigits && !is_digit_at(r->text, i + 1))
-            return false;
-        r->nsec = r->nsec * 10 + (i < ndigits ? r->text.ptr[i + 1] - '0' : 0);
-    }
+    size_t counting = CW_MIN(ndigits, (size_t)9);
+    if (!read_signed(cw_str_sub(r->text, 1, counting + 1), &r->nsec) || r->nsec < 0)
+        return false;
+    for (size_t i = counting; i < 9; i++)
+        r->nsec *= 10;
     r->text = cut(r->text, ndigits + 1);
     return true;
 }
@@ -531,12 +545,9 @@ static bool read_pm(struct reading *r, const char *pm, const char *am)
 
 static bool read_year(struct reading *r, size_t ndigits)
 {
-    r->year = 0;
-    for (size_t i = 0; i < ndigits; i++) {
-        if (!is_digit_at(r->text, i))
-            return false;
-        r->year = r->year * 10 + (r->text.ptr[i] - '0');
-    }
+    if (r->text.len < ndigits || (ndigits == 4 && !is_digit_at(r->text, 0)) ||
+        !read_signed(cw_str_sub(r->text, 0, ndigits), &r->year))
+        return false;
     r->text = cut(r->text, ndigits);
     if (ndigits == 2)
         r->year += r->year >= 69 ? 1900 : 2000;

@@ -227,6 +227,9 @@ static const struct row others[] = {
     {"{{add 1 2 | repeat .level}}",
      "template: line:1:19: executing \"line\" at <.level>: wrong type for value; expected int; got string",
      true},
+    {"{{eq (fromJson \"[1]\") (fromJson \"[1,\\\"a\\\"]\")}}",
+     "template: line:1:2: executing \"line\" at <eq (fromJson \"[1]\") (fromJson \"[1,\\\"a\\\"]\")>: error calling eq: non-comparable type [%!s(float64=1) a]: []interface {}",
+     true},
     /* a list has room behind it, and a part of it what the whole has there */
     {"{{slice (fromJson \"[5,6,7]\") 1 4}} {{slice (slice (fromJson \"[5,6,7]\") 0 1) 0 3}}",
      "[6 7 <nil>] [5 6 7]", false},

@@ -468,10 +468,11 @@ func randomTemplates() {
 
 func sweeps() {
 	for _, part := range []struct {
-		name string
-		run  func(*sweep)
-	}{{"formats", (*sweep).formats}, {"floats", (*sweep).floats}, {"offsets", (*sweep).offsets}, {"zones", (*sweep).zones}, {"layouts", (*sweep).layouts}} {
-		s := &sweep{every: *every}
+		name  string
+		run   func(*sweep)
+		finer int // there are fewer of these
+	}{{"formats", (*sweep).formats, 1}, {"floats", (*sweep).floats, 10}, {"offsets", (*sweep).offsets, 10}, {"zones", (*sweep).zones, 10}, {"layouts", (*sweep).layouts, 50}} {
+		s := &sweep{every: *every / part.finer}
 		part.run(s)
 		s.flush()
 		fmt.Printf("%s: %d of %d combinations\n", part.name, s.asked, s.n)

@@ -436,7 +436,13 @@ func probed(text string, m map[string]string) string {
 	return answer[:2] + string(b)
 }
 
+// Our sentences are bounded: of a longer one of Go's we have the beginning.
+const errorBytes = 4000
+
 func judge(text string, m map[string]string, want, got string) {
+	if strings.HasPrefix(want, "E ") && min(len(want), len(got)) > errorBytes {
+		want, got = want[:errorBytes], got[:errorBytes]
+	}
 	if got == want || unstable(text, want) {
 		return
 	}

@@ -28,6 +28,7 @@ enum cw_cli_zone { CW_CLI_ZONE_LOCAL, CW_CLI_ZONE_UTC };
 struct cw_cli_args {
     /* instead of a server */
     struct cw_str data_dir;
+    bool has_data_dir; /* given, if only as "" */
     struct cw_config_strings files;
     bool use_stdin;
     /* server */

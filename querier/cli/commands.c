@@ -46,11 +46,12 @@ static const struct cw_flag_group server_flags = CW_FLAG_GROUP("Server", server_
 /* What stands for a server. */
 static const struct cw_flag_def local_rows[] = {
     {"data-dir", .kind = CW_KEY_STRING, .offset = AT(data_dir), .arg = "DIR",
+     .seen = CW_KEY_AT(struct cw_cli_args, has_data_dir),
      .doc = "Read an ingester's data directory. Nothing in it is changed, and a server may be "
             "running on it."},
     {"file", .kind = CW_KEY_STRINGS, .offset = AT(files), .arg = "GLOB",
      .doc = "Read log files, plain, gzip or zstd; in quotes a pattern ('/var/log/*.log', {a,b}). "
-            "May be given again. Lines are merged by the times that stand in them."},
+            "Lines are merged by the times that stand in them."},
     {"stdin", .kind = CW_KEY_BOOL, .offset = AT(use_stdin),
      .doc = "Read log lines from standard input."},
     {"label", 'l', CW_KEY_MAP, AT(labels), .arg = "NAME=VALUE",

@@ -43,7 +43,7 @@ struct local {
 
 bool cw_cli_is_local(const struct cw_cli_args *args)
 {
-    return args->data_dir.len > 0 || args->files.n > 0 || args->use_stdin;
+    return args->has_data_dir || args->files.n > 0 || args->use_stdin || args->labels.n > 0;
 }
 
 static void on_bad(void *ctx, const struct cw_err *why)
@@ -96,12 +96,20 @@ static int parse_query(struct local *local, struct cw_err *err)
 static int check_flags(struct cw_cli *cli, struct cw_labels *labels_out, struct cw_err *err)
 {
     const struct cw_cli_args *args = cli->args;
-    if (args->data_dir.len == 0)
-        return cw_cli_labels(cli, labels_out, err);
-    if (args->files.n > 0 || args->use_stdin)
-        return cw_err_set(err, CW_E_INVALID, "--data-dir goes without --file and --stdin");
-    if (args->labels.n > 0)
+    bool of_files = args->files.n > 0 || args->use_stdin;
+    if (args->labels.n > 0 && !of_files)
         return cw_err_set(err, CW_E_INVALID, "--label goes with --file or --stdin");
+    for (size_t i = 0; i < args->files.n; i++) /* glob() would take it for `*` */
+        if (cw_str_find(args->files.items[i], CW_STR("**")) >= 0)
+            return cw_err_set(err, CW_E_INVALID,
+                              "--file: \"%.*s\": ** is no part of a pattern; a * is of one folder",
+                              CW_STR_ARG(args->files.items[i]));
+    if (!args->has_data_dir)
+        return cw_cli_labels(cli, labels_out, err);
+    if (of_files)
+        return cw_err_set(err, CW_E_INVALID, "--data-dir goes without --file and --stdin");
+    if (args->data_dir.len == 0)
+        return cw_err_set(err, CW_E_INVALID, "--data-dir names no folder");
     return 0;
 }
 

@@ -14,7 +14,7 @@
 
 #define CW_LOCAL_QUERY_BYTES ((size_t)1 << 30)
 
-/* Do the flags name what stands for a server? */
+/* Do the flags name what stands for a server, or speak of it? */
 bool cw_cli_is_local(const struct cw_cli_args *args);
 /* Exit statuses: files that could not be read whole are CW_EXIT_ERROR, whatever the others gave. */
 int cw_cli_local_query(struct cw_cli *cli);

@@ -197,6 +197,14 @@ def test_what_is_no_data_directory_is_told(tmp_path):
         done = cli("query", "--data-dir", str(path), '{app="web"}')
         assert done.returncode == 3 and str(path).encode() in done.stderr and b"no data directory" in done.stderr
     assert cli("query", "--data-dir", str(tmp_path), "--stdin", '{app="web"}').returncode == 2
+
+
+def test_flags_that_would_be_of_no_effect_are_refused(tmp_path):
+    for command in ("query", "instant-query"):
+        for flags, text in ((("--data-dir", ""), b"--data-dir names no folder"), (("--label", "a=b"), b"--label goes with --file or --stdin"),
+                            (("--file", str(tmp_path / "**" / "*.log")), b"** is no part of a pattern")):
+            done = cli(command, *flags, '{app="web"}')
+            assert done.returncode == 2 and text in done.stderr and not done.stdout, done
     assert b"at least one regexp or equality matcher" in cli("query", "--data-dir", str(tmp_path), '{}').stderr
 
 

@@ -47,6 +47,16 @@ static int parse_since(const struct cw_cli_args *args, int64_t now_ns, int64_t e
     return 0;
 }
 
+static int check_order(const struct cw_cli_args *args, const struct cw_cli_range *range,
+                       struct cw_err *err)
+{
+    if (range->start_ns <= range->end_ns)
+        return 0;
+    return cw_err_set(err, CW_E_INVALID, "the range %s: check --%s%s",
+                      args->to.len ? "ends before it begins" : "begins after now",
+                      args->from.len ? "from" : "since", args->to.len ? " and --to" : "");
+}
+
 int cw_cli_range_given(const struct cw_cli_args *args, int64_t now_ns, struct cw_cli_range *out,
                        struct cw_err *err)
 {
@@ -58,10 +68,7 @@ int cw_cli_range_given(const struct cw_cli_args *args, int64_t now_ns, struct cw
         rc = parse_time(args, args->from, "--from", now_ns, &out->start_ns, err);
     else if (rc == 0 && args->since.len)
         rc = parse_since(args, now_ns, args->to.len ? out->end_ns : now_ns, &out->start_ns, err);
-    if (rc == 0 && out->start_ns > out->end_ns)
-        return cw_err_set(err, CW_E_INVALID,
-                          "the range ends before it begins: check --from and --to");
-    return rc;
+    return rc == 0 ? check_order(args, out, err) : rc;
 }
 
 int cw_cli_range(const struct cw_cli_args *args, struct cw_cli_range *out, struct cw_err *err)
@@ -74,10 +81,7 @@ int cw_cli_range(const struct cw_cli_args *args, struct cw_cli_range *out, struc
         out->end_ns = now_ns;
     if (!args->from.len && !args->since.len)
         out->start_ns = before(out->end_ns, DEFAULT_SINCE_NS);
-    if (out->start_ns > out->end_ns)
-        return cw_err_set(err, CW_E_INVALID,
-                          "the range ends before it begins: check --from and --to");
-    return 0;
+    return check_order(args, out, err);
 }
 
 int cw_cli_now(const struct cw_cli_args *args, int64_t *ns_out, struct cw_err *err)

@@ -291,14 +291,17 @@ int cw_cmd_tail(struct cw_cli *cli)
 {
     struct cw_err err = {0};
     struct cw_cli_range range;
-    if (cw_cli_range(cli->args, &range, &err) < 0)
+    int rc = cw_cli_range(cli->args, &range, &err);
+    if (rc == 0 && cli->args->delay_for_ns % CW_NS_PER_S != 0) /* the API has no parts of one */
+        rc = cw_err_set(&err, CW_E_INVALID, "--delay-for takes whole seconds");
+    if (rc < 0)
         return cw_cli_fail(&err, CW_EXIT_USAGE);
     struct tailer tailer = {.cli = *cli, .start_ns = range.start_ns, .printed = cw_printed_new()};
     tailer.cli.cancel = &interrupted;
     cw_buf_init(&tailer.answer, ERROR_BYTES);
     cw_cli_printer_init(&tailer.printer, cli->args);
     catch_signals();
-    int rc = run(&tailer, &err);
+    rc = run(&tailer, &err);
     cw_cli_printer_fini(&tailer.printer);
     cw_printed_free(&tailer.printed);
     cw_buf_fini(&tailer.answer);

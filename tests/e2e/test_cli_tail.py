@@ -104,6 +104,9 @@ def test_errors_end_it_at_the_beginning(ingester, make_ingester):
         done = cli("tail", query, server=ingester)
         assert done.returncode == 3 and text in done.stderr.decode(), done
     assert cli("tail", "--delay-for", "6s", '{app="a"}', server=ingester).returncode == 2
+    for flags, text in ((("--delay-for", "1500ms"), "--delay-for takes whole seconds"), (("--from", "tomorrow"), "begins after now: check --from")):
+        done = cli("tail", *flags, '{app="a"}', server=ingester)
+        assert done.returncode == 2 and text in done.stderr.decode() and "--to" not in done.stderr.decode(), done
     ingester.stop()
     done = cli("tail", '{app="a"}', server=ingester)
     assert done.returncode == 3 and b"connect" in done.stderr.lower()

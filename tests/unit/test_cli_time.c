@@ -107,7 +107,16 @@ Test(cli_time, a_range_that_ends_before_it_begins_is_told)
     struct cw_cli_args args = args_of("2", "1");
     struct cw_cli_range range;
     cr_assert_eq(cw_cli_range(&args, &range, &err), CW_E_INVALID);
-    cr_assert_not_null(strstr(err.text, "ends before it begins"));
+    cr_assert_not_null(strstr(err.text, "ends before it begins: check --from and --to"));
+}
+
+Test(cli_time, a_range_that_begins_after_now_is_told)
+{
+    struct cw_cli_args args = {.from = CW_STR("tomorrow")};
+    struct cw_cli_range range;
+    cr_assert_eq(cw_cli_range(&args, &range, &err), CW_E_INVALID);
+    cr_assert_not_null(strstr(err.text, "begins after now: check --from"));
+    cr_assert_null(strstr(err.text, "--to"));
 }
 
 Test(cli_time, now_is_the_flag_or_the_clock)

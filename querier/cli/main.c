@@ -8,8 +8,10 @@
 static const struct cw_exit_def exits[] = {
     {CW_EXIT_RESULTS, "There were results."},
     {CW_EXIT_NOTHING, "The query was answered, and nothing matched."},
-    {CW_EXIT_USAGE, "The command line or a file it names is wrong."},
-    {CW_EXIT_ERROR, "The query is wrong, or the server could not be asked."},
+    {CW_EXIT_USAGE, "The command line, or a configuration file that it names, is wrong."},
+    {CW_EXIT_ERROR,
+     "The query is wrong, the server could not be asked or refused a line, or a file "
+     "could not be read whole."},
     {CW_EXIT_WARNED,
      "The query was answered, but with a warning: the answer may not be whole (blocks "
      "are damaged, or the server is still starting)."},

@@ -15,6 +15,8 @@ enum kind { KIND_NONE, KIND_FRONT, KIND_JSON, KIND_LOGFMT, KIND_ACCESS, KIND_INS
 
 static const struct cw_str json_names[] = {
     {"time", 4}, {"ts", 2}, {"timestamp", 9}, {"@timestamp", 10}};
+/* Files of Windows begin with one; the time is behind it. */
+static const struct cw_str byte_order_mark = {"\xef\xbb\xbf", 3};
 
 void cw_line_time_init(struct cw_line_time *reader, enum cw_zone zone, int64_t reference_ns)
 {
@@ -155,6 +157,8 @@ static const read_fn readers[] = {
 
 static enum kind read_kind(struct cw_line_time *reader, struct cw_str line, int64_t *ns_out)
 {
+    if (cw_str_starts(line, byte_order_mark))
+        line = cw_str_sub(line, byte_order_mark.len, line.len);
     for (enum kind kind = KIND_FRONT; kind < KIND_ALL; kind++)
         if ((reader->kinds & 1u << kind) != 0 && readers[kind](reader, line, ns_out))
             return kind;

@@ -53,6 +53,9 @@ Test(line_time, lines_of_real_programs_tell_their_times)
         {"ts=2026-01-05T10:00:00.112Z level=warn caller=a.go:1", "2026-01-05T10:00:00.112Z"},
         {"level=info ts=1767607200.25 msg=hi", "2026-01-05T10:00:00.25Z"},
         {"level=info timestamp=1767607200123 msg=hi", "2026-01-05T10:00:00.123Z"},
+        /* files that begin with a byte order mark */
+        {"\xef\xbb\xbf[2026-01-05 10:00:00] hi", "2026-01-05T10:00:00Z"},
+        {"\xef\xbb\xbf{\"ts\":\"2026-01-05T10:00:00Z\"}", "2026-01-05T10:00:00Z"},
         /* JSON */
         {"{\"timestamp\": \"2026-01-05T10:00:00.657Z\", \"level\": \"info\"}",
          "2026-01-05T10:00:00.657Z"},

@@ -3,6 +3,7 @@
 
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/base/arena.h"
 #include "common/base/assert.h"
@@ -223,46 +224,63 @@ static bool stays(int code)
     return code == CW_E_CORRUPT || code == CW_E_LIMIT || code == CW_E_INVALID;
 }
 
-/* The parts of a tenant are added to its tally one after the other. */
-static void tally_follow(struct cw_purge *p, struct cw_retention_tally *tally,
-                         const struct cw_snapshot *all, size_t i)
+/* As part_try(); a part that cannot be written anew is passed over from now on. */
+static int part_next(struct cw_purge *p, struct cw_source *source,
+                     struct cw_retention_policy *policy, const bool *over, struct cw_err *err)
 {
-    struct cw_str tenant = footer_of(all->sources[i])->info.tenant;
-    if (i + 1 == all->n || !cw_str_eq(footer_of(all->sources[i + 1])->info.tenant, tenant)) {
-        struct cw_retention_policy *policy = p->retention->policy(p->retention->ctx, tenant);
-        cw_retention_tally_fini(tally);
-        cw_retention_tally_init(tally, p->shares, policy);
-        cw_retention_policy_unref(&policy);
+    uint64_t id = footer_of(source)->info.id;
+    if (cw_part_source_has_bad_blocks(source) || is_refused(p, id))
+        return 0;
+    int rc = part_try(p, source, policy, over, err);
+    if (rc != 1)
+        run_end(p);
+    if (!stays(rc))
+        return rc;
+    refuse(p, id);
+    cw_log_error("part %s keeps entries that are hidden: %s",
+                 cw_part_reader_path(cw_part_source_reader(source)), err->text);
+    return 0;
+}
+
+/* Of a tenant's parts, the newest of which is the last. */
+static int tenant_next(struct cw_purge *p, struct cw_source *const *parts, size_t n,
+                       struct cw_err *err)
+{
+    struct cw_str tenant = footer_of(parts[0])->info.tenant;
+    struct cw_retention_policy *policy = p->retention->policy(p->retention->ctx, tenant);
+    struct cw_retention_tally tally;
+    bool *over = cw_mem_array(n * policy->n + 1, sizeof(*over)); /* by part, then by rule */
+    int rc = 0;
+    cw_retention_tally_init(&tally, p->shares, policy);
+    for (size_t i = n; i-- > 0;) {
+        cw_retention_tally_add(&tally, parts[i]);
+        memcpy(over + i * policy->n, tally.over, policy->n * sizeof(*over));
     }
-    cw_retention_tally_add(tally, all->sources[i]);
+    /* The oldest part first: after a newer one gave up its share, what is older might fit. */
+    for (size_t i = 0; rc == 0 && i < n; i++)
+        rc = part_next(p, parts[i], policy, over + i * policy->n, err);
+    free(over);
+    cw_retention_tally_fini(&tally);
+    cw_retention_policy_unref(&policy);
+    return rc;
 }
 
 int cw_purge_next(struct cw_purge *p, struct cw_err *err)
 {
     struct cw_snapshot all = {0};
-    struct cw_retention_tally tally = {0};
     int rc = 0;
     cw_parts_all(p->parts, &all);
     cw_retention_sort_tenants(&all);
     if (p->nseen > 2 * all.n + 64)
         p->nseen = 0;
     cw_retention_shares_trim(p->shares, all.n);
-    for (size_t i = all.n; rc == 0 && i-- > 0;) {
-        uint64_t id = footer_of(all.sources[i])->info.id;
-        tally_follow(p, &tally, &all, i);
-        if (cw_part_source_has_bad_blocks(all.sources[i]) || is_refused(p, id))
-            continue;
-        rc = part_try(p, all.sources[i], tally.policy, tally.over, err);
-        if (rc != 1)
-            run_end(p);
-        if (stays(rc)) {
-            refuse(p, id);
-            cw_log_error("part %s keeps entries that are hidden: %s",
-                         cw_part_reader_path(cw_part_source_reader(all.sources[i])), err->text);
-            rc = 0;
-        }
+    for (size_t i = 0, n; rc == 0 && i < all.n; i += n) {
+        struct cw_str tenant = footer_of(all.sources[i])->info.tenant;
+        for (n = 1; i + n < all.n; n++)
+            if (!cw_str_eq(footer_of(all.sources[i + n])->info.tenant, tenant))
+                break;
+        rc = tenant_next(p, all.sources + i, n, err);
     }
-    cw_retention_tally_fini(&tally);
     cw_snapshot_fini(&all);
     return rc;
 }

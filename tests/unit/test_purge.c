@@ -66,8 +66,8 @@ static const char *const labels[] = {"{app=\"debug\"}", "{app=\"debug\", hold=\"
                                      "{app=\"web\"}"};
 enum { DEBUG, HELD, WEB, NSTREAMS, LINES = 300 };
 
-/* A part of 300 lines of each stream, from `from_ns` on. */
-static void add_part_of(const char *tenant, int64_t from_ns)
+/* A part of `lines` lines of each stream, from `from_ns` on. */
+static void add_lines_of(const char *tenant, int64_t from_ns, int lines)
 {
     struct part_model m;
     struct cw_buf path;
@@ -77,7 +77,7 @@ static void add_part_of(const char *tenant, int64_t from_ns)
     part_model_init(&m);
     for (size_t i = 0; i < NSTREAMS; i++) {
         size_t stream = part_model_stream(&m, labels[i]);
-        for (int k = 0; k < LINES; k++) {
+        for (int k = 0; k < lines; k++) {
             snprintf(line, sizeof(line), "%016" PRIx64 "%016" PRIx64, part_model_random(&state),
                      part_model_random(&state));
             part_model_add(&m, stream, from_ns + k, cw_str_of(line), NULL);
@@ -98,6 +98,11 @@ static void add_part_of(const char *tenant, int64_t from_ns)
     cw_parts_change_free(&change);
     cw_buf_fini(&path);
     part_model_fini(&m);
+}
+
+static void add_part_of(const char *tenant, int64_t from_ns)
+{
+    add_lines_of(tenant, from_ns, LINES);
 }
 
 static void add_part(int64_t from_ns)
@@ -218,6 +223,23 @@ Test(purge, the_oldest_entries_of_streams_leave_when_they_take_more_than_their_b
     bytes_of_parts(&n);
     cr_assert_eq(n, 1, "parts without a row are no more, and the newest stays");
     has_days(WEB, now_ns, -1, -1);
+}
+
+Test(purge, nothing_older_stays_than_what_leaves_for_bytes)
+{
+    int64_t now_ns = today();
+    size_t n;
+    /* Were the middle one written anew first, the oldest would find room again. */
+    add_lines_of("t", now_ns - 2 * day_ns, LINES / 4);
+    add_part(now_ns - day_ns);
+    add_part(now_ns);
+    int64_t third = (int64_t)bytes_of_parts(&n) / 27 * 4;
+    struct cw_retention_stream rules[] = {
+        {.selector = CW_STR("{app=\"web\"}"), .bytes = third * 3 / 2}};
+    hold(rules, 1);
+    cr_assert_eq(purge_all(), 2);
+    has_days(WEB, now_ns, 0, 0);
+    cr_assert_eq(rows(DEBUG, now_ns - 2 * day_ns, now_ns + day_ns), 2 * LINES + LINES / 4);
 }
 
 Test(purge, tenants_are_counted_apart)

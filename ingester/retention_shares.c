@@ -178,8 +178,7 @@ void cw_retention_tally_init(struct cw_retention_tally *tally, struct cw_retenti
 
 void cw_retention_tally_fini(struct cw_retention_tally *tally)
 {
-    if (tally->policy != NULL)
-        cw_retention_policy_unref(&tally->policy);
+    cw_retention_policy_unref(&tally->policy);
     free(tally->share);
     free(tally->bytes);
     free(tally->over);

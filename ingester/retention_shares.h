@@ -38,7 +38,6 @@ void cw_retention_tally_init(struct cw_retention_tally *tally, struct cw_retenti
                              struct cw_retention_policy *policy);
 /* Parts of one tenant, the newest first. */
 void cw_retention_tally_add(struct cw_retention_tally *tally, struct cw_source *part);
-/* One that was never initialised but is zero is fine. */
 void cw_retention_tally_fini(struct cw_retention_tally *tally);
 
 #endif

@@ -226,7 +226,8 @@ static const struct cw_key_def keys[] = {
      .doc =
          "The memory budget, a ceiling for the head, pushes, connections, queries, answers, merges "
          "and caches together; what goes over it is refused with 429. The program itself takes some "
-         "10 MiB beside it. At least 8MiB; 0 is a quarter of the machine or the cgroup."},
+         "10 MiB beside it. At least 8MiB, and 64MiB for parts to be merged and deletes to be "
+         "carried out; 0 is a quarter of the machine or the cgroup, 64MiB at least."},
     {"memory.caches", CW_KEY_FLOAT, AT(memory_caches), .def = "0.125", .min = "0", .max = "0.9",
      .doc =
          "The share of the memory budget that may hold what queries decoded (words and labels of "
@@ -379,5 +380,5 @@ uint64_t cw_ingester_memory(const struct cw_ingester_config *config)
         pages > 0 && page_bytes > 0 ? (uint64_t)pages * (uint64_t)page_bytes : UINT64_C(4) << 30;
     all = CW_MIN(all, cgroup_limit("/sys/fs/cgroup/memory.max"));
     all = CW_MIN(all, cgroup_limit("/sys/fs/cgroup/memory/memory.limit_in_bytes"));
-    return CW_MAX(all / 4, UINT64_C(64) << 20);
+    return CW_MAX(all / 4, CW_INGESTER_MEMORY_ENOUGH);
 }

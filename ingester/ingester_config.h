@@ -87,6 +87,8 @@ int cw_ingester_config_load(const char *path, struct cw_ingester_config **out,
 int cw_ingester_config_flags(struct cw_ingester_config *config, const struct cw_ingester_args *args,
                              struct cw_err *err) CW_MUST_USE;
 void cw_ingester_config_free(struct cw_ingester_config **config);
+/* Below it there is no room for merges and for carrying deletes out beside the rest. */
+#define CW_INGESTER_MEMORY_ENOUGH (UINT64_C(64) << 20)
 /* The memory budget in bytes: memory.limit, or a quarter of what the machine or the cgroup allows. */
 uint64_t cw_ingester_memory(const struct cw_ingester_config *config);
 

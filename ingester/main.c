@@ -178,6 +178,9 @@ static int server_start(struct server *server, struct cw_ingester_config *config
     server->grace_ns = config->graceful_shutdown_timeout_ns;
     struct cw_memory_budget *memory = &server->ingester.memory;
     cw_memory_budget_init(memory, cw_ingester_memory(config));
+    if (memory->limit < CW_INGESTER_MEMORY_ENOUGH)
+        cw_log_warn(
+            "memory.limit is less than 64MiB: parts may never be merged, nor deletes carried out");
     cw_memory_budget_share(memory, CW_MEMORY_QUERIES,
                            memory->limit - memory->limit / NO_QUERIES_SHARE);
     server->ingester.cache =

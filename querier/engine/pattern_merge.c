@@ -189,7 +189,7 @@ static bool quoted_text(struct cw_str text, struct cw_buf *buf)
         changed |= !cw_str_eq(cw_str_sub(text, from, to), placeholder);
         behind = to + 1;
     }
-    cw_buf_add(buf, text.ptr + behind, text.len - behind);
+    cw_buf_adds(buf, cw_str_sub(text, behind, text.len));
     return changed;
 }
 

@@ -80,7 +80,7 @@ QUERIES = [
     ("too many steps", {"query": 'rate({app="x"}[5m])', "start": "1700000000", "end": "1700086400", "step": "1ms"}, 400, b"11,000 points"),
     ("direction", {"query": '{app="x"}', "direction": "sideways"}, 400, b"sideways"),
     ("deep nesting", {"query": "(" * 100000 + "1" + ")" * 100000}, 400, b""),
-    ("not built yet", {"query": 'approx_topk(2, rate({app="x"}[1m]))'}, 501, b"approx_topk"),
+    ("switched off", {"query": 'approx_topk(2, rate({app="x"}[1m]))'}, 400, b"approx_topk is not enabled"),
 ]
 
 

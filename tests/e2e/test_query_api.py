@@ -120,9 +120,23 @@ def test_an_export_of_a_bad_query_is_an_error(ingester):
     assert ingester.ask("GET", "/cordwood/v1/export", {"query": '{a="none"}'}) == (200, b"")
 
 
-def test_what_is_not_built_is_named(ingester):
-    status, text = ingester.ask("GET", "/loki/api/v1/query_range", {"query": 'approx_topk(2, rate({a="b"}[1m]))'})
-    assert status == 501 and b"approx_topk" in text
+def test_what_loki_has_behind_switches_is_behind_them_here(make_ingester):
+    server = make_ingester(config="auth_enabled: true\noverrides: {on: {shard_aggregations: [approx_topk], enable_multi_variant_queries: true}}\n").start()
+    now = time.time_ns()
+    streams = [({"a": name}, [(now - k * 1000, "x" * count) for k in range(count)]) for name, count in (("b", 3), ("c", 1), ("d", 2))]
+    queries = ['approx_topk(2, sum by (a) (count_over_time({a=~".+"}[1h])))',
+               'variants(sum(count_over_time({a=~".+"}[1h])), sum(bytes_over_time({a=~".+"}[1h]))) of ({a=~".+"}[1h])']
+    for tenant in ("off", "on"):
+        server.push(streams, headers={"X-Scope-OrgID": tenant})
+    answers = [server.ask("GET", "/loki/api/v1/query", {"query": q, "time": now}, headers={"X-Scope-OrgID": "off"}) for q in queries]
+    assert answers == [(400, b"approx_topk is not enabled. See -limits.shard_aggregations\n"),
+                       (400, b"multi variant queries are disabled for this instance\n")]
+    results = []
+    for q in queries:
+        status, text = server.ask("GET", "/loki/api/v1/query", {"query": q, "time": now}, headers={"X-Scope-OrgID": "on"})
+        assert status == 200, text
+        results.append({json.dumps(s["metric"]): s["value"][1] for s in json.loads(text)["data"]["result"]})
+    assert results == [{'{"a": "b"}': "3", '{"a": "d"}': "2"}, {'{"__variant__": "0"}': "6", '{"__variant__": "1"}': "14"}]
 
 
 def test_many_queries_at_once_are_right_or_refused(ingester):

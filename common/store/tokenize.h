@@ -56,8 +56,9 @@ void cw_tokenizer_fini(struct cw_tokenizer *t);
 void cw_tokenizer_window(struct cw_tokenizer *t, const char *text, size_t from, size_t to,
                          enum cw_token_mode mode);
 
-/* The template's text is as long as its line at most, but never shorter than a byte for RAW. */
-enum { CW_TOKENIZE_SLACK = 64 };
+/* The template's text is as long as its line at most, but for a byte more for RAW and for each empty value in quotes. Copies are
+ * of 32 bytes and more. */
+enum { CW_TOKENIZE_SLACK = 64 + CW_TEMPLATE_SLOTS_MAX };
 /* Cut the line text[from, to) of the window: its values are appended to *tokens, its template is written to `out`, which has room
  * for to - from + CW_TOKENIZE_SLACK bytes. Returns the template's length. */
 size_t cw_tokenize_line(const struct cw_tokenizer *t, size_t from, size_t to,

@@ -245,3 +245,20 @@ Test(tokenize, every_way_to_classify_bytes_gives_the_same)
     cw_byte_classes_fini(&a);
     cw_byte_classes_fini(&b);
 }
+
+Test(tokenize, empty_values_in_quotes_fit_what_the_header_asks_for)
+{
+    char line[2 * CW_TEMPLATE_SLOTS_MAX + 100], *out;
+    memset(line, '"', sizeof line);
+    out = cw_mem_array(sizeof line + CW_TOKENIZE_SLACK, 1);
+    char *copy = cw_mem_array(sizeof line + 1 + CW_BYTE_CLASSES_SLACK, 1);
+    memcpy(copy, line, sizeof line);
+    copy[sizeof line] = '\n';
+    cw_tokenizer_window(&tokenizer, copy, 0, sizeof line + 1, CW_TOKEN_QUOTED);
+    tokens.n = 0;
+    size_t len = cw_tokenize_line(&tokenizer, 0, sizeof line, &tokens, out);
+    cr_expect_eq(tokens.n, CW_TEMPLATE_SLOTS_MAX);
+    cr_expect_eq(len, sizeof line + CW_TEMPLATE_SLOTS_MAX);
+    free(copy);
+    free(out);
+}

@@ -31,7 +31,7 @@
     X(INTERNAL, 500, 1)                                                                            \
     X(CORRUPT, 500, 0) /* bytes on disk fail their checksum or their bounds */                     \
     X(IO, 500, 1)                                                                                  \
-    X(NOT_IMPLEMENTED, 501, 0) /* parsed, not evaluated yet; the sentence names the construct */   \
+    X(NOT_IMPLEMENTED, 501, 0) /* what this program or store does not do; the sentence names it */ \
     X(UNAVAILABLE, 503, 1)     /* starting, stopping, disk full */                                 \
     X(TIMEOUT, 504, 1)
 

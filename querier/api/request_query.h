@@ -2,7 +2,7 @@
  * request_query.h - what a request asks of: its query and its range, and whether the tenant's limits allow them.
  *
  * Ownership  A query is the caller's (cw_query_free()), and NULL after an error.
- * Errors     CW_E_INVALID, CW_E_LIMIT, CW_E_NOT_IMPLEMENTED, with Loki's texts.
+ * Errors     CW_E_INVALID, CW_E_LIMIT, with Loki's texts.
  */
 #ifndef CW_API_REQUEST_QUERY_H
 #define CW_API_REQUEST_QUERY_H

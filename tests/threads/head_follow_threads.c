@@ -10,20 +10,13 @@
 #include "common/logql/ast.h"
 #include "common/store/head_follow.h"
 #include "common/wire/push_resolve.h"
+#include "tests/threads/check.h"
 
 enum { ROUNDS = 600, STREAMS = 4, ENTRIES = 15, FOLLOWERS = 3 };
 
 static struct cw_head *head;
 static struct cw_query *query;
 static atomic_bool done;
-
-#define CHECK(condition)                                                                           \
-    do {                                                                                           \
-        if (!(condition)) {                                                                        \
-            fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition);                        \
-            exit(1);                                                                               \
-        }                                                                                          \
-    } while (0)
 
 /* The lines of a stream are numbers that go up by one; `next` is moved on by commits only. */
 static void append(const int64_t *next, bool keep)

@@ -6,6 +6,7 @@
 #include "common/base/arena.h"
 #include "common/store/head.h"
 #include "common/wire/push_resolve.h"
+#include "tests/threads/check.h"
 
 enum { ROUNDS = 400, STREAMS = 5, ENTRIES = 20, READERS = 3 };
 
@@ -13,14 +14,6 @@ static struct cw_head *head;
 static atomic_bool done;
 static atomic_uint_fast64_t committed; /* entries, by the writer after its commit */
 static atomic_uint_fast64_t dropped;
-
-#define CHECK(condition)                                                                           \
-    do {                                                                                           \
-        if (!(condition)) {                                                                        \
-            fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition);                        \
-            exit(1);                                                                               \
-        }                                                                                          \
-    } while (0)
 
 static void append(int round)
 {

@@ -7,16 +7,9 @@
 #include <stdlib.h>
 
 #include "common/store/part_cache.h"
+#include "tests/threads/check.h"
 
 enum { READERS = 4, SLOTS = 64, ROUNDS = 20000, ITEM_BYTES = 256, MEMORY = SLOTS / 2 * ITEM_BYTES };
-
-#define CHECK(condition)                                                                           \
-    do {                                                                                           \
-        if (!(condition)) {                                                                        \
-            fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition);                        \
-            exit(1);                                                                               \
-        }                                                                                          \
-    } while (0)
 
 struct item {
     struct cw_cached base;

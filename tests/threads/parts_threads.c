@@ -17,16 +17,9 @@
 #include "ingester/merge.h"
 #include "ingester/purge.h"
 #include "ingester/retention.h"
+#include "tests/threads/check.h"
 
 enum { READERS = 3, FLUSHES = 60, ENTRIES = 500, MEMORY = 40000 };
-
-#define CHECK(condition)                                                                           \
-    do {                                                                                           \
-        if (!(condition)) {                                                                        \
-            fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition);                        \
-            exit(1);                                                                               \
-        }                                                                                          \
-    } while (0)
 
 static struct cw_parts *parts;
 static struct cw_memory_budget budget;

@@ -10,20 +10,13 @@
 #include "common/base/assert.h"
 #include "common/wire/push_resolve.h"
 #include "ingester/store.h"
+#include "tests/threads/check.h"
 
 enum { PUSHERS = 4, PUSHES = 60, ENTRIES = 50 };
 
 static struct cw_store *store;
 static atomic_bool done;
 static atomic_uint_fast64_t answered;
-
-#define CHECK(condition)                                                                           \
-    do {                                                                                           \
-        if (!(condition)) {                                                                        \
-            fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition);                        \
-            exit(1);                                                                               \
-        }                                                                                          \
-    } while (0)
 
 struct push_op {
     struct cw_store_op op;

@@ -46,6 +46,12 @@ static void refuse(struct cw_http_request *request, int code, const char *text)
     cw_buf_fini(&request->body); /* what came of it is of no use */
 }
 
+static void refuse_stopping(struct cw_http_request *request)
+{
+    cw_http_set_header(request, "Connection", "close");
+    refuse(request, CW_E_UNAVAILABLE, "the server is stopping");
+}
+
 static bool origin_allowed(const struct cw_http_request *request)
 {
     const struct cw_http_origin origin = {
@@ -86,8 +92,7 @@ static void begin_request(struct cw_http_request *request, const char *method)
     int rc = http_route_find(server, path, request->method, request->arena, &request->match,
                              &request->path, &err);
     if (atomic_load(&server->stopping)) {
-        cw_http_set_header(request, "Connection", "close");
-        refuse(request, CW_E_UNAVAILABLE, "the server is stopping");
+        refuse_stopping(request);
         return;
     }
     if (server->options.check_origin && server->listen.loopback && !origin_allowed(request)) {
@@ -160,16 +165,22 @@ static bool is_form(const struct cw_http_request *request)
            cw_str_eq_nocase(cw_str_trim(media), CW_STR("application/x-www-form-urlencoded"));
 }
 
+/* Refused when the stop waits for requests no more: libmicrohttpd must not be stopped while one is suspended. */
 static void list_request(struct cw_http_request *request)
 {
     struct cw_http_server *server = request->server;
     pthread_mutex_lock(&server->lock);
-    request->next = server->requests;
-    if (request->next != NULL)
-        request->next->prev = request;
-    server->requests = request;
-    request->listed = true;
+    bool closed = server->closed;
+    if (!closed) {
+        request->next = server->requests;
+        if (request->next != NULL)
+            request->next->prev = request;
+        server->requests = request;
+        request->listed = true;
+    }
     pthread_mutex_unlock(&server->lock);
+    if (closed)
+        refuse_stopping(request);
 }
 
 /* The body is whole: run the handler, and wait for the answer if it did not give one. */
@@ -434,7 +445,9 @@ void cw_http_server_stop(struct cw_http_server *server, int64_t grace_ns)
     close(fd);
     server->listen.fd = -1;
     pthread_mutex_lock(&server->lock);
-    if (!wait_idle(server, grace_ns)) {
+    bool idle = wait_idle(server, grace_ns);
+    server->closed = true;
+    if (!idle) {
         for (struct cw_http_request *at = server->requests; at != NULL; at = at->next)
             http_request_cancel(at);
         if (!wait_idle(server, CW_HTTP_STOP_NS))

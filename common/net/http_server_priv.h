@@ -55,6 +55,7 @@ struct cw_http_server {
     pthread_cond_t idle; /* `requests` got empty, or nupgraded 0 */
     /* Dispatched, neither freed nor abandoned; linked by next, prev. */
     struct cw_http_request *requests;
+    bool closed; /* none is dispatched any more: the stop has waited long enough; guarded by lock */
     unsigned nupgraded; /* connections that are no HTTP any more; guarded by lock */
 };
 

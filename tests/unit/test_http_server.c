@@ -569,6 +569,39 @@ Test(http_server, after_the_grace_requests_are_cancelled)
     close(fd);
 }
 
+enum { HALVES = 16 };
+static int halves[HALVES];
+
+static void *halves_main(void *arg)
+{
+    (void)arg;
+    for (int i = 0; i < HALVES; i++)
+        send(halves[i], "b", 1, MSG_NOSIGNAL); /* the server may have cut it already */
+    return NULL;
+}
+
+Test(http_server, bodies_that_end_while_the_server_stops_are_answered_or_cut, .init = NULL)
+{
+    enum { ROUNDS = 100 };
+    const char *request = "POST /late HTTP/1.1\r\n" HOST "Content-Length: 2\r\n\r\na";
+    for (int round = 0; round < ROUNDS; round++) {
+        start((struct cw_http_server_options){.nthreads = 2});
+        for (int i = 0; i < HALVES; i++) {
+            halves[i] = http_socket_connect(address);
+            http_socket_send(halves[i], request, strlen(request));
+        }
+        usleep(1000);
+        pthread_t sender;
+        cr_assert_eq(pthread_create(&sender, NULL, halves_main, NULL), 0);
+        usleep((useconds_t)(round % 10) * 20);
+        cw_http_server_stop(server, 20 * CW_NS_PER_S);
+        pthread_join(sender, NULL);
+        for (int i = 0; i < HALVES; i++)
+            close(halves[i]);
+        cw_http_server_free(&server);
+    }
+}
+
 Test(http_server, bodies_over_the_budget_of_all_are_429_and_one_over_it_alone_413, .init = NULL)
 {
     static const char head[] = "POST /echo HTTP/1.1\r\n" HOST "Content-Length: 900\r\n\r\n";

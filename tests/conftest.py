@@ -25,6 +25,16 @@ def started():
         program.kill()
 
 
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    """A test that fails shows the ends of its programs' logs."""
+    report = (yield).get_result()
+    if report.failed:
+        for program in item.funcargs.get("started", []):
+            if os.path.exists(program.log_path):
+                report.sections.append(("end of " + str(program.log_path), program.log()[-3000:]))
+
+
 @pytest.fixture
 def ingester(tmp_path, started):
     """A running ingester with defaults."""

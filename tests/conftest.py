@@ -1,5 +1,6 @@
 """Fixtures of all suites that test whole programs."""
 import os
+import subprocess
 import sys
 
 import pytest
@@ -51,3 +52,13 @@ def make_ingester(tmp_path, started):
 def make_shipper(tmp_path, started):
     """make_shipper(name, config=..., arguments=...) - not started yet."""
     return lambda name="shipper", **more: started.add(Shipper(tmp_path / name, **more))
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of 16 MiB (needs root, as continuous integration has)."""
+    where = tmp_path / "disk"
+    where.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", str(where)], check=True)
+    yield where
+    subprocess.run(["umount", "-l", str(where)], check=True)

@@ -5,6 +5,7 @@
 #include "common/base/arena.h"
 #include "common/base/assert.h"
 #include "common/base/clock.h"
+#include "common/base/log.h"
 #include "common/labels/labels.h"
 
 /* Shorter answers go out whole, compressed and with their length; a longer one holds so much of itself. */
@@ -144,6 +145,9 @@ static void finish(struct cw_api_request *request, int rc, const struct cw_err *
     cw_snapshot_fini(&request->snapshot);
     cw_arena_free(&request->arena);
     count(request, rc);
+    if (request->streamed && rc < 0 && rc != CW_E_CANCELED)
+        cw_log_warn("%.*s: the answer is broken off: %s", CW_STR_ARG(cw_http_path(request->http)),
+                    err->text);
     if (request->streamed)
         cw_http_stream_end(request->http, rc == 0 && request->stream_complete);
     else if (rc < 0)

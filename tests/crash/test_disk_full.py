@@ -1,39 +1,13 @@
 """A full disk: pushes are refused with a clear 5xx, nothing acknowledged is lost, work goes on when space is back."""
 import json
 import os
-import subprocess
 import time
 
-import pytest
-
+from full_disk import fill
 from load import Pushers, differences
 from programs import NS, Ingester, wait_for
 
 CONFIG = "head: {flush_bytes: 1MiB}\nwal: {segment_bytes: 1MiB}\nstorage: {min_free: 0}\n"
-
-
-@pytest.fixture
-def small_disk(tmp_path):
-    """A file system of 16 MiB (needs root, as continuous integration has)."""
-    where = tmp_path / "disk"
-    where.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", str(where)], check=True)
-    yield where
-    subprocess.run(["umount", "-l", str(where)], check=True)
-
-
-def fill(path):
-    with open(path, "wb", buffering=0) as f:
-        try:
-            while True:
-                f.write(b"\0" * 65536)
-        except OSError:
-            pass
-        try:
-            while True:
-                f.write(b"\0")
-        except OSError:
-            pass
 
 
 def test_pushes_are_refused_while_the_disk_is_full_and_go_on_afterwards(small_disk, make_ingester):

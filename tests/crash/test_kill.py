@@ -5,7 +5,7 @@ import time
 from load import Pushers, RotatingWriter, differences
 from programs import LONG, wait_for
 
-KILLS = 30 if LONG else 3
+KILLS = 100 if LONG else 3
 SMALL_STORE = "head: {flush_bytes: 1MiB}\nwal: {segment_bytes: 1MiB}\n"     # so that flushes and merges run all the time
 
 

@@ -149,6 +149,10 @@ def range_value(name, parameter, samples, range_ns, end):
             "stddev_over_time": lambda v: math.sqrt(variance(v))}[name](values)
 
 
+def is_scalar(node):
+    return node[0] == "lit" or node[0] == "bin" and is_scalar(node[2]) and is_scalar(node[3])
+
+
 class Evaluator:
     def __init__(self, data, split=False):
         self.data = data
@@ -276,10 +280,10 @@ class Evaluator:
 
     def binary(self, node, ts):
         _, op, a, b, options = node
+        if op in ("and", "or", "unless") and (is_scalar(a) or is_scalar(b)):
+            raise NotCovered("set operator with a scalar")     # refused before anything is evaluated
         left, right = both(lambda: self.instant(a, ts), lambda: self.instant(b, ts))
         if op in ("and", "or", "unless"):
-            if not (isinstance(left, list) and isinstance(right, list)):
-                raise NotCovered("set operator with a scalar")
             return set_operation(op, left, right, options)
         if not isinstance(left, list) and not isinstance(right, list):
             value = apply(op, left, right)

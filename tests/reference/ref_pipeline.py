@@ -401,7 +401,7 @@ def keep_stage(items):
 
     def run(e):
         for name in list(e.labels):
-            if name not in (ERROR, DETAILS) and not any(n == name and test(e.labels[name]) for n, test in tests):
+            if name not in (ERROR, DETAILS, PRESERVE) and not any(n == name and test(e.labels[name]) for n, test in tests):
                 e.delete(name)
         return True
     return run

@@ -67,7 +67,10 @@ def variance(values):
     m = mean(values)
     if len(set(values)) == 1:
         return 0.0
-    out = math.fsum((v - m) ** 2 for v in values) / len(values)
+    try:
+        out = math.fsum((v - m) ** 2 for v in values) / len(values)
+    except OverflowError:
+        raise Undefined("a variance beyond all numbers") from None
     if out < 1e-20 * m * m:
         raise Undefined("a variance of rounding errors")
     return out

@@ -27,6 +27,7 @@ static void workspace_free(void *arg)
     free(w->plain);
     free(w->meta);
     cw_buf_fini(&w->lines);
+    cw_lines_gathered_fini(&w->gathered);
     cw_template_block_free(&w->templates);
     free(w);
 }
@@ -48,6 +49,7 @@ static struct cw_part_workspace *workspace_take(void)
         w->labels_cap = w->plain_cap = w->meta_cap = 0;
         w->templates = NULL;
         cw_buf_init(&w->lines, SIZE_MAX);
+        cw_lines_gathered_init(&w->gathered);
         return w;
     }
     CW_ASSERT(pthread_setspecific(workspace_key, NULL) == 0);
@@ -362,17 +364,9 @@ static size_t batch_fill(struct cw_part_cursor *c, const struct cw_part_run *r,
     uint32_t from = CW_MAX(r->from, c->first_row), to = CW_MIN(r->to, c->first_row + c->nrows);
     uint32_t rows[CW_PIECE_ROWS_MAX];
     size_t n = 0;
-    for (uint32_t row = from; row < to;) {
-        uint32_t i = row - c->first_row;
-        uint64_t word = w->keep[i / 64] >> (i % 64);
-        if (word == 0) {
-            row += 64 - i % 64;
-            continue;
-        }
-        row += (uint32_t)__builtin_ctzll(word);
-        if (row < to)
-            rows[n++] = row++;
-    }
+    for (uint32_t i = from - c->first_row, end = to - c->first_row;
+         (i = cw_bits_next(w->keep, i, end)) < end; i++)
+        rows[n++] = c->first_row + i;
     if (c->scan->newest_first) {
         for (size_t i = 0; i < n / 2; i++) {
             uint32_t swap = rows[i];
@@ -446,6 +440,8 @@ static int part_next(struct cw_cursor *cursor, struct cw_entry_batch *out, struc
 static void part_close(struct cw_cursor *cursor)
 {
     struct cw_part_cursor *c = CW_CONTAINER_OF(cursor, struct cw_part_cursor, base);
+    if (c->w != NULL && c->walk->end != NULL)
+        c->walk->end(c);
     cw_meta_reader_close(&c->meta);
     cw_stream_pin_fini(&c->pin);
     cw_cached_unref(c->kept_times);

@@ -8,7 +8,9 @@
 #ifndef CW_STORE_PART_CURSOR_PRIV_H
 #define CW_STORE_PART_CURSOR_PRIV_H
 #include <stdbool.h>
+#include "common/base/assert.h"
 #include "common/base/buf.h"
+#include "common/store/kept_lines.h"
 #include "common/store/meta_column.h"
 #include "common/store/part_source_priv.h"
 #include "common/store/template_block.h"
@@ -46,6 +48,7 @@ struct cw_part_workspace {
     struct cw_template_block *templates; /* NULL: none was read yet */
     struct cw_value_rows values;         /* of it, where those are wanted */
     struct cw_buf lines;
+    struct cw_lines_gathered gathered; /* of the block's, to be kept */
     uint64_t left[CW_BLOCK_ROWS_MAX /
                   64]; /* rows of the block that filters leave, as far as they were decided ... */
     uint64_t unsure[CW_BLOCK_ROWS_MAX / 64];  /* ... and which of them must be tested as lines */
@@ -72,6 +75,8 @@ struct cw_part_cursor {
     uint32_t npieces_done, nrows_done; /* the walk's */
     bool matched;                      /* templates: the filters were asked */
     bool as_values;                    /* templates: rows are handed out so */
+    bool opened;                       /* templates: the block's are being read */
+    struct cw_kept_lines *kept_lines;  /* templates: of the block; NULL: none */
     bool in_piece;
     uint32_t first_row, nrows;   /* of the piece that is under way, and ... */
     uint32_t run_first, run_end; /* ... the runs with rows in it, and ... */
@@ -89,6 +94,8 @@ struct cw_part_walk {
      * others end the scan.
      */
     int (*filter)(struct cw_part_cursor *c, uint32_t from, uint32_t to, struct cw_err *err);
+    /* No more pieces are asked for. NULL: nothing is to be done. */
+    void (*end)(struct cw_part_cursor *c);
 };
 extern const struct cw_part_walk cw_walk_plain, cw_walk_templates;
 
@@ -110,6 +117,12 @@ static inline bool cw_part_takes_values(const struct cw_part_cursor *c)
 static inline bool cw_part_keeps_rows(const struct cw_scan *scan)
 {
     return scan->keep_decoded && scan->cut_ns != NULL && scan->nfilters == 0;
+}
+/* The lines of a few rows, too. */
+static inline bool cw_part_keeps_lines(const struct cw_part_cursor *c)
+{
+    return cw_part_keeps_rows(c->scan) && cw_part_wants_lines(c) &&
+           (c->need & (CW_NEED_VALUES | CW_NEED_TEMPLATES)) == 0;
 }
 static inline bool cw_part_wants_sizes(const struct cw_part_cursor *c)
 {
@@ -138,6 +151,17 @@ static inline void cw_bits_set(uint64_t *bits, uint32_t from, uint32_t to)
         bits[i / 64] |= (m == 64 ? UINT64_MAX : (UINT64_C(1) << m) - 1) << (i % 64);
         i += m;
     }
+}
+/* The first bit from i on that is set; `end` if none before it is. */
+static inline uint32_t cw_bits_next(const uint64_t *bits, uint32_t i, uint32_t end)
+{
+    while (i < end) {
+        uint64_t word = bits[i / 64] >> (i % 64);
+        if (word != 0)
+            return CW_MIN(i + (uint32_t)__builtin_ctzll(word), end);
+        i += 64 - i % 64;
+    }
+    return end;
 }
 /* Memory for `want` bytes whose content does not matter. */
 char *cw_part_room(char **buffer, size_t *cap, size_t want);

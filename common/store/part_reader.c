@@ -13,8 +13,8 @@
 
 /* Selections that a part keeps: one for each of the queries that a dashboard runs at once. */
 enum { SELECTIONS_KEPT = 4 };
-/* What is kept of a block: TEXT, TIMES, ROWS. */
-enum { BLOCK_SLOTS = 3 };
+/* What is kept of a block: TEXT, TIMES, ROWS, lines of a few rows. */
+enum { BLOCK_SLOTS = 4 };
 
 struct cw_part_selection {
     atomic_int refs;
@@ -371,6 +371,11 @@ struct cw_cache_place cw_part_reader_times_place(const struct cw_part_reader *r,
 struct cw_cache_place cw_part_reader_rows_place(const struct cw_part_reader *r, uint32_t i)
 {
     return block_place(r, i, 2);
+}
+
+struct cw_cache_place cw_part_reader_lines_place(const struct cw_part_reader *r, uint32_t i)
+{
+    return block_place(r, i, 3);
 }
 
 static int group_get(struct cw_part_reader *r, uint32_t group, struct cw_stream_group **out,

@@ -62,4 +62,4 @@ static int plain_filter(struct cw_part_cursor *c, uint32_t from, uint32_t to, st
     return rc;
 }
 
-const struct cw_part_walk cw_walk_plain = {plain_prepare, plain_next, plain_filter};
+const struct cw_part_walk cw_walk_plain = {plain_prepare, plain_next, plain_filter, NULL};

@@ -12,11 +12,9 @@ enum {
     FIRST_PIECE_ROWS = 64,
 };
 
-static int templates_prepare(struct cw_part_cursor *c, struct cw_err *err)
+static int templates_open(struct cw_part_cursor *c, struct cw_err *err)
 {
     struct cw_part_workspace *w = c->w;
-    if (!cw_part_wants_text(c) && !cw_part_wants_sizes(c) && !cw_part_wants_templates(c))
-        return 0;
     if (w->templates == NULL)
         w->templates = cw_template_block_new();
     struct cw_template_places places = {0};
@@ -35,11 +33,26 @@ static int templates_prepare(struct cw_part_cursor *c, struct cw_err *err)
         rc = cw_template_block_layout(w->templates, &layout, err);
     if (rc == 0 && cw_part_wants_templates(c))
         rc = cw_template_block_rows(w->templates, &rows, err);
+    c->opened = rc == 0;
     if (rc < 0 || !cw_part_takes_values(c))
         return rc;
     rc = cw_value_rows_open(&w->values, w->templates, w->sizes, err);
     c->as_values = rc == 1;
     return CW_MIN(rc, 0);
+}
+
+static int templates_prepare(struct cw_part_cursor *c, struct cw_err *err)
+{
+    if (!cw_part_wants_text(c) && !cw_part_wants_sizes(c) && !cw_part_wants_templates(c))
+        return 0;
+    if (!cw_part_keeps_lines(c))
+        return templates_open(c, err);
+    struct cw_cached *kept =
+        cw_part_cache_get(cw_part_reader_lines_place(c->source->reader, c->block_index));
+    if (kept != NULL)
+        c->kept_lines = CW_CONTAINER_OF(kept, struct cw_kept_lines, base);
+    cw_lines_gathered_clear(&c->w->gathered);
+    return 0;
 }
 
 /* About as many rows as a piece of a plain block has; pieces begin at whole words of bits. */
@@ -106,6 +119,51 @@ static int lines_rebuild(struct cw_part_cursor *c, uint32_t from, uint32_t to, s
     return rc;
 }
 
+/* The wanted rows of the piece, if all were kept. */
+static bool lines_find(struct cw_part_cursor *c, uint32_t from, uint32_t to)
+{
+    struct cw_part_workspace *w = c->w;
+    uint64_t bytes = 0;
+    for (uint32_t i = from; (i = cw_bits_next(w->keep, i, to)) < to; i++) {
+        const struct cw_kept_line *line = cw_kept_lines_find(c->kept_lines, c->first_row + i);
+        if (line == NULL)
+            return false;
+        w->offsets[i] = line->offset;
+        w->sizes[c->first_row + i] = line->len;
+        bytes += line->len;
+    }
+    if (c->scan->stats != NULL)
+        cw_part_count(&c->scan->stats->bytes_decompressed, bytes);
+    w->text = cw_kept_lines_text(c->kept_lines);
+    return true;
+}
+
+/* Rows that are wanted of a block whose lines are kept: taken from there, or rebuilt. */
+static int lines_get(struct cw_part_cursor *c, uint32_t from, uint32_t to, struct cw_err *err)
+{
+    struct cw_part_workspace *w = c->w;
+    if (c->kept_lines == NULL || !lines_find(c, from, to)) {
+        int rc = c->opened ? 0 : templates_open(c, err);
+        if (rc == 0)
+            rc = lines_rebuild(c, from, to, err);
+        if (rc < 0)
+            return rc;
+    }
+    for (uint32_t i = from; !w->gathered.too_many && (i = cw_bits_next(w->keep, i, to)) < to; i++)
+        cw_lines_gather(&w->gathered, c->first_row + i,
+                        cw_str_make(w->text + w->offsets[i], w->sizes[c->first_row + i]));
+    return 0;
+}
+
+static void templates_end(struct cw_part_cursor *c)
+{
+    if (c->opened && cw_part_keeps_lines(c))
+        cw_lines_gathered_keep(&c->w->gathered,
+                               cw_part_reader_lines_place(c->source->reader, c->block_index));
+    if (c->kept_lines != NULL)
+        cw_cached_unref(&c->kept_lines->base);
+}
+
 /* Test the piece's unsure rows as lines. `from` is at a whole word. */
 static int lines_filter(struct cw_part_cursor *c, uint32_t from, uint32_t to, struct cw_err *err)
 {
@@ -147,7 +205,7 @@ static int templates_filter(struct cw_part_cursor *c, uint32_t from, uint32_t to
                                               : c->scan->nfilters > 0 ? w->unsure[first + i]
                                                                       : 0);
     if (rc == 0 && cw_bits_any(w->rebuild + first + word, to - from)) {
-        rc = lines_rebuild(c, from, to, err);
+        rc = cw_part_keeps_lines(c) ? lines_get(c, from, to, err) : lines_rebuild(c, from, to, err);
         if (rc == 0 && c->scan->nfilters > 0)
             rc = lines_filter(c, from, to, err);
     }
@@ -159,4 +217,5 @@ static int templates_filter(struct cw_part_cursor *c, uint32_t from, uint32_t to
     return rc;
 }
 
-const struct cw_part_walk cw_walk_templates = {templates_prepare, templates_next, templates_filter};
+const struct cw_part_walk cw_walk_templates = {templates_prepare, templates_next, templates_filter,
+                                               templates_end};

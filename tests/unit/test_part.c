@@ -9,6 +9,7 @@
 #include "common/base/file.h"
 #include "common/base/limits.h"
 #include "common/store/format.h"
+#include "common/store/kept_lines.h"
 #include "common/store/listing.h"
 #include "common/store/part_source.h"
 #include "common/store/template_block.h"
@@ -251,6 +252,47 @@ Test(part, text_is_decompressed_once_for_those_who_keep_it)
         cr_expect_eq(atomic_load(&stats.bytes_decompressed) > 0, run < 3, "run %d", run);
     }
     cw_line_filter_free(&filter);
+    cw_source_unref(&source);
+    cw_part_cache_free(&cache);
+}
+
+/* Whoever asks for the same few rows again gets them without their block. */
+Test(part, lines_of_few_rows_are_rebuilt_once_for_those_who_keep_them)
+{
+    static const size_t newest[] = {5, 60, 5, 100, 1000, 40};
+    size_t kept = 0;
+    uint64_t asked_before = 0, asked_first = 0;
+    struct cw_source *source = written_templates(50000);
+    struct cw_part_cache *cache = cw_part_cache_new(SIZE_MAX, NULL);
+    cw_part_reader_use_cache(cw_part_source_reader(source), cache);
+    for (size_t i = 0; i < CW_COUNT(newest); i++) {
+        for (int run = 0; run < 3; run++) {
+            int64_t everything = INT64_MIN;
+            struct cw_scan_stats stats = {0};
+            struct model_rows want = {0}, got = {0};
+            struct cw_scan scan = all_rows;
+            scan.newest_first = scan.keep_decoded = true;
+            scan.cut_ns = &everything;
+            scan.stats = &stats;
+            scan.start_ns = day_ns + (int64_t)(model.n - newest[i]) * 1000;
+            model_rows_of_model(&model, &scan, &want);
+            cr_assert_eq(model_rows_of_source(source, &scan, &got, &err), 0, "%s", err.text);
+            cr_assert_eq(got.n, newest[i]);
+            cr_assert(model_rows_equal(&got, &want));
+            struct cw_part_cache_counts counts;
+            cw_part_cache_count(cache, &counts);
+            uint64_t asked = counts.hits + counts.misses;
+            if (newest[i] <= kept) /* TEXT and ROWS are not asked for */
+                cr_expect_lt(asked - asked_before, asked_first);
+            else
+                asked_first = asked - asked_before;
+            asked_before = asked;
+            if (newest[i] > kept && newest[i] <= CW_KEPT_LINES_MAX)
+                kept = newest[i];
+            model_rows_fini(&want);
+            model_rows_fini(&got);
+        }
+    }
     cw_source_unref(&source);
     cw_part_cache_free(&cache);
 }

@@ -46,7 +46,8 @@ struct cw_range_part {
 struct cw_range_agg {
     const struct cw_expr *expr;
     const struct cw_range_rule *rule;
-    bool grouped; /* series are the groups of `grouping` */
+    bool grouped; /* series are the groups of `grouping` ... */
+    bool fused;   /* ... of a sum around the aggregation */
     struct cw_grouping grouping;
     struct cw_grid grid;     /* moved back by the offset */
     int64_t answer_start_ns; /* of the grid that the answer has */
@@ -74,6 +75,7 @@ static void set_grouping(struct cw_range_agg *agg, const struct cw_grouping *fus
 {
     const struct cw_expr *expr = agg->expr;
     struct cw_grouping grouping = fusion != NULL ? *fusion : expr->grouping;
+    agg->fused = fusion != NULL;
     bool unwraps = agg->sampled && (grouping.kind == CW_GROUP_WITHOUT ||
                                     (fusion == NULL && grouping.kind == CW_GROUP_NONE));
     agg->grouped =
@@ -395,7 +397,8 @@ static int fail_series(struct cw_labels labels, struct cw_err *err)
     return rc;
 }
 
-/* The labels of the entry's series. An error shows all of them, and fails the query unless that asked for errors by name. */
+/* The labels of the entry's series. An error shows all of them, and fails the query unless that asked for errors by name; a sum around
+ * the aggregation groups those too. */
 static int find_labels(struct cw_range_part *part, struct cw_labels *out, struct cw_err *err)
 {
     const struct cw_range_agg *agg = part->agg;
@@ -411,7 +414,7 @@ static int find_labels(struct cw_range_part *part, struct cw_labels *out, struct
     if (cw_labels_has(*out, CW_STR("__error__")) &&
         !cw_str_eqz(cw_labels_get(*out, CW_STR("__preserve_error__")), "true"))
         return fail_series(*out, err);
-    if (failed && agg->grouped)
+    if (failed && agg->fused)
         *out = cw_grouping_apply(&agg->grouping, *out, builder->scratch);
     return 0;
 }

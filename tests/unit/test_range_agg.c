@@ -256,6 +256,33 @@ Test(range_agg, metadata_tells_series_apart_unless_a_grouping_leaves_it_out)
     finish(&f);
 }
 
+/* An error that was asked for by name shows all labels, whatever the aggregation groups by; a sum around it groups them. */
+Test(range_agg, entries_with_errors_that_are_kept_have_all_their_labels)
+{
+    static const int64_t ts[] = {S};
+    static const struct cw_str lines[] = {{"level=info \"", 12}};
+    struct cw_grid grid = {.start_ns = 2 * S, .step_ns = S, .n = 1};
+    struct cw_grouping sum = {.kind = CW_GROUP_BY};
+    struct cw_entry_batch batch = batch_of(LABELS(app_a), ts, 1);
+    batch.lines = lines;
+    const char *text = "count_over_time({app=\"a\"} | logfmt --strict | __error__!=\"\" [5s])";
+    struct fixture f = start(text, &sum, &grid, NULL);
+    struct cw_table *table = run_one(&f, &batch, 1);
+    cr_assert_eq(table->n, 1);
+    cr_expect_eq(table->items[0].labels.n, 0);
+    cw_table_free(&table);
+    finish(&f);
+    f = start(
+        "avg_over_time({app=\"a\"} | logfmt --strict | __error__!=\"\" | unwrap app [5s]) by (x)",
+        NULL, &grid, NULL);
+    table = run_one(&f, &batch, 1);
+    cr_assert_eq(table->n, 1);
+    cr_expect(cw_str_eqz(cw_labels_get(table->items[0].labels, CW_STR("app")), "a"));
+    cr_expect(cw_labels_has(table->items[0].labels, CW_STR("__error__")));
+    cw_table_free(&table);
+    finish(&f);
+}
+
 Test(range_agg, the_parts_of_workers_add_up_whatever_their_order)
 {
     static const int64_t early[] = {1 * S, 2 * S}, late[] = {11 * S, 12 * S};

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -442,8 +443,8 @@ void cw_http_server_stop(struct cw_http_server *server, int64_t grace_ns)
     atomic_store(&server->stopping, true);
     int fd = MHD_quiesce_daemon(server->daemon);
     CW_ASSERT(fd == server->listen.fd);
-    close(fd);
-    server->listen.fd = -1;
+    /* Nobody connects any more. It stays open: a thread of libmicrohttpd may still be about to let it go, and aborts where it cannot. */
+    shutdown(fd, SHUT_RDWR);
     pthread_mutex_lock(&server->lock);
     bool idle = wait_idle(server, grace_ns);
     server->closed = true;
@@ -458,6 +459,8 @@ void cw_http_server_stop(struct cw_http_server *server, int64_t grace_ns)
     pthread_mutex_unlock(&server->lock);
     MHD_stop_daemon(server->daemon);
     server->daemon = NULL;
+    close(fd);
+    server->listen.fd = -1;
 }
 
 void http_server_unref(struct cw_http_server *server)

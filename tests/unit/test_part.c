@@ -204,7 +204,7 @@ Test(part, blocks_of_templates_answer_every_kind_of_scan)
 Test(part, answers_are_the_same_with_a_cache_of_any_size)
 {
     static const size_t sizes[] = {0, 300000, SIZE_MAX};
-    struct cw_source *source = written_templates(40000);
+    struct cw_source *source = written_templates(16000);
     cw_source_unref(&source);
     for (size_t i = 0; i < CW_COUNT(sizes); i++) {
         struct cw_part_cache *cache = cw_part_cache_new(sizes[i], NULL);

@@ -2,6 +2,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <time.h>
 #include "common/base/clock.h"
 #include "common/base/file.h"
@@ -60,13 +61,23 @@ static void teardown(void)
     cw_log_folder_fini(&folder);
 }
 
-/* Until files get another birth time than those made before. */
+/* The birth time of a file that is made now. */
+static struct timespec birth_now(void)
+{
+    struct stat st;
+    FILE *file = tmpfile();
+    cr_assert_not_null(file);
+    cr_assert_eq(fstat(fileno(file), &st), 0);
+    fclose(file);
+    return st.st_ctim;
+}
+
+/* Until files get another birth time than those made before. (CLOCK_REALTIME_COARSE may tell of a tick before files get it.) */
 static void tick_wait(void)
 {
-    struct timespec before, now;
-    clock_gettime(CLOCK_REALTIME_COARSE, &before);
+    struct timespec before = birth_now(), now;
     do
-        clock_gettime(CLOCK_REALTIME_COARSE, &now);
+        now = birth_now();
     while (now.tv_sec == before.tv_sec && now.tv_nsec == before.tv_nsec);
 }
 

@@ -4,6 +4,7 @@
 static const char *const outputs[] = {"default", "raw", "jsonl", NULL};
 static const char *const whens[] = {"auto", "always", "never", NULL};
 static const char *const zones[] = {"Local", "UTC", NULL};
+static const char *const switches[] = {"off", "on", NULL};
 
 #define AT(member) offsetof(struct cw_cli_args, member)
 
@@ -33,6 +34,15 @@ static const struct cw_flag_def server_rows[] = {
      .min = "1ms", .doc = "Give up on an answer after this time (exports have none)."},
 };
 static const struct cw_flag_group server_flags = CW_FLAG_GROUP("Server", server_rows);
+
+static const struct cw_flag_def language_rows[] = {
+    {"extensions", .kind = CW_KEY_ENUM, .offset = AT(extensions), .arg = "SWITCH", .def = "on",
+     .names = switches,
+     .doc = "on: the query may use what Loki's language has not (see cordwood query --help). A "
+            "query without it means the same either way. off: refuse what Loki refuses, to try a "
+            "query that is meant for Grafana or for rules."},
+};
+static const struct cw_flag_group language_flags = CW_FLAG_GROUP("Language", language_rows);
 
 #define ZONE_ROW                                                                                       \
     {                                                                                                  \
@@ -188,11 +198,13 @@ static const struct cw_flag_def fsck_rows[] = {
 static const struct cw_flag_group fsck_flags = CW_FLAG_GROUP("Repair", fsck_rows);
 
 #define GROUPS(name, ...) static const struct cw_flag_group *const name[] = {__VA_ARGS__, NULL}
-GROUPS(query_groups, &query_flags, &time_flags, &output_flags, &local_flags, &server_flags);
-GROUPS(tail_groups, &tail_flags, &output_flags, &server_flags);
-GROUPS(instant_groups, &now_flags, &local_flags, &server_flags);
+GROUPS(query_groups, &query_flags, &language_flags, &time_flags, &output_flags, &local_flags,
+       &server_flags);
+GROUPS(tail_groups, &tail_flags, &language_flags, &output_flags, &server_flags);
+GROUPS(instant_groups, &now_flags, &language_flags, &local_flags, &server_flags);
+GROUPS(fmt_groups, &language_flags);
 GROUPS(stream_groups, &time_flags, &server_flags);
-GROUPS(export_groups, &time_flags, &export_flags, &server_flags);
+GROUPS(export_groups, &language_flags, &time_flags, &export_flags, &server_flags);
 GROUPS(push_groups, &push_flags, &server_flags);
 GROUPS(delete_groups, &delete_flags, &server_flags);
 GROUPS(metrics_groups, &metrics_flags, &server_flags);
@@ -297,7 +309,8 @@ static const struct cw_command_def fmt_def = {.name = "cordwood fmt",
                                               .arguments = "QUERY",
                                               .min_args = 1,
                                               .max_args = 1,
-                                              .doc = "Asks no server."};
+                                              .doc = "Asks no server.",
+                                              .groups = fmt_groups};
 static const struct cw_command_def metrics_def = {
     .name = "cordwood metrics",
     .brief = "serve log-derived metrics to Prometheus",

@@ -7,6 +7,7 @@
 #include "common/base/arena.h"
 #include "common/base/assert.h"
 #include "querier/engine/log_cut.h"
+#include "querier/engine/log_gather.h"
 #include "querier/engine/pipeline.h"
 #include "querier/engine/plan.h"
 #include "querier/engine/unit_run.h"
@@ -21,6 +22,10 @@ struct cw_log_query {
     bool has_last; /* where the page before ended: entries up to it (in the order) were given */
     struct cw_log_entry last;
     struct cw_log_top page; /* what the caller reads */
+    /* A query that gathers: all of its entries from the first page on, and how many were given. */
+    const struct cw_expr *gathers; /* NULL: it does not */
+    struct cw_log_gather *gather;
+    size_t ngiven, nexpected;
 };
 
 /* One page in the making. */
@@ -52,6 +57,8 @@ int cw_log_query_open(struct cw_query_context *query, const struct cw_expr *expr
     struct cw_log_query *log_query = cw_mem_new(sizeof *log_query);
     log_query->query = query;
     log_query->newest_first = newest_first;
+    log_query->gathers = cw_expr_gathers(expr) ? expr : NULL;
+    log_query->nexpected = SIZE_MAX;
     unsigned need = CW_NEED_TIMES | CW_NEED_LINES | CW_NEED_METADATA;
     int rc = cw_pipeline_new(expr, NULL, CW_PIPELINE_LOGS, &log_query->pipeline, err);
     if (rc == 0)
@@ -71,6 +78,7 @@ void cw_log_query_close(struct cw_log_query **log_query)
     if (*log_query == NULL)
         return;
     cw_log_top_fini(&(*log_query)->page);
+    cw_log_gather_free(&(*log_query)->gather);
     cw_log_origin_unref(&(*log_query)->last.origin);
     cw_plan_fini(&(*log_query)->plan);
     for (unsigned i = 0; i < cw_unit_run_slots((*log_query)->query); i++)
@@ -79,6 +87,33 @@ void cw_log_query_close(struct cw_log_query **log_query)
     cw_pipeline_free(&(*log_query)->pipeline);
     free(*log_query);
     *log_query = NULL;
+}
+
+void cw_log_query_expect(struct cw_log_query *log_query, size_t max_entries)
+{
+    log_query->nexpected = max_entries;
+}
+
+/* The next of what was gathered. */
+static int page_gathered(struct cw_log_query *log_query, size_t max_entries,
+                         struct cw_log_page *out, struct cw_err *err)
+{
+    if (log_query->gather == NULL) {
+        int rc =
+            cw_log_gather_run(log_query->query, log_query->gathers, &log_query->plan,
+                              log_query->pipeline, log_query->nexpected, &log_query->gather, err);
+        if (rc < 0)
+            return rc;
+    }
+    size_t n;
+    const struct cw_log_entry *entries = cw_log_gather_entries(log_query->gather, &n);
+    *out = (struct cw_log_page){
+        .entries = entries + log_query->ngiven,
+        .n = CW_MIN(n - log_query->ngiven, max_entries),
+    };
+    log_query->ngiven += out->n;
+    out->last = log_query->ngiven == n;
+    return 0;
 }
 
 static bool past_cut(const struct page_run *run, int64_t ts_ns)
@@ -272,6 +307,8 @@ int cw_log_query_page(struct cw_log_query *log_query, size_t max_entries, size_t
                       struct cw_log_page *out, struct cw_err *err)
 {
     CW_ASSERT(max_entries > 0);
+    if (log_query->gathers != NULL)
+        return page_gathered(log_query, max_entries, out, err);
     struct page_run run = {
         .log_query = log_query, .max_entries = max_entries, .max_bytes = max_bytes};
     begin_behind_last(log_query, &run.scan);

@@ -29,6 +29,9 @@ int cw_log_query_open(struct cw_query_context *query, const struct cw_expr *expr
                       int64_t end_ns, bool newest_first, struct cw_log_query **out,
                       struct cw_err *err) CW_MUST_USE;
 void cw_log_query_close(struct cw_log_query **log_query);
+/* Before the first page: no more entries than these will be asked for, in all pages. A query that gathers (cw_expr_gathers()) finds all of
+ * them at the first page, and need not keep others. */
+void cw_log_query_expect(struct cw_log_query *log_query, size_t max_entries);
 /* At most max_entries > 0, and as many as fit in max_bytes, but at least one if there is any. */
 int cw_log_query_page(struct cw_log_query *log_query, size_t max_entries, size_t max_bytes,
                       struct cw_log_page *out, struct cw_err *err) CW_MUST_USE;

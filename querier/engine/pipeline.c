@@ -76,6 +76,8 @@ static void make_hints(struct cw_pipeline *pipeline, const struct cw_grouping *g
         require(pipeline, grouping->names[i]);
     if (expr->unwrap.present)
         require(pipeline, expr->unwrap.label);
+    if (expr->counted.len > 0)
+        require(pipeline, expr->counted);
     pipeline->hints = (struct cw_label_hints){
         .no_labels = pipeline->nrequired == 0,
         .required = pipeline->required,
@@ -257,7 +259,7 @@ void cw_pipeline_free(struct cw_pipeline **pipeline)
 
 bool cw_pipeline_is_idle(const struct cw_pipeline *pipeline)
 {
-    return pipeline->n == 0 && !pipeline->expr->unwrap.present;
+    return pipeline->n == 0 && !pipeline->expr->unwrap.present && pipeline->expr->counted.len == 0;
 }
 
 bool cw_pipeline_needs_lines(const struct cw_pipeline *pipeline)
@@ -396,6 +398,8 @@ static int run_step(struct cw_pipeline_run *run, const struct step *step, struct
     case CW_STAGE_LINE_FORMAT:
         cw_format_stage_entry(step->format, run->format, builder, run->ts_ns, &run->line);
         return 1;
+    case CW_STAGE_DISTINCT:
+    case CW_STAGE_SORT: cw_gather_key_note(stage, builder, &run->key); return 1;
     case CW_STAGE_DECOLORIZE: run->line = cw_decolorize(run->line, builder->scratch); return 1;
     default: rc = run_parser(run, step, err); return rc < 0 ? rc : 1;
     }
@@ -434,6 +438,7 @@ int cw_pipeline_entry(struct cw_pipeline_run *run, int64_t ts_ns, struct cw_labe
     cw_label_builder_begin(&run->builder, stream, metadata);
     run->line = line;
     run->ts_ns = ts_ns;
+    run->key = (struct cw_gather_key){0};
     int rc = 1;
     size_t i = 0;
     for (; rc > 0 && i < pipeline->nstages; i++)

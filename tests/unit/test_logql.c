@@ -494,10 +494,12 @@ Test(logql, a_selector_of_everything_is_for_those_who_ask_for_it)
         struct cw_query *query = NULL;
         cr_expect_eq(cw_logql_parse(cw_str_of(texts[i]), &query, &err), CW_E_INVALID, "%s",
                      texts[i]);
-        cr_expect_eq(cw_logql_parse_any(cw_str_of(texts[i]), &query, &err), 0, "%s: %s", texts[i],
-                     err.text);
+        cr_expect_eq(
+            cw_logql_parse_dialect(cw_str_of(texts[i]), CW_LOGQL_ANY_SELECTOR, &query, &err), 0,
+            "%s: %s", texts[i], err.text);
         cw_query_free(&query);
     }
     struct cw_query *query = NULL;
-    cr_expect_eq(cw_logql_parse_any(CW_STR("{"), &query, &err), CW_E_INVALID);
+    cr_expect_eq(cw_logql_parse_dialect(CW_STR("{"), CW_LOGQL_ANY_SELECTOR, &query, &err),
+                 CW_E_INVALID);
 }

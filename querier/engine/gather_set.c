@@ -288,6 +288,22 @@ int cw_gather_set_merge(struct cw_gather_set *set, struct cw_gather_set *from, s
     return rc;
 }
 
+/* They did not all come to `sort by`: they have no place in its order. */
+static void drop_dropped(struct cw_gather_set *set)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < set->n; i++) {
+        struct cw_gathered *item = set->items[i];
+        if (!item->dropped) {
+            set->items[n++] = item;
+            continue;
+        }
+        item_fini(item);
+        free(item);
+    }
+    set->n = n;
+}
+
 static int in_answer(const void *a, const void *b, void *arg)
 {
     const struct cw_gathered *const *x = a, *const *y = b;
@@ -296,18 +312,15 @@ static int in_answer(const void *a, const void *b, void *arg)
 
 size_t cw_gather_set_take(struct cw_gather_set *set, struct cw_log_entry **out)
 {
-    size_t n = 0;
-    *out = cw_mem_array(set->n + 1, sizeof **out);
-    if (set->n > 1)
-        qsort_r(set->items, set->n, sizeof(struct cw_gathered *), in_answer, set);
-    for (size_t i = 0; i < set->n; i++) {
-        struct cw_gathered *item = set->items[i];
-        free((struct cw_sort_value *)item->key.values);
-        if (item->dropped)
-            cw_log_entry_fini(&item->entry);
-        else
-            (*out)[n++] = item->entry;
-        free(item);
+    drop_dropped(set);
+    size_t n = set->n;
+    *out = cw_mem_array(n + 1, sizeof **out);
+    if (n > 1)
+        qsort_r(set->items, n, sizeof(struct cw_gathered *), in_answer, set);
+    for (size_t i = 0; i < n; i++) {
+        (*out)[i] = set->items[i]->entry;
+        free((struct cw_sort_value *)set->items[i]->key.values);
+        free(set->items[i]);
     }
     set->n = 0;
     return n;

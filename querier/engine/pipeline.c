@@ -367,6 +367,8 @@ static int run_parser(struct cw_pipeline_run *run, const struct step *step, stru
     case CW_STAGE_JSON:
         if (stage->nextractions > 0)
             cw_extract_json_paths(run->line, step->json, stage->nextractions, builder);
+        else if (stage->arrays)
+            cw_extract_json_arrays(run->line, builder);
         else
             cw_extract_json(run->line, NULL, builder);
         break;

@@ -64,7 +64,7 @@ class Generator:
         if self.chance(0.2):
             out["req"] = {"id": self.r.randint(1, 3), "user": self.r.choice(USERS), "deep": {"k": self.chance(0.5)}}
         if self.chance(0.15):
-            out["tags"] = self.some(WORDS, 0, 3)
+            out["tags"] = self.some(WORDS, 0, 3) if self.chance(0.7) else [{"k": self.r.choice(USERS)}, [1, [2, None]], self.chance(0.5)]
         if self.chance(0.1):
             out[self.r.choice(["app", "env", "trace", "bad-key", "9x", "none"])] = self.r.choice(["in", None, True, ""])
         items = list(out.items())
@@ -487,6 +487,8 @@ class Generator:
         if self.chance(0.25):
             return self.pipeline(kind, metric=True)
         names = [n for n in self.names([kind]) if n not in ("nosuch", "pod")]
+        if kind == "json" and self.chance(0.3):
+            return "| json --arrays", names + ["tags_0", "tags_1", "tags_length"] * 3
         if kind != "plain":
             return {"json": "| json", "logfmt": "| logfmt", "packed": "| unpack"}[kind], names
         return "| pattern `<ip> <verb> <path> <status> <dur>`", names

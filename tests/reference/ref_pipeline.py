@@ -264,7 +264,7 @@ def json_stage(flags, extractions):
         if e.parse_nothing():
             return True
         try:
-            for name, value in json_fields(e.line):
+            for name, value in json_fields(e.line, "--arrays" in flags):
                 if not e.extract(name, value):
                     break
         except BadLine as bad:

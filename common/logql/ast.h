@@ -32,6 +32,7 @@ enum cw_stage_kind {
     /* Extensions. */
     CW_STAGE_DISTINCT, /* | distinct a, b */
     CW_STAGE_SORT,     /* | sort by (a, b desc) */
+    CW_STAGE_TEMPLATE, /* | template */
 };
 
 enum cw_label_filter_kind {

@@ -96,6 +96,28 @@ static int parse_sort(struct cw_parser *parser, struct cw_stage *stage)
     return rc < 0 ? rc : cw_parse_expect(parser, CW_TOK_CLOSE_PAREN, ", or )", NULL);
 }
 
+static int parse_template(struct cw_parser *parser, struct cw_stage *stage)
+{
+    stage->kind = CW_STAGE_TEMPLATE;
+    return cw_parse_advance(parser);
+}
+
+/* Behind a name that is a stage: what makes no label filter of it. */
+static bool ends_stage(enum cw_token_kind kind)
+{
+    switch (kind) {
+    case CW_TOK_END:
+    case CW_TOK_PIPE:
+    case CW_TOK_PIPE_EXACT:
+    case CW_TOK_PIPE_RE:
+    case CW_TOK_PIPE_PATTERN:
+    case CW_TOK_NPA:
+    case CW_TOK_RANGE:
+    case CW_TOK_CLOSE_PAREN: return true;
+    default: return false;
+    }
+}
+
 int cw_parse_extension(struct cw_parser *parser, struct cw_stage *stage)
 {
     int rc = 0;
@@ -103,6 +125,8 @@ int cw_parse_extension(struct cw_parser *parser, struct cw_stage *stage)
         return 0;
     if (is_word(&parser->token, "distinct") && peek(parser).kind == CW_TOK_IDENTIFIER)
         rc = parse_distinct(parser, stage);
+    else if (is_word(&parser->token, "template") && ends_stage(peek(parser).kind))
+        rc = parse_template(parser, stage);
     else if (parser->token.kind == CW_TOK_VECTOR_FN && parser->token.fn == CW_VECTOR_SORT)
         rc = parse_sort(parser, stage);
     else

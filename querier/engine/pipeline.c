@@ -11,6 +11,7 @@
 #include "querier/engine/label_filter.h"
 #include "querier/engine/label_number.h"
 #include "querier/engine/plan.h"
+#include "querier/engine/template_stage.h"
 
 struct step {
     const struct cw_stage *stage;
@@ -285,6 +286,7 @@ void cw_pipeline_run_free(struct cw_pipeline_run **run)
         return;
     cw_label_builder_fini(&(*run)->builder);
     cw_format_run_free(&(*run)->format);
+    cw_template_run_free(&(*run)->template);
     free(*run);
     *run = NULL;
 }
@@ -379,6 +381,11 @@ static int run_parser(struct cw_pipeline_run *run, const struct step *step, stru
             cw_extract_logfmt(run->line, options, builder);
         break;
     case CW_STAGE_PATTERN: cw_extract_pattern_run(step->pattern, run->line, builder); break;
+    case CW_STAGE_TEMPLATE:
+        if (run->template == NULL)
+            run->template = cw_template_run_new();
+        cw_template_run_entry(run->template, run->line, builder);
+        break;
     case CW_STAGE_UNPACK: run->line = cw_extract_unpack(run->line, builder); break;
     default: return cw_extract_regexp(stage->regex, run->line, builder, err);
     }

@@ -21,6 +21,7 @@
 #include "querier/engine/gather_key.h"
 
 struct cw_format_run;
+struct cw_template_run;
 struct cw_pipeline;
 
 /* What a query does with the entries that are left. */
@@ -46,8 +47,9 @@ struct cw_pipeline_run {
     struct cw_label_builder builder;
     const struct cw_pipeline *pipeline;
     int64_t ts_ns;
-    struct cw_format_run *format; /* NULL: no stage formats */
-    struct cw_gather_key key;     /* what `distinct` and `sort by` noted */
+    struct cw_format_run *format;     /* NULL: no stage formats */
+    struct cw_template_run *template; /* NULL: until a stage asks for it */
+    struct cw_gather_key key;         /* what `distinct` and `sort by` noted */
 };
 struct cw_pipeline_run *cw_pipeline_run_new(const struct cw_pipeline *pipeline);
 void cw_pipeline_run_free(struct cw_pipeline_run **run);

@@ -214,6 +214,17 @@ GROUPS(snapshot_groups, &server_flags);
 
 extern const struct cw_table_def cw_exports_table; /* export/exports_config.c */
 
+/* What --extensions is about. */
+static const struct cw_example_def query_examples[] = {
+    {"cordwood query --limit 10 '{app=\"web\"} | json | sort by (ms desc) | distinct user'",
+     "The slowest request of each user."},
+    {"cordwood query '{app=\"web\"} | json | user in ({app=\"auth\"} | json | status >= 500)'",
+     "What those did for whom something else failed."},
+    {"cordwood query 'count_distinct_over_time(user, {app=\"web\"} | json [5m]) by (path)'",
+     "How many users each page has, over time."},
+    {"cordwood query '{app=\"web\"} | template | distinct template'", "One line of each kind."},
+    {0},
+};
 static const struct cw_command_def query_def = {
     .name = "cordwood query",
     .brief = "print entries, or a metric over time",
@@ -230,8 +241,24 @@ static const struct cw_command_def query_def = {
         "Docker's and CRI's files, seconds to nanoseconds since 1970; in JSON time, ts, timestamp "
         "or @timestamp; in logfmt ts=, time= or timestamp=. A line without one has the time of the "
         "line before. Times without a zone are of the zone of --timezone. A file that cannot be "
-        "read is told, the others are read, and the exit status is 3.",
-    .groups = query_groups};
+        "read is told, the others are read, and the exit status is 3.\n\n"
+        "Beyond Loki's language (--extensions):\n\n"
+        "| distinct LABEL, ...: the first entry of each combination of values, in the direction of "
+        "the query or, behind sort by, in its order. A label that is not there is empty. Filters "
+        "behind it see what it left.\n\n"
+        "| sort by (LABEL [asc|desc], ...): the order of the answer, of which --limit takes the "
+        "first. Numbers go by value, ahead of texts; entries without the label come last.\n\n"
+        "LABEL in (QUERY), LABEL not in (QUERY): a label filter. The values are those that QUERY, "
+        "run first over the same time, finds: of the label of the same name of its entries, or of "
+        "the series that a metric query has at the end of that time.\n\n"
+        "count_distinct_over_time(LABEL, {...} [5m]) by (...): how many different values there are, "
+        "exactly. Without by, series are told apart by all other labels; by () counts over all.\n\n"
+        "| json --arrays: elements of arrays are labels (tags_0, tags_1, up to 100), and so is how "
+        "many there are (tags_length).\n\n"
+        "| template: the line's pattern, with <_> for what varies, as the label template; |> takes "
+        "it.",
+    .groups = query_groups,
+    .examples = query_examples};
 static const struct cw_command_def tail_def = {
     .name = "cordwood tail",
     .brief = "print entries as they come",

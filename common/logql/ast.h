@@ -33,6 +33,7 @@ enum cw_stage_kind {
     CW_STAGE_DISTINCT, /* | distinct a, b */
     CW_STAGE_SORT,     /* | sort by (a, b desc) */
     CW_STAGE_TEMPLATE, /* | template */
+    CW_STAGE_CONTEXT,  /* | context -B n -A n; the last one */
 };
 
 enum cw_label_filter_kind {
@@ -109,6 +110,7 @@ struct cw_stage {
     size_t nnames;
     struct cw_sort_key *keys; /* DISTINCT, SORT */
     size_t nkeys;
+    uint32_t before, after; /* CONTEXT */
 };
 
 /* ---- expressions ---- */
@@ -268,7 +270,7 @@ void cw_stage_format(const struct cw_stage *stage, struct cw_buf *out);
 bool cw_expr_is_metric(const struct cw_expr *expr);
 /* The stage of this kind; NULL when there is none. */
 const struct cw_stage *cw_stage_find(const struct cw_stage *stages, enum cw_stage_kind kind);
-/* Does what the query answers depend on more than each entry alone (distinct, sort by)? Its answer is one page: asked for in pieces of
+/* Does what the query answers depend on more than each entry alone (distinct, sort by, context)? Its answer is one page: asked for in pieces of
  * its range it is another. */
 bool cw_expr_gathers(const struct cw_expr *expr);
 /* Calls `fn` for each `in (query)` of the expression, with the log query or range that it stands in, but not for those within such a

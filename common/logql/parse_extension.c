@@ -96,6 +96,58 @@ static int parse_sort(struct cw_parser *parser, struct cw_stage *stage)
     return rc < 0 ? rc : cw_parse_expect(parser, CW_TOK_CLOSE_PAREN, ", or )", NULL);
 }
 
+/* `-B 3` */
+static int parse_context_option(struct cw_parser *parser, struct cw_stage *stage)
+{
+    struct cw_str option, number;
+    uint64_t n;
+    int rc = cw_parse_expect(parser, CW_TOK_SUB, "-", NULL);
+    if (rc < 0)
+        return rc;
+    struct cw_token at = parser->token;
+    if ((rc = cw_parse_expect(parser, CW_TOK_IDENTIFIER, "IDENTIFIER", &option)) < 0)
+        return rc;
+    bool both = cw_str_eqz(option, "C");
+    if (!both && !cw_str_eqz(option, "A") && !cw_str_eqz(option, "B"))
+        return fault_at(parser, &at,
+                        "context has the options -B (before), -A (after) and -C (both)");
+    at = parser->token;
+    if ((rc = cw_parse_expect(parser, CW_TOK_NUMBER, "NUMBER", &number)) < 0)
+        return rc;
+    if (!cw_str_to_u64(number, &n) || n > CW_LIMIT_CONTEXT_ENTRIES)
+        return cw_lex_error(parser->err, at.line, at.column,
+                            "context is of up to %d entries on either side",
+                            CW_LIMIT_CONTEXT_ENTRIES);
+    if (both || cw_str_eqz(option, "B"))
+        stage->before = (uint32_t)n;
+    if (both || cw_str_eqz(option, "A"))
+        stage->after = (uint32_t)n;
+    return 0;
+}
+
+static int parse_context(struct cw_parser *parser, struct cw_stage *stage)
+{
+    stage->kind = CW_STAGE_CONTEXT;
+    if (parser->inner == 0 && parser->gathered != 0)
+        return fault_at(parser, &parser->token, "context cannot stand with distinct or sort by");
+    int rc = begin_gathering(parser, CW_STAGE_CONTEXT,
+                             "context is a stage of log queries, it cannot stand within a range or "
+                             "an `in (...)`",
+                             "context can stand once in a query");
+    do {
+        if (rc == 0)
+            rc = parse_context_option(parser, stage);
+    } while (rc == 0 && parser->token.kind == CW_TOK_SUB);
+    return rc;
+}
+
+int cw_parse_check_last(struct cw_parser *parser)
+{
+    if (parser->inner > 0 || !(parser->gathered & 1u << CW_STAGE_CONTEXT))
+        return 0;
+    return fault_at(parser, &parser->token, "no stage can follow context");
+}
+
 static int parse_template(struct cw_parser *parser, struct cw_stage *stage)
 {
     stage->kind = CW_STAGE_TEMPLATE;
@@ -125,6 +177,8 @@ int cw_parse_extension(struct cw_parser *parser, struct cw_stage *stage)
         return 0;
     if (is_word(&parser->token, "distinct") && peek(parser).kind == CW_TOK_IDENTIFIER)
         rc = parse_distinct(parser, stage);
+    else if (is_word(&parser->token, "context") && peek(parser).kind == CW_TOK_SUB)
+        rc = parse_context(parser, stage);
     else if (is_word(&parser->token, "template") && ends_stage(peek(parser).kind))
         rc = parse_template(parser, stage);
     else if (parser->token.kind == CW_TOK_VECTOR_FN && parser->token.fn == CW_VECTOR_SORT)

@@ -550,6 +550,8 @@ int cw_parse_pipeline(struct cw_parser *parser, struct cw_stage ***tail, struct 
     int rc;
     while (cw_parse_at_pipeline(parser)) {
         struct cw_stage *stage = CW_ARENA_NEW(parser->arena, struct cw_stage);
+        if ((rc = cw_parse_check_last(parser)) < 0)
+            return rc;
         if (filter_op(parser->token.kind, &stage->filter_op)) {
             stage->kind = CW_STAGE_LINE_FILTER;
             rc = parse_line_filter(parser, stage);

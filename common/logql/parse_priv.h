@@ -76,6 +76,8 @@ int cw_parse_names(struct cw_parser *parser, struct cw_str **names_out, size_t *
 
 /* parse_extension.c: a stage behind `|` that Loki does not have: 1 it was one, and is taken; 0 it is none. */
 int cw_parse_extension(struct cw_parser *parser, struct cw_stage *stage) CW_MUST_USE;
+/* Ahead of a stage: fails where nothing can follow the one before. */
+int cw_parse_check_last(struct cw_parser *parser) CW_MUST_USE;
 /* Behind the name of a label filter: `in`, `not in`? */
 bool cw_parse_at_in(const struct cw_parser *parser);
 int cw_parse_in(struct cw_parser *parser, struct cw_label_filter *filter) CW_MUST_USE;

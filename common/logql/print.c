@@ -201,6 +201,9 @@ void cw_stage_format(const struct cw_stage *stage, struct cw_buf *out)
         cw_buf_addz(out, "| distinct ");
         add_keys(out, stage);
         return;
+    case CW_STAGE_CONTEXT:
+        cw_buf_addf(out, "| context -B %u -A %u", stage->before, stage->after);
+        return;
     case CW_STAGE_TEMPLATE: cw_buf_addz(out, "| template"); return;
     case CW_STAGE_SORT:
         cw_buf_addz(out, "| sort by (");

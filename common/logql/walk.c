@@ -11,7 +11,8 @@ const struct cw_stage *cw_stage_find(const struct cw_stage *stages, enum cw_stag
 bool cw_expr_gathers(const struct cw_expr *expr)
 {
     return expr->kind == CW_EXPR_LOG && (cw_stage_find(expr->stages, CW_STAGE_DISTINCT) != NULL ||
-                                         cw_stage_find(expr->stages, CW_STAGE_SORT) != NULL);
+                                         cw_stage_find(expr->stages, CW_STAGE_SORT) != NULL ||
+                                         cw_stage_find(expr->stages, CW_STAGE_CONTEXT) != NULL);
 }
 
 static int filter_each(const struct cw_expr *expr, struct cw_label_filter *filter, cw_in_fn fn,

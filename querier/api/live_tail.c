@@ -93,9 +93,10 @@ static int fail_in(void *arg, const struct cw_expr *expr, struct cw_label_filter
 static int check_extensions(const struct cw_expr *expr, struct cw_err *err)
 {
     if (cw_expr_gathers(expr))
-        return cw_err_set(err, CW_E_INVALID,
-                          "distinct and sort by cannot be tailed: they compare all entries of a "
-                          "range that has an end");
+        return cw_err_set(
+            err, CW_E_INVALID,
+            "distinct, sort by and context cannot be tailed: they look at all entries "
+            "of a range that has an end");
     return cw_expr_each_in(expr, fail_in, NULL, err);
 }
 

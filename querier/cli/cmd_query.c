@@ -123,8 +123,8 @@ static int plan_pages(struct pager *pager, struct cw_err *err)
         return 0;
     if (args->limit == 0)
         return cw_err_set(err, CW_E_INVALID,
-                          "a server answers distinct and sort by at once, and not without a "
-                          "limit: give --limit a number, or take `cordwood export`");
+                          "a server answers distinct, sort by and context at once, and not without "
+                          "a limit: give --limit a number, or take `cordwood export`");
     pager->batch = args->limit;
     return 0;
 }

@@ -222,6 +222,7 @@ static const struct cw_example_def query_examples[] = {
      "What those did for whom something else failed."},
     {"cordwood query 'count_distinct_over_time(user, {app=\"web\"} | json [5m]) by (path)'",
      "How many users each page has, over time."},
+    {"cordwood query '{app=\"web\"} |= \"panic\" | context -B 5 -A 20'", "What led to it."},
     {"cordwood query '{app=\"web\"} | template | distinct template'", "One line of each kind."},
     {0},
 };
@@ -255,6 +256,9 @@ static const struct cw_command_def query_def = {
         "exactly. Without by, series are told apart by all other labels; by () counts over all.\n\n"
         "| json --arrays: elements of arrays are labels (tags_0, tags_1, up to 100), and so is how "
         "many there are (tags_length).\n\n"
+        "| context -B N -A N (or -C N), as the last stage: N entries before and after each match in "
+        "its stream, each once, with the label context=before or after. The matches are the first "
+        "--limit ones, and of all that the answer is the first --limit entries.\n\n"
         "| template: the line's pattern, with <_> for what varies, as the label template; |> takes "
         "it.",
     .groups = query_groups,

@@ -6,6 +6,7 @@
 
 #include "common/base/arena.h"
 #include "common/base/assert.h"
+#include "querier/engine/log_context.h"
 #include "querier/engine/log_cut.h"
 #include "querier/engine/log_gather.h"
 #include "querier/engine/pipeline.h"
@@ -25,6 +26,9 @@ struct cw_log_query {
     /* A query that gathers: all of its entries from the first page on, and how many were given. */
     const struct cw_expr *gathers; /* NULL: it does not */
     struct cw_log_gather *gather;
+    struct cw_log_context_scope scope; /* of a query with context, */
+    struct cw_log_top context;         /* whose entries are these, once has_context */
+    bool has_context;
     size_t ngiven, nexpected;
 };
 
@@ -60,6 +64,11 @@ int cw_log_query_open(struct cw_query_context *query, const struct cw_expr *expr
     log_query->gathers = cw_expr_gathers(expr) ? expr : NULL;
     log_query->nexpected = SIZE_MAX;
     unsigned need = CW_NEED_TIMES | CW_NEED_LINES | CW_NEED_METADATA;
+    log_query->scope = (struct cw_log_context_scope){expr, start_ns, end_ns, newest_first, 0};
+    if (cw_stage_find(expr->stages, CW_STAGE_CONTEXT) != NULL) { /* it makes queries of its own */
+        *out = log_query;
+        return 0;
+    }
     int rc = cw_pipeline_new(expr, NULL, CW_PIPELINE_LOGS, &log_query->pipeline, err);
     if (rc == 0)
         rc = cw_plan_make(query, expr, start_ns, end_ns, need, newest_first, &log_query->plan, err);
@@ -79,9 +88,11 @@ void cw_log_query_close(struct cw_log_query **log_query)
         return;
     cw_log_top_fini(&(*log_query)->page);
     cw_log_gather_free(&(*log_query)->gather);
+    cw_log_top_fini(&(*log_query)->context);
     cw_log_origin_unref(&(*log_query)->last.origin);
     cw_plan_fini(&(*log_query)->plan);
-    for (unsigned i = 0; i < cw_unit_run_slots((*log_query)->query); i++)
+    for (unsigned i = 0; (*log_query)->runs != NULL && i < cw_unit_run_slots((*log_query)->query);
+         i++)
         cw_pipeline_run_free(&(*log_query)->runs[i]);
     free((*log_query)->runs);
     cw_pipeline_free(&(*log_query)->pipeline);
@@ -94,19 +105,37 @@ void cw_log_query_expect(struct cw_log_query *log_query, size_t max_entries)
     log_query->nexpected = max_entries;
 }
 
+/* All entries of a query that gathers, found when they are first asked for. */
+static int gather_entries(struct cw_log_query *log_query, const struct cw_log_entry **out,
+                          size_t *n_out, struct cw_err *err)
+{
+    int rc = 0;
+    if (log_query->pipeline == NULL) {
+        log_query->scope.max_entries = log_query->nexpected;
+        if (!log_query->has_context)
+            rc = cw_log_context_run(log_query->query, &log_query->scope, &log_query->context, err);
+        log_query->has_context = rc == 0;
+        *out = log_query->context.items;
+        *n_out = log_query->context.n;
+        return rc;
+    }
+    if (log_query->gather == NULL)
+        rc = cw_log_gather_run(log_query->query, log_query->gathers, &log_query->plan,
+                               log_query->pipeline, log_query->nexpected, &log_query->gather, err);
+    if (rc == 0)
+        *out = cw_log_gather_entries(log_query->gather, n_out);
+    return rc;
+}
+
 /* The next of what was gathered. */
 static int page_gathered(struct cw_log_query *log_query, size_t max_entries,
                          struct cw_log_page *out, struct cw_err *err)
 {
-    if (log_query->gather == NULL) {
-        int rc =
-            cw_log_gather_run(log_query->query, log_query->gathers, &log_query->plan,
-                              log_query->pipeline, log_query->nexpected, &log_query->gather, err);
-        if (rc < 0)
-            return rc;
-    }
-    size_t n;
-    const struct cw_log_entry *entries = cw_log_gather_entries(log_query->gather, &n);
+    const struct cw_log_entry *entries = NULL;
+    size_t n = 0;
+    int rc = gather_entries(log_query, &entries, &n, err);
+    if (rc < 0)
+        return rc;
     *out = (struct cw_log_page){
         .entries = entries + log_query->ngiven,
         .n = CW_MIN(n - log_query->ngiven, max_entries),

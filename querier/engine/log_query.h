@@ -6,6 +6,8 @@
  * that order, so entries of one timestamp may fill any number of pages. Units are read best first, and not at all once their
  * times lie behind the worst entry of a full page.
  *
+ * Queries that gather (log_gather.h, log_context.h) find all of their entries at the first page, in an order of their own.
+ *
  * Memory     A page is bounded by entries and bytes; workers gather as much again each while it is made.
  * Ownership  Borrows context and expression. A page's entries die at the next page or at close.
  * Threads    One thread uses it; the work is done by the context's pool.

@@ -59,6 +59,7 @@ QUERIES = [
     ('{job="web"} | json | ms < 40 | user not in (sum by (user) (count_over_time({job="app"} | logfmt [1h])))',
      [i for i in BACK if WEB_ROWS[i]["ms"] < 40 and WEB_ROWS[i]["user"] not in USERS[:3]]),
     ('{job="web"} | json --arrays | tags_length = 2 | tags_0 = "t2" | ms > 950', [i for i in BACK if len(WEB_ROWS[i]["tags"]) == 2 and WEB_ROWS[i]["ms"] > 950]),
+    ('{job="app"} |= "request 300 " or "request 302 " | logfmt | level="info" | context -B 2 -A 1', [303, 302, 301, 300, 299, 298]),
     ('{job="app"} | template | distinct template', first_of(BACK, lambda i: (i % 7 == 0, i % 3))),
 ]
 METRICS = [
@@ -116,12 +117,20 @@ def test_a_sorted_answer_lists_its_streams_in_its_order(filled):
     assert [(int(ms), user) for ms, user in shown] == want
 
 
+def test_context_is_marked(filled):
+    found = {}
+    for s in filled.query_range('{job="app"} |= "request 300 " | context -C 1', T // NS, T // NS + 3600, headers=ON):
+        found.update((line, s["stream"]) for _, line in s["values"])
+    assert found == {APP[299]: {"job": "app", "context": "before"}, APP[300]: {"job": "app"}, APP[301]: {"job": "app", "context": "after"}}
+
+
 REFUSED = {
     '{job="web"} | json | distinct user': "parse error at line 1, col 31: syntax error: unexpected IDENTIFIER",
     '{job="web"} | sort by (user)': "parse error at line 1, col 15: syntax error: unexpected SORT",
     '{job="web"} | user in ({job="app"})': "parse error at line 1, col 20: syntax error: unexpected IDENTIFIER",
     '{job="web"} | user not in ({job="app"})': "parse error at line 1, col 20: syntax error: unexpected IDENTIFIER",
     '{job="web"} | json --arrays': "parse error at line 1, col 22: syntax error: unexpected IDENTIFIER, expecting NUMBER",
+    '{job="web"} | context -B 2': "parse error at line 1, col 23: syntax error: unexpected -",
     '{job="web"} | template': "parse error at line 1, col 23: syntax error: unexpected $end",
     'count_distinct_over_time(user, {job="web"}[5m])': "parse error at line 1, col 1: syntax error: unexpected IDENTIFIER",
 }
@@ -159,8 +168,8 @@ def test_what_gathers_is_one_answer(filled):
 
 
 def test_a_tail_takes_what_looks_at_one_entry_and_refuses_the_rest(ingester):
-    for query, why in (('{job="web"} | distinct user', "distinct and sort by cannot be tailed"), ('{job="web"} | sort by (user)', "distinct and sort by cannot be tailed"),
-                       ('{job="web"} | user in ({job="app"})', "`user in (...)` cannot be tailed")):
+    for query, why in (('{job="web"} | distinct user', "distinct, sort by and context cannot be tailed"), ('{job="web"} | sort by (user)', "distinct, sort by and context cannot be tailed"),
+                       ('{job="web"} | context -A 1', "distinct, sort by and context cannot"), ('{job="web"} | user in ({job="app"})', "`user in (...)` cannot be tailed")):
         status, text = refused(ingester, query=query, extensions="on")
         assert status == 400 and text.startswith(why)
         assert "syntax error" in refused(ingester, query=query)[1]

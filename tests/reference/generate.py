@@ -517,6 +517,9 @@ class Generator:
         text, names = self.few_filters(kind)
         stages = [self.in_filter(names)] if self.chance(0.35) else []
         if not stages or self.chance(0.4):
+            if self.chance(0.25):
+                option = self.r.choice(["-B %d -A %d", "-A %d -B %d"]) % (self.r.randint(0, 3), self.r.randint(0, 3))
+                return " ".join([self.selector(kind), text, self.line_filter(), *stages, "| context " + option])
             stages += self.gathering(names)
             for _ in range(self.r.choice([0, 0, 1])):
                 stages.insert(self.r.randint(1, len(stages)), self.stage(names, kind))

@@ -1,10 +1,10 @@
-"""The extensions of the reference: `distinct`, `sort by`, and `label in (query)`, whose values are put into the expression before it runs."""
+"""The extensions of the reference: `distinct`, `sort by`, `context`, and `label in (query)`, whose values are put into the expression before it runs."""
 import functools
 import re
 
 from ref_metric import Evaluator, Undefined, key
 from ref_parse import NotCovered
-from ref_pipeline import run_pipeline, run_stages
+from ref_pipeline import Entry, Hints, run_pipeline, run_stages, selected
 
 GATHERING = ("distinct", "sort")
 
@@ -85,8 +85,49 @@ def distinct(entries, names, rank):
     return list(first.values())
 
 
-def gathered(data, node, start, end, forward):
+# ---- context ----
+
+class ContextStream:
+    """A stream's entries in the range, and which of them match."""
+
+    def __init__(self, stream, entries, stages):
+        self.stream, self.entries = stream, sorted(entries, key=lambda e: e[0])
+        self.matches = {}
+        for i, (ts, line, metadata) in enumerate(self.entries):
+            self.matches.update((i, e) for e in run_stages([Entry(ts, line, stream, metadata, Hints())], stages))
+
+    def answer(self, times, before, after):
+        """The matches from the first to the last of the times, and what stands around them."""
+        if len({ts for ts, _, _ in self.entries}) < len(self.entries):
+            raise Undefined("several entries at one time")
+        inside = [i for i, e in self.matches.items() if min(times) <= e.ts <= max(times)]
+        for i, (ts, line, metadata) in enumerate(self.entries):
+            if i in inside:
+                yield self.matches[i]
+                continue
+            behind, ahead = any(i - after <= k < i for k in inside), any(i < k <= i + before for k in inside)
+            if behind or ahead:
+                entry = Entry(ts, line, self.stream, metadata, Hints())
+                entry.put(entry.free_name("context"), "after" if behind else "before")
+                yield entry
+
+
+def with_context(data, node, start, end, forward, limit):
+    _, matchers, stages = node
+    streams = [ContextStream(stream, [e for e in entries if start <= e[0] < end], stages[:-1]) for stream, entries in data if selected(matchers, stream)]
+    found = sorted(((e.ts, at) for at, s in enumerate(streams) for e in s.matches.values()), reverse=not forward)
+    if len(found) > limit and found[limit - 1][0] == found[limit][0]:
+        raise Undefined("the limit falls between entries of one time")
+    for at, s in enumerate(streams):
+        times = [ts for ts, k in found[:limit] if k == at]
+        if times:
+            yield from s.answer(times, *stages[-1][1:])
+
+
+def gathered(data, node, start, end, forward, limit):
     """(entries in the order of the answer, the values that they are sorted by or None) of a log query."""
+    if node[2] and node[2][-1][0] == "context":
+        return list(with_context(data, node, start, end, forward, limit)), None
     pieces, keys, values = [[]], None, {}
     for stage in node[2]:
         if stage[0] in GATHERING:

@@ -6,7 +6,7 @@
     ("bin", operator, left, right, options)  ("lit", number)  ("vector", number)
     ("label_replace", expression, dst, replacement, src, regex)
 
-Extensions: stages ("distinct", [name...]) and ("sort", [(name, descending)...]), filters ("in", name, negated, expression), and the
+Extensions: stages ("distinct", [name...]), ("sort", [(name, descending)...]) and ("context", before, after), filters ("in", name, negated, expression), and the
 function count_distinct_over_time, whose parameter is a label.
 
 Stages are tuples that begin with their kind; unwrap is (label, conversion, [post filter stages]).
@@ -323,6 +323,13 @@ class Parser:
             if name == "distinct" and self.kind(1) == "name":
                 self.take()
                 return ("distinct", [name for name, _ in self.sort_keys()])
+            if name == "context" and follows == "-":
+                self.take()
+                sizes = {"B": 0, "A": 0}
+                while self.maybe("-"):
+                    option, size = self.take("name"), int(self.take("number"))
+                    sizes.update({"B": size, "A": size} if option == "C" else {option: size})
+                return ("context", sizes["B"], sizes["A"])
             if name == "sort" and follows == "by":
                 self.take()
                 self.take()

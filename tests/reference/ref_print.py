@@ -42,6 +42,8 @@ def stage_text(stage):
         return "| label_format " + ", ".join("%s=%s" % (n, v if k == "rename" else quote(v)) for n, k, v in stage[1])
     if kind in ("drop", "keep"):
         return "| %s %s" % (kind, ", ".join(n + (op + quote(v) if op else "") for n, op, v in stage[1]))
+    if kind == "context":
+        return "| context -B %d -A %d" % stage[1:]
     if kind == "distinct":
         return "| distinct " + ", ".join(stage[1])
     if kind == "sort":

@@ -29,7 +29,7 @@ def answer(data, query, start, end, step=None, limit=100, direction="backward"):
     """A range query's answer: a Log, or {labels: [(ns, value)]}."""
     node = parse(query) if isinstance(query, str) else query
     if node[0] == "log":
-        entries, order = gathered(data, resolved(data, node, (start, end), None), start, end, direction == "forward")
+        entries, order = gathered(data, resolved(data, node, (start, end), None), start, end, direction == "forward", limit)
         return Log([(e.ts, e.line, key(e.labels)) for e in entries], limit, direction == "forward", order)
     start, end = start // step * step, -(-end // step) * step
     if (end - start) // step > MAX_STEPS:

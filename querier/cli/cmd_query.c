@@ -26,7 +26,7 @@ struct pager {
     int64_t left; /* entries still wanted; INT64_MAX: all */
     int64_t batch;
     struct cw_page_edge edge;
-    bool gathers; /* the answer is one page */
+    bool whole; /* the answer is one page */
     enum cw_cli_order order;
     struct cw_progress *progress;
     uint64_t printed;
@@ -62,7 +62,7 @@ static void take_page(struct pager *pager, const struct cw_cli_answer *page)
     cw_page_edge_turn(&pager->edge);
     for (size_t i = 0; i < page->nentries && pager->left > 0; i++) {
         const struct cw_cli_entry *entry = &page->entries[i];
-        if (!pager->gathers &&
+        if (!pager->whole &&
             !cw_page_edge_take(&pager->edge, entry->ts_ns, entry->labels, entry->line))
             continue;
         pager->printed++;
@@ -98,7 +98,7 @@ static int run_page(struct pager *pager, struct cw_err *err)
             uint64_t before = pager->printed;
             cw_cli_printer_common(&pager->printer, page.entries, page.nentries, pager->cli->arena);
             take_page(pager, &page);
-            rc = !pager->gathers && pager->left > 0 && page.nentries >= (size_t)limit &&
+            rc = !pager->whole && pager->left > 0 && page.nentries >= (size_t)limit &&
                  pager->printed > before;
         }
     }
@@ -107,7 +107,8 @@ static int run_page(struct pager *pager, struct cw_err *err)
     return rc;
 }
 
-/* What a query gathers is one answer: all of it is asked for at once. */
+/* Some answers are of the range that is asked for as a whole: what is gathered, and what other queries over that range give values to. A page
+ * of it would be another answer. */
 static int plan_pages(struct pager *pager, struct cw_err *err)
 {
     const struct cw_cli_args *args = pager->cli->args;
@@ -115,16 +116,17 @@ static int plan_pages(struct pager *pager, struct cw_err *err)
     pager->order = args->forward ? CW_CLI_OLDEST_FIRST : CW_CLI_NEWEST_FIRST;
     if (cw_logql_parse_dialect(pager->cli->rest[0], cw_cli_dialect(args), &query, err) < 0)
         return 0; /* the server knows better what is wrong, if anything is */
-    pager->gathers = cw_expr_gathers(query->root);
+    pager->whole = !cw_expr_is_metric(query->root) &&
+                   (cw_expr_gathers(query->root) || cw_expr_has_in(query->root));
     if (cw_stage_find(query->root->stages, CW_STAGE_SORT) != NULL)
         pager->order = CW_CLI_AS_ANSWERED;
     cw_query_free(&query);
-    if (!pager->gathers)
+    if (!pager->whole)
         return 0;
     if (args->limit == 0)
         return cw_err_set(err, CW_E_INVALID,
-                          "a server answers distinct, sort by and context at once, and not without "
-                          "a limit: give --limit a number, or take `cordwood export`");
+                          "a server answers distinct, sort by, context and `in (...)` at once, and "
+                          "not without a limit: give --limit a number, or take `cordwood export`");
     pager->batch = args->limit;
     return 0;
 }

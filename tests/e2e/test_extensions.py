@@ -160,6 +160,8 @@ def test_a_switch_that_is_neither_is_an_error(ingester):
 def test_what_gathers_is_one_answer(filled):
     query = '{job="web"} | json | distinct ms'
     assert len(raw("--limit", "600", "--batch", "7", query, server=filled)) == N          # not page by page: each would be distinct for itself
+    inner = '{job="web"} | json | user in ({job="web"} | json | ms = 0)'                    # which is in one page alone
+    assert raw("--limit", "600", "--batch", "7", inner, server=filled) == raw("--data-dir", filled.data, inner) != []
     done = cli("query", *RANGE, "--limit", "0", query, server=filled)
     assert done.returncode == 2 and b"give --limit a number" in done.stderr
     done = cli("export", *RANGE, "-z", "UTC", "-o", "raw", '{job="web"} | json | distinct user', server=filled, env=UTC)

@@ -1,5 +1,6 @@
 #include <stdlib.h>
 #include "common/extract/extract_json.h"
+#include "common/extract/json_scan.h"
 #include "tests/support/extract_probe.h"
 
 #define MALFORMED "__error__=\"JSONParserErr\", __error_details__="
@@ -104,7 +105,25 @@ Test(extract_json, of_long_arrays_the_first_elements_are_labels)
     cr_expect(cw_str_eqz(cw_labels_get(all, CW_STR("t_99")), "99"));
     cr_expect(cw_str_eqz(cw_labels_get(all, CW_STR("t_length")), "300"));
     cw_label_builder_fini(&p.builder);
+    cw_arena_free(&p.arena);
     cw_buf_fini(&line);
+}
+
+Test(extract_json, deep_arrays_end)
+{
+    size_t n = 100000;
+    char *line = malloc(2 * n);
+    memset(line, '[', n);
+    memset(line + n, ']', n);
+    struct probe p;
+    probe_begin(&p, "{}", "{}");
+    cw_extract_json_arrays(cw_str_make(line, 2 * n), &p.builder);
+    struct cw_labels all = cw_label_builder_get_all(&p.builder);
+    cr_expect_eq(all.n, CW_JSON_SCAN_DEPTH); /* a length at each level that is walked into */
+    cr_expect(cw_str_eqz(cw_labels_get(all, CW_STR("_0_0_length")), "1"));
+    cw_label_builder_fini(&p.builder);
+    cw_arena_free(&p.arena);
+    free(line);
 }
 
 Test(extract_json, deep_nesting_ends)

@@ -5,7 +5,7 @@
  *
  * Ownership  cw_logql_parse() returns one cw_query that owns everything; nodes, texts, regexes and
  *            filters die with it.
- * Threads    Read-only after the parse.
+ * Threads    Read-only after the parse; where there is an `in (query)`, after its values were put in.
  */
 #ifndef CW_LOGQL_AST_H
 #define CW_LOGQL_AST_H
@@ -218,7 +218,7 @@ struct cw_expr {
     enum cw_range_fn range_fn;
     int64_t range_ns, offset_ns;
     struct cw_unwrap unwrap;
-    struct cw_str counted; /* the label of count_distinct_over_time */
+    struct cw_str counted; /* extension: the label of count_distinct_over_time */
     /* An entry with an error is an entry as any other: set by whoever made the node, no text says it. */
     bool keeps_errors;
     /* RANGE_AGG (quantile), VECTOR_AGG (topk: k), NUMBER, VECTOR */

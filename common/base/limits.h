@@ -35,6 +35,13 @@
 #define CW_LIMIT_QUERY_BYTES 131072
 /* Nesting of an expression: the parser recurses, each level is some 200 bytes of stack. */
 #define CW_LIMIT_QUERY_DEPTH 500
+/* `in (...)` within `in (...)`: walkers recurse through all levels, and each may be as deep as the one above. */
+#define CW_LIMIT_SUB_QUERY_DEPTH 8
+/* Entries around a match on either side: as many as one looks at. */
+#define CW_LIMIT_CONTEXT_ENTRIES 1000
+/* Values that one query tells apart, for each of distinct, in and count_distinct_over_time: far more than anyone reads; a million take some
+ * 100 MB, and an id of requests would be any number. */
+#define CW_LIMIT_QUERY_VALUES 1000000u
 /* A regular expression: as long as a query may be; the instructions it expands to ({n} repeats its body), and the ranges
  * of its classes (one \pL has 650), which bound what compiling it costs. */
 #define CW_LIMIT_REGEX_BYTES CW_LIMIT_QUERY_BYTES

@@ -20,6 +20,7 @@ enum walk_end { WALK_ON, WALK_DONE, WALK_BROKEN };
 struct field_walk {
     struct cw_label_builder *builder;
     const struct cw_json_trace *trace;
+    bool arrays;                            /* are they walked into? */
     struct cw_str keys[CW_JSON_SCAN_DEPTH]; /* that lead to the value; as far as the walk is deep */
 };
 
@@ -39,34 +40,78 @@ static void add_field(struct field_walk *walk, struct cw_str prefix, struct cw_s
 }
 
 static enum walk_end walk_object(struct field_walk *walk, struct cw_str data, struct cw_str prefix,
-                                 unsigned depth)
+                                 unsigned depth);
+static enum walk_end walk_array(struct field_walk *walk, struct cw_str data, struct cw_str prefix,
+                                unsigned depth);
+
+/* A member or an element. */
+static enum walk_end walk_value_of(struct field_walk *walk, struct cw_str prefix, struct cw_str key,
+                                   unsigned depth, const struct cw_json_value *value)
 {
     struct cw_label_builder *builder = walk->builder;
+    bool is_array = walk->arrays && value->type == CW_JSON_TYPE_ARRAY;
+    walk->keys[depth] = key;
+    if ((value->type == CW_JSON_TYPE_OBJECT || is_array) && depth + 1 < CW_JSON_SCAN_DEPTH) {
+        struct cw_str inner = prefix.len > 0 ? cw_label_builder_join(builder, prefix, key)
+                                             : cw_label_builder_clean(builder, key);
+        if (!cw_label_builder_wants_prefix(builder, inner))
+            return WALK_ON;
+        return is_array ? walk_array(walk, value->text, inner, depth + 1)
+                        : walk_object(walk, value->text, inner, depth + 1);
+    }
+    if (value->type > CW_JSON_TYPE_BOOL)
+        return WALK_ON;
+    add_field(walk, prefix, key, depth, value);
+    return cw_label_builder_has_all(builder) ? WALK_DONE : WALK_ON;
+}
+
+static enum walk_end end_walk(struct field_walk *walk, const char *why)
+{
+    if (why == NULL)
+        return WALK_ON;
+    cw_label_builder_parse_error(walk->builder, parser_err, cw_str_of(why));
+    return WALK_BROKEN;
+}
+
+static enum walk_end walk_object(struct field_walk *walk, struct cw_str data, struct cw_str prefix,
+                                 unsigned depth)
+{
     struct cw_json_members members;
     struct cw_json_value value;
     struct cw_str key;
     const char *why;
-    cw_json_members_init(&members, data, builder->scratch);
+    cw_json_members_init(&members, data, walk->builder->scratch);
     while (cw_json_members_next(&members, &key, &value, &why)) {
-        walk->keys[depth] = key;
-        if (value.type == CW_JSON_TYPE_OBJECT && depth + 1 < CW_JSON_SCAN_DEPTH) {
-            struct cw_str inner = prefix.len > 0 ? cw_label_builder_join(builder, prefix, key)
-                                                 : cw_label_builder_clean(builder, key);
-            enum walk_end end = WALK_ON;
-            if (cw_label_builder_wants_prefix(builder, inner))
-                end = walk_object(walk, value.text, inner, depth + 1);
-            if (end != WALK_ON)
-                return end;
-        } else if (value.type <= CW_JSON_TYPE_BOOL) {
-            add_field(walk, prefix, key, depth, &value);
-            if (cw_label_builder_has_all(builder))
-                return WALK_DONE;
-        }
+        enum walk_end end = walk_value_of(walk, prefix, key, depth, &value);
+        if (end != WALK_ON)
+            return end;
     }
-    if (why == NULL)
-        return WALK_ON;
-    cw_label_builder_parse_error(builder, parser_err, cw_str_of(why));
-    return WALK_BROKEN;
+    return end_walk(walk, why);
+}
+
+/* Elements have their number as key; how many there are is a label as well. */
+static enum walk_end walk_array(struct field_walk *walk, struct cw_str data, struct cw_str prefix,
+                                unsigned depth)
+{
+    struct cw_arena *scratch = walk->builder->scratch;
+    struct cw_json_elements elements;
+    struct cw_json_value value;
+    const char *why;
+    size_t n = 0;
+    cw_json_elements_init(&elements, data);
+    for (; cw_json_elements_next(&elements, &value, &why); n++) {
+        if (n >= CW_JSON_ARRAY_ELEMENTS)
+            continue;
+        enum walk_end end =
+            walk_value_of(walk, prefix, cw_arena_printf(scratch, "%zu", n), depth, &value);
+        if (end != WALK_ON)
+            return end;
+    }
+    if (why != NULL)
+        return end_walk(walk, why);
+    struct cw_json_value length = {.type = CW_JSON_TYPE_NUMBER,
+                                   .text = cw_arena_printf(scratch, "%zu", n)};
+    return walk_value_of(walk, prefix, CW_STR("length"), depth, &length);
 }
 
 void cw_extract_json(struct cw_str line, const struct cw_json_trace *trace,
@@ -75,7 +120,22 @@ void cw_extract_json(struct cw_str line, const struct cw_json_trace *trace,
     struct field_walk walk;
     walk.builder = builder;
     walk.trace = trace;
+    walk.arrays = false;
     if (!cw_label_builder_has_all(builder))
+        walk_object(&walk, line, CW_STR_NONE, 0);
+}
+
+void cw_extract_json_arrays(struct cw_str line, struct cw_label_builder *builder)
+{
+    struct field_walk walk;
+    walk.builder = builder;
+    walk.trace = NULL;
+    walk.arrays = true;
+    if (cw_label_builder_has_all(builder))
+        return;
+    if (cw_str_starts(cw_str_trim(line), CW_STR("[")))
+        walk_array(&walk, line, CW_STR_NONE, 0);
+    else
         walk_object(&walk, line, CW_STR_NONE, 0);
 }
 
@@ -163,15 +223,13 @@ static void walk_members(struct path_walk *walk, size_t depth, struct cw_str dat
 
 static void walk_elements(struct path_walk *walk, size_t depth, struct cw_str data)
 {
+    struct cw_json_elements elements;
     struct cw_json_value value;
-    size_t at = 1, index = 0;
-    while (walk->nfound < walk->n && cw_json_scan_value(data, &at, &value) == NULL) {
+    const char *why;
+    size_t index = 0;
+    cw_json_elements_init(&elements, data);
+    while (walk->nfound < walk->n && cw_json_elements_next(&elements, &value, &why))
         visit(walk, depth, NULL, index++, &value);
-        while (at < data.len && strchr(" \t\r\n", data.ptr[at]) != NULL)
-            at++;
-        if (at >= data.len || data.ptr[at++] != ',')
-            return;
-    }
 }
 
 static void walk_value(struct path_walk *walk, size_t depth, const struct cw_json_value *value)

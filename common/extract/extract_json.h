@@ -24,9 +24,15 @@ struct cw_json_trace {
     void *arg;
 };
 
+/* Of an array so many elements are labels; the others are counted. */
+#define CW_JSON_ARRAY_ELEMENTS 100
+
 /* `trace` may be NULL. */
 void cw_extract_json(struct cw_str line, const struct cw_json_trace *trace,
                      struct cw_label_builder *builder);
+/* The same with arrays (an extension): an element's key is its number (tags_0, tags_1_name), and tags_length says how many there are. The
+ * line may be an array itself: _0, _1, length. */
+void cw_extract_json_arrays(struct cw_str line, struct cw_label_builder *builder);
 /* Each name gets the value at its path, or an empty one. */
 void cw_extract_json_paths(struct cw_str line, const struct cw_json_expression *expressions,
                            size_t n, struct cw_label_builder *builder);

@@ -178,6 +178,42 @@ bool cw_json_members_next(struct cw_json_members *members, struct cw_str *key,
     return *why == NULL;
 }
 
+void cw_json_elements_init(struct cw_json_elements *elements, struct cw_str data)
+{
+    *elements = (struct cw_json_elements){.data = data};
+}
+
+/* Behind '[' or ','. 1: an element follows, 0: the array is over. */
+static int to_element(struct cw_json_elements *elements, const char **why)
+{
+    struct cw_str data = elements->data;
+    bool first = elements->at == 0;
+    *why = no_array;
+    if (!skip_space(data, &elements->at))
+        return -1;
+    char c = data.ptr[elements->at];
+    if (c == ']' && !first)
+        return 0;
+    if (c != (first ? '[' : ','))
+        return -1;
+    elements->at++;
+    if (!skip_space(data, &elements->at))
+        return -1;
+    return data.ptr[elements->at] == ']' ? 0 : 1;
+}
+
+bool cw_json_elements_next(struct cw_json_elements *elements, struct cw_json_value *value,
+                           const char **why)
+{
+    int state = to_element(elements, why);
+    if (state == 0)
+        *why = NULL;
+    if (state <= 0)
+        return false;
+    *why = cw_json_scan_value(elements->data, &elements->at, value);
+    return *why == NULL;
+}
+
 /* ---- escapes ---- */
 
 static bool take_hex(struct cw_str text, size_t at, uint32_t *out)

@@ -46,6 +46,16 @@ void cw_json_members_init(struct cw_json_members *members, struct cw_str data,
 bool cw_json_members_next(struct cw_json_members *members, struct cw_str *key,
                           struct cw_json_value *value, const char **why);
 
+struct cw_json_elements {
+    struct cw_str data;
+    size_t at;
+};
+/* The array at the front of `data`, element by element. */
+void cw_json_elements_init(struct cw_json_elements *elements, struct cw_str data);
+/* False at the end, or with *why when it is broken. */
+bool cw_json_elements_next(struct cw_json_elements *elements, struct cw_json_value *value,
+                           const char **why);
+
 /* A string's text with its escapes decoded into the arena. False: an escape is wrong (a lone surrogate too). */
 bool cw_json_unescape(struct cw_str text, struct cw_arena *arena, struct cw_str *out);
 

@@ -5,7 +5,7 @@
  *
  * Ownership  cw_logql_parse() returns one cw_query that owns everything; nodes, texts, regexes and
  *            filters die with it.
- * Threads    Read-only after the parse.
+ * Threads    Read-only after the parse; where there is an `in (query)`, after its values were put in.
  */
 #ifndef CW_LOGQL_AST_H
 #define CW_LOGQL_AST_H
@@ -29,6 +29,11 @@ enum cw_stage_kind {
     CW_STAGE_DECOLORIZE,
     CW_STAGE_DROP,
     CW_STAGE_KEEP,
+    /* Extensions. */
+    CW_STAGE_DISTINCT, /* | distinct a, b */
+    CW_STAGE_SORT,     /* | sort by (a, b desc) */
+    CW_STAGE_TEMPLATE, /* | template */
+    CW_STAGE_CONTEXT,  /* | context -B n -A n; the last one */
 };
 
 enum cw_label_filter_kind {
@@ -39,6 +44,7 @@ enum cw_label_filter_kind {
     CW_LF_DURATION,
     CW_LF_BYTES,
     CW_LF_IP, /* addr = ip("...") or != */
+    CW_LF_IN, /* extension: user in (query) or `not in` */
 };
 enum cw_cmp { CW_CMP_EQ, CW_CMP_NE, CW_CMP_GT, CW_CMP_GE, CW_CMP_LT, CW_CMP_LE };
 
@@ -53,6 +59,10 @@ struct cw_label_filter {
     int64_t duration_ns;
     uint64_t bytes;
     struct cw_str text; /* the operand as it was written (printing, ip pattern) */
+    /* IN: what gives the values, and the values once it was run (querier/engine/sub_query.h) */
+    struct cw_expr *query;
+    bool negated;
+    const struct cw_value_set *values;
 };
 
 struct cw_line_filter_operand {
@@ -72,6 +82,11 @@ struct cw_drop_keep { /* a name alone, or a matcher */
     struct cw_matcher matcher;
 };
 
+struct cw_sort_key { /* DISTINCT has the name alone */
+    struct cw_str name;
+    bool descending;
+};
+
 struct cw_stage {
     enum cw_stage_kind kind;
     struct cw_stage *next;
@@ -84,6 +99,7 @@ struct cw_stage {
     struct cw_extraction *extractions;
     size_t nextractions;
     bool strict, keep_empty;
+    bool arrays; /* JSON, extension: elements of arrays are labels too */
     /* REGEXP (compiled), PATTERN, LINE_FORMAT: the text */
     struct cw_str text;
     struct cw_regex *regex;
@@ -92,6 +108,9 @@ struct cw_stage {
     size_t nformats;
     struct cw_drop_keep *names; /* DROP, KEEP */
     size_t nnames;
+    struct cw_sort_key *keys; /* DISTINCT, SORT */
+    size_t nkeys;
+    uint32_t before, after; /* CONTEXT */
 };
 
 /* ---- expressions ---- */
@@ -124,6 +143,7 @@ enum cw_range_fn {
     CW_RANGE_FIRST,
     CW_RANGE_LAST,
     CW_RANGE_ABSENT,
+    CW_RANGE_COUNT_DISTINCT, /* extension */
     CW_RANGE_NFN
 };
 enum cw_vector_fn {
@@ -198,6 +218,9 @@ struct cw_expr {
     enum cw_range_fn range_fn;
     int64_t range_ns, offset_ns;
     struct cw_unwrap unwrap;
+    struct cw_str counted; /* extension: the label of count_distinct_over_time */
+    /* An entry with an error is an entry as any other: set by whoever made the node, no text says it. */
+    bool keeps_errors;
     /* RANGE_AGG (quantile), VECTOR_AGG (topk: k), NUMBER, VECTOR */
     double param;
     bool has_param;
@@ -224,8 +247,17 @@ struct cw_query {
  * expecting STRING"). Checks all that Loki checks at parse time (a selector needs a matcher that
  * does not match the empty text, aggregations' parameters, ...). */
 int cw_logql_parse(struct cw_str text, struct cw_query **out, struct cw_err *err) CW_MUST_USE;
-/* The same, but `{}` is fine: every stream. For queries that no server answers. */
-int cw_logql_parse_any(struct cw_str text, struct cw_query **out, struct cw_err *err) CW_MUST_USE;
+
+/* What of a text is read beyond Loki's language. */
+enum cw_logql_dialect {
+    CW_LOGQL_LOKI = 0,
+    CW_LOGQL_ANY_SELECTOR = 1, /* `{}` is fine: every stream. For queries that no server answers. */
+    /* Our stages and functions (README). Their words are none of the language's: whatever is a query without them means the same
+     * with them. */
+    CW_LOGQL_EXTENSIONS = 2,
+};
+int cw_logql_parse_dialect(struct cw_str text, unsigned dialect, struct cw_query **out,
+                           struct cw_err *err) CW_MUST_USE;
 void cw_query_free(struct cw_query **query);
 /* Only `{...}`: for series' match[], labels' query and the like. *out is the caller's. */
 int cw_logql_parse_selector(struct cw_str text, struct cw_selector *out,
@@ -236,5 +268,16 @@ void cw_query_format(const struct cw_query *query, struct cw_buf *out);
 void cw_expr_format(const struct cw_expr *expr, struct cw_buf *out);
 void cw_stage_format(const struct cw_stage *stage, struct cw_buf *out);
 bool cw_expr_is_metric(const struct cw_expr *expr);
+/* The stage of this kind; NULL when there is none. */
+const struct cw_stage *cw_stage_find(const struct cw_stage *stages, enum cw_stage_kind kind);
+/* Does what the query answers depend on more than each entry alone (distinct, sort by, context)? Its answer is one page: asked for in pieces of
+ * its range it is another. */
+bool cw_expr_gathers(const struct cw_expr *expr);
+/* Calls `fn` for each `in (query)` of the expression, with the log query or range that it stands in, but not for those within such a
+ * query; the first nonzero answer ends it and is returned. */
+typedef int (*cw_in_fn)(void *arg, const struct cw_expr *expr, struct cw_label_filter *filter,
+                        struct cw_err *err);
+bool cw_expr_has_in(const struct cw_expr *expr);
+int cw_expr_each_in(const struct cw_expr *expr, cw_in_fn fn, void *arg, struct cw_err *err);
 
 #endif

@@ -33,6 +33,9 @@ static const struct cw_range_def range_defs[] = {
     [CW_RANGE_LAST] = {"last_over_time", CW_UNWRAP_REQUIRED, false, true, "Last unwrapped value."},
     [CW_RANGE_ABSENT] = {"absent_over_time", CW_UNWRAP_OPTIONAL, false, false,
                          "1 where the range holds no entry."},
+    [CW_RANGE_COUNT_DISTINCT] = {"count_distinct_over_time", CW_UNWRAP_NO, false, true,
+                                 "Different values of the label (first parameter), exactly.",
+                                 .extension = true, .takes_label = true},
 };
 _Static_assert(CW_COUNT(range_defs) == CW_RANGE_NFN, "a row for every range function");
 

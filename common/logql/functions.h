@@ -15,6 +15,8 @@ struct cw_range_def {
     bool takes_param; /* and then it must have one */
     bool takes_grouping;
     const char *doc;
+    bool extension;   /* known to Loki under no name */
+    bool takes_label; /* the name of a label, ahead of the log range */
 };
 struct cw_vector_def {
     const char *name;

@@ -555,9 +555,10 @@ static bool is_call(const struct cw_lex *lex)
 }
 
 /* Is `text` a name that only a parenthesis makes a function? Sets kind and fn. */
-static bool find_function(struct cw_str text, struct cw_token *token)
+static bool find_function(const struct cw_lex *lex, struct cw_str text, struct cw_token *token)
 {
-    if ((token->fn = cw_range_fn_find(text)) >= 0)
+    if ((token->fn = cw_range_fn_find(text)) >= 0 &&
+        (lex->extensions || !cw_range_def(token->fn)->extension))
         token->kind = CW_TOK_RANGE_FN;
     else if ((token->fn = cw_vector_fn_find(text)) >= 0)
         token->kind = CW_TOK_VECTOR_FN;
@@ -581,7 +582,7 @@ static void lex_word(struct cw_lex *lex, struct cw_token *token)
         skip(lex);
     token->text = cw_str_sub(lex->text, from, lex->at);
     const struct word *word;
-    if (find_function(token->text, token)) {
+    if (find_function(lex, token->text, token)) {
         if (!is_call(lex))
             token->kind = CW_TOK_IDENTIFIER;
     } else if ((word = word_find(token->text)) != NULL) {
@@ -591,17 +592,18 @@ static void lex_word(struct cw_lex *lex, struct cw_token *token)
     }
 }
 
-/* --strict and --keep-empty, and negative durations. */
+/* --strict and --keep-empty (and --arrays, an extension), and negative durations. */
 static void lex_dash(struct cw_lex *lex, struct cw_token *token)
 {
-    static const char *const flags[] = {"--strict", "--keep-empty"};
+    static const char *const flags[] = {"--strict", "--keep-empty", "--arrays"};
+    size_t nflags = lex->extensions ? CW_COUNT(flags) : 2;
     size_t from = lex->at, end = from + 1;
     if (peek_at(lex, 1) == '-') {
         while (end < lex->text.len &&
                (lex->text.ptr[end] == '-' ||
                 (is_word_byte((unsigned char)lex->text.ptr[end]) && lex->text.ptr[end] != '_')))
             end++;
-        for (size_t i = 0; i < CW_COUNT(flags); i++) {
+        for (size_t i = 0; i < nflags; i++) {
             if (cw_str_eqz(cw_str_sub(lex->text, from, end), flags[i])) {
                 skip_to(lex, end);
                 token->kind = CW_TOK_FLAG;

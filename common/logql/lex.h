@@ -102,6 +102,7 @@ struct cw_lex {
     size_t at;             /* of the next character */
     unsigned line, column; /* of the next character, from 1 */
     struct cw_arena *arena;
+    bool extensions; /* their functions and flags are known */
 };
 
 /* `text` is borrowed and at most CW_LIMIT_QUERY_BYTES long. */

@@ -61,7 +61,7 @@ static int stage_fault(struct cw_parser *parser, struct cw_str stage)
 static bool ends_group(const struct cw_stage *stage)
 {
     return stage->kind == CW_STAGE_LABEL_FILTER || stage->kind == CW_STAGE_LINE_FORMAT ||
-           stage->kind == CW_STAGE_UNPACK;
+           stage->kind == CW_STAGE_UNPACK || stage->kind == CW_STAGE_DISTINCT;
 }
 
 /* Loki moves line filters of a group to its front and names all of them when one is wrong. */
@@ -181,7 +181,7 @@ static int check_log(struct cw_parser *parser, struct cw_expr *expr)
     return rc;
 }
 
-int cw_parse_check_expr(struct cw_parser *parser, struct cw_expr *expr)
+static int check_tree(struct cw_parser *parser, struct cw_expr *expr)
 {
     int rc = 0;
     switch (expr->kind) {
@@ -190,14 +190,28 @@ int cw_parse_check_expr(struct cw_parser *parser, struct cw_expr *expr)
     case CW_EXPR_NUMBER:
     case CW_EXPR_VECTOR: return 0;
     case CW_EXPR_VECTOR_AGG:
-    case CW_EXPR_LABEL_REPLACE: return cw_parse_check_expr(parser, expr->left);
+    case CW_EXPR_LABEL_REPLACE: return check_tree(parser, expr->left);
     case CW_EXPR_BINARY:
-        rc = cw_parse_check_expr(parser, expr->left);
-        return rc < 0 ? rc : cw_parse_check_expr(parser, expr->right);
+        rc = check_tree(parser, expr->left);
+        return rc < 0 ? rc : check_tree(parser, expr->right);
     case CW_EXPR_VARIANTS:
         for (size_t i = 0; rc == 0 && i < expr->nvariants; i++)
-            rc = cw_parse_check_expr(parser, expr->variants[i]);
-        return rc < 0 ? rc : cw_parse_check_expr(parser, expr->left);
+            rc = check_tree(parser, expr->variants[i]);
+        return rc < 0 ? rc : check_tree(parser, expr->left);
     }
     CW_ASSERT(!"every kind of expression is checked");
+}
+
+static int check_in(void *arg, const struct cw_expr *expr, struct cw_label_filter *filter,
+                    struct cw_err *err)
+{
+    (void)expr;
+    (void)err; /* the parser's */
+    return cw_parse_check_expr(arg, filter->query);
+}
+
+int cw_parse_check_expr(struct cw_parser *parser, struct cw_expr *expr)
+{
+    int rc = check_tree(parser, expr);
+    return rc < 0 ? rc : cw_expr_each_in(expr, check_in, parser, parser->err);
 }

@@ -205,6 +205,8 @@ static int parse_comparison(struct cw_parser *parser, struct cw_label_filter *fi
     int rc = cw_parse_expect(parser, CW_TOK_IDENTIFIER, "IDENTIFIER or (", &filter->name);
     if (rc < 0)
         return rc;
+    if (cw_parse_at_in(parser))
+        return cw_parse_in(parser, filter);
     op = parser->token.kind;
     bool matches = match_op(op, &match);
     bool compares = comparison(op, &filter->cmp);
@@ -346,6 +348,11 @@ static int parse_json(struct cw_parser *parser, struct cw_stage *stage)
 {
     stage->kind = CW_STAGE_JSON;
     int rc = cw_parse_advance(parser);
+    if (rc == 0 && parser->token.kind == CW_TOK_FLAG &&
+        cw_str_eqz(parser->token.text, "--arrays")) {
+        stage->arrays = true;
+        return cw_parse_advance(parser);
+    }
     if (rc == 0 && parser->token.kind == CW_TOK_IDENTIFIER)
         rc = parse_extractions(parser, stage);
     return rc;
@@ -355,7 +362,8 @@ static int parse_logfmt(struct cw_parser *parser, struct cw_stage *stage)
 {
     stage->kind = CW_STAGE_LOGFMT;
     int rc = cw_parse_advance(parser);
-    while (rc == 0 && parser->token.kind == CW_TOK_FLAG) {
+    while (rc == 0 && parser->token.kind == CW_TOK_FLAG &&
+           !cw_str_eqz(parser->token.text, "--arrays")) {
         if (cw_str_eqz(parser->token.text, "--strict"))
             stage->strict = true;
         else
@@ -478,6 +486,9 @@ static int parse_drop_keep(struct cw_parser *parser, struct cw_stage *stage,
 /* Behind `|`. */
 static int parse_stage(struct cw_parser *parser, struct cw_stage *stage)
 {
+    int extension = cw_parse_extension(parser, stage);
+    if (extension != 0)
+        return extension < 0 ? extension : 0;
     switch (parser->token.kind) {
     case CW_TOK_JSON: return parse_json(parser, stage);
     case CW_TOK_LOGFMT: return parse_logfmt(parser, stage);
@@ -539,6 +550,8 @@ int cw_parse_pipeline(struct cw_parser *parser, struct cw_stage ***tail, struct 
     int rc;
     while (cw_parse_at_pipeline(parser)) {
         struct cw_stage *stage = CW_ARENA_NEW(parser->arena, struct cw_stage);
+        if ((rc = cw_parse_check_last(parser)) < 0)
+            return rc;
         if (filter_op(parser->token.kind, &stage->filter_op)) {
             stage->kind = CW_STAGE_LINE_FILTER;
             rc = parse_line_filter(parser, stage);

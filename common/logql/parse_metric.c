@@ -122,14 +122,14 @@ static const char *range_expected(const struct cw_expr *expr, bool in_parens)
 
 /* A selector with pipeline, unwrap and range in any of the orders that Loki allows, in parentheses
  * or not. */
-static int parse_log_range(struct cw_parser *parser, struct cw_expr *expr)
+static int parse_log_range_text(struct cw_parser *parser, struct cw_expr *expr)
 {
     int rc;
     bool in_parens = parser->token.kind == CW_TOK_OPEN_PAREN;
     if (in_parens && (rc = cw_parse_advance(parser)) < 0)
         return rc;
     if (in_parens && parser->token.kind == CW_TOK_OPEN_PAREN) {
-        if ((rc = cw_parse_enter(parser)) < 0 || (rc = parse_log_range(parser, expr)) < 0)
+        if ((rc = cw_parse_enter(parser)) < 0 || (rc = parse_log_range_text(parser, expr)) < 0)
             return rc;
         cw_parse_leave(parser);
         return cw_parse_expect(parser, CW_TOK_CLOSE_PAREN, ")", NULL);
@@ -151,6 +151,14 @@ static int parse_log_range(struct cw_parser *parser, struct cw_expr *expr)
     if ((rc = parse_range_tail(parser, expr, bare, false)) < 0)
         return rc;
     return in_parens ? cw_parse_expect(parser, CW_TOK_CLOSE_PAREN, ")", NULL) : 0;
+}
+
+static int parse_log_range(struct cw_parser *parser, struct cw_expr *expr)
+{
+    parser->inner++;
+    int rc = parse_log_range_text(parser, expr);
+    parser->inner--;
+    return rc;
 }
 
 /* ---- aggregations ---- */
@@ -193,7 +201,11 @@ static int parse_range_agg(struct cw_parser *parser, struct cw_expr *expr)
     int rc = cw_parse_advance(parser);
     if (rc < 0 || (rc = cw_parse_expect(parser, CW_TOK_OPEN_PAREN, "(", NULL)) < 0)
         return rc;
-    if (parser->token.kind == CW_TOK_NUMBER) {
+    if (cw_range_def(expr->range_fn)->takes_label) {
+        if ((rc = cw_parse_expect(parser, CW_TOK_IDENTIFIER, "IDENTIFIER", &expr->counted)) < 0 ||
+            (rc = cw_parse_expect(parser, CW_TOK_COMMA, ",", NULL)) < 0)
+            return rc;
+    } else if (parser->token.kind == CW_TOK_NUMBER) {
         expr->has_param = true;
         param = parser->token.text;
         if ((rc = cw_parse_advance(parser)) < 0 ||
@@ -579,7 +591,9 @@ static int parse_all(struct cw_parser *parser, struct cw_str text, struct cw_exp
     if (text.len >= CW_LIMIT_QUERY_BYTES)
         return cw_parse_fault(parser, "input size too long (%zu > %d)", text.len,
                               CW_LIMIT_QUERY_BYTES);
+    bool extensions = parser->lex.extensions;
     cw_lex_init(&parser->lex, cw_arena_dup(parser->arena, text), parser->arena);
+    parser->lex.extensions = extensions;
     int rc = cw_parse_advance(parser);
     if (rc < 0 || (rc = cw_parse_expr(parser, out)) < 0)
         return rc;
@@ -590,10 +604,8 @@ static int parse_all(struct cw_parser *parser, struct cw_str text, struct cw_exp
     return cw_parse_check_expr(parser, *out);
 }
 
-enum selectors { SELECTORS_SELECT, SELECTORS_ANY };
-
-static int parse_text(struct cw_str text, enum selectors selectors, struct cw_query **out,
-                      struct cw_err *err)
+int cw_logql_parse_dialect(struct cw_str text, unsigned dialect, struct cw_query **out,
+                           struct cw_err *err)
 {
     struct cw_err local;
     struct cw_query_owner *owner = cw_mem_new(sizeof(*owner));
@@ -602,7 +614,8 @@ static int parse_text(struct cw_str text, enum selectors selectors, struct cw_qu
     struct cw_parser parser = {.arena = query->arena,
                                .owner = owner,
                                .err = err != NULL ? err : &local,
-                               .selects_all = selectors == SELECTORS_ANY};
+                               .lex.extensions = (dialect & CW_LOGQL_EXTENSIONS) != 0,
+                               .selects_all = (dialect & CW_LOGQL_ANY_SELECTOR) != 0};
     int rc = parse_all(&parser, text, &query->root);
     if (rc < 0)
         cw_query_free(&query);
@@ -613,12 +626,7 @@ static int parse_text(struct cw_str text, enum selectors selectors, struct cw_qu
 
 int cw_logql_parse(struct cw_str text, struct cw_query **out, struct cw_err *err)
 {
-    return parse_text(text, SELECTORS_SELECT, out, err);
-}
-
-int cw_logql_parse_any(struct cw_str text, struct cw_query **out, struct cw_err *err)
-{
-    return parse_text(text, SELECTORS_ANY, out, err);
+    return cw_logql_parse_dialect(text, CW_LOGQL_LOKI, out, err);
 }
 
 void cw_query_free(struct cw_query **query)

@@ -34,6 +34,8 @@ struct cw_parser {
     struct cw_err *err;
     unsigned depth;
     bool selects_all; /* {} is a selector */
+    /* Extensions: log ranges and `in` queries around what is parsed, the latter alone, and what gathering stages there were. */
+    unsigned inner, sub_queries, gathered;
     /* Loki finds some faults only after the whole text was parsed; a syntax error behind them wins.
      * Empty: none. */
     char late[CW_ERR_TEXT_BYTES];
@@ -71,6 +73,14 @@ int cw_parse_pipeline(struct cw_parser *parser, struct cw_stage ***tail,
 bool cw_parse_at_pipeline(const struct cw_parser *parser);
 /* A comma separated list of identifiers up to `)`, which is taken; the token at hand is `(`. */
 int cw_parse_names(struct cw_parser *parser, struct cw_str **names_out, size_t *n_out) CW_MUST_USE;
+
+/* parse_extension.c: a stage behind `|` that Loki does not have: 1 it was one, and is taken; 0 it is none. */
+int cw_parse_extension(struct cw_parser *parser, struct cw_stage *stage) CW_MUST_USE;
+/* Ahead of a stage: fails where nothing can follow the one before. */
+int cw_parse_check_last(struct cw_parser *parser) CW_MUST_USE;
+/* Behind the name of a label filter: `in`, `not in`? */
+bool cw_parse_at_in(const struct cw_parser *parser);
+int cw_parse_in(struct cw_parser *parser, struct cw_label_filter *filter) CW_MUST_USE;
 
 /* parse_metric.c: any expression. */
 int cw_parse_expr(struct cw_parser *parser, struct cw_expr **out) CW_MUST_USE;

@@ -62,6 +62,12 @@ static void add_label_filter(struct cw_buf *out, const struct cw_label_filter *f
     default: break;
     }
     cw_buf_adds(out, filter->name);
+    if (filter->kind == CW_LF_IN) {
+        cw_buf_addz(out, filter->negated ? " not in (" : " in (");
+        cw_expr_format(filter->query, out);
+        cw_buf_addc(out, ')');
+        return;
+    }
     if (filter->kind == CW_LF_IP) {
         cw_buf_addz(out, filter->cmp == CW_CMP_NE ? "!=ip(" : "=ip(");
         cw_quote_go(filter->text, out);
@@ -137,6 +143,17 @@ static void add_drop_keep(struct cw_buf *out, const struct cw_stage *stage)
     }
 }
 
+static void add_keys(struct cw_buf *out, const struct cw_stage *stage)
+{
+    for (size_t i = 0; i < stage->nkeys; i++) {
+        if (i > 0)
+            cw_buf_addc(out, ',');
+        cw_buf_adds(out, stage->keys[i].name);
+        if (stage->keys[i].descending)
+            cw_buf_addz(out, " desc");
+    }
+}
+
 static void add_text_stage(struct cw_buf *out, const char *name, struct cw_str text)
 {
     cw_buf_addz(out, name);
@@ -148,7 +165,7 @@ void cw_stage_format(const struct cw_stage *stage, struct cw_buf *out)
     switch (stage->kind) {
     case CW_STAGE_LINE_FILTER: add_line_filter(out, stage); return;
     case CW_STAGE_JSON:
-        cw_buf_addz(out, "| json");
+        cw_buf_addz(out, stage->arrays ? "| json --arrays" : "| json");
         add_extractions(out, stage);
         return;
     case CW_STAGE_LOGFMT:
@@ -179,6 +196,19 @@ void cw_stage_format(const struct cw_stage *stage, struct cw_buf *out)
     case CW_STAGE_KEEP:
         cw_buf_addz(out, "| keep");
         add_drop_keep(out, stage);
+        return;
+    case CW_STAGE_DISTINCT:
+        cw_buf_addz(out, "| distinct ");
+        add_keys(out, stage);
+        return;
+    case CW_STAGE_CONTEXT:
+        cw_buf_addf(out, "| context -B %u -A %u", stage->before, stage->after);
+        return;
+    case CW_STAGE_TEMPLATE: cw_buf_addz(out, "| template"); return;
+    case CW_STAGE_SORT:
+        cw_buf_addz(out, "| sort by (");
+        add_keys(out, stage);
+        cw_buf_addc(out, ')');
         return;
     }
 }
@@ -235,6 +265,10 @@ static void add_grouping(struct cw_buf *out, const struct cw_grouping *grouping)
 static void add_range_agg(struct cw_buf *out, const struct cw_expr *expr)
 {
     cw_buf_addf(out, "%s(", cw_range_def(expr->range_fn)->name);
+    if (expr->counted.len > 0) {
+        cw_buf_adds(out, expr->counted);
+        cw_buf_addc(out, ',');
+    }
     if (expr->has_param) {
         cw_float_text_plain(expr->param, out);
         cw_buf_addc(out, ',');
@@ -403,6 +437,11 @@ static void add_pretty_grouping(struct cw_buf *out, const struct cw_grouping *gr
 static void add_pretty_range_agg(struct cw_buf *out, const struct cw_expr *expr, unsigned level)
 {
     cw_buf_addf(out, "%s(\n", cw_range_def(expr->range_fn)->name);
+    if (expr->counted.len > 0) {
+        indent(out, level + 1);
+        cw_buf_adds(out, expr->counted);
+        cw_buf_addz(out, ",\n");
+    }
     if (expr->has_param) {
         indent(out, level + 1);
         cw_float_text_general(expr->param, out);

@@ -8,10 +8,10 @@
  * The connection is cut when something goes wrong after the first byte: a whole answer ends with a last chunk.
  */
 #include "common/logql/ast.h"
-#include "querier/api/query_limits.h"
 #include "querier/api/query_routes.h"
-#include "querier/engine/eval.h"
+#include "querier/api/request_query.h"
 #include "querier/engine/log_query.h"
+#include "querier/engine/sub_query.h"
 
 /* A page: large enough that blocks which overlap in time are read few times, small enough to stand beside queries. */
 #define PAGE_ENTRIES 131072
@@ -74,13 +74,14 @@ int cw_route_export(struct cw_api_request *request, struct cw_err *err)
     rc = cw_params_time(cw_http_param(request->http, "end"), INT64_MAX, &end_ns, err);
     if (rc < 0)
         return cw_err_wrap(err, "could not parse 'end' parameter");
-    rc = cw_logql_parse(cw_http_param(request->http, "query"), &query, err);
+    rc = cw_request_query_extended(request, cw_http_param(request->http, "query"), &query, err);
     if (rc == 0 && cw_expr_is_metric(query->root))
         rc = cw_err_set(err, CW_E_INVALID, "only log queries can be exported");
+    /* An end that is open is the present to what asks for a time. */
+    const struct cw_sub_query_span span = {
+        start_ns, end_ns < INT64_MAX ? end_ns : request->params.now_ns, NULL};
     if (rc == 0)
-        rc = cw_eval_check(query->root, err);
-    if (rc == 0)
-        rc = cw_query_limits_expr(&request->limits, query->root, err);
+        rc = cw_sub_queries_run(&request->query, query, &span, err);
     if (rc == 0)
         rc = cw_log_query_open(&request->query, query->root, start_ns, end_ns, false, &log_query,
                                err);

@@ -7,6 +7,7 @@
 #include "common/base/assert.h"
 #include "common/base/clock.h"
 #include "common/base/log.h"
+#include "querier/api/dialect.h"
 #include "querier/api/live_tail_priv.h"
 #include "querier/api/live_tails.h"
 #include "querier/api/query_limits.h"
@@ -78,10 +79,37 @@ static struct cw_str get_param(const void *ctx, const char *name)
     return cw_http_param(ctx, name);
 }
 
+static int fail_in(void *arg, const struct cw_expr *expr, struct cw_label_filter *filter,
+                   struct cw_err *err)
+{
+    (void)arg;
+    (void)expr;
+    return cw_err_set(err, CW_E_INVALID,
+                      "`%.*s in (...)` cannot be tailed: its values are of a range that has an end",
+                      CW_STR_ARG(filter->name));
+}
+
+/* A tail gives each entry as it comes, and knows of no others. */
+static int check_extensions(const struct cw_expr *expr, struct cw_err *err)
+{
+    if (cw_expr_gathers(expr))
+        return cw_err_set(
+            err, CW_E_INVALID,
+            "distinct, sort by and context cannot be tailed: they look at all entries "
+            "of a range that has an end");
+    return cw_expr_each_in(expr, fail_in, NULL, err);
+}
+
 static int parse(struct live_tail *tail, struct cw_err *err)
 {
     struct cw_params params = {.get = get_param, .ctx = tail->http, .now_ns = cw_clock_now_ns()};
-    int rc = cw_logql_parse(cw_api_query_with_regexp(tail->http, tail->arena), &tail->query, err);
+    unsigned dialect;
+    int rc = cw_api_dialect(tail->http, &dialect, err);
+    if (rc == 0)
+        rc = cw_logql_parse_dialect(cw_api_query_with_regexp(tail->http, tail->arena), dialect,
+                                    &tail->query, err);
+    if (rc == 0)
+        rc = check_extensions(tail->query->root, err);
     if (rc == 0)
         rc = cw_params_tail(&params, &tail->params, err);
     if (rc == 0)

@@ -98,8 +98,8 @@ static int check_switches(const struct cw_query_limits *limits, const struct cw_
     return 0;
 }
 
-int cw_query_limits_expr(const struct cw_query_limits *limits, const struct cw_expr *expr,
-                         struct cw_err *err)
+static int check_tree(const struct cw_query_limits *limits, const struct cw_expr *expr,
+                      struct cw_err *err)
 {
     if (expr == NULL)
         return 0;
@@ -109,12 +109,26 @@ int cw_query_limits_expr(const struct cw_query_limits *limits, const struct cw_e
     if (rc == 0 && expr->kind == CW_EXPR_RANGE_AGG)
         rc = check_range(limits, expr, err);
     if (rc == 0)
-        rc = cw_query_limits_expr(limits, expr->left, err);
+        rc = check_tree(limits, expr->left, err);
     if (rc == 0)
-        rc = cw_query_limits_expr(limits, expr->right, err);
+        rc = check_tree(limits, expr->right, err);
     for (size_t i = 0; rc == 0 && i < expr->nvariants; i++)
-        rc = cw_query_limits_expr(limits, expr->variants[i], err);
+        rc = check_tree(limits, expr->variants[i], err);
     return rc;
+}
+
+static int check_in(void *arg, const struct cw_expr *expr, struct cw_label_filter *filter,
+                    struct cw_err *err)
+{
+    (void)expr;
+    return cw_query_limits_expr(arg, filter->query, err);
+}
+
+int cw_query_limits_expr(const struct cw_query_limits *limits, const struct cw_expr *expr,
+                         struct cw_err *err)
+{
+    int rc = check_tree(limits, expr, err);
+    return rc < 0 ? rc : cw_expr_each_in(expr, check_in, (void *)limits, err);
 }
 
 int cw_query_limits_entries(const struct cw_query_limits *limits, uint32_t limit,

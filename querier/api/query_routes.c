@@ -5,11 +5,13 @@
 #include "common/labels/labels.h"
 #include "common/logql/ast.h"
 #include "common/wire/json_writer.h"
+#include "querier/api/dialect.h"
 #include "querier/api/query_limits.h"
 #include "querier/api/request_query.h"
 #include "querier/engine/eval.h"
 #include "querier/engine/log_query.h"
 #include "querier/engine/metric_query.h"
+#include "querier/engine/sub_query.h"
 
 /* Entries a page when they are thinned by `interval`: enough to read a block only a few times. */
 #define THINNED_PAGE_ENTRIES 16384
@@ -136,13 +138,17 @@ static int answer_logs(struct cw_api_request *request, const struct cw_expr *exp
     if (rc < 0)
         return rc;
     struct selection selection = {0};
+    if (params->interval_ns == 0)
+        cw_log_query_expect(log_query, params->limit);
     if (params->interval_ns > 0)
         rc = select_thinned(request, log_query, params, &selection, err);
     else
         rc = select_page(request, log_query, params->limit, &selection, err);
     if (rc == 0) {
         struct cw_log_groups groups;
-        cw_log_group(selection.items, selection.n, categorised, request->arena, &groups);
+        bool sorted = cw_stage_find(expr->stages, CW_STAGE_SORT) != NULL;
+        (sorted ? cw_log_group_runs : cw_log_group)(selection.items, selection.n, categorised,
+                                                    request->arena, &groups);
         rc = cw_allowance_check(&request->query.allowance, request->arena, err);
         if (rc == 0)
             write(request, &groups, categorised, selection.n);
@@ -167,19 +173,27 @@ static int answer_samples(struct cw_api_request *request, const struct cw_expr *
     return 0;
 }
 
-static int answer_range(struct cw_api_request *request, const struct cw_expr *expr,
+static int answer_range(struct cw_api_request *request, struct cw_query *query,
                         struct cw_range_params *params, struct cw_err *err)
 {
+    const struct cw_expr *expr = query->root;
+    struct cw_sub_query_span span;
+    struct cw_grid grid;
     int rc = cw_query_limits_range(&request->limits, request->params.now_ns, &params->start_ns,
                                    params->end_ns, err);
+    if (rc < 0)
+        return rc;
+    span = (struct cw_sub_query_span){params->start_ns, params->end_ns, &grid};
+    if (cw_expr_is_metric(expr))
+        rc = cw_grid_init_range(&grid, params->start_ns, params->end_ns, params->step_ns, err);
+    if (rc == 0)
+        rc = cw_sub_queries_run(&request->query, query, &span, err);
     if (rc < 0)
         return rc;
     if (!cw_expr_is_metric(expr))
         return answer_logs(request, expr, params, cw_api_wants_categories(request->http),
                            write_streams, err);
-    struct cw_grid grid;
-    rc = cw_grid_init_range(&grid, params->start_ns, params->end_ns, params->step_ns, err);
-    return rc < 0 ? rc : answer_samples(request, expr, &grid, CW_EVAL_RANGE, err);
+    return answer_samples(request, expr, &grid, CW_EVAL_RANGE, err);
 }
 
 int cw_route_query_range(struct cw_api_request *request, struct cw_err *err)
@@ -188,9 +202,9 @@ int cw_route_query_range(struct cw_api_request *request, struct cw_err *err)
     struct cw_query *query = NULL;
     int rc = cw_params_range(&request->params, &params, err);
     if (rc == 0)
-        rc = cw_request_query(request, params.query, &query, err);
+        rc = cw_request_query_extended(request, params.query, &query, err);
     if (rc == 0)
-        rc = answer_range(request, query->root, &params, err);
+        rc = answer_range(request, query, &params, err);
     cw_query_free(&query);
     return rc;
 }
@@ -201,7 +215,7 @@ int cw_route_query(struct cw_api_request *request, struct cw_err *err)
     struct cw_query *query = NULL;
     int rc = cw_params_instant(&request->params, &params, err);
     if (rc == 0)
-        rc = cw_request_query(request, params.query, &query, err);
+        rc = cw_request_query_extended(request, params.query, &query, err);
     if (rc == 0 && !cw_expr_is_metric(query->root))
         rc = cw_err_set(err, CW_E_INVALID,
                         "log queries are not supported as an instant query type, please change "
@@ -210,7 +224,10 @@ int cw_route_query(struct cw_api_request *request, struct cw_err *err)
     if (rc == 0) {
         struct cw_grid grid;
         cw_grid_init_instant(&grid, params.time_ns);
-        rc = answer_samples(request, query->root, &grid, CW_EVAL_INSTANT, err);
+        const struct cw_sub_query_span span = {params.time_ns, params.time_ns, &grid};
+        rc = cw_sub_queries_run(&request->query, query, &span, err);
+        if (rc == 0)
+            rc = answer_samples(request, query->root, &grid, CW_EVAL_INSTANT, err);
     }
     cw_query_free(&query);
     return rc;
@@ -238,7 +255,10 @@ int cw_route_old_query(struct cw_api_request *request, struct cw_err *err)
 int cw_route_format_query(struct cw_api_request *request, struct cw_err *err)
 {
     struct cw_query *query = NULL;
-    int rc = cw_logql_parse(cw_http_param(request->http, "query"), &query, err);
+    unsigned dialect;
+    int rc = cw_api_dialect(request->http, &dialect, err);
+    if (rc == 0)
+        rc = cw_logql_parse_dialect(cw_http_param(request->http, "query"), dialect, &query, err);
     struct cw_json_writer w = cw_json_writer_make(&request->body);
     cw_json_begin_object(&w);
     cw_json_key_string(&w, "status", rc == 0 ? CW_STR("success") : CW_STR("invalid-query"));

@@ -1,12 +1,13 @@
 #include "querier/api/request_query.h"
 
+#include "querier/api/dialect.h"
 #include "querier/api/query_limits.h"
 #include "querier/engine/eval.h"
 
-int cw_request_query(struct cw_api_request *request, struct cw_str text, struct cw_query **out,
-                     struct cw_err *err)
+static int parse(struct cw_api_request *request, struct cw_str text, unsigned dialect,
+                 struct cw_query **out, struct cw_err *err)
 {
-    int rc = cw_logql_parse(text, out, err);
+    int rc = cw_logql_parse_dialect(text, dialect, out, err);
     if (rc == 0) {
         rc = cw_eval_check((*out)->root, err);
         if (rc == 0)
@@ -15,6 +16,20 @@ int cw_request_query(struct cw_api_request *request, struct cw_str text, struct 
             cw_query_free(out);
     }
     return rc;
+}
+
+int cw_request_query(struct cw_api_request *request, struct cw_str text, struct cw_query **out,
+                     struct cw_err *err)
+{
+    return parse(request, text, CW_LOGQL_LOKI, out, err);
+}
+
+int cw_request_query_extended(struct cw_api_request *request, struct cw_str text,
+                              struct cw_query **out, struct cw_err *err)
+{
+    unsigned dialect;
+    int rc = cw_api_dialect(request->http, &dialect, err);
+    return rc < 0 ? rc : parse(request, text, dialect, out, err);
 }
 
 int cw_request_selector(struct cw_api_request *request, struct cw_str text, struct cw_query **out,

@@ -9,9 +9,12 @@
 #include "common/logql/ast.h"
 #include "querier/api/api_request.h"
 
-/* Any query that can be evaluated. */
+/* Any query of Loki's that can be evaluated. */
 int cw_request_query(struct cw_api_request *request, struct cw_str text, struct cw_query **out,
                      struct cw_err *err) CW_MUST_USE;
+/* The same in the language that the request asks for (dialect.h). What reads the query runs its sub-queries first (sub_query.h). */
+int cw_request_query_extended(struct cw_api_request *request, struct cw_str text,
+                              struct cw_query **out, struct cw_err *err) CW_MUST_USE;
 /* A query that is nothing but a selector. */
 int cw_request_selector(struct cw_api_request *request, struct cw_str text, struct cw_query **out,
                         struct cw_err *err) CW_MUST_USE;

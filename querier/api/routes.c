@@ -43,9 +43,12 @@ static void handle_old_tail(struct cw_http_request *http, void *ctx)
 
 const struct cw_http_route cw_routes_table[] = {
     {GET_POST, "/loki/api/v1/query_range", handle_query_range, FORM,
-     "LogQL over a range: query, start, end, since, limit, direction, step, interval."},
+     "LogQL over a range: query, start, end, since, limit, direction, step, interval. With "
+     "extensions=on (or the header X-Cordwood-Extensions: on) the query may use what Loki's "
+     "language has not: cordwood query --help. An answer that is sorted lists its streams in its "
+     "order, one for each run of entries with the same labels."},
     {GET_POST, "/loki/api/v1/query", handle_query, FORM,
-     "A metric query at one time: query, time."},
+     "A metric query at one time: query, time, extensions."},
     {GET_POST, "/loki/api/v1/labels", handle_labels, FORM,
      "Names of labels: start, end, since, query."},
     {GET_POST, "/loki/api/v1/label", handle_labels, FORM, "The same."},
@@ -53,7 +56,8 @@ const struct cw_http_route cw_routes_table[] = {
      "Values of a label: start, end, since, query."},
     {GET_POST, "/loki/api/v1/series", handle_series, FORM, "Streams: match[], start, end, since."},
     {CW_HTTP_GET, "/loki/api/v1/tail", handle_tail, 0,
-     "Entries as they come, over a WebSocket: query, start, limit, delay_for (seconds, at most 5)."},
+     "Entries as they come, over a WebSocket: query, start, limit, delay_for (seconds, at most 5), "
+     "extensions."},
     {GET_POST, "/loki/api/v1/index/stats", handle_index_stats, FORM,
      "How many streams, chunks, bytes and entries a selector has: query, start, end, since."},
     {GET_POST, "/loki/api/v1/index/volume", handle_index_volume, FORM,
@@ -61,7 +65,7 @@ const struct cw_http_route cw_routes_table[] = {
     {GET_POST, "/loki/api/v1/index/volume_range", handle_index_volume_range, FORM,
      "The same for each step: step as in query_range."},
     {GET_POST, "/loki/api/v1/format_query", handle_format_query, FORM,
-     "The query, printed: query."},
+     "The query, printed: query, extensions."},
     {GET_POST, "/loki/api/v1/detected_labels", handle_detected_labels, FORM,
      "Labels of streams and how many values each has, without those of ids alone: query, start, "
      "end, since."},

@@ -23,6 +23,7 @@ enum cw_exit {
 enum cw_cli_output { CW_CLI_OUTPUT_DEFAULT, CW_CLI_OUTPUT_RAW, CW_CLI_OUTPUT_JSONL };
 /* auto: on a terminal */
 enum cw_cli_when { CW_CLI_WHEN_AUTO, CW_CLI_WHEN_ALWAYS, CW_CLI_WHEN_NEVER };
+enum cw_cli_switch { CW_CLI_OFF, CW_CLI_ON };
 enum cw_cli_zone { CW_CLI_ZONE_LOCAL, CW_CLI_ZONE_UTC };
 
 struct cw_cli_args {
@@ -42,6 +43,7 @@ struct cw_cli_args {
     int64_t limit, batch, step_ns, delay_for_ns;
     bool has_limit;
     bool forward, quiet;
+    int extensions; /* enum cw_cli_switch */
     /* output */
     int output, colour, escape, zone;
     bool no_labels;
@@ -89,6 +91,8 @@ int cw_cmd_inspect(struct cw_cli *cli);
 int cw_cmd_fsck(struct cw_cli *cli);
 int cw_cmd_snapshot(struct cw_cli *cli);
 
+/* The dialect of queries that --extensions says (enum cw_logql_dialect). */
+unsigned cw_cli_dialect(const struct cw_cli_args *args);
 /* --label NAME=VALUE ...; CW_E_INVALID. */
 int cw_cli_labels(struct cw_cli *cli, struct cw_labels *out, struct cw_err *err) CW_MUST_USE;
 /* Print "cordwood: <sentence>" to stderr; returns the status for its code (CW_E_INVALID of our own making is usage: pass CW_EXIT_USAGE). */

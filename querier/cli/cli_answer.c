@@ -172,7 +172,7 @@ static int oldest_first(const void *a, const void *b)
 
 static void entries_sort(struct cw_cli_entry *entries, size_t n, enum cw_cli_order order)
 {
-    if (n > 1)
+    if (n > 1 && order != CW_CLI_AS_ANSWERED)
         qsort(entries, n, sizeof *entries,
               order == CW_CLI_NEWEST_FIRST ? newest_first : oldest_first);
 }
@@ -227,14 +227,14 @@ int cw_cli_ask_range(struct cw_cli *cli, const struct cw_cli_range *range, int64
                      enum cw_cli_order order, struct cw_buf *body, struct cw_arena *arena,
                      struct cw_cli_answer *out, struct cw_err *err)
 {
+    bool forward = order == CW_CLI_AS_ANSWERED ? cli->args->forward : order == CW_CLI_OLDEST_FIRST;
     struct cw_cli_params params;
     cw_cli_params_init(&params);
     cw_cli_params_add(&params, "query", cli->rest[0]);
     cw_cli_params_add_i64(&params, "start", range->start_ns);
     cw_cli_params_add_i64(&params, "end", range->end_ns);
     cw_cli_params_add_i64(&params, "limit", limit);
-    cw_cli_params_add(&params, "direction",
-                      order == CW_CLI_OLDEST_FIRST ? CW_STR("forward") : CW_STR("backward"));
+    cw_cli_params_add(&params, "direction", forward ? CW_STR("forward") : CW_STR("backward"));
     if (cli->args->step_ns > 0)
         cw_cli_params_add(&params, "step", cw_cli_step(cli));
     int rc = cw_cli_get(cli, "/loki/api/v1/query_range", &params, body, err);

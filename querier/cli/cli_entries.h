@@ -22,19 +22,20 @@ struct cw_cli_entry {
 struct cw_cli_answer {
     struct cw_str result_type;    /* "streams", "matrix", "vector", "scalar" */
     struct cw_str result;         /* its JSON */
-    struct cw_cli_entry *entries; /* of "streams", ordered by time */
+    struct cw_cli_entry *entries; /* of "streams", in the order that was asked for */
     size_t nentries;
     struct cw_str *warnings;
     size_t nwarnings;
 };
 
-enum cw_cli_order { CW_CLI_NEWEST_FIRST, CW_CLI_OLDEST_FIRST };
+/* AS_ANSWERED: a query that sorts has an order of its own. */
+enum cw_cli_order { CW_CLI_NEWEST_FIRST, CW_CLI_OLDEST_FIRST, CW_CLI_AS_ANSWERED };
 
 /* CW_E_INVALID: the answer is not what Loki's API says. */
 int cw_cli_answer_parse(struct cw_str body, enum cw_cli_order order, struct cw_arena *arena,
                         struct cw_cli_answer *out, struct cw_err *err) CW_MUST_USE;
 
-/* Ask /loki/api/v1/query_range for at most `limit` entries of the range, or a metric. */
+/* Ask /loki/api/v1/query_range for at most `limit` entries of the range, or a metric. AS_ANSWERED: in the direction that the flags say. */
 int cw_cli_ask_range(struct cw_cli *cli, const struct cw_cli_range *range, int64_t limit,
                      enum cw_cli_order order, struct cw_buf *body, struct cw_arena *arena,
                      struct cw_cli_answer *out, struct cw_err *err) CW_MUST_USE;

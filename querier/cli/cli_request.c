@@ -57,12 +57,14 @@ int cw_cli_call(struct cw_cli *cli, const char *method, struct cw_str url, const
     const struct cw_cli_args *args = cli->args;
     if (args->password.len && !args->username.len)
         return cw_err_set(err, CW_E_INVALID, "--password needs --username");
-    const char **headers = CW_ARENA_ARRAY(cli->arena, const char *, 4);
+    const char **headers = CW_ARENA_ARRAY(cli->arena, const char *, 5);
     size_t n = 0;
     headers[n++] = "User-Agent: cordwood/" CW_VERSION;
     if (args->org_id.len)
         headers[n++] =
             cw_arena_printf(cli->arena, "X-Scope-OrgID: %.*s", CW_STR_ARG(args->org_id)).ptr;
+    if (args->extensions == CW_CLI_ON)
+        headers[n++] = "X-Cordwood-Extensions: on";
     if (content_type)
         headers[n++] = cw_arena_printf(cli->arena, "Content-Type: %s", content_type).ptr;
     *out = (struct cw_http_call){

@@ -26,6 +26,8 @@ struct pager {
     int64_t left; /* entries still wanted; INT64_MAX: all */
     int64_t batch;
     struct cw_page_edge edge;
+    bool whole; /* the answer is one page */
+    enum cw_cli_order order;
     struct cw_progress *progress;
     uint64_t printed;
 };
@@ -44,6 +46,11 @@ static void print_warnings(struct cw_cli *cli, struct warned *warned,
     }
 }
 
+unsigned cw_cli_dialect(const struct cw_cli_args *args)
+{
+    return args->extensions == CW_CLI_ON ? CW_LOGQL_EXTENSIONS : CW_LOGQL_LOKI;
+}
+
 static int exit_status(const struct warned *warned, bool results)
 {
     return warned->n > 0 ? CW_EXIT_WARNED : results ? CW_EXIT_RESULTS : CW_EXIT_NOTHING;
@@ -55,7 +62,8 @@ static void take_page(struct pager *pager, const struct cw_cli_answer *page)
     cw_page_edge_turn(&pager->edge);
     for (size_t i = 0; i < page->nentries && pager->left > 0; i++) {
         const struct cw_cli_entry *entry = &page->entries[i];
-        if (!cw_page_edge_take(&pager->edge, entry->ts_ns, entry->labels, entry->line))
+        if (!pager->whole &&
+            !cw_page_edge_take(&pager->edge, entry->ts_ns, entry->labels, entry->line))
             continue;
         pager->printed++;
         if (pager->left != INT64_MAX)
@@ -78,9 +86,8 @@ static int run_page(struct pager *pager, struct cw_err *err)
     int64_t limit = pager->left < pager->batch ? pager->left : pager->batch;
     limit += (int64_t)pager->edge.n; /* these come again */
     cw_progress_resume(pager->progress);
-    int rc = cw_cli_ask_range(pager->cli, &pager->range, limit,
-                              pager->cli->args->forward ? CW_CLI_OLDEST_FIRST : CW_CLI_NEWEST_FIRST,
-                              &body, arena, &page, err);
+    int rc =
+        cw_cli_ask_range(pager->cli, &pager->range, limit, pager->order, &body, arena, &page, err);
     cw_progress_pause(pager->progress);
     if (rc == 0) {
         print_warnings(pager->cli, &pager->warned, &page);
@@ -91,12 +98,37 @@ static int run_page(struct pager *pager, struct cw_err *err)
             uint64_t before = pager->printed;
             cw_cli_printer_common(&pager->printer, page.entries, page.nentries, pager->cli->arena);
             take_page(pager, &page);
-            rc = pager->left > 0 && page.nentries >= (size_t)limit && pager->printed > before;
+            rc = !pager->whole && pager->left > 0 && page.nentries >= (size_t)limit &&
+                 pager->printed > before;
         }
     }
     cw_buf_fini(&body);
     cw_arena_free(&arena);
     return rc;
+}
+
+/* Some answers are of the range that is asked for as a whole: what is gathered, and what other queries over that range give values to. A page
+ * of it would be another answer. */
+static int plan_pages(struct pager *pager, struct cw_err *err)
+{
+    const struct cw_cli_args *args = pager->cli->args;
+    struct cw_query *query = NULL;
+    pager->order = args->forward ? CW_CLI_OLDEST_FIRST : CW_CLI_NEWEST_FIRST;
+    if (cw_logql_parse_dialect(pager->cli->rest[0], cw_cli_dialect(args), &query, err) < 0)
+        return 0; /* the server knows better what is wrong, if anything is */
+    pager->whole = !cw_expr_is_metric(query->root) &&
+                   (cw_expr_gathers(query->root) || cw_expr_has_in(query->root));
+    if (cw_stage_find(query->root->stages, CW_STAGE_SORT) != NULL)
+        pager->order = CW_CLI_AS_ANSWERED;
+    cw_query_free(&query);
+    if (!pager->whole)
+        return 0;
+    if (args->limit == 0)
+        return cw_err_set(err, CW_E_INVALID,
+                          "a server answers distinct, sort by, context and `in (...)` at once, and "
+                          "not without a limit: give --limit a number, or take `cordwood export`");
+    pager->batch = args->limit;
+    return 0;
 }
 
 /* Without one only files can be asked: for all of them. */
@@ -117,7 +149,7 @@ int cw_cmd_query(struct cw_cli *cli)
                           .batch = cli->args->batch};
     if (cli->nrest == 0)
         return fail_no_query();
-    if (cw_cli_range(cli->args, &pager.range, &err) < 0)
+    if (cw_cli_range(cli->args, &pager.range, &err) < 0 || plan_pages(&pager, &err) < 0)
         return cw_cli_fail(&err, CW_EXIT_USAGE);
     cw_cli_printer_init(&pager.printer, cli->args);
     pager.progress = cw_progress_start(NULL, NULL);
@@ -171,7 +203,7 @@ int cw_cmd_fmt(struct cw_cli *cli)
 {
     struct cw_err err = {0};
     struct cw_query *query = NULL;
-    if (cw_logql_parse(cli->rest[0], &query, &err) < 0)
+    if (cw_logql_parse_dialect(cli->rest[0], cw_cli_dialect(cli->args), &query, &err) < 0)
         return cw_cli_fail(&err, CW_EXIT_ERROR);
     struct cw_buf out;
     cw_buf_init(&out, SIZE_MAX);

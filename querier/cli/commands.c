@@ -4,6 +4,7 @@
 static const char *const outputs[] = {"default", "raw", "jsonl", NULL};
 static const char *const whens[] = {"auto", "always", "never", NULL};
 static const char *const zones[] = {"Local", "UTC", NULL};
+static const char *const switches[] = {"off", "on", NULL};
 
 #define AT(member) offsetof(struct cw_cli_args, member)
 
@@ -33,6 +34,15 @@ static const struct cw_flag_def server_rows[] = {
      .min = "1ms", .doc = "Give up on an answer after this time (exports have none)."},
 };
 static const struct cw_flag_group server_flags = CW_FLAG_GROUP("Server", server_rows);
+
+static const struct cw_flag_def language_rows[] = {
+    {"extensions", .kind = CW_KEY_ENUM, .offset = AT(extensions), .arg = "SWITCH", .def = "on",
+     .names = switches,
+     .doc = "on: the query may use what Loki's language has not (see cordwood query --help). A "
+            "query without it means the same either way. off: refuse what Loki refuses, to try a "
+            "query that is meant for Grafana or for rules."},
+};
+static const struct cw_flag_group language_flags = CW_FLAG_GROUP("Language", language_rows);
 
 #define ZONE_ROW                                                                                       \
     {                                                                                                  \
@@ -188,11 +198,13 @@ static const struct cw_flag_def fsck_rows[] = {
 static const struct cw_flag_group fsck_flags = CW_FLAG_GROUP("Repair", fsck_rows);
 
 #define GROUPS(name, ...) static const struct cw_flag_group *const name[] = {__VA_ARGS__, NULL}
-GROUPS(query_groups, &query_flags, &time_flags, &output_flags, &local_flags, &server_flags);
-GROUPS(tail_groups, &tail_flags, &output_flags, &server_flags);
-GROUPS(instant_groups, &now_flags, &local_flags, &server_flags);
+GROUPS(query_groups, &query_flags, &language_flags, &time_flags, &output_flags, &local_flags,
+       &server_flags);
+GROUPS(tail_groups, &tail_flags, &language_flags, &output_flags, &server_flags);
+GROUPS(instant_groups, &now_flags, &language_flags, &local_flags, &server_flags);
+GROUPS(fmt_groups, &language_flags);
 GROUPS(stream_groups, &time_flags, &server_flags);
-GROUPS(export_groups, &time_flags, &export_flags, &server_flags);
+GROUPS(export_groups, &language_flags, &time_flags, &export_flags, &server_flags);
 GROUPS(push_groups, &push_flags, &server_flags);
 GROUPS(delete_groups, &delete_flags, &server_flags);
 GROUPS(metrics_groups, &metrics_flags, &server_flags);
@@ -202,6 +214,18 @@ GROUPS(snapshot_groups, &server_flags);
 
 extern const struct cw_table_def cw_exports_table; /* export/exports_config.c */
 
+/* What --extensions is about. */
+static const struct cw_example_def query_examples[] = {
+    {"cordwood query --limit 10 '{app=\"web\"} | json | sort by (ms desc) | distinct user'",
+     "The slowest request of each user."},
+    {"cordwood query '{app=\"web\"} | json | user in ({app=\"auth\"} | json | status >= 500)'",
+     "What those did for whom something else failed."},
+    {"cordwood query 'count_distinct_over_time(user, {app=\"web\"} | json [5m]) by (path)'",
+     "How many users each page has, over time."},
+    {"cordwood query '{app=\"web\"} |= \"panic\" | context -B 5 -A 20'", "What led to it."},
+    {"cordwood query '{app=\"web\"} | template | distinct template'", "One line of each kind."},
+    {0},
+};
 static const struct cw_command_def query_def = {
     .name = "cordwood query",
     .brief = "print entries, or a metric over time",
@@ -218,8 +242,27 @@ static const struct cw_command_def query_def = {
         "Docker's and CRI's files, seconds to nanoseconds since 1970; in JSON time, ts, timestamp "
         "or @timestamp; in logfmt ts=, time= or timestamp=. A line without one has the time of the "
         "line before. Times without a zone are of the zone of --timezone. A file that cannot be "
-        "read is told, the others are read, and the exit status is 3.",
-    .groups = query_groups};
+        "read is told, the others are read, and the exit status is 3.\n\n"
+        "Beyond Loki's language (--extensions):\n\n"
+        "| distinct LABEL, ...: the first entry of each combination of values, in the direction of "
+        "the query or, behind sort by, in its order. A label that is not there is empty. Filters "
+        "behind it see what it left.\n\n"
+        "| sort by (LABEL [asc|desc], ...): the order of the answer, of which --limit takes the "
+        "first. Numbers go by value, ahead of texts; entries without the label come last.\n\n"
+        "LABEL in (QUERY), LABEL not in (QUERY): a label filter. The values are those that QUERY, "
+        "run first over the same time, finds: of the label of the same name of its entries, or of "
+        "the series that a metric query has at the end of that time.\n\n"
+        "count_distinct_over_time(LABEL, {...} [5m]) by (...): how many different values there are, "
+        "exactly. Without by, series are told apart by all other labels; by () counts over all.\n\n"
+        "| json --arrays: elements of arrays are labels (tags_0, tags_1, up to 100), and so is how "
+        "many there are (tags_length).\n\n"
+        "| context -B N -A N (or -C N), as the last stage: N entries before and after each match in "
+        "its stream, each once, with the label context=before or after. The matches are the first "
+        "--limit ones, and of all that the answer is the first --limit entries.\n\n"
+        "| template: the line's pattern, with <_> for what varies, as the label template; |> takes "
+        "it.",
+    .groups = query_groups,
+    .examples = query_examples};
 static const struct cw_command_def tail_def = {
     .name = "cordwood tail",
     .brief = "print entries as they come",
@@ -297,7 +340,8 @@ static const struct cw_command_def fmt_def = {.name = "cordwood fmt",
                                               .arguments = "QUERY",
                                               .min_args = 1,
                                               .max_args = 1,
-                                              .doc = "Asks no server."};
+                                              .doc = "Asks no server.",
+                                              .groups = fmt_groups};
 static const struct cw_command_def metrics_def = {
     .name = "cordwood metrics",
     .brief = "serve log-derived metrics to Prometheus",

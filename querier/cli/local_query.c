@@ -17,6 +17,7 @@
 #include "querier/engine/log_query.h"
 #include "querier/engine/metric_query.h"
 #include "querier/engine/plan.h"
+#include "querier/engine/sub_query.h"
 #include "querier/local/data_dir.h"
 #include "querier/local/files_source.h"
 
@@ -87,9 +88,12 @@ static int parse_query(struct local *local, struct cw_err *err)
 {
     struct cw_cli *cli = local->cli;
     struct cw_str text = cli->nrest > 0 ? cli->rest[0] : CW_STR_NONE;
-    int rc = cli->args->data_dir.len > 0
-                 ? cw_logql_parse(text, &local->query, err)
-                 : cw_logql_parse_any(with_selector(cli, text), &local->query, err);
+    unsigned dialect = cw_cli_dialect(cli->args);
+    if (cli->args->data_dir.len == 0) {
+        dialect |= CW_LOGQL_ANY_SELECTOR;
+        text = with_selector(cli, text);
+    }
+    int rc = cw_logql_parse_dialect(text, dialect, &local->query, err);
     return rc < 0 ? rc : cw_eval_check(local->query->root, err);
 }
 
@@ -212,9 +216,13 @@ static void print_page(struct local *local, struct cw_cli_printer *printer,
     for (size_t i = 0; i < page->n; i++)
         entries[i] = &page->entries[i];
     struct cw_log_groups groups;
-    cw_log_group(entries, page->n, false, arena, &groups);
-    struct cw_cli_entry *shown = cw_cli_entries_of(
-        &groups, page->n, cli->args->forward ? CW_CLI_OLDEST_FIRST : CW_CLI_NEWEST_FIRST, arena);
+    bool sorted = cw_stage_find(local->query->root->stages, CW_STAGE_SORT) != NULL;
+    (sorted ? cw_log_group_runs : cw_log_group)(entries, page->n, false, arena, &groups);
+    struct cw_cli_entry *shown = cw_cli_entries_of(&groups, page->n,
+                                                   sorted               ? CW_CLI_AS_ANSWERED
+                                                   : cli->args->forward ? CW_CLI_OLDEST_FIRST
+                                                                        : CW_CLI_NEWEST_FIRST,
+                                                   arena);
     cw_progress_pause(local->progress);
     /* Of as many as a server is asked for at once: what they share is left out of each line. */
     cw_cli_printer_common(printer, shown, CW_MIN(page->n, (size_t)cli->args->batch), cli->arena);
@@ -234,60 +242,6 @@ static void learn_times(struct local *local)
     free(filters);
     if (local->files != NULL && n == 0)
         cw_files_source_bounds(local->files, local->pool, &min_ns, &max_ns);
-}
-
-static int print_logs(struct local *local, const struct cw_cli_range *range, struct cw_err *err)
-{
-    const struct cw_cli_args *args = local->cli->args;
-    struct cw_cli_printer printer;
-    struct cw_log_query *log_query = NULL;
-    uint64_t left = args->has_limit && args->limit > 0 ? (uint64_t)args->limit : UINT64_MAX;
-    learn_times(local);
-    int rc = cw_log_query_open(&local->context, local->query->root, range->start_ns, range->end_ns,
-                               !args->forward, &log_query, err);
-    if (rc < 0)
-        return rc;
-    cw_cli_printer_init(&printer, args);
-    struct cw_log_page page = {0};
-    while (rc == 0 && !page.last && left > 0) {
-        rc = cw_log_query_page(log_query, (size_t)CW_MIN(left, (uint64_t)PAGE_ENTRIES), PAGE_BYTES,
-                               &page, err);
-        if (rc < 0)
-            break;
-        print_page(local, &printer, &page);
-        local->nprinted += page.n;
-        left -= page.n;
-    }
-    cw_cli_printer_fini(&printer);
-    cw_log_query_close(&log_query);
-    return rc;
-}
-
-/* ---- samples ---- */
-
-static int print_samples(struct local *local, const struct cw_grid *grid, enum cw_eval_kind kind,
-                         struct cw_err *err)
-{
-    struct cw_result result;
-    int rc = cw_metric_query_run(&local->context, local->query->root, grid, kind, 0, &result, err);
-    if (rc < 0)
-        return rc;
-    struct cw_answer_extra extra = {0};
-    struct cw_answer_stats stats = {.query = &local->context};
-    struct cw_cli_answer answer;
-    struct cw_buf body;
-    cw_buf_init(&body, SIZE_MAX);
-    cw_answer_samples(&result, grid->start_ns, &extra, &stats, &body);
-    cw_result_fini(&result);
-    rc = cw_cli_answer_parse(cw_buf_str(&body), CW_CLI_NEWEST_FIRST, local->cli->arena, &answer,
-                             err);
-    if (rc == 0) {
-        cw_progress_pause(local->progress);
-        local->nprinted = answer.result.len > 2;
-        cw_cli_print_json(answer.result, stdout);
-    }
-    cw_buf_fini(&body);
-    return rc;
 }
 
 /* Where the flags leave an end open, the data's is meant. False: there is none. */
@@ -310,6 +264,81 @@ static bool close_range(struct local *local, struct cw_cli_range *range)
     if (range->end_ns == INT64_MAX)
         range->end_ns = max_ns;
     return range->start_ns <= range->end_ns;
+}
+
+/* A metric within `in (...)` is of the end of the time, which has to be known. */
+static int run_sub_queries(struct local *local, const struct cw_cli_range *range,
+                           struct cw_err *err)
+{
+    struct cw_cli_range closed = *range;
+    if (!cw_expr_has_in(local->query->root))
+        return 0;
+    bool open = range->end_ns == INT64_MAX;
+    if (open && !close_range(local, &closed))
+        closed.end_ns = local->now_ns;
+    const struct cw_sub_query_span span = {range->start_ns, closed.end_ns + open, NULL};
+    return cw_sub_queries_run(&local->context, local->query, &span, err);
+}
+
+static int print_logs(struct local *local, const struct cw_cli_range *range, struct cw_err *err)
+{
+    const struct cw_cli_args *args = local->cli->args;
+    struct cw_cli_printer printer;
+    struct cw_log_query *log_query = NULL;
+    uint64_t left = args->has_limit && args->limit > 0 ? (uint64_t)args->limit : UINT64_MAX;
+    learn_times(local);
+    int rc = run_sub_queries(local, range, err);
+    if (rc == 0)
+        rc = cw_log_query_open(&local->context, local->query->root, range->start_ns, range->end_ns,
+                               !args->forward, &log_query, err);
+    if (rc < 0)
+        return rc;
+    cw_log_query_expect(log_query, (size_t)left);
+    cw_cli_printer_init(&printer, args);
+    struct cw_log_page page = {0};
+    while (rc == 0 && !page.last && left > 0) {
+        rc = cw_log_query_page(log_query, (size_t)CW_MIN(left, (uint64_t)PAGE_ENTRIES), PAGE_BYTES,
+                               &page, err);
+        if (rc < 0)
+            break;
+        print_page(local, &printer, &page);
+        local->nprinted += page.n;
+        left -= page.n;
+    }
+    cw_cli_printer_fini(&printer);
+    cw_log_query_close(&log_query);
+    return rc;
+}
+
+/* ---- samples ---- */
+
+static int print_samples(struct local *local, const struct cw_grid *grid, enum cw_eval_kind kind,
+                         struct cw_err *err)
+{
+    struct cw_result result;
+    const struct cw_sub_query_span span = {.grid = grid};
+    int rc = cw_sub_queries_run(&local->context, local->query, &span, err);
+    if (rc < 0)
+        return rc;
+    rc = cw_metric_query_run(&local->context, local->query->root, grid, kind, 0, &result, err);
+    if (rc < 0)
+        return rc;
+    struct cw_answer_extra extra = {0};
+    struct cw_answer_stats stats = {.query = &local->context};
+    struct cw_cli_answer answer;
+    struct cw_buf body;
+    cw_buf_init(&body, SIZE_MAX);
+    cw_answer_samples(&result, grid->start_ns, &extra, &stats, &body);
+    cw_result_fini(&result);
+    rc = cw_cli_answer_parse(cw_buf_str(&body), CW_CLI_NEWEST_FIRST, local->cli->arena, &answer,
+                             err);
+    if (rc == 0) {
+        cw_progress_pause(local->progress);
+        local->nprinted = answer.result.len > 2;
+        cw_cli_print_json(answer.result, stdout);
+    }
+    cw_buf_fini(&body);
+    return rc;
 }
 
 struct asked {

@@ -44,6 +44,7 @@ const struct cw_range_rule cw_range_rules[] = {
     [CW_RANGE_FIRST] = {.samples = cw_sample_window_first},
     [CW_RANGE_LAST] = {.samples = cw_sample_window_last},
     [CW_RANGE_ABSENT] = {.value = one, .inverted = true},
+    [CW_RANGE_COUNT_DISTINCT] = {.value = entries, .distinct = true},
 };
 _Static_assert(CW_COUNT(cw_range_rules) == CW_RANGE_NFN, "a row for every range function");
 

@@ -22,6 +22,7 @@ struct cw_range_rule {
     double (*samples)(const struct cw_sample_window *window);
     bool needs_sizes; /* line lengths */
     bool adds_up;     /* a sum() of it may be taken while accumulating */
+    bool distinct;    /* the entries of a window are the different values of a label */
     bool inverted;    /* absent: one series, a sample where there is no entry */
 };
 

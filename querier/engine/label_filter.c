@@ -5,6 +5,7 @@
 #include "common/base/assert.h"
 #include "common/match/ip_match.h"
 #include "querier/engine/label_number.h"
+#include "querier/engine/value_set.h"
 
 struct cw_label_test {
     const struct cw_label_filter *filter;
@@ -114,6 +115,16 @@ static int run_ip(const struct cw_label_test *test, struct cw_label_builder *bui
     return cw_ip_match_find(&test->ip, value) == (test->filter->cmp == CW_CMP_EQ);
 }
 
+/* An entry without the label is in no set. */
+static int run_in(const struct cw_label_test *test, struct cw_label_builder *builder)
+{
+    struct cw_str value;
+    enum cw_label_category category;
+    bool found = cw_label_builder_get(builder, test->filter->name, &value, &category) &&
+                 cw_value_set_has(test->filter->values, value);
+    return found != test->filter->negated;
+}
+
 /* Number, duration, size. */
 static int run_compare(const struct cw_label_test *test, struct cw_label_builder *builder)
 {
@@ -158,6 +169,7 @@ int cw_label_filter_run(const struct cw_label_test *test, struct cw_label_builde
         return right < 0 || filter->kind == CW_LF_OR ? right : left && right;
     case CW_LF_MATCHER: return run_matcher(test, builder, err);
     case CW_LF_IP: return run_ip(test, builder);
+    case CW_LF_IN: return run_in(test, builder);
     default: return run_compare(test, builder);
     }
 }

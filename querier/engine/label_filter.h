@@ -1,6 +1,8 @@
 /*
  * label_filter.h - LogQL's label filters: strings, numbers, durations, sizes, ip(), with `and` and `or`.
  *
+ * `in (query)` looks into the values that sub_query.h put into the filter.
+ *
  * A value that cannot be converted keeps the entry, with LabelFilterErr, unless it has an error already. A label that is not
  * there is an empty text to a string compare and never passes another one.
  *

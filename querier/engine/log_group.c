@@ -70,6 +70,36 @@ static int by_labels(const void *a, const void *b)
                          ((const struct cw_log_group *)b)->labels);
 }
 
+static struct cw_labels labels_of(const struct cw_log_entry *entry, bool categorised,
+                                  struct cw_arena *arena)
+{
+    return categorised ? entry->stream : cw_log_all_labels(entry, arena);
+}
+
+static void add_entry(struct cw_log_group *group, const struct cw_log_entry *entry,
+                      struct cw_arena *arena)
+{
+    group->entries = cw_arena_grow(arena, group->entries, group->n, &group->cap, group->n + 1,
+                                   sizeof *group->entries);
+    group->entries[group->n++] = entry;
+}
+
+void cw_log_group_runs(const struct cw_log_entry *const *entries, size_t n, bool categorised,
+                       struct cw_arena *arena, struct cw_log_groups *out)
+{
+    struct cw_log_group *groups = NULL;
+    size_t ngroups = 0, cap = 0;
+    for (size_t i = 0; i < n; i++) {
+        struct cw_labels labels = labels_of(entries[i], categorised, arena);
+        if (ngroups == 0 || !cw_labels_eq(groups[ngroups - 1].labels, labels)) {
+            groups = cw_arena_grow(arena, groups, ngroups, &cap, ngroups + 1, sizeof *groups);
+            groups[ngroups++] = (struct cw_log_group){.labels = labels};
+        }
+        add_entry(&groups[ngroups - 1], entries[i], arena);
+    }
+    *out = (struct cw_log_groups){groups, ngroups};
+}
+
 void cw_log_group(const struct cw_log_entry *const *entries, size_t n, bool categorised,
                   struct cw_arena *arena, struct cw_log_groups *out)
 {
@@ -79,17 +109,14 @@ void cw_log_group(const struct cw_log_entry *const *entries, size_t n, bool cate
     size_t ngroups = 0, cap = 0;
     for (size_t i = 0; i < n; i++) {
         const struct cw_log_entry *entry = entries[i];
-        struct cw_labels labels = categorised ? entry->stream : cw_log_all_labels(entry, arena);
+        struct cw_labels labels = labels_of(entry, categorised, arena);
         bool added;
         size_t idx = cw_id_map_put(&map, cw_labels_hash(labels), &added);
         if (added) {
             groups = cw_arena_grow(arena, groups, ngroups, &cap, ngroups + 1, sizeof *groups);
             groups[ngroups++] = (struct cw_log_group){.labels = labels};
         }
-        struct cw_log_group *group = &groups[idx];
-        group->entries = cw_arena_grow(arena, group->entries, group->n, &group->cap, group->n + 1,
-                                       sizeof *group->entries);
-        group->entries[group->n++] = entry;
+        add_entry(&groups[idx], entry, arena);
     }
     cw_id_map_fini(&map);
     if (ngroups > 1)

@@ -6,7 +6,9 @@
 
 #include "common/base/arena.h"
 #include "common/base/assert.h"
+#include "querier/engine/log_context.h"
 #include "querier/engine/log_cut.h"
+#include "querier/engine/log_gather.h"
 #include "querier/engine/pipeline.h"
 #include "querier/engine/plan.h"
 #include "querier/engine/unit_run.h"
@@ -21,6 +23,13 @@ struct cw_log_query {
     bool has_last; /* where the page before ended: entries up to it (in the order) were given */
     struct cw_log_entry last;
     struct cw_log_top page; /* what the caller reads */
+    /* A query that gathers: all of its entries from the first page on, and how many were given. */
+    const struct cw_expr *gathers; /* NULL: it does not */
+    struct cw_log_gather *gather;
+    struct cw_log_context_scope scope; /* of a query with context, */
+    struct cw_log_top context;         /* whose entries are these, once has_context */
+    bool has_context;
+    size_t ngiven, nexpected;
 };
 
 /* One page in the making. */
@@ -52,7 +61,14 @@ int cw_log_query_open(struct cw_query_context *query, const struct cw_expr *expr
     struct cw_log_query *log_query = cw_mem_new(sizeof *log_query);
     log_query->query = query;
     log_query->newest_first = newest_first;
+    log_query->gathers = cw_expr_gathers(expr) ? expr : NULL;
+    log_query->nexpected = SIZE_MAX;
     unsigned need = CW_NEED_TIMES | CW_NEED_LINES | CW_NEED_METADATA;
+    log_query->scope = (struct cw_log_context_scope){expr, start_ns, end_ns, newest_first, 0};
+    if (cw_stage_find(expr->stages, CW_STAGE_CONTEXT) != NULL) { /* it makes queries of its own */
+        *out = log_query;
+        return 0;
+    }
     int rc = cw_pipeline_new(expr, NULL, CW_PIPELINE_LOGS, &log_query->pipeline, err);
     if (rc == 0)
         rc = cw_plan_make(query, expr, start_ns, end_ns, need, newest_first, &log_query->plan, err);
@@ -71,14 +87,62 @@ void cw_log_query_close(struct cw_log_query **log_query)
     if (*log_query == NULL)
         return;
     cw_log_top_fini(&(*log_query)->page);
+    cw_log_gather_free(&(*log_query)->gather);
+    cw_log_top_fini(&(*log_query)->context);
     cw_log_origin_unref(&(*log_query)->last.origin);
     cw_plan_fini(&(*log_query)->plan);
-    for (unsigned i = 0; i < cw_unit_run_slots((*log_query)->query); i++)
+    for (unsigned i = 0; (*log_query)->runs != NULL && i < cw_unit_run_slots((*log_query)->query);
+         i++)
         cw_pipeline_run_free(&(*log_query)->runs[i]);
     free((*log_query)->runs);
     cw_pipeline_free(&(*log_query)->pipeline);
     free(*log_query);
     *log_query = NULL;
+}
+
+void cw_log_query_expect(struct cw_log_query *log_query, size_t max_entries)
+{
+    log_query->nexpected = max_entries;
+}
+
+/* All entries of a query that gathers, found when they are first asked for. */
+static int gather_entries(struct cw_log_query *log_query, const struct cw_log_entry **out,
+                          size_t *n_out, struct cw_err *err)
+{
+    int rc = 0;
+    if (log_query->pipeline == NULL) {
+        log_query->scope.max_entries = log_query->nexpected;
+        if (!log_query->has_context)
+            rc = cw_log_context_run(log_query->query, &log_query->scope, &log_query->context, err);
+        log_query->has_context = rc == 0;
+        *out = log_query->context.items;
+        *n_out = log_query->context.n;
+        return rc;
+    }
+    if (log_query->gather == NULL)
+        rc = cw_log_gather_run(log_query->query, log_query->gathers, &log_query->plan,
+                               log_query->pipeline, log_query->nexpected, &log_query->gather, err);
+    if (rc == 0)
+        *out = cw_log_gather_entries(log_query->gather, n_out);
+    return rc;
+}
+
+/* The next of what was gathered. */
+static int page_gathered(struct cw_log_query *log_query, size_t max_entries,
+                         struct cw_log_page *out, struct cw_err *err)
+{
+    const struct cw_log_entry *entries = NULL;
+    size_t n = 0;
+    int rc = gather_entries(log_query, &entries, &n, err);
+    if (rc < 0)
+        return rc;
+    *out = (struct cw_log_page){
+        .entries = entries + log_query->ngiven,
+        .n = CW_MIN(n - log_query->ngiven, max_entries),
+    };
+    log_query->ngiven += out->n;
+    out->last = log_query->ngiven == n;
+    return 0;
 }
 
 static bool past_cut(const struct page_run *run, int64_t ts_ns)
@@ -272,6 +336,8 @@ int cw_log_query_page(struct cw_log_query *log_query, size_t max_entries, size_t
                       struct cw_log_page *out, struct cw_err *err)
 {
     CW_ASSERT(max_entries > 0);
+    if (log_query->gathers != NULL)
+        return page_gathered(log_query, max_entries, out, err);
     struct page_run run = {
         .log_query = log_query, .max_entries = max_entries, .max_bytes = max_bytes};
     begin_behind_last(log_query, &run.scan);

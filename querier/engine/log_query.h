@@ -6,6 +6,8 @@
  * that order, so entries of one timestamp may fill any number of pages. Units are read best first, and not at all once their
  * times lie behind the worst entry of a full page.
  *
+ * Queries that gather (log_gather.h, log_context.h) find all of their entries at the first page, in an order of their own.
+ *
  * Memory     A page is bounded by entries and bytes; workers gather as much again each while it is made.
  * Ownership  Borrows context and expression. A page's entries die at the next page or at close.
  * Threads    One thread uses it; the work is done by the context's pool.
@@ -29,6 +31,9 @@ int cw_log_query_open(struct cw_query_context *query, const struct cw_expr *expr
                       int64_t end_ns, bool newest_first, struct cw_log_query **out,
                       struct cw_err *err) CW_MUST_USE;
 void cw_log_query_close(struct cw_log_query **log_query);
+/* Before the first page: no more entries than these will be asked for, in all pages. A query that gathers (cw_expr_gathers()) finds all of
+ * them at the first page, and need not keep others. */
+void cw_log_query_expect(struct cw_log_query *log_query, size_t max_entries);
 /* At most max_entries > 0, and as many as fit in max_bytes, but at least one if there is any. */
 int cw_log_query_page(struct cw_log_query *log_query, size_t max_entries, size_t max_bytes,
                       struct cw_log_page *out, struct cw_err *err) CW_MUST_USE;

@@ -61,13 +61,13 @@ static bool has_own_stream(const struct cw_log_entry *entry)
     return entry->stream.items != origin->items || entry->stream.n != origin->n;
 }
 
-static size_t entry_bytes(const struct cw_log_entry *entry)
+size_t cw_log_entry_bytes(const struct cw_log_entry *entry)
 {
     return ENTRY_OVERHEAD_BYTES + sizeof *entry + entry->line.len + labels_bytes(entry->metadata) +
            labels_bytes(entry->parsed) + (has_own_stream(entry) ? labels_bytes(entry->stream) : 0);
 }
 
-static void free_texts(struct cw_log_entry *entry)
+void cw_log_entry_fini(struct cw_log_entry *entry)
 {
     free((char *)entry->line.ptr);
     free((struct cw_label *)entry->metadata.items);
@@ -77,10 +77,25 @@ static void free_texts(struct cw_log_entry *entry)
     cw_log_origin_unref(&entry->origin);
 }
 
+struct cw_log_entry cw_log_entry_copy(const struct cw_log_entry *entry)
+{
+    struct cw_log_entry copy = *entry;
+    copy.origin = origin_ref(entry->origin);
+    char *line = cw_mem_new(entry->line.len + 1);
+    if (entry->line.len > 0)
+        memcpy(line, entry->line.ptr, entry->line.len);
+    copy.line = cw_str_make(line, entry->line.len);
+    copy.metadata = cw_labels_dup_heap(entry->metadata);
+    copy.parsed = cw_labels_dup_heap(entry->parsed);
+    if (has_own_stream(entry))
+        copy.stream = cw_labels_dup_heap(entry->stream);
+    return copy;
+}
+
 void cw_log_top_fini(struct cw_log_top *top)
 {
     for (size_t i = 0; i < top->n; i++)
-        free_texts(&top->items[i]);
+        cw_log_entry_fini(&top->items[i]);
     free(top->items);
     cw_log_origin_unref(&top->bound.origin);
     top->items = NULL;
@@ -169,9 +184,9 @@ static void set_bound(struct cw_log_top *top, const struct cw_log_entry *entry)
 static void evict_worst(struct cw_log_top *top)
 {
     struct cw_log_entry worst = top->items[0];
-    top->bytes -= entry_bytes(&worst);
+    top->bytes -= cw_log_entry_bytes(&worst);
     set_bound(top, &worst);
-    free_texts(&worst);
+    cw_log_entry_fini(&worst);
     top->n--;
     if (top->n > 0)
         sift_down(top, top->items[top->n]);
@@ -186,7 +201,7 @@ static void insert_owned(struct cw_log_top *top, const struct cw_log_entry *entr
     }
     top->items[top->n] = *entry;
     sift_up(top, top->n++);
-    top->bytes += entry_bytes(entry);
+    top->bytes += cw_log_entry_bytes(entry);
     while (top->n > top->max_entries || (top->bytes > top->max_bytes && top->n > 1))
         evict_worst(top);
 }
@@ -210,19 +225,10 @@ int cw_log_top_add(struct cw_log_top *top, const struct cw_log_entry *entry, str
         set_bound(top, entry);
         return 0;
     }
-    int rc = take(top, entry_bytes(entry), err);
+    int rc = take(top, cw_log_entry_bytes(entry), err);
     if (rc < 0)
         return rc;
-    struct cw_log_entry copy = *entry;
-    copy.origin = origin_ref(entry->origin);
-    char *line = cw_mem_new(entry->line.len + 1);
-    if (entry->line.len > 0)
-        memcpy(line, entry->line.ptr, entry->line.len);
-    copy.line = cw_str_make(line, entry->line.len);
-    copy.metadata = cw_labels_dup_heap(entry->metadata);
-    copy.parsed = cw_labels_dup_heap(entry->parsed);
-    if (has_own_stream(entry))
-        copy.stream = cw_labels_dup_heap(entry->stream);
+    struct cw_log_entry copy = cw_log_entry_copy(entry);
     insert_owned(top, &copy);
     return 0;
 }
@@ -242,7 +248,7 @@ void cw_log_top_merge(struct cw_log_top *top, struct cw_log_top *from)
             insert_owned(top, entry);
         } else {
             set_bound(top, entry);
-            free_texts(entry);
+            cw_log_entry_fini(entry);
         }
     }
     from->n = from->bytes = 0;

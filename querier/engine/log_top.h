@@ -52,6 +52,12 @@ void cw_log_top_init(struct cw_log_top *top, bool newest_first, size_t max_entri
 void cw_log_top_fini(struct cw_log_top *top);
 /* The entry's place in the order without its texts; holds the origin. */
 struct cw_log_entry cw_log_entry_place(const struct cw_log_entry *entry);
+/* With texts of its own; holds the origin. Origins are counted without a lock: those of one come from one thread at a time. */
+struct cw_log_entry cw_log_entry_copy(const struct cw_log_entry *entry);
+/* Of such a copy. */
+void cw_log_entry_fini(struct cw_log_entry *entry);
+/* What such a copy takes. */
+size_t cw_log_entry_bytes(const struct cw_log_entry *entry);
 /* Does a stand before b? */
 bool cw_log_before(const struct cw_log_entry *a, const struct cw_log_entry *b, bool newest_first);
 /* Would the entry find room? Costs a compare. */

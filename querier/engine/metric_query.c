@@ -28,11 +28,10 @@ static int read_unit(void *arg, unsigned slot, size_t idx, struct cw_err *err)
                         run->parts[slot], err);
 }
 
-/* One range aggregation: scan, then merge what the workers have. */
-static int run_leaf(struct cw_query_context *query, struct cw_range_agg *agg, struct cw_err *err)
+/* Scan, then merge what the workers have. */
+int cw_metric_query_scan(struct cw_query_context *query, struct cw_range_agg *agg, int64_t start_ns,
+                         int64_t end_ns, struct cw_err *err)
 {
-    int64_t start_ns, end_ns;
-    cw_range_agg_bounds(agg, &start_ns, &end_ns);
     struct cw_plan plan;
     int rc = cw_plan_make(query, cw_range_agg_expr(agg), start_ns, end_ns, cw_range_agg_need(agg),
                           false, &plan, err);
@@ -52,6 +51,13 @@ static int run_leaf(struct cw_query_context *query, struct cw_range_agg *agg, st
     free(run.parts);
     cw_plan_fini(&plan);
     return rc;
+}
+
+static int run_leaf(struct cw_query_context *query, struct cw_range_agg *agg, struct cw_err *err)
+{
+    int64_t start_ns, end_ns;
+    cw_range_agg_bounds(agg, &start_ns, &end_ns);
+    return cw_metric_query_scan(query, agg, start_ns, end_ns, err);
 }
 
 int cw_metric_query_run(struct cw_query_context *query, const struct cw_expr *expr,

@@ -10,6 +10,9 @@
 #include "querier/engine/eval.h"
 #include "querier/engine/query_context.h"
 
+/* Feed one range aggregation with the entries of start_ns <= t < end_ns, which lie in its windows. */
+int cw_metric_query_scan(struct cw_query_context *query, struct cw_range_agg *agg, int64_t start_ns,
+                         int64_t end_ns, struct cw_err *err) CW_MUST_USE;
 /* The expression passed cw_eval_check(). max_series 0: no bound. */
 int cw_metric_query_run(struct cw_query_context *query, const struct cw_expr *expr,
                         const struct cw_grid *grid, enum cw_eval_kind kind, size_t max_series,

@@ -67,22 +67,10 @@ void cw_pattern_lines_begin(struct cw_pattern_lines *l)
     l->quoted = false;
 }
 
-/* The message of the line whose tokens were cut last, where it is a slot. */
-static struct cw_str message_of(const struct cw_pattern_lines *l, struct cw_str template)
-{
-    size_t at, slot = 0;
-    if (!cw_pattern_message_slot(template, &at))
-        return CW_STR_NONE;
-    for (size_t i = 0; i < at; i++)
-        slot += cw_slot_reserved((unsigned char)template.ptr[i]);
-    uint64_t value = l->tokens.values[slot];
-    return cw_str_make(l->window.ptr + (value >> 32), (uint32_t)value);
-}
-
 static int pattern_of(struct cw_pattern_lines *l, struct cw_str template, uint32_t *out,
                       struct cw_err *err)
 {
-    struct cw_str message = message_of(l, template);
+    struct cw_str message = cw_pattern_message(template, &l->tokens, cw_buf_str(&l->window));
     struct cw_hash128 id = cw_hash128(template.ptr, template.len);
     if (message.len > 0)
         id.lo ^= cw_hash64(message.ptr, message.len);

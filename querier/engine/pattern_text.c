@@ -73,6 +73,18 @@ bool cw_pattern_message_slot(struct cw_str template, size_t *at_out)
     return true;
 }
 
+struct cw_str cw_pattern_message(struct cw_str template, const struct cw_tokens *tokens,
+                                 struct cw_str text)
+{
+    size_t at, slot = 0;
+    if (!cw_pattern_message_slot(template, &at))
+        return CW_STR_NONE;
+    for (size_t i = 0; i < at; i++)
+        slot += cw_slot_reserved((unsigned char)template.ptr[i]);
+    uint64_t value = tokens->values[slot];
+    return cw_str_make(text.ptr + (value >> 32), (uint32_t)value);
+}
+
 /* ---- the pattern ---- */
 
 struct pattern {

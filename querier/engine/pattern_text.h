@@ -14,11 +14,16 @@
 #include <stddef.h>
 #include "common/base/buf.h"
 #include "common/base/str.h"
+#include "common/store/tokenize.h"
 
 enum { CW_PATTERN_TEXT_MAX = 3000 };
 
 /* Is a line's message one quoted value, that is a slot of its template? *at_out is where the slot's byte stands. */
 bool cw_pattern_message_slot(struct cw_str template, size_t *at_out);
+/* The message of a line that was cut into this template and these tokens, where it is a slot; else empty. `text` is what the tokens'
+ * offsets count from. */
+struct cw_str cw_pattern_message(struct cw_str template, const struct cw_tokens *tokens,
+                                 struct cw_str text);
 /* The template's pattern in place of what is in *out, which has room for CW_PATTERN_TEXT_MAX + 16 bytes. `message` is the value of the
  * message's slot; empty: it is a slot as any other. */
 void cw_pattern_text(struct cw_str template, struct cw_str message, struct cw_buf *out);

@@ -11,6 +11,7 @@
 #include "querier/engine/label_filter.h"
 #include "querier/engine/label_number.h"
 #include "querier/engine/plan.h"
+#include "querier/engine/template_stage.h"
 
 struct step {
     const struct cw_stage *stage;
@@ -76,6 +77,8 @@ static void make_hints(struct cw_pipeline *pipeline, const struct cw_grouping *g
         require(pipeline, grouping->names[i]);
     if (expr->unwrap.present)
         require(pipeline, expr->unwrap.label);
+    if (expr->counted.len > 0)
+        require(pipeline, expr->counted);
     pipeline->hints = (struct cw_label_hints){
         .no_labels = pipeline->nrequired == 0,
         .required = pipeline->required,
@@ -257,7 +260,7 @@ void cw_pipeline_free(struct cw_pipeline **pipeline)
 
 bool cw_pipeline_is_idle(const struct cw_pipeline *pipeline)
 {
-    return pipeline->n == 0 && !pipeline->expr->unwrap.present;
+    return pipeline->n == 0 && !pipeline->expr->unwrap.present && pipeline->expr->counted.len == 0;
 }
 
 bool cw_pipeline_needs_lines(const struct cw_pipeline *pipeline)
@@ -283,6 +286,7 @@ void cw_pipeline_run_free(struct cw_pipeline_run **run)
         return;
     cw_label_builder_fini(&(*run)->builder);
     cw_format_run_free(&(*run)->format);
+    cw_template_run_free(&(*run)->template);
     free(*run);
     *run = NULL;
 }
@@ -365,6 +369,8 @@ static int run_parser(struct cw_pipeline_run *run, const struct step *step, stru
     case CW_STAGE_JSON:
         if (stage->nextractions > 0)
             cw_extract_json_paths(run->line, step->json, stage->nextractions, builder);
+        else if (stage->arrays)
+            cw_extract_json_arrays(run->line, builder);
         else
             cw_extract_json(run->line, NULL, builder);
         break;
@@ -375,6 +381,11 @@ static int run_parser(struct cw_pipeline_run *run, const struct step *step, stru
             cw_extract_logfmt(run->line, options, builder);
         break;
     case CW_STAGE_PATTERN: cw_extract_pattern_run(step->pattern, run->line, builder); break;
+    case CW_STAGE_TEMPLATE:
+        if (run->template == NULL)
+            run->template = cw_template_run_new();
+        cw_template_run_entry(run->template, run->line, builder);
+        break;
     case CW_STAGE_UNPACK: run->line = cw_extract_unpack(run->line, builder); break;
     default: return cw_extract_regexp(stage->regex, run->line, builder, err);
     }
@@ -396,6 +407,8 @@ static int run_step(struct cw_pipeline_run *run, const struct step *step, struct
     case CW_STAGE_LINE_FORMAT:
         cw_format_stage_entry(step->format, run->format, builder, run->ts_ns, &run->line);
         return 1;
+    case CW_STAGE_DISTINCT:
+    case CW_STAGE_SORT: cw_gather_key_note(stage, builder, &run->key); return 1;
     case CW_STAGE_DECOLORIZE: run->line = cw_decolorize(run->line, builder->scratch); return 1;
     default: rc = run_parser(run, step, err); return rc < 0 ? rc : 1;
     }
@@ -434,6 +447,7 @@ int cw_pipeline_entry(struct cw_pipeline_run *run, int64_t ts_ns, struct cw_labe
     cw_label_builder_begin(&run->builder, stream, metadata);
     run->line = line;
     run->ts_ns = ts_ns;
+    run->key = (struct cw_gather_key){0};
     int rc = 1;
     size_t i = 0;
     for (; rc > 0 && i < pipeline->nstages; i++)

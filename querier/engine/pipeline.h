@@ -18,8 +18,10 @@
 #define CW_ENGINE_PIPELINE_H
 #include "common/extract/label_builder.h"
 #include "common/logql/ast.h"
+#include "querier/engine/gather_key.h"
 
 struct cw_format_run;
+struct cw_template_run;
 struct cw_pipeline;
 
 /* What a query does with the entries that are left. */
@@ -45,7 +47,9 @@ struct cw_pipeline_run {
     struct cw_label_builder builder;
     const struct cw_pipeline *pipeline;
     int64_t ts_ns;
-    struct cw_format_run *format; /* NULL: no stage formats */
+    struct cw_format_run *format;     /* NULL: no stage formats */
+    struct cw_template_run *template; /* NULL: until a stage asks for it */
+    struct cw_gather_key key;         /* what `distinct` and `sort by` noted */
 };
 struct cw_pipeline_run *cw_pipeline_run_new(const struct cw_pipeline *pipeline);
 void cw_pipeline_run_free(struct cw_pipeline_run **run);

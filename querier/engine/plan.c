@@ -7,7 +7,8 @@
 
 bool cw_plan_holds_back(enum cw_stage_kind kind)
 {
-    return kind == CW_STAGE_LINE_FORMAT || kind == CW_STAGE_UNPACK || kind == CW_STAGE_LABEL_FILTER;
+    return kind == CW_STAGE_LINE_FORMAT || kind == CW_STAGE_UNPACK ||
+           kind == CW_STAGE_LABEL_FILTER || kind == CW_STAGE_DISTINCT;
 }
 
 size_t cw_plan_filters(const struct cw_stage *stages, const struct cw_line_filter ***out)

@@ -23,7 +23,8 @@ struct cw_plan {
     uint64_t bytes; /* estimate over all units */
 };
 
-/* Stages that a line filter behind them must wait for: they change the line, or decide on their own whether it stays. */
+/* Stages that a line filter behind them must wait for: they change the line, or decide on their own (or by what came to them) whether it
+ * stays. */
 bool cw_plan_holds_back(enum cw_stage_kind kind);
 /* The line filters of a pipeline that run beside the data; *out is heap, free(). Returns how many. */
 size_t cw_plan_filters(const struct cw_stage *stages, const struct cw_line_filter ***out);

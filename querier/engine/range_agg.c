@@ -9,7 +9,9 @@
 #include "querier/engine/grouping.h"
 #include "common/base/id_map.h"
 #include "querier/engine/log_group.h"
+#include "common/base/limits.h"
 #include "querier/engine/pipeline.h"
+#include "querier/engine/step_values.h"
 
 /* Longer ranges see all that a store can hold; the bound keeps sums of times within int64. */
 #define RANGE_MAX_NS (INT64_MAX / 4)
@@ -25,6 +27,7 @@ struct series_sum {
     uint64_t *entries;             /* grid.n + 1 */
     uint64_t *bytes;               /* the same; NULL when sizes are not needed */
     struct cw_sample_list samples; /* instead of both where values are unwrapped */
+    struct cw_step_values values;  /* the same where different values are counted */
 };
 
 struct cw_range_part {
@@ -41,6 +44,7 @@ struct cw_range_part {
     size_t taken;                /* from the allowance */
     struct cw_pipeline_run *run; /* NULL: entries are counted as they are */
     uint64_t place;              /* of the next sample: the unit, then a count */
+    size_t nvalues;              /* of all series */
 };
 
 struct cw_range_agg {
@@ -56,8 +60,8 @@ struct cw_range_agg {
     struct cw_range_part *total;
     struct cw_pipeline *pipeline;
     bool sampled; /* values are unwrapped */
-    struct cw_str
-        *names; /* of `grouping`: sorted, each once, the unwrapped label among those of `without` */
+    struct cw_str *
+        names; /* of `grouping`: sorted, each once, the unwrapped or counted label among those of `without` */
 };
 
 bool cw_range_agg_fusible(enum cw_range_fn fn)
@@ -76,8 +80,9 @@ static void set_grouping(struct cw_range_agg *agg, const struct cw_grouping *fus
     const struct cw_expr *expr = agg->expr;
     struct cw_grouping grouping = fusion != NULL ? *fusion : expr->grouping;
     agg->fused = fusion != NULL;
-    bool unwraps = agg->sampled && (grouping.kind == CW_GROUP_WITHOUT ||
-                                    (fusion == NULL && grouping.kind == CW_GROUP_NONE));
+    bool unwraps =
+        (agg->sampled || agg->rule->distinct) &&
+        (grouping.kind == CW_GROUP_WITHOUT || (fusion == NULL && grouping.kind == CW_GROUP_NONE));
     agg->grouped =
         fusion != NULL || agg->rule->inverted || grouping.kind != CW_GROUP_NONE || unwraps;
     agg->names = cw_mem_array(grouping.n + 1, sizeof *agg->names);
@@ -85,7 +90,7 @@ static void set_grouping(struct cw_range_agg *agg, const struct cw_grouping *fus
         agg->names[i] = grouping.names[i];
     if (unwraps) {
         grouping.kind = CW_GROUP_WITHOUT;
-        agg->names[grouping.n++] = expr->unwrap.label;
+        agg->names[grouping.n++] = agg->sampled ? expr->unwrap.label : expr->counted;
     }
     qsort(agg->names, grouping.n, sizeof *agg->names, by_text);
     size_t n = 0;
@@ -93,6 +98,17 @@ static void set_grouping(struct cw_range_agg *agg, const struct cw_grouping *fus
         if (n == 0 || !cw_str_eq(agg->names[n - 1], agg->names[i]))
             agg->names[n++] = agg->names[i];
     agg->grouping = (struct cw_grouping){grouping.kind, agg->names, n};
+}
+
+static struct cw_grid grid_behind_offset(const struct cw_expr *expr, const struct cw_grid *grid)
+{
+    struct cw_grid moved = *grid;
+    if (__builtin_sub_overflow(grid->start_ns, expr->offset_ns, &moved.start_ns))
+        moved.start_ns = expr->offset_ns > 0 ? INT64_MIN : INT64_MAX;
+    /* What cw_grid_init_range() promises of times must hold behind the offset too. */
+    if (grid->n > 1)
+        moved.start_ns = CW_MIN(CW_MAX(moved.start_ns, INT64_MIN / 2), INT64_MAX - RANGE_MAX_NS);
+    return moved;
 }
 
 struct cw_range_agg *cw_range_agg_new(const struct cw_expr *expr, const struct cw_grouping *fusion,
@@ -110,14 +126,8 @@ struct cw_range_agg *cw_range_agg_new(const struct cw_expr *expr, const struct c
                              agg->rule->needs_sizes ? CW_PIPELINE_SIZE : CW_PIPELINE_COUNT,
                              &agg->pipeline, &err);
     CW_ASSERT(rc == 0); /* the expression passed cw_eval_check() */
-    agg->grid = *grid;
+    agg->grid = grid_behind_offset(expr, grid);
     agg->answer_start_ns = grid->start_ns;
-    if (__builtin_sub_overflow(grid->start_ns, expr->offset_ns, &agg->grid.start_ns))
-        agg->grid.start_ns = expr->offset_ns > 0 ? INT64_MIN : INT64_MAX;
-    /* What cw_grid_init_range() promises of times must hold behind the offset too. */
-    if (grid->n > 1)
-        agg->grid.start_ns =
-            CW_MIN(CW_MAX(agg->grid.start_ns, INT64_MIN / 2), INT64_MAX - RANGE_MAX_NS);
     agg->range_ns = CW_MIN(expr->range_ns, RANGE_MAX_NS);
     agg->allowance = allowance;
     return agg;
@@ -134,13 +144,26 @@ void cw_range_agg_free(struct cw_range_agg **agg)
     *agg = NULL;
 }
 
-void cw_range_agg_bounds(const struct cw_range_agg *agg, int64_t *start_ns_out, int64_t *end_ns_out)
+static void find_bounds(const struct cw_grid *grid, int64_t range_ns, int64_t *start_ns_out,
+                        int64_t *end_ns_out)
 {
-    int64_t last_ns = cw_grid_time(&agg->grid, agg->grid.n - 1);
-    if (__builtin_sub_overflow(agg->grid.start_ns, agg->range_ns - 1, start_ns_out))
+    int64_t last_ns = cw_grid_time(grid, grid->n - 1);
+    if (__builtin_sub_overflow(grid->start_ns, range_ns - 1, start_ns_out))
         *start_ns_out = INT64_MIN;
     if (__builtin_add_overflow(last_ns, 1, end_ns_out))
         *end_ns_out = INT64_MAX;
+}
+
+void cw_range_bounds(const struct cw_expr *expr, const struct cw_grid *grid, int64_t *start_ns_out,
+                     int64_t *end_ns_out)
+{
+    struct cw_grid moved = grid_behind_offset(expr, grid);
+    find_bounds(&moved, CW_MIN(expr->range_ns, RANGE_MAX_NS), start_ns_out, end_ns_out);
+}
+
+void cw_range_agg_bounds(const struct cw_range_agg *agg, int64_t *start_ns_out, int64_t *end_ns_out)
+{
+    find_bounds(&agg->grid, agg->range_ns, start_ns_out, end_ns_out);
 }
 
 /* Could structured metadata tell two series apart? */
@@ -196,8 +219,10 @@ void cw_range_part_free(struct cw_range_part **part)
     cw_id_map_fini(&(*part)->by_labels);
     cw_id_map_fini(&(*part)->streams);
     cw_pipeline_run_free(&(*part)->run);
-    for (size_t i = 0; i < (*part)->n; i++)
+    for (size_t i = 0; i < (*part)->n; i++) {
         cw_sample_list_fini(&(*part)->items[i].samples);
+        cw_step_values_fini(&(*part)->items[i].values);
+    }
     free((*part)->items);
     free((*part)->stream_series);
     free(*part);
@@ -222,7 +247,7 @@ static int find_series(struct cw_range_part *part, struct cw_labels labels, size
     *idx_out = cw_id_map_put(&part->by_labels, id, &added);
     if (!added)
         return 0;
-    size_t nsums = agg->sampled ? 0 : agg->grid.n + 1, label_bytes = 0;
+    size_t nsums = agg->sampled || agg->rule->distinct ? 0 : agg->grid.n + 1, label_bytes = 0;
     for (size_t i = 0; i < labels.n; i++)
         label_bytes +=
             sizeof(struct cw_label) + labels.items[i].name.len + labels.items[i].value.len;
@@ -240,6 +265,7 @@ static int find_series(struct cw_range_part *part, struct cw_labels labels, size
     series->labels = cw_labels_dup(part->arena, labels);
     series->id = id;
     series->samples = (struct cw_sample_list){NULL, 0, 0};
+    cw_step_values_init(&series->values);
     series->entries = cw_arena_calloc(part->arena, nsums, sizeof(uint64_t));
     series->bytes =
         agg->rule->needs_sizes ? cw_arena_calloc(part->arena, nsums, sizeof(uint64_t)) : NULL;
@@ -403,7 +429,7 @@ static int find_labels(struct cw_range_part *part, struct cw_labels *out, struct
 {
     const struct cw_range_agg *agg = part->agg;
     struct cw_label_builder *builder = &part->run->builder;
-    bool failed = builder->error.len > 0;
+    bool failed = builder->error.len > 0 && !agg->expr->keeps_errors;
     if (!failed && agg->grouped && agg->grouping.kind != CW_GROUP_WITHOUT) {
         *out = cw_label_builder_get_named(builder, agg->grouping.names, agg->grouping.n);
     } else {
@@ -430,6 +456,17 @@ static int add_sample(struct cw_range_part *part, struct series_sum *series, int
     return rc;
 }
 
+static int take_values(struct cw_range_part *part, size_t nadded, struct cw_err *err)
+{
+    part->nvalues += nadded;
+    if (part->nvalues > CW_LIMIT_QUERY_VALUES)
+        return cw_err_set(err, CW_E_LIMIT,
+                          "count_distinct_over_time found more than %u different values of %.*s, "
+                          "which is as many as a query may tell apart",
+                          CW_LIMIT_QUERY_VALUES, CW_STR_ARG(part->agg->expr->counted));
+    return part_take(part, nadded * cw_step_values_bytes(part->agg->grid.n), err);
+}
+
 static int add_processed(struct cw_range_part *part, const struct cw_entry_batch *batch, size_t i,
                          struct cw_err *err)
 {
@@ -444,6 +481,12 @@ static int add_processed(struct cw_range_part *part, const struct cw_entry_batch
                                batch->lines != NULL ? batch->lines[i] : CW_STR_NONE, err);
     if (rc <= 0)
         return rc;
+    struct cw_str value = CW_STR_NONE;
+    enum cw_label_category category;
+    if (part->agg->rule->distinct &&
+        (!cw_label_builder_get(&run->builder, part->agg->expr->counted, &value, &category) ||
+         value.len == 0))
+        return 0;
     rc = find_labels(part, &labels, err);
     if (rc == 0)
         rc = find_series(part, labels, &idx, err);
@@ -452,6 +495,11 @@ static int add_processed(struct cw_range_part *part, const struct cw_entry_batch
     struct series_sum *series = &part->items[idx];
     if (part->agg->sampled)
         return add_sample(part, series, batch->ts_ns[i], run->value, err);
+    if (part->agg->rule->distinct)
+        return take_values(part,
+                           cw_step_values_add(&series->values, part->agg->grid.n, value,
+                                              (size_t)windows.first, (size_t)windows.last),
+                           err);
     add_to(series->entries, &windows, 1);
     if (series->bytes != NULL)
         add_to(series->bytes, &windows, run->line.len);
@@ -513,6 +561,9 @@ static int add_series(struct cw_range_part *total, const struct series_sum *seri
             cw_sample_list_add(&sum->samples, series->samples.items, series->samples.n);
         return rc;
     }
+    if (total->agg->rule->distinct)
+        return take_values(
+            total, cw_step_values_merge(&sum->values, total->agg->grid.n, &series->values), err);
     for (size_t i = 0; i < nsums; i++)
         sum->entries[i] += series->entries[i];
     for (size_t i = 0; sum->bytes != NULL && i < nsums; i++)
@@ -569,6 +620,23 @@ static void set_values(const struct cw_range_agg *agg, const struct series_sum *
     }
 }
 
+static int set_distinct(const struct cw_range_agg *agg, const struct series_sum *from,
+                        struct cw_series *to, struct cw_err *err)
+{
+    size_t n = agg->grid.n, bytes = n * sizeof(uint64_t);
+    int rc = cw_allowance_take(agg->allowance, bytes, err);
+    if (rc < 0)
+        return rc;
+    uint64_t *counts = cw_mem_array(n, sizeof *counts);
+    cw_step_values_count(&from->values, n, counts);
+    for (size_t step = 0; step < n; step++)
+        if (counts[step] > 0)
+            cw_series_set(to, step, (double)counts[step]);
+    free(counts);
+    cw_allowance_give(agg->allowance, bytes);
+    return 0;
+}
+
 /* Windows move over the samples: both ends only go forward. */
 static int set_sampled(const struct cw_range_agg *agg, struct series_sum *from,
                        struct cw_series *to, struct cw_err *err)
@@ -617,6 +685,8 @@ int cw_range_agg_finish(struct cw_range_agg *agg, struct cw_table **out, struct 
             rc = cw_table_add(table, agg->total->items[i].labels, CW_TABLE_COPY, &series, err);
             if (rc == 0 && agg->sampled)
                 rc = set_sampled(agg, &agg->total->items[i], series, err);
+            else if (rc == 0 && agg->rule->distinct)
+                rc = set_distinct(agg, &agg->total->items[i], series, err);
             else if (rc == 0)
                 set_values(agg, &agg->total->items[i], series);
         }

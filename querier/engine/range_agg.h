@@ -17,6 +17,7 @@
  *            together. One pass whatever range and step are. Series are looked up once a batch (and
  *            once for each run of rows with the same metadata).
  *            Expressions with stages go entry by entry through a pipeline (pipeline.h), those with unwrap keep their values.
+ *            The different values of a label are kept with a bit a step (step_values.h).
  * Memory     (steps + 1) * 16 bytes a series and part, 24 bytes an unwrapped value, from the allowance (CW_E_LIMIT past it).
  * Ownership  The expression is borrowed and outlives the aggregation.
  */
@@ -37,6 +38,9 @@ struct cw_range_agg *cw_range_agg_new(const struct cw_expr *expr, const struct c
                                       const struct cw_grid *grid, struct cw_allowance *allowance);
 void cw_range_agg_free(struct cw_range_agg **agg);
 
+/* What the windows of this range aggregation over this grid hold: start <= t < end. */
+void cw_range_bounds(const struct cw_expr *expr, const struct cw_grid *grid, int64_t *start_ns_out,
+                     int64_t *end_ns_out);
 /* What the scan must cover (start <= t < end) and bring along (enum cw_need); without CW_NEED_TIMES
  * every entry of the scan lies in every window, so the cursor must bring none outside of [start,
  * end). */

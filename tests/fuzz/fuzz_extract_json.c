@@ -35,6 +35,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         cw_extract_json(line, NULL, &builder);
         check(&builder);
         cw_label_builder_begin(&builder, labels, CW_LABELS_NONE);
+        cw_extract_json_arrays(line, &builder);
+        check(&builder);
+        cw_label_builder_begin(&builder, labels, CW_LABELS_NONE);
         cw_extract_json_paths(line, expressions, CW_COUNT(texts), &builder);
         check(&builder);
         cw_label_builder_begin(&builder, labels, CW_LABELS_NONE);

@@ -36,9 +36,11 @@ class Server:
         self.address = urllib.parse.urlsplit(url).netloc
         self.connection = None
 
-    def ask(self, method, path, tenant, params=None, body=None):
+    def ask(self, method, path, tenant, params=None, body=None, extensions=False):
         """(status, body bytes)"""
         headers = {"X-Scope-OrgID": tenant, "Content-Type": "application/json"}
+        if extensions:
+            headers["X-Cordwood-Extensions"] = "on"
         if params:
             path += "?" + urllib.parse.urlencode(params)
         for last in (False, True):
@@ -69,13 +71,14 @@ class Server:
 
     def query(self, tenant, request):
         if request["kind"] == "instant":
-            return self.ask("GET", "/loki/api/v1/query", tenant, {"query": request["query"], "time": request["time"]})
+            return self.ask("GET", "/loki/api/v1/query", tenant, {"query": request["query"], "time": request["time"]},
+                            extensions=request["extensions"])
         params = {"query": request["query"], "start": request["start"], "end": request["end"]}
         if request["kind"] == "log":
             params.update(limit=request["limit"], direction=request["direction"])
         else:
             params["step"] = "%ds" % (request["step"] // reference.NS)
-        return self.ask("GET", "/loki/api/v1/query_range", tenant, params)
+        return self.ask("GET", "/loki/api/v1/query_range", tenant, params, extensions=request["extensions"])
 
 
 def expected(data, request):

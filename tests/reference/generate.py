@@ -64,7 +64,7 @@ class Generator:
         if self.chance(0.2):
             out["req"] = {"id": self.r.randint(1, 3), "user": self.r.choice(USERS), "deep": {"k": self.chance(0.5)}}
         if self.chance(0.15):
-            out["tags"] = self.some(WORDS, 0, 3)
+            out["tags"] = self.some(WORDS, 0, 3) if self.chance(0.7) else [{"k": self.r.choice(USERS)}, [1, [2, None]], self.chance(0.5)]
         if self.chance(0.1):
             out[self.r.choice(["app", "env", "trace", "bad-key", "9x", "none"])] = self.r.choice(["in", None, True, ""])
         items = list(out.items())
@@ -480,9 +480,74 @@ class Generator:
             return r.choice(["1 + 2 * 3", "vector(2)", "2 ^ 3 ^ 2", "7 % 4 - 1", "(1 + 2) / 0", "vector(3) > 2", "1 > bool 2", "10 / 4 * 2"])
         return "(%s) %s (%s)" % (self.metric(depth + 1), r.choice(["+", "/", "or", "and", "unless", ">"]), self.metric(depth + 1))
 
+    # ---- extensions ----
+
+    def few_filters(self, kind):
+        """A pipeline that leaves entries for what compares them."""
+        if self.chance(0.25):
+            return self.pipeline(kind, metric=True)
+        names = [n for n in self.names([kind]) if n not in ("nosuch", "pod")]
+        if kind == "json" and self.chance(0.3):
+            return "| json --arrays", names + ["tags_0", "tags_1", "tags_length"] * 3
+        if kind != "plain":
+            return {"json": "| json", "logfmt": "| logfmt", "packed": "| unpack"}[kind], names
+        return "| pattern `<ip> <verb> <path> <status> <dur>`", names
+
+    def in_filter(self, names):
+        name = self.r.choice(names)
+        if self.chance(0.6):
+            kind = self.r.choice(["json", "logfmt", "plain"])
+            inner = '{kind="%s"} %s | %s' % (kind, self.few_filters(kind)[0], self.label_filter(names))
+        else:
+            inner = "%s by (%s) (%s)" % (self.r.choice(["sum", "max", "count", "topk", "topk"]), name, self.range()[0])
+            inner = inner.replace("topk by (%s) (" % name, "topk(%d, sum by (%s) (" % (self.r.randint(1, 3), name)) + (")" if inner.startswith("topk") else "")
+        return "| %s %s (%s)" % (name, self.r.choice(["in", "not in"]), inner)
+
+    def gathering(self, names):
+        r, out = self.r, []
+        if self.chance(0.6):
+            out.append("| distinct " + ", ".join(self.some(sorted(set(names)), 1, 2)))
+        if not out or self.chance(0.3):
+            keys = [n + r.choice(["", " desc", " asc", " desc"]) for n in self.some(sorted(set(names)), 1, 2)]
+            out.insert(r.randint(0, 1), "| sort by (%s)" % ", ".join(keys))
+        return out
+
+    def extended_log_query(self):
+        kind = self.r.choice(["json", "logfmt", "plain", "packed", "json", "logfmt"])
+        text, names = self.few_filters(kind)
+        stages = [self.in_filter(names)] if self.chance(0.35) else []
+        if not stages or self.chance(0.4):
+            if self.chance(0.25):
+                option = self.r.choice(["-B %d -A %d", "-A %d -B %d"]) % (self.r.randint(0, 3), self.r.randint(0, 3))
+                return " ".join([self.selector(kind), text, self.line_filter(), *stages, "| context " + option])
+            stages += self.gathering(names)
+            for _ in range(self.r.choice([0, 0, 1])):
+                stages.insert(self.r.randint(1, len(stages)), self.stage(names, kind))
+        return " ".join(['{kind="%s"}' % kind if self.chance(0.7) else self.selector(kind), text] + stages)
+
+    def extended_metric(self):
+        kind = self.r.choice(["json", "logfmt", "plain"])
+        text, names = self.few_filters(kind)
+        text += ' | __error__=""'
+        if self.chance(0.3):
+            text += " " + self.in_filter(names)
+        inner = '{kind="%s"} %s [%s]' % (kind, text, self.r.choice(["5m", "30m", "1h", "1h"]))
+        if self.chance(0.2):
+            return "sum by (kind) (count_over_time(%s))" % inner
+        out = "count_distinct_over_time(%s, %s)" % (self.r.choice(names), inner)
+        return out + self.grouping(names) if self.chance(0.7) else out
+
     # ---- requests ----
 
     def request(self):
+        """One that may use the extensions; others are asked with and without the switch, which does not change them."""
+        out = self.plain_request()
+        out["extensions"] = self.chance(0.5)
+        if self.chance(0.2):
+            out.update(extensions=True, query=self.extended_log_query() if out["kind"] == "log" else self.extended_metric())
+        return out
+
+    def plain_request(self):
         """{query, kind: "log" | "range" | "instant", ...}; times in nanoseconds."""
         r = self.r
         choice = r.randrange(10)

@@ -127,10 +127,12 @@ def document(line):
     return items
 
 
-def json_fields(line):
-    """All scalars of the object, nested names joined by _; arrays and nulls are left out. What stands before a place that
-    breaks the syntax counts."""
+def json_fields(line, arrays=False):
+    """All scalars of the object, nested names joined by _; nulls are left out, and so are arrays unless they are wanted: then their elements
+    have numbers as names, and their length is one more. What stands before a place that breaks the syntax counts."""
     text = line.lstrip(SPACE)
+    if arrays and text.startswith("["):
+        return array_fields(Json(text).value(0)[1], "")
     if not text.startswith("{"):
         raise BadLine(NO_END)
     json = Json(text)
@@ -154,7 +156,9 @@ def json_fields(line):
                 at = yield from walk(at, name)
             else:
                 kind, value, _, at = json.value(at)
-                if kind not in ("array", "null"):
+                if arrays and kind == "array":
+                    yield from array_fields(value, name)
+                elif kind not in ("array", "null"):
                     yield name, value
             at = json.skip(at)
             if text[at:at + 1] == ",":
@@ -170,6 +174,35 @@ def json_fields(line):
         if text[end:].strip(SPACE):
             raise NotCovered("text after JSON")
     return whole()
+
+
+def array_fields(elements, prefix):
+    def name(key):
+        return prefix + "_" + re.sub(r"[^A-Za-z0-9_]", "_", key) if prefix else sanitise(key)
+
+    def inner(members):
+        for key, (kind, value, _, _) in members:
+            if kind == "array":
+                yield from array_fields(value, name(key))
+            elif kind == "object":
+                yield from array_objects(value, name(key))
+            elif kind != "null":
+                yield name(key), value
+    if len(elements) > 100:
+        raise NotCovered("a long array")
+    yield from inner((str(i), e) for i, e in enumerate(elements))
+    yield name("length"), str(len(elements))
+
+
+def array_objects(members, prefix):
+    for key, (kind, value, _, _) in members:
+        name = prefix + "_" + re.sub(r"[^A-Za-z0-9_]", "_", key)
+        if kind == "array":
+            yield from array_fields(value, name)
+        elif kind == "object":
+            yield from array_objects(value, name)
+        elif kind != "null":
+            yield name, value
 
 
 def json_path(expression):

@@ -136,6 +136,8 @@ def at_one_time(samples, which):
 
 def range_value(name, parameter, samples, range_ns, end):
     values = [v for _, v in samples]
+    if name == "count_distinct_over_time":
+        return float(len(set(values)))
     if name in ("count_over_time", "bytes_over_time", "sum_over_time"):
         return total(values)
     if name in ("rate", "bytes_rate"):
@@ -187,8 +189,10 @@ class Evaluator:
         return self.samples[cache]
 
     def _extract(self, node, outer):
-        _, name, _, own, log, unwrap, _, _ = node
+        _, name, parameter, own, log, unwrap, _, _ = node
         grouping = outer or own
+        counted = parameter if name == "count_distinct_over_time" else None
+        special = unwrap[0] if unwrap else counted     # the label that is the value, and none of the series'
         post = [label_test(s[1]) if s[0] == "filter" else None for s in (unwrap[2] if unwrap else [])]
         if None in post:
             raise NotCovered("a stage after unwrap")
@@ -196,10 +200,10 @@ class Evaluator:
         hints = Hints()
         nothing = name == "absent_over_time" or grouping is not None and grouping == ("by", [])
         if nothing:
-            required |= {unwrap[0]} if unwrap else set()
+            required |= {special} if special else set()
             hints = Hints(with_originals(required)) if required else Hints(none=True)
         elif grouping and grouping[0] == "by":
-            hints = Hints(with_originals(required | set(grouping[1]) | ({unwrap[0]} if unwrap else set())))
+            hints = Hints(with_originals(required | set(grouping[1]) | ({special} if special else set())))
         for e in run_pipeline(self.data, log, -2 ** 62, 2 ** 62, hints):
             value = 1.0
             if name in ("bytes_over_time", "bytes_rate"):
@@ -217,14 +221,18 @@ class Evaluator:
                     value = 0.0
                 if not all(test(e) for test in post):
                     continue
+            if counted:
+                value = e.get(counted)
+                if not value:
+                    continue
             labels = e.labels
             if ERROR not in labels:
                 if nothing:
                     labels = {}
                 elif grouping:
                     labels = grouped(labels, grouping)
-                if unwrap and not (grouping and grouping[0] == "by"):
-                    labels = without(labels, [unwrap[0]])
+                if special and not (grouping and grouping[0] == "by"):
+                    labels = without(labels, [special])
             yield e.ts, value, labels
 
     def range(self, node, ts, outer):

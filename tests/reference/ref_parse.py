@@ -6,6 +6,9 @@
     ("bin", operator, left, right, options)  ("lit", number)  ("vector", number)
     ("label_replace", expression, dst, replacement, src, regex)
 
+Extensions: stages ("distinct", [name...]), ("sort", [(name, descending)...]) and ("context", before, after), filters ("in", name, negated, expression), and the
+function count_distinct_over_time, whose parameter is a label.
+
 Stages are tuples that begin with their kind; unwrap is (label, conversion, [post filter stages]).
 """
 import math
@@ -13,7 +16,8 @@ import re
 
 RANGE_FUNCTIONS = {
     "count_over_time", "rate", "rate_counter", "bytes_over_time", "bytes_rate", "avg_over_time", "sum_over_time", "min_over_time",
-    "max_over_time", "stdvar_over_time", "stddev_over_time", "quantile_over_time", "first_over_time", "last_over_time", "absent_over_time"}
+    "max_over_time", "stdvar_over_time", "stddev_over_time", "quantile_over_time", "first_over_time", "last_over_time", "absent_over_time",
+    "count_distinct_over_time"}
 VECTOR_FUNCTIONS = {"sum", "avg", "count", "min", "max", "stddev", "stdvar", "topk", "bottomk", "sort", "sort_desc"}
 KEYWORDS = {"by", "without", "on", "ignoring", "bool", "offset", "or", "and", "unless", "unwrap", "json", "logfmt"}
 LEVELS = [["or"], ["and", "unless"], ["==", "!=", ">", ">=", "<", "<="], ["+", "-"], ["*", "/", "%"], ["^"]]
@@ -215,6 +219,9 @@ class Parser:
         if name == "quantile_over_time":
             parameter = self.number()
             self.take(",")
+        if name == "count_distinct_over_time":
+            parameter = self.take("name")
+            self.take(",")
         depth = 0
         while self.maybe("("):
             depth += 1
@@ -313,7 +320,32 @@ class Parser:
             if name in ("drop", "keep"):
                 self.take()
                 return (name, self.drops())
+            if name == "distinct" and self.kind(1) == "name":
+                self.take()
+                return ("distinct", [name for name, _ in self.sort_keys()])
+            if name == "context" and follows == "-":
+                self.take()
+                sizes = {"B": 0, "A": 0}
+                while self.maybe("-"):
+                    option, size = self.take("name"), int(self.take("number"))
+                    sizes.update({"B": size, "A": size} if option == "C" else {option: size})
+                return ("context", sizes["B"], sizes["A"])
+            if name == "sort" and follows == "by":
+                self.take()
+                self.take()
+                self.take("(")
+                keys = self.sort_keys()
+                self.take(")")
+                return ("sort", keys)
         return ("filter", self.filter_or())
+
+    def sort_keys(self):
+        out = []
+        while True:
+            name, order = self.take("name"), self.maybe("asc", "desc")
+            out.append((name, order == "desc"))
+            if not self.maybe(","):
+                return out
 
     def extractions(self):
         out = []
@@ -363,7 +395,7 @@ class Parser:
         left = self.filter_one()
         if self.peek() == "," and self.kind() != "string":
             self.take()
-        elif not (self.peek() == "(" or self.kind() == "name" and self.peek(1) in ("=", "!=", "=~", "!~", "==", ">", ">=", "<", "<=")):
+        elif not (self.peek() == "(" or self.kind() == "name" and self.peek(1) in ("=", "!=", "=~", "!~", "==", ">", ">=", "<", "<=", "in", "not")):
             return left
         return ("and", left, self.filter_or())
 
@@ -372,6 +404,13 @@ class Parser:
             inner = self.filter_or()
             self.take(")")
             return inner
+        if self.peek(1) in ("in", "not"):
+            name, negated = self.take("name"), bool(self.maybe("not"))
+            self.take("in")
+            self.take("(")
+            inner = self.binary(0)
+            self.take(")")
+            return ("in", name, negated, inner)
         name, op = self.take("name"), self.take("=", "!=", "=~", "!~", "==", ">", ">=", "<", "<=")
         if self.kind() == "string":
             return ("text", name, op, self.string())

@@ -231,6 +231,8 @@ def label_test(tree):
         # the right side of an "and" may mark the entry also when the left side is false
         return (lambda e: all([left(e), right(e)])) if kind == "and" else (lambda e: left(e) or right(e))
     _, name, op, wanted = tree
+    if kind == "set":
+        return lambda e: (e.get(name) in wanted) != op
     if kind == "text":
         test = text_test(op, wanted)
         return lambda e: test(e.get(name) or "")
@@ -262,7 +264,7 @@ def json_stage(flags, extractions):
         if e.parse_nothing():
             return True
         try:
-            for name, value in json_fields(e.line):
+            for name, value in json_fields(e.line, "--arrays" in flags):
                 if not e.extract(name, value):
                     break
         except BadLine as bad:
@@ -441,7 +443,7 @@ def line_filters_first(stages):
             filters.append(stage)
         else:
             others.append(stage)
-            if stage[0] in ("line_format", "unpack", "filter"):
+            if stage[0] in ("line_format", "unpack", "filter", "distinct"):
                 out, filters, others = out + filters + others, [], []
     return out + filters + others
 
@@ -471,14 +473,19 @@ def selected(matchers, stream):
     return True
 
 
+def run_stages(entries, stages):
+    """Those of the entries that pass."""
+    functions = [stage_function(s) for s in line_filters_first(stages)]
+    return (e for e in entries if all(f(e) for f in functions))
+
+
 def run_pipeline(data, log, start_ns, end_ns, hints=None):
     """Entries that pass, as Entry; data: [(labels, [(ns, line, metadata)])]; start <= t < end."""
     _, matchers, stages = log
-    functions = [stage_function(s) for s in line_filters_first(stages)]
+    entries_in_range = []
     for stream, entries in data:
         if selected(matchers, stream):
             for ts, line, metadata in entries:
                 if start_ns <= ts < end_ns:
-                    entry = Entry(ts, line, stream, metadata, hints or Hints())
-                    if all(f(entry) for f in functions):
-                        yield entry
+                    entries_in_range.append(Entry(ts, line, stream, metadata, hints or Hints()))
+    yield from run_stages(entries_in_range, stages)

@@ -24,6 +24,8 @@ def filter_text(tree):
     if tree[0] in ("and", "or"):
         return "(%s %s %s)" % (filter_text(tree[1]), tree[0], filter_text(tree[2]))
     kind, name, op, value = tree
+    if kind == "in":
+        return "%s %s (%s)" % (name, "not in" if op else "in", to_text(value))
     return name + op + {"text": lambda: quote(value), "ip": lambda: "ip(%s)" % quote(value), "number": lambda: plain(value),
                         "duration": lambda: span(int(value)), "bytes": lambda: "%dB" % value}[kind]()
 
@@ -40,6 +42,12 @@ def stage_text(stage):
         return "| label_format " + ", ".join("%s=%s" % (n, v if k == "rename" else quote(v)) for n, k, v in stage[1])
     if kind in ("drop", "keep"):
         return "| %s %s" % (kind, ", ".join(n + (op + quote(v) if op else "") for n, op, v in stage[1]))
+    if kind == "context":
+        return "| context -B %d -A %d" % stage[1:]
+    if kind == "distinct":
+        return "| distinct " + ", ".join(stage[1])
+    if kind == "sort":
+        return "| sort by (%s)" % ", ".join(n + (" desc" if descending else "") for n, descending in stage[1])
     return "| " + kind + (" " + quote(stage[1]) if len(stage) > 1 else "")
 
 
@@ -66,7 +74,7 @@ def to_text(node):
             label = "%s(%s)" % (unwrap[1], unwrap[0]) if unwrap[1] else unwrap[0]
             text += " | unwrap " + " ".join([label] + [stage_text(s) for s in unwrap[2]])
         offset = "" if not offset_ns else " offset %s%s" % ("-" if offset_ns < 0 else "", span(abs(offset_ns)))
-        first = "" if parameter is None else plain(parameter) + ", "
+        first = "" if parameter is None else (parameter if isinstance(parameter, str) else plain(parameter)) + ", "
         return "%s(%s%s [%s]%s)%s" % (name, first, text, span(range_ns), offset, group_text(grouping))
     if kind == "vec":
         _, name, parameter, grouping, inner = node

@@ -8,9 +8,9 @@ Data: [(labels, [(ns, line, metadata)])].
 """
 import math
 
+from ref_gather import gathered, resolved
 from ref_metric import Evaluator, QueryError, both, key
 from ref_parse import NotCovered, parse
-from ref_pipeline import run_pipeline
 
 NS = 10 ** 9
 REL = 1e-12     # sums may be added up in any order
@@ -20,19 +20,21 @@ MAX_STEPS = 400
 class Log:
     """The entries that a log query finds, and how many of them are wanted from which end."""
 
-    def __init__(self, entries, limit, forward):
+    def __init__(self, entries, limit, forward, order=None):
         self.entries, self.limit, self.forward = entries, limit, forward
+        self.order = order      # of a query that sorts: the values that the entries are sorted by, one for each; they are in order
 
 
 def answer(data, query, start, end, step=None, limit=100, direction="backward"):
     """A range query's answer: a Log, or {labels: [(ns, value)]}."""
     node = parse(query) if isinstance(query, str) else query
     if node[0] == "log":
-        entries = [(e.ts, e.line, key(e.labels)) for e in run_pipeline(data, node, start, end)]
-        return Log(entries, limit, direction == "forward")
+        entries, order = gathered(data, resolved(data, node, (start, end), None), start, end, direction == "forward", limit)
+        return Log([(e.ts, e.line, key(e.labels)) for e in entries], limit, direction == "forward", order)
     start, end = start // step * step, -(-end // step) * step
     if (end - start) // step > MAX_STEPS:
         raise NotCovered("many steps")
+    node = resolved(data, node, None, (start, end))
     evaluator, series = Evaluator(data), {}
     steps = range(start, end + 1, step)
     for ts, value in zip(steps, both(*[lambda ts=ts: evaluator.instant(node, ts) for ts in steps])):
@@ -49,7 +51,7 @@ def answer_instant(data, query, ts):
     node = parse(query) if isinstance(query, str) else query
     if node[0] == "log":
         raise QueryError(400, "log queries are not supported as an instant query type")
-    value = Evaluator(data, split=True).instant(node, ts)
+    value = Evaluator(data, split=True).instant(resolved(data, node, None, (ts, ts)), ts)
     if isinstance(value, list) and len({key(labels) for labels, _ in value}) < len(value):
         raise NotCovered("two series of one name")
     return value
@@ -76,7 +78,7 @@ def difference(want, got, rel=REL):
     """None, or what differs. `got` is the `data` of a server's answer; numbers may differ by `rel` of them."""
     kind, result = got["resultType"], got["result"]
     if isinstance(want, Log):
-        return log_difference(want, result) if kind == "streams" else "type %s" % kind
+        return (sorted_difference if want.order else log_difference)(want, result) if kind == "streams" else "type %s" % kind
     if isinstance(want, dict):
         if kind != "matrix":
             return "type %s" % kind
@@ -109,6 +111,26 @@ def series_difference(want, there, rel):
         for (t, a), (_, b) in zip(points, wanted):
             if not same_number(a, b, rel):
                 return "%s at %d: %r, not %r" % (dict(labels), t, a, b)
+    return None
+
+
+def sorted_difference(want, result):
+    """The order is that of the streams in the answer; entries with one place are in any order."""
+    got = [(int(v[0]), v[1], key(s["stream"])) for s in result for v in s["values"]]
+    if len(got) != min(want.limit, len(want.entries)):
+        return "%d entries, not %d" % (len(got), min(want.limit, len(want.entries)))
+    places = [(order, e[0]) for order, e in zip(want.order, want.entries)]
+    at = 0
+    while at < len(got):
+        end = at + 1
+        while end < len(places) and places[end] == places[at]:
+            end += 1
+        possible = list(want.entries[at:end])
+        for e in got[at:end]:
+            if e not in possible:
+                return "entry that should not be at %d: %s" % (at, short(e))
+            possible.remove(e)
+        at = end
     return None
 
 

@@ -29,10 +29,12 @@ def smaller_stage(stage):
     elif kind in ("json", "logfmt"):
         yield from ((kind, set(flags), stage[2]) for flags in without_one(sorted(stage[1])))
         yield from ((kind, stage[1], fields) for fields in without_one(stage[2], 1))
-    elif kind in ("label_format", "drop", "keep"):
+    elif kind in ("label_format", "drop", "keep", "distinct", "sort"):
         yield from ((kind, items) for items in without_one(stage[1], 1))
     elif kind == "filter" and stage[1][0] in ("and", "or"):
         yield from (("filter", side) for side in stage[1][1:])
+    elif kind == "filter" and stage[1][0] == "in":
+        yield from ((kind, (*stage[1][:3], less)) for less in smaller(stage[1][3]))
 
 
 def smaller_list(stages):

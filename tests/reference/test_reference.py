@@ -66,7 +66,7 @@ def request_of(params, endpoint):
     if "interval" in params or endpoint == "query" and "time" not in params:
         raise NotCovered("parameters")
     if endpoint == "query":
-        return {"kind": "instant", "query": query, "time": place_ns(params["time"])}
+        return {"kind": "instant", "query": query, "time": place_ns(params["time"]), "extensions": False}
     if not {"start", "end"} <= set(params):
         raise NotCovered("parameters")
     out = {"query": query, "start": place_ns(params["start"]), "end": place_ns(params["end"]), "limit": int(params.get("limit", "100")),
@@ -74,7 +74,7 @@ def request_of(params, endpoint):
     if "step" in params:
         step = params["step"]
         out.update(kind="range", step=int(float(step) * NS) if re.fullmatch(r"[\d.]+", step) else duration_ns(step))
-    return out
+    return dict(out, extensions=False)
 
 
 def absolute(answer):

@@ -59,23 +59,33 @@ static void run_metric(struct shared *shared, struct cw_query_context *context,
     }
 }
 
+/* Each of them has every entry. */
+static const char *const log_queries[] = {
+    "{a=~\".+\"}",
+    "{a=~\".+\"} | logfmt | distinct n",
+    "{a=~\".+\"} | logfmt | sort by (n desc)",
+    "{a=~\".+\"} |= \"7\" | context -C 20",
+};
+
 static void *set_flag(void *flag)
 {
     atomic_store((atomic_bool *)flag, true);
     return NULL;
 }
 
-static void run_round(struct shared *shared, bool metric)
+static void run_round(struct shared *shared, int round)
 {
+    bool metric = round % 2 == 1;
     struct cw_snapshot snapshot;
     struct cw_query_context context;
     struct cw_query *query = NULL;
     struct cw_err err;
     atomic_bool gone = false;
     pthread_t leaver;
-    const char *text = metric ? "sum(count_over_time({a=~\".+\"}[1h]))" : "{a=~\".+\"}";
+    const char *text =
+        metric ? "sum(count_over_time({a=~\".+\"}[1h]))" : log_queries[round / 2 % 4];
     if (shared->store.snapshot(shared->store.ctx, CW_STR("fake"), &snapshot, &err) < 0 ||
-        cw_logql_parse(cw_str_of(text), &query, &err) < 0)
+        cw_logql_parse_dialect(cw_str_of(text), CW_LOGQL_EXTENSIONS, &query, &err) < 0)
         abort();
     cw_query_context_init(&context, shared->pool, &snapshot, 0);
     context.client_gone = &gone;
@@ -96,7 +106,7 @@ static void run_round(struct shared *shared, bool metric)
 static void *run_thread(void *arg)
 {
     for (int i = 0; i < ROUNDS; i++)
-        run_round(arg, i % 2);
+        run_round(arg, i);
     return NULL;
 }
 
@@ -106,8 +116,11 @@ int main(void)
     struct shared shared[4];
     pthread_t threads[4];
     int failures = 0;
-    for (int i = 0; i < ENTRIES; i++)
-        mem_store_add(store, (size_t)i % 2, i % 3 ? "{a=\"1\"}" : "{a=\"2\"}", i, "x", NULL);
+    for (int i = 0; i < ENTRIES; i++) {
+        char line[16];
+        snprintf(line, sizeof line, "n=%d", i);
+        mem_store_add(store, (size_t)i % 2, i % 3 ? "{a=\"1\"}" : "{a=\"2\"}", i, line, NULL);
+    }
     struct cw_pool *pool = cw_pool_new(3);
     struct cw_coordinator *coordinator = cw_coordinator_new(1, 1);
     for (int i = 0; i < 4; i++) {

@@ -1,5 +1,6 @@
 #include <stdlib.h>
 #include "common/extract/extract_json.h"
+#include "common/extract/json_scan.h"
 #include "tests/support/extract_probe.h"
 
 #define MALFORMED "__error__=\"JSONParserErr\", __error_details__="
@@ -54,6 +55,75 @@ Test(extract_json, a_fault_keeps_what_came_before_it)
     expect("{\"a\":tru}", "{" MALFORMED "\"Unknown value type\"}");
     expect("{\"a\" 1}", "{" MALFORMED "\"Malformed JSON error\"}");
     expect("{\"\\q\":1}", "{" MALFORMED "\"Encountered an invalid escape sequence in a string\"}");
+}
+
+static void expect_arrays(const char *line, const char *want)
+{
+    struct probe p;
+    probe_begin(&p, "{app=\"a\"}", "{}");
+    cw_extract_json_arrays(cw_str_of(line), &p.builder);
+    probe_end(&p, want, line);
+}
+
+Test(extract_json, elements_of_arrays_are_labels_where_that_is_asked_for)
+{
+    expect_arrays("{\"t\":[\"x\",2,null,true],\"a\":1}",
+                  "{a=\"1\", t_0=\"x\", t_1=\"2\", t_3=\"true\", t_length=\"4\"}");
+    expect_arrays(
+        "{\"t\" : [ ] , \"u\":[[1,[2]],{\"k\":{\"v\":[3]}}]}",
+        "{t_length=\"0\", u_0_0=\"1\", u_0_1_0=\"2\", u_0_1_length=\"1\", u_0_length=\"2\", "
+        "u_1_k_v_0=\"3\", u_1_k_v_length=\"1\", u_length=\"2\"}");
+    expect_arrays(" [5,{\"app\":\"x\"}]", "{_0=\"5\", _1_app=\"x\", length=\"2\"}");
+    expect_arrays("{\"t_0\":\"first\",\"t\":[\"second\"],\"app\":[1]}",
+                  "{app_0=\"1\", app_length=\"1\", t_0=\"first\", t_length=\"1\"}");
+    expect_arrays("{\"a\":{\"b\":\"c\"}}", "{a_b=\"c\"}");
+}
+
+Test(extract_json, a_fault_in_an_array_keeps_what_came_before_it)
+{
+    expect_arrays("{\"t\":[1 2],\"a\":3}", "{" NO_ARRAY ", t_0=\"1\"}");
+    expect_arrays("{\"t\":[1,x]}", "{" MALFORMED "\"Unknown value type\", t_0=\"1\"}");
+    expect_arrays("{\"t\":[1,],\"a\":3}", "{a=\"3\", t_0=\"1\", t_length=\"1\"}");
+    expect_arrays("[1", "{_0=\"1\", " NO_ARRAY "}");
+    expect_arrays("[", "{" NO_ARRAY "}");
+    expect_arrays("text", "{" NO_OBJECT "}");
+}
+
+Test(extract_json, of_long_arrays_the_first_elements_are_labels)
+{
+    struct cw_buf line;
+    struct probe p;
+    cw_buf_init(&line, SIZE_MAX);
+    cw_buf_addz(&line, "{\"t\":[0");
+    for (int i = 1; i < 3 * CW_JSON_ARRAY_ELEMENTS; i++)
+        cw_buf_addf(&line, ",%d", i);
+    cw_buf_addz(&line, "]}");
+    probe_begin(&p, "{app=\"a\"}", "{}");
+    cw_extract_json_arrays(cw_buf_str(&line), &p.builder);
+    struct cw_labels all = cw_label_builder_get_all(&p.builder);
+    cr_expect_eq(all.n, CW_JSON_ARRAY_ELEMENTS + 2);
+    cr_expect(cw_str_eqz(cw_labels_get(all, CW_STR("t_99")), "99"));
+    cr_expect(cw_str_eqz(cw_labels_get(all, CW_STR("t_length")), "300"));
+    cw_label_builder_fini(&p.builder);
+    cw_arena_free(&p.arena);
+    cw_buf_fini(&line);
+}
+
+Test(extract_json, deep_arrays_end)
+{
+    size_t n = 100000;
+    char *line = malloc(2 * n);
+    memset(line, '[', n);
+    memset(line + n, ']', n);
+    struct probe p;
+    probe_begin(&p, "{}", "{}");
+    cw_extract_json_arrays(cw_str_make(line, 2 * n), &p.builder);
+    struct cw_labels all = cw_label_builder_get_all(&p.builder);
+    cr_expect_eq(all.n, CW_JSON_SCAN_DEPTH); /* a length at each level that is walked into */
+    cr_expect(cw_str_eqz(cw_labels_get(all, CW_STR("_0_0_length")), "1"));
+    cw_label_builder_fini(&p.builder);
+    cw_arena_free(&p.arena);
+    free(line);
 }
 
 Test(extract_json, deep_nesting_ends)

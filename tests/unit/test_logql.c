@@ -339,6 +339,151 @@ Test(logql, long_queries_are_split_over_lines)
     free(got);
 }
 
+/* ---- extensions ---- */
+
+static const struct {
+    const char *text, *printed, *refused;
+} extended[] = {
+    {"{a=\"b\"}|DISTINCT x ,y", "{a=\"b\"} | distinct x,y",
+     "parse error at line 1, col 18: syntax error: unexpected IDENTIFIER"},
+    {"{a=\"b\"} | sort by(x, y DESC,z asc)", "{a=\"b\"} | sort by (x,y desc,z)",
+     "parse error at line 1, col 11: syntax error: unexpected SORT"},
+    {"{a=\"b\"} | x in ({c=\"d\"} |= \"e\" | json)", "{a=\"b\"} | x in ({c=\"d\"} |= \"e\" | json)",
+     "parse error at line 1, col 13: syntax error: unexpected IDENTIFIER"},
+    {"{a=\"b\"} | x NOT IN (topk(2, rate({c=\"d\"}[5m]))) or y=1",
+     "{a=\"b\"} | ( x not in (topk(2,rate({c=\"d\"}[5m]))) or y==1 )",
+     "parse error at line 1, col 13: syntax error: unexpected IDENTIFIER"},
+    {"{a=\"b\"} | json --arrays | x_0=\"y\"", "{a=\"b\"} | json --arrays | x_0=\"y\"",
+     "parse error at line 1, col 18: syntax error: unexpected IDENTIFIER, expecting NUMBER"},
+    {"{a=\"b\"} | template |= \"x\"", "{a=\"b\"} | template |= \"x\"",
+     "parse error at line 0, col 20: syntax error: unexpected |="},
+    {"{a=\"b\"} | context -A 3", "{a=\"b\"} | context -B 0 -A 3",
+     "parse error at line 1, col 19: syntax error: unexpected -"},
+    {"{a=\"b\"} | context -C 2 -B 1", "{a=\"b\"} | context -B 1 -A 2",
+     "parse error at line 1, col 19: syntax error: unexpected -"},
+    {"count_distinct_over_time(x,{a=\"b\"} | json[5m])by(y)",
+     "count_distinct_over_time(x,{a=\"b\"} | json[5m]) by (y)",
+     "parse error at line 1, col 1: syntax error: unexpected IDENTIFIER"},
+};
+
+static char *parse_extended(const char *text)
+{
+    struct cw_query *query = NULL;
+    struct cw_err err = {0};
+    struct cw_buf out;
+    cw_buf_init(&out, (size_t)1 << 24);
+    if (cw_logql_parse_dialect(cw_str_of(text), CW_LOGQL_EXTENSIONS, &query, &err) == 0)
+        cw_expr_format(query->root, &out);
+    else
+        cw_buf_addz(&out, err.text);
+    cw_query_free(&query);
+    cw_buf_z(&out);
+    return cw_buf_take(&out, &(size_t){0});
+}
+
+static void expect_extended(const char *text, const char *expected)
+{
+    char *got = parse_extended(text);
+    cr_expect_str_eq(got, expected, "%s\n  gives    %s\n  expected %s", text, got, expected);
+    free(got);
+}
+
+Test(logql, extensions_are_read_where_they_are_asked_for_and_refused_as_loki_does_elsewhere)
+{
+    for (size_t i = 0; i < CW_COUNT(extended); i++) {
+        expect_extended(extended[i].text, extended[i].printed);
+        expect_extended(extended[i].printed, extended[i].printed);
+        expect_error(extended[i].text, extended[i].refused);
+    }
+}
+
+Test(logql, the_words_of_extensions_are_names_as_any_other)
+{
+    static const char *const texts[] = {
+        "{distinct=\"a\"} | distinct=\"b\" | in!=\"c\" | not=\"d\" | template!=\"e\" | context>3",
+        "sum by (distinct,template,context,in,not)(rate({a=\"b\"} | json distinct=\"x\"[5m]))",
+        "{a=\"b\"} | label_format in=distinct | drop context,template | keep not",
+        "sort(count_over_time({count_distinct_over_time=\"a\"}[1m]))",
+    };
+    for (size_t i = 0; i < CW_COUNT(texts); i++) {
+        bool ok;
+        char *loki = parse_to_text(texts[i], &ok);
+        cr_expect(ok, "%s", loki);
+        expect_extended(texts[i], loki);
+        free(loki);
+    }
+}
+
+Test(logql, faults_in_extensions_are_told_with_their_place)
+{
+    expect_extended("{a=\"b\"} | distinct x | distinct y",
+                    "parse error at line 1, col 24: distinct can stand once in a query");
+    expect_extended("{a=\"b\"} | sort by (x) | sort by (y)",
+                    "parse error at line 1, col 25: sort by can stand once in a query");
+    expect_extended("rate({a=\"b\"} | distinct x [5m])",
+                    "parse error at line 1, col 16: distinct is a stage of log queries, it cannot "
+                    "stand within a range or an `in (...)`");
+    expect_extended("{a=\"b\"} | x in ({c=\"d\"} | sort by (y))",
+                    "parse error at line 1, col 27: sort by is a stage of log queries, it cannot "
+                    "stand within a range or an `in (...)`");
+    expect_extended(
+        "{a=\"b\"} | sort by ()",
+        "parse error at line 1, col 20: syntax error: unexpected ), expecting IDENTIFIER");
+    expect_extended("{a=\"b\"} | sort by (x down)",
+                    "parse error at line 1, col 22: syntax error: unexpected IDENTIFIER, expecting "
+                    ", or )");
+    expect_extended("{a=\"b\"} | x in {c=\"d\"}",
+                    "parse error at line 1, col 16: syntax error: unexpected {, expecting (");
+    expect_extended("{a=\"b\"} | x in (5)",
+                    "parse error at line 1, col 17: `in (...)` takes a query whose results have "
+                    "labels");
+    expect_extended(
+        "{a=\"b\"} | context -D 2",
+        "parse error at line 1, col 20: context has the options -B (before), -A (after) "
+        "and -C (both)");
+    expect_extended("{a=\"b\"} | context -A 2 | json",
+                    "parse error at line 1, col 24: no stage can follow context");
+    expect_extended("{a=\"b\"} | distinct x | context -A 2",
+                    "parse error at line 1, col 24: context cannot stand with distinct or sort by");
+    expect_extended(
+        "{a=\"b\"} | context -A 1001",
+        "parse error at line 1, col 22: context is of up to 1000 entries on either side");
+    expect_extended(
+        "count_distinct_over_time({a=\"b\"}[5m])",
+        "parse error at line 1, col 26: syntax error: unexpected {, expecting IDENTIFIER");
+    expect_extended("count_distinct_over_time(x, {a=\"b\"} | unwrap y [5m])",
+                    "parse error : invalid aggregation count_distinct_over_time with unwrap");
+    expect_extended("{a=\"b\"} | logfmt --arrays",
+                    "parse error at line 0, col 18: syntax error: unexpected FUNCTION_FLAG");
+    expect_extended(
+        "{a=\"b\"} | x in ({})",
+        "parse error : queries require at least one regexp or equality matcher that does "
+        "not have an empty-compatible value. For instance, app=~\".*\" does not meet this "
+        "requirement, but app=~\".+\" will");
+}
+
+Test(logql, queries_within_queries_are_bounded)
+{
+    struct cw_buf text;
+    cw_buf_init(&text, SIZE_MAX);
+    for (int depth = 1; depth <= CW_LIMIT_SUB_QUERY_DEPTH + 1; depth++) {
+        cw_buf_clear(&text);
+        for (int i = 0; i < depth; i++)
+            cw_buf_addz(&text, "{a=\"b\"} | x in (");
+        cw_buf_addz(&text, "{a=\"b\"}");
+        for (int i = 0; i < depth; i++)
+            cw_buf_addc(&text, ')');
+        char *got = parse_extended(cw_buf_z(&text));
+        if (depth <= CW_LIMIT_SUB_QUERY_DEPTH)
+            cr_expect_str_eq(got, cw_buf_z(&text));
+        else
+            cr_expect_str_eq(got,
+                             "parse error : `in (...)` is nested too deeply (more than 8 levels)");
+        free(got);
+    }
+    cw_buf_fini(&text);
+}
+
 /* ---- the tree ---- */
 
 Test(logql, the_tree_holds_what_was_written)
@@ -494,10 +639,12 @@ Test(logql, a_selector_of_everything_is_for_those_who_ask_for_it)
         struct cw_query *query = NULL;
         cr_expect_eq(cw_logql_parse(cw_str_of(texts[i]), &query, &err), CW_E_INVALID, "%s",
                      texts[i]);
-        cr_expect_eq(cw_logql_parse_any(cw_str_of(texts[i]), &query, &err), 0, "%s: %s", texts[i],
-                     err.text);
+        cr_expect_eq(
+            cw_logql_parse_dialect(cw_str_of(texts[i]), CW_LOGQL_ANY_SELECTOR, &query, &err), 0,
+            "%s: %s", texts[i], err.text);
         cw_query_free(&query);
     }
     struct cw_query *query = NULL;
-    cr_expect_eq(cw_logql_parse_any(CW_STR("{"), &query, &err), CW_E_INVALID);
+    cr_expect_eq(cw_logql_parse_dialect(CW_STR("{"), CW_LOGQL_ANY_SELECTOR, &query, &err),
+                 CW_E_INVALID);
 }

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include "common/base/assert.h"
 #include "common/base/clock.h"
+#include "common/base/limits.h"
 #include "querier/engine/range_agg.h"
 
 #define S CW_NS_PER_S
@@ -374,4 +375,40 @@ Test(range_agg, times_at_the_ends_of_int64_do_not_overflow)
         cw_table_free(&table);
         finish(&f);
     }
+}
+
+/* A batch whose lines all differ. */
+Test(range_agg, different_values_are_bounded)
+{
+    enum { ROWS = 1000 };
+    struct cw_str lines[ROWS];
+    int64_t times[ROWS];
+    char texts[ROWS][24];
+    struct cw_query *query = NULL;
+    struct cw_grid grid;
+    struct cw_err err;
+    int rc = 0;
+    cr_assert_eq(
+        cw_logql_parse_dialect(CW_STR("count_distinct_over_time(v, {a=\"b\"} | logfmt [1h]) by ()"),
+                               CW_LOGQL_EXTENSIONS, &query, &err),
+        0, "%s", err.text);
+    cw_grid_init_instant(&grid, 1000);
+    struct cw_range_agg *agg = cw_range_agg_new(query->root, NULL, &grid, NULL);
+    struct cw_range_part *part = cw_range_part_new(agg);
+    size_t n = 0;
+    for (; rc == 0 && n <= CW_LIMIT_QUERY_VALUES; n += ROWS) {
+        for (size_t i = 0; i < ROWS; i++) {
+            times[i] = 500;
+            lines[i] =
+                cw_str_make(texts[i], (size_t)snprintf(texts[i], sizeof texts[i], "v=%zu", n + i));
+        }
+        struct cw_entry_batch batch = {.n = ROWS, .ts_ns = times, .lines = lines};
+        rc = cw_range_part_add(part, &batch, &err);
+    }
+    cr_expect_eq(rc, CW_E_LIMIT);
+    cr_expect_eq(n, CW_LIMIT_QUERY_VALUES + ROWS);
+    cr_expect_not_null(strstr(err.text, "more than 1000000 different values of v"), "%s", err.text);
+    cw_range_part_free(&part);
+    cw_range_agg_free(&agg);
+    cw_query_free(&query);
 }

@@ -142,10 +142,12 @@ static int answer_logs(struct cw_api_request *request, const struct cw_expr *exp
         rc = select_page(request, log_query, params->limit, &selection, err);
     if (rc == 0) {
         struct cw_log_groups groups;
+        struct cw_step_clock begun = cw_step_begin();
         cw_log_group(selection.items, selection.n, categorised, request->arena, &groups);
         rc = cw_allowance_check(&request->query.allowance, request->arena, err);
         if (rc == 0)
             write(request, &groups, categorised, selection.n);
+        cw_step_end(&request->query, CW_STEP_ANSWER, &begun);
     }
     cw_log_query_close(&log_query);
     return rc;
@@ -159,11 +161,13 @@ static int answer_samples(struct cw_api_request *request, const struct cw_expr *
                                  request->limits.max_query_series, &result, err);
     if (rc < 0)
         return rc;
+    struct cw_step_clock begun = cw_step_begin();
     struct cw_answer_extra extra = cw_api_extra(request, false);
     struct cw_answer_stats stats =
         cw_api_stats(request, result.table != NULL ? result.table->n : 1);
     cw_answer_samples(&result, grid->start_ns, &extra, &stats, &request->body);
     cw_result_fini(&result);
+    cw_step_end(&request->query, CW_STEP_ANSWER, &begun);
     return 0;
 }
 

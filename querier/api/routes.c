@@ -25,6 +25,8 @@ HANDLER(patterns, cw_api_dispatch)
 HANDLER(drilldown_limits, cw_api_dispatch)
 HANDLER(old_query, cw_api_dispatch)
 HANDLER(old_labels, cw_api_dispatch)
+HANDLER(explain, cw_api_dispatch)
+HANDLER(analyze, cw_api_dispatch)
 HANDLER(export, cw_api_dispatch_export)
 
 static void handle_tail(struct cw_http_request *http, void *ctx)
@@ -82,6 +84,11 @@ const struct cw_http_route cw_routes_table[] = {
     {GET_POST, "/api/prom/label/{name}/values", handle_old_labels, FORM,
      "Values of a label in the API before v1."},
     {GET_POST, "/api/prom/series", handle_series, FORM, "Streams in the API before v1."},
+    {GET_POST, "/cordwood/v1/explain", handle_explain, FORM,
+     "What a query would do, and an estimate of what it would cost, without running it: parameters of "
+     "query_range or, with time, of query."},
+    {GET_POST, "/cordwood/v1/analyze", handle_analyze, FORM,
+     "The same, and what it did: the query is run, its answer is counted and not given."},
     {GET_POST, "/cordwood/v1/export", handle_export, FORM,
      "All entries of a log query as NDJSON in time order: query, start, end. One line an entry: "
      "{\"ts\":\"ns\",\"labels\":{},\"line\":\"\",\"metadata\":{}}; a line that is not UTF-8 is "

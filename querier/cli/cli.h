@@ -41,7 +41,7 @@ struct cw_cli_args {
     /* query */
     int64_t limit, batch, step_ns, delay_for_ns;
     bool has_limit;
-    bool forward, quiet;
+    bool forward, quiet, explain, analyze;
     /* output */
     int output, colour, escape, zone;
     bool no_labels;

@@ -265,6 +265,19 @@ bool cw_pipeline_needs_lines(const struct cw_pipeline *pipeline)
     return pipeline->needs_lines;
 }
 
+const struct cw_label_hints *cw_pipeline_hints(const struct cw_pipeline *pipeline)
+{
+    return &pipeline->hints;
+}
+
+bool cw_pipeline_runs(const struct cw_pipeline *pipeline, const struct cw_stage *stage)
+{
+    for (size_t i = 0; i < pipeline->n; i++)
+        if (pipeline->steps[i].stage == stage)
+            return true;
+    return false;
+}
+
 /* ---- running ---- */
 
 struct cw_pipeline_run *cw_pipeline_run_new(const struct cw_pipeline *pipeline)

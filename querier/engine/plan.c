@@ -51,8 +51,11 @@ static int plan_sources(struct cw_query_context *query, struct cw_plan *plan, st
 {
     for (size_t i = 0; i < query->snapshot->n; i++) {
         struct cw_source *source = query->snapshot->sources[i];
-        if (source->min_ns >= plan->scan.end_ns || source->max_ns < plan->scan.start_ns)
+        atomic_fetch_add(&query->sources_planned, 1);
+        if (source->min_ns >= plan->scan.end_ns || source->max_ns < plan->scan.start_ns) {
+            atomic_fetch_add(&query->sources_outside, 1);
             continue;
+        }
         int rc = cw_query_context_check(query, err);
         if (rc == 0)
             rc = source->ops->plan(source, &plan->scan, &plan->units, err);
@@ -66,6 +69,7 @@ int cw_plan_make(struct cw_query_context *query, const struct cw_expr *expr, int
                  int64_t end_ns, unsigned need, bool newest_first, struct cw_plan *out,
                  struct cw_err *err)
 {
+    struct cw_step_clock begun = cw_step_begin();
     memset(out, 0, sizeof *out);
     size_t nfilters = cw_plan_filters(expr->stages, &out->filters);
     out->scan = (struct cw_scan){
@@ -95,6 +99,7 @@ int cw_plan_make(struct cw_query_context *query, const struct cw_expr *expr, int
     qsort_r(out->order, out->units.n, sizeof *out->order, newest_first ? by_max_down : by_min_up,
             out->units.items);
     atomic_fetch_add(&query->units_planned, out->units.n);
+    cw_step_end(query, CW_STEP_PLAN, &begun);
     return 0;
 }
 

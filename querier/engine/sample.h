@@ -42,7 +42,7 @@ static inline int64_t cw_grid_time(const struct cw_grid *grid, size_t step)
 
 /* Memory of one query; taken by accumulators and tables, given back when they go. */
 struct cw_allowance {
-    atomic_size_t used;
+    atomic_size_t used, peak;        /* now, and the most at once */
     size_t max;                      /* 0: no bound */
     struct cw_memory_budget *budget; /* of all queries together; may be NULL */
 };

@@ -103,9 +103,9 @@ static void write_stage(const struct cw_explain_scan *scan, const struct cw_stag
     cw_json_begin_object(w);
     key_format(w, "stage", format_stage, stage);
     cw_json_key_string(w, "runs",
-                       pushed                                      ? CW_STR("in the store")
+                       pushed                                    ? CW_STR("in the store")
                        : cw_pipeline_runs(scan->pipeline, stage) ? CW_STR("in the pipeline")
-                                                                   : CW_STR("never: not needed"));
+                                                                 : CW_STR("never: not needed"));
     write_stage_needs(stage, w);
     if (stage->kind == CW_STAGE_LINE_FILTER)
         write_literals(stage->filter, w);
@@ -249,8 +249,7 @@ static void write_asked(const struct cw_explain_asked *asked, struct cw_json_wri
     key_time(w, "start_ns", asked->start_ns);
     key_time(w, "end_ns", asked->end_ns);
     if (asked->grid == NULL) {
-        cw_json_key_string(w, "direction",
-                           asked->forward ? CW_STR("forward") : CW_STR("backward"));
+        cw_json_key_string(w, "direction", asked->forward ? CW_STR("forward") : CW_STR("backward"));
         cw_json_key_u64(w, "limit_entries", asked->limit);
     } else if (asked->kind == CW_EVAL_RANGE) {
         key_seconds(w, "step_seconds", asked->grid->step_ns);
@@ -284,9 +283,11 @@ static void write_limits(const struct cw_explain_asked *asked, const struct sums
                 (double)sums->wall_ns / s);
     write_limit(w, "max_query_length", "seconds", (double)limits->max_query_length_ns / s,
                 ((double)asked->end_ns - (double)asked->start_ns) / s);
+    write_limit(w, "max_query_bytes_read", "bytes", (double)limits->max_query_bytes_read,
+                (double)sums->text_bytes);
     if (asked->grid == NULL)
-        write_limit(w, "max_entries_limit_per_query", "entries", limits->max_entries_limit_per_query,
-                    asked->limit);
+        write_limit(w, "max_entries_limit_per_query", "entries",
+                    limits->max_entries_limit_per_query, asked->limit);
     cw_json_end_array(w);
     if (asked->refused.len > 0)
         cw_json_key_string(w, "refused", asked->refused);
@@ -372,9 +373,10 @@ static void write_blocks(const struct cw_query_context *query, struct cw_json_wr
     key_counter(w, "skipped_by_time", &stats->blocks_outside);
     key_counter(w, "skipped_by_streams", &stats->blocks_unmatched);
     key_counter(w, "selected", &query->units_planned);
-    cw_json_key_u64(w, "skipped_by_limit",
-                    atomic_load(&query->units_planned) -
-                        CW_MIN(atomic_load(&query->units_read), atomic_load(&query->units_planned)));
+    cw_json_key_u64(
+        w, "skipped_by_limit",
+        atomic_load(&query->units_planned) -
+            CW_MIN(atomic_load(&query->units_read), atomic_load(&query->units_planned)));
     key_counter(w, "skipped_by_rows", &stats->blocks_skipped);
     key_counter(w, "read", &stats->blocks_read);
     key_counter(w, "skipped_by_value_filter", &stats->blocks_ruled_out_by_values);

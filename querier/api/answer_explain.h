@@ -30,7 +30,8 @@ struct cw_explain_asked {
 struct cw_explain_result {
     const struct cw_query_context *query;
     int64_t queue_ns, total_ns;
-    uint64_t entries, series; /* of the answer, which is not given; the one that it has none of is 0 */
+    uint64_t entries,
+        series; /* of the answer, which is not given; the one that it has none of is 0 */
     uint64_t answer_bytes;
 };
 

@@ -117,11 +117,10 @@ static int explain(struct cw_api_request *request, struct explained *explained, 
     if (rc < 0)
         return rc;
     const struct cw_expr *expr = explained->query->root;
-    return asked->grid != NULL
-               ? cw_explain_samples(&request->query, expr, asked->grid, asked->kind,
-                                    &explained->explain, err)
-               : cw_explain_logs(&request->query, expr, asked->start_ns, asked->end_ns,
-                                 &explained->explain, err);
+    return asked->grid != NULL ? cw_explain_samples(&request->query, expr, asked->grid, asked->kind,
+                                                    &explained->explain, err)
+                               : cw_explain_logs(&request->query, expr, asked->start_ns,
+                                                 asked->end_ns, &explained->explain, err);
 }
 
 static struct cw_json_writer begin_answer(struct cw_api_request *request)
@@ -183,8 +182,8 @@ int cw_route_analyze(struct cw_api_request *request, struct cw_err *err)
     int64_t begun_mono_ns = cw_clock_mono_ns();
     request->query.timed = true;
     if (rc == 0)
-        rc = is_instant(request) ? cw_route_query(request, err)
-                                 : cw_route_query_range(request, err);
+        rc =
+            is_instant(request) ? cw_route_query(request, err) : cw_route_query_range(request, err);
     if (rc == 0)
         answer_analyzed(request, &explained, begun_mono_ns);
     explained_fini(&explained);

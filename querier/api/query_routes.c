@@ -5,6 +5,7 @@
 #include "common/labels/labels.h"
 #include "common/logql/ast.h"
 #include "common/wire/json_writer.h"
+#include "querier/api/partial_answer.h"
 #include "querier/api/query_limits.h"
 #include "querier/api/request_query.h"
 #include "querier/engine/eval.h"
@@ -174,10 +175,18 @@ static int answer_samples(struct cw_api_request *request, const struct cw_expr *
 static int answer_range(struct cw_api_request *request, const struct cw_expr *expr,
                         struct cw_range_params *params, struct cw_err *err)
 {
-    int rc = cw_query_limits_range(&request->limits, request->params.now_ns, &params->start_ns,
+    struct cw_partial_params partial;
+    int rc = cw_partial_params(request, &partial, err);
+    if (rc == 0 && partial.wanted)
+        rc = cw_partial_resume(&partial, expr, params, err);
+    if (rc == 0)
+        rc = cw_query_limits_range(&request->limits, request->params.now_ns, &params->start_ns,
                                    params->end_ns, err);
     if (rc < 0)
         return rc;
+    if (partial.wanted)
+        return cw_partial_answer(request, expr, params, &partial, err);
+    request->query.max_bytes = request->limits.max_query_bytes_read;
     if (!cw_expr_is_metric(expr))
         return answer_logs(request, expr, params, cw_api_wants_categories(request->http),
                            write_streams, err);
@@ -214,6 +223,7 @@ int cw_route_query(struct cw_api_request *request, struct cw_err *err)
     if (rc == 0) {
         struct cw_grid grid;
         cw_grid_init_instant(&grid, params.time_ns);
+        request->query.max_bytes = request->limits.max_query_bytes_read;
         rc = answer_samples(request, query->root, &grid, CW_EVAL_INSTANT, err);
     }
     cw_query_free(&query);

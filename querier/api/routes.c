@@ -45,7 +45,10 @@ static void handle_old_tail(struct cw_http_request *http, void *ctx)
 
 const struct cw_http_route cw_routes_table[] = {
     {GET_POST, "/loki/api/v1/query_range", handle_query_range, FORM,
-     "LogQL over a range: query, start, end, since, limit, direction, step, interval."},
+     "LogQL over a range: query, start, end, since, limit, direction, step, interval. With "
+     "partial=true (or the header X-Cordwood-Partial: allow) a limit ends the answer and not the query: "
+     "it has what is complete, names the limit in warnings, and a token in continuation; the same query "
+     "with continuation=TOKEN has the rest. max_time and max_bytes lower the limits of one answer."},
     {GET_POST, "/loki/api/v1/query", handle_query, FORM,
      "A metric query at one time: query, time."},
     {GET_POST, "/loki/api/v1/labels", handle_labels, FORM,

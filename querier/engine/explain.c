@@ -4,21 +4,8 @@
 #include <string.h>
 
 #include "common/base/arena.h"
-#include "common/base/assert.h"
 #include "querier/engine/plan.h"
 #include "querier/engine/stream_query.h"
-
-/* How much of `amount` lies in the range, if it is spread evenly over the unit's times. */
-static uint64_t share(const struct cw_unit *unit, const struct cw_explain_scan *scan,
-                      uint64_t amount)
-{
-    double from = (double)CW_MAX(unit->min_ns, scan->start_ns),
-           to = (double)CW_MIN(unit->max_ns, scan->end_ns),
-           span = (double)unit->max_ns - (double)unit->min_ns;
-    if (span <= 0 || (unit->min_ns >= scan->start_ns && unit->max_ns < scan->end_ns))
-        return amount;
-    return to <= from ? 0 : (uint64_t)((double)amount * ((to - from) / span));
-}
 
 static void add_units(struct cw_explain_scan *scan, const struct cw_units *units)
 {
@@ -28,8 +15,8 @@ static void add_units(struct cw_explain_scan *scan, const struct cw_units *units
         scan->text_bytes += unit->bytes;
         scan->stored_bytes += unit->stored_bytes;
         scan->entries += unit->rows;
-        scan->text_bytes_in_range += share(unit, scan, unit->bytes);
-        scan->entries_in_range += share(unit, scan, unit->rows);
+        scan->text_bytes_in_range += cw_unit_share(unit, scan->start_ns, scan->end_ns, unit->bytes);
+        scan->entries_in_range += cw_unit_share(unit, scan->start_ns, scan->end_ns, unit->rows);
     }
 }
 
@@ -59,11 +46,9 @@ static int explain_scan(struct cw_query_context *query, struct cw_explain_scan *
 {
     struct cw_query_context own;
     struct cw_plan plan;
-    cw_query_context_init(&own, NULL, query->snapshot, query->allowance.max);
-    own.deadline_mono_ns = query->deadline_mono_ns;
-    own.client_gone = query->client_gone;
-    int rc = cw_plan_make(&own, scan->expr, scan->start_ns, scan->end_ns, scan->need, false, &plan,
-                          err);
+    cw_query_context_fork(query, &own);
+    int rc =
+        cw_plan_make(&own, scan->expr, scan->start_ns, scan->end_ns, scan->need, false, &plan, err);
     if (rc == 0) {
         add_units(scan, &plan.units);
         scan->kind = cw_scan_kind_of(&plan.scan);
@@ -78,7 +63,6 @@ static int explain_scan(struct cw_query_context *query, struct cw_explain_scan *
         if (scan->start_ns < scan->end_ns)
             rc = count_streams(&own, scan, err);
     }
-    cw_allowance_fini(&own.allowance);
     return rc;
 }
 

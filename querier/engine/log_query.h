@@ -29,6 +29,10 @@ int cw_log_query_open(struct cw_query_context *query, const struct cw_expr *expr
                       int64_t end_ns, bool newest_first, struct cw_log_query **out,
                       struct cw_err *err) CW_MUST_USE;
 void cw_log_query_close(struct cw_log_query **log_query);
+/* Before the first page: begin behind entries that were given before, by another query over the same. Left out are those that come
+ * before the time, those of the time whose stream's labels come before these (in the order), and the first `n` with both. */
+int cw_log_query_seek(struct cw_log_query *log_query, int64_t ts_ns, struct cw_labels labels,
+                      uint64_t n, size_t max_bytes, struct cw_err *err) CW_MUST_USE;
 /* At most max_entries > 0, and as many as fit in max_bytes, but at least one if there is any. */
 int cw_log_query_page(struct cw_log_query *log_query, size_t max_entries, size_t max_bytes,
                       struct cw_log_page *out, struct cw_err *err) CW_MUST_USE;

@@ -13,6 +13,13 @@ void cw_query_context_init(struct cw_query_context *query, struct cw_pool *pool,
     cw_allowance_init(&query->allowance, memory_bytes);
 }
 
+void cw_query_context_fork(const struct cw_query_context *query, struct cw_query_context *out)
+{
+    cw_query_context_init(out, NULL, query->snapshot, 0);
+    out->deadline_mono_ns = query->deadline_mono_ns;
+    out->client_gone = query->client_gone;
+}
+
 struct cw_step_clock cw_step_begin(void)
 {
     return (struct cw_step_clock){cw_clock_mono_ns(), cw_clock_thread_cpu_ns()};

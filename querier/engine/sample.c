@@ -180,6 +180,15 @@ static int by_labels(const void *a, const void *b)
                          ((const struct cw_series *)b)->labels);
 }
 
+void cw_table_drop_empty(struct cw_table *table)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < table->n; i++)
+        if (cw_series_count(&table->items[i], table->grid.n) > 0)
+            table->items[n++] = table->items[i];
+    table->n = n;
+}
+
 void cw_table_sort(struct cw_table *table)
 {
     if (table->n > 1)

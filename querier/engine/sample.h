@@ -84,6 +84,8 @@ void cw_table_free(struct cw_table **table);
 enum cw_table_labels { CW_TABLE_COPY, CW_TABLE_BORROW };
 int cw_table_add(struct cw_table *table, struct cw_labels labels, enum cw_table_labels how,
                  struct cw_series **out, struct cw_err *err) CW_MUST_USE;
+/* Series without a value. */
+void cw_table_drop_empty(struct cw_table *table);
 /* By labels (cw_labels_cmp), as answers are printed. */
 void cw_table_sort(struct cw_table *table);
 

@@ -61,11 +61,11 @@ Test(explain, a_metric_has_a_scan_for_each_range_aggregation)
     struct fixture f;
     struct cw_err err;
     struct cw_grid grid;
-    begin(&f, "sum(rate({app=~\".+\"}[10s])) / sum(count_over_time({app=\"y\"} | json | n > 5 [1m]))");
+    begin(&f,
+          "sum(rate({app=~\".+\"}[10s])) / sum(count_over_time({app=\"y\"} | json | n > 5 [1m]))");
     cr_assert_eq(cw_grid_init_range(&grid, 0, 60 * CW_NS_PER_S, 30 * CW_NS_PER_S, &err), 0);
-    cr_assert_eq(cw_explain_samples(&f.context, f.query->root, &grid, CW_EVAL_RANGE, &f.explain,
-                                    &err),
-                 0);
+    cr_assert_eq(
+        cw_explain_samples(&f.context, f.query->root, &grid, CW_EVAL_RANGE, &f.explain, &err), 0);
     cr_assert_eq(f.explain.n, 2);
     cr_expect_eq(f.explain.scans[0].streams, 2);
     cr_expect_eq(f.explain.scans[0].blocks, 4);

@@ -41,7 +41,8 @@ Test(explain_print, what_is_no_plan_is_refused)
         struct cw_buf out;
         struct cw_err err = {0};
         cw_buf_init(&out, SIZE_MAX);
-        cr_expect_eq(cw_cli_explain_text(cw_str_of(bad[i]), &out, &err), CW_E_INVALID, "%s", bad[i]);
+        cr_expect_eq(cw_cli_explain_text(cw_str_of(bad[i]), &out, &err), CW_E_INVALID, "%s",
+                     bad[i]);
         cw_buf_fini(&out);
     }
 }

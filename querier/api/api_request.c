@@ -5,6 +5,7 @@
 #include "common/base/arena.h"
 #include "common/base/assert.h"
 #include "common/base/clock.h"
+#include "common/base/hash.h"
 #include "common/base/log.h"
 #include "common/labels/labels.h"
 
@@ -214,6 +215,7 @@ static struct cw_api_request *new_request(struct cw_api *api, struct cw_http_req
     request->http = http;
     request->fn = fn;
     request->tenant = tenant;
+    request->job.tenant = cw_hash64(tenant.ptr, tenant.len);
     request->received_mono_ns = cw_clock_mono_ns();
     request->params =
         (struct cw_params){.get = get_param, .ctx = http, .now_ns = cw_clock_now_ns()};

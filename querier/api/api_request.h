@@ -19,8 +19,8 @@
 
 /* Queries that wait for a thread; more than these answer 429. A waiting request costs a connection and some 10 KiB. */
 #define CW_API_MAX_QUEUED 256
-/* Exports at a time: each holds a thread as long as its client reads, so they have threads of their own. */
-#define CW_API_EXPORT_THREADS 4
+/* Exports at a time, four of one tenant: each holds a thread as long as its client reads, so they have threads of their own. */
+#define CW_API_EXPORT_THREADS 5
 
 struct cw_api_counters {
     atomic_uint_fast64_t queries, failed, refused, entries, bytes;

@@ -7,6 +7,7 @@
 #include "common/extract/extract_json.h"
 #include "common/extract/extract_logfmt.h"
 #include "common/extract/extract_pattern.h"
+#include "common/match/match_stop.h"
 #include "querier/engine/format_stage.h"
 #include "querier/engine/label_filter.h"
 #include "querier/engine/label_number.h"
@@ -407,6 +408,8 @@ static int run_step(struct cw_pipeline_run *run, const struct step *step, struct
     case CW_STAGE_KEEP: return run_keep(stage, builder, err);
     case CW_STAGE_LABEL_FORMAT:
     case CW_STAGE_LINE_FORMAT:
+        if (cw_match_stop_raised()) /* a template may take milliseconds a line */
+            return cw_err_set(err, CW_E_CANCELED, "canceled");
         cw_format_stage_entry(step->format, run->format, builder, run->ts_ns, &run->line);
         return 1;
     case CW_STAGE_DECOLORIZE: run->line = cw_decolorize(run->line, builder->scratch); return 1;

@@ -41,8 +41,7 @@ void cw_lines_gathered_clear(struct cw_lines_gathered *gathered)
 
 void cw_lines_gather(struct cw_lines_gathered *gathered, uint32_t row, struct cw_str line)
 {
-    if (gathered->n == CW_KEPT_LINES_MAX ||
-        line.len > CW_KEPT_LINES_BYTES_MAX - gathered->text.len)
+    if (gathered->n == CW_KEPT_LINES_MAX || line.len > CW_KEPT_LINES_BYTES_MAX - gathered->text.len)
         gathered->too_many = true;
     if (gathered->too_many)
         return;

@@ -14,9 +14,9 @@
 static int read_switch(struct cw_api_request *request, bool *out, struct cw_err *err)
 {
     struct cw_str text = cw_http_param(request->http, "partial");
-    *out = cw_str_eqz(text, "true") ||
-           (text.len == 0 &&
-            cw_str_eqz(cw_http_header(request->http, "X-Cordwood-Partial"), "allow"));
+    *out =
+        cw_str_eqz(text, "true") ||
+        (text.len == 0 && cw_str_eqz(cw_http_header(request->http, "X-Cordwood-Partial"), "allow"));
     if (text.len == 0 || *out || cw_str_eqz(text, "false"))
         return 0;
     return cw_err_set(err, CW_E_INVALID, "partial is true or false, not '%.*s'", CW_STR_ARG(text));
@@ -106,9 +106,8 @@ static struct cw_str limit_met(const struct cw_api_request *request,
     struct cw_partial_limits limits = limits_of(request, partial);
     switch (stop) {
     case CW_SLICES_BYTES:
-        return limits.max_bytes == partial->max_bytes
-                   ? CW_STR("max_bytes was reached")
-                   : CW_STR("max_query_bytes_read was reached");
+        return limits.max_bytes == partial->max_bytes ? CW_STR("max_bytes was reached")
+                                                      : CW_STR("max_query_bytes_read was reached");
     case CW_SLICES_TIME:
         return limits.time_ns == partial->max_time_ns ? CW_STR("max_time was reached")
                                                       : CW_STR("query_timeout was near");
@@ -161,9 +160,9 @@ static int answer_logs(struct cw_api_request *request, const struct cw_expr *exp
     bool categorised = cw_api_wants_categories(request->http);
     struct cw_answer_extra extra = cw_api_extra(request, categorised);
     if (logs.stop != CW_SLICES_DONE) {
-        const struct cw_continuation rest = {
-            .kind = params->forward ? CW_CONTINUE_FORWARD : CW_CONTINUE_BACKWARD,
-            .rest = logs.rest};
+        const struct cw_continuation rest = {.kind = params->forward ? CW_CONTINUE_FORWARD
+                                                                     : CW_CONTINUE_BACKWARD,
+                                             .rest = logs.rest};
         set_extra(request, &rest,
                   limit_met(request, partial, logs.stop, limit < params->limit, err), &extra);
     }
@@ -209,8 +208,8 @@ static int answer_samples(struct cw_api_request *request, const struct cw_expr *
 }
 
 int cw_partial_answer(struct cw_api_request *request, const struct cw_expr *expr,
-                      const struct cw_range_params *params,
-                      const struct cw_partial_params *partial, struct cw_err *err)
+                      const struct cw_range_params *params, const struct cw_partial_params *partial,
+                      struct cw_err *err)
 {
     return cw_expr_is_metric(expr) ? answer_samples(request, expr, params, partial, err)
                                    : answer_logs(request, expr, params, partial, err);

@@ -29,7 +29,7 @@ int cw_partial_params(struct cw_api_request *request, struct cw_partial_params *
 int cw_partial_resume(const struct cw_partial_params *partial, const struct cw_expr *expr,
                       struct cw_range_params *params, struct cw_err *err) CW_MUST_USE;
 int cw_partial_answer(struct cw_api_request *request, const struct cw_expr *expr,
-                      const struct cw_range_params *params,
-                      const struct cw_partial_params *partial, struct cw_err *err) CW_MUST_USE;
+                      const struct cw_range_params *params, const struct cw_partial_params *partial,
+                      struct cw_err *err) CW_MUST_USE;
 
 #endif

@@ -112,7 +112,7 @@ static const struct cw_flag_def query_rows[] = {
 static const struct cw_flag_def explain_rows[] = {
     {"explain", .kind = CW_KEY_BOOL, .offset = AT(explain),
      .doc = "Do not run the query: print what it would do, and what that would cost. -o jsonl "
-            "prints the JSON that the server answers (cordwood-ingester(8))."},
+            "prints the JSON that the server answers (/cordwood/v1/explain, analyze)."},
     {"analyze", .kind = CW_KEY_BOOL, .offset = AT(analyze),
      .doc = "Run the query, and print what it did and what that took in place of its answer."},
 };

@@ -18,8 +18,8 @@
 #include "querier/engine/slices.h"
 
 struct cw_partial_limits {
-    uint64_t max_bytes;   /* of lines in the range that is answered, as far as tables tell; 0: any */
-    int64_t time_ns;      /* 0: any */
+    uint64_t max_bytes; /* of lines in the range that is answered, as far as tables tell; 0: any */
+    int64_t time_ns;    /* 0: any */
     uint64_t first_bytes; /* of the first slice (slices.h) */
 };
 

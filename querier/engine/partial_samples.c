@@ -30,9 +30,9 @@ static uint64_t slice_bytes(void *ctx, uint64_t from, uint64_t to)
     uint64_t bytes = 0;
     for (size_t i = 0; i < run->nleaves; i++) {
         const struct leaf *leaf = &run->leaves[i];
-        bytes += cw_units_bytes(&leaf->plan.units,
-                                leaf->start_ns + (int64_t)from * run->grid->step_ns,
-                                leaf->end_ns - (int64_t)(run->grid->n - to) * run->grid->step_ns);
+        bytes +=
+            cw_units_bytes(&leaf->plan.units, leaf->start_ns + (int64_t)from * run->grid->step_ns,
+                           leaf->end_ns - (int64_t)(run->grid->n - to) * run->grid->step_ns);
     }
     return bytes;
 }
@@ -104,8 +104,8 @@ static int plan_leaves(struct samples_run *run, struct cw_err *err)
         const struct cw_range_agg *agg = cw_eval_range_agg(eval, i);
         struct leaf *leaf = &run->leaves[i];
         cw_range_agg_bounds(agg, &leaf->start_ns, &leaf->end_ns);
-        rc = cw_plan_make(&own, cw_range_agg_expr(agg), leaf->start_ns, leaf->end_ns,
-                          CW_NEED_TIMES, false, &leaf->plan, err);
+        rc = cw_plan_make(&own, cw_range_agg_expr(agg), leaf->start_ns, leaf->end_ns, CW_NEED_TIMES,
+                          false, &leaf->plan, err);
         run->nleaves += rc == 0;
     }
     cw_eval_free(&eval);

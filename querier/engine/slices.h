@@ -14,10 +14,10 @@
 #include "common/base/err.h"
 
 enum cw_slices_stop {
-    CW_SLICES_DONE,   /* the whole range */
-    CW_SLICES_BYTES,  /* max_bytes */
-    CW_SLICES_TIME,   /* time_ns, or a slice that began within it was ended by the query's timeout */
-    CW_SLICES_LIMIT,  /* another limit, met in a slice: `err` says which, though it is no error */
+    CW_SLICES_DONE,  /* the whole range */
+    CW_SLICES_BYTES, /* max_bytes */
+    CW_SLICES_TIME,  /* time_ns, or a slice that began within it was ended by the query's timeout */
+    CW_SLICES_LIMIT, /* another limit, met in a slice: `err` says which, though it is no error */
     CW_SLICES_CALLER, /* run() said so */
 };
 

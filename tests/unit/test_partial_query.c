@@ -61,7 +61,9 @@ static struct cw_partial_limits draw_limits(void)
 {
     return (struct cw_partial_limits){
         .max_bytes = draw(3) ? 1 + draw(20) : 0, /* a unit of the store counts as 1 */
-        .time_ns = draw(2) ? 60 * S : draw(2) ? 1 : 0,
+        .time_ns = draw(2)   ? 60 * S
+                   : draw(2) ? 1
+                             : 0,
         .first_bytes = 1 + draw(10),
     };
 }
@@ -166,17 +168,17 @@ static void expect_samples(const char *query)
         cw_buf_init(&want, SIZE_MAX);
         cw_buf_init(&got, SIZE_MAX);
         cr_assert_eq(cw_grid_init_range(&grid, 0, SPAN_S * S, (1 + draw(7)) * S, &err), 0);
-        cr_assert_eq(cw_metric_query_run(&f.context, f.query->root, &grid, CW_EVAL_RANGE, 0, &whole,
-                                         &err),
-                     0);
+        cr_assert_eq(
+            cw_metric_query_run(&f.context, f.query->root, &grid, CW_EVAL_RANGE, 0, &whole, &err),
+            0);
         add_samples(&want, whole.table, 0, grid.n);
         cw_result_fini(&whole);
         while (grid.n > 0) {
             struct cw_partial_limits limits = draw_limits();
             struct cw_partial_samples part;
-            cr_assert_eq(cw_partial_samples(&f.context, f.query->root, &grid, 0, &limits, &part,
-                                            &err),
-                         0, "%s", err.text);
+            cr_assert_eq(
+                cw_partial_samples(&f.context, f.query->root, &grid, 0, &limits, &part, &err), 0,
+                "%s", err.text);
             cr_assert(part.nsteps > 0 && part.nsteps <= grid.n);
             cr_assert_eq(part.stop == CW_SLICES_DONE, part.nsteps == grid.n);
             add_samples(&got, part.result.table, 0, grid.n);
@@ -199,8 +201,9 @@ Test(partial_query, answers_with_samples_are_together_the_whole_answer)
 
 Test(partial_query, and_so_they_are_of_values_and_of_several_scans)
 {
-    expect_samples("max by (app) (max_over_time({app=~\".+\"} | logfmt | unwrap n [5s] offset 3s)) - "
-                   "on(app) group_left() sum by (app) (rate({app=~\"a|c\"}[11s]))");
+    expect_samples(
+        "max by (app) (max_over_time({app=~\".+\"} | logfmt | unwrap n [5s] offset 3s)) - "
+        "on(app) group_left() sum by (app) (rate({app=~\"a|c\"}[11s]))");
 }
 
 Test(partial_query, a_limit_that_a_later_slice_meets_ends_the_answer_and_names_itself)

@@ -156,6 +156,10 @@ static const struct cw_key_def limit_keys[] = {
      .doc = "How far back queries may look; 0 is no limit."},
     {"max_query_range", CW_KEY_DURATION, AT(max_query_range_ns), .def = "0", .min = "0",
      .doc = "The longest range in brackets; 0 is no limit."},
+    {"max_query_bytes_read", CW_KEY_BYTES, AT(max_query_bytes_read), .def = "0", .min = "0",
+     .doc =
+         "The most bytes of lines that one query may have to look at, as far as the tables of parts "
+         "tell before it runs; 0 is no limit."},
     {"query_timeout", CW_KEY_DURATION, AT(query_timeout_ns), .def = "1m", .min = "0",
      .doc = "A query ends after this."},
     {"volume_enabled", CW_KEY_BOOL, AT(volume_enabled), .def = "true",

@@ -41,6 +41,7 @@ struct cw_ingester_limits {
     int deletion_mode;
     int64_t max_entries_limit_per_query, max_query_series, max_streams_matchers_per_query;
     int64_t max_query_length_ns, max_query_lookback_ns, max_query_range_ns, query_timeout_ns;
+    int64_t max_query_bytes_read;
     bool volume_enabled;
     struct cw_config_strings shard_aggregations;
     bool enable_multi_variant_queries;

@@ -141,6 +141,7 @@ void cw_tenants_querier_limits(void *ctx, struct cw_str tenant, struct cw_query_
     out->max_query_lookback_ns = limits.max_query_lookback_ns;
     out->max_query_range_ns = limits.max_query_range_ns;
     out->query_timeout_ns = limits.query_timeout_ns;
+    out->max_query_bytes_read = limits.max_query_bytes_read;
     out->retention_period_ns = limits.retention_period_ns;
     out->volume_enabled = limits.volume_enabled;
     out->multi_variant_queries = limits.enable_multi_variant_queries;

@@ -7,10 +7,10 @@
 #include "querier/api/live_tails.h"
 #include "querier/api/routes.h"
 
-/* Queries at a time: enough that the pool is never idle while one of them waits for a disk or writes its answer, few enough
- * that their memory allowances stay within the machine's. */
-#define QUERIES_PER_CORE 2
-#define MIN_QUERIES 4
+/* Queries at a time: enough that short ones find a thread beside many long ones (the pool serves all that are under way in turn), few
+ * enough that what they gather stays within the memory of queries. */
+#define QUERIES_PER_CORE 8
+#define MIN_QUERIES 16
 
 struct cw_querier {
     struct cw_api api;

@@ -24,6 +24,7 @@ struct cw_query_limits {
     int64_t max_query_range_ns;              /* 0 */
     int64_t query_timeout_ns;                /* 1 min */
     uint32_t max_streams_matchers_per_query; /* 1000 */
+    uint64_t max_query_bytes_read;           /* 0: no limit */
     uint64_t query_memory_bytes;             /* allowance of one query */
     int64_t retention_period_ns; /* 0: entries are kept. Only told of; the store keeps to it */
     bool volume_enabled;

@@ -33,6 +33,8 @@
 #define CW_LIMIT_STREAM_LABEL_BYTES_HARD (256u << 10)
 /* A query's text; Loki's max_query_bytes... is unbounded, its parser refuses over 128 KiB (errMaxInputSize = 131072). */
 #define CW_LIMIT_QUERY_BYTES 131072
+/* The token of a partial answer holds a stream's labels, in base64. */
+#define CW_LIMIT_CONTINUATION_BYTES (512u << 10)
 /* Nesting of an expression: the parser recurses, each level is some 200 bytes of stack. */
 #define CW_LIMIT_QUERY_DEPTH 500
 /* `in (...)` within `in (...)`: walkers recurse through all levels, and each may be as deep as the one above. */

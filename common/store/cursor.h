@@ -34,11 +34,24 @@ enum cw_need {
     CW_NEED_TEMPLATES = 32,
 };
 
-/* What each step skipped and cost; summed over units by the engine. Atomics: many threads add. */
+/* What each step skipped and cost; summed over sources and units. Atomics: many threads add, once a block or a piece of one. */
 struct cw_scan_stats {
-    atomic_uint_fast64_t streams_matched, blocks_read, blocks_skipped, bytes_stored_read,
-        bytes_decompressed;
-    atomic_uint_fast64_t rows_seen, rows_matched, corrupt_blocks;
+    /* Planned: blocks that the table of a part rules out, and what they hold of lines. */
+    atomic_uint_fast64_t streams_matched;
+    atomic_uint_fast64_t blocks_outside, bytes_outside;     /* of the range */
+    atomic_uint_fast64_t blocks_unmatched, bytes_unmatched; /* no stream of the selector */
+    /* Opened. blocks_read have rows in the range of wanted streams, blocks_skipped have none. */
+    atomic_uint_fast64_t blocks_read, blocks_skipped, bytes_stored_read, bytes_decompressed;
+    atomic_uint_fast64_t corrupt_blocks;
+    /* Of blocks_read: those without a row that the filters may keep, known before a line is rebuilt. */
+    atomic_uint_fast64_t blocks_ruled_out_by_values; /* the value filter had a part in it ... */
+    atomic_uint_fast64_t blocks_ruled_out_by_text;   /* ... or literals and templates alone */
+    atomic_uint_fast64_t rows_seen, rows_matched;
+    atomic_uint_fast64_t
+        rows_ruled_out; /* by templates and values, their lines were not looked at */
+    atomic_uint_fast64_t
+        rows_rebuilt; /* lines of templates that were made, to be tested or handed out */
+    atomic_uint_fast64_t cache_hits, cache_misses;
 };
 
 struct cw_scan {
@@ -100,6 +113,8 @@ struct cw_unit {
     uint64_t key;             /* the source's own: which block or stream */
     int64_t min_ns, max_ns;   /* inclusive: times that rows of it may have */
     uint64_t bytes;           /* estimate of what it decompresses */
+    uint64_t rows;            /* that it holds, of whatever stream and time; 0: not known */
+    uint64_t stored_bytes;    /* that opening it may read; 0: it is in memory, or not known */
 };
 struct cw_units {
     struct cw_unit *items; /* heap; free with cw_units_fini() */

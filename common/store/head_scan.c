@@ -108,12 +108,14 @@ static int source_plan(struct cw_source *source, const struct cw_scan *scan, str
             continue;
         if (scan->stats)
             atomic_fetch_add_explicit(&scan->stats->streams_matched, 1, memory_order_relaxed);
-        cw_units_add(out, (struct cw_unit){.source = source,
-                                           .key = (uint64_t)(uintptr_t)stream,
-                                           .min_ns = min_ns,
-                                           .max_ns = max_ns,
-                                           .bytes = atomic_load_explicit(&stream->line_bytes,
-                                                                         memory_order_relaxed)});
+        cw_units_add(out,
+                     (struct cw_unit){
+                         .source = source,
+                         .key = (uint64_t)(uintptr_t)stream,
+                         .min_ns = min_ns,
+                         .max_ns = max_ns,
+                         .bytes = atomic_load_explicit(&stream->line_bytes, memory_order_relaxed),
+                         .rows = atomic_load_explicit(&stream->nentries, memory_order_relaxed)});
     }
     return 0;
 }

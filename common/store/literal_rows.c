@@ -113,6 +113,8 @@ static struct test *test_new(struct decision *d, const struct cw_slot *slot,
                                      filter_of(d->block));
     if (!cw_slot_is_string(slot->type))
         *twin = (uint32_t)d->ntests;
+    if (!cw_slot_is_string(slot->type) && !test->alive)
+        d->block->filter_ruled_out |= d->block->filter_state == CW_FILTER_OPEN;
     return test;
 }
 

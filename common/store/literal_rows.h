@@ -26,6 +26,7 @@ struct cw_match_block {
     struct cw_block_text text; /* layout NULL: not yet */
     enum { CW_FILTER_UNOPENED, CW_FILTER_OPEN, CW_FILTER_NONE } filter_state;
     struct cw_value_filter filter;
+    bool filter_ruled_out; /* it said of a value that no row has it */
 };
 
 void cw_match_block_init(struct cw_match_block *block, struct cw_template_block *tb,

@@ -124,6 +124,7 @@ static int times_decode(struct cw_part_cursor *c, struct cw_err *err)
     if (cw_part_keeps_rows(c->scan))
         place = cw_part_reader_times_place(c->source->reader, c->block_index);
     int rc = cw_part_cache_fetch(place, bytes, times_fill, &w->block, &c->kept_times, err);
+    cw_part_count_cache(c->scan->stats, place, rc);
     if (rc == 0 && c->kept_times == NULL)
         rc = cw_block_times(&w->block, w->times, err);
     if (rc < 0)

@@ -137,6 +137,20 @@ static inline void cw_part_count(atomic_uint_fast64_t *counter, uint64_t n)
     if (n > 0)
         atomic_fetch_add_explicit(counter, n, memory_order_relaxed);
 }
+/* What cw_part_cache_fetch() returned for a place. */
+static inline void cw_part_count_cache(struct cw_scan_stats *stats, struct cw_cache_place place,
+                                       int rc)
+{
+    if (stats != NULL && place.cache != NULL && rc >= 0)
+        cw_part_count(rc > 0 ? &stats->cache_hits : &stats->cache_misses, 1);
+}
+static inline uint32_t cw_bits_count(const uint64_t *bits, uint32_t n)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < n; i += 64)
+        count += (uint32_t)__builtin_popcountll(bits[i / 64]);
+    return count;
+}
 static inline bool cw_bits_any(const uint64_t *bits, uint32_t n)
 {
     for (uint32_t i = 0; i < n; i += 64)

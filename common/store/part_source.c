@@ -68,12 +68,23 @@ static void stats_add(atomic_uint_fast64_t *counter, uint64_t n)
         atomic_fetch_add_explicit(counter, n, memory_order_relaxed);
 }
 
+/* Blocks of one kind, while a part is planned. */
+struct tally {
+    uint64_t blocks, bytes;
+};
+
+static void tally_add(struct tally *tally, const struct cw_part_block *block)
+{
+    tally->blocks++;
+    tally->bytes += block->raw_bytes;
+}
+
 static int part_plan(struct cw_source *source, const struct cw_scan *scan, struct cw_units *out,
                      struct cw_err *err)
 {
     struct cw_part_source *p = part_of(source);
     int64_t start_ns = cw_part_source_start_ns(p, scan->start_ns);
-    uint64_t skipped = 0;
+    struct tally outside = {0}, unmatched = {0};
     struct cw_part_selection *selection;
     int rc = cw_part_source_select(p, scan->selector, scan->stats, &selection, err);
     if (rc < 0)
@@ -81,16 +92,25 @@ static int part_plan(struct cw_source *source, const struct cw_scan *scan, struc
     const struct cw_stream_set *set = cw_part_selection_set(selection);
     for (uint32_t i = 0; i < footer_of(p)->nblocks; i++) {
         struct cw_part_block b = cw_part_reader_block(p->reader, i);
-        if (!cw_part_times_touch(b.min_ns, b.max_ns, start_ns, scan->end_ns) ||
-            !cw_stream_set_any(set, b.first_stream, b.last_stream)) {
-            skipped++;
-            continue;
-        }
-        cw_units_add(out, (struct cw_unit){source, i, b.min_ns, b.max_ns, b.raw_bytes});
+        if (!cw_part_times_touch(b.min_ns, b.max_ns, start_ns, scan->end_ns))
+            tally_add(&outside, &b);
+        else if (!cw_stream_set_any(set, b.first_stream, b.last_stream))
+            tally_add(&unmatched, &b);
+        else
+            cw_units_add(out, (struct cw_unit){.source = source,
+                                               .key = i,
+                                               .min_ns = b.min_ns,
+                                               .max_ns = b.max_ns,
+                                               .bytes = b.raw_bytes,
+                                               .rows = b.rows,
+                                               .stored_bytes = b.bytes});
     }
     if (scan->stats != NULL) {
         stats_add(&scan->stats->streams_matched, cw_stream_set_count(set));
-        stats_add(&scan->stats->blocks_skipped, skipped);
+        stats_add(&scan->stats->blocks_outside, outside.blocks);
+        stats_add(&scan->stats->bytes_outside, outside.bytes);
+        stats_add(&scan->stats->blocks_unmatched, unmatched.blocks);
+        stats_add(&scan->stats->bytes_unmatched, unmatched.bytes);
     }
     cw_part_selection_unref(&selection);
     return 0;

@@ -122,7 +122,8 @@ static void apply(const struct sets *sets, bool negated, uint64_t *keep, uint64_
 }
 
 int cw_template_match(const struct cw_line_filter *filter, struct cw_template_block *tb,
-                      struct cw_str values, uint64_t *keep, uint64_t *unsure, struct cw_err *err)
+                      struct cw_str values, uint64_t *keep, uint64_t *unsure, bool *by_values_out,
+                      struct cw_err *err)
 {
     struct cw_arena *arena = cw_arena_new();
     struct cw_match_block block;
@@ -139,6 +140,7 @@ int cw_template_match(const struct cw_line_filter *filter, struct cw_template_bl
     }
     if (rc == 0)
         apply(&all, cw_line_filter_negated(filter), keep, unsure);
+    *by_values_out |= block.filter_ruled_out;
     cw_arena_free(&arena);
     return rc;
 }

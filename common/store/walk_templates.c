@@ -23,6 +23,7 @@ static int templates_open(struct cw_part_cursor *c, struct cw_err *err)
     if (cw_part_keeps_rows(c->scan))
         places.rows = cw_part_reader_rows_place(c->source->reader, c->block_index);
     int rc = cw_template_block_open_kept(w->templates, &w->block, &places, err);
+    cw_part_count_cache(c->scan->stats, places.text, rc);
     if (rc == 0 && c->scan->stats != NULL)
         cw_part_count(&c->scan->stats->bytes_decompressed,
                       cw_template_block_text(w->templates).len);
@@ -85,10 +86,23 @@ static bool templates_next(struct cw_part_cursor *c)
     return true;
 }
 
+static void count_ruled_out(struct cw_part_cursor *c, uint32_t nwanted, bool by_values)
+{
+    struct cw_scan_stats *stats = c->scan->stats;
+    uint32_t nleft = cw_bits_count(c->w->left, c->w->block.rows);
+    if (stats == NULL)
+        return;
+    cw_part_count(&stats->rows_ruled_out, nwanted - nleft);
+    if (nleft == 0)
+        cw_part_count(
+            by_values ? &stats->blocks_ruled_out_by_values : &stats->blocks_ruled_out_by_text, 1);
+}
+
 /* What the filters say of all wanted rows of the block without their lines, once. */
 static int filters_match(struct cw_part_cursor *c, struct cw_err *err)
 {
     struct cw_part_workspace *w = c->w;
+    bool by_values = false;
     if (c->matched)
         return 0;
     c->matched = true;
@@ -96,11 +110,15 @@ static int filters_match(struct cw_part_cursor *c, struct cw_err *err)
     memset(w->left, 0, bytes);
     for (uint32_t i = 0; i < c->nruns; i++)
         cw_bits_set(w->left, w->runs[i].from, w->runs[i].to);
+    uint32_t nwanted = cw_bits_count(w->left, w->block.rows);
     memset(w->unsure, 0, bytes);
     struct cw_str values = cw_part_reader_block_filter(c->source->reader, c->block_index);
     int rc = 0;
     for (size_t i = 0; rc == 0 && i < c->scan->nfilters && cw_bits_any(w->left, w->block.rows); i++)
-        rc = cw_template_match(c->scan->filters[i], w->templates, values, w->left, w->unsure, err);
+        rc = cw_template_match(c->scan->filters[i], w->templates, values, w->left, w->unsure,
+                               &by_values, err);
+    if (rc == 0)
+        count_ruled_out(c, nwanted, by_values);
     return rc;
 }
 
@@ -114,8 +132,11 @@ static int lines_rebuild(struct cw_part_cursor *c, uint32_t from, uint32_t to, s
     w->text = w->lines.ptr;
     for (uint32_t i = from; rc == 0 && i < to; i++)
         w->sizes[c->first_row + i] = w->offsets[i + 1] - w->offsets[i];
-    if (c->scan->stats != NULL)
+    if (c->scan->stats != NULL) {
         cw_part_count(&c->scan->stats->bytes_decompressed, w->lines.len);
+        cw_part_count(&c->scan->stats->rows_rebuilt,
+                      cw_bits_count(w->rebuild + (c->first_row + from) / 64, to - from));
+    }
     return rc;
 }
 

@@ -27,12 +27,27 @@ void cw_answer_warning(struct cw_json_writer *w, struct cw_str warning)
     cw_json_end_array(w);
 }
 
+static void write_warnings(struct cw_json_writer *w, const struct cw_answer_extra *extra)
+{
+    if (extra->warning.len == 0 || extra->partial.len == 0) {
+        cw_answer_warning(w, extra->warning.len > 0 ? extra->warning : extra->partial);
+        return;
+    }
+    cw_json_key(w, CW_STR("warnings"));
+    cw_json_begin_array(w);
+    cw_json_string(w, extra->warning);
+    cw_json_string(w, extra->partial);
+    cw_json_end_array(w);
+}
+
 static void begin_data(struct cw_json_writer *w, const char *type,
                        const struct cw_answer_extra *extra)
 {
     cw_json_begin_object(w);
     cw_json_key_string(w, "status", CW_STR("success"));
-    cw_answer_warning(w, extra->warning);
+    write_warnings(w, extra);
+    if (extra->continuation.len > 0)
+        cw_json_key_string(w, "continuation", extra->continuation);
     cw_json_key(w, CW_STR("data"));
     cw_json_begin_object(w);
     cw_json_key_string(w, "resultType", cw_str_of(type));
@@ -174,7 +189,8 @@ void cw_answer_samples(const struct cw_result *result, int64_t time_ns,
 {
     static const char *const names[] = {"scalar", "vector", "matrix"};
     struct cw_json_writer w = cw_json_writer_make(out);
-    struct cw_answer_extra plain = {.warning = extra->warning};
+    struct cw_answer_extra plain = *extra;
+    plain.categorised = false;
     begin_data(&w, names[result->kind], &plain);
     if (result->kind == CW_RESULT_SCALAR)
         write_sample(&w, time_ns, result->scalar);

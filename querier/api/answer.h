@@ -19,10 +19,12 @@ struct cw_answer_stats {
     uint64_t entries_returned;
 };
 
-/* Both may be empty texts. */
+/* Texts may be empty. */
 struct cw_answer_extra {
-    bool categorised;      /* data.encodingFlags, and a third element behind each line */
-    struct cw_str warning; /* warnings: [...] */
+    bool categorised;           /* data.encodingFlags, and a third element behind each line */
+    struct cw_str warning;      /* warnings: [...] */
+    struct cw_str partial;      /* likewise: why the answer is not whole */
+    struct cw_str continuation; /* "continuation": how to ask for the rest (partial_answer.h) */
 };
 
 /* {"a":"b",...} */

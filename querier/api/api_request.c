@@ -5,6 +5,7 @@
 #include "common/base/arena.h"
 #include "common/base/assert.h"
 #include "common/base/clock.h"
+#include "common/base/hash.h"
 #include "common/base/log.h"
 #include "common/labels/labels.h"
 
@@ -49,8 +50,9 @@ size_t cw_api_page_bytes(const struct cw_api_request *request)
     return CW_MAX(bytes, (size_t)1 << 20);
 }
 
-struct cw_answer_stats cw_api_stats(const struct cw_api_request *request, uint64_t entries)
+struct cw_answer_stats cw_api_stats(struct cw_api_request *request, uint64_t entries)
 {
+    request->nreturned = entries;
     atomic_fetch_add(&request->api->counters.entries, entries);
     return (struct cw_answer_stats){
         .query = &request->query,
@@ -170,6 +172,7 @@ static void run_request(struct cw_coordinator_job *job)
     cw_allowance_set_budget(&request->query.allowance, request->api->options.memory);
     request->arena = cw_arena_new();
     cw_arena_watch(request->arena, cw_allowance_watch, &request->query.allowance);
+    request->query.costs = &request->api->costs;
     request->query.client_gone = cw_http_cancelled(request->http);
     if (request->limits.query_timeout_ns > 0)
         request->query.deadline_mono_ns =
@@ -212,6 +215,7 @@ static struct cw_api_request *new_request(struct cw_api *api, struct cw_http_req
     request->http = http;
     request->fn = fn;
     request->tenant = tenant;
+    request->job.tenant = cw_hash64(tenant.ptr, tenant.len);
     request->received_mono_ns = cw_clock_mono_ns();
     request->params =
         (struct cw_params){.get = get_param, .ctx = http, .now_ns = cw_clock_now_ns()};

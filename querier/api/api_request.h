@@ -14,12 +14,13 @@
 #include "querier/api/coordinator.h"
 #include "querier/api/params.h"
 #include "querier/engine/query_context.h"
+#include "querier/engine/scan_cost.h"
 #include "querier/querier.h"
 
 /* Queries that wait for a thread; more than these answer 429. A waiting request costs a connection and some 10 KiB. */
 #define CW_API_MAX_QUEUED 256
-/* Exports at a time: each holds a thread as long as its client reads, so they have threads of their own. */
-#define CW_API_EXPORT_THREADS 4
+/* Exports at a time, four of one tenant: each holds a thread as long as its client reads, so they have threads of their own. */
+#define CW_API_EXPORT_THREADS 5
 
 struct cw_api_counters {
     atomic_uint_fast64_t queries, failed, refused, entries, bytes;
@@ -31,6 +32,7 @@ struct cw_api {
     struct cw_coordinator *queries, *exports;
     struct cw_live_tails *tails;
     struct cw_api_counters counters;
+    struct cw_scan_costs costs; /* what explain estimates by */
 };
 
 struct cw_live_tails;
@@ -51,7 +53,8 @@ struct cw_api_request {
     struct cw_arena *arena; /* of the function: gone before the answer is sent */
     struct cw_snapshot snapshot;
     struct cw_query_context query;
-    int status; /* 200 unless the function says otherwise */
+    uint64_t nreturned; /* entries or series that the answer was said to have */
+    int status;         /* 200 unless the function says otherwise */
     struct cw_buf body;
     bool streamed; /* the function began a stream; `stream_complete` says how to end it */
     bool stream_complete;
@@ -59,7 +62,7 @@ struct cw_api_request {
 
 /* Entries and bytes that a worker may gather: the query's memory over all who gather. */
 size_t cw_api_page_bytes(const struct cw_api_request *request);
-struct cw_answer_stats cw_api_stats(const struct cw_api_request *request, uint64_t entries);
+struct cw_answer_stats cw_api_stats(struct cw_api_request *request, uint64_t entries);
 /* The store's warning is in `warnings` where an answer has room for it, and in the header X-Cordwood-Warning of every answer.
  * That blocks are damaged is known only after the query: it stands in `warnings` alone. */
 struct cw_answer_extra cw_api_extra(const struct cw_api_request *request, bool categorised);

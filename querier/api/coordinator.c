@@ -22,31 +22,74 @@ struct cw_coordinator {
     struct cw_query_context **watched;
     size_t nwatched, watched_cap;
     pthread_t watcher;
-    unsigned nthreads;
+    unsigned nthreads, max_of_tenant;
+    uint64_t *running; /* tenants of the nrunning jobs */
     pthread_t threads[];
 };
+
+static unsigned count_running(const struct cw_coordinator *coordinator, uint64_t tenant)
+{
+    unsigned n = 0;
+    for (size_t i = 0; i < coordinator->nrunning; i++)
+        n += coordinator->running[i] == tenant;
+    return n;
+}
+
+/* Take the job whose turn it is out of the queue; NULL: none that may run. */
+static struct cw_coordinator_job *take_job(struct cw_coordinator *coordinator)
+{
+    struct cw_coordinator_job *best_before = NULL, *best = NULL, *before = NULL;
+    unsigned fewest = coordinator->max_of_tenant;
+    for (struct cw_coordinator_job *job = coordinator->first; job != NULL && fewest > 0;
+         before = job, job = job->next) {
+        unsigned n = count_running(coordinator, job->tenant);
+        if (n >= fewest)
+            continue;
+        fewest = n;
+        best = job;
+        best_before = before;
+    }
+    if (best == NULL)
+        return NULL;
+    if (best_before != NULL)
+        best_before->next = best->next;
+    else
+        coordinator->first = best->next;
+    if (coordinator->last == best)
+        coordinator->last = best_before;
+    coordinator->nqueued--;
+    coordinator->running[coordinator->nrunning++] = best->tenant;
+    return best;
+}
+
+static void job_ended(struct cw_coordinator *coordinator, uint64_t tenant)
+{
+    size_t i = 0;
+    while (coordinator->running[i] != tenant)
+        i++;
+    coordinator->running[i] = coordinator->running[--coordinator->nrunning];
+}
 
 static void *worker(void *arg)
 {
     struct cw_coordinator *coordinator = arg;
     pthread_mutex_lock(&coordinator->lock);
     for (;;) {
-        struct cw_coordinator_job *job = coordinator->first;
+        struct cw_coordinator_job *job = take_job(coordinator);
         if (job == NULL) {
-            if (coordinator->stopping)
+            if (coordinator->stopping && coordinator->first == NULL)
                 break;
             pthread_cond_wait(&coordinator->work, &coordinator->lock);
             continue;
         }
-        coordinator->first = job->next;
-        if (coordinator->first == NULL)
-            coordinator->last = NULL;
-        coordinator->nqueued--;
-        coordinator->nrunning++;
+        uint64_t tenant = job->tenant; /* the job is gone when it ran */
         pthread_mutex_unlock(&coordinator->lock);
         job->fn(job);
         pthread_mutex_lock(&coordinator->lock);
-        coordinator->nrunning--;
+        job_ended(coordinator, tenant);
+        /* Its tenant may have waited for this. */
+        if (coordinator->first != NULL || coordinator->stopping)
+            pthread_cond_broadcast(&coordinator->work);
     }
     pthread_mutex_unlock(&coordinator->lock);
     return NULL;
@@ -81,6 +124,8 @@ struct cw_coordinator *cw_coordinator_new(unsigned nthreads, size_t max_queued)
     pthread_cond_init(&coordinator->watch_changed, NULL);
     coordinator->max_queued = max_queued;
     coordinator->nthreads = nthreads;
+    coordinator->max_of_tenant = (nthreads * 3 + 3) / 4;
+    coordinator->running = cw_mem_array(nthreads, sizeof *coordinator->running);
     /* Signals are the main thread's. */
     sigset_t all, old;
     sigfillset(&all);
@@ -112,6 +157,7 @@ void cw_coordinator_free(struct cw_coordinator **coordinator)
     pthread_join(c->watcher, NULL);
     CW_ASSERT(c->nwatched == 0);
     free(c->watched);
+    free(c->running);
     pthread_cond_destroy(&c->work);
     pthread_cond_destroy(&c->watch_changed);
     pthread_mutex_destroy(&c->lock);

@@ -2,6 +2,9 @@
  * coordinator.h - a bounded set of threads that each see one query through, so that neither HTTP threads nor the pool's ever
  * wait for one; and a watch that ends queries whose client is gone or whose time is up.
  *
+ * Turns      Of the jobs that wait, the next is of the tenant with the fewest under way; of one tenant, the one that came first. One
+ *            tenant has at most three quarters of the threads, so that others never wait for all of its queries.
+ *
  * Ownership  A job belongs to whoever submitted it until its function ran; contexts that are watched are borrowed.
  * Threads    Any.
  */
@@ -15,6 +18,7 @@ struct cw_coordinator;
 
 struct cw_coordinator_job {
     void (*fn)(struct cw_coordinator_job *job);
+    uint64_t tenant; /* a hash of its name */
     struct cw_coordinator_job *next;
 };
 

@@ -6,6 +6,7 @@
 #include "common/base/arena.h"
 #include "common/base/assert.h"
 #include "common/base/clock.h"
+#include "common/base/hash.h"
 #include "common/base/log.h"
 #include "querier/api/dialect.h"
 #include "querier/api/live_tail_priv.h"
@@ -209,6 +210,7 @@ void cw_live_tail_dispatch(struct cw_api *api, struct cw_http_request *http, enu
     tail->form = form;
     tail->arena = cw_arena_new();
     tail->tenant = cw_arena_dup(tail->arena, tenant);
+    tail->job.tenant = cw_hash64(tenant.ptr, tenant.len);
     api->options.limits(api->options.ctx, tenant, &tail->limits);
     if (cw_coordinator_submit(api->queries, &tail->job))
         return;

@@ -6,6 +6,7 @@
 #include "common/logql/ast.h"
 #include "common/wire/json_writer.h"
 #include "querier/api/dialect.h"
+#include "querier/api/partial_answer.h"
 #include "querier/api/query_limits.h"
 #include "querier/api/request_query.h"
 #include "querier/engine/eval.h"
@@ -146,12 +147,14 @@ static int answer_logs(struct cw_api_request *request, const struct cw_expr *exp
         rc = select_page(request, log_query, params->limit, &selection, err);
     if (rc == 0) {
         struct cw_log_groups groups;
+        struct cw_step_clock begun = cw_step_begin();
         bool sorted = cw_stage_find(expr->stages, CW_STAGE_SORT) != NULL;
         (sorted ? cw_log_group_runs : cw_log_group)(selection.items, selection.n, categorised,
                                                     request->arena, &groups);
         rc = cw_allowance_check(&request->query.allowance, request->arena, err);
         if (rc == 0)
             write(request, &groups, categorised, selection.n);
+        cw_step_end(&request->query, CW_STEP_ANSWER, &begun);
     }
     cw_log_query_close(&log_query);
     return rc;
@@ -165,11 +168,13 @@ static int answer_samples(struct cw_api_request *request, const struct cw_expr *
                                  request->limits.max_query_series, &result, err);
     if (rc < 0)
         return rc;
+    struct cw_step_clock begun = cw_step_begin();
     struct cw_answer_extra extra = cw_api_extra(request, false);
     struct cw_answer_stats stats =
         cw_api_stats(request, result.table != NULL ? result.table->n : 1);
     cw_answer_samples(&result, grid->start_ns, &extra, &stats, &request->body);
     cw_result_fini(&result);
+    cw_step_end(&request->query, CW_STEP_ANSWER, &begun);
     return 0;
 }
 
@@ -178,11 +183,19 @@ static int answer_range(struct cw_api_request *request, struct cw_query *query,
 {
     const struct cw_expr *expr = query->root;
     struct cw_sub_query_span span;
+    struct cw_partial_params partial;
     struct cw_grid grid;
-    int rc = cw_query_limits_range(&request->limits, request->params.now_ns, &params->start_ns,
+    int rc = cw_partial_params(request, &partial, err);
+    if (rc == 0 && partial.wanted)
+        rc = cw_partial_resume(&partial, expr, params, err);
+    if (rc == 0)
+        rc = cw_query_limits_range(&request->limits, request->params.now_ns, &params->start_ns,
                                    params->end_ns, err);
     if (rc < 0)
         return rc;
+    if (partial.wanted)
+        return cw_partial_answer(request, expr, params, &partial, err);
+    request->query.max_bytes = request->limits.max_query_bytes_read;
     span = (struct cw_sub_query_span){params->start_ns, params->end_ns, &grid};
     if (cw_expr_is_metric(expr))
         rc = cw_grid_init_range(&grid, params->start_ns, params->end_ns, params->step_ns, err);
@@ -225,6 +238,7 @@ int cw_route_query(struct cw_api_request *request, struct cw_err *err)
         struct cw_grid grid;
         cw_grid_init_instant(&grid, params.time_ns);
         const struct cw_sub_query_span span = {params.time_ns, params.time_ns, &grid};
+        request->query.max_bytes = request->limits.max_query_bytes_read;
         rc = cw_sub_queries_run(&request->query, query, &span, err);
         if (rc == 0)
             rc = answer_samples(request, query->root, &grid, CW_EVAL_INSTANT, err);

@@ -23,6 +23,9 @@ int cw_route_detected_fields(struct cw_api_request *request, struct cw_err *err)
 int cw_route_detected_values(struct cw_api_request *request, struct cw_err *err) CW_MUST_USE;
 int cw_route_patterns(struct cw_api_request *request, struct cw_err *err) CW_MUST_USE;
 int cw_route_drilldown_limits(struct cw_api_request *request, struct cw_err *err) CW_MUST_USE;
+/* explain_routes.c */
+int cw_route_explain(struct cw_api_request *request, struct cw_err *err) CW_MUST_USE;
+int cw_route_analyze(struct cw_api_request *request, struct cw_err *err) CW_MUST_USE;
 /* entry_export.c */
 int cw_route_export(struct cw_api_request *request, struct cw_err *err) CW_MUST_USE;
 

@@ -25,6 +25,8 @@ HANDLER(patterns, cw_api_dispatch)
 HANDLER(drilldown_limits, cw_api_dispatch)
 HANDLER(old_query, cw_api_dispatch)
 HANDLER(old_labels, cw_api_dispatch)
+HANDLER(explain, cw_api_dispatch)
+HANDLER(analyze, cw_api_dispatch)
 HANDLER(export, cw_api_dispatch_export)
 
 static void handle_tail(struct cw_http_request *http, void *ctx)
@@ -46,7 +48,10 @@ const struct cw_http_route cw_routes_table[] = {
      "LogQL over a range: query, start, end, since, limit, direction, step, interval. With "
      "extensions=on (or the header X-Cordwood-Extensions: on) the query may use what Loki's "
      "language has not: cordwood query --help. An answer that is sorted lists its streams in its "
-     "order, one for each run of entries with the same labels."},
+     "order, one for each run of entries with the same labels. "
+     "partial=true (or the header X-Cordwood-Partial: allow) a limit ends the answer and not the query: "
+     "it has what is complete, names the limit in warnings, and a token in continuation; the same query "
+     "with continuation=TOKEN has the rest. max_time and max_bytes lower the limits of one answer."},
     {GET_POST, "/loki/api/v1/query", handle_query, FORM,
      "A metric query at one time: query, time, extensions."},
     {GET_POST, "/loki/api/v1/labels", handle_labels, FORM,
@@ -86,6 +91,11 @@ const struct cw_http_route cw_routes_table[] = {
     {GET_POST, "/api/prom/label/{name}/values", handle_old_labels, FORM,
      "Values of a label in the API before v1."},
     {GET_POST, "/api/prom/series", handle_series, FORM, "Streams in the API before v1."},
+    {GET_POST, "/cordwood/v1/explain", handle_explain, FORM,
+     "What a query would do, and an estimate of what it would cost, without running it: parameters of "
+     "query_range or, with time, of query."},
+    {GET_POST, "/cordwood/v1/analyze", handle_analyze, FORM,
+     "The same, and what it did: the query is run, its answer is counted and not given."},
     {GET_POST, "/cordwood/v1/export", handle_export, FORM,
      "All entries of a log query as NDJSON in time order: query, start, end. One line an entry: "
      "{\"ts\":\"ns\",\"labels\":{},\"line\":\"\",\"metadata\":{}}; a line that is not UTF-8 is "

@@ -42,7 +42,7 @@ struct cw_cli_args {
     /* query */
     int64_t limit, batch, step_ns, delay_for_ns;
     bool has_limit;
-    bool forward, quiet;
+    bool forward, quiet, explain, analyze;
     int extensions; /* enum cw_cli_switch */
     /* output */
     int output, colour, escape, zone;

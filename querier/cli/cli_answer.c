@@ -223,20 +223,51 @@ int cw_cli_answer_parse(struct cw_str body, enum cw_cli_order order, struct cw_a
     return rc;
 }
 
+void cw_cli_range_params(struct cw_cli *cli, const struct cw_cli_range *range, int64_t limit,
+                         enum cw_cli_order order, struct cw_cli_params *out)
+{
+    bool forward = order == CW_CLI_AS_ANSWERED ? cli->args->forward : order == CW_CLI_OLDEST_FIRST;
+    cw_cli_params_init(out);
+    cw_cli_params_add(out, "query", cli->rest[0]);
+    cw_cli_params_add_i64(out, "start", range->start_ns);
+    cw_cli_params_add_i64(out, "end", range->end_ns);
+    cw_cli_params_add_i64(out, "limit", limit);
+    cw_cli_params_add(out, "direction", forward ? CW_STR("forward") : CW_STR("backward"));
+    if (cli->args->step_ns > 0)
+        cw_cli_params_add(out, "step", cw_cli_step(cli));
+}
+
+/* {"status":"success","data":{...}} with its keys in any order. */
+static int read_plan(struct answer_reader *r, struct cw_str *data_out, struct cw_err *err)
+{
+    int rc = want(r, CW_JSON_OBJECT, err);
+    *data_out = CW_STR_NONE;
+    while (rc == 0 && (rc = cw_json_next(&r->json, err)) == CW_JSON_KEY)
+        rc = cw_str_eq(r->json.text, CW_STR("data")) ? read_raw(r, data_out, err)
+                                                     : cw_json_skip(&r->json, err);
+    if (rc < 0)
+        return rc;
+    return rc == CW_JSON_OBJECT_END && data_out->len > 0 ? 0 : unexpected(r, err);
+}
+
+int cw_cli_ask_explain(struct cw_cli *cli, const struct cw_cli_params *params, struct cw_buf *body,
+                       struct cw_str *data_out, struct cw_err *err)
+{
+    int rc = cw_cli_get(cli, cli->args->analyze ? "/cordwood/v1/analyze" : "/cordwood/v1/explain",
+                        params, body, err);
+    if (rc < 0)
+        return rc;
+    struct answer_reader r = {.body = cw_buf_str(body), .arena = cli->arena};
+    cw_json_reader_init(&r.json, r.body, cli->arena);
+    return read_plan(&r, data_out, err);
+}
+
 int cw_cli_ask_range(struct cw_cli *cli, const struct cw_cli_range *range, int64_t limit,
                      enum cw_cli_order order, struct cw_buf *body, struct cw_arena *arena,
                      struct cw_cli_answer *out, struct cw_err *err)
 {
-    bool forward = order == CW_CLI_AS_ANSWERED ? cli->args->forward : order == CW_CLI_OLDEST_FIRST;
     struct cw_cli_params params;
-    cw_cli_params_init(&params);
-    cw_cli_params_add(&params, "query", cli->rest[0]);
-    cw_cli_params_add_i64(&params, "start", range->start_ns);
-    cw_cli_params_add_i64(&params, "end", range->end_ns);
-    cw_cli_params_add_i64(&params, "limit", limit);
-    cw_cli_params_add(&params, "direction", forward ? CW_STR("forward") : CW_STR("backward"));
-    if (cli->args->step_ns > 0)
-        cw_cli_params_add(&params, "step", cw_cli_step(cli));
+    cw_cli_range_params(cli, range, limit, order, &params);
     int rc = cw_cli_get(cli, "/loki/api/v1/query_range", &params, body, err);
     cw_cli_params_fini(&params);
     return rc < 0 ? rc : cw_cli_answer_parse(cw_buf_str(body), order, arena, out, err);

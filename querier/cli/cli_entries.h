@@ -11,6 +11,8 @@
 #include "querier/cli/cli_time.h"
 #include "querier/engine/log_group.h"
 
+struct cw_cli_params;
+
 struct cw_cli_entry {
     int64_t ts_ns;
     struct cw_labels labels; /* of its stream in the answer */
@@ -39,6 +41,13 @@ int cw_cli_answer_parse(struct cw_str body, enum cw_cli_order order, struct cw_a
 int cw_cli_ask_range(struct cw_cli *cli, const struct cw_cli_range *range, int64_t limit,
                      enum cw_cli_order order, struct cw_buf *body, struct cw_arena *arena,
                      struct cw_cli_answer *out, struct cw_err *err) CW_MUST_USE;
+
+/* The same question to /cordwood/v1/explain, or analyze; *data_out is the plan's JSON, in the body. */
+int cw_cli_ask_explain(struct cw_cli *cli, const struct cw_cli_params *params, struct cw_buf *body,
+                       struct cw_str *data_out, struct cw_err *err) CW_MUST_USE;
+/* The parameters of such a question. */
+void cw_cli_range_params(struct cw_cli *cli, const struct cw_cli_range *range, int64_t limit,
+                         enum cw_cli_order order, struct cw_cli_params *out);
 
 /* A frame of a live tail. */
 struct cw_cli_tail_frame {

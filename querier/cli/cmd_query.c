@@ -4,10 +4,12 @@
  * More entries than --batch are asked for page by page: the next page begins with the time of the last entry again, and
  * the entries of that time which were printed are left out (page_edge.h).
  */
+#include "common/base/assert.h"
 #include "common/logql/ast.h"
 #include "querier/cli/cli_entries.h"
 #include "querier/cli/cli_request.h"
 #include "querier/cli/cli_time.h"
+#include "querier/cli/explain_print.h"
 #include "querier/cli/local_query.h"
 #include "querier/cli/page_edge.h"
 #include "querier/cli/progress.h"
@@ -139,6 +141,20 @@ static int fail_no_query(void)
     return cw_cli_fail(&err, CW_EXIT_USAGE);
 }
 
+static int print_explained(struct cw_cli *cli, struct cw_cli_params *params)
+{
+    struct cw_err err = {0};
+    struct cw_buf body;
+    struct cw_str data;
+    cw_buf_init(&body, SIZE_MAX);
+    int rc = cw_cli_ask_explain(cli, params, &body, &data, &err);
+    if (rc == 0)
+        rc = cw_cli_print_explain(cli->args, data, &err);
+    cw_buf_fini(&body);
+    cw_cli_params_fini(params);
+    return rc < 0 ? cw_cli_fail(&err, CW_EXIT_ERROR) : CW_EXIT_RESULTS;
+}
+
 int cw_cmd_query(struct cw_cli *cli)
 {
     if (cw_cli_is_local(cli->args))
@@ -151,6 +167,13 @@ int cw_cmd_query(struct cw_cli *cli)
         return fail_no_query();
     if (cw_cli_range(cli->args, &pager.range, &err) < 0 || plan_pages(&pager, &err) < 0)
         return cw_cli_fail(&err, CW_EXIT_USAGE);
+    if (cli->args->explain || cli->args->analyze) {
+        struct cw_cli_params params;
+        cw_cli_range_params(cli, &pager.range, CW_MIN(pager.left, pager.batch),
+                            cli->args->forward ? CW_CLI_OLDEST_FIRST : CW_CLI_NEWEST_FIRST,
+                            &params);
+        return print_explained(cli, &params);
+    }
     cw_cli_printer_init(&pager.printer, cli->args);
     pager.progress = cw_progress_start(NULL, NULL);
     int rc;
@@ -179,6 +202,8 @@ int cw_cmd_instant_query(struct cw_cli *cli)
     cw_cli_params_init(&params);
     cw_cli_params_add(&params, "query", cli->rest[0]);
     cw_cli_params_add_i64(&params, "time", now_ns);
+    if (cli->args->explain || cli->args->analyze)
+        return print_explained(cli, &params);
     struct cw_buf body;
     cw_buf_init(&body, SIZE_MAX);
     struct cw_cli_answer answer;

@@ -119,6 +119,15 @@ static const struct cw_flag_def query_rows[] = {
     {"forward", .kind = CW_KEY_BOOL, .offset = AT(forward), .doc = "Oldest entries first."},
     {"quiet", 'q', CW_KEY_BOOL, AT(quiet), .doc = "Do not print which labels all entries share."},
 };
+static const struct cw_flag_def explain_rows[] = {
+    {"explain", .kind = CW_KEY_BOOL, .offset = AT(explain),
+     .doc = "Do not run the query: print what it would do, and what that would cost. -o jsonl "
+            "prints the JSON that the server answers (/cordwood/v1/explain, analyze)."},
+    {"analyze", .kind = CW_KEY_BOOL, .offset = AT(analyze),
+     .doc = "Run the query, and print what it did and what that took in place of its answer."},
+};
+static const struct cw_flag_group explain_flags = CW_FLAG_GROUP("Explain", explain_rows);
+
 static const struct cw_flag_group query_flags = CW_FLAG_GROUP("Query", query_rows);
 
 static const struct cw_flag_def output_rows[] = {
@@ -198,10 +207,10 @@ static const struct cw_flag_def fsck_rows[] = {
 static const struct cw_flag_group fsck_flags = CW_FLAG_GROUP("Repair", fsck_rows);
 
 #define GROUPS(name, ...) static const struct cw_flag_group *const name[] = {__VA_ARGS__, NULL}
-GROUPS(query_groups, &query_flags, &language_flags, &time_flags, &output_flags, &local_flags,
-       &server_flags);
+GROUPS(query_groups, &query_flags, &language_flags, &explain_flags, &time_flags, &output_flags,
+       &local_flags, &server_flags);
 GROUPS(tail_groups, &tail_flags, &language_flags, &output_flags, &server_flags);
-GROUPS(instant_groups, &now_flags, &language_flags, &local_flags, &server_flags);
+GROUPS(instant_groups, &now_flags, &language_flags, &explain_flags, &local_flags, &server_flags);
 GROUPS(fmt_groups, &language_flags);
 GROUPS(stream_groups, &time_flags, &server_flags);
 GROUPS(export_groups, &language_flags, &time_flags, &export_flags, &server_flags);

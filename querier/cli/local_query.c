@@ -8,9 +8,11 @@
 #include "common/base/clock.h"
 #include "common/logql/ast.h"
 #include "querier/api/answer.h"
+#include "querier/api/answer_explain.h"
 #include "querier/api/params.h"
 #include "querier/cli/cli_entries.h"
 #include "querier/cli/cli_time.h"
+#include "querier/cli/explain_print.h"
 #include "querier/cli/progress.h"
 #include "querier/engine/eval.h"
 #include "querier/engine/log_group.h"
@@ -367,21 +369,115 @@ static struct cw_str time_text(struct cw_cli *cli, int64_t ns)
 }
 
 /* The steps are those that the server takes: it reads them in the same place. */
-static int print_matrix(struct local *local, struct cw_cli_range *range, struct cw_err *err)
+static int make_grid(struct local *local, const struct cw_cli_range *range, struct cw_grid *out,
+                     struct cw_err *err)
 {
     struct cw_cli *cli = local->cli;
-    if (!close_range(local, range))
-        return 0;
     struct asked asked = {.start = time_text(cli, range->start_ns),
                           .end = time_text(cli, range->end_ns),
                           .step = cw_cli_step(cli)};
     const struct cw_params params = {asked_get, &asked, local->now_ns};
     struct cw_range_params steps;
-    struct cw_grid grid;
     int rc = cw_params_range(&params, &steps, err);
+    return rc < 0 ? rc : cw_grid_init_range(out, steps.start_ns, steps.end_ns, steps.step_ns, err);
+}
+
+/* ---- explain and analyze ---- */
+
+/* Read what would be printed, to its end, as it would be read. */
+static int read_logs(struct local *local, const struct cw_explain_asked *asked,
+                     struct cw_explain_result *result, struct cw_err *err)
+{
+    struct cw_log_query *log_query = NULL;
+    uint64_t left = asked->limit > 0 ? asked->limit : UINT64_MAX;
+    int rc = cw_log_query_open(&local->context, local->query->root, asked->start_ns, asked->end_ns,
+                               !asked->forward, &log_query, err);
+    struct cw_log_page page = {0};
+    while (rc == 0 && !page.last && left > 0) {
+        rc = cw_log_query_page(log_query, (size_t)CW_MIN(left, (uint64_t)PAGE_ENTRIES), PAGE_BYTES,
+                               &page, err);
+        if (rc == 0) {
+            result->entries += page.n;
+            left -= page.n;
+        }
+    }
+    cw_log_query_close(&log_query);
+    return rc;
+}
+
+static int read_samples(struct local *local, const struct cw_explain_asked *asked,
+                        struct cw_explain_result *result, struct cw_err *err)
+{
+    struct cw_result samples;
+    int rc = cw_metric_query_run(&local->context, local->query->root, asked->grid, asked->kind, 0,
+                                 &samples, err);
+    if (rc < 0)
+        return rc;
+    result->series = samples.table != NULL ? samples.table->n : 1;
+    cw_result_fini(&samples);
+    return 0;
+}
+
+static int analyze(struct local *local, const struct cw_explain_asked *asked,
+                   struct cw_json_writer *w, struct cw_err *err)
+{
+    struct cw_explain_result result = {.query = &local->context};
+    int64_t begun_ns = cw_clock_mono_ns();
+    local->context.timed = true;
+    int rc = asked->grid != NULL ? read_samples(local, asked, &result, err)
+                                 : read_logs(local, asked, &result, err);
+    if (rc < 0)
+        return rc;
+    result.total_ns = cw_clock_mono_ns() - begun_ns;
+    cw_json_key(w, CW_STR("analyze"));
+    cw_json_begin_object(w);
+    cw_answer_analyze(&result, w);
+    cw_json_end_object(w);
+    return 0;
+}
+
+/* `grid` NULL: a log query. */
+static int print_explained(struct local *local, const struct cw_cli_range *range,
+                           const struct cw_grid *grid, enum cw_eval_kind kind, struct cw_err *err)
+{
+    const struct cw_cli_args *args = local->cli->args;
+    struct cw_explain_asked asked = {
+        .query = local->query,
+        .start_ns = range->start_ns,
+        .end_ns = range->end_ns,
+        .grid = grid,
+        .kind = kind,
+        .limit = args->has_limit ? (uint32_t)args->limit : 0,
+        .forward = args->forward,
+        .workers = cw_pool_threads(local->pool),
+    };
+    const struct cw_expr *root = local->query->root;
+    struct cw_explain explain;
+    int rc = grid != NULL ? cw_explain_samples(&local->context, root, grid, kind, &explain, err)
+                          : cw_explain_logs(&local->context, root, range->start_ns, range->end_ns,
+                                            &explain, err);
+    if (rc < 0)
+        return rc;
+    struct cw_buf text;
+    cw_buf_init(&text, SIZE_MAX);
+    struct cw_json_writer w = cw_json_writer_make(&text);
+    cw_json_begin_object(&w);
+    cw_answer_explain(&asked, &explain, &w);
+    if (args->analyze)
+        rc = analyze(local, &asked, &w, err);
+    cw_json_end_object(&w);
+    cw_progress_pause(local->progress);
     if (rc == 0)
-        rc = cw_grid_init_range(&grid, steps.start_ns, steps.end_ns, steps.step_ns, err);
-    return rc < 0 ? rc : print_samples(local, &grid, CW_EVAL_RANGE, err);
+        rc = cw_cli_print_explain(args, cw_buf_str(&text), err);
+    local->nprinted = 1;
+    cw_buf_fini(&text);
+    cw_explain_fini(&explain);
+    return rc;
+}
+
+static bool is_explained(const struct local *local)
+{
+    return local->cli->args->explain || local->cli->args->analyze;
 }
 
 /* ---- run ---- */
@@ -410,8 +506,17 @@ typedef int (*answer_fn)(struct local *local, struct cw_cli_range *range, struct
 
 static int answer_range(struct local *local, struct cw_cli_range *range, struct cw_err *err)
 {
-    return cw_expr_is_metric(local->query->root) ? print_matrix(local, range, err)
-                                                 : print_logs(local, range, err);
+    struct cw_grid grid;
+    if (!cw_expr_is_metric(local->query->root))
+        return is_explained(local) ? print_explained(local, range, NULL, CW_EVAL_RANGE, err)
+                                   : print_logs(local, range, err);
+    if (!close_range(local, range))
+        return 0;
+    int rc = make_grid(local, range, &grid, err);
+    if (rc < 0)
+        return rc;
+    return is_explained(local) ? print_explained(local, range, &grid, CW_EVAL_RANGE, err)
+                               : print_samples(local, &grid, CW_EVAL_RANGE, err);
 }
 
 static int answer_instant(struct local *local, struct cw_cli_range *range, struct cw_err *err)
@@ -421,6 +526,8 @@ static int answer_instant(struct local *local, struct cw_cli_range *range, struc
                           "a log query has no value at one time: ask with `cordwood query`");
     struct cw_grid grid;
     cw_grid_init_instant(&grid, range->end_ns);
+    if (is_explained(local))
+        return print_explained(local, range, &grid, CW_EVAL_INSTANT, err);
     return print_samples(local, &grid, CW_EVAL_INSTANT, err);
 }
 

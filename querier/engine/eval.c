@@ -315,13 +315,15 @@ static int eval_expr(struct cw_eval *eval, const struct cw_expr *expr, struct cw
 
 /* ---- the result ---- */
 
-static void drop_empty(struct cw_table *table)
+int cw_eval_fail_series(size_t max_series, struct cw_err *err)
 {
-    size_t n = 0;
-    for (size_t i = 0; i < table->n; i++)
-        if (cw_series_count(&table->items[i], table->grid.n) > 0)
-            table->items[n++] = table->items[i];
-    table->n = n;
+    return cw_err_set(err, CW_E_LIMIT,
+                      "maximum number of series (%zu) reached for a single query; consider "
+                      "reducing query cardinality by adding more "
+                      "specific stream selectors, reducing the time range, or aggregating "
+                      "results with functions like sum(), count() "
+                      "or topk()",
+                      max_series);
 }
 
 int cw_eval_run(struct cw_eval *eval, struct cw_result *out, struct cw_err *err)
@@ -334,17 +336,11 @@ int cw_eval_run(struct cw_eval *eval, struct cw_result *out, struct cw_err *err)
     int rc = eval_expr(eval, root, &out->table, err);
     if (rc < 0)
         return rc;
-    drop_empty(out->table);
+    cw_table_drop_empty(out->table);
     size_t max_series = eval->options.max_series;
     if (max_series > 0 && out->table->n > max_series) {
         cw_result_fini(out);
-        return cw_err_set(err, CW_E_LIMIT,
-                          "maximum number of series (%zu) reached for a single query; consider "
-                          "reducing query cardinality by adding more "
-                          "specific stream selectors, reducing the time range, or aggregating "
-                          "results with functions like sum(), count() "
-                          "or topk()",
-                          max_series);
+        return cw_eval_fail_series(max_series, err);
     }
     bool by_value = out->kind == CW_RESULT_VECTOR && root->kind == CW_EXPR_VECTOR_AGG &&
                     (root->vector_fn == CW_VECTOR_SORT || root->vector_fn == CW_VECTOR_SORT_DESC);

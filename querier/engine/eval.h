@@ -38,6 +38,8 @@ int cw_eval_new(const struct cw_expr *expr, const struct cw_grid *grid, enum cw_
 void cw_eval_free(struct cw_eval **eval);
 size_t cw_eval_nrange_aggs(const struct cw_eval *eval);
 struct cw_range_agg *cw_eval_range_agg(struct cw_eval *eval, size_t idx);
+/* CW_E_LIMIT: a query has more series than that. */
+int cw_eval_fail_series(size_t max_series, struct cw_err *err);
 /* Once, after all range aggregations were fed and merged. *out is the caller's (cw_result_fini()).
  * */
 int cw_eval_run(struct cw_eval *eval, struct cw_result *out, struct cw_err *err) CW_MUST_USE;

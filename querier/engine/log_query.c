@@ -268,7 +268,7 @@ static int read_unit(void *arg, unsigned slot, size_t idx, struct cw_err *err)
     if (log_query->runs[slot] == NULL && !cw_pipeline_is_idle(log_query->pipeline))
         log_query->runs[slot] = cw_pipeline_run_new(log_query->pipeline);
     struct unit_state state = {
-        .run = run, .pipeline = log_query->runs[slot], .entry.unit = (uint32_t)idx};
+        .run = run, .pipeline = log_query->runs[slot], .entry.unit = (uint32_t)idx + 1};
     cw_log_top_init(&state.top, log_query->newest_first, run->max_entries, run->max_bytes,
                     &log_query->query->allowance);
     struct cw_scan scan = scan_to_cut(run);
@@ -365,6 +365,50 @@ int cw_log_query_page(struct cw_log_query *log_query, size_t max_entries, size_t
         cw_log_origin_unref(&log_query->last.origin);
         log_query->last = cw_log_entry_place(&run.top.items[run.top.n - 1]);
         log_query->has_last = true;
+    }
+    return 0;
+}
+
+/* Entries a page while those that were given are passed over. */
+enum { SEEK_PAGE_ENTRIES = 16384 };
+
+static bool is_at(const struct cw_log_entry *entry, const struct cw_log_entry *place)
+{
+    return entry->ts_ns == place->ts_ns &&
+           cw_labels_eq(entry->origin->labels, place->origin->labels);
+}
+
+/* Units are counted from 1 on, so that this stands before all entries of its time and labels. */
+static void begin_at(struct cw_log_query *log_query, int64_t ts_ns, struct cw_labels labels)
+{
+    log_query->has_last = true;
+    log_query->last = (struct cw_log_entry){.ts_ns = ts_ns,
+                                            .origin = cw_log_origin_new(labels),
+                                            .unit = log_query->newest_first ? UINT32_MAX : 0};
+}
+
+int cw_log_query_seek(struct cw_log_query *log_query, int64_t ts_ns, struct cw_labels labels,
+                      uint64_t n, size_t max_bytes, struct cw_err *err)
+{
+    CW_ASSERT(!log_query->has_last);
+    begin_at(log_query, ts_ns, labels);
+    struct cw_log_page page = {0};
+    while (n > 0 && !page.last) {
+        struct cw_log_entry before = cw_log_entry_place(&log_query->last);
+        size_t given = 0;
+        int rc = cw_log_query_page(log_query, (size_t)CW_MIN(n, (uint64_t)SEEK_PAGE_ENTRIES),
+                                   max_bytes, &page, err);
+        while (rc == 0 && given < page.n && is_at(&page.entries[given], &before))
+            given++;
+        if (rc == 0 && given < page.n) { /* there are fewer of them now: some were deleted */
+            cw_log_origin_unref(&log_query->last.origin);
+            log_query->last = cw_log_entry_place(given > 0 ? &page.entries[given - 1] : &before);
+            n = given;
+        }
+        cw_log_origin_unref(&before.origin);
+        if (rc < 0)
+            return rc;
+        n -= given;
     }
     return 0;
 }

@@ -34,6 +34,10 @@ void cw_log_query_close(struct cw_log_query **log_query);
 /* Before the first page: no more entries than these will be asked for, in all pages. A query that gathers (cw_expr_gathers()) finds all of
  * them at the first page, and need not keep others. */
 void cw_log_query_expect(struct cw_log_query *log_query, size_t max_entries);
+/* Before the first page: begin behind entries that were given before, by another query over the same. Left out are those that come
+ * before the time, those of the time whose stream's labels come before these (in the order), and the first `n` with both. */
+int cw_log_query_seek(struct cw_log_query *log_query, int64_t ts_ns, struct cw_labels labels,
+                      uint64_t n, size_t max_bytes, struct cw_err *err) CW_MUST_USE;
 /* At most max_entries > 0, and as many as fit in max_bytes, but at least one if there is any. */
 int cw_log_query_page(struct cw_log_query *log_query, size_t max_entries, size_t max_bytes,
                       struct cw_log_page *out, struct cw_err *err) CW_MUST_USE;

@@ -4,6 +4,7 @@
 
 #include "common/base/arena.h"
 #include "querier/engine/plan.h"
+#include "querier/engine/scan_cost.h"
 #include "querier/engine/unit_run.h"
 
 struct leaf_run {
@@ -42,12 +43,18 @@ int cw_metric_query_scan(struct cw_query_context *query, struct cw_range_agg *ag
                            .plan = &plan,
                            .agg = agg,
                            .parts = cw_mem_array(nslots, sizeof *run.parts)};
+    uint64_t cpu_ns = atomic_load(&query->times[CW_STEP_SCAN].cpu_ns);
     rc = cw_unit_run(query, &plan, read_unit, &run, err);
+    if (rc == 0 && query->costs != NULL)
+        cw_scan_costs_add(query->costs, cw_scan_kind_of(&plan.scan), plan.bytes,
+                          atomic_load(&query->times[CW_STEP_SCAN].cpu_ns) - cpu_ns);
+    struct cw_step_clock begun = cw_step_begin();
     for (unsigned i = 0; i < nslots; i++) {
         if (run.parts[i] != NULL && rc == 0)
             rc = cw_range_agg_merge(agg, &run.parts[i], err);
         cw_range_part_free(&run.parts[i]);
     }
+    cw_step_end(query, CW_STEP_EVALUATE, &begun);
     free(run.parts);
     cw_plan_fini(&plan);
     return rc;
@@ -70,8 +77,10 @@ int cw_metric_query_run(struct cw_query_context *query, const struct cw_expr *ex
     int rc = cw_eval_new(expr, grid, kind, &options, &eval, err);
     for (size_t i = 0; rc == 0 && i < cw_eval_nrange_aggs(eval); i++)
         rc = run_leaf(query, cw_eval_range_agg(eval, i), err);
+    struct cw_step_clock begun = cw_step_begin();
     if (rc == 0)
         rc = cw_eval_run(eval, out, err);
+    cw_step_end(query, CW_STEP_EVALUATE, &begun);
     cw_eval_free(&eval);
     return rc < 0 ? cw_query_context_reason(query, rc, err) : 0;
 }

@@ -7,6 +7,7 @@
 #include "common/extract/extract_json.h"
 #include "common/extract/extract_logfmt.h"
 #include "common/extract/extract_pattern.h"
+#include "common/match/match_stop.h"
 #include "querier/engine/format_stage.h"
 #include "querier/engine/label_filter.h"
 #include "querier/engine/label_number.h"
@@ -268,6 +269,19 @@ bool cw_pipeline_needs_lines(const struct cw_pipeline *pipeline)
     return pipeline->needs_lines;
 }
 
+const struct cw_label_hints *cw_pipeline_hints(const struct cw_pipeline *pipeline)
+{
+    return &pipeline->hints;
+}
+
+bool cw_pipeline_runs(const struct cw_pipeline *pipeline, const struct cw_stage *stage)
+{
+    for (size_t i = 0; i < pipeline->n; i++)
+        if (pipeline->steps[i].stage == stage)
+            return true;
+    return false;
+}
+
 /* ---- running ---- */
 
 struct cw_pipeline_run *cw_pipeline_run_new(const struct cw_pipeline *pipeline)
@@ -405,6 +419,8 @@ static int run_step(struct cw_pipeline_run *run, const struct step *step, struct
     case CW_STAGE_KEEP: return run_keep(stage, builder, err);
     case CW_STAGE_LABEL_FORMAT:
     case CW_STAGE_LINE_FORMAT:
+        if (cw_match_stop_raised()) /* a template may take milliseconds a line */
+            return cw_err_set(err, CW_E_CANCELED, "canceled");
         cw_format_stage_entry(step->format, run->format, builder, run->ts_ns, &run->line);
         return 1;
     case CW_STAGE_DISTINCT:

@@ -40,6 +40,9 @@ void cw_pipeline_free(struct cw_pipeline **pipeline);
 bool cw_pipeline_is_idle(const struct cw_pipeline *pipeline);
 /* Does it look at lines? */
 bool cw_pipeline_needs_lines(const struct cw_pipeline *pipeline);
+/* For who explains the query: what parsers are to take, and does the stage (of the expression) run here? */
+const struct cw_label_hints *cw_pipeline_hints(const struct cw_pipeline *pipeline);
+bool cw_pipeline_runs(const struct cw_pipeline *pipeline, const struct cw_stage *stage);
 
 struct cw_pipeline_run {
     struct cw_str line; /* as the stages left it */

@@ -4,6 +4,8 @@
 #include <string.h>
 
 #include "common/base/arena.h"
+#include "common/base/assert.h"
+#include "common/base/buf.h"
 
 bool cw_plan_holds_back(enum cw_stage_kind kind)
 {
@@ -52,8 +54,11 @@ static int plan_sources(struct cw_query_context *query, struct cw_plan *plan, st
 {
     for (size_t i = 0; i < query->snapshot->n; i++) {
         struct cw_source *source = query->snapshot->sources[i];
-        if (source->min_ns >= plan->scan.end_ns || source->max_ns < plan->scan.start_ns)
+        atomic_fetch_add(&query->sources_planned, 1);
+        if (source->min_ns >= plan->scan.end_ns || source->max_ns < plan->scan.start_ns) {
+            atomic_fetch_add(&query->sources_outside, 1);
             continue;
+        }
         int rc = cw_query_context_check(query, err);
         if (rc == 0)
             rc = source->ops->plan(source, &plan->scan, &plan->units, err);
@@ -63,10 +68,63 @@ static int plan_sources(struct cw_query_context *query, struct cw_plan *plan, st
     return 0;
 }
 
+uint64_t cw_unit_share(const struct cw_unit *unit, int64_t start_ns, int64_t end_ns,
+                       uint64_t amount)
+{
+    double from = (double)CW_MAX(unit->min_ns, start_ns), to = (double)CW_MIN(unit->max_ns, end_ns),
+           span = (double)unit->max_ns - (double)unit->min_ns;
+    if (unit->max_ns < start_ns || unit->min_ns >= end_ns)
+        return 0;
+    if (span <= 0 || (unit->min_ns >= start_ns && unit->max_ns < end_ns))
+        return amount;
+    return (uint64_t)((double)amount * ((to - from) / span));
+}
+
+uint64_t cw_units_bytes(const struct cw_units *units, int64_t start_ns, int64_t end_ns)
+{
+    uint64_t bytes = 0;
+    for (size_t i = 0; i < units->n; i++)
+        bytes += cw_unit_share(&units->items[i], start_ns, end_ns, units->items[i].bytes);
+    return bytes;
+}
+
+/* Numbers as Loki prints them: "1.5 MiB". */
+static void add_bytes(struct cw_buf *out, uint64_t bytes)
+{
+    static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
+    double value = (double)bytes;
+    size_t unit = 0;
+    for (; value >= 1024 && unit + 1 < CW_COUNT(units); unit++)
+        value /= 1024;
+    cw_buf_addf(out, unit > 0 && value < 10 ? "%.1f %s" : "%.0f %s", value, units[unit]);
+}
+
+/* All plans of the query together. */
+static int check_bytes(struct cw_query_context *query, const struct cw_plan *plan,
+                       struct cw_err *err)
+{
+    uint64_t bytes = cw_units_bytes(&plan->units, plan->scan.start_ns, plan->scan.end_ns);
+    bytes += atomic_fetch_add(&query->bytes_planned, bytes);
+    if (query->max_bytes == 0 || bytes <= query->max_bytes)
+        return 0;
+    struct cw_buf text;
+    cw_buf_init(&text, 256);
+    cw_buf_addz(&text, "the query would read too many bytes (query: ");
+    add_bytes(&text, bytes);
+    cw_buf_addz(&text, ", limit: ");
+    add_bytes(&text, query->max_bytes);
+    cw_buf_addz(&text, "); consider adding more specific stream selectors or reduce the time range "
+                       "of the query");
+    int rc = cw_err_set(err, CW_E_LIMIT, "%s", cw_buf_z(&text));
+    cw_buf_fini(&text);
+    return rc;
+}
+
 int cw_plan_make(struct cw_query_context *query, const struct cw_expr *expr, int64_t start_ns,
                  int64_t end_ns, unsigned need, bool newest_first, struct cw_plan *out,
                  struct cw_err *err)
 {
+    struct cw_step_clock begun = cw_step_begin();
     memset(out, 0, sizeof *out);
     size_t nfilters = cw_plan_filters(expr->stages, &out->filters);
     out->scan = (struct cw_scan){
@@ -83,6 +141,8 @@ int cw_plan_make(struct cw_query_context *query, const struct cw_expr *expr, int
     };
     if (start_ns < end_ns) {
         int rc = plan_sources(query, out, err);
+        if (rc == 0)
+            rc = check_bytes(query, out, err);
         if (rc < 0) {
             cw_plan_fini(out);
             return rc;
@@ -96,6 +156,7 @@ int cw_plan_make(struct cw_query_context *query, const struct cw_expr *expr, int
     qsort_r(out->order, out->units.n, sizeof *out->order, newest_first ? by_max_down : by_min_up,
             out->units.items);
     atomic_fetch_add(&query->units_planned, out->units.n);
+    cw_step_end(query, CW_STEP_PLAN, &begun);
     return 0;
 }
 

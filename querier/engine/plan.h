@@ -5,6 +5,7 @@
  * Pushed down: the selector, the time range, and the line filters. Loki moves line filters ahead of everything that leaves
  * the line alone (parsers, label_format, drop, keep, decolorize); behind line_format, unpack and label filters they stay.
  *
+ * Limit      A query whose plans together would read more bytes of lines than the context allows is refused in Loki's words.
  * Ownership  A plan borrows the expression and the context; cw_plan_fini() frees the rest.
  * Threads    Made by one thread, then read-only for the workers.
  */
@@ -22,6 +23,12 @@ struct cw_plan {
     const struct cw_line_filter **filters;
     uint64_t bytes; /* estimate over all units */
 };
+
+/* How much of `amount` of the unit lies in the range, if it is spread evenly over the unit's times. */
+uint64_t cw_unit_share(const struct cw_unit *unit, int64_t start_ns, int64_t end_ns,
+                       uint64_t amount);
+/* Bytes of lines that units have in the range, likewise. */
+uint64_t cw_units_bytes(const struct cw_units *units, int64_t start_ns, int64_t end_ns);
 
 /* Stages that a line filter behind them must wait for: they change the line, or decide on their own (or by what came to them) whether it
  * stays. */

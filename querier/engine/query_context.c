@@ -13,6 +13,28 @@ void cw_query_context_init(struct cw_query_context *query, struct cw_pool *pool,
     cw_allowance_init(&query->allowance, memory_bytes);
 }
 
+void cw_query_context_fork(const struct cw_query_context *query, struct cw_query_context *out)
+{
+    cw_query_context_init(out, NULL, query->snapshot, 0);
+    out->deadline_mono_ns = query->deadline_mono_ns;
+    out->client_gone = query->client_gone;
+}
+
+struct cw_step_clock cw_step_begin(void)
+{
+    return (struct cw_step_clock){cw_clock_mono_ns(), cw_clock_thread_cpu_ns()};
+}
+
+void cw_step_end(struct cw_query_context *query, enum cw_query_step step,
+                 const struct cw_step_clock *begun)
+{
+    struct cw_step_clock now = cw_step_begin();
+    atomic_fetch_add_explicit(&query->times[step].wall_ns, (uint64_t)(now.wall_ns - begun->wall_ns),
+                              memory_order_relaxed);
+    atomic_fetch_add_explicit(&query->times[step].cpu_ns, (uint64_t)(now.cpu_ns - begun->cpu_ns),
+                              memory_order_relaxed);
+}
+
 static bool client_is_gone(const struct cw_query_context *query)
 {
     return query->client_gone != NULL &&

@@ -194,6 +194,11 @@ const struct cw_expr *cw_range_agg_expr(const struct cw_range_agg *agg)
     return agg->expr;
 }
 
+const struct cw_pipeline *cw_range_agg_pipeline(const struct cw_range_agg *agg)
+{
+    return agg->pipeline;
+}
+
 /* ---- partial accumulators ---- */
 
 struct cw_range_part *cw_range_part_new(const struct cw_range_agg *agg)

@@ -27,6 +27,7 @@
 #include "common/store/cursor.h"
 #include "querier/engine/sample.h"
 
+struct cw_pipeline;
 struct cw_range_agg;
 struct cw_range_part;
 
@@ -49,6 +50,9 @@ void cw_range_agg_bounds(const struct cw_range_agg *agg, int64_t *start_ns_out,
 unsigned cw_range_agg_need(const struct cw_range_agg *agg);
 const struct cw_expr *cw_range_agg_expr(
     const struct cw_range_agg *agg); /* selector and stages of the scan */
+
+/* What entries go through. */
+const struct cw_pipeline *cw_range_agg_pipeline(const struct cw_range_agg *agg);
 
 struct cw_range_part *cw_range_part_new(const struct cw_range_agg *agg);
 void cw_range_part_free(struct cw_range_part **part);

@@ -47,6 +47,7 @@ void cw_grid_init_instant(struct cw_grid *grid, int64_t time_ns)
 void cw_allowance_init(struct cw_allowance *allowance, size_t max_bytes)
 {
     atomic_init(&allowance->used, 0);
+    atomic_init(&allowance->peak, 0);
     allowance->max = max_bytes;
     allowance->budget = NULL;
 }
@@ -70,6 +71,15 @@ static int over_allowance(const struct cw_allowance *allowance, struct cw_err *e
         allowance->max);
 }
 
+static void raise_peak(struct cw_allowance *allowance, size_t used)
+{
+    size_t peak = atomic_load_explicit(&allowance->peak, memory_order_relaxed);
+    while (used > peak &&
+           !atomic_compare_exchange_weak_explicit(&allowance->peak, &peak, used,
+                                                  memory_order_relaxed, memory_order_relaxed))
+        ;
+}
+
 int cw_allowance_take(struct cw_allowance *allowance, size_t bytes, struct cw_err *err)
 {
     if (allowance == NULL)
@@ -82,6 +92,8 @@ int cw_allowance_take(struct cw_allowance *allowance, size_t bytes, struct cw_er
         rc = cw_memory_take(allowance->budget, CW_MEMORY_QUERIES, bytes, err);
     if (rc < 0)
         atomic_fetch_sub(&allowance->used, bytes);
+    else
+        raise_peak(allowance, used + bytes);
     return rc;
 }
 
@@ -166,6 +178,15 @@ static int by_labels(const void *a, const void *b)
 {
     return cw_labels_cmp(((const struct cw_series *)a)->labels,
                          ((const struct cw_series *)b)->labels);
+}
+
+void cw_table_drop_empty(struct cw_table *table)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < table->n; i++)
+        if (cw_series_count(&table->items[i], table->grid.n) > 0)
+            table->items[n++] = table->items[i];
+    table->n = n;
 }
 
 void cw_table_sort(struct cw_table *table)

@@ -42,7 +42,7 @@ static inline int64_t cw_grid_time(const struct cw_grid *grid, size_t step)
 
 /* Memory of one query; taken by accumulators and tables, given back when they go. */
 struct cw_allowance {
-    atomic_size_t used;
+    atomic_size_t used, peak;        /* now, and the most at once */
     size_t max;                      /* 0: no bound */
     struct cw_memory_budget *budget; /* of all queries together; may be NULL */
 };
@@ -84,6 +84,8 @@ void cw_table_free(struct cw_table **table);
 enum cw_table_labels { CW_TABLE_COPY, CW_TABLE_BORROW };
 int cw_table_add(struct cw_table *table, struct cw_labels labels, enum cw_table_labels how,
                  struct cw_series **out, struct cw_err *err) CW_MUST_USE;
+/* Series without a value. */
+void cw_table_drop_empty(struct cw_table *table);
 /* By labels (cw_labels_cmp), as answers are printed. */
 void cw_table_sort(struct cw_table *table);
 

@@ -5,6 +5,7 @@
 
 #include "common/base/arena.h"
 #include "common/base/assert.h"
+#include "common/base/clock.h"
 #include "common/match/match_stop.h"
 
 struct unit_run {
@@ -47,9 +48,13 @@ static void run_unit(void *arg)
     if (!take_unit(run, &unit, &slot))
         return;
     struct cw_err err = {0};
+    int64_t begun_ns = cw_clock_thread_cpu_ns();
     int rc = cw_query_context_check(run->query, &err);
     if (rc == 0)
         rc = run->fn(run->arg, slot, unit, &err);
+    atomic_fetch_add_explicit(&run->query->times[CW_STEP_SCAN].cpu_ns,
+                              (uint64_t)(cw_clock_thread_cpu_ns() - begun_ns),
+                              memory_order_relaxed);
     pthread_mutex_lock(&run->lock);
     run->free_slots[run->nfree++] = slot;
     if (rc != 0)
@@ -70,6 +75,7 @@ int cw_unit_run(struct cw_query_context *query, const struct cw_plan *plan, cw_u
     for (unsigned i = 0; i < run.nfree; i++)
         run.free_slots[i] = run.nfree - 1 - i;
     pthread_mutex_init(&run.lock, NULL);
+    int64_t begun_ns = cw_clock_mono_ns();
     if (query->pool == NULL) {
         for (size_t i = 0; i < plan->units.n && !run.done; i++)
             run_unit(&run);
@@ -79,6 +85,8 @@ int cw_unit_run(struct cw_query_context *query, const struct cw_plan *plan, cw_u
             cw_pool_submit(group, run_unit, &run);
         cw_pool_group_free(&group);
     }
+    atomic_fetch_add(&query->times[CW_STEP_SCAN].wall_ns,
+                     (uint64_t)(cw_clock_mono_ns() - begun_ns));
     pthread_mutex_destroy(&run.lock);
     free(run.free_slots);
     if (run.rc < 0)
@@ -92,7 +100,12 @@ static int read_batches(struct cw_query_context *query, struct cw_cursor *cursor
     struct cw_entry_batch batch = {0};
     int rc;
     while ((rc = cw_cursor_next(cursor, &batch, err)) > 0) {
+        struct cw_step_clock begun = {0};
+        if (query->timed)
+            begun = cw_step_begin();
         rc = fn(arg, &batch, err);
+        if (query->timed)
+            cw_step_end(query, CW_STEP_PROCESS, &begun);
         if (rc != 0)
             return rc < 0 ? rc : 0;
         rc = cw_query_context_check(query, err);

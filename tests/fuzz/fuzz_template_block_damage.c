@@ -46,7 +46,8 @@ static void filters_ask(struct cw_template_block *tb)
         CW_ASSERT(cw_line_filter_new(asked[i].op, &filter, &err) == 0);
         CW_ASSERT(cw_line_filter_add(filter, cw_str_of(asked[i].operand), asked[i].is_ip, &err) ==
                   0);
-        (void)cw_template_match(filter, tb, CW_STR_NONE, keep, unsure, &err);
+        bool by_values = false;
+        (void)cw_template_match(filter, tb, CW_STR_NONE, keep, unsure, &by_values, &err);
         cw_line_filter_free(&filter);
     }
 }

@@ -138,6 +138,7 @@ bool match_model_check(struct match_model *m, const struct cw_line_filter *filte
     CW_ASSERT(cw_line_filter_select(filter, m->text.ptr, m->offsets, m->n, want, &err) == 0);
     for (int with_values = 0; with_values <= m->has_values; with_values++) {
         uint64_t keep[KEEP_WORDS], unsure[KEEP_WORDS] = {0};
+        bool by_values = false;
         memcpy(keep, asked, sizeof(keep));
         struct cw_template_places places = {{m->cache, &m->slots[0]}, {m->cache, &m->slots[1]}};
         if (counts->queries % 2 == 0)
@@ -146,7 +147,7 @@ bool match_model_check(struct match_model *m, const struct cw_line_filter *filte
         if (rc >= 0)
             rc =
                 cw_template_match(filter, m->tb, with_values ? cw_buf_str(&m->filter) : CW_STR_NONE,
-                                  keep, unsure, &err);
+                                  keep, unsure, &by_values, &err);
         if (rc < 0) {
             cw_buf_addf(wrong, "%s", err.text);
             return false;

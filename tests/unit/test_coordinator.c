@@ -30,7 +30,7 @@ Test(coordinator, refuses_when_the_queue_is_full_and_runs_what_it_took)
     struct cw_coordinator *coordinator = cw_coordinator_new(1, 2);
     struct job jobs[4];
     for (int i = 0; i < 4; i++)
-        jobs[i] = (struct job){{run_job, NULL}, &begun, &go_on, &ran};
+        jobs[i] = (struct job){{.fn = run_job}, &begun, &go_on, &ran};
     cr_assert(cw_coordinator_submit(coordinator, &jobs[0].base));
     sem_wait(&begun);
     cr_expect(cw_coordinator_submit(coordinator, &jobs[1].base));
@@ -90,4 +90,61 @@ Test(coordinator, ends_while_nothing_happens)
     struct cw_coordinator *coordinator = cw_coordinator_new(3, 1);
     cw_coordinator_free(&coordinator);
     cw_coordinator_free(&coordinator);
+}
+
+/* Jobs of two tenants in the order in which they began. */
+struct turn {
+    struct cw_coordinator_job base;
+    sem_t *begun, *go_on;
+    char *order;
+    atomic_int *n;
+    char name;
+};
+
+static void run_turn(struct cw_coordinator_job *base)
+{
+    struct turn *turn = CW_CONTAINER_OF(base, struct turn, base);
+    turn->order[atomic_fetch_add(turn->n, 1)] = turn->name;
+    sem_post(turn->begun);
+    sem_wait(turn->go_on);
+}
+
+Test(coordinator, a_tenant_with_many_jobs_leaves_threads_and_turns_to_others)
+{
+    sem_t begun, go_on;
+    atomic_int n = 0;
+    char order[16] = {0};
+    struct turn turns[10];
+    sem_init(&begun, 0, 0);
+    sem_init(&go_on, 0, 0);
+    struct cw_coordinator *coordinator = cw_coordinator_new(4, 100);
+    for (int i = 0; i < 8; i++) {
+        turns[i] = (struct turn){
+            {.fn = run_turn, .tenant = 1}, &begun, &go_on, order, &n, (char)('a' + i)};
+        cr_assert(cw_coordinator_submit(coordinator, &turns[i].base));
+    }
+    for (int i = 0; i < 3; i++)
+        sem_wait(&begun);
+    for (int i = 8; i < 10; i++) {
+        turns[i] = (struct turn){
+            {.fn = run_turn, .tenant = 2}, &begun, &go_on, order, &n, (char)('Y' + i - 8)};
+        cr_assert(cw_coordinator_submit(coordinator, &turns[i].base));
+    }
+    sem_wait(
+        &begun); /* the fourth thread: the other tenant's first, ahead of five that came before */
+    cr_expect_eq(order[3], 'Y');
+    size_t running, queued;
+    cw_coordinator_load(coordinator, &running, &queued);
+    cr_expect_eq(running, 4);
+    cr_expect_eq(queued, 6);
+    sem_post(&go_on);
+    sem_wait(&begun); /* whoever ended: the other tenant has fewer under way */
+    cr_expect_eq(order[4], 'Z');
+    for (int i = 0; i < 9; i++)
+        sem_post(&go_on);
+    cw_coordinator_free(&coordinator);
+    cr_expect_eq(atomic_load(&n), 10);
+    for (int i = 0; i < 10; i++) /* those that begin at once may stand in any order */
+        if (i < 3 || i > 4)
+            cr_expect(i < 3 ? order[i] < 'd' : order[i] >= 'd', "%s", order);
 }

@@ -31,6 +31,7 @@ struct cw_pipeline {
     size_t n, cap, nstages;           /* the first nstages come ahead of unwrap */
     struct cw_format_stage **formats; /* of the stages that format, in their order; owned */
     size_t nformats, formats_cap;
+    enum cw_pipeline_use use;
     bool needs_lines;
 };
 
@@ -56,11 +57,16 @@ static void require(void *arg, struct cw_str name)
         add_name(arg, cw_str_sub(name, 0, name.len - strlen("_extracted")));
 }
 
+static void require_leaf(void *arg, const struct cw_label_filter *leaf)
+{
+    require(arg, cw_label_filter_name(leaf));
+}
+
 static void require_stages(struct cw_pipeline *pipeline, const struct cw_stage *stages)
 {
     for (const struct cw_stage *stage = stages; stage != NULL; stage = stage->next)
         if (stage->kind == CW_STAGE_LABEL_FILTER)
-            cw_label_filter_names(stage->label_filter, require, pipeline);
+            cw_label_filter_leaves(stage->label_filter, require_leaf, pipeline);
 }
 
 static void make_hints(struct cw_pipeline *pipeline, const struct cw_grouping *grouping)
@@ -229,6 +235,7 @@ int cw_pipeline_new(const struct cw_expr *expr, const struct cw_grouping *groupi
     struct cw_pipeline *pipeline = cw_mem_new(sizeof *pipeline);
     pipeline->arena = cw_arena_new();
     pipeline->expr = expr;
+    pipeline->use = use;
     int rc = compile_formats(pipeline, err);
     if (rc == 0) {
         make_hints(pipeline, grouping);
@@ -263,6 +270,21 @@ bool cw_pipeline_is_idle(const struct cw_pipeline *pipeline)
 bool cw_pipeline_needs_lines(const struct cw_pipeline *pipeline)
 {
     return pipeline->needs_lines;
+}
+
+const struct cw_stage *cw_pipeline_parser(const struct cw_pipeline *pipeline)
+{
+    if (pipeline->n == 0 || pipeline->use != CW_PIPELINE_COUNT || pipeline->hints.nrequired == 0)
+        return NULL;
+    for (size_t i = 0; i < pipeline->n; i++) {
+        enum cw_stage_kind kind = pipeline->steps[i].stage->kind;
+        bool fits = i == 0 ? kind == CW_STAGE_JSON || kind == CW_STAGE_LOGFMT
+                           : kind == CW_STAGE_LABEL_FILTER || kind == CW_STAGE_DROP ||
+                                 kind == CW_STAGE_KEEP;
+        if (!fits)
+            return NULL;
+    }
+    return pipeline->steps[0].stage;
 }
 
 /* ---- running ---- */
@@ -427,15 +449,11 @@ static int run_unwrap(struct cw_pipeline_run *run)
     return 1;
 }
 
-int cw_pipeline_entry(struct cw_pipeline_run *run, int64_t ts_ns, struct cw_labels stream,
-                      struct cw_labels metadata, struct cw_str line, struct cw_err *err)
+/* Step i and those behind it. */
+static int run_from(struct cw_pipeline_run *run, size_t i, struct cw_err *err)
 {
     const struct cw_pipeline *pipeline = run->pipeline;
-    cw_label_builder_begin(&run->builder, stream, metadata);
-    run->line = line;
-    run->ts_ns = ts_ns;
     int rc = 1;
-    size_t i = 0;
     for (; rc > 0 && i < pipeline->nstages; i++)
         rc = run_step(run, &pipeline->steps[i], err);
     if (rc > 0 && pipeline->expr->unwrap.present)
@@ -443,4 +461,26 @@ int cw_pipeline_entry(struct cw_pipeline_run *run, int64_t ts_ns, struct cw_labe
     for (; rc > 0 && i < pipeline->n; i++)
         rc = run_step(run, &pipeline->steps[i], err);
     return rc;
+}
+
+int cw_pipeline_entry(struct cw_pipeline_run *run, int64_t ts_ns, struct cw_labels stream,
+                      struct cw_labels metadata, struct cw_str line, struct cw_err *err)
+{
+    cw_label_builder_begin(&run->builder, stream, metadata);
+    run->line = line;
+    run->ts_ns = ts_ns;
+    return run_from(run, 0, err);
+}
+
+int cw_pipeline_parse(struct cw_pipeline_run *run, struct cw_labels stream, struct cw_str line,
+                      struct cw_err *err)
+{
+    cw_label_builder_begin(&run->builder, stream, CW_LABELS_NONE);
+    run->line = line;
+    return run_parser(run, &run->pipeline->steps[0], err);
+}
+
+int cw_pipeline_parsed(struct cw_pipeline_run *run, struct cw_err *err)
+{
+    return run_from(run, 1, err);
 }

@@ -6,6 +6,7 @@
 #include "common/base/assert.h"
 #include "common/base/clock.h"
 #include "querier/engine/eval_table.h"
+#include "querier/engine/field_rows.h"
 #include "querier/engine/grouping.h"
 #include "common/base/id_map.h"
 #include "querier/engine/log_group.h"
@@ -40,6 +41,7 @@ struct cw_range_part {
     size_t stream_cap;
     size_t taken;                /* from the allowance */
     struct cw_pipeline_run *run; /* NULL: entries are counted as they are */
+    struct cw_field_rows *fields; /* NULL: it looks at lines */
     uint64_t place;              /* of the next sample: the unit, then a count */
 };
 
@@ -160,7 +162,9 @@ unsigned cw_range_agg_need(const struct cw_range_agg *agg)
         need |= CW_NEED_METADATA;
     if (!cw_pipeline_is_idle(agg->pipeline)) {
         need |= CW_NEED_TIMES | CW_NEED_METADATA;
-        if (agg->rule->needs_sizes || cw_pipeline_needs_lines(agg->pipeline))
+        if (cw_pipeline_parser(agg->pipeline) != NULL)
+            need |= CW_NEED_TEMPLATES;
+        else if (agg->rule->needs_sizes || cw_pipeline_needs_lines(agg->pipeline))
             need |= CW_NEED_LINES;
     }
     return need;
@@ -173,6 +177,8 @@ const struct cw_expr *cw_range_agg_expr(const struct cw_range_agg *agg)
 
 /* ---- partial accumulators ---- */
 
+static int settle(void *arg, uint32_t *end_out, struct cw_err *err);
+
 struct cw_range_part *cw_range_part_new(const struct cw_range_agg *agg)
 {
     struct cw_range_part *part = cw_mem_new(sizeof(*part));
@@ -183,6 +189,8 @@ struct cw_range_part *cw_range_part_new(const struct cw_range_agg *agg)
     cw_id_map_init(&part->streams);
     if (!cw_pipeline_is_idle(agg->pipeline))
         part->run = cw_pipeline_run_new(agg->pipeline);
+    if (cw_pipeline_parser(agg->pipeline) != NULL)
+        part->fields = cw_field_rows_new(agg->expr, &agg->grouping, part->run, settle, part);
     return part;
 }
 
@@ -195,6 +203,7 @@ void cw_range_part_free(struct cw_range_part **part)
     cw_arena_free(&(*part)->scratch);
     cw_id_map_fini(&(*part)->by_labels);
     cw_id_map_fini(&(*part)->streams);
+    cw_field_rows_free(&(*part)->fields);
     cw_pipeline_run_free(&(*part)->run);
     for (size_t i = 0; i < (*part)->n; i++)
         cw_sample_list_fini(&(*part)->items[i].samples);
@@ -430,47 +439,107 @@ static int add_sample(struct cw_range_part *part, struct series_sum *series, int
     return rc;
 }
 
+/* The series of the entry that stands in the run. */
+static int settle(void *arg, uint32_t *end_out, struct cw_err *err)
+{
+    struct cw_range_part *part = arg;
+    struct cw_labels labels;
+    size_t idx;
+    int rc = find_labels(part, &labels, err);
+    if (rc == 0)
+        rc = find_series(part, labels, &idx, err);
+    if (rc == 0 && idx >= CW_FIELD_ROW_LINE)
+        rc = cw_err_set(err, CW_E_LIMIT, "too many series");
+    if (rc == 0)
+        *end_out = (uint32_t)idx;
+    return rc;
+}
+
+/* An entry of that series. */
+static int add_entry(struct cw_range_part *part, uint32_t idx, const struct segment *windows,
+                     int64_t ts_ns, double value, size_t size, struct cw_err *err)
+{
+    struct series_sum *series = &part->items[idx];
+    if (part->agg->sampled)
+        return add_sample(part, series, ts_ns, value, err);
+    add_to(series->entries, windows, 1);
+    if (series->bytes != NULL)
+        add_to(series->bytes, windows, size);
+    return 0;
+}
+
 static int add_processed(struct cw_range_part *part, const struct cw_entry_batch *batch, size_t i,
-                         struct cw_err *err)
+                         struct cw_str line, struct cw_err *err)
 {
     struct cw_pipeline_run *run = part->run;
     struct segment windows;
-    struct cw_labels labels;
-    size_t idx;
+    uint32_t idx;
     if (!find_windows(part->agg, batch->ts_ns[i], &windows))
         return 0;
     int rc = cw_pipeline_entry(run, batch->ts_ns[i], batch->stream.labels,
-                               batch->metadata != NULL ? batch->metadata[i] : CW_LABELS_NONE,
-                               batch->lines != NULL ? batch->lines[i] : CW_STR_NONE, err);
+                               batch->metadata != NULL ? batch->metadata[i] : CW_LABELS_NONE, line,
+                               err);
     if (rc <= 0)
         return rc;
-    rc = find_labels(part, &labels, err);
+    rc = settle(part, &idx, err);
+    return rc < 0 ? rc
+                  : add_entry(part, idx, &windows, batch->ts_ns[i], run->value, run->line.len, err);
+}
+
+/* What the rows come to without their lines. */
+static int find_ends(struct cw_range_part *part, const struct cw_entry_batch *batch,
+                     struct cw_field_row *ends, struct cw_err *err)
+{
+    struct segment windows = {0};
+    int rc = cw_field_rows_begin(part->fields, batch, err);
+    for (size_t i = 0; rc == 0 && i < batch->n; i++) {
+        if (find_windows(part->agg, batch->ts_ns[i], &windows))
+            rc = cw_field_rows_row(part->fields, i, &ends[i], err);
+        else
+            ends[i].end = CW_FIELD_ROW_GONE;
+    }
+    return rc;
+}
+
+/* All that can go wrong with the block goes wrong before a row is added. */
+static int add_templates(struct cw_range_part *part, const struct cw_entry_batch *batch,
+                         struct cw_err *err)
+{
+    cw_arena_reset(part->scratch);
+    struct cw_field_row *ends = cw_arena_alloc(part->scratch, batch->n * sizeof *ends);
+    struct cw_str *lines = cw_arena_alloc(part->scratch, batch->n * sizeof *lines);
+    int rc = find_ends(part, batch, ends, err);
     if (rc == 0)
-        rc = find_series(part, labels, &idx, err);
-    if (rc < 0)
-        return rc;
-    struct series_sum *series = &part->items[idx];
-    if (part->agg->sampled)
-        return add_sample(part, series, batch->ts_ns[i], run->value, err);
-    add_to(series->entries, &windows, 1);
-    if (series->bytes != NULL)
-        add_to(series->bytes, &windows, run->line.len);
-    return 0;
+        rc = cw_field_rows_lines(part->fields, ends, lines, err);
+    for (size_t i = 0; rc == 0 && i < batch->n; i++) {
+        struct segment windows;
+        if (ends[i].end == CW_FIELD_ROW_LINE)
+            rc = add_processed(part, batch, i, lines[i], err);
+        else if (ends[i].end != CW_FIELD_ROW_GONE &&
+                 find_windows(part->agg, batch->ts_ns[i], &windows))
+            rc = add_entry(part, ends[i].end, &windows, batch->ts_ns[i], ends[i].value, 0, err);
+    }
+    return rc;
 }
 
 void cw_range_part_begin_unit(struct cw_range_part *part, uint32_t unit)
 {
     part->place = (uint64_t)unit << 32;
+    if (part->fields != NULL)
+        cw_field_rows_forget(part->fields);
 }
 
 int cw_range_part_add(struct cw_range_part *part, const struct cw_entry_batch *batch,
                       struct cw_err *err)
 {
     const struct cw_range_agg *agg = part->agg;
+    if (part->run != NULL && batch->templates != NULL)
+        return add_templates(part, batch, err);
     if (part->run != NULL) {
         int rc = 0;
         for (size_t i = 0; rc == 0 && i < batch->n; i++)
-            rc = add_processed(part, batch, i, err);
+            rc = add_processed(part, batch, i,
+                               batch->lines != NULL ? batch->lines[i] : CW_STR_NONE, err);
         return rc;
     }
     bool with_metadata = batch->metadata != NULL && needs_metadata(agg);

@@ -7,6 +7,7 @@ enum { DEPTH_MAX = 32 };
 
 struct walk {
     struct cw_str text;
+    enum cw_syntax syntax;
     size_t at;
     unsigned depth;
 };
@@ -34,11 +35,14 @@ static bool skip_string(struct walk *w, bool is_key)
             return true;
         if (c == CW_SLOT_RAW || (is_key && cw_slot_reserved(c)))
             return false;
-        /* A quoted value may be empty: then the byte behind it is what the backslash is before. */
-        if (c == '\\' && (w->at == w->text.len || peek(w) == CW_SLOT_QUOTED ||
-                          (is_key && cw_slot_reserved(peek(w)))))
+        if (c != '\\')
+            continue;
+        /* A quoted value may be empty: then the byte behind it is what the backslash is before. In logfmt an escape that is wrong
+         * loses the pair, and only the value says whether it is. */
+        if (w->at == w->text.len || peek(w) == CW_SLOT_QUOTED ||
+            (cw_slot_reserved(peek(w)) && (is_key || w->syntax == CW_SYNTAX_LOGFMT)))
             return false;
-        w->at += c == '\\';
+        w->at++;
     }
     return false;
 }
@@ -169,7 +173,7 @@ static bool is_logfmt(struct walk *w)
 
 bool cw_template_sample(struct cw_str text, enum cw_syntax syntax, char *sample)
 {
-    struct walk walk = {.text = text};
+    struct walk walk = {.text = text, .syntax = syntax};
     if (!(syntax == CW_SYNTAX_JSON ? is_json(&walk) : is_logfmt(&walk)))
         return false;
     for (size_t i = 0; i < text.len; i++)

@@ -643,7 +643,8 @@ static int set_sampled(const struct cw_range_agg *agg, struct series_sum *from,
                        struct cw_series *to, struct cw_err *err)
 {
     struct cw_sample_list *list = &from->samples;
-    size_t first = 0, end = 0, scratch_bytes = (list->n + 1) * sizeof(double);
+    size_t first = 0, end = 0, scratch_bytes = CW_MAX((list->n + 1) * sizeof(double),
+                                                      cw_sample_list_sort_bytes(list));
     int rc = cw_allowance_take(agg->allowance, scratch_bytes, err);
     if (rc < 0)
         return rc;

@@ -37,21 +37,68 @@ void cw_sample_list_add(struct cw_sample_list *list, const struct cw_sample *ite
     list->n += n;
 }
 
-static int by_time(const void *a, const void *b)
+static bool comes_after(const struct cw_sample *a, const struct cw_sample *b)
 {
-    const struct cw_sample *x = a, *y = b;
-    if (x->ts_ns != y->ts_ns)
-        return x->ts_ns < y->ts_ns ? -1 : 1;
-    return x->place < y->place ? -1 : x->place > y->place;
+    return a->ts_ns > b->ts_ns || (a->ts_ns == b->ts_ns && a->place > b->place);
 }
 
+/* Where the run that begins at `from` ends: samples in order. */
+static size_t run_end(const struct cw_sample_list *list, size_t from)
+{
+    size_t end = from + 1;
+    while (end < list->n && !comes_after(&list->items[end - 1], &list->items[end]))
+        end++;
+    return end;
+}
+
+static void merge_runs(const struct cw_sample *from, size_t mid, size_t n, struct cw_sample *to)
+{
+    size_t i = 0, k = mid;
+    while (i < mid && k < n)
+        *to++ = comes_after(&from[i], &from[k]) ? from[k++] : from[i++];
+    memcpy(to, from + i, (mid - i) * sizeof *to);
+    memcpy(to + (mid - i), from + k, (n - k) * sizeof *to);
+}
+
+/* Neighbouring runs of one buffer are merged into the other; ends[] are theirs. Returns how many are left. */
+static size_t merge_round(const struct cw_sample *from, struct cw_sample *to, size_t *ends,
+                          size_t nruns)
+{
+    size_t start = 0, n = 0;
+    for (size_t i = 0; i < nruns; i += 2) {
+        size_t mid = ends[i], end = i + 1 < nruns ? ends[i + 1] : mid;
+        merge_runs(from + start, mid - start, end - start, to + start);
+        ends[n++] = start = end;
+    }
+    return n;
+}
+
+/* Streams and blocks come one after the other, each in order of time: a few long runs. */
 void cw_sample_list_sort(struct cw_sample_list *list)
 {
-    bool sorted = true;
-    for (size_t i = 1; sorted && i < list->n; i++)
-        sorted = by_time(&list->items[i - 1], &list->items[i]) <= 0;
-    if (!sorted)
-        qsort(list->items, list->n, sizeof *list->items, by_time);
+    size_t nruns = 0;
+    for (size_t at = 0; at < list->n; at = run_end(list, at))
+        nruns++;
+    if (nruns <= 1)
+        return;
+    size_t *ends = cw_mem_array(nruns, sizeof *ends), n = 0;
+    for (size_t at = 0; at < list->n;)
+        ends[n++] = at = run_end(list, at);
+    struct cw_sample *other = cw_mem_array(list->n, sizeof *other);
+    while (n > 1) {
+        struct cw_sample *sorted = other;
+        n = merge_round(list->items, other, ends, n);
+        other = list->items;
+        list->items = sorted;
+    }
+    list->cap = list->n;
+    free(other);
+    free(ends);
+}
+
+size_t cw_sample_list_sort_bytes(const struct cw_sample_list *list)
+{
+    return list->n * (sizeof(struct cw_sample) + sizeof(size_t));
 }
 
 /* ---- functions ---- */

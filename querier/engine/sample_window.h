@@ -25,6 +25,8 @@ size_t cw_sample_list_growth(const struct cw_sample_list *list, size_t n);
 void cw_sample_list_add(struct cw_sample_list *list, const struct cw_sample *items, size_t n);
 /* By time and place. */
 void cw_sample_list_sort(struct cw_sample_list *list);
+/* Bytes that it allocates meanwhile, at most. */
+size_t cw_sample_list_sort_bytes(const struct cw_sample_list *list);
 
 struct cw_sample_window {
     const struct cw_sample *items; /* n > 0 */

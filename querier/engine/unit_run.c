@@ -93,6 +93,10 @@ static int read_batches(struct cw_query_context *query, struct cw_cursor *cursor
     int rc;
     while ((rc = cw_cursor_next(cursor, &batch, err)) > 0) {
         rc = fn(arg, &batch, err);
+        if (rc == CW_E_CORRUPT && batch.templates != NULL) {
+            cw_cursor_bad(cursor, err);
+            rc = 0;
+        }
         if (rc != 0)
             return rc < 0 ? rc : 0;
         rc = cw_query_context_check(query, err);

@@ -1,0 +1,241 @@
+/* Rows by the slots of their templates against the same rows as lines, with lines of every kind. */
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "common/base/assert.h"
+#include "common/base/clock.h"
+#include "common/store/part_source.h"
+#include "querier/engine/eval.h"
+#include "querier/engine/field_rows.h"
+#include "querier/engine/range_agg.h"
+#include "tests/support/field_lines.h"
+#include "tests/support/part_model.h"
+
+#define S CW_NS_PER_S
+#define DAY_NS (INT64_C(20000) * 86400 * S)
+
+static char dir[64], path[96];
+static struct part_model model;
+static struct cw_source *source;
+/* Over all scans by templates. */
+static size_t nrows, ntemplate_rows;
+
+static void setup(void)
+{
+    strcpy(dir, "/tmp/cw-test-fields-XXXXXX");
+    cr_assert_not_null(mkdtemp(dir));
+    snprintf(path, sizeof path, "%s/x.part", dir);
+    part_model_init(&model);
+}
+
+static void teardown(void)
+{
+    char command[100];
+    part_model_fini(&model);
+    if (source != NULL)
+        cw_source_unref(&source);
+    snprintf(command, sizeof command, "rm -rf %s", dir);
+    cr_assert_eq(system(command), 0);
+}
+
+TestSuite(field_rows, .init = setup, .fini = teardown);
+
+static void write_part(void)
+{
+    struct cw_err err = {0};
+    struct cw_part_info info = part_model_info(1);
+    if (source != NULL)
+        cw_source_unref(&source);
+    part_model_write(&model, path, &info);
+    cr_assert_eq(cw_part_source_open(path, NULL, &source, &err), 0, "%s", err.text);
+}
+
+/* Some streams have labels that parsed names clash with; a few rows have metadata. */
+static void fill(enum field_lines_kind kind, uint64_t seed, size_t n, unsigned nshapes,
+                 unsigned damage)
+{
+    static const char *const streams[] = {"{app=\"x\"}", "{app=\"x\", host=\"h1\"}",
+                                          "{app=\"x\", host=\"h2\"}",
+                                          "{app=\"x\", level=\"info\", status=\"200\"}"};
+    struct field_lines lines;
+    struct cw_buf line;
+    size_t ids[CW_COUNT(streams)];
+    uint64_t state = seed + 77;
+    part_model_fini(&model);
+    part_model_init(&model);
+    for (size_t i = 0; i < CW_COUNT(streams); i++)
+        ids[i] = part_model_stream(&model, streams[i]);
+    field_lines_init(&lines, kind, seed, nshapes, damage);
+    cw_buf_init(&line, SIZE_MAX);
+    for (size_t i = 0; i < n; i++) {
+        cw_buf_clear(&line);
+        field_lines_next(&lines, &line);
+        part_model_add(&model, ids[part_model_random(&state) % CW_COUNT(streams)],
+                       DAY_NS + (int64_t)i * S, cw_buf_str(&line),
+                       part_model_random(&state) % 100 == 0 ? "{status=\"500\"}" : NULL);
+    }
+    cw_buf_fini(&line);
+    write_part();
+}
+
+/* ---- one query, both ways ---- */
+
+static int run_unit(struct cw_range_part *part, const struct cw_scan *scan,
+                    const struct cw_unit *unit, struct cw_err *err)
+{
+    struct cw_cursor *cursor = NULL;
+    struct cw_entry_batch batch = {0};
+    int rc = source->ops->open(source, scan, unit, &cursor, err);
+    while (rc >= 0 && (rc = cw_cursor_next(cursor, &batch, err)) > 0) {
+        if ((scan->need & CW_NEED_TEMPLATES) != 0) {
+            nrows += batch.n;
+            ntemplate_rows += batch.templates != NULL ? batch.n : 0;
+        }
+        rc = cw_range_part_add(part, &batch, err);
+    }
+    cw_cursor_close(&cursor);
+    return rc;
+}
+
+/* The table, NULL with *err. */
+static struct cw_table *run(const struct cw_query *query, const struct cw_grid *grid, bool as_lines,
+                            struct cw_err *err)
+{
+    const struct cw_expr *expr = query->root;
+    struct cw_range_agg *agg =
+        expr->kind == CW_EXPR_VECTOR_AGG
+            ? cw_range_agg_new(expr->left, &expr->grouping, grid, NULL)
+            : cw_range_agg_new(expr, NULL, grid, NULL);
+    struct cw_table *table = NULL;
+    struct cw_units units = {0};
+    struct cw_scan scan = {.selector = &cw_range_agg_expr(agg)->selector,
+                           .need = cw_range_agg_need(agg)};
+    cw_range_agg_bounds(agg, &scan.start_ns, &scan.end_ns);
+    cr_assert((scan.need & CW_NEED_TEMPLATES) != 0);
+    if (as_lines)
+        scan.need = (scan.need & ~(unsigned)CW_NEED_TEMPLATES) | CW_NEED_LINES;
+    cr_assert_eq(source->ops->plan(source, &scan, &units, err), 0);
+    struct cw_range_part *part = cw_range_part_new(agg);
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < units.n; i++) {
+        cw_range_part_begin_unit(part, (uint32_t)i);
+        rc = run_unit(part, &scan, &units.items[i], err);
+    }
+    if (rc == 0)
+        rc = cw_range_agg_merge(agg, &part, err);
+    if (rc == 0)
+        rc = cw_range_agg_finish(agg, &table, err);
+    cw_range_part_free(&part);
+    cw_units_fini(&units);
+    cw_range_agg_free(&agg);
+    if (table != NULL)
+        cw_table_sort(table);
+    return table;
+}
+
+static bool same_values(const struct cw_series *a, const struct cw_series *b, size_t nsteps)
+{
+    for (size_t step = 0; step < nsteps; step++) {
+        double x = a->values[step], y = b->values[step];
+        if (cw_series_has(a, step) != cw_series_has(b, step))
+            return false;
+        if (cw_series_has(a, step) && memcmp(&x, &y, sizeof x) != 0 && !(x != x && y != y))
+            return false;
+    }
+    return cw_labels_eq(a->labels, b->labels);
+}
+
+static void expect_same(const char *text, const struct cw_grid *grid, uint64_t seed)
+{
+    struct cw_query *query = NULL;
+    struct cw_err err = {0}, line_err = {0};
+    cr_assert_eq(cw_logql_parse(cw_str_of(text), &query, &err), 0, "%s: %s", text, err.text);
+    struct cw_table *got = run(query, grid, false, &err);
+    struct cw_table *want = run(query, grid, true, &line_err);
+    cr_expect_eq(got == NULL, want == NULL, "seed %llu: %s: %s, as lines: %s",
+                 (unsigned long long)seed, text, err.text, line_err.text);
+    if (got == NULL && want == NULL)
+        cr_expect_str_eq(err.text, line_err.text, "seed %llu: %s", (unsigned long long)seed, text);
+    if (got != NULL && want != NULL) {
+        cr_expect_eq(got->n, want->n, "seed %llu: %s: %zu series, as lines %zu",
+                     (unsigned long long)seed, text, got->n, want->n);
+        for (size_t i = 0; i < got->n && i < want->n; i++)
+            cr_expect(same_values(&got->items[i], &want->items[i], grid->n), "seed %llu: %s",
+                      (unsigned long long)seed, text);
+    }
+    cw_table_free(&got);
+    cw_table_free(&want);
+    cw_query_free(&query);
+}
+
+/* %s is the parser. */
+static const char *const queries[] = {
+    "sum(count_over_time({app=\"x\"} | %s | duration_ms > 500 [1h]))",
+    "sum by (level) (count_over_time({app=\"x\"} | %s | __error__=\"\" [90s]))",
+    "sum by (level, level_extracted, status) (count_over_time({app=\"x\"} | %s | __error__=\"\"[1m]))",
+    "sum by (status) (count_over_time({app=\"x\"} | %s | __error__=\"\" | status >= 400 and duration_ms < 800 or "
+    "level=\"error\" [10m]))",
+    "sum by (__error__) (count_over_time({app=\"x\"} | %s [10m]))",
+    "sum by (msg) (count_over_time({app=\"x\"} | %s | level=~\"i.*|w.*\" | __error__=\"\" [1h]))",
+    "sum by (a_b, id) (count_over_time({app=\"x\"} | %s | __error__=\"\" [1h]))",
+    "sum by (host) (count_over_time({app=\"x\"} | %s | latency > 100ms or size > 20KB | __error__=\"\" [1h]))",
+    "sum by (app_extracted) (count_over_time({app=\"x\"} | %s | id!=ip(\"10.0.1.0/24\") | __error__=\"\" [1h]))",
+    "sum by (level) (count_over_time({app=\"x\"} | %s | drop status, msg=\"a\" | status=\"\" | __error__=\"\" [1h]))",
+    "sum by (level) (count_over_time({app=\"x\"} | %s | keep level | level!=\"warn\" | __error__=\"\" [1h]))",
+    "sum(count_over_time({app=\"x\"} | %s | status != 200 | status < 450.5 | status >= -3 [1h]))",
+    "quantile_over_time(0.9, {app=\"x\"} | %s | unwrap duration_ms | __error__=\"\" [5m]) by (host)",
+    "first_over_time({app=\"x\"} | %s | duration_ms > 20 | unwrap duration_ms | __error__=\"\" [5m]) by (level)",
+    "sum by (level) (sum_over_time({app=\"x\"} | %s | unwrap status | __error__=\"\" | status > 250 [5m]))",
+    "max_over_time({app=\"x\"} | %s | unwrap duration(latency) | __error__=\"\" [5m]) by (app)",
+    "avg_over_time({app=\"x\"} | %s | unwrap bytes(size) | __error__=\"\" [5m]) by (level, status)",
+    "stddev_over_time({app=\"x\"} | %s | unwrap duration_ms [5m]) by (host)",
+    "absent_over_time({app=\"x\"} | %s | status=999 [1m])",
+    "sum by (host) (rate({app=\"x\"} |= \"0\" | %s | duration_ms > 500 | __error__=\"\" [1h]))",
+};
+static const char *const json_parsers[] = {
+    "json", "json lvl=\"level\", level=\"nested.level\", status=\"status\", duration_ms=\"duration_ms\", id=\"[0]\"",
+    "json duration_ms, status=\"nested.a\", msg=\"nested[1]\", level=\"nested\"",
+    "json duration_ms=\"nested.a\", level=\"nested.level\", msg, size, latency, status=\"duration_ms\""};
+static const char *const logfmt_parsers[] = {
+    "logfmt", "logfmt --strict", "logfmt --keep-empty", "logfmt --strict --keep-empty",
+    "logfmt duration_ms, level, status=\"size\", id=\"bare\"",
+    "logfmt --strict msg, level=\"msg\", status, duration_ms=\"a_b\", latency, size"};
+
+static void expect_all_same(const char *const *parsers, size_t nparsers, uint64_t seed)
+{
+    struct cw_grid instant, range;
+    struct cw_err err;
+    cw_grid_init_instant(&instant, DAY_NS + 3000 * S);
+    cr_assert_eq(cw_grid_init_range(&range, DAY_NS, DAY_NS + 7200 * S, 60 * S, &err), 0);
+    for (size_t i = 0; i < CW_COUNT(queries); i++) {
+        char text[600];
+        const char *parser = parsers[(i + seed) % nparsers];
+        snprintf(text, sizeof text, queries[i], parser);
+        expect_same(text, i % 3 == 0 ? &instant : &range, seed);
+    }
+}
+
+static uint64_t rounds(void)
+{
+    const char *n = getenv("CORDWOOD_FIELD_ROUNDS");
+    return n != NULL ? strtoull(n, NULL, 10) : 12;
+}
+
+Test(field_rows, json_lines_come_to_what_their_text_comes_to, .timeout = 600)
+{
+    for (uint64_t seed = 1; seed <= rounds(); seed++) {
+        fill(FIELD_LINES_JSON, seed, 6000, 1 + (unsigned)(seed % 16), seed % 4 == 0 ? 0 : 20);
+        expect_all_same(json_parsers, CW_COUNT(json_parsers), seed);
+    }
+    cr_expect(ntemplate_rows > nrows / 2, "%zu of %zu rows have templates", ntemplate_rows, nrows);
+}
+
+Test(field_rows, logfmt_lines_come_to_what_their_text_comes_to, .timeout = 600)
+{
+    for (uint64_t seed = 1; seed <= rounds(); seed++) {
+        fill(FIELD_LINES_LOGFMT, seed, 6000, 1 + (unsigned)(seed % 16), seed % 4 == 0 ? 0 : 20);
+        expect_all_same(logfmt_parsers, CW_COUNT(logfmt_parsers), seed);
+    }
+    cr_expect(ntemplate_rows > nrows / 2, "%zu of %zu rows have templates", ntemplate_rows, nrows);
+}

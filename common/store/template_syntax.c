@@ -153,8 +153,7 @@ static bool logfmt_value(struct walk *w)
     if (take(w, '"'))
         return skip_string(w, false);
     for (; w->at < w->text.len && !is_gap(peek(w)); w->at++)
-        if (peek(w) == '=' || peek(w) == '"' || peek(w) == CW_SLOT_QUOTED ||
-            peek(w) == CW_SLOT_RAW)
+        if (peek(w) == '=' || peek(w) == '"' || peek(w) == CW_SLOT_QUOTED || peek(w) == CW_SLOT_RAW)
             return false;
     return true;
 }

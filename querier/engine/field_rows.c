@@ -180,7 +180,8 @@ static bool strings_fit(struct cw_field_rows *r, uint32_t t)
         return false;
     for (uint32_t s = 0; s < template->nslots; s++) {
         const struct cw_slot *slot = slots_of(r, t) + s;
-        if (cw_slot_is_string(slot->type) && cw_slot_sources_form(&r->sources, slot->column) > worst)
+        if (cw_slot_is_string(slot->type) &&
+            cw_slot_sources_form(&r->sources, slot->column) > worst)
             return false;
     }
     return true;
@@ -219,8 +220,7 @@ static int fields_find(struct cw_field_rows *r, uint32_t t, struct plan *plan, s
 {
     struct cw_str text = r->sources.layout->templates[t].text;
     struct cw_label_builder *builder = &r->run->builder;
-    enum cw_syntax syntax =
-        r->parser->kind == CW_STAGE_JSON ? CW_SYNTAX_JSON : CW_SYNTAX_LOGFMT;
+    enum cw_syntax syntax = r->parser->kind == CW_STAGE_JSON ? CW_SYNTAX_JSON : CW_SYNTAX_LOGFMT;
     char *sample = cw_arena_alloc(r->arena, text.len);
     if (!cw_template_sample(text, syntax, sample) || !strings_fit(r, t))
         return 0;
@@ -286,8 +286,8 @@ static uint64_t add_keys(struct cw_field_rows *r, uint32_t t, struct plan *plan,
 
 static bool ends_find(struct cw_field_rows *r, uint32_t t, struct plan *plan)
 {
-    uint64_t most = CW_MIN(r->nends, ENDS_MIN + 2 * (uint64_t)cw_template_block_counts(
-                                                        r->batch->templates)[t]);
+    uint64_t most =
+        CW_MIN(r->nends, ENDS_MIN + 2 * (uint64_t)cw_template_block_counts(r->batch->templates)[t]);
     uint64_t weight = 1;
     plan->keys = CW_ARENA_ARRAY(r->arena, struct key, r->sources.layout->templates[t].nslots + 1);
     plan->compares = CW_ARENA_ARRAY(r->arena, struct compare, COMPARES_MAX);

@@ -17,9 +17,9 @@ static void add_leaf(void *arg, const struct cw_label_filter *leaf)
         add_text(uses, cw_label_filter_name(leaf));
         return;
     }
-    uses->compares = cw_arena_grow(uses->arena, uses->compares, uses->ncompares,
-                                   &uses->compares_cap, uses->ncompares + 1,
-                                   sizeof *uses->compares);
+    uses->compares =
+        cw_arena_grow(uses->arena, uses->compares, uses->ncompares, &uses->compares_cap,
+                      uses->ncompares + 1, sizeof *uses->compares);
     uses->compares[uses->ncompares++] = leaf;
 }
 

@@ -13,7 +13,8 @@ struct cw_field_uses {
     size_t ncompares, compares_cap;
     struct cw_str *texts; /* names of labels that are texts to somebody */
     size_t ntexts, texts_cap;
-    struct cw_str unwrapped; /* a number too; empty: there is none, or it is a text that is converted */
+    struct cw_str
+        unwrapped; /* a number too; empty: there is none, or it is a text that is converted */
 };
 
 void cw_field_uses_init(struct cw_field_uses *uses, const struct cw_expr *expr,

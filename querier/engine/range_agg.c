@@ -39,10 +39,10 @@ struct cw_range_part {
     /* the series of a stream's entries without metadata; SIZE_MAX: not known yet */
     size_t *stream_series;
     size_t stream_cap;
-    size_t taken;                /* from the allowance */
-    struct cw_pipeline_run *run; /* NULL: entries are counted as they are */
+    size_t taken;                 /* from the allowance */
+    struct cw_pipeline_run *run;  /* NULL: entries are counted as they are */
     struct cw_field_rows *fields; /* NULL: it looks at lines */
-    uint64_t place;              /* of the next sample: the unit, then a count */
+    uint64_t place;               /* of the next sample: the unit, then a count */
 };
 
 struct cw_range_agg {
@@ -476,9 +476,9 @@ static int add_processed(struct cw_range_part *part, const struct cw_entry_batch
     uint32_t idx;
     if (!find_windows(part->agg, batch->ts_ns[i], &windows))
         return 0;
-    int rc = cw_pipeline_entry(run, batch->ts_ns[i], batch->stream.labels,
-                               batch->metadata != NULL ? batch->metadata[i] : CW_LABELS_NONE, line,
-                               err);
+    int rc =
+        cw_pipeline_entry(run, batch->ts_ns[i], batch->stream.labels,
+                          batch->metadata != NULL ? batch->metadata[i] : CW_LABELS_NONE, line, err);
     if (rc <= 0)
         return rc;
     rc = settle(part, &idx, err);
@@ -538,8 +538,8 @@ int cw_range_part_add(struct cw_range_part *part, const struct cw_entry_batch *b
     if (part->run != NULL) {
         int rc = 0;
         for (size_t i = 0; rc == 0 && i < batch->n; i++)
-            rc = add_processed(part, batch, i,
-                               batch->lines != NULL ? batch->lines[i] : CW_STR_NONE, err);
+            rc = add_processed(part, batch, i, batch->lines != NULL ? batch->lines[i] : CW_STR_NONE,
+                               err);
         return rc;
     }
     bool with_metadata = batch->metadata != NULL && needs_metadata(agg);
@@ -643,8 +643,8 @@ static int set_sampled(const struct cw_range_agg *agg, struct series_sum *from,
                        struct cw_series *to, struct cw_err *err)
 {
     struct cw_sample_list *list = &from->samples;
-    size_t first = 0, end = 0, scratch_bytes = CW_MAX((list->n + 1) * sizeof(double),
-                                                      cw_sample_list_sort_bytes(list));
+    size_t first = 0, end = 0,
+           scratch_bytes = CW_MAX((list->n + 1) * sizeof(double), cw_sample_list_sort_bytes(list));
     int rc = cw_allowance_take(agg->allowance, scratch_bytes, err);
     if (rc < 0)
         return rc;

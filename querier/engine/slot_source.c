@@ -141,7 +141,7 @@ int cw_slot_number(const struct cw_slot_source *source, uint32_t row, double *ou
                    struct cw_err *err)
 {
     /* Powers of ten up to 10^22 are doubles, and a quotient of two of them is rounded once: it is what the decimal text is read as. */
-    static const double powers[] = {1,   1e1, 1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,
+    static const double powers[] = {1,   1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,
                                     1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17};
     const struct cw_column *c = source->column;
     uint32_t i = cw_slot_source_at(source, row);

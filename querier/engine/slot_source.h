@@ -15,8 +15,9 @@
 
 struct cw_slot_source {
     const struct cw_column *column;
-    const uint32_t *places; /* by row: where its values begin in the column; NULL: at the row's number */
-    uint32_t before;        /* values that the row has in the column ahead of this one */
+    const uint32_t
+        *places;     /* by row: where its values begin in the column; NULL: at the row's number */
+    uint32_t before; /* values that the row has in the column ahead of this one */
 };
 
 static inline uint32_t cw_slot_source_at(const struct cw_slot_source *source, uint32_t row)

@@ -20,9 +20,9 @@ void field_lines_init(struct field_lines *lines, enum field_lines_kind kind, uin
 }
 
 /* Keys that queries ask for, that clash with the stream's or with each other once they are clean, and others. */
-static const char *const keys[] = {"level",  "status", "duration_ms", "msg", "latency", "app",
-                                   "size",   "a.b",    "a_b",         "id",  "",        "trace_id",
-                                   "le\\u0076el", "r1", "user id", "nested"};
+static const char *const keys[] = {
+    "level", "status", "duration_ms", "msg",         "latency", "app",     "size",  "a.b", "a_b",
+    "id",    "",       "trace_id",    "le\\u0076el", "r1",      "user id", "nested"};
 static const char *const logfmt_keys[] = {"level", "status", "duration_ms", "msg", "latency", "app",
                                           "size",  "a.b",    "a_b",         "id",  "bare",    "k9"};
 
@@ -39,9 +39,10 @@ static void put_text(uint64_t *line, struct cw_buf *out)
 
 static void put_odd_text(uint64_t *line, struct cw_buf *out)
 {
-    static const char *const texts[] = {"say \\\"x\\\"", "tab\\tend",   "\\u00e9t\\u00e9", "caf\xc3\xa9",
-                                        "bad\xff byte",  "back\\\\",    "\\n5 items",      "\\ud83d\\ude00",
-                                        "\\ud800",       "\xef\xbf\xbd", "plain",          "info"};
+    static const char *const texts[] = {"say \\\"x\\\"", "tab\\tend",      "\\u00e9t\\u00e9",
+                                        "caf\xc3\xa9",   "bad\xff byte",   "back\\\\",
+                                        "\\n5 items",    "\\ud83d\\ude00", "\\ud800",
+                                        "\xef\xbf\xbd",  "plain",          "info"};
     cw_buf_addz(out, PICK(line, texts));
 }
 
@@ -52,7 +53,9 @@ static void put_number(uint64_t kind, uint64_t *line, struct cw_buf *out)
     case 0: cw_buf_addf(out, "%u", 200 + n % 5 * 100); break;
     case 1: cw_buf_addf(out, "%u.%02u", n * 3, n % 100); break;
     case 2: cw_buf_addf(out, "-%u.%u", n, n % 10); break;
-    case 3: cw_buf_addf(out, "%llu", (unsigned long long)part_model_random(line) >> (n % 40)); break;
+    case 3:
+        cw_buf_addf(out, "%llu", (unsigned long long)part_model_random(line) >> (n % 40));
+        break;
     case 4: cw_buf_addf(out, "%03u", n); break;
     case 5: cw_buf_addf(out, "%ue%u", n, n % 5); break;
     default: cw_buf_addf(out, "0.%u%u", n, 100000007 + n); break;
@@ -68,7 +71,10 @@ static void put_mixed(uint64_t kind, uint64_t *line, struct cw_buf *out)
     case 1: cw_buf_addf(out, "%uKB", n); break;
     case 2: cw_buf_addf(out, "10.0.%u.%u", n % 4, n % 256); break;
     case 3: cw_buf_addf(out, "2026-01-05T%02u:00:%02u.%03uZ", n % 24, n % 60, n); break;
-    case 4: cw_buf_addf(out, "%016llx%016llx", (unsigned long long)part_model_random(line), (unsigned long long)part_model_random(line)); break;
+    case 4:
+        cw_buf_addf(out, "%016llx%016llx", (unsigned long long)part_model_random(line),
+                    (unsigned long long)part_model_random(line));
+        break;
     case 5: cw_buf_addf(out, "/v1/orders/%u", n); break;
     case 6: cw_buf_addf(out, "%02u:%02u:%02u,%03u", n % 24, n % 60, n % 60, n); break;
     default: cw_buf_addf(out, "worker%u \\\"%u\\\"", n % 9, n); break;
@@ -82,7 +88,8 @@ static void put_json_value(uint64_t kind, uint64_t *line, struct cw_buf *out)
     case 0: cw_buf_addz(out, PICK(line, words)); break;
     case 1: cw_buf_addz(out, words[kind / VALUE_KINDS % 3]); break;
     case 2:
-        cw_buf_addf(out, "[%u, \"x\", {\"a\": %u}]", (unsigned)below(line, 9), (unsigned)below(line, 9));
+        cw_buf_addf(out, "[%u, \"x\", {\"a\": %u}]", (unsigned)below(line, 9),
+                    (unsigned)below(line, 9));
         break;
     case 3:
         cw_buf_addf(out, "{\"a\": %u, \"level\": \"", (unsigned)below(line, 99));
@@ -143,7 +150,8 @@ static void put_json(uint64_t shape, uint64_t *line, struct cw_buf *out)
     uint64_t style = part_model_random(&shape);
     cw_buf_addz(out, style % 11 == 0 ? "{ " : "{");
     for (unsigned i = 0; i < n; i++) {
-        cw_buf_addf(out, "%s\"%s\"%s", i > 0 ? commas[style / 16 % 16 == 0 ? 2 : style / 16 % 2] : "",
+        cw_buf_addf(out, "%s\"%s\"%s",
+                    i > 0 ? commas[style / 16 % 16 == 0 ? 2 : style / 16 % 2] : "",
                     PICK(&shape, keys), colons[style / 256 % 16 == 0 ? 2 : style / 256 % 2]);
         put_json_value(part_model_random(&shape), line, out);
     }

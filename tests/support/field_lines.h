@@ -10,9 +10,9 @@ enum field_lines_kind { FIELD_LINES_JSON, FIELD_LINES_LOGFMT };
 
 struct field_lines {
     enum field_lines_kind kind;
-    uint64_t state;     /* of the generator */
-    unsigned nshapes;   /* at most 16 */
-    unsigned damage;    /* lines of a thousand that are cut or changed */
+    uint64_t state;      /* of the generator */
+    unsigned nshapes;    /* at most 16 */
+    unsigned damage;     /* lines of a thousand that are cut or changed */
     uint64_t shapes[16]; /* seeds */
 };
 

@@ -103,10 +103,9 @@ static struct cw_table *run(const struct cw_query *query, const struct cw_grid *
                             struct cw_err *err)
 {
     const struct cw_expr *expr = query->root;
-    struct cw_range_agg *agg =
-        expr->kind == CW_EXPR_VECTOR_AGG
-            ? cw_range_agg_new(expr->left, &expr->grouping, grid, NULL)
-            : cw_range_agg_new(expr, NULL, grid, NULL);
+    struct cw_range_agg *agg = expr->kind == CW_EXPR_VECTOR_AGG
+                                   ? cw_range_agg_new(expr->left, &expr->grouping, grid, NULL)
+                                   : cw_range_agg_new(expr, NULL, grid, NULL);
     struct cw_table *table = NULL;
     struct cw_units units = {0};
     struct cw_scan scan = {.selector = &cw_range_agg_expr(agg)->selector,
@@ -194,11 +193,15 @@ static const char *const queries[] = {
     "sum by (host) (rate({app=\"x\"} |= \"0\" | %s | duration_ms > 500 | __error__=\"\" [1h]))",
 };
 static const char *const json_parsers[] = {
-    "json", "json lvl=\"level\", level=\"nested.level\", status=\"status\", duration_ms=\"duration_ms\", id=\"[0]\"",
+    "json",
+    "json lvl=\"level\", level=\"nested.level\", status=\"status\", duration_ms=\"duration_ms\", id=\"[0]\"",
     "json duration_ms, status=\"nested.a\", msg=\"nested[1]\", level=\"nested\"",
     "json duration_ms=\"nested.a\", level=\"nested.level\", msg, size, latency, status=\"duration_ms\""};
 static const char *const logfmt_parsers[] = {
-    "logfmt", "logfmt --strict", "logfmt --keep-empty", "logfmt --strict --keep-empty",
+    "logfmt",
+    "logfmt --strict",
+    "logfmt --keep-empty",
+    "logfmt --strict --keep-empty",
     "logfmt duration_ms, level, status=\"size\", id=\"bare\"",
     "logfmt --strict msg, level=\"msg\", status, duration_ms=\"a_b\", latency, size"};
 
@@ -238,4 +241,102 @@ Test(field_rows, logfmt_lines_come_to_what_their_text_comes_to, .timeout = 600)
         expect_all_same(logfmt_parsers, CW_COUNT(logfmt_parsers), seed);
     }
     cr_expect(ntemplate_rows > nrows / 2, "%zu of %zu rows have templates", ntemplate_rows, nrows);
+}
+
+/* ---- what needs no line ---- */
+
+struct seen {
+    size_t nrows, nlines, nruns;
+};
+
+static int settle_one(void *arg, uint32_t *end_out, struct cw_err *err)
+{
+    (void)err;
+    ((struct seen *)arg)->nruns++;
+    *end_out = 7;
+    return 0;
+}
+
+/* Rows of the part through the pipeline of a range aggregation. */
+static struct seen look(const char *text)
+{
+    struct cw_query *query = NULL;
+    struct cw_pipeline *pipeline = NULL;
+    struct cw_units units = {0};
+    struct cw_err err = {0};
+    struct seen seen = {0};
+    cr_assert_eq(cw_logql_parse(cw_str_of(text), &query, &err), 0, "%s", err.text);
+    const struct cw_expr *expr = query->root;
+    cr_assert_eq(cw_pipeline_new(expr, &expr->grouping, CW_PIPELINE_COUNT, &pipeline, &err), 0);
+    struct cw_pipeline_run *run = cw_pipeline_run_new(pipeline);
+    struct cw_field_rows *rows = cw_field_rows_new(expr, &expr->grouping, run, settle_one, &seen);
+    struct cw_scan scan = {.selector = &expr->selector,
+                           .start_ns = INT64_MIN,
+                           .end_ns = INT64_MAX,
+                           .need = CW_NEED_TIMES | CW_NEED_METADATA | CW_NEED_TEMPLATES};
+    cr_assert_eq(source->ops->plan(source, &scan, &units, &err), 0);
+    for (size_t u = 0; u < units.n; u++) {
+        struct cw_cursor *cursor = NULL;
+        struct cw_entry_batch batch;
+        cw_field_rows_forget(rows);
+        cr_assert_eq(source->ops->open(source, &scan, &units.items[u], &cursor, &err), 0);
+        while (cw_cursor_next(cursor, &batch, &err) > 0) {
+            cr_assert_eq(cw_field_rows_begin(rows, &batch, &err), 0);
+            for (size_t i = 0; i < batch.n; i++, seen.nrows++) {
+                struct cw_field_row row;
+                cr_assert_eq(cw_field_rows_row(rows, i, &row, &err), 0);
+                seen.nlines += row.end == CW_FIELD_ROW_LINE;
+            }
+        }
+        cw_cursor_close(&cursor);
+    }
+    cw_units_fini(&units);
+    cw_field_rows_free(&rows);
+    cw_pipeline_run_free(&run);
+    cw_pipeline_free(&pipeline);
+    cw_query_free(&query);
+    return seen;
+}
+
+static void fill_usual(const char *format)
+{
+    static const char *const levels[] = {"info", "warn", "error"};
+    static const char *const events[] = {"card declined", "cart loaded", "price quoted"};
+    size_t stream = part_model_stream(&model, "{app=\"x\"}");
+    struct cw_buf line;
+    uint64_t state = 5;
+    cw_buf_init(&line, SIZE_MAX);
+    for (size_t i = 0; i < 4000; i++) {
+        uint64_t r = part_model_random(&state);
+        cw_buf_clear(&line);
+        cw_buf_addf(&line, format, levels[r % 3], events[r / 3 % 3], (unsigned)(r / 9 % 1000),
+                    (unsigned)(r / 9000 % 100), 200 + (unsigned)(r / 900000 % 3) * 100);
+        part_model_add(&model, stream, DAY_NS + (int64_t)i * S, cw_buf_str(&line), NULL);
+    }
+    cw_buf_fini(&line);
+    write_part();
+}
+
+Test(field_rows, usual_lines_are_not_looked_at_and_rows_alike_run_once)
+{
+    static const char *const lines[] = {
+        "{\"level\": \"%s\", \"event\": \"%s\", \"duration_ms\": %u.%02u, \"status\": %u}",
+        "level=%s msg=\"%s\" duration_ms=%u.%02u status=%u"};
+    static const char *const parsers[] = {"json", "logfmt"};
+    for (size_t i = 0; i < 2; i++) {
+        char text[300];
+        part_model_fini(&model);
+        part_model_init(&model);
+        fill_usual(lines[i]);
+        snprintf(
+            text, sizeof text,
+            "max_over_time({app=\"x\"} | %s | duration_ms > 500 | __error__=\"\" | unwrap duration_ms "
+            "[1h]) by (level, status)",
+            parsers[i]);
+        struct seen seen = look(text);
+        cr_expect_eq(seen.nrows, 4000);
+        cr_expect_eq(seen.nlines, 0);
+        /* Once for each level and status, of each template: words without quotes are its text. */
+        cr_expect(seen.nruns >= 9 && seen.nruns <= 27, "%zu runs", seen.nruns);
+    }
 }

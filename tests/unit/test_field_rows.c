@@ -340,3 +340,32 @@ Test(field_rows, usual_lines_are_not_looked_at_and_rows_alike_run_once)
         cr_expect(seen.nruns >= 9 && seen.nruns <= 27, "%zu runs", seen.nruns);
     }
 }
+
+Test(field_rows, memory_is_bounded_and_given_back)
+{
+    struct cw_query *query = NULL;
+    struct cw_allowance allowance;
+    struct cw_grid grid;
+    struct cw_err err = {0};
+    struct cw_units units = {0};
+    fill_usual("{\"level\": \"%s\", \"event\": \"%s\", \"duration_ms\": %u.%02u, \"status\": %u}");
+    cw_allowance_init(&allowance, 100000);
+    cw_grid_init_instant(&grid, DAY_NS + 5000 * S);
+    cr_assert_eq(cw_logql_parse(CW_STR("max_over_time({app=\"x\"} | json | unwrap status [2h]) by "
+                                       "(level, duration_ms)"),
+                                &query, &err),
+                 0);
+    struct cw_range_agg *agg = cw_range_agg_new(query->root, NULL, &grid, &allowance);
+    struct cw_range_part *part = cw_range_part_new(agg);
+    struct cw_scan scan = {.selector = &query->root->selector, .need = cw_range_agg_need(agg)};
+    cw_range_agg_bounds(agg, &scan.start_ns, &scan.end_ns);
+    cr_assert_eq(source->ops->plan(source, &scan, &units, &err), 0);
+    cr_expect_eq(run_unit(part, &scan, &units.items[0], &err), CW_E_LIMIT);
+    cr_expect(strstr(err.text, "more memory than its allowance of 100000 bytes") != NULL, "%s",
+              err.text);
+    cw_range_part_free(&part);
+    cw_range_agg_free(&agg);
+    cw_units_fini(&units);
+    cw_query_free(&query);
+    cr_expect_eq(atomic_load(&allowance.used), 0);
+}

@@ -457,6 +457,7 @@ int cw_field_rows_lines(struct cw_field_rows *r, const struct cw_field_row *ends
         return 0;
     uint32_t *offsets = cw_arena_alloc(r->scratch, (to - from + 1) * sizeof *offsets);
     cw_buf_clear(&r->lines);
+    cw_buf_reserve(&r->lines, 1); /* an empty line is somewhere too */
     int rc = cw_template_block_lines(batch->templates, keep, from, to, &r->lines, offsets, err);
     for (size_t i = 0; rc == 0 && i < batch->n; i++) {
         uint32_t at = batch->rows[i] - from;

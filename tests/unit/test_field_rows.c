@@ -7,6 +7,7 @@
 #include "common/base/clock.h"
 #include "common/store/part_source.h"
 #include "querier/engine/eval.h"
+#include "querier/engine/field_filter.h"
 #include "querier/engine/field_rows.h"
 #include "querier/engine/range_agg.h"
 #include "tests/support/field_lines.h"
@@ -241,6 +242,106 @@ Test(field_rows, logfmt_lines_come_to_what_their_text_comes_to, .timeout = 600)
         expect_all_same(logfmt_parsers, CW_COUNT(logfmt_parsers), seed);
     }
     cr_expect(ntemplate_rows > nrows / 2, "%zu of %zu rows have templates", ntemplate_rows, nrows);
+}
+
+/* ---- filters of log queries ---- */
+
+static const char *const log_queries[] = {
+    "{app=\"x\"} | %s | duration_ms > 500",
+    "{app=\"x\"} | %s | level=\"error\" or status >= 400 | line_format \"{{.msg}}\"",
+    "{app=\"x\"} |= \"0\" | %s | drop status | level!=\"info\" | status > 3 | label_format a=b |= \"x\"",
+    "{app=\"x\"} | %s | __error__=\"\" | latency > 100ms",
+    "{app=\"x\"} | %s | __error__!=\"\"",
+    "{app=\"x\"} | %s | level_extracted=~\"i.*\" | id!=ip(\"10.0.1.0/24\") | json",
+};
+
+/* No row is dropped that the pipeline keeps, and the others have the line that they have. */
+static void expect_filtered(const char *text, uint64_t seed)
+{
+    struct cw_query *query = NULL;
+    struct cw_pipeline *pipeline = NULL;
+    struct cw_units units = {0};
+    struct cw_err err = {0};
+    cr_assert_eq(cw_logql_parse(cw_str_of(text), &query, &err), 0, "%s: %s", text, err.text);
+    cr_assert_eq(cw_pipeline_new(query->root, NULL, CW_PIPELINE_LOGS, &pipeline, &err), 0);
+    struct cw_pipeline_run *run = cw_pipeline_run_new(pipeline);
+    struct cw_field_prefix *prefix = cw_field_prefix_new(query->root);
+    cr_assert_not_null(prefix);
+    struct cw_field_filter *filter = cw_field_filter_new(prefix);
+    struct cw_scan scan = {.selector = &query->root->selector,
+                           .start_ns = INT64_MIN,
+                           .end_ns = INT64_MAX,
+                           .newest_first = seed % 2 == 0,
+                           .need = CW_NEED_METADATA | CW_NEED_TEMPLATES | CW_NEED_LINES};
+    cr_assert_eq(source->ops->plan(source, &scan, &units, &err), 0);
+    for (size_t u = 0; u < units.n; u++) {
+        struct cw_cursor *cursor = NULL;
+        struct cw_entry_batch batch;
+        const struct cw_str *lines;
+        cw_field_filter_forget(filter);
+        cr_assert_eq(source->ops->open(source, &scan, &units.items[u], &cursor, &err), 0);
+        while (cw_cursor_next(cursor, &batch, &err) > 0) {
+            nrows += batch.n;
+            if (batch.templates == NULL)
+                continue;
+            cr_assert_eq(cw_field_filter_lines(filter, &batch, batch.n, &lines, &err), 0);
+            for (size_t i = 0; i < batch.n; i++) {
+                ntemplate_rows += lines[i].ptr == NULL;
+                if (lines[i].ptr != NULL)
+                    cr_assert(cw_str_eq(lines[i], batch.lines[i]), "seed %llu: %s",
+                              (unsigned long long)seed, text);
+                else
+                    cr_assert_eq(cw_pipeline_entry(run, 0, batch.stream.labels,
+                                                   batch.metadata != NULL ? batch.metadata[i]
+                                                                          : CW_LABELS_NONE,
+                                                   batch.lines[i], &err),
+                                 0, "seed %llu: %s: %.*s", (unsigned long long)seed, text,
+                                 CW_STR_ARG(batch.lines[i]));
+            }
+        }
+        cw_cursor_close(&cursor);
+    }
+    cw_units_fini(&units);
+    cw_field_filter_free(&filter);
+    cw_field_prefix_free(&prefix);
+    cw_pipeline_run_free(&run);
+    cw_pipeline_free(&pipeline);
+    cw_query_free(&query);
+}
+
+Test(field_rows, filters_drop_no_row_that_the_pipeline_keeps, .timeout = 600)
+{
+    for (uint64_t seed = 1; seed <= 2 * rounds(); seed++) {
+        bool json = seed / 2 % 2 == 0;
+        fill(json ? FIELD_LINES_JSON : FIELD_LINES_LOGFMT, seed, 6000, 1 + (unsigned)(seed % 16),
+             seed % 4 == 0 ? 0 : 20);
+        for (size_t i = 0; i < CW_COUNT(log_queries); i++) {
+            char text[600];
+            snprintf(text, sizeof text, log_queries[i],
+                     json ? json_parsers[(i + seed) % CW_COUNT(json_parsers)]
+                          : logfmt_parsers[(i + seed) % CW_COUNT(logfmt_parsers)]);
+            expect_filtered(text, seed);
+        }
+    }
+    cr_expect(ntemplate_rows > nrows / 8, "%zu of %zu rows were dropped", ntemplate_rows, nrows);
+}
+
+Test(field_rows, a_log_expression_without_label_filters_in_front_has_no_prefix)
+{
+    static const char *const none[] = {"{a=\"b\"}",
+                                       "{a=\"b\"} | json",
+                                       "{a=\"b\"} | json | drop x",
+                                       "{a=\"b\"} | x=\"y\"",
+                                       "{a=\"b\"} | pattern \"<x> y\" | x=\"y\"",
+                                       "{a=\"b\"} | line_format \"x\" | json | x=\"y\"",
+                                       "{a=\"b\"} | json | logfmt | x=\"y\""};
+    for (size_t i = 0; i < CW_COUNT(none); i++) {
+        struct cw_query *query = NULL;
+        struct cw_err err = {0};
+        cr_assert_eq(cw_logql_parse(cw_str_of(none[i]), &query, &err), 0, "%s", err.text);
+        cr_expect_null(cw_field_prefix_new(query->root), "%s", none[i]);
+        cw_query_free(&query);
+    }
 }
 
 /* ---- what needs no line ---- */

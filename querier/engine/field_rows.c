@@ -80,6 +80,7 @@ struct cw_field_rows {
     struct cw_hash128 stream;
     uint32_t epoch;
     const struct cw_entry_batch *batch;
+    struct cw_buf text; /* of a label */
     struct cw_buf lines;
 };
 
@@ -98,6 +99,7 @@ struct cw_field_rows *cw_field_rows_new(const struct cw_expr *expr,
     cw_slot_sources_init(&r->sources);
     r->arena = cw_arena_new();
     r->scratch = cw_arena_new();
+    cw_buf_init(&r->text, SIZE_MAX);
     cw_buf_init(&r->lines, SIZE_MAX);
     return r;
 }
@@ -112,6 +114,7 @@ void cw_field_rows_free(struct cw_field_rows **rows)
     cw_slot_sources_fini(&r->sources);
     cw_arena_free(&r->arena);
     cw_arena_free(&r->scratch);
+    cw_buf_fini(&r->text);
     cw_buf_fini(&r->lines);
     free(r);
 }
@@ -329,34 +332,30 @@ static bool is_itself(const struct cw_field_rows *r, const struct cw_slot_source
             cw_string_form(text) == CW_STRINGS_PLAIN);
 }
 
-/* The label's text; false: it is to be parsed. */
-static bool field_text(struct cw_field_rows *r, uint32_t t, const struct field *field, uint32_t row,
-                       struct cw_str *out, int *rc, struct cw_err *err)
+/* 1 the label's text; 0: it is to be parsed. */
+static int field_text(struct cw_field_rows *r, uint32_t t, const struct field *field, uint32_t row,
+                      struct cw_str *out, struct cw_err *err)
 {
     const struct cw_slot *slots = slots_of(r, t) + field->first_slot;
     size_t base = (size_t)(field->text.ptr - r->sources.layout->templates[t].text.ptr), from = 0;
-    struct cw_buf text;
     *out = field->text;
     if (field->nslots == 0)
-        return true;
-    cw_buf_init(&text, SIZE_MAX);
-    bool itself = true;
-    for (uint32_t i = 0; i < field->nslots && itself; i++) {
+        return 1;
+    cw_buf_clear(&r->text);
+    for (uint32_t i = 0; i < field->nslots; i++) {
         char area[CW_SLOT_TEXT_MAX + CW_SLOT_TEXT_SLACK];
         struct cw_str value;
         uint32_t at = cw_slot_source_at(&field->sources[i], row);
-        *rc = cw_column_text(field->sources[i].column, at, area, &value, err);
-        itself = *rc == 0 && is_itself(r, &field->sources[i], value);
-        if (!itself)
-            break;
-        cw_buf_adds(&text, cw_str_sub(field->text, from, slots[i].at - base));
-        cw_buf_adds(&text, value);
+        int rc = cw_column_text(field->sources[i].column, at, area, &value, err);
+        if (rc < 0 || !is_itself(r, &field->sources[i], value))
+            return rc;
+        cw_buf_adds(&r->text, cw_str_sub(field->text, from, slots[i].at - base));
+        cw_buf_adds(&r->text, value);
         from = slots[i].at - base + 1;
     }
-    cw_buf_adds(&text, cw_str_sub(field->text, from, field->text.len));
-    *out = cw_arena_dup(r->run->builder.scratch, cw_buf_str(&text));
-    cw_buf_fini(&text);
-    return itself;
+    cw_buf_adds(&r->text, cw_str_sub(field->text, from, field->text.len));
+    *out = cw_arena_dup(r->run->builder.scratch, cw_buf_str(&r->text));
+    return 1;
 }
 
 /* Through the pipeline. */
@@ -368,8 +367,8 @@ static int row_run(struct cw_field_rows *r, uint32_t t, const struct plan *plan,
     cw_label_builder_begin(builder, r->batch->stream.labels, CW_LABELS_NONE);
     for (size_t f = 0; f < plan->nfields; f++) {
         struct cw_str text;
-        int rc = 0;
-        if (!field_text(r, t, &plan->fields[f], r->batch->rows[i], &text, &rc, err))
+        int rc = field_text(r, t, &plan->fields[f], r->batch->rows[i], &text, err);
+        if (rc <= 0)
             return rc;
         cw_label_builder_add(builder, plan->fields[f].name, text);
     }

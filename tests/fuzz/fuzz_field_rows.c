@@ -7,6 +7,7 @@
 
 #include "common/base/assert.h"
 #include "common/base/log.h"
+#include "common/store/template_block.h"
 #include "querier/engine/field_rows.h"
 #include "tests/support/template_model.h"
 

@@ -31,7 +31,6 @@ struct cw_pipeline {
     size_t n, cap, nstages;           /* the first nstages come ahead of unwrap */
     struct cw_format_stage **formats; /* of the stages that format, in their order; owned */
     size_t nformats, formats_cap;
-    enum cw_pipeline_use use;
     bool needs_lines;
 };
 
@@ -235,7 +234,6 @@ int cw_pipeline_new(const struct cw_expr *expr, const struct cw_grouping *groupi
     struct cw_pipeline *pipeline = cw_mem_new(sizeof *pipeline);
     pipeline->arena = cw_arena_new();
     pipeline->expr = expr;
-    pipeline->use = use;
     int rc = compile_formats(pipeline, err);
     if (rc == 0) {
         make_hints(pipeline, grouping);
@@ -274,7 +272,7 @@ bool cw_pipeline_needs_lines(const struct cw_pipeline *pipeline)
 
 const struct cw_stage *cw_pipeline_parser(const struct cw_pipeline *pipeline)
 {
-    if (pipeline->n == 0 || pipeline->use != CW_PIPELINE_COUNT || pipeline->hints.nrequired == 0)
+    if (pipeline->n == 0 || pipeline->hints.nrequired == 0)
         return NULL;
     for (size_t i = 0; i < pipeline->n; i++) {
         enum cw_stage_kind kind = pipeline->steps[i].stage->kind;

@@ -28,6 +28,12 @@ struct series_sum {
     struct cw_sample_list samples; /* instead of both where values are unwrapped */
 };
 
+/* Times (low, high] lie in the windows of the same steps: first to last, none if first > last. */
+struct segment {
+    int64_t low_ns, high_ns;
+    int64_t first, last;
+};
+
 struct cw_range_part {
     const struct cw_range_agg *agg;
     struct cw_arena *arena;     /* labels and sums */
@@ -42,6 +48,7 @@ struct cw_range_part {
     size_t taken;                 /* from the allowance */
     struct cw_pipeline_run *run;  /* NULL: entries are counted as they are */
     struct cw_field_rows *fields; /* NULL: it looks at lines */
+    struct segment windows;       /* of the entry before */
     uint64_t place;               /* of the next sample: the unit, then a count */
 };
 
@@ -295,12 +302,6 @@ static int64_t floor_div(int64_t a, int64_t b)
     return q - (a % b < 0);
 }
 
-/* Times (low, high] lie in the windows of the same steps: first to last, none if first > last. */
-struct segment {
-    int64_t low_ns, high_ns;
-    int64_t first, last;
-};
-
 static struct segment segment_at(const struct cw_range_agg *agg, int64_t ts_ns)
 {
     const struct cw_grid *grid = &agg->grid;
@@ -374,17 +375,21 @@ static bool same_metadata(const struct cw_labels *a, const struct cw_labels *b)
 
 /* ---- entries that go through stages ---- */
 
-/* The steps whose windows hold the time; false: there is none. */
-static bool find_windows(const struct cw_range_agg *agg, int64_t ts_ns, struct segment *out)
+/* The steps whose windows hold the time; false: there is none. Neighbours have the same ones most of the time. */
+static bool find_windows(struct cw_range_part *part, int64_t ts_ns, struct segment *out)
 {
+    const struct cw_range_agg *agg = part->agg;
     int64_t start_ns, end_ns;
     *out = (struct segment){.first = 0, .last = 0};
     if (agg->grid.n == 1)
         return true;
-    cw_range_agg_bounds(agg, &start_ns, &end_ns);
-    if (ts_ns < start_ns || ts_ns >= end_ns)
-        return false;
-    *out = segment_at(agg, ts_ns);
+    if (ts_ns <= part->windows.low_ns || ts_ns > part->windows.high_ns) {
+        cw_range_agg_bounds(agg, &start_ns, &end_ns);
+        if (ts_ns < start_ns || ts_ns >= end_ns)
+            return false;
+        part->windows = segment_at(agg, ts_ns);
+    }
+    *out = part->windows;
     return out->first <= out->last;
 }
 
@@ -474,7 +479,7 @@ static int add_processed(struct cw_range_part *part, const struct cw_entry_batch
     struct cw_pipeline_run *run = part->run;
     struct segment windows;
     uint32_t idx;
-    if (!find_windows(part->agg, batch->ts_ns[i], &windows))
+    if (!find_windows(part, batch->ts_ns[i], &windows))
         return 0;
     int rc =
         cw_pipeline_entry(run, batch->ts_ns[i], batch->stream.labels,
@@ -493,7 +498,7 @@ static int find_ends(struct cw_range_part *part, const struct cw_entry_batch *ba
     struct segment windows = {0};
     int rc = cw_field_rows_begin(part->fields, batch, err);
     for (size_t i = 0; rc == 0 && i < batch->n; i++) {
-        if (find_windows(part->agg, batch->ts_ns[i], &windows))
+        if (find_windows(part, batch->ts_ns[i], &windows))
             rc = cw_field_rows_row(part->fields, i, &ends[i], err);
         else
             ends[i].end = CW_FIELD_ROW_GONE;
@@ -515,9 +520,9 @@ static int add_templates(struct cw_range_part *part, const struct cw_entry_batch
         struct segment windows;
         if (ends[i].end == CW_FIELD_ROW_LINE)
             rc = add_processed(part, batch, i, lines[i], err);
-        else if (ends[i].end != CW_FIELD_ROW_GONE &&
-                 find_windows(part->agg, batch->ts_ns[i], &windows))
-            rc = add_entry(part, ends[i].end, &windows, batch->ts_ns[i], ends[i].value, 0, err);
+        else if (ends[i].end != CW_FIELD_ROW_GONE && find_windows(part, batch->ts_ns[i], &windows))
+            rc = add_entry(part, ends[i].end, &windows, batch->ts_ns[i], ends[i].value,
+                           batch->sizes != NULL ? batch->sizes[i] : 0, err);
     }
     return rc;
 }

@@ -190,6 +190,8 @@ static const char *const queries[] = {
     "max_over_time({app=\"x\"} | %s | unwrap duration(latency) | __error__=\"\" [5m]) by (app)",
     "avg_over_time({app=\"x\"} | %s | unwrap bytes(size) | __error__=\"\" [5m]) by (level, status)",
     "stddev_over_time({app=\"x\"} | %s | unwrap duration_ms [5m]) by (host)",
+    "sum by (level) (bytes_over_time({app=\"x\"} | %s | __error__=\"\" | duration_ms > 5 [90s]))",
+    "sum(bytes_rate({app=\"x\"} |= \"a\" | %s | level=\"info\" or status=200 [1h]))",
     "absent_over_time({app=\"x\"} | %s | status=999 [1m])",
     "sum by (host) (rate({app=\"x\"} |= \"0\" | %s | duration_ms > 500 | __error__=\"\" [1h]))",
 };

@@ -54,44 +54,47 @@ static size_t run_end(const struct cw_sample_list *list, size_t from)
 static void merge_runs(const struct cw_sample *from, size_t mid, size_t n, struct cw_sample *to)
 {
     size_t i = 0, k = mid;
-    while (i < mid && k < n)
+    bool apart = !comes_after(&from[mid - 1], &from[mid]);
+    while (!apart && i < mid && k < n)
         *to++ = comes_after(&from[i], &from[k]) ? from[k++] : from[i++];
     memcpy(to, from + i, (mid - i) * sizeof *to);
     memcpy(to + (mid - i), from + k, (n - k) * sizeof *to);
 }
 
-/* Neighbouring runs of one buffer are merged into the other; ends[] are theirs. Returns how many are left. */
-static size_t merge_round(const struct cw_sample *from, struct cw_sample *to, size_t *ends,
-                          size_t nruns)
+struct run_sort {
+    struct cw_sample *buffers[2]; /* the first has the samples */
+    const size_t *ends;           /* of runs */
+};
+
+/* Runs [run, run + n) as one in the buffer `to`; halves come to be in the other. What lies near is merged while it is in the cache. */
+static void sort_runs(const struct run_sort *sort, size_t run, size_t n, unsigned to)
 {
-    size_t start = 0, n = 0;
-    for (size_t i = 0; i < nruns; i += 2) {
-        size_t mid = ends[i], end = i + 1 < nruns ? ends[i + 1] : mid;
-        merge_runs(from + start, mid - start, end - start, to + start);
-        ends[n++] = start = end;
+    size_t start = run > 0 ? sort->ends[run - 1] : 0, end = sort->ends[run + n - 1];
+    struct cw_sample *from = sort->buffers[1 - to] + start, *into = sort->buffers[to] + start;
+    if (n == 1) {
+        if (to == 1)
+            memcpy(into, from, (end - start) * sizeof *into);
+        return;
     }
-    return n;
+    sort_runs(sort, run, n / 2, 1 - to);
+    sort_runs(sort, run + n / 2, n - n / 2, 1 - to);
+    merge_runs(from, sort->ends[run + n / 2 - 1] - start, end - start, into);
 }
 
 /* Streams and blocks come one after the other, each in order of time: a few long runs. */
 void cw_sample_list_sort(struct cw_sample_list *list)
 {
-    size_t nruns = 0;
+    size_t nruns = 0, n = 0;
     for (size_t at = 0; at < list->n; at = run_end(list, at))
         nruns++;
     if (nruns <= 1)
         return;
-    size_t *ends = cw_mem_array(nruns, sizeof *ends), n = 0;
+    size_t *ends = cw_mem_array(nruns, sizeof *ends);
     for (size_t at = 0; at < list->n;)
         ends[n++] = at = run_end(list, at);
     struct cw_sample *other = cw_mem_array(list->n, sizeof *other);
-    while (n > 1) {
-        struct cw_sample *sorted = other;
-        n = merge_round(list->items, other, ends, n);
-        other = list->items;
-        list->items = sorted;
-    }
-    list->cap = list->n;
+    struct run_sort sort = {{list->items, other}, ends};
+    sort_runs(&sort, 0, nruns, 0);
     free(other);
     free(ends);
 }

@@ -5,10 +5,12 @@
 
 #include "common/base/assert.h"
 #include "common/base/clock.h"
+#include "common/base/log.h"
 #include "common/store/part_source.h"
 #include "querier/engine/eval.h"
 #include "querier/engine/field_filter.h"
 #include "querier/engine/field_rows.h"
+#include "querier/engine/metric_query.h"
 #include "querier/engine/range_agg.h"
 #include "tests/support/field_lines.h"
 #include "tests/support/part_model.h"
@@ -442,6 +444,79 @@ Test(field_rows, usual_lines_are_not_looked_at_and_rows_alike_run_once)
         /* Once for each level and status, of each template: words without quotes are its text. */
         cr_expect(seen.nruns >= 9 && seen.nruns <= 27, "%zu runs", seen.nruns);
     }
+}
+
+/* ---- damage ---- */
+
+/* The sum over all series, and how many blocks were bad. */
+static double ask(const char *text, uint64_t *nbad)
+{
+    struct cw_snapshot snapshot = {.sources = &source, .n = 1};
+    struct cw_query_context context;
+    struct cw_query *query = NULL;
+    struct cw_result result;
+    struct cw_grid grid;
+    struct cw_err err = {0};
+    double sum = 0;
+    cw_query_context_init(&context, NULL, &snapshot, 0);
+    cw_grid_init_instant(&grid, DAY_NS + 5000 * S);
+    cr_assert_eq(cw_logql_parse(cw_str_of(text), &query, &err), 0, "%s", err.text);
+    cr_assert_eq(
+        cw_metric_query_run(&context, query->root, &grid, CW_EVAL_INSTANT, 5000, &result, &err), 0,
+        "%s: %s", text, err.text);
+    for (size_t i = 0; i < result.table->n; i++)
+        sum += result.table->items[i].values[0];
+    *nbad = atomic_load(&context.stats.corrupt_blocks);
+    cw_result_fini(&result);
+    cw_query_free(&query);
+    return sum;
+}
+
+/* Change a byte of the part, or change it back. */
+static void flip(long at)
+{
+    FILE *file = fopen(path, "r+b");
+    cr_assert_not_null(file);
+    cr_assert_eq(fseek(file, at, SEEK_SET), 0);
+    int c = fgetc(file);
+    cr_assert_eq(fseek(file, at, SEEK_SET), 0);
+    fputc(c ^ 0x20, file);
+    fclose(file);
+}
+
+/* Events hold an escape, so that the second query looks at lines. */
+Test(field_rows, a_damaged_block_is_told_of_and_never_counted_wrong, .timeout = 300)
+{
+    static const char *const texts[] = {
+        "sum by (level) (count_over_time({app=\"x\"} | json | duration_ms > 500 [2h]))",
+        "sum by (event) (count_over_time({app=\"x\"} | json | status=300 [2h]))"};
+    uint64_t nbad, ntold = 0, ncounted = 0;
+    struct cw_err err;
+    double want[2];
+    cw_log_init(CW_LOG_ERROR + 1, CW_LOG_LOGFMT);
+    fill_usual(
+        "{\"level\": \"%s\", \"event\": \"%s\\n\", \"duration_ms\": %u.%02u, \"status\": %u}");
+    struct cw_part_block block = cw_part_reader_block(cw_part_source_reader(source), 0);
+    struct cw_str bytes = cw_part_reader_block_bytes(cw_part_source_reader(source), 0);
+    for (size_t i = 0; i < 2; i++)
+        want[i] = ask(texts[i], &nbad);
+    cr_assert(want[0] > 0 && want[1] > 0 && nbad == 0 && block.rows == 4000);
+    for (size_t at = 16; at < 16 + bytes.len; at += 1 + bytes.len / 300) {
+        cw_source_unref(&source);
+        flip((long)at);
+        cr_assert_eq(cw_part_source_open(path, NULL, &source, &err), 0, "%s", err.text);
+        for (size_t i = 0; i < 2; i++) {
+            double got = ask(texts[i], &nbad);
+            cr_assert(got == want[i] || (nbad > 0 && got < want[i]), "byte %zu: %g, not %g", at,
+                      got, want[i]);
+            ntold += nbad > 0;
+            ncounted += got == want[i];
+        }
+        flip((long)at);
+    }
+    /* Columns that nobody asks for may be as they are. */
+    cr_expect(ntold > 20 && ncounted > 20, "%llu told, %llu counted", (unsigned long long)ntold,
+              (unsigned long long)ncounted);
 }
 
 Test(field_rows, memory_is_bounded_and_given_back)

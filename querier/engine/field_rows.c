@@ -12,6 +12,7 @@ enum {
     ENDS_MAX = 1 << 18, /* of one block's templates together */
     ENDS_MIN = 256,     /* a template may have so many, however few rows it has */
     COMPARES_MAX = 8,
+    PLANS_KEEP_BYTES = 16 << 20, /* of streams with other names */
 };
 
 /* A label: text of the template, with slots in it. */
@@ -44,7 +45,6 @@ struct end {
 };
 
 enum plan_state {
-    PLAN_NONE,
     PLAN_LINES,
     PLAN_EACH, /* each row runs through the pipeline */
     PLAN_ENDS,
@@ -52,6 +52,7 @@ enum plan_state {
 
 /* A template, and what it is on the way to. */
 struct plan {
+    uint32_t names; /* the plan is for streams of these; else there is none yet */
     enum plan_state state;
     struct field *fields;
     size_t nfields;
@@ -76,9 +77,9 @@ struct cw_field_rows {
     struct plan *plans; /* by template; NULL: the next batch is of another block */
     size_t nends;       /* that plans may still have */
     struct cw_str *names;
-    size_t nnames; /* of the streams that the plans are for */
+    size_t nnames; /* of the stream */
     struct cw_hash128 stream;
-    uint32_t epoch;
+    uint32_t epoch, names_epoch; /* numbers of the stream, and of the names that it has */
     const struct cw_entry_batch *batch;
     struct cw_buf text; /* of a label */
     struct cw_buf lines;
@@ -134,11 +135,14 @@ static bool same_names(const struct cw_field_rows *r, struct cw_labels labels)
     return same;
 }
 
-/* What a label is called depends on the names that the stream has. */
-static void plans_reset(struct cw_field_rows *r, struct cw_labels labels)
+/* What a label is called depends on the names that the stream has: plans are for those. */
+static void names_set(struct cw_field_rows *r, struct cw_labels labels)
 {
-    cw_arena_reset(r->arena);
-    r->plans = CW_ARENA_ARRAY(r->arena, struct plan, r->sources.layout->ntemplates);
+    if (r->plans == NULL || cw_arena_bytes(r->arena) > PLANS_KEEP_BYTES) {
+        cw_arena_reset(r->arena);
+        r->plans = CW_ARENA_ARRAY(r->arena, struct plan, r->sources.layout->ntemplates);
+    }
+    r->names_epoch++;
     r->nnames = labels.n;
     r->names = CW_ARENA_ARRAY(r->arena, struct cw_str, labels.n);
     for (size_t i = 0; i < labels.n; i++)
@@ -161,7 +165,7 @@ int cw_field_rows_begin(struct cw_field_rows *r, const struct cw_entry_batch *ba
         r->stream = batch->stream.id;
         r->epoch++;
         if (fresh || !same_names(r, batch->stream.labels))
-            plans_reset(r, batch->stream.labels);
+            names_set(r, batch->stream.labels);
     }
     return 0;
 }
@@ -314,6 +318,7 @@ static bool ends_find(struct cw_field_rows *r, uint32_t t, struct plan *plan)
 
 static int plan_make(struct cw_field_rows *r, uint32_t t, struct plan *plan, struct cw_err *err)
 {
+    *plan = (struct plan){.names = r->names_epoch};
     int rc = fields_find(r, t, plan, err);
     if (rc < 0)
         return rc;
@@ -416,7 +421,7 @@ int cw_field_rows_row(struct cw_field_rows *r, size_t i, struct cw_field_row *ou
     uint32_t row = r->batch->rows[i], t = r->sources.rows[row];
     struct plan *plan = &r->plans[t];
     struct end *end;
-    int rc = plan->state == PLAN_NONE ? plan_make(r, t, plan, err) : 0;
+    int rc = plan->names != r->names_epoch ? plan_make(r, t, plan, err) : 0;
     *out = (struct cw_field_row){.end = CW_FIELD_ROW_LINE};
     if (rc < 0 || plan->state == PLAN_LINES ||
         (r->batch->metadata != NULL && r->batch->metadata[i].n > 0))

@@ -7,7 +7,7 @@
  * only. Where values are of too many kinds it runs for each row, on labels that nobody parsed.
  *
  * Certain    Where it is not certain that the line would give the same labels, the row is CW_FIELD_ROW_LINE: it is to be parsed.
- * Memory     16 bytes an end, at most 4 MiB; what slot_source.h takes.
+ * Memory     16 bytes an end, at most 4 MiB, and 16 MiB where the names of streams change again and again; what slot_source.h takes.
  * Ownership  Borrows the pipeline's run, and a block until the next _forget().
  * Threads    One.
  * Errors     As pipeline.h; CW_E_CORRUPT: a value that cannot be, the block is bad.

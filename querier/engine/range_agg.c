@@ -437,6 +437,8 @@ static int add_sample(struct cw_range_part *part, struct series_sum *series, int
                       double value, struct cw_err *err)
 {
     struct cw_sample sample = {.ts_ns = ts_ns, .value = value, .place = part->place++};
+    if (cw_sample_list_push(&series->samples, &sample))
+        return 0;
     size_t growth = cw_sample_list_growth(&series->samples, 1);
     int rc = growth > 0 ? part_take(part, growth, err) : 0;
     if (rc == 0)
@@ -643,21 +645,33 @@ static void set_values(const struct cw_range_agg *agg, const struct series_sum *
     }
 }
 
-/* Windows move over the samples: both ends only go forward. */
-static int set_sampled(const struct cw_range_agg *agg, struct series_sum *from,
-                       struct cw_series *to, struct cw_err *err)
+/* Room for a window's values. */
+static int scratch_grow(const struct cw_range_agg *agg, struct cw_sample_window *window,
+                        size_t *bytes, struct cw_err *err)
 {
-    struct cw_sample_list *list = &from->samples;
-    size_t first = 0, end = 0,
-           scratch_bytes = CW_MAX((list->n + 1) * sizeof(double), cw_sample_list_sort_bytes(list));
-    int rc = cw_allowance_take(agg->allowance, scratch_bytes, err);
+    size_t want = window->n * sizeof(double);
+    if (want <= *bytes)
+        return 0;
+    want = CW_MAX(want, 2 * *bytes);
+    int rc = cw_allowance_take(agg->allowance, want, err);
     if (rc < 0)
         return rc;
-    cw_sample_list_sort(list);
+    cw_allowance_give(agg->allowance, *bytes);
+    free(window->scratch);
+    window->scratch = cw_mem_resize(NULL, want);
+    *bytes = want;
+    return 0;
+}
+
+/* Windows move over the samples: both ends only go forward. */
+static int set_windows(const struct cw_range_agg *agg, const struct cw_sample_list *list,
+                       struct cw_series *to, struct cw_err *err)
+{
+    size_t first = 0, end = 0, bytes = 0;
+    int rc = 0;
     struct cw_sample_window window = {.range_s = (double)agg->range_ns / (double)CW_NS_PER_S,
-                                      .param = agg->expr->param,
-                                      .scratch = cw_mem_array(list->n + 1, sizeof(double))};
-    for (size_t step = 0; step < agg->grid.n; step++) {
+                                      .param = agg->expr->param};
+    for (size_t step = 0; rc == 0 && step < agg->grid.n; step++) {
         int64_t t = cw_grid_time(&agg->grid, step);
         while (end < list->n && list->items[end].ts_ns <= t)
             end++;
@@ -666,12 +680,27 @@ static int set_sampled(const struct cw_range_agg *agg, struct series_sum *from,
         window.items = list->items + first;
         window.n = end - first;
         window.end_ns = t;
-        if (window.n > 0)
+        if (window.n == 0)
+            continue;
+        rc = scratch_grow(agg, &window, &bytes, err);
+        if (rc == 0)
             cw_series_set(to, step, agg->rule->samples(&window));
     }
     free(window.scratch);
-    cw_allowance_give(agg->allowance, scratch_bytes);
-    return 0;
+    cw_allowance_give(agg->allowance, bytes);
+    return rc;
+}
+
+static int set_sampled(const struct cw_range_agg *agg, struct series_sum *from,
+                       struct cw_series *to, struct cw_err *err)
+{
+    size_t bytes = cw_sample_list_sort_bytes(&from->samples);
+    int rc = cw_allowance_take(agg->allowance, bytes, err);
+    if (rc < 0)
+        return rc;
+    cw_sample_list_sort(&from->samples);
+    cw_allowance_give(agg->allowance, bytes);
+    return set_windows(agg, &from->samples, to, err);
 }
 
 int cw_range_agg_finish(struct cw_range_agg *agg, struct cw_table **out, struct cw_err *err)

@@ -51,57 +51,63 @@ static size_t run_end(const struct cw_sample_list *list, size_t from)
     return end;
 }
 
-static void merge_runs(const struct cw_sample *from, size_t mid, size_t n, struct cw_sample *to)
-{
-    size_t i = 0, k = mid;
-    bool apart = !comes_after(&from[mid - 1], &from[mid]);
-    while (!apart && i < mid && k < n)
-        *to++ = comes_after(&from[i], &from[k]) ? from[k++] : from[i++];
-    memcpy(to, from + i, (mid - i) * sizeof *to);
-    memcpy(to + (mid - i), from + k, (n - k) * sizeof *to);
-}
-
 struct run_sort {
-    struct cw_sample *buffers[2]; /* the first has the samples */
-    const size_t *ends;           /* of runs */
+    struct cw_sample *items;
+    const size_t *ends;     /* of runs */
+    struct cw_sample *left; /* room for the left one of two that are merged */
+    size_t left_cap;
 };
 
-/* Runs [run, run + n) as one in the buffer `to`; halves come to be in the other. What lies near is merged while it is in the cache. */
-static void sort_runs(const struct run_sort *sort, size_t run, size_t n, unsigned to)
+/* The runs items[0, mid) and items[mid, n) become one. */
+static void merge_runs(struct run_sort *sort, struct cw_sample *items, size_t mid, size_t n)
 {
-    size_t start = run > 0 ? sort->ends[run - 1] : 0, end = sort->ends[run + n - 1];
-    struct cw_sample *from = sort->buffers[1 - to] + start, *into = sort->buffers[to] + start;
-    if (n == 1) {
-        if (to == 1)
-            memcpy(into, from, (end - start) * sizeof *into);
+    size_t i = 0, k = mid;
+    struct cw_sample *to = items;
+    if (!comes_after(&items[mid - 1], &items[mid]))
         return;
+    if (mid > sort->left_cap) {
+        free(sort->left);
+        sort->left_cap = mid;
+        sort->left = cw_mem_resize(NULL, mid * sizeof *sort->left);
     }
-    sort_runs(sort, run, n / 2, 1 - to);
-    sort_runs(sort, run + n / 2, n - n / 2, 1 - to);
-    merge_runs(from, sort->ends[run + n / 2 - 1] - start, end - start, into);
+    memcpy(sort->left, items, mid * sizeof *items);
+    while (i < mid && k < n)
+        *to++ = comes_after(&sort->left[i], &items[k]) ? items[k++] : sort->left[i++];
+    memcpy(to, sort->left + i, (mid - i) * sizeof *to);
 }
 
-/* Streams and blocks come one after the other, each in order of time: a few long runs. */
+/* Runs [run, run + n); neighbours first, while they are in the cache. */
+static void sort_runs(struct run_sort *sort, size_t run, size_t n)
+{
+    size_t start = run > 0 ? sort->ends[run - 1] : 0, half = n / 2;
+    if (n < 2)
+        return;
+    sort_runs(sort, run, half);
+    sort_runs(sort, run + half, n - half);
+    merge_runs(sort, sort->items + start, sort->ends[run + half - 1] - start,
+               sort->ends[run + n - 1] - start);
+}
+
+/* Streams and blocks come one after the other, each in order of time: a few long runs, and many of them do not overlap. */
 void cw_sample_list_sort(struct cw_sample_list *list)
 {
-    size_t nruns = 0, n = 0;
-    for (size_t at = 0; at < list->n; at = run_end(list, at))
-        nruns++;
-    if (nruns <= 1)
-        return;
-    size_t *ends = cw_mem_array(nruns, sizeof *ends);
-    for (size_t at = 0; at < list->n;)
+    size_t n = 0, cap = 0, *ends = NULL;
+    for (size_t at = 0; at < list->n;) {
+        if (n == cap) {
+            cap = CW_MAX(64, cap * 2);
+            ends = cw_mem_resize(ends, cap * sizeof *ends);
+        }
         ends[n++] = at = run_end(list, at);
-    struct cw_sample *other = cw_mem_array(list->n, sizeof *other);
-    struct run_sort sort = {{list->items, other}, ends};
-    sort_runs(&sort, 0, nruns, 0);
-    free(other);
+    }
+    struct run_sort sort = {.items = list->items, .ends = ends};
+    sort_runs(&sort, 0, n);
+    free(sort.left);
     free(ends);
 }
 
 size_t cw_sample_list_sort_bytes(const struct cw_sample_list *list)
 {
-    return list->n * (sizeof(struct cw_sample) + sizeof(size_t));
+    return list->n * (sizeof(struct cw_sample) + 2 * sizeof(size_t));
 }
 
 /* ---- functions ---- */

@@ -25,6 +25,12 @@ int cw_cursor_next(struct cw_cursor *cursor, struct cw_entry_batch *out, struct 
     return cursor->ops->next(cursor, out, err);
 }
 
+void cw_cursor_bad(struct cw_cursor *cursor, const struct cw_err *why)
+{
+    CW_ASSERT(cursor->ops->bad != NULL);
+    cursor->ops->bad(cursor, why);
+}
+
 void cw_cursor_close(struct cw_cursor **cursor)
 {
     if (*cursor)

@@ -102,6 +102,8 @@ struct cw_cursor_ops {
     /* 1 a batch, 0 the end. */
     int (*next)(struct cw_cursor *cursor, struct cw_entry_batch *out, struct cw_err *err);
     void (*close)(struct cw_cursor *cursor);
+    /* The block that batches with templates are of turned out to be bad. NULL: there are no such batches. */
+    void (*bad)(struct cw_cursor *cursor, const struct cw_err *why);
 };
 struct cw_cursor { /* first member of every cursor */
     const struct cw_cursor_ops *ops;
@@ -152,6 +154,8 @@ struct cw_source *cw_source_ref(struct cw_source *source);
 void cw_source_unref(struct cw_source **source);
 int cw_cursor_next(struct cw_cursor *cursor, struct cw_entry_batch *out,
                    struct cw_err *err) CW_MUST_USE;
+/* Who reads a batch's templates found them damaged, and leaves its rows out: it is reported as if the cursor had found it. */
+void cw_cursor_bad(struct cw_cursor *cursor, const struct cw_err *why);
 void cw_cursor_close(struct cw_cursor **cursor);
 void cw_units_add(struct cw_units *units, struct cw_unit unit);
 void cw_units_fini(struct cw_units *units);

@@ -230,6 +230,21 @@ int cw_column_decode(const struct cw_column_reader *c, struct cw_arena *arena,
     return rc;
 }
 
+int cw_column_text(const struct cw_column *c, uint32_t i, char *area, struct cw_str *out,
+                   struct cw_err *err)
+{
+    int64_t number = c->values != NULL ? c->values[i] : i;
+    CW_ASSERT(i < c->n && c->type != CW_SLOT_RAW);
+    if (c->strings != NULL)
+        *out = c->strings[number];
+    else if (c->wide != NULL)
+        cw_format_wide_slots(c->type, c->wide, &number, 1, area, out);
+    else if (!cw_format_slots(c->type, &number, c->digits != NULL ? &c->digits[i] : NULL, 1, area,
+                              out))
+        return bad(err, "a value that no line has");
+    return 0;
+}
+
 /* Numbers of strings or wide values. */
 static int numbers_read(const struct cw_column_reader *c, uint32_t from, uint32_t n, int64_t *out,
                         struct cw_err *err)

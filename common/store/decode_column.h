@@ -51,6 +51,10 @@ int cw_column_open(unsigned type, uint32_t n, struct cw_str bytes, struct cw_str
 int cw_column_decode(const struct cw_column_reader *reader, struct cw_arena *arena,
                      struct cw_column *out, struct cw_err *err) CW_MUST_USE;
 
+/* The text of value i of a decoded column of any type but RAW. `area` has room for one (format_slot.h); it is not used for strings. */
+int cw_column_text(const struct cw_column *column, uint32_t i, char *area, struct cw_str *out,
+                   struct cw_err *err) CW_MUST_USE;
+
 /* Most values are about to be texted: those that come again and again are texted only once. */
 int cw_column_texts_prepare(struct cw_column_reader *reader, struct cw_arena *arena,
                             struct cw_err *err) CW_MUST_USE;

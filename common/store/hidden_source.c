@@ -209,7 +209,13 @@ static void hidden_close(struct cw_cursor *cursor)
     free(c);
 }
 
-static const struct cw_cursor_ops cursor_ops = {.next = hidden_next, .close = hidden_close};
+static void hidden_bad(struct cw_cursor *cursor, const struct cw_err *why)
+{
+    cw_cursor_bad(CW_CONTAINER_OF(cursor, struct hidden_cursor, base)->inner, why);
+}
+
+static const struct cw_cursor_ops cursor_ops = {
+    .next = hidden_next, .close = hidden_close, .bad = hidden_bad};
 
 static int hidden_open(struct cw_source *source, const struct cw_scan *scan,
                        const struct cw_unit *unit, struct cw_cursor **out, struct cw_err *err)

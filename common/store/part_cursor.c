@@ -453,7 +453,13 @@ static void part_close(struct cw_cursor *cursor)
     free(c);
 }
 
-static const struct cw_cursor_ops part_cursor_ops = {.next = part_next, .close = part_close};
+static void part_bad(struct cw_cursor *cursor, const struct cw_err *why)
+{
+    report(CW_CONTAINER_OF(cursor, struct cw_part_cursor, base), why);
+}
+
+static const struct cw_cursor_ops part_cursor_ops = {
+    .next = part_next, .close = part_close, .bad = part_bad};
 
 int cw_part_cursor_open(struct cw_part_source *source, const struct cw_scan *scan, uint32_t block,
                         struct cw_cursor **out, struct cw_err *err)

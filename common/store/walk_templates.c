@@ -7,8 +7,8 @@
 #include "common/store/template_match.h"
 
 enum {
-    /* Rows of the first piece when lines are wanted: who asks for lines often stops after a few. Each piece has twice as many as all
-     * before it. */
+    /* Rows of the first piece when lines are wanted, or as few rows as will do: who asks so often stops after a few. Each piece has
+     * twice as many as all before it. */
     FIRST_PIECE_ROWS = 64,
 };
 
@@ -63,7 +63,7 @@ static uint32_t piece_rows(const struct cw_part_cursor *c)
     uint64_t rows = (uint64_t)CW_PIECE_RAW_TARGET * b->rows / CW_MAX(b->raw_bytes, 1u);
     if (c->as_values)
         rows = CW_PIECE_ROWS_MAX;
-    else if (cw_part_wants_lines(c))
+    else if (cw_part_wants_lines(c) || (cw_part_wants_templates(c) && c->scan->cut_ns != NULL))
         rows = CW_MIN(rows, CW_MAX(c->nrows_done, (uint32_t)FIRST_PIECE_ROWS));
     rows = CW_MIN(rows, (uint64_t)CW_PIECE_ROWS_MAX - 64) / 64 * 64;
     return CW_MAX((uint32_t)rows, 64u);

@@ -64,18 +64,18 @@ static void format_stage(const void *what, struct cw_buf *out)
 
 /* ---- stages ---- */
 
-static void write_name(void *arg, struct cw_str name)
+/* What an entry must bring along for the stage: its line, or labels by name. */
+static void write_filter_name(void *arg, const struct cw_label_filter *leaf)
 {
-    cw_json_string(arg, name);
+    cw_json_string(arg, cw_label_filter_name(leaf));
 }
 
-/* What an entry must bring along for the stage: its line, or labels by name. */
 static void write_stage_needs(const struct cw_stage *stage, struct cw_json_writer *w)
 {
     if (stage->kind == CW_STAGE_LABEL_FILTER) {
         key(w, "needs_labels");
         cw_json_begin_array(w);
-        cw_label_filter_names(stage->label_filter, write_name, w);
+        cw_label_filter_leaves(stage->label_filter, write_filter_name, w);
         cw_json_end_array(w);
     }
     key_bool(w, "needs_line",

@@ -61,15 +61,19 @@ struct cw_label_test *cw_label_filter_new(const struct cw_label_filter *filter,
     return test;
 }
 
-void cw_label_filter_names(const struct cw_label_filter *filter,
-                           void (*fn)(void *arg, struct cw_str name), void *arg)
+void cw_label_filter_leaves(const struct cw_label_filter *filter, cw_label_filter_fn fn, void *arg)
 {
     if (filter->kind == CW_LF_AND || filter->kind == CW_LF_OR) {
-        cw_label_filter_names(filter->left, fn, arg);
-        cw_label_filter_names(filter->right, fn, arg);
+        cw_label_filter_leaves(filter->left, fn, arg);
+        cw_label_filter_leaves(filter->right, fn, arg);
     } else {
-        fn(arg, filter->kind == CW_LF_MATCHER ? filter->matcher.name : filter->name);
+        fn(arg, filter);
     }
+}
+
+struct cw_str cw_label_filter_name(const struct cw_label_filter *leaf)
+{
+    return leaf->kind == CW_LF_MATCHER ? leaf->matcher.name : leaf->name;
 }
 
 #define COMPARE(cmp, a, b)                                                                         \
@@ -79,6 +83,11 @@ void cw_label_filter_names(const struct cw_label_filter *filter,
      : (cmp) == CW_CMP_GE ? (a) >= (b)                                                             \
      : (cmp) == CW_CMP_LT ? (a) < (b)                                                              \
                           : (a) <= (b))
+
+bool cw_label_filter_number(const struct cw_label_filter *leaf, double number)
+{
+    return COMPARE(leaf->cmp, number, leaf->number);
+}
 
 static int fail_filter(struct cw_label_builder *builder, struct cw_str why)
 {
@@ -140,7 +149,7 @@ static int run_compare(const struct cw_label_test *test, struct cw_label_builder
     case CW_LF_NUMBER:
         if (!cw_label_number(value, &number, builder->scratch, &why))
             return fail_filter(builder, why);
-        return COMPARE(filter->cmp, number, filter->number);
+        return cw_label_filter_number(filter, number);
     case CW_LF_DURATION:
         if (!cw_label_duration(value, &ns, builder->scratch, &why))
             return fail_filter(builder, why);

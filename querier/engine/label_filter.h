@@ -21,8 +21,12 @@ struct cw_label_test *cw_label_filter_new(const struct cw_label_filter *filter,
 /* 1 it passes, 0 not, negative: an error (a regex's limit). */
 int cw_label_filter_run(const struct cw_label_test *test, struct cw_label_builder *builder,
                         struct cw_err *err) CW_MUST_USE;
-/* Calls `fn` for the name of each label that the filter reads. */
-void cw_label_filter_names(const struct cw_label_filter *filter,
-                           void (*fn)(void *arg, struct cw_str name), void *arg);
+/* Calls `fn` for each filter of the tree that is no `and` or `or`. */
+typedef void (*cw_label_filter_fn)(void *arg, const struct cw_label_filter *leaf);
+void cw_label_filter_leaves(const struct cw_label_filter *filter, cw_label_filter_fn fn, void *arg);
+/* The label that such a one reads. */
+struct cw_str cw_label_filter_name(const struct cw_label_filter *leaf);
+/* Does one of kind CW_LF_NUMBER let the number pass? */
+bool cw_label_filter_number(const struct cw_label_filter *leaf, double number);
 
 #endif

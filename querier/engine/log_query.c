@@ -6,6 +6,7 @@
 
 #include "common/base/arena.h"
 #include "common/base/assert.h"
+#include "querier/engine/field_filter.h"
 #include "querier/engine/log_context.h"
 #include "querier/engine/log_cut.h"
 #include "querier/engine/log_gather.h"
@@ -19,6 +20,8 @@ struct cw_log_query {
     struct cw_pipeline *pipeline;
     struct cw_pipeline_run *
         *runs; /* by slot; NULL until the slot has work, or where the pipeline is idle */
+    struct cw_field_prefix *prefix;   /* NULL: no filter is asked before lines are rebuilt */
+    struct cw_field_filter **filters; /* by slot, as the runs */
     bool newest_first;
     bool has_last; /* where the page before ended: entries up to it (in the order) were given */
     struct cw_log_entry last;
@@ -48,6 +51,7 @@ struct page_run {
 struct unit_state {
     struct page_run *run;
     struct cw_pipeline_run *pipeline; /* NULL: entries are as they are */
+    struct cw_field_filter *filter;   /* may be NULL */
     struct cw_log_top top;
     int64_t cut_ns; /* the unit's own rows past it (in the order), or those of all, find no room */
     struct cw_log_entry entry;
@@ -63,20 +67,24 @@ int cw_log_query_open(struct cw_query_context *query, const struct cw_expr *expr
     log_query->newest_first = newest_first;
     log_query->gathers = cw_expr_gathers(expr) ? expr : NULL;
     log_query->nexpected = SIZE_MAX;
-    unsigned need = CW_NEED_TIMES | CW_NEED_LINES | CW_NEED_METADATA;
     log_query->scope = (struct cw_log_context_scope){expr, start_ns, end_ns, newest_first, 0};
     if (cw_stage_find(expr->stages, CW_STAGE_CONTEXT) != NULL) { /* it makes queries of its own */
         *out = log_query;
         return 0;
     }
+    log_query->prefix = cw_field_prefix_new(expr);
+    unsigned need = CW_NEED_TIMES | CW_NEED_METADATA |
+                    (log_query->prefix != NULL ? CW_NEED_TEMPLATES : CW_NEED_LINES);
     int rc = cw_pipeline_new(expr, NULL, CW_PIPELINE_LOGS, &log_query->pipeline, err);
     if (rc == 0)
         rc = cw_plan_make(query, expr, start_ns, end_ns, need, newest_first, &log_query->plan, err);
     if (rc < 0) {
+        cw_field_prefix_free(&log_query->prefix);
         cw_pipeline_free(&log_query->pipeline);
         free(log_query);
         return rc;
     }
+    log_query->filters = cw_mem_array(cw_unit_run_slots(query), sizeof *log_query->filters);
     log_query->runs = cw_mem_array(cw_unit_run_slots(query), sizeof *log_query->runs);
     *out = log_query;
     return 0;
@@ -92,9 +100,13 @@ void cw_log_query_close(struct cw_log_query **log_query)
     cw_log_origin_unref(&(*log_query)->last.origin);
     cw_plan_fini(&(*log_query)->plan);
     for (unsigned i = 0; (*log_query)->runs != NULL && i < cw_unit_run_slots((*log_query)->query);
-         i++)
+         i++) {
         cw_pipeline_run_free(&(*log_query)->runs[i]);
+        cw_field_filter_free(&(*log_query)->filters[i]);
+    }
     free((*log_query)->runs);
+    free((*log_query)->filters);
+    cw_field_prefix_free(&(*log_query)->prefix);
     cw_pipeline_free(&(*log_query)->pipeline);
     free(*log_query);
     *log_query = NULL;
@@ -197,6 +209,19 @@ static bool begin_stream(struct unit_state *unit, const struct cw_stream_ref *st
     return false;
 }
 
+/* The lines of the batch's rows; those that a filter drops have none. */
+static int find_lines(struct unit_state *unit, const struct cw_entry_batch *batch,
+                      const struct cw_str **out, struct cw_err *err)
+{
+    size_t n = 0;
+    *out = batch->lines;
+    if (batch->templates == NULL)
+        return 0;
+    while (n < batch->n && !past_cut(unit->run, batch->ts_ns[n]))
+        n++;
+    return cw_field_filter_lines(unit->filter, batch, n, out, err);
+}
+
 /* The rows of a batch come in the order, so that the first one past the cut ends the batch. */
 static int add_batch(void *arg, const struct cw_entry_batch *batch, struct cw_err *err)
 {
@@ -204,20 +229,25 @@ static int add_batch(void *arg, const struct cw_entry_batch *batch, struct cw_er
     struct page_run *run = unit->run;
     const struct cw_log_query *log_query = run->log_query;
     struct cw_log_entry *entry = &unit->entry;
+    const struct cw_str *lines;
     uint64_t line_bytes = 0;
-    int rc = 0;
     if (past_cut(run, batch->ts_ns[0]))
         return 0;
+    int rc = find_lines(unit, batch, &lines, err);
+    if (rc < 0)
+        return rc;
     bool same_stream = begin_stream(unit, &batch->stream);
     for (size_t i = 0; rc == 0 && i < batch->n; i++) {
         bool tied = (i > 0 || same_stream) && batch->ts_ns[i] == entry->ts_ns;
         entry->tie = tied ? entry->tie + 1 : 0;
         entry->ts_ns = batch->ts_ns[i];
-        entry->line = batch->lines[i];
+        entry->line = lines[i];
         entry->metadata = batch->metadata != NULL ? batch->metadata[i] : CW_LABELS_NONE;
         line_bytes += entry->line.len;
         if (past_cut(run, entry->ts_ns))
             break;
+        if (batch->templates != NULL && lines[i].ptr == NULL)
+            continue;
         if (log_query->has_last && !cw_log_before(&log_query->last, entry, log_query->newest_first))
             continue;
         if (unit->pipeline != NULL)
@@ -267,8 +297,14 @@ static int read_unit(void *arg, unsigned slot, size_t idx, struct cw_err *err)
         return 1; /* and so is every unit behind it */
     if (log_query->runs[slot] == NULL && !cw_pipeline_is_idle(log_query->pipeline))
         log_query->runs[slot] = cw_pipeline_run_new(log_query->pipeline);
-    struct unit_state state = {
-        .run = run, .pipeline = log_query->runs[slot], .entry.unit = (uint32_t)idx + 1};
+    if (log_query->filters[slot] == NULL && log_query->prefix != NULL)
+        log_query->filters[slot] = cw_field_filter_new(log_query->prefix);
+    struct unit_state state = {.run = run,
+                               .pipeline = log_query->runs[slot],
+                               .filter = log_query->filters[slot],
+                               .entry.unit = (uint32_t)idx + 1};
+    if (state.filter != NULL)
+        cw_field_filter_forget(state.filter);
     cw_log_top_init(&state.top, log_query->newest_first, run->max_entries, run->max_bytes,
                     &log_query->query->allowance);
     struct cw_scan scan = scan_to_cut(run);

@@ -58,11 +58,16 @@ static void require(void *arg, struct cw_str name)
         add_name(arg, cw_str_sub(name, 0, name.len - strlen("_extracted")));
 }
 
+static void require_leaf(void *arg, const struct cw_label_filter *leaf)
+{
+    require(arg, cw_label_filter_name(leaf));
+}
+
 static void require_stages(struct cw_pipeline *pipeline, const struct cw_stage *stages)
 {
     for (const struct cw_stage *stage = stages; stage != NULL; stage = stage->next)
         if (stage->kind == CW_STAGE_LABEL_FILTER)
-            cw_label_filter_names(stage->label_filter, require, pipeline);
+            cw_label_filter_leaves(stage->label_filter, require_leaf, pipeline);
 }
 
 static void make_hints(struct cw_pipeline *pipeline, const struct cw_grouping *grouping)
@@ -282,6 +287,22 @@ bool cw_pipeline_runs(const struct cw_pipeline *pipeline, const struct cw_stage 
     return false;
 }
 
+const struct cw_stage *cw_pipeline_parser(const struct cw_pipeline *pipeline)
+{
+    if (pipeline->n == 0 || pipeline->hints.nrequired == 0 || pipeline->expr->counted.len > 0 ||
+        cw_expr_has_in(pipeline->expr))
+        return NULL;
+    for (size_t i = 0; i < pipeline->n; i++) {
+        enum cw_stage_kind kind = pipeline->steps[i].stage->kind;
+        bool fits = i == 0 ? kind == CW_STAGE_JSON || kind == CW_STAGE_LOGFMT
+                           : kind == CW_STAGE_LABEL_FILTER || kind == CW_STAGE_DROP ||
+                                 kind == CW_STAGE_KEEP;
+        if (!fits)
+            return NULL;
+    }
+    return pipeline->steps[0].stage->arrays ? NULL : pipeline->steps[0].stage;
+}
+
 /* ---- running ---- */
 
 struct cw_pipeline_run *cw_pipeline_run_new(const struct cw_pipeline *pipeline)
@@ -456,16 +477,11 @@ static int run_unwrap(struct cw_pipeline_run *run)
     return 1;
 }
 
-int cw_pipeline_entry(struct cw_pipeline_run *run, int64_t ts_ns, struct cw_labels stream,
-                      struct cw_labels metadata, struct cw_str line, struct cw_err *err)
+/* Step i and those behind it. */
+static int run_from(struct cw_pipeline_run *run, size_t i, struct cw_err *err)
 {
     const struct cw_pipeline *pipeline = run->pipeline;
-    cw_label_builder_begin(&run->builder, stream, metadata);
-    run->line = line;
-    run->ts_ns = ts_ns;
-    run->key = (struct cw_gather_key){0};
     int rc = 1;
-    size_t i = 0;
     for (; rc > 0 && i < pipeline->nstages; i++)
         rc = run_step(run, &pipeline->steps[i], err);
     if (rc > 0 && pipeline->expr->unwrap.present)
@@ -473,4 +489,27 @@ int cw_pipeline_entry(struct cw_pipeline_run *run, int64_t ts_ns, struct cw_labe
     for (; rc > 0 && i < pipeline->n; i++)
         rc = run_step(run, &pipeline->steps[i], err);
     return rc;
+}
+
+int cw_pipeline_entry(struct cw_pipeline_run *run, int64_t ts_ns, struct cw_labels stream,
+                      struct cw_labels metadata, struct cw_str line, struct cw_err *err)
+{
+    cw_label_builder_begin(&run->builder, stream, metadata);
+    run->line = line;
+    run->ts_ns = ts_ns;
+    run->key = (struct cw_gather_key){0};
+    return run_from(run, 0, err);
+}
+
+int cw_pipeline_parse(struct cw_pipeline_run *run, struct cw_labels stream, struct cw_str line,
+                      struct cw_err *err)
+{
+    cw_label_builder_begin(&run->builder, stream, CW_LABELS_NONE);
+    run->line = line;
+    return run_parser(run, &run->pipeline->steps[0], err);
+}
+
+int cw_pipeline_parsed(struct cw_pipeline_run *run, struct cw_err *err)
+{
+    return run_from(run, 1, err);
 }

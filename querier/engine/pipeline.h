@@ -44,6 +44,9 @@ bool cw_pipeline_needs_lines(const struct cw_pipeline *pipeline);
 const struct cw_label_hints *cw_pipeline_hints(const struct cw_pipeline *pipeline);
 bool cw_pipeline_runs(const struct cw_pipeline *pipeline, const struct cw_stage *stage);
 
+/* The parser (`json` or `logfmt`, its first stage) whose labels are all that it reads of a line; NULL: it reads more. */
+const struct cw_stage *cw_pipeline_parser(const struct cw_pipeline *pipeline);
+
 struct cw_pipeline_run {
     struct cw_str line; /* as the stages left it */
     double value;       /* unwrapped */
@@ -60,5 +63,12 @@ void cw_pipeline_run_free(struct cw_pipeline_run **run);
 int cw_pipeline_entry(struct cw_pipeline_run *run, int64_t ts_ns, struct cw_labels stream,
                       struct cw_labels metadata, struct cw_str line,
                       struct cw_err *err) CW_MUST_USE;
+/*
+ * The same in two steps, where there is a cw_pipeline_parser(). What that takes from the line stands in the builder then; who knows that
+ * already begins the builder and adds it.
+ */
+int cw_pipeline_parse(struct cw_pipeline_run *run, struct cw_labels stream, struct cw_str line,
+                      struct cw_err *err) CW_MUST_USE;
+int cw_pipeline_parsed(struct cw_pipeline_run *run, struct cw_err *err) CW_MUST_USE;
 
 #endif

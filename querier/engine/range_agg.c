@@ -6,6 +6,7 @@
 #include "common/base/assert.h"
 #include "common/base/clock.h"
 #include "querier/engine/eval_table.h"
+#include "querier/engine/field_rows.h"
 #include "querier/engine/grouping.h"
 #include "common/base/id_map.h"
 #include "querier/engine/log_group.h"
@@ -30,6 +31,12 @@ struct series_sum {
     struct cw_step_values values;  /* the same where different values are counted */
 };
 
+/* Times (low, high] lie in the windows of the same steps: first to last, none if first > last. */
+struct segment {
+    int64_t low_ns, high_ns;
+    int64_t first, last;
+};
+
 struct cw_range_part {
     const struct cw_range_agg *agg;
     struct cw_arena *arena;     /* labels and sums */
@@ -41,10 +48,12 @@ struct cw_range_part {
     /* the series of a stream's entries without metadata; SIZE_MAX: not known yet */
     size_t *stream_series;
     size_t stream_cap;
-    size_t taken;                /* from the allowance */
-    struct cw_pipeline_run *run; /* NULL: entries are counted as they are */
-    uint64_t place;              /* of the next sample: the unit, then a count */
-    size_t nvalues;              /* of all series */
+    size_t taken;                 /* from the allowance */
+    struct cw_pipeline_run *run;  /* NULL: entries are counted as they are */
+    struct cw_field_rows *fields; /* NULL: it looks at lines */
+    struct segment windows;       /* of the entry before */
+    uint64_t place;               /* of the next sample: the unit, then a count */
+    size_t nvalues;               /* of all series */
 };
 
 struct cw_range_agg {
@@ -183,7 +192,9 @@ unsigned cw_range_agg_need(const struct cw_range_agg *agg)
         need |= CW_NEED_METADATA;
     if (!cw_pipeline_is_idle(agg->pipeline)) {
         need |= CW_NEED_TIMES | CW_NEED_METADATA;
-        if (agg->rule->needs_sizes || cw_pipeline_needs_lines(agg->pipeline))
+        if (cw_pipeline_parser(agg->pipeline) != NULL)
+            need |= CW_NEED_TEMPLATES;
+        else if (agg->rule->needs_sizes || cw_pipeline_needs_lines(agg->pipeline))
             need |= CW_NEED_LINES;
     }
     return need;
@@ -201,6 +212,8 @@ const struct cw_pipeline *cw_range_agg_pipeline(const struct cw_range_agg *agg)
 
 /* ---- partial accumulators ---- */
 
+static int settle(void *arg, uint32_t *end_out, struct cw_err *err);
+
 struct cw_range_part *cw_range_part_new(const struct cw_range_agg *agg)
 {
     struct cw_range_part *part = cw_mem_new(sizeof(*part));
@@ -211,6 +224,8 @@ struct cw_range_part *cw_range_part_new(const struct cw_range_agg *agg)
     cw_id_map_init(&part->streams);
     if (!cw_pipeline_is_idle(agg->pipeline))
         part->run = cw_pipeline_run_new(agg->pipeline);
+    if (cw_pipeline_parser(agg->pipeline) != NULL)
+        part->fields = cw_field_rows_new(agg->expr, &agg->grouping, part->run, settle, part);
     return part;
 }
 
@@ -223,6 +238,7 @@ void cw_range_part_free(struct cw_range_part **part)
     cw_arena_free(&(*part)->scratch);
     cw_id_map_fini(&(*part)->by_labels);
     cw_id_map_fini(&(*part)->streams);
+    cw_field_rows_free(&(*part)->fields);
     cw_pipeline_run_free(&(*part)->run);
     for (size_t i = 0; i < (*part)->n; i++) {
         cw_sample_list_fini(&(*part)->items[i].samples);
@@ -317,12 +333,6 @@ static int64_t floor_div(int64_t a, int64_t b)
     return q - (a % b < 0);
 }
 
-/* Times (low, high] lie in the windows of the same steps: first to last, none if first > last. */
-struct segment {
-    int64_t low_ns, high_ns;
-    int64_t first, last;
-};
-
 static struct segment segment_at(const struct cw_range_agg *agg, int64_t ts_ns)
 {
     const struct cw_grid *grid = &agg->grid;
@@ -396,17 +406,21 @@ static bool same_metadata(const struct cw_labels *a, const struct cw_labels *b)
 
 /* ---- entries that go through stages ---- */
 
-/* The steps whose windows hold the time; false: there is none. */
-static bool find_windows(const struct cw_range_agg *agg, int64_t ts_ns, struct segment *out)
+/* The steps whose windows hold the time; false: there is none. Neighbours have the same ones most of the time. */
+static bool find_windows(struct cw_range_part *part, int64_t ts_ns, struct segment *out)
 {
+    const struct cw_range_agg *agg = part->agg;
     int64_t start_ns, end_ns;
     *out = (struct segment){.first = 0, .last = 0};
     if (agg->grid.n == 1)
         return true;
-    cw_range_agg_bounds(agg, &start_ns, &end_ns);
-    if (ts_ns < start_ns || ts_ns >= end_ns)
-        return false;
-    *out = segment_at(agg, ts_ns);
+    if (ts_ns <= part->windows.low_ns || ts_ns > part->windows.high_ns) {
+        cw_range_agg_bounds(agg, &start_ns, &end_ns);
+        if (ts_ns < start_ns || ts_ns >= end_ns)
+            return false;
+        part->windows = segment_at(agg, ts_ns);
+    }
+    *out = part->windows;
     return out->first <= out->last;
 }
 
@@ -429,7 +443,7 @@ static int fail_series(struct cw_labels labels, struct cw_err *err)
 }
 
 /* The labels of the entry's series. An error shows all of them, and fails the query unless that asked for errors by name; a sum around
- * the aggregation groups those too. */
+ * the aggregation groups those too, and of absence there is one series. */
 static int find_labels(struct cw_range_part *part, struct cw_labels *out, struct cw_err *err)
 {
     const struct cw_range_agg *agg = part->agg;
@@ -445,7 +459,7 @@ static int find_labels(struct cw_range_part *part, struct cw_labels *out, struct
     if (cw_labels_has(*out, CW_STR("__error__")) &&
         !cw_str_eqz(cw_labels_get(*out, CW_STR("__preserve_error__")), "true"))
         return fail_series(*out, err);
-    if (failed && agg->fused)
+    if (failed && (agg->fused || agg->rule->inverted))
         *out = cw_grouping_apply(&agg->grouping, *out, builder->scratch);
     return 0;
 }
@@ -454,6 +468,8 @@ static int add_sample(struct cw_range_part *part, struct series_sum *series, int
                       double value, struct cw_err *err)
 {
     struct cw_sample sample = {.ts_ns = ts_ns, .value = value, .place = part->place++};
+    if (cw_sample_list_push(&series->samples, &sample))
+        return 0;
     size_t growth = cw_sample_list_growth(&series->samples, 1);
     int rc = growth > 0 ? part_take(part, growth, err) : 0;
     if (rc == 0)
@@ -472,18 +488,46 @@ static int take_values(struct cw_range_part *part, size_t nadded, struct cw_err 
     return part_take(part, nadded * cw_step_values_bytes(part->agg->grid.n), err);
 }
 
+/* The series of the entry that stands in the run. */
+static int settle(void *arg, uint32_t *end_out, struct cw_err *err)
+{
+    struct cw_range_part *part = arg;
+    struct cw_labels labels;
+    size_t idx;
+    int rc = find_labels(part, &labels, err);
+    if (rc == 0)
+        rc = find_series(part, labels, &idx, err);
+    if (rc == 0 && idx >= CW_FIELD_ROW_LINE)
+        rc = cw_err_set(err, CW_E_LIMIT, "too many series");
+    if (rc == 0)
+        *end_out = (uint32_t)idx;
+    return rc;
+}
+
+/* An entry of that series. */
+static int add_entry(struct cw_range_part *part, uint32_t idx, const struct segment *windows,
+                     int64_t ts_ns, double value, size_t size, struct cw_err *err)
+{
+    struct series_sum *series = &part->items[idx];
+    if (part->agg->sampled)
+        return add_sample(part, series, ts_ns, value, err);
+    add_to(series->entries, windows, 1);
+    if (series->bytes != NULL)
+        add_to(series->bytes, windows, size);
+    return 0;
+}
+
 static int add_processed(struct cw_range_part *part, const struct cw_entry_batch *batch, size_t i,
-                         struct cw_err *err)
+                         struct cw_str line, struct cw_err *err)
 {
     struct cw_pipeline_run *run = part->run;
     struct segment windows;
-    struct cw_labels labels;
-    size_t idx;
-    if (!find_windows(part->agg, batch->ts_ns[i], &windows))
+    uint32_t idx;
+    if (!find_windows(part, batch->ts_ns[i], &windows))
         return 0;
-    int rc = cw_pipeline_entry(run, batch->ts_ns[i], batch->stream.labels,
-                               batch->metadata != NULL ? batch->metadata[i] : CW_LABELS_NONE,
-                               batch->lines != NULL ? batch->lines[i] : CW_STR_NONE, err);
+    int rc =
+        cw_pipeline_entry(run, batch->ts_ns[i], batch->stream.labels,
+                          batch->metadata != NULL ? batch->metadata[i] : CW_LABELS_NONE, line, err);
     if (rc <= 0)
         return rc;
     struct cw_str value = CW_STR_NONE;
@@ -492,38 +536,70 @@ static int add_processed(struct cw_range_part *part, const struct cw_entry_batch
         (!cw_label_builder_get(&run->builder, part->agg->expr->counted, &value, &category) ||
          value.len == 0))
         return 0;
-    rc = find_labels(part, &labels, err);
-    if (rc == 0)
-        rc = find_series(part, labels, &idx, err);
-    if (rc < 0)
-        return rc;
-    struct series_sum *series = &part->items[idx];
-    if (part->agg->sampled)
-        return add_sample(part, series, batch->ts_ns[i], run->value, err);
-    if (part->agg->rule->distinct)
+    rc = settle(part, &idx, err);
+    if (rc == 0 && part->agg->rule->distinct)
         return take_values(part,
-                           cw_step_values_add(&series->values, part->agg->grid.n, value,
+                           cw_step_values_add(&part->items[idx].values, part->agg->grid.n, value,
                                               (size_t)windows.first, (size_t)windows.last),
                            err);
-    add_to(series->entries, &windows, 1);
-    if (series->bytes != NULL)
-        add_to(series->bytes, &windows, run->line.len);
-    return 0;
+    return rc < 0 ? rc
+                  : add_entry(part, idx, &windows, batch->ts_ns[i], run->value, run->line.len, err);
+}
+
+/* What the rows come to without their lines. */
+static int find_ends(struct cw_range_part *part, const struct cw_entry_batch *batch,
+                     struct cw_field_row *ends, struct cw_err *err)
+{
+    struct segment windows = {0};
+    int rc = cw_field_rows_begin(part->fields, batch, err);
+    for (size_t i = 0; rc == 0 && i < batch->n; i++) {
+        if (find_windows(part, batch->ts_ns[i], &windows))
+            rc = cw_field_rows_row(part->fields, i, &ends[i], err);
+        else
+            ends[i].end = CW_FIELD_ROW_GONE;
+    }
+    return rc;
+}
+
+/* All that can go wrong with the block goes wrong before a row is added. */
+static int add_templates(struct cw_range_part *part, const struct cw_entry_batch *batch,
+                         struct cw_err *err)
+{
+    cw_arena_reset(part->scratch);
+    struct cw_field_row *ends = cw_arena_alloc(part->scratch, batch->n * sizeof *ends);
+    struct cw_str *lines = cw_arena_alloc(part->scratch, batch->n * sizeof *lines);
+    int rc = find_ends(part, batch, ends, err);
+    if (rc == 0)
+        rc = cw_field_rows_lines(part->fields, ends, lines, err);
+    for (size_t i = 0; rc == 0 && i < batch->n; i++) {
+        struct segment windows;
+        if (ends[i].end == CW_FIELD_ROW_LINE)
+            rc = add_processed(part, batch, i, lines[i], err);
+        else if (ends[i].end != CW_FIELD_ROW_GONE && find_windows(part, batch->ts_ns[i], &windows))
+            rc = add_entry(part, ends[i].end, &windows, batch->ts_ns[i], ends[i].value,
+                           batch->sizes != NULL ? batch->sizes[i] : 0, err);
+    }
+    return rc;
 }
 
 void cw_range_part_begin_unit(struct cw_range_part *part, uint32_t unit)
 {
     part->place = (uint64_t)unit << 32;
+    if (part->fields != NULL)
+        cw_field_rows_forget(part->fields);
 }
 
 int cw_range_part_add(struct cw_range_part *part, const struct cw_entry_batch *batch,
                       struct cw_err *err)
 {
     const struct cw_range_agg *agg = part->agg;
+    if (part->run != NULL && batch->templates != NULL)
+        return add_templates(part, batch, err);
     if (part->run != NULL) {
         int rc = 0;
         for (size_t i = 0; rc == 0 && i < batch->n; i++)
-            rc = add_processed(part, batch, i, err);
+            rc = add_processed(part, batch, i, batch->lines != NULL ? batch->lines[i] : CW_STR_NONE,
+                               err);
         return rc;
     }
     bool with_metadata = batch->metadata != NULL && needs_metadata(agg);
@@ -642,20 +718,33 @@ static int set_distinct(const struct cw_range_agg *agg, const struct series_sum 
     return 0;
 }
 
-/* Windows move over the samples: both ends only go forward. */
-static int set_sampled(const struct cw_range_agg *agg, struct series_sum *from,
-                       struct cw_series *to, struct cw_err *err)
+/* Room for a window's values. */
+static int scratch_grow(const struct cw_range_agg *agg, struct cw_sample_window *window,
+                        size_t *bytes, struct cw_err *err)
 {
-    struct cw_sample_list *list = &from->samples;
-    size_t first = 0, end = 0, scratch_bytes = (list->n + 1) * sizeof(double);
-    int rc = cw_allowance_take(agg->allowance, scratch_bytes, err);
+    size_t want = window->n * sizeof(double);
+    if (want <= *bytes)
+        return 0;
+    want = CW_MAX(want, 2 * *bytes);
+    int rc = cw_allowance_take(agg->allowance, want, err);
     if (rc < 0)
         return rc;
-    cw_sample_list_sort(list);
+    cw_allowance_give(agg->allowance, *bytes);
+    free(window->scratch);
+    window->scratch = cw_mem_resize(NULL, want);
+    *bytes = want;
+    return 0;
+}
+
+/* Windows move over the samples: both ends only go forward. */
+static int set_windows(const struct cw_range_agg *agg, const struct cw_sample_list *list,
+                       struct cw_series *to, struct cw_err *err)
+{
+    size_t first = 0, end = 0, bytes = 0;
+    int rc = 0;
     struct cw_sample_window window = {.range_s = (double)agg->range_ns / (double)CW_NS_PER_S,
-                                      .param = agg->expr->param,
-                                      .scratch = cw_mem_array(list->n + 1, sizeof(double))};
-    for (size_t step = 0; step < agg->grid.n; step++) {
+                                      .param = agg->expr->param};
+    for (size_t step = 0; rc == 0 && step < agg->grid.n; step++) {
         int64_t t = cw_grid_time(&agg->grid, step);
         while (end < list->n && list->items[end].ts_ns <= t)
             end++;
@@ -664,12 +753,27 @@ static int set_sampled(const struct cw_range_agg *agg, struct series_sum *from,
         window.items = list->items + first;
         window.n = end - first;
         window.end_ns = t;
-        if (window.n > 0)
+        if (window.n == 0)
+            continue;
+        rc = scratch_grow(agg, &window, &bytes, err);
+        if (rc == 0)
             cw_series_set(to, step, agg->rule->samples(&window));
     }
     free(window.scratch);
-    cw_allowance_give(agg->allowance, scratch_bytes);
-    return 0;
+    cw_allowance_give(agg->allowance, bytes);
+    return rc;
+}
+
+static int set_sampled(const struct cw_range_agg *agg, struct series_sum *from,
+                       struct cw_series *to, struct cw_err *err)
+{
+    size_t bytes = cw_sample_list_sort_bytes(&from->samples);
+    int rc = cw_allowance_take(agg->allowance, bytes, err);
+    if (rc < 0)
+        return rc;
+    cw_sample_list_sort(&from->samples);
+    cw_allowance_give(agg->allowance, bytes);
+    return set_windows(agg, &from->samples, to, err);
 }
 
 int cw_range_agg_finish(struct cw_range_agg *agg, struct cw_table **out, struct cw_err *err)

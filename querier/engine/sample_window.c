@@ -37,21 +37,77 @@ void cw_sample_list_add(struct cw_sample_list *list, const struct cw_sample *ite
     list->n += n;
 }
 
-static int by_time(const void *a, const void *b)
+static bool comes_after(const struct cw_sample *a, const struct cw_sample *b)
 {
-    const struct cw_sample *x = a, *y = b;
-    if (x->ts_ns != y->ts_ns)
-        return x->ts_ns < y->ts_ns ? -1 : 1;
-    return x->place < y->place ? -1 : x->place > y->place;
+    return a->ts_ns > b->ts_ns || (a->ts_ns == b->ts_ns && a->place > b->place);
 }
 
+/* Where the run that begins at `from` ends: samples in order. */
+static size_t run_end(const struct cw_sample_list *list, size_t from)
+{
+    size_t end = from + 1;
+    while (end < list->n && !comes_after(&list->items[end - 1], &list->items[end]))
+        end++;
+    return end;
+}
+
+struct run_sort {
+    struct cw_sample *items;
+    const size_t *ends;     /* of runs */
+    struct cw_sample *left; /* room for the left one of two that are merged */
+    size_t left_cap;
+};
+
+/* The runs items[0, mid) and items[mid, n) become one. */
+static void merge_runs(struct run_sort *sort, struct cw_sample *items, size_t mid, size_t n)
+{
+    size_t i = 0, k = mid;
+    struct cw_sample *to = items;
+    if (!comes_after(&items[mid - 1], &items[mid]))
+        return;
+    if (mid > sort->left_cap) {
+        free(sort->left);
+        sort->left_cap = mid;
+        sort->left = cw_mem_resize(NULL, mid * sizeof *sort->left);
+    }
+    memcpy(sort->left, items, mid * sizeof *items);
+    while (i < mid && k < n)
+        *to++ = comes_after(&sort->left[i], &items[k]) ? items[k++] : sort->left[i++];
+    memcpy(to, sort->left + i, (mid - i) * sizeof *to);
+}
+
+/* Runs [run, run + n); neighbours first, while they are in the cache. */
+static void sort_runs(struct run_sort *sort, size_t run, size_t n)
+{
+    size_t start = run > 0 ? sort->ends[run - 1] : 0, half = n / 2;
+    if (n < 2)
+        return;
+    sort_runs(sort, run, half);
+    sort_runs(sort, run + half, n - half);
+    merge_runs(sort, sort->items + start, sort->ends[run + half - 1] - start,
+               sort->ends[run + n - 1] - start);
+}
+
+/* Streams and blocks come one after the other, each in order of time: a few long runs, and many of them do not overlap. */
 void cw_sample_list_sort(struct cw_sample_list *list)
 {
-    bool sorted = true;
-    for (size_t i = 1; sorted && i < list->n; i++)
-        sorted = by_time(&list->items[i - 1], &list->items[i]) <= 0;
-    if (!sorted)
-        qsort(list->items, list->n, sizeof *list->items, by_time);
+    size_t n = 0, cap = 0, *ends = NULL;
+    for (size_t at = 0; at < list->n;) {
+        if (n == cap) {
+            cap = CW_MAX(64, cap * 2);
+            ends = cw_mem_resize(ends, cap * sizeof *ends);
+        }
+        ends[n++] = at = run_end(list, at);
+    }
+    struct run_sort sort = {.items = list->items, .ends = ends};
+    sort_runs(&sort, 0, n);
+    free(sort.left);
+    free(ends);
+}
+
+size_t cw_sample_list_sort_bytes(const struct cw_sample_list *list)
+{
+    return list->n * (sizeof(struct cw_sample) + 2 * sizeof(size_t));
 }
 
 /* ---- functions ---- */

@@ -6,6 +6,7 @@
  */
 #ifndef CW_ENGINE_SAMPLE_WINDOW_H
 #define CW_ENGINE_SAMPLE_WINDOW_H
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -23,8 +24,18 @@ void cw_sample_list_fini(struct cw_sample_list *list);
 /* Bytes that adding so many would allocate. */
 size_t cw_sample_list_growth(const struct cw_sample_list *list, size_t n);
 void cw_sample_list_add(struct cw_sample_list *list, const struct cw_sample *items, size_t n);
+/* One more, if there is room without growing. */
+static inline bool cw_sample_list_push(struct cw_sample_list *list, const struct cw_sample *item)
+{
+    if (list->n == list->cap)
+        return false;
+    list->items[list->n++] = *item;
+    return true;
+}
 /* By time and place. */
 void cw_sample_list_sort(struct cw_sample_list *list);
+/* Bytes that it allocates meanwhile, at most. */
+size_t cw_sample_list_sort_bytes(const struct cw_sample_list *list);
 
 struct cw_sample_window {
     const struct cw_sample *items; /* n > 0 */

@@ -106,6 +106,10 @@ static int read_batches(struct cw_query_context *query, struct cw_cursor *cursor
         rc = fn(arg, &batch, err);
         if (query->timed)
             cw_step_end(query, CW_STEP_PROCESS, &begun);
+        if (rc == CW_E_CORRUPT && batch.templates != NULL) {
+            cw_cursor_bad(cursor, err);
+            rc = 0;
+        }
         if (rc != 0)
             return rc < 0 ? rc : 0;
         rc = cw_query_context_check(query, err);

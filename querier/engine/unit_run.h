@@ -19,7 +19,8 @@ unsigned cw_unit_run_slots(const struct cw_query_context *query);
 int cw_unit_run(struct cw_query_context *query, const struct cw_plan *plan, cw_unit_fn fn,
                 void *arg, struct cw_err *err) CW_MUST_USE;
 
-/* Called for each batch of one unit; nonzero ends the unit (negative: an error). */
+/* Called for each batch of one unit; nonzero ends the unit (negative: an error; CW_E_CORRUPT of a batch with templates leaves its rows out,
+ * and no more). */
 typedef int (*cw_batch_fn)(void *arg, const struct cw_entry_batch *batch, struct cw_err *err);
 /* Open the unit, hand its batches to `fn`, close it; looks at the query's end between batches. It is counted as read where the scan
  * counts. */

@@ -66,22 +66,41 @@ def send_request(server, path, params):
     return sock
 
 
-def test_a_query_ends_when_its_client_leaves(ingester):
-    # Tens of milliseconds a line: as a whole far longer than the test waits.
-    long_line = "a" * 200_000
-    ingester.push([({"app": "slow"}, [(START + i, "%d %s" % (i, long_line)) for i in range(40)])])
-    for _ in range(4):
-        ingester.push([({"app": "slow"}, [(START + NS * (_ + 1) + i, "%d %s" % (i, long_line)) for i in range(40)])])
-    query = {"query": '{app="slow"} |~ "(a|aa)*(a|aaa)*(aa|aaaa)*[b-z]$"', "start": START, "end": START + 100 * NS}
-    sock = send_request(ingester, "/loki/api/v1/query_range", query)
+def expect_end(server, path, params):
+    """The query runs until its client leaves, and no longer."""
+    sock = send_request(server, path, params)
     try:
-        wait_for("running query", lambda: running(ingester) == 1, every=0.005)
+        wait_for("running query", lambda: running(server) == 1, every=0.005)
     finally:
         sock.close()
     left = time.monotonic()
-    wait_for("end of the query", lambda: running(ingester) == 0, every=0.005)
+    wait_for("end of the query", lambda: running(server) == 0, every=0.005)
     assert time.monotonic() - left < 0.5   # 0.1 and what a busy machine adds
+
+
+# Tens of milliseconds for each text of 200,000 letters.
+SLOW = "(a|aa)*(a|aaa)*(aa|aaaa)*[b-z]$"
+
+
+def push_slow(server, line):
+    """As a whole far longer than a test waits."""
+    for k in range(5):
+        server.push([({"app": "slow"}, [(START + NS * k + i, line % (i, "a" * 200_000)) for i in range(40)])])
+
+
+def test_a_query_ends_when_its_client_leaves(ingester):
+    push_slow(ingester, "%d %s")
+    expect_end(ingester, "/loki/api/v1/query_range", {"query": '{app="slow"} |~ "%s"' % SLOW, "start": START, "end": START + 100 * NS})
     assert int(ingester.metrics()["cordwood_queries_failed_total"]) >= 1
+
+
+def test_a_query_that_parses_lines_ends_when_its_client_leaves(ingester):
+    push_slow(ingester, '{"n": %d, "text": "%s"}')
+    for _ in range(2):   # from the head, then from parts
+        for query in ('sum(count_over_time({app="slow"} | json | text=~"%s" [1h]))', 'max_over_time({app="slow"} | json | text=~"%s" | unwrap n [1h]) by (app)'):
+            expect_end(ingester, "/loki/api/v1/query", {"query": query % SLOW, "time": START // NS + 100})
+        assert ingester.ask("POST", "/flush")[0] in (200, 204)
+    assert int(ingester.metrics()["cordwood_queries_failed_total"]) >= 4
 
 
 def test_an_export_has_everything_in_time_order_and_byte_identical(ingester):

@@ -92,3 +92,35 @@ Test(sample_window, lists_are_sorted_by_time_and_then_by_place)
     cw_sample_list_fini(&list);
     cr_expect_eq(list.n, 0);
 }
+
+static int by_time_and_place(const void *a, const void *b)
+{
+    const struct cw_sample *x = a, *y = b;
+    if (x->ts_ns != y->ts_ns)
+        return x->ts_ns < y->ts_ns ? -1 : 1;
+    return x->place < y->place ? -1 : x->place > y->place;
+}
+
+Test(sample_window, runs_of_any_lengths_are_sorted_as_single_samples_are)
+{
+    uint64_t state = 99;
+    for (int round = 0; round < 300; round++) {
+        struct cw_sample_list list = {0};
+        size_t n = state % 500, run = 0;
+        struct cw_sample *want = malloc((n + 1) * sizeof *want);
+        for (size_t i = 0; i < n; i++) {
+            state = state * 6364136223846793005u + 1442695040888963407u;
+            run = i == 0 || state >> 58 == 0 ? state >> 40 : run + (state >> 61);
+            want[i] = (struct cw_sample){(int64_t)(run % 1000) - 500, (double)i, state >> 62};
+        }
+        cw_sample_list_add(&list, want, n);
+        qsort(want, n, sizeof *want, by_time_and_place);
+        cw_sample_list_sort(&list);
+        cr_assert_eq(list.n, n);
+        for (size_t i = 0; i < n; i++)
+            cr_assert_eq(by_time_and_place(&list.items[i], &want[i]), 0);
+        cw_sample_list_fini(&list);
+        free(want);
+        state += (uint64_t)round;
+    }
+}

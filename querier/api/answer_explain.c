@@ -153,11 +153,9 @@ static void write_reads(unsigned need, struct cw_json_writer *w)
     static const struct {
         unsigned need;
         const char *name;
-    } names[] = {{CW_NEED_TIMES, "times"},
-                 {CW_NEED_LINES, "lines"},
-                 {CW_NEED_SIZES, "sizes"},
-                 {CW_NEED_METADATA, "metadata"},
-                 {CW_NEED_VALUES, "values"}};
+    } names[] = {{CW_NEED_TIMES, "times"},   {CW_NEED_LINES, "lines"},
+                 {CW_NEED_SIZES, "sizes"},   {CW_NEED_METADATA, "metadata"},
+                 {CW_NEED_VALUES, "values"}, {CW_NEED_TEMPLATES, "templates"}};
     key(w, "reads");
     cw_json_begin_array(w);
     for (size_t i = 0; i < CW_COUNT(names); i++)

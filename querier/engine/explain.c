@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "common/base/arena.h"
+#include "querier/engine/log_query.h"
 #include "querier/engine/plan.h"
 #include "querier/engine/stream_query.h"
 
@@ -75,12 +76,11 @@ int cw_explain_logs(struct cw_query_context *query, const struct cw_expr *expr, 
         return rc;
     out->n = 1;
     out->scans = cw_mem_array(1, sizeof *out->scans);
-    out->scans[0] =
-        (struct cw_explain_scan){.expr = expr,
-                                 .pipeline = out->pipeline,
-                                 .start_ns = start_ns,
-                                 .end_ns = end_ns,
-                                 .need = CW_NEED_TIMES | CW_NEED_LINES | CW_NEED_METADATA};
+    out->scans[0] = (struct cw_explain_scan){.expr = expr,
+                                             .pipeline = out->pipeline,
+                                             .start_ns = start_ns,
+                                             .end_ns = end_ns,
+                                             .need = cw_log_query_need(expr)};
     rc = explain_scan(query, &out->scans[0], err);
     if (rc < 0)
         cw_explain_fini(out);

@@ -58,6 +58,24 @@ struct unit_state {
     struct cw_hash128 stream_id; /* of entry.origin */
 };
 
+static struct cw_field_prefix *prefix_of(const struct cw_expr *expr)
+{
+    return cw_expr_gathers(expr) ? NULL : cw_field_prefix_new(expr);
+}
+
+static unsigned need_of(const struct cw_field_prefix *prefix)
+{
+    return CW_NEED_TIMES | CW_NEED_METADATA | (prefix != NULL ? CW_NEED_TEMPLATES : CW_NEED_LINES);
+}
+
+unsigned cw_log_query_need(const struct cw_expr *expr)
+{
+    struct cw_field_prefix *prefix = prefix_of(expr);
+    unsigned need = need_of(prefix);
+    cw_field_prefix_free(&prefix);
+    return need;
+}
+
 int cw_log_query_open(struct cw_query_context *query, const struct cw_expr *expr, int64_t start_ns,
                       int64_t end_ns, bool newest_first, struct cw_log_query **out,
                       struct cw_err *err)
@@ -72,9 +90,8 @@ int cw_log_query_open(struct cw_query_context *query, const struct cw_expr *expr
         *out = log_query;
         return 0;
     }
-    log_query->prefix = cw_field_prefix_new(expr);
-    unsigned need = CW_NEED_TIMES | CW_NEED_METADATA |
-                    (log_query->prefix != NULL ? CW_NEED_TEMPLATES : CW_NEED_LINES);
+    log_query->prefix = prefix_of(expr);
+    unsigned need = need_of(log_query->prefix);
     int rc = cw_pipeline_new(expr, NULL, CW_PIPELINE_LOGS, &log_query->pipeline, err);
     if (rc == 0)
         rc = cw_plan_make(query, expr, start_ns, end_ns, need, newest_first, &log_query->plan, err);

@@ -30,6 +30,8 @@ struct cw_log_page {
 int cw_log_query_open(struct cw_query_context *query, const struct cw_expr *expr, int64_t start_ns,
                       int64_t end_ns, bool newest_first, struct cw_log_query **out,
                       struct cw_err *err) CW_MUST_USE;
+/* What it asks of its scans (enum cw_need). */
+unsigned cw_log_query_need(const struct cw_expr *expr);
 void cw_log_query_close(struct cw_log_query **log_query);
 /* Before the first page: no more entries than these will be asked for, in all pages. A query that gathers (cw_expr_gathers()) finds all of
  * them at the first page, and need not keep others. */

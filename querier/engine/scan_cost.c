@@ -6,12 +6,13 @@
 static const uint64_t believed_ps[CW_SCAN_NKINDS] = {
     [CW_SCAN_COUNT] = 50,
     [CW_SCAN_FILTER] = 150,
+    [CW_SCAN_FIELDS] = 150,
     [CW_SCAN_LINES] = 2500,
 };
 
 const char *cw_scan_kind_name(enum cw_scan_kind kind)
 {
-    static const char *const names[CW_SCAN_NKINDS] = {"count", "filter", "lines"};
+    static const char *const names[CW_SCAN_NKINDS] = {"count", "filter", "fields", "lines"};
     return names[kind];
 }
 
@@ -19,6 +20,8 @@ enum cw_scan_kind cw_scan_kind_of(const struct cw_scan *scan)
 {
     if ((scan->need & CW_NEED_LINES) != 0)
         return CW_SCAN_LINES;
+    if ((scan->need & CW_NEED_TEMPLATES) != 0)
+        return CW_SCAN_FIELDS;
     return scan->nfilters > 0 ? CW_SCAN_FILTER : CW_SCAN_COUNT;
 }
 

@@ -15,6 +15,7 @@
 enum cw_scan_kind {
     CW_SCAN_COUNT,  /* no line is looked at */
     CW_SCAN_FILTER, /* line filters, and no line is handed out */
+    CW_SCAN_FIELDS, /* values of templates are looked at, and lines where those do not tell */
     CW_SCAN_LINES,  /* lines are handed out: to a pipeline, to the client */
     CW_SCAN_NKINDS
 };
@@ -25,7 +26,7 @@ struct cw_scan_costs { /* zeroed: none has run */
     } kinds[CW_SCAN_NKINDS];
 };
 
-/* "count", "filter", "lines" */
+/* "count", "filter", "fields", "lines" */
 const char *cw_scan_kind_name(enum cw_scan_kind kind);
 enum cw_scan_kind cw_scan_kind_of(const struct cw_scan *scan);
 /* A scan of blocks with so many bytes of lines took so much. */

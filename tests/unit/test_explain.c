@@ -72,7 +72,7 @@ Test(explain, a_metric_has_a_scan_for_each_range_aggregation)
     cr_expect_eq(f.explain.scans[0].kind, CW_SCAN_COUNT);
     cr_expect_eq(f.explain.scans[0].start_ns, -10 * CW_NS_PER_S + 1);
     cr_expect_eq(f.explain.scans[1].streams, 1);
-    cr_expect_eq(f.explain.scans[1].kind, CW_SCAN_LINES);
+    cr_expect_eq(f.explain.scans[1].kind, CW_SCAN_FIELDS);
     cr_expect_eq(cw_pipeline_hints(f.explain.scans[1].pipeline)->nrequired, 1);
     cr_expect_eq(mem_store_opened(f.store), 0);
     end(&f);

@@ -57,7 +57,7 @@ static size_t append(struct maker *maker, const char *tenant, struct cw_push *pu
 {
     struct cw_hash128 *ids;
     struct cw_err err = {0};
-    cr_assert_eq(cw_push_resolve(push, maker->arena, &ids, &err), 0, "%s", err.text);
+    cr_assert_eq(cw_push_resolve(push, NULL, maker->arena, &ids, &err), 0, "%s", err.text);
     struct cw_head_batch batch = {
         .tenant = cw_str_of(tenant), .push = push, .ids = ids, .duplicates = duplicates};
     maker->dropped.n = 0;
@@ -468,7 +468,7 @@ Test(head, replay_leaves_out_the_listed_entries_and_decides_nothing)
     struct cw_hash128 *ids;
     struct cw_err err = {0};
     static const uint32_t dropped[] = {2};
-    cr_assert_eq(cw_push_resolve(push, maker.arena, &ids, &err), 0);
+    cr_assert_eq(cw_push_resolve(push, NULL, maker.arena, &ids, &err), 0);
     struct cw_head_batch batch = {
         .tenant = CW_STR("t"), .push = push, .ids = ids, .duplicates = CW_HEAD_DROP_DUPLICATES};
     cw_head_append_listed(maker.head, &batch, dropped, 1);

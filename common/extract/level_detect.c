@@ -19,17 +19,21 @@ const struct cw_str cw_level_names[CW_LEVEL_N] = {
 struct level_word {
     struct cw_str text;
     enum cw_level level;
-    bool in_text; /* counts anywhere in a line, not only as a field's value */
 };
 
+/* By first letters, for words_of(). */
 static const struct level_word level_words[] = {
-    {NAMED("trace"), CW_LEVEL_TRACE, true},       {NAMED("debug"), CW_LEVEL_DEBUG, true},
-    {NAMED("fatal"), CW_LEVEL_FATAL, true},       {NAMED("critical"), CW_LEVEL_CRITICAL, true},
-    {NAMED("error"), CW_LEVEL_ERROR, true},       {NAMED("err"), CW_LEVEL_ERROR, true},
-    {NAMED("warning"), CW_LEVEL_WARN, true},      {NAMED("warn"), CW_LEVEL_WARN, true},
-    {NAMED("info"), CW_LEVEL_INFO, true},         {NAMED("trc"), CW_LEVEL_TRACE, false},
-    {NAMED("dbg"), CW_LEVEL_DEBUG, false},        {NAMED("inf"), CW_LEVEL_INFO, false},
-    {NAMED("information"), CW_LEVEL_INFO, false}, {NAMED("wrn"), CW_LEVEL_WARN, false},
+    {NAMED("critical"), CW_LEVEL_CRITICAL}, {NAMED("debug"), CW_LEVEL_DEBUG},
+    {NAMED("error"), CW_LEVEL_ERROR},       {NAMED("err"), CW_LEVEL_ERROR},
+    {NAMED("fatal"), CW_LEVEL_FATAL},       {NAMED("info"), CW_LEVEL_INFO},
+    {NAMED("trace"), CW_LEVEL_TRACE},       {NAMED("warning"), CW_LEVEL_WARN},
+    {NAMED("warn"), CW_LEVEL_WARN},
+};
+/* What a field may hold beside them. */
+static const struct level_word level_spellings[] = {
+    {NAMED("dbg"), CW_LEVEL_DEBUG}, {NAMED("inf"), CW_LEVEL_INFO},
+    {NAMED("trc"), CW_LEVEL_TRACE}, {NAMED("information"), CW_LEVEL_INFO},
+    {NAMED("wrn"), CW_LEVEL_WARN},
 };
 
 #define BEFORE_WORD CW_STR(" \t\n[({\"=")
@@ -40,18 +44,38 @@ static char lower(char c)
     return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
 }
 
-/* Most are told apart by their first letter: no call for those. */
 static bool is_word(struct cw_str text, struct cw_str word)
 {
-    return text.len == word.len && lower(text.ptr[0]) == word.ptr[0] &&
-           cw_str_eq_nocase(text, word);
+    return text.len == word.len && cw_str_eq_nocase(text, word);
+}
+
+/* The words that begin with that letter: level_words[*first, returned). Called where any byte may stand. */
+static size_t words_of(char letter, size_t *first)
+{
+    switch (letter | 0x20) {
+    case 'c': *first = 0; return 1;
+    case 'd': *first = 1; return 2;
+    case 'e': *first = 2; return 4;
+    case 'f': *first = 4; return 5;
+    case 'i': *first = 5; return 6;
+    case 't': *first = 6; return 7;
+    case 'w': *first = 7; return 9;
+    default: *first = 0; return 0;
+    }
 }
 
 bool cw_level_of_word(struct cw_str word, enum cw_level *out)
 {
-    for (size_t i = 0; i < CW_COUNT(level_words); i++) {
+    size_t i, end = word.len > 0 ? words_of(word.ptr[0], &i) : (i = 0);
+    for (; i < end; i++) {
         if (is_word(word, level_words[i].text)) {
             *out = level_words[i].level;
+            return true;
+        }
+    }
+    for (i = 0; i < CW_COUNT(level_spellings); i++) {
+        if (is_word(word, level_spellings[i].text)) {
+            *out = level_spellings[i].level;
             return true;
         }
     }
@@ -98,8 +122,6 @@ static void init_words(struct cw_triple_scan *scan)
     cw_triple_scan_init(scan);
     for (size_t i = 0; i < CW_COUNT(level_words); i++) {
         unsigned group = (unsigned)i % CW_TRIPLE_GROUPS;
-        if (!level_words[i].in_text)
-            continue;
         cw_triple_scan_add(scan, 0, group, BEFORE_WORD);
         add_byte_nocase(scan, 1, group, level_words[i].text.ptr[0]);
         add_byte_nocase(scan, 2, group, level_words[i].text.ptr[1]);
@@ -117,6 +139,12 @@ static void init_keys(struct cw_level_detector *d)
     for (size_t i = 0; i < d->nfields; i++) {
         unsigned group = (unsigned)i % CW_TRIPLE_GROUPS;
         struct cw_str field = d->fields[i];
+        if (field.len > 0) {
+            unsigned char last = (unsigned char)field.ptr[field.len - 1];
+            d->last_bytes[last] |= 1;
+            d->last_bytes[(unsigned char)lower((char)last)] |= 2;
+            d->last_bytes[(unsigned char)upper((char)last)] |= 2;
+        }
         if (field.len < 2) {
             d->any_key = true;
             continue;
@@ -153,11 +181,14 @@ static bool looks_like_json(struct cw_str line)
 /* May some key be a field? A key with escapes may be any. */
 static bool may_have_json_key(const struct cw_level_detector *d, struct cw_str line)
 {
+    struct cw_triple_walk walk = cw_triple_walk_make(&d->json_keys, line);
+    size_t at;
     if (d->any_key)
         return true;
-    size_t at = cw_triple_scan_find(&d->json_keys, line, 0);
-    for (; at < line.len; at = cw_triple_scan_find(&d->json_keys, line, at + 1)) {
+    while (cw_triple_walk_next(&walk, &at)) {
         struct cw_str before = cw_str_sub(line, 0, at + 2);
+        if ((d->last_bytes[(unsigned char)line.ptr[at + 1]] & 1) == 0)
+            continue;
         for (size_t i = 0; i < d->nfields; i++)
             if (cw_str_ends(before, d->fields[i]))
                 return true;
@@ -202,6 +233,8 @@ static struct cw_str json_value(const struct cw_level_detector *d, struct cw_str
 
 static bool ends_in_field(const struct cw_level_detector *d, struct cw_str before)
 {
+    if (before.len == 0 || (d->last_bytes[(unsigned char)before.ptr[before.len - 1]] & 2) == 0)
+        return false;
     for (size_t i = 0; i < d->nfields; i++) {
         size_t len = d->fields[i].len;
         if (len <= before.len &&
@@ -212,52 +245,60 @@ static bool ends_in_field(const struct cw_level_detector *d, struct cw_str befor
     return false;
 }
 
-/* Where the next key that is a field ends, from `from` on; line.len + 1: there is none. */
-static size_t next_logfmt_key(const struct cw_level_detector *d, struct cw_str line, size_t from)
+struct logfmt_search {
+    const struct cw_level_detector *detector;
+    struct cw_logfmt_pairs pairs;
+    struct cw_str value;
+    size_t best; /* index of its field; detector->nfields: none yet */
+};
+
+/* Go through the pairs up to the one whose key ends at `end`. False: nothing better follows. */
+static bool search_pairs(struct logfmt_search *search, size_t end)
 {
-    if (d->any_key)
-        return from <= line.len ? line.len : line.len + 1;
-    size_t at = from >= 2 ? from - 2 : 0;
-    while ((at = cw_triple_scan_find(&d->logfmt_keys, line, at)) < line.len) {
-        if (ends_in_field(d, cw_str_sub(line, 0, at + 2)))
-            return at + 2;
-        at++;
+    struct cw_logfmt_pairs *pairs = &search->pairs;
+    while (pairs->at < end) {
+        if (!cw_logfmt_next(pairs))
+            return false;
+        for (size_t i = 0; i < search->best; i++) {
+            if (is_word(pairs->key, search->detector->fields[i])) {
+                search->value = pairs->value;
+                search->best = i;
+            }
+        }
+        if (search->best == 0)
+            return false;
     }
-    return from <= line.len && ends_in_field(d, line) ? line.len : line.len + 1;
+    return true;
 }
 
+/* Only pairs ahead of a key that is a field are looked at: most lines have none, or an early one. */
 static struct cw_str logfmt_value(const struct cw_level_detector *d, struct cw_str line,
                                   struct cw_arena *arena)
 {
-    struct cw_logfmt_pairs pairs = {.line = line, .arena = arena};
-    struct cw_str value = CW_STR_NONE;
-    size_t best = d->nfields, key_end = 0;
-    while ((key_end = next_logfmt_key(d, line, key_end)) <= line.len) {
-        while (pairs.at < key_end) {
-            if (!cw_logfmt_next(&pairs))
-                return value;
-            for (size_t i = 0; i < best; i++) {
-                if (cw_str_eq_nocase(pairs.key, d->fields[i])) {
-                    value = pairs.value;
-                    best = i;
-                }
-            }
-            if (best == 0)
-                return value;
-        }
-        key_end++;
+    struct logfmt_search search = {.detector = d,
+                                   .pairs = {.line = line, .arena = arena},
+                                   .value = CW_STR_NONE,
+                                   .best = d->nfields};
+    struct cw_triple_walk walk = cw_triple_walk_make(&d->logfmt_keys, line);
+    size_t at;
+    while (!d->any_key && cw_triple_walk_next(&walk, &at)) {
+        if (ends_in_field(d, cw_str_sub(line, 0, at + 2)) && !search_pairs(&search, at + 2))
+            return search.value;
     }
-    return value;
+    if (d->any_key || ends_in_field(d, line))
+        search_pairs(&search, line.len);
+    return search.value;
 }
 
 /* ---- words ---- */
 
 static bool word_at(struct cw_str line, size_t at, enum cw_level *out)
 {
-    for (size_t i = 0; i < CW_COUNT(level_words); i++) {
+    size_t i, end_i = words_of(line.ptr[at], &i);
+    for (; i < end_i; i++) {
         struct cw_str word = level_words[i].text;
         size_t end = at + word.len;
-        if (!level_words[i].in_text || end > line.len || !is_word(cw_str_sub(line, at, end), word))
+        if (end > line.len || !cw_str_eq_nocase(cw_str_sub(line, at, end), word))
             continue;
         if (end == line.len || cw_str_find_byte(AFTER_WORD, line.ptr[end]) >= 0) {
             *out = level_words[i].level;
@@ -269,11 +310,12 @@ static bool word_at(struct cw_str line, size_t at, enum cw_level *out)
 
 static enum cw_level first_word(const struct cw_level_detector *d, struct cw_str line)
 {
+    struct cw_triple_walk walk = cw_triple_walk_make(&d->words, line);
     enum cw_level level;
-    if (word_at(line, 0, &level))
+    size_t at;
+    if (line.len > 0 && word_at(line, 0, &level))
         return level;
-    size_t at = cw_triple_scan_find(&d->words, line, 0);
-    for (; at < line.len; at = cw_triple_scan_find(&d->words, line, at + 1)) {
+    while (cw_triple_walk_next(&walk, &at)) {
         if (cw_str_find_byte(BEFORE_WORD, line.ptr[at]) >= 0 && word_at(line, at + 1, &level))
             return level;
     }

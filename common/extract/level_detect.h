@@ -46,8 +46,9 @@ enum cw_level cw_level_of_severity(struct cw_str number);
 struct cw_level_detector {
     const struct cw_str *fields; /* borrowed */
     size_t nfields;
-    unsigned json_depth; /* levels of objects that are looked at; 0: all */
-    bool any_key;        /* some field is too short to be looked for */
+    unsigned json_depth;           /* levels of objects that are looked at; 0: all */
+    bool any_key;                  /* some field is too short to be looked for */
+    unsigned char last_bytes[256]; /* bit 0: a field ends in that byte; bit 1: up to case */
     /* Where the end of a field may be, with what follows it; where a word may begin, with what is before it. */
     struct cw_triple_scan json_keys, logfmt_keys, words;
 };

@@ -14,19 +14,20 @@ static unsigned groups_at(const struct cw_triple_scan *scan, unsigned place, cha
     return scan->low[place][c & 15] & scan->high[place][c >> 4];
 }
 
-static size_t find_plain(const struct cw_triple_scan *scan, struct cw_str text, size_t from)
+static uint64_t block_plain(const struct cw_triple_scan *scan, struct cw_str text, size_t from)
 {
-    for (size_t i = from; i + CW_TRIPLE_PLACES <= text.len; i++) {
-        const char *at = text.ptr + i;
+    uint64_t bits = 0;
+    for (size_t i = 0; i < CW_TRIPLE_BLOCK && from + i + CW_TRIPLE_PLACES <= text.len; i++) {
+        const char *at = text.ptr + from + i;
         if (groups_at(scan, 0, at[0]) & groups_at(scan, 1, at[1]) & groups_at(scan, 2, at[2]))
-            return i;
+            bits |= UINT64_C(1) << i;
     }
-    return text.len;
+    return bits;
 }
 
 #if defined(__x86_64__)
 
-enum { STEP = 32, REACH = STEP + CW_TRIPLE_PLACES - 1 };
+enum { STEP = 32, REACH = CW_TRIPLE_BLOCK + CW_TRIPLE_PLACES - 1 };
 
 __attribute__((target("avx2"), always_inline)) static inline __m256i avx2_table(
     const unsigned char table[16])
@@ -46,7 +47,7 @@ __attribute__((target("avx2"), always_inline)) static inline __m256i avx2_groups
     return _mm256_and_si256(lows, highs);
 }
 
-/* Bit i: at + i may match. Reads REACH bytes. */
+/* Bit i: at + i may match. */
 __attribute__((target("avx2"), always_inline)) static inline uint32_t avx2_hits(
     const char *at, const __m256i low[CW_TRIPLE_PLACES], const __m256i high[CW_TRIPLE_PLACES])
 {
@@ -57,29 +58,29 @@ __attribute__((target("avx2"), always_inline)) static inline uint32_t avx2_hits(
     return ~(uint32_t)_mm256_movemask_epi8(none);
 }
 
-__attribute__((target("avx2"))) static size_t find_avx2(const struct cw_triple_scan *scan,
-                                                        struct cw_str text, size_t from)
+__attribute__((target("avx2"))) static uint64_t block_avx2(const struct cw_triple_scan *scan,
+                                                           struct cw_str text, size_t from)
 {
     __m256i low[CW_TRIPLE_PLACES], high[CW_TRIPLE_PLACES];
+    char end[REACH + STEP] = {0};
+    size_t left = text.len - from;
+    if (left < CW_TRIPLE_PLACES)
+        return 0;
+    const char *at = text.ptr + from;
+    uint64_t wanted = UINT64_MAX;
+    if (left < REACH) { /* only so many positions are there; what is behind them is not looked at */
+        memcpy(end, at, left);
+        at = end;
+        wanted >>= REACH - left;
+    }
     for (unsigned i = 0; i < CW_TRIPLE_PLACES; i++) {
         low[i] = avx2_table(scan->low[i]);
         high[i] = avx2_table(scan->high[i]);
     }
-    size_t i = from;
-    for (; i + REACH <= text.len; i += STEP) {
-        uint32_t bits = avx2_hits(text.ptr + i, low, high);
-        if (bits != 0)
-            return i + (size_t)__builtin_ctz(bits);
-    }
-    if (i + CW_TRIPLE_PLACES > text.len)
-        return text.len;
-    char end[2 * STEP] = {0};
-    size_t left = text.len - i;
-    memcpy(end, text.ptr + i, left);
-    uint32_t bits = avx2_hits(end, low, high);
-    size_t npositions = left - (CW_TRIPLE_PLACES - 1); /* 31 at most */
-    bits &= (UINT32_C(1) << npositions) - 1;
-    return bits != 0 ? i + (size_t)__builtin_ctz(bits) : text.len;
+    uint64_t bits = avx2_hits(at, low, high);
+    if (wanted >> STEP != 0)
+        bits |= (uint64_t)avx2_hits(at + STEP, low, high) << STEP;
+    return bits & wanted;
 }
 
 #endif
@@ -105,12 +106,12 @@ void cw_triple_scan_add(struct cw_triple_scan *scan, unsigned place, unsigned gr
 bool cw_triple_scan_use(struct cw_triple_scan *scan, enum cw_triple_scan_way way)
 {
     if (way == CW_TRIPLE_SCAN_PLAIN) {
-        scan->find = find_plain;
+        scan->block = block_plain;
         return true;
     }
 #if defined(__x86_64__)
     if (__builtin_cpu_supports("avx2")) {
-        scan->find = find_avx2;
+        scan->block = block_avx2;
         return true;
     }
 #endif

@@ -3,6 +3,16 @@
 
 #include "common/match/triple_scan.h"
 
+static size_t find(const struct cw_triple_scan *scan, struct cw_str text, size_t from)
+{
+    struct cw_triple_walk walk = cw_triple_walk_make(scan, text);
+    size_t at;
+    while (cw_triple_walk_next(&walk, &at))
+        if (at >= from)
+            return at;
+    return text.len;
+}
+
 /* What the tables say, in the simplest words. */
 static size_t naive(const struct cw_triple_scan *scan, struct cw_str text, size_t from)
 {
@@ -22,21 +32,21 @@ Test(triple_scan, finds_three_bytes_of_one_group)
 {
     struct cw_triple_scan scan;
     cw_triple_scan_init(&scan);
-    cr_expect_eq(cw_triple_scan_find(&scan, CW_STR("nothing was added"), 0), 17);
+    cr_expect_eq(find(&scan, CW_STR("nothing was added"), 0), 17);
     cw_triple_scan_add(&scan, 0, 0, CW_STR(" ["));
     cw_triple_scan_add(&scan, 1, 0, CW_STR("a"));
     cw_triple_scan_add(&scan, 2, 0, CW_STR("b"));
     cw_triple_scan_add(&scan, 0, 7, CW_STR("x"));
     cw_triple_scan_add(&scan, 1, 7, CW_STR("\xFF"));
     cw_triple_scan_add(&scan, 2, 7, CW_STR("z"));
-    cr_expect_eq(cw_triple_scan_find(&scan, CW_STR("xab  ab[ab"), 0), 4);
-    cr_expect_eq(cw_triple_scan_find(&scan, CW_STR("xab  ab[ab"), 5), 7);
-    cr_expect_eq(cw_triple_scan_find(&scan, CW_STR("xab  ab[a"), 5), 9);
-    cr_expect_eq(cw_triple_scan_find(&scan, CW_STR("xabx\xFFz"), 0), 3);
-    cr_expect_eq(cw_triple_scan_find(&scan, CW_STR("ab"), 0), 2);
-    cr_expect_eq(cw_triple_scan_find(&scan, CW_STR(""), 0), 0);
-    cr_expect_eq(cw_triple_scan_find(&scan, CW_STR_NONE, 0), 0);
-    cr_expect_eq(cw_triple_scan_find(&scan, CW_STR(" ab"), 3), 3);
+    cr_expect_eq(find(&scan, CW_STR("xab  ab[ab"), 0), 4);
+    cr_expect_eq(find(&scan, CW_STR("xab  ab[ab"), 5), 7);
+    cr_expect_eq(find(&scan, CW_STR("xab  ab[a"), 5), 9);
+    cr_expect_eq(find(&scan, CW_STR("xabx\xFFz"), 0), 3);
+    cr_expect_eq(find(&scan, CW_STR("ab"), 0), 2);
+    cr_expect_eq(find(&scan, CW_STR(""), 0), 0);
+    cr_expect_eq(find(&scan, CW_STR_NONE, 0), 0);
+    cr_expect_eq(find(&scan, CW_STR(" ab"), 3), 3);
 }
 
 Test(triple_scan, all_ways_find_what_a_plain_loop_finds)
@@ -58,8 +68,8 @@ Test(triple_scan, all_ways_find_what_a_plain_loop_finds)
         struct cw_str text = cw_str_make(exact, len);
         for (int way = CW_TRIPLE_SCAN_PLAIN; way <= CW_TRIPLE_SCAN_AVX2; way++)
             if (cw_triple_scan_use(&scan, (enum cw_triple_scan_way)way))
-                cr_assert_eq(cw_triple_scan_find(&scan, text, from), naive(&scan, text, from),
-                             "round %d, way %d", round, way);
+                cr_assert_eq(find(&scan, text, from), naive(&scan, text, from), "round %d, way %d",
+                             round, way);
         free(exact);
     }
 }

@@ -116,9 +116,10 @@ static uint64_t entries_cost(const struct cw_push_stream *stream)
         bytes += entry->line.len + sizeof(int64_t) + sizeof(uint32_t);
         if (entry->nmetadata == 0)
             continue;
-        bytes += sizeof(struct cw_labels);
+        bytes += sizeof(struct cw_labels *);
         if (i == 0 || entry->metadata != entry[-1].metadata) /* shared: copied once */
-            bytes += labels_cost((struct cw_labels){entry->metadata, entry->nmetadata});
+            bytes += sizeof(struct cw_labels) +
+                     labels_cost((struct cw_labels){entry->metadata, entry->nmetadata});
     }
     return bytes;
 }
@@ -303,19 +304,22 @@ static void block_push(struct cw_generation *generation, struct head_stream *str
 struct copies {
     struct {
         const struct cw_label *from;
-        struct cw_labels copy;
+        const struct cw_labels *copy;
     } slots[COPIES];
 };
 
-static struct cw_labels metadata_copy(struct cw_generation *generation, struct copies *copies,
-                                      const struct cw_push_entry *entry)
+static const struct cw_labels *metadata_copy(struct cw_generation *generation,
+                                             struct copies *copies,
+                                             const struct cw_push_entry *entry)
 {
     size_t slot = (uintptr_t)entry->metadata / sizeof(struct cw_label) % COPIES;
     if (copies->slots[slot].from != entry->metadata ||
-        copies->slots[slot].copy.n != entry->nmetadata) {
+        copies->slots[slot].copy->n != entry->nmetadata) {
         struct cw_labels labels = {entry->metadata, entry->nmetadata};
+        struct cw_labels *copy = CW_ARENA_NEW(generation->arena, struct cw_labels);
+        *copy = cw_labels_dup(generation->arena, labels);
         copies->slots[slot].from = entry->metadata;
-        copies->slots[slot].copy = cw_labels_dup(generation->arena, labels);
+        copies->slots[slot].copy = copy;
     }
     return copies->slots[slot].copy;
 }
@@ -323,7 +327,8 @@ static struct cw_labels metadata_copy(struct cw_generation *generation, struct c
 static void block_set_metadata(struct cw_generation *generation, struct copies *copies,
                                struct head_block *block, const struct cw_push_entry *entry)
 {
-    struct cw_labels *metadata = atomic_load_explicit(&block->metadata, memory_order_relaxed);
+    const struct cw_labels **metadata =
+        atomic_load_explicit(&block->metadata, memory_order_relaxed);
     if (!metadata) {
         if (entry->nmetadata == 0)
             return;
@@ -331,8 +336,7 @@ static void block_set_metadata(struct cw_generation *generation, struct copies *
         head_count_bytes(generation, (int64_t)block->row_cap * (int64_t)sizeof(*metadata));
         atomic_store_explicit(&block->metadata, metadata, memory_order_release);
     }
-    metadata[block->nrows] =
-        entry->nmetadata ? metadata_copy(generation, copies, entry) : CW_LABELS_NONE;
+    metadata[block->nrows] = entry->nmetadata ? metadata_copy(generation, copies, entry) : NULL;
 }
 
 struct append {

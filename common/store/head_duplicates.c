@@ -28,9 +28,10 @@ static bool same_but_level(struct cw_labels a, struct cw_labels b)
 static bool same_metadata(const struct head_block *block, uint32_t row,
                           const struct cw_push_entry *entry)
 {
-    const struct cw_labels *metadata = atomic_load_explicit(&block->metadata, memory_order_relaxed);
+    const struct cw_labels *const *metadata =
+        atomic_load_explicit(&block->metadata, memory_order_relaxed);
     struct cw_labels labels = {entry->metadata, entry->nmetadata};
-    struct cw_labels old = metadata ? metadata[row] : CW_LABELS_NONE;
+    struct cw_labels old = head_metadata_row(metadata, row);
     if (cw_labels_eq(old, labels))
         return true;
     bool sent = !entry->level_found && cw_labels_has(labels, CW_LEVEL_LABEL);

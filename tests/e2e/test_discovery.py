@@ -128,7 +128,7 @@ def test_labels_are_counted_without_the_service(ingester):
     labels = {"l%02d" % i: "x" for i in range(15)}
     ingester.push([(labels, [(START, "fits")])])
     status, text = ingester.push([({**labels, "one": "more"}, [(START, "does not")])], check=False)
-    assert status == 400 and b"has 16 label names; limit 15" in text and b'service_name=\\"unknown_service\\"' not in text
+    assert status == 400 and b"has 16 label names; limit 15" in text and b'service_name="unknown_service"' in text
     ingester.push([({}, [(START, "no labels at all")])])
     assert found(ingester, '{service_name="unknown_service"}') == [
         ("fits", {**labels, "service_name": "unknown_service", "detected_level": "unknown"}),

@@ -9,6 +9,7 @@
 #include "common/config/value.h"
 #include "common/logql/ast.h"
 #include "common/net/http_listen.h"
+#include "common/store/discovery.h"
 #include "ingester/tenant_name.h"
 
 enum {
@@ -63,6 +64,21 @@ static int check_memory_limit(const void *value, struct cw_err *err)
 static int check_max_bytes(const void *value, struct cw_err *err)
 {
     return check_floor(value, STORAGE_MIN_BYTES, "no bound", "the log alone takes more", err);
+}
+
+static int check_names(const void *value, struct cw_err *err)
+{
+    const struct cw_config_strings *names = value;
+    size_t bytes = names->n;
+    for (size_t i = 0; i < names->n; i++) {
+        bytes += names->items[i].len;
+        if (memchr(names->items[i].ptr, '\0', names->items[i].len) != NULL)
+            return cw_err_set(err, CW_E_INVALID, "a name holds a NUL");
+    }
+    if (names->n > CW_DISCOVERY_NAMES_MAX || bytes > CW_DISCOVERY_LIST_BYTES_MAX)
+        return cw_err_set(err, CW_E_INVALID, "more than %d names, or than %d bytes of them",
+                          CW_DISCOVERY_NAMES_MAX, CW_DISCOVERY_LIST_BYTES_MAX);
+    return 0;
 }
 
 static int check_tenant_name(const void *value, struct cw_err *err)
@@ -128,6 +144,22 @@ static const struct cw_key_def limit_keys[] = {
     {"max_structured_metadata_entries_count", CW_KEY_INT, AT(max_structured_metadata_entries_count),
      .def = "128", .min = "0", .max = "65536",
      .doc = "The most pairs in one entry's structured metadata; 0 is the largest."},
+    {"discover_service_name", CW_KEY_STRINGS, AT(discover_service_name),
+     .def = CW_DISCOVERY_SERVICE_NAMES, .check = check_names,
+     .doc = "A stream without a label service_name gets one, with the value of the first of these "
+            "labels that it has, or unknown_service. An empty list adds none."},
+    {"discover_log_levels", CW_KEY_BOOL, AT(discover_log_levels), .def = "true",
+     .doc = "Add detected_level to the structured metadata of each entry that comes without it: "
+            "from its level fields, OTLP's severity, JSON, logfmt, or a word in its line; unknown "
+            "where there is none. It needs allow_structured_metadata."},
+    {"log_level_fields", CW_KEY_STRINGS, AT(log_level_fields), .def = CW_DISCOVERY_LEVEL_FIELDS,
+     .check = check_names,
+     .doc = "Labels, metadata and fields of JSON and logfmt lines that hold a level, first to "
+            "last. An empty list is the default one."},
+    {"log_level_from_json_max_depth", CW_KEY_INT, AT(log_level_from_json_max_depth), .def = "2",
+     .min = "-2147483648", .max = "2147483647",
+     .doc = "Look for level fields in objects of JSON lines down to this depth; 0 and less is any "
+            "(64 at most)."},
     {"retention_period", CW_KEY_DURATION, AT(retention_period_ns), .def = "0", .min = "0",
      .doc = "Drop entries older than this; 0 keeps them. It works alone: nothing else has to be "
             "set."},
@@ -180,8 +212,6 @@ static const struct cw_key_def limit_keys[] = {
     {"max_streams_per_user", CW_KEY_IGNORED, .doc = UNLIMITED},
     {"max_global_streams_per_user", CW_KEY_IGNORED, .doc = UNLIMITED},
     {"unordered_writes", CW_KEY_IGNORED, .doc = "Entries are taken in any order."},
-    {"discover_log_levels", CW_KEY_IGNORED, .doc = "Levels are not discovered."},
-    {"discover_service_name", CW_KEY_IGNORED, .doc = "Service names are not discovered."},
 };
 static const struct cw_table_def limits_table =
     CW_TABLE("limits_config", limit_keys, struct cw_ingester_limits);

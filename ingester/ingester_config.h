@@ -34,6 +34,10 @@ struct cw_ingester_limits {
     bool max_line_size_truncate;
     int64_t max_label_name_length, max_label_value_length, max_label_names_per_series;
     bool allow_structured_metadata;
+    struct cw_config_strings discover_service_name;
+    bool discover_log_levels;
+    struct cw_config_strings log_level_fields;
+    int64_t log_level_from_json_max_depth;
     int64_t max_structured_metadata_size, max_structured_metadata_entries_count;
     int64_t retention_period_ns;
     struct cw_config_tables retention_stream; /* of struct cw_retention_stream */

@@ -148,6 +148,7 @@ static int http_start(struct server *server, const struct cw_ingester_config *co
                                          .memory = &server->ingester.memory,
                                          .tenant = cw_tenants_querier_tenant,
                                          .limits = cw_tenants_querier_limits,
+                                         .discovery = cw_tenants_discovery,
                                          .ctx = server->ingester.tenants,
                                          .tail_max_duration_ns = config->tail_max_duration_ns};
     rc = cw_querier_new(&querier, &server->ingester.querier, err);

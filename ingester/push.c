@@ -21,6 +21,7 @@ struct push_op {
     enum protocol protocol;
     struct cw_str tenant;
     struct cw_push push;
+    struct cw_discovery *discovery; /* a reference */
     struct cw_push_checked checked;
     struct cw_buf unwrapped; /* protobuf in snappy that came in gzip or deflate */
     struct cw_buf raw;       /* the decompressed body, which the push borrows from */
@@ -117,6 +118,7 @@ static void push_answer(struct push_op *op, const struct cw_err *err)
     cw_buf_fini(&op->unwrapped);
     cw_buf_fini(&op->raw);
     cw_buf_fini(&op->packed);
+    cw_discovery_unref(&op->discovery);
     if (!err && op->outcome == OUTCOME_STORED)
         count_push(op);
     free(op->dropped.items);
@@ -349,9 +351,10 @@ static int push_decode(struct push_op *op, struct cw_err *err)
         return rc;
     op->frame.body = body;
     op->frame.body_raw = (uint32_t)raw.len;
+    const struct cw_service_names *names = &cw_discovery_options(op->discovery)->service_names;
     if (otlp)
-        return json ? cw_push_otlp_json_decode(raw, arena, op->now_ns, &op->push, err)
-                    : cw_push_otlp_protobuf_decode(raw, arena, op->now_ns, &op->push, err);
+        return json ? cw_push_otlp_json_decode(raw, names, arena, op->now_ns, &op->push, err)
+                    : cw_push_otlp_protobuf_decode(raw, names, arena, op->now_ns, &op->push, err);
     return json ? cw_push_loki_json_decode(raw, arena, &op->push, err)
                 : cw_push_loki_protobuf_decode(raw, arena, &op->push, err);
 }
@@ -412,6 +415,7 @@ static int push_make(struct push_op *op, struct cw_err *err)
 {
     struct cw_ingester_limits limits;
     struct cw_arena *arena = cw_http_arena(op->request);
+    op->discovery = cw_tenants_discovery(op->ingester->tenants, op->tenant);
     int rc = push_decode(op, err);
     if (rc < 0)
         return rc;
@@ -422,7 +426,7 @@ static int push_make(struct push_op *op, struct cw_err *err)
     if (delivery->present && (rc = cw_marks_validate(&op->push, err)) < 0)
         return rc;
     cw_tenants_limits(op->ingester->tenants, op->tenant, &limits);
-    cw_push_check(&op->push, &limits, op->now_ns, arena, &op->checked);
+    cw_push_check(&op->push, &limits, op->discovery, op->now_ns, arena, &op->checked);
     rc = push_take(op, cw_head_cost(&op->push));
     if (rc < 0)
         return rc;
@@ -437,7 +441,9 @@ static int push_make(struct push_op *op, struct cw_err *err)
         op->frame.body = CW_STR_NONE;
         op->frame.body_raw = 0;
     } else if (op->checked.changed || op->protocol == PROTOCOL_OTLP) {
-        rc = push_pack(op, err);
+        rc = push_pack(op, err); /* with what was discovered in it */
+    } else {
+        op->frame.discovery = cw_discovery_encoded(op->discovery);
     }
     if (delivery->present)
         delivery_frame(op);

@@ -16,6 +16,7 @@ const char *const cw_discard_names[CW_DISCARD_NREASONS] = {
 
 struct check {
     const struct cw_ingester_limits *limits;
+    const struct cw_discovery *discovery;
     int64_t oldest_ns, newest_ns;
     struct cw_arena *arena;
     struct cw_push_checked *out;
@@ -63,10 +64,11 @@ static bool labels_good(struct check *check, const struct cw_push_stream *stream
                 "error at least one label pair is required per stream");
         return false;
     }
-    if (stream->labels.n > (size_t)limits->max_label_names_per_series) {
+    size_t nlabels = stream->labels.n - cw_labels_has(stream->labels, CW_SERVICE_NAME_LABEL);
+    if (nlabels > (size_t)limits->max_label_names_per_series) {
         DISCARD(check, CW_DISCARD_LABELS, stream->nentries,
                 "entry for stream '%.*s' has %zu label names; limit %lld",
-                CW_STR_ARG(stream_text(check, stream)), stream->labels.n,
+                CW_STR_ARG(stream_text(check, stream)), nlabels,
                 (long long)limits->max_label_names_per_series);
         return false;
     }
@@ -211,7 +213,8 @@ static void check_entries(struct check *check, struct cw_push_stream *stream)
 static bool stream_good(struct check *check, struct cw_push_stream *stream, struct cw_hash128 *id)
 {
     struct cw_err why = {0};
-    if (cw_push_resolve_labels(stream, check->arena, id, &why) < 0) {
+    const struct cw_service_names *names = &cw_discovery_options(check->discovery)->service_names;
+    if (cw_push_resolve_labels(stream, names, check->arena, id, &why) < 0) {
         struct cw_str text = cw_arena_dup(check->arena, cw_str_of(why.text));
         if (cw_str_find(text, CW_STR("duplicate label name")) < 0)
             check->out->refused = true;
@@ -227,12 +230,17 @@ static int64_t before(int64_t ns, int64_t span_ns)
     return __builtin_sub_overflow(ns, span_ns, &at) ? INT64_MIN : at;
 }
 
-void cw_push_check(struct cw_push *push, const struct cw_ingester_limits *limits, int64_t now_ns,
-                   struct cw_arena *arena, struct cw_push_checked *out)
+void cw_push_check(struct cw_push *push, const struct cw_ingester_limits *limits,
+                   const struct cw_discovery *discovery, int64_t now_ns, struct cw_arena *arena,
+                   struct cw_push_checked *out)
 {
     *out =
         (struct cw_push_checked){.ids = CW_ARENA_ARRAY(arena, struct cw_hash128, push->nstreams)};
-    struct check check = {.limits = limits, .arena = arena, .out = out, .oldest_ns = INT64_MIN};
+    struct check check = {.limits = limits,
+                          .discovery = discovery,
+                          .arena = arena,
+                          .out = out,
+                          .oldest_ns = INT64_MIN};
     if (limits->reject_old_samples)
         check.oldest_ns = before(now_ns, limits->reject_old_samples_max_age_ns);
     if (__builtin_add_overflow(now_ns, limits->creation_grace_period_ns, &check.newest_ns))
@@ -245,6 +253,7 @@ void cw_push_check(struct cw_push *push, const struct cw_ingester_limits *limits
         if (stream->nentries == 0 || !stream_good(&check, stream, &out->ids[kept]))
             continue;
         check_entries(&check, stream);
+        cw_discovery_add_levels(discovery, stream, arena);
         push->nentries += stream->nentries;
         for (size_t e = 0; e < stream->nentries; e++)
             push->line_bytes += stream->entries[e].line.len;

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include "common/base/arena.h"
 #include "common/base/hash.h"
+#include "common/store/discovery.h"
 #include "common/wire/push.h"
 #include "ingester/ingester_config.h"
 
@@ -32,8 +33,10 @@ struct cw_push_checked {
     size_t ndiscarded[CW_DISCARD_NREASONS];
 };
 
-/* Resolve the push (push_resolve.h) and take out what the limits forbid; push->streams holds what is left. */
-void cw_push_check(struct cw_push *push, const struct cw_ingester_limits *limits, int64_t now_ns,
-                   struct cw_arena *arena, struct cw_push_checked *out);
+/* Resolve the push (push_resolve.h), take out what the limits forbid and add what is discovered in the rest; push->streams holds what
+ * is left. As in Loki a service_name is added before labels are checked, and not counted; a level after metadata is. */
+void cw_push_check(struct cw_push *push, const struct cw_ingester_limits *limits,
+                   const struct cw_discovery *discovery, int64_t now_ns, struct cw_arena *arena,
+                   struct cw_push_checked *out);
 
 #endif

@@ -7,42 +7,66 @@
 #include "common/base/assert.h"
 #include "ingester/tenant_name.h"
 
+struct tenant_rules;
 struct cw_tenants {
     bool auth_enabled;
     uint64_t query_memory_bytes;
     pthread_rwlock_t lock;
     struct cw_ingester_config *config;
-    struct cw_retention_policy *policy;             /* of config->limits */
-    struct cw_retention_policy **override_policies; /* of config->overrides */
+    struct tenant_rules *rules; /* of config->overrides, then of config->limits */
 };
 
-static struct cw_retention_policy *policy_make(const struct cw_ingester_limits *limits)
-{
+/* What is compiled from limits. */
+struct tenant_rules {
     struct cw_retention_policy *policy;
+    struct cw_discovery *discovery;
+};
+
+static struct tenant_rules rules_make(const struct cw_ingester_limits *limits)
+{
+    struct tenant_rules rules;
     struct cw_err err;
+    struct cw_discovery_options discovery = {
+        .service_names = {limits->discover_service_name.items, limits->discover_service_name.n},
+        /* As in Loki: metadata has to be allowed. */
+        .levels = limits->discover_log_levels && limits->allow_structured_metadata,
+        .level_fields = limits->log_level_fields.items,
+        .nlevel_fields = limits->log_level_fields.n,
+        .json_depth = (unsigned)CW_MAX(limits->log_level_from_json_max_depth, 0)};
+    rules.discovery = cw_discovery_new(&discovery);
     /* The configuration was checked when it was loaded, so it holds no other selectors. */
-    CW_ASSERT(cw_retention_policy_new(limits, &policy, &err) == 0);
-    return policy;
+    CW_ASSERT(cw_retention_policy_new(limits, &rules.policy, &err) == 0);
+    return rules;
 }
 
-static void policies_make(struct cw_tenants *tenants)
+static void rules_make_all(struct cw_tenants *tenants)
 {
     const struct cw_config_table_map *overrides = &tenants->config->overrides;
     const struct cw_ingester_limits *items = overrides->items;
-    tenants->policy = policy_make(&tenants->config->limits);
-    tenants->override_policies =
-        cw_mem_array(overrides->n + 1, sizeof(*tenants->override_policies));
+    tenants->rules = cw_mem_array(overrides->n + 1, sizeof(*tenants->rules));
     for (size_t i = 0; i < overrides->n; i++)
-        tenants->override_policies[i] = policy_make(&items[i]);
+        tenants->rules[i] = rules_make(&items[i]);
+    tenants->rules[overrides->n] = rules_make(&tenants->config->limits);
 }
 
-static void policies_free(struct cw_retention_policy **policy,
-                          struct cw_retention_policy **overrides, size_t n)
+static void rules_free(struct tenant_rules *rules, size_t noverrides)
 {
-    cw_retention_policy_unref(policy);
-    for (size_t i = 0; i < n; i++)
-        cw_retention_policy_unref(&overrides[i]);
-    free(overrides);
+    for (size_t i = 0; i <= noverrides; i++) {
+        cw_retention_policy_unref(&rules[i].policy);
+        cw_discovery_unref(&rules[i].discovery);
+    }
+    free(rules);
+}
+
+/* Under the lock. */
+static const struct tenant_rules *rules_of(const struct cw_tenants *tenants, struct cw_str tenant)
+{
+    const struct cw_config_table_map *overrides = &tenants->config->overrides;
+    size_t at = overrides->n;
+    for (size_t i = 0; i < overrides->n; i++)
+        if (cw_str_eq(overrides->names[i], tenant))
+            at = i;
+    return &tenants->rules[at];
 }
 
 struct cw_tenants *cw_tenants_new(struct cw_ingester_config *config)
@@ -52,7 +76,7 @@ struct cw_tenants *cw_tenants_new(struct cw_ingester_config *config)
     /* Half of the budget is the head's; two queries may take the other. */
     tenants->query_memory_bytes = cw_ingester_memory(config) / 4;
     tenants->config = config;
-    policies_make(tenants);
+    rules_make_all(tenants);
     pthread_rwlock_init(&tenants->lock, NULL);
     return tenants;
 }
@@ -62,8 +86,7 @@ void cw_tenants_free(struct cw_tenants **tenants)
     if (!*tenants)
         return;
     pthread_rwlock_destroy(&(*tenants)->lock);
-    policies_free(&(*tenants)->policy, (*tenants)->override_policies,
-                  (*tenants)->config->overrides.n);
+    rules_free((*tenants)->rules, (*tenants)->config->overrides.n);
     cw_ingester_config_free(&(*tenants)->config);
     free(*tenants);
     *tenants = NULL;
@@ -73,11 +96,11 @@ void cw_tenants_reload(struct cw_tenants *tenants, struct cw_ingester_config *co
 {
     pthread_rwlock_wrlock(&tenants->lock);
     struct cw_ingester_config *old = tenants->config;
-    struct cw_retention_policy *policy = tenants->policy, **overrides = tenants->override_policies;
+    struct tenant_rules *rules = tenants->rules;
     tenants->config = config;
-    policies_make(tenants);
+    rules_make_all(tenants);
     pthread_rwlock_unlock(&tenants->lock);
-    policies_free(&policy, overrides, old->overrides.n);
+    rules_free(rules, old->overrides.n);
     cw_ingester_config_free(&old);
 }
 
@@ -155,12 +178,16 @@ struct cw_retention_policy *cw_tenants_retention(void *ctx, struct cw_str tenant
 {
     struct cw_tenants *tenants = ctx;
     pthread_rwlock_rdlock(&tenants->lock);
-    const struct cw_ingester_config *config = tenants->config;
-    struct cw_retention_policy *policy = tenants->policy;
-    for (size_t i = 0; i < config->overrides.n; i++)
-        if (cw_str_eq(config->overrides.names[i], tenant))
-            policy = tenants->override_policies[i];
-    cw_retention_policy_ref(policy);
+    struct cw_retention_policy *policy = cw_retention_policy_ref(rules_of(tenants, tenant)->policy);
     pthread_rwlock_unlock(&tenants->lock);
     return policy;
+}
+
+struct cw_discovery *cw_tenants_discovery(void *ctx, struct cw_str tenant)
+{
+    struct cw_tenants *tenants = ctx;
+    pthread_rwlock_rdlock(&tenants->lock);
+    struct cw_discovery *discovery = cw_discovery_ref(rules_of(tenants, tenant)->discovery);
+    pthread_rwlock_unlock(&tenants->lock);
+    return discovery;
 }

@@ -7,6 +7,7 @@
 #define CW_INGESTER_TENANTS_H
 #include "common/base/err.h"
 #include "common/net/http_server.h"
+#include "common/store/discovery.h"
 #include "ingester/ingester_config.h"
 #include "ingester/retention_policy.h"
 #include "querier/querier.h"
@@ -30,10 +31,11 @@ int cw_tenants_of(const struct cw_tenants *tenants, const struct cw_http_request
 void cw_tenants_limits(struct cw_tenants *tenants, struct cw_str tenant,
                        struct cw_ingester_limits *out);
 
-/* For the querier and retention; ctx is the cw_tenants. */
+/* For the querier, retention and pushes; ctx is the cw_tenants. What is counted comes with a reference. */
 bool cw_tenants_querier_tenant(void *ctx, struct cw_http_request *request,
                                struct cw_str *tenant_out);
 void cw_tenants_querier_limits(void *ctx, struct cw_str tenant, struct cw_query_limits *out);
 struct cw_retention_policy *cw_tenants_retention(void *ctx, struct cw_str tenant);
+struct cw_discovery *cw_tenants_discovery(void *ctx, struct cw_str tenant);
 
 #endif

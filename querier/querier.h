@@ -34,6 +34,7 @@ struct cw_query_limits {
 };
 void cw_query_limits_default(struct cw_query_limits *limits);
 
+struct cw_discovery;
 struct cw_querier_options {
     struct cw_http_server *server;
     struct cw_entry_store store;
@@ -43,6 +44,8 @@ struct cw_querier_options {
     bool (*tenant)(void *ctx, struct cw_http_request *request, struct cw_str *tenant_out);
     /* Limits of a tenant now (they may be reloaded). */
     void (*limits)(void *ctx, struct cw_str tenant, struct cw_query_limits *out);
+    /* What is added to a tenant's pushes now, for clients that ask; a reference. */
+    struct cw_discovery *(*discovery)(void *ctx, struct cw_str tenant);
     void *ctx;
     int64_t tail_max_duration_ns; /* a live tail is ended after so long; 0: never */
 };

@@ -2,32 +2,22 @@
 
 static const struct cw_str parser_err = {"LogfmtParserErr", 15};
 
-struct scan {
-    struct cw_str line;
-    size_t at;
-    struct cw_str key, value;
-    struct cw_arena *arena;
-    const char *fault; /* of the first pair that was broken; NULL: none */
-    char unexpected;   /* the byte, when the fault is one */
-    size_t fault_at;
-};
-
-static bool fail(struct scan *scan, const char *fault, char unexpected)
+static bool fail(struct cw_logfmt_pairs *pairs, const char *fault, char unexpected)
 {
-    if (scan->fault == NULL) {
-        scan->fault = fault;
-        scan->unexpected = unexpected;
-        scan->fault_at = scan->at + 1;
+    if (pairs->fault == NULL) {
+        pairs->fault = fault;
+        pairs->unexpected = unexpected;
+        pairs->fault_at = pairs->at + 1;
     }
     return false;
 }
 
 /* The byte cannot stand here: the rest of the word is lost. */
-static bool fail_word(struct scan *scan)
+static bool fail_word(struct cw_logfmt_pairs *pairs)
 {
-    fail(scan, "unexpected", scan->line.ptr[scan->at]);
-    while (scan->at < scan->line.len && (unsigned char)scan->line.ptr[scan->at] > ' ')
-        scan->at++;
+    fail(pairs, "unexpected", pairs->line.ptr[pairs->at]);
+    while (pairs->at < pairs->line.len && (unsigned char)pairs->line.ptr[pairs->at] > ' ')
+        pairs->at++;
     return false;
 }
 
@@ -88,115 +78,114 @@ static bool unquote(struct cw_str text, struct cw_arena *arena, struct cw_str *o
 }
 
 /* The value behind key=", up to the closing quote. */
-static bool scan_quoted(struct scan *scan)
+static bool scan_quoted(struct cw_logfmt_pairs *pairs)
 {
-    struct cw_str line = scan->line;
-    size_t from = ++scan->at;
+    struct cw_str line = pairs->line;
+    size_t from = ++pairs->at;
     bool escaped = false;
-    for (; scan->at < line.len && line.ptr[scan->at] != '"'; scan->at++) {
-        if (line.ptr[scan->at] != '\\')
+    for (; pairs->at < line.len && line.ptr[pairs->at] != '"'; pairs->at++) {
+        if (line.ptr[pairs->at] != '\\')
             continue;
         escaped = true;
-        scan->at++;
+        pairs->at++;
     }
-    if (scan->at >= line.len) {
-        scan->at = line.len;
-        return fail(scan, "unterminated quoted value", '\0');
+    if (pairs->at >= line.len) {
+        pairs->at = line.len;
+        return fail(pairs, "unterminated quoted value", '\0');
     }
-    scan->value = cw_str_sub(line, from, scan->at);
-    scan->at++;
-    if (escaped && !unquote(scan->value, scan->arena, &scan->value))
-        return fail(scan, "invalid quoted value", '\0');
+    pairs->value = cw_str_sub(line, from, pairs->at);
+    pairs->at++;
+    if (escaped && !unquote(pairs->value, pairs->arena, &pairs->value))
+        return fail(pairs, "invalid quoted value", '\0');
     return true;
 }
 
-static bool scan_value(struct scan *scan)
+static bool scan_value(struct cw_logfmt_pairs *pairs)
 {
-    struct cw_str line = scan->line;
-    if (scan->at >= line.len)
+    struct cw_str line = pairs->line;
+    if (pairs->at >= line.len)
         return true;
-    if (line.ptr[scan->at] == '"')
-        return scan_quoted(scan);
-    size_t from = scan->at;
-    for (; scan->at < line.len; scan->at++) {
-        char c = line.ptr[scan->at];
+    if (line.ptr[pairs->at] == '"')
+        return scan_quoted(pairs);
+    size_t from = pairs->at;
+    for (; pairs->at < line.len; pairs->at++) {
+        char c = line.ptr[pairs->at];
         if (c == '=' || c == '"')
-            return fail_word(scan);
+            return fail_word(pairs);
         if ((unsigned char)c <= ' ')
             break;
     }
-    scan->value = cw_str_sub(line, from, scan->at);
+    pairs->value = cw_str_sub(line, from, pairs->at);
     return true;
 }
 
-/* The next pair; false: it is broken, or (scan->at == line.len and no fault) there is none. */
-static bool scan_pair(struct scan *scan)
+bool cw_logfmt_next(struct cw_logfmt_pairs *pairs)
 {
-    struct cw_str line = scan->line;
-    scan->key = scan->value = CW_STR_NONE;
-    while (scan->at < line.len && (unsigned char)line.ptr[scan->at] <= ' ')
-        scan->at++;
-    size_t from = scan->at;
+    struct cw_str line = pairs->line;
+    pairs->key = pairs->value = CW_STR_NONE;
+    while (pairs->at < line.len && (unsigned char)line.ptr[pairs->at] <= ' ')
+        pairs->at++;
+    size_t from = pairs->at;
     bool multibyte = false;
-    for (; scan->at < line.len; scan->at++) {
-        unsigned char c = (unsigned char)line.ptr[scan->at];
+    for (; pairs->at < line.len; pairs->at++) {
+        unsigned char c = (unsigned char)line.ptr[pairs->at];
         if (c == '=' || c <= ' ')
             break;
         if (c == '"')
-            return fail_word(scan);
+            return fail_word(pairs);
         multibyte |= c >= 0x80;
     }
-    if (scan->at == from)
-        return scan->at < line.len ? fail_word(scan) : false;
-    scan->key = cw_str_sub(line, from, scan->at);
-    bool has_value = scan->at < line.len && line.ptr[scan->at] == '=';
-    if (multibyte && has_no_rune(scan->key)) {
-        fail(scan, "invalid key", '\0');
-        while (has_value && scan->at < line.len && (unsigned char)line.ptr[scan->at] > ' ')
-            scan->at++;
+    if (pairs->at == from)
+        return pairs->at < line.len ? fail_word(pairs) : false;
+    pairs->key = cw_str_sub(line, from, pairs->at);
+    bool has_value = pairs->at < line.len && line.ptr[pairs->at] == '=';
+    if (multibyte && has_no_rune(pairs->key)) {
+        fail(pairs, "invalid key", '\0');
+        while (has_value && pairs->at < line.len && (unsigned char)line.ptr[pairs->at] > ' ')
+            pairs->at++;
         return false;
     }
     if (!has_value)
         return true;
-    scan->at++;
-    return scan_value(scan);
+    pairs->at++;
+    return scan_value(pairs);
 }
 
-static void report(const struct scan *scan, struct cw_label_builder *builder)
+static void report(const struct cw_logfmt_pairs *pairs, struct cw_label_builder *builder)
 {
-    struct cw_str what = cw_str_of(scan->fault);
-    if (scan->unexpected != '\0')
-        what = cw_arena_printf(builder->scratch, "unexpected '%c'", scan->unexpected);
+    struct cw_str what = cw_str_of(pairs->fault);
+    if (pairs->unexpected != '\0')
+        what = cw_arena_printf(builder->scratch, "unexpected '%c'", pairs->unexpected);
     cw_label_builder_parse_error(builder, parser_err,
                                  cw_arena_printf(builder->scratch,
                                                  "logfmt syntax error at pos %zu : %.*s",
-                                                 scan->fault_at, CW_STR_ARG(what)));
+                                                 pairs->fault_at, CW_STR_ARG(what)));
 }
 
 void cw_extract_logfmt(struct cw_str line, struct cw_logfmt_options options,
                        struct cw_label_builder *builder)
 {
-    struct scan scan = {.line = line, .arena = builder->scratch};
+    struct cw_logfmt_pairs pairs = {.line = line, .arena = builder->scratch};
     if (cw_label_builder_has_all(builder))
         return;
-    while (scan.at < line.len) {
+    while (pairs.at < line.len) {
         struct cw_str name;
-        if (!scan_pair(&scan)) {
+        if (!cw_logfmt_next(&pairs)) {
             if (options.strict)
                 break;
             continue;
         }
-        if (scan.value.len == 0 && !options.keep_empty)
+        if (pairs.value.len == 0 && !options.keep_empty)
             continue;
-        name = cw_label_builder_clean(builder, scan.key);
+        name = cw_label_builder_clean(builder, pairs.key);
         if (!cw_label_builder_wants(builder, name, &name))
             continue;
-        cw_label_builder_add(builder, name, cw_label_builder_text(builder, scan.value));
+        cw_label_builder_add(builder, name, cw_label_builder_text(builder, pairs.value));
         if (cw_label_builder_has_all(builder))
             break;
     }
-    if (options.strict && scan.fault != NULL)
-        report(&scan, builder);
+    if (options.strict && pairs.fault != NULL)
+        report(&pairs, builder);
 }
 
 /* ---- expressions ---- */
@@ -219,21 +208,22 @@ void cw_extract_logfmt_keys(struct cw_str line, struct cw_logfmt_options options
                             const struct cw_logfmt_expression *expressions, size_t n,
                             struct cw_label_builder *builder)
 {
-    struct scan scan = {.line = line, .arena = builder->scratch};
+    struct cw_logfmt_pairs pairs = {.line = line, .arena = builder->scratch};
     if (cw_label_builder_has_all(builder))
         return;
     const struct cw_str *names = name_labels(expressions, n, builder);
-    while (scan.at < line.len) {
-        if (!scan_pair(&scan)) {
+    while (pairs.at < line.len) {
+        if (!cw_logfmt_next(&pairs)) {
             if (options.strict)
                 break;
             continue;
         }
-        struct cw_str key = cw_label_builder_clean(builder, scan.key);
+        struct cw_str key = cw_label_builder_clean(builder, pairs.key);
         for (size_t i = 0; i < n; i++)
             if (names[i].len > 0 && cw_str_eq(expressions[i].key, key))
-                cw_label_builder_add(builder, names[i], cw_label_builder_text(builder, scan.value));
+                cw_label_builder_add(builder, names[i],
+                                     cw_label_builder_text(builder, pairs.value));
     }
-    if (options.strict && scan.fault != NULL)
-        report(&scan, builder);
+    if (options.strict && pairs.fault != NULL)
+        report(&pairs, builder);
 }

@@ -19,6 +19,19 @@ struct cw_logfmt_options {
     bool strict, keep_empty;
 };
 
+/* The pairs of a line, one by one. */
+struct cw_logfmt_pairs {
+    struct cw_str line;
+    size_t at;
+    struct cw_str key, value;
+    struct cw_arena *arena; /* values that held escapes */
+    const char *fault;      /* of the first pair that was broken; NULL: none */
+    char unexpected;        /* the byte, when the fault is one */
+    size_t fault_at;
+};
+/* False: the pair is broken, or (at == line.len and no fault) there is none. */
+bool cw_logfmt_next(struct cw_logfmt_pairs *pairs);
+
 void cw_extract_logfmt(struct cw_str line, struct cw_logfmt_options options,
                        struct cw_label_builder *builder);
 /* Each name gets the last value of its key, or an empty one. */

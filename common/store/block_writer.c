@@ -25,6 +25,7 @@ struct cw_block_writer {
     int64_t times[CW_BLOCK_ROWS_MAX];
     int64_t streams[CW_BLOCK_ROWS_MAX], stream_rows[CW_BLOCK_ROWS_MAX];
     uint32_t nstreams;
+    uint32_t incompat; /* bits of the header */
     struct cw_meta_writer *meta;
     struct cw_template_writer *templates;
     struct cw_block_sections sections;
@@ -232,7 +233,7 @@ static int meta_section(struct cw_block_writer *w, struct cw_err *err)
     if (cw_meta_writer_empty(w->meta))
         return 0;
     cw_buf_clear(&w->scratch);
-    cw_meta_writer_finish(w->meta, w->rows, &w->scratch);
+    w->incompat |= cw_meta_writer_finish(w->meta, w->rows, &w->scratch);
     if (w->scratch.len > CW_BLOCK_META_RAW_MAX)
         return cw_err_set(err, CW_E_LIMIT, "structured metadata of %zu bytes: too much for a block",
                           w->scratch.len);
@@ -320,6 +321,7 @@ static void block_put(const struct cw_block_writer *w, bool templates,
         cw_put32(header + 20, counts->templates);
         cw_put32(header + 24, counts->columns);
     }
+    cw_put32(header + 8, w->incompat);
     cw_put32(header + 16, w->rows);
     cw_put32(header + 28, w->raw_bytes);
     cw_put64(header + 32, (uint64_t)w->min_ns);
@@ -336,7 +338,7 @@ static void block_clear(struct cw_block_writer *w)
         cw_buf_clear(&w->text);
     cw_block_sections_clear(&w->sections);
     w->cut = false;
-    w->rows = w->raw_bytes = w->nstreams = 0;
+    w->rows = w->raw_bytes = w->nstreams = w->incompat = 0;
 }
 
 int cw_block_writer_finish(struct cw_block_writer *w, struct cw_template_memory *memory,

@@ -73,8 +73,10 @@
  *             number is in BLOCKS)
  *   TIMES     integer column of ns
  *   META      structured metadata; absent when no row has any. varint names (sorted), per name:
- *               varint length, name | presence bitmap, (rows + 7) / 8 B, bit i % 8 of byte i / 8 |
+ *               varint length, name | presence bitmap, (rows + 7) / 8 B, bit i % 8 of byte i / 8 | then
  *               varint bytes of the column of lengths, integer column of the values' lengths | values one behind the other
+ *               or, of few distinct values (incompat bit 0 of the block): varint 0 | varint distinct values | varint length of each |
+ *               their texts one behind the other | varint bytes of the column, integer column of which of them each value is
  *
  *   In a plain block (kind 0):
  *   LENGTHS   integer column: bytes of each line
@@ -145,8 +147,9 @@ enum {
     CW_PART_MINOR = 1, /* 1: fences, checksums of directories */
     CW_PART_INCOMPAT_KNOWN = 0,
     CW_BLOCK_MAJOR = 1,
-    CW_BLOCK_MINOR = 1, /* 1: blocks of templates */
-    CW_BLOCK_INCOMPAT_KNOWN = 0,
+    CW_BLOCK_MINOR = 2, /* 1: blocks of templates; 2: metadata by dictionary */
+    CW_BLOCK_INCOMPAT_META_DICTIONARY = 1,
+    CW_BLOCK_INCOMPAT_KNOWN = CW_BLOCK_INCOMPAT_META_DICTIONARY,
 
     CW_PART_HEADER_BYTES = 16,
     CW_PART_FOOTER_BYTES = 256,
@@ -210,6 +213,8 @@ enum cw_section_kind {
 /* What a reader accepts (a pair costs it 12 bytes), so what one row may have over the targets: far more than the limits on a
  * push that a user may set. */
 #define CW_BLOCK_META_PAIRS_MAX (1u << 20)
+/* Distinct values of a name that a dictionary holds: a reader keeps a byte per row. */
+#define CW_BLOCK_META_DICTIONARY_MAX 64u
 #define CW_BLOCK_META_RAW_MAX (64u << 20)
 /* Pieces of a plain block: they are cut at 8,192 rows or near 256 KiB. */
 #define CW_BLOCK_PIECES_MAX 1024u

@@ -15,6 +15,8 @@ enum {
     TENANT_SLOTS_FIRST = 8,
     /* A stream with one short line: its struct, its slots, its first block of 72 rows. */
     STREAM_COST_BYTES = 2048,
+    /* Sets of metadata that a push repeats and that are remembered. */
+    COPIES = 16,
 };
 
 void head_count_bytes(struct cw_generation *generation, int64_t delta)
@@ -112,7 +114,10 @@ static uint64_t entries_cost(const struct cw_push_stream *stream)
     for (size_t i = 0; i < stream->nentries; i++) {
         const struct cw_push_entry *entry = &stream->entries[i];
         bytes += entry->line.len + sizeof(int64_t) + sizeof(uint32_t);
-        if (entry->nmetadata > 0)
+        if (entry->nmetadata == 0)
+            continue;
+        bytes += sizeof(struct cw_labels *);
+        if (i == 0 || entry->metadata != entry[-1].metadata) /* shared: copied once */
             bytes += sizeof(struct cw_labels) +
                      labels_cost((struct cw_labels){entry->metadata, entry->nmetadata});
     }
@@ -295,10 +300,35 @@ static void block_push(struct cw_generation *generation, struct head_stream *str
     stream->tail = block;
 }
 
-static void block_set_metadata(struct cw_generation *generation, struct head_block *block,
-                               const struct cw_push_entry *entry)
+/* Entries of a push may share their metadata (discovery.h gives most one of a few pairs): it is copied once. */
+struct copies {
+    struct {
+        const struct cw_label *from;
+        const struct cw_labels *copy;
+    } slots[COPIES];
+};
+
+static const struct cw_labels *metadata_copy(struct cw_generation *generation,
+                                             struct copies *copies,
+                                             const struct cw_push_entry *entry)
 {
-    struct cw_labels *metadata = atomic_load_explicit(&block->metadata, memory_order_relaxed);
+    size_t slot = (uintptr_t)entry->metadata / sizeof(struct cw_label) % COPIES;
+    if (copies->slots[slot].from != entry->metadata ||
+        copies->slots[slot].copy->n != entry->nmetadata) {
+        struct cw_labels labels = {entry->metadata, entry->nmetadata};
+        struct cw_labels *copy = CW_ARENA_NEW(generation->arena, struct cw_labels);
+        *copy = cw_labels_dup(generation->arena, labels);
+        copies->slots[slot].from = entry->metadata;
+        copies->slots[slot].copy = copy;
+    }
+    return copies->slots[slot].copy;
+}
+
+static void block_set_metadata(struct cw_generation *generation, struct copies *copies,
+                               struct head_block *block, const struct cw_push_entry *entry)
+{
+    const struct cw_labels **metadata =
+        atomic_load_explicit(&block->metadata, memory_order_relaxed);
     if (!metadata) {
         if (entry->nmetadata == 0)
             return;
@@ -306,47 +336,8 @@ static void block_set_metadata(struct cw_generation *generation, struct head_blo
         head_count_bytes(generation, (int64_t)block->row_cap * (int64_t)sizeof(*metadata));
         atomic_store_explicit(&block->metadata, metadata, memory_order_release);
     }
-    struct cw_labels labels = {entry->metadata, entry->nmetadata};
-    metadata[block->nrows] =
-        entry->nmetadata ? cw_labels_dup(generation->arena, labels) : CW_LABELS_NONE;
+    metadata[block->nrows] = entry->nmetadata ? metadata_copy(generation, copies, entry) : NULL;
 }
-
-static void widen(_Atomic int64_t *min_ns, _Atomic int64_t *max_ns, int64_t ts_ns)
-{
-    if (ts_ns < atomic_load_explicit(min_ns, memory_order_relaxed))
-        atomic_store_explicit(min_ns, ts_ns, memory_order_relaxed);
-    if (ts_ns > atomic_load_explicit(max_ns, memory_order_relaxed))
-        atomic_store_explicit(max_ns, ts_ns, memory_order_relaxed);
-}
-
-static void row_append(struct cw_generation *generation, struct head_tenant *tenant,
-                       struct head_stream *stream, const struct cw_push_entry *entry,
-                       struct ahead ahead)
-{
-    struct head_block *block = stream->tail;
-    if (!block || block->nrows == block->row_cap ||
-        block->text_cap - block->text_len < entry->line.len) {
-        block_push(generation, stream, entry->line.len, ahead);
-        block = stream->tail;
-    }
-    uint32_t row = block->nrows;
-    block->ts_ns[row] = entry->ts_ns;
-    if (entry->line.len > 0)
-        memcpy(block->text + block->text_len, entry->line.ptr, entry->line.len);
-    block->text_len += (uint32_t)entry->line.len;
-    block->offsets[row + 1] = block->text_len;
-    block_set_metadata(generation, block, entry);
-    block->nrows = row + 1;
-    widen(&block->min_ns, &block->max_ns, entry->ts_ns);
-    widen(&tenant->min_ns, &tenant->max_ns, entry->ts_ns);
-    if (entry->ts_ns < stream->max_ns)
-        atomic_store_explicit(&stream->unordered, true, memory_order_relaxed);
-    else
-        stream->max_ns = entry->ts_ns;
-    head_table_add(stream, stream->nrows++);
-}
-
-/* ---- append ---- */
 
 struct append {
     struct cw_head *head;
@@ -361,7 +352,46 @@ struct append {
     struct cw_head_dropped *dropped; /* out, or NULL */
     const uint32_t *listed;          /* in, or NULL */
     size_t nlisted, at_listed;
+    struct copies copies;
 };
+
+static void widen(_Atomic int64_t *min_ns, _Atomic int64_t *max_ns, int64_t ts_ns)
+{
+    if (ts_ns < atomic_load_explicit(min_ns, memory_order_relaxed))
+        atomic_store_explicit(min_ns, ts_ns, memory_order_relaxed);
+    if (ts_ns > atomic_load_explicit(max_ns, memory_order_relaxed))
+        atomic_store_explicit(max_ns, ts_ns, memory_order_relaxed);
+}
+
+static void row_append(struct append *append, struct head_stream *stream,
+                       const struct cw_push_entry *entry, struct ahead ahead)
+{
+    struct cw_generation *generation = append->head->current;
+    struct head_tenant *tenant = append->tenant;
+    struct head_block *block = stream->tail;
+    if (!block || block->nrows == block->row_cap ||
+        block->text_cap - block->text_len < entry->line.len) {
+        block_push(generation, stream, entry->line.len, ahead);
+        block = stream->tail;
+    }
+    uint32_t row = block->nrows;
+    block->ts_ns[row] = entry->ts_ns;
+    if (entry->line.len > 0)
+        memcpy(block->text + block->text_len, entry->line.ptr, entry->line.len);
+    block->text_len += (uint32_t)entry->line.len;
+    block->offsets[row + 1] = block->text_len;
+    block_set_metadata(generation, &append->copies, block, entry);
+    block->nrows = row + 1;
+    widen(&block->min_ns, &block->max_ns, entry->ts_ns);
+    widen(&tenant->min_ns, &tenant->max_ns, entry->ts_ns);
+    if (entry->ts_ns < stream->max_ns)
+        atomic_store_explicit(&stream->unordered, true, memory_order_relaxed);
+    else
+        stream->max_ns = entry->ts_ns;
+    head_table_add(stream, stream->nrows++);
+}
+
+/* ---- append ---- */
 
 static bool is_duplicate(const struct append *append, struct head_stream *stream,
                          const struct cw_push_entry *entry)
@@ -413,7 +443,7 @@ static void append_stream(struct append *append, const struct cw_push_stream *in
             dropped_add(append->dropped, idx);
             continue;
         }
-        row_append(generation, append->tenant, stream, &in->entries[i], ahead);
+        row_append(append, stream, &in->entries[i], ahead);
     }
 }
 

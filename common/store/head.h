@@ -6,7 +6,8 @@
  * nobody until _commit(), after the fsync, or is taken back by _rollback(). Queries read what is committed without a lock.
  *
  * Duplicates (design 4.3): an entry with the time, line and metadata of one of the stream's in any generation of the head, not
- * yet committed ones included, is left out when asked for. Entries in order cost one comparison; a table of hashes is made only
+ * yet committed ones included, is left out when asked for. Only a detected_level that was sent counts: one that was found in the
+ * entry (discovery.h) depends on settings that may have changed since the other came. Entries in order cost one comparison; a table of hashes is made only
  * for streams where that does not decide.
  *
  * Ownership  The head owns its generations with one reference each; sources and flushes hold their own.

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "common/base/assert.h"
+#include "common/extract/level_detect.h"
 
 enum {
     /* Rows with one time that are compared one by one before a table is made. */
@@ -11,14 +12,30 @@ enum {
     DUPLICATES_SLOTS_FIRST = 256,
 };
 
+static bool same_but_level(struct cw_labels a, struct cw_labels b)
+{
+    for (size_t i = 0, j = 0; true; i++, j++) {
+        i += i < a.n && cw_str_eq(a.items[i].name, CW_LEVEL_LABEL);
+        j += j < b.n && cw_str_eq(b.items[j].name, CW_LEVEL_LABEL);
+        if (i == a.n || j == b.n)
+            return i == a.n && j == b.n;
+        if (!cw_str_eq(a.items[i].name, b.items[j].name) ||
+            !cw_str_eq(a.items[i].value, b.items[j].value))
+            return false;
+    }
+}
+
 static bool same_metadata(const struct head_block *block, uint32_t row,
                           const struct cw_push_entry *entry)
 {
-    const struct cw_labels *metadata = atomic_load_explicit(&block->metadata, memory_order_relaxed);
+    const struct cw_labels *const *metadata =
+        atomic_load_explicit(&block->metadata, memory_order_relaxed);
     struct cw_labels labels = {entry->metadata, entry->nmetadata};
-    if (!metadata)
-        return entry->nmetadata == 0;
-    return cw_labels_eq(metadata[row], labels);
+    struct cw_labels old = head_metadata_row(metadata, row);
+    if (cw_labels_eq(old, labels))
+        return true;
+    bool sent = !entry->level_found && cw_labels_has(labels, CW_LEVEL_LABEL);
+    return !sent && same_but_level(old, labels);
 }
 
 static bool same_row(const struct head_block *block, uint32_t row,

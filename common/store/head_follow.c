@@ -223,7 +223,8 @@ static int rows_select(struct cw_head_follow *follow, const struct follow_place 
 static size_t rows_put(struct cw_head_follow *follow, const struct follow_place *place, uint32_t n)
 {
     const struct head_block *block = place->block;
-    const struct cw_labels *metadata = atomic_load_explicit(&block->metadata, memory_order_acquire);
+    const struct cw_labels *const *metadata =
+        atomic_load_explicit(&block->metadata, memory_order_acquire);
     size_t at = 0;
     for (size_t word = 0; word < (n + 63) / 64; word++) {
         for (uint64_t bits = follow->keep[word]; bits; bits &= bits - 1, at++) {
@@ -231,7 +232,7 @@ static size_t rows_put(struct cw_head_follow *follow, const struct follow_place 
             follow->ts_ns[at] = block->ts_ns[row];
             follow->lines[at] = head_block_line(block, row);
             follow->sizes[at] = (uint32_t)follow->lines[at].len;
-            follow->metadata[at] = metadata ? metadata[row] : CW_LABELS_NONE;
+            follow->metadata[at] = head_metadata_row(metadata, row);
         }
     }
     return at;

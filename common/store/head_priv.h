@@ -19,7 +19,8 @@ struct head_block {
     _Atomic uint32_t nvisible;
     _Atomic int64_t min_ns,
         max_ns; /* of its rows, uncommitted ones too: may be too wide for a reader */
-    struct cw_labels *_Atomic metadata; /* per row; NULL while no row has any */
+    /* Per row, NULL for one without; NULL while no row has any. Rows share sets. */
+    const struct cw_labels **_Atomic metadata;
     uint32_t nrows, row_cap; /* the writer's; a frozen generation's rows are all visible */
     uint32_t text_len, text_cap;
     uint32_t first_row; /* number of its first row in the stream */
@@ -114,6 +115,12 @@ static inline struct cw_str head_block_line(const struct head_block *block, uint
 {
     return (struct cw_str){block->text + block->offsets[row],
                            block->offsets[row + 1] - block->offsets[row]};
+}
+
+static inline struct cw_labels head_metadata_row(const struct cw_labels *const *metadata,
+                                                 uint32_t row)
+{
+    return metadata && metadata[row] ? *metadata[row] : CW_LABELS_NONE;
 }
 
 /* head_duplicates.c */

@@ -240,8 +240,9 @@ static void batch_put(struct head_cursor *cursor, size_t at, const struct head_b
         cursor->sizes[at] = block->offsets[row + 1] - block->offsets[row];
     if (!cursor->metadata)
         return;
-    const struct cw_labels *metadata = atomic_load_explicit(&block->metadata, memory_order_acquire);
-    cursor->metadata[at] = metadata ? metadata[row] : CW_LABELS_NONE;
+    const struct cw_labels *const *metadata =
+        atomic_load_explicit(&block->metadata, memory_order_acquire);
+    cursor->metadata[at] = head_metadata_row(metadata, row);
     *has_metadata |= cursor->metadata[at].n > 0;
 }
 

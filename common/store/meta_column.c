@@ -10,9 +10,10 @@
 #include "common/store/format.h"
 
 enum {
-    PAIR_OVERHEAD = 16,  /* a guess of what a pair costs beside its text */
-    NAME_BYTES_MIN = 13, /* lengths, a bitmap, an integer column */
-    RANK_ROWS = 512,     /* rows that share one running count of a reader */
+    PAIR_OVERHEAD = 16,      /* a guess of what a pair costs beside its text */
+    NAME_BYTES_MIN = 13,     /* lengths, a bitmap, an integer column */
+    RANK_ROWS = 512,         /* rows that share one running count of a reader */
+    DICTIONARY_USES_MIN = 4, /* of a distinct value on average; it costs its text and a length */
 };
 
 /* ---- writer ---- */
@@ -21,10 +22,14 @@ struct meta_name {
     struct cw_str name; /* owned */
     uint8_t *present;   /* grows with the rows */
     size_t present_cap;
-    int64_t *lengths;
+    /* Per value: which of the dictionary's it is; once there are too many distinct ones, its length. */
+    int64_t *items;
     size_t n, cap;
-    struct cw_buf values;
-    uint32_t last_row; /* a row has a name once */
+    bool plain;
+    struct cw_buf values;   /* the dictionary's texts; plain: all, one behind the other */
+    size_t ndistinct, last; /* last: which the last value was */
+    uint32_t ends[CW_BLOCK_META_DICTIONARY_MAX + 1]; /* of the dictionary's texts; ends[0] = 0 */
+    uint32_t last_row;                               /* a row has a name once */
 };
 
 struct cw_meta_writer {
@@ -45,7 +50,7 @@ static void names_clear(struct cw_meta_writer *w)
     for (size_t i = 0; i < w->nnames; i++) {
         free((char *)w->names[i].name.ptr);
         free(w->names[i].present);
-        free(w->names[i].lengths);
+        free(w->names[i].items);
         cw_buf_fini(&w->names[i].values);
     }
     w->nnames = w->npairs = w->nbytes = 0;
@@ -126,6 +131,67 @@ static void present_grow(struct meta_name *n, size_t want)
     n->present_cap = cap;
 }
 
+/* ---- values of a name ---- */
+
+static struct cw_str distinct_at(const struct meta_name *n, size_t i)
+{
+    return cw_str_make(n->values.ptr + n->ends[i], n->ends[i + 1] - n->ends[i]);
+}
+
+static void item_add(struct meta_name *n, size_t item)
+{
+    if (n->n == n->cap) {
+        n->cap = n->cap ? 2 * n->cap : 64;
+        n->items = cw_mem_resize(n->items, n->cap * sizeof(*n->items));
+    }
+    n->items[n->n++] = (int64_t)item;
+}
+
+/* Which of the distinct values it is, a new one too; CW_BLOCK_META_DICTIONARY_MAX: there are too many. */
+static size_t distinct_find(struct meta_name *n, struct cw_str value)
+{
+    if (n->ndistinct > 0 && cw_str_eq(distinct_at(n, n->last), value))
+        return n->last;
+    size_t i = 0;
+    while (i < n->ndistinct && !cw_str_eq(distinct_at(n, i), value))
+        i++;
+    if (i == CW_BLOCK_META_DICTIONARY_MAX)
+        return i;
+    if (i == n->ndistinct) {
+        cw_buf_adds(&n->values, value);
+        n->ends[++n->ndistinct] = (uint32_t)n->values.len;
+    }
+    n->last = i;
+    return i;
+}
+
+static void make_plain(struct meta_name *n)
+{
+    struct cw_buf all;
+    cw_buf_init(&all, CW_BLOCK_META_RAW_MAX);
+    for (size_t i = 0; i < n->n; i++) {
+        struct cw_str value = distinct_at(n, (size_t)n->items[i]);
+        n->items[i] = (int64_t)value.len;
+        cw_buf_adds(&all, value);
+    }
+    cw_buf_fini(&n->values);
+    n->values = all;
+    n->plain = true;
+}
+
+static void value_add(struct meta_name *n, struct cw_str value)
+{
+    size_t item = n->plain ? CW_BLOCK_META_DICTIONARY_MAX : distinct_find(n, value);
+    if (item < CW_BLOCK_META_DICTIONARY_MAX) {
+        item_add(n, item);
+        return;
+    }
+    if (!n->plain)
+        make_plain(n);
+    item_add(n, value.len);
+    cw_buf_adds(&n->values, value);
+}
+
 int cw_meta_writer_add(struct cw_meta_writer *w, uint32_t row, struct cw_labels pairs,
                        struct cw_err *err)
 {
@@ -139,18 +205,15 @@ int cw_meta_writer_add(struct cw_meta_writer *w, uint32_t row, struct cw_labels 
             pairs.n, bytes);
     for (size_t i = 0; i < pairs.n; i++) {
         struct cw_str value = pairs.items[i].value;
-        struct meta_name *n = name_get(w, pairs.items[i].name);
+        /* Mostly the names of the row before, in their order. */
+        bool expected = i < w->nnames && cw_str_eq(w->names[i].name, pairs.items[i].name);
+        struct meta_name *n = expected ? &w->names[i] : name_get(w, pairs.items[i].name);
         if (value.len == 0 || n->last_row == row)
             continue;
         n->last_row = row;
         present_grow(n, row / 8 + 1);
         n->present[row / 8] |= (uint8_t)(1u << (row % 8));
-        if (n->n == n->cap) {
-            n->cap = n->cap ? 2 * n->cap : 64;
-            n->lengths = cw_mem_resize(n->lengths, n->cap * sizeof(*n->lengths));
-        }
-        n->lengths[n->n++] = (int64_t)value.len;
-        cw_buf_adds(&n->values, value);
+        value_add(n, value);
         w->npairs++;
         w->nbytes += value.len + 2;
     }
@@ -162,10 +225,37 @@ static int name_cmp(const void *a, const void *b)
     return cw_str_cmp(((const struct meta_name *)a)->name, ((const struct meta_name *)b)->name);
 }
 
-void cw_meta_writer_finish(struct cw_meta_writer *w, uint32_t rows, struct cw_buf *out)
+static void put_items(struct meta_name *n, struct cw_buf *scratch, struct cw_buf *out)
 {
-    struct cw_buf lengths;
-    cw_buf_init(&lengths, CW_BLOCK_META_RAW_MAX);
+    cw_buf_clear(scratch);
+    cw_encode_int(n->items, n->n, scratch);
+    cw_encode_varint(scratch->len, out);
+    cw_buf_adds(out, cw_buf_str(scratch));
+}
+
+static void put_dictionary(struct meta_name *n, struct cw_buf *scratch, struct cw_buf *out)
+{
+    cw_encode_varint(0, out);
+    cw_encode_varint(n->ndistinct, out);
+    for (size_t i = 0; i < n->ndistinct; i++)
+        cw_encode_varint(n->ends[i + 1] - n->ends[i], out);
+    cw_buf_adds(out, cw_buf_str(&n->values));
+    put_items(n, scratch, out);
+}
+
+static void put_plain(struct meta_name *n, struct cw_buf *scratch, struct cw_buf *out)
+{
+    if (!n->plain)
+        make_plain(n);
+    put_items(n, scratch, out);
+    cw_buf_adds(out, cw_buf_str(&n->values));
+}
+
+uint32_t cw_meta_writer_finish(struct cw_meta_writer *w, uint32_t rows, struct cw_buf *out)
+{
+    struct cw_buf scratch;
+    uint32_t incompat = 0;
+    cw_buf_init(&scratch, CW_BLOCK_META_RAW_MAX);
     qsort(w->names, w->nnames, sizeof(*w->names), name_cmp);
     size_t used = 0;
     for (size_t i = 0; i < w->nnames; i++)
@@ -179,14 +269,16 @@ void cw_meta_writer_finish(struct cw_meta_writer *w, uint32_t rows, struct cw_bu
         cw_buf_adds(out, n->name);
         present_grow(n, (rows + 7) / 8);
         cw_buf_add(out, n->present, (rows + 7) / 8);
-        cw_buf_clear(&lengths);
-        cw_encode_int(n->lengths, n->n, &lengths);
-        cw_encode_varint(lengths.len, out);
-        cw_buf_adds(out, cw_buf_str(&lengths));
-        cw_buf_adds(out, cw_buf_str(&n->values));
+        if (!n->plain && n->n >= DICTIONARY_USES_MIN * n->ndistinct) {
+            put_dictionary(n, &scratch, out);
+            incompat |= CW_BLOCK_INCOMPAT_META_DICTIONARY;
+        } else {
+            put_plain(n, &scratch, out);
+        }
     }
-    cw_buf_fini(&lengths);
+    cw_buf_fini(&scratch);
     names_clear(w);
+    return incompat;
 }
 
 /* ---- reader ---- */
@@ -194,8 +286,10 @@ void cw_meta_writer_finish(struct cw_meta_writer *w, uint32_t rows, struct cw_bu
 struct column {
     struct cw_str name;
     const uint8_t *present;
+    bool dense; /* every row has it */
     const char *values;
-    uint32_t *offsets; /* npresent + 1 */
+    uint32_t *offsets; /* of the values, or of the distinct ones, and where the last ends */
+    uint8_t *items;    /* per value: which distinct one; NULL: there is no dictionary */
     uint32_t *ranks;   /* values before each RANK_ROWS rows */
 };
 
@@ -255,11 +349,58 @@ out:
     return rc;
 }
 
+static int plain_open(struct cw_str *in, struct cw_str lengths, size_t n, struct column *c,
+                      struct cw_err *err)
+{
+    struct cw_str values;
+    size_t used = 0;
+    int rc = column_offsets(c, lengths, n, in->len, &used, err);
+    if (rc < 0)
+        return rc;
+    CW_ASSERT(take(in, used, &values));
+    c->values = values.ptr;
+    return 0;
+}
+
+static int items_decode(struct cw_str column, size_t n, uint64_t ndistinct, struct column *c,
+                        struct cw_err *err)
+{
+    int64_t *items = cw_mem_array(n, sizeof(*items));
+    int rc = cw_decode_int(column, n, items, NULL, err);
+    c->items = cw_mem_array(n, 1);
+    for (size_t i = 0; rc == 0 && i < n; i++) {
+        if (items[i] < 0 || (uint64_t)items[i] >= ndistinct)
+            rc = bad(err, "a value that its dictionary does not have");
+        c->items[i] = (uint8_t)items[i];
+    }
+    free(items);
+    return rc;
+}
+
+static int dictionary_open(struct cw_str *in, size_t n, struct column *c, struct cw_err *err)
+{
+    uint64_t ndistinct, len, total = 0;
+    struct cw_str values, column;
+    if (!cw_decode_varint(in, &ndistinct) || ndistinct > CW_BLOCK_META_DICTIONARY_MAX)
+        return bad(err, "no count of distinct values");
+    c->offsets = cw_mem_array(ndistinct + 1, sizeof(*c->offsets));
+    for (uint64_t i = 0; i < ndistinct; i++) {
+        if (!cw_decode_varint(in, &len) || len > in->len || total + len > in->len)
+            return bad(err, "distinct values longer than their section");
+        total += len;
+        c->offsets[i + 1] = (uint32_t)total;
+    }
+    if (!take(in, total, &values) || !cw_decode_varint(in, &len) || !take(in, len, &column))
+        return bad(err, "it ends in a dictionary");
+    c->values = values.ptr;
+    return items_decode(column, n, ndistinct, c, err);
+}
+
 static int column_open(struct cw_str *in, uint32_t rows, struct column *c, size_t *npairs,
                        struct cw_err *err)
 {
     uint64_t len;
-    struct cw_str bitmap, lengths, values;
+    struct cw_str bitmap, lengths;
     if (!cw_decode_varint(in, &len) || !take(in, len, &c->name) ||
         !take(in, (rows + 7) / 8, &bitmap))
         return bad(err, "it ends in a name");
@@ -270,18 +411,13 @@ static int column_open(struct cw_str *in, uint32_t rows, struct column *c, size_
         c->ranks[row / RANK_ROWS] = n;
         n += bits_before(c->present, row, CW_MIN(row + RANK_ROWS, rows));
     }
+    c->dense = n == rows;
     *npairs += n;
     if (*npairs > CW_BLOCK_META_PAIRS_MAX)
         return bad(err, "too many pairs");
     if (!cw_decode_varint(in, &len) || !take(in, len, &lengths))
         return bad(err, "it ends in lengths");
-    size_t used = 0;
-    int rc = column_offsets(c, lengths, n, in->len, &used, err);
-    if (rc < 0)
-        return rc;
-    CW_ASSERT(take(in, used, &values));
-    c->values = values.ptr;
-    return 0;
+    return len == 0 ? dictionary_open(in, n, c, err) : plain_open(in, lengths, n, c, err);
 }
 
 int cw_meta_reader_open(struct cw_str section, uint32_t rows, struct cw_meta_reader **out,
@@ -319,10 +455,20 @@ void cw_meta_reader_close(struct cw_meta_reader **reader)
         return;
     for (size_t i = 0; i < r->ncolumns; i++) {
         free(r->columns[i].offsets);
+        free(r->columns[i].items);
         free(r->columns[i].ranks);
     }
     free(r->columns);
     free(r);
+}
+
+static struct cw_str value_of(const struct column *c, uint32_t row)
+{
+    uint32_t first = row - row % RANK_ROWS;
+    uint32_t at = c->dense ? row : c->ranks[row / RANK_ROWS] + bits_before(c->present, first, row);
+    if (c->items != NULL)
+        at = c->items[at];
+    return cw_str_make(c->values + c->offsets[at], c->offsets[at + 1] - c->offsets[at]);
 }
 
 size_t cw_meta_reader_row(const struct cw_meta_reader *r, uint32_t row, struct cw_label *out,
@@ -334,11 +480,8 @@ size_t cw_meta_reader_row(const struct cw_meta_reader *r, uint32_t row, struct c
         const struct column *c = &r->columns[i];
         if ((c->present[row / 8] >> (row % 8) & 1) == 0)
             continue;
-        uint32_t first = row - row % RANK_ROWS;
-        uint32_t at = c->ranks[row / RANK_ROWS] + bits_before(c->present, first, row);
         if (n < max)
-            out[n] = (struct cw_label){
-                c->name, {c->values + c->offsets[at], c->offsets[at + 1] - c->offsets[at]}};
+            out[n] = (struct cw_label){c->name, value_of(c, row)};
         n++;
     }
     return n;

@@ -22,8 +22,8 @@ bool cw_meta_writer_empty(const struct cw_meta_writer *writer);
 /* The pairs of row `row` (rising, under CW_BLOCK_ROWS_MAX). */
 int cw_meta_writer_add(struct cw_meta_writer *writer, uint32_t row, struct cw_labels pairs,
                        struct cw_err *err) CW_MUST_USE;
-/* Append the section, not compressed, and begin an empty one. */
-void cw_meta_writer_finish(struct cw_meta_writer *writer, uint32_t rows, struct cw_buf *out);
+/* Append the section, not compressed, and begin an empty one. Returns the block's incompat bits (format.h) that it needs. */
+uint32_t cw_meta_writer_finish(struct cw_meta_writer *writer, uint32_t rows, struct cw_buf *out);
 
 struct cw_meta_reader;
 /* `section` (decompressed) must outlive the reader. */

@@ -6,7 +6,7 @@
  * aligned magic. A segment is fsynced before the next begins; only the last one may end torn.
  *
  *   segment | header 64 B | frame | frame | ...
- *   header  |  0 magic "CWWALSEG" | 8 version u32 = 1 | 12 0 u32 | 16 segment u64 | 24 first_seq u64 | 32 created_ns i64
+ *   header  |  0 magic "CWWALSEG" | 8 version u32 = 2 | 12 0 u32 | 16 segment u64 | 24 first_seq u64 | 32 created_ns i64
  *           | 40 0 ... | 56 xxh3 u64 of bytes 0..55
  *   frame   |  0 magic "CWFr" u32 | 4 kind u8 | 5 format u8 | 6 codec u8 | 7 0 u8
  *           |  8 xxh3 u64 of the bytes from 16 to the end of meta
@@ -22,6 +22,7 @@
  *   were duplicates when it was written, ascending: replay leaves them out and decides nothing again
  *   | has_delivery u32 (0 or 1); if 1: shipper 16 B | nmarks u32, each: source 16 B, generation u64, offset u64 (the mark is
  *   this now) | nconfirms u32, each as a mark (positions on disk passed it)
+ *   | the settings by which the body is completed, to the end of meta (discovery.h); none: it is complete. Version 1 had none.
  *   body: as received, in `format`, packed by `codec`, where all its entries were accepted; else the accepted ones in
  *   format 1. body_raw is its size decompressed. A frame without entries (confirms) has no body.
  * kind 2, checkpoint: the first frame of every segment. No entries. meta:
@@ -38,7 +39,8 @@
 #include "common/base/limits.h"
 
 #define CW_WAL_SEGMENT_MAGIC "CWWALSEG"
-#define CW_WAL_VERSION 1u
+#define CW_WAL_VERSION 2u
+#define CW_WAL_VERSION_OLDEST 1u       /* that is read */
 #define CW_WAL_FRAME_MAGIC 0x72465743u /* "CWFr" */
 #define CW_WAL_ALIGN 8u
 #define CW_WAL_SUFFIX ".wal"

@@ -53,11 +53,12 @@ static void add_meta(const struct cw_wal_frame *frame, struct cw_buf *out)
     for (size_t i = 0; i < frame->ndropped; i++)
         add_u32(out, frame->dropped[i]);
     add_u32(out, frame->has_delivery);
-    if (!frame->has_delivery)
-        return;
-    add_id(out, &frame->shipper);
-    add_marks(out, frame->marks, frame->nmarks);
-    add_marks(out, frame->confirms, frame->nconfirms);
+    if (frame->has_delivery) {
+        add_id(out, &frame->shipper);
+        add_marks(out, frame->marks, frame->nmarks);
+        add_marks(out, frame->confirms, frame->nconfirms);
+    }
+    cw_buf_adds(out, frame->discovery);
 }
 
 void cw_wal_frame_encode(const struct cw_wal_frame *frame, struct cw_buf *out)
@@ -217,6 +218,8 @@ static int decode_meta(struct cw_str meta, struct cw_arena *arena, struct cw_wal
             out->marks = take_marks(&in, arena, &out->nmarks);
             out->confirms = take_marks(&in, arena, &out->nconfirms);
         }
+        out->discovery = cw_str_make(in.ptr, in.left);
+        in.left = 0;
         break;
     default: return cw_err_set(err, CW_E_CORRUPT, "frame of unknown kind %d", (int)out->kind);
     }

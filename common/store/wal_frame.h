@@ -1,7 +1,7 @@
 /*
  * wal_frame.h - one frame of the log, to bytes and back (wal_format.h draws them).
  *
- * Ownership  A decoded frame borrows tenant and body from the bytes, and its lists from the arena.
+ * Ownership  A decoded frame borrows tenant, body and discovery from the bytes, and its lists from the arena.
  * Errors     Any bytes are safe to decode. CW_E_CORRUPT says what does not hold.
  */
 #ifndef CW_STORE_WAL_FRAME_H
@@ -31,6 +31,7 @@ struct cw_wal_frame {
     struct cw_id128 shipper, session; /* session: kind session alone */
     const struct cw_delivery_mark *marks, *confirms;
     size_t nmarks, nconfirms;
+    struct cw_str discovery; /* how the body is completed: discovery.h; empty: it is complete */
     /* checkpoint */
     uint64_t last_seq;
 };

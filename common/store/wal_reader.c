@@ -105,7 +105,7 @@ int cw_wal_header_decode(struct cw_str bytes, struct cw_wal_header *out, struct 
     memcpy(&version, bytes.ptr + 8, sizeof(version));
     if (get_u64(bytes.ptr + 56) != cw_hash64(bytes.ptr, 56))
         return cw_err_set(err, CW_E_CORRUPT, "bad checksum of the segment's header");
-    if (le32toh(version) != CW_WAL_VERSION)
+    if (le32toh(version) < CW_WAL_VERSION_OLDEST || le32toh(version) > CW_WAL_VERSION)
         return cw_err_set(err, CW_E_NOT_IMPLEMENTED,
                           "the segment has version %u, this program knows %u", le32toh(version),
                           CW_WAL_VERSION);

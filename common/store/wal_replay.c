@@ -7,6 +7,7 @@
 
 #include "common/base/assert.h"
 #include "common/base/file.h"
+#include "common/store/discovery.h"
 #include "common/wire/push_resolve.h"
 
 struct replay {
@@ -15,6 +16,7 @@ struct replay {
     uint64_t flushed_seq;
     struct cw_arena *arena; /* of one frame */
     struct cw_buf raw;
+    struct cw_discovery *discovery; /* of the last frame that had one */
 };
 
 static int header_of(const char *path, struct cw_wal_header *out, struct cw_err *err)
@@ -68,6 +70,30 @@ static void tell_bad(const struct replay *replay, const struct cw_wal_reader *re
     replay->ops->bad(replay->ops->ctx, &bad);
 }
 
+/* The settings of a frame, which are mostly those of the one before. */
+static int discovery_of(struct replay *replay, struct cw_str encoded, struct cw_err *err)
+{
+    if (replay->discovery != NULL && cw_str_eq(cw_discovery_encoded(replay->discovery), encoded))
+        return 0;
+    cw_discovery_unref(&replay->discovery);
+    return cw_discovery_decode(encoded, &replay->discovery, err);
+}
+
+/* Labels, ids, metadata, and what was discovered. */
+static int complete(struct replay *replay, const struct cw_wal_frame *frame, struct cw_push *push,
+                    struct cw_hash128 **ids, struct cw_err *err)
+{
+    if (frame->discovery.len == 0)
+        return cw_push_resolve(push, NULL, replay->arena, ids, err);
+    int rc = discovery_of(replay, frame->discovery, err);
+    if (rc == 0)
+        rc = cw_push_resolve(push, &cw_discovery_options(replay->discovery)->service_names,
+                             replay->arena, ids, err);
+    for (size_t i = 0; rc == 0 && i < push->nstreams; i++)
+        cw_discovery_add_levels(replay->discovery, &push->streams[i], replay->arena);
+    return rc;
+}
+
 /* 1: the body is no push, which its checksum did not tell. */
 static int replay_data(struct replay *replay, const struct cw_wal_frame *frame, struct cw_err *why,
                        struct cw_err *err)
@@ -76,8 +102,7 @@ static int replay_data(struct replay *replay, const struct cw_wal_frame *frame, 
     struct cw_hash128 *ids;
     if (frame->seq <= replay->flushed_seq || frame->format == CW_WAL_BODY_NONE)
         return 0;
-    if (decode_body(replay, frame, &push, why) < 0 ||
-        cw_push_resolve(&push, replay->arena, &ids, why) < 0)
+    if (decode_body(replay, frame, &push, why) < 0 || complete(replay, frame, &push, &ids, why) < 0)
         return 1;
     struct cw_head_batch batch = {.tenant = frame->tenant, .push = &push, .ids = ids};
     replay->out->nentries += push.nentries - CW_MIN(frame->ndropped, push.nentries);
@@ -255,6 +280,7 @@ int cw_wal_replay(const char *dir, uint64_t flushed_seq, const struct cw_wal_rep
             ops->bad_segment(ops->ctx, list.numbers[i], segments[i].path, segments[i].why.text);
     }
     cw_buf_fini(&replay.raw);
+    cw_discovery_unref(&replay.discovery);
     cw_arena_free(&replay.arena);
     for (size_t i = 0; i < list.n; i++)
         free(segments[i].path);

@@ -68,6 +68,7 @@ struct cw_otlp_record {
 
 /* A push in the making. Resources, scopes of the last resource, records of the last scope. */
 struct cw_otlp_push {
+    const struct cw_service_names *names; /* may be NULL */
     struct cw_arena *arena;
     struct cw_push *push;
     int64_t now_ns; /* of a record without a time */
@@ -78,8 +79,9 @@ struct cw_otlp_push {
     struct cw_err *err;
 };
 
-void cw_otlp_begin(struct cw_otlp_push *otlp, struct cw_arena *arena, int64_t now_ns,
-                   struct cw_push *push, struct cw_err *err);
+void cw_otlp_begin(struct cw_otlp_push *otlp, const struct cw_service_names *names,
+                   struct cw_arena *arena, int64_t now_ns, struct cw_push *push,
+                   struct cw_err *err);
 int cw_otlp_resource(struct cw_otlp_push *otlp, const struct cw_otlp_items *attributes) CW_MUST_USE;
 int cw_otlp_scope(struct cw_otlp_push *otlp, const struct cw_otlp_scope *scope) CW_MUST_USE;
 int cw_otlp_record(struct cw_otlp_push *otlp, const struct cw_otlp_record *record) CW_MUST_USE;

@@ -28,10 +28,11 @@ static const char *const label_attributes[] = {
     "k8s.job.name",
 };
 
-void cw_otlp_begin(struct cw_otlp_push *otlp, struct cw_arena *arena, int64_t now_ns,
-                   struct cw_push *push, struct cw_err *err)
+void cw_otlp_begin(struct cw_otlp_push *otlp, const struct cw_service_names *names,
+                   struct cw_arena *arena, int64_t now_ns, struct cw_push *push, struct cw_err *err)
 {
-    *otlp = (struct cw_otlp_push){.arena = arena, .push = push, .now_ns = now_ns, .err = err};
+    *otlp = (struct cw_otlp_push){
+        .names = names, .arena = arena, .push = push, .now_ns = now_ns, .err = err};
     *push = (struct cw_push){0};
 }
 
@@ -230,6 +231,23 @@ static size_t labels_tidy(struct pairs *labels)
     return n;
 }
 
+/* Loki takes the first attribute that is one of the labels to look for, not the first of these that is there. */
+static int service_name_add(struct cw_otlp_push *otlp, struct pairs *labels)
+{
+    struct cw_str name = CW_STR_NONE;
+    if (otlp->names == NULL || otlp->names->n == 0)
+        return 0;
+    for (size_t i = 0; i < labels->n; i++) {
+        const struct cw_label *label = &labels->items[i];
+        if (label->value.len > 0 && cw_str_eq(label->name, CW_SERVICE_NAME_LABEL))
+            return 0;
+        if (name.len == 0 && cw_str_among(label->name, otlp->names->items, otlp->names->n))
+            name = label->value;
+    }
+    return pair_add(otlp, labels, CW_SERVICE_NAME_LABEL,
+                    name.len > 0 ? name : CW_SERVICE_NAME_UNKNOWN);
+}
+
 static struct cw_push_stream *stream_begin(struct cw_otlp_push *otlp)
 {
     struct cw_push *push = otlp->push;
@@ -258,6 +276,8 @@ int cw_otlp_resource(struct cw_otlp_push *otlp, const struct cw_otlp_items *attr
     }
     otlp->resource_pairs = metadata.items;
     otlp->nresource_pairs = metadata.n;
+    if (rc == 0)
+        rc = service_name_add(otlp, &labels);
     size_t n = labels_tidy(&labels);
     if (rc < 0 || n == 0)
         return rc; /* without labels: `{}` is refused in Loki's words */

@@ -25,6 +25,7 @@
 #include "common/base/err.h"
 #include "common/base/str.h"
 #include "common/labels/labels.h"
+#include "common/wire/service_name.h"
 
 /* The time of an entry that gives none (`[]` in JSON, no timestamp field): Go's zero time, 0001-01-01T00:00:00Z, which no int64
  * of nanoseconds holds. Whoever checks entries refuses it ("has timestamp too old: 0001-01-01T00:00:00Z" in Loki). */
@@ -35,6 +36,7 @@ struct cw_push_entry {
     struct cw_str line;
     const struct cw_label *metadata; /* as sent: not sorted, not sanitised */
     uint32_t nmetadata;
+    bool level_found; /* its detected_level is not the sender's: it was looked for */
 };
 
 struct cw_push_stream {
@@ -86,11 +88,14 @@ int cw_push_loki_protobuf_decode(struct cw_str body, struct cw_arena *arena, str
                                  struct cw_err *err) CW_MUST_USE;
 int cw_push_loki_json_decode(struct cw_str body, struct cw_arena *arena, struct cw_push *out,
                              struct cw_err *err) CW_MUST_USE;
-/* OTLP's ExportLogsServiceRequest, mapped as Loki does (otlp.h); a record without any time gets now_ns. */
-int cw_push_otlp_protobuf_decode(struct cw_str body, struct cw_arena *arena, int64_t now_ns,
-                                 struct cw_push *out, struct cw_err *err) CW_MUST_USE;
-int cw_push_otlp_json_decode(struct cw_str body, struct cw_arena *arena, int64_t now_ns,
-                             struct cw_push *out, struct cw_err *err) CW_MUST_USE;
+/* OTLP's ExportLogsServiceRequest, mapped as Loki does (otlp.h); a record without any time gets now_ns, a resource without
+ * a service.name one by `names`, which may be NULL: none. */
+int cw_push_otlp_protobuf_decode(struct cw_str body, const struct cw_service_names *names,
+                                 struct cw_arena *arena, int64_t now_ns, struct cw_push *out,
+                                 struct cw_err *err) CW_MUST_USE;
+int cw_push_otlp_json_decode(struct cw_str body, const struct cw_service_names *names,
+                             struct cw_arena *arena, int64_t now_ns, struct cw_push *out,
+                             struct cw_err *err) CW_MUST_USE;
 /* Encode for a shipper or the CLI: streams need labels_text. */
 void cw_push_loki_protobuf_encode(const struct cw_push *push, struct cw_buf *out);
 

@@ -10,15 +10,19 @@
 #include "common/base/arena.h"
 #include "common/base/err.h"
 #include "common/wire/push.h"
+#include "common/wire/service_name.h"
 
-/* Set stream->labels (parsed from labels_text when that counts) and its id. */
-int cw_push_resolve_labels(struct cw_push_stream *stream, struct cw_arena *arena,
-                           struct cw_hash128 *id_out, struct cw_err *err) CW_MUST_USE;
+/* Set stream->labels (parsed from labels_text when that counts, with a service_name added by `names`, which may be NULL: none) and
+ * its id. */
+int cw_push_resolve_labels(struct cw_push_stream *stream, const struct cw_service_names *names,
+                           struct cw_arena *arena, struct cw_hash128 *id_out,
+                           struct cw_err *err) CW_MUST_USE;
 /* Sort and sanitise the metadata of one entry; of names that are the same then, the first stays; empty values go. */
 void cw_push_resolve_metadata(struct cw_push_entry *entry, struct cw_arena *arena);
 /* Both for a whole push; *ids_out has one id per stream. The first stream that fails ends it; one without entries is
  * left alone. */
-int cw_push_resolve(struct cw_push *push, struct cw_arena *arena, struct cw_hash128 **ids_out,
+int cw_push_resolve(struct cw_push *push, const struct cw_service_names *names,
+                    struct cw_arena *arena, struct cw_hash128 **ids_out,
                     struct cw_err *err) CW_MUST_USE;
 
 #endif

@@ -2,6 +2,7 @@
 #include "common/base/arena.h"
 #include "common/base/assert.h"
 #include "common/base/clock.h"
+#include "common/store/discovery.h"
 #include "common/wire/json_writer.h"
 #include "querier/api/query_limits.h"
 #include "querier/api/query_routes.h"
@@ -279,13 +280,16 @@ static void write_bool(struct cw_json_writer *w, const char *name, bool value)
     cw_json_bool(w, value);
 }
 
-/* Of Loki's limits those that there are here; levels and service names are as they were pushed. */
-static void write_limits(struct cw_json_writer *w, const struct cw_query_limits *limits)
+/* Of Loki's limits those that there are here. */
+static void write_limits(struct cw_json_writer *w, const struct cw_query_limits *limits,
+                         const struct cw_discovery_options *discovery)
 {
     cw_json_key(w, CW_STR("limits"));
     cw_json_begin_object(w);
-    write_bool(w, "discover_log_levels", false);
-    write_texts(w, "discover_service_name", NULL, 0);
+    write_bool(w, "discover_log_levels", discovery->levels);
+    write_texts(w, "discover_service_name", discovery->service_names.items,
+                discovery->service_names.n);
+    write_texts(w, "log_level_fields", discovery->level_fields, discovery->nlevel_fields);
     cw_json_key_u64(w, "max_entries_limit_per_query", limits->max_entries_limit_per_query);
     write_duration(w, "max_query_length", limits->max_query_length_ns);
     write_duration(w, "max_query_lookback", limits->max_query_lookback_ns);
@@ -301,8 +305,11 @@ int cw_route_drilldown_limits(struct cw_api_request *request, struct cw_err *err
 {
     (void)err;
     struct cw_json_writer w = cw_json_writer_make(&request->body);
+    const struct cw_querier_options *options = &request->api->options;
+    struct cw_discovery *discovery = options->discovery(options->ctx, request->tenant);
     cw_json_begin_object(&w);
-    write_limits(&w, &request->limits);
+    write_limits(&w, &request->limits, cw_discovery_options(discovery));
+    cw_discovery_unref(&discovery);
     write_bool(&w, "pattern_ingester_enabled", true);
     cw_json_key_string(&w, "version", CW_STR(CW_VERSION));
     cw_json_end_object(&w);

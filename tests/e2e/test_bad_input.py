@@ -42,7 +42,6 @@ PUSHES = [
     ("empty body", JSON, b"", 400, b""),
     ("no streams", JSON, b'{"streams":[]}', 422, b""),
     ("labels that do not parse", PROTO, snappy(field(1, field(1, b'{a="b"') + field(2, field(1, b"\x08\x01") + field(2, b"x")))), 400, b"labels"),
-    ("no labels", JSON, b'{"streams":[{"stream":{},"values":[["1","x"]]}]}', 400, b"label"),
     ("a time that is no number", JSON, b'{"streams":[{"stream":{"a":"b"},"values":[["soon","x"]]}]}', 400, b""),
     ("a time beyond int64", JSON, b'{"streams":[{"stream":{"a":"b"},"values":[["99999999999999999999","x"]]}]}', 400, b""),
 ]

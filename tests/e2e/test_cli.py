@@ -30,7 +30,7 @@ def out(done, status=0):
 def test_query_prints_newest_first_with_time_labels_and_line(shop):
     done = cli("query", *RANGE, "--limit", "2", "-z", "UTC", '{app="shop"}', server=shop)
     assert out(done) == ['2026-01-05T00:41:39Z {host="h1"} line 2499', '2026-01-05T00:41:38Z {host="h0"} line 2498']
-    assert b'Common labels: {app="shop"}' in done.stderr
+    assert b'Common labels: {app="shop", detected_level="unknown", service_name="shop"}' in done.stderr
     assert cli("query", *RANGE, "-q", '{app="shop"}', server=shop).stderr == b""
 
 
@@ -54,7 +54,7 @@ def test_pages_that_meet_in_entries_of_one_time_lose_and_repeat_nothing(ingester
 
 def test_jsonl_labels_and_colours(shop):
     row = json.loads(out(cli("query", *RANGE, "-o", "jsonl", "--limit", "1", "-z", "UTC", '{app="shop"}', server=shop))[0])
-    assert row == {"labels": {"app": "shop", "host": "h1"}, "line": "line 2499", "timestamp": "2026-01-05T00:41:39Z"}
+    assert row == {"labels": {"app": "shop", "detected_level": "unknown", "host": "h1", "service_name": "shop"}, "line": "line 2499", "timestamp": "2026-01-05T00:41:39Z"}
     assert out(cli("query", *RANGE, "--limit", "1", "--no-labels", "-z", "UTC", '{app="shop"}', server=shop)) == ["2026-01-05T00:41:39Z line 2499"]
     assert '{app="shop"}' in out(cli("query", *RANGE, "--limit", "1", "--include-label", "app", '{app="shop"}', server=shop))[0]
     assert "host" not in out(cli("query", *RANGE, "--limit", "1", "--exclude-label", "host", '{app="shop"}', server=shop))[0]
@@ -126,10 +126,10 @@ def test_queries_too_long_for_a_url_are_asked_too(shop):
 
 
 def test_labels_series_and_stats(shop):
-    assert out(cli("labels", *RANGE, server=shop)) == ["app", "host"]
+    assert out(cli("labels", *RANGE, server=shop)) == ["app", "host", "service_name"]
     assert out(cli("labels", *RANGE, "host", server=shop)) == ["h0", "h1"]
     assert out(cli("labels", *RANGE, "nothing", server=shop), 1) == []
-    assert sorted(out(cli("series", *RANGE, '{app="shop"}', server=shop))) == ['{app="shop", host="h0"}', '{app="shop", host="h1"}']
+    assert sorted(out(cli("series", *RANGE, '{app="shop"}', server=shop))) == ['{app="shop", host="h%d", service_name="shop"}' % i for i in range(2)]
     assert json.loads(cli("stats", *RANGE, '{app="shop"}', server=shop).stdout)["streams"] == 2
     assert cli("stats", *RANGE, '{app="none"}', server=shop).returncode == 1
 

@@ -72,7 +72,7 @@ def test_loki_logger_handler_with_gzip_and_structured_metadata(ingester, logger,
     status, text = ingester.ask("GET", "/loki/api/v1/query_range", {"query": '{app="handler", region="us"} |= "request 7\\""', "start": now - 60 * NS, "end": now},
                                 headers={"X-Loki-Response-Encoding-Flags": "categorize-labels"})
     ((_, _, more),) = json.loads(text)["data"]["result"][0]["values"]
-    assert more["structuredMetadata"] == {"trace_id": "%032x" % 7, "version": "1.2.3"}
+    assert more["structuredMetadata"] == {"detected_level": "info", "trace_id": "%032x" % 7, "version": "1.2.3"}
 
 
 @pytest.mark.parametrize("compression", ["none", "gzip"])

@@ -99,7 +99,7 @@ def test_a_delete_of_a_stream_takes_it_from_labels_and_series(ingester, now):
     assert names() == ["db", "web"] and len(series()) == 2
     delete(ingester, '{app="web"}', now - HOUR)
     for _ in range(2):
-        assert names() == ["db"] and series() == [{"app": "db", "env": "prod"}]
+        assert names() == ["db"] and series() == [{"app": "db", "env": "prod", "service_name": "db"}]
         assert seen(ingester, now) == 0
         flush(ingester)
 

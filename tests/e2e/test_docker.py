@@ -73,7 +73,7 @@ def test_containers_before_and_after_the_start_with_their_labels(ingester, make_
     lines_of(ingester, '{container="early", stream="stdout"}', [b"from early"])
     lines_of(ingester, '{container="early", stream="stderr"}', [b"to stderr"])
     assert ingester.export('{container="early", stream="stdout"}')[0]["labels"] == {
-        "job": "docker", "container": "early", "image": "bb:1", "stream": "stdout", "compose_project": "shop", "compose_service": "web"}
+        "job": "docker", "container": "early", "image": "bb:1", "stream": "stdout", "compose_project": "shop", "compose_service": "web", "service_name": "early"}
     engine.run("late", "for i in $(seq 1 200); do echo late $i; done; echo 'quote \" and <tag> \\ '")
     lines_of(ingester, '{container="late"}', [b"late %d" % i for i in range(1, 201)] + [b'quote " and <tag> \\ '])
     times = [int(e["ts"]) for e in ingester.export('{container="late"}')]

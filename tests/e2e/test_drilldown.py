@@ -89,7 +89,8 @@ def test_hidden_lines_have_no_pattern(ingester):
 def test_fields_and_their_values(ingester):
     push_all(ingester)
     fields = {one["label"]: one for one in get(ingester, "detected_fields", query='{app="shop"}', line_limit=1000)["fields"]}
-    assert set(fields) == {"ts", "level", "msg", "req_took_ms"}
+    assert set(fields) == {"ts", "level", "msg", "req_took_ms", "detected_level"}
+    assert fields["detected_level"] == {"label": "detected_level", "type": "string", "cardinality": 1, "parsers": None}
     assert fields["req_took_ms"] == {"label": "req_took_ms", "type": "int", "cardinality": 90, "parsers": ["json"], "jsonPath": ["req", "took-ms"]}
     assert fields["ts"]["cardinality"] == 1000
     fields = {one["label"]: one for one in get(ingester, "detected_fields", query='{app="proxy"}')["fields"]}
@@ -103,7 +104,7 @@ def test_fields_and_their_values(ingester):
 
 def test_labels_of_ids_are_left_out(ingester):
     push_all(ingester)
-    want = {"detectedLabels": [{"label": "app", "cardinality": 3}, {"label": "pod", "cardinality": 3}]}
+    want = {"detectedLabels": [{"label": name, "cardinality": 3} for name in ("app", "pod", "service_name")]}
     assert get(ingester, "detected_labels") == want
     assert ingester.ask("POST", "/flush")[0] == 204
     assert get(ingester, "detected_labels", query='{app=~".+"}') == want

@@ -25,6 +25,8 @@ from wire import push_body, snappy
 JSON = {"Content-Type": "application/json"}
 PROTO = {"Content-Type": "application/x-protobuf"}
 DAY = 24 * 3600 * NS
+# For tests that compare all labels and metadata with what was pushed.
+AS_PUSHED = "limits_config: {discover_log_levels: false, discover_service_name: []}\n"
 
 
 def lines(server, selector, headers=None):
@@ -91,7 +93,8 @@ def test_the_log_of_the_server_is_json_when_asked(make_ingester):
 METADATA = {"trace_id": "0af7651916cd43dd", "user": "Zoë \"q\"", "empty": ""}
 
 
-def test_structured_metadata_comes_back_whichever_way_it_came(ingester):
+def test_structured_metadata_comes_back_whichever_way_it_came(make_ingester):
+    ingester = make_ingester(config=AS_PUSHED).start()
     now = time.time_ns()
     assert ingester.ask("POST", "/loki/api/v1/push", body=snappy(push_body([('{from="proto"}', [(now, "one", METADATA), (now + 1, "bare")])])), headers=PROTO)[0] == 204
     ingester.push([({"from": "json"}, [(now, "one", METADATA), (now + 1, "bare")])])
@@ -190,9 +193,10 @@ def test_tenants_see_only_their_own_labels_series_and_exports(make_ingester):
     for _ in range(2):
         for tenant in ("one", "two"):
             get = lambda path, **params: json.loads(server.ask("GET", path, {"start": now - NS, "end": now + NS, **params}, headers=auth(tenant))[1])
-            assert get("/loki/api/v1/labels")["data"] == ["both", "only_" + tenant]
+            assert get("/loki/api/v1/labels")["data"] == ["both", "only_" + tenant, "service_name"]
             assert get("/loki/api/v1/label/both/values")["data"] == [tenant]
-            assert get("/loki/api/v1/series", **{"match[]": '{both=~".+"}'})["data"] == [{"both": tenant, "only_" + tenant: "v" + tenant}]
+            assert get("/loki/api/v1/series", **{"match[]": '{both=~".+"}'})["data"] == [
+                {"both": tenant, "only_" + tenant: "v" + tenant, "service_name": "unknown_service"}]
             assert get("/loki/api/v1/index/stats", query='{both=~".+"}')["entries"] == 1
             assert lines(server, '{both=~".+"}', auth(tenant)) == ["of " + tenant]
         flush(server)
@@ -211,7 +215,8 @@ def test_the_api_before_v1(ingester):
     assert status == 204, text
     status, text = ingester.ask("GET", "/api/prom/query", {"query": '{a="old"}', "start": now - NS, "end": now + NS})
     streams = json.loads(text)["streams"]
-    assert status == 200 and [s["labels"] for s in streams] == ['{a="old"}']
+    assert status == 200 and [s["labels"] for s in streams] == [
+        '{a="old", detected_level="unknown", service_name="unknown_service"}']
     assert [e["line"] for e in streams[0]["entries"]] == ["in protobuf", "through the old door"]
 
 

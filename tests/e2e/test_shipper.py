@@ -69,7 +69,7 @@ def test_lines_arrive_byte_for_byte_with_their_labels(ingester, tail, logs):
     shipper = tail(ingester.url).start()
     stored(ingester, lines)
     labels = ingester.export('{job="s"}')[0]["labels"]
-    assert labels == {"job": "s", "filename": str(logs / "a.log")}
+    assert labels == {"job": "s", "filename": str(logs / "a.log"), "service_name": "s"}
     assert shipper.stop() == 0
 
 

@@ -11,6 +11,9 @@ from websockets.sync.client import connect
 
 from programs import NS, wait_for
 
+# What the server adds to entries of {app="a"} whose lines tell no level.
+FOUND = {"detected_level": "unknown", "service_name": "a"}
+
 
 def now():
     return time.time_ns()
@@ -54,10 +57,10 @@ def test_a_tail_gives_what_there_is_and_what_comes(ingester):
     ingester.push([({"app": "a", "env": "x"}, [(start + i, "old %d" % i) for i in range(5)]), ({"app": "b"}, [(start, "other")])])
     with tail(ingester, '{app="a"}', limit=3) as connection:
         frame = json.loads(connection.recv(timeout=20))
-        assert frame == {"streams": [{"stream": {"app": "a", "env": "x"}, "values": [[str(start + i), "old %d" % i]]} for i in (2, 3, 4)]}
+        assert frame == {"streams": [{"stream": {"app": "a", "env": "x", **FOUND}, "values": [[str(start + i), "old %d" % i]]} for i in (2, 3, 4)]}
         then = now()
         ingester.push([({"app": "b"}, [(then, "other")]), ({"app": "a", "env": "y"}, [(then + 1, "new 1"), (then + 2, "new 2")])])
-        assert take(connection, 2) == [(then + 1 + i, "new %d" % (i + 1), {"app": "a", "env": "y"}) for i in range(2)]
+        assert take(connection, 2) == [(then + 1 + i, "new %d" % (i + 1), {"app": "a", "env": "y", **FOUND}) for i in range(2)]
     metrics = ingester.metrics()
     assert metrics["cordwood_tail_entries_total"] == "5" and metrics["cordwood_tail_dropped_total"] == "0"
     wait_for("end of the tail", lambda: ingester.metrics()["cordwood_tails"] == "0")
@@ -80,8 +83,8 @@ def test_pipelines_work_on_tails(ingester):
         t = now()
         lines = [json.dumps({"method": m, "path": "/%d" % i, "status": s}) for i, (m, s) in enumerate([("GET", 200), ("GET", 503), ("PUT", 500), ("GET", 500)])]
         ingester.push([({"app": "a"}, [(t + i, line, {"trace": "t%d" % i}) for i, line in enumerate(lines)])])
-        assert take(connection, 2) == [(t + 1, "/1 503", {"app": "a", "method": "GET", "status": "503", "trace": "t1"}),
-                                       (t + 3, "/3 500", {"app": "a", "method": "GET", "status": "500", "trace": "t3"})]
+        assert take(connection, 2) == [(t + 1, "/1 503", {"app": "a", "method": "GET", "status": "503", "trace": "t1", **FOUND}),
+                                       (t + 3, "/3 500", {"app": "a", "method": "GET", "status": "500", "trace": "t3", **FOUND})]
 
 
 def test_labels_are_categorised_when_asked(ingester):
@@ -89,7 +92,8 @@ def test_labels_are_categorised_when_asked(ingester):
         t = now()
         ingester.push([({"app": "a"}, [(t, "k=v", {"trace": "1"})])])
         assert json.loads(connection.recv(timeout=20)) == {
-            "streams": [{"stream": {"app": "a"}, "values": [[str(t), "k=v", {"structuredMetadata": {"trace": "1"}, "parsed": {"k": "v"}}]]}],
+            "streams": [{"stream": {"app": "a", "service_name": "a"},
+                         "values": [[str(t), "k=v", {"structuredMetadata": {"detected_level": "unknown", "trace": "1"}, "parsed": {"k": "v"}}]]}],
             "encodingFlags": ["categorize-labels"]}
 
 
@@ -98,7 +102,8 @@ def test_the_old_api(ingester):
         ingester.push([({"app": "a"}, [(NS * (now() // NS), "old"), (NS * (now() // NS) + 5, "new")])])
         frame = json.loads(connection.recv(timeout=20))
         assert frame["dropped_entries"] is None
-        assert [(s["labels"], [e["line"] for e in s["entries"]]) for s in frame["streams"]] == [('{app="a"}', ["new"])]
+        assert [(s["labels"], [e["line"] for e in s["entries"]]) for s in frame["streams"]] == [
+            ('{app="a", detected_level="unknown", service_name="a"}', ["new"])]
         assert frame["streams"][0]["entries"][0]["ts"].endswith(".000000005Z")
 
 
@@ -228,7 +233,7 @@ def test_a_slow_reader_loses_entries_is_told_and_holds_up_nobody(make_ingester):
                 break
         assert len(entries) >= 1000 and len({line for _, line, _ in entries}) == len(entries)
         assert 1 <= len(dropped) <= 1000
-        assert all(d["labels"] == {"app": "a"} and d["timestamp"].isdigit() for d in dropped)
+        assert all(d["labels"] == {"app": "a", **FOUND} and d["timestamp"].isdigit() for d in dropped)
         wait_for("room", lambda: int(server.metrics()['cordwood_memory_bytes{use="queries"}']) < 8 << 20)
 
 

@@ -30,8 +30,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct cw_arena *arena = cw_arena_new();
     struct cw_str body = cw_str_make(data, size);
     struct cw_push push;
-    int rc = size > 0 && data[0] == '{' ? cw_push_otlp_json_decode(body, arena, 1, &push, &err)
-                                        : cw_push_otlp_protobuf_decode(body, arena, 1, &push, &err);
+    int rc = size > 0 && data[0] == '{'
+                 ? cw_push_otlp_json_decode(body, NULL, arena, 1, &push, &err)
+                 : cw_push_otlp_protobuf_decode(body, NULL, arena, 1, &push, &err);
     if (rc == 0)
         check(&push);
     cw_arena_free(&arena);

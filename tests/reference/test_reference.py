@@ -123,10 +123,14 @@ def test_the_evaluator_agrees_with_recorded_answers():
     assert agreed >= LEAST
 
 
+# The evaluator works on labels and metadata as they are pushed.
+CONFIG = "auth_enabled: true\nlimits_config: {discover_log_levels: false, discover_service_name: []}\n"
+
+
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
     from programs import Ingester
-    ingester = Ingester(tmp_path_factory.mktemp("reference"), config="auth_enabled: true\n").start()
+    ingester = Ingester(tmp_path_factory.mktemp("reference"), config=CONFIG).start()
     yield ingester
     assert ingester.stop() == 0
     ingester.kill()

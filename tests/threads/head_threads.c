@@ -38,7 +38,7 @@ static void append(int round)
             entry->nmetadata = e % 2;
         }
     }
-    CHECK(cw_push_resolve(&push, arena, &ids, &err) == 0);
+    CHECK(cw_push_resolve(&push, NULL, arena, &ids, &err) == 0);
     struct cw_head_batch batch = {
         .tenant = CW_STR("t"), .push = &push, .ids = ids, .duplicates = CW_HEAD_DROP_DUPLICATES};
     cw_head_append(head, &batch, &twins);

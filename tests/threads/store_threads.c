@@ -64,7 +64,7 @@ static void push(int thread, int n)
             .ts_ns = (int64_t)n * ENTRIES + i, .line = CW_STR("a line of some length")};
     cw_buf_init(&op.body, 1 << 20);
     cw_push_loki_protobuf_encode(op.push, &op.body);
-    CHECK(cw_push_resolve(op.push, arena, &op.ids, &err) == 0);
+    CHECK(cw_push_resolve(op.push, NULL, arena, &op.ids, &err) == 0);
     sem_init(&op.done, 0, 0);
     CHECK(cw_store_admit(store, &op.op.bytes, op.body.len, &err) == 0);
     CHECK(cw_store_submit(store, &op.op, &err) == 0);

@@ -57,7 +57,7 @@ static size_t append(struct maker *maker, const char *tenant, struct cw_push *pu
 {
     struct cw_hash128 *ids;
     struct cw_err err = {0};
-    cr_assert_eq(cw_push_resolve(push, maker->arena, &ids, &err), 0, "%s", err.text);
+    cr_assert_eq(cw_push_resolve(push, NULL, maker->arena, &ids, &err), 0, "%s", err.text);
     struct cw_head_batch batch = {
         .tenant = cw_str_of(tenant), .push = push, .ids = ids, .duplicates = duplicates};
     maker->dropped.n = 0;
@@ -247,6 +247,60 @@ Test(head, duplicates_of_generations_that_wait_for_their_flush_are_dropped)
         "it is in a part now");
     cw_head_commit(maker.head, 9);
     expect(&maker, all(), "5:line 5 6:line 6 ");
+    maker_free(&maker);
+}
+
+/* An entry of {a="b"} with this metadata; is it taken? */
+static bool taken(struct maker *maker, const char *metadata, bool level_found)
+{
+    struct cw_push *push = make_at(maker, "{a=\"b\"}", AT(1), "same");
+    struct cw_push_entry *entry = push->streams->entries;
+    struct cw_labels pairs;
+    struct cw_err err = {0};
+    cr_assert_eq(cw_labels_parse(cw_str_of(metadata), maker->arena, &pairs, &err), 0);
+    entry->metadata = pairs.items;
+    entry->nmetadata = (uint32_t)pairs.n;
+    entry->level_found = level_found;
+    return append(maker, "t", push, CW_HEAD_DROP_DUPLICATES) == 0;
+}
+
+Test(head, a_level_that_was_found_makes_no_other_entry)
+{
+    struct maker maker = maker_new();
+    cr_expect(taken(&maker, "{detected_level=\"info\"}", true));
+    cr_expect_not(taken(&maker, "{detected_level=\"info\"}", true));
+    cr_expect_not(taken(&maker, "{detected_level=\"warn\"}", true), "by other settings");
+    cr_expect_not(taken(&maker, "{}", false), "not looked for");
+    cr_expect(taken(&maker, "{detected_level=\"warn\"}", false), "sent");
+    cr_expect(taken(&maker, "{detected_level=\"info\", z=\"1\"}", true), "other metadata");
+    cr_expect_not(taken(&maker, "{a=\"\", z=\"1\"}", false));
+    cr_expect(taken(&maker, "{a=\"1\"}", false));
+    cr_expect_not(taken(&maker, "{a=\"1\", detected_level=\"x\"}", true));
+    cw_head_commit(maker.head, 1);
+    maker_free(&maker);
+}
+
+Test(head, metadata_that_a_push_shares_is_kept_once)
+{
+    enum { N = 5000 };
+    static const struct cw_label levels[2] = {{{"l", 1}, {"info", 4}}, {{"l", 1}, {"warn", 4}}};
+    struct maker maker = maker_new();
+    struct cw_push *push = make(&maker, "{a=\"b\"}", N);
+    struct cw_hash128 *ids;
+    struct cw_err err = {0};
+    cr_assert_eq(cw_push_resolve(push, NULL, maker.arena, &ids, &err), 0);
+    for (size_t i = 0; i < N; i++) {
+        push->streams->entries[i].ts_ns = (int64_t)i;
+        push->streams->entries[i].line = CW_STR("x");
+        push->streams->entries[i].metadata = &levels[i % 2];
+        push->streams->entries[i].nmetadata = 1;
+    }
+    struct cw_head_batch batch = {.tenant = CW_STR("t"), .push = push, .ids = ids};
+    cw_head_append(maker.head, &batch, NULL);
+    cw_head_commit(maker.head, 1);
+    cr_expect_lt(cw_head_bytes(maker.head), N * 40 + 8192);
+    expect(&maker, (struct cw_scan){.start_ns = 7, .end_ns = 9, .need = all().need},
+           "7:x{l=\"warn\"} 8:x{l=\"info\"} ");
     maker_free(&maker);
 }
 
@@ -468,7 +522,7 @@ Test(head, replay_leaves_out_the_listed_entries_and_decides_nothing)
     struct cw_hash128 *ids;
     struct cw_err err = {0};
     static const uint32_t dropped[] = {2};
-    cr_assert_eq(cw_push_resolve(push, maker.arena, &ids, &err), 0);
+    cr_assert_eq(cw_push_resolve(push, NULL, maker.arena, &ids, &err), 0);
     struct cw_head_batch batch = {
         .tenant = CW_STR("t"), .push = push, .ids = ids, .duplicates = CW_HEAD_DROP_DUPLICATES};
     cw_head_append_listed(maker.head, &batch, dropped, 1);

@@ -55,7 +55,7 @@ static void append(const char *tenant, const char *labels, const char *word, int
         stream->entries[i].ts_ns = 1000 + i;
         stream->entries[i].line = cw_arena_printf(arena, "%s %d", word, i);
     }
-    cr_assert_eq(cw_push_resolve(&push, arena, &ids, &err), 0, "%s", err.text);
+    cr_assert_eq(cw_push_resolve(&push, NULL, arena, &ids, &err), 0, "%s", err.text);
     struct cw_head_batch batch = {.tenant = cw_str_of(tenant),
                                   .push = &push,
                                   .ids = ids,

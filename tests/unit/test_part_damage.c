@@ -414,6 +414,27 @@ Test(part_damage, wrong_templates_with_right_checksums_do_no_harm, .timeout = 10
     free(was);
 }
 
+/* What tests/data/part_v1_2.part holds beside that: a name of a few values in every row, another in some. */
+Test(part_damage, the_example_with_dictionaries_of_metadata_is_read_as_it_was_written)
+{
+    static const char *const metadata[] = {"{detected_level=\"info\"}",
+                                           "{detected_level=\"error\"}",
+                                           "{detected_level=\"info\", zone=\"a\"}"};
+    example_fill();
+    size_t stream = part_model_stream(&model, "{app=\"levels\", env=\"prod\"}");
+    for (int i = 0; i < 500; i++)
+        part_model_add(&model, stream, day_ns + (int64_t)i * 1000000, CW_STR("a line"),
+                       metadata[i * i % 3]);
+    struct cw_source *source = example_read("part_v1_2.part");
+    struct cw_part_reader *reader = cw_part_source_reader(source);
+    bool has = false;
+    for (uint32_t i = 0; i < cw_part_reader_footer(reader)->nblocks; i++)
+        has |= cw_get32(cw_part_reader_block_bytes(reader, i).ptr + 8) ==
+               CW_BLOCK_INCOMPAT_META_DICTIONARY;
+    cr_expect(has);
+    cw_source_unref(&source);
+}
+
 Test(part_damage, the_example_with_blocks_of_templates_is_read_as_it_was_written)
 {
     example_fill();

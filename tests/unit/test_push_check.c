@@ -34,10 +34,23 @@ static struct fixture make(const char *const *labels, size_t nstreams, size_t ne
     return f;
 }
 
+static void check_with(struct fixture *f, const struct cw_discovery_options *options)
+{
+    struct cw_discovery *discovery = cw_discovery_new(options);
+    cw_push_check(&f->push, &f->config->limits, discovery, NOW, f->arena, &f->out);
+    cw_discovery_unref(&discovery);
+}
+
+/* Nothing is added. */
 static void check(struct fixture *f)
 {
-    cw_push_check(&f->push, &f->config->limits, NOW, f->arena, &f->out);
+    struct cw_discovery_options none = {.levels = false};
+    check_with(f, &none);
 }
+
+static const struct cw_str service_names[] = {{"app", 3}};
+static const struct cw_discovery_options all_found = {
+    .service_names = {service_names, 1}, .levels = true, .json_depth = 2};
 
 static void done(struct fixture *f)
 {
@@ -224,5 +237,37 @@ Test(push_check, a_stream_without_entries_is_not_looked_at)
     cr_assert_eq(f.out.first.len, 0);
     cr_assert_not(f.out.refused);
     cr_assert_eq(f.push.nstreams, 0);
+    done(&f);
+}
+
+Test(push_check, what_is_discovered_is_added_to_what_is_taken)
+{
+    static const char *const labels[] = {"{}", "{app=\"shop\"}"};
+    struct fixture f = make(labels, 2, 2);
+    f.config->limits.max_line_size = 5;
+    f.config->limits.max_line_size_truncate = true;
+    f.push.streams[1].entries[0].line = CW_STR("error");
+    f.push.streams[1].entries[1].line = CW_STR("1234 error");
+    check_with(&f, &all_found);
+    cr_assert_eq(f.out.first.len, 0);
+    cr_assert_eq(f.push.nentries, 4);
+    cr_expect(cw_str_eqz(cw_labels_get(f.push.streams[0].labels, CW_STR("service_name")),
+                         "unknown_service"));
+    cr_expect(cw_str_eqz(cw_labels_get(f.push.streams[1].labels, CW_STR("service_name")), "shop"));
+    const struct cw_push_entry *entries = f.push.streams[1].entries;
+    cr_expect(cw_str_eqz(entries[0].metadata[0].value, "error"));
+    cr_expect(cw_str_eqz(entries[1].metadata[0].value, "unknown"), "as the line was cut");
+    done(&f);
+}
+
+Test(push_check, a_service_name_is_no_label_too_many)
+{
+    static const char *const labels[] = {"{a=\"1\", b=\"1\"}", "{a=\"1\", b=\"1\", c=\"1\"}"};
+    struct fixture f = make(labels, 2, 1);
+    f.config->limits.max_label_names_per_series = 2;
+    check_with(&f, &all_found);
+    cr_assert_eq(f.push.nstreams, 1);
+    expect_first(&f, "entry for stream '{a=\"1\", b=\"1\", c=\"1\", "
+                     "service_name=\"unknown_service\"}' has 3 label names; limit 2");
     done(&f);
 }

@@ -23,7 +23,7 @@ TestSuite(push_otlp, .init = setup, .fini = teardown);
 
 static int json(const char *body)
 {
-    return cw_push_otlp_json_decode(cw_str_of(body), arena, 77, &push, &err);
+    return cw_push_otlp_json_decode(cw_str_of(body), NULL, arena, 77, &push, &err);
 }
 
 static const char *metadata(size_t entry, const char *name)
@@ -86,7 +86,7 @@ Test(push_otlp, bodies_become_text_as_opentelemetry_prints_them)
                                              "{\"resourceLogs\":[{\"scopeLogs\":[{\"logRecords\":"
                                              "[{\"timeUnixNano\":1,\"body\":%s}]}]}]}",
                                              cases[i].value);
-        cr_assert_eq(cw_push_otlp_json_decode(body, arena, 77, &push, &err), 0, "%s: %s",
+        cr_assert_eq(cw_push_otlp_json_decode(body, NULL, arena, 77, &push, &err), 0, "%s: %s",
                      cases[i].value, err.text);
         cr_expect(cw_str_eqz(push.streams[0].entries[0].line, cases[i].want), "%s: %.*s",
                   cases[i].value, CW_STR_ARG(push.streams[0].entries[0].line));
@@ -176,11 +176,13 @@ static struct cw_str request_of_body(struct cw_str value)
 
 Test(push_otlp, values_nest_so_deep_and_no_deeper)
 {
-    cr_assert_eq(cw_push_otlp_protobuf_decode(request_of_body(nested(32)), arena, 1, &push, &err),
-                 0, "%s", err.text);
+    cr_assert_eq(
+        cw_push_otlp_protobuf_decode(request_of_body(nested(32)), NULL, arena, 1, &push, &err), 0,
+        "%s", err.text);
     cr_expect_eq(push.streams[0].entries[0].line.len, 2 * 32 + 4, "[[...null...]]");
-    cr_assert_eq(cw_push_otlp_protobuf_decode(request_of_body(nested(33)), arena, 1, &push, &err),
-                 CW_E_INVALID);
+    cr_assert_eq(
+        cw_push_otlp_protobuf_decode(request_of_body(nested(33)), NULL, arena, 1, &push, &err),
+        CW_E_INVALID);
     cr_expect(strstr(err.text, "nested") != NULL);
 }
 
@@ -188,8 +190,9 @@ Test(push_otlp, a_message_cut_anywhere_is_refused_or_ends_between_fields)
 {
     struct cw_str whole = request_of_body(nested(3));
     for (size_t n = 1; n < whole.len; n++)
-        cr_assert_eq(cw_push_otlp_protobuf_decode(cw_str_sub(whole, 0, n), arena, 1, &push, &err),
-                     CW_E_INVALID, "%zu bytes", n);
+        cr_assert_eq(
+            cw_push_otlp_protobuf_decode(cw_str_sub(whole, 0, n), NULL, arena, 1, &push, &err),
+            CW_E_INVALID, "%zu bytes", n);
 }
 
 Test(push_otlp, names_of_nested_attributes_are_bounded_together)
@@ -205,7 +208,7 @@ Test(push_otlp, names_of_nested_attributes_are_bounded_together)
     for (size_t i = 0; i < 4096; i++)
         cw_buf_addf(&body, "%s{\"key\":\"%zu\"}", i > 0 ? "," : "", i);
     cw_buf_addz(&body, "]}}}]}]}]}]}");
-    cr_assert_eq(cw_push_otlp_json_decode(cw_buf_str(&body), arena, 1, &push, &err),
+    cr_assert_eq(cw_push_otlp_json_decode(cw_buf_str(&body), NULL, arena, 1, &push, &err),
                  CW_E_TOO_LARGE);
     cw_buf_fini(&body);
 }

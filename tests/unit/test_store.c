@@ -148,7 +148,7 @@ static struct push_op *op_new(int64_t first_ns, size_t n, size_t line_bytes, uin
             (struct cw_push_entry){.ts_ns = first_ns + (int64_t)i, .line = {line, line_bytes}};
     cw_buf_init(&op->body, 1 << 28);
     cw_push_loki_protobuf_encode(op->push, &op->body);
-    cr_assert_eq(cw_push_resolve(op->push, arena, &op->ids, &err), 0);
+    cr_assert_eq(cw_push_resolve(op->push, NULL, arena, &op->ids, &err), 0);
     return op;
 }
 

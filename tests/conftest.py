@@ -32,7 +32,7 @@ def pytest_runtest_makereport(item, call):
     report = (yield).get_result()
     if report.failed:
         for program in item.funcargs.get("started", []):
-            if os.path.exists(program.log_path):
+            if os.path.exists(getattr(program, "log_path", "")):
                 report.sections.append(("end of " + str(program.log_path), program.log()[-3000:]))
 
 

@@ -165,7 +165,7 @@ static int scan(struct cw_range_agg *agg, struct cw_err *failure)
             .stream = {.id = cw_labels_hash(stream->labels), .labels = stream->labels},
             .n = n,
             .ts_ns = need & CW_NEED_TIMES ? ts : NULL,
-            .lines = need & CW_NEED_LINES ? lines : NULL,
+            .lines = need & (CW_NEED_LINES | CW_NEED_TEMPLATES) ? lines : NULL,
             .sizes = need & (CW_NEED_SIZES | CW_NEED_LINES) ? sizes : NULL,
             .metadata = need & CW_NEED_METADATA ? metadata : NULL,
         };

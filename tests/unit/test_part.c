@@ -203,8 +203,8 @@ Test(part, blocks_of_templates_answer_every_kind_of_scan)
 
 Test(part, answers_are_the_same_with_a_cache_of_any_size)
 {
-    static const size_t sizes[] = {0, 300000, SIZE_MAX};
-    struct cw_source *source = written_templates(16000);
+    static const size_t sizes[] = {300000, SIZE_MAX}; /* without one: the test above */
+    struct cw_source *source = written_templates(40000);
     cw_source_unref(&source);
     for (size_t i = 0; i < CW_COUNT(sizes); i++) {
         struct cw_part_cache *cache = cw_part_cache_new(sizes[i], NULL);
@@ -216,8 +216,8 @@ Test(part, answers_are_the_same_with_a_cache_of_any_size)
         check_every_scan(source);
         cw_part_cache_count(cache, &counts);
         cr_expect_leq(counts.bytes, sizes[i]);
-        cr_expect_eq(counts.hits > 0, sizes[i] > 0, "%zu", sizes[i]);
-        cr_expect_eq(counts.evicted > 0, sizes[i] > 0 && sizes[i] < SIZE_MAX, "%zu", sizes[i]);
+        cr_expect_gt(counts.hits, 0, "%zu", sizes[i]);
+        cr_expect_eq(counts.evicted > 0, sizes[i] < SIZE_MAX, "%zu", sizes[i]);
         cw_source_unref(&source);
         cw_part_cache_count(cache, &counts);
         cr_expect_eq(counts.bytes, 0, "what was kept goes with its part");

@@ -120,7 +120,8 @@ def test_a_sorted_answer_lists_its_streams_in_its_order(filled):
 def test_context_is_marked(filled):
     found = {}
     for s in filled.query_range('{job="app"} |= "request 300 " | context -C 1', T // NS, T // NS + 3600, headers=ON):
-        found.update((line, s["stream"]) for _, line in s["values"])
+        labels = {name: s["stream"][name] for name in ("job", "context") if name in s["stream"]}
+        found.update((line, labels) for _, line in s["values"])
     assert found == {APP[299]: {"job": "app", "context": "before"}, APP[300]: {"job": "app"}, APP[301]: {"job": "app", "context": "after"}}
 
 

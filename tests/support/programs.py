@@ -153,8 +153,9 @@ class Ingester(Program):
         return int(float(result[0]["value"][1])) if result else 0
 
     def export(self, query, start=0, end=2 ** 62, headers=None, **more):
-        """All entries as a list of dictionaries (see GET /cordwood/v1/export)."""
-        status, text = self.ask("GET", "/cordwood/v1/export", {"query": query, "start": start, "end": end, **more}, headers=headers)
+        """All entries as a list of dictionaries (see GET /cordwood/v1/export); asked for again while there is no memory for them."""
+        params = {"query": query, "start": start, "end": end, **more}
+        status, text = wait_for("room for an export", lambda: (lambda a: a if a[0] != 429 else None)(self.ask("GET", "/cordwood/v1/export", params, headers=headers)))
         assert status == 200, (status, text[:500])
         return [json.loads(row) for row in text.splitlines() if row]
 

@@ -446,6 +446,8 @@ static void part_close(struct cw_cursor *cursor)
     cw_meta_reader_close(&c->meta);
     cw_stream_pin_fini(&c->pin);
     cw_cached_unref(c->kept_times);
+    if (c->kept_lines != NULL)
+        cw_cached_unref(&c->kept_lines->base);
     workspace_give_back(c->w);
     /* A query over all that there is would make it all this process's memory. */
     if (c->w != NULL)

@@ -181,8 +181,6 @@ static void templates_end(struct cw_part_cursor *c)
     if (c->opened && cw_part_keeps_lines(c))
         cw_lines_gathered_keep(&c->w->gathered,
                                cw_part_reader_lines_place(c->source->reader, c->block_index));
-    if (c->kept_lines != NULL)
-        cw_cached_unref(&c->kept_lines->base);
 }
 
 /* Test the piece's unsure rows as lines. `from` is at a whole word. */

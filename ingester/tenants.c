@@ -128,16 +128,23 @@ int cw_tenants_of(const struct cw_tenants *tenants, const struct cw_http_request
     return cw_tenant_name_check(*out, err);
 }
 
+/* The lock is held: with it texts and lists of the limits may go. */
+static const struct cw_ingester_limits *limits_of(const struct cw_tenants *tenants,
+                                                  struct cw_str tenant)
+{
+    const struct cw_ingester_config *config = tenants->config;
+    const struct cw_ingester_limits *items = config->overrides.items, *limits = &config->limits;
+    for (size_t i = 0; i < config->overrides.n; i++)
+        if (cw_str_eq(config->overrides.names[i], tenant))
+            limits = &items[i];
+    return limits;
+}
+
 void cw_tenants_limits(struct cw_tenants *tenants, struct cw_str tenant,
                        struct cw_ingester_limits *out)
 {
     pthread_rwlock_rdlock(&tenants->lock);
-    const struct cw_ingester_config *config = tenants->config;
-    const struct cw_ingester_limits *items = config->overrides.items;
-    *out = config->limits;
-    for (size_t i = 0; i < config->overrides.n; i++)
-        if (cw_str_eq(config->overrides.names[i], tenant))
-            *out = items[i];
+    *out = *limits_of(tenants, tenant);
     pthread_rwlock_unlock(&tenants->lock);
 }
 
@@ -154,23 +161,24 @@ bool cw_tenants_querier_tenant(void *ctx, struct cw_http_request *request,
 void cw_tenants_querier_limits(void *ctx, struct cw_str tenant, struct cw_query_limits *out)
 {
     struct cw_tenants *tenants = ctx;
-    struct cw_ingester_limits limits;
-    cw_tenants_limits(tenants, tenant, &limits);
     cw_query_limits_default(out);
-    out->max_entries_limit_per_query = (uint32_t)limits.max_entries_limit_per_query;
-    out->max_query_series = (uint32_t)limits.max_query_series;
-    out->max_streams_matchers_per_query = (uint32_t)limits.max_streams_matchers_per_query;
-    out->max_query_length_ns = limits.max_query_length_ns;
-    out->max_query_lookback_ns = limits.max_query_lookback_ns;
-    out->max_query_range_ns = limits.max_query_range_ns;
-    out->query_timeout_ns = limits.query_timeout_ns;
-    out->max_query_bytes_read = limits.max_query_bytes_read;
-    out->retention_period_ns = limits.retention_period_ns;
-    out->volume_enabled = limits.volume_enabled;
-    out->multi_variant_queries = limits.enable_multi_variant_queries;
-    for (size_t i = 0; i < limits.shard_aggregations.n; i++)
-        out->approx_topk |= cw_str_eqz(limits.shard_aggregations.items[i], "approx_topk");
-    out->max_concurrent_tail_requests = (uint32_t)limits.max_concurrent_tail_requests;
+    pthread_rwlock_rdlock(&tenants->lock);
+    const struct cw_ingester_limits *limits = limits_of(tenants, tenant);
+    out->max_entries_limit_per_query = (uint32_t)limits->max_entries_limit_per_query;
+    out->max_query_series = (uint32_t)limits->max_query_series;
+    out->max_streams_matchers_per_query = (uint32_t)limits->max_streams_matchers_per_query;
+    out->max_query_length_ns = limits->max_query_length_ns;
+    out->max_query_lookback_ns = limits->max_query_lookback_ns;
+    out->max_query_range_ns = limits->max_query_range_ns;
+    out->query_timeout_ns = limits->query_timeout_ns;
+    out->max_query_bytes_read = limits->max_query_bytes_read;
+    out->retention_period_ns = limits->retention_period_ns;
+    out->volume_enabled = limits->volume_enabled;
+    out->multi_variant_queries = limits->enable_multi_variant_queries;
+    for (size_t i = 0; i < limits->shard_aggregations.n; i++)
+        out->approx_topk |= cw_str_eqz(limits->shard_aggregations.items[i], "approx_topk");
+    out->max_concurrent_tail_requests = (uint32_t)limits->max_concurrent_tail_requests;
+    pthread_rwlock_unlock(&tenants->lock);
     out->query_memory_bytes = tenants->query_memory_bytes;
 }
 

@@ -257,6 +257,7 @@ static void counts_add(struct cw_push_client *pc, const struct cw_batch_counts *
     cw_metrics_add(metrics, CW_M_LINES_SKIPPED, (int64_t)counts->skipped);
     cw_metrics_add(metrics, CW_M_LINES_SPLIT, (int64_t)counts->split);
     cw_metrics_add(metrics, CW_M_DOCKER_MALFORMED, (int64_t)counts->malformed);
+    cw_metrics_add(metrics, CW_M_LINES_DROPPED, (int64_t)counts->dropped);
 }
 
 /* The store knows that positions passed these marks. */
@@ -300,17 +301,11 @@ static bool entry_give_up(struct cw_push_client *pc, int status, struct cw_str w
 {
     const struct cw_batch_part *part = &pc->batch->parts[0];
     struct cw_err err = {0};
-    for (size_t i = 0, stream = 0; i < part->nentries; i++) {
-        const struct cw_push_entry *entry = &pc->batch->entries[part->first + i];
-        while (stream + 1 < CW_SOURCE_STREAMS && i >= part->stream_ends[stream])
-            stream++;
+    for (size_t i = 0; i < part->nentries; i++) {
+        const struct cw_batch_entry *entry = &pc->batch->entries[part->first + i];
         struct cw_dead_letter letter = {
-            pc->target.name,
-            status,
-            why,
-            part->source->labels[pc->output * CW_SOURCE_STREAMS + stream],
-            entry->ts_ns,
-            entry->line};
+            pc->target.name,   status,          why, cw_batch_labels(pc->batch, entry).ptr,
+            entry->push.ts_ns, entry->push.line};
         if (cw_dead_letters_add(pc->host->dead_letters, &letter, &err) < 0) {
             backoff_start(pc, "writing down a refused entry", err.text, -1);
             return false;
@@ -507,6 +502,12 @@ static void on_cut_changed(void *arg, struct cw_source *source)
     pc->host->on_changed(pc->host->arg);
 }
 
+static bool on_cut_tenant(void *arg, struct cw_str tenant)
+{
+    struct cw_push_client *pc = arg;
+    return pc->host->on_tenant(pc->host->arg, tenant);
+}
+
 static void on_cut_dropped(void *arg, struct cw_source *source,
                            const struct cw_batch_counts *counts)
 {
@@ -571,7 +572,8 @@ void cw_push_client_pump(struct cw_push_client *pc)
     int64_t now_ns = cw_clock_now_ns(), at_ns;
     uv_timer_stop(&pc->timer);
     if (batch_due(pc, now_ns, &at_ns)) {
-        struct cw_batch_report report = {on_cut_error, on_cut_changed, on_cut_dropped, pc};
+        struct cw_batch_report report = {on_cut_error, on_cut_changed, on_cut_tenant,
+                                         on_cut_dropped, pc};
         confirms_drop(pc);
         if (cw_batch_cut(pc->batch, pc->host->sources->items, pc->host->sources->n, pc->max_entries,
                          now_ns, &report) > 0) {
@@ -599,28 +601,39 @@ static void push_next(struct cw_push_client *pc)
 /* ---- life ---- */
 
 struct cw_push_client *cw_push_client_new(struct cw_push_host *host,
-                                          const struct cw_client_config *config, size_t output)
+                                          const struct cw_push_client_options *options)
 {
     struct cw_push_client *pc = cw_mem_new(sizeof *pc);
-    struct cw_batch_options options = {.output = output,
-                                       .bytes = (size_t)config->batch_bytes,
-                                       .max_line_bytes = (size_t)host->limits->max_line_bytes,
-                                       .gzip = config->compression == CW_CLIENT_GZIP,
-                                       .truncate = host->limits->max_line_truncate};
+    const struct cw_client_config *config = options->config;
+    const struct cw_output *output = &host->sources->outputs[options->output];
+    struct cw_batch_options batch = {.output = options->output,
+                                     .tenant = cw_str_of(output->tenant),
+                                     .own_tenant = cw_str_of(output->own_tenant),
+                                     .external = options->external,
+                                     .selector = options->selector,
+                                     .bytes = (size_t)config->batch_bytes,
+                                     .max_line_bytes = (size_t)host->limits->max_line_bytes,
+                                     .gzip = config->compression == CW_CLIENT_GZIP,
+                                     .truncate = host->limits->max_line_truncate};
     pc->magic = PUSH_MAGIC;
     pc->host = host;
     pc->config = config;
-    pc->output = output;
-    pc->batch = cw_batch_new(&options);
+    pc->output = options->output;
+    pc->batch = cw_batch_new(&batch);
     pc->max_entries = CW_BATCH_ENTRIES_MAX;
     pc->confirms = cw_mem_array(PUSH_CONFIRMS_MAX, sizeof *pc->confirms);
     pc->confirmed = cw_mem_array(PUSH_CONFIRMS_MAX, sizeof *pc->confirmed);
-    cw_push_target_init(&pc->target, config, output);
+    cw_push_target_init(&pc->target, config, cw_str_of(output->tenant), options->output);
     cw_buf_init(&pc->ask_body, CW_DELIVERY_ASK_BYTES);
     ssize_t got = getrandom(&pc->random, sizeof pc->random, 0);
     CW_ASSERT(got == (ssize_t)sizeof pc->random);
     uv_timer_init(host->loop, &pc->timer);
     return pc;
+}
+
+const struct cw_client_config *cw_push_client_config(const struct cw_push_client *pc)
+{
+    return pc->config;
 }
 
 void cw_push_client_start(struct cw_push_client *pc)

@@ -66,8 +66,8 @@ static char *header_make(struct cw_str name, struct cw_str value)
     return buf_finish(&out);
 }
 
-static char **headers_make(const struct cw_client_config *config, struct cw_str content_type,
-                           bool gzip)
+static char **headers_make(const struct cw_client_config *config, struct cw_str tenant,
+                           struct cw_str content_type, bool gzip)
 {
     char **headers = cw_mem_array(config->headers.n + 5, sizeof *headers);
     size_t n = 0;
@@ -75,8 +75,10 @@ static char **headers_make(const struct cw_client_config *config, struct cw_str 
     if (gzip)
         headers[n++] = header_make(CW_STR("Content-Encoding"), CW_STR("gzip"));
     headers[n++] = header_make(CW_STR("User-Agent"), CW_STR("cordwood-shipper/" CW_VERSION));
-    if (config->tenant_id.len > 0)
-        headers[n++] = header_make(CW_STR("X-Scope-OrgID"), config->tenant_id);
+    if (tenant.len == 0)
+        tenant = config->tenant_id;
+    if (tenant.len > 0)
+        headers[n++] = header_make(CW_STR("X-Scope-OrgID"), tenant);
     for (size_t i = 0; i < config->headers.n; i++)
         headers[n++] = header_make(config->headers.items[i].name, config->headers.items[i].value);
     return headers;
@@ -90,16 +92,16 @@ static void headers_free(char **headers)
 }
 
 void cw_push_target_init(struct cw_push_target *target, const struct cw_client_config *config,
-                         size_t output)
+                         struct cw_str tenant, size_t output)
 {
     *target = (struct cw_push_target){
         .config = config,
         .name = name_of(config, output),
         .push_url = cw_str_dupz(config->url),
         .ask_url = ask_url(config->url),
-        .push_headers = headers_make(config, CW_STR("application/x-protobuf"),
+        .push_headers = headers_make(config, tenant, CW_STR("application/x-protobuf"),
                                      config->compression == CW_CLIENT_GZIP),
-        .ask_headers = headers_make(config, CW_STR("application/json"), false),
+        .ask_headers = headers_make(config, tenant, CW_STR("application/json"), false),
     };
 }
 

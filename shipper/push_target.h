@@ -19,8 +19,9 @@ struct cw_push_target {
 
 enum cw_push_target_kind { CW_PUSH_TARGET_PUSH, CW_PUSH_TARGET_ASK };
 
+/* `tenant` empty: the configuration's, if it has one. */
 void cw_push_target_init(struct cw_push_target *target, const struct cw_client_config *config,
-                         size_t output);
+                         struct cw_str tenant, size_t output);
 void cw_push_target_fini(struct cw_push_target *target);
 /* A POST of `body`. Files with passwords and tokens are read again: they may have changed. */
 struct cw_http_call cw_push_target_call(struct cw_push_target *target,

@@ -7,6 +7,7 @@
 #include "common/base/assert.h"
 #include "common/base/clock.h"
 #include "common/base/log.h"
+#include "common/logql/ast.h"
 #include "common/metrics/prom_text.h"
 #include "common/net/http_server.h"
 #include "shipper/dry_run.h"
@@ -33,6 +34,9 @@ enum shipper_state { SHIPPER_RUNNING, SHIPPER_STOPPING, SHIPPER_CLOSED };
  * most 1/20 of the time. */
 #define SCAN_SPACING_MS 50
 #define SCAN_SHARE 20
+/* Outputs are a client for a tenant each, and have a batch of their own. Whoever names more tenants
+ * takes something else for one. */
+#define OUTPUTS_MAX 1000
 /* How long SIGTERM waits for the answers of pushes under way. */
 #define STOP_GRACE_MS 5000
 
@@ -49,11 +53,17 @@ struct cw_shipper {
     struct cw_metrics *metrics;
     struct cw_watch *watch;
     struct cw_sources *sources;
-    struct cw_labels *external; /* one set an output */
+    struct client {
+        const struct cw_client_config *config;
+        struct cw_labels external;
+        struct cw_selector selector;
+    } * configured;
     struct cw_dead_letters *dead_letters;
     struct cw_push_host host;
-    struct cw_push_client **clients;
+    struct cw_push_client **clients; /* one an output: a configured client for one tenant */
     size_t nclients;
+    bool started; /* those that come now start at once */
+    bool outputs_full;
     struct cw_source_docker **engines;
     size_t nengines;
     struct cw_dry_run *dry_run;
@@ -64,6 +74,7 @@ struct cw_shipper {
 };
 
 static void shipper_stop(struct cw_shipper *sh);
+static bool on_tenant(void *arg, struct cw_str tenant);
 static void on_work(uv_timer_t *timer);
 
 /* ---- the work that callbacks ask for, done at one place ---- */
@@ -261,7 +272,7 @@ static void on_twin(void *arg)
     sh->host.shipper = sh->state_dir.known.shipper;
     sh->sources->unsaved = true;
     for (size_t i = 0; i < sh->sources->n; i++)
-        for (size_t o = 0; o < sh->nclients; o++)
+        for (size_t o = 0; o < sh->sources->items[i]->nrows; o++)
             sh->sources->items[i]->rows[o].mark = sh->sources->items[i]->rows[o].confirmed = 0;
     for (size_t i = 0; i < sh->nclients; i++)
         cw_push_client_restart(sh->clients[i]);
@@ -407,13 +418,8 @@ static int server_start(struct cw_shipper *sh, struct cw_err *err)
 
 /* ---- making one ---- */
 
-static void clients_new(struct cw_shipper *sh)
+static void host_init(struct cw_shipper *sh)
 {
-    const struct cw_client_config *configs = sh->config->clients.items;
-    sh->nclients = sh->args->dry_run ? 0 : sh->config->clients.n;
-    sh->external = cw_mem_array(sh->config->clients.n + 1, sizeof *sh->external);
-    for (size_t i = 0; i < sh->config->clients.n; i++)
-        sh->external[i] = cw_labels_from_map(&configs[i].external_labels);
     sh->host = (struct cw_push_host){.loop = &sh->loop,
                                      .http = sh->host.http,
                                      .sources = sh->sources,
@@ -428,15 +434,87 @@ static void clients_new(struct cw_shipper *sh)
                                      .on_changed = on_source_changed,
                                      .on_settled = on_settled,
                                      .on_give_up = on_give_up,
+                                     .on_tenant = on_tenant,
                                      .arg = sh};
-    sh->clients = cw_mem_array(sh->nclients + 1, sizeof(struct cw_push_client *));
+}
+
+static void output_add(struct cw_shipper *sh, const struct client *client, struct cw_str tenant)
+{
+    struct cw_push_client_options options = {
+        .config = client->config,
+        .external = client->external,
+        .selector = client->selector.n > 0 ? &client->selector : NULL,
+        .output = cw_sources_output_add(sh->sources, tenant, client->config->tenant_id)};
+    CW_ASSERT(options.output == sh->nclients);
+    sh->clients = cw_mem_resize(sh->clients, (sh->nclients + 1) * sizeof *sh->clients);
+    sh->clients[sh->nclients++] = cw_push_client_new(&sh->host, &options);
+    if (sh->started)
+        cw_push_client_start(sh->clients[options.output]);
+}
+
+static bool output_exists(const struct cw_shipper *sh, const struct client *client,
+                          struct cw_str tenant)
+{
+    for (size_t i = 0; i < sh->nclients; i++)
+        if (cw_push_client_config(sh->clients[i]) == client->config &&
+            cw_output_takes(&sh->sources->outputs[i], tenant))
+            return true;
+    return false;
+}
+
+/* Entries for this tenant were met. */
+static bool on_tenant(void *arg, struct cw_str tenant)
+{
+    struct cw_shipper *sh = arg;
+    for (size_t i = 0; i < sh->config->clients.n && !sh->args->dry_run; i++) {
+        if (output_exists(sh, &sh->configured[i], tenant))
+            continue;
+        if (sh->nclients == OUTPUTS_MAX) {
+            if (!sh->outputs_full)
+                cw_log_error("entries for more than %d tenants: those of \"%.*s\" and of others to "
+                             "come wait in their files",
+                             OUTPUTS_MAX, CW_STR_ARG(tenant));
+            sh->outputs_full = true;
+            return false;
+        }
+        output_add(sh, &sh->configured[i], tenant);
+    }
+    return true;
+}
+
+static int clients_new(struct cw_shipper *sh, struct cw_err *err)
+{
+    const struct cw_client_config *configs = sh->config->clients.items;
+    sh->configured = cw_mem_array(sh->config->clients.n + 1, sizeof *sh->configured);
+    for (size_t i = 0; i < sh->config->clients.n; i++) {
+        struct client *client = &sh->configured[i];
+        client->config = &configs[i];
+        client->external = cw_labels_from_map(&configs[i].external_labels);
+        cw_selector_init(&client->selector);
+        if (configs[i].selector.len > 0 &&
+            cw_logql_parse_selector(configs[i].selector, &client->selector, err) < 0)
+            return err->code;
+        if (!sh->args->dry_run)
+            output_add(sh, client, CW_STR(""));
+    }
+    if (sh->args->dry_run)
+        (void)cw_sources_output_add(sh->sources, CW_STR_NONE, CW_STR(""));
+    return 0;
+}
+
+static void clients_free(struct cw_shipper *sh)
+{
+    for (size_t i = 0; i < sh->config->clients.n && sh->configured != NULL; i++) {
+        free((void *)sh->configured[i].external.items);
+        cw_selector_fini(&sh->configured[i].selector);
+    }
+    free(sh->configured);
+    free(sh->clients);
 }
 
 static void sources_new(struct cw_shipper *sh)
 {
     struct cw_sources_options options = {
-        .noutputs = sh->args->dry_run ? 1 : sh->config->clients.n,
-        .external = sh->external,
         .metrics = sh->metrics,
         .watch = sh->watch,
         .from_end = sh->args->from_end && sh->state_dir.first_start,
@@ -446,10 +524,10 @@ static void sources_new(struct cw_shipper *sh)
         .imported = sh->state_dir.imported,
         .nimported = sh->state_dir.nimported,
         .own_files = sh->state_dir.positions_path,
+        .on_tenant = on_tenant,
+        .arg = sh,
     };
     sh->sources = cw_sources_new(&options);
-    sh->host.sources = sh->sources;
-    cw_sources_restore(sh->sources, &sh->state_dir.known);
 }
 
 static int targets_add(struct cw_shipper *sh, struct cw_err *err)
@@ -509,13 +587,14 @@ int cw_shipper_new(const struct cw_shipper_config *config, const struct cw_shipp
     if (rc == 0) {
         if (sh->state_dir.refused_path != NULL)
             sh->dead_letters = cw_dead_letters_new(sh->state_dir.refused_path);
-        clients_new(sh);
         sources_new(sh);
-        for (size_t i = 0; i < sh->nclients; i++)
-            sh->clients[i] = cw_push_client_new(
-                &sh->host, (const struct cw_client_config *)config->clients.items + i, i);
+        host_init(sh);
         if (args->dry_run)
             sh->dry_run = cw_dry_run_new(&config->limits);
+        rc = clients_new(sh, err);
+    }
+    if (rc == 0) {
+        cw_sources_restore(sh->sources, &sh->state_dir.known);
         rc = targets_add(sh, err);
     }
     if (rc == 0)
@@ -543,6 +622,7 @@ int cw_shipper_run(struct cw_shipper *sh)
         sh->exit_status = 1;
         shipper_close(sh);
     }
+    sh->started = true;
     for (size_t i = 0; i < sh->nclients; i++)
         cw_push_client_start(sh->clients[i]);
     for (size_t i = 0; i < sh->nengines; i++)
@@ -569,10 +649,7 @@ void cw_shipper_free(struct cw_shipper **shipper)
     }
     cw_dry_run_free(&sh->dry_run);
     cw_sources_free(&sh->sources);
-    for (size_t i = 0; i < sh->config->clients.n && sh->external != NULL; i++)
-        free((void *)sh->external[i].items);
-    free(sh->external);
-    free(sh->clients);
+    clients_free(sh);
     free(sh->engines);
     cw_dead_letters_free(&sh->dead_letters);
     cw_metrics_free(&sh->metrics);

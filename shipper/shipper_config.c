@@ -5,6 +5,7 @@
 #include "common/base/file.h"
 #include "common/base/limits.h"
 #include "common/labels/labels.h"
+#include "common/logql/ast.h"
 #include "shipper/glob.h"
 
 #define DOCKER_SOCKET "/var/run/docker.sock"
@@ -57,6 +58,16 @@ static int static_labels_check(const void *value, struct cw_err *err)
     if (rc == 0 && map_get(value, "__path__").len == 0)
         rc = cw_err_set(err, CW_E_INVALID,
                         "a static config needs the label __path__: which files to read");
+    return rc;
+}
+
+static int selector_check(const void *value, struct cw_err *err)
+{
+    struct cw_str text = *(const struct cw_str *)value;
+    struct cw_selector selector;
+    cw_selector_init(&selector);
+    int rc = text.len > 0 ? cw_logql_parse_selector(text, &selector, err) : 0;
+    cw_selector_fini(&selector);
     return rc;
 }
 
@@ -139,7 +150,10 @@ static const struct cw_key_def client_keys[] = {
      .doc = "Where to push, with its path: http://localhost:3100" PUSH_PATH "."},
     {"name", CW_KEY_STRING, ROW(cw_client_config, name),
      .doc = "How log lines and metrics call it. Default: the URL's host."},
-    {"tenant_id", CW_KEY_STRING, ROW(cw_client_config, tenant_id), .doc = "Sent as X-Scope-OrgID."},
+    {"tenant_id", CW_KEY_STRING, ROW(cw_client_config, tenant_id),
+     .doc = "Sent as X-Scope-OrgID, unless an entry names its tenant."},
+    {"selector", CW_KEY_STRING, ROW(cw_client_config, selector), .check = selector_check,
+     .doc = "Only streams that this matches are sent here: {env=\"prod\"}. Default: all."},
     {"batchsize", CW_KEY_BYTES, ROW(cw_client_config, batch_bytes), .def = "1MiB", .min = "1",
      .max = "16MiB", .doc = "Bytes of lines in one push."},
     {"batchwait", CW_KEY_DURATION, ROW(cw_client_config, batch_wait_ns), .def = "1s", .min = "0",

@@ -24,7 +24,7 @@ struct cw_backoff_config {
 };
 enum cw_client_compression { CW_CLIENT_SNAPPY, CW_CLIENT_GZIP };
 struct cw_client_config {
-    struct cw_str name, url, tenant_id, bearer_token, bearer_token_file, proxy_url;
+    struct cw_str name, url, selector, tenant_id, bearer_token, bearer_token_file, proxy_url;
     int64_t batch_bytes, batch_wait_ns, timeout_ns;
     int compression; /* enum cw_client_compression */
     struct cw_config_map external_labels, headers;

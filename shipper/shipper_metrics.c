@@ -33,6 +33,8 @@ const struct cw_metric_def cw_shipper_metric_defs[CW_M_SHIPPER_N] = {
          "Lines left out because they are longer than limits_config.max_line_size."},
     [CW_M_LINES_SPLIT] = {"cordwood_shipper_lines_split_total", CW_METRIC_COUNTER,
                           "Pieces of lines that are longer than the read buffer."},
+    [CW_M_LINES_DROPPED] = {"cordwood_shipper_lines_dropped_total", CW_METRIC_COUNTER,
+                            "Entries that pipeline stages dropped."},
     [CW_M_DOCKER_MALFORMED] =
         {"cordwood_shipper_docker_malformed_lines_total", CW_METRIC_COUNTER,
          "Lines of container logs that are no JSON of Docker's; they are shipped as they are."},

@@ -39,13 +39,14 @@ void cw_sightings_prune(struct cw_sightings *seen, uint64_t settled)
 
 struct cw_source *cw_source_new(size_t noutputs, const char *path)
 {
-    struct cw_source *source = cw_mem_new(sizeof *source + noutputs * sizeof source->rows[0]);
+    struct cw_source *source = cw_mem_new(sizeof *source);
     source->tail.fd = -1;
     source->watch = -1;
     source->path = cw_str_dupz(cw_str_of(path));
     source->path_now = cw_str_dupz(cw_str_of(path));
+    source->tenant = cw_str_dupz(CW_STR_NONE);
     source->nrows = noutputs;
-    source->labels = cw_mem_array(noutputs * CW_SOURCE_STREAMS, sizeof *source->labels);
+    source->rows = cw_mem_array(noutputs + 1, sizeof *source->rows);
     return source;
 }
 
@@ -58,11 +59,19 @@ void cw_source_free(struct cw_source **source)
     cw_tail_close(&s->tail);
     free(s->path);
     free(s->path_now);
-    for (size_t i = 0; i < s->nrows * CW_SOURCE_STREAMS; i++)
-        free(s->labels[i]);
-    free(s->labels);
+    for (size_t i = 0; i < CW_SOURCE_STREAMS; i++)
+        free((void *)s->labels[i].items);
+    free(s->tenant);
+    free(s->rows);
     free(s);
     *source = NULL;
+}
+
+void cw_source_row_add(struct cw_source *source)
+{
+    uint64_t position = cw_source_position(source);
+    source->rows = cw_mem_resize(source->rows, (source->nrows + 1) * sizeof *source->rows);
+    source->rows[source->nrows++] = (struct cw_ledger_row){.done = position};
 }
 
 void cw_source_draw_id(struct cw_source *source)
@@ -75,7 +84,7 @@ void cw_source_draw_id(struct cw_source *source)
 bool cw_source_pending(const struct cw_source *source, size_t output)
 {
     const struct cw_ledger_row *row = &source->rows[output];
-    return source->tail.fd >= 0 && source->durable && !source->changed &&
+    return source->tail.fd >= 0 && source->durable && !source->changed && !row->off &&
            source->tail.size > cw_ledger_next(row) && source->tail.size != row->held_size;
 }
 
@@ -119,6 +128,7 @@ void cw_source_raise(struct cw_source *source)
     source->changed = false;
     source->durable_offset = 0;
     source->seen.n = 0;
+    source->fed_to = source->emitted_to = 0;
     for (size_t i = 0; i < source->nrows; i++)
         cw_ledger_raised(&source->rows[i]);
 }
@@ -127,7 +137,7 @@ void cw_source_sight(struct cw_source *source, int64_t now_ns, int64_t now_mono_
 {
     if (source->quiet_size != source->tail.size) {
         source->quiet_since_ns = now_mono_ns;
-        source->final = false; /* somebody writes it after all */
+        source->final = source->waited = false; /* somebody writes it after all */
     }
     source->quiet_size = source->tail.size;
     if (!source->changed && source->tail.size > cw_source_position(source))

@@ -14,6 +14,8 @@
 #include "shipper/ledger.h"
 #include "shipper/tail_reader.h"
 
+struct cw_stages;
+
 /* When the file was seen to have grown, and to what size: an entry's time is that of the first
  * sighting of its end. A file that waits for a server that is away collects many; then neighbours
  * are joined. */
@@ -46,12 +48,17 @@ struct cw_source {
     enum cw_source_format format;
     char *path;     /* where it was first seen */
     char *path_now; /* where it was last seen */
-    /* `{a="b"}` of each output's streams: labels[output * CW_SOURCE_STREAMS + stream] */
-    char **labels;
+    struct cw_labels
+        labels[CW_SOURCE_STREAMS]; /* of lines, ahead of any stage; a heap block each */
+    char *tenant;                  /* "": each client's own */
+    struct cw_stages *stages;      /* what its lines go through; borrowed, NULL: none */
+    /* Stages counted all lines ahead of fed_to, and all entries that begin ahead of emitted_to. */
+    uint64_t fed_to, emitted_to;
     struct cw_sightings seen;
     bool durable;            /* id and generation are on disk: it may be pushed */
     bool changed;            /* truncated; until that is dealt with nothing is read */
     bool final;              /* nobody writes it any more: its last line needs no newline */
+    bool waited;             /* quiet for as long as its stages wait for more lines of an entry */
     bool wanted;             /* a target matched it in the last scan */
     uint64_t durable_offset; /* its position on disk */
     uint32_t durable_prefix_len;
@@ -65,13 +72,15 @@ struct cw_source {
     uint64_t goal;        /* its size when it was opened: how far --once reads */
     int watch;            /* inotify's number, -1 none */
     uint64_t scan_number; /* the last scan that met it */
+    struct cw_ledger_row *rows; /* one an output */
     size_t nrows;
-    struct cw_ledger_row rows[]; /* one an output */
 };
 
 /* All that is needed to push is given; everything else begins at "nothing". */
 struct cw_source *cw_source_new(size_t noutputs, const char *path);
 void cw_source_free(struct cw_source **source);
+/* One more output: all that is settled for the others is for it too. */
+void cw_source_row_add(struct cw_source *source);
 /* It was not known before: an id of its own, in its first generation. */
 void cw_source_draw_id(struct cw_source *source);
 /* Whether this output may have something to read here now. */

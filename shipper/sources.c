@@ -9,6 +9,7 @@
 #include "common/base/clock.h"
 #include "common/base/hash.h"
 #include "common/base/log.h"
+#include "common/pipeline/stages.h"
 #include "shipper/shipper_metrics.h"
 
 struct cw_sources *cw_sources_new(const struct cw_sources_options *options)
@@ -51,6 +52,7 @@ void cw_target_free(struct cw_target **target)
     free((void *)t->labels.items);
     free(t->name);
     free(t->pattern);
+    free(t->tenant);
     free(t);
     *target = NULL;
 }
@@ -68,7 +70,12 @@ void cw_sources_free(struct cw_sources **sources)
         free((void *)s->options.imported[i].path.ptr);
     for (size_t i = 0; i < s->nunreadable; i++)
         free(s->unreadable[i]);
+    for (size_t i = 0; i < s->noutputs; i++) {
+        free(s->outputs[i].tenant);
+        free(s->outputs[i].own_tenant);
+    }
     cw_sources_renames_clear(s);
+    free(s->outputs);
     free((void *)s->options.imported);
     free(s->unreadable);
     free(s->renames);
@@ -117,27 +124,62 @@ const struct cw_target *cw_sources_target_of(const struct cw_sources *sources, c
     return NULL;
 }
 
-static bool label_has(const struct cw_label *pairs, size_t n, struct cw_str name)
+/* ---- outputs ---- */
+
+bool cw_output_takes(const struct cw_output *output, struct cw_str tenant)
 {
-    for (size_t i = 0; i < n; i++)
-        if (cw_str_eq(pairs[i].name, name))
-            return true;
-    return false;
+    if (cw_str_eqz(tenant, output->own_tenant))
+        tenant = CW_STR_NONE;
+    return output->tenant == NULL || cw_str_eqz(tenant, output->tenant);
 }
+
+/* Entries of a source without a tenant stage are all for the same tenant: other outputs need not look
+ * into it. */
+static void source_rows_set(const struct cw_sources *sources, struct cw_source *source)
+{
+    bool varies = source->stages != NULL && cw_stages_sets_tenant(source->stages);
+    for (size_t i = 0; i < source->nrows; i++) {
+        struct cw_ledger_row *row = &source->rows[i];
+        bool off = !varies && !cw_output_takes(&sources->outputs[i], cw_str_of(source->tenant));
+        if (row->off && !off) /* what the others settled so far was not for it */
+            row->done = CW_MAX(row->done, cw_source_position(source));
+        row->off = off;
+    }
+}
+
+size_t cw_sources_output_add(struct cw_sources *sources, struct cw_str tenant,
+                             struct cw_str own_tenant)
+{
+    sources->outputs =
+        cw_mem_resize(sources->outputs, (sources->noutputs + 1) * sizeof *sources->outputs);
+    sources->outputs[sources->noutputs] =
+        (struct cw_output){tenant.ptr ? cw_str_dupz(tenant) : NULL, cw_str_dupz(own_tenant)};
+    for (size_t i = 0; i < sources->n; i++) {
+        cw_source_row_add(sources->items[i]);
+        if (sources->items[i]->tail.fd >= 0)
+            source_rows_set(sources, sources->items[i]);
+    }
+    return sources->noutputs++;
+}
+
+/* ---- labels ---- */
 
 /* The first of a name wins. */
 static void label_put(struct cw_label *pairs, size_t *n, struct cw_str name, struct cw_str value)
 {
-    if (!label_has(pairs, *n, name))
-        pairs[(*n)++] = (struct cw_label){name, value};
+    for (size_t i = 0; i < *n; i++)
+        if (cw_str_eq(pairs[i].name, name))
+            return;
+    pairs[(*n)++] = (struct cw_label){name, value};
 }
 
-/* The text of a stream: `filename`, for Docker `stream`, the target's labels, the output's. */
-static char *labels_text(const struct cw_source *source, const struct cw_target *target,
-                         const struct cw_labels *external, unsigned stream)
+/* Of a stream: `filename`, for Docker `stream`, and the target's. */
+static struct cw_labels labels_make(const struct cw_source *source, const struct cw_target *target,
+                                    unsigned stream)
 {
     static const char *const streams[CW_SOURCE_STREAMS] = {"stdout", "stderr"};
-    struct cw_label *pairs = cw_mem_array(target->labels.n + external->n + 2, sizeof *pairs);
+    struct cw_label *pairs = cw_mem_array(target->labels.n + 2, sizeof *pairs);
+    struct cw_labels labels;
     size_t n = 0;
     if (target->add_filename)
         label_put(pairs, &n, CW_STR("filename"), cw_str_of(source->path));
@@ -145,32 +187,30 @@ static char *labels_text(const struct cw_source *source, const struct cw_target 
         label_put(pairs, &n, CW_STR("stream"), cw_str_of(streams[stream]));
     for (size_t i = 0; i < target->labels.n; i++)
         label_put(pairs, &n, target->labels.items[i].name, target->labels.items[i].value);
-    for (size_t i = 0; i < external->n; i++)
-        label_put(pairs, &n, external->items[i].name, external->items[i].value);
-    struct cw_labels labels;
-    struct cw_buf text;
-    cw_buf_init(&text, SIZE_MAX);
     int rc = cw_labels_from_pairs(pairs, n, &labels, NULL);
     CW_ASSERT(rc == 0); /* names are unique */
-    cw_labels_format(labels, &text);
-    char *out = cw_str_dupz(cw_buf_str(&text));
-    cw_buf_fini(&text);
+    labels = cw_labels_dup_heap(labels);
     free(pairs);
-    return out;
+    return labels;
 }
 
 void cw_sources_labels_set(const struct cw_sources *sources, struct cw_source *source,
                            const struct cw_target *target)
 {
-    static const struct cw_labels none;
+    const struct cw_sources_options *options = &sources->options;
+    struct cw_str tenant = target->tenant ? cw_str_of(target->tenant) : CW_STR_NONE;
+    unsigned nstreams = target->format == CW_SOURCE_DOCKER ? CW_SOURCE_STREAMS : 1;
     source->format = target->format;
-    for (size_t i = 0; i < source->nrows * CW_SOURCE_STREAMS; i++) {
-        const struct cw_labels *external = sources->options.external;
-        free(source->labels[i]);
-        source->labels[i] =
-            labels_text(source, target, external ? &external[i / CW_SOURCE_STREAMS] : &none,
-                        i % CW_SOURCE_STREAMS);
+    source->stages = target->stages;
+    for (unsigned i = 0; i < nstreams; i++) {
+        free((void *)source->labels[i].items);
+        source->labels[i] = labels_make(source, target, i);
     }
+    free(source->tenant);
+    source->tenant = cw_str_dupz(tenant);
+    if (tenant.len > 0 && options->on_tenant != NULL)
+        (void)options->on_tenant(options->arg, tenant);
+    source_rows_set(sources, source);
 }
 
 /* ---- the table ---- */
@@ -234,7 +274,7 @@ void cw_sources_restore(struct cw_sources *sources, const struct cw_positions *p
 {
     for (size_t i = 0; i < positions->nsources; i++) {
         const struct cw_position *position = &positions->sources[i];
-        struct cw_source *source = cw_source_new(sources->options.noutputs, position->path.ptr);
+        struct cw_source *source = cw_source_new(sources->noutputs, position->path.ptr);
         free(source->path_now);
         source->path_now = cw_str_dupz(position->path_now);
         source->id = position->id;
@@ -291,6 +331,23 @@ void cw_sources_look(struct cw_sources *sources, struct cw_source *source)
     sources->unsaved = true;
 }
 
+/* What was held back until there is more is looked at again: nothing more is waited for. */
+static void rows_release(struct cw_source *source)
+{
+    for (size_t i = 0; i < source->nrows; i++)
+        source->rows[i].held_size = 0;
+}
+
+/* Stages wait for the rest of an entry only so long. */
+static void source_wait_check(struct cw_source *source, int64_t now_mono_ns)
+{
+    if (source->waited || source->stages == NULL ||
+        now_mono_ns - source->quiet_since_ns < cw_stages_wait_ns(source->stages))
+        return;
+    source->waited = true;
+    rows_release(source);
+}
+
 /* Whether the last line of a file that nobody writes any more is waited for no longer, and the file
  * closed. Returns false when the source can be forgotten. */
 static bool source_settle_down(struct cw_sources *sources, struct cw_source *source,
@@ -305,8 +362,7 @@ static bool source_settle_down(struct cw_sources *sources, struct cw_source *sou
     }
     if (!source->final && quiet_ns >= sources->options.final_wait_ns) {
         source->final = true;
-        for (size_t i = 0; i < source->nrows; i++)
-            source->rows[i].held_size = 0;
+        rows_release(source);
     }
     bool settled =
         cw_source_position(source) >= source->tail.size && !source->changed && source->nbusy == 0;
@@ -352,6 +408,7 @@ void cw_sources_refresh(struct cw_sources *sources, enum cw_sources_which which,
         if (source->changed)
             cw_sources_truncated(sources, source, now_ns, now_mono_ns);
         cw_source_sight(source, now_ns, now_mono_ns);
+        source_wait_check(source, now_mono_ns);
     }
     for (size_t i = 0; i < sources->n; i++) {
         struct cw_source *source = sources->items[i];

@@ -33,14 +33,19 @@ struct cw_target {
     char *pattern;                  /* what the user wrote; NULL for a container's file */
     struct cw_glob *glob, *exclude; /* exclude may be NULL */
     struct cw_labels labels;        /* one heap block (cw_labels_dup_heap) */
+    char *tenant;                   /* of its entries; NULL: each client's own */
+    struct cw_stages *stages;       /* what its lines go through; borrowed, NULL: none */
     enum cw_source_format format;
     bool add_filename; /* Docker's own files are nobody's business */
 };
 
+/* A client, for one tenant: each has a row in every source's ledger. */
+struct cw_output {
+    char *tenant;     /* "": what names no tenant, or the client's own; NULL: all (a dry run) */
+    char *own_tenant; /* the client's; "": none */
+};
+
 struct cw_sources_options {
-    size_t noutputs;
-    const struct cw_labels
-        *external; /* one set an output, for streams that have not these names; borrowed */
     struct cw_metrics *metrics; /* borrowed */
     struct cw_watch *watch;     /* borrowed; NULL: polling only */
     bool from_end;              /* what is there at the first scan is not read */
@@ -50,6 +55,9 @@ struct cw_sources_options {
     const struct cw_promtail_position *imported; /* where unknown files begin, by path; copied */
     size_t nimported;
     const char *own_files; /* paths that begin so are our positions; borrowed, may be NULL */
+    /* A source's entries are for this tenant: see to its outputs. May be NULL: all outputs take it. */
+    bool (*on_tenant)(void *arg, struct cw_str tenant);
+    void *arg;
 };
 
 struct cw_sources {
@@ -58,6 +66,8 @@ struct cw_sources {
     size_t n, cap;
     struct cw_target **targets;
     size_t ntargets, targets_cap;
+    struct cw_output *outputs;
+    size_t noutputs;
     /* A source or generation is not on disk yet: save the positions before the next push. */
     bool unsaved;
     bool dirty;       /* names or the list changed since the positions were saved */
@@ -80,6 +90,11 @@ struct cw_sources *cw_sources_new(const struct cw_sources_options *options);
 void cw_sources_free(struct cw_sources **sources);
 /* Before the first scan: what the positions file knows. */
 void cw_sources_restore(struct cw_sources *sources, const struct cw_positions *positions);
+/* One more output, with a row in every source; its number. A tenant without text (ptr NULL): all. */
+size_t cw_sources_output_add(struct cw_sources *sources, struct cw_str tenant,
+                             struct cw_str own_tenant);
+/* Whether entries that name `tenant` (empty: none) are for that output. */
+bool cw_output_takes(const struct cw_output *output, struct cw_str tenant);
 /* Takes the target. */
 void cw_sources_target_add(struct cw_sources *sources, struct cw_target *target);
 /* Its files are read to their ends. */

@@ -113,11 +113,16 @@ static struct cw_source *successor_new(struct cw_source *source,
     next->since_ns = now_ns;
     next->quiet_since_ns = now_mono_ns;
     next->watch = source->watch;
-    for (size_t i = 0; i < source->nrows * CW_SOURCE_STREAMS; i++)
-        if (source->labels[i] != NULL)
-            next->labels[i] = cw_str_dupz(cw_str_of(source->labels[i]));
-    for (size_t i = 0; i < source->nrows; i++)
+    next->stages = source->stages;
+    free(next->tenant);
+    next->tenant = cw_str_dupz(cw_str_of(source->tenant));
+    for (size_t i = 0; i < CW_SOURCE_STREAMS; i++)
+        if (source->labels[i].items != NULL)
+            next->labels[i] = cw_labels_dup_heap(source->labels[i]);
+    for (size_t i = 0; i < source->nrows; i++) {
         next->rows[i].done_ts_ns = source->rows[i].done_ts_ns;
+        next->rows[i].off = source->rows[i].off;
+    }
     return next;
 }
 
@@ -134,7 +139,7 @@ static void copy_take(struct copy_search *search, struct cw_source *source,
                 source->path_now, position, search->path);
     source->tail = search->found;
     source->goal = source->tail.size;
-    source->changed = source->final = source->wanted = false;
+    source->changed = source->final = source->waited = source->wanted = false;
     source->copied = true;
     source->copy_ino = 0;
     source->quiet_since_ns = now_mono_ns;

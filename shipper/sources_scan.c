@@ -94,7 +94,7 @@ static void source_begin(struct scan *scan, struct cw_tail *tail, const char *pa
                          const char *named)
 {
     struct cw_sources *sources = scan->sources;
-    struct cw_source *source = cw_source_new(sources->options.noutputs, named);
+    struct cw_source *source = cw_source_new(sources->noutputs, named);
     free(source->path_now);
     source->path_now = cw_str_dupz(cw_str_of(path));
     source->tail = *tail;

@@ -36,7 +36,16 @@ static void on_dropped(void *arg, struct cw_source *source, const struct cw_batc
     ndropped += counts->skipped;
 }
 
-static const struct cw_batch_report report = {on_error, on_changed, on_dropped, NULL};
+static char tenant_told[64];
+static bool tenant_refused;
+
+static bool on_tenant(void *arg, struct cw_str tenant)
+{
+    snprintf(tenant_told, sizeof tenant_told, "%.*s", CW_STR_ARG(tenant));
+    return !tenant_refused;
+}
+
+static const struct cw_batch_report report = {on_error, on_changed, on_tenant, on_dropped, NULL};
 
 static struct cw_source *source_make(const char *name, size_t noutputs, uint8_t id)
 {
@@ -46,9 +55,10 @@ static struct cw_source *source_make(const char *name, size_t noutputs, uint8_t 
     source->id.bytes[0] = id;
     source->generation = 1;
     source->durable = true;
-    for (size_t i = 0; i < noutputs * CW_SOURCE_STREAMS; i++)
-        source->labels[i] =
-            cw_str_dupz(i % CW_SOURCE_STREAMS ? CW_STR("{s=\"err\"}") : CW_STR("{s=\"out\"}"));
+    for (size_t i = 0; i < CW_SOURCE_STREAMS; i++) {
+        struct cw_label pair = {CW_STR("s"), i ? CW_STR("err") : CW_STR("out")};
+        source->labels[i] = cw_labels_dup_heap((struct cw_labels){&pair, 1});
+    }
     return source;
 }
 
@@ -80,8 +90,8 @@ static void settle(void)
 static void expect_entry(size_t i, const char *line)
 {
     cr_assert_lt(i, batch->nentries);
-    cr_assert(cw_str_eqz(batch->entries[i].line, line), "entry %zu is \"%.*s\"", i,
-              CW_STR_ARG(batch->entries[i].line));
+    cr_assert(cw_str_eqz(batch->entries[i].push.line, line), "entry %zu is \"%.*s\"", i,
+              CW_STR_ARG(batch->entries[i].push.line));
 }
 
 Test(batch, whole_lines_are_taken_and_half_ones_wait)
@@ -94,7 +104,7 @@ Test(batch, whole_lines_are_taken_and_half_ones_wait)
     expect_entry(1, "");
     expect_entry(2, "two\r");
     cr_assert(batch->parts[0].from == 0 && batch->parts[0].to == 10);
-    cr_assert_lt(batch->entries[0].ts_ns, batch->entries[1].ts_ns);
+    cr_assert_lt(batch->entries[0].push.ts_ns, batch->entries[1].push.ts_ns);
     settle();
     cr_assert_eq(cut(&source, 1, 100), 0);
     cr_assert(!cw_source_pending(source, 0), "not looked at again before it grows");
@@ -170,7 +180,7 @@ Test(batch, a_line_over_the_limit_is_cut_or_left_out)
     struct cw_source *source = source_make("a", 1, 1);
     batch_make(1 << 20, 50, true);
     cr_assert_eq(cut(&source, 1, 100), 3);
-    cr_assert_eq(batch->entries[1].line.len, 50);
+    cr_assert_eq(batch->entries[1].push.line.len, 50);
     cr_assert_eq(batch->parts[0].counts.truncated, 1);
     cw_batch_drop(batch);
     cw_batch_free(&batch);
@@ -191,7 +201,7 @@ Test(batch, a_line_that_no_buffer_holds_goes_in_pieces_or_by_its_limit)
     size_t bytes = 0, pieces = 0;
     while (bytes < n) {
         cr_assert_eq(cut(&source, 1, 100), 1);
-        bytes += batch->entries[0].line.len;
+        bytes += batch->entries[0].push.line.len;
         pieces++;
         settle();
     }
@@ -205,7 +215,7 @@ Test(batch, a_line_that_no_buffer_holds_goes_in_pieces_or_by_its_limit)
     cw_ledger_raised(&source->rows[0]);
     batch_make(1000, 60, true);
     cr_assert_eq(cut(&source, 1, 100), 1);
-    cr_assert_eq(batch->entries[0].line.len, 60);
+    cr_assert_eq(batch->entries[0].push.line.len, 60);
     cr_assert_eq(batch->parts[0].to, n + 1);
     settle();
     cw_batch_free(&batch);
@@ -259,12 +269,13 @@ Test(batch, pieces_of_docker_entries_are_joined_by_stream)
     batch_make(1 << 20, 0, false);
     cr_assert_eq(cut(&source, 1, 100), 4);
     expect_entry(0, "one");
-    expect_entry(1, "part");
-    expect_entry(2, "no json at all");
-    expect_entry(3, "err");
-    cr_assert(batch->parts[0].stream_ends[0] == 3 && batch->parts[0].stream_ends[1] == 4);
+    expect_entry(1, "err");
+    expect_entry(2, "part");
+    expect_entry(3, "no json at all");
+    cr_assert(cw_str_eqz(cw_batch_labels(batch, &batch->entries[1]), "{s=\"err\"}"));
+    cr_assert(cw_str_eqz(cw_batch_labels(batch, &batch->entries[2]), "{s=\"out\"}"));
     cr_assert_eq(batch->parts[0].counts.malformed, 1);
-    cr_assert_eq(batch->entries[1].ts_ns, 1767607202000000000, "the time of its first piece");
+    cr_assert_eq(batch->entries[2].push.ts_ns, 1767607202000000000, "the time of its first piece");
     cr_assert_lt(batch->parts[0].to, source->tail.size, "the entry that has begun waits");
     settle();
     cr_assert_eq(cut(&source, 1, 100), 0);
@@ -331,10 +342,12 @@ Test(batch, what_is_encoded_is_what_was_cut)
         cw_codec_decompress(CW_CODEC_SNAPPY, cw_buf_str(&batch->body), 1 << 20, &raw, &err), 0);
     cr_assert_eq(cw_push_loki_protobuf_decode(cw_buf_str(&raw), arena, &push, &err), 0, "%s",
                  err.text);
-    cr_assert_eq(push.nstreams, 3);
-    cr_assert(cw_str_eqz(push.streams[1].labels_text, "{s=\"out\"}") &&
-              cw_str_eqz(push.streams[2].labels_text, "{s=\"err\"}"));
-    cr_assert_eq(push.streams[0].nentries, 1);
+    cr_assert_eq(push.nstreams, 2, "streams of one name are one");
+    cr_assert(cw_str_eqz(push.streams[0].labels_text, "{s=\"out\"}") &&
+              cw_str_eqz(push.streams[1].labels_text, "{s=\"err\"}"));
+    cr_assert_eq(push.streams[0].nentries, 2);
+    cr_assert(cw_str_eqz(push.streams[0].entries[1].line, "out") &&
+              cw_str_eqz(push.streams[1].entries[0].line, "err"));
     cr_assert(cw_str_eqz(push.streams[0].entries[0].line, "\xff\xfe"));
     cr_assert_eq(push.delivery.nranges, 2);
     cr_assert(push.delivery.ranges[0].from == 3 && push.delivery.ranges[0].to == 6 &&
@@ -416,7 +429,7 @@ static struct request request_of(const struct cw_batch *b)
         request.to[f] = part->to;
         for (size_t i = 0; i < part->nentries; i++)
             request.lines[f][request.nlines[f]++] =
-                (uint16_t)strtoul(b->entries[part->first + i].line.ptr, NULL, 10);
+                (uint16_t)strtoul(b->entries[part->first + i].push.line.ptr, NULL, 10);
     }
     return request;
 }

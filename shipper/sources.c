@@ -109,10 +109,18 @@ static bool target_matches(const struct cw_target *target, struct cw_str path)
            !(target->exclude && cw_glob_match(target->exclude, path));
 }
 
+bool cw_sources_may_have(const struct cw_sources *sources, const struct cw_target *target,
+                         const char *path)
+{
+    const char *own = sources->options.own_files;
+    return own == NULL || strncmp(path, own, strlen(own)) != 0 || target->format == CW_SOURCE_SPOOL;
+}
+
 const struct cw_target *cw_sources_target_of(const struct cw_sources *sources, const char *path)
 {
     for (size_t i = 0; i < sources->ntargets; i++)
-        if (target_matches(sources->targets[i], cw_str_of(path)))
+        if (cw_sources_may_have(sources, sources->targets[i], path) &&
+            target_matches(sources->targets[i], cw_str_of(path)))
             return sources->targets[i];
     return NULL;
 }

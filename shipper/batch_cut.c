@@ -173,27 +173,31 @@ static void line_take(struct cut *cut)
     const struct cw_framed *line = &cut->line;
     struct cw_source *source = cut->source;
     int64_t ts_ns = line->has_ts ? line->ts_ns : line_time(cut);
+    if (line->lost) {
+        note_add(cut, line->from, NOTE_MALFORMED);
+        return;
+    }
     if (line->split)
         note_add(cut, line->from, NOTE_SPLIT);
     if (line->malformed)
         note_add(cut, line->from, NOTE_MALFORMED);
     if (line->joined)
         span_add(cut, line->from, line->to);
-    if (cut->run == NULL) {
-        struct cw_push_entry push = {.ts_ns = ts_ns, .line = line->line};
-        if (tenant_is_ours(cut, cw_str_of(source->tenant), line->from))
-            entry_add(cut, &push, own_stream(cut, line->stream), line->from);
-        return;
-    }
-    struct cw_labels labels = source->labels[line->stream];
+    struct cw_labels labels = line->labels.n > 0 ? line->labels : source->labels[line->stream];
     struct cw_stage_entry entry = {.ts_ns = ts_ns,
                                    .line = line->line,
                                    .labels = labels.items,
                                    .nlabels = labels.n,
+                                   .metadata = line->metadata.items,
+                                   .nmetadata = line->metadata.n,
+                                   .tenant = line->tenant,
                                    .from = line->from,
                                    .to = line->to,
                                    .counting = line->from >= source->fed_to};
-    cw_stages_feed(cut->run, &entry);
+    if (cut->run == NULL)
+        on_emit(cut, &entry);
+    else
+        cw_stages_feed(cut->run, &entry);
     source->fed_to = CW_MAX(source->fed_to, line->to);
 }
 

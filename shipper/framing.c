@@ -1,6 +1,7 @@
 #include "shipper/framing.h"
 #include <string.h>
 #include "common/base/assert.h"
+#include "shipper/spool_record.h"
 
 /* ---- lines ---- */
 
@@ -121,11 +122,43 @@ static bool docker_next(struct cw_framing *framing, struct cw_framed *out)
     return framing->at_end && framing->final && cw_framing_flush(framing, out);
 }
 
+/* ---- records of the spool ---- */
+
+static bool spool_next(struct cw_framing *framing, struct cw_framed *out)
+{
+    struct cw_str bytes = {framing->bytes, framing->len};
+    struct cw_spool_record record;
+    struct cw_err err;
+    uint64_t from = framing->start + framing->at;
+    int rc = cw_spool_record_next(bytes, &framing->at, framing->arena, &record, &err);
+    if (rc == 0 && framing->at < framing->len && framing->at_end && framing->final) {
+        framing->at = cw_spool_record_resync(bytes, framing->at);
+        rc = CW_E_CORRUPT; /* torn, and nobody goes on with it */
+    }
+    if (rc == 0)
+        return false;
+    *out = (struct cw_framed){.from = from, .to = framing->start + framing->at, .lost = rc < 0};
+    if (rc < 0)
+        return true;
+    out->line = record.line;
+    out->has_ts = true;
+    out->ts_ns = record.ts_ns;
+    out->labels = record.labels;
+    out->metadata = record.metadata;
+    out->tenant = record.tenant;
+    return true;
+}
+
 /* ---- */
 
 bool cw_framing_next(struct cw_framing *framing, struct cw_framed *out)
 {
-    return framing->format == CW_SOURCE_LINES ? line_next(framing, out) : docker_next(framing, out);
+    switch (framing->format) {
+    case CW_SOURCE_LINES: return line_next(framing, out);
+    case CW_SOURCE_DOCKER: return docker_next(framing, out);
+    case CW_SOURCE_SPOOL: return spool_next(framing, out);
+    }
+    return false;
 }
 
 uint64_t cw_framing_unfinished(const struct cw_framing *framing)

@@ -11,7 +11,8 @@
  * and it is read again with the next bytes.
  *
  * Ownership  Lines borrow from the bytes or live in the arena.
- * Errors     What is no such format is shipped as it is, and said to be so: nothing is lost.
+ * Errors     What is no such format is shipped as it is, and said to be so: nothing is lost but what a
+ *            disk damaged in a spool.
  */
 #ifndef CW_SHIPPER_FRAMING_H
 #define CW_SHIPPER_FRAMING_H
@@ -27,9 +28,13 @@ struct cw_framed {
     int64_t ts_ns;     /* of a format that carries times */
     uint64_t from, to; /* offsets in the source */
     unsigned stream;   /* of Docker: enum cw_docker_stream */
-    bool joined;       /* of several lines: others may lie between them */
-    bool split;        /* it goes on behind: no buffer holds it */
-    bool malformed;    /* not of the source's format: the bytes as they are */
+    /* Of the spool; empty: the source's. */
+    struct cw_labels labels, metadata;
+    struct cw_str tenant;
+    bool joined;    /* of several lines: others may lie between them */
+    bool split;     /* it goes on behind: no buffer holds it */
+    bool malformed; /* not of the source's format: the bytes as they are */
+    bool lost;      /* damaged bytes of the spool: there is no entry in them */
 };
 
 /* Pieces of an entry. */

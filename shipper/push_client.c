@@ -256,7 +256,7 @@ static void counts_add(struct cw_push_client *pc, const struct cw_batch_counts *
     cw_metrics_add(metrics, CW_M_LINES_TRUNCATED, (int64_t)counts->truncated);
     cw_metrics_add(metrics, CW_M_LINES_SKIPPED, (int64_t)counts->skipped);
     cw_metrics_add(metrics, CW_M_LINES_SPLIT, (int64_t)counts->split);
-    cw_metrics_add(metrics, CW_M_DOCKER_MALFORMED, (int64_t)counts->malformed);
+    cw_metrics_add(metrics, CW_M_LINES_MALFORMED, (int64_t)counts->malformed);
     cw_metrics_add(metrics, CW_M_LINES_DROPPED, (int64_t)counts->dropped);
 }
 

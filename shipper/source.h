@@ -38,6 +38,7 @@ enum cw_source_format {
     CW_SOURCE_LINES, /* a line is an entry */
     /* json-file of Docker Engine: a line is a JSON object around (a part of) an entry */
     CW_SOURCE_DOCKER,
+    CW_SOURCE_SPOOL, /* records of a receiver's spool (spool_record.h) */
 };
 enum { CW_SOURCE_STREAMS = 2 }; /* of a Docker source: stdout, stderr; of another only the first */
 

@@ -116,10 +116,18 @@ static bool target_matches(const struct cw_target *target, struct cw_str path)
            !(target->exclude && cw_glob_match(target->exclude, path));
 }
 
+bool cw_sources_may_have(const struct cw_sources *sources, const struct cw_target *target,
+                         const char *path)
+{
+    const char *own = sources->options.own_files;
+    return own == NULL || strncmp(path, own, strlen(own)) != 0 || target->format == CW_SOURCE_SPOOL;
+}
+
 const struct cw_target *cw_sources_target_of(const struct cw_sources *sources, const char *path)
 {
     for (size_t i = 0; i < sources->ntargets; i++)
-        if (target_matches(sources->targets[i], cw_str_of(path)))
+        if (cw_sources_may_have(sources, sources->targets[i], path) &&
+            target_matches(sources->targets[i], cw_str_of(path)))
             return sources->targets[i];
     return NULL;
 }
@@ -133,11 +141,12 @@ bool cw_output_takes(const struct cw_output *output, struct cw_str tenant)
     return output->tenant == NULL || cw_str_eqz(tenant, output->tenant);
 }
 
-/* Entries of a source without a tenant stage are all for the same tenant: other outputs need not look
- * into it. */
+/* Where no stage and no record names a tenant, all entries are for the same one: other outputs need
+ * not look into the source. */
 static void source_rows_set(const struct cw_sources *sources, struct cw_source *source)
 {
-    bool varies = source->stages != NULL && cw_stages_sets_tenant(source->stages);
+    bool varies = source->format == CW_SOURCE_SPOOL ||
+                  (source->stages != NULL && cw_stages_sets_tenant(source->stages));
     for (size_t i = 0; i < source->nrows; i++) {
         struct cw_ledger_row *row = &source->rows[i];
         bool off = !varies && !cw_output_takes(&sources->outputs[i], cw_str_of(source->tenant));

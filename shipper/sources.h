@@ -54,7 +54,9 @@ struct cw_sources_options {
     int64_t final_wait_ns;      /* CW_SOURCES_FINAL_WAIT_NS but in tests and with `once` */
     const struct cw_promtail_position *imported; /* where unknown files begin, by path; copied */
     size_t nimported;
-    const char *own_files; /* paths that begin so are our positions; borrowed, may be NULL */
+    /* Paths that begin so are our positions and spools: only a target of format CW_SOURCE_SPOOL has
+     * them. Borrowed, may be NULL. */
+    const char *own_files;
     /* A source's entries are for this tenant: see to its outputs. May be NULL: all outputs take it. */
     bool (*on_tenant)(void *arg, struct cw_str tenant);
     void *arg;

@@ -11,6 +11,9 @@
 /* Paths that cannot be read are told once each, up to this many. */
 #define CW_SOURCES_UNREADABLE_MAX 1000
 
+/* Whether the target may have this path at all: our own files are for the spools' targets alone. */
+bool cw_sources_may_have(const struct cw_sources *sources, const struct cw_target *target,
+                         const char *path);
 /* The first target that matches, or NULL. */
 const struct cw_target *cw_sources_target_of(const struct cw_sources *sources, const char *path);
 /* The texts of the source's streams, for each output. */

@@ -101,7 +101,7 @@ static void source_begin(struct scan *scan, struct cw_tail *tail, const char *pa
     cw_source_draw_id(source);
     source->since_ns = scan->now_ns;
     cw_sources_labels_set(sources, source, scan->target);
-    if (sources->options.from_end && !sources->scanned)
+    if (sources->options.from_end && !sources->scanned && source->format != CW_SOURCE_SPOOL)
         cw_source_seek(source, tail->size);
     else
         cw_source_seek(source, imported_offset(sources, named, tail->size));
@@ -158,11 +158,9 @@ static void file_found(struct scan *scan, const char *path, const char *named)
 {
     struct cw_sources *sources = scan->sources;
     struct stat st;
-    const char *own = sources->options.own_files;
-    if (own != NULL && strncmp(path, own, strlen(own)) == 0)
-        return;
-    if (stat(path, &st) < 0 || !S_ISREG(st.st_mode) ||
-        (sources->options.only_public && !is_public(path)))
+    bool spool = scan->target->format == CW_SOURCE_SPOOL;
+    if (!cw_sources_may_have(sources, scan->target, path) || stat(path, &st) < 0 ||
+        !S_ISREG(st.st_mode) || (sources->options.only_public && !spool && !is_public(path)))
         return;
     for (int i = 0; i < 2; i++)
         if (st.st_ino == sources->own_ino[i] && st.st_dev == sources->own_dev[i] && st.st_ino != 0)

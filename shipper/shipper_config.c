@@ -6,6 +6,7 @@
 #include "common/base/limits.h"
 #include "common/labels/labels.h"
 #include "common/logql/ast.h"
+#include "common/pipeline/stage_config.h"
 #include "shipper/glob.h"
 
 #define DOCKER_SOCKET "/var/run/docker.sock"
@@ -229,6 +230,8 @@ static const struct cw_key_def scrape_keys[] = {
      .table = &docker_sd_table,
      .doc = "Containers: their entries get the labels container, image, stream, compose_project "
             "and compose_service."},
+    {"pipeline_stages", CW_KEY_TABLES, ROW(cw_scrape_config, pipeline_stages),
+     .table = &cw_stage_table, .doc = "What each line goes through, in this order."},
 };
 static const struct cw_table_def scrape_table =
     CW_TABLE("scrape_config", scrape_keys, struct cw_scrape_config);

@@ -49,6 +49,7 @@ struct cw_scrape_config {
     struct cw_str job_name;
     struct cw_config_tables static_configs;    /* struct cw_static_config */
     struct cw_config_tables docker_sd_configs; /* struct cw_docker_sd_config */
+    struct cw_config_tables pipeline_stages;   /* struct cw_stage_config */
 };
 struct cw_limits_config {
     int64_t max_line_bytes;

@@ -400,8 +400,10 @@ static void push_status(struct cw_push_client *pc, const struct cw_http_answer *
             push_conflict(pc, &said);
         else if (of_session)
             ask_start(pc);
+        else if (!pc->plain) /* cordwood says 409 of nothing else: the answer is not its own */
+            push_failed(pc, answer);
         cw_arena_free(&arena);
-        if (of_ranges || of_session)
+        if (of_ranges || of_session || !pc->plain)
             return;
     }
     /* Not about the entries: a wrong path or method, or the way there. They wait until somebody has

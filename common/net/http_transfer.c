@@ -30,6 +30,19 @@ static size_t on_write(char *bytes, size_t size, size_t n, void *arg)
     return transfer->rc < 0 ? CURL_WRITEFUNC_ERROR : data.len;
 }
 
+/* libcurl takes an answer that ends within its headers for a whole one with an empty body. Heads of proxies and redirects
+ * come before the answer's own, trailers behind it. */
+static size_t on_header(char *bytes, size_t size, size_t n, void *arg)
+{
+    struct http_transfer *transfer = arg;
+    struct cw_str line = cw_str_trim(cw_str_make(bytes, size * n));
+    if (cw_str_starts(line, CW_STR("HTTP/")))
+        transfer->headers_whole = false;
+    else if (line.len == 0)
+        transfer->headers_whole = true;
+    return size * n;
+}
+
 static int on_progress(void *arg, curl_off_t total, curl_off_t now, curl_off_t up_total,
                        curl_off_t up_now)
 {
@@ -122,6 +135,8 @@ int http_transfer_init(struct http_transfer *transfer, const struct cw_http_call
     curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, transfer->error);
     curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_write);
     curl_easy_setopt(easy, CURLOPT_WRITEDATA, transfer);
+    curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
+    curl_easy_setopt(easy, CURLOPT_HEADERDATA, transfer);
     curl_easy_setopt(easy, CURLOPT_XFERINFOFUNCTION, on_progress);
     curl_easy_setopt(easy, CURLOPT_XFERINFODATA, transfer);
     curl_easy_setopt(easy, CURLOPT_NOPROGRESS, call->cancel == NULL ? 1L : 0L);
@@ -199,6 +214,9 @@ int http_transfer_result(struct http_transfer *transfer, CURLcode code,
         const char *why = transfer->error[0] != '\0' ? transfer->error : curl_easy_strerror(code);
         return cw_err_set(err, error_code(code), "%s: %s", transfer->url, why);
     }
+    if (!transfer->headers_whole)
+        return cw_err_set(err, CW_E_IO, "%s: the answer was cut off within its headers",
+                          transfer->url);
     curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &status);
     curl_easy_getinfo(transfer->easy, CURLINFO_CONTENT_TYPE, &content_type);
     *answer = (struct cw_http_answer){

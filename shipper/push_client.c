@@ -82,6 +82,11 @@ static void metric_add(struct cw_push_client *pc, enum cw_shipper_metric metric,
     cw_metric_add(cw_metrics_child(pc->host->metrics, metric, labels), (int64_t)n);
 }
 
+static struct cw_tally_output *output_tally(struct cw_push_client *pc, struct cw_source *source)
+{
+    return cw_tally_output(cw_source_tally(source), pc->config->name);
+}
+
 /* ---- waiting ---- */
 
 /* min, 2 min, 4 min, .. max, of which a random part of up to a half is taken off; never less than
@@ -132,6 +137,15 @@ static int mark_cmp(const void *a, const void *b)
     return c ? c : (x->generation > y->generation) - (x->generation < y->generation);
 }
 
+/* What the store has that we have not heard of, a kill or a lost answer in between, is noted. */
+static void mark_adopt(struct cw_push_client *pc, struct cw_source *source, uint64_t mark)
+{
+    struct cw_ledger_row *row = &source->rows[pc->output];
+    if (mark > cw_ledger_next(row))
+        output_tally(pc, source)->adopted += mark - cw_ledger_next(row);
+    cw_ledger_adopt(row, mark);
+}
+
 /* Every source's mark is what the store said, 0 where it said nothing. */
 static void marks_adopt(struct cw_push_client *pc, struct cw_delivery_answer *answer)
 {
@@ -142,7 +156,7 @@ static void marks_adopt(struct cw_push_client *pc, struct cw_delivery_answer *an
         const struct cw_delivery_mark *mark =
             answer->nmarks ? bsearch(&key, answer->marks, answer->nmarks, sizeof key, mark_cmp)
                            : NULL;
-        cw_ledger_adopt(&source->rows[pc->output], mark ? mark->offset : 0);
+        mark_adopt(pc, source, mark ? mark->offset : 0);
         source->rows[pc->output].held_size = 0;
     }
 }
@@ -250,8 +264,10 @@ static void ask_start(struct cw_push_client *pc)
 
 /* ---- answers to a push ---- */
 
-static void counts_add(struct cw_push_client *pc, const struct cw_batch_counts *counts)
+static void counts_add(struct cw_push_client *pc, struct cw_source *source,
+                       const struct cw_batch_counts *counts)
 {
+    cw_tally_count(&output_tally(pc, source)->left_out, CW_STR("line too long"), counts->skipped);
     struct cw_metrics *metrics = pc->host->metrics;
     cw_metrics_add(metrics, CW_M_LINES_TRUNCATED, (int64_t)counts->truncated);
     cw_metrics_add(metrics, CW_M_LINES_SKIPPED, (int64_t)counts->skipped);
@@ -280,7 +296,8 @@ static void push_stored(struct cw_push_client *pc)
         if (pc->plain)
             row->confirmed = row->mark; /* there is nobody to be told */
         cw_sightings_prune(&part->source->seen, cw_source_position(part->source));
-        counts_add(pc, &part->counts);
+        counts_add(pc, part->source, &part->counts);
+        output_tally(pc, part->source)->acknowledged += part->nentries;
     }
     metric_add(pc, CW_M_ENTRIES, pc->batch->nentries);
     metric_add(pc, CW_M_ENTRY_BYTES, pc->batch->line_bytes);
@@ -318,7 +335,10 @@ static bool entry_give_up(struct cw_push_client *pc, int status, struct cw_str w
                     pc->target.name, part->source->path_now, status,
                     CW_STR_ARG(cw_str_sub(cw_str_trim(why), 0, 300)), pc->nrefused);
     metric_add(pc, CW_M_REJECTED, part->nentries);
-    counts_add(pc, &part->counts);
+    char reason[24];
+    snprintf(reason, sizeof reason, "HTTP status %d", status);
+    cw_tally_count(&output_tally(pc, part->source)->refused, cw_str_of(reason), part->nentries);
+    counts_add(pc, part->source, &part->counts);
     cw_ledger_dropped(&part->source->rows[pc->output], part->to);
     cw_batch_drop(pc->batch);
     pc->suspects = 0;
@@ -362,7 +382,7 @@ static void push_conflict(struct cw_push_client *pc, const struct cw_delivery_an
                 answer->marks[m].generation != part->generation)
                 continue;
             moved |= answer->marks[m].offset != part->from;
-            cw_ledger_adopt(&part->source->rows[pc->output], answer->marks[m].offset);
+            mark_adopt(pc, part->source, answer->marks[m].offset);
         }
     }
     cw_batch_drop(pc->batch);
@@ -467,6 +487,8 @@ static void push_start(struct cw_push_client *pc)
     uv_timer_stop(&pc->timer);
     pc->started_ns = cw_clock_mono_ns();
     metric_add(pc, CW_M_PUSH_BYTES, pc->batch->body.len);
+    for (size_t i = 0; i < pc->batch->nparts; i++)
+        output_tally(pc, pc->batch->parts[i].source)->sent += pc->batch->parts[i].nentries;
     struct cw_http_call call =
         cw_push_target_call(&pc->target, CW_PUSH_TARGET_PUSH, cw_buf_str(&pc->batch->body));
     call.max_answer_bytes = PUSH_ANSWER_BYTES;
@@ -513,8 +535,7 @@ static bool on_cut_tenant(void *arg, struct cw_str tenant)
 static void on_cut_dropped(void *arg, struct cw_source *source,
                            const struct cw_batch_counts *counts)
 {
-    (void)source;
-    counts_add(arg, counts);
+    counts_add(arg, source, counts);
 }
 
 /* Sightings are joined, to the later one, where a file grows in many small steps: the first time that was told for

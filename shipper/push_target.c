@@ -37,22 +37,14 @@ static char *ask_url(struct cw_str url)
     return buf_finish(&out);
 }
 
-static char *name_of(const struct cw_client_config *config, size_t output)
+static char *name_of(const struct cw_client_config *config, struct cw_str tenant)
 {
     struct cw_buf out;
     cw_buf_init(&out, SIZE_MAX);
-    struct cw_str rest = config->url, host;
-    ptrdiff_t scheme = cw_str_find(rest, CW_STR("://"));
-    rest = cw_str_sub(rest, scheme < 0 ? 0 : (size_t)scheme + 3, rest.len);
-    if (config->name.len > 0) {
-        cw_buf_adds(&out, config->name);
-    } else {
-        (void)cw_str_split(&rest, '/', &host);
-        ptrdiff_t at = cw_str_find_byte(host, '@'); /* no credentials in log lines */
-        cw_buf_adds(&out, cw_str_sub(host, at < 0 ? 0 : (size_t)at + 1, host.len));
-        if (output > 0)
-            cw_buf_addf(&out, "-%zu", output);
-    }
+    cw_buf_adds(&out, config->name);
+    if (tenant.len > 0)
+        cw_buf_addc(&out, '/');
+    cw_buf_adds(&out, tenant);
     return buf_finish(&out);
 }
 
@@ -96,7 +88,7 @@ void cw_push_target_init(struct cw_push_target *target, const struct cw_client_c
 {
     *target = (struct cw_push_target){
         .config = config,
-        .name = name_of(config, output),
+        .name = name_of(config, tenant),
         .push_url = cw_str_dupz(config->url),
         .ask_url = ask_url(config->url),
         .push_headers = headers_make(config, tenant, CW_STR("application/x-protobuf"),

@@ -353,6 +353,25 @@ const struct cw_command_def cw_shipper_command = {
 
 /* ---- loading ---- */
 
+struct cw_str cw_client_default_name(struct cw_str url, size_t number, struct cw_arena *arena)
+{
+    ptrdiff_t scheme = cw_str_find(url, CW_STR("://"));
+    struct cw_str rest = cw_str_sub(url, scheme < 0 ? 0 : (size_t)scheme + 3, url.len), host;
+    (void)cw_str_split(&rest, '/', &host);
+    ptrdiff_t at = cw_str_find_byte(host, '@'); /* no credentials in log lines */
+    host = cw_str_sub(host, at < 0 ? 0 : (size_t)at + 1, host.len);
+    return number == 0 ? cw_arena_dup(arena, host)
+                       : cw_arena_printf(arena, "%.*s-%zu", CW_STR_ARG(host), number);
+}
+
+static void clients_name(struct cw_shipper_config *config, struct cw_arena *arena)
+{
+    struct cw_client_config *clients = config->clients.items;
+    for (size_t i = 0; i < config->clients.n; i++)
+        if (clients[i].name.len == 0)
+            clients[i].name = cw_client_default_name(clients[i].url, i, arena);
+}
+
 int cw_shipper_config_load(const struct cw_shipper_args *args, struct cw_arena *arena,
                            struct cw_shipper_config *out, struct cw_err *err)
 {
@@ -370,6 +389,7 @@ int cw_shipper_config_load(const struct cw_shipper_args *args, struct cw_arena *
         rc = cw_err_set(err, CW_E_INVALID, "%s: %zu errors", args->config.ptr,
                         problems->nerrors + problems->nmore);
     free(problems);
+    clients_name(out, arena);
     if (rc == 0 && out->clients.n == 0 && !args->dry_run)
         rc = cw_err_set(err, CW_E_INVALID, "%s: no clients: where to push?", args->config.ptr);
     return rc;
@@ -436,6 +456,7 @@ int cw_shipper_config_from_args(const struct cw_shipper_args *args, const struct
     client->url = push_url(args->push, arena);
     client->tenant_id = args->tenant;
     out->clients = (struct cw_config_tables){client, args->push.len > 0};
+    clients_name(out, arena);
 
     struct cw_scrape_config *scrape = CW_ARENA_NEW(arena, struct cw_scrape_config);
     struct cw_static_config *files = CW_ARENA_ARRAY(arena, struct cw_static_config, npaths + 1);

@@ -14,7 +14,9 @@ Test(push_target, the_server_is_asked_beside_the_path_that_is_pushed_to)
         {"http://h", "http://h/cordwood/v1/sources", "h"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct cw_arena *arena = cw_arena_new();
         struct cw_client_config config = {.url = cw_str_of(cases[i].url)};
+        config.name = cw_client_default_name(config.url, 0, arena);
         struct cw_push_target target;
         cw_push_target_init(&target, &config, CW_STR(""), 0);
         struct cw_http_call call = cw_push_target_call(&target, CW_PUSH_TARGET_ASK, CW_STR("{}"));
@@ -22,6 +24,7 @@ Test(push_target, the_server_is_asked_beside_the_path_that_is_pushed_to)
                          i == 1 ? "https://u:p@h/logs/cordwood/v1/sources" : cases[i].ask);
         cr_assert_str_eq(target.name, cases[i].name);
         cw_push_target_fini(&target);
+        cw_arena_free(&arena);
     }
 }
 

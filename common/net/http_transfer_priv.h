@@ -9,7 +9,7 @@
 
 struct http_transfer {
     CURL *easy;
-    struct curl_slist *headers;
+    struct curl_slist *headers, *proxy_headers, *connect_to;
     struct cw_buf body;        /* of the answer, bounded; unused with on_data */
     cw_http_data_fn on_data;   /* may be NULL */
     void *arg;                 /* of on_data */

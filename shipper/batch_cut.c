@@ -152,7 +152,8 @@ static void on_emit(void *arg, const struct cw_stage_entry *entry)
 static void on_stage_dropped(void *arg, const struct cw_stage_entry *entry, struct cw_str reason)
 {
     struct cut *cut = arg;
-    (void)reason;
+    if (entry->counting)
+        cw_tally_count(&cw_source_tally(cut->source)->dropped, reason, 1);
     if (entry->from != cut->line.from || entry->to != cut->line.to)
         span_add(cut, entry->from, entry->to);
     note_add(cut, entry->from, NOTE_DROPPED);
@@ -198,7 +199,8 @@ static void line_take(struct cut *cut)
         on_emit(cut, &entry);
     else
         cw_stages_feed(cut->run, &entry);
-    source->fed_to = CW_MAX(source->fed_to, line->to);
+    if (entry.counting)
+        cw_source_count_read(source, line->to, line->line.len);
 }
 
 /* ---- where the cut ends ---- */

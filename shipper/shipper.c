@@ -13,6 +13,7 @@
 #include "common/pipeline/stages.h"
 #include "shipper/dry_run.h"
 #include "shipper/push_client.h"
+#include "shipper/push_target.h"
 #include "shipper/shipper_metrics.h"
 #include "shipper/source_docker.h"
 #include "shipper/state_dir.h"
@@ -603,6 +604,8 @@ int cw_shipper_new(const struct cw_shipper_config *config, const struct cw_shipp
     }
     if (rc == 0) {
         cw_sources_restore(sh->sources, &sh->state_dir.known);
+        if (!args->dry_run)
+            cw_state_dir_ledger_restore(&sh->state_dir, sh->sources);
         rc = targets_add(sh, err);
     }
     if (rc == 0)

@@ -13,6 +13,7 @@
 #include "common/wire/push.h"
 #include "shipper/ledger.h"
 #include "shipper/tail_reader.h"
+#include "shipper/tally.h"
 
 struct cw_stages;
 
@@ -74,6 +75,7 @@ struct cw_source {
     uint64_t goal;        /* its size when it was opened: how far --once reads */
     int watch;            /* inotify's number, -1 none */
     uint64_t scan_number; /* the last scan that met it */
+    struct cw_tally *tally;     /* NULL until something is counted: cw_source_tally() */
     struct cw_ledger_row *rows; /* one an output */
     size_t nrows;
 };
@@ -89,6 +91,10 @@ void cw_source_draw_id(struct cw_source *source);
 bool cw_source_pending(const struct cw_source *source, size_t output);
 /* Nobody names it, and every store was told that positions passed its marks. */
 bool cw_source_forgettable(const struct cw_source *source);
+/* What became of its lines; made when it is first asked for. */
+struct cw_tally *cw_source_tally(struct cw_source *source);
+/* A line that ends at `to` was met for the first time. */
+void cw_source_count_read(struct cw_source *source, uint64_t to, size_t len);
 /* The smallest settled offset. */
 uint64_t cw_source_position(const struct cw_source *source);
 /* Renamed since it was first seen, or gone on in a copy. */

@@ -7,7 +7,7 @@
 #include <unistd.h>
 #include "common/base/arena.h"
 #include "common/base/log.h"
-#include "shipper/commands.h"
+#include "shipper/subcommands.h"
 #include "shipper/shipper.h"
 
 enum { EXIT_FAILED = 1 };

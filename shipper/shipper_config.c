@@ -7,7 +7,7 @@
 #include "common/labels/labels.h"
 #include "common/logql/ast.h"
 #include "common/pipeline/stage_config.h"
-#include "shipper/commands.h"
+#include "shipper/subcommands.h"
 #include "shipper/glob.h"
 
 #define DOCKER_SOCKET "/var/run/docker.sock"

@@ -1,9 +1,9 @@
 /*
- * commands.h - the subcommands of cordwood-shipper: its first word, if it is one of these. A file of
+ * subcommands.h - the subcommands of cordwood-shipper: its first word, if it is one of these. A file of
  * that name is shipped as ./NAME.
  */
-#ifndef CW_SHIPPER_COMMANDS_H
-#define CW_SHIPPER_COMMANDS_H
+#ifndef CW_SHIPPER_SUBCOMMANDS_H
+#define CW_SHIPPER_SUBCOMMANDS_H
 #include "common/config/flags.h"
 
 struct cw_shipper_subcommand {

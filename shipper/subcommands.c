@@ -1,4 +1,4 @@
-#include "shipper/commands.h"
+#include "shipper/subcommands.h"
 #include "shipper/test_command.h"
 
 const struct cw_shipper_subcommand cw_shipper_subcommands[] = {

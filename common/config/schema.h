@@ -68,6 +68,8 @@ typedef int (*cw_key_check_fn)(const void *value, struct cw_err *err);
 enum cw_key_flag {
     CW_KEY_REQUIRED = 1, /* its absence is an error */
     CW_KEY_SECRET = 2,   /* --print-config shows <secret> */
+    CW_KEY_REFUSED =
+        8, /* IGNORED: not accepted after all; the error quotes .doc as what to do instead */
 };
 
 struct cw_table_def;

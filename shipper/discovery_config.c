@@ -165,10 +165,6 @@ static int role_check(const void *value, struct cw_err *err)
 static int kubernetes_check(const void *value, struct cw_err *err)
 {
     const struct cw_kubernetes_sd_config *config = value;
-    if (config->api_server.len > 0 && !cw_str_starts(config->api_server, CW_STR("http://")) &&
-        !cw_str_starts(config->api_server, CW_STR("https://")))
-        return cw_err_set(err, CW_E_INVALID, "api_server: \"%.*s\" is no http:// or https:// URL",
-                          CW_STR_ARG(config->api_server));
     const struct cw_kubernetes_selector *selector = config->selectors.items;
     for (size_t i = 0; i < config->selectors.n; i++) {
         if (selector[i].role != config->role)
@@ -196,7 +192,7 @@ static const struct cw_table_def selector_table =
 static const struct cw_key_def kubernetes_sd_keys[] = {
     {"role", CW_KEY_ENUM, ROW(cw_kubernetes_sd_config, role), .names = role_names,
      .flags = CW_KEY_REQUIRED, .check = role_check, .doc = "What is discovered: pod or node."},
-    {"api_server", CW_KEY_STRING, ROW(cw_kubernetes_sd_config, api_server),
+    {"api_server", CW_KEY_STRING, ROW(cw_kubernetes_sd_config, api_server), .check = cw_url_check,
      .doc = "The API server's URL. Default: that of the cluster that the shipper runs in, with its "
             "pod's service account."},
     {"namespaces.own_namespace", CW_KEY_BOOL, ROW(cw_kubernetes_sd_config, own_namespace),

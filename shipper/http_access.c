@@ -4,58 +4,16 @@
 /* A token or a password. */
 enum { SECRET_BYTES = 64 << 10 };
 
-#define ROW(type, member) offsetof(struct type, member)
-
-static const struct cw_key_def tls_keys[] = {
-    {"ca_file", CW_KEY_STRING, ROW(cw_tls_config, ca_file),
-     .doc = "Certificates that the server's is checked with."},
-    {"cert_file", CW_KEY_STRING, ROW(cw_tls_config, cert_file), .doc = "The client's certificate."},
-    {"key_file", CW_KEY_STRING, ROW(cw_tls_config, key_file), .doc = "The client's key."},
-    {"insecure_skip_verify", CW_KEY_BOOL, ROW(cw_tls_config, insecure_skip_verify), .def = "false",
-     .doc = "Do not check the server's certificate."},
-};
-const struct cw_table_def cw_tls_config_table =
-    CW_TABLE("tls_config", tls_keys, struct cw_tls_config);
-
-static const struct cw_key_def basic_auth_keys[] = {
-    {"username", CW_KEY_STRING, ROW(cw_basic_auth_config, username), .doc = "The user's name."},
-    {"password", CW_KEY_STRING, ROW(cw_basic_auth_config, password), .flags = CW_KEY_SECRET,
-     .doc = "The password."},
-    {"password_file", CW_KEY_STRING, ROW(cw_basic_auth_config, password_file),
-     .doc = "A file that holds it."},
-};
-const struct cw_table_def cw_basic_auth_config_table =
-    CW_TABLE("basic_auth", basic_auth_keys, struct cw_basic_auth_config);
-
-static int type_check(const void *value, struct cw_err *err)
-{
-    struct cw_str type = *(const struct cw_str *)value;
-    if (cw_str_eq_nocase(type, CW_STR("Bearer")))
-        return 0;
-    return cw_err_set(err, CW_E_INVALID, "only Bearer is supported, not \"%.*s\"",
-                      CW_STR_ARG(type));
-}
-
-static const struct cw_key_def authorization_keys[] = {
-    {"type", CW_KEY_STRING, ROW(cw_authorization_config, type), .def = "Bearer",
-     .check = type_check, .doc = "Bearer."},
-    {"credentials", CW_KEY_STRING, ROW(cw_authorization_config, credentials),
-     .flags = CW_KEY_SECRET, .doc = "The token."},
-    {"credentials_file", CW_KEY_STRING, ROW(cw_authorization_config, credentials_file),
-     .doc = "A file that holds it; it is read for each request."},
-};
-const struct cw_table_def cw_authorization_config_table =
-    CW_TABLE("authorization", authorization_keys, struct cw_authorization_config);
-
 int cw_http_access_check(const struct cw_http_access *access, struct cw_err *err)
 {
+    bool basic = access->basic_auth.username.len > 0 || access->basic_auth.username_file.len > 0;
     bool bearer = access->bearer_token.len > 0 || access->bearer_token_file.len > 0;
     bool authorization =
         access->authorization.credentials.len > 0 || access->authorization.credentials_file.len > 0;
-    if ((access->basic_auth.username.len > 0) + bearer + authorization > 1)
+    if (basic + bearer + authorization > 1)
         return cw_err_set(err, CW_E_INVALID,
                           "at most one of basic_auth, authorization and bearer_token may be set");
-    return 0;
+    return cw_proxy_check(&access->proxy, err);
 }
 
 /* The secret as given or from its file. */
@@ -73,7 +31,31 @@ static int secret_read(struct cw_str given, struct cw_str path, struct cw_arena 
     return rc;
 }
 
-static const char *z_or_null(struct cw_str s)
+static int credentials_apply(const struct cw_http_access *access, struct cw_arena *arena,
+                             struct cw_http_call *call, struct cw_err *err)
+{
+    const struct cw_basic_auth_config *basic = &access->basic_auth;
+    const struct cw_authorization_config *other = &access->authorization;
+    struct cw_str user, secret = CW_STR_NONE, type = CW_STR("Bearer");
+    int rc = secret_read(basic->username, basic->username_file, arena, &user, err);
+    if (rc == 0 && user.len > 0) {
+        rc = secret_read(basic->password, basic->password_file, arena, &secret, err);
+        call->user = cw_arena_printf(arena, "%.*s:%.*s", CW_STR_ARG(user), CW_STR_ARG(secret)).ptr;
+        return rc;
+    }
+    if (rc == 0)
+        rc = secret_read(access->bearer_token, access->bearer_token_file, arena, &secret, err);
+    if (rc == 0 && secret.len == 0) {
+        type = other->type;
+        rc = secret_read(other->credentials, other->credentials_file, arena, &secret, err);
+    }
+    if (rc == 0 && secret.len > 0)
+        call->authorization =
+            cw_arena_printf(arena, "%.*s %.*s", CW_STR_ARG(type), CW_STR_ARG(secret)).ptr;
+    return rc;
+}
+
+static const char *given(struct cw_str s)
 {
     return s.len > 0 ? s.ptr : NULL;
 }
@@ -81,26 +63,25 @@ static const char *z_or_null(struct cw_str s)
 int cw_http_access_apply(const struct cw_http_access *access, struct cw_arena *arena,
                          struct cw_http_call *call, struct cw_err *err)
 {
-    const struct cw_basic_auth_config *basic = &access->basic_auth;
-    const struct cw_authorization_config *authorization = &access->authorization;
-    bool old = access->bearer_token.len > 0 || access->bearer_token_file.len > 0;
-    struct cw_str secret = CW_STR_NONE;
-    int rc = 0;
-    if (basic->username.len > 0) {
-        rc = secret_read(basic->password, basic->password_file, arena, &secret, err);
-        call->user =
-            cw_arena_printf(arena, "%.*s:%.*s", CW_STR_ARG(basic->username), CW_STR_ARG(secret))
-                .ptr;
-    } else {
-        rc = old ? secret_read(access->bearer_token, access->bearer_token_file, arena, &secret, err)
-                 : secret_read(authorization->credentials, authorization->credentials_file, arena,
-                               &secret, err);
-        call->bearer = z_or_null(secret);
+    const struct cw_tls_config *tls = &access->tls;
+    const struct cw_proxy_config *proxy = &access->proxy;
+    call->ca_file = given(tls->ca_file);
+    call->cert_file = given(tls->cert_file);
+    call->key_file = given(tls->key_file);
+    call->server_name = given(tls->server_name);
+    call->insecure_skip_verify = tls->insecure_skip_verify;
+    call->tls_min = (enum cw_http_tls_version)tls->min_version;
+    call->tls_max = (enum cw_http_tls_version)tls->max_version;
+    if (!proxy->from_environment) { /* without the word for it the environment does not count */
+        call->proxy_url = proxy->url.len > 0 ? proxy->url.ptr : "";
+        call->no_proxy = proxy->no_proxy.len > 0 ? proxy->no_proxy.ptr : "";
     }
-    call->ca_file = z_or_null(access->tls.ca_file);
-    call->cert_file = z_or_null(access->tls.cert_file);
-    call->key_file = z_or_null(access->tls.key_file);
-    call->insecure_skip_verify = access->tls.insecure_skip_verify;
-    call->proxy_url = z_or_null(access->proxy_url);
-    return rc;
+    const char **headers = CW_ARENA_ARRAY(arena, const char *, proxy->connect_headers.n + 1);
+    for (size_t i = 0; i < proxy->connect_headers.n; i++)
+        headers[i] =
+            cw_arena_printf(arena, "%.*s: %.*s", CW_STR_ARG(proxy->connect_headers.items[i].name),
+                            CW_STR_ARG(proxy->connect_headers.items[i].value))
+                .ptr;
+    call->proxy_headers = proxy->connect_headers.n > 0 ? headers : NULL;
+    return credentials_apply(access, arena, call, err);
 }

@@ -20,7 +20,8 @@ static int in_cluster(const char *account, struct cw_arena *arena, struct cw_kub
                           "(KUBERNETES_SERVICE_HOST is not set)");
     out->url =
         cw_arena_printf(arena, strchr(host, ':') ? "https://[%s]:%s" : "https://%s:%s", host, port);
-    out->access.authorization.credentials_file = cw_arena_printf(arena, "%s/token", account);
+    out->access.bearer_token_file = cw_arena_printf(arena, "%s/token", account);
+    out->access.tls.min_version = CW_HTTP_TLS_12;
     out->access.tls.ca_file = cw_arena_printf(arena, "%s/ca.crt", account);
     return 0;
 }

@@ -10,9 +10,11 @@
 #include "common/logql/ast.h"
 #include "common/metrics/prom_text.h"
 #include "common/net/http_server.h"
+#include "common/pipeline/stages.h"
 #include "shipper/discoveries.h"
 #include "shipper/dry_run.h"
 #include "shipper/push_client.h"
+#include "shipper/push_target.h"
 #include "shipper/shipper_metrics.h"
 #include "shipper/state_dir.h"
 #include "shipper/watch.h"
@@ -52,6 +54,7 @@ struct cw_shipper {
     struct cw_metrics *metrics;
     struct cw_watch *watch;
     struct cw_sources *sources;
+    struct cw_stages **stages; /* one a scrape config; NULL: it has none */
     struct client {
         const struct cw_client_config *config;
         struct cw_labels external;
@@ -532,11 +535,15 @@ static int scrapes_new(struct cw_shipper *sh, struct cw_err *err)
 {
     const struct cw_scrape_config *configs = sh->config->scrape_configs.items;
     struct cw_discovery_host host = {&sh->loop, sh->host.http, sh->sources, on_targets, sh};
+    sh->stages = cw_mem_array(sh->config->scrape_configs.n + 1, sizeof *sh->stages);
     sh->scrapes = cw_mem_array(sh->config->scrape_configs.n + 1, sizeof *sh->scrapes);
     for (size_t i = 0; i < sh->config->scrape_configs.n; i++) {
         int rc = cw_scrape_init(&sh->scrapes[i], &configs[i], err);
+        if (rc == 0 && configs[i].pipeline_stages.n > 0)
+            rc = cw_stages_new(&configs[i].pipeline_stages, NULL, &sh->stages[i], err);
         if (rc < 0)
             return rc;
+        sh->scrapes[i].stages = sh->stages[i];
         sh->nscrapes++;
     }
     sh->discoveries = cw_discoveries_new(&host, sh->scrapes, sh->nscrapes);
@@ -592,6 +599,8 @@ int cw_shipper_new(const struct cw_shipper_config *config, const struct cw_shipp
     }
     if (rc == 0) {
         cw_sources_restore(sh->sources, &sh->state_dir.known);
+        if (!args->dry_run)
+            cw_state_dir_ledger_restore(&sh->state_dir, sh->sources);
         rc = scrapes_new(sh, err);
     }
     if (rc == 0)
@@ -645,6 +654,9 @@ void cw_shipper_free(struct cw_shipper **shipper)
     }
     cw_dry_run_free(&sh->dry_run);
     cw_sources_free(&sh->sources);
+    for (size_t i = 0; i < sh->config->scrape_configs.n && sh->stages != NULL; i++)
+        cw_stages_free(&sh->stages[i]);
+    free(sh->stages);
     clients_free(sh);
     scrapes_free(sh);
     cw_dead_letters_free(&sh->dead_letters);

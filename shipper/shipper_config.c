@@ -6,22 +6,13 @@
 #include "common/base/limits.h"
 #include "common/labels/labels.h"
 #include "common/logql/ast.h"
+#include "common/pipeline/stage_config.h"
 #include "shipper/glob.h"
 
 #define DOCKER_SOCKET "/var/run/docker.sock"
 #define PUSH_PATH "/loki/api/v1/push"
 
 /* ---- rules that a row cannot say ---- */
-
-static int url_check(const void *value, struct cw_err *err)
-{
-    struct cw_str url = *(const struct cw_str *)value;
-    if (url.len > 0 && !cw_str_starts(url, CW_STR("http://")) &&
-        !cw_str_starts(url, CW_STR("https://")))
-        return cw_err_set(err, CW_E_INVALID, "\"%.*s\" is no http:// or https:// URL",
-                          CW_STR_ARG(url));
-    return 0;
-}
 
 static int selector_check(const void *value, struct cw_err *err)
 {
@@ -54,14 +45,22 @@ static int backoff_check(const void *value, struct cw_err *err)
     return 0;
 }
 
-static int auth_check(const void *value, struct cw_err *err)
+static int client_check(const void *value, struct cw_err *err)
 {
     const struct cw_client_config *client = value;
-    if (client->basic_auth.username.len > 0 &&
-        (client->bearer_token.len > 0 || client->bearer_token_file.len > 0))
+    int nauths = (client->basic_auth.username.len > 0 || client->basic_auth.username_file.len > 0) +
+                 (client->bearer_token.len > 0 || client->bearer_token_file.len > 0) +
+                 (client->authorization.credentials.len > 0 ||
+                  client->authorization.credentials_file.len > 0) +
+                 (client->oauth2.client_id.len > 0);
+    if (nauths > 1)
         return cw_err_set(err, CW_E_INVALID,
-                          "at most one of basic_auth and bearer_token may be set");
-    return 0;
+                          "at most one of basic_auth, bearer_token, authorization and oauth2 may "
+                          "be set");
+    if (client->bearer_token.len > 0 && client->bearer_token_file.len > 0)
+        return cw_err_set(err, CW_E_INVALID,
+                          "at most one of bearer_token and bearer_token_file may be set");
+    return cw_proxy_check(&client->proxy, err);
 }
 
 /* ---- the tables ---- */
@@ -96,7 +95,8 @@ static const struct cw_table_def backoff_table = {.name = "backoff_config",
 static const char *const compression_names[] = {"snappy", "gzip", NULL};
 
 static const struct cw_key_def client_keys[] = {
-    {"url", CW_KEY_STRING, ROW(cw_client_config, url), .flags = CW_KEY_REQUIRED, .check = url_check,
+    {"url", CW_KEY_STRING, ROW(cw_client_config, url), .flags = CW_KEY_REQUIRED,
+     .check = cw_url_check,
      .doc = "Where to push, with its path: http://localhost:3100" PUSH_PATH "."},
     {"name", CW_KEY_STRING, ROW(cw_client_config, name),
      .doc = "How log lines and metrics call it. Default: the URL's host."},
@@ -119,25 +119,37 @@ static const struct cw_key_def client_keys[] = {
      .check = cw_labels_map_check,
      .doc = "Labels that every stream gets here, unless it has them."},
     {"headers", CW_KEY_MAP, ROW(cw_client_config, headers), .doc = "Headers for every request."},
-    {"basic_auth", CW_KEY_TABLE, ROW(cw_client_config, basic_auth),
-     .table = &cw_basic_auth_config_table, .doc = "HTTP basic authentication."},
+    {"basic_auth", CW_KEY_TABLE, ROW(cw_client_config, basic_auth), .table = &cw_basic_auth_table,
+     .doc = "HTTP basic authentication."},
     {"bearer_token", CW_KEY_STRING, ROW(cw_client_config, bearer_token), .flags = CW_KEY_SECRET,
      .doc = "A bearer token."},
     {"bearer_token_file", CW_KEY_STRING, ROW(cw_client_config, bearer_token_file),
      .doc = "A file that holds it."},
     {"backoff_config", CW_KEY_TABLE, ROW(cw_client_config, backoff), .table = &backoff_table,
      .doc = "Waits after failures."},
-    {"tls_config", CW_KEY_TABLE, ROW(cw_client_config, tls), .table = &cw_tls_config_table,
+    {"tls_config", CW_KEY_TABLE, ROW(cw_client_config, tls), .table = &cw_tls_table,
      .doc = "TLS of https:// URLs."},
-    {"proxy_url", CW_KEY_STRING, ROW(cw_client_config, proxy_url), .check = url_check,
-     .doc = "An HTTP proxy."},
+    {"authorization", CW_KEY_TABLE, ROW(cw_client_config, authorization),
+     .table = &cw_authorization_table, .doc = "The header Authorization, of any type."},
+    {"oauth2", CW_KEY_TABLE, ROW(cw_client_config, oauth2), .table = &cw_oauth2_table,
+     .doc = "A token of OAuth 2 (client credentials), fetched when it is needed and again before "
+            "it ends."},
+    CW_PROXY_ROWS(cw_client_config, proxy),
+    {"follow_redirects", CW_KEY_BOOL, ROW(cw_client_config, follow_redirects), .def = "true",
+     .doc = "Push to where an answer of status 3xx points."},
+    {"drop_rate_limited_batches", CW_KEY_BOOL, ROW(cw_client_config, drop_rate_limited),
+     .def = "false",
+     .doc = "Do not wait when the server has had enough (429): what it refuses goes to the dead "
+            "letters."},
+    {"enable_http2", CW_KEY_IGNORED, .doc = "the server decides it"},
+    {"stream_lag_labels", CW_KEY_IGNORED, .doc = "/targets shows how far each file is"},
 };
 static const struct cw_table_def client_table = {.name = "client",
                                                  .keys = client_keys,
                                                  .nkeys =
                                                      sizeof client_keys / sizeof client_keys[0],
                                                  .size = sizeof(struct cw_client_config),
-                                                 .check = auth_check};
+                                                 .check = client_check};
 
 static const struct cw_key_def scrape_keys[] = {
     {"job_name", CW_KEY_STRING, ROW(cw_scrape_config, job_name), .doc = "Its name in log lines."},
@@ -161,6 +173,8 @@ static const struct cw_key_def scrape_keys[] = {
     {"relabel_configs", CW_KEY_TABLES, ROW(cw_scrape_config, relabel_configs),
      .table = &cw_relabel_table,
      .doc = "Prometheus' rules: which targets are kept, and what labels they get."},
+    {"pipeline_stages", CW_KEY_TABLES, ROW(cw_scrape_config, pipeline_stages),
+     .table = &cw_stage_table, .doc = "What each line goes through, in this order."},
     REFUSED("windows_events", "there is no Windows here"),
     REFUSED("kafka", "let the programs push, or read their files"),
     REFUSED("gcplog", "let it push to loki_push_api"),
@@ -309,6 +323,25 @@ const struct cw_command_def cw_shipper_command = {
 
 /* ---- loading ---- */
 
+struct cw_str cw_client_default_name(struct cw_str url, size_t number, struct cw_arena *arena)
+{
+    ptrdiff_t scheme = cw_str_find(url, CW_STR("://"));
+    struct cw_str rest = cw_str_sub(url, scheme < 0 ? 0 : (size_t)scheme + 3, url.len), host;
+    (void)cw_str_split(&rest, '/', &host);
+    ptrdiff_t at = cw_str_find_byte(host, '@'); /* no credentials in log lines */
+    host = cw_str_sub(host, at < 0 ? 0 : (size_t)at + 1, host.len);
+    return number == 0 ? cw_arena_dup(arena, host)
+                       : cw_arena_printf(arena, "%.*s-%zu", CW_STR_ARG(host), number);
+}
+
+static void clients_name(struct cw_shipper_config *config, struct cw_arena *arena)
+{
+    struct cw_client_config *clients = config->clients.items;
+    for (size_t i = 0; i < config->clients.n; i++)
+        if (clients[i].name.len == 0)
+            clients[i].name = cw_client_default_name(clients[i].url, i, arena);
+}
+
 int cw_shipper_config_load(const struct cw_shipper_args *args, struct cw_arena *arena,
                            struct cw_shipper_config *out, struct cw_err *err)
 {
@@ -326,6 +359,7 @@ int cw_shipper_config_load(const struct cw_shipper_args *args, struct cw_arena *
         rc = cw_err_set(err, CW_E_INVALID, "%s: %zu errors", args->config.ptr,
                         problems->nerrors + problems->nmore);
     free(problems);
+    clients_name(out, arena);
     if (rc == 0 && out->clients.n == 0 && !args->dry_run)
         rc = cw_err_set(err, CW_E_INVALID, "%s: no clients: where to push?", args->config.ptr);
     return rc;
@@ -382,7 +416,7 @@ int cw_shipper_config_from_args(const struct cw_shipper_args *args, const struct
         return cw_err_set(err, CW_E_INVALID, "--config FILE or --push URL is needed (see --help)");
     if (npaths == 0 && args->docker.len == 0)
         return cw_err_set(err, CW_E_INVALID, "nothing to read: name files, or --docker");
-    int rc = url_check(&args->push, err);
+    int rc = cw_url_check(&args->push, err);
     if (rc == 0)
         rc = cw_labels_map_check(&args->labels, err);
     if (rc < 0)
@@ -392,6 +426,7 @@ int cw_shipper_config_from_args(const struct cw_shipper_args *args, const struct
     client->url = push_url(args->push, arena);
     client->tenant_id = args->tenant;
     out->clients = (struct cw_config_tables){client, args->push.len > 0};
+    clients_name(out, arena);
 
     struct cw_scrape_config *scrape = CW_ARENA_NEW(arena, struct cw_scrape_config);
     struct cw_static_config *files = CW_ARENA_ARRAY(arena, struct cw_static_config, npaths + 1);

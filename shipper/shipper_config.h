@@ -11,21 +11,25 @@
 #include <stdint.h>
 #include "common/config/flags.h"
 #include "common/config/yaml_load.h"
+#include "shipper/client_config.h"
 #include "shipper/discovery_config.h"
-#include "shipper/http_access.h"
 
 struct cw_backoff_config {
     int64_t min_period_ns, max_period_ns, max_retries;
 };
 enum cw_client_compression { CW_CLIENT_SNAPPY, CW_CLIENT_GZIP };
 struct cw_client_config {
-    struct cw_str name, url, selector, tenant_id, bearer_token, bearer_token_file, proxy_url;
+    struct cw_str name, url, selector, tenant_id, bearer_token, bearer_token_file;
     int64_t batch_bytes, batch_wait_ns, timeout_ns;
     int compression; /* enum cw_client_compression */
     struct cw_config_map external_labels, headers;
     struct cw_basic_auth_config basic_auth;
     struct cw_backoff_config backoff;
     struct cw_tls_config tls;
+    struct cw_authorization_config authorization;
+    struct cw_oauth2_config oauth2;
+    struct cw_proxy_config proxy;
+    bool follow_redirects, drop_rate_limited;
 };
 struct cw_scrape_config {
     struct cw_str job_name;
@@ -35,6 +39,7 @@ struct cw_scrape_config {
     struct cw_config_tables kubernetes_sd_configs; /* struct cw_kubernetes_sd_config */
     struct cw_config_tables pod_logs_configs;      /* struct cw_pod_logs_config */
     struct cw_config_tables relabel_configs;       /* struct cw_relabel_config */
+    struct cw_config_tables pipeline_stages;       /* struct cw_stage_config */
 };
 struct cw_limits_config {
     int64_t max_line_bytes;
@@ -63,6 +68,8 @@ extern const struct cw_command_def cw_shipper_command;
 /* Read and check a file; every problem goes to stderr, warnings too. */
 int cw_shipper_config_load(const struct cw_shipper_args *args, struct cw_arena *arena,
                            struct cw_shipper_config *out, struct cw_err *err) CW_MUST_USE;
+/* How a client without a name is called: its URL's host, and its number if it is not the first. */
+struct cw_str cw_client_default_name(struct cw_str url, size_t number, struct cw_arena *arena);
 /* Make one from --push, --label, --docker and paths. */
 int cw_shipper_config_from_args(const struct cw_shipper_args *args, const struct cw_str *paths,
                                 size_t npaths, struct cw_arena *arena,

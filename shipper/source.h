@@ -13,6 +13,7 @@
 #include "common/wire/push.h"
 #include "shipper/ledger.h"
 #include "shipper/tail_reader.h"
+#include "shipper/tally.h"
 
 struct cw_stages;
 
@@ -62,6 +63,7 @@ struct cw_source {
     struct cw_stages *stages;      /* what its lines go through; borrowed, NULL: none */
     /* Stages counted all lines ahead of fed_to, and all entries that begin ahead of emitted_to. */
     uint64_t fed_to, emitted_to;
+    int64_t staged_ts_ns; /* of the last entry that came out of them */
     struct cw_sightings seen;
     bool durable;            /* id and generation are on disk: it may be pushed */
     bool changed;            /* truncated; until that is dealt with nothing is read */
@@ -80,6 +82,7 @@ struct cw_source {
     uint64_t goal;        /* its size when it was opened: how far --once reads */
     int watch;            /* inotify's number, -1 none */
     uint64_t scan_number; /* the last scan that met it */
+    struct cw_tally *tally;     /* NULL until something is counted: cw_source_tally() */
     struct cw_ledger_row *rows; /* one an output */
     size_t nrows;
 };
@@ -95,6 +98,10 @@ void cw_source_draw_id(struct cw_source *source);
 bool cw_source_pending(const struct cw_source *source, size_t output);
 /* Nobody names it, and every store was told that positions passed its marks. */
 bool cw_source_forgettable(const struct cw_source *source);
+/* What became of its lines; made when it is first asked for. */
+struct cw_tally *cw_source_tally(struct cw_source *source);
+/* A line that ends at `to` was met for the first time. */
+void cw_source_count_read(struct cw_source *source, uint64_t to, size_t len);
 /* The smallest settled offset. */
 uint64_t cw_source_position(const struct cw_source *source);
 /* Renamed since it was first seen, or gone on in a copy. */

@@ -84,6 +84,7 @@ void cw_sources_free(struct cw_sources **sources)
     free(s->items);
     free(s->targets);
     free(s->index);
+    cw_tally_free(&s->forgotten);
     free(s);
     *sources = NULL;
 }
@@ -442,7 +443,7 @@ void cw_sources_refresh(struct cw_sources *sources, enum cw_sources_which which,
         if (keep)
             sources->items[kept++] = source;
         else
-            cw_source_free(&source);
+            cw_sources_forget(sources, &source);
     }
     if (kept != sources->n) {
         sources->dirty = true;

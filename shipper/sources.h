@@ -20,6 +20,7 @@
 #include "shipper/glob.h"
 #include "shipper/positions.h"
 #include "shipper/source.h"
+#include "shipper/tally_file.h"
 #include "shipper/watch.h"
 
 /* How long a file that was rotated away or deleted must be quiet before its last line, if it has no
@@ -69,6 +70,7 @@ struct cw_sources_options {
 struct cw_sources {
     struct cw_sources_options options;
     struct cw_source **items;
+    struct cw_tally *forgotten; /* the tallies of sources that are gone, added up */
     size_t n, cap;
     struct cw_target **targets;
     size_t ntargets, targets_cap;
@@ -127,6 +129,10 @@ void cw_sources_positions(const struct cw_sources *sources, struct cw_arena *are
                           struct cw_positions *out);
 /* `saved` (from cw_sources_positions) is on disk now. */
 void cw_sources_saved(struct cw_sources *sources, const struct cw_positions *saved);
+/* The ledger (tally_file.h): written whole, restored after the positions were. What it cannot read is left out. */
+void cw_sources_tallies_encode(const struct cw_sources *sources, struct cw_buf *out);
+int cw_sources_tallies_restore(struct cw_sources *sources, struct cw_str bytes,
+                               struct cw_err *err) CW_MUST_USE;
 /* Whether the file would say something new. */
 bool cw_sources_dirty(const struct cw_sources *sources);
 /* With `once`: all that was there when it was found is settled. */

@@ -455,7 +455,7 @@ void cw_sources_scan(struct cw_sources *sources, int64_t now_ns, int64_t now_mon
         struct cw_source *source = sources->items[i];
         scan.target = NULL;
         if (source->scan_number != sources->scan_number && !source_missing(&scan, source)) {
-            cw_source_free(&source);
+            cw_sources_forget(sources, &source);
             continue;
         }
         nopen += source->tail.fd >= 0;

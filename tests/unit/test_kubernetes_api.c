@@ -208,7 +208,7 @@ Test(kubernetes_api, a_pod_of_the_cluster_finds_the_server)
                  err.text);
     cr_expect(cw_str_eqz(server.url, "https://10.96.0.1:443") &&
               cw_str_eqz(server.own_namespace, "logging"));
-    cr_expect(cw_str_ends(server.access.authorization.credentials_file, CW_STR("/token")) &&
+    cr_expect(cw_str_ends(server.access.bearer_token_file, CW_STR("/token")) &&
               cw_str_ends(server.access.tls.ca_file, CW_STR("/ca.crt")));
     setenv("KUBERNETES_SERVICE_HOST", "fd00::1", 1);
     cr_assert_eq(cw_kubernetes_server_find(&config, folder, arena, &server, &err), 0);

@@ -75,14 +75,14 @@ struct cw_source {
     int64_t quiet_since_ns; /* monotonic; when its size was last seen to change */
     uint64_t quiet_size;
     unsigned nbusy;
-    int64_t since_ns;     /* when its present contents came to notice; 0: before we started */
-    uint64_t copy_ino;    /* a file on its device that a scan found to be a copy of it; 0: none */
-    bool copied;          /* it went on in a copy; later copies are looked for in the next scan */
-    bool touched;         /* the kernel told of it since it was last looked at */
-    uint64_t goal;        /* its size when it was opened: how far --once reads */
-    int watch;            /* inotify's number, -1 none */
-    uint64_t scan_number; /* the last scan that met it */
-    struct cw_tally *tally;     /* NULL until something is counted: cw_source_tally() */
+    int64_t since_ns;       /* when its present contents came to notice; 0: before we started */
+    uint64_t copy_ino;      /* a file on its device that a scan found to be a copy of it; 0: none */
+    bool copied;            /* it went on in a copy; later copies are looked for in the next scan */
+    bool touched;           /* the kernel told of it since it was last looked at */
+    uint64_t goal;          /* its size when it was opened: how far --once reads */
+    int watch;              /* inotify's number, -1 none */
+    uint64_t scan_number;   /* the last scan that met it */
+    struct cw_tally *tally; /* NULL until something is counted: cw_source_tally() */
     struct cw_ledger_row *rows; /* one an output */
     size_t nrows;
 };

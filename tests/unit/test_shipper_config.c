@@ -60,7 +60,6 @@ Test(shipper_config, mistakes_are_told_with_their_place)
          "\"[\""},
         {"scrape_configs: [{job_name: j, static_configs: [{labels: {__path__: /a, a-b: c}}]}]",
          "label name"},
-        {"scrape_configs: [{job_name: j, pipeline_stages: []}]", "pipeline_stages"},
         {"scrape_configs: [{job_name: j, docker_sd_configs: [{host: 'ssh://x:1'}]}]", "unix:///"},
         {"scrape_configs: [{job_name: j, kafka: {brokers: [a]}}]",
          "scrape_configs[0]: \"kafka\" is not supported: let the programs push"},

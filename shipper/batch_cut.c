@@ -196,6 +196,10 @@ static void line_take(struct cut *cut)
         note_add(cut, line->from, NOTE_MALFORMED);
     if (line->joined)
         span_add(cut, line->from, line->to);
+    if (source->off[line->stream]) {
+        note_add(cut, line->from, NOTE_DROPPED);
+        return;
+    }
     struct cw_labels labels = line->labels.n > 0 ? line->labels : source->labels[line->stream];
     struct cw_stage_entry entry = {.ts_ns = ts_ns,
                                    .line = line->line,

@@ -15,44 +15,6 @@
 
 /* ---- rules that a row cannot say ---- */
 
-static int labels_check(const void *value, struct cw_err *err)
-{
-    const struct cw_config_map *map = value;
-    for (size_t i = 0; i < map->n; i++) {
-        if (!cw_label_name_valid(map->items[i].name))
-            return cw_err_set(err, CW_E_INVALID, "\"%.*s\" is no valid label name",
-                              CW_STR_ARG(map->items[i].name));
-    }
-    return 0;
-}
-
-static struct cw_str map_get(const struct cw_config_map *map, const char *name)
-{
-    for (size_t i = 0; i < map->n; i++)
-        if (cw_str_eqz(map->items[i].name, name))
-            return map->items[i].value;
-    return CW_STR_NONE;
-}
-
-static int static_labels_check(const void *value, struct cw_err *err)
-{
-    static const char *const patterns[] = {"__path__", "__path_exclude__"};
-    int rc = labels_check(value, err);
-    for (size_t i = 0; rc == 0 && i < 2; i++) {
-        struct cw_str pattern = map_get(value, patterns[i]);
-        struct cw_glob *glob = NULL;
-        if (pattern.len > 0)
-            rc = cw_glob_compile(pattern, &glob, err);
-        if (rc < 0)
-            cw_err_wrap(err, "%s", patterns[i]);
-        cw_glob_free(&glob);
-    }
-    if (rc == 0 && map_get(value, "__path__").len == 0)
-        rc = cw_err_set(err, CW_E_INVALID,
-                        "a static config needs the label __path__: which files to read");
-    return rc;
-}
-
 static int selector_check(const void *value, struct cw_err *err)
 {
     struct cw_str text = *(const struct cw_str *)value;
@@ -63,13 +25,16 @@ static int selector_check(const void *value, struct cw_err *err)
     return rc;
 }
 
-static int docker_host_check(const void *value, struct cw_err *err)
+/* Without rules nothing else could say which files. */
+static int scrape_check(const void *value, struct cw_err *err)
 {
-    struct cw_str host = *(const struct cw_str *)value;
-    if (!cw_str_starts(host, CW_STR("unix:///")))
-        return cw_err_set(err, CW_E_INVALID,
-                          "\"%.*s\": only unix:///path/of/the/socket is supported",
-                          CW_STR_ARG(host));
+    const struct cw_scrape_config *scrape = value;
+    const struct cw_static_config *files = scrape->static_configs.items;
+    for (size_t i = 0; i < scrape->static_configs.n && scrape->relabel_configs.n == 0; i++)
+        if (cw_config_map_get(&files[i].labels, "__path__").len == 0)
+            return cw_err_set(err, CW_E_INVALID,
+                              "static_configs[%zu] needs the label __path__: which files to read",
+                              i);
     return 0;
 }
 
@@ -102,6 +67,11 @@ static int client_check(const void *value, struct cw_err *err)
 /* ---- the tables ---- */
 
 #define ROW(type, member) offsetof(struct type, member)
+/* A key of promtail's that we do not have. */
+#define REFUSED(key, instead)                                                                      \
+    {                                                                                              \
+        (key), CW_KEY_IGNORED, .flags = CW_KEY_REFUSED, .doc = (instead)                           \
+    }
 
 static const struct cw_key_def backoff_keys[] = {
     {"min_period", CW_KEY_DURATION, ROW(cw_backoff_config, min_period_ns), .def = "500ms",
@@ -146,7 +116,8 @@ static const struct cw_key_def client_keys[] = {
             "seconds of CPU instead of 0.10."},
     {"timeout", CW_KEY_DURATION, ROW(cw_client_config, timeout_ns), .def = "10s", .min = "10ms",
      .max = "1h", .doc = "How long an answer is waited for."},
-    {"external_labels", CW_KEY_MAP, ROW(cw_client_config, external_labels), .check = labels_check,
+    {"external_labels", CW_KEY_MAP, ROW(cw_client_config, external_labels),
+     .check = cw_labels_map_check,
      .doc = "Labels that every stream gets here, unless it has them."},
     {"headers", CW_KEY_MAP, ROW(cw_client_config, headers), .doc = "Headers for every request."},
     {"basic_auth", CW_KEY_TABLE, ROW(cw_client_config, basic_auth), .table = &cw_basic_auth_table,
@@ -181,52 +152,57 @@ static const struct cw_table_def client_table = {.name = "client",
                                                  .size = sizeof(struct cw_client_config),
                                                  .check = client_check};
 
-static const struct cw_key_def static_keys[] = {
-    {"targets", CW_KEY_STRINGS, ROW(cw_static_config, targets),
-     .doc = "Without meaning, as in promtail."},
-    {"labels", CW_KEY_MAP, ROW(cw_static_config, labels), .flags = CW_KEY_REQUIRED,
-     .check = static_labels_check,
-     .doc = "Labels of the files' entries; __path__ says which files (*, ?, [a-z], {a,b}, **), "
-            "__path_exclude__ which not."},
-};
-static const struct cw_table_def static_table =
-    CW_TABLE("static_config", static_keys, struct cw_static_config);
-
-static const struct cw_key_def docker_filter_keys[] = {
-    {"name", CW_KEY_STRING, ROW(cw_docker_filter, name), .flags = CW_KEY_REQUIRED,
-     .doc = "name, label, status, ..."},
-    {"values", CW_KEY_STRINGS, ROW(cw_docker_filter, values), .flags = CW_KEY_REQUIRED,
-     .doc = "One of them must match."},
-};
-static const struct cw_table_def docker_filter_table =
-    CW_TABLE("filter", docker_filter_keys, struct cw_docker_filter);
-
-static const struct cw_key_def docker_sd_keys[] = {
-    {"host", CW_KEY_STRING, ROW(cw_docker_sd_config, host), .def = "unix://" DOCKER_SOCKET,
-     .check = docker_host_check,
-     .doc = "The Docker Engine's socket. Its containers' json-file logs are read from where the "
-            "Engine keeps them."},
-    {"refresh_interval", CW_KEY_DURATION, ROW(cw_docker_sd_config, refresh_interval_ns),
-     .def = "60s", .min = "100ms", .max = "1h", .doc = "How often to ask for containers."},
-    {"filters", CW_KEY_TABLES, ROW(cw_docker_sd_config, filters), .table = &docker_filter_table,
-     .doc = "The Engine's filters for containers."},
-};
-static const struct cw_table_def docker_sd_table =
-    CW_TABLE("docker_sd_config", docker_sd_keys, struct cw_docker_sd_config);
-
 static const struct cw_key_def scrape_keys[] = {
     {"job_name", CW_KEY_STRING, ROW(cw_scrape_config, job_name), .doc = "Its name in log lines."},
-    {"static_configs", CW_KEY_TABLES, ROW(cw_scrape_config, static_configs), .table = &static_table,
-     .doc = "Files."},
+    {"static_configs", CW_KEY_TABLES, ROW(cw_scrape_config, static_configs),
+     .table = &cw_static_config_table, .doc = "Files."},
+    {"file_sd_configs", CW_KEY_TABLES, ROW(cw_scrape_config, file_sd_configs),
+     .table = &cw_file_sd_table, .doc = "Files that other files name."},
     {"docker_sd_configs", CW_KEY_TABLES, ROW(cw_scrape_config, docker_sd_configs),
-     .table = &docker_sd_table,
-     .doc = "Containers: their entries get the labels container, image, stream, compose_project "
-            "and compose_service."},
+     .table = &cw_docker_sd_table,
+     .doc = "Containers. Without relabel_configs their entries get the labels container, image, "
+            "stream, compose_project, compose_service, swarm_service and swarm_stack."},
+    {"kubernetes_sd_configs", CW_KEY_TABLES, ROW(cw_scrape_config, kubernetes_sd_configs),
+     .table = &cw_kubernetes_sd_table,
+     .doc = "Pods that an API server knows. relabel_configs make __path__ of their labels; without "
+            "any the log files of this node's pods are read, with the labels namespace, pod, "
+            "container and app."},
+    {"pod_logs_configs", CW_KEY_TABLES, ROW(cw_scrape_config, pod_logs_configs),
+     .table = &cw_pod_logs_table,
+     .doc = "The log files of this node's pods, without an API server. Without relabel_configs "
+            "their entries get the labels namespace, pod and container."},
+    {"relabel_configs", CW_KEY_TABLES, ROW(cw_scrape_config, relabel_configs),
+     .table = &cw_relabel_table,
+     .doc = "Prometheus' rules: which targets are kept, and what labels they get."},
     {"pipeline_stages", CW_KEY_TABLES, ROW(cw_scrape_config, pipeline_stages),
      .table = &cw_stage_table, .doc = "What each line goes through, in this order."},
+    REFUSED("windows_events", "there is no Windows here"),
+    REFUSED("kafka", "let the programs push, or read their files"),
+    REFUSED("gcplog", "let it push to loki_push_api"),
+    REFUSED("azure_event_hub", "let it push to loki_push_api"),
+    REFUSED("cloudflare", "let Cloudflare's Logpush write files, and read them"),
+    REFUSED("heroku_drain", "Heroku's drains speak syslog too: use syslog"),
+    REFUSED("consul_sd_configs", "write its targets into a file for file_sd_configs"),
+    REFUSED("consulagent_sd_configs", "write its targets into a file for file_sd_configs"),
+    REFUSED("dns_sd_configs", "write its targets into a file for file_sd_configs"),
+    REFUSED("ec2_sd_configs", "write its targets into a file for file_sd_configs"),
+    REFUSED("gce_sd_configs", "write its targets into a file for file_sd_configs"),
+    REFUSED("azure_sd_configs", "write its targets into a file for file_sd_configs"),
+    REFUSED("openstack_sd_configs", "write its targets into a file for file_sd_configs"),
+    REFUSED("digitalocean_sd_configs", "write its targets into a file for file_sd_configs"),
+    REFUSED("dockerswarm_sd_configs", "use docker_sd_configs on each node"),
+    REFUSED("marathon_sd_configs", "write its targets into a file for file_sd_configs"),
+    REFUSED("nerve_sd_configs", "write its targets into a file for file_sd_configs"),
+    REFUSED("serverset_sd_configs", "write its targets into a file for file_sd_configs"),
+    REFUSED("triton_sd_configs", "write its targets into a file for file_sd_configs"),
+    REFUSED("entry_parser", "write pipeline_stages: [docker: {}] or [cri: {}]"),
 };
-static const struct cw_table_def scrape_table =
-    CW_TABLE("scrape_config", scrape_keys, struct cw_scrape_config);
+static const struct cw_table_def scrape_table = {.name = "scrape_config",
+                                                 .keys = scrape_keys,
+                                                 .nkeys =
+                                                     sizeof scrape_keys / sizeof scrape_keys[0],
+                                                 .size = sizeof(struct cw_scrape_config),
+                                                 .check = scrape_check};
 
 static const char *const level_names[] = {"debug", "info", "warn", "error", NULL};
 static const char *const format_names[] = {"logfmt", "json", NULL};
@@ -446,7 +422,7 @@ int cw_shipper_config_from_args(const struct cw_shipper_args *args, const struct
         return cw_err_set(err, CW_E_INVALID, "nothing to read: name files, or --docker");
     int rc = cw_url_check(&args->push, err);
     if (rc == 0)
-        rc = labels_check(&args->labels, err);
+        rc = cw_labels_map_check(&args->labels, err);
     if (rc < 0)
         return rc;
     struct cw_client_config *client = CW_ARENA_NEW(arena, struct cw_client_config);
@@ -465,18 +441,18 @@ int cw_shipper_config_from_args(const struct cw_shipper_args *args, const struct
             pairs[k] = args->labels.items[k];
         pairs[n] = (struct cw_config_pair){CW_STR("__path__"), path_pattern(paths[i], arena)};
         files[i].labels = (struct cw_config_map){pairs, n + 1};
-        rc = static_labels_check(&files[i].labels, err);
+        rc = cw_static_labels_check(&files[i].labels, err);
         if (rc < 0)
             return rc;
     }
     scrape->static_configs = (struct cw_config_tables){files, npaths};
     if (args->docker.len > 0) {
         struct cw_docker_sd_config *docker = CW_ARENA_NEW(arena, struct cw_docker_sd_config);
-        cw_schema_defaults(&docker_sd_table, arena, docker);
-        docker->host = cw_str_starts(args->docker, CW_STR("unix://"))
+        cw_schema_defaults(&cw_docker_sd_table, arena, docker);
+        docker->host = cw_str_find(args->docker, CW_STR("://")) >= 0
                            ? args->docker
                            : cw_arena_printf(arena, "unix://%s", args->docker.ptr);
-        rc = docker_host_check(&docker->host, err);
+        rc = cw_docker_host_check(&docker->host, err);
         if (rc < 0)
             return rc;
         scrape->docker_sd_configs = (struct cw_config_tables){docker, 1};

@@ -12,6 +12,7 @@
 #include "common/config/flags.h"
 #include "common/config/yaml_load.h"
 #include "shipper/client_config.h"
+#include "shipper/discovery_config.h"
 
 struct cw_backoff_config {
     int64_t min_period_ns, max_period_ns, max_retries;
@@ -30,24 +31,15 @@ struct cw_client_config {
     struct cw_proxy_config proxy;
     bool follow_redirects, drop_rate_limited;
 };
-struct cw_static_config {
-    struct cw_config_strings targets;
-    struct cw_config_map labels; /* __path__ and __path_exclude__ among them */
-};
-struct cw_docker_filter {
-    struct cw_str name;
-    struct cw_config_strings values;
-};
-struct cw_docker_sd_config {
-    struct cw_str host; /* unix:///var/run/docker.sock */
-    int64_t refresh_interval_ns;
-    struct cw_config_tables filters; /* struct cw_docker_filter */
-};
 struct cw_scrape_config {
     struct cw_str job_name;
-    struct cw_config_tables static_configs;    /* struct cw_static_config */
-    struct cw_config_tables docker_sd_configs; /* struct cw_docker_sd_config */
-    struct cw_config_tables pipeline_stages;   /* struct cw_stage_config */
+    struct cw_config_tables static_configs;        /* struct cw_static_config */
+    struct cw_config_tables file_sd_configs;       /* struct cw_file_sd_config */
+    struct cw_config_tables docker_sd_configs;     /* struct cw_docker_sd_config */
+    struct cw_config_tables kubernetes_sd_configs; /* struct cw_kubernetes_sd_config */
+    struct cw_config_tables pod_logs_configs;      /* struct cw_pod_logs_config */
+    struct cw_config_tables relabel_configs;       /* struct cw_relabel_config */
+    struct cw_config_tables pipeline_stages;       /* struct cw_stage_config */
 };
 struct cw_limits_config {
     int64_t max_line_bytes;

@@ -39,9 +39,15 @@ enum cw_source_format {
     CW_SOURCE_LINES, /* a line is an entry */
     /* json-file of Docker Engine: a line is a JSON object around (a part of) an entry */
     CW_SOURCE_DOCKER,
-    CW_SOURCE_SPOOL, /* records of a receiver's spool (spool_record.h) */
+    CW_SOURCE_DOCKER_LOCAL, /* its driver local: docker_local.h */
+    CW_SOURCE_SPOOL,        /* records of a receiver's spool (spool_record.h) */
 };
 enum { CW_SOURCE_STREAMS = 2 }; /* of a Docker source: stdout, stderr; of another only the first */
+
+static inline unsigned cw_source_format_streams(enum cw_source_format format)
+{
+    return format == CW_SOURCE_DOCKER || format == CW_SOURCE_DOCKER_LOCAL ? CW_SOURCE_STREAMS : 1;
+}
 
 struct cw_source {
     struct cw_id128 id;
@@ -52,6 +58,7 @@ struct cw_source {
     char *path_now; /* where it was last seen */
     struct cw_labels
         labels[CW_SOURCE_STREAMS]; /* of lines, ahead of any stage; a heap block each */
+    bool off[CW_SOURCE_STREAMS];   /* lines of this stream are left out, and counted */
     char *tenant;                  /* "": each client's own */
     struct cw_stages *stages;      /* what its lines go through; borrowed, NULL: none */
     /* Stages counted all lines ahead of fed_to, and all entries that begin ahead of emitted_to. */

@@ -10,7 +10,6 @@
 #include "common/logql/ast.h"
 #include "common/metrics/prom_text.h"
 #include "common/net/http_server.h"
-#include "common/pipeline/stages.h"
 #include "shipper/discoveries.h"
 #include "shipper/dry_run.h"
 #include "shipper/push_client.h"
@@ -54,7 +53,7 @@ struct cw_shipper {
     struct cw_metrics *metrics;
     struct cw_watch *watch;
     struct cw_sources *sources;
-    struct cw_stages **stages; /* one a scrape config; NULL: it has none */
+    struct cw_pipelines pipelines;
     struct client {
         const struct cw_client_config *config;
         struct cw_labels external;
@@ -535,15 +534,14 @@ static int scrapes_new(struct cw_shipper *sh, struct cw_err *err)
 {
     const struct cw_scrape_config *configs = sh->config->scrape_configs.items;
     struct cw_discovery_host host = {&sh->loop, sh->host.http, sh->sources, on_targets, sh};
-    sh->stages = cw_mem_array(sh->config->scrape_configs.n + 1, sizeof *sh->stages);
+    int rc = cw_pipelines_init(&sh->pipelines, &sh->config->pipelines, NULL, err);
+    if (rc < 0)
+        return rc;
     sh->scrapes = cw_mem_array(sh->config->scrape_configs.n + 1, sizeof *sh->scrapes);
     for (size_t i = 0; i < sh->config->scrape_configs.n; i++) {
-        int rc = cw_scrape_init(&sh->scrapes[i], &configs[i], err);
-        if (rc == 0 && configs[i].pipeline_stages.n > 0)
-            rc = cw_stages_new(&configs[i].pipeline_stages, NULL, &sh->stages[i], err);
+        rc = cw_scrape_init(&sh->scrapes[i], &configs[i], &sh->pipelines, NULL, err);
         if (rc < 0)
             return rc;
-        sh->scrapes[i].stages = sh->stages[i];
         sh->nscrapes++;
     }
     sh->discoveries = cw_discoveries_new(&host, sh->scrapes, sh->nscrapes);
@@ -555,6 +553,7 @@ static void scrapes_free(struct cw_shipper *sh)
     for (size_t i = 0; i < sh->nscrapes; i++)
         cw_scrape_fini(&sh->scrapes[i]);
     free(sh->scrapes);
+    cw_pipelines_fini(&sh->pipelines);
 }
 
 static int loop_init(struct cw_shipper *sh, struct cw_err *err)
@@ -654,9 +653,6 @@ void cw_shipper_free(struct cw_shipper **shipper)
     }
     cw_dry_run_free(&sh->dry_run);
     cw_sources_free(&sh->sources);
-    for (size_t i = 0; i < sh->config->scrape_configs.n && sh->stages != NULL; i++)
-        cw_stages_free(&sh->stages[i]);
-    free(sh->stages);
     clients_free(sh);
     scrapes_free(sh);
     cw_dead_letters_free(&sh->dead_letters);

@@ -9,6 +9,7 @@
 #include "common/pipeline/stage_config.h"
 #include "shipper/subcommands.h"
 #include "shipper/glob.h"
+#include "shipper/pipelines.h"
 
 #define DOCKER_SOCKET "/var/run/docker.sock"
 #define PUSH_PATH "/loki/api/v1/push"
@@ -207,6 +208,13 @@ static const struct cw_table_def scrape_table = {.name = "scrape_config",
 static const char *const level_names[] = {"debug", "info", "warn", "error", NULL};
 static const char *const format_names[] = {"logfmt", "json", NULL};
 
+static const struct cw_key_def pipeline_keys[] = {
+    {"stages", CW_KEY_TABLES, ROW(cw_pipeline_config, stages), .table = &cw_stage_table,
+     .flags = CW_KEY_REQUIRED, .doc = "As pipeline_stages."},
+};
+static const struct cw_table_def pipeline_table =
+    CW_TABLE("pipeline", pipeline_keys, struct cw_pipeline_config);
+
 static const struct cw_key_def shipper_keys[] = {
     {"server.http_listen_address", CW_KEY_STRING, ROW(cw_shipper_config, http_listen_address),
      .def = "0.0.0.0", .doc = "The address of /metrics and /ready."},
@@ -230,6 +238,9 @@ static const struct cw_key_def shipper_keys[] = {
      .def = "10s", .min = "10ms", .max = "1h", .doc = "How often positions are written."},
     {"positions.ignore_invalid_yaml", CW_KEY_IGNORED,
      .doc = "an invalid positions file is always an error: it would repeat lines"},
+    {"pipelines", CW_KEY_TABLE_MAP, ROW(cw_shipper_config, pipelines), .table = &pipeline_table,
+     .doc = "Stages by name: a container's lines go through those that its label cordwood.pipeline "
+            "names, instead of its scrape config's."},
     {"scrape_configs", CW_KEY_TABLES, ROW(cw_shipper_config, scrape_configs),
      .table = &scrape_table, .doc = "What to read."},
     {"target_config.sync_period", CW_KEY_DURATION, ROW(cw_shipper_config, rescan_ns), .def = "10s",

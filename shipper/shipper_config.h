@@ -11,6 +11,7 @@
 #include <stdint.h>
 #include "common/config/flags.h"
 #include "common/config/yaml_load.h"
+#include "shipper/receiver_config.h"
 
 struct cw_tls_config {
     struct cw_str ca_file, cert_file, key_file;
@@ -49,6 +50,16 @@ struct cw_scrape_config {
     struct cw_str job_name;
     struct cw_config_tables static_configs;    /* struct cw_static_config */
     struct cw_config_tables docker_sd_configs; /* struct cw_docker_sd_config */
+    /* receivers; each is there if it was seen */
+    struct cw_journal_config journal;
+    struct cw_syslog_config syslog;
+    struct cw_loki_push_config loki_push_api;
+    struct cw_gelf_config gelf;
+    struct cw_forward_config forward;
+    struct cw_lines_config lines;
+    struct cw_stdin_config standard_input;
+    struct cw_fifo_config fifo;
+    struct cw_exec_config exec;
 };
 struct cw_limits_config {
     int64_t max_line_bytes;
@@ -63,6 +74,7 @@ struct cw_shipper_config {
     int64_t positions_sync_ns, rescan_ns;
     struct cw_config_tables scrape_configs; /* struct cw_scrape_config */
     struct cw_limits_config limits;
+    struct cw_spool_config spool;
 };
 
 struct cw_shipper_args {

@@ -59,7 +59,7 @@ static void on_process_closed(uv_handle_t *handle)
     run_end(exec);
 }
 
-static void on_exit(uv_process_t *process, int64_t status, int signal)
+static void on_exited(uv_process_t *process, int64_t status, int signal)
 {
     const struct exec *exec = CW_CONTAINER_OF(process, struct exec, process);
     if (!exec->receiver.stopped && (status != 0 || signal != 0))
@@ -86,7 +86,7 @@ static int run(struct exec *exec, struct cw_err *err)
     }
     uv_process_options_t spawn = {.file = arguments[0],
                                   .args = arguments,
-                                  .exit_cb = on_exit,
+                                  .exit_cb = on_exited,
                                   .stdio = stdio,
                                   .stdio_count = 3};
     int rc = uv_spawn(loop, &exec->process, &spawn);

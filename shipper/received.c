@@ -80,13 +80,13 @@ static int64_t arrival(struct cw_received *received)
 void cw_received_put(struct cw_received *received, const struct cw_received_entry *entry)
 {
     cw_arena_reset(received->arena);
-    struct cw_spool_record record = {
-        .ts_ns = entry->ts_ns == CW_PUSH_TS_NONE ? arrival(received) : entry->ts_ns,
-        .labels = labels_final(received, entry),
-        .metadata = entry->metadata,
-        .tenant = entry->tenant,
-        .cursor = entry->cursor,
-        .line = entry->line};
+    struct cw_spool_record record = {.ts_ns = entry->ts_ns == CW_PUSH_TS_NONE ? arrival(received)
+                                                                              : entry->ts_ns,
+                                     .labels = labels_final(received, entry),
+                                     .metadata = entry->metadata,
+                                     .tenant = entry->tenant,
+                                     .cursor = entry->cursor,
+                                     .line = entry->line};
     struct cw_err err;
     int n = cw_spool_record_encode(&record, &received->bytes, &err);
     if (n < 0) {

@@ -118,7 +118,9 @@ static const struct cw_key_def syslog_keys[] = {
     {"idle_timeout", CW_KEY_DURATION, ROW(cw_syslog_config, idle_timeout_ns), .def = "120s",
      .min = "0", .max = "1d", .doc = "Close a connection that is silent for so long; 0: never."},
     {"max_message_length", CW_KEY_BYTES, ROW(cw_syslog_config, max_message_length), .def = "8KiB",
-     .min = "480", .max = "128KiB", .doc = "Longer messages are cut, and counted."},
+     .min = "480", .max = "128KiB",
+     .doc = "Longer messages are cut, and counted; over TCP without a count the rest of one is an "
+            "entry of its own."},
     {"label_structured_data", CW_KEY_BOOL, ROW(cw_syslog_config, label_structured_data),
      .def = "false",
      .doc = "Structured data become __syslog_message_sd_<id>_<name> for relabeling."},

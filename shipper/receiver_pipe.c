@@ -124,9 +124,7 @@ static int stream_start(struct pipe_receiver *pipe, uv_file fd, struct cw_err *e
     struct cw_stream_reader *reader = pipe->reader = cw_stream_reader_new(&options);
     int rc;
     switch (uv_guess_handle(fd)) {
-    case UV_TTY:
-        rc = uv_tty_init(loop, &reader->handle.tty, fd, 0);
-        break;
+    case UV_TTY: rc = uv_tty_init(loop, &reader->handle.tty, fd, 0); break;
     case UV_TCP:
         uv_tcp_init(loop, &reader->handle.tcp);
         rc = uv_tcp_open(&reader->handle.tcp, fd);

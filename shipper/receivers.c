@@ -7,7 +7,7 @@
 /* The only list of receivers. */
 static const struct cw_receiver_def *const defs[] = {
     &cw_receiver_stdin, &cw_receiver_fifo,   &cw_receiver_lines,
-    &cw_receiver_exec,
+    &cw_receiver_exec,  &cw_receiver_syslog,
 };
 
 struct cw_receivers {
@@ -143,10 +143,11 @@ static int receiver_add(struct cw_receivers *receivers, const struct cw_receiver
 {
     char *name = spool_name(def->kind, scrape->job_name);
     if (name_taken(receivers, name)) {
-        int rc = cw_err_set(err, CW_E_INVALID,
-                            "two jobs of one name (\"%.*s\") have a %s: give each a job_name of its "
-                            "own, for its spool has that name",
-                            CW_STR_ARG(scrape->job_name), def->kind);
+        int rc =
+            cw_err_set(err, CW_E_INVALID,
+                       "two jobs of one name (\"%.*s\") have a %s: give each a job_name of its "
+                       "own, for its spool has that name",
+                       CW_STR_ARG(scrape->job_name), def->kind);
         free(name);
         return rc;
     }

@@ -21,8 +21,8 @@ struct cw_receivers;
 struct cw_receivers_options {
     uv_loop_t *loop;
     const struct cw_shipper_config *config;
-    const char *folder;          /* of all spools */
-    struct cw_sources *sources;  /* get the spools as targets */
+    const char *folder;         /* of all spools */
+    struct cw_sources *sources; /* get the spools as targets */
     struct cw_metrics *metrics;
     bool once;
     void (*on_segment)(void *arg); /* a spool has a new file: scan */

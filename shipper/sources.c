@@ -488,8 +488,7 @@ bool cw_sources_goal_reached(const struct cw_sources *sources)
     for (size_t i = 0; i < sources->n; i++) {
         const struct cw_source *source = sources->items[i];
         /* A spool grows on, until the inputs have ended. */
-        uint64_t goal =
-            source->format == CW_SOURCE_SPOOL ? source->tail.size : source->goal;
+        uint64_t goal = source->format == CW_SOURCE_SPOOL ? source->tail.size : source->goal;
         if (source->tail.fd >= 0 && cw_source_position(source) < goal)
             return false;
     }

@@ -87,10 +87,14 @@ static void on_read(uv_stream_t *stream, ssize_t nread, const uv_buf_t *buf)
         cw_stream_reader_close(reader);
         return;
     }
-    reader->len += (size_t)nread;
     if (reader->options.idle_ms > 0)
         uv_timer_again(&reader->idle);
-    if (!bytes_give(reader))
+    size_t skipped = CW_MIN(reader->skip, (size_t)nread);
+    reader->skip -= skipped;
+    memmove(reader->bytes + reader->len, reader->bytes + reader->len + skipped,
+            (size_t)nread - skipped);
+    reader->len += (size_t)nread - skipped;
+    if (reader->len == 0 || !bytes_give(reader))
         return;
     if (!reader->options.room(reader->options.arg)) {
         reader->held = true;
@@ -117,6 +121,11 @@ void cw_stream_reader_resume(struct cw_stream_reader *reader)
     reader->held = false;
     if (uv_read_start(&reader->handle.stream, on_alloc, on_read) < 0)
         cw_stream_reader_close(reader);
+}
+
+void cw_stream_reader_skip(struct cw_stream_reader *reader, size_t n)
+{
+    reader->skip = n;
 }
 
 struct answer {

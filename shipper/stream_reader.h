@@ -25,8 +25,9 @@ enum cw_stream_more { CW_STREAM_MORE, CW_STREAM_FULL, CW_STREAM_END };
 struct cw_stream_reader;
 
 struct cw_stream_reader_options {
-    size_t buffer_bytes; /* the most that the parser may ask to be held; 0: CW_STREAM_READER_BYTES */
-    uint64_t idle_ms;    /* closed after so much silence; 0: never */
+    size_t
+        buffer_bytes; /* the most that the parser may ask to be held; 0: CW_STREAM_READER_BYTES */
+    uint64_t idle_ms; /* closed after so much silence; 0: never */
     /* Returns how many bytes are taken; SIZE_MAX: close. Whether more may come, the buffer is full, or
      * the stream has ended. */
     size_t (*on_bytes)(void *arg, struct cw_stream_reader *reader, struct cw_str bytes,
@@ -47,7 +48,7 @@ struct cw_stream_reader {
     uv_timer_t idle;
     struct cw_stream_reader_options options;
     char *bytes;
-    size_t len, cap;
+    size_t len, cap, skip;
     bool held, closing;
     unsigned nopen;
     char peer[64]; /* the other end's address; empty: none */
@@ -60,6 +61,8 @@ struct cw_stream_reader *cw_stream_reader_new(const struct cw_stream_reader_opti
 int cw_stream_reader_start(struct cw_stream_reader *reader);
 /* There is room again. */
 void cw_stream_reader_resume(struct cw_stream_reader *reader);
+/* From within on_bytes, and all bytes are taken: so many more are dropped before it is called again. */
+void cw_stream_reader_skip(struct cw_stream_reader *reader, size_t n);
 /* Send bytes back (copied); nobody waits for them. */
 void cw_stream_reader_answer(struct cw_stream_reader *reader, struct cw_str bytes);
 /* Again is fine. */

@@ -363,6 +363,8 @@ static void job_written(struct cw_spool_writer *writer)
 static void on_closed(uv_handle_t *handle)
 {
     struct cw_spool_writer *writer = handle->data;
+    waiters_tell(&writer->writing, CW_E_UNAVAILABLE);
+    waiters_tell(&writer->pending, CW_E_UNAVAILABLE);
     load_fini(&writer->pending);
     load_fini(&writer->writing);
     free(writer->segments);

@@ -8,6 +8,7 @@
 static const struct cw_receiver_def *const defs[] = {
     &cw_receiver_stdin, &cw_receiver_fifo,   &cw_receiver_lines,
     &cw_receiver_exec,  &cw_receiver_syslog, &cw_receiver_loki_push,
+    &cw_receiver_journal,
 };
 
 struct cw_receivers {

@@ -6,9 +6,10 @@ static int codec_of(struct cw_str encoding, enum cw_codec *out, struct cw_err *e
     static const struct {
         const char *name;
         enum cw_codec codec;
-    } codecs[] = {{"", CW_CODEC_NONE},       {"identity", CW_CODEC_NONE}, {"snappy", CW_CODEC_NONE},
-                  {"gzip", CW_CODEC_GZIP},   {"deflate", CW_CODEC_DEFLATE},
-                  {"zstd", CW_CODEC_ZSTD},   {"lz4", CW_CODEC_LZ4_FRAME}};
+    } codecs[] = {{"", CW_CODEC_NONE},           {"identity", CW_CODEC_NONE},
+                  {"snappy", CW_CODEC_NONE},     {"gzip", CW_CODEC_GZIP},
+                  {"deflate", CW_CODEC_DEFLATE}, {"zstd", CW_CODEC_ZSTD},
+                  {"lz4", CW_CODEC_LZ4_FRAME}};
     for (size_t i = 0; i < sizeof codecs / sizeof *codecs; i++)
         if (cw_str_eqz(encoding, codecs[i].name)) {
             *out = codecs[i].codec;

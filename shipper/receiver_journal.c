@@ -197,10 +197,9 @@ static int seek(struct journal *journal, struct cw_err *err)
     struct cw_str known = cw_spool_writer_cursor(journal->receiver.spool);
     char *cursor = cw_str_dupz(known);
     int64_t from_ns = cw_clock_now_ns() - config->max_age_ns;
-    int rc = known.len > 0
-                 ? journal->sd.seek_cursor(journal->handle, cursor)
-                 : journal->sd.seek_realtime_usec(journal->handle,
-                                                  (uint64_t)CW_MAX(from_ns / CW_NS_PER_US, 0));
+    int rc = known.len > 0 ? journal->sd.seek_cursor(journal->handle, cursor)
+                           : journal->sd.seek_realtime_usec(
+                                 journal->handle, (uint64_t)CW_MAX(from_ns / CW_NS_PER_US, 0));
     if (rc >= 0 && known.len > 0) {
         rc = journal->sd.next(journal->handle);
         if (rc > 0 && journal->sd.test_cursor(journal->handle, cursor) <= 0)

@@ -62,13 +62,13 @@ static int stream_put(struct push_receiver *push, const struct cw_push_stream *s
     }
     for (size_t i = 0; i < stream->nentries; i++) {
         const struct cw_push_entry *from = &stream->entries[i];
-        struct cw_received_entry entry = {
-            .ts_ns = config->use_incoming_timestamp ? from->ts_ns : CW_PUSH_TS_NONE,
-            .line = from->line,
-            .labels = labels.items,
-            .nlabels = labels.n,
-            .metadata = {from->metadata, from->nmetadata},
-            .tenant = tenant};
+        struct cw_received_entry entry = {.ts_ns = config->use_incoming_timestamp ? from->ts_ns
+                                                                                  : CW_PUSH_TS_NONE,
+                                          .line = from->line,
+                                          .labels = labels.items,
+                                          .nlabels = labels.n,
+                                          .metadata = {from->metadata, from->nmetadata},
+                                          .tenant = tenant};
         cw_received_put(&push->received, &entry);
     }
     return 0;

@@ -6,9 +6,9 @@
 
 /* The only list of receivers. */
 static const struct cw_receiver_def *const defs[] = {
-    &cw_receiver_stdin, &cw_receiver_fifo,   &cw_receiver_lines,
-    &cw_receiver_exec,  &cw_receiver_syslog, &cw_receiver_loki_push,
-    &cw_receiver_journal,
+    &cw_receiver_stdin,   &cw_receiver_fifo,    &cw_receiver_lines,
+    &cw_receiver_exec,    &cw_receiver_syslog,  &cw_receiver_loki_push,
+    &cw_receiver_journal, &cw_receiver_forward, &cw_receiver_gelf,
 };
 
 struct cw_receivers {

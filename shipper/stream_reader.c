@@ -72,6 +72,11 @@ static bool bytes_give(struct cw_stream_reader *reader)
         return false;
     }
     reader->len -= taken;
+    if (reader->len == 0 && reader->cap > CW_STREAM_READER_BYTES) { /* one large message */
+        free(reader->bytes);
+        reader->bytes = NULL;
+        reader->cap = 0;
+    }
     if (taken > 0 && reader->len > 0)
         memmove(reader->bytes, reader->bytes + taken, reader->len);
     return !reader->closing;

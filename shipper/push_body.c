@@ -52,7 +52,7 @@ int cw_push_body_decode(const struct cw_push_body *body, int64_t now_ns, struct 
                         struct cw_arena *arena, struct cw_push *out, struct cw_err *err)
 {
     struct cw_str bytes = body->bytes, type = body->content_type;
-    enum cw_codec around;
+    enum cw_codec around = CW_CODEC_NONE;
     if (!cw_str_split(&type, ';', &type)) /* without parameters */
         type = body->content_type;
     bool json = cw_str_eq_nocase(cw_str_trim(type), CW_STR("application/json"));

@@ -6,8 +6,9 @@
 #include "shipper/shipper_metrics.h"
 #include "shipper/spool_record.h"
 
-void cw_received_init(struct cw_received *received, const struct cw_config_map *labels,
-                      const char *name, struct cw_metrics *metrics)
+int cw_received_init(struct cw_received *received, const struct cw_config_map *labels,
+                     const struct cw_config_tables *relabel_configs, const char *name,
+                     struct cw_metrics *metrics, struct cw_err *err)
 {
     *received = (struct cw_received){
         .arena = cw_arena_new(), .metrics = metrics, .name = name, .last_ts_ns = INT64_MIN};
@@ -20,11 +21,13 @@ void cw_received_init(struct cw_received *received, const struct cw_config_map *
     int rc = cw_labels_from_pairs(pairs, labels->n, &sorted, NULL);
     CW_ASSERT(rc == 0); /* a map's names are unique */
     received->labels = cw_labels_dup_heap(sorted);
+    return cw_relabel_new(relabel_configs, &received->relabel, err);
 }
 
 void cw_received_fini(struct cw_received *received)
 {
     free((void *)received->labels.items);
+    cw_relabel_free(&received->relabel);
     cw_arena_free(&received->arena);
     cw_buf_fini(&received->bytes);
     cw_buf_fini(&received->cursor);
@@ -48,25 +51,23 @@ void cw_received_bad(struct cw_received *received, enum cw_received_bad action, 
     cw_metric_add(metric, 1);
 }
 
-/* The labels of the entry's stream: all there are, relabeled, without those for relabeling. */
-static struct cw_labels labels_final(struct cw_received *received,
-                                     const struct cw_received_entry *entry)
+bool cw_received_stream(struct cw_received *received, const struct cw_label *labels, size_t n)
 {
-    const struct cw_labels *own = &received->labels;
-    struct cw_label *pairs =
-        CW_ARENA_ARRAY(received->arena, struct cw_label, own->n + entry->nlabels);
-    size_t n = 0, kept = 0;
-    for (size_t i = 0; i < own->n; i++)
-        pairs[n++] = own->items[i];
-    for (size_t i = 0; i < entry->nlabels; i++)
-        pairs[n++] = entry->labels[i];
-    cw_label_pairs_sort(pairs, n); /* pairs of one name keep their order: the first counts */
-    for (size_t i = 0; i < n; i++) {
-        bool again = i > 0 && cw_str_eq(pairs[i].name, pairs[i - 1].name);
-        if (!again && pairs[i].value.len > 0 && !cw_str_starts(pairs[i].name, CW_STR("__")))
-            pairs[kept++] = pairs[i];
-    }
-    return (struct cw_labels){pairs, kept};
+    struct cw_err err;
+    cw_arena_reset(received->arena);
+    struct cw_target_labels all = cw_target_labels_make(received->arena);
+    for (size_t i = 0; i < received->labels.n; i++)
+        cw_target_labels_add(&all, received->labels.items[i].name, received->labels.items[i].value);
+    for (size_t i = 0; i < n; i++)
+        cw_target_labels_add(&all, labels[i].name, labels[i].value);
+    int kept = cw_relabel_apply(received->relabel, &all, &err);
+    if (kept < 0)
+        cw_received_bad(received, CW_RECEIVED_DROPPED, err.text);
+    if (kept <= 0)
+        return false;
+    received->tenant = cw_target_labels_get(&all, CW_STR("__tenant_id__"));
+    received->stream = cw_target_labels_public(&all);
+    return true;
 }
 
 /* Arrival times only rise, so that equal lines stay apart in a store that drops repeats. */
@@ -79,14 +80,13 @@ static int64_t arrival(struct cw_received *received)
 
 void cw_received_put(struct cw_received *received, const struct cw_received_entry *entry)
 {
-    cw_arena_reset(received->arena);
-    struct cw_spool_record record = {.ts_ns = entry->ts_ns == CW_PUSH_TS_NONE ? arrival(received)
-                                                                              : entry->ts_ns,
-                                     .labels = labels_final(received, entry),
-                                     .metadata = entry->metadata,
-                                     .tenant = entry->tenant,
-                                     .cursor = entry->cursor,
-                                     .line = entry->line};
+    struct cw_spool_record record = {
+        .ts_ns = entry->ts_ns == CW_PUSH_TS_NONE ? arrival(received) : entry->ts_ns,
+        .labels = received->stream,
+        .metadata = entry->metadata,
+        .tenant = received->tenant.len > 0 ? received->tenant : entry->tenant,
+        .cursor = entry->cursor,
+        .line = entry->line};
     struct cw_err err;
     int n = cw_spool_record_encode(&record, &received->bytes, &err);
     if (n < 0) {

@@ -31,10 +31,13 @@ static size_t on_bytes(void *arg, struct cw_stream_reader *reader, struct cw_str
     struct exec *exec = arg;
     struct cw_label stream = {CW_STR("stream"), reader == exec->readers[STDERR] ? CW_STR("stderr")
                                                                                 : CW_STR("stdout")};
-    struct cw_received_entry entry = {.ts_ns = CW_PUSH_TS_NONE, .labels = &stream, .nlabels = 1};
+    struct cw_received *received = &exec->receiver.received;
+    struct cw_received_entry entry = {.ts_ns = CW_PUSH_TS_NONE};
     struct cw_str rest = bytes;
+    bool kept = cw_received_stream(received, &stream, 1);
     while (cw_stream_line_take(&rest, more, &entry.line))
-        cw_received_put(&exec->receiver.received, &entry);
+        if (kept)
+            cw_received_put(received, &entry);
     cw_receiver_flush(&exec->receiver, NULL, NULL);
     return bytes.len - rest.len;
 }

@@ -77,12 +77,11 @@ static int message_put(struct forward *forward, struct cw_stream_reader *reader,
     if (rc < 0)
         return rc;
     struct cw_label tag = {CW_STR("__fluentd_tag"), message.tag};
-    for (size_t i = 0; i < message.n; i++) {
+    bool kept = cw_received_stream(&forward->receiver.received, &tag, 1);
+    for (size_t i = 0; i < message.n && kept; i++) {
         struct cw_received_entry entry = {
             .ts_ns = config->use_incoming_timestamp ? message.entries[i].ts_ns : CW_PUSH_TS_NONE,
-            .line = message.entries[i].line,
-            .labels = &tag,
-            .nlabels = 1};
+            .line = message.entries[i].line};
         cw_received_put(&forward->receiver.received, &entry);
     }
     if (message.chunk.len > 0)

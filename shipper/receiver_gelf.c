@@ -38,12 +38,10 @@ static void message_put(struct gelf *gelf, struct cw_str bytes)
                                       {CW_STR("__gelf_message_version"), message.version},
                                       {CW_STR("__gelf_message_level"), message.level},
                                       {CW_STR("__gelf_message_facility"), message.facility}};
-    struct cw_received_entry entry = {.ts_ns = config->use_incoming_timestamp ? message.ts_ns
-                                                                              : CW_PUSH_TS_NONE,
-                                      .line = json,
-                                      .labels = labels,
-                                      .nlabels = CW_COUNT(labels)};
-    cw_received_put(&gelf->receiver.received, &entry);
+    struct cw_received_entry entry = {
+        .ts_ns = config->use_incoming_timestamp ? message.ts_ns : CW_PUSH_TS_NONE, .line = json};
+    if (cw_received_stream(&gelf->receiver.received, labels, CW_COUNT(labels)))
+        cw_received_put(&gelf->receiver.received, &entry);
 }
 
 static void on_datagram(void *arg, struct cw_str bytes, const char *peer)

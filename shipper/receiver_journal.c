@@ -110,18 +110,18 @@ static void entry_put(struct journal *journal)
     struct fields fields = fields_read(journal);
     uint64_t usec = 0;
     char *cursor = NULL;
-    struct cw_received_entry entry = {.ts_ns = CW_PUSH_TS_NONE, .labels = labels};
-    entry.nlabels = labels_make(journal, &fields, labels);
+    struct cw_received_entry entry = {.ts_ns = CW_PUSH_TS_NONE};
+    size_t nlabels = labels_make(journal, &fields, labels);
     entry.line = config->json ? json_of(journal, &fields) : field_get(&fields, "MESSAGE");
     if (journal->sd.get_realtime_usec(journal->handle, &usec) >= 0 && usec <= INT64_MAX / 1000)
         entry.ts_ns = (int64_t)usec * CW_NS_PER_US;
     if (journal->sd.get_cursor(journal->handle, &cursor) >= 0)
         entry.cursor = cw_str_of(cursor);
-    if (entry.line.ptr != NULL)
-        cw_received_put(&journal->receiver.received, &entry);
-    else
+    if (entry.line.ptr == NULL)
         cw_received_bad(&journal->receiver.received, CW_RECEIVED_DROPPED,
                         "an entry of the journal without MESSAGE");
+    else if (cw_received_stream(&journal->receiver.received, labels, nlabels))
+        cw_received_put(&journal->receiver.received, &entry);
     free(cursor);
     cw_arena_reset(journal->arena);
 }

@@ -15,10 +15,13 @@ static size_t on_bytes(void *arg, struct cw_stream_reader *reader, struct cw_str
 {
     struct lines *lines = arg;
     struct cw_label peer = {CW_STR("__lines_connection_ip_address"), cw_str_of(reader->peer)};
-    struct cw_received_entry entry = {.ts_ns = CW_PUSH_TS_NONE, .labels = &peer, .nlabels = 1};
+    struct cw_received *received = &lines->receiver.received;
+    struct cw_received_entry entry = {.ts_ns = CW_PUSH_TS_NONE};
     struct cw_str rest = bytes;
+    bool kept = cw_received_stream(received, &peer, 1);
     while (cw_stream_line_take(&rest, more, &entry.line))
-        cw_received_put(&lines->receiver.received, &entry);
+        if (kept)
+            cw_received_put(received, &entry);
     cw_receiver_flush(&lines->receiver, NULL, NULL);
     return bytes.len - rest.len;
 }

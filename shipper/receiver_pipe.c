@@ -35,10 +35,13 @@ static struct pipe_receiver *pipe_of(struct cw_receiver *receiver)
 
 static size_t lines_put(struct pipe_receiver *pipe, struct cw_str bytes, enum cw_stream_more more)
 {
+    struct cw_received *received = &pipe->receiver.received;
     struct cw_received_entry entry = {.ts_ns = CW_PUSH_TS_NONE};
     struct cw_str rest = bytes;
+    bool kept = cw_received_stream(received, NULL, 0);
     while (cw_stream_line_take(&rest, more, &entry.line))
-        cw_received_put(&pipe->receiver.received, &entry);
+        if (kept)
+            cw_received_put(received, &entry);
     cw_receiver_flush(&pipe->receiver, NULL, NULL);
     return bytes.len - rest.len;
 }

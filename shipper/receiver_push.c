@@ -60,13 +60,12 @@ static int stream_put(struct push_receiver *push, const struct cw_push_stream *s
         if (rc < 0)
             return rc;
     }
-    for (size_t i = 0; i < stream->nentries; i++) {
+    bool kept = cw_received_stream(&push->received, labels.items, labels.n);
+    for (size_t i = 0; i < stream->nentries && kept; i++) {
         const struct cw_push_entry *from = &stream->entries[i];
         struct cw_received_entry entry = {.ts_ns = config->use_incoming_timestamp ? from->ts_ns
                                                                                   : CW_PUSH_TS_NONE,
                                           .line = from->line,
-                                          .labels = labels.items,
-                                          .nlabels = labels.n,
                                           .metadata = {from->metadata, from->nmetadata},
                                           .tenant = tenant};
         cw_received_put(&push->received, &entry);
@@ -219,7 +218,10 @@ static int push_start(struct cw_receiver *receiver, struct cw_err *err)
     struct push_receiver *push = CW_CONTAINER_OF(receiver, struct push_receiver, receiver);
     const struct cw_loki_push_config *config = receiver->config;
     struct cw_buf listen;
-    cw_received_init(&push->received, &config->labels, receiver->name, receiver->host->metrics);
+    int rc = cw_received_init(&push->received, &config->labels, &receiver->scrape->relabel_configs,
+                              receiver->name, receiver->host->metrics, err);
+    if (rc < 0)
+        return rc;
     uv_mutex_init(&push->lock);
     push->queue_end = &push->queue;
     uv_async_init(receiver->host->loop, &push->async, on_async);
@@ -233,7 +235,7 @@ static int push_start(struct cw_receiver *receiver, struct cw_err *err)
                                              .nthreads = 1, /* `received` is its own */
                                              .body_budget_bytes = BODY_BUDGET_BYTES,
                                              .check_origin = true};
-    int rc = cw_http_server_new(&options, &push->server, err);
+    rc = cw_http_server_new(&options, &push->server, err);
     cw_buf_fini(&listen);
     if (rc < 0)
         return rc;
@@ -268,13 +270,12 @@ static void push_stop(struct cw_receiver *receiver)
 static void push_fini(struct cw_receiver *receiver)
 {
     struct push_receiver *push = CW_CONTAINER_OF(receiver, struct push_receiver, receiver);
-    if (!push->started)
-        return;
     if (push->server != NULL)
         cw_http_server_stop(push->server, 0);
     cw_http_server_free(&push->server);
     cw_received_fini(&push->received);
-    uv_mutex_destroy(&push->lock);
+    if (push->started)
+        uv_mutex_destroy(&push->lock);
 }
 
 const struct cw_receiver_def cw_receiver_loki_push = {

@@ -82,8 +82,10 @@ static void message_put(struct syslog *syslog, struct cw_str raw, const char *pe
     struct cw_received_entry entry = {
         .ts_ns = decoded && config->use_incoming_timestamp ? message.ts_ns : CW_PUSH_TS_NONE,
         .line = decoded && !config->use_rfc5424_message ? message.text : raw};
-    entry.labels = labels_of(syslog, &message, decoded, peer, &entry.nlabels);
-    cw_received_put(&syslog->receiver.received, &entry);
+    size_t nlabels;
+    const struct cw_label *labels = labels_of(syslog, &message, decoded, peer, &nlabels);
+    if (cw_received_stream(&syslog->receiver.received, labels, nlabels))
+        cw_received_put(&syslog->receiver.received, &entry);
 }
 
 static struct cw_str limited(struct syslog *syslog, struct cw_str raw)

@@ -154,15 +154,17 @@ static int receiver_add(struct cw_receivers *receivers, const struct cw_receiver
     }
     struct cw_receiver *receiver = cw_mem_new(def->size);
     receiver->def = def;
+    receiver->scrape = scrape;
     receiver->config = (const char *)scrape + def->config;
     receiver->host = &receivers->options;
     receiver->name = name;
-    const void *labels = (const char *)scrape + def->labels;
-    cw_received_init(&receiver->received, labels, name, receivers->options.metrics);
     receivers->items =
         cw_mem_resize(receivers->items, (receivers->n + 1) * sizeof(struct cw_receiver *));
     receivers->items[receivers->n++] = receiver;
-    return spool_open(receivers, receiver, name, &receiver->spool, err);
+    const void *labels = (const char *)scrape + def->labels;
+    int rc = cw_received_init(&receiver->received, labels, &scrape->relabel_configs, name,
+                              receivers->options.metrics, err);
+    return rc < 0 ? rc : spool_open(receivers, receiver, name, &receiver->spool, err);
 }
 
 /* Spools of receivers that are configured no longer. */

@@ -234,6 +234,8 @@ static const struct cw_key_def scrape_keys[] = {
      .table = &docker_sd_table,
      .doc = "Containers: their entries get the labels container, image, stream, compose_project "
             "and compose_service."},
+    {"relabel_configs", CW_KEY_TABLES, ROW(cw_scrape_config, relabel_configs),
+     .table = &cw_relabel_table, .doc = "What is kept, and its labels."},
     RECEIVER_ROW("journal", journal, cw_journal_table, "The systemd journal."),
     RECEIVER_ROW("syslog", syslog, cw_syslog_table, "Take syslog messages over TCP or UDP."),
     RECEIVER_ROW("loki_push_api", loki_push_api, cw_loki_push_table,

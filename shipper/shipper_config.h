@@ -12,6 +12,7 @@
 #include "common/config/flags.h"
 #include "common/config/yaml_load.h"
 #include "shipper/receiver_config.h"
+#include "shipper/relabel_config.h"
 
 struct cw_tls_config {
     struct cw_str ca_file, cert_file, key_file;
@@ -50,6 +51,7 @@ struct cw_scrape_config {
     struct cw_str job_name;
     struct cw_config_tables static_configs;    /* struct cw_static_config */
     struct cw_config_tables docker_sd_configs; /* struct cw_docker_sd_config */
+    struct cw_config_tables relabel_configs;   /* struct cw_relabel_config */
     /* receivers; each is there if it was seen */
     struct cw_journal_config journal;
     struct cw_syslog_config syslog;

@@ -80,8 +80,9 @@ struct cw_batch {
     size_t nentries, entries_cap;
     struct cw_batch_streams *streams;
     uint64_t line_bytes;
-    size_t resume; /* index of the source to begin with */
-    char *bytes;   /* what was read; lines borrow from it */
+    size_t resume;      /* index of the source to begin with */
+    int64_t blocked_ns; /* after so long a `limit` stage lets more through; 0: none held back */
+    char *bytes;        /* what was read; lines borrow from it */
     size_t cap, used;
     struct cw_arena *arena;  /* what entries hold that is not in the bytes */
     struct cw_buf raw, body; /* encoded; body compressed */

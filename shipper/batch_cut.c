@@ -234,6 +234,7 @@ static void cut_end(struct cut *cut, uint64_t to)
             continue;
         counts->lines++;
         counts->bytes += batch->entries[i].push.line.len;
+        cut->source->staged_ts_ns = batch->entries[i].push.ts_ns;
         batch->entries[kept++] = batch->entries[i];
     }
     batch->nentries = kept;
@@ -275,12 +276,19 @@ static bool nothing_more(const struct cut *cut)
     return cut->framing.at_end && (cut->source->final || cut->source->waited);
 }
 
+/* An entry's tenant has no output, or a limit lets no more through. */
+static bool cut_blocked(const struct cut *cut)
+{
+    return cut->stuck_from != UINT64_MAX ||
+           (cut->run != NULL && cw_stages_blocked_ns(cut->run) > 0);
+}
+
 /* Lines until there is no room; where the cut may end. */
 static uint64_t lines_cut(struct cut *cut)
 {
     struct cw_framing *framing = &cut->framing;
     uint64_t end = UINT64_MAX;
-    while (!cut->full && cut->stuck_from == UINT64_MAX && cw_framing_next(framing, &cut->line)) {
+    while (!cut->full && !cut_blocked(cut) && cw_framing_next(framing, &cut->line)) {
         cut->full = !room_for(cut, cut->line.line.len);
         if (cut->full)
             end = cut->line.from;
@@ -289,7 +297,7 @@ static uint64_t lines_cut(struct cut *cut)
     }
     bool refused = cut->full;
     cut->full |= !framing->at_end;
-    if (!refused && nothing_more(cut) && cut->run != NULL) {
+    if (!refused && !cut_blocked(cut) && nothing_more(cut) && cut->run != NULL) {
         cut->line = (struct cw_framed){.from = UINT64_MAX};
         cw_stages_flush(cut->run);
     }
@@ -351,6 +359,8 @@ static int source_cut(struct cut *cut, struct cw_err *err)
     if (source->stages != NULL) {
         struct cw_stages_run_options options = {.arena = batch->arena,
                                                 .seed = source_seed(source),
+                                                .now_ns = cut->now_ns,
+                                                .last_ts_ns = source->staged_ts_ns,
                                                 .emitted_to = source->emitted_to,
                                                 .emit = on_emit,
                                                 .dropped = on_stage_dropped,
@@ -369,6 +379,9 @@ static void part_take(struct cut *cut, int rc, const struct cw_err *err)
     struct cw_ledger_row *row = &source->rows[batch->options.output];
     const struct cw_batch_report *report = cut->report;
     uint64_t start = cut->framing.start;
+    int64_t blocked_ns = cut->run ? cw_stages_blocked_ns(cut->run) : 0;
+    if (blocked_ns > 0 && (batch->blocked_ns == 0 || blocked_ns < batch->blocked_ns))
+        batch->blocked_ns = blocked_ns;
     if (rc < 0) {
         row->held_size = source->tail.size; /* the next scan tries again */
         report->on_error(report->arg, source, err);
@@ -381,7 +394,7 @@ static void part_take(struct cut *cut, int rc, const struct cw_err *err)
     } else if (cut->part.to > start) { /* all of it left out: settled without a push */
         cw_ledger_dropped(row, cut->part.to);
         report->on_dropped(report->arg, source, &cut->part.counts);
-    } else if (cut->framing.at_end || cut->alone) {
+    } else if (blocked_ns == 0 && (cut->framing.at_end || cut->alone)) {
         row->held_size = source->tail.size;
     }
 }
@@ -390,6 +403,7 @@ size_t cw_batch_cut(struct cw_batch *batch, struct cw_source *const *sources, si
                     size_t max_entries, int64_t now_ns, const struct cw_batch_report *report)
 {
     CW_ASSERT(batch->nparts == 0);
+    batch->blocked_ns = 0;
     size_t first = nsources ? batch->resume % nsources : 0;
     for (size_t i = 0; i < nsources && batch->nparts < CW_BATCH_SOURCES_MAX; i++) {
         size_t idx = (first + i) % nsources;

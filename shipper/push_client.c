@@ -581,7 +581,8 @@ void cw_push_client_pump(struct cw_push_client *pc)
             confirms_collect(pc);
             batch_send(pc);
         } else { /* left out, or without an end yet: look again soon, when there may be more */
-            uv_timer_start(&pc->timer, on_timer, 1, 0);
+            uint64_t ms = (uint64_t)(pc->batch->blocked_ns / CW_NS_PER_MS);
+            uv_timer_start(&pc->timer, on_timer, CW_MAX(ms, 1u), 0);
         }
     } else if (at_ns != INT64_MAX) {
         uv_timer_start(&pc->timer, on_timer, (uint64_t)((at_ns - now_ns) / CW_NS_PER_MS + 1), 0);

@@ -12,6 +12,7 @@
 #include "common/logql/ast.h"
 #include "common/metrics/prom_text.h"
 #include "common/net/http_server.h"
+#include "common/pipeline/stages.h"
 #include "shipper/dry_run.h"
 #include "shipper/push_client.h"
 #include "shipper/receivers.h"
@@ -56,6 +57,7 @@ struct cw_shipper {
     struct cw_metrics *metrics;
     struct cw_watch *watch;
     struct cw_sources *sources;
+    struct cw_stages **stages; /* one a scrape config; NULL: it has none */
     struct client {
         const struct cw_client_config *config;
         struct cw_labels external;
@@ -552,6 +554,11 @@ static void sources_new(struct cw_shipper *sh)
 static int targets_add(struct cw_shipper *sh, struct cw_err *err)
 {
     const struct cw_scrape_config *scrapes = sh->config->scrape_configs.items;
+    sh->stages = cw_mem_array(sh->config->scrape_configs.n + 1, sizeof *sh->stages);
+    for (size_t i = 0; i < sh->config->scrape_configs.n; i++)
+        if (scrapes[i].pipeline_stages.n > 0 &&
+            cw_stages_new(&scrapes[i].pipeline_stages, NULL, &sh->stages[i], err) < 0)
+            return err->code;
     for (size_t i = 0; i < sh->config->scrape_configs.n; i++) {
         const struct cw_static_config *files = scrapes[i].static_configs.items;
         for (size_t k = 0; k < scrapes[i].static_configs.n; k++) {
@@ -559,6 +566,7 @@ static int targets_add(struct cw_shipper *sh, struct cw_err *err)
             int rc = cw_target_from_static(&files[k], scrapes[i].job_name, &target, err);
             if (rc < 0)
                 return rc;
+            target->stages = sh->stages[i];
             cw_sources_target_add(sh->sources, target);
         }
         const struct cw_docker_sd_config *engines = scrapes[i].docker_sd_configs.items;
@@ -709,6 +717,9 @@ void cw_shipper_free(struct cw_shipper **shipper)
     cw_dry_run_free(&sh->dry_run);
     receivers_free(sh);
     cw_sources_free(&sh->sources);
+    for (size_t i = 0; i < sh->config->scrape_configs.n && sh->stages != NULL; i++)
+        cw_stages_free(&sh->stages[i]);
+    free(sh->stages);
     clients_free(sh);
     free(sh->engines);
     cw_dead_letters_free(&sh->dead_letters);

@@ -6,6 +6,7 @@
 #include "common/base/limits.h"
 #include "common/labels/labels.h"
 #include "common/logql/ast.h"
+#include "common/pipeline/stage_config.h"
 #include "shipper/glob.h"
 
 #define DOCKER_SOCKET "/var/run/docker.sock"
@@ -236,6 +237,8 @@ static const struct cw_key_def scrape_keys[] = {
             "and compose_service."},
     {"relabel_configs", CW_KEY_TABLES, ROW(cw_scrape_config, relabel_configs),
      .table = &cw_relabel_table, .doc = "What is kept, and its labels."},
+    {"pipeline_stages", CW_KEY_TABLES, ROW(cw_scrape_config, pipeline_stages),
+     .table = &cw_stage_table, .doc = "What each line goes through, in this order."},
     RECEIVER_ROW("journal", journal, cw_journal_table, "The systemd journal."),
     RECEIVER_ROW("syslog", syslog, cw_syslog_table, "Take syslog messages over TCP or UDP."),
     RECEIVER_ROW("loki_push_api", loki_push_api, cw_loki_push_table,

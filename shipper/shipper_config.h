@@ -52,6 +52,7 @@ struct cw_scrape_config {
     struct cw_config_tables static_configs;    /* struct cw_static_config */
     struct cw_config_tables docker_sd_configs; /* struct cw_docker_sd_config */
     struct cw_config_tables relabel_configs;   /* struct cw_relabel_config */
+    struct cw_config_tables pipeline_stages;   /* struct cw_stage_config */
     /* receivers; each is there if it was seen */
     struct cw_journal_config journal;
     struct cw_syslog_config syslog;

@@ -55,6 +55,7 @@ struct cw_source {
     struct cw_stages *stages;      /* what its lines go through; borrowed, NULL: none */
     /* Stages counted all lines ahead of fed_to, and all entries that begin ahead of emitted_to. */
     uint64_t fed_to, emitted_to;
+    int64_t staged_ts_ns; /* of the last entry that came out of them */
     struct cw_sightings seen;
     bool durable;            /* id and generation are on disk: it may be pushed */
     bool changed;            /* truncated; until that is dealt with nothing is read */

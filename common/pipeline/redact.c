@@ -4,7 +4,6 @@
 #include <stdlib.h>
 
 #include "common/base/assert.h"
-#include "common/base/buf.h"
 #include "common/match/regex.h"
 #include "common/pipeline/redact_priv.h"
 
@@ -61,7 +60,7 @@ struct cw_redact {
     bool dry_run, exhaustive, any_by_mask;
     bool on[CW_DETECT_N];
     size_t rule_of[CW_DETECT_N];
-    struct cw_triple_scan tokens;
+    struct cw_tokens tokens;
 };
 
 /* ---- rules ---- */
@@ -235,9 +234,8 @@ static void look_for_tokens(const struct cw_redact *redact, struct cw_str line, 
 {
     struct cw_span span;
     enum cw_detector d;
-    for (size_t row = 0; cw_tokens_next(line, at, in->ends, &row, &d, &span);) {
-        if (!redact->on[d])
-            continue;
+    uint64_t rows = redact->tokens.rows[(unsigned char)line.ptr[at]];
+    while (cw_tokens_next(line, at, in->ends, &rows, &d, &span)) {
         in->ends[d] = span.to;
         found(in, span, redact->rule_of[d]);
     }
@@ -278,7 +276,7 @@ static void find_all(const struct cw_redact *redact, struct cw_str line, struct 
         size_t at;
         if (redact->any_by_mask)
             find_by_mask(redact, line, in);
-        for (struct cw_triple_walk walk = cw_triple_walk_make(&redact->tokens, line);
+        for (struct cw_triple_walk walk = cw_triple_walk_make(&redact->tokens.scan, line);
              cw_triple_walk_next(&walk, &at);)
             look_for_tokens(redact, line, at, in);
     }
@@ -300,71 +298,105 @@ static int order_findings(const void *a, const void *b)
 
 /* ---- blotting out ---- */
 
-static void add_hash(const struct cw_redact *redact, const struct rule *rule, struct cw_str value,
-                     struct cw_buf *out)
+enum { HASH_BYTES = 8 }; /* of the digest that are shown */
+
+/* How long what is put in a finding's place is. */
+static size_t instead_len(const struct rule *rule, size_t len)
 {
-    enum { SHOWN = 8 };
+    switch (rule->action) {
+    case CW_REDACT_MASK: return len;
+    case CW_REDACT_HASH: return rule->name.len + 2 * HASH_BYTES + 3;
+    case CW_REDACT_REPLACE: return rule->replacement.len;
+    }
+    return 0;
+}
+
+static char *put(char *to, struct cw_str text)
+{
+    if (text.len > 0)
+        memcpy(to, text.ptr, text.len);
+    return to + text.len;
+}
+
+static char *put_hash(const struct cw_redact *redact, const struct rule *rule, struct cw_str value,
+                      char *to)
+{
+    static const char digits[] = "0123456789abcdef";
     unsigned char digest[32];
     int rc = gnutls_hmac_fast(GNUTLS_MAC_SHA256, redact->salt.ptr, redact->salt.len, value.ptr,
                               value.len, digest);
     CW_ASSERT(rc == 0);
-    cw_buf_addf(out, "[%.*s:", CW_STR_ARG(rule->name));
-    for (int i = 0; i < SHOWN; i++)
-        cw_buf_addf(out, "%02x", digest[i]);
-    cw_buf_addc(out, ']');
+    *to++ = '[';
+    to = put(to, rule->name);
+    *to++ = ':';
+    for (int i = 0; i < HASH_BYTES; i++) {
+        *to++ = digits[digest[i] >> 4];
+        *to++ = digits[digest[i] & 15];
+    }
+    *to++ = ']';
+    return to;
 }
 
-static void add_mask(struct cw_str value, struct cw_buf *out)
+static char *put_mask(struct cw_str value, char *to)
 {
-    char *to = cw_buf_reserve(out, value.len);
-    if (to == NULL)
-        return;
     for (size_t i = 0; i < value.len; i++) {
         bool shown = (unsigned char)value.ptr[i] < 0x80 && !cw_is_alnum(value.ptr[i]);
-        to[i] = shown ? value.ptr[i] : '*';
+        *to++ = shown ? value.ptr[i] : '*';
     }
-    out->len += value.len;
+    return to;
 }
 
-static void add_instead(const struct cw_redact *redact, const struct rule *rule,
-                        struct cw_str value, struct cw_buf *out)
+static char *put_instead(const struct cw_redact *redact, const struct rule *rule,
+                         struct cw_str value, char *to)
 {
     switch (rule->action) {
-    case CW_REDACT_MASK: add_mask(value, out); break;
-    case CW_REDACT_HASH: add_hash(redact, rule, value, out); break;
-    case CW_REDACT_REPLACE: cw_buf_adds(out, rule->replacement); break;
+    case CW_REDACT_MASK: return put_mask(value, to);
+    case CW_REDACT_HASH: return put_hash(redact, rule, value, to);
+    case CW_REDACT_REPLACE: return put(to, rule->replacement);
     }
+    return to;
+}
+
+/* Leaves the findings that count, and says how long the line becomes. */
+static size_t settle(struct cw_redact *redact, size_t len, bool counting, struct findings *in)
+{
+    size_t done = 0, n = 0;
+    if (in->n > 1)
+        qsort(in->items, in->n, sizeof *in->items, order_findings);
+    for (size_t i = 0; i < in->n; i++) {
+        struct cw_span span = in->items[i].span;
+        struct rule *rule = &redact->rules[in->items[i].rule];
+        if (span.from < done)
+            continue;
+        rule->count += counting;
+        len = len - (span.to - span.from) + instead_len(rule, span.to - span.from);
+        done = span.to;
+        in->items[n++] = in->items[i];
+    }
+    in->n = n;
+    return len;
 }
 
 struct cw_str cw_redact_line(struct cw_redact *redact, struct cw_str line, bool counting,
                              struct cw_arena *arena, size_t *n_out)
 {
     struct findings in = {.arena = arena};
-    struct cw_buf out;
-    size_t done = 0, n = 0;
     if (line.len > 0)
         find_all(redact, line, &in);
+    size_t len = settle(redact, line.len, counting, &in), done = 0;
     if (n_out != NULL)
-        *n_out = 0;
-    if (in.n == 0)
+        *n_out = in.n;
+    if (in.n == 0 || redact->dry_run)
         return line;
-    qsort(in.items, in.n, sizeof *in.items, order_findings);
-    cw_buf_init(&out, SIZE_MAX); /* as long as the line, but for the texts of the rules */
+    char *out = cw_arena_alloc(arena, len), *to = out;
     for (size_t i = 0; i < in.n; i++) {
         struct cw_span span = in.items[i].span;
-        struct rule *rule = &redact->rules[in.items[i].rule];
-        if (span.from < done)
-            continue;
-        n++;
-        rule->count += counting;
-        cw_buf_adds(&out, cw_str_sub(line, done, span.from));
-        add_instead(redact, rule, cw_str_sub(line, span.from, span.to), &out);
+        to = put(to, cw_str_sub(line, done, span.from));
+        to = put_instead(redact, &redact->rules[in.items[i].rule],
+                         cw_str_sub(line, span.from, span.to), to);
         done = span.to;
     }
-    cw_buf_adds(&out, cw_str_sub(line, done, line.len));
-    if (n_out != NULL)
-        *n_out = n;
-    struct cw_str instead = redact->dry_run ? line : cw_arena_dup(arena, cw_buf_str(&out));
-    cw_buf_fini(&out);
-    return instead;
+    to = put(to, cw_str_sub(line, done, line.len));
+    CW_ASSERT(to == out + len);
+    return cw_str_make(out, len);
 }

@@ -61,11 +61,16 @@ void cw_mask_walk_init(struct cw_mask_walk *walk, struct cw_str line);
 /* The next block; false behind the last. */
 bool cw_mask_walk_next(struct cw_mask_walk *walk);
 
-/* Tokens that begin with a text: adds what the detectors that are on begin with. */
-void cw_tokens_init(struct cw_triple_scan *scan, const bool on[CW_DETECT_N]);
-/* What is at a place that the scan told, one row of the table after another: *row begins 0. Nothing that begins ahead of its
+/* Tokens that begin with a text: where three bytes of it may be, and which of them have that first byte. */
+struct cw_tokens {
+    struct cw_triple_scan scan;
+    uint64_t rows[256];
+};
+/* Of the detectors that are on. */
+void cw_tokens_init(struct cw_tokens *tokens, const bool on[CW_DETECT_N]);
+/* What is at a place that the scan told, one of the *rows of its byte after another, each taken off. Nothing that begins ahead of its
  * detector's end is looked at. False: no more. */
-bool cw_tokens_next(struct cw_str line, size_t at, const size_t ends[CW_DETECT_N], size_t *row,
+bool cw_tokens_next(struct cw_str line, size_t at, const size_t ends[CW_DETECT_N], uint64_t *rows,
                     enum cw_detector *detector, struct cw_span *out);
 
 /* ---- bytes ---- */

@@ -92,13 +92,19 @@ static const struct token tokens[] = {
     {CW_DETECT_API_TOKEN, TEXT("SG."), 0, 2, BEARERS, MIXED, 66, 66},
 };
 
-void cw_tokens_init(struct cw_triple_scan *scan, const bool on[CW_DETECT_N])
+_Static_assert(CW_COUNT(tokens) <= 64, "a bit for each");
+
+void cw_tokens_init(struct cw_tokens *out, const bool on[CW_DETECT_N])
 {
-    cw_triple_scan_init(scan);
+    memset(out->rows, 0, sizeof out->rows);
+    cw_triple_scan_init(&out->scan);
     for (size_t i = 0; i < CW_COUNT(tokens); i++) {
         const struct token *t = &tokens[i];
-        for (unsigned place = 0; on[t->detector] && place < CW_TRIPLE_PLACES; place++)
-            cw_triple_scan_add(scan, place, t->group,
+        if (!on[t->detector])
+            continue;
+        out->rows[(unsigned char)t->text.ptr[t->anchor]] |= UINT64_C(1) << i;
+        for (unsigned place = 0; place < CW_TRIPLE_PLACES; place++)
+            cw_triple_scan_add(&out->scan, place, t->group,
                                cw_str_sub(t->text, t->anchor + place, t->anchor + place + 1u));
     }
 }
@@ -210,15 +216,15 @@ static bool is_at(const struct token *t, struct cw_str line, size_t at, struct c
     }
 }
 
-bool cw_tokens_next(struct cw_str line, size_t at, const size_t ends[CW_DETECT_N], size_t *row,
+bool cw_tokens_next(struct cw_str line, size_t at, const size_t ends[CW_DETECT_N], uint64_t *rows,
                     enum cw_detector *detector, struct cw_span *out)
 {
-    while (*row < CW_COUNT(tokens)) {
-        const struct token *t = &tokens[(*row)++];
-        if (line.ptr[at] != t->text.ptr[t->anchor] || at < t->anchor)
-            continue;
+    while (*rows != 0) {
+        const struct token *t = &tokens[__builtin_ctzll(*rows)];
         size_t from = at - t->anchor;
-        if (from < ends[t->detector] || !cw_str_starts(cw_str_sub(line, from, line.len), t->text))
+        *rows &= *rows - 1;
+        if (at < t->anchor || from < ends[t->detector] ||
+            !cw_str_starts(cw_str_sub(line, from, line.len), t->text))
             continue;
         *detector = t->detector;
         if (is_at(t, line, from, out))

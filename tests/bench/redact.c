@@ -32,7 +32,7 @@ static void measure(const char *path, struct cw_str text)
     struct cw_str rest = text, line;
     size_t nlines = 0;
     int64_t begun = cw_clock_thread_cpu_ns();
-    while (cw_str_split(&rest, '\n', &line)) {
+    while (rest.len > 0 && cw_str_split(&rest, '\n', &line)) {
         cw_redact_line(redact, line, true, arena, NULL);
         if (++nlines % LINES_AN_ARENA == 0)
             cw_arena_reset(arena);

@@ -181,6 +181,13 @@ static int64_t line_time(struct cut *cut)
     return ts;
 }
 
+/* An entry's tenant has no output, or a limit lets no more through. */
+static bool cut_blocked(const struct cut *cut)
+{
+    return cut->stuck_from != UINT64_MAX ||
+           (cut->run != NULL && cw_stages_blocked_ns(cut->run) > 0);
+}
+
 static void line_take(struct cut *cut)
 {
     const struct cw_framed *line = &cut->line;
@@ -217,7 +224,8 @@ static void line_take(struct cut *cut)
         on_emit(cut, &entry);
     else
         cw_stages_feed(cut->run, &entry);
-    if (entry.counting)
+    if (entry.counting &&
+        !cut_blocked(cut)) /* what a limit held back was not counted by stages either */
         cw_source_count_read(source, line->to, line->line.len);
 }
 
@@ -294,13 +302,6 @@ static uint64_t unfinished(const struct cut *cut)
 static bool nothing_more(const struct cut *cut)
 {
     return cut->framing.at_end && (cut->source->final || cut->source->waited);
-}
-
-/* An entry's tenant has no output, or a limit lets no more through. */
-static bool cut_blocked(const struct cut *cut)
-{
-    return cut->stuck_from != UINT64_MAX ||
-           (cut->run != NULL && cw_stages_blocked_ns(cut->run) > 0);
 }
 
 /* Lines until there is no room; where the cut may end. */

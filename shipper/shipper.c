@@ -60,7 +60,7 @@ struct cw_shipper {
     struct client {
         const struct cw_client_config *config;
         struct cw_labels external;
-        struct cw_selector selector;
+        struct cw_query *selector; /* NULL: all streams */
     } * configured;
     struct cw_dead_letters *dead_letters;
     struct cw_push_host host;
@@ -461,7 +461,7 @@ static void output_add(struct cw_shipper *sh, const struct client *client, struc
     struct cw_push_client_options options = {
         .config = client->config,
         .external = client->external,
-        .selector = client->selector.n > 0 ? &client->selector : NULL,
+        .selector = client->selector ? &client->selector->root->selector : NULL,
         .output = cw_sources_output_add(sh->sources, tenant, client->config->tenant_id)};
     CW_ASSERT(options.output == sh->nclients);
     sh->clients = cw_mem_resize(sh->clients, (sh->nclients + 1) * sizeof *sh->clients);
@@ -508,9 +508,8 @@ static int clients_new(struct cw_shipper *sh, struct cw_err *err)
         struct client *client = &sh->configured[i];
         client->config = &configs[i];
         client->external = cw_labels_from_map(&configs[i].external_labels);
-        cw_selector_init(&client->selector);
         if (configs[i].selector.len > 0 &&
-            cw_logql_parse_selector(configs[i].selector, &client->selector, err) < 0)
+            cw_client_selector_parse(configs[i].selector, &client->selector, err) < 0)
             return err->code;
         if (!sh->args->dry_run)
             output_add(sh, client, CW_STR(""));
@@ -524,7 +523,7 @@ static void clients_free(struct cw_shipper *sh)
 {
     for (size_t i = 0; i < sh->config->clients.n && sh->configured != NULL; i++) {
         free((void *)sh->configured[i].external.items);
-        cw_selector_fini(&sh->configured[i].selector);
+        cw_query_free(&sh->configured[i].selector);
     }
     free(sh->configured);
     free(sh->clients);

@@ -16,13 +16,23 @@
 
 /* ---- rules that a row cannot say ---- */
 
+int cw_client_selector_parse(struct cw_str text, struct cw_query **out, struct cw_err *err)
+{
+    int rc = cw_logql_parse_dialect(text, CW_LOGQL_ANY_SELECTOR, out, err);
+    if (rc < 0)
+        return rc;
+    if ((*out)->root->kind == CW_EXPR_LOG && (*out)->root->stages == NULL)
+        return 0;
+    cw_query_free(out);
+    return cw_err_set(err, CW_E_INVALID, "only a selector is expected: {a=\"b\"}");
+}
+
 static int selector_check(const void *value, struct cw_err *err)
 {
     struct cw_str text = *(const struct cw_str *)value;
-    struct cw_selector selector;
-    cw_selector_init(&selector);
-    int rc = text.len > 0 ? cw_logql_parse_selector(text, &selector, err) : 0;
-    cw_selector_fini(&selector);
+    struct cw_query *query = NULL;
+    int rc = text.len > 0 ? cw_client_selector_parse(text, &query, err) : 0;
+    cw_query_free(&query);
     return rc;
 }
 

@@ -11,6 +11,7 @@
 #include <stdint.h>
 #include "common/config/flags.h"
 #include "common/config/yaml_load.h"
+#include "common/logql/ast.h"
 #include "shipper/client_config.h"
 #include "shipper/discovery_config.h"
 #include "shipper/receiver_config.h"
@@ -79,6 +80,9 @@ struct cw_shipper_args {
 extern const struct cw_table_def cw_shipper_table;
 extern const struct cw_command_def cw_shipper_command;
 
+/* A client's `selector`: any, {level!="debug"} too. Free with cw_query_free(). */
+int cw_client_selector_parse(struct cw_str text, struct cw_query **out,
+                             struct cw_err *err) CW_MUST_USE;
 /* Read and check a file; every problem goes to stderr, warnings too. */
 int cw_shipper_config_load(const struct cw_shipper_args *args, struct cw_arena *arena,
                            struct cw_shipper_config *out, struct cw_err *err) CW_MUST_USE;

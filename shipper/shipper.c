@@ -19,6 +19,7 @@
 #include "shipper/receivers.h"
 #include "shipper/shipper_metrics.h"
 #include "shipper/state_dir.h"
+#include "shipper/targets_page.h"
 #include "shipper/watch.h"
 
 /*
@@ -76,7 +77,8 @@ struct cw_shipper {
     bool inputs_ended; /* --once: all receivers whose input ends are done */
     struct cw_dry_run *dry_run;
     struct cw_http_server *server;
-    atomic_bool ready; /* read by the HTTP server's threads */
+    struct cw_targets_page *targets_page; /* goes with the server */
+    atomic_bool ready;                    /* read by the HTTP server's threads */
     bool scan_due, refresh_due;
     int64_t last_scan_ns, last_scan_took_ns; /* monotonic */
 };
@@ -323,6 +325,8 @@ static void shipper_close(struct cw_shipper *sh)
         cw_receivers_close(sh->receivers);
     cw_http_client_close(sh->host.http, NULL, NULL);
     sh->host.http = NULL;
+    if (sh->targets_page != NULL)
+        cw_targets_page_close(sh->targets_page);
     cw_watch_close(&sh->watch);
     sh->sources->options.watch = NULL;
     uv_handle_t *handles[] = {(uv_handle_t *)&sh->tick,       (uv_handle_t *)&sh->rescan,
@@ -405,7 +409,15 @@ static void ready_handler(struct cw_http_request *request, void *ctx)
     cw_http_respond(request, ready ? 200 : 503, "text/plain; charset=utf-8", &body);
 }
 
+static void targets_handler(struct cw_http_request *request, void *ctx)
+{
+    struct cw_shipper *sh = ctx;
+    cw_targets_page_handler(request, sh->targets_page);
+}
+
 static const struct cw_http_route routes[] = {
+    {CW_HTTP_GET, "/targets", targets_handler, 0,
+     "What is read, how far, and what became of its lines."},
     {CW_HTTP_GET, "/metrics", metrics_handler, 0, "The shipper's own metrics."},
     {CW_HTTP_GET, "/ready", ready_handler, 0, "200 when every server has answered."},
     {0},
@@ -427,10 +439,14 @@ static int server_start(struct cw_shipper *sh, struct cw_err *err)
     cw_buf_fini(&listen);
     if (rc < 0)
         return rc;
+    sh->targets_page = cw_targets_page_new(&sh->loop, sh->sources);
     cw_http_server_routes(sh->server, routes, sh);
     rc = cw_http_server_start(sh->server, err);
-    if (rc == 0)
-        cw_log_info("/metrics and /ready at http://%s", cw_http_server_address(sh->server));
+    if (rc == 0) {
+        cw_log_info("/metrics, /ready and /targets at http://%s",
+                    cw_http_server_address(sh->server));
+        cw_state_dir_tell_address(&sh->state_dir, cw_http_server_address(sh->server));
+    }
     return rc;
 }
 
@@ -710,6 +726,7 @@ void cw_shipper_free(struct cw_shipper **shipper)
         int rc = uv_loop_close(&sh->loop);
         CW_ASSERT(rc == 0);
     }
+    cw_targets_page_free(&sh->targets_page);
     cw_dry_run_free(&sh->dry_run);
     receivers_free(sh);
     cw_sources_free(&sh->sources);

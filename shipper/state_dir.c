@@ -100,6 +100,11 @@ static void session_draw(struct cw_state_dir *state)
     known->nsessions = keep + 1;
 }
 
+const char *cw_state_dir_refused_path(struct cw_str promtail_path, struct cw_arena *arena)
+{
+    return cw_arena_printf(arena, "%.*s.cordwood.refused", CW_STR_ARG(promtail_path)).ptr;
+}
+
 int cw_state_dir_open(const char *promtail_path, struct cw_state_dir *out, struct cw_err *err)
 {
     *out = (struct cw_state_dir){.lock_fd = -1,

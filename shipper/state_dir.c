@@ -181,9 +181,9 @@ int cw_state_dir_save(struct cw_state_dir *state, struct cw_sources *sources, st
 {
     struct cw_arena *arena = cw_arena_new();
     struct cw_positions now = state->known;
-    cw_sources_positions(sources, arena, &now);
     /* Ahead of the positions: what a kill in between makes be read again does not count again (tally.h). */
     ledger_save(state, sources);
+    cw_sources_positions(sources, arena, &now);
     int rc = cw_positions_save(state->positions_path, &now, err);
     if (rc == 0)
         cw_sources_saved(sources, &now);

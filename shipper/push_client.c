@@ -348,7 +348,7 @@ static void part_give_up(struct cw_push_client *pc, const struct cw_batch_part *
     cw_tally_count(&output_tally(pc, part->source)->refused, cw_str_of(reason), part->nentries);
     metric_add(pc, CW_M_REJECTED, part->nentries);
     counts_add(pc, part->source, &part->counts);
-    cw_ledger_dropped(&part->source->rows[pc->output], part->to);
+    cw_ledger_refused(&part->source->rows[pc->output], part->to, part->last_ts_ns);
 }
 
 /* The whole batch is refused for good: written down, counted, settled. False: it could not be written down. */

@@ -7,9 +7,9 @@
 #include "common/labels/labels.h"
 #include "common/logql/ast.h"
 #include "common/pipeline/stage_config.h"
-#include "shipper/subcommands.h"
 #include "shipper/glob.h"
 #include "shipper/pipelines.h"
+#include "shipper/subcommands.h"
 
 #define DOCKER_SOCKET "/var/run/docker.sock"
 #define PUSH_PATH "/loki/api/v1/push"
@@ -452,18 +452,12 @@ static int state_positions(const struct cw_shipper_args *args, struct cw_arena *
     return 0;
 }
 
-int cw_shipper_config_from_args(const struct cw_shipper_args *args, const struct cw_str *paths,
-                                size_t npaths, struct cw_arena *arena,
-                                struct cw_shipper_config *out, struct cw_err *err)
+/* The client of --push, if it is given, and where its state is. */
+static int push_client_set(const struct cw_shipper_args *args, struct cw_arena *arena,
+                           struct cw_shipper_config *out, struct cw_err *err)
 {
     cw_schema_defaults(&cw_shipper_table, arena, out);
-    if (args->push.len == 0 && !args->dry_run)
-        return cw_err_set(err, CW_E_INVALID, "--config FILE or --push URL is needed (see --help)");
-    if (npaths == 0 && args->docker.len == 0)
-        return cw_err_set(err, CW_E_INVALID, "nothing to read: name files, or --docker");
     int rc = cw_url_check(&args->push, err);
-    if (rc == 0)
-        rc = cw_labels_map_check(&args->labels, err);
     if (rc < 0)
         return rc;
     struct cw_client_config *client = CW_ARENA_NEW(arena, struct cw_client_config);
@@ -472,7 +466,32 @@ int cw_shipper_config_from_args(const struct cw_shipper_args *args, const struct
     client->tenant_id = args->tenant;
     out->clients = (struct cw_config_tables){client, args->push.len > 0};
     clients_name(out, arena);
+    return state_positions(args, arena, &out->positions_file);
+}
 
+int cw_shipper_config_of_state(const struct cw_shipper_args *args, struct cw_arena *arena,
+                               struct cw_shipper_config *out, struct cw_err *err)
+{
+    if (args->config.len == 0)
+        return push_client_set(args, arena, out, err);
+    if (args->push.len > 0 || args->state_dir.len > 0)
+        return cw_err_set(err, CW_E_INVALID, "--config goes with no --push and no --state-dir");
+    return cw_shipper_config_load(args, arena, out, err);
+}
+
+int cw_shipper_config_from_args(const struct cw_shipper_args *args, const struct cw_str *paths,
+                                size_t npaths, struct cw_arena *arena,
+                                struct cw_shipper_config *out, struct cw_err *err)
+{
+    if (args->push.len == 0 && !args->dry_run)
+        return cw_err_set(err, CW_E_INVALID, "--config FILE or --push URL is needed (see --help)");
+    if (npaths == 0 && args->docker.len == 0)
+        return cw_err_set(err, CW_E_INVALID, "nothing to read: name files, or --docker");
+    int rc = push_client_set(args, arena, out, err);
+    if (rc == 0)
+        rc = cw_labels_map_check(&args->labels, err);
+    if (rc < 0)
+        return rc;
     struct cw_scrape_config *scrape = CW_ARENA_NEW(arena, struct cw_scrape_config);
     struct cw_static_config *files = CW_ARENA_ARRAY(arena, struct cw_static_config, npaths + 1);
     for (size_t i = 0; i < npaths; i++) {
@@ -497,8 +516,9 @@ int cw_shipper_config_from_args(const struct cw_shipper_args *args, const struct
         if (rc < 0)
             return rc;
         scrape->docker_sd_configs = (struct cw_config_tables){docker, 1};
-        client->external_labels = args->labels;
+        if (out->clients.n > 0)
+            ((struct cw_client_config *)out->clients.items)->external_labels = args->labels;
     }
     out->scrape_configs = (struct cw_config_tables){scrape, 1};
-    return state_positions(args, arena, &out->positions_file);
+    return 0;
 }

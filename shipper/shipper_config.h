@@ -88,6 +88,9 @@ int cw_shipper_config_load(const struct cw_shipper_args *args, struct cw_arena *
                            struct cw_shipper_config *out, struct cw_err *err) CW_MUST_USE;
 /* How a client without a name is called: its URL's host, and its number if it is not the first. */
 struct cw_str cw_client_default_name(struct cw_str url, size_t number, struct cw_arena *arena);
+/* For subcommands: --config, or --push (which may be left out) and --state-dir; nothing is to be read. */
+int cw_shipper_config_of_state(const struct cw_shipper_args *args, struct cw_arena *arena,
+                               struct cw_shipper_config *out, struct cw_err *err) CW_MUST_USE;
 /* Make one from --push, --label, --docker and paths. */
 int cw_shipper_config_from_args(const struct cw_shipper_args *args, const struct cw_str *paths,
                                 size_t npaths, struct cw_arena *arena,

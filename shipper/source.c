@@ -4,6 +4,12 @@
 #include "common/base/arena.h"
 #include "common/base/assert.h"
 
+void cw_sightings_fini(struct cw_sightings *seen)
+{
+    free(seen->at);
+    *seen = (struct cw_sightings){0};
+}
+
 void cw_sightings_add(struct cw_sightings *seen, uint64_t size, int64_t now_ns)
 {
     if (seen->n > 0 && seen->at[seen->n - 1].size >= size)
@@ -14,8 +20,11 @@ void cw_sightings_add(struct cw_sightings *seen, uint64_t size, int64_t now_ns)
             seen->at[i] = seen->at[2 * i + 1];
         seen->n = CW_SIGHTINGS_MAX / 2;
     }
-    seen->at[seen->n].size = size;
-    seen->at[seen->n++].ts_ns = now_ns;
+    if (seen->n == seen->cap) {
+        seen->cap = seen->cap ? (uint8_t)(2 * seen->cap) : 1;
+        seen->at = cw_mem_resize(seen->at, seen->cap * sizeof *seen->at);
+    }
+    seen->at[seen->n++] = (struct cw_sighting){size, now_ns};
 }
 
 int64_t cw_sightings_time(const struct cw_sightings *seen, uint64_t off, int64_t now_ns)
@@ -33,8 +42,12 @@ void cw_sightings_prune(struct cw_sightings *seen, uint64_t settled)
         gone++;
     if (gone == 0)
         return;
+    if (gone == seen->n) {
+        cw_sightings_fini(seen);
+        return;
+    }
     memmove(seen->at, seen->at + gone, (seen->n - gone) * sizeof seen->at[0]);
-    seen->n -= gone;
+    seen->n = (uint8_t)(seen->n - gone);
 }
 
 struct cw_source *cw_source_new(size_t noutputs, const char *path)
@@ -58,6 +71,7 @@ void cw_source_free(struct cw_source **source)
     CW_ASSERT(s->nbusy == 0);
     cw_tail_close(&s->tail);
     cw_tally_free(&s->tally);
+    cw_sightings_fini(&s->seen);
     free(s->path);
     free(s->path_now);
     for (size_t i = 0; i < CW_SOURCE_STREAMS; i++)
@@ -144,7 +158,7 @@ void cw_source_raise(struct cw_source *source)
     source->durable = false;
     source->changed = false;
     source->durable_offset = 0;
-    source->seen.n = 0;
+    cw_sightings_fini(&source->seen);
     source->fed_to = source->emitted_to = 0;
     for (size_t i = 0; i < source->nrows; i++)
         cw_ledger_raised(&source->rows[i]);

@@ -22,13 +22,14 @@ struct cw_stages;
  * are joined. */
 #define CW_SIGHTINGS_MAX 16
 struct cw_sightings {
-    struct {
+    struct cw_sighting {
         uint64_t size;
         int64_t ts_ns;
-    } at[CW_SIGHTINGS_MAX];
-    unsigned n;
+    } * at; /* NULL when there are none: most files are quiet */
+    uint8_t n, cap;
 };
 
+void cw_sightings_fini(struct cw_sightings *seen);
 void cw_sightings_add(struct cw_sightings *seen, uint64_t size, int64_t now_ns);
 /* When the byte before `off` was first seen; `now_ns` when it was not seen yet. */
 int64_t cw_sightings_time(const struct cw_sightings *seen, uint64_t off, int64_t now_ns);

@@ -10,6 +10,7 @@
 #include "shipper/glob.h"
 #include "shipper/pipelines.h"
 #include "shipper/subcommands.h"
+#include "shipper/text_encoding.h"
 
 #define DOCKER_SOCKET "/var/run/docker.sock"
 #define PUSH_PATH "/loki/api/v1/push"
@@ -33,6 +34,15 @@ static int selector_check(const void *value, struct cw_err *err)
     struct cw_query *query = NULL;
     int rc = text.len > 0 ? cw_client_selector_parse(text, &query, err) : 0;
     cw_query_free(&query);
+    return rc;
+}
+
+static int encoding_check(const void *value, struct cw_err *err)
+{
+    struct cw_str name = *(const struct cw_str *)value;
+    struct cw_text_encoding *encoding = NULL;
+    int rc = name.len > 0 ? cw_text_encoding_new(name, &encoding, err) : 0;
+    cw_text_encoding_free(&encoding);
     return rc;
 }
 
@@ -224,6 +234,11 @@ static const struct cw_key_def scrape_keys[] = {
     REFUSED("serverset_sd_configs", "write its targets into a file for file_sd_configs"),
     REFUSED("triton_sd_configs", "write its targets into a file for file_sd_configs"),
     REFUSED("entry_parser", "write pipeline_stages: [docker: {}] or [cri: {}]"),
+    {"encoding", CW_KEY_STRING, ROW(cw_scrape_config, encoding), .check = encoding_check,
+     .doc = "What the files are written in, by its IANA name (utf-16le, windows-1252, gbk, "
+            "shift_jis, ...): lines are sent as UTF-8. What the encoding does not have becomes "
+            "U+FFFD, counted. A byte order mark at a file's beginning comes first; without both, "
+            "lines are sent as they are."},
 };
 static const struct cw_table_def scrape_table = {.name = "scrape_config",
                                                  .keys = scrape_keys,
@@ -241,6 +256,8 @@ static const struct cw_key_def pipeline_keys[] = {
 };
 static const struct cw_table_def pipeline_table =
     CW_TABLE("pipeline", pipeline_keys, struct cw_pipeline_config);
+/* enum cw_long_lines */
+static const char *const long_line_names[] = {"skip", "truncate", "split", NULL};
 
 static const struct cw_key_def shipper_keys[] = {
     {"server.http_listen_address", CW_KEY_STRING, ROW(cw_shipper_config, http_listen_address),
@@ -276,10 +293,18 @@ static const struct cw_key_def shipper_keys[] = {
          "How often folders are looked through; changes are noticed at once where inotify works."},
     {"limits_config.max_line_size", CW_KEY_BYTES, ROW(cw_shipper_config, limits.max_line_bytes),
      .def = "0", .min = "0", .max = "8MiB",
-     .doc = "Longer lines are left out (and counted); 0 is no limit."},
+     .doc = "Longer lines are left out (and counted), unless long_lines says otherwise; 0 is no "
+            "limit."},
     {"limits_config.max_line_size_truncate", CW_KEY_BOOL,
      ROW(cw_shipper_config, limits.max_line_truncate), .def = "false",
-     .doc = "Cut longer lines to max_line_size instead."},
+     .doc = "The same as long_lines: truncate."},
+    {"limits_config.max_line_size_truncate_identifier", CW_KEY_STRING,
+     ROW(cw_shipper_config, limits.max_line_truncate_mark),
+     .doc = "Ends what is kept of a line that was cut, within max_line_size."},
+    {"limits_config.long_lines", CW_KEY_ENUM, ROW(cw_shipper_config, limits.long_lines),
+     .def = "skip", .names = long_line_names,
+     .doc = "What becomes of a line that is longer than max_line_size: it is left out, cut to that "
+            "size, or sent in pieces of that size. Each is counted."},
     {"spool", CW_KEY_TABLE, ROW(cw_shipper_config, spool), .table = &cw_spool_table,
      .doc = "Where entries of receivers wait, beside the positions (.cordwood.spool), until every "
             "server has them: on disk before their sender is told."},
@@ -377,6 +402,13 @@ struct cw_str cw_client_default_name(struct cw_str url, size_t number, struct cw
     host = cw_str_sub(host, at < 0 ? 0 : (size_t)at + 1, host.len);
     return number == 0 ? cw_arena_dup(arena, host)
                        : cw_arena_printf(arena, "%.*s-%zu", CW_STR_ARG(host), number);
+}
+
+enum cw_long_lines cw_limits_long_lines(const struct cw_limits_config *limits)
+{
+    if (limits->long_lines == CW_LONG_SKIP && limits->max_line_truncate)
+        return CW_LONG_TRUNCATE;
+    return (enum cw_long_lines)limits->long_lines;
 }
 
 static void clients_name(struct cw_shipper_config *config, struct cw_arena *arena)

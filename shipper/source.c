@@ -1,6 +1,7 @@
 #include "shipper/source.h"
 #include <stdlib.h>
 #include <sys/random.h>
+#include <unistd.h>
 #include "common/base/arena.h"
 #include "common/base/assert.h"
 
@@ -111,6 +112,17 @@ bool cw_source_forgettable(const struct cw_source *source)
     return source->nbusy == 0;
 }
 
+enum cw_text_bom cw_source_bom(struct cw_source *source)
+{
+    char first[CW_BOM_BYTES];
+    if (source->bom == CW_BOM_UNKNOWN) {
+        ssize_t got = pread(source->tail.fd, first, sizeof first, 0);
+        if (got > 0)
+            source->bom = cw_text_bom_of(cw_str_make(first, (size_t)got));
+    }
+    return source->bom;
+}
+
 struct cw_tally *cw_source_tally(struct cw_source *source)
 {
     if (source->tally == NULL)
@@ -160,6 +172,7 @@ void cw_source_raise(struct cw_source *source)
     source->durable_offset = 0;
     cw_sightings_fini(&source->seen);
     source->fed_to = source->emitted_to = 0;
+    source->bom = CW_BOM_UNKNOWN;
     for (size_t i = 0; i < source->nrows; i++)
         cw_ledger_raised(&source->rows[i]);
 }

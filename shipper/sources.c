@@ -213,6 +213,7 @@ void cw_sources_labels_set(const struct cw_sources *sources, struct cw_source *s
     unsigned nstreams = cw_source_format_streams(target->format);
     source->format = target->format;
     source->stages = target->stages;
+    source->encoding = target->encoding;
     for (unsigned i = 0; i < nstreams; i++) {
         free((void *)source->labels[i].items);
         source->labels[i] = labels_make(source, target, i);

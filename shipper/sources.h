@@ -37,9 +37,10 @@ struct cw_target {
     struct cw_glob *glob, *exclude;
     /* Of each stream's lines; one heap block each (cw_labels_dup_heap). */
     struct cw_labels labels[CW_SOURCE_STREAMS];
-    bool off[CW_SOURCE_STREAMS]; /* lines of this stream are left out */
-    char *tenant;                /* of its entries; NULL: each client's own */
-    struct cw_stages *stages;    /* what its lines go through; borrowed, NULL: none */
+    bool off[CW_SOURCE_STREAMS];             /* lines of this stream are left out */
+    char *tenant;                            /* of its entries; NULL: each client's own */
+    struct cw_stages *stages;                /* what its lines go through; borrowed, NULL: none */
+    const struct cw_text_encoding *encoding; /* of its lines; borrowed, NULL: not configured */
     enum cw_source_format format;
     bool add_filename; /* Docker's own files are nobody's business */
 };

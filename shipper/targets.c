@@ -101,6 +101,7 @@ static int stages_set(const struct cw_targets *targets, struct cw_target *target
 {
     const struct cw_scrape *scrape = targets->scrape;
     target->stages = scrape->stages;
+    target->encoding = scrape->encoding;
     if (pipeline.len == 0 || cw_pipelines_find(scrape->pipelines, pipeline, &target->stages))
         return 0;
     return cw_err_set(err, CW_E_INVALID, "it asks for the pipeline \"%.*s\", which there is not",
@@ -226,7 +227,7 @@ static bool same_entries(const struct cw_target *a, const struct cw_target *b)
     for (unsigned i = 0; i < CW_SOURCE_STREAMS; i++)
         if (a->off[i] != b->off[i] || !cw_labels_eq(a->labels[i], b->labels[i]))
             return false;
-    return a->stages == b->stages &&
+    return a->stages == b->stages && a->encoding == b->encoding &&
            strcmp(a->tenant ? a->tenant : "", b->tenant ? b->tenant : "") == 0;
 }
 

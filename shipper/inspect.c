@@ -8,9 +8,10 @@ enum { NAME_WIDTH = 20, EXTRACTED_MAX = 1000 };
 struct cw_inspect {
     FILE *out;
     const struct cw_stages_run *run;
-    struct cw_arena *arena; /* of `extracted` */
+    struct cw_arena *arena;                   /* of `extracted` */
     struct cw_label extracted[EXTRACTED_MAX]; /* as of the last stage that was shown */
     size_t nextracted;
+    struct cw_str reason; /* of a drop that the next trace tells */
 };
 
 struct cw_inspect *cw_inspect_new(FILE *out)
@@ -137,8 +138,11 @@ void cw_inspect_trace(void *arg, size_t depth, struct cw_str stage,
         cw_buf_addz(&out, " what it held goes on");
     else if (after != NULL)
         changes_add(inspect, &out, before, after);
+    else if (inspect->reason.len > 0)
+        cw_buf_addf(&out, " dropped: %.*s", CW_STR_ARG(inspect->reason));
     else
-        cw_buf_addz(&out, " dropped, or held until more is there");
+        cw_buf_addz(&out, " held until more is there");
+    inspect->reason = CW_STR_NONE;
     if (out.len == 0)
         cw_buf_addz(&out, " nothing");
     int indent = (int)(2 * depth + 2);
@@ -151,7 +155,7 @@ void cw_inspect_trace(void *arg, size_t depth, struct cw_str stage,
 
 void cw_inspect_dropped(struct cw_inspect *inspect, struct cw_str reason)
 {
-    fprintf(inspect->out, "dropped: %.*s\n", CW_STR_ARG(reason));
+    inspect->reason = reason;
 }
 
 void cw_inspect_entry(struct cw_inspect *inspect, const struct cw_stage_entry *entry)

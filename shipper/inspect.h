@@ -26,6 +26,7 @@ void cw_inspect_line(struct cw_inspect *inspect, const struct cw_stage_entry *en
 /* For cw_stages_run_options: `arg` is the inspect. */
 void cw_inspect_trace(void *arg, size_t depth, struct cw_str stage,
                       const struct cw_stage_entry *before, const struct cw_stage_entry *after);
+/* Why a stage dropped the entry: ahead of its trace. */
 void cw_inspect_dropped(struct cw_inspect *inspect, struct cw_str reason);
 /* What came out. */
 void cw_inspect_entry(struct cw_inspect *inspect, const struct cw_stage_entry *entry);

@@ -7,6 +7,7 @@
 #include "common/labels/labels.h"
 #include "common/logql/ast.h"
 #include "common/pipeline/stage_config.h"
+#include "shipper/subcommands.h"
 #include "shipper/glob.h"
 
 #define DOCKER_SOCKET "/var/run/docker.sock"
@@ -278,6 +279,8 @@ static const struct cw_flag_def run_flags[] = {
             "a line of its own. The exit status is 1 when a server refused a line for good."},
     {"dry-run", 0, CW_KEY_BOOL, ARG(dry_run), .def = "false",
      .doc = "Print entries to stdout instead of pushing them, and remember nothing."},
+    {"inspect", 0, CW_KEY_BOOL, ARG(inspect), .def = "false",
+     .doc = "With --dry-run: show also what each pipeline stage does to each line."},
     {"only-public", 0, CW_KEY_BOOL, ARG(only_public), .def = "false",
      .doc =
          "Leave out files that not every user of this machine may read, whoever runs the shipper."},
@@ -316,6 +319,7 @@ const struct cw_command_def cw_shipper_command = {
            "{a,b} and ** for any folders.",
     .groups = flag_groups,
     .style = CW_FLAGS_ONE_DASH,
+    .commands = cw_shipper_subcommand_defs,
     .config = &cw_shipper_table,
     .exits = exits,
     .examples = examples,

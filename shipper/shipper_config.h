@@ -59,7 +59,7 @@ struct cw_shipper_config {
 struct cw_shipper_args {
     struct cw_str config, push, docker, state_dir, tenant;
     struct cw_config_map labels;
-    bool check, dry_run, once, from_end, expand_env, only_public;
+    bool check, dry_run, inspect, once, from_end, expand_env, only_public;
 };
 
 extern const struct cw_table_def cw_shipper_table;

@@ -63,8 +63,7 @@ struct cw_tally_output *cw_tally_output(struct cw_tally *tally, struct cw_str cl
     for (size_t i = 0; i < tally->noutputs; i++)
         if (cw_str_eqz(client, tally->outputs[i].client))
             return &tally->outputs[i];
-    tally->outputs =
-        cw_mem_resize(tally->outputs, (tally->noutputs + 1) * sizeof *tally->outputs);
+    tally->outputs = cw_mem_resize(tally->outputs, (tally->noutputs + 1) * sizeof *tally->outputs);
     struct cw_tally_output *output = &tally->outputs[tally->noutputs++];
     *output = (struct cw_tally_output){.client = cw_str_dupz(client)};
     return output;

@@ -43,9 +43,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct cw_buf text;
     try(cw_str_make(data, size));
     cw_buf_init(&text, CW_TALLY_FILE_BYTES);
-    cw_buf_addz(
-        &text,
-        "{\"ledger\":1}\n{\"source\":\"00112233445566778899aabbccddeeff\",");
+    cw_buf_addz(&text, "{\"ledger\":1}\n{\"source\":\"00112233445566778899aabbccddeeff\",");
     cw_buf_add(&text, data, size);
     try(cw_buf_str(&text));
     cw_buf_fini(&text);

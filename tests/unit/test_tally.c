@@ -93,12 +93,13 @@ Test(tally, what_is_no_ledger_is_told)
                                         "x\n",
                                         "{}\n",
                                         "{\"ledger\":2}\n",
-                                        "{\"ledger\":1}\n[]\n", "{\"ledger\":1}\n{\"read\":1}\n"};
+                                        "{\"ledger\":1}\n[]\n",
+                                        "{\"ledger\":1}\n{\"read\":1}\n"};
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct cw_tally *back = NULL;
         struct cw_err err;
-        cr_expect_eq(cw_tally_file_decode(cw_str_of(cases[i]), keep, &back, &err),
-                     CW_E_CORRUPT, "%s", cases[i]);
+        cr_expect_eq(cw_tally_file_decode(cw_str_of(cases[i]), keep, &back, &err), CW_E_CORRUPT,
+                     "%s", cases[i]);
         cw_tally_free(&back);
     }
 }

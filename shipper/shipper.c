@@ -54,7 +54,8 @@ struct cw_shipper {
     struct cw_metrics *metrics;
     struct cw_watch *watch;
     struct cw_sources *sources;
-    struct cw_stages **stages; /* one a scrape config; NULL: it has none */
+    struct cw_stages **stages;    /* one a scrape config; NULL: it has none */
+    struct cw_stages **pipelines; /* one a name of the configuration's */
     struct client {
         const struct cw_client_config *config;
         struct cw_labels external;
@@ -530,6 +531,28 @@ static void sources_new(struct cw_shipper *sh)
     sh->sources = cw_sources_new(&options);
 }
 
+static bool pipeline_find(void *arg, struct cw_str name, struct cw_stages **out)
+{
+    struct cw_shipper *sh = arg;
+    for (size_t i = 0; i < sh->config->pipelines.n; i++) {
+        if (!cw_str_eq(sh->config->pipelines.names[i], name))
+            continue;
+        *out = sh->pipelines[i];
+        return true;
+    }
+    return false;
+}
+
+static int pipelines_new(struct cw_shipper *sh, struct cw_err *err)
+{
+    const struct cw_pipeline_config *configs = sh->config->pipelines.items;
+    sh->pipelines = cw_mem_array(sh->config->pipelines.n + 1, sizeof(struct cw_stages *));
+    for (size_t i = 0; i < sh->config->pipelines.n; i++)
+        if (cw_stages_new(&configs[i].pipeline_stages, NULL, &sh->pipelines[i], err) < 0)
+            return err->code;
+    return 0;
+}
+
 /* What is to be read. */
 static int scrapes_new(struct cw_shipper *sh, struct cw_err *err)
 {
@@ -544,6 +567,8 @@ static int scrapes_new(struct cw_shipper *sh, struct cw_err *err)
         if (rc < 0)
             return rc;
         sh->scrapes[i].stages = sh->stages[i];
+        sh->scrapes[i].pipeline = pipeline_find;
+        sh->scrapes[i].pipeline_arg = sh;
         sh->nscrapes++;
     }
     sh->discoveries = cw_discoveries_new(&host, sh->scrapes, sh->nscrapes);
@@ -601,7 +626,9 @@ int cw_shipper_new(const struct cw_shipper_config *config, const struct cw_shipp
         cw_sources_restore(sh->sources, &sh->state_dir.known);
         if (!args->dry_run)
             cw_state_dir_ledger_restore(&sh->state_dir, sh->sources);
-        rc = scrapes_new(sh, err);
+        rc = pipelines_new(sh, err);
+        if (rc == 0)
+            rc = scrapes_new(sh, err);
     }
     if (rc == 0)
         rc = server_start(sh, err);
@@ -657,6 +684,9 @@ void cw_shipper_free(struct cw_shipper **shipper)
     for (size_t i = 0; i < sh->config->scrape_configs.n && sh->stages != NULL; i++)
         cw_stages_free(&sh->stages[i]);
     free(sh->stages);
+    for (size_t i = 0; i < sh->config->pipelines.n && sh->pipelines != NULL; i++)
+        cw_stages_free(&sh->pipelines[i]);
+    free(sh->pipelines);
     clients_free(sh);
     scrapes_free(sh);
     cw_dead_letters_free(&sh->dead_letters);

@@ -204,6 +204,14 @@ static const struct cw_table_def scrape_table = {.name = "scrape_config",
                                                  .size = sizeof(struct cw_scrape_config),
                                                  .check = scrape_check};
 
+static const struct cw_key_def pipeline_keys[] = {
+    {"pipeline_stages", CW_KEY_TABLES, ROW(cw_pipeline_config, pipeline_stages),
+     .table = &cw_stage_table, .flags = CW_KEY_REQUIRED,
+     .doc = "What each line goes through, in this order."},
+};
+static const struct cw_table_def pipeline_table =
+    CW_TABLE("pipeline", pipeline_keys, struct cw_pipeline_config);
+
 static const char *const level_names[] = {"debug", "info", "warn", "error", NULL};
 static const char *const format_names[] = {"logfmt", "json", NULL};
 
@@ -232,6 +240,9 @@ static const struct cw_key_def shipper_keys[] = {
      .doc = "an invalid positions file is always an error: it would repeat lines"},
     {"scrape_configs", CW_KEY_TABLES, ROW(cw_shipper_config, scrape_configs),
      .table = &scrape_table, .doc = "What to read."},
+    {"pipelines", CW_KEY_TABLE_MAP, ROW(cw_shipper_config, pipelines), .table = &pipeline_table,
+     .doc = "Stages by a name that a container may ask for with its label cordwood.pipeline, "
+            "instead of those of its scrape config."},
     {"target_config.sync_period", CW_KEY_DURATION, ROW(cw_shipper_config, rescan_ns), .def = "10s",
      .min = "10ms", .max = "1h",
      .doc =

@@ -41,6 +41,9 @@ struct cw_scrape_config {
     struct cw_config_tables relabel_configs;       /* struct cw_relabel_config */
     struct cw_config_tables pipeline_stages;       /* struct cw_stage_config */
 };
+struct cw_pipeline_config {
+    struct cw_config_tables pipeline_stages; /* struct cw_stage_config */
+};
 struct cw_limits_config {
     int64_t max_line_bytes;
     bool max_line_truncate;
@@ -53,6 +56,7 @@ struct cw_shipper_config {
     struct cw_str positions_file;
     int64_t positions_sync_ns, rescan_ns;
     struct cw_config_tables scrape_configs; /* struct cw_scrape_config */
+    struct cw_config_table_map pipelines;   /* struct cw_pipeline_config */
     struct cw_limits_config limits;
 };
 

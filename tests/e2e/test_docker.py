@@ -182,14 +182,25 @@ def test_containers_opt_in_and_out_and_name_their_pipeline(ingester, make_shippe
 
 
 def test_the_driver_local_is_read_from_its_files(ingester, make_shipper, engine, tmp_path):
-    script = ("echo first; echo to stderr >&2; head -c 50000 /dev/zero | tr '\\0' x; echo; "
-              "for i in $(seq 1 40); do for k in $(seq 1 50); do echo round $i line $k; done; sleep 0.05; done")
+    script = ("echo first; echo to stderr >&2; for i in $(seq 1 40); do for k in $(seq 1 50); do echo round $i line $k; done; sleep 0.05; done")
     shipper = make_shipper(arguments=["--push", ingester.url, "--label", "job=docker", "--docker=" + engine.socket]).start()
     engine.run("local", script, "--log-driver", "local", "--log-opt", "max-size=20k", "--log-opt", "max-file=5", "--log-opt", "compress=false")
-    want = [b"first", b"x" * 50000] + [b"round %d line %d" % (i, k) for i in range(1, 41) for k in range(1, 51)]
+    want = [b"first"] + [b"round %d line %d" % (i, k) for i in range(1, 41) for k in range(1, 51)]
     wait_for("some lines", lambda: ingester.count('{container="local"}') > 100)
     shipper.kill()
     shipper.start()
     lines_of(ingester, '{container="local", stream="stdout"}', want)
     lines_of(ingester, '{container="local", stream="stderr"}', [b"to stderr"])
+    engine.run("pieces", "head -c 50000 /dev/zero | tr '\\0' x; echo; echo end", "--log-driver", "local")
+    lines_of(ingester, '{container="pieces"}', [b"x" * 50000, b"end"])
+    assert shipper.stop() == 0
+
+
+@pytest.mark.parametrize("driver", ["json-file", "local"])
+def test_what_was_rotated_before_the_container_was_found(ingester, make_shipper, engine, driver):
+    engine.run("old-" + driver, "for i in $(seq 1 1000); do echo line number $i; done", "--log-driver", driver,
+               "--log-opt", "max-size=20k", "--log-opt", "max-file=9", "--log-opt", "compress=false")
+    wait_for("its end", lambda: engine.docker("inspect", "-f", "{{.State.Running}}", "old-" + driver).stdout.strip() == b"false")
+    shipper = make_shipper(arguments=["--push", ingester.url, "--label", "job=docker", "--docker=" + engine.socket]).start()
+    lines_of(ingester, '{container="old-%s"}' % driver, [b"line number %d" % i for i in range(1, 1001)])
     assert shipper.stop() == 0

@@ -15,13 +15,18 @@ static const char *host_name(void)
 }
 
 int cw_scrape_init(struct cw_scrape *scrape, const struct cw_scrape_config *config,
+                   const struct cw_pipelines *pipelines, struct cw_stages_host *stages_host,
                    struct cw_err *err)
 {
-    *scrape = (struct cw_scrape){.config = config, .host = host_name()};
-    return cw_relabel_new(&config->relabel_configs, &scrape->relabel, err);
+    *scrape = (struct cw_scrape){.config = config, .pipelines = pipelines, .host = host_name()};
+    int rc = cw_relabel_new(&config->relabel_configs, &scrape->relabel, err);
+    if (rc == 0 && config->pipeline_stages.n > 0)
+        rc = cw_stages_new(&config->pipeline_stages, stages_host, &scrape->stages, err);
+    return rc;
 }
 
 void cw_scrape_fini(struct cw_scrape *scrape)
 {
     cw_relabel_free(&scrape->relabel);
+    cw_stages_free(&scrape->stages);
 }

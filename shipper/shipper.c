@@ -1,4 +1,5 @@
 #include "shipper/shipper.h"
+#include <errno.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -6,15 +7,16 @@
 #include <stdlib.h>
 #include "common/base/assert.h"
 #include "common/base/clock.h"
+#include "common/base/file_tree.h"
 #include "common/base/log.h"
 #include "common/logql/ast.h"
 #include "common/metrics/prom_text.h"
 #include "common/net/http_server.h"
-#include "common/pipeline/stages.h"
 #include "shipper/discoveries.h"
 #include "shipper/dry_run.h"
 #include "shipper/push_client.h"
 #include "shipper/push_target.h"
+#include "shipper/receivers.h"
 #include "shipper/shipper_metrics.h"
 #include "shipper/state_dir.h"
 #include "shipper/watch.h"
@@ -54,8 +56,7 @@ struct cw_shipper {
     struct cw_metrics *metrics;
     struct cw_watch *watch;
     struct cw_sources *sources;
-    struct cw_stages **stages;    /* one a scrape config; NULL: it has none */
-    struct cw_stages **pipelines; /* one a name of the configuration's */
+    struct cw_pipelines pipelines;
     struct client {
         const struct cw_client_config *config;
         struct cw_labels external;
@@ -70,6 +71,9 @@ struct cw_shipper {
     struct cw_scrape *scrapes;
     size_t nscrapes;
     struct cw_discoveries *discoveries;
+    struct cw_receivers *receivers;
+    char *spool_folder;
+    bool inputs_ended; /* --once: all receivers whose input ends are done */
     struct cw_dry_run *dry_run;
     struct cw_http_server *server;
     atomic_bool ready; /* read by the HTTP server's threads */
@@ -147,6 +151,13 @@ static void once_check(struct cw_shipper *sh)
         return;
     if (!cw_discoveries_listed(sh->discoveries))
         return;
+    if (!cw_receivers_done(sh->receivers))
+        return;
+    if (!sh->inputs_ended) { /* look once more at what they have written */
+        sh->inputs_ended = sh->scan_due = true;
+        work_soon(sh, 0);
+        return;
+    }
     for (size_t i = 0; i < sh->nclients; i++)
         if (cw_push_client_sending(sh->clients[i]))
             return;
@@ -230,6 +241,7 @@ static void on_tick(uv_timer_t *timer)
     struct cw_shipper *sh = CW_CONTAINER_OF(timer, struct cw_shipper, tick);
     cw_metrics_set(sh->metrics, CW_M_LAG_BYTES, (int64_t)cw_sources_lag(sh->sources));
     sh->refresh_due = true;
+    cw_receivers_prune(sh->receivers, cw_clock_now_ns());
     work_soon(sh, 0);
 }
 
@@ -307,6 +319,8 @@ static void shipper_close(struct cw_shipper *sh)
         cw_push_client_close(&sh->clients[i]);
     sh->nclients = 0;
     cw_discoveries_close(&sh->discoveries);
+    if (sh->receivers != NULL)
+        cw_receivers_close(sh->receivers);
     cw_http_client_close(sh->host.http, NULL, NULL);
     sh->host.http = NULL;
     cw_watch_close(&sh->watch);
@@ -326,7 +340,7 @@ static void on_grace_over(uv_timer_t *timer)
         shipper_close(sh);
 }
 
-/* Wait for pushes under way, then close; again is fine. */
+/* Wait for what receivers took and for pushes under way, then close; again is fine. */
 static void shipper_stop(struct cw_shipper *sh)
 {
     if (sh->state == SHIPPER_CLOSED)
@@ -334,6 +348,9 @@ static void shipper_stop(struct cw_shipper *sh)
     if (sh->state == SHIPPER_RUNNING)
         uv_timer_start(&sh->stop_grace, on_grace_over, STOP_GRACE_MS, 0);
     sh->state = SHIPPER_STOPPING;
+    cw_receivers_stop(sh->receivers);
+    if (!cw_receivers_idle(sh->receivers))
+        return;
     for (size_t i = 0; i < sh->nclients; i++)
         if (cw_push_client_sending(sh->clients[i]))
             return;
@@ -531,44 +548,19 @@ static void sources_new(struct cw_shipper *sh)
     sh->sources = cw_sources_new(&options);
 }
 
-static bool pipeline_find(void *arg, struct cw_str name, struct cw_stages **out)
-{
-    struct cw_shipper *sh = arg;
-    for (size_t i = 0; i < sh->config->pipelines.n; i++) {
-        if (!cw_str_eq(sh->config->pipelines.names[i], name))
-            continue;
-        *out = sh->pipelines[i];
-        return true;
-    }
-    return false;
-}
-
-static int pipelines_new(struct cw_shipper *sh, struct cw_err *err)
-{
-    const struct cw_pipeline_config *configs = sh->config->pipelines.items;
-    sh->pipelines = cw_mem_array(sh->config->pipelines.n + 1, sizeof(struct cw_stages *));
-    for (size_t i = 0; i < sh->config->pipelines.n; i++)
-        if (cw_stages_new(&configs[i].pipeline_stages, NULL, &sh->pipelines[i], err) < 0)
-            return err->code;
-    return 0;
-}
-
 /* What is to be read. */
 static int scrapes_new(struct cw_shipper *sh, struct cw_err *err)
 {
     const struct cw_scrape_config *configs = sh->config->scrape_configs.items;
     struct cw_discovery_host host = {&sh->loop, sh->host.http, sh->sources, on_targets, sh};
-    sh->stages = cw_mem_array(sh->config->scrape_configs.n + 1, sizeof *sh->stages);
+    int rc = cw_pipelines_init(&sh->pipelines, &sh->config->pipelines, NULL, err);
+    if (rc < 0)
+        return rc;
     sh->scrapes = cw_mem_array(sh->config->scrape_configs.n + 1, sizeof *sh->scrapes);
     for (size_t i = 0; i < sh->config->scrape_configs.n; i++) {
-        int rc = cw_scrape_init(&sh->scrapes[i], &configs[i], err);
-        if (rc == 0 && configs[i].pipeline_stages.n > 0)
-            rc = cw_stages_new(&configs[i].pipeline_stages, NULL, &sh->stages[i], err);
+        rc = cw_scrape_init(&sh->scrapes[i], &configs[i], &sh->pipelines, NULL, err);
         if (rc < 0)
             return rc;
-        sh->scrapes[i].stages = sh->stages[i];
-        sh->scrapes[i].pipeline = pipeline_find;
-        sh->scrapes[i].pipeline_arg = sh;
         sh->nscrapes++;
     }
     sh->discoveries = cw_discoveries_new(&host, sh->scrapes, sh->nscrapes);
@@ -580,6 +572,43 @@ static void scrapes_free(struct cw_shipper *sh)
     for (size_t i = 0; i < sh->nscrapes; i++)
         cw_scrape_fini(&sh->scrapes[i]);
     free(sh->scrapes);
+    cw_pipelines_fini(&sh->pipelines);
+}
+
+/* Beside the positions; of a dry run, which remembers nothing, in a folder that is removed. */
+static int receivers_new(struct cw_shipper *sh, struct cw_err *err)
+{
+    char temporary[] = "/tmp/cordwood-dry-run-XXXXXX";
+    struct cw_buf folder;
+    cw_buf_init(&folder, SIZE_MAX);
+    if (!sh->args->dry_run)
+        cw_buf_addf(&folder, "%s.spool", sh->state_dir.positions_path);
+    else if (mkdtemp(temporary) != NULL)
+        cw_buf_addz(&folder, temporary);
+    else
+        return cw_err_errno(err, CW_E_IO, errno, "make %s", temporary);
+    sh->spool_folder = cw_str_dupz(cw_buf_str(&folder));
+    cw_buf_fini(&folder);
+    struct cw_receivers_options options = {.loop = &sh->loop,
+                                           .config = sh->config,
+                                           .folder = sh->spool_folder,
+                                           .sources = sh->sources,
+                                           .metrics = sh->metrics,
+                                           .once = sh->args->once,
+                                           .on_segment = on_targets,
+                                           .on_stopped = on_settled,
+                                           .arg = sh};
+    return cw_receivers_new(&options, &sh->receivers, err);
+}
+
+static void receivers_free(struct cw_shipper *sh)
+{
+    struct cw_err err;
+    cw_receivers_free(&sh->receivers);
+    if (sh->args->dry_run && sh->spool_folder != NULL &&
+        cw_file_tree_remove(sh->spool_folder, &err) < 0)
+        cw_log_warn("%s", err.text);
+    free(sh->spool_folder);
 }
 
 static int loop_init(struct cw_shipper *sh, struct cw_err *err)
@@ -626,12 +655,14 @@ int cw_shipper_new(const struct cw_shipper_config *config, const struct cw_shipp
         cw_sources_restore(sh->sources, &sh->state_dir.known);
         if (!args->dry_run)
             cw_state_dir_ledger_restore(&sh->state_dir, sh->sources);
-        rc = pipelines_new(sh, err);
-        if (rc == 0)
-            rc = scrapes_new(sh, err);
+        rc = scrapes_new(sh, err);
     }
     if (rc == 0)
+        rc = receivers_new(sh, err);
+    if (rc == 0)
         rc = server_start(sh, err);
+    if (rc == 0)
+        rc = cw_receivers_start(sh->receivers, err);
     if (rc < 0)
         cw_shipper_free(&sh);
     *out = sh;
@@ -680,13 +711,8 @@ void cw_shipper_free(struct cw_shipper **shipper)
         CW_ASSERT(rc == 0);
     }
     cw_dry_run_free(&sh->dry_run);
+    receivers_free(sh);
     cw_sources_free(&sh->sources);
-    for (size_t i = 0; i < sh->config->scrape_configs.n && sh->stages != NULL; i++)
-        cw_stages_free(&sh->stages[i]);
-    free(sh->stages);
-    for (size_t i = 0; i < sh->config->pipelines.n && sh->pipelines != NULL; i++)
-        cw_stages_free(&sh->pipelines[i]);
-    free(sh->pipelines);
     clients_free(sh);
     scrapes_free(sh);
     cw_dead_letters_free(&sh->dead_letters);

@@ -9,6 +9,7 @@
 #include "common/pipeline/stage_config.h"
 #include "shipper/subcommands.h"
 #include "shipper/glob.h"
+#include "shipper/pipelines.h"
 
 #define DOCKER_SOCKET "/var/run/docker.sock"
 #define PUSH_PATH "/loki/api/v1/push"
@@ -152,6 +153,11 @@ static const struct cw_table_def client_table = {.name = "client",
                                                  .size = sizeof(struct cw_client_config),
                                                  .check = client_check};
 
+#define RECEIVER_ROW(key, member, rows, text)                                                      \
+    {                                                                                              \
+        key, CW_KEY_TABLE, ROW(cw_scrape_config, member),                                          \
+            .table = &rows, .seen = CW_KEY_AT(struct cw_scrape_config, member.seen), .doc = text   \
+    }
 static const struct cw_key_def scrape_keys[] = {
     {"job_name", CW_KEY_STRING, ROW(cw_scrape_config, job_name), .doc = "Its name in log lines."},
     {"static_configs", CW_KEY_TABLES, ROW(cw_scrape_config, static_configs),
@@ -176,6 +182,18 @@ static const struct cw_key_def scrape_keys[] = {
      .doc = "Prometheus' rules: which targets are kept, and what labels they get."},
     {"pipeline_stages", CW_KEY_TABLES, ROW(cw_scrape_config, pipeline_stages),
      .table = &cw_stage_table, .doc = "What each line goes through, in this order."},
+    RECEIVER_ROW("journal", journal, cw_journal_table, "The systemd journal."),
+    RECEIVER_ROW("syslog", syslog, cw_syslog_table, "Take syslog messages over TCP or UDP."),
+    RECEIVER_ROW("loki_push_api", loki_push_api, cw_loki_push_table,
+                 "Take pushes: Loki's (/loki/api/v1/push), OTLP (/otlp/v1/logs), plain lines "
+                 "(/loki/api/v1/raw)."),
+    RECEIVER_ROW("gelf", gelf, cw_gelf_table, "Take Graylog's GELF messages."),
+    RECEIVER_ROW("forward", forward, cw_forward_table,
+                 "Take events of Fluentd and Fluent Bit (forward protocol)."),
+    RECEIVER_ROW("lines", lines, cw_lines_table, "Take lines over TCP or a Unix socket."),
+    RECEIVER_ROW("stdin", standard_input, cw_stdin_table, "Take lines of standard input."),
+    RECEIVER_ROW("fifo", fifo, cw_fifo_table, "Take lines of a named pipe."),
+    RECEIVER_ROW("exec", exec, cw_exec_table, "Run a program and take its lines."),
     REFUSED("windows_events", "there is no Windows here"),
     REFUSED("kafka", "let the programs push, or read their files"),
     REFUSED("gcplog", "let it push to loki_push_api"),
@@ -204,16 +222,15 @@ static const struct cw_table_def scrape_table = {.name = "scrape_config",
                                                  .size = sizeof(struct cw_scrape_config),
                                                  .check = scrape_check};
 
+static const char *const level_names[] = {"debug", "info", "warn", "error", NULL};
+static const char *const format_names[] = {"logfmt", "json", NULL};
+
 static const struct cw_key_def pipeline_keys[] = {
-    {"pipeline_stages", CW_KEY_TABLES, ROW(cw_pipeline_config, pipeline_stages),
-     .table = &cw_stage_table, .flags = CW_KEY_REQUIRED,
-     .doc = "What each line goes through, in this order."},
+    {"stages", CW_KEY_TABLES, ROW(cw_pipeline_config, stages), .table = &cw_stage_table,
+     .flags = CW_KEY_REQUIRED, .doc = "As pipeline_stages."},
 };
 static const struct cw_table_def pipeline_table =
     CW_TABLE("pipeline", pipeline_keys, struct cw_pipeline_config);
-
-static const char *const level_names[] = {"debug", "info", "warn", "error", NULL};
-static const char *const format_names[] = {"logfmt", "json", NULL};
 
 static const struct cw_key_def shipper_keys[] = {
     {"server.http_listen_address", CW_KEY_STRING, ROW(cw_shipper_config, http_listen_address),
@@ -238,11 +255,11 @@ static const struct cw_key_def shipper_keys[] = {
      .def = "10s", .min = "10ms", .max = "1h", .doc = "How often positions are written."},
     {"positions.ignore_invalid_yaml", CW_KEY_IGNORED,
      .doc = "an invalid positions file is always an error: it would repeat lines"},
+    {"pipelines", CW_KEY_TABLE_MAP, ROW(cw_shipper_config, pipelines), .table = &pipeline_table,
+     .doc = "Stages by name: a container's lines go through those that its label cordwood.pipeline "
+            "names, instead of its scrape config's."},
     {"scrape_configs", CW_KEY_TABLES, ROW(cw_shipper_config, scrape_configs),
      .table = &scrape_table, .doc = "What to read."},
-    {"pipelines", CW_KEY_TABLE_MAP, ROW(cw_shipper_config, pipelines), .table = &pipeline_table,
-     .doc = "Stages by a name that a container may ask for with its label cordwood.pipeline, "
-            "instead of those of its scrape config."},
     {"target_config.sync_period", CW_KEY_DURATION, ROW(cw_shipper_config, rescan_ns), .def = "10s",
      .min = "10ms", .max = "1h",
      .doc =
@@ -253,6 +270,9 @@ static const struct cw_key_def shipper_keys[] = {
     {"limits_config.max_line_size_truncate", CW_KEY_BOOL,
      ROW(cw_shipper_config, limits.max_line_truncate), .def = "false",
      .doc = "Cut longer lines to max_line_size instead."},
+    {"spool", CW_KEY_TABLE, ROW(cw_shipper_config, spool), .table = &cw_spool_table,
+     .doc = "Where entries of receivers wait, beside the positions (.cordwood.spool), until every "
+            "server has them: on disk before their sender is told."},
 };
 const struct cw_table_def cw_shipper_table =
     CW_TABLE("cordwood-shipper", shipper_keys, struct cw_shipper_config);

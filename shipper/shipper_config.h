@@ -13,6 +13,8 @@
 #include "common/config/yaml_load.h"
 #include "shipper/client_config.h"
 #include "shipper/discovery_config.h"
+#include "shipper/receiver_config.h"
+#include "shipper/relabel_config.h"
 
 struct cw_backoff_config {
     int64_t min_period_ns, max_period_ns, max_retries;
@@ -40,9 +42,16 @@ struct cw_scrape_config {
     struct cw_config_tables pod_logs_configs;      /* struct cw_pod_logs_config */
     struct cw_config_tables relabel_configs;       /* struct cw_relabel_config */
     struct cw_config_tables pipeline_stages;       /* struct cw_stage_config */
-};
-struct cw_pipeline_config {
-    struct cw_config_tables pipeline_stages; /* struct cw_stage_config */
+    /* receivers; each is there if it was seen */
+    struct cw_journal_config journal;
+    struct cw_syslog_config syslog;
+    struct cw_loki_push_config loki_push_api;
+    struct cw_gelf_config gelf;
+    struct cw_forward_config forward;
+    struct cw_lines_config lines;
+    struct cw_stdin_config standard_input;
+    struct cw_fifo_config fifo;
+    struct cw_exec_config exec;
 };
 struct cw_limits_config {
     int64_t max_line_bytes;
@@ -58,6 +67,7 @@ struct cw_shipper_config {
     struct cw_config_tables scrape_configs; /* struct cw_scrape_config */
     struct cw_config_table_map pipelines;   /* struct cw_pipeline_config */
     struct cw_limits_config limits;
+    struct cw_spool_config spool;
 };
 
 struct cw_shipper_args {

@@ -381,6 +381,8 @@ static bool source_settle_down(struct cw_sources *sources, struct cw_source *sou
     bool deleted = source->tail.nlinks == 0;
     bool left = deleted || !source->wanted || cw_source_rotated(source);
     int64_t quiet_ns = now_mono_ns - source->quiet_since_ns;
+    if (source->format == CW_SOURCE_SPOOL && !deleted)
+        return true; /* its writer says when it is final */
     if (!left && !sources->options.once) {
         source->final = false;
         return true;
@@ -501,7 +503,9 @@ bool cw_sources_goal_reached(const struct cw_sources *sources)
 {
     for (size_t i = 0; i < sources->n; i++) {
         const struct cw_source *source = sources->items[i];
-        if (source->tail.fd >= 0 && cw_source_position(source) < source->goal)
+        /* A spool grows on, until the inputs have ended. */
+        uint64_t goal = source->format == CW_SOURCE_SPOOL ? source->tail.size : source->goal;
+        if (source->tail.fd >= 0 && cw_source_position(source) < goal)
             return false;
     }
     return sources->scanned && !sources->unsaved;

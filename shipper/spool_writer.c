@@ -363,6 +363,8 @@ static void job_written(struct cw_spool_writer *writer)
 static void on_closed(uv_handle_t *handle)
 {
     struct cw_spool_writer *writer = handle->data;
+    waiters_tell(&writer->writing, CW_E_UNAVAILABLE);
+    waiters_tell(&writer->pending, CW_E_UNAVAILABLE);
     load_fini(&writer->pending);
     load_fini(&writer->writing);
     free(writer->segments);
@@ -445,6 +447,16 @@ bool cw_spool_writer_idle(const struct cw_spool_writer *writer)
 
 /* ---- deleting ---- */
 
+/* Nobody writes the segment any more: what has no end in it never will. */
+static void source_finish(struct cw_source *source)
+{
+    if (source->final || source->tail.fd < 0)
+        return;
+    source->final = true;
+    for (size_t i = 0; i < source->nrows; i++)
+        source->rows[i].held_size = 0;
+}
+
 static struct cw_source *source_of(const struct cw_sources *sources, const char *path)
 {
     for (size_t i = 0; i < sources->n; i++)
@@ -501,9 +513,12 @@ void cw_spool_writer_prune(struct cw_spool_writer *writer, struct cw_sources *so
     for (size_t i = 0; i < n; i++) {
         const struct segment *segment = &writer->segments[i];
         /* The one that is written, and the newest that has the cursor, stay. */
-        bool needed = i + 1 == n && (writer->fd >= 0 || writer->busy || writer->cursor_len > 0);
+        bool written = i + 1 == n && (writer->fd >= 0 || writer->busy);
+        bool needed = written || (i + 1 == n && writer->cursor_len > 0);
         char *path = segment_path(writer, segment->number);
         struct cw_source *source = source_of(sources, path);
+        if (source != NULL && !written)
+            source_finish(source);
         bool settled = source != NULL && cw_source_position(source) >= segment->size;
         bool over = !needed && !settled && segment_over(writer, i, bytes, now_ns);
         if (over)

@@ -66,14 +66,15 @@ bool cw_spool_writer_room(struct cw_spool_writer *writer);
 void cw_spool_writer_add(struct cw_spool_writer *writer, struct cw_str records, size_t n,
                          struct cw_str cursor);
 /* Write what was added. `fn` (may be NULL) is called once, when all of it is durable (0), or could
- * not be written (negative, only with CW_SPOOL_GIVE_BACK); with nothing to wait for at once. */
+ * not be written (negative: with CW_SPOOL_GIVE_BACK, or at the end); with nothing to wait for at
+ * once. */
 void cw_spool_writer_commit(struct cw_spool_writer *writer, cw_spool_waiter_fn fn, void *ctx);
 /* Nothing is added that is not durable. */
 bool cw_spool_writer_idle(const struct cw_spool_writer *writer);
 /* Delete segments that the sources have settled, and keep the bounds. Now and then. */
 void cw_spool_writer_prune(struct cw_spool_writer *writer, struct cw_sources *sources,
                            int64_t now_ns);
-/* What is under way ends, what is not written is lost; frees itself when the loop has run. */
+/* What is under way ends, what is not written is lost and its waiters are told so; frees itself when the loop has run. */
 void cw_spool_writer_close(struct cw_spool_writer **writer);
 
 #endif

@@ -98,8 +98,7 @@ static int stages_set(const struct cw_targets *targets, struct cw_target *target
 {
     const struct cw_scrape *scrape = targets->scrape;
     target->stages = scrape->stages;
-    if (pipeline.len == 0 || (scrape->pipeline != NULL &&
-                              scrape->pipeline(scrape->pipeline_arg, pipeline, &target->stages)))
+    if (pipeline.len == 0 || cw_pipelines_find(scrape->pipelines, pipeline, &target->stages))
         return 0;
     return cw_err_set(err, CW_E_INVALID, "it asks for the pipeline \"%.*s\", which there is not",
                       CW_STR_ARG(pipeline));

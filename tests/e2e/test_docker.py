@@ -168,7 +168,7 @@ def test_containers_opt_in_and_out_and_name_their_pipeline(ingester, make_shippe
     engine.run("in", '''echo '{"level":"warn","msg":"hello"}' ''', "--label", "cordwood.enable=true", "--label", "cordwood.pipeline=json")
     engine.run("out", "echo never", "--label", "cordwood.enable=false")
     engine.run("none", "echo '{}'", "--label", "wish=none")
-    pipelines = "pipelines: {json: {pipeline_stages: [{json: {expressions: {severity: level}}}, {labels: {severity: ''}}]}}\n"
+    pipelines = "pipelines: {json: {stages: [{json: {expressions: {severity: level}}}, {labels: {severity: ''}}]}}\n"
     shipper = make_shipper(config=scrape_of(ingester, tmp_path, engine, "}]\n", pipelines)).start()
     lines_of(ingester, '{container="in", severity="warn"}', [b'{"level":"warn","msg":"hello"}'])
     lines_of(ingester, '{container="none"}', [b"{}"])

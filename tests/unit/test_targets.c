@@ -19,6 +19,9 @@ static const struct cw_key_def keys[] = {
 };
 static const struct cw_table_def table = CW_TABLE("scrape", keys, struct cw_scrape_config);
 
+static const struct cw_config_table_map no_pipelines;
+static struct cw_pipelines pipelines;
+
 static void begin(const char *rules)
 {
     struct cw_sources_options options = {
@@ -30,7 +33,8 @@ static void begin(const char *rules)
     cr_assert_eq(cw_yaml_load_text(text, "r", &table, NULL, arena, &config, NULL, &err), 0, "%s",
                  err.text);
     config.job_name = CW_STR("job");
-    cr_assert_eq(cw_scrape_init(&scrape, &config, &err), 0, "%s", err.text);
+    cr_assert_eq(cw_pipelines_init(&pipelines, &no_pipelines, NULL, &err), 0);
+    cr_assert_eq(cw_scrape_init(&scrape, &config, &pipelines, NULL, &err), 0, "%s", err.text);
     scrape.host = "here";
     targets = cw_targets_new(sources, &scrape);
 }
@@ -39,6 +43,7 @@ static void end(void)
 {
     cw_targets_free(&targets);
     cw_scrape_fini(&scrape);
+    cw_pipelines_fini(&pipelines);
     cw_sources_free(&sources);
     cw_metrics_free(&metrics);
     cw_arena_free(&arena);
@@ -182,25 +187,22 @@ Test(targets, rules_see_each_stream_of_a_container)
     end();
 }
 
-static bool pipeline(void *arg, struct cw_str name, struct cw_stages **out)
-{
-    *out = arg;
-    return cw_str_eqz(name, "nginx");
-}
-
 Test(targets, a_pipeline_is_asked_for_by_name)
 {
     begin("");
-    int ours;
     struct cw_found good = found_of("__path__=/a"), bad = found_of("__path__=/b");
     good.pipeline = CW_STR("nginx");
     bad.pipeline = CW_STR("apache");
     cw_targets_put(targets, CW_STR("1"), &good, 1);
     cr_assert_eq(sources->ntargets, 0, "there is none of that name");
-    scrape.pipeline = pipeline;
-    scrape.pipeline_arg = &ours;
+    struct cw_pipeline_config empty = {0};
+    struct cw_str name = CW_STR("nginx");
+    struct cw_config_table_map one = {&name, &empty, 1};
+    struct cw_err err = {0};
+    cw_pipelines_fini(&pipelines);
+    cr_assert_eq(cw_pipelines_init(&pipelines, &one, NULL, &err), 0, "%s", err.text);
     cw_targets_put(targets, CW_STR("1"), &good, 1);
     cw_targets_put(targets, CW_STR("2"), &bad, 1);
-    cr_assert(sources->ntargets == 1 && sources->targets[0]->stages == (void *)&ours);
+    cr_assert(sources->ntargets == 1 && sources->targets[0]->stages == pipelines.stages[0]);
     end();
 }

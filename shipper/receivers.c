@@ -70,16 +70,11 @@ static char *folder_of(const struct cw_receivers *receivers, const char *name)
 /* Its segments, as the sources read them. */
 static int target_add(struct cw_receivers *receivers, const char *name, struct cw_err *err)
 {
-    static const char special[] = "*?[]{}\\,";
     struct cw_target *target = cw_mem_new(sizeof *target);
     char *folder = folder_of(receivers, name);
     struct cw_buf pattern;
     cw_buf_init(&pattern, CW_GLOB_PATTERN_BYTES);
-    for (const char *at = folder; *at != '\0'; at++) {
-        if (strchr(special, *at) != NULL)
-            cw_buf_addc(&pattern, '\\');
-        cw_buf_addc(&pattern, *at);
-    }
+    cw_glob_escape(cw_str_of(folder), &pattern);
     cw_buf_addz(&pattern, "/*" CW_SPOOL_SUFFIX);
     int rc = cw_glob_compile(cw_buf_str(&pattern), &target->glob, err);
     target->name = cw_str_dupz(cw_str_of(name));

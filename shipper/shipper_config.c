@@ -459,11 +459,7 @@ static struct cw_str path_pattern(struct cw_str path, struct cw_arena *arena)
         return path;
     struct cw_buf text;
     cw_buf_init(&text, 2 * CW_GLOB_PATTERN_BYTES);
-    for (size_t i = 0; i < path.len; i++) {
-        if (strchr("*?[]{}\\,", path.ptr[i]) != NULL)
-            cw_buf_addc(&text, '\\');
-        cw_buf_addc(&text, path.ptr[i]);
-    }
+    cw_glob_escape(path, &text);
     if (S_ISDIR(st.st_mode))
         cw_buf_addz(&text, "/**");
     struct cw_str pattern = cw_arena_dup(arena, cw_buf_str(&text));

@@ -331,7 +331,8 @@ static void on_inspect(void *arg, int rc, const struct cw_http_answer *answer,
     if (answer->status == 200) { /* else it was removed meanwhile */
         rc = cw_docker_inspect_decode(answer->body, docker->arena, &log, &bad);
         /* Created, not started: its start is an event, and it is new then still. */
-        bool early = rc == 0 && log.path.len == 0 && cw_str_eqz(log.driver, "json-file");
+        bool early = rc == 0 && log.path.len == 0 &&
+                     (cw_str_eqz(log.driver, "json-file") || cw_str_eqz(log.driver, "local"));
         if (rc < 0)
             cw_log_warn("docker: container %.*s: %s", CW_STR_ARG(container->name), bad.text);
         else if (!early)

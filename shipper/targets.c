@@ -43,21 +43,6 @@ struct cw_labels cw_labels_from_map(const struct cw_config_map *map)
     return labels;
 }
 
-int cw_target_from_path(const char *path, const char *name, struct cw_labels labels,
-                        enum cw_source_format format, struct cw_target **out, struct cw_err *err)
-{
-    struct cw_target *target = cw_mem_new(sizeof *target);
-    int rc = cw_glob_literal(cw_str_of(path), &target->glob, err);
-    target->name = cw_str_dupz(cw_str_of(name));
-    for (unsigned i = 0; i < CW_SOURCE_STREAMS; i++)
-        target->labels[i] = cw_labels_dup_heap(labels);
-    target->format = format;
-    if (rc < 0)
-        cw_target_free(&target);
-    *out = target;
-    return rc;
-}
-
 /* ---- one found thing ---- */
 
 /* The rules on the labels of one stream. 1 kept, 0 dropped. */
@@ -74,6 +59,18 @@ static int stream_relabel(const struct cw_targets *targets, const struct cw_foun
     return cw_relabel_apply(targets->scrape->relabel, out, err);
 }
 
+/* A container's file, and those that were rotated away before the container was found: .1, .2, ... */
+static int container_files(struct cw_target *target, struct cw_str path, struct cw_err *err)
+{
+    struct cw_buf text;
+    cw_buf_init(&text, 2 * CW_GLOB_PATTERN_BYTES);
+    cw_glob_escape(path, &text);
+    cw_buf_addz(&text, "{,.[0-9],.[0-9][0-9]}");
+    int rc = cw_glob_compile(cw_buf_str(&text), &target->glob, err);
+    cw_buf_fini(&text);
+    return rc;
+}
+
 static int files_set(struct cw_target *target, const struct cw_found *found,
                      const struct cw_target_labels *labels, struct cw_err *err)
 {
@@ -81,7 +78,7 @@ static int files_set(struct cw_target *target, const struct cw_found *found,
     struct cw_str exclude = cw_target_labels_get(labels, CW_STR("__path_exclude__"));
     if (found->path.len > 0) {
         target->path = cw_str_dupz(found->path);
-        return cw_glob_literal(found->path, &target->glob, err);
+        return container_files(target, found->path, err);
     }
     if (pattern.len == 0)
         return cw_err_set(err, CW_E_INVALID, "it has no label __path__: which files to read");

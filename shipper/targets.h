@@ -41,10 +41,6 @@ bool cw_targets_keep(struct cw_targets *targets, struct cw_str group);
 /* Whether there are other targets than when it was asked last: scan. */
 bool cw_targets_changed(struct cw_targets *targets);
 
-/* One file by its path, with these labels (copied) in each of its streams. */
-int cw_target_from_path(const char *path, const char *name, struct cw_labels labels,
-                        enum cw_source_format format, struct cw_target **out,
-                        struct cw_err *err) CW_MUST_USE;
 /* A map as a label set in one heap block (free() its items). */
 struct cw_labels cw_labels_from_map(const struct cw_config_map *map);
 

@@ -176,6 +176,9 @@ Test(targets, rules_see_each_stream_of_a_container)
     cw_targets_put(targets, CW_STR("1"), &loud, 1);
     cw_targets_put(targets, CW_STR("2"), &quiet, 1);
     cr_assert_eq(sources->ntargets, 2);
+    cr_expect(cw_glob_match(sources->targets[0]->glob, CW_STR("/c1")) &&
+              cw_glob_match(sources->targets[0]->glob, CW_STR("/c1.1")) &&
+              !cw_glob_match(sources->targets[0]->glob, CW_STR("/c1.1.gz")));
     cr_expect_str_eq(labels_text(sources->targets[0], CW_DOCKER_STDERR), "{c=\"1\", s=\"stderr\"}");
     cr_expect_str_eq(labels_text(sources->targets[0], CW_DOCKER_STDOUT), "{c=\"1\", s=\"stdout\"}");
     cr_expect(!sources->targets[0]->off[CW_DOCKER_STDERR] &&

@@ -68,7 +68,8 @@ static char *folder_of(const struct cw_receivers *receivers, const char *name)
 }
 
 /* Its segments, as the sources read them. */
-static int target_add(struct cw_receivers *receivers, const char *name, struct cw_err *err)
+static int target_add(struct cw_receivers *receivers, const char *name, struct cw_stages *stages,
+                      struct cw_err *err)
 {
     static const char special[] = "*?[]{}\\,";
     struct cw_target *target = cw_mem_new(sizeof *target);
@@ -84,6 +85,7 @@ static int target_add(struct cw_receivers *receivers, const char *name, struct c
     int rc = cw_glob_compile(cw_buf_str(&pattern), &target->glob, err);
     target->name = cw_str_dupz(cw_str_of(name));
     target->format = CW_SOURCE_SPOOL;
+    target->stages = stages;
     if (rc == 0)
         cw_sources_target_add(receivers->options.sources, target);
     else
@@ -110,6 +112,7 @@ static void on_segment(void *arg)
 static int spool_open(struct cw_receivers *receivers, struct cw_receiver *receiver,
                       const char *name, struct cw_spool_writer **out, struct cw_err *err)
 {
+    struct cw_stages *stages = receiver ? receiver->stages : NULL;
     const struct cw_spool_config *config = &receivers->options.config->spool;
     bool waits = receiver == NULL || receiver->def->waits == NULL || receiver->def->waits(receiver);
     char *folder = folder_of(receivers, name);
@@ -128,7 +131,7 @@ static int spool_open(struct cw_receivers *receivers, struct cw_receiver *receiv
         .arg = receiver};
     int rc = cw_spool_writer_open(&options, out, err);
     free(folder);
-    return rc < 0 ? rc : target_add(receivers, name, err);
+    return rc < 0 ? rc : target_add(receivers, name, stages, err);
 }
 
 static bool name_taken(const struct cw_receivers *receivers, const char *name)
@@ -137,6 +140,11 @@ static bool name_taken(const struct cw_receivers *receivers, const char *name)
         if (strcmp(receivers->items[i]->name, name) == 0)
             return true;
     return false;
+}
+
+static const struct cw_scrape_config *scrapes_of(const struct cw_receivers *receivers)
+{
+    return receivers->options.config->scrape_configs.items;
 }
 
 static int receiver_add(struct cw_receivers *receivers, const struct cw_receiver_def *def,
@@ -155,6 +163,7 @@ static int receiver_add(struct cw_receivers *receivers, const struct cw_receiver
     struct cw_receiver *receiver = cw_mem_new(def->size);
     receiver->def = def;
     receiver->scrape = scrape;
+    receiver->stages = receivers->options.stages[scrape - scrapes_of(receivers)];
     receiver->config = (const char *)scrape + def->config;
     receiver->host = &receivers->options;
     receiver->name = name;
@@ -188,7 +197,7 @@ int cw_receivers_new(const struct cw_receivers_options *options, struct cw_recei
 {
     struct cw_receivers *receivers = cw_mem_new(sizeof *receivers);
     receivers->options = *options;
-    const struct cw_scrape_config *scrapes = options->config->scrape_configs.items;
+    const struct cw_scrape_config *scrapes = scrapes_of(receivers);
     int rc = 0;
     for (size_t i = 0; rc == 0 && i < options->config->scrape_configs.n; i++)
         for (size_t k = 0; rc == 0 && k < CW_COUNT(defs); k++)

@@ -22,8 +22,8 @@ struct cw_receivers_options {
     uv_loop_t *loop;
     const struct cw_shipper_config *config;
     struct cw_stages *const *stages; /* of each scrape config; NULL: it has none */
-    const char *folder;         /* of all spools */
-    struct cw_sources *sources; /* get the spools as targets */
+    const char *folder;              /* of all spools */
+    struct cw_sources *sources;      /* get the spools as targets */
     struct cw_metrics *metrics;
     bool once;
     void (*on_segment)(void *arg); /* a spool has a new file: scan */

@@ -36,6 +36,7 @@
 #define CW_BATCH_READ_BYTES_MIN (256u << 10)
 
 struct cw_batch_streams;
+struct cw_inspect;
 
 struct cw_batch_options {
     size_t output;             /* whose rows of the ledgers count */
@@ -44,11 +45,12 @@ struct cw_batch_options {
     struct cw_str own_tenant;  /* of the client */
     struct cw_labels external; /* for streams that have not these names; borrowed */
     const struct cw_selector
-        *selector;         /* streams that it does not match are left out; may be NULL */
-    size_t bytes;          /* of lines in one push */
-    size_t max_line_bytes; /* 0: no limit (a line that no buffer holds is sent in pieces) */
-    bool gzip;             /* around the snappy */
-    bool truncate;         /* a longer line: keep its beginning, or leave it out */
+        *selector;              /* streams that it does not match are left out; may be NULL */
+    struct cw_inspect *inspect; /* shows what stages do; NULL: nobody looks */
+    size_t bytes;               /* of lines in one push */
+    size_t max_line_bytes;      /* 0: no limit (a line that no buffer holds is sent in pieces) */
+    bool gzip;                  /* around the snappy */
+    bool truncate;              /* a longer line: keep its beginning, or leave it out */
 };
 
 /* What happened to lines on the way: added up, told when the part is settled. */

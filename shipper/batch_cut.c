@@ -9,6 +9,7 @@
 #include "shipper/batch.h"
 #include "shipper/batch_streams.h"
 #include "shipper/framing.h"
+#include "shipper/inspect.h"
 
 /* What stages may make of a batch's bytes: past it the cut ends at the next line. Nested documents
  * that are all extracted take several times their size. */
@@ -152,10 +153,22 @@ static void on_emit(void *arg, const struct cw_stage_entry *entry)
 static void on_stage_dropped(void *arg, const struct cw_stage_entry *entry, struct cw_str reason)
 {
     struct cut *cut = arg;
-    (void)reason;
+    if (entry->counting && cut->batch->options.inspect != NULL)
+        cw_inspect_dropped(cut->batch->options.inspect, reason);
+    if (entry->counting)
+        cw_tally_count(&cw_source_tally(cut->source)->dropped, reason, 1);
     if (entry->from != cut->line.from || entry->to != cut->line.to)
         span_add(cut, entry->from, entry->to);
     note_add(cut, entry->from, NOTE_DROPPED);
+}
+
+/* Only the first passage of a line is shown. */
+static void on_trace(void *arg, size_t depth, struct cw_str stage,
+                     const struct cw_stage_entry *before, const struct cw_stage_entry *after)
+{
+    struct cut *cut = arg;
+    if ((before ? before : after)->counting)
+        cw_inspect_trace(cut->batch->options.inspect, depth, stage, before, after);
 }
 
 /* Times within a source only rise, so that equal lines stay apart in a store that drops repeats. */
@@ -183,6 +196,10 @@ static void line_take(struct cut *cut)
         note_add(cut, line->from, NOTE_MALFORMED);
     if (line->joined)
         span_add(cut, line->from, line->to);
+    if (source->off[line->stream]) {
+        note_add(cut, line->from, NOTE_DROPPED);
+        return;
+    }
     struct cw_labels labels = line->labels.n > 0 ? line->labels : source->labels[line->stream];
     struct cw_stage_entry entry = {.ts_ns = ts_ns,
                                    .line = line->line,
@@ -194,11 +211,14 @@ static void line_take(struct cut *cut)
                                    .from = line->from,
                                    .to = line->to,
                                    .counting = line->from >= source->fed_to};
+    if (cut->run != NULL && entry.counting && cut->batch->options.inspect != NULL)
+        cw_inspect_line(cut->batch->options.inspect, &entry);
     if (cut->run == NULL)
         on_emit(cut, &entry);
     else
         cw_stages_feed(cut->run, &entry);
-    source->fed_to = CW_MAX(source->fed_to, line->to);
+    if (entry.counting)
+        cw_source_count_read(source, line->to, line->line.len);
 }
 
 /* ---- where the cut ends ---- */
@@ -364,8 +384,11 @@ static int source_cut(struct cut *cut, struct cw_err *err)
                                                 .emitted_to = source->emitted_to,
                                                 .emit = on_emit,
                                                 .dropped = on_stage_dropped,
+                                                .trace = batch->options.inspect ? on_trace : NULL,
                                                 .arg = cut};
         cut->run = cw_stages_begin(source->stages, &options);
+        if (batch->options.inspect != NULL)
+            cw_inspect_run(batch->options.inspect, cut->run);
     }
     cut_end(cut, lines_cut(cut));
     return 0;

@@ -5,17 +5,21 @@
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "shipper/batch.h"
+#include "shipper/inspect.h"
 
 struct cw_dry_run {
     struct cw_batch *batch;
+    struct cw_inspect *inspect; /* NULL: entries alone */
 };
 
 enum { DRY_RUN_BYTES = 256 << 10 };
 
-struct cw_dry_run *cw_dry_run_new(const struct cw_limits_config *limits)
+struct cw_dry_run *cw_dry_run_new(const struct cw_limits_config *limits, bool inspect)
 {
     struct cw_dry_run *dry_run = cw_mem_new(sizeof *dry_run);
+    dry_run->inspect = inspect ? cw_inspect_new(stdout) : NULL;
     struct cw_batch_options options = {.all_tenants = true,
+                                       .inspect = dry_run->inspect,
                                        .bytes = DRY_RUN_BYTES,
                                        .max_line_bytes = (size_t)limits->max_line_bytes,
                                        .truncate = limits->max_line_truncate};
@@ -28,6 +32,7 @@ void cw_dry_run_free(struct cw_dry_run **dry_run)
     if (*dry_run == NULL)
         return;
     cw_batch_free(&(*dry_run)->batch);
+    cw_inspect_free(&(*dry_run)->inspect);
     free(*dry_run);
     *dry_run = NULL;
 }

@@ -1,6 +1,7 @@
 #include "shipper/framing.h"
 #include <string.h>
 #include "common/base/assert.h"
+#include "shipper/docker_local.h"
 #include "shipper/spool_record.h"
 
 /* ---- lines ---- */
@@ -77,6 +78,25 @@ static void pending_take(struct cw_framing *framing, unsigned stream, struct cw_
     *pending = (struct cw_framing_pending){0};
 }
 
+/* True when the piece completes an entry. */
+static bool docker_piece_take(struct cw_framing *framing, const struct cw_docker_line *line,
+                              uint64_t from, uint64_t to, struct cw_framed *out)
+{
+    if (!line->partial && !framing->pending[line->stream].any) {
+        *out = (struct cw_framed){.line = line->text,
+                                  .has_ts = true,
+                                  .ts_ns = line->ts_ns,
+                                  .from = from,
+                                  .to = to,
+                                  .stream = line->stream};
+        return true;
+    }
+    pending_add(framing, line->stream, line, from, to);
+    if (!line->partial)
+        pending_take(framing, line->stream, out);
+    return !line->partial;
+}
+
 /* One line of the file; true when it completes an entry. */
 static bool docker_line_take(struct cw_framing *framing, struct cw_str raw, uint64_t from,
                              uint64_t to, struct cw_framed *out)
@@ -87,19 +107,7 @@ static bool docker_line_take(struct cw_framing *framing, struct cw_str raw, uint
         *out = (struct cw_framed){.line = raw, .from = from, .to = to, .malformed = true};
         return true;
     }
-    if (!line.partial && !framing->pending[line.stream].any) {
-        *out = (struct cw_framed){.line = line.text,
-                                  .has_ts = true,
-                                  .ts_ns = line.ts_ns,
-                                  .from = from,
-                                  .to = to,
-                                  .stream = line.stream};
-        return true;
-    }
-    pending_add(framing, line.stream, &line, from, to);
-    if (!line.partial)
-        pending_take(framing, line.stream, out);
-    return !line.partial;
+    return docker_piece_take(framing, &line, from, to, out);
 }
 
 static bool docker_next(struct cw_framing *framing, struct cw_framed *out)
@@ -120,6 +128,29 @@ static bool docker_next(struct cw_framing *framing, struct cw_framed *out)
     }
     /* its container is gone: no more pieces come */
     return framing->at_end && framing->final && cw_framing_flush(framing, out);
+}
+
+static bool docker_local_next(struct cw_framing *framing, struct cw_framed *out)
+{
+    struct cw_str bytes = {framing->bytes, framing->len};
+    bool ends = framing->at_end && framing->final;
+    while (framing->at < framing->len) {
+        struct cw_docker_line line;
+        uint64_t from = framing->start + framing->at;
+        int rc = cw_docker_local_next(bytes, &framing->at, &line, NULL);
+        if (rc == 0 && !ends)
+            return false;
+        if (rc == 0)
+            framing->at = framing->len; /* torn, and nobody goes on with it */
+        uint64_t to = framing->start + framing->at;
+        if (rc <= 0) {
+            *out = (struct cw_framed){.from = from, .to = to, .lost = true};
+            return true;
+        }
+        if (docker_piece_take(framing, &line, from, to, out))
+            return true;
+    }
+    return ends && cw_framing_flush(framing, out);
 }
 
 /* ---- records of the spool ---- */
@@ -156,6 +187,7 @@ bool cw_framing_next(struct cw_framing *framing, struct cw_framed *out)
     switch (framing->format) {
     case CW_SOURCE_LINES: return line_next(framing, out);
     case CW_SOURCE_DOCKER: return docker_next(framing, out);
+    case CW_SOURCE_DOCKER_LOCAL: return docker_local_next(framing, out);
     case CW_SOURCE_SPOOL: return spool_next(framing, out);
     }
     return false;

@@ -7,6 +7,7 @@
 #include <unistd.h>
 #include "common/base/arena.h"
 #include "common/base/log.h"
+#include "shipper/subcommands.h"
 #include "shipper/shipper.h"
 
 enum { EXIT_FAILED = 1 };
@@ -60,6 +61,10 @@ static int usage_error(const struct cw_err *err)
 
 int main(int argc, char **argv)
 {
+    for (const struct cw_shipper_subcommand *sub = cw_shipper_subcommands;
+         sub->word != NULL && argc > 1; sub++)
+        if (strcmp(argv[1], sub->word) == 0)
+            return sub->run(argc - 2, argv + 2);
     struct cw_arena *arena = cw_arena_new();
     struct cw_shipper_args args = {0};
     struct cw_shipper_config config = {0};

@@ -12,14 +12,13 @@
 #include "common/logql/ast.h"
 #include "common/metrics/prom_text.h"
 #include "common/net/http_server.h"
-#include "common/pipeline/stages.h"
+#include "shipper/discoveries.h"
 #include "shipper/dry_run.h"
 #include "shipper/push_client.h"
+#include "shipper/push_target.h"
 #include "shipper/receivers.h"
 #include "shipper/shipper_metrics.h"
-#include "shipper/source_docker.h"
 #include "shipper/state_dir.h"
-#include "shipper/targets.h"
 #include "shipper/watch.h"
 
 /*
@@ -57,7 +56,7 @@ struct cw_shipper {
     struct cw_metrics *metrics;
     struct cw_watch *watch;
     struct cw_sources *sources;
-    struct cw_stages **stages; /* one a scrape config; NULL: it has none */
+    struct cw_pipelines pipelines;
     struct client {
         const struct cw_client_config *config;
         struct cw_labels external;
@@ -69,8 +68,9 @@ struct cw_shipper {
     size_t nclients;
     bool started; /* those that come now start at once */
     bool outputs_full;
-    struct cw_source_docker **engines;
-    size_t nengines;
+    struct cw_scrape *scrapes;
+    size_t nscrapes;
+    struct cw_discoveries *discoveries;
     struct cw_receivers *receivers;
     char *spool_folder;
     bool inputs_ended; /* --once: all receivers whose input ends are done */
@@ -149,9 +149,8 @@ static void once_check(struct cw_shipper *sh)
 {
     if (!sh->args->once || sh->scan_due || !cw_sources_goal_reached(sh->sources))
         return;
-    for (size_t i = 0; i < sh->nengines; i++)
-        if (!cw_source_docker_listed(sh->engines[i]))
-            return;
+    if (!cw_discoveries_listed(sh->discoveries))
+        return;
     if (!cw_receivers_done(sh->receivers))
         return;
     if (!sh->inputs_ended) { /* look once more at what they have written */
@@ -319,9 +318,7 @@ static void shipper_close(struct cw_shipper *sh)
     for (size_t i = 0; i < sh->nclients; i++)
         cw_push_client_close(&sh->clients[i]);
     sh->nclients = 0;
-    for (size_t i = 0; i < sh->nengines; i++)
-        cw_source_docker_close(&sh->engines[i]);
-    sh->nengines = 0;
+    cw_discoveries_close(&sh->discoveries);
     if (sh->receivers != NULL)
         cw_receivers_close(sh->receivers);
     cw_http_client_close(sh->host.http, NULL, NULL);
@@ -551,33 +548,31 @@ static void sources_new(struct cw_shipper *sh)
     sh->sources = cw_sources_new(&options);
 }
 
-static int targets_add(struct cw_shipper *sh, struct cw_err *err)
+/* What is to be read. */
+static int scrapes_new(struct cw_shipper *sh, struct cw_err *err)
 {
-    const struct cw_scrape_config *scrapes = sh->config->scrape_configs.items;
-    sh->stages = cw_mem_array(sh->config->scrape_configs.n + 1, sizeof *sh->stages);
-    for (size_t i = 0; i < sh->config->scrape_configs.n; i++)
-        if (scrapes[i].pipeline_stages.n > 0 &&
-            cw_stages_new(&scrapes[i].pipeline_stages, NULL, &sh->stages[i], err) < 0)
-            return err->code;
+    const struct cw_scrape_config *configs = sh->config->scrape_configs.items;
+    struct cw_discovery_host host = {&sh->loop, sh->host.http, sh->sources, on_targets, sh};
+    int rc = cw_pipelines_init(&sh->pipelines, &sh->config->pipelines, NULL, err);
+    if (rc < 0)
+        return rc;
+    sh->scrapes = cw_mem_array(sh->config->scrape_configs.n + 1, sizeof *sh->scrapes);
     for (size_t i = 0; i < sh->config->scrape_configs.n; i++) {
-        const struct cw_static_config *files = scrapes[i].static_configs.items;
-        for (size_t k = 0; k < scrapes[i].static_configs.n; k++) {
-            struct cw_target *target;
-            int rc = cw_target_from_static(&files[k], scrapes[i].job_name, &target, err);
-            if (rc < 0)
-                return rc;
-            target->stages = sh->stages[i];
-            cw_sources_target_add(sh->sources, target);
-        }
-        const struct cw_docker_sd_config *engines = scrapes[i].docker_sd_configs.items;
-        for (size_t k = 0; k < scrapes[i].docker_sd_configs.n; k++) {
-            struct cw_source_docker_options options = {&sh->loop,   sh->host.http, sh->sources,
-                                                       &engines[k], on_targets,    sh};
-            sh->engines = cw_mem_resize(sh->engines, (sh->nengines + 1) * sizeof *sh->engines);
-            sh->engines[sh->nengines++] = cw_source_docker_new(&options);
-        }
+        rc = cw_scrape_init(&sh->scrapes[i], &configs[i], &sh->pipelines, NULL, err);
+        if (rc < 0)
+            return rc;
+        sh->nscrapes++;
     }
+    sh->discoveries = cw_discoveries_new(&host, sh->scrapes, sh->nscrapes);
     return 0;
+}
+
+static void scrapes_free(struct cw_shipper *sh)
+{
+    for (size_t i = 0; i < sh->nscrapes; i++)
+        cw_scrape_fini(&sh->scrapes[i]);
+    free(sh->scrapes);
+    cw_pipelines_fini(&sh->pipelines);
 }
 
 /* Beside the positions; of a dry run, which remembers nothing, in a folder that is removed. */
@@ -654,12 +649,14 @@ int cw_shipper_new(const struct cw_shipper_config *config, const struct cw_shipp
         sources_new(sh);
         host_init(sh);
         if (args->dry_run)
-            sh->dry_run = cw_dry_run_new(&config->limits);
+            sh->dry_run = cw_dry_run_new(&config->limits, args->inspect);
         rc = clients_new(sh, err);
     }
     if (rc == 0) {
         cw_sources_restore(sh->sources, &sh->state_dir.known);
-        rc = targets_add(sh, err);
+        if (!args->dry_run)
+            cw_state_dir_ledger_restore(&sh->state_dir, sh->sources);
+        rc = scrapes_new(sh, err);
     }
     if (rc == 0)
         rc = receivers_new(sh, err);
@@ -693,8 +690,7 @@ int cw_shipper_run(struct cw_shipper *sh)
     sh->started = true;
     for (size_t i = 0; i < sh->nclients; i++)
         cw_push_client_start(sh->clients[i]);
-    for (size_t i = 0; i < sh->nengines; i++)
-        cw_source_docker_start(sh->engines[i]);
+    cw_discoveries_start(sh->discoveries);
     work_soon(sh, 0);
     uv_run(&sh->loop, UV_RUN_DEFAULT);
     return sh->exit_status;
@@ -718,11 +714,8 @@ void cw_shipper_free(struct cw_shipper **shipper)
     cw_dry_run_free(&sh->dry_run);
     receivers_free(sh);
     cw_sources_free(&sh->sources);
-    for (size_t i = 0; i < sh->config->scrape_configs.n && sh->stages != NULL; i++)
-        cw_stages_free(&sh->stages[i]);
-    free(sh->stages);
     clients_free(sh);
-    free(sh->engines);
+    scrapes_free(sh);
     cw_dead_letters_free(&sh->dead_letters);
     cw_metrics_free(&sh->metrics);
     cw_state_dir_close(&sh->state_dir);

@@ -57,6 +57,7 @@ void cw_source_free(struct cw_source **source)
         return;
     CW_ASSERT(s->nbusy == 0);
     cw_tail_close(&s->tail);
+    cw_tally_free(&s->tally);
     free(s->path);
     free(s->path_now);
     for (size_t i = 0; i < CW_SOURCE_STREAMS; i++)
@@ -94,6 +95,22 @@ bool cw_source_forgettable(const struct cw_source *source)
         if (source->rows[i].confirmed < source->rows[i].mark)
             return false;
     return source->nbusy == 0;
+}
+
+struct cw_tally *cw_source_tally(struct cw_source *source)
+{
+    if (source->tally == NULL)
+        source->tally = cw_tally_new();
+    return source->tally;
+}
+
+void cw_source_count_read(struct cw_source *source, uint64_t to, size_t len)
+{
+    struct cw_tally *tally = cw_source_tally(source);
+    tally->generation = source->generation;
+    tally->counted_to = source->fed_to = CW_MAX(source->fed_to, to);
+    tally->read++;
+    tally->read_bytes += len;
 }
 
 uint64_t cw_source_position(const struct cw_source *source)

@@ -13,6 +13,7 @@
 #include "common/wire/push.h"
 #include "shipper/ledger.h"
 #include "shipper/tail_reader.h"
+#include "shipper/tally.h"
 
 struct cw_stages;
 
@@ -38,9 +39,15 @@ enum cw_source_format {
     CW_SOURCE_LINES, /* a line is an entry */
     /* json-file of Docker Engine: a line is a JSON object around (a part of) an entry */
     CW_SOURCE_DOCKER,
-    CW_SOURCE_SPOOL, /* records of a receiver's spool (spool_record.h) */
+    CW_SOURCE_DOCKER_LOCAL, /* its driver local: docker_local.h */
+    CW_SOURCE_SPOOL,        /* records of a receiver's spool (spool_record.h) */
 };
 enum { CW_SOURCE_STREAMS = 2 }; /* of a Docker source: stdout, stderr; of another only the first */
+
+static inline unsigned cw_source_format_streams(enum cw_source_format format)
+{
+    return format == CW_SOURCE_DOCKER || format == CW_SOURCE_DOCKER_LOCAL ? CW_SOURCE_STREAMS : 1;
+}
 
 struct cw_source {
     struct cw_id128 id;
@@ -51,6 +58,7 @@ struct cw_source {
     char *path_now; /* where it was last seen */
     struct cw_labels
         labels[CW_SOURCE_STREAMS]; /* of lines, ahead of any stage; a heap block each */
+    bool off[CW_SOURCE_STREAMS];   /* lines of this stream are left out, and counted */
     char *tenant;                  /* "": each client's own */
     struct cw_stages *stages;      /* what its lines go through; borrowed, NULL: none */
     /* Stages counted all lines ahead of fed_to, and all entries that begin ahead of emitted_to. */
@@ -67,13 +75,14 @@ struct cw_source {
     int64_t quiet_since_ns; /* monotonic; when its size was last seen to change */
     uint64_t quiet_size;
     unsigned nbusy;
-    int64_t since_ns;     /* when its present contents came to notice; 0: before we started */
-    uint64_t copy_ino;    /* a file on its device that a scan found to be a copy of it; 0: none */
-    bool copied;          /* it went on in a copy; later copies are looked for in the next scan */
-    bool touched;         /* the kernel told of it since it was last looked at */
-    uint64_t goal;        /* its size when it was opened: how far --once reads */
-    int watch;            /* inotify's number, -1 none */
-    uint64_t scan_number; /* the last scan that met it */
+    int64_t since_ns;       /* when its present contents came to notice; 0: before we started */
+    uint64_t copy_ino;      /* a file on its device that a scan found to be a copy of it; 0: none */
+    bool copied;            /* it went on in a copy; later copies are looked for in the next scan */
+    bool touched;           /* the kernel told of it since it was last looked at */
+    uint64_t goal;          /* its size when it was opened: how far --once reads */
+    int watch;              /* inotify's number, -1 none */
+    uint64_t scan_number;   /* the last scan that met it */
+    struct cw_tally *tally; /* NULL until something is counted: cw_source_tally() */
     struct cw_ledger_row *rows; /* one an output */
     size_t nrows;
 };
@@ -89,6 +98,10 @@ void cw_source_draw_id(struct cw_source *source);
 bool cw_source_pending(const struct cw_source *source, size_t output);
 /* Nobody names it, and every store was told that positions passed its marks. */
 bool cw_source_forgettable(const struct cw_source *source);
+/* What became of its lines; made when it is first asked for. */
+struct cw_tally *cw_source_tally(struct cw_source *source);
+/* A line that ends at `to` was met for the first time. */
+void cw_source_count_read(struct cw_source *source, uint64_t to, size_t len);
 /* The smallest settled offset. */
 uint64_t cw_source_position(const struct cw_source *source);
 /* Renamed since it was first seen, or gone on in a copy. */

@@ -49,9 +49,11 @@ void cw_target_free(struct cw_target **target)
         return;
     cw_glob_free(&t->glob);
     cw_glob_free(&t->exclude);
-    free((void *)t->labels.items);
+    for (unsigned i = 0; i < CW_SOURCE_STREAMS; i++)
+        free((void *)t->labels[i].items);
     free(t->name);
-    free(t->pattern);
+    free(t->path);
+    free(t->exclude_path);
     free(t->tenant);
     free(t);
     *target = NULL;
@@ -82,6 +84,7 @@ void cw_sources_free(struct cw_sources **sources)
     free(s->items);
     free(s->targets);
     free(s->index);
+    cw_tally_free(&s->forgotten);
     free(s);
     *sources = NULL;
 }
@@ -182,20 +185,18 @@ static void label_put(struct cw_label *pairs, size_t *n, struct cw_str name, str
     pairs[(*n)++] = (struct cw_label){name, value};
 }
 
-/* Of a stream: `filename`, for Docker `stream`, and the target's. */
+/* Of a stream: `filename`, and the target's. */
 static struct cw_labels labels_make(const struct cw_source *source, const struct cw_target *target,
                                     unsigned stream)
 {
-    static const char *const streams[CW_SOURCE_STREAMS] = {"stdout", "stderr"};
-    struct cw_label *pairs = cw_mem_array(target->labels.n + 2, sizeof *pairs);
+    const struct cw_labels *own = &target->labels[stream];
+    struct cw_label *pairs = cw_mem_array(own->n + 1, sizeof *pairs);
     struct cw_labels labels;
     size_t n = 0;
     if (target->add_filename)
         label_put(pairs, &n, CW_STR("filename"), cw_str_of(source->path));
-    if (target->format == CW_SOURCE_DOCKER)
-        label_put(pairs, &n, CW_STR("stream"), cw_str_of(streams[stream]));
-    for (size_t i = 0; i < target->labels.n; i++)
-        label_put(pairs, &n, target->labels.items[i].name, target->labels.items[i].value);
+    for (size_t i = 0; i < own->n; i++)
+        label_put(pairs, &n, own->items[i].name, own->items[i].value);
     int rc = cw_labels_from_pairs(pairs, n, &labels, NULL);
     CW_ASSERT(rc == 0); /* names are unique */
     labels = cw_labels_dup_heap(labels);
@@ -208,18 +209,33 @@ void cw_sources_labels_set(const struct cw_sources *sources, struct cw_source *s
 {
     const struct cw_sources_options *options = &sources->options;
     struct cw_str tenant = target->tenant ? cw_str_of(target->tenant) : CW_STR_NONE;
-    unsigned nstreams = target->format == CW_SOURCE_DOCKER ? CW_SOURCE_STREAMS : 1;
+    unsigned nstreams = cw_source_format_streams(target->format);
     source->format = target->format;
     source->stages = target->stages;
     for (unsigned i = 0; i < nstreams; i++) {
         free((void *)source->labels[i].items);
         source->labels[i] = labels_make(source, target, i);
+        source->off[i] = target->off[i];
     }
     free(source->tenant);
     source->tenant = cw_str_dupz(tenant);
     if (tenant.len > 0 && options->on_tenant != NULL)
         (void)options->on_tenant(options->arg, tenant);
     source_rows_set(sources, source);
+}
+
+void cw_sources_target_update(struct cw_sources *sources, struct cw_target *target,
+                              struct cw_target **fresh)
+{
+    struct cw_target old = *target;
+    *target = **fresh;
+    **fresh = old;
+    cw_target_free(fresh);
+    for (size_t i = 0; i < sources->n; i++) {
+        struct cw_source *source = sources->items[i];
+        if (source->tail.fd >= 0 && cw_sources_target_of(sources, source->path) == target)
+            cw_sources_labels_set(sources, source, target);
+    }
 }
 
 /* ---- the table ---- */
@@ -429,7 +445,7 @@ void cw_sources_refresh(struct cw_sources *sources, enum cw_sources_which which,
         if (keep)
             sources->items[kept++] = source;
         else
-            cw_source_free(&source);
+            cw_sources_forget(sources, &source);
     }
     if (kept != sources->n) {
         sources->dirty = true;

@@ -20,6 +20,7 @@
 #include "shipper/glob.h"
 #include "shipper/positions.h"
 #include "shipper/source.h"
+#include "shipper/tally_file.h"
 #include "shipper/watch.h"
 
 /* How long a file that was rotated away or deleted must be quiet before its last line, if it has no
@@ -29,12 +30,16 @@
 #define CW_SOURCES_CLOSE_WAIT_NS (60 * CW_NS_PER_S)
 
 struct cw_target {
-    char *name;                     /* the scrape config's job, or the container: for log lines */
-    char *pattern;                  /* what the user wrote; NULL for a container's file */
-    struct cw_glob *glob, *exclude; /* exclude may be NULL */
-    struct cw_labels labels;        /* one heap block (cw_labels_dup_heap) */
-    char *tenant;                   /* of its entries; NULL: each client's own */
-    struct cw_stages *stages;       /* what its lines go through; borrowed, NULL: none */
+    char *name;         /* the scrape config's job, or the container: for log lines */
+    char *path;         /* what the user wrote, or the one file's; may be NULL */
+    bool is_pattern;    /* of files that may not be there yet */
+    char *exclude_path; /* may be NULL, as its pattern */
+    struct cw_glob *glob, *exclude;
+    /* Of each stream's lines; one heap block each (cw_labels_dup_heap). */
+    struct cw_labels labels[CW_SOURCE_STREAMS];
+    bool off[CW_SOURCE_STREAMS]; /* lines of this stream are left out */
+    char *tenant;                /* of its entries; NULL: each client's own */
+    struct cw_stages *stages;    /* what its lines go through; borrowed, NULL: none */
     enum cw_source_format format;
     bool add_filename; /* Docker's own files are nobody's business */
 };
@@ -65,6 +70,7 @@ struct cw_sources_options {
 struct cw_sources {
     struct cw_sources_options options;
     struct cw_source **items;
+    struct cw_tally *forgotten; /* the tallies of sources that are gone, added up */
     size_t n, cap;
     struct cw_target **targets;
     size_t ntargets, targets_cap;
@@ -101,6 +107,9 @@ bool cw_output_takes(const struct cw_output *output, struct cw_str tenant);
 void cw_sources_target_add(struct cw_sources *sources, struct cw_target *target);
 /* Its files are read to their ends. */
 void cw_sources_target_remove(struct cw_sources *sources, struct cw_target *target);
+/* `target` becomes what `*fresh` is, with the same files: they go on with other labels. Frees *fresh. */
+void cw_sources_target_update(struct cw_sources *sources, struct cw_target *target,
+                              struct cw_target **fresh);
 void cw_target_free(struct cw_target **target);
 /* A rename was seen: if `from` is matched by a target, `to` belongs to it although its name does
  * not. */
@@ -120,6 +129,10 @@ void cw_sources_positions(const struct cw_sources *sources, struct cw_arena *are
                           struct cw_positions *out);
 /* `saved` (from cw_sources_positions) is on disk now. */
 void cw_sources_saved(struct cw_sources *sources, const struct cw_positions *saved);
+/* The ledger (tally_file.h): written whole, restored after the positions were. What it cannot read is left out. */
+void cw_sources_tallies_encode(const struct cw_sources *sources, struct cw_buf *out);
+int cw_sources_tallies_restore(struct cw_sources *sources, struct cw_str bytes,
+                               struct cw_err *err) CW_MUST_USE;
 /* Whether the file would say something new. */
 bool cw_sources_dirty(const struct cw_sources *sources);
 /* With `once`: all that was there when it was found is settled. */

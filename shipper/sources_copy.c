@@ -80,8 +80,7 @@ static void on_rotated(void *arg, const char *path)
     }
 }
 
-static void truncation_count(struct cw_sources *sources, const struct cw_source *source,
-                             uint64_t from)
+static void truncation_count(struct cw_sources *sources, struct cw_source *source, uint64_t from)
 {
     uint64_t known = source->tail.identity.prefix_len;
     if (source->seen.n > 0)
@@ -90,6 +89,8 @@ static void truncation_count(struct cw_sources *sources, const struct cw_source 
     if (known <= from)
         return;
     cw_metrics_add(sources->options.metrics, CW_M_LOST_BYTES, (int64_t)(known - from));
+    cw_tally_gap_add(cw_source_tally(source), source->generation, from, known,
+                     CW_STR("truncated before it was read"));
     cw_log_warn("%s was truncated: its bytes %" PRIu64 " to %" PRIu64
                 " were seen, but are in no copy and lost",
                 source->path_now, from, known);

@@ -25,6 +25,8 @@ struct cw_source *cw_sources_index_next(const struct cw_sources *sources, uint64
                                         uint64_t ino, size_t *at);
 /* Takes the source. */
 void cw_sources_add(struct cw_sources *sources, struct cw_source *source);
+/* Free it; what it counted stays. */
+void cw_sources_forget(struct cw_sources *sources, struct cw_source **source);
 /* Hear of its growth. */
 void cw_sources_watch(struct cw_sources *sources, struct cw_source *source);
 /* Look at an open file: its size, and, when it changed in a way that reading alone would not show,

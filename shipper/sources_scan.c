@@ -440,8 +440,8 @@ void cw_sources_scan(struct cw_sources *sources, int64_t now_ns, int64_t now_mon
         scan.target = sources->targets[i];
         scan.nmatched = 0;
         cw_glob_walk(scan.target->glob, &visitor);
-        if (scan.nmatched == 0 && !sources->scanned && scan.target->pattern != NULL)
-            cw_log_warn("no file matches %s", scan.target->pattern);
+        if (scan.nmatched == 0 && !sources->scanned && scan.target->is_pattern)
+            cw_log_warn("no file matches %s", scan.target->path);
     }
     for (size_t i = 0; i < sources->nrenames; i++) {
         scan.target = cw_sources_target_of(sources, sources->renames[i].from);
@@ -455,7 +455,7 @@ void cw_sources_scan(struct cw_sources *sources, int64_t now_ns, int64_t now_mon
         struct cw_source *source = sources->items[i];
         scan.target = NULL;
         if (source->scan_number != sources->scan_number && !source_missing(&scan, source)) {
-            cw_source_free(&source);
+            cw_sources_forget(sources, &source);
             continue;
         }
         nopen += source->tail.fd >= 0;

@@ -230,47 +230,71 @@ static bool take_hex(struct cw_str text, size_t at, uint32_t *out)
     return true;
 }
 
-/* A \u escape, or two that are a surrogate pair; returns its length, 0: wrong. */
+/* A \u escape, or two that are a surrogate pair; returns its length, 0: wrong. A lone surrogate has length 6 and is told as it is. */
 static size_t take_unicode(struct cw_str text, size_t at, uint32_t *rune)
 {
     uint32_t low;
     if (!take_hex(text, at, rune))
         return 0;
-    if (*rune < 0xD800 || *rune > 0xDFFF)
+    if (*rune < 0xD800 || *rune >= 0xDC00 || text.len - at < 12 || !take_hex(text, at + 6, &low) ||
+        low < 0xDC00 || low > 0xDFFF)
         return 6;
-    if (*rune >= 0xDC00 || text.len - at < 12 || !take_hex(text, at + 6, &low) || low < 0xDC00 ||
-        low > 0xDFFF)
-        return 0;
     *rune = 0x10000 + ((*rune - 0xD800) << 10) + (low - 0xDC00);
     return 12;
 }
 
-bool cw_json_unescape(struct cw_str text, struct cw_arena *arena, struct cw_str *out)
+/* The escape at `at`, decoded; returns its length, 0: wrong. */
+static size_t take_escape(struct cw_str text, size_t at, uint32_t *rune)
 {
     static const char from[] = "\"\\/bfnrt", to[] = "\"\\/\b\f\n\r\t";
+    if (at + 1 == text.len)
+        return 0;
+    char c = text.ptr[at + 1];
+    const char *plain = c != '\0' ? strchr(from, c) : NULL;
+    if (plain == NULL)
+        return take_unicode(text, at, rune);
+    *rune = (uint32_t)to[plain - from];
+    return 2;
+}
+
+static bool is_surrogate(uint32_t rune)
+{
+    return rune >= 0xD800 && rune <= 0xDFFF;
+}
+
+bool cw_json_unescape(struct cw_str text, struct cw_arena *arena, struct cw_str *out)
+{
     char *decoded = cw_arena_alloc(arena, text.len); /* an escape is longer than what it means */
     size_t len = 0;
     for (size_t at = 0; at < text.len;) {
+        uint32_t rune;
         if (text.ptr[at] != '\\') {
             decoded[len++] = text.ptr[at++];
             continue;
         }
-        if (at + 1 == text.len)
-            return false;
-        char c = text.ptr[at + 1];
-        const char *plain = c != '\0' ? strchr(from, c) : NULL;
-        if (plain != NULL) {
-            decoded[len++] = to[plain - from];
-            at += 2;
-            continue;
-        }
-        uint32_t rune;
-        size_t n = take_unicode(text, at, &rune);
-        if (n == 0)
+        size_t n = take_escape(text, at, &rune);
+        if (n == 0 || is_surrogate(rune))
             return false;
         len += cw_utf8_encode(rune, decoded + len);
         at += n;
     }
     *out = cw_str_make(decoded, len);
     return true;
+}
+
+struct cw_str cw_json_unescape_go(struct cw_str text, struct cw_arena *arena)
+{
+    char *decoded = cw_arena_alloc(arena, text.len);
+    size_t len = 0;
+    for (size_t at = 0; at < text.len;) {
+        uint32_t rune;
+        size_t n = text.ptr[at] == '\\' ? take_escape(text, at, &rune) : 0;
+        if (n == 0) {
+            decoded[len++] = text.ptr[at++];
+            continue;
+        }
+        len += cw_utf8_encode(is_surrogate(rune) ? 0xFFFD : rune, decoded + len);
+        at += n;
+    }
+    return cw_str_make(decoded, len);
 }

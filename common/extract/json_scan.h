@@ -58,5 +58,7 @@ bool cw_json_elements_next(struct cw_json_elements *elements, struct cw_json_val
 
 /* A string's text with its escapes decoded into the arena. False: an escape is wrong (a lone surrogate too). */
 bool cw_json_unescape(struct cw_str text, struct cw_arena *arena, struct cw_str *out);
+/* The same as Go's decoders do it: a lone surrogate becomes U+FFFD; an escape that is wrong otherwise stays as it is. */
+struct cw_str cw_json_unescape_go(struct cw_str text, struct cw_arena *arena);
 
 #endif

@@ -29,7 +29,7 @@ static void target_add(const char *pattern, const char *exclude)
                                      &target->exclude, &err),
                      0);
     target->name = cw_str_dupz(CW_STR("t"));
-    target->labels = cw_labels_dup_heap((struct cw_labels){&job, 1});
+    target->labels[0] = cw_labels_dup_heap((struct cw_labels){&job, 1});
     target->add_filename = true;
     cw_sources_target_add(sources, target);
 }

@@ -1,0 +1,361 @@
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "common/base/assert.h"
+#include "common/pipeline/redact.h"
+
+/* Tokens are written in pieces, so that nobody who looks for real ones finds these. */
+#define A10 "Ab3dEf6hIj"
+#define A20 A10 "kLm0pQr8tU"
+#define A36 A20 "vWx1yZ0aBc2dEf3h"
+#define A40 A20 A20
+
+static struct cw_err err;
+
+static struct cw_redact *redact_with(const struct cw_redact_rule *rules, size_t n, const char *salt)
+{
+    struct cw_redact *redact = NULL;
+    struct cw_redact_options options = {.rules = rules, .nrules = n, .salt = cw_str_of(salt)};
+    cr_assert_eq(cw_redact_new(&options, &redact, &err), 0, "%s", err.text);
+    return redact;
+}
+
+static struct cw_redact *all_detectors(enum cw_redact_action action)
+{
+    struct cw_redact_rule rules[CW_REDACT_RULES];
+    size_t n = 0;
+    for (const char *name; (name = cw_redact_detector(n, NULL)) != NULL; n++)
+        rules[n] = (struct cw_redact_rule){cw_str_of(name), .action = action,
+                                           .replacement = CW_STR("<X>")};
+    return redact_with(rules, n, "salt");
+}
+
+/* The line as the rules leave it, ended by NUL. */
+static const char *clean(struct cw_redact *redact, struct cw_str line)
+{
+    static char text[8192];
+    struct cw_arena *arena = cw_arena_new();
+    /* In a block of its own, so that a sanitizer sees a read past the end. */
+    char *exact = malloc(line.len > 0 ? line.len : 1);
+    memcpy(exact, line.ptr, line.len);
+    struct cw_str out = cw_redact_line(redact, cw_str_make(exact, line.len), true, arena, NULL);
+    snprintf(text, sizeof text, "%.*s", CW_STR_ARG(out));
+    free(exact);
+    cw_arena_free(&arena);
+    return text;
+}
+
+static const struct {
+    const char *detector, *line, *want;
+} rows[] = {
+    {"email", "mail from anna.lee+logs@mail.example.com: ok", "mail from <X>: ok"},
+    {"email", "<bob@example.org>, b_c%d@a-b.co.uk.", "<<X>>, <X>."},
+    {"email", "to=x@y.z @home a@b user@localhost pkg@1.2.3 img@sha256:0a", NULL},
+    {"email", "@example.com ..@example.com a@-b.com", NULL},
+    {"card", "pan=4111111111111111 ok", "pan=<X> ok"},
+    {"card", "4111 1111 1111 1111 123 and 4111-1111-1111-1111 2026", "<X> 123 and <X> 2026"},
+    {"card", "5555555555554444,378282246310005;3782 822463 10005|6011111111111117",
+     "<X>,<X>;<X>|<X>"},
+    {"card", "\"card\":\"30569309025904\" 3530111333300000.", "\"card\":\"<X>\" <X>."},
+    {"card", "4111111111111112 1111111111111117 4111-1111 1111-1111", NULL},
+    {"card", "id 41111111111111111 x4111111111111111 4111111111111111a 0.4111111111111111", NULL},
+    {"card", "1767571200000 1767571200000000000 2026-01-05 10:00:00 20260105100000", NULL},
+    {"iban", "IBAN DE89370400440532013000.", "IBAN <X>."},
+    {"iban", "GB82 WEST 1234 5698 7654 32 and FR1420041010050500013M02606", "<X> and <X>"},
+    {"iban", "DE89370400440532013001 XX89370400440532013000 DE8937040044 ABDE89370400440532013000",
+     NULL},
+    {"phone", "call +49 30 901820 or +1 (212) 555-0100!", "call <X> or <X>!"},
+    {"phone", "(212) 555-0100 (212)555-0100 212-555-0100 1-800-555-0199 212.555.0100",
+     "<X> <X> <X> <X> <X>"},
+    {"phone",
+     "12:00:00+01:00 a+12345678 +0123456789 +1 2 3 112-555-0100 2212-555-0100 212-155-0100", NULL},
+    {"phone", "GET / 200 512 1234 212-555-01000 1.212.555.0100.3 +1234567890123456", NULL},
+    {"ipv4", "from 10.1.22.255:8080 to 192.168.0.1.", "from <X>:8080 to <X>."},
+    {"ipv4", "[8.8.8.8]", "[<X>]"},
+    {"ipv4", "1.2.3 1.2.3.4.5 256.1.1.1 v1.2.3.4 1.2.3.04 1.2.3.4a 1.2.3.4_ 12.5.2026", NULL},
+    {"ipv6", "peer 2001:db8:85a3:0:0:8a2e:370:7334 up", "peer <X> up"},
+    {"ipv6", "[fe80::1ff:fe23:4567:890a]:443, 2001:db8::1: refused", "[<X>]:443, <X>: refused"},
+    {"ipv6",
+     "10:00:00 aa:bb:cc:dd:ee:ff std::vector a::b ab::cd 1:2:3:4:5:6:7 1:2:3:4:5:6:7:8:9 12345:0:0:0:0:0:0:1",
+     NULL},
+    {"us_ssn", "ssn 078-05-1120.", "ssn <X>."},
+    {"us_ssn",
+     "000-12-3456 666-12-3456 900-12-3456 123-00-4567 123-45-0000 1123-45-6789 123-45-67890 2026-01-05",
+     NULL},
+    {"jwt", "t=eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.SflKxwRJSMeKKF2QT4 end", "t=<X> end"},
+    {"jwt", "eyJhbGciOiJIUzI1NiJ9 eyJhbGciOiJIUzI1NiJ9.abcdefghijkl.SflKxwRJSM eyJ.eyJ.x", NULL},
+    {"bearer_token", "Authorization: Bearer " A20 "~x== next", "Authorization: Bearer <X> next"},
+    {"bearer_token", "bearer " A20, "bearer <X>"},
+    {"bearer_token", "the bearer of this, Bearer short, forBearer " A20, NULL},
+    {"url_password", "postgres://app:s3cr3t!@db:5432/x", "postgres://app:<X>@db:5432/x"},
+    {"url_password", "redis://:pw@h", "redis://:<X>@h"},
+    {"url_password", "http://h/a:b@c http://h:80/@x http://user@h ://a:b@c http://h?x:y@z", NULL},
+    {"aws_key",
+     "AKIA"
+     "IOSFODNN7EXAMPLE",
+     "<X>"},
+    {"aws_key", "aws_secret_access_key = " A40 " x", "aws_secret_access_key = <X> x"},
+    {"aws_key", "\"SecretAccessKey\":\"" A40 "\"", "\"SecretAccessKey\":\"<X>\""},
+    {"aws_key", "AKIASHORT XAKIAIOSFODNN7EXAMPLE AKIAIOSFODNN7EXAMPLE1 secret_access_key: none",
+     NULL},
+    {"gcp_key", "key=AIza" A20 "abcdefghijklmno", "key=<X>"},
+    {"gcp_key", "ya29." A20 " GOCSPX-" A20 "abcdefgh", "<X> <X>"},
+    {"gcp_key", "AIzashort ya29.x 129.5", NULL},
+    {"azure_key", "DefaultEndpointsProtocol=https;AccountKey=" A40 A40 "abcdef==;E",
+     "DefaultEndpointsProtocol=https;AccountKey=<X>;E"},
+    {"azure_key",
+     "Endpoint=sb://x/;SharedAccessKey=" A40 "abc=", "Endpoint=sb://x/;SharedAccessKey=<X>"},
+    {"azure_key", "AccountKey=x", NULL},
+    {"github_token", "ghp_" A36 " gho_" A36 ". github_pat_" A40 A40 "ab", "<X> <X>. <X>"},
+    {"github_token", "ghp_short aghp_" A36 " ghp_" A36 "1", NULL},
+    {"gitlab_token", "glpat-" A20, "<X>"},
+    {"gitlab_token", "glpat-short", NULL},
+    {"slack_token",
+     "xoxb-"
+     "1234567890-" A10 " https://hooks.slack.com/services/T0/B0/" A36,
+     "<X> https://hooks.slack.com/services/<X>"},
+    {"slack_token", "xoxz-1234567890 xoxb-1", NULL},
+    {"stripe_key", "sk_live_" A20 " rk_test_" A20, "<X> <X>"},
+    {"stripe_key", "sk_live_x pk_live_" A20 " task_live_" A20, NULL},
+    {"openai_key", "sk-" A20 " sk-proj-" A20 " sk-ant-api03-" A20, "<X> <X> <X>"},
+    {"openai_key", "sk-short disk-" A20 " a-sk-" A20 " sk-only-letters-and-more-letters", NULL},
+    {"api_token", "npm_" A36 " hf_" A20 "abcdefghijklmn", "<X> <X>"},
+    {"api_token", "shpat_0123456789abcdef0123456789abcdef", "<X>"},
+    {"api_token", "SG." A20 "ab." A40 "abc", "<X>"},
+    {"api_token", "npm_run hf_hub shpat_0 SG.x pypi-x dop_v1_0", NULL},
+    {"private_key", "k=-----BEGIN RSA PRIVATE KEY-----\\nMIIE\\n-----END RSA PRIVATE KEY-----\" ok",
+     "k=<X>\" ok"},
+    {"private_key", "-----BEGIN PRIVATE KEY-----\nMIIE and so on", "<X>"},
+    {"private_key", "-----BEGIN CERTIFICATE-----\nMII\n-----END CERTIFICATE-----", NULL},
+};
+
+Test(redact, each_detector_finds_its_own_and_leaves_what_looks_alike)
+{
+    for (size_t i = 0; i < CW_COUNT(rows); i++) {
+        struct cw_redact_rule rule = {cw_str_of(rows[i].detector), .action = CW_REDACT_REPLACE,
+                                      .replacement = CW_STR("<X>")};
+        struct cw_redact *redact = redact_with(&rule, 1, "");
+        const char *want = rows[i].want != NULL ? rows[i].want : rows[i].line;
+        const char *got = clean(redact, cw_str_of(rows[i].line));
+        cr_expect_str_eq(got, want, "%s on %s: %s", rows[i].detector, rows[i].line, got);
+        cr_expect_eq(cw_redact_count(redact, 0) > 0, rows[i].want != NULL, "%s", rows[i].line);
+        cw_redact_free(&redact);
+    }
+}
+
+Test(redact, every_detector_has_rows_of_both_kinds)
+{
+    for (size_t d = 0; cw_redact_detector(d, NULL) != NULL; d++) {
+        size_t found = 0, left = 0;
+        for (size_t i = 0; i < CW_COUNT(rows); i++) {
+            bool mine = strcmp(rows[i].detector, cw_redact_detector(d, NULL)) == 0;
+            found += mine && rows[i].want != NULL;
+            left += mine && rows[i].want == NULL;
+        }
+        cr_expect(found > 0 && left > 0, "%s", cw_redact_detector(d, NULL));
+    }
+}
+
+Test(redact, actions_mask_hash_or_replace)
+{
+    struct cw_redact_rule rules[] = {
+        {CW_STR("email"), .action = CW_REDACT_HASH},
+        {CW_STR("card"), .action = CW_REDACT_MASK},
+        {CW_STR("order"), CW_STR("order-(\\d+)"), CW_REDACT_REPLACE, CW_STR("order-?")},
+    };
+    struct cw_redact *redact = redact_with(rules, CW_COUNT(rules), "pepper");
+    const char *line = "a@b.com order-17 4111-1111-1111-1111 a@b.com b@b.com";
+    char first[17], second[17], third[17];
+    int n = sscanf(
+        clean(redact, cw_str_of(line)),
+        "[email:%16[0-9a-f]] order-? ****-****-****-**** [email:%16[0-9a-f]] [email:%16[0-9a-f]]",
+        first, second, third);
+    cr_assert_eq(n, 3, "%s", clean(redact, cw_str_of(line)));
+    /* printf a@b.com | openssl dgst -sha256 -hmac pepper */
+    cr_expect_str_eq(first, "5cdefeca3b2dd2a6");
+    cr_expect_str_eq(first, second);
+    cr_expect_str_neq(first, third);
+    cw_redact_free(&redact);
+    redact = redact_with(rules, CW_COUNT(rules), "other salt");
+    cr_expect(strstr(clean(redact, cw_str_of(line)), first) == NULL);
+    cw_redact_free(&redact);
+}
+
+Test(redact, of_findings_that_overlap_the_first_and_longest_counts)
+{
+    struct cw_redact_rule rules[] = {
+        {CW_STR("jwt"), .action = CW_REDACT_REPLACE, .replacement = CW_STR("<jwt>")},
+        {CW_STR("bearer_token"), .action = CW_REDACT_REPLACE, .replacement = CW_STR("<bearer>")},
+        {CW_STR("word"), CW_STR("[a-z]+=Bearer"), CW_REDACT_REPLACE, CW_STR("<word>")},
+    };
+    struct cw_redact *redact = redact_with(rules, CW_COUNT(rules), "");
+    cr_expect_str_eq(
+        clean(redact,
+              CW_STR("auth=Bearer eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.SflKxwRJSMeKKF2QT4 x")),
+        "<word> <jwt> x");
+    cr_expect_eq(cw_redact_count(redact, 0), 1);
+    cr_expect_eq(cw_redact_count(redact, 1), 0);
+    cr_expect_eq(cw_redact_count(redact, 2), 1);
+    cw_redact_free(&redact);
+}
+
+Test(redact, a_dry_run_counts_and_leaves_the_line)
+{
+    struct cw_redact_rule rule = {CW_STR("email")};
+    struct cw_redact_options options = {.rules = &rule, .nrules = 1, .dry_run = true};
+    struct cw_redact *redact;
+    struct cw_str line = CW_STR("a@b.com, c@d.org");
+    size_t n;
+    cr_assert_eq(cw_redact_new(&options, &redact, &err), 0);
+    struct cw_arena *arena = cw_arena_new();
+    cr_expect_eq(cw_redact_line(redact, line, true, arena, &n).ptr, line.ptr);
+    cr_expect_eq(n, 2);
+    cr_expect_eq(cw_redact_count(redact, 0), 2);
+    cw_redact_line(redact, line, false, arena, &n);
+    cr_expect_eq(n, 2);
+    cr_expect_eq(cw_redact_count(redact, 0), 2, "a line that is read again is not counted again");
+    cw_arena_free(&arena);
+    cw_redact_free(&redact);
+}
+
+Test(redact, a_line_that_nothing_is_found_in_is_returned_itself)
+{
+    struct cw_redact *redact = all_detectors(CW_REDACT_MASK);
+    struct cw_arena *arena = cw_arena_new();
+    struct cw_str line = CW_STR("2026-01-05 10:00:00 INFO nothing to see");
+    cr_expect_eq(cw_redact_line(redact, line, true, arena, NULL).ptr, line.ptr);
+    cr_expect_eq(cw_redact_line(redact, CW_STR_NONE, true, arena, NULL).len, 0);
+    cw_arena_free(&arena);
+    cw_redact_free(&redact);
+}
+
+static void expect_refused(struct cw_redact_rule rule, const char *want)
+{
+    struct cw_redact *redact = NULL;
+    struct cw_redact_rule rules[2] = {rule, {CW_STR("email")}};
+    struct cw_redact_options options = {.rules = rules, .nrules = 2};
+    cr_expect_eq(cw_redact_new(&options, &redact, &err), CW_E_INVALID);
+    cr_expect(strstr(err.text, want) != NULL, "%s", err.text);
+    cr_expect_null(redact);
+}
+
+Test(redact, wrong_rules_are_refused)
+{
+    expect_refused((struct cw_redact_rule){CW_STR("emial")}, "did you mean \"email\"?");
+    expect_refused((struct cw_redact_rule){CW_STR("nothing like it")},
+                   "no detector \"nothing like it\"");
+    expect_refused((struct cw_redact_rule){CW_STR("email")}, "twice");
+    expect_refused((struct cw_redact_rule){CW_STR("card"), .action = CW_REDACT_HASH},
+                   "needs a salt");
+    expect_refused((struct cw_redact_rule){CW_STR("x"), CW_STR("a(")}, "missing closing )");
+    expect_refused((struct cw_redact_rule){CW_STR("x"), CW_STR("a*")}, "matches the empty text");
+}
+
+/* ---- the pass over the line loses nothing ---- */
+
+static const char *const pieces[] = {
+    "4111",
+    "1111",
+    "-",
+    " ",
+    ".",
+    ":",
+    "::",
+    "@",
+    "+",
+    "(",
+    ")",
+    "212",
+    "555",
+    "0100",
+    "1-",
+    "078-05-1120",
+    "10.1.2.3",
+    "fe80",
+    "2001:db8",
+    "a",
+    "Z",
+    "DE89",
+    "3704",
+    "0044",
+    "0532",
+    "0130",
+    "00",
+    "eyJhbGciOiJI",
+    "sk-",
+    "ghp_",
+    "AKIA",
+    "Bearer ",
+    "://",
+    "a:b@c",
+    "example.com",
+    "_",
+    "=",
+    "-----BEGIN ",
+    "PRIVATE KEY",
+    "-----END ",
+    "x9X9x9X9x9X9x9X9",
+    "\xff",
+    "0",
+    "4111111111111111",
+    "37828224631000",
+    "5",
+    "bob@example.com",
+    "(212) 555-0100",
+    "+49 30 901820",
+    "DE89370400440532013000",
+};
+
+Test(redact, what_the_pass_finds_is_what_a_look_at_every_byte_finds)
+{
+    struct cw_redact *fast = all_detectors(CW_REDACT_REPLACE),
+                     *slow = all_detectors(CW_REDACT_REPLACE);
+    cw_redact_exhaustive(slow);
+    uint64_t random = 88172645463325252u;
+    size_t nfound = 0;
+    for (int round = 0; round < 40000; round++) {
+        char line[700];
+        size_t len = 0, npieces = (size_t)round % 40;
+        for (size_t i = 0; i < npieces; i++) {
+            random ^= random << 13, random ^= random >> 7, random ^= random << 17;
+            const char *piece = pieces[random % CW_COUNT(pieces)];
+            len += (size_t)snprintf(line + len, sizeof line - len, "%s%s", piece,
+                                    random >> 60 < 5 ? " " : "");
+        }
+        char got[700 * 4];
+        snprintf(got, sizeof got, "%s", clean(fast, cw_str_make(line, len)));
+        cr_assert_str_eq(got, clean(slow, cw_str_make(line, len)), "%.*s", (int)len, line);
+    }
+    for (size_t i = 0; i < cw_redact_nrules(fast); i++) {
+        cr_expect_eq(cw_redact_count(fast, i), cw_redact_count(slow, i));
+        nfound += cw_redact_count(fast, i);
+    }
+    cr_expect(nfound > 10000, "%zu", nfound);
+    cw_redact_free(&fast);
+    cw_redact_free(&slow);
+}
+
+/* Lines made to be slow: each would take minutes if a detector looked on from every place. */
+Test(redact, time_is_linear_in_the_line, .timeout = 30)
+{
+    static const char *const units[] = {
+        "eyJ",   "eyJ.",    "@",           "a@",
+        "a@a.",  "AIza-",   "AccountKey=", "-----BEGIN PRIVATE KEY-----",
+        "1.",    "1:",      "::",          "4111 ",
+        "+1",    "Bearer ", "://a:",       "sk-",
+        "xoxb-", "DE89",    "212-"};
+    enum { LEN = 1 << 20 };
+    struct cw_redact *redact = all_detectors(CW_REDACT_MASK);
+    char *line = malloc(LEN);
+    for (size_t i = 0; i < CW_COUNT(units); i++) {
+        size_t n = strlen(units[i]);
+        for (size_t at = 0; at < LEN; at++)
+            line[at] = units[i][at % n];
+        struct cw_arena *arena = cw_arena_new();
+        cw_redact_line(redact, cw_str_make(line, LEN), true, arena, NULL);
+        cw_arena_free(&arena);
+    }
+    free(line);
+    cw_redact_free(&redact);
+}

@@ -36,9 +36,8 @@ struct cw_receiver_def {
 struct cw_receiver {
     const struct cw_receiver_def *def;
     const struct cw_receivers_options *host;
-    const struct cw_scrape_config *scrape;
-    struct cw_stages *stages; /* of the scrape config; may be NULL */
-    const void *config;       /* the def's struct of it */
+    const struct cw_scrape *scrape;
+    const void *config; /* the def's struct of it */
     char *name;
     bool stopped; /* stop() was called */
     struct cw_received received;

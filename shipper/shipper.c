@@ -624,6 +624,8 @@ static int receivers_new(struct cw_shipper *sh, struct cw_err *err)
     cw_buf_fini(&folder);
     struct cw_receivers_options options = {.loop = &sh->loop,
                                            .config = sh->config,
+                                           .scrapes = sh->scrapes,
+                                           .nscrapes = sh->nscrapes,
                                            .folder = sh->spool_folder,
                                            .sources = sh->sources,
                                            .metrics = sh->metrics,

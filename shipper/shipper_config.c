@@ -382,7 +382,7 @@ const struct cw_command_def cw_shipper_command = {
            "in place (logrotate's copytruncate) is read in its copy beside it; for that, logrotate "
            "needs delaycompress where it compresses.\n\n"
            "With --push, each PATH is a file, a folder (all files in it) or a pattern: * ? [a-z] "
-           "{a,b} and ** for any folders.",
+           "{a,b} and ** for any folders; - is standard input.",
     .groups = flag_groups,
     .style = CW_FLAGS_ONE_DASH,
     .commands = cw_shipper_subcommand_defs,
@@ -522,18 +522,23 @@ int cw_shipper_config_from_args(const struct cw_shipper_args *args, const struct
         return rc;
     struct cw_scrape_config *scrape = CW_ARENA_NEW(arena, struct cw_scrape_config);
     struct cw_static_config *files = CW_ARENA_ARRAY(arena, struct cw_static_config, npaths + 1);
+    size_t nfiles = 0;
     for (size_t i = 0; i < npaths; i++) {
+        if (cw_str_eqz(paths[i], "-")) {
+            scrape->standard_input = (struct cw_stdin_config){true, args->labels};
+            continue;
+        }
         size_t n = args->labels.n;
         struct cw_config_pair *pairs = CW_ARENA_ARRAY(arena, struct cw_config_pair, n + 1);
         for (size_t k = 0; k < n; k++)
             pairs[k] = args->labels.items[k];
         pairs[n] = (struct cw_config_pair){CW_STR("__path__"), path_pattern(paths[i], arena)};
-        files[i].labels = (struct cw_config_map){pairs, n + 1};
-        rc = cw_static_labels_check(&files[i].labels, err);
+        files[nfiles].labels = (struct cw_config_map){pairs, n + 1};
+        rc = cw_static_labels_check(&files[nfiles++].labels, err);
         if (rc < 0)
             return rc;
     }
-    scrape->static_configs = (struct cw_config_tables){files, npaths};
+    scrape->static_configs = (struct cw_config_tables){files, nfiles};
     if (args->docker.len > 0) {
         struct cw_docker_sd_config *docker = CW_ARENA_NEW(arena, struct cw_docker_sd_config);
         cw_schema_defaults(&cw_docker_sd_table, arena, docker);

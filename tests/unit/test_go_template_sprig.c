@@ -47,8 +47,10 @@ static const struct {
     const char *text, *want;
 } rows[] = {
     /* promtail's own: the first argument goes in front of the second one */
-    {"{{ Hash \"salt\" \"this is PII data\" }}", "0402f29fe5f7b84abafa95cce542bcd2ebda92f6bfd4d69dcc3af27bc612facb"},
-    {"{{ \"this is PII data\" | Sha2Hash \"salt\" }}", "de33958efc1d63cd095a30e308a209d8b4e25cb281799494528505459ed6b2f2"},
+    {"{{ Hash \"salt\" \"this is PII data\" }}",
+     "0402f29fe5f7b84abafa95cce542bcd2ebda92f6bfd4d69dcc3af27bc612facb"},
+    {"{{ \"this is PII data\" | Sha2Hash \"salt\" }}",
+     "de33958efc1d63cd095a30e308a209d8b4e25cb281799494528505459ed6b2f2"},
     {"{{ sha256sum \"Hello world!\" }}",
      "c0535e4be2b79ffd93291305436bf889314e4a3faec05ecffcbb7df31ad9e51a"},
     {"{{ sha1sum \"Hello world!\" }}", "d3486ae9136e7856bc42212385ea797094475802"},
@@ -75,7 +77,9 @@ static const struct {
     /* lists */
     {"{{ list 1 \"b\" 3 | join \"-\" }}", "1-b-3"},
     {"{{ splitList \"$\" \"foo$bar$baz\" | last }}", "baz"},
-    {"{{ splitList \"\" \"a\xc3\xa4" "b\" | join \",\" }}", "a,\xc3\xa4,b"},
+    {"{{ splitList \"\" \"a\xc3\xa4"
+     "b\" | join \",\" }}",
+     "a,\xc3\xa4,b"},
     {"{{ (split \"$\" \"foo$bar$baz\")._1 }}", "bar"},
     {"{{ (splitn \"$\" 2 \"foo$bar$baz\")._1 }}", "bar$baz"},
     {"{{ $l := list 1 2 3 }}{{ first $l }}{{ last $l }}{{ rest $l }}{{ initial $l }}{{ reverse $l }}",
@@ -93,7 +97,8 @@ static const struct {
     {"{{ get 1 \"a\" }}", "error"},
     {"{{ toJson (dict \"a\" (list 1 2.5 \"<x>\" true) \"b\" .none) }}",
      "{\"a\":[1,2.5,\"\\u003cx\\u003e\",true],\"b\":\"\"}"},
-    {"{{ kindOf 1 }} {{ kindOf \"a\" }} {{ kindOf (list) }} {{ kindOf (dict) }}", "int string slice map"},
+    {"{{ kindOf 1 }} {{ kindOf \"a\" }} {{ kindOf (list) }} {{ kindOf (dict) }}",
+     "int string slice map"},
     /* regular expressions */
     {"{{ regexMatch \"^[a-z]+$\" \"abc\" }} {{ regexMatch \"^[a-z]+$\" \"ab1\" }}", "true false"},
     {"{{ regexFind \"[a-zA-Z][1-9]\" \"abcd1234\" }}[{{ regexFind \"z\" \"abc\" }}]", "d1[]"},
@@ -123,7 +128,7 @@ Test(go_template_sprig, logql_does_not_get_them)
 {
     struct cw_go_template *tmpl;
     struct cw_err err = {0};
-    cr_assert_lt(cw_go_template_compile(CW_STR("line"), CW_STR("{{ Hash \"a\" \"b\" }}"), &tmpl, &err),
-                 0);
+    cr_assert_lt(
+        cw_go_template_compile(CW_STR("line"), CW_STR("{{ Hash \"a\" \"b\" }}"), &tmpl, &err), 0);
     cr_expect_str_eq(err.text, "template: line:1: function \"Hash\" not defined");
 }

@@ -3,7 +3,8 @@
 
 struct metadata_regex_stage {
     struct cw_regex *regex;
-    struct cw_str *names; /* per slot: what its value is called as metadata; without pointer where the name does not match */
+    /* Per slot: what its value is called as metadata; without pointer where the name does not match. */
+    struct cw_str *names;
     size_t nnames;
 };
 

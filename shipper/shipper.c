@@ -514,10 +514,9 @@ static bool output_exists(const struct cw_shipper *sh, const struct client *clie
     return false;
 }
 
-/* Entries for this tenant were met. */
-static bool on_tenant(void *arg, struct cw_str tenant)
+/* False: there are too many. */
+static bool outputs_add(struct cw_shipper *sh, struct cw_str tenant, bool *added)
 {
-    struct cw_shipper *sh = arg;
     for (size_t i = 0; i < sh->config->clients.n && !sh->args->dry_run; i++) {
         if (output_exists(sh, &sh->configured[i], tenant))
             continue;
@@ -530,8 +529,21 @@ static bool on_tenant(void *arg, struct cw_str tenant)
             return false;
         }
         output_add(sh, &sh->configured[i], tenant);
+        *added = true;
     }
     return true;
+}
+
+/* Entries for this tenant were met. It is on disk before anything of what follows them is settled for
+ * others: after a kill, it is for its sake too that a source is read from its position on. */
+static bool on_tenant(void *arg, struct cw_str tenant)
+{
+    struct cw_shipper *sh = arg;
+    bool added = false;
+    if (!outputs_add(sh, tenant, &added))
+        return false;
+    sh->sources->unsaved |= added;
+    return !added || !sh->started || positions_save(sh);
 }
 
 static int clients_new(struct cw_shipper *sh, struct cw_err *err)
@@ -547,6 +559,10 @@ static int clients_new(struct cw_shipper *sh, struct cw_err *err)
             return err->code;
         if (!sh->args->dry_run)
             output_add(sh, client, CW_STR(""));
+    }
+    for (size_t i = 0; i < sh->state_dir.known.ntenants; i++) {
+        bool added;
+        (void)outputs_add(sh, sh->state_dir.known.tenants[i], &added);
     }
     if (sh->args->dry_run)
         (void)cw_sources_output_add(sh->sources, CW_STR_NONE, CW_STR(""));

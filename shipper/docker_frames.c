@@ -26,8 +26,9 @@ static int message_decode(struct cw_str bytes, struct cw_docker_line *out, struc
     if (space < 0 || !cw_time_parse_rfc3339(cw_str_sub(bytes, 0, (size_t)space), &out->ts_ns))
         return corrupt(err);
     out->text = cw_str_sub(bytes, (size_t)space + 1, bytes.len);
-    out->partial = !cw_str_ends(out->text, CW_STR("\n"));
-    out->text.len -= !out->partial;
+    bool newline = cw_str_ends(out->text, CW_STR("\n"));
+    out->text.len -= newline;
+    out->partial = !newline && out->text.len >= PIECE_BYTES;
     return 0;
 }
 

@@ -4,7 +4,8 @@
  *   without a terminal  | stream u8 (1 stdout, 2 stderr) | 0 0 0 | len u32, big-endian | message, len bytes
  *   with one            | message, one behind the other, all of stdout
  *   message             | RFC 3339 time | ' ' | text | '\n', but where the text goes on in the stream's next message
- * A text that goes on has 16 KiB: that is how, with a terminal, the next message is told from it.
+ * A text that goes on has 16 KiB: that is how, with a terminal, the next message is told from it. Some Engines leave out the
+ * newline of a line's last piece, which is shorter.
  *
  * Ownership  Texts given to the function are borrowed until it returns.
  * Errors     CW_E_CORRUPT: no such body. Any bytes are safe.

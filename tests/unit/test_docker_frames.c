@@ -1,4 +1,5 @@
 #include <criterion/criterion.h>
+#include <stdio.h>
 #include "common/base/assert.h"
 #include "shipper/docker_frames.h"
 
@@ -43,13 +44,16 @@ static void check(bool tty, struct cw_str body, const char *want)
 Test(docker_frames, frames_without_a_terminal)
 {
     struct cw_buf body;
-    cw_buf_init(&body, 4096);
+    cw_buf_init(&body, 1 << 20);
     frame_add(&body, 1, "2026-01-02T03:04:05.000000001Z hello world\n");
     frame_add(&body, 2, "2026-01-02T03:04:05.000000002Z \n");
-    frame_add(&body, 1, "2026-01-02T03:04:05.000000003Z goes on");
+    char piece[32 + 16384];
+    snprintf(piece, sizeof piece, "2026-01-02T03:04:05.000000003Z %016384d", 7);
+    frame_add(&body, 1, piece);
+    frame_add(&body, 1, "2026-01-02T03:04:05.000000004Z its end");
     check(false, cw_buf_str(&body),
-          "0 1767323045000000001 hello world\n1 1767323045000000002 \n0 1767323045000000003 goes "
-          "on+\n");
+          "0 1767323045000000001 hello world\n1 1767323045000000002 \n0 1767323045000000003 "
+          "00000000000000000000+\n0 1767323045000000004 its end\n");
     cw_buf_fini(&body);
 }
 

@@ -4,7 +4,7 @@
  *
  * A batch reads from the files at the moment it is cut and keeps no lines beside them: what is not
  * pushed waits on disk, and after a 409 or a refusal the same bytes are cut again, with the same
- * times (source.h, cw_sightings). Bytes become lines (framing.h), lines go through the source's
+ * times (source.h, cw_sightings). Bytes become lines in UTF-8 (framing.h), lines go through the source's
  * stages (common/pipeline/stages.h) and come out as entries. Per source it holds every entry for
  * this output's tenant that begins at cw_ledger_next() or behind and ends before `to`; its range is
  * [mark, to). No entry spans `to`: what stages join lies on one side of it.
@@ -38,6 +38,9 @@
 struct cw_batch_streams;
 struct cw_inspect;
 
+/* In the order of limits_config.long_lines. */
+enum cw_long_lines { CW_LONG_SKIP, CW_LONG_TRUNCATE, CW_LONG_SPLIT };
+
 struct cw_batch_options {
     size_t output;             /* whose rows of the ledgers count */
     bool all_tenants;          /* a dry run: the two that follow do not count */
@@ -45,19 +48,22 @@ struct cw_batch_options {
     struct cw_str own_tenant;  /* of the client */
     struct cw_labels external; /* for streams that have not these names; borrowed */
     const struct cw_selector
-        *selector;              /* streams that it does not match are left out; may be NULL */
-    struct cw_inspect *inspect; /* shows what stages do; NULL: nobody looks */
-    size_t bytes;               /* of lines in one push */
-    size_t max_line_bytes;      /* 0: no limit (a line that no buffer holds is sent in pieces) */
-    bool gzip;                  /* around the snappy */
-    bool truncate;              /* a longer line: keep its beginning, or leave it out */
+        *selector;                 /* streams that it does not match are left out; may be NULL */
+    struct cw_inspect *inspect;    /* shows what stages do; NULL: nobody looks */
+    size_t bytes;                  /* of lines in one push */
+    size_t max_line_bytes;         /* 0: no limit (a line that no buffer holds is sent in pieces) */
+    bool gzip;                     /* around the snappy */
+    enum cw_long_lines long_lines; /* what becomes of a line over max_line_bytes */
+    struct cw_str truncated_mark;  /* ends what is kept of it, within max_line_bytes; borrowed */
 };
 
 /* What happened to lines on the way: added up, told when the part is settled. */
 struct cw_batch_counts {
     uint64_t lines, bytes; /* entries and their bytes */
     uint64_t truncated, skipped, split, malformed;
-    uint64_t dropped; /* by stages */
+    uint64_t undecodable; /* lines with U+FFFD for what their encoding does not have */
+    uint64_t nul_runs;    /* of NUL characters ahead of a line, left out */
+    uint64_t dropped;     /* by stages */
 };
 
 struct cw_batch_part {

@@ -10,6 +10,7 @@
 #include "shipper/batch_streams.h"
 #include "shipper/framing.h"
 #include "shipper/inspect.h"
+#include "shipper/text_encoding.h"
 
 /* What stages may make of a batch's bytes: past it the cut ends at the next line. Nested documents
  * that are all extracted take several times their size. */
@@ -17,7 +18,15 @@ enum { ARENA_FACTOR = 8 };
 
 /* What happened to an entry that is not in the batch, or not whole: counted if the cut goes past
  * it. */
-enum note_kind { NOTE_TRUNCATED, NOTE_SKIPPED, NOTE_SPLIT, NOTE_MALFORMED, NOTE_DROPPED };
+enum note_kind {
+    NOTE_TRUNCATED,
+    NOTE_SKIPPED,
+    NOTE_SPLIT,
+    NOTE_MALFORMED,
+    NOTE_UNDECODABLE,
+    NOTE_NULS,
+    NOTE_DROPPED
+};
 struct note {
     uint64_t from;
     enum note_kind kind;
@@ -48,6 +57,7 @@ struct cut {
     size_t nnotes, notes_cap;
     struct span *spans;
     size_t nspans, spans_cap;
+    struct cw_str tenant;       /* the source's */
     struct cw_str other_tenant; /* the last that was told */
 };
 
@@ -76,17 +86,6 @@ static bool room_for(const struct cut *cut, size_t line_len)
             cw_arena_bytes(batch->arena) <= ARENA_FACTOR * batch->cap);
 }
 
-/* Apply the limit on lines. False: leave this one out. */
-static bool line_limit(struct cut *cut, uint64_t from, struct cw_str *line)
-{
-    const struct cw_batch_options *options = &cut->batch->options;
-    if (options->max_line_bytes == 0 || line->len <= options->max_line_bytes)
-        return true;
-    note_add(cut, from, options->truncate ? NOTE_TRUNCATED : NOTE_SKIPPED);
-    line->len = options->max_line_bytes;
-    return options->truncate;
-}
-
 /* Whether it is for this output; another tenant gets an output of its own. */
 static bool tenant_is_ours(struct cut *cut, struct cw_str tenant, uint64_t from)
 {
@@ -104,17 +103,62 @@ static bool tenant_is_ours(struct cut *cut, struct cw_str tenant, uint64_t from)
     return false;
 }
 
-static void entry_add(struct cut *cut, struct cw_push_entry *push, uint32_t stream, uint64_t from)
+static void entry_put(struct cw_batch *batch, const struct cw_push_entry *push, uint32_t stream,
+                      uint64_t from)
 {
-    struct cw_batch *batch = cut->batch;
-    if (!batch->streams->items[stream].taken || !line_limit(cut, from, &push->line))
-        return;
     if (batch->nentries == batch->entries_cap) {
         batch->entries_cap = batch->entries_cap ? 2 * batch->entries_cap : 256;
         batch->entries = cw_mem_resize(batch->entries, batch->entries_cap * sizeof *batch->entries);
     }
     batch->entries[batch->nentries++] = (struct cw_batch_entry){*push, from, stream};
     batch->line_bytes += push->line.len;
+}
+
+/* The beginning of a line over the limit, with the mark behind it if that fits. */
+static struct cw_str line_truncate(struct cw_batch *batch, struct cw_str line)
+{
+    struct cw_str mark = batch->options.truncated_mark;
+    size_t max = batch->options.max_line_bytes;
+    if (mark.len == 0 || mark.len >= max)
+        return cw_str_sub(line, 0, cw_text_utf8_cut(line, max));
+    line.len = cw_text_utf8_cut(line, max - mark.len);
+    return cw_arena_printf(batch->arena, "%.*s%.*s", CW_STR_ARG(line), CW_STR_ARG(mark));
+}
+
+/* A line over the limit in pieces, each a nanosecond later than the one before: equal ones stay
+ * apart in a store that drops repeats. */
+static void entry_split(struct cut *cut, struct cw_push_entry *push, uint32_t stream, uint64_t from)
+{
+    bool ours = push->ts_ns == cut->part.last_ts_ns; /* the next line's time is later still */
+    for (struct cw_str rest = push->line; rest.len > 0; push->ts_ns++) {
+        size_t len = cw_text_utf8_cut(rest, cut->batch->options.max_line_bytes);
+        push->line = cw_str_sub(rest, 0, len);
+        rest = cw_str_sub(rest, len, rest.len);
+        entry_put(cut->batch, push, stream, from);
+        note_add(cut, from, NOTE_SPLIT);
+        if (ours)
+            cut->part.last_ts_ns = push->ts_ns;
+    }
+}
+
+static void entry_add(struct cut *cut, struct cw_push_entry *push, uint32_t stream, uint64_t from)
+{
+    const struct cw_batch_options *options = &cut->batch->options;
+    if (!cut->batch->streams->items[stream].taken)
+        return;
+    if (options->max_line_bytes == 0 || push->line.len <= options->max_line_bytes) {
+        entry_put(cut->batch, push, stream, from);
+        return;
+    }
+    switch (options->long_lines) {
+    case CW_LONG_SKIP: note_add(cut, from, NOTE_SKIPPED); break;
+    case CW_LONG_TRUNCATE:
+        note_add(cut, from, NOTE_TRUNCATED);
+        push->line = line_truncate(cut->batch, push->line);
+        entry_put(cut->batch, push, stream, from);
+        break;
+    case CW_LONG_SPLIT: entry_split(cut, push, stream, from); break;
+    }
 }
 
 /* The number of one of the source's own label sets. */
@@ -140,7 +184,7 @@ static void on_emit(void *arg, const struct cw_stage_entry *entry)
     struct cut *cut = arg;
     if (entry->from != cut->line.from || entry->to != cut->line.to)
         span_add(cut, entry->from, entry->to);
-    struct cw_str tenant = entry->tenant.len ? entry->tenant : cw_str_of(cut->source->tenant);
+    struct cw_str tenant = entry->tenant.len ? entry->tenant : cut->tenant;
     if (!tenant_is_ours(cut, tenant, entry->from))
         return;
     struct cw_push_entry push = {.ts_ns = entry->ts_ns,
@@ -181,15 +225,24 @@ static int64_t line_time(struct cut *cut)
     return ts;
 }
 
+/* An entry's tenant has no output, or a limit lets no more through. */
+static bool cut_blocked(const struct cut *cut)
+{
+    return cut->stuck_from != UINT64_MAX ||
+           (cut->run != NULL && cw_stages_blocked_ns(cut->run) > 0);
+}
+
 static void line_take(struct cut *cut)
 {
     const struct cw_framed *line = &cut->line;
     struct cw_source *source = cut->source;
-    int64_t ts_ns = line->has_ts ? line->ts_ns : line_time(cut);
-    if (line->lost) {
-        note_add(cut, line->from, NOTE_MALFORMED);
+    if (line->lost || line->nuls) {
+        note_add(cut, line->from, line->lost ? NOTE_MALFORMED : NOTE_NULS);
         return;
     }
+    int64_t ts_ns = line->has_ts ? line->ts_ns : line_time(cut);
+    if (line->nbad > 0)
+        note_add(cut, line->from, NOTE_UNDECODABLE);
     if (line->split)
         note_add(cut, line->from, NOTE_SPLIT);
     if (line->malformed)
@@ -217,7 +270,8 @@ static void line_take(struct cut *cut)
         on_emit(cut, &entry);
     else
         cw_stages_feed(cut->run, &entry);
-    if (entry.counting)
+    if (entry.counting &&
+        !cut_blocked(cut)) /* what a limit held back was not counted by stages either */
         cw_source_count_read(source, line->to, line->line.len);
 }
 
@@ -246,6 +300,8 @@ static void cut_end(struct cut *cut, uint64_t to)
                                  [NOTE_SKIPPED] = &counts->skipped,
                                  [NOTE_SPLIT] = &counts->split,
                                  [NOTE_MALFORMED] = &counts->malformed,
+                                 [NOTE_UNDECODABLE] = &counts->undecodable,
+                                 [NOTE_NULS] = &counts->nul_runs,
                                  [NOTE_DROPPED] = &counts->dropped};
     size_t kept = cut->part.first;
     batch->line_bytes = cut->line_bytes_before;
@@ -296,13 +352,6 @@ static bool nothing_more(const struct cut *cut)
     return cut->framing.at_end && (cut->source->final || cut->source->waited);
 }
 
-/* An entry's tenant has no output, or a limit lets no more through. */
-static bool cut_blocked(const struct cut *cut)
-{
-    return cut->stuck_from != UINT64_MAX ||
-           (cut->run != NULL && cw_stages_blocked_ns(cut->run) > 0);
-}
-
 /* Lines until there is no room; where the cut may end. */
 static uint64_t lines_cut(struct cut *cut)
 {
@@ -336,6 +385,16 @@ static uint64_t lines_cut(struct cut *cut)
 static uint64_t source_seed(const struct cw_source *source)
 {
     return cw_hash64(source->id.bytes, sizeof source->id.bytes) ^ source->generation;
+}
+
+/* What the lines are written in, and past the mark of it at the file's beginning. */
+static void encoding_find(struct cut *cut)
+{
+    struct cw_framing *framing = &cut->framing;
+    enum cw_text_bom bom = cw_source_bom(cut->source);
+    framing->encoding = cw_text_encoding_by(bom, cut->source->encoding);
+    if (framing->start == 0 && framing->format == CW_SOURCE_LINES)
+        framing->at = CW_MIN(cw_text_bom_len(bom), framing->len);
 }
 
 /* Read one source and take its whole entries. */
@@ -375,7 +434,10 @@ static int source_cut(struct cut *cut, struct cw_err *err)
                                        .whole = cut->alone && !at_end && len == batch->cap,
                                        .arena = batch->arena,
                                        .tail = &source->tail,
-                                       .max_line_bytes = batch->options.max_line_bytes};
+                                       .max_line_bytes = batch->options.long_lines == CW_LONG_SPLIT
+                                                             ? 0
+                                                             : batch->options.max_line_bytes};
+    encoding_find(cut);
     if (source->stages != NULL) {
         struct cw_stages_run_options options = {.arena = batch->arena,
                                                 .seed = source_seed(source),
@@ -435,6 +497,7 @@ size_t cw_batch_cut(struct cw_batch *batch, struct cw_source *const *sources, si
                           .report = report,
                           .max_entries = CW_MIN(max_entries, (size_t)CW_BATCH_ENTRIES_MAX),
                           .now_ns = now_ns,
+                          .tenant = cw_str_of(sources[idx]->tenant),
                           .stuck_from = UINT64_MAX};
         if (!cw_source_pending(cut.source, batch->options.output))
             continue;

@@ -22,7 +22,8 @@ struct cw_dry_run *cw_dry_run_new(const struct cw_limits_config *limits, bool in
                                        .inspect = dry_run->inspect,
                                        .bytes = DRY_RUN_BYTES,
                                        .max_line_bytes = (size_t)limits->max_line_bytes,
-                                       .truncate = limits->max_line_truncate};
+                                       .long_lines = cw_limits_long_lines(limits),
+                                       .truncated_mark = limits->max_line_truncate_mark};
     dry_run->batch = cw_batch_new(&options);
     return dry_run;
 }

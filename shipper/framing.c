@@ -15,7 +15,8 @@ static bool long_line_next(struct cw_framing *framing, struct cw_framed *out)
     if (framing->max_line_bytes > 0) {
         char *scratch = cw_arena_alloc(framing->arena, framing->len);
         struct cw_err err;
-        if (cw_tail_find_newline(framing->tail, end, scratch, framing->len, &end, &err) < 0)
+        if (cw_tail_find_newline(framing->tail, framing->encoding, end, scratch, framing->len, &end,
+                                 &err) < 0)
             return false;
         if (end == UINT64_MAX && !framing->final)
             return false;
@@ -30,21 +31,69 @@ static bool long_line_next(struct cw_framing *framing, struct cw_framed *out)
     return true;
 }
 
+/* NUL characters ahead of a line, if what follows them is there: of a program that went on where it
+ * was in a file which was truncated under it. */
+static bool nuls_next(struct cw_framing *framing, struct cw_framed *out)
+{
+    struct cw_str rest = {framing->bytes + framing->at, framing->len - framing->at};
+    size_t len = rest.ptr[0] == '\0' ? cw_text_nuls(framing->encoding, rest) : 0;
+    bool more = len == rest.len && !framing->whole && !(framing->at_end && framing->final);
+    if (len == 0 || more)
+        return false;
+    *out = (struct cw_framed){.from = framing->start + framing->at, .nuls = true};
+    framing->at += len;
+    if (len == rest.len && framing->tail != NULL)
+        framing->at = (size_t)(cw_tail_skip_hole(framing->tail, framing->start + framing->at) -
+                               framing->start);
+    out->to = framing->start + framing->at;
+    return true;
+}
+
+static bool raw_line_next(struct cw_framing *framing, struct cw_framed *out)
+{
+    struct cw_str rest = {framing->bytes + framing->at, framing->len - framing->at};
+    size_t unit = cw_text_unit(framing->encoding);
+    ptrdiff_t newline = cw_text_newline(framing->encoding, rest);
+    if (newline < 0 && framing->at == 0 && framing->whole)
+        return long_line_next(framing, out);
+    if (newline < 0 && !(framing->at_end && framing->final))
+        return false;
+    size_t len = newline >= 0 ? (size_t)newline : rest.len;
+    uint64_t begin = framing->start + framing->at;
+    framing->at += newline >= 0 ? len + unit : len;
+    *out = (struct cw_framed){
+        .line = {rest.ptr, len}, .from = begin, .to = framing->start + framing->at};
+    return true;
+}
+
+/* To UTF-8. The end of a piece may lie within a character: that goes with the next. */
+static void line_convert(struct cw_framing *framing, struct cw_framed *out)
+{
+    struct cw_text text;
+    cw_text_convert(framing->encoding, out->line, framing->arena, &text);
+    bool later = out->split && text.whole > 0 && text.whole < out->line.len;
+    out->nbad = text.nbad - (later && text.nbad > 0);
+    out->line = later ? cw_str_sub(text.utf8, 0, text.utf8_whole) : text.utf8;
+    if (!later)
+        return;
+    framing->at = text.whole;
+    out->to = framing->start + text.whole;
+}
+
 static bool line_next(struct cw_framing *framing, struct cw_framed *out)
 {
-    const char *from = framing->bytes + framing->at;
+    if (framing->encoding == NULL)
+        framing->encoding = &cw_text_as_is;
+    if (framing->at == 0 && framing->start % cw_text_unit(framing->encoding) != 0)
+        framing->at++; /* a position from when the file was read by bytes */
     if (framing->at >= framing->len)
         return false;
-    const char *newline = memchr(from, '\n', framing->len - framing->at);
-    if (newline == NULL && framing->at == 0 && framing->whole)
-        return long_line_next(framing, out);
-    if (newline == NULL && !(framing->at_end && framing->final))
+    if (nuls_next(framing, out))
+        return true;
+    if (!raw_line_next(framing, out))
         return false;
-    size_t len = newline ? (size_t)(newline - from) : framing->len - framing->at;
-    uint64_t begin = framing->start + framing->at;
-    framing->at += len + (newline != NULL);
-    *out =
-        (struct cw_framed){.line = {from, len}, .from = begin, .to = framing->start + framing->at};
+    if (framing->encoding != &cw_text_as_is || out->split)
+        line_convert(framing, out);
     return true;
 }
 

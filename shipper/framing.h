@@ -8,7 +8,8 @@
  *
  * An entry knows the offsets of its bytes. What was begun and has no end yet (a line without its
  * newline, pieces of a Docker entry) is not handed out: cw_framing_unfinished() says where it begins,
- * and it is read again with the next bytes.
+ * and it is read again with the next bytes. Lines are told apart and counted in the file's own bytes,
+ * and handed out as UTF-8.
  *
  * Ownership  Lines borrow from the bytes or live in the arena.
  * Errors     What is no such format is shipped as it is, and said to be so: nothing is lost but what a
@@ -21,6 +22,7 @@
 #include "common/base/arena.h"
 #include "shipper/docker_line.h"
 #include "shipper/source.h"
+#include "shipper/text_encoding.h"
 
 struct cw_framed {
     struct cw_str line;
@@ -35,6 +37,8 @@ struct cw_framed {
     bool split;     /* it goes on behind: no buffer holds it */
     bool malformed; /* not of the source's format: the bytes as they are */
     bool lost;      /* damaged bytes of the spool: there is no entry in them */
+    bool nuls;   /* NUL characters ahead of a line (the hole of a sparse file): no entry either */
+    size_t nbad; /* characters that the encoding does not have; U+FFFD stands for each */
 };
 
 /* Pieces of an entry. */
@@ -49,7 +53,8 @@ struct cw_framing_pending {
 struct cw_framing {
     /* the caller's */
     enum cw_source_format format;
-    const char *bytes; /* of the source, from offset `start` on */
+    const struct cw_text_encoding *encoding; /* of lines; NULL: as they are */
+    const char *bytes;                       /* of the source, from offset `start` on */
     size_t len;
     uint64_t start;
     bool at_end; /* the source ends behind them, for now */

@@ -17,6 +17,12 @@ void cw_ledger_stored(struct cw_ledger_row *row, uint64_t to, int64_t last_ts_ns
         row->done_ts_ns = last_ts_ns;
 }
 
+void cw_ledger_refused(struct cw_ledger_row *row, uint64_t to, int64_t last_ts_ns)
+{
+    cw_ledger_dropped(row, to);
+    row->done_ts_ns = last_ts_ns;
+}
+
 void cw_ledger_dropped(struct cw_ledger_row *row, uint64_t to)
 {
     CW_ASSERT(to >= cw_ledger_next(row));

@@ -34,8 +34,9 @@ static inline uint64_t cw_ledger_next(const struct cw_ledger_row *row)
 void cw_ledger_adopt(struct cw_ledger_row *row, uint64_t mark);
 /* A 2xx to a push whose range ended at `to`. */
 void cw_ledger_stored(struct cw_ledger_row *row, uint64_t to, int64_t last_ts_ns);
-/* [cw_ledger_next(), to) holds nothing to deliver: a line refused for good (and counted), or lines
- * left out. */
+/* [cw_ledger_next(), to) was refused for good, and counted. Its times are taken: letters that are sent again keep theirs. */
+void cw_ledger_refused(struct cw_ledger_row *row, uint64_t to, int64_t last_ts_ns);
+/* [cw_ledger_next(), to) holds nothing to deliver: lines left out. */
 void cw_ledger_dropped(struct cw_ledger_row *row, uint64_t to);
 /* The source's generation was raised: a new account. */
 void cw_ledger_raised(struct cw_ledger_row *row);

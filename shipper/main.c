@@ -1,4 +1,5 @@
 /* main.c - cordwood-shipper: flags and configuration; the rest is shipper.c. */
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,11 +34,20 @@ static void descriptors_raise(void)
     }
 }
 
+/* Large blocks (positions of many files, batches) go back to the system when they are freed. */
+static void memory_return(void)
+{
+    enum { LARGE_BYTES = 128 << 10 };
+    (void)mallopt(M_MMAP_THRESHOLD, LARGE_BYTES);
+    (void)mallopt(M_TRIM_THRESHOLD, LARGE_BYTES);
+}
+
 static int run(const struct cw_shipper_args *args, const struct cw_shipper_config *config)
 {
     struct cw_shipper *shipper;
     struct cw_err err = {0};
     cw_log_init((enum cw_log_level)config->log_level, (enum cw_log_format)config->log_format);
+    memory_return();
     descriptors_raise();
     signal(SIGPIPE, SIG_IGN);
     if (cw_shipper_new(config, args, &shipper, &err) < 0) {

@@ -51,10 +51,9 @@ static void lines_decode(struct cw_str rest, struct cw_arena *arena, struct cw_p
 int cw_push_body_decode(const struct cw_push_body *body, int64_t now_ns, struct cw_buf *raw,
                         struct cw_arena *arena, struct cw_push *out, struct cw_err *err)
 {
-    struct cw_str bytes = body->bytes, type = body->content_type;
+    struct cw_str bytes = body->bytes, rest = body->content_type, type = CW_STR_NONE;
     enum cw_codec around = CW_CODEC_NONE;
-    if (!cw_str_split(&type, ';', &type)) /* without parameters */
-        type = body->content_type;
+    (void)cw_str_split(&rest, ';', &type); /* without parameters */
     bool json = cw_str_eq_nocase(cw_str_trim(type), CW_STR("application/json"));
     int rc = codec_of(body->content_encoding, &around, err);
     if (rc == 0)

@@ -269,6 +269,8 @@ static void counts_add(struct cw_push_client *pc, struct cw_source *source,
     cw_metrics_add(metrics, CW_M_LINES_SKIPPED, (int64_t)counts->skipped);
     cw_metrics_add(metrics, CW_M_LINES_SPLIT, (int64_t)counts->split);
     cw_metrics_add(metrics, CW_M_LINES_MALFORMED, (int64_t)counts->malformed);
+    cw_metrics_add(metrics, CW_M_LINES_UNDECODABLE, (int64_t)counts->undecodable);
+    cw_metrics_add(metrics, CW_M_NUL_RUNS, (int64_t)counts->nul_runs);
     cw_metrics_add(metrics, CW_M_LINES_DROPPED, (int64_t)counts->dropped);
 }
 
@@ -348,7 +350,7 @@ static void part_give_up(struct cw_push_client *pc, const struct cw_batch_part *
     cw_tally_count(&output_tally(pc, part->source)->refused, cw_str_of(reason), part->nentries);
     metric_add(pc, CW_M_REJECTED, part->nentries);
     counts_add(pc, part->source, &part->counts);
-    cw_ledger_dropped(&part->source->rows[pc->output], part->to);
+    cw_ledger_refused(&part->source->rows[pc->output], part->to, part->last_ts_ns);
 }
 
 /* The whole batch is refused for good: written down, counted, settled. False: it could not be written down. */
@@ -669,7 +671,8 @@ struct cw_push_client *cw_push_client_new(struct cw_push_host *host,
                                      .bytes = (size_t)config->batch_bytes,
                                      .max_line_bytes = (size_t)host->limits->max_line_bytes,
                                      .gzip = config->compression == CW_CLIENT_GZIP,
-                                     .truncate = host->limits->max_line_truncate};
+                                     .long_lines = cw_limits_long_lines(host->limits),
+                                     .truncated_mark = host->limits->max_line_truncate_mark};
     pc->magic = PUSH_MAGIC;
     pc->host = host;
     pc->config = config;

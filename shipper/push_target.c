@@ -50,13 +50,18 @@ static char *name_of(const struct cw_client_config *config, struct cw_str tenant
     return buf_finish(&out);
 }
 
+/* A value may come out of a log line (a tenant): bytes that would end a header become '%', which no
+ * tenant's name may hold, so that the server refuses it. */
 static char *header_make(struct cw_str name, struct cw_str value)
 {
     struct cw_buf out;
     cw_buf_init(&out, SIZE_MAX);
     cw_buf_adds(&out, name);
     cw_buf_addz(&out, ": ");
-    cw_buf_adds(&out, value);
+    for (size_t i = 0; i < value.len; i++) {
+        unsigned char c = (unsigned char)value.ptr[i];
+        cw_buf_addc(&out, c < 0x20 || c == 0x7f ? '%' : (char)c);
+    }
     return buf_finish(&out);
 }
 

@@ -6,12 +6,15 @@
 #include "shipper/shipper_metrics.h"
 #include "shipper/spool_record.h"
 
-int cw_received_init(struct cw_received *received, const struct cw_config_map *labels,
-                     const struct cw_config_tables *relabel_configs, const char *name,
-                     struct cw_metrics *metrics, struct cw_err *err)
+void cw_received_init(struct cw_received *received, const struct cw_config_map *labels,
+                      const struct cw_relabel *relabel, const char *name,
+                      struct cw_metrics *metrics)
 {
-    *received = (struct cw_received){
-        .arena = cw_arena_new(), .metrics = metrics, .name = name, .last_ts_ns = INT64_MIN};
+    *received = (struct cw_received){.relabel = relabel,
+                                     .arena = cw_arena_new(),
+                                     .metrics = metrics,
+                                     .name = name,
+                                     .last_ts_ns = INT64_MIN};
     cw_buf_init(&received->bytes, SIZE_MAX);
     cw_buf_init(&received->cursor, CW_SPOOL_RECORD_HEAD_BYTES);
     struct cw_label *pairs = CW_ARENA_ARRAY(received->arena, struct cw_label, labels->n);
@@ -21,13 +24,11 @@ int cw_received_init(struct cw_received *received, const struct cw_config_map *l
     int rc = cw_labels_from_pairs(pairs, labels->n, &sorted, NULL);
     CW_ASSERT(rc == 0); /* a map's names are unique */
     received->labels = cw_labels_dup_heap(sorted);
-    return cw_relabel_new(relabel_configs, &received->relabel, err);
 }
 
 void cw_received_fini(struct cw_received *received)
 {
     free((void *)received->labels.items);
-    cw_relabel_free(&received->relabel);
     cw_arena_free(&received->arena);
     cw_buf_fini(&received->bytes);
     cw_buf_fini(&received->cursor);

@@ -20,9 +20,9 @@
 #include "shipper/relabel.h"
 
 struct cw_received {
-    struct cw_labels labels; /* of the configuration, those with "__" too; a heap block */
-    struct cw_relabel *relabel;
-    struct cw_arena *arena; /* reset by each _stream() */
+    struct cw_labels labels;          /* of the configuration, those with "__" too; a heap block */
+    const struct cw_relabel *relabel; /* borrowed */
+    struct cw_arena *arena;           /* reset by each _stream() */
     struct cw_labels stream;
     struct cw_str tenant; /* __tenant_id__ of the stream */
     struct cw_buf bytes;  /* records */
@@ -43,10 +43,9 @@ struct cw_received_entry {
 /* What is done with a message that cannot be read as what it should be. */
 enum cw_received_bad { CW_RECEIVED_KEPT, CW_RECEIVED_CUT, CW_RECEIVED_DROPPED };
 
-/* `relabel_configs` holds struct cw_relabel_config. */
-int cw_received_init(struct cw_received *received, const struct cw_config_map *labels,
-                     const struct cw_config_tables *relabel_configs, const char *name,
-                     struct cw_metrics *metrics, struct cw_err *err) CW_MUST_USE;
+void cw_received_init(struct cw_received *received, const struct cw_config_map *labels,
+                      const struct cw_relabel *relabel, const char *name,
+                      struct cw_metrics *metrics);
 /* A zeroed one is fine. */
 void cw_received_fini(struct cw_received *received);
 /* Entries that follow have these labels and those of the configuration, which come first, relabeled.

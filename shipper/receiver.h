@@ -36,7 +36,7 @@ struct cw_receiver_def {
 struct cw_receiver {
     const struct cw_receiver_def *def;
     const struct cw_receivers_options *host;
-    const struct cw_scrape_config *scrape;
+    const struct cw_scrape *scrape;
     const void *config; /* the def's struct of it */
     char *name;
     bool stopped; /* stop() was called */

@@ -1,16 +1,6 @@
 #include "shipper/receiver_config.h"
-#include "common/labels/labels.h"
 #include "common/net/http_listen.h"
-
-static int labels_check(const void *value, struct cw_err *err)
-{
-    const struct cw_config_map *map = value;
-    for (size_t i = 0; i < map->n; i++)
-        if (!cw_label_name_valid(map->items[i].name))
-            return cw_err_set(err, CW_E_INVALID, "\"%.*s\" is no valid label name",
-                              CW_STR_ARG(map->items[i].name));
-    return 0;
-}
+#include "shipper/discovery_config.h"
 
 /* HOST:PORT, or unix:/path where `local` says so. */
 static int address_check(struct cw_str address, bool local, struct cw_err *err)
@@ -49,7 +39,7 @@ static int command_check(const void *value, struct cw_err *err)
 #define ROW(type, member) offsetof(struct type, member)
 #define LABELS_ROW(type, text)                                                                     \
     {                                                                                              \
-        "labels", CW_KEY_MAP, ROW(type, labels), .check = labels_check, .doc = text                \
+        "labels", CW_KEY_MAP, ROW(type, labels), .check = cw_labels_map_check, .doc = text         \
     }
 #define LABELS_DOC "Labels of all entries."
 

@@ -84,10 +84,11 @@ static void on_file_read(uv_fs_t *read)
     pipe->file.busy = false;
     pipe->file.len += got > 0 ? (size_t)got : 0;
     bool full = pipe->file.len == CW_STREAM_READER_BYTES, end = got <= 0;
-    size_t taken = lines_put(pipe, cw_str_make(pipe->file.bytes, pipe->file.len),
-                             end || pipe->receiver.stopped ? CW_STREAM_END
-                             : full                        ? CW_STREAM_FULL
-                                                           : CW_STREAM_MORE);
+    struct cw_str bytes = {pipe->file.bytes, pipe->file.len};
+    size_t taken =
+        lines_put(pipe, bytes, end || pipe->receiver.stopped ? CW_STREAM_END : CW_STREAM_MORE);
+    if (taken == 0 && full)
+        taken = lines_put(pipe, bytes, CW_STREAM_FULL);
     pipe->file.len -= taken;
     memmove(pipe->file.bytes, pipe->file.bytes + taken, pipe->file.len);
     if (end) {

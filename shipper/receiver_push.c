@@ -218,10 +218,8 @@ static int push_start(struct cw_receiver *receiver, struct cw_err *err)
     struct push_receiver *push = CW_CONTAINER_OF(receiver, struct push_receiver, receiver);
     const struct cw_loki_push_config *config = receiver->config;
     struct cw_buf listen;
-    int rc = cw_received_init(&push->received, &config->labels, &receiver->scrape->relabel_configs,
-                              receiver->name, receiver->host->metrics, err);
-    if (rc < 0)
-        return rc;
+    cw_received_init(&push->received, &config->labels, receiver->scrape->relabel, receiver->name,
+                     receiver->host->metrics);
     uv_mutex_init(&push->lock);
     push->queue_end = &push->queue;
     uv_async_init(receiver->host->loop, &push->async, on_async);
@@ -235,7 +233,7 @@ static int push_start(struct cw_receiver *receiver, struct cw_err *err)
                                              .nthreads = 1, /* `received` is its own */
                                              .body_budget_bytes = BODY_BUDGET_BYTES,
                                              .check_origin = true};
-    rc = cw_http_server_new(&options, &push->server, err);
+    int rc = cw_http_server_new(&options, &push->server, err);
     cw_buf_fini(&listen);
     if (rc < 0)
         return rc;

@@ -69,7 +69,8 @@ static char *folder_of(const struct cw_receivers *receivers, const char *name)
 }
 
 /* Its segments, as the sources read them. */
-static int target_add(struct cw_receivers *receivers, const char *name, struct cw_err *err)
+static int target_add(struct cw_receivers *receivers, const char *name, struct cw_stages *stages,
+                      struct cw_err *err)
 {
     struct cw_target *target = cw_mem_new(sizeof *target);
     char *folder = folder_of(receivers, name);
@@ -80,6 +81,7 @@ static int target_add(struct cw_receivers *receivers, const char *name, struct c
     int rc = cw_glob_compile(cw_buf_str(&pattern), &target->glob, err);
     target->name = cw_str_dupz(cw_str_of(name));
     target->format = CW_SOURCE_SPOOL;
+    target->stages = stages;
     if (rc == 0)
         cw_sources_target_add(receivers->options.sources, target);
     else
@@ -106,6 +108,7 @@ static void on_segment(void *arg)
 static int spool_open(struct cw_receivers *receivers, struct cw_receiver *receiver,
                       const char *name, struct cw_spool_writer **out, struct cw_err *err)
 {
+    struct cw_stages *stages = receiver ? receiver->scrape->stages : NULL;
     const struct cw_spool_config *config = &receivers->options.config->spool;
     bool waits = receiver == NULL || receiver->def->waits == NULL || receiver->def->waits(receiver);
     char *folder = folder_of(receivers, name);
@@ -124,7 +127,7 @@ static int spool_open(struct cw_receivers *receivers, struct cw_receiver *receiv
         .arg = receiver};
     int rc = cw_spool_writer_open(&options, out, err);
     free(folder);
-    return rc < 0 ? rc : target_add(receivers, name, err);
+    return rc < 0 ? rc : target_add(receivers, name, stages, err);
 }
 
 static bool name_taken(const struct cw_receivers *receivers, const char *name)
@@ -136,31 +139,31 @@ static bool name_taken(const struct cw_receivers *receivers, const char *name)
 }
 
 static int receiver_add(struct cw_receivers *receivers, const struct cw_receiver_def *def,
-                        const struct cw_scrape_config *scrape, struct cw_err *err)
+                        const struct cw_scrape *scrape, struct cw_err *err)
 {
-    char *name = spool_name(def->kind, scrape->job_name);
+    char *name = spool_name(def->kind, scrape->config->job_name);
     if (name_taken(receivers, name)) {
         int rc =
             cw_err_set(err, CW_E_INVALID,
                        "two jobs of one name (\"%.*s\") have a %s: give each a job_name of its "
                        "own, for its spool has that name",
-                       CW_STR_ARG(scrape->job_name), def->kind);
+                       CW_STR_ARG(scrape->config->job_name), def->kind);
         free(name);
         return rc;
     }
     struct cw_receiver *receiver = cw_mem_new(def->size);
     receiver->def = def;
     receiver->scrape = scrape;
-    receiver->config = (const char *)scrape + def->config;
+    receiver->config = (const char *)scrape->config + def->config;
     receiver->host = &receivers->options;
     receiver->name = name;
     receivers->items =
         cw_mem_resize(receivers->items, (receivers->n + 1) * sizeof(struct cw_receiver *));
     receivers->items[receivers->n++] = receiver;
-    const void *labels = (const char *)scrape + def->labels;
-    int rc = cw_received_init(&receiver->received, labels, &scrape->relabel_configs, name,
-                              receivers->options.metrics, err);
-    return rc < 0 ? rc : spool_open(receivers, receiver, name, &receiver->spool, err);
+    const void *labels = (const char *)scrape->config + def->labels;
+    cw_received_init(&receiver->received, labels, scrape->relabel, name,
+                     receivers->options.metrics);
+    return spool_open(receivers, receiver, name, &receiver->spool, err);
 }
 
 /* Spools of receivers that are configured no longer. */
@@ -185,12 +188,11 @@ int cw_receivers_new(const struct cw_receivers_options *options, struct cw_recei
 {
     struct cw_receivers *receivers = cw_mem_new(sizeof *receivers);
     receivers->options = *options;
-    const struct cw_scrape_config *scrapes = options->config->scrape_configs.items;
     int rc = 0;
-    for (size_t i = 0; rc == 0 && i < options->config->scrape_configs.n; i++)
+    for (size_t i = 0; rc == 0 && i < options->nscrapes; i++)
         for (size_t k = 0; rc == 0 && k < CW_COUNT(defs); k++)
-            if (*(const bool *)((const char *)&scrapes[i] + defs[k]->seen))
-                rc = receiver_add(receivers, defs[k], &scrapes[i], err);
+            if (*(const bool *)((const char *)options->scrapes[i].config + defs[k]->seen))
+                rc = receiver_add(receivers, defs[k], &options->scrapes[i], err);
     if (rc == 0)
         rc = left_add(receivers, err);
     *out = receivers;

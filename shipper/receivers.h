@@ -13,7 +13,7 @@
 #include <stdbool.h>
 #include <uv.h>
 #include "common/metrics/metrics.h"
-#include "shipper/shipper_config.h"
+#include "shipper/scrape.h"
 #include "shipper/sources.h"
 
 struct cw_receivers;
@@ -21,6 +21,8 @@ struct cw_receivers;
 struct cw_receivers_options {
     uv_loop_t *loop;
     const struct cw_shipper_config *config;
+    const struct cw_scrape *scrapes;
+    size_t nscrapes;
     const char *folder;         /* of all spools */
     struct cw_sources *sources; /* get the spools as targets */
     struct cw_metrics *metrics;

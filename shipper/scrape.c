@@ -22,6 +22,8 @@ int cw_scrape_init(struct cw_scrape *scrape, const struct cw_scrape_config *conf
     int rc = cw_relabel_new(&config->relabel_configs, &scrape->relabel, err);
     if (rc == 0 && config->pipeline_stages.n > 0)
         rc = cw_stages_new(&config->pipeline_stages, stages_host, &scrape->stages, err);
+    if (rc == 0 && config->encoding.len > 0)
+        rc = cw_text_encoding_new(config->encoding, &scrape->encoding, err);
     return rc;
 }
 
@@ -29,4 +31,5 @@ void cw_scrape_fini(struct cw_scrape *scrape)
 {
     cw_relabel_free(&scrape->relabel);
     cw_stages_free(&scrape->stages);
+    cw_text_encoding_free(&scrape->encoding);
 }

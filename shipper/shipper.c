@@ -19,6 +19,7 @@
 #include "shipper/receivers.h"
 #include "shipper/shipper_metrics.h"
 #include "shipper/state_dir.h"
+#include "shipper/targets_page.h"
 #include "shipper/watch.h"
 
 /*
@@ -28,7 +29,7 @@
  */
 enum shipper_state { SHIPPER_RUNNING, SHIPPER_STOPPING, SHIPPER_CLOSED };
 
-/* Open files are looked at so often, whatever inotify says. */
+/* Open files are looked at so often, CW_SOURCES_DUE: a part of them whatever inotify says. */
 #define TICK_MS 1000
 #define TICK_ONCE_MS 100
 /* A file that is read with --once ends where it is when it has not grown for so long. */
@@ -37,6 +38,10 @@ enum shipper_state { SHIPPER_RUNNING, SHIPPER_STOPPING, SHIPPER_CLOSED };
  * most 1/20 of the time. */
 #define SCAN_SPACING_MS 50
 #define SCAN_SHARE 20
+/* Files that grow are looked at for at most 1/50 of the time, but so often at least: each pass costs a look at every source, and
+ * what grew meanwhile is one pass more. */
+#define LOOK_SHARE 50
+#define LOOK_SPACING_MAX_MS 100
 /* Outputs are a client for a tenant each, and have a batch of their own. Whoever names more tenants
  * takes something else for one. */
 #define OUTPUTS_MAX 1000
@@ -60,7 +65,7 @@ struct cw_shipper {
     struct client {
         const struct cw_client_config *config;
         struct cw_labels external;
-        struct cw_selector selector;
+        struct cw_query *selector; /* NULL: all streams */
     } * configured;
     struct cw_dead_letters *dead_letters;
     struct cw_push_host host;
@@ -77,9 +82,11 @@ struct cw_shipper {
     bool inputs_ended; /* --once: all receivers whose input ends are done */
     struct cw_dry_run *dry_run;
     struct cw_http_server *server;
-    atomic_bool ready; /* read by the HTTP server's threads */
-    bool scan_due, refresh_due;
+    struct cw_targets_page *targets_page; /* goes with the server */
+    atomic_bool ready;                    /* read by the HTTP server's threads */
+    bool scan_due, refresh_due, tick_due;
     int64_t last_scan_ns, last_scan_took_ns; /* monotonic */
+    int64_t last_look_took_ns;
 };
 
 static void shipper_stop(struct cw_shipper *sh);
@@ -130,6 +137,13 @@ static uint64_t scan_wait_ms(const struct cw_shipper *sh)
     int64_t spacing_ns = CW_MAX(SCAN_SPACING_MS * CW_NS_PER_MS, SCAN_SHARE * sh->last_scan_took_ns);
     int64_t wait_ns = sh->last_scan_ns + spacing_ns - cw_clock_mono_ns();
     return !sh->sources->scanned || wait_ns <= 0 ? 0 : (uint64_t)(wait_ns / CW_NS_PER_MS + 1);
+}
+
+/* How long what grew may wait to be looked at. */
+static uint64_t look_wait_ms(const struct cw_shipper *sh)
+{
+    int64_t wait_ms = LOOK_SHARE * sh->last_look_took_ns / CW_NS_PER_MS;
+    return (uint64_t)CW_MIN(wait_ms, (int64_t)LOOK_SPACING_MAX_MS);
 }
 
 /* All is settled, but what a server refused for good did not arrive. */
@@ -191,15 +205,20 @@ static void on_work(uv_timer_t *timer)
     } else if (sh->scan_due) {
         work_soon(sh, wait_ms);
     }
-    cw_sources_refresh(sh->sources, sh->refresh_due ? CW_SOURCES_ALL : CW_SOURCES_TOUCHED,
-                       cw_clock_now_ns(), cw_clock_mono_ns());
-    sh->refresh_due = false;
+    int64_t start_ns = cw_clock_mono_ns();
+    cw_sources_refresh(sh->sources,
+                       sh->refresh_due ? CW_SOURCES_ALL
+                       : sh->tick_due  ? CW_SOURCES_DUE
+                                       : CW_SOURCES_TOUCHED,
+                       cw_clock_now_ns(), start_ns);
+    sh->refresh_due = sh->tick_due = false;
     if (sh->nclients > 1 && any_changed(sh->sources))
         for (size_t i = 0; i < sh->nclients; i++)
             cw_push_client_release_changed(sh->clients[i]);
     if (sh->sources->unsaved && !positions_save(sh))
         return; /* the next tick tries again */
     bool ready = true;
+    sh->last_look_took_ns = cw_clock_mono_ns() - start_ns;
     for (size_t i = 0; i < sh->nclients; i++) {
         cw_push_client_pump(sh->clients[i]);
         ready &= cw_push_client_ready(sh->clients[i]);
@@ -234,14 +253,15 @@ static void on_change(void *arg, bool names)
 {
     struct cw_shipper *sh = arg;
     sh->scan_due |= names;
-    work_soon(sh, 0);
+    work_soon(sh, names || sh->args->once ? 0 : look_wait_ms(sh));
 }
 
 static void on_tick(uv_timer_t *timer)
 {
     struct cw_shipper *sh = CW_CONTAINER_OF(timer, struct cw_shipper, tick);
     cw_metrics_set(sh->metrics, CW_M_LAG_BYTES, (int64_t)cw_sources_lag(sh->sources));
-    sh->refresh_due = true;
+    sh->tick_due = true;
+    sh->refresh_due |= sh->args->once;
     cw_receivers_prune(sh->receivers, cw_clock_now_ns());
     work_soon(sh, 0);
 }
@@ -324,6 +344,8 @@ static void shipper_close(struct cw_shipper *sh)
         cw_receivers_close(sh->receivers);
     cw_http_client_close(sh->host.http, NULL, NULL);
     sh->host.http = NULL;
+    if (sh->targets_page != NULL)
+        cw_targets_page_close(sh->targets_page);
     cw_watch_close(&sh->watch);
     sh->sources->options.watch = NULL;
     uv_handle_t *handles[] = {(uv_handle_t *)&sh->tick,       (uv_handle_t *)&sh->rescan,
@@ -406,7 +428,15 @@ static void ready_handler(struct cw_http_request *request, void *ctx)
     cw_http_respond(request, ready ? 200 : 503, "text/plain; charset=utf-8", &body);
 }
 
+static void targets_handler(struct cw_http_request *request, void *ctx)
+{
+    struct cw_shipper *sh = ctx;
+    cw_targets_page_handler(request, sh->targets_page);
+}
+
 static const struct cw_http_route routes[] = {
+    {CW_HTTP_GET, "/targets", targets_handler, 0,
+     "What is read, how far, and what became of its lines."},
     {CW_HTTP_GET, "/metrics", metrics_handler, 0, "The shipper's own metrics."},
     {CW_HTTP_GET, "/ready", ready_handler, 0, "200 when every server has answered."},
     {0},
@@ -428,10 +458,14 @@ static int server_start(struct cw_shipper *sh, struct cw_err *err)
     cw_buf_fini(&listen);
     if (rc < 0)
         return rc;
+    sh->targets_page = cw_targets_page_new(&sh->loop, sh->sources);
     cw_http_server_routes(sh->server, routes, sh);
     rc = cw_http_server_start(sh->server, err);
-    if (rc == 0)
-        cw_log_info("/metrics and /ready at http://%s", cw_http_server_address(sh->server));
+    if (rc == 0) {
+        cw_log_info("/metrics, /ready and /targets at http://%s",
+                    cw_http_server_address(sh->server));
+        cw_state_dir_tell_address(&sh->state_dir, cw_http_server_address(sh->server));
+    }
     return rc;
 }
 
@@ -462,7 +496,7 @@ static void output_add(struct cw_shipper *sh, const struct client *client, struc
     struct cw_push_client_options options = {
         .config = client->config,
         .external = client->external,
-        .selector = client->selector.n > 0 ? &client->selector : NULL,
+        .selector = client->selector ? &client->selector->root->selector : NULL,
         .output = cw_sources_output_add(sh->sources, tenant, client->config->tenant_id)};
     CW_ASSERT(options.output == sh->nclients);
     sh->clients = cw_mem_resize(sh->clients, (sh->nclients + 1) * sizeof *sh->clients);
@@ -509,9 +543,8 @@ static int clients_new(struct cw_shipper *sh, struct cw_err *err)
         struct client *client = &sh->configured[i];
         client->config = &configs[i];
         client->external = cw_labels_from_map(&configs[i].external_labels);
-        cw_selector_init(&client->selector);
         if (configs[i].selector.len > 0 &&
-            cw_logql_parse_selector(configs[i].selector, &client->selector, err) < 0)
+            cw_client_selector_parse(configs[i].selector, &client->selector, err) < 0)
             return err->code;
         if (!sh->args->dry_run)
             output_add(sh, client, CW_STR(""));
@@ -525,7 +558,7 @@ static void clients_free(struct cw_shipper *sh)
 {
     for (size_t i = 0; i < sh->config->clients.n && sh->configured != NULL; i++) {
         free((void *)sh->configured[i].external.items);
-        cw_selector_fini(&sh->configured[i].selector);
+        cw_query_free(&sh->configured[i].selector);
     }
     free(sh->configured);
     free(sh->clients);
@@ -605,6 +638,8 @@ static int receivers_new(struct cw_shipper *sh, struct cw_err *err)
 {
     struct cw_receivers_options options = {.loop = &sh->loop,
                                            .config = sh->config,
+                                           .scrapes = sh->scrapes,
+                                           .nscrapes = sh->nscrapes,
                                            .folder = sh->spool_folder,
                                            .sources = sh->sources,
                                            .metrics = sh->metrics,
@@ -726,6 +761,7 @@ void cw_shipper_free(struct cw_shipper **shipper)
         int rc = uv_loop_close(&sh->loop);
         CW_ASSERT(rc == 0);
     }
+    cw_targets_page_free(&sh->targets_page);
     cw_dry_run_free(&sh->dry_run);
     receivers_free(sh);
     cw_sources_free(&sh->sources);

@@ -7,22 +7,42 @@
 #include "common/labels/labels.h"
 #include "common/logql/ast.h"
 #include "common/pipeline/stage_config.h"
-#include "shipper/subcommands.h"
 #include "shipper/glob.h"
 #include "shipper/pipelines.h"
+#include "shipper/subcommands.h"
+#include "shipper/text_encoding.h"
 
 #define DOCKER_SOCKET "/var/run/docker.sock"
 #define PUSH_PATH "/loki/api/v1/push"
 
 /* ---- rules that a row cannot say ---- */
 
+int cw_client_selector_parse(struct cw_str text, struct cw_query **out, struct cw_err *err)
+{
+    int rc = cw_logql_parse_dialect(text, CW_LOGQL_ANY_SELECTOR, out, err);
+    if (rc < 0)
+        return rc;
+    if ((*out)->root->kind == CW_EXPR_LOG && (*out)->root->stages == NULL)
+        return 0;
+    cw_query_free(out);
+    return cw_err_set(err, CW_E_INVALID, "only a selector is expected: {a=\"b\"}");
+}
+
 static int selector_check(const void *value, struct cw_err *err)
 {
     struct cw_str text = *(const struct cw_str *)value;
-    struct cw_selector selector;
-    cw_selector_init(&selector);
-    int rc = text.len > 0 ? cw_logql_parse_selector(text, &selector, err) : 0;
-    cw_selector_fini(&selector);
+    struct cw_query *query = NULL;
+    int rc = text.len > 0 ? cw_client_selector_parse(text, &query, err) : 0;
+    cw_query_free(&query);
+    return rc;
+}
+
+static int encoding_check(const void *value, struct cw_err *err)
+{
+    struct cw_str name = *(const struct cw_str *)value;
+    struct cw_text_encoding *encoding = NULL;
+    int rc = name.len > 0 ? cw_text_encoding_new(name, &encoding, err) : 0;
+    cw_text_encoding_free(&encoding);
     return rc;
 }
 
@@ -214,6 +234,11 @@ static const struct cw_key_def scrape_keys[] = {
     REFUSED("serverset_sd_configs", "write its targets into a file for file_sd_configs"),
     REFUSED("triton_sd_configs", "write its targets into a file for file_sd_configs"),
     REFUSED("entry_parser", "write pipeline_stages: [docker: {}] or [cri: {}]"),
+    {"encoding", CW_KEY_STRING, ROW(cw_scrape_config, encoding), .check = encoding_check,
+     .doc = "What the files are written in, by its IANA name (utf-16le, windows-1252, gbk, "
+            "shift_jis, ...): lines are sent as UTF-8. What the encoding does not have becomes "
+            "U+FFFD, counted. A byte order mark at a file's beginning comes first; without both, "
+            "lines are sent as they are."},
 };
 static const struct cw_table_def scrape_table = {.name = "scrape_config",
                                                  .keys = scrape_keys,
@@ -231,6 +256,8 @@ static const struct cw_key_def pipeline_keys[] = {
 };
 static const struct cw_table_def pipeline_table =
     CW_TABLE("pipeline", pipeline_keys, struct cw_pipeline_config);
+/* enum cw_long_lines */
+static const char *const long_line_names[] = {"skip", "truncate", "split", NULL};
 
 static const struct cw_key_def shipper_keys[] = {
     {"server.http_listen_address", CW_KEY_STRING, ROW(cw_shipper_config, http_listen_address),
@@ -266,10 +293,18 @@ static const struct cw_key_def shipper_keys[] = {
          "How often folders are looked through; changes are noticed at once where inotify works."},
     {"limits_config.max_line_size", CW_KEY_BYTES, ROW(cw_shipper_config, limits.max_line_bytes),
      .def = "0", .min = "0", .max = "8MiB",
-     .doc = "Longer lines are left out (and counted); 0 is no limit."},
+     .doc = "Longer lines are left out (and counted), unless long_lines says otherwise; 0 is no "
+            "limit."},
     {"limits_config.max_line_size_truncate", CW_KEY_BOOL,
      ROW(cw_shipper_config, limits.max_line_truncate), .def = "false",
-     .doc = "Cut longer lines to max_line_size instead."},
+     .doc = "The same as long_lines: truncate."},
+    {"limits_config.max_line_size_truncate_identifier", CW_KEY_STRING,
+     ROW(cw_shipper_config, limits.max_line_truncate_mark),
+     .doc = "Ends what is kept of a line that was cut, within max_line_size."},
+    {"limits_config.long_lines", CW_KEY_ENUM, ROW(cw_shipper_config, limits.long_lines),
+     .def = "skip", .names = long_line_names,
+     .doc = "What becomes of a line that is longer than max_line_size: it is left out, cut to that "
+            "size, or sent in pieces of that size. Each is counted."},
     {"spool", CW_KEY_TABLE, ROW(cw_shipper_config, spool), .table = &cw_spool_table,
      .doc = "Where entries of receivers wait, beside the positions (.cordwood.spool), until every "
             "server has them: on disk before their sender is told."},
@@ -347,7 +382,7 @@ const struct cw_command_def cw_shipper_command = {
            "in place (logrotate's copytruncate) is read in its copy beside it; for that, logrotate "
            "needs delaycompress where it compresses.\n\n"
            "With --push, each PATH is a file, a folder (all files in it) or a pattern: * ? [a-z] "
-           "{a,b} and ** for any folders.",
+           "{a,b} and ** for any folders; - is standard input.",
     .groups = flag_groups,
     .style = CW_FLAGS_ONE_DASH,
     .commands = cw_shipper_subcommand_defs,
@@ -367,6 +402,13 @@ struct cw_str cw_client_default_name(struct cw_str url, size_t number, struct cw
     host = cw_str_sub(host, at < 0 ? 0 : (size_t)at + 1, host.len);
     return number == 0 ? cw_arena_dup(arena, host)
                        : cw_arena_printf(arena, "%.*s-%zu", CW_STR_ARG(host), number);
+}
+
+enum cw_long_lines cw_limits_long_lines(const struct cw_limits_config *limits)
+{
+    if (limits->long_lines == CW_LONG_SKIP && limits->max_line_truncate)
+        return CW_LONG_TRUNCATE;
+    return (enum cw_long_lines)limits->long_lines;
 }
 
 static void clients_name(struct cw_shipper_config *config, struct cw_arena *arena)
@@ -438,18 +480,12 @@ static int state_positions(const struct cw_shipper_args *args, struct cw_arena *
     return 0;
 }
 
-int cw_shipper_config_from_args(const struct cw_shipper_args *args, const struct cw_str *paths,
-                                size_t npaths, struct cw_arena *arena,
-                                struct cw_shipper_config *out, struct cw_err *err)
+/* The client of --push, if it is given, and where its state is. */
+static int push_client_set(const struct cw_shipper_args *args, struct cw_arena *arena,
+                           struct cw_shipper_config *out, struct cw_err *err)
 {
     cw_schema_defaults(&cw_shipper_table, arena, out);
-    if (args->push.len == 0 && !args->dry_run)
-        return cw_err_set(err, CW_E_INVALID, "--config FILE or --push URL is needed (see --help)");
-    if (npaths == 0 && args->docker.len == 0)
-        return cw_err_set(err, CW_E_INVALID, "nothing to read: name files, or --docker");
     int rc = cw_url_check(&args->push, err);
-    if (rc == 0)
-        rc = cw_labels_map_check(&args->labels, err);
     if (rc < 0)
         return rc;
     struct cw_client_config *client = CW_ARENA_NEW(arena, struct cw_client_config);
@@ -458,21 +494,51 @@ int cw_shipper_config_from_args(const struct cw_shipper_args *args, const struct
     client->tenant_id = args->tenant;
     out->clients = (struct cw_config_tables){client, args->push.len > 0};
     clients_name(out, arena);
+    return state_positions(args, arena, &out->positions_file);
+}
 
+int cw_shipper_config_of_state(const struct cw_shipper_args *args, struct cw_arena *arena,
+                               struct cw_shipper_config *out, struct cw_err *err)
+{
+    if (args->config.len == 0)
+        return push_client_set(args, arena, out, err);
+    if (args->push.len > 0 || args->state_dir.len > 0)
+        return cw_err_set(err, CW_E_INVALID, "--config goes with no --push and no --state-dir");
+    return cw_shipper_config_load(args, arena, out, err);
+}
+
+int cw_shipper_config_from_args(const struct cw_shipper_args *args, const struct cw_str *paths,
+                                size_t npaths, struct cw_arena *arena,
+                                struct cw_shipper_config *out, struct cw_err *err)
+{
+    if (args->push.len == 0 && !args->dry_run)
+        return cw_err_set(err, CW_E_INVALID, "--config FILE or --push URL is needed (see --help)");
+    if (npaths == 0 && args->docker.len == 0)
+        return cw_err_set(err, CW_E_INVALID, "nothing to read: name files, or --docker");
+    int rc = push_client_set(args, arena, out, err);
+    if (rc == 0)
+        rc = cw_labels_map_check(&args->labels, err);
+    if (rc < 0)
+        return rc;
     struct cw_scrape_config *scrape = CW_ARENA_NEW(arena, struct cw_scrape_config);
     struct cw_static_config *files = CW_ARENA_ARRAY(arena, struct cw_static_config, npaths + 1);
+    size_t nfiles = 0;
     for (size_t i = 0; i < npaths; i++) {
+        if (cw_str_eqz(paths[i], "-")) {
+            scrape->standard_input = (struct cw_stdin_config){true, args->labels};
+            continue;
+        }
         size_t n = args->labels.n;
         struct cw_config_pair *pairs = CW_ARENA_ARRAY(arena, struct cw_config_pair, n + 1);
         for (size_t k = 0; k < n; k++)
             pairs[k] = args->labels.items[k];
         pairs[n] = (struct cw_config_pair){CW_STR("__path__"), path_pattern(paths[i], arena)};
-        files[i].labels = (struct cw_config_map){pairs, n + 1};
-        rc = cw_static_labels_check(&files[i].labels, err);
+        files[nfiles].labels = (struct cw_config_map){pairs, n + 1};
+        rc = cw_static_labels_check(&files[nfiles++].labels, err);
         if (rc < 0)
             return rc;
     }
-    scrape->static_configs = (struct cw_config_tables){files, npaths};
+    scrape->static_configs = (struct cw_config_tables){files, nfiles};
     if (args->docker.len > 0) {
         struct cw_docker_sd_config *docker = CW_ARENA_NEW(arena, struct cw_docker_sd_config);
         cw_schema_defaults(&cw_docker_sd_table, arena, docker);
@@ -483,8 +549,9 @@ int cw_shipper_config_from_args(const struct cw_shipper_args *args, const struct
         if (rc < 0)
             return rc;
         scrape->docker_sd_configs = (struct cw_config_tables){docker, 1};
-        client->external_labels = args->labels;
+        if (out->clients.n > 0)
+            ((struct cw_client_config *)out->clients.items)->external_labels = args->labels;
     }
     out->scrape_configs = (struct cw_config_tables){scrape, 1};
-    return state_positions(args, arena, &out->positions_file);
+    return 0;
 }

@@ -11,6 +11,8 @@
 #include <stdint.h>
 #include "common/config/flags.h"
 #include "common/config/yaml_load.h"
+#include "common/logql/ast.h"
+#include "shipper/batch.h"
 #include "shipper/client_config.h"
 #include "shipper/discovery_config.h"
 #include "shipper/receiver_config.h"
@@ -42,6 +44,7 @@ struct cw_scrape_config {
     struct cw_config_tables pod_logs_configs;      /* struct cw_pod_logs_config */
     struct cw_config_tables relabel_configs;       /* struct cw_relabel_config */
     struct cw_config_tables pipeline_stages;       /* struct cw_stage_config */
+    struct cw_str encoding; /* cw_text_encoding_new() knows it; empty: none */
     /* receivers; each is there if it was seen */
     struct cw_journal_config journal;
     struct cw_syslog_config syslog;
@@ -55,7 +58,9 @@ struct cw_scrape_config {
 };
 struct cw_limits_config {
     int64_t max_line_bytes;
+    int long_lines; /* enum cw_long_lines: cw_limits_long_lines() */
     bool max_line_truncate;
+    struct cw_str max_line_truncate_mark;
 };
 struct cw_shipper_config {
     struct cw_str http_listen_address;
@@ -79,11 +84,19 @@ struct cw_shipper_args {
 extern const struct cw_table_def cw_shipper_table;
 extern const struct cw_command_def cw_shipper_command;
 
+/* A client's `selector`: any, {level!="debug"} too. Free with cw_query_free(). */
+int cw_client_selector_parse(struct cw_str text, struct cw_query **out,
+                             struct cw_err *err) CW_MUST_USE;
 /* Read and check a file; every problem goes to stderr, warnings too. */
 int cw_shipper_config_load(const struct cw_shipper_args *args, struct cw_arena *arena,
                            struct cw_shipper_config *out, struct cw_err *err) CW_MUST_USE;
+/* By either of its two keys. */
+enum cw_long_lines cw_limits_long_lines(const struct cw_limits_config *limits);
 /* How a client without a name is called: its URL's host, and its number if it is not the first. */
 struct cw_str cw_client_default_name(struct cw_str url, size_t number, struct cw_arena *arena);
+/* For subcommands: --config, or --push (which may be left out) and --state-dir; nothing is to be read. */
+int cw_shipper_config_of_state(const struct cw_shipper_args *args, struct cw_arena *arena,
+                               struct cw_shipper_config *out, struct cw_err *err) CW_MUST_USE;
 /* Make one from --push, --label, --docker and paths. */
 int cw_shipper_config_from_args(const struct cw_shipper_args *args, const struct cw_str *paths,
                                 size_t npaths, struct cw_arena *arena,

@@ -32,13 +32,20 @@ const struct cw_metric_def cw_shipper_metric_defs[CW_M_SHIPPER_N] = {
         {"cordwood_shipper_lines_skipped_total", CW_METRIC_COUNTER,
          "Lines left out because they are longer than limits_config.max_line_size."},
     [CW_M_LINES_SPLIT] = {"cordwood_shipper_lines_split_total", CW_METRIC_COUNTER,
-                          "Pieces of lines that are longer than the read buffer."},
+                          "Pieces of lines that are longer than limits_config.max_line_size, with "
+                          "long_lines: split, or than the read buffer."},
     [CW_M_LINES_DROPPED] = {"cordwood_shipper_lines_dropped_total", CW_METRIC_COUNTER,
                             "Entries that pipeline stages dropped."},
     [CW_M_LINES_MALFORMED] =
         {"cordwood_shipper_lines_malformed_total", CW_METRIC_COUNTER,
          "Lines of container logs that are no JSON of Docker's, which are shipped as they are, "
          "and damaged records of a spool, which are lost."},
+    [CW_M_LINES_UNDECODABLE] =
+        {"cordwood_shipper_lines_undecodable_total", CW_METRIC_COUNTER,
+         "Lines with bytes that the file's encoding does not have: U+FFFD stands for them."},
+    [CW_M_NUL_RUNS] = {"cordwood_shipper_nul_runs_total", CW_METRIC_COUNTER,
+                       "Runs of NUL characters ahead of a line that were left out: a program went "
+                       "on where it was in a file that had been truncated."},
     [CW_M_TRUNCATIONS] = {"cordwood_shipper_truncations_total", CW_METRIC_COUNTER,
                           "Files found to be truncated."},
     [CW_M_LOST_BYTES] = {"cordwood_shipper_lost_bytes_total", CW_METRIC_COUNTER,

@@ -14,6 +14,7 @@
 #include "shipper/ledger.h"
 #include "shipper/tail_reader.h"
 #include "shipper/tally.h"
+#include "shipper/text_encoding.h"
 
 struct cw_stages;
 
@@ -22,13 +23,14 @@ struct cw_stages;
  * are joined. */
 #define CW_SIGHTINGS_MAX 16
 struct cw_sightings {
-    struct {
+    struct cw_sighting {
         uint64_t size;
         int64_t ts_ns;
-    } at[CW_SIGHTINGS_MAX];
-    unsigned n;
+    } * at; /* NULL when there are none: most files are quiet */
+    uint8_t n, cap;
 };
 
+void cw_sightings_fini(struct cw_sightings *seen);
 void cw_sightings_add(struct cw_sightings *seen, uint64_t size, int64_t now_ns);
 /* When the byte before `off` was first seen; `now_ns` when it was not seen yet. */
 int64_t cw_sightings_time(const struct cw_sightings *seen, uint64_t off, int64_t now_ns);
@@ -57,10 +59,12 @@ struct cw_source {
     char *path;     /* where it was first seen */
     char *path_now; /* where it was last seen */
     struct cw_labels
-        labels[CW_SOURCE_STREAMS]; /* of lines, ahead of any stage; a heap block each */
-    bool off[CW_SOURCE_STREAMS];   /* lines of this stream are left out, and counted */
-    char *tenant;                  /* "": each client's own */
-    struct cw_stages *stages;      /* what its lines go through; borrowed, NULL: none */
+        labels[CW_SOURCE_STREAMS];           /* of lines, ahead of any stage; a heap block each */
+    bool off[CW_SOURCE_STREAMS];             /* lines of this stream are left out, and counted */
+    char *tenant;                            /* "": each client's own */
+    struct cw_stages *stages;                /* what its lines go through; borrowed, NULL: none */
+    const struct cw_text_encoding *encoding; /* of its lines; borrowed, NULL: not configured */
+    enum cw_text_bom bom;                    /* of this generation, once it was asked for */
     /* Stages counted all lines ahead of fed_to, and all entries that begin ahead of emitted_to. */
     uint64_t fed_to, emitted_to;
     int64_t staged_ts_ns; /* of the last entry that came out of them */
@@ -98,6 +102,8 @@ void cw_source_draw_id(struct cw_source *source);
 bool cw_source_pending(const struct cw_source *source, size_t output);
 /* Nobody names it, and every store was told that positions passed its marks. */
 bool cw_source_forgettable(const struct cw_source *source);
+/* What its first bytes say about its encoding. */
+enum cw_text_bom cw_source_bom(struct cw_source *source);
 /* What became of its lines; made when it is first asked for. */
 struct cw_tally *cw_source_tally(struct cw_source *source);
 /* A line that ends at `to` was met for the first time. */

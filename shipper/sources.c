@@ -84,6 +84,7 @@ void cw_sources_free(struct cw_sources **sources)
     free(s->items);
     free(s->targets);
     free(s->index);
+    free(s->by_watch);
     cw_tally_free(&s->forgotten);
     free(s);
     *sources = NULL;
@@ -212,6 +213,7 @@ void cw_sources_labels_set(const struct cw_sources *sources, struct cw_source *s
     unsigned nstreams = cw_source_format_streams(target->format);
     source->format = target->format;
     source->stages = target->stages;
+    source->encoding = target->encoding;
     for (unsigned i = 0; i < nstreams; i++) {
         free((void *)source->labels[i].items);
         source->labels[i] = labels_make(source, target, i);
@@ -317,6 +319,7 @@ void cw_sources_watch(struct cw_sources *sources, struct cw_source *source)
 {
     if (sources->options.watch != NULL && source->watch < 0)
         source->watch = cw_watch_file(sources->options.watch, source->tail.fd);
+    sources->by_watch_stale = true;
 }
 
 static void source_close(struct cw_sources *sources, struct cw_source *source)
@@ -410,14 +413,46 @@ bool cw_sources_may_match(const struct cw_sources *sources, const char *path)
     return false;
 }
 
+static size_t watch_place(const struct cw_sources *sources, int number)
+{
+    return ((uint32_t)number * UINT32_C(2654435761)) & (sources->by_watch_size - 1);
+}
+
+static void by_watch_build(struct cw_sources *sources)
+{
+    size_t size = 64;
+    while (size < 2 * sources->n)
+        size *= 2;
+    free(sources->by_watch);
+    sources->by_watch = cw_mem_array(size, sizeof(struct cw_source *));
+    sources->by_watch_size = size;
+    sources->by_watch_stale = false;
+    for (size_t i = 0; i < sources->n; i++) {
+        size_t at = watch_place(sources, sources->items[i]->watch);
+        while (sources->by_watch[at] != NULL)
+            at = (at + 1) & (size - 1);
+        if (sources->items[i]->watch >= 0)
+            sources->by_watch[at] = sources->items[i];
+    }
+}
+
 void cw_sources_touched(struct cw_sources *sources, int number)
 {
-    for (size_t i = 0; i < sources->n; i++) {
-        if (sources->items[i]->watch != number)
-            continue;
-        sources->items[i]->touched = sources->any_touched = true;
-        return;
-    }
+    if (sources->by_watch == NULL || sources->by_watch_stale)
+        by_watch_build(sources);
+    for (size_t at = watch_place(sources, number); sources->by_watch[at] != NULL;
+         at = (at + 1) & (sources->by_watch_size - 1))
+        if (sources->by_watch[at]->watch == number) {
+            sources->by_watch[at]->touched = sources->any_touched = true;
+            return;
+        }
+}
+
+static bool is_due(const struct cw_sources *sources, size_t i, enum cw_sources_which which)
+{
+    const struct cw_source *source = sources->items[i];
+    return which == CW_SOURCES_ALL || source->touched || source->watch < 0 ||
+           (sources->round + i) % CW_SOURCES_DUE_ROUNDS == 0;
 }
 
 void cw_sources_refresh(struct cw_sources *sources, enum cw_sources_which which, int64_t now_ns,
@@ -427,11 +462,13 @@ void cw_sources_refresh(struct cw_sources *sources, enum cw_sources_which which,
     if (which == CW_SOURCES_TOUCHED && !sources->any_touched)
         return;
     sources->any_touched = false;
+    sources->round += which == CW_SOURCES_DUE;
     for (size_t i = 0; i < n; i++) {
         struct cw_source *source = sources->items[i];
         if (source->tail.fd < 0 || (which == CW_SOURCES_TOUCHED && !source->touched))
             continue;
-        cw_sources_look(sources, source);
+        if (is_due(sources, i, which))
+            cw_sources_look(sources, source);
         if (source->changed)
             cw_sources_truncated(sources, source, now_ns, now_mono_ns);
         cw_source_sight(source, now_ns, now_mono_ns);

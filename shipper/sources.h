@@ -37,9 +37,10 @@ struct cw_target {
     struct cw_glob *glob, *exclude;
     /* Of each stream's lines; one heap block each (cw_labels_dup_heap). */
     struct cw_labels labels[CW_SOURCE_STREAMS];
-    bool off[CW_SOURCE_STREAMS]; /* lines of this stream are left out */
-    char *tenant;                /* of its entries; NULL: each client's own */
-    struct cw_stages *stages;    /* what its lines go through; borrowed, NULL: none */
+    bool off[CW_SOURCE_STREAMS];             /* lines of this stream are left out */
+    char *tenant;                            /* of its entries; NULL: each client's own */
+    struct cw_stages *stages;                /* what its lines go through; borrowed, NULL: none */
+    const struct cw_text_encoding *encoding; /* of its lines; borrowed, NULL: not configured */
     enum cw_source_format format;
     bool add_filename; /* Docker's own files are nobody's business */
 };
@@ -81,10 +82,15 @@ struct cw_sources {
     bool dirty;       /* names or the list changed since the positions were saved */
     bool any_touched; /* a source is */
     bool scanned;
+    unsigned round; /* of CW_SOURCES_DUE */
     /* the rest is the scan's */
     uint64_t scan_number;
     uint32_t *index; /* open addressing over (dev, ino): position in items + 1 */
     size_t index_size;
+    struct cw_source *
+        *by_watch; /* open addressing over the number of its watch; made when it is needed */
+    size_t by_watch_size;
+    bool by_watch_stale;
     struct cw_rename {
         char *from, *to;
     } * renames;
@@ -120,7 +126,10 @@ void cw_sources_scan(struct cw_sources *sources, int64_t now_ns, int64_t now_mon
 bool cw_sources_may_match(const struct cw_sources *sources, const char *path);
 /* The file with this number of cw_watch_file() was written. */
 void cw_sources_touched(struct cw_sources *sources, int number);
-enum cw_sources_which { CW_SOURCES_TOUCHED, CW_SOURCES_ALL };
+/* _DUE: those that the kernel tells nothing of, and of the rest so many-th each time, as a file may be written in ways that it
+ * does not tell (another machine, a mapping). */
+enum cw_sources_which { CW_SOURCES_TOUCHED, CW_SOURCES_DUE, CW_SOURCES_ALL };
+#define CW_SOURCES_DUE_ROUNDS 5
 /* Look at the sizes of open files, raise generations, finish what is quiet. */
 void cw_sources_refresh(struct cw_sources *sources, enum cw_sources_which which, int64_t now_ns,
                         int64_t now_mono_ns);

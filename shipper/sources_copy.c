@@ -115,6 +115,7 @@ static struct cw_source *successor_new(struct cw_source *source,
     next->quiet_since_ns = now_mono_ns;
     next->watch = source->watch;
     next->stages = source->stages;
+    next->encoding = source->encoding;
     free(next->tenant);
     next->tenant = cw_str_dupz(cw_str_of(source->tenant));
     for (size_t i = 0; i < CW_SOURCE_STREAMS; i++)

@@ -22,6 +22,7 @@ struct scan {
     const struct cw_target *target;
     int64_t now_ns, now_mono_ns;
     size_t nunreadable, nmatched;
+    size_t nclosed; /* sources whose files are not open: new files may be theirs */
 };
 
 static void unreadable_tell(struct scan *scan, const char *path, const char *why)
@@ -189,7 +190,7 @@ static void file_found(struct scan *scan, const char *path, const char *named)
         if (source->tail.fd < 0 &&
             cw_file_identity_same_inode(&source->tail.identity, &tail.identity))
             break;
-    if (source == NULL)
+    if (source == NULL && scan->nclosed > 0)
         source = source_of_other_device(sources, &tail, path);
     if (source == NULL && cw_sources_is_copy(sources, &tail, path)) {
         cw_tail_close(&tail);
@@ -436,6 +437,8 @@ void cw_sources_scan(struct cw_sources *sources, int64_t now_ns, int64_t now_mon
         sources->items[i]->wanted = false;
     if (!sources->scanned)
         sources_reopen_in_place(&scan);
+    for (size_t i = 0; i < sources->n; i++)
+        scan.nclosed += sources->items[i]->tail.fd < 0;
     for (size_t i = 0; i < sources->ntargets; i++) {
         scan.target = sources->targets[i];
         scan.nmatched = 0;

@@ -16,6 +16,7 @@ void cw_sources_forget(struct cw_sources *sources, struct cw_source **source)
 {
     if ((*source)->tally != NULL)
         forgotten_join(sources, (*source)->tally);
+    sources->by_watch_stale = true;
     cw_source_free(source);
 }
 

@@ -100,6 +100,11 @@ static void session_draw(struct cw_state_dir *state)
     known->nsessions = keep + 1;
 }
 
+const char *cw_state_dir_refused_path(struct cw_str promtail_path, struct cw_arena *arena)
+{
+    return cw_arena_printf(arena, "%.*s.cordwood.refused", CW_STR_ARG(promtail_path)).ptr;
+}
+
 int cw_state_dir_open(const char *promtail_path, struct cw_state_dir *out, struct cw_err *err)
 {
     *out = (struct cw_state_dir){.lock_fd = -1,
@@ -176,12 +181,12 @@ int cw_state_dir_save(struct cw_state_dir *state, struct cw_sources *sources, st
 {
     struct cw_arena *arena = cw_arena_new();
     struct cw_positions now = state->known;
+    /* Ahead of the positions: what a kill in between makes be read again does not count again (tally.h). */
+    ledger_save(state, sources);
     cw_sources_positions(sources, arena, &now);
     int rc = cw_positions_save(state->positions_path, &now, err);
     if (rc == 0)
         cw_sources_saved(sources, &now);
     cw_arena_free(&arena);
-    if (rc == 0)
-        ledger_save(state, sources);
     return rc;
 }

@@ -24,6 +24,8 @@ struct cw_state_dir {
     bool first_start;
 };
 
+/* Where the dead letters of positions.filename are. */
+const char *cw_state_dir_refused_path(struct cw_str promtail_path, struct cw_arena *arena);
 /* Lock, read, draw this start's session (not yet on disk: cw_state_dir_save). `promtail_path` is
  * positions.filename. */
 int cw_state_dir_open(const char *promtail_path, struct cw_state_dir *out,

@@ -63,9 +63,10 @@ static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *out)
 static bool bytes_give(struct cw_stream_reader *reader)
 {
     bool full = reader->len == reader->options.buffer_bytes;
-    size_t taken = reader->options.on_bytes(reader->options.arg, reader,
-                                            cw_str_make(reader->bytes, reader->len),
-                                            full ? CW_STREAM_FULL : CW_STREAM_MORE);
+    struct cw_str bytes = {reader->bytes, reader->len};
+    size_t taken = reader->options.on_bytes(reader->options.arg, reader, bytes, CW_STREAM_MORE);
+    if (full && taken == 0)
+        taken = reader->options.on_bytes(reader->options.arg, reader, bytes, CW_STREAM_FULL);
     if (taken == SIZE_MAX || (full && taken == 0)) {
         reader->len = 0;
         cw_stream_reader_close(reader);

@@ -5,8 +5,7 @@
  *   OPENED ----------> READING <--> HELD ------------> CLOSED, freed when the loop has run
  *                         (no room in the spool)
  *
- * The parser gets all bytes that it did not take yet, and says how many it takes. When the buffer is
- * full, it must take some: what it does not is dropped, and counted by who it is.
+ * The parser gets all bytes that it did not take yet, and says how many it takes.
  *
  * Ownership  A reader frees itself; on_closed is its last call.
  * Threads    The loop's.
@@ -28,8 +27,8 @@ struct cw_stream_reader_options {
     size_t
         buffer_bytes; /* the most that the parser may ask to be held; 0: CW_STREAM_READER_BYTES */
     uint64_t idle_ms; /* closed after so much silence; 0: never */
-    /* Returns how many bytes are taken; SIZE_MAX: close. Whether more may come, the buffer is full, or
-     * the stream has ended. */
+    /* Returns how many bytes are taken; SIZE_MAX: close. Whether more may come, the stream has ended,
+     * or the buffer is full and nothing of it was taken: then some must be. */
     size_t (*on_bytes)(void *arg, struct cw_stream_reader *reader, struct cw_str bytes,
                        enum cw_stream_more more);
     bool (*room)(void *arg); /* asked after each read: may more be read? */

@@ -22,6 +22,7 @@ void cw_tally_free(struct cw_tally **tally)
     reasons_free(&t->dropped);
     for (size_t i = 0; i < t->ngaps; i++)
         free(t->gaps[i].why);
+    free(t->gaps);
     for (size_t i = 0; i < t->noutputs; i++) {
         free(t->outputs[i].client);
         reasons_free(&t->outputs[i].left_out);
@@ -71,6 +72,8 @@ struct cw_tally_output *cw_tally_output(struct cw_tally *tally, struct cw_str cl
 
 static void gap_put(struct cw_tally *tally, const struct cw_tally_gap *gap)
 {
+    if (tally->gaps == NULL)
+        tally->gaps = cw_mem_array(CW_TALLY_GAPS, sizeof *tally->gaps);
     if (tally->ngaps == CW_TALLY_GAPS) {
         free(tally->gaps[0].why);
         memmove(tally->gaps, tally->gaps + 1, --tally->ngaps * sizeof tally->gaps[0]);

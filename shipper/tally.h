@@ -44,7 +44,7 @@ struct cw_tally {
     uint64_t redacted;               /* lines in which something was hidden */
     uint64_t spooled;                /* entries that receivers put into the spool */
     struct cw_tally_reasons dropped;
-    struct cw_tally_gap gaps[CW_TALLY_GAPS]; /* oldest first */
+    struct cw_tally_gap *gaps; /* oldest first; NULL while there are none */
     size_t ngaps;
     uint64_t gap_bytes; /* of all, those that are not listed too */
     struct cw_tally_output *outputs;

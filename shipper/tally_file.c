@@ -117,7 +117,7 @@ static void gaps_read(const json_t *object, struct cw_tally *tally)
     tally->gap_bytes = all > listed ? all : listed;
 }
 
-static struct cw_tally *tally_read(json_t *object)
+struct cw_tally *cw_tally_from_json(json_t *object)
 {
     struct cw_tally *tally = cw_tally_new();
     tally->generation = number(object, "generation");
@@ -184,7 +184,7 @@ int cw_tally_file_decode(struct cw_str bytes, cw_tally_file_fn fn, void *arg, st
         else if (hex == NULL || !cw_id128_parse(cw_str_of(hex), &id))
             rc = cw_err_set(err, CW_E_CORRUPT, "line %zu names no source", nline);
         else
-            fn(arg, &id, tally_read(object));
+            fn(arg, &id, cw_tally_from_json(object));
         json_decref(object);
     }
     return rc;

@@ -28,6 +28,10 @@ void cw_tally_file_add(const struct cw_id128 *source, const struct cw_tally *tal
 /* The members of one tally, into an object that is begun. */
 void cw_tally_members(const struct cw_tally *tally, struct cw_json_writer *w);
 
+/* What cw_tally_members() wrote, in a document that jansson has read. */
+struct json_t;
+struct cw_tally *cw_tally_from_json(struct json_t *object);
+
 /* Takes the tally. */
 typedef void (*cw_tally_file_fn)(void *arg, const struct cw_id128 *source, struct cw_tally *tally);
 int cw_tally_file_decode(struct cw_str bytes, cw_tally_file_fn fn, void *arg,

@@ -1,6 +1,7 @@
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include "common/base/assert.h"
 #include "common/base/codec.h"
 #include "shipper/batch.h"
 #include "tests/support/log_folder.h"
@@ -64,8 +65,9 @@ static struct cw_source *source_make(const char *name, size_t noutputs, uint8_t 
 
 static void batch_make(size_t bytes, size_t max_line, bool truncate)
 {
-    struct cw_batch_options options = {
-        .bytes = bytes, .max_line_bytes = max_line, .truncate = truncate};
+    struct cw_batch_options options = {.bytes = bytes,
+                                       .max_line_bytes = max_line,
+                                       .long_lines = truncate ? CW_LONG_TRUNCATE : CW_LONG_SKIP};
     batch = cw_batch_new(&options);
 }
 
@@ -188,6 +190,75 @@ Test(batch, a_line_over_the_limit_is_cut_or_left_out)
     cr_assert_eq(cut(&source, 1, 100), 2);
     expect_entry(1, "after");
     cr_assert_eq(batch->parts[0].counts.skipped, 1);
+    settle();
+    cw_source_free(&source);
+}
+
+Test(batch, a_long_line_goes_in_pieces_or_ends_with_a_mark_by_choice)
+{
+    cw_log_folder_append(&folder, "a", "ok\nxxxxéxxxxx\nxxxxxxxxxx\nend\n");
+    struct cw_source *source = source_make("a", 1, 1);
+    struct cw_batch_options options = {
+        .bytes = 1 << 20, .max_line_bytes = 5, .long_lines = CW_LONG_SPLIT};
+    batch = cw_batch_new(&options);
+    cr_assert_eq(cut(&source, 1, 100), 7);
+    static const char *const lines[] = {"ok", "xxxx", "éxxx", "xx", "xxxxx", "xxxxx", "end"};
+    for (size_t i = 0; i < CW_COUNT(lines); i++)
+        expect_entry(i, lines[i]);
+    for (size_t i = 1; i < CW_COUNT(lines); i++)
+        cr_assert_lt(batch->entries[i - 1].push.ts_ns, batch->entries[i].push.ts_ns);
+    cr_assert_eq(batch->parts[0].counts.split, 5);
+    cr_assert_eq(batch->parts[0].last_ts_ns, batch->entries[6].push.ts_ns);
+    cw_batch_drop(batch);
+    cr_assert_eq(cut(&source, 1, 2), 4, "the pieces of a line stay together");
+    cw_batch_free(&batch);
+    options.long_lines = CW_LONG_TRUNCATE;
+    options.truncated_mark = CW_STR("..");
+    batch = cw_batch_new(&options);
+    cr_assert_eq(cut(&source, 1, 100), 4);
+    expect_entry(1, "xxx..");
+    expect_entry(3, "end");
+    cr_assert_eq(batch->parts[0].counts.truncated, 2);
+    cw_batch_free(&batch);
+    cw_source_free(&source);
+}
+
+Test(batch, the_mark_of_a_byte_order_says_what_a_file_is_written_in)
+{
+    cw_log_folder_append_bytes(&folder, "a", "\xff\xfe", 2);
+    struct cw_source *source = source_make("a", 1, 1);
+    batch_make(1 << 20, 0, false);
+    cr_assert_eq(cut(&source, 1, 100), 0);
+    cw_log_folder_append_bytes(&folder, "a", "a\0\n\0\xe9\0\n\0\0\xd8\n\0", 12);
+    cr_assert_eq(cut(&source, 1, 100), 3);
+    expect_entry(0, "a");
+    expect_entry(1, "é");
+    expect_entry(2, "\uFFFD");
+    cr_assert_eq(batch->parts[0].to, 14);
+    cr_assert_eq(batch->parts[0].counts.undecodable, 1);
+    settle();
+    cw_source_free(&source);
+    cw_log_folder_append_bytes(&folder, "b", "\xef\xbb\xbfone\n\xef\xbb\xbf", 10);
+    source = source_make("b", 1, 1);
+    cr_assert_eq(cut(&source, 1, 100), 1);
+    expect_entry(0, "one");
+    settle();
+    cw_source_free(&source);
+}
+
+Test(batch, the_hole_of_a_file_that_was_truncated_under_its_writer_is_left_out)
+{
+    struct cw_source *source;
+    batch_make(1 << 18, 0, false);
+    cw_log_folder_append(&folder, "a", "");
+    cw_log_folder_truncate(&folder, "a", (size_t)1 << 40); /* as large as that: it is not read */
+    cw_log_folder_append(&folder, "a", "after\n");
+    source = source_make("a", 1, 1);
+    size_t ncuts = 0;
+    while (cut(&source, 1, 100) == 0)
+        cr_assert_lt(++ncuts, 10);
+    expect_entry(0, "after");
+    cr_assert_eq(batch->parts[0].to, ((uint64_t)1 << 40) + 6);
     settle();
     cw_source_free(&source);
 }

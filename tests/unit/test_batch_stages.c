@@ -214,6 +214,75 @@ Test(batch_stages, partial_lines_of_two_streams_survive_any_cuts)
     }
 }
 
+/* Entries of one to four lines. */
+static void multiline_text_make(void)
+{
+    size_t at = 0;
+    for (unsigned i = 0; at < sizeof text - 200; i++)
+        at += (size_t)sprintf(text + at, draw(3) == 0 ? "S%u\n" : "  %u\n", i);
+}
+
+Test(batch_stages, entries_of_many_lines_survive_any_cuts)
+{
+    for (seed = 1; seed <= 12; seed++) {
+        unsigned first = seed;
+        begin("- multiline: {firstline: '^S'}\n- drop: {expression: '1$'}\n", 1);
+        multiline_text_make();
+        text[3000] = '\0'; /* ends within a line, perhaps: the reference wants whole ones */
+        strrchr(text, '\n')[1] = '\0';
+        any_cuts_check(text);
+        end();
+        seed = first;
+    }
+}
+
+Test(batch_stages, an_entry_is_ended_when_its_stages_have_waited)
+{
+    begin("- multiline: {firstline: '^S'}\n", 1);
+    cw_log_folder_append(&folder, "a", "S1\n  a\nS2\n  b\n");
+    cr_assert_eq(cut(100), 1);
+    settle();
+    cr_assert_eq(cut(100), 0, "more of it may come");
+    source->rows[0].held_size = 0;
+    source->waited = true;
+    cr_assert_eq(cut(100), 1);
+    cr_assert(cw_str_eqz(batch->entries[0].push.line, "S2\n  b"));
+    settle();
+    cr_assert_eq(source->rows[0].done, source->tail.size);
+    end();
+}
+
+Test(batch_stages, another_tenants_entries_wait_for_an_output)
+{
+    begin("- regex: {expression: '^(?P<t>[ab])'}\n- tenant: {source: t}\n", 1);
+    cw_log_folder_append(&folder, "a", "1\na2\n3\nb4\n");
+    tenant_refused = true;
+    cr_assert_eq(cut(100), 1);
+    cr_assert_eq(batch->parts[0].to, 2, "nothing of whom nobody takes is passed");
+    cr_assert_str_eq(tenant_told, "a");
+    cw_batch_drop(batch);
+    tenant_refused = false;
+    cr_assert_eq(cut(100), 2);
+    cr_assert_str_eq(tenant_told, "b");
+    settle();
+    cr_assert_eq(source->rows[0].done, source->tail.size, "what is another's is not this output's");
+    end();
+}
+
+Test(batch_stages, a_limit_ends_the_cut_and_counts_no_line_twice)
+{
+    begin("- limit: {rate: 1, burst: 2}\n", 1);
+    cw_log_folder_append(&folder, "a", "1\n2\n3\n4\n");
+    cr_assert_eq(cut(100), 2);
+    cr_assert_gt(batch->blocked_ns, 0);
+    cw_batch_drop(batch);
+    cr_assert_eq(cut(100), 2, "the same again: they have their tokens");
+    settle();
+    cr_assert_eq(cut(100), 0);
+    cr_assert(cw_source_pending(source, 0), "later there is more");
+    end();
+}
+
 Test(batch_stages, what_is_dropped_is_settled_and_counted_once)
 {
     begin("- drop: {expression: '^[02468]$'}\n", 1);

@@ -65,6 +65,58 @@ Test(framing, a_line_that_no_buffer_holds_goes_in_pieces)
     cr_assert(framed.split && framed.line.len == 5 && framed.to == 1005);
 }
 
+Test(framing, lines_of_another_encoding_keep_the_offsets_of_their_bytes)
+{
+    struct cw_framing framing = framing_of(CW_SOURCE_LINES, CW_STR("o\0n\0\n\0\x0a\x0a\n\0h\0a"));
+    framing.encoding = &cw_text_utf16le;
+    expect(&framing, "on", 1000, 1006);
+    expect(&framing, "\u0a0a", 1006, 1010);
+    expect_end(&framing, 1010);
+    framing.final = true;
+    expect(&framing, "h\uFFFD", 1010, 1013);
+}
+
+Test(framing, a_position_within_a_character_is_moved_to_the_next)
+{
+    struct cw_framing framing = framing_of(CW_SOURCE_LINES, CW_STR("\0a\0\n\0"));
+    framing.encoding = &cw_text_utf16le;
+    framing.start = 1001;
+    expect(&framing, "a", 1002, 1006);
+}
+
+Test(framing, nul_characters_ahead_of_a_line_are_left_out_and_others_are_kept)
+{
+    struct cw_framing framing = framing_of(CW_SOURCE_LINES, CW_STR("\0\0\0a\0b\n\0\0"));
+    struct cw_framed framed;
+    cr_assert(cw_framing_next(&framing, &framed));
+    cr_assert(framed.nuls && framed.from == 1000 && framed.to == 1003);
+    cr_assert(cw_framing_next(&framing, &framed));
+    cr_assert(cw_str_eq(framed.line, CW_STR("a\0b")) && framed.from == 1003 && !framed.nuls);
+    expect_end(&framing, 1007);
+    framing.final = true;
+    cr_assert(cw_framing_next(&framing, &framed));
+    cr_assert(framed.nuls && framed.to == 1009);
+    expect_end(&framing, 1009);
+}
+
+Test(framing, a_piece_ends_between_characters)
+{
+    struct cw_framing framing = framing_of(CW_SOURCE_LINES, cw_str_of("xx\xe4\xbd"));
+    struct cw_framed framed;
+    framing.at_end = false;
+    framing.whole = true;
+    cr_assert(cw_framing_next(&framing, &framed));
+    cr_assert(framed.split && cw_str_eqz(framed.line, "xx") && framed.to == 1002);
+    cr_assert_eq(framed.nbad, 0);
+    framing = framing_of(CW_SOURCE_LINES, CW_STR("x\0\x3d\xd8\xa9"));
+    framing.encoding = &cw_text_utf16le;
+    framing.whole = true;
+    framing.at_end = false;
+    cr_assert(cw_framing_next(&framing, &framed));
+    cr_assert(framed.split && cw_str_eqz(framed.line, "x") && framed.to == 1002);
+    cr_assert_eq(framed.nbad, 0);
+}
+
 #define DOCKER(text, stream)                                                                       \
     "{\"log\":\"" text "\",\"stream\":\"" stream "\",\"time\":\"2026-01-05T10:00:00Z\"}\n"
 

@@ -62,5 +62,9 @@ Test(push_target, headers_and_secrets_are_those_of_the_configuration)
     call = cw_push_target_call(&target, CW_PUSH_TARGET_PUSH, CW_STR("x"));
     cr_assert_str_eq(call.headers[3], "X-Scope-OrgID: t2", "the entries' own tenant");
     cw_push_target_fini(&target);
+    cw_push_target_init(&target, &config, CW_STR("a\r\nX-B: c"));
+    call = cw_push_target_call(&target, CW_PUSH_TARGET_PUSH, CW_STR("x"));
+    cr_assert_str_eq(call.headers[3], "X-Scope-OrgID: a%%X-B: c", "no header of its own");
+    cw_push_target_fini(&target);
     cw_log_folder_fini(&folder);
 }

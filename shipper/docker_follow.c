@@ -54,7 +54,7 @@ struct cw_docker_follow {
     int64_t second_s; /* the newest; the messages of it and those before, by second */
     uint64_t per_second[DISORDER_S + 1];
     uint64_t last;
-    bool ended, told;
+    bool begun, ended, told;
 };
 
 /* ---- where it goes on ---- */
@@ -217,8 +217,8 @@ static void on_end(void *arg, int rc, const struct cw_http_answer *answer, const
         records_add(stream);
     }
     held_drop(stream);
-    stream->ended = all || (rc == 0 && answer->status == 404);
-    if (!stream->ended && !stream->told && rc != CW_E_OVERLOAD) {
+    stream->ended = rc == 0;
+    if (!all && !stream->told && rc != CW_E_OVERLOAD && !(rc == 0 && answer->status == 404)) {
         if (rc < 0)
             cw_log_warn("docker: the log of container %s: %s", stream->id, err->text);
         else
@@ -236,6 +236,7 @@ void cw_docker_follow_start(struct cw_docker_follow *stream)
     if (stream->call != NULL || !cw_spool_writer_room(stream->spool))
         return;
     const char *socket;
+    stream->begun = true;
     stream->ended = false;
     stream->resume = place_parse(stream->cursor[0] ? cw_str_of(stream->cursor)
                                                    : cw_spool_writer_cursor(stream->spool));
@@ -367,10 +368,12 @@ bool cw_docker_follow_ended(const struct cw_docker_follow *stream)
     return stream->ended && stream->call == NULL && cw_spool_writer_idle(stream->spool);
 }
 
-void cw_docker_follow_prune(struct cw_docker_follow *stream, int64_t now_ns)
+void cw_docker_follow_tick(struct cw_docker_follow *stream, int64_t now_ns)
 {
     CW_CHECK(stream, STREAM_MAGIC);
     cw_spool_writer_prune(stream->spool, stream->options.host->sources, now_ns);
+    if (stream->begun && !stream->ended)
+        cw_docker_follow_start(stream);
 }
 
 bool cw_docker_follow_settled(const struct cw_docker_follow *stream)

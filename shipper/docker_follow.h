@@ -5,8 +5,8 @@
  *            start                      ends                        start: behind what is in the spool
  *   IDLE ------------> FOLLOWING -----------------> IDLE, `ended` if the Engine ended it
  *                        |   ^
- *              no room   v   | room
- *                       (ended, and begun again)          any -- close --> freed
+ *       no room, no answer   v   | room, a second
+ *                       (broken off, and begun again)     any -- close --> freed
  *
  * The cursor in the spool is the time of the last message and how many messages have that time: the Engine is asked from that
  * time on (`since`), and those are skipped. A line whose pieces have not all come is in the spool with the last of them; what
@@ -37,10 +37,10 @@ int cw_docker_follow_open(const struct cw_docker_follow_options *options,
 void cw_docker_follow_labels(struct cw_docker_follow *stream, const struct cw_found *found);
 /* Follow it, unless that is done already. */
 void cw_docker_follow_start(struct cw_docker_follow *stream);
-/* The Engine said all there is (the container does not run), and all is durable. */
+/* The Engine said all there is (the container does not run) or can be had, and all is durable. */
 bool cw_docker_follow_ended(const struct cw_docker_follow *stream);
-/* Delete what is settled. Now and then. */
-void cw_docker_follow_prune(struct cw_docker_follow *stream, int64_t now_ns);
+/* Each second or so: delete what is settled, try again what broke off. */
+void cw_docker_follow_tick(struct cw_docker_follow *stream, int64_t now_ns);
 /* All that the spool holds is settled. */
 bool cw_docker_follow_settled(const struct cw_docker_follow *stream);
 enum cw_docker_follow_spool { CW_DOCKER_FOLLOW_KEEP, CW_DOCKER_FOLLOW_REMOVE };

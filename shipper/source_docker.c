@@ -1,4 +1,5 @@
 #include "shipper/source_docker.h"
+#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -24,6 +25,7 @@ struct known {
     char *id, *driver, *path;
     bool tty;
     bool listed;                     /* by the last list */
+    bool event;                      /* something happened to it since */
     struct cw_docker_follow *stream; /* of one without a file that can be read here */
 };
 
@@ -128,6 +130,8 @@ static int on_event(void *arg, struct cw_str bytes, struct cw_err *err)
     CW_CHECK(docker, DOCKER_MAGIC);
     if (bytes.len == 0)
         return 0;
+    for (size_t i = 0; i < docker->nknown; i++)
+        docker->known[i].event |= cw_str_find(bytes, cw_str_of(docker->known[i].id)) >= 0;
     if (docker->state == DOCKER_WAITING)
         uv_timer_start(&docker->timer, on_timer, DOCKER_EVENT_MS, 0);
     else
@@ -236,8 +240,10 @@ static void stream_put(struct docker *docker, struct known *known,
     if (known->stream == NULL)
         return;
     cw_docker_follow_labels(known->stream, found);
-    if (container->running || !cw_docker_follow_ended(known->stream))
+    /* One that does not run may have run, and ended, since it was listed last. */
+    if (container->running || known->event || !cw_docker_follow_ended(known->stream))
         cw_docker_follow_start(known->stream);
+    known->event = false;
 }
 
 /* What a removed container left in its spool while we were down. */
@@ -265,7 +271,7 @@ static void on_prune(uv_timer_t *timer)
     CW_CHECK(docker, DOCKER_MAGIC);
     for (size_t i = 0; i < docker->nknown; i++)
         if (docker->known[i].stream != NULL)
-            cw_docker_follow_prune(docker->known[i].stream, cw_clock_now_ns());
+            cw_docker_follow_tick(docker->known[i].stream, cw_clock_now_ns());
 }
 
 /* ---- the lists ---- */
@@ -354,12 +360,22 @@ static bool wanted(const struct docker *docker, const struct cw_docker_container
            (container->wish == CW_DOCKER_NO_WISH && !docker->config->only_enabled);
 }
 
-/* What its lines are written in; false: nothing that is read here. */
-static bool format_of(const struct docker *docker, const struct known *known,
-                      enum cw_source_format *out)
+/* Where its lines are read. What was begun one way goes on that way: the other would begin anew. */
+enum place { IN_FILE, NOT_YET, OVER_API };
+
+static enum place place_of(const struct docker *docker, const struct known *known)
 {
-    *out = strcmp(known->driver, "local") == 0 ? CW_SOURCE_DOCKER_LOCAL : CW_SOURCE_DOCKER;
-    return known->path[0] != '\0' && docker->socket != NULL && access(known->path, R_OK) == 0;
+    struct cw_str path = cw_str_of(known->path), folder = path;
+    const char *spool = cw_arena_printf(docker->arena, "%s/%s", docker->folder, known->id).ptr;
+    if (known->stream != NULL || docker->socket == NULL || path.len == 0 || cw_file_exists(spool))
+        return OVER_API;
+    if (access(known->path, R_OK) == 0)
+        return IN_FILE;
+    bool absent = errno == ENOENT;
+    while (folder.len > 0 && folder.ptr[folder.len - 1] != '/')
+        folder.len--;
+    return absent && access(cw_arena_dup(docker->arena, folder).ptr, X_OK) == 0 ? NOT_YET
+                                                                                : OVER_API;
 }
 
 static void container_put(struct docker *docker, struct known *known,
@@ -373,10 +389,12 @@ static void container_put(struct docker *docker, struct known *known,
     for (size_t i = 0; i < container->plain.n && cw_relabel_empty(docker->scrape->relabel); i++)
         cw_target_labels_set(&found.labels, container->plain.items[i].name,
                              container->plain.items[i].value);
-    if (known->stream == NULL && format_of(docker, known, &found.format))
-        cw_targets_put(docker->targets, container->id, &found, 1);
-    else
-        stream_put(docker, known, container, &found);
+    found.format = strcmp(known->driver, "local") == 0 ? CW_SOURCE_DOCKER_LOCAL : CW_SOURCE_DOCKER;
+    switch (place_of(docker, known)) {
+    case IN_FILE: cw_targets_put(docker->targets, container->id, &found, 1); break;
+    case OVER_API: stream_put(docker, known, container, &found); break;
+    case NOT_YET: break; /* it is started just now: an event comes */
+    }
 }
 
 static void on_inspect(void *arg, int rc, const struct cw_http_answer *answer,

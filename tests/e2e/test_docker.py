@@ -227,6 +227,13 @@ def test_logs_without_files_are_followed_over_the_api(ingester, make_shipper, en
     # It runs again: what it says now comes behind what it said.
     engine.docker("start", "followed")
     lines_of(ingester, '{container="followed", stream="stdout"}', 2 * want)
+    # One that runs for a moment only.
+    engine.run("followed-short", "echo short", *SYSLOG)
+    lines_of(ingester, '{container="followed-short"}', [b"short"])
+    for i in range(2, 5):
+        engine.docker("start", "followed-short")
+        lines_of(ingester, '{container="followed-short"}', [b"short"] * i)
+    engine.docker("rm", "-f", "followed-short")
     # It is removed: its spool is, when all of it has arrived.
     engine.docker("rm", "-f", "followed")
     spools = tmp_path / "positions.yaml.cordwood.spool" / "docker_logs"

@@ -75,6 +75,7 @@ struct cw_shipper {
     bool outputs_full;
     struct cw_scrape *scrapes;
     size_t nscrapes;
+    struct cw_discovery_host discovery_host;
     struct cw_discoveries *discoveries;
     struct cw_receivers *receivers;
     char *spool_folder;
@@ -597,35 +598,8 @@ static void sources_new(struct cw_shipper *sh)
     sh->sources = cw_sources_new(&options);
 }
 
-/* What is to be read. */
-static int scrapes_new(struct cw_shipper *sh, struct cw_err *err)
-{
-    const struct cw_scrape_config *configs = sh->config->scrape_configs.items;
-    struct cw_discovery_host host = {&sh->loop, sh->host.http, sh->sources, on_targets, sh};
-    int rc = cw_pipelines_init(&sh->pipelines, &sh->config->pipelines, NULL, err);
-    if (rc < 0)
-        return rc;
-    sh->scrapes = cw_mem_array(sh->config->scrape_configs.n + 1, sizeof *sh->scrapes);
-    for (size_t i = 0; i < sh->config->scrape_configs.n; i++) {
-        rc = cw_scrape_init(&sh->scrapes[i], &configs[i], &sh->pipelines, NULL, err);
-        if (rc < 0)
-            return rc;
-        sh->nscrapes++;
-    }
-    sh->discoveries = cw_discoveries_new(&host, sh->scrapes, sh->nscrapes);
-    return 0;
-}
-
-static void scrapes_free(struct cw_shipper *sh)
-{
-    for (size_t i = 0; i < sh->nscrapes; i++)
-        cw_scrape_fini(&sh->scrapes[i]);
-    free(sh->scrapes);
-    cw_pipelines_fini(&sh->pipelines);
-}
-
 /* Beside the positions; of a dry run, which remembers nothing, in a folder that is removed. */
-static int receivers_new(struct cw_shipper *sh, struct cw_err *err)
+static int spool_folder_new(struct cw_shipper *sh, struct cw_err *err)
 {
     char temporary[] = "/tmp/cordwood-dry-run-XXXXXX";
     struct cw_buf folder;
@@ -638,6 +612,46 @@ static int receivers_new(struct cw_shipper *sh, struct cw_err *err)
         return cw_err_errno(err, CW_E_IO, errno, "make %s", temporary);
     sh->spool_folder = cw_str_dupz(cw_buf_str(&folder));
     cw_buf_fini(&folder);
+    return 0;
+}
+
+/* What is to be read. */
+static int scrapes_new(struct cw_shipper *sh, struct cw_err *err)
+{
+    const struct cw_scrape_config *configs = sh->config->scrape_configs.items;
+    sh->discovery_host = (struct cw_discovery_host){.loop = &sh->loop,
+                                                    .http = sh->host.http,
+                                                    .sources = sh->sources,
+                                                    .metrics = sh->metrics,
+                                                    .folder = sh->spool_folder,
+                                                    .spool = &sh->config->spool,
+                                                    .once = sh->args->once,
+                                                    .on_targets = on_targets,
+                                                    .arg = sh};
+    int rc = cw_pipelines_init(&sh->pipelines, &sh->config->pipelines, NULL, err);
+    if (rc < 0)
+        return rc;
+    sh->scrapes = cw_mem_array(sh->config->scrape_configs.n + 1, sizeof *sh->scrapes);
+    for (size_t i = 0; i < sh->config->scrape_configs.n; i++) {
+        rc = cw_scrape_init(&sh->scrapes[i], &configs[i], &sh->pipelines, NULL, err);
+        if (rc < 0)
+            return rc;
+        sh->nscrapes++;
+    }
+    sh->discoveries = cw_discoveries_new(&sh->discovery_host, sh->scrapes, sh->nscrapes);
+    return 0;
+}
+
+static void scrapes_free(struct cw_shipper *sh)
+{
+    for (size_t i = 0; i < sh->nscrapes; i++)
+        cw_scrape_fini(&sh->scrapes[i]);
+    free(sh->scrapes);
+    cw_pipelines_fini(&sh->pipelines);
+}
+
+static int receivers_new(struct cw_shipper *sh, struct cw_err *err)
+{
     struct cw_receivers_options options = {.loop = &sh->loop,
                                            .config = sh->config,
                                            .scrapes = sh->scrapes,
@@ -706,8 +720,10 @@ int cw_shipper_new(const struct cw_shipper_config *config, const struct cw_shipp
         cw_sources_restore(sh->sources, &sh->state_dir.known);
         if (!args->dry_run)
             cw_state_dir_ledger_restore(&sh->state_dir, sh->sources);
-        rc = scrapes_new(sh, err);
+        rc = spool_folder_new(sh, err);
     }
+    if (rc == 0)
+        rc = scrapes_new(sh, err);
     if (rc == 0)
         rc = receivers_new(sh, err);
     if (rc == 0)

@@ -601,8 +601,8 @@ static bool batch_due(struct cw_push_client *pc, int64_t now_ns, int64_t *at_ns)
         *at_ns = CW_MIN(*at_ns, seen_ns + pc->config->batch_wait_ns);
     }
     wait_note(pc, now_ns, at_ns);
-    return bytes > 0 &&
-           (bytes >= (uint64_t)pc->config->batch_bytes || *at_ns <= now_ns || pc->host->once);
+    return bytes > 0 && (bytes >= (uint64_t)pc->config->batch_bytes || *at_ns <= now_ns ||
+                         pc->host->once || pc->host->hurry);
 }
 
 /* With nothing else to send, confirms go alone. */

@@ -1,5 +1,6 @@
 #include "shipper/push_client.h"
 #include <inttypes.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/random.h>
@@ -33,6 +34,9 @@ enum { PUSH_MAGIC = 0x70757368 };
 #define PUSH_REFUSALS_EACH 1000
 /* A server may ask for a long pause; a longer one than this is a mistake. */
 #define PUSH_RETRY_AFTER_MAX_S 600
+/* A batch of so many bytes leaves memory behind, which is given back after a time without a push. */
+#define PUSH_LARGE_BYTES (64u << 10)
+#define PUSH_REST_NS (5 * CW_NS_PER_S)
 
 struct cw_push_client {
     uint32_t magic;
@@ -52,6 +56,8 @@ struct cw_push_client {
         waiting_since_ns; /* when the oldest that is not in a batch was seen; 0: nothing waits */
     unsigned nfailures;   /* in a row */
     uint64_t nrefused;    /* entries, since the start */
+    bool large;           /* the batch was, and its memory is still there */
+    int64_t sent_ns;      /* monotonic, when the last push began */
     bool plain;           /* the server does not know the delivery protocol */
     bool knows;           /* it has answered an ask with marks: a 404 is a fault of the way there */
     bool ready;
@@ -519,7 +525,8 @@ static void push_start(struct cw_push_client *pc)
     struct cw_err err = {0};
     push_enter(pc, PUSH_SENDING);
     uv_timer_stop(&pc->timer);
-    pc->started_ns = cw_clock_mono_ns();
+    pc->started_ns = pc->sent_ns = cw_clock_mono_ns();
+    pc->large |= pc->batch->line_bytes >= PUSH_LARGE_BYTES;
     metric_add(pc, CW_M_PUSH_BYTES, pc->batch->body.len);
     for (size_t i = 0; i < pc->batch->nparts; i++)
         output_tally(pc, pc->batch->parts[i].source)->sent += pc->batch->parts[i].nentries;
@@ -605,6 +612,20 @@ static bool batch_due(struct cw_push_client *pc, int64_t now_ns, int64_t *at_ns)
                          pc->host->once || pc->host->hurry);
 }
 
+/* A burst is over: its buffers go back to the system. */
+static void batch_rest(struct cw_push_client *pc)
+{
+    if (!pc->large || pc->batch->nparts > 0 || cw_clock_mono_ns() - pc->sent_ns < PUSH_REST_NS)
+        return;
+    struct cw_batch_options options = pc->batch->options;
+    size_t resume = pc->batch->resume;
+    cw_batch_free(&pc->batch);
+    pc->batch = cw_batch_new(&options);
+    pc->batch->resume = resume;
+    pc->large = false;
+    (void)malloc_trim(0);
+}
+
 /* With nothing else to send, confirms go alone. */
 static void confirms_send(struct cw_push_client *pc)
 {
@@ -644,6 +665,8 @@ void cw_push_client_pump(struct cw_push_client *pc)
         uv_timer_start(&pc->timer, on_timer, (uint64_t)((at_ns - now_ns) / CW_NS_PER_MS + 1), 0);
     } else {
         confirms_send(pc);
+        if (pc->state == PUSH_IDLE)
+            batch_rest(pc);
     }
 }
 

@@ -742,8 +742,11 @@ int cw_shipper_new(const struct cw_shipper_config *config, const struct cw_shipp
     }
     if (rc == 0) {
         cw_sources_restore(sh->sources, &sh->state_dir.known);
-        if (!args->dry_run)
+        if (!args->dry_run) {
             cw_state_dir_ledger_restore(&sh->state_dir, sh->sources);
+            cw_state_dir_restored(&sh->state_dir);
+            sh->host.sessions = sh->state_dir.known.sessions;
+        }
         rc = scrapes_new(sh, err);
     }
     if (rc == 0)

@@ -203,6 +203,15 @@ static bool status_is_of_the_way(int status)
            status == 425 || status == 429;
 }
 
+/* A page for people comes from a proxy on the way there, not from a log server: a certificate that it misses, a host that it
+ * does not know. But for a size that it does not let through. */
+static bool answer_is_of_the_way(const struct cw_http_answer *answer)
+{
+    return status_is_of_the_way(answer->status) ||
+           (answer->status >= 400 && answer->status != 413 &&
+            cw_str_starts(answer->content_type, CW_STR("text/html")));
+}
+
 static void ask_status(struct cw_push_client *pc, const struct cw_http_answer *answer)
 {
     struct cw_arena *arena = cw_arena_new();
@@ -222,8 +231,8 @@ static void ask_status(struct cw_push_client *pc, const struct cw_http_answer *a
                     pc->target.name);
         pc->host->on_twin(pc->host->arg);
         ask_start(pc);
-    } else if (!pc->knows && answer->status < 500 && !status_is_of_the_way(answer->status) &&
-               said.code.len == 0) {
+    } else if (!pc->knows && answer->status < 500 && said.code.len == 0 &&
+               (answer->status == 404 || !answer_is_of_the_way(answer))) {
         if (!pc->plain)
             cw_log_info("client %s: the server knows no ranges (status %d to %s): delivery is at "
                         "least once",
@@ -469,7 +478,7 @@ static void push_status(struct cw_push_client *pc, const struct cw_http_answer *
     }
     /* Not about the entries: a wrong path or method, or the way there. They wait until somebody has
      * repaired it. */
-    bool of_the_way = status_is_of_the_way(status) || status == 404 || status == 405;
+    bool of_the_way = answer_is_of_the_way(answer) || status == 404 || status == 405;
     if (status >= 400 && status < 500 && !of_the_way)
         push_refused(pc, status, answer->body);
     else

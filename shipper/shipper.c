@@ -23,11 +23,13 @@
 #include "shipper/watch.h"
 
 /*
- *            SIGTERM, --once done             nothing under way, or the grace is over
- *   RUNNING ----------------------> STOPPING -----------------------------------------> CLOSED
- *                                      positions are written, handles close, the loop ends
+ *            SIGTERM              all settled, the grace is over, SIGTERM again
+ *   RUNNING ---------> DRAINING --------------------+
+ *      |   --once done, SIGHUP                      v      nothing under way, or the grace is over
+ *      +---------------------------------------> STOPPING ------------------------------> CLOSED
+ *                                                   positions are written, handles close, the loop ends
  */
-enum shipper_state { SHIPPER_RUNNING, SHIPPER_STOPPING, SHIPPER_CLOSED };
+enum shipper_state { SHIPPER_RUNNING, SHIPPER_DRAINING, SHIPPER_STOPPING, SHIPPER_CLOSED };
 
 /* Open files are looked at so often, CW_SOURCES_DUE: a part of them whatever inotify says. */
 #define TICK_MS 1000
@@ -45,7 +47,7 @@ enum shipper_state { SHIPPER_RUNNING, SHIPPER_STOPPING, SHIPPER_CLOSED };
 /* Outputs are a client for a tenant each, and have a batch of their own. Whoever names more tenants
  * takes something else for one. */
 #define OUTPUTS_MAX 1000
-/* How long SIGTERM waits for the answers of pushes under way. */
+/* How long a stop waits for the answers of pushes under way, after the time for draining. */
 #define STOP_GRACE_MS 5000
 
 struct cw_shipper {
@@ -183,6 +185,17 @@ static void once_check(struct cw_shipper *sh)
         once_done(sh);
 }
 
+/* All that was there when the stop was asked for is settled. */
+static void drain_check(struct cw_shipper *sh)
+{
+    if (!cw_sources_drained(sh->sources))
+        return;
+    for (size_t i = 0; i < sh->nclients; i++)
+        if (cw_push_client_sending(sh->clients[i]))
+            return;
+    shipper_stop(sh);
+}
+
 static bool any_changed(const struct cw_sources *sources)
 {
     for (size_t i = 0; i < sources->n; i++)
@@ -196,7 +209,7 @@ static void on_work(uv_timer_t *timer)
     struct cw_shipper *sh = CW_CONTAINER_OF(timer, struct cw_shipper, work);
     if (sh->state == SHIPPER_STOPPING)
         shipper_stop(sh);
-    if (sh->state != SHIPPER_RUNNING)
+    if (sh->state != SHIPPER_RUNNING && sh->state != SHIPPER_DRAINING)
         return;
     uint64_t wait_ms = scan_wait_ms(sh);
     if (sh->scan_due && wait_ms == 0) {
@@ -226,7 +239,10 @@ static void on_work(uv_timer_t *timer)
     if (sh->dry_run != NULL && cw_dry_run_pump(sh->dry_run, sh->sources))
         work_soon(sh, 0);
     atomic_store(&sh->ready, ready);
-    once_check(sh);
+    if (sh->state == SHIPPER_RUNNING)
+        once_check(sh);
+    else if (!sh->scan_due)
+        drain_check(sh);
 }
 
 /* ---- events ---- */
@@ -359,8 +375,14 @@ static void shipper_close(struct cw_shipper *sh)
 static void on_grace_over(uv_timer_t *timer)
 {
     struct cw_shipper *sh = CW_CONTAINER_OF(timer, struct cw_shipper, stop_grace);
-    if (sh->state == SHIPPER_STOPPING)
+    if (sh->state == SHIPPER_DRAINING) {
+        cw_log_warn("not all could be delivered before the stop: %" PRIu64
+                    " bytes wait for the next start",
+                    cw_sources_lag(sh->sources));
+        shipper_stop(sh);
+    } else if (sh->state == SHIPPER_STOPPING) {
         shipper_close(sh);
+    }
 }
 
 /* Wait for what receivers took and for pushes under way, then close; again is fine. */
@@ -368,7 +390,7 @@ static void shipper_stop(struct cw_shipper *sh)
 {
     if (sh->state == SHIPPER_CLOSED)
         return;
-    if (sh->state == SHIPPER_RUNNING)
+    if (sh->state != SHIPPER_STOPPING)
         uv_timer_start(&sh->stop_grace, on_grace_over, STOP_GRACE_MS, 0);
     sh->state = SHIPPER_STOPPING;
     cw_receivers_stop(sh->receivers);
@@ -378,6 +400,19 @@ static void shipper_stop(struct cw_shipper *sh)
         if (cw_push_client_sending(sh->clients[i]))
             return;
     uv_timer_start(&sh->stop_grace, on_grace_over, 0, 0); /* not from within a client's callback */
+}
+
+/* Deliver what is there, for so long. */
+static void shipper_drain(struct cw_shipper *sh)
+{
+    sh->state = SHIPPER_DRAINING;
+    sh->host.hurry = true;
+    uv_timer_start(&sh->stop_grace, on_grace_over, (uint64_t)(sh->config->drain_ns / CW_NS_PER_MS),
+                   0);
+    folders_scan(sh); /* the last lines of a program that has just ended */
+    cw_sources_refresh(sh->sources, CW_SOURCES_ALL, cw_clock_now_ns(), cw_clock_mono_ns());
+    cw_sources_drain(sh->sources);
+    work_soon(sh, 0);
 }
 
 /* Everything that must outlive a restart is on disk, so a reload is one: main() starts the program
@@ -404,7 +439,10 @@ static void on_signal(uv_signal_t *handle, int number)
 {
     struct cw_shipper *sh = handle->data;
     cw_log_info("stopping (signal %d)", number);
-    shipper_stop(sh);
+    if (sh->state == SHIPPER_RUNNING && sh->config->drain_ns > 0 && !sh->args->dry_run)
+        shipper_drain(sh);
+    else
+        shipper_stop(sh);
 }
 
 /* ---- /metrics and /ready ---- */
@@ -718,8 +756,11 @@ int cw_shipper_new(const struct cw_shipper_config *config, const struct cw_shipp
     }
     if (rc == 0) {
         cw_sources_restore(sh->sources, &sh->state_dir.known);
-        if (!args->dry_run)
+        if (!args->dry_run) {
             cw_state_dir_ledger_restore(&sh->state_dir, sh->sources);
+            cw_state_dir_restored(&sh->state_dir);
+            sh->host.sessions = sh->state_dir.known.sessions;
+        }
         rc = spool_folder_new(sh, err);
     }
     if (rc == 0)

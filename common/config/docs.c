@@ -93,6 +93,15 @@ const struct cw_key_def *cw_docs_same_keys(const struct cw_table_def *table,
     return NULL;
 }
 
+bool cw_docs_nests_itself(const struct cw_docs_within *within, const struct cw_key_def *key)
+{
+    for (; key->table != NULL && within != NULL; within = within->up) {
+        if (within->table == key->table)
+            return true;
+    }
+    return false;
+}
+
 void cw_docs_flag_text(const struct cw_flag_def *flag, struct cw_buf *out)
 {
     struct cw_value_rule rule = {flag->kind, flag->min, flag->max, flag->names};

@@ -11,8 +11,8 @@ struct margin {
     bool shown_only;
 };
 
-static void config_level(struct cw_buf *out, const struct cw_table_def *table, struct cw_str prefix,
-                         struct margin margin);
+static void config_level(struct cw_buf *out, const struct cw_docs_within *within,
+                         struct cw_str prefix, struct margin margin);
 
 static void add_margin(struct cw_buf *out, struct margin margin)
 {
@@ -45,10 +45,10 @@ static void add_comment(struct cw_buf *out, struct cw_str text, struct margin ma
 }
 
 /* What a key with a table of its own holds. */
-static void config_nested(struct cw_buf *out, const struct cw_table_def *table,
+static void config_nested(struct cw_buf *out, const struct cw_docs_within *within,
                           const struct cw_key_def *key, struct margin inner)
 {
-    const struct cw_key_def *same = cw_docs_same_keys(table, key);
+    const struct cw_key_def *same = cw_docs_same_keys(within->table, key);
     cw_buf_addc(out, '\n');
     if (key->kind != CW_KEY_TABLE) {
         inner.shown_only = true;
@@ -56,15 +56,18 @@ static void config_nested(struct cw_buf *out, const struct cw_table_def *table,
         cw_buf_addz(out, key->kind == CW_KEY_TABLES ? "-\n" : "NAME:\n");
         inner.indent += 2;
     }
-    if (same != NULL) {
+    if (cw_docs_nests_itself(within, key)) {
+        add_margin(out, inner);
+        cw_buf_addf(out, "# Each is a %s, as above.\n", key->table->name);
+    } else if (same != NULL) {
         add_margin(out, inner);
         cw_buf_addf(out, "# The keys are those of %s.\n", same->name);
     } else {
-        config_level(out, key->table, CW_STR(""), inner);
+        config_level(out, &(struct cw_docs_within){within, key->table}, CW_STR(""), inner);
     }
 }
 
-static void config_leaf(struct cw_buf *out, const struct cw_table_def *table,
+static void config_leaf(struct cw_buf *out, const struct cw_docs_within *within,
                         const struct cw_key_def *key, struct cw_str name, struct margin margin)
 {
     struct cw_value_rule rule = {key->kind, key->min, key->max, key->names};
@@ -82,7 +85,7 @@ static void config_leaf(struct cw_buf *out, const struct cw_table_def *table,
     add_margin(out, (struct margin){margin.indent, margin.shown_only || unset || nests});
     cw_buf_addf(out, "%.*s:", CW_STR_ARG(name));
     if (key->table != NULL) {
-        config_nested(out, table, key, (struct margin){margin.indent + 2, margin.shown_only});
+        config_nested(out, within, key, (struct margin){margin.indent + 2, margin.shown_only});
     } else if (key->kind == CW_KEY_STRINGS) {
         cw_buf_addf(out, " [%s]\n", key->def != NULL ? key->def : "");
     } else if (key->kind == CW_KEY_MAP) {
@@ -104,9 +107,10 @@ static bool shown_before(const struct cw_table_def *table, size_t idx, struct cw
     return false;
 }
 
-static void config_level(struct cw_buf *out, const struct cw_table_def *table, struct cw_str prefix,
-                         struct margin margin)
+static void config_level(struct cw_buf *out, const struct cw_docs_within *within,
+                         struct cw_str prefix, struct margin margin)
 {
+    const struct cw_table_def *table = within->table;
     for (size_t i = 0; i < table->nkeys; i++) {
         const struct cw_key_def *key = &table->keys[i];
         struct cw_str name = cw_str_of(key->name);
@@ -115,7 +119,7 @@ static void config_level(struct cw_buf *out, const struct cw_table_def *table, s
         struct cw_str rest = cw_str_sub(name, prefix.len, name.len);
         ptrdiff_t dot = cw_str_find_byte(rest, '.');
         if (dot < 0) {
-            config_leaf(out, table, key, rest, margin);
+            config_leaf(out, within, key, rest, margin);
             continue;
         }
         struct cw_str path = cw_str_sub(name, 0, prefix.len + (size_t)dot + 1);
@@ -123,11 +127,11 @@ static void config_level(struct cw_buf *out, const struct cw_table_def *table, s
             continue;
         add_margin(out, margin);
         cw_buf_addf(out, "%.*s:\n", (int)dot, rest.ptr);
-        config_level(out, table, path, (struct margin){margin.indent + 2, margin.shown_only});
+        config_level(out, within, path, (struct margin){margin.indent + 2, margin.shown_only});
     }
 }
 
 void cw_docs_config(const struct cw_table_def *table, struct cw_buf *out)
 {
-    config_level(out, table, CW_STR(""), (struct margin){0, false});
+    config_level(out, &(struct cw_docs_within){NULL, table}, CW_STR(""), (struct margin){0, false});
 }

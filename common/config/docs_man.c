@@ -105,8 +105,9 @@ static void man_commands(struct cw_buf *out, const struct cw_command_def *progra
 }
 
 /* Keys of a table with their whole path; those of nested tables follow, indented by the path. */
-static void man_keys(struct cw_buf *out, const struct cw_table_def *table, const char *path)
+static void man_keys(struct cw_buf *out, const struct cw_docs_within *within, const char *path)
 {
+    const struct cw_table_def *table = within->table;
     for (size_t i = 0; i < table->nkeys; i++) {
         const struct cw_key_def *key = &table->keys[i];
         struct cw_value_rule rule = {key->kind, key->min, key->max, key->names};
@@ -122,14 +123,17 @@ static void man_keys(struct cw_buf *out, const struct cw_table_def *table, const
         if (key->flags & CW_KEY_REQUIRED)
             cw_buf_addz(&text, " Required.");
         cw_docs_facts(&rule, key->def, NULL, &text);
+        bool nests_itself = cw_docs_nests_itself(within, key);
+        if (nests_itself)
+            cw_buf_addf(&text, " Each is a %s, as above.", key->table->name);
         if (same != NULL)
             cw_buf_addf(&text, " The keys are those of %s%s.", path, same->name);
         add_entry(out, cw_buf_str(&term), cw_buf_str(&text));
-        if (key->table != NULL && key->table != table && same == NULL) {
+        if (key->table != NULL && !nests_itself && same == NULL) {
             cw_buf_addz(&term, key->kind == CW_KEY_TABLES      ? "[]."
                                : key->kind == CW_KEY_TABLE_MAP ? ".NAME."
                                                                : ".");
-            man_keys(out, key->table, cw_buf_z(&term));
+            man_keys(out, &(struct cw_docs_within){within, key->table}, cw_buf_z(&term));
         }
         cw_buf_fini(&term);
         cw_buf_fini(&text);
@@ -147,7 +151,7 @@ static void man_config(struct cw_buf *out, const struct cw_command_def *command)
         out,
         "\nA YAML file. A dot stands for a mapping inside of a mapping, [] for the items of a list. "
         "Unknown keys are errors.\n");
-    man_keys(out, command->config, "");
+    man_keys(out, &(struct cw_docs_within){NULL, command->config}, "");
 }
 
 void cw_docs_man(const struct cw_command_def *command, struct cw_buf *out)

@@ -17,5 +17,12 @@ void cw_docs_facts(const struct cw_value_rule *rule, const char *def, const char
 /* The key of `table` above `key` whose table is the same, so that its keys need no second list; or NULL. */
 const struct cw_key_def *cw_docs_same_keys(const struct cw_table_def *table,
                                            const struct cw_key_def *key);
+/* The tables that the walk is within, innermost first. */
+struct cw_docs_within {
+    const struct cw_docs_within *up;
+    const struct cw_table_def *table;
+};
+/* Does the key nest a table that it stands within? */
+bool cw_docs_nests_itself(const struct cw_docs_within *within, const struct cw_key_def *key);
 
 #endif

@@ -95,11 +95,29 @@ static bool names_clash(const char *a, const char *b)
     return strncmp(a, b, len) == 0 && (b[len] == '\0' || b[len] == '.');
 }
 
-int cw_schema_check(const struct cw_table_def *table, struct cw_err *err)
+/* The tables that the check is within: one that nests itself was checked where it began. */
+struct within {
+    const struct within *up;
+    const struct cw_table_def *table;
+};
+
+static bool nests_itself(const struct within *within, const struct cw_key_def *key)
 {
+    for (; within != NULL; within = within->up) {
+        if (within->table == key->table)
+            return true;
+    }
+    return false;
+}
+
+static int table_check(const struct within *within, struct cw_err *err)
+{
+    const struct cw_table_def *table = within->table;
     for (size_t i = 0; i < table->nkeys; i++) {
         const struct cw_key_def *key = &table->keys[i];
         int rc = key_check(table, key, err);
+        if (rc == 0 && table->one_of && key->seen == 0)
+            rc = cw_err_set(err, CW_E_INVALID, "%s: one of several, but not .seen", key->name);
         if (rc < 0)
             return cw_err_wrap(err, "%s", table->name);
         for (size_t j = 0; j < table->nkeys; j++) {
@@ -107,14 +125,18 @@ int cw_schema_check(const struct cw_table_def *table, struct cw_err *err)
                 return cw_err_set(err, CW_E_INVALID, "%s: %s and %s clash", table->name, key->name,
                                   table->keys[j].name);
         }
-        /* A table that nests itself through a list is fine, and was checked where it began. */
-        if (key->table != NULL && key->table != table) {
-            rc = cw_schema_check(key->table, err);
+        if (key->table != NULL && !nests_itself(within, key)) {
+            rc = table_check(&(struct within){within, key->table}, err);
             if (rc < 0)
                 return rc;
         }
     }
     return 0;
+}
+
+int cw_schema_check(const struct cw_table_def *table, struct cw_err *err)
+{
+    return table_check(&(struct within){NULL, table}, err);
 }
 
 const char *cw_schema_nearest(const struct cw_table_def *table, struct cw_str prefix,

@@ -66,8 +66,9 @@ struct cw_config_table_map {
 typedef int (*cw_key_check_fn)(const void *value, struct cw_err *err);
 
 enum cw_key_flag {
-    CW_KEY_REQUIRED = 1, /* its absence is an error */
-    CW_KEY_SECRET = 2,   /* --print-config shows <secret> */
+    CW_KEY_REQUIRED = 1,    /* its absence is an error */
+    CW_KEY_SECRET = 2,      /* --print-config shows <secret> */
+    CW_KEY_ONE_OR_LIST = 4, /* STRINGS: a single text will do; it is split at commas */
 };
 
 struct cw_table_def;
@@ -92,7 +93,9 @@ struct cw_table_def {
     const char *name; /* for people: "scrape_config" */
     const struct cw_key_def *keys;
     size_t nkeys;
-    size_t size;           /* of the C struct */
+    size_t size; /* of the C struct */
+    bool
+        one_of; /* a mapping holds exactly one of the keys, all of which have `seen`; no other is printed */
     cw_key_check_fn check; /* rules between keys, after all are read; may be NULL */
 };
 #define CW_TABLE(table_name, rows, type)                                                           \

@@ -155,12 +155,19 @@ static bool printed_before(const struct cw_table_def *table, size_t idx, struct 
     return false;
 }
 
+/* Would its presence, with whatever value, mean something that the file did not say? */
+static bool is_absent(const struct printer *p, const struct cw_key_def *key)
+{
+    return key->seen != 0 && (p->table->one_of || key->def == NULL) &&
+           !*(const bool *)(p->base + key->seen - 1);
+}
+
 static void print_level(const struct printer *p, struct cw_str prefix, unsigned indent)
 {
     for (size_t i = 0; i < p->table->nkeys; i++) {
         const struct cw_key_def *key = &p->table->keys[i];
         struct cw_str name = cw_str_of(key->name);
-        if (key->kind == CW_KEY_IGNORED || !cw_str_starts(name, prefix))
+        if (key->kind == CW_KEY_IGNORED || !cw_str_starts(name, prefix) || is_absent(p, key))
             continue;
         struct cw_str rest = cw_str_sub(name, prefix.len, name.len);
         ptrdiff_t dot = cw_str_find_byte(rest, '.');

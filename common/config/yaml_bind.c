@@ -350,9 +350,26 @@ static bool bind_text(struct cw_yaml_bind *bind, yaml_node_t *node, struct cw_st
     return true;
 }
 
-static bool bind_strings(struct cw_yaml_bind *bind, yaml_node_t *node,
+/* "a, b" for a list. */
+static bool bind_split(struct cw_yaml_bind *bind, yaml_node_t *node, struct cw_config_strings *out)
+{
+    struct cw_str text = scalar_text(node), piece;
+    size_t n = 1;
+    for (size_t i = 0; i < text.len; i++)
+        n += text.ptr[i] == ',';
+    if (!afford(bind, node, n, sizeof *out->items + text.len))
+        return false;
+    *out = (struct cw_config_strings){CW_ARENA_ARRAY(bind->arena, struct cw_str, n), 0};
+    while (cw_str_split(&text, ',', &piece))
+        out->items[out->n++] = cw_arena_dup(bind->arena, cw_str_trim(piece));
+    return true;
+}
+
+static bool bind_strings(struct cw_yaml_bind *bind, yaml_node_t *node, unsigned flags,
                          struct cw_config_strings *out, const struct path *path, unsigned depth)
 {
+    if ((flags & CW_KEY_ONE_OR_LIST) && node->type == YAML_SCALAR_NODE)
+        return bind_split(bind, node, out);
     if (!wants_node(bind, node, YAML_SEQUENCE_NODE, CW_KEY_STRINGS, path))
         return false;
     yaml_node_item_t *start = node->data.sequence.items.start;
@@ -441,7 +458,7 @@ static bool bind_kind(struct cw_yaml_bind *bind, const struct cw_key_def *key, y
 {
     void *at = base + key->offset;
     switch (key->kind) {
-    case CW_KEY_STRINGS: return bind_strings(bind, node, at, path, depth);
+    case CW_KEY_STRINGS: return bind_strings(bind, node, key->flags, at, path, depth);
     case CW_KEY_MAP: return bind_map(bind, node, at, path, depth);
     case CW_KEY_TABLES: return bind_tables(bind, key->table, node, at, path, depth);
     case CW_KEY_TABLE_MAP: return bind_table_map(bind, key, node, base, path, depth);
@@ -545,6 +562,32 @@ static void bind_level(struct cw_yaml_bind *bind, struct frame *frame, yaml_node
         bind_pair(bind, frame, &pairs.items[i], prefix, path, depth);
 }
 
+static bool row_seen(const struct frame *frame, size_t i)
+{
+    return *(const bool *)(frame->base + frame->table->keys[i].seen - 1);
+}
+
+/* A mapping of one key, which says what the mapping is. */
+static void check_one_of(struct cw_yaml_bind *bind, const struct frame *frame, struct path_text in)
+{
+    const struct cw_table_def *table = frame->table;
+    size_t n = 0, first = 0, second = 0;
+    for (size_t i = 0; i < table->nkeys; i++) {
+        if (!row_seen(frame, i))
+            continue;
+        if (n == 0)
+            first = i;
+        else if (n == 1)
+            second = i;
+        n++;
+    }
+    if (n == 0)
+        problem(bind, frame->node, "%s: a %s is missing", in.z, table->name);
+    else if (n > 1)
+        problem(bind, frame->node, "%s: %s and %s are each a %s of its own, with a dash in front",
+                in.z, table->keys[first].name, table->keys[second].name, table->name);
+}
+
 static void check_struct(struct cw_yaml_bind *bind, const struct frame *frame, size_t before)
 {
     const struct cw_table_def *table = frame->table;
@@ -554,6 +597,8 @@ static void check_struct(struct cw_yaml_bind *bind, const struct frame *frame, s
             problem(bind, frame->node, "%s%sthe key \"%s\" is missing", in.z,
                     in.z[0] != '\0' ? ": " : "", table->keys[i].name);
     }
+    if (table->one_of && before == bind->problems->nerrors + bind->problems->nmore)
+        check_one_of(bind, frame, in);
     /* A rule between keys has nothing to say where one of them is wrong already. */
     if (table->check == NULL || before != bind->problems->nerrors + bind->problems->nmore)
         return;

@@ -1,0 +1,174 @@
+#include "common/base/clock.h"
+#include "common/pipeline/stage_priv.h"
+
+/* A line of a CRI runtime: "<RFC 3339 time> stdout|stderr F|P[:...] <text>". P says that the next line of the same stream goes on with
+ * the text. */
+struct cri_stage {
+    uint32_t time, timestamp, stream, flags, content;
+    size_t max_partial_lines, max_partial_bytes; /* 0: no bound */
+};
+
+/* The begin of a line whose end is not there yet. */
+struct partial {
+    struct cw_stage_item *item; /* of its first piece */
+    char *text;
+    size_t len, cap;
+};
+
+struct cri_run {
+    struct partial *partials; /* one per set of labels */
+    size_t n, cap;
+};
+
+struct cri_line {
+    struct cw_str time, stream, flags, content;
+};
+
+static int compile(struct cw_stages_build *build, const void *config, struct cw_stage_node *node,
+                   struct cw_err *err)
+{
+    const struct cw_stage_cri_config *c = config;
+    struct cri_stage *stage = CW_ARENA_NEW(build->arena, struct cri_stage);
+    node->state = stage;
+    if (c->max_partial_line_size_truncate && c->max_partial_line_size == 0)
+        return cw_err_set(err, CW_E_INVALID,
+                          "max_partial_line_size_truncate wants a max_partial_line_size");
+    stage->time = cw_stage_slot(build, CW_STR("time"));
+    stage->timestamp = cw_stage_slot(build, CW_STR("timestamp"));
+    stage->stream = cw_stage_slot(build, CW_STR("stream"));
+    stage->flags = cw_stage_slot(build, CW_STR("flags"));
+    stage->content = cw_stage_slot(build, CW_STR("content"));
+    stage->max_partial_lines = (size_t)c->max_partial_lines;
+    stage->max_partial_bytes =
+        c->max_partial_line_size_truncate ? (size_t)c->max_partial_line_size : 0;
+    return 0;
+}
+
+static bool take_word(struct cw_str *rest, struct cw_str *out)
+{
+    const char *space = rest->len > 0 ? memchr(rest->ptr, ' ', rest->len) : NULL;
+    if (space == NULL || space == rest->ptr)
+        return false;
+    *out = cw_str_make(rest->ptr, (size_t)(space - rest->ptr));
+    *rest = cw_str_sub(*rest, out->len + 1, rest->len);
+    return true;
+}
+
+static bool read_line(struct cw_str text, struct cri_line *out)
+{
+    if (!take_word(&text, &out->time) || !take_word(&text, &out->stream) ||
+        (!cw_str_eqz(out->stream, "stdout") && !cw_str_eqz(out->stream, "stderr")) ||
+        !take_word(&text, &out->flags))
+        return false;
+    out->content = text;
+    return true;
+}
+
+/* Tags are set apart by ':'; the first one is P or F. */
+static bool is_partial(struct cw_str flags)
+{
+    return flags.ptr[0] == 'P' && (flags.len == 1 || flags.ptr[1] == ':');
+}
+
+static struct partial *find_partial(struct cri_run *state, const struct cw_stage_item *item)
+{
+    struct cw_labels labels = {item->entry.labels, item->entry.nlabels};
+    for (size_t i = 0; i < state->n; i++) {
+        const struct cw_stage_entry *held = &state->partials[i].item->entry;
+        if (cw_labels_eq((struct cw_labels){held->labels, held->nlabels}, labels))
+            return &state->partials[i];
+    }
+    return NULL;
+}
+
+/* What passes the bound is cut off, from each piece and from the whole. */
+static void add_piece(const struct cri_stage *stage, struct cw_stages_run *run,
+                      struct partial *partial, struct cw_str piece)
+{
+    if (stage->max_partial_bytes > 0) {
+        size_t room = stage->max_partial_bytes - partial->len;
+        piece.len = piece.len < room ? piece.len : room;
+    }
+    partial->text = cw_arena_grow(run->options.arena, partial->text, partial->len, &partial->cap,
+                                  partial->len + piece.len, 1);
+    if (piece.len > 0)
+        memcpy(partial->text + partial->len, piece.ptr, piece.len);
+    partial->len += piece.len;
+}
+
+static void flush(const struct cw_stage_node *node, struct cw_stages_run *run)
+{
+    struct cri_run *state = cw_stage_run_state(node, run);
+    size_t n = state->n;
+    state->n = 0;
+    for (size_t i = 0; i < n; i++) {
+        struct partial *partial = &state->partials[i];
+        partial->item->entry.line = cw_str_make(partial->text, partial->len);
+        cw_stage_pass(node, run, partial->item);
+    }
+}
+
+static enum cw_stage_end hold(const struct cw_stage_node *node, struct cw_stages_run *run,
+                              struct cw_stage_item *item, struct partial *partial)
+{
+    const struct cri_stage *stage = node->state;
+    struct cri_run *state = cw_stage_run_state(node, run);
+    if (partial == NULL) {
+        if (state->n >= stage->max_partial_lines)
+            flush(node, run); /* so many streams do not end their lines: they go as they are */
+        state->partials = cw_arena_grow(run->options.arena, state->partials, state->n, &state->cap,
+                                        state->n + 1, sizeof *state->partials);
+        partial = &state->partials[state->n++];
+        *partial = (struct partial){.item = cw_stage_keep(run, item)};
+    }
+    add_piece(stage, run, partial, item->entry.line);
+    partial->item->entry.to = item->entry.to;
+    return CW_STAGE_GONE;
+}
+
+static enum cw_stage_end run_stage(const struct cw_stage_node *node, struct cw_stages_run *run,
+                                   struct cw_stage_item *item)
+{
+    const struct cri_stage *stage = node->state;
+    struct cri_run *state = cw_stage_run_state(node, run);
+    struct cri_line line;
+    int64_t ts_ns;
+    if (!read_line(item->entry.line, &line))
+        return CW_STAGE_ON;
+    cw_stage_set(item, stage->time, CW_EXTRACTED_TEXT, line.time);
+    cw_stage_set(item, stage->timestamp, CW_EXTRACTED_TEXT, line.time);
+    cw_stage_set(item, stage->stream, CW_EXTRACTED_TEXT, line.stream);
+    cw_stage_set(item, stage->flags, CW_EXTRACTED_TEXT, line.flags);
+    cw_stage_set(item, stage->content, CW_EXTRACTED_TEXT, line.content);
+    cw_stage_set_label(run, item, CW_STR("stream"), line.stream);
+    if (cw_time_parse_rfc3339(line.time, &ts_ns))
+        item->entry.ts_ns = run->last_ts_ns = ts_ns;
+    item->entry.line = line.content;
+    struct partial *partial = state->n > 0 ? find_partial(state, item) : NULL;
+    if (is_partial(line.flags))
+        return hold(node, run, item, partial);
+    if (partial == NULL)
+        return CW_STAGE_ON;
+    add_piece(stage, run, partial, line.content);
+    item->entry.from = partial->item->entry.from;
+    item->entry.line = cw_str_make(partial->text, partial->len);
+    *partial = state->partials[--state->n];
+    return CW_STAGE_ON;
+}
+
+static uint64_t unfinished(const struct cw_stage_node *node, const struct cw_stages_run *run)
+{
+    const struct cri_run *state = cw_stage_run_state(node, run);
+    uint64_t from = UINT64_MAX;
+    for (size_t i = 0; i < state->n; i++) {
+        uint64_t begins = state->partials[i].item->entry.from;
+        from = begins < from ? begins : from;
+    }
+    return from;
+}
+
+const struct cw_stage_def cw_stage_cri_def = {.compile = compile,
+                                              .run = run_stage,
+                                              .flush = flush,
+                                              .unfinished = unfinished,
+                                              .run_bytes = sizeof(struct cri_run)};

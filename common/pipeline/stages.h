@@ -1,0 +1,86 @@
+/*
+ * stages.h - promtail's pipeline_stages: what happens to an entry between its source and the batch.
+ *
+ * Stages are compiled once from the configuration (stage_config.h). A run takes the entries of one source, in order, and emits
+ * what became of them. A stage may keep entries back until more of them were fed (multiline, partial lines of CRI); a run tells
+ * from which offset on it is unfinished, and ends it on demand.
+ *
+ * Names      An entry's *extracted* values are what stages parsed out of it, by name; at first they are the labels that it was fed
+ *            with.
+ * Ownership  What is fed is borrowed until the run's last call, what an entry holds when it is emitted lives there or in the run's
+ *            arena. Labels are never changed in place: a stage that changes them copies them into the arena first.
+ * Again      An entry may be fed several times (a batch is cut again): what is counted, or is a token of a limit, is so only where
+ *            `counting` is set. Nothing is drawn by chance: sampling hashes the seed of the source and the entry's offset.
+ * Threads    Compiled stages keep what outlives a run (buckets of limits, counters, the memory of templates): one run of them
+ *            at a time.
+ * Errors     Of the compile: CW_E_INVALID. At run time there are none: an entry that a stage cannot make sense of goes on as it is.
+ */
+#ifndef CW_PIPELINE_STAGES_H
+#define CW_PIPELINE_STAGES_H
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "common/base/arena.h"
+#include "common/base/err.h"
+#include "common/base/str.h"
+#include "common/config/schema.h"
+#include "common/labels/labels.h"
+
+struct cw_stages;
+struct cw_stages_run;
+struct cw_stages_host; /* what of the program some stages count in; NULL: nothing */
+
+struct cw_stage_entry {
+    int64_t ts_ns;
+    struct cw_str line;
+    const struct cw_label *labels; /* sorted by name, unique, no empty values */
+    size_t nlabels;
+    const struct cw_label *metadata; /* structured metadata: likewise */
+    size_t nmetadata;
+    struct cw_str tenant; /* empty: the output's own */
+    uint64_t from, to;    /* offsets of its bytes in the source */
+    bool counting;        /* the first passage */
+    bool labels_changed;  /* they are not the ones that were fed */
+};
+
+struct cw_stages_run_options {
+    struct cw_arena *arena;
+    uint64_t seed;      /* of the source */
+    int64_t now_ns;     /* wall time */
+    int64_t last_ts_ns; /* of the source's last settled entry; 0: none. For timestamp's fudge. */
+    /* `entry` is copied by whoever keeps it; what it points to lives as long as the run's arena. */
+    void (*emit)(void *arg, const struct cw_stage_entry *entry);
+    /* A stage dropped the entry; may be NULL. `reason` lives as long as the stages. */
+    void (*dropped)(void *arg, const struct cw_stage_entry *entry, struct cw_str reason);
+    /* What each stage did; may be NULL. `depth` counts the match stages around it. `before` NULL: the stage made the entry out of what
+     * it held; `after` NULL: it was dropped, or is held. */
+    void (*trace)(void *arg, size_t depth, struct cw_str stage, const struct cw_stage_entry *before,
+                  const struct cw_stage_entry *after);
+    void *arg;
+};
+
+/* `configs` are struct cw_stage_config, borrowed until the stages are freed. `host` is borrowed likewise. */
+int cw_stages_new(const struct cw_config_tables *configs, struct cw_stages_host *host,
+                  struct cw_stages **out, struct cw_err *err) CW_MUST_USE;
+void cw_stages_free(struct cw_stages **stages);
+/* After how long without a new line what is unfinished is to be ended (the longest max_wait_time); 0: nothing ever waits. */
+int64_t cw_stages_wait_ns(const struct cw_stages *stages);
+
+/* In the options' arena; it ends with it, or with a next one of the same stages. The options are copied. */
+struct cw_stages_run *cw_stages_begin(struct cw_stages *stages,
+                                      const struct cw_stages_run_options *options);
+void cw_stages_feed(struct cw_stages_run *run, const struct cw_stage_entry *entry);
+/* The smallest `from` of what was fed and neither emitted nor dropped; UINT64_MAX: there is none. */
+uint64_t cw_stages_unfinished(const struct cw_stages_run *run);
+/* End what is unfinished, as the file was quiet for so long, or is complete. */
+void cw_stages_flush(struct cw_stages_run *run);
+/* A limit without `drop` lets no more through: the first entry that it held back is unfinished (and was not counted), and what is fed
+ * from now on is not looked at. It is to be fed again, in a new run, after so many nanoseconds. 0: no limit holds back. */
+int64_t cw_stages_blocked_ns(const struct cw_stages_run *run);
+
+/* The i-th extracted value of an entry, for who shows it during `trace` or `emit`; false behind the last. Values that are null have
+ * a text without pointer. */
+bool cw_stages_extracted(const struct cw_stages_run *run, const struct cw_stage_entry *entry,
+                         size_t i, struct cw_str *name, struct cw_str *value);
+
+#endif

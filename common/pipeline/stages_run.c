@@ -1,0 +1,120 @@
+/* The part of stages.h that takes entries through the stages. */
+#include "common/base/assert.h"
+#include "common/pipeline/stage_priv.h"
+
+struct cw_stages_run *cw_stages_begin(struct cw_stages *stages,
+                                      const struct cw_stages_run_options *options)
+{
+    struct cw_arena *arena = options->arena;
+    struct cw_stages_run *run = CW_ARENA_NEW(arena, struct cw_stages_run);
+    *run = (struct cw_stages_run){.stages = stages,
+                                  .options = *options,
+                                  .state = cw_arena_calloc(arena, 1, stages->run_bytes),
+                                  .last_ts_ns = options->last_ts_ns,
+                                  .blocked_from = UINT64_MAX};
+    run->slots = CW_ARENA_ARRAY(arena, struct cw_extracted, stages->nslots);
+    return run;
+}
+
+static void emit(struct cw_stages_run *run, struct cw_stage_item *item)
+{
+    run->options.emit(run->options.arg, &item->entry);
+}
+
+static void trace(const struct cw_stages_run *run, const struct cw_stage_node *node,
+                  const struct cw_stage_entry *before, const struct cw_stage_entry *after)
+{
+    run->options.trace(run->options.arg, node->depth, cw_str_of(node->name), before, after);
+}
+
+/* From the node `at` to the end of the road. */
+static void go_on(struct cw_stages_run *run, size_t at, struct cw_stage_item *item)
+{
+    const struct cw_stages *stages = run->stages;
+    while (at < stages->nnodes) {
+        const struct cw_stage_node *node = &stages->nodes[at];
+        struct cw_stage_item before;
+        if (run->options.trace != NULL)
+            before = *item;
+        enum cw_stage_end end = node->def->run(node, run, item);
+        if (run->options.trace != NULL)
+            trace(run, node, &before.entry, end == CW_STAGE_GONE ? NULL : &item->entry);
+        if (end == CW_STAGE_GONE)
+            return;
+        at = end == CW_STAGE_PAST ? node->end : at + 1;
+    }
+    emit(run, item);
+}
+
+void cw_stage_pass(const struct cw_stage_node *node, struct cw_stages_run *run,
+                   struct cw_stage_item *item)
+{
+    if (run->options.trace != NULL)
+        trace(run, node, NULL, &item->entry);
+    go_on(run, node->idx + 1, item);
+}
+
+void cw_stages_feed(struct cw_stages_run *run, const struct cw_stage_entry *entry)
+{
+    if (run->blocked_ns > 0)
+        return;
+    struct cw_stage_item item;
+    item.entry = *entry;
+    item.entry.labels_changed = false;
+    item.fed = entry->labels;
+    item.nfed = entry->nlabels;
+    item.slots = run->slots;
+    item.others = NULL;
+    item.nothers = item.others_cap = item.labels_cap = item.metadata_cap = 0;
+    memset(run->slots, 0, run->stages->nslots * sizeof *run->slots);
+    go_on(run, 0, &item);
+}
+
+uint64_t cw_stages_unfinished(const struct cw_stages_run *run)
+{
+    const struct cw_stages *stages = run->stages;
+    uint64_t from = run->blocked_from;
+    for (size_t i = 0; i < stages->nnodes; i++) {
+        const struct cw_stage_node *node = &stages->nodes[i];
+        if (node->def->unfinished == NULL)
+            continue;
+        uint64_t held = node->def->unfinished(node, run);
+        from = held < from ? held : from;
+    }
+    return from;
+}
+
+void cw_stages_flush(struct cw_stages_run *run)
+{
+    const struct cw_stages *stages = run->stages;
+    for (size_t i = 0; i < stages->nnodes; i++) {
+        if (stages->nodes[i].def->flush != NULL)
+            stages->nodes[i].def->flush(&stages->nodes[i], run);
+    }
+}
+
+int64_t cw_stages_blocked_ns(const struct cw_stages_run *run)
+{
+    return run->blocked_ns;
+}
+
+enum cw_stage_end cw_stage_drop(struct cw_stages_run *run, const struct cw_stage_item *item,
+                                struct cw_str reason)
+{
+    if (run->options.dropped != NULL)
+        run->options.dropped(run->options.arg, &item->entry, reason);
+    return CW_STAGE_GONE;
+}
+
+struct cw_stage_item *cw_stage_keep(struct cw_stages_run *run, const struct cw_stage_item *item)
+{
+    size_t nslots = run->stages->nslots;
+    struct cw_stage_item *kept = CW_ARENA_NEW(run->options.arena, struct cw_stage_item);
+    *kept = *item;
+    kept->slots = CW_ARENA_ARRAY(run->options.arena, struct cw_extracted, nslots);
+    if (nslots > 0)
+        memcpy(kept->slots, item->slots, nslots * sizeof *kept->slots);
+    kept->others_cap = kept->labels_cap = kept->metadata_cap =
+        0; /* shared: copied before a change */
+    return kept;
+}

@@ -9,6 +9,7 @@
 #include "common/config/value.h"
 #include "common/logql/ast.h"
 #include "common/net/http_listen.h"
+#include "common/extract/level_detect.h"
 #include "common/store/discovery.h"
 #include "ingester/tenant_name.h"
 
@@ -152,7 +153,7 @@ static const struct cw_key_def limit_keys[] = {
      .doc = "Add detected_level to the structured metadata of each entry that comes without it: "
             "from its level fields, OTLP's severity, JSON, logfmt, or a word in its line; unknown "
             "where there is none. It needs allow_structured_metadata."},
-    {"log_level_fields", CW_KEY_STRINGS, AT(log_level_fields), .def = CW_DISCOVERY_LEVEL_FIELDS,
+    {"log_level_fields", CW_KEY_STRINGS, AT(log_level_fields), .def = CW_LEVEL_FIELDS,
      .check = check_names,
      .doc = "Labels, metadata and fields of JSON and logfmt lines that hold a level, first to "
             "last. An empty list is the default one."},

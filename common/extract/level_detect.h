@@ -23,6 +23,10 @@
 
 /* The structured metadata that the level becomes. */
 #define CW_LEVEL_LABEL CW_STR("detected_level")
+/* The fields that are looked at unless somebody says others: Loki's. */
+#define CW_LEVEL_FIELDS                                                                            \
+    "level, LEVEL, Level, log.level, severity, SEVERITY, Severity, SeverityText, lvl, LVL, Lvl, "  \
+    "severity_text, Severity_Text, SEVERITY_TEXT"
 
 enum cw_level {
     CW_LEVEL_UNKNOWN,

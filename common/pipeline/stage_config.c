@@ -1,5 +1,6 @@
 #include "common/pipeline/stage_config.h"
 
+#include "common/extract/level_detect.h"
 #include "common/pipeline/stages.h"
 
 #define AT(type, member) offsetof(struct cw_stage_##type##_config, member)
@@ -58,6 +59,176 @@ static const struct cw_key_def json_keys[] = {
 static const struct cw_table_def json_table =
     CW_TABLE("json", json_keys, struct cw_stage_json_config);
 
+static const char *const level_as_names[] = {"structured_metadata", "label", "extracted", NULL};
+static const struct cw_key_def level_keys[] = {
+    ROW_SOURCE(level),
+    {"as", CW_KEY_ENUM, AT(level, as), .def = "structured_metadata", .names = level_as_names,
+     .doc = "What the level becomes."},
+    {"target", CW_KEY_STRING, AT(level, target),
+     .doc = "Its name; when empty detected_level as structured metadata, else level."},
+    {"fields", CW_KEY_STRINGS, AT(level, fields), .def = CW_LEVEL_FIELDS,
+     .doc = "Fields of JSON and logfmt lines that may hold the level."},
+    {"json_depth", CW_KEY_INT, AT(level, json_depth), .def = "2", .min = "0", .max = "64",
+     .doc = "So many levels of objects are looked at; 0 is all."},
+};
+static const struct cw_table_def level_table =
+    CW_TABLE("level", level_keys, struct cw_stage_level_config);
+
+static const struct cw_key_def limit_keys[] = {
+    {"rate", CW_KEY_FLOAT, AT(limit, rate), .flags = CW_KEY_REQUIRED, .min = "0",
+     .doc = "So many lines a second pass."},
+    {"burst", CW_KEY_INT, AT(limit, burst), .flags = CW_KEY_REQUIRED, .min = "1",
+     .max = "1000000000", .doc = "So many may pass at once, after there were few."},
+    {"drop", CW_KEY_BOOL, AT(limit, drop), .def = "false",
+     .doc = "Drop further lines; else reading waits for them to be due."},
+    {"by_label_name", CW_KEY_STRING, AT(limit, by_label_name),
+     .doc = "Each value of this label has a limit of its own; lines without it have none. Wants "
+            "drop."},
+    {"max_distinct_labels", CW_KEY_INT, AT(limit, max_distinct_labels), .def = "10000", .min = "1",
+     .max = "10000000", .doc = "So many of the values used last are remembered."},
+};
+static const struct cw_table_def limit_table =
+    CW_TABLE("limit", limit_keys, struct cw_stage_limit_config);
+
+static const struct cw_key_def logfmt_keys[] = {
+    {"mapping", CW_KEY_MAP, AT(logfmt, mapping),
+     .doc = "Names of extracted values, and for each the key in the line; empty: the one of that "
+            "name."},
+    ROW_SOURCE(logfmt),
+};
+static const struct cw_table_def logfmt_table =
+    CW_TABLE("logfmt", logfmt_keys, struct cw_stage_logfmt_config);
+
+static const char *const match_names[] = {"keep", "drop", NULL};
+static const struct cw_key_def match_keys[] = {
+    {"selector", CW_KEY_STRING, AT(match, selector), .flags = CW_KEY_REQUIRED,
+     .doc = "LogQL: label matchers and, behind them, line filters."},
+    {"stages", CW_KEY_TABLES, AT(match, stages), .table = &cw_stage_table,
+     .doc = "What entries that match go through."},
+    {"action", CW_KEY_ENUM, AT(match, action), .def = "keep", .names = match_names,
+     .doc = "Whether entries that match are kept, or dropped."},
+    {"pipeline_name", CW_KEY_STRING, AT(match, pipeline_name),
+     .doc = "A name for these stages, in promtail that of a metric's label; it has no effect."},
+    {"drop_counter_reason", CW_KEY_STRING, AT(match, drop_counter_reason), .def = "match_stage",
+     .doc = "The reason that drops are counted under."},
+};
+static const struct cw_table_def match_table =
+    CW_TABLE("match", match_keys, struct cw_stage_match_config);
+
+static const struct cw_key_def multiline_keys[] = {
+    {"firstline", CW_KEY_STRING, AT(multiline, firstline),
+     .doc = "A regular expression (RE2) that first lines match; the others belong to the first "
+            "line ahead of them."},
+    {"max_wait_time", CW_KEY_DURATION, AT(multiline, max_wait_ns), .def = "3s", .min = "1ms",
+     .doc = "An entry is complete when nothing follows for so long."},
+    {"max_lines", CW_KEY_INT, AT(multiline, max_lines), .def = "128", .min = "1", .max = "1000000",
+     .doc = "After so many lines a new entry begins."},
+    {"trim_newlines", CW_KEY_BOOL, AT(multiline, trim_newlines), .def = "true",
+     .doc = "Take newlines off the ends of the lines that are joined."},
+};
+static const struct cw_table_def multiline_table =
+    CW_TABLE("multiline", multiline_keys, struct cw_stage_multiline_config);
+
+static const struct cw_key_def output_keys[] = {
+    {"source", CW_KEY_STRING, AT(source, source), .flags = CW_KEY_REQUIRED,
+     .doc = "The extracted value that becomes the line."},
+};
+static const struct cw_table_def output_table =
+    CW_TABLE("output", output_keys, struct cw_stage_source_config);
+
+static const struct cw_key_def pack_keys[] = {
+    {"labels", CW_KEY_STRINGS, AT(pack, labels), .flags = CW_KEY_REQUIRED,
+     .doc = "Labels, which are taken away, and extracted values."},
+    {"ingest_timestamp", CW_KEY_BOOL, AT(pack, ingest_timestamp), .def = "true",
+     .doc = "The entry's time becomes now."},
+};
+static const struct cw_table_def pack_table =
+    CW_TABLE("pack", pack_keys, struct cw_stage_pack_config);
+
+#define ROW_LABELS_FROM_GROUPS(type)                                                               \
+    {                                                                                              \
+        "labels_from_groups", CW_KEY_BOOL, AT(type, labels_from_groups),                           \
+            .def = "false", .doc = "The values are labels too."                                    \
+    }
+static const struct cw_key_def pattern_keys[] = {
+    {"pattern", CW_KEY_STRING, AT(pattern, pattern), .flags = CW_KEY_REQUIRED,
+     .doc = "As in LogQL: literals with <names> between them; <_> is passed over."},
+    ROW_SOURCE(pattern),
+    ROW_LABELS_FROM_GROUPS(pattern),
+};
+static const struct cw_table_def pattern_table =
+    CW_TABLE("pattern", pattern_keys, struct cw_stage_pattern_config);
+
+static const struct cw_key_def regex_keys[] = {
+    {"expression", CW_KEY_STRING, AT(regex, expression), .flags = CW_KEY_REQUIRED,
+     .doc = "A regular expression (RE2), whose named groups are extracted."},
+    ROW_SOURCE(regex),
+    ROW_LABELS_FROM_GROUPS(regex),
+};
+static const struct cw_table_def regex_table =
+    CW_TABLE("regex", regex_keys, struct cw_stage_regex_config);
+
+static const struct cw_key_def replace_keys[] = {
+    {"expression", CW_KEY_STRING, AT(replace, expression), .flags = CW_KEY_REQUIRED,
+     .doc = "A regular expression (RE2), whose groups are replaced; named ones are extracted."},
+    ROW_SOURCE(replace),
+    {"replace", CW_KEY_STRING, AT(replace, replace),
+     .doc = "What stands for a group: a Go template, in which .Value is its text."},
+};
+static const struct cw_table_def replace_table =
+    CW_TABLE("replace", replace_keys, struct cw_stage_replace_config);
+
+static const struct cw_key_def sampling_keys[] = {
+    {"rate", CW_KEY_FLOAT, AT(sampling, rate), .flags = CW_KEY_REQUIRED, .min = "0", .max = "1",
+     .doc = "The share of entries that stays."},
+    {"drop_counter_reason", CW_KEY_STRING, AT(sampling, drop_counter_reason),
+     .def = "sampling_stage", .doc = "The reason that drops are counted under."},
+};
+static const struct cw_table_def sampling_table =
+    CW_TABLE("sampling", sampling_keys, struct cw_stage_sampling_config);
+
+static const struct cw_key_def split_json_keys[] = {ROW_SOURCE(source)};
+static const struct cw_table_def split_json_table =
+    CW_TABLE("split_json", split_json_keys, struct cw_stage_source_config);
+
+static const struct cw_key_def template_keys[] = {
+    {"source", CW_KEY_STRING, AT(template, source), .flags = CW_KEY_REQUIRED,
+     .doc = "The extracted value that the result becomes; the one that there is is .Value."},
+    {"template", CW_KEY_STRING, AT(template, template), .flags = CW_KEY_REQUIRED,
+     .doc = "A Go template over the extracted values; .Entry is the line."},
+};
+static const struct cw_table_def template_table =
+    CW_TABLE("template", template_keys, struct cw_stage_template_config);
+
+static const struct cw_key_def tenant_keys[] = {
+    {"label", CW_KEY_STRING, AT(tenant, label), .doc = "The label that names the tenant."},
+    {"source", CW_KEY_STRING, AT(tenant, source), .doc = "The extracted value that does."},
+    {"value", CW_KEY_STRING, AT(tenant, value), .doc = "The tenant itself."},
+};
+static const struct cw_table_def tenant_table =
+    CW_TABLE("tenant", tenant_keys, struct cw_stage_tenant_config);
+
+static const char *const truncate_names[] = {"line", "label", "structured_metadata", "extracted",
+                                             NULL};
+#define TRUNCATE(member) offsetof(struct cw_stage_truncate_rule, member)
+static const struct cw_key_def truncate_rule_keys[] = {
+    {"limit", CW_KEY_BYTES, TRUNCATE(limit_bytes), .flags = CW_KEY_REQUIRED, .min = "1",
+     .doc = "What is longer is cut to that length, the suffix included."},
+    {"source_type", CW_KEY_ENUM, TRUNCATE(source_type), .def = "line", .names = truncate_names,
+     .doc = "What is cut."},
+    {"sources", CW_KEY_STRINGS, TRUNCATE(sources), .flags = CW_KEY_ONE_OR_LIST,
+     .doc = "Names of labels, metadata or extracted values; of the first two all when empty."},
+    {"suffix", CW_KEY_STRING, TRUNCATE(suffix), .doc = "Stands at the end of what was cut."},
+};
+static const struct cw_table_def truncate_rule_table =
+    CW_TABLE("truncate rule", truncate_rule_keys, struct cw_stage_truncate_rule);
+static const struct cw_key_def truncate_keys[] = {
+    {"rules", CW_KEY_TABLES, AT(truncate, rules), .table = &truncate_rule_table,
+     .doc = "They apply one after the other."},
+};
+static const struct cw_table_def truncate_table =
+    CW_TABLE("truncate", truncate_keys, struct cw_stage_truncate_config);
+
 static const char *const failure_names[] = {"fudge", "skip", NULL};
 static const char *const duplicate_names[] = {"fudge", "keep", NULL};
 static const struct cw_key_def timestamp_keys[] = {
@@ -99,9 +270,43 @@ static const struct cw_key_def stage_keys[] = {
     STAGE(drop, CW_KEY_TABLE, .table = &drop_table,
           .doc = "Drop entries for which all of the options hold."),
     STAGE(json, CW_KEY_TABLE, .table = &json_table, .doc = "Extract values from a JSON object."),
+    STAGE(label_drop, CW_KEY_STRINGS, .doc = "The same as labeldrop."),
+    STAGE(label_keep, CW_KEY_STRINGS, .doc = "The same as labelallow."),
+    STAGE(labelallow, CW_KEY_STRINGS, .doc = "Take away all labels but these."),
+    STAGE(labeldrop, CW_KEY_STRINGS, .doc = "Take away these labels."),
     STAGE(labels, CW_KEY_MAP,
           .doc = "Labels, and for each the extracted value that it gets; empty: the one of its "
                  "name."),
+    STAGE(level, CW_KEY_TABLE, .table = &level_table,
+          .doc = "Detect the level of the line: trace, debug, info, warn, error, critical, fatal."),
+    STAGE(limit, CW_KEY_TABLE, .table = &limit_table, .doc = "Limit how many lines pass a second."),
+    STAGE(logfmt, CW_KEY_TABLE, .table = &logfmt_table,
+          .doc = "Extract values of key=value pairs."),
+    STAGE(match, CW_KEY_TABLE, .table = &match_table,
+          .doc = "Take entries that match a selector through further stages, or drop them."),
+    STAGE(multiline, CW_KEY_TABLE, .table = &multiline_table,
+          .doc = "Join lines into entries, those of each set of labels for themselves."),
+    STAGE(output, CW_KEY_TABLE, .table = &output_table, .doc = "Make an extracted value the line."),
+    STAGE(pack, CW_KEY_TABLE, .table = &pack_table,
+          .doc = "Make line and labels one JSON object, which LogQL's unpack takes apart."),
+    STAGE(pattern, CW_KEY_TABLE, .table = &pattern_table, .doc = "Extract values by a pattern."),
+    STAGE(regex, CW_KEY_TABLE, .table = &regex_table,
+          .doc = "Extract the named groups of a regular expression."),
+    STAGE(replace, CW_KEY_TABLE, .table = &replace_table,
+          .doc = "Replace parts of the line or of an extracted value."),
+    STAGE(sampling, CW_KEY_TABLE, .table = &sampling_table, .doc = "Keep a share of the entries."),
+    STAGE(split_json, CW_KEY_TABLE, .table = &split_json_table,
+          .doc = "Make each element of a JSON array an entry of its own."),
+    STAGE(static_labels, CW_KEY_MAP, .doc = "Labels and their values."),
+    STAGE(structured_metadata, CW_KEY_MAP,
+          .doc = "Names of structured metadata, and for each the extracted value or label that it "
+                 "gets; empty: the one of its name. A label is one no more, then."),
+    STAGE(structured_metadata_drop, CW_KEY_STRINGS,
+          .doc = "Take away structured metadata of these names."),
+    STAGE(template, CW_KEY_TABLE, .table = &template_table,
+          .doc = "Make an extracted value of others."),
+    STAGE(tenant, CW_KEY_TABLE, .table = &tenant_table, .doc = "Set the tenant of the entry."),
+    STAGE(truncate, CW_KEY_TABLE, .table = &truncate_table, .doc = "Cut what is too long."),
     STAGE(timestamp, CW_KEY_TABLE, .table = &timestamp_table,
           .doc = "Set the entry's time from an extracted value."),
 };

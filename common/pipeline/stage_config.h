@@ -25,7 +25,7 @@ struct cw_stage_drop_config {
 };
 struct cw_stage_json_config {
     struct cw_config_map expressions;
-    struct cw_str regex, source;
+    struct cw_str source;
     bool drop_malformed;
 };
 struct cw_stage_level_config {
@@ -39,11 +39,11 @@ struct cw_stage_limit_config {
     double rate;
     int64_t burst, max_distinct_labels;
     bool drop;
-    struct cw_str by_label_name, drop_counter_reason;
+    struct cw_str by_label_name;
 };
 struct cw_stage_logfmt_config {
     struct cw_config_map mapping;
-    struct cw_str regex, source;
+    struct cw_str source;
 };
 struct cw_stage_match_config {
     struct cw_str selector, pipeline_name, drop_counter_reason;
@@ -77,9 +77,6 @@ struct cw_stage_replace_config {
 struct cw_stage_sampling_config {
     double rate;
     struct cw_str drop_counter_reason;
-};
-struct cw_stage_metadata_config {
-    struct cw_config_map values;
 };
 struct cw_stage_template_config {
     struct cw_str source, template;
@@ -117,8 +114,30 @@ struct cw_stage_truncate_config {
     X(decolorize, decolorize, struct cw_stage_none_config)                                         \
     X(drop, drop, struct cw_stage_drop_config)                                                     \
     X(json, json, struct cw_stage_json_config)                                                     \
+    X(label_drop, labeldrop, struct cw_config_strings)                                             \
+    X(label_keep, labelallow, struct cw_config_strings)                                            \
+    X(labelallow, labelallow, struct cw_config_strings)                                            \
+    X(labeldrop, labeldrop, struct cw_config_strings)                                              \
     X(labels, labels, struct cw_config_map)                                                        \
-    X(timestamp, timestamp, struct cw_stage_timestamp_config)
+    X(level, level, struct cw_stage_level_config)                                                  \
+    X(limit, limit, struct cw_stage_limit_config)                                                  \
+    X(logfmt, logfmt, struct cw_stage_logfmt_config)                                               \
+    X(match, match, struct cw_stage_match_config)                                                  \
+    X(multiline, multiline, struct cw_stage_multiline_config)                                      \
+    X(output, output, struct cw_stage_source_config)                                               \
+    X(pack, pack, struct cw_stage_pack_config)                                                     \
+    X(pattern, pattern, struct cw_stage_pattern_config)                                            \
+    X(regex, regex, struct cw_stage_regex_config)                                                  \
+    X(replace, replace, struct cw_stage_replace_config)                                            \
+    X(sampling, sampling, struct cw_stage_sampling_config)                                         \
+    X(split_json, split_json, struct cw_stage_source_config)                                       \
+    X(static_labels, static_labels, struct cw_config_map)                                          \
+    X(structured_metadata, structured_metadata, struct cw_config_map)                              \
+    X(structured_metadata_drop, structured_metadata_drop, struct cw_config_strings)                \
+    X(template, template, struct cw_stage_template_config)                                         \
+    X(tenant, tenant, struct cw_stage_tenant_config)                                               \
+    X(timestamp, timestamp, struct cw_stage_timestamp_config)                                      \
+    X(truncate, truncate, struct cw_stage_truncate_config)
 
 struct cw_stage_config {
 #define CW_STAGE_MEMBER(name, stem, type) type name;

@@ -4,14 +4,12 @@
 static int compile(struct cw_stages_build *build, const void *config, struct cw_stage_node *node,
                    struct cw_err *err)
 {
-    (void)build, (void)config, (void)node, (void)err;
     return 0;
 }
 
 static enum cw_stage_end run_stage(const struct cw_stage_node *node, struct cw_stages_run *run,
                                    struct cw_stage_item *item)
 {
-    (void)node;
     item->entry.line = cw_decolorize(item->entry.line, run->options.arena);
     return CW_STAGE_ON;
 }

@@ -23,6 +23,8 @@ struct cw_extracted cw_stage_get(const struct cw_stages_run *run, const struct c
     if (value.kind == CW_EXTRACTED_UNSET &&
         find_label(item->fed, item->nfed, run->stages->slot_names[slot], &value.text))
         value.kind = CW_EXTRACTED_TEXT;
+    if (value.kind == CW_EXTRACTED_GONE)
+        value.kind = CW_EXTRACTED_UNSET;
     return value;
 }
 
@@ -70,7 +72,7 @@ bool cw_stages_extracted(const struct cw_stages_run *run, const struct cw_stage_
     const struct cw_stages *stages = run->stages;
     struct cw_extracted found = {CW_EXTRACTED_UNSET, CW_STR_NONE};
     for (size_t slot = 0; slot < stages->nslots; slot++) {
-        if (item->slots[slot].kind == CW_EXTRACTED_UNSET || i-- > 0)
+        if (item->slots[slot].kind < CW_EXTRACTED_NULL || i-- > 0)
             continue;
         *name = stages->slot_names[slot];
         found = item->slots[slot];

@@ -11,6 +11,7 @@
 
 enum cw_extracted_kind {
     CW_EXTRACTED_UNSET, /* then a label that the entry was fed with counts */
+    CW_EXTRACTED_GONE,  /* it was, and was taken away */
     CW_EXTRACTED_NULL,  /* there, but no text */
     CW_EXTRACTED_TEXT,
     CW_EXTRACTED_NUMBER, /* the text is as Go prints it */
@@ -31,6 +32,7 @@ enum { CW_SLOT_LINE = UINT32_MAX };
 /* An entry on its way. */
 struct cw_stage_item {
     struct cw_stage_entry entry;
+    uint64_t part; /* tells entries of the same bytes apart; 0 unless a stage made several of one */
     const struct cw_label *fed; /* the labels at first */
     size_t nfed;
     struct cw_extracted *slots;

@@ -61,6 +61,7 @@ void cw_stages_feed(struct cw_stages_run *run, const struct cw_stage_entry *entr
     struct cw_stage_item item;
     item.entry = *entry;
     item.entry.labels_changed = false;
+    item.part = 0;
     item.fed = entry->labels;
     item.nfed = entry->nlabels;
     item.slots = run->slots;

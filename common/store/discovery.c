@@ -71,7 +71,7 @@ static void encode(const struct cw_discovery_options *options, struct cw_buf *ou
     cw_buf_addc(out, (char)flags);
     cw_buf_addc(out, (char)CW_MIN(options->json_depth, (unsigned)CW_JSON_SCAN_DEPTH));
     if (options->levels)
-        encode_list(options->level_fields, options->nlevel_fields, CW_DISCOVERY_LEVEL_FIELDS, out);
+        encode_list(options->level_fields, options->nlevel_fields, CW_LEVEL_FIELDS, out);
     if (names->n > 0)
         encode_list(names->items, names->n, CW_DISCOVERY_SERVICE_NAMES, out);
 }
@@ -87,7 +87,7 @@ static const struct cw_str *names_dup(struct cw_arena *arena, const struct cw_st
 static void level_fields_standard(struct cw_arena *arena, struct cw_discovery_options *options)
 {
     struct cw_str *names = CW_ARENA_ARRAY(arena, struct cw_str, CW_DISCOVERY_NAMES_MAX);
-    struct cw_str rest = CW_STR(CW_DISCOVERY_LEVEL_FIELDS);
+    struct cw_str rest = CW_STR(CW_LEVEL_FIELDS);
     while (standard_next(&rest, &names[options->nlevel_fields]))
         options->nlevel_fields++;
     options->level_fields = names;
@@ -183,7 +183,7 @@ int cw_discovery_decode(struct cw_str encoded, struct cw_discovery **out, struct
                 (head[0] & ~(FLAG_LEVELS | FLAG_SERVICE_NAMES)) == 0 &&
                 head[1] <= CW_JSON_SCAN_DEPTH;
     if (good && (head[0] & FLAG_LEVELS))
-        good = decode_list(&encoded, CW_DISCOVERY_LEVEL_FIELDS, &fields);
+        good = decode_list(&encoded, CW_LEVEL_FIELDS, &fields);
     if (good && (head[0] & FLAG_SERVICE_NAMES))
         good = decode_list(&encoded, CW_DISCOVERY_SERVICE_NAMES, &names);
     if (!good || encoded.len > 0)

@@ -25,9 +25,6 @@
 #define CW_DISCOVERY_SERVICE_NAMES                                                                 \
     "service, app, application, app_name, name, app_kubernetes_io_name, container, "               \
     "container_name, k8s_container_name, component, workload, job, k8s_job_name"
-#define CW_DISCOVERY_LEVEL_FIELDS                                                                  \
-    "level, LEVEL, Level, log.level, severity, SEVERITY, Severity, SeverityText, lvl, LVL, Lvl, "  \
-    "severity_text, Severity_Text, SEVERITY_TEXT"
 /* A list may be so long, in names and in bytes. */
 enum { CW_DISCOVERY_NAMES_MAX = 256, CW_DISCOVERY_LIST_BYTES_MAX = 16 << 10 };
 

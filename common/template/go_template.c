@@ -10,10 +10,11 @@
 
 /* ---- templates and runs ---- */
 
-int cw_go_template_compile(struct cw_str name, struct cw_str text, struct cw_go_template **out,
-                           struct cw_err *err)
+static int compile(struct cw_str name, struct cw_str text, cw_gt_find_fn find,
+                   struct cw_go_template **out, struct cw_err *err)
 {
     struct cw_go_template *tmpl = cw_mem_new(sizeof *tmpl);
+    tmpl->find = find;
     tmpl->arena = cw_arena_new();
     tmpl->name = cw_arena_dup(tmpl->arena, name);
     tmpl->text = cw_arena_dup(tmpl->arena, text);
@@ -23,6 +24,18 @@ int cw_go_template_compile(struct cw_str name, struct cw_str text, struct cw_go_
     else
         *out = tmpl;
     return rc;
+}
+
+int cw_go_template_compile(struct cw_str name, struct cw_str text, struct cw_go_template **out,
+                           struct cw_err *err)
+{
+    return compile(name, text, cw_gt_func_find, out, err);
+}
+
+int cw_go_template_compile_shipper(struct cw_str name, struct cw_str text,
+                                   struct cw_go_template **out, struct cw_err *err)
+{
+    return compile(name, text, cw_gt_func_find_shipper, out, err);
 }
 
 void cw_go_template_free(struct cw_go_template **tmpl)

@@ -29,6 +29,9 @@ struct cw_go_template_run;
 /* `name` stands in errors: "line" for line_format, "label" for label_format. */
 int cw_go_template_compile(struct cw_str name, struct cw_str text, struct cw_go_template **out,
                            struct cw_err *err) CW_MUST_USE;
+/* With the functions of promtail's stages too (go_template_sprig.c), which LogQL has not. */
+int cw_go_template_compile_shipper(struct cw_str name, struct cw_str text,
+                                   struct cw_go_template **out, struct cw_err *err) CW_MUST_USE;
 void cw_go_template_free(struct cw_go_template **tmpl);
 
 /* What a template reads, so that parsers before it extract no more. */

@@ -724,13 +724,17 @@ static int compare_name(const void *key, const void *row)
     return cw_str_cmp(*name, cw_str_of(((const struct cw_gt_func *)row)->name));
 }
 
+const struct cw_gt_func *cw_gt_func_in(const struct cw_gt_func *table, size_t n, struct cw_str name)
+{
+    return bsearch(&name, table, n, sizeof *table, compare_name);
+}
+
 const struct cw_gt_func *cw_gt_func_find(struct cw_str name)
 {
-    return bsearch(&name, funcs, CW_COUNT(funcs), sizeof funcs[0], compare_name);
+    return cw_gt_func_in(funcs, CW_COUNT(funcs), name);
 }
 
 const struct cw_gt_func *cw_gt_time_method(struct cw_str name)
 {
-    return bsearch(&name, time_methods, CW_COUNT(time_methods), sizeof time_methods[0],
-                   compare_name);
+    return cw_gt_func_in(time_methods, CW_COUNT(time_methods), name);
 }

@@ -314,7 +314,7 @@ static struct cw_gt_node *parse_identifier(struct parser *parser, struct cw_gt_t
 {
     struct cw_gt_node *node = node_new(parser, CW_GT_N_IDENTIFIER, token.pos);
     node->text = token.text;
-    node->func = cw_gt_func_find(token.text);
+    node->func = parser->tmpl->find(token.text);
     if (node->func == NULL) {
         struct cw_buf quoted;
         cw_buf_init(&quoted, CW_ERR_TEXT_BYTES);

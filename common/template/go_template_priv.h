@@ -131,8 +131,12 @@ struct cw_gt_tree { /* a {{define}}d template, or the whole */
     struct cw_gt_tree *next;
 };
 
+/* The function of that name; NULL: there is none. */
+typedef const struct cw_gt_func *(*cw_gt_find_fn)(struct cw_str name);
+
 struct cw_go_template {
     struct cw_arena *arena;
+    cw_gt_find_fn find;
     struct cw_str name, text;
     struct cw_gt_node *root;
     struct cw_gt_tree *trees;
@@ -209,8 +213,12 @@ struct cw_gt_func {
     uint8_t types[CW_GT_MAX_PARAMS];
 };
 
-/* The only list of functions (go_template_functions.c). */
+/* The functions of LogQL (go_template_functions.c), and those that the shipper has besides (go_template_sprig.c). */
 const struct cw_gt_func *cw_gt_func_find(struct cw_str name);
+const struct cw_gt_func *cw_gt_func_find_shipper(struct cw_str name);
+/* The row of that name in a table that is sorted by name. */
+const struct cw_gt_func *cw_gt_func_in(const struct cw_gt_func *table, size_t n,
+                                       struct cw_str name);
 /* and, or: the evaluator stops early. */
 int cw_gt_fn_and(struct cw_go_template_run *run, const struct cw_go_value *args, size_t nargs,
                  struct cw_go_value *out);

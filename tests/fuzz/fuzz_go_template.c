@@ -17,19 +17,13 @@ static size_t list(void *user, const struct cw_label **items)
     return 1;
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+static void execute(const struct cw_go_template *tmpl, struct cw_str line)
 {
     static struct cw_go_template_run *run;
-    struct cw_str line = cw_str_make(data, size), text;
-    struct cw_go_template *tmpl;
     struct cw_err err;
     struct cw_buf out;
     if (run == NULL)
         run = cw_go_template_run_new();
-    if (!cw_str_split(&line, 0, &text))
-        return 0;
-    if (cw_go_template_compile(CW_STR("line"), text, &tmpl, &err) < 0)
-        return 0;
     struct cw_go_template_input input = {.get = get,
                                          .list = list,
                                          .user = &line,
@@ -41,6 +35,25 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     CW_ASSERT(rc == 0 || out.len == 0);
     CW_ASSERT(out.len <= CW_LIMIT_TEMPLATE_OUTPUT_BYTES);
     cw_buf_fini(&out);
-    cw_go_template_free(&tmpl);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct cw_str line = cw_str_make(data, size), text;
+    struct cw_go_template *tmpl;
+    struct cw_err err;
+    if (!cw_str_split(&line, 0, &text))
+        return 0;
+    int rc = cw_go_template_compile(CW_STR("line"), text, &tmpl, &err);
+    if (rc == 0) {
+        execute(tmpl, line);
+        cw_go_template_free(&tmpl);
+    }
+    int shipper_rc = cw_go_template_compile_shipper(CW_STR("line"), text, &tmpl, &err);
+    CW_ASSERT(rc < 0 || shipper_rc == 0); /* it has all functions, and more */
+    if (shipper_rc == 0) {
+        execute(tmpl, line);
+        cw_go_template_free(&tmpl);
+    }
     return 0;
 }

@@ -1,0 +1,176 @@
+#include <math.h>
+#include <stdlib.h>
+
+#include "common/base/clock.h"
+#include "common/base/id_map.h"
+#include "common/pipeline/stage_priv.h"
+
+/* A bucket of tokens, one per line; or one for each value of a label. */
+struct bucket {
+    double tokens;
+    int64_t filled_ns; /* when it held so many */
+};
+
+/* What was looked at last is remembered, at least `max` ids and at most twice as many: two maps, of which the older one goes when the
+ * newer one is full. */
+struct memory {
+    struct generation {
+        struct cw_id_map ids;
+        struct bucket *buckets; /* by number of the id; NULL: an id is all there is */
+        size_t cap;
+    } now, before;
+    size_t max;
+    bool has_buckets;
+};
+
+struct limit_stage {
+    double rate, burst;
+    bool drop;
+    struct cw_str by_label;
+    struct bucket bucket;
+    struct memory by_value;
+    struct memory dropped; /* so that a line that is fed again is dropped again */
+};
+
+enum { REMEMBERED_DROPS = 1 << 16 };
+
+/* ---- memory ---- */
+
+static void memory_init(struct memory *memory, size_t max, bool has_buckets)
+{
+    *memory = (struct memory){.max = max, .has_buckets = has_buckets};
+    cw_id_map_init(&memory->now.ids);
+    cw_id_map_init(&memory->before.ids);
+}
+
+static void generation_fini(struct generation *generation)
+{
+    cw_id_map_fini(&generation->ids);
+    free(generation->buckets);
+}
+
+static void memory_fini(struct memory *memory)
+{
+    generation_fini(&memory->now);
+    generation_fini(&memory->before);
+}
+
+static size_t generation_put(struct memory *memory, struct cw_hash128 id)
+{
+    struct generation *now = &memory->now;
+    bool added;
+    if (now->ids.n >= memory->max) {
+        generation_fini(&memory->before);
+        memory->before = *now;
+        *now = (struct generation){.buckets = NULL};
+        cw_id_map_init(&now->ids);
+    }
+    size_t i = cw_id_map_put(&now->ids, id, &added);
+    if (memory->has_buckets && i >= now->cap) {
+        now->cap = now->cap < 16 ? 16 : now->cap * 2;
+        now->buckets = cw_mem_resize(now->buckets, now->cap * sizeof *now->buckets);
+    }
+    return i;
+}
+
+static bool memory_has(const struct memory *memory, struct cw_hash128 id)
+{
+    size_t i;
+    return cw_id_map_find(&memory->now.ids, id, &i) || cw_id_map_find(&memory->before.ids, id, &i);
+}
+
+/* Its bucket, which is `fresh` when it is not remembered. */
+static struct bucket *memory_bucket(struct memory *memory, struct cw_hash128 id,
+                                    struct bucket fresh)
+{
+    size_t i;
+    if (cw_id_map_find(&memory->now.ids, id, &i))
+        return &memory->now.buckets[i];
+    if (cw_id_map_find(&memory->before.ids, id, &i))
+        fresh = memory->before.buckets[i];
+    i = generation_put(memory, id);
+    memory->now.buckets[i] = fresh;
+    return &memory->now.buckets[i];
+}
+
+/* ---- the stage ---- */
+
+static int compile(struct cw_stages_build *build, const void *config, struct cw_stage_node *node,
+                   struct cw_err *err)
+{
+    const struct cw_stage_limit_config *c = config;
+    struct limit_stage *stage = CW_ARENA_NEW(build->arena, struct limit_stage);
+    node->state = stage;
+    stage->rate = c->rate;
+    stage->burst = (double)c->burst;
+    stage->drop = c->drop;
+    stage->by_label = c->by_label_name;
+    stage->bucket = (struct bucket){stage->burst, INT64_MIN};
+    memory_init(&stage->by_value, (size_t)c->max_distinct_labels, true);
+    memory_init(&stage->dropped, REMEMBERED_DROPS, false);
+    if (!(c->rate > 0) || isinf(c->rate) || c->burst <= 0)
+        return cw_err_set(err, CW_E_INVALID, "rate and burst must be more than 0");
+    if (c->by_label_name.len > 0 && !c->drop)
+        return cw_err_set(err, CW_E_INVALID, "by_label_name wants drop: true");
+    return 0;
+}
+
+static void free_stage(void *state)
+{
+    struct limit_stage *stage = state;
+    memory_fini(&stage->by_value);
+    memory_fini(&stage->dropped);
+}
+
+static bool take_token(const struct limit_stage *stage, struct bucket *bucket, int64_t now_ns)
+{
+    if (bucket->filled_ns != INT64_MIN && now_ns > bucket->filled_ns)
+        bucket->tokens += (double)(now_ns - bucket->filled_ns) / 1e9 * stage->rate;
+    if (bucket->tokens > stage->burst)
+        bucket->tokens = stage->burst;
+    bucket->filled_ns = now_ns;
+    if (bucket->tokens < 1)
+        return false;
+    bucket->tokens -= 1;
+    return true;
+}
+
+static enum cw_stage_end refuse(struct limit_stage *stage, struct cw_stages_run *run,
+                                struct cw_stage_item *item, struct cw_hash128 id,
+                                const struct bucket *bucket)
+{
+    if (stage->drop) {
+        if (!memory_has(&stage->dropped, id))
+            generation_put(&stage->dropped, id);
+        return cw_stage_drop(run, item, CW_STR("ratelimit_drop_stage"));
+    }
+    double wait_ns = ceil((1 - bucket->tokens) / stage->rate * 1e9);
+    run->blocked_ns =
+        wait_ns < (double)(CW_NS_PER_S * 3600) ? (int64_t)wait_ns + 1 : CW_NS_PER_S * 3600;
+    run->blocked_from = item->entry.from;
+    return CW_STAGE_GONE;
+}
+
+static enum cw_stage_end run_stage(const struct cw_stage_node *node, struct cw_stages_run *run,
+                                   struct cw_stage_item *item)
+{
+    struct limit_stage *stage = node->state;
+    struct bucket *bucket = &stage->bucket;
+    struct cw_str value;
+    uint64_t key[] = {run->options.seed, item->entry.from, item->part};
+    struct cw_hash128 id = cw_hash128(key, sizeof key);
+    if (!item->entry.counting)
+        return memory_has(&stage->dropped, id) ? refuse(stage, run, item, id, bucket) : CW_STAGE_ON;
+    if (stage->by_label.len > 0) {
+        if (!cw_stage_label(item, stage->by_label, &value))
+            return CW_STAGE_ON;
+        struct bucket fresh = {stage->burst, INT64_MIN};
+        bucket = memory_bucket(&stage->by_value, cw_hash128(value.ptr, value.len), fresh);
+    }
+    if (take_token(stage, bucket, run->options.now_ns))
+        return CW_STAGE_ON;
+    return refuse(stage, run, item, id, bucket);
+}
+
+const struct cw_stage_def cw_stage_limit_def = {
+    .compile = compile, .run = run_stage, .free = free_stage};

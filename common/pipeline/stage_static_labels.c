@@ -1,0 +1,25 @@
+#include "common/pipeline/stage_priv.h"
+
+static int compile(struct cw_stages_build *build, const void *config, struct cw_stage_node *node,
+                   struct cw_err *err)
+{
+    const struct cw_config_map *labels = config;
+    node->state = (void *)config;
+    for (size_t i = 0; i < labels->n; i++) {
+        if (!cw_label_name_valid(labels->items[i].name))
+            return cw_err_set(err, CW_E_INVALID, "\"%.*s\" is no name of a label",
+                              CW_STR_ARG(labels->items[i].name));
+    }
+    return labels->n > 0 ? 0 : cw_err_set(err, CW_E_INVALID, "no label is named");
+}
+
+static enum cw_stage_end run_stage(const struct cw_stage_node *node, struct cw_stages_run *run,
+                                   struct cw_stage_item *item)
+{
+    const struct cw_config_map *labels = node->state;
+    for (size_t i = 0; i < labels->n; i++)
+        cw_stage_set_label(run, item, labels->items[i].name, labels->items[i].value);
+    return CW_STAGE_ON;
+}
+
+const struct cw_stage_def cw_stage_static_labels_def = {.compile = compile, .run = run_stage};

@@ -1,0 +1,365 @@
+/* What each stage makes of a line: promtail's documented examples and behaviour, and the edges around them. */
+#include <criterion/criterion.h>
+#include <stdio.h>
+
+#include "tests/support/stage_lines.h"
+
+/* Entries come from {app="x"} at 2026-01-05T09:00:00Z, which `NOW` is. */
+#define NOW "2026-01-05T09:00:00Z"
+
+struct row {
+    const char *name, *stages, *lines, *want; /* lines end in '\n' */
+};
+
+static const struct row rows[] = {
+    /* ---- cri ---- */
+    {"cri", "- cri: {}\n", "2019-04-30T02:12:41.8443515Z stdout F message\n",
+     "2019-04-30T02:12:41.8443515Z {app=\"x\", stream=\"stdout\"} message\n"},
+    {"cri without options", "- cri:\n", "2019-01-01T01:00:00.000000001Z stderr F a  b \n",
+     "2019-01-01T01:00:00.000000001Z {app=\"x\", stream=\"stderr\"} a  b \n"},
+    {"cri joins partial lines of each stream", "- cri: {}\n",
+     "2019-01-01T01:00:00Z stdout P one \n2019-01-01T01:00:01Z stderr P other \n"
+     "2019-01-01T01:00:02Z stdout P two \n2019-01-01T01:00:03Z stdout F three\n"
+     "2019-01-01T01:00:04Z stderr F end\n",
+     "2019-01-01T01:00:03Z {app=\"x\", stream=\"stdout\"} one two three\n"
+     "2019-01-01T01:00:04Z {app=\"x\", stream=\"stderr\"} other end\n"},
+    {"cri cuts partial lines",
+     "- cri: {max_partial_line_size: 5, max_partial_line_size_truncate: true}\n",
+     "2019-01-01T01:00:00Z stdout P abc\n2019-01-01T01:00:00Z stdout F defg\n",
+     "2019-01-01T01:00:00Z {app=\"x\", stream=\"stdout\"} abcde\n"},
+    {"cri lets too many partial lines go", "- cri: {max_partial_lines: 1}\n",
+     "2019-01-01T01:00:00Z stdout P abc\n2019-01-01T01:00:00Z stderr P def\n",
+     "2019-01-01T01:00:00Z {app=\"x\", stream=\"stdout\"} abc\n"
+     "2019-01-01T01:00:00Z {app=\"x\", stream=\"stderr\"} def\n"},
+    {"cri leaves other lines alone", "- cri: {}\n",
+     "2019-01-01 T01:00:00.000000001Z stderr testgood\n2019-01-01T01:00:00.000000001Z testgood\n\n",
+     NOW " {app=\"x\"} 2019-01-01 T01:00:00.000000001Z stderr testgood\n" NOW
+         " {app=\"x\"} 2019-01-01T01:00:00.000000001Z testgood\n" NOW " {app=\"x\"} \n"},
+    /* ---- docker ---- */
+    {"docker", "- docker: {}\n",
+     "{\"log\":\"log message\\n\",\"stream\":\"stderr\",\"time\":\"2019-04-30T02:12:41.8443515Z\"}\n",
+     "2019-04-30T02:12:41.8443515Z {app=\"x\", stream=\"stderr\"} log message\n"},
+    {"docker leaves other lines alone", "- docker: {}\n", "plain\n{\"log\":\n",
+     NOW " {app=\"x\"} plain\n" NOW " {app=\"x\"} {\"log\":\n"},
+    /* ---- decolorize ---- */
+    {"decolorize", "- decolorize: {}\n", "\x1b[31mred\x1b[0m text\n",
+     NOW " {app=\"x\"} red text\n"},
+    /* ---- drop ---- */
+    {"drop by expression", "- drop: {expression: \".*debug.*\"}\n", "a debug line\nan info line\n",
+     "dropped: drop_stage\n" NOW " {app=\"x\"} an info line\n"},
+    {"drop by joined sources",
+     "- json: {expressions: {level: , msg: }}\n"
+     "- drop: {source: [level, msg], separator: '#', expression: '(error|ERROR)#.*/push.*'}\n",
+     "{\"level\":\"error\",\"msg\":\"POST /push 200\"}\n{\"level\":\"info\",\"msg\":\"POST /push\"}\n",
+     "dropped: drop_stage\n" NOW " {app=\"x\"} {\"level\":\"info\",\"msg\":\"POST /push\"}\n"},
+    {"drop by value",
+     "- json: {expressions: {level: }}\n"
+     "- drop: {source: level, value: error, drop_counter_reason: errors}\n",
+     "{\"level\":\"error\"}\n{\"level\":\"errors\"}\n{}\n",
+     "dropped: errors\n" NOW " {app=\"x\"} {\"level\":\"errors\"}\n" NOW " {app=\"x\"} {}\n"},
+    {"drop where all sources are",
+     "- regex: {expression: 'a=(?P<a>\\d+)'}\n- regex: {expression: 'b=(?P<b>\\d+)'}\n"
+     "- drop: {source: 'a, b'}\n",
+     "a=1\na=1 b=2\n", NOW " {app=\"x\"} a=1\ndropped: drop_stage\n"},
+    {"drop sees labels", "- drop: {source: app, value: x}\n", "line\n", "dropped: drop_stage\n"},
+    {"drop old lines",
+     "- json: {expressions: {time: }}\n- timestamp: {source: time, format: RFC3339}\n"
+     "- drop: {older_than: 24h, drop_counter_reason: line_too_old}\n",
+     "{\"time\":\"2026-01-04T08:59:59Z\"}\n{\"time\":\"2026-01-04T09:00:00Z\"}\n",
+     "dropped: line_too_old\n2026-01-04T09:00:00Z {app=\"x\"} {\"time\":\"2026-01-04T09:00:00Z\"}\n"},
+    {"drop long lines", "- drop: {longer_than: 4b}\n", "1234\n12345\n",
+     NOW " {app=\"x\"} 1234\ndropped: drop_stage\n"},
+    {"drop where both hold", "- drop: {expression: '.*debug.*', longer_than: 5}\n",
+     "debug\ndebug debug\nlonger line\n",
+     NOW " {app=\"x\"} debug\ndropped: drop_stage\n" NOW " {app=\"x\"} longer line\n"},
+    /* ---- json ---- */
+    {"json types",
+     "- json: {expressions: {s: , i: , f: , e: , t: , n: , o: , m: }}\n"
+     "- template: {source: all, template: '{{.s}} {{.i}} {{.f}} {{.e}} {{.t}} [{{.n}}] {{.o}} "
+     "[{{.m}}]'}\n"
+     "- output: {source: all}\n",
+     "{\"s\":\"a\\tb\",\"i\":12,\"f\":1.50,\"e\":1e3,\"t\":true,\"n\":null,\"o\":{\"x\": [1, 2]}}\n",
+     NOW " {app=\"x\"} a\tb 12 1.5 1000 true [] {\"x\":[1,2]} []\n"},
+    {"json paths of JMESPath",
+     "- json: {expressions: {n: 'length(items)', last: 'items[-1].id', dashed: '\"a-b\".c'}}\n"
+     "- labels: {n: , last: , dashed: }\n",
+     "{\"items\":[{\"id\":1},{\"id\":7}],\"a-b\":{\"c\":\"d\"}}\n",
+     NOW " {app=\"x\", dashed=\"d\", last=\"7\", n=\"2\"} "
+         "{\"items\":[{\"id\":1},{\"id\":7}],\"a-b\":{\"c\":\"d\"}}\n"},
+    {"json of a source",
+     "- json: {expressions: {extra: }}\n- json: {expressions: {user: }, source: extra}\n"
+     "- labels: {user: }\n",
+     "{\"extra\":\"{\\\"user\\\":\\\"marco\\\"}\"}\n",
+     NOW " {app=\"x\", user=\"marco\"} {\"extra\":\"{\\\"user\\\":\\\"marco\\\"}\"}\n"},
+    {"json drops what is malformed", "- json: {expressions: {a: }, drop_malformed: true}\n",
+     "{\"a\":1}\n{\"a\":1\nno\n",
+     NOW " {app=\"x\"} {\"a\":1}\ndropped: malformed_json\ndropped: malformed_json\n"},
+    /* ---- labels ---- */
+    {"labels", "- json: {expressions: {stream: }}\n- labels: {stream: }\n",
+     "{\"stream\":\"stderr\"}\n{\"stream\":\"\"}\n{}\n",
+     NOW " {app=\"x\", stream=\"stderr\"} {\"stream\":\"stderr\"}\n" NOW
+         " {app=\"x\"} {\"stream\":\"\"}\n" NOW " {app=\"x\"} {}\n"},
+    {"labels of labels", "- labels: {copy: app}\n", "l\n", NOW " {app=\"x\", copy=\"x\"} l\n"},
+    {"labels that are no text", "- json: {expressions: {a: }}\n- labels: {a: }\n",
+     "{\"a\":\"\xff\"}\n", NOW " {app=\"x\"} {\"a\":\"\xff\"}\n"},
+    {"labeldrop", "- static_labels: {a: 1, b: 2}\n- labeldrop: [a, app]\n", "l\n",
+     NOW " {b=\"2\"} l\n"},
+    {"label_drop", "- label_drop: [app]\n", "l\n", NOW " {} l\n"},
+    {"labelallow", "- static_labels: {a: 1, b: 2, c: 3}\n- labelallow: [b, z]\n", "l\n",
+     NOW " {b=\"2\"} l\n"},
+    {"label_keep", "- static_labels: {a: 1}\n- label_keep: [a]\n", "l\n", NOW " {a=\"1\"} l\n"},
+    /* ---- level ---- */
+    {"level", "- level: {}\n", "level=warning msg=x\n{\"severity\":\"ERROR\"}\nnothing\n",
+     NOW " {app=\"x\"} {detected_level=\"warn\"} level=warning msg=x\n" NOW
+         " {app=\"x\"} {detected_level=\"error\"} {\"severity\":\"ERROR\"}\n" NOW
+         " {app=\"x\"} nothing\n"},
+    {"level as label of a source",
+     "- regex: {expression: '^(?P<l>\\w+)'}\n- level: {source: l, as: label}\n", "WRN hello\n",
+     NOW " {app=\"x\", level=\"warn\"} WRN hello\n"},
+    /* ---- logfmt ---- */
+    {"logfmt",
+     "- logfmt: {mapping: {timestamp: time, app: , duration: , unknown: }}\n"
+     "- template: {source: o, template: '{{.timestamp}}|{{.app}}|{{.duration}}|{{.unknown}}'}\n"
+     "- output: {source: o}\n",
+     "time=2012-11-01T22:08:41+00:00 app=loki level=WARN duration=125 message=\"a b\"\n",
+     NOW " {app=\"x\"} 2012-11-01T22:08:41+00:00|loki|125|\n"},
+    {"logfmt of a source",
+     "- logfmt: {mapping: {extra: }}\n- logfmt: {mapping: {user: }, source: extra}\n"
+     "- labels: {user: }\n",
+     "extra=\"user=foo\"\n", NOW " {app=\"x\", user=\"foo\"} extra=\"user=foo\"\n"},
+    /* ---- match ---- */
+    {"match",
+     "- json: {expressions: {app: }}\n- labels: {app: }\n"
+     "- match:\n    selector: '{app=\"loki\"}'\n    stages:\n      - json: {expressions: {msg: "
+     "message}}\n"
+     "- match:\n    pipeline_name: app2\n    selector: '{app=\"pokey\"}'\n    action: keep\n"
+     "    stages:\n      - json: {expressions: {msg: msg}}\n"
+     "- match: {selector: '{app=\"promtail\"} |~ \".*noisy error.*\"', action: drop,\n"
+     "    drop_counter_reason: promtail_noisy_error}\n"
+     "- output: {source: msg}\n",
+     "{\"app\":\"loki\",\"message\":\"app1 log line\"}\n"
+     "{\"app\":\"promtail\",\"message\":\"foo noisy error\"}\n{\"app\":\"other\"}\n",
+     NOW " {app=\"loki\"} app1 log line\ndropped: promtail_noisy_error\n" NOW
+         " {app=\"other\"} {\"app\":\"other\"}\n"},
+    {"match within match",
+     "- match:\n    selector: '{app=\"x\"}'\n    stages:\n      - match:\n          selector: "
+     "'{app=\"x\"} |= \"a\"'\n          stages: [{static_labels: {inner: 1}}]\n"
+     "      - static_labels: {outer: 1}\n",
+     "a\nb\n",
+     NOW " {app=\"x\", inner=\"1\", outer=\"1\"} a\n" NOW " {app=\"x\", outer=\"1\"} b\n"},
+    /* ---- multiline ---- */
+    {"multiline",
+     "- multiline: {firstline: '^\\[\\d{4}-\\d{2}-\\d{2} \\d{1,2}:\\d{2}:\\d{2}\\]', max_wait_time: 3s}\n"
+     "- regex: {expression: '^(?P<time>\\[[^\\]]*\\]) (?P<message>(?s:.*))$'}\n"
+     "- output: {source: message}\n",
+     "[2020-12-03 11:36:20] \"GET /hello\" 200\n[2020-12-03 11:36:23] ERROR in app:\nTraceback:\n"
+     "  File\n[2020-12-03 11:36:26] \"GET\"\n",
+     NOW " {app=\"x\"} \"GET /hello\" 200\n" NOW
+         " {app=\"x\"} ERROR in app:\nTraceback:\n  File\n" NOW " {app=\"x\"} \"GET\"\n"},
+    {"multiline with few lines", "- multiline: {firstline: '^-', max_lines: 2}\n",
+     "before\n-a\nb\nc\nd\ne\n-f\n",
+     NOW " {app=\"x\"} before\n" NOW " {app=\"x\"} -a\nb\n" NOW " {app=\"x\"} c\nd\n" NOW
+         " {app=\"x\"} e\n" NOW " {app=\"x\"} -f\n"},
+    {"multiline of each stream", "- cri: {}\n- multiline: {firstline: '^-'}\n",
+     "2019-01-01T01:00:00Z stdout F -a\n2019-01-01T01:00:01Z stderr F -b\n"
+     "2019-01-01T01:00:02Z stdout F c\n2019-01-01T01:00:03Z stderr F d\n",
+     "2019-01-01T01:00:00Z {app=\"x\", stream=\"stdout\"} -a\nc\n"
+     "2019-01-01T01:00:01Z {app=\"x\", stream=\"stderr\"} -b\nd\n"},
+    /* ---- output ---- */
+    {"output", "- json: {expressions: {message: }}\n- output: {source: message}\n",
+     "{\"message\":\"m\"}\n{\"user\":1}\n",
+     NOW " {app=\"x\"} m\n" NOW " {app=\"x\"} {\"user\":1}\n"},
+    /* ---- pack ---- */
+    {"pack",
+     "- static_labels: {pod: p}\n- regex: {expression: '(?P<id>\\d+)'}\n"
+     "- pack: {labels: [pod, id, none], ingest_timestamp: false}\n",
+     "a \"7\" <b>\n",
+     NOW " {app=\"x\"} {\"id\":\"7\",\"pod\":\"p\",\"_entry\":\"a \\\"7\\\" \\u003cb\\u003e\"}\n"},
+    {"pack takes the time",
+     "- timestamp: {source: app, format: RFC3339, action_on_failure: skip}\n"
+     "- pack: {labels: [app]}\n",
+     "a\n", NOW " {} {\"app\":\"x\",\"_entry\":\"a\"}\n"},
+    /* ---- pattern ---- */
+    {"pattern", "- pattern: {pattern: '<ip> - <_> <status>', labels_from_groups: true}\n",
+     "1.2.3.4 - GET 200\n", NOW " {app=\"x\", ip=\"1.2.3.4\", status=\"200\"} 1.2.3.4 - GET 200\n"},
+    {"pattern of a source",
+     "- regex: {expression: 'm=(?P<m>.*)'}\n- pattern: {pattern: '<a>:<b>', source: m}\n"
+     "- labels: {a: , b: }\n",
+     "m=x:y\n", NOW " {a=\"x\", app=\"x\", b=\"y\"} m=x:y\n"},
+    /* ---- regex ---- */
+    {"regex",
+     "- regex: {expression: '^(?s)(?P<time>\\S+?) (?P<stream>stdout|stderr) (?P<flags>\\S+?) "
+     "(?P<content>.*)$'}\n- labels: {stream: , flags: }\n- output: {source: content}\n",
+     "2019-01-01T01:00:00.000000001Z stderr P i'm a log message!\n",
+     NOW " {app=\"x\", flags=\"P\", stream=\"stderr\"} i'm a log message!\n"},
+    {"regex with groups as labels",
+     "- regex: {expression: '(?P<a>\\d+)(-(?P<b>\\d+))?', labels_from_groups: true}\n",
+     "1-2\n3\nx\n",
+     NOW " {a=\"1\", app=\"x\", b=\"2\"} 1-2\n" NOW " {a=\"3\", app=\"x\"} 3\n" NOW
+         " {app=\"x\"} x\n"},
+    /* ---- replace ---- */
+    {"replace", "- replace: {expression: 'password (\\S+)', replace: '****'}\n",
+     "log in with password xyz !\n", NOW " {app=\"x\"} log in with password **** !\n"},
+    {"replace with a template",
+     "- replace: {expression: '(\\d{3}|-)', replace: '{{ if eq .Value \"200\" }}{{ Replace .Value "
+     "\"200\" \"HttpStatusOk\" -1 }}{{ else }}{{ .Value | ToUpper }}{{ end }}'}\n",
+     "GET 200 - 404\n", NOW " {app=\"x\"} GET HttpStatusOk - 404\n"},
+    {"replace extracts named groups",
+     "- replace: {expression: '^(?P<ip>\\S+) (\\S+) (?P<user>\\S+)', replace: '{{ .Value | ToUpper }}'}\n"
+     "- labels: {ip: , user: }\n",
+     "h1 - frank rest\n", NOW " {app=\"x\", ip=\"H1\", user=\"FRANK\"} H1 - FRANK rest\n"},
+    {"replace by nothing", "- replace: {expression: '11.11.11.11 - (\\S+\\s)', replace: ''}\n",
+     "11.11.11.11 - frank [25/Jan]\n", NOW " {app=\"x\"} 11.11.11.11 - [25/Jan]\n"},
+    {"replace in a source",
+     "- json: {expressions: {msg: }}\n- replace: {expression: '(secret)', source: msg, replace: x}\n"
+     "- output: {source: msg}\n",
+     "{\"msg\":\"a secret, a secret\"}\n", NOW " {app=\"x\"} a x, a x\n"},
+    {"replace with groups in groups",
+     "- replace: {expression: '((a)b)', replace: '<{{.Value}}>'}\n", "ab ab\n",
+     NOW " {app=\"x\"} <ab> <ab>\n"},
+    {"replace hashes",
+     "- replace: {expression: '(\\d{3}-\\d{2}-\\d{4})', replace: '*{{ .Value | Sha2Hash \"salt\" }}*'}\n",
+     "ssn 123-45-6789\n",
+     NOW " {app=\"x\"} ssn *c4bf0915280b73444e042af9065c83bb4e56e5f51bb7cb0c26f95e0c83bcdc93*\n"},
+    /* ---- split_json ---- */
+    {"split_json", "- split_json: {}\n", "[{\"a\":1}, \"b\\n\", 3]\n[]\n[1\n",
+     NOW " {app=\"x\"} {\"a\":1}\n" NOW " {app=\"x\"} b\n\n" NOW " {app=\"x\"} 3\n" NOW
+         " {app=\"x\"} [1\n"},
+    /* ---- structured metadata ---- */
+    {"structured_metadata",
+     "- json: {expressions: {traceID: }}\n- static_labels: {pod: p1}\n"
+     "- structured_metadata: {traceID: , pod_uid: pod, absent: }\n",
+     "{\"traceID\":\"0242\"}\n",
+     NOW " {app=\"x\"} {pod_uid=\"p1\", traceID=\"0242\"} {\"traceID\":\"0242\"}\n"},
+    {"structured_metadata_drop",
+     "- structured_metadata: {a: app, b: app}\n- structured_metadata_drop: [a]\n", "l\n",
+     NOW " {} {b=\"x\"} l\n"},
+    /* ---- template ---- */
+    {"template makes a value",
+     "- template: {source: new_key, template: 'hello world!'}\n"
+     "- labels: {new_key: }\n",
+     "l\n", NOW " {app=\"x\", new_key=\"hello world!\"} l\n"},
+    {"template of a value",
+     "- template: {source: app, template: '{{ .Value }}_suffix'}\n"
+     "- labels: {app: }\n",
+     "l\n", NOW " {app=\"x_suffix\"} l\n"},
+    {"template of several values",
+     "- json: {expressions: {level: , module: }}\n"
+     "- template: {source: app, template: '{{ .level }} for app {{ ToUpper .Value }} in module {{.module}}'}\n"
+     "- output: {source: app}\n",
+     "{\"level\":\"warn\",\"module\":\"test\"}\n",
+     NOW " {app=\"x\"} warn for app X in module test\n"},
+    {"template of the line",
+     "- template: {source: m, template: '{{.app }}: {{ .Entry }}'}\n"
+     "- output: {source: m}\n",
+     "l\n", NOW " {app=\"x\"} x: l\n"},
+    {"template that is empty takes the value away",
+     "- template: {source: app, template: ''}\n- labels: {copy: app}\n", "l\n",
+     NOW " {app=\"x\"} l\n"},
+    {"template that fails changes nothing",
+     "- template: {source: app, template: '{{ index .Value 99 }}'}\n- labels: {copy: app}\n", "l\n",
+     NOW " {app=\"x\", copy=\"x\"} l\n"},
+    {"template of all values",
+     "- regex: {expression: '(?P<b>.*)'}\n"
+     "- template: {source: m, template: '{{ range $k, $v := . }}{{$k}}={{$v}};{{ end }}'}\n"
+     "- output: {source: m}\n",
+     "l\n", NOW " {app=\"x\"} Entry=l;app=x;b=l;\n"},
+    {"template with sprig",
+     "- template: {source: m, template: '{{ splitList \"/\" .Entry | last | quote }} {{ regexFind \"[0-9]+\" "
+     ".Entry }} {{ ternary \"y\" \"n\" (eq .app \"x\") }} {{ coalesce .none .app }}'}\n"
+     "- output: {source: m}\n",
+     "/a/b7/c\n", NOW " {app=\"x\"} \"c\" 7 y x\n"},
+    /* ---- tenant ---- */
+    {"tenant by value", "- tenant: {value: team-a}\n", "l\n", NOW " {app=\"x\"} tenant=team-a l\n"},
+    {"tenant by source",
+     "- json: {expressions: {customer_id: }}\n- tenant: {source: customer_id}\n",
+     "{\"customer_id\":\"1\"}\n{}\n",
+     NOW " {app=\"x\"} tenant=1 {\"customer_id\":\"1\"}\n" NOW " {app=\"x\"} {}\n"},
+    {"tenant by label", "- tenant: {label: app}\n", "l\n", NOW " {app=\"x\"} tenant=x l\n"},
+    {"tenant in match", "- match: {selector: '{app=\"x\"}', stages: [{tenant: {value: other}}]}\n",
+     "l\n", NOW " {app=\"x\"} tenant=other l\n"},
+    /* ---- truncate ---- */
+    {"truncate a line",
+     "- truncate: {rules: [{limit: 8b, suffix: '...'}]}\n- labels: {truncated: }\n",
+     "12345678\n123456789\n",
+     NOW " {app=\"x\"} 12345678\n" NOW " {app=\"x\", truncated=\"line\"} 12345...\n"},
+    {"truncate never cuts a rune", "- truncate: {rules: [{limit: 4}]}\n", "abc\xc3\xa4\n",
+     NOW " {app=\"x\"} abc\n"},
+    {"truncate other texts",
+     "- static_labels: {a: aaaa, b: bbbb}\n- structured_metadata: {m: b}\n"
+     "- regex: {expression: '(?P<e>.*)'}\n"
+     "- truncate: {rules: [{limit: 2, source_type: label, sources: a}, {limit: 3, source_type: "
+     "structured_metadata}, {limit: 1, source_type: extracted, sources: [e, f]}]}\n"
+     "- labels: {e: , truncated: }\n",
+     "line\n",
+     NOW " {a=\"aa\", app=\"x\", e=\"l\", truncated=\"label,structured_metadata,extracted\"} "
+         "{m=\"bbb\"} line\n"},
+    /* ---- static_labels ---- */
+    {"static_labels", "- static_labels: {custom: value, app: y}\n", "l\n",
+     NOW " {app=\"y\", custom=\"value\"} l\n"},
+    {"static_labels without a value", "- static_labels: {app: }\n", "l\n", NOW " {} l\n"},
+};
+
+static void feed_all(struct cw_stage_lines *lines, const char *text)
+{
+    struct cw_str rest = cw_str_of(text), line;
+    while (rest.len > 0 && cw_str_split(&rest, '\n', &line))
+        cw_stage_lines_feed(lines, cw_arena_dup(lines->arena, line).ptr);
+    cw_stages_flush(lines->run);
+}
+
+Test(stage_table, stages_do_what_promtails_do)
+{
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct cw_stage_lines lines;
+        cw_stage_lines_init(&lines, rows[i].stages);
+        feed_all(&lines, rows[i].lines);
+        cr_expect_str_eq(cw_buf_z(&lines.out), rows[i].want, "%s: got:\n%swant:\n%s", rows[i].name,
+                         cw_buf_z(&lines.out), rows[i].want);
+        cw_stage_lines_fini(&lines);
+    }
+}
+
+static const struct {
+    const char *stages, *want;
+} errors[] = {
+    {"- regex: {expression: '(?P<a>'}\n",
+     "regex: expression: error parsing regexp: missing closing ): `(?P<a>`"},
+    {"- regex: {expression: 'a(b)'}\n",
+     "regex: expression: no group has a name, (?P<name>...), so nothing is extracted"},
+    {"- regex:\n", "regex: expression is missing"},
+    {"- drop: {}\n", "drop: wants source, expression, older_than or longer_than, one at least"},
+    {"- drop: {value: x}\n", "drop: value wants a source, whose value it is"},
+    {"- match: {selector: '{app=\"x\"}', action: drop, stages: [{docker: {}}]}\n",
+     "match: what is dropped cannot go through stages"},
+    {"- match: {selector: '{app=\"x\"}'}\n", "match: stages are missing"},
+    {"- match: {selector: '{app=\"x\"} | json', stages: [{docker: {}}]}\n",
+     "match: selector: only matchers and line filters can stand in it"},
+    {"- match: {selector: 'count_over_time({app=\"x\"}[1m])', stages: [{docker: {}}]}\n",
+     "match: selector: it is a metric query"},
+    {"- limit: {rate: 1, burst: 1, by_label_name: a}\n", "limit: by_label_name wants drop: true"},
+    {"- limit: {rate: 0, burst: 1}\n", "limit: rate and burst must be more than 0"},
+    {"- tenant: {value: a, source: b}\n", "tenant: wants exactly one of label, source and value"},
+    {"- tenant: {}\n", "tenant: wants exactly one of label, source and value"},
+    {"- timestamp: {source: a, format: RFC3339, location: Nowhere/Town}\n",
+     "timestamp: location: no time zone is called \"Nowhere/Town\""},
+    {"- template: {source: a, template: '{{ nope }}'}\n",
+     "template: template: template: pipeline_template:1: function \"nope\" not defined"},
+    {"- replace: {expression: 'abc'}\n",
+     "replace: expression: there is no group, (...), that could be replaced"},
+    {"- multiline:\n", "multiline: firstline is missing"},
+    {"- labels: {a-b: }\n", "labels: \"a-b\" is no name of a label"},
+    {"- labels: {}\n", "labels: no label is named"},
+    {"- truncate: {rules: [{limit: 3, suffix: '...'}]}\n",
+     "truncate: rules: the suffix leaves nothing of the limit"},
+    {"- json: {}\n", "json: expressions is missing: what is to be extracted?"},
+};
+
+Test(stage_table, what_cannot_be_meant_is_refused)
+{
+    for (size_t i = 0; i < sizeof errors / sizeof errors[0]; i++) {
+        char want[512];
+        snprintf(want, sizeof want, "p.yml:2:3: pipeline_stages[0]: %s", errors[i].want);
+        cw_stage_lines_expect_error(errors[i].stages, want);
+    }
+}

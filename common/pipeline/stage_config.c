@@ -173,7 +173,8 @@ static const struct cw_table_def metric_table =
 static const struct cw_key_def multiline_keys[] = {
     {"firstline", CW_KEY_STRING, AT(multiline, firstline),
      .doc = "A regular expression (RE2) that first lines match; the others belong to the first "
-            "line ahead of them."},
+            "line ahead of them. Without one, lines of stack traces (Java, Python, Go, Node.js, "
+            "Ruby, .NET, PHP, Rust) are told from others."},
     {"max_wait_time", CW_KEY_DURATION, AT(multiline, max_wait_ns), .def = "3s", .min = "1ms",
      .doc = "An entry is complete when nothing follows for so long."},
     {"max_lines", CW_KEY_INT, AT(multiline, max_lines), .def = "128", .min = "1", .max = "1000000",

@@ -1,9 +1,12 @@
 #include "common/match/regex.h"
+#include "common/pipeline/stack_trace.h"
 #include "common/pipeline/stage_priv.h"
 
-/* Lines that follow a first one, up to the next first one, are one entry with it. */
+/* Lines that follow a first one, up to the next first one, are one entry with it. Without an expression for first lines all are but
+ * those of stack traces. */
 struct multiline_stage {
     struct cw_regex *firstline;
+    struct cw_stack_traces *traces; /* one of both */
     size_t max_lines;
     bool trim_newlines;
 };
@@ -13,6 +16,7 @@ struct block {
     struct cw_stage_item *first;
     char *text;
     size_t len, cap, nlines;
+    struct cw_stack_trace trace;
 };
 
 struct multiline_run {
@@ -30,8 +34,10 @@ static int compile(struct cw_stages_build *build, const void *config, struct cw_
     stage->trim_newlines = c->trim_newlines;
     if (c->max_wait_ns > build->stages->wait_ns)
         build->stages->wait_ns = c->max_wait_ns;
-    if (c->firstline.len == 0)
-        return cw_err_set(err, CW_E_INVALID, "firstline is missing");
+    if (c->firstline.len == 0) {
+        stage->traces = cw_stack_traces_new();
+        return 0;
+    }
     int rc = cw_regex_compile(c->firstline, CW_REGEX_SEARCH, &stage->firstline, err);
     return rc < 0 ? cw_err_wrap(err, "firstline") : 0;
 }
@@ -40,6 +46,7 @@ static void free_stage(void *state)
 {
     struct multiline_stage *stage = state;
     cw_regex_free(&stage->firstline);
+    cw_stack_traces_free(&stage->traces);
 }
 
 static struct block *find_block(struct multiline_run *state, const struct cw_stage_item *item)
@@ -69,10 +76,14 @@ static void add_line(const struct multiline_stage *stage, struct cw_stages_run *
     block->first->entry.to = entry->to;
 }
 
-static void begin_block(struct cw_stages_run *run, struct block *block,
-                        const struct cw_stage_item *item)
+static struct block *add_block(struct cw_stages_run *run, struct multiline_run *state,
+                               const struct cw_stage_item *item)
 {
+    state->blocks = cw_arena_grow(run->options.arena, state->blocks, state->n, &state->cap,
+                                  state->n + 1, sizeof *state->blocks);
+    struct block *block = &state->blocks[state->n++];
     *block = (struct block){.first = cw_stage_keep(run, item)};
+    return block;
 }
 
 static void end_block(const struct cw_stage_node *node, struct cw_stages_run *run,
@@ -83,26 +94,39 @@ static void end_block(const struct cw_stage_node *node, struct cw_stages_run *ru
     cw_stage_pass(node, run, item);
 }
 
+/* The block is over; the next one begins with `item`, or like `item`, which began it. */
+static void next_block(const struct cw_stage_node *node, struct cw_stages_run *run,
+                       struct block *block, const struct cw_stage_item *item, uint64_t from)
+{
+    struct cw_stage_item *next = cw_stage_keep(run, item);
+    end_block(node, run, block);
+    next->entry.from = from;
+    block->first = next;
+    block->text = NULL;
+    block->len = block->cap = block->nlines = 0;
+}
+
+static bool is_first(const struct multiline_stage *stage, struct block *block, struct cw_str line)
+{
+    return stage->traces != NULL ? !cw_stack_trace_continues(stage->traces, &block->trace, line)
+                                 : cw_regex_match(stage->firstline, line, NULL) == 1;
+}
+
 static enum cw_stage_end run_stage(const struct cw_stage_node *node, struct cw_stages_run *run,
                                    struct cw_stage_item *item)
 {
     const struct multiline_stage *stage = node->state;
     struct multiline_run *state = cw_stage_run_state(node, run);
-    struct block *block = find_block(state, item);
-    bool first = cw_regex_match(stage->firstline, item->entry.line, NULL) == 1;
+    struct block *block = find_block(state, item), none = {.first = NULL};
+    bool first = is_first(stage, block != NULL ? block : &none, item->entry.line);
     if (!first && block == NULL)
         return CW_STAGE_ON; /* it follows nothing */
     if (block == NULL) {
-        state->blocks = cw_arena_grow(run->options.arena, state->blocks, state->n, &state->cap,
-                                      state->n + 1, sizeof *state->blocks);
-        block = &state->blocks[state->n++];
-        begin_block(run, block, item);
+        block = add_block(run, state, item);
+        block->trace = none.trace;
     } else if (first || block->nlines >= stage->max_lines) {
         /* What an overlong block goes on with is an entry like the one it began with. */
-        struct cw_stage_item *next = cw_stage_keep(run, first ? item : block->first);
-        end_block(node, run, block);
-        *block = (struct block){.first = next};
-        next->entry.from = item->entry.from;
+        next_block(node, run, block, first ? item : block->first, item->entry.from);
     }
     add_line(stage, run, block, &item->entry);
     return CW_STAGE_GONE;

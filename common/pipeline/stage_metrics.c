@@ -101,7 +101,8 @@ static int compile_metric(struct cw_stages_build *build, struct metrics_stage *s
         .description = c->description,
         .max_idle_ns = c->max_idle_ns};
     if (cw_str_starts(def.name, CW_STR("cordwood_")))
-        return cw_err_set(err, CW_E_INVALID, "cordwood_* are the program's own metrics");
+        return cw_err_set(err, CW_E_INVALID, "%.*s: cordwood_* are the program's own metrics",
+                          CW_STR_ARG(name));
     int rc = read_type(c, &def.type, err);
     if (rc == 0)
         rc = read_action(c, def.type, metric, err);

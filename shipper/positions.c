@@ -2,14 +2,14 @@
 #include <ctype.h>
 #include <inttypes.h>
 #include <stdlib.h>
-#include "common/base/file.h"
 #include "common/base/check_line.h"
+#include "common/base/file.h"
 #include "common/config/yaml_load.h"
 
 #define POSITIONS_FIRST_LINE "cordwood-positions 1"
 enum { SOURCE_FIELDS = 11 };
 
-static void path_encode(struct cw_str path, struct cw_buf *out)
+void cw_positions_path_encode(struct cw_str path, struct cw_buf *out)
 {
     for (size_t i = 0; i < path.len; i++) {
         unsigned char c = (unsigned char)path.ptr[i];
@@ -20,7 +20,7 @@ static void path_encode(struct cw_str path, struct cw_buf *out)
     }
 }
 
-static bool path_decode(struct cw_str text, struct cw_arena *arena, struct cw_str *out)
+bool cw_positions_path_decode(struct cw_str text, struct cw_arena *arena, struct cw_str *out)
 {
     char *path = cw_arena_alloc(arena, text.len + 1);
     size_t len = 0;
@@ -61,9 +61,9 @@ void cw_positions_encode(const struct cw_positions *positions, struct cw_buf *ou
                     " %016" PRIx64 " ",
                     hex, source->generation, source->offset, identity->dev, identity->ino,
                     identity->birth_ns, identity->prefix_len, identity->prefix_hash);
-        path_encode(source->path, out);
+        cw_positions_path_encode(source->path, out);
         cw_buf_addc(out, ' ');
-        path_encode(source->path_now, out);
+        cw_positions_path_encode(source->path_now, out);
         cw_buf_addc(out, '\n');
     }
     cw_check_line_add(out, start);
@@ -85,8 +85,8 @@ static bool source_decode(struct cw_str line, struct cw_arena *arena, struct cw_
         !cw_str_to_u64(fields[4], &identity->dev) || !cw_str_to_u64(fields[5], &identity->ino) ||
         !cw_str_to_i64(fields[6], &identity->birth_ns) || !cw_str_to_u64(fields[7], &prefix_len) ||
         !cw_check_line_hex(fields[8], &identity->prefix_hash) ||
-        !path_decode(fields[9], arena, &out->path) ||
-        !path_decode(fields[10], arena, &out->path_now))
+        !cw_positions_path_decode(fields[9], arena, &out->path) ||
+        !cw_positions_path_decode(fields[10], arena, &out->path_now))
         return false;
     /* Offsets travel as JSON integers of 63 bits. */
     if (prefix_len > CW_FILE_PREFIX_BYTES || out->offset > INT64_MAX || out->generation > INT64_MAX)

@@ -2,6 +2,7 @@
 
 #include <inttypes.h>
 #include <math.h>
+#include <pthread.h>
 #include <stdlib.h>
 
 #include "common/base/assert.h"
@@ -33,16 +34,19 @@ struct metric {
 };
 
 struct cw_custom_metrics {
+    pthread_mutex_t lock;   /* of all of it */
     struct cw_arena *arena; /* definitions */
     struct metric *metrics;
     size_t n, cap;
     uint64_t refused;
+    bool changed; /* since it was saved */
 };
 
 struct cw_custom_metrics *cw_custom_metrics_new(void)
 {
     struct cw_custom_metrics *metrics = cw_mem_new(sizeof *metrics);
     metrics->arena = cw_arena_new();
+    pthread_mutex_init(&metrics->lock, NULL);
     return metrics;
 }
 
@@ -65,6 +69,7 @@ void cw_custom_metrics_free(struct cw_custom_metrics **metrics)
     }
     free((*metrics)->metrics);
     cw_arena_free(&(*metrics)->arena);
+    pthread_mutex_destroy(&(*metrics)->lock);
     free(*metrics);
     *metrics = NULL;
 }
@@ -104,13 +109,10 @@ static int check_def(const struct cw_custom_metric_def *def, struct cw_err *err)
     return 0;
 }
 
-int cw_custom_metrics_add(struct cw_custom_metrics *metrics, const struct cw_custom_metric_def *def,
-                          size_t *idx_out, struct cw_err *err)
+static int add_metric(struct cw_custom_metrics *metrics, const struct cw_custom_metric_def *def,
+                      size_t *idx_out, struct cw_err *err)
 {
     struct cw_custom_metric_def all = *def;
-    int rc = check_def(def, err);
-    if (rc < 0)
-        return rc;
     if (all.type == CW_CUSTOM_HISTOGRAM && all.nbuckets == 0) {
         all.buckets = usual_buckets;
         all.nbuckets = CW_COUNT(usual_buckets);
@@ -140,6 +142,18 @@ int cw_custom_metrics_add(struct cw_custom_metrics *metrics, const struct cw_cus
         memcpy(buckets, all.buckets, all.nbuckets * sizeof *buckets);
     metric->def.buckets = buckets;
     return 0;
+}
+
+int cw_custom_metrics_add(struct cw_custom_metrics *metrics, const struct cw_custom_metric_def *def,
+                          size_t *idx_out, struct cw_err *err)
+{
+    int rc = check_def(def, err);
+    if (rc < 0)
+        return rc;
+    pthread_mutex_lock(&metrics->lock);
+    rc = add_metric(metrics, def, idx_out, err);
+    pthread_mutex_unlock(&metrics->lock);
+    return rc;
 }
 
 /* ---- series ---- */
@@ -212,19 +226,9 @@ static void observe(const struct metric *metric, struct series *series, double v
     series->value += value;
 }
 
-void cw_custom_metrics_update(struct cw_custom_metrics *metrics, size_t idx,
-                              enum cw_custom_action action, struct cw_labels labels, double value,
-                              int64_t now_ns)
+static void apply(struct metric *metric, struct series *series, enum cw_custom_action action,
+                  double value)
 {
-    struct metric *metric = &metrics->metrics[idx];
-    if (!fits(metric->def.type, action, value))
-        return;
-    struct series *series = find_series(metric, labels, now_ns);
-    if (series == NULL) {
-        metrics->refused++;
-        return;
-    }
-    series->touched_ns = now_ns;
     switch (action) {
     case CW_CUSTOM_INC: series->value += 1; break;
     case CW_CUSTOM_DEC: series->value -= 1; break;
@@ -233,6 +237,24 @@ void cw_custom_metrics_update(struct cw_custom_metrics *metrics, size_t idx,
     case CW_CUSTOM_SET: series->value = value; break;
     case CW_CUSTOM_OBSERVE: observe(metric, series, value); break;
     }
+}
+
+void cw_custom_metrics_update(struct cw_custom_metrics *metrics, size_t idx,
+                              enum cw_custom_action action, struct cw_labels labels, double value,
+                              int64_t now_ns)
+{
+    pthread_mutex_lock(&metrics->lock);
+    struct metric *metric = &metrics->metrics[idx];
+    bool counts = fits(metric->def.type, action, value);
+    struct series *series = counts ? find_series(metric, labels, now_ns) : NULL;
+    if (series != NULL) {
+        series->touched_ns = now_ns;
+        apply(metric, series, action, value);
+        metrics->changed = true;
+    } else if (counts) {
+        metrics->refused++;
+    }
+    pthread_mutex_unlock(&metrics->lock);
 }
 
 bool cw_custom_metric_number(struct cw_str text, double *out)
@@ -301,15 +323,17 @@ static void render_metric(const struct metric *metric, struct cw_buf *out)
 void cw_custom_metrics_render(struct cw_custom_metrics *metrics, int64_t now_ns, struct cw_buf *out)
 {
     const struct cw_str refused = CW_STR("cordwood_custom_metric_series_refused_total");
+    pthread_mutex_lock(&metrics->lock);
     for (size_t i = 0; i < metrics->n; i++) {
         forget_idle(&metrics->metrics[i], now_ns);
         render_metric(&metrics->metrics[i], out);
     }
-    if (metrics->n == 0)
-        return;
-    cw_prom_head(out, refused, CW_STR("Updates of custom metrics that had too many series."),
-                 "counter");
-    cw_prom_sample(out, refused, "", NULL, 0, (double)metrics->refused);
+    if (metrics->n > 0) {
+        cw_prom_head(out, refused, CW_STR("Updates of custom metrics that had too many series."),
+                     "counter");
+        cw_prom_sample(out, refused, "", NULL, 0, (double)metrics->refused);
+    }
+    pthread_mutex_unlock(&metrics->lock);
 }
 
 /* ---- the file ----
@@ -336,22 +360,38 @@ static void encode_series(const struct metric *metric, const struct series *seri
     cw_buf_addc(out, '\n');
 }
 
-int cw_custom_metrics_save(const struct cw_custom_metrics *metrics, const char *path,
-                           struct cw_err *err)
+static void encode(const struct cw_custom_metrics *metrics, struct cw_buf *out)
+{
+    cw_buf_addz(out, FIRST_LINE "\n");
+    for (size_t i = 0; i < metrics->n; i++) {
+        for (size_t j = 0; j < metrics->metrics[i].n; j++)
+            encode_series(&metrics->metrics[i], &metrics->metrics[i].series[j], out);
+    }
+    cw_check_line_add(out, 0);
+}
+
+int cw_custom_metrics_save(struct cw_custom_metrics *metrics, const char *path, struct cw_err *err)
 {
     struct cw_buf out;
     cw_buf_init(&out, CW_CUSTOM_METRICS_FILE_BYTES);
-    cw_buf_addz(&out, FIRST_LINE "\n");
-    for (size_t i = 0; i < metrics->n; i++) {
-        for (size_t j = 0; j < metrics->metrics[i].n; j++)
-            encode_series(&metrics->metrics[i], &metrics->metrics[i].series[j], &out);
-    }
-    cw_check_line_add(&out, 0);
-    int rc = cw_buf_failed(&out)
-                 ? cw_err_set(err, CW_E_LIMIT, "the custom metrics take more than %u MiB",
-                              CW_CUSTOM_METRICS_FILE_BYTES >> 20)
-                 : cw_file_replace(path, cw_buf_str(&out), err);
+    pthread_mutex_lock(&metrics->lock);
+    bool changed = metrics->changed;
+    if (changed)
+        encode(metrics, &out);
+    metrics->changed = false;
+    pthread_mutex_unlock(&metrics->lock);
+    int rc = 0;
+    if (cw_buf_failed(&out))
+        rc = cw_err_set(err, CW_E_LIMIT, "the custom metrics take more than %u MiB",
+                        CW_CUSTOM_METRICS_FILE_BYTES >> 20);
+    else if (changed)
+        rc = cw_file_replace(path, cw_buf_str(&out), err);
     cw_buf_fini(&out);
+    if (rc < 0) {
+        pthread_mutex_lock(&metrics->lock);
+        metrics->changed = true;
+        pthread_mutex_unlock(&metrics->lock);
+    }
     return rc;
 }
 
@@ -422,11 +462,13 @@ int cw_custom_metrics_decode(struct cw_custom_metrics *metrics, struct cw_str by
     if (!cw_check_line_strip(&bytes))
         return cw_err_set(err, CW_E_CORRUPT, "bad checksum: the file was cut or edited");
     struct cw_arena *arena = cw_arena_new();
+    pthread_mutex_lock(&metrics->lock);
     while (cw_str_split(&bytes, '\n', &line)) {
         if (cw_str_starts(line, CW_STR("series ")))
             decode_series(metrics, cw_str_sub(line, 7, line.len), arena);
         cw_arena_reset(arena);
     }
+    pthread_mutex_unlock(&metrics->lock);
     cw_arena_free(&arena);
     return 0;
 }

@@ -7,7 +7,7 @@
  * Kept       cw_custom_metrics_save() writes all series to a file (replaced whole, with a checksum), and _load() adds them to the
  *            metrics that are defined the same way; series of others are left out.
  * Ownership  The registry copies all that it is given.
- * Threads    One at a time.
+ * Threads    Any may call everything but _new and _free: /metrics is another thread's than the stages'.
  * Bounds     CW_CUSTOM_METRIC_SERIES a metric; updates of more are refused and counted in
  *            cordwood_custom_metric_series_refused_total.
  */
@@ -64,7 +64,8 @@ bool cw_custom_metric_number(struct cw_str text, double *out);
 void cw_custom_metrics_render(struct cw_custom_metrics *metrics, int64_t now_ns,
                               struct cw_buf *out);
 
-int cw_custom_metrics_save(const struct cw_custom_metrics *metrics, const char *path,
+/* Nothing is written when nothing changed since the last time. */
+int cw_custom_metrics_save(struct cw_custom_metrics *metrics, const char *path,
                            struct cw_err *err) CW_MUST_USE;
 /* Adds what the file holds to what there is (which begins empty). CW_E_NOT_FOUND, CW_E_CORRUPT: then nothing was added. */
 int cw_custom_metrics_load(struct cw_custom_metrics *metrics, const char *path,

@@ -87,6 +87,7 @@ struct cw_stages {
     size_t nslots, slots_cap;
     size_t run_bytes;
     int64_t wait_ns;
+    bool sets_tenant;
     bool keeps_others; /* some stage reads names that none says */
 };
 

@@ -9,4 +9,5 @@ const struct cw_shipper_subcommand cw_shipper_subcommands[] = {
     {NULL, NULL},
 };
 
-const struct cw_command_def *const cw_shipper_subcommand_defs[] = {&cw_audit_command, &cw_resend_command, &cw_test_command, NULL};
+const struct cw_command_def *const cw_shipper_subcommand_defs[] = {
+    &cw_audit_command, &cw_resend_command, &cw_test_command, NULL};

@@ -222,7 +222,7 @@ static const struct cw_key_def redact_rule_keys[] = {
      .doc = "Its name in counters and hashes; without an expression that of a detector."},
     {"expression", CW_KEY_STRING, REDACT_RULE(expression),
      .doc = "A regular expression (RE2): what it matches is redacted."},
-    {"action", CW_KEY_ENUM, REDACT_RULE(action), .def = "mask", .names = redact_actions,
+    {"action", CW_KEY_ENUM, REDACT_RULE(action), .names = redact_actions,
      .seen = CW_KEY_AT(struct cw_stage_redact_rule, has_action),
      .doc = "That of the stage when it is not given."},
     {"replacement", CW_KEY_STRING, REDACT_RULE(replacement),

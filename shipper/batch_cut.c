@@ -57,6 +57,7 @@ struct cut {
     size_t nnotes, notes_cap;
     struct span *spans;
     size_t nspans, spans_cap;
+    struct cw_str tenant;       /* the source's */
     struct cw_str other_tenant; /* the last that was told */
 };
 
@@ -183,7 +184,7 @@ static void on_emit(void *arg, const struct cw_stage_entry *entry)
     struct cut *cut = arg;
     if (entry->from != cut->line.from || entry->to != cut->line.to)
         span_add(cut, entry->from, entry->to);
-    struct cw_str tenant = entry->tenant.len ? entry->tenant : cw_str_of(cut->source->tenant);
+    struct cw_str tenant = entry->tenant.len ? entry->tenant : cut->tenant;
     if (!tenant_is_ours(cut, tenant, entry->from))
         return;
     struct cw_push_entry push = {.ts_ns = entry->ts_ns,
@@ -496,6 +497,7 @@ size_t cw_batch_cut(struct cw_batch *batch, struct cw_source *const *sources, si
                           .report = report,
                           .max_entries = CW_MIN(max_entries, (size_t)CW_BATCH_ENTRIES_MAX),
                           .now_ns = now_ns,
+                          .tenant = cw_str_of(sources[idx]->tenant),
                           .stuck_from = UINT64_MAX};
         if (!cw_source_pending(cut.source, batch->options.output))
             continue;

@@ -55,12 +55,15 @@ static enum cw_stage_end run_stage(const struct cw_stage_node *node, struct cw_s
 {
     const struct luhn_stage *stage = node->state;
     struct cw_arena *arena = run->options.arena;
-    struct cw_str text;
+    struct cw_str text, clean;
     if (!cw_stage_text(run, item, stage->source, &text))
         return CW_STAGE_ON;
-    text = stage->skip != NULL ? replace_between(stage, text, arena)
-                               : cw_luhn_replace(&stage->luhn, text, arena);
-    cw_stage_set_text(item, stage->source, text);
+    clean = stage->skip != NULL ? replace_between(stage, text, arena)
+                                : cw_luhn_replace(&stage->luhn, text, arena);
+    if (cw_str_eq(clean, text))
+        return CW_STAGE_ON;
+    cw_stage_set_text(item, stage->source, clean);
+    item->entry.redacted = true;
     return CW_STAGE_ON;
 }
 

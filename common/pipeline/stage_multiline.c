@@ -74,6 +74,7 @@ static void add_line(const struct multiline_stage *stage, struct cw_stages_run *
         memcpy(block->text + block->len, line.ptr, line.len);
     block->len += line.len;
     block->first->entry.to = entry->to;
+    block->first->entry.redacted |= entry->redacted;
 }
 
 static struct block *add_block(struct cw_stages_run *run, struct multiline_run *state,

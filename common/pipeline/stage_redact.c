@@ -134,8 +134,10 @@ static enum cw_stage_end run_stage(const struct cw_stage_node *node, struct cw_s
     text = cw_redact_line(stage->redact, text, item->entry.counting, run->options.arena, &n);
     if (n == 0)
         return CW_STAGE_ON;
-    if (!stage->dry_run)
+    if (!stage->dry_run) {
         cw_stage_set_text(item, stage->source, text);
+        item->entry.redacted = true;
+    }
     if (item->entry.counting && stage->metrics != NULL)
         tell_metric(stage, run->options.now_ns);
     return CW_STAGE_ON;

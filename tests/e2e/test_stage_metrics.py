@@ -24,9 +24,12 @@ scrape_configs:
 LINES = ["user=bob@example.org took=20ms from=10.0.0.1", "pan=4111-1111-1111-1111 took=2s", "token=ghp_" + "a1B2" * 9 + " took=0.5"]
 
 
+def address_of(shipper):
+    return wait_for("address", lambda: re.search(r"at (http://[^\s\"]+)", shipper.log())).group(1)
+
+
 def metrics_of(shipper):
-    address = wait_for("address", lambda: re.search(r"at (http://[^\s\"]+)", shipper.log()))
-    return urllib.request.urlopen(address.group(1) + "/metrics").read().decode()
+    return urllib.request.urlopen(address_of(shipper) + "/metrics").read().decode()
 
 
 def start(make_shipper, ingester, tmp_path, name, keep):
@@ -55,6 +58,7 @@ def test_metrics_are_what_promtool_accepts_and_no_secret_leaves(ingester, make_s
                  'cordwood_shipper_redacted_total{mode="redact",rule="card"} 1', 'cordwood_shipper_redacted_total{mode="redact",rule="github_token"} 1',
                  'cordwood_shipper_redacted_total{mode="dry_run",rule="ipv4"} 1']:
         assert line + "\n" in text, (line, text)
+    assert "redacted 3<br>" in urllib.request.urlopen(address_of(shipper) + "/targets").read().decode()
     assert shipper.stop() == 0
     assert not (tmp_path / "positions.cordwood.metrics").exists()
 

@@ -17,6 +17,7 @@
 #include "shipper/push_client.h"
 #include "shipper/push_target.h"
 #include "shipper/receivers.h"
+#include "shipper/kept_metrics.h"
 #include "shipper/shipper_metrics.h"
 #include "shipper/state_dir.h"
 #include "shipper/targets_page.h"
@@ -61,6 +62,7 @@ struct cw_shipper {
     bool handles; /* the loop and its handles are initialised */
     struct cw_state_dir state_dir;
     struct cw_metrics *metrics;
+    struct cw_kept_metrics kept_metrics;
     struct cw_watch *watch;
     struct cw_sources *sources;
     struct cw_pipelines pipelines;
@@ -116,8 +118,10 @@ static bool positions_save(struct cw_shipper *sh)
         cw_arena_free(&arena);
         return true;
     }
-    if (cw_state_dir_save(&sh->state_dir, sh->sources, &err) == 0)
+    if (cw_state_dir_save(&sh->state_dir, sh->sources, &err) == 0) {
+        cw_kept_metrics_save(&sh->kept_metrics);
         return true;
+    }
     cw_metrics_add(sh->metrics, CW_M_POSITIONS_FAILED, 1);
     cw_log_error("the positions could not be written, new files wait: %s", err.text);
     return false;
@@ -453,6 +457,7 @@ static void metrics_handler(struct cw_http_request *request, void *ctx)
     struct cw_buf body;
     cw_buf_init(&body, SIZE_MAX);
     cw_metrics_render(sh->metrics, &body);
+    cw_kept_metrics_render(&sh->kept_metrics, &body);
     cw_http_respond(request, 200, CW_PROM_CONTENT_TYPE, &body);
 }
 
@@ -475,7 +480,8 @@ static void targets_handler(struct cw_http_request *request, void *ctx)
 static const struct cw_http_route routes[] = {
     {CW_HTTP_GET, "/targets", targets_handler, 0,
      "What is read, how far, and what became of its lines."},
-    {CW_HTTP_GET, "/metrics", metrics_handler, 0, "The shipper's own metrics."},
+    {CW_HTTP_GET, "/metrics", metrics_handler, 0,
+     "The shipper's own metrics, and those of metrics stages."},
     {CW_HTTP_GET, "/ready", ready_handler, 0, "200 when every server has answered."},
     {0},
 };
@@ -666,16 +672,20 @@ static int scrapes_new(struct cw_shipper *sh, struct cw_err *err)
                                                     .once = sh->args->once,
                                                     .on_targets = on_targets,
                                                     .arg = sh};
-    int rc = cw_pipelines_init(&sh->pipelines, &sh->config->pipelines, NULL, err);
+    cw_kept_metrics_init(&sh->kept_metrics,
+                         sh->config->keep_stage_metrics ? sh->state_dir.positions_path : NULL);
+    int rc = cw_pipelines_init(&sh->pipelines, &sh->config->pipelines, &sh->kept_metrics.host, err);
     if (rc < 0)
         return rc;
     sh->scrapes = cw_mem_array(sh->config->scrape_configs.n + 1, sizeof *sh->scrapes);
     for (size_t i = 0; i < sh->config->scrape_configs.n; i++) {
-        rc = cw_scrape_init(&sh->scrapes[i], &configs[i], &sh->pipelines, NULL, err);
+        rc = cw_scrape_init(&sh->scrapes[i], &configs[i], &sh->pipelines, &sh->kept_metrics.host,
+                            err);
         if (rc < 0)
             return rc;
         sh->nscrapes++;
     }
+    cw_kept_metrics_load(&sh->kept_metrics);
     sh->discoveries = cw_discoveries_new(&sh->discovery_host, sh->scrapes, sh->nscrapes);
     return 0;
 }
@@ -824,6 +834,7 @@ void cw_shipper_free(struct cw_shipper **shipper)
     cw_sources_free(&sh->sources);
     clients_free(sh);
     scrapes_free(sh);
+    cw_kept_metrics_fini(&sh->kept_metrics);
     cw_dead_letters_free(&sh->dead_letters);
     cw_metrics_free(&sh->metrics);
     cw_state_dir_close(&sh->state_dir);

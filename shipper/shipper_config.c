@@ -310,6 +310,10 @@ static const struct cw_key_def shipper_keys[] = {
      .def = "10s", .min = "10ms", .max = "1h", .doc = "How often positions are written."},
     {"positions.ignore_invalid_yaml", CW_KEY_IGNORED,
      .doc = "an invalid positions file is always an error: it would repeat lines"},
+    {"positions.keep_metrics", CW_KEY_BOOL, ROW(cw_shipper_config, keep_stage_metrics),
+     .def = "false",
+     .doc = "Keep the series of metrics stages across restarts, in a file beside the positions "
+            "(.cordwood.metrics)."},
     {"pipelines", CW_KEY_TABLE_MAP, ROW(cw_shipper_config, pipelines), .table = &pipeline_table,
      .doc = "Stages by name: a container's lines go through those that its label cordwood.pipeline "
             "names, instead of its scrape config's."},

@@ -36,6 +36,7 @@ void cw_stage_join_append(struct cw_stage_join *join, struct cw_stages_run *run,
     }
     join->nlines++;
     join->item->entry.to = entry->to;
+    join->item->entry.redacted |= entry->redacted;
 }
 
 void cw_stage_join_pass(const struct cw_stage_join *join, const struct cw_stage_node *node,

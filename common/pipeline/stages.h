@@ -41,6 +41,7 @@ struct cw_stage_entry {
     uint64_t from, to;    /* offsets of its bytes in the source */
     bool counting;        /* the first passage */
     bool labels_changed;  /* they are not the ones that were fed */
+    bool redacted;        /* something in it was hidden */
 };
 
 struct cw_stages_run_options {

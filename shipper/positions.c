@@ -52,6 +52,11 @@ void cw_positions_encode(const struct cw_positions *positions, struct cw_buf *ou
         cw_id128_format(&positions->sessions[i], hex);
         cw_buf_addf(out, "session %s\n", hex);
     }
+    for (size_t i = 0; i < positions->ntenants; i++) {
+        cw_buf_addz(out, "tenant ");
+        cw_positions_path_encode(positions->tenants[i], out);
+        cw_buf_addc(out, '\n');
+    }
     for (size_t i = 0; i < positions->nsources; i++) {
         const struct cw_position *source = &positions->sources[i];
         const struct cw_file_identity *identity = &source->identity;
@@ -99,7 +104,7 @@ int cw_positions_decode(struct cw_str bytes, struct cw_arena *arena, struct cw_p
                         struct cw_err *err)
 {
     struct cw_positions p = {0};
-    size_t sessions_cap = 0, sources_cap = 0, nline = 1;
+    size_t sessions_cap = 0, tenants_cap = 0, sources_cap = 0, nline = 1;
     struct cw_str line, first = bytes;
     if (!cw_str_split(&first, '\n', &line) || !cw_str_eqz(line, POSITIONS_FIRST_LINE))
         return cw_err_set(err, CW_E_CORRUPT,
@@ -119,6 +124,11 @@ int cw_positions_decode(struct cw_str bytes, struct cw_arena *arena, struct cw_p
             p.sessions = cw_arena_grow(arena, p.sessions, p.nsessions, &sessions_cap,
                                        p.nsessions + 1, sizeof *p.sessions);
             ok = cw_id128_parse(cw_str_sub(line, 8, line.len), &p.sessions[p.nsessions++]);
+        } else if (cw_str_starts(line, CW_STR("tenant "))) {
+            p.tenants = cw_arena_grow(arena, p.tenants, p.ntenants, &tenants_cap, p.ntenants + 1,
+                                      sizeof *p.tenants);
+            ok = cw_positions_path_decode(cw_str_sub(line, 7, line.len), arena,
+                                          &p.tenants[p.ntenants++]);
         } else if (cw_str_starts(line, CW_STR("source "))) {
             p.sources = cw_arena_grow(arena, p.sources, p.nsources, &sources_cap, p.nsources + 1,
                                       sizeof *p.sources);

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include "common/base/assert.h"
 #include "common/base/file.h"
+#include "shipper/discoveries.h"
 #include "shipper/receiver.h"
 
 /* The only list of receivers. */
@@ -21,6 +22,16 @@ struct cw_receivers {
 };
 
 /* ---- for receivers ---- */
+
+int cw_receiver_tls(struct cw_receiver *receiver, const struct cw_receiver_tls_config *config,
+                    struct cw_tls_server **out, struct cw_err *err)
+{
+    const struct cw_tls_server_options options = {config->cert_file.ptr, config->key_file.ptr,
+                                                  config->ca_file.ptr};
+    int rc = config->cert_file.len > 0 ? cw_tls_server_new(&options, &receiver->tls, err) : 0;
+    *out = receiver->tls;
+    return rc;
+}
 
 bool cw_receiver_room(const struct cw_receiver *receiver)
 {
@@ -174,7 +185,8 @@ static int left_add(struct cw_receivers *receivers, struct cw_err *err)
     int rc = cw_file_list(receivers->options.folder, &names, err);
     receivers->left = cw_mem_array(names.n + 1, sizeof(struct cw_spool_writer *));
     for (size_t i = 0; rc == 0 && i < names.n; i++)
-        if (!name_taken(receivers, names.names[i]))
+        if (!name_taken(receivers, names.names[i]) &&
+            strcmp(names.names[i], CW_DISCOVERY_SPOOLS) != 0)
             rc = spool_open(receivers, NULL, names.names[i], &receivers->left[receivers->nleft++],
                             err);
     cw_file_names_free(&names);
@@ -276,6 +288,7 @@ void cw_receivers_free(struct cw_receivers **receivers)
         if (receiver->def->fini != NULL)
             receiver->def->fini(receiver);
         cw_received_fini(&receiver->received);
+        cw_tls_server_free(&receiver->tls);
         free(receiver->name);
         free(receiver);
     }

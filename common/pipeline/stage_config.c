@@ -67,6 +67,10 @@ static const struct cw_key_def json_keys[] = {
     {"expressions", CW_KEY_MAP, AT(json, expressions),
      .doc = "Names of extracted values, and for each the JMESPath expression that gives it; empty: "
             "the key of that name."},
+    {"regex", CW_KEY_STRING, AT(json, regex),
+     .doc =
+         "Extract the members of the object too that match this regular expression (RE2), under their own names, for "
+         "structured_metadata_regex and for templates that go through all values."},
     ROW_SOURCE(json),
     {"drop_malformed", CW_KEY_BOOL, AT(json, drop_malformed), .def = "false",
      .doc = "Drop entries that are no JSON object."},
@@ -109,6 +113,10 @@ static const struct cw_key_def logfmt_keys[] = {
     {"mapping", CW_KEY_MAP, AT(logfmt, mapping),
      .doc = "Names of extracted values, and for each the key in the line; empty: the one of that "
             "name."},
+    {"regex", CW_KEY_STRING, AT(logfmt, regex),
+     .doc =
+         "Extract those keys too that match this regular expression (RE2), under their own names, for "
+         "structured_metadata_regex and for templates that go through all values."},
     ROW_SOURCE(logfmt),
 };
 static const struct cw_table_def logfmt_table =
@@ -408,6 +416,9 @@ static const struct cw_key_def stage_keys[] = {
                  "gets; empty: the one of its name. A label is one no more, then."),
     STAGE(structured_metadata_drop, CW_KEY_STRINGS,
           .doc = "Take away structured metadata of these names."),
+    STAGE(structured_metadata_regex, CW_KEY_STRING,
+          .doc = "Make all extracted values whose names match this regular expression (RE2) "
+                 "structured metadata."),
     STAGE(template, CW_KEY_TABLE, .table = &template_table,
           .doc = "Make an extracted value of others."),
     STAGE(tenant, CW_KEY_TABLE, .table = &tenant_table, .doc = "Set the tenant of the entry."),

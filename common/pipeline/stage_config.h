@@ -29,7 +29,7 @@ struct cw_stage_geoip_config {
 };
 struct cw_stage_json_config {
     struct cw_config_map expressions;
-    struct cw_str source;
+    struct cw_str regex, source;
     bool drop_malformed;
 };
 struct cw_stage_level_config {
@@ -47,7 +47,7 @@ struct cw_stage_limit_config {
 };
 struct cw_stage_logfmt_config {
     struct cw_config_map mapping;
-    struct cw_str source;
+    struct cw_str regex, source;
 };
 struct cw_stage_luhn_config {
     struct cw_str source, replacement, delimiters, skip_regex;
@@ -164,6 +164,7 @@ struct cw_stage_truncate_config {
     X(static_labels, static_labels, struct cw_config_map)                                          \
     X(structured_metadata, structured_metadata, struct cw_config_map)                              \
     X(structured_metadata_drop, structured_metadata_drop, struct cw_config_strings)                \
+    X(structured_metadata_regex, structured_metadata_regex, struct cw_str)                         \
     X(template, template, struct cw_stage_template_config)                                         \
     X(tenant, tenant, struct cw_stage_tenant_config)                                               \
     X(timestamp, timestamp, struct cw_stage_timestamp_config)                                      \

@@ -8,8 +8,8 @@ struct replace_stage {
     struct cw_regex *regex;
     struct cw_stage_text_template template;
     struct cw_str *groups; /* of one match */
-    struct cw_str *
-        made; /* of the first match: what stands for them; without pointer where one took no part */
+    /* Of the first match: what stands for them; without pointer where one took no part. */
+    struct cw_str *made;
     uint32_t *slots; /* per group; the line's: it has no name */
     size_t ngroups;  /* group 0 included */
     struct cw_buf out;

@@ -82,8 +82,8 @@ void cw_stages_flush(struct cw_stages_run *run);
  * from now on is not looked at. It is to be fed again, in a new run, after so many nanoseconds. 0: no limit holds back. */
 int64_t cw_stages_blocked_ns(const struct cw_stages_run *run);
 
-/* The i-th extracted value of an entry, for who shows it during `trace` or `emit`; false behind the last. Values that are null have
- * a text without pointer. */
+/* The i-th extracted value of an entry that `emit` or `dropped` is given, or `trace` as `after`, during that call; false behind the last.
+ * The text of a null has no pointer. */
 bool cw_stages_extracted(const struct cw_stages_run *run, const struct cw_stage_entry *entry,
                          size_t i, struct cw_str *name, struct cw_str *value);
 

@@ -243,6 +243,17 @@ static const struct row rows[] = {
     {"structured_metadata_drop",
      "- structured_metadata: {a: app, b: app}\n- structured_metadata_drop: [a]\n", "l\n",
      NOW " {} {b=\"x\"} l\n"},
+    {"structured_metadata_regex",
+     "- json: {regex: '^(user|req)_', expressions: {user_id: }}\n- logfmt: {regex: ., source: req_log}\n"
+     "- structured_metadata_regex: '_|^a$'\n",
+     "{\"user_id\":7,\"user_name\":\"x\",\"other_\":1,\"req_log\":\"a=1 b=2 c_d=3\",\"user_none\":null}\n",
+     NOW
+     " {app=\"x\"} {a=\"1\", c_d=\"3\", req_log=\"a=1 b=2 c_d=3\", user_id=\"7\", user_name=\"x\"} "
+     "{\"user_id\":7,\"user_name\":\"x\",\"other_\":1,\"req_log\":\"a=1 b=2 c_d=3\",\"user_none\":null}\n"},
+    {"template of values that no stage names",
+     "- logfmt: {regex: .}\n- template: {source: m, template: '{{ .b }}{{ range $k, $v := . }} {{$k}}{{ end }}'}\n"
+     "- output: {source: m}\n",
+     "a=1 b=2\n", NOW " {app=\"x\"} 2 Entry a app b\n"},
     /* ---- template ---- */
     {"template makes a value",
      "- template: {source: new_key, template: 'hello world!'}\n"

@@ -26,8 +26,10 @@ static const char *again(const char *text)
 Test(json_tree, documents_are_printed_as_go_prints_them)
 {
     static const char *const rows[][2] = {
-        {" { \"a\" : [ 1 , 2.50 , -0 , 1e3 , 1e-7 , 1e21 ] } ", "{\"a\":[1,2.5,-0,1000,1e-7,1e+21]}"},
-        {"[true,false,null,\"\\u00e9<&>\\n\"]", "[true,false,null,\"\xc3\xa9\\u003c\\u0026\\u003e\\n\"]"},
+        {" { \"a\" : [ 1 , 2.50 , -0 , 1e3 , 1e-7 , 1e21 ] } ",
+         "{\"a\":[1,2.5,-0,1000,1e-7,1e+21]}"},
+        {"[true,false,null,\"\\u00e9<&>\\n\"]",
+         "[true,false,null,\"\xc3\xa9\\u003c\\u0026\\u003e\\n\"]"},
         {"{}", "{}"},
         {"[]", "[]"},
         {"\"x\"", "\"x\""},
@@ -44,7 +46,8 @@ Test(json_tree, documents_are_printed_as_go_prints_them)
 
 Test(json_tree, what_is_no_document_is_refused)
 {
-    static const char *const rows[] = {"", " ", "{", "[1,]", "{\"a\"}", "{\"a\":1,}", "[1] 2", "1e999", "01", "nul", "\"\\q\"", "{1:2}"};
+    static const char *const rows[] = {"",      " ",     "{",  "[1,]", "{\"a\"}", "{\"a\":1,}",
+                                       "[1] 2", "1e999", "01", "nul",  "\"\\q\"", "{1:2}"};
     for (size_t i = 0; i < CW_COUNT(rows); i++)
         cr_expect_null(again(rows[i]), "%s", rows[i]);
 }

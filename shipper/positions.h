@@ -6,6 +6,7 @@
  *   cordwood-positions 1
  *   shipper <32 hex>
  *   session <32 hex>                        one a start, oldest first
+ *   tenant <name>                           written as a path is
  *   source <32 hex> <generation> <offset>   then, in the same line,
  *     <dev> <ino> <birth_ns> <prefix_len> <prefix_hash> <path> <path_now>
  *   check <16 hex>                          XXH3 of all bytes before this line
@@ -40,6 +41,10 @@ struct cw_positions {
     struct cw_id128 shipper;
     struct cw_id128 *sessions;
     size_t nsessions;
+    /* That lines were met for: each has a mark of its own in every store, and a source's position is
+     * what is settled for all of them. */
+    struct cw_str *tenants;
+    size_t ntenants;
     struct cw_position *sources;
     size_t nsources;
 };

@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <uv.h>
 #include "common/base/err.h"
+#include "common/net/tls_session.h"
 #include "shipper/received.h"
 #include "shipper/receivers.h"
 #include "shipper/spool_writer.h"
@@ -42,8 +43,13 @@ struct cw_receiver {
     bool stopped; /* stop() was called */
     struct cw_received received;
     struct cw_spool_writer *spool;
+    struct cw_tls_server *tls; /* may be NULL */
 };
 
+/* What its connections are encrypted with, for cw_stream_reader_options; NULL where none is configured.
+ * The receiver owns it. */
+int cw_receiver_tls(struct cw_receiver *receiver, const struct cw_receiver_tls_config *config,
+                    struct cw_tls_server **out, struct cw_err *err) CW_MUST_USE;
 bool cw_receiver_room(const struct cw_receiver *receiver);
 /* All that was put goes to the spool; `fn` (may be NULL) is told when it is durable or failed. */
 void cw_receiver_flush(struct cw_receiver *receiver, cw_spool_waiter_fn fn, void *ctx);

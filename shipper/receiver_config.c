@@ -43,6 +43,37 @@ static int command_check(const void *value, struct cw_err *err)
     }
 #define LABELS_DOC "Labels of all entries."
 
+static int tls_check(const void *value, struct cw_err *err)
+{
+    const struct cw_receiver_tls_config *tls = value;
+    if (tls->cert_file.len == 0 && tls->key_file.len == 0 && tls->ca_file.len == 0)
+        return 0;
+    if (tls->cert_file.len == 0 || tls->key_file.len == 0)
+        return cw_err_set(err, CW_E_INVALID, "TLS needs both cert_file and key_file");
+    return 0;
+}
+
+static const struct cw_key_def tls_keys[] = {
+    {"cert_file", CW_KEY_STRING, ROW(cw_receiver_tls_config, cert_file),
+     .doc = "The server's certificate, with those between it and its root (PEM)."},
+    {"key_file", CW_KEY_STRING, ROW(cw_receiver_tls_config, key_file), .doc = "Its key."},
+    {"ca_file", CW_KEY_STRING, ROW(cw_receiver_tls_config, ca_file),
+     .doc = "Clients must show a certificate that one of these has signed."},
+    {"server_name", CW_KEY_IGNORED, .doc = "it is for clients"},
+    {"insecure_skip_verify", CW_KEY_IGNORED, .doc = "it is for clients"},
+};
+static const struct cw_table_def receiver_tls_table = {
+    .name = "tls_config",
+    .keys = tls_keys,
+    .nkeys = sizeof tls_keys / sizeof tls_keys[0],
+    .size = sizeof(struct cw_receiver_tls_config),
+    .check = tls_check};
+#define TLS_ROW(type)                                                                              \
+    {                                                                                              \
+        "tls_config", CW_KEY_TABLE, ROW(type, tls), .table = &receiver_tls_table,                  \
+                                                    .doc = "TLS of TCP connections."               \
+    }
+
 static const char *const full_names[] = {"wait", "drop_oldest", NULL}; /* enum cw_spool_full */
 static const struct cw_key_def spool_keys[] = {
     {"max_bytes", CW_KEY_BYTES, ROW(cw_spool_config, max_bytes), .def = "1GiB", .min = "1MiB",
@@ -74,6 +105,7 @@ static const struct cw_key_def lines_keys[] = {
      .doc = "HOST:PORT for TCP, or unix:/path for a Unix socket."},
     {"idle_timeout", CW_KEY_DURATION, ROW(cw_lines_config, idle_timeout_ns), .def = "0", .min = "0",
      .max = "1d", .doc = "Close a connection that is silent for so long; 0: never."},
+    TLS_ROW(cw_lines_config),
     LABELS_ROW(cw_lines_config,
                LABELS_DOC " __lines_connection_ip_address is there for relabeling."),
 };
@@ -118,6 +150,7 @@ static const struct cw_key_def syslog_keys[] = {
      .def = "false", .doc = "An entry's time is the message's, not that of its arrival."},
     {"use_rfc5424_message", CW_KEY_BOOL, ROW(cw_syslog_config, use_rfc5424_message), .def = "false",
      .doc = "The line is the whole message as it came, with its header."},
+    TLS_ROW(cw_syslog_config),
     LABELS_ROW(cw_syslog_config, LABELS_DOC " For relabeling there are __syslog_message_severity, "
                                             "_facility, _hostname, _app_name, _proc_id, _msg_id "
                                             "and __syslog_connection_ip_address."),
@@ -180,6 +213,7 @@ static const struct cw_key_def forward_keys[] = {
      .min = "0", .max = "1d", .doc = "Close a connection that is silent for so long; 0: never."},
     {"use_incoming_timestamp", CW_KEY_BOOL, ROW(cw_forward_config, use_incoming_timestamp),
      .def = "true", .doc = "An entry's time is the event's, not that of its arrival."},
+    TLS_ROW(cw_forward_config),
     LABELS_ROW(cw_forward_config, LABELS_DOC " __fluentd_tag is there for relabeling."),
 };
 const struct cw_table_def cw_forward_table =

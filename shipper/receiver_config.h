@@ -15,6 +15,11 @@ struct cw_spool_config {
     int when_full; /* enum cw_spool_full */
 };
 
+/* TLS of a server. */
+struct cw_receiver_tls_config {
+    struct cw_str cert_file, key_file, ca_file;
+};
+
 struct cw_stdin_config {
     bool seen;
     struct cw_config_map labels;
@@ -28,6 +33,7 @@ struct cw_lines_config {
     bool seen;
     struct cw_str listen_address;
     int64_t idle_timeout_ns;
+    struct cw_receiver_tls_config tls;
     struct cw_config_map labels;
 };
 struct cw_exec_config {
@@ -46,6 +52,7 @@ struct cw_syslog_config {
     int syslog_format;   /* enum cw_syslog_format */
     int64_t idle_timeout_ns, max_message_length;
     bool label_structured_data, use_incoming_timestamp, use_rfc5424_message;
+    struct cw_receiver_tls_config tls;
     struct cw_config_map labels;
 };
 
@@ -78,6 +85,7 @@ struct cw_forward_config {
     struct cw_str listen_address;
     int64_t idle_timeout_ns;
     bool use_incoming_timestamp;
+    struct cw_receiver_tls_config tls;
     struct cw_config_map labels;
 };
 

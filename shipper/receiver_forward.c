@@ -135,7 +135,9 @@ static int forward_start(struct cw_receiver *receiver, struct cw_err *err)
         .on_closed = on_closed,
         .arg = forward};
     forward->arena = cw_arena_new();
-    int rc = cw_stream_listener_open(receiver->host->loop, config->listen_address.ptr, &options,
+    int rc = cw_receiver_tls(receiver, &config->tls, &options.tls, err);
+    if (rc == 0)
+        rc = cw_stream_listener_open(receiver->host->loop, config->listen_address.ptr, &options,
                                      &forward->listener, err);
     if (rc == 0)
         cw_log_info("%s: listening on %s", receiver->name,

@@ -41,7 +41,9 @@ static int lines_start(struct cw_receiver *receiver, struct cw_err *err)
         .on_bytes = on_bytes,
         .room = room,
         .arg = lines};
-    int rc = cw_stream_listener_open(receiver->host->loop, config->listen_address.ptr, &options,
+    int rc = cw_receiver_tls(receiver, &config->tls, &options.tls, err);
+    if (rc == 0)
+        rc = cw_stream_listener_open(receiver->host->loop, config->listen_address.ptr, &options,
                                      &lines->listener, err);
     if (rc == 0)
         cw_log_info("%s: listening on %s", receiver->name,

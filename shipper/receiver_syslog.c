@@ -162,7 +162,9 @@ static int syslog_start(struct cw_receiver *receiver, struct cw_err *err)
             .on_bytes = on_bytes,
             .room = room,
             .arg = syslog};
-        rc = cw_stream_listener_open(loop, address, &options, &syslog->listener, err);
+        rc = cw_receiver_tls(receiver, &config->tls, &options.tls, err);
+        if (rc == 0)
+            rc = cw_stream_listener_open(loop, address, &options, &syslog->listener, err);
     }
     if (rc == 0)
         cw_log_info("%s: listening on %s (%s)", receiver->name,

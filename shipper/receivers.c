@@ -23,6 +23,16 @@ struct cw_receivers {
 
 /* ---- for receivers ---- */
 
+int cw_receiver_tls(struct cw_receiver *receiver, const struct cw_receiver_tls_config *config,
+                    struct cw_tls_server **out, struct cw_err *err)
+{
+    const struct cw_tls_server_options options = {config->cert_file.ptr, config->key_file.ptr,
+                                                  config->ca_file.ptr};
+    int rc = config->cert_file.len > 0 ? cw_tls_server_new(&options, &receiver->tls, err) : 0;
+    *out = receiver->tls;
+    return rc;
+}
+
 bool cw_receiver_room(const struct cw_receiver *receiver)
 {
     return cw_spool_writer_room(receiver->spool);
@@ -278,6 +288,7 @@ void cw_receivers_free(struct cw_receivers **receivers)
         if (receiver->def->fini != NULL)
             receiver->def->fini(receiver);
         cw_received_fini(&receiver->received);
+        cw_tls_server_free(&receiver->tls);
         free(receiver->name);
         free(receiver);
     }

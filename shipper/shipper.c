@@ -17,17 +17,20 @@
 #include "shipper/push_client.h"
 #include "shipper/push_target.h"
 #include "shipper/receivers.h"
+#include "shipper/kept_metrics.h"
 #include "shipper/shipper_metrics.h"
 #include "shipper/state_dir.h"
 #include "shipper/targets_page.h"
 #include "shipper/watch.h"
 
 /*
- *            SIGTERM, --once done             nothing under way, or the grace is over
- *   RUNNING ----------------------> STOPPING -----------------------------------------> CLOSED
- *                                      positions are written, handles close, the loop ends
+ *            SIGTERM              all settled, the grace is over, SIGTERM again
+ *   RUNNING ---------> DRAINING --------------------+
+ *      |   --once done, SIGHUP                      v      nothing under way, or the grace is over
+ *      +---------------------------------------> STOPPING ------------------------------> CLOSED
+ *                                                   positions are written, handles close, the loop ends
  */
-enum shipper_state { SHIPPER_RUNNING, SHIPPER_STOPPING, SHIPPER_CLOSED };
+enum shipper_state { SHIPPER_RUNNING, SHIPPER_DRAINING, SHIPPER_STOPPING, SHIPPER_CLOSED };
 
 /* Open files are looked at so often, CW_SOURCES_DUE: a part of them whatever inotify says. */
 #define TICK_MS 1000
@@ -45,7 +48,7 @@ enum shipper_state { SHIPPER_RUNNING, SHIPPER_STOPPING, SHIPPER_CLOSED };
 /* Outputs are a client for a tenant each, and have a batch of their own. Whoever names more tenants
  * takes something else for one. */
 #define OUTPUTS_MAX 1000
-/* How long SIGTERM waits for the answers of pushes under way. */
+/* How long a stop waits for the answers of pushes under way, after the time for draining. */
 #define STOP_GRACE_MS 5000
 
 struct cw_shipper {
@@ -59,6 +62,7 @@ struct cw_shipper {
     bool handles; /* the loop and its handles are initialised */
     struct cw_state_dir state_dir;
     struct cw_metrics *metrics;
+    struct cw_kept_metrics kept_metrics;
     struct cw_watch *watch;
     struct cw_sources *sources;
     struct cw_pipelines pipelines;
@@ -114,8 +118,10 @@ static bool positions_save(struct cw_shipper *sh)
         cw_arena_free(&arena);
         return true;
     }
-    if (cw_state_dir_save(&sh->state_dir, sh->sources, &err) == 0)
+    if (cw_state_dir_save(&sh->state_dir, sh->sources, &err) == 0) {
+        cw_kept_metrics_save(&sh->kept_metrics);
         return true;
+    }
     cw_metrics_add(sh->metrics, CW_M_POSITIONS_FAILED, 1);
     cw_log_error("the positions could not be written, new files wait: %s", err.text);
     return false;
@@ -183,6 +189,17 @@ static void once_check(struct cw_shipper *sh)
         once_done(sh);
 }
 
+/* All that was there when the stop was asked for is settled. */
+static void drain_check(struct cw_shipper *sh)
+{
+    if (!cw_sources_drained(sh->sources))
+        return;
+    for (size_t i = 0; i < sh->nclients; i++)
+        if (cw_push_client_sending(sh->clients[i]))
+            return;
+    shipper_stop(sh);
+}
+
 static bool any_changed(const struct cw_sources *sources)
 {
     for (size_t i = 0; i < sources->n; i++)
@@ -196,7 +213,7 @@ static void on_work(uv_timer_t *timer)
     struct cw_shipper *sh = CW_CONTAINER_OF(timer, struct cw_shipper, work);
     if (sh->state == SHIPPER_STOPPING)
         shipper_stop(sh);
-    if (sh->state != SHIPPER_RUNNING)
+    if (sh->state != SHIPPER_RUNNING && sh->state != SHIPPER_DRAINING)
         return;
     uint64_t wait_ms = scan_wait_ms(sh);
     if (sh->scan_due && wait_ms == 0) {
@@ -226,7 +243,10 @@ static void on_work(uv_timer_t *timer)
     if (sh->dry_run != NULL && cw_dry_run_pump(sh->dry_run, sh->sources))
         work_soon(sh, 0);
     atomic_store(&sh->ready, ready);
-    once_check(sh);
+    if (sh->state == SHIPPER_RUNNING)
+        once_check(sh);
+    else if (!sh->scan_due)
+        drain_check(sh);
 }
 
 /* ---- events ---- */
@@ -359,8 +379,14 @@ static void shipper_close(struct cw_shipper *sh)
 static void on_grace_over(uv_timer_t *timer)
 {
     struct cw_shipper *sh = CW_CONTAINER_OF(timer, struct cw_shipper, stop_grace);
-    if (sh->state == SHIPPER_STOPPING)
+    if (sh->state == SHIPPER_DRAINING) {
+        cw_log_warn("not all could be delivered before the stop: %" PRIu64
+                    " bytes wait for the next start",
+                    cw_sources_lag(sh->sources));
+        shipper_stop(sh);
+    } else if (sh->state == SHIPPER_STOPPING) {
         shipper_close(sh);
+    }
 }
 
 /* Wait for what receivers took and for pushes under way, then close; again is fine. */
@@ -368,7 +394,7 @@ static void shipper_stop(struct cw_shipper *sh)
 {
     if (sh->state == SHIPPER_CLOSED)
         return;
-    if (sh->state == SHIPPER_RUNNING)
+    if (sh->state != SHIPPER_STOPPING)
         uv_timer_start(&sh->stop_grace, on_grace_over, STOP_GRACE_MS, 0);
     sh->state = SHIPPER_STOPPING;
     cw_receivers_stop(sh->receivers);
@@ -378,6 +404,19 @@ static void shipper_stop(struct cw_shipper *sh)
         if (cw_push_client_sending(sh->clients[i]))
             return;
     uv_timer_start(&sh->stop_grace, on_grace_over, 0, 0); /* not from within a client's callback */
+}
+
+/* Deliver what is there, for so long. */
+static void shipper_drain(struct cw_shipper *sh)
+{
+    sh->state = SHIPPER_DRAINING;
+    sh->host.hurry = true;
+    uv_timer_start(&sh->stop_grace, on_grace_over, (uint64_t)(sh->config->drain_ns / CW_NS_PER_MS),
+                   0);
+    folders_scan(sh); /* the last lines of a program that has just ended */
+    cw_sources_refresh(sh->sources, CW_SOURCES_ALL, cw_clock_now_ns(), cw_clock_mono_ns());
+    cw_sources_drain(sh->sources);
+    work_soon(sh, 0);
 }
 
 /* Everything that must outlive a restart is on disk, so a reload is one: main() starts the program
@@ -404,7 +443,10 @@ static void on_signal(uv_signal_t *handle, int number)
 {
     struct cw_shipper *sh = handle->data;
     cw_log_info("stopping (signal %d)", number);
-    shipper_stop(sh);
+    if (sh->state == SHIPPER_RUNNING && sh->config->drain_ns > 0 && !sh->args->dry_run)
+        shipper_drain(sh);
+    else
+        shipper_stop(sh);
 }
 
 /* ---- /metrics and /ready ---- */
@@ -415,6 +457,7 @@ static void metrics_handler(struct cw_http_request *request, void *ctx)
     struct cw_buf body;
     cw_buf_init(&body, SIZE_MAX);
     cw_metrics_render(sh->metrics, &body);
+    cw_kept_metrics_render(&sh->kept_metrics, &body);
     cw_http_respond(request, 200, CW_PROM_CONTENT_TYPE, &body);
 }
 
@@ -437,7 +480,8 @@ static void targets_handler(struct cw_http_request *request, void *ctx)
 static const struct cw_http_route routes[] = {
     {CW_HTTP_GET, "/targets", targets_handler, 0,
      "What is read, how far, and what became of its lines."},
-    {CW_HTTP_GET, "/metrics", metrics_handler, 0, "The shipper's own metrics."},
+    {CW_HTTP_GET, "/metrics", metrics_handler, 0,
+     "The shipper's own metrics, and those of metrics stages."},
     {CW_HTTP_GET, "/ready", ready_handler, 0, "200 when every server has answered."},
     {0},
 };
@@ -515,10 +559,9 @@ static bool output_exists(const struct cw_shipper *sh, const struct client *clie
     return false;
 }
 
-/* Entries for this tenant were met. */
-static bool on_tenant(void *arg, struct cw_str tenant)
+/* False: there are too many. */
+static bool outputs_add(struct cw_shipper *sh, struct cw_str tenant, bool *added)
 {
-    struct cw_shipper *sh = arg;
     for (size_t i = 0; i < sh->config->clients.n && !sh->args->dry_run; i++) {
         if (output_exists(sh, &sh->configured[i], tenant))
             continue;
@@ -531,8 +574,21 @@ static bool on_tenant(void *arg, struct cw_str tenant)
             return false;
         }
         output_add(sh, &sh->configured[i], tenant);
+        *added = true;
     }
     return true;
+}
+
+/* Entries for this tenant were met. It is on disk before anything of what follows them is settled for
+ * others: after a kill, it is for its sake too that a source is read from its position on. */
+static bool on_tenant(void *arg, struct cw_str tenant)
+{
+    struct cw_shipper *sh = arg;
+    bool added = false;
+    if (!outputs_add(sh, tenant, &added))
+        return false;
+    sh->sources->unsaved |= added;
+    return !added || !sh->started || positions_save(sh);
 }
 
 static int clients_new(struct cw_shipper *sh, struct cw_err *err)
@@ -548,6 +604,10 @@ static int clients_new(struct cw_shipper *sh, struct cw_err *err)
             return err->code;
         if (!sh->args->dry_run)
             output_add(sh, client, CW_STR(""));
+    }
+    for (size_t i = 0; i < sh->state_dir.known.ntenants; i++) {
+        bool added;
+        (void)outputs_add(sh, sh->state_dir.known.tenants[i], &added);
     }
     if (sh->args->dry_run)
         (void)cw_sources_output_add(sh->sources, CW_STR_NONE, CW_STR(""));
@@ -612,16 +672,20 @@ static int scrapes_new(struct cw_shipper *sh, struct cw_err *err)
                                                     .once = sh->args->once,
                                                     .on_targets = on_targets,
                                                     .arg = sh};
-    int rc = cw_pipelines_init(&sh->pipelines, &sh->config->pipelines, NULL, err);
+    cw_kept_metrics_init(&sh->kept_metrics,
+                         sh->config->keep_stage_metrics ? sh->state_dir.positions_path : NULL);
+    int rc = cw_pipelines_init(&sh->pipelines, &sh->config->pipelines, &sh->kept_metrics.host, err);
     if (rc < 0)
         return rc;
     sh->scrapes = cw_mem_array(sh->config->scrape_configs.n + 1, sizeof *sh->scrapes);
     for (size_t i = 0; i < sh->config->scrape_configs.n; i++) {
-        rc = cw_scrape_init(&sh->scrapes[i], &configs[i], &sh->pipelines, NULL, err);
+        rc = cw_scrape_init(&sh->scrapes[i], &configs[i], &sh->pipelines, &sh->kept_metrics.host,
+                            err);
         if (rc < 0)
             return rc;
         sh->nscrapes++;
     }
+    cw_kept_metrics_load(&sh->kept_metrics);
     sh->discoveries = cw_discoveries_new(&sh->discovery_host, sh->scrapes, sh->nscrapes);
     return 0;
 }
@@ -702,8 +766,11 @@ int cw_shipper_new(const struct cw_shipper_config *config, const struct cw_shipp
     }
     if (rc == 0) {
         cw_sources_restore(sh->sources, &sh->state_dir.known);
-        if (!args->dry_run)
+        if (!args->dry_run) {
             cw_state_dir_ledger_restore(&sh->state_dir, sh->sources);
+            cw_state_dir_restored(&sh->state_dir);
+            sh->host.sessions = sh->state_dir.known.sessions;
+        }
         rc = spool_folder_new(sh, err);
     }
     if (rc == 0)
@@ -767,6 +834,7 @@ void cw_shipper_free(struct cw_shipper **shipper)
     cw_sources_free(&sh->sources);
     clients_free(sh);
     scrapes_free(sh);
+    cw_kept_metrics_fini(&sh->kept_metrics);
     cw_dead_letters_free(&sh->dead_letters);
     cw_metrics_free(&sh->metrics);
     cw_state_dir_close(&sh->state_dir);

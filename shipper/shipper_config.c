@@ -273,6 +273,11 @@ static const struct cw_key_def shipper_keys[] = {
      .names = level_names, .doc = "What is logged."},
     {"server.log_format", CW_KEY_ENUM, ROW(cw_shipper_config, log_format), .def = "logfmt",
      .names = format_names, .doc = "How."},
+    {"server.graceful_shutdown_timeout", CW_KEY_DURATION, ROW(cw_shipper_config, drain_ns),
+     .def = "5s", .min = "0", .max = "1h",
+     .doc =
+         "How long SIGTERM (or SIGINT) may take to deliver what is in the files by then; a second "
+         "one ends that. What is not delivered waits for the next start."},
     {"server.grpc_listen_port", CW_KEY_IGNORED, .doc = "there is no gRPC here"},
     {"server.grpc_listen_address", CW_KEY_IGNORED, .doc = "there is no gRPC here"},
     {"server.disable", CW_KEY_IGNORED, .doc = "leave server.http_listen_port out instead"},
@@ -305,6 +310,10 @@ static const struct cw_key_def shipper_keys[] = {
      .def = "10s", .min = "10ms", .max = "1h", .doc = "How often positions are written."},
     {"positions.ignore_invalid_yaml", CW_KEY_IGNORED,
      .doc = "an invalid positions file is always an error: it would repeat lines"},
+    {"positions.keep_metrics", CW_KEY_BOOL, ROW(cw_shipper_config, keep_stage_metrics),
+     .def = "false",
+     .doc = "Keep the series of metrics stages across restarts, in a file beside the positions "
+            "(.cordwood.metrics)."},
     {"pipelines", CW_KEY_TABLE_MAP, ROW(cw_shipper_config, pipelines), .table = &pipeline_table,
      .doc = "Stages by name: a container's lines go through those that its label cordwood.pipeline "
             "names, instead of its scrape config's."},

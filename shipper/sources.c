@@ -493,9 +493,26 @@ void cw_sources_refresh(struct cw_sources *sources, enum cw_sources_which which,
 
 /* ---- positions ---- */
 
+/* Of all outputs, each once. */
+static void tenants_list(const struct cw_sources *sources, struct cw_arena *arena,
+                         struct cw_positions *out)
+{
+    out->ntenants = 0;
+    out->tenants = CW_ARENA_ARRAY(arena, struct cw_str, sources->noutputs);
+    for (size_t i = 0; i < sources->noutputs; i++) {
+        const char *tenant = sources->outputs[i].tenant;
+        bool listed = tenant == NULL || tenant[0] == '\0';
+        for (size_t k = 0; k < out->ntenants && !listed; k++)
+            listed = cw_str_eqz(out->tenants[k], tenant);
+        if (!listed)
+            out->tenants[out->ntenants++] = cw_str_of(tenant);
+    }
+}
+
 void cw_sources_positions(const struct cw_sources *sources, struct cw_arena *arena,
                           struct cw_positions *out)
 {
+    tenants_list(sources, arena, out);
     out->nsources = 0;
     out->sources = CW_ARENA_ARRAY(arena, struct cw_position, sources->n);
     for (size_t i = 0; i < sources->n; i++) {
@@ -546,6 +563,28 @@ bool cw_sources_goal_reached(const struct cw_sources *sources)
             return false;
     }
     return sources->scanned && !sources->unsaved;
+}
+
+void cw_sources_drain(struct cw_sources *sources)
+{
+    for (size_t i = 0; i < sources->n; i++)
+        sources->items[i]->goal = sources->items[i]->tail.size;
+}
+
+bool cw_sources_drained(const struct cw_sources *sources)
+{
+    for (size_t i = 0; i < sources->n; i++) {
+        const struct cw_source *source = sources->items[i];
+        for (size_t o = 0; o < source->nrows && source->tail.fd >= 0; o++) {
+            const struct cw_ledger_row *row = &source->rows[o];
+            /* Nothing whole was found behind it, and no stage waits for the rest of an entry. */
+            bool held =
+                row->held_size == source->tail.size && (source->stages == NULL || source->waited);
+            if (cw_ledger_next(row) < source->goal && !held)
+                return false;
+        }
+    }
+    return !sources->unsaved;
 }
 
 uint64_t cw_sources_lag(const struct cw_sources *sources)

@@ -2,8 +2,11 @@
 #include <stdlib.h>
 #include "common/base/arena.h"
 #include "common/base/assert.h"
+#include "common/base/log.h"
 
-enum { FIRST_BYTES = 4096 };
+enum { FIRST_BYTES = 4096, CIPHER_BYTES = 16384 };
+/* What so much is decrypted to is not longer. */
+#define PLAIN_BYTES (1u << 20)
 
 struct cw_stream_reader *cw_stream_reader_new(const struct cw_stream_reader_options *options)
 {
@@ -11,6 +14,10 @@ struct cw_stream_reader *cw_stream_reader_new(const struct cw_stream_reader_opti
     reader->options = *options;
     if (reader->options.buffer_bytes == 0)
         reader->options.buffer_bytes = CW_STREAM_READER_BYTES;
+    if (options->tls != NULL) {
+        reader->tls = cw_tls_session_new(options->tls);
+        reader->cipher = cw_mem_new(CIPHER_BYTES);
+    }
     return reader;
 }
 
@@ -20,6 +27,8 @@ static void on_handle_closed(uv_handle_t *handle)
     if (--reader->nopen > 0)
         return;
     reader->options.on_closed(reader->options.arg, reader);
+    cw_tls_session_free(&reader->tls);
+    free(reader->cipher);
     free(reader->bytes);
     free(reader);
 }
@@ -47,16 +56,26 @@ static void on_idle(uv_timer_t *timer)
 }
 
 /* Room for more: the buffer grows as it is needed. */
+static size_t room_make(struct cw_stream_reader *reader)
+{
+    if (reader->len == reader->cap) {
+        reader->cap = reader->cap ? CW_MIN(2 * reader->cap, reader->options.buffer_bytes)
+                                  : CW_MIN((size_t)FIRST_BYTES, reader->options.buffer_bytes);
+        reader->bytes = cw_mem_resize(reader->bytes, reader->cap);
+    }
+    return reader->cap - reader->len;
+}
+
 static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *out)
 {
     struct cw_stream_reader *reader = handle->data;
     (void)suggested;
-    if (reader->len == reader->cap) {
-        reader->cap = reader->cap ? CW_MIN(2 * reader->cap, reader->options.buffer_bytes)
-                                  : CW_MIN(FIRST_BYTES, reader->options.buffer_bytes);
-        reader->bytes = cw_mem_resize(reader->bytes, reader->cap);
+    if (reader->tls != NULL) {
+        *out = uv_buf_init(reader->cipher, CIPHER_BYTES);
+        return;
     }
-    *out = uv_buf_init(reader->bytes + reader->len, (unsigned)(reader->cap - reader->len));
+    size_t room = room_make(reader);
+    *out = uv_buf_init(reader->bytes + reader->len, (unsigned)room);
 }
 
 /* Hand over what there is. False: the reader is closed. */
@@ -83,6 +102,45 @@ static bool bytes_give(struct cw_stream_reader *reader)
     return !reader->closing;
 }
 
+/* `n` bytes were put behind those that there are. False: the reader is closed. */
+static bool bytes_added(struct cw_stream_reader *reader, size_t n)
+{
+    size_t skipped = CW_MIN(reader->skip, n);
+    reader->skip -= skipped;
+    memmove(reader->bytes + reader->len, reader->bytes + reader->len + skipped, n - skipped);
+    reader->len += n - skipped;
+    return reader->len == 0 || bytes_give(reader);
+}
+
+static void bytes_send(struct cw_stream_reader *reader, struct cw_str bytes);
+
+/* Decrypt what was read, and hand it over piece by piece. False: the reader is closed. */
+static bool cipher_take(struct cw_stream_reader *reader, size_t n)
+{
+    struct cw_buf plain, send;
+    struct cw_err err;
+    cw_buf_init(&plain, PLAIN_BYTES);
+    cw_buf_init(&send, PLAIN_BYTES);
+    int rc = cw_tls_session_take(reader->tls, cw_str_make(reader->cipher, n), &plain, &send, &err);
+    if (rc < 0)
+        cw_log_info("a connection from %s: %s", reader->peer, err.text);
+    if (send.len > 0)
+        bytes_send(reader, cw_buf_str(&send));
+    struct cw_str rest = cw_buf_str(&plain);
+    bool open = true;
+    while (rest.len > 0 && open) {
+        size_t piece = CW_MIN(room_make(reader), rest.len);
+        memcpy(reader->bytes + reader->len, rest.ptr, piece);
+        rest = cw_str_sub(rest, piece, rest.len);
+        open = bytes_added(reader, piece);
+    }
+    cw_buf_fini(&plain);
+    cw_buf_fini(&send);
+    if (rc != 0 && open)
+        cw_stream_reader_close(reader);
+    return open && rc == 0;
+}
+
 static void on_read(uv_stream_t *stream, ssize_t nread, const uv_buf_t *buf)
 {
     struct cw_stream_reader *reader = stream->data;
@@ -95,12 +153,8 @@ static void on_read(uv_stream_t *stream, ssize_t nread, const uv_buf_t *buf)
     }
     if (reader->options.idle_ms > 0)
         uv_timer_again(&reader->idle);
-    size_t skipped = CW_MIN(reader->skip, (size_t)nread);
-    reader->skip -= skipped;
-    memmove(reader->bytes + reader->len, reader->bytes + reader->len + skipped,
-            (size_t)nread - skipped);
-    reader->len += (size_t)nread - skipped;
-    if (reader->len == 0 || !bytes_give(reader))
+    size_t n = (size_t)nread;
+    if (!(reader->tls != NULL ? cipher_take(reader, n) : bytes_added(reader, n)))
         return;
     if (!reader->options.room(reader->options.arg)) {
         reader->held = true;
@@ -145,15 +199,29 @@ static void on_answered(uv_write_t *write, int status)
     free(CW_CONTAINER_OF(write, struct answer, write));
 }
 
-void cw_stream_reader_answer(struct cw_stream_reader *reader, struct cw_str bytes)
+static void bytes_send(struct cw_stream_reader *reader, struct cw_str bytes)
 {
-    if (reader->closing)
-        return;
     struct answer *answer = cw_mem_new(sizeof *answer + bytes.len);
     memcpy(answer->bytes, bytes.ptr, bytes.len);
     uv_buf_t buf = uv_buf_init(answer->bytes, (unsigned)bytes.len);
     if (uv_write(&answer->write, &reader->handle.stream, &buf, 1, on_answered) < 0)
         free(answer);
+}
+
+void cw_stream_reader_answer(struct cw_stream_reader *reader, struct cw_str bytes)
+{
+    struct cw_buf send;
+    struct cw_err err;
+    if (reader->closing)
+        return;
+    if (reader->tls == NULL) {
+        bytes_send(reader, bytes);
+        return;
+    }
+    cw_buf_init(&send, PLAIN_BYTES);
+    if (cw_tls_session_send(reader->tls, bytes, &send, &err) == 0)
+        bytes_send(reader, cw_buf_str(&send));
+    cw_buf_fini(&send);
 }
 
 bool cw_stream_line_take(struct cw_str *bytes, enum cw_stream_more more, struct cw_str *line)

@@ -15,6 +15,7 @@
 #include <stdbool.h>
 #include <uv.h>
 #include "common/base/str.h"
+#include "common/net/tls_session.h"
 
 /* The longest line that is one record; and few enough for a thousand connections. */
 #define CW_STREAM_READER_BYTES (64u << 10)
@@ -27,6 +28,7 @@ struct cw_stream_reader_options {
     size_t
         buffer_bytes; /* the most that the parser may ask to be held; 0: CW_STREAM_READER_BYTES */
     uint64_t idle_ms; /* closed after so much silence; 0: never */
+    struct cw_tls_server *tls; /* of a connection; NULL: the bytes are as they are */
     /* Returns how many bytes are taken; SIZE_MAX: close. Whether more may come, the stream has ended,
      * or the buffer is full and nothing of it was taken: then some must be. */
     size_t (*on_bytes)(void *arg, struct cw_stream_reader *reader, struct cw_str bytes,
@@ -48,6 +50,8 @@ struct cw_stream_reader {
     struct cw_stream_reader_options options;
     char *bytes;
     size_t len, cap, skip;
+    struct cw_tls_session *tls;
+    char *cipher; /* what was read, with TLS */
     bool held, closing;
     unsigned nopen;
     char peer[64]; /* the other end's address; empty: none */

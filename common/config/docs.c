@@ -86,7 +86,9 @@ void cw_docs_facts(const struct cw_value_rule *rule, const char *def, const char
 const struct cw_key_def *cw_docs_same_keys(const struct cw_table_def *table,
                                            const struct cw_key_def *key)
 {
-    for (const struct cw_key_def *k = table->keys; key->table != NULL && k < key; k++) {
+    if (key->table == NULL || key->table->nkeys == 0)
+        return NULL;
+    for (const struct cw_key_def *k = table->keys; k < key; k++) {
         if (k->table == key->table)
             return k;
     }

@@ -18,6 +18,21 @@ static int compile(struct cw_stages_build *build, const void *config, struct cw_
     return 0;
 }
 
+/* A name goes into a header and into files: control characters, which no tenant's name may hold, become '%'. */
+static struct cw_str clean(struct cw_str tenant, struct cw_arena *arena)
+{
+    char *copy = NULL;
+    for (size_t i = 0; i < tenant.len; i++) {
+        unsigned char c = (unsigned char)tenant.ptr[i];
+        if (c >= 0x20 && c != 0x7f)
+            continue;
+        if (copy == NULL)
+            copy = memcpy(cw_arena_alloc(arena, tenant.len), tenant.ptr, tenant.len);
+        copy[i] = '%';
+    }
+    return copy ? cw_str_make(copy, tenant.len) : tenant;
+}
+
 static enum cw_stage_end run_stage(const struct cw_stage_node *node, struct cw_stages_run *run,
                                    struct cw_stage_item *item)
 {
@@ -29,7 +44,7 @@ static enum cw_stage_end run_stage(const struct cw_stage_node *node, struct cw_s
     else if (stage->value.len == 0)
         there = cw_stage_text(run, item, stage->source, &tenant);
     if (there && tenant.len > 0)
-        item->entry.tenant = tenant;
+        item->entry.tenant = clean(tenant, run->options.arena);
     return CW_STAGE_ON;
 }
 

@@ -7,6 +7,7 @@ import os
 import random
 import re
 import socket
+import ssl
 import subprocess
 import threading
 import time
@@ -206,6 +207,79 @@ def test_rsyslogd_forwards(ingester, receive, started, tmp_path, framing, templa
     have = [line for line in ingester.export_lines('{job="s", app_name="app"}')]
     assert sorted(line.strip() for line in have) == sorted(want)
     rsyslog.stop()
+
+
+# ---- TLS ----
+
+def openssl(*arguments):
+    subprocess.run(["openssl", *map(str, arguments)], check=True, capture_output=True)
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory):
+    """ca.pem, and of it server.pem and client.pem; other.pem is of nobody; a key beside each."""
+    folder = tmp_path_factory.mktemp("certificates")
+    for name in ("ca", "other"):
+        openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj", "/CN=" + name,
+                "-keyout", folder / (name + ".key"), "-out", folder / (name + ".pem"))
+    for name in ("server", "client"):
+        (folder / "ext").write_text("subjectAltName=IP:127.0.0.1,DNS:localhost\n")
+        openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=" + name,
+                "-keyout", folder / (name + ".key"), "-out", folder / (name + ".csr"))
+        openssl("x509", "-req", "-days", "2", "-in", folder / (name + ".csr"), "-CA", folder / "ca.pem", "-CAkey", folder / "ca.key",
+                "-CAcreateserial", "-extfile", folder / "ext", "-out", folder / (name + ".pem"))
+    return folder
+
+
+def test_rsyslogd_forwards_over_tls(ingester, receive, started, tmp_path, certificates):
+    shipper = receive("job_name: s\nsyslog:\n  listen_address: 127.0.0.1:0\n  labels: {job: s}\n"
+                      "  tls_config: {cert_file: %(c)s/server.pem, key_file: %(c)s/server.key, ca_file: %(c)s/ca.pem}" % {"c": certificates} + SYSLOG_RELABEL).start()
+    host, port = address(shipper, "syslog.s")
+    rsyslog = started.add(Rsyslog(tmp_path / "rsyslog",
+                                  'global(defaultNetstreamDriverCAFile="%(c)s/ca.pem" defaultNetstreamDriverCertFile="%(c)s/client.pem" '
+                                  'defaultNetstreamDriverKeyFile="%(c)s/client.key")\n*.* action(type="omfwd" target="%(h)s" port="%(p)d" protocol="tcp" '
+                                  'tcp_framing="octet-counted" streamDriver="gtls" streamDriverMode="1" streamDriverAuthMode="x509/certvalid" '
+                                  'template="RSYSLOG_SyslogProtocol23Format")' % {"c": certificates, "h": host, "p": port}))
+    want = [b"over TLS %d %s" % (i, b"x" * (i % 7000 + 1)) for i in range(2000)]
+    rsyslog.log_file.write_bytes(b"\n".join(want) + b"\n")
+    rsyslog.start()
+    wait_for("lines", lambda: ingester.count('{job="s", app_name="app"}') >= len(want), 60, 0.1)
+    assert sorted(line.strip() for line in ingester.export_lines('{job="s", app_name="app"}')) == sorted(want)
+    rsyslog.stop()
+
+
+def test_who_may_connect_over_tls(ingester, receive, certificates):
+    common = "tls_config: {cert_file: %(c)s/server.pem, key_file: %(c)s/server.key" % {"c": certificates}
+    shipper = receive("job_name: open\nlines: {listen_address: '127.0.0.1:0', labels: {job: open}, %s}}" % common,
+                      "job_name: known\nforward: {listen_address: '127.0.0.1:0', labels: {job: known}, %s, ca_file: %s/ca.pem}}" % (common, certificates)).start()
+    context = ssl.create_default_context(cafile=certificates / "ca.pem")
+    with context.wrap_socket(socket.create_connection(address(shipper, "lines.open")), server_hostname="127.0.0.1") as connection:
+        for piece in (b"one\ntw", b"o\n" + b"x" * 100000 + b"\n", b"the end"):
+            connection.sendall(piece)
+        connection.unwrap()
+    wait_for("lines", lambda: ingester.count('{job="open"}') >= 5, every=0.1)
+    have = ingester.export_lines('{job="open"}')
+    assert have[:2] == [b"one", b"two"] and b"".join(have[2:-1]) == b"x" * 100000 and have[-1] == b"the end"
+    with socket.create_connection(address(shipper, "lines.open")) as connection:
+        connection.sendall(b"no TLS at all\n" * 10)
+        connection.settimeout(10)
+        while connection.recv(1000):
+            pass                                            # an alert, then the end
+    for name, chain in ((None, None), ("other", None), ("client", "client")):
+        known = ssl.create_default_context(cafile=certificates / "ca.pem")
+        if name:
+            known.load_cert_chain(certificates / (name + ".pem"), certificates / (name + ".key"))
+        try:
+            with known.wrap_socket(socket.create_connection(address(shipper, "forward.known")), server_hostname="127.0.0.1") as connection:
+                connection.settimeout(10)
+                connection.sendall(msgpack.packb(["t", int(time.time()), {"message": "from " + str(name)}, {"chunk": "c"}]))
+                answer = connection.recv(1000)
+        except (ssl.SSLError, ConnectionError):
+            answer = b""
+        assert (answer == msgpack.packb({"ack": "c"})) == (chain is not None), name
+    stored(ingester, [b"from client"], '{job="known"}')
+    assert shipper.stop() == 0
+    assert ingester.count('{job="open"}') == len(have)
 
 
 # ---- pushes ----

@@ -1,4 +1,5 @@
 """Pipeline stages in the whole shipper: what they make of lines arrives once, whatever is killed, and for whom it is."""
+import http.server
 import json
 import os
 import random
@@ -144,3 +145,55 @@ def test_each_stage_is_shown(tmp_path):
     wrong = subprocess.run([SHIPPER, "test", "--config", str(path), "--job", "other"], input="", stderr=subprocess.PIPE, text=True)
     assert wrong.returncode == 2 and 'no scrape config has the job_name "other"' in wrong.stderr
     assert not os.path.exists(tmp_path / "positions")
+
+
+class Door:
+    """Before an ingester: takes no pushes of the tenant "slow" while it is shut."""
+
+    def __init__(self, server):
+        door = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self):
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                status, text = 503, b""
+                if not (door.shut and self.path.endswith("/push") and self.headers["X-Scope-OrgID"] == "slow"):
+                    status, text = server.ask("POST", self.path, body=body, headers=dict(self.headers))
+                self.send_response(status)
+                self.send_header("Content-Length", str(len(text)))
+                self.end_headers()
+                self.wfile.write(text)
+
+            def log_message(self, *arguments):
+                pass
+
+        self.shut = True
+        self.http = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = "http://127.0.0.1:%d" % self.http.server_port
+        threading.Thread(target=self.http.serve_forever, daemon=True).start()
+
+
+def test_a_tenant_that_is_held_up_loses_nothing_by_a_restart(tmp_path, make_ingester, make_shipper):
+    server = make_ingester(config="auth_enabled: true\n").start()
+    door = Door(server)
+    (tmp_path / "logs").mkdir()
+    stages = """
+  - regex: {expression: '^(?P<who>slow|other)'}
+  - tenant: {source: who}"""
+    client = (door.url, ", tenant_id: rest, batchsize: 4096, backoff_config: {max_period: 1s}")
+    shipper = make_shipper(config=config(tmp_path, [client], stages)).start()
+    lines = ["%s line %d" % (("slow", "other", "more")[i % 3], i) for i in range(3000)]
+    write(tmp_path / "logs" / "a.log", lines)
+    for tenant in ("rest", "other"):
+        wait_for("the lines of " + tenant, lambda: len(server.export_lines('{job="s"}', headers={"X-Scope-OrgID": tenant})) == 1000, 30, 0.2)
+    assert server.export_lines('{job="s"}', headers={"X-Scope-OrgID": "slow"}) == []
+    shipper.kill()
+    door.shut = False
+    shipper.start()
+    for tenant, name in (("slow", "slow"), ("other", "other"), ("rest", "more")):
+        want = [line.encode() for line in lines if line.startswith(name)]
+        headers = {"X-Scope-OrgID": tenant}
+        wait_for("all lines of " + tenant, lambda: len(server.export_lines('{job="s"}', headers=headers)) >= len(want), 20, 0.2)
+        assert differences(want, server.export_lines('{job="s"}', headers=headers)) is None

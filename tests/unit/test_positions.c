@@ -23,9 +23,12 @@ static struct cw_positions example(struct cw_id128 *sessions, struct cw_position
                                       .path_now = CW_STR("/var/log/a.log.1")};
     sources[1] =
         (struct cw_position){.generation = 1, .path = CW_STR("/x"), .path_now = CW_STR("/x")};
+    static struct cw_str tenants[] = {{"team a", 6}, {"b", 1}};
     return (struct cw_positions){.shipper = {{9, 8}},
                                  .sessions = sessions,
                                  .nsessions = 2,
+                                 .tenants = tenants,
+                                 .ntenants = 2,
                                  .sources = sources,
                                  .nsources = 2};
 }
@@ -44,6 +47,8 @@ Test(positions, what_is_written_is_read_back)
     cr_assert_eq(back.nsessions, 2);
     cr_assert_eq(back.sessions[1].bytes[15], 7);
     cr_assert_eq(memcmp(&back.shipper, &positions.shipper, sizeof back.shipper), 0);
+    cr_assert(back.ntenants == 2 && cw_str_eqz(back.tenants[0], "team a") &&
+              cw_str_eqz(back.tenants[1], "b"));
     cr_assert_eq(back.nsources, 2);
     cr_assert_eq(back.sources[0].offset, 1234567890123);
     cr_assert_eq(back.sources[0].generation, 4);

@@ -1,0 +1,41 @@
+/*
+ * tls_session.h - the server's side of TLS (GnuTLS) over any bytes: what came in is given in, what is to be sent comes out. It
+ * knows no socket.
+ *
+ *   cw_tls_session_take(session, received, &plain, &send, &err);      also drives the handshake
+ *   cw_tls_session_send(session, answer, &send);
+ *
+ * Ownership  A session refers to its server, which lives longer.
+ * Threads    A server may be shared; a session belongs to one thread.
+ * Errors     CW_E_INVALID: files that hold no certificate or key, a peer that does not speak TLS, or shows no certificate that is
+ *            asked for. The session must not be used on; what is in `send` may still be sent (the alert).
+ */
+#ifndef CW_NET_TLS_SESSION_H
+#define CW_NET_TLS_SESSION_H
+#include "common/base/buf.h"
+#include "common/base/err.h"
+#include "common/base/str.h"
+
+struct cw_tls_server;
+struct cw_tls_session;
+
+struct cw_tls_server_options {
+    const char *cert_file, *key_file; /* PEM; the certificate with those between it and the root */
+    const char *client_ca_file; /* whose certificates a client must show one of; NULL or "": none */
+};
+
+int cw_tls_server_new(const struct cw_tls_server_options *options, struct cw_tls_server **out,
+                      struct cw_err *err) CW_MUST_USE;
+void cw_tls_server_free(struct cw_tls_server **server);
+
+struct cw_tls_session *cw_tls_session_new(struct cw_tls_server *server);
+void cw_tls_session_free(struct cw_tls_session **session);
+/* Take all of `received`; what it says is appended to *plain, what is to be sent to *send. Returns 1 when the peer has ended its
+ * side, else 0. */
+int cw_tls_session_take(struct cw_tls_session *session, struct cw_str received,
+                        struct cw_buf *plain, struct cw_buf *send, struct cw_err *err) CW_MUST_USE;
+/* After the handshake. */
+int cw_tls_session_send(struct cw_tls_session *session, struct cw_str plain, struct cw_buf *send,
+                        struct cw_err *err) CW_MUST_USE;
+
+#endif

@@ -48,7 +48,8 @@ Test(docker_place, whatever_the_order_and_the_stops_each_is_taken_once)
         char cursor[CW_DOCKER_CURSOR_BYTES] = "";
         log_make(log, CW_DOCKER_DISORDER_S - 1);
         for (size_t end = 0; end < N;) {
-            end = CW_MIN(N, end + (size_t)rand() % 60);
+            size_t more = (size_t)rand() % 60;
+            end = CW_MIN((size_t)N, end + more);
             read_log(log, 0, end, cursor, taken);
         }
         for (size_t i = 0; i < N; i++)

@@ -1,19 +1,14 @@
 #include "shipper/docker_follow.h"
-#include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include "common/base/assert.h"
-#include "common/base/clock.h"
 #include "common/base/file_tree.h"
 #include "common/base/log.h"
-#include "common/net/http_params.h"
 #include "shipper/docker_frames.h"
+#include "shipper/docker_place.h"
 #include "shipper/spool_record.h"
 #include "shipper/spool_writer.h"
 
-enum { STREAM_MAGIC = 0x646c6f67, CURSOR_BYTES = 96 };
-/* Messages of two streams are written in no strict order of their times; further apart than this they are. */
-#define DISORDER_S 8
+enum { STREAM_MAGIC = 0x646c6f67 };
 /* Lines that wait for the end of one whose pieces come slowly. */
 #define HELD_BYTES (1u << 20)
 
@@ -22,14 +17,6 @@ struct held {
     int64_t ts_ns;
     struct cw_buf text;
     bool partial;
-};
-
-/* Where a container's log goes on: behind the first `n` messages that are not older than second `base_s`. */
-struct place {
-    int64_t base_s;
-    uint64_t n;
-    uint64_t
-        last; /* hash of the last of them: it may stand earlier, where older ones were rotated away */
 };
 
 struct cw_docker_follow {
@@ -49,56 +36,10 @@ struct cw_docker_follow {
     size_t nrecords;
     struct held *held;
     size_t nheld, held_cap, held_bytes;
-    struct place resume; /* of the call under way: `n` are still to be skipped */
-    char cursor[CURSOR_BYTES];
-    int64_t second_s; /* the newest; the messages of it and those before, by second */
-    uint64_t per_second[DISORDER_S + 1];
-    uint64_t last;
+    struct cw_docker_place place; /* of the call under way */
+    char cursor[CW_DOCKER_CURSOR_BYTES];
     bool begun, ended, told;
 };
-
-/* ---- where it goes on ---- */
-
-static struct place place_parse(struct cw_str cursor)
-{
-    struct place place = {.n = 0};
-    int64_t base;
-    uint64_t n, last;
-    if (cw_str_take_i64(&cursor, &base) && cw_str_take_u64(&cursor, &n) &&
-        cw_str_take_u64(&cursor, &last))
-        place = (struct place){base, n, last};
-    return place;
-}
-
-static uint64_t message_hash(const struct cw_docker_line *message)
-{
-    return cw_hash64(message->text.ptr, message->text.len) ^ (uint64_t)message->ts_ns ^
-           message->stream;
-}
-
-static void message_count(struct cw_docker_follow *stream, const struct cw_docker_line *message)
-{
-    int64_t second = message->ts_ns / CW_NS_PER_S;
-    for (int64_t behind = second - stream->second_s; behind > 0; behind--) {
-        if (behind > DISORDER_S + 1) { /* all of them are older */
-            stream->second_s = second - (DISORDER_S + 1);
-            behind = DISORDER_S + 1;
-        }
-        stream->per_second[++stream->second_s % (DISORDER_S + 1)] = 0;
-    }
-    if (second >= stream->second_s - DISORDER_S)
-        stream->per_second[second % (DISORDER_S + 1)]++;
-    stream->last = message_hash(message);
-}
-
-static void cursor_make(struct cw_docker_follow *stream)
-{
-    uint64_t n = 0;
-    for (size_t i = 0; i < CW_COUNT(stream->per_second); i++)
-        n += stream->per_second[i];
-    snprintf(stream->cursor, sizeof stream->cursor, "%" PRId64 " %" PRIu64 " %" PRIu64,
-             stream->second_s - DISORDER_S, n, stream->last);
-}
 
 /* ---- messages into records ---- */
 
@@ -124,7 +65,7 @@ static void held_flush(struct cw_docker_follow *stream)
     for (size_t i = 0; i < stream->nheld; i++)
         if (!stream->off[stream->held[i].stream])
             last = i;
-    cursor_make(stream);
+    cw_docker_place_format(&stream->place, stream->cursor);
     for (size_t i = 0; i < stream->nheld; i++) {
         if (!stream->off[stream->held[i].stream])
             held_put(stream, &stream->held[i], i == last ? cw_str_of(stream->cursor) : CW_STR_NONE);
@@ -166,13 +107,8 @@ static bool any_partial(const struct cw_docker_follow *stream)
 static void on_message(void *arg, const struct cw_docker_line *message)
 {
     struct cw_docker_follow *stream = arg;
-    message_count(stream, message);
-    if (stream->resume.n > 0) {
-        stream->resume.n--;
-        if (stream->last == stream->resume.last)
-            stream->resume.n = 0;
+    if (!cw_docker_place_take(&stream->place, message))
         return;
-    }
     struct held *held = held_of(stream, message);
     cw_buf_adds(&held->text, message->text);
     held->partial = message->partial;
@@ -238,15 +174,14 @@ void cw_docker_follow_start(struct cw_docker_follow *stream)
     const char *socket;
     stream->begun = true;
     stream->ended = false;
-    stream->resume = place_parse(stream->cursor[0] ? cw_str_of(stream->cursor)
-                                                   : cw_spool_writer_cursor(stream->spool));
-    stream->second_s = stream->resume.base_s + DISORDER_S;
-    memset(stream->per_second, 0, sizeof stream->per_second);
+    cw_docker_place_begin(&stream->place, stream->cursor[0]
+                                              ? cw_str_of(stream->cursor)
+                                              : cw_spool_writer_cursor(stream->spool));
     cw_docker_frames_fini(&stream->frames);
     cw_docker_frames_init(&stream->frames, stream->options.tty);
     cw_buf_clear(&stream->url);
     cw_docker_base_url(stream->options.config, &stream->url, &socket);
-    cw_docker_logs_url(cw_str_of(stream->id), stream->resume.base_s, !stream->options.host->once,
+    cw_docker_logs_url(cw_str_of(stream->id), stream->place.since_s, !stream->options.host->once,
                        &stream->url);
     struct cw_http_call call = {.method = "GET",
                                 .url = cw_buf_z(&stream->url),

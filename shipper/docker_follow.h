@@ -8,8 +8,7 @@
  *       no room, no answer   v   | room, a second
  *                       (broken off, and begun again)     any -- close --> freed
  *
- * The cursor in the spool is the time of the last message and how many messages have that time: the Engine is asked from that
- * time on (`since`), and those are skipped. A line whose pieces have not all come is in the spool with the last of them; what
+ * The cursor in the spool is a place (docker_place.h): the Engine is asked from there on. A line whose pieces have not all come is in the spool with the last of them; what
  * comes meanwhile on the other stream waits, so that a restart neither repeats nor loses a piece.
  *
  * Ownership  What options name outlives the object; labels are copied.

@@ -290,7 +290,6 @@ static const struct cw_key_def shipper_keys[] = {
     IGNORED("server.grpc_server_max_recv_msg_size", "there is no gRPC here"),
     IGNORED("server.grpc_server_max_send_msg_size", "there is no gRPC here"),
     IGNORED("server.grpc_server_max_concurrent_streams", "there is no gRPC here"),
-    IGNORED("server.graceful_shutdown_timeout", "SIGTERM waits for at most 5 seconds"),
     IGNORED("server.register_instrumentation", "/metrics is always there"),
     IGNORED("server.profiling_enabled", "there is nothing to profile from outside"),
     IGNORED("server.enable_runtime_reload", "SIGHUP reloads"),

@@ -1,6 +1,7 @@
 """Containers of a real Docker Engine: dockerd on a private socket, an image made of busybox alone."""
 import os
 import socket
+import ssl
 import subprocess
 import tarfile
 import threading
@@ -207,9 +208,8 @@ def test_logs_without_files_are_followed_over_the_api(ingester, make_shipper, en
     assert shipper.stop() == 0
 
 
-@pytest.fixture
-def tcp(engine):
-    """The Engine at a TCP port, with a password: its files are another machine's."""
+def forwarded(engine, tls=None):
+    """The Engine's socket at a TCP port, perhaps with TLS; (the listener, its port)."""
     listener = socket.create_server(("127.0.0.1", 0))
 
     def copy(source, target):
@@ -220,19 +220,61 @@ def tcp(engine):
         except OSError:
             pass
 
+    def serve_one(client):
+        try:
+            client = tls.wrap_socket(client, server_side=True) if tls else client
+        except OSError:
+            return
+        inside = socket.socket(socket.AF_UNIX)
+        inside.connect(engine.socket)
+        threading.Thread(target=copy, args=(client, inside), daemon=True).start()
+        copy(inside, client)
+
     def serve():
         while True:
             try:
                 client, _ = listener.accept()
             except OSError:
                 return
-            inside = socket.socket(socket.AF_UNIX)
-            inside.connect(engine.socket)
-            for pair in ((client, inside), (inside, client)):
-                threading.Thread(target=copy, args=pair, daemon=True).start()
+            threading.Thread(target=serve_one, args=(client,), daemon=True).start()
     threading.Thread(target=serve, daemon=True).start()
-    yield "tcp://127.0.0.1:%d" % listener.getsockname()[1]
+    return listener, listener.getsockname()[1]
+
+
+@pytest.fixture
+def tcp(engine):
+    listener, port = forwarded(engine)
+    yield "tcp://127.0.0.1:%d" % port
     listener.close()
+
+
+def test_an_engine_behind_tls_with_client_certificates(ingester, make_shipper, engine, tmp_path):
+    def openssl(*arguments):
+        subprocess.run(["openssl", *arguments], cwd=tmp_path, check=True, capture_output=True)
+    (tmp_path / "names").write_text("subjectAltName=DNS:docker.internal")
+    openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", "ca.key", "-out", "ca.pem", "-subj", "/CN=ca")
+    for name in ("server", "client"):
+        openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", name + ".key", "-out", name + ".csr", "-subj", "/CN=" + name)
+        openssl("x509", "-req", "-in", name + ".csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-out", name + ".pem", "-extfile", "names")
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=tmp_path / "ca.pem")
+    context.load_cert_chain(tmp_path / "server.pem", tmp_path / "server.key")
+    context.verify_mode = ssl.CERT_REQUIRED
+    listener, port = forwarded(engine, context)
+    try:
+        engine.run("behind", "echo over TLS")
+
+        def config(more):
+            return ("clients: [{url: %s/loki/api/v1/push, batchwait: 20ms}]\npositions: {filename: %s/positions.yaml}\n"
+                    "scrape_configs: [{job_name: tls, docker_sd_configs: [{host: 'tcp://127.0.0.1:%d', filters: [{name: name, values: [behind]}], "
+                    "tls_config: {ca_file: %s/ca.pem, server_name: docker.internal%s}}]}]\n" % (ingester.url, tmp_path, port, tmp_path, more))
+        refused = make_shipper(config=config("")).start()
+        wait_for("the refusal to be told", lambda: "docker at tcp://" in refused.log())
+        refused.kill()
+        shipper = make_shipper(config=config(", cert_file: %s/client.pem, key_file: %s/client.key" % (tmp_path, tmp_path)), arguments=["--once"]).start()
+        shipper.finish()
+        lines_of(ingester, '{container="behind"}', [b"over TLS"])
+    finally:
+        listener.close()
 
 
 def test_an_engine_at_a_tcp_port(ingester, make_shipper, engine, tcp, tmp_path):

@@ -1,11 +1,13 @@
 /*
- * batch.h - cut what sources hold for one output into one push: whole lines, contiguous ranges,
+ * batch.h - cut what sources hold for one output into one push: whole entries, contiguous ranges,
  * bounded size.
  *
  * A batch reads from the files at the moment it is cut and keeps no lines beside them: what is not
  * pushed waits on disk, and after a 409 or a refusal the same bytes are cut again, with the same
- * times (source.h, cw_sightings). Per source it holds every whole line from cw_ledger_next() up to
- * `to`; its range is [mark, to).
+ * times (source.h, cw_sightings). Bytes become lines in UTF-8 (framing.h), lines go through the source's
+ * stages (common/pipeline/stages.h) and come out as entries. Per source it holds every entry for
+ * this output's tenant that begins at cw_ledger_next() or behind and ends before `to`; its range is
+ * [mark, to). No entry spans `to`: what stages join lies on one side of it.
  *
  * Ownership  The batch owns its buffers, which are reused; lines borrow from them until the next
  *            cut. While parts name sources, their `nbusy` is raised: cw_batch_drop() lowers it.
@@ -17,11 +19,13 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include "common/base/arena.h"
 #include "common/base/buf.h"
+#include "common/match/selector.h"
 #include "common/wire/push.h"
 #include "shipper/source.h"
 
-/* Short lines fill the table of entries (1.3 MB) before the bytes. */
+/* Short lines fill the table of entries (2.4 MB) before the bytes. */
 #define CW_BATCH_ENTRIES_MAX 32768
 /* Sources in one push: their ranges and labels stay small beside the lines. */
 #define CW_BATCH_SOURCES_MAX 1000
@@ -31,42 +35,64 @@
  * fit. */
 #define CW_BATCH_READ_BYTES_MIN (256u << 10)
 
+struct cw_batch_streams;
+struct cw_inspect;
+
+/* In the order of limits_config.long_lines. */
+enum cw_long_lines { CW_LONG_SKIP, CW_LONG_TRUNCATE, CW_LONG_SPLIT };
+
 struct cw_batch_options {
-    size_t output;         /* whose rows of the ledgers count */
-    size_t bytes;          /* of lines in one push */
-    size_t max_line_bytes; /* 0: no limit (a line that no buffer holds is sent in pieces) */
-    bool gzip;             /* around the snappy */
-    bool truncate;         /* a longer line: keep its beginning, or leave it out */
+    size_t output;             /* whose rows of the ledgers count */
+    bool all_tenants;          /* a dry run: the two that follow do not count */
+    struct cw_str tenant;      /* only its entries; empty: those that name none, or own_tenant */
+    struct cw_str own_tenant;  /* of the client */
+    struct cw_labels external; /* for streams that have not these names; borrowed */
+    const struct cw_selector
+        *selector;                 /* streams that it does not match are left out; may be NULL */
+    struct cw_inspect *inspect;    /* shows what stages do; NULL: nobody looks */
+    size_t bytes;                  /* of lines in one push */
+    size_t max_line_bytes;         /* 0: no limit (a line that no buffer holds is sent in pieces) */
+    bool gzip;                     /* around the snappy */
+    enum cw_long_lines long_lines; /* what becomes of a line over max_line_bytes */
+    struct cw_str truncated_mark;  /* ends what is kept of it, within max_line_bytes; borrowed */
 };
 
 /* What happened to lines on the way: added up, told when the part is settled. */
 struct cw_batch_counts {
     uint64_t lines, bytes; /* entries and their bytes */
     uint64_t truncated, skipped, split, malformed;
+    uint64_t undecodable; /* lines with U+FFFD for what their encoding does not have */
+    uint64_t nul_runs;    /* of NUL characters ahead of a line, left out */
+    uint64_t dropped;     /* by stages */
 };
 
 struct cw_batch_part {
     struct cw_source *source;
     uint64_t generation, from, to;
     size_t first, nentries; /* in the batch's entries */
-    size_t stream_ends
-        [CW_SOURCE_STREAMS]; /* entries of stream i are up to this one (relative to first) */
-    int64_t last_ts_ns;
+    int64_t last_ts_ns;     /* that a line was given; the next one's is later */
     struct cw_batch_counts counts;
+};
+
+struct cw_batch_entry {
+    struct cw_push_entry push;
+    uint64_t from;   /* its first byte in the source */
+    uint32_t stream; /* in the batch's streams */
 };
 
 struct cw_batch {
     struct cw_batch_options options;
     struct cw_batch_part *parts;
     size_t nparts;
-    struct cw_push_entry *entries;
-    size_t nentries;
+    struct cw_batch_entry *entries;
+    size_t nentries, entries_cap;
+    struct cw_batch_streams *streams;
     uint64_t line_bytes;
-    size_t resume; /* index of the source to begin with */
-    char *bytes;   /* what was read; lines borrow from it */
+    size_t resume;      /* index of the source to begin with */
+    int64_t blocked_ns; /* after so long a `limit` stage lets more through; 0: none held back */
+    char *bytes;        /* what was read; lines borrow from it */
     size_t cap, used;
-    char *text; /* decoded Docker entries; NULL until a Docker source is read */
-    size_t text_used;
+    struct cw_arena *arena;  /* what entries hold that is not in the bytes */
     struct cw_buf raw, body; /* encoded; body compressed */
     struct cw_buf packed;    /* with options.gzip: what the body is made of */
 };
@@ -74,6 +100,9 @@ struct cw_batch {
 struct cw_batch_report {
     void (*on_error)(void *arg, struct cw_source *source, const struct cw_err *err);
     void (*on_changed)(void *arg, struct cw_source *source); /* found to be truncated */
+    /* An entry is another tenant's: see to it that there is an output for that, before this returns.
+     * False: there is none, and its source waits. */
+    bool (*on_tenant)(void *arg, struct cw_str tenant);
     /* Lines were left out and settled without a push. */
     void (*on_dropped)(void *arg, struct cw_source *source, const struct cw_batch_counts *counts);
     void *arg;
@@ -86,6 +115,8 @@ size_t cw_batch_cut(struct cw_batch *batch, struct cw_source *const *sources, si
                     size_t max_entries, int64_t now_ns, const struct cw_batch_report *report);
 /* Forget the parts (their sources are no longer busy). */
 void cw_batch_drop(struct cw_batch *batch);
+/* `{a="b"}` of an entry's stream. */
+struct cw_str cw_batch_labels(const struct cw_batch *batch, const struct cw_batch_entry *entry);
 
 /* Encode into batch->body, in snappy (Loki takes protobuf in nothing else), perhaps with gzip
  * around. `delivery` carries

@@ -1,20 +1,22 @@
 /*
- * dead_letters.h - where entries go that a server refuses for good: one JSON object a line, beside
- * the positions.
+ * dead_letters.h - where entries go that a server refuses for good: one JSON object a line, beside the positions.
  *
- *   {"time":"2026-01-05T10:00:00Z","client":"..","status":400,"error":"..","labels":"{..}",
- *    "line":".."}
- * A line that is not UTF-8 stands in `line_b64`. An entry is on disk before it counts as settled.
+ *   {"time":"2026-01-05T10:00:00Z","client":"..","tenant":"..","status":400,"error":"..","labels":"{..}",
+ *    "metadata":{"name":"value"},"line":".."}
+ * A line that is not UTF-8 stands in `line_b64`; `tenant` (other than the client's own) and `metadata` may be left out. An entry
+ * is on disk before it counts as settled.
  *
- * Bounds     At CW_DEAD_LETTERS_BYTES the file is renamed to <name>.old (replacing that) and begun
- *            anew.
- * Errors     CW_E_IO, CW_E_UNAVAILABLE (disk full).
+ * Together   A writer holds flock(2) on the file while it looks for its place and writes. `resend` holds it to take the file
+ *            away (by a rename): the writer sees that, and begins another.
+ * Bounds     At CW_DEAD_LETTERS_BYTES the file is renamed to <name>.old (replacing that) and begun anew.
+ * Errors     CW_E_IO, CW_E_UNAVAILABLE (disk full); a letter that cannot be read is CW_E_CORRUPT. Any bytes are safe to parse.
  */
 #ifndef CW_SHIPPER_DEAD_LETTERS_H
 #define CW_SHIPPER_DEAD_LETTERS_H
 #include <stdint.h>
 #include "common/base/err.h"
 #include "common/base/str.h"
+#include "common/wire/push.h"
 
 /* Two of them at most: enough to see what is wrong, not enough to fill a disk. */
 #define CW_DEAD_LETTERS_BYTES (64u << 20)
@@ -22,18 +24,25 @@
 struct cw_dead_letters;
 
 struct cw_dead_letter {
-    const char *client;
+    struct cw_str client, tenant;
     int status;
-    struct cw_str error; /* the server's words */
-    const char *labels;
-    int64_t ts_ns;
-    struct cw_str line;
+    struct cw_str error;  /* the server's words */
+    struct cw_str labels; /* `{a="b"}` */
+    struct cw_push_entry entry;
 };
 
 /* The file is made with the first letter. */
 struct cw_dead_letters *cw_dead_letters_new(const char *path);
 void cw_dead_letters_free(struct cw_dead_letters **letters);
+/* Durable with the next _sync(). */
 int cw_dead_letters_add(struct cw_dead_letters *letters, const struct cw_dead_letter *letter,
                         struct cw_err *err) CW_MUST_USE;
+int cw_dead_letters_sync(struct cw_dead_letters *letters, struct cw_err *err) CW_MUST_USE;
+
+/* One line of the file, with its newline. */
+void cw_dead_letter_format(const struct cw_dead_letter *letter, struct cw_buf *out);
+/* Without its newline. Texts borrow from the line or live in the arena. */
+int cw_dead_letter_parse(struct cw_str line, struct cw_arena *arena, struct cw_dead_letter *out,
+                         struct cw_err *err) CW_MUST_USE;
 
 #endif

@@ -5,19 +5,25 @@
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "shipper/batch.h"
+#include "shipper/inspect.h"
 
 struct cw_dry_run {
     struct cw_batch *batch;
+    struct cw_inspect *inspect; /* NULL: entries alone */
 };
 
 enum { DRY_RUN_BYTES = 256 << 10 };
 
-struct cw_dry_run *cw_dry_run_new(const struct cw_limits_config *limits)
+struct cw_dry_run *cw_dry_run_new(const struct cw_limits_config *limits, bool inspect)
 {
     struct cw_dry_run *dry_run = cw_mem_new(sizeof *dry_run);
-    struct cw_batch_options options = {.bytes = DRY_RUN_BYTES,
+    dry_run->inspect = inspect ? cw_inspect_new(stdout) : NULL;
+    struct cw_batch_options options = {.all_tenants = true,
+                                       .inspect = dry_run->inspect,
+                                       .bytes = DRY_RUN_BYTES,
                                        .max_line_bytes = (size_t)limits->max_line_bytes,
-                                       .truncate = limits->max_line_truncate};
+                                       .long_lines = cw_limits_long_lines(limits),
+                                       .truncated_mark = limits->max_line_truncate_mark};
     dry_run->batch = cw_batch_new(&options);
     return dry_run;
 }
@@ -27,6 +33,7 @@ void cw_dry_run_free(struct cw_dry_run **dry_run)
     if (*dry_run == NULL)
         return;
     cw_batch_free(&(*dry_run)->batch);
+    cw_inspect_free(&(*dry_run)->inspect);
     free(*dry_run);
     *dry_run = NULL;
 }
@@ -50,31 +57,41 @@ static void on_dropped(void *arg, struct cw_source *source, const struct cw_batc
     (void)counts;
 }
 
+static bool on_tenant(void *arg, struct cw_str tenant)
+{
+    (void)arg;
+    (void)tenant;
+    return true;
+}
+
+static void entry_print(const struct cw_batch *batch, const struct cw_batch_entry *entry)
+{
+    struct cw_buf text;
+    cw_buf_init(&text, SIZE_MAX);
+    cw_time_format_rfc3339(entry->push.ts_ns, &text);
+    cw_buf_addc(&text, '\t');
+    cw_buf_adds(&text, cw_batch_labels(batch, entry));
+    cw_buf_addc(&text, '\t');
+    cw_buf_adds(&text, entry->push.line);
+    cw_buf_addc(&text, '\n');
+    fwrite(text.ptr, 1, text.len, stdout);
+    cw_buf_fini(&text);
+}
+
 bool cw_dry_run_pump(struct cw_dry_run *dry_run, struct cw_sources *sources)
 {
     struct cw_batch *batch = dry_run->batch;
-    struct cw_batch_report report = {on_error, on_changed, on_dropped, NULL};
-    struct cw_buf time;
-    cw_buf_init(&time, 64);
+    struct cw_batch_report report = {on_error, on_changed, on_tenant, on_dropped, NULL};
     if (cw_batch_cut(batch, sources->items, sources->n, CW_BATCH_ENTRIES_MAX, cw_clock_now_ns(),
                      &report) == 0)
         return false;
     for (size_t i = 0; i < batch->nparts; i++) {
         const struct cw_batch_part *part = &batch->parts[i];
-        for (size_t k = 0, stream = 0; k < part->nentries; k++) {
-            const struct cw_push_entry *entry = &batch->entries[part->first + k];
-            while (stream + 1 < CW_SOURCE_STREAMS && k >= part->stream_ends[stream])
-                stream++;
-            cw_buf_clear(&time);
-            cw_time_format_rfc3339(entry->ts_ns, &time);
-            printf("%s\t%s\t", cw_buf_z(&time), part->source->labels[stream]);
-            fwrite(entry->line.ptr, 1, entry->line.len, stdout);
-            putchar('\n');
-        }
+        for (size_t k = 0; k < part->nentries; k++)
+            entry_print(batch, &batch->entries[part->first + k]);
         cw_ledger_stored(&part->source->rows[0], part->to, part->last_ts_ns);
     }
     fflush(stdout);
-    cw_buf_fini(&time);
     cw_batch_drop(batch);
     return true;
 }

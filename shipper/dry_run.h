@@ -10,7 +10,8 @@
 
 struct cw_dry_run;
 
-struct cw_dry_run *cw_dry_run_new(const struct cw_limits_config *limits);
+/* With `inspect` what each stage does is printed too. */
+struct cw_dry_run *cw_dry_run_new(const struct cw_limits_config *limits, bool inspect);
 void cw_dry_run_free(struct cw_dry_run **dry_run);
 /* Print a batch of output 0; true when there may be more. */
 bool cw_dry_run_pump(struct cw_dry_run *dry_run, struct cw_sources *sources);

@@ -296,6 +296,15 @@ int cw_glob_literal(struct cw_str path, struct cw_glob **out, struct cw_err *err
     return glob_new(path, true, out, err);
 }
 
+void cw_glob_escape(struct cw_str path, struct cw_buf *out)
+{
+    for (size_t i = 0; i < path.len; i++) {
+        if (memchr("*?[]{}\\,", path.ptr[i], 8) != NULL)
+            cw_buf_addc(out, '\\');
+        cw_buf_addc(out, path.ptr[i]);
+    }
+}
+
 void cw_glob_free(struct cw_glob **glob)
 {
     if (*glob == NULL)

@@ -12,6 +12,7 @@
 #ifndef CW_SHIPPER_GLOB_H
 #define CW_SHIPPER_GLOB_H
 #include <stdbool.h>
+#include "common/base/buf.h"
 #include "common/base/err.h"
 #include "common/base/str.h"
 
@@ -36,6 +37,8 @@ struct cw_glob_visitor {
 int cw_glob_compile(struct cw_str pattern, struct cw_glob **out, struct cw_err *err) CW_MUST_USE;
 /* The pattern that matches just this path: its special characters are taken as they are. */
 int cw_glob_literal(struct cw_str path, struct cw_glob **out, struct cw_err *err) CW_MUST_USE;
+/* Append the text of the pattern that matches just this path. */
+void cw_glob_escape(struct cw_str path, struct cw_buf *out);
 void cw_glob_free(struct cw_glob **glob);
 bool cw_glob_match(const struct cw_glob *glob, struct cw_str path);
 /* Whether it, or something below it, may match: false is certain. */

@@ -17,6 +17,12 @@ void cw_ledger_stored(struct cw_ledger_row *row, uint64_t to, int64_t last_ts_ns
         row->done_ts_ns = last_ts_ns;
 }
 
+void cw_ledger_refused(struct cw_ledger_row *row, uint64_t to, int64_t last_ts_ns)
+{
+    cw_ledger_dropped(row, to);
+    row->done_ts_ns = last_ts_ns;
+}
+
 void cw_ledger_dropped(struct cw_ledger_row *row, uint64_t to)
 {
     CW_ASSERT(to >= cw_ledger_next(row));
@@ -25,16 +31,19 @@ void cw_ledger_dropped(struct cw_ledger_row *row, uint64_t to)
 
 void cw_ledger_raised(struct cw_ledger_row *row)
 {
-    *row = (struct cw_ledger_row){.done_ts_ns = row->done_ts_ns};
+    *row = (struct cw_ledger_row){.done_ts_ns = row->done_ts_ns, .off = row->off};
 }
 
 uint64_t cw_ledger_position(const struct cw_ledger_row *rows, size_t n)
 {
-    uint64_t least = UINT64_MAX;
-    for (size_t i = 0; i < n; i++)
-        if (rows[i].done < least)
-            least = rows[i].done;
-    return n == 0 ? 0 : least;
+    uint64_t least = UINT64_MAX, least_off = UINT64_MAX;
+    for (size_t i = 0; i < n; i++) {
+        uint64_t *of = rows[i].off ? &least_off : &least;
+        *of = rows[i].done < *of ? rows[i].done : *of;
+    }
+    if (least != UINT64_MAX)
+        return least;
+    return least_off == UINT64_MAX ? 0 : least_off; /* for none of them: where it began */
 }
 
 bool cw_ledger_confirm_due(const struct cw_ledger_row *row, uint64_t durable)

@@ -22,6 +22,7 @@ struct cw_ledger_row {
     /* At this size of the file nothing whole was found behind done; 0: not looked at. */
     uint64_t held_size;
     int64_t done_ts_ns; /* time of the last entry below done; the next one is later */
+    bool off;           /* nothing of the source is ever for this output */
 };
 
 /* Where the next entry to send begins. */
@@ -33,12 +34,13 @@ static inline uint64_t cw_ledger_next(const struct cw_ledger_row *row)
 void cw_ledger_adopt(struct cw_ledger_row *row, uint64_t mark);
 /* A 2xx to a push whose range ended at `to`. */
 void cw_ledger_stored(struct cw_ledger_row *row, uint64_t to, int64_t last_ts_ns);
-/* [cw_ledger_next(), to) holds nothing to deliver: a line refused for good (and counted), or lines
- * left out. */
+/* [cw_ledger_next(), to) was refused for good, and counted. Its times are taken: letters that are sent again keep theirs. */
+void cw_ledger_refused(struct cw_ledger_row *row, uint64_t to, int64_t last_ts_ns);
+/* [cw_ledger_next(), to) holds nothing to deliver: lines left out. */
 void cw_ledger_dropped(struct cw_ledger_row *row, uint64_t to);
 /* The source's generation was raised: a new account. */
 void cw_ledger_raised(struct cw_ledger_row *row);
-/* The smallest `done` of n outputs: what the positions file may say. */
+/* The smallest `done` of the outputs that it is for: what the positions file may say. */
 uint64_t cw_ledger_position(const struct cw_ledger_row *rows, size_t n);
 /* Whether the store should be told now that positions on disk (`durable`) have passed its mark. */
 bool cw_ledger_confirm_due(const struct cw_ledger_row *row, uint64_t durable);

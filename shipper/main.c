@@ -1,4 +1,5 @@
 /* main.c - cordwood-shipper: flags and configuration; the rest is shipper.c. */
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,6 +8,7 @@
 #include <unistd.h>
 #include "common/base/arena.h"
 #include "common/base/log.h"
+#include "shipper/subcommands.h"
 #include "shipper/shipper.h"
 
 enum { EXIT_FAILED = 1 };
@@ -32,11 +34,20 @@ static void descriptors_raise(void)
     }
 }
 
+/* Large blocks (positions of many files, batches) go back to the system when they are freed. */
+static void memory_return(void)
+{
+    enum { LARGE_BYTES = 128 << 10 };
+    (void)mallopt(M_MMAP_THRESHOLD, LARGE_BYTES);
+    (void)mallopt(M_TRIM_THRESHOLD, LARGE_BYTES);
+}
+
 static int run(const struct cw_shipper_args *args, const struct cw_shipper_config *config)
 {
     struct cw_shipper *shipper;
     struct cw_err err = {0};
     cw_log_init((enum cw_log_level)config->log_level, (enum cw_log_format)config->log_format);
+    memory_return();
     descriptors_raise();
     signal(SIGPIPE, SIG_IGN);
     if (cw_shipper_new(config, args, &shipper, &err) < 0) {
@@ -60,6 +71,10 @@ static int usage_error(const struct cw_err *err)
 
 int main(int argc, char **argv)
 {
+    for (const struct cw_shipper_subcommand *sub = cw_shipper_subcommands;
+         sub->word != NULL && argc > 1; sub++)
+        if (strcmp(argv[1], sub->word) == 0)
+            return sub->run(argc - 2, argv + 2);
     struct cw_arena *arena = cw_arena_new();
     struct cw_shipper_args args = {0};
     struct cw_shipper_config config = {0};

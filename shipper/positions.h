@@ -44,6 +44,9 @@ struct cw_positions {
     size_t nsources;
 };
 
+/* A path (or a name) as a word of the file, and back; an empty one is none. */
+void cw_positions_path_encode(struct cw_str path, struct cw_buf *out);
+bool cw_positions_path_decode(struct cw_str text, struct cw_arena *arena, struct cw_str *out);
 void cw_positions_encode(const struct cw_positions *positions, struct cw_buf *out);
 int cw_positions_decode(struct cw_str bytes, struct cw_arena *arena, struct cw_positions *out,
                         struct cw_err *err) CW_MUST_USE;

@@ -40,9 +40,8 @@ struct cw_push_client {
     struct cw_push_host *host; /* borrowed */
     const struct cw_client_config *config;
     size_t output;
-    struct cw_push_target target;     /* URLs, headers, credentials */
-    uv_timer_t timer;                 /* IDLE: the next batch is due; BACKOFF: its end */
-    struct cw_http_call_handle *call; /* ASKING, SENDING */
+    struct cw_push_target target; /* URLs, headers, credentials */
+    uv_timer_t timer;             /* IDLE: the next batch is due; BACKOFF: its end */
     struct cw_buf ask_body;
     struct cw_batch *batch;           /* its parts stay named until they are settled or cut again */
     struct cw_push_confirm *confirms; /* in the push under way */
@@ -80,6 +79,11 @@ static void metric_add(struct cw_push_client *pc, enum cw_shipper_metric metric,
 {
     struct cw_str labels[] = {cw_str_of(pc->target.name)};
     cw_metric_add(cw_metrics_child(pc->host->metrics, metric, labels), (int64_t)n);
+}
+
+static struct cw_tally_output *output_tally(struct cw_push_client *pc, struct cw_source *source)
+{
+    return cw_tally_output(cw_source_tally(source), pc->config->name);
 }
 
 /* ---- waiting ---- */
@@ -132,6 +136,15 @@ static int mark_cmp(const void *a, const void *b)
     return c ? c : (x->generation > y->generation) - (x->generation < y->generation);
 }
 
+/* What the store has that we have not heard of, a kill or a lost answer in between, is noted. */
+static void mark_adopt(struct cw_push_client *pc, struct cw_source *source, uint64_t mark)
+{
+    struct cw_ledger_row *row = &source->rows[pc->output];
+    if (mark > cw_ledger_next(row))
+        output_tally(pc, source)->adopted += mark - cw_ledger_next(row);
+    cw_ledger_adopt(row, mark);
+}
+
 /* Every source's mark is what the store said, 0 where it said nothing. */
 static void marks_adopt(struct cw_push_client *pc, struct cw_delivery_answer *answer)
 {
@@ -142,7 +155,7 @@ static void marks_adopt(struct cw_push_client *pc, struct cw_delivery_answer *an
         const struct cw_delivery_mark *mark =
             answer->nmarks ? bsearch(&key, answer->marks, answer->nmarks, sizeof key, mark_cmp)
                            : NULL;
-        cw_ledger_adopt(&source->rows[pc->output], mark ? mark->offset : 0);
+        mark_adopt(pc, source, mark ? mark->offset : 0);
         source->rows[pc->output].held_size = 0;
     }
 }
@@ -224,7 +237,6 @@ static void on_ask_done(void *arg, int rc, const struct cw_http_answer *answer,
 {
     struct cw_push_client *pc = arg;
     CW_CHECK(pc, PUSH_MAGIC);
-    pc->call = NULL;
     if (rc < 0)
         backoff_start(pc, "asking what the server has", err->text, -1);
     else
@@ -241,22 +253,25 @@ static void ask_start(struct cw_push_client *pc)
     metric_add(pc, CW_M_ASKS, 1);
     cw_buf_clear(&pc->ask_body);
     cw_delivery_ask_encode(&ask, &pc->ask_body);
-    struct cw_http_call call =
-        cw_push_target_call(&pc->target, CW_PUSH_TARGET_ASK, cw_buf_str(&pc->ask_body));
-    call.max_answer_bytes = CW_DELIVERY_ANSWER_BYTES;
-    if (cw_http_client_start(host->http, &call, NULL, on_ask_done, pc, &pc->call, &err) < 0)
+    if (cw_push_target_start(&pc->target, host->http, CW_PUSH_TARGET_ASK, cw_buf_str(&pc->ask_body),
+                             CW_DELIVERY_ANSWER_BYTES, on_ask_done, pc, &err) < 0)
         backoff_start(pc, "asking what the server has", err.text, -1);
 }
 
 /* ---- answers to a push ---- */
 
-static void counts_add(struct cw_push_client *pc, const struct cw_batch_counts *counts)
+static void counts_add(struct cw_push_client *pc, struct cw_source *source,
+                       const struct cw_batch_counts *counts)
 {
+    cw_tally_count(&output_tally(pc, source)->left_out, CW_STR("line too long"), counts->skipped);
     struct cw_metrics *metrics = pc->host->metrics;
     cw_metrics_add(metrics, CW_M_LINES_TRUNCATED, (int64_t)counts->truncated);
     cw_metrics_add(metrics, CW_M_LINES_SKIPPED, (int64_t)counts->skipped);
     cw_metrics_add(metrics, CW_M_LINES_SPLIT, (int64_t)counts->split);
-    cw_metrics_add(metrics, CW_M_DOCKER_MALFORMED, (int64_t)counts->malformed);
+    cw_metrics_add(metrics, CW_M_LINES_MALFORMED, (int64_t)counts->malformed);
+    cw_metrics_add(metrics, CW_M_LINES_UNDECODABLE, (int64_t)counts->undecodable);
+    cw_metrics_add(metrics, CW_M_NUL_RUNS, (int64_t)counts->nul_runs);
+    cw_metrics_add(metrics, CW_M_LINES_DROPPED, (int64_t)counts->dropped);
 }
 
 /* The store knows that positions passed these marks. */
@@ -279,7 +294,8 @@ static void push_stored(struct cw_push_client *pc)
         if (pc->plain)
             row->confirmed = row->mark; /* there is nobody to be told */
         cw_sightings_prune(&part->source->seen, cw_source_position(part->source));
-        counts_add(pc, &part->counts);
+        counts_add(pc, part->source, &part->counts);
+        output_tally(pc, part->source)->acknowledged += part->nentries;
     }
     metric_add(pc, CW_M_ENTRIES, pc->batch->nentries);
     metric_add(pc, CW_M_ENTRY_BYTES, pc->batch->line_bytes);
@@ -294,38 +310,67 @@ static void push_stored(struct cw_push_client *pc)
     cw_batch_drop(pc->batch);
 }
 
-/* One entry that the server refuses for good: written down, counted, settled. False: it could not
- * be written down. */
-static bool entry_give_up(struct cw_push_client *pc, int status, struct cw_str why)
+/* Entries that the server refuses for good are written down. False: they could not be. */
+static bool part_write_down(struct cw_push_client *pc, const struct cw_batch_part *part, int status,
+                            struct cw_str why)
 {
-    const struct cw_batch_part *part = &pc->batch->parts[0];
     struct cw_err err = {0};
-    for (size_t i = 0, stream = 0; i < part->nentries; i++) {
-        const struct cw_push_entry *entry = &pc->batch->entries[part->first + i];
-        while (stream + 1 < CW_SOURCE_STREAMS && i >= part->stream_ends[stream])
-            stream++;
-        struct cw_dead_letter letter = {
-            pc->target.name,
-            status,
-            why,
-            part->source->labels[pc->output * CW_SOURCE_STREAMS + stream],
-            entry->ts_ns,
-            entry->line};
+    for (size_t i = 0; i < part->nentries; i++) {
+        const struct cw_batch_entry *entry = &pc->batch->entries[part->first + i];
+        struct cw_dead_letter letter = {.client = pc->config->name,
+                                        .tenant = pc->batch->options.tenant,
+                                        .status = status,
+                                        .error = why,
+                                        .labels = cw_batch_labels(pc->batch, entry),
+                                        .entry = entry->push};
         if (cw_dead_letters_add(pc->host->dead_letters, &letter, &err) < 0) {
             backoff_start(pc, "writing down a refused entry", err.text, -1);
             return false;
         }
     }
+    if (cw_dead_letters_sync(pc->host->dead_letters, &err) < 0) {
+        backoff_start(pc, "writing down a refused entry", err.text, -1);
+        return false;
+    }
+    return true;
+}
+
+static void part_give_up(struct cw_push_client *pc, const struct cw_batch_part *part, int status,
+                         struct cw_str why)
+{
+    char reason[24];
+    snprintf(reason, sizeof reason, "HTTP status %d", status);
     /* A source whose every line is refused must not fill the log: the rest is in the dead letters. */
-    if (pc->nrefused++ < PUSH_REFUSALS_TOLD || pc->nrefused % PUSH_REFUSALS_EACH == 0)
+    if (pc->nrefused < PUSH_REFUSALS_TOLD || pc->nrefused % PUSH_REFUSALS_EACH == 0)
         cw_log_warn("client %s refuses an entry of %s for good (status %d: %.*s); %" PRIu64
                     " so far",
                     pc->target.name, part->source->path_now, status,
-                    CW_STR_ARG(cw_str_sub(cw_str_trim(why), 0, 300)), pc->nrefused);
+                    CW_STR_ARG(cw_str_sub(cw_str_trim(why), 0, 300)), pc->nrefused + 1);
+    pc->nrefused += part->nentries;
+    cw_tally_count(&output_tally(pc, part->source)->refused, cw_str_of(reason), part->nentries);
     metric_add(pc, CW_M_REJECTED, part->nentries);
-    counts_add(pc, &part->counts);
-    cw_ledger_dropped(&part->source->rows[pc->output], part->to);
+    counts_add(pc, part->source, &part->counts);
+    cw_ledger_refused(&part->source->rows[pc->output], part->to, part->last_ts_ns);
+}
+
+/* The whole batch is refused for good: written down, counted, settled. False: it could not be written down. */
+static bool batch_give_up(struct cw_push_client *pc, int status, struct cw_str why)
+{
+    const struct cw_batch *batch = pc->batch;
+    for (size_t i = 0; i < batch->nparts; i++) {
+        if (!part_write_down(pc, &batch->parts[i], status, why))
+            return false;
+        part_give_up(pc, &batch->parts[i], status, why);
+    }
     cw_batch_drop(pc->batch);
+    return true;
+}
+
+/* A single entry of a larger batch was the culprit. */
+static bool entry_give_up(struct cw_push_client *pc, int status, struct cw_str why)
+{
+    if (!batch_give_up(pc, status, why))
+        return false;
     pc->suspects = 0;
     pc->max_entries = 1; /* grows with each push that is taken */
     return true;
@@ -367,7 +412,7 @@ static void push_conflict(struct cw_push_client *pc, const struct cw_delivery_an
                 answer->marks[m].generation != part->generation)
                 continue;
             moved |= answer->marks[m].offset != part->from;
-            cw_ledger_adopt(&part->source->rows[pc->output], answer->marks[m].offset);
+            mark_adopt(pc, part->source, answer->marks[m].offset);
         }
     }
     cw_batch_drop(pc->batch);
@@ -405,9 +450,16 @@ static void push_status(struct cw_push_client *pc, const struct cw_http_answer *
             push_conflict(pc, &said);
         else if (of_session)
             ask_start(pc);
+        else if (!pc->plain) /* cordwood says 409 of nothing else: the answer is not its own */
+            push_failed(pc, answer);
         cw_arena_free(&arena);
-        if (of_ranges || of_session)
+        if (of_ranges || of_session || !pc->plain)
             return;
+    }
+    if (status == 429 && pc->config->drop_rate_limited && pc->batch->nparts > 0) {
+        if (batch_give_up(pc, status, answer->body))
+            push_next(pc);
+        return;
     }
     /* Not about the entries: a wrong path or method, or the way there. They wait until somebody has
      * repaired it. */
@@ -423,7 +475,6 @@ static void on_push_done(void *arg, int rc, const struct cw_http_answer *answer,
 {
     struct cw_push_client *pc = arg;
     CW_CHECK(pc, PUSH_MAGIC);
-    pc->call = NULL;
     char status[16] = "error";
     if (rc == 0)
         snprintf(status, sizeof status, "%d", answer->status);
@@ -470,10 +521,11 @@ static void push_start(struct cw_push_client *pc)
     uv_timer_stop(&pc->timer);
     pc->started_ns = cw_clock_mono_ns();
     metric_add(pc, CW_M_PUSH_BYTES, pc->batch->body.len);
-    struct cw_http_call call =
-        cw_push_target_call(&pc->target, CW_PUSH_TARGET_PUSH, cw_buf_str(&pc->batch->body));
-    call.max_answer_bytes = PUSH_ANSWER_BYTES;
-    if (cw_http_client_start(pc->host->http, &call, NULL, on_push_done, pc, &pc->call, &err) < 0)
+    for (size_t i = 0; i < pc->batch->nparts; i++)
+        output_tally(pc, pc->batch->parts[i].source)->sent += pc->batch->parts[i].nentries;
+    if (cw_push_target_start(&pc->target, pc->host->http, CW_PUSH_TARGET_PUSH,
+                             cw_buf_str(&pc->batch->body), PUSH_ANSWER_BYTES, on_push_done, pc,
+                             &err) < 0)
         backoff_start(pc, "a push", err.text, -1);
 }
 
@@ -507,11 +559,16 @@ static void on_cut_changed(void *arg, struct cw_source *source)
     pc->host->on_changed(pc->host->arg);
 }
 
+static bool on_cut_tenant(void *arg, struct cw_str tenant)
+{
+    struct cw_push_client *pc = arg;
+    return pc->host->on_tenant(pc->host->arg, tenant);
+}
+
 static void on_cut_dropped(void *arg, struct cw_source *source,
                            const struct cw_batch_counts *counts)
 {
-    (void)source;
-    counts_add(arg, counts);
+    counts_add(arg, source, counts);
 }
 
 /* Sightings are joined, to the later one, where a file grows in many small steps: the first time that was told for
@@ -571,7 +628,8 @@ void cw_push_client_pump(struct cw_push_client *pc)
     int64_t now_ns = cw_clock_now_ns(), at_ns;
     uv_timer_stop(&pc->timer);
     if (batch_due(pc, now_ns, &at_ns)) {
-        struct cw_batch_report report = {on_cut_error, on_cut_changed, on_cut_dropped, pc};
+        struct cw_batch_report report = {on_cut_error, on_cut_changed, on_cut_tenant,
+                                         on_cut_dropped, pc};
         confirms_drop(pc);
         if (cw_batch_cut(pc->batch, pc->host->sources->items, pc->host->sources->n, pc->max_entries,
                          now_ns, &report) > 0) {
@@ -579,7 +637,8 @@ void cw_push_client_pump(struct cw_push_client *pc)
             confirms_collect(pc);
             batch_send(pc);
         } else { /* left out, or without an end yet: look again soon, when there may be more */
-            uv_timer_start(&pc->timer, on_timer, 1, 0);
+            uint64_t ms = (uint64_t)(pc->batch->blocked_ns / CW_NS_PER_MS);
+            uv_timer_start(&pc->timer, on_timer, CW_MAX(ms, 1u), 0);
         }
     } else if (at_ns != INT64_MAX) {
         uv_timer_start(&pc->timer, on_timer, (uint64_t)((at_ns - now_ns) / CW_NS_PER_MS + 1), 0);
@@ -599,28 +658,40 @@ static void push_next(struct cw_push_client *pc)
 /* ---- life ---- */
 
 struct cw_push_client *cw_push_client_new(struct cw_push_host *host,
-                                          const struct cw_client_config *config, size_t output)
+                                          const struct cw_push_client_options *options)
 {
     struct cw_push_client *pc = cw_mem_new(sizeof *pc);
-    struct cw_batch_options options = {.output = output,
-                                       .bytes = (size_t)config->batch_bytes,
-                                       .max_line_bytes = (size_t)host->limits->max_line_bytes,
-                                       .gzip = config->compression == CW_CLIENT_GZIP,
-                                       .truncate = host->limits->max_line_truncate};
+    const struct cw_client_config *config = options->config;
+    const struct cw_output *output = &host->sources->outputs[options->output];
+    struct cw_batch_options batch = {.output = options->output,
+                                     .tenant = cw_str_of(output->tenant),
+                                     .own_tenant = cw_str_of(output->own_tenant),
+                                     .external = options->external,
+                                     .selector = options->selector,
+                                     .bytes = (size_t)config->batch_bytes,
+                                     .max_line_bytes = (size_t)host->limits->max_line_bytes,
+                                     .gzip = config->compression == CW_CLIENT_GZIP,
+                                     .long_lines = cw_limits_long_lines(host->limits),
+                                     .truncated_mark = host->limits->max_line_truncate_mark};
     pc->magic = PUSH_MAGIC;
     pc->host = host;
     pc->config = config;
-    pc->output = output;
-    pc->batch = cw_batch_new(&options);
+    pc->output = options->output;
+    pc->batch = cw_batch_new(&batch);
     pc->max_entries = CW_BATCH_ENTRIES_MAX;
     pc->confirms = cw_mem_array(PUSH_CONFIRMS_MAX, sizeof *pc->confirms);
     pc->confirmed = cw_mem_array(PUSH_CONFIRMS_MAX, sizeof *pc->confirmed);
-    cw_push_target_init(&pc->target, config, output);
+    cw_push_target_init(&pc->target, config, cw_str_of(output->tenant));
     cw_buf_init(&pc->ask_body, CW_DELIVERY_ASK_BYTES);
     ssize_t got = getrandom(&pc->random, sizeof pc->random, 0);
     CW_ASSERT(got == (ssize_t)sizeof pc->random);
     uv_timer_init(host->loop, &pc->timer);
     return pc;
+}
+
+const struct cw_client_config *cw_push_client_config(const struct cw_push_client *pc)
+{
+    return pc->config;
 }
 
 void cw_push_client_start(struct cw_push_client *pc)
@@ -686,8 +757,7 @@ void cw_push_client_close(struct cw_push_client **client)
     if (pc == NULL)
         return;
     CW_CHECK(pc, PUSH_MAGIC);
-    if (pc->call != NULL)
-        cw_http_client_abort(pc->host->http, &pc->call);
+    cw_push_target_abort(&pc->target);
     if (pc->state != PUSH_STOPPED)
         push_enter(pc, PUSH_STOPPED);
     confirms_drop(pc);

@@ -1,5 +1,5 @@
 /*
- * push_client.h - one output: cuts batches when they are due, pushes them one at a time, and keeps
+ * push_client.h - one output, a client for one tenant: cuts batches when they are due, pushes them one at a time, and keeps
  * the ledger by the answers.
  *
  *             ask, answered              batch                2xx; 409 "range": cut again;
@@ -48,11 +48,22 @@ struct cw_push_host {
     void (*on_changed)(void *arg); /* a source was found to be truncated */
     void (*on_settled)(void *arg); /* something was settled, or the client is idle again: pump */
     void (*on_give_up)(void *arg); /* --once and too many failures */
+    /* An entry for another tenant was met: batch.h, on_tenant. */
+    bool (*on_tenant)(void *arg, struct cw_str tenant);
     void *arg;
 };
 
+/* All of it is borrowed. */
+struct cw_push_client_options {
+    const struct cw_client_config *config;
+    struct cw_labels external;          /* for streams that have not these names */
+    const struct cw_selector *selector; /* only streams that it matches; may be NULL */
+    size_t output;                      /* in the table of sources: whose tenant, which rows */
+};
+
 struct cw_push_client *cw_push_client_new(struct cw_push_host *host,
-                                          const struct cw_client_config *config, size_t output);
+                                          const struct cw_push_client_options *options);
+const struct cw_client_config *cw_push_client_config(const struct cw_push_client *client);
 /* Ask, then be idle. */
 void cw_push_client_start(struct cw_push_client *client);
 /* Entries that the server refused for good since the start. */

@@ -1,6 +1,8 @@
 #include "shipper/push_target.h"
 #include <stdlib.h>
 #include "common/base/arena.h"
+#include "common/base/assert.h"
+#include "common/base/clock.h"
 #include "common/base/file.h"
 #include "common/base/log.h"
 #include "common/wire/delivery.h"
@@ -37,37 +39,34 @@ static char *ask_url(struct cw_str url)
     return buf_finish(&out);
 }
 
-static char *name_of(const struct cw_client_config *config, size_t output)
+static char *name_of(const struct cw_client_config *config, struct cw_str tenant)
 {
     struct cw_buf out;
     cw_buf_init(&out, SIZE_MAX);
-    struct cw_str rest = config->url, host;
-    ptrdiff_t scheme = cw_str_find(rest, CW_STR("://"));
-    rest = cw_str_sub(rest, scheme < 0 ? 0 : (size_t)scheme + 3, rest.len);
-    if (config->name.len > 0) {
-        cw_buf_adds(&out, config->name);
-    } else {
-        (void)cw_str_split(&rest, '/', &host);
-        ptrdiff_t at = cw_str_find_byte(host, '@'); /* no credentials in log lines */
-        cw_buf_adds(&out, cw_str_sub(host, at < 0 ? 0 : (size_t)at + 1, host.len));
-        if (output > 0)
-            cw_buf_addf(&out, "-%zu", output);
-    }
+    cw_buf_adds(&out, config->name);
+    if (tenant.len > 0)
+        cw_buf_addc(&out, '/');
+    cw_buf_adds(&out, tenant);
     return buf_finish(&out);
 }
 
+/* A value may come out of a log line (a tenant): bytes that would end a header become '%', which no
+ * tenant's name may hold, so that the server refuses it. */
 static char *header_make(struct cw_str name, struct cw_str value)
 {
     struct cw_buf out;
     cw_buf_init(&out, SIZE_MAX);
     cw_buf_adds(&out, name);
     cw_buf_addz(&out, ": ");
-    cw_buf_adds(&out, value);
+    for (size_t i = 0; i < value.len; i++) {
+        unsigned char c = (unsigned char)value.ptr[i];
+        cw_buf_addc(&out, c < 0x20 || c == 0x7f ? '%' : (char)c);
+    }
     return buf_finish(&out);
 }
 
-static char **headers_make(const struct cw_client_config *config, struct cw_str content_type,
-                           bool gzip)
+static char **headers_make(const struct cw_client_config *config, struct cw_str tenant,
+                           struct cw_str content_type, bool gzip)
 {
     char **headers = cw_mem_array(config->headers.n + 5, sizeof *headers);
     size_t n = 0;
@@ -75,8 +74,10 @@ static char **headers_make(const struct cw_client_config *config, struct cw_str 
     if (gzip)
         headers[n++] = header_make(CW_STR("Content-Encoding"), CW_STR("gzip"));
     headers[n++] = header_make(CW_STR("User-Agent"), CW_STR("cordwood-shipper/" CW_VERSION));
-    if (config->tenant_id.len > 0)
-        headers[n++] = header_make(CW_STR("X-Scope-OrgID"), config->tenant_id);
+    if (tenant.len == 0)
+        tenant = config->tenant_id;
+    if (tenant.len > 0)
+        headers[n++] = header_make(CW_STR("X-Scope-OrgID"), tenant);
     for (size_t i = 0; i < config->headers.n; i++)
         headers[n++] = header_make(config->headers.items[i].name, config->headers.items[i].value);
     return headers;
@@ -89,73 +90,209 @@ static void headers_free(char **headers)
     free(headers);
 }
 
+/* "Name: value" of each pair, ended by NULL; NULL when there are none. */
+static char **map_headers(const struct cw_config_map *map)
+{
+    if (map->n == 0)
+        return NULL;
+    char **headers = cw_mem_array(map->n + 1, sizeof *headers);
+    for (size_t i = 0; i < map->n; i++)
+        headers[i] = header_make(map->items[i].name, map->items[i].value);
+    return headers;
+}
+
 void cw_push_target_init(struct cw_push_target *target, const struct cw_client_config *config,
-                         size_t output)
+                         struct cw_str tenant)
 {
     *target = (struct cw_push_target){
         .config = config,
-        .name = name_of(config, output),
+        .name = name_of(config, tenant),
         .push_url = cw_str_dupz(config->url),
         .ask_url = ask_url(config->url),
-        .push_headers = headers_make(config, CW_STR("application/x-protobuf"),
+        .push_headers = headers_make(config, tenant, CW_STR("application/x-protobuf"),
                                      config->compression == CW_CLIENT_GZIP),
-        .ask_headers = headers_make(config, CW_STR("application/json"), false),
+        .ask_headers = headers_make(config, tenant, CW_STR("application/json"), false),
+        .proxy_headers = map_headers(&config->proxy.connect_headers),
+        .token_proxy_headers = map_headers(&config->oauth2.proxy.connect_headers),
     };
+    cw_oauth2_init(&target->oauth2, &config->oauth2);
 }
 
 void cw_push_target_fini(struct cw_push_target *target)
 {
+    CW_ASSERT(target->handle == NULL);
     headers_free(target->push_headers);
     headers_free(target->ask_headers);
+    headers_free(target->proxy_headers);
+    headers_free(target->token_proxy_headers);
+    cw_oauth2_fini(&target->oauth2);
     free(target->name);
     free(target->push_url);
     free(target->ask_url);
     free(target->user);
-    free(target->bearer);
+    free(target->authorization);
     *target = (struct cw_push_target){0};
 }
 
-/* "user:" or "" before the secret; the secret as given or from its file. */
-static void secret_set(char **out, struct cw_str user, struct cw_str secret, struct cw_str file)
+/* ---- credentials ---- */
+
+/* As given, or from its file. */
+static void secret_add(struct cw_buf *out, struct cw_str secret, struct cw_str file)
 {
-    struct cw_buf text, from_file;
+    struct cw_buf from_file;
     struct cw_err err;
-    cw_buf_init(&text, SIZE_MAX);
     cw_buf_init(&from_file, SECRET_BYTES);
-    if (user.len > 0) {
-        cw_buf_adds(&text, user);
-        cw_buf_addc(&text, ':');
-    }
     if (file.len > 0 && cw_file_read(file.ptr, SECRET_BYTES, &from_file, &err) < 0)
         cw_log_warn("%s", err.text);
-    cw_buf_adds(&text, file.len > 0 ? cw_str_trim(cw_buf_str(&from_file)) : secret);
+    cw_buf_adds(out, file.len > 0 ? cw_str_trim(cw_buf_str(&from_file)) : secret);
     cw_buf_fini(&from_file);
+}
+
+/* "first<separator>secret" in *out. */
+static void credentials_set(char **out, struct cw_str first, struct cw_str first_file,
+                            char separator, struct cw_str secret, struct cw_str file)
+{
+    struct cw_buf text;
+    cw_buf_init(&text, SIZE_MAX);
+    secret_add(&text, first, first_file);
+    cw_buf_addc(&text, separator);
+    secret_add(&text, secret, file);
     free(*out);
     *out = buf_finish(&text);
+}
+
+static void credentials_read(struct cw_push_target *target)
+{
+    const struct cw_client_config *config = target->config;
+    const struct cw_basic_auth_config *basic = &config->basic_auth;
+    const struct cw_authorization_config *other = &config->authorization;
+    if (basic->username.len > 0 || basic->username_file.len > 0)
+        credentials_set(&target->user, basic->username, basic->username_file, ':', basic->password,
+                        basic->password_file);
+    else if (config->bearer_token.len > 0 || config->bearer_token_file.len > 0)
+        credentials_set(&target->authorization, CW_STR("Bearer"), CW_STR_NONE, ' ',
+                        config->bearer_token, config->bearer_token_file);
+    else if (other->credentials.len > 0 || other->credentials_file.len > 0)
+        credentials_set(&target->authorization, other->type, CW_STR_NONE, ' ', other->credentials,
+                        other->credentials_file);
+    else if (target->oauth2.token != NULL)
+        credentials_set(&target->authorization, CW_STR("Bearer"), CW_STR_NONE, ' ',
+                        cw_str_of(target->oauth2.token), CW_STR_NONE);
+}
+
+/* ---- calls ---- */
+
+static const char *given(struct cw_str text)
+{
+    return text.len > 0 ? text.ptr : NULL;
+}
+
+static void reach_by(struct cw_http_call *call, const struct cw_tls_config *tls,
+                     const struct cw_proxy_config *proxy, char **proxy_headers)
+{
+    call->ca_file = given(tls->ca_file);
+    call->cert_file = given(tls->cert_file);
+    call->key_file = given(tls->key_file);
+    call->server_name = given(tls->server_name);
+    call->insecure_skip_verify = tls->insecure_skip_verify;
+    call->tls_min = (enum cw_http_tls_version)tls->min_version;
+    call->tls_max = (enum cw_http_tls_version)tls->max_version;
+    /* Without the word for it the environment does not count. */
+    call->proxy_url = proxy->from_environment ? NULL : proxy->url.len > 0 ? proxy->url.ptr : "";
+    call->no_proxy = proxy->from_environment   ? NULL
+                     : proxy->no_proxy.len > 0 ? proxy->no_proxy.ptr
+                                               : "";
+    call->proxy_headers = (const char *const *)proxy_headers;
 }
 
 struct cw_http_call cw_push_target_call(struct cw_push_target *target,
                                         enum cw_push_target_kind kind, struct cw_str body)
 {
     const struct cw_client_config *config = target->config;
-    const struct cw_basic_auth_config *auth = &config->basic_auth;
-    if (auth->username.len > 0)
-        secret_set(&target->user, auth->username, auth->password, auth->password_file);
-    if (config->bearer_token.len > 0 || config->bearer_token_file.len > 0)
-        secret_set(&target->bearer, CW_STR_NONE, config->bearer_token, config->bearer_token_file);
     bool ask = kind == CW_PUSH_TARGET_ASK;
-    return (struct cw_http_call){
+    credentials_read(target);
+    struct cw_http_call call = {
         .method = "POST",
         .url = ask ? target->ask_url : target->push_url,
         .headers = (const char *const *)(ask ? target->ask_headers : target->push_headers),
         .body = body,
         .timeout_ns = config->timeout_ns,
         .user = target->user,
-        .bearer = target->bearer,
-        .ca_file = config->tls.ca_file.len ? config->tls.ca_file.ptr : NULL,
-        .cert_file = config->tls.cert_file.len ? config->tls.cert_file.ptr : NULL,
-        .key_file = config->tls.key_file.len ? config->tls.key_file.ptr : NULL,
-        .insecure_skip_verify = config->tls.insecure_skip_verify,
-        .proxy_url = config->proxy_url.len ? config->proxy_url.ptr : NULL,
+        .authorization = target->authorization,
+        .follow_redirects = config->follow_redirects,
     };
+    reach_by(&call, &config->tls, &config->proxy, target->proxy_headers);
+    return call;
+}
+
+static void on_call_done(void *arg, int rc, const struct cw_http_answer *answer,
+                         const struct cw_err *err)
+{
+    struct cw_push_target *target = arg;
+    target->handle = NULL;
+    if (rc == 0 && answer->status == 401)
+        cw_oauth2_forget(&target->oauth2); /* it may have been taken back */
+    target->on_done(target->arg, rc, answer, err);
+}
+
+static int call_start(struct cw_push_target *target, enum cw_push_target_kind kind,
+                      struct cw_err *err)
+{
+    struct cw_http_call call = cw_push_target_call(target, kind, target->body);
+    call.max_answer_bytes = target->max_answer_bytes;
+    return cw_http_client_start(target->http, &call, NULL, on_call_done, target, &target->handle,
+                                err);
+}
+
+static int token_start(struct cw_push_target *target, struct cw_err *err);
+
+static void on_token_done(void *arg, int rc, const struct cw_http_answer *answer,
+                          const struct cw_err *call_err)
+{
+    struct cw_push_target *target = arg;
+    struct cw_err err = *call_err;
+    target->handle = NULL;
+    if (rc == 0)
+        rc = cw_oauth2_answer(&target->oauth2, answer, cw_clock_mono_ns(), &err);
+    if (rc == CW_E_CONFLICT)
+        rc = token_start(target, &err);
+    else if (rc == 0)
+        rc = call_start(target, target->kind, &err);
+    if (rc == 0)
+        return;
+    cw_err_wrap(&err, "OAuth2 token");
+    target->on_done(target->arg, rc, NULL, &err);
+}
+
+static int token_start(struct cw_push_target *target, struct cw_err *err)
+{
+    const struct cw_oauth2_config *oauth2 = &target->config->oauth2;
+    struct cw_http_call call = cw_oauth2_request(&target->oauth2);
+    call.timeout_ns = target->config->timeout_ns;
+    reach_by(&call, &oauth2->tls, &oauth2->proxy, target->token_proxy_headers);
+    return cw_http_client_start(target->http, &call, NULL, on_token_done, target, &target->handle,
+                                err);
+}
+
+int cw_push_target_start(struct cw_push_target *target, struct cw_http_client *http,
+                         enum cw_push_target_kind kind, struct cw_str body, size_t max_answer_bytes,
+                         cw_http_done_fn on_done, void *arg, struct cw_err *err)
+{
+    CW_ASSERT(target->handle == NULL);
+    target->http = http;
+    target->kind = kind;
+    target->body = body;
+    target->max_answer_bytes = max_answer_bytes;
+    target->on_done = on_done;
+    target->arg = arg;
+    if (target->config->oauth2.client_id.len > 0 &&
+        !cw_oauth2_good(&target->oauth2, cw_clock_mono_ns()))
+        return token_start(target, err);
+    return call_start(target, kind, err);
+}
+
+void cw_push_target_abort(struct cw_push_target *target)
+{
+    if (target->handle != NULL)
+        cw_http_client_abort(target->http, &target->handle);
 }

@@ -1,4 +1,5 @@
 #include "shipper/shipper.h"
+#include <errno.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -6,15 +7,20 @@
 #include <stdlib.h>
 #include "common/base/assert.h"
 #include "common/base/clock.h"
+#include "common/base/file_tree.h"
 #include "common/base/log.h"
+#include "common/logql/ast.h"
 #include "common/metrics/prom_text.h"
 #include "common/net/http_server.h"
+#include "shipper/discoveries.h"
 #include "shipper/dry_run.h"
 #include "shipper/push_client.h"
+#include "shipper/push_target.h"
+#include "shipper/receivers.h"
+#include "shipper/kept_metrics.h"
 #include "shipper/shipper_metrics.h"
-#include "shipper/source_docker.h"
 #include "shipper/state_dir.h"
-#include "shipper/targets.h"
+#include "shipper/targets_page.h"
 #include "shipper/watch.h"
 
 /*
@@ -24,7 +30,7 @@
  */
 enum shipper_state { SHIPPER_RUNNING, SHIPPER_STOPPING, SHIPPER_CLOSED };
 
-/* Open files are looked at so often, whatever inotify says. */
+/* Open files are looked at so often, CW_SOURCES_DUE: a part of them whatever inotify says. */
 #define TICK_MS 1000
 #define TICK_ONCE_MS 100
 /* A file that is read with --once ends where it is when it has not grown for so long. */
@@ -33,6 +39,13 @@ enum shipper_state { SHIPPER_RUNNING, SHIPPER_STOPPING, SHIPPER_CLOSED };
  * most 1/20 of the time. */
 #define SCAN_SPACING_MS 50
 #define SCAN_SHARE 20
+/* Files that grow are looked at for at most 1/50 of the time, but so often at least: each pass costs a look at every source, and
+ * what grew meanwhile is one pass more. */
+#define LOOK_SHARE 50
+#define LOOK_SPACING_MAX_MS 100
+/* Outputs are a client for a tenant each, and have a batch of their own. Whoever names more tenants
+ * takes something else for one. */
+#define OUTPUTS_MAX 1000
 /* How long SIGTERM waits for the answers of pushes under way. */
 #define STOP_GRACE_MS 5000
 
@@ -47,23 +60,38 @@ struct cw_shipper {
     bool handles; /* the loop and its handles are initialised */
     struct cw_state_dir state_dir;
     struct cw_metrics *metrics;
+    struct cw_kept_metrics kept_metrics;
     struct cw_watch *watch;
     struct cw_sources *sources;
-    struct cw_labels *external; /* one set an output */
+    struct cw_pipelines pipelines;
+    struct client {
+        const struct cw_client_config *config;
+        struct cw_labels external;
+        struct cw_query *selector; /* NULL: all streams */
+    } * configured;
     struct cw_dead_letters *dead_letters;
     struct cw_push_host host;
-    struct cw_push_client **clients;
+    struct cw_push_client **clients; /* one an output: a configured client for one tenant */
     size_t nclients;
-    struct cw_source_docker **engines;
-    size_t nengines;
+    bool started; /* those that come now start at once */
+    bool outputs_full;
+    struct cw_scrape *scrapes;
+    size_t nscrapes;
+    struct cw_discoveries *discoveries;
+    struct cw_receivers *receivers;
+    char *spool_folder;
+    bool inputs_ended; /* --once: all receivers whose input ends are done */
     struct cw_dry_run *dry_run;
     struct cw_http_server *server;
-    atomic_bool ready; /* read by the HTTP server's threads */
-    bool scan_due, refresh_due;
+    struct cw_targets_page *targets_page; /* goes with the server */
+    atomic_bool ready;                    /* read by the HTTP server's threads */
+    bool scan_due, refresh_due, tick_due;
     int64_t last_scan_ns, last_scan_took_ns; /* monotonic */
+    int64_t last_look_took_ns;
 };
 
 static void shipper_stop(struct cw_shipper *sh);
+static bool on_tenant(void *arg, struct cw_str tenant);
 static void on_work(uv_timer_t *timer);
 
 /* ---- the work that callbacks ask for, done at one place ---- */
@@ -87,8 +115,10 @@ static bool positions_save(struct cw_shipper *sh)
         cw_arena_free(&arena);
         return true;
     }
-    if (cw_state_dir_save(&sh->state_dir, sh->sources, &err) == 0)
+    if (cw_state_dir_save(&sh->state_dir, sh->sources, &err) == 0) {
+        cw_kept_metrics_save(&sh->kept_metrics);
         return true;
+    }
     cw_metrics_add(sh->metrics, CW_M_POSITIONS_FAILED, 1);
     cw_log_error("the positions could not be written, new files wait: %s", err.text);
     return false;
@@ -112,6 +142,13 @@ static uint64_t scan_wait_ms(const struct cw_shipper *sh)
     return !sh->sources->scanned || wait_ns <= 0 ? 0 : (uint64_t)(wait_ns / CW_NS_PER_MS + 1);
 }
 
+/* How long what grew may wait to be looked at. */
+static uint64_t look_wait_ms(const struct cw_shipper *sh)
+{
+    int64_t wait_ms = LOOK_SHARE * sh->last_look_took_ns / CW_NS_PER_MS;
+    return (uint64_t)CW_MIN(wait_ms, (int64_t)LOOK_SPACING_MAX_MS);
+}
+
 /* All is settled, but what a server refused for good did not arrive. */
 static void once_done(struct cw_shipper *sh)
 {
@@ -130,9 +167,15 @@ static void once_check(struct cw_shipper *sh)
 {
     if (!sh->args->once || sh->scan_due || !cw_sources_goal_reached(sh->sources))
         return;
-    for (size_t i = 0; i < sh->nengines; i++)
-        if (!cw_source_docker_listed(sh->engines[i]))
-            return;
+    if (!cw_discoveries_listed(sh->discoveries))
+        return;
+    if (!cw_receivers_done(sh->receivers))
+        return;
+    if (!sh->inputs_ended) { /* look once more at what they have written */
+        sh->inputs_ended = sh->scan_due = true;
+        work_soon(sh, 0);
+        return;
+    }
     for (size_t i = 0; i < sh->nclients; i++)
         if (cw_push_client_sending(sh->clients[i]))
             return;
@@ -165,15 +208,20 @@ static void on_work(uv_timer_t *timer)
     } else if (sh->scan_due) {
         work_soon(sh, wait_ms);
     }
-    cw_sources_refresh(sh->sources, sh->refresh_due ? CW_SOURCES_ALL : CW_SOURCES_TOUCHED,
-                       cw_clock_now_ns(), cw_clock_mono_ns());
-    sh->refresh_due = false;
+    int64_t start_ns = cw_clock_mono_ns();
+    cw_sources_refresh(sh->sources,
+                       sh->refresh_due ? CW_SOURCES_ALL
+                       : sh->tick_due  ? CW_SOURCES_DUE
+                                       : CW_SOURCES_TOUCHED,
+                       cw_clock_now_ns(), start_ns);
+    sh->refresh_due = sh->tick_due = false;
     if (sh->nclients > 1 && any_changed(sh->sources))
         for (size_t i = 0; i < sh->nclients; i++)
             cw_push_client_release_changed(sh->clients[i]);
     if (sh->sources->unsaved && !positions_save(sh))
         return; /* the next tick tries again */
     bool ready = true;
+    sh->last_look_took_ns = cw_clock_mono_ns() - start_ns;
     for (size_t i = 0; i < sh->nclients; i++) {
         cw_push_client_pump(sh->clients[i]);
         ready &= cw_push_client_ready(sh->clients[i]);
@@ -208,14 +256,16 @@ static void on_change(void *arg, bool names)
 {
     struct cw_shipper *sh = arg;
     sh->scan_due |= names;
-    work_soon(sh, 0);
+    work_soon(sh, names || sh->args->once ? 0 : look_wait_ms(sh));
 }
 
 static void on_tick(uv_timer_t *timer)
 {
     struct cw_shipper *sh = CW_CONTAINER_OF(timer, struct cw_shipper, tick);
     cw_metrics_set(sh->metrics, CW_M_LAG_BYTES, (int64_t)cw_sources_lag(sh->sources));
-    sh->refresh_due = true;
+    sh->tick_due = true;
+    sh->refresh_due |= sh->args->once;
+    cw_receivers_prune(sh->receivers, cw_clock_now_ns());
     work_soon(sh, 0);
 }
 
@@ -261,7 +311,7 @@ static void on_twin(void *arg)
     sh->host.shipper = sh->state_dir.known.shipper;
     sh->sources->unsaved = true;
     for (size_t i = 0; i < sh->sources->n; i++)
-        for (size_t o = 0; o < sh->nclients; o++)
+        for (size_t o = 0; o < sh->sources->items[i]->nrows; o++)
             sh->sources->items[i]->rows[o].mark = sh->sources->items[i]->rows[o].confirmed = 0;
     for (size_t i = 0; i < sh->nclients; i++)
         cw_push_client_restart(sh->clients[i]);
@@ -292,11 +342,13 @@ static void shipper_close(struct cw_shipper *sh)
     for (size_t i = 0; i < sh->nclients; i++)
         cw_push_client_close(&sh->clients[i]);
     sh->nclients = 0;
-    for (size_t i = 0; i < sh->nengines; i++)
-        cw_source_docker_close(&sh->engines[i]);
-    sh->nengines = 0;
+    cw_discoveries_close(&sh->discoveries);
+    if (sh->receivers != NULL)
+        cw_receivers_close(sh->receivers);
     cw_http_client_close(sh->host.http, NULL, NULL);
     sh->host.http = NULL;
+    if (sh->targets_page != NULL)
+        cw_targets_page_close(sh->targets_page);
     cw_watch_close(&sh->watch);
     sh->sources->options.watch = NULL;
     uv_handle_t *handles[] = {(uv_handle_t *)&sh->tick,       (uv_handle_t *)&sh->rescan,
@@ -314,7 +366,7 @@ static void on_grace_over(uv_timer_t *timer)
         shipper_close(sh);
 }
 
-/* Wait for pushes under way, then close; again is fine. */
+/* Wait for what receivers took and for pushes under way, then close; again is fine. */
 static void shipper_stop(struct cw_shipper *sh)
 {
     if (sh->state == SHIPPER_CLOSED)
@@ -322,6 +374,9 @@ static void shipper_stop(struct cw_shipper *sh)
     if (sh->state == SHIPPER_RUNNING)
         uv_timer_start(&sh->stop_grace, on_grace_over, STOP_GRACE_MS, 0);
     sh->state = SHIPPER_STOPPING;
+    cw_receivers_stop(sh->receivers);
+    if (!cw_receivers_idle(sh->receivers))
+        return;
     for (size_t i = 0; i < sh->nclients; i++)
         if (cw_push_client_sending(sh->clients[i]))
             return;
@@ -363,6 +418,7 @@ static void metrics_handler(struct cw_http_request *request, void *ctx)
     struct cw_buf body;
     cw_buf_init(&body, SIZE_MAX);
     cw_metrics_render(sh->metrics, &body);
+    cw_kept_metrics_render(&sh->kept_metrics, &body);
     cw_http_respond(request, 200, CW_PROM_CONTENT_TYPE, &body);
 }
 
@@ -376,8 +432,17 @@ static void ready_handler(struct cw_http_request *request, void *ctx)
     cw_http_respond(request, ready ? 200 : 503, "text/plain; charset=utf-8", &body);
 }
 
+static void targets_handler(struct cw_http_request *request, void *ctx)
+{
+    struct cw_shipper *sh = ctx;
+    cw_targets_page_handler(request, sh->targets_page);
+}
+
 static const struct cw_http_route routes[] = {
-    {CW_HTTP_GET, "/metrics", metrics_handler, 0, "The shipper's own metrics."},
+    {CW_HTTP_GET, "/targets", targets_handler, 0,
+     "What is read, how far, and what became of its lines."},
+    {CW_HTTP_GET, "/metrics", metrics_handler, 0,
+     "The shipper's own metrics, and those of metrics stages."},
     {CW_HTTP_GET, "/ready", ready_handler, 0, "200 when every server has answered."},
     {0},
 };
@@ -398,22 +463,21 @@ static int server_start(struct cw_shipper *sh, struct cw_err *err)
     cw_buf_fini(&listen);
     if (rc < 0)
         return rc;
+    sh->targets_page = cw_targets_page_new(&sh->loop, sh->sources);
     cw_http_server_routes(sh->server, routes, sh);
     rc = cw_http_server_start(sh->server, err);
-    if (rc == 0)
-        cw_log_info("/metrics and /ready at http://%s", cw_http_server_address(sh->server));
+    if (rc == 0) {
+        cw_log_info("/metrics, /ready and /targets at http://%s",
+                    cw_http_server_address(sh->server));
+        cw_state_dir_tell_address(&sh->state_dir, cw_http_server_address(sh->server));
+    }
     return rc;
 }
 
 /* ---- making one ---- */
 
-static void clients_new(struct cw_shipper *sh)
+static void host_init(struct cw_shipper *sh)
 {
-    const struct cw_client_config *configs = sh->config->clients.items;
-    sh->nclients = sh->args->dry_run ? 0 : sh->config->clients.n;
-    sh->external = cw_mem_array(sh->config->clients.n + 1, sizeof *sh->external);
-    for (size_t i = 0; i < sh->config->clients.n; i++)
-        sh->external[i] = cw_labels_from_map(&configs[i].external_labels);
     sh->host = (struct cw_push_host){.loop = &sh->loop,
                                      .http = sh->host.http,
                                      .sources = sh->sources,
@@ -428,15 +492,86 @@ static void clients_new(struct cw_shipper *sh)
                                      .on_changed = on_source_changed,
                                      .on_settled = on_settled,
                                      .on_give_up = on_give_up,
+                                     .on_tenant = on_tenant,
                                      .arg = sh};
-    sh->clients = cw_mem_array(sh->nclients + 1, sizeof(struct cw_push_client *));
+}
+
+static void output_add(struct cw_shipper *sh, const struct client *client, struct cw_str tenant)
+{
+    struct cw_push_client_options options = {
+        .config = client->config,
+        .external = client->external,
+        .selector = client->selector ? &client->selector->root->selector : NULL,
+        .output = cw_sources_output_add(sh->sources, tenant, client->config->tenant_id)};
+    CW_ASSERT(options.output == sh->nclients);
+    sh->clients = cw_mem_resize(sh->clients, (sh->nclients + 1) * sizeof *sh->clients);
+    sh->clients[sh->nclients++] = cw_push_client_new(&sh->host, &options);
+    if (sh->started)
+        cw_push_client_start(sh->clients[options.output]);
+}
+
+static bool output_exists(const struct cw_shipper *sh, const struct client *client,
+                          struct cw_str tenant)
+{
+    for (size_t i = 0; i < sh->nclients; i++)
+        if (cw_push_client_config(sh->clients[i]) == client->config &&
+            cw_output_takes(&sh->sources->outputs[i], tenant))
+            return true;
+    return false;
+}
+
+/* Entries for this tenant were met. */
+static bool on_tenant(void *arg, struct cw_str tenant)
+{
+    struct cw_shipper *sh = arg;
+    for (size_t i = 0; i < sh->config->clients.n && !sh->args->dry_run; i++) {
+        if (output_exists(sh, &sh->configured[i], tenant))
+            continue;
+        if (sh->nclients == OUTPUTS_MAX) {
+            if (!sh->outputs_full)
+                cw_log_error("entries for more than %d tenants: those of \"%.*s\" and of others to "
+                             "come wait in their files",
+                             OUTPUTS_MAX, CW_STR_ARG(tenant));
+            sh->outputs_full = true;
+            return false;
+        }
+        output_add(sh, &sh->configured[i], tenant);
+    }
+    return true;
+}
+
+static int clients_new(struct cw_shipper *sh, struct cw_err *err)
+{
+    const struct cw_client_config *configs = sh->config->clients.items;
+    sh->configured = cw_mem_array(sh->config->clients.n + 1, sizeof *sh->configured);
+    for (size_t i = 0; i < sh->config->clients.n; i++) {
+        struct client *client = &sh->configured[i];
+        client->config = &configs[i];
+        client->external = cw_labels_from_map(&configs[i].external_labels);
+        if (configs[i].selector.len > 0 &&
+            cw_client_selector_parse(configs[i].selector, &client->selector, err) < 0)
+            return err->code;
+        if (!sh->args->dry_run)
+            output_add(sh, client, CW_STR(""));
+    }
+    if (sh->args->dry_run)
+        (void)cw_sources_output_add(sh->sources, CW_STR_NONE, CW_STR(""));
+    return 0;
+}
+
+static void clients_free(struct cw_shipper *sh)
+{
+    for (size_t i = 0; i < sh->config->clients.n && sh->configured != NULL; i++) {
+        free((void *)sh->configured[i].external.items);
+        cw_query_free(&sh->configured[i].selector);
+    }
+    free(sh->configured);
+    free(sh->clients);
 }
 
 static void sources_new(struct cw_shipper *sh)
 {
     struct cw_sources_options options = {
-        .noutputs = sh->args->dry_run ? 1 : sh->config->clients.n,
-        .external = sh->external,
         .metrics = sh->metrics,
         .watch = sh->watch,
         .from_end = sh->args->from_end && sh->state_dir.first_start,
@@ -446,33 +581,79 @@ static void sources_new(struct cw_shipper *sh)
         .imported = sh->state_dir.imported,
         .nimported = sh->state_dir.nimported,
         .own_files = sh->state_dir.positions_path,
+        .on_tenant = on_tenant,
+        .arg = sh,
     };
     sh->sources = cw_sources_new(&options);
-    sh->host.sources = sh->sources;
-    cw_sources_restore(sh->sources, &sh->state_dir.known);
 }
 
-static int targets_add(struct cw_shipper *sh, struct cw_err *err)
+/* What is to be read. */
+static int scrapes_new(struct cw_shipper *sh, struct cw_err *err)
 {
-    const struct cw_scrape_config *scrapes = sh->config->scrape_configs.items;
+    const struct cw_scrape_config *configs = sh->config->scrape_configs.items;
+    struct cw_discovery_host host = {&sh->loop, sh->host.http, sh->sources, on_targets, sh};
+    cw_kept_metrics_init(&sh->kept_metrics,
+                         sh->config->keep_stage_metrics ? sh->state_dir.positions_path : NULL);
+    int rc = cw_pipelines_init(&sh->pipelines, &sh->config->pipelines, &sh->kept_metrics.host, err);
+    if (rc < 0)
+        return rc;
+    sh->scrapes = cw_mem_array(sh->config->scrape_configs.n + 1, sizeof *sh->scrapes);
     for (size_t i = 0; i < sh->config->scrape_configs.n; i++) {
-        const struct cw_static_config *files = scrapes[i].static_configs.items;
-        for (size_t k = 0; k < scrapes[i].static_configs.n; k++) {
-            struct cw_target *target;
-            int rc = cw_target_from_static(&files[k], scrapes[i].job_name, &target, err);
-            if (rc < 0)
-                return rc;
-            cw_sources_target_add(sh->sources, target);
-        }
-        const struct cw_docker_sd_config *engines = scrapes[i].docker_sd_configs.items;
-        for (size_t k = 0; k < scrapes[i].docker_sd_configs.n; k++) {
-            struct cw_source_docker_options options = {&sh->loop,   sh->host.http, sh->sources,
-                                                       &engines[k], on_targets,    sh};
-            sh->engines = cw_mem_resize(sh->engines, (sh->nengines + 1) * sizeof *sh->engines);
-            sh->engines[sh->nengines++] = cw_source_docker_new(&options);
-        }
+        rc = cw_scrape_init(&sh->scrapes[i], &configs[i], &sh->pipelines, &sh->kept_metrics.host,
+                            err);
+        if (rc < 0)
+            return rc;
+        sh->nscrapes++;
     }
+    cw_kept_metrics_load(&sh->kept_metrics);
+    sh->discoveries = cw_discoveries_new(&host, sh->scrapes, sh->nscrapes);
     return 0;
+}
+
+static void scrapes_free(struct cw_shipper *sh)
+{
+    for (size_t i = 0; i < sh->nscrapes; i++)
+        cw_scrape_fini(&sh->scrapes[i]);
+    free(sh->scrapes);
+    cw_pipelines_fini(&sh->pipelines);
+}
+
+/* Beside the positions; of a dry run, which remembers nothing, in a folder that is removed. */
+static int receivers_new(struct cw_shipper *sh, struct cw_err *err)
+{
+    char temporary[] = "/tmp/cordwood-dry-run-XXXXXX";
+    struct cw_buf folder;
+    cw_buf_init(&folder, SIZE_MAX);
+    if (!sh->args->dry_run)
+        cw_buf_addf(&folder, "%s.spool", sh->state_dir.positions_path);
+    else if (mkdtemp(temporary) != NULL)
+        cw_buf_addz(&folder, temporary);
+    else
+        return cw_err_errno(err, CW_E_IO, errno, "make %s", temporary);
+    sh->spool_folder = cw_str_dupz(cw_buf_str(&folder));
+    cw_buf_fini(&folder);
+    struct cw_receivers_options options = {.loop = &sh->loop,
+                                           .config = sh->config,
+                                           .scrapes = sh->scrapes,
+                                           .nscrapes = sh->nscrapes,
+                                           .folder = sh->spool_folder,
+                                           .sources = sh->sources,
+                                           .metrics = sh->metrics,
+                                           .once = sh->args->once,
+                                           .on_segment = on_targets,
+                                           .on_stopped = on_settled,
+                                           .arg = sh};
+    return cw_receivers_new(&options, &sh->receivers, err);
+}
+
+static void receivers_free(struct cw_shipper *sh)
+{
+    struct cw_err err;
+    cw_receivers_free(&sh->receivers);
+    if (sh->args->dry_run && sh->spool_folder != NULL &&
+        cw_file_tree_remove(sh->spool_folder, &err) < 0)
+        cw_log_warn("%s", err.text);
+    free(sh->spool_folder);
 }
 
 static int loop_init(struct cw_shipper *sh, struct cw_err *err)
@@ -509,17 +690,24 @@ int cw_shipper_new(const struct cw_shipper_config *config, const struct cw_shipp
     if (rc == 0) {
         if (sh->state_dir.refused_path != NULL)
             sh->dead_letters = cw_dead_letters_new(sh->state_dir.refused_path);
-        clients_new(sh);
         sources_new(sh);
-        for (size_t i = 0; i < sh->nclients; i++)
-            sh->clients[i] = cw_push_client_new(
-                &sh->host, (const struct cw_client_config *)config->clients.items + i, i);
+        host_init(sh);
         if (args->dry_run)
-            sh->dry_run = cw_dry_run_new(&config->limits);
-        rc = targets_add(sh, err);
+            sh->dry_run = cw_dry_run_new(&config->limits, args->inspect);
+        rc = clients_new(sh, err);
+    }
+    if (rc == 0) {
+        cw_sources_restore(sh->sources, &sh->state_dir.known);
+        if (!args->dry_run)
+            cw_state_dir_ledger_restore(&sh->state_dir, sh->sources);
+        rc = scrapes_new(sh, err);
     }
     if (rc == 0)
+        rc = receivers_new(sh, err);
+    if (rc == 0)
         rc = server_start(sh, err);
+    if (rc == 0)
+        rc = cw_receivers_start(sh->receivers, err);
     if (rc < 0)
         cw_shipper_free(&sh);
     *out = sh;
@@ -543,10 +731,10 @@ int cw_shipper_run(struct cw_shipper *sh)
         sh->exit_status = 1;
         shipper_close(sh);
     }
+    sh->started = true;
     for (size_t i = 0; i < sh->nclients; i++)
         cw_push_client_start(sh->clients[i]);
-    for (size_t i = 0; i < sh->nengines; i++)
-        cw_source_docker_start(sh->engines[i]);
+    cw_discoveries_start(sh->discoveries);
     work_soon(sh, 0);
     uv_run(&sh->loop, UV_RUN_DEFAULT);
     return sh->exit_status;
@@ -567,13 +755,13 @@ void cw_shipper_free(struct cw_shipper **shipper)
         int rc = uv_loop_close(&sh->loop);
         CW_ASSERT(rc == 0);
     }
+    cw_targets_page_free(&sh->targets_page);
     cw_dry_run_free(&sh->dry_run);
+    receivers_free(sh);
     cw_sources_free(&sh->sources);
-    for (size_t i = 0; i < sh->config->clients.n && sh->external != NULL; i++)
-        free((void *)sh->external[i].items);
-    free(sh->external);
-    free(sh->clients);
-    free(sh->engines);
+    clients_free(sh);
+    scrapes_free(sh);
+    cw_kept_metrics_fini(&sh->kept_metrics);
     cw_dead_letters_free(&sh->dead_letters);
     cw_metrics_free(&sh->metrics);
     cw_state_dir_close(&sh->state_dir);

@@ -5,68 +5,57 @@
 #include "common/base/file.h"
 #include "common/base/limits.h"
 #include "common/labels/labels.h"
+#include "common/logql/ast.h"
+#include "common/pipeline/stage_config.h"
 #include "shipper/glob.h"
+#include "shipper/pipelines.h"
+#include "shipper/subcommands.h"
+#include "shipper/text_encoding.h"
 
 #define DOCKER_SOCKET "/var/run/docker.sock"
 #define PUSH_PATH "/loki/api/v1/push"
 
 /* ---- rules that a row cannot say ---- */
 
-static int url_check(const void *value, struct cw_err *err)
+int cw_client_selector_parse(struct cw_str text, struct cw_query **out, struct cw_err *err)
 {
-    struct cw_str url = *(const struct cw_str *)value;
-    if (url.len > 0 && !cw_str_starts(url, CW_STR("http://")) &&
-        !cw_str_starts(url, CW_STR("https://")))
-        return cw_err_set(err, CW_E_INVALID, "\"%.*s\" is no http:// or https:// URL",
-                          CW_STR_ARG(url));
-    return 0;
+    int rc = cw_logql_parse_dialect(text, CW_LOGQL_ANY_SELECTOR, out, err);
+    if (rc < 0)
+        return rc;
+    if ((*out)->root->kind == CW_EXPR_LOG && (*out)->root->stages == NULL)
+        return 0;
+    cw_query_free(out);
+    return cw_err_set(err, CW_E_INVALID, "only a selector is expected: {a=\"b\"}");
 }
 
-static int labels_check(const void *value, struct cw_err *err)
+static int selector_check(const void *value, struct cw_err *err)
 {
-    const struct cw_config_map *map = value;
-    for (size_t i = 0; i < map->n; i++) {
-        if (!cw_label_name_valid(map->items[i].name))
-            return cw_err_set(err, CW_E_INVALID, "\"%.*s\" is no valid label name",
-                              CW_STR_ARG(map->items[i].name));
-    }
-    return 0;
-}
-
-static struct cw_str map_get(const struct cw_config_map *map, const char *name)
-{
-    for (size_t i = 0; i < map->n; i++)
-        if (cw_str_eqz(map->items[i].name, name))
-            return map->items[i].value;
-    return CW_STR_NONE;
-}
-
-static int static_labels_check(const void *value, struct cw_err *err)
-{
-    static const char *const patterns[] = {"__path__", "__path_exclude__"};
-    int rc = labels_check(value, err);
-    for (size_t i = 0; rc == 0 && i < 2; i++) {
-        struct cw_str pattern = map_get(value, patterns[i]);
-        struct cw_glob *glob = NULL;
-        if (pattern.len > 0)
-            rc = cw_glob_compile(pattern, &glob, err);
-        if (rc < 0)
-            cw_err_wrap(err, "%s", patterns[i]);
-        cw_glob_free(&glob);
-    }
-    if (rc == 0 && map_get(value, "__path__").len == 0)
-        rc = cw_err_set(err, CW_E_INVALID,
-                        "a static config needs the label __path__: which files to read");
+    struct cw_str text = *(const struct cw_str *)value;
+    struct cw_query *query = NULL;
+    int rc = text.len > 0 ? cw_client_selector_parse(text, &query, err) : 0;
+    cw_query_free(&query);
     return rc;
 }
 
-static int docker_host_check(const void *value, struct cw_err *err)
+static int encoding_check(const void *value, struct cw_err *err)
 {
-    struct cw_str host = *(const struct cw_str *)value;
-    if (!cw_str_starts(host, CW_STR("unix:///")))
-        return cw_err_set(err, CW_E_INVALID,
-                          "\"%.*s\": only unix:///path/of/the/socket is supported",
-                          CW_STR_ARG(host));
+    struct cw_str name = *(const struct cw_str *)value;
+    struct cw_text_encoding *encoding = NULL;
+    int rc = name.len > 0 ? cw_text_encoding_new(name, &encoding, err) : 0;
+    cw_text_encoding_free(&encoding);
+    return rc;
+}
+
+/* Without rules nothing else could say which files. */
+static int scrape_check(const void *value, struct cw_err *err)
+{
+    const struct cw_scrape_config *scrape = value;
+    const struct cw_static_config *files = scrape->static_configs.items;
+    for (size_t i = 0; i < scrape->static_configs.n && scrape->relabel_configs.n == 0; i++)
+        if (cw_config_map_get(&files[i].labels, "__path__").len == 0)
+            return cw_err_set(err, CW_E_INVALID,
+                              "static_configs[%zu] needs the label __path__: which files to read",
+                              i);
     return 0;
 }
 
@@ -78,39 +67,32 @@ static int backoff_check(const void *value, struct cw_err *err)
     return 0;
 }
 
-static int auth_check(const void *value, struct cw_err *err)
+static int client_check(const void *value, struct cw_err *err)
 {
     const struct cw_client_config *client = value;
-    if (client->basic_auth.username.len > 0 &&
-        (client->bearer_token.len > 0 || client->bearer_token_file.len > 0))
+    int nauths = (client->basic_auth.username.len > 0 || client->basic_auth.username_file.len > 0) +
+                 (client->bearer_token.len > 0 || client->bearer_token_file.len > 0) +
+                 (client->authorization.credentials.len > 0 ||
+                  client->authorization.credentials_file.len > 0) +
+                 (client->oauth2.client_id.len > 0);
+    if (nauths > 1)
         return cw_err_set(err, CW_E_INVALID,
-                          "at most one of basic_auth and bearer_token may be set");
-    return 0;
+                          "at most one of basic_auth, bearer_token, authorization and oauth2 may "
+                          "be set");
+    if (client->bearer_token.len > 0 && client->bearer_token_file.len > 0)
+        return cw_err_set(err, CW_E_INVALID,
+                          "at most one of bearer_token and bearer_token_file may be set");
+    return cw_proxy_check(&client->proxy, err);
 }
 
 /* ---- the tables ---- */
 
 #define ROW(type, member) offsetof(struct type, member)
-
-static const struct cw_key_def tls_keys[] = {
-    {"ca_file", CW_KEY_STRING, ROW(cw_tls_config, ca_file),
-     .doc = "Certificates that the server's is checked with."},
-    {"cert_file", CW_KEY_STRING, ROW(cw_tls_config, cert_file), .doc = "The client's certificate."},
-    {"key_file", CW_KEY_STRING, ROW(cw_tls_config, key_file), .doc = "The client's key."},
-    {"insecure_skip_verify", CW_KEY_BOOL, ROW(cw_tls_config, insecure_skip_verify), .def = "false",
-     .doc = "Do not check the server's certificate."},
-};
-static const struct cw_table_def tls_table = CW_TABLE("tls_config", tls_keys, struct cw_tls_config);
-
-static const struct cw_key_def basic_auth_keys[] = {
-    {"username", CW_KEY_STRING, ROW(cw_basic_auth_config, username), .doc = "The user's name."},
-    {"password", CW_KEY_STRING, ROW(cw_basic_auth_config, password), .flags = CW_KEY_SECRET,
-     .doc = "The password."},
-    {"password_file", CW_KEY_STRING, ROW(cw_basic_auth_config, password_file),
-     .doc = "A file that holds it."},
-};
-static const struct cw_table_def basic_auth_table =
-    CW_TABLE("basic_auth", basic_auth_keys, struct cw_basic_auth_config);
+/* A key of promtail's that we do not have. */
+#define REFUSED(key, instead)                                                                      \
+    {                                                                                              \
+        (key), CW_KEY_IGNORED, .flags = CW_KEY_REFUSED, .doc = (instead)                           \
+    }
 
 static const struct cw_key_def backoff_keys[] = {
     {"min_period", CW_KEY_DURATION, ROW(cw_backoff_config, min_period_ns), .def = "500ms",
@@ -135,11 +117,15 @@ static const struct cw_table_def backoff_table = {.name = "backoff_config",
 static const char *const compression_names[] = {"snappy", "gzip", NULL};
 
 static const struct cw_key_def client_keys[] = {
-    {"url", CW_KEY_STRING, ROW(cw_client_config, url), .flags = CW_KEY_REQUIRED, .check = url_check,
+    {"url", CW_KEY_STRING, ROW(cw_client_config, url), .flags = CW_KEY_REQUIRED,
+     .check = cw_url_check,
      .doc = "Where to push, with its path: http://localhost:3100" PUSH_PATH "."},
     {"name", CW_KEY_STRING, ROW(cw_client_config, name),
      .doc = "How log lines and metrics call it. Default: the URL's host."},
-    {"tenant_id", CW_KEY_STRING, ROW(cw_client_config, tenant_id), .doc = "Sent as X-Scope-OrgID."},
+    {"tenant_id", CW_KEY_STRING, ROW(cw_client_config, tenant_id),
+     .doc = "Sent as X-Scope-OrgID, unless an entry names its tenant."},
+    {"selector", CW_KEY_STRING, ROW(cw_client_config, selector), .check = selector_check,
+     .doc = "Only streams that this matches are sent here: {env=\"prod\"}. Default: all."},
     {"batchsize", CW_KEY_BYTES, ROW(cw_client_config, batch_bytes), .def = "1MiB", .min = "1",
      .max = "16MiB", .doc = "Bytes of lines in one push."},
     {"batchwait", CW_KEY_DURATION, ROW(cw_client_config, batch_wait_ns), .def = "1s", .min = "0",
@@ -151,10 +137,11 @@ static const struct cw_key_def client_keys[] = {
             "seconds of CPU instead of 0.10."},
     {"timeout", CW_KEY_DURATION, ROW(cw_client_config, timeout_ns), .def = "10s", .min = "10ms",
      .max = "1h", .doc = "How long an answer is waited for."},
-    {"external_labels", CW_KEY_MAP, ROW(cw_client_config, external_labels), .check = labels_check,
+    {"external_labels", CW_KEY_MAP, ROW(cw_client_config, external_labels),
+     .check = cw_labels_map_check,
      .doc = "Labels that every stream gets here, unless it has them."},
     {"headers", CW_KEY_MAP, ROW(cw_client_config, headers), .doc = "Headers for every request."},
-    {"basic_auth", CW_KEY_TABLE, ROW(cw_client_config, basic_auth), .table = &basic_auth_table,
+    {"basic_auth", CW_KEY_TABLE, ROW(cw_client_config, basic_auth), .table = &cw_basic_auth_table,
      .doc = "HTTP basic authentication."},
     {"bearer_token", CW_KEY_STRING, ROW(cw_client_config, bearer_token), .flags = CW_KEY_SECRET,
      .doc = "A bearer token."},
@@ -162,65 +149,115 @@ static const struct cw_key_def client_keys[] = {
      .doc = "A file that holds it."},
     {"backoff_config", CW_KEY_TABLE, ROW(cw_client_config, backoff), .table = &backoff_table,
      .doc = "Waits after failures."},
-    {"tls_config", CW_KEY_TABLE, ROW(cw_client_config, tls), .table = &tls_table,
+    {"tls_config", CW_KEY_TABLE, ROW(cw_client_config, tls), .table = &cw_tls_table,
      .doc = "TLS of https:// URLs."},
-    {"proxy_url", CW_KEY_STRING, ROW(cw_client_config, proxy_url), .check = url_check,
-     .doc = "An HTTP proxy."},
+    {"authorization", CW_KEY_TABLE, ROW(cw_client_config, authorization),
+     .table = &cw_authorization_table, .doc = "The header Authorization, of any type."},
+    {"oauth2", CW_KEY_TABLE, ROW(cw_client_config, oauth2), .table = &cw_oauth2_table,
+     .doc = "A token of OAuth 2 (client credentials), fetched when it is needed and again before "
+            "it ends."},
+    CW_PROXY_ROWS(cw_client_config, proxy),
+    {"follow_redirects", CW_KEY_BOOL, ROW(cw_client_config, follow_redirects), .def = "true",
+     .doc = "Push to where an answer of status 3xx points."},
+    {"drop_rate_limited_batches", CW_KEY_BOOL, ROW(cw_client_config, drop_rate_limited),
+     .def = "false",
+     .doc = "Do not wait when the server has had enough (429): what it refuses goes to the dead "
+            "letters."},
+    {"enable_http2", CW_KEY_IGNORED, .doc = "the server decides it"},
+    {"stream_lag_labels", CW_KEY_IGNORED, .doc = "/targets shows how far each file is"},
 };
 static const struct cw_table_def client_table = {.name = "client",
                                                  .keys = client_keys,
                                                  .nkeys =
                                                      sizeof client_keys / sizeof client_keys[0],
                                                  .size = sizeof(struct cw_client_config),
-                                                 .check = auth_check};
+                                                 .check = client_check};
 
-static const struct cw_key_def static_keys[] = {
-    {"targets", CW_KEY_STRINGS, ROW(cw_static_config, targets),
-     .doc = "Without meaning, as in promtail."},
-    {"labels", CW_KEY_MAP, ROW(cw_static_config, labels), .flags = CW_KEY_REQUIRED,
-     .check = static_labels_check,
-     .doc = "Labels of the files' entries; __path__ says which files (*, ?, [a-z], {a,b}, **), "
-            "__path_exclude__ which not."},
-};
-static const struct cw_table_def static_table =
-    CW_TABLE("static_config", static_keys, struct cw_static_config);
-
-static const struct cw_key_def docker_filter_keys[] = {
-    {"name", CW_KEY_STRING, ROW(cw_docker_filter, name), .flags = CW_KEY_REQUIRED,
-     .doc = "name, label, status, ..."},
-    {"values", CW_KEY_STRINGS, ROW(cw_docker_filter, values), .flags = CW_KEY_REQUIRED,
-     .doc = "One of them must match."},
-};
-static const struct cw_table_def docker_filter_table =
-    CW_TABLE("filter", docker_filter_keys, struct cw_docker_filter);
-
-static const struct cw_key_def docker_sd_keys[] = {
-    {"host", CW_KEY_STRING, ROW(cw_docker_sd_config, host), .def = "unix://" DOCKER_SOCKET,
-     .check = docker_host_check,
-     .doc = "The Docker Engine's socket. Its containers' json-file logs are read from where the "
-            "Engine keeps them."},
-    {"refresh_interval", CW_KEY_DURATION, ROW(cw_docker_sd_config, refresh_interval_ns),
-     .def = "60s", .min = "100ms", .max = "1h", .doc = "How often to ask for containers."},
-    {"filters", CW_KEY_TABLES, ROW(cw_docker_sd_config, filters), .table = &docker_filter_table,
-     .doc = "The Engine's filters for containers."},
-};
-static const struct cw_table_def docker_sd_table =
-    CW_TABLE("docker_sd_config", docker_sd_keys, struct cw_docker_sd_config);
-
+#define RECEIVER_ROW(key, member, rows, text)                                                      \
+    {                                                                                              \
+        key, CW_KEY_TABLE, ROW(cw_scrape_config, member),                                          \
+            .table = &rows, .seen = CW_KEY_AT(struct cw_scrape_config, member.seen), .doc = text   \
+    }
 static const struct cw_key_def scrape_keys[] = {
     {"job_name", CW_KEY_STRING, ROW(cw_scrape_config, job_name), .doc = "Its name in log lines."},
-    {"static_configs", CW_KEY_TABLES, ROW(cw_scrape_config, static_configs), .table = &static_table,
-     .doc = "Files."},
+    {"static_configs", CW_KEY_TABLES, ROW(cw_scrape_config, static_configs),
+     .table = &cw_static_config_table, .doc = "Files."},
+    {"file_sd_configs", CW_KEY_TABLES, ROW(cw_scrape_config, file_sd_configs),
+     .table = &cw_file_sd_table, .doc = "Files that other files name."},
     {"docker_sd_configs", CW_KEY_TABLES, ROW(cw_scrape_config, docker_sd_configs),
-     .table = &docker_sd_table,
-     .doc = "Containers: their entries get the labels container, image, stream, compose_project "
-            "and compose_service."},
+     .table = &cw_docker_sd_table,
+     .doc = "Containers. Without relabel_configs their entries get the labels container, image, "
+            "stream, compose_project, compose_service, swarm_service and swarm_stack."},
+    {"kubernetes_sd_configs", CW_KEY_TABLES, ROW(cw_scrape_config, kubernetes_sd_configs),
+     .table = &cw_kubernetes_sd_table,
+     .doc = "Pods that an API server knows. relabel_configs make __path__ of their labels; without "
+            "any the log files of this node's pods are read, with the labels namespace, pod, "
+            "container and app."},
+    {"pod_logs_configs", CW_KEY_TABLES, ROW(cw_scrape_config, pod_logs_configs),
+     .table = &cw_pod_logs_table,
+     .doc = "The log files of this node's pods, without an API server. Without relabel_configs "
+            "their entries get the labels namespace, pod and container."},
+    {"relabel_configs", CW_KEY_TABLES, ROW(cw_scrape_config, relabel_configs),
+     .table = &cw_relabel_table,
+     .doc = "Prometheus' rules: which targets are kept, and what labels they get."},
+    {"pipeline_stages", CW_KEY_TABLES, ROW(cw_scrape_config, pipeline_stages),
+     .table = &cw_stage_table, .doc = "What each line goes through, in this order."},
+    RECEIVER_ROW("journal", journal, cw_journal_table, "The systemd journal."),
+    RECEIVER_ROW("syslog", syslog, cw_syslog_table, "Take syslog messages over TCP or UDP."),
+    RECEIVER_ROW("loki_push_api", loki_push_api, cw_loki_push_table,
+                 "Take pushes: Loki's (/loki/api/v1/push), OTLP (/otlp/v1/logs), plain lines "
+                 "(/loki/api/v1/raw)."),
+    RECEIVER_ROW("gelf", gelf, cw_gelf_table, "Take Graylog's GELF messages."),
+    RECEIVER_ROW("forward", forward, cw_forward_table,
+                 "Take events of Fluentd and Fluent Bit (forward protocol)."),
+    RECEIVER_ROW("lines", lines, cw_lines_table, "Take lines over TCP or a Unix socket."),
+    RECEIVER_ROW("stdin", standard_input, cw_stdin_table, "Take lines of standard input."),
+    RECEIVER_ROW("fifo", fifo, cw_fifo_table, "Take lines of a named pipe."),
+    RECEIVER_ROW("exec", exec, cw_exec_table, "Run a program and take its lines."),
+    REFUSED("windows_events", "there is no Windows here"),
+    REFUSED("kafka", "let the programs push, or read their files"),
+    REFUSED("gcplog", "let it push to loki_push_api"),
+    REFUSED("azure_event_hub", "let it push to loki_push_api"),
+    REFUSED("cloudflare", "let Cloudflare's Logpush write files, and read them"),
+    REFUSED("heroku_drain", "Heroku's drains speak syslog too: use syslog"),
+    REFUSED("consul_sd_configs", "write its targets into a file for file_sd_configs"),
+    REFUSED("consulagent_sd_configs", "write its targets into a file for file_sd_configs"),
+    REFUSED("dns_sd_configs", "write its targets into a file for file_sd_configs"),
+    REFUSED("ec2_sd_configs", "write its targets into a file for file_sd_configs"),
+    REFUSED("gce_sd_configs", "write its targets into a file for file_sd_configs"),
+    REFUSED("azure_sd_configs", "write its targets into a file for file_sd_configs"),
+    REFUSED("openstack_sd_configs", "write its targets into a file for file_sd_configs"),
+    REFUSED("digitalocean_sd_configs", "write its targets into a file for file_sd_configs"),
+    REFUSED("dockerswarm_sd_configs", "use docker_sd_configs on each node"),
+    REFUSED("marathon_sd_configs", "write its targets into a file for file_sd_configs"),
+    REFUSED("nerve_sd_configs", "write its targets into a file for file_sd_configs"),
+    REFUSED("serverset_sd_configs", "write its targets into a file for file_sd_configs"),
+    REFUSED("triton_sd_configs", "write its targets into a file for file_sd_configs"),
+    REFUSED("entry_parser", "write pipeline_stages: [docker: {}] or [cri: {}]"),
+    {"encoding", CW_KEY_STRING, ROW(cw_scrape_config, encoding), .check = encoding_check,
+     .doc = "What the files are written in, by its IANA name (utf-16le, windows-1252, gbk, "
+            "shift_jis, ...): lines are sent as UTF-8. What the encoding does not have becomes "
+            "U+FFFD, counted. A byte order mark at a file's beginning comes first; without both, "
+            "lines are sent as they are."},
 };
-static const struct cw_table_def scrape_table =
-    CW_TABLE("scrape_config", scrape_keys, struct cw_scrape_config);
+static const struct cw_table_def scrape_table = {.name = "scrape_config",
+                                                 .keys = scrape_keys,
+                                                 .nkeys =
+                                                     sizeof scrape_keys / sizeof scrape_keys[0],
+                                                 .size = sizeof(struct cw_scrape_config),
+                                                 .check = scrape_check};
 
 static const char *const level_names[] = {"debug", "info", "warn", "error", NULL};
 static const char *const format_names[] = {"logfmt", "json", NULL};
+
+static const struct cw_key_def pipeline_keys[] = {
+    {"stages", CW_KEY_TABLES, ROW(cw_pipeline_config, stages), .table = &cw_stage_table,
+     .flags = CW_KEY_REQUIRED, .doc = "As pipeline_stages."},
+};
+static const struct cw_table_def pipeline_table =
+    CW_TABLE("pipeline", pipeline_keys, struct cw_pipeline_config);
+/* enum cw_long_lines */
+static const char *const long_line_names[] = {"skip", "truncate", "split", NULL};
 
 static const struct cw_key_def shipper_keys[] = {
     {"server.http_listen_address", CW_KEY_STRING, ROW(cw_shipper_config, http_listen_address),
@@ -245,6 +282,13 @@ static const struct cw_key_def shipper_keys[] = {
      .def = "10s", .min = "10ms", .max = "1h", .doc = "How often positions are written."},
     {"positions.ignore_invalid_yaml", CW_KEY_IGNORED,
      .doc = "an invalid positions file is always an error: it would repeat lines"},
+    {"positions.keep_metrics", CW_KEY_BOOL, ROW(cw_shipper_config, keep_stage_metrics),
+     .def = "false",
+     .doc = "Keep the series of metrics stages across restarts, in a file beside the positions "
+            "(.cordwood.metrics)."},
+    {"pipelines", CW_KEY_TABLE_MAP, ROW(cw_shipper_config, pipelines), .table = &pipeline_table,
+     .doc = "Stages by name: a container's lines go through those that its label cordwood.pipeline "
+            "names, instead of its scrape config's."},
     {"scrape_configs", CW_KEY_TABLES, ROW(cw_shipper_config, scrape_configs),
      .table = &scrape_table, .doc = "What to read."},
     {"target_config.sync_period", CW_KEY_DURATION, ROW(cw_shipper_config, rescan_ns), .def = "10s",
@@ -253,10 +297,21 @@ static const struct cw_key_def shipper_keys[] = {
          "How often folders are looked through; changes are noticed at once where inotify works."},
     {"limits_config.max_line_size", CW_KEY_BYTES, ROW(cw_shipper_config, limits.max_line_bytes),
      .def = "0", .min = "0", .max = "8MiB",
-     .doc = "Longer lines are left out (and counted); 0 is no limit."},
+     .doc = "Longer lines are left out (and counted), unless long_lines says otherwise; 0 is no "
+            "limit."},
     {"limits_config.max_line_size_truncate", CW_KEY_BOOL,
      ROW(cw_shipper_config, limits.max_line_truncate), .def = "false",
-     .doc = "Cut longer lines to max_line_size instead."},
+     .doc = "The same as long_lines: truncate."},
+    {"limits_config.max_line_size_truncate_identifier", CW_KEY_STRING,
+     ROW(cw_shipper_config, limits.max_line_truncate_mark),
+     .doc = "Ends what is kept of a line that was cut, within max_line_size."},
+    {"limits_config.long_lines", CW_KEY_ENUM, ROW(cw_shipper_config, limits.long_lines),
+     .def = "skip", .names = long_line_names,
+     .doc = "What becomes of a line that is longer than max_line_size: it is left out, cut to that "
+            "size, or sent in pieces of that size. Each is counted."},
+    {"spool", CW_KEY_TABLE, ROW(cw_shipper_config, spool), .table = &cw_spool_table,
+     .doc = "Where entries of receivers wait, beside the positions (.cordwood.spool), until every "
+            "server has them: on disk before their sender is told."},
 };
 const struct cw_table_def cw_shipper_table =
     CW_TABLE("cordwood-shipper", shipper_keys, struct cw_shipper_config);
@@ -294,6 +349,8 @@ static const struct cw_flag_def run_flags[] = {
             "a line of its own. The exit status is 1 when a server refused a line for good."},
     {"dry-run", 0, CW_KEY_BOOL, ARG(dry_run), .def = "false",
      .doc = "Print entries to stdout instead of pushing them, and remember nothing."},
+    {"inspect", 0, CW_KEY_BOOL, ARG(inspect), .def = "false",
+     .doc = "With --dry-run: show also what each pipeline stage does to each line."},
     {"only-public", 0, CW_KEY_BOOL, ARG(only_public), .def = "false",
      .doc =
          "Leave out files that not every user of this machine may read, whoever runs the shipper."},
@@ -329,15 +386,42 @@ const struct cw_command_def cw_shipper_command = {
            "in place (logrotate's copytruncate) is read in its copy beside it; for that, logrotate "
            "needs delaycompress where it compresses.\n\n"
            "With --push, each PATH is a file, a folder (all files in it) or a pattern: * ? [a-z] "
-           "{a,b} and ** for any folders.",
+           "{a,b} and ** for any folders; - is standard input.",
     .groups = flag_groups,
     .style = CW_FLAGS_ONE_DASH,
+    .commands = cw_shipper_subcommand_defs,
     .config = &cw_shipper_table,
     .exits = exits,
     .examples = examples,
 };
 
 /* ---- loading ---- */
+
+struct cw_str cw_client_default_name(struct cw_str url, size_t number, struct cw_arena *arena)
+{
+    ptrdiff_t scheme = cw_str_find(url, CW_STR("://"));
+    struct cw_str rest = cw_str_sub(url, scheme < 0 ? 0 : (size_t)scheme + 3, url.len), host;
+    (void)cw_str_split(&rest, '/', &host);
+    ptrdiff_t at = cw_str_find_byte(host, '@'); /* no credentials in log lines */
+    host = cw_str_sub(host, at < 0 ? 0 : (size_t)at + 1, host.len);
+    return number == 0 ? cw_arena_dup(arena, host)
+                       : cw_arena_printf(arena, "%.*s-%zu", CW_STR_ARG(host), number);
+}
+
+enum cw_long_lines cw_limits_long_lines(const struct cw_limits_config *limits)
+{
+    if (limits->long_lines == CW_LONG_SKIP && limits->max_line_truncate)
+        return CW_LONG_TRUNCATE;
+    return (enum cw_long_lines)limits->long_lines;
+}
+
+static void clients_name(struct cw_shipper_config *config, struct cw_arena *arena)
+{
+    struct cw_client_config *clients = config->clients.items;
+    for (size_t i = 0; i < config->clients.n; i++)
+        if (clients[i].name.len == 0)
+            clients[i].name = cw_client_default_name(clients[i].url, i, arena);
+}
 
 int cw_shipper_config_load(const struct cw_shipper_args *args, struct cw_arena *arena,
                            struct cw_shipper_config *out, struct cw_err *err)
@@ -356,6 +440,7 @@ int cw_shipper_config_load(const struct cw_shipper_args *args, struct cw_arena *
         rc = cw_err_set(err, CW_E_INVALID, "%s: %zu errors", args->config.ptr,
                         problems->nerrors + problems->nmore);
     free(problems);
+    clients_name(out, arena);
     if (rc == 0 && out->clients.n == 0 && !args->dry_run)
         rc = cw_err_set(err, CW_E_INVALID, "%s: no clients: where to push?", args->config.ptr);
     return rc;
@@ -378,11 +463,7 @@ static struct cw_str path_pattern(struct cw_str path, struct cw_arena *arena)
         return path;
     struct cw_buf text;
     cw_buf_init(&text, 2 * CW_GLOB_PATTERN_BYTES);
-    for (size_t i = 0; i < path.len; i++) {
-        if (strchr("*?[]{}\\,", path.ptr[i]) != NULL)
-            cw_buf_addc(&text, '\\');
-        cw_buf_addc(&text, path.ptr[i]);
-    }
+    cw_glob_escape(path, &text);
     if (S_ISDIR(st.st_mode))
         cw_buf_addz(&text, "/**");
     struct cw_str pattern = cw_arena_dup(arena, cw_buf_str(&text));
@@ -403,18 +484,12 @@ static int state_positions(const struct cw_shipper_args *args, struct cw_arena *
     return 0;
 }
 
-int cw_shipper_config_from_args(const struct cw_shipper_args *args, const struct cw_str *paths,
-                                size_t npaths, struct cw_arena *arena,
-                                struct cw_shipper_config *out, struct cw_err *err)
+/* The client of --push, if it is given, and where its state is. */
+static int push_client_set(const struct cw_shipper_args *args, struct cw_arena *arena,
+                           struct cw_shipper_config *out, struct cw_err *err)
 {
     cw_schema_defaults(&cw_shipper_table, arena, out);
-    if (args->push.len == 0 && !args->dry_run)
-        return cw_err_set(err, CW_E_INVALID, "--config FILE or --push URL is needed (see --help)");
-    if (npaths == 0 && args->docker.len == 0)
-        return cw_err_set(err, CW_E_INVALID, "nothing to read: name files, or --docker");
-    int rc = url_check(&args->push, err);
-    if (rc == 0)
-        rc = labels_check(&args->labels, err);
+    int rc = cw_url_check(&args->push, err);
     if (rc < 0)
         return rc;
     struct cw_client_config *client = CW_ARENA_NEW(arena, struct cw_client_config);
@@ -422,33 +497,65 @@ int cw_shipper_config_from_args(const struct cw_shipper_args *args, const struct
     client->url = push_url(args->push, arena);
     client->tenant_id = args->tenant;
     out->clients = (struct cw_config_tables){client, args->push.len > 0};
+    clients_name(out, arena);
+    return state_positions(args, arena, &out->positions_file);
+}
 
+int cw_shipper_config_of_state(const struct cw_shipper_args *args, struct cw_arena *arena,
+                               struct cw_shipper_config *out, struct cw_err *err)
+{
+    if (args->config.len == 0)
+        return push_client_set(args, arena, out, err);
+    if (args->push.len > 0 || args->state_dir.len > 0)
+        return cw_err_set(err, CW_E_INVALID, "--config goes with no --push and no --state-dir");
+    return cw_shipper_config_load(args, arena, out, err);
+}
+
+int cw_shipper_config_from_args(const struct cw_shipper_args *args, const struct cw_str *paths,
+                                size_t npaths, struct cw_arena *arena,
+                                struct cw_shipper_config *out, struct cw_err *err)
+{
+    if (args->push.len == 0 && !args->dry_run)
+        return cw_err_set(err, CW_E_INVALID, "--config FILE or --push URL is needed (see --help)");
+    if (npaths == 0 && args->docker.len == 0)
+        return cw_err_set(err, CW_E_INVALID, "nothing to read: name files, or --docker");
+    int rc = push_client_set(args, arena, out, err);
+    if (rc == 0)
+        rc = cw_labels_map_check(&args->labels, err);
+    if (rc < 0)
+        return rc;
     struct cw_scrape_config *scrape = CW_ARENA_NEW(arena, struct cw_scrape_config);
     struct cw_static_config *files = CW_ARENA_ARRAY(arena, struct cw_static_config, npaths + 1);
+    size_t nfiles = 0;
     for (size_t i = 0; i < npaths; i++) {
+        if (cw_str_eqz(paths[i], "-")) {
+            scrape->standard_input = (struct cw_stdin_config){true, args->labels};
+            continue;
+        }
         size_t n = args->labels.n;
         struct cw_config_pair *pairs = CW_ARENA_ARRAY(arena, struct cw_config_pair, n + 1);
         for (size_t k = 0; k < n; k++)
             pairs[k] = args->labels.items[k];
         pairs[n] = (struct cw_config_pair){CW_STR("__path__"), path_pattern(paths[i], arena)};
-        files[i].labels = (struct cw_config_map){pairs, n + 1};
-        rc = static_labels_check(&files[i].labels, err);
+        files[nfiles].labels = (struct cw_config_map){pairs, n + 1};
+        rc = cw_static_labels_check(&files[nfiles++].labels, err);
         if (rc < 0)
             return rc;
     }
-    scrape->static_configs = (struct cw_config_tables){files, npaths};
+    scrape->static_configs = (struct cw_config_tables){files, nfiles};
     if (args->docker.len > 0) {
         struct cw_docker_sd_config *docker = CW_ARENA_NEW(arena, struct cw_docker_sd_config);
-        cw_schema_defaults(&docker_sd_table, arena, docker);
-        docker->host = cw_str_starts(args->docker, CW_STR("unix://"))
+        cw_schema_defaults(&cw_docker_sd_table, arena, docker);
+        docker->host = cw_str_find(args->docker, CW_STR("://")) >= 0
                            ? args->docker
                            : cw_arena_printf(arena, "unix://%s", args->docker.ptr);
-        rc = docker_host_check(&docker->host, err);
+        rc = cw_docker_host_check(&docker->host, err);
         if (rc < 0)
             return rc;
         scrape->docker_sd_configs = (struct cw_config_tables){docker, 1};
-        client->external_labels = args->labels;
+        if (out->clients.n > 0)
+            ((struct cw_client_config *)out->clients.items)->external_labels = args->labels;
     }
     out->scrape_configs = (struct cw_config_tables){scrape, 1};
-    return state_positions(args, arena, &out->positions_file);
+    return 0;
 }

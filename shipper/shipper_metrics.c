@@ -32,10 +32,20 @@ const struct cw_metric_def cw_shipper_metric_defs[CW_M_SHIPPER_N] = {
         {"cordwood_shipper_lines_skipped_total", CW_METRIC_COUNTER,
          "Lines left out because they are longer than limits_config.max_line_size."},
     [CW_M_LINES_SPLIT] = {"cordwood_shipper_lines_split_total", CW_METRIC_COUNTER,
-                          "Pieces of lines that are longer than the read buffer."},
-    [CW_M_DOCKER_MALFORMED] =
-        {"cordwood_shipper_docker_malformed_lines_total", CW_METRIC_COUNTER,
-         "Lines of container logs that are no JSON of Docker's; they are shipped as they are."},
+                          "Pieces of lines that are longer than limits_config.max_line_size, with "
+                          "long_lines: split, or than the read buffer."},
+    [CW_M_LINES_DROPPED] = {"cordwood_shipper_lines_dropped_total", CW_METRIC_COUNTER,
+                            "Entries that pipeline stages dropped."},
+    [CW_M_LINES_MALFORMED] =
+        {"cordwood_shipper_lines_malformed_total", CW_METRIC_COUNTER,
+         "Lines of container logs that are no JSON of Docker's, which are shipped as they are, "
+         "and damaged records of a spool, which are lost."},
+    [CW_M_LINES_UNDECODABLE] =
+        {"cordwood_shipper_lines_undecodable_total", CW_METRIC_COUNTER,
+         "Lines with bytes that the file's encoding does not have: U+FFFD stands for them."},
+    [CW_M_NUL_RUNS] = {"cordwood_shipper_nul_runs_total", CW_METRIC_COUNTER,
+                       "Runs of NUL characters ahead of a line that were left out: a program went "
+                       "on where it was in a file that had been truncated."},
     [CW_M_TRUNCATIONS] = {"cordwood_shipper_truncations_total", CW_METRIC_COUNTER,
                           "Files found to be truncated."},
     [CW_M_LOST_BYTES] = {"cordwood_shipper_lost_bytes_total", CW_METRIC_COUNTER,
@@ -45,4 +55,20 @@ const struct cw_metric_def cw_shipper_metric_defs[CW_M_SHIPPER_N] = {
                         "Files found under another name."},
     [CW_M_POSITIONS_FAILED] = {"cordwood_shipper_positions_failures_total", CW_METRIC_COUNTER,
                                "Times the positions could not be written."},
+    [CW_M_RECEIVED] = {"cordwood_shipper_received_entries_total", CW_METRIC_COUNTER,
+                       "Entries that a receiver has taken: they are in its spool.",
+                       .labels = {"receiver"}},
+    [CW_M_RECEIVED_BAD] = {"cordwood_shipper_received_malformed_total", CW_METRIC_COUNTER,
+                           "Messages that a receiver could not read, by what was done with them.",
+                           .labels = {"receiver", "action"}},
+    [CW_M_SPOOL_BYTES] = {"cordwood_shipper_spool_bytes", CW_METRIC_GAUGE,
+                          "Bytes of a receiver's spool on disk.", .labels = {"receiver"}},
+    [CW_M_SPOOL_LOST] = {"cordwood_shipper_spool_lost_entries_total", CW_METRIC_COUNTER,
+                         "Entries deleted with the oldest segments of a spool over its bounds.",
+                         .labels = {"receiver"}},
+    [CW_M_SPOOL_LOST_BYTES] = {"cordwood_shipper_spool_lost_bytes_total", CW_METRIC_COUNTER,
+                               "Their bytes in the spool.", .labels = {"receiver"}},
+    [CW_M_SPOOL_FAILURES] = {"cordwood_shipper_spool_write_failures_total", CW_METRIC_COUNTER,
+                             "Times a spool could not be written (disk full).",
+                             .labels = {"receiver"}},
 };

@@ -1,8 +1,15 @@
 #include "shipper/source.h"
 #include <stdlib.h>
 #include <sys/random.h>
+#include <unistd.h>
 #include "common/base/arena.h"
 #include "common/base/assert.h"
+
+void cw_sightings_fini(struct cw_sightings *seen)
+{
+    free(seen->at);
+    *seen = (struct cw_sightings){0};
+}
 
 void cw_sightings_add(struct cw_sightings *seen, uint64_t size, int64_t now_ns)
 {
@@ -14,8 +21,11 @@ void cw_sightings_add(struct cw_sightings *seen, uint64_t size, int64_t now_ns)
             seen->at[i] = seen->at[2 * i + 1];
         seen->n = CW_SIGHTINGS_MAX / 2;
     }
-    seen->at[seen->n].size = size;
-    seen->at[seen->n++].ts_ns = now_ns;
+    if (seen->n == seen->cap) {
+        seen->cap = seen->cap ? (uint8_t)(2 * seen->cap) : 1;
+        seen->at = cw_mem_resize(seen->at, seen->cap * sizeof *seen->at);
+    }
+    seen->at[seen->n++] = (struct cw_sighting){size, now_ns};
 }
 
 int64_t cw_sightings_time(const struct cw_sightings *seen, uint64_t off, int64_t now_ns)
@@ -33,19 +43,24 @@ void cw_sightings_prune(struct cw_sightings *seen, uint64_t settled)
         gone++;
     if (gone == 0)
         return;
+    if (gone == seen->n) {
+        cw_sightings_fini(seen);
+        return;
+    }
     memmove(seen->at, seen->at + gone, (seen->n - gone) * sizeof seen->at[0]);
-    seen->n -= gone;
+    seen->n = (uint8_t)(seen->n - gone);
 }
 
 struct cw_source *cw_source_new(size_t noutputs, const char *path)
 {
-    struct cw_source *source = cw_mem_new(sizeof *source + noutputs * sizeof source->rows[0]);
+    struct cw_source *source = cw_mem_new(sizeof *source);
     source->tail.fd = -1;
     source->watch = -1;
     source->path = cw_str_dupz(cw_str_of(path));
     source->path_now = cw_str_dupz(cw_str_of(path));
+    source->tenant = cw_str_dupz(CW_STR_NONE);
     source->nrows = noutputs;
-    source->labels = cw_mem_array(noutputs * CW_SOURCE_STREAMS, sizeof *source->labels);
+    source->rows = cw_mem_array(noutputs + 1, sizeof *source->rows);
     return source;
 }
 
@@ -56,13 +71,23 @@ void cw_source_free(struct cw_source **source)
         return;
     CW_ASSERT(s->nbusy == 0);
     cw_tail_close(&s->tail);
+    cw_tally_free(&s->tally);
+    cw_sightings_fini(&s->seen);
     free(s->path);
     free(s->path_now);
-    for (size_t i = 0; i < s->nrows * CW_SOURCE_STREAMS; i++)
-        free(s->labels[i]);
-    free(s->labels);
+    for (size_t i = 0; i < CW_SOURCE_STREAMS; i++)
+        free((void *)s->labels[i].items);
+    free(s->tenant);
+    free(s->rows);
     free(s);
     *source = NULL;
+}
+
+void cw_source_row_add(struct cw_source *source)
+{
+    uint64_t position = cw_source_position(source);
+    source->rows = cw_mem_resize(source->rows, (source->nrows + 1) * sizeof *source->rows);
+    source->rows[source->nrows++] = (struct cw_ledger_row){.done = position};
 }
 
 void cw_source_draw_id(struct cw_source *source)
@@ -75,7 +100,7 @@ void cw_source_draw_id(struct cw_source *source)
 bool cw_source_pending(const struct cw_source *source, size_t output)
 {
     const struct cw_ledger_row *row = &source->rows[output];
-    return source->tail.fd >= 0 && source->durable && !source->changed &&
+    return source->tail.fd >= 0 && source->durable && !source->changed && !row->off &&
            source->tail.size > cw_ledger_next(row) && source->tail.size != row->held_size;
 }
 
@@ -85,6 +110,33 @@ bool cw_source_forgettable(const struct cw_source *source)
         if (source->rows[i].confirmed < source->rows[i].mark)
             return false;
     return source->nbusy == 0;
+}
+
+enum cw_text_bom cw_source_bom(struct cw_source *source)
+{
+    char first[CW_BOM_BYTES];
+    if (source->bom == CW_BOM_UNKNOWN) {
+        ssize_t got = pread(source->tail.fd, first, sizeof first, 0);
+        if (got > 0)
+            source->bom = cw_text_bom_of(cw_str_make(first, (size_t)got));
+    }
+    return source->bom;
+}
+
+struct cw_tally *cw_source_tally(struct cw_source *source)
+{
+    if (source->tally == NULL)
+        source->tally = cw_tally_new();
+    return source->tally;
+}
+
+void cw_source_count_read(struct cw_source *source, uint64_t to, size_t len)
+{
+    struct cw_tally *tally = cw_source_tally(source);
+    tally->generation = source->generation;
+    tally->counted_to = source->fed_to = CW_MAX(source->fed_to, to);
+    tally->read++;
+    tally->read_bytes += len;
 }
 
 uint64_t cw_source_position(const struct cw_source *source)
@@ -118,7 +170,9 @@ void cw_source_raise(struct cw_source *source)
     source->durable = false;
     source->changed = false;
     source->durable_offset = 0;
-    source->seen.n = 0;
+    cw_sightings_fini(&source->seen);
+    source->fed_to = source->emitted_to = 0;
+    source->bom = CW_BOM_UNKNOWN;
     for (size_t i = 0; i < source->nrows; i++)
         cw_ledger_raised(&source->rows[i]);
 }
@@ -127,7 +181,7 @@ void cw_source_sight(struct cw_source *source, int64_t now_ns, int64_t now_mono_
 {
     if (source->quiet_size != source->tail.size) {
         source->quiet_since_ns = now_mono_ns;
-        source->final = false; /* somebody writes it after all */
+        source->final = source->waited = false; /* somebody writes it after all */
     }
     source->quiet_size = source->tail.size;
     if (!source->changed && source->tail.size > cw_source_position(source))

@@ -13,19 +13,24 @@
 #include "common/wire/push.h"
 #include "shipper/ledger.h"
 #include "shipper/tail_reader.h"
+#include "shipper/tally.h"
+#include "shipper/text_encoding.h"
+
+struct cw_stages;
 
 /* When the file was seen to have grown, and to what size: an entry's time is that of the first
  * sighting of its end. A file that waits for a server that is away collects many; then neighbours
  * are joined. */
 #define CW_SIGHTINGS_MAX 16
 struct cw_sightings {
-    struct {
+    struct cw_sighting {
         uint64_t size;
         int64_t ts_ns;
-    } at[CW_SIGHTINGS_MAX];
-    unsigned n;
+    } * at; /* NULL when there are none: most files are quiet */
+    uint8_t n, cap;
 };
 
+void cw_sightings_fini(struct cw_sightings *seen);
 void cw_sightings_add(struct cw_sightings *seen, uint64_t size, int64_t now_ns);
 /* When the byte before `off` was first seen; `now_ns` when it was not seen yet. */
 int64_t cw_sightings_time(const struct cw_sightings *seen, uint64_t off, int64_t now_ns);
@@ -36,8 +41,15 @@ enum cw_source_format {
     CW_SOURCE_LINES, /* a line is an entry */
     /* json-file of Docker Engine: a line is a JSON object around (a part of) an entry */
     CW_SOURCE_DOCKER,
+    CW_SOURCE_DOCKER_LOCAL, /* its driver local: docker_local.h */
+    CW_SOURCE_SPOOL,        /* records of a receiver's spool (spool_record.h) */
 };
 enum { CW_SOURCE_STREAMS = 2 }; /* of a Docker source: stdout, stderr; of another only the first */
+
+static inline unsigned cw_source_format_streams(enum cw_source_format format)
+{
+    return format == CW_SOURCE_DOCKER || format == CW_SOURCE_DOCKER_LOCAL ? CW_SOURCE_STREAMS : 1;
+}
 
 struct cw_source {
     struct cw_id128 id;
@@ -46,38 +58,56 @@ struct cw_source {
     enum cw_source_format format;
     char *path;     /* where it was first seen */
     char *path_now; /* where it was last seen */
-    /* `{a="b"}` of each output's streams: labels[output * CW_SOURCE_STREAMS + stream] */
-    char **labels;
+    struct cw_labels
+        labels[CW_SOURCE_STREAMS];           /* of lines, ahead of any stage; a heap block each */
+    bool off[CW_SOURCE_STREAMS];             /* lines of this stream are left out, and counted */
+    char *tenant;                            /* "": each client's own */
+    struct cw_stages *stages;                /* what its lines go through; borrowed, NULL: none */
+    const struct cw_text_encoding *encoding; /* of its lines; borrowed, NULL: not configured */
+    enum cw_text_bom bom;                    /* of this generation, once it was asked for */
+    /* Stages counted all lines ahead of fed_to, and all entries that begin ahead of emitted_to. */
+    uint64_t fed_to, emitted_to;
+    int64_t staged_ts_ns; /* of the last entry that came out of them */
     struct cw_sightings seen;
     bool durable;            /* id and generation are on disk: it may be pushed */
     bool changed;            /* truncated; until that is dealt with nothing is read */
     bool final;              /* nobody writes it any more: its last line needs no newline */
+    bool waited;             /* quiet for as long as its stages wait for more lines of an entry */
     bool wanted;             /* a target matched it in the last scan */
     uint64_t durable_offset; /* its position on disk */
     uint32_t durable_prefix_len;
     int64_t quiet_since_ns; /* monotonic; when its size was last seen to change */
     uint64_t quiet_size;
     unsigned nbusy;
-    int64_t since_ns;     /* when its present contents came to notice; 0: before we started */
-    uint64_t copy_ino;    /* a file on its device that a scan found to be a copy of it; 0: none */
-    bool copied;          /* it went on in a copy; later copies are looked for in the next scan */
-    bool touched;         /* the kernel told of it since it was last looked at */
-    uint64_t goal;        /* its size when it was opened: how far --once reads */
-    int watch;            /* inotify's number, -1 none */
-    uint64_t scan_number; /* the last scan that met it */
+    int64_t since_ns;       /* when its present contents came to notice; 0: before we started */
+    uint64_t copy_ino;      /* a file on its device that a scan found to be a copy of it; 0: none */
+    bool copied;            /* it went on in a copy; later copies are looked for in the next scan */
+    bool touched;           /* the kernel told of it since it was last looked at */
+    uint64_t goal;          /* its size when it was opened: how far --once reads */
+    int watch;              /* inotify's number, -1 none */
+    uint64_t scan_number;   /* the last scan that met it */
+    struct cw_tally *tally; /* NULL until something is counted: cw_source_tally() */
+    struct cw_ledger_row *rows; /* one an output */
     size_t nrows;
-    struct cw_ledger_row rows[]; /* one an output */
 };
 
 /* All that is needed to push is given; everything else begins at "nothing". */
 struct cw_source *cw_source_new(size_t noutputs, const char *path);
 void cw_source_free(struct cw_source **source);
+/* One more output: all that is settled for the others is for it too. */
+void cw_source_row_add(struct cw_source *source);
 /* It was not known before: an id of its own, in its first generation. */
 void cw_source_draw_id(struct cw_source *source);
 /* Whether this output may have something to read here now. */
 bool cw_source_pending(const struct cw_source *source, size_t output);
 /* Nobody names it, and every store was told that positions passed its marks. */
 bool cw_source_forgettable(const struct cw_source *source);
+/* What its first bytes say about its encoding. */
+enum cw_text_bom cw_source_bom(struct cw_source *source);
+/* What became of its lines; made when it is first asked for. */
+struct cw_tally *cw_source_tally(struct cw_source *source);
+/* A line that ends at `to` was met for the first time. */
+void cw_source_count_read(struct cw_source *source, uint64_t to, size_t len);
 /* The smallest settled offset. */
 uint64_t cw_source_position(const struct cw_source *source);
 /* Renamed since it was first seen, or gone on in a copy. */

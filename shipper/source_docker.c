@@ -1,14 +1,13 @@
 #include "shipper/source_docker.h"
 #include <stdlib.h>
-#include "common/base/arena.h"
+#include <unistd.h>
 #include "common/base/assert.h"
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "shipper/docker_api.h"
-#include "shipper/targets.h"
 
-enum docker_state { DOCKER_WAITING, DOCKER_LISTING, DOCKER_INSPECTING, DOCKER_NSTATES };
-static const char *const docker_names[DOCKER_NSTATES] = {"waiting", "listing", "inspecting"};
+enum docker_state { DOCKER_WAITING, DOCKER_NETWORKS, DOCKER_LISTING, DOCKER_INSPECTING };
+static const char *const docker_names[] = {"waiting", "asking networks", "listing", "inspecting"};
 enum { DOCKER_MAGIC = 0x646f636b };
 /* The Engine answers at once; while it starts or stops it does not. */
 #define DOCKER_TIMEOUT_NS (10 * CW_NS_PER_S)
@@ -17,87 +16,107 @@ enum { DOCKER_MAGIC = 0x646f636b };
 #define DOCKER_EVENT_MS 100
 #define DOCKER_EVENTS_BACK_S 2
 
+/* What was learnt of a container that is there. */
 struct known {
-    char *id;
-    struct cw_target *target; /* NULL: its logs are not in a json-file */
-    bool listed;              /* by the last list */
+    char *id, *driver, *path;
+    bool listed; /* by the last list */
+    bool told;   /* that it cannot be read */
 };
 
-struct cw_source_docker {
+struct docker {
     uint32_t magic;
     enum docker_state state;
-    struct cw_source_docker_options options;
+    struct cw_discovery_host host;
+    const struct cw_scrape *scrape;
+    const struct cw_docker_sd_config *config;
+    struct cw_targets *targets;
     uv_timer_t timer;                   /* WAITING: the next list */
-    struct cw_http_call_handle *call;   /* LISTING, INSPECTING */
+    struct cw_http_call_handle *call;   /* of the other states */
     struct cw_http_call_handle *events; /* the stream, while it lasts */
-    struct cw_buf url, events_url;      /* of the calls */
-    struct cw_arena *arena;             /* of `found` */
-    struct cw_docker_container *found;  /* to be inspected: from `next` on */
-    size_t nfound, next;
+    struct cw_buf base, url, events_url;
+    const char *socket;                         /* NULL: not a socket of this machine */
+    struct cw_arena *call_arena, *events_arena; /* of what is under way */
+    struct cw_arena *arena;                     /* of networks and `found` */
+    struct cw_docker_networks networks;
+    struct cw_docker_container *found;
+    size_t nfound, next; /* to be settled: from `next` on */
     struct known *known;
     size_t nknown, known_cap;
     bool again; /* an event came meanwhile */
     bool listed, failing;
-    bool changed; /* targets were added or removed since the host was told */
 };
 
-static void list_start(struct cw_source_docker *docker);
-static void inspect_next(struct cw_source_docker *docker);
+static void networks_start(struct docker *docker);
+static void settle_next(struct docker *docker);
 static void on_timer(uv_timer_t *timer);
 
-static void docker_enter(struct cw_source_docker *docker, enum docker_state next)
+static void docker_enter(struct docker *docker, enum docker_state next)
 {
     cw_log_debug("docker: %s -> %s", docker_names[docker->state], docker_names[next]);
     docker->state = next;
 }
 
-static const char *socket_path(const struct cw_source_docker *docker)
-{
-    return docker->options.config->host.ptr + sizeof("unix://") - 1;
-}
-
-static void wait_start(struct cw_source_docker *docker, uint64_t ms)
+static void wait_start(struct docker *docker, uint64_t ms)
 {
     docker_enter(docker, DOCKER_WAITING);
     uv_timer_start(&docker->timer, on_timer, docker->again ? DOCKER_EVENT_MS : ms, 0);
-    if (docker->changed)
-        docker->options.on_targets(docker->options.arg);
-    docker->changed = false;
+    if (cw_targets_changed(docker->targets))
+        docker->host.on_targets(docker->host.arg);
 }
 
-static void docker_failed(struct cw_source_docker *docker, const char *why)
+static void docker_failed(struct docker *docker, const char *why)
 {
     if (!docker->failing)
-        cw_log_warn("docker at %s: %s; trying again each %d s", socket_path(docker), why,
-                    DOCKER_RETRY_MS / 1000);
+        cw_log_warn("docker at %.*s: %s; trying again each %d s", CW_STR_ARG(docker->config->host),
+                    why, DOCKER_RETRY_MS / 1000);
     docker->failing = true;
     wait_start(docker, DOCKER_RETRY_MS);
 }
 
-static int call_start(struct cw_source_docker *docker, struct cw_buf *url, int64_t timeout_ns,
-                      cw_http_data_fn on_data, cw_http_done_fn on_done,
-                      struct cw_http_call_handle **handle, struct cw_err *err)
+/* Begins `url` anew; the path is appended by the caller. */
+static struct cw_buf *url_begin(struct docker *docker, struct cw_buf *url)
 {
-    struct cw_http_call call = {.method = "GET",
-                                .url = cw_buf_z(url),
-                                .unix_socket = socket_path(docker),
-                                .timeout_ns = timeout_ns,
-                                .max_answer_bytes = CW_DOCKER_ANSWER_BYTES};
-    return cw_http_client_start(docker->options.http, &call, on_data, on_done, docker, handle, err);
+    cw_buf_clear(url);
+    cw_buf_adds(url, cw_buf_str(&docker->base));
+    return url;
+}
+
+static int call_make(const struct docker *docker, struct cw_buf *url, struct cw_arena *arena,
+                     struct cw_http_call *out, struct cw_err *err)
+{
+    *out = (struct cw_http_call){.method = "GET",
+                                 .url = cw_buf_z(url),
+                                 .unix_socket = docker->socket,
+                                 .max_answer_bytes = CW_DOCKER_ANSWER_BYTES};
+    cw_arena_reset(arena);
+    return cw_http_access_apply(&docker->config->access, arena, out, err);
+}
+
+static void call_start(struct docker *docker, cw_http_done_fn on_done)
+{
+    struct cw_http_call call;
+    struct cw_err err = {0};
+    int rc = call_make(docker, &docker->url, docker->call_arena, &call, &err);
+    call.timeout_ns = DOCKER_TIMEOUT_NS;
+    if (rc == 0)
+        rc = cw_http_client_start(docker->host.http, &call, NULL, on_done, docker, &docker->call,
+                                  &err);
+    if (rc < 0)
+        docker_failed(docker, err.text);
 }
 
 static void on_timer(uv_timer_t *timer)
 {
-    struct cw_source_docker *docker = CW_CONTAINER_OF(timer, struct cw_source_docker, timer);
+    struct docker *docker = CW_CONTAINER_OF(timer, struct docker, timer);
     CW_CHECK(docker, DOCKER_MAGIC);
-    list_start(docker);
+    networks_start(docker);
 }
 
 /* ---- events: only that there was one ---- */
 
 static int on_event(void *arg, struct cw_str bytes, struct cw_err *err)
 {
-    struct cw_source_docker *docker = arg;
+    struct docker *docker = arg;
     (void)err;
     CW_CHECK(docker, DOCKER_MAGIC);
     if (bytes.len == 0)
@@ -112,7 +131,7 @@ static int on_event(void *arg, struct cw_str bytes, struct cw_err *err)
 static void on_events_end(void *arg, int rc, const struct cw_http_answer *answer,
                           const struct cw_err *err)
 {
-    struct cw_source_docker *docker = arg;
+    struct docker *docker = arg;
     (void)rc;
     (void)answer;
     (void)err;
@@ -120,23 +139,26 @@ static void on_events_end(void *arg, int rc, const struct cw_http_answer *answer
     docker->events = NULL; /* begun again with the next list */
 }
 
-static void events_start(struct cw_source_docker *docker)
+static void events_start(struct docker *docker)
 {
-    struct cw_err err;
+    struct cw_http_call call;
+    struct cw_err err = {0};
     if (docker->events != NULL)
         return;
-    cw_buf_clear(&docker->events_url);
     /* The list may be answered before the stream is there: it begins a little in the past. */
     cw_docker_events_url(cw_clock_now_ns() / CW_NS_PER_S - DOCKER_EVENTS_BACK_S,
-                         &docker->events_url);
-    if (call_start(docker, &docker->events_url, 0, on_event, on_events_end, &docker->events, &err) <
-        0)
+                         url_begin(docker, &docker->events_url));
+    int rc = call_make(docker, &docker->events_url, docker->events_arena, &call, &err);
+    if (rc == 0)
+        rc = cw_http_client_start(docker->host.http, &call, on_event, on_events_end, docker,
+                                  &docker->events, &err);
+    if (rc < 0)
         cw_log_debug("docker: no events: %s", err.text);
 }
 
-/* ---- the list ---- */
+/* ---- what is known ---- */
 
-static struct known *known_find(struct cw_source_docker *docker, struct cw_str id)
+static struct known *known_find(struct docker *docker, struct cw_str id)
 {
     for (size_t i = 0; i < docker->nknown; i++)
         if (cw_str_eqz(id, docker->known[i].id))
@@ -144,52 +166,62 @@ static struct known *known_find(struct cw_source_docker *docker, struct cw_str i
     return NULL;
 }
 
-static void known_add(struct cw_source_docker *docker, struct cw_str id, struct cw_target *target)
+static struct known *known_add(struct docker *docker, struct cw_str id,
+                               const struct cw_docker_log *log)
 {
     if (docker->nknown == docker->known_cap) {
         docker->known_cap = docker->known_cap ? 2 * docker->known_cap : 16;
         docker->known = cw_mem_resize(docker->known, docker->known_cap * sizeof *docker->known);
     }
-    docker->known[docker->nknown++] = (struct known){cw_str_dupz(id), target, true};
-    if (target == NULL)
-        return;
-    cw_sources_target_add(docker->options.sources, target);
-    docker->changed = true;
+    docker->known[docker->nknown] = (struct known){.id = cw_str_dupz(id),
+                                                   .driver = cw_str_dupz(log->driver),
+                                                   .path = cw_str_dupz(log->path),
+                                                   .listed = true};
+    return &docker->known[docker->nknown++];
+}
+
+static void known_free(struct known *known)
+{
+    free(known->id);
+    free(known->driver);
+    free(known->path);
 }
 
 /* Forget containers that were removed: their files are read to the end while they are open. */
-static void known_sweep(struct cw_source_docker *docker)
+static void known_sweep(struct docker *docker)
 {
     size_t kept = 0;
     for (size_t i = 0; i < docker->nknown; i++) {
-        struct known *known = &docker->known[i];
-        if (known->listed) {
-            docker->known[kept++] = *known;
-            continue;
-        }
-        if (known->target != NULL) {
-            cw_sources_target_remove(docker->options.sources, known->target);
-            docker->changed = true;
-        }
-        free(known->id);
+        if (docker->known[i].listed)
+            docker->known[kept++] = docker->known[i];
+        else
+            known_free(&docker->known[i]);
     }
     docker->nknown = kept;
+}
+
+/* ---- the lists ---- */
+
+static int answer_check(const struct cw_http_answer *answer, const char *what, struct cw_err *err)
+{
+    if (answer->status == 200)
+        return 0;
+    return cw_err_set(err, CW_E_INVALID, "status %d to a list of %s: %.*s", answer->status, what,
+                      CW_STR_ARG(cw_str_sub(answer->body, 0, 200)));
 }
 
 static void on_list(void *arg, int rc, const struct cw_http_answer *answer,
                     const struct cw_err *err)
 {
-    struct cw_source_docker *docker = arg;
+    struct docker *docker = arg;
     CW_CHECK(docker, DOCKER_MAGIC);
     docker->call = NULL;
     struct cw_err bad = {0};
-    cw_arena_reset(docker->arena);
-    if (rc == 0 && answer->status != 200)
-        rc = cw_err_set(&bad, CW_E_INVALID, "status %d to a list of containers: %.*s",
-                        answer->status, CW_STR_ARG(cw_str_sub(answer->body, 0, 200)));
-    else if (rc == 0)
-        rc = cw_docker_list_decode(answer->body, docker->arena, &docker->found, &docker->nfound,
-                                   &bad);
+    if (rc == 0)
+        rc = answer_check(answer, "containers", &bad);
+    if (rc == 0)
+        rc = cw_docker_list_decode(answer->body, docker->config, &docker->networks, docker->arena,
+                                   &docker->found, &docker->nfound, &bad);
     if (rc < 0) {
         docker_failed(docker, bad.code < 0 ? bad.text : err->text);
         return;
@@ -197,139 +229,208 @@ static void on_list(void *arg, int rc, const struct cw_http_answer *answer,
     docker->failing = false;
     for (size_t i = 0; i < docker->nknown; i++)
         docker->known[i].listed = false;
-    size_t nnew = 0;
-    for (size_t i = 0; i < docker->nfound; i++) {
-        struct known *known = known_find(docker, docker->found[i].id);
-        if (known != NULL)
-            known->listed = true;
-        else
-            docker->found[nnew++] = docker->found[i];
-    }
-    docker->nfound = nnew;
+    cw_targets_begin(docker->targets);
     docker->next = 0;
-    known_sweep(docker);
     docker_enter(docker, DOCKER_INSPECTING);
-    inspect_next(docker);
+    settle_next(docker);
 }
 
-static void list_start(struct cw_source_docker *docker)
+static void list_start(struct docker *docker)
 {
-    struct cw_err err;
     docker_enter(docker, DOCKER_LISTING);
+    cw_docker_list_url(docker->config, url_begin(docker, &docker->url));
+    call_start(docker, on_list);
+}
+
+/* Who may not see networks (a proxy that lets little through) may see containers. */
+static void on_networks(void *arg, int rc, const struct cw_http_answer *answer,
+                        const struct cw_err *err)
+{
+    struct docker *docker = arg;
+    CW_CHECK(docker, DOCKER_MAGIC);
+    docker->call = NULL;
+    struct cw_err bad = {0};
+    if (rc < 0) {
+        docker_failed(docker, err->text);
+        return;
+    }
+    rc = answer_check(answer, "networks", &bad);
+    if (rc == 0)
+        rc = cw_docker_networks_decode(answer->body, docker->arena, &docker->networks, &bad);
+    if (rc < 0)
+        cw_log_debug("docker: %s", bad.text);
+    list_start(docker);
+}
+
+/* Networks are only looked at by rules. */
+static void networks_start(struct docker *docker)
+{
     docker->again = false;
     events_start(docker);
-    cw_buf_clear(&docker->url);
-    cw_docker_list_url(docker->options.config, &docker->url);
-    if (call_start(docker, &docker->url, DOCKER_TIMEOUT_NS, NULL, on_list, &docker->call, &err) < 0)
-        docker_failed(docker, err.text);
+    cw_arena_reset(docker->arena);
+    docker->networks = (struct cw_docker_networks){0};
+    if (cw_relabel_empty(docker->scrape->relabel)) {
+        list_start(docker);
+        return;
+    }
+    docker_enter(docker, DOCKER_NETWORKS);
+    cw_docker_networks_url(url_begin(docker, &docker->url));
+    call_start(docker, on_networks);
 }
 
 /* ---- one container ---- */
 
-static void container_add(struct cw_source_docker *docker,
-                          const struct cw_docker_container *container,
-                          const struct cw_http_answer *answer)
+static bool wanted(const struct docker *docker, const struct cw_docker_container *container)
 {
-    struct cw_str path = CW_STR_NONE, name = cw_labels_get(container->labels, CW_STR("container"));
-    struct cw_target *target = NULL;
-    struct cw_err err = {0};
-    bool json_file = false;
-    int rc = cw_docker_inspect_decode(answer->body, docker->arena, &json_file, &path, &err);
-    if (rc == 0 && json_file && path.len == 0)
-        return; /* created, not started: its start is an event, and it is new then still */
-    if (rc == 0 && json_file)
-        rc = cw_target_from_path(path.ptr, cw_arena_dup(docker->arena, name).ptr, container->labels,
-                                 CW_SOURCE_DOCKER, &target, &err);
-    if (rc < 0)
-        cw_log_warn("docker: container %.*s: %s", CW_STR_ARG(name), err.text);
-    else if (!json_file)
-        cw_log_info("docker: container %.*s does not log to a json-file: it is left out",
-                    CW_STR_ARG(name));
-    known_add(docker, container->id, target);
+    return container->wish == CW_DOCKER_ENABLE ||
+           (container->wish == CW_DOCKER_NO_WISH && !docker->config->only_enabled);
+}
+
+/* What its lines are written in; false: nothing that is read here. */
+static bool format_of(const struct docker *docker, const struct known *known,
+                      enum cw_source_format *out)
+{
+    *out = strcmp(known->driver, "local") == 0 ? CW_SOURCE_DOCKER_LOCAL : CW_SOURCE_DOCKER;
+    return known->path[0] != '\0' && docker->socket != NULL && access(known->path, R_OK) == 0;
+}
+
+static void container_put(struct docker *docker, struct known *known,
+                          const struct cw_docker_container *container)
+{
+    struct cw_found found = {.labels = container->labels,
+                             .name = container->name,
+                             .path = cw_str_of(known->path),
+                             .pipeline = container->pipeline};
+    known->listed = true;
+    if (!format_of(docker, known, &found.format)) {
+        if (!known->told)
+            cw_log_info("docker: container %.*s (log driver %s) has no file that can be read here",
+                        CW_STR_ARG(container->name), known->driver);
+        known->told = true;
+        return;
+    }
+    for (size_t i = 0; i < container->plain.n && cw_relabel_empty(docker->scrape->relabel); i++)
+        cw_target_labels_set(&found.labels, container->plain.items[i].name,
+                             container->plain.items[i].value);
+    cw_targets_put(docker->targets, container->id, &found, 1);
 }
 
 static void on_inspect(void *arg, int rc, const struct cw_http_answer *answer,
                        const struct cw_err *err)
 {
-    struct cw_source_docker *docker = arg;
+    struct docker *docker = arg;
     CW_CHECK(docker, DOCKER_MAGIC);
     docker->call = NULL;
     if (rc < 0) {
         docker_failed(docker, err->text);
         return;
     }
-    if (answer->status == 200) /* else it was removed meanwhile */
-        container_add(docker, &docker->found[docker->next], answer);
-    docker->next++;
-    inspect_next(docker);
+    const struct cw_docker_container *container = &docker->found[docker->next++];
+    struct cw_docker_log log;
+    struct cw_err bad = {0};
+    if (answer->status == 200) { /* else it was removed meanwhile */
+        rc = cw_docker_inspect_decode(answer->body, docker->arena, &log, &bad);
+        /* Created, not started: its start is an event, and it is new then still. */
+        bool early = rc == 0 && log.path.len == 0 &&
+                     (cw_str_eqz(log.driver, "json-file") || cw_str_eqz(log.driver, "local"));
+        if (rc < 0)
+            cw_log_warn("docker: container %.*s: %s", CW_STR_ARG(container->name), bad.text);
+        else if (!early)
+            container_put(docker, known_add(docker, container->id, &log), container);
+    }
+    settle_next(docker);
 }
 
-static void inspect_next(struct cw_source_docker *docker)
+static void all_settled(struct docker *docker)
 {
-    struct cw_err err;
+    cw_targets_sweep(docker->targets);
+    known_sweep(docker);
+    docker->listed = true;
+    wait_start(docker, (uint64_t)(docker->config->refresh_interval_ns / CW_NS_PER_MS));
+}
+
+/* Puts the known ones up to the first that must be inspected. */
+static void settle_next(struct docker *docker)
+{
+    for (; docker->next < docker->nfound; docker->next++) {
+        const struct cw_docker_container *container = &docker->found[docker->next];
+        struct known *known = known_find(docker, container->id);
+        if (!wanted(docker, container))
+            continue;
+        if (known == NULL)
+            break;
+        container_put(docker, known, container);
+    }
     if (docker->next == docker->nfound) {
-        docker->changed |= !docker->listed;
-        docker->listed = true;
-        wait_start(docker, (uint64_t)(docker->options.config->refresh_interval_ns / CW_NS_PER_MS));
+        all_settled(docker);
         return;
     }
-    cw_buf_clear(&docker->url);
-    cw_docker_inspect_url(docker->found[docker->next].id, &docker->url);
-    if (call_start(docker, &docker->url, DOCKER_TIMEOUT_NS, NULL, on_inspect, &docker->call, &err) <
-        0)
-        docker_failed(docker, err.text);
+    cw_docker_inspect_url(docker->found[docker->next].id, url_begin(docker, &docker->url));
+    call_start(docker, on_inspect);
 }
 
 /* ---- life ---- */
 
-struct cw_source_docker *cw_source_docker_new(const struct cw_source_docker_options *options)
+static void *docker_new(const struct cw_discovery_host *host, const struct cw_scrape *scrape,
+                        const void *config)
 {
-    struct cw_source_docker *docker = cw_mem_new(sizeof *docker);
+    struct docker *docker = cw_mem_new(sizeof *docker);
     docker->magic = DOCKER_MAGIC;
-    docker->options = *options;
+    docker->host = *host;
+    docker->scrape = scrape;
+    docker->config = config;
+    docker->targets = cw_targets_new(host->sources, scrape);
     docker->arena = cw_arena_new();
+    docker->call_arena = cw_arena_new();
+    docker->events_arena = cw_arena_new();
+    cw_buf_init(&docker->base, SIZE_MAX);
     cw_buf_init(&docker->url, SIZE_MAX);
     cw_buf_init(&docker->events_url, SIZE_MAX);
-    uv_timer_init(options->loop, &docker->timer);
+    cw_docker_base_url(config, &docker->base, &docker->socket);
+    uv_timer_init(host->loop, &docker->timer);
     return docker;
 }
 
-void cw_source_docker_start(struct cw_source_docker *docker)
+static void docker_start(void *self)
 {
+    struct docker *docker = self;
     CW_CHECK(docker, DOCKER_MAGIC);
-    list_start(docker);
+    networks_start(docker);
 }
 
-bool cw_source_docker_listed(const struct cw_source_docker *docker)
+static bool docker_listed(const void *self)
 {
-    return docker->listed;
+    return ((const struct docker *)self)->listed;
 }
 
 static void on_closed(uv_handle_t *handle)
 {
-    struct cw_source_docker *docker =
-        CW_CONTAINER_OF((uv_timer_t *)handle, struct cw_source_docker, timer);
+    struct docker *docker = CW_CONTAINER_OF((uv_timer_t *)handle, struct docker, timer);
     CW_CHECK(docker, DOCKER_MAGIC);
     for (size_t i = 0; i < docker->nknown; i++)
-        free(docker->known[i].id);
+        known_free(&docker->known[i]);
     free(docker->known);
+    cw_targets_free(&docker->targets);
     cw_arena_free(&docker->arena);
+    cw_arena_free(&docker->call_arena);
+    cw_arena_free(&docker->events_arena);
+    cw_buf_fini(&docker->base);
     cw_buf_fini(&docker->url);
     cw_buf_fini(&docker->events_url);
     docker->magic = 0;
     free(docker);
 }
 
-void cw_source_docker_close(struct cw_source_docker **docker)
+static void docker_close(void *self)
 {
-    struct cw_source_docker *d = *docker;
-    *docker = NULL;
-    if (d == NULL)
-        return;
-    CW_CHECK(d, DOCKER_MAGIC);
-    if (d->call != NULL)
-        cw_http_client_abort(d->options.http, &d->call);
-    if (d->events != NULL)
-        cw_http_client_abort(d->options.http, &d->events);
-    uv_close((uv_handle_t *)&d->timer, on_closed);
+    struct docker *docker = self;
+    CW_CHECK(docker, DOCKER_MAGIC);
+    if (docker->call != NULL)
+        cw_http_client_abort(docker->host.http, &docker->call);
+    if (docker->events != NULL)
+        cw_http_client_abort(docker->host.http, &docker->events);
+    uv_close((uv_handle_t *)&docker->timer, on_closed);
 }
+
+const struct cw_discovery_def cw_source_docker = {docker_new, docker_start, docker_listed,
+                                                  docker_close};

@@ -9,6 +9,7 @@
 #include "common/base/clock.h"
 #include "common/base/hash.h"
 #include "common/base/log.h"
+#include "common/pipeline/stages.h"
 #include "shipper/shipper_metrics.h"
 
 struct cw_sources *cw_sources_new(const struct cw_sources_options *options)
@@ -48,9 +49,12 @@ void cw_target_free(struct cw_target **target)
         return;
     cw_glob_free(&t->glob);
     cw_glob_free(&t->exclude);
-    free((void *)t->labels.items);
+    for (unsigned i = 0; i < CW_SOURCE_STREAMS; i++)
+        free((void *)t->labels[i].items);
     free(t->name);
-    free(t->pattern);
+    free(t->path);
+    free(t->exclude_path);
+    free(t->tenant);
     free(t);
     *target = NULL;
 }
@@ -68,13 +72,20 @@ void cw_sources_free(struct cw_sources **sources)
         free((void *)s->options.imported[i].path.ptr);
     for (size_t i = 0; i < s->nunreadable; i++)
         free(s->unreadable[i]);
+    for (size_t i = 0; i < s->noutputs; i++) {
+        free(s->outputs[i].tenant);
+        free(s->outputs[i].own_tenant);
+    }
     cw_sources_renames_clear(s);
+    free(s->outputs);
     free((void *)s->options.imported);
     free(s->unreadable);
     free(s->renames);
     free(s->items);
     free(s->targets);
     free(s->index);
+    free(s->by_watch);
+    cw_tally_free(&s->forgotten);
     free(s);
     *sources = NULL;
 }
@@ -109,67 +120,123 @@ static bool target_matches(const struct cw_target *target, struct cw_str path)
            !(target->exclude && cw_glob_match(target->exclude, path));
 }
 
+bool cw_sources_may_have(const struct cw_sources *sources, const struct cw_target *target,
+                         const char *path)
+{
+    const char *own = sources->options.own_files;
+    return own == NULL || strncmp(path, own, strlen(own)) != 0 || target->format == CW_SOURCE_SPOOL;
+}
+
 const struct cw_target *cw_sources_target_of(const struct cw_sources *sources, const char *path)
 {
     for (size_t i = 0; i < sources->ntargets; i++)
-        if (target_matches(sources->targets[i], cw_str_of(path)))
+        if (cw_sources_may_have(sources, sources->targets[i], path) &&
+            target_matches(sources->targets[i], cw_str_of(path)))
             return sources->targets[i];
     return NULL;
 }
 
-static bool label_has(const struct cw_label *pairs, size_t n, struct cw_str name)
+/* ---- outputs ---- */
+
+bool cw_output_takes(const struct cw_output *output, struct cw_str tenant)
 {
-    for (size_t i = 0; i < n; i++)
-        if (cw_str_eq(pairs[i].name, name))
-            return true;
-    return false;
+    if (cw_str_eqz(tenant, output->own_tenant))
+        tenant = CW_STR_NONE;
+    return output->tenant == NULL || cw_str_eqz(tenant, output->tenant);
 }
+
+/* Where no stage and no record names a tenant, all entries are for the same one: other outputs need
+ * not look into the source. */
+static void source_rows_set(const struct cw_sources *sources, struct cw_source *source)
+{
+    bool varies = source->format == CW_SOURCE_SPOOL ||
+                  (source->stages != NULL && cw_stages_sets_tenant(source->stages));
+    for (size_t i = 0; i < source->nrows; i++) {
+        struct cw_ledger_row *row = &source->rows[i];
+        bool off = !varies && !cw_output_takes(&sources->outputs[i], cw_str_of(source->tenant));
+        if (row->off && !off) /* what the others settled so far was not for it */
+            row->done = CW_MAX(row->done, cw_source_position(source));
+        row->off = off;
+    }
+}
+
+size_t cw_sources_output_add(struct cw_sources *sources, struct cw_str tenant,
+                             struct cw_str own_tenant)
+{
+    sources->outputs =
+        cw_mem_resize(sources->outputs, (sources->noutputs + 1) * sizeof *sources->outputs);
+    sources->outputs[sources->noutputs] =
+        (struct cw_output){tenant.ptr ? cw_str_dupz(tenant) : NULL, cw_str_dupz(own_tenant)};
+    for (size_t i = 0; i < sources->n; i++) {
+        cw_source_row_add(sources->items[i]);
+        if (sources->items[i]->tail.fd >= 0)
+            source_rows_set(sources, sources->items[i]);
+    }
+    return sources->noutputs++;
+}
+
+/* ---- labels ---- */
 
 /* The first of a name wins. */
 static void label_put(struct cw_label *pairs, size_t *n, struct cw_str name, struct cw_str value)
 {
-    if (!label_has(pairs, *n, name))
-        pairs[(*n)++] = (struct cw_label){name, value};
+    for (size_t i = 0; i < *n; i++)
+        if (cw_str_eq(pairs[i].name, name))
+            return;
+    pairs[(*n)++] = (struct cw_label){name, value};
 }
 
-/* The text of a stream: `filename`, for Docker `stream`, the target's labels, the output's. */
-static char *labels_text(const struct cw_source *source, const struct cw_target *target,
-                         const struct cw_labels *external, unsigned stream)
+/* Of a stream: `filename`, and the target's. */
+static struct cw_labels labels_make(const struct cw_source *source, const struct cw_target *target,
+                                    unsigned stream)
 {
-    static const char *const streams[CW_SOURCE_STREAMS] = {"stdout", "stderr"};
-    struct cw_label *pairs = cw_mem_array(target->labels.n + external->n + 2, sizeof *pairs);
+    const struct cw_labels *own = &target->labels[stream];
+    struct cw_label *pairs = cw_mem_array(own->n + 1, sizeof *pairs);
+    struct cw_labels labels;
     size_t n = 0;
     if (target->add_filename)
         label_put(pairs, &n, CW_STR("filename"), cw_str_of(source->path));
-    if (target->format == CW_SOURCE_DOCKER)
-        label_put(pairs, &n, CW_STR("stream"), cw_str_of(streams[stream]));
-    for (size_t i = 0; i < target->labels.n; i++)
-        label_put(pairs, &n, target->labels.items[i].name, target->labels.items[i].value);
-    for (size_t i = 0; i < external->n; i++)
-        label_put(pairs, &n, external->items[i].name, external->items[i].value);
-    struct cw_labels labels;
-    struct cw_buf text;
-    cw_buf_init(&text, SIZE_MAX);
+    for (size_t i = 0; i < own->n; i++)
+        label_put(pairs, &n, own->items[i].name, own->items[i].value);
     int rc = cw_labels_from_pairs(pairs, n, &labels, NULL);
     CW_ASSERT(rc == 0); /* names are unique */
-    cw_labels_format(labels, &text);
-    char *out = cw_str_dupz(cw_buf_str(&text));
-    cw_buf_fini(&text);
+    labels = cw_labels_dup_heap(labels);
     free(pairs);
-    return out;
+    return labels;
 }
 
 void cw_sources_labels_set(const struct cw_sources *sources, struct cw_source *source,
                            const struct cw_target *target)
 {
-    static const struct cw_labels none;
+    const struct cw_sources_options *options = &sources->options;
+    struct cw_str tenant = target->tenant ? cw_str_of(target->tenant) : CW_STR_NONE;
+    unsigned nstreams = cw_source_format_streams(target->format);
     source->format = target->format;
-    for (size_t i = 0; i < source->nrows * CW_SOURCE_STREAMS; i++) {
-        const struct cw_labels *external = sources->options.external;
-        free(source->labels[i]);
-        source->labels[i] =
-            labels_text(source, target, external ? &external[i / CW_SOURCE_STREAMS] : &none,
-                        i % CW_SOURCE_STREAMS);
+    source->stages = target->stages;
+    source->encoding = target->encoding;
+    for (unsigned i = 0; i < nstreams; i++) {
+        free((void *)source->labels[i].items);
+        source->labels[i] = labels_make(source, target, i);
+        source->off[i] = target->off[i];
+    }
+    free(source->tenant);
+    source->tenant = cw_str_dupz(tenant);
+    if (tenant.len > 0 && options->on_tenant != NULL)
+        (void)options->on_tenant(options->arg, tenant);
+    source_rows_set(sources, source);
+}
+
+void cw_sources_target_update(struct cw_sources *sources, struct cw_target *target,
+                              struct cw_target **fresh)
+{
+    struct cw_target old = *target;
+    *target = **fresh;
+    **fresh = old;
+    cw_target_free(fresh);
+    for (size_t i = 0; i < sources->n; i++) {
+        struct cw_source *source = sources->items[i];
+        if (source->tail.fd >= 0 && cw_sources_target_of(sources, source->path) == target)
+            cw_sources_labels_set(sources, source, target);
     }
 }
 
@@ -234,7 +301,7 @@ void cw_sources_restore(struct cw_sources *sources, const struct cw_positions *p
 {
     for (size_t i = 0; i < positions->nsources; i++) {
         const struct cw_position *position = &positions->sources[i];
-        struct cw_source *source = cw_source_new(sources->options.noutputs, position->path.ptr);
+        struct cw_source *source = cw_source_new(sources->noutputs, position->path.ptr);
         free(source->path_now);
         source->path_now = cw_str_dupz(position->path_now);
         source->id = position->id;
@@ -252,6 +319,7 @@ void cw_sources_watch(struct cw_sources *sources, struct cw_source *source)
 {
     if (sources->options.watch != NULL && source->watch < 0)
         source->watch = cw_watch_file(sources->options.watch, source->tail.fd);
+    sources->by_watch_stale = true;
 }
 
 static void source_close(struct cw_sources *sources, struct cw_source *source)
@@ -291,6 +359,23 @@ void cw_sources_look(struct cw_sources *sources, struct cw_source *source)
     sources->unsaved = true;
 }
 
+/* What was held back until there is more is looked at again: nothing more is waited for. */
+static void rows_release(struct cw_source *source)
+{
+    for (size_t i = 0; i < source->nrows; i++)
+        source->rows[i].held_size = 0;
+}
+
+/* Stages wait for the rest of an entry only so long. */
+static void source_wait_check(struct cw_source *source, int64_t now_mono_ns)
+{
+    if (source->waited || source->stages == NULL ||
+        now_mono_ns - source->quiet_since_ns < cw_stages_wait_ns(source->stages))
+        return;
+    source->waited = true;
+    rows_release(source);
+}
+
 /* Whether the last line of a file that nobody writes any more is waited for no longer, and the file
  * closed. Returns false when the source can be forgotten. */
 static bool source_settle_down(struct cw_sources *sources, struct cw_source *source,
@@ -299,14 +384,15 @@ static bool source_settle_down(struct cw_sources *sources, struct cw_source *sou
     bool deleted = source->tail.nlinks == 0;
     bool left = deleted || !source->wanted || cw_source_rotated(source);
     int64_t quiet_ns = now_mono_ns - source->quiet_since_ns;
+    if (source->format == CW_SOURCE_SPOOL && !deleted)
+        return true; /* its writer says when it is final */
     if (!left && !sources->options.once) {
         source->final = false;
         return true;
     }
     if (!source->final && quiet_ns >= sources->options.final_wait_ns) {
         source->final = true;
-        for (size_t i = 0; i < source->nrows; i++)
-            source->rows[i].held_size = 0;
+        rows_release(source);
     }
     bool settled =
         cw_source_position(source) >= source->tail.size && !source->changed && source->nbusy == 0;
@@ -327,14 +413,46 @@ bool cw_sources_may_match(const struct cw_sources *sources, const char *path)
     return false;
 }
 
+static size_t watch_place(const struct cw_sources *sources, int number)
+{
+    return ((uint32_t)number * UINT32_C(2654435761)) & (sources->by_watch_size - 1);
+}
+
+static void by_watch_build(struct cw_sources *sources)
+{
+    size_t size = 64;
+    while (size < 2 * sources->n)
+        size *= 2;
+    free(sources->by_watch);
+    sources->by_watch = cw_mem_array(size, sizeof(struct cw_source *));
+    sources->by_watch_size = size;
+    sources->by_watch_stale = false;
+    for (size_t i = 0; i < sources->n; i++) {
+        size_t at = watch_place(sources, sources->items[i]->watch);
+        while (sources->by_watch[at] != NULL)
+            at = (at + 1) & (size - 1);
+        if (sources->items[i]->watch >= 0)
+            sources->by_watch[at] = sources->items[i];
+    }
+}
+
 void cw_sources_touched(struct cw_sources *sources, int number)
 {
-    for (size_t i = 0; i < sources->n; i++) {
-        if (sources->items[i]->watch != number)
-            continue;
-        sources->items[i]->touched = sources->any_touched = true;
-        return;
-    }
+    if (sources->by_watch == NULL || sources->by_watch_stale)
+        by_watch_build(sources);
+    for (size_t at = watch_place(sources, number); sources->by_watch[at] != NULL;
+         at = (at + 1) & (sources->by_watch_size - 1))
+        if (sources->by_watch[at]->watch == number) {
+            sources->by_watch[at]->touched = sources->any_touched = true;
+            return;
+        }
+}
+
+static bool is_due(const struct cw_sources *sources, size_t i, enum cw_sources_which which)
+{
+    const struct cw_source *source = sources->items[i];
+    return which == CW_SOURCES_ALL || source->touched || source->watch < 0 ||
+           (sources->round + i) % CW_SOURCES_DUE_ROUNDS == 0;
 }
 
 void cw_sources_refresh(struct cw_sources *sources, enum cw_sources_which which, int64_t now_ns,
@@ -344,14 +462,17 @@ void cw_sources_refresh(struct cw_sources *sources, enum cw_sources_which which,
     if (which == CW_SOURCES_TOUCHED && !sources->any_touched)
         return;
     sources->any_touched = false;
+    sources->round += which == CW_SOURCES_DUE;
     for (size_t i = 0; i < n; i++) {
         struct cw_source *source = sources->items[i];
         if (source->tail.fd < 0 || (which == CW_SOURCES_TOUCHED && !source->touched))
             continue;
-        cw_sources_look(sources, source);
+        if (is_due(sources, i, which))
+            cw_sources_look(sources, source);
         if (source->changed)
             cw_sources_truncated(sources, source, now_ns, now_mono_ns);
         cw_source_sight(source, now_ns, now_mono_ns);
+        source_wait_check(source, now_mono_ns);
     }
     for (size_t i = 0; i < sources->n; i++) {
         struct cw_source *source = sources->items[i];
@@ -361,7 +482,7 @@ void cw_sources_refresh(struct cw_sources *sources, enum cw_sources_which which,
         if (keep)
             sources->items[kept++] = source;
         else
-            cw_source_free(&source);
+            cw_sources_forget(sources, &source);
     }
     if (kept != sources->n) {
         sources->dirty = true;
@@ -419,7 +540,9 @@ bool cw_sources_goal_reached(const struct cw_sources *sources)
 {
     for (size_t i = 0; i < sources->n; i++) {
         const struct cw_source *source = sources->items[i];
-        if (source->tail.fd >= 0 && cw_source_position(source) < source->goal)
+        /* A spool grows on, until the inputs have ended. */
+        uint64_t goal = source->format == CW_SOURCE_SPOOL ? source->tail.size : source->goal;
+        if (source->tail.fd >= 0 && cw_source_position(source) < goal)
             return false;
     }
     return sources->scanned && !sources->unsaved;

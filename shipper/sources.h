@@ -20,6 +20,7 @@
 #include "shipper/glob.h"
 #include "shipper/positions.h"
 #include "shipper/source.h"
+#include "shipper/tally_file.h"
 #include "shipper/watch.h"
 
 /* How long a file that was rotated away or deleted must be quiet before its last line, if it has no
@@ -29,18 +30,28 @@
 #define CW_SOURCES_CLOSE_WAIT_NS (60 * CW_NS_PER_S)
 
 struct cw_target {
-    char *name;                     /* the scrape config's job, or the container: for log lines */
-    char *pattern;                  /* what the user wrote; NULL for a container's file */
-    struct cw_glob *glob, *exclude; /* exclude may be NULL */
-    struct cw_labels labels;        /* one heap block (cw_labels_dup_heap) */
+    char *name;         /* the scrape config's job, or the container: for log lines */
+    char *path;         /* what the user wrote, or the one file's; may be NULL */
+    bool is_pattern;    /* of files that may not be there yet */
+    char *exclude_path; /* may be NULL, as its pattern */
+    struct cw_glob *glob, *exclude;
+    /* Of each stream's lines; one heap block each (cw_labels_dup_heap). */
+    struct cw_labels labels[CW_SOURCE_STREAMS];
+    bool off[CW_SOURCE_STREAMS];             /* lines of this stream are left out */
+    char *tenant;                            /* of its entries; NULL: each client's own */
+    struct cw_stages *stages;                /* what its lines go through; borrowed, NULL: none */
+    const struct cw_text_encoding *encoding; /* of its lines; borrowed, NULL: not configured */
     enum cw_source_format format;
     bool add_filename; /* Docker's own files are nobody's business */
 };
 
+/* A client, for one tenant: each has a row in every source's ledger. */
+struct cw_output {
+    char *tenant;     /* "": what names no tenant, or the client's own; NULL: all (a dry run) */
+    char *own_tenant; /* the client's; "": none */
+};
+
 struct cw_sources_options {
-    size_t noutputs;
-    const struct cw_labels
-        *external; /* one set an output, for streams that have not these names; borrowed */
     struct cw_metrics *metrics; /* borrowed */
     struct cw_watch *watch;     /* borrowed; NULL: polling only */
     bool from_end;              /* what is there at the first scan is not read */
@@ -49,24 +60,37 @@ struct cw_sources_options {
     int64_t final_wait_ns;      /* CW_SOURCES_FINAL_WAIT_NS but in tests and with `once` */
     const struct cw_promtail_position *imported; /* where unknown files begin, by path; copied */
     size_t nimported;
-    const char *own_files; /* paths that begin so are our positions; borrowed, may be NULL */
+    /* Paths that begin so are our positions and spools: only a target of format CW_SOURCE_SPOOL has
+     * them. Borrowed, may be NULL. */
+    const char *own_files;
+    /* A source's entries are for this tenant: see to its outputs. May be NULL: all outputs take it. */
+    bool (*on_tenant)(void *arg, struct cw_str tenant);
+    void *arg;
 };
 
 struct cw_sources {
     struct cw_sources_options options;
     struct cw_source **items;
+    struct cw_tally *forgotten; /* the tallies of sources that are gone, added up */
     size_t n, cap;
     struct cw_target **targets;
     size_t ntargets, targets_cap;
+    struct cw_output *outputs;
+    size_t noutputs;
     /* A source or generation is not on disk yet: save the positions before the next push. */
     bool unsaved;
     bool dirty;       /* names or the list changed since the positions were saved */
     bool any_touched; /* a source is */
     bool scanned;
+    unsigned round; /* of CW_SOURCES_DUE */
     /* the rest is the scan's */
     uint64_t scan_number;
     uint32_t *index; /* open addressing over (dev, ino): position in items + 1 */
     size_t index_size;
+    struct cw_source *
+        *by_watch; /* open addressing over the number of its watch; made when it is needed */
+    size_t by_watch_size;
+    bool by_watch_stale;
     struct cw_rename {
         char *from, *to;
     } * renames;
@@ -80,10 +104,18 @@ struct cw_sources *cw_sources_new(const struct cw_sources_options *options);
 void cw_sources_free(struct cw_sources **sources);
 /* Before the first scan: what the positions file knows. */
 void cw_sources_restore(struct cw_sources *sources, const struct cw_positions *positions);
+/* One more output, with a row in every source; its number. A tenant without text (ptr NULL): all. */
+size_t cw_sources_output_add(struct cw_sources *sources, struct cw_str tenant,
+                             struct cw_str own_tenant);
+/* Whether entries that name `tenant` (empty: none) are for that output. */
+bool cw_output_takes(const struct cw_output *output, struct cw_str tenant);
 /* Takes the target. */
 void cw_sources_target_add(struct cw_sources *sources, struct cw_target *target);
 /* Its files are read to their ends. */
 void cw_sources_target_remove(struct cw_sources *sources, struct cw_target *target);
+/* `target` becomes what `*fresh` is, with the same files: they go on with other labels. Frees *fresh. */
+void cw_sources_target_update(struct cw_sources *sources, struct cw_target *target,
+                              struct cw_target **fresh);
 void cw_target_free(struct cw_target **target);
 /* A rename was seen: if `from` is matched by a target, `to` belongs to it although its name does
  * not. */
@@ -94,7 +126,10 @@ void cw_sources_scan(struct cw_sources *sources, int64_t now_ns, int64_t now_mon
 bool cw_sources_may_match(const struct cw_sources *sources, const char *path);
 /* The file with this number of cw_watch_file() was written. */
 void cw_sources_touched(struct cw_sources *sources, int number);
-enum cw_sources_which { CW_SOURCES_TOUCHED, CW_SOURCES_ALL };
+/* _DUE: those that the kernel tells nothing of, and of the rest so many-th each time, as a file may be written in ways that it
+ * does not tell (another machine, a mapping). */
+enum cw_sources_which { CW_SOURCES_TOUCHED, CW_SOURCES_DUE, CW_SOURCES_ALL };
+#define CW_SOURCES_DUE_ROUNDS 5
 /* Look at the sizes of open files, raise generations, finish what is quiet. */
 void cw_sources_refresh(struct cw_sources *sources, enum cw_sources_which which, int64_t now_ns,
                         int64_t now_mono_ns);
@@ -103,6 +138,10 @@ void cw_sources_positions(const struct cw_sources *sources, struct cw_arena *are
                           struct cw_positions *out);
 /* `saved` (from cw_sources_positions) is on disk now. */
 void cw_sources_saved(struct cw_sources *sources, const struct cw_positions *saved);
+/* The ledger (tally_file.h): written whole, restored after the positions were. What it cannot read is left out. */
+void cw_sources_tallies_encode(const struct cw_sources *sources, struct cw_buf *out);
+int cw_sources_tallies_restore(struct cw_sources *sources, struct cw_str bytes,
+                               struct cw_err *err) CW_MUST_USE;
 /* Whether the file would say something new. */
 bool cw_sources_dirty(const struct cw_sources *sources);
 /* With `once`: all that was there when it was found is settled. */

@@ -80,8 +80,7 @@ static void on_rotated(void *arg, const char *path)
     }
 }
 
-static void truncation_count(struct cw_sources *sources, const struct cw_source *source,
-                             uint64_t from)
+static void truncation_count(struct cw_sources *sources, struct cw_source *source, uint64_t from)
 {
     uint64_t known = source->tail.identity.prefix_len;
     if (source->seen.n > 0)
@@ -90,6 +89,8 @@ static void truncation_count(struct cw_sources *sources, const struct cw_source 
     if (known <= from)
         return;
     cw_metrics_add(sources->options.metrics, CW_M_LOST_BYTES, (int64_t)(known - from));
+    cw_tally_gap_add(cw_source_tally(source), source->generation, from, known,
+                     CW_STR("truncated before it was read"));
     cw_log_warn("%s was truncated: its bytes %" PRIu64 " to %" PRIu64
                 " were seen, but are in no copy and lost",
                 source->path_now, from, known);
@@ -113,11 +114,17 @@ static struct cw_source *successor_new(struct cw_source *source,
     next->since_ns = now_ns;
     next->quiet_since_ns = now_mono_ns;
     next->watch = source->watch;
-    for (size_t i = 0; i < source->nrows * CW_SOURCE_STREAMS; i++)
-        if (source->labels[i] != NULL)
-            next->labels[i] = cw_str_dupz(cw_str_of(source->labels[i]));
-    for (size_t i = 0; i < source->nrows; i++)
+    next->stages = source->stages;
+    next->encoding = source->encoding;
+    free(next->tenant);
+    next->tenant = cw_str_dupz(cw_str_of(source->tenant));
+    for (size_t i = 0; i < CW_SOURCE_STREAMS; i++)
+        if (source->labels[i].items != NULL)
+            next->labels[i] = cw_labels_dup_heap(source->labels[i]);
+    for (size_t i = 0; i < source->nrows; i++) {
         next->rows[i].done_ts_ns = source->rows[i].done_ts_ns;
+        next->rows[i].off = source->rows[i].off;
+    }
     return next;
 }
 
@@ -134,7 +141,7 @@ static void copy_take(struct copy_search *search, struct cw_source *source,
                 source->path_now, position, search->path);
     source->tail = search->found;
     source->goal = source->tail.size;
-    source->changed = source->final = source->wanted = false;
+    source->changed = source->final = source->waited = source->wanted = false;
     source->copied = true;
     source->copy_ino = 0;
     source->quiet_since_ns = now_mono_ns;

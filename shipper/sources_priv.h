@@ -11,6 +11,9 @@
 /* Paths that cannot be read are told once each, up to this many. */
 #define CW_SOURCES_UNREADABLE_MAX 1000
 
+/* Whether the target may have this path at all: our own files are for the spools' targets alone. */
+bool cw_sources_may_have(const struct cw_sources *sources, const struct cw_target *target,
+                         const char *path);
 /* The first target that matches, or NULL. */
 const struct cw_target *cw_sources_target_of(const struct cw_sources *sources, const char *path);
 /* The texts of the source's streams, for each output. */
@@ -22,6 +25,8 @@ struct cw_source *cw_sources_index_next(const struct cw_sources *sources, uint64
                                         uint64_t ino, size_t *at);
 /* Takes the source. */
 void cw_sources_add(struct cw_sources *sources, struct cw_source *source);
+/* Free it; what it counted stays. */
+void cw_sources_forget(struct cw_sources *sources, struct cw_source **source);
 /* Hear of its growth. */
 void cw_sources_watch(struct cw_sources *sources, struct cw_source *source);
 /* Look at an open file: its size, and, when it changed in a way that reading alone would not show,

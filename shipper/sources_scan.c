@@ -22,6 +22,7 @@ struct scan {
     const struct cw_target *target;
     int64_t now_ns, now_mono_ns;
     size_t nunreadable, nmatched;
+    size_t nclosed; /* sources whose files are not open: new files may be theirs */
 };
 
 static void unreadable_tell(struct scan *scan, const char *path, const char *why)
@@ -94,14 +95,14 @@ static void source_begin(struct scan *scan, struct cw_tail *tail, const char *pa
                          const char *named)
 {
     struct cw_sources *sources = scan->sources;
-    struct cw_source *source = cw_source_new(sources->options.noutputs, named);
+    struct cw_source *source = cw_source_new(sources->noutputs, named);
     free(source->path_now);
     source->path_now = cw_str_dupz(cw_str_of(path));
     source->tail = *tail;
     cw_source_draw_id(source);
     source->since_ns = scan->now_ns;
     cw_sources_labels_set(sources, source, scan->target);
-    if (sources->options.from_end && !sources->scanned)
+    if (sources->options.from_end && !sources->scanned && source->format != CW_SOURCE_SPOOL)
         cw_source_seek(source, tail->size);
     else
         cw_source_seek(source, imported_offset(sources, named, tail->size));
@@ -158,11 +159,9 @@ static void file_found(struct scan *scan, const char *path, const char *named)
 {
     struct cw_sources *sources = scan->sources;
     struct stat st;
-    const char *own = sources->options.own_files;
-    if (own != NULL && strncmp(path, own, strlen(own)) == 0)
-        return;
-    if (stat(path, &st) < 0 || !S_ISREG(st.st_mode) ||
-        (sources->options.only_public && !is_public(path)))
+    bool spool = scan->target->format == CW_SOURCE_SPOOL;
+    if (!cw_sources_may_have(sources, scan->target, path) || stat(path, &st) < 0 ||
+        !S_ISREG(st.st_mode) || (sources->options.only_public && !spool && !is_public(path)))
         return;
     for (int i = 0; i < 2; i++)
         if (st.st_ino == sources->own_ino[i] && st.st_dev == sources->own_dev[i] && st.st_ino != 0)
@@ -191,7 +190,7 @@ static void file_found(struct scan *scan, const char *path, const char *named)
         if (source->tail.fd < 0 &&
             cw_file_identity_same_inode(&source->tail.identity, &tail.identity))
             break;
-    if (source == NULL)
+    if (source == NULL && scan->nclosed > 0)
         source = source_of_other_device(sources, &tail, path);
     if (source == NULL && cw_sources_is_copy(sources, &tail, path)) {
         cw_tail_close(&tail);
@@ -438,12 +437,14 @@ void cw_sources_scan(struct cw_sources *sources, int64_t now_ns, int64_t now_mon
         sources->items[i]->wanted = false;
     if (!sources->scanned)
         sources_reopen_in_place(&scan);
+    for (size_t i = 0; i < sources->n; i++)
+        scan.nclosed += sources->items[i]->tail.fd < 0;
     for (size_t i = 0; i < sources->ntargets; i++) {
         scan.target = sources->targets[i];
         scan.nmatched = 0;
         cw_glob_walk(scan.target->glob, &visitor);
-        if (scan.nmatched == 0 && !sources->scanned && scan.target->pattern != NULL)
-            cw_log_warn("no file matches %s", scan.target->pattern);
+        if (scan.nmatched == 0 && !sources->scanned && scan.target->is_pattern)
+            cw_log_warn("no file matches %s", scan.target->path);
     }
     for (size_t i = 0; i < sources->nrenames; i++) {
         scan.target = cw_sources_target_of(sources, sources->renames[i].from);
@@ -457,7 +458,7 @@ void cw_sources_scan(struct cw_sources *sources, int64_t now_ns, int64_t now_mon
         struct cw_source *source = sources->items[i];
         scan.target = NULL;
         if (source->scan_number != sources->scan_number && !source_missing(&scan, source)) {
-            cw_source_free(&source);
+            cw_sources_forget(sources, &source);
             continue;
         }
         nopen += source->tail.fd >= 0;

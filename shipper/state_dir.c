@@ -100,12 +100,18 @@ static void session_draw(struct cw_state_dir *state)
     known->nsessions = keep + 1;
 }
 
+const char *cw_state_dir_refused_path(struct cw_str promtail_path, struct cw_arena *arena)
+{
+    return cw_arena_printf(arena, "%.*s.cordwood.refused", CW_STR_ARG(promtail_path)).ptr;
+}
+
 int cw_state_dir_open(const char *promtail_path, struct cw_state_dir *out, struct cw_err *err)
 {
     *out = (struct cw_state_dir){.lock_fd = -1,
                                  .arena = cw_arena_new(),
                                  .positions_path = path_with(promtail_path, ".cordwood"),
-                                 .refused_path = path_with(promtail_path, ".cordwood.refused")};
+                                 .refused_path = path_with(promtail_path, ".cordwood.refused"),
+                                 .ledger_path = path_with(promtail_path, ".cordwood.ledger")};
     int rc = folder_make(promtail_path, err);
     if (rc == 0)
         rc = lock_take(out, promtail_path, err);
@@ -126,6 +132,7 @@ void cw_state_dir_close(struct cw_state_dir *state)
     cw_arena_free(&state->arena);
     free(state->positions_path);
     free(state->refused_path);
+    free(state->ledger_path);
     *state = (struct cw_state_dir){.lock_fd = -1};
 }
 
@@ -134,10 +141,48 @@ void cw_state_dir_draw_shipper(struct cw_state_dir *state)
     id_draw(&state->known.shipper);
 }
 
+void cw_state_dir_ledger_restore(const struct cw_state_dir *state, struct cw_sources *sources)
+{
+    struct cw_buf text;
+    struct cw_err err;
+    cw_buf_init(&text, CW_TALLY_FILE_BYTES);
+    int rc = cw_file_read(state->ledger_path, CW_TALLY_FILE_BYTES, &text, &err);
+    if (rc == 0)
+        rc = cw_sources_tallies_restore(sources, cw_buf_str(&text), &err);
+    if (rc < 0 && rc != CW_E_NOT_FOUND)
+        cw_log_warn("%s: %s; counts begin anew", state->ledger_path, err.text);
+    cw_buf_fini(&text);
+}
+
+void cw_state_dir_tell_address(const struct cw_state_dir *state, const char *address)
+{
+    char text[320];
+    int len = snprintf(text, sizeof text, "%ld\n%s\n", (long)getpid(), address);
+    if (state->lock_fd >= 0 && len < (int)sizeof text &&
+        pwrite(state->lock_fd, text, (size_t)len, 0) != len)
+        cw_log_warn("the address %s could not be written into the lock file", address);
+}
+
+/* Counts decide nothing: a ledger that cannot be written does not hold up deliveries. */
+static void ledger_save(const struct cw_state_dir *state, const struct cw_sources *sources)
+{
+    struct cw_buf text;
+    struct cw_err err;
+    cw_buf_init(&text, CW_TALLY_FILE_BYTES);
+    cw_sources_tallies_encode(sources, &text);
+    if (cw_buf_failed(&text))
+        cw_log_warn("%s: the ledger is over %u bytes", state->ledger_path, CW_TALLY_FILE_BYTES);
+    else if (cw_file_replace(state->ledger_path, cw_buf_str(&text), &err) < 0)
+        cw_log_warn("the ledger could not be written: %s", err.text);
+    cw_buf_fini(&text);
+}
+
 int cw_state_dir_save(struct cw_state_dir *state, struct cw_sources *sources, struct cw_err *err)
 {
     struct cw_arena *arena = cw_arena_new();
     struct cw_positions now = state->known;
+    /* Ahead of the positions: what a kill in between makes be read again does not count again (tally.h). */
+    ledger_save(state, sources);
     cw_sources_positions(sources, arena, &now);
     int rc = cw_positions_save(state->positions_path, &now, err);
     if (rc == 0)

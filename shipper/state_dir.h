@@ -2,8 +2,8 @@
  * state_dir.h - the shipper's durable state: its uuid and sessions, the positions of its sources,
  * and the lock on them.
  *
- * Files      <positions>.cordwood, and beside it .cordwood.lock and .cordwood.refused (dead
- *            letters).
+ * Files      <positions>.cordwood, and beside it .cordwood.lock (pid, and the address of the HTTP
+ *            server), .cordwood.refused (dead letters), .cordwood.ledger (tally_file.h).
  * Errors     CW_E_FORBIDDEN: another shipper runs with it (named by its pid); CW_E_CORRUPT;
  *            CW_E_IO.
  */
@@ -15,7 +15,7 @@
 
 struct cw_state_dir {
     struct cw_arena *arena; /* of `known` and `imported` */
-    char *positions_path, *refused_path;
+    char *positions_path, *refused_path, *ledger_path;
     int lock_fd;
     struct cw_positions
         known; /* uuid and all sessions; its sources only as they were at the start */
@@ -24,11 +24,17 @@ struct cw_state_dir {
     bool first_start;
 };
 
+/* Where the dead letters of positions.filename are. */
+const char *cw_state_dir_refused_path(struct cw_str promtail_path, struct cw_arena *arena);
 /* Lock, read, draw this start's session (not yet on disk: cw_state_dir_save). `promtail_path` is
  * positions.filename. */
 int cw_state_dir_open(const char *promtail_path, struct cw_state_dir *out,
                       struct cw_err *err) CW_MUST_USE;
 void cw_state_dir_close(struct cw_state_dir *state);
+/* What the ledger counted so far; one that cannot be read is told in the log, and begun anew. After the positions. */
+void cw_state_dir_ledger_restore(const struct cw_state_dir *state, struct cw_sources *sources);
+/* Write our HTTP server's address behind the pid, for `audit`. */
+void cw_state_dir_tell_address(const struct cw_state_dir *state, const char *address);
 /* Another uuid: the directory was copied. Durable with the next save. */
 void cw_state_dir_draw_shipper(struct cw_state_dir *state);
 /* Make ids, sessions and positions durable, and tell the sources so. */

@@ -91,19 +91,30 @@ int cw_tail_read(struct cw_tail *tail, uint64_t off, char *bytes, size_t cap, si
     return cw_tail_check(tail, off + len, out, err);
 }
 
-int cw_tail_find_newline(struct cw_tail *tail, uint64_t off, char *scratch, size_t cap,
-                         uint64_t *off_out, struct cw_err *err)
+int cw_tail_find_newline(struct cw_tail *tail, const struct cw_text_encoding *encoding,
+                         uint64_t off, char *scratch, size_t cap, uint64_t *off_out,
+                         struct cw_err *err)
 {
+    size_t unit = cw_text_unit(encoding);
+    off -= off % unit;
     for (;;) {
-        ssize_t got = pread(tail->fd, scratch, cap, (off_t)off);
+        ssize_t got = pread(tail->fd, scratch, cap - cap % unit, (off_t)off);
         if (got < 0 && errno == EINTR)
             continue;
         if (got < 0)
             return cw_err_errno(err, CW_E_IO, errno, "read");
-        const char *newline = memchr(scratch, '\n', (size_t)got);
-        *off_out = newline == NULL ? UINT64_MAX : off + (uint64_t)(newline - scratch) + 1;
-        if (got == 0 || newline != NULL)
+        ptrdiff_t newline = cw_text_newline(encoding, cw_str_make(scratch, (size_t)got));
+        *off_out = newline < 0 ? UINT64_MAX : off + (uint64_t)newline + unit;
+        if ((size_t)got < unit || newline >= 0)
             return 0;
-        off += (uint64_t)got;
+        off += (uint64_t)got - (uint64_t)got % unit;
     }
+}
+
+uint64_t cw_tail_skip_hole(const struct cw_tail *tail, uint64_t off)
+{
+    off_t data = lseek(tail->fd, (off_t)off, SEEK_DATA);
+    if (data < 0)
+        return errno == ENXIO && tail->size > off ? tail->size : off;
+    return (uint64_t)data;
 }

@@ -18,6 +18,7 @@
 #include "common/base/err.h"
 #include "common/base/str.h"
 #include "shipper/file_identity.h"
+#include "shipper/text_encoding.h"
 
 struct cw_tail {
     int fd; /* -1: closed */
@@ -42,7 +43,11 @@ int cw_tail_read(struct cw_tail *tail, uint64_t off, char *bytes, size_t cap, si
                  enum cw_file_verdict *out, struct cw_err *err) CW_MUST_USE;
 /* The offset behind the first newline at or after `off`, or UINT64_MAX when the file ends before
  * it: for lines that are longer than any buffer. `scratch` is overwritten. */
-int cw_tail_find_newline(struct cw_tail *tail, uint64_t off, char *scratch, size_t cap,
-                         uint64_t *off_out, struct cw_err *err) CW_MUST_USE;
+int cw_tail_find_newline(struct cw_tail *tail, const struct cw_text_encoding *encoding,
+                         uint64_t off, char *scratch, size_t cap, uint64_t *off_out,
+                         struct cw_err *err) CW_MUST_USE;
+/* Where the first bytes are that were written at `off` or behind: `off` itself if it lies in no hole
+ * of a sparse file. */
+uint64_t cw_tail_skip_hole(const struct cw_tail *tail, uint64_t off);
 
 #endif

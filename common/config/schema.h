@@ -69,6 +69,7 @@ enum cw_key_flag {
     CW_KEY_REQUIRED = 1,    /* its absence is an error */
     CW_KEY_SECRET = 2,      /* --print-config shows <secret> */
     CW_KEY_ONE_OR_LIST = 4, /* STRINGS: a single text will do; it is split at commas */
+    CW_KEY_REFUSED = 8,     /* IGNORED: not accepted after all; the error quotes .doc: what to do */
 };
 
 struct cw_table_def;

@@ -526,6 +526,12 @@ static void bind_pair(struct cw_yaml_bind *bind, struct frame *frame, const stru
     }
     if (!visit(bind, pair->value, depth))
         return;
+    if (key != NULL && (key->flags & CW_KEY_REFUSED)) {
+        struct path_text in = path_text(up);
+        problem(bind, pair->key, "%s%s\"%s\" is not supported: %s", in.z, in.z[0] ? ": " : "",
+                key->name, key->doc);
+        return;
+    }
     if (key != NULL && key->kind == CW_KEY_IGNORED) {
         warning(bind, pair->key, key->name, key->doc);
         return;
@@ -625,6 +631,13 @@ static void bind_struct(struct cw_yaml_bind *bind, const struct cw_table_def *ta
         bind_value(bind, later->key, later->node, frame.base, later->path, later->depth);
     if (!bind->gave_up)
         check_struct(bind, &frame, before);
+}
+
+void cw_yaml_bind_root_list(struct cw_yaml_bind *bind, const struct cw_table_def *table, void *out)
+{
+    yaml_node_t *root = yaml_document_get_root_node(bind->document);
+    if (!is_null(root))
+        bind_tables(bind, table, root, out, NULL, 0);
 }
 
 void cw_yaml_bind_root(struct cw_yaml_bind *bind, const struct cw_table_def *table, void *out)

@@ -29,6 +29,8 @@ struct cw_yaml_bind {
 
 /* The document's root into `out`, which holds the defaults. Problems are added; there is no other result. */
 void cw_yaml_bind_root(struct cw_yaml_bind *bind, const struct cw_table_def *table, void *out);
+/* A root that is a list, into a struct cw_config_tables. */
+void cw_yaml_bind_root_list(struct cw_yaml_bind *bind, const struct cw_table_def *table, void *out);
 /* "name:line:column: text" to the errors or the warnings. Line and column from 0. */
 void cw_yaml_bind_report(struct cw_yaml_bind *bind, struct cw_str *list, size_t *n, size_t line,
                          size_t column, const char *text);

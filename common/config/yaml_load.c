@@ -50,7 +50,10 @@ static void refuse_second(struct cw_yaml_bind *bind, yaml_parser_t *parser)
     yaml_document_delete(&second);
 }
 
-static void parse_and_bind(struct cw_yaml_bind *bind, const struct cw_table_def *table, void *out)
+typedef void (*bind_fn)(struct cw_yaml_bind *bind, const struct cw_table_def *table, void *out);
+
+static void parse_and_bind(struct cw_yaml_bind *bind, bind_fn bind_document,
+                           const struct cw_table_def *table, void *out)
 {
     yaml_parser_t parser;
     yaml_document_t document;
@@ -63,7 +66,7 @@ static void parse_and_bind(struct cw_yaml_bind *bind, const struct cw_table_def 
         report_parser(bind, &parser);
     } else {
         bind->document = &document;
-        cw_yaml_bind_root(bind, table, out);
+        bind_document(bind, table, out);
         if (yaml_document_get_root_node(&document) != NULL)
             refuse_second(bind, &parser);
         yaml_document_delete(&document);
@@ -81,15 +84,15 @@ static int problems_to_err(const struct cw_config_problems *problems, struct cw_
     return cw_err_set(err, CW_E_INVALID, "%s (and %zu more)", problems->errors[0].ptr, more);
 }
 
-int cw_yaml_load_text(struct cw_str text, const char *name, const struct cw_table_def *table,
-                      const struct cw_yaml_options *options, struct cw_arena *arena, void *out,
-                      struct cw_config_problems *problems, struct cw_err *err)
+static int text_load(struct cw_str text, const char *name, bind_fn bind_document,
+                     const struct cw_table_def *table, const struct cw_yaml_options *options,
+                     struct cw_arena *arena, void *out, struct cw_config_problems *problems,
+                     struct cw_err *err)
 {
     struct cw_yaml_source source;
     if (problems == NULL)
         problems = CW_ARENA_NEW(arena, struct cw_config_problems);
     *problems = (struct cw_config_problems){.nerrors = 0};
-    cw_schema_defaults(table, arena, out);
     if (text.len > CW_LIMIT_CONFIG_BYTES)
         return cw_err_set(err, CW_E_TOO_LARGE, "%s: larger than %u bytes", name,
                           CW_LIMIT_CONFIG_BYTES);
@@ -101,8 +104,23 @@ int cw_yaml_load_text(struct cw_str text, const char *name, const struct cw_tabl
         return rc;
     }
     bind.start_bytes = cw_arena_bytes(arena);
-    parse_and_bind(&bind, table, out);
+    parse_and_bind(&bind, bind_document, table, out);
     return problems_to_err(problems, err);
+}
+
+int cw_yaml_load_text(struct cw_str text, const char *name, const struct cw_table_def *table,
+                      const struct cw_yaml_options *options, struct cw_arena *arena, void *out,
+                      struct cw_config_problems *problems, struct cw_err *err)
+{
+    cw_schema_defaults(table, arena, out);
+    return text_load(text, name, cw_yaml_bind_root, table, options, arena, out, problems, err);
+}
+
+int cw_yaml_load_list(struct cw_str text, const char *name, const struct cw_table_def *table,
+                      struct cw_arena *arena, struct cw_config_tables *out, struct cw_err *err)
+{
+    *out = (struct cw_config_tables){NULL, 0};
+    return text_load(text, name, cw_yaml_bind_root_list, table, NULL, arena, out, NULL, err);
 }
 
 int cw_yaml_load_file(const char *path, const struct cw_table_def *table,

@@ -47,5 +47,9 @@ int cw_yaml_load_file(const char *path, const struct cw_table_def *table,
 int cw_yaml_load_text(struct cw_str text, const char *name, const struct cw_table_def *table,
                       const struct cw_yaml_options *options, struct cw_arena *arena, void *out,
                       struct cw_config_problems *problems, struct cw_err *err) CW_MUST_USE;
+/* A document that is a list of such tables, without expansion. */
+int cw_yaml_load_list(struct cw_str text, const char *name, const struct cw_table_def *table,
+                      struct cw_arena *arena, struct cw_config_tables *out,
+                      struct cw_err *err) CW_MUST_USE;
 
 #endif

@@ -16,6 +16,14 @@
 #include "common/base/err.h"
 #include "common/base/str.h"
 
+enum cw_http_tls_version {
+    CW_HTTP_TLS_ANY,
+    CW_HTTP_TLS_10,
+    CW_HTTP_TLS_11,
+    CW_HTTP_TLS_12,
+    CW_HTTP_TLS_13
+};
+
 struct cw_http_call {
     const char *method; /* "GET", "POST" */
     const char *url;
@@ -27,9 +35,15 @@ struct cw_http_call {
     size_t max_answer_bytes;
     const char *user; /* basic auth "user:password", or NULL */
     const char *bearer;
+    const char *authorization; /* the whole value of the header, or NULL */
     const char *ca_file, *cert_file, *key_file;
     bool insecure_skip_verify;
-    const char *proxy_url;
+    const char *server_name; /* of the certificate, if it is not the URL's host; or NULL */
+    enum cw_http_tls_version tls_min, tls_max;
+    const char *proxy_url; /* NULL: as the environment says; "": none */
+    const char *no_proxy;  /* hosts to be reached without it; NULL: as the environment says */
+    const char *const *proxy_headers; /* for CONNECT, ended by NULL; may be NULL */
+    bool follow_redirects;            /* ten at most; a POST stays a POST */
     /* Blocking calls end with CW_E_CANCELED within a second when it is raised; may be NULL. */
     const atomic_bool *cancel;
 };

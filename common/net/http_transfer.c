@@ -30,6 +30,19 @@ static size_t on_write(char *bytes, size_t size, size_t n, void *arg)
     return transfer->rc < 0 ? CURL_WRITEFUNC_ERROR : data.len;
 }
 
+/* libcurl takes an answer that ends within its headers for a whole one with an empty body. Heads of proxies and redirects
+ * come before the answer's own, trailers behind it. */
+static size_t on_header(char *bytes, size_t size, size_t n, void *arg)
+{
+    struct http_transfer *transfer = arg;
+    struct cw_str line = cw_str_trim(cw_str_make(bytes, size * n));
+    if (cw_str_starts(line, CW_STR("HTTP/")))
+        transfer->headers_whole = false;
+    else if (line.len == 0)
+        transfer->headers_whole = true;
+    return size * n;
+}
+
 static int on_progress(void *arg, curl_off_t total, curl_off_t now, curl_off_t up_total,
                        curl_off_t up_now)
 {
@@ -61,6 +74,14 @@ static void set_method(CURL *easy, const struct cw_http_call *call)
     }
 }
 
+/* enum cw_http_tls_version */
+static const long tls_min[] = {CURL_SSLVERSION_DEFAULT, CURL_SSLVERSION_TLSv1_0,
+                               CURL_SSLVERSION_TLSv1_1, CURL_SSLVERSION_TLSv1_2,
+                               CURL_SSLVERSION_TLSv1_3};
+static const long tls_max[] = {CURL_SSLVERSION_MAX_DEFAULT, CURL_SSLVERSION_MAX_TLSv1_0,
+                               CURL_SSLVERSION_MAX_TLSv1_1, CURL_SSLVERSION_MAX_TLSv1_2,
+                               CURL_SSLVERSION_MAX_TLSv1_3};
+
 static void set_security(CURL *easy, const struct cw_http_call *call)
 {
     if (call->user != NULL) {
@@ -76,10 +97,57 @@ static void set_security(CURL *easy, const struct cw_http_call *call)
         curl_easy_setopt(easy, CURLOPT_SSLCERT, call->cert_file);
     if (call->key_file != NULL)
         curl_easy_setopt(easy, CURLOPT_SSLKEY, call->key_file);
+    if (call->tls_min != CW_HTTP_TLS_ANY || call->tls_max != CW_HTTP_TLS_ANY)
+        curl_easy_setopt(easy, CURLOPT_SSLVERSION, tls_min[call->tls_min] | tls_max[call->tls_max]);
     if (call->insecure_skip_verify) {
         curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 0L);
         curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 0L);
     }
+}
+
+/* Have the certificate checked for another name than the URL's host: the URL gets that name, and leads to the host; the
+ * header Host stays. */
+static int set_server_name(struct http_transfer *transfer, const struct cw_http_call *call,
+                           struct cw_err *err)
+{
+    char *host = NULL, *port = NULL, *url = NULL, text[1024];
+    CURLU *parts = curl_url();
+    CW_ASSERT(parts != NULL);
+    bool good = curl_url_set(parts, CURLUPART_URL, call->url, 0) == CURLUE_OK &&
+                curl_url_get(parts, CURLUPART_HOST, &host, 0) == CURLUE_OK &&
+                curl_url_get(parts, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT) == CURLUE_OK &&
+                curl_url_set(parts, CURLUPART_HOST, call->server_name, 0) == CURLUE_OK &&
+                curl_url_get(parts, CURLUPART_URL, &url, 0) == CURLUE_OK;
+    if (good) {
+        snprintf(text, sizeof text, "%s:%s:%s:%s", call->server_name, port, host, port);
+        transfer->connect_to = curl_slist_append(NULL, text);
+        snprintf(text, sizeof text, "Host: %s:%s", host, port);
+        transfer->headers = curl_slist_append(transfer->headers, text);
+        curl_easy_setopt(transfer->easy, CURLOPT_CONNECT_TO, transfer->connect_to);
+        curl_easy_setopt(transfer->easy, CURLOPT_URL, url);
+    }
+    curl_free(host);
+    curl_free(port);
+    curl_free(url);
+    curl_url_cleanup(parts);
+    return good ? 0
+                : cw_err_set(err, CW_E_INVALID, "%s: the URL does not go with the server name %s",
+                             transfer->url, call->server_name);
+}
+
+static void set_proxy(struct http_transfer *transfer, const struct cw_http_call *call)
+{
+    CURL *easy = transfer->easy;
+    if (call->proxy_url != NULL)
+        curl_easy_setopt(easy, CURLOPT_PROXY, call->proxy_url);
+    if (call->no_proxy != NULL)
+        curl_easy_setopt(easy, CURLOPT_NOPROXY, call->no_proxy);
+    for (size_t i = 0; call->proxy_headers != NULL && call->proxy_headers[i] != NULL; i++)
+        transfer->proxy_headers =
+            curl_slist_append(transfer->proxy_headers, call->proxy_headers[i]);
+    curl_easy_setopt(easy, CURLOPT_HEADEROPT, (long)CURLHEADER_SEPARATE);
+    curl_easy_setopt(easy, CURLOPT_PROXYHEADER, transfer->proxy_headers);
+    curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
 }
 
 /* Milliseconds, rounded up: 1 ns must not become "none". */
@@ -88,14 +156,24 @@ static long to_ms(int64_t ns)
     return (long)((ns + CW_NS_PER_MS - 1) / CW_NS_PER_MS);
 }
 
-static void set_headers(struct http_transfer *transfer, const struct cw_http_call *call)
+static int set_headers(struct http_transfer *transfer, const struct cw_http_call *call,
+                       struct cw_err *err)
 {
     /* curl would wait a second for "100 Continue" of servers that do not send it. */
     transfer->headers = curl_slist_append(NULL, "Expect:");
     for (size_t i = 0; call->headers != NULL && call->headers[i] != NULL; i++)
         transfer->headers = curl_slist_append(transfer->headers, call->headers[i]);
+    if (call->authorization != NULL) {
+        struct cw_buf text;
+        cw_buf_init(&text, SIZE_MAX);
+        cw_buf_addf(&text, "Authorization: %s", call->authorization);
+        transfer->headers = curl_slist_append(transfer->headers, cw_buf_z(&text));
+        cw_buf_fini(&text);
+    }
+    int rc = call->server_name != NULL ? set_server_name(transfer, call, err) : 0;
     CW_ASSERT(transfer->headers != NULL);
     curl_easy_setopt(transfer->easy, CURLOPT_HTTPHEADER, transfer->headers);
+    return rc;
 }
 
 int http_transfer_init(struct http_transfer *transfer, const struct cw_http_call *call,
@@ -114,7 +192,14 @@ int http_transfer_init(struct http_transfer *transfer, const struct cw_http_call
         return cw_err_set(err, CW_E_INVALID, "%s: the URL is not usable", transfer->url);
     set_method(easy, call);
     set_security(easy, call);
-    set_headers(transfer, call);
+    int rc = set_headers(transfer, call, err);
+    if (rc < 0)
+        return rc;
+    if (call->follow_redirects) {
+        curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 1L);
+        curl_easy_setopt(easy, CURLOPT_MAXREDIRS, 10L);
+        curl_easy_setopt(easy, CURLOPT_POSTREDIR, (long)CURL_REDIR_POST_ALL);
+    }
     curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
     curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(easy, CURLOPT_USERAGENT, "cordwood/" CW_VERSION);
@@ -122,6 +207,8 @@ int http_transfer_init(struct http_transfer *transfer, const struct cw_http_call
     curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, transfer->error);
     curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_write);
     curl_easy_setopt(easy, CURLOPT_WRITEDATA, transfer);
+    curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
+    curl_easy_setopt(easy, CURLOPT_HEADERDATA, transfer);
     curl_easy_setopt(easy, CURLOPT_XFERINFOFUNCTION, on_progress);
     curl_easy_setopt(easy, CURLOPT_XFERINFODATA, transfer);
     curl_easy_setopt(easy, CURLOPT_NOPROGRESS, call->cancel == NULL ? 1L : 0L);
@@ -131,8 +218,7 @@ int http_transfer_init(struct http_transfer *transfer, const struct cw_http_call
                                                   : (long)TRANSFER_CONNECT_MS);
     if (call->unix_socket != NULL)
         curl_easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, call->unix_socket);
-    if (call->proxy_url != NULL)
-        curl_easy_setopt(easy, CURLOPT_PROXY, call->proxy_url);
+    set_proxy(transfer, call);
     return 0;
 }
 
@@ -141,9 +227,11 @@ void http_transfer_fini(struct http_transfer *transfer)
     if (transfer->easy != NULL)
         curl_easy_cleanup(transfer->easy);
     curl_slist_free_all(transfer->headers);
+    curl_slist_free_all(transfer->proxy_headers);
+    curl_slist_free_all(transfer->connect_to);
     cw_buf_fini(&transfer->body);
     transfer->easy = NULL;
-    transfer->headers = NULL;
+    transfer->headers = transfer->proxy_headers = transfer->connect_to = NULL;
 }
 
 static int error_code(CURLcode code)
@@ -199,6 +287,9 @@ int http_transfer_result(struct http_transfer *transfer, CURLcode code,
         const char *why = transfer->error[0] != '\0' ? transfer->error : curl_easy_strerror(code);
         return cw_err_set(err, error_code(code), "%s: %s", transfer->url, why);
     }
+    if (!transfer->headers_whole)
+        return cw_err_set(err, CW_E_IO, "%s: the answer was cut off within its headers",
+                          transfer->url);
     curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &status);
     curl_easy_getinfo(transfer->easy, CURLINFO_CONTENT_TYPE, &content_type);
     *answer = (struct cw_http_answer){

@@ -9,11 +9,12 @@
 
 struct http_transfer {
     CURL *easy;
-    struct curl_slist *headers;
+    struct curl_slist *headers, *proxy_headers, *connect_to;
     struct cw_buf body;        /* of the answer, bounded; unused with on_data */
     cw_http_data_fn on_data;   /* may be NULL */
     void *arg;                 /* of on_data */
     const atomic_bool *cancel; /* may be NULL */
+    bool headers_whole;        /* the empty line behind them came */
     int rc;                    /* of on_data, or CW_E_TOO_LARGE: why bytes were refused */
     struct cw_err err;         /* goes with it */
     char url[256];             /* for errors: without user, password and query */

@@ -34,7 +34,7 @@ static int compile(struct cw_stages_build *build, const void *config, struct cw_
         return cw_err_set(err, CW_E_INVALID, "what is dropped cannot go through stages");
     if (stage->action == CW_STAGE_MATCH_KEEP && c->stages.n == 0)
         return cw_err_set(err, CW_E_INVALID, "stages are missing");
-    int rc = cw_logql_parse(c->selector, &stage->query, err);
+    int rc = cw_logql_parse_dialect(c->selector, CW_LOGQL_ANY_SELECTOR, &stage->query, err);
     if (rc < 0)
         return cw_err_wrap(err, "selector");
     rc = check_query(stage->query->root, err);

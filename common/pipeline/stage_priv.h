@@ -87,6 +87,7 @@ struct cw_stages {
     size_t nslots, slots_cap;
     size_t run_bytes;
     int64_t wait_ns;
+    bool sets_tenant;
     bool keeps_others; /* some stage reads names that none says */
 };
 
@@ -134,6 +135,14 @@ static inline void cw_stage_set(struct cw_stage_item *item, uint32_t slot,
                                 enum cw_extracted_kind kind, struct cw_str text)
 {
     item->slots[slot] = (struct cw_extracted){kind, text};
+}
+/* Make the text the value, or the line. */
+static inline void cw_stage_set_text(struct cw_stage_item *item, uint32_t slot, struct cw_str text)
+{
+    if (slot == CW_SLOT_LINE)
+        item->entry.line = text;
+    else
+        cw_stage_set(item, slot, CW_EXTRACTED_TEXT, text);
 }
 /* Of a name that a line brought up: to its slot, or among the others. */
 void cw_stage_set_named(struct cw_stages_run *run, struct cw_stage_item *item, struct cw_str name,

@@ -111,11 +111,8 @@ static enum cw_stage_end run_stage(const struct cw_stage_node *node, struct cw_s
         if (stage->slots[i] != CW_SLOT_LINE && stage->made[i].ptr != NULL)
             cw_stage_set(item, stage->slots[i], CW_EXTRACTED_TEXT, stage->made[i]);
     }
-    text = cw_arena_dup(run->options.arena, cw_buf_str(&stage->out));
-    if (stage->source == CW_SLOT_LINE)
-        item->entry.line = text;
-    else
-        cw_stage_set(item, stage->source, CW_EXTRACTED_TEXT, text);
+    cw_stage_set_text(item, stage->source,
+                      cw_arena_dup(run->options.arena, cw_buf_str(&stage->out)));
     return CW_STAGE_ON;
 }
 

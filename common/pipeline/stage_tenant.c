@@ -11,6 +11,7 @@ static int compile(struct cw_stages_build *build, const void *config, struct cw_
     const struct cw_stage_tenant_config *c = config;
     struct tenant_stage *stage = CW_ARENA_NEW(build->arena, struct tenant_stage);
     node->state = stage;
+    build->stages->sets_tenant = true;
     *stage = (struct tenant_stage){c->label, c->value, cw_stage_slot(build, c->source)};
     if ((c->label.len > 0) + (c->source.len > 0) + (c->value.len > 0) != 1)
         return cw_err_set(err, CW_E_INVALID, "wants exactly one of label, source and value");

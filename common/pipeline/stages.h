@@ -45,9 +45,10 @@ struct cw_stage_entry {
 
 struct cw_stages_run_options {
     struct cw_arena *arena;
-    uint64_t seed;      /* of the source */
-    int64_t now_ns;     /* wall time */
-    int64_t last_ts_ns; /* of the source's last settled entry; 0: none. For timestamp's fudge. */
+    uint64_t seed;       /* of the source */
+    int64_t now_ns;      /* wall time */
+    int64_t last_ts_ns;  /* of the source's last settled entry; 0: none. For timestamp's fudge. */
+    uint64_t emitted_to; /* entries that begin ahead of it were emitted before, and counted */
     /* `entry` is copied by whoever keeps it; what it points to lives as long as the run's arena. */
     void (*emit)(void *arg, const struct cw_stage_entry *entry);
     /* A stage dropped the entry; may be NULL. `reason` lives as long as the stages. */
@@ -65,6 +66,8 @@ int cw_stages_new(const struct cw_config_tables *configs, struct cw_stages_host 
 void cw_stages_free(struct cw_stages **stages);
 /* After how long without a new line what is unfinished is to be ended (the longest max_wait_time); 0: nothing ever waits. */
 int64_t cw_stages_wait_ns(const struct cw_stages *stages);
+/* Whether an entry's tenant may be another than the one that it was fed with. */
+bool cw_stages_sets_tenant(const struct cw_stages *stages);
 
 /* In the options' arena; it ends with it, or with a next one of the same stages. The options are copied. */
 struct cw_stages_run *cw_stages_begin(struct cw_stages *stages,

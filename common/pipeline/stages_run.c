@@ -51,6 +51,8 @@ void cw_stage_pass(const struct cw_stage_node *node, struct cw_stages_run *run,
 {
     if (run->options.trace != NULL)
         trace(run, node, NULL, &item->entry);
+    /* What was held may have been fed several times before it could be emitted. */
+    item->entry.counting = item->entry.from >= run->options.emitted_to;
     go_on(run, node->idx + 1, item);
 }
 

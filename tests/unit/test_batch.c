@@ -1,6 +1,7 @@
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include "common/base/assert.h"
 #include "common/base/codec.h"
 #include "shipper/batch.h"
 #include "tests/support/log_folder.h"
@@ -36,7 +37,16 @@ static void on_dropped(void *arg, struct cw_source *source, const struct cw_batc
     ndropped += counts->skipped;
 }
 
-static const struct cw_batch_report report = {on_error, on_changed, on_dropped, NULL};
+static char tenant_told[64];
+static bool tenant_refused;
+
+static bool on_tenant(void *arg, struct cw_str tenant)
+{
+    snprintf(tenant_told, sizeof tenant_told, "%.*s", CW_STR_ARG(tenant));
+    return !tenant_refused;
+}
+
+static const struct cw_batch_report report = {on_error, on_changed, on_tenant, on_dropped, NULL};
 
 static struct cw_source *source_make(const char *name, size_t noutputs, uint8_t id)
 {
@@ -46,16 +56,18 @@ static struct cw_source *source_make(const char *name, size_t noutputs, uint8_t 
     source->id.bytes[0] = id;
     source->generation = 1;
     source->durable = true;
-    for (size_t i = 0; i < noutputs * CW_SOURCE_STREAMS; i++)
-        source->labels[i] =
-            cw_str_dupz(i % CW_SOURCE_STREAMS ? CW_STR("{s=\"err\"}") : CW_STR("{s=\"out\"}"));
+    for (size_t i = 0; i < CW_SOURCE_STREAMS; i++) {
+        struct cw_label pair = {CW_STR("s"), i ? CW_STR("err") : CW_STR("out")};
+        source->labels[i] = cw_labels_dup_heap((struct cw_labels){&pair, 1});
+    }
     return source;
 }
 
 static void batch_make(size_t bytes, size_t max_line, bool truncate)
 {
-    struct cw_batch_options options = {
-        .bytes = bytes, .max_line_bytes = max_line, .truncate = truncate};
+    struct cw_batch_options options = {.bytes = bytes,
+                                       .max_line_bytes = max_line,
+                                       .long_lines = truncate ? CW_LONG_TRUNCATE : CW_LONG_SKIP};
     batch = cw_batch_new(&options);
 }
 
@@ -80,8 +92,8 @@ static void settle(void)
 static void expect_entry(size_t i, const char *line)
 {
     cr_assert_lt(i, batch->nentries);
-    cr_assert(cw_str_eqz(batch->entries[i].line, line), "entry %zu is \"%.*s\"", i,
-              CW_STR_ARG(batch->entries[i].line));
+    cr_assert(cw_str_eqz(batch->entries[i].push.line, line), "entry %zu is \"%.*s\"", i,
+              CW_STR_ARG(batch->entries[i].push.line));
 }
 
 Test(batch, whole_lines_are_taken_and_half_ones_wait)
@@ -94,7 +106,7 @@ Test(batch, whole_lines_are_taken_and_half_ones_wait)
     expect_entry(1, "");
     expect_entry(2, "two\r");
     cr_assert(batch->parts[0].from == 0 && batch->parts[0].to == 10);
-    cr_assert_lt(batch->entries[0].ts_ns, batch->entries[1].ts_ns);
+    cr_assert_lt(batch->entries[0].push.ts_ns, batch->entries[1].push.ts_ns);
     settle();
     cr_assert_eq(cut(&source, 1, 100), 0);
     cr_assert(!cw_source_pending(source, 0), "not looked at again before it grows");
@@ -170,7 +182,7 @@ Test(batch, a_line_over_the_limit_is_cut_or_left_out)
     struct cw_source *source = source_make("a", 1, 1);
     batch_make(1 << 20, 50, true);
     cr_assert_eq(cut(&source, 1, 100), 3);
-    cr_assert_eq(batch->entries[1].line.len, 50);
+    cr_assert_eq(batch->entries[1].push.line.len, 50);
     cr_assert_eq(batch->parts[0].counts.truncated, 1);
     cw_batch_drop(batch);
     cw_batch_free(&batch);
@@ -178,6 +190,75 @@ Test(batch, a_line_over_the_limit_is_cut_or_left_out)
     cr_assert_eq(cut(&source, 1, 100), 2);
     expect_entry(1, "after");
     cr_assert_eq(batch->parts[0].counts.skipped, 1);
+    settle();
+    cw_source_free(&source);
+}
+
+Test(batch, a_long_line_goes_in_pieces_or_ends_with_a_mark_by_choice)
+{
+    cw_log_folder_append(&folder, "a", "ok\nxxxxéxxxxx\nxxxxxxxxxx\nend\n");
+    struct cw_source *source = source_make("a", 1, 1);
+    struct cw_batch_options options = {
+        .bytes = 1 << 20, .max_line_bytes = 5, .long_lines = CW_LONG_SPLIT};
+    batch = cw_batch_new(&options);
+    cr_assert_eq(cut(&source, 1, 100), 7);
+    static const char *const lines[] = {"ok", "xxxx", "éxxx", "xx", "xxxxx", "xxxxx", "end"};
+    for (size_t i = 0; i < CW_COUNT(lines); i++)
+        expect_entry(i, lines[i]);
+    for (size_t i = 1; i < CW_COUNT(lines); i++)
+        cr_assert_lt(batch->entries[i - 1].push.ts_ns, batch->entries[i].push.ts_ns);
+    cr_assert_eq(batch->parts[0].counts.split, 5);
+    cr_assert_eq(batch->parts[0].last_ts_ns, batch->entries[6].push.ts_ns);
+    cw_batch_drop(batch);
+    cr_assert_eq(cut(&source, 1, 2), 4, "the pieces of a line stay together");
+    cw_batch_free(&batch);
+    options.long_lines = CW_LONG_TRUNCATE;
+    options.truncated_mark = CW_STR("..");
+    batch = cw_batch_new(&options);
+    cr_assert_eq(cut(&source, 1, 100), 4);
+    expect_entry(1, "xxx..");
+    expect_entry(3, "end");
+    cr_assert_eq(batch->parts[0].counts.truncated, 2);
+    cw_batch_free(&batch);
+    cw_source_free(&source);
+}
+
+Test(batch, the_mark_of_a_byte_order_says_what_a_file_is_written_in)
+{
+    cw_log_folder_append_bytes(&folder, "a", "\xff\xfe", 2);
+    struct cw_source *source = source_make("a", 1, 1);
+    batch_make(1 << 20, 0, false);
+    cr_assert_eq(cut(&source, 1, 100), 0);
+    cw_log_folder_append_bytes(&folder, "a", "a\0\n\0\xe9\0\n\0\0\xd8\n\0", 12);
+    cr_assert_eq(cut(&source, 1, 100), 3);
+    expect_entry(0, "a");
+    expect_entry(1, "é");
+    expect_entry(2, "\uFFFD");
+    cr_assert_eq(batch->parts[0].to, 14);
+    cr_assert_eq(batch->parts[0].counts.undecodable, 1);
+    settle();
+    cw_source_free(&source);
+    cw_log_folder_append_bytes(&folder, "b", "\xef\xbb\xbfone\n\xef\xbb\xbf", 10);
+    source = source_make("b", 1, 1);
+    cr_assert_eq(cut(&source, 1, 100), 1);
+    expect_entry(0, "one");
+    settle();
+    cw_source_free(&source);
+}
+
+Test(batch, the_hole_of_a_file_that_was_truncated_under_its_writer_is_left_out)
+{
+    struct cw_source *source;
+    batch_make(1 << 18, 0, false);
+    cw_log_folder_append(&folder, "a", "");
+    cw_log_folder_truncate(&folder, "a", (size_t)1 << 40); /* as large as that: it is not read */
+    cw_log_folder_append(&folder, "a", "after\n");
+    source = source_make("a", 1, 1);
+    size_t ncuts = 0;
+    while (cut(&source, 1, 100) == 0)
+        cr_assert_lt(++ncuts, 10);
+    expect_entry(0, "after");
+    cr_assert_eq(batch->parts[0].to, ((uint64_t)1 << 40) + 6);
     settle();
     cw_source_free(&source);
 }
@@ -191,7 +272,7 @@ Test(batch, a_line_that_no_buffer_holds_goes_in_pieces_or_by_its_limit)
     size_t bytes = 0, pieces = 0;
     while (bytes < n) {
         cr_assert_eq(cut(&source, 1, 100), 1);
-        bytes += batch->entries[0].line.len;
+        bytes += batch->entries[0].push.line.len;
         pieces++;
         settle();
     }
@@ -205,7 +286,7 @@ Test(batch, a_line_that_no_buffer_holds_goes_in_pieces_or_by_its_limit)
     cw_ledger_raised(&source->rows[0]);
     batch_make(1000, 60, true);
     cr_assert_eq(cut(&source, 1, 100), 1);
-    cr_assert_eq(batch->entries[0].line.len, 60);
+    cr_assert_eq(batch->entries[0].push.line.len, 60);
     cr_assert_eq(batch->parts[0].to, n + 1);
     settle();
     cw_batch_free(&batch);
@@ -259,12 +340,13 @@ Test(batch, pieces_of_docker_entries_are_joined_by_stream)
     batch_make(1 << 20, 0, false);
     cr_assert_eq(cut(&source, 1, 100), 4);
     expect_entry(0, "one");
-    expect_entry(1, "part");
-    expect_entry(2, "no json at all");
-    expect_entry(3, "err");
-    cr_assert(batch->parts[0].stream_ends[0] == 3 && batch->parts[0].stream_ends[1] == 4);
+    expect_entry(1, "err");
+    expect_entry(2, "part");
+    expect_entry(3, "no json at all");
+    cr_assert(cw_str_eqz(cw_batch_labels(batch, &batch->entries[1]), "{s=\"err\"}"));
+    cr_assert(cw_str_eqz(cw_batch_labels(batch, &batch->entries[2]), "{s=\"out\"}"));
     cr_assert_eq(batch->parts[0].counts.malformed, 1);
-    cr_assert_eq(batch->entries[1].ts_ns, 1767607202000000000, "the time of its first piece");
+    cr_assert_eq(batch->entries[2].push.ts_ns, 1767607202000000000, "the time of its first piece");
     cr_assert_lt(batch->parts[0].to, source->tail.size, "the entry that has begun waits");
     settle();
     cr_assert_eq(cut(&source, 1, 100), 0);
@@ -331,10 +413,12 @@ Test(batch, what_is_encoded_is_what_was_cut)
         cw_codec_decompress(CW_CODEC_SNAPPY, cw_buf_str(&batch->body), 1 << 20, &raw, &err), 0);
     cr_assert_eq(cw_push_loki_protobuf_decode(cw_buf_str(&raw), arena, &push, &err), 0, "%s",
                  err.text);
-    cr_assert_eq(push.nstreams, 3);
-    cr_assert(cw_str_eqz(push.streams[1].labels_text, "{s=\"out\"}") &&
-              cw_str_eqz(push.streams[2].labels_text, "{s=\"err\"}"));
-    cr_assert_eq(push.streams[0].nentries, 1);
+    cr_assert_eq(push.nstreams, 2, "streams of one name are one");
+    cr_assert(cw_str_eqz(push.streams[0].labels_text, "{s=\"out\"}") &&
+              cw_str_eqz(push.streams[1].labels_text, "{s=\"err\"}"));
+    cr_assert_eq(push.streams[0].nentries, 2);
+    cr_assert(cw_str_eqz(push.streams[0].entries[1].line, "out") &&
+              cw_str_eqz(push.streams[1].entries[0].line, "err"));
     cr_assert(cw_str_eqz(push.streams[0].entries[0].line, "\xff\xfe"));
     cr_assert_eq(push.delivery.nranges, 2);
     cr_assert(push.delivery.ranges[0].from == 3 && push.delivery.ranges[0].to == 6 &&
@@ -416,7 +500,7 @@ static struct request request_of(const struct cw_batch *b)
         request.to[f] = part->to;
         for (size_t i = 0; i < part->nentries; i++)
             request.lines[f][request.nlines[f]++] =
-                (uint16_t)strtoul(b->entries[part->first + i].line.ptr, NULL, 10);
+                (uint16_t)strtoul(b->entries[part->first + i].push.line.ptr, NULL, 10);
     }
     return request;
 }

@@ -241,8 +241,13 @@ Test(http_client, answers_over_the_bound_are_refused)
 Test(http_client, broken_answers_are_errors)
 {
     static const char *const cases[] = {
-        "", "GARBAGE\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nshort",
+        "",
+        "GARBAGE\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nshort",
         "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+        "HTTP/1.1 200 OK\r\n",
+        "HTTP/1.1 200 OK\r\nContent-Length: 5",
+        "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nX: 1\r\n",
         "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 4\r\n\r\nnope"};
     serve("");
     for (size_t i = 0; i < CW_COUNT(cases); i++) {

@@ -17,6 +17,8 @@ Test(ledger, a_refused_line_is_settled_but_moves_no_mark)
     cr_assert(row.mark == 10 && row.done == 20);
     cw_ledger_stored(&row, 30, 5);
     cr_assert(row.mark == 30 && row.done == 30 && row.done_ts_ns == 5);
+    cw_ledger_refused(&row, 40, 7);
+    cr_assert(row.mark == 30 && row.done == 40 && row.done_ts_ns == 7);
 }
 
 Test(ledger, positions_are_the_least_of_all_outputs)

@@ -1,7 +1,6 @@
 #include <criterion/criterion.h>
 #include <stdlib.h>
 #include "shipper/shipper_config.h"
-#include "shipper/targets.h"
 
 static int load(const char *yaml, struct cw_shipper_config *out, struct cw_arena *arena,
                 struct cw_err *err)
@@ -37,13 +36,9 @@ Test(shipper_config, promtails_example_is_read)
     cr_assert(client->batch_bytes == 102400 && client->batch_wait_ns == 2000000000 &&
               client->backoff.max_retries == 4);
     const struct cw_scrape_config *scrape = config.scrape_configs.items;
-    struct cw_target *target;
-    cr_assert_eq(
-        cw_target_from_static(scrape->static_configs.items, scrape->job_name, &target, &err), 0);
-    cr_assert_eq(target->labels.n, 1, "labels with __ are not shipped");
-    cr_assert(cw_glob_match(target->glob, CW_STR("/var/log/syslog")) &&
-              cw_glob_match(target->exclude, CW_STR("/var/log/xlog")));
-    cw_target_free(&target);
+    const struct cw_static_config *files = scrape->static_configs.items;
+    cr_assert(scrape->static_configs.n == 1 && files->labels.n == 3);
+    cr_assert(cw_str_eqz(cw_config_map_get(&files->labels, "__path__"), "/var/log/*log"));
     cw_arena_free(&arena);
 }
 
@@ -65,8 +60,29 @@ Test(shipper_config, mistakes_are_told_with_their_place)
          "\"[\""},
         {"scrape_configs: [{job_name: j, static_configs: [{labels: {__path__: /a, a-b: c}}]}]",
          "label name"},
-        {"scrape_configs: [{job_name: j, pipeline_stages: []}]", "pipeline_stages"},
-        {"scrape_configs: [{job_name: j, docker_sd_configs: [{host: 'tcp://x:1'}]}]", "unix:///"},
+        {"scrape_configs: [{job_name: j, docker_sd_configs: [{host: 'ssh://x:1'}]}]", "unix:///"},
+        {"scrape_configs: [{job_name: j, kafka: {brokers: [a]}}]",
+         "scrape_configs[0]: \"kafka\" is not supported: let the programs push"},
+        {"scrape_configs: [{job_name: j, dns_sd_configs: []}]", "file_sd_configs"},
+        {"scrape_configs: [{job_name: j, file_sd_configs: [{files: [a.txt]}]}]",
+         "path name \"a.txt\" is not valid for file discovery"},
+        {"scrape_configs: [{job_name: j, file_sd_configs: [{files: []}]}]", "at least one path"},
+        {"scrape_configs: [{job_name: j, kubernetes_sd_configs: [{}]}]",
+         "the key \"role\" is missing"},
+        {"scrape_configs: [{job_name: j, kubernetes_sd_configs: [{role: service}]}]",
+         "no other role is supported"},
+        {"scrape_configs: [{job_name: j, kubernetes_sd_configs: [{role: pod, api_server: x:1}]}]",
+         "no http:// or https:// URL"},
+        {"scrape_configs: [{job_name: j, kubernetes_sd_configs: [{role: pod, selectors: [{role: "
+         "node}]}]}]",
+         "pod role supports only pod selectors"},
+        {"scrape_configs: [{job_name: j, kubernetes_sd_configs: [{role: pod, bearer_token: a, "
+         "basic_auth: {username: b}}]}]",
+         "at most one of"},
+        {"scrape_configs: [{job_name: j, relabel_config: []}]",
+         "did you mean \"relabel_configs\"?"},
+        {"scrape_configs: [{job_name: j, relabel_configs: [{action: kep}]}]",
+         "unknown relabel action"},
         {"server: {log_level: loud}", "log_level"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -106,12 +122,9 @@ Test(shipper_config, the_short_form_needs_no_file)
     }
     cr_assert(cw_str_eqz(config.positions_file, "/state/positions"));
     const struct cw_scrape_config *scrape = config.scrape_configs.items;
-    struct cw_target *target;
-    struct cw_err err = {0};
-    cr_assert_eq(
-        cw_target_from_static(scrape->static_configs.items, scrape->job_name, &target, &err), 0);
-    cr_assert(cw_glob_match(target->glob, CW_STR("/nowhere/a.log")) && target->labels.n == 1);
-    cw_target_free(&target);
+    const struct cw_static_config *files = scrape->static_configs.items;
+    cr_assert(cw_str_eqz(cw_config_map_get(&files->labels, "__path__"), "/nowhere/*.log") &&
+              files->labels.n == 2);
     cr_assert_eq(from_args("h:3100", CW_STR("/x"), &config, arena), CW_E_INVALID);
     cr_assert_eq(from_args("http://h", CW_STR_NONE, &config, arena), CW_E_INVALID);
     cr_assert_eq(from_args("", CW_STR("/x"), &config, arena), CW_E_INVALID);

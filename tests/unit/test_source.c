@@ -14,6 +14,9 @@ Test(source, an_entry_has_the_time_when_its_end_was_first_seen)
     cr_assert_eq(cw_sightings_time(&seen, 201, 99), 99);
     cw_sightings_prune(&seen, 100);
     cr_assert(seen.n == 1 && cw_sightings_time(&seen, 150, 99) == 20);
+    cw_sightings_prune(&seen, 200);
+    cr_assert(seen.n == 0 && seen.at == NULL && cw_sightings_time(&seen, 150, 99) == 99);
+    cw_sightings_fini(&seen);
 }
 
 Test(source, many_sightings_are_joined_and_none_gets_too_early)
@@ -25,6 +28,7 @@ Test(source, many_sightings_are_joined_and_none_gets_too_early)
     for (int i = 1; i <= 1000; i++)
         cr_assert_geq(cw_sightings_time(&seen, (uint64_t)i * 10, 2000), i);
     cr_assert_eq(cw_sightings_time(&seen, 10000, 2000), 1000);
+    cw_sightings_fini(&seen);
 }
 
 Test(source, it_is_pending_only_when_it_may_be_pushed)

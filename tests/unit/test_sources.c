@@ -29,18 +29,35 @@ static void target_add(const char *pattern, const char *exclude)
                                      &target->exclude, &err),
                      0);
     target->name = cw_str_dupz(CW_STR("t"));
-    target->labels = cw_labels_dup_heap((struct cw_labels){&job, 1});
+    target->labels[0] = cw_labels_dup_heap((struct cw_labels){&job, 1});
     target->add_filename = true;
     cw_sources_target_add(sources, target);
+}
+
+/* Valid until the next call. */
+static const char *labels_of(const struct cw_source *source)
+{
+    static char text[512];
+    struct cw_buf buf;
+    cw_buf_init(&buf, sizeof text);
+    cw_labels_format(source->labels[0], &buf);
+    snprintf(text, sizeof text, "%s", cw_buf_z(&buf));
+    cw_buf_fini(&buf);
+    return text;
+}
+
+static bool on_tenant(void *arg, struct cw_str tenant)
+{
+    return true;
 }
 
 static void sources_make(const struct cw_sources_options *more)
 {
     struct cw_sources_options options = more ? *more : (struct cw_sources_options){0};
-    options.noutputs = 1;
     options.metrics = metrics;
     options.final_wait_ns = CW_SOURCES_FINAL_WAIT_NS;
     sources = cw_sources_new(&options);
+    (void)cw_sources_output_add(sources, CW_STR(""), CW_STR(""));
 }
 
 static void setup(void)
@@ -143,7 +160,8 @@ static const char *ship(void)
     static char text[8192];
     char *lines[256];
     size_t nlines = 0;
-    static const struct cw_batch_report report = {on_error, on_changed, on_dropped, NULL};
+    static const struct cw_batch_report report = {on_error, on_changed, on_tenant, on_dropped,
+                                                  NULL};
     text[0] = '\0';
     for (int round = 0; round < 20; round++) {
         cw_sources_refresh(sources, CW_SOURCES_ALL, now_ns, now_ns);
@@ -151,7 +169,7 @@ static const char *ship(void)
         if (cw_batch_cut(batch, sources->items, sources->n, 1000, now_ns, &report) == 0)
             continue;
         for (size_t i = 0; i < batch->nentries; i++)
-            lines[nlines++] = cw_str_dupz(batch->entries[i].line);
+            lines[nlines++] = cw_str_dupz(batch->entries[i].push.line);
         for (size_t i = 0; i < batch->nparts; i++)
             cw_ledger_stored(&batch->parts[i].source->rows[0], batch->parts[i].to,
                              batch->parts[i].last_ts_ns);
@@ -189,7 +207,7 @@ Test(sources, a_new_file_is_read_from_its_beginning_with_its_labels)
     char want[256];
     snprintf(want, sizeof want, "{filename=\"%s\", job=\"t\"}",
              cw_log_folder_path(&folder, "a.log"));
-    cr_assert_str_eq(sources->items[0]->labels[0], want);
+    cr_assert_str_eq(labels_of(sources->items[0]), want);
     cw_log_folder_append(&folder, "c.log", "3\n");
     look();
     cr_assert_str_eq(ship(), "3");
@@ -284,7 +302,7 @@ Test(sources, a_file_renamed_while_the_shipper_was_down_is_found_in_its_folder)
     target_add("*.log", NULL);
     look();
     cr_assert_str_eq(ship(), "3 4");
-    cr_assert(strstr(sources->items[0]->labels[0], "a.log\"") != NULL, "it keeps its label");
+    cr_assert(strstr(labels_of(sources->items[0]), "a.log\"") != NULL, "it keeps its label");
 }
 
 Test(sources, files_that_came_and_were_rotated_away_while_the_shipper_was_down_are_read)
@@ -392,7 +410,7 @@ Test(sources, a_truncated_log_is_read_to_its_end_in_its_copy)
               old->rows[0].done == 8);
     cr_assert(memcmp(&new->id, &id, sizeof id) != 0 && new->generation == 1 &&
               new->rows[0].done == 2);
-    cr_assert_str_eq(old->labels[0], new->labels[0]);
+    cr_assert(cw_labels_eq(old->labels[0], new->labels[0]));
     lost_expect(0);
     look();
     cr_assert_eq(sources->n, 2);
@@ -518,7 +536,8 @@ Test(sources, a_kill_before_the_move_to_the_copy_is_saved_repeats_the_move)
 
 Test(sources, a_push_under_way_does_not_keep_a_source_from_its_copy)
 {
-    static const struct cw_batch_report report = {on_error, on_changed, on_dropped, NULL};
+    static const struct cw_batch_report report = {on_error, on_changed, on_tenant, on_dropped,
+                                                  NULL};
     target_add("a.log", NULL);
     cw_log_folder_append(&folder, "a.log", "1\n2\n");
     look();
@@ -574,7 +593,8 @@ Test(sources, only_a_file_with_the_same_beginning_is_the_copy)
 
 Test(sources, a_generation_is_not_raised_while_a_push_names_the_source)
 {
-    static const struct cw_batch_report report = {on_error, on_changed, on_dropped, NULL};
+    static const struct cw_batch_report report = {on_error, on_changed, on_tenant, on_dropped,
+                                                  NULL};
     target_add("*.log", NULL);
     cw_log_folder_append(&folder, "a.log", "1\n2\n");
     look();
@@ -646,7 +666,8 @@ Test(sources, promtails_positions_say_where_files_begin)
 
 Test(sources, entries_have_the_time_when_they_were_seen)
 {
-    static const struct cw_batch_report report = {on_error, on_changed, on_dropped, NULL};
+    static const struct cw_batch_report report = {on_error, on_changed, on_tenant, on_dropped,
+                                                  NULL};
     target_add("*.log", NULL);
     cw_log_folder_append(&folder, "a.log", "1\n");
     look();
@@ -656,7 +677,7 @@ Test(sources, entries_have_the_time_when_they_were_seen)
     look();
     pass(60); /* the server was away meanwhile */
     cr_assert_eq(cw_batch_cut(batch, sources->items, sources->n, 1000, now_ns, &report), 2);
-    cr_assert_eq(batch->entries[0].ts_ns, first_ns);
-    cr_assert_eq(batch->entries[1].ts_ns, first_ns + 5 * CW_NS_PER_S);
+    cr_assert_eq(batch->entries[0].push.ts_ns, first_ns);
+    cr_assert_eq(batch->entries[1].push.ts_ns, first_ns + 5 * CW_NS_PER_S);
     cw_batch_drop(batch);
 }

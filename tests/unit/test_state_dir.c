@@ -15,7 +15,7 @@ static void setup(void)
 {
     cw_log_folder_init(&folder);
     metrics = cw_metrics_new(cw_shipper_metric_defs, CW_M_SHIPPER_N);
-    struct cw_sources_options options = {.noutputs = 1, .metrics = metrics};
+    struct cw_sources_options options = {.metrics = metrics};
     sources = cw_sources_new(&options);
 }
 

@@ -92,12 +92,16 @@ Test(tail_reader, the_end_of_a_line_is_found_beyond_any_buffer)
     char scratch[4096];
     uint64_t off;
     struct cw_err err = {0};
-    cr_assert_eq(cw_tail_find_newline(&tail, 10, scratch, sizeof scratch, &off, &err), 0);
+    cr_assert_eq(
+        cw_tail_find_newline(&tail, &cw_text_as_is, 10, scratch, sizeof scratch, &off, &err), 0);
     cr_assert_eq(off, UINT64_MAX);
     cw_log_folder_append(&folder, "a", "\nnext\n");
-    cr_assert_eq(cw_tail_find_newline(&tail, 10, scratch, sizeof scratch, &off, &err), 0);
+    cr_assert_eq(
+        cw_tail_find_newline(&tail, &cw_text_as_is, 10, scratch, sizeof scratch, &off, &err), 0);
     cr_assert_eq(off, 100001);
-    cr_assert_eq(cw_tail_find_newline(&tail, 100001, scratch, sizeof scratch, &off, &err), 0);
+    cr_assert_eq(
+        cw_tail_find_newline(&tail, &cw_text_as_is, 100001, scratch, sizeof scratch, &off, &err),
+        0);
     cr_assert_eq(off, 100006);
     cw_tail_close(&tail);
     free(line);

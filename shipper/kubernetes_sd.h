@@ -1,0 +1,21 @@
+/*
+ * kubernetes_sd.h - kubernetes_sd_configs: pods (or nodes) that an API server knows, listed once and watched from there on.
+ *
+ *          all pages                ends (the server ends each after minutes)
+ *   LISTING --------> WATCHING ------------------------------------------------> WATCHING from the last version
+ *      ^ ^               |  410: that version is forgotten
+ *      | +---------------+
+ *      |   timer         any but CLOSED -- no answer, refused --> WAITING (longer each time)
+ *      +---------- WAITING                any -- close --> freed
+ *
+ * One such machine for each namespace. The token of the service account is read for each request: it is rotated.
+ *
+ * Threads    The loop's.
+ */
+#ifndef CW_SHIPPER_KUBERNETES_SD_H
+#define CW_SHIPPER_KUBERNETES_SD_H
+#include "shipper/discoveries.h"
+
+extern const struct cw_discovery_def cw_kubernetes_sd;
+
+#endif

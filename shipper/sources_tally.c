@@ -1,0 +1,79 @@
+/* sources_tally.c - sources.c, the part that keeps the ledger: what became of all lines. */
+#include <stdlib.h>
+#include "shipper/sources_priv.h"
+
+/* Its tally in the ledger: all sources that are forgotten. */
+static const struct cw_id128 forgotten_id;
+
+static void forgotten_join(struct cw_sources *sources, struct cw_tally *tally)
+{
+    if (sources->forgotten == NULL)
+        sources->forgotten = cw_tally_new();
+    cw_tally_join(sources->forgotten, tally);
+}
+
+void cw_sources_forget(struct cw_sources *sources, struct cw_source **source)
+{
+    if ((*source)->tally != NULL)
+        forgotten_join(sources, (*source)->tally);
+    sources->by_watch_stale = true;
+    cw_source_free(source);
+}
+
+void cw_sources_tallies_encode(const struct cw_sources *sources, struct cw_buf *out)
+{
+    cw_tally_file_begin(out);
+    if (sources->forgotten != NULL)
+        cw_tally_file_add(&forgotten_id, sources->forgotten, out);
+    for (size_t i = 0; i < sources->n; i++)
+        if (sources->items[i]->tally != NULL)
+            cw_tally_file_add(&sources->items[i]->id, sources->items[i]->tally, out);
+}
+
+/* ---- restoring ---- */
+
+struct restore {
+    struct cw_sources *sources;
+    struct cw_source **by_id; /* sorted */
+};
+
+static int id_cmp(const void *a, const void *b)
+{
+    const struct cw_source *const *x = a, *const *y = b;
+    return memcmp(&(*x)->id, &(*y)->id, sizeof(*x)->id);
+}
+
+static int key_cmp(const void *key, const void *item)
+{
+    const struct cw_source *const *source = item;
+    return memcmp(key, &(*source)->id, sizeof(*source)->id);
+}
+
+/* A source that the positions do not know was forgotten after the ledger was written. */
+static void on_tally(void *arg, const struct cw_id128 *id, struct cw_tally *tally)
+{
+    struct restore *restore = arg;
+    struct cw_sources *sources = restore->sources;
+    struct cw_source **found =
+        sources->n ? bsearch(id, restore->by_id, sources->n, sizeof *found, key_cmp) : NULL;
+    if (found != NULL && (*found)->tally == NULL) {
+        (*found)->tally = tally;
+        if (tally->generation == (*found)->generation)
+            (*found)->fed_to = tally->counted_to;
+        return;
+    }
+    forgotten_join(sources, tally);
+    cw_tally_free(&tally);
+}
+
+int cw_sources_tallies_restore(struct cw_sources *sources, struct cw_str bytes, struct cw_err *err)
+{
+    struct restore restore = {sources, cw_mem_array(sources->n + 1, sizeof *restore.by_id)};
+    if (sources->n > 0) {
+        memcpy(restore.by_id, sources->items, sources->n * sizeof *restore.by_id);
+        qsort(restore.by_id, sources->n, sizeof *restore.by_id, id_cmp);
+    }
+    int rc = cw_tally_file_decode(bytes, on_tally, &restore, err);
+    free(restore.by_id);
+    return rc;
+}

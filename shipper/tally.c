@@ -1,0 +1,121 @@
+#include "shipper/tally.h"
+#include <stdlib.h>
+#include "common/base/arena.h"
+
+struct cw_tally *cw_tally_new(void)
+{
+    return cw_mem_new(sizeof(struct cw_tally));
+}
+
+static void reasons_free(struct cw_tally_reasons *reasons)
+{
+    for (size_t i = 0; i < reasons->n; i++)
+        free(reasons->items[i].why);
+    free(reasons->items);
+}
+
+void cw_tally_free(struct cw_tally **tally)
+{
+    struct cw_tally *t = *tally;
+    if (t == NULL)
+        return;
+    reasons_free(&t->dropped);
+    for (size_t i = 0; i < t->ngaps; i++)
+        free(t->gaps[i].why);
+    free(t->gaps);
+    for (size_t i = 0; i < t->noutputs; i++) {
+        free(t->outputs[i].client);
+        reasons_free(&t->outputs[i].left_out);
+        reasons_free(&t->outputs[i].refused);
+    }
+    free(t->outputs);
+    free(t);
+    *tally = NULL;
+}
+
+void cw_tally_count(struct cw_tally_reasons *reasons, struct cw_str why, uint64_t n)
+{
+    if (n == 0)
+        return;
+    for (int pass = 0; pass < 2; pass++, why = CW_STR("other")) {
+        for (size_t i = 0; i < reasons->n; i++) {
+            if (!cw_str_eqz(why, reasons->items[i].why))
+                continue;
+            reasons->items[i].n += n;
+            return;
+        }
+        if (reasons->n < (size_t)CW_TALLY_REASONS - 1 || pass == 1)
+            break;
+    }
+    reasons->items = cw_mem_resize(reasons->items, (reasons->n + 1) * sizeof *reasons->items);
+    reasons->items[reasons->n++] = (struct cw_tally_reason){cw_str_dupz(why), n};
+}
+
+uint64_t cw_tally_total(const struct cw_tally_reasons *reasons)
+{
+    uint64_t total = 0;
+    for (size_t i = 0; i < reasons->n; i++)
+        total += reasons->items[i].n;
+    return total;
+}
+
+struct cw_tally_output *cw_tally_output(struct cw_tally *tally, struct cw_str client)
+{
+    for (size_t i = 0; i < tally->noutputs; i++)
+        if (cw_str_eqz(client, tally->outputs[i].client))
+            return &tally->outputs[i];
+    tally->outputs = cw_mem_resize(tally->outputs, (tally->noutputs + 1) * sizeof *tally->outputs);
+    struct cw_tally_output *output = &tally->outputs[tally->noutputs++];
+    *output = (struct cw_tally_output){.client = cw_str_dupz(client)};
+    return output;
+}
+
+static void gap_put(struct cw_tally *tally, const struct cw_tally_gap *gap)
+{
+    if (tally->gaps == NULL)
+        tally->gaps = cw_mem_array(CW_TALLY_GAPS, sizeof *tally->gaps);
+    if (tally->ngaps == CW_TALLY_GAPS) {
+        free(tally->gaps[0].why);
+        memmove(tally->gaps, tally->gaps + 1, --tally->ngaps * sizeof tally->gaps[0]);
+    }
+    tally->gaps[tally->ngaps++] = *gap;
+}
+
+void cw_tally_gap_add(struct cw_tally *tally, uint64_t generation, uint64_t from, uint64_t to,
+                      struct cw_str why)
+{
+    if (to <= from)
+        return;
+    tally->gap_bytes += to - from;
+    gap_put(tally, &(struct cw_tally_gap){generation, from, to, cw_str_dupz(why)});
+}
+
+static void reasons_join(struct cw_tally_reasons *reasons, const struct cw_tally_reasons *other)
+{
+    for (size_t i = 0; i < other->n; i++)
+        cw_tally_count(reasons, cw_str_of(other->items[i].why), other->items[i].n);
+}
+
+void cw_tally_join(struct cw_tally *tally, const struct cw_tally *other)
+{
+    tally->read += other->read;
+    tally->read_bytes += other->read_bytes;
+    tally->redacted += other->redacted;
+    tally->spooled += other->spooled;
+    tally->gap_bytes += other->gap_bytes;
+    reasons_join(&tally->dropped, &other->dropped);
+    for (size_t i = 0; i < other->ngaps; i++) {
+        struct cw_tally_gap gap = other->gaps[i];
+        gap.why = cw_str_dupz(cw_str_of(gap.why));
+        gap_put(tally, &gap);
+    }
+    for (size_t i = 0; i < other->noutputs; i++) {
+        const struct cw_tally_output *from = &other->outputs[i];
+        struct cw_tally_output *to = cw_tally_output(tally, cw_str_of(from->client));
+        to->sent += from->sent;
+        to->acknowledged += from->acknowledged;
+        to->adopted += from->adopted;
+        reasons_join(&to->left_out, &from->left_out);
+        reasons_join(&to->refused, &from->refused);
+    }
+}

@@ -1,0 +1,66 @@
+/*
+ * tally.h - what became of the lines of one source: read, dropped by stages (and why), redacted, spooled; for each client
+ * left out (and why), sent, acknowledged and refused (and why); and the gaps, bytes that nobody will read.
+ *
+ * It adds up over restarts (tally_file.h). Once all is settled, and where stages join or make no lines,
+ *   read = dropped + left out + acknowledged + refused     for each client that takes all
+ * but for what a store took without us hearing of it: `adopted` bytes, told by its mark after a kill or a lost answer.
+ *
+ * Counting   A line counts as read and dropped when it is met for the first time: at offsets from `counted_to` on. As that is
+ *            kept with the counts, a kill makes no line count twice.
+ * Ownership  A tally owns its texts and outputs; an output is borrowed until the next one is added.
+ * Bounds     CW_TALLY_REASONS reasons each (more are added up as "other"); of gaps the newest CW_TALLY_GAPS are listed.
+ * Threads    Plain values.
+ */
+#ifndef CW_SHIPPER_TALLY_H
+#define CW_SHIPPER_TALLY_H
+#include <stddef.h>
+#include <stdint.h>
+#include "common/base/str.h"
+
+enum { CW_TALLY_REASONS = 32, CW_TALLY_GAPS = 8 };
+
+struct cw_tally_reasons {
+    struct cw_tally_reason {
+        char *why;
+        uint64_t n;
+    } * items;
+    size_t n;
+};
+struct cw_tally_gap {
+    uint64_t generation, from, to;
+    char *why;
+};
+struct cw_tally_output {
+    char *client;
+    uint64_t sent; /* entries in pushes, again in each try */
+    uint64_t acknowledged;
+    uint64_t adopted; /* bytes that the store had without us hearing of it */
+    struct cw_tally_reasons left_out, refused;
+};
+struct cw_tally {
+    uint64_t generation, counted_to; /* where in the source the next line counts as read */
+    uint64_t read, read_bytes;       /* lines and their bytes */
+    uint64_t redacted;               /* lines in which something was hidden */
+    uint64_t spooled;                /* entries that receivers put into the spool */
+    struct cw_tally_reasons dropped;
+    struct cw_tally_gap *gaps; /* oldest first; NULL while there are none */
+    size_t ngaps;
+    uint64_t gap_bytes; /* of all, those that are not listed too */
+    struct cw_tally_output *outputs;
+    size_t noutputs;
+};
+
+struct cw_tally *cw_tally_new(void);
+void cw_tally_free(struct cw_tally **tally);
+/* Add to a reason. */
+void cw_tally_count(struct cw_tally_reasons *reasons, struct cw_str why, uint64_t n);
+uint64_t cw_tally_total(const struct cw_tally_reasons *reasons);
+/* The client's part; made when it is first asked for. */
+struct cw_tally_output *cw_tally_output(struct cw_tally *tally, struct cw_str client);
+void cw_tally_gap_add(struct cw_tally *tally, uint64_t generation, uint64_t from, uint64_t to,
+                      struct cw_str why);
+/* Add what another counted. */
+void cw_tally_join(struct cw_tally *tally, const struct cw_tally *other);
+
+#endif

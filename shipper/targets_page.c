@@ -1,0 +1,244 @@
+#include "shipper/targets_page.h"
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include "common/base/assert.h"
+#include "common/wire/delivery.h"
+
+struct waiting {
+    struct cw_http_request *request;
+    struct waiting *next;
+};
+
+struct cw_targets_page {
+    const struct cw_sources *sources;
+    uv_async_t async;
+    pthread_mutex_t lock; /* of the two that follow */
+    struct waiting *waiting;
+    bool closed;
+};
+
+/* ---- contents ---- */
+
+static const char *const format_names[] = {
+    [CW_SOURCE_LINES] = "lines", [CW_SOURCE_DOCKER] = "docker", [CW_SOURCE_SPOOL] = "spool"};
+
+static uint64_t lag_of(const struct cw_source *source)
+{
+    uint64_t position = cw_source_position(source);
+    return source->tail.fd >= 0 && source->tail.size > position ? source->tail.size - position : 0;
+}
+
+static void source_json(const struct cw_source *source, struct cw_json_writer *w)
+{
+    char hex[33];
+    struct cw_buf labels;
+    cw_buf_init(&labels, SIZE_MAX);
+    cw_labels_format(source->labels[0], &labels);
+    cw_id128_format(&source->id, hex);
+    cw_json_begin_object(w);
+    cw_json_key_string(w, "source", cw_str_of(hex));
+    cw_json_key_string(w, "path", cw_str_of(source->path));
+    cw_json_key_string(w, "path_now", cw_str_of(source->path_now));
+    cw_json_key_string(w, "format", cw_str_of(format_names[source->format]));
+    cw_json_key_string(w, "labels", cw_buf_str(&labels));
+    cw_json_key(w, CW_STR("open"));
+    cw_json_bool(w, source->tail.fd >= 0);
+    cw_json_key_u64(w, "size", source->tail.size);
+    cw_json_key_u64(w, "position", cw_source_position(source));
+    cw_json_key_u64(w, "durable", source->durable_offset);
+    cw_json_key_u64(w, "lag", lag_of(source));
+    cw_json_key(w, CW_STR("ledger"));
+    cw_json_begin_object(w);
+    if (source->tally != NULL)
+        cw_tally_members(source->tally, w);
+    cw_json_end_object(w);
+    cw_json_end_object(w);
+    cw_buf_fini(&labels);
+}
+
+void cw_targets_page_json(const struct cw_sources *sources, struct cw_buf *out)
+{
+    struct cw_json_writer w = cw_json_writer_make(out);
+    cw_json_begin_object(&w);
+    cw_json_key(&w, CW_STR("sources"));
+    cw_json_begin_array(&w);
+    for (size_t i = 0; i < sources->n; i++)
+        source_json(sources->items[i], &w);
+    cw_json_end_array(&w);
+    cw_json_key(&w, CW_STR("forgotten"));
+    cw_json_begin_object(&w);
+    if (sources->forgotten != NULL)
+        cw_tally_members(sources->forgotten, &w);
+    cw_json_end_object(&w);
+    cw_json_end_object(&w);
+    cw_buf_addc(out, '\n');
+}
+
+static void html_add(struct cw_buf *out, struct cw_str text)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        char c = text.ptr[i];
+        if (c == '<')
+            cw_buf_addz(out, "&lt;");
+        else if (c == '&')
+            cw_buf_addz(out, "&amp;");
+        else if (c == '"')
+            cw_buf_addz(out, "&quot;");
+        else
+            cw_buf_addc(out, c);
+    }
+}
+
+static void reasons_html(const char *what, const struct cw_tally_reasons *reasons,
+                         struct cw_buf *out)
+{
+    for (size_t i = 0; i < reasons->n; i++) {
+        cw_buf_addf(out, "%s %" PRIu64 " (", what, reasons->items[i].n);
+        html_add(out, cw_str_of(reasons->items[i].why));
+        cw_buf_addz(out, ")<br>");
+    }
+}
+
+static void tally_html(const struct cw_tally *tally, struct cw_buf *out)
+{
+    cw_buf_addf(out, "<td>%" PRIu64 "<td>", tally->read);
+    reasons_html("dropped", &tally->dropped, out);
+    if (tally->redacted > 0)
+        cw_buf_addf(out, "redacted %" PRIu64 "<br>", tally->redacted);
+    for (size_t i = 0; i < tally->ngaps; i++)
+        cw_buf_addf(out, "gap %" PRIu64 "-%" PRIu64 " (%s)<br>", tally->gaps[i].from,
+                    tally->gaps[i].to, tally->gaps[i].why);
+    cw_buf_addz(out, "<td>");
+    for (size_t i = 0; i < tally->noutputs; i++) {
+        const struct cw_tally_output *output = &tally->outputs[i];
+        html_add(out, cw_str_of(output->client));
+        cw_buf_addf(out, ": sent %" PRIu64 ", acknowledged %" PRIu64 "<br>", output->sent,
+                    output->acknowledged);
+        reasons_html("left out", &output->left_out, out);
+        reasons_html("refused", &output->refused, out);
+    }
+}
+
+static void source_html(const struct cw_source *source, struct cw_buf *out)
+{
+    struct cw_buf labels;
+    cw_buf_init(&labels, SIZE_MAX);
+    cw_labels_format(source->labels[0], &labels);
+    cw_buf_addz(out, "<tr><td>");
+    html_add(out, cw_str_of(source->path_now));
+    cw_buf_addz(out, "<td>");
+    html_add(out, cw_buf_str(&labels));
+    cw_buf_addf(out, "<td>%" PRIu64 "<td>%" PRIu64 "<td>%" PRIu64, source->tail.size,
+                cw_source_position(source), lag_of(source));
+    if (source->tally != NULL)
+        tally_html(source->tally, out);
+    cw_buf_addc(out, '\n');
+    cw_buf_fini(&labels);
+}
+
+void cw_targets_page_html(const struct cw_sources *sources, struct cw_buf *out)
+{
+    cw_buf_addz(out, "<!DOCTYPE html><meta charset=utf-8><title>cordwood-shipper: targets</title>\n"
+                     "<style>body{font:14px sans-serif}table{border-collapse:collapse}"
+                     "td,th{border:1px solid #aaa;padding:2px 6px;text-align:left;"
+                     "vertical-align:top}</style>\n");
+    cw_buf_addf(out,
+                "<h1>%zu sources, %" PRIu64 " bytes behind</h1>\n<table><tr><th>file<th>labels"
+                "<th>size<th>settled<th>behind<th>lines read<th>on the way<th>clients\n",
+                sources->n, cw_sources_lag(sources));
+    for (size_t i = 0; i < sources->n; i++)
+        source_html(sources->items[i], out);
+    if (sources->forgotten != NULL) {
+        cw_buf_addz(out, "<tr><td>(files that are gone)<td><td><td><td>");
+        tally_html(sources->forgotten, out);
+        cw_buf_addc(out, '\n');
+    }
+    cw_buf_addz(out, "</table>\n");
+}
+
+/* ---- requests ---- */
+
+static void answer(const struct cw_targets_page *page, struct cw_http_request *request)
+{
+    bool json = cw_str_find(cw_http_header(request, "Accept"), CW_STR("json")) >= 0;
+    struct cw_buf body;
+    cw_buf_init(&body, SIZE_MAX);
+    if (json)
+        cw_targets_page_json(page->sources, &body);
+    else
+        cw_targets_page_html(page->sources, &body);
+    cw_http_respond(request, 200, json ? "application/json" : "text/html; charset=utf-8", &body);
+}
+
+static void refuse(struct cw_http_request *request)
+{
+    struct cw_err err;
+    cw_err_set(&err, CW_E_UNAVAILABLE, "the shipper is stopping");
+    cw_http_respond_err(request, &err);
+}
+
+static struct waiting *waiting_take(struct cw_targets_page *page, bool close)
+{
+    pthread_mutex_lock(&page->lock);
+    struct waiting *first = page->waiting;
+    page->waiting = NULL;
+    page->closed |= close;
+    pthread_mutex_unlock(&page->lock);
+    return first;
+}
+
+static void on_async(uv_async_t *async)
+{
+    struct cw_targets_page *page = CW_CONTAINER_OF(async, struct cw_targets_page, async);
+    for (struct waiting *next, *at = waiting_take(page, false); at != NULL; at = next) {
+        next = at->next;
+        answer(page, at->request);
+        free(at);
+    }
+}
+
+void cw_targets_page_handler(struct cw_http_request *request, void *ctx)
+{
+    struct cw_targets_page *page = ctx;
+    pthread_mutex_lock(&page->lock);
+    bool closed = page->closed;
+    if (!closed) {
+        struct waiting *waiting = cw_mem_new(sizeof *waiting);
+        *waiting = (struct waiting){request, page->waiting};
+        page->waiting = waiting;
+        uv_async_send(&page->async); /* under the lock: it is not closed meanwhile */
+    }
+    pthread_mutex_unlock(&page->lock);
+    if (closed)
+        refuse(request);
+}
+
+struct cw_targets_page *cw_targets_page_new(uv_loop_t *loop, const struct cw_sources *sources)
+{
+    struct cw_targets_page *page = cw_mem_new(sizeof *page);
+    page->sources = sources;
+    pthread_mutex_init(&page->lock, NULL);
+    int rc = uv_async_init(loop, &page->async, on_async);
+    CW_ASSERT(rc == 0);
+    return page;
+}
+
+void cw_targets_page_close(struct cw_targets_page *page)
+{
+    for (struct waiting *next, *at = waiting_take(page, true); at != NULL; at = next) {
+        next = at->next;
+        refuse(at->request);
+        free(at);
+    }
+    uv_close((uv_handle_t *)&page->async, NULL);
+}
+
+void cw_targets_page_free(struct cw_targets_page **page)
+{
+    if (*page == NULL)
+        return;
+    pthread_mutex_destroy(&(*page)->lock);
+    free(*page);
+    *page = NULL;
+}

@@ -1,0 +1,146 @@
+"""Pipeline stages in the whole shipper: what they make of lines arrives once, whatever is killed, and for whom it is."""
+import json
+import os
+import random
+import subprocess
+import threading
+import time
+
+from load import differences
+from programs import LONG, SHIPPER, wait_for
+
+KILLS = 20 if LONG else 4
+POSITIONS = "positions: {filename: %s/positions}\n"
+
+
+def config(folder, clients, stages, more=""):
+    return "clients:\n%s\npositions: {filename: %s/positions}\nscrape_configs:\n- job_name: s\n  static_configs: [{labels: {job: s, __path__: \"%s/logs/*.log\"}}]\n  pipeline_stages:\n%s\n%s" % (
+        "".join("- {url: \"%s/loki/api/v1/push\"%s}\n" % c for c in clients), folder, folder, stages, more)
+
+
+def write(path, lines):
+    with open(path, "a") as f:
+        f.write("".join(line + "\n" for line in lines))
+
+
+def kill_around(programs, seconds, seed):
+    """kill -9 of one of them, now and then; all run at the end."""
+    rng, end = random.Random(seed), time.monotonic() + seconds
+    for _ in range(KILLS):
+        time.sleep(max(0, end - time.monotonic()) / KILLS * rng.random())
+        program = rng.choice(programs)
+        program.kill()
+        program.start()
+
+
+def test_tenants_of_lines_are_kept_apart_and_arrive_once(tmp_path, make_ingester, make_shipper):
+    server = make_ingester(config="auth_enabled: true\n").start()
+    (tmp_path / "logs").mkdir()
+    stages = """
+  - json: {expressions: {level: , who: , trace: ctx.trace}}
+  - labels: {level: }
+  - structured_metadata: {trace: }
+  - tenant: {source: who}"""
+    shipper = make_shipper(config=config(tmp_path, [(server.url, ", tenant_id: rest")], stages)).start()
+    want = {"a": [], "b": [], "rest": []}
+    rng = random.Random(5)
+
+    def writer():
+        for i in range(60):
+            lines = []
+            for k in range(50):
+                who = rng.choice(["a", "b", None, "rest"])
+                line = json.dumps({"level": rng.choice(["info", "warn"]), **({"who": who} if who else {}), "n": i * 50 + k, "ctx": {"trace": "t%d" % k}})
+                want[who or "rest"].append(line.encode())
+                lines.append(line)
+            write(tmp_path / "logs" / ("%d.log" % (i % 3)), lines)
+            time.sleep(0.05)
+
+    thread = threading.Thread(target=writer)
+    thread.start()
+    kill_around([shipper, server], 3, 1)
+    thread.join()
+    for tenant, lines in want.items():
+        headers = {"X-Scope-OrgID": tenant}
+        wait_for("all of %s" % tenant, lambda: len(server.export_lines('{job="s"}', headers=headers)) >= len(lines), 60, 0.2)
+        time.sleep(0.5)
+        assert differences(lines, server.export_lines('{job="s"}', headers=headers)) is None
+    entry = server.export('{job="s", level="warn"}', headers={"X-Scope-OrgID": "a"})[0]
+    assert entry["metadata"]["trace"] == json.loads(entry["line"])["ctx"]["trace"]
+
+
+def test_entries_of_many_lines_survive_kills(tmp_path, ingester, make_shipper):
+    (tmp_path / "logs").mkdir()
+    stages = """
+  - multiline: {firstline: '^S', max_wait_time: 1s}
+  - drop: {expression: 'noise'}"""
+    shipper = make_shipper(config=config(tmp_path, [(ingester.url, "")], stages)).start()
+    want, rng = [], random.Random(7)
+
+    def writer():
+        for i in range(600):
+            lines = ["S%d" % i] + ["  at %d.%d" % (i, k) for k in range(rng.randrange(5))]
+            if rng.random() < 0.2:
+                lines[0] += " noise"
+            else:
+                want.append("\n".join(lines).encode())
+            write(tmp_path / "logs" / "a.log", lines)
+            time.sleep(rng.random() * 0.01)
+
+    thread = threading.Thread(target=writer)
+    thread.start()
+    kill_around([shipper, ingester], 4, 2)
+    thread.join()
+    wait_for("the last entry", lambda: ingester.count('{job="s"}') >= len(want), 60, 0.2)
+    time.sleep(0.5)
+    assert differences(want, ingester.export_lines('{job="s"}')) is None
+
+
+def test_clients_take_what_their_selectors_match(tmp_path, make_ingester, make_shipper):
+    errors, rest = make_ingester("errors").start(), make_ingester("rest").start()
+    (tmp_path / "logs").mkdir()
+    stages = """
+  - regex: {expression: '^(?P<level>\\w+) '}
+  - labels: {level: }"""
+    clients = [(errors.url, ", selector: '{level=\"error\"}'"), (rest.url, ", selector: '{level!=\"error\"}', external_labels: {via: rest}")]
+    lines = ["%s line %d" % (("error", "info", "warn")[i % 3], i) for i in range(300)]
+    write(tmp_path / "logs" / "a.log", lines)
+    make_shipper(config=config(tmp_path, clients, stages), arguments=["--once"]).start().finish()
+    assert differences([line.encode() for line in lines if line.startswith("error")], errors.export_lines('{job="s"}')) is None
+    assert differences([line.encode() for line in lines if not line.startswith("error")], rest.export_lines('{job="s", via="rest"}')) is None
+
+
+def test_a_limit_holds_lines_back_without_losing_them(tmp_path, ingester, make_shipper):
+    (tmp_path / "logs").mkdir()
+    stages = """
+  - limit: {rate: 100, burst: 50}"""
+    lines = [b"line %d" % i for i in range(200)]
+    write(tmp_path / "logs" / "a.log", [line.decode() for line in lines])
+    began = time.monotonic()
+    make_shipper(config=config(tmp_path, [(ingester.url, "")], stages), arguments=["--once"]).start().finish()
+    assert time.monotonic() - began > 1
+    assert differences(lines, ingester.export_lines('{job="s"}')) is None
+
+
+def test_each_stage_is_shown(tmp_path):
+    path = tmp_path / "c.yml"
+    (tmp_path / "logs").mkdir()
+    path.write_text(config(tmp_path, [("http://localhost:1", "")], """
+  - json: {expressions: {level: , m: msg}}
+  - drop: {source: level, value: debug}
+  - labels: {level: }
+  - output: {source: m}"""))
+    lines = '{"level":"info","msg":"hello"}\n{"level":"debug"}\n'
+    shown = subprocess.run([SHIPPER, "test", "--config", str(path), "--label", "app=x"], input=lines, stdout=subprocess.PIPE, text=True, check=True).stdout
+    rows = [row.split(None, 1) for row in shown.splitlines()]
+    assert ["json", 'extracted level="info" m="hello"'] in rows
+    assert ["labels", 'label level="info"'] in rows
+    assert ["output", "line hello"] in rows
+    assert ["drop", "dropped: drop_stage"] in rows
+    assert shown.count("entry ") == 1 and '{app="x", level="info"} hello' in shown
+    write(tmp_path / "logs" / "a.log", lines.splitlines())
+    dry = subprocess.run([SHIPPER, "--config", str(path), "--dry-run", "--inspect", "--once"], stdout=subprocess.PIPE, text=True, check=True).stdout
+    assert 'extracted level="info" m="hello"' in dry and dry.count("dropped: drop_stage") == 1
+    wrong = subprocess.run([SHIPPER, "test", "--config", str(path), "--job", "other"], input="", stderr=subprocess.PIPE, text=True)
+    assert wrong.returncode == 2 and 'no scrape config has the job_name "other"' in wrong.stderr
+    assert not os.path.exists(tmp_path / "positions")

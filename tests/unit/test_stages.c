@@ -49,7 +49,7 @@ Test(stages, a_reference_ends_though_stages_nest_stages)
     struct cw_buf out;
     cw_buf_init(&out, 1 << 20);
     cw_docs_config(&cw_stage_table, &out);
-    cr_expect(strstr(cw_buf_z(&out), "# Each is a stage, as above.") != NULL);
+    cr_expect(strstr(cw_buf_z(&out), "# The keys are those of match.") != NULL);
     cw_buf_fini(&out);
 }
 

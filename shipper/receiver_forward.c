@@ -39,7 +39,10 @@ static void on_durable(void *ctx, int rc)
         cw_stream_reader_answer(ack->reader, cw_str_make(ack->bytes, ack->len));
     else if (ack->reader != NULL)
         cw_stream_reader_close(ack->reader); /* it sends again over another connection */
+    struct forward *forward = ack->forward;
     free(ack);
+    if (forward->receiver.stopped && forward->acks == NULL)
+        cw_stream_listener_close(&forward->listener);
 }
 
 static void on_closed(void *arg, struct cw_stream_reader *reader)
@@ -120,7 +123,7 @@ static size_t on_bytes(void *arg, struct cw_stream_reader *reader, struct cw_str
 static bool room(void *arg)
 {
     const struct forward *forward = arg;
-    return cw_receiver_room(&forward->receiver);
+    return !forward->receiver.stopped && cw_receiver_room(&forward->receiver);
 }
 
 static int forward_start(struct cw_receiver *receiver, struct cw_err *err)
@@ -150,9 +153,12 @@ static void forward_resume(struct cw_receiver *receiver)
     cw_stream_listener_resume(CW_CONTAINER_OF(receiver, struct forward, receiver)->listener);
 }
 
+/* What is on its way to the disk is acknowledged first: or it would be sent again. */
 static void forward_stop(struct cw_receiver *receiver)
 {
-    cw_stream_listener_close(&CW_CONTAINER_OF(receiver, struct forward, receiver)->listener);
+    struct forward *forward = CW_CONTAINER_OF(receiver, struct forward, receiver);
+    if (forward->acks == NULL)
+        cw_stream_listener_close(&forward->listener);
 }
 
 static void forward_fini(struct cw_receiver *receiver)

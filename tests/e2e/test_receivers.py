@@ -504,7 +504,8 @@ def test_every_forward_mode_is_acknowledged(ingester, receive):
     assert "no MessagePack" in shipper.log()
 
 
-def test_no_acknowledged_chunk_is_lost_by_kills(ingester, receive, free_port):
+@pytest.mark.parametrize("end", ["kills", "stops"])
+def test_no_acknowledged_chunk_is_lost_by(ingester, receive, free_port, end):
     shipper = receive("job_name: f\nforward: {listen_address: '127.0.0.1:%d', labels: {job: fl}}" % free_port).start()
     acked, sent, ending = [], [], threading.Event()
 
@@ -528,7 +529,10 @@ def test_no_acknowledged_chunk_is_lost_by_kills(ingester, receive, free_port):
     rng = random.Random(7)
     for _ in range(KILLS):
         time.sleep(rng.uniform(0.3, 1))
-        shipper.kill()
+        if end == "kills":
+            shipper.kill()
+        else:
+            assert shipper.stop() == 0
         shipper.start()
     time.sleep(1)
     ending.set()

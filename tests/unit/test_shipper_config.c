@@ -130,3 +130,34 @@ Test(shipper_config, the_short_form_needs_no_file)
     cr_assert_eq(from_args("", CW_STR("/x"), &config, arena), CW_E_INVALID);
     cw_arena_free(&arena);
 }
+
+Test(shipper_config, promtails_receivers_are_read)
+{
+    static const char yaml[] =
+        "clients: [{url: 'http://localhost:3100/loki/api/v1/push'}]\n"
+        "scrape_configs:\n"
+        "  - job_name: journal\n    journal:\n      json: false\n      max_age: 12h\n"
+        "      path: /var/log/journal\n      matches: _TRANSPORT=kernel\n"
+        "      labels: {job: systemd-journal}\n"
+        "    relabel_configs: [{source_labels: ['__journal__systemd_unit'], target_label: unit}]\n"
+        "  - job_name: syslog\n    syslog:\n      listen_address: 0.0.0.0:1514\n"
+        "      idle_timeout: 60s\n      label_structured_data: yes\n      labels: {job: syslog}\n"
+        "  - job_name: push1\n    loki_push_api:\n      server:\n        http_listen_port: 3500\n"
+        "        grpc_listen_port: 3600\n      labels: {pushserver: push1}\n"
+        "  - job_name: gelf\n    gelf:\n      use_incoming_timestamp: false\n"
+        "      labels: {job: gelf}\n";
+    struct cw_arena *arena = cw_arena_new();
+    struct cw_shipper_config config;
+    struct cw_err err = {0};
+    cr_assert_eq(load(yaml, &config, arena, &err), 0, "%s", err.text);
+    const struct cw_scrape_config *scrape = config.scrape_configs.items;
+    cr_assert(scrape[0].journal.seen && !scrape[0].syslog.seen && !scrape[0].journal.json);
+    cr_assert_eq(scrape[0].journal.max_age_ns, INT64_C(12) * 3600 * 1000000000);
+    cr_assert(scrape[1].syslog.seen && scrape[1].syslog.label_structured_data);
+    cr_assert_eq(scrape[1].syslog.listen_protocol, CW_SYSLOG_TCP, "as in promtail");
+    cr_assert_eq(scrape[1].syslog.max_message_length, 8192);
+    cr_assert_eq(scrape[2].loki_push_api.http_listen_port, 3500);
+    cr_assert_not(scrape[2].loki_push_api.use_incoming_timestamp);
+    cr_assert(cw_str_eqz(scrape[3].gelf.listen_address, "0.0.0.0:12201"));
+    cw_arena_free(&arena);
+}

@@ -2,7 +2,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include "common/base/assert.h"
-#include "common/base/md5.h"
+#include "common/base/digest.h"
 #include "common/match/regex.h"
 #include "common/match/regex_expand.h"
 #include "common/template/go_case.h"

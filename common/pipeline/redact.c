@@ -1,9 +1,9 @@
 #include "common/pipeline/redact.h"
 
-#include <gnutls/crypto.h>
 #include <stdlib.h>
 
 #include "common/base/assert.h"
+#include "common/base/digest.h"
 #include "common/match/regex.h"
 #include "common/pipeline/redact_priv.h"
 
@@ -322,10 +322,8 @@ static char *put_hash(const struct cw_redact *redact, const struct rule *rule, s
                       char *to)
 {
     static const char digits[] = "0123456789abcdef";
-    unsigned char digest[32];
-    int rc = gnutls_hmac_fast(GNUTLS_MAC_SHA256, redact->salt.ptr, redact->salt.len, value.ptr,
-                              value.len, digest);
-    CW_ASSERT(rc == 0);
+    uint8_t digest[CW_SHA256_BYTES];
+    cw_hmac_sha256(redact->salt, value, digest);
     *to++ = '[';
     to = put(to, rule->name);
     *to++ = ':';

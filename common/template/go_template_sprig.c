@@ -3,7 +3,7 @@
 #include <stdlib.h>
 
 #include "common/base/assert.h"
-#include "common/base/sha.h"
+#include "common/base/digest.h"
 #include "common/template/go_template_math.h"
 #include "common/template/go_template_strings.h"
 #include "common/wire/json_writer.h"

@@ -184,6 +184,8 @@ static void on_emit(void *arg, const struct cw_stage_entry *entry)
     struct cut *cut = arg;
     if (entry->from != cut->line.from || entry->to != cut->line.to)
         span_add(cut, entry->from, entry->to);
+    if (entry->counting && entry->redacted)
+        cw_source_tally(cut->source)->redacted++;
     struct cw_str tenant = entry->tenant.len ? entry->tenant : cut->tenant;
     if (!tenant_is_ours(cut, tenant, entry->from))
         return;

@@ -12,10 +12,17 @@
 #include "common/net/http_client.h"
 #include "shipper/targets.h"
 
+/* Below the host's folder; no receiver's name. */
+#define CW_DISCOVERY_SPOOLS "docker_logs"
+
 struct cw_discovery_host {
     uv_loop_t *loop;
     struct cw_http_client *http;
     struct cw_sources *sources;
+    struct cw_metrics *metrics;
+    const char *folder; /* of spools, for what has no files */
+    const struct cw_spool_config *spool;
+    bool once;
     void (*on_targets)(void *arg); /* there are others: scan */
     void *arg;
 };

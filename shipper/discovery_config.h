@@ -45,7 +45,6 @@ struct cw_kubernetes_sd_config {
     bool own_namespace;
     struct cw_config_strings namespaces; /* none: all */
     struct cw_config_tables selectors;   /* struct cw_kubernetes_selector */
-    bool attach_node;
     struct cw_http_access access;
 };
 struct cw_pod_logs_config {

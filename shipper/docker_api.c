@@ -71,6 +71,15 @@ void cw_docker_inspect_url(struct cw_str id, struct cw_buf *url)
     cw_buf_addz(url, "/json");
 }
 
+void cw_docker_logs_url(struct cw_str id, int64_t since_s, bool follow, struct cw_buf *url)
+{
+    cw_buf_addz(url, "/containers/");
+    cw_http_escape(id, url);
+    cw_buf_addf(url, "/logs?stdout=1&stderr=1&timestamps=1&follow=%d", follow);
+    if (since_s > 0)
+        cw_buf_addf(url, "&since=%" PRId64, since_s);
+}
+
 /* ---- reading JSON ---- */
 
 static int document_load(struct cw_str body, json_t **out, struct cw_err *err)
@@ -288,6 +297,7 @@ static void container_decode(const struct cw_docker_sd_config *config,
     out->plain = plain_labels(container, out->name, arena);
     out->wish = wish_of(text_of(labels, "cordwood.enable", arena));
     out->pipeline = text_of(labels, "cordwood.pipeline", arena);
+    out->running = cw_str_eqz(text_of(container, "State", arena), "running");
 }
 
 int cw_docker_list_decode(struct cw_str body, const struct cw_docker_sd_config *config,

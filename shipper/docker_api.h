@@ -36,6 +36,7 @@ struct cw_docker_container {
     struct cw_labels plain;         /* container, image, compose_*, swarm_*: for who has no rules */
     enum cw_docker_wish wish;       /* its label cordwood.enable */
     struct cw_str pipeline;         /* its label cordwood.pipeline */
+    bool running;
 };
 
 /* Where a container's lines are. */
@@ -55,6 +56,8 @@ void cw_docker_list_url(const struct cw_docker_sd_config *config, struct cw_buf 
 /* Events from `since_s` (seconds since the epoch) on, without an end. */
 void cw_docker_events_url(int64_t since_s, struct cw_buf *url);
 void cw_docker_inspect_url(struct cw_str id, struct cw_buf *url);
+/* Both streams from `since_s` (0: all) on, with times; `follow`: without an end while it runs. */
+void cw_docker_logs_url(struct cw_str id, int64_t since_s, bool follow, struct cw_buf *url);
 
 int cw_docker_networks_decode(struct cw_str body, struct cw_arena *arena,
                               struct cw_docker_networks *out, struct cw_err *err) CW_MUST_USE;

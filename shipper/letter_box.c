@@ -54,8 +54,9 @@ static int numbers_list(const char *refused_path, struct cw_arena *arena, uint64
 {
     struct cw_file_names names;
     int rc = cw_file_list(folder_of(refused_path, arena), &names, err);
+    *n_out = 0;
     if (rc < 0)
-        return rc;
+        return rc == CW_E_NOT_FOUND ? 0 : rc; /* no shipper has been here yet */
     uint64_t *numbers = CW_ARENA_ARRAY(arena, uint64_t, names.n + 1);
     size_t n = 0;
     for (size_t i = 0; i < names.n; i++) {

@@ -2,8 +2,8 @@
 #include <ctype.h>
 #include <inttypes.h>
 #include <stdlib.h>
+#include "common/base/check_line.h"
 #include "common/base/file.h"
-#include "common/base/hash.h"
 #include "common/config/yaml_load.h"
 
 #define POSITIONS_FIRST_LINE "cordwood-positions 1"
@@ -42,19 +42,6 @@ bool cw_positions_path_decode(struct cw_str text, struct cw_arena *arena, struct
     return len > 0;
 }
 
-static bool hex64_parse(struct cw_str text, uint64_t *out)
-{
-    uint64_t value = 0;
-    for (size_t i = 0; i < text.len; i++) {
-        int digit = cw_str_hex_digit(text.ptr[i]);
-        if (digit < 0)
-            return false;
-        value = value << 4 | (uint64_t)digit;
-    }
-    *out = value;
-    return text.len == 16;
-}
-
 void cw_positions_encode(const struct cw_positions *positions, struct cw_buf *out)
 {
     size_t start = out->len;
@@ -84,8 +71,7 @@ void cw_positions_encode(const struct cw_positions *positions, struct cw_buf *ou
         cw_positions_path_encode(source->path_now, out);
         cw_buf_addc(out, '\n');
     }
-    if (!cw_buf_failed(out))
-        cw_buf_addf(out, "check %016" PRIx64 "\n", cw_hash64(out->ptr + start, out->len - start));
+    cw_check_line_add(out, start);
 }
 
 static bool source_decode(struct cw_str line, struct cw_arena *arena, struct cw_position *out)
@@ -103,7 +89,7 @@ static bool source_decode(struct cw_str line, struct cw_arena *arena, struct cw_
         !cw_str_to_u64(fields[2], &out->generation) || !cw_str_to_u64(fields[3], &out->offset) ||
         !cw_str_to_u64(fields[4], &identity->dev) || !cw_str_to_u64(fields[5], &identity->ino) ||
         !cw_str_to_i64(fields[6], &identity->birth_ns) || !cw_str_to_u64(fields[7], &prefix_len) ||
-        !hex64_parse(fields[8], &identity->prefix_hash) ||
+        !cw_check_line_hex(fields[8], &identity->prefix_hash) ||
         !cw_positions_path_decode(fields[9], arena, &out->path) ||
         !cw_positions_path_decode(fields[10], arena, &out->path_now))
         return false;
@@ -111,22 +97,6 @@ static bool source_decode(struct cw_str line, struct cw_arena *arena, struct cw_
     if (prefix_len > CW_FILE_PREFIX_BYTES || out->offset > INT64_MAX || out->generation > INT64_MAX)
         return false;
     identity->prefix_len = (uint32_t)prefix_len;
-    return true;
-}
-
-/* The bytes before the line "check ...", which must be the last and right. */
-static bool check_strip(struct cw_str *bytes)
-{
-    static const size_t check_len = sizeof("check 0123456789abcdef\n") - 1;
-    if (bytes->len < check_len)
-        return false;
-    struct cw_str body = cw_str_sub(*bytes, 0, bytes->len - check_len);
-    struct cw_str check = cw_str_sub(*bytes, body.len, bytes->len);
-    uint64_t hash;
-    if (!cw_str_starts(check, CW_STR("check ")) || check.ptr[check_len - 1] != '\n' ||
-        !hex64_parse(cw_str_sub(check, 6, 22), &hash) || hash != cw_hash64(body.ptr, body.len))
-        return false;
-    *bytes = body;
     return true;
 }
 
@@ -140,7 +110,7 @@ int cw_positions_decode(struct cw_str bytes, struct cw_arena *arena, struct cw_p
         return cw_err_set(err, CW_E_CORRUPT,
                           "not a positions file of this version (its first line must be \"%s\")",
                           POSITIONS_FIRST_LINE);
-    if (!check_strip(&bytes))
+    if (!cw_check_line_strip(&bytes))
         return cw_err_set(err, CW_E_CORRUPT, "bad checksum: the file was cut or edited");
     bool have_shipper = false;
     (void)cw_str_split(&bytes, '\n', &line);

@@ -1,5 +1,6 @@
 #include "shipper/push_client.h"
 #include <inttypes.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/random.h>
@@ -33,6 +34,9 @@ enum { PUSH_MAGIC = 0x70757368 };
 #define PUSH_REFUSALS_EACH 1000
 /* A server may ask for a long pause; a longer one than this is a mistake. */
 #define PUSH_RETRY_AFTER_MAX_S 600
+/* A batch of so many bytes leaves memory behind, which is given back after a time without a push. */
+#define PUSH_LARGE_BYTES (64u << 10)
+#define PUSH_REST_NS (5 * CW_NS_PER_S)
 
 struct cw_push_client {
     uint32_t magic;
@@ -52,6 +56,8 @@ struct cw_push_client {
         waiting_since_ns; /* when the oldest that is not in a batch was seen; 0: nothing waits */
     unsigned nfailures;   /* in a row */
     uint64_t nrefused;    /* entries, since the start */
+    bool large;           /* the batch was, and its memory is still there */
+    int64_t sent_ns;      /* monotonic, when the last push began */
     bool plain;           /* the server does not know the delivery protocol */
     bool knows;           /* it has answered an ask with marks: a 404 is a fault of the way there */
     bool ready;
@@ -197,6 +203,15 @@ static bool status_is_of_the_way(int status)
            status == 425 || status == 429;
 }
 
+/* A page for people comes from a proxy on the way there, not from a log server: a certificate that it misses, a host that it
+ * does not know. But for a size that it does not let through. */
+static bool answer_is_of_the_way(const struct cw_http_answer *answer)
+{
+    return status_is_of_the_way(answer->status) ||
+           (answer->status >= 400 && answer->status != 413 &&
+            cw_str_starts(answer->content_type, CW_STR("text/html")));
+}
+
 static void ask_status(struct cw_push_client *pc, const struct cw_http_answer *answer)
 {
     struct cw_arena *arena = cw_arena_new();
@@ -216,8 +231,8 @@ static void ask_status(struct cw_push_client *pc, const struct cw_http_answer *a
                     pc->target.name);
         pc->host->on_twin(pc->host->arg);
         ask_start(pc);
-    } else if (!pc->knows && answer->status < 500 && !status_is_of_the_way(answer->status) &&
-               said.code.len == 0) {
+    } else if (!pc->knows && answer->status < 500 && said.code.len == 0 &&
+               (answer->status == 404 || !answer_is_of_the_way(answer))) {
         if (!pc->plain)
             cw_log_info("client %s: the server knows no ranges (status %d to %s): delivery is at "
                         "least once",
@@ -463,7 +478,7 @@ static void push_status(struct cw_push_client *pc, const struct cw_http_answer *
     }
     /* Not about the entries: a wrong path or method, or the way there. They wait until somebody has
      * repaired it. */
-    bool of_the_way = status_is_of_the_way(status) || status == 404 || status == 405;
+    bool of_the_way = answer_is_of_the_way(answer) || status == 404 || status == 405;
     if (status >= 400 && status < 500 && !of_the_way)
         push_refused(pc, status, answer->body);
     else
@@ -519,7 +534,8 @@ static void push_start(struct cw_push_client *pc)
     struct cw_err err = {0};
     push_enter(pc, PUSH_SENDING);
     uv_timer_stop(&pc->timer);
-    pc->started_ns = cw_clock_mono_ns();
+    pc->started_ns = pc->sent_ns = cw_clock_mono_ns();
+    pc->large |= pc->batch->line_bytes >= PUSH_LARGE_BYTES;
     metric_add(pc, CW_M_PUSH_BYTES, pc->batch->body.len);
     for (size_t i = 0; i < pc->batch->nparts; i++)
         output_tally(pc, pc->batch->parts[i].source)->sent += pc->batch->parts[i].nentries;
@@ -601,8 +617,22 @@ static bool batch_due(struct cw_push_client *pc, int64_t now_ns, int64_t *at_ns)
         *at_ns = CW_MIN(*at_ns, seen_ns + pc->config->batch_wait_ns);
     }
     wait_note(pc, now_ns, at_ns);
-    return bytes > 0 &&
-           (bytes >= (uint64_t)pc->config->batch_bytes || *at_ns <= now_ns || pc->host->once);
+    return bytes > 0 && (bytes >= (uint64_t)pc->config->batch_bytes || *at_ns <= now_ns ||
+                         pc->host->once || pc->host->hurry);
+}
+
+/* A burst is over: its buffers go back to the system. */
+static void batch_rest(struct cw_push_client *pc)
+{
+    if (!pc->large || pc->batch->nparts > 0 || cw_clock_mono_ns() - pc->sent_ns < PUSH_REST_NS)
+        return;
+    struct cw_batch_options options = pc->batch->options;
+    size_t resume = pc->batch->resume;
+    cw_batch_free(&pc->batch);
+    pc->batch = cw_batch_new(&options);
+    pc->batch->resume = resume;
+    pc->large = false;
+    (void)malloc_trim(0);
 }
 
 /* With nothing else to send, confirms go alone. */
@@ -644,6 +674,8 @@ void cw_push_client_pump(struct cw_push_client *pc)
         uv_timer_start(&pc->timer, on_timer, (uint64_t)((at_ns - now_ns) / CW_NS_PER_MS + 1), 0);
     } else {
         confirms_send(pc);
+        if (pc->state == PUSH_IDLE)
+            batch_rest(pc);
     }
 }
 

@@ -42,7 +42,8 @@ struct cw_push_host {
     struct cw_id128 *sessions; /* this start's last */
     size_t nsessions;
     const struct cw_limits_config *limits;
-    bool once; /* do not wait for full batches; give up after max_retries */
+    bool hurry; /* stopping: do not wait for full batches */
+    bool once;  /* do not wait for full batches; give up after max_retries */
     /* The state directory was copied: draw another uuid, make it durable, _restart all. */
     void (*on_twin)(void *arg);
     void (*on_changed)(void *arg); /* a source was found to be truncated */

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include "common/base/assert.h"
 #include "common/base/file.h"
+#include "shipper/discoveries.h"
 #include "shipper/receiver.h"
 
 /* The only list of receivers. */
@@ -184,7 +185,8 @@ static int left_add(struct cw_receivers *receivers, struct cw_err *err)
     int rc = cw_file_list(receivers->options.folder, &names, err);
     receivers->left = cw_mem_array(names.n + 1, sizeof(struct cw_spool_writer *));
     for (size_t i = 0; rc == 0 && i < names.n; i++)
-        if (!name_taken(receivers, names.names[i]))
+        if (!name_taken(receivers, names.names[i]) &&
+            strcmp(names.names[i], CW_DISCOVERY_SPOOLS) != 0)
             rc = spool_open(receivers, NULL, names.names[i], &receivers->left[receivers->nleft++],
                             err);
     cw_file_names_free(&names);

@@ -46,6 +46,30 @@ bool cw_rotated_path(const char *log, const char *path)
            cw_rotated_name(cw_str_of(log + len), cw_str_of(path + len));
 }
 
+bool cw_rotated_logs(const char *path, bool (*visit)(void *arg, const char *log), void *arg)
+{
+    size_t folder = folder_len(path);
+    struct cw_str name = cw_str_of(path + folder);
+    const char *dot = strrchr(name.ptr, '.');
+    size_t extension = dot == NULL ? 0 : (size_t)(dot - name.ptr);
+    char log[PATH_MAX];
+    if (folder + name.len >= sizeof log)
+        return false;
+    memcpy(log, path, folder);
+    for (size_t i = 1; i < name.len; i++) {
+        memcpy(log + folder, name.ptr, i);
+        log[folder + i] = '\0';
+        if (is_number(cw_str_sub(name, i, name.len)) && visit(arg, log))
+            return true;
+        if (i >= extension || !is_number(cw_str_sub(name, i, extension)))
+            continue;
+        memcpy(log + folder + i, dot, name.len - extension + 1);
+        if (visit(arg, log))
+            return true;
+    }
+    return false;
+}
+
 void cw_rotated_walk(const char *log, void (*visit)(void *arg, const char *path), void *arg)
 {
     size_t len = folder_len(log);

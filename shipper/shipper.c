@@ -17,17 +17,20 @@
 #include "shipper/push_client.h"
 #include "shipper/push_target.h"
 #include "shipper/receivers.h"
+#include "shipper/kept_metrics.h"
 #include "shipper/shipper_metrics.h"
 #include "shipper/state_dir.h"
 #include "shipper/targets_page.h"
 #include "shipper/watch.h"
 
 /*
- *            SIGTERM, --once done             nothing under way, or the grace is over
- *   RUNNING ----------------------> STOPPING -----------------------------------------> CLOSED
- *                                      positions are written, handles close, the loop ends
+ *            SIGTERM              all settled, the grace is over, SIGTERM again
+ *   RUNNING ---------> DRAINING --------------------+
+ *      |   --once done, SIGHUP                      v      nothing under way, or the grace is over
+ *      +---------------------------------------> STOPPING ------------------------------> CLOSED
+ *                                                   positions are written, handles close, the loop ends
  */
-enum shipper_state { SHIPPER_RUNNING, SHIPPER_STOPPING, SHIPPER_CLOSED };
+enum shipper_state { SHIPPER_RUNNING, SHIPPER_DRAINING, SHIPPER_STOPPING, SHIPPER_CLOSED };
 
 /* Open files are looked at so often, CW_SOURCES_DUE: a part of them whatever inotify says. */
 #define TICK_MS 1000
@@ -45,7 +48,7 @@ enum shipper_state { SHIPPER_RUNNING, SHIPPER_STOPPING, SHIPPER_CLOSED };
 /* Outputs are a client for a tenant each, and have a batch of their own. Whoever names more tenants
  * takes something else for one. */
 #define OUTPUTS_MAX 1000
-/* How long SIGTERM waits for the answers of pushes under way. */
+/* How long a stop waits for the answers of pushes under way, after the time for draining. */
 #define STOP_GRACE_MS 5000
 
 struct cw_shipper {
@@ -59,6 +62,7 @@ struct cw_shipper {
     bool handles; /* the loop and its handles are initialised */
     struct cw_state_dir state_dir;
     struct cw_metrics *metrics;
+    struct cw_kept_metrics kept_metrics;
     struct cw_watch *watch;
     struct cw_sources *sources;
     struct cw_pipelines pipelines;
@@ -75,6 +79,7 @@ struct cw_shipper {
     bool outputs_full;
     struct cw_scrape *scrapes;
     size_t nscrapes;
+    struct cw_discovery_host discovery_host;
     struct cw_discoveries *discoveries;
     struct cw_receivers *receivers;
     char *spool_folder;
@@ -113,8 +118,10 @@ static bool positions_save(struct cw_shipper *sh)
         cw_arena_free(&arena);
         return true;
     }
-    if (cw_state_dir_save(&sh->state_dir, sh->sources, &err) == 0)
+    if (cw_state_dir_save(&sh->state_dir, sh->sources, &err) == 0) {
+        cw_kept_metrics_save(&sh->kept_metrics);
         return true;
+    }
     cw_metrics_add(sh->metrics, CW_M_POSITIONS_FAILED, 1);
     cw_log_error("the positions could not be written, new files wait: %s", err.text);
     return false;
@@ -182,6 +189,17 @@ static void once_check(struct cw_shipper *sh)
         once_done(sh);
 }
 
+/* All that was there when the stop was asked for is settled. */
+static void drain_check(struct cw_shipper *sh)
+{
+    if (!cw_sources_drained(sh->sources))
+        return;
+    for (size_t i = 0; i < sh->nclients; i++)
+        if (cw_push_client_sending(sh->clients[i]))
+            return;
+    shipper_stop(sh);
+}
+
 static bool any_changed(const struct cw_sources *sources)
 {
     for (size_t i = 0; i < sources->n; i++)
@@ -195,7 +213,7 @@ static void on_work(uv_timer_t *timer)
     struct cw_shipper *sh = CW_CONTAINER_OF(timer, struct cw_shipper, work);
     if (sh->state == SHIPPER_STOPPING)
         shipper_stop(sh);
-    if (sh->state != SHIPPER_RUNNING)
+    if (sh->state != SHIPPER_RUNNING && sh->state != SHIPPER_DRAINING)
         return;
     uint64_t wait_ms = scan_wait_ms(sh);
     if (sh->scan_due && wait_ms == 0) {
@@ -225,7 +243,10 @@ static void on_work(uv_timer_t *timer)
     if (sh->dry_run != NULL && cw_dry_run_pump(sh->dry_run, sh->sources))
         work_soon(sh, 0);
     atomic_store(&sh->ready, ready);
-    once_check(sh);
+    if (sh->state == SHIPPER_RUNNING)
+        once_check(sh);
+    else if (!sh->scan_due)
+        drain_check(sh);
 }
 
 /* ---- events ---- */
@@ -358,8 +379,14 @@ static void shipper_close(struct cw_shipper *sh)
 static void on_grace_over(uv_timer_t *timer)
 {
     struct cw_shipper *sh = CW_CONTAINER_OF(timer, struct cw_shipper, stop_grace);
-    if (sh->state == SHIPPER_STOPPING)
+    if (sh->state == SHIPPER_DRAINING) {
+        cw_log_warn("not all could be delivered before the stop: %" PRIu64
+                    " bytes wait for the next start",
+                    cw_sources_lag(sh->sources));
+        shipper_stop(sh);
+    } else if (sh->state == SHIPPER_STOPPING) {
         shipper_close(sh);
+    }
 }
 
 /* Wait for what receivers took and for pushes under way, then close; again is fine. */
@@ -367,7 +394,7 @@ static void shipper_stop(struct cw_shipper *sh)
 {
     if (sh->state == SHIPPER_CLOSED)
         return;
-    if (sh->state == SHIPPER_RUNNING)
+    if (sh->state != SHIPPER_STOPPING)
         uv_timer_start(&sh->stop_grace, on_grace_over, STOP_GRACE_MS, 0);
     sh->state = SHIPPER_STOPPING;
     cw_receivers_stop(sh->receivers);
@@ -377,6 +404,19 @@ static void shipper_stop(struct cw_shipper *sh)
         if (cw_push_client_sending(sh->clients[i]))
             return;
     uv_timer_start(&sh->stop_grace, on_grace_over, 0, 0); /* not from within a client's callback */
+}
+
+/* Deliver what is there, for so long. */
+static void shipper_drain(struct cw_shipper *sh)
+{
+    sh->state = SHIPPER_DRAINING;
+    sh->host.hurry = true;
+    uv_timer_start(&sh->stop_grace, on_grace_over, (uint64_t)(sh->config->drain_ns / CW_NS_PER_MS),
+                   0);
+    folders_scan(sh); /* the last lines of a program that has just ended */
+    cw_sources_refresh(sh->sources, CW_SOURCES_ALL, cw_clock_now_ns(), cw_clock_mono_ns());
+    cw_sources_drain(sh->sources);
+    work_soon(sh, 0);
 }
 
 /* Everything that must outlive a restart is on disk, so a reload is one: main() starts the program
@@ -403,7 +443,10 @@ static void on_signal(uv_signal_t *handle, int number)
 {
     struct cw_shipper *sh = handle->data;
     cw_log_info("stopping (signal %d)", number);
-    shipper_stop(sh);
+    if (sh->state == SHIPPER_RUNNING && sh->config->drain_ns > 0 && !sh->args->dry_run)
+        shipper_drain(sh);
+    else
+        shipper_stop(sh);
 }
 
 /* ---- /metrics and /ready ---- */
@@ -414,6 +457,7 @@ static void metrics_handler(struct cw_http_request *request, void *ctx)
     struct cw_buf body;
     cw_buf_init(&body, SIZE_MAX);
     cw_metrics_render(sh->metrics, &body);
+    cw_kept_metrics_render(&sh->kept_metrics, &body);
     cw_http_respond(request, 200, CW_PROM_CONTENT_TYPE, &body);
 }
 
@@ -436,7 +480,8 @@ static void targets_handler(struct cw_http_request *request, void *ctx)
 static const struct cw_http_route routes[] = {
     {CW_HTTP_GET, "/targets", targets_handler, 0,
      "What is read, how far, and what became of its lines."},
-    {CW_HTTP_GET, "/metrics", metrics_handler, 0, "The shipper's own metrics."},
+    {CW_HTTP_GET, "/metrics", metrics_handler, 0,
+     "The shipper's own metrics, and those of metrics stages."},
     {CW_HTTP_GET, "/ready", ready_handler, 0, "200 when every server has answered."},
     {0},
 };
@@ -597,35 +642,8 @@ static void sources_new(struct cw_shipper *sh)
     sh->sources = cw_sources_new(&options);
 }
 
-/* What is to be read. */
-static int scrapes_new(struct cw_shipper *sh, struct cw_err *err)
-{
-    const struct cw_scrape_config *configs = sh->config->scrape_configs.items;
-    struct cw_discovery_host host = {&sh->loop, sh->host.http, sh->sources, on_targets, sh};
-    int rc = cw_pipelines_init(&sh->pipelines, &sh->config->pipelines, NULL, err);
-    if (rc < 0)
-        return rc;
-    sh->scrapes = cw_mem_array(sh->config->scrape_configs.n + 1, sizeof *sh->scrapes);
-    for (size_t i = 0; i < sh->config->scrape_configs.n; i++) {
-        rc = cw_scrape_init(&sh->scrapes[i], &configs[i], &sh->pipelines, NULL, err);
-        if (rc < 0)
-            return rc;
-        sh->nscrapes++;
-    }
-    sh->discoveries = cw_discoveries_new(&host, sh->scrapes, sh->nscrapes);
-    return 0;
-}
-
-static void scrapes_free(struct cw_shipper *sh)
-{
-    for (size_t i = 0; i < sh->nscrapes; i++)
-        cw_scrape_fini(&sh->scrapes[i]);
-    free(sh->scrapes);
-    cw_pipelines_fini(&sh->pipelines);
-}
-
 /* Beside the positions; of a dry run, which remembers nothing, in a folder that is removed. */
-static int receivers_new(struct cw_shipper *sh, struct cw_err *err)
+static int spool_folder_new(struct cw_shipper *sh, struct cw_err *err)
 {
     char temporary[] = "/tmp/cordwood-dry-run-XXXXXX";
     struct cw_buf folder;
@@ -638,6 +656,50 @@ static int receivers_new(struct cw_shipper *sh, struct cw_err *err)
         return cw_err_errno(err, CW_E_IO, errno, "make %s", temporary);
     sh->spool_folder = cw_str_dupz(cw_buf_str(&folder));
     cw_buf_fini(&folder);
+    return 0;
+}
+
+/* What is to be read. */
+static int scrapes_new(struct cw_shipper *sh, struct cw_err *err)
+{
+    const struct cw_scrape_config *configs = sh->config->scrape_configs.items;
+    sh->discovery_host = (struct cw_discovery_host){.loop = &sh->loop,
+                                                    .http = sh->host.http,
+                                                    .sources = sh->sources,
+                                                    .metrics = sh->metrics,
+                                                    .folder = sh->spool_folder,
+                                                    .spool = &sh->config->spool,
+                                                    .once = sh->args->once,
+                                                    .on_targets = on_targets,
+                                                    .arg = sh};
+    cw_kept_metrics_init(&sh->kept_metrics,
+                         sh->config->keep_stage_metrics ? sh->state_dir.positions_path : NULL);
+    int rc = cw_pipelines_init(&sh->pipelines, &sh->config->pipelines, &sh->kept_metrics.host, err);
+    if (rc < 0)
+        return rc;
+    sh->scrapes = cw_mem_array(sh->config->scrape_configs.n + 1, sizeof *sh->scrapes);
+    for (size_t i = 0; i < sh->config->scrape_configs.n; i++) {
+        rc = cw_scrape_init(&sh->scrapes[i], &configs[i], &sh->pipelines, &sh->kept_metrics.host,
+                            err);
+        if (rc < 0)
+            return rc;
+        sh->nscrapes++;
+    }
+    cw_kept_metrics_load(&sh->kept_metrics);
+    sh->discoveries = cw_discoveries_new(&sh->discovery_host, sh->scrapes, sh->nscrapes);
+    return 0;
+}
+
+static void scrapes_free(struct cw_shipper *sh)
+{
+    for (size_t i = 0; i < sh->nscrapes; i++)
+        cw_scrape_fini(&sh->scrapes[i]);
+    free(sh->scrapes);
+    cw_pipelines_fini(&sh->pipelines);
+}
+
+static int receivers_new(struct cw_shipper *sh, struct cw_err *err)
+{
     struct cw_receivers_options options = {.loop = &sh->loop,
                                            .config = sh->config,
                                            .scrapes = sh->scrapes,
@@ -704,10 +766,15 @@ int cw_shipper_new(const struct cw_shipper_config *config, const struct cw_shipp
     }
     if (rc == 0) {
         cw_sources_restore(sh->sources, &sh->state_dir.known);
-        if (!args->dry_run)
+        if (!args->dry_run) {
             cw_state_dir_ledger_restore(&sh->state_dir, sh->sources);
-        rc = scrapes_new(sh, err);
+            cw_state_dir_restored(&sh->state_dir);
+            sh->host.sessions = sh->state_dir.known.sessions;
+        }
+        rc = spool_folder_new(sh, err);
     }
+    if (rc == 0)
+        rc = scrapes_new(sh, err);
     if (rc == 0)
         rc = receivers_new(sh, err);
     if (rc == 0)
@@ -767,6 +834,7 @@ void cw_shipper_free(struct cw_shipper **shipper)
     cw_sources_free(&sh->sources);
     clients_free(sh);
     scrapes_free(sh);
+    cw_kept_metrics_fini(&sh->kept_metrics);
     cw_dead_letters_free(&sh->dead_letters);
     cw_metrics_free(&sh->metrics);
     cw_state_dir_close(&sh->state_dir);

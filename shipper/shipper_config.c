@@ -88,7 +88,11 @@ static int client_check(const void *value, struct cw_err *err)
 /* ---- the tables ---- */
 
 #define ROW(type, member) offsetof(struct type, member)
-/* A key of promtail's that we do not have. */
+/* Keys of promtail's that we do not have: without harm, and with. */
+#define IGNORED(key, why)                                                                          \
+    {                                                                                              \
+        (key), CW_KEY_IGNORED, .doc = (why)                                                        \
+    }
 #define REFUSED(key, instead)                                                                      \
     {                                                                                              \
         (key), CW_KEY_IGNORED, .flags = CW_KEY_REFUSED, .doc = (instead)                           \
@@ -217,7 +221,7 @@ static const struct cw_key_def scrape_keys[] = {
     REFUSED("windows_events", "there is no Windows here"),
     REFUSED("kafka", "let the programs push, or read their files"),
     REFUSED("gcplog", "let it push to loki_push_api"),
-    REFUSED("azure_event_hub", "let it push to loki_push_api"),
+    REFUSED("azure_event_hubs", "let it push to loki_push_api"),
     REFUSED("cloudflare", "let Cloudflare's Logpush write files, and read them"),
     REFUSED("heroku_drain", "Heroku's drains speak syslog too: use syslog"),
     REFUSED("consul_sd_configs", "write its targets into a file for file_sd_configs"),
@@ -269,9 +273,32 @@ static const struct cw_key_def shipper_keys[] = {
      .names = level_names, .doc = "What is logged."},
     {"server.log_format", CW_KEY_ENUM, ROW(cw_shipper_config, log_format), .def = "logfmt",
      .names = format_names, .doc = "How."},
+    {"server.graceful_shutdown_timeout", CW_KEY_DURATION, ROW(cw_shipper_config, drain_ns),
+     .def = "5s", .min = "0", .max = "1h",
+     .doc =
+         "How long SIGTERM (or SIGINT) may take to deliver what is in the files by then; a second "
+         "one ends that. What is not delivered waits for the next start."},
     {"server.grpc_listen_port", CW_KEY_IGNORED, .doc = "there is no gRPC here"},
     {"server.grpc_listen_address", CW_KEY_IGNORED, .doc = "there is no gRPC here"},
     {"server.disable", CW_KEY_IGNORED, .doc = "leave server.http_listen_port out instead"},
+    IGNORED("server.http_listen_network", "the address says it"),
+    IGNORED("server.http_path_prefix", "its paths are as they are"),
+    IGNORED("server.external_url", "no link needs it"),
+    IGNORED("server.http_server_read_timeout", "it is fixed"),
+    IGNORED("server.http_server_write_timeout", "it is fixed"),
+    IGNORED("server.http_server_idle_timeout", "it is fixed"),
+    IGNORED("server.grpc_server_max_recv_msg_size", "there is no gRPC here"),
+    IGNORED("server.grpc_server_max_send_msg_size", "there is no gRPC here"),
+    IGNORED("server.grpc_server_max_concurrent_streams", "there is no gRPC here"),
+    IGNORED("server.register_instrumentation", "/metrics is always there"),
+    IGNORED("server.profiling_enabled", "there is nothing to profile from outside"),
+    IGNORED("server.enable_runtime_reload", "SIGHUP reloads"),
+    IGNORED("server.health_check_target", "/ready says whether servers answer"),
+    IGNORED("server.log_source_ips_enabled", "requests are not logged"),
+    IGNORED("tracing", "there are no traces"),
+    IGNORED("options.stream_lag_labels", "/targets shows how far each file is"),
+    IGNORED("global", "files are watched, and looked at each second"),
+    REFUSED("client", "write clients, a list"),
     {"clients", CW_KEY_TABLES, ROW(cw_shipper_config, clients), .table = &client_table,
      .doc = "Servers; each gets every line."},
     {"positions.filename", CW_KEY_STRING, ROW(cw_shipper_config, positions_file),
@@ -282,6 +309,10 @@ static const struct cw_key_def shipper_keys[] = {
      .def = "10s", .min = "10ms", .max = "1h", .doc = "How often positions are written."},
     {"positions.ignore_invalid_yaml", CW_KEY_IGNORED,
      .doc = "an invalid positions file is always an error: it would repeat lines"},
+    {"positions.keep_metrics", CW_KEY_BOOL, ROW(cw_shipper_config, keep_stage_metrics),
+     .def = "false",
+     .doc = "Keep the series of metrics stages across restarts, in a file beside the positions "
+            "(.cordwood.metrics)."},
     {"pipelines", CW_KEY_TABLE_MAP, ROW(cw_shipper_config, pipelines), .table = &pipeline_table,
      .doc = "Stages by name: a container's lines go through those that its label cordwood.pipeline "
             "names, instead of its scrape config's."},
@@ -291,6 +322,12 @@ static const struct cw_key_def shipper_keys[] = {
      .min = "10ms", .max = "1h",
      .doc =
          "How often folders are looked through; changes are noticed at once where inotify works."},
+    IGNORED("limits_config.readline_rate_enabled", "use the stage limit"),
+    IGNORED("limits_config.readline_rate", "use the stage limit"),
+    IGNORED("limits_config.readline_burst", "use the stage limit"),
+    IGNORED("limits_config.readline_rate_drop", "use the stage limit"),
+    IGNORED("limits_config.max_streams", "use the stage limit, with by_label_name"),
+    REFUSED("target_config.stdin", "write stdin into a scrape config"),
     {"limits_config.max_line_size", CW_KEY_BYTES, ROW(cw_shipper_config, limits.max_line_bytes),
      .def = "0", .min = "0", .max = "8MiB",
      .doc = "Longer lines are left out (and counted), unless long_lines says otherwise; 0 is no "

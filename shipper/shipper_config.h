@@ -68,7 +68,8 @@ struct cw_shipper_config {
     int log_level, log_format;
     struct cw_config_tables clients; /* struct cw_client_config */
     struct cw_str positions_file;
-    int64_t positions_sync_ns, rescan_ns;
+    int64_t positions_sync_ns, rescan_ns, drain_ns;
+    bool keep_stage_metrics;
     struct cw_config_tables scrape_configs; /* struct cw_scrape_config */
     struct cw_config_table_map pipelines;   /* struct cw_pipeline_config */
     struct cw_limits_config limits;

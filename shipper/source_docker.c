@@ -1,10 +1,13 @@
 #include "shipper/source_docker.h"
+#include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <unistd.h>
 #include "common/base/assert.h"
 #include "common/base/clock.h"
 #include "common/base/log.h"
-#include "shipper/docker_api.h"
+#include "common/base/file.h"
+#include "shipper/docker_follow.h"
 
 enum docker_state { DOCKER_WAITING, DOCKER_NETWORKS, DOCKER_LISTING, DOCKER_INSPECTING };
 static const char *const docker_names[] = {"waiting", "asking networks", "listing", "inspecting"};
@@ -15,12 +18,15 @@ enum { DOCKER_MAGIC = 0x646f636b };
 /* Events come in bursts (create, start): one list for them. */
 #define DOCKER_EVENT_MS 100
 #define DOCKER_EVENTS_BACK_S 2
+#define PRUNE_MS 1000
 
 /* What was learnt of a container that is there. */
 struct known {
     char *id, *driver, *path;
-    bool listed; /* by the last list */
-    bool told;   /* that it cannot be read */
+    bool tty;
+    bool listed;                     /* by the last list */
+    bool event;                      /* something happened to it since */
+    struct cw_docker_follow *stream; /* of one without a file that can be read here */
 };
 
 struct docker {
@@ -31,6 +37,9 @@ struct docker {
     const struct cw_docker_sd_config *config;
     struct cw_targets *targets;
     uv_timer_t timer;                   /* WAITING: the next list */
+    uv_timer_t prune;                   /* of streams */
+    unsigned nopen;                     /* handles not yet closed */
+    char *folder;                       /* of the streams' spools */
     struct cw_http_call_handle *call;   /* of the other states */
     struct cw_http_call_handle *events; /* the stream, while it lasts */
     struct cw_buf base, url, events_url;
@@ -121,6 +130,8 @@ static int on_event(void *arg, struct cw_str bytes, struct cw_err *err)
     CW_CHECK(docker, DOCKER_MAGIC);
     if (bytes.len == 0)
         return 0;
+    for (size_t i = 0; i < docker->nknown; i++)
+        docker->known[i].event |= cw_str_find(bytes, cw_str_of(docker->known[i].id)) >= 0;
     if (docker->state == DOCKER_WAITING)
         uv_timer_start(&docker->timer, on_timer, DOCKER_EVENT_MS, 0);
     else
@@ -176,6 +187,7 @@ static struct known *known_add(struct docker *docker, struct cw_str id,
     docker->known[docker->nknown] = (struct known){.id = cw_str_dupz(id),
                                                    .driver = cw_str_dupz(log->driver),
                                                    .path = cw_str_dupz(log->path),
+                                                   .tty = log->tty,
                                                    .listed = true};
     return &docker->known[docker->nknown++];
 }
@@ -187,17 +199,79 @@ static void known_free(struct known *known)
     free(known->path);
 }
 
-/* Forget containers that were removed: their files are read to the end while they are open. */
+/* Forget containers that were removed: their files are read to the end while they are open, and a
+ * spool until it is settled. */
 static void known_sweep(struct docker *docker)
 {
     size_t kept = 0;
     for (size_t i = 0; i < docker->nknown; i++) {
-        if (docker->known[i].listed)
-            docker->known[kept++] = docker->known[i];
-        else
-            known_free(&docker->known[i]);
+        struct known *known = &docker->known[i];
+        if (known->listed || (known->stream != NULL && !cw_docker_follow_settled(known->stream))) {
+            docker->known[kept++] = *known;
+            continue;
+        }
+        cw_docker_follow_close(&known->stream, CW_DOCKER_FOLLOW_REMOVE);
+        known_free(known);
     }
     docker->nknown = kept;
+}
+
+/* ---- streams, of containers without a file that can be read here ---- */
+
+static void stream_open(struct docker *docker, struct known *known)
+{
+    struct cw_str folder = cw_arena_printf(docker->arena, "%s/%s", docker->folder, known->id);
+    struct cw_docker_follow_options options = {.host = &docker->host,
+                                               .scrape = docker->scrape,
+                                               .config = docker->config,
+                                               .folder = folder.ptr,
+                                               .id = known->id,
+                                               .tty = known->tty};
+    struct cw_err err = {0};
+    if (cw_docker_follow_open(&options, &known->stream, &err) < 0)
+        cw_log_error("docker: container %s: %s", known->id, err.text);
+}
+
+static void stream_put(struct docker *docker, struct known *known,
+                       const struct cw_docker_container *container, const struct cw_found *found)
+{
+    if (known->stream == NULL)
+        stream_open(docker, known);
+    if (known->stream == NULL)
+        return;
+    cw_docker_follow_labels(known->stream, found);
+    /* One that does not run may have run, and ended, since it was listed last. */
+    if (container->running || known->event || !cw_docker_follow_ended(known->stream))
+        cw_docker_follow_start(known->stream);
+    known->event = false;
+}
+
+/* What a removed container left in its spool while we were down. */
+static void leftovers_open(struct docker *docker)
+{
+    struct cw_file_names names = {0};
+    struct cw_docker_log log = {.driver = CW_STR("")};
+    struct cw_err err;
+    if (cw_file_exists(docker->folder) && cw_file_list(docker->folder, &names, &err) < 0)
+        cw_log_warn("docker: %s", err.text);
+    for (size_t i = 0; i < names.n; i++) {
+        if (known_find(docker, cw_str_of(names.names[i])) != NULL)
+            continue;
+        struct known *known = known_add(docker, cw_str_of(names.names[i]), &log);
+        known->listed = false;
+        stream_open(docker, known);
+    }
+    cw_file_names_free(&names);
+    docker->host.on_targets(docker->host.arg);
+}
+
+static void on_prune(uv_timer_t *timer)
+{
+    struct docker *docker = CW_CONTAINER_OF(timer, struct docker, prune);
+    CW_CHECK(docker, DOCKER_MAGIC);
+    for (size_t i = 0; i < docker->nknown; i++)
+        if (docker->known[i].stream != NULL)
+            cw_docker_follow_tick(docker->known[i].stream, cw_clock_now_ns());
 }
 
 /* ---- the lists ---- */
@@ -286,12 +360,22 @@ static bool wanted(const struct docker *docker, const struct cw_docker_container
            (container->wish == CW_DOCKER_NO_WISH && !docker->config->only_enabled);
 }
 
-/* What its lines are written in; false: nothing that is read here. */
-static bool format_of(const struct docker *docker, const struct known *known,
-                      enum cw_source_format *out)
+/* Where its lines are read. What was begun one way goes on that way: the other would begin anew. */
+enum place { IN_FILE, NOT_YET, OVER_API };
+
+static enum place place_of(const struct docker *docker, const struct known *known)
 {
-    *out = strcmp(known->driver, "local") == 0 ? CW_SOURCE_DOCKER_LOCAL : CW_SOURCE_DOCKER;
-    return known->path[0] != '\0' && docker->socket != NULL && access(known->path, R_OK) == 0;
+    struct cw_str path = cw_str_of(known->path), folder = path;
+    const char *spool = cw_arena_printf(docker->arena, "%s/%s", docker->folder, known->id).ptr;
+    if (known->stream != NULL || docker->socket == NULL || path.len == 0 || cw_file_exists(spool))
+        return OVER_API;
+    if (access(known->path, R_OK) == 0)
+        return IN_FILE;
+    bool absent = errno == ENOENT;
+    while (folder.len > 0 && folder.ptr[folder.len - 1] != '/')
+        folder.len--;
+    return absent && access(cw_arena_dup(docker->arena, folder).ptr, X_OK) == 0 ? NOT_YET
+                                                                                : OVER_API;
 }
 
 static void container_put(struct docker *docker, struct known *known,
@@ -302,17 +386,15 @@ static void container_put(struct docker *docker, struct known *known,
                              .path = cw_str_of(known->path),
                              .pipeline = container->pipeline};
     known->listed = true;
-    if (!format_of(docker, known, &found.format)) {
-        if (!known->told)
-            cw_log_info("docker: container %.*s (log driver %s) has no file that can be read here",
-                        CW_STR_ARG(container->name), known->driver);
-        known->told = true;
-        return;
-    }
     for (size_t i = 0; i < container->plain.n && cw_relabel_empty(docker->scrape->relabel); i++)
         cw_target_labels_set(&found.labels, container->plain.items[i].name,
                              container->plain.items[i].value);
-    cw_targets_put(docker->targets, container->id, &found, 1);
+    found.format = strcmp(known->driver, "local") == 0 ? CW_SOURCE_DOCKER_LOCAL : CW_SOURCE_DOCKER;
+    switch (place_of(docker, known)) {
+    case IN_FILE: cw_targets_put(docker->targets, container->id, &found, 1); break;
+    case OVER_API: stream_put(docker, known, container, &found); break;
+    case NOT_YET: break; /* it is started just now: an event comes */
+    }
 }
 
 static void on_inspect(void *arg, int rc, const struct cw_http_answer *answer,
@@ -344,7 +426,10 @@ static void on_inspect(void *arg, int rc, const struct cw_http_answer *answer,
 static void all_settled(struct docker *docker)
 {
     cw_targets_sweep(docker->targets);
-    known_sweep(docker);
+    if (!docker->listed)
+        leftovers_open(docker);
+    else
+        known_sweep(docker);
     docker->listed = true;
     wait_start(docker, (uint64_t)(docker->config->refresh_interval_ns / CW_NS_PER_MS));
 }
@@ -371,6 +456,20 @@ static void settle_next(struct docker *docker)
 
 /* ---- life ---- */
 
+/* One for each scrape config and Engine, whatever their order. */
+static char *spools_folder(const struct cw_discovery_host *host, const struct cw_scrape *scrape,
+                           const struct cw_docker_sd_config *config)
+{
+    struct cw_str job = scrape->config->job_name;
+    struct cw_buf path;
+    cw_buf_init(&path, SIZE_MAX);
+    cw_buf_addf(&path, "%s/" CW_DISCOVERY_SPOOLS "/%016" PRIx64 "%016" PRIx64, host->folder,
+                cw_hash64(job.ptr, job.len), cw_hash64(config->host.ptr, config->host.len));
+    char *z = cw_str_dupz(cw_buf_str(&path));
+    cw_buf_fini(&path);
+    return z;
+}
+
 static void *docker_new(const struct cw_discovery_host *host, const struct cw_scrape *scrape,
                         const void *config)
 {
@@ -387,7 +486,10 @@ static void *docker_new(const struct cw_discovery_host *host, const struct cw_sc
     cw_buf_init(&docker->url, SIZE_MAX);
     cw_buf_init(&docker->events_url, SIZE_MAX);
     cw_docker_base_url(config, &docker->base, &docker->socket);
+    docker->folder = spools_folder(host, scrape, config);
     uv_timer_init(host->loop, &docker->timer);
+    uv_timer_init(host->loop, &docker->prune);
+    docker->nopen = 2;
     return docker;
 }
 
@@ -395,21 +497,30 @@ static void docker_start(void *self)
 {
     struct docker *docker = self;
     CW_CHECK(docker, DOCKER_MAGIC);
+    uv_timer_start(&docker->prune, on_prune, PRUNE_MS, PRUNE_MS);
     networks_start(docker);
 }
 
 static bool docker_listed(const void *self)
 {
-    return ((const struct docker *)self)->listed;
+    const struct docker *docker = self;
+    for (size_t i = 0; i < docker->nknown; i++)
+        if (docker->known[i].stream != NULL && docker->known[i].listed &&
+            !cw_docker_follow_ended(docker->known[i].stream))
+            return false;
+    return docker->listed;
 }
 
 static void on_closed(uv_handle_t *handle)
 {
-    struct docker *docker = CW_CONTAINER_OF((uv_timer_t *)handle, struct docker, timer);
+    struct docker *docker = handle->data;
     CW_CHECK(docker, DOCKER_MAGIC);
+    if (--docker->nopen > 0)
+        return;
     for (size_t i = 0; i < docker->nknown; i++)
         known_free(&docker->known[i]);
     free(docker->known);
+    free(docker->folder);
     cw_targets_free(&docker->targets);
     cw_arena_free(&docker->arena);
     cw_arena_free(&docker->call_arena);
@@ -429,7 +540,11 @@ static void docker_close(void *self)
         cw_http_client_abort(docker->host.http, &docker->call);
     if (docker->events != NULL)
         cw_http_client_abort(docker->host.http, &docker->events);
+    for (size_t i = 0; i < docker->nknown; i++)
+        cw_docker_follow_close(&docker->known[i].stream, CW_DOCKER_FOLLOW_KEEP);
+    docker->timer.data = docker->prune.data = docker;
     uv_close((uv_handle_t *)&docker->timer, on_closed);
+    uv_close((uv_handle_t *)&docker->prune, on_closed);
 }
 
 const struct cw_discovery_def cw_source_docker = {docker_new, docker_start, docker_listed,

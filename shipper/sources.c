@@ -565,6 +565,28 @@ bool cw_sources_goal_reached(const struct cw_sources *sources)
     return sources->scanned && !sources->unsaved;
 }
 
+void cw_sources_drain(struct cw_sources *sources)
+{
+    for (size_t i = 0; i < sources->n; i++)
+        sources->items[i]->goal = sources->items[i]->tail.size;
+}
+
+bool cw_sources_drained(const struct cw_sources *sources)
+{
+    for (size_t i = 0; i < sources->n; i++) {
+        const struct cw_source *source = sources->items[i];
+        for (size_t o = 0; o < source->nrows && source->tail.fd >= 0; o++) {
+            const struct cw_ledger_row *row = &source->rows[o];
+            /* Nothing whole was found behind it, and no stage waits for the rest of an entry. */
+            bool held =
+                row->held_size == source->tail.size && (source->stages == NULL || source->waited);
+            if (cw_ledger_next(row) < source->goal && !held)
+                return false;
+        }
+    }
+    return !sources->unsaved;
+}
+
 uint64_t cw_sources_lag(const struct cw_sources *sources)
 {
     uint64_t lag = 0;

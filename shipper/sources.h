@@ -146,6 +146,10 @@ int cw_sources_tallies_restore(struct cw_sources *sources, struct cw_str bytes,
 bool cw_sources_dirty(const struct cw_sources *sources);
 /* With `once`: all that was there when it was found is settled. */
 bool cw_sources_goal_reached(const struct cw_sources *sources);
+/* The shipper is to stop: what is in open files now is the goal. */
+void cw_sources_drain(struct cw_sources *sources);
+/* All of that is settled, but for last lines without a newline. */
+bool cw_sources_drained(const struct cw_sources *sources);
 /* Bytes that are not settled. */
 uint64_t cw_sources_lag(const struct cw_sources *sources);
 

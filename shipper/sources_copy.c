@@ -6,11 +6,12 @@
  * on there as if x.log had been renamed and made anew. A copy is told by its name, its birth and the
  * first bytes that the log had.
  */
-#include <ctype.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include "common/base/arena.h"
 #include "common/base/assert.h"
@@ -217,28 +218,34 @@ static bool copies(struct cw_sources *sources, const struct cw_tail *tail, struc
     return true;
 }
 
-/* Whether all sources must be looked through: a rotation's name has a number in it. */
-static bool may_be_rotated(const char *path)
+struct copy_question {
+    struct cw_sources *sources;
+    const struct cw_tail *tail;
+};
+
+/* Whether the log at this path, if it is one of ours, has the open file as its copy. */
+static bool on_log(void *arg, const char *path)
 {
-    const char *slash = strrchr(path, '/');
-    for (const char *c = slash ? slash + 1 : path; (c = strpbrk(c, ".-_")) != NULL; c++)
-        if (isdigit((unsigned char)c[1]))
+    const struct copy_question *question = arg;
+    const struct cw_tail *tail = question->tail;
+    struct cw_source *log;
+    struct stat st;
+    if (stat(path, &st) < 0)
+        return false;
+    for (size_t at = SIZE_MAX;
+         (log = cw_sources_index_next(question->sources, st.st_dev, st.st_ino, &at)) != NULL;) {
+        const struct cw_file_identity *known = &log->tail.identity;
+        /* A log that was rotated by a rename was born before the one that has its name now. */
+        if (log->tail.fd >= 0 && known->birth_ns != 0 &&
+            known->birth_ns < tail->identity.birth_ns && strcmp(log->path_now, path) == 0 &&
+            copies(question->sources, tail, log))
             return true;
+    }
     return false;
 }
 
 bool cw_sources_is_copy(struct cw_sources *sources, const struct cw_tail *tail, const char *path)
 {
-    if (!may_be_rotated(path))
-        return false;
-    for (size_t i = 0; i < sources->n; i++) {
-        struct cw_source *log = sources->items[i];
-        const struct cw_file_identity *known = &log->tail.identity;
-        /* A log that was rotated by a rename was born before the one that has its name now. */
-        if (log->tail.fd >= 0 && known->birth_ns != 0 &&
-            known->birth_ns < tail->identity.birth_ns && cw_rotated_path(log->path_now, path) &&
-            copies(sources, tail, log))
-            return true;
-    }
-    return false;
+    struct copy_question question = {sources, tail};
+    return cw_rotated_logs(path, on_log, &question);
 }

@@ -342,17 +342,28 @@ static bool source_missing(struct scan *scan, struct cw_source *source)
     return true;
 }
 
-/* The newest source that was first seen at this path, by its birth. */
-static const struct cw_source *newest_of(const struct cw_sources *sources, const char *path)
+static int path_birth_cmp(const void *a, const void *b)
 {
-    const struct cw_source *newest = NULL;
-    for (size_t i = 0; i < sources->n; i++) {
-        const struct cw_source *source = sources->items[i];
-        if (source->durable && strcmp(source->path, path) == 0 &&
-            (newest == NULL || source->tail.identity.birth_ns > newest->tail.identity.birth_ns))
-            newest = source;
-    }
-    return newest;
+    const struct cw_source *const *x = a, *const *y = b;
+    int c = strcmp((*x)->path, (*y)->path);
+    int64_t p = (*x)->tail.identity.birth_ns, q = (*y)->tail.identity.birth_ns;
+    return c ? c : (p > q) - (p < q);
+}
+
+/* Of the durable sources that were first seen at one path, the newest by its birth: one for each path. The caller's to free. */
+static struct cw_source **newest_of_all(const struct cw_sources *sources, size_t *n_out)
+{
+    struct cw_source **items = cw_mem_array(sources->n + 1, sizeof(struct cw_source *));
+    size_t n = 0, kept = 0;
+    for (size_t i = 0; i < sources->n; i++)
+        if (sources->items[i]->durable)
+            items[n++] = sources->items[i];
+    qsort(items, n, sizeof(struct cw_source *), path_birth_cmp);
+    for (size_t i = 0; i < n; i++)
+        if (i + 1 == n || strcmp(items[i]->path, items[i + 1]->path) != 0)
+            items[kept++] = items[i];
+    *n_out = kept;
+    return items;
 }
 
 static int64_t birth_of(const char *path)
@@ -393,15 +404,23 @@ static void siblings_find(struct scan *scan, const struct cw_source *source)
 static void siblings_find_all(struct scan *scan)
 {
     struct cw_sources *sources = scan->sources;
-    size_t n = sources->n;
+    bool any = !sources->scanned;
+    for (size_t i = 0; i < sources->n; i++)
+        any |= sources->items[i]->copied;
+    if (!any)
+        return;
+    size_t n;
+    struct cw_source **newest = newest_of_all(sources, &n);
     for (size_t i = 0; i < n; i++) {
-        struct cw_source *source = sources->items[i];
-        bool due = source->copied || !sources->scanned;
-        source->copied = false;
-        scan->target = due ? cw_sources_target_of(sources, source->path) : NULL;
-        if (scan->target != NULL && newest_of(sources, source->path) == source)
-            siblings_find(scan, source);
+        scan->target = newest[i]->copied || !sources->scanned
+                           ? cw_sources_target_of(sources, newest[i]->path)
+                           : NULL;
+        if (scan->target != NULL)
+            siblings_find(scan, newest[i]);
     }
+    free(newest);
+    for (size_t i = 0; i < sources->n; i++)
+        sources->items[i]->copied = false;
 }
 
 /* Open again what is where it was, before anything new is looked at: of a log that was truncated

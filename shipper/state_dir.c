@@ -125,6 +125,21 @@ int cw_state_dir_open(const char *promtail_path, struct cw_state_dir *out, struc
     return 0;
 }
 
+void cw_state_dir_restored(struct cw_state_dir *state)
+{
+    struct cw_arena *arena = cw_arena_new();
+    struct cw_positions *known = &state->known;
+    struct cw_id128 *sessions = CW_ARENA_ARRAY(arena, struct cw_id128, known->nsessions);
+    memcpy(sessions, known->sessions, known->nsessions * sizeof *sessions);
+    known->sessions = sessions;
+    known->sources = NULL;
+    known->nsources = 0;
+    state->imported = NULL;
+    state->nimported = 0;
+    cw_arena_free(&state->arena);
+    state->arena = arena;
+}
+
 void cw_state_dir_close(struct cw_state_dir *state)
 {
     if (state->lock_fd >= 0)

@@ -31,6 +31,8 @@ const char *cw_state_dir_refused_path(struct cw_str promtail_path, struct cw_are
 int cw_state_dir_open(const char *promtail_path, struct cw_state_dir *out,
                       struct cw_err *err) CW_MUST_USE;
 void cw_state_dir_close(struct cw_state_dir *state);
+/* The sources took what they need of `known` and `imported`: only uuid and sessions stay, elsewhere in memory. */
+void cw_state_dir_restored(struct cw_state_dir *state);
 /* What the ledger counted so far; one that cannot be read is told in the log, and begun anew. After the positions. */
 void cw_state_dir_ledger_restore(const struct cw_state_dir *state, struct cw_sources *sources);
 /* Write our HTTP server's address behind the pid, for `audit`. */

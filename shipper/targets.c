@@ -45,18 +45,29 @@ struct cw_labels cw_labels_from_map(const struct cw_config_map *map)
 
 /* ---- one found thing ---- */
 
-/* The rules on the labels of one stream. 1 kept, 0 dropped. */
-static int stream_relabel(const struct cw_targets *targets, const struct cw_found *found,
-                          unsigned stream, struct cw_target_labels *out, struct cw_err *err)
+int cw_found_relabel(const struct cw_scrape *scrape, const struct cw_found *found, int stream,
+                     struct cw_arena *arena, struct cw_target_labels *out, struct cw_err *err)
 {
-    *out = cw_target_labels_copy(&found->labels, targets->scratch);
-    if (cw_source_format_streams(found->format) > 1) {
+    *out = cw_target_labels_copy(&found->labels, arena);
+    if (stream >= 0) {
         struct cw_str name = cw_str_of(stream_names[stream]);
         cw_target_labels_set(out, CW_STR("__meta_docker_container_log_stream"), name);
-        if (cw_relabel_empty(targets->scrape->relabel))
+        if (cw_relabel_empty(scrape->relabel))
             cw_target_labels_add(out, CW_STR("stream"), name);
     }
-    return cw_relabel_apply(targets->scrape->relabel, out, err);
+    int rc = cw_relabel_apply(scrape->relabel, out, err);
+    struct cw_str host = rc > 0 ? cw_target_labels_get(out, CW_STR("__host__")) : CW_STR_NONE;
+    return host.len > 0 && !cw_str_eqz(host, scrape->host) ? 0 : rc;
+}
+
+int cw_found_stages(const struct cw_scrape *scrape, const struct cw_found *found,
+                    struct cw_stages **out, struct cw_err *err)
+{
+    *out = scrape->stages;
+    if (found->pipeline.len == 0 || cw_pipelines_find(scrape->pipelines, found->pipeline, out))
+        return 0;
+    return cw_err_set(err, CW_E_INVALID, "it asks for the pipeline \"%.*s\", which there is not",
+                      CW_STR_ARG(found->pipeline));
 }
 
 /* A container's file, and those that were rotated away before the container was found: .1, .2, ... */
@@ -93,24 +104,6 @@ static int files_set(struct cw_target *target, const struct cw_found *found,
     return rc;
 }
 
-static int stages_set(const struct cw_targets *targets, struct cw_target *target,
-                      struct cw_str pipeline, struct cw_err *err)
-{
-    const struct cw_scrape *scrape = targets->scrape;
-    target->stages = scrape->stages;
-    target->encoding = scrape->encoding;
-    if (pipeline.len == 0 || cw_pipelines_find(scrape->pipelines, pipeline, &target->stages))
-        return 0;
-    return cw_err_set(err, CW_E_INVALID, "it asks for the pipeline \"%.*s\", which there is not",
-                      CW_STR_ARG(pipeline));
-}
-
-static bool other_host(const struct cw_targets *targets, const struct cw_target_labels *labels)
-{
-    struct cw_str host = cw_target_labels_get(labels, CW_STR("__host__"));
-    return host.len > 0 && !cw_str_eqz(host, targets->scrape->host);
-}
-
 /* 1: *out is the target; 0: a rule drops it, or it is another machine's. */
 static int target_make(const struct cw_targets *targets, const struct cw_found *found,
                        struct cw_target **out, struct cw_err *err)
@@ -120,9 +113,10 @@ static int target_make(const struct cw_targets *targets, const struct cw_found *
     struct cw_target_labels labels, first = {0};
     int rc = 0;
     for (unsigned i = 0; rc >= 0 && i < nstreams; i++) {
-        rc = stream_relabel(targets, found, i, &labels, err);
-        target->off[i] = rc == 0 || (rc > 0 && other_host(targets, &labels));
-        if (rc <= 0 || target->off[i])
+        rc = cw_found_relabel(targets->scrape, found, nstreams > 1 ? (int)i : -1, targets->scratch,
+                              &labels, err);
+        target->off[i] = rc == 0;
+        if (rc <= 0)
             continue;
         target->labels[i] = cw_labels_dup_heap(cw_target_labels_public(&labels));
         if (nkept++ == 0)
@@ -134,9 +128,10 @@ static int target_make(const struct cw_targets *targets, const struct cw_found *
         target->name = cw_str_dupz(name);
         target->tenant = tenant.len > 0 ? cw_str_dupz(tenant) : NULL;
         target->format = found->format;
+        target->encoding = targets->scrape->encoding;
         rc = files_set(target, found, &first, err);
         if (rc == 0)
-            rc = stages_set(targets, target, found->pipeline, err);
+            rc = cw_found_stages(targets->scrape, found, &target->stages, err);
     }
     if (rc < 0 || nkept == 0)
         cw_target_free(&target);

@@ -41,6 +41,14 @@ bool cw_targets_keep(struct cw_targets *targets, struct cw_str group);
 /* Whether there are other targets than when it was asked last: scan. */
 bool cw_targets_changed(struct cw_targets *targets);
 
+/* The rules on what was found, for one stream (enum cw_docker_stream, as a label; -1: it has none). 1 kept, with the labels
+ * that *out has then, in the arena; 0 dropped, or another machine's. */
+int cw_found_relabel(const struct cw_scrape *scrape, const struct cw_found *found, int stream,
+                     struct cw_arena *arena, struct cw_target_labels *out,
+                     struct cw_err *err) CW_MUST_USE;
+/* The stages for it; an error names a pipeline that there is not. */
+int cw_found_stages(const struct cw_scrape *scrape, const struct cw_found *found,
+                    struct cw_stages **out, struct cw_err *err) CW_MUST_USE;
 /* A map as a label set in one heap block (free() its items). */
 struct cw_labels cw_labels_from_map(const struct cw_config_map *map);
 

@@ -83,22 +83,20 @@ void cw_docs_facts(const struct cw_value_rule *rule, const char *def, const char
         cw_buf_addc(out, '.');
 }
 
-const struct cw_key_def *cw_docs_same_keys(const struct cw_table_def *table,
-                                           const struct cw_key_def *key)
+bool cw_docs_told(struct cw_docs_told *told, const struct cw_table_def *table, struct cw_str where,
+                  struct cw_str *where_out)
 {
-    for (const struct cw_key_def *k = table->keys; key->table != NULL && k < key; k++) {
-        if (k->table == key->table)
-            return k;
+    if (table->nkeys == 0)
+        return false;
+    for (size_t i = 0; i < told->n; i++) {
+        if (told->places[i].table != table)
+            continue;
+        *where_out = told->places[i].where;
+        return true;
     }
-    return NULL;
-}
-
-bool cw_docs_nests_itself(const struct cw_docs_within *within, const struct cw_key_def *key)
-{
-    for (; key->table != NULL && within != NULL; within = within->up) {
-        if (within->table == key->table)
-            return true;
-    }
+    told->places = cw_arena_grow(told->arena, told->places, told->n, &told->cap, told->n + 1,
+                                 sizeof *told->places);
+    told->places[told->n++] = (struct cw_docs_place){table, cw_arena_dup(told->arena, where)};
     return false;
 }
 

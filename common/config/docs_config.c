@@ -11,7 +11,13 @@ struct margin {
     bool shown_only;
 };
 
-static void config_level(struct cw_buf *out, const struct cw_docs_within *within,
+/* What is written, and which tables were. */
+struct reference {
+    struct cw_buf *out;
+    struct cw_docs_told told;
+};
+
+static void config_level(struct reference *ref, const struct cw_table_def *table,
                          struct cw_str prefix, struct margin margin);
 
 static void add_margin(struct cw_buf *out, struct margin margin)
@@ -45,10 +51,10 @@ static void add_comment(struct cw_buf *out, struct cw_str text, struct margin ma
 }
 
 /* What a key with a table of its own holds. */
-static void config_nested(struct cw_buf *out, const struct cw_docs_within *within,
-                          const struct cw_key_def *key, struct margin inner)
+static void config_nested(struct reference *ref, const struct cw_key_def *key, struct margin inner)
 {
-    const struct cw_key_def *same = cw_docs_same_keys(within->table, key);
+    struct cw_buf *out = ref->out;
+    struct cw_str where;
     cw_buf_addc(out, '\n');
     if (key->kind != CW_KEY_TABLE) {
         inner.shown_only = true;
@@ -56,20 +62,18 @@ static void config_nested(struct cw_buf *out, const struct cw_docs_within *withi
         cw_buf_addz(out, key->kind == CW_KEY_TABLES ? "-\n" : "NAME:\n");
         inner.indent += 2;
     }
-    if (cw_docs_nests_itself(within, key)) {
+    if (cw_docs_told(&ref->told, key->table, cw_str_of(key->name), &where)) {
         add_margin(out, inner);
-        cw_buf_addf(out, "# Each is a %s, as above.\n", key->table->name);
-    } else if (same != NULL) {
-        add_margin(out, inner);
-        cw_buf_addf(out, "# The keys are those of %s.\n", same->name);
+        cw_buf_addf(out, "# The keys are those of %.*s.\n", CW_STR_ARG(where));
     } else {
-        config_level(out, &(struct cw_docs_within){within, key->table}, CW_STR(""), inner);
+        config_level(ref, key->table, CW_STR(""), inner);
     }
 }
 
-static void config_leaf(struct cw_buf *out, const struct cw_docs_within *within,
-                        const struct cw_key_def *key, struct cw_str name, struct margin margin)
+static void config_leaf(struct reference *ref, const struct cw_key_def *key, struct cw_str name,
+                        struct margin margin)
 {
+    struct cw_buf *out = ref->out;
     struct cw_value_rule rule = {key->kind, key->min, key->max, key->names};
     struct cw_buf text;
     cw_buf_init(&text, 10000);
@@ -85,7 +89,7 @@ static void config_leaf(struct cw_buf *out, const struct cw_docs_within *within,
     add_margin(out, (struct margin){margin.indent, margin.shown_only || unset || nests});
     cw_buf_addf(out, "%.*s:", CW_STR_ARG(name));
     if (key->table != NULL) {
-        config_nested(out, within, key, (struct margin){margin.indent + 2, margin.shown_only});
+        config_nested(ref, key, (struct margin){margin.indent + 2, margin.shown_only});
     } else if (key->kind == CW_KEY_STRINGS) {
         cw_buf_addf(out, " [%s]\n", key->def != NULL ? key->def : "");
     } else if (key->kind == CW_KEY_MAP) {
@@ -107,10 +111,10 @@ static bool shown_before(const struct cw_table_def *table, size_t idx, struct cw
     return false;
 }
 
-static void config_level(struct cw_buf *out, const struct cw_docs_within *within,
+static void config_level(struct reference *ref, const struct cw_table_def *table,
                          struct cw_str prefix, struct margin margin)
 {
-    const struct cw_table_def *table = within->table;
+    struct cw_buf *out = ref->out;
     for (size_t i = 0; i < table->nkeys; i++) {
         const struct cw_key_def *key = &table->keys[i];
         struct cw_str name = cw_str_of(key->name);
@@ -119,7 +123,7 @@ static void config_level(struct cw_buf *out, const struct cw_docs_within *within
         struct cw_str rest = cw_str_sub(name, prefix.len, name.len);
         ptrdiff_t dot = cw_str_find_byte(rest, '.');
         if (dot < 0) {
-            config_leaf(out, within, key, rest, margin);
+            config_leaf(ref, key, rest, margin);
             continue;
         }
         struct cw_str path = cw_str_sub(name, 0, prefix.len + (size_t)dot + 1);
@@ -127,11 +131,14 @@ static void config_level(struct cw_buf *out, const struct cw_docs_within *within
             continue;
         add_margin(out, margin);
         cw_buf_addf(out, "%.*s:\n", (int)dot, rest.ptr);
-        config_level(out, within, path, (struct margin){margin.indent + 2, margin.shown_only});
+        config_level(ref, table, path, (struct margin){margin.indent + 2, margin.shown_only});
     }
 }
 
 void cw_docs_config(const struct cw_table_def *table, struct cw_buf *out)
 {
-    config_level(out, &(struct cw_docs_within){NULL, table}, CW_STR(""), (struct margin){0, false});
+    struct cw_arena *arena = cw_arena_new();
+    struct reference ref = {out, {.arena = arena}};
+    config_level(&ref, table, CW_STR(""), (struct margin){0, false});
+    cw_arena_free(&arena);
 }

@@ -105,13 +105,12 @@ static void man_commands(struct cw_buf *out, const struct cw_command_def *progra
 }
 
 /* Keys of a table with their whole path; those of nested tables follow, indented by the path. */
-static void man_keys(struct cw_buf *out, const struct cw_docs_within *within, const char *path)
+static void man_keys(struct cw_buf *out, struct cw_docs_told *told,
+                     const struct cw_table_def *table, const char *path)
 {
-    const struct cw_table_def *table = within->table;
     for (size_t i = 0; i < table->nkeys; i++) {
         const struct cw_key_def *key = &table->keys[i];
         struct cw_value_rule rule = {key->kind, key->min, key->max, key->names};
-        const struct cw_key_def *same = cw_docs_same_keys(table, key);
         struct cw_buf term, text;
         cw_buf_init(&term, 1000);
         cw_buf_init(&text, 10000);
@@ -123,17 +122,17 @@ static void man_keys(struct cw_buf *out, const struct cw_docs_within *within, co
         if (key->flags & CW_KEY_REQUIRED)
             cw_buf_addz(&text, " Required.");
         cw_docs_facts(&rule, key->def, NULL, &text);
-        bool nests_itself = cw_docs_nests_itself(within, key);
-        if (nests_itself)
-            cw_buf_addf(&text, " Each is a %s, as above.", key->table->name);
-        if (same != NULL)
-            cw_buf_addf(&text, " The keys are those of %s%s.", path, same->name);
+        struct cw_str where = CW_STR_NONE;
+        bool nests =
+            key->table != NULL && !cw_docs_told(told, key->table, cw_buf_str(&term), &where);
+        if (where.len > 0)
+            cw_buf_addf(&text, " The keys are those of %.*s.", CW_STR_ARG(where));
         add_entry(out, cw_buf_str(&term), cw_buf_str(&text));
-        if (key->table != NULL && !nests_itself && same == NULL) {
+        if (nests) {
             cw_buf_addz(&term, key->kind == CW_KEY_TABLES      ? "[]."
                                : key->kind == CW_KEY_TABLE_MAP ? ".NAME."
                                                                : ".");
-            man_keys(out, &(struct cw_docs_within){within, key->table}, cw_buf_z(&term));
+            man_keys(out, told, key->table, cw_buf_z(&term));
         }
         cw_buf_fini(&term);
         cw_buf_fini(&text);
@@ -151,7 +150,10 @@ static void man_config(struct cw_buf *out, const struct cw_command_def *command)
         out,
         "\nA YAML file. A dot stands for a mapping inside of a mapping, [] for the items of a list. "
         "Unknown keys are errors.\n");
-    man_keys(out, &(struct cw_docs_within){NULL, command->config}, "");
+    struct cw_arena *arena = cw_arena_new();
+    struct cw_docs_told told = {.arena = arena};
+    man_keys(out, &told, command->config, "");
+    cw_arena_free(&arena);
 }
 
 void cw_docs_man(const struct cw_command_def *command, struct cw_buf *out)

@@ -14,15 +14,17 @@ void cw_docs_flag_text(const struct cw_flag_def *flag, struct cw_buf *out);
 /* " From 1MiB to 1GiB. Default: 64MiB." */
 void cw_docs_facts(const struct cw_value_rule *rule, const char *def, const char *env,
                    struct cw_buf *out);
-/* The key of `table` above `key` whose table is the same, so that its keys need no second list; or NULL. */
-const struct cw_key_def *cw_docs_same_keys(const struct cw_table_def *table,
-                                           const struct cw_key_def *key);
-/* The tables that the walk is within, innermost first. */
-struct cw_docs_within {
-    const struct cw_docs_within *up;
-    const struct cw_table_def *table;
+/* The tables whose keys stand in the text already, and where: each is told once, also one that nests itself. */
+struct cw_docs_told {
+    struct cw_arena *arena;
+    struct cw_docs_place {
+        const struct cw_table_def *table;
+        struct cw_str where;
+    } * places;
+    size_t n, cap;
 };
-/* Does the key nest a table that it stands within? */
-bool cw_docs_nests_itself(const struct cw_docs_within *within, const struct cw_key_def *key);
+/* Is the table told already? *where_out is the place; else it is told at `where` from now on. One without keys needs no telling. */
+bool cw_docs_told(struct cw_docs_told *told, const struct cw_table_def *table, struct cw_str where,
+                  struct cw_str *where_out);
 
 #endif

@@ -144,22 +144,23 @@ static void print_value(const struct printer *p, const struct cw_key_def *key, u
     }
 }
 
-/* Has a row before `idx` already printed the mapping `path` (with its dot at the end)? */
-static bool printed_before(const struct cw_table_def *table, size_t idx, struct cw_str path)
-{
-    for (size_t i = 0; i < idx; i++) {
-        if (table->keys[i].kind != CW_KEY_IGNORED &&
-            cw_str_starts(cw_str_of(table->keys[i].name), path))
-            return true;
-    }
-    return false;
-}
-
 /* Would its presence, with whatever value, mean something that the file did not say? */
 static bool is_absent(const struct printer *p, const struct cw_key_def *key)
 {
     return key->seen != 0 && (p->table->one_of || key->def == NULL) &&
            !*(const bool *)(p->base + key->seen - 1);
+}
+
+/* Has a row before `idx` already printed the mapping `path` (with its dot at the end)? */
+static bool printed_before(const struct printer *p, size_t idx, struct cw_str path)
+{
+    for (size_t i = 0; i < idx; i++) {
+        const struct cw_key_def *key = &p->table->keys[i];
+        if (key->kind != CW_KEY_IGNORED && cw_str_starts(cw_str_of(key->name), path) &&
+            !is_absent(p, key))
+            return true;
+    }
+    return false;
 }
 
 static void print_level(const struct printer *p, struct cw_str prefix, unsigned indent)
@@ -172,7 +173,7 @@ static void print_level(const struct printer *p, struct cw_str prefix, unsigned 
         struct cw_str rest = cw_str_sub(name, prefix.len, name.len);
         ptrdiff_t dot = cw_str_find_byte(rest, '.');
         struct cw_str path = cw_str_sub(name, 0, prefix.len + (size_t)dot + 1);
-        if (dot >= 0 && printed_before(p->table, i, path))
+        if (dot >= 0 && printed_before(p, i, path))
             continue;
         add_indent(p->out, indent);
         cw_buf_adds(p->out, dot >= 0 ? cw_str_sub(rest, 0, (size_t)dot) : rest);

@@ -276,9 +276,8 @@ static void tree_result(const struct cw_json_node *node, struct cw_arena *arena,
     cw_buf_fini(&buf);
 }
 
-/* Of what stands at an expression's path. False: a number in it is too large for any double. */
-static bool value_result(const struct cw_json_value *value, struct cw_arena *arena,
-                         struct cw_jmespath_result *out)
+bool cw_jmespath_value(const struct cw_json_value *value, struct cw_arena *arena,
+                       struct cw_jmespath_result *out)
 {
     const struct cw_json_node *tree;
     double number;
@@ -348,7 +347,7 @@ bool cw_jmespath_set_search(const struct cw_jmespath_set *set, struct cw_str lin
                 return false;
         } else if (found->text.ptr == NULL) {
             done[i].type = CW_JMESPATH_NULL;
-        } else if (!value_result(found, arena, &done[i])) {
+        } else if (!cw_jmespath_value(found, arena, &done[i])) {
             return false;
         }
     }

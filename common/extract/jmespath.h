@@ -41,6 +41,7 @@ struct cw_jmespath_result {
 };
 
 struct cw_jmespath_set;
+struct cw_json_value; /* json_scan.h */
 
 int cw_jmespath_set_new(const struct cw_str *expressions, size_t n, struct cw_jmespath_set **out,
                         struct cw_err *err) CW_MUST_USE;
@@ -48,5 +49,8 @@ void cw_jmespath_set_free(struct cw_jmespath_set **set);
 /* The n results of a line that is one JSON object, or null. False: it is not, and the results are not touched. */
 bool cw_jmespath_set_search(const struct cw_jmespath_set *set, struct cw_str line,
                             struct cw_arena *arena, struct cw_jmespath_result *results) CW_MUST_USE;
+/* A value that stands in a line as a result. False: a number in it is too large for any double. */
+bool cw_jmespath_value(const struct cw_json_value *value, struct cw_arena *arena,
+                       struct cw_jmespath_result *out) CW_MUST_USE;
 
 #endif

@@ -38,7 +38,9 @@ struct row {
     unsigned in; /* the states in which it counts */
     const char *pattern;
     unsigned next;
+    const char *first; /* what the line must begin with one of; NULL: anything */
 };
+#define SPACES " \t"
 
 /* What continues an entry: the first row that matches. */
 static const struct row continues[] = {
@@ -47,27 +49,28 @@ static const struct row continues[] = {
     {RUST, "^(?:\\s+\\S|stack backtrace:$|note: )", RUST},
     {FRAMES | GAP, "^Caused by:$", RUST},
     /* Java, Node.js, .NET */
-    {ANY, "^\\s+at .* \\{$", BRACE},
-    {ANY, "^\\s+at (?:async |new )?[^\\s\\d(][^\\s(]* ?(?:\\[as \\S+\\] )?\\(", FRAMES},
-    {ANY, "^\\s+at (?:async )?\\S+:\\d+(?::\\d+)?$", FRAMES},
-    {ANY, "^\\s*(?:Caused by|Suppressed|Wrapped by): ", FRAMES},
-    {ANY, "^\\s+\\.\\.\\. \\d+ (?:more|common frames|lines matching)", FRAMES},
-    {ANY, "^(?:\\s+--- End of |--- End of stack trace from previous location|\\s+---> )", FRAMES},
-    {BRACE, "^\\s", BRACE},
+    {ANY, "^\\s+at .* \\{$", BRACE, SPACES},
+    {ANY, "^\\s+at (?:async |new )?[^\\s\\d(][^\\s(]* ?(?:\\[as \\S+\\] )?\\(", FRAMES, SPACES},
+    {ANY, "^\\s+at (?:async )?\\S+:\\d+(?::\\d+)?$", FRAMES, SPACES},
+    {ANY, "^\\s*(?:Caused by|Suppressed|Wrapped by): ", FRAMES, SPACES "CSW"},
+    {ANY, "^\\s+\\.\\.\\. \\d+ (?:more|common frames|lines matching)", FRAMES, SPACES},
+    {ANY, "^(?:\\s+--- End of |--- End of stack trace from previous location|\\s+---> )", FRAMES,
+     SPACES "-"},
+    {BRACE, "^\\s", BRACE, SPACES},
     {BRACE, "^[}\\]]", FRAMES},
-    {FRAMES, "^\\s+\\S", FRAMES},
+    {FRAMES, "^\\s+\\S", FRAMES, SPACES},
     {CODE, "", SOURCE},
     {SOURCE, "^(?:\\s|$)", SOURCE},
     {SOURCE, "^" EXCEPTION, FRAMES},
     {GAP, "^Node\\.js v\\d", PLAIN},
     /* Python */
-    {PYTHON, "^\\s", PYTHON},
+    {PYTHON, "^\\s", PYTHON, SPACES},
     {PYTHON, "^[A-Za-z_][\\w.]*(?:: .*|:)?$", PYTHON_END},
     {GAP | PYTHON_END,
      "^(?:During handling of the above exception|The above exception was the direct cause)",
      PYTHON_MORE},
     {PYTHON_MORE, "^$", PYTHON_MORE},
-    {PYTHON_MORE, "^" TRACEBACK, PYTHON},
+    {PYTHON_MORE, "^" TRACEBACK, PYTHON, SPACES "+T"},
     /* Go */
     {GO,
      "^(?:goroutine \\d|\t|created by |\\[signal |$|r[a-z0-9]{1,5} +0x|\\.\\.\\.additional frames)",
@@ -75,27 +78,27 @@ static const struct row continues[] = {
     {GO, "^[\\w./*()%\\[\\]-]+\\(.*\\)$", GO},
     {GO, "^exit status \\d+$", PLAIN},
     /* Ruby */
-    {ANY, "^\\s+(?:\\d+: )?from \\S+:\\d+:in ", RUBY},
+    {ANY, "^\\s+(?:\\d+: )?from \\S+:\\d+:in ", RUBY, SPACES},
     {FRAMES | GAP | RUBY, "^\\S+:\\d+:in [`']", RUBY},
     /* PHP */
-    {ANY, "^(?:(?:PHP )?Stack trace:|\\[stacktrace\\])$", PHP},
-    {ANY, "^#\\d+ (?:/|\\{main\\}|\\[internal function\\]|[A-Za-z]:\\\\)", PHP},
+    {ANY, "^(?:(?:PHP )?Stack trace:|\\[stacktrace\\])$", PHP, "PS["},
+    {ANY, "^#\\d+ (?:/|\\{main\\}|\\[internal function\\]|[A-Za-z]:\\\\)", PHP, "#"},
     {PHP, "^(?:#\\d+ |Next [\\w\\\\]+(?:Exception|Error))", PHP},
     {PHP, "^(?:\\s+thrown in |\"\\})", PLAIN},
     /* An empty line, until what follows says more */
     {FRAMES | PYTHON_END, "^$", GAP},
     /* What begins a trace, behind a line that told of trouble */
     {PLAIN | TROUBLE, "^" EXCEPTION, FRAMES},
-    {PLAIN | TROUBLE, "^" TRACEBACK, PYTHON},
-    {PLAIN | TROUBLE, "^goroutine \\d+ \\[", GO},
+    {PLAIN | TROUBLE, "^" TRACEBACK, PYTHON, SPACES "+T"},
+    {PLAIN | TROUBLE, "^goroutine \\d+ \\[", GO, "g"},
 };
 
 /* What an entry that begins is in the middle of; without a match PLAIN. */
 static const struct row begins[] = {
-    {ANY, "^" TRACEBACK, PYTHON},
-    {ANY, "^(?:panic: |fatal error: |goroutine \\d+ \\[)", GO},
-    {ANY, "^thread '.*' (?:\\(\\d+\\) )?panicked at .*:$", RUST_MESSAGE},
-    {ANY, "^thread '.*' panicked at ", RUST},
+    {ANY, "^" TRACEBACK, PYTHON, SPACES "+T"},
+    {ANY, "^(?:panic: |fatal error: |goroutine \\d+ \\[)", GO, "pfg"},
+    {ANY, "^thread '.*' (?:\\(\\d+\\) )?panicked at .*:$", RUST_MESSAGE, "t"},
+    {ANY, "^thread '.*' panicked at ", RUST, "t"},
     {ANY, "^\\S+\\.rb:\\d+:in .*\\([\\w:]+\\)$", RUBY},
     {ANY, "^(?:/|file://|node:|[A-Za-z]:\\\\)\\S*\\.[cm]?[jt]s:\\d+$", CODE},
     {ANY, "^" EXCEPTION, FRAMES},
@@ -152,13 +155,13 @@ static bool told_of_trouble(const struct cw_stack_traces *traces,
     return matches(traces->trouble, cw_str_make(trace->first, trace->first_len));
 }
 
-/* Most lines begin with what no row begins with (a digit, '[', '{'), and are done without an expression. */
-static bool may_be_of_a_trace(unsigned state, struct cw_str line)
+/* Most lines begin with what no exception does (a digit, '[', '{'), and are done without an expression. */
+static bool may_match(const struct row *row, unsigned state, struct cw_str line)
 {
-    if (state != PLAIN)
-        return true;
-    char c = line.len > 0 ? line.ptr[0] : '0';
-    return !(c >= '0' && c <= '9') && c != '{' && c != '<';
+    char c = line.len > 0 ? line.ptr[0] : '\0';
+    if (row->first != NULL)
+        return c != '\0' && strchr(row->first, c) != NULL;
+    return state != PLAIN || (c != '\0' && !(c >= '0' && c <= '9') && strchr("[{<(", c) == NULL);
 }
 
 static void begin(const struct cw_stack_traces *traces, struct cw_stack_trace *trace,
@@ -169,10 +172,8 @@ static void begin(const struct cw_stack_traces *traces, struct cw_stack_trace *t
     if (trace->first_len > 0)
         memcpy(trace->first, line.ptr, trace->first_len);
     trace->state = PLAIN;
-    if (!may_be_of_a_trace(PLAIN, line))
-        return;
     for (size_t i = 0; i < CW_COUNT(begins); i++) {
-        if (!matches(traces->begins[i], line))
+        if (!may_match(&begins[i], PLAIN, line) || !matches(traces->begins[i], line))
             continue;
         trace->state = begins[i].next;
         return;
@@ -187,7 +188,7 @@ bool cw_stack_trace_continues(const struct cw_stack_traces *traces, struct cw_st
     line = cw_str_sub(line, 0, CW_LIMIT_LINE_BYTES);
     for (size_t i = 0; trace->begun && i < CW_COUNT(continues); i++) {
         const struct row *row = &continues[i];
-        if (!(row->in & trace->state) || !may_be_of_a_trace(trace->state, line) ||
+        if (!(row->in & trace->state) || !may_match(row, trace->state, line) ||
             !matches(traces->continues[i], line) ||
             (row->in & TROUBLE && !told_of_trouble(traces, trace)))
             continue;

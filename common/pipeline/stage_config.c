@@ -48,10 +48,29 @@ static const struct cw_key_def drop_keys[] = {
 static const struct cw_table_def drop_table =
     CW_TABLE("drop", drop_keys, struct cw_stage_drop_config);
 
+static const char *const geoip_names[] = {"city", "asn", "country", NULL};
+static const struct cw_key_def geoip_keys[] = {
+    {"db", CW_KEY_STRING, AT(geoip, db), .flags = CW_KEY_REQUIRED,
+     .doc = "The database: a file of MaxMind's (GeoIP2, GeoLite2), or one of its form."},
+    {"db_type", CW_KEY_ENUM, AT(geoip, db_type), .def = "city", .names = geoip_names,
+     .doc = "Which labels it gives: geoip_city_name, _country_name, _country_code, "
+            "_continent_name, _continent_code, _location_latitude, _location_longitude, "
+            "_postal_code, _timezone, _subdivision_name and _subdivision_code; "
+            "geoip_autonomous_system_number and _organization; those of country and continent."},
+    {"source", CW_KEY_STRING, AT(geoip, source), .flags = CW_KEY_REQUIRED,
+     .doc = "The extracted value that holds the address."},
+};
+static const struct cw_table_def geoip_table =
+    CW_TABLE("geoip", geoip_keys, struct cw_stage_geoip_config);
+
 static const struct cw_key_def json_keys[] = {
     {"expressions", CW_KEY_MAP, AT(json, expressions),
      .doc = "Names of extracted values, and for each the JMESPath expression that gives it; empty: "
             "the key of that name."},
+    {"regex", CW_KEY_STRING, AT(json, regex),
+     .doc =
+         "Extract the members of the object too that match this regular expression (RE2), under their own names, for "
+         "structured_metadata_regex and for templates that go through all values."},
     ROW_SOURCE(json),
     {"drop_malformed", CW_KEY_BOOL, AT(json, drop_malformed), .def = "false",
      .doc = "Drop entries that are no JSON object."},
@@ -94,6 +113,10 @@ static const struct cw_key_def logfmt_keys[] = {
     {"mapping", CW_KEY_MAP, AT(logfmt, mapping),
      .doc = "Names of extracted values, and for each the key in the line; empty: the one of that "
             "name."},
+    {"regex", CW_KEY_STRING, AT(logfmt, regex),
+     .doc =
+         "Extract those keys too that match this regular expression (RE2), under their own names, for "
+         "structured_metadata_regex and for templates that go through all values."},
     ROW_SOURCE(logfmt),
 };
 static const struct cw_table_def logfmt_table =
@@ -115,10 +138,51 @@ static const struct cw_key_def match_keys[] = {
 static const struct cw_table_def match_table =
     CW_TABLE("match", match_keys, struct cw_stage_match_config);
 
+static const struct cw_key_def luhn_keys[] = {
+    ROW_SOURCE(luhn),
+    {"replacement", CW_KEY_STRING, AT(luhn, replacement), .def = "**REDACTED**",
+     .doc = "What stands in place of a number that passes Luhn's check."},
+    {"min_length", CW_KEY_INT, AT(luhn, min_length), .def = "13", .min = "1", .max = "19",
+     .doc = "Numbers of fewer digits are left alone."},
+    {"delimiters", CW_KEY_STRING, AT(luhn, delimiters),
+     .doc = "Characters that may stand between the digits of one number."},
+    {"skip_regex", CW_KEY_STRING, AT(luhn, skip_regex),
+     .doc = "What matches this regular expression (RE2) is left alone."},
+};
+static const struct cw_table_def luhn_table =
+    CW_TABLE("luhn", luhn_keys, struct cw_stage_luhn_config);
+
+static const struct cw_key_def metric_keys[] = {
+    {"type", CW_KEY_STRING, AT(metric, type), .flags = CW_KEY_REQUIRED,
+     .doc = "Counter, Gauge or Histogram."},
+    {"description", CW_KEY_STRING, AT(metric, description), .doc = "Its help text."},
+    {"source", CW_KEY_STRING, AT(metric, source),
+     .doc = "The extracted value; the one of the metric's name when it is empty. Numbers and "
+            "durations (0.5ms becomes 0.0005) count, true is 1."},
+    {"prefix", CW_KEY_STRING, AT(metric, prefix), .def = "promtail_custom_",
+     .doc = "What its name begins with."},
+    {"max_idle_duration", CW_KEY_DURATION, AT(metric, max_idle_ns), .def = "5m", .min = "1s",
+     .doc = "A series that was not touched for so long is forgotten."},
+    {"config.value", CW_KEY_STRING, AT(metric, value),
+     .seen = CW_KEY_AT(struct cw_stage_metric_config, has_value),
+     .doc = "Only entries whose value is that count."},
+    {"config.action", CW_KEY_STRING, AT(metric, action),
+     .doc = "inc or add for a counter; set, inc, dec, add or sub for a gauge."},
+    {"config.match_all", CW_KEY_BOOL, AT(metric, match_all), .def = "false",
+     .doc = "A counter counts all entries, whatever was extracted."},
+    {"config.count_entry_bytes", CW_KEY_BOOL, AT(metric, count_entry_bytes), .def = "false",
+     .doc = "With match_all and add: the bytes of the lines."},
+    {"config.buckets", CW_KEY_STRINGS, AT(metric, buckets),
+     .doc = "Upper bounds of a histogram's buckets, rising; else 0.005 to 10."},
+};
+static const struct cw_table_def metric_table =
+    CW_TABLE("metric", metric_keys, struct cw_stage_metric_config);
+
 static const struct cw_key_def multiline_keys[] = {
     {"firstline", CW_KEY_STRING, AT(multiline, firstline),
      .doc = "A regular expression (RE2) that first lines match; the others belong to the first "
-            "line ahead of them."},
+            "line ahead of them. Without one, lines of stack traces (Java, Python, Go, Node.js, "
+            "Ruby, .NET, PHP, Rust) are told from others."},
     {"max_wait_time", CW_KEY_DURATION, AT(multiline, max_wait_ns), .def = "3s", .min = "1ms",
      .doc = "An entry is complete when nothing follows for so long."},
     {"max_lines", CW_KEY_INT, AT(multiline, max_lines), .def = "128", .min = "1", .max = "1000000",
@@ -158,6 +222,46 @@ static const struct cw_key_def pattern_keys[] = {
 };
 static const struct cw_table_def pattern_table =
     CW_TABLE("pattern", pattern_keys, struct cw_stage_pattern_config);
+
+#define REDACT_RULE(member) offsetof(struct cw_stage_redact_rule, member)
+static const char *const redact_actions[] = {"mask", "hash", "replace", NULL};
+static const struct cw_key_def redact_rule_keys[] = {
+    {"name", CW_KEY_STRING, REDACT_RULE(name), .flags = CW_KEY_REQUIRED,
+     .doc = "Its name in counters and hashes; without an expression that of a detector."},
+    {"expression", CW_KEY_STRING, REDACT_RULE(expression),
+     .doc = "A regular expression (RE2): what it matches is redacted."},
+    {"action", CW_KEY_ENUM, REDACT_RULE(action), .names = redact_actions,
+     .seen = CW_KEY_AT(struct cw_stage_redact_rule, has_action),
+     .doc = "That of the stage when it is not given."},
+    {"replacement", CW_KEY_STRING, REDACT_RULE(replacement),
+     .seen = CW_KEY_AT(struct cw_stage_redact_rule, has_replacement),
+     .doc = "That of the stage when it is not given."},
+};
+static const struct cw_table_def redact_rule_table =
+    CW_TABLE("redact rule", redact_rule_keys, struct cw_stage_redact_rule);
+
+static const struct cw_key_def redact_keys[] = {
+    {"detectors", CW_KEY_STRINGS, AT(redact, detectors),
+     .doc = "What to find: email, card, iban, phone, ipv4, ipv6, us_ssn, jwt, bearer_token, "
+            "url_password, aws_key, gcp_key, azure_key, github_token, gitlab_token, slack_token, "
+            "stripe_key, openai_key, api_token, private_key. All of them when neither detectors "
+            "nor rules are given."},
+    {"action", CW_KEY_ENUM, AT(redact, action), .def = "mask", .names = redact_actions,
+     .doc = "mask: letters and digits become '*'. hash: a salted hash, the same for the same "
+            "value. replace: the replacement."},
+    {"replacement", CW_KEY_STRING, AT(redact, replacement), .def = "[redacted]",
+     .doc = "What stands in place of what was found."},
+    {"salt", CW_KEY_STRING, AT(redact, salt), .flags = CW_KEY_SECRET,
+     .doc = "The key of the hashes (HMAC-SHA-256)."},
+    {"salt_file", CW_KEY_STRING, AT(redact, salt_file), .doc = "A file that holds the salt."},
+    {"dry_run", CW_KEY_BOOL, AT(redact, dry_run), .def = "false",
+     .doc = "Count what would be redacted, and leave it."},
+    ROW_SOURCE(redact),
+    {"rules", CW_KEY_TABLES, AT(redact, rules), .table = &redact_rule_table,
+     .doc = "Regular expressions, and detectors that are treated in another way."},
+};
+static const struct cw_table_def redact_table =
+    CW_TABLE("redact", redact_keys, struct cw_stage_redact_config);
 
 static const struct cw_key_def regex_keys[] = {
     {"expression", CW_KEY_STRING, AT(regex, expression), .flags = CW_KEY_REQUIRED,
@@ -269,6 +373,8 @@ static const struct cw_key_def stage_keys[] = {
           .doc = "Take ANSI colour sequences out of the line."),
     STAGE(drop, CW_KEY_TABLE, .table = &drop_table,
           .doc = "Drop entries for which all of the options hold."),
+    STAGE(geoip, CW_KEY_TABLE, .table = &geoip_table,
+          .doc = "Labels that say where an IP address is."),
     STAGE(json, CW_KEY_TABLE, .table = &json_table, .doc = "Extract values from a JSON object."),
     STAGE(label_drop, CW_KEY_STRINGS, .doc = "The same as labeldrop."),
     STAGE(label_keep, CW_KEY_STRINGS, .doc = "The same as labelallow."),
@@ -282,14 +388,21 @@ static const struct cw_key_def stage_keys[] = {
     STAGE(limit, CW_KEY_TABLE, .table = &limit_table, .doc = "Limit how many lines pass a second."),
     STAGE(logfmt, CW_KEY_TABLE, .table = &logfmt_table,
           .doc = "Extract values of key=value pairs."),
+    STAGE(luhn, CW_KEY_TABLE, .table = &luhn_table,
+          .doc = "Replace numbers of payment cards, and others that pass Luhn's check."),
     STAGE(match, CW_KEY_TABLE, .table = &match_table,
           .doc = "Take entries that match a selector through further stages, or drop them."),
+    STAGE(metrics, CW_KEY_TABLE_MAP, .table = &metric_table,
+          .doc = "Counters, gauges and histograms, by name, which are shown at /metrics with the "
+                 "labels of the entry."),
     STAGE(multiline, CW_KEY_TABLE, .table = &multiline_table,
           .doc = "Join lines into entries, those of each set of labels for themselves."),
     STAGE(output, CW_KEY_TABLE, .table = &output_table, .doc = "Make an extracted value the line."),
     STAGE(pack, CW_KEY_TABLE, .table = &pack_table,
           .doc = "Make line and labels one JSON object, which LogQL's unpack takes apart."),
     STAGE(pattern, CW_KEY_TABLE, .table = &pattern_table, .doc = "Extract values by a pattern."),
+    STAGE(redact, CW_KEY_TABLE, .table = &redact_table,
+          .doc = "Blot out addresses, numbers of cards and accounts, keys and tokens."),
     STAGE(regex, CW_KEY_TABLE, .table = &regex_table,
           .doc = "Extract the named groups of a regular expression."),
     STAGE(replace, CW_KEY_TABLE, .table = &replace_table,
@@ -303,6 +416,9 @@ static const struct cw_key_def stage_keys[] = {
                  "gets; empty: the one of its name. A label is one no more, then."),
     STAGE(structured_metadata_drop, CW_KEY_STRINGS,
           .doc = "Take away structured metadata of these names."),
+    STAGE(structured_metadata_regex, CW_KEY_STRING,
+          .doc = "Make all extracted values whose names match this regular expression (RE2) "
+                 "structured metadata."),
     STAGE(template, CW_KEY_TABLE, .table = &template_table,
           .doc = "Make an extracted value of others."),
     STAGE(tenant, CW_KEY_TABLE, .table = &tenant_table, .doc = "Set the tenant of the entry."),

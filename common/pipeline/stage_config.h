@@ -23,9 +23,13 @@ struct cw_stage_drop_config {
     bool has_value, has_older_than, has_longer_than;
     int64_t older_than_ns, longer_than_bytes;
 };
+struct cw_stage_geoip_config {
+    struct cw_str db, source;
+    int db_type; /* enum cw_geo_ip_type */
+};
 struct cw_stage_json_config {
     struct cw_config_map expressions;
-    struct cw_str source;
+    struct cw_str regex, source;
     bool drop_malformed;
 };
 struct cw_stage_level_config {
@@ -43,7 +47,11 @@ struct cw_stage_limit_config {
 };
 struct cw_stage_logfmt_config {
     struct cw_config_map mapping;
-    struct cw_str source;
+    struct cw_str regex, source;
+};
+struct cw_stage_luhn_config {
+    struct cw_str source, replacement, delimiters, skip_regex;
+    int64_t min_length;
 };
 struct cw_stage_match_config {
     struct cw_str selector, pipeline_name, drop_counter_reason;
@@ -51,6 +59,12 @@ struct cw_stage_match_config {
     struct cw_config_tables stages;
 };
 enum cw_stage_match_action { CW_STAGE_MATCH_KEEP, CW_STAGE_MATCH_DROP };
+struct cw_stage_metric_config { /* one of a metrics stage */
+    struct cw_str type, description, source, prefix, value, action;
+    int64_t max_idle_ns;
+    bool has_value, match_all, count_entry_bytes;
+    struct cw_config_strings buckets;
+};
 struct cw_stage_multiline_config {
     struct cw_str firstline;
     int64_t max_lines, max_wait_ns;
@@ -66,6 +80,18 @@ struct cw_stage_pack_config {
 struct cw_stage_pattern_config {
     struct cw_str pattern, source;
     bool labels_from_groups;
+};
+struct cw_stage_redact_rule {
+    struct cw_str name, expression, replacement;
+    int action; /* enum cw_redact_action */
+    bool has_action, has_replacement;
+};
+struct cw_stage_redact_config {
+    struct cw_config_strings detectors;
+    struct cw_config_tables rules;
+    struct cw_str source, replacement, salt, salt_file;
+    int action; /* enum cw_redact_action */
+    bool dry_run;
 };
 struct cw_stage_regex_config {
     struct cw_str expression, source;
@@ -113,6 +139,7 @@ struct cw_stage_truncate_config {
     X(docker, docker, struct cw_stage_none_config)                                                 \
     X(decolorize, decolorize, struct cw_stage_none_config)                                         \
     X(drop, drop, struct cw_stage_drop_config)                                                     \
+    X(geoip, geoip, struct cw_stage_geoip_config)                                                  \
     X(json, json, struct cw_stage_json_config)                                                     \
     X(label_drop, labeldrop, struct cw_config_strings)                                             \
     X(label_keep, labelallow, struct cw_config_strings)                                            \
@@ -122,11 +149,14 @@ struct cw_stage_truncate_config {
     X(level, level, struct cw_stage_level_config)                                                  \
     X(limit, limit, struct cw_stage_limit_config)                                                  \
     X(logfmt, logfmt, struct cw_stage_logfmt_config)                                               \
+    X(luhn, luhn, struct cw_stage_luhn_config)                                                     \
     X(match, match, struct cw_stage_match_config)                                                  \
+    X(metrics, metrics, struct cw_config_table_map)                                                \
     X(multiline, multiline, struct cw_stage_multiline_config)                                      \
     X(output, output, struct cw_stage_source_config)                                               \
     X(pack, pack, struct cw_stage_pack_config)                                                     \
     X(pattern, pattern, struct cw_stage_pattern_config)                                            \
+    X(redact, redact, struct cw_stage_redact_config)                                               \
     X(regex, regex, struct cw_stage_regex_config)                                                  \
     X(replace, replace, struct cw_stage_replace_config)                                            \
     X(sampling, sampling, struct cw_stage_sampling_config)                                         \
@@ -134,6 +164,7 @@ struct cw_stage_truncate_config {
     X(static_labels, static_labels, struct cw_config_map)                                          \
     X(structured_metadata, structured_metadata, struct cw_config_map)                              \
     X(structured_metadata_drop, structured_metadata_drop, struct cw_config_strings)                \
+    X(structured_metadata_regex, structured_metadata_regex, struct cw_str)                         \
     X(template, template, struct cw_stage_template_config)                                         \
     X(tenant, tenant, struct cw_stage_tenant_config)                                               \
     X(timestamp, timestamp, struct cw_stage_timestamp_config)                                      \

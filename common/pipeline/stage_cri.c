@@ -1,23 +1,11 @@
 #include "common/base/clock.h"
-#include "common/pipeline/stage_priv.h"
+#include "common/pipeline/stage_joins.h"
 
 /* A line of a CRI runtime: "<RFC 3339 time> stdout|stderr F|P[:...] <text>". P says that the next line of the same stream goes on with
  * the text. */
 struct cri_stage {
     uint32_t time, timestamp, stream, flags, content;
     size_t max_partial_lines, max_partial_bytes; /* 0: no bound */
-};
-
-/* The begin of a line whose end is not there yet. */
-struct partial {
-    struct cw_stage_item *item; /* of its first piece */
-    char *text;
-    size_t len, cap;
-};
-
-struct cri_run {
-    struct partial *partials; /* one per set of labels */
-    size_t n, cap;
 };
 
 struct cri_line {
@@ -70,59 +58,28 @@ static bool is_partial(struct cw_str flags)
     return flags.ptr[0] == 'P' && (flags.len == 1 || flags.ptr[1] == ':');
 }
 
-static struct partial *find_partial(struct cri_run *state, const struct cw_stage_item *item)
-{
-    struct cw_labels labels = {item->entry.labels, item->entry.nlabels};
-    for (size_t i = 0; i < state->n; i++) {
-        const struct cw_stage_entry *held = &state->partials[i].item->entry;
-        if (cw_labels_eq((struct cw_labels){held->labels, held->nlabels}, labels))
-            return &state->partials[i];
-    }
-    return NULL;
-}
-
-/* What passes the bound is cut off, from each piece and from the whole. */
+/* What passes the bound is cut off. */
 static void add_piece(const struct cri_stage *stage, struct cw_stages_run *run,
-                      struct partial *partial, struct cw_str piece)
+                      struct cw_stage_join *line, const struct cw_stage_entry *piece)
 {
-    if (stage->max_partial_bytes > 0) {
-        size_t room = stage->max_partial_bytes - partial->len;
-        piece.len = piece.len < room ? piece.len : room;
-    }
-    partial->text = cw_arena_grow(run->options.arena, partial->text, partial->len, &partial->cap,
-                                  partial->len + piece.len, 1);
-    if (piece.len > 0)
-        memcpy(partial->text + partial->len, piece.ptr, piece.len);
-    partial->len += piece.len;
-}
-
-static void flush(const struct cw_stage_node *node, struct cw_stages_run *run)
-{
-    struct cri_run *state = cw_stage_run_state(node, run);
-    size_t n = state->n;
-    state->n = 0;
-    for (size_t i = 0; i < n; i++) {
-        struct partial *partial = &state->partials[i];
-        partial->item->entry.line = cw_str_make(partial->text, partial->len);
-        cw_stage_pass(node, run, partial->item);
-    }
+    struct cw_str text = piece->line;
+    if (stage->max_partial_bytes > 0)
+        text = cw_str_sub(text, 0, stage->max_partial_bytes - line->len);
+    cw_stage_join_append(line, run, piece, CW_STR(""), text);
 }
 
 static enum cw_stage_end hold(const struct cw_stage_node *node, struct cw_stages_run *run,
-                              struct cw_stage_item *item, struct partial *partial)
+                              struct cw_stage_item *item, struct cw_stage_join *partial)
 {
     const struct cri_stage *stage = node->state;
-    struct cri_run *state = cw_stage_run_state(node, run);
+    struct cw_stage_joins *partials = cw_stage_run_state(node, run);
     if (partial == NULL) {
-        if (state->n >= stage->max_partial_lines)
-            flush(node, run); /* so many streams do not end their lines: they go as they are */
-        state->partials = cw_arena_grow(run->options.arena, state->partials, state->n, &state->cap,
-                                        state->n + 1, sizeof *state->partials);
-        partial = &state->partials[state->n++];
-        *partial = (struct partial){.item = cw_stage_keep(run, item)};
+        if (partials->n >= stage->max_partial_lines)
+            cw_stage_joins_flush(node,
+                                 run); /* so many do not end their lines: they go as they are */
+        partial = cw_stage_joins_add(partials, run, item);
     }
-    add_piece(stage, run, partial, item->entry.line);
-    partial->item->entry.to = item->entry.to;
+    add_piece(stage, run, partial, &item->entry);
     return CW_STAGE_GONE;
 }
 
@@ -130,7 +87,7 @@ static enum cw_stage_end run_stage(const struct cw_stage_node *node, struct cw_s
                                    struct cw_stage_item *item)
 {
     const struct cri_stage *stage = node->state;
-    struct cri_run *state = cw_stage_run_state(node, run);
+    struct cw_stage_joins *partials = cw_stage_run_state(node, run);
     struct cri_line line;
     int64_t ts_ns;
     if (!read_line(item->entry.line, &line))
@@ -144,31 +101,20 @@ static enum cw_stage_end run_stage(const struct cw_stage_node *node, struct cw_s
     if (cw_time_parse_rfc3339(line.time, &ts_ns))
         item->entry.ts_ns = run->last_ts_ns = ts_ns;
     item->entry.line = line.content;
-    struct partial *partial = state->n > 0 ? find_partial(state, item) : NULL;
+    struct cw_stage_join *partial = partials->n > 0 ? cw_stage_joins_find(partials, item) : NULL;
     if (is_partial(line.flags))
         return hold(node, run, item, partial);
     if (partial == NULL)
         return CW_STAGE_ON;
-    add_piece(stage, run, partial, line.content);
+    add_piece(stage, run, partial, &item->entry);
     item->entry.from = partial->item->entry.from;
-    item->entry.line = cw_str_make(partial->text, partial->len);
-    *partial = state->partials[--state->n];
+    item->entry.line = cw_stage_join_text(partial);
+    *partial = partials->items[--partials->n];
     return CW_STAGE_ON;
-}
-
-static uint64_t unfinished(const struct cw_stage_node *node, const struct cw_stages_run *run)
-{
-    const struct cri_run *state = cw_stage_run_state(node, run);
-    uint64_t from = UINT64_MAX;
-    for (size_t i = 0; i < state->n; i++) {
-        uint64_t begins = state->partials[i].item->entry.from;
-        from = begins < from ? begins : from;
-    }
-    return from;
 }
 
 const struct cw_stage_def cw_stage_cri_def = {.compile = compile,
                                               .run = run_stage,
-                                              .flush = flush,
-                                              .unfinished = unfinished,
-                                              .run_bytes = sizeof(struct cri_run)};
+                                              .flush = cw_stage_joins_flush,
+                                              .unfinished = cw_stage_joins_unfinished,
+                                              .run_bytes = sizeof(struct cw_stage_joins)};

@@ -1,4 +1,5 @@
 #include "common/extract/extract_logfmt.h"
+#include "common/match/regex.h"
 #include "common/pipeline/stage_priv.h"
 
 struct logfmt_stage {
@@ -8,6 +9,7 @@ struct logfmt_stage {
         uint32_t slot;
     } * pairs;
     size_t n;
+    struct cw_regex *regex; /* of keys that are taken too; or NULL */
 };
 
 static int compile(struct cw_stages_build *build, const void *config, struct cw_stage_node *node,
@@ -26,7 +28,16 @@ static int compile(struct cw_stages_build *build, const void *config, struct cw_
         stage->pairs[i] = (struct logfmt_pair){pair->value.len > 0 ? pair->value : pair->name,
                                                cw_stage_slot(build, pair->name)};
     }
-    return stage->n > 0 ? 0 : cw_err_set(err, CW_E_INVALID, "mapping is missing");
+    if (c->regex.len == 0)
+        return stage->n > 0 ? 0 : cw_err_set(err, CW_E_INVALID, "mapping is missing");
+    int rc = cw_regex_compile(c->regex, CW_REGEX_SEARCH, &stage->regex, err);
+    return rc < 0 ? cw_err_wrap(err, "regex") : 0;
+}
+
+static void free_stage(void *state)
+{
+    struct logfmt_stage *stage = state;
+    cw_regex_free(&stage->regex);
 }
 
 /* Up to the first pair that is broken. */
@@ -42,8 +53,11 @@ static enum cw_stage_end run_stage(const struct cw_stage_node *node, struct cw_s
             if (cw_str_eq(stage->pairs[i].key, pairs.key))
                 cw_stage_set(item, stage->pairs[i].slot, CW_EXTRACTED_TEXT, pairs.value);
         }
+        if (stage->regex != NULL && cw_regex_match(stage->regex, pairs.key, NULL) == 1)
+            cw_stage_set_named(run, item, pairs.key, CW_EXTRACTED_TEXT, pairs.value);
     }
     return CW_STAGE_ON;
 }
 
-const struct cw_stage_def cw_stage_logfmt_def = {.compile = compile, .run = run_stage};
+const struct cw_stage_def cw_stage_logfmt_def = {
+    .compile = compile, .run = run_stage, .free = free_stage};

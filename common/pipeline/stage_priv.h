@@ -136,11 +136,19 @@ static inline void cw_stage_set(struct cw_stage_item *item, uint32_t slot,
 {
     item->slots[slot] = (struct cw_extracted){kind, text};
 }
+/* Make the text the value, or the line. */
+static inline void cw_stage_set_text(struct cw_stage_item *item, uint32_t slot, struct cw_str text)
+{
+    if (slot == CW_SLOT_LINE)
+        item->entry.line = text;
+    else
+        cw_stage_set(item, slot, CW_EXTRACTED_TEXT, text);
+}
 /* Of a name that a line brought up: to its slot, or among the others. */
 void cw_stage_set_named(struct cw_stages_run *run, struct cw_stage_item *item, struct cw_str name,
                         enum cw_extracted_kind kind, struct cw_str text);
 
-/* An empty value, or one that is not UTF-8, takes the label away, or is ignored. Texts are borrowed as long as the run. */
+/* An empty value takes the name away; one that is not UTF-8 changes nothing. Texts are borrowed as long as the run. */
 void cw_stage_set_label(struct cw_stages_run *run, struct cw_stage_item *item, struct cw_str name,
                         struct cw_str value);
 void cw_stage_set_metadata(struct cw_stages_run *run, struct cw_stage_item *item,

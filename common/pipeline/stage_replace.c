@@ -8,8 +8,8 @@ struct replace_stage {
     struct cw_regex *regex;
     struct cw_stage_text_template template;
     struct cw_str *groups; /* of one match */
-    struct cw_str *
-        made; /* of the first match: what stands for them; without pointer where one took no part */
+    /* Of the first match: what stands for them; without pointer where one took no part. */
+    struct cw_str *made;
     uint32_t *slots; /* per group; the line's: it has no name */
     size_t ngroups;  /* group 0 included */
     struct cw_buf out;
@@ -111,11 +111,8 @@ static enum cw_stage_end run_stage(const struct cw_stage_node *node, struct cw_s
         if (stage->slots[i] != CW_SLOT_LINE && stage->made[i].ptr != NULL)
             cw_stage_set(item, stage->slots[i], CW_EXTRACTED_TEXT, stage->made[i]);
     }
-    text = cw_arena_dup(run->options.arena, cw_buf_str(&stage->out));
-    if (stage->source == CW_SLOT_LINE)
-        item->entry.line = text;
-    else
-        cw_stage_set(item, stage->source, CW_EXTRACTED_TEXT, text);
+    cw_stage_set_text(item, stage->source,
+                      cw_arena_dup(run->options.arena, cw_buf_str(&stage->out)));
     return CW_STAGE_ON;
 }
 

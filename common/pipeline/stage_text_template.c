@@ -13,6 +13,7 @@ int cw_stage_text_template_init(struct cw_stages_build *build, struct cw_str tex
         return rc;
     template->run = cw_go_template_run_new();
     cw_go_template_needs(template->tmpl, &needs);
+    build->stages->keeps_others |= needs.all_fields;
     template->fields = needs.fields;
     template->nfields = needs.nfields;
     template->slots = CW_ARENA_ARRAY(build->arena, uint32_t, needs.nfields);
@@ -63,7 +64,7 @@ static size_t list_fields(void *user, const struct cw_label **items)
     const struct cw_stages_run *run = template->stages_run;
     const struct cw_stage_item *item = template->item;
     const struct cw_stages *stages = run->stages;
-    size_t n = 0, nmax = stages->nslots + item->nfed + 2;
+    size_t n = 0, nmax = stages->nslots + item->nfed + item->nothers + 2;
     struct cw_label *fields = CW_ARENA_ARRAY(run->options.arena, struct cw_label, nmax);
     struct cw_str text;
     for (size_t i = 0; i < item->nfed; i++)
@@ -71,6 +72,10 @@ static size_t list_fields(void *user, const struct cw_label **items)
     for (size_t i = 0; i < stages->nslots; i++) {
         if (cw_stage_text(run, item, (uint32_t)i, &text))
             add_field(fields, &n, stages->slot_names[i], text);
+    }
+    for (size_t i = 0; i < item->nothers; i++) {
+        if (item->others[i].value.kind >= CW_EXTRACTED_TEXT)
+            add_field(fields, &n, item->others[i].name, item->others[i].value.text);
     }
     if (template->value != NULL)
         add_field(fields, &n, CW_STR("Value"), *template->value);

@@ -41,6 +41,7 @@ struct cw_stage_entry {
     uint64_t from, to;    /* offsets of its bytes in the source */
     bool counting;        /* the first passage */
     bool labels_changed;  /* they are not the ones that were fed */
+    bool redacted;        /* something in it was hidden */
 };
 
 struct cw_stages_run_options {
@@ -81,8 +82,8 @@ void cw_stages_flush(struct cw_stages_run *run);
  * from now on is not looked at. It is to be fed again, in a new run, after so many nanoseconds. 0: no limit holds back. */
 int64_t cw_stages_blocked_ns(const struct cw_stages_run *run);
 
-/* The i-th extracted value of an entry, for who shows it during `trace` or `emit`; false behind the last. Values that are null have
- * a text without pointer. */
+/* The i-th extracted value of an entry that `emit` or `dropped` is given, or `trace` as `after`, during that call; false behind the last.
+ * The text of a null has no pointer. */
 bool cw_stages_extracted(const struct cw_stages_run *run, const struct cw_stage_entry *entry,
                          size_t i, struct cw_str *name, struct cw_str *value);
 

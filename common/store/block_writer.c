@@ -157,24 +157,19 @@ static int cut_begin(struct cw_block_writer *w, enum cw_token_mode mode, struct 
     return w->cut;
 }
 
-/* How many rows of the batch the block has room for; of those with metadata only one at a time. */
+/* How many rows of the batch the block has room for. */
 static uint32_t rows_that_fit(const struct cw_block_writer *w, const struct cw_entry_batch *batch,
                               size_t from, size_t raw_bytes_max, size_t *bytes_out)
 {
-    const struct cw_labels *metadata = batch->metadata;
     uint32_t most = (uint32_t)CW_MIN(batch->n - from, (size_t)CW_BLOCK_ROWS_MAX - w->rows), n = 0;
     size_t bytes = 0, room = CW_MIN(raw_bytes_max, (size_t)CW_BLOCK_RAW_TARGET);
+    if (batch->metadata != NULL)
+        most = cw_meta_writer_fit(w->meta, w->rows, batch->metadata + from, most);
     for (; n < most; n++) {
         size_t with = bytes + batch->sizes[from + n];
-        size_t npairs = metadata != NULL ? metadata[from + n].n : 0;
-        bool first = w->rows + n == 0;
-        if ((!first && w->raw_bytes + with > room) || (npairs > 0 && n > 0))
-            break;
-        if (!first && cw_meta_writer_full(w->meta, w->rows, npairs))
+        if (w->rows + n > 0 && w->raw_bytes + with > room)
             break;
         bytes = with;
-        if (npairs > 0)
-            most = 1;
     }
     *bytes_out = bytes;
     return n;
@@ -201,10 +196,11 @@ int cw_block_writer_add_values(struct cw_block_writer *w, uint32_t stream,
         return n;
     for (uint32_t i = (uint32_t)n; i < run.n; i++)
         bytes -= run.sizes[i];
-    if (batch->metadata != NULL && batch->metadata[from].n > 0)
-        rc = cw_meta_writer_add(w->meta, w->rows, batch->metadata[from], err);
-    if (rc < 0)
-        return rc;
+    for (uint32_t i = 0; batch->metadata != NULL && i < (uint32_t)n; i++) {
+        rc = cw_meta_writer_add(w->meta, w->rows + i, batch->metadata[from + i], err);
+        if (rc < 0)
+            return rc;
+    }
     rows_end(w, stream, batch->ts_ns + from, (uint32_t)n, bytes);
     return n;
 }

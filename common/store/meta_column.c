@@ -10,7 +10,8 @@
 #include "common/store/format.h"
 
 enum {
-    PAIR_OVERHEAD = 16,      /* a guess of what a pair costs beside its text */
+    PAIR_OVERHEAD = 16,      /* a guess of what a name costs beside its text */
+    PAIR_BYTES = 2,          /* and what a value does */
     NAME_BYTES_MIN = 13,     /* lengths, a bitmap, an integer column */
     RANK_ROWS = 512,         /* rows that share one running count of a reader */
     DICTIONARY_USES_MIN = 4, /* of a distinct value on average; it costs its text and a length */
@@ -70,13 +71,49 @@ void cw_meta_writer_free(struct cw_meta_writer **writer)
     free(w);
 }
 
-bool cw_meta_writer_full(const struct cw_meta_writer *w, uint32_t row, size_t npairs)
+/* What a block has of metadata, or would have. */
+struct amount {
+    size_t npairs, nnames, nbytes;
+};
+
+static bool is_full(struct amount have, uint32_t row, size_t npairs)
 {
     /* Many new names in a long block: each would cost a bitmap. */
     if ((uint64_t)npairs * (row / 8) >= CW_BLOCK_META_RAW_TARGET)
         return true;
-    return w->npairs >= CW_BLOCK_META_PAIRS_TARGET || w->nnames >= CW_BLOCK_META_NAMES_TARGET ||
-           w->nbytes >= CW_BLOCK_META_RAW_TARGET;
+    return have.npairs >= CW_BLOCK_META_PAIRS_TARGET || have.nnames >= CW_BLOCK_META_NAMES_TARGET ||
+           have.nbytes >= CW_BLOCK_META_RAW_TARGET;
+}
+
+bool cw_meta_writer_full(const struct cw_meta_writer *w, uint32_t row, size_t npairs)
+{
+    return is_full((struct amount){w->npairs, w->nnames, w->nbytes}, row, npairs);
+}
+
+static bool same_names(struct cw_labels a, struct cw_labels b)
+{
+    bool same = a.n == b.n;
+    for (size_t i = 0; same && i < a.n; i++)
+        same = cw_str_eq(a.items[i].name, b.items[i].name);
+    return same;
+}
+
+uint32_t cw_meta_writer_fit(const struct cw_meta_writer *w, uint32_t row,
+                            const struct cw_labels *pairs, uint32_t n)
+{
+    struct amount have = {w->npairs, w->nnames, w->nbytes};
+    uint32_t fit = 0;
+    while (fit < n && !is_full(have, row + fit, pairs[fit].n) && same_names(pairs[fit], pairs[0])) {
+        have.npairs += pairs[fit].n;
+        for (size_t i = 0; i < pairs[fit].n; i++) {
+            have.nbytes += pairs[fit].items[i].value.len + PAIR_BYTES;
+            /* Whether the first one's names are new is not looked up. */
+            have.nbytes += fit == 0 ? pairs[fit].items[i].name.len + PAIR_OVERHEAD : 0;
+            have.nnames += fit == 0;
+        }
+        fit++;
+    }
+    return fit;
 }
 
 bool cw_meta_writer_empty(const struct cw_meta_writer *w)
@@ -215,7 +252,7 @@ int cw_meta_writer_add(struct cw_meta_writer *w, uint32_t row, struct cw_labels 
         n->present[row / 8] |= (uint8_t)(1u << (row % 8));
         value_add(n, value);
         w->npairs++;
-        w->nbytes += value.len + 2;
+        w->nbytes += value.len + PAIR_BYTES;
     }
     return 0;
 }

@@ -18,6 +18,9 @@ struct cw_meta_writer *cw_meta_writer_new(void);
 void cw_meta_writer_free(struct cw_meta_writer **writer);
 /* Is there so much already that the block should be closed before row `row`, which has `npairs`? */
 bool cw_meta_writer_full(const struct cw_meta_writer *writer, uint32_t row, size_t npairs);
+/* How many of `n` rows from `row` on, whose pairs these are, find it not full for certain: no more than have the names of the first. */
+uint32_t cw_meta_writer_fit(const struct cw_meta_writer *writer, uint32_t row,
+                            const struct cw_labels *pairs, uint32_t n);
 bool cw_meta_writer_empty(const struct cw_meta_writer *writer);
 /* The pairs of row `row` (rising, under CW_BLOCK_ROWS_MAX). */
 int cw_meta_writer_add(struct cw_meta_writer *writer, uint32_t row, struct cw_labels pairs,

@@ -562,49 +562,47 @@ static CW_GT_FN(to_json)
 
 /* ---- texts ---- */
 
-static CW_GT_FN(quote)
+enum piece_style { PIECE_AS_IS, PIECE_GO_QUOTED, PIECE_IN_APOSTROPHES };
+
+/* What there is of the arguments, with spaces between. */
+static int joined_pieces(struct cw_go_template_run *run, const struct cw_go_value *args,
+                         size_t nargs, enum piece_style style, struct cw_go_value *out)
 {
     bool any = false;
     cw_buf_clear(&run->tmp);
     for (size_t i = 0; i < nargs; i++) {
         if (is_nothing(args[i]))
             continue;
+        struct cw_str text = text_of(run, args[i]);
         if (any)
             cw_buf_addc(&run->tmp, ' ');
-        cw_quote_go(text_of(run, args[i]), &run->tmp);
         any = true;
+        switch (style) {
+        case PIECE_AS_IS: cw_buf_adds(&run->tmp, text); break;
+        case PIECE_GO_QUOTED: cw_quote_go(text, &run->tmp); break;
+        case PIECE_IN_APOSTROPHES:
+            cw_buf_addc(&run->tmp, '\'');
+            cw_buf_adds(&run->tmp, text);
+            cw_buf_addc(&run->tmp, '\'');
+            break;
+        }
     }
     return cw_gt_take_tmp(run, out);
+}
+
+static CW_GT_FN(quote)
+{
+    return joined_pieces(run, args, nargs, PIECE_GO_QUOTED, out);
 }
 
 static CW_GT_FN(squote)
 {
-    bool any = false;
-    cw_buf_clear(&run->tmp);
-    for (size_t i = 0; i < nargs; i++) {
-        if (is_nothing(args[i]))
-            continue;
-        cw_buf_addz(&run->tmp, any ? " '" : "'");
-        cw_buf_adds(&run->tmp, text_of(run, args[i]));
-        cw_buf_addc(&run->tmp, '\'');
-        any = true;
-    }
-    return cw_gt_take_tmp(run, out);
+    return joined_pieces(run, args, nargs, PIECE_IN_APOSTROPHES, out);
 }
 
 static CW_GT_FN(cat)
 {
-    bool any = false;
-    cw_buf_clear(&run->tmp);
-    for (size_t i = 0; i < nargs; i++) {
-        if (is_nothing(args[i]))
-            continue;
-        if (any)
-            cw_buf_addc(&run->tmp, ' ');
-        cw_buf_adds(&run->tmp, text_of(run, args[i]));
-        any = true;
-    }
-    return cw_gt_take_tmp(run, out);
+    return joined_pieces(run, args, nargs, PIECE_AS_IS, out);
 }
 
 static CW_GT_FN(nospace)

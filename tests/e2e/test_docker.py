@@ -1,47 +1,16 @@
 """Containers of a real Docker Engine: dockerd on a private socket, an image made of busybox alone."""
 import os
+import socket
+import ssl
 import subprocess
 import tarfile
+import threading
 
 import pytest
 
+from docker_engine import Engine
 from load import differences
-from programs import Program, wait_for
-
-
-class Engine(Program):
-    def __init__(self, folder):
-        self.folder = str(folder)
-        os.makedirs(self.folder, exist_ok=True)
-        self.socket = os.path.join(self.folder, "sock")
-        argv = ["/usr/sbin/dockerd", "--storage-driver=vfs", "--iptables=false", "--ip6tables=false", "--bridge=none",
-                "--data-root", os.path.join(self.folder, "data"), "--exec-root", os.path.join(self.folder, "exec"),
-                "--pidfile", os.path.join(self.folder, "pid"), "-H", "unix://" + self.socket]
-        super().__init__(argv, os.path.join(self.folder, "dockerd.log"))
-
-    def docker(self, *arguments, check=True):
-        done = subprocess.run(["docker", "-H", "unix://" + self.socket, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        assert not check or done.returncode == 0, (arguments, done.stderr, self.log()[-2000:])
-        return done
-
-    def start(self):
-        super().start()
-        wait_for("Docker Engine", lambda: self.docker("info", check=False).returncode == 0, 60)
-        return self
-
-    def image(self):
-        path = os.path.join(self.folder, "busybox.tar")
-        with tarfile.open(path, "w") as tar:
-            tar.add("/bin/busybox", "bin/busybox")
-            for name in ("sh", "sleep", "head", "tr", "seq"):
-                link = tarfile.TarInfo("bin/" + name)
-                link.type, link.linkname = tarfile.SYMTYPE, "busybox"
-                tar.addfile(link)
-        self.docker("import", path, "bb:1")
-        return self
-
-    def run(self, name, script, *more):
-        return self.docker("run", "-d", "--network", "none", "--name", name, *more, "bb:1", "/bin/sh", "-c", script).stdout.decode().strip()
+from programs import wait_for
 
 
 @pytest.fixture(scope="module")
@@ -204,3 +173,122 @@ def test_what_was_rotated_before_the_container_was_found(ingester, make_shipper,
     shipper = make_shipper(arguments=["--push", ingester.url, "--label", "job=docker", "--docker=" + engine.socket]).start()
     lines_of(ingester, '{container="old-%s"}' % driver, [b"line number %d" % i for i in range(1, 1001)])
     assert shipper.stop() == 0
+
+
+# A driver whose logs are in no file: the Engine keeps them for its API.
+SYSLOG = ["--log-driver", "syslog", "--log-opt", "syslog-address=udp://127.0.0.1:9"]
+
+
+def test_logs_without_files_are_followed_over_the_api(ingester, make_shipper, engine, tmp_path):
+    script = ("echo first; echo to stderr >&2; head -c 50000 /dev/zero | tr '\\0' x; echo; "
+              "for i in $(seq 1 60); do for k in $(seq 1 50); do echo round $i line $k; done; sleep 0.05; done")
+    shipper = make_shipper(config=scrape_of(ingester, tmp_path, engine, ", filters: [{name: name, values: [followed]}]}]\n")).start()
+    engine.run("followed", script, *SYSLOG)
+    want = [b"first", b"x" * 50000] + [b"round %d line %d" % (i, k) for i in range(1, 61) for k in range(1, 51)]
+    for part in range(1, 5):
+        wait_for("some lines", lambda: ingester.count('{container="followed"}') > 500 * part)
+        shipper.kill()
+        shipper.start()
+    lines_of(ingester, '{container="followed", stream="stdout"}', want)
+    lines_of(ingester, '{container="followed", stream="stderr"}', [b"to stderr"])
+    # It runs again: what it says now comes behind what it said.
+    engine.docker("start", "followed")
+    lines_of(ingester, '{container="followed", stream="stdout"}', 2 * want)
+    # One that runs for a moment only.
+    engine.run("followed-short", "echo short", *SYSLOG)
+    lines_of(ingester, '{container="followed-short"}', [b"short"])
+    for i in range(2, 5):
+        engine.docker("start", "followed-short")
+        lines_of(ingester, '{container="followed-short"}', [b"short"] * i)
+    engine.docker("rm", "-f", "followed-short")
+    # It is removed: its spool is, when all of it has arrived.
+    engine.docker("rm", "-f", "followed")
+    spools = tmp_path / "positions.yaml.cordwood.spool" / "docker_logs"
+    wait_for("its spool to be removed", lambda: not any(files for _, _, files in os.walk(spools)), 30, 0.1)
+    assert shipper.stop() == 0
+
+
+def forwarded(engine, tls=None):
+    """The Engine's socket at a TCP port, perhaps with TLS; (the listener, its port)."""
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def copy(source, target):
+        try:
+            while data := source.recv(65536):
+                target.sendall(data)
+            target.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass
+
+    def serve_one(client):
+        try:
+            client = tls.wrap_socket(client, server_side=True) if tls else client
+        except OSError:
+            return
+        inside = socket.socket(socket.AF_UNIX)
+        inside.connect(engine.socket)
+        threading.Thread(target=copy, args=(client, inside), daemon=True).start()
+        copy(inside, client)
+
+    def serve():
+        while True:
+            try:
+                client, _ = listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=serve_one, args=(client,), daemon=True).start()
+    threading.Thread(target=serve, daemon=True).start()
+    return listener, listener.getsockname()[1]
+
+
+@pytest.fixture
+def tcp(engine):
+    listener, port = forwarded(engine)
+    yield "tcp://127.0.0.1:%d" % port
+    listener.close()
+
+
+def test_an_engine_behind_tls_with_client_certificates(ingester, make_shipper, engine, tmp_path):
+    def openssl(*arguments):
+        subprocess.run(["openssl", *arguments], cwd=tmp_path, check=True, capture_output=True)
+    (tmp_path / "names").write_text("subjectAltName=DNS:docker.internal")
+    openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", "ca.key", "-out", "ca.pem", "-subj", "/CN=ca")
+    for name in ("server", "client"):
+        openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", name + ".key", "-out", name + ".csr", "-subj", "/CN=" + name)
+        openssl("x509", "-req", "-in", name + ".csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-out", name + ".pem", "-extfile", "names")
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=tmp_path / "ca.pem")
+    context.load_cert_chain(tmp_path / "server.pem", tmp_path / "server.key")
+    context.verify_mode = ssl.CERT_REQUIRED
+    listener, port = forwarded(engine, context)
+    try:
+        engine.run("behind", "echo over TLS")
+
+        def config(more):
+            return ("clients: [{url: %s/loki/api/v1/push, batchwait: 20ms}]\npositions: {filename: %s/positions.yaml}\n"
+                    "scrape_configs: [{job_name: tls, docker_sd_configs: [{host: 'tcp://127.0.0.1:%d', filters: [{name: name, values: [behind]}], "
+                    "tls_config: {ca_file: %s/ca.pem, server_name: docker.internal%s}}]}]\n" % (ingester.url, tmp_path, port, tmp_path, more))
+        refused = make_shipper(config=config("")).start()
+        wait_for("the refusal to be told", lambda: "docker at tcp://" in refused.log())
+        refused.kill()
+        shipper = make_shipper(config=config(", cert_file: %s/client.pem, key_file: %s/client.key" % (tmp_path, tmp_path)), arguments=["--once"]).start()
+        shipper.finish()
+        lines_of(ingester, '{container="behind"}', [b"over TLS"])
+    finally:
+        listener.close()
+
+
+def test_an_engine_at_a_tcp_port(ingester, make_shipper, engine, tcp, tmp_path):
+    engine.run("far", "echo plain; echo bad >&2; seq 1 500")
+    engine.run("screen", "echo hello; head -c 40000 /dev/zero | tr '\\0' y; echo; echo end", "-t")
+    config = ("clients: [{url: %s/loki/api/v1/push, batchwait: 20ms}]\npositions: {filename: %s/positions.yaml}\n"
+              "scrape_configs: [{job_name: far, docker_sd_configs: [{host: '%s', filters: [{name: name, values: [far, screen]}]}]}]\n"
+              % (ingester.url, tmp_path, tcp))
+    shipper = make_shipper(config=config, arguments=["--once"]).start()
+    shipper.finish()
+    lines_of(ingester, '{container="far", stream="stdout"}', [b"plain"] + [b"%d" % i for i in range(1, 501)])
+    lines_of(ingester, '{container="far", stream="stderr"}', [b"bad"])
+    lines_of(ingester, '{container="screen"}', [b"hello\r", b"y" * 40000 + b"\r", b"end\r"])
+    # Again: nothing is new, and nothing comes twice.
+    shipper.start()
+    shipper.finish()
+    assert ingester.count('{container="far"}') == 502 and ingester.count('{container="screen"}') == 3

@@ -64,14 +64,39 @@ void cw_stage_lines_again(struct cw_stage_lines *lines)
     lines->run = cw_stages_begin(lines->stages, &lines->options);
 }
 
+/* What is printed of a configuration loads to the same. */
+static void check_print(const struct pipeline *pipeline, struct cw_arena *arena)
+{
+    struct pipeline again;
+    struct cw_buf first, second;
+    struct cw_err err = {0};
+    cw_buf_init(&first, OUT_MAX);
+    cw_buf_init(&second, OUT_MAX);
+    cw_schema_print(&table, pipeline, &first);
+    cr_assert_eq(
+        cw_yaml_load_text(cw_buf_str(&first), "printed", &table, NULL, arena, &again, NULL, &err),
+        0, "%s in:\n%s", err.text, cw_buf_z(&first));
+    cw_schema_print(&table, &again, &second);
+    cr_expect_str_eq(cw_buf_z(&first), cw_buf_z(&second));
+    cw_buf_fini(&first);
+    cw_buf_fini(&second);
+}
+
 void cw_stage_lines_init(struct cw_stage_lines *lines, const char *stages)
+{
+    cw_stage_lines_init_in(lines, stages, NULL);
+}
+
+void cw_stage_lines_init_in(struct cw_stage_lines *lines, const char *stages,
+                            struct cw_stages_host *host)
 {
     static const struct cw_label labels[] = {{{"app", 3}, {"x", 1}}};
     struct pipeline pipeline;
     struct cw_err err = {0};
     *lines = (struct cw_stage_lines){.config_arena = cw_arena_new(), .arena = cw_arena_new()};
     cr_assert_eq(load(stages, lines->config_arena, &pipeline, &err), 0, "%s", err.text);
-    cr_assert_eq(cw_stages_new(&pipeline.stages, NULL, &lines->stages, &err), 0, "%s", err.text);
+    check_print(&pipeline, lines->config_arena);
+    cr_assert_eq(cw_stages_new(&pipeline.stages, host, &lines->stages, &err), 0, "%s", err.text);
     lines->options = (struct cw_stages_run_options){.arena = lines->arena,
                                                     .seed = 1,
                                                     .now_ns = NOW_NS,

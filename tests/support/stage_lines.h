@@ -20,6 +20,9 @@ struct cw_stage_lines {
 };
 
 void cw_stage_lines_init(struct cw_stage_lines *lines, const char *stages);
+/* The same with what the program counts in. */
+void cw_stage_lines_init_in(struct cw_stage_lines *lines, const char *stages,
+                            struct cw_stages_host *host);
 void cw_stage_lines_fini(struct cw_stage_lines *lines);
 /* A new run. */
 void cw_stage_lines_again(struct cw_stage_lines *lines);

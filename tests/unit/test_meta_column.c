@@ -1,5 +1,6 @@
 #include <criterion/criterion.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "common/base/assert.h"
 #include "common/store/format.h"
@@ -90,6 +91,45 @@ Test(meta_column, values_of_few_kinds_cost_a_bit_or_two)
     cr_expect_leq(section.len, ROWS / 8 + ROWS * 2 / 8 + 200, "%zu", section.len);
     cw_meta_writer_free(&writer);
     cw_buf_fini(&section);
+}
+
+/* Rows whose pairs differ in number, names and size. */
+static struct cw_labels pairs_of_sizes(uint32_t row, const char *long_text, char names[8][24],
+                                       struct cw_label *out)
+{
+    uint32_t group = row / 40, n = group % 9 % 8;
+    for (uint32_t i = 0; i < n; i++) {
+        int len = snprintf(names[i], sizeof(names[i]), "%c%u", (int)('a' + i), group % 300);
+        out[i] = (struct cw_label){cw_str_make(names[i], (size_t)len),
+                                   cw_str_make(long_text, 1 + row * 31 % 3000)};
+    }
+    return (struct cw_labels){out, n};
+}
+
+Test(meta_column, rows_that_fit_find_no_block_that_is_full)
+{
+    enum { MANY = 20000, SOME = 100 };
+    static char long_text[3000], names[SOME][8][24];
+    static struct cw_label items[SOME][8];
+    struct cw_labels pairs[SOME];
+    struct cw_meta_writer *writer = cw_meta_writer_new();
+    uint32_t row = 0, ncalls = 0;
+    memset(long_text, 'x', sizeof(long_text));
+    while (row < MANY && !cw_meta_writer_full(writer, row, row / 40 % 9 % 8)) {
+        for (uint32_t i = 0; i < SOME; i++)
+            pairs[i] = pairs_of_sizes(row + i, long_text, names[i], items[i]);
+        uint32_t n = cw_meta_writer_fit(writer, row, pairs, SOME);
+        cr_assert_gt(n, 0);
+        for (uint32_t i = 0; i < n; i++, row++) {
+            cr_assert(!cw_meta_writer_full(writer, row, pairs[i].n), "row %u", row);
+            cr_assert_eq(cw_meta_writer_add(writer, row, pairs[i], &err), 0);
+        }
+        ncalls++;
+    }
+    cr_expect_lt(row, MANY, "nothing was full");
+    cr_expect_lt(ncalls, row / 20, "%u calls for %u rows", ncalls, row);
+    cr_expect_eq(cw_meta_writer_fit(writer, row, pairs, SOME), 0);
+    cw_meta_writer_free(&writer);
 }
 
 Test(meta_column, damaged_bytes_are_told)

@@ -1,7 +1,13 @@
 #include <criterion/criterion.h>
+#include <stdio.h>
 #include <string.h>
 #include "shipper/rotated_name.h"
 #include "tests/support/log_folder.h"
+
+static bool on_log(void *arg, const char *log)
+{
+    return strcmp(log + strlen("/var/"), arg) == 0;
+}
 
 Test(rotated_name, names_that_rotation_gives_are_known)
 {
@@ -27,9 +33,14 @@ Test(rotated_name, names_that_rotation_gives_are_known)
         {".log", ".log.1", true},
         {".log", "-1.log", false},
     };
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char path[64];
         cr_expect_eq(cw_rotated_name(cw_str_of(cases[i].log), cw_str_of(cases[i].name)),
                      cases[i].yes, "%s, %s", cases[i].log, cases[i].name);
+        snprintf(path, sizeof path, "/var/%s", cases[i].name);
+        cr_expect_eq(cw_rotated_logs(path, on_log, (void *)cases[i].log), cases[i].yes,
+                     "%s among the logs of %s", cases[i].log, cases[i].name);
+    }
 }
 
 static void on_name(void *arg, const char *path)

@@ -182,3 +182,22 @@ Test(schema, secrets_are_not_printed)
     cw_buf_fini(&out);
     cw_arena_free(&arena);
 }
+
+Test(schema, a_mapping_is_printed_though_its_first_key_was_not_given)
+{
+    static const struct nested {
+        bool has_a;
+        struct cw_str a, b;
+    } nested = {.b = {"2", 1}};
+    static const struct cw_key_def rows[] = {
+        {"m.a", CW_KEY_STRING, offsetof(struct nested, a), .seen = CW_KEY_AT(struct nested, has_a),
+         .doc = "x"},
+        {"m.b", CW_KEY_STRING, offsetof(struct nested, b), .doc = "x"},
+    };
+    static const struct cw_table_def nested_table = CW_TABLE("nested", rows, struct nested);
+    struct cw_buf out;
+    cw_buf_init(&out, 1024);
+    cw_schema_print(&nested_table, &nested, &out);
+    cr_expect_str_eq(cw_buf_z(&out), "m:\n  b: \"2\"\n");
+    cw_buf_fini(&out);
+}

@@ -165,6 +165,15 @@ static const struct row rows[] = {
      "2019-01-01T01:00:02Z stdout F c\n2019-01-01T01:00:03Z stderr F d\n",
      "2019-01-01T01:00:00Z {app=\"x\", stream=\"stdout\"} -a\nc\n"
      "2019-01-01T01:00:01Z {app=\"x\", stream=\"stderr\"} -b\nd\n"},
+    {"multiline knows stack traces", "- multiline: {}\n",
+     "10:00 ERROR failed\njava.lang.IllegalStateException: no\n\tat a.B.c(B.java:1)\nCaused by: x.Y: z\n"
+     "\t... 3 more\n10:01 INFO on\nTraceback (most recent call last):\n  File \"a.py\", line 1, in b\n"
+     "    c()\nValueError: d\n10:02 INFO\n",
+     NOW
+     " {app=\"x\"} 10:00 ERROR failed\njava.lang.IllegalStateException: no\n\tat a.B.c(B.java:1)\n"
+     "Caused by: x.Y: z\n\t... 3 more\n" NOW " {app=\"x\"} 10:01 INFO on\n" NOW
+     " {app=\"x\"} Traceback (most recent call last):\n  File \"a.py\", line 1, in b\n    c()\n"
+     "ValueError: d\n" NOW " {app=\"x\"} 10:02 INFO\n"},
     /* ---- output ---- */
     {"output", "- json: {expressions: {message: }}\n- output: {source: message}\n",
      "{\"message\":\"m\"}\n{\"user\":1}\n",
@@ -234,6 +243,17 @@ static const struct row rows[] = {
     {"structured_metadata_drop",
      "- structured_metadata: {a: app, b: app}\n- structured_metadata_drop: [a]\n", "l\n",
      NOW " {} {b=\"x\"} l\n"},
+    {"structured_metadata_regex",
+     "- json: {regex: '^(user|req)_', expressions: {user_id: }}\n- logfmt: {regex: ., source: req_log}\n"
+     "- structured_metadata_regex: '_|^a$'\n",
+     "{\"user_id\":7,\"user_name\":\"x\",\"other_\":1,\"req_log\":\"a=1 b=2 c_d=3\",\"user_none\":null}\n",
+     NOW
+     " {app=\"x\"} {a=\"1\", c_d=\"3\", req_log=\"a=1 b=2 c_d=3\", user_id=\"7\", user_name=\"x\"} "
+     "{\"user_id\":7,\"user_name\":\"x\",\"other_\":1,\"req_log\":\"a=1 b=2 c_d=3\",\"user_none\":null}\n"},
+    {"template of values that no stage names",
+     "- logfmt: {regex: .}\n- template: {source: m, template: '{{ .b }}{{ range $k, $v := . }} {{$k}}{{ end }}'}\n"
+     "- output: {source: m}\n",
+     "a=1 b=2\n", NOW " {app=\"x\"} 2 Entry a app b\n"},
     /* ---- template ---- */
     {"template makes a value",
      "- template: {source: new_key, template: 'hello world!'}\n"
@@ -347,7 +367,6 @@ static const struct {
      "template: template: template: pipeline_template:1: function \"nope\" not defined"},
     {"- replace: {expression: 'abc'}\n",
      "replace: expression: there is no group, (...), that could be replaced"},
-    {"- multiline:\n", "multiline: firstline is missing"},
     {"- labels: {a-b: }\n", "labels: \"a-b\" is no name of a label"},
     {"- labels: {}\n", "labels: no label is named"},
     {"- truncate: {rules: [{limit: 3, suffix: '...'}]}\n",

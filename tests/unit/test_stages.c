@@ -1,5 +1,6 @@
 #include <criterion/criterion.h>
 
+#include "common/config/docs.h"
 #include "tests/support/stage_lines.h"
 
 #define NOW "2026-01-05T09:00:00Z"
@@ -30,12 +31,26 @@ Test(stages, what_is_wrong_is_told_with_its_place)
     cw_stage_lines_expect_error(
         "- labels: {a: }\n  json: {expressions: {a: b}}\n",
         "p.yml:2:3: pipeline_stages[0]: json and labels are each a stage of its own, with a dash in front");
+    cw_stage_lines_expect_error(
+        "- docker: {}\n- match:\n    selector: '{a=\"b\"}'\n    stages:\n"
+        "      - regex: {expression: '('}\n",
+        "p.yml:6:9: pipeline_stages[1].match.stages[0]: regex: expression: error "
+        "parsing regexp: missing closing ): `(`");
     cw_stage_lines_expect_error("- jsn: {}\n",
                                 "p.yml:2:3: unknown key \"jsn\" in pipeline_stages[0]; did "
                                 "you mean \"json\"?");
     cw_stage_lines_expect_error(
         "- drop: {source: a, value: b, expression: c}\n",
         "p.yml:2:3: pipeline_stages[0]: drop: value and expression cannot both be given");
+}
+
+Test(stages, a_reference_ends_though_stages_nest_stages)
+{
+    struct cw_buf out;
+    cw_buf_init(&out, 1 << 20);
+    cw_docs_config(&cw_stage_table, &out);
+    cr_expect(strstr(cw_buf_z(&out), "# The keys are those of match.") != NULL);
+    cw_buf_fini(&out);
 }
 
 Test(stages, the_tables_are_sound)

@@ -1,0 +1,88 @@
+"""Configurations of the kinds that promtail's users publish (tests/data/promtail): each is accepted, and does what it says.
+
+NAME.yaml is the configuration; NAME.want, where there is one, the files under /var/log ("== path") and the entries ("== want") as
+[@time] labels, a tab, the line; \\n stands for a newline inside of a line."""
+import glob
+import os
+import re
+import subprocess
+
+import pytest
+
+from programs import SHIPPER
+
+FOLDER = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "data", "promtail")
+NAMES = sorted(os.path.basename(p)[:-5] for p in glob.glob(os.path.join(FOLDER, "*.yaml")))
+ENTRY = re.compile(r"^(\d{4}-\d\d-\d\dT[\d:.]+Z)\t(\{[^\t]*\})\t", re.M)
+
+
+def run(path, *arguments):
+    return subprocess.run([SHIPPER, "--config", path, *arguments], capture_output=True, timeout=60)
+
+
+def test_there_are_enough():
+    assert len(NAMES) >= 40 and sum(os.path.exists(os.path.join(FOLDER, n + ".want")) for n in NAMES) >= 35
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_it_is_accepted(name):
+    done = run(os.path.join(FOLDER, name + ".yaml"), "--check")
+    assert done.returncode == 0, done.stderr.decode()
+
+
+@pytest.mark.parametrize("name", [n for n in NAMES if os.path.exists(os.path.join(FOLDER, n + ".want"))])
+def test_it_does_what_it_says(name, tmp_path):
+    root = str(tmp_path / "log")
+    with open(os.path.join(FOLDER, name + ".want"), newline="") as f:
+        sections = re.split(r"^== (.*)\n", f.read(), flags=re.M)[1:]
+    files = dict(zip(sections[::2], sections[1::2]))
+    want = sorted(files.pop("want").splitlines())
+    for path, text in files.items():
+        path = os.path.join(root, path)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "w", newline="") as f:
+            f.write(text.replace("/var/log", root) if path.endswith((".yml", ".json")) and "/targets/" in path else text)
+    with open(os.path.join(FOLDER, name + ".yaml")) as f:
+        config = f.read().replace("/var/log", root)
+    (tmp_path / "promtail.yaml").write_text(config)
+    done = run(tmp_path / "promtail.yaml", "--dry-run", "--once")
+    assert done.returncode == 0, done.stderr.decode()
+    text = done.stdout.decode().replace(root, "/var/log")
+    starts = list(ENTRY.finditer(text))
+    got = []
+    for i, start in enumerate(starts):
+        line = text[start.end():(starts[i + 1].start() if i + 1 < len(starts) else len(text)) - 1]
+        got.append((start.group(1), start.group(2) + "\t" + line.replace("\n", "\\n")))
+    timed = {w.split(" ", 1)[1] for w in want if w.startswith("@")}
+    assert sorted("@%s %s" % (ts, entry) if entry in timed else entry for ts, entry in got) == want
+
+
+def test_all_mistakes_are_told_at_once(tmp_path):
+    path = tmp_path / "bad.yaml"
+    path.write_text("""clients:
+  - url: http://loki:3100/loki/api/v1/push
+    batchwat: 1s
+scrape_configs:
+  - job_name: a
+    kafka: {brokers: [a]}
+    static_configs: [{labels: {a-b: c}}]
+    relabel_configs:
+      - {source_labels: [x], target_lable: y}
+      - {action: hashmod, target_label: z}
+    pipeline_stages:
+      - regexp: {expression: a}
+      - regex: {expression: "a("}
+  - job_name: b
+    windows_events: {}
+    gcplog: {}
+    kubernetes_sd_configs: [{role: ingress}]
+""")
+    done = run(path, "--check")
+    told = [line.replace(str(path), "f") for line in done.stderr.decode().splitlines()]
+    assert done.returncode == 2
+    for place, text in (("f:3:5", 'did you mean "batchwait"?'), ("f:6:5", '"kafka" is not supported: let the programs push'),
+                        ("f:7:", '"a-b" is no valid label name'), ("f:9:", 'did you mean "target_label"?'),
+                        ("f:10:", "requires non-zero modulus"), ("f:12:9", 'did you mean "regex"?'), ("f:13:", "missing closing )"),
+                        ("f:15:5", '"windows_events" is not supported'), ("f:16:5", "loki_push_api"), ("f:17:", "no other role is supported")):
+        assert any(line.startswith(place) and text in line for line in told), (place, text, told)
+    assert told[-1].endswith("10 errors"), told

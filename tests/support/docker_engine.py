@@ -1,0 +1,41 @@
+"""A real Docker Engine on a private socket, without networks of its own; its first image is made of busybox alone."""
+import os
+import subprocess
+import tarfile
+
+from programs import Program, wait_for
+
+
+class Engine(Program):
+    def __init__(self, folder):
+        self.folder = str(folder)
+        os.makedirs(self.folder, exist_ok=True)
+        self.socket = os.path.join(self.folder, "sock")
+        argv = ["/usr/sbin/dockerd", "--storage-driver=vfs", "--iptables=false", "--ip6tables=false", "--bridge=none",
+                "--data-root", os.path.join(self.folder, "data"), "--exec-root", os.path.join(self.folder, "exec"),
+                "--pidfile", os.path.join(self.folder, "pid"), "-H", "unix://" + self.socket]
+        super().__init__(argv, os.path.join(self.folder, "dockerd.log"))
+
+    def docker(self, *arguments, check=True):
+        done = subprocess.run(["docker", "-H", "unix://" + self.socket, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        assert not check or done.returncode == 0, (arguments, done.stderr, self.log()[-2000:])
+        return done
+
+    def start(self):
+        super().start()
+        wait_for("Docker Engine", lambda: self.docker("info", check=False).returncode == 0, 60)
+        return self
+
+    def image(self):
+        path = os.path.join(self.folder, "busybox.tar")
+        with tarfile.open(path, "w") as tar:
+            tar.add("/bin/busybox", "bin/busybox")
+            for name in ("sh", "sleep", "head", "tr", "seq"):
+                link = tarfile.TarInfo("bin/" + name)
+                link.type, link.linkname = tarfile.SYMTYPE, "busybox"
+                tar.addfile(link)
+        self.docker("import", path, "bb:1")
+        return self
+
+    def run(self, name, script, *more):
+        return self.docker("run", "-d", "--network", "none", "--name", name, *more, "bb:1", "/bin/sh", "-c", script).stdout.decode().strip()

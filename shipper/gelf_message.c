@@ -184,8 +184,8 @@ int cw_gelf_message_decode(struct cw_str json, struct cw_arena *arena, struct cw
         event = cw_json_next(&reader, err);
         if (event == CW_JSON_STRING || event == CW_JSON_NUMBER)
             member_set(out, name, reader.text);
-        else if (event >= 0 && cw_json_skip_rest(&reader, event, err) < 0)
-            return err->code;
+        else if (event >= 0)
+            event = cw_json_skip_rest(&reader, event, err);
     }
     if (event < 0)
         return event;

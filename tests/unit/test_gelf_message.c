@@ -108,7 +108,7 @@ Test(gelf_message, members_and_the_time_to_the_nanosecond)
         cr_assert_eq(cw_gelf_message_decode(json, arena, &got, NULL), 0);
         cr_assert_eq(got.ts_ns, CW_PUSH_TS_NONE, "%s", times[i]);
     }
-    static const char *const bad[] = {"", "[]", "{", "{}x", "text"};
+    static const char *const bad[] = {"", "[]", "{", "{}x", "text", "{\"a\":[}"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         cr_assert_eq(cw_gelf_message_decode(cw_str_of(bad[i]), arena, &got, NULL), CW_E_INVALID,
                      "%s", bad[i]);

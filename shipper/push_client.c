@@ -61,6 +61,8 @@ struct cw_push_client {
     bool plain;           /* the server does not know the delivery protocol */
     bool knows;           /* it has answered an ask with marks: a 404 is a fault of the way there */
     bool ready;
+    bool scout;         /* BACKOFF: cut, to find entries of tenants, and send nothing */
+    bool scout_passed;  /* the last such cut settled something */
     bool restart;       /* ask as soon as nothing is under way */
     bool forget_batch;  /* and cut again whatever the marks say */
     size_t max_entries; /* of the next cut: fewer after a refusal */
@@ -212,6 +214,30 @@ static bool answer_is_of_the_way(const struct cw_http_answer *answer)
             cw_str_starts(answer->content_type, CW_STR("text/html")));
 }
 
+/* The server serves tenants alone, and this output is that of entries which name none. */
+static bool answer_wants_tenant(const struct cw_push_client *pc,
+                                const struct cw_http_answer *answer)
+{
+    return answer->status == 401 && pc->config->tenant_id.len == 0 &&
+           pc->host->sources->outputs[pc->output].tenant[0] == '\0' &&
+           cw_str_find(answer->body, CW_STR("no org id")) >= 0;
+}
+
+/* Entries that name no tenant wait; what else is in their files is looked through, so that tenants get
+ * their outputs. */
+static void scout_start(struct cw_push_client *pc)
+{
+    if (!pc->scout)
+        cw_log_warn("client %s: the server wants a tenant (tenant_id, or one that entries name): "
+                    "entries that name none wait",
+                    pc->target.name);
+    pc->scout = pc->ready = true;
+    pc->nfailures++;
+    push_enter(pc, PUSH_BACKOFF);
+    uv_timer_start(&pc->timer, on_timer, (uint64_t)backoff_ms(pc, -1), 0);
+    pc->host->on_settled(pc->host->arg);
+}
+
 static void ask_status(struct cw_push_client *pc, const struct cw_http_answer *answer)
 {
     struct cw_arena *arena = cw_arena_new();
@@ -220,6 +246,12 @@ static void ask_status(struct cw_push_client *pc, const struct cw_http_answer *a
     bool is_json = cw_delivery_answer_decode(answer->body, arena, &said, &err) == 0;
     char status[48];
     snprintf(status, sizeof status, "HTTP status %d", answer->status);
+    if (answer_wants_tenant(pc, answer)) {
+        scout_start(pc);
+        cw_arena_free(&arena);
+        return;
+    }
+    pc->scout = false;
     if (answer->status == 200 && is_json) {
         pc->plain = false;
         pc->knows = true;
@@ -584,7 +616,9 @@ static bool on_cut_tenant(void *arg, struct cw_str tenant)
 static void on_cut_dropped(void *arg, struct cw_source *source,
                            const struct cw_batch_counts *counts)
 {
-    counts_add(arg, source, counts);
+    struct cw_push_client *pc = arg;
+    counts_add(pc, source, counts);
+    pc->scout_passed = true;
 }
 
 /* Sightings are joined, to the later one, where a file grows in many small steps: the first time that was told for
@@ -644,9 +678,32 @@ static void confirms_send(struct cw_push_client *pc)
         batch_send(pc);
 }
 
+static size_t batch_cut(struct cw_push_client *pc, int64_t now_ns)
+{
+    struct cw_batch_report report = {on_cut_error, on_cut_changed, on_cut_tenant, on_cut_dropped,
+                                     pc};
+    const struct cw_sources *sources = pc->host->sources;
+    return cw_batch_cut(pc->batch, sources->items, sources->n, pc->max_entries, now_ns, &report);
+}
+
+static void scout(struct cw_push_client *pc)
+{
+    if (pc->batch->nparts > 0 || pc->host->sources->unsaved)
+        return;
+    pc->scout_passed = false;
+    size_t nwaiting = batch_cut(pc, cw_clock_now_ns());
+    cw_batch_drop(pc->batch);
+    if (pc->scout_passed)
+        pc->host->on_settled(pc->host->arg);
+    else if (nwaiting > 0 && pc->host->once && pc->nfailures > pc->config->backoff.max_retries)
+        pc->host->on_give_up(pc->host->arg);
+}
+
 void cw_push_client_pump(struct cw_push_client *pc)
 {
     CW_CHECK(pc, PUSH_MAGIC);
+    if (pc->state == PUSH_BACKOFF && pc->scout)
+        scout(pc);
     if (pc->state != PUSH_IDLE)
         return;
     if (pc->restart) {
@@ -658,11 +715,8 @@ void cw_push_client_pump(struct cw_push_client *pc)
     int64_t now_ns = cw_clock_now_ns(), at_ns;
     uv_timer_stop(&pc->timer);
     if (batch_due(pc, now_ns, &at_ns)) {
-        struct cw_batch_report report = {on_cut_error, on_cut_changed, on_cut_tenant,
-                                         on_cut_dropped, pc};
         confirms_drop(pc);
-        if (cw_batch_cut(pc->batch, pc->host->sources->items, pc->host->sources->n, pc->max_entries,
-                         now_ns, &report) > 0) {
+        if (batch_cut(pc, now_ns) > 0) {
             pc->waiting_since_ns = 0;
             confirms_collect(pc);
             batch_send(pc);

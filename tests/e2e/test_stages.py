@@ -197,3 +197,20 @@ def test_a_tenant_that_is_held_up_loses_nothing_by_a_restart(tmp_path, make_inge
         headers = {"X-Scope-OrgID": tenant}
         wait_for("all lines of " + tenant, lambda: len(server.export_lines('{job="s"}', headers=headers)) >= len(want), 20, 0.2)
         assert differences(want, server.export_lines('{job="s"}', headers=headers)) is None
+
+
+def test_a_client_without_a_tenant_finds_those_of_the_entries(tmp_path, make_ingester, make_shipper):
+    server = make_ingester(config="auth_enabled: true\n").start()
+    (tmp_path / "logs").mkdir()
+    stages = """
+  - regex: {expression: '^(?P<who>a|b)'}
+  - tenant: {source: who}"""
+    shipper = make_shipper(config=config(tmp_path, [(server.url, ", backoff_config: {max_period: 1s}")], stages)).start()
+    lines = ["%s line %d" % ("ab"[i % 2], i) for i in range(1000)]
+    write(tmp_path / "logs" / "a.log", lines)
+    for tenant in "ab":
+        want = [line.encode() for line in lines if line[0] == tenant]
+        wait_for("the lines of " + tenant, lambda: len(server.export_lines('{job="s"}', headers={"X-Scope-OrgID": tenant})) == len(want), 20, 0.2)
+    write(tmp_path / "logs" / "a.log", ["no tenant", "a late"])
+    wait_for("what is behind it", lambda: b"a late" in server.export_lines('{job="s"}', headers={"X-Scope-OrgID": "a"}), 20, 0.2)
+    assert shipper.log().count("entries that name none wait") == 1

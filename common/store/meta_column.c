@@ -402,14 +402,23 @@ static int plain_open(struct cw_str *in, struct cw_str lengths, size_t n, struct
 static int items_decode(struct cw_str column, size_t n, uint64_t ndistinct, struct column *c,
                         struct cw_err *err)
 {
-    int64_t *items = cw_mem_array(n, sizeof(*items));
+    /* Not zeroed: who wants one row of a block pays for all of them here. */
+    int64_t *items = cw_mem_resize(NULL, (n + 1) * sizeof(*items));
     int rc = cw_decode_int(column, n, items, NULL, err);
-    c->items = cw_mem_array(n, 1);
-    for (size_t i = 0; rc == 0 && i < n; i++) {
-        if (items[i] < 0 || (uint64_t)items[i] >= ndistinct)
-            rc = bad(err, "a value that its dictionary does not have");
+    c->items = cw_mem_resize(NULL, n + 1);
+    if (rc < 0)
+        n = 0;
+    /* Loops without an exit, which the compiler does many at a time. */
+    uint64_t all = 0;
+    uint8_t most = 0;
+    for (size_t i = 0; i < n; i++) {
+        all |= (uint64_t)items[i];
         c->items[i] = (uint8_t)items[i];
     }
+    for (size_t i = 0; i < n; i++)
+        most = CW_MAX(most, c->items[i]);
+    if (n > 0 && (all > UINT8_MAX || most >= ndistinct))
+        rc = bad(err, "a value that its dictionary does not have");
     free(items);
     return rc;
 }

@@ -50,6 +50,7 @@ struct cw_push_client {
     struct cw_batch *batch;           /* its parts stay named until they are settled or cut again */
     struct cw_push_confirm *confirms; /* in the push under way */
     struct cw_source **confirmed;
+    uint64_t confirmed_save; /* sources->nsaves when there was nothing to confirm */
     size_t nconfirms;
     int64_t started_ns; /* monotonic, of the call under way */
     int64_t
@@ -149,6 +150,7 @@ static void mark_adopt(struct cw_push_client *pc, struct cw_source *source, uint
     if (mark > cw_ledger_next(row))
         output_tally(pc, source)->adopted += mark - cw_ledger_next(row);
     cw_ledger_adopt(row, mark);
+    pc->confirmed_save = 0;
 }
 
 /* Every source's mark is what the store said, 0 where it said nothing. */
@@ -407,9 +409,9 @@ static void push_refused(struct cw_push_client *pc, int status, struct cw_str wh
     }
     pc->suspects = batch->nentries;
     pc->max_entries = batch->nentries / 2;
-    struct cw_sources *sources = pc->host->sources;
-    for (size_t i = 0; i < sources->n; i++)
-        if (sources->items[i] == batch->parts[0].source)
+    const struct cw_source_list *active = &pc->host->sources->active;
+    for (size_t i = 0; i < active->n; i++)
+        if (active->items[i] == batch->parts[0].source)
             batch->resume = i;
     cw_batch_drop(batch);
     push_next(pc);
@@ -509,6 +511,8 @@ static void confirms_collect(struct cw_push_client *pc)
 {
     pc->nconfirms = 0;
     const struct cw_sources *sources = pc->host->sources;
+    if (pc->confirmed_save == sources->nsaves)
+        return;
     for (size_t i = 0; i < sources->n && pc->nconfirms < PUSH_CONFIRMS_MAX && !pc->plain; i++) {
         struct cw_source *source = sources->items[i];
         const struct cw_ledger_row *row = &source->rows[pc->output];
@@ -519,6 +523,8 @@ static void confirms_collect(struct cw_push_client *pc)
             (struct cw_push_confirm){source->id, source->generation, row->mark};
         source->nbusy++;
     }
+    if (pc->nconfirms == 0)
+        pc->confirmed_save = sources->nsaves;
 }
 
 static void confirms_drop(struct cw_push_client *pc)
@@ -604,11 +610,11 @@ static void wait_note(struct cw_push_client *pc, int64_t now_ns, int64_t *at_ns)
 /* Whether a batch is due; otherwise when (INT64_MAX: nothing waits). */
 static bool batch_due(struct cw_push_client *pc, int64_t now_ns, int64_t *at_ns)
 {
-    const struct cw_sources *sources = pc->host->sources;
+    const struct cw_source_list *active = &pc->host->sources->active;
     uint64_t bytes = 0;
     *at_ns = INT64_MAX;
-    for (size_t i = 0; i < sources->n; i++) {
-        const struct cw_source *source = sources->items[i];
+    for (size_t i = 0; i < active->n; i++) {
+        const struct cw_source *source = active->items[i];
         if (!cw_source_pending(source, pc->output))
             continue;
         uint64_t next = cw_ledger_next(&source->rows[pc->output]);
@@ -661,8 +667,8 @@ void cw_push_client_pump(struct cw_push_client *pc)
         struct cw_batch_report report = {on_cut_error, on_cut_changed, on_cut_tenant,
                                          on_cut_dropped, pc};
         confirms_drop(pc);
-        if (cw_batch_cut(pc->batch, pc->host->sources->items, pc->host->sources->n, pc->max_entries,
-                         now_ns, &report) > 0) {
+        if (cw_batch_cut(pc->batch, pc->host->sources->active.items, pc->host->sources->active.n,
+                         pc->max_entries, now_ns, &report) > 0) {
             pc->waiting_since_ns = 0;
             confirms_collect(pc);
             batch_send(pc);

@@ -427,18 +427,19 @@ static int source_cut(struct cut *cut, struct cw_err *err)
         return 0;
     }
     bool at_end = start + len >= source->tail.size;
-    cut->framing = (struct cw_framing){.format = source->format,
-                                       .bytes = bytes,
-                                       .len = len,
-                                       .start = start,
-                                       .at_end = at_end,
-                                       .final = source->final,
-                                       .whole = cut->alone && !at_end && len == batch->cap,
-                                       .arena = batch->arena,
-                                       .tail = &source->tail,
-                                       .max_line_bytes = batch->options.long_lines == CW_LONG_SPLIT
-                                                             ? 0
-                                                             : batch->options.max_line_bytes};
+    cut->framing = (struct cw_framing){
+        .format = source->format,
+        .bytes = bytes,
+        .len = len,
+        .start = start,
+        .at_end = at_end,
+        .final = source->final,
+        .whole = cut->alone && !at_end && len == batch->cap,
+        .arena = batch->arena,
+        .tail = &source->tail,
+        .max_line_bytes = batch->options.long_lines == CW_LONG_SPLIT || source->tail.unpack != NULL
+                              ? 0
+                              : batch->options.max_line_bytes};
     encoding_find(cut);
     if (source->stages != NULL) {
         struct cw_stages_run_options options = {.arena = batch->arena,

@@ -25,6 +25,24 @@ static int prefix_read(int fd, char *bytes, size_t n, size_t *len_out, struct cw
     return 0;
 }
 
+static void inode_take(const struct statx *st, struct cw_file_identity *out)
+{
+    out->dev = makedev(st->stx_dev_major, st->stx_dev_minor);
+    out->ino = st->stx_ino;
+    out->birth_ns =
+        st->stx_mask & STATX_BTIME ? st->stx_btime.tv_sec * CW_NS_PER_S + st->stx_btime.tv_nsec : 0;
+}
+
+bool cw_file_identity_is_at(const char *path, const struct cw_file_identity *identity)
+{
+    struct statx st;
+    struct cw_file_identity there;
+    if (statx(AT_FDCWD, path, 0, STATX_INO | STATX_BTIME, &st) < 0)
+        return false;
+    inode_take(&st, &there);
+    return cw_file_identity_same_inode(&there, identity);
+}
+
 int cw_file_identity_read(int fd, struct cw_file_identity *out, uint64_t *size_out,
                           struct cw_err *err)
 {
@@ -36,15 +54,9 @@ int cw_file_identity_read(int fd, struct cw_file_identity *out, uint64_t *size_o
     int rc = prefix_read(fd, prefix, sizeof prefix, &len, err);
     if (rc < 0)
         return rc;
-    *out = (struct cw_file_identity){
-        .dev = makedev(st.stx_dev_major, st.stx_dev_minor),
-        .ino = st.stx_ino,
-        .birth_ns = st.stx_mask & STATX_BTIME
-                        ? st.stx_btime.tv_sec * CW_NS_PER_S + st.stx_btime.tv_nsec
-                        : 0,
-        .prefix_len = (uint32_t)len,
-        .prefix_hash = cw_hash64(prefix, len),
-    };
+    inode_take(&st, out);
+    out->prefix_len = (uint32_t)len;
+    out->prefix_hash = cw_hash64(prefix, len);
     *size_out = st.stx_size;
     return 0;
 }
@@ -55,16 +67,39 @@ bool cw_file_identity_same_inode(const struct cw_file_identity *a, const struct 
            (a->birth_ns == b->birth_ns || a->birth_ns == 0 || b->birth_ns == 0);
 }
 
+static enum cw_file_verdict prefix_verdict(const struct cw_file_identity *identity,
+                                           const char *prefix, size_t len)
+{
+    return len >= identity->prefix_len &&
+                   cw_hash64(prefix, identity->prefix_len) == identity->prefix_hash
+               ? CW_FILE_SAME
+               : CW_FILE_CHANGED;
+}
+
 int cw_file_identity_check(int fd, const struct cw_file_identity *identity,
                            enum cw_file_verdict *out, struct cw_err *err)
 {
     char prefix[CW_FILE_PREFIX_BYTES];
     size_t len = 0;
     int rc = prefix_read(fd, prefix, identity->prefix_len, &len, err);
+    if (rc == 0)
+        *out = prefix_verdict(identity, prefix, len);
+    return rc;
+}
+
+int cw_file_identity_extend(int fd, struct cw_file_identity *identity, enum cw_file_verdict *out,
+                            struct cw_err *err)
+{
+    char prefix[CW_FILE_PREFIX_BYTES];
+    size_t len = 0;
+    int rc = prefix_read(fd, prefix, sizeof prefix, &len, err);
     if (rc < 0)
         return rc;
-    *out = len == identity->prefix_len && cw_hash64(prefix, len) == identity->prefix_hash
-               ? CW_FILE_SAME
-               : CW_FILE_CHANGED;
-    return 0;
+    *out = prefix_verdict(identity, prefix, len);
+    if (*out == CW_FILE_SAME && len > identity->prefix_len) {
+        /* Of one read: if the file was truncated in the middle of it, the next check shows it. */
+        identity->prefix_len = (uint32_t)len;
+        identity->prefix_hash = cw_hash64(prefix, len);
+    }
+    return rc;
 }

@@ -34,8 +34,13 @@ int cw_file_identity_read(int fd, struct cw_file_identity *out, uint64_t *size_o
 /* Device, inode and (where both are known) birth time. */
 bool cw_file_identity_same_inode(const struct cw_file_identity *a,
                                  const struct cw_file_identity *b);
+/* Whether the path leads to that inode. */
+bool cw_file_identity_is_at(const char *path, const struct cw_file_identity *identity);
 /* Compare the file behind fd with the recorded prefix. */
 int cw_file_identity_check(int fd, const struct cw_file_identity *identity,
                            enum cw_file_verdict *out, struct cw_err *err) CW_MUST_USE;
+/* The same; while it is there and the file has grown, record a longer one. */
+int cw_file_identity_extend(int fd, struct cw_file_identity *identity, enum cw_file_verdict *out,
+                            struct cw_err *err) CW_MUST_USE;
 
 #endif

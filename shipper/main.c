@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <malloc.h>
 #include <sys/resource.h>
 #include <unistd.h>
 #include "common/base/arena.h"
@@ -49,6 +50,7 @@ static int run(const struct cw_shipper_args *args, const struct cw_shipper_confi
     cw_log_init((enum cw_log_level)config->log_level, (enum cw_log_format)config->log_format);
     memory_return();
     descriptors_raise();
+    memory_return();
     signal(SIGPIPE, SIG_IGN);
     if (cw_shipper_new(config, args, &shipper, &err) < 0) {
         bool default_place = args->config.len == 0 && args->state_dir.len == 0;

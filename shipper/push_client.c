@@ -50,6 +50,7 @@ struct cw_push_client {
     struct cw_batch *batch;           /* its parts stay named until they are settled or cut again */
     struct cw_push_confirm *confirms; /* in the push under way */
     struct cw_source **confirmed;
+    uint64_t confirmed_save; /* sources->nsaves when there was nothing to confirm */
     size_t nconfirms;
     int64_t started_ns; /* monotonic, of the call under way */
     int64_t
@@ -151,6 +152,7 @@ static void mark_adopt(struct cw_push_client *pc, struct cw_source *source, uint
     if (mark > cw_ledger_next(row))
         output_tally(pc, source)->adopted += mark - cw_ledger_next(row);
     cw_ledger_adopt(row, mark);
+    pc->confirmed_save = 0;
 }
 
 /* Every source's mark is what the store said, 0 where it said nothing. */
@@ -439,9 +441,9 @@ static void push_refused(struct cw_push_client *pc, int status, struct cw_str wh
     }
     pc->suspects = batch->nentries;
     pc->max_entries = batch->nentries / 2;
-    struct cw_sources *sources = pc->host->sources;
-    for (size_t i = 0; i < sources->n; i++)
-        if (sources->items[i] == batch->parts[0].source)
+    const struct cw_source_list *active = &pc->host->sources->active;
+    for (size_t i = 0; i < active->n; i++)
+        if (active->items[i] == batch->parts[0].source)
             batch->resume = i;
     cw_batch_drop(batch);
     push_next(pc);
@@ -541,6 +543,8 @@ static void confirms_collect(struct cw_push_client *pc)
 {
     pc->nconfirms = 0;
     const struct cw_sources *sources = pc->host->sources;
+    if (pc->confirmed_save == sources->nsaves)
+        return;
     for (size_t i = 0; i < sources->n && pc->nconfirms < PUSH_CONFIRMS_MAX && !pc->plain; i++) {
         struct cw_source *source = sources->items[i];
         const struct cw_ledger_row *row = &source->rows[pc->output];
@@ -551,6 +555,8 @@ static void confirms_collect(struct cw_push_client *pc)
             (struct cw_push_confirm){source->id, source->generation, row->mark};
         source->nbusy++;
     }
+    if (pc->nconfirms == 0)
+        pc->confirmed_save = sources->nsaves;
 }
 
 static void confirms_drop(struct cw_push_client *pc)
@@ -638,11 +644,11 @@ static void wait_note(struct cw_push_client *pc, int64_t now_ns, int64_t *at_ns)
 /* Whether a batch is due; otherwise when (INT64_MAX: nothing waits). */
 static bool batch_due(struct cw_push_client *pc, int64_t now_ns, int64_t *at_ns)
 {
-    const struct cw_sources *sources = pc->host->sources;
+    const struct cw_source_list *active = &pc->host->sources->active;
     uint64_t bytes = 0;
     *at_ns = INT64_MAX;
-    for (size_t i = 0; i < sources->n; i++) {
-        const struct cw_source *source = sources->items[i];
+    for (size_t i = 0; i < active->n; i++) {
+        const struct cw_source *source = active->items[i];
         if (!cw_source_pending(source, pc->output))
             continue;
         uint64_t next = cw_ledger_next(&source->rows[pc->output]);
@@ -682,8 +688,8 @@ static size_t batch_cut(struct cw_push_client *pc, int64_t now_ns)
 {
     struct cw_batch_report report = {on_cut_error, on_cut_changed, on_cut_tenant, on_cut_dropped,
                                      pc};
-    const struct cw_sources *sources = pc->host->sources;
-    return cw_batch_cut(pc->batch, sources->items, sources->n, pc->max_entries, now_ns, &report);
+    const struct cw_source_list *active = &pc->host->sources->active;
+    return cw_batch_cut(pc->batch, active->items, active->n, pc->max_entries, now_ns, &report);
 }
 
 static void scout(struct cw_push_client *pc)

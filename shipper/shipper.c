@@ -5,6 +5,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include "common/base/assert.h"
 #include "common/base/clock.h"
 #include "common/base/file_tree.h"
@@ -32,7 +33,7 @@
  */
 enum shipper_state { SHIPPER_RUNNING, SHIPPER_DRAINING, SHIPPER_STOPPING, SHIPPER_CLOSED };
 
-/* Open files are looked at so often, CW_SOURCES_DUE: a part of them whatever inotify says. */
+/* Open files of which inotify does not tell are looked at so often. */
 #define TICK_MS 1000
 #define TICK_ONCE_MS 100
 /* A file that is read with --once ends where it is when it has not grown for so long. */
@@ -45,6 +46,10 @@ enum shipper_state { SHIPPER_RUNNING, SHIPPER_DRAINING, SHIPPER_STOPPING, SHIPPE
  * what grew meanwhile is one pass more. */
 #define LOOK_SHARE 50
 #define LOOK_SPACING_MAX_MS 100
+/* And for this share of it where nothing is known to have changed. */
+#define QUIET_SCAN_SHARE 500
+/* Descriptors that files leave to the rest of the program. */
+#define DESCRIPTORS_KEPT 64
 /* Outputs are a client for a tenant each, and have a batch of their own. Whoever names more tenants
  * takes something else for one. */
 #define OUTPUTS_MAX 1000
@@ -88,7 +93,7 @@ struct cw_shipper {
     struct cw_http_server *server;
     struct cw_targets_page *targets_page; /* goes with the server */
     atomic_bool ready;                    /* read by the HTTP server's threads */
-    bool scan_due, refresh_due, tick_due;
+    bool scan_due, refresh_due;
     int64_t last_scan_ns, last_scan_took_ns; /* monotonic */
     int64_t last_look_took_ns;
 };
@@ -140,7 +145,8 @@ static void folders_scan(struct cw_shipper *sh)
 /* When the next scan may be, from now; 0: now. */
 static uint64_t scan_wait_ms(const struct cw_shipper *sh)
 {
-    int64_t spacing_ns = CW_MAX(SCAN_SPACING_MS * CW_NS_PER_MS, SCAN_SHARE * sh->last_scan_took_ns);
+    int64_t share = sh->sources->deferred ? 1 : SCAN_SHARE; /* it has work to do */
+    int64_t spacing_ns = CW_MAX(SCAN_SPACING_MS * CW_NS_PER_MS, share * sh->last_scan_took_ns);
     int64_t wait_ns = sh->last_scan_ns + spacing_ns - cw_clock_mono_ns();
     return !sh->sources->scanned || wait_ns <= 0 ? 0 : (uint64_t)(wait_ns / CW_NS_PER_MS + 1);
 }
@@ -200,14 +206,6 @@ static void drain_check(struct cw_shipper *sh)
     shipper_stop(sh);
 }
 
-static bool any_changed(const struct cw_sources *sources)
-{
-    for (size_t i = 0; i < sources->n; i++)
-        if (sources->items[i]->changed)
-            return true;
-    return false;
-}
-
 static void on_work(uv_timer_t *timer)
 {
     struct cw_shipper *sh = CW_CONTAINER_OF(timer, struct cw_shipper, work);
@@ -223,15 +221,14 @@ static void on_work(uv_timer_t *timer)
         work_soon(sh, wait_ms);
     }
     int64_t start_ns = cw_clock_mono_ns();
-    cw_sources_refresh(sh->sources,
-                       sh->refresh_due ? CW_SOURCES_ALL
-                       : sh->tick_due  ? CW_SOURCES_DUE
-                                       : CW_SOURCES_TOUCHED,
+    cw_sources_refresh(sh->sources, sh->refresh_due ? CW_SOURCES_ALL : CW_SOURCES_TOUCHED,
                        cw_clock_now_ns(), start_ns);
-    sh->refresh_due = sh->tick_due = false;
-    if (sh->nclients > 1 && any_changed(sh->sources))
+    sh->refresh_due = false;
+    if (sh->nclients > 1 && sh->sources->any_changed)
         for (size_t i = 0; i < sh->nclients; i++)
             cw_push_client_release_changed(sh->clients[i]);
+    if (cw_sources_unpack(sh->sources, cw_clock_now_ns()))
+        work_soon(sh, 0);
     if (sh->sources->unsaved && !positions_save(sh))
         return; /* the next tick tries again */
     bool ready = true;
@@ -280,8 +277,8 @@ static void on_tick(uv_timer_t *timer)
 {
     struct cw_shipper *sh = CW_CONTAINER_OF(timer, struct cw_shipper, tick);
     cw_metrics_set(sh->metrics, CW_M_LAG_BYTES, (int64_t)cw_sources_lag(sh->sources));
-    sh->tick_due = true;
-    sh->refresh_due |= sh->args->once;
+    sh->refresh_due = true;
+    sh->scan_due |= sh->sources->deferred;
     cw_receivers_prune(sh->receivers, cw_clock_now_ns());
     work_soon(sh, 0);
 }
@@ -289,6 +286,10 @@ static void on_tick(uv_timer_t *timer)
 static void on_rescan(uv_timer_t *timer)
 {
     struct cw_shipper *sh = CW_CONTAINER_OF(timer, struct cw_shipper, rescan);
+    /* Where the kernel tells of all folders this is only for what it may have missed. */
+    if (!sh->sources->blind &&
+        sh->last_scan_ns + QUIET_SCAN_SHARE * sh->last_scan_took_ns > cw_clock_mono_ns())
+        return;
     sh->scan_due = true;
     work_soon(sh, 0);
 }
@@ -624,6 +625,16 @@ static void clients_free(struct cw_shipper *sh)
     free(sh->clients);
 }
 
+/* How many files may be open. */
+static size_t files_max(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur == RLIM_INFINITY)
+        return 0;
+    return limit.rlim_cur > 2 * DESCRIPTORS_KEPT ? limit.rlim_cur - DESCRIPTORS_KEPT
+                                                 : CW_MAX(limit.rlim_cur / 2, 1u);
+}
+
 static void sources_new(struct cw_shipper *sh)
 {
     struct cw_sources_options options = {
@@ -635,6 +646,9 @@ static void sources_new(struct cw_shipper *sh)
         .final_wait_ns = sh->args->once ? ONCE_FINAL_WAIT_NS : CW_SOURCES_FINAL_WAIT_NS,
         .imported = sh->state_dir.imported,
         .nimported = sh->state_dir.nimported,
+        .max_open = files_max(),
+        .unpack_folder = sh->args->dry_run ? P_tmpdir : sh->state_dir.folder,
+        .last_alive_ns = sh->state_dir.last_alive_ns,
         .own_files = sh->state_dir.positions_path,
         .on_tenant = on_tenant,
         .arg = sh,

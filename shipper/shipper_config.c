@@ -238,6 +238,17 @@ static const struct cw_key_def scrape_keys[] = {
     REFUSED("serverset_sd_configs", "write its targets into a file for file_sd_configs"),
     REFUSED("triton_sd_configs", "write its targets into a file for file_sd_configs"),
     REFUSED("entry_parser", "write pipeline_stages: [docker: {}] or [cri: {}]"),
+    {"decompression.enabled", CW_KEY_BOOL, ROW(cw_scrape_config, decompression.enabled),
+     .def = "false",
+     .doc =
+         "Read compressed files too (.gz, .zst, .bz2, .xz, told by their first bytes). A log that "
+         "was rotated and compressed before it was read needs no such key: it is read on where "
+         "it was."},
+    {"decompression.initial_delay", CW_KEY_DURATION,
+     ROW(cw_scrape_config, decompression.initial_delay_ns), .def = "0", .min = "0", .max = "24h",
+     .doc = "Only when they were not written for so long."},
+    {"decompression.format", CW_KEY_STRING, ROW(cw_scrape_config, decompression.format),
+     .doc = "Without meaning: a file's first bytes say it."},
     {"encoding", CW_KEY_STRING, ROW(cw_scrape_config, encoding), .check = encoding_check,
      .doc = "What the files are written in, by its IANA name (utf-16le, windows-1252, gbk, "
             "shift_jis, ...): lines are sent as UTF-8. What the encoding does not have becomes "

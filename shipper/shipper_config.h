@@ -44,6 +44,11 @@ struct cw_scrape_config {
     struct cw_config_tables pod_logs_configs;      /* struct cw_pod_logs_config */
     struct cw_config_tables relabel_configs;       /* struct cw_relabel_config */
     struct cw_config_tables pipeline_stages;       /* struct cw_stage_config */
+    struct cw_decompression_config {
+        bool enabled;
+        int64_t initial_delay_ns;
+        struct cw_str format;
+    } decompression;
     struct cw_str encoding; /* cw_text_encoding_new() knows it; empty: none */
     /* receivers; each is there if it was seen */
     struct cw_journal_config journal;

@@ -53,6 +53,8 @@ const struct cw_metric_def cw_shipper_metric_defs[CW_M_SHIPPER_N] = {
                          "delivered, with no copy of them beside it."},
     [CW_M_ROTATIONS] = {"cordwood_shipper_renames_total", CW_METRIC_COUNTER,
                         "Files found under another name."},
+    [CW_M_PACKED_DAMAGED] = {"cordwood_shipper_damaged_files_total", CW_METRIC_COUNTER,
+                             "Compressed files that are damaged: what was before that is read."},
     [CW_M_POSITIONS_FAILED] = {"cordwood_shipper_positions_failures_total", CW_METRIC_COUNTER,
                                "Times the positions could not be written."},
     [CW_M_RECEIVED] = {"cordwood_shipper_received_entries_total", CW_METRIC_COUNTER,

@@ -28,6 +28,7 @@ enum cw_shipper_metric {
     CW_M_TRUNCATIONS,
     CW_M_LOST_BYTES,
     CW_M_ROTATIONS,
+    CW_M_PACKED_DAMAGED,
     CW_M_POSITIONS_FAILED,
     CW_M_RECEIVED,
     CW_M_RECEIVED_BAD,

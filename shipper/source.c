@@ -11,6 +11,8 @@ void cw_sightings_fini(struct cw_sightings *seen)
     *seen = (struct cw_sightings){0};
 }
 
+static char no_tenant[] = "";
+
 void cw_sightings_add(struct cw_sightings *seen, uint64_t size, int64_t now_ns)
 {
     if (seen->n > 0 && seen->at[seen->n - 1].size >= size)
@@ -57,10 +59,10 @@ struct cw_source *cw_source_new(size_t noutputs, const char *path)
     source->tail.fd = -1;
     source->watch = -1;
     source->path = cw_str_dupz(cw_str_of(path));
-    source->path_now = cw_str_dupz(cw_str_of(path));
-    source->tenant = cw_str_dupz(CW_STR_NONE);
+    source->path_now = source->path;
+    source->tenant = no_tenant;
     source->nrows = noutputs;
-    source->rows = cw_mem_array(noutputs + 1, sizeof *source->rows);
+    source->rows = noutputs > 0 ? cw_mem_array(noutputs, sizeof *source->rows) : NULL;
     return source;
 }
 
@@ -73,14 +75,31 @@ void cw_source_free(struct cw_source **source)
     cw_tail_close(&s->tail);
     cw_tally_free(&s->tally);
     cw_sightings_fini(&s->seen);
+    cw_source_path_now_set(s, s->path);
     free(s->path);
-    free(s->path_now);
+    cw_sightings_prune(&s->seen, UINT64_MAX);
     for (size_t i = 0; i < CW_SOURCE_STREAMS; i++)
         free((void *)s->labels[i].items);
-    free(s->tenant);
+    cw_source_tenant_set(s, CW_STR_NONE);
     free(s->rows);
     free(s);
     *source = NULL;
+}
+
+void cw_source_path_now_set(struct cw_source *source, const char *path)
+{
+    char *old = source->path_now;
+    source->path_now =
+        strcmp(path, source->path) == 0 ? source->path : cw_str_dupz(cw_str_of(path));
+    if (old != source->path)
+        free(old);
+}
+
+void cw_source_tenant_set(struct cw_source *source, struct cw_str tenant)
+{
+    if (source->tenant != no_tenant)
+        free(source->tenant);
+    source->tenant = tenant.len > 0 ? cw_str_dupz(tenant) : no_tenant;
 }
 
 void cw_source_row_add(struct cw_source *source)
@@ -146,12 +165,14 @@ uint64_t cw_source_position(const struct cw_source *source)
 
 bool cw_source_rotated(const struct cw_source *source)
 {
-    return strcmp(source->path, source->path_now) != 0;
+    return source->path != source->path_now;
 }
 
 uint64_t cw_source_least_size(const struct cw_source *source)
 {
     uint64_t read_to = 0;
+    if (source->tail.unpack != NULL)
+        return 0; /* it grows as it is unpacked */
     for (size_t i = 0; i < source->nrows && !cw_source_rotated(source); i++)
         read_to = CW_MAX(read_to, cw_ledger_next(&source->rows[i]));
     return read_to;

@@ -57,7 +57,7 @@ struct cw_source {
     struct cw_tail tail;
     enum cw_source_format format;
     char *path;     /* where it was first seen */
-    char *path_now; /* where it was last seen */
+    char *path_now; /* where it was last seen: `path` itself, or another text */
     struct cw_labels
         labels[CW_SOURCE_STREAMS];           /* of lines, ahead of any stage; a heap block each */
     bool off[CW_SOURCE_STREAMS];             /* lines of this stream are left out, and counted */
@@ -83,6 +83,10 @@ struct cw_source {
     uint64_t copy_ino;      /* a file on its device that a scan found to be a copy of it; 0: none */
     bool copied;            /* it went on in a copy; later copies are looked for in the next scan */
     bool touched;           /* the kernel told of it since it was last looked at */
+    bool active;            /* in the table's list of those with something to read */
+    bool asleep;            /* closed though it is wanted: the kernel tells when it is written */
+    bool unpacked;          /* all of its compressed file was read, and that is closed */
+    bool gone;              /* to be forgotten at the end of the refresh */
     uint64_t goal;          /* its size when it was opened: how far --once reads */
     int watch;              /* inotify's number, -1 none */
     uint64_t scan_number;   /* the last scan that met it */
@@ -94,6 +98,9 @@ struct cw_source {
 /* All that is needed to push is given; everything else begins at "nothing". */
 struct cw_source *cw_source_new(size_t noutputs, const char *path);
 void cw_source_free(struct cw_source **source);
+void cw_source_path_now_set(struct cw_source *source, const char *path);
+/* Empty: each client's own. */
+void cw_source_tenant_set(struct cw_source *source, struct cw_str tenant);
 /* One more output: all that is settled for the others is for it too. */
 void cw_source_row_add(struct cw_source *source);
 /* It was not known before: an id of its own, in its first generation. */

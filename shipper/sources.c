@@ -81,10 +81,13 @@ void cw_sources_free(struct cw_sources **sources)
     free((void *)s->options.imported);
     free(s->unreadable);
     free(s->renames);
+    free(s->active.items);
+    free(s->touched.items);
+    free(s->watches);
     free(s->items);
     free(s->targets);
     free(s->index);
-    free(s->by_watch);
+    free(s->by_path);
     cw_tally_free(&s->forgotten);
     free(s);
     *sources = NULL;
@@ -171,6 +174,7 @@ size_t cw_sources_output_add(struct cw_sources *sources, struct cw_str tenant,
         cw_source_row_add(sources->items[i]);
         if (sources->items[i]->tail.fd >= 0)
             source_rows_set(sources, sources->items[i]);
+        cw_sources_activate(sources, sources->items[i]);
     }
     return sources->noutputs++;
 }
@@ -186,6 +190,18 @@ static void label_put(struct cw_label *pairs, size_t *n, struct cw_str name, str
     pairs[(*n)++] = (struct cw_label){name, value};
 }
 
+/* A path as a label's value, which no server takes with bytes that are no UTF-8. */
+static void path_utf8(const char *path, struct cw_buf *out)
+{
+    for (struct cw_str rest = cw_str_of(path); rest.len > 0;) {
+        uint32_t rune;
+        char bytes[4];
+        size_t taken = cw_utf8_decode(rest, &rune);
+        cw_buf_add(out, bytes, cw_utf8_encode(rune, bytes));
+        rest = cw_str_sub(rest, CW_MAX(taken, 1u), rest.len);
+    }
+}
+
 /* Of a stream: `filename`, and the target's. */
 static struct cw_labels labels_make(const struct cw_source *source, const struct cw_target *target,
                                     unsigned stream)
@@ -194,18 +210,22 @@ static struct cw_labels labels_make(const struct cw_source *source, const struct
     struct cw_label *pairs = cw_mem_array(own->n + 1, sizeof *pairs);
     struct cw_labels labels;
     size_t n = 0;
+    struct cw_buf path;
+    cw_buf_init(&path, SIZE_MAX);
+    path_utf8(source->path, &path);
     if (target->add_filename)
-        label_put(pairs, &n, CW_STR("filename"), cw_str_of(source->path));
+        label_put(pairs, &n, CW_STR("filename"), cw_buf_str(&path));
     for (size_t i = 0; i < own->n; i++)
         label_put(pairs, &n, own->items[i].name, own->items[i].value);
     int rc = cw_labels_from_pairs(pairs, n, &labels, NULL);
     CW_ASSERT(rc == 0); /* names are unique */
     labels = cw_labels_dup_heap(labels);
+    cw_buf_fini(&path);
     free(pairs);
     return labels;
 }
 
-void cw_sources_labels_set(const struct cw_sources *sources, struct cw_source *source,
+void cw_sources_labels_set(struct cw_sources *sources, struct cw_source *source,
                            const struct cw_target *target)
 {
     const struct cw_sources_options *options = &sources->options;
@@ -219,11 +239,11 @@ void cw_sources_labels_set(const struct cw_sources *sources, struct cw_source *s
         source->labels[i] = labels_make(source, target, i);
         source->off[i] = target->off[i];
     }
-    free(source->tenant);
-    source->tenant = cw_str_dupz(tenant);
+    cw_source_tenant_set(source, tenant);
     if (tenant.len > 0 && options->on_tenant != NULL)
         (void)options->on_tenant(options->arg, tenant);
     source_rows_set(sources, source);
+    cw_sources_activate(sources, source);
 }
 
 void cw_sources_target_update(struct cw_sources *sources, struct cw_target *target,
@@ -242,59 +262,18 @@ void cw_sources_target_update(struct cw_sources *sources, struct cw_target *targ
 
 /* ---- the table ---- */
 
-static uint64_t inode_hash(uint64_t dev, uint64_t ino)
-{
-    uint64_t key[2] = {dev, ino};
-    return cw_hash64(key, sizeof key);
-}
-
-static void index_put(struct cw_sources *sources, size_t item)
-{
-    const struct cw_file_identity *identity = &sources->items[item]->tail.identity;
-    size_t at = inode_hash(identity->dev, identity->ino) & (sources->index_size - 1);
-    while (sources->index[at] != 0)
-        at = (at + 1) & (sources->index_size - 1);
-    sources->index[at] = (uint32_t)item + 1;
-}
-
-void cw_sources_index_build(struct cw_sources *sources)
-{
-    size_t size = 64;
-    while (size < 2 * sources->cap)
-        size *= 2;
-    free(sources->index);
-    sources->index = cw_mem_array(size, sizeof *sources->index);
-    sources->index_size = size;
-    for (size_t i = 0; i < sources->n; i++)
-        index_put(sources, i);
-}
-
-/* The next source with this inode; start with *at = SIZE_MAX. */
-struct cw_source *cw_sources_index_next(const struct cw_sources *sources, uint64_t dev,
-                                        uint64_t ino, size_t *at)
-{
-    size_t mask = sources->index_size - 1;
-    *at = *at == SIZE_MAX ? inode_hash(dev, ino) & mask : (*at + 1) & mask;
-    for (; sources->index[*at] != 0; *at = (*at + 1) & mask) {
-        struct cw_source *source = sources->items[sources->index[*at] - 1];
-        if (source->tail.identity.dev == dev && source->tail.identity.ino == ino)
-            return source;
-    }
-    return NULL;
-}
-
 void cw_sources_add(struct cw_sources *sources, struct cw_source *source)
 {
-    if (sources->n == sources->cap) {
+    bool full = sources->n == sources->cap;
+    if (full) {
         sources->cap = sources->cap ? 2 * sources->cap : 32;
         sources->items = cw_mem_resize(sources->items, sources->cap * sizeof *sources->items);
-        sources->items[sources->n++] = source;
-        cw_sources_index_build(sources);
-        return;
     }
     sources->items[sources->n++] = source;
-    if (sources->index != NULL)
-        index_put(sources, sources->n - 1);
+    if (full)
+        cw_sources_index_build(sources);
+    else
+        cw_sources_index_put(sources, source);
 }
 
 void cw_sources_restore(struct cw_sources *sources, const struct cw_positions *positions)
@@ -302,8 +281,7 @@ void cw_sources_restore(struct cw_sources *sources, const struct cw_positions *p
     for (size_t i = 0; i < positions->nsources; i++) {
         const struct cw_position *position = &positions->sources[i];
         struct cw_source *source = cw_source_new(sources->noutputs, position->path.ptr);
-        free(source->path_now);
-        source->path_now = cw_str_dupz(position->path_now);
+        cw_source_path_now_set(source, position->path_now.ptr);
         source->id = position->id;
         source->generation = position->generation;
         source->tail.identity = position->identity;
@@ -315,18 +293,15 @@ void cw_sources_restore(struct cw_sources *sources, const struct cw_positions *p
     }
 }
 
-void cw_sources_watch(struct cw_sources *sources, struct cw_source *source)
-{
-    if (sources->options.watch != NULL && source->watch < 0)
-        source->watch = cw_watch_file(sources->options.watch, source->tail.fd);
-    sources->by_watch_stale = true;
-}
-
 static void source_close(struct cw_sources *sources, struct cw_source *source)
 {
     if (sources->options.watch != NULL)
         cw_watch_forget(sources->options.watch, source->watch);
     source->watch = -1;
+    sources->nopen--;
+    source->unpacked = source->tail.unpack != NULL;
+    if (sources->unpacking == source)
+        sources->unpacking = NULL;
     cw_tail_close(&source->tail);
 }
 
@@ -382,7 +357,8 @@ static bool source_settle_down(struct cw_sources *sources, struct cw_source *sou
                                int64_t now_mono_ns)
 {
     bool deleted = source->tail.nlinks == 0;
-    bool left = deleted || !source->wanted || cw_source_rotated(source);
+    bool packed = source->tail.unpack != NULL; /* nobody writes it, but it grows for a while */
+    bool left = deleted || !source->wanted || cw_source_rotated(source) || packed;
     int64_t quiet_ns = now_mono_ns - source->quiet_since_ns;
     if (source->format == CW_SOURCE_SPOOL && !deleted)
         return true; /* its writer says when it is final */
@@ -390,7 +366,8 @@ static bool source_settle_down(struct cw_sources *sources, struct cw_source *sou
         source->final = false;
         return true;
     }
-    if (!source->final && quiet_ns >= sources->options.final_wait_ns) {
+    if (!source->final && !cw_tail_unpacking(&source->tail) &&
+        quiet_ns >= sources->options.final_wait_ns) {
         source->final = true;
         rows_release(source);
     }
@@ -398,11 +375,11 @@ static bool source_settle_down(struct cw_sources *sources, struct cw_source *sou
         cw_source_position(source) >= source->tail.size && !source->changed && source->nbusy == 0;
     if (!left || !source->final || !settled || (source->wanted && !deleted))
         return true;
-    if (!deleted && quiet_ns < CW_SOURCES_CLOSE_WAIT_NS)
+    if (!deleted && !packed && quiet_ns < CW_SOURCES_CLOSE_WAIT_NS)
         return true;
     cw_log_info("%s is read to its end%s", source->path_now, deleted ? " and deleted" : "");
     source_close(sources, source);
-    return !deleted || !cw_source_forgettable(source);
+    return (!deleted && !packed) || !cw_source_forgettable(source);
 }
 
 bool cw_sources_may_match(const struct cw_sources *sources, const char *path)
@@ -413,82 +390,83 @@ bool cw_sources_may_match(const struct cw_sources *sources, const char *path)
     return false;
 }
 
-static size_t watch_place(const struct cw_sources *sources, int number)
+/* Whether there is something to do here that inotify would not tell. */
+static bool look_due(const struct cw_sources *sources, const struct cw_source *source)
 {
-    return ((uint32_t)number * UINT32_C(2654435761)) & (sources->by_watch_size - 1);
+    if (source->tail.fd < 0)
+        return false;
+    return source->watch < 0 || source->touched || source->changed || sources->options.once ||
+           !source->wanted || source->final || source->tail.nlinks == 0 ||
+           cw_source_rotated(source) || (source->stages != NULL && !source->waited);
 }
 
-static void by_watch_build(struct cw_sources *sources)
+static void source_refresh(struct cw_sources *sources, struct cw_source *source, int64_t now_ns,
+                           int64_t now_mono_ns)
 {
-    size_t size = 64;
-    while (size < 2 * sources->n)
-        size *= 2;
-    free(sources->by_watch);
-    sources->by_watch = cw_mem_array(size, sizeof(struct cw_source *));
-    sources->by_watch_size = size;
-    sources->by_watch_stale = false;
-    for (size_t i = 0; i < sources->n; i++) {
-        size_t at = watch_place(sources, sources->items[i]->watch);
-        while (sources->by_watch[at] != NULL)
-            at = (at + 1) & (size - 1);
-        if (sources->items[i]->watch >= 0)
-            sources->by_watch[at] = sources->items[i];
+    cw_sources_look(sources, source);
+    if (source->changed)
+        cw_sources_truncated(sources, source, now_ns, now_mono_ns);
+    sources->any_changed |= source->changed;
+    cw_source_sight(source, now_ns, now_mono_ns);
+    source_wait_check(source, now_mono_ns);
+    cw_sources_activate(sources, source);
+}
+
+/* Returns whether there are sources to be forgotten. */
+static bool all_refresh(struct cw_sources *sources, int64_t now_ns, int64_t now_mono_ns)
+{
+    size_t n = sources->n; /* what is added on the way was just looked at */
+    bool any_gone = false;
+    sources->any_changed = false;
+    for (size_t i = 0; i < n; i++) {
+        struct cw_source *source = sources->items[i];
+        if (!look_due(sources, source))
+            continue;
+        source_refresh(sources, source, now_ns, now_mono_ns);
+        source->gone = !source_settle_down(sources, source, now_mono_ns);
+        any_gone |= source->gone;
     }
+    return any_gone;
 }
 
-void cw_sources_touched(struct cw_sources *sources, int number)
+static bool touched_refresh(struct cw_sources *sources, int64_t now_ns, int64_t now_mono_ns)
 {
-    if (sources->by_watch == NULL || sources->by_watch_stale)
-        by_watch_build(sources);
-    for (size_t at = watch_place(sources, number); sources->by_watch[at] != NULL;
-         at = (at + 1) & (sources->by_watch_size - 1))
-        if (sources->by_watch[at]->watch == number) {
-            sources->by_watch[at]->touched = sources->any_touched = true;
-            return;
-        }
-}
-
-static bool is_due(const struct cw_sources *sources, size_t i, enum cw_sources_which which)
-{
-    const struct cw_source *source = sources->items[i];
-    return which == CW_SOURCES_ALL || source->touched || source->watch < 0 ||
-           (sources->round + i) % CW_SOURCES_DUE_ROUNDS == 0;
+    bool any_gone = false;
+    for (size_t i = 0; i < sources->touched.n; i++) {
+        struct cw_source *source = sources->touched.items[i];
+        if (source->tail.fd < 0 && source->asleep)
+            cw_sources_wake(sources, source, now_ns, now_mono_ns);
+        source->touched = false;
+        if (source->tail.fd < 0)
+            continue;
+        source_refresh(sources, source, now_ns, now_mono_ns);
+        source->gone = !source_settle_down(sources, source, now_mono_ns);
+        any_gone |= source->gone;
+    }
+    sources->touched.n = 0;
+    return any_gone;
 }
 
 void cw_sources_refresh(struct cw_sources *sources, enum cw_sources_which which, int64_t now_ns,
                         int64_t now_mono_ns)
 {
-    size_t kept = 0, n = sources->n;
-    if (which == CW_SOURCES_TOUCHED && !sources->any_touched)
+    bool any_gone = touched_refresh(sources, now_ns, now_mono_ns);
+    if (which == CW_SOURCES_ALL)
+        any_gone |= all_refresh(sources, now_ns, now_mono_ns);
+    cw_sources_active_sweep(sources);
+    if (!any_gone)
         return;
-    sources->any_touched = false;
-    sources->round += which == CW_SOURCES_DUE;
-    for (size_t i = 0; i < n; i++) {
-        struct cw_source *source = sources->items[i];
-        if (source->tail.fd < 0 || (which == CW_SOURCES_TOUCHED && !source->touched))
-            continue;
-        if (is_due(sources, i, which))
-            cw_sources_look(sources, source);
-        if (source->changed)
-            cw_sources_truncated(sources, source, now_ns, now_mono_ns);
-        cw_source_sight(source, now_ns, now_mono_ns);
-        source_wait_check(source, now_mono_ns);
-    }
+    size_t kept = 0;
     for (size_t i = 0; i < sources->n; i++) {
         struct cw_source *source = sources->items[i];
-        bool keep = source->tail.fd < 0 || (which == CW_SOURCES_TOUCHED && !source->touched) ||
-                    source_settle_down(sources, source, now_mono_ns);
-        source->touched = false;
-        if (keep)
-            sources->items[kept++] = source;
-        else
+        if (source->gone)
             cw_sources_forget(sources, &source);
+        else
+            sources->items[kept++] = source;
     }
-    if (kept != sources->n) {
-        sources->dirty = true;
-        sources->n = kept;
-        cw_sources_index_build(sources);
-    }
+    sources->dirty = true;
+    sources->n = kept;
+    cw_sources_index_build(sources);
 }
 
 /* ---- positions ---- */
@@ -538,6 +516,7 @@ void cw_sources_saved(struct cw_sources *sources, const struct cw_positions *sav
         cw_sightings_prune(&source->seen, saved->sources[i].offset);
     }
     sources->unsaved = sources->dirty = false;
+    sources->nsaves++;
 }
 
 bool cw_sources_dirty(const struct cw_sources *sources)
@@ -557,12 +536,14 @@ bool cw_sources_goal_reached(const struct cw_sources *sources)
 {
     for (size_t i = 0; i < sources->n; i++) {
         const struct cw_source *source = sources->items[i];
-        /* A spool grows on, until the inputs have ended. */
-        uint64_t goal = source->format == CW_SOURCE_SPOOL ? source->tail.size : source->goal;
+        /* A spool grows on, until the inputs have ended; and a compressed file, while it is unpacked. */
+        bool grows = source->format == CW_SOURCE_SPOOL || source->tail.unpack != NULL;
+        uint64_t goal = grows ? source->tail.size : source->goal;
         if (source->tail.fd >= 0 && cw_source_position(source) < goal)
             return false;
     }
-    return sources->scanned && !sources->unsaved;
+    return sources->scanned && !sources->unsaved && !sources->deferred &&
+           sources->unpacking == NULL;
 }
 
 void cw_sources_drain(struct cw_sources *sources)
@@ -590,8 +571,8 @@ bool cw_sources_drained(const struct cw_sources *sources)
 uint64_t cw_sources_lag(const struct cw_sources *sources)
 {
     uint64_t lag = 0;
-    for (size_t i = 0; i < sources->n; i++) {
-        const struct cw_source *source = sources->items[i];
+    for (size_t i = 0; i < sources->active.n; i++) {
+        const struct cw_source *source = sources->active.items[i];
         uint64_t position = cw_source_position(source);
         if (source->tail.fd >= 0 && source->tail.size > position)
             lag += source->tail.size - position;

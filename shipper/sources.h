@@ -42,6 +42,8 @@ struct cw_target {
     struct cw_stages *stages;                /* what its lines go through; borrowed, NULL: none */
     const struct cw_text_encoding *encoding; /* of its lines; borrowed, NULL: not configured */
     enum cw_source_format format;
+    bool unpack; /* compressed files that match are read, when they were not written for so long */
+    int64_t unpack_delay_ns;
     bool add_filename; /* Docker's own files are nobody's business */
 };
 
@@ -57,6 +59,9 @@ struct cw_sources_options {
     bool from_end;              /* what is there at the first scan is not read */
     bool only_public;           /* nor are files that not every user of the machine may read */
     bool once;                  /* every file that is quiet ends where it is */
+    const char *unpack_folder;  /* takes what is unpacked; borrowed, NULL: nothing is */
+    int64_t last_alive_ns;      /* when the positions were last written; 0: never */
+    size_t max_open;            /* descriptors that files may take; 0: any number */
     int64_t final_wait_ns;      /* CW_SOURCES_FINAL_WAIT_NS but in tests and with `once` */
     const struct cw_promtail_position *imported; /* where unknown files begin, by path; copied */
     size_t nimported;
@@ -66,6 +71,11 @@ struct cw_sources_options {
     /* A source's entries are for this tenant: see to its outputs. May be NULL: all outputs take it. */
     bool (*on_tenant)(void *arg, struct cw_str tenant);
     void *arg;
+};
+
+struct cw_source_list {
+    struct cw_source **items;
+    size_t n, cap;
 };
 
 struct cw_sources {
@@ -79,18 +89,26 @@ struct cw_sources {
     size_t noutputs;
     /* A source or generation is not on disk yet: save the positions before the next push. */
     bool unsaved;
-    bool dirty;       /* names or the list changed since the positions were saved */
-    bool any_touched; /* a source is */
+    bool dirty; /* names or the list changed since the positions were saved */
+    /* All that may have something to read, and some that have no more; borrowed. */
+    struct cw_source_list active;
+    bool any_changed; /* a source is, and waits for its pushes to end */
+    bool deferred;    /* a file was not opened, there are no more descriptors: scan again soon */
+    bool blind;       /* the kernel does not tell of some folder: it must be looked through */
+    uint64_t nsaves;  /* of positions; what may be confirmed changes with each */
     bool scanned;
-    unsigned round; /* of CW_SOURCES_DUE */
-    /* the rest is the scan's */
+    /* the rest is the scan's and sources_active.c's */
+    struct cw_source_list touched;
+    struct cw_source **watches; /* open addressing over the watch's number */
+    size_t watches_size;
+    bool watches_stale;
+    size_t nopen, sleep_hand;
+    bool short_of_room;          /* told */
+    struct cw_source *unpacking; /* one at a time: a decoder takes memory */
+    uint64_t unpack_told;        /* its size when its wait was told */
     uint64_t scan_number;
-    uint32_t *index; /* open addressing over (dev, ino): position in items + 1 */
-    size_t index_size;
-    struct cw_source *
-        *by_watch; /* open addressing over the number of its watch; made when it is needed */
-    size_t by_watch_size;
-    bool by_watch_stale;
+    struct cw_source **index, **by_path; /* open addressing over inode, paths; may be NULL */
+    size_t index_size, by_path_size, npaths;
     struct cw_rename {
         char *from, *to;
     } * renames;
@@ -126,11 +144,9 @@ void cw_sources_scan(struct cw_sources *sources, int64_t now_ns, int64_t now_mon
 bool cw_sources_may_match(const struct cw_sources *sources, const char *path);
 /* The file with this number of cw_watch_file() was written. */
 void cw_sources_touched(struct cw_sources *sources, int number);
-/* _DUE: those that the kernel tells nothing of, and of the rest so many-th each time, as a file may be written in ways that it
- * does not tell (another machine, a mapping). */
-enum cw_sources_which { CW_SOURCES_TOUCHED, CW_SOURCES_DUE, CW_SOURCES_ALL };
-#define CW_SOURCES_DUE_ROUNDS 5
-/* Look at the sizes of open files, raise generations, finish what is quiet. */
+enum cw_sources_which { CW_SOURCES_TOUCHED, CW_SOURCES_ALL };
+/* Look at the sizes of open files (ALL: but for those of which inotify tells, and that have nothing
+ * to wait for), raise generations, finish what is quiet. */
 void cw_sources_refresh(struct cw_sources *sources, enum cw_sources_which which, int64_t now_ns,
                         int64_t now_mono_ns);
 /* As the positions file has it; borrows paths. The arrays live in the arena. */
@@ -150,6 +166,8 @@ bool cw_sources_goal_reached(const struct cw_sources *sources);
 void cw_sources_drain(struct cw_sources *sources);
 /* All of that is settled, but for last lines without a newline. */
 bool cw_sources_drained(const struct cw_sources *sources);
+/* Unpack a little more of compressed files. Whether to come again at once. */
+bool cw_sources_unpack(struct cw_sources *sources, int64_t now_ns);
 /* Bytes that are not settled. */
 uint64_t cw_sources_lag(const struct cw_sources *sources);
 

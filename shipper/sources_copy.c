@@ -29,12 +29,13 @@ struct copy_search {
 };
 
 /* Copies of what the log held before its present contents were born before this. */
-static int64_t copies_seen_until(const struct cw_sources *sources, const struct cw_source *source)
+static int64_t copies_seen_until(struct cw_sources *sources, const struct cw_source *source)
 {
     int64_t until_ns = source->since_ns;
-    for (size_t i = 0; i < sources->n; i++)
-        if (strcmp(sources->items[i]->path, source->path) == 0)
-            until_ns = CW_MAX(until_ns, sources->items[i]->tail.identity.birth_ns);
+    const struct cw_source *other;
+    for (size_t at = SIZE_MAX; (other = cw_sources_path_next(sources, source->path, &at)) != NULL;)
+        if (strcmp(other->path, source->path) == 0)
+            until_ns = CW_MAX(until_ns, other->tail.identity.birth_ns);
     return until_ns;
 }
 
@@ -42,7 +43,7 @@ static bool is_source(const struct cw_sources *sources, const struct cw_file_ide
 {
     const struct cw_source *source;
     for (size_t at = SIZE_MAX;
-         (source = cw_sources_index_next(sources, identity->dev, identity->ino, &at)) != NULL;)
+         (source = cw_sources_index_next(sources, identity->ino, &at)) != NULL;)
         if (cw_file_identity_same_inode(&source->tail.identity, identity))
             return true;
     return false;
@@ -104,8 +105,7 @@ static struct cw_source *successor_new(struct cw_source *source,
 {
     struct cw_source *next = cw_source_new(source->nrows, source->path);
     cw_source_draw_id(next);
-    free(next->path_now);
-    next->path_now = cw_str_dupz(cw_str_of(source->path_now));
+    cw_source_path_now_set(next, source->path_now);
     next->tail = source->tail;
     next->tail.identity = *identity;
     next->tail.size = next->goal = size;
@@ -117,8 +117,7 @@ static struct cw_source *successor_new(struct cw_source *source,
     next->watch = source->watch;
     next->stages = source->stages;
     next->encoding = source->encoding;
-    free(next->tenant);
-    next->tenant = cw_str_dupz(cw_str_of(source->tenant));
+    cw_source_tenant_set(next, cw_str_of(source->tenant));
     for (size_t i = 0; i < CW_SOURCE_STREAMS; i++)
         if (source->labels[i].items != NULL)
             next->labels[i] = cw_labels_dup_heap(source->labels[i]);
@@ -149,12 +148,14 @@ static void copy_take(struct copy_search *search, struct cw_source *source,
     source->watch = -1;
     for (size_t i = 0; i < source->nrows; i++)
         source->rows[i].held_size = 0;
-    free(source->path_now);
-    source->path_now = cw_str_dupz(cw_str_of(search->path));
+    cw_source_path_now_set(source, search->path);
+    cw_sources_index_moved(sources, source);
+    sources->watches_stale = true;
     cw_sources_watch(sources, source);
     cw_sources_add(sources, next);
     cw_sources_index_build(sources); /* the source is another inode now */
     cw_source_sight(next, now_ns, now_mono_ns);
+    cw_sources_activate(sources, next);
 }
 
 static void contents_replaced(struct cw_sources *sources, struct cw_source *source,
@@ -218,34 +219,37 @@ static bool copies(struct cw_sources *sources, const struct cw_tail *tail, struc
     return true;
 }
 
-struct copy_question {
+struct log_search {
     struct cw_sources *sources;
     const struct cw_tail *tail;
+    int64_t now_ns, now_mono_ns;
+    bool found;
 };
 
-/* Whether the log at this path, if it is one of ours, has the open file as its copy. */
+/* `path` may be the log of which the file is a copy. */
 static bool on_log(void *arg, const char *path)
 {
-    const struct copy_question *question = arg;
-    const struct cw_tail *tail = question->tail;
+    struct log_search *search = arg;
     struct cw_source *log;
-    struct stat st;
-    if (stat(path, &st) < 0)
-        return false;
     for (size_t at = SIZE_MAX;
-         (log = cw_sources_index_next(question->sources, st.st_dev, st.st_ino, &at)) != NULL;) {
+         !search->found && (log = cw_sources_path_next(search->sources, path, &at)) != NULL;) {
         const struct cw_file_identity *known = &log->tail.identity;
+        if (log->asleep)
+            cw_sources_wake(search->sources, log, search->now_ns, search->now_mono_ns);
+        if (log->asleep)
+            return true; /* it cannot be told now */
         /* A log that was rotated by a rename was born before the one that has its name now. */
-        if (log->tail.fd >= 0 && known->birth_ns != 0 &&
-            known->birth_ns < tail->identity.birth_ns && strcmp(log->path_now, path) == 0 &&
-            copies(question->sources, tail, log))
-            return true;
+        search->found = log->tail.fd >= 0 && known->birth_ns != 0 &&
+                        known->birth_ns < search->tail->identity.birth_ns &&
+                        strcmp(log->path_now, path) == 0 &&
+                        copies(search->sources, search->tail, log);
     }
-    return false;
+    return search->found;
 }
 
-bool cw_sources_is_copy(struct cw_sources *sources, const struct cw_tail *tail, const char *path)
+bool cw_sources_is_copy(struct cw_sources *sources, const struct cw_tail *tail, const char *path,
+                        int64_t now_ns, int64_t now_mono_ns)
 {
-    struct copy_question question = {sources, tail};
-    return cw_rotated_logs(path, on_log, &question);
+    struct log_search search = {sources, tail, now_ns, now_mono_ns, false};
+    return cw_rotated_logs(path, on_log, &search);
 }

@@ -17,17 +17,44 @@ bool cw_sources_may_have(const struct cw_sources *sources, const struct cw_targe
 /* The first target that matches, or NULL. */
 const struct cw_target *cw_sources_target_of(const struct cw_sources *sources, const char *path);
 /* The texts of the source's streams, for each output. */
-void cw_sources_labels_set(const struct cw_sources *sources, struct cw_source *source,
+void cw_sources_labels_set(struct cw_sources *sources, struct cw_source *source,
                            const struct cw_target *target);
 void cw_sources_index_build(struct cw_sources *sources);
-/* The next source with this inode; start with *at = SIZE_MAX. */
-struct cw_source *cw_sources_index_next(const struct cw_sources *sources, uint64_t dev,
-                                        uint64_t ino, size_t *at);
+void cw_sources_index_put(struct cw_sources *sources, struct cw_source *source);
+/* Its path is another now. */
+void cw_sources_index_moved(struct cw_sources *sources, struct cw_source *source);
+/* The next source with this inode, of any device; start with *at = SIZE_MAX. */
+struct cw_source *cw_sources_index_next(const struct cw_sources *sources, uint64_t ino, size_t *at);
+/* The next source that was first or last seen there, perhaps more than once; start with *at =
+ * SIZE_MAX, and add no source on the way. */
+struct cw_source *cw_sources_path_next(struct cw_sources *sources, const char *path, size_t *at);
 /* Takes the source. */
 void cw_sources_add(struct cw_sources *sources, struct cw_source *source);
 /* Free it; what it counted stays. */
 void cw_sources_forget(struct cw_sources *sources, struct cw_source **source);
-/* Hear of its growth. */
+void cw_source_list_add(struct cw_source_list *list, struct cw_source *source);
+/* It is about to be freed. */
+void cw_sources_active_forget(struct cw_sources *sources, struct cw_source *source);
+/* It is to be looked at in the next refresh. */
+void cw_sources_touch(struct cw_sources *sources, struct cw_source *source);
+/* Its size or what is settled of it may have changed. */
+void cw_sources_activate(struct cw_sources *sources, struct cw_source *source);
+void cw_sources_active_sweep(struct cw_sources *sources);
+/* Open a file to read it, unpacked if it is compressed and no other is unpacked now. */
+int cw_sources_tail_open(struct cw_sources *sources, struct cw_tail *tail, const char *path,
+                         struct cw_err *err) CW_MUST_USE;
+/* Find the compressed file that holds what the source's vanished file did, if any of that may not be
+ * read yet. */
+bool cw_sources_packed_find(struct cw_sources *sources, const struct cw_source *source, char *path,
+                            size_t size);
+/* Sources of a log's generations that were made and compressed since the positions were written. */
+void cw_sources_packed_missed(struct cw_sources *sources, const char *log);
+/* Whether one more file may be opened; some that rest are closed for it. */
+bool cw_sources_room(struct cw_sources *sources);
+/* A source that rests without a descriptor was touched. */
+void cw_sources_wake(struct cw_sources *sources, struct cw_source *source, int64_t now_ns,
+                     int64_t now_mono_ns);
+/* It was opened: hear of its growth. */
 void cw_sources_watch(struct cw_sources *sources, struct cw_source *source);
 /* Look at an open file: its size, and, when it changed in a way that reading alone would not show,
  * its first bytes. Sets source->changed. */
@@ -40,7 +67,8 @@ void cw_sources_truncated(struct cw_sources *sources, struct cw_source *source, 
                           int64_t now_mono_ns);
 /* Whether an open file that is no source (just opened as `tail` at `path`) is a copy, perhaps not
  * complete, of a log that is one: it is not read by itself. */
-bool cw_sources_is_copy(struct cw_sources *sources, const struct cw_tail *tail, const char *path);
+bool cw_sources_is_copy(struct cw_sources *sources, const struct cw_tail *tail, const char *path,
+                        int64_t now_ns, int64_t now_mono_ns);
 void cw_sources_renames_clear(struct cw_sources *sources);
 
 #endif

@@ -52,15 +52,9 @@ static void path_now_set(struct cw_sources *sources, struct cw_source *source, c
         return;
     cw_log_info("%s is now %s", source->path_now, path);
     cw_metrics_add(sources->options.metrics, CW_M_ROTATIONS, 1);
-    free(source->path_now);
-    source->path_now = cw_str_dupz(cw_str_of(path));
+    cw_source_path_now_set(source, path);
+    cw_sources_index_moved(sources, source);
     sources->dirty = true;
-}
-
-static bool same_inode_at(const char *path, const struct cw_file_identity *identity)
-{
-    struct stat st;
-    return stat(path, &st) == 0 && st.st_dev == identity->dev && st.st_ino == identity->ino;
 }
 
 /* Begin to read a source that is known from the positions file, or was closed. */
@@ -89,6 +83,22 @@ static void source_reopen(struct scan *scan, struct cw_source *source, struct cw
     if (cw_tail_check(&source->tail, cw_source_least_size(source), &verdict, &err) == 0)
         source->changed = verdict == CW_FILE_CHANGED;
     cw_source_sight(source, scan->now_ns, scan->now_mono_ns);
+    cw_sources_activate(scan->sources, source);
+}
+
+void cw_sources_wake(struct cw_sources *sources, struct cw_source *source, int64_t now_ns,
+                     int64_t now_mono_ns)
+{
+    struct scan scan = {.sources = sources, .now_ns = now_ns, .now_mono_ns = now_mono_ns};
+    struct cw_tail tail;
+    struct cw_err err;
+    if (!cw_sources_room(sources) ||
+        cw_sources_tail_open(sources, &tail, source->path_now, &err) < 0)
+        return; /* the next scan finds it: its size is another, or its name */
+    if (cw_file_identity_same_inode(&source->tail.identity, &tail.identity))
+        source_reopen(&scan, source, &tail, source->path_now);
+    else
+        cw_tail_close(&tail);
 }
 
 static void source_begin(struct scan *scan, struct cw_tail *tail, const char *path,
@@ -96,15 +106,14 @@ static void source_begin(struct scan *scan, struct cw_tail *tail, const char *pa
 {
     struct cw_sources *sources = scan->sources;
     struct cw_source *source = cw_source_new(sources->noutputs, named);
-    free(source->path_now);
-    source->path_now = cw_str_dupz(cw_str_of(path));
+    cw_source_path_now_set(source, path);
     source->tail = *tail;
     cw_source_draw_id(source);
     source->since_ns = scan->now_ns;
     cw_sources_labels_set(sources, source, scan->target);
     if (sources->options.from_end && !sources->scanned && source->format != CW_SOURCE_SPOOL)
         cw_source_seek(source, tail->size);
-    else
+    else if (tail->unpack == NULL) /* promtail counted lines there */
         cw_source_seek(source, imported_offset(sources, named, tail->size));
     source->goal = tail->size;
     source->wanted = strcmp(path, named) == 0;
@@ -113,6 +122,7 @@ static void source_begin(struct scan *scan, struct cw_tail *tail, const char *pa
     cw_source_sight(source, scan->now_ns, scan->now_mono_ns);
     cw_sources_watch(sources, source);
     cw_sources_add(sources, source);
+    cw_sources_activate(sources, source);
     sources->unsaved = true;
     cw_log_info("reading %s from byte %" PRIu64, named, cw_source_position(source));
 }
@@ -122,14 +132,14 @@ static void source_begin(struct scan *scan, struct cw_tail *tail, const char *pa
 static struct cw_source *source_of_other_device(struct cw_sources *sources,
                                                 const struct cw_tail *tail, const char *path)
 {
-    for (size_t i = 0; i < sources->n; i++) {
-        struct cw_source *source = sources->items[i];
+    struct cw_source *source;
+    for (size_t at = SIZE_MAX;
+         (source = cw_sources_index_next(sources, tail->identity.ino, &at)) != NULL;) {
         const struct cw_file_identity *known = &source->tail.identity;
         enum cw_file_verdict verdict;
         struct cw_err err;
-        if (source->tail.fd >= 0 || known->ino != tail->identity.ino ||
-            known->birth_ns != tail->identity.birth_ns || known->birth_ns == 0 ||
-            known->prefix_len == 0 || strcmp(source->path_now, path) != 0)
+        if (source->tail.fd >= 0 || known->birth_ns != tail->identity.birth_ns ||
+            known->birth_ns == 0 || known->prefix_len == 0 || strcmp(source->path_now, path) != 0)
             continue;
         if (cw_file_identity_check(tail->fd, known, &verdict, &err) == 0 && verdict == CW_FILE_SAME)
             return source;
@@ -163,36 +173,61 @@ static void file_found(struct scan *scan, const char *path, const char *named)
     if (!cw_sources_may_have(sources, scan->target, path) || stat(path, &st) < 0 ||
         !S_ISREG(st.st_mode) || (sources->options.only_public && !spool && !is_public(path)))
         return;
+    bool packed = cw_unpack_is_packed(path);
+    if (packed && !scan->target->unpack)
+        return; /* no text; if it is a log's generation, its source is found from there */
     for (int i = 0; i < 2; i++)
         if (st.st_ino == sources->own_ino[i] && st.st_dev == sources->own_dev[i] && st.st_ino != 0)
             return;
     struct cw_source *source;
-    for (size_t at = SIZE_MAX;
-         (source = cw_sources_index_next(sources, st.st_dev, st.st_ino, &at)) != NULL;) {
-        if (source->tail.fd < 0)
+    for (size_t at = SIZE_MAX; (source = cw_sources_index_next(sources, st.st_ino, &at)) != NULL;) {
+        if (source->tail.identity.dev != st.st_dev)
+            continue;
+        if (source->unpacked && source->tail.fd < 0) {
+            source->scan_number = sources->scan_number;
+            return;
+        }
+        bool rests = source->asleep && (uint64_t)st.st_size == source->tail.size &&
+                     strcmp(source->path_now, path) == 0;
+        if (source->tail.fd < 0 && !rests)
             continue;
         if (source->scan_number != sources->scan_number && strcmp(source->path_now, path) != 0 &&
-            !same_inode_at(source->path_now, &source->tail.identity))
+            !cw_file_identity_is_at(source->path_now, &source->tail.identity))
             path_now_set(sources, source, path);
         source->scan_number = sources->scan_number;
         source->wanted |= strcmp(path, named) == 0;
+        if ((uint64_t)st.st_size != source->tail.size && !packed)
+            cw_sources_touch(sources, source); /* events of the kernel may have been lost */
         return;
     }
     struct cw_tail tail;
     struct cw_err err;
-    if (cw_tail_open(&tail, path, &err) < 0) {
+    if (!cw_sources_room(sources)) {
+        for (size_t at = SIZE_MAX;
+             (source = cw_sources_index_next(sources, st.st_ino, &at)) != NULL;)
+            if (source->tail.identity.dev == st.st_dev)
+                source->scan_number = sources->scan_number; /* it is not missing */
+        return;
+    }
+    if (packed && sources->unpacking == NULL &&
+        scan->now_ns - st.st_ctim.tv_sec * CW_NS_PER_S < scan->target->unpack_delay_ns) {
+        sources->deferred = true; /* it may still be written */
+        return;
+    }
+    if (cw_sources_tail_open(sources, &tail, path, &err) < 0) {
         if (err.code != CW_E_NOT_FOUND)
             unreadable_tell(scan, path, err.text);
         return;
     }
-    for (size_t at = SIZE_MAX; (source = cw_sources_index_next(sources, tail.identity.dev,
-                                                               tail.identity.ino, &at)) != NULL;)
+    for (size_t at = SIZE_MAX;
+         (source = cw_sources_index_next(sources, tail.identity.ino, &at)) != NULL;)
         if (source->tail.fd < 0 &&
             cw_file_identity_same_inode(&source->tail.identity, &tail.identity))
             break;
     if (source == NULL && scan->nclosed > 0)
         source = source_of_other_device(sources, &tail, path);
-    if (source == NULL && cw_sources_is_copy(sources, &tail, path)) {
+    if (source == NULL && !packed &&
+        cw_sources_is_copy(sources, &tail, path, scan->now_ns, scan->now_mono_ns)) {
         cw_tail_close(&tail);
         return;
     }
@@ -216,8 +251,8 @@ static void on_file(void *arg, const char *path)
 static void on_dir(void *arg, const char *path)
 {
     struct scan *scan = arg;
-    if (scan->sources->options.watch != NULL)
-        (void)cw_watch_dir(scan->sources->options.watch, path);
+    struct cw_watch *watch = scan->sources->options.watch;
+    scan->sources->blind |= watch == NULL || !cw_watch_dir(watch, path);
 }
 
 static void on_error(void *arg, const char *path, int errnum)
@@ -279,7 +314,7 @@ static bool folder_search(const struct cw_source *source, char *path_out, size_t
         if (entry->d_ino != source->tail.identity.ino || entry->d_type == DT_DIR)
             continue;
         if ((size_t)snprintf(path_out, cap, "%s/%s", len == 1 ? "" : folder, entry->d_name) < cap)
-            found = same_inode_at(path_out, &source->tail.identity);
+            found = cw_file_identity_is_at(path_out, &source->tail.identity);
     }
     closedir(dir);
     if (!found)
@@ -307,7 +342,7 @@ static bool source_missing(struct scan *scan, struct cw_source *source)
 {
     char path[PATH_MAX];
     source->wanted = false;
-    bool in_place = same_inode_at(source->path_now, &source->tail.identity);
+    bool in_place = cw_file_identity_is_at(source->path_now, &source->tail.identity);
     if (source->tail.fd >= 0) {
         if (!in_place && source->tail.nlinks > 0 && folder_search(source, path, sizeof path) &&
             path[0] != '\0')
@@ -316,23 +351,32 @@ static bool source_missing(struct scan *scan, struct cw_source *source)
     }
     if (in_place)
         snprintf(path, sizeof path, "%s", source->path_now);
-    else if (!folder_search(source, path, sizeof path)) {
+    else if (!folder_search(source, path, sizeof path) &&
+             !cw_sources_packed_find(scan->sources, source, path, sizeof path))
         return source_gone(source);
-    }
     struct stat st;
     const struct cw_target *target = cw_sources_target_of(scan->sources, source->path);
     if (path[0] == '\0' || target == NULL || stat(path, &st) < 0)
         return true;
     uint64_t size = (uint64_t)st.st_size, position = cw_source_position(source);
-    if (scan->sources->scanned &&
+    bool packed = cw_unpack_is_packed(path);
+    if (packed && source->unpacked)
+        return !cw_source_forgettable(source);
+    if (!packed && scan->sources->scanned &&
         (size == position || (size < position && cw_source_rotated(source)))) {
         path_now_set(scan->sources, source, path);
         return true; /* nothing new in it */
     }
     struct cw_tail tail;
     struct cw_err err;
-    if (cw_tail_open(&tail, path, &err) < 0)
+    if (!cw_sources_room(scan->sources) ||
+        cw_sources_tail_open(scan->sources, &tail, path, &err) < 0)
         return true;
+    if (!in_place && packed) { /* the same text in another file */
+        source->tail.identity.dev = tail.identity.dev;
+        source->tail.identity.ino = tail.identity.ino;
+        source->tail.identity.birth_ns = tail.identity.birth_ns;
+    }
     if (!cw_file_identity_same_inode(&source->tail.identity, &tail.identity)) {
         cw_tail_close(&tail); /* the inode was given to another file */
         return source_gone(source);
@@ -392,8 +436,10 @@ static void on_sibling(void *arg, const char *path)
 static void siblings_find(struct scan *scan, const struct cw_source *source)
 {
     const struct cw_file_identity *known = &source->tail.identity;
-    if (known->birth_ns == 0 || same_inode_at(source->path, known))
+    if (known->birth_ns == 0 || cw_file_identity_is_at(source->path, known))
         return;
+    if (!scan->sources->scanned)
+        cw_sources_packed_missed(scan->sources, source->path);
     char *named = cw_str_dupz(cw_str_of(source->path)); /* the table may move */
     struct siblings siblings = {scan, named, known->birth_ns};
     cw_rotated_walk(named, on_sibling, &siblings);
@@ -434,8 +480,10 @@ static void sources_reopen_in_place(struct scan *scan)
         struct cw_tail tail;
         struct cw_err err;
         scan->target = cw_sources_target_of(sources, source->path);
-        if (scan->target == NULL || !same_inode_at(source->path_now, &source->tail.identity) ||
-            cw_tail_open(&tail, source->path_now, &err) < 0)
+        if (scan->target == NULL ||
+            !cw_file_identity_is_at(source->path_now, &source->tail.identity) ||
+            !cw_sources_room(sources) ||
+            cw_sources_tail_open(sources, &tail, source->path_now, &err) < 0)
             continue; /* the walk tells of what may not be read */
         if (cw_file_identity_same_inode(&source->tail.identity, &tail.identity))
             source_reopen(scan, source, &tail, source->path_now);
@@ -451,6 +499,7 @@ void cw_sources_scan(struct cw_sources *sources, int64_t now_ns, int64_t now_mon
     struct scan scan = {.sources = sources, .now_ns = now_ns, .now_mono_ns = now_mono_ns};
     struct cw_glob_visitor visitor = {on_file, on_dir, on_error, &scan};
     sources->scan_number++;
+    sources->deferred = sources->blind = false;
     cw_sources_index_build(sources);
     for (size_t i = 0; i < sources->n; i++)
         sources->items[i]->wanted = false;
@@ -472,7 +521,7 @@ void cw_sources_scan(struct cw_sources *sources, int64_t now_ns, int64_t now_mon
     }
     cw_sources_renames_clear(sources);
     siblings_find_all(&scan);
-    size_t kept = 0, nopen = 0;
+    size_t kept = 0;
     for (size_t i = 0; i < sources->n; i++) {
         struct cw_source *source = sources->items[i];
         scan.target = NULL;
@@ -480,7 +529,6 @@ void cw_sources_scan(struct cw_sources *sources, int64_t now_ns, int64_t now_mon
             cw_sources_forget(sources, &source);
             continue;
         }
-        nopen += source->tail.fd >= 0;
         for (size_t o = 0; o < source->nrows; o++)
             source->rows[o].held_size = 0; /* what could not be read may be readable now */
         sources->items[kept++] = source;
@@ -489,6 +537,6 @@ void cw_sources_scan(struct cw_sources *sources, int64_t now_ns, int64_t now_mon
     sources->n = kept;
     cw_sources_index_build(sources);
     sources->scanned = true;
-    cw_metrics_set(sources->options.metrics, CW_M_FILES, (int64_t)nopen);
+    cw_metrics_set(sources->options.metrics, CW_M_FILES, (int64_t)sources->nopen);
     cw_metrics_set(sources->options.metrics, CW_M_FILES_UNREADABLE, (int64_t)scan.nunreadable);
 }

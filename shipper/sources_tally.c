@@ -14,9 +14,9 @@ static void forgotten_join(struct cw_sources *sources, struct cw_tally *tally)
 
 void cw_sources_forget(struct cw_sources *sources, struct cw_source **source)
 {
+    cw_sources_active_forget(sources, *source);
     if ((*source)->tally != NULL)
         forgotten_join(sources, (*source)->tally);
-    sources->by_watch_stale = true;
     cw_source_free(source);
 }
 

@@ -5,8 +5,10 @@
 #include <stdlib.h>
 #include <sys/file.h>
 #include <sys/random.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include "common/base/assert.h"
+#include "common/base/clock.h"
 #include "common/base/file.h"
 #include "common/base/limits.h"
 #include "common/base/log.h"
@@ -112,6 +114,14 @@ int cw_state_dir_open(const char *promtail_path, struct cw_state_dir *out, struc
                                  .positions_path = path_with(promtail_path, ".cordwood"),
                                  .refused_path = path_with(promtail_path, ".cordwood.refused"),
                                  .ledger_path = path_with(promtail_path, ".cordwood.ledger")};
+    struct stat st;
+    const char *slash = strrchr(promtail_path, '/');
+    out->folder =
+        slash == NULL
+            ? cw_str_dupz(CW_STR("."))
+            : cw_str_dupz(cw_str_make(promtail_path, CW_MAX((size_t)(slash - promtail_path), 1u)));
+    if (stat(out->positions_path, &st) == 0)
+        out->last_alive_ns = st.st_mtim.tv_sec * CW_NS_PER_S + st.st_mtim.tv_nsec;
     int rc = folder_make(promtail_path, err);
     if (rc == 0)
         rc = lock_take(out, promtail_path, err);
@@ -145,6 +155,7 @@ void cw_state_dir_close(struct cw_state_dir *state)
     if (state->lock_fd >= 0)
         close(state->lock_fd);
     cw_arena_free(&state->arena);
+    free(state->folder);
     free(state->positions_path);
     free(state->refused_path);
     free(state->ledger_path);

@@ -15,7 +15,8 @@
 
 struct cw_state_dir {
     struct cw_arena *arena; /* of `known` and `imported` */
-    char *positions_path, *refused_path, *ledger_path;
+    char *folder, *positions_path, *refused_path, *ledger_path;
+    int64_t last_alive_ns; /* when the positions were last written before this start; 0: never */
     int lock_fd;
     struct cw_positions
         known; /* uuid and all sessions; its sources only as they were at the start */

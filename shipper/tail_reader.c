@@ -32,20 +32,51 @@ int cw_tail_open(struct cw_tail *tail, const char *path, struct cw_err *err)
     return rc;
 }
 
+int cw_tail_open_packed(struct cw_tail *tail, const char *path, const char *folder,
+                        struct cw_err *err)
+{
+    struct cw_file_identity packed;
+    uint64_t packed_size;
+    *tail = (struct cw_tail){.fd = -1};
+    int rc = cw_unpack_open(path, folder, &tail->unpack, err);
+    if (rc < 0)
+        return rc;
+    tail->fd = cw_unpack_fd(tail->unpack);
+    rc = cw_file_identity_read(cw_unpack_packed_fd(tail->unpack), &packed, &packed_size, err);
+    if (rc == 0)
+        rc = cw_file_identity_read(tail->fd, &tail->identity, &tail->size, err);
+    tail->identity.dev = packed.dev;
+    tail->identity.ino = packed.ino;
+    tail->identity.birth_ns = packed.birth_ns;
+    tail->nlinks = 1;
+    if (rc < 0)
+        cw_tail_close(tail);
+    return rc;
+}
+
+bool cw_tail_unpacking(const struct cw_tail *tail)
+{
+    return tail->unpack != NULL && cw_unpack_state(tail->unpack) < CW_UNPACK_DONE;
+}
+
 void cw_tail_close(struct cw_tail *tail)
 {
-    if (tail->fd >= 0)
+    if (tail->unpack != NULL)
+        cw_unpack_close(&tail->unpack);
+    else if (tail->fd >= 0)
         close(tail->fd);
     tail->fd = -1;
 }
 
 int cw_tail_stat(struct cw_tail *tail, uint64_t off, enum cw_file_verdict *out, struct cw_err *err)
 {
-    struct stat st;
+    struct stat st, packed;
     if (fstat(tail->fd, &st) < 0)
         return cw_err_errno(err, CW_E_IO, errno, "stat");
     tail->size = (uint64_t)st.st_size;
     tail->nlinks = st.st_nlink;
+    if (tail->unpack != NULL && fstat(cw_unpack_packed_fd(tail->unpack), &packed) == 0)
+        tail->nlinks = packed.st_nlink;
     tail->written_ns = st.st_mtim.tv_sec * CW_NS_PER_S + st.st_mtim.tv_nsec;
     *out =
         tail->size < off || tail->size < tail->identity.prefix_len ? CW_FILE_CHANGED : CW_FILE_SAME;
@@ -57,20 +88,7 @@ int cw_tail_check(struct cw_tail *tail, uint64_t off, enum cw_file_verdict *out,
     int rc = cw_tail_stat(tail, off, out, err);
     if (rc < 0 || *out == CW_FILE_CHANGED)
         return rc;
-    struct cw_file_identity *identity = &tail->identity;
-    if (identity->prefix_len == CW_FILE_PREFIX_BYTES || tail->size == identity->prefix_len)
-        return cw_file_identity_check(tail->fd, identity, out, err);
-    struct cw_file_identity grown;
-    rc = cw_file_identity_read(tail->fd, &grown, &tail->size, err);
-    if (rc == 0)
-        rc = cw_file_identity_check(tail->fd, identity, out, err);
-    /* The old prefix was seen after the new one was read: a truncation in between shows in the next
-     * check. */
-    if (rc == 0 && *out == CW_FILE_SAME && grown.prefix_len > identity->prefix_len) {
-        identity->prefix_len = grown.prefix_len;
-        identity->prefix_hash = grown.prefix_hash;
-    }
-    return rc;
+    return cw_file_identity_extend(tail->fd, &tail->identity, out, err);
 }
 
 int cw_tail_read(struct cw_tail *tail, uint64_t off, char *bytes, size_t cap, size_t *len_out,

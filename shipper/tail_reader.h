@@ -13,15 +13,18 @@
  */
 #ifndef CW_SHIPPER_TAIL_READER_H
 #define CW_SHIPPER_TAIL_READER_H
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include "common/base/err.h"
 #include "common/base/str.h"
 #include "shipper/file_identity.h"
 #include "shipper/text_encoding.h"
+#include "shipper/unpack.h"
 
 struct cw_tail {
-    int fd; /* -1: closed */
+    int fd;                   /* -1: closed */
+    struct cw_unpack *unpack; /* of a compressed file, owned: fd is its; NULL: it is none */
     struct cw_file_identity identity;
     uint64_t size;      /* when it was last looked at */
     uint64_t nlinks;    /* 0: deleted */
@@ -30,6 +33,12 @@ struct cw_tail {
 
 /* Open and identify. On failure the tail is closed. */
 int cw_tail_open(struct cw_tail *tail, const char *path, struct cw_err *err) CW_MUST_USE;
+/* Of a compressed file (unpack.h): the identity is that of the compressed file, but with the prefix
+ * of its text, as far as that is unpacked now. */
+int cw_tail_open_packed(struct cw_tail *tail, const char *path, const char *folder,
+                        struct cw_err *err) CW_MUST_USE;
+/* Whether its size is not what it will be, though nobody writes it. */
+bool cw_tail_unpacking(const struct cw_tail *tail);
 void cw_tail_close(struct cw_tail *tail);
 /* Look at size and links alone; CW_FILE_CHANGED when the file is shorter than `off`. */
 int cw_tail_stat(struct cw_tail *tail, uint64_t off, enum cw_file_verdict *out,

@@ -129,6 +129,8 @@ static int target_make(const struct cw_targets *targets, const struct cw_found *
         target->tenant = tenant.len > 0 ? cw_str_dupz(tenant) : NULL;
         target->format = found->format;
         target->encoding = targets->scrape->encoding;
+        target->unpack = targets->scrape->config->decompression.enabled;
+        target->unpack_delay_ns = targets->scrape->config->decompression.initial_delay_ns;
         rc = files_set(target, found, &first, err);
         if (rc == 0)
             rc = cw_found_stages(targets->scrape, found, &target->stages, err);
@@ -219,7 +221,8 @@ static bool same_entries(const struct cw_target *a, const struct cw_target *b)
     for (unsigned i = 0; i < CW_SOURCE_STREAMS; i++)
         if (a->off[i] != b->off[i] || !cw_labels_eq(a->labels[i], b->labels[i]))
             return false;
-    return a->stages == b->stages && a->encoding == b->encoding &&
+    return a->stages == b->stages && a->encoding == b->encoding && a->unpack == b->unpack &&
+           a->unpack_delay_ns == b->unpack_delay_ns &&
            strcmp(a->tenant ? a->tenant : "", b->tenant ? b->tenant : "") == 0;
 }
 

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/inotify.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 #include "common/base/arena.h"
 #include "common/base/assert.h"
@@ -87,7 +88,11 @@ static void on_readable(uv_poll_t *poll, int status, int ready)
         for (const char *at = bytes; at < bytes + len;) {
             const struct inotify_event *event = (const struct inotify_event *)(const void *)at;
             at += sizeof *event + event->len;
-            if (event->mask & IN_IGNORED) {
+            if (event->mask & IN_Q_OVERFLOW) {
+                names = true;
+                cw_log_info("inotify lost events (fs.inotify.max_queued_events): all files are "
+                            "looked at");
+            } else if (event->mask & IN_IGNORED) {
                 dir_drop(watch, event->wd);
             } else if (event->mask & FILE_EVENTS) {
                 watch->events.on_file(watch->events.arg, event->wd);
@@ -133,6 +138,21 @@ int cw_watch_open(uv_loop_t *loop, const struct cw_watch_events *events, struct 
     return 0;
 }
 
+/* Whether others may write there without our kernel's hearing of it: network file systems, and
+ * layers under which a file may be another. */
+static bool is_blind(const struct statfs *fs)
+{
+    static const uint32_t types[] = {
+        0x6969 /* NFS */,      0x517b /* SMB */,       0xff534d42 /* CIFS */,
+        0xfe534d42 /* SMB2 */, 0x65735546 /* FUSE */,  0x01021997 /* 9P */,
+        0x00c36400 /* Ceph */, 0x5346414f /* AFS */,   0x73757245 /* Coda */,
+        0x01161970 /* GFS2 */, 0x7461636f /* OCFS2 */, 0x794c7630 /* overlay */};
+    for (size_t i = 0; i < CW_COUNT(types); i++)
+        if ((uint32_t)fs->f_type == types[i])
+            return true;
+    return false;
+}
+
 static int watch_add(struct cw_watch *watch, const char *path, uint32_t events)
 {
     int number = inotify_add_watch(watch->fd, path, events);
@@ -146,24 +166,29 @@ static int watch_add(struct cw_watch *watch, const char *path, uint32_t events)
 
 bool cw_watch_dir(struct cw_watch *watch, const char *path)
 {
+    struct statfs fs;
     int number = watch_add(watch, path, DIR_EVENTS);
     if (number < 0)
         return false;
+    bool told = statfs(path, &fs) == 0 && !is_blind(&fs);
     const char *known = dir_path(watch, number);
     if (known != NULL && strcmp(known, path) == 0)
-        return true;
+        return told;
     dir_drop(watch, number); /* the folder was renamed, or is met by another name */
     if (watch->ndirs == watch->dirs_cap) {
         watch->dirs_cap = watch->dirs_cap ? 2 * watch->dirs_cap : 16;
         watch->dirs = cw_mem_resize(watch->dirs, watch->dirs_cap * sizeof *watch->dirs);
     }
     watch->dirs[watch->ndirs++] = (struct watch_dir){number, cw_str_dupz(cw_str_of(path))};
-    return true;
+    return told;
 }
 
 int cw_watch_file(struct cw_watch *watch, int fd)
 {
+    struct statfs fs;
     char path[64];
+    if (fstatfs(fd, &fs) < 0 || is_blind(&fs))
+        return -1;
     snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
     return watch_add(watch, path, FILE_EVENTS);
 }

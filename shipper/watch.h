@@ -33,9 +33,11 @@ struct cw_watch_events {
 
 int cw_watch_open(uv_loop_t *loop, const struct cw_watch_events *events, struct cw_watch **out,
                   struct cw_err *err) CW_MUST_USE;
-/* Watch the names in a folder; again is fine. False when the kernel gives no more watches. */
+/* Watch the names in a folder; again is fine. False when the kernel does not tell of all changes: it
+ * gives no more watches, or others write there too (a network's file system, an overlay). */
 bool cw_watch_dir(struct cw_watch *watch, const char *path);
-/* Watch the contents of an open file. Returns its number, or -1. */
+/* Watch the contents of an open file, also after it was closed. Returns its number, or -1: it must
+ * be polled. */
 int cw_watch_file(struct cw_watch *watch, int fd);
 void cw_watch_forget(struct cw_watch *watch, int number);
 /* No callback comes any more; it frees itself when the loop has run. NULL is fine. */

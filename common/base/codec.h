@@ -19,6 +19,8 @@ enum cw_codec {
     CW_CODEC_GZIP = 4,
     CW_CODEC_DEFLATE = 5,   /* raw; zlib-wrapped input is accepted too */
     CW_CODEC_LZ4_FRAME = 6, /* decompressed only */
+    CW_CODEC_BZIP2 = 7,     /* these two by decoder.h alone */
+    CW_CODEC_XZ = 8,
 };
 
 /* Append the decompressed bytes to *out, whose length is as before on an error; at most `max_bytes` of them. For LZ4 and NONE the result must be exactly `max_bytes`. */

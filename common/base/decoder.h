@@ -1,6 +1,6 @@
 /*
- * decoder.h - decompress a stream of any length piece by piece: gzip (RFC 1952, any number of members) and zstd (RFC 8878, any
- * number of frames).
+ * decoder.h - decompress a stream of any length piece by piece: gzip (RFC 1952, any number of members), zstd (RFC 8878, any
+ * number of frames), bzip2 and xz (any number of streams).
  *
  * Ownership  A decoder belongs to its maker. Input is borrowed until the call returns.
  * Errors     CW_E_INVALID: the bytes are no such stream; what was written before is good.
@@ -16,7 +16,13 @@
 #define CW_DECODER_WINDOW_LOG 27
 
 struct cw_decoder;
-/* GZIP or ZSTD. */
+/* And xz may take so much: enough for `xz -9`. */
+#define CW_DECODER_XZ_BYTES (80u << 20)
+
+/* What a stream is, by its first bytes (CW_DECODER_MAGIC_BYTES are enough); NONE: none of those. */
+#define CW_DECODER_MAGIC_BYTES 6
+enum cw_codec cw_decoder_codec_of(struct cw_str first);
+/* GZIP, ZSTD, BZIP2 or XZ. */
 struct cw_decoder *cw_decoder_new(enum cw_codec codec);
 /* NULL is fine. */
 void cw_decoder_free(struct cw_decoder **decoder);

@@ -1,4 +1,6 @@
+#include <bzlib.h>
 #include <criterion/criterion.h>
+#include <lzma.h>
 #include <stdlib.h>
 
 #include "common/base/decoder.h"
@@ -7,6 +9,23 @@ static struct cw_err err;
 
 static void pack(enum cw_codec codec, const char *text, size_t len, struct cw_buf *out)
 {
+    char packed[16384];
+    size_t packed_len = 0;
+    unsigned bzip2_len = sizeof packed;
+    if (codec == CW_CODEC_BZIP2) {
+        cr_assert_eq(
+            BZ2_bzBuffToBuffCompress(packed, &bzip2_len, (char *)text, (unsigned)len, 9, 0, 0),
+            BZ_OK);
+        cw_buf_add(out, packed, bzip2_len);
+        return;
+    }
+    if (codec == CW_CODEC_XZ) {
+        cr_assert_eq(lzma_easy_buffer_encode(6, LZMA_CHECK_CRC64, NULL, (const uint8_t *)text, len,
+                                             (uint8_t *)packed, &packed_len, sizeof packed),
+                     LZMA_OK);
+        cw_buf_add(out, packed, packed_len);
+        return;
+    }
     cr_assert_eq(cw_codec_compress(codec, cw_str_make(text, len), out, &err), 0, "%s", err.text);
 }
 
@@ -32,7 +51,8 @@ static int run(enum cw_codec codec, struct cw_str packed, size_t in_step, size_t
     return rc;
 }
 
-static const enum cw_codec codecs[] = {CW_CODEC_GZIP, CW_CODEC_ZSTD};
+static const enum cw_codec codecs[] = {CW_CODEC_GZIP, CW_CODEC_ZSTD, CW_CODEC_BZIP2, CW_CODEC_XZ};
+enum { CODECS = sizeof codecs / sizeof codecs[0] };
 
 Test(decoder, streams_come_back_in_pieces_of_any_size)
 {
@@ -40,7 +60,7 @@ Test(decoder, streams_come_back_in_pieces_of_any_size)
     for (size_t i = 0; i < sizeof text; i++)
         text[i] = (char)('a' + i * i % 23);
     static const size_t steps[] = {1, 2, 7, 100, 4096, 100000};
-    for (size_t c = 0; c < 2; c++) {
+    for (size_t c = 0; c < CODECS; c++) {
         struct cw_buf packed, out;
         cw_buf_init(&packed, SIZE_MAX);
         pack(codecs[c], text, sizeof text, &packed);
@@ -68,7 +88,7 @@ Test(decoder, a_stream_that_is_cut_is_not_at_its_end)
     char text[1000];
     for (size_t i = 0; i < sizeof text; i++)
         text[i] = (char)(i * i % 251);
-    for (size_t c = 0; c < 2; c++) {
+    for (size_t c = 0; c < CODECS; c++) {
         struct cw_buf packed, out;
         cw_buf_init(&packed, SIZE_MAX);
         pack(codecs[c], text, sizeof text, &packed);
@@ -88,7 +108,7 @@ Test(decoder, a_stream_that_is_cut_is_not_at_its_end)
 
 Test(decoder, bytes_that_are_no_such_stream_are_an_error_behind_what_was_good)
 {
-    for (size_t c = 0; c < 2; c++) {
+    for (size_t c = 0; c < CODECS; c++) {
         struct cw_buf packed, out;
         bool at_end;
         cw_buf_init(&packed, SIZE_MAX);
@@ -99,5 +119,17 @@ Test(decoder, bytes_that_are_no_such_stream_are_an_error_behind_what_was_good)
         cr_assert(cw_str_eqz(cw_buf_str(&out), "good"));
         cw_buf_fini(&packed);
         cw_buf_fini(&out);
+    }
+}
+
+Test(decoder, a_stream_is_known_by_its_first_bytes)
+{
+    for (size_t c = 0; c < CODECS; c++) {
+        struct cw_buf packed;
+        cw_buf_init(&packed, SIZE_MAX);
+        pack(codecs[c], "good", 4, &packed);
+        cr_assert_eq(cw_decoder_codec_of(cw_str_sub(cw_buf_str(&packed), 0, 6)), codecs[c]);
+        cr_assert_eq(cw_decoder_codec_of(cw_str_sub(cw_buf_str(&packed), 0, 2)), CW_CODEC_NONE);
+        cw_buf_fini(&packed);
     }
 }

@@ -1,0 +1,167 @@
+/*
+ * sources_active.c - sources.c, the part that keeps the few sources that matter now apart from the
+ * many that rest: those that the kernel told of, those that have something to read, and those whose
+ * descriptors may be lent to others.
+ */
+#include <stdlib.h>
+#include "common/base/arena.h"
+#include "common/base/assert.h"
+#include "common/base/hash.h"
+#include "common/base/log.h"
+#include "common/pipeline/stages.h"
+#include "shipper/sources_priv.h"
+
+void cw_source_list_add(struct cw_source_list *list, struct cw_source *source)
+{
+    if (list->n == list->cap) {
+        list->cap = list->cap ? 2 * list->cap : 16;
+        list->items = cw_mem_resize(list->items, list->cap * sizeof(struct cw_source *));
+    }
+    list->items[list->n++] = source;
+}
+
+static void list_remove(struct cw_source_list *list, const struct cw_source *source)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < list->n; i++)
+        if (list->items[i] != source)
+            list->items[kept++] = list->items[i];
+    list->n = kept;
+}
+
+void cw_sources_active_forget(struct cw_sources *sources, struct cw_source *source)
+{
+    if (source->active)
+        list_remove(&sources->active, source);
+    if (source->touched)
+        list_remove(&sources->touched, source);
+    source->active = source->touched = false;
+    if (sources->unpacking == source)
+        sources->unpacking = NULL;
+    sources->watches_stale = true;
+}
+
+/* ---- what the kernel told of ---- */
+
+static size_t watch_slot(const struct cw_sources *sources, int number)
+{
+    return cw_hash64(&number, sizeof number) & (sources->watches_size - 1);
+}
+
+static void watches_build(struct cw_sources *sources)
+{
+    size_t size = 64;
+    while (size < 2 * sources->n)
+        size *= 2;
+    free(sources->watches);
+    sources->watches = cw_mem_array(size, sizeof(struct cw_source *));
+    sources->watches_size = size;
+    for (size_t i = 0; i < sources->n; i++) {
+        struct cw_source *source = sources->items[i];
+        size_t at = watch_slot(sources, source->watch);
+        while (source->watch >= 0 && sources->watches[at] != NULL)
+            at = (at + 1) & (size - 1);
+        if (source->watch >= 0)
+            sources->watches[at] = source;
+    }
+    sources->watches_stale = false;
+}
+
+void cw_sources_touch(struct cw_sources *sources, struct cw_source *source)
+{
+    if (source->touched)
+        return;
+    source->touched = true;
+    cw_source_list_add(&sources->touched, source);
+}
+
+void cw_sources_touched(struct cw_sources *sources, int number)
+{
+    if (sources->watches_stale || sources->watches == NULL)
+        watches_build(sources);
+    for (size_t at = watch_slot(sources, number); sources->watches[at] != NULL;
+         at = (at + 1) & (sources->watches_size - 1))
+        if (sources->watches[at]->watch == number) { /* several names of one inode have it once */
+            cw_sources_touch(sources, sources->watches[at]);
+            return;
+        }
+}
+
+/* ---- what has something to read ---- */
+
+static bool unsettled(const struct cw_source *source)
+{
+    for (size_t i = 0; i < source->nrows && source->tail.fd >= 0; i++)
+        if (!source->rows[i].off && cw_ledger_next(&source->rows[i]) < source->tail.size)
+            return true;
+    return false;
+}
+
+void cw_sources_activate(struct cw_sources *sources, struct cw_source *source)
+{
+    if (source->active || !unsettled(source))
+        return;
+    source->active = true;
+    cw_source_list_add(&sources->active, source);
+}
+
+void cw_sources_active_sweep(struct cw_sources *sources)
+{
+    struct cw_source_list *active = &sources->active;
+    size_t kept = 0;
+    for (size_t i = 0; i < active->n; i++) {
+        active->items[i]->active = unsettled(active->items[i]);
+        if (active->items[i]->active)
+            active->items[kept++] = active->items[i];
+    }
+    active->n = kept;
+}
+
+/* ---- descriptors ---- */
+
+void cw_sources_watch(struct cw_sources *sources, struct cw_source *source)
+{
+    sources->nopen++;
+    source->asleep = false;
+    if (cw_tail_unpacking(&source->tail))
+        sources->unpacking = source;
+    if (sources->options.watch == NULL || source->watch >= 0 || source->tail.unpack != NULL)
+        return;
+    source->watch = cw_watch_file(sources->options.watch, source->tail.fd);
+    sources->watches_stale = true;
+}
+
+/* Its bytes are all settled, and the kernel will tell when there are more. */
+static bool may_sleep(const struct cw_sources *sources, const struct cw_source *source)
+{
+    bool met = source->scan_number + 1 >= sources->scan_number; /* in this scan, or the last */
+    return source->tail.fd >= 0 && source->watch >= 0 && met && source->durable &&
+           !source->active && !source->touched && !source->changed && source->nbusy == 0 &&
+           source->tail.nlinks > 0 && source->format != CW_SOURCE_SPOOL &&
+           !cw_source_rotated(source) &&
+           (source->stages == NULL || source->waited || cw_stages_wait_ns(source->stages) == 0);
+}
+
+bool cw_sources_room(struct cw_sources *sources)
+{
+    size_t max = sources->options.max_open;
+    if (max == 0 || sources->nopen < max)
+        return true;
+    if (sources->deferred)
+        return false; /* looked for in vain since the last scan began */
+    size_t want = max - max / 8;
+    for (size_t i = 0; i < sources->n && sources->nopen > want; i++) {
+        sources->sleep_hand = (sources->sleep_hand + 1) % sources->n;
+        struct cw_source *source = sources->items[sources->sleep_hand];
+        if (!may_sleep(sources, source))
+            continue;
+        cw_tail_close(&source->tail);
+        source->asleep = true;
+        sources->nopen--;
+    }
+    if (!sources->short_of_room)
+        cw_log_info("more than %zu files: those that rest are closed until they are written", max);
+    sources->short_of_room = true;
+    sources->deferred |= sources->nopen >= max;
+    return sources->nopen < max;
+}

@@ -1,0 +1,231 @@
+"""The shipper on files of all kinds: compressed, renamed, replaced, linked, more than may be open, in other encodings."""
+import bz2
+import gzip
+import lzma
+import os
+import resource
+import shutil
+import signal
+import subprocess
+import time
+
+import pytest
+
+from load import differences
+from programs import wait_for
+
+PACKERS = {
+    ".gz": lambda data: gzip.compress(data),
+    ".bz2": lambda data: bz2.compress(data[:len(data) // 2]) + bz2.compress(data[len(data) // 2:]),
+    ".xz": lambda data: lzma.compress(data),
+    ".zst": lambda data: subprocess.run(["zstd", "-q", "-c"], input=data, stdout=subprocess.PIPE, check=True).stdout,
+}
+
+
+def append(path, lines, end=b"\n"):
+    with open(path, "ab") as f:
+        f.write(b"\n".join(lines) + end)
+
+
+def numbered(name, n, start=0):
+    return [b"%s line %d" % (name.encode(), i) for i in range(start, start + n)]
+
+
+def pack(path, end):
+    """As gzip(1) and its like: the time of the last change stays."""
+    old = os.stat(path)
+    with open(path, "rb") as f:
+        data = f.read()
+    with open(str(path) + end, "wb") as f:
+        f.write(PACKERS[end](data))
+    os.utime(str(path) + end, ns=(old.st_atime_ns, old.st_mtime_ns))
+    os.unlink(path)
+
+
+def stored(server, want, seconds=30):
+    wait_for("%d stored lines" % len(want), lambda: server.count('{job="s"}') >= len(want), seconds, 0.3)
+    time.sleep(0.5)                                         # what would come twice, comes now
+    difference = differences(want, server.export_lines('{job="s"}'))
+    assert difference is None, difference
+
+
+@pytest.fixture
+def logs(tmp_path):
+    folder = tmp_path / "logs"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def once(make_shipper, ingester, logs):
+    """Read all there is, and exit."""
+    def run(pattern="*.log"):
+        shipper = make_shipper(arguments=["--push", ingester.url, "--label", "job=s", "--once", str(logs / pattern)])
+        shipper.start()
+        shipper.finish()
+        return shipper
+    return run
+
+
+@pytest.mark.parametrize("end", sorted(PACKERS))
+@pytest.mark.parametrize("pattern", ["*.log", "*"])
+def test_generations_that_were_compressed_while_it_was_down_are_joined(once, ingester, logs, end, pattern):
+    first, rest, missed, now = numbered("first", 100), numbered("rest", 3000), numbered("missed", 50), numbered("now", 10)
+    append(logs / "a.log", first)
+    once(pattern)
+    time.sleep(0.1)
+    append(logs / "a.log", rest)
+    os.rename(logs / "a.log", logs / "a.log.1")
+    append(logs / "a.log", missed)
+    pack(logs / "a.log.1", end)
+    os.rename(logs / ("a.log.1" + end), logs / ("a.log.2" + end))
+    os.rename(logs / "a.log", logs / "a.log.1")
+    append(logs / "a.log", now)
+    pack(logs / "a.log.1", end)
+    once(pattern)
+    want = first + rest + missed + now
+    stored(ingester, want)
+    once(pattern)
+    stored(ingester, want)
+
+
+def test_an_old_generation_that_was_read_is_not_read_again(once, ingester, logs):
+    lines = numbered("old", 100)
+    append(logs / "a.log", lines)
+    once()
+    os.rename(logs / "a.log", logs / "a.log.1")
+    pack(logs / "a.log.1", ".gz")
+    append(logs / "a.log", numbered("new", 10))
+    for _ in range(3):
+        once()
+    stored(ingester, lines + numbered("new", 10))
+
+
+def test_kills_while_it_unpacks_lose_and_repeat_nothing(make_shipper, ingester, logs):
+    first, rest = numbered("first", 10), numbered("a rather long line, so that there is something to unpack,", 1000000)
+    shipper = make_shipper(arguments=["--push", ingester.url, "--label", "job=s", str(logs / "*.log")])
+    append(logs / "a.log", first)
+    shipper.start()
+    wait_for("the first lines", lambda: ingester.count('{job="s"}') == 10)
+    shipper.process.send_signal(signal.SIGTERM)
+    shipper.process.wait(30)
+    append(logs / "a.log", rest)
+    os.rename(logs / "a.log", logs / "a.log.1")
+    pack(logs / "a.log.1", ".gz")
+    append(logs / "a.log", numbered("now", 5))
+    for i in range(6):
+        shipper.start()
+        before = ingester.count('{job="s"}')
+        wait_for("some lines", lambda: ingester.count('{job="s"}') > before, 60, 0.05)
+        shipper.kill()
+    shipper.start()
+    stored(ingester, first + rest + numbered("now", 5), 240)
+
+
+CONFIG = """
+clients: [{url: "%s/loki/api/v1/push", batchwait: 100ms}]
+positions: {filename: "%s"}
+target_config: {sync_period: 200ms}
+scrape_configs: [{job_name: j, %s, static_configs: [{labels: {job: s, __path__: "%s"}}]}]
+"""
+
+
+def test_files_that_are_only_ever_compressed(make_shipper, ingester, logs, tmp_path):
+    config = CONFIG % (ingester.url, tmp_path / "positions", "decompression: {enabled: true, initial_delay: 1s, format: gz}", logs / "*.gz")
+    shipper = make_shipper(config=config)
+    want = []
+    for i in range(5):
+        append(logs / ("a%d" % i), numbered("a%d" % i, 200))
+        want += numbered("a%d" % i, 200)
+        pack(logs / ("a%d" % i), ".gz")
+    damaged = PACKERS[".gz"](b"before the damage\n" * 100 + os.urandom(100000))
+    with open(logs / "bad.gz", "wb") as f:
+        f.write(damaged[:50000] + bytes(100) + damaged[50100:])
+    with open(logs / "no.gz", "w") as f:
+        f.write("not compressed\n")
+    shipper.start()
+    wait_for("the damage to be told", lambda: "bad.gz is damaged" in shipper.log(), 60)
+    for i in range(2):
+        wait_for("all", lambda: differences(want + [b"not compressed"], ingester.export_lines('{job="s", filename!~".*bad.gz"}')) is None, 60, 0.5)
+        assert ingester.export_lines('{job="s", filename=~".*bad.gz"}').count(b"before the damage") == 100
+        shipper.kill()
+        shipper.start()
+        time.sleep(3)
+
+
+def test_other_encodings(make_shipper, ingester, logs, tmp_path):
+    shipper = make_shipper(config=CONFIG % (ingester.url, tmp_path / "positions", "encoding: GBK", logs / "*.log"))
+    append(logs / "a.log", [("你好 %d" % i).encode("gbk") for i in range(100)])
+    with open(logs / "utf16.log", "wb") as f:
+        f.write("".join("é %d\n" % i for i in range(100)).encode("utf-16"))
+    shipper.start()
+    stored(ingester, [("你好 %d" % i).encode() for i in range(100)] + [("é %d" % i).encode() for i in range(100)])
+
+
+def test_more_files_than_may_be_open(make_shipper, ingester, logs):
+    shipper = make_shipper(arguments=["--push", ingester.url, "--label", "job=s", str(logs / "*.log")])
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    names = ["f%d.log" % i for i in range(600)]
+    want = []
+
+    def write(round):
+        for name in names:
+            append(logs / name, numbered(name, 1, round))
+            want.extend(numbered(name, 1, round))
+    write(0)
+    shipper.start()
+    resource.prlimit(shipper.pid, resource.RLIMIT_NOFILE, (hard, hard))
+    stored(ingester, want)
+    shipper.kill()
+    shipper.argv = ["sh", "-c", 'ulimit -n 200; exec "$@"', "sh", *shipper.argv]
+    shipper.start()
+    for round in range(1, 4):
+        write(round)
+        stored(ingester, want)
+    os.rename(logs / "f7.log", logs / "f7.log.1")             # of those that rest some are renamed, truncated, removed
+    append(logs / "f7.log.1", [b"behind the rename"])
+    append(logs / "f7.log", [b"the new f7"])
+    shutil.copy(logs / "f8.log", logs / "f8.log.1")
+    os.truncate(logs / "f8.log", 0)
+    append(logs / "f8.log", [b"the new f8"])
+    os.unlink(logs / "f9.log")
+    stored(ingester, want + [b"behind the rename", b"the new f7", b"the new f8"])
+
+
+def test_names_and_kinds_of_files(make_shipper, ingester, logs):
+    shipper = make_shipper(arguments=["--push", ingester.url, "--label", "job=s", str(logs / "**" / "*.log")])
+    want, deep = [], logs
+    while len(str(deep)) < 1500:                            # servers take label values of 2048 bytes
+        deep = deep / ("d" * 200)
+    deep.mkdir(parents=True)
+    for path in (deep / ("x" * 240 + ".log"), bytes(logs) + b"/\xff\xfe name.log", logs / "plain.log"):
+        append(path, [b"of %d bytes" % len(os.fsencode(path))])
+        want.append(b"of %d bytes" % len(os.fsencode(path)))
+    os.symlink(logs / "plain.log", logs / "symbolic.log")
+    os.link(logs / "plain.log", logs / "hard.log")
+    os.symlink("nowhere", logs / "broken.log")
+    open(logs / "empty.log", "w").close()
+    os.mkfifo(logs / "fifo.log")
+    append(logs / "replaced.log", [b"before the folder"])
+    shipper.start()
+    stored(ingester, want + [b"before the folder"])
+    os.unlink(logs / "replaced.log")
+    (logs / "replaced.log").mkdir()
+    append(logs / "hard.log", [b"once for all its names"])
+    append(logs / "empty.log", [b"no longer empty"])
+    want += [b"before the folder", b"once for all its names", b"no longer empty"]
+    stored(ingester, want)
+    for i in range(20):                                     # an inode is given out again at once
+        append(logs / "reused.log", [b"incarnation %d" % i])
+        want.append(b"incarnation %d" % i)
+        stored(ingester, want) if i % 5 == 0 else time.sleep(0.3)
+        os.unlink(logs / "reused.log")
+    stored(ingester, want)
+    for i in range(3, 0, -1):                               # renamed over and over before anybody looks
+        append(logs / "chain.log", [b"generation %d" % i])
+        want.append(b"generation %d" % i)
+        for k in range(3, 0, -1):
+            if (logs / ("chain.log.%d" % k)).exists():
+                os.rename(logs / ("chain.log.%d" % k), logs / ("chain.log.%d" % (k + 1)))
+        os.rename(logs / "chain.log", logs / "chain.log.1")
+    stored(ingester, want)

@@ -42,10 +42,11 @@ enum shipper_state { SHIPPER_RUNNING, SHIPPER_DRAINING, SHIPPER_STOPPING, SHIPPE
  * most 1/20 of the time. */
 #define SCAN_SPACING_MS 50
 #define SCAN_SHARE 20
-/* Files that grow are looked at for at most 1/50 of the time, but so often at least: each pass costs a look at every source, and
+/* Files that grow are looked at for at most 1/50 of the time, but so often at least. Not less: of two truncations in one pause the
+ * second hides the first. Each pass costs a look at every source, and
  * what grew meanwhile is one pass more. */
 #define LOOK_SHARE 50
-#define LOOK_SPACING_MAX_MS 100
+#define LOOK_SPACING_MAX_MS 20
 /* And for this share of it where nothing is known to have changed. */
 #define QUIET_SCAN_SHARE 500
 /* Descriptors that files leave to the rest of the program. */

@@ -55,7 +55,7 @@ class BadNetwork(Listener):
     """Passes bytes both ways, and breaks connections: before a request, within it, within its answer, with FIN or RST, or after
     a delay. `cut` is for minutes without any network; `faulty` false lets all pass."""
 
-    def __init__(self, address, seed, share=0.15):
+    def __init__(self, address, seed, share=0.25):
         host, port = address.rsplit(":", 1)
         self.target, self.share, self.faulty, self.cut, self.nbroken = (host, int(port)), share, True, False, 0
         self.random = random.Random(seed)

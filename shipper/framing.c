@@ -84,7 +84,8 @@ static bool line_next(struct cw_framing *framing, struct cw_framed *out)
 {
     if (framing->encoding == NULL)
         framing->encoding = &cw_text_as_is;
-    if (framing->at == 0 && framing->start % cw_text_unit(framing->encoding) != 0)
+    if (framing->at == 0 && framing->len > 0 &&
+        framing->start % cw_text_unit(framing->encoding) != 0)
         framing->at++; /* a position from when the file was read by bytes */
     if (framing->at >= framing->len)
         return false;

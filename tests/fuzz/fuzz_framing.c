@@ -20,7 +20,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (data[0] & 8)
         CW_ASSERT(cw_text_encoding_new(cw_str_of(encodings[data[0] & 7]), &encoding, &err) == 0);
     struct cw_arena *arena = cw_arena_new();
-    struct cw_framing framing = {.format = (enum cw_source_format)(data[1] % 3),
+    struct cw_framing framing = {.format = (enum cw_source_format)(data[1] % 4),
                                  .encoding = encoding,
                                  .bytes = (const char *)data + 2,
                                  .len = size - 2,
@@ -33,7 +33,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     uint64_t at = 0, end = framing.start + framing.len;
     while (cw_framing_next(&framing, &framed)) {
         CW_ASSERT(framed.from < framed.to && framed.to <= end);
-        CW_ASSERT(framing.format == CW_SOURCE_DOCKER || framed.from >= at);
+        CW_ASSERT(framed.joined || framed.from >= at || framing.format == CW_SOURCE_DOCKER ||
+                  framing.format == CW_SOURCE_DOCKER_LOCAL);
         at = framed.to;
     }
     CW_ASSERT(cw_framing_unfinished(&framing) <= end);

@@ -25,7 +25,8 @@ enum note_kind {
     NOTE_MALFORMED,
     NOTE_UNDECODABLE,
     NOTE_NULS,
-    NOTE_DROPPED
+    NOTE_DROPPED,
+    NOTE_UNSELECTED
 };
 struct note {
     uint64_t from;
@@ -144,8 +145,10 @@ static void entry_split(struct cut *cut, struct cw_push_entry *push, uint32_t st
 static void entry_add(struct cut *cut, struct cw_push_entry *push, uint32_t stream, uint64_t from)
 {
     const struct cw_batch_options *options = &cut->batch->options;
-    if (!cut->batch->streams->items[stream].taken)
+    if (!cut->batch->streams->items[stream].taken) {
+        note_add(cut, from, NOTE_UNSELECTED);
         return;
+    }
     if (options->max_line_bytes == 0 || push->line.len <= options->max_line_bytes) {
         entry_put(cut->batch, push, stream, from);
         return;
@@ -238,6 +241,8 @@ static void line_take(struct cut *cut)
 {
     const struct cw_framed *line = &cut->line;
     struct cw_source *source = cut->source;
+    if (line->lost)
+        cw_source_count_lost(source, line->from, line->to, CW_STR("damaged spool"));
     if (line->lost || line->nuls) {
         note_add(cut, line->from, line->lost ? NOTE_MALFORMED : NOTE_NULS);
         return;
@@ -304,7 +309,8 @@ static void cut_end(struct cut *cut, uint64_t to)
                                  [NOTE_MALFORMED] = &counts->malformed,
                                  [NOTE_UNDECODABLE] = &counts->undecodable,
                                  [NOTE_NULS] = &counts->nul_runs,
-                                 [NOTE_DROPPED] = &counts->dropped};
+                                 [NOTE_DROPPED] = &counts->dropped,
+                                 [NOTE_UNSELECTED] = &counts->unselected};
     size_t kept = cut->part.first;
     batch->line_bytes = cut->line_bytes_before;
     for (size_t i = kept; i < batch->nentries; i++) {

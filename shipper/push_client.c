@@ -312,7 +312,9 @@ static void ask_start(struct cw_push_client *pc)
 static void counts_add(struct cw_push_client *pc, struct cw_source *source,
                        const struct cw_batch_counts *counts)
 {
-    cw_tally_count(&output_tally(pc, source)->left_out, CW_STR("line too long"), counts->skipped);
+    struct cw_tally_reasons *left_out = &output_tally(pc, source)->left_out;
+    cw_tally_count(left_out, CW_STR("line too long"), counts->skipped);
+    cw_tally_count(left_out, CW_STR("selector"), counts->unselected);
     struct cw_metrics *metrics = pc->host->metrics;
     cw_metrics_add(metrics, CW_M_LINES_TRUNCATED, (int64_t)counts->truncated);
     cw_metrics_add(metrics, CW_M_LINES_SKIPPED, (int64_t)counts->skipped);

@@ -156,6 +156,16 @@ void cw_source_count_read(struct cw_source *source, uint64_t to, size_t len)
     tally->counted_to = source->fed_to = CW_MAX(source->fed_to, to);
     tally->read++;
     tally->read_bytes += len;
+    tally->spooled += source->format == CW_SOURCE_SPOOL;
+}
+
+void cw_source_count_lost(struct cw_source *source, uint64_t from, uint64_t to, struct cw_str why)
+{
+    struct cw_tally *tally = cw_source_tally(source);
+    if (from < source->fed_to)
+        return;
+    cw_tally_gap_add(tally, source->generation, from, to, why);
+    tally->counted_to = source->fed_to = to;
 }
 
 uint64_t cw_source_position(const struct cw_source *source)

@@ -391,13 +391,16 @@ bool cw_sources_may_match(const struct cw_sources *sources, const char *path)
 }
 
 /* Whether there is something to do here that inotify would not tell. */
-static bool look_due(const struct cw_sources *sources, const struct cw_source *source)
+static bool look_due(const struct cw_sources *sources, size_t i)
 {
+    const struct cw_source *source = sources->items[i];
     if (source->tail.fd < 0)
         return false;
-    return source->watch < 0 || source->touched || source->changed || sources->options.once ||
-           !source->wanted || source->final || source->tail.nlinks == 0 ||
-           cw_source_rotated(source) || (source->stages != NULL && !source->waited);
+    /* A few each time whatever it tells: a file may be written through a mapping. */
+    return (sources->round + i) % CW_SOURCES_ROUNDS == 0 || source->watch < 0 || source->touched ||
+           source->changed || sources->options.once || !source->wanted || source->final ||
+           source->tail.nlinks == 0 || cw_source_rotated(source) ||
+           (source->stages != NULL && !source->waited);
 }
 
 static void source_refresh(struct cw_sources *sources, struct cw_source *source, int64_t now_ns,
@@ -418,9 +421,10 @@ static bool all_refresh(struct cw_sources *sources, int64_t now_ns, int64_t now_
     size_t n = sources->n; /* what is added on the way was just looked at */
     bool any_gone = false;
     sources->any_changed = false;
+    sources->round++;
     for (size_t i = 0; i < n; i++) {
         struct cw_source *source = sources->items[i];
-        if (!look_due(sources, source))
+        if (!look_due(sources, i))
             continue;
         source_refresh(sources, source, now_ns, now_mono_ns);
         source->gone = !source_settle_down(sources, source, now_mono_ns);

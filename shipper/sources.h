@@ -102,6 +102,7 @@ struct cw_sources {
     struct cw_source **watches; /* open addressing over the watch's number */
     size_t watches_size;
     bool watches_stale;
+    unsigned round; /* of looks at all: each file has its turn after CW_SOURCES_ROUNDS */
     size_t nopen, sleep_hand;
     bool short_of_room;          /* told */
     struct cw_source *unpacking; /* one at a time: a decoder takes memory */
@@ -144,6 +145,7 @@ void cw_sources_scan(struct cw_sources *sources, int64_t now_ns, int64_t now_mon
 bool cw_sources_may_match(const struct cw_sources *sources, const char *path);
 /* The file with this number of cw_watch_file() was written. */
 void cw_sources_touched(struct cw_sources *sources, int number);
+#define CW_SOURCES_ROUNDS 5
 enum cw_sources_which { CW_SOURCES_TOUCHED, CW_SOURCES_ALL };
 /* Look at the sizes of open files (ALL: but for those of which inotify tells, and that have nothing
  * to wait for), raise generations, finish what is quiet. */

@@ -521,11 +521,16 @@ void cw_sources_scan(struct cw_sources *sources, int64_t now_ns, int64_t now_mon
     }
     cw_sources_renames_clear(sources);
     siblings_find_all(&scan);
+    for (size_t i = 0; i < sources->n; i++) { /* looks others up: nobody is freed on the way */
+        struct cw_source *source = sources->items[i];
+        scan.target = NULL;
+        source->gone =
+            source->scan_number != sources->scan_number && !source_missing(&scan, source);
+    }
     size_t kept = 0;
     for (size_t i = 0; i < sources->n; i++) {
         struct cw_source *source = sources->items[i];
-        scan.target = NULL;
-        if (source->scan_number != sources->scan_number && !source_missing(&scan, source)) {
+        if (source->gone) {
             cw_sources_forget(sources, &source);
             continue;
         }

@@ -125,6 +125,7 @@ static int times_decode(struct cw_part_cursor *c, struct cw_err *err)
         place = cw_part_reader_times_place(c->source->reader, c->block_index);
     int rc = cw_part_cache_fetch(place, bytes, times_fill, &w->block, &c->kept_times, err);
     cw_part_count_cache(c->scan->stats, place, rc);
+    c->times_read = rc <= 0;
     if (rc == 0 && c->kept_times == NULL)
         rc = cw_block_times(&w->block, w->times, err);
     if (rc < 0)
@@ -469,9 +470,18 @@ static int part_next(struct cw_cursor *cursor, struct cw_entry_batch *out, struc
     }
 }
 
+/* Was everything that few rows took of the block kept, but for its header and streams? */
+static bool block_was_kept(const struct cw_part_cursor *c)
+{
+    return cw_part_keeps_rows(c->scan) && c->walk == &cw_walk_templates && !c->times_read &&
+           !c->opened && c->meta == NULL;
+}
+
 static void part_close(struct cw_cursor *cursor)
 {
     struct cw_part_cursor *c = CW_CONTAINER_OF(cursor, struct cw_part_cursor, base);
+    /* A query over all that there is would make it all this process's memory. */
+    bool rests = c->w != NULL && !block_was_kept(c);
     if (c->w != NULL && c->walk->end != NULL)
         c->walk->end(c);
     cw_meta_reader_close(&c->meta);
@@ -480,8 +490,7 @@ static void part_close(struct cw_cursor *cursor)
     if (c->kept_lines != NULL)
         cw_cached_unref(&c->kept_lines->base);
     workspace_give_back(c->w);
-    /* A query over all that there is would make it all this process's memory. */
-    if (c->w != NULL)
+    if (rests)
         cw_part_reader_rest_block(c->source->reader, c->block_index);
     free(c);
 }

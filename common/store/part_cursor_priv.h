@@ -65,6 +65,7 @@ struct cw_part_cursor {
     struct cw_part_workspace *w; /* NULL: nothing is wanted of this block, or it is bad */
     bool reported;
     const int64_t *times;         /* of the block's rows; NULL: not decoded yet */
+    bool times_read;              /* from the block: they were not kept */
     struct cw_cached *kept_times; /* where they lie; NULL: in the workspace */
     struct cw_meta_reader *meta;  /* NULL: not wanted, no row has any, or not opened yet */
     struct cw_stream_pin pin;     /* labels of the batch's stream */

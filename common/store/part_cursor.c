@@ -125,6 +125,7 @@ static int times_decode(struct cw_part_cursor *c, struct cw_err *err)
         place = cw_part_reader_times_place(c->source->reader, c->block_index);
     int rc = cw_part_cache_fetch(place, bytes, times_fill, &w->block, &c->kept_times, err);
     cw_part_count_cache(c->scan->stats, place, rc);
+    c->times_read = rc <= 0;
     if (rc == 0 && c->kept_times == NULL)
         rc = cw_block_times(&w->block, w->times, err);
     if (rc < 0)
@@ -215,14 +216,36 @@ static int runs_find(struct cw_part_cursor *c, const struct cw_part_block *entry
     return 0;
 }
 
-static int meta_open(struct cw_part_cursor *c, struct cw_err *err)
+int cw_part_meta_open(struct cw_part_cursor *c, struct cw_err *err)
 {
     const struct cw_section *s = &c->w->block.meta;
+    if (c->meta != NULL || !cw_part_wants_metadata(c))
+        return 0;
     char *meta = cw_part_room(&c->w->meta, &c->w->meta_cap, s->raw_bytes);
     int rc = cw_block_section_into(s, meta, err);
     if (rc == 0)
         rc = cw_meta_reader_open(cw_str_make(meta, s->raw_bytes), c->w->block.rows, &c->meta, err);
     return rc;
+}
+
+static struct cw_label *labels_room(struct cw_part_workspace *w, size_t n)
+{
+    if (n > w->labels_cap) {
+        free(w->labels);
+        w->labels_cap = n;
+        w->labels = cw_mem_array(n, sizeof(*w->labels));
+    }
+    return w->labels;
+}
+
+struct cw_labels cw_part_row_metadata(struct cw_part_cursor *c, uint32_t row)
+{
+    if (c->meta == NULL)
+        return CW_LABELS_NONE;
+    size_t n = cw_meta_reader_row(c->meta, row, NULL, 0);
+    struct cw_label *labels = labels_room(c->w, n);
+    cw_meta_reader_row(c->meta, row, labels, n);
+    return (struct cw_labels){labels, n};
 }
 
 /* A plain block has lines in place of templates. */
@@ -251,9 +274,6 @@ static int block_prepare(struct cw_part_cursor *c, const struct cw_stream_set *s
     }
     if (rc == 0 && c->nruns > 0)
         rc = c->walk->prepare(c, err);
-    if (rc == 0 && c->nruns > 0 && (c->need & CW_NEED_METADATA) != 0 &&
-        w->block.meta.stored.ptr != NULL)
-        rc = meta_open(c, err);
     return rc;
 }
 
@@ -305,6 +325,8 @@ static int piece_begin(struct cw_part_cursor *c, struct cw_err *err)
     int rc = c->walk->filter(c, from, to, &why);
     if (rc == 0 && (c->need & CW_NEED_TIMES) != 0 && cw_bits_any(c->w->keep, c->nrows))
         rc = times_decode(c, &why);
+    if (rc == 0 && !c->kept_piece && cw_bits_any(c->w->keep, c->nrows))
+        rc = cw_part_meta_open(c, &why);
     if (rc == 0)
         return cw_bits_any(c->w->keep, c->nrows);
     if (rc != CW_E_CORRUPT)
@@ -331,7 +353,20 @@ static int piece_next(struct cw_part_cursor *c, struct cw_err *err)
     return 0;
 }
 
-/* Metadata of the batch's rows. */
+/* Metadata of the batch's rows, which are kept. */
+static void batch_kept_metadata(struct cw_part_cursor *c, const uint32_t *rows,
+                                struct cw_entry_batch *out)
+{
+    size_t total = 0;
+    for (size_t i = 0; i < out->n; i++) {
+        c->w->out_metadata[i] =
+            cw_kept_lines_metadata(c->kept_lines, cw_kept_lines_find(c->kept_lines, rows[i]));
+        total += c->w->out_metadata[i].n;
+    }
+    out->metadata = total > 0 ? c->w->out_metadata : NULL;
+}
+
+/* Metadata of the batch's rows, from the block's. */
 static void batch_metadata(struct cw_part_cursor *c, const uint32_t *rows,
                            struct cw_entry_batch *out)
 {
@@ -343,12 +378,7 @@ static void batch_metadata(struct cw_part_cursor *c, const uint32_t *rows,
     }
     if (total == 0)
         return;
-    if (total > w->labels_cap) {
-        free(w->labels);
-        w->labels_cap = total;
-        w->labels = cw_mem_array(total, sizeof(*w->labels));
-    }
-    struct cw_label *at = w->labels;
+    struct cw_label *at = labels_room(w, total);
     for (size_t i = 0; i < out->n; i++) {
         size_t n = cw_meta_reader_row(c->meta, rows[i], at, w->out_metadata[i].n);
         w->out_metadata[i].items = at;
@@ -401,7 +431,9 @@ static size_t batch_fill(struct cw_part_cursor *c, const struct cw_part_run *r,
         out->rows = w->out_rows;
         out->templates = w->templates;
     }
-    if (c->meta != NULL)
+    if (c->kept_piece && cw_part_wants_metadata(c))
+        batch_kept_metadata(c, rows, out);
+    else if (c->meta != NULL)
         batch_metadata(c, rows, out);
     return n;
 }
@@ -438,9 +470,18 @@ static int part_next(struct cw_cursor *cursor, struct cw_entry_batch *out, struc
     }
 }
 
+/* Was everything that few rows took of the block kept, but for its header and streams? */
+static bool block_was_kept(const struct cw_part_cursor *c)
+{
+    return cw_part_keeps_rows(c->scan) && c->walk == &cw_walk_templates && !c->times_read &&
+           !c->opened && c->meta == NULL;
+}
+
 static void part_close(struct cw_cursor *cursor)
 {
     struct cw_part_cursor *c = CW_CONTAINER_OF(cursor, struct cw_part_cursor, base);
+    /* A query over all that there is would make it all this process's memory. */
+    bool rests = c->w != NULL && !block_was_kept(c);
     if (c->w != NULL && c->walk->end != NULL)
         c->walk->end(c);
     cw_meta_reader_close(&c->meta);
@@ -449,8 +490,7 @@ static void part_close(struct cw_cursor *cursor)
     if (c->kept_lines != NULL)
         cw_cached_unref(&c->kept_lines->base);
     workspace_give_back(c->w);
-    /* A query over all that there is would make it all this process's memory. */
-    if (c->w != NULL)
+    if (rests)
         cw_part_reader_rest_block(c->source->reader, c->block_index);
     free(c);
 }

@@ -65,8 +65,9 @@ struct cw_part_cursor {
     struct cw_part_workspace *w; /* NULL: nothing is wanted of this block, or it is bad */
     bool reported;
     const int64_t *times;         /* of the block's rows; NULL: not decoded yet */
+    bool times_read;              /* from the block: they were not kept */
     struct cw_cached *kept_times; /* where they lie; NULL: in the workspace */
-    struct cw_meta_reader *meta;  /* NULL: not wanted, or no row has any */
+    struct cw_meta_reader *meta;  /* NULL: not wanted, no row has any, or not opened yet */
     struct cw_stream_pin pin;     /* labels of the batch's stream */
     uint32_t nruns;
     int64_t start_ns,
@@ -77,6 +78,7 @@ struct cw_part_cursor {
     bool as_values;                    /* templates: rows are handed out so */
     bool opened;                       /* templates: the block's are being read */
     struct cw_kept_lines *kept_lines;  /* templates: of the block; NULL: none */
+    bool kept_piece;                   /* templates: the piece's wanted rows are all among them */
     bool in_piece;
     uint32_t first_row, nrows;   /* of the piece that is under way, and ... */
     uint32_t run_first, run_end; /* ... the runs with rows in it, and ... */
@@ -118,10 +120,16 @@ static inline bool cw_part_keeps_rows(const struct cw_scan *scan)
 {
     return scan->keep_decoded && scan->cut_ns != NULL && scan->nfilters == 0;
 }
-/* The lines of a few rows, too. */
+/* Metadata that the block does have. */
+static inline bool cw_part_wants_metadata(const struct cw_part_cursor *c)
+{
+    return (c->need & CW_NEED_METADATA) != 0 && c->w->block.meta.stored.ptr != NULL;
+}
+/* The lines of a few rows, too, with all of their metadata. */
 static inline bool cw_part_keeps_lines(const struct cw_part_cursor *c)
 {
-    return cw_part_keeps_rows(c->scan) && cw_part_wants_lines(c) &&
+    bool whole = c->w->block.meta.stored.ptr == NULL || cw_part_wants_metadata(c);
+    return cw_part_keeps_rows(c->scan) && cw_part_wants_lines(c) && whole &&
            (c->need & (CW_NEED_VALUES | CW_NEED_TEMPLATES)) == 0;
 }
 static inline bool cw_part_wants_sizes(const struct cw_part_cursor *c)
@@ -177,6 +185,10 @@ static inline uint32_t cw_bits_next(const uint64_t *bits, uint32_t i, uint32_t e
     }
     return end;
 }
+/* Read the block's metadata, if it is wanted and was not yet. */
+int cw_part_meta_open(struct cw_part_cursor *c, struct cw_err *err);
+/* The row's, in memory of the workspace, until it is asked for that of other rows; none where it is not wanted. */
+struct cw_labels cw_part_row_metadata(struct cw_part_cursor *c, uint32_t row);
 /* Memory for `want` bytes whose content does not matter. */
 char *cw_part_room(char **buffer, size_t *cap, size_t want);
 

@@ -155,24 +155,36 @@ static bool lines_find(struct cw_part_cursor *c, uint32_t from, uint32_t to)
     }
     if (c->scan->stats != NULL)
         cw_part_count(&c->scan->stats->bytes_decompressed, bytes);
-    w->text = cw_kept_lines_text(c->kept_lines);
+    w->text = c->kept_lines->text;
     return true;
+}
+
+static struct cw_labels row_metadata(struct cw_part_cursor *c, uint32_t row)
+{
+    if (!c->kept_piece)
+        return cw_part_row_metadata(c, row);
+    return cw_kept_lines_metadata(c->kept_lines, cw_kept_lines_find(c->kept_lines, row));
 }
 
 /* Rows that are wanted of a block whose lines are kept: taken from there, or rebuilt. */
 static int lines_get(struct cw_part_cursor *c, uint32_t from, uint32_t to, struct cw_err *err)
 {
     struct cw_part_workspace *w = c->w;
-    if (c->kept_lines == NULL || !lines_find(c, from, to)) {
+    c->kept_piece = c->kept_lines != NULL && lines_find(c, from, to);
+    if (!c->kept_piece) {
         int rc = c->opened ? 0 : templates_open(c, err);
+        if (rc == 0)
+            rc = cw_part_meta_open(c, err);
         if (rc == 0)
             rc = lines_rebuild(c, from, to, err);
         if (rc < 0)
             return rc;
     }
-    for (uint32_t i = from; !w->gathered.too_many && (i = cw_bits_next(w->keep, i, to)) < to; i++)
-        cw_lines_gather(&w->gathered, c->first_row + i,
-                        cw_str_make(w->text + w->offsets[i], w->sizes[c->first_row + i]));
+    for (uint32_t i = from; !w->gathered.too_many && (i = cw_bits_next(w->keep, i, to)) < to; i++) {
+        uint32_t row = c->first_row + i;
+        struct cw_str line = cw_str_make(w->text + w->offsets[i], w->sizes[row]);
+        cw_lines_gather(&w->gathered, row, line, row_metadata(c, row));
+    }
     return 0;
 }
 

@@ -297,6 +297,69 @@ Test(part, lines_of_few_rows_are_rebuilt_once_for_those_who_keep_them)
     cw_part_cache_free(&cache);
 }
 
+/* The newest `n` rows that a source which keeps rows gives; returns the blocks that were bad. */
+static uint64_t newest_rows(struct cw_source *source, size_t n, struct model_rows *want,
+                            struct model_rows *got)
+{
+    int64_t everything = INT64_MIN;
+    struct cw_scan_stats stats = {0};
+    struct cw_scan scan = all_rows;
+    scan.newest_first = scan.keep_decoded = true;
+    scan.cut_ns = &everything;
+    scan.stats = &stats;
+    scan.start_ns = day_ns + (int64_t)(model.n - n) * 1000;
+    model_rows_of_model(&model, &scan, want);
+    cr_assert_eq(model_rows_of_source(source, &scan, got, &err), 0, "%s", err.text);
+    return atomic_load(&stats.corrupt_blocks);
+}
+
+/* So that whoever reads the metadata of a block finds it bad. */
+static void metadata_spoil(struct cw_buf *file, const struct cw_part_reader *reader)
+{
+    static struct cw_block block;
+    bool any = false;
+    for (uint32_t i = 0; i < cw_part_reader_footer(reader)->nblocks; i++) {
+        cr_assert_eq(cw_block_open(cw_part_reader_block_bytes(reader, i), &block, &err), 0);
+        if (block.meta.stored.ptr == NULL)
+            continue;
+        file->ptr[block.meta.stored.ptr - file->ptr] ^= 1;
+        any = true;
+    }
+    cr_assert(any);
+}
+
+/* Kept rows have theirs, or none; of others the block's must be read, and without it they are not given. */
+Test(part, metadata_of_kept_rows_is_not_read_again)
+{
+    struct cw_buf file;
+    struct cw_part_reader *reader;
+    struct cw_source *source = written_templates(50000);
+    struct cw_part_cache *cache = cw_part_cache_new(SIZE_MAX, NULL);
+    cw_source_unref(&source);
+    cw_buf_init(&file, SIZE_MAX);
+    cr_assert_geq(cw_file_read(path, SIZE_MAX / 2, &file, &err), 0);
+    cr_assert_eq(cw_part_reader_open_bytes("bytes", cw_buf_str(&file), &reader, &err), 0);
+    cw_part_reader_use_cache(reader, cache);
+    source = cw_part_source_new(reader, NULL);
+    for (int run = 0; run < 4; run++) {
+        struct model_rows want = {0}, got = {0};
+        size_t n = run < 3 ? 110 : 400;
+        if (run == 2)
+            metadata_spoil(&file, reader);
+        uint64_t nbad = newest_rows(source, n, &want, &got);
+        cr_expect_eq(nbad > 0, run == 3, "run %d", run);
+        cr_expect(run < 3 ? model_rows_equal(&got, &want) : got.n < n, "run %d", run);
+        model_rows_sort(&got);
+        model_rows_sort(&want);
+        cr_expect(model_rows_within(&got, &want), "run %d", run);
+        model_rows_fini(&want);
+        model_rows_fini(&got);
+    }
+    cw_source_unref(&source);
+    cw_part_cache_free(&cache);
+    cw_buf_fini(&file);
+}
+
 /* Each row's template is that of its line; without lines none is rebuilt. */
 static void check_templates(struct cw_source *source, unsigned need)
 {

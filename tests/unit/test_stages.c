@@ -178,6 +178,22 @@ Test(stages, limit_drops_what_is_over_it_and_the_same_lines_again)
     cw_stage_lines_fini(&lines);
 }
 
+Test(stages, limit_that_holds_several_entries_of_a_flush_back_holds_the_first)
+{
+    struct cw_stage_lines lines;
+    cw_stage_lines_init(&lines, "- regex: {expression: '^(?P<s>\\w)', labels_from_groups: true}\n"
+                                "- multiline: {firstline: start}\n"
+                                "- limit: {rate: 1, burst: 1}\n- output: {source: s}\n");
+    cw_stage_lines_feed(&lines, "a start");
+    cw_stage_lines_feed(&lines, "b start");
+    cw_stage_lines_feed(&lines, "c start");
+    cw_stages_flush(lines.run);
+    cw_stage_lines_expect(&lines, NOW " {app=\"x\", s=\"a\"} a\n");
+    cr_expect_gt(cw_stages_blocked_ns(lines.run), 0);
+    cr_expect_eq(cw_stages_unfinished(lines.run), sizeof "a start", "where b begins");
+    cw_stage_lines_fini(&lines);
+}
+
 Test(stages, limit_counts_each_value_of_a_label)
 {
     struct cw_stage_lines lines;

@@ -214,9 +214,8 @@ Test(stage_metrics, what_came_out_behind_an_open_block_is_not_counted_again)
     }
     cr_expect_str_eq(shown(&counted, "blocks"), "promtail_custom_blocks{app=\"x\",s=\"b\"} 2\n");
     cw_stages_flush(counted.lines.run);
-    cr_expect_str_eq(shown(&counted, "blocks"),
-                     "promtail_custom_blocks{app=\"x\",s=\"b\"} 3\n"
-                     "promtail_custom_blocks{app=\"x\",s=\"a\"} 1\n");
+    cr_expect_str_eq(shown(&counted, "blocks"), "promtail_custom_blocks{app=\"x\",s=\"b\"} 3\n"
+                                                "promtail_custom_blocks{app=\"x\",s=\"a\"} 1\n");
     end(&counted);
 }
 

@@ -1,4 +1,5 @@
 #include <criterion/criterion.h>
+#include <stdio.h>
 
 #include "common/config/docs.h"
 #include "tests/support/stage_lines.h"
@@ -191,6 +192,26 @@ Test(stages, limit_that_holds_several_entries_of_a_flush_back_holds_the_first)
     cw_stage_lines_expect(&lines, NOW " {app=\"x\", s=\"a\"} a\n");
     cr_expect_gt(cw_stages_blocked_ns(lines.run), 0);
     cr_expect_eq(cw_stages_unfinished(lines.run), sizeof "a start", "where b begins");
+    cw_stage_lines_fini(&lines);
+}
+
+/* Each line looks for the block of its labels: a walk over all takes minutes here. */
+Test(stages, blocks_of_many_streams_grow_side_by_side)
+{
+    enum { STREAMS = 20000 };
+    struct cw_stage_lines lines;
+    cw_stage_lines_init(&lines, "- regex: {expression: '^(?P<s>\\w+)', labels_from_groups: true}\n"
+                                "- multiline: {firstline: first}\n"
+                                "- drop: {expression: '^s\\d+ first\\ns\\d+ second$'}\n");
+    char texts[2 * STREAMS][16];
+    for (int i = 0; i < 2 * STREAMS; i++) {
+        snprintf(texts[i], sizeof texts[i], "s%d %s", i % STREAMS,
+                 i < STREAMS ? "first" : "second");
+        cw_stage_lines_feed(&lines, texts[i]);
+    }
+    cr_expect_eq(lines.out.len, 0, "all are open");
+    cw_stages_flush(lines.run);
+    cr_expect_eq(lines.out.len, STREAMS * strlen("dropped: drop_stage\n"), "all have both lines");
     cw_stage_lines_fini(&lines);
 }
 

@@ -109,7 +109,7 @@ static enum cw_stage_end run_stage(const struct cw_stage_node *node, struct cw_s
     add_piece(stage, run, partial, &item->entry);
     item->entry.from = partial->item->entry.from;
     item->entry.line = cw_stage_join_text(partial);
-    *partial = partials->items[--partials->n];
+    cw_stage_joins_remove(partials, partial);
     return CW_STAGE_ON;
 }
 

@@ -11,13 +11,17 @@ struct cw_stage_join {
     struct cw_stage_item *item; /* of the first line; its `to` follows the last one */
     char *text;
     size_t len, cap, nlines;
-    void *extra; /* the stage's own */
+    void *extra;   /* the stage's own */
+    uint64_t hash; /* of the labels */
+    size_t next;   /* of the same bucket: number + 1; 0: none */
 };
 
 /* Begins zeroed: a stage's state within a run. */
 struct cw_stage_joins {
     struct cw_stage_join *items;
     size_t n, cap;
+    size_t *buckets; /* by hash: number of an item + 1 */
+    size_t nbuckets; /* a power of two */
 };
 
 /* The one of the item's labels; NULL: there is none. */
@@ -26,6 +30,10 @@ struct cw_stage_join *cw_stage_joins_find(const struct cw_stage_joins *joins,
 /* A new, empty one. Pointers to others are void then. */
 struct cw_stage_join *cw_stage_joins_add(struct cw_stage_joins *joins, struct cw_stages_run *run,
                                          const struct cw_stage_item *item);
+/* Another one of the same labels in its place, which begins with `item`. */
+void cw_stage_join_restart(struct cw_stage_join *join, struct cw_stage_item *item);
+/* Take it out. Pointers to others are void then. */
+void cw_stage_joins_remove(struct cw_stage_joins *joins, struct cw_stage_join *join);
 /* Put the text of an entry to the end, with `separator` in front unless it is the first. */
 void cw_stage_join_append(struct cw_stage_join *join, struct cw_stages_run *run,
                           const struct cw_stage_entry *entry, struct cw_str separator,

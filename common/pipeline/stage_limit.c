@@ -1,6 +1,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "common/base/assert.h"
 #include "common/base/clock.h"
 #include "common/base/id_map.h"
 #include "common/pipeline/stage_priv.h"
@@ -147,7 +148,7 @@ static enum cw_stage_end refuse(struct limit_stage *stage, struct cw_stages_run 
     double wait_ns = ceil((1 - bucket->tokens) / stage->rate * 1e9);
     run->blocked_ns =
         wait_ns < (double)(CW_NS_PER_S * 3600) ? (int64_t)wait_ns + 1 : CW_NS_PER_S * 3600;
-    run->blocked_from = item->entry.from;
+    run->blocked_from = CW_MIN(run->blocked_from, item->entry.from); /* a flush goes on */
     return CW_STAGE_GONE;
 }
 

@@ -43,7 +43,7 @@ static void next_block(const struct cw_stage_node *node, struct cw_stages_run *r
     struct cw_stage_item *next = cw_stage_keep(run, item);
     cw_stage_join_pass(block, node, run);
     next->entry.from = from;
-    *block = (struct cw_stage_join){.item = next, .extra = block->extra};
+    cw_stage_join_restart(block, next);
 }
 
 static bool is_first(const struct multiline_stage *stage, struct cw_stack_trace *trace,

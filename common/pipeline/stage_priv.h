@@ -98,6 +98,7 @@ struct cw_stages_run {
     int64_t last_ts_ns;
     int64_t blocked_ns;
     uint64_t blocked_from;
+    bool counting;              /* the entry that is fed is fed the first time */
     struct cw_extracted *slots; /* of the entry that is fed */
 };
 

@@ -51,8 +51,9 @@ void cw_stage_pass(const struct cw_stage_node *node, struct cw_stages_run *run,
 {
     if (run->options.trace != NULL)
         trace(run, node, NULL, &item->entry);
-    /* What was held may have been fed several times before it could be emitted. */
-    item->entry.counting = item->entry.from >= run->options.emitted_to;
+    /* What was held may have been fed several times before it could be emitted. It came out the
+     * first time when the entry that ends it was fed the first time, though the cut ended ahead. */
+    item->entry.counting = run->counting && item->entry.from >= run->options.emitted_to;
     go_on(run, node->idx + 1, item);
 }
 
@@ -60,6 +61,7 @@ void cw_stages_feed(struct cw_stages_run *run, const struct cw_stage_entry *entr
 {
     if (run->blocked_ns > 0)
         return;
+    run->counting = entry->counting;
     struct cw_stage_item item;
     item.entry = *entry;
     item.entry.labels_changed = false;
@@ -90,6 +92,7 @@ uint64_t cw_stages_unfinished(const struct cw_stages_run *run)
 void cw_stages_flush(struct cw_stages_run *run)
 {
     const struct cw_stages *stages = run->stages;
+    run->counting = true;
     for (size_t i = 0; i < stages->nnodes; i++) {
         if (stages->nodes[i].def->flush != NULL)
             stages->nodes[i].def->flush(&stages->nodes[i], run);

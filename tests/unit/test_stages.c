@@ -1,4 +1,5 @@
 #include <criterion/criterion.h>
+#include <stdio.h>
 
 #include "common/config/docs.h"
 #include "tests/support/stage_lines.h"
@@ -175,6 +176,42 @@ Test(stages, limit_drops_what_is_over_it_and_the_same_lines_again)
     lines.options.now_ns += INT64_C(100000000000);
     cr_expect_eq(ncounted(&lines, 10), 3, "the bucket holds no more than the burst");
     cr_expect_eq(cw_stages_blocked_ns(lines.run), 0);
+    cw_stage_lines_fini(&lines);
+}
+
+Test(stages, limit_that_holds_several_entries_of_a_flush_back_holds_the_first)
+{
+    struct cw_stage_lines lines;
+    cw_stage_lines_init(&lines, "- regex: {expression: '^(?P<s>\\w)', labels_from_groups: true}\n"
+                                "- multiline: {firstline: start}\n"
+                                "- limit: {rate: 1, burst: 1}\n- output: {source: s}\n");
+    cw_stage_lines_feed(&lines, "a start");
+    cw_stage_lines_feed(&lines, "b start");
+    cw_stage_lines_feed(&lines, "c start");
+    cw_stages_flush(lines.run);
+    cw_stage_lines_expect(&lines, NOW " {app=\"x\", s=\"a\"} a\n");
+    cr_expect_gt(cw_stages_blocked_ns(lines.run), 0);
+    cr_expect_eq(cw_stages_unfinished(lines.run), sizeof "a start", "where b begins");
+    cw_stage_lines_fini(&lines);
+}
+
+/* Each line looks for the block of its labels: a walk over all takes minutes here. */
+Test(stages, blocks_of_many_streams_grow_side_by_side)
+{
+    enum { STREAMS = 20000 };
+    struct cw_stage_lines lines;
+    cw_stage_lines_init(&lines, "- regex: {expression: '^(?P<s>\\w+)', labels_from_groups: true}\n"
+                                "- multiline: {firstline: first}\n"
+                                "- drop: {expression: '^s\\d+ first\\ns\\d+ second$'}\n");
+    char texts[2 * STREAMS][16];
+    for (int i = 0; i < 2 * STREAMS; i++) {
+        snprintf(texts[i], sizeof texts[i], "s%d %s", i % STREAMS,
+                 i < STREAMS ? "first" : "second");
+        cw_stage_lines_feed(&lines, texts[i]);
+    }
+    cr_expect_eq(lines.out.len, 0, "all are open");
+    cw_stages_flush(lines.run);
+    cr_expect_eq(lines.out.len, STREAMS * strlen("dropped: drop_stage\n"), "all have both lines");
     cw_stage_lines_fini(&lines);
 }
 

@@ -277,8 +277,7 @@ static void line_take(struct cut *cut)
         on_emit(cut, &entry);
     else
         cw_stages_feed(cut->run, &entry);
-    if (entry.counting &&
-        !cut_blocked(cut)) /* what a limit held back was not counted by stages either */
+    if (entry.counting)
         cw_source_count_read(source, line->to, line->line.len);
 }
 

@@ -31,9 +31,11 @@ struct limit_stage {
     struct bucket bucket;
     struct memory by_value;
     struct memory dropped; /* so that a line that is fed again is dropped again */
+    struct memory held;    /* that were held back: whether they have had their token since */
 };
 
-enum { REMEMBERED_DROPS = 1 << 16 };
+/* Drops, and lines that were held back: each source with this limit holds back one at a time, or what a flush puts out. */
+enum { REMEMBERED = 1 << 16 };
 
 /* ---- memory ---- */
 
@@ -80,6 +82,15 @@ static bool memory_has(const struct memory *memory, struct cw_hash128 id)
     return cw_id_map_find(&memory->now.ids, id, &i) || cw_id_map_find(&memory->before.ids, id, &i);
 }
 
+/* NULL: it is not remembered. */
+static struct bucket *memory_find(const struct memory *memory, struct cw_hash128 id)
+{
+    size_t i;
+    if (cw_id_map_find(&memory->now.ids, id, &i))
+        return &memory->now.buckets[i];
+    return cw_id_map_find(&memory->before.ids, id, &i) ? &memory->before.buckets[i] : NULL;
+}
+
 /* Its bucket, which is `fresh` when it is not remembered. */
 static struct bucket *memory_bucket(struct memory *memory, struct cw_hash128 id,
                                     struct bucket fresh)
@@ -108,7 +119,8 @@ static int compile(struct cw_stages_build *build, const void *config, struct cw_
     stage->by_label = c->by_label_name;
     stage->bucket = (struct bucket){stage->burst, INT64_MIN};
     memory_init(&stage->by_value, (size_t)c->max_distinct_labels, true);
-    memory_init(&stage->dropped, REMEMBERED_DROPS, false);
+    memory_init(&stage->dropped, REMEMBERED, false);
+    memory_init(&stage->held, REMEMBERED, true);
     if (!(c->rate > 0) || isinf(c->rate) || c->burst <= 0)
         return cw_err_set(err, CW_E_INVALID, "rate and burst must be more than 0");
     if (c->by_label_name.len > 0 && !c->drop)
@@ -121,6 +133,7 @@ static void free_stage(void *state)
     struct limit_stage *stage = state;
     memory_fini(&stage->by_value);
     memory_fini(&stage->dropped);
+    memory_fini(&stage->held);
 }
 
 static bool take_token(const struct limit_stage *stage, struct bucket *bucket, int64_t now_ns)
@@ -149,7 +162,24 @@ static enum cw_stage_end refuse(struct limit_stage *stage, struct cw_stages_run 
     run->blocked_ns =
         wait_ns < (double)(CW_NS_PER_S * 3600) ? (int64_t)wait_ns + 1 : CW_NS_PER_S * 3600;
     run->blocked_from = CW_MIN(run->blocked_from, item->entry.from); /* a flush goes on */
+    (void)memory_bucket(&stage->held, id, (struct bucket){0});
     return CW_STAGE_GONE;
+}
+
+/* A line that is fed again. If it was held back, it waits for its token still, and counts behind this stage when it has it. */
+static enum cw_stage_end run_again(struct limit_stage *stage, struct cw_stages_run *run,
+                                   struct cw_stage_item *item, struct cw_hash128 id)
+{
+    if (memory_has(&stage->dropped, id))
+        return refuse(stage, run, item, id, &stage->bucket);
+    struct bucket *held = memory_find(&stage->held, id);
+    if (held == NULL || held->tokens > 0)
+        return CW_STAGE_ON;
+    if (!take_token(stage, &stage->bucket, run->options.now_ns))
+        return refuse(stage, run, item, id, &stage->bucket);
+    held->tokens = 1;
+    item->entry.counting = true;
+    return CW_STAGE_ON;
 }
 
 static enum cw_stage_end run_stage(const struct cw_stage_node *node, struct cw_stages_run *run,
@@ -161,7 +191,7 @@ static enum cw_stage_end run_stage(const struct cw_stage_node *node, struct cw_s
     uint64_t key[] = {run->options.seed, item->entry.from, item->part};
     struct cw_hash128 id = cw_hash128(key, sizeof key);
     if (!item->entry.counting)
-        return memory_has(&stage->dropped, id) ? refuse(stage, run, item, id, bucket) : CW_STAGE_ON;
+        return run_again(stage, run, item, id);
     if (stage->by_label.len > 0) {
         if (!cw_stage_label(item, stage->by_label, &value))
             return CW_STAGE_ON;

@@ -78,7 +78,7 @@ void cw_stages_feed(struct cw_stages_run *run, const struct cw_stage_entry *entr
 uint64_t cw_stages_unfinished(const struct cw_stages_run *run);
 /* End what is unfinished, as the file was quiet for so long, or is complete. */
 void cw_stages_flush(struct cw_stages_run *run);
-/* A limit without `drop` lets no more through: the first entry that it held back is unfinished (and was not counted), and what is fed
+/* A limit without `drop` lets no more through: the first entry that it held back is unfinished, and what is fed
  * from now on is not looked at. It is to be fed again, in a new run, after so many nanoseconds. 0: no limit holds back. */
 int64_t cw_stages_blocked_ns(const struct cw_stages_run *run);
 

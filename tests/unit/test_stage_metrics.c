@@ -259,3 +259,31 @@ Test(stage_metrics, what_cannot_be_meant_is_refused)
         cw_stage_lines_expect_error(stages, want);
     }
 }
+
+static void run_again(struct counted *counted, bool counting, int64_t seconds)
+{
+    counted->lines.options.now_ns += seconds * CW_NS_PER_S;
+    cw_stage_lines_again(&counted->lines);
+    counted->lines.next.counting = counting;
+    counted->lines.next.from = counted->lines.next.to = 0;
+}
+
+Test(stage_metrics, a_line_that_a_limit_holds_back_counts_once_on_either_side)
+{
+    struct counted counted;
+    begin(&counted,
+          "- metrics: {ahead: {type: Counter, config: {match_all: true, action: inc}}}\n"
+          "- limit: {rate: 1, burst: 1}\n"
+          "- metrics: {behind: {type: Counter, config: {match_all: true, action: inc}}}\n");
+    run_again(&counted, true, 0);
+    cw_stage_lines_feed(&counted.lines, "one");
+    cw_stage_lines_feed(&counted.lines, "two"); /* no token left */
+    for (int i = 0; i < 3; i++) { /* fed again, as a batch is cut again; "one" was settled */
+        run_again(&counted, false, i);
+        counted.lines.next.from = counted.lines.next.to = 4;
+        cw_stage_lines_feed(&counted.lines, "two");
+    }
+    cr_expect_str_eq(shown(&counted, "ahead"), "promtail_custom_ahead{app=\"x\"} 2\n");
+    cr_expect_str_eq(shown(&counted, "behind"), "promtail_custom_behind{app=\"x\"} 2\n");
+    end(&counted);
+}

@@ -60,11 +60,9 @@ static const char *given(struct cw_str s)
     return s.len > 0 ? s.ptr : NULL;
 }
 
-int cw_http_access_apply(const struct cw_http_access *access, struct cw_arena *arena,
-                         struct cw_http_call *call, struct cw_err *err)
+void cw_http_reach_by(struct cw_http_call *call, const struct cw_tls_config *tls,
+                      const struct cw_proxy_config *proxy)
 {
-    const struct cw_tls_config *tls = &access->tls;
-    const struct cw_proxy_config *proxy = &access->proxy;
     call->ca_file = given(tls->ca_file);
     call->cert_file = given(tls->cert_file);
     call->key_file = given(tls->key_file);
@@ -76,6 +74,13 @@ int cw_http_access_apply(const struct cw_http_access *access, struct cw_arena *a
         call->proxy_url = proxy->url.len > 0 ? proxy->url.ptr : "";
         call->no_proxy = proxy->no_proxy.len > 0 ? proxy->no_proxy.ptr : "";
     }
+}
+
+int cw_http_access_apply(const struct cw_http_access *access, struct cw_arena *arena,
+                         struct cw_http_call *call, struct cw_err *err)
+{
+    const struct cw_proxy_config *proxy = &access->proxy;
+    cw_http_reach_by(call, &access->tls, proxy);
     const char **headers = CW_ARENA_ARRAY(arena, const char *, proxy->connect_headers.n + 1);
     for (size_t i = 0; i < proxy->connect_headers.n; i++)
         headers[i] =

@@ -34,6 +34,9 @@ int cw_http_access_check(const struct cw_http_access *access, struct cw_err *err
         "enable_http2", CW_KEY_IGNORED, .doc = "the server decides it"                             \
     }
 
+/* Fill a call's TLS and proxy, but for the headers that a proxy is sent. */
+void cw_http_reach_by(struct cw_http_call *call, const struct cw_tls_config *tls,
+                      const struct cw_proxy_config *proxy);
 /* Fill a call's credentials, TLS and proxy; secrets in files are read now. Texts live in the arena or the configuration. */
 int cw_http_access_apply(const struct cw_http_access *access, struct cw_arena *arena,
                          struct cw_http_call *call, struct cw_err *err) CW_MUST_USE;

@@ -5,6 +5,7 @@
 #include "common/base/clock.h"
 #include "common/base/file.h"
 #include "common/base/log.h"
+#include "shipper/http_access.h"
 #include "common/wire/delivery.h"
 
 /* A token or a password. */
@@ -182,29 +183,6 @@ static void credentials_read(struct cw_push_target *target)
 
 /* ---- calls ---- */
 
-static const char *given(struct cw_str text)
-{
-    return text.len > 0 ? text.ptr : NULL;
-}
-
-static void reach_by(struct cw_http_call *call, const struct cw_tls_config *tls,
-                     const struct cw_proxy_config *proxy, char **proxy_headers)
-{
-    call->ca_file = given(tls->ca_file);
-    call->cert_file = given(tls->cert_file);
-    call->key_file = given(tls->key_file);
-    call->server_name = given(tls->server_name);
-    call->insecure_skip_verify = tls->insecure_skip_verify;
-    call->tls_min = (enum cw_http_tls_version)tls->min_version;
-    call->tls_max = (enum cw_http_tls_version)tls->max_version;
-    /* Without the word for it the environment does not count. */
-    call->proxy_url = proxy->from_environment ? NULL : proxy->url.len > 0 ? proxy->url.ptr : "";
-    call->no_proxy = proxy->from_environment   ? NULL
-                     : proxy->no_proxy.len > 0 ? proxy->no_proxy.ptr
-                                               : "";
-    call->proxy_headers = (const char *const *)proxy_headers;
-}
-
 struct cw_http_call cw_push_target_call(struct cw_push_target *target,
                                         enum cw_push_target_kind kind, struct cw_str body)
 {
@@ -221,7 +199,8 @@ struct cw_http_call cw_push_target_call(struct cw_push_target *target,
         .authorization = target->authorization,
         .follow_redirects = config->follow_redirects,
     };
-    reach_by(&call, &config->tls, &config->proxy, target->proxy_headers);
+    cw_http_reach_by(&call, &config->tls, &config->proxy);
+    call.proxy_headers = (const char *const *)target->proxy_headers;
     return call;
 }
 
@@ -269,7 +248,8 @@ static int token_start(struct cw_push_target *target, struct cw_err *err)
     const struct cw_oauth2_config *oauth2 = &target->config->oauth2;
     struct cw_http_call call = cw_oauth2_request(&target->oauth2);
     call.timeout_ns = target->config->timeout_ns;
-    reach_by(&call, &oauth2->tls, &oauth2->proxy, target->token_proxy_headers);
+    cw_http_reach_by(&call, &oauth2->tls, &oauth2->proxy);
+    call.proxy_headers = (const char *const *)target->token_proxy_headers;
     return cw_http_client_start(target->http, &call, NULL, on_token_done, target, &target->handle,
                                 err);
 }

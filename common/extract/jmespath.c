@@ -330,6 +330,8 @@ static bool rest_result(const struct jmes_node *rest, const struct cw_json_value
 bool cw_jmespath_set_search(const struct cw_jmespath_set *set, struct cw_str line,
                             struct cw_arena *arena, struct cw_jmespath_result *results)
 {
+    if (line.len == 0)
+        return false; /* no JSON, and perhaps no pointer */
     struct search search = {
         .walk = {line.ptr, line.ptr + line.len},
         .arena = arena,

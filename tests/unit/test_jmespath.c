@@ -19,7 +19,8 @@ static const char *search_str(const char *expression, struct cw_str line)
     /* In a block of its own, so that a sanitizer sees a read past the end. */
     char *exact = malloc(line.len > 0 ? line.len : 1);
     memcpy(exact, line.ptr, line.len);
-    if (!cw_jmespath_set_search(set, cw_str_make(exact, line.len), arena, &result))
+    struct cw_str text_or_none = line.len > 0 ? cw_str_make(exact, line.len) : CW_STR_NONE;
+    if (!cw_jmespath_set_search(set, text_or_none, arena, &result))
         snprintf(text, sizeof text, "M");
     else if (result.type == CW_JMESPATH_NONE)
         snprintf(text, sizeof text, "!");

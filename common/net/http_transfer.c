@@ -37,9 +37,9 @@ static size_t on_header(char *bytes, size_t size, size_t n, void *arg)
     struct http_transfer *transfer = arg;
     struct cw_str line = cw_str_trim(cw_str_make(bytes, size * n));
     if (cw_str_starts(line, CW_STR("HTTP/")))
-        transfer->headers_whole = false;
+        transfer->in_headers = true;
     else if (line.len == 0)
-        transfer->headers_whole = true;
+        transfer->in_headers = false;
     return size * n;
 }
 
@@ -287,7 +287,7 @@ int http_transfer_result(struct http_transfer *transfer, CURLcode code,
         const char *why = transfer->error[0] != '\0' ? transfer->error : curl_easy_strerror(code);
         return cw_err_set(err, error_code(code), "%s: %s", transfer->url, why);
     }
-    if (!transfer->headers_whole)
+    if (transfer->in_headers)
         return cw_err_set(err, CW_E_IO, "%s: the answer was cut off within its headers",
                           transfer->url);
     curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &status);

@@ -14,7 +14,7 @@ struct http_transfer {
     cw_http_data_fn on_data;   /* may be NULL */
     void *arg;                 /* of on_data */
     const atomic_bool *cancel; /* may be NULL */
-    bool headers_whole;        /* the empty line behind them came */
+    bool in_headers;           /* an answer has begun, and its headers have not ended */
     int rc;                    /* of on_data, or CW_E_TOO_LARGE: why bytes were refused */
     struct cw_err err;         /* goes with it */
     char url[256];             /* for errors: without user, password and query */

@@ -253,8 +253,17 @@ static int braces_expand(struct cw_glob *glob, struct cw_str p, struct cw_err *e
     return 0;
 }
 
-/* Both forms are made absolute; special characters of the working folder are taken as they are. */
-static int glob_new(struct cw_str pattern, bool literal, struct cw_glob **out, struct cw_err *err)
+void cw_glob_escape(struct cw_str path, struct cw_buf *out)
+{
+    for (size_t i = 0; i < path.len; i++) {
+        if (memchr("*?[]{}\\,", path.ptr[i], 8) != NULL)
+            cw_buf_addc(out, '\\');
+        cw_buf_addc(out, path.ptr[i]);
+    }
+}
+
+/* It is made absolute; special characters of the working folder are taken as they are. */
+int cw_glob_compile(struct cw_str pattern, struct cw_glob **out, struct cw_err *err)
 {
     if (pattern.len == 0 || pattern.len > CW_GLOB_PATTERN_BYTES ||
         memchr(pattern.ptr, 0, pattern.len) != NULL)
@@ -265,15 +274,10 @@ static int glob_new(struct cw_str pattern, bool literal, struct cw_glob **out, s
     char cwd[PATH_MAX] = "";
     if (pattern.ptr[0] != '/' && getcwd(cwd, sizeof cwd) == NULL)
         return cw_err_errno(err, CW_E_IO, errno, "the working folder");
-    for (const char *c = cwd; *c != '\0'; c++)
-        cw_buf_addf(&text, strchr("*?[]{}\\,", *c) ? "\\%c" : "%c", *c);
+    cw_glob_escape(cw_str_of(cwd), &text);
     if (cwd[0] != '\0')
         cw_buf_addc(&text, '/');
-    for (size_t i = 0; i < pattern.len; i++) {
-        if (literal && strchr("*?[]{}\\,", pattern.ptr[i]))
-            cw_buf_addc(&text, '\\');
-        cw_buf_addc(&text, pattern.ptr[i]);
-    }
+    cw_buf_adds(&text, pattern);
     struct cw_glob *glob = cw_mem_new(sizeof *glob);
     glob->arena = cw_arena_new();
     int rc = braces_expand(glob, cw_buf_str(&text), err);
@@ -284,25 +288,6 @@ static int glob_new(struct cw_str pattern, bool literal, struct cw_glob **out, s
     cw_buf_fini(&text);
     *out = glob;
     return rc;
-}
-
-int cw_glob_compile(struct cw_str pattern, struct cw_glob **out, struct cw_err *err)
-{
-    return glob_new(pattern, false, out, err);
-}
-
-int cw_glob_literal(struct cw_str path, struct cw_glob **out, struct cw_err *err)
-{
-    return glob_new(path, true, out, err);
-}
-
-void cw_glob_escape(struct cw_str path, struct cw_buf *out)
-{
-    for (size_t i = 0; i < path.len; i++) {
-        if (memchr("*?[]{}\\,", path.ptr[i], 8) != NULL)
-            cw_buf_addc(out, '\\');
-        cw_buf_addc(out, path.ptr[i]);
-    }
 }
 
 void cw_glob_free(struct cw_glob **glob)

@@ -35,8 +35,6 @@ struct cw_glob_visitor {
 
 /* A relative pattern is taken from the working folder. */
 int cw_glob_compile(struct cw_str pattern, struct cw_glob **out, struct cw_err *err) CW_MUST_USE;
-/* The pattern that matches just this path: its special characters are taken as they are. */
-int cw_glob_literal(struct cw_str path, struct cw_glob **out, struct cw_err *err) CW_MUST_USE;
 /* Append the text of the pattern that matches just this path. */
 void cw_glob_escape(struct cw_str path, struct cw_buf *out);
 void cw_glob_free(struct cw_glob **glob);

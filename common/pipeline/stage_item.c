@@ -165,8 +165,3 @@ bool cw_stage_label(const struct cw_stage_item *item, struct cw_str name, struct
 {
     return find_label(item->entry.labels, item->entry.nlabels, name, out);
 }
-
-bool cw_stage_metadata(const struct cw_stage_item *item, struct cw_str name, struct cw_str *out)
-{
-    return find_label(item->entry.metadata, item->entry.nmetadata, name, out);
-}

@@ -154,8 +154,7 @@ void cw_stage_set_label(struct cw_stages_run *run, struct cw_stage_item *item, s
                         struct cw_str value);
 void cw_stage_set_metadata(struct cw_stages_run *run, struct cw_stage_item *item,
                            struct cw_str name, struct cw_str value);
-/* The value of a label, or of metadata; false: there is none. */
+/* The value of a label; false: there is none. */
 bool cw_stage_label(const struct cw_stage_item *item, struct cw_str name, struct cw_str *out);
-bool cw_stage_metadata(const struct cw_stage_item *item, struct cw_str name, struct cw_str *out);
 
 #endif

@@ -98,11 +98,15 @@ Test(glob, wrong_patterns_are_refused_with_a_sentence)
     }
 }
 
-Test(glob, a_literal_takes_special_characters_as_they_are)
+Test(glob, an_escaped_path_is_taken_as_it_is)
 {
     struct cw_glob *glob;
     struct cw_err err;
-    cr_assert_eq(cw_glob_literal(CW_STR("/a[1]*{x,y}\\"), &glob, &err), 0);
+    struct cw_buf pattern;
+    cw_buf_init(&pattern, 100);
+    cw_glob_escape(CW_STR("/a[1]*{x,y}\\"), &pattern);
+    cr_assert_eq(cw_glob_compile(cw_buf_str(&pattern), &glob, &err), 0);
+    cw_buf_fini(&pattern);
     cr_assert(cw_glob_match(glob, CW_STR("/a[1]*{x,y}\\")));
     cr_assert(!cw_glob_match(glob, CW_STR("/a1x")));
     cw_glob_free(&glob);

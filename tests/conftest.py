@@ -6,6 +6,7 @@ import sys
 import pytest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "support"))
+from ports import OwnPort  # noqa: E402
 from programs import Ingester, Shipper  # noqa: E402
 
 
@@ -24,6 +25,19 @@ def started():
     yield programs
     for program in reversed(programs):
         program.kill()
+
+
+@pytest.fixture
+def own_port():
+    """own_port() - a port number for a program that is restarted, or that cannot take any port and tell which."""
+    ports = []
+
+    def take():
+        ports.append(OwnPort())
+        return ports[-1].number
+    yield take
+    for port in ports:
+        port.close()
 
 
 @pytest.hookimpl(hookwrapper=True)

@@ -12,8 +12,8 @@ import time
 import pytest
 
 from load import differences
-from programs import INGESTER, LONG, NS, cli, wait_for
-from store_files import FOOTER, Part, flip, frames, parts, quarantined, segments
+from programs import INGESTER, LONG, NS, cli
+from store_files import Part, flip, frames, parts, quarantined, segments
 
 LABELS = {"app": "damage"}
 SELECTOR = '{app="damage"}'

@@ -5,7 +5,7 @@ import time
 
 from full_disk import fill
 from load import Pushers, differences
-from programs import NS, Ingester, wait_for
+from programs import NS, wait_for
 
 CONFIG = "head: {flush_bytes: 1MiB}\nwal: {segment_bytes: 1MiB}\nstorage: {min_free: 0}\n"
 

@@ -8,7 +8,7 @@ import pytest
 
 import test_deletes
 from powercut import read_journal
-from programs import LONG, Ingester
+from programs import LONG, Ingester, wait_for
 from test_deletes import CONFIG, LIBRARY, POINTS, check_cuts
 
 RULES = """limits_config:
@@ -71,11 +71,13 @@ def test_what_made_room_never_comes_back_after_kills_at_any_point(make_ingester,
         actions.flush()
     have = check(server, actions.history)
     assert not gone & have and acknowledged(actions.history) - have
-    status, text = server.ask("GET", "/cordwood/v1/retention")
-    rules = [r for r in json.loads(text)["tenants"][0]["rules"] if "max_bytes" in r]
-    assert status == 200 and len(rules) == 2
-    for rule in rules:
-        assert rule["used_bytes"] <= rule["max_bytes"] or "next" not in rule, rule
+
+    def has_room():
+        status, text = server.ask("GET", "/cordwood/v1/retention")
+        rules = [r for r in json.loads(text)["tenants"][0]["rules"] if "max_bytes" in r]
+        assert status == 200 and len(rules) == 2
+        return all(rule["used_bytes"] <= rule["max_bytes"] or "next" not in rule for rule in rules)
+    wait_for("room", has_room)                      # a flush does not wait for it
     assert server.stop() == 0
 
 

@@ -8,6 +8,7 @@ import urllib.request
 
 import pytest
 
+from certificates import make_certificates
 from load import differences
 from loki_stub import LokiStub
 from programs import SHIPPER, Program, wait_for
@@ -16,43 +17,24 @@ LINES = [b"line %d" % i for i in range(50)]
 SUPPORT = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "support")
 
 
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
-
-
 def listening(port):
     with socket.socket() as s:
         return s.connect_ex(("127.0.0.1", port)) == 0
 
 
-def openssl(*arguments, cwd):
-    subprocess.run(["openssl", *arguments], cwd=cwd, check=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-
-
 @pytest.fixture
 def pki(tmp_path):
-    """ca.pem; server.pem for logs.internal and client.pem, both with .key, signed by it; other.pem is nobody's."""
     folder = tmp_path / "pki"
     folder.mkdir()
-    (folder / "names").write_text("subjectAltName=DNS:logs.internal")
-    for ca in ("ca", "other"):
-        openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", ca + ".key", "-out", ca + ".pem",
-                "-subj", "/CN=" + ca, "-days", "2", cwd=folder)
-    for name in ("server", "client"):
-        openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", name + ".key", "-out", name + ".csr",
-                "-subj", "/CN=" + name, cwd=folder)
-        openssl("x509", "-req", "-in", name + ".csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-out", name + ".pem",
-                "-days", "2", "-extfile", "names", cwd=folder)
-    return folder
+    return make_certificates(folder, "DNS:logs.internal")
 
 
 @pytest.fixture
-def nginx(tmp_path, started, ingester):
+def nginx(tmp_path, started, ingester, own_port):
     """nginx(inside, outside="", ssl=...) - a server in front of the ingester; its port."""
     def start(inside="", outside="", listen=""):
-        port, folder = free_port(), tmp_path / ("nginx-%d" % free_port())
+        port = own_port()
+        folder = tmp_path / ("nginx-%d" % port)
         folder.mkdir()
         (folder / "nginx.conf").write_text("""
             daemon off; pid %(f)s/pid; error_log %(f)s/error.log; worker_processes 1; user root;
@@ -70,9 +52,9 @@ def nginx(tmp_path, started, ingester):
 
 
 @pytest.fixture
-def tinyproxy(tmp_path, started):
+def tinyproxy(tmp_path, started, own_port):
     """(port, what it logged)."""
-    port, config, log = free_port(), tmp_path / "tinyproxy.conf", tmp_path / "tinyproxy.log"
+    port, config, log = own_port(), tmp_path / "tinyproxy.conf", tmp_path / "tinyproxy.log"
     config.write_text('Port %d\nListen 127.0.0.1\nTimeout 60\nMaxClients 20\nLogLevel Connect\nBasicAuth proxyuser proxypass\nUser root\nGroup root\n' % port)
     started.add(Program(["/usr/bin/tinyproxy", "-d", "-c", str(config)], str(log))).start()
     wait_for("tinyproxy", lambda: listening(port))
@@ -174,8 +156,8 @@ def test_tokens_in_files_that_are_read_again(ingester, nginx, ship, tmp_path, ke
 
 
 @pytest.mark.parametrize("method", ["client_secret_basic", "client_secret_post"])
-def test_oauth2_tokens_are_fetched_renewed_and_replaced(ingester, nginx, ship, started, tmp_path, method):
-    port = free_port()
+def test_oauth2_tokens_are_fetched_renewed_and_replaced(ingester, nginx, ship, started, own_port, tmp_path, method):
+    port = own_port()
     started.add(Program([sys.executable, os.path.join(SUPPORT, "oauth2_server.py"), str(port), method, "4"], str(tmp_path / "oauth2.log"),
                         env={"AUTHLIB_INSECURE_TRANSPORT": "1"})).start()
     wait_for("the OAuth 2 server", lambda: listening(port), 60)

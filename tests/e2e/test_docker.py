@@ -2,31 +2,20 @@
 import os
 import socket
 import ssl
-import subprocess
-import tarfile
 import threading
 
 import pytest
 
-from docker_engine import Engine
+from certificates import make_certificates
+from docker_engine import running_engine
 from load import differences
 from programs import wait_for
 
 
 @pytest.fixture(scope="module")
-def engine(tmp_path_factory):
-    # A socket's path may have 108 bytes: pytest's own folders are too deep.
-    folder = tmp_path_factory.mktemp("d")
-    engine = Engine(folder if len(str(folder)) < 60 else os.path.join("/tmp", "cw-docker-%d" % os.getpid()))
-    try:
-        yield engine.start().image()
-    finally:
-        for name in engine.docker("ps", "-aq", check=False).stdout.decode().split():
-            engine.docker("rm", "-f", name, check=False)
-        try:
-            engine.stop()
-        finally:
-            subprocess.run(["rm", "-rf", engine.folder])
+def engine():
+    with running_engine() as engine:
+        yield engine.image()
 
 
 def lines_of(server, selector, want):
@@ -249,13 +238,7 @@ def tcp(engine):
 
 
 def test_an_engine_behind_tls_with_client_certificates(ingester, make_shipper, engine, tmp_path):
-    def openssl(*arguments):
-        subprocess.run(["openssl", *arguments], cwd=tmp_path, check=True, capture_output=True)
-    (tmp_path / "names").write_text("subjectAltName=DNS:docker.internal")
-    openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", "ca.key", "-out", "ca.pem", "-subj", "/CN=ca")
-    for name in ("server", "client"):
-        openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", name + ".key", "-out", name + ".csr", "-subj", "/CN=" + name)
-        openssl("x509", "-req", "-in", name + ".csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-out", name + ".pem", "-extfile", "names")
+    make_certificates(tmp_path, "DNS:docker.internal")
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=tmp_path / "ca.pem")
     context.load_cert_chain(tmp_path / "server.pem", tmp_path / "server.key")
     context.verify_mode = ssl.CERT_REQUIRED

@@ -6,7 +6,7 @@ import tarfile
 
 import pytest
 
-from docker_engine import Engine
+from docker_engine import running_engine
 from load import differences
 from programs import BUILD, TOP, wait_for
 
@@ -17,16 +17,8 @@ REST_KB, REST_OWN_KB = 16 << 10, 4 << 10
 
 @pytest.fixture(scope="module")
 def engine():
-    engine = Engine(os.path.join("/tmp", "cw-image-%d" % os.getpid()))  # a socket's path may have 108 bytes
-    try:
-        yield engine.start()
-    finally:
-        for name in engine.docker("ps", "-aq", check=False).stdout.decode().split():
-            engine.docker("rm", "-f", name, check=False)
-        try:
-            engine.stop()
-        finally:
-            subprocess.run(["rm", "-rf", engine.folder])
+    with running_engine() as engine:
+        yield engine
 
 
 @pytest.fixture(scope="module")

@@ -489,7 +489,7 @@ def test_a_heavy_query_stops_with_its_client(ingester):
     assert ingester.metrics()["cordwood_queries_running"] == "2"
     for s in sockets:
         s.close()
-    wait_for("end of the queries", lambda: ingester.metrics()["cordwood_queries_running"] == "0", 2)
+    wait_for("end of the queries", lambda: ingester.metrics()["cordwood_queries_running"] == "0", 5)
     before = cpu_seconds(ingester)
     time.sleep(1)
     assert cpu_seconds(ingester) - before < 0.2

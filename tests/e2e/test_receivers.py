@@ -22,6 +22,7 @@ from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter
 from opentelemetry.sdk._logs import LoggerProvider, LoggingHandler
 from opentelemetry.sdk._logs.export import SimpleLogRecordProcessor
 
+from certificates import make_certificates
 from load import Pushers, differences
 from loki_stub import LokiStub
 from programs import LONG, NS, Program, wait_for
@@ -211,24 +212,9 @@ def test_rsyslogd_forwards(ingester, receive, started, tmp_path, framing, templa
 
 # ---- TLS ----
 
-def openssl(*arguments):
-    subprocess.run(["openssl", *map(str, arguments)], check=True, capture_output=True)
-
-
 @pytest.fixture(scope="module")
 def certificates(tmp_path_factory):
-    """ca.pem, and of it server.pem and client.pem; other.pem is of nobody; a key beside each."""
-    folder = tmp_path_factory.mktemp("certificates")
-    for name in ("ca", "other"):
-        openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj", "/CN=" + name,
-                "-keyout", folder / (name + ".key"), "-out", folder / (name + ".pem"))
-    for name in ("server", "client"):
-        (folder / "ext").write_text("subjectAltName=IP:127.0.0.1,DNS:localhost\n")
-        openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=" + name,
-                "-keyout", folder / (name + ".key"), "-out", folder / (name + ".csr"))
-        openssl("x509", "-req", "-days", "2", "-in", folder / (name + ".csr"), "-CA", folder / "ca.pem", "-CAkey", folder / "ca.key",
-                "-CAcreateserial", "-extfile", folder / "ext", "-out", folder / (name + ".pem"))
-    return folder
+    return make_certificates(tmp_path_factory.mktemp("certificates"), "IP:127.0.0.1,DNS:localhost")
 
 
 def test_rsyslogd_forwards_over_tls(ingester, receive, started, tmp_path, certificates):
@@ -363,8 +349,8 @@ class Gateway:
         self.address = "%s:%d" % where
 
 
-def test_no_acknowledged_push_is_lost_or_repeated_by_kills(ingester, receive, free_port):
-    config = PUSH.replace("http_listen_port: 0", "http_listen_port: %d" % free_port)
+def test_no_acknowledged_push_is_lost_or_repeated_by_kills(ingester, receive, own_port):
+    config = PUSH.replace("http_listen_port: 0", "http_listen_port: %d" % own_port())
     shipper = receive(config).start()
     pushers = Pushers(Gateway(address(shipper, "loki_push_api.p")), name="gw").start()
     rng = random.Random(6)
@@ -386,13 +372,6 @@ def test_no_acknowledged_push_is_lost_or_repeated_by_kills(ingester, receive, fr
     assert not acked - have, list((acked - have).items())[:5]
     assert max(have.values()) == 1                          # a push is sent once, so nothing comes twice
     assert not have - pushers.sent
-
-
-@pytest.fixture
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 # ---- journald ----
@@ -505,15 +484,16 @@ def test_every_forward_mode_is_acknowledged(ingester, receive):
 
 
 @pytest.mark.parametrize("end", ["kills", "stops"])
-def test_no_acknowledged_chunk_is_lost_by(ingester, receive, free_port, end):
-    shipper = receive("job_name: f\nforward: {listen_address: '127.0.0.1:%d', labels: {job: fl}}" % free_port).start()
+def test_no_acknowledged_chunk_is_lost_by(ingester, receive, own_port, end):
+    port = own_port()
+    shipper = receive("job_name: f\nforward: {listen_address: '127.0.0.1:%d', labels: {job: fl}}" % port).start()
     acked, sent, ending = [], [], threading.Event()
 
     def send():
         n = 0
         while not ending.is_set():
             try:
-                connection, answers = forward_socket(("127.0.0.1", free_port))
+                connection, answers = forward_socket(("127.0.0.1", port))
                 while not ending.is_set():
                     for message, chunk, lines in forward_messages("kill%d" % n, 5):
                         sent.extend(lines)

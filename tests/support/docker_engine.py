@@ -1,7 +1,9 @@
 """A real Docker Engine on a private socket, without networks of its own; its first image is made of busybox alone."""
+import contextlib
 import os
 import subprocess
 import tarfile
+import tempfile
 
 from programs import Program, wait_for
 
@@ -39,3 +41,18 @@ class Engine(Program):
 
     def run(self, name, script, *more):
         return self.docker("run", "-d", "--network", "none", "--name", name, *more, "bb:1", "/bin/sh", "-c", script).stdout.decode().strip()
+
+
+@contextlib.contextmanager
+def running_engine():
+    """In a folder of its own in /tmp: a socket's path may have 108 bytes, and pytest's folders are too deep. Ends its containers."""
+    engine = Engine(tempfile.mkdtemp(prefix="cw-docker-", dir="/tmp"))
+    try:
+        yield engine.start()
+    finally:
+        for name in engine.docker("ps", "-aq", check=False).stdout.decode().split():
+            engine.docker("rm", "-f", name, check=False)
+        try:
+            engine.stop()
+        finally:
+            subprocess.run(["rm", "-rf", engine.folder])

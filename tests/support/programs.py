@@ -1,4 +1,4 @@
-"""The real programs, started by tests: each in a folder of its own, on a port that the kernel picks."""
+"""The real programs, started by tests: each in a folder of its own, on a port of its own."""
 import base64
 import contextlib
 import http.client
@@ -8,6 +8,8 @@ import signal
 import subprocess
 import time
 import urllib.parse
+
+from ports import OwnPort
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.environ.get("CORDWOOD_BUILD", os.path.join(TOP, "build-tests", "release"))
@@ -80,22 +82,21 @@ class Ingester(Program):
         os.makedirs(folder, exist_ok=True)
         self.data = str(data or os.path.join(folder, "data"))
         self.listen_file = os.path.join(folder, "listen")
-        self.address = None
-        argv = [INGESTER, "--data-dir", self.data, "--listen-file", self.listen_file]
+        self.port = OwnPort()
+        self.address = "127.0.0.1:%d" % self.port.number
+        argv = [INGESTER, "--listen", self.address, "--data-dir", self.data, "--listen-file", self.listen_file]
         if config is not None:
             path = os.path.join(folder, "cordwood.yaml")
             with open(path, "w") as f:
                 f.write(config)
             argv += ["--config", path]
-        self.listen_at = argv.index("--listen-file")
         super().__init__(argv + list(arguments), os.path.join(folder, "ingester.log"), env, preload)
 
     def start(self, ready=True):
-        """The first start takes any port; later ones the same again, so that clients find it."""
+        """Every start is at the same address, so that clients find it."""
         with contextlib.suppress(FileNotFoundError):
             os.unlink(self.listen_file)
-        base = [a for i, a in enumerate(self.argv) if a != "--listen" and (i == 0 or self.argv[i - 1] != "--listen")]
-        self.argv = base[:1] + ["--listen", self.address or "127.0.0.1:0"] + base[1:]
+        self.argv[self.argv.index("--listen") + 1] = self.address
         super().start()
 
         def bound():

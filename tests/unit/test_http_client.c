@@ -273,7 +273,7 @@ Test(http_client, who_does_not_listen_is_unavailable)
     struct cw_http_call call = get_call();
     run(&call, NULL, &o);
     cr_expect_eq(o.rc, CW_E_UNAVAILABLE, "%s", o.err.text);
-    call.url = "http://user:secret@nosuch.invalid/x?token=secret";
+    call.url = "http://user:secret@nosuch..invalid/x?token=secret";
     o = (struct outcome){0};
     run(&call, NULL, &o);
     cr_expect_eq(o.rc, CW_E_UNAVAILABLE);

@@ -91,7 +91,9 @@ static void act(struct cw_http_client *client, curl_socket_t fd, int what)
 static void on_poll(uv_poll_t *poll, int status, int events)
 {
     struct socket_watch *watch = CW_CONTAINER_OF(poll, struct socket_watch, poll);
-    int what = status < 0 ? CURL_CSELECT_ERR : 0;
+    /* An error is what recv() and send() say it is. CURL_CSELECT_ERR alone would hide that a kept connection was reset, which curl
+     * answers with another connection. */
+    int what = status < 0 ? CURL_CSELECT_IN | CURL_CSELECT_OUT : 0;
     if (events & UV_READABLE)
         what |= CURL_CSELECT_IN;
     if (events & UV_WRITABLE)

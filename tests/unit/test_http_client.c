@@ -15,6 +15,7 @@ struct canned {
     const char *answer;
     size_t body_bytes; /* of the request */
     bool stay;         /* do not close after the answer */
+    bool reset;        /* reset the connection when the next request comes on it */
     char url[128];
     char request[8192];
 };
@@ -42,8 +43,15 @@ static void *canned_main(void *arg)
             end = strstr(c->request, "\r\n\r\n");
         }
         http_socket_send(fd, c->answer, strlen(c->answer));
+        char byte;
+        if (c->reset && recv(fd, &byte, 1, 0) > 0) {
+            struct linger none = {.l_onoff = 1};
+            usleep(2000); /* until the client polls, mostly: it must cope either way */
+            setsockopt(fd, SOL_SOCKET, SO_LINGER, &none, sizeof none);
+            close(fd);
+            continue;
+        }
         if (c->stay) {
-            char byte;
             while (recv(fd, &byte, 1, 0) > 0)
                 continue;
         }
@@ -89,7 +97,7 @@ static void teardown(void)
 TestSuite(http_client, .init = setup, .fini = teardown, .timeout = 60);
 
 struct outcome {
-    int ndone, rc, status;
+    int ndone, nfailed, rc, status;
     int64_t retry_after_s;
     struct cw_err err;
     char body[4096], content_type[100];
@@ -109,6 +117,7 @@ static void on_done(void *arg, int rc, const struct cw_http_answer *answer,
 {
     struct outcome *o = arg;
     o->ndone++;
+    o->nfailed += rc < 0;
     o->rc = rc;
     o->err = *failure;
     o->status = answer->status;
@@ -302,7 +311,21 @@ Test(http_client, a_callback_may_start_the_next_call)
     struct cw_http_call call = get_call();
     run(&call, NULL, &o);
     cr_expect_eq(o.ndone, 3);
+    cr_expect_eq(o.nfailed, 0);
     cr_expect_eq(o.status, 200);
+}
+
+Test(http_client, a_kept_connection_that_is_reset_by_the_next_call_is_replaced)
+{
+    serve("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+    canned.reset = true;
+    for (int i = 0; i < 5; i++) { /* it learns of the reset as it polls, or before */
+        struct outcome o = {.then = START_AGAIN};
+        struct cw_http_call call = get_call();
+        run(&call, NULL, &o);
+        cr_expect_eq(o.ndone, 3);
+        cr_expect_eq(o.nfailed, 0);
+    }
 }
 
 Test(http_client, a_callback_may_close_the_client)

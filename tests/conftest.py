@@ -28,6 +28,14 @@ def started():
 
 
 @pytest.fixture
+def logs(tmp_path):
+    """A folder for logs."""
+    folder = tmp_path / "logs"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
 def own_port():
     """own_port() - a port number for a program that is restarted, or that cannot take any port and tell which."""
     ports = []

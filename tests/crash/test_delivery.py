@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from load import differences
+from load import differences, numbered
 from programs import BUILD, wait_for
 from proxy import Proxy
 
@@ -20,17 +20,6 @@ SMALL_STORE = "wal: {segment_bytes: 1MiB}\n"
 def append(path, lines):
     with open(path, "ab") as f:
         f.write(b"".join(line + b"\n" for line in lines))
-
-
-def numbered(name, n, start=0):
-    return [b"%s line %d" % (name.encode(), i) for i in range(start, start + n)]
-
-
-@pytest.fixture
-def logs(tmp_path):
-    folder = tmp_path / "logs"
-    folder.mkdir()
-    return folder
 
 
 def tail(make_shipper, url, logs, name="shipper", *more):

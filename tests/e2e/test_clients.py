@@ -1,7 +1,6 @@
 """Clients that others wrote for Loki's push API, unchanged, against the real ingester."""
 import json
 import logging
-import os
 import queue
 import subprocess
 import time
@@ -15,8 +14,8 @@ from opentelemetry.sdk._logs import LoggerProvider, LoggingHandler
 from opentelemetry.sdk._logs.export import BatchLogRecordProcessor
 from opentelemetry.sdk.resources import Resource
 
-from go_toolchain import any_go
-from programs import NS, TOP, wait_for
+from go_toolchain import any_go, build
+from programs import NS, wait_for
 
 
 @pytest.fixture
@@ -96,10 +95,7 @@ def test_opentelemetrys_sdk(ingester, logger, compression):
 @pytest.fixture(scope="module")
 def go_client():
     """Grafana's own Go client, compiled: its modules are pinned by go.sum."""
-    program = os.path.join(TOP, "build-tests", "loki_go_client")
-    subprocess.run([any_go(), "build", "-o", program, "."], cwd=os.path.join(TOP, "tests", "support", "loki_go_client"), check=True,
-                   env=dict(os.environ, GOFLAGS="-buildvcs=false", GO111MODULE="on", GOTOOLCHAIN="local"))
-    return program
+    return build(any_go(), "loki_go_client", GOFLAGS="-buildvcs=false", GO111MODULE="on")
 
 
 def test_grafanas_go_client_in_batches_over_a_restart(make_ingester, go_client):

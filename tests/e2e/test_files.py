@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from load import differences
+from load import differences, numbered
 from programs import wait_for
 
 PACKERS = {
@@ -25,10 +25,6 @@ PACKERS = {
 def append(path, lines, end=b"\n"):
     with open(path, "ab") as f:
         f.write(b"\n".join(lines) + end)
-
-
-def numbered(name, n, start=0):
-    return [b"%s line %d" % (name.encode(), i) for i in range(start, start + n)]
 
 
 def pack(path, end):
@@ -47,13 +43,6 @@ def stored(server, want, seconds=30):
     time.sleep(0.5)                                         # what would come twice, comes now
     difference = differences(want, server.export_lines('{job="s"}'))
     assert difference is None, difference
-
-
-@pytest.fixture
-def logs(tmp_path):
-    folder = tmp_path / "logs"
-    folder.mkdir()
-    return folder
 
 
 @pytest.fixture

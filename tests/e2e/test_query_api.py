@@ -8,41 +8,14 @@ import time
 import urllib.parse
 
 from programs import NS, wait_for
+from wire import push_body, snappy
 
 START = 1_700_000_000 * NS
 
 
-def snappy(data):
-    """Literals only."""
-    def varint(n):
-        out = bytearray()
-        while n > 127:
-            out.append(n & 127 | 128)
-            n >>= 7
-        return bytes(out + bytes([n]))
-    out = bytearray(varint(len(data)))
-    for i in range(0, len(data), 60):
-        part = data[i:i + 60]
-        out += bytes([(len(part) - 1) << 2]) + part
-    return bytes(out)
-
-
-def field(number, data):
-    def varint(n):
-        out = bytearray()
-        while n > 127:
-            out.append(n & 127 | 128)
-            n >>= 7
-        return bytes(out + bytes([n]))
-    if isinstance(data, int):
-        return varint(number << 3) + varint(data)
-    return varint(number << 3 | 2) + varint(len(data)) + data
-
-
 def push_bytes(server, labels, entries):
     """Lines of any bytes, as protobuf: [(ns, line)]."""
-    rows = b"".join(field(2, field(1, field(1, ts // NS) + field(2, ts % NS)) + field(2, line)) for ts, line in entries)
-    status, text = server.ask("POST", "/loki/api/v1/push", body=snappy(field(1, field(1, labels.encode()) + rows)),
+    status, text = server.ask("POST", "/loki/api/v1/push", body=snappy(push_body([(labels, entries)])),
                               headers={"Content-Type": "application/x-protobuf"})
     assert status == 204, (status, text)
 

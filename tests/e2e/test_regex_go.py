@@ -5,21 +5,16 @@ import time
 
 import pytest
 
-from go_toolchain import go_like_lokis
-from programs import BUILD, LONG, TOP
+from go_toolchain import build, go_like_lokis
+from programs import BUILD, LONG
 
 PROBE = os.path.join(BUILD, "tests", "support", "regex_probe")
 
 
 @pytest.fixture(scope="module")
-def regex_go(tmp_path_factory):
+def regex_go():
     """The Go side, compiled."""
-    folder = tmp_path_factory.mktemp("regex_go")
-    program = str(folder / "regex_go")
-    env = dict(os.environ, GOCACHE=str(folder / "cache"), GOFLAGS="", GO111MODULE="off", GOTOOLCHAIN="local")
-    source = os.path.join(TOP, "tests", "support", "regex_go", "main.go")
-    subprocess.run([go_like_lokis(), "build", "-o", program, source], env=env, check=True)
-    return program
+    return build(go_like_lokis(), "regex_go", GOFLAGS="", GO111MODULE="off")
 
 
 def test_matches_captures_and_errors_are_gos(regex_go):

@@ -13,7 +13,7 @@ from collections import Counter
 
 import pytest
 
-from load import RotatingWriter, differences
+from load import RotatingWriter, differences, numbered
 from loki_stub import LokiStub
 from programs import LONG, SHIPPER, wait_for
 
@@ -23,17 +23,6 @@ KILLS = 30 if LONG else 5
 def append(path, *lines, end=b"\n"):
     with open(path, "ab") as f:
         f.write(b"".join(line + b"\n" for line in lines[:-1]) + lines[-1] + end)
-
-
-def numbered(name, n, start=0):
-    return [b"%s line %d" % (name.encode(), i) for i in range(start, start + n)]
-
-
-@pytest.fixture
-def logs(tmp_path):
-    folder = tmp_path / "logs"
-    folder.mkdir()
-    return folder
 
 
 @pytest.fixture

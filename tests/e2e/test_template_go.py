@@ -7,21 +7,16 @@ import time
 
 import pytest
 
-from go_toolchain import go_like_lokis
-from programs import BUILD, LONG, TOP
+from go_toolchain import build, go_like_lokis
+from programs import BUILD, LONG
 
 PROBE = os.path.join(BUILD, "tests", "support", "template_probe")
 
 
 @pytest.fixture(scope="module")
-def template_go(tmp_path_factory):
+def template_go():
     """The Go side, compiled."""
-    folder = tmp_path_factory.mktemp("template_go")
-    program = str(folder / "template_go")
-    env = dict(os.environ, GOCACHE=str(folder / "cache"), GOFLAGS="", GO111MODULE="off", GOTOOLCHAIN="local")
-    source = os.path.join(TOP, "tests", "support", "template_go")
-    subprocess.run([go_like_lokis(), "build", "-o", program, "."], cwd=source, env=env, check=True)
-    return program
+    return build(go_like_lokis(), "template_go", GOFLAGS="", GO111MODULE="off")
 
 
 def test_outputs_and_errors_are_gos(template_go):

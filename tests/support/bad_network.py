@@ -5,7 +5,7 @@ import struct
 import threading
 import time
 
-import cramjam
+from wire import field, fields, snappy, unsnappy
 
 
 def reset(sock):
@@ -151,25 +151,10 @@ class LokiMask(Listener):
             return
 
     def strip(self, body):
-        message, at, kept = bytes(cramjam.snappy.decompress_raw(body)), 0, b""
-
-        def varint():
-            nonlocal at
-            value = shift = 0
-            while True:
-                byte = message[at]
-                at += 1
-                value |= (byte & 0x7f) << shift
-                shift += 7
-                if byte < 0x80:
-                    return value
-        while at < len(message):
-            start, key = at, varint()
-            assert key & 7 == 2, key
-            size = varint()
-            at += size
-            if key >> 3 == 1000:
+        kept = b""
+        for number, value in fields(unsnappy(body)):
+            if number == 1000:
                 self.nstripped += 1
             else:
-                kept += message[start:at]
-        return bytes(cramjam.snappy.compress_raw(kept))
+                kept += field(number, value)
+        return snappy(kept)

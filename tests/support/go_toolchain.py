@@ -39,3 +39,11 @@ def go_like_lokis():
     for tool in [*glob.glob(got["Dir"] + "/bin/*"), *glob.glob(got["Dir"] + "/pkg/tool/*/*")]:   # a module's files are not executable
         os.chmod(tool, os.stat(tool).st_mode | stat.S_IXUSR)
     return got["Dir"] + "/bin/go"
+
+
+def build(go, name, **env):
+    """The program that is made of tests/support/<name>; what is compiled once is kept."""
+    program = os.path.join(TOP, "build-tests", name)
+    subprocess.run([go, "build", "-o", program, "."], cwd=os.path.join(TOP, "tests", "support", name), check=True,
+                   env=dict(os.environ, GOCACHE=os.path.join(TOP, "build-tests", "go-cache"), GOTOOLCHAIN="local", **env))
+    return program

@@ -106,6 +106,11 @@ class RotatingWriter:
         file.close()
 
 
+def numbered(name, n, start=0):
+    """Lines of which none is like another."""
+    return [b"%s line %d" % (name.encode(), i) for i in range(start, start + n)]
+
+
 def differences(want, have):
     """How two multisets of lines differ, in a sentence; None when they do not."""
     want, have = collections.Counter(want), collections.Counter(have)

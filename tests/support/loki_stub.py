@@ -3,32 +3,7 @@ import gzip
 import http.server
 import threading
 
-import cramjam
-
-
-def fields(message):
-    """(number, value) of a protobuf message: ints for varints, bytes for the rest."""
-    at = 0
-
-    def varint():
-        nonlocal at
-        value = shift = 0
-        while True:
-            byte = message[at]
-            at += 1
-            value |= (byte & 0x7f) << shift
-            shift += 7
-            if byte < 0x80:
-                return value
-    while at < len(message):
-        key = varint()
-        if key & 7 == 0:
-            yield key >> 3, varint()
-        else:
-            assert key & 7 == 2, key
-            size = varint()
-            yield key >> 3, message[at:at + size]
-            at += size
+from wire import fields, unsnappy
 
 
 class Push:
@@ -36,7 +11,7 @@ class Push:
         self.headers, self.body = headers, body
         self.streams, self.delivery = [], None      # [(labels, [(ns, line)])]
         packed = gzip.decompress(body) if headers["Content-Encoding"] == "gzip" else body
-        for number, value in fields(bytes(cramjam.snappy.decompress_raw(packed))):
+        for number, value in fields(unsnappy(packed)):
             if number == 1000:
                 self.delivery = value
             elif number == 1:

@@ -13,23 +13,9 @@
 #include "common/match/regex.h"
 #include "common/match/regex_dfa.h"
 #include "common/match/regex_nfa.h"
+#include "tests/support/probe.h"
 
 enum { MAX_GROUPS = 64 };
-
-static struct cw_str unhex(const char *z, struct cw_arena *arena)
-{
-    if (strcmp(z, "-") == 0)
-        return CW_STR("");
-    size_t n = strlen(z) / 2;
-    char *bytes = cw_arena_alloc(arena, n);
-    for (size_t i = 0; i < n; i++) {
-        unsigned value;
-        if (sscanf(z + 2 * i, "%2x", &value) != 1)
-            exit(2);
-        bytes[i] = (char)value;
-    }
-    return cw_str_make(bytes, n);
-}
 
 /* The same question to the automata; -1 when they do not agree. */
 static int check_automata(struct cw_str pattern, unsigned flags, struct cw_str text, int rc,
@@ -76,10 +62,7 @@ static void answer(char mode, struct cw_str pattern, struct cw_str text, struct 
     struct cw_err err = {0};
     struct cw_regex *regex;
     if (cw_regex_compile(pattern, flags, &regex, &err) < 0) {
-        printf("E ");
-        for (const char *c = err.text; *c != 0; c++)
-            printf("%02x", (unsigned char)*c);
-        printf("\n");
+        probe_print('E', cw_str_of(err.text));
         return;
     }
     struct cw_str groups[MAX_GROUPS];
@@ -107,7 +90,7 @@ int main(void)
     char mode;
     struct cw_arena *arena = cw_arena_new();
     while (scanf(" %c %65535s %65535s", &mode, pattern, text) == 3) {
-        struct cw_str p = unhex(pattern, arena), t = unhex(text, arena);
+        struct cw_str p = probe_unhex(pattern, arena), t = probe_unhex(text, arena);
         answer(mode, p, t, arena);
         fflush(stdout);
         cw_arena_reset(arena);

@@ -7,6 +7,7 @@
 
 #include "common/base/arena.h"
 #include "common/template/go_template.h"
+#include "tests/support/probe.h"
 
 enum { MAX_FIELDS = 64 };
 
@@ -14,29 +15,6 @@ struct fields {
     struct cw_label items[MAX_FIELDS];
     size_t n;
 };
-
-static struct cw_str unhex(const char *z, struct cw_arena *arena)
-{
-    if (strcmp(z, "-") == 0)
-        return CW_STR("");
-    size_t n = strlen(z) / 2;
-    char *bytes = cw_arena_alloc(arena, n);
-    for (size_t i = 0; i < n; i++) {
-        unsigned value;
-        if (sscanf(z + 2 * i, "%2x", &value) != 1)
-            exit(2);
-        bytes[i] = (char)value;
-    }
-    return cw_str_make(bytes, n);
-}
-
-static void print_hex(char mark, struct cw_str s)
-{
-    printf("%c ", mark);
-    for (size_t i = 0; i < s.len; i++)
-        printf("%02x", (unsigned char)s.ptr[i]);
-    printf("\n");
-}
 
 static bool get(void *user, struct cw_str name, struct cw_str *value)
 {
@@ -64,14 +42,14 @@ static void answer(struct cw_str text, struct cw_go_template_input *input,
     struct cw_go_template *tmpl;
     struct cw_buf out;
     if (cw_go_template_compile(CW_STR("line"), text, &tmpl, &err) < 0) {
-        print_hex('P', cw_str_of(err.text));
+        probe_print('P', cw_str_of(err.text));
         return;
     }
     cw_buf_init(&out, SIZE_MAX);
     if (cw_go_template_execute(tmpl, run, input, &out, &err) < 0)
-        print_hex('E', cw_str_of(err.text));
+        probe_print('E', cw_str_of(err.text));
     else
-        print_hex('O', cw_buf_str(&out));
+        probe_print('O', cw_buf_str(&out));
     cw_buf_fini(&out);
     cw_go_template_free(&tmpl);
 }
@@ -84,17 +62,17 @@ int main(void)
     struct cw_go_template_run *run = cw_go_template_run_new();
     while (scanf(" %65535s %65535s %lld %65535s", text, line, &timestamp_ns, pairs) == 4) {
         struct fields fields = {.n = 0};
-        struct cw_str rest = unhex(pairs, arena), name, value;
+        struct cw_str rest = probe_unhex(pairs, arena), name, value;
         while (fields.n < MAX_FIELDS && cw_str_split(&rest, '\0', &name) &&
                cw_str_split(&rest, '\0', &value))
             fields.items[fields.n++] = (struct cw_label){name, value};
         struct cw_go_template_input input = {.get = get,
                                              .list = list,
                                              .user = &fields,
-                                             .line = unhex(line, arena),
+                                             .line = probe_unhex(line, arena),
                                              .timestamp_ns = timestamp_ns,
                                              .now_ns = timestamp_ns};
-        answer(unhex(text, arena), &input, run);
+        answer(probe_unhex(text, arena), &input, run);
         fflush(stdout);
         cw_arena_reset(arena);
     }

@@ -1,4 +1,4 @@
-"""Push bodies in protobuf, as clients make them."""
+"""Push bodies in protobuf, as clients make them, and what is in them."""
 import json
 
 import cramjam
@@ -21,6 +21,31 @@ def field(number, value):
     return varint(number << 3 | 2) + varint(len(value)) + value
 
 
+def fields(message):
+    """(number, value) of a protobuf message: ints for varints, bytes for the rest."""
+    at = 0
+
+    def varint():
+        nonlocal at
+        value = shift = 0
+        while True:
+            byte = message[at]
+            at += 1
+            value |= (byte & 0x7f) << shift
+            shift += 7
+            if byte < 0x80:
+                return value
+    while at < len(message):
+        key = varint()
+        if key & 7 == 0:
+            yield key >> 3, varint()
+        else:
+            assert key & 7 == 2, key
+            size = varint()
+            yield key >> 3, message[at:at + size]
+            at += size
+
+
 def push_body(streams):
     """[("{label text}", [(ns, line), or (ns, line, {name: value})])]"""
     out = []
@@ -35,6 +60,10 @@ def push_body(streams):
 
 def snappy(data):
     return bytes(cramjam.snappy.compress_raw(data))
+
+
+def unsnappy(data):
+    return bytes(cramjam.snappy.decompress_raw(data))
 
 
 def ask_sources(server, shipper, sessions, headers=None):

@@ -617,7 +617,7 @@ static void world_run(uint64_t seed)
     struct world *w = calloc(1, sizeof *w);
     random_state = seed;
     for (int f = 0; f < NFILES; f++) {
-        char name[8];
+        char name[16];
         snprintf(name, sizeof name, "f%d", f);
         cw_log_folder_append(&folder, name, "");
         cw_log_folder_truncate(&folder, name, 0);

@@ -322,7 +322,7 @@ static struct mem_store *crowded(uint64_t *state)
     struct mem_store *store = mem_store_new(3, unit, batch);
     uint64_t times = 1 + part_model_random(state) % 60;
     for (int i = 0; i < 300; i++) {
-        char labels[20], line[8];
+        char labels[20], line[16];
         snprintf(labels, sizeof(labels), "{a=\"%d\"}", (int)(part_model_random(state) % 20));
         snprintf(line, sizeof(line), "%d", i);
         mem_store_add(store, part_model_random(state) % 3, labels,

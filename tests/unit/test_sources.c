@@ -280,7 +280,7 @@ Test(sources, two_rotations_between_two_scans_lose_nothing_when_the_renames_were
         cw_log_folder_rename(&folder, "a.log", "a.log.1");
         cw_sources_renamed(sources, cw_log_folder_path(&folder, "a.log"),
                            cw_log_folder_path(&folder, "a.log.1"));
-        char line[8];
+        char line[16];
         snprintf(line, sizeof line, "%d\n", i);
         cw_log_folder_append(&folder, "a.log", line);
     }

@@ -10,7 +10,7 @@ Test(tally, reasons_add_up_and_are_bounded)
     cw_tally_count(&tally->dropped, CW_STR("never"), 0);
     cr_assert(tally->dropped.n == 1 && tally->dropped.items[0].n == 5);
     for (int i = 0; i < 1000; i++) {
-        char why[16];
+        char why[24];
         snprintf(why, sizeof why, "reason %d", i);
         cw_tally_count(&tally->dropped, cw_str_of(why), 1);
     }

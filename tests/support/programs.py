@@ -184,6 +184,17 @@ class Shipper(Program):
         super().__init__(argv + list(arguments), os.path.join(folder, "shipper.log"),
                          {"XDG_STATE_HOME": os.path.join(folder, "state"), **(env or {})}, preload)
 
+    def heeds_sigterm(self):
+        with contextlib.suppress(FileNotFoundError):
+            with open("/proc/%d/status" % self.pid) as f:
+                caught = next(int(row.split()[1], 16) for row in f if row.startswith("SigCgt:"))
+            return caught >> (signal.SIGTERM - 1) & 1
+
+    def stop(self, seconds=60):
+        """In the first moment of a start SIGTERM would just kill it."""
+        wait_for("handler of SIGTERM", lambda: not self.running() or self.heeds_sigterm())
+        return super().stop(seconds)
+
     def finish(self, seconds=120):
         """Wait for the end of a run with --once; its exit status must be 0."""
         status = self.process.wait(seconds)

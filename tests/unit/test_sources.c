@@ -466,7 +466,7 @@ Test(sources, copies_made_while_the_shipper_was_down_are_told_apart)
 {
     for (int all = 0; all < 2; all++) {
         const char *pattern = all ? "b.log*" : "a.log", *log = all ? "b.log" : "a.log";
-        char names[3][16];
+        char names[3][24];
         for (int i = 0; i < 3; i++)
             snprintf(names[i], sizeof names[i], "%s.%d", log, i + 1);
         restart(NULL);

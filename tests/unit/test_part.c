@@ -360,6 +360,40 @@ Test(part, metadata_of_kept_rows_is_not_read_again)
     cw_buf_fini(&file);
 }
 
+/* Streams and times are kept too: for the same rows the block is not even opened. More of them, and it is found bad. */
+Test(part, of_a_block_whose_newest_rows_are_kept_no_byte_is_needed)
+{
+    struct cw_buf file;
+    struct cw_part_reader *reader;
+    struct cw_source *source = written_templates(50000);
+    struct cw_part_cache *cache = cw_part_cache_new(SIZE_MAX, NULL);
+    cw_source_unref(&source);
+    cw_buf_init(&file, SIZE_MAX);
+    cr_assert_geq(cw_file_read(path, SIZE_MAX / 2, &file, &err), 0);
+    cr_assert_eq(cw_part_reader_open_bytes("bytes", cw_buf_str(&file), &reader, &err), 0);
+    cw_part_reader_use_cache(reader, cache);
+    source = cw_part_source_new(reader, NULL);
+    uint32_t nblocks = cw_part_reader_footer(reader)->nblocks;
+    cr_assert_gt(nblocks, 1);
+    static const size_t newest[] = {110, 110, 50, 400, 110};
+    for (size_t run = 0; run < CW_COUNT(newest); run++) {
+        struct model_rows want = {0}, got = {0};
+        for (uint32_t i = 0; run == 1 && i < nblocks; i++)
+            memset(file.ptr + cw_part_reader_block(reader, i).offset, 0xff, 64);
+        uint64_t nbad = newest_rows(source, newest[run], &want, &got);
+        cr_expect_eq(nbad, newest[run] == 400 ? nblocks : 0, "run %zu", run);
+        cr_expect_eq(model_rows_equal(&got, &want), newest[run] != 400, "run %zu", run);
+        model_rows_sort(&got);
+        model_rows_sort(&want);
+        cr_expect(model_rows_within(&got, &want), "run %zu", run);
+        model_rows_fini(&want);
+        model_rows_fini(&got);
+    }
+    cw_source_unref(&source);
+    cw_part_cache_free(&cache);
+    cw_buf_fini(&file);
+}
+
 /* Each row's template is that of its line; without lines none is rebuilt. */
 static void check_templates(struct cw_source *source, unsigned need)
 {

@@ -548,6 +548,7 @@ int cw_part_cursor_open(struct cw_part_source *source, const struct cw_scan *sca
     c->scan = scan;
     c->block_index = block;
     c->w = workspace_take();
+    c->pin.once = !scan->keep_decoded;
     struct cw_err why;
     rc = block_prepare(c, cw_part_selection_set(selection), &why);
     cw_part_selection_unref(&selection);

@@ -256,6 +256,45 @@ Test(part, text_is_decompressed_once_for_those_who_keep_it)
     cw_part_cache_free(&cache);
 }
 
+/* A merge reads the labels of every stream once, and would fill the cache with them. */
+Test(part, labels_that_are_read_once_are_not_kept)
+{
+    struct cw_part_cache *cache = cw_part_cache_new(SIZE_MAX, NULL);
+    struct cw_part_cache_counts counts;
+    part_model_fill(&model, 8, 600, 2000, day_ns);
+    struct cw_source *source = written();
+    struct cw_part_reader *reader = cw_part_source_reader(source);
+    cw_part_reader_use_cache(reader, cache);
+    uint64_t bytes = 0;
+    for (int run = 0; run < 3; run++) {
+        struct cw_stream_pin pin = {.once = run != 1};
+        for (uint32_t i = 0; i < cw_part_reader_footer(reader)->nstreams; i++) {
+            const struct cw_part_stream *stream;
+            cr_assert_eq(cw_part_reader_stream(reader, i, &pin, &stream, &err), 0);
+            cr_assert_gt(stream->ref.labels.n, 0);
+        }
+        cw_stream_pin_fini(&pin);
+        cw_part_cache_count(cache, &counts);
+        cr_expect_eq(counts.bytes > 0, run > 0, "run %d", run);
+        cr_expect_eq(counts.hits > 0, run == 2, "run %d", run);
+        cr_expect(run < 2 || counts.bytes == bytes);
+        bytes = counts.bytes;
+    }
+    struct model_rows rows = {0};
+    struct cw_source *other = NULL;
+    cr_assert_eq(cw_part_source_open(path, NULL, &other, &err), 0);
+    struct cw_part_cache *unused = cw_part_cache_new(SIZE_MAX, NULL);
+    cw_part_reader_use_cache(cw_part_source_reader(other), unused);
+    cr_assert_eq(model_rows_of_source(other, &all_rows, &rows, &err), 0); /* as a merge scans */
+    cw_part_cache_count(unused, &counts);
+    cr_expect_eq(counts.bytes, 0);
+    model_rows_fini(&rows);
+    cw_source_unref(&other);
+    cw_source_unref(&source);
+    cw_part_cache_free(&cache);
+    cw_part_cache_free(&unused);
+}
+
 /* Whoever asks for the same few rows again gets them without their block. */
 Test(part, lines_of_few_rows_are_rebuilt_once_for_those_who_keep_them)
 {

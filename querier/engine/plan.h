@@ -18,7 +18,7 @@
 
 struct cw_plan {
     struct cw_scan scan;
-    struct cw_units units; /* in the order of the snapshot's sources: oldest arrival first */
+    struct cw_units units;       /* in the order of the snapshot's sources: oldest arrival first */
     struct cw_unit_order *order; /* of the units, in that of the scan */
     const struct cw_line_filter **filters;
     uint64_t bytes; /* estimate over all units */

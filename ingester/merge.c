@@ -1,6 +1,7 @@
 /* merge.c - find what is due, and run it in slices on the pool. */
 #include "ingester/merge.h"
 
+#include <malloc.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -300,4 +301,5 @@ static void slice(void *arg)
     m->running = false;
     pthread_cond_broadcast(&m->idle);
     pthread_mutex_unlock(&m->lock);
+    (void)malloc_trim(0); /* flushes and merges leave holes of many MB in the heaps */
 }

@@ -178,6 +178,7 @@ int cw_merge_run_new(struct cw_parts *parts, struct cw_source *const *inputs, si
         struct input *in = &run->inputs[i];
         in->source = cw_source_ref(inputs[i]);
         in->reader = cw_part_source_reader(inputs[i]);
+        in->pin.once = true;
         in->footer = cw_part_reader_footer(in->reader);
         in->numbers = cw_mem_array((size_t)in->footer->nstreams + 1, sizeof(*in->numbers));
     }

@@ -110,7 +110,7 @@ static void remember(struct cw_retention_shares *r, uint64_t id,
 static int lines_of(struct cw_part_reader *reader, const struct cw_stream_set *streams,
                     const struct cw_stream_set *claimed, double *out, struct cw_err *err)
 {
-    struct cw_stream_pin pin = {0};
+    struct cw_stream_pin pin = {.once = true};
     int rc = 0;
     *out = 0;
     for (uint32_t i = cw_stream_set_next(streams, 0); rc == 0 && i < streams->n;

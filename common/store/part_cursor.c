@@ -90,9 +90,11 @@ static void report(struct cw_part_cursor *c, const struct cw_err *why)
     c->reported = true;
 }
 
-/* First row in [from, to) with a time of at least `ns`. */
+/* First row in [from, to) with a time of at least `ns`. Most streams have none where the newest entries are looked for. */
 static uint32_t time_bound(const int64_t *times, uint32_t from, uint32_t to, int64_t ns)
 {
+    if (from < to && times[to - 1] < ns)
+        return to;
     while (from < to) {
         uint32_t mid = from + (to - from) / 2;
         if (times[mid] < ns)
@@ -103,53 +105,48 @@ static uint32_t time_bound(const int64_t *times, uint32_t from, uint32_t to, int
     return from;
 }
 
-/* Times, to be shared. */
-struct kept_times {
-    struct cw_cached base; /* first */
-    int64_t ns[];
-};
-
-static int times_fill(void *arg, struct cw_cached *item, struct cw_err *err)
+int cw_part_block_open(struct cw_part_cursor *c, struct cw_err *err)
 {
-    return cw_block_times(arg, CW_CONTAINER_OF(item, struct kept_times, base)->ns, err);
+    struct cw_block *block = &c->w->block;
+    if (c->is_open)
+        return 0;
+    int rc =
+        cw_block_open(cw_part_reader_block_bytes(c->source->reader, c->block_index), block, err);
+    bool plain = rc == 0 && block->kind == CW_BLOCK_PLAIN;
+    if (rc == 0 &&
+        (block->rows != c->rows || (c->walk != NULL && plain != (c->walk == &cw_walk_plain))))
+        rc = cw_err_set(err, CW_E_CORRUPT, "block: it is not the one that the block table says");
+    c->is_open = rc == 0;
+    return rc;
 }
 
 static int times_decode(struct cw_part_cursor *c, struct cw_err *err)
 {
-    struct cw_part_workspace *w = c->w;
-    struct cw_cache_place place = {0};
-    size_t bytes = sizeof(struct kept_times) + w->block.rows * sizeof(int64_t);
-    if (c->times != NULL)
-        return 0;
-    if (cw_part_keeps_rows(c->scan))
-        place = cw_part_reader_times_place(c->source->reader, c->block_index);
-    int rc = cw_part_cache_fetch(place, bytes, times_fill, &w->block, &c->kept_times, err);
-    cw_part_count_cache(c->scan->stats, place, rc);
-    c->times_read = rc <= 0;
-    if (rc == 0 && c->kept_times == NULL)
-        rc = cw_block_times(&w->block, w->times, err);
-    if (rc < 0)
-        return rc;
-    c->times = c->kept_times != NULL ? CW_CONTAINER_OF(c->kept_times, struct kept_times, base)->ns
-                                     : w->times;
-    return 0;
+    int rc = c->times == NULL ? cw_block_times(&c->w->block, c->w->times, err) : 0;
+    if (rc == 0 && c->times == NULL)
+        c->times = c->w->times;
+    return rc;
 }
 
-/* The streams of the block and their rows, into scratch and stream_rows. */
+/* The streams of the block and their rows, into runs. */
 static int streams_decode(struct cw_part_cursor *c, const struct cw_part_block *entry,
                           struct cw_err *err)
 {
     struct cw_part_workspace *w = c->w;
-    if (w->block.nstreams == 1) {
-        w->scratch[0] = entry->first_stream;
-        w->stream_rows[0] = w->block.rows;
+    uint32_t n = w->block.nstreams, row = 0;
+    if (n == 1) {
+        w->runs[0] = (struct cw_part_run){entry->first_stream, 0, w->block.rows};
         return 0;
     }
     int rc = cw_block_streams(&w->block, w->scratch, w->stream_rows, err);
-    if (rc == 0 && (w->scratch[0] < entry->first_stream ||
-                    w->scratch[w->block.nstreams - 1] > entry->last_stream))
+    if (rc == 0 && (w->scratch[0] < entry->first_stream || w->scratch[n - 1] > entry->last_stream))
         rc = cw_err_set(err, CW_E_CORRUPT,
                         "block: its streams are not those that the block table says");
+    for (uint32_t i = 0; rc == 0 && i < n; i++) {
+        uint32_t to = row + (uint32_t)w->stream_rows[i];
+        w->runs[i] = (struct cw_part_run){(uint32_t)w->scratch[i], row, to};
+        row = to;
+    }
     return rc;
 }
 
@@ -184,36 +181,57 @@ static void runs_cut(struct cw_part_cursor *c)
     }
 }
 
-static int runs_find(struct cw_part_cursor *c, const struct cw_part_block *entry,
-                     const struct cw_stream_set *set, struct cw_err *err)
+/* Of all runs those of wanted streams, and of these the rows in the range. */
+static int runs_narrow(struct cw_part_cursor *c, const struct cw_part_block *entry,
+                       const struct cw_part_run *all, uint32_t n, const struct cw_stream_set *set,
+                       struct cw_err *err)
 {
-    struct cw_part_workspace *w = c->w;
-    int rc = streams_decode(c, entry, err);
     c->start_ns = cw_part_source_start_ns(c->source, c->scan->start_ns);
     c->end_ns = c->scan->end_ns;
     range_cut(c);
     int64_t start_ns = c->start_ns, end_ns = c->end_ns;
     bool whole = entry->min_ns >= start_ns && (entry->max_ns < end_ns || end_ns == INT64_MAX);
-    if (rc == 0 && (!whole || (c->need & CW_NEED_TIMES) != 0) && c->scan->nfilters == 0)
+    int rc = 0;
+    if (!whole || ((c->need & CW_NEED_TIMES) != 0 && c->scan->nfilters == 0))
         rc = times_decode(c, err);
-    if (rc == 0 && !whole)
-        rc = times_decode(c, err);
-    if (rc < 0)
-        return rc;
-    uint32_t row = 0;
-    for (uint32_t i = 0; i < w->block.nstreams; i++) {
-        uint32_t from = row, to = row + (uint32_t)w->stream_rows[i];
-        row = to;
-        if (!cw_stream_set_has(set, (uint32_t)w->scratch[i]))
+    for (uint32_t i = 0; rc == 0 && i < n; i++) {
+        struct cw_part_run r = all[i];
+        if (!cw_stream_set_has(set, r.stream))
             continue;
         if (!whole) {
-            from = time_bound(c->times, from, to, start_ns);
-            to = end_ns == INT64_MAX ? to : time_bound(c->times, from, to, end_ns);
+            r.from = time_bound(c->times, r.from, r.to, start_ns);
+            r.to = end_ns == INT64_MAX ? r.to : time_bound(c->times, r.from, r.to, end_ns);
         }
-        if (from < to)
-            w->runs[c->nruns++] = (struct cw_part_run){(uint32_t)w->scratch[i], from, to};
+        if (r.from < r.to)
+            c->w->runs[c->nruns++] = r;
     }
-    return 0;
+    return rc;
+}
+
+static struct cw_cache_place times_place(const struct cw_part_cursor *c)
+{
+    if (!cw_part_keeps_rows(c->scan))
+        return (struct cw_cache_place){0};
+    return cw_part_reader_times_place(c->source->reader, c->block_index);
+}
+
+/* Of the block's streams and times as they were kept, or as they are kept now. */
+static int runs_find(struct cw_part_cursor *c, const struct cw_part_block *entry,
+                     const struct cw_stream_set *set, struct cw_err *err)
+{
+    struct cw_part_workspace *w = c->w;
+    int rc = 0;
+    if (c->kept_times == NULL)
+        rc = streams_decode(c, entry, err);
+    if (rc == 0 && c->kept_times == NULL)
+        rc = cw_kept_times_keep(times_place(c), &w->block, w->runs, w->block.nstreams,
+                                &c->kept_times, err);
+    if (rc < 0)
+        return rc;
+    if (c->kept_times == NULL)
+        return runs_narrow(c, entry, w->runs, w->block.nstreams, set, err);
+    c->times = c->kept_times->ns;
+    return runs_narrow(c, entry, c->kept_times->runs, c->kept_times->nruns, set, err);
 }
 
 int cw_part_meta_open(struct cw_part_cursor *c, struct cw_err *err)
@@ -221,10 +239,13 @@ int cw_part_meta_open(struct cw_part_cursor *c, struct cw_err *err)
     const struct cw_section *s = &c->w->block.meta;
     if (c->meta != NULL || !cw_part_wants_metadata(c))
         return 0;
+    int rc = cw_part_block_open(c, err);
+    if (rc < 0)
+        return rc;
     char *meta = cw_part_room(&c->w->meta, &c->w->meta_cap, s->raw_bytes);
-    int rc = cw_block_section_into(s, meta, err);
+    rc = cw_block_section_into(s, meta, err);
     if (rc == 0)
-        rc = cw_meta_reader_open(cw_str_make(meta, s->raw_bytes), c->w->block.rows, &c->meta, err);
+        rc = cw_meta_reader_open(cw_str_make(meta, s->raw_bytes), c->rows, &c->meta, err);
     return rc;
 }
 
@@ -249,31 +270,48 @@ struct cw_labels cw_part_row_metadata(struct cw_part_cursor *c, uint32_t row)
 }
 
 /* A plain block has lines in place of templates. */
-static void walk_choose(struct cw_part_cursor *c)
+static void walk_choose(struct cw_part_cursor *c, enum cw_block_kind kind)
 {
-    bool plain = c->w->block.kind == CW_BLOCK_PLAIN;
+    bool plain = kind == CW_BLOCK_PLAIN;
     c->walk = plain ? &cw_walk_plain : &cw_walk_templates;
     c->need = c->scan->need;
     if (plain && cw_part_wants_templates(c))
         c->need = (c->need & ~(unsigned)CW_NEED_TEMPLATES) | CW_NEED_LINES;
 }
 
+/* What the block is, from what was kept of it or from its header. */
+static int block_find(struct cw_part_cursor *c, struct cw_err *err)
+{
+    struct cw_cache_place place = times_place(c);
+    c->kept_times = cw_kept_times_get(place);
+    cw_part_count_cache(c->scan->stats, place, c->kept_times != NULL);
+    if (c->kept_times != NULL) {
+        c->has_metadata = c->kept_times->has_metadata;
+        walk_choose(c, c->kept_times->kind);
+        return 0;
+    }
+    int rc = cw_part_block_open(c, err);
+    if (rc < 0)
+        return rc;
+    c->has_metadata = c->w->block.meta.stored.ptr != NULL;
+    walk_choose(c, c->w->block.kind);
+    return 0;
+}
+
 /* Everything that is needed of the block beside its text. */
 static int block_prepare(struct cw_part_cursor *c, const struct cw_stream_set *set,
                          struct cw_err *err)
 {
-    struct cw_part_workspace *w = c->w;
     struct cw_part_block entry = cw_part_reader_block(c->source->reader, c->block_index);
-    int rc = cw_block_open(cw_part_reader_block_bytes(c->source->reader, c->block_index), &w->block,
-                           err);
-    if (rc == 0 && w->block.rows != entry.rows)
-        rc = cw_err_set(err, CW_E_CORRUPT, "block: it is not the one that the block table says");
-    if (rc == 0) {
-        walk_choose(c);
+    c->rows = entry.rows;
+    c->raw_bytes = entry.raw_bytes;
+    int rc = block_find(c, err);
+    if (rc == 0)
         rc = runs_find(c, &entry, set, err);
-    }
     if (rc == 0 && c->nruns > 0)
         rc = c->walk->prepare(c, err);
+    if (rc == 0 && c->nruns > 0 && c->scan->stats != NULL)
+        cw_part_count(&c->scan->stats->bytes_stored_read, entry.bytes);
     return rc;
 }
 
@@ -470,23 +508,17 @@ static int part_next(struct cw_cursor *cursor, struct cw_entry_batch *out, struc
     }
 }
 
-/* Was everything that few rows took of the block kept, but for its header and streams? */
-static bool block_was_kept(const struct cw_part_cursor *c)
-{
-    return cw_part_keeps_rows(c->scan) && c->walk == &cw_walk_templates && !c->times_read &&
-           !c->opened && c->meta == NULL;
-}
-
 static void part_close(struct cw_cursor *cursor)
 {
     struct cw_part_cursor *c = CW_CONTAINER_OF(cursor, struct cw_part_cursor, base);
     /* A query over all that there is would make it all this process's memory. */
-    bool rests = c->w != NULL && !block_was_kept(c);
+    bool rests = c->w != NULL && c->is_open;
     if (c->w != NULL && c->walk->end != NULL)
         c->walk->end(c);
     cw_meta_reader_close(&c->meta);
     cw_stream_pin_fini(&c->pin);
-    cw_cached_unref(c->kept_times);
+    if (c->kept_times != NULL)
+        cw_cached_unref(&c->kept_times->base);
     if (c->kept_lines != NULL)
         cw_cached_unref(&c->kept_lines->base);
     workspace_give_back(c->w);
@@ -516,6 +548,7 @@ int cw_part_cursor_open(struct cw_part_source *source, const struct cw_scan *sca
     c->scan = scan;
     c->block_index = block;
     c->w = workspace_take();
+    c->pin.once = !scan->keep_decoded;
     struct cw_err why;
     rc = block_prepare(c, cw_part_selection_set(selection), &why);
     cw_part_selection_unref(&selection);
@@ -523,7 +556,6 @@ int cw_part_cursor_open(struct cw_part_source *source, const struct cw_scan *sca
         report(c, &why);
     if (scan->stats != NULL) {
         cw_part_count(c->nruns > 0 ? &scan->stats->blocks_read : &scan->stats->blocks_skipped, 1);
-        cw_part_count(&scan->stats->bytes_stored_read, c->nruns > 0 ? c->w->block.stored_bytes : 0);
     }
     if (rc < 0 || c->nruns == 0) {
         workspace_give_back(c->w);

@@ -11,22 +11,18 @@
 #include "common/base/assert.h"
 #include "common/base/buf.h"
 #include "common/store/kept_lines.h"
+#include "common/store/kept_times.h"
 #include "common/store/meta_column.h"
 #include "common/store/part_source_priv.h"
 #include "common/store/template_block.h"
 #include "common/store/value_rows.h"
 
-/* Wanted rows [from, to) of one stream. */
-struct cw_part_run {
-    uint32_t stream, from, to;
-};
-
 /* The buffers of a cursor: larger than malloc likes to recycle, so each thread keeps one set. */
 struct cw_part_workspace {
     struct cw_block block;
     int64_t times[CW_BLOCK_ROWS_MAX], scratch[CW_BLOCK_ROWS_MAX], stream_rows[CW_BLOCK_ROWS_MAX];
-    struct cw_part_run runs[CW_BLOCK_ROWS_MAX];
-    uint32_t sizes[CW_BLOCK_ROWS_MAX]; /* of lines, where they are wanted */
+    struct cw_part_run runs[CW_BLOCK_ROWS_MAX]; /* of wanted rows */
+    uint32_t sizes[CW_BLOCK_ROWS_MAX];          /* of lines, where they are wanted */
     /* a piece: its lines (row i is text[offsets[i], offsets[i + 1])) and which of its rows stay */
     const char *text;
     uint32_t offsets[CW_PIECE_ROWS_MAX + 1];
@@ -63,17 +59,21 @@ struct cw_part_cursor {
     unsigned need; /* enum cw_need: the scan's; of a plain block lines in place of templates */
     uint32_t block_index;
     struct cw_part_workspace *w; /* NULL: nothing is wanted of this block, or it is bad */
+    uint32_t rows, raw_bytes;    /* of the block */
+    bool is_open;                /* the block: its pages were touched */
+    bool has_metadata;           /* any row of it */
     bool reported;
-    const int64_t *times;         /* of the block's rows; NULL: not decoded yet */
-    bool times_read;              /* from the block: they were not kept */
-    struct cw_cached *kept_times; /* where they lie; NULL: in the workspace */
-    struct cw_meta_reader *meta;  /* NULL: not wanted, no row has any, or not opened yet */
-    struct cw_stream_pin pin;     /* labels of the batch's stream */
+    const int64_t *times;             /* of the block's rows; NULL: not decoded yet */
+    struct cw_kept_times *kept_times; /* where they lie; NULL: in the workspace */
+    struct cw_meta_reader *meta;      /* NULL: not wanted, no row has any, or not opened yet */
+    struct cw_stream_pin pin;         /* labels of the batch's stream */
     uint32_t nruns;
     int64_t start_ns,
         end_ns; /* of the scan, without what retention hides, and as the cut was last */
     /* Where it stands. Pieces and runs are walked forward, or backward when newest_first. */
-    uint32_t npieces_done, nrows_done; /* the walk's */
+    uint32_t npieces_done, nrows_done; /* the walk's ... */
+    uint32_t nrows_walked;             /* ... of which that many were of pieces, ... */
+    uint32_t nruns_passed;             /* ... and runs that lie behind it whole */
     bool matched;                      /* templates: the filters were asked */
     bool as_values;                    /* templates: rows are handed out so */
     bool opened;                       /* templates: the block's are being read */
@@ -123,12 +123,12 @@ static inline bool cw_part_keeps_rows(const struct cw_scan *scan)
 /* Metadata that the block does have. */
 static inline bool cw_part_wants_metadata(const struct cw_part_cursor *c)
 {
-    return (c->need & CW_NEED_METADATA) != 0 && c->w->block.meta.stored.ptr != NULL;
+    return (c->need & CW_NEED_METADATA) != 0 && c->has_metadata;
 }
 /* The lines of a few rows, too, with all of their metadata. */
 static inline bool cw_part_keeps_lines(const struct cw_part_cursor *c)
 {
-    bool whole = c->w->block.meta.stored.ptr == NULL || cw_part_wants_metadata(c);
+    bool whole = !c->has_metadata || cw_part_wants_metadata(c);
     return cw_part_keeps_rows(c->scan) && cw_part_wants_lines(c) && whole &&
            (c->need & (CW_NEED_VALUES | CW_NEED_TEMPLATES)) == 0;
 }
@@ -185,6 +185,8 @@ static inline uint32_t cw_bits_next(const uint64_t *bits, uint32_t i, uint32_t e
     }
     return end;
 }
+/* Find the block's sections, if that was not done yet: what was kept of it may be all that is needed. */
+int cw_part_block_open(struct cw_part_cursor *c, struct cw_err *err);
 /* Read the block's metadata, if it is wanted and was not yet. */
 int cw_part_meta_open(struct cw_part_cursor *c, struct cw_err *err);
 /* The row's, in memory of the workspace, until it is asked for that of other rows; none where it is not wanted. */

@@ -378,8 +378,9 @@ struct cw_cache_place cw_part_reader_lines_place(const struct cw_part_reader *r,
     return block_place(r, i, 3);
 }
 
-static int group_get(struct cw_part_reader *r, uint32_t group, struct cw_stream_group **out,
-                     struct cw_err *err)
+/* With a reference of its own. */
+static int group_get(struct cw_part_reader *r, uint32_t group, bool once,
+                     struct cw_stream_group **out, struct cw_err *err)
 {
     struct cw_cache_place place = place_of(r, group);
     struct cw_cached *kept = cw_part_cache_get(place);
@@ -388,7 +389,7 @@ static int group_get(struct cw_part_reader *r, uint32_t group, struct cw_stream_
                                        out, err);
         if (rc < 0)
             return about_part(r, err);
-        kept = cw_part_cache_put(place, &(*out)->base);
+        kept = once ? &(*out)->base : cw_part_cache_put(place, &(*out)->base);
     }
     *out = CW_CONTAINER_OF(kept, struct cw_stream_group, base);
     return 0;
@@ -401,7 +402,7 @@ int cw_part_reader_stream(struct cw_part_reader *r, uint32_t number, struct cw_s
     uint32_t group = number / CW_PART_STREAM_GROUP;
     if (pin->group == NULL || pin->group->first != group * CW_PART_STREAM_GROUP) {
         cw_stream_pin_fini(pin);
-        int rc = group_get(r, group, &pin->group, err);
+        int rc = group_get(r, group, pin->once, &pin->group, err);
         if (rc < 0)
             return rc;
     }

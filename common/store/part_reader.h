@@ -71,6 +71,7 @@ uint64_t cw_part_reader_region_offset(const struct cw_part_reader *reader,
 /* Holds the group of streams that was read last through it, so that who reads streams in order decodes each group once. */
 struct cw_stream_pin {
     struct cw_stream_group *group; /* NULL at first */
+    bool once; /* nobody will ask for the same again soon: what it decodes is not kept */
 };
 /* Stream `number` < nstreams. *out lives until the pin, which is used with no other reader, is used again or let go. */
 int cw_part_reader_stream(struct cw_part_reader *reader, uint32_t number, struct cw_stream_pin *pin,

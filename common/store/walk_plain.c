@@ -5,8 +5,9 @@
 static int plain_prepare(struct cw_part_cursor *c, struct cw_err *err)
 {
     struct cw_part_workspace *w = c->w;
-    if (!cw_part_wants_text(c) && !cw_part_wants_sizes(c))
-        return 0;
+    int rc = cw_part_block_open(c, err);
+    if (rc < 0 || (!cw_part_wants_text(c) && !cw_part_wants_sizes(c)))
+        return rc;
     return cw_block_lengths(&w->block, w->scratch, w->sizes, err);
 }
 

@@ -18,11 +18,14 @@ static int templates_open(struct cw_part_cursor *c, struct cw_err *err)
     if (w->templates == NULL)
         w->templates = cw_template_block_new();
     struct cw_template_places places = {0};
+    int rc = cw_part_block_open(c, err);
+    if (rc < 0)
+        return rc;
     if (c->scan->keep_decoded)
         places.text = cw_part_reader_text_place(c->source->reader, c->block_index);
     if (cw_part_keeps_rows(c->scan))
         places.rows = cw_part_reader_rows_place(c->source->reader, c->block_index);
-    int rc = cw_template_block_open_kept(w->templates, &w->block, &places, err);
+    rc = cw_template_block_open_kept(w->templates, &w->block, &places, err);
     cw_part_count_cache(c->scan->stats, places.text, rc);
     if (rc == 0 && c->scan->stats != NULL)
         cw_part_count(&c->scan->stats->bytes_decompressed,
@@ -59,37 +62,57 @@ static int templates_prepare(struct cw_part_cursor *c, struct cw_err *err)
 /* About as many rows as a piece of a plain block has; pieces begin at whole words of bits. */
 static uint32_t piece_rows(const struct cw_part_cursor *c)
 {
-    const struct cw_block *b = &c->w->block;
-    uint64_t rows = (uint64_t)CW_PIECE_RAW_TARGET * b->rows / CW_MAX(b->raw_bytes, 1u);
+    uint64_t rows = (uint64_t)CW_PIECE_RAW_TARGET * c->rows / CW_MAX(c->raw_bytes, 1u);
     if (c->as_values)
         rows = CW_PIECE_ROWS_MAX;
     else if (cw_part_wants_lines(c) || (cw_part_wants_templates(c) && c->scan->cut_ns != NULL))
-        rows = CW_MIN(rows, CW_MAX(c->nrows_done, (uint32_t)FIRST_PIECE_ROWS));
+        rows = CW_MIN(rows, CW_MAX(c->nrows_walked, (uint32_t)FIRST_PIECE_ROWS));
     rows = CW_MIN(rows, (uint64_t)CW_PIECE_ROWS_MAX - 64) / 64 * 64;
     return CW_MAX((uint32_t)rows, 64u);
 }
 
+/* Rows that lie before the next wanted one are no piece. */
+static void pass_unwanted(struct cw_part_cursor *c)
+{
+    const struct cw_part_run *r = NULL;
+    uint32_t end = c->rows - c->nrows_done;
+    bool back = c->scan->newest_first;
+    for (; c->nruns_passed < c->nruns; c->nruns_passed++) {
+        r = &c->w->runs[back ? c->nruns - 1 - c->nruns_passed : c->nruns_passed];
+        if (r->from < r->to && (back ? r->from < end : r->to > c->nrows_done))
+            break;
+    }
+    if (c->nruns_passed == c->nruns)
+        c->nrows_done = c->rows;
+    else if (back)
+        c->nrows_done = c->rows - CW_MIN(end, (r->to + 63) / 64 * 64);
+    else
+        c->nrows_done = CW_MAX(c->nrows_done, r->from / 64 * 64);
+}
+
 static bool templates_next(struct cw_part_cursor *c)
 {
-    uint32_t all = c->w->block.rows, rows = piece_rows(c);
-    if (c->nrows_done == all)
+    uint32_t rows = piece_rows(c);
+    pass_unwanted(c);
+    if (c->nrows_done == c->rows)
         return false;
     if (c->scan->newest_first) {
-        uint32_t end = all - c->nrows_done;
+        uint32_t end = c->rows - c->nrows_done;
         c->first_row = end > rows ? (end - rows) / 64 * 64 : 0;
         c->nrows = end - c->first_row;
     } else {
         c->first_row = c->nrows_done;
-        c->nrows = CW_MIN(rows, all - c->first_row);
+        c->nrows = CW_MIN(rows, c->rows - c->first_row);
     }
     c->nrows_done += c->nrows;
+    c->nrows_walked += c->nrows;
     return true;
 }
 
 static void count_ruled_out(struct cw_part_cursor *c, uint32_t nwanted, bool by_values)
 {
     struct cw_scan_stats *stats = c->scan->stats;
-    uint32_t nleft = cw_bits_count(c->w->left, c->w->block.rows);
+    uint32_t nleft = cw_bits_count(c->w->left, c->rows);
     if (stats == NULL)
         return;
     cw_part_count(&stats->rows_ruled_out, nwanted - nleft);
@@ -106,15 +129,15 @@ static int filters_match(struct cw_part_cursor *c, struct cw_err *err)
     if (c->matched)
         return 0;
     c->matched = true;
-    size_t bytes = ((size_t)w->block.rows + 63) / 64 * sizeof(w->left[0]);
+    size_t bytes = ((size_t)c->rows + 63) / 64 * sizeof(w->left[0]);
     memset(w->left, 0, bytes);
     for (uint32_t i = 0; i < c->nruns; i++)
         cw_bits_set(w->left, w->runs[i].from, w->runs[i].to);
-    uint32_t nwanted = cw_bits_count(w->left, w->block.rows);
+    uint32_t nwanted = cw_bits_count(w->left, c->rows);
     memset(w->unsure, 0, bytes);
     struct cw_str values = cw_part_reader_block_filter(c->source->reader, c->block_index);
     int rc = 0;
-    for (size_t i = 0; rc == 0 && i < c->scan->nfilters && cw_bits_any(w->left, w->block.rows); i++)
+    for (size_t i = 0; rc == 0 && i < c->scan->nfilters && cw_bits_any(w->left, c->rows); i++)
         rc = cw_template_match(c->scan->filters[i], w->templates, values, w->left, w->unsure,
                                &by_values, err);
     if (rc == 0)

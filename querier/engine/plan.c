@@ -31,25 +31,6 @@ size_t cw_plan_filters(const struct cw_stage *stages, const struct cw_line_filte
     return n;
 }
 
-/* Ties keep the order of arrival, so that the same query reads the same way twice. */
-static int by_min_up(const void *a, const void *b, void *arg)
-{
-    const struct cw_unit *units = arg;
-    size_t i = *(const size_t *)a, k = *(const size_t *)b;
-    if (units[i].min_ns != units[k].min_ns)
-        return units[i].min_ns < units[k].min_ns ? -1 : 1;
-    return i < k ? -1 : i > k;
-}
-
-static int by_max_down(const void *a, const void *b, void *arg)
-{
-    const struct cw_unit *units = arg;
-    size_t i = *(const size_t *)a, k = *(const size_t *)b;
-    if (units[i].max_ns != units[k].max_ns)
-        return units[i].max_ns > units[k].max_ns ? -1 : 1;
-    return i > k ? -1 : i < k;
-}
-
 static int plan_sources(struct cw_query_context *query, struct cw_plan *plan, struct cw_err *err)
 {
     for (size_t i = 0; i < query->snapshot->n; i++) {
@@ -148,13 +129,9 @@ int cw_plan_make(struct cw_query_context *query, const struct cw_expr *expr, int
             return rc;
         }
     }
-    out->order = cw_mem_array(out->units.n + 1, sizeof *out->order);
-    for (size_t i = 0; i < out->units.n; i++) {
-        out->order[i] = i;
+    for (size_t i = 0; i < out->units.n; i++)
         out->bytes += out->units.items[i].bytes;
-    }
-    qsort_r(out->order, out->units.n, sizeof *out->order, newest_first ? by_max_down : by_min_up,
-            out->units.items);
+    out->order = cw_unit_order_new(&out->units, newest_first);
     atomic_fetch_add(&query->units_planned, out->units.n);
     cw_step_end(query, CW_STEP_PLAN, &begun);
     return 0;
@@ -163,7 +140,7 @@ int cw_plan_make(struct cw_query_context *query, const struct cw_expr *expr, int
 void cw_plan_fini(struct cw_plan *plan)
 {
     cw_units_fini(&plan->units);
-    free(plan->order);
+    cw_unit_order_free(&plan->order);
     free(plan->filters);
     memset(plan, 0, sizeof *plan);
 }

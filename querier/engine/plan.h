@@ -7,19 +7,19 @@
  *
  * Limit      A query whose plans together would read more bytes of lines than the context allows is refused in Loki's words.
  * Ownership  A plan borrows the expression and the context; cw_plan_fini() frees the rest.
- * Threads    Made by one thread, then read-only for the workers.
+ * Threads    Made by one thread, then read-only for the workers but for its order, which one run at a time uses (unit_run.h).
  */
 #ifndef CW_ENGINE_PLAN_H
 #define CW_ENGINE_PLAN_H
 #include "common/logql/ast.h"
 #include "common/store/cursor.h"
 #include "querier/engine/query_context.h"
+#include "querier/engine/unit_order.h"
 
 struct cw_plan {
     struct cw_scan scan;
-    struct cw_units units; /* in the order of the snapshot's sources: oldest arrival first */
-    /* Indices of units by time: by max_ns down when newest first, else by min_ns up. */
-    size_t *order;
+    struct cw_units units;       /* in the order of the snapshot's sources: oldest arrival first */
+    struct cw_unit_order *order; /* of the units, in that of the scan */
     const struct cw_line_filter **filters;
     uint64_t bytes; /* estimate over all units */
 };

@@ -8,14 +8,18 @@
 #include "common/base/clock.h"
 #include "common/match/match_stop.h"
 
+/* What a worker does for one query before it looks whether another waits: many small units, or one large. */
+static const int64_t turn_ns = CW_NS_PER_MS;
+
 struct unit_run {
     struct cw_query_context *query;
     const struct cw_plan *plan;
     cw_unit_fn fn;
     void *arg;
-    pthread_mutex_t lock; /* guards what follows */
-    size_t next;          /* position in plan->order */
-    bool done;            /* an error, or nothing later matters */
+    struct cw_pool_group *group; /* NULL: there is no pool */
+    pthread_mutex_t lock;        /* guards what follows, and the plan's order */
+    size_t next;                 /* position in the plan's order */
+    bool done;                   /* an error, or nothing later matters */
     unsigned *free_slots;
     unsigned nfree;
     int rc;
@@ -27,43 +31,50 @@ unsigned cw_unit_run_slots(const struct cw_query_context *query)
     return query->pool != NULL ? cw_pool_threads(query->pool) : 1;
 }
 
-static bool take_unit(struct unit_run *run, size_t *unit, unsigned *slot)
+static bool has_more(const struct unit_run *run)
 {
-    pthread_mutex_lock(&run->lock);
-    bool more = !run->done && run->next < run->plan->units.n;
-    if (more) {
-        *unit = run->plan->order[run->next++];
-        CW_ASSERT(run->nfree > 0);
-        *slot = run->free_slots[--run->nfree];
-    }
-    pthread_mutex_unlock(&run->lock);
-    return more;
+    return !run->done && run->next < run->plan->units.n;
 }
 
-static void run_unit(void *arg)
+/* Under the lock, which is released while the unit runs. */
+static void run_one(struct unit_run *run, unsigned slot)
 {
-    struct unit_run *run = arg;
-    size_t unit;
-    unsigned slot;
-    if (!take_unit(run, &unit, &slot))
-        return;
     struct cw_err err = {0};
-    int64_t begun_ns = cw_clock_thread_cpu_ns();
+    size_t unit = cw_unit_order_get(run->plan->order, run->next++);
+    pthread_mutex_unlock(&run->lock);
     int rc = cw_query_context_check(run->query, &err);
     if (rc == 0)
         rc = run->fn(run->arg, slot, unit, &err);
-    atomic_fetch_add_explicit(&run->query->times[CW_STEP_SCAN].cpu_ns,
-                              (uint64_t)(cw_clock_thread_cpu_ns() - begun_ns),
-                              memory_order_relaxed);
     pthread_mutex_lock(&run->lock);
-    run->free_slots[run->nfree++] = slot;
     if (rc != 0)
         run->done = true;
     if (rc < 0 && run->rc == 0) {
         run->rc = rc;
         run->err = err;
     }
+}
+
+/* Units for as long as a turn lasts; behind it the job goes to the end of the queue again, until nothing is left to do. */
+static void run_units(void *arg)
+{
+    struct unit_run *run = arg;
+    int64_t begun_ns = cw_clock_thread_cpu_ns(), end_ns = cw_clock_mono_ns() + turn_ns;
+    pthread_mutex_lock(&run->lock);
+    CW_ASSERT(run->nfree > 0);
+    unsigned slot = run->free_slots[--run->nfree];
+    while (has_more(run)) {
+        run_one(run, slot);
+        if (run->group != NULL && cw_clock_mono_ns() >= end_ns)
+            break;
+    }
+    run->free_slots[run->nfree++] = slot;
+    bool more = has_more(run);
     pthread_mutex_unlock(&run->lock);
+    atomic_fetch_add_explicit(&run->query->times[CW_STEP_SCAN].cpu_ns,
+                              (uint64_t)(cw_clock_thread_cpu_ns() - begun_ns),
+                              memory_order_relaxed);
+    if (more && run->group != NULL)
+        cw_pool_submit(run->group, run_units, run);
 }
 
 int cw_unit_run(struct cw_query_context *query, const struct cw_plan *plan, cw_unit_fn fn,
@@ -77,13 +88,12 @@ int cw_unit_run(struct cw_query_context *query, const struct cw_plan *plan, cw_u
     pthread_mutex_init(&run.lock, NULL);
     int64_t begun_ns = cw_clock_mono_ns();
     if (query->pool == NULL) {
-        for (size_t i = 0; i < plan->units.n && !run.done; i++)
-            run_unit(&run);
+        run_units(&run);
     } else {
-        struct cw_pool_group *group = cw_pool_group_new(query->pool, CW_POOL_NORMAL);
-        for (size_t i = 0; i < plan->units.n; i++)
-            cw_pool_submit(group, run_unit, &run);
-        cw_pool_group_free(&group);
+        run.group = cw_pool_group_new(query->pool, CW_POOL_NORMAL);
+        for (size_t i = 0; i < plan->units.n && i < cw_pool_threads(query->pool); i++)
+            cw_pool_submit(run.group, run_units, &run);
+        cw_pool_group_free(&run.group);
     }
     atomic_fetch_add(&query->times[CW_STEP_SCAN].wall_ns,
                      (uint64_t)(cw_clock_mono_ns() - begun_ns));

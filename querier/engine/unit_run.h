@@ -1,5 +1,5 @@
 /*
- * unit_run.h - run the work units of a plan on the pool, one job each, so that queries take turns.
+ * unit_run.h - run the work units of a plan on the pool; after a large one or some small ones it is another query's turn.
  *
  * Units are begun in the plan's order. A worker holds a slot (0 .. cw_unit_run_slots() - 1) that no other worker of the run
  * has at the same time: partial results lie there and need no lock.

@@ -1,6 +1,7 @@
 """What queries decoded is kept for the next ones: it changes no answer, and gives way to whatever needs memory."""
 import json
 import random
+import time
 
 import pytest
 
@@ -78,6 +79,50 @@ def test_answers_are_the_same_with_a_cache_of_any_size(make_ingester, day):
         assert held <= 256 * share * 2 ** 20
         assert (did["evicted"] > 0) == (share == 0.001), (share, did)
         server.stop()
+
+
+def test_the_newest_lines_are_those_that_are_there_now(make_ingester):
+    """Rows that are kept stand beside entries that come late, deletes, flushes and merges: none of these is ever answered from what was."""
+    now, second = time.time_ns() // NS, NS
+    server = make_ingester().start()
+    rng = random.Random(4)
+    there, hidden, number = {}, [], 0      # (host, seconds): lines
+
+    def push(host, first, last, n):
+        nonlocal number
+        entries = []
+        for _ in range(n):
+            number += 1
+            entries.append((rng.randrange(first, last), "line %d of %s" % (number, "odd even".split()[number % 2])))
+            there.setdefault((host, entries[-1][0]), []).append(entries[-1][1])
+        server.push([({"app": "a", "host": host}, [(at * second, line) for at, line in sorted(entries)])])
+
+    def check(limit):
+        for backward in (True, False):
+            ask = lambda: sorted((int(t), line) for s in server.query_range('{app="a"}', (now - 5000) * second, (now + 1) * second, limit=limit,
+                                                                           direction="backward" if backward else "forward") for t, line in s["values"])
+            entries = sorted((at * second, line) for (_, at), lines in there.items() for line in lines if not any(h(at, line) for h in hidden))
+            wanted = entries[-limit:] if backward else entries[:limit]
+            got = [ask() for _ in range(3)]
+            assert [t for t, _ in got[0]] == [t for t, _ in wanted]          # of several at the time of the last any may be given
+            edge = wanted[0 if backward else -1][0]
+            assert [e for e in got[0] if e[0] != edge] == [e for e in wanted if e[0] != edge] and set(got[0]) <= set(entries)
+            assert got[0] == got[1] == got[2]
+
+    for step in range(24):
+        hosts = ["h%d" % (step % 5), "h%d" % rng.randrange(5)]
+        for host in hosts:
+            push(host, now - 4000, now - 1000 + step * 30, 400)              # the newest, and what comes late
+        if step % 3 == 0:
+            assert server.ask("POST", "/flush")[0] == 204                    # and merges
+        check(rng.choice((1, 30, 100)))
+        if step % 4 == 1:
+            word, first, last = rng.choice(("odd", "even")), now - rng.randrange(1200, 2000), now - rng.randrange(200, 800)
+            assert server.ask("POST", "/loki/api/v1/delete", {"query": '{app="a"} |= "%s"' % word, "start": first, "end": last})[0] == 204
+            known = {line for lines in there.values() for line in lines}
+            hidden.append(lambda at, line, word=word, first=first, last=last, known=known: word in line and first <= at <= last and line in known)
+            check(50)
+    assert int(server.metrics()["cordwood_cache_hits_total"]) > 0
 
 
 def test_caches_give_way_to_what_must_have_memory(make_ingester, day):

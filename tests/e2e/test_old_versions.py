@@ -1,4 +1,4 @@
-"""tests/data/data_v1: a data directory as the first version wrote it. Every later version must start on it and serve all of it."""
+"""tests/data/data_v*: data directories as earlier versions wrote them. Every later version must start on them and serve all of it."""
 import collections
 import json
 import os
@@ -9,7 +9,9 @@ import pytest
 import wire
 from programs import NS, Ingester, cli
 
-DATA_V1 = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "data", "data_v1")
+DATA = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "data")
+# Which, and what its version found in lines by itself.
+VERSIONS = {"data_v1": {}, "data_v2": {"detected_level": "unknown"}}
 T = 1767571200 * NS                          # 2026-01-05T00:00:00Z
 TENANTS = ("one", "two")
 CONFIG = "auth_enabled: true\n"
@@ -36,12 +38,12 @@ def delivered(i):
     return T + i * NS, "delivered line %d" % i
 
 
-def want():
-    out = collections.defaultdict(list)
+def want(version):
+    out, found = collections.defaultdict(list), VERSIONS[version]
     for tenant, streams in batches():
         for labels, values in streams:
-            out[tenant] += [(labels["app"], ns, line, tuple(sorted(metadata.items()))) for ns, line, metadata in values]
-    out["one"] += [("shipped", *delivered(i), ()) for i in range(2)]
+            out[tenant] += [(labels["app"], ns, line, tuple(sorted({**metadata, **found}.items()))) for ns, line, metadata in values]
+    out["one"] += [("shipped", *delivered(i), tuple(found.items())) for i in range(2)]
     return {tenant: sorted(rows) for tenant, rows in out.items()}
 
 
@@ -54,8 +56,8 @@ def mark(server):
     return wire.ask_sources(server, SHIPPER, [SESSION], headers={"X-Scope-OrgID": "one"})[1]["marks"]
 
 
-def make(folder):
-    """How it was made: CW_MAKE_EXAMPLE=1, with the programs of that version."""
+def make(folder, version):
+    """How it was made: CW_MAKE_EXAMPLE=<its name>, with the programs of that version."""
     server = Ingester(folder, config=CONFIG).start()
     one = {"X-Scope-OrgID": "one"}
     try:
@@ -68,33 +70,38 @@ def make(folder):
                 assert server.ask("POST", "/flush")[0] == 204
     finally:
         server.kill()                        # the last two pushes are in the log alone
-    shutil.rmtree(DATA_V1, ignore_errors=True)
-    shutil.copytree(server.data, DATA_V1, ignore=shutil.ignore_patterns("LOCK", "quarantine"))
+    shutil.rmtree(os.path.join(DATA, version), ignore_errors=True)
+    shutil.copytree(server.data, os.path.join(DATA, version), ignore=shutil.ignore_patterns("LOCK", "quarantine", "catalog.reserve"))
+
+
+@pytest.fixture(params=VERSIONS)
+def version(request):
+    return request.param
 
 
 @pytest.fixture
-def data(tmp_path):
-    if os.environ.get("CW_MAKE_EXAMPLE"):
-        make(tmp_path / "make")
-    copy = tmp_path / "data_v1"
-    shutil.copytree(DATA_V1, copy)
+def data(tmp_path, version):
+    if os.environ.get("CW_MAKE_EXAMPLE") == version:
+        make(tmp_path / "make", version)
+    copy = tmp_path / version
+    shutil.copytree(os.path.join(DATA, version), copy)
     return str(copy)
 
 
-def test_a_directory_of_version_1_is_clean_and_inspected(data):
+def test_a_directory_of_an_old_version_is_clean_and_inspected(data):
     done = cli("fsck", data)
     assert done.returncode == 0 and b"clean" in done.stdout, done
     done = cli("inspect", data)
     assert done.returncode == 0, done
     text = done.stdout.decode()
-    for word in ("240 entries are not in parts yet", '{app="web", env="prod"}', "metadata", "postings"):
+    for word in ("240 entries are not in parts yet", '{app="web", env="prod"', "metadata", "postings"):
         assert word in text, (word, text)
 
 
-def test_a_server_starts_on_it_and_serves_every_entry_and_mark(data, make_ingester):
+def test_a_server_starts_on_it_and_serves_every_entry_and_mark(data, version, make_ingester):
     server = make_ingester(config=CONFIG, data=data).start()
     for rounds in range(2):                  # as it was, and what this version makes of it
-        for tenant, rows in want().items():
+        for tenant, rows in want(version).items():
             assert served(server, tenant) == rows
         assert mark(server) == [{"source": SOURCE, "generation": 0, "offset": 20}]
         assert server.ask("POST", "/flush")[0] == 204
@@ -103,8 +110,8 @@ def test_a_server_starts_on_it_and_serves_every_entry_and_mark(data, make_ingest
     assert not os.listdir(os.path.join(data, "quarantine"))
 
 
-def test_the_command_line_reads_it_as_it_is(data):
-    for tenant, rows in want().items():
+def test_the_command_line_reads_it_as_it_is(data, version):
+    for tenant, rows in want(version).items():
         done = cli("query", "-o", "jsonl", "-z", "UTC", "--data-dir", data, "--org-id", tenant, '{env="prod"}')
         assert done.returncode == 0, done
         read = [json.loads(row) for row in done.stdout.splitlines()]

@@ -256,6 +256,45 @@ Test(part, text_is_decompressed_once_for_those_who_keep_it)
     cw_part_cache_free(&cache);
 }
 
+/* A merge reads the labels of every stream once, and would fill the cache with them. */
+Test(part, labels_that_are_read_once_are_not_kept)
+{
+    struct cw_part_cache *cache = cw_part_cache_new(SIZE_MAX, NULL);
+    struct cw_part_cache_counts counts;
+    part_model_fill(&model, 8, 600, 2000, day_ns);
+    struct cw_source *source = written();
+    struct cw_part_reader *reader = cw_part_source_reader(source);
+    cw_part_reader_use_cache(reader, cache);
+    uint64_t bytes = 0;
+    for (int run = 0; run < 3; run++) {
+        struct cw_stream_pin pin = {.once = run != 1};
+        for (uint32_t i = 0; i < cw_part_reader_footer(reader)->nstreams; i++) {
+            const struct cw_part_stream *stream;
+            cr_assert_eq(cw_part_reader_stream(reader, i, &pin, &stream, &err), 0);
+            cr_assert_gt(stream->ref.labels.n, 0);
+        }
+        cw_stream_pin_fini(&pin);
+        cw_part_cache_count(cache, &counts);
+        cr_expect_eq(counts.bytes > 0, run > 0, "run %d", run);
+        cr_expect_eq(counts.hits > 0, run == 2, "run %d", run);
+        cr_expect(run < 2 || counts.bytes == bytes);
+        bytes = counts.bytes;
+    }
+    struct model_rows rows = {0};
+    struct cw_source *other = NULL;
+    cr_assert_eq(cw_part_source_open(path, NULL, &other, &err), 0);
+    struct cw_part_cache *unused = cw_part_cache_new(SIZE_MAX, NULL);
+    cw_part_reader_use_cache(cw_part_source_reader(other), unused);
+    cr_assert_eq(model_rows_of_source(other, &all_rows, &rows, &err), 0); /* as a merge scans */
+    cw_part_cache_count(unused, &counts);
+    cr_expect_eq(counts.bytes, 0);
+    model_rows_fini(&rows);
+    cw_source_unref(&other);
+    cw_source_unref(&source);
+    cw_part_cache_free(&cache);
+    cw_part_cache_free(&unused);
+}
+
 /* Whoever asks for the same few rows again gets them without their block. */
 Test(part, lines_of_few_rows_are_rebuilt_once_for_those_who_keep_them)
 {
@@ -352,6 +391,40 @@ Test(part, metadata_of_kept_rows_is_not_read_again)
         model_rows_sort(&got);
         model_rows_sort(&want);
         cr_expect(model_rows_within(&got, &want), "run %d", run);
+        model_rows_fini(&want);
+        model_rows_fini(&got);
+    }
+    cw_source_unref(&source);
+    cw_part_cache_free(&cache);
+    cw_buf_fini(&file);
+}
+
+/* Streams and times are kept too: for the same rows the block is not even opened. More of them, and it is found bad. */
+Test(part, of_a_block_whose_newest_rows_are_kept_no_byte_is_needed)
+{
+    struct cw_buf file;
+    struct cw_part_reader *reader;
+    struct cw_source *source = written_templates(50000);
+    struct cw_part_cache *cache = cw_part_cache_new(SIZE_MAX, NULL);
+    cw_source_unref(&source);
+    cw_buf_init(&file, SIZE_MAX);
+    cr_assert_geq(cw_file_read(path, SIZE_MAX / 2, &file, &err), 0);
+    cr_assert_eq(cw_part_reader_open_bytes("bytes", cw_buf_str(&file), &reader, &err), 0);
+    cw_part_reader_use_cache(reader, cache);
+    source = cw_part_source_new(reader, NULL);
+    uint32_t nblocks = cw_part_reader_footer(reader)->nblocks;
+    cr_assert_gt(nblocks, 1);
+    static const size_t newest[] = {110, 110, 50, 400, 110};
+    for (size_t run = 0; run < CW_COUNT(newest); run++) {
+        struct model_rows want = {0}, got = {0};
+        for (uint32_t i = 0; run == 1 && i < nblocks; i++)
+            memset(file.ptr + cw_part_reader_block(reader, i).offset, 0xff, 64);
+        uint64_t nbad = newest_rows(source, newest[run], &want, &got);
+        cr_expect_eq(nbad, newest[run] == 400 ? nblocks : 0, "run %zu", run);
+        cr_expect_eq(model_rows_equal(&got, &want), newest[run] != 400, "run %zu", run);
+        model_rows_sort(&got);
+        model_rows_sort(&want);
+        cr_expect(model_rows_within(&got, &want), "run %zu", run);
         model_rows_fini(&want);
         model_rows_fini(&got);
     }

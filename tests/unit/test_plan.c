@@ -47,8 +47,8 @@ static void make(struct mem_store *store, bool newest_first, int64_t start, int6
         0);
     cr_expect_eq(plan.units.n, want_units);
     for (size_t i = 1; i < plan.units.n; i++) {
-        const struct cw_unit *a = &plan.units.items[plan.order[i - 1]],
-                             *b = &plan.units.items[plan.order[i]];
+        const struct cw_unit *a = &plan.units.items[cw_unit_order_get(plan.order, i - 1)],
+                             *b = &plan.units.items[cw_unit_order_get(plan.order, i)];
         cr_expect(newest_first ? a->max_ns >= b->max_ns : a->min_ns <= b->min_ns);
     }
     cw_plan_fini(&plan);

@@ -18,7 +18,9 @@
  *            once for each run of rows with the same metadata).
  *            Expressions with stages go entry by entry through a pipeline (pipeline.h), those with unwrap keep their values.
  *            The different values of a label are kept with a bit a step (step_values.h).
- * Memory     (steps + 1) * 16 bytes a series and part, 24 bytes an unwrapped value, from the allowance (CW_E_LIMIT past it).
+ * Memory     (steps + 1) * 16 bytes a series and part, 24 bytes an unwrapped value, 8 where their order does not matter (value_runs.h),
+ *            from the allowance (CW_E_LIMIT past it).
+ * Errors     Merging and finishing end with CW_E_CANCELED as match_stop.h says.
  * Ownership  The expression is borrowed and outlives the aggregation.
  */
 #ifndef CW_ENGINE_RANGE_AGG_H

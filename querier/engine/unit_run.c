@@ -81,6 +81,7 @@ int cw_unit_run(struct cw_query_context *query, const struct cw_plan *plan, cw_u
             run_unit(&run);
     } else {
         struct cw_pool_group *group = cw_pool_group_new(query->pool, CW_POOL_NORMAL);
+        cw_pool_group_used(group, atomic_load(&query->times[CW_STEP_SCAN].cpu_ns));
         for (size_t i = 0; i < plan->units.n; i++)
             cw_pool_submit(group, run_unit, &run);
         cw_pool_group_free(&group);

@@ -83,8 +83,7 @@ static struct cw_pool_group *ready_pop(struct cw_pool *pool)
         struct cw_pool_group *before;
         if (list->first == NULL)
             continue;
-        struct cw_pool_group *group =
-            ready_find(list, ++pool->nturns % FAIR_TURNS == 0, &before);
+        struct cw_pool_group *group = ready_find(list, ++pool->nturns % FAIR_TURNS == 0, &before);
         if (before != NULL)
             before->next = group->next;
         else

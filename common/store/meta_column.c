@@ -342,7 +342,7 @@ struct cw_meta_reader {
     struct column *columns;
     size_t ncolumns;
     uint32_t rows;
-    struct shared *shared; /* by the numbers of their values; NULL: too many are possible */
+    struct shared *shared;  /* by the numbers of their values; NULL: too many are possible */
     struct cw_arena *arena; /* of those */
 };
 

@@ -23,7 +23,7 @@ struct cw_coordinator {
     size_t nwatched, watched_cap;
     pthread_t watcher;
     unsigned nthreads, max_threads, max_of_tenant;
-    unsigned nidle; /* threads that wait for a job */
+    unsigned nidle;    /* threads that wait for a job */
     uint64_t *running; /* tenants of the nrunning jobs */
     pthread_t threads[];
 };

@@ -78,19 +78,22 @@ struct cw_field_rows {
     struct cw_arena *arena; /* plans */
     struct cw_arena *scratch;
     struct cw_row_contexts *contexts;
-    bool begun; /* false: the next batch is of another block */
+    bool begun;                           /* false: the next batch is of another block */
     struct plan *plans[CW_ROW_NAMES_MAX]; /* by template; NULL: nobody asked for one */
     size_t nends;                         /* that plans may still have */
     uint32_t epoch;                       /* number of the stream */
     const struct cw_entry_batch *batch;
     struct cw_buf text; /* of a label */
     struct cw_buf lines;
+    struct cw_allowance *allowance;
+    size_t taken;
+    struct cw_scan_stats *stats; /* of the cursor; may be NULL */
 };
 
 struct cw_field_rows *cw_field_rows_new(const struct cw_expr *expr,
                                         const struct cw_grouping *grouping,
                                         struct cw_pipeline_run *run, cw_field_settle_fn settle,
-                                        void *arg)
+                                        void *arg, struct cw_allowance *allowance)
 {
     struct cw_field_rows *r = cw_mem_new(sizeof *r);
     r->run = run;
@@ -98,6 +101,7 @@ struct cw_field_rows *cw_field_rows_new(const struct cw_expr *expr,
     CW_ASSERT(r->parser != NULL);
     r->settle = settle;
     r->arg = arg;
+    r->allowance = allowance;
     cw_field_uses_init(&r->uses, expr, grouping);
     cw_slot_sources_init(&r->sources);
     r->contexts = cw_row_contexts_new(cw_pipeline_hints(run->pipeline));
@@ -114,6 +118,7 @@ void cw_field_rows_free(struct cw_field_rows **rows)
     *rows = NULL;
     if (r == NULL)
         return;
+    cw_allowance_give(r->allowance, r->taken);
     cw_field_uses_fini(&r->uses);
     cw_slot_sources_fini(&r->sources);
     cw_row_contexts_free(&r->contexts);
@@ -124,9 +129,27 @@ void cw_field_rows_free(struct cw_field_rows **rows)
     free(r);
 }
 
-void cw_field_rows_forget(struct cw_field_rows *r)
+void cw_field_rows_forget(struct cw_field_rows *r, struct cw_scan_stats *stats)
 {
     r->begun = false;
+    r->stats = stats;
+}
+
+/* All that it holds now is from the allowance. */
+static int memory_count(struct cw_field_rows *r, struct cw_err *err)
+{
+    size_t bytes = cw_arena_bytes(r->arena) + cw_arena_bytes(r->scratch) +
+                   cw_arena_bytes(r->sources.arena) + cw_row_contexts_bytes(r->contexts) +
+                   r->text.cap + r->lines.cap;
+    if (bytes < r->taken) {
+        cw_allowance_give(r->allowance, r->taken - bytes);
+    } else {
+        int rc = cw_allowance_take(r->allowance, bytes - r->taken, err);
+        if (rc < 0)
+            return rc;
+    }
+    r->taken = bytes;
+    return 0;
 }
 
 /* ---- blocks and streams ---- */
@@ -381,8 +404,7 @@ static int field_text(struct cw_field_rows *r, uint32_t t, const struct field *f
 
 /* Through the pipeline. */
 static int row_run(struct cw_field_rows *r, uint32_t t, const struct cw_row_context *context,
-                   const struct plan *plan, size_t i, struct cw_field_row *out,
-                   struct cw_err *err)
+                   const struct plan *plan, size_t i, struct cw_field_row *out, struct cw_err *err)
 {
     struct cw_label_builder *builder = &r->run->builder;
     out->end = CW_FIELD_ROW_LINE;
@@ -471,6 +493,7 @@ int cw_field_rows_lines(struct cw_field_rows *r, const struct cw_field_row *ends
 {
     const struct cw_entry_batch *batch = r->batch;
     uint32_t from = UINT32_MAX, to = 0;
+    uint64_t nlines = 0;
     cw_arena_reset(r->scratch);
     uint64_t *keep = CW_ARENA_ARRAY(r->scratch, uint64_t, CW_BLOCK_ROWS_MAX / 64);
     for (size_t i = 0; i < batch->n; i++) {
@@ -479,13 +502,21 @@ int cw_field_rows_lines(struct cw_field_rows *r, const struct cw_field_row *ends
         keep[batch->rows[i] / 64] |= UINT64_C(1) << batch->rows[i] % 64;
         from = CW_MIN(from, batch->rows[i]);
         to = CW_MAX(to, batch->rows[i] + 1);
+        nlines++;
     }
     if (to == 0)
-        return 0;
+        return memory_count(r, err);
     uint32_t *offsets = cw_arena_alloc(r->scratch, (to - from + 1) * sizeof *offsets);
     cw_buf_clear(&r->lines);
     cw_buf_reserve(&r->lines, 1); /* an empty line is somewhere too */
     int rc = cw_template_block_lines(batch->templates, keep, from, to, &r->lines, offsets, err);
+    if (rc == 0)
+        rc = memory_count(r, err);
+    if (r->stats != NULL) {
+        atomic_fetch_add_explicit(&r->stats->rows_rebuilt, nlines, memory_order_relaxed);
+        atomic_fetch_add_explicit(&r->stats->bytes_decompressed, r->lines.len,
+                                  memory_order_relaxed);
+    }
     for (size_t i = 0; rc == 0 && i < batch->n; i++) {
         uint32_t at = batch->rows[i] - from;
         if (ends[i].end == CW_FIELD_ROW_LINE)

@@ -64,8 +64,7 @@ struct cw_range_agg *cw_range_agg_new(const struct cw_expr *expr, const struct c
     agg->rule = &cw_range_rules[expr->range_fn];
     CW_ASSERT(fusion == NULL || agg->rule->adds_up);
     agg->unordered = expr->unwrap.present && agg->rule->values != NULL;
-    agg->sampled =
-        agg->unordered || (expr->unwrap.present && agg->rule->samples != NULL);
+    agg->sampled = agg->unordered || (expr->unwrap.present && agg->rule->samples != NULL);
     CW_ASSERT(agg->sampled || agg->rule->value != NULL);
     set_grouping(agg, fusion);
     struct cw_err err;
@@ -158,7 +157,8 @@ struct cw_range_part *cw_range_part_new(const struct cw_range_agg *agg)
     if (!cw_pipeline_is_idle(agg->pipeline))
         part->run = cw_pipeline_run_new(agg->pipeline);
     if (cw_pipeline_parser(agg->pipeline) != NULL)
-        part->fields = cw_field_rows_new(agg->expr, &agg->grouping, part->run, settle, part);
+        part->fields =
+            cw_field_rows_new(agg->expr, &agg->grouping, part->run, settle, part, agg->allowance);
     return part;
 }
 
@@ -194,7 +194,7 @@ int cw_range_part_take(struct cw_range_part *part, size_t bytes, struct cw_err *
 
 /* The series of these labels, found or made. */
 int cw_range_part_series(struct cw_range_part *part, struct cw_labels labels, size_t *idx_out,
-                       struct cw_err *err)
+                         struct cw_err *err)
 {
     const struct cw_range_agg *agg = part->agg;
     struct cw_hash128 id = cw_labels_hash(labels);
@@ -206,10 +206,11 @@ int cw_range_part_series(struct cw_range_part *part, struct cw_labels labels, si
     for (size_t i = 0; i < labels.n; i++)
         label_bytes +=
             sizeof(struct cw_label) + labels.items[i].name.len + labels.items[i].value.len;
-    int rc = cw_range_part_take(part,
-                       2 * sizeof(struct series_sum) + CW_ID_MAP_ENTRY_BYTES + label_bytes +
-                           nsums * sizeof(uint64_t) * (agg->rule->needs_sizes ? 2 : 1),
-                       err);
+    int rc =
+        cw_range_part_take(part,
+                           2 * sizeof(struct series_sum) + CW_ID_MAP_ENTRY_BYTES + label_bytes +
+                               nsums * sizeof(uint64_t) * (agg->rule->needs_sizes ? 2 : 1),
+                           err);
     if (rc < 0)
         return rc;
     if (part->n == part->cap) {
@@ -437,10 +438,11 @@ static int add_processed(struct cw_range_part *part, const struct cw_entry_batch
         return 0;
     rc = settle(part, &idx, err);
     if (rc == 0 && part->agg->rule->distinct)
-        return cw_range_part_values(part,
-                           cw_step_values_add(&part->items[idx].values, part->agg->steps.grid.n, value,
-                                              (size_t)windows->first, (size_t)windows->last),
-                           err);
+        return cw_range_part_values(
+            part,
+            cw_step_values_add(&part->items[idx].values, part->agg->steps.grid.n, value,
+                               (size_t)windows->first, (size_t)windows->last),
+            err);
     return rc < 0 ? rc
                   : add_entry(part, idx, windows, batch->ts_ns[i], run->value, run->line.len, err);
 }
@@ -482,11 +484,12 @@ static int add_templates(struct cw_range_part *part, const struct cw_entry_batch
     return rc;
 }
 
-void cw_range_part_begin_unit(struct cw_range_part *part, uint32_t unit)
+void cw_range_part_begin_unit(struct cw_range_part *part, uint32_t unit,
+                              struct cw_scan_stats *stats)
 {
     part->place = (uint64_t)unit << 32;
     if (part->fields != NULL)
-        cw_field_rows_forget(part->fields);
+        cw_field_rows_forget(part->fields, stats);
 }
 
 int cw_range_part_add(struct cw_range_part *part, const struct cw_entry_batch *batch,

@@ -58,8 +58,10 @@ const struct cw_pipeline *cw_range_agg_pipeline(const struct cw_range_agg *agg);
 
 struct cw_range_part *cw_range_part_new(const struct cw_range_agg *agg);
 void cw_range_part_free(struct cw_range_part **part);
-/* Batches up to the next call are of this unit: units tell which of two samples with one time came first. */
-void cw_range_part_begin_unit(struct cw_range_part *part, uint32_t unit);
+/* Batches up to the next call are of this unit (units tell which of two samples with one time came first), and of a scan that counts in
+ * `stats` (may be NULL). */
+void cw_range_part_begin_unit(struct cw_range_part *part, uint32_t unit,
+                              struct cw_scan_stats *stats);
 /* Rows of a batch are ordered by time, up or down. Times outside of every window are left out.
  * CW_E_LIMIT; CW_E_INVALID: a line
  * with __error__. */

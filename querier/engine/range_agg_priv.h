@@ -42,7 +42,7 @@ struct cw_range_part {
     struct cw_field_rows *fields; /* NULL: it looks at lines */
     struct cw_range_steps steps;
     uint64_t place; /* of the next sample: the unit, then a count */
-    size_t nvalues;               /* of all series */
+    size_t nvalues; /* of all series */
 };
 
 struct cw_range_agg {

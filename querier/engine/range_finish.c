@@ -6,8 +6,7 @@
 #include "common/match/match_stop.h"
 #include "querier/engine/range_agg_priv.h"
 
-static int add_series(struct cw_range_part *total, struct series_sum *series,
-                      struct cw_err *err)
+static int add_series(struct cw_range_part *total, struct series_sum *series, struct cw_err *err)
 {
     size_t idx, nsums = total->agg->steps.grid.n + 1;
     int rc = cw_range_part_series(total, series->labels, &idx, err);
@@ -19,14 +18,16 @@ static int add_series(struct cw_range_part *total, struct series_sum *series,
         return cw_range_part_take(total, sizeof series->runs, err);
     }
     if (total->agg->sampled) {
-        rc = cw_range_part_take(total, cw_sample_list_growth(&sum->samples, series->samples.n), err);
+        rc =
+            cw_range_part_take(total, cw_sample_list_growth(&sum->samples, series->samples.n), err);
         if (rc == 0)
             cw_sample_list_add(&sum->samples, series->samples.items, series->samples.n);
         return rc;
     }
     if (total->agg->rule->distinct)
         return cw_range_part_values(
-            total, cw_step_values_merge(&sum->values, total->agg->steps.grid.n, &series->values), err);
+            total, cw_step_values_merge(&sum->values, total->agg->steps.grid.n, &series->values),
+            err);
     for (size_t i = 0; i < nsums; i++)
         sum->entries[i] += series->entries[i];
     for (size_t i = 0; sum->bytes != NULL && i < nsums; i++)

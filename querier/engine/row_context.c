@@ -28,7 +28,8 @@ struct cw_row_contexts {
     struct names stream_names;
     struct names names[CW_ROW_NAMES_MAX]; /* by slot */
     uint32_t nnames, last_number;
-    struct cw_row_context items[CW_ROW_CONTEXTS_MAX]; /* the first is of rows whose metadata nobody reads */
+    struct cw_row_context
+        items[CW_ROW_CONTEXTS_MAX]; /* the first is of rows whose metadata nobody reads */
     uint32_t n;
     struct cw_row_context other;
     struct cw_label *read; /* what the query reads of a row's metadata */
@@ -54,6 +55,11 @@ void cw_row_contexts_free(struct cw_row_contexts **contexts)
     cw_arena_free(&c->arena);
     free(c->read);
     free(c);
+}
+
+size_t cw_row_contexts_bytes(const struct cw_row_contexts *c)
+{
+    return sizeof *c + cw_arena_bytes(c->arena) + c->read_cap * sizeof *c->read;
 }
 
 static bool same_names(const struct names *names, struct cw_labels labels)

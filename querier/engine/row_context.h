@@ -32,6 +32,8 @@ struct cw_row_contexts;
 /* The hints name labels. */
 struct cw_row_contexts *cw_row_contexts_new(const struct cw_label_hints *hints);
 void cw_row_contexts_free(struct cw_row_contexts **contexts);
+/* Memory that it holds. */
+size_t cw_row_contexts_bytes(const struct cw_row_contexts *contexts);
 
 enum cw_row_stream {
     CW_ROW_STREAM_SAME,

@@ -3,14 +3,16 @@
 #include <stdlib.h>
 
 #include "common/base/arena.h"
+#include "common/base/assert.h"
 #include "querier/api/api_request.h"
 #include "querier/api/live_tails.h"
 #include "querier/api/routes.h"
 
-/* Queries at a time: enough that short ones find a thread beside many long ones (the pool serves all that are under way in turn), few
- * enough that what they gather stays within the memory of queries. */
-#define QUERIES_PER_CORE 8
+/* Queries at a time: so many that short ones find a thread beside many long ones (the pool serves first what has used the least), as
+ * long as each can have some of the memory of queries. */
+#define MAX_QUERIES 128
 #define MIN_QUERIES 16
+#define QUERY_BYTES (4 << 20)
 
 struct cw_querier {
     struct cw_api api;
@@ -21,14 +23,18 @@ const struct cw_http_route *cw_querier_routes(void)
     return cw_routes_table;
 }
 
+static unsigned queries_at_once(const struct cw_memory_budget *memory)
+{
+    uint64_t n = memory != NULL ? memory->uses[CW_MEMORY_QUERIES].max / QUERY_BYTES : MAX_QUERIES;
+    return (unsigned)CW_MAX(CW_MIN(n, MAX_QUERIES), MIN_QUERIES);
+}
+
 int cw_querier_new(const struct cw_querier_options *options, struct cw_querier **out,
                    struct cw_err *err)
 {
     struct cw_querier *querier = cw_mem_new(sizeof *querier);
     querier->api.options = *options;
-    unsigned nthreads = cw_pool_threads(options->pool) * QUERIES_PER_CORE;
-    querier->api.queries =
-        cw_coordinator_new(nthreads > MIN_QUERIES ? nthreads : MIN_QUERIES, CW_API_MAX_QUEUED);
+    querier->api.queries = cw_coordinator_new(queries_at_once(options->memory), CW_API_MAX_QUEUED);
     querier->api.exports = cw_coordinator_new(CW_API_EXPORT_THREADS, CW_API_MAX_QUEUED);
     querier->api.tails = cw_live_tails_new();
     cw_http_server_routes(options->server, cw_routes_table, &querier->api);

@@ -9,6 +9,7 @@
 
 #include "common/base/arena.h"
 #include "common/base/assert.h"
+#include "common/base/clock.h"
 
 struct pool_job {
     cw_pool_fn fn;
@@ -22,10 +23,14 @@ struct cw_pool_group {
     struct pool_job *jobs;      /* ring of `cap`, a power of two */
     size_t cap, first, nqueued;
     size_t nrunning;
+    uint64_t used_ns;       /* CPU of its jobs that ran */
     pthread_cond_t changed; /* a job ended, or the queue has room */
 };
 
-/* Groups that have queued jobs; the first is served next and then goes to the end. */
+/* Of so many turns one is that of the group that waits for the longest. */
+enum { FAIR_TURNS = 4 };
+
+/* Groups that have queued jobs; who was served goes to the end: the first waits for the longest. */
 struct ready_list {
     struct cw_pool_group *first, *last;
 };
@@ -34,6 +39,7 @@ struct cw_pool {
     pthread_mutex_t lock; /* guards everything below and every group */
     pthread_cond_t work;
     struct ready_list ready[CW_POOL_LOW + 1];
+    unsigned nturns;
     bool stopping;
     size_t ngroups;
     unsigned nthreads;
@@ -54,16 +60,36 @@ static void ready_push(struct cw_pool *pool, struct cw_pool_group *group)
     list->last = group;
 }
 
+/* The group whose turn it is, and the one before it. */
+static struct cw_pool_group *ready_find(const struct ready_list *list, bool longest_waiting,
+                                        struct cw_pool_group **before_out)
+{
+    struct cw_pool_group *best = list->first, *before = NULL;
+    *before_out = NULL;
+    for (struct cw_pool_group *group = list->first; group != NULL && !longest_waiting;
+         before = group, group = group->next) {
+        if (group->used_ns >= best->used_ns)
+            continue;
+        best = group;
+        *before_out = before;
+    }
+    return best;
+}
+
 static struct cw_pool_group *ready_pop(struct cw_pool *pool)
 {
     for (size_t i = 0; i < CW_COUNT(pool->ready); i++) {
         struct ready_list *list = &pool->ready[i];
-        struct cw_pool_group *group = list->first;
-        if (group == NULL)
-            continue;
-        list->first = group->next;
+        struct cw_pool_group *before;
         if (list->first == NULL)
-            list->last = NULL;
+            continue;
+        struct cw_pool_group *group = ready_find(list, ++pool->nturns % FAIR_TURNS == 0, &before);
+        if (before != NULL)
+            before->next = group->next;
+        else
+            list->first = group->next;
+        if (list->last == group)
+            list->last = before;
         return group;
     }
     return NULL;
@@ -84,8 +110,11 @@ static bool run_one(struct cw_pool *pool)
     if (group->nqueued == CW_POOL_GROUP_JOBS - 1)
         pthread_cond_broadcast(&group->changed);
     pthread_mutex_unlock(&pool->lock);
+    int64_t begun_ns = cw_clock_thread_cpu_ns();
     job.fn(job.arg);
+    int64_t used_ns = cw_clock_thread_cpu_ns() - begun_ns;
     pthread_mutex_lock(&pool->lock);
+    group->used_ns += (uint64_t)used_ns;
     group->nrunning--;
     if (group->nrunning == 0 && group->nqueued == 0)
         pthread_cond_broadcast(&group->changed);
@@ -172,6 +201,12 @@ struct cw_pool_group *cw_pool_group_new(struct cw_pool *pool, enum cw_pool_prior
     pool->ngroups++;
     pthread_mutex_unlock(&pool->lock);
     return group;
+}
+
+void cw_pool_group_used(struct cw_pool_group *group, uint64_t cpu_ns)
+{
+    CW_ASSERT(group->nqueued == 0 && group->nrunning == 0);
+    group->used_ns = cpu_ns;
 }
 
 static void ring_push(struct cw_pool_group *group, struct pool_job job)

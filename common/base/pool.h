@@ -1,9 +1,9 @@
 /*
  * pool.h - a fixed set of worker threads with two priorities and bounded queues per group.
  *
- * A group is a set of jobs that somebody waits for (the work units of one query). Groups of one priority are
- * served in turn, so that a large query does not starve a small one. CW_POOL_LOW runs only when nothing else
- * waits (merges).
+ * A group is a set of jobs that somebody waits for (the work units of one query). Of groups of one priority the one that has used the
+ * least CPU so far comes next, so that short queries go past long ones; every fourth turn is that of the group that waits for the
+ * longest, so that none starves. CW_POOL_LOW runs only when nothing else waits (merges).
  *
  * Ownership  A job's argument stays the submitter's; it must live until the job ran.
  * Threads    Any thread may submit and wait; never wait from inside a job of the same pool.
@@ -12,6 +12,7 @@
  */
 #ifndef CW_BASE_POOL_H
 #define CW_BASE_POOL_H
+#include <stdint.h>
 #include "common/base/err.h"
 
 struct cw_pool;
@@ -25,6 +26,8 @@ struct cw_pool *cw_pool_new(unsigned nthreads); /* 0: one per online core */
 void cw_pool_free(struct cw_pool **pool);
 unsigned cw_pool_threads(const struct cw_pool *pool);
 struct cw_pool_group *cw_pool_group_new(struct cw_pool *pool, enum cw_pool_priority priority);
+/* It has used so much already: it is one of several groups of one query. Before it submits. */
+void cw_pool_group_used(struct cw_pool_group *group, uint64_t cpu_ns);
 void cw_pool_submit(struct cw_pool_group *group, cw_pool_fn fn, void *arg);
 void cw_pool_wait(struct cw_pool_group *group); /* until all submitted jobs of the group ran */
 void cw_pool_group_free(struct cw_pool_group **group); /* waits first */

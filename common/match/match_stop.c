@@ -13,3 +13,8 @@ bool cw_match_stop_raised(void)
 {
     return stop_of_thread != NULL && atomic_load_explicit(stop_of_thread, memory_order_relaxed);
 }
+
+int cw_match_stop_check(struct cw_err *err)
+{
+    return cw_match_stop_raised() ? cw_err_set(err, CW_E_CANCELED, "canceled") : 0;
+}

@@ -86,7 +86,7 @@ struct cw_entry_batch {
     const int64_t *ts_ns;       /* NULL when not needed */
     const struct cw_str *lines; /* NULL when not needed */
     const uint32_t *sizes;      /* NULL when neither sizes nor lines were asked for */
-    /* Per row, sorted and sanitised; NULL: no row of the batch has any. */
+    /* Per row, sorted and sanitised; NULL: no row of the batch has any. Rows with the same may have it at the same place. */
     const struct cw_labels *metadata;
     /* In place of lines: row i is row first_row + i of these. */
     struct cw_value_rows *values;

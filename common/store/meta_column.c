@@ -15,6 +15,7 @@ enum {
     NAME_BYTES_MIN = 13,     /* lengths, a bitmap, an integer column */
     RANK_ROWS = 512,         /* rows that share one running count of a reader */
     DICTIONARY_USES_MIN = 4, /* of a distinct value on average; it costs its text and a length */
+    SHARED_MAX = 1024,       /* different pairs of rows that a reader keeps */
 };
 
 /* ---- writer ---- */
@@ -327,13 +328,22 @@ struct column {
     const char *values;
     uint32_t *offsets; /* of the values, or of the distinct ones, and where the last ends */
     uint8_t *items;    /* per value: which distinct one; NULL: there is no dictionary */
-    uint32_t *ranks;   /* values before each RANK_ROWS rows */
+    uint32_t ndistinct;
+    uint32_t *ranks; /* values before each RANK_ROWS rows */
+};
+
+/* The pairs of rows with the same values. */
+struct shared {
+    bool known;
+    struct cw_labels pairs;
 };
 
 struct cw_meta_reader {
     struct column *columns;
     size_t ncolumns;
     uint32_t rows;
+    struct shared *shared;  /* by the numbers of their values; NULL: too many are possible */
+    struct cw_arena *arena; /* of those */
 };
 
 static int bad(struct cw_err *err, const char *what)
@@ -430,6 +440,7 @@ static int dictionary_open(struct cw_str *in, size_t n, struct column *c, struct
     if (!cw_decode_varint(in, &ndistinct) || ndistinct > CW_BLOCK_META_DICTIONARY_MAX)
         return bad(err, "no count of distinct values");
     c->offsets = cw_mem_array(ndistinct + 1, sizeof(*c->offsets));
+    c->ndistinct = (uint32_t)ndistinct;
     for (uint64_t i = 0; i < ndistinct; i++) {
         if (!cw_decode_varint(in, &len) || len > in->len || total + len > in->len)
             return bad(err, "distinct values longer than their section");
@@ -466,6 +477,24 @@ static int column_open(struct cw_str *in, uint32_t rows, struct column *c, size_
     return len == 0 ? dictionary_open(in, n, c, err) : plain_open(in, lengths, n, c, err);
 }
 
+/* Values that the column may have in a row; none is one too. */
+static size_t kinds_of(const struct column *c)
+{
+    return c->ndistinct + !c->dense;
+}
+
+static void shared_open(struct cw_meta_reader *r)
+{
+    size_t n = 1;
+    for (size_t i = 0; i < r->ncolumns; i++) {
+        if (r->columns[i].items == NULL || n * kinds_of(&r->columns[i]) > SHARED_MAX)
+            return;
+        n *= kinds_of(&r->columns[i]);
+    }
+    r->arena = cw_arena_new();
+    r->shared = CW_ARENA_ARRAY(r->arena, struct shared, n);
+}
+
 int cw_meta_reader_open(struct cw_str section, uint32_t rows, struct cw_meta_reader **out,
                         struct cw_err *err)
 {
@@ -489,6 +518,7 @@ int cw_meta_reader_open(struct cw_str section, uint32_t rows, struct cw_meta_rea
         cw_meta_reader_close(&r);
         return rc;
     }
+    shared_open(r);
     *out = r;
     return 0;
 }
@@ -505,13 +535,25 @@ void cw_meta_reader_close(struct cw_meta_reader **reader)
         free(r->columns[i].ranks);
     }
     free(r->columns);
+    cw_arena_free(&r->arena);
     free(r);
+}
+
+static bool has_value(const struct column *c, uint32_t row)
+{
+    return c->dense || (c->present[row / 8] >> (row % 8) & 1) != 0;
+}
+
+/* Which of the column's values a row has that has one. */
+static uint32_t place_of(const struct column *c, uint32_t row)
+{
+    uint32_t first = row - row % RANK_ROWS;
+    return c->dense ? row : c->ranks[row / RANK_ROWS] + bits_before(c->present, first, row);
 }
 
 static struct cw_str value_of(const struct column *c, uint32_t row)
 {
-    uint32_t first = row - row % RANK_ROWS;
-    uint32_t at = c->dense ? row : c->ranks[row / RANK_ROWS] + bits_before(c->present, first, row);
+    uint32_t at = place_of(c, row);
     if (c->items != NULL)
         at = c->items[at];
     return cw_str_make(c->values + c->offsets[at], c->offsets[at + 1] - c->offsets[at]);
@@ -524,11 +566,32 @@ size_t cw_meta_reader_row(const struct cw_meta_reader *r, uint32_t row, struct c
     CW_ASSERT(row < r->rows);
     for (size_t i = 0; i < r->ncolumns; i++) {
         const struct column *c = &r->columns[i];
-        if ((c->present[row / 8] >> (row % 8) & 1) == 0)
+        if (!has_value(c, row))
             continue;
         if (n < max)
             out[n] = (struct cw_label){c->name, value_of(c, row)};
         n++;
     }
     return n;
+}
+
+bool cw_meta_reader_shared(struct cw_meta_reader *r, uint32_t row, struct cw_labels *out)
+{
+    size_t at = 0;
+    CW_ASSERT(row < r->rows);
+    if (r->shared == NULL)
+        return false;
+    for (size_t i = 0; i < r->ncolumns; i++) {
+        const struct column *c = &r->columns[i];
+        at = at * kinds_of(c) + (has_value(c, row) ? c->items[place_of(c, row)] : c->ndistinct);
+    }
+    struct shared *shared = &r->shared[at];
+    if (!shared->known) {
+        size_t n = cw_meta_reader_row(r, row, NULL, 0);
+        struct cw_label *pairs = CW_ARENA_ARRAY(r->arena, struct cw_label, n);
+        cw_meta_reader_row(r, row, pairs, n);
+        *shared = (struct shared){true, {pairs, n}};
+    }
+    *out = shared->pairs;
+    return true;
 }

@@ -36,5 +36,7 @@ void cw_meta_reader_close(struct cw_meta_reader **reader);
 /* Pairs of row `row`, at most `max` of them into `out`, sorted by name; returns how many the row has. */
 size_t cw_meta_reader_row(const struct cw_meta_reader *reader, uint32_t row, struct cw_label *out,
                           size_t max);
+/* The same where values are few: rows with the same pairs have them at the same place. False: they are not; read them. */
+bool cw_meta_reader_shared(struct cw_meta_reader *reader, uint32_t row, struct cw_labels *out);
 
 #endif

@@ -404,12 +404,28 @@ static void batch_kept_metadata(struct cw_part_cursor *c, const uint32_t *rows,
     out->metadata = total > 0 ? c->w->out_metadata : NULL;
 }
 
+/* Where values are few; else nothing is done. */
+static bool batch_shared_metadata(struct cw_part_cursor *c, const uint32_t *rows,
+                                  struct cw_entry_batch *out)
+{
+    size_t total = 0;
+    for (size_t i = 0; i < out->n; i++) {
+        if (!cw_meta_reader_shared(c->meta, rows[i], &c->w->out_metadata[i]))
+            return false;
+        total += c->w->out_metadata[i].n;
+    }
+    out->metadata = total > 0 ? c->w->out_metadata : NULL;
+    return true;
+}
+
 /* Metadata of the batch's rows, from the block's. */
 static void batch_metadata(struct cw_part_cursor *c, const uint32_t *rows,
                            struct cw_entry_batch *out)
 {
     struct cw_part_workspace *w = c->w;
     size_t total = 0;
+    if (batch_shared_metadata(c, rows, out))
+        return;
     for (size_t i = 0; i < out->n; i++) {
         w->out_metadata[i].n = cw_meta_reader_row(c->meta, rows[i], NULL, 0);
         total += w->out_metadata[i].n;

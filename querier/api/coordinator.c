@@ -22,7 +22,8 @@ struct cw_coordinator {
     struct cw_query_context **watched;
     size_t nwatched, watched_cap;
     pthread_t watcher;
-    unsigned nthreads, max_of_tenant;
+    unsigned nthreads, max_threads, max_of_tenant;
+    unsigned nidle;    /* threads that wait for a job */
     uint64_t *running; /* tenants of the nrunning jobs */
     pthread_t threads[];
 };
@@ -79,7 +80,9 @@ static void *worker(void *arg)
         if (job == NULL) {
             if (coordinator->stopping && coordinator->first == NULL)
                 break;
+            coordinator->nidle++;
             pthread_cond_wait(&coordinator->work, &coordinator->lock);
+            coordinator->nidle--;
             continue;
         }
         uint64_t tenant = job->tenant; /* the job is gone when it ran */
@@ -114,30 +117,44 @@ static void *watcher(void *arg)
     return NULL;
 }
 
-struct cw_coordinator *cw_coordinator_new(unsigned nthreads, size_t max_queued)
+/* False: the system has no more threads. */
+static bool thread_start(pthread_t *out, void *(*run)(void *), struct cw_coordinator *coordinator,
+                         const char *name)
 {
-    CW_ASSERT(nthreads > 0);
-    struct cw_coordinator *coordinator =
-        cw_mem_new(sizeof *coordinator + nthreads * sizeof coordinator->threads[0]);
-    pthread_mutex_init(&coordinator->lock, NULL);
-    pthread_cond_init(&coordinator->work, NULL);
-    pthread_cond_init(&coordinator->watch_changed, NULL);
-    coordinator->max_queued = max_queued;
-    coordinator->nthreads = nthreads;
-    coordinator->max_of_tenant = (nthreads * 3 + 3) / 4;
-    coordinator->running = cw_mem_array(nthreads, sizeof *coordinator->running);
     /* Signals are the main thread's. */
     sigset_t all, old;
     sigfillset(&all);
     sigdelset(&all, SIGBUS); /* of a mapped file: file_lost.h */
     pthread_sigmask(SIG_SETMASK, &all, &old);
-    CW_ASSERT(pthread_create(&coordinator->watcher, NULL, watcher, coordinator) == 0);
-    pthread_setname_np(coordinator->watcher, "cw-watch");
-    for (unsigned i = 0; i < nthreads; i++) {
-        CW_ASSERT(pthread_create(&coordinator->threads[i], NULL, worker, coordinator) == 0);
-        pthread_setname_np(coordinator->threads[i], "cw-query");
-    }
+    bool started = pthread_create(out, NULL, run, coordinator) == 0;
+    if (started)
+        pthread_setname_np(*out, name);
     pthread_sigmask(SIG_SETMASK, &old, NULL);
+    return started;
+}
+
+static bool worker_start(struct cw_coordinator *coordinator)
+{
+    bool started =
+        thread_start(&coordinator->threads[coordinator->nthreads], worker, coordinator, "cw-query");
+    coordinator->nthreads += started;
+    return started;
+}
+
+struct cw_coordinator *cw_coordinator_new(unsigned max_threads, size_t max_queued)
+{
+    CW_ASSERT(max_threads > 0);
+    struct cw_coordinator *coordinator =
+        cw_mem_new(sizeof *coordinator + max_threads * sizeof coordinator->threads[0]);
+    pthread_mutex_init(&coordinator->lock, NULL);
+    pthread_cond_init(&coordinator->work, NULL);
+    pthread_cond_init(&coordinator->watch_changed, NULL);
+    coordinator->max_queued = max_queued;
+    coordinator->max_threads = max_threads;
+    coordinator->max_of_tenant = (max_threads * 3 + 3) / 4;
+    coordinator->running = cw_mem_array(max_threads, sizeof *coordinator->running);
+    CW_ASSERT(thread_start(&coordinator->watcher, watcher, coordinator, "cw-watch"));
+    CW_ASSERT(worker_start(coordinator));
     return coordinator;
 }
 
@@ -176,6 +193,9 @@ bool cw_coordinator_submit(struct cw_coordinator *coordinator, struct cw_coordin
             coordinator->first = job;
         coordinator->last = job;
         coordinator->nqueued++;
+        if (coordinator->nidle < coordinator->nqueued &&
+            coordinator->nthreads < coordinator->max_threads)
+            worker_start(coordinator); /* without it the job waits for another */
         pthread_cond_signal(&coordinator->work);
     }
     pthread_mutex_unlock(&coordinator->lock);

@@ -1,5 +1,5 @@
 /*
- * coordinator.h - a bounded set of threads that each see one query through, so that neither HTTP threads nor the pool's ever
+ * coordinator.h - a bounded set of threads, started as they are needed, that each see one query through, so that neither HTTP threads nor the pool's ever
  * wait for one; and a watch that ends queries whose client is gone or whose time is up.
  *
  * Turns      Of the jobs that wait, the next is of the tenant with the fewest under way; of one tenant, the one that came first. One
@@ -22,8 +22,8 @@ struct cw_coordinator_job {
     struct cw_coordinator_job *next;
 };
 
-/* At most nthreads jobs run and max_queued wait. */
-struct cw_coordinator *cw_coordinator_new(unsigned nthreads, size_t max_queued);
+/* At most max_threads jobs run and max_queued wait. */
+struct cw_coordinator *cw_coordinator_new(unsigned max_threads, size_t max_queued);
 /* Runs what is queued, then joins. */
 void cw_coordinator_free(struct cw_coordinator **coordinator);
 /* False when the queue is full (or the end has begun): the job was not taken. */

@@ -1,6 +1,7 @@
 #include "querier/engine/eval_table.h"
 
 #include "common/base/assert.h"
+#include "querier/engine/quantile.h"
 #include "querier/engine/vector_agg.h"
 
 static double entries(const struct cw_window *window)
@@ -40,7 +41,7 @@ const struct cw_range_rule cw_range_rules[] = {
     [CW_RANGE_MAX] = {.samples = cw_sample_window_max},
     [CW_RANGE_STDVAR] = {.samples = cw_sample_window_stdvar},
     [CW_RANGE_STDDEV] = {.samples = cw_sample_window_stddev},
-    [CW_RANGE_QUANTILE] = {.samples = cw_sample_window_quantile},
+    [CW_RANGE_QUANTILE] = {.values = cw_quantile},
     [CW_RANGE_FIRST] = {.samples = cw_sample_window_first},
     [CW_RANGE_LAST] = {.samples = cw_sample_window_last},
     [CW_RANGE_ABSENT] = {.value = one, .inverted = true},

@@ -20,6 +20,8 @@ struct cw_range_rule {
     double (*value)(const struct cw_window *window);
     /* The same from unwrapped values. NULL: none are looked at. */
     double (*samples)(const struct cw_sample_window *window);
+    /* From unwrapped values, whatever their order, which it may change; `param` is the function's. NULL: it is none of these. */
+    double (*values)(double *values, size_t n, double param);
     bool needs_sizes; /* line lengths */
     bool adds_up;     /* a sum() of it may be taken while accumulating */
     bool distinct;    /* the entries of a window are the different values of a label */

@@ -86,11 +86,13 @@ static int settle(void *arg, uint32_t *end_out, struct cw_err *err)
     return 0;
 }
 
-struct cw_field_filter *cw_field_filter_new(const struct cw_field_prefix *prefix)
+struct cw_field_filter *cw_field_filter_new(const struct cw_field_prefix *prefix,
+                                            struct cw_allowance *allowance)
 {
     struct cw_field_filter *filter = cw_mem_new(sizeof *filter);
     filter->run = cw_pipeline_run_new(prefix->pipeline);
-    filter->rows = cw_field_rows_new(&prefix->expr, &prefix->grouping, filter->run, settle, NULL);
+    filter->rows =
+        cw_field_rows_new(&prefix->expr, &prefix->grouping, filter->run, settle, NULL, allowance);
     filter->scratch = cw_arena_new();
     return filter;
 }
@@ -106,9 +108,9 @@ void cw_field_filter_free(struct cw_field_filter **filter)
     *filter = NULL;
 }
 
-void cw_field_filter_forget(struct cw_field_filter *filter)
+void cw_field_filter_forget(struct cw_field_filter *filter, struct cw_scan_stats *stats)
 {
-    cw_field_rows_forget(filter->rows);
+    cw_field_rows_forget(filter->rows, stats);
 }
 
 int cw_field_filter_lines(struct cw_field_filter *filter, const struct cw_entry_batch *batch,

@@ -1,11 +1,13 @@
 #include "querier/engine/field_rows.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/base/assert.h"
 #include "common/store/format_slot.h"
 #include "querier/engine/field_uses.h"
 #include "querier/engine/label_filter.h"
+#include "querier/engine/row_context.h"
 #include "querier/engine/slot_source.h"
 
 enum {
@@ -52,7 +54,7 @@ enum plan_state {
 
 /* A template, and what it is on the way to. */
 struct plan {
-    uint32_t names; /* the plan is for streams of these; else there is none yet */
+    uint32_t names; /* the plan is for contexts of these; else there is none yet */
     enum plan_state state;
     struct field *fields;
     size_t nfields;
@@ -62,7 +64,8 @@ struct plan {
     size_t ncompares;
     bool unwraps; /* a number; else the end has the value */
     struct number unwrapped;
-    struct end *ends;
+    size_t nends;
+    struct end **ends; /* by context; NULL: none is known */
 };
 
 struct cw_field_rows {
@@ -74,21 +77,23 @@ struct cw_field_rows {
     struct cw_slot_sources sources;
     struct cw_arena *arena; /* plans */
     struct cw_arena *scratch;
-    struct plan *plans; /* by template; NULL: the next batch is of another block */
-    size_t nends;       /* that plans may still have */
-    struct cw_str *names;
-    size_t nnames; /* of the stream */
-    struct cw_hash128 stream;
-    uint32_t epoch, names_epoch; /* numbers of the stream, and of the names that it has */
+    struct cw_row_contexts *contexts;
+    bool begun;                           /* false: the next batch is of another block */
+    struct plan *plans[CW_ROW_NAMES_MAX]; /* by template; NULL: nobody asked for one */
+    size_t nends;                         /* that plans may still have */
+    uint32_t epoch;                       /* number of the stream */
     const struct cw_entry_batch *batch;
     struct cw_buf text; /* of a label */
     struct cw_buf lines;
+    struct cw_allowance *allowance;
+    size_t taken;
+    struct cw_scan_stats *stats; /* of the cursor; may be NULL */
 };
 
 struct cw_field_rows *cw_field_rows_new(const struct cw_expr *expr,
                                         const struct cw_grouping *grouping,
                                         struct cw_pipeline_run *run, cw_field_settle_fn settle,
-                                        void *arg)
+                                        void *arg, struct cw_allowance *allowance)
 {
     struct cw_field_rows *r = cw_mem_new(sizeof *r);
     r->run = run;
@@ -96,8 +101,10 @@ struct cw_field_rows *cw_field_rows_new(const struct cw_expr *expr,
     CW_ASSERT(r->parser != NULL);
     r->settle = settle;
     r->arg = arg;
+    r->allowance = allowance;
     cw_field_uses_init(&r->uses, expr, grouping);
     cw_slot_sources_init(&r->sources);
+    r->contexts = cw_row_contexts_new(cw_pipeline_hints(run->pipeline));
     r->arena = cw_arena_new();
     r->scratch = cw_arena_new();
     cw_buf_init(&r->text, SIZE_MAX);
@@ -111,8 +118,10 @@ void cw_field_rows_free(struct cw_field_rows **rows)
     *rows = NULL;
     if (r == NULL)
         return;
+    cw_allowance_give(r->allowance, r->taken);
     cw_field_uses_fini(&r->uses);
     cw_slot_sources_fini(&r->sources);
+    cw_row_contexts_free(&r->contexts);
     cw_arena_free(&r->arena);
     cw_arena_free(&r->scratch);
     cw_buf_fini(&r->text);
@@ -120,53 +129,54 @@ void cw_field_rows_free(struct cw_field_rows **rows)
     free(r);
 }
 
-void cw_field_rows_forget(struct cw_field_rows *r)
+void cw_field_rows_forget(struct cw_field_rows *r, struct cw_scan_stats *stats)
 {
-    r->plans = NULL;
+    r->begun = false;
+    r->stats = stats;
+}
+
+/* All that it holds now is from the allowance. */
+static int memory_count(struct cw_field_rows *r, struct cw_err *err)
+{
+    size_t bytes = cw_arena_bytes(r->arena) + cw_arena_bytes(r->scratch) +
+                   cw_arena_bytes(r->sources.arena) + cw_row_contexts_bytes(r->contexts) +
+                   r->text.cap + r->lines.cap;
+    if (bytes < r->taken) {
+        cw_allowance_give(r->allowance, r->taken - bytes);
+    } else {
+        int rc = cw_allowance_take(r->allowance, bytes - r->taken, err);
+        if (rc < 0)
+            return rc;
+    }
+    r->taken = bytes;
+    return 0;
 }
 
 /* ---- blocks and streams ---- */
 
-static bool same_names(const struct cw_field_rows *r, struct cw_labels labels)
+static void plans_drop(struct cw_field_rows *r)
 {
-    bool same = labels.n == r->nnames;
-    for (size_t i = 0; same && i < labels.n; i++)
-        same = cw_str_eq(labels.items[i].name, r->names[i]);
-    return same;
-}
-
-/* What a label is called depends on the names that the stream has: plans are for those. */
-static void names_set(struct cw_field_rows *r, struct cw_labels labels)
-{
-    if (r->plans == NULL || cw_arena_bytes(r->arena) > PLANS_KEEP_BYTES) {
-        cw_arena_reset(r->arena);
-        r->plans = CW_ARENA_ARRAY(r->arena, struct plan, r->sources.layout->ntemplates);
-    }
-    r->names_epoch++;
-    r->nnames = labels.n;
-    r->names = CW_ARENA_ARRAY(r->arena, struct cw_str, labels.n);
-    for (size_t i = 0; i < labels.n; i++)
-        r->names[i] = cw_arena_dup(r->arena, labels.items[i].name);
+    cw_arena_reset(r->arena);
+    memset(r->plans, 0, sizeof r->plans);
+    r->nends = ENDS_MAX;
 }
 
 int cw_field_rows_begin(struct cw_field_rows *r, const struct cw_entry_batch *batch,
                         struct cw_err *err)
 {
-    bool fresh = r->plans == NULL;
     CW_ASSERT(batch->templates != NULL);
     r->batch = batch;
-    if (fresh) {
+    if (!r->begun) {
         int rc = cw_slot_sources_begin(&r->sources, batch->templates, err);
         if (rc < 0)
             return rc;
-        r->nends = ENDS_MAX;
+        plans_drop(r);
+        r->begun = true;
     }
-    if (fresh || !cw_hash128_eq(r->stream, batch->stream.id)) {
-        r->stream = batch->stream.id;
-        r->epoch++;
-        if (fresh || !same_names(r, batch->stream.labels))
-            names_set(r, batch->stream.labels);
-    }
+    enum cw_row_stream stream = cw_row_contexts_begin(r->contexts, batch);
+    r->epoch += stream != CW_ROW_STREAM_SAME;
+    if (stream == CW_ROW_STREAM_NAMES && cw_arena_bytes(r->arena) > PLANS_KEEP_BYTES)
+        plans_drop(r);
     return 0;
 }
 
@@ -223,7 +233,8 @@ static bool field_set(struct cw_field_rows *r, uint32_t t, struct cw_str sample,
 }
 
 /* 1 the fields are set; 0: rows are to be parsed. */
-static int fields_find(struct cw_field_rows *r, uint32_t t, struct plan *plan, struct cw_err *err)
+static int fields_find(struct cw_field_rows *r, uint32_t t, const struct cw_row_context *context,
+                       struct plan *plan, struct cw_err *err)
 {
     struct cw_str text = r->sources.layout->templates[t].text;
     struct cw_label_builder *builder = &r->run->builder;
@@ -231,12 +242,14 @@ static int fields_find(struct cw_field_rows *r, uint32_t t, struct plan *plan, s
     char *sample = cw_arena_alloc(r->arena, text.len);
     if (!cw_template_sample(text, syntax, sample) || !strings_fit(r, t))
         return 0;
-    int rc = cw_pipeline_parse(r->run, r->batch->stream.labels, cw_str_make(sample, text.len), err);
+    int rc = cw_pipeline_parse(r->run, r->batch->stream.labels, context->metadata,
+                               cw_str_make(sample, text.len), err);
     if (rc < 0 || builder->error.len > 0)
         return CW_MIN(rc, 0);
     plan->fields = CW_ARENA_ARRAY(r->arena, struct field, builder->n);
     for (size_t i = 0; i < builder->n; i++)
-        if (!field_set(r, t, cw_str_make(sample, text.len), &builder->items[i],
+        if (builder->items[i].category == CW_LABEL_PARSED &&
+            !field_set(r, t, cw_str_make(sample, text.len), &builder->items[i],
                        &plan->fields[plan->nfields++]))
             return 0;
     return 1;
@@ -311,19 +324,45 @@ static bool ends_find(struct cw_field_rows *r, uint32_t t, struct plan *plan)
     uint64_t n = weight << plan->ncompares;
     if (weight == 0 || n > most)
         return false;
-    r->nends -= n;
-    plan->ends = CW_ARENA_ARRAY(r->arena, struct end, n);
+    plan->nends = n;
+    plan->ends = CW_ARENA_ARRAY(r->arena, struct end *, CW_ROW_CONTEXTS_MAX);
     return true;
 }
 
-static int plan_make(struct cw_field_rows *r, uint32_t t, struct plan *plan, struct cw_err *err)
+static int plan_make(struct cw_field_rows *r, uint32_t t, const struct cw_row_context *context,
+                     struct plan *plan, struct cw_err *err)
 {
-    *plan = (struct plan){.names = r->names_epoch};
-    int rc = fields_find(r, t, plan, err);
+    *plan = (struct plan){.names = context->names};
+    int rc = fields_find(r, t, context, plan, err);
     if (rc < 0)
         return rc;
     plan->state = rc == 0 ? PLAN_LINES : ends_find(r, t, plan) ? PLAN_ENDS : PLAN_EACH;
     return 0;
+}
+
+/* The template's plan for rows of this context. */
+static int plan_get(struct cw_field_rows *r, uint32_t t, const struct cw_row_context *context,
+                    struct plan **out, struct cw_err *err)
+{
+    struct plan **plans = &r->plans[context->slot];
+    if (*plans == NULL)
+        *plans = CW_ARENA_ARRAY(r->arena, struct plan, r->sources.layout->ntemplates);
+    *out = &(*plans)[t];
+    return (*out)->names != context->names ? plan_make(r, t, context, *out, err) : 0;
+}
+
+/* NULL: rows of the context run each. */
+static struct end *plan_ends(struct cw_field_rows *r, struct plan *plan,
+                             const struct cw_row_context *context)
+{
+    if (plan->state != PLAN_ENDS || context->number == CW_ROW_CONTEXT_OTHER)
+        return NULL;
+    struct end **ends = &plan->ends[context->number];
+    if (*ends == NULL && plan->nends <= r->nends) {
+        r->nends -= plan->nends;
+        *ends = CW_ARENA_ARRAY(r->arena, struct end, plan->nends);
+    }
+    return *ends;
 }
 
 /* ---- a row ---- */
@@ -364,12 +403,12 @@ static int field_text(struct cw_field_rows *r, uint32_t t, const struct field *f
 }
 
 /* Through the pipeline. */
-static int row_run(struct cw_field_rows *r, uint32_t t, const struct plan *plan, size_t i,
-                   struct cw_field_row *out, struct cw_err *err)
+static int row_run(struct cw_field_rows *r, uint32_t t, const struct cw_row_context *context,
+                   const struct plan *plan, size_t i, struct cw_field_row *out, struct cw_err *err)
 {
     struct cw_label_builder *builder = &r->run->builder;
     out->end = CW_FIELD_ROW_LINE;
-    cw_label_builder_begin(builder, r->batch->stream.labels, CW_LABELS_NONE);
+    cw_label_builder_begin(builder, r->batch->stream.labels, context->metadata);
     for (size_t f = 0; f < plan->nfields; f++) {
         struct cw_str text;
         int rc = field_text(r, t, &plan->fields[f], r->batch->rows[i], &text, err);
@@ -397,7 +436,8 @@ static int number_read(const struct number *number, uint32_t row, double *out, s
 }
 
 /* The row's place among the ends. */
-static int end_find(const struct plan *plan, uint32_t row, struct end **out, struct cw_err *err)
+static int end_find(const struct plan *plan, uint32_t row, struct end *ends, struct end **out,
+                    struct cw_err *err)
 {
     uint64_t at = 0;
     for (size_t i = 0; i < plan->nkeys; i++) {
@@ -411,7 +451,7 @@ static int end_find(const struct plan *plan, uint32_t row, struct end **out, str
             return rc;
         at = at << 1 | cw_label_filter_number(plan->compares[i].filter, number);
     }
-    *out = &plan->ends[at];
+    *out = &ends[at];
     return 0;
 }
 
@@ -419,18 +459,23 @@ int cw_field_rows_row(struct cw_field_rows *r, size_t i, struct cw_field_row *ou
                       struct cw_err *err)
 {
     uint32_t row = r->batch->rows[i], t = r->sources.rows[row];
-    struct plan *plan = &r->plans[t];
+    const struct cw_labels none = CW_LABELS_NONE;
+    const struct cw_row_context *context = cw_row_contexts_find(
+        r->contexts, r->batch->metadata != NULL ? &r->batch->metadata[i] : &none);
+    struct plan *plan;
     struct end *end;
-    int rc = plan->names != r->names_epoch ? plan_make(r, t, plan, err) : 0;
     *out = (struct cw_field_row){.end = CW_FIELD_ROW_LINE};
-    if (rc < 0 || plan->state == PLAN_LINES ||
-        (r->batch->metadata != NULL && r->batch->metadata[i].n > 0))
+    if (context == NULL)
+        return 0;
+    int rc = plan_get(r, t, context, &plan, err);
+    if (rc < 0 || plan->state == PLAN_LINES)
         return rc;
-    if (plan->state == PLAN_EACH)
-        return row_run(r, t, plan, i, out, err);
-    rc = end_find(plan, row, &end, err);
+    struct end *ends = plan_ends(r, plan, context);
+    if (ends == NULL)
+        return row_run(r, t, context, plan, i, out, err);
+    rc = end_find(plan, row, ends, &end, err);
     if (rc == 0 && end->epoch != r->epoch) {
-        rc = row_run(r, t, plan, i, out, err);
+        rc = row_run(r, t, context, plan, i, out, err);
         *end = (struct end){r->epoch, out->end, out->value};
     }
     if (rc < 0)
@@ -448,6 +493,7 @@ int cw_field_rows_lines(struct cw_field_rows *r, const struct cw_field_row *ends
 {
     const struct cw_entry_batch *batch = r->batch;
     uint32_t from = UINT32_MAX, to = 0;
+    uint64_t nlines = 0;
     cw_arena_reset(r->scratch);
     uint64_t *keep = CW_ARENA_ARRAY(r->scratch, uint64_t, CW_BLOCK_ROWS_MAX / 64);
     for (size_t i = 0; i < batch->n; i++) {
@@ -456,13 +502,21 @@ int cw_field_rows_lines(struct cw_field_rows *r, const struct cw_field_row *ends
         keep[batch->rows[i] / 64] |= UINT64_C(1) << batch->rows[i] % 64;
         from = CW_MIN(from, batch->rows[i]);
         to = CW_MAX(to, batch->rows[i] + 1);
+        nlines++;
     }
     if (to == 0)
-        return 0;
+        return memory_count(r, err);
     uint32_t *offsets = cw_arena_alloc(r->scratch, (to - from + 1) * sizeof *offsets);
     cw_buf_clear(&r->lines);
     cw_buf_reserve(&r->lines, 1); /* an empty line is somewhere too */
     int rc = cw_template_block_lines(batch->templates, keep, from, to, &r->lines, offsets, err);
+    if (rc == 0)
+        rc = memory_count(r, err);
+    if (r->stats != NULL) {
+        atomic_fetch_add_explicit(&r->stats->rows_rebuilt, nlines, memory_order_relaxed);
+        atomic_fetch_add_explicit(&r->stats->bytes_decompressed, r->lines.len,
+                                  memory_order_relaxed);
+    }
     for (size_t i = 0; rc == 0 && i < batch->n; i++) {
         uint32_t at = batch->rows[i] - from;
         if (ends[i].end == CW_FIELD_ROW_LINE)

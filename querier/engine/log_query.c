@@ -315,13 +315,14 @@ static int read_unit(void *arg, unsigned slot, size_t idx, struct cw_err *err)
     if (log_query->runs[slot] == NULL && !cw_pipeline_is_idle(log_query->pipeline))
         log_query->runs[slot] = cw_pipeline_run_new(log_query->pipeline);
     if (log_query->filters[slot] == NULL && log_query->prefix != NULL)
-        log_query->filters[slot] = cw_field_filter_new(log_query->prefix);
+        log_query->filters[slot] =
+            cw_field_filter_new(log_query->prefix, &log_query->query->allowance);
     struct unit_state state = {.run = run,
                                .pipeline = log_query->runs[slot],
                                .filter = log_query->filters[slot],
                                .entry.unit = (uint32_t)idx + 1};
     if (state.filter != NULL)
-        cw_field_filter_forget(state.filter);
+        cw_field_filter_forget(state.filter, run->scan.stats);
     cw_log_top_init(&state.top, log_query->newest_first, run->max_entries, run->max_bytes,
                     &log_query->query->allowance);
     struct cw_scan scan = scan_to_cut(run);

@@ -24,7 +24,7 @@ static int read_unit(void *arg, unsigned slot, size_t idx, struct cw_err *err)
     struct leaf_run *run = arg;
     if (run->parts[slot] == NULL)
         run->parts[slot] = cw_range_part_new(run->agg);
-    cw_range_part_begin_unit(run->parts[slot], (uint32_t)idx);
+    cw_range_part_begin_unit(run->parts[slot], (uint32_t)idx, run->plan->scan.stats);
     return cw_unit_read(run->query, &run->plan->scan, &run->plan->units.items[idx], add_batch,
                         run->parts[slot], err);
 }

@@ -501,10 +501,10 @@ int cw_pipeline_entry(struct cw_pipeline_run *run, int64_t ts_ns, struct cw_labe
     return run_from(run, 0, err);
 }
 
-int cw_pipeline_parse(struct cw_pipeline_run *run, struct cw_labels stream, struct cw_str line,
-                      struct cw_err *err)
+int cw_pipeline_parse(struct cw_pipeline_run *run, struct cw_labels stream,
+                      struct cw_labels metadata, struct cw_str line, struct cw_err *err)
 {
-    cw_label_builder_begin(&run->builder, stream, CW_LABELS_NONE);
+    cw_label_builder_begin(&run->builder, stream, metadata);
     run->line = line;
     return run_parser(run, &run->pipeline->steps[0], err);
 }

@@ -67,7 +67,8 @@ int cw_pipeline_entry(struct cw_pipeline_run *run, int64_t ts_ns, struct cw_labe
  * The same in two steps, where there is a cw_pipeline_parser(). What that takes from the line stands in the builder then; who knows that
  * already begins the builder and adds it.
  */
-int cw_pipeline_parse(struct cw_pipeline_run *run, struct cw_labels stream, struct cw_str line,
+int cw_pipeline_parse(struct cw_pipeline_run *run, struct cw_labels stream,
+                      struct cw_labels metadata, struct cw_str line,
                       struct cw_err *err) CW_MUST_USE;
 int cw_pipeline_parsed(struct cw_pipeline_run *run, struct cw_err *err) CW_MUST_USE;
 

@@ -1,77 +1,13 @@
 #include "querier/engine/range_agg.h"
 
-#include <math.h>
 #include <stdlib.h>
 
 #include "common/base/assert.h"
-#include "common/base/clock.h"
-#include "querier/engine/eval_table.h"
-#include "querier/engine/field_rows.h"
 #include "querier/engine/grouping.h"
-#include "common/base/id_map.h"
 #include "querier/engine/log_group.h"
 #include "common/base/limits.h"
 #include "querier/engine/pipeline.h"
-#include "querier/engine/step_values.h"
-
-/* Longer ranges see all that a store can hold; the bound keeps sums of times within int64. */
-#define RANGE_MAX_NS (INT64_MAX / 4)
-
-/*
- * Difference arrays over the steps: what an entry adds stands at the first step whose window holds
- * it, and its negative behind the last one; running sums give the windows. Unsigned, so that they
- * wrap without harm.
- */
-struct series_sum {
-    struct cw_labels labels;
-    struct cw_hash128 id;
-    uint64_t *entries;             /* grid.n + 1 */
-    uint64_t *bytes;               /* the same; NULL when sizes are not needed */
-    struct cw_sample_list samples; /* instead of both where values are unwrapped */
-    struct cw_step_values values;  /* the same where different values are counted */
-};
-
-/* Times (low, high] lie in the windows of the same steps: first to last, none if first > last. */
-struct segment {
-    int64_t low_ns, high_ns;
-    int64_t first, last;
-};
-
-struct cw_range_part {
-    const struct cw_range_agg *agg;
-    struct cw_arena *arena;     /* labels and sums */
-    struct cw_arena *scratch;   /* of one batch */
-    struct cw_id_map by_labels; /* labels' hash: index in items */
-    struct series_sum *items;
-    size_t n, cap;
-    struct cw_id_map streams; /* stream id: index in stream_series */
-    /* the series of a stream's entries without metadata; SIZE_MAX: not known yet */
-    size_t *stream_series;
-    size_t stream_cap;
-    size_t taken;                 /* from the allowance */
-    struct cw_pipeline_run *run;  /* NULL: entries are counted as they are */
-    struct cw_field_rows *fields; /* NULL: it looks at lines */
-    struct segment windows;       /* of the entry before */
-    uint64_t place;               /* of the next sample: the unit, then a count */
-    size_t nvalues;               /* of all series */
-};
-
-struct cw_range_agg {
-    const struct cw_expr *expr;
-    const struct cw_range_rule *rule;
-    bool grouped; /* series are the groups of `grouping` ... */
-    bool fused;   /* ... of a sum around the aggregation */
-    struct cw_grouping grouping;
-    struct cw_grid grid;     /* moved back by the offset */
-    int64_t answer_start_ns; /* of the grid that the answer has */
-    int64_t range_ns;
-    struct cw_allowance *allowance;
-    struct cw_range_part *total;
-    struct cw_pipeline *pipeline;
-    bool sampled; /* values are unwrapped */
-    struct cw_str *
-        names; /* of `grouping`: sorted, each once, the unwrapped or counted label among those of `without` */
-};
+#include "querier/engine/range_agg_priv.h"
 
 bool cw_range_agg_fusible(enum cw_range_fn fn)
 {
@@ -116,7 +52,7 @@ static struct cw_grid grid_behind_offset(const struct cw_expr *expr, const struc
         moved.start_ns = expr->offset_ns > 0 ? INT64_MIN : INT64_MAX;
     /* What cw_grid_init_range() promises of times must hold behind the offset too. */
     if (grid->n > 1)
-        moved.start_ns = CW_MIN(CW_MAX(moved.start_ns, INT64_MIN / 2), INT64_MAX - RANGE_MAX_NS);
+        moved.start_ns = CW_MIN(CW_MAX(moved.start_ns, INT64_MIN / 2), CW_GRID_MAX_NS);
     return moved;
 }
 
@@ -127,7 +63,8 @@ struct cw_range_agg *cw_range_agg_new(const struct cw_expr *expr, const struct c
     agg->expr = expr;
     agg->rule = &cw_range_rules[expr->range_fn];
     CW_ASSERT(fusion == NULL || agg->rule->adds_up);
-    agg->sampled = expr->unwrap.present && agg->rule->samples != NULL;
+    agg->unordered = expr->unwrap.present && agg->rule->values != NULL;
+    agg->sampled = agg->unordered || (expr->unwrap.present && agg->rule->samples != NULL);
     CW_ASSERT(agg->sampled || agg->rule->value != NULL);
     set_grouping(agg, fusion);
     struct cw_err err;
@@ -135,9 +72,9 @@ struct cw_range_agg *cw_range_agg_new(const struct cw_expr *expr, const struct c
                              agg->rule->needs_sizes ? CW_PIPELINE_SIZE : CW_PIPELINE_COUNT,
                              &agg->pipeline, &err);
     CW_ASSERT(rc == 0); /* the expression passed cw_eval_check() */
-    agg->grid = grid_behind_offset(expr, grid);
+    struct cw_grid moved = grid_behind_offset(expr, grid);
+    cw_range_steps_init(&agg->steps, &moved, expr->range_ns);
     agg->answer_start_ns = grid->start_ns;
-    agg->range_ns = CW_MIN(expr->range_ns, RANGE_MAX_NS);
     agg->allowance = allowance;
     return agg;
 }
@@ -153,26 +90,20 @@ void cw_range_agg_free(struct cw_range_agg **agg)
     *agg = NULL;
 }
 
-static void find_bounds(const struct cw_grid *grid, int64_t range_ns, int64_t *start_ns_out,
-                        int64_t *end_ns_out)
-{
-    int64_t last_ns = cw_grid_time(grid, grid->n - 1);
-    if (__builtin_sub_overflow(grid->start_ns, range_ns - 1, start_ns_out))
-        *start_ns_out = INT64_MIN;
-    if (__builtin_add_overflow(last_ns, 1, end_ns_out))
-        *end_ns_out = INT64_MAX;
-}
-
 void cw_range_bounds(const struct cw_expr *expr, const struct cw_grid *grid, int64_t *start_ns_out,
                      int64_t *end_ns_out)
 {
     struct cw_grid moved = grid_behind_offset(expr, grid);
-    find_bounds(&moved, CW_MIN(expr->range_ns, RANGE_MAX_NS), start_ns_out, end_ns_out);
+    struct cw_range_steps steps;
+    cw_range_steps_init(&steps, &moved, expr->range_ns);
+    *start_ns_out = steps.start_ns;
+    *end_ns_out = steps.end_ns;
 }
 
 void cw_range_agg_bounds(const struct cw_range_agg *agg, int64_t *start_ns_out, int64_t *end_ns_out)
 {
-    find_bounds(&agg->grid, agg->range_ns, start_ns_out, end_ns_out);
+    *start_ns_out = agg->steps.start_ns;
+    *end_ns_out = agg->steps.end_ns;
 }
 
 /* Could structured metadata tell two series apart? */
@@ -184,7 +115,7 @@ static bool needs_metadata(const struct cw_range_agg *agg)
 unsigned cw_range_agg_need(const struct cw_range_agg *agg)
 {
     unsigned need = 0;
-    if (agg->grid.n > 1)
+    if (agg->steps.grid.n > 1)
         need |= CW_NEED_TIMES;
     if (agg->rule->needs_sizes)
         need |= CW_NEED_SIZES;
@@ -218,6 +149,7 @@ struct cw_range_part *cw_range_part_new(const struct cw_range_agg *agg)
 {
     struct cw_range_part *part = cw_mem_new(sizeof(*part));
     part->agg = agg;
+    part->steps = agg->steps;
     part->arena = cw_arena_new();
     part->scratch = cw_arena_new();
     cw_id_map_init(&part->by_labels);
@@ -225,7 +157,8 @@ struct cw_range_part *cw_range_part_new(const struct cw_range_agg *agg)
     if (!cw_pipeline_is_idle(agg->pipeline))
         part->run = cw_pipeline_run_new(agg->pipeline);
     if (cw_pipeline_parser(agg->pipeline) != NULL)
-        part->fields = cw_field_rows_new(agg->expr, &agg->grouping, part->run, settle, part);
+        part->fields =
+            cw_field_rows_new(agg->expr, &agg->grouping, part->run, settle, part, agg->allowance);
     return part;
 }
 
@@ -242,6 +175,7 @@ void cw_range_part_free(struct cw_range_part **part)
     cw_pipeline_run_free(&(*part)->run);
     for (size_t i = 0; i < (*part)->n; i++) {
         cw_sample_list_fini(&(*part)->items[i].samples);
+        cw_value_runs_fini(&(*part)->items[i].runs);
         cw_step_values_fini(&(*part)->items[i].values);
     }
     free((*part)->items);
@@ -250,7 +184,7 @@ void cw_range_part_free(struct cw_range_part **part)
     *part = NULL;
 }
 
-static int part_take(struct cw_range_part *part, size_t bytes, struct cw_err *err)
+int cw_range_part_take(struct cw_range_part *part, size_t bytes, struct cw_err *err)
 {
     int rc = cw_allowance_take(part->agg->allowance, bytes, err);
     if (rc == 0)
@@ -259,8 +193,8 @@ static int part_take(struct cw_range_part *part, size_t bytes, struct cw_err *er
 }
 
 /* The series of these labels, found or made. */
-static int find_series(struct cw_range_part *part, struct cw_labels labels, size_t *idx_out,
-                       struct cw_err *err)
+int cw_range_part_series(struct cw_range_part *part, struct cw_labels labels, size_t *idx_out,
+                         struct cw_err *err)
 {
     const struct cw_range_agg *agg = part->agg;
     struct cw_hash128 id = cw_labels_hash(labels);
@@ -268,14 +202,15 @@ static int find_series(struct cw_range_part *part, struct cw_labels labels, size
     *idx_out = cw_id_map_put(&part->by_labels, id, &added);
     if (!added)
         return 0;
-    size_t nsums = agg->sampled || agg->rule->distinct ? 0 : agg->grid.n + 1, label_bytes = 0;
+    size_t nsums = agg->sampled || agg->rule->distinct ? 0 : agg->steps.grid.n + 1, label_bytes = 0;
     for (size_t i = 0; i < labels.n; i++)
         label_bytes +=
             sizeof(struct cw_label) + labels.items[i].name.len + labels.items[i].value.len;
-    int rc = part_take(part,
-                       2 * sizeof(struct series_sum) + CW_ID_MAP_ENTRY_BYTES + label_bytes +
-                           nsums * sizeof(uint64_t) * (agg->rule->needs_sizes ? 2 : 1),
-                       err);
+    int rc =
+        cw_range_part_take(part,
+                           2 * sizeof(struct series_sum) + CW_ID_MAP_ENTRY_BYTES + label_bytes +
+                               nsums * sizeof(uint64_t) * (agg->rule->needs_sizes ? 2 : 1),
+                           err);
     if (rc < 0)
         return rc;
     if (part->n == part->cap) {
@@ -283,9 +218,7 @@ static int find_series(struct cw_range_part *part, struct cw_labels labels, size
         part->items = cw_mem_resize(part->items, part->cap * sizeof(*part->items));
     }
     struct series_sum *series = &part->items[part->n++];
-    series->labels = cw_labels_dup(part->arena, labels);
-    series->id = id;
-    series->samples = (struct cw_sample_list){NULL, 0, 0};
+    *series = (struct series_sum){.labels = cw_labels_dup(part->arena, labels), .id = id};
     cw_step_values_init(&series->values);
     series->entries = cw_arena_calloc(part->arena, nsums, sizeof(uint64_t));
     series->bytes =
@@ -298,7 +231,7 @@ static int find_group(struct cw_range_part *part, struct cw_labels labels, size_
 {
     if (part->agg->grouped)
         labels = cw_grouping_apply(&part->agg->grouping, labels, part->scratch);
-    return find_series(part, labels, idx_out, err);
+    return cw_range_part_series(part, labels, idx_out, err);
 }
 
 /* The series of a stream's entries without metadata. */
@@ -308,7 +241,7 @@ static int find_stream(struct cw_range_part *part, const struct cw_stream_ref *s
     bool added;
     size_t slot = cw_id_map_put(&part->streams, stream->id, &added);
     if (added) {
-        int rc = part_take(part, 2 * sizeof(size_t) + CW_ID_MAP_ENTRY_BYTES, err);
+        int rc = cw_range_part_take(part, 2 * sizeof(size_t) + CW_ID_MAP_ENTRY_BYTES, err);
         if (rc < 0)
             return rc;
         if (slot >= part->stream_cap) {
@@ -327,32 +260,7 @@ static int find_stream(struct cw_range_part *part, const struct cw_stream_ref *s
     return 0;
 }
 
-static int64_t floor_div(int64_t a, int64_t b)
-{
-    int64_t q = a / b;
-    return q - (a % b < 0);
-}
-
-static struct segment segment_at(const struct cw_range_agg *agg, int64_t ts_ns)
-{
-    const struct cw_grid *grid = &agg->grid;
-    int64_t d = ts_ns - grid->start_ns, nsteps = (int64_t)grid->n;
-    /* The window of step k is (start + k step - range, start + k step]. */
-    int64_t first = floor_div(d - 1, grid->step_ns) + 1;
-    int64_t last = floor_div(d + agg->range_ns - 1, grid->step_ns);
-    int64_t from_first = first * grid->step_ns,
-            behind_last = (last + 1) * grid->step_ns - agg->range_ns;
-    int64_t from_before = from_first - grid->step_ns, from_last = behind_last - grid->step_ns;
-    struct segment segment = {
-        .low_ns = grid->start_ns + CW_MAX(from_before, from_last),
-        .high_ns = grid->start_ns + CW_MIN(from_first, behind_last),
-        .first = CW_MAX(first, 0),
-        .last = CW_MIN(last, nsteps - 1),
-    };
-    return segment;
-}
-
-static void add_to(uint64_t *sums, const struct segment *segment, uint64_t value)
+static void add_to(uint64_t *sums, const struct cw_segment *segment, uint64_t value)
 {
     sums[segment->first] += value;
     sums[segment->last + 1] -= value;
@@ -370,22 +278,20 @@ static uint64_t sum_sizes(const uint32_t *sizes, size_t from, size_t to)
 static void add_rows(const struct cw_range_agg *agg, struct series_sum *series,
                      const struct cw_entry_batch *batch, size_t from, size_t to)
 {
-    if (agg->grid.n == 1) { /* the scan brings what the one window holds */
-        struct segment all = {.first = 0, .last = 0};
+    if (agg->steps.grid.n == 1) { /* the scan brings what the one window holds */
+        struct cw_segment all = {.first = 0, .last = 0};
         add_to(series->entries, &all, to - from);
         if (series->bytes != NULL)
             add_to(series->bytes, &all, sum_sizes(batch->sizes, from, to));
         return;
     }
-    int64_t start_ns, end_ns;
-    cw_range_agg_bounds(agg, &start_ns, &end_ns);
     for (size_t i = from; i < to;) {
         int64_t ts_ns = batch->ts_ns[i];
-        if (ts_ns < start_ns || ts_ns >= end_ns) {
+        if (ts_ns < agg->steps.start_ns || ts_ns >= agg->steps.end_ns) {
             i++;
             continue;
         }
-        struct segment segment = segment_at(agg, ts_ns);
+        struct cw_segment segment = cw_range_steps_segment(&agg->steps, ts_ns);
         size_t end = i + 1;
         while (end < to && batch->ts_ns[end] > segment.low_ns &&
                batch->ts_ns[end] <= segment.high_ns)
@@ -405,24 +311,6 @@ static bool same_metadata(const struct cw_labels *a, const struct cw_labels *b)
 }
 
 /* ---- entries that go through stages ---- */
-
-/* The steps whose windows hold the time; false: there is none. Neighbours have the same ones most of the time. */
-static bool find_windows(struct cw_range_part *part, int64_t ts_ns, struct segment *out)
-{
-    const struct cw_range_agg *agg = part->agg;
-    int64_t start_ns, end_ns;
-    *out = (struct segment){.first = 0, .last = 0};
-    if (agg->grid.n == 1)
-        return true;
-    if (ts_ns <= part->windows.low_ns || ts_ns > part->windows.high_ns) {
-        cw_range_agg_bounds(agg, &start_ns, &end_ns);
-        if (ts_ns < start_ns || ts_ns >= end_ns)
-            return false;
-        part->windows = segment_at(agg, ts_ns);
-    }
-    *out = part->windows;
-    return out->first <= out->last;
-}
 
 static int fail_series(struct cw_labels labels, struct cw_err *err)
 {
@@ -464,6 +352,16 @@ static int find_labels(struct cw_range_part *part, struct cw_labels *out, struct
     return 0;
 }
 
+static int add_value(struct cw_range_part *part, struct series_sum *series,
+                     const struct cw_segment *windows, double value, struct cw_err *err)
+{
+    size_t growth = cw_value_runs_growth(&series->runs, windows);
+    int rc = growth > 0 ? cw_range_part_take(part, growth, err) : 0;
+    if (rc == 0)
+        cw_value_runs_add(&series->runs, windows, value);
+    return rc;
+}
+
 static int add_sample(struct cw_range_part *part, struct series_sum *series, int64_t ts_ns,
                       double value, struct cw_err *err)
 {
@@ -471,13 +369,13 @@ static int add_sample(struct cw_range_part *part, struct series_sum *series, int
     if (cw_sample_list_push(&series->samples, &sample))
         return 0;
     size_t growth = cw_sample_list_growth(&series->samples, 1);
-    int rc = growth > 0 ? part_take(part, growth, err) : 0;
+    int rc = growth > 0 ? cw_range_part_take(part, growth, err) : 0;
     if (rc == 0)
         cw_sample_list_add(&series->samples, &sample, 1);
     return rc;
 }
 
-static int take_values(struct cw_range_part *part, size_t nadded, struct cw_err *err)
+int cw_range_part_values(struct cw_range_part *part, size_t nadded, struct cw_err *err)
 {
     part->nvalues += nadded;
     if (part->nvalues > CW_LIMIT_QUERY_VALUES)
@@ -485,7 +383,7 @@ static int take_values(struct cw_range_part *part, size_t nadded, struct cw_err 
                           "count_distinct_over_time found more than %u different values of %.*s, "
                           "which is as many as a query may tell apart",
                           CW_LIMIT_QUERY_VALUES, CW_STR_ARG(part->agg->expr->counted));
-    return part_take(part, nadded * cw_step_values_bytes(part->agg->grid.n), err);
+    return cw_range_part_take(part, nadded * cw_step_values_bytes(part->agg->steps.grid.n), err);
 }
 
 /* The series of the entry that stands in the run. */
@@ -496,7 +394,7 @@ static int settle(void *arg, uint32_t *end_out, struct cw_err *err)
     size_t idx;
     int rc = find_labels(part, &labels, err);
     if (rc == 0)
-        rc = find_series(part, labels, &idx, err);
+        rc = cw_range_part_series(part, labels, &idx, err);
     if (rc == 0 && idx >= CW_FIELD_ROW_LINE)
         rc = cw_err_set(err, CW_E_LIMIT, "too many series");
     if (rc == 0)
@@ -505,10 +403,12 @@ static int settle(void *arg, uint32_t *end_out, struct cw_err *err)
 }
 
 /* An entry of that series. */
-static int add_entry(struct cw_range_part *part, uint32_t idx, const struct segment *windows,
+static int add_entry(struct cw_range_part *part, uint32_t idx, const struct cw_segment *windows,
                      int64_t ts_ns, double value, size_t size, struct cw_err *err)
 {
     struct series_sum *series = &part->items[idx];
+    if (part->agg->unordered)
+        return add_value(part, series, windows, value, err);
     if (part->agg->sampled)
         return add_sample(part, series, ts_ns, value, err);
     add_to(series->entries, windows, 1);
@@ -521,9 +421,9 @@ static int add_processed(struct cw_range_part *part, const struct cw_entry_batch
                          struct cw_str line, struct cw_err *err)
 {
     struct cw_pipeline_run *run = part->run;
-    struct segment windows;
+    const struct cw_segment *windows;
     uint32_t idx;
-    if (!find_windows(part, batch->ts_ns[i], &windows))
+    if (!cw_range_steps_find(&part->steps, batch->ts_ns[i], &windows))
         return 0;
     int rc =
         cw_pipeline_entry(run, batch->ts_ns[i], batch->stream.labels,
@@ -538,22 +438,23 @@ static int add_processed(struct cw_range_part *part, const struct cw_entry_batch
         return 0;
     rc = settle(part, &idx, err);
     if (rc == 0 && part->agg->rule->distinct)
-        return take_values(part,
-                           cw_step_values_add(&part->items[idx].values, part->agg->grid.n, value,
-                                              (size_t)windows.first, (size_t)windows.last),
-                           err);
+        return cw_range_part_values(
+            part,
+            cw_step_values_add(&part->items[idx].values, part->agg->steps.grid.n, value,
+                               (size_t)windows->first, (size_t)windows->last),
+            err);
     return rc < 0 ? rc
-                  : add_entry(part, idx, &windows, batch->ts_ns[i], run->value, run->line.len, err);
+                  : add_entry(part, idx, windows, batch->ts_ns[i], run->value, run->line.len, err);
 }
 
 /* What the rows come to without their lines. */
 static int find_ends(struct cw_range_part *part, const struct cw_entry_batch *batch,
                      struct cw_field_row *ends, struct cw_err *err)
 {
-    struct segment windows = {0};
+    const struct cw_segment *windows;
     int rc = cw_field_rows_begin(part->fields, batch, err);
     for (size_t i = 0; rc == 0 && i < batch->n; i++) {
-        if (find_windows(part, batch->ts_ns[i], &windows))
+        if (cw_range_steps_find(&part->steps, batch->ts_ns[i], &windows))
             rc = cw_field_rows_row(part->fields, i, &ends[i], err);
         else
             ends[i].end = CW_FIELD_ROW_GONE;
@@ -572,21 +473,23 @@ static int add_templates(struct cw_range_part *part, const struct cw_entry_batch
     if (rc == 0)
         rc = cw_field_rows_lines(part->fields, ends, lines, err);
     for (size_t i = 0; rc == 0 && i < batch->n; i++) {
-        struct segment windows;
+        const struct cw_segment *windows;
         if (ends[i].end == CW_FIELD_ROW_LINE)
             rc = add_processed(part, batch, i, lines[i], err);
-        else if (ends[i].end != CW_FIELD_ROW_GONE && find_windows(part, batch->ts_ns[i], &windows))
-            rc = add_entry(part, ends[i].end, &windows, batch->ts_ns[i], ends[i].value,
+        else if (ends[i].end != CW_FIELD_ROW_GONE &&
+                 cw_range_steps_find(&part->steps, batch->ts_ns[i], &windows))
+            rc = add_entry(part, ends[i].end, windows, batch->ts_ns[i], ends[i].value,
                            batch->sizes != NULL ? batch->sizes[i] : 0, err);
     }
     return rc;
 }
 
-void cw_range_part_begin_unit(struct cw_range_part *part, uint32_t unit)
+void cw_range_part_begin_unit(struct cw_range_part *part, uint32_t unit,
+                              struct cw_scan_stats *stats)
 {
     part->place = (uint64_t)unit << 32;
     if (part->fields != NULL)
-        cw_field_rows_forget(part->fields);
+        cw_field_rows_forget(part->fields, stats);
 }
 
 int cw_range_part_add(struct cw_range_part *part, const struct cw_entry_batch *batch,
@@ -624,186 +527,4 @@ int cw_range_part_add(struct cw_range_part *part, const struct cw_entry_batch *b
         add_rows(agg, &part->items[idx], batch, from, to);
     }
     return 0;
-}
-
-/* ---- merging and finishing ---- */
-
-static int add_series(struct cw_range_part *total, const struct series_sum *series,
-                      struct cw_err *err)
-{
-    size_t idx, nsums = total->agg->grid.n + 1;
-    int rc = find_series(total, series->labels, &idx, err);
-    if (rc < 0)
-        return rc;
-    struct series_sum *sum = &total->items[idx];
-    if (total->agg->sampled) {
-        rc = part_take(total, cw_sample_list_growth(&sum->samples, series->samples.n), err);
-        if (rc == 0)
-            cw_sample_list_add(&sum->samples, series->samples.items, series->samples.n);
-        return rc;
-    }
-    if (total->agg->rule->distinct)
-        return take_values(
-            total, cw_step_values_merge(&sum->values, total->agg->grid.n, &series->values), err);
-    for (size_t i = 0; i < nsums; i++)
-        sum->entries[i] += series->entries[i];
-    for (size_t i = 0; sum->bytes != NULL && i < nsums; i++)
-        sum->bytes[i] += series->bytes[i];
-    return 0;
-}
-
-int cw_range_agg_merge(struct cw_range_agg *agg, struct cw_range_part **part, struct cw_err *err)
-{
-    int rc = 0;
-    if (agg->total == NULL) {
-        agg->total = *part;
-        *part = NULL;
-        return 0;
-    }
-    for (size_t i = 0; rc == 0 && i < (*part)->n; i++)
-        rc = add_series(agg->total, &(*part)->items[i], err);
-    cw_range_part_free(part);
-    return rc;
-}
-
-/* The labels of absent_over_time: those of `=` matchers, unless the name has another matcher too.
- * */
-static struct cw_labels absent_labels(const struct cw_selector *selector, struct cw_arena *arena)
-{
-    struct cw_label *pairs = cw_arena_calloc(arena, selector->n + 1, sizeof(*pairs));
-    struct cw_labels labels;
-    struct cw_err err;
-    size_t n = 0;
-    for (size_t i = 0; i < selector->n; i++) {
-        const struct cw_matcher *matcher = &selector->items[i];
-        bool alone = matcher->op == CW_MATCH_EQ;
-        for (size_t k = 0; k < selector->n && alone; k++)
-            alone = k == i || !cw_str_eq(selector->items[k].name, matcher->name);
-        if (alone)
-            pairs[n++] = (struct cw_label){matcher->name, matcher->value};
-    }
-    int rc = cw_labels_from_pairs(pairs, n, &labels, &err);
-    CW_ASSERT(rc == 0); /* names are unique */
-    return labels;
-}
-
-static void set_values(const struct cw_range_agg *agg, const struct series_sum *from,
-                       struct cw_series *to)
-{
-    struct cw_window window = {.range_s = (double)agg->range_ns / (double)CW_NS_PER_S};
-    for (size_t step = 0; step < agg->grid.n; step++) {
-        if (from != NULL) {
-            window.entries += from->entries[step];
-            window.bytes += from->bytes != NULL ? from->bytes[step] : 0;
-        }
-        if ((window.entries > 0) != agg->rule->inverted)
-            cw_series_set(to, step, agg->rule->value(&window));
-    }
-}
-
-static int set_distinct(const struct cw_range_agg *agg, const struct series_sum *from,
-                        struct cw_series *to, struct cw_err *err)
-{
-    size_t n = agg->grid.n, bytes = n * sizeof(uint64_t);
-    int rc = cw_allowance_take(agg->allowance, bytes, err);
-    if (rc < 0)
-        return rc;
-    uint64_t *counts = cw_mem_array(n, sizeof *counts);
-    cw_step_values_count(&from->values, n, counts);
-    for (size_t step = 0; step < n; step++)
-        if (counts[step] > 0)
-            cw_series_set(to, step, (double)counts[step]);
-    free(counts);
-    cw_allowance_give(agg->allowance, bytes);
-    return 0;
-}
-
-/* Room for a window's values. */
-static int scratch_grow(const struct cw_range_agg *agg, struct cw_sample_window *window,
-                        size_t *bytes, struct cw_err *err)
-{
-    size_t want = window->n * sizeof(double);
-    if (want <= *bytes)
-        return 0;
-    want = CW_MAX(want, 2 * *bytes);
-    int rc = cw_allowance_take(agg->allowance, want, err);
-    if (rc < 0)
-        return rc;
-    cw_allowance_give(agg->allowance, *bytes);
-    free(window->scratch);
-    window->scratch = cw_mem_resize(NULL, want);
-    *bytes = want;
-    return 0;
-}
-
-/* Windows move over the samples: both ends only go forward. */
-static int set_windows(const struct cw_range_agg *agg, const struct cw_sample_list *list,
-                       struct cw_series *to, struct cw_err *err)
-{
-    size_t first = 0, end = 0, bytes = 0;
-    int rc = 0;
-    struct cw_sample_window window = {.range_s = (double)agg->range_ns / (double)CW_NS_PER_S,
-                                      .param = agg->expr->param};
-    for (size_t step = 0; rc == 0 && step < agg->grid.n; step++) {
-        int64_t t = cw_grid_time(&agg->grid, step);
-        while (end < list->n && list->items[end].ts_ns <= t)
-            end++;
-        while (first < end && list->items[first].ts_ns <= t - agg->range_ns)
-            first++;
-        window.items = list->items + first;
-        window.n = end - first;
-        window.end_ns = t;
-        if (window.n == 0)
-            continue;
-        rc = scratch_grow(agg, &window, &bytes, err);
-        if (rc == 0)
-            cw_series_set(to, step, agg->rule->samples(&window));
-    }
-    free(window.scratch);
-    cw_allowance_give(agg->allowance, bytes);
-    return rc;
-}
-
-static int set_sampled(const struct cw_range_agg *agg, struct series_sum *from,
-                       struct cw_series *to, struct cw_err *err)
-{
-    size_t bytes = cw_sample_list_sort_bytes(&from->samples);
-    int rc = cw_allowance_take(agg->allowance, bytes, err);
-    if (rc < 0)
-        return rc;
-    cw_sample_list_sort(&from->samples);
-    cw_allowance_give(agg->allowance, bytes);
-    return set_windows(agg, &from->samples, to, err);
-}
-
-int cw_range_agg_finish(struct cw_range_agg *agg, struct cw_table **out, struct cw_err *err)
-{
-    struct cw_grid grid = agg->grid;
-    grid.start_ns = agg->answer_start_ns;
-    struct cw_table *table = cw_table_new(&grid, agg->allowance);
-    struct cw_series *series;
-    int rc = 0;
-    size_t n = agg->total != NULL ? agg->total->n : 0;
-    if (agg->rule->inverted) {
-        rc = cw_table_add(table, absent_labels(&agg->expr->selector, table->arena), CW_TABLE_COPY,
-                          &series, err);
-        if (rc == 0)
-            set_values(agg, n > 0 ? &agg->total->items[0] : NULL, series);
-    } else {
-        for (size_t i = 0; rc == 0 && i < n; i++) {
-            rc = cw_table_add(table, agg->total->items[i].labels, CW_TABLE_COPY, &series, err);
-            if (rc == 0 && agg->sampled)
-                rc = set_sampled(agg, &agg->total->items[i], series, err);
-            else if (rc == 0 && agg->rule->distinct)
-                rc = set_distinct(agg, &agg->total->items[i], series, err);
-            else if (rc == 0)
-                set_values(agg, &agg->total->items[i], series);
-        }
-    }
-    cw_range_part_free(&agg->total);
-    if (rc < 0)
-        cw_table_free(&table);
-    else
-        *out = table;
-    return rc;
 }

@@ -18,7 +18,9 @@
  *            once for each run of rows with the same metadata).
  *            Expressions with stages go entry by entry through a pipeline (pipeline.h), those with unwrap keep their values.
  *            The different values of a label are kept with a bit a step (step_values.h).
- * Memory     (steps + 1) * 16 bytes a series and part, 24 bytes an unwrapped value, from the allowance (CW_E_LIMIT past it).
+ * Memory     (steps + 1) * 16 bytes a series and part, 24 bytes an unwrapped value, 8 where their order does not matter (value_runs.h),
+ *            from the allowance (CW_E_LIMIT past it).
+ * Errors     Merging and finishing end with CW_E_CANCELED as match_stop.h says.
  * Ownership  The expression is borrowed and outlives the aggregation.
  */
 #ifndef CW_ENGINE_RANGE_AGG_H
@@ -56,8 +58,10 @@ const struct cw_pipeline *cw_range_agg_pipeline(const struct cw_range_agg *agg);
 
 struct cw_range_part *cw_range_part_new(const struct cw_range_agg *agg);
 void cw_range_part_free(struct cw_range_part **part);
-/* Batches up to the next call are of this unit: units tell which of two samples with one time came first. */
-void cw_range_part_begin_unit(struct cw_range_part *part, uint32_t unit);
+/* Batches up to the next call are of this unit (units tell which of two samples with one time came first), and of a scan that counts in
+ * `stats` (may be NULL). */
+void cw_range_part_begin_unit(struct cw_range_part *part, uint32_t unit,
+                              struct cw_scan_stats *stats);
 /* Rows of a batch are ordered by time, up or down. Times outside of every window are left out.
  * CW_E_LIMIT; CW_E_INVALID: a line
  * with __error__. */

@@ -4,10 +4,6 @@
 
 #include "common/base/assert.h"
 
-/* Times are sums and differences of these; a quarter of what int64 holds (73 years) leaves room for
- * them. */
-#define SPAN_MAX_NS (INT64_MAX / 4)
-
 static int64_t floor_to(int64_t time_ns, int64_t step_ns)
 {
     int64_t rest = time_ns % step_ns;
@@ -25,8 +21,8 @@ int cw_grid_init_range(struct cw_grid *grid, int64_t start_ns, int64_t end_ns, i
     if (end_ns < start_ns)
         return cw_err_set(err, CW_E_INVALID,
                           "end timestamp must not be before or equal to start time");
-    if (__builtin_sub_overflow(end_ns, start_ns, &span_ns) || span_ns > SPAN_MAX_NS ||
-        step_ns > SPAN_MAX_NS || start_ns < INT64_MIN / 2 || end_ns > INT64_MAX - SPAN_MAX_NS)
+    if (__builtin_sub_overflow(end_ns, start_ns, &span_ns) || span_ns > CW_GRID_SPAN_MAX_NS ||
+        step_ns > CW_GRID_SPAN_MAX_NS || start_ns < INT64_MIN / 2 || end_ns > CW_GRID_MAX_NS)
         return cw_err_set(err, CW_E_INVALID, "the query time range is too long");
     if (span_ns / step_ns > CW_GRID_MAX_STEPS)
         return cw_err_set(err, CW_E_INVALID,

@@ -23,6 +23,9 @@
 
 /* Points of one series that a range query may ask for (Loki's and Prometheus' bound). */
 #define CW_GRID_MAX_STEPS 11000
+/* Times are sums and differences of spans; a quarter of what int64 holds (73 years) leaves room for them. */
+#define CW_GRID_SPAN_MAX_NS (INT64_MAX / 4)
+#define CW_GRID_MAX_NS (INT64_MAX - CW_GRID_SPAN_MAX_NS)
 
 struct cw_grid {
     int64_t start_ns; /* of step 0 */

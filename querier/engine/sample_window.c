@@ -186,58 +186,6 @@ double cw_sample_window_last(const struct cw_sample_window *window)
     return window->items[window->n - 1].value;
 }
 
-/* NaN stands before every number. */
-static bool less(double a, double b)
-{
-    return isnan(a) ? !isnan(b) : a < b;
-}
-
-/* Reorder so that values[rank] is what a sort would put there, and nothing behind it is less. */
-static void select_rank(double *values, size_t n, size_t rank)
-{
-    size_t from = 0, to = n - 1;
-    while (from < to) {
-        double pivot = values[from + (to - from) / 2];
-        size_t i = from, k = to;
-        for (;;) {
-            while (less(values[i], pivot))
-                i++;
-            while (less(pivot, values[k]))
-                k--;
-            if (i >= k)
-                break;
-            double value = values[i];
-            values[i++] = values[k];
-            values[k--] = value;
-        }
-        if (rank <= k)
-            to = k;
-        else
-            from = k + 1;
-    }
-}
-
-double cw_sample_window_quantile(const struct cw_sample_window *window)
-{
-    double *values = window->scratch;
-    size_t n = window->n;
-    if (window->param < 0 || isnan(window->param))
-        return isnan(window->param) ? NAN : -INFINITY;
-    if (window->param > 1)
-        return INFINITY;
-    for (size_t i = 0; i < n; i++)
-        values[i] = window->items[i].value;
-    double rank = window->param * (double)(n - 1);
-    size_t lower = (size_t)floor(rank);
-    double weight = rank - floor(rank);
-    select_rank(values, n, lower);
-    double below = values[lower], above = below;
-    for (size_t i = lower + 1; i < n; i++)
-        if (i == lower + 1 || less(values[i], above))
-            above = values[i];
-    return below * (1 - weight) + above * weight;
-}
-
 /* Growth between the first and the last value, resets added up. */
 static double counter_growth(const struct cw_sample_window *window)
 {

@@ -41,9 +41,7 @@ struct cw_sample_window {
     const struct cw_sample *items; /* n > 0 */
     size_t n;
     double range_s;
-    int64_t end_ns;  /* the window ends with it */
-    double param;    /* of quantile_over_time */
-    double *scratch; /* room for n */
+    int64_t end_ns; /* the window ends with it */
 };
 
 /* As Loki computes them, NaN and infinities included. */
@@ -55,7 +53,6 @@ double cw_sample_window_min(const struct cw_sample_window *window);
 double cw_sample_window_max(const struct cw_sample_window *window);
 double cw_sample_window_stdvar(const struct cw_sample_window *window);
 double cw_sample_window_stddev(const struct cw_sample_window *window);
-double cw_sample_window_quantile(const struct cw_sample_window *window);
 double cw_sample_window_first(const struct cw_sample_window *window);
 double cw_sample_window_last(const struct cw_sample_window *window);
 

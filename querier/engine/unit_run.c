@@ -91,6 +91,7 @@ int cw_unit_run(struct cw_query_context *query, const struct cw_plan *plan, cw_u
         run_units(&run);
     } else {
         run.group = cw_pool_group_new(query->pool, CW_POOL_NORMAL);
+        cw_pool_group_used(run.group, atomic_load(&query->times[CW_STEP_SCAN].cpu_ns));
         for (size_t i = 0; i < plan->units.n && i < cw_pool_threads(query->pool); i++)
             cw_pool_submit(run.group, run_units, &run);
         cw_pool_group_free(&run.group);

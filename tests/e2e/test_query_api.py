@@ -2,6 +2,7 @@
 import gzip
 import http.client
 import json
+import select
 import socket
 import threading
 import time
@@ -146,6 +147,28 @@ def test_many_queries_at_once_are_right_or_refused(ingester):
     assert len(answers) == 400
     assert set(answers) <= {(200, "10000"), (429, b"too many outstanding requests\n")}
     assert (200, "10000") in answers
+
+
+def test_short_queries_go_past_long_ones_of_their_tenant(ingester):
+    """Order, not speed: short queries that come last are answered before any of 20 long ones."""
+    for s in range(80):
+        ingester.push([({"app": "slow", "s": str(s)}, [(START + s, "a" * 100_000)])])
+    fill(ingester, 100)
+    now = START // NS + 3600
+    # Many pieces of work, and seconds of it, for each
+    filters = " ".join('!~ "%s"' % SLOW.replace("b-z", "b-" + end) for end in "zyxwvuts")
+    long = {"query": 'sum(count_over_time({app="slow"} %s [2h]))' % filters, "time": now}
+    socks = [send_request(ingester, "/loki/api/v1/query", long) for _ in range(20)]
+    try:
+        wait_for("long queries", lambda: running(ingester) + int(ingester.metrics()["cordwood_queries_waiting"]) == len(socks))
+        for _ in range(5):
+            status, text = ingester.ask("GET", "/loki/api/v1/query", {"query": 'sum(count_over_time({app="fill"}[2h]))', "time": now}, timeout=300)
+            assert (status, json.loads(text)["data"]["result"][0]["value"][1]) == (200, "500")
+        assert select.select(socks, [], [], 0)[0] == []
+    finally:
+        for sock in socks:
+            sock.close()
+    wait_for("end of the long queries", lambda: running(ingester) == 0)
 
 
 def test_answers_are_gzipped_when_asked(ingester):

@@ -109,7 +109,7 @@ static void block_read(const char *text)
     struct ends ends = {.run = cw_pipeline_run_new(pipeline),
                         .grouping = &grouping,
                         .unwraps = expr->unwrap.present};
-    struct cw_field_rows *rows = cw_field_rows_new(expr, &grouping, ends.run, settle, &ends);
+    struct cw_field_rows *rows = cw_field_rows_new(expr, &grouping, ends.run, settle, &ends, NULL);
     if (cw_template_block_open(tb, &block, &err) == 0 &&
         cw_template_block_layout(tb, &layout, &err) == 0 &&
         cw_template_block_rows(tb, &numbers, &err) == 0)

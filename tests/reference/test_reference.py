@@ -123,8 +123,8 @@ def test_the_evaluator_agrees_with_recorded_answers():
     assert agreed >= LEAST
 
 
-# The evaluator works on labels and metadata as they are pushed.
-CONFIG = "auth_enabled: true\nlimits_config: {discover_log_levels: false, discover_service_name: []}\n"
+# The evaluator works on labels and metadata as they are pushed, and knows no limits.
+CONFIG = "auth_enabled: true\nlimits_config: {discover_log_levels: false, discover_service_name: [], max_query_series: 1000000}\n"
 
 
 @pytest.fixture(scope="module")

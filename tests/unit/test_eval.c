@@ -169,7 +169,7 @@ static int scan(struct cw_range_agg *agg, struct cw_err *failure)
             .sizes = need & (CW_NEED_SIZES | CW_NEED_LINES) ? sizes : NULL,
             .metadata = need & CW_NEED_METADATA ? metadata : NULL,
         };
-        cw_range_part_begin_unit(parts[s % 2], (uint32_t)s);
+        cw_range_part_begin_unit(parts[s % 2], (uint32_t)s, NULL);
         if (n > 0 && rc == 0)
             rc = cw_range_part_add(parts[s % 2], &batch, failure);
         free(lines);

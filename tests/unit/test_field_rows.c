@@ -54,7 +54,30 @@ static void write_part(void)
     cr_assert_eq(cw_part_source_open(path, NULL, &source, &err), 0, "%s", err.text);
 }
 
-/* Some streams have labels that parsed names clash with; a few rows have metadata. */
+/* As levels are discovered; or some rows have what few have, or each its own. */
+static const char *metadata_of(uint64_t kind, uint64_t r, char *text, size_t size)
+{
+    static const char *const levels[] = {"info", "warn", "error", "unknown"};
+    if (r % 100 == 0)
+        return "{status=\"500\"}";
+    switch (kind % 4) {
+    case 0: return NULL;
+    case 1:
+        snprintf(text, size, "{detected_level=\"%s\", level=\"%s\"}", levels[r / 100 % 4],
+                 levels[r / 400 % 4]);
+        return text;
+    case 2:
+        snprintf(text, size, "{id=\"%u\", trace=\"%llu\"}", (unsigned)(r / 100 % 200),
+                 (unsigned long long)r);
+        return text;
+    default:
+        snprintf(text, size, "{%s=\"%u\"}", r / 100 % 2 == 0 ? "duration_ms" : "level_extracted",
+                 (unsigned)(r / 200 % 3));
+        return r / 1000 % 50 == 0 ? "{__error__=\"sent\"}" : text;
+    }
+}
+
+/* Some streams have labels that parsed names clash with, and so has metadata. */
 static void fill(enum field_lines_kind kind, uint64_t seed, size_t n, unsigned nshapes,
                  unsigned damage)
 {
@@ -74,9 +97,10 @@ static void fill(enum field_lines_kind kind, uint64_t seed, size_t n, unsigned n
     for (size_t i = 0; i < n; i++) {
         cw_buf_clear(&line);
         field_lines_next(&lines, &line);
-        part_model_add(&model, ids[part_model_random(&state) % CW_COUNT(streams)],
-                       DAY_NS + (int64_t)i * S, cw_buf_str(&line),
-                       part_model_random(&state) % 100 == 0 ? "{status=\"500\"}" : NULL);
+        char metadata[100];
+        size_t stream = ids[part_model_random(&state) % CW_COUNT(streams)];
+        part_model_add(&model, stream, DAY_NS + (int64_t)i * S, cw_buf_str(&line),
+                       metadata_of(seed / 4, part_model_random(&state), metadata, sizeof metadata));
     }
     cw_buf_fini(&line);
     write_part();
@@ -121,7 +145,7 @@ static struct cw_table *run(const struct cw_query *query, const struct cw_grid *
     struct cw_range_part *part = cw_range_part_new(agg);
     int rc = 0;
     for (size_t i = 0; rc == 0 && i < units.n; i++) {
-        cw_range_part_begin_unit(part, (uint32_t)i);
+        cw_range_part_begin_unit(part, (uint32_t)i, scan.stats);
         rc = run_unit(part, &scan, &units.items[i], err);
     }
     if (rc == 0)
@@ -271,7 +295,7 @@ static void expect_filtered(const char *text, uint64_t seed)
     struct cw_pipeline_run *run = cw_pipeline_run_new(pipeline);
     struct cw_field_prefix *prefix = cw_field_prefix_new(query->root);
     cr_assert_not_null(prefix);
-    struct cw_field_filter *filter = cw_field_filter_new(prefix);
+    struct cw_field_filter *filter = cw_field_filter_new(prefix, NULL);
     struct cw_scan scan = {.selector = &query->root->selector,
                            .start_ns = INT64_MIN,
                            .end_ns = INT64_MAX,
@@ -282,7 +306,7 @@ static void expect_filtered(const char *text, uint64_t seed)
         struct cw_cursor *cursor = NULL;
         struct cw_entry_batch batch;
         const struct cw_str *lines;
-        cw_field_filter_forget(filter);
+        cw_field_filter_forget(filter, NULL);
         cr_assert_eq(source->ops->open(source, &scan, &units.items[u], &cursor, &err), 0);
         while (cw_cursor_next(cursor, &batch, &err) > 0) {
             nrows += batch.n;
@@ -374,7 +398,8 @@ static struct seen look(const char *text)
     const struct cw_expr *expr = query->root;
     cr_assert_eq(cw_pipeline_new(expr, &expr->grouping, CW_PIPELINE_COUNT, &pipeline, &err), 0);
     struct cw_pipeline_run *run = cw_pipeline_run_new(pipeline);
-    struct cw_field_rows *rows = cw_field_rows_new(expr, &expr->grouping, run, settle_one, &seen);
+    struct cw_field_rows *rows =
+        cw_field_rows_new(expr, &expr->grouping, run, settle_one, &seen, NULL);
     struct cw_scan scan = {.selector = &expr->selector,
                            .start_ns = INT64_MIN,
                            .end_ns = INT64_MAX,
@@ -383,7 +408,7 @@ static struct seen look(const char *text)
     for (size_t u = 0; u < units.n; u++) {
         struct cw_cursor *cursor = NULL;
         struct cw_entry_batch batch;
-        cw_field_rows_forget(rows);
+        cw_field_rows_forget(rows, NULL);
         cr_assert_eq(source->ops->open(source, &scan, &units.items[u], &cursor, &err), 0);
         while (cw_cursor_next(cursor, &batch, &err) > 0) {
             cr_assert_eq(cw_field_rows_begin(rows, &batch, &err), 0);
@@ -517,6 +542,42 @@ Test(field_rows, a_damaged_block_is_told_of_and_never_counted_wrong, .timeout = 
     /* Columns that nobody asks for may be as they are. */
     cr_expect(ntold > 20 && ncounted > 20, "%llu told, %llu counted", (unsigned long long)ntold,
               (unsigned long long)ncounted);
+}
+
+Test(field_rows, what_it_holds_is_from_the_allowance_and_lines_that_it_makes_are_counted)
+{
+    struct cw_query *query = NULL;
+    struct cw_allowance allowance;
+    struct cw_scan_stats stats = {0};
+    struct cw_grid grid;
+    struct cw_err err = {0};
+    struct cw_units units = {0};
+    /* An escape in a text that the query asks for: the line is made. */
+    fill_usual(
+        "{\"level\": \"%s\", \"event\": \"%s\\n\", \"duration_ms\": %u.%02u, \"status\": %u}");
+    cw_allowance_init(&allowance, 0);
+    cw_grid_init_instant(&grid, DAY_NS + 5000 * S);
+    cr_assert_eq(cw_logql_parse(CW_STR("sum by (event) (count_over_time({app=\"x\"} | json [2h]))"),
+                                &query, &err),
+                 0);
+    struct cw_range_agg *agg =
+        cw_range_agg_new(query->root->left, &query->root->grouping, &grid, &allowance);
+    struct cw_range_part *part = cw_range_part_new(agg);
+    struct cw_scan scan = {
+        .selector = &query->root->left->selector, .need = cw_range_agg_need(agg), .stats = &stats};
+    cw_range_agg_bounds(agg, &scan.start_ns, &scan.end_ns);
+    cr_assert_eq(source->ops->plan(source, &scan, &units, &err), 0);
+    cw_range_part_begin_unit(part, 0, &stats);
+    cr_assert_eq(run_unit(part, &scan, &units.items[0], &err), 0, "%s", err.text);
+    cr_expect_eq(atomic_load(&stats.rows_rebuilt), 4000);
+    cr_expect_gt(atomic_load(&stats.bytes_decompressed), 4000 * 60);
+    /* What a worker holds is some 100 kB, the lines of a batch among them. */
+    cr_expect_gt(atomic_load(&allowance.used), 50000);
+    cw_range_part_free(&part);
+    cw_range_agg_free(&agg);
+    cw_units_fini(&units);
+    cw_query_free(&query);
+    cr_expect_eq(atomic_load(&allowance.used), 0);
 }
 
 Test(field_rows, memory_is_bounded_and_given_back)

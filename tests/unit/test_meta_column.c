@@ -63,8 +63,37 @@ Test(meta_column, rows_have_the_pairs_that_they_were_given)
         cr_assert_eq(cw_meta_reader_row(reader, row, got, 5), n);
         cr_assert(cw_labels_eq((struct cw_labels){got, n}, (struct cw_labels){want, n}));
     }
+    struct cw_labels shared;
+    cr_expect_not(cw_meta_reader_shared(reader, 0, &shared), "values of some names are many");
     cw_meta_reader_close(&reader);
     cw_buf_fini(&section);
+}
+
+Test(meta_column, rows_with_the_same_few_values_share_their_pairs)
+{
+    struct cw_meta_writer *writer = cw_meta_writer_new();
+    struct cw_meta_reader *reader;
+    struct cw_labels first[4] = {{NULL, 0}}, got;
+    struct cw_buf section;
+    static const struct cw_label both[] = {{{"a", 1}, {"x", 1}}, {{"b", 1}, {"y", 1}}};
+    static const struct cw_label other[] = {{{"a", 1}, {"z", 1}}};
+    static const struct cw_labels kinds[] = {{both, 2}, {both, 1}, {other, 1}, {NULL, 0}};
+    cw_buf_init(&section, CW_BLOCK_META_RAW_MAX);
+    for (uint32_t row = 0; row < ROWS; row++)
+        cr_assert_eq(cw_meta_writer_add(writer, row, kinds[row * row % 7 % 4], &err), 0);
+    cw_meta_writer_finish(writer, ROWS, &section);
+    cr_assert_eq(cw_meta_reader_open(cw_buf_str(&section), ROWS, &reader, &err), 0, "%s", err.text);
+    for (uint32_t row = 0; row < ROWS; row++) {
+        unsigned kind = row * row % 7 % 4;
+        cr_assert(cw_meta_reader_shared(reader, row, &got));
+        cr_assert(cw_labels_eq(got, kinds[kind]), "row %u", row);
+        if (first[kind].items != NULL)
+            cr_assert_eq(got.items, first[kind].items, "row %u", row);
+        first[kind] = got;
+    }
+    cw_meta_reader_close(&reader);
+    cw_buf_fini(&section);
+    cw_meta_writer_free(&writer);
 }
 
 Test(meta_column, a_dictionary_is_not_worth_it_for_few_rows)

@@ -4,6 +4,7 @@
 #include <stdatomic.h>
 
 #include "common/base/assert.h"
+#include "common/base/clock.h"
 #include "common/base/pool.h"
 
 static void count_up(void *arg)
@@ -77,7 +78,7 @@ static void note(void *arg)
     order[atomic_fetch_add(&norder, 1)] = *(const char *)arg;
 }
 
-Test(pool, groups_take_turns_and_low_priority_waits_for_all)
+Test(pool, who_used_less_goes_ahead_none_starves_and_low_priority_waits_for_all)
 {
     struct cw_pool *pool = cw_pool_new(1);
     struct cw_pool_group *first = cw_pool_group_new(pool, CW_POOL_NORMAL);
@@ -86,15 +87,17 @@ Test(pool, groups_take_turns_and_low_priority_waits_for_all)
     struct cw_pool_group *merge = cw_pool_group_new(pool, CW_POOL_LOW);
     struct gate gate;
     gate_close(&gate, first);
+    cw_pool_group_used(large, UINT64_C(3600) * CW_NS_PER_S);
     cw_pool_submit(merge, note, "m");
-    for (int i = 0; i < 4; i++)
+    for (int i = 0; i < 5; i++)
         cw_pool_submit(large, note, "L");
-    cw_pool_submit(small, note, "s");
-    cw_pool_submit(small, note, "s");
+    for (int i = 0; i < 6; i++)
+        cw_pool_submit(small, note, "s");
     gate_open(&gate);
     cw_pool_wait(merge);
-    cr_assert_eq(atomic_load(&norder), 7);
-    cr_assert_eq(memcmp(order, "LsLsLLm", 7), 0, "%.7s", order);
+    cr_assert_eq(atomic_load(&norder), 12);
+    /* The gate had the first turn; each fourth is that of who waits for the longest. */
+    cr_assert_eq(memcmp(order, "ssLsssLsLLLm", 12), 0, "%.12s", order);
     cw_pool_group_free(&first);
     cw_pool_group_free(&large);
     cw_pool_group_free(&small);

@@ -7,19 +7,18 @@
 #define S INT64_C(1000000000)
 
 static double apply(double (*fn)(const struct cw_sample_window *window), const double *values,
-                    size_t n, double param)
+                    size_t n)
 {
     struct cw_sample items[64];
-    double scratch[64];
     for (size_t i = 0; i < n; i++)
         items[i] = (struct cw_sample){(int64_t)(i + 1) * 10 * S, values[i], i};
-    struct cw_sample_window window = {items, n, 60, (int64_t)n * 10 * S, param, scratch};
+    struct cw_sample_window window = {items, n, 60, (int64_t)n * 10 * S};
     return fn(&window);
 }
 
 #define APPLY(fn, ...)                                                                             \
     apply(cw_sample_window_##fn, (double[]){__VA_ARGS__},                                          \
-          sizeof((double[]){__VA_ARGS__}) / sizeof(double), 0)
+          sizeof((double[]){__VA_ARGS__}) / sizeof(double))
 
 Test(sample_window, functions_of_plain_values)
 {
@@ -42,30 +41,6 @@ Test(sample_window, what_is_no_number_and_infinities)
     cr_expect_eq(APPLY(avg, INFINITY, 1, 2), INFINITY);
     cr_expect_eq(APPLY(avg, INFINITY, INFINITY), INFINITY);
     cr_expect(isnan(APPLY(avg, INFINITY, -INFINITY)));
-    cr_expect(isnan(apply(cw_sample_window_quantile, (double[]){2, NAN, 1}, 3, 0)));
-    cr_expect_eq(apply(cw_sample_window_quantile, (double[]){2, NAN, 1}, 3, 1), 2);
-}
-
-static int by_value(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return x < y ? -1 : x > y;
-}
-
-Test(sample_window, quantiles_are_those_of_the_sorted_values)
-{
-    unsigned seed = 7;
-    for (int round = 0; round < 2000; round++) {
-        double values[40], sorted[40], param = (double)(rand_r(&seed) % 101) / 100;
-        size_t n = 1 + (size_t)rand_r(&seed) % CW_COUNT(values);
-        for (size_t i = 0; i < n; i++)
-            sorted[i] = values[i] = rand_r(&seed) % 12;
-        qsort(sorted, n, sizeof *sorted, by_value);
-        double rank = param * (double)(n - 1);
-        size_t lower = (size_t)rank, upper = CW_MIN(lower + 1, n - 1);
-        double want = sorted[lower] + (sorted[upper] - sorted[lower]) * (rank - (double)lower);
-        cr_assert_float_eq(apply(cw_sample_window_quantile, values, n, param), want, 1e-9);
-    }
 }
 
 Test(sample_window, a_counter_is_extrapolated_and_may_be_reset)

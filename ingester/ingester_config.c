@@ -161,6 +161,8 @@ static const struct cw_key_def limit_keys[] = {
      .min = "-2147483648", .max = "2147483647",
      .doc = "Look for level fields in objects of JSON lines down to this depth; 0 and less is any "
             "(64 at most)."},
+    {"otlp_config", CW_KEY_TABLE, AT(otlp), .table = &cw_otlp_config_table,
+     .doc = "What becomes of the attributes of OpenTelemetry's logs (/otlp/v1/logs)."},
     {"retention_period", CW_KEY_DURATION, AT(retention_period_ns), .def = "0", .min = "0",
      .doc = "Drop entries older than this; 0 keeps them. It works alone: nothing else has to be "
             "set."},
@@ -287,6 +289,10 @@ static const struct cw_key_def keys[] = {
             "confirmed that it needs it no more."},
     {"querier.tail_max_duration", CW_KEY_DURATION, AT(tail_max_duration_ns), .def = "1h",
      .min = "0", .doc = "End a live tail after so long (clients connect again); 0 is never."},
+    {"distributor.otlp_config.default_resource_attributes_as_index_labels", CW_KEY_STRINGS,
+     AT(otlp_label_attributes), .def = CW_OTLP_LABEL_ATTRIBUTES,
+     .doc = "Attributes of OpenTelemetry's resources that are labels, unless a tenant's "
+            "otlp_config ignores them."},
     {"limits_config", CW_KEY_TABLE, AT(limits), .table = &limits_table,
      .doc = "The limits of every tenant."},
     {"overrides", CW_KEY_TABLE_MAP, AT(overrides), .table = &limits_table,

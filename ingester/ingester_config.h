@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include "common/config/flags.h"
 #include "common/config/yaml_load.h"
+#include "ingester/otlp_config.h"
 
 /* A rule of retention_stream. */
 struct cw_retention_stream {
@@ -38,6 +39,7 @@ struct cw_ingester_limits {
     bool discover_log_levels;
     struct cw_config_strings log_level_fields;
     int64_t log_level_from_json_max_depth;
+    struct cw_otlp_config otlp;
     int64_t max_structured_metadata_size, max_structured_metadata_entries_count;
     int64_t retention_period_ns;
     struct cw_config_tables retention_stream; /* of struct cw_retention_stream */
@@ -73,6 +75,7 @@ struct cw_ingester_config {
     int64_t delete_cancel_period_ns;
     int64_t sources_forget_ns;
     int64_t tail_max_duration_ns;
+    struct cw_config_strings otlp_label_attributes;
     struct cw_ingester_limits limits;
     struct cw_config_table_map overrides; /* of struct cw_ingester_limits */
 };

@@ -22,6 +22,7 @@ struct push_op {
     struct cw_str tenant;
     struct cw_push push;
     struct cw_discovery *discovery; /* a reference */
+    struct cw_otlp_mapping *otlp;   /* likewise */
     struct cw_push_checked checked;
     struct cw_buf unwrapped; /* protobuf in snappy that came in gzip or deflate */
     struct cw_buf raw;       /* the decompressed body, which the push borrows from */
@@ -119,6 +120,7 @@ static void push_answer(struct push_op *op, const struct cw_err *err)
     cw_buf_fini(&op->raw);
     cw_buf_fini(&op->packed);
     cw_discovery_unref(&op->discovery);
+    cw_otlp_mapping_unref(&op->otlp);
     if (!err && op->outcome == OUTCOME_STORED)
         count_push(op);
     free(op->dropped.items);
@@ -351,10 +353,12 @@ static int push_decode(struct push_op *op, struct cw_err *err)
         return rc;
     op->frame.body = body;
     op->frame.body_raw = (uint32_t)raw.len;
-    const struct cw_service_names *names = &cw_discovery_options(op->discovery)->service_names;
+    const struct cw_otlp_options options = {&cw_discovery_options(op->discovery)->service_names,
+                                            op->otlp};
     if (otlp)
-        return json ? cw_push_otlp_json_decode(raw, names, arena, op->now_ns, &op->push, err)
-                    : cw_push_otlp_protobuf_decode(raw, names, arena, op->now_ns, &op->push, err);
+        return json
+                   ? cw_push_otlp_json_decode(raw, &options, arena, op->now_ns, &op->push, err)
+                   : cw_push_otlp_protobuf_decode(raw, &options, arena, op->now_ns, &op->push, err);
     return json ? cw_push_loki_json_decode(raw, arena, &op->push, err)
                 : cw_push_loki_protobuf_decode(raw, arena, &op->push, err);
 }
@@ -416,6 +420,7 @@ static int push_make(struct push_op *op, struct cw_err *err)
     struct cw_ingester_limits limits;
     struct cw_arena *arena = cw_http_arena(op->request);
     op->discovery = cw_tenants_discovery(op->ingester->tenants, op->tenant);
+    op->otlp = cw_tenants_otlp(op->ingester->tenants, op->tenant);
     int rc = push_decode(op, err);
     if (rc < 0)
         return rc;

@@ -16,7 +16,7 @@ const char *const cw_discard_names[CW_DISCARD_NREASONS] = {
 
 struct check {
     const struct cw_ingester_limits *limits;
-    const struct cw_discovery *discovery;
+    const struct cw_service_names *names; /* NULL: none is to be added */
     int64_t oldest_ns, newest_ns;
     struct cw_arena *arena;
     struct cw_push_checked *out;
@@ -213,8 +213,7 @@ static void check_entries(struct check *check, struct cw_push_stream *stream)
 static bool stream_good(struct check *check, struct cw_push_stream *stream, struct cw_hash128 *id)
 {
     struct cw_err why = {0};
-    const struct cw_service_names *names = &cw_discovery_options(check->discovery)->service_names;
-    if (cw_push_resolve_labels(stream, names, check->arena, id, &why) < 0) {
+    if (cw_push_resolve_labels(stream, check->names, check->arena, id, &why) < 0) {
         struct cw_str text = cw_arena_dup(check->arena, cw_str_of(why.text));
         if (cw_str_find(text, CW_STR("duplicate label name")) < 0)
             check->out->refused = true;
@@ -236,11 +235,9 @@ void cw_push_check(struct cw_push *push, const struct cw_ingester_limits *limits
 {
     *out =
         (struct cw_push_checked){.ids = CW_ARENA_ARRAY(arena, struct cw_hash128, push->nstreams)};
-    struct check check = {.limits = limits,
-                          .discovery = discovery,
-                          .arena = arena,
-                          .out = out,
-                          .oldest_ns = INT64_MIN};
+    struct check check = {.limits = limits, .arena = arena, .out = out, .oldest_ns = INT64_MIN};
+    if (!push->services_named)
+        check.names = &cw_discovery_options(discovery)->service_names;
     if (limits->reject_old_samples)
         check.oldest_ns = before(now_ns, limits->reject_old_samples_max_age_ns);
     if (__builtin_add_overflow(now_ns, limits->creation_grace_period_ns, &check.newest_ns))

@@ -20,9 +20,11 @@ struct cw_tenants {
 struct tenant_rules {
     struct cw_retention_policy *policy;
     struct cw_discovery *discovery;
+    struct cw_otlp_mapping *otlp;
 };
 
-static struct tenant_rules rules_make(const struct cw_ingester_limits *limits)
+static struct tenant_rules rules_make(const struct cw_ingester_config *config,
+                                      const struct cw_ingester_limits *limits)
 {
     struct tenant_rules rules;
     struct cw_err err;
@@ -34,6 +36,7 @@ static struct tenant_rules rules_make(const struct cw_ingester_limits *limits)
         .nlevel_fields = limits->log_level_fields.n,
         .json_depth = (unsigned)CW_MAX(limits->log_level_from_json_max_depth, 0)};
     rules.discovery = cw_discovery_new(&discovery);
+    rules.otlp = cw_otlp_config_mapping(&limits->otlp, &config->otlp_label_attributes);
     /* The configuration was checked when it was loaded, so it holds no other selectors. */
     CW_ASSERT(cw_retention_policy_new(limits, &rules.policy, &err) == 0);
     return rules;
@@ -45,8 +48,8 @@ static void rules_make_all(struct cw_tenants *tenants)
     const struct cw_ingester_limits *items = overrides->items;
     tenants->rules = cw_mem_array(overrides->n + 1, sizeof(*tenants->rules));
     for (size_t i = 0; i < overrides->n; i++)
-        tenants->rules[i] = rules_make(&items[i]);
-    tenants->rules[overrides->n] = rules_make(&tenants->config->limits);
+        tenants->rules[i] = rules_make(tenants->config, &items[i]);
+    tenants->rules[overrides->n] = rules_make(tenants->config, &tenants->config->limits);
 }
 
 static void rules_free(struct tenant_rules *rules, size_t noverrides)
@@ -54,6 +57,7 @@ static void rules_free(struct tenant_rules *rules, size_t noverrides)
     for (size_t i = 0; i <= noverrides; i++) {
         cw_retention_policy_unref(&rules[i].policy);
         cw_discovery_unref(&rules[i].discovery);
+        cw_otlp_mapping_unref(&rules[i].otlp);
     }
     free(rules);
 }
@@ -198,4 +202,13 @@ struct cw_discovery *cw_tenants_discovery(void *ctx, struct cw_str tenant)
     struct cw_discovery *discovery = cw_discovery_ref(rules_of(tenants, tenant)->discovery);
     pthread_rwlock_unlock(&tenants->lock);
     return discovery;
+}
+
+struct cw_otlp_mapping *cw_tenants_otlp(void *ctx, struct cw_str tenant)
+{
+    struct cw_tenants *tenants = ctx;
+    pthread_rwlock_rdlock(&tenants->lock);
+    struct cw_otlp_mapping *otlp = cw_otlp_mapping_ref(rules_of(tenants, tenant)->otlp);
+    pthread_rwlock_unlock(&tenants->lock);
+    return otlp;
 }

@@ -37,5 +37,6 @@ bool cw_tenants_querier_tenant(void *ctx, struct cw_http_request *request,
 void cw_tenants_querier_limits(void *ctx, struct cw_str tenant, struct cw_query_limits *out);
 struct cw_retention_policy *cw_tenants_retention(void *ctx, struct cw_str tenant);
 struct cw_discovery *cw_tenants_discovery(void *ctx, struct cw_str tenant);
+struct cw_otlp_mapping *cw_tenants_otlp(void *ctx, struct cw_str tenant);
 
 #endif

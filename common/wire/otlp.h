@@ -3,7 +3,8 @@
  * cw_push_otlp_*_decode() of push.h.
  *
  * Both encodings of a request are read into these values, a resource, scope or record at a time; otlp_push.c maps them as Loki does:
- * resource attributes that tell who writes become labels, all others structured metadata; maps are flattened with '_'.
+ * resource attributes that tell who writes become labels, all others structured metadata (otlp_mapping.h); maps are flattened with '_'.
+ * A record that has labels of its own is an entry of a stream that has its resource's too.
  *
  * Ownership  Texts are borrowed from the body or live in the arena.
  * Errors     CW_E_INVALID, CW_E_TOO_LARGE.
@@ -14,6 +15,7 @@
 #define CW_WIRE_OTLP_H
 #include <stdint.h>
 #include "common/base/arena.h"
+#include "common/base/id_map.h"
 #include "common/wire/push.h"
 
 /* Values inside of values: nobody's attributes nest so deep, and readers and writers recurse. */
@@ -66,26 +68,36 @@ struct cw_otlp_record {
     uint32_t dropped, flags;
 };
 
+struct cw_otlp_pairs {
+    struct cw_label *items;
+    size_t n, cap;
+};
+
 /* A push in the making. Resources, scopes of the last resource, records of the last scope. */
 struct cw_otlp_push {
-    const struct cw_service_names *names; /* may be NULL */
+    struct cw_otlp_options options;
     struct cw_arena *arena;
     struct cw_push *push;
     int64_t now_ns; /* of a record without a time */
-    size_t streams_cap, entries_cap, npairs, nitems;
+    size_t streams_cap, npairs, nitems;
+    size_t *entries_caps; /* by stream */
+    size_t entries_caps_cap;
+    /* The last resource's: the stream of records without labels of their own; behind it those of the others, numbered by labels. */
+    size_t resource_stream;
+    struct cw_id_map by_labels;
     uint64_t name_bytes; /* of members of maps, each with the names of what it stands in */
-    struct cw_label *resource_pairs, *scope_pairs; /* what goes to each entry */
-    size_t nresource_pairs, nscope_pairs;
+    struct cw_otlp_pairs resource_labels;
+    struct cw_otlp_pairs resource_metadata, scope_metadata; /* what goes to each entry */
     struct cw_err *err;
 };
 
-void cw_otlp_begin(struct cw_otlp_push *otlp, const struct cw_service_names *names,
+void cw_otlp_begin(struct cw_otlp_push *otlp, const struct cw_otlp_options *options,
                    struct cw_arena *arena, int64_t now_ns, struct cw_push *push,
                    struct cw_err *err);
 int cw_otlp_resource(struct cw_otlp_push *otlp, const struct cw_otlp_items *attributes) CW_MUST_USE;
 int cw_otlp_scope(struct cw_otlp_push *otlp, const struct cw_otlp_scope *scope) CW_MUST_USE;
 int cw_otlp_record(struct cw_otlp_push *otlp, const struct cw_otlp_record *record) CW_MUST_USE;
-/* Streams without entries go. */
+/* Streams without entries go. Also after an error. */
 void cw_otlp_end(struct cw_otlp_push *otlp);
 
 /* The next item, zeroed. NULL when there are too many (the error is set). */

@@ -6,34 +6,14 @@
 #include "common/wire/json_writer.h"
 #include "common/wire/otlp.h"
 
-/* Loki's default_resource_attributes_as_index_labels. */
-static const char *const label_attributes[] = {
-    "service.name",
-    "service.namespace",
-    "service.instance.id",
-    "deployment.environment",
-    "deployment.environment.name",
-    "cloud.region",
-    "cloud.availability_zone",
-    "k8s.cluster.name",
-    "k8s.namespace.name",
-    "k8s.pod.name",
-    "k8s.container.name",
-    "container.name",
-    "k8s.replicaset.name",
-    "k8s.deployment.name",
-    "k8s.statefulset.name",
-    "k8s.daemonset.name",
-    "k8s.cronjob.name",
-    "k8s.job.name",
-};
-
-void cw_otlp_begin(struct cw_otlp_push *otlp, const struct cw_service_names *names,
+void cw_otlp_begin(struct cw_otlp_push *otlp, const struct cw_otlp_options *options,
                    struct cw_arena *arena, int64_t now_ns, struct cw_push *push, struct cw_err *err)
 {
-    *otlp = (struct cw_otlp_push){
-        .names = names, .arena = arena, .push = push, .now_ns = now_ns, .err = err};
-    *push = (struct cw_push){0};
+    *otlp = (struct cw_otlp_push){.arena = arena, .push = push, .now_ns = now_ns, .err = err};
+    if (options != NULL)
+        otlp->options = *options;
+    cw_id_map_init(&otlp->by_labels);
+    *push = (struct cw_push){.services_named = true};
 }
 
 struct cw_otlp_item *cw_otlp_item_add(struct cw_otlp_push *otlp, struct cw_otlp_items *items)
@@ -138,12 +118,7 @@ static int value_text(struct cw_otlp_push *otlp, const struct cw_otlp_value *val
 
 /* ---- pairs ---- */
 
-struct pairs {
-    struct cw_label *items;
-    size_t n, cap;
-};
-
-static int pair_add(struct cw_otlp_push *otlp, struct pairs *pairs, struct cw_str name,
+static int pair_add(struct cw_otlp_push *otlp, struct cw_otlp_pairs *pairs, struct cw_str name,
                     struct cw_str value)
 {
     if (++otlp->npairs > CW_LIMIT_OTLP_PAIRS)
@@ -160,7 +135,7 @@ static int pair_add(struct cw_otlp_push *otlp, struct pairs *pairs, struct cw_st
 }
 
 /* A map's members are pairs of their own. */
-static int attribute_add(struct cw_otlp_push *otlp, struct pairs *pairs, struct cw_str name,
+static int attribute_add(struct cw_otlp_push *otlp, struct cw_otlp_pairs *pairs, struct cw_str name,
                          const struct cw_otlp_value *value)
 {
     if (value->kind != CW_OTLP_MAP) {
@@ -183,16 +158,33 @@ static int attribute_add(struct cw_otlp_push *otlp, struct pairs *pairs, struct 
     return rc;
 }
 
-static int attributes_add(struct cw_otlp_push *otlp, struct pairs *pairs,
-                          const struct cw_otlp_items *attributes)
+/* Each where the mapping says. */
+static int attributes_add(struct cw_otlp_push *otlp, enum cw_otlp_place place,
+                          const struct cw_otlp_items *attributes, struct cw_otlp_pairs *labels,
+                          struct cw_otlp_pairs *metadata)
 {
     int rc = 0;
-    for (size_t i = 0; rc == 0 && i < attributes->n; i++)
-        rc = attribute_add(otlp, pairs, attributes->items[i].key, &attributes->items[i].value);
+    for (size_t i = 0; rc == 0 && i < attributes->n; i++) {
+        const struct cw_otlp_item *item = &attributes->items[i];
+        enum cw_otlp_action action;
+        rc = cw_otlp_mapping_action(otlp->options.mapping, place, item->key, &action, otlp->err);
+        if (rc == 0 && action != CW_OTLP_DROP)
+            rc = attribute_add(otlp, action == CW_OTLP_LABEL ? labels : metadata, item->key,
+                               &item->value);
+    }
     return rc;
 }
 
-static int number_add(struct cw_otlp_push *otlp, struct pairs *pairs, const char *name,
+static int pairs_add(struct cw_otlp_push *otlp, struct cw_otlp_pairs *pairs,
+                     const struct cw_otlp_pairs *more)
+{
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < more->n; i++)
+        rc = pair_add(otlp, pairs, more->items[i].name, more->items[i].value);
+    return rc;
+}
+
+static int number_add(struct cw_otlp_push *otlp, struct cw_otlp_pairs *pairs, const char *name,
                       uint64_t value)
 {
     if (value == 0)
@@ -201,7 +193,7 @@ static int number_add(struct cw_otlp_push *otlp, struct pairs *pairs, const char
                     cw_arena_printf(otlp->arena, "%llu", (unsigned long long)value));
 }
 
-static int text_add(struct cw_otlp_push *otlp, struct pairs *pairs, const char *name,
+static int text_add(struct cw_otlp_push *otlp, struct cw_otlp_pairs *pairs, const char *name,
                     struct cw_str value)
 {
     return value.len == 0 ? 0 : pair_add(otlp, pairs, cw_str_of(name), value);
@@ -209,16 +201,8 @@ static int text_add(struct cw_otlp_push *otlp, struct pairs *pairs, const char *
 
 /* ---- resources, scopes, records ---- */
 
-static bool is_label(struct cw_str key)
-{
-    for (size_t i = 0; i < sizeof(label_attributes) / sizeof(label_attributes[0]); i++)
-        if (cw_str_eqz(key, label_attributes[i]))
-            return true;
-    return false;
-}
-
-/* Of one name the last value counts, and an empty one is none. Returns how many are left. */
-static size_t labels_tidy(struct pairs *labels)
+/* Of one name the last value counts, and an empty one is none. */
+static void labels_tidy(struct cw_otlp_pairs *labels)
 {
     size_t n = 0;
     cw_label_pairs_sort(labels->items, labels->n);
@@ -228,75 +212,93 @@ static size_t labels_tidy(struct pairs *labels)
         if (last && labels->items[i].value.len > 0)
             labels->items[n++] = labels->items[i];
     }
-    return n;
+    labels->n = n;
+}
+
+/* Wherever the mapping puts it. */
+static bool has_service_name(const struct cw_otlp_items *attributes)
+{
+    for (size_t i = 0; i < attributes->n; i++) {
+        const struct cw_otlp_value *value = &attributes->items[i].value;
+        if (cw_str_eqz(attributes->items[i].key, "service.name") && value->kind != CW_OTLP_NONE &&
+            (value->kind != CW_OTLP_STRING || value->text.len > 0))
+            return true;
+    }
+    return false;
 }
 
 /* Loki takes the first attribute that is one of the labels to look for, not the first of these that is there. */
-static int service_name_add(struct cw_otlp_push *otlp, struct pairs *labels)
+static int service_name_add(struct cw_otlp_push *otlp, struct cw_otlp_pairs *labels)
 {
+    const struct cw_service_names *names = otlp->options.service_names;
     struct cw_str name = CW_STR_NONE;
-    if (otlp->names == NULL || otlp->names->n == 0)
+    if (names == NULL || names->n == 0)
         return 0;
     for (size_t i = 0; i < labels->n; i++) {
         const struct cw_label *label = &labels->items[i];
         if (label->value.len > 0 && cw_str_eq(label->name, CW_SERVICE_NAME_LABEL))
             return 0;
-        if (name.len == 0 && cw_str_among(label->name, otlp->names->items, otlp->names->n))
+        if (name.len == 0 && cw_str_among(label->name, names->items, names->n))
             name = label->value;
     }
     return pair_add(otlp, labels, CW_SERVICE_NAME_LABEL,
                     name.len > 0 ? name : CW_SERVICE_NAME_UNKNOWN);
 }
 
-static struct cw_push_stream *stream_begin(struct cw_otlp_push *otlp)
+/* Without labels it is `{}`, which is refused in Loki's words. Takes the pairs. */
+static int stream_begin(struct cw_otlp_push *otlp, const struct cw_otlp_pairs *labels)
 {
     struct cw_push *push = otlp->push;
-    if (push->nstreams > 0 && push->streams[push->nstreams - 1].nentries == 0)
-        push->nstreams--;
+    if (push->nstreams >= CW_LIMIT_PUSH_STREAMS)
+        return cw_err_set(otlp->err, CW_E_TOO_LARGE, "push has more than %u streams",
+                          CW_LIMIT_PUSH_STREAMS);
     push->streams = cw_arena_grow(otlp->arena, push->streams, push->nstreams, &otlp->streams_cap,
                                   push->nstreams + 1, sizeof(*push->streams));
-    otlp->entries_cap = 0;
+    otlp->entries_caps =
+        cw_arena_grow(otlp->arena, otlp->entries_caps, push->nstreams, &otlp->entries_caps_cap,
+                      push->nstreams + 1, sizeof(*otlp->entries_caps));
+    if (cw_arena_refused(otlp->arena) < 0)
+        return cw_arena_refused(otlp->arena);
+    otlp->entries_caps[push->nstreams] = 0;
     struct cw_push_stream *stream = &push->streams[push->nstreams++];
     *stream = (struct cw_push_stream){.labels_text = CW_STR("{}")};
-    return stream;
+    if (labels->n == 0)
+        return 0;
+    stream->labels_text = CW_STR_NONE;
+    return cw_labels_from_pairs(labels->items, labels->n, &stream->labels, otlp->err);
 }
 
 int cw_otlp_resource(struct cw_otlp_push *otlp, const struct cw_otlp_items *attributes)
 {
-    struct pairs labels = {0}, metadata = {0};
-    if (otlp->push->nstreams >= CW_LIMIT_PUSH_STREAMS)
-        return cw_err_set(otlp->err, CW_E_TOO_LARGE, "push has more than %u streams",
-                          CW_LIMIT_PUSH_STREAMS);
-    struct cw_push_stream *stream = stream_begin(otlp);
-    int rc = cw_arena_refused(otlp->arena);
-    for (size_t i = 0; rc == 0 && i < attributes->n; i++) {
-        const struct cw_otlp_item *item = &attributes->items[i];
-        rc =
-            attribute_add(otlp, is_label(item->key) ? &labels : &metadata, item->key, &item->value);
-    }
-    otlp->resource_pairs = metadata.items;
-    otlp->nresource_pairs = metadata.n;
-    if (rc == 0)
+    struct cw_push *push = otlp->push;
+    struct cw_otlp_pairs labels = {0};
+    if (push->nstreams > 0 && push->streams[push->nstreams - 1].nentries == 0)
+        push->nstreams--;
+    cw_id_map_fini(&otlp->by_labels);
+    cw_id_map_init(&otlp->by_labels);
+    otlp->resource_metadata = otlp->scope_metadata = labels;
+    int rc = attributes_add(otlp, CW_OTLP_RESOURCE, attributes, &labels, &otlp->resource_metadata);
+    if (rc == 0 && !has_service_name(attributes))
         rc = service_name_add(otlp, &labels);
-    size_t n = labels_tidy(&labels);
-    if (rc < 0 || n == 0)
-        return rc; /* without labels: `{}` is refused in Loki's words */
-    stream->labels_text = CW_STR_NONE;
-    return cw_labels_from_pairs(labels.items, n, &stream->labels, otlp->err);
+    if (rc < 0)
+        return rc;
+    labels_tidy(&labels);
+    otlp->resource_labels = labels;
+    otlp->resource_stream = push->nstreams;
+    return stream_begin(otlp, &labels);
 }
 
 int cw_otlp_scope(struct cw_otlp_push *otlp, const struct cw_otlp_scope *scope)
 {
-    struct pairs metadata = {0};
-    int rc = attributes_add(otlp, &metadata, &scope->attributes);
+    struct cw_otlp_pairs metadata = {0};
+    int rc = attributes_add(otlp, CW_OTLP_SCOPE, &scope->attributes, &metadata, &metadata);
     if (rc == 0)
         rc = text_add(otlp, &metadata, "scope_name", scope->name);
     if (rc == 0)
         rc = text_add(otlp, &metadata, "scope_version", scope->version);
     if (rc == 0)
         rc = number_add(otlp, &metadata, "scope_dropped_attributes_count", scope->dropped);
-    otlp->scope_pairs = metadata.items;
-    otlp->nscope_pairs = metadata.n;
+    otlp->scope_metadata = metadata;
     return rc;
 }
 
@@ -314,10 +316,13 @@ static struct cw_str hex(struct cw_otlp_push *otlp, struct cw_str bytes)
     return any ? cw_str_make(text, 2 * bytes.len) : CW_STR(""); /* all zeros is no id */
 }
 
-static int record_metadata(struct cw_otlp_push *otlp, const struct cw_otlp_record *record,
-                           struct pairs *out)
+/* Its labels and its metadata, in Loki's order. */
+static int record_pairs(struct cw_otlp_push *otlp, const struct cw_otlp_record *record,
+                        struct cw_otlp_pairs *labels, struct cw_otlp_pairs *out)
 {
-    int rc = attributes_add(otlp, out, &record->attributes);
+    int rc = attributes_add(otlp, CW_OTLP_LOG, &record->attributes, labels, out);
+    if (rc == 0 && cw_otlp_mapping_labels_severity(otlp->options.mapping))
+        rc = text_add(otlp, labels, "severity_text", record->severity_text);
     if (rc == 0 && record->severity_number != 0)
         rc = pair_add(otlp, out, CW_STR("severity_number"),
                       cw_arena_printf(otlp->arena, "%d", (int)record->severity_number));
@@ -336,48 +341,77 @@ static int record_metadata(struct cw_otlp_push *otlp, const struct cw_otlp_recor
         rc = text_add(otlp, out, "span_id", hex(otlp, record->span_id));
     if (rc == 0)
         rc = text_add(otlp, out, "event_name", record->event_name);
-    for (size_t i = 0; rc == 0 && i < otlp->nresource_pairs; i++)
-        rc = pair_add(otlp, out, otlp->resource_pairs[i].name, otlp->resource_pairs[i].value);
-    for (size_t i = 0; rc == 0 && i < otlp->nscope_pairs; i++)
-        rc = pair_add(otlp, out, otlp->scope_pairs[i].name, otlp->scope_pairs[i].value);
-    return rc;
+    if (rc == 0)
+        rc = pairs_add(otlp, out, &otlp->resource_metadata);
+    return rc < 0 ? rc : pairs_add(otlp, out, &otlp->scope_metadata);
+}
+
+/* The stream of records with these labels of their own, which count before the resource's. */
+static int find_stream(struct cw_otlp_push *otlp, const struct cw_otlp_pairs *own, size_t *out)
+{
+    struct cw_otlp_pairs labels = {0};
+    bool added;
+    *out = otlp->resource_stream;
+    if (own->n == 0)
+        return 0;
+    int rc = pairs_add(otlp, &labels, &otlp->resource_labels);
+    if (rc == 0)
+        rc = pairs_add(otlp, &labels, own);
+    if (rc < 0)
+        return rc;
+    labels_tidy(&labels);
+    *out += 1 + cw_id_map_put(&otlp->by_labels,
+                              cw_labels_hash((struct cw_labels){labels.items, labels.n}), &added);
+    return added ? stream_begin(otlp, &labels) : 0;
+}
+
+static int add_entry(struct cw_otlp_push *otlp, size_t at, const struct cw_push_entry *entry)
+{
+    struct cw_push *push = otlp->push;
+    struct cw_push_stream *stream = &push->streams[at];
+    stream->entries =
+        cw_arena_grow(otlp->arena, stream->entries, stream->nentries, &otlp->entries_caps[at],
+                      stream->nentries + 1, sizeof(*stream->entries));
+    if (cw_arena_refused(otlp->arena) < 0)
+        return cw_arena_refused(otlp->arena);
+    stream->entries[stream->nentries++] = *entry;
+    push->nentries++;
+    push->line_bytes += entry->line.len;
+    return 0;
 }
 
 int cw_otlp_record(struct cw_otlp_push *otlp, const struct cw_otlp_record *record)
 {
-    struct cw_push *push = otlp->push;
-    struct cw_push_stream *stream = &push->streams[push->nstreams - 1];
     uint64_t ts_ns = record->time_ns != 0 ? record->time_ns : record->observed_ns;
     if (ts_ns > INT64_MAX)
         return cw_err_set(otlp->err, CW_E_INVALID,
                           "timestamp: %llu ns do not fit 64 bits with a sign",
                           (unsigned long long)ts_ns);
-    if (push->nentries >= CW_LIMIT_PUSH_ENTRIES)
+    if (otlp->push->nentries >= CW_LIMIT_PUSH_ENTRIES)
         return cw_err_set(otlp->err, CW_E_TOO_LARGE, "push has more than %u entries",
                           CW_LIMIT_PUSH_ENTRIES);
     struct cw_push_entry entry = {.ts_ns = ts_ns != 0 ? (int64_t)ts_ns : otlp->now_ns};
-    struct pairs metadata = {0};
+    struct cw_otlp_pairs labels = {0}, metadata = {0};
+    size_t stream = 0;
     int rc = value_text(otlp, &record->body, &entry.line);
     if (rc == 0)
-        rc = record_metadata(otlp, record, &metadata);
+        rc = record_pairs(otlp, record, &labels, &metadata);
+    if (rc == 0)
+        rc = find_stream(otlp, &labels, &stream);
     if (rc < 0)
         return rc;
     entry.metadata = metadata.items;
     entry.nmetadata = (uint32_t)metadata.n;
-    stream->entries =
-        cw_arena_grow(otlp->arena, stream->entries, stream->nentries, &otlp->entries_cap,
-                      stream->nentries + 1, sizeof(*stream->entries));
-    if (cw_arena_refused(otlp->arena) < 0)
-        return cw_arena_refused(otlp->arena);
-    stream->entries[stream->nentries++] = entry;
-    push->nentries++;
-    push->line_bytes += entry.line.len;
-    return 0;
+    return add_entry(otlp, stream, &entry);
 }
 
 void cw_otlp_end(struct cw_otlp_push *otlp)
 {
     struct cw_push *push = otlp->push;
-    if (push->nstreams > 0 && push->streams[push->nstreams - 1].nentries == 0)
-        push->nstreams--;
+    size_t n = 0;
+    for (size_t i = 0; i < push->nstreams; i++)
+        if (push->streams[i].nentries > 0)
+            push->streams[n++] = push->streams[i];
+    push->nstreams = n;
+    cw_id_map_fini(&otlp->by_labels);
 }

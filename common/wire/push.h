@@ -25,6 +25,7 @@
 #include "common/base/err.h"
 #include "common/base/str.h"
 #include "common/labels/labels.h"
+#include "common/wire/otlp_mapping.h"
 #include "common/wire/service_name.h"
 
 /* The time of an entry that gives none (`[]` in JSON, no timestamp field): Go's zero time, 0001-01-01T00:00:00Z, which no int64
@@ -76,6 +77,8 @@ struct cw_push {
     size_t nstreams;
     size_t nentries;     /* over all streams */
     uint64_t line_bytes; /* over all entries */
+    bool
+        services_named; /* streams have the service_name that they are to have: OTLP's rule is its own */
     struct cw_push_delivery delivery;
 };
 
@@ -88,12 +91,17 @@ int cw_push_loki_protobuf_decode(struct cw_str body, struct cw_arena *arena, str
                                  struct cw_err *err) CW_MUST_USE;
 int cw_push_loki_json_decode(struct cw_str body, struct cw_arena *arena, struct cw_push *out,
                              struct cw_err *err) CW_MUST_USE;
-/* OTLP's ExportLogsServiceRequest, mapped as Loki does (otlp.h); a record without any time gets now_ns, a resource without
- * a service.name one by `names`, which may be NULL: none. */
-int cw_push_otlp_protobuf_decode(struct cw_str body, const struct cw_service_names *names,
+/* How OTLP becomes a push. */
+struct cw_otlp_options {
+    const struct cw_service_names
+        *service_names;                    /* of a resource without a service.name; NULL: none */
+    const struct cw_otlp_mapping *mapping; /* of attributes; NULL: Loki's defaults */
+};
+/* OTLP's ExportLogsServiceRequest, mapped as Loki does (otlp.h); a record without any time gets now_ns. `options` may be NULL. */
+int cw_push_otlp_protobuf_decode(struct cw_str body, const struct cw_otlp_options *options,
                                  struct cw_arena *arena, int64_t now_ns, struct cw_push *out,
                                  struct cw_err *err) CW_MUST_USE;
-int cw_push_otlp_json_decode(struct cw_str body, const struct cw_service_names *names,
+int cw_push_otlp_json_decode(struct cw_str body, const struct cw_otlp_options *options,
                              struct cw_arena *arena, int64_t now_ns, struct cw_push *out,
                              struct cw_err *err) CW_MUST_USE;
 /* Encode for a shipper or the CLI: streams need labels_text. */

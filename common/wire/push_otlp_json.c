@@ -429,12 +429,12 @@ static int read_resource_logs(struct decoder *d)
     return rc == 0 && scopes.present ? each_later(d, &scopes.at, read_scope_logs) : rc;
 }
 
-int cw_push_otlp_json_decode(struct cw_str body, const struct cw_service_names *names,
+int cw_push_otlp_json_decode(struct cw_str body, const struct cw_otlp_options *options,
                              struct cw_arena *arena, int64_t now_ns, struct cw_push *out,
                              struct cw_err *err)
 {
     struct decoder d = {.err = err};
-    cw_otlp_begin(&d.otlp, names, arena, now_ns, out, err);
+    cw_otlp_begin(&d.otlp, options, arena, now_ns, out, err);
     cw_json_reader_init(&d.json, body, arena);
     d.json.lone_surrogates = CW_JSON_SURROGATES_REPLACED; /* as OTLP's Go libraries read them */
     int rc = cw_json_next(&d.json, err);

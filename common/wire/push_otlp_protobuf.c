@@ -271,12 +271,12 @@ static int read_resource_logs(struct cw_otlp_push *otlp, struct cw_str message)
                   : each(otlp, message, RESOURCE_LOGS_SCOPES, "resource logs", read_scope_logs);
 }
 
-int cw_push_otlp_protobuf_decode(struct cw_str body, const struct cw_service_names *names,
+int cw_push_otlp_protobuf_decode(struct cw_str body, const struct cw_otlp_options *options,
                                  struct cw_arena *arena, int64_t now_ns, struct cw_push *out,
                                  struct cw_err *err)
 {
     struct cw_otlp_push otlp;
-    cw_otlp_begin(&otlp, names, arena, now_ns, out, err);
+    cw_otlp_begin(&otlp, options, arena, now_ns, out, err);
     int rc = each(&otlp, body, REQUEST_RESOURCES, "logs request", read_resource_logs);
     cw_otlp_end(&otlp);
     return rc;

@@ -72,15 +72,20 @@ static void write_filter_name(void *arg, const struct cw_label_filter *leaf)
 
 static void write_stage_needs(const struct cw_stage *stage, struct cw_json_writer *w)
 {
-    if (stage->kind == CW_STAGE_LABEL_FILTER) {
+    static const unsigned by_labels = 1u << CW_STAGE_LABEL_FILTER | 1u << CW_STAGE_DROP |
+                                      1u << CW_STAGE_KEEP | 1u << CW_STAGE_LABEL_FORMAT |
+                                      1u << CW_STAGE_DISTINCT | 1u << CW_STAGE_SORT;
+    bool gathers = stage->kind == CW_STAGE_DISTINCT || stage->kind == CW_STAGE_SORT;
+    if (stage->kind == CW_STAGE_LABEL_FILTER || gathers) {
         key(w, "needs_labels");
         cw_json_begin_array(w);
-        cw_label_filter_leaves(stage->label_filter, write_filter_name, w);
+        if (!gathers)
+            cw_label_filter_leaves(stage->label_filter, write_filter_name, w);
+        for (size_t i = 0; i < stage->nkeys; i++)
+            cw_json_string(w, stage->keys[i].name);
         cw_json_end_array(w);
     }
-    key_bool(w, "needs_line",
-             stage->kind != CW_STAGE_LABEL_FILTER && stage->kind != CW_STAGE_DROP &&
-                 stage->kind != CW_STAGE_KEEP && stage->kind != CW_STAGE_LABEL_FORMAT);
+    key_bool(w, "needs_line", (by_labels & 1u << stage->kind) == 0);
 }
 
 /* What is looked for ahead of the filter itself, in templates and in text. */
@@ -203,9 +208,20 @@ static void write_chosen(const struct cw_explain_scan *scan, struct cw_json_writ
     cw_json_end_object(w);
 }
 
+static void write_purpose(const struct cw_explain_scan *scan, struct cw_json_writer *w)
+{
+    static const char *const names[] = {[CW_EXPLAIN_ANSWER] = "answer",
+                                        [CW_EXPLAIN_VALUES] = "values",
+                                        [CW_EXPLAIN_CONTEXT] = "context"};
+    cw_json_key_string(w, "purpose", cw_str_of(names[scan->purpose]));
+    if (scan->purpose == CW_EXPLAIN_VALUES)
+        cw_json_key_string(w, "values_of", scan->values_of);
+}
+
 static void write_scan(const struct cw_explain_scan *scan, struct cw_json_writer *w)
 {
     cw_json_begin_object(w);
+    write_purpose(scan, w);
     key_format(w, "selector", format_selector, &scan->expr->selector);
     if (scan->expr->kind == CW_EXPR_RANGE_AGG)
         write_aggregation(scan->expr, w);

@@ -202,16 +202,16 @@ static int64_t whole_seconds(int64_t step_ns)
 }
 
 static void write_samples(struct cw_json_writer *w, const struct cw_patterns *patterns,
-                          const struct cw_pattern_sum *sum)
+                          const struct cw_pattern_series *series)
 {
     cw_json_key(w, CW_STR("samples"));
     cw_json_begin_array(w);
-    for (size_t i = 0; i < sum->n; i++) {
+    for (size_t i = 0; i < series->n; i++) {
         int64_t ns =
-            cw_patterns_step_ns(patterns->first_ns, patterns->step_ns, sum->samples[i].step);
+            cw_patterns_step_ns(patterns->first_ns, patterns->step_ns, series->samples[i].step);
         cw_json_begin_array(w);
         cw_json_i64(w, ns / CW_NS_PER_S);
-        cw_json_u64(w, sum->samples[i].count);
+        cw_json_u64(w, series->samples[i].count);
         cw_json_end_array(w);
     }
     cw_json_end_array(w);
@@ -227,10 +227,12 @@ static int answer_patterns(struct cw_api_request *request, const struct cw_patte
     cw_answer_warning(&w, cw_api_extra(request, false).warning);
     cw_json_key(&w, CW_STR("data"));
     cw_json_begin_array(&w);
-    for (size_t i = 0; rc == 0 && i < patterns->table.n; i++) {
+    for (size_t i = 0; rc == 0 && i < patterns->n; i++) {
+        const struct cw_pattern_series *series = &patterns->series[i];
         cw_json_begin_object(&w);
-        cw_json_key_string(&w, "pattern", patterns->table.items[i].text);
-        write_samples(&w, patterns, &patterns->table.items[i]);
+        cw_json_key_string(&w, "pattern", series->text);
+        cw_json_key_string(&w, "level", cw_level_names[series->level]);
+        write_samples(&w, patterns, series);
         cw_json_end_object(&w);
         rc = cw_api_body_pass_on(request, err);
     }

@@ -67,10 +67,6 @@ static int parse(struct cw_api_request *request, struct cw_str text, struct expl
         rc = cw_logql_parse_dialect(text, dialect, &explained->query, err);
     if (rc == 0)
         rc = cw_eval_check(explained->query->root, err);
-    if (rc == 0 &&
-        (cw_expr_gathers(explained->query->root) || cw_expr_has_in(explained->query->root)))
-        rc = cw_err_set(err, CW_E_INVALID,
-                        "a query with distinct, sort by, context or in cannot be explained");
     explained->asked.query = explained->query;
     return rc;
 }
@@ -125,7 +121,7 @@ static int explain(struct cw_api_request *request, struct explained *explained, 
                                  : read_range(request, explained, err);
     if (rc < 0)
         return rc;
-    const struct cw_expr *expr = explained->query->root;
+    struct cw_expr *expr = explained->query->root;
     return asked->grid != NULL ? cw_explain_samples(&request->query, expr, asked->grid, asked->kind,
                                                     &explained->explain, err)
                                : cw_explain_logs(&request->query, expr, asked->start_ns,

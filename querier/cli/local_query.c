@@ -269,17 +269,29 @@ static bool close_range(struct local *local, struct cw_cli_range *range)
 }
 
 /* A metric within `in (...)` is of the end of the time, which has to be known. */
-static int run_sub_queries(struct local *local, const struct cw_cli_range *range,
-                           struct cw_err *err)
+static void close_for_values(struct local *local, struct cw_cli_range *range)
 {
     struct cw_cli_range closed = *range;
-    if (!cw_expr_has_in(local->query->root))
-        return 0;
-    bool open = range->end_ns == INT64_MAX;
-    if (open && !close_range(local, &closed))
-        closed.end_ns = local->now_ns;
-    const struct cw_sub_query_span span = {range->start_ns, closed.end_ns + open, NULL};
-    return cw_sub_queries_run(&local->context, local->query, &span, err);
+    if (!cw_expr_has_in(local->query->root) || range->end_ns != INT64_MAX)
+        return;
+    range->end_ns = (close_range(local, &closed) ? closed.end_ns : local->now_ns) + 1;
+}
+
+/* Ready for its first page, with the values of its `in (...)`; *left_out entries are to be read at most. */
+static int open_logs(struct local *local, const struct cw_cli_range *range,
+                     struct cw_log_query **out, uint64_t *left_out, struct cw_err *err)
+{
+    const struct cw_cli_args *args = local->cli->args;
+    const struct cw_sub_query_span span = {range->start_ns, range->end_ns, NULL};
+    *left_out = args->has_limit && args->limit > 0 ? (uint64_t)args->limit : UINT64_MAX;
+    learn_times(local);
+    int rc = cw_sub_queries_run(&local->context, local->query, &span, err);
+    if (rc == 0)
+        rc = cw_log_query_open(&local->context, local->query->root, range->start_ns, range->end_ns,
+                               !args->forward, out, err);
+    if (rc == 0)
+        cw_log_query_expect(*out, (size_t)*left_out);
+    return rc;
 }
 
 static int print_logs(struct local *local, const struct cw_cli_range *range, struct cw_err *err)
@@ -287,15 +299,10 @@ static int print_logs(struct local *local, const struct cw_cli_range *range, str
     const struct cw_cli_args *args = local->cli->args;
     struct cw_cli_printer printer;
     struct cw_log_query *log_query = NULL;
-    uint64_t left = args->has_limit && args->limit > 0 ? (uint64_t)args->limit : UINT64_MAX;
-    learn_times(local);
-    int rc = run_sub_queries(local, range, err);
-    if (rc == 0)
-        rc = cw_log_query_open(&local->context, local->query->root, range->start_ns, range->end_ns,
-                               !args->forward, &log_query, err);
+    uint64_t left;
+    int rc = open_logs(local, range, &log_query, &left, err);
     if (rc < 0)
         return rc;
-    cw_log_query_expect(log_query, (size_t)left);
     cw_cli_printer_init(&printer, args);
     struct cw_log_page page = {0};
     while (rc == 0 && !page.last && left > 0) {
@@ -314,15 +321,21 @@ static int print_logs(struct local *local, const struct cw_cli_range *range, str
 
 /* ---- samples ---- */
 
+static int run_samples(struct local *local, const struct cw_grid *grid, enum cw_eval_kind kind,
+                       struct cw_result *out, struct cw_err *err)
+{
+    const struct cw_sub_query_span span = {.grid = grid};
+    int rc = cw_sub_queries_run(&local->context, local->query, &span, err);
+    return rc < 0
+               ? rc
+               : cw_metric_query_run(&local->context, local->query->root, grid, kind, 0, out, err);
+}
+
 static int print_samples(struct local *local, const struct cw_grid *grid, enum cw_eval_kind kind,
                          struct cw_err *err)
 {
     struct cw_result result;
-    const struct cw_sub_query_span span = {.grid = grid};
-    int rc = cw_sub_queries_run(&local->context, local->query, &span, err);
-    if (rc < 0)
-        return rc;
-    rc = cw_metric_query_run(&local->context, local->query->root, grid, kind, 0, &result, err);
+    int rc = run_samples(local, grid, kind, &result, err);
     if (rc < 0)
         return rc;
     struct cw_answer_extra extra = {0};
@@ -385,13 +398,12 @@ static int make_grid(struct local *local, const struct cw_cli_range *range, stru
 /* ---- explain and analyze ---- */
 
 /* Read what would be printed, to its end, as it would be read. */
-static int read_logs(struct local *local, const struct cw_explain_asked *asked,
+static int read_logs(struct local *local, const struct cw_cli_range *range,
                      struct cw_explain_result *result, struct cw_err *err)
 {
     struct cw_log_query *log_query = NULL;
-    uint64_t left = asked->limit > 0 ? asked->limit : UINT64_MAX;
-    int rc = cw_log_query_open(&local->context, local->query->root, asked->start_ns, asked->end_ns,
-                               !asked->forward, &log_query, err);
+    uint64_t left;
+    int rc = open_logs(local, range, &log_query, &left, err);
     struct cw_log_page page = {0};
     while (rc == 0 && !page.last && left > 0) {
         rc = cw_log_query_page(log_query, (size_t)CW_MIN(left, (uint64_t)PAGE_ENTRIES), PAGE_BYTES,
@@ -409,8 +421,7 @@ static int read_samples(struct local *local, const struct cw_explain_asked *aske
                         struct cw_explain_result *result, struct cw_err *err)
 {
     struct cw_result samples;
-    int rc = cw_metric_query_run(&local->context, local->query->root, asked->grid, asked->kind, 0,
-                                 &samples, err);
+    int rc = run_samples(local, asked->grid, asked->kind, &samples, err);
     if (rc < 0)
         return rc;
     result->series = samples.table != NULL ? samples.table->n : 1;
@@ -418,14 +429,15 @@ static int read_samples(struct local *local, const struct cw_explain_asked *aske
     return 0;
 }
 
-static int analyze(struct local *local, const struct cw_explain_asked *asked,
-                   struct cw_json_writer *w, struct cw_err *err)
+static int analyze(struct local *local, const struct cw_cli_range *range,
+                   const struct cw_explain_asked *asked, struct cw_json_writer *w,
+                   struct cw_err *err)
 {
     struct cw_explain_result result = {.query = &local->context};
     int64_t begun_ns = cw_clock_mono_ns();
     local->context.timed = true;
     int rc = asked->grid != NULL ? read_samples(local, asked, &result, err)
-                                 : read_logs(local, asked, &result, err);
+                                 : read_logs(local, range, &result, err);
     if (rc < 0)
         return rc;
     result.total_ns = cw_clock_mono_ns() - begun_ns;
@@ -451,7 +463,7 @@ static int print_explained(struct local *local, const struct cw_cli_range *range
         .forward = args->forward,
         .workers = cw_pool_threads(local->pool),
     };
-    const struct cw_expr *root = local->query->root;
+    struct cw_expr *root = local->query->root;
     struct cw_explain explain;
     int rc = grid != NULL ? cw_explain_samples(&local->context, root, grid, kind, &explain, err)
                           : cw_explain_logs(&local->context, root, range->start_ns, range->end_ns,
@@ -464,7 +476,7 @@ static int print_explained(struct local *local, const struct cw_cli_range *range
     cw_json_begin_object(&w);
     cw_answer_explain(&asked, &explain, &w);
     if (args->analyze)
-        rc = analyze(local, &asked, &w, err);
+        rc = analyze(local, range, &asked, &w, err);
     cw_json_end_object(&w);
     cw_progress_pause(local->progress);
     if (rc == 0)
@@ -507,9 +519,11 @@ typedef int (*answer_fn)(struct local *local, struct cw_cli_range *range, struct
 static int answer_range(struct local *local, struct cw_cli_range *range, struct cw_err *err)
 {
     struct cw_grid grid;
-    if (!cw_expr_is_metric(local->query->root))
+    if (!cw_expr_is_metric(local->query->root)) {
+        close_for_values(local, range);
         return is_explained(local) ? print_explained(local, range, NULL, CW_EVAL_RANGE, err)
                                    : print_logs(local, range, err);
+    }
     if (!close_range(local, range))
         return 0;
     int rc = make_grid(local, range, &grid, err);

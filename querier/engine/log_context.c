@@ -50,7 +50,7 @@ struct stream_walk {
 
 /* ---- the matches ---- */
 
-static struct cw_expr *without_context(const struct cw_expr *expr, struct cw_arena *arena)
+struct cw_expr *cw_log_context_matching(const struct cw_expr *expr, struct cw_arena *arena)
 {
     struct cw_expr *copy = CW_ARENA_NEW(arena, struct cw_expr);
     struct cw_stage **tail = &copy->stages;
@@ -290,7 +290,7 @@ int cw_log_context_run(struct cw_query_context *query, const struct cw_log_conte
                               .out = out};
     cw_arena_watch(run.arena, cw_allowance_watch, &query->allowance);
     cw_id_map_init(&run.by_labels);
-    run.matching = without_context(scope->expr, run.arena);
+    run.matching = cw_log_context_matching(scope->expr, run.arena);
     cw_log_top_init(out, scope->newest_first, scope->max_entries, SIZE_MAX, &query->allowance);
     int rc = find_matches(&run, err);
     if (rc == 0)

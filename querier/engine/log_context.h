@@ -24,6 +24,8 @@ struct cw_log_context_scope {
     size_t max_entries; /* SIZE_MAX: all */
 };
 
+/* The query whose entries are the matches: without its last stage. Borrows from `expr`. */
+struct cw_expr *cw_log_context_matching(const struct cw_expr *expr, struct cw_arena *arena);
 /* *out is sorted, and the caller's: cw_log_top_fini(). */
 int cw_log_context_run(struct cw_query_context *query, const struct cw_log_context_scope *scope,
                        struct cw_log_top *out, struct cw_err *err) CW_MUST_USE;

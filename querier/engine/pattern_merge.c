@@ -237,7 +237,7 @@ static int write_merged(const struct merge *m, const struct cw_pattern_table *fr
         size_t idx;
         rc = cw_pattern_table_put(out, final_text(m, from, &texts, i), &idx, err);
         for (size_t k = 0; rc == 0 && k < sum->n; k++)
-            rc = cw_pattern_table_add(out, idx, sum->samples[k].step, sum->samples[k].count, err);
+            rc = cw_pattern_table_add(out, idx, sum->samples[k], err);
     }
     cw_id_map_fini(&texts.all);
     cw_buf_fini(&texts.words);

@@ -57,18 +57,23 @@ int cw_pattern_table_put(struct cw_pattern_table *table, struct cw_str text, siz
 
 /* ---- samples ---- */
 
-/* Where the step stands among the samples, or where it would: mostly at the one that was counted last, or behind it. */
-static size_t sample_place(const struct cw_pattern_sum *sum, uint32_t step)
+static uint64_t sample_key(const struct cw_pattern_sample *sample)
+{
+    return (uint64_t)sample->level << 32 | sample->step;
+}
+
+/* Where the sample stands among the others, or where it would: mostly at the one that was counted last, or behind it. */
+static size_t sample_place(const struct cw_pattern_sum *sum, uint64_t key)
 {
     size_t from = 0, to = sum->n;
-    if (to == 0 || sum->samples[to - 1].step < step)
+    if (to == 0 || sample_key(&sum->samples[to - 1]) < key)
         return to;
     for (size_t i = sum->last; i < to && i < sum->last + 2; i++)
-        if (sum->samples[i].step == step)
+        if (sample_key(&sum->samples[i]) == key)
             return i;
     while (from < to) {
         size_t mid = from + (to - from) / 2;
-        if (sum->samples[mid].step < step)
+        if (sample_key(&sum->samples[mid]) < key)
             from = mid + 1;
         else
             to = mid;
@@ -90,21 +95,22 @@ static int samples_room(struct cw_pattern_table *table, struct cw_pattern_sum *s
     return 0;
 }
 
-int cw_pattern_table_add(struct cw_pattern_table *table, size_t idx, uint32_t step, uint64_t count,
-                         struct cw_err *err)
+int cw_pattern_table_add(struct cw_pattern_table *table, size_t idx,
+                         struct cw_pattern_sample sample, struct cw_err *err)
 {
     struct cw_pattern_sum *sum = &table->items[idx];
-    size_t at = sample_place(sum, step);
-    if (at == sum->n || sum->samples[at].step != step) {
+    uint64_t key = sample_key(&sample);
+    size_t at = sample_place(sum, key);
+    if (at == sum->n || sample_key(&sum->samples[at]) != key) {
         int rc = samples_room(table, sum, err);
         if (rc < 0)
             return rc;
         memmove(sum->samples + at + 1, sum->samples + at, (sum->n - at) * sizeof *sum->samples);
-        sum->samples[at] = (struct cw_pattern_sample){.step = step};
+        sum->samples[at] = (struct cw_pattern_sample){sample.level, sample.step, 0};
         sum->n++;
     }
-    sum->samples[at].count += count;
-    sum->count += count;
+    sum->samples[at].count += sample.count;
+    sum->count += sample.count;
     sum->last = at;
     return 0;
 }
@@ -117,7 +123,7 @@ static int add_sum(struct cw_pattern_table *table, const struct cw_pattern_sum *
     size_t idx;
     int rc = cw_pattern_table_put(table, sum->text, &idx, err);
     for (size_t i = 0; rc == 0 && i < sum->n; i++)
-        rc = cw_pattern_table_add(table, idx, sum->samples[i].step, sum->samples[i].count, err);
+        rc = cw_pattern_table_add(table, idx, sum->samples[i], err);
     return rc;
 }
 

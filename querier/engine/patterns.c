@@ -10,11 +10,6 @@
 #include "querier/engine/plan.h"
 #include "querier/engine/unit_run.h"
 
-/* Lines of a pattern that were counted in a step, and are not in the table yet. */
-struct pending {
-    uint32_t step, count;
-};
-
 /* What a worker has gathered, and the unit that it reads. */
 struct worker {
     struct cw_pattern_table table;
@@ -23,7 +18,8 @@ struct worker {
     bool have_block; /* `block` is the unit's, and the table's numbers are as they were */
     uint32_t *rows;  /* patterns of the batch */
     size_t rows_cap;
-    struct pending *pending; /* by pattern */
+    struct cw_pattern_sample
+        *pending; /* by pattern: what was counted, and is not in the table yet */
     size_t pending_cap;
 };
 
@@ -75,10 +71,9 @@ static int batch_patterns(struct worker *worker, const struct cw_entry_batch *ba
 
 static int pending_flush(struct worker *worker, size_t pattern, struct cw_err *err)
 {
-    struct pending *pending = &worker->pending[pattern];
-    uint32_t count = pending->count;
-    pending->count = 0;
-    return count > 0 ? cw_pattern_table_add(&worker->table, pattern, pending->step, count, err) : 0;
+    struct cw_pattern_sample pending = worker->pending[pattern];
+    worker->pending[pattern].count = 0;
+    return pending.count > 0 ? cw_pattern_table_add(&worker->table, pattern, pending, err) : 0;
 }
 
 static int pending_flush_all(struct worker *worker, struct cw_err *err)
@@ -101,12 +96,23 @@ static void pending_room(struct worker *worker)
     worker->pending_cap = cap;
 }
 
-/* Rows come in order of time: mostly of the step of the row before. */
+/* What the metadata say; a word that is none of the levels is unknown. */
+static enum cw_level level_of(struct cw_labels metadata)
+{
+    struct cw_str word = cw_labels_get(metadata, CW_LEVEL_LABEL);
+    for (unsigned i = 0; i < CW_LEVEL_N; i++)
+        if (cw_str_eq_nocase(word, cw_level_names[i]))
+            return (enum cw_level)i;
+    return CW_LEVEL_UNKNOWN;
+}
+
+/* Rows come in order of time: mostly of the step of the row before. Rows with the same metadata mostly share them. */
 static int batch_count(const struct patterns_run *run, struct worker *worker,
                        const struct cw_entry_batch *batch, struct cw_err *err)
 {
     int64_t step_from_ns = 0, step_to_ns = 0;
-    uint32_t step = 0;
+    uint32_t step = 0, level = CW_LEVEL_UNKNOWN;
+    struct cw_labels metadata = CW_LABELS_NONE;
     int rc = 0;
     pending_room(worker);
     for (size_t i = 0; rc == 0 && i < batch->n; i++) {
@@ -118,11 +124,16 @@ static int batch_count(const struct patterns_run *run, struct worker *worker,
             if (__builtin_add_overflow(step_from_ns, run->step_ns, &step_to_ns))
                 step_to_ns = INT64_MAX;
         }
+        if (batch->metadata != NULL && batch->metadata[i].items != metadata.items) {
+            metadata = batch->metadata[i];
+            level = level_of(metadata);
+        }
         size_t pattern = worker->rows[i];
-        struct pending *pending = &worker->pending[pattern];
-        if (pending->step != step)
+        struct cw_pattern_sample *pending = &worker->pending[pattern];
+        if (pending->step != step || pending->level != level)
             rc = pending_flush(worker, pattern, err);
         pending->step = step;
+        pending->level = level;
         pending->count++;
     }
     return rc;
@@ -185,8 +196,40 @@ static int gather(struct patterns_run *run, unsigned nslots, struct cw_pattern_t
     if (rc == 0)
         rc = cw_pattern_merge(&all, out, err);
     cw_pattern_table_fini(&all);
-    cw_pattern_table_sort(out, CW_PATTERNS_MAX);
     return rc;
+}
+
+/* Cut the pattern's samples by level. */
+static size_t add_series(const struct cw_pattern_sum *sum, struct cw_pattern_series *out)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < sum->n; i++) {
+        const struct cw_pattern_sample *sample = &sum->samples[i];
+        if (n == 0 || out[n - 1].level != (enum cw_level)sample->level)
+            out[n++] = (struct cw_pattern_series){
+                .text = sum->text, .level = (enum cw_level)sample->level, .samples = sample};
+        out[n - 1].n++;
+        out[n - 1].count += sample->count;
+    }
+    return n;
+}
+
+static int by_count(const void *a, const void *b)
+{
+    const struct cw_pattern_series *x = a, *y = b;
+    if (x->count != y->count)
+        return x->count > y->count ? -1 : 1;
+    int order = cw_str_cmp(x->text, y->text);
+    return order != 0 ? order : (int)x->level - (int)y->level;
+}
+
+static void cut_series(struct cw_patterns *out)
+{
+    out->series = cw_mem_array(out->table.n * CW_LEVEL_N + 1, sizeof *out->series);
+    for (size_t i = 0; i < out->table.n; i++)
+        out->n += add_series(&out->table.items[i], out->series + out->n);
+    qsort(out->series, out->n, sizeof *out->series, by_count);
+    out->n = CW_MIN(out->n, (size_t)CW_PATTERNS_MAX);
 }
 
 int cw_patterns_query(struct cw_query_context *query, const struct cw_expr *expr, int64_t start_ns,
@@ -199,8 +242,8 @@ int cw_patterns_query(struct cw_query_context *query, const struct cw_expr *expr
     if (__builtin_sub_overflow(start_ns, behind < 0 ? behind + step_ns : behind, &out->first_ns))
         out->first_ns = INT64_MIN;
     cw_pattern_table_init(&out->table, &query->allowance);
-    int rc = cw_plan_make(query, expr, start_ns, end_ns, CW_NEED_TIMES | CW_NEED_TEMPLATES, false,
-                          &plan, err);
+    int rc = cw_plan_make(query, expr, start_ns, end_ns,
+                          CW_NEED_TIMES | CW_NEED_METADATA | CW_NEED_TEMPLATES, false, &plan, err);
     if (rc < 0)
         return rc;
     struct patterns_run run = {
@@ -209,6 +252,8 @@ int cw_patterns_query(struct cw_query_context *query, const struct cw_expr *expr
     rc = cw_unit_run(query, &plan, read_unit, &run, err);
     if (rc == 0)
         rc = gather(&run, nslots, &out->table, err);
+    if (rc == 0)
+        cut_series(out);
     for (unsigned i = 0; i < nslots; i++)
         worker_fini(&run.workers[i]);
     free(run.workers);
@@ -218,5 +263,6 @@ int cw_patterns_query(struct cw_query_context *query, const struct cw_expr *expr
 
 void cw_patterns_fini(struct cw_patterns *patterns)
 {
+    free(patterns->series);
     cw_pattern_table_fini(&patterns->table);
 }

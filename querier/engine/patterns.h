@@ -1,8 +1,9 @@
 /*
- * patterns.h - what the lines of a selector look like: their patterns, and how many lines of each there are in each step.
+ * patterns.h - what the lines of a selector look like: their patterns, and how many lines of each there are at each level in each step.
  *
  * Patterns are the store's templates with <_> for each slot (pattern_text.h), near-equal ones merged (pattern_merge.h). Steps begin at
- * multiples of the step since the epoch; those without lines are left out.
+ * multiples of the step since the epoch; those without lines are left out. A line's level is what its metadata say (`detected_level`),
+ * else unknown.
  *
  * Ownership  Borrows context and expression; a result is the caller's.
  * Threads    Call from a thread that is not one of the pool's.
@@ -17,8 +18,19 @@
 /* Rarer ones are left out: nobody reads more. */
 #define CW_PATTERNS_MAX 300
 
+/* Lines of one pattern and level. */
+struct cw_pattern_series {
+    struct cw_str text;
+    enum cw_level level;
+    uint64_t count;
+    const struct cw_pattern_sample *samples; /* by step */
+    size_t n;
+};
+
 struct cw_patterns {
-    struct cw_pattern_table table; /* the most frequent ones first, CW_PATTERNS_MAX at most */
+    struct cw_pattern_series *series; /* the most frequent ones first, CW_PATTERNS_MAX at most */
+    size_t n;
+    struct cw_pattern_table table; /* has their texts and samples */
     int64_t first_ns;              /* where step 0 begins */
     int64_t step_ns;
 };

@@ -34,7 +34,10 @@ def get(server, path, status=200, headers=None, **params):
 def patterns(server, query, headers=None, **params):
     answer = get(server, "patterns", query=query, headers=headers, **params)
     assert answer["status"] == "success"
-    return {one["pattern"]: sum(count for _, count in one["samples"]) for one in answer["data"]}
+    counts = {}
+    for one in answer["data"]:
+        counts[one["pattern"]] = counts.get(one["pattern"], 0) + sum(count for _, count in one["samples"])
+    return counts
 
 
 WANT = {
@@ -65,6 +68,22 @@ def test_patterns_count_by_step_and_keep_to_the_range(ingester):
     first = (START // NS + 30) // 60 * 60
     assert samples[0][0] == first and samples[0][1] == first + 60 - (START // NS + 30)
     assert get(ingester, "patterns", query='{app="none"}') == {"status": "success", "data": []}
+
+
+@pytest.mark.parametrize("flushed", [False, True])
+def test_a_pattern_has_a_series_for_each_level(ingester, flushed):
+    push_all(ingester)
+    lines = [(START + i * NS, "request %d" % i, {"detected_level": "ERROR"} if i % 3 == 0 else {"user": "u"}) for i in range(90)]
+    ingester.push([({"app": "meta"}, lines)])
+    if flushed:
+        assert ingester.ask("POST", "/flush")[0] == 204
+    for query, want in (('{app="shop"}', {"info": 1200}), ('{app="proxy"}', {"info": 600, "warn": 600}), ('{app="meta"}', {"error": 30, "unknown": 60})):
+        data = get(ingester, "patterns", query=query)["data"]
+        assert all(list(one) == ["pattern", "level", "samples"] for one in data)
+        got = {}
+        for one in data:
+            got[one["level"]] = got.get(one["level"], 0) + sum(count for _, count in one["samples"])
+        assert got == want
 
 
 def test_a_pattern_finds_its_lines(ingester):

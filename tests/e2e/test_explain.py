@@ -202,3 +202,45 @@ def test_the_command_explains_without_a_server(flushed, tmp_path):
     assert over_files["analyze"]["answer"]["entries"] == 11
     metric = cli("query", 'count_over_time({}[10m])', "--file", str(tmp_path / "one.log"), "--explain")
     assert metric.returncode == 0 and b"result_type: matrix" in metric.stdout
+
+
+EXTENDED = [
+    ('{app="shop"} | json | distinct ms', ["answer"], 500),
+    ('{app="shop"} | json | sort by (id desc)', ["answer"], 1000),
+    ('{app="shop"} |= "needle" | context -B 2 -A 1', ["answer", "context"], 16),
+    ('{app="shop"} | json | id in ({app="proxy"} |= "needle" | json)', ["values", "answer"], 4),
+    ('{app="shop"} | json | ms in (sum by (ms) (count_over_time({app="disk"} |= "needle" | json [2h])))', ["values", "answer"], 8),
+]
+
+
+@pytest.mark.parametrize("query,purposes,entries", EXTENDED)
+def test_extensions_are_explained_and_analyzed(flushed, tmp_path, query, purposes, entries):
+    params = {"query": query, "limit": 1000, "extensions": "on"}
+    for what in ("explain", "analyze"):
+        plan = ask(flushed, what, **params)
+        assert [scan["purpose"] for scan in plan["scans"]] == purposes
+        assert all(scan["blocks"]["selected"] > 0 for scan in plan["scans"])
+        assert plan["estimate"]["text_bytes"] == sum(scan["estimate"]["text_bytes"] for scan in plan["scans"])
+    assert plan["analyze"]["answer"]["entries"] == entries
+    if "values" in purposes:
+        assert plan["scans"][0]["values_of"] == ("id" if "id in" in query else "ms")
+    common = ["query", query, "--data-dir", str(flushed.data), "--limit", "1000", "-o", "jsonl"]
+    assert [scan["purpose"] for scan in json.loads(cli(*common, "--explain").stdout)["scans"]] == purposes
+    ran = cli(*common, "--analyze")
+    assert ran.returncode == 0 and json.loads(ran.stdout)["analyze"]["answer"]["entries"] == entries
+
+
+def test_extensions_are_explained_only_where_they_are_on(flushed):
+    for query, _, _ in EXTENDED:
+        params = {"query": query, "start": START, "end": START + HOUR}
+        assert flushed.ask("GET", "/cordwood/v1/explain", params) == flushed.ask("GET", "/loki/api/v1/query_range", params)
+
+
+def test_in_within_a_metric_is_analyzed_without_a_server(tmp_path):
+    (tmp_path / "one.log").write_text("".join("2023-11-14T22:%02d:00Z user=u%d ms=%d\n" % (i, i % 3, i) for i in range(60)))
+    query = 'sum by (user) (count_over_time({} | logfmt | user in ({} | logfmt | ms > 58)[1h]))'
+    got = cli("query", query, "--file", str(tmp_path / "one.log"), "--analyze", "-o", "jsonl")
+    assert got.returncode == 0, got.stderr
+    plan = json.loads(got.stdout)
+    assert [scan["purpose"] for scan in plan["scans"]] == ["values", "answer"]
+    assert plan["analyze"]["answer"]["series"] == 1

@@ -35,7 +35,8 @@ static void check_lines(struct cw_str input)
     while (cw_str_split(&input, '\n', &line)) {
         uint32_t row;
         CW_ASSERT(cw_pattern_lines_rows(lines, &line, 1, &row, &err) == 0);
-        CW_ASSERT(cw_pattern_table_add(&table, row, (uint32_t)n % 7, 1, &err) == 0);
+        struct cw_pattern_sample sample = {(uint32_t)n % CW_LEVEL_N, (uint32_t)n % 7, 1};
+        CW_ASSERT(cw_pattern_table_add(&table, row, sample, &err) == 0);
         n++;
     }
     CW_ASSERT(cw_pattern_merge(&table, &merged, &err) == 0);

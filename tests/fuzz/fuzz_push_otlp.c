@@ -24,17 +24,38 @@ static void check(const struct cw_push *push)
     CW_ASSERT(nentries == push->nentries);
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+static void decode(struct cw_str body, const struct cw_otlp_options *options)
 {
     static struct cw_err err;
     struct cw_arena *arena = cw_arena_new();
-    struct cw_str body = cw_str_make(data, size);
     struct cw_push push;
-    int rc = size > 0 && data[0] == '{'
-                 ? cw_push_otlp_json_decode(body, NULL, arena, 1, &push, &err)
-                 : cw_push_otlp_protobuf_decode(body, NULL, arena, 1, &push, &err);
+    int rc = body.len > 0 && body.ptr[0] == '{'
+                 ? cw_push_otlp_json_decode(body, options, arena, 1, &push, &err)
+                 : cw_push_otlp_protobuf_decode(body, options, arena, 1, &push, &err);
     if (rc == 0)
         check(&push);
     cw_arena_free(&arena);
+}
+
+/* Every other name is a label, of resources and of records. */
+static struct cw_otlp_mapping *make_mapping(void)
+{
+    const struct cw_otlp_rule rule = {.action = CW_OTLP_LABEL, .regex = CW_STR("(..)*")};
+    struct cw_otlp_mapping *mapping = cw_otlp_mapping_new(true);
+    struct cw_err err;
+    CW_ASSERT(cw_otlp_mapping_add(mapping, CW_OTLP_RESOURCE, &rule, &err) == 0);
+    CW_ASSERT(cw_otlp_mapping_add(mapping, CW_OTLP_LOG, &rule, &err) == 0);
+    return mapping;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static struct cw_otlp_mapping *mapping;
+    if (mapping == NULL)
+        mapping = make_mapping();
+    const struct cw_otlp_options options = {.mapping = mapping};
+    struct cw_str body = cw_str_make(data, size);
+    decode(body, NULL);
+    decode(body, &options);
     return 0;
 }

@@ -4,6 +4,7 @@
 #include "common/base/arena.h"
 #include "common/base/base64.h"
 #include "common/base/hash.h"
+#include "common/base/limits.h"
 #include "common/labels/labels.h"
 #include "querier/api/continuation.h"
 
@@ -69,6 +70,24 @@ Test(continuation, what_makes_no_sense_is_refused)
     cr_expect_eq(round_trip(&in, arena, &out), CW_E_INVALID);
     in = (struct cw_continuation){.kind = CW_CONTINUE_STEPS};
     cr_expect_eq(round_trip(&in, arena, &out), CW_E_INVALID, "a step of 0");
+    cw_arena_free(&arena);
+}
+
+Test(continuation, one_that_is_too_long_is_not_looked_at)
+{
+    struct cw_arena *arena = cw_arena_new();
+    struct cw_continuation out;
+    struct cw_err err;
+    char *text = cw_arena_alloc(arena, CW_LIMIT_CONTINUATION_BYTES + 1);
+    memset(text, 'A', CW_LIMIT_CONTINUATION_BYTES + 1);
+    cr_expect_eq(
+        cw_continuation_decode(cw_str_make(text, CW_LIMIT_CONTINUATION_BYTES), arena, &out, &err),
+        CW_E_INVALID);
+    cr_expect_not_null(strstr(err.text, "this is not a continuation token"), "%s", err.text);
+    cr_expect_eq(cw_continuation_decode(cw_str_make(text, CW_LIMIT_CONTINUATION_BYTES + 1), arena,
+                                        &out, &err),
+                 CW_E_INVALID);
+    cr_expect_str_eq(err.text, "the continuation token is longer than any is");
     cw_arena_free(&arena);
 }
 

@@ -24,7 +24,8 @@ static void begin(struct fixture *f, const char *text)
     mem_store_add(f->store, 1, "{app=\"x\"}", 1000 * CW_NS_PER_S, "line", NULL);
     struct cw_entry_store entries = mem_store_entry_store(f->store);
     cr_assert_eq(entries.snapshot(entries.ctx, CW_STR("fake"), &f->snapshot, &err), 0);
-    cr_assert_eq(cw_logql_parse(cw_str_of(text), &f->query, &err), 0, "%s", err.text);
+    cr_assert_eq(cw_logql_parse_dialect(cw_str_of(text), CW_LOGQL_EXTENSIONS, &f->query, &err), 0,
+                 "%s", err.text);
     cw_query_context_init(&f->context, NULL, &f->snapshot, 0);
 }
 
@@ -93,6 +94,79 @@ Test(explain, an_empty_range_and_a_number_ask_for_nothing)
     cr_assert_eq(
         cw_explain_samples(&f.context, f.query->root, &grid, CW_EVAL_INSTANT, &f.explain, &err), 0);
     cr_expect_eq(f.explain.n, 0);
+    end(&f);
+}
+
+Test(explain, what_gathers_is_one_scan_of_lines)
+{
+    struct fixture f;
+    struct cw_err err;
+    begin(&f, "{app=\"x\"} | json | distinct user | sort by (ms desc)");
+    cr_assert_eq(cw_explain_logs(&f.context, f.query->root, 0, 100 * CW_NS_PER_S, &f.explain, &err),
+                 0);
+    cr_assert_eq(f.explain.n, 1);
+    const struct cw_explain_scan *scan = &f.explain.scans[0];
+    cr_expect_eq(scan->purpose, CW_EXPLAIN_ANSWER);
+    cr_expect_eq(scan->kind, CW_SCAN_LINES);
+    cr_expect(
+        cw_pipeline_runs(scan->pipeline, cw_stage_find(f.query->root->stages, CW_STAGE_SORT)));
+    end(&f);
+}
+
+Test(explain, context_reads_the_matches_and_then_their_streams_whole)
+{
+    struct fixture f;
+    struct cw_err err;
+    begin(&f, "{app=~\".+\"} |= \"a\" | context -B 2 -A 3");
+    cr_assert_eq(cw_explain_logs(&f.context, f.query->root, 0, 100 * CW_NS_PER_S, &f.explain, &err),
+                 0);
+    cr_assert_eq(f.explain.n, 2);
+    const struct cw_explain_scan *matches = &f.explain.scans[0], *around = &f.explain.scans[1];
+    cr_expect_eq(matches->purpose, CW_EXPLAIN_ANSWER);
+    cr_expect_eq(around->purpose, CW_EXPLAIN_CONTEXT);
+    cr_expect_null(cw_stage_find(matches->expr->stages, CW_STAGE_CONTEXT));
+    cr_expect_not_null(matches->expr->stages);
+    cr_expect_null(around->expr->stages);
+    cr_expect_eq(around->blocks, 4);
+    end(&f);
+}
+
+Test(explain, queries_within_in_come_first_the_innermost_ahead)
+{
+    struct fixture f;
+    struct cw_err err;
+    begin(&f, "{app=\"x\"} | json | user in ({app=\"y\"} | json | host in "
+              "(sum by (host) (rate({app=~\".+\"} | json [5s]))))");
+    cr_assert_eq(cw_explain_logs(&f.context, f.query->root, 0, 10 * CW_NS_PER_S, &f.explain, &err),
+                 0);
+    cr_assert_eq(f.explain.n, 3);
+    const struct cw_explain_scan *scans = f.explain.scans;
+    cr_expect_eq(scans[0].purpose, CW_EXPLAIN_VALUES);
+    cr_expect(cw_str_eq(scans[0].values_of, CW_STR("host")));
+    cr_expect_eq(scans[0].start_ns, 5 * CW_NS_PER_S, "the range ends with the last time read");
+    cr_expect_eq(scans[0].end_ns, 10 * CW_NS_PER_S);
+    cr_expect_eq(scans[1].purpose, CW_EXPLAIN_VALUES);
+    cr_expect(cw_str_eq(scans[1].values_of, CW_STR("user")));
+    cr_expect_eq(cw_pipeline_hints(scans[1].pipeline)->nrequired, 2,
+                 "host to filter, user to give");
+    cr_expect_eq(scans[2].purpose, CW_EXPLAIN_ANSWER);
+    cr_expect_eq(mem_store_opened(f.store), 0);
+    end(&f);
+}
+
+Test(explain, in_within_a_metric_reads_what_its_range_reads)
+{
+    struct fixture f;
+    struct cw_err err;
+    struct cw_grid grid;
+    begin(&f, "sum(rate({app=\"x\"} | json | user in ({app=\"y\"} | json)[10s] offset 1m))");
+    cr_assert_eq(cw_grid_init_range(&grid, 0, 60 * CW_NS_PER_S, 30 * CW_NS_PER_S, &err), 0);
+    cr_assert_eq(
+        cw_explain_samples(&f.context, f.query->root, &grid, CW_EVAL_RANGE, &f.explain, &err), 0);
+    cr_assert_eq(f.explain.n, 2);
+    cr_expect_eq(f.explain.scans[0].start_ns, f.explain.scans[1].start_ns);
+    cr_expect_eq(f.explain.scans[0].end_ns, f.explain.scans[1].end_ns);
+    cr_expect_eq(f.explain.scans[0].end_ns, 1, "the last window ends at 60 s, less a minute");
     end(&f);
 }
 

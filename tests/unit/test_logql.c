@@ -449,6 +449,10 @@ Test(logql, faults_in_extensions_are_told_with_their_place)
         "{a=\"b\"} | context -A 1001",
         "parse error at line 1, col 22: context is of up to 1000 entries on either side");
     expect_extended(
+        "{a=\"b\"} | context -B 5 -C 1001",
+        "parse error at line 1, col 27: context is of up to 1000 entries on either side");
+    expect_extended("{a=\"b\"} | context -B 1000 -A 1000", "{a=\"b\"} | context -B 1000 -A 1000");
+    expect_extended(
         "count_distinct_over_time({a=\"b\"}[5m])",
         "parse error at line 1, col 26: syntax error: unexpected {, expecting IDENTIFIER");
     expect_extended("count_distinct_over_time(x, {a=\"b\"} | unwrap y [5m])",

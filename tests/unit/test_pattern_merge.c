@@ -20,7 +20,8 @@ static void add(const char *text, uint32_t step, uint64_t count)
 {
     size_t idx;
     cr_assert_eq(cw_pattern_table_put(&table, cw_str_of(text), &idx, &err), 0);
-    cr_assert_eq(cw_pattern_table_add(&table, idx, step, count, &err), 0);
+    struct cw_pattern_sample sample = {CW_LEVEL_UNKNOWN, step, count};
+    cr_assert_eq(cw_pattern_table_add(&table, idx, sample, &err), 0);
 }
 
 /* Patterns as "text:step=count,step=count;", the most frequent first. */

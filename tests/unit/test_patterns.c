@@ -105,14 +105,16 @@ static void ask(struct cw_snapshot *snapshot, unsigned nthreads, int64_t step_ns
     cw_pool_free(&pool);
 }
 
-/* "count pattern" a line. */
+/* "count level pattern" a line. */
 static char *text_of(const struct cw_patterns *patterns)
 {
     struct cw_buf text;
     cw_buf_init(&text, SIZE_MAX);
-    for (size_t i = 0; i < patterns->table.n; i++)
-        cw_buf_addf(&text, "%llu %.*s\n", (unsigned long long)patterns->table.items[i].count,
-                    CW_STR_ARG(patterns->table.items[i].text));
+    for (size_t i = 0; i < patterns->n; i++) {
+        const struct cw_pattern_series *series = &patterns->series[i];
+        cw_buf_addf(&text, "%llu %.*s %.*s\n", (unsigned long long)series->count,
+                    CW_STR_ARG(cw_level_names[series->level]), CW_STR_ARG(series->text));
+    }
     cw_buf_z(&text);
     return cw_buf_take(&text, &(size_t){0});
 }
@@ -147,15 +149,15 @@ static void expect_everywhere(write_fn write, const char *want)
 
 Test(patterns, of_json_are_its_messages)
 {
-    expect_everywhere(write_json, "1334 <_>user logged in<_>\n"
-                                  "1333 <_>cache is cold<_>\n"
-                                  "1333 <_>job <_> done<_>\n");
+    expect_everywhere(write_json, "1334 unknown <_>user logged in<_>\n"
+                                  "1333 unknown <_>cache is cold<_>\n"
+                                  "1333 unknown <_>job <_> done<_>\n");
 }
 
 Test(patterns, words_that_vary_are_placeholders)
 {
-    expect_everywhere(write_plain, "3000 <_> <_> INFO <_> read /data/<_> from <_>\n"
-                                   "1000 <_> <_> WARN disk <_> is slow\n");
+    expect_everywhere(write_plain, "3000 unknown <_> <_> INFO <_> read /data/<_> from <_>\n"
+                                   "1000 unknown <_> <_> WARN disk <_> is slow\n");
 }
 
 Test(patterns, steps_begin_at_multiples_of_the_step)
@@ -166,8 +168,8 @@ Test(patterns, steps_begin_at_multiples_of_the_step)
     struct cw_patterns patterns;
     ask(&snapshot, 0, 7000 * SECOND_NS, &context, &patterns);
     cr_assert_eq(patterns.first_ns % (7000 * SECOND_NS), 0);
-    for (size_t i = 0; i < patterns.table.n; i++) {
-        const struct cw_pattern_sum *sum = &patterns.table.items[i];
+    for (size_t i = 0; i < patterns.n; i++) {
+        const struct cw_pattern_series *sum = &patterns.series[i];
         uint64_t total = 0;
         for (size_t k = 0; k < sum->n; k++) {
             int64_t from_ns =
@@ -190,22 +192,41 @@ Test(patterns, the_pattern_filter_finds_what_was_counted)
         struct cw_query_context context;
         struct cw_patterns patterns;
         ask(&snapshot, 0, 60 * SECOND_NS, &context, &patterns);
-        for (size_t i = 0; i < patterns.table.n; i++) {
+        for (size_t i = 0; i < patterns.n; i++) {
             struct cw_pattern_match *match;
             uint64_t n = 0;
-            cr_assert_eq(cw_pattern_match_new(patterns.table.items[i].text, &match, &err), 0);
+            cr_assert_eq(cw_pattern_match_new(patterns.series[i].text, &match, &err), 0);
             for (size_t k = 0; k < LINES; k++) {
                 char line[200];
                 writes[w](k, line, sizeof(line));
                 n += cw_pattern_match_test(match, cw_str_of(line));
             }
-            cr_expect_eq(n, patterns.table.items[i].count, "%.*s",
-                         CW_STR_ARG(patterns.table.items[i].text));
+            cr_expect_eq(n, patterns.series[i].count, "%.*s", CW_STR_ARG(patterns.series[i].text));
             cw_pattern_match_free(&match);
         }
         cw_patterns_fini(&patterns);
         cw_source_unref(&source);
     }
+}
+
+/* Only what discovery, or the client, said of an entry is its level. */
+Test(patterns, of_different_levels_are_apart)
+{
+    static const char *const metadata[] = {"{detected_level=\"info\"}", "{detected_level=\"WARN\"}",
+                                           "{detected_level=\"notice\"}", "{level=\"error\"}",
+                                           NULL};
+    struct mem_store *store = mem_store_new(1, 1000, 300);
+    struct cw_snapshot snapshot = {0};
+    for (size_t i = 0; i < LINES; i++)
+        mem_store_add(store, 0, "{app=\"a\"}", day_ns + (int64_t)i * SECOND_NS, "job done",
+                      i % 4 > 0 ? metadata[0] : metadata[i / 4 % CW_COUNT(metadata)]);
+    struct cw_entry_store entries = mem_store_entry_store(store);
+    cr_assert_eq(entries.snapshot(entries.ctx, CW_STR("fake"), &snapshot, &err), 0);
+    for (unsigned nthreads = 0; nthreads < 3; nthreads++)
+        expect(&snapshot, nthreads,
+               "3200 info job done\n600 unknown job done\n200 warn job done\n");
+    cw_snapshot_fini(&snapshot);
+    mem_store_free(&store);
 }
 
 Test(patterns, they_stay_within_the_allowance)

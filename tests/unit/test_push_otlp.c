@@ -212,3 +212,120 @@ Test(push_otlp, names_of_nested_attributes_are_bounded_together)
                  CW_E_TOO_LARGE);
     cw_buf_fini(&body);
 }
+
+/* ---- with a mapping ---- */
+
+static void add_rule(struct cw_otlp_mapping *mapping, enum cw_otlp_place place,
+                     enum cw_otlp_action action, const char *name)
+{
+    const struct cw_str names[] = {cw_str_of(name)};
+    const struct cw_otlp_rule rule = {action, names, 1, CW_STR_NONE};
+    cr_assert_eq(cw_otlp_mapping_add(mapping, place, &rule, &err), 0);
+}
+
+static int json_mapped(const char *body, const struct cw_otlp_mapping *mapping)
+{
+    static const struct cw_str list[] = {{"app", 3}};
+    const struct cw_service_names names = {list, 1};
+    const struct cw_otlp_options options = {&names, mapping};
+    return cw_push_otlp_json_decode(cw_str_of(body), &options, arena, 77, &push, &err);
+}
+
+/* Streams as "{labels}line,line;". */
+static const char *streams(void)
+{
+    struct cw_buf text;
+    cw_buf_init(&text, SIZE_MAX);
+    for (size_t i = 0; i < push.nstreams; i++) {
+        cw_labels_format(push.streams[i].labels, &text);
+        for (size_t k = 0; k < push.streams[i].nentries; k++)
+            cw_buf_addf(&text, "%s%.*s", k > 0 ? "," : "",
+                        CW_STR_ARG(push.streams[i].entries[k].line));
+        cw_buf_addc(&text, ';');
+    }
+    const char *copy = cw_arena_dup(arena, cw_buf_str(&text)).ptr;
+    cw_buf_fini(&text);
+    return copy;
+}
+
+#define ATTRIBUTE(key, value) "{\"key\":\"" key "\",\"value\":{\"stringValue\":\"" value "\"}}"
+#define RECORD(line, attributes)                                                                   \
+    "{\"timeUnixNano\":5,\"severityText\":\"WARN\",\"body\":{\"stringValue\":\"" line              \
+    "\"},\"attributes\":[" attributes "]}"
+#define RESOURCE(attributes, records)                                                              \
+    "{\"resource\":{\"attributes\":[" attributes                                                   \
+    "]},\"scopeLogs\":[{\"scope\":{\"attributes\":[" ATTRIBUTE("sa", "1") "," ATTRIBUTE(           \
+        "sb", "2") "]},\"logRecords\":[" records "]}]}"
+
+Test(push_otlp, labels_of_records_part_them_into_streams)
+{
+    struct cw_otlp_mapping *mapping = cw_otlp_mapping_new(false);
+    add_rule(mapping, CW_OTLP_RESOURCE, CW_OTLP_LABEL, "app");
+    add_rule(mapping, CW_OTLP_RESOURCE, CW_OTLP_DROP, "gone");
+    add_rule(mapping, CW_OTLP_SCOPE, CW_OTLP_DROP, "sa");
+    add_rule(mapping, CW_OTLP_LOG, CW_OTLP_LABEL, "user.id");
+    add_rule(mapping, CW_OTLP_LOG, CW_OTLP_LABEL, "app");
+    add_rule(mapping, CW_OTLP_LOG, CW_OTLP_DROP, "secret");
+    cr_assert_eq(
+        json_mapped(
+            "{\"resourceLogs\":[" RESOURCE(
+                ATTRIBUTE("app", "x") "," ATTRIBUTE("gone", "1") "," ATTRIBUTE("kept", "1"),
+                RECORD("a", ATTRIBUTE("user.id", "u1") "," ATTRIBUTE("secret", "s")) "," RECORD("b", ATTRIBUTE("user.id", "u2")) "," RECORD(
+                    "c",
+                    ATTRIBUTE(
+                        "user.id",
+                        "u1")) "," RECORD("d",
+                                          ATTRIBUTE(
+                                              "other",
+                                              "o")) "," RECORD("e",
+                                                               ATTRIBUTE(
+                                                                   "app",
+                                                                   "own"))) "," RESOURCE(ATTRIBUTE("app",
+                                                                                                   "x"),
+                                                                                         RECORD(
+                                                                                             "f",
+                                                                                             ATTRIBUTE(
+                                                                                                 "user.id",
+                                                                                                 "u1"))) "]}",
+            mapping),
+        0, "%s", err.text);
+    cr_expect_str_eq(streams(), "{app=\"x\", service_name=\"x\"}d;"
+                                "{app=\"x\", service_name=\"x\", user_id=\"u1\"}a,c;"
+                                "{app=\"x\", service_name=\"x\", user_id=\"u2\"}b;"
+                                "{app=\"own\", service_name=\"x\"}e;"
+                                "{app=\"x\", service_name=\"x\", user_id=\"u1\"}f;");
+    cr_expect_str_eq(metadata(0, "other"), "o");
+    cr_expect_str_eq(metadata(0, "kept"), "1");
+    cr_expect_str_eq(metadata(0, "sb"), "2");
+    cr_expect_null(metadata(0, "sa"));
+    cr_expect_null(metadata(0, "gone"));
+    cr_expect_eq(push.nentries, 6);
+    push.streams++;
+    cr_expect_null(metadata(0, "user_id"));
+    cr_expect_null(metadata(0, "secret"));
+    cw_otlp_mapping_unref(&mapping);
+}
+
+Test(push_otlp, severity_text_can_be_a_label_and_stays_metadata)
+{
+    struct cw_otlp_mapping *mapping = cw_otlp_mapping_new(true);
+    cr_assert_eq(json_mapped("{\"resourceLogs\":[" RESOURCE("", RECORD("a", "")) "]}", mapping), 0);
+    cr_expect_str_eq(streams(), "{service_name=\"unknown_service\", severity_text=\"WARN\"}a;");
+    cr_expect_str_eq(metadata(0, "severity_text"), "WARN");
+    cw_otlp_mapping_unref(&mapping);
+}
+
+/* As Loki has it: no other one is looked for. */
+Test(push_otlp, a_service_name_that_is_no_label_is_one_all_the_same)
+{
+    struct cw_otlp_mapping *mapping = cw_otlp_mapping_new(false);
+    add_rule(mapping, CW_OTLP_RESOURCE, CW_OTLP_LABEL, "app");
+    cr_assert_eq(json_mapped("{\"resourceLogs\":[" RESOURCE(
+                                 ATTRIBUTE("app", "x") "," ATTRIBUTE("service.name", "s"),
+                                 RECORD("a", "")) "]}",
+                             mapping),
+                 0);
+    cr_expect_str_eq(streams(), "{app=\"x\"}a;");
+    cr_expect_str_eq(metadata(0, "service_name"), "s");
+    cw_otlp_mapping_unref(&mapping);
+}

@@ -58,7 +58,7 @@ struct cw_push_client {
     unsigned nfailures;   /* in a row */
     uint64_t nrefused;    /* entries, since the start */
     bool large;           /* the batch was, and its memory is still there */
-    int64_t sent_ns;      /* monotonic, when the last push began */
+    int64_t sent_ns;      /* monotonic, when the last push began; or we were made */
     bool plain;           /* the server does not know the delivery protocol */
     bool knows;           /* it has answered an ask with marks: a 404 is a fault of the way there */
     bool ready;
@@ -772,6 +772,7 @@ struct cw_push_client *cw_push_client_new(struct cw_push_host *host,
     pc->config = config;
     pc->output = options->output;
     pc->batch = cw_batch_new(&batch);
+    pc->sent_ns = cw_clock_mono_ns();
     pc->max_entries = CW_BATCH_ENTRIES_MAX;
     pc->confirms = cw_mem_array(PUSH_CONFIRMS_MAX, sizeof *pc->confirms);
     pc->confirmed = cw_mem_array(PUSH_CONFIRMS_MAX, sizeof *pc->confirmed);
@@ -781,11 +782,6 @@ struct cw_push_client *cw_push_client_new(struct cw_push_host *host,
     CW_ASSERT(got == (ssize_t)sizeof pc->random);
     uv_timer_init(host->loop, &pc->timer);
     return pc;
-}
-
-const struct cw_client_config *cw_push_client_config(const struct cw_push_client *pc)
-{
-    return pc->config;
 }
 
 void cw_push_client_start(struct cw_push_client *pc)
@@ -825,6 +821,16 @@ uint64_t cw_push_client_refused(const struct cw_push_client *pc)
 bool cw_push_client_sending(const struct cw_push_client *pc)
 {
     return pc->state == PUSH_SENDING;
+}
+
+bool cw_push_client_idle(const struct cw_push_client *pc)
+{
+    return pc->state == PUSH_IDLE && pc->batch->nparts == 0 && pc->nconfirms == 0 && !pc->restart;
+}
+
+int64_t cw_push_client_sent_ns(const struct cw_push_client *pc)
+{
+    return pc->sent_ns;
 }
 
 bool cw_push_client_ready(const struct cw_push_client *pc)

@@ -64,7 +64,6 @@ struct cw_push_client_options {
 
 struct cw_push_client *cw_push_client_new(struct cw_push_host *host,
                                           const struct cw_push_client_options *options);
-const struct cw_client_config *cw_push_client_config(const struct cw_push_client *client);
 /* Ask, then be idle. */
 void cw_push_client_start(struct cw_push_client *client);
 /* Entries that the server refused for good since the start. */
@@ -78,6 +77,10 @@ void cw_push_client_restart(struct cw_push_client *client);
 void cw_push_client_release_changed(struct cw_push_client *client);
 /* A push is under way. */
 bool cw_push_client_sending(const struct cw_push_client *client);
+/* Nothing is under way, kept or waited for, and the server has answered. */
+bool cw_push_client_idle(const struct cw_push_client *client);
+/* When its last push began, or it was made (monotonic). */
+int64_t cw_push_client_sent_ns(const struct cw_push_client *client);
 /* The server has answered at least one ask. */
 bool cw_push_client_ready(const struct cw_push_client *client);
 /* Abort what is under way and free when the loop has run. */

@@ -116,6 +116,12 @@ void cw_source_draw_id(struct cw_source *source)
     source->generation = 1;
 }
 
+void cw_source_release(struct cw_source *source)
+{
+    for (size_t i = 0; i < source->nrows; i++)
+        source->rows[i].held_size = 0;
+}
+
 bool cw_source_pending(const struct cw_source *source, size_t output)
 {
     const struct cw_ledger_row *row = &source->rows[output];

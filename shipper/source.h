@@ -105,6 +105,8 @@ void cw_source_tenant_set(struct cw_source *source, struct cw_str tenant);
 void cw_source_row_add(struct cw_source *source);
 /* It was not known before: an id of its own, in its first generation. */
 void cw_source_draw_id(struct cw_source *source);
+/* What was held back until there is more is looked at again. */
+void cw_source_release(struct cw_source *source);
 /* Whether this output may have something to read here now. */
 bool cw_source_pending(const struct cw_source *source, size_t output);
 /* Nobody names it, and every store was told that positions passed its marks. */

@@ -341,7 +341,7 @@ static void push_stored(struct cw_push_client *pc)
         struct cw_ledger_row *row = &part->source->rows[pc->output];
         cw_metrics_add(pc->host->metrics, CW_M_READ_BYTES,
                        (int64_t)(part->to - cw_ledger_next(row)));
-        cw_ledger_stored(row, part->to, part->last_ts_ns);
+        cw_ledger_stored(row, part->to, part->last_ts_ns, part->staged_ts_ns);
         if (pc->plain)
             row->confirmed = row->mark; /* there is nobody to be told */
         cw_sightings_prune(&part->source->seen, cw_source_position(part->source));
@@ -401,7 +401,8 @@ static void part_give_up(struct cw_push_client *pc, const struct cw_batch_part *
     cw_tally_count(&output_tally(pc, part->source)->refused, cw_str_of(reason), part->nentries);
     metric_add(pc, CW_M_REJECTED, part->nentries);
     counts_add(pc, part->source, &part->counts);
-    cw_ledger_refused(&part->source->rows[pc->output], part->to, part->last_ts_ns);
+    cw_ledger_refused(&part->source->rows[pc->output], part->to, part->last_ts_ns,
+                      part->staged_ts_ns);
 }
 
 /* The whole batch is refused for good: written down, counted, settled. False: it could not be written down. */
@@ -758,6 +759,7 @@ struct cw_push_client *cw_push_client_new(struct cw_push_host *host,
     const struct cw_client_config *config = options->config;
     const struct cw_output *output = &host->sources->outputs[options->output];
     struct cw_batch_options batch = {.output = options->output,
+                                     .pieces = host->pieces,
                                      .tenant = cw_str_of(output->tenant),
                                      .own_tenant = cw_str_of(output->own_tenant),
                                      .external = options->external,

@@ -38,6 +38,7 @@ struct cw_push_host {
     struct cw_sources *sources;
     struct cw_metrics *metrics;
     struct cw_dead_letters *dead_letters;
+    struct cw_batch_pieces *pieces;
     struct cw_id128 shipper;
     struct cw_id128 *sessions; /* this start's last */
     size_t nsessions;

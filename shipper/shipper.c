@@ -500,6 +500,7 @@ static void host_init(struct cw_shipper *sh)
                                      .sources = sh->sources,
                                      .metrics = sh->metrics,
                                      .dead_letters = sh->dead_letters,
+                                     .pieces = cw_batch_pieces_new(),
                                      .shipper = sh->state_dir.known.shipper,
                                      .sessions = sh->state_dir.known.sessions,
                                      .nsessions = sh->state_dir.known.nsessions,
@@ -754,6 +755,7 @@ void cw_shipper_free(struct cw_shipper **shipper)
     receivers_free(sh);
     cw_sources_free(&sh->sources);
     cw_outputs_free(&sh->outputs);
+    cw_batch_pieces_free(&sh->host.pieces);
     scrapes_free(sh);
     cw_kept_metrics_fini(&sh->kept_metrics);
     cw_dead_letters_free(&sh->dead_letters);

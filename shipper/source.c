@@ -208,7 +208,7 @@ void cw_source_raise(struct cw_source *source)
     source->changed = false;
     source->durable_offset = 0;
     cw_sightings_fini(&source->seen);
-    source->fed_to = source->emitted_to = 0;
+    source->fed_to = source->emitted_to = source->met_to = 0;
     source->bom = CW_BOM_UNKNOWN;
     for (size_t i = 0; i < source->nrows; i++)
         cw_ledger_raised(&source->rows[i]);

@@ -67,7 +67,7 @@ struct cw_source {
     enum cw_text_bom bom;                    /* of this generation, once it was asked for */
     /* Stages counted all lines ahead of fed_to, and all entries that begin ahead of emitted_to. */
     uint64_t fed_to, emitted_to;
-    int64_t staged_ts_ns; /* of the last entry that came out of them */
+    uint64_t met_to; /* all tenants whose entries begin ahead of it were met */
     struct cw_sightings seen;
     bool durable;            /* id and generation are on disk: it may be pushed */
     bool changed;            /* truncated; until that is dealt with nothing is read */

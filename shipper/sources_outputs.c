@@ -77,7 +77,7 @@ size_t cw_sources_output_add(struct cw_sources *sources, struct cw_str tenant,
 /* How far any output has looked for tenants' entries, in this run or, by its mark, in one before. */
 static uint64_t met_to(const struct cw_source *source)
 {
-    uint64_t to = source->emitted_to;
+    uint64_t to = source->met_to;
     for (size_t i = 0; i < source->nrows; i++)
         if (!source->rows[i].off)
             to = CW_MAX(to, cw_ledger_next(&source->rows[i]));

@@ -172,7 +172,7 @@ static const char *ship(void)
             lines[nlines++] = cw_str_dupz(batch->entries[i].push.line);
         for (size_t i = 0; i < batch->nparts; i++)
             cw_ledger_stored(&batch->parts[i].source->rows[0], batch->parts[i].to,
-                             batch->parts[i].last_ts_ns);
+                             batch->parts[i].last_ts_ns, 0);
         cw_batch_drop(batch);
     }
     qsort(lines, nlines, sizeof lines[0], by_text);

@@ -569,6 +569,19 @@ static void confirms_drop(struct cw_push_client *pc)
     pc->nconfirms = 0;
 }
 
+/* An entry counts as sent once, however often it is tried. */
+static void part_count_sent(struct cw_push_client *pc, const struct cw_batch_part *part)
+{
+    struct cw_ledger_row *row = &part->source->rows[pc->output];
+    struct cw_tally_output *tally = output_tally(pc, part->source);
+    uint64_t nagain = 0;
+    for (size_t i = 0; i < part->nentries; i++)
+        nagain += pc->batch->entries[part->first + i].from < row->sent_to;
+    tally->sent += part->nentries - nagain;
+    tally->retried += nagain;
+    row->sent_to = CW_MAX(row->sent_to, part->to);
+}
+
 /* Send batch->body, as it was encoded. */
 static void push_start(struct cw_push_client *pc)
 {
@@ -579,7 +592,7 @@ static void push_start(struct cw_push_client *pc)
     pc->large |= pc->batch->line_bytes >= PUSH_LARGE_BYTES;
     metric_add(pc, CW_M_PUSH_BYTES, pc->batch->body.len);
     for (size_t i = 0; i < pc->batch->nparts; i++)
-        output_tally(pc, pc->batch->parts[i].source)->sent += pc->batch->parts[i].nentries;
+        part_count_sent(pc, &pc->batch->parts[i]);
     if (cw_push_target_start(&pc->target, pc->host->http, CW_PUSH_TARGET_PUSH,
                              cw_buf_str(&pc->batch->body), PUSH_ANSWER_BYTES, on_push_done, pc,
                              &err) < 0)

@@ -258,3 +258,41 @@ def test_a_tenant_that_rests_makes_room_for_another(tmp_path, make_ingester, mak
         assert differences(lines, server.export_lines('{job="s"}', headers={"X-Scope-OrgID": tenant})) is None
     assert shipper.log().count("make room for others") >= 1
     assert shipper.stop() == 0
+
+
+def test_two_clients_are_sent_the_same_times(tmp_path, make_ingester, make_shipper):
+    """Half of the lines do not tell their time: they go on from the one ahead, whichever client is where, and whatever is killed."""
+    servers = [make_ingester(name).start() for name in ("one", "two")]
+    (tmp_path / "logs").mkdir()
+    stages = """
+  - regex: {expression: "^(?P<ts>[^ ]+) "}
+  - timestamp: {source: ts, format: RFC3339, action_on_failure: fudge}"""
+    more = ", batchsize: 3000, batchwait: 50ms, backoff_config: {min_period: 20ms, max_period: 300ms}"
+    shipper = make_shipper(config=config(tmp_path, [(server.url, more) for server in servers], stages)).start()
+    rng, lines, second = random.Random(9), [], 0
+
+    def more_lines(n):
+        nonlocal second
+        fresh = []
+        for _ in range(n):
+            second += rng.random() < 0.3
+            told = "2026-01-05T%02d:%02d:%02dZ" % (second // 3600, second // 60 % 60, second % 60)
+            fresh.append("%s line %d" % (told if rng.random() < 0.5 or not lines else "?", len(lines) + len(fresh)))
+        lines.extend(fresh)
+        write(tmp_path / "logs" / "a.log", fresh)
+
+    for i in range(6 if not LONG else 40):
+        more_lines(400)
+        if i % 3 == 1:
+            servers[i % 2].kill()                           # it falls behind the other
+        if i % 3 == 2:
+            servers[(i - 1) % 2].start()
+        time.sleep(0.3)
+        shipper.kill()
+        shipper.start()
+    for server in servers:
+        wait_for("all lines", lambda: len(server.export_lines('{job="s"}')) >= len(lines), 60, 0.2)
+    have = [sorted((e["line"], e["ts"]) for e in server.export('{job="s"}')) for server in servers]
+    assert sorted(lines) == [line for line, _ in have[0]]
+    assert have[0] == have[1], [pair for pair in zip(*have) if pair[0] != pair[1]][:5]
+    assert shipper.stop() == 0

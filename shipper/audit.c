@@ -199,8 +199,10 @@ static void tally_print(const struct cw_tally *tally)
     putchar('\n');
     for (size_t i = 0; i < tally->noutputs; i++) {
         const struct cw_tally_output *output = &tally->outputs[i];
-        printf("  %s: sent %" PRIu64 ", acknowledged %" PRIu64, output->client, output->sent,
-               output->acknowledged);
+        printf("  %s: sent %" PRIu64, output->client, output->sent);
+        if (output->retried > 0)
+            printf(" (%" PRIu64 " tries more)", output->retried);
+        printf(", acknowledged %" PRIu64, output->acknowledged);
         if (output->adopted > 0)
             printf(", %" PRIu64 " bytes more were there already", output->adopted);
         reasons_print("left out", &output->left_out);

@@ -35,6 +35,7 @@
  * fit. */
 #define CW_BATCH_READ_BYTES_MIN (256u << 10)
 
+struct cw_batch_pieces;
 struct cw_batch_streams;
 struct cw_inspect;
 
@@ -42,8 +43,9 @@ struct cw_inspect;
 enum cw_long_lines { CW_LONG_SKIP, CW_LONG_TRUNCATE, CW_LONG_SPLIT };
 
 struct cw_batch_options {
-    size_t output;             /* whose rows of the ledgers count */
-    bool all_tenants;          /* a dry run: the two that follow do not count */
+    size_t output;                  /* whose rows of the ledgers count */
+    struct cw_batch_pieces *pieces; /* what outputs share; borrowed, NULL: nothing */
+    bool all_tenants;               /* a dry run: the two that follow do not count */
     struct cw_str tenant;      /* only its entries; empty: those that name none, or own_tenant */
     struct cw_str own_tenant;  /* of the client */
     struct cw_labels external; /* for streams that have not these names; borrowed */
@@ -71,14 +73,16 @@ struct cw_batch_part {
     struct cw_source *source;
     uint64_t generation, from, to;
     size_t first, nentries; /* in the batch's entries */
-    int64_t last_ts_ns;     /* that a line was given; the next one's is later */
+    int64_t last_ts_ns;     /* that a line ahead of `to` was given; the next one's is later */
+    int64_t staged_ts_ns;   /* that a timestamp stage goes on from there */
     struct cw_batch_counts counts;
 };
 
 struct cw_batch_entry {
     struct cw_push_entry push;
-    uint64_t from;   /* its first byte in the source */
-    uint32_t stream; /* in the batch's streams */
+    struct cw_str tenant; /* empty: it names none */
+    uint64_t from;        /* its first byte in the source */
+    uint32_t stream;      /* in the batch's streams */
 };
 
 struct cw_batch {
@@ -109,8 +113,14 @@ struct cw_batch_report {
     void *arg;
 };
 
+/* Several outputs that stand at the same place of a source take it from one staging: a few pieces of sources are kept for that. */
+struct cw_batch_pieces *cw_batch_pieces_new(void);
+void cw_batch_pieces_free(struct cw_batch_pieces **pieces);
+
 struct cw_batch *cw_batch_new(const struct cw_batch_options *options);
 void cw_batch_free(struct cw_batch **batch);
+/* Add an entry whose parts live as long as it does. */
+void cw_batch_put(struct cw_batch *batch, const struct cw_batch_entry *entry);
 /* Fill an empty batch with at most `max_entries`; returns how many there are. */
 size_t cw_batch_cut(struct cw_batch *batch, struct cw_source *const *sources, size_t nsources,
                     size_t max_entries, int64_t now_ns, const struct cw_batch_report *report);

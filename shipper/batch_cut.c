@@ -6,7 +6,7 @@
 #include "common/base/assert.h"
 #include "common/base/hash.h"
 #include "common/pipeline/stages.h"
-#include "shipper/batch.h"
+#include "shipper/batch_priv.h"
 #include "shipper/batch_streams.h"
 #include "shipper/framing.h"
 #include "shipper/inspect.h"
@@ -15,70 +15,42 @@
 /* What stages may make of a batch's bytes: past it the cut ends at the next line. Nested documents
  * that are all extracted take several times their size. */
 enum { ARENA_FACTOR = 8 };
+/* So much ahead of a cut is gone through for the time that fudge goes on from. */
+enum { LOOK_BACK_BYTES = 64 << 10 };
 
-/* What happened to an entry that is not in the batch, or not whole: counted if the cut goes past
- * it. */
-enum note_kind {
-    NOTE_TRUNCATED,
-    NOTE_SKIPPED,
-    NOTE_SPLIT,
-    NOTE_MALFORMED,
-    NOTE_UNDECODABLE,
-    NOTE_NULS,
-    NOTE_DROPPED,
-    NOTE_UNSELECTED
-};
-struct note {
-    uint64_t from;
-    enum note_kind kind;
-};
-
-/* An entry of several lines: the cut does not end inside it. */
-struct span {
-    uint64_t from, to;
-};
-
-/* One source's piece of a cut. */
-struct cut {
-    struct cw_batch *batch;
-    struct cw_source *source;
-    const struct cw_batch_report *report;
-    struct cw_batch_part part;
-    struct cw_framing framing;
-    struct cw_stages_run *run; /* NULL: the source has no stages */
-    struct cw_framed line;     /* the one that goes through stages */
-    uint64_t line_bytes_before;
-    size_t max_entries;
-    int64_t now_ns;
-    bool alone;          /* nothing else is in the batch: what does not fit now never will */
-    bool full;           /* stopped at a bound: begin with this source next time */
-    uint64_t stuck_from; /* the first entry whose tenant can have no output */
-    uint32_t streams[CW_SOURCE_STREAMS]; /* numbers of the source's own label sets + 1 */
-    struct note *notes;
-    size_t nnotes, notes_cap;
-    struct span *spans;
-    size_t nspans, spans_cap;
-    struct cw_str tenant;       /* the source's */
-    struct cw_str other_tenant; /* the last that was told */
-};
-
-static void note_add(struct cut *cut, uint64_t from, enum note_kind kind)
+void cw_cut_note(struct cw_cut *cut, uint64_t from, enum cw_cut_note_kind kind)
 {
     cut->notes = cw_arena_grow(cut->batch->arena, cut->notes, cut->nnotes, &cut->notes_cap,
                                cut->nnotes + 1, sizeof *cut->notes);
-    cut->notes[cut->nnotes++] = (struct note){from, kind};
+    cut->notes[cut->nnotes++] = (struct cw_cut_note){from, kind};
 }
 
-static void span_add(struct cut *cut, uint64_t from, uint64_t to)
+static void time_add(struct cw_cut *cut, struct cw_cut_times *times, uint64_t at, int64_t ts_ns)
+{
+    times->items = cw_arena_grow(cut->batch->arena, times->items, times->n, &times->cap,
+                                 times->n + 1, sizeof *times->items);
+    times->items[times->n++] = (struct cw_cut_time){at, ts_ns};
+}
+
+/* The last one at `to` or ahead of it. */
+static int64_t time_at(const struct cw_cut_times *times, uint64_t to, int64_t before_ns)
+{
+    for (size_t i = times->n; i-- > 0;)
+        if (times->items[i].at <= to)
+            return times->items[i].ts_ns;
+    return before_ns;
+}
+
+static void span_add(struct cw_cut *cut, uint64_t from, uint64_t to)
 {
     cut->spans = cw_arena_grow(cut->batch->arena, cut->spans, cut->nspans, &cut->spans_cap,
                                cut->nspans + 1, sizeof *cut->spans);
-    cut->spans[cut->nspans++] = (struct span){from, to};
+    cut->spans[cut->nspans++] = (struct cw_cut_span){from, to};
 }
 
 /* ---- entries ---- */
 
-static bool room_for(const struct cut *cut, size_t line_len)
+bool cw_cut_room_for(const struct cw_cut *cut, size_t line_len)
 {
     const struct cw_batch *batch = cut->batch;
     return batch->nentries < cut->max_entries &&
@@ -87,8 +59,7 @@ static bool room_for(const struct cut *cut, size_t line_len)
             cw_arena_bytes(batch->arena) <= ARENA_FACTOR * batch->cap);
 }
 
-/* Whether it is for this output; another tenant gets an output of its own. */
-static bool tenant_is_ours(struct cut *cut, struct cw_str tenant, uint64_t from)
+bool cw_cut_takes(struct cw_cut *cut, struct cw_str tenant, uint64_t from)
 {
     const struct cw_batch_options *options = &cut->batch->options;
     if (cw_str_eq(tenant, options->own_tenant))
@@ -104,15 +75,14 @@ static bool tenant_is_ours(struct cut *cut, struct cw_str tenant, uint64_t from)
     return false;
 }
 
-static void entry_put(struct cw_batch *batch, const struct cw_push_entry *push, uint32_t stream,
-                      uint64_t from)
+void cw_batch_put(struct cw_batch *batch, const struct cw_batch_entry *entry)
 {
     if (batch->nentries == batch->entries_cap) {
         batch->entries_cap = batch->entries_cap ? 2 * batch->entries_cap : 256;
         batch->entries = cw_mem_resize(batch->entries, batch->entries_cap * sizeof *batch->entries);
     }
-    batch->entries[batch->nentries++] = (struct cw_batch_entry){*push, from, stream};
-    batch->line_bytes += push->line.len;
+    batch->entries[batch->nentries++] = *entry;
+    batch->line_bytes += entry->push.line.len;
 }
 
 /* The beginning of a line over the limit, with the mark behind it if that fits. */
@@ -128,44 +98,48 @@ static struct cw_str line_truncate(struct cw_batch *batch, struct cw_str line)
 
 /* A line over the limit in pieces, each a nanosecond later than the one before: equal ones stay
  * apart in a store that drops repeats. */
-static void entry_split(struct cut *cut, struct cw_push_entry *push, uint32_t stream, uint64_t from)
+static void entry_split(struct cw_cut *cut, struct cw_batch_entry *entry)
 {
-    bool ours = push->ts_ns == cut->part.last_ts_ns; /* the next line's time is later still */
+    struct cw_push_entry *push = &entry->push;
+    bool ours = push->ts_ns == cut->last_ts_ns; /* the next line's time is later still */
     for (struct cw_str rest = push->line; rest.len > 0; push->ts_ns++) {
         size_t len = cw_text_utf8_cut(rest, cut->batch->options.max_line_bytes);
         push->line = cw_str_sub(rest, 0, len);
         rest = cw_str_sub(rest, len, rest.len);
-        entry_put(cut->batch, push, stream, from);
-        note_add(cut, from, NOTE_SPLIT);
-        if (ours)
-            cut->part.last_ts_ns = push->ts_ns;
+        cw_batch_put(cut->batch, entry);
+        cw_cut_note(cut, entry->from, CW_NOTE_SPLIT);
+        if (ours) {
+            cut->last_ts_ns = push->ts_ns;
+            time_add(cut, &cut->given, cut->line.to, push->ts_ns);
+        }
     }
 }
 
-static void entry_add(struct cut *cut, struct cw_push_entry *push, uint32_t stream, uint64_t from)
+static void entry_add(struct cw_cut *cut, struct cw_batch_entry *entry)
 {
-    const struct cw_batch_options *options = &cut->batch->options;
-    if (!cut->batch->streams->items[stream].taken) {
-        note_add(cut, from, NOTE_UNSELECTED);
+    struct cw_batch *batch = cut->batch;
+    const struct cw_batch_options *options = &batch->options;
+    if (!batch->streams->items[entry->stream].taken) {
+        cw_cut_note(cut, entry->from, CW_NOTE_UNSELECTED);
         return;
     }
-    if (options->max_line_bytes == 0 || push->line.len <= options->max_line_bytes) {
-        entry_put(cut->batch, push, stream, from);
+    if (options->max_line_bytes == 0 || entry->push.line.len <= options->max_line_bytes) {
+        cw_batch_put(batch, entry);
         return;
     }
     switch (options->long_lines) {
-    case CW_LONG_SKIP: note_add(cut, from, NOTE_SKIPPED); break;
+    case CW_LONG_SKIP: cw_cut_note(cut, entry->from, CW_NOTE_SKIPPED); break;
     case CW_LONG_TRUNCATE:
-        note_add(cut, from, NOTE_TRUNCATED);
-        push->line = line_truncate(cut->batch, push->line);
-        entry_put(cut->batch, push, stream, from);
+        cw_cut_note(cut, entry->from, CW_NOTE_TRUNCATED);
+        entry->push.line = line_truncate(batch, entry->push.line);
+        cw_batch_put(batch, entry);
         break;
-    case CW_LONG_SPLIT: entry_split(cut, push, stream, from); break;
+    case CW_LONG_SPLIT: entry_split(cut, entry); break;
     }
 }
 
 /* The number of one of the source's own label sets. */
-static uint32_t own_stream(struct cut *cut, unsigned stream)
+static uint32_t own_stream(struct cw_cut *cut, unsigned stream)
 {
     if (cut->streams[stream] == 0)
         cut->streams[stream] =
@@ -173,7 +147,7 @@ static uint32_t own_stream(struct cut *cut, unsigned stream)
     return cut->streams[stream] - 1;
 }
 
-static uint32_t entry_stream(struct cut *cut, const struct cw_stage_entry *entry)
+static uint32_t entry_stream(struct cw_cut *cut, const struct cw_stage_entry *entry)
 {
     for (unsigned i = 0; i < CW_SOURCE_STREAMS; i++)
         if (!entry->labels_changed && entry->labels == cut->source->labels[i].items)
@@ -182,82 +156,95 @@ static uint32_t entry_stream(struct cut *cut, const struct cw_stage_entry *entry
                                (struct cw_labels){entry->labels, entry->nlabels});
 }
 
+/* What a timestamp stage goes on from behind this entry. */
+static void staged_note(struct cw_cut *cut, const struct cw_stage_entry *entry)
+{
+    if (cut->run != NULL && cw_stages_keep_time(cut->source->stages))
+        time_add(cut, &cut->staged, entry->from + 1, cw_stages_last_ts_ns(cut->run));
+}
+
 static void on_emit(void *arg, const struct cw_stage_entry *entry)
 {
-    struct cut *cut = arg;
+    struct cw_cut *cut = arg;
     if (entry->from != cut->line.from || entry->to != cut->line.to)
         span_add(cut, entry->from, entry->to);
+    staged_note(cut, entry);
     if (entry->counting && entry->redacted)
         cw_source_tally(cut->source)->redacted++;
     struct cw_str tenant = entry->tenant.len ? entry->tenant : cut->tenant;
-    if (!tenant_is_ours(cut, tenant, entry->from))
+    if (!cw_cut_takes(cut, tenant, entry->from))
         return;
-    struct cw_push_entry push = {.ts_ns = entry->ts_ns,
-                                 .line = entry->line,
-                                 .metadata = entry->metadata,
-                                 .nmetadata = (uint32_t)entry->nmetadata};
-    entry_add(cut, &push, entry_stream(cut, entry), entry->from);
+    struct cw_batch_entry taken = {.push = {.ts_ns = entry->ts_ns,
+                                            .line = entry->line,
+                                            .metadata = entry->metadata,
+                                            .nmetadata = (uint32_t)entry->nmetadata},
+                                   .tenant = tenant,
+                                   .from = entry->from,
+                                   .stream = entry_stream(cut, entry)};
+    entry_add(cut, &taken);
 }
 
 static void on_stage_dropped(void *arg, const struct cw_stage_entry *entry, struct cw_str reason)
 {
-    struct cut *cut = arg;
+    struct cw_cut *cut = arg;
     if (entry->counting && cut->batch->options.inspect != NULL)
         cw_inspect_dropped(cut->batch->options.inspect, reason);
     if (entry->counting)
         cw_tally_count(&cw_source_tally(cut->source)->dropped, reason, 1);
     if (entry->from != cut->line.from || entry->to != cut->line.to)
         span_add(cut, entry->from, entry->to);
-    note_add(cut, entry->from, NOTE_DROPPED);
+    staged_note(cut, entry);
+    cw_cut_note(cut, entry->from, CW_NOTE_DROPPED);
 }
 
 /* Only the first passage of a line is shown. */
 static void on_trace(void *arg, size_t depth, struct cw_str stage,
                      const struct cw_stage_entry *before, const struct cw_stage_entry *after)
 {
-    struct cut *cut = arg;
+    struct cw_cut *cut = arg;
     if ((before ? before : after)->counting)
         cw_inspect_trace(cut->batch->options.inspect, depth, stage, before, after);
 }
 
 /* Times within a source only rise, so that equal lines stay apart in a store that drops repeats. */
-static int64_t line_time(struct cut *cut)
+static int64_t line_time(struct cw_cut *cut)
 {
     int64_t ts = cw_sightings_time(&cut->source->seen, cut->line.to, cut->now_ns);
-    if (ts <= cut->part.last_ts_ns)
-        ts = cut->part.last_ts_ns + 1;
-    cut->part.last_ts_ns = ts;
+    if (ts <= cut->last_ts_ns)
+        ts = cut->last_ts_ns + 1;
+    cut->last_ts_ns = ts;
+    time_add(cut, &cut->given, cut->line.to, ts);
     return ts;
 }
 
 /* An entry's tenant has no output, or a limit lets no more through. */
-static bool cut_blocked(const struct cut *cut)
+static bool cut_blocked(const struct cw_cut *cut)
 {
     return cut->stuck_from != UINT64_MAX ||
            (cut->run != NULL && cw_stages_blocked_ns(cut->run) > 0);
 }
 
-static void line_take(struct cut *cut)
+static void line_take(struct cw_cut *cut)
 {
     const struct cw_framed *line = &cut->line;
     struct cw_source *source = cut->source;
     if (line->lost)
         cw_source_count_lost(source, line->from, line->to, CW_STR("damaged spool"));
     if (line->lost || line->nuls) {
-        note_add(cut, line->from, line->lost ? NOTE_MALFORMED : NOTE_NULS);
+        cw_cut_note(cut, line->from, line->lost ? CW_NOTE_MALFORMED : CW_NOTE_NULS);
         return;
     }
     int64_t ts_ns = line->has_ts ? line->ts_ns : line_time(cut);
     if (line->nbad > 0)
-        note_add(cut, line->from, NOTE_UNDECODABLE);
+        cw_cut_note(cut, line->from, CW_NOTE_UNDECODABLE);
     if (line->split)
-        note_add(cut, line->from, NOTE_SPLIT);
+        cw_cut_note(cut, line->from, CW_NOTE_SPLIT);
     if (line->malformed)
-        note_add(cut, line->from, NOTE_MALFORMED);
+        cw_cut_note(cut, line->from, CW_NOTE_MALFORMED);
     if (line->joined)
         span_add(cut, line->from, line->to);
     if (source->off[line->stream]) {
-        note_add(cut, line->from, NOTE_DROPPED);
+        cw_cut_note(cut, line->from, CW_NOTE_DROPPED);
         return;
     }
     struct cw_labels labels = line->labels.n > 0 ? line->labels : source->labels[line->stream];
@@ -283,8 +270,7 @@ static void line_take(struct cut *cut)
 
 /* ---- where the cut ends ---- */
 
-/* The largest offset up to `end` that lies inside no span. */
-static uint64_t offset_unspanned(const struct cut *cut, uint64_t end)
+uint64_t cw_cut_unspanned(const struct cw_cut *cut, uint64_t end)
 {
     for (bool moved = true; moved;) {
         moved = false;
@@ -297,19 +283,18 @@ static uint64_t offset_unspanned(const struct cut *cut, uint64_t end)
     return end;
 }
 
-/* Forget what begins at `to` or behind, and add up the rest. */
-static void cut_end(struct cut *cut, uint64_t to)
+void cw_cut_end(struct cw_cut *cut, uint64_t to)
 {
     struct cw_batch *batch = cut->batch;
     struct cw_batch_counts *counts = &cut->part.counts;
-    uint64_t *const of_kind[] = {[NOTE_TRUNCATED] = &counts->truncated,
-                                 [NOTE_SKIPPED] = &counts->skipped,
-                                 [NOTE_SPLIT] = &counts->split,
-                                 [NOTE_MALFORMED] = &counts->malformed,
-                                 [NOTE_UNDECODABLE] = &counts->undecodable,
-                                 [NOTE_NULS] = &counts->nul_runs,
-                                 [NOTE_DROPPED] = &counts->dropped,
-                                 [NOTE_UNSELECTED] = &counts->unselected};
+    uint64_t *const of_kind[] = {[CW_NOTE_TRUNCATED] = &counts->truncated,
+                                 [CW_NOTE_SKIPPED] = &counts->skipped,
+                                 [CW_NOTE_SPLIT] = &counts->split,
+                                 [CW_NOTE_MALFORMED] = &counts->malformed,
+                                 [CW_NOTE_UNDECODABLE] = &counts->undecodable,
+                                 [CW_NOTE_NULS] = &counts->nul_runs,
+                                 [CW_NOTE_DROPPED] = &counts->dropped,
+                                 [CW_NOTE_UNSELECTED] = &counts->unselected};
     size_t kept = cut->part.first;
     batch->line_bytes = cut->line_bytes_before;
     for (size_t i = kept; i < batch->nentries; i++) {
@@ -317,7 +302,6 @@ static void cut_end(struct cut *cut, uint64_t to)
             continue;
         counts->lines++;
         counts->bytes += batch->entries[i].push.line.len;
-        cut->source->staged_ts_ns = batch->entries[i].push.ts_ns;
         batch->entries[kept++] = batch->entries[i];
     }
     batch->nentries = kept;
@@ -327,11 +311,15 @@ static void cut_end(struct cut *cut, uint64_t to)
             ++*of_kind[cut->notes[i].kind];
     cut->part.nentries = kept - cut->part.first;
     cut->part.to = to;
+    cut->part.last_ts_ns = time_at(&cut->given, to, cut->part.last_ts_ns);
+    cut->part.staged_ts_ns = time_at(&cut->staged, to, cut->part.staged_ts_ns);
     cut->source->emitted_to = CW_MAX(cut->source->emitted_to, to);
+    if (!batch->options.all_tenants)
+        cut->source->met_to = CW_MAX(cut->source->met_to, to);
 }
 
 /* End what is unfinished where it is; false when there is none. */
-static bool all_flush(struct cut *cut)
+static bool all_flush(struct cw_cut *cut)
 {
     bool any = false;
     while (cw_framing_flush(&cut->framing, &cut->line)) {
@@ -346,7 +334,7 @@ static bool all_flush(struct cut *cut)
     return any;
 }
 
-static uint64_t unfinished(const struct cut *cut)
+static uint64_t unfinished(const struct cw_cut *cut)
 {
     uint64_t from = cw_framing_unfinished(&cut->framing);
     return cut->run ? CW_MIN(from, cw_stages_unfinished(cut->run)) : from;
@@ -354,18 +342,18 @@ static uint64_t unfinished(const struct cut *cut)
 
 /* Nothing more comes that would end what is unfinished: nobody writes the file, or not for as long
  * as stages wait. */
-static bool nothing_more(const struct cut *cut)
+static bool nothing_more(const struct cw_cut *cut)
 {
     return cut->framing.at_end && (cut->source->final || cut->source->waited);
 }
 
 /* Lines until there is no room; where the cut may end. */
-static uint64_t lines_cut(struct cut *cut)
+static uint64_t lines_cut(struct cw_cut *cut)
 {
     struct cw_framing *framing = &cut->framing;
     uint64_t end = UINT64_MAX;
     while (!cut->full && !cut_blocked(cut) && cw_framing_next(framing, &cut->line)) {
-        cut->full = !room_for(cut, cut->line.line.len);
+        cut->full = !cw_cut_room_for(cut, cut->line.line.len);
         if (cut->full)
             end = cut->line.from;
         else
@@ -377,7 +365,7 @@ static uint64_t lines_cut(struct cut *cut)
         cut->line = (struct cw_framed){.from = UINT64_MAX};
         cw_stages_flush(cut->run);
     }
-    end = offset_unspanned(cut, CW_MIN(CW_MIN(end, cut->stuck_from), unfinished(cut)));
+    end = cw_cut_unspanned(cut, CW_MIN(CW_MIN(end, cut->stuck_from), unfinished(cut)));
     if (end > framing->start || cut->stuck_from != UINT64_MAX || !cut->alone ||
         !(refused || framing->whole))
         return end;
@@ -385,7 +373,7 @@ static uint64_t lines_cut(struct cut *cut)
     if (refused)
         line_take(cut);
     if (all_flush(cut))
-        note_add(cut, framing->start, NOTE_SPLIT);
+        cw_cut_note(cut, framing->start, CW_NOTE_SPLIT);
     return framing->start + framing->at;
 }
 
@@ -395,7 +383,7 @@ static uint64_t source_seed(const struct cw_source *source)
 }
 
 /* What the lines are written in, and past the mark of it at the file's beginning. */
-static void encoding_find(struct cut *cut)
+static void encoding_find(struct cw_cut *cut)
 {
     struct cw_framing *framing = &cut->framing;
     enum cw_text_bom bom = cw_source_bom(cut->source);
@@ -404,75 +392,167 @@ static void encoding_find(struct cut *cut)
         framing->at = CW_MIN(cw_text_bom_len(bom), framing->len);
 }
 
-/* Read one source and take its whole entries. */
-static int source_cut(struct cut *cut, struct cw_err *err)
+static struct cw_framing framing_of(const struct cw_cut *cut, uint64_t start, size_t len)
+{
+    const struct cw_batch *batch = cut->batch;
+    const struct cw_source *source = cut->source;
+    bool whole = batch->options.long_lines == CW_LONG_SPLIT || source->tail.unpack != NULL;
+    return (struct cw_framing){.format = source->format,
+                               .bytes = batch->bytes + batch->used,
+                               .len = len,
+                               .start = start,
+                               .arena = batch->arena,
+                               .tail = &cut->source->tail,
+                               .max_line_bytes = whole ? 0 : batch->options.max_line_bytes};
+}
+
+static struct cw_stages_run *run_begin(struct cw_cut *cut, int64_t last_ts_ns)
 {
     struct cw_batch *batch = cut->batch;
     struct cw_source *source = cut->source;
-    const struct cw_ledger_row *row = &source->rows[batch->options.output];
-    uint64_t start = cw_ledger_next(row);
-    char *bytes = batch->bytes + batch->used;
-    size_t room = batch->cap - batch->used, len;
-    cut->alone = batch->used == 0;
-    cut->line_bytes_before = batch->line_bytes;
-    cut->part = (struct cw_batch_part){.source = source,
-                                       .generation = source->generation,
-                                       .from = row->mark,
-                                       .to = start,
-                                       .first = batch->nentries,
-                                       .last_ts_ns = row->done_ts_ns};
-    if (source->tail.size - start < room)
-        room = (size_t)(source->tail.size - start);
+    struct cw_stages_run_options options = {.arena = batch->arena,
+                                            .seed = source_seed(source),
+                                            .now_ns = cut->now_ns,
+                                            .last_ts_ns = last_ts_ns,
+                                            .emitted_to = source->emitted_to,
+                                            .emit = on_emit,
+                                            .dropped = on_stage_dropped,
+                                            .trace = batch->options.inspect ? on_trace : NULL,
+                                            .arg = cut};
+    return cw_stages_begin(source->stages, &options);
+}
+
+/* ---- the time that fudge goes on from ---- */
+
+static void on_emit_nothing(void *arg, const struct cw_stage_entry *entry)
+{
+    (void)arg;
+    (void)entry;
+}
+
+/* Whether a piece from within a file can be framed: lines end with a newline, and no byte of another character is one. */
+static bool frames_anywhere(struct cw_source *source)
+{
+    return (source->format == CW_SOURCE_LINES || source->format == CW_SOURCE_DOCKER) &&
+           source->encoding == NULL && cw_source_bom(source) == CW_BOM_NONE;
+}
+
+static int64_t look_back_run(struct cw_cut *cut, struct cw_framing *framing)
+{
+    struct cw_stages_run_options options = {.arena = cut->batch->arena,
+                                            .seed = source_seed(cut->source),
+                                            .now_ns = cut->now_ns,
+                                            .emitted_to = UINT64_MAX, /* all was counted before */
+                                            .emit = on_emit_nothing};
+    struct cw_stages_run *run = cw_stages_begin(cut->source->stages, &options);
+    struct cw_framed line;
+    while (cw_framing_next(framing, &line)) {
+        if (line.lost || line.nuls || cut->source->off[line.stream])
+            continue;
+        const struct cw_labels *own = &cut->source->labels[line.stream];
+        struct cw_labels labels = line.labels.n > 0 ? line.labels : *own;
+        struct cw_stage_entry entry = {.ts_ns = line.ts_ns,
+                                       .line = line.line,
+                                       .labels = labels.items,
+                                       .nlabels = labels.n,
+                                       .from = line.from,
+                                       .to = line.to};
+        cw_stages_feed(run, &entry);
+    }
+    cw_stages_flush(run);
+    return cw_stages_last_ts_ns(run);
+}
+
+/* After a start, or where the store had more than we knew: what is ahead of the cut says its time again. 0: it has none. */
+static int64_t look_back(struct cw_cut *cut)
+{
+    struct cw_batch *batch = cut->batch;
+    struct cw_source *source = cut->source;
+    size_t room = CW_MIN(batch->cap - batch->used, (size_t)LOOK_BACK_BYTES), len;
+    uint64_t from = cut->start > room ? cut->start - room : 0;
     enum cw_file_verdict verdict;
-    int rc = cw_tail_read(&source->tail, start, bytes, room, &len, &verdict, err);
+    struct cw_err err = {0};
+    if (from > 0 && !frames_anywhere(source))
+        return 0;
+    if (cw_tail_read(&source->tail, from, batch->bytes + batch->used, (size_t)(cut->start - from),
+                     &len, &verdict, &err) < 0 ||
+        verdict == CW_FILE_CHANGED)
+        return 0; /* the cut meets the same, and tells it */
+    struct cw_framing framing = framing_of(cut, from, len);
+    cut->framing = framing;
+    encoding_find(cut);
+    framing = cut->framing;
+    const char *newline = memchr(framing.bytes, '\n', len);
+    if (from > 0)
+        framing.at = newline ? (size_t)(newline - framing.bytes) + 1 : len;
+    return look_back_run(cut, &framing);
+}
+
+/* ---- one source ---- */
+
+int cw_cut_read(struct cw_cut *cut, struct cw_err *err)
+{
+    struct cw_batch *batch = cut->batch;
+    struct cw_source *source = cut->source;
+    size_t room = batch->cap - batch->used, len;
+    bool keeps_time = source->stages != NULL && cw_stages_keep_time(source->stages);
+    if (keeps_time && cut->part.staged_ts_ns == 0 && cut->start > 0)
+        cut->part.staged_ts_ns = look_back(cut);
+    if (source->tail.size - cut->start < room)
+        room = (size_t)(source->tail.size - cut->start);
+    enum cw_file_verdict verdict;
+    int rc = cw_tail_read(&source->tail, cut->start, batch->bytes + batch->used, room, &len,
+                          &verdict, err);
     if (rc < 0)
         return rc;
     if (verdict == CW_FILE_CHANGED) {
         source->changed = true;
         return 0;
     }
-    bool at_end = start + len >= source->tail.size;
-    cut->framing = (struct cw_framing){
-        .format = source->format,
-        .bytes = bytes,
-        .len = len,
-        .start = start,
-        .at_end = at_end,
-        .final = source->final,
-        .whole = cut->alone && !at_end && len == batch->cap,
-        .arena = batch->arena,
-        .tail = &source->tail,
-        .max_line_bytes = batch->options.long_lines == CW_LONG_SPLIT || source->tail.unpack != NULL
-                              ? 0
-                              : batch->options.max_line_bytes};
+    cut->framing = framing_of(cut, cut->start, len);
+    cut->framing.at_end = cut->start + len >= source->tail.size;
+    cut->framing.final = source->final;
+    cut->framing.whole = cut->alone && !cut->framing.at_end && len == batch->cap;
     encoding_find(cut);
     if (source->stages != NULL) {
-        struct cw_stages_run_options options = {.arena = batch->arena,
-                                                .seed = source_seed(source),
-                                                .now_ns = cut->now_ns,
-                                                .last_ts_ns = source->staged_ts_ns,
-                                                .emitted_to = source->emitted_to,
-                                                .emit = on_emit,
-                                                .dropped = on_stage_dropped,
-                                                .trace = batch->options.inspect ? on_trace : NULL,
-                                                .arg = cut};
-        cut->run = cw_stages_begin(source->stages, &options);
+        cut->run = run_begin(cut, cut->part.staged_ts_ns);
         if (batch->options.inspect != NULL)
             cw_inspect_run(batch->options.inspect, cut->run);
     }
-    cut_end(cut, lines_cut(cut));
+    cw_cut_end(cut, lines_cut(cut));
+    cut->at_end = cut->framing.at_end;
+    cut->blocked_ns = cut->run ? cw_stages_blocked_ns(cut->run) : 0;
+    cut->used = CW_MIN(cut->framing.at, cut->framing.len);
     return 0;
 }
 
+void cw_cut_begin(struct cw_cut *cut)
+{
+    const struct cw_batch *batch = cut->batch;
+    const struct cw_ledger_row *row = &cut->source->rows[batch->options.output];
+    cut->start = cw_ledger_next(row);
+    cut->alone = batch->used == 0;
+    cut->line_bytes_before = batch->line_bytes;
+    cut->last_ts_ns = row->done_ts_ns;
+    cut->part = (struct cw_batch_part){.source = cut->source,
+                                       .generation = cut->source->generation,
+                                       .from = row->mark,
+                                       .to = cut->start,
+                                       .first = batch->nentries,
+                                       .last_ts_ns = row->done_ts_ns,
+                                       .staged_ts_ns = row->staged_ts_ns};
+}
+
+/* ---- a batch ---- */
+
 /* What a source gave goes into the batch, or is settled, or waits until there is more. */
-static void part_take(struct cut *cut, int rc, const struct cw_err *err)
+static void part_take(struct cw_cut *cut, int rc, const struct cw_err *err)
 {
     struct cw_batch *batch = cut->batch;
     struct cw_source *source = cut->source;
     struct cw_ledger_row *row = &source->rows[batch->options.output];
     const struct cw_batch_report *report = cut->report;
-    uint64_t start = cut->framing.start;
-    int64_t blocked_ns = cut->run ? cw_stages_blocked_ns(cut->run) : 0;
+    int64_t blocked_ns = cut->blocked_ns;
     if (blocked_ns > 0 && (batch->blocked_ns == 0 || blocked_ns < batch->blocked_ns))
         batch->blocked_ns = blocked_ns;
     if (rc < 0) {
@@ -483,13 +563,22 @@ static void part_take(struct cut *cut, int rc, const struct cw_err *err)
     } else if (cut->part.nentries > 0) {
         batch->parts[batch->nparts++] = cut->part;
         source->nbusy++;
-        batch->used += CW_MIN(cut->framing.at, cut->framing.len);
-    } else if (cut->part.to > start) { /* all of it left out: settled without a push */
-        cw_ledger_dropped(row, cut->part.to);
+        batch->used += cut->used;
+    } else if (cut->part.to > cut->start) { /* all of it left out: settled without a push */
+        cw_ledger_dropped(row, cut->part.to, cut->part.last_ts_ns, cut->part.staged_ts_ns);
         report->on_dropped(report->arg, source, &cut->part.counts);
-    } else if (blocked_ns == 0 && (cut->framing.at_end || cut->alone)) {
+    } else if (blocked_ns == 0 && (cut->at_end || cut->alone)) {
         row->held_size = source->tail.size;
     }
+}
+
+/* Other outputs will go through the same lines. */
+static bool shared(const struct cw_cut *cut)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < cut->source->nrows && n < 2; i++)
+        n += !cut->source->rows[i].off;
+    return n > 1 && cut->batch->options.pieces != NULL;
 }
 
 size_t cw_batch_cut(struct cw_batch *batch, struct cw_source *const *sources, size_t nsources,
@@ -500,17 +589,18 @@ size_t cw_batch_cut(struct cw_batch *batch, struct cw_source *const *sources, si
     size_t first = nsources ? batch->resume % nsources : 0;
     for (size_t i = 0; i < nsources && batch->nparts < CW_BATCH_SOURCES_MAX; i++) {
         size_t idx = (first + i) % nsources;
-        struct cut cut = {.batch = batch,
-                          .source = sources[idx],
-                          .report = report,
-                          .max_entries = CW_MIN(max_entries, (size_t)CW_BATCH_ENTRIES_MAX),
-                          .now_ns = now_ns,
-                          .tenant = cw_str_of(sources[idx]->tenant),
-                          .stuck_from = UINT64_MAX};
+        struct cw_cut cut = {.batch = batch,
+                             .source = sources[idx],
+                             .report = report,
+                             .max_entries = CW_MIN(max_entries, (size_t)CW_BATCH_ENTRIES_MAX),
+                             .now_ns = now_ns,
+                             .tenant = cw_str_of(sources[idx]->tenant),
+                             .stuck_from = UINT64_MAX};
         if (!cw_source_pending(cut.source, batch->options.output))
             continue;
         struct cw_err err = {0};
-        int rc = source_cut(&cut, &err);
+        cw_cut_begin(&cut);
+        int rc = shared(&cut) ? cw_cut_share(&cut, &err) : cw_cut_read(&cut, &err);
         part_take(&cut, rc, &err);
         batch->resume = cut.full ? idx : idx + 1;
         if (cut.full && batch->nentries > 0)

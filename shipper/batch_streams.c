@@ -77,8 +77,10 @@ static struct cw_batch_stream stream_make(const struct cw_batch_streams *streams
     struct cw_err err;
     cw_buf_init(&text, SIZE_MAX);
     cw_labels_format(joined, &text);
-    struct cw_batch_stream stream = {
-        .hash = hash, .text = cw_arena_dup(streams->arena, cw_buf_str(&text)), .taken = true};
+    struct cw_batch_stream stream = {.hash = hash,
+                                     .labels = cw_labels_dup(streams->arena, labels),
+                                     .text = cw_arena_dup(streams->arena, cw_buf_str(&text)),
+                                     .taken = true};
     cw_buf_fini(&text);
     /* A regex that fails at its limit decides nothing: what is in doubt is sent. */
     if (streams->selector != NULL)

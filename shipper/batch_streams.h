@@ -12,8 +12,9 @@
 #include "common/match/selector.h"
 
 struct cw_batch_stream {
-    struct cw_hash128 hash; /* of the labels without the external ones */
-    struct cw_str text;     /* `{a="b"}` with them */
+    struct cw_hash128 hash;  /* of the labels without the external ones */
+    struct cw_labels labels; /* those */
+    struct cw_str text;      /* `{a="b"}` with the external ones */
     bool taken;
 };
 

@@ -1,4 +1,4 @@
-#include "shipper/push_client.h"
+#include "shipper/push_ask.h"
 #include <inttypes.h>
 #include <malloc.h>
 #include <stdio.h>
@@ -10,21 +10,18 @@
 #include "common/base/file.h"
 #include "common/base/log.h"
 #include "common/wire/delivery.h"
-#include "shipper/push_target.h"
 #include "shipper/shipper_metrics.h"
 
-enum push_state { PUSH_STOPPED, PUSH_ASKING, PUSH_IDLE, PUSH_SENDING, PUSH_BACKOFF, PUSH_NSTATES };
-static const char *const push_names[PUSH_NSTATES] = {"stopped", "asking", "idle", "sending",
-                                                     "backoff"};
-#define TO(state) (1u << PUSH_##state)
-static const unsigned push_edges[PUSH_NSTATES] = {
-    [PUSH_STOPPED] = TO(ASKING),
-    [PUSH_ASKING] = TO(IDLE) | TO(BACKOFF) | TO(ASKING) | TO(SENDING) | TO(STOPPED),
-    [PUSH_IDLE] = TO(SENDING) | TO(ASKING) | TO(STOPPED),
-    [PUSH_SENDING] = TO(IDLE) | TO(BACKOFF) | TO(ASKING) | TO(STOPPED),
-    [PUSH_BACKOFF] = TO(ASKING) | TO(STOPPED),
+static const char *const push_names[CW_PUSH_NSTATES] = {"stopped", "asking", "idle", "sending",
+                                                        "backoff"};
+#define TO(state) (1u << CW_PUSH_##state)
+static const unsigned push_edges[CW_PUSH_NSTATES] = {
+    [CW_PUSH_STOPPED] = TO(ASKING),
+    [CW_PUSH_ASKING] = TO(IDLE) | TO(BACKOFF) | TO(ASKING) | TO(SENDING) | TO(STOPPED),
+    [CW_PUSH_IDLE] = TO(SENDING) | TO(ASKING) | TO(STOPPED),
+    [CW_PUSH_SENDING] = TO(IDLE) | TO(BACKOFF) | TO(ASKING) | TO(STOPPED),
+    [CW_PUSH_BACKOFF] = TO(ASKING) | TO(STOPPED),
 };
-enum { PUSH_MAGIC = 0x70757368 };
 /* An answer to a push is short; a longer one is cut off by the client. */
 #define PUSH_ANSWER_BYTES (1u << 20)
 /* Confirms in one push: 40 bytes each. */
@@ -38,59 +35,24 @@ enum { PUSH_MAGIC = 0x70757368 };
 #define PUSH_LARGE_BYTES (64u << 10)
 #define PUSH_REST_NS (5 * CW_NS_PER_S)
 
-struct cw_push_client {
-    uint32_t magic;
-    enum push_state state;
-    struct cw_push_host *host; /* borrowed */
-    const struct cw_client_config *config;
-    size_t output;
-    struct cw_push_target target; /* URLs, headers, credentials */
-    uv_timer_t timer;             /* IDLE: the next batch is due; BACKOFF: its end */
-    struct cw_buf ask_body;
-    struct cw_batch *batch;           /* its parts stay named until they are settled or cut again */
-    struct cw_push_confirm *confirms; /* in the push under way */
-    struct cw_source **confirmed;
-    uint64_t confirmed_save; /* sources->nsaves when there was nothing to confirm */
-    size_t nconfirms;
-    int64_t started_ns; /* monotonic, of the call under way */
-    int64_t
-        waiting_since_ns; /* when the oldest that is not in a batch was seen; 0: nothing waits */
-    unsigned nfailures;   /* in a row */
-    uint64_t nrefused;    /* entries, since the start */
-    bool large;           /* the batch was, and its memory is still there */
-    int64_t sent_ns;      /* monotonic, when the last push began */
-    bool plain;           /* the server does not know the delivery protocol */
-    bool knows;           /* it has answered an ask with marks: a 404 is a fault of the way there */
-    bool ready;
-    bool scout;         /* BACKOFF: cut, to find entries of tenants, and send nothing */
-    bool scout_passed;  /* the last such cut settled something */
-    bool restart;       /* ask as soon as nothing is under way */
-    bool forget_batch;  /* and cut again whatever the marks say */
-    size_t max_entries; /* of the next cut: fewer after a refusal */
-    size_t suspects;    /* entries ahead among which a refused one must be; 0: none known */
-    uint64_t random;
-};
-
 static void push_next(struct cw_push_client *pc);
-static void ask_start(struct cw_push_client *pc);
-static void push_start(struct cw_push_client *pc);
 static void confirms_drop(struct cw_push_client *pc);
 static void on_timer(uv_timer_t *timer);
 
-static void push_enter(struct cw_push_client *pc, enum push_state next)
+void cw_push_client_enter(struct cw_push_client *pc, enum cw_push_state next)
 {
     CW_ASSERT(push_edges[pc->state] & (1u << next));
     cw_log_debug("push %s: %s -> %s", pc->target.name, push_names[pc->state], push_names[next]);
     pc->state = next;
 }
 
-static void metric_add(struct cw_push_client *pc, enum cw_shipper_metric metric, uint64_t n)
+void cw_push_client_count(struct cw_push_client *pc, enum cw_shipper_metric metric, uint64_t n)
 {
     struct cw_str labels[] = {cw_str_of(pc->target.name)};
     cw_metric_add(cw_metrics_child(pc->host->metrics, metric, labels), (int64_t)n);
 }
 
-static struct cw_tally_output *output_tally(struct cw_push_client *pc, struct cw_source *source)
+struct cw_tally_output *cw_push_client_tally(struct cw_push_client *pc, struct cw_source *source)
 {
     return cw_tally_output(cw_source_tally(source), pc->config->name);
 }
@@ -112,16 +74,22 @@ static int64_t backoff_ms(struct cw_push_client *pc, int64_t retry_after_s)
     return CW_MAX(ns, asked_s * CW_NS_PER_S) / CW_NS_PER_MS + 1;
 }
 
-static void backoff_start(struct cw_push_client *pc, const char *what, const char *why,
-                          int64_t retry_after_s)
+int64_t cw_push_client_wait(struct cw_push_client *pc, int64_t retry_after_s)
 {
     pc->nfailures++;
     int64_t ms = backoff_ms(pc, retry_after_s);
+    cw_push_client_enter(pc, CW_PUSH_BACKOFF);
+    uv_timer_start(&pc->timer, on_timer, (uint64_t)ms, 0);
+    return ms;
+}
+
+void cw_push_client_back_off(struct cw_push_client *pc, const char *what, const char *why,
+                             int64_t retry_after_s)
+{
+    int64_t ms = cw_push_client_wait(pc, retry_after_s);
     cw_log_warn("client %s: %s failed: %s; again in %" PRId64 " ms", pc->target.name, what, why,
                 ms);
-    metric_add(pc, CW_M_RETRIES, 1);
-    push_enter(pc, PUSH_BACKOFF);
-    uv_timer_start(&pc->timer, on_timer, (uint64_t)ms, 0);
+    cw_push_client_count(pc, CW_M_RETRIES, 1);
     if (pc->host->once && pc->nfailures > pc->config->backoff.max_retries)
         pc->host->on_give_up(pc->host->arg);
 }
@@ -129,182 +97,11 @@ static void backoff_start(struct cw_push_client *pc, const char *what, const cha
 static void on_timer(uv_timer_t *timer)
 {
     struct cw_push_client *pc = CW_CONTAINER_OF(timer, struct cw_push_client, timer);
-    CW_CHECK(pc, PUSH_MAGIC);
-    if (pc->state == PUSH_BACKOFF)
-        ask_start(pc);
-    else if (pc->state == PUSH_IDLE)
+    CW_CHECK(pc, CW_PUSH_CLIENT_MAGIC);
+    if (pc->state == CW_PUSH_BACKOFF)
+        cw_push_ask_start(pc);
+    else if (pc->state == CW_PUSH_IDLE)
         pc->host->on_settled(pc->host->arg);
-}
-
-/* ---- asking ---- */
-
-static int mark_cmp(const void *a, const void *b)
-{
-    const struct cw_delivery_mark *x = a, *y = b;
-    int c = memcmp(x->source.bytes, y->source.bytes, sizeof x->source.bytes);
-    return c ? c : (x->generation > y->generation) - (x->generation < y->generation);
-}
-
-/* What the store has that we have not heard of, a kill or a lost answer in between, is noted. */
-static void mark_adopt(struct cw_push_client *pc, struct cw_source *source, uint64_t mark)
-{
-    struct cw_ledger_row *row = &source->rows[pc->output];
-    if (mark > cw_ledger_next(row))
-        output_tally(pc, source)->adopted += mark - cw_ledger_next(row);
-    cw_ledger_adopt(row, mark);
-    pc->confirmed_save = 0;
-}
-
-/* Every source's mark is what the store said, 0 where it said nothing. */
-static void marks_adopt(struct cw_push_client *pc, struct cw_delivery_answer *answer)
-{
-    qsort(answer->marks, answer->nmarks, sizeof *answer->marks, mark_cmp);
-    for (size_t i = 0; i < pc->host->sources->n; i++) {
-        struct cw_source *source = pc->host->sources->items[i];
-        struct cw_delivery_mark key = {source->id, source->generation, 0};
-        const struct cw_delivery_mark *mark =
-            answer->nmarks ? bsearch(&key, answer->marks, answer->nmarks, sizeof key, mark_cmp)
-                           : NULL;
-        mark_adopt(pc, source, mark ? mark->offset : 0);
-        source->rows[pc->output].held_size = 0;
-    }
-}
-
-/* Whether the batch that is kept may be sent as it is. */
-static bool batch_still_due(const struct cw_push_client *pc)
-{
-    if (pc->forget_batch)
-        return false;
-    for (size_t i = 0; i < pc->batch->nparts; i++) {
-        const struct cw_batch_part *part = &pc->batch->parts[i];
-        const struct cw_ledger_row *row = &part->source->rows[pc->output];
-        if (!pc->plain && (row->mark != part->from ||
-                           part->source->generation != part->generation || row->done >= part->to))
-            return false;
-    }
-    return pc->batch->nparts > 0;
-}
-
-static void ask_answered(struct cw_push_client *pc)
-{
-    pc->ready = true;
-    if (batch_still_due(pc)) { /* nfailures stays: the push itself has not succeeded */
-        push_start(pc);
-        return;
-    }
-    if (pc->batch->nparts == 0)
-        pc->nfailures = 0;
-    cw_batch_drop(pc->batch);
-    pc->forget_batch = false;
-    push_enter(pc, PUSH_IDLE);
-    pc->host->on_settled(pc->host->arg);
-}
-
-static bool status_is_of_the_way(int status)
-{
-    /* Credentials, a proxy, too many requests, too early: nothing about what was sent. */
-    return status == 401 || status == 403 || status == 407 || status == 408 || status == 421 ||
-           status == 425 || status == 429;
-}
-
-/* A page for people comes from a proxy on the way there, not from a log server: a certificate that it misses, a host that it
- * does not know. But for a size that it does not let through. */
-static bool answer_is_of_the_way(const struct cw_http_answer *answer)
-{
-    return status_is_of_the_way(answer->status) ||
-           (answer->status >= 400 && answer->status != 413 &&
-            cw_str_starts(answer->content_type, CW_STR("text/html")));
-}
-
-/* The server serves tenants alone, and this output is that of entries which name none. */
-static bool answer_wants_tenant(const struct cw_push_client *pc,
-                                const struct cw_http_answer *answer)
-{
-    return answer->status == 401 && pc->config->tenant_id.len == 0 &&
-           pc->host->sources->outputs[pc->output].tenant[0] == '\0' &&
-           cw_str_find(answer->body, CW_STR("no org id")) >= 0;
-}
-
-/* Entries that name no tenant wait; what else is in their files is looked through, so that tenants get
- * their outputs. */
-static void scout_start(struct cw_push_client *pc)
-{
-    if (!pc->scout)
-        cw_log_warn("client %s: the server wants a tenant (tenant_id, or one that entries name): "
-                    "entries that name none wait",
-                    pc->target.name);
-    pc->scout = pc->ready = true;
-    pc->nfailures++;
-    push_enter(pc, PUSH_BACKOFF);
-    uv_timer_start(&pc->timer, on_timer, (uint64_t)backoff_ms(pc, -1), 0);
-    pc->host->on_settled(pc->host->arg);
-}
-
-static void ask_status(struct cw_push_client *pc, const struct cw_http_answer *answer)
-{
-    struct cw_arena *arena = cw_arena_new();
-    struct cw_delivery_answer said = {0};
-    struct cw_err err = {0};
-    bool is_json = cw_delivery_answer_decode(answer->body, arena, &said, &err) == 0;
-    char status[48];
-    snprintf(status, sizeof status, "HTTP status %d", answer->status);
-    if (answer_wants_tenant(pc, answer)) {
-        scout_start(pc);
-        cw_arena_free(&arena);
-        return;
-    }
-    pc->scout = false;
-    if (answer->status == 200 && is_json) {
-        pc->plain = false;
-        pc->knows = true;
-        marks_adopt(pc, &said);
-        ask_answered(pc);
-    } else if (answer->status == 409 && cw_str_eqz(said.code, CW_DELIVERY_CODE_SESSION)) {
-        cw_log_warn("client %s: another shipper has this state directory's uuid: it was copied; "
-                    "going on under a new one",
-                    pc->target.name);
-        pc->host->on_twin(pc->host->arg);
-        ask_start(pc);
-    } else if (!pc->knows && answer->status < 500 && said.code.len == 0 &&
-               (answer->status == 404 || !answer_is_of_the_way(answer))) {
-        if (!pc->plain)
-            cw_log_info("client %s: the server knows no ranges (status %d to %s): delivery is at "
-                        "least once",
-                        pc->target.name, answer->status, CW_DELIVERY_SOURCES_PATH);
-        pc->plain = true;
-        ask_answered(pc);
-    } else {
-        struct cw_str why = said.error.len ? said.error : cw_str_of(status);
-        backoff_start(pc, "asking what the server has", cw_arena_dup(arena, why).ptr,
-                      answer->retry_after_s);
-    }
-    cw_arena_free(&arena);
-}
-
-static void on_ask_done(void *arg, int rc, const struct cw_http_answer *answer,
-                        const struct cw_err *err)
-{
-    struct cw_push_client *pc = arg;
-    CW_CHECK(pc, PUSH_MAGIC);
-    if (rc < 0)
-        backoff_start(pc, "asking what the server has", err->text, -1);
-    else
-        ask_status(pc, answer);
-}
-
-static void ask_start(struct cw_push_client *pc)
-{
-    struct cw_push_host *host = pc->host;
-    struct cw_delivery_ask ask = {host->shipper, host->sessions, host->nsessions};
-    struct cw_err err = {0};
-    push_enter(pc, PUSH_ASKING);
-    pc->restart = false;
-    metric_add(pc, CW_M_ASKS, 1);
-    cw_buf_clear(&pc->ask_body);
-    cw_delivery_ask_encode(&ask, &pc->ask_body);
-    if (cw_push_target_start(&pc->target, host->http, CW_PUSH_TARGET_ASK, cw_buf_str(&pc->ask_body),
-                             CW_DELIVERY_ANSWER_BYTES, on_ask_done, pc, &err) < 0)
-        backoff_start(pc, "asking what the server has", err.text, -1);
 }
 
 /* ---- answers to a push ---- */
@@ -312,7 +109,7 @@ static void ask_start(struct cw_push_client *pc)
 static void counts_add(struct cw_push_client *pc, struct cw_source *source,
                        const struct cw_batch_counts *counts)
 {
-    struct cw_tally_reasons *left_out = &output_tally(pc, source)->left_out;
+    struct cw_tally_reasons *left_out = &cw_push_client_tally(pc, source)->left_out;
     cw_tally_count(left_out, CW_STR("line too long"), counts->skipped);
     cw_tally_count(left_out, CW_STR("selector"), counts->unselected);
     struct cw_metrics *metrics = pc->host->metrics;
@@ -341,15 +138,15 @@ static void push_stored(struct cw_push_client *pc)
         struct cw_ledger_row *row = &part->source->rows[pc->output];
         cw_metrics_add(pc->host->metrics, CW_M_READ_BYTES,
                        (int64_t)(part->to - cw_ledger_next(row)));
-        cw_ledger_stored(row, part->to, part->last_ts_ns);
+        cw_ledger_stored(row, part->to, part->last_ts_ns, part->staged_ts_ns);
         if (pc->plain)
             row->confirmed = row->mark; /* there is nobody to be told */
         cw_sightings_prune(&part->source->seen, cw_source_position(part->source));
         counts_add(pc, part->source, &part->counts);
-        output_tally(pc, part->source)->acknowledged += part->nentries;
+        cw_push_client_tally(pc, part->source)->acknowledged += part->nentries;
     }
-    metric_add(pc, CW_M_ENTRIES, pc->batch->nentries);
-    metric_add(pc, CW_M_ENTRY_BYTES, pc->batch->line_bytes);
+    cw_push_client_count(pc, CW_M_ENTRIES, pc->batch->nentries);
+    cw_push_client_count(pc, CW_M_ENTRY_BYTES, pc->batch->line_bytes);
     confirms_settle(pc);
     if (pc->suspects > pc->batch->nentries) {
         pc->suspects -= pc->batch->nentries; /* the refused one is behind these */
@@ -375,12 +172,12 @@ static bool part_write_down(struct cw_push_client *pc, const struct cw_batch_par
                                         .labels = cw_batch_labels(pc->batch, entry),
                                         .entry = entry->push};
         if (cw_dead_letters_add(pc->host->dead_letters, &letter, &err) < 0) {
-            backoff_start(pc, "writing down a refused entry", err.text, -1);
+            cw_push_client_back_off(pc, "writing down a refused entry", err.text, -1);
             return false;
         }
     }
     if (cw_dead_letters_sync(pc->host->dead_letters, &err) < 0) {
-        backoff_start(pc, "writing down a refused entry", err.text, -1);
+        cw_push_client_back_off(pc, "writing down a refused entry", err.text, -1);
         return false;
     }
     return true;
@@ -398,10 +195,12 @@ static void part_give_up(struct cw_push_client *pc, const struct cw_batch_part *
                     pc->target.name, part->source->path_now, status,
                     CW_STR_ARG(cw_str_sub(cw_str_trim(why), 0, 300)), pc->nrefused + 1);
     pc->nrefused += part->nentries;
-    cw_tally_count(&output_tally(pc, part->source)->refused, cw_str_of(reason), part->nentries);
-    metric_add(pc, CW_M_REJECTED, part->nentries);
+    cw_tally_count(&cw_push_client_tally(pc, part->source)->refused, cw_str_of(reason),
+                   part->nentries);
+    cw_push_client_count(pc, CW_M_REJECTED, part->nentries);
     counts_add(pc, part->source, &part->counts);
-    cw_ledger_refused(&part->source->rows[pc->output], part->to, part->last_ts_ns);
+    cw_ledger_refused(&part->source->rows[pc->output], part->to, part->last_ts_ns,
+                      part->staged_ts_ns);
 }
 
 /* The whole batch is refused for good: written down, counted, settled. False: it could not be written down. */
@@ -463,14 +262,15 @@ static void push_conflict(struct cw_push_client *pc, const struct cw_delivery_an
                 answer->marks[m].generation != part->generation)
                 continue;
             moved |= answer->marks[m].offset != part->from;
-            mark_adopt(pc, part->source, answer->marks[m].offset);
+            cw_push_ask_adopt(pc, part->source, answer->marks[m].offset);
         }
     }
     cw_batch_drop(pc->batch);
     if (moved)
         push_next(pc);
     else
-        backoff_start(pc, "a push", "refused by its ranges, which are at the server's marks", -1);
+        cw_push_client_back_off(pc, "a push",
+                                "refused by its ranges, which are at the server's marks", -1);
 }
 
 static void push_failed(struct cw_push_client *pc, const struct cw_http_answer *answer)
@@ -478,7 +278,7 @@ static void push_failed(struct cw_push_client *pc, const struct cw_http_answer *
     char why[400];
     snprintf(why, sizeof why, "HTTP status %d: %.*s", answer->status,
              CW_STR_ARG(cw_str_sub(cw_str_trim(answer->body), 0, 300)));
-    backoff_start(pc, "a push", why, answer->retry_after_s);
+    cw_push_client_back_off(pc, "a push", why, answer->retry_after_s);
 }
 
 static void push_status(struct cw_push_client *pc, const struct cw_http_answer *answer)
@@ -500,7 +300,7 @@ static void push_status(struct cw_push_client *pc, const struct cw_http_answer *
         if (of_ranges)
             push_conflict(pc, &said);
         else if (of_session)
-            ask_start(pc);
+            cw_push_ask_start(pc);
         else if (!pc->plain) /* cordwood says 409 of nothing else: the answer is not its own */
             push_failed(pc, answer);
         cw_arena_free(&arena);
@@ -514,7 +314,7 @@ static void push_status(struct cw_push_client *pc, const struct cw_http_answer *
     }
     /* Not about the entries: a wrong path or method, or the way there. They wait until somebody has
      * repaired it. */
-    bool of_the_way = answer_is_of_the_way(answer) || status == 404 || status == 405;
+    bool of_the_way = cw_push_ask_answer_is_of_the_way(answer) || status == 404 || status == 405;
     if (status >= 400 && status < 500 && !of_the_way)
         push_refused(pc, status, answer->body);
     else
@@ -525,7 +325,7 @@ static void on_push_done(void *arg, int rc, const struct cw_http_answer *answer,
                          const struct cw_err *err)
 {
     struct cw_push_client *pc = arg;
-    CW_CHECK(pc, PUSH_MAGIC);
+    CW_CHECK(pc, CW_PUSH_CLIENT_MAGIC);
     char status[16] = "error";
     if (rc == 0)
         snprintf(status, sizeof status, "%d", answer->status);
@@ -533,7 +333,7 @@ static void on_push_done(void *arg, int rc, const struct cw_http_answer *answer,
     cw_metric_add(cw_metrics_child(pc->host->metrics, CW_M_PUSHES, labels), 1);
     cw_metrics_observe(pc->host->metrics, CW_M_PUSH_SECONDS, cw_clock_mono_ns() - pc->started_ns);
     if (rc < 0)
-        backoff_start(pc, "a push", err->text, -1);
+        cw_push_client_back_off(pc, "a push", err->text, -1);
     else
         push_status(pc, answer);
 }
@@ -568,21 +368,33 @@ static void confirms_drop(struct cw_push_client *pc)
     pc->nconfirms = 0;
 }
 
-/* Send batch->body, as it was encoded. */
-static void push_start(struct cw_push_client *pc)
+/* An entry counts as sent once, however often it is tried. */
+static void part_count_sent(struct cw_push_client *pc, const struct cw_batch_part *part)
+{
+    struct cw_ledger_row *row = &part->source->rows[pc->output];
+    struct cw_tally_output *tally = cw_push_client_tally(pc, part->source);
+    uint64_t nagain = 0;
+    for (size_t i = 0; i < part->nentries; i++)
+        nagain += pc->batch->entries[part->first + i].from < row->sent_to;
+    tally->sent += part->nentries - nagain;
+    tally->retried += nagain;
+    row->sent_to = CW_MAX(row->sent_to, part->to);
+}
+
+void cw_push_client_send(struct cw_push_client *pc)
 {
     struct cw_err err = {0};
-    push_enter(pc, PUSH_SENDING);
+    cw_push_client_enter(pc, CW_PUSH_SENDING);
     uv_timer_stop(&pc->timer);
     pc->started_ns = pc->sent_ns = cw_clock_mono_ns();
     pc->large |= pc->batch->line_bytes >= PUSH_LARGE_BYTES;
-    metric_add(pc, CW_M_PUSH_BYTES, pc->batch->body.len);
+    cw_push_client_count(pc, CW_M_PUSH_BYTES, pc->batch->body.len);
     for (size_t i = 0; i < pc->batch->nparts; i++)
-        output_tally(pc, pc->batch->parts[i].source)->sent += pc->batch->parts[i].nentries;
+        part_count_sent(pc, &pc->batch->parts[i]);
     if (cw_push_target_start(&pc->target, pc->host->http, CW_PUSH_TARGET_PUSH,
                              cw_buf_str(&pc->batch->body), PUSH_ANSWER_BYTES, on_push_done, pc,
                              &err) < 0)
-        backoff_start(pc, "a push", err.text, -1);
+        cw_push_client_back_off(pc, "a push", err.text, -1);
 }
 
 static void batch_send(struct cw_push_client *pc)
@@ -595,11 +407,11 @@ static void batch_send(struct cw_push_client *pc)
                                         .nconfirms = pc->nconfirms};
     struct cw_err err = {0};
     if (cw_batch_encode(pc->batch, &delivery, &err) < 0) {
-        push_enter(pc, PUSH_SENDING);
-        backoff_start(pc, "encoding a batch", err.text, -1);
+        cw_push_client_enter(pc, CW_PUSH_SENDING);
+        cw_push_client_back_off(pc, "encoding a batch", err.text, -1);
         return;
     }
-    push_start(pc);
+    cw_push_client_send(pc);
 }
 
 static void on_cut_error(void *arg, struct cw_source *source, const struct cw_err *err)
@@ -686,7 +498,7 @@ static void confirms_send(struct cw_push_client *pc)
         batch_send(pc);
 }
 
-static size_t batch_cut(struct cw_push_client *pc, int64_t now_ns)
+size_t cw_push_client_cut(struct cw_push_client *pc, int64_t now_ns)
 {
     struct cw_batch_report report = {on_cut_error, on_cut_changed, on_cut_tenant, on_cut_dropped,
                                      pc};
@@ -694,28 +506,15 @@ static size_t batch_cut(struct cw_push_client *pc, int64_t now_ns)
     return cw_batch_cut(pc->batch, active->items, active->n, pc->max_entries, now_ns, &report);
 }
 
-static void scout(struct cw_push_client *pc)
-{
-    if (pc->batch->nparts > 0 || pc->host->sources->unsaved)
-        return;
-    pc->scout_passed = false;
-    size_t nwaiting = batch_cut(pc, cw_clock_now_ns());
-    cw_batch_drop(pc->batch);
-    if (pc->scout_passed)
-        pc->host->on_settled(pc->host->arg);
-    else if (nwaiting > 0 && pc->host->once && pc->nfailures > pc->config->backoff.max_retries)
-        pc->host->on_give_up(pc->host->arg);
-}
-
 void cw_push_client_pump(struct cw_push_client *pc)
 {
-    CW_CHECK(pc, PUSH_MAGIC);
-    if (pc->state == PUSH_BACKOFF && pc->scout)
-        scout(pc);
-    if (pc->state != PUSH_IDLE)
+    CW_CHECK(pc, CW_PUSH_CLIENT_MAGIC);
+    if (pc->state == CW_PUSH_BACKOFF && pc->scout)
+        cw_push_ask_scout(pc);
+    if (pc->state != CW_PUSH_IDLE)
         return;
     if (pc->restart) {
-        ask_start(pc);
+        cw_push_ask_start(pc);
         return;
     }
     if (pc->host->sources->unsaved)
@@ -724,7 +523,7 @@ void cw_push_client_pump(struct cw_push_client *pc)
     uv_timer_stop(&pc->timer);
     if (batch_due(pc, now_ns, &at_ns)) {
         confirms_drop(pc);
-        if (batch_cut(pc, now_ns) > 0) {
+        if (cw_push_client_cut(pc, now_ns) > 0) {
             pc->waiting_since_ns = 0;
             confirms_collect(pc);
             batch_send(pc);
@@ -736,7 +535,7 @@ void cw_push_client_pump(struct cw_push_client *pc)
         uv_timer_start(&pc->timer, on_timer, (uint64_t)((at_ns - now_ns) / CW_NS_PER_MS + 1), 0);
     } else {
         confirms_send(pc);
-        if (pc->state == PUSH_IDLE)
+        if (pc->state == CW_PUSH_IDLE)
             batch_rest(pc);
     }
 }
@@ -745,7 +544,7 @@ void cw_push_client_pump(struct cw_push_client *pc)
 static void push_next(struct cw_push_client *pc)
 {
     confirms_drop(pc);
-    push_enter(pc, PUSH_IDLE);
+    cw_push_client_enter(pc, CW_PUSH_IDLE);
     pc->host->on_settled(pc->host->arg);
 }
 
@@ -758,6 +557,7 @@ struct cw_push_client *cw_push_client_new(struct cw_push_host *host,
     const struct cw_client_config *config = options->config;
     const struct cw_output *output = &host->sources->outputs[options->output];
     struct cw_batch_options batch = {.output = options->output,
+                                     .pieces = host->pieces,
                                      .tenant = cw_str_of(output->tenant),
                                      .own_tenant = cw_str_of(output->own_tenant),
                                      .external = options->external,
@@ -767,11 +567,12 @@ struct cw_push_client *cw_push_client_new(struct cw_push_host *host,
                                      .gzip = config->compression == CW_CLIENT_GZIP,
                                      .long_lines = cw_limits_long_lines(host->limits),
                                      .truncated_mark = host->limits->max_line_truncate_mark};
-    pc->magic = PUSH_MAGIC;
+    pc->magic = CW_PUSH_CLIENT_MAGIC;
     pc->host = host;
     pc->config = config;
     pc->output = options->output;
     pc->batch = cw_batch_new(&batch);
+    pc->sent_ns = cw_clock_mono_ns();
     pc->max_entries = CW_BATCH_ENTRIES_MAX;
     pc->confirms = cw_mem_array(PUSH_CONFIRMS_MAX, sizeof *pc->confirms);
     pc->confirmed = cw_mem_array(PUSH_CONFIRMS_MAX, sizeof *pc->confirmed);
@@ -783,28 +584,23 @@ struct cw_push_client *cw_push_client_new(struct cw_push_host *host,
     return pc;
 }
 
-const struct cw_client_config *cw_push_client_config(const struct cw_push_client *pc)
-{
-    return pc->config;
-}
-
 void cw_push_client_start(struct cw_push_client *pc)
 {
-    CW_CHECK(pc, PUSH_MAGIC);
-    ask_start(pc);
+    CW_CHECK(pc, CW_PUSH_CLIENT_MAGIC);
+    cw_push_ask_start(pc);
 }
 
 void cw_push_client_restart(struct cw_push_client *pc)
 {
-    CW_CHECK(pc, PUSH_MAGIC);
+    CW_CHECK(pc, CW_PUSH_CLIENT_MAGIC);
     pc->restart = true;
     pc->forget_batch = true; /* it was encoded with the old uuid */
 }
 
 void cw_push_client_release_changed(struct cw_push_client *pc)
 {
-    CW_CHECK(pc, PUSH_MAGIC);
-    if (pc->state != PUSH_BACKOFF && pc->state != PUSH_ASKING)
+    CW_CHECK(pc, CW_PUSH_CLIENT_MAGIC);
+    if (pc->state != CW_PUSH_BACKOFF && pc->state != CW_PUSH_ASKING)
         return;
     bool changed = false;
     for (size_t i = 0; i < pc->batch->nparts; i++)
@@ -824,7 +620,18 @@ uint64_t cw_push_client_refused(const struct cw_push_client *pc)
 
 bool cw_push_client_sending(const struct cw_push_client *pc)
 {
-    return pc->state == PUSH_SENDING;
+    return pc->state == CW_PUSH_SENDING;
+}
+
+bool cw_push_client_idle(const struct cw_push_client *pc)
+{
+    return pc->state == CW_PUSH_IDLE && pc->batch->nparts == 0 && pc->nconfirms == 0 &&
+           !pc->restart;
+}
+
+int64_t cw_push_client_sent_ns(const struct cw_push_client *pc)
+{
+    return pc->sent_ns;
 }
 
 bool cw_push_client_ready(const struct cw_push_client *pc)
@@ -835,7 +642,7 @@ bool cw_push_client_ready(const struct cw_push_client *pc)
 static void on_closed(uv_handle_t *handle)
 {
     struct cw_push_client *pc = CW_CONTAINER_OF((uv_timer_t *)handle, struct cw_push_client, timer);
-    CW_CHECK(pc, PUSH_MAGIC);
+    CW_CHECK(pc, CW_PUSH_CLIENT_MAGIC);
     cw_push_target_fini(&pc->target);
     cw_buf_fini(&pc->ask_body);
     free(pc->confirms);
@@ -850,10 +657,10 @@ void cw_push_client_close(struct cw_push_client **client)
     *client = NULL;
     if (pc == NULL)
         return;
-    CW_CHECK(pc, PUSH_MAGIC);
+    CW_CHECK(pc, CW_PUSH_CLIENT_MAGIC);
     cw_push_target_abort(&pc->target);
-    if (pc->state != PUSH_STOPPED)
-        push_enter(pc, PUSH_STOPPED);
+    if (pc->state != CW_PUSH_STOPPED)
+        cw_push_client_enter(pc, CW_PUSH_STOPPED);
     confirms_drop(pc);
     cw_batch_free(&pc->batch); /* now: the sources that it names go next */
     uv_close((uv_handle_t *)&pc->timer, on_closed);

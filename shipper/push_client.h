@@ -38,6 +38,7 @@ struct cw_push_host {
     struct cw_sources *sources;
     struct cw_metrics *metrics;
     struct cw_dead_letters *dead_letters;
+    struct cw_batch_pieces *pieces;
     struct cw_id128 shipper;
     struct cw_id128 *sessions; /* this start's last */
     size_t nsessions;
@@ -64,7 +65,6 @@ struct cw_push_client_options {
 
 struct cw_push_client *cw_push_client_new(struct cw_push_host *host,
                                           const struct cw_push_client_options *options);
-const struct cw_client_config *cw_push_client_config(const struct cw_push_client *client);
 /* Ask, then be idle. */
 void cw_push_client_start(struct cw_push_client *client);
 /* Entries that the server refused for good since the start. */
@@ -78,6 +78,10 @@ void cw_push_client_restart(struct cw_push_client *client);
 void cw_push_client_release_changed(struct cw_push_client *client);
 /* A push is under way. */
 bool cw_push_client_sending(const struct cw_push_client *client);
+/* Nothing is under way, kept or waited for, and the server has answered. */
+bool cw_push_client_idle(const struct cw_push_client *client);
+/* When its last push began, or it was made (monotonic). */
+int64_t cw_push_client_sent_ns(const struct cw_push_client *client);
 /* The server has answered at least one ask. */
 bool cw_push_client_ready(const struct cw_push_client *client);
 /* Abort what is under way and free when the loop has run. */

@@ -10,13 +10,11 @@
 #include "common/base/clock.h"
 #include "common/base/file_tree.h"
 #include "common/base/log.h"
-#include "common/logql/ast.h"
 #include "common/metrics/prom_text.h"
 #include "common/net/http_server.h"
 #include "shipper/discoveries.h"
 #include "shipper/dry_run.h"
-#include "shipper/push_client.h"
-#include "shipper/push_target.h"
+#include "shipper/outputs.h"
 #include "shipper/receivers.h"
 #include "shipper/kept_metrics.h"
 #include "shipper/shipper_metrics.h"
@@ -51,9 +49,6 @@ enum shipper_state { SHIPPER_RUNNING, SHIPPER_DRAINING, SHIPPER_STOPPING, SHIPPE
 #define QUIET_SCAN_SHARE 500
 /* Descriptors that files leave to the rest of the program. */
 #define DESCRIPTORS_KEPT 64
-/* Outputs are a client for a tenant each, and have a batch of their own. Whoever names more tenants
- * takes something else for one. */
-#define OUTPUTS_MAX 1000
 /* How long a stop waits for the answers of pushes under way, after the time for draining. */
 #define STOP_GRACE_MS 5000
 
@@ -72,17 +67,10 @@ struct cw_shipper {
     struct cw_watch *watch;
     struct cw_sources *sources;
     struct cw_pipelines pipelines;
-    struct client {
-        const struct cw_client_config *config;
-        struct cw_labels external;
-        struct cw_query *selector; /* NULL: all streams */
-    } * configured;
     struct cw_dead_letters *dead_letters;
     struct cw_push_host host;
-    struct cw_push_client **clients; /* one an output: a configured client for one tenant */
-    size_t nclients;
-    bool started; /* those that come now start at once */
-    bool outputs_full;
+    struct cw_outputs *outputs;
+    bool started; /* the loop runs */
     struct cw_scrape *scrapes;
     size_t nscrapes;
     struct cw_discovery_host discovery_host;
@@ -162,9 +150,7 @@ static uint64_t look_wait_ms(const struct cw_shipper *sh)
 /* All is settled, but what a server refused for good did not arrive. */
 static void once_done(struct cw_shipper *sh)
 {
-    uint64_t nrefused = 0;
-    for (size_t i = 0; i < sh->nclients; i++)
-        nrefused += cw_push_client_refused(sh->clients[i]);
+    uint64_t nrefused = cw_outputs_refused(sh->outputs);
     if (nrefused > 0) {
         cw_log_error("not all could be delivered: %" PRIu64 " refused for good; they are in %s",
                      nrefused, sh->state_dir.refused_path);
@@ -186,9 +172,8 @@ static void once_check(struct cw_shipper *sh)
         work_soon(sh, 0);
         return;
     }
-    for (size_t i = 0; i < sh->nclients; i++)
-        if (cw_push_client_sending(sh->clients[i]))
-            return;
+    if (cw_outputs_sending(sh->outputs))
+        return;
     if (cw_sources_dirty(sh->sources) && positions_save(sh))
         work_soon(
             sh, 0); /* the store is told that its marks may be forgotten, then we are here again */
@@ -201,9 +186,8 @@ static void drain_check(struct cw_shipper *sh)
 {
     if (!cw_sources_drained(sh->sources))
         return;
-    for (size_t i = 0; i < sh->nclients; i++)
-        if (cw_push_client_sending(sh->clients[i]))
-            return;
+    if (cw_outputs_sending(sh->outputs))
+        return;
     shipper_stop(sh);
 }
 
@@ -225,22 +209,16 @@ static void on_work(uv_timer_t *timer)
     cw_sources_refresh(sh->sources, sh->refresh_due ? CW_SOURCES_ALL : CW_SOURCES_TOUCHED,
                        cw_clock_now_ns(), start_ns);
     sh->refresh_due = false;
-    if (sh->nclients > 1 && sh->sources->any_changed)
-        for (size_t i = 0; i < sh->nclients; i++)
-            cw_push_client_release_changed(sh->clients[i]);
+    if (sh->sources->any_changed)
+        cw_outputs_release_changed(sh->outputs);
     if (cw_sources_unpack(sh->sources, cw_clock_now_ns()))
         work_soon(sh, 0);
     if (sh->sources->unsaved && !positions_save(sh))
         return; /* the next tick tries again */
-    bool ready = true;
     sh->last_look_took_ns = cw_clock_mono_ns() - start_ns;
-    for (size_t i = 0; i < sh->nclients; i++) {
-        cw_push_client_pump(sh->clients[i]);
-        ready &= cw_push_client_ready(sh->clients[i]);
-    }
+    atomic_store(&sh->ready, cw_outputs_pump(sh->outputs));
     if (sh->dry_run != NULL && cw_dry_run_pump(sh->dry_run, sh->sources))
         work_soon(sh, 0);
-    atomic_store(&sh->ready, ready);
     if (sh->state == SHIPPER_RUNNING)
         once_check(sh);
     else if (!sh->scan_due)
@@ -281,6 +259,7 @@ static void on_tick(uv_timer_t *timer)
     sh->refresh_due = true;
     sh->scan_due |= sh->sources->deferred;
     cw_receivers_prune(sh->receivers, cw_clock_now_ns());
+    cw_outputs_make_room(sh->outputs);
     work_soon(sh, 0);
 }
 
@@ -332,8 +311,7 @@ static void on_twin(void *arg)
     for (size_t i = 0; i < sh->sources->n; i++)
         for (size_t o = 0; o < sh->sources->items[i]->nrows; o++)
             sh->sources->items[i]->rows[o].mark = sh->sources->items[i]->rows[o].confirmed = 0;
-    for (size_t i = 0; i < sh->nclients; i++)
-        cw_push_client_restart(sh->clients[i]);
+    cw_outputs_restart(sh->outputs);
     (void)positions_save(sh); /* nothing is pushed while sources->unsaved */
 }
 
@@ -358,9 +336,8 @@ static void shipper_close(struct cw_shipper *sh)
     sh->state = SHIPPER_CLOSED;
     if (sh->sources->scanned && cw_sources_dirty(sh->sources) && !positions_save(sh))
         sh->exit_status = 1;
-    for (size_t i = 0; i < sh->nclients; i++)
-        cw_push_client_close(&sh->clients[i]);
-    sh->nclients = 0;
+    if (sh->outputs != NULL)
+        cw_outputs_close(sh->outputs);
     cw_discoveries_close(&sh->discoveries);
     if (sh->receivers != NULL)
         cw_receivers_close(sh->receivers);
@@ -402,9 +379,8 @@ static void shipper_stop(struct cw_shipper *sh)
     cw_receivers_stop(sh->receivers);
     if (!cw_receivers_idle(sh->receivers))
         return;
-    for (size_t i = 0; i < sh->nclients; i++)
-        if (cw_push_client_sending(sh->clients[i]))
-            return;
+    if (cw_outputs_sending(sh->outputs))
+        return;
     uv_timer_start(&sh->stop_grace, on_grace_over, 0, 0); /* not from within a client's callback */
 }
 
@@ -524,6 +500,7 @@ static void host_init(struct cw_shipper *sh)
                                      .sources = sh->sources,
                                      .metrics = sh->metrics,
                                      .dead_letters = sh->dead_letters,
+                                     .pieces = cw_batch_pieces_new(),
                                      .shipper = sh->state_dir.known.shipper,
                                      .sessions = sh->state_dir.known.sessions,
                                      .nsessions = sh->state_dir.known.nsessions,
@@ -537,93 +514,24 @@ static void host_init(struct cw_shipper *sh)
                                      .arg = sh};
 }
 
-static void output_add(struct cw_shipper *sh, const struct client *client, struct cw_str tenant)
-{
-    struct cw_push_client_options options = {
-        .config = client->config,
-        .external = client->external,
-        .selector = client->selector ? &client->selector->root->selector : NULL,
-        .output = cw_sources_output_add(sh->sources, tenant, client->config->tenant_id)};
-    CW_ASSERT(options.output == sh->nclients);
-    sh->clients = cw_mem_resize(sh->clients, (sh->nclients + 1) * sizeof *sh->clients);
-    sh->clients[sh->nclients++] = cw_push_client_new(&sh->host, &options);
-    if (sh->started)
-        cw_push_client_start(sh->clients[options.output]);
-}
-
-static bool output_exists(const struct cw_shipper *sh, const struct client *client,
-                          struct cw_str tenant)
-{
-    for (size_t i = 0; i < sh->nclients; i++)
-        if (cw_push_client_config(sh->clients[i]) == client->config &&
-            cw_output_takes(&sh->sources->outputs[i], tenant))
-            return true;
-    return false;
-}
-
-/* False: there are too many. */
-static bool outputs_add(struct cw_shipper *sh, struct cw_str tenant, bool *added)
-{
-    for (size_t i = 0; i < sh->config->clients.n && !sh->args->dry_run; i++) {
-        if (output_exists(sh, &sh->configured[i], tenant))
-            continue;
-        if (sh->nclients == OUTPUTS_MAX) {
-            if (!sh->outputs_full)
-                cw_log_error("entries for more than %d tenants: those of \"%.*s\" and of others to "
-                             "come wait in their files",
-                             OUTPUTS_MAX, CW_STR_ARG(tenant));
-            sh->outputs_full = true;
-            return false;
-        }
-        output_add(sh, &sh->configured[i], tenant);
-        *added = true;
-    }
-    return true;
-}
-
 /* Entries for this tenant were met. It is on disk before anything of what follows them is settled for
  * others: after a kill, it is for its sake too that a source is read from its position on. */
 static bool on_tenant(void *arg, struct cw_str tenant)
 {
     struct cw_shipper *sh = arg;
-    bool added = false;
-    if (!outputs_add(sh, tenant, &added))
-        return false;
-    sh->sources->unsaved |= added;
-    return !added || !sh->started || positions_save(sh);
+    enum cw_outputs_served served = cw_outputs_serve(sh->outputs, tenant);
+    if (served == CW_OUTPUTS_NEW)
+        sh->sources->unsaved = true;
+    return served != CW_OUTPUTS_FULL &&
+           (served != CW_OUTPUTS_NEW || !sh->started || positions_save(sh));
 }
 
-static int clients_new(struct cw_shipper *sh, struct cw_err *err)
+static int outputs_new(struct cw_shipper *sh, struct cw_err *err)
 {
-    const struct cw_client_config *configs = sh->config->clients.items;
-    sh->configured = cw_mem_array(sh->config->clients.n + 1, sizeof *sh->configured);
-    for (size_t i = 0; i < sh->config->clients.n; i++) {
-        struct client *client = &sh->configured[i];
-        client->config = &configs[i];
-        client->external = cw_labels_from_map(&configs[i].external_labels);
-        if (configs[i].selector.len > 0 &&
-            cw_client_selector_parse(configs[i].selector, &client->selector, err) < 0)
-            return err->code;
-        if (!sh->args->dry_run)
-            output_add(sh, client, CW_STR(""));
-    }
-    for (size_t i = 0; i < sh->state_dir.known.ntenants; i++) {
-        bool added;
-        (void)outputs_add(sh, sh->state_dir.known.tenants[i], &added);
-    }
-    if (sh->args->dry_run)
-        (void)cw_sources_output_add(sh->sources, CW_STR_NONE, CW_STR(""));
-    return 0;
-}
-
-static void clients_free(struct cw_shipper *sh)
-{
-    for (size_t i = 0; i < sh->config->clients.n && sh->configured != NULL; i++) {
-        free((void *)sh->configured[i].external.items);
-        cw_query_free(&sh->configured[i].selector);
-    }
-    free(sh->configured);
-    free(sh->clients);
+    struct cw_outputs_options options = {
+        .config = sh->config, .host = &sh->host, .dry_run = sh->args->dry_run};
+    const struct cw_positions *known = &sh->state_dir.known;
+    return cw_outputs_new(&options, known->tenants, known->ntenants, &sh->outputs, err);
 }
 
 /* How many files may be open. */
@@ -777,7 +685,7 @@ int cw_shipper_new(const struct cw_shipper_config *config, const struct cw_shipp
         host_init(sh);
         if (args->dry_run)
             sh->dry_run = cw_dry_run_new(&config->limits, args->inspect);
-        rc = clients_new(sh, err);
+        rc = outputs_new(sh, err);
     }
     if (rc == 0) {
         cw_sources_restore(sh->sources, &sh->state_dir.known);
@@ -820,8 +728,7 @@ int cw_shipper_run(struct cw_shipper *sh)
         shipper_close(sh);
     }
     sh->started = true;
-    for (size_t i = 0; i < sh->nclients; i++)
-        cw_push_client_start(sh->clients[i]);
+    cw_outputs_start(sh->outputs);
     cw_discoveries_start(sh->discoveries);
     work_soon(sh, 0);
     uv_run(&sh->loop, UV_RUN_DEFAULT);
@@ -847,7 +754,8 @@ void cw_shipper_free(struct cw_shipper **shipper)
     cw_dry_run_free(&sh->dry_run);
     receivers_free(sh);
     cw_sources_free(&sh->sources);
-    clients_free(sh);
+    cw_outputs_free(&sh->outputs);
+    cw_batch_pieces_free(&sh->host.pieces);
     scrapes_free(sh);
     cw_kept_metrics_fini(&sh->kept_metrics);
     cw_dead_letters_free(&sh->dead_letters);

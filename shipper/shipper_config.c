@@ -353,6 +353,10 @@ static const struct cw_key_def shipper_keys[] = {
      .def = "skip", .names = long_line_names,
      .doc = "What becomes of a line that is longer than max_line_size: it is left out, cut to that "
             "size, or sent in pieces of that size. Each is counted."},
+    {"limits_config.max_outputs", CW_KEY_INT, ROW(cw_shipper_config, limits.max_outputs),
+     .def = "1000", .min = "1", .max = "20000",
+     .doc = "Clients times tenants that entries name, at most. Entries of further tenants wait in "
+            "their files until a tenant has had nothing to send for a while and makes room."},
     {"spool", CW_KEY_TABLE, ROW(cw_shipper_config, spool), .table = &cw_spool_table,
      .doc = "Where entries of receivers wait, beside the positions (.cordwood.spool), until every "
             "server has them: on disk before their sender is told."},

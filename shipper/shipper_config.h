@@ -66,6 +66,7 @@ struct cw_limits_config {
     int long_lines; /* enum cw_long_lines: cw_limits_long_lines() */
     bool max_line_truncate;
     struct cw_str max_line_truncate_mark;
+    int64_t max_outputs;
 };
 struct cw_shipper_config {
     struct cw_str http_listen_address;

@@ -26,6 +26,11 @@ const struct cw_metric_def cw_shipper_metric_defs[CW_M_SHIPPER_N] = {
                        .labels = {"client"}},
     [CW_M_LAG_BYTES] = {"cordwood_shipper_lag_bytes", CW_METRIC_GAUGE,
                         "Bytes of files that are not settled yet."},
+    [CW_M_OUTPUTS] = {"cordwood_shipper_outputs", CW_METRIC_GAUGE,
+                      "Clients, each once for every tenant that entries name."},
+    [CW_M_OUTPUTS_FULL] =
+        {"cordwood_shipper_outputs_full", CW_METRIC_GAUGE,
+         "1 while entries of further tenants wait: there are limits_config.max_outputs outputs."},
     [CW_M_LINES_TRUNCATED] = {"cordwood_shipper_lines_truncated_total", CW_METRIC_COUNTER,
                               "Lines cut to limits_config.max_line_size."},
     [CW_M_LINES_SKIPPED] =

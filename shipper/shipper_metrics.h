@@ -18,6 +18,8 @@ enum cw_shipper_metric {
     CW_M_ASKS,
     CW_M_REJECTED,
     CW_M_LAG_BYTES,
+    CW_M_OUTPUTS,
+    CW_M_OUTPUTS_FULL,
     CW_M_LINES_TRUNCATED,
     CW_M_LINES_SKIPPED,
     CW_M_LINES_SPLIT,

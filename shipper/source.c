@@ -116,6 +116,12 @@ void cw_source_draw_id(struct cw_source *source)
     source->generation = 1;
 }
 
+void cw_source_release(struct cw_source *source)
+{
+    for (size_t i = 0; i < source->nrows; i++)
+        source->rows[i].held_size = 0;
+}
+
 bool cw_source_pending(const struct cw_source *source, size_t output)
 {
     const struct cw_ledger_row *row = &source->rows[output];
@@ -202,7 +208,7 @@ void cw_source_raise(struct cw_source *source)
     source->changed = false;
     source->durable_offset = 0;
     cw_sightings_fini(&source->seen);
-    source->fed_to = source->emitted_to = 0;
+    source->fed_to = source->emitted_to = source->met_to = 0;
     source->bom = CW_BOM_UNKNOWN;
     for (size_t i = 0; i < source->nrows; i++)
         cw_ledger_raised(&source->rows[i]);

@@ -67,7 +67,7 @@ struct cw_source {
     enum cw_text_bom bom;                    /* of this generation, once it was asked for */
     /* Stages counted all lines ahead of fed_to, and all entries that begin ahead of emitted_to. */
     uint64_t fed_to, emitted_to;
-    int64_t staged_ts_ns; /* of the last entry that came out of them */
+    uint64_t met_to; /* all tenants whose entries begin ahead of it were met */
     struct cw_sightings seen;
     bool durable;            /* id and generation are on disk: it may be pushed */
     bool changed;            /* truncated; until that is dealt with nothing is read */
@@ -105,6 +105,8 @@ void cw_source_tenant_set(struct cw_source *source, struct cw_str tenant);
 void cw_source_row_add(struct cw_source *source);
 /* It was not known before: an id of its own, in its first generation. */
 void cw_source_draw_id(struct cw_source *source);
+/* What was held back until there is more is looked at again. */
+void cw_source_release(struct cw_source *source);
 /* Whether this output may have something to read here now. */
 bool cw_source_pending(const struct cw_source *source, size_t output);
 /* Nobody names it, and every store was told that positions passed its marks. */

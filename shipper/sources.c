@@ -139,46 +139,6 @@ const struct cw_target *cw_sources_target_of(const struct cw_sources *sources, c
     return NULL;
 }
 
-/* ---- outputs ---- */
-
-bool cw_output_takes(const struct cw_output *output, struct cw_str tenant)
-{
-    if (cw_str_eqz(tenant, output->own_tenant))
-        tenant = CW_STR_NONE;
-    return output->tenant == NULL || cw_str_eqz(tenant, output->tenant);
-}
-
-/* Where no stage and no record names a tenant, all entries are for the same one: other outputs need
- * not look into the source. */
-static void source_rows_set(const struct cw_sources *sources, struct cw_source *source)
-{
-    bool varies = source->format == CW_SOURCE_SPOOL ||
-                  (source->stages != NULL && cw_stages_sets_tenant(source->stages));
-    for (size_t i = 0; i < source->nrows; i++) {
-        struct cw_ledger_row *row = &source->rows[i];
-        bool off = !varies && !cw_output_takes(&sources->outputs[i], cw_str_of(source->tenant));
-        if (row->off && !off) /* what the others settled so far was not for it */
-            row->done = CW_MAX(row->done, cw_source_position(source));
-        row->off = off;
-    }
-}
-
-size_t cw_sources_output_add(struct cw_sources *sources, struct cw_str tenant,
-                             struct cw_str own_tenant)
-{
-    sources->outputs =
-        cw_mem_resize(sources->outputs, (sources->noutputs + 1) * sizeof *sources->outputs);
-    sources->outputs[sources->noutputs] =
-        (struct cw_output){tenant.ptr ? cw_str_dupz(tenant) : NULL, cw_str_dupz(own_tenant)};
-    for (size_t i = 0; i < sources->n; i++) {
-        cw_source_row_add(sources->items[i]);
-        if (sources->items[i]->tail.fd >= 0)
-            source_rows_set(sources, sources->items[i]);
-        cw_sources_activate(sources, sources->items[i]);
-    }
-    return sources->noutputs++;
-}
-
 /* ---- labels ---- */
 
 /* The first of a name wins. */
@@ -228,7 +188,6 @@ static struct cw_labels labels_make(const struct cw_source *source, const struct
 void cw_sources_labels_set(struct cw_sources *sources, struct cw_source *source,
                            const struct cw_target *target)
 {
-    const struct cw_sources_options *options = &sources->options;
     struct cw_str tenant = target->tenant ? cw_str_of(target->tenant) : CW_STR_NONE;
     unsigned nstreams = cw_source_format_streams(target->format);
     source->format = target->format;
@@ -240,10 +199,7 @@ void cw_sources_labels_set(struct cw_sources *sources, struct cw_source *source,
         source->off[i] = target->off[i];
     }
     cw_source_tenant_set(source, tenant);
-    if (tenant.len > 0 && options->on_tenant != NULL)
-        (void)options->on_tenant(options->arg, tenant);
-    source_rows_set(sources, source);
-    cw_sources_activate(sources, source);
+    cw_sources_tenant_meet(sources, source);
 }
 
 void cw_sources_target_update(struct cw_sources *sources, struct cw_target *target,
@@ -334,13 +290,6 @@ void cw_sources_look(struct cw_sources *sources, struct cw_source *source)
     sources->unsaved = true;
 }
 
-/* What was held back until there is more is looked at again: nothing more is waited for. */
-static void rows_release(struct cw_source *source)
-{
-    for (size_t i = 0; i < source->nrows; i++)
-        source->rows[i].held_size = 0;
-}
-
 /* Stages wait for the rest of an entry only so long. */
 static void source_wait_check(struct cw_source *source, int64_t now_mono_ns)
 {
@@ -348,7 +297,7 @@ static void source_wait_check(struct cw_source *source, int64_t now_mono_ns)
         now_mono_ns - source->quiet_since_ns < cw_stages_wait_ns(source->stages))
         return;
     source->waited = true;
-    rows_release(source);
+    cw_source_release(source);
 }
 
 /* Whether the last line of a file that nobody writes any more is waited for no longer, and the file
@@ -369,7 +318,7 @@ static bool source_settle_down(struct cw_sources *sources, struct cw_source *sou
     if (!source->final && !cw_tail_unpacking(&source->tail) &&
         quiet_ns >= sources->options.final_wait_ns) {
         source->final = true;
-        rows_release(source);
+        cw_source_release(source);
     }
     bool settled =
         cw_source_position(source) >= source->tail.size && !source->changed && source->nbusy == 0;
@@ -475,26 +424,10 @@ void cw_sources_refresh(struct cw_sources *sources, enum cw_sources_which which,
 
 /* ---- positions ---- */
 
-/* Of all outputs, each once. */
-static void tenants_list(const struct cw_sources *sources, struct cw_arena *arena,
-                         struct cw_positions *out)
-{
-    out->ntenants = 0;
-    out->tenants = CW_ARENA_ARRAY(arena, struct cw_str, sources->noutputs);
-    for (size_t i = 0; i < sources->noutputs; i++) {
-        const char *tenant = sources->outputs[i].tenant;
-        bool listed = tenant == NULL || tenant[0] == '\0';
-        for (size_t k = 0; k < out->ntenants && !listed; k++)
-            listed = cw_str_eqz(out->tenants[k], tenant);
-        if (!listed)
-            out->tenants[out->ntenants++] = cw_str_of(tenant);
-    }
-}
-
 void cw_sources_positions(const struct cw_sources *sources, struct cw_arena *arena,
                           struct cw_positions *out)
 {
-    tenants_list(sources, arena, out);
+    cw_sources_tenants_list(sources, arena, out);
     out->nsources = 0;
     out->sources = CW_ARENA_ARRAY(arena, struct cw_position, sources->n);
     for (size_t i = 0; i < sources->n; i++) {

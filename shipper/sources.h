@@ -51,6 +51,7 @@ struct cw_target {
 struct cw_output {
     char *tenant;     /* "": what names no tenant, or the client's own; NULL: all (a dry run) */
     char *own_tenant; /* the client's; "": none */
+    bool vacant;      /* it left: its rows are off, the next one to come has them */
 };
 
 struct cw_sources_options {
@@ -123,9 +124,18 @@ struct cw_sources *cw_sources_new(const struct cw_sources_options *options);
 void cw_sources_free(struct cw_sources **sources);
 /* Before the first scan: what the positions file knows. */
 void cw_sources_restore(struct cw_sources *sources, const struct cw_positions *positions);
-/* One more output, with a row in every source; its number. A tenant without text (ptr NULL): all. */
+/* One more output, with a row in every source; its number, the smallest that is free. A tenant without text (ptr NULL): all. */
 size_t cw_sources_output_add(struct cw_sources *sources, struct cw_str tenant,
                              struct cw_str own_tenant);
+/* No entry that was met so far waits for it, stores were told that they may forget its marks, and all sources that it has to
+ * itself are gone. If it reads no further, others meet what comes for it. */
+bool cw_sources_output_idle(const struct cw_sources *sources, size_t output);
+/* All outputs have settled what it has: without it positions are no smaller. */
+bool cw_sources_output_passed(const struct cw_sources *sources, size_t output);
+/* It leaves. All others have passed it, and no batch is its. */
+void cw_sources_output_vacate(struct cw_sources *sources, size_t output);
+/* There is room for outputs again: what waits for that is looked at. */
+void cw_sources_outputs_retry(struct cw_sources *sources);
 /* Whether entries that name `tenant` (empty: none) are for that output. */
 bool cw_output_takes(const struct cw_output *output, struct cw_str tenant);
 /* Takes the target. */

@@ -19,6 +19,13 @@ const struct cw_target *cw_sources_target_of(const struct cw_sources *sources, c
 /* The texts of the source's streams, for each output. */
 void cw_sources_labels_set(struct cw_sources *sources, struct cw_source *source,
                            const struct cw_target *target);
+/* Which outputs it is for. */
+void cw_sources_rows_set(const struct cw_sources *sources, struct cw_source *source);
+/* Its entries' tenant is met: there is an output for it, if there is room. */
+void cw_sources_tenant_meet(struct cw_sources *sources, struct cw_source *source);
+/* Of all outputs, each once. */
+void cw_sources_tenants_list(const struct cw_sources *sources, struct cw_arena *arena,
+                             struct cw_positions *out);
 void cw_sources_index_build(struct cw_sources *sources);
 void cw_sources_index_put(struct cw_sources *sources, struct cw_source *source);
 /* Its path is another now. */

@@ -113,6 +113,7 @@ void cw_tally_join(struct cw_tally *tally, const struct cw_tally *other)
         const struct cw_tally_output *from = &other->outputs[i];
         struct cw_tally_output *to = cw_tally_output(tally, cw_str_of(from->client));
         to->sent += from->sent;
+        to->retried += from->retried;
         to->acknowledged += from->acknowledged;
         to->adopted += from->adopted;
         reasons_join(&to->left_out, &from->left_out);

@@ -33,7 +33,8 @@ struct cw_tally_gap {
 };
 struct cw_tally_output {
     char *client;
-    uint64_t sent; /* entries in pushes, again in each try */
+    uint64_t sent;    /* entries in pushes, each once in a run */
+    uint64_t retried; /* and again: after a failure, or in a smaller batch after a refusal */
     uint64_t acknowledged;
     uint64_t adopted; /* bytes that the store had without us hearing of it */
     struct cw_tally_reasons left_out, refused;

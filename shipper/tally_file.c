@@ -61,6 +61,7 @@ void cw_tally_members(const struct cw_tally *tally, struct cw_json_writer *w)
         cw_json_key(w, cw_str_of(output->client));
         cw_json_begin_object(w);
         key_nonzero(w, "sent", output->sent);
+        key_nonzero(w, "retried", output->retried);
         key_nonzero(w, "acknowledged", output->acknowledged);
         key_nonzero(w, "adopted", output->adopted);
         reasons_write(w, "left_out", &output->left_out);
@@ -134,6 +135,7 @@ struct cw_tally *cw_tally_from_json(json_t *object)
     {
         struct cw_tally_output *output = cw_tally_output(tally, cw_str_of(name));
         output->sent = number(client, "sent");
+        output->retried = number(client, "retried");
         output->acknowledged = number(client, "acknowledged");
         output->adopted = number(client, "adopted");
         reasons_read(json_object_get(client, "left_out"), &output->left_out);

@@ -113,8 +113,10 @@ static void tally_html(const struct cw_tally *tally, struct cw_buf *out)
     for (size_t i = 0; i < tally->noutputs; i++) {
         const struct cw_tally_output *output = &tally->outputs[i];
         html_add(out, cw_str_of(output->client));
-        cw_buf_addf(out, ": sent %" PRIu64 ", acknowledged %" PRIu64 "<br>", output->sent,
-                    output->acknowledged);
+        cw_buf_addf(out, ": sent %" PRIu64, output->sent);
+        if (output->retried > 0)
+            cw_buf_addf(out, " (%" PRIu64 " tries more)", output->retried);
+        cw_buf_addf(out, ", acknowledged %" PRIu64 "<br>", output->acknowledged);
         reasons_html("left out", &output->left_out, out);
         reasons_html("refused", &output->refused, out);
     }

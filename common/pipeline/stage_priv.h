@@ -88,6 +88,7 @@ struct cw_stages {
     size_t run_bytes;
     int64_t wait_ns;
     bool sets_tenant;
+    bool keeps_time;
     bool keeps_others; /* some stage reads names that none says */
 };
 

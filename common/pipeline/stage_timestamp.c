@@ -94,6 +94,8 @@ static int compile(struct cw_stages_build *build, const void *config, struct cw_
     stage->source = cw_stage_slot(build, c->source);
     stage->on_failure = (enum cw_stage_time_action)c->action_on_failure;
     stage->on_duplicate = (enum cw_stage_time_action)c->action_on_duplicate;
+    build->stages->keeps_time |=
+        stage->on_failure == CW_STAGE_TIME_FUDGE || stage->on_duplicate == CW_STAGE_TIME_FUDGE;
     stage->nforms = 1 + c->fallback_formats.n;
     stage->forms = CW_ARENA_ARRAY(build->arena, struct form, stage->nforms);
     if (!cw_go_zone_load(c->location, &stage->zone))

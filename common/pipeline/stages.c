@@ -115,6 +115,11 @@ int64_t cw_stages_wait_ns(const struct cw_stages *stages)
     return stages->wait_ns;
 }
 
+bool cw_stages_keep_time(const struct cw_stages *stages)
+{
+    return stages->keeps_time;
+}
+
 bool cw_stages_sets_tenant(const struct cw_stages *stages)
 {
     return stages->sets_tenant;

@@ -46,9 +46,10 @@ struct cw_stage_entry {
 
 struct cw_stages_run_options {
     struct cw_arena *arena;
-    uint64_t seed;       /* of the source */
-    int64_t now_ns;      /* wall time */
-    int64_t last_ts_ns;  /* of the source's last settled entry; 0: none. For timestamp's fudge. */
+    uint64_t seed;  /* of the source */
+    int64_t now_ns; /* wall time */
+    int64_t
+        last_ts_ns; /* cw_stages_last_ts_ns() behind what is ahead in the source; 0: none. For timestamp's fudge. */
     uint64_t emitted_to; /* entries that begin ahead of it were emitted before, and counted */
     /* `entry` is copied by whoever keeps it; what it points to lives as long as the run's arena. */
     void (*emit)(void *arg, const struct cw_stage_entry *entry);
@@ -70,10 +71,15 @@ int64_t cw_stages_wait_ns(const struct cw_stages *stages);
 /* Whether an entry's tenant may be another than the one that it was fed with. */
 bool cw_stages_sets_tenant(const struct cw_stages *stages);
 
+/* Whether the time that it gives an entry may depend on those of entries ahead of it. */
+bool cw_stages_keep_time(const struct cw_stages *stages);
+
 /* In the options' arena; it ends with it, or with a next one of the same stages. The options are copied. */
 struct cw_stages_run *cw_stages_begin(struct cw_stages *stages,
                                       const struct cw_stages_run_options *options);
 void cw_stages_feed(struct cw_stages_run *run, const struct cw_stage_entry *entry);
+/* The last time that a stage gave an entry, or last_ts_ns. */
+int64_t cw_stages_last_ts_ns(const struct cw_stages_run *run);
 /* The smallest `from` of what was fed and neither emitted nor dropped; UINT64_MAX: there is none. */
 uint64_t cw_stages_unfinished(const struct cw_stages_run *run);
 /* End what is unfinished, as the file was quiet for so long, or is complete. */

@@ -99,6 +99,11 @@ void cw_stages_flush(struct cw_stages_run *run)
     }
 }
 
+int64_t cw_stages_last_ts_ns(const struct cw_stages_run *run)
+{
+    return run->last_ts_ns;
+}
+
 int64_t cw_stages_blocked_ns(const struct cw_stages_run *run)
 {
     return run->blocked_ns;

@@ -1,5 +1,5 @@
 """Everything fails at random while rotating logs are shipped: both programs are killed, the network breaks. Into cordwood every
-line arrives exactly once; into what looks like a plain Loki at least once."""
+line arrives exactly once, into two as well; into what looks like a plain Loki at least once."""
 import os
 import random
 import threading
@@ -12,8 +12,9 @@ from bad_network import BadNetwork, LokiMask
 from load import differences
 from programs import LONG, wait_for
 
-SECONDS = 1200 if LONG else 50
-PLAIN_SECONDS = 300 if LONG else 20
+SECONDS = int(os.environ.get("CORDWOOD_FAULT_SECONDS", 1200 if LONG else 50))
+SHORT_SECONDS = int(os.environ.get("CORDWOOD_FAULT_SECONDS", 300 if LONG else 20))
+SEED = os.environ.get("CORDWOOD_FAULT_SEED", "")            # another one, other faults
 
 
 class RandomWriter:
@@ -22,7 +23,7 @@ class RandomWriter:
 
     def __init__(self, folder, name, numbered, lines_per_second=400):
         self.path, self.numbered, self.pause = os.path.join(str(folder), name + ".log"), numbered, 20 / lines_per_second
-        self.random, self.lines, self.nrotations, self.name = random.Random(name), [], 0, name.encode()
+        self.random, self.lines, self.nrotations, self.name = random.Random(name + SEED), [], 0, name.encode()
         self.ending = threading.Event()
         self.thread = threading.Thread(target=self.run)
 
@@ -78,7 +79,7 @@ class Faults:
         self.threads = [threading.Thread(target=self.run, args=a) for a in ((self.kill_shipper, 1, 5), (self.kill_server, 3, 9), (self.cut, 4, 12))]
 
     def run(self, fault, least, most):
-        rng = random.Random(fault.__name__)
+        rng = random.Random(fault.__name__ + SEED)
         while time.monotonic() + most < self.end:
             time.sleep(rng.uniform(least, most))
             try:
@@ -117,37 +118,45 @@ class Faults:
         self.network.faulty = False
 
 
-CONFIG = """
-clients:
+CLIENT = """
   - url: %s/loki/api/v1/push
     batchwait: 200ms
     batchsize: 100KiB
     timeout: 4s
-    backoff_config: {min_period: 50ms, max_period: 1s}
+    backoff_config: {min_period: 50ms, max_period: 1s}"""
+CONFIG = """
+clients:%s
 positions: {filename: "%s", sync_period: 500ms}
 target_config: {sync_period: 2s}
 scrape_configs: [{static_configs: [{labels: {job: faults, __path__: "%s/*.log"}}]}]
 """
 
 
-@pytest.mark.parametrize("plain", [False, True], ids=["ranges", "plain"])
-def test_no_line_is_lost_or_stored_twice_whatever_fails(make_ingester, make_shipper, tmp_path, plain):
+@pytest.mark.parametrize("form", ["ranges", "plain", "two"])
+def test_no_line_is_lost_or_stored_twice_whatever_fails(make_ingester, make_shipper, tmp_path, form):
+    plain = form == "plain"
     logs = tmp_path / "logs"
     logs.mkdir()
     server = make_ingester(config="wal: {segment_bytes: 1MiB}\nhead: {flush_bytes: 2MiB}\n").start()
     mask = LokiMask(server.address) if plain else None
-    network = BadNetwork(mask.address if mask else server.address, "network")
-    shipper = make_shipper(config=CONFIG % (network.url, tmp_path / "positions.yaml", logs)).start()
+    network = BadNetwork(mask.address if mask else server.address, "network" + SEED)
+    steady = make_ingester("steady").start() if form == "two" else None     # another output, which nothing holds up
+    clients = "".join(CLIENT % to.url for to in (network, steady) if to)
+    shipper = make_shipper(config=CONFIG % (clients, tmp_path / "positions.yaml", logs)).start()
     writers = [RandomWriter(logs, "w%d" % i, numbered=i % 2 == 0).start() for i in range(4)]
-    faults = Faults(server, shipper, network, PLAIN_SECONDS if plain else SECONDS)
+    faults = Faults(server, shipper, network, SECONDS if form == "ranges" else SHORT_SECONDS)
     try:
         faults.go()
     finally:
         for writer in writers:
             writer.stop()
     want = [line for writer in writers for line in writer.lines]
-    wait_for("all lines", lambda: server.count('{job="faults"}') >= len(want) if not plain else
-             not Counter(want) - Counter(server.export_lines('{job="faults"}')), 120, 1)
+    late = None
+    try:
+        wait_for("all lines", lambda: server.count('{job="faults"}') >= len(want) if not plain else
+                 not Counter(want) - Counter(server.export_lines('{job="faults"}')), 120, 1)
+    except AssertionError as e:
+        late = e                                            # what is missing is told first
     time.sleep(3)                                           # what would come twice, comes now
     have = server.export_lines('{job="faults"}')
     print("%d lines, %d stored, %s, %d connections broken, %d rotations" %
@@ -160,5 +169,10 @@ def test_no_line_is_lost_or_stored_twice_whatever_fails(make_ingester, make_ship
     else:
         difference = differences(want, have)
         assert difference is None, difference
+    if steady:
+        wait_for("all lines at the other output", lambda: steady.count('{job="faults"}') >= len(want), 120, 1)
+        difference = differences(want, steady.export_lines('{job="faults"}'))
+        assert difference is None, difference
+    assert late is None, late
     assert shipper.stop() == 0
     network.stop()

@@ -214,3 +214,85 @@ def test_a_client_without_a_tenant_finds_those_of_the_entries(tmp_path, make_ing
     write(tmp_path / "logs" / "a.log", ["no tenant", "a late"])
     wait_for("what is behind it", lambda: b"a late" in server.export_lines('{job="s"}', headers={"X-Scope-OrgID": "a"}), 20, 0.2)
     assert shipper.log().count("entries that name none wait") == 1
+
+
+def test_a_tenant_that_rests_makes_room_for_another(tmp_path, make_ingester, make_shipper):
+    """Two outputs beside the client's own, for five tenants that come and go, and all is killed on the way."""
+    server = make_ingester(config="auth_enabled: true\n").start()
+    (tmp_path / "logs").mkdir()
+    stages = """
+  - regex: {expression: "^(?P<who>[a-z]+) "}
+  - tenant: {source: who}"""
+    more = "limits_config: {max_outputs: 3}\nserver: {http_listen_port: 0}\n"
+    text = config(tmp_path, [(server.url, ", tenant_id: rest, batchwait: 100ms, backoff_config: {max_period: 1s}")], stages, more)
+    shipper = make_shipper(config=text.replace("positions}\n", "positions, sync_period: 200ms}\n", 1)).start()
+    want = {tenant: [] for tenant in ("a", "b", "c", "d", "rest")}
+
+    def more_of(*tenants):
+        lines = ["%s line %d %d" % (t, len(want[t]), k) for t in tenants for k in range(300)]
+        for line in lines:
+            want[line.split()[0]].append(line.encode())
+        write(tmp_path / "logs" / "a.log", lines)
+
+    def arrived(tenant):
+        return len(server.export_lines('{job="s"}', headers={"X-Scope-OrgID": tenant})) >= len(want[tenant])
+
+    def wait_all():
+        for tenant in want:
+            wait_for("all of " + tenant, lambda: arrived(tenant), 60, 0.2)
+
+    more_of("a", "rest", "b")
+    wait_all()
+    more_of("rest", "c", "a")
+    wait_for("that there is no room", lambda: "max_outputs" in shipper.log())
+    wait_for("the first lines", lambda: arrived("a"), 60, 0.2)
+    wait_all()
+    more_of("d", "b", "rest", "c")
+    for program in (shipper, server, shipper):
+        time.sleep(1)
+        program.kill()
+        program.start()
+    wait_all()
+    time.sleep(1)
+    for tenant, lines in want.items():
+        assert differences(lines, server.export_lines('{job="s"}', headers={"X-Scope-OrgID": tenant})) is None
+    assert shipper.log().count("make room for others") >= 1
+    assert shipper.stop() == 0
+
+
+def test_two_clients_are_sent_the_same_times(tmp_path, make_ingester, make_shipper):
+    """Half of the lines do not tell their time: they go on from the one ahead, whichever client is where, and whatever is killed."""
+    servers = [make_ingester(name).start() for name in ("one", "two")]
+    (tmp_path / "logs").mkdir()
+    stages = """
+  - regex: {expression: "^(?P<ts>[^ ]+) "}
+  - timestamp: {source: ts, format: RFC3339, action_on_failure: fudge}"""
+    more = ", batchsize: 3000, batchwait: 50ms, backoff_config: {min_period: 20ms, max_period: 300ms}"
+    shipper = make_shipper(config=config(tmp_path, [(server.url, more) for server in servers], stages)).start()
+    rng, lines, second = random.Random(9), [], 0
+
+    def more_lines(n):
+        nonlocal second
+        fresh = []
+        for _ in range(n):
+            second += rng.random() < 0.3
+            told = "2026-01-05T%02d:%02d:%02dZ" % (second // 3600, second // 60 % 60, second % 60)
+            fresh.append("%s line %d" % (told if rng.random() < 0.5 or not lines else "?", len(lines) + len(fresh)))
+        lines.extend(fresh)
+        write(tmp_path / "logs" / "a.log", fresh)
+
+    for i in range(6 if not LONG else 40):
+        more_lines(400)
+        if i % 3 == 1:
+            servers[i % 2].kill()                           # it falls behind the other
+        if i % 3 == 2:
+            servers[(i - 1) % 2].start()
+        time.sleep(0.3)
+        shipper.kill()
+        shipper.start()
+    for server in servers:
+        wait_for("all lines", lambda: len(server.export_lines('{job="s"}')) >= len(lines), 60, 0.2)
+    have = [sorted((e["line"], e["ts"]) for e in server.export('{job="s"}')) for server in servers]
+    assert sorted(lines) == [line for line, _ in have[0]]
+    assert have[0] == have[1], [pair for pair in zip(*have) if pair[0] != pair[1]][:5]
+    assert shipper.stop() == 0

@@ -85,7 +85,7 @@ static void settle(void)
 {
     for (size_t i = 0; i < batch->nparts; i++)
         cw_ledger_stored(&batch->parts[i].source->rows[batch->options.output], batch->parts[i].to,
-                         batch->parts[i].last_ts_ns);
+                         batch->parts[i].last_ts_ns, batch->parts[i].staged_ts_ns);
     cw_batch_drop(batch);
 }
 
@@ -528,12 +528,12 @@ static void answer(struct world *w, int o, int status)
     for (size_t i = 0; i < b->nparts; i++) {
         struct cw_ledger_row *row = &b->parts[i].source->rows[o];
         if (status == 200)
-            cw_ledger_stored(row, b->parts[i].to, b->parts[i].last_ts_ns);
+            cw_ledger_stored(row, b->parts[i].to, b->parts[i].last_ts_ns, b->parts[i].staged_ts_ns);
         else if (status == 409)
             cw_ledger_adopt(row, w->stores[o].marks[b->parts[i].source->id.bytes[0]]);
     }
     if (status == 400 && b->nentries == 1) {
-        cw_ledger_dropped(&b->parts[0].source->rows[o], b->parts[0].to);
+        cw_ledger_dropped(&b->parts[0].source->rows[o], b->parts[0].to, 0, 0);
         w->refused[o]++;
         w->limit[o] = 1;
     } else if (status == 400) {
@@ -615,6 +615,7 @@ static void step(struct world *w, bool faults)
 static void world_run(uint64_t seed)
 {
     struct world *w = calloc(1, sizeof *w);
+    struct cw_batch_pieces *pieces = seed % 2 ? cw_batch_pieces_new() : NULL;
     random_state = seed;
     for (int f = 0; f < NFILES; f++) {
         char name[16];
@@ -624,7 +625,7 @@ static void world_run(uint64_t seed)
         w->sources[f] = source_make(name, NOUTPUTS, (uint8_t)f);
     }
     for (int o = 0; o < NOUTPUTS; o++) {
-        struct cw_batch_options options = {.output = (size_t)o, .bytes = 4096};
+        struct cw_batch_options options = {.output = (size_t)o, .bytes = 4096, .pieces = pieces};
         w->batches[o] = cw_batch_new(&options);
         w->limit[o] = 100;
     }
@@ -646,6 +647,7 @@ static void world_run(uint64_t seed)
     }
     for (int o = 0; o < NOUTPUTS; o++)
         cw_batch_free(&w->batches[o]);
+    cw_batch_pieces_free(&pieces);
     for (int f = 0; f < NFILES; f++)
         cw_source_free(&w->sources[f]);
     free(w);
@@ -655,6 +657,48 @@ Test(batch, every_line_is_stored_once_whatever_happens_by_chance, .timeout = 100
 {
     for (uint64_t seed = 1; seed <= 20; seed++)
         world_run(seed);
+}
+
+Test(batch, outputs_at_one_place_share_what_was_read_and_its_times)
+{
+    cw_log_folder_append(&folder, "a", "one\ntwo\nthree\nfo");
+    struct cw_source *source = source_make("a", 3, 1);
+    struct cw_batch_pieces *pieces = cw_batch_pieces_new();
+    struct cw_batch *others[2];
+    struct cw_batch_options options = {.bytes = 1 << 20, .max_line_bytes = 3, .pieces = pieces};
+    batch = cw_batch_new(&options);
+    for (size_t o = 0; o < 2; o++) {
+        options.output = o + 1;
+        options.tenant = o ? CW_STR("t") : CW_STR_NONE;
+        others[o] = cw_batch_new(&options);
+    }
+    cr_assert_eq(cut(&source, 1, 1), 1, "there is no room for more");
+    expect_entry(0, "one");
+    cr_assert_eq(batch->parts[0].to, 4);
+    /* Much later: had it been read anew, its lines' times would be later too. */
+    cr_assert_eq(cw_batch_cut(others[0], &source, 1, 100, 999999, &report), 2);
+    cr_assert_eq(others[0]->entries[0].push.ts_ns, batch->entries[0].push.ts_ns);
+    cr_assert_eq(others[0]->parts[0].to, 14);
+    cr_assert_eq(others[0]->parts[0].counts.skipped, 1);
+    int64_t two_ns = others[0]->entries[1].push.ts_ns;
+    settle();
+    cr_assert_eq(cw_batch_cut(batch, &source, 1, 100, 5000, &report), 1, "from within the piece");
+    expect_entry(0, "two");
+    cr_assert_eq(batch->entries[0].push.ts_ns, two_ns);
+    cr_assert(batch->parts[0].from == 4 && batch->parts[0].to == 14);
+    /* Nothing of it is for that tenant: it is settled. */
+    ndropped = 0;
+    cr_assert_eq(cw_batch_cut(others[1], &source, 1, 100, 5000, &report), 0);
+    cr_assert(source->rows[2].done == 14 && ndropped == 1);
+    settle();
+    cr_assert_eq(cut(&source, 1, 100), 0, "the half line waits");
+    source->rows[0].off = source->rows[1].off = true; /* alone: nothing is shared */
+    cw_log_folder_append(&folder, "a", "u\n");
+    cr_assert_eq(cut(&source, 1, 100), 0);
+    cw_batch_free(&others[0]);
+    cw_batch_free(&others[1]);
+    cw_batch_pieces_free(&pieces);
+    cw_source_free(&source);
 }
 
 Test(batch, gzip_is_around_the_snappy)

@@ -123,7 +123,7 @@ static void settle(void)
     for (size_t i = 0; i < batch->nparts; i++) {
         ndropped += batch->parts[i].counts.dropped;
         cw_ledger_stored(&source->rows[batch->options.output], batch->parts[i].to,
-                         batch->parts[i].last_ts_ns);
+                         batch->parts[i].last_ts_ns, batch->parts[i].staged_ts_ns);
     }
     for (size_t i = 0; i < batch->nentries; i++)
         outcome_add(&got, cw_batch_labels(batch, &batch->entries[i]), batch->entries[i].push.line);

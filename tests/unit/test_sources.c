@@ -172,7 +172,7 @@ static const char *ship(void)
             lines[nlines++] = cw_str_dupz(batch->entries[i].push.line);
         for (size_t i = 0; i < batch->nparts; i++)
             cw_ledger_stored(&batch->parts[i].source->rows[0], batch->parts[i].to,
-                             batch->parts[i].last_ts_ns);
+                             batch->parts[i].last_ts_ns, 0);
         cw_batch_drop(batch);
     }
     qsort(lines, nlines, sizeof lines[0], by_text);
@@ -680,4 +680,41 @@ Test(sources, entries_have_the_time_when_they_were_seen)
     cr_assert_eq(batch->entries[0].push.ts_ns, first_ns);
     cr_assert_eq(batch->entries[1].push.ts_ns, first_ns + 5 * CW_NS_PER_S);
     cw_batch_drop(batch);
+}
+
+Test(sources, an_output_that_leaves_gives_its_place_to_the_next)
+{
+    cw_log_folder_append(&folder, "a.log", "one\ntwo\n");
+    target_add("*.log", NULL);
+    cr_assert_eq(cw_sources_output_add(sources, CW_STR("x"), CW_STR("")), 1u);
+    cw_sources_scan(sources, now_ns, now_ns);
+    cr_assert_eq(sources->n, 1);
+    struct cw_source *source = sources->items[0];
+    cr_assert(source->rows[1].off, "no entry of it names a tenant");
+    source->format = CW_SOURCE_SPOOL; /* as if entries might */
+    source->rows[1] = (struct cw_ledger_row){.mark = 4, .done = 4};
+    cw_ledger_stored(&source->rows[0], 8, 1, 0);
+    cr_assert_not(cw_sources_output_idle(sources, 1), "others are ahead of it");
+    cw_ledger_stored(&source->rows[1], 8, 1, 0);
+    cr_assert_not(cw_sources_output_idle(sources, 1), "its mark is to be confirmed");
+    source->rows[1].confirmed = 8;
+    cr_assert(cw_sources_output_idle(sources, 1));
+    source->met_to = 9;
+    cr_assert_not(cw_sources_output_idle(sources, 1), "more was met");
+    source->rows[0].done = source->rows[0].mark = 4;
+    cr_assert_not(cw_sources_output_passed(sources, 1), "another is behind it");
+    source->rows[0].done = source->rows[0].mark = 9;
+    cr_assert(cw_sources_output_passed(sources, 1));
+    cw_sources_output_vacate(sources, 1);
+    cr_assert(source->rows[1].off && source->rows[1].mark == 0);
+    cr_assert_eq(cw_source_position(source), 9);
+    struct cw_arena *arena = cw_arena_new();
+    struct cw_positions positions;
+    cw_sources_positions(sources, arena, &positions);
+    cr_assert_eq(positions.ntenants, 0);
+    cr_assert_eq(cw_sources_output_add(sources, CW_STR("y"), CW_STR("")), 1u);
+    cr_assert(!source->rows[1].off && source->rows[1].done == 9);
+    cw_sources_positions(sources, arena, &positions);
+    cr_assert(positions.ntenants == 1 && cw_str_eqz(positions.tenants[0], "y"));
+    cw_arena_free(&arena);
 }

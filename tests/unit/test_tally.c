@@ -45,6 +45,7 @@ static struct cw_tally *sample(void)
     tally->gap_bytes += 100; /* gaps that are no longer listed */
     struct cw_tally_output *a = cw_tally_output(tally, CW_STR("a"));
     a->sent = 50;
+    a->retried = 9;
     a->acknowledged = 38;
     a->adopted = 12;
     cw_tally_count(&cw_tally_output(tally, CW_STR("b"))->refused, CW_STR("HTTP status 400"), 39);
@@ -75,7 +76,7 @@ Test(tally, a_ledger_is_read_as_it_was_written)
     cr_assert(back->gap_bytes == 102 && back->ngaps == 1 && back->gaps[0].to == 9);
     cr_assert_eq(cw_tally_total(&back->dropped), 1u);
     const struct cw_tally_output *a = cw_tally_output(back, CW_STR("a"));
-    cr_assert(a->sent == 50 && a->acknowledged == 38 && a->adopted == 12);
+    cr_assert(a->sent == 50 && a->retried == 9 && a->acknowledged == 38 && a->adopted == 12);
     const struct cw_tally_output *b = cw_tally_output(back, CW_STR("b"));
     cr_assert(cw_tally_total(&b->refused) == 39 && cw_tally_total(&b->left_out) == 2);
     cr_assert_eq(back->noutputs, 2u);

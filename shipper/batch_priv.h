@@ -1,0 +1,88 @@
+/*
+ * batch_priv.h - what batch_cut.c (from a source to entries) and batch_pieces.c (one staging for several outputs) have in common.
+ */
+#ifndef CW_SHIPPER_BATCH_PRIV_H
+#define CW_SHIPPER_BATCH_PRIV_H
+#include "common/pipeline/stages.h"
+#include "shipper/batch.h"
+#include "shipper/batch_streams.h"
+#include "shipper/framing.h"
+
+/* What happened to an entry that is not in the batch, or not whole: counted if the cut goes past
+ * it. */
+enum cw_cut_note_kind {
+    CW_NOTE_TRUNCATED,
+    CW_NOTE_SKIPPED,
+    CW_NOTE_SPLIT,
+    CW_NOTE_MALFORMED,
+    CW_NOTE_UNDECODABLE,
+    CW_NOTE_NULS,
+    CW_NOTE_DROPPED,
+    CW_NOTE_UNSELECTED
+};
+struct cw_cut_note {
+    uint64_t from;
+    enum cw_cut_note_kind kind;
+};
+
+/* An entry of several lines: the cut does not end inside it. */
+struct cw_cut_span {
+    uint64_t from, to;
+};
+
+/* Times by offset: what the next cut goes on from depends on where this one ends. */
+struct cw_cut_times {
+    struct cw_cut_time {
+        uint64_t at;
+        int64_t ts_ns;
+    } * items;
+    size_t n, cap;
+};
+
+/* One source's part of a batch, while it is cut. */
+struct cw_cut {
+    struct cw_batch *batch;
+    struct cw_source *source;
+    const struct cw_batch_report *report;
+    struct cw_batch_part part;
+    struct cw_framing framing;
+    struct cw_stages_run *run; /* NULL: the source has no stages */
+    struct cw_framed line;     /* the one that goes through stages */
+    uint64_t line_bytes_before;
+    size_t max_entries;
+    int64_t now_ns;
+    uint64_t start;
+    bool at_end;
+    size_t used;         /* of the batch's bytes */
+    int64_t last_ts_ns;  /* that a line was given; the next one's is later */
+    int64_t blocked_ns;  /* a limit lets more through after so long; 0: none holds back */
+    bool alone;          /* nothing else is in the batch: what does not fit now never will */
+    bool full;           /* stopped at a bound: begin with this source next time */
+    uint64_t stuck_from; /* the first entry whose tenant can have no output */
+    uint32_t streams[CW_SOURCE_STREAMS]; /* numbers of the source's own label sets + 1 */
+    struct cw_cut_note *notes;
+    size_t nnotes, notes_cap;
+    struct cw_cut_span *spans;
+    size_t nspans, spans_cap;
+    struct cw_cut_times given, staged;
+    struct cw_str tenant;       /* the source's */
+    struct cw_str other_tenant; /* the last that was told */
+};
+
+/* What the ledger says about where it begins. */
+void cw_cut_begin(struct cw_cut *cut);
+/* Read, frame and stage what is behind cut->start, up to where the cut ends. */
+int cw_cut_read(struct cw_cut *cut, struct cw_err *err) CW_MUST_USE;
+/* The same, from what was staged for another output, or is now for all of them. */
+int cw_cut_share(struct cw_cut *cut, struct cw_err *err) CW_MUST_USE;
+
+/* Whether an entry is for this output; another tenant gets an output of its own, or the cut is stuck there. */
+bool cw_cut_takes(struct cw_cut *cut, struct cw_str tenant, uint64_t from);
+bool cw_cut_room_for(const struct cw_cut *cut, size_t line_len);
+void cw_cut_note(struct cw_cut *cut, uint64_t from, enum cw_cut_note_kind kind);
+/* The largest offset up to `end` that lies inside no entry. */
+uint64_t cw_cut_unspanned(const struct cw_cut *cut, uint64_t end);
+/* It ends at `to`: forget what begins there or behind, and add up the rest. */
+void cw_cut_end(struct cw_cut *cut, uint64_t to);
+
+#endif

@@ -112,7 +112,7 @@ static const struct cw_key_def docker_filter_keys[] = {
     {"name", CW_KEY_STRING, ROW(cw_docker_filter, name), .flags = CW_KEY_REQUIRED,
      .doc = "name, label, status, ..."},
     {"values", CW_KEY_STRINGS, ROW(cw_docker_filter, values), .flags = CW_KEY_REQUIRED,
-     .doc = "One of them must match."},
+     .doc = "One of them must match; of labels all."},
 };
 static const struct cw_table_def docker_filter_table =
     CW_TABLE("filter", docker_filter_keys, struct cw_docker_filter);

@@ -38,8 +38,9 @@ void cw_docker_place_widen(struct cw_docker_place *place, int64_t from_ns, int64
 
 static uint64_t hash_of(const struct cw_docker_line *message)
 {
+    /* The pieces of a line have one time, and may be alike. */
     return cw_hash64(message->text.ptr, message->text.len) ^ (uint64_t)message->ts_ns ^
-           message->stream;
+           message->stream ^ (uint64_t)message->partial << 63;
 }
 
 static unsigned stream_of(const struct cw_docker_line *message)
@@ -51,8 +52,9 @@ bool cw_docker_place_steps_back(const struct cw_docker_place *place,
                                 const struct cw_docker_line *message)
 {
     int64_t newest_ns = place->newest_ns[stream_of(message)];
-    return place->taken && (message->ts_ns < newest_ns || (message->ts_ns == newest_ns &&
-                                                           hash_of(message) == place->last));
+    if (!place->taken || message->ts_ns > newest_ns)
+        return false;
+    return message->ts_ns < newest_ns || (!message->partial && hash_of(message) == place->last);
 }
 
 static void count(struct cw_docker_place *place, int64_t second_s)

@@ -145,3 +145,16 @@ Test(docker_place, a_clock_that_was_set_back_loses_nothing)
     for (size_t i = 0; i < N; i++)
         cr_assert_eq(taken[i], 1, "message %zu was taken %u times", i, taken[i]);
 }
+
+Test(docker_place, pieces_of_a_line_are_no_step_back)
+{
+    struct cw_docker_line log[N];
+    unsigned taken[N] = {0};
+    for (size_t i = 0; i < N; i++) /* lines of four pieces that are alike */
+        log[i] = (struct cw_docker_line){.text = CW_STR("x"),
+                                         .partial = i % 4 != 3,
+                                         .ts_ns = 1700000000 * CW_NS_PER_S + (int64_t)(i / 4)};
+    cr_expect_eq(follow_log(log, N, N, N, taken), 1);
+    for (size_t i = 0; i < N; i++)
+        cr_assert_eq(taken[i], 1);
+}

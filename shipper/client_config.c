@@ -40,10 +40,30 @@ static int either(struct cw_str value, struct cw_str file, const char *name, str
 static int tls_check(const void *value, struct cw_err *err)
 {
     const struct cw_tls_config *tls = value;
-    if ((tls->cert_file.len > 0) != (tls->key_file.len > 0))
-        return cw_err_set(err, CW_E_INVALID, "cert_file and key_file go together");
+    int rc = either(tls->ca, tls->ca_file, "ca", err);
+    if (rc == 0)
+        rc = either(tls->cert, tls->cert_file, "cert", err);
+    if (rc == 0)
+        rc = either(tls->key, tls->key_file, "key", err);
+    if (rc < 0)
+        return rc;
+    if ((tls->cert.len + tls->cert_file.len > 0) != (tls->key.len + tls->key_file.len > 0))
+        return cw_err_set(
+            err, CW_E_INVALID,
+            "a client's certificate (cert or cert_file) and its key (key or key_file) "
+            "go together");
     if (tls->max_version != CW_HTTP_TLS_ANY && tls->max_version < tls->min_version)
         return cw_err_set(err, CW_E_INVALID, "max_version is less than min_version");
+    return 0;
+}
+
+/* A PEM text, as far as it shows without a TLS library. */
+static int pem_check(const void *value, struct cw_err *err)
+{
+    struct cw_str text = *(const struct cw_str *)value;
+    if (text.len > 0 && cw_str_find(text, CW_STR("-----BEGIN ")) < 0)
+        return cw_err_set(err, CW_E_INVALID,
+                          "no PEM text (-----BEGIN ...); a path belongs into the key with _file");
     return 0;
 }
 
@@ -55,6 +75,12 @@ static const struct cw_key_def tls_keys[] = {
     {"cert_file", CW_KEY_STRING, ROW(cw_tls_config, cert_file),
      .doc = "The client's certificate. Files are read again for each new connection."},
     {"key_file", CW_KEY_STRING, ROW(cw_tls_config, key_file), .doc = "The client's key."},
+    {"ca", CW_KEY_STRING, ROW(cw_tls_config, ca), .check = pem_check,
+     .doc = "The same as text (PEM) in place of ca_file."},
+    {"cert", CW_KEY_STRING, ROW(cw_tls_config, cert), .check = pem_check,
+     .doc = "In place of cert_file."},
+    {"key", CW_KEY_STRING, ROW(cw_tls_config, key), .check = pem_check, .flags = CW_KEY_SECRET,
+     .doc = "In place of key_file."},
     {"server_name", CW_KEY_STRING, ROW(cw_tls_config, server_name),
      .doc = "The name that the server's certificate is for, if it is not the URL's host."},
     {"insecure_skip_verify", CW_KEY_BOOL, ROW(cw_tls_config, insecure_skip_verify), .def = "false",

@@ -11,6 +11,7 @@
 
 struct cw_tls_config {
     struct cw_str ca_file, cert_file, key_file, server_name;
+    struct cw_str ca, cert, key;  /* PEM, instead of a file */
     int min_version, max_version; /* enum cw_http_tls_version */
     bool insecure_skip_verify;
 };

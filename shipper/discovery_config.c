@@ -1,6 +1,7 @@
 #include "shipper/discovery_config.h"
 #include "common/labels/labels.h"
 #include "shipper/glob.h"
+#include "shipper/kubeconfig.h"
 
 #define ROW(type, member) offsetof(struct type, member)
 
@@ -111,7 +112,7 @@ static const struct cw_key_def docker_filter_keys[] = {
     {"name", CW_KEY_STRING, ROW(cw_docker_filter, name), .flags = CW_KEY_REQUIRED,
      .doc = "name, label, status, ..."},
     {"values", CW_KEY_STRINGS, ROW(cw_docker_filter, values), .flags = CW_KEY_REQUIRED,
-     .doc = "One of them must match."},
+     .doc = "One of them must match; of labels all."},
 };
 static const struct cw_table_def docker_filter_table =
     CW_TABLE("filter", docker_filter_keys, struct cw_docker_filter);
@@ -151,31 +152,80 @@ const struct cw_table_def cw_docker_sd_table = {.name = "docker_sd_config",
 static const char *const role_names[] = {"pod",           "node",    "service", "endpoints",
                                          "endpointslice", "ingress", NULL};
 
-static int role_check(const void *value, struct cw_err *err)
+/* Kinds that a role may have selectors for: itself, and what it is made of. */
+static bool may_select(int role, int kind)
 {
-    int role = *(const int *)value;
-    if (role == CW_KUBERNETES_POD || role == CW_KUBERNETES_NODE)
-        return 0;
-    return cw_err_set(err, CW_E_INVALID,
-                      "%s: logs are of pods (role: pod) and of nodes' files (role: node); no other "
-                      "role is supported",
-                      role_names[role]);
+    bool made = role == CW_KUBERNETES_ENDPOINTS || role == CW_KUBERNETES_ENDPOINTSLICE;
+    return kind == role || (made && (kind == CW_KUBERNETES_POD || kind == CW_KUBERNETES_SERVICE));
 }
 
-static int kubernetes_check(const void *value, struct cw_err *err)
+static int selectors_check(const struct cw_kubernetes_sd_config *config, struct cw_err *err)
 {
-    const struct cw_kubernetes_sd_config *config = value;
     const struct cw_kubernetes_selector *selector = config->selectors.items;
     for (size_t i = 0; i < config->selectors.n; i++) {
-        if (selector[i].role != config->role)
-            return cw_err_set(err, CW_E_INVALID, "%s role supports only %s selectors",
-                              role_names[config->role], role_names[config->role]);
+        if (!may_select(config->role, selector[i].role))
+            return cw_err_set(
+                err, CW_E_INVALID, "%s role supports only %s%s selectors", role_names[config->role],
+                may_select(config->role, CW_KUBERNETES_POD) && config->role != CW_KUBERNETES_POD
+                    ? "pod, service, "
+                    : "",
+                role_names[config->role]);
         for (size_t k = 0; k < i; k++)
             if (selector[k].role == selector[i].role)
                 return cw_err_set(err, CW_E_INVALID, "duplicated selector role: %s",
                                   role_names[selector[i].role]);
     }
-    return cw_http_access_check(&config->access, err);
+    return 0;
+}
+
+static bool access_given(const struct cw_http_access *access)
+{
+    const struct cw_tls_config *tls = &access->tls;
+    return cw_http_access_authenticates(access) || access->proxy.url.len > 0 ||
+           access->proxy.from_environment || tls->insecure_skip_verify ||
+           tls->ca.len + tls->ca_file.len + tls->cert.len + tls->cert_file.len + tls->key.len +
+                   tls->key_file.len + tls->server_name.len >
+               0;
+}
+
+static int kubernetes_check(const void *value, struct cw_err *err)
+{
+    const struct cw_kubernetes_sd_config *config = value;
+    bool file = config->kubeconfig_file.len > 0, server = config->api_server.len > 0;
+    int rc = cw_http_access_check(&config->access, err);
+    if (rc < 0)
+        return rc;
+    if (file && server)
+        return cw_err_set(err, CW_E_INVALID,
+                          "cannot use 'kubeconfig_file' and 'api_server' simultaneously");
+    if (file && access_given(&config->access))
+        return cw_err_set(err, CW_E_INVALID,
+                          "the kubeconfig_file says how its server is reached: no tls_config, "
+                          "credentials or proxy go with it");
+    if (!file && !server && access_given(&config->access))
+        return cw_err_set(err, CW_E_INVALID,
+                          "tls_config, credentials and proxy need an 'api_server': without one the "
+                          "pod's service account is used");
+    if (config->own_namespace && file)
+        return cw_err_set(err, CW_E_INVALID,
+                          "cannot use 'kubeconfig_file' and 'namespaces.own_namespace' "
+                          "simultaneously");
+    if (config->attach_node && config->role != CW_KUBERNETES_POD &&
+        config->role != CW_KUBERNETES_ENDPOINTS && config->role != CW_KUBERNETES_ENDPOINTSLICE)
+        return cw_err_set(err, CW_E_INVALID,
+                          "attach_metadata.node goes with the roles pod, endpoints and "
+                          "endpointslice");
+    return selectors_check(config, err);
+}
+
+static int kubeconfig_check(const void *value, struct cw_err *err)
+{
+    struct cw_str path = *(const struct cw_str *)value, server;
+    struct cw_http_access access = {.follow_redirects = true};
+    struct cw_arena *arena = cw_arena_new();
+    int rc = path.len > 0 ? cw_kubeconfig_read(path.ptr, arena, &server, &access, err) : 0;
+    cw_arena_free(&arena);
+    return rc == CW_E_NOT_FOUND ? 0 : rc; /* it may be another machine's */
 }
 
 static const struct cw_key_def selector_keys[] = {
@@ -191,20 +241,25 @@ static const struct cw_table_def selector_table =
 
 static const struct cw_key_def kubernetes_sd_keys[] = {
     {"role", CW_KEY_ENUM, ROW(cw_kubernetes_sd_config, role), .names = role_names,
-     .flags = CW_KEY_REQUIRED, .check = role_check, .doc = "What is discovered: pod or node."},
+     .flags = CW_KEY_REQUIRED,
+     .doc = "What is discovered. Pods are what has logs; of all others relabel_configs must make "
+            "__path__."},
     {"api_server", CW_KEY_STRING, ROW(cw_kubernetes_sd_config, api_server), .check = cw_url_check,
      .doc = "The API server's URL. Default: that of the cluster that the shipper runs in, with its "
             "pod's service account."},
+    {"kubeconfig_file", CW_KEY_STRING, ROW(cw_kubernetes_sd_config, kubeconfig_file),
+     .check = kubeconfig_check,
+     .doc = "A kubeconfig file instead, of whose current context are the server, its certificate "
+            "and the credentials (a token or a client certificate)."},
     {"namespaces.own_namespace", CW_KEY_BOOL, ROW(cw_kubernetes_sd_config, own_namespace),
      .def = "false", .doc = "The namespace that the shipper runs in."},
     {"namespaces.names", CW_KEY_STRINGS, ROW(cw_kubernetes_sd_config, namespaces),
      .doc = "Only these namespaces."},
     {"selectors", CW_KEY_TABLES, ROW(cw_kubernetes_sd_config, selectors), .table = &selector_table,
      .doc = "Ask for some only."},
-    {"attach_metadata", CW_KEY_IGNORED, .flags = CW_KEY_REFUSED,
-     .doc = "pods have __meta_kubernetes_pod_node_name; nodes are discovered by role: node"},
-    {"kubeconfig_file", CW_KEY_IGNORED, .flags = CW_KEY_REFUSED,
-     .doc = "write api_server, tls_config and bearer_token_file instead"},
+    {"attach_metadata.node", CW_KEY_BOOL, ROW(cw_kubernetes_sd_config, attach_node), .def = "false",
+     .doc = "Pods and endpoints get the labels and annotations of their node, as "
+            "__meta_kubernetes_node_*. Nodes must be allowed to be listed and watched."},
     CW_HTTP_ACCESS_ROWS(cw_kubernetes_sd_config),
 };
 const struct cw_table_def cw_kubernetes_sd_table = {.name = "kubernetes_sd_config",

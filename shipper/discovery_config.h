@@ -40,9 +40,9 @@ struct cw_kubernetes_selector {
     struct cw_str label, field;
 };
 struct cw_kubernetes_sd_config {
-    struct cw_str api_server; /* empty: that of the cluster that we run in */
-    int role;                 /* enum cw_kubernetes_role */
-    bool own_namespace;
+    struct cw_str api_server, kubeconfig_file; /* empty: that of the cluster that we run in */
+    int role;                                  /* enum cw_kubernetes_role */
+    bool own_namespace, attach_node;
     struct cw_config_strings namespaces; /* none: all */
     struct cw_config_tables selectors;   /* struct cw_kubernetes_selector */
     struct cw_http_access access;

@@ -37,6 +37,7 @@ struct cw_docker_follow {
     struct held *held;
     size_t nheld, held_cap, held_bytes;
     struct cw_docker_place place; /* of the call under way */
+    int64_t back_ns, newest_ns;   /* it stepped back there, from there; 0: it did not */
     char cursor[CW_DOCKER_CURSOR_BYTES];
     bool begun, ended, told;
 };
@@ -107,6 +108,13 @@ static bool any_partial(const struct cw_docker_follow *stream)
 static void on_message(void *arg, const struct cw_docker_line *message)
 {
     struct cw_docker_follow *stream = arg;
+    if (stream->back_ns != 0)
+        return; /* it is asked for again */
+    if (cw_docker_place_steps_back(&stream->place, message)) {
+        stream->back_ns = message->ts_ns;
+        stream->newest_ns = CW_MAX(stream->place.newest_ns[0], stream->place.newest_ns[1]);
+        return;
+    }
     if (!cw_docker_place_take(&stream->place, message))
         return;
     struct held *held = held_of(stream, message);
@@ -136,6 +144,8 @@ static int on_data(void *arg, struct cw_str bytes, struct cw_err *err)
     CW_CHECK(stream, STREAM_MAGIC);
     int rc = cw_docker_frames_feed(&stream->frames, bytes, on_message, stream, err);
     records_add(stream);
+    if (rc == 0 && stream->back_ns != 0)
+        rc = cw_err_set(err, CW_E_CONFLICT, "messages come again");
     if (rc == 0 && !cw_spool_writer_room(stream->spool))
         rc = cw_err_set(err, CW_E_OVERLOAD,
                         "its spool is full"); /* begun again when there is room */
@@ -154,7 +164,7 @@ static void on_end(void *arg, int rc, const struct cw_http_answer *answer, const
     }
     held_drop(stream);
     stream->ended = rc == 0;
-    if (!all && !stream->told && rc != CW_E_OVERLOAD && !(rc == 0 && answer->status == 404)) {
+    if (!all && !stream->told && rc != CW_E_OVERLOAD && rc != CW_E_CONFLICT && !(rc == 0 && answer->status == 404)) {
         if (rc < 0)
             cw_log_warn("docker: the log of container %s: %s", stream->id, err->text);
         else
@@ -177,6 +187,9 @@ void cw_docker_follow_start(struct cw_docker_follow *stream)
     cw_docker_place_begin(&stream->place, stream->cursor[0]
                                               ? cw_str_of(stream->cursor)
                                               : cw_spool_writer_cursor(stream->spool));
+    if (stream->back_ns != 0)
+        cw_docker_place_widen(&stream->place, stream->back_ns, stream->newest_ns);
+    stream->back_ns = 0;
     cw_docker_frames_fini(&stream->frames);
     cw_docker_frames_init(&stream->frames, stream->options.tty);
     cw_buf_clear(&stream->url);

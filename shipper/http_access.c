@@ -4,13 +4,23 @@
 /* A token or a password. */
 enum { SECRET_BYTES = 64 << 10 };
 
-int cw_http_access_check(const struct cw_http_access *access, struct cw_err *err)
+static int ncredentials(const struct cw_http_access *access)
 {
     bool basic = access->basic_auth.username.len > 0 || access->basic_auth.username_file.len > 0;
     bool bearer = access->bearer_token.len > 0 || access->bearer_token_file.len > 0;
     bool authorization =
         access->authorization.credentials.len > 0 || access->authorization.credentials_file.len > 0;
-    if (basic + bearer + authorization > 1)
+    return basic + bearer + authorization;
+}
+
+bool cw_http_access_authenticates(const struct cw_http_access *access)
+{
+    return ncredentials(access) > 0;
+}
+
+int cw_http_access_check(const struct cw_http_access *access, struct cw_err *err)
+{
+    if (ncredentials(access) > 1)
         return cw_err_set(err, CW_E_INVALID,
                           "at most one of basic_auth, authorization and bearer_token may be set");
     return cw_proxy_check(&access->proxy, err);
@@ -66,6 +76,9 @@ void cw_http_reach_by(struct cw_http_call *call, const struct cw_tls_config *tls
     call->ca_file = given(tls->ca_file);
     call->cert_file = given(tls->cert_file);
     call->key_file = given(tls->key_file);
+    call->ca_text = tls->ca;
+    call->cert_text = tls->cert;
+    call->key_text = tls->key;
     call->server_name = given(tls->server_name);
     call->insecure_skip_verify = tls->insecure_skip_verify;
     call->tls_min = (enum cw_http_tls_version)tls->min_version;
@@ -81,6 +94,7 @@ int cw_http_access_apply(const struct cw_http_access *access, struct cw_arena *a
 {
     const struct cw_proxy_config *proxy = &access->proxy;
     cw_http_reach_by(call, &access->tls, proxy);
+    call->follow_redirects = access->follow_redirects;
     const char **headers = CW_ARENA_ARRAY(arena, const char *, proxy->connect_headers.n + 1);
     for (size_t i = 0; i < proxy->connect_headers.n; i++)
         headers[i] =

@@ -13,7 +13,10 @@ struct cw_http_access {
     struct cw_str bearer_token, bearer_token_file;
     struct cw_tls_config tls;
     struct cw_proxy_config proxy;
+    bool follow_redirects;
 };
+/* Whether credentials are given. */
+bool cw_http_access_authenticates(const struct cw_http_access *access);
 int cw_http_access_check(const struct cw_http_access *access, struct cw_err *err) CW_MUST_USE;
 
 /* Rows of a table whose struct has a struct cw_http_access `access`. */
@@ -29,7 +32,8 @@ int cw_http_access_check(const struct cw_http_access *access, struct cw_err *err
         {"tls_config", CW_KEY_TABLE, offsetof(struct type, access.tls), .table = &cw_tls_table,    \
          .doc = "TLS of https."},                                                                  \
         CW_PROXY_ROWS(type, access.proxy),                                                         \
-        {"follow_redirects", CW_KEY_IGNORED, .doc = "such an API does not redirect"},              \
+        {"follow_redirects", CW_KEY_BOOL, offsetof(struct type, access.follow_redirects),          \
+         .def = "true", .doc = "Ask where an answer of status 3xx points."},                       \
     {                                                                                              \
         "enable_http2", CW_KEY_IGNORED, .doc = "the server decides it"                             \
     }

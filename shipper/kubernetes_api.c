@@ -1,8 +1,10 @@
 #include "shipper/kubernetes_api.h"
 #include <inttypes.h>
 #include <stdlib.h>
+#include "common/base/assert.h"
 #include "common/base/file.h"
 #include "common/net/http_params.h"
+#include "shipper/kubeconfig.h"
 #include "shipper/kubernetes_object.h"
 
 /* Objects on one page of a list. */
@@ -26,23 +28,35 @@ static int in_cluster(const char *account, struct cw_arena *arena, struct cw_kub
     return 0;
 }
 
+static struct cw_str own_namespace_read(const char *account, struct cw_arena *arena)
+{
+    struct cw_buf text;
+    struct cw_err none;
+    struct cw_str out = CW_STR_NONE;
+    cw_buf_init(&text, 1024);
+    if (cw_file_read(cw_arena_printf(arena, "%s/namespace", account).ptr, 1024, &text, &none) == 0)
+        out = cw_arena_dup(arena, cw_str_trim(cw_buf_str(&text)));
+    cw_buf_fini(&text);
+    return out;
+}
+
 int cw_kubernetes_server_find(const struct cw_kubernetes_sd_config *config, const char *account,
                               struct cw_arena *arena, struct cw_kubernetes_server *out,
                               struct cw_err *err)
 {
-    struct cw_buf namespace;
-    struct cw_err none;
     *out = (struct cw_kubernetes_server){.url = config->api_server, .access = config->access};
-    cw_buf_init(&namespace, 1024);
-    if (cw_file_read(cw_arena_printf(arena, "%s/namespace", account).ptr, 1024, &namespace,
-                     &none) == 0)
-        out->own_namespace = cw_arena_dup(arena, cw_str_trim(cw_buf_str(&namespace)));
-    cw_buf_fini(&namespace);
+    if (config->own_namespace)
+        out->own_namespace = own_namespace_read(account, arena);
     if (config->own_namespace && out->own_namespace.len == 0)
         return cw_err_set(err, CW_E_INVALID, "own_namespace: %s/namespace cannot be read", account);
+    int rc = 0;
+    if (config->kubeconfig_file.len > 0)
+        rc = cw_kubeconfig_read(config->kubeconfig_file.ptr, arena, &out->url, &out->access, err);
+    else if (config->api_server.len == 0)
+        rc = in_cluster(account, arena, out, err);
     while (cw_str_ends(out->url, CW_STR("/")))
         out->url.len--;
-    return out->url.len > 0 ? 0 : in_cluster(account, arena, out, err);
+    return rc;
 }
 
 /* ---- what is asked ---- */
@@ -55,37 +69,61 @@ static void param_add(struct cw_buf *out, const char *name, struct cw_str value)
     cw_http_escape(value, out);
 }
 
-static void url_begin(const struct cw_kubernetes_sd_config *config, struct cw_str server,
+/* By enum cw_kubernetes_role. */
+static const struct {
+    const char *group, *name;
+} resources[] = {{"/api/v1/", "pods"},
+                 {"/api/v1/", "nodes"},
+                 {"/api/v1/", "services"},
+                 {"/api/v1/", "endpoints"},
+                 {"/apis/discovery.k8s.io/v1/", "endpointslices"},
+                 {"/apis/networking.k8s.io/v1/", "ingresses"}};
+
+size_t cw_kubernetes_joined(const struct cw_kubernetes_sd_config *config, int *kinds_out)
+{
+    size_t n = 0;
+    if (config->role == CW_KUBERNETES_ENDPOINTS || config->role == CW_KUBERNETES_ENDPOINTSLICE) {
+        kinds_out[n++] = CW_KUBERNETES_SERVICE;
+        kinds_out[n++] = CW_KUBERNETES_POD;
+    }
+    if (config->attach_node)
+        kinds_out[n++] = CW_KUBERNETES_NODE;
+    return n;
+}
+
+static void url_begin(const struct cw_kubernetes_sd_config *config, int kind, struct cw_str server,
                       struct cw_str namespace, const char *query, struct cw_buf *out)
 {
     const struct cw_kubernetes_selector *selector = config->selectors.items;
     cw_buf_adds(out, server);
-    cw_buf_addz(out, "/api/v1/");
-    if (namespace.len > 0 && config->role == CW_KUBERNETES_POD) {
+    cw_buf_addz(out, resources[kind].group);
+    if (namespace.len > 0 && kind != CW_KUBERNETES_NODE) {
         cw_buf_addz(out, "namespaces/");
         cw_http_escape(namespace, out);
         cw_buf_addc(out, '/');
     }
-    cw_buf_addz(out, config->role == CW_KUBERNETES_POD ? "pods?" : "nodes?");
-    cw_buf_addz(out, query);
+    cw_buf_addf(out, "%s?%s", resources[kind].name, query);
     for (size_t i = 0; i < config->selectors.n; i++) {
+        if (selector[i].role != kind)
+            continue;
         param_add(out, "labelSelector", selector[i].label);
         param_add(out, "fieldSelector", selector[i].field);
     }
 }
 
-void cw_kubernetes_list_url(const struct cw_kubernetes_sd_config *config, struct cw_str server,
-                            struct cw_str namespace, struct cw_str more, struct cw_buf *out)
+void cw_kubernetes_list_url(const struct cw_kubernetes_sd_config *config, int kind,
+                            struct cw_str server, struct cw_str namespace, struct cw_str more,
+                            struct cw_buf *out)
 {
-    url_begin(config, server, namespace, "limit=" PAGE, out);
+    url_begin(config, kind, server, namespace, "limit=" PAGE, out);
     param_add(out, "continue", more);
 }
 
-void cw_kubernetes_watch_url(const struct cw_kubernetes_sd_config *config, struct cw_str server,
-                             struct cw_str namespace, struct cw_str version, int64_t timeout_s,
-                             struct cw_buf *out)
+void cw_kubernetes_watch_url(const struct cw_kubernetes_sd_config *config, int kind,
+                             struct cw_str server, struct cw_str namespace, struct cw_str version,
+                             int64_t timeout_s, struct cw_buf *out)
 {
-    url_begin(config, server, namespace, "watch=1&allowWatchBookmarks=true", out);
+    url_begin(config, kind, server, namespace, "watch=1&allowWatchBookmarks=true", out);
     cw_buf_addf(out, "&timeoutSeconds=%" PRId64, timeout_s);
     param_add(out, "resourceVersion", version);
 }
@@ -130,8 +168,9 @@ int cw_kubernetes_status(int status, struct cw_str body, struct cw_err *err)
     return rc;
 }
 
-int cw_kubernetes_list_decode(struct cw_str body, int role, bool plain, struct cw_arena *arena,
-                              struct cw_kubernetes_list *out, struct cw_err *err)
+int cw_kubernetes_list_decode(struct cw_str body, int kind, const struct cw_kubernetes_view *view,
+                              struct cw_arena *arena, struct cw_kubernetes_list *out,
+                              struct cw_err *err)
 {
     json_t *document;
     int rc = document_load(body, &document, err);
@@ -147,15 +186,15 @@ int cw_kubernetes_list_decode(struct cw_str body, int role, bool plain, struct c
     size_t n = json_array_size(items);
     out->objects = CW_ARENA_ARRAY(arena, struct cw_kubernetes_object, n);
     for (size_t i = 0; rc == 0 && i < n; i++)
-        out->n += cw_kubernetes_object_decode(json_array_get(items, i), role, plain, arena,
+        out->n += cw_kubernetes_object_decode(json_array_get(items, i), kind, view, arena,
                                               &out->objects[out->n]);
     json_decref(document);
     return rc;
 }
 
-int cw_kubernetes_event_decode(struct cw_str line, int role, bool plain, struct cw_arena *arena,
-                               struct cw_kubernetes_object *out, struct cw_str *version_out,
-                               struct cw_err *err)
+int cw_kubernetes_event_decode(struct cw_str line, int kind, const struct cw_kubernetes_view *view,
+                               struct cw_arena *arena, struct cw_kubernetes_object *out,
+                               struct cw_str *version_out, struct cw_err *err)
 {
     json_t *event;
     int rc = document_load(line, &event, err);
@@ -172,7 +211,7 @@ int cw_kubernetes_event_decode(struct cw_str line, int role, bool plain, struct 
     else if (version_out->len > 0 &&
              (cw_str_eqz(type, "ADDED") || cw_str_eqz(type, "MODIFIED") ||
               cw_str_eqz(type, "DELETED")) &&
-             cw_kubernetes_object_decode(object, role, plain, arena, out))
+             cw_kubernetes_object_decode(object, kind, view, arena, out))
         rc = 1;
     else
         rc = cw_err_set(err, CW_E_INVALID, "the API server tells of no object");
@@ -180,4 +219,15 @@ int cw_kubernetes_event_decode(struct cw_str line, int role, bool plain, struct 
         out->deleted = cw_str_eqz(type, "DELETED");
     json_decref(event);
     return rc;
+}
+
+void cw_kubernetes_text_decode(struct cw_str key, struct cw_str text,
+                               const struct cw_kubernetes_view *view, struct cw_arena *arena,
+                               struct cw_kubernetes_object *out)
+{
+    json_t *object = json_loadb(text.ptr, text.len, JSON_ALLOW_NUL, NULL);
+    CW_ASSERT(object != NULL); /* we wrote it */
+    *out = (struct cw_kubernetes_object){.key = key};
+    cw_kubernetes_found_decode(object, view, arena, out);
+    json_decref(object);
 }

@@ -1,5 +1,5 @@
 /*
- * kubernetes_sd.h - kubernetes_sd_configs: pods (or nodes) that an API server knows, listed once and watched from there on.
+ * kubernetes_sd.h - kubernetes_sd_configs: what an API server knows of pods (or another role), listed once and watched from there on.
  *
  *          all pages                ends (the server ends each after minutes)
  *   LISTING --------> WATCHING ------------------------------------------------> WATCHING from the last version
@@ -8,7 +8,8 @@
  *      |   timer         any but CLOSED -- no answer, refused --> WAITING (longer each time)
  *      +---------- WAITING                any -- close --> freed
  *
- * One such machine for each namespace. The token of the service account is read for each request: it is rotated.
+ * One such machine for each kind of object and each namespace. What is made of several kinds (endpoints of pods; pods with
+ * their node's labels) is asked for when the others are known, and made anew when one of them changes. The token of the service account is read for each request: it is rotated.
  *
  * Threads    The loop's.
  */

@@ -50,6 +50,13 @@ static int encoding_check(const void *value, struct cw_err *err)
 static int scrape_check(const void *value, struct cw_err *err)
 {
     const struct cw_scrape_config *scrape = value;
+    const struct cw_kubernetes_sd_config *kubernetes = scrape->kubernetes_sd_configs.items;
+    for (size_t i = 0; i < scrape->kubernetes_sd_configs.n && scrape->relabel_configs.n == 0; i++)
+        if (kubernetes[i].role != CW_KUBERNETES_POD)
+            return cw_err_set(err, CW_E_INVALID,
+                              "kubernetes_sd_configs[%zu]: only pods are known to have logs: of "
+                              "another role relabel_configs must make __path__",
+                              i);
     const struct cw_static_config *files = scrape->static_configs.items;
     for (size_t i = 0; i < scrape->static_configs.n && scrape->relabel_configs.n == 0; i++)
         if (cw_config_map_get(&files[i].labels, "__path__").len == 0)

@@ -45,6 +45,7 @@ struct cw_http_client {
     unsigned nopen; /* uv handles not yet closed; at 0 we free */
     bool in_curl, closing, settling;
     struct cw_http_call_handle *calls;
+    struct memory_files files;
     void (*on_closed)(void *arg);
     void *closed_arg;
 };
@@ -209,6 +210,7 @@ static void close_now(struct cw_http_client *client)
         call_free(client->calls);
     curl_multi_cleanup(client->multi); /* its connections' watches are closed by on_socket */
     client->multi = NULL;
+    memory_files_fini(&client->files);
     uv_close((uv_handle_t *)&client->timer, on_timer_closed);
 }
 
@@ -265,6 +267,7 @@ int cw_http_client_start(struct cw_http_client *client, const struct cw_http_cal
     if (client->closing)
         return cw_err_set(err, CW_E_CANCELED, "the HTTP client is closing");
     struct cw_http_call_handle *handle = cw_mem_new(sizeof *handle);
+    handle->transfer.files = &client->files;
     int rc = http_transfer_init(&handle->transfer, call, on_data != NULL ? on_call_data : NULL,
                                 handle, err);
     if (rc < 0) {

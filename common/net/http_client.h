@@ -37,6 +37,7 @@ struct cw_http_call {
     const char *bearer;
     const char *authorization; /* the whole value of the header, or NULL */
     const char *ca_file, *cert_file, *key_file;
+    struct cw_str ca_text, cert_text, key_text; /* PEM, instead of a file; empty: none */
     bool insecure_skip_verify;
     const char *server_name; /* of the certificate, if it is not the URL's host; or NULL */
     enum cw_http_tls_version tls_min, tls_max;

@@ -4,6 +4,7 @@
 /* Between the transfer and the caller's function, which may want to know the status. */
 struct stream {
     struct http_transfer transfer;
+    struct memory_files files;
     int *status;
     cw_http_data_fn fn;
     void *arg;
@@ -24,6 +25,7 @@ int cw_http_fetch_stream(const struct cw_http_call *call, int *status_out, cw_ht
     struct stream stream = {.status = status_out, .fn = fn, .arg = arg};
     struct cw_http_answer answer = {0};
     *status_out = 0;
+    stream.transfer.files = &stream.files;
     int rc = http_transfer_init(&stream.transfer, call, on_stream_data, &stream, err);
     if (rc == 0)
         rc = http_transfer_result(&stream.transfer, curl_easy_perform(stream.transfer.easy),
@@ -31,6 +33,7 @@ int cw_http_fetch_stream(const struct cw_http_call *call, int *status_out, cw_ht
     if (rc == 0)
         *status_out = answer.status;
     http_transfer_fini(&stream.transfer);
+    memory_files_fini(&stream.files);
     return rc;
 }
 

@@ -82,8 +82,22 @@ static const long tls_max[] = {CURL_SSLVERSION_MAX_DEFAULT, CURL_SSLVERSION_MAX_
                                CURL_SSLVERSION_MAX_TLSv1_1, CURL_SSLVERSION_MAX_TLSv1_2,
                                CURL_SSLVERSION_MAX_TLSv1_3};
 
-static void set_security(CURL *easy, const struct cw_http_call *call)
+/* `text` goes ahead of `path`. */
+static int set_tls_file(struct http_transfer *transfer, CURLoption option, const char *path,
+                        struct cw_str text, struct cw_err *err)
 {
+    if (text.len > 0)
+        path = memory_files_path(transfer->files, text, err);
+    if (path == NULL)
+        return text.len > 0 ? CW_E_IO : 0;
+    curl_easy_setopt(transfer->easy, option, path);
+    return 0;
+}
+
+static int set_security(struct http_transfer *transfer, const struct cw_http_call *call,
+                        struct cw_err *err)
+{
+    CURL *easy = transfer->easy;
     if (call->user != NULL) {
         curl_easy_setopt(easy, CURLOPT_HTTPAUTH, (long)CURLAUTH_BASIC);
         curl_easy_setopt(easy, CURLOPT_USERPWD, call->user);
@@ -91,18 +105,18 @@ static void set_security(CURL *easy, const struct cw_http_call *call)
         curl_easy_setopt(easy, CURLOPT_HTTPAUTH, (long)CURLAUTH_BEARER);
         curl_easy_setopt(easy, CURLOPT_XOAUTH2_BEARER, call->bearer);
     }
-    if (call->ca_file != NULL)
-        curl_easy_setopt(easy, CURLOPT_CAINFO, call->ca_file);
-    if (call->cert_file != NULL)
-        curl_easy_setopt(easy, CURLOPT_SSLCERT, call->cert_file);
-    if (call->key_file != NULL)
-        curl_easy_setopt(easy, CURLOPT_SSLKEY, call->key_file);
     if (call->tls_min != CW_HTTP_TLS_ANY || call->tls_max != CW_HTTP_TLS_ANY)
         curl_easy_setopt(easy, CURLOPT_SSLVERSION, tls_min[call->tls_min] | tls_max[call->tls_max]);
     if (call->insecure_skip_verify) {
         curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 0L);
         curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 0L);
     }
+    int rc = set_tls_file(transfer, CURLOPT_CAINFO, call->ca_file, call->ca_text, err);
+    if (rc == 0)
+        rc = set_tls_file(transfer, CURLOPT_SSLCERT, call->cert_file, call->cert_text, err);
+    if (rc == 0)
+        rc = set_tls_file(transfer, CURLOPT_SSLKEY, call->key_file, call->key_text, err);
+    return rc;
 }
 
 /* Have the certificate checked for another name than the URL's host: the URL gets that name, and leads to the host; the
@@ -191,8 +205,9 @@ int http_transfer_init(struct http_transfer *transfer, const struct cw_http_call
     if (curl_easy_setopt(easy, CURLOPT_URL, call->url) != CURLE_OK)
         return cw_err_set(err, CW_E_INVALID, "%s: the URL is not usable", transfer->url);
     set_method(easy, call);
-    set_security(easy, call);
-    int rc = set_headers(transfer, call, err);
+    int rc = set_security(transfer, call, err);
+    if (rc == 0)
+        rc = set_headers(transfer, call, err);
     if (rc < 0)
         return rc;
     if (call->follow_redirects) {

@@ -9,7 +9,7 @@ import pytest
 from certificates import make_certificates
 from docker_engine import running_engine
 from load import differences
-from programs import wait_for
+from programs import Program, free_port, wait_for
 
 
 @pytest.fixture(scope="module")
@@ -235,6 +235,71 @@ def tcp(engine):
     listener, port = forwarded(engine)
     yield "tcp://127.0.0.1:%d" % port
     listener.close()
+
+
+def certificate(folder, name):
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", "key.pem", "-out", "cert.pem",
+                    "-subj", "/CN=" + name, "-addext", "subjectAltName=DNS:" + name], cwd=folder, check=True, capture_output=True)
+
+
+@pytest.fixture
+def nginx(engine, tmp_path, started):
+    """A reverse proxy with TLS and passwords in front of the Engine's socket, as people put one there; it cuts a stream that is
+    silent for a second, and does not let events through. Its port."""
+    port, folder = free_port(), tmp_path / "nginx"
+    folder.mkdir()
+    certificate(folder, "docker.internal")
+    (folder / "users").write_text("reader:{PLAIN}s3cret\n")
+    (folder / "nginx.conf").write_text("""
+        daemon off; pid %(f)s/pid; error_log %(f)s/error.log; worker_processes 1; user root;
+        events {}
+        http {
+            access_log %(f)s/access.log;
+            client_body_temp_path %(f)s/b; proxy_temp_path %(f)s/p; fastcgi_temp_path %(f)s/f; uwsgi_temp_path %(f)s/u; scgi_temp_path %(f)s/s;
+            server { listen 127.0.0.1:%(port)d ssl; ssl_certificate %(f)s/cert.pem; ssl_certificate_key %(f)s/key.pem;
+                     auth_basic engine; auth_basic_user_file %(f)s/users;
+                     location ~ /events { return 403; }
+                     location / { proxy_pass http://unix:%(socket)s:; proxy_http_version 1.1; proxy_buffering off; proxy_read_timeout 1s; } }
+        }""" % {"f": folder, "port": port, "socket": engine.socket})
+    started.add(Program(["/usr/sbin/nginx", "-e", "stderr", "-p", str(folder), "-c", "nginx.conf"], str(folder / "log"))).start()
+    return port
+
+
+def test_an_engine_behind_a_proxy_with_passwords(ingester, make_shipper, engine, nginx, tmp_path):
+    (tmp_path / "password").write_text("wrong")
+    config = ("clients: [{url: %s/loki/api/v1/push, batchwait: 20ms}]\npositions: {filename: %s/positions.yaml}\n"
+              "scrape_configs: [{job_name: proxy, docker_sd_configs: [{host: 'https://127.0.0.1:%d', refresh_interval: 1s, host_networking_host: example.org, port: 9999,\n"
+              "  filters: [{name: label, values: [proxied, stage=prod]}, {name: status, values: [running, exited]}],\n"
+              "  basic_auth: {username: reader, password_file: %s/password}, tls_config: {ca_file: %s/nginx/cert.pem, server_name: docker.internal}}],\n"
+              "  relabel_configs: [{source_labels: [__meta_docker_container_name], regex: '/(.*)', target_label: container}, {source_labels: [__address__], target_label: address},\n"
+              "    {source_labels: [__meta_docker_container_network_mode], target_label: mode}, {source_labels: [__meta_docker_container_label_com_docker_swarm_service_name], target_label: service},\n"
+              "    {source_labels: [__meta_docker_container_label_com_docker_swarm_task_name], target_label: task}]}]\n"
+              % (ingester.url, tmp_path, nginx, tmp_path, tmp_path))
+    shipper = make_shipper(config=config).start()
+    wait_for("the refusal to be told", lambda: "401" in shipper.log())
+    (tmp_path / "password").write_text("s3cret\n")            # read for each request
+    shown = ("--label", "proxied=yes", "--label", "stage=prod")
+    engine.run("unseen", "echo never", "--label", "proxied=yes")
+    rows = "for i in $(seq 1 60); do for k in $(seq 1 50); do echo round $i line $k; done; sleep 0.05; done"
+    engine.run("turning", rows, *shown, "--log-opt", "max-size=20k", "--log-opt", "max-file=9")     # rotated while it is followed
+    engine.docker("run", "-d", "--network", "host", "--name", "hosted", *shown, "--label", "com.docker.swarm.service.name=shop_web",
+                  "--label", "com.docker.swarm.task.name=shop_web.1.x", "bb:1", "/bin/sh", "-c", "echo hosted; sleep 4; echo after the silence; sleep 1000")
+    want = [b"round %d line %d" % (i, k) for i in range(1, 61) for k in range(1, 51)]
+    wait_for("some lines", lambda: ingester.count('{container="turning"}') > 500, 60)
+    shipper.kill()
+    shipper.start()
+    lines_of(ingester, '{container="turning"}', want)
+    lines_of(ingester, '{container="hosted", address="example.org", mode="host", service="shop_web", task="shop_web.1.x"}', [b"hosted", b"after the silence"])
+    engine.docker("restart", "-t", "0", "hosted")
+    lines_of(ingester, '{container="hosted"}', [b"hosted", b"after the silence"] * 2)
+    engine.docker("rm", "-f", "hosted", "turning")
+    spools = tmp_path / "positions.yaml.cordwood.spool" / "docker_logs"
+    wait_for("their spools to be removed", lambda: not any(files for _, _, files in os.walk(spools)), 30, 0.1)
+    assert ingester.count('{container="unseen"}') == 0
+    assert shipper.stop() == 0
+    with open(tmp_path / "nginx" / "access.log") as f:
+        text = f.read()
+    assert "/events" in text and " 504 " not in text.replace("/logs", ""), text[-2000:]
 
 
 def test_an_engine_behind_tls_with_client_certificates(ingester, make_shipper, engine, tmp_path):

@@ -75,7 +75,7 @@ scrape_configs:
   - job_name: b
     windows_events: {}
     gcplog: {}
-    kubernetes_sd_configs: [{role: ingress}]
+    kubernetes_sd_configs: [{role: pods}]
 """)
     done = run(path, "--check")
     told = [line.replace(str(path), "f") for line in done.stderr.decode().splitlines()]
@@ -83,6 +83,6 @@ scrape_configs:
     for place, text in (("f:3:5", 'did you mean "batchwait"?'), ("f:6:5", '"kafka" is not supported: let the programs push'),
                         ("f:7:", '"a-b" is no valid label name'), ("f:9:", 'did you mean "target_label"?'),
                         ("f:10:", "requires non-zero modulus"), ("f:12:9", 'did you mean "regex"?'), ("f:13:", "missing closing )"),
-                        ("f:15:5", '"windows_events" is not supported'), ("f:16:5", "loki_push_api"), ("f:17:", "no other role is supported")):
+                        ("f:15:5", '"windows_events" is not supported'), ("f:16:5", "loki_push_api"), ("f:17:", "pods")):
         assert any(line.startswith(place) and text in line for line in told), (place, text, told)
     assert told[-1].endswith("10 errors"), told

@@ -1,13 +1,16 @@
 """What the shipper finds to read: static and file_sd configs with relabelling, a node's pods by their folders and by an API server."""
+import base64
 import json
 import os
+import ssl
+import subprocess
 import time
 
 import pytest
 
 from kube_api import KubeApi, pod
 from load import differences
-from programs import wait_for
+from programs import SHIPPER, wait_for
 
 
 
@@ -206,3 +209,231 @@ def test_namespaces_and_selectors_are_asked_for(ingester, make_shipper, tmp_path
     shipper.start()
     shipper.finish()
     assert sorted(ingester.export_lines('{namespace=~".+"}')) == [b"a-web", b"b-web"]
+
+
+# ---- TLS, service accounts, kubeconfig files, and what is made of several kinds of objects ----
+
+def openssl(folder, *arguments):
+    subprocess.run(["openssl", *arguments], cwd=folder, check=True, capture_output=True)
+
+
+@pytest.fixture(scope="module")
+def pki(tmp_path_factory):
+    """A CA, and certificates of it for the server (127.0.0.1) and a client."""
+    folder = tmp_path_factory.mktemp("pki")
+    (folder / "names").write_text("subjectAltName=IP:127.0.0.1")
+    curve = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")
+    for name in ("ca", "other-ca"):
+        openssl(folder, "req", "-x509", *curve, "-keyout", name + ".key", "-out", name + ".pem", "-subj", "/CN=" + name)
+    for name in ("server", "client"):
+        openssl(folder, "req", *curve, "-keyout", name + ".key", "-out", name + ".csr", "-subj", "/CN=" + name)
+        openssl(folder, "x509", "-req", "-in", name + ".csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-out", name + ".pem", "-extfile", "names")
+    return folder
+
+
+def tls_context(pki, client_certificates=False):
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=pki / "ca.pem")
+    context.load_cert_chain(pki / "server.pem", pki / "server.key")
+    if client_certificates:
+        context.verify_mode = ssl.CERT_REQUIRED
+    return context
+
+
+def pods_config(ingester, tmp_path, root, sd, rules=""):
+    return config_of(ingester, tmp_path, """
+- job_name: pods
+  pipeline_stages: [{cri: {}}]
+  kubernetes_sd_configs: [{%s}]
+  relabel_configs:
+    - {source_labels: [__meta_kubernetes_namespace], target_label: namespace}
+    - {source_labels: [__meta_kubernetes_pod_name], target_label: pod}
+    - {source_labels: [__meta_kubernetes_pod_uid, __meta_kubernetes_pod_container_name], separator: /, replacement: '%s/*$1/*.log', target_label: __path__}
+%s""" % (sd, root, rules))
+
+
+def test_a_service_account_whose_token_is_rotated(ingester, make_shipper, tmp_path, pki):
+    """As in a pod: the address from the environment, CA, token and namespace from the service account's folder."""
+    kube = KubeApi(tls=tls_context(pki))
+    root, write = pods_folder(tmp_path)
+    account = tmp_path / "account"
+    account.mkdir()
+    (account / "ca.crt").write_text((pki / "other-ca.pem").read_text())
+    (account / "token").write_text("first")
+    (account / "namespace").write_text("shop")
+    for name, namespace in (("web", "shop"), ("else", "elsewhere")):
+        kube.put(pod(name, name, namespace=namespace))
+        write(namespace, name, name, "app", [name])
+    shipper = make_shipper(config=pods_config(ingester, tmp_path, root, "role: pod, namespaces: {own_namespace: true}"),
+                           env={"KUBERNETES_SERVICE_HOST": "127.0.0.1", "KUBERNETES_SERVICE_PORT": str(kube.port)})
+    shipper.argv = ["unshare", "--mount", "sh", "-c", 'mount -t tmpfs tmpfs /run && mkdir -p /run/secrets/kubernetes.io/serviceaccount && '
+                    'mount --bind %s /run/secrets/kubernetes.io/serviceaccount && exec "$@"' % account, "sh"] + shipper.argv
+    try:
+        shipper.start()
+        wait_for("the certificate to be refused", lambda: "certificate" in shipper.log())
+        assert ingester.count('{namespace=~".+"}') == 0 and not kube.requests
+        (account / "ca.crt").write_text((pki / "ca.pem").read_text())
+        lines_of(ingester, '{namespace="shop"}', [b"web"])
+        assert all("/namespaces/shop/pods?" in path for path in kube.requests), kube.requests
+        for n in range(2, 5):
+            # The kubelet swaps the file; from the expiry on the server refuses the old token, also for new watches.
+            (account / "new").write_text("token-%d" % n)
+            os.rename(account / "new", account / "token")
+            kube.token = "token-%d" % n
+            kube.cut()
+            kube.put(pod("web-%d" % n, "w%d" % n))
+            write("shop", "web-%d" % n, "w%d" % n, "app", ["web-%d" % n])
+            lines_of(ingester, '{pod="web-%d"}' % n, [b"web-%d" % n])
+        assert kube.refused == 0, "no request came with a token that had expired"
+        kube.token = "unknown"
+        kube.cut()
+        wait_for("the refusal to be told", lambda: "status 401" in shipper.log())
+        assert kube.refused > 0
+        (account / "token").write_text("unknown")
+        kube.put(pod("last", "l"))
+        write("shop", "last", "l", "app", ["last"])
+        lines_of(ingester, '{pod="last"}', [b"last"])
+        assert ingester.count('{namespace="elsewhere"}') == 0
+        assert shipper.stop() == 0
+    finally:
+        kube.stop()
+
+
+def indented(path):
+    return "\n".join("      " + line for line in path.read_text().splitlines())
+
+
+def test_certificates_as_text(ingester, make_shipper, tmp_path, pki):
+    kube = KubeApi(token=None, tls=tls_context(pki, client_certificates=True))
+    root, write = pods_folder(tmp_path)
+    kube.put(pod("web", "w"))
+    write("shop", "web", "w", "app", ["w"])
+    text = "tls_config:\n      ca: |\n%s\n      cert: |\n%s\n      key: |\n%s\n" % tuple(
+        indented(pki / n).replace("      ", "        ") for n in ("ca.pem", "client.pem", "client.key"))
+    config = pods_config(ingester, tmp_path, root, "X").replace("[{X}]", "\n  - role: pod\n    api_server: %s\n    %s" % (kube.url, text))
+    try:
+        shipper = make_shipper(config=config, arguments=["--once"]).start()
+        shipper.finish()
+        assert ingester.export_lines('{pod="web"}') == [b"w"]
+        shown = subprocess.run([SHIPPER, "--config", shipper.argv[2], "--check"], capture_output=True, text=True)
+        assert shown.returncode == 0, shown.stderr
+        other = config.replace(indented(pki / "ca.pem").replace("      ", "        "), indented(pki / "other-ca.pem").replace("      ", "        "))
+        assert other != config
+        without = make_shipper("without", config=other).start()
+        wait_for("the refusal", lambda: "server certificate verification failed" in without.log())
+        without.kill()
+    finally:
+        kube.stop()
+
+
+def test_a_kubeconfig_file(ingester, make_shipper, tmp_path, pki):
+    kube = KubeApi(token=None, tls=tls_context(pki, client_certificates=True))
+    root, write = pods_folder(tmp_path)
+    kube.put(pod("web", "w"))
+    write("shop", "web", "w", "app", ["w"])
+
+    def data(name):
+        return base64.b64encode((pki / name).read_bytes()).decode()
+    file = tmp_path / "kubeconfig"
+    file.write_text("""apiVersion: v1
+kind: Config
+current-context: here
+clusters:
+- {name: far, cluster: {server: 'https://far:6443'}}
+- {name: near, cluster: {server: '%s', certificate-authority-data: %s}}
+contexts:
+- {name: there, context: {cluster: far, user: nobody}}
+- {name: here, context: {cluster: near, user: me}}
+users:
+- {name: nobody, user: {exec: {command: aws}}}
+- {name: me, user: {client-certificate-data: %s, client-key: %s/client.key}}
+""" % (kube.url, data("ca.pem"), data("client.pem"), os.path.relpath(pki, tmp_path)))
+    config = pods_config(ingester, tmp_path, root, "role: pod, kubeconfig_file: %s" % file)
+    try:
+        make_shipper(config=config, arguments=["--once"]).start().finish()
+        assert ingester.export_lines('{pod="web"}') == [b"w"]
+        file.write_text(file.read_text().replace("current-context: here", "current-context: there"))
+        told = subprocess.run([SHIPPER, "--config", tmp_path / "shipper" / "shipper.yaml", "--check"], capture_output=True, text=True)
+        assert told.returncode == 2 and 'user "nobody": credentials of a program (exec) are not supported' in told.stderr, told.stderr
+    finally:
+        kube.stop()
+
+
+def test_redirects_are_followed_or_not(ingester, make_shipper, tmp_path, kube):
+    root, write = pods_folder(tmp_path)
+    kube.put(pod("web", "w"))
+    write("shop", "web", "w", "app", ["w"])
+    sd = "role: pod, bearer_token: first, api_server: %s/old" % kube.url
+    refused = make_shipper("refused", config=pods_config(ingester, tmp_path, root, sd + ", follow_redirects: false")).start()
+    wait_for("the refusal", lambda: "status 307" in refused.log())
+    refused.kill()
+    make_shipper(config=pods_config(ingester, tmp_path, root, sd), arguments=["--once"]).start().finish()
+    assert ingester.export_lines('{pod="web"}') == [b"w"]
+
+
+def node(name, **labels):
+    return {"metadata": {"name": name, "labels": labels}, "spec": {}, "status": {"addresses": [{"type": "InternalIP", "address": "10.0.0.1"}]}}
+
+
+def test_pods_have_their_nodes_labels(ingester, make_shipper, tmp_path, kube):
+    root, write = pods_folder(tmp_path)
+    kube.put(node("n1", zone="a"), "nodes")
+    kube.put(node("n2", zone="b"), "nodes")
+    for i in (1, 2, 3):
+        kube.put(pod("web-%d" % i, "w%d" % i, node="n%d" % i))
+        write("shop", "web-%d" % i, "w%d" % i, "app", ["w"])
+    sd = "role: pod, bearer_token: first, api_server: %s, attach_metadata: {node: true}" % kube.url
+    shipper = make_shipper(config=pods_config(ingester, tmp_path, root, sd,
+                           "    - {source_labels: [__meta_kubernetes_node_label_zone], target_label: zone}\n")).start()
+    for pod_name, zone in (("web-1", "a"), ("web-2", "b"), ("web-3", "")):
+        lines_of(ingester, '{pod="%s", zone="%s"}' % (pod_name, zone), [b"w"])
+
+    def labelled(pod_name, uid, zone):
+        def seen():
+            write("shop", pod_name, uid, "app", ["more"])
+            return ingester.count('{pod="%s", zone="%s"}' % (pod_name, zone)) > 0
+        wait_for("%s in zone %s" % (pod_name, zone), seen, 15, 0.2)
+    kube.put(node("n1", zone="moved"), "nodes")                # a node's labels change,
+    labelled("web-1", "w1", "moved")
+    kube.put(node("n3", zone="late"), "nodes")                 # one comes behind its pod,
+    labelled("web-3", "w3", "late")
+    kube.delete(node("n2"), "nodes")                           # one goes.
+    labelled("web-2", "w2", "")
+    kube.cut(forget=True)                                      # and all of it is listed again
+    kube.put(node("n1", zone="again"), "nodes")
+    labelled("web-1", "w1", "again")
+    kube.put(pod("web-4", "w4"))
+    labelled("web-4", "w4", "again")
+    assert shipper.stop() == 0
+
+
+def test_endpoints_of_services(ingester, make_shipper, tmp_path, kube):
+    root, write = pods_folder(tmp_path)
+    service = {"metadata": {"name": "web", "namespace": "shop", "labels": {"tier": "front"}}, "spec": {"type": "ClusterIP", "ports": [{"port": 80}]}}
+    endpoints = {"metadata": {"name": "web", "namespace": "shop"}, "subsets": [
+        {"addresses": [{"ip": "10.0.0.9", "targetRef": {"kind": "Pod", "name": "web-1", "namespace": "shop"}}], "ports": [{"port": 80}]}]}
+    for name in ("web-1", "web-2", "alone"):
+        kube.put(pod(name, name))
+        kube.objects[("pods", "shop", name)]["spec"]["containers"][0]["ports"] = [{"containerPort": 80}]
+        write("shop", name, name, "app", [name])
+    kube.put(service, "services")
+    kube.put(endpoints, "endpoints")
+    sd = "role: endpoints, bearer_token: first, api_server: %s, selectors: [{role: service, label: tier=front}]" % kube.url
+    shipper = make_shipper(config=pods_config(ingester, tmp_path, root, sd,
+                           "    - {source_labels: [__meta_kubernetes_service_name, __meta_kubernetes_service_label_tier], target_label: service}\n"
+                           "    - {action: keep, source_labels: [__meta_kubernetes_service_name], regex: .+}\n")).start()
+    lines_of(ingester, '{service="web;front"}', [b"web-1"])
+    endpoints["subsets"][0]["addresses"].append({"ip": "10.0.0.9", "targetRef": {"kind": "Pod", "name": "web-2"}})
+    kube.put(endpoints, "endpoints")
+    lines_of(ingester, '{service="web;front"}', [b"web-1", b"web-2"])
+    kube.delete(service, "services")
+
+    kube.put(endpoints, "endpoints")
+    kube.put({"metadata": {"name": "other", "namespace": "shop", "labels": {"tier": "front"}}, "spec": {}}, "services")
+    kube.put({**endpoints, "metadata": {"name": "other", "namespace": "shop"}, "subsets": [
+        {"addresses": [{"ip": "10.0.0.9", "targetRef": {"kind": "Pod", "name": "web-2"}}], "ports": [{"port": 80}]}]}, "endpoints")
+    for name in ("web-1", "web-2"):
+        write("shop", name, name, "app", [name + " again"], restart=1)
+    lines_of(ingester, '{service="other;front"}', [b"web-2 again"])
+    assert sorted(ingester.export_lines('{service="web;front"}')) == [b"web-1", b"web-2"]   # it has no service any more
+    assert ingester.count('{pod="alone"}') == 0
+    assert shipper.stop() == 0

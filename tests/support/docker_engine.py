@@ -28,6 +28,12 @@ class Engine(Program):
         wait_for("Docker Engine", lambda: self.docker("info", check=False).returncode == 0, 60)
         return self
 
+    def stop(self, *arguments):
+        try:
+            return super().stop(*arguments)
+        finally:  # what a container in the host's network leaves mounted
+            subprocess.run(["umount", "-q", os.path.join(self.folder, "exec", "netns", "default")], stderr=subprocess.DEVNULL)
+
     def image(self):
         path = os.path.join(self.folder, "busybox.tar")
         with tarfile.open(path, "w") as tar:

@@ -1,4 +1,4 @@
-"""A strict little Kubernetes API server: list and watch of pods and nodes as the API's concepts page describes them (resourceVersion,
+"""A strict little Kubernetes API server: list and watch of pods, nodes, services, endpoints (and slices) and ingresses as the API's concepts page describes them (resourceVersion,
 limit and continue, watch events, bookmarks, 410 for a version that is forgotten), bearer tokens, label and field selectors."""
 import base64
 import http.server
@@ -24,8 +24,12 @@ def _matches(item, query):
     return True
 
 
+KINDS = {("api", "v1"): ("pods", "nodes", "services", "endpoints"), ("apis", "discovery.k8s.io", "v1"): ("endpointslices",),
+         ("apis", "networking.k8s.io", "v1"): ("ingresses",)}
+
+
 class KubeApi:
-    def __init__(self, token="first", page=None, bookmark_every=0.2):
+    def __init__(self, token="first", page=None, bookmark_every=0.2, tls=None):
         self.token, self.page, self.bookmark_every = token, page, bookmark_every
         self.condition = threading.Condition()
         self.objects, self.events, self.version, self.oldest = {}, [], 100, 100   # objects: (kind, namespace, name) -> item
@@ -37,17 +41,25 @@ class KubeApi:
 
             def do_GET(self):
                 api.requests.append(self.path)
-                if self.headers.get("Authorization") != "Bearer " + api.token:
+                # None: whoever has a certificate of our CA is let in.
+                if api.token is not None and self.headers.get("Authorization") != "Bearer " + api.token:
                     api.refused += 1
                     return self.status(401, "Unauthorized")
                 url = urllib.parse.urlsplit(self.path)
                 query = {k: v[-1] for k, v in urllib.parse.parse_qs(url.query, keep_blank_values=True, strict_parsing=bool(url.query)).items()}
                 parts = url.path.strip("/").split("/")
-                if parts[:2] != ["api", "v1"] or set(query) - {"limit", "continue", "watch", "resourceVersion", "timeoutSeconds",
+                if parts[0] == "old":
+                    self.send_response(307)
+                    self.send_header("Location", self.path[len("/old"):])
+                    self.send_header("Content-Length", "0")
+                    return self.end_headers()
+                group = next((g for g in KINDS if tuple(parts[:len(g)]) == g), None)
+                if group is None or set(query) - {"limit", "continue", "watch", "resourceVersion", "timeoutSeconds",
                                                               "allowWatchBookmarks", "labelSelector", "fieldSelector"}:
                     return self.status(400, "unknown request %s" % self.path)
-                namespace, kind = (parts[3], parts[4]) if parts[2] == "namespaces" else (None, parts[2])
-                if kind not in ("pods", "nodes"):
+                parts = parts[len(group):]
+                namespace, kind = (parts[1], parts[2]) if parts[0] == "namespaces" else (None, parts[0])
+                if kind not in KINDS[group]:
                     return self.status(404, "the server could not find the requested resource")
                 if query.get("watch") in ("1", "true"):
                     return self.watch(kind, namespace, query)
@@ -121,7 +133,10 @@ class KubeApi:
         self.generation = 0
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.server.daemon_threads = True
-        self.url = "http://127.0.0.1:%d" % self.server.server_address[1]
+        self.port = self.server.server_address[1]
+        self.url = "%s://127.0.0.1:%d" % ("https" if tls else "http", self.port)
+        if tls:
+            self.server.socket = tls.wrap_socket(self.server.socket, server_side=True, do_handshake_on_connect=False)
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
     def put(self, item, kind="pods"):

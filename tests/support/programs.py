@@ -5,6 +5,7 @@ import http.client
 import json
 import os
 import signal
+import socket
 import subprocess
 import time
 import urllib.parse
@@ -18,6 +19,13 @@ INGESTER = os.path.join(BUILD, "ingester", "cordwood-ingester")
 SHIPPER = os.path.join(BUILD, "shipper", "cordwood-shipper")
 CLI = os.path.join(BUILD, "querier", "cordwood")
 NS = 10 ** 9
+
+
+def free_port():
+    """For programs that cannot be told to take any."""
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
 
 
 def wait_for(what, condition, seconds=30, every=0.02):

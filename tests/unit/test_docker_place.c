@@ -80,3 +80,81 @@ Test(docker_place, a_cursor_that_cannot_be_read_is_the_beginning)
         cr_expect(place.since_s == 0 && place.skip == 0, "%s", bad[i]);
     }
 }
+
+/* An Engine that, followed, gives [from, to) of the log again at `at`. Returns how often it was asked. */
+static unsigned follow_log(const struct cw_docker_line *log, size_t n, size_t at, size_t from,
+                           unsigned *taken)
+{
+    struct cw_docker_place place;
+    char cursor[CW_DOCKER_CURSOR_BYTES] = "";
+    unsigned nasked = 0;
+    int64_t back_ns = 0, newest_ns = 0;
+    bool again = true;
+    while (again) {
+        again = false;
+        cw_docker_place_begin(&place, cw_str_of(cursor));
+        if (back_ns != 0)
+            cw_docker_place_widen(&place, back_ns, newest_ns);
+        bool first = nasked++ == 0;
+        for (size_t k = 0, end = n + (first ? at - from : 0); k < end && !again; k++) {
+            const struct cw_docker_line *line =
+                &log[!first || k < at ? k : k < 2 * at - from ? from + k - at : k - (at - from)];
+            if (line->ts_ns < place.since_s * CW_NS_PER_S)
+                continue;
+            if (cw_docker_place_steps_back(&place, line)) {
+                back_ns = line->ts_ns;
+                newest_ns = CW_MAX(place.newest_ns[0], place.newest_ns[1]);
+                again = true;
+            } else if (cw_docker_place_take(&place, line)) {
+                taken[line - log]++;
+                cw_docker_place_format(&place, cursor);
+            }
+        }
+    }
+    return nasked;
+}
+
+Test(docker_place, what_an_engine_gives_again_when_it_rotates_is_taken_once)
+{
+    static char texts[N][16];
+    struct cw_docker_line log[N];
+    for (size_t i = 0; i < N; i++) {
+        snprintf(texts[i], sizeof texts[i], "%zu", i % 7);
+        log[i] = (struct cw_docker_line){.text = cw_str_of(texts[i]),
+                                         .stream = i % 3 == 0,
+                                         .ts_ns = 1700000000 * CW_NS_PER_S + (int64_t)i * CW_NS_PER_S / 5};
+    }
+    for (size_t from = 100; from < 200; from += 9) {
+        unsigned taken[N] = {0};
+        cr_expect_eq(follow_log(log, N, 200, from, taken), 2);
+        for (size_t i = 0; i < N; i++)
+            cr_assert_eq(taken[i], 1, "from %zu: message %zu was taken %u times", from, i, taken[i]);
+    }
+}
+
+Test(docker_place, a_clock_that_was_set_back_loses_nothing)
+{
+    struct cw_docker_line log[N];
+    unsigned taken[N] = {0};
+    for (size_t i = 0; i < N; i++)
+        log[i] = (struct cw_docker_line){.text = CW_STR("x"),
+                                         .stream = i % 2,
+                                         .ts_ns = (1700000000 - (i < 200 ? 0 : 100)) * CW_NS_PER_S +
+                                                  (int64_t)i * CW_NS_PER_S / 5};
+    cr_expect_leq(follow_log(log, N, N, N, taken), 3);
+    for (size_t i = 0; i < N; i++)
+        cr_assert_eq(taken[i], 1, "message %zu was taken %u times", i, taken[i]);
+}
+
+Test(docker_place, pieces_of_a_line_are_no_step_back)
+{
+    struct cw_docker_line log[N];
+    unsigned taken[N] = {0};
+    for (size_t i = 0; i < N; i++) /* lines of four pieces that are alike */
+        log[i] = (struct cw_docker_line){.text = CW_STR("x"),
+                                         .partial = i % 4 != 3,
+                                         .ts_ns = 1700000000 * CW_NS_PER_S + (int64_t)(i / 4)};
+    cr_expect_eq(follow_log(log, N, N, N, taken), 1);
+    for (size_t i = 0; i < N; i++)
+        cr_assert_eq(taken[i], 1);
+}

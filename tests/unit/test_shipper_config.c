@@ -70,7 +70,22 @@ Test(shipper_config, mistakes_are_told_with_their_place)
         {"scrape_configs: [{job_name: j, kubernetes_sd_configs: [{}]}]",
          "the key \"role\" is missing"},
         {"scrape_configs: [{job_name: j, kubernetes_sd_configs: [{role: service}]}]",
-         "no other role is supported"},
+         "of another role relabel_configs must make __path__"},
+        {"scrape_configs: [{job_name: j, kubernetes_sd_configs: [{role: pod, api_server: 'http://a', "
+         "kubeconfig_file: /b}]}]",
+         "'kubeconfig_file' and 'api_server'"},
+        {"scrape_configs: [{job_name: j, kubernetes_sd_configs: [{role: pod, bearer_token: a}]}]",
+         "need an 'api_server'"},
+        {"scrape_configs: [{job_name: j, kubernetes_sd_configs: [{role: node, attach_metadata: {node: "
+         "true}}], relabel_configs: [{target_label: a}]}]",
+         "attach_metadata.node goes with"},
+        {"scrape_configs: [{job_name: j, kubernetes_sd_configs: [{role: endpoints, selectors: [{role: "
+         "node}]}], relabel_configs: [{target_label: a}]}]",
+         "endpoints role supports only pod, service, endpoints selectors"},
+        {"clients: [{url: 'https://x', tls_config: {ca: x, ca_file: y}}]", "ca: no PEM text"},
+        {"clients: [{url: 'https://x', tls_config: {ca: '-----BEGIN X', ca_file: y}}]",
+         "at most one of ca and ca_file"},
+        {"clients: [{url: 'https://x', tls_config: {cert_file: y}}]", "go together"},
         {"scrape_configs: [{job_name: j, kubernetes_sd_configs: [{role: pod, api_server: x:1}]}]",
          "no http:// or https:// URL"},
         {"scrape_configs: [{job_name: j, kubernetes_sd_configs: [{role: pod, selectors: [{role: "

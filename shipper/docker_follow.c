@@ -164,7 +164,8 @@ static void on_end(void *arg, int rc, const struct cw_http_answer *answer, const
     }
     held_drop(stream);
     stream->ended = rc == 0;
-    if (!all && !stream->told && rc != CW_E_OVERLOAD && rc != CW_E_CONFLICT && !(rc == 0 && answer->status == 404)) {
+    if (!all && !stream->told && rc != CW_E_OVERLOAD && rc != CW_E_CONFLICT &&
+        !(rc == 0 && answer->status == 404)) {
         if (rc < 0)
             cw_log_warn("docker: the log of container %s: %s", stream->id, err->text);
         else

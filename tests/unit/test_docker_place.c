@@ -97,8 +97,9 @@ static unsigned follow_log(const struct cw_docker_line *log, size_t n, size_t at
             cw_docker_place_widen(&place, back_ns, newest_ns);
         bool first = nasked++ == 0;
         for (size_t k = 0, end = n + (first ? at - from : 0); k < end && !again; k++) {
-            const struct cw_docker_line *line =
-                &log[!first || k < at ? k : k < 2 * at - from ? from + k - at : k - (at - from)];
+            const struct cw_docker_line *line = &log[!first || k < at    ? k
+                                                     : k < 2 * at - from ? from + k - at
+                                                                         : k - (at - from)];
             if (line->ts_ns < place.since_s * CW_NS_PER_S)
                 continue;
             if (cw_docker_place_steps_back(&place, line)) {
@@ -122,13 +123,15 @@ Test(docker_place, what_an_engine_gives_again_when_it_rotates_is_taken_once)
         snprintf(texts[i], sizeof texts[i], "%zu", i % 7);
         log[i] = (struct cw_docker_line){.text = cw_str_of(texts[i]),
                                          .stream = i % 3 == 0,
-                                         .ts_ns = 1700000000 * CW_NS_PER_S + (int64_t)i * CW_NS_PER_S / 5};
+                                         .ts_ns = 1700000000 * CW_NS_PER_S +
+                                                  (int64_t)i * CW_NS_PER_S / 5};
     }
     for (size_t from = 100; from < 200; from += 9) {
         unsigned taken[N] = {0};
         cr_expect_eq(follow_log(log, N, 200, from, taken), 2);
         for (size_t i = 0; i < N; i++)
-            cr_assert_eq(taken[i], 1, "from %zu: message %zu was taken %u times", from, i, taken[i]);
+            cr_assert_eq(taken[i], 1, "from %zu: message %zu was taken %u times", from, i,
+                         taken[i]);
     }
 }
 

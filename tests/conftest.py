@@ -1,7 +1,9 @@
 """Fixtures of all suites that test whole programs."""
 import os
+import pathlib
 import subprocess
 import sys
+import tempfile
 
 import pytest
 
@@ -33,6 +35,14 @@ def logs(tmp_path):
     folder = tmp_path / "logs"
     folder.mkdir()
     return folder
+
+
+@pytest.fixture
+def public_path():
+    """A folder that every user may enter: pytest's own are private, and are made so again by every pytest that begins."""
+    with tempfile.TemporaryDirectory(prefix="cw-public-", dir="/tmp", ignore_cleanup_errors=True) as folder:
+        os.chmod(folder, 0o755)
+        yield pathlib.Path(folder)
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ import random
 import re
 import signal
 import subprocess
-import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -586,22 +585,20 @@ def test_a_dry_run_prints_and_remembers_nothing(tmp_path, logs):
     assert not (tmp_path / "state").exists()
 
 
-def test_only_public_leaves_out_what_not_everybody_may_read(make_shipper):
-    with tempfile.TemporaryDirectory(dir="/tmp") as folder:        # pytest's own folder is not public
-        os.chmod(folder, 0o755)
-        for name, mode in (("open", 0o755), ("closed", 0o700)):
-            os.mkdir(os.path.join(folder, name), 0o755)
-            for file, bits in (("public", 0o644), ("private", 0o640)):
-                path = os.path.join(folder, name, file + ".log")
-                with open(path, "w") as f:
-                    f.write("%s %s\n" % (name, file))
-                os.chmod(path, bits)
-            os.chmod(os.path.join(folder, name), mode)
-        arguments = ["--push", "http://127.0.0.1:1", "--label", "job=x", "--once", "--dry-run"]
-        shown = []
-        for more in ([], ["--only-public"]):
-            done = subprocess.run([SHIPPER, *arguments, *more, folder + "/**/*.log"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=True)
-            shown.append(sorted(row.rsplit(b"\t", 1)[1] for row in done.stdout.splitlines()))
+def test_only_public_leaves_out_what_not_everybody_may_read(public_path):
+    for name, mode in (("open", 0o755), ("closed", 0o700)):
+        folder = public_path / name
+        folder.mkdir(0o755)
+        for file, bits in (("public", 0o644), ("private", 0o640)):
+            path = folder / (file + ".log")
+            path.write_text("%s %s\n" % (name, file))
+            path.chmod(bits)
+        folder.chmod(mode)
+    arguments = ["--push", "http://127.0.0.1:1", "--label", "job=x", "--once", "--dry-run"]
+    shown = []
+    for more in ([], ["--only-public"]):
+        done = subprocess.run([SHIPPER, *arguments, *more, "%s/**/*.log" % public_path], stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=True)
+        shown.append(sorted(row.rsplit(b"\t", 1)[1] for row in done.stdout.splitlines()))
     assert shown == [[b"closed private", b"closed public", b"open private", b"open public"], [b"open public"]]
 
 

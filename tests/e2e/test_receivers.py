@@ -401,9 +401,9 @@ def test_the_journal_with_its_fields_and_matches(ingester, receive, tmp_path):
     want = journal.write(8)
     journal.write(5, _TRANSPORT="kernel", _SYSTEMD_UNIT="other.service")
     receive("job_name: j\njournal: {path: %s/journal, matches: _SYSTEMD_UNIT=app.service, labels: {job: j}}\n"
-                      "relabel_configs: [{source_labels: [__journal__systemd_unit], target_label: unit}, {source_labels: [__journal_priority_keyword], target_label: level}]"
-                      % tmp_path,
-                      "job_name: k\njournal: {path: %s/journal, json: true, labels: {job: k}}" % tmp_path).start()
+            "relabel_configs: [{source_labels: [__journal__systemd_unit], target_label: unit}, {source_labels: [__journal_priority_keyword], target_label: level}]"
+            % tmp_path,
+            "job_name: k\njournal: {path: %s/journal, json: true, labels: {job: k}}" % tmp_path).start()
     stored(ingester, want, '{job="j"}')
     assert {l["level"] for l in labels_of(ingester, '{job="j", unit="app.service"}')} == {"emerg", "alert", "crit", "error", "warning", "notice", "info", "debug"}
     wait_for("JSON entries", lambda: ingester.count('{job="k"}') == 13, every=0.1)

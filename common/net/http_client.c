@@ -35,6 +35,7 @@ struct socket_watch {
     uv_poll_t poll;
     struct cw_http_client *client;
     curl_socket_t fd;
+    int events; /* that curl waits for */
 };
 
 struct cw_http_client {
@@ -94,7 +95,10 @@ static void on_poll(uv_poll_t *poll, int status, int events)
     struct socket_watch *watch = CW_CONTAINER_OF(poll, struct socket_watch, poll);
     /* An error is what recv() and send() say it is. CURL_CSELECT_ERR alone would hide that a kept connection was reset, which curl
      * answers with another connection. */
-    int what = status < 0 ? CURL_CSELECT_IN | CURL_CSELECT_OUT : 0;
+    int what = 0;
+    if (status < 0) /* libuv watches it no more, and there may be bytes before the error */
+        what = uv_poll_start(poll, watch->events, on_poll) == 0 ? CURL_CSELECT_IN | CURL_CSELECT_OUT
+                                                                : CURL_CSELECT_ERR;
     if (events & UV_READABLE)
         what |= CURL_CSELECT_IN;
     if (events & UV_WRITABLE)
@@ -139,8 +143,9 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *so
         watch = watch_new(client, fd);
     if (watch == NULL)
         return -1; /* curl fails its transfers */
-    int events = (what & CURL_POLL_IN ? UV_READABLE : 0) | (what & CURL_POLL_OUT ? UV_WRITABLE : 0);
-    return uv_poll_start(&watch->poll, events, on_poll) == 0 ? 0 : -1;
+    watch->events =
+        (what & CURL_POLL_IN ? UV_READABLE : 0) | (what & CURL_POLL_OUT ? UV_WRITABLE : 0);
+    return uv_poll_start(&watch->poll, watch->events, on_poll) == 0 ? 0 : -1;
 }
 
 static int on_timeout_change(CURLM *multi, long timeout_ms, void *arg)

@@ -38,7 +38,7 @@ def tail(make_shipper, logs):
 
 
 def stored(server, want, selector='{job="s"}'):
-    wait_for("%d stored lines" % len(want), lambda: server.count(selector) >= len(want), 60, 0.1)
+    wait_for("%d stored lines" % len(want), lambda: server.count(selector) >= len(want), 120, 0.1)
     time.sleep(0.3)                                         # what would come twice, comes now
     difference = differences(want, server.export_lines(selector))
     assert difference is None, difference

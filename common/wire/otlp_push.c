@@ -201,7 +201,7 @@ static int text_add(struct cw_otlp_push *otlp, struct cw_otlp_pairs *pairs, cons
 
 /* ---- resources, scopes, records ---- */
 
-/* Of one name the last value counts, and an empty one is none. */
+/* Of one name the last value counts; an empty value is none, and what has no name cannot be a label. */
 static void labels_tidy(struct cw_otlp_pairs *labels)
 {
     size_t n = 0;
@@ -209,7 +209,7 @@ static void labels_tidy(struct cw_otlp_pairs *labels)
     for (size_t i = 0; i < labels->n; i++) {
         bool last =
             i + 1 == labels->n || !cw_str_eq(labels->items[i].name, labels->items[i + 1].name);
-        if (last && labels->items[i].value.len > 0)
+        if (last && labels->items[i].name.len > 0 && labels->items[i].value.len > 0)
             labels->items[n++] = labels->items[i];
     }
     labels->n = n;

@@ -329,3 +329,18 @@ Test(push_otlp, a_service_name_that_is_no_label_is_one_all_the_same)
     cr_expect_str_eq(metadata(0, "service_name"), "s");
     cw_otlp_mapping_unref(&mapping);
 }
+
+Test(push_otlp, what_has_no_name_or_no_value_is_no_label)
+{
+    struct cw_otlp_mapping *mapping = cw_otlp_mapping_new(false);
+    const struct cw_otlp_rule all = {.action = CW_OTLP_LABEL, .regex = CW_STR(".*")};
+    cr_assert_eq(cw_otlp_mapping_add(mapping, CW_OTLP_RESOURCE, &all, &err), 0);
+    cr_assert_eq(json_mapped("{\"resourceLogs\":[" RESOURCE(
+                                 ATTRIBUTE("", "x") "," ATTRIBUTE("empty", "") "," ATTRIBUTE(
+                                     "service.name", "s"),
+                                 RECORD("a", "")) "]}",
+                             mapping),
+                 0);
+    cr_expect_str_eq(streams(), "{service_name=\"s\"}a;");
+    cw_otlp_mapping_unref(&mapping);
+}

@@ -28,7 +28,7 @@ struct audit_source {
 
 struct audit {
     struct cw_arena *arena;
-    const char *live; /* the address of the running shipper that was asked, or NULL */
+    const char *live; /* the URL of the running shipper that was asked, or NULL */
     struct audit_source *sources;
     size_t nsources, cap;
     struct cw_tally *forgotten;
@@ -94,8 +94,8 @@ static int files_read(struct audit *audit, const char *positions_path, const cha
 
 /* ---- gathering: a running shipper ---- */
 
-/* The address behind the pid in the lock file of one that runs; NULL: none, or it serves nothing. */
-static const char *running_address(struct audit *audit, const char *lock_path)
+/* The URL behind the pid in the lock file of one that runs; NULL: none, or it serves nothing. */
+static const char *running_url(struct audit *audit, const char *lock_path)
 {
     char text[LOCK_BYTES];
     int fd = open(lock_path, O_RDONLY | O_CLOEXEC);
@@ -124,8 +124,7 @@ static int targets_read(struct audit *audit, struct cw_str body, struct cw_err *
     const json_t *sources = json_object_get(root, "sources");
     if (!json_is_array(sources)) {
         json_decref(root);
-        return cw_err_set(err, CW_E_IO, "http://%s/targets: not the answer of a shipper",
-                          audit->live);
+        return cw_err_set(err, CW_E_IO, "%s/targets: not the answer of a shipper", audit->live);
     }
     for (size_t i = 0; i < json_array_size(sources); i++) {
         const json_t *object = json_array_get(sources, i);
@@ -147,10 +146,12 @@ static int live_read(struct audit *audit, struct cw_err *err)
     static const char *const headers[] = {"Accept: application/json", NULL};
     struct cw_http_call call = {
         .method = "GET",
-        .url = cw_arena_printf(audit->arena, "http://%s/targets", audit->live).ptr,
+        .url = cw_arena_printf(audit->arena, "%s/targets", audit->live).ptr,
         .headers = headers,
         .timeout_ns = 30 * CW_NS_PER_S,
         .max_answer_bytes = ANSWER_BYTES,
+        /* Who may write the lock file says where it is; what it tells is not secret. */
+        .insecure_skip_verify = true,
         .proxy_url = ""};
     struct cw_buf body;
     int status;
@@ -300,11 +301,15 @@ int cw_audit_run(const struct cw_shipper_config *config, bool json)
     const char *refused = cw_state_dir_refused_path(at, audit.arena);
     const char *old = cw_arena_printf(audit.arena, "%s.old", refused).ptr;
     audit.nletters = lines_count(refused) + lines_count(old);
-    audit.live = running_address(&audit, cw_arena_printf(audit.arena, "%s.lock", path).ptr);
-    int rc =
-        audit.live != NULL
-            ? live_read(&audit, &err)
-            : files_read(&audit, path, cw_arena_printf(audit.arena, "%s.ledger", path).ptr, &err);
+    audit.live = running_url(&audit, cw_arena_printf(audit.arena, "%s.lock", path).ptr);
+    int rc = audit.live != NULL ? live_read(&audit, &err) : 0;
+    if (rc < 0 && cw_str_starts(cw_str_of(audit.live), CW_STR("https://"))) {
+        fprintf(stderr, "cordwood-shipper: %s; what it has written is told instead\n", err.text);
+        audit.live = NULL; /* it asks for a client's certificate, perhaps */
+        rc = 0;
+    }
+    if (rc == 0 && audit.live == NULL)
+        rc = files_read(&audit, path, cw_arena_printf(audit.arena, "%s.ledger", path).ptr, &err);
     bool missing = rc == 0 && audit_tell(&audit, json);
     if (rc < 0)
         fprintf(stderr, "cordwood-shipper: %s\n", err.text);

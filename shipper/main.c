@@ -47,7 +47,8 @@ static int run(const struct cw_shipper_args *args, const struct cw_shipper_confi
 {
     struct cw_shipper *shipper;
     struct cw_err err = {0};
-    cw_log_init((enum cw_log_level)config->log_level, (enum cw_log_format)config->log_format);
+    cw_log_init((enum cw_log_level)config->server.log_level,
+                (enum cw_log_format)config->server.log_format);
     memory_return();
     descriptors_raise();
     memory_return();

@@ -43,22 +43,42 @@ static int command_check(const void *value, struct cw_err *err)
     }
 #define LABELS_DOC "Labels of all entries."
 
+bool cw_receiver_tls_wanted(const struct cw_receiver_tls_config *tls)
+{
+    return tls->cert.len + tls->cert_file.len > 0;
+}
+
 static int tls_check(const void *value, struct cw_err *err)
 {
     const struct cw_receiver_tls_config *tls = value;
-    if (tls->cert_file.len == 0 && tls->key_file.len == 0 && tls->ca_file.len == 0)
-        return 0;
-    if (tls->cert_file.len == 0 || tls->key_file.len == 0)
+    bool cert = cw_receiver_tls_wanted(tls), key = tls->key.len + tls->key_file.len > 0;
+    bool ca = tls->ca.len + tls->ca_file.len > 0;
+    if ((tls->cert.len > 0 && tls->cert_file.len > 0) ||
+        (tls->key.len > 0 && tls->key_file.len > 0) || (tls->ca.len > 0 && tls->ca_file.len > 0))
+        return cw_err_set(err, CW_E_INVALID,
+                          "of a certificate, a key and a CA each is given as text or as a file");
+    if (cert != key || (ca && !cert))
         return cw_err_set(err, CW_E_INVALID, "TLS needs both cert_file and key_file");
     return 0;
 }
 
+static const char *const tls_versions[] = {"TLS10", "TLS11", "TLS12", "TLS13",
+                                           NULL}; /* enum cw_tls_version */
 static const struct cw_key_def tls_keys[] = {
     {"cert_file", CW_KEY_STRING, ROW(cw_receiver_tls_config, cert_file),
-     .doc = "The server's certificate, with those between it and its root (PEM)."},
+     .doc = "The server's certificate, with those between it and its root (PEM). Files are read at "
+            "the start and at each reload."},
     {"key_file", CW_KEY_STRING, ROW(cw_receiver_tls_config, key_file), .doc = "Its key."},
     {"ca_file", CW_KEY_STRING, ROW(cw_receiver_tls_config, ca_file),
      .doc = "Clients must show a certificate that one of these has signed."},
+    {"cert", CW_KEY_STRING, ROW(cw_receiver_tls_config, cert),
+     .doc = "The same as text (PEM) in place of cert_file."},
+    {"key", CW_KEY_STRING, ROW(cw_receiver_tls_config, key), .flags = CW_KEY_SECRET,
+     .doc = "In place of key_file."},
+    {"ca", CW_KEY_STRING, ROW(cw_receiver_tls_config, ca), .doc = "In place of ca_file."},
+    {"min_version", CW_KEY_ENUM, ROW(cw_receiver_tls_config, min_version), .def = "TLS12",
+     .names = tls_versions, .doc = "The oldest version of TLS."},
+    {"max_version", CW_KEY_IGNORED, .doc = "the newest that both sides know is spoken"},
     {"server_name", CW_KEY_IGNORED, .doc = "it is for clients"},
     {"insecure_skip_verify", CW_KEY_IGNORED, .doc = "it is for clients"},
 };
@@ -155,17 +175,24 @@ static const struct cw_key_def syslog_keys[] = {
                                             "_facility, _hostname, _app_name, _proc_id, _msg_id "
                                             "and __syslog_connection_ip_address."),
 };
-const struct cw_table_def cw_syslog_table =
-    CW_TABLE("syslog", syslog_keys, struct cw_syslog_config);
+static int syslog_check(const void *value, struct cw_err *err)
+{
+    const struct cw_syslog_config *syslog = value;
+    if (syslog->listen_protocol == CW_SYSLOG_UDP && cw_receiver_tls_wanted(&syslog->tls))
+        return cw_err_set(err, CW_E_INVALID,
+                          "tls_config is for TCP: over UDP nothing is encrypted");
+    return 0;
+}
+
+const struct cw_table_def cw_syslog_table = {.name = "syslog",
+                                             .keys = syslog_keys,
+                                             .nkeys = sizeof syslog_keys / sizeof syslog_keys[0],
+                                             .size = sizeof(struct cw_syslog_config),
+                                             .check = syslog_check};
 
 static const struct cw_key_def loki_push_keys[] = {
-    {"server.http_listen_address", CW_KEY_STRING, ROW(cw_loki_push_config, http_listen_address),
-     .def = "", .doc = "The address of this receiver's own server; empty: all."},
-    {"server.http_listen_port", CW_KEY_INT, ROW(cw_loki_push_config, http_listen_port),
-     .def = "3500", .min = "0", .max = "65535", .doc = "Its port; 0 takes a free one."},
-    {"server.grpc_listen_port", CW_KEY_IGNORED, .doc = "there is no gRPC here"},
-    {"server.grpc_listen_address", CW_KEY_IGNORED, .doc = "there is no gRPC here"},
-    {"server.log_level", CW_KEY_IGNORED, .doc = "the shipper has one log level: server.log_level"},
+    {"server", CW_KEY_TABLE, ROW(cw_loki_push_config, server), .table = &cw_push_server_table,
+     .doc = "The receiver's own HTTP server."},
     {"use_incoming_timestamp", CW_KEY_BOOL, ROW(cw_loki_push_config, use_incoming_timestamp),
      .def = "false", .doc = "An entry's time is the sender's, not that of its arrival."},
     LABELS_ROW(cw_loki_push_config, "Labels of all entries, beside those that were pushed."),
@@ -200,10 +227,27 @@ static const struct cw_key_def gelf_keys[] = {
      .doc = "udp: chunked, gzip and zlib are read; tcp: messages end with a NUL."},
     {"use_incoming_timestamp", CW_KEY_BOOL, ROW(cw_gelf_config, use_incoming_timestamp),
      .def = "false", .doc = "An entry's time is the message's, not that of its arrival."},
+    {"idle_timeout", CW_KEY_DURATION, ROW(cw_gelf_config, idle_timeout_ns), .def = "0", .min = "0",
+     .max = "1d", .doc = "Close a TCP connection that is silent for so long; 0: never."},
+    TLS_ROW(cw_gelf_config),
     LABELS_ROW(cw_gelf_config, LABELS_DOC " For relabeling there are __gelf_message_host, _level, "
                                           "_version and _facility."),
 };
-const struct cw_table_def cw_gelf_table = CW_TABLE("gelf", gelf_keys, struct cw_gelf_config);
+
+static int gelf_check(const void *value, struct cw_err *err)
+{
+    const struct cw_gelf_config *gelf = value;
+    if (gelf->listen_protocol == CW_GELF_UDP && cw_receiver_tls_wanted(&gelf->tls))
+        return cw_err_set(err, CW_E_INVALID,
+                          "tls_config is for TCP: over UDP nothing is encrypted");
+    return 0;
+}
+
+const struct cw_table_def cw_gelf_table = {.name = "gelf",
+                                           .keys = gelf_keys,
+                                           .nkeys = sizeof gelf_keys / sizeof gelf_keys[0],
+                                           .size = sizeof(struct cw_gelf_config),
+                                           .check = gelf_check};
 
 static const struct cw_key_def forward_keys[] = {
     {"listen_address", CW_KEY_STRING, ROW(cw_forward_config, listen_address),

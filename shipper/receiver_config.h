@@ -9,16 +9,19 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include "common/config/schema.h"
+#include "shipper/server_config.h"
 
 struct cw_spool_config {
     int64_t segment_bytes, max_bytes, max_age_ns;
     int when_full; /* enum cw_spool_full */
 };
 
-/* TLS of a server. */
+/* TLS of connections that are taken. */
 struct cw_receiver_tls_config {
-    struct cw_str cert_file, key_file, ca_file;
+    struct cw_str cert, cert_file, key, key_file, ca, ca_file;
+    int min_version; /* enum cw_tls_version */
 };
+bool cw_receiver_tls_wanted(const struct cw_receiver_tls_config *tls);
 
 struct cw_stdin_config {
     bool seen;
@@ -58,8 +61,7 @@ struct cw_syslog_config {
 
 struct cw_loki_push_config {
     bool seen;
-    struct cw_str http_listen_address;
-    int64_t http_listen_port;
+    struct cw_server_config server;
     bool use_incoming_timestamp;
     struct cw_config_map labels;
 };
@@ -77,6 +79,8 @@ struct cw_gelf_config {
     struct cw_str listen_address;
     int listen_protocol; /* enum cw_gelf_protocol */
     bool use_incoming_timestamp;
+    int64_t idle_timeout_ns;
+    struct cw_receiver_tls_config tls;
     struct cw_config_map labels;
 };
 

@@ -106,8 +106,14 @@ static int gelf_start(struct cw_receiver *receiver, struct cw_err *err)
         rc = cw_datagrams_open(loop, address, &options, &gelf->datagrams, err);
     } else {
         struct cw_stream_reader_options options = {
-            .buffer_bytes = CW_GELF_BYTES, .on_bytes = on_bytes, .room = room, .arg = gelf};
-        rc = cw_stream_listener_open(loop, address, &options, &gelf->listener, err);
+            .buffer_bytes = CW_GELF_BYTES,
+            .idle_ms = (uint64_t)(config->idle_timeout_ns / CW_NS_PER_MS),
+            .on_bytes = on_bytes,
+            .room = room,
+            .arg = gelf};
+        rc = cw_receiver_tls(receiver, &config->tls, &options.tls, err);
+        if (rc == 0)
+            rc = cw_stream_listener_open(loop, address, &options, &gelf->listener, err);
     }
     if (rc == 0)
         cw_log_info("%s: listening on %s (%s)", receiver->name,

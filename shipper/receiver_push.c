@@ -5,7 +5,6 @@
  *   server's thread: decode, encode records --queue--> loop: room? -- no --> 429
  *                                                               spool --> 204, or 503: send it again
  */
-#include <inttypes.h>
 #include <stdlib.h>
 #include "common/base/assert.h"
 #include "common/base/clock.h"
@@ -217,24 +216,16 @@ static int push_start(struct cw_receiver *receiver, struct cw_err *err)
 {
     struct push_receiver *push = CW_CONTAINER_OF(receiver, struct push_receiver, receiver);
     const struct cw_loki_push_config *config = receiver->config;
-    struct cw_buf listen;
     cw_received_init(&push->received, &config->labels, receiver->scrape->relabel, receiver->name,
                      receiver->host->metrics);
     uv_mutex_init(&push->lock);
     push->queue_end = &push->queue;
     uv_async_init(receiver->host->loop, &push->async, on_async);
     push->started = true;
-    cw_buf_init(&listen, 1024);
-    struct cw_str address = config->http_listen_address;
-    bool v6 = cw_str_find_byte(address, ':') >= 0 && address.ptr[0] != '[';
-    cw_buf_addf(&listen, v6 ? "[%.*s]:%" PRId64 : "%.*s:%" PRId64, CW_STR_ARG(address),
-                config->http_listen_port);
-    struct cw_http_server_options options = {.listen = cw_buf_z(&listen),
-                                             .nthreads = 1, /* `received` is its own */
+    struct cw_http_server_options options = {.nthreads = 1, /* `received` is its own */
                                              .body_budget_bytes = BODY_BUDGET_BYTES,
                                              .check_origin = true};
-    int rc = cw_http_server_new(&options, &push->server, err);
-    cw_buf_fini(&listen);
+    int rc = cw_server_open(&config->server, &options, &receiver->tls, &push->server, err);
     if (rc < 0)
         return rc;
     cw_http_server_routes(push->server, routes, push);

@@ -26,9 +26,17 @@ struct cw_receivers {
 int cw_receiver_tls(struct cw_receiver *receiver, const struct cw_receiver_tls_config *config,
                     struct cw_tls_server **out, struct cw_err *err)
 {
-    const struct cw_tls_server_options options = {config->cert_file.ptr, config->key_file.ptr,
-                                                  config->ca_file.ptr};
-    int rc = config->cert_file.len > 0 ? cw_tls_server_new(&options, &receiver->tls, err) : 0;
+    bool ca = config->ca.len + config->ca_file.len > 0;
+    const struct cw_tls_server_options options = {
+        .cert = config->cert,
+        .key = config->key,
+        .client_ca = config->ca,
+        .cert_file = config->cert_file.ptr,
+        .key_file = config->key_file.ptr,
+        .client_ca_file = config->ca_file.ptr,
+        .client_auth = ca ? CW_TLS_CLIENT_REQUIRE_AND_VERIFY : CW_TLS_CLIENT_NONE,
+        .min_version = (enum cw_tls_version)config->min_version};
+    int rc = cw_receiver_tls_wanted(config) ? cw_tls_server_new(&options, &receiver->tls, err) : 0;
     *out = receiver->tls;
     return rc;
 }

@@ -10,16 +10,14 @@
 #include "common/base/clock.h"
 #include "common/base/file_tree.h"
 #include "common/base/log.h"
-#include "common/metrics/prom_text.h"
-#include "common/net/http_server.h"
 #include "shipper/discoveries.h"
 #include "shipper/dry_run.h"
 #include "shipper/outputs.h"
+#include "shipper/own_server.h"
 #include "shipper/receivers.h"
 #include "shipper/kept_metrics.h"
 #include "shipper/shipper_metrics.h"
 #include "shipper/state_dir.h"
-#include "shipper/targets_page.h"
 #include "shipper/watch.h"
 
 /*
@@ -79,9 +77,8 @@ struct cw_shipper {
     char *spool_folder;
     bool inputs_ended; /* --once: all receivers whose input ends are done */
     struct cw_dry_run *dry_run;
-    struct cw_http_server *server;
-    struct cw_targets_page *targets_page; /* goes with the server */
-    atomic_bool ready;                    /* read by the HTTP server's threads */
+    struct cw_own_server *server; /* may be NULL */
+    atomic_bool ready;            /* read by its threads */
     bool scan_due, refresh_due;
     int64_t last_scan_ns, last_scan_took_ns; /* monotonic */
     int64_t last_look_took_ns;
@@ -343,8 +340,8 @@ static void shipper_close(struct cw_shipper *sh)
         cw_receivers_close(sh->receivers);
     cw_http_client_close(sh->host.http, NULL, NULL);
     sh->host.http = NULL;
-    if (sh->targets_page != NULL)
-        cw_targets_page_close(sh->targets_page);
+    if (sh->server != NULL)
+        cw_own_server_close(sh->server);
     cw_watch_close(&sh->watch);
     sh->sources->options.watch = NULL;
     uv_handle_t *handles[] = {(uv_handle_t *)&sh->tick,       (uv_handle_t *)&sh->rescan,
@@ -389,8 +386,8 @@ static void shipper_drain(struct cw_shipper *sh)
 {
     sh->state = SHIPPER_DRAINING;
     sh->host.hurry = true;
-    uv_timer_start(&sh->stop_grace, on_grace_over, (uint64_t)(sh->config->drain_ns / CW_NS_PER_MS),
-                   0);
+    uv_timer_start(&sh->stop_grace, on_grace_over,
+                   (uint64_t)(sh->config->server.drain_ns / CW_NS_PER_MS), 0);
     folders_scan(sh); /* the last lines of a program that has just ended */
     cw_sources_refresh(sh->sources, CW_SOURCES_ALL, cw_clock_now_ns(), cw_clock_mono_ns());
     cw_sources_drain(sh->sources);
@@ -399,15 +396,14 @@ static void shipper_drain(struct cw_shipper *sh)
 
 /* Everything that must outlive a restart is on disk, so a reload is one: main() starts the program
  * anew. */
-static void on_reload(uv_signal_t *handle, int number)
+static int reload(void *arg, struct cw_err *err)
 {
-    struct cw_shipper *sh = handle->data;
+    struct cw_shipper *sh = arg;
     struct cw_arena *arena = cw_arena_new();
     struct cw_shipper_config *config = cw_mem_new(sizeof *config);
-    struct cw_err err = {0};
-    (void)number;
-    if (sh->args->config.len > 0 && cw_shipper_config_load(sh->args, arena, config, &err) < 0) {
-        cw_log_error("the configuration is not reloaded, the old one stays: %s", err.text);
+    int rc = sh->args->config.len > 0 ? cw_shipper_config_load(sh->args, arena, config, err) : 0;
+    if (rc < 0) {
+        cw_log_error("the configuration is not reloaded, the old one stays: %s", err->text);
     } else {
         cw_log_info("reloading");
         sh->exit_status = CW_SHIPPER_RELOAD;
@@ -415,80 +411,45 @@ static void on_reload(uv_signal_t *handle, int number)
     }
     free(config);
     cw_arena_free(&arena);
+    return rc;
+}
+
+static void on_reload(uv_signal_t *handle, int number)
+{
+    struct cw_err err = {0};
+    (void)number;
+    (void)reload(handle->data, &err);
 }
 
 static void on_signal(uv_signal_t *handle, int number)
 {
     struct cw_shipper *sh = handle->data;
     cw_log_info("stopping (signal %d)", number);
-    if (sh->state == SHIPPER_RUNNING && sh->config->drain_ns > 0 && !sh->args->dry_run)
+    if (sh->state == SHIPPER_RUNNING && sh->config->server.drain_ns > 0 && !sh->args->dry_run)
         shipper_drain(sh);
     else
         shipper_stop(sh);
 }
 
-/* ---- /metrics and /ready ---- */
-
-static void metrics_handler(struct cw_http_request *request, void *ctx)
-{
-    struct cw_shipper *sh = ctx;
-    struct cw_buf body;
-    cw_buf_init(&body, SIZE_MAX);
-    cw_metrics_render(sh->metrics, &body);
-    cw_kept_metrics_render(&sh->kept_metrics, &body);
-    cw_http_respond(request, 200, CW_PROM_CONTENT_TYPE, &body);
-}
-
-static void ready_handler(struct cw_http_request *request, void *ctx)
-{
-    struct cw_shipper *sh = ctx;
-    bool ready = atomic_load(&sh->ready);
-    struct cw_buf body;
-    cw_buf_init(&body, 64);
-    cw_buf_addz(&body, ready ? "Ready\n" : "Not ready: no server has answered yet\n");
-    cw_http_respond(request, ready ? 200 : 503, "text/plain; charset=utf-8", &body);
-}
-
-static void targets_handler(struct cw_http_request *request, void *ctx)
-{
-    struct cw_shipper *sh = ctx;
-    cw_targets_page_handler(request, sh->targets_page);
-}
-
-static const struct cw_http_route routes[] = {
-    {CW_HTTP_GET, "/targets", targets_handler, 0,
-     "What is read, how far, and what became of its lines."},
-    {CW_HTTP_GET, "/metrics", metrics_handler, 0,
-     "The shipper's own metrics, and those of metrics stages."},
-    {CW_HTTP_GET, "/ready", ready_handler, 0, "200 when every server has answered."},
-    {0},
-};
-
 static int server_start(struct cw_shipper *sh, struct cw_err *err)
 {
-    if (sh->config->http_listen_port < 0)
-        return 0;
-    struct cw_buf listen;
-    cw_buf_init(&listen, 1024);
-    struct cw_str address = sh->config->http_listen_address;
-    bool v6 = cw_str_find_byte(address, ':') >= 0 && address.ptr[0] != '[';
-    cw_buf_addf(&listen, v6 ? "[%.*s]:%" PRId64 : "%.*s:%" PRId64, CW_STR_ARG(address),
-                sh->config->http_listen_port);
-    struct cw_http_server_options options = {
-        .listen = cw_buf_z(&listen), .nthreads = 1, .check_origin = true};
-    int rc = cw_http_server_new(&options, &sh->server, err);
-    cw_buf_fini(&listen);
-    if (rc < 0)
+    const struct cw_own_server_options options = {.loop = &sh->loop,
+                                                  .config = &sh->config->server,
+                                                  .metrics = sh->metrics,
+                                                  .kept_metrics = &sh->kept_metrics,
+                                                  .sources = sh->sources,
+                                                  .ready = &sh->ready,
+                                                  .reload = reload,
+                                                  .arg = sh};
+    struct cw_buf url;
+    int rc = cw_own_server_open(&options, &sh->server, err);
+    if (rc < 0 || sh->server == NULL)
         return rc;
-    sh->targets_page = cw_targets_page_new(&sh->loop, sh->sources);
-    cw_http_server_routes(sh->server, routes, sh);
-    rc = cw_http_server_start(sh->server, err);
-    if (rc == 0) {
-        cw_log_info("/metrics, /ready and /targets at http://%s",
-                    cw_http_server_address(sh->server));
-        cw_state_dir_tell_address(&sh->state_dir, cw_http_server_address(sh->server));
-    }
-    return rc;
+    cw_buf_init(&url, SIZE_MAX);
+    cw_own_server_url(sh->server, &url);
+    cw_state_dir_tell_url(&sh->state_dir, cw_buf_z(&url));
+    cw_buf_fini(&url);
+    return 0;
 }
 
 /* ---- making one ---- */
@@ -740,9 +701,7 @@ void cw_shipper_free(struct cw_shipper **shipper)
     struct cw_shipper *sh = *shipper;
     if (sh == NULL)
         return;
-    if (sh->server != NULL)
-        cw_http_server_stop(sh->server, 0);
-    cw_http_server_free(&sh->server);
+    cw_own_server_stop(sh->server);
     if (sh->handles) {
         if (sh->state != SHIPPER_CLOSED && sh->sources != NULL)
             shipper_close(sh);
@@ -750,7 +709,7 @@ void cw_shipper_free(struct cw_shipper **shipper)
         int rc = uv_loop_close(&sh->loop);
         CW_ASSERT(rc == 0);
     }
-    cw_targets_page_free(&sh->targets_page);
+    cw_own_server_free(&sh->server);
     cw_dry_run_free(&sh->dry_run);
     receivers_free(sh);
     cw_sources_free(&sh->sources);

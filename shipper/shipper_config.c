@@ -269,9 +269,6 @@ static const struct cw_table_def scrape_table = {.name = "scrape_config",
                                                  .size = sizeof(struct cw_scrape_config),
                                                  .check = scrape_check};
 
-static const char *const level_names[] = {"debug", "info", "warn", "error", NULL};
-static const char *const format_names[] = {"logfmt", "json", NULL};
-
 static const struct cw_key_def pipeline_keys[] = {
     {"stages", CW_KEY_TABLES, ROW(cw_pipeline_config, stages), .table = &cw_stage_table,
      .flags = CW_KEY_REQUIRED, .doc = "As pipeline_stages."},
@@ -282,37 +279,8 @@ static const struct cw_table_def pipeline_table =
 static const char *const long_line_names[] = {"skip", "truncate", "split", NULL};
 
 static const struct cw_key_def shipper_keys[] = {
-    {"server.http_listen_address", CW_KEY_STRING, ROW(cw_shipper_config, http_listen_address),
-     .def = "0.0.0.0", .doc = "The address of /metrics and /ready."},
-    {"server.http_listen_port", CW_KEY_INT, ROW(cw_shipper_config, http_listen_port), .def = "-1",
-     .min = "-1", .max = "65535",
-     .doc = "Their port; 0 takes a free one, -1 (the default; promtail's is 80) serves nothing."},
-    {"server.log_level", CW_KEY_ENUM, ROW(cw_shipper_config, log_level), .def = "info",
-     .names = level_names, .doc = "What is logged."},
-    {"server.log_format", CW_KEY_ENUM, ROW(cw_shipper_config, log_format), .def = "logfmt",
-     .names = format_names, .doc = "How."},
-    {"server.graceful_shutdown_timeout", CW_KEY_DURATION, ROW(cw_shipper_config, drain_ns),
-     .def = "5s", .min = "0", .max = "1h",
-     .doc =
-         "How long SIGTERM (or SIGINT) may take to deliver what is in the files by then; a second "
-         "one ends that. What is not delivered waits for the next start."},
-    {"server.grpc_listen_port", CW_KEY_IGNORED, .doc = "there is no gRPC here"},
-    {"server.grpc_listen_address", CW_KEY_IGNORED, .doc = "there is no gRPC here"},
-    {"server.disable", CW_KEY_IGNORED, .doc = "leave server.http_listen_port out instead"},
-    IGNORED("server.http_listen_network", "the address says it"),
-    IGNORED("server.http_path_prefix", "its paths are as they are"),
-    IGNORED("server.external_url", "no link needs it"),
-    IGNORED("server.http_server_read_timeout", "it is fixed"),
-    IGNORED("server.http_server_write_timeout", "it is fixed"),
-    IGNORED("server.http_server_idle_timeout", "it is fixed"),
-    IGNORED("server.grpc_server_max_recv_msg_size", "there is no gRPC here"),
-    IGNORED("server.grpc_server_max_send_msg_size", "there is no gRPC here"),
-    IGNORED("server.grpc_server_max_concurrent_streams", "there is no gRPC here"),
-    IGNORED("server.register_instrumentation", "/metrics is always there"),
-    IGNORED("server.profiling_enabled", "there is nothing to profile from outside"),
-    IGNORED("server.enable_runtime_reload", "SIGHUP reloads"),
-    IGNORED("server.health_check_target", "/ready says whether servers answer"),
-    IGNORED("server.log_source_ips_enabled", "requests are not logged"),
+    {"server", CW_KEY_TABLE, ROW(cw_shipper_config, server), .table = &cw_server_table,
+     .doc = "The shipper's own HTTP server, its log, and how it stops."},
     IGNORED("tracing", "there are no traces"),
     IGNORED("options.stream_lag_labels", "/targets shows how far each file is"),
     IGNORED("global", "files are watched, and looked at each second"),

@@ -17,6 +17,7 @@
 #include "shipper/discovery_config.h"
 #include "shipper/receiver_config.h"
 #include "shipper/relabel_config.h"
+#include "shipper/server_config.h"
 
 struct cw_backoff_config {
     int64_t min_period_ns, max_period_ns, max_retries;
@@ -69,12 +70,10 @@ struct cw_limits_config {
     int64_t max_outputs;
 };
 struct cw_shipper_config {
-    struct cw_str http_listen_address;
-    int64_t http_listen_port;
-    int log_level, log_format;
+    struct cw_server_config server;
     struct cw_config_tables clients; /* struct cw_client_config */
     struct cw_str positions_file;
-    int64_t positions_sync_ns, rescan_ns, drain_ns;
+    int64_t positions_sync_ns, rescan_ns;
     bool keep_stage_metrics;
     struct cw_config_tables scrape_configs; /* struct cw_scrape_config */
     struct cw_config_table_map pipelines;   /* struct cw_pipeline_config */

@@ -94,7 +94,8 @@ static bool prepare(const struct cw_command_def *command, int argc, char **argv,
         *status = cw_flags_answer(command, rest);
         return false;
     }
-    cw_log_init((enum cw_log_level)config->log_level, (enum cw_log_format)config->log_format);
+    cw_log_init((enum cw_log_level)config->server.log_level,
+                (enum cw_log_format)config->server.log_format);
     signal(SIGPIPE, SIG_IGN);
     return true;
 }

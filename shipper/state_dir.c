@@ -180,13 +180,13 @@ void cw_state_dir_ledger_restore(const struct cw_state_dir *state, struct cw_sou
     cw_buf_fini(&text);
 }
 
-void cw_state_dir_tell_address(const struct cw_state_dir *state, const char *address)
+void cw_state_dir_tell_url(const struct cw_state_dir *state, const char *url)
 {
     char text[320];
-    int len = snprintf(text, sizeof text, "%ld\n%s\n", (long)getpid(), address);
+    int len = snprintf(text, sizeof text, "%ld\n%s\n", (long)getpid(), url);
     if (state->lock_fd >= 0 && len < (int)sizeof text &&
         pwrite(state->lock_fd, text, (size_t)len, 0) != len)
-        cw_log_warn("the address %s could not be written into the lock file", address);
+        cw_log_warn("the address %s could not be written into the lock file", url);
 }
 
 /* Counts decide nothing: a ledger that cannot be written does not hold up deliveries. */

@@ -2,7 +2,7 @@
  * state_dir.h - the shipper's durable state: its uuid and sessions, the positions of its sources,
  * and the lock on them.
  *
- * Files      <positions>.cordwood, and beside it .cordwood.lock (pid, and the address of the HTTP
+ * Files      <positions>.cordwood, and beside it .cordwood.lock (pid, and the URL of the HTTP
  *            server), .cordwood.refused (dead letters), .cordwood.ledger (tally_file.h).
  * Errors     CW_E_FORBIDDEN: another shipper runs with it (named by its pid); CW_E_CORRUPT;
  *            CW_E_IO.
@@ -36,8 +36,8 @@ void cw_state_dir_close(struct cw_state_dir *state);
 void cw_state_dir_restored(struct cw_state_dir *state);
 /* What the ledger counted so far; one that cannot be read is told in the log, and begun anew. After the positions. */
 void cw_state_dir_ledger_restore(const struct cw_state_dir *state, struct cw_sources *sources);
-/* Write our HTTP server's address behind the pid, for `audit`. */
-void cw_state_dir_tell_address(const struct cw_state_dir *state, const char *address);
+/* Write where our HTTP server's paths begin behind the pid, for `audit`. */
+void cw_state_dir_tell_url(const struct cw_state_dir *state, const char *url);
 /* Another uuid: the directory was copied. Durable with the next save. */
 void cw_state_dir_draw_shipper(struct cw_state_dir *state);
 /* Make ids, sessions and positions durable, and tell the sources so. */

@@ -1,22 +1,6 @@
 #include "shipper/targets_page.h"
 #include <inttypes.h>
-#include <pthread.h>
-#include <stdlib.h>
-#include "common/base/assert.h"
 #include "common/wire/delivery.h"
-
-struct waiting {
-    struct cw_http_request *request;
-    struct waiting *next;
-};
-
-struct cw_targets_page {
-    const struct cw_sources *sources;
-    uv_async_t async;
-    pthread_mutex_t lock; /* of the two that follow */
-    struct waiting *waiting;
-    bool closed;
-};
 
 /* ---- contents ---- */
 
@@ -159,88 +143,17 @@ void cw_targets_page_html(const struct cw_sources *sources, struct cw_buf *out)
     cw_buf_addz(out, "</table>\n");
 }
 
-/* ---- requests ---- */
+/* ---- the page ---- */
 
-static void answer(const struct cw_targets_page *page, struct cw_http_request *request)
+void cw_targets_page_answer(void *arg, struct cw_http_request *request)
 {
+    const struct cw_sources *sources = arg;
     bool json = cw_str_find(cw_http_header(request, "Accept"), CW_STR("json")) >= 0;
     struct cw_buf body;
     cw_buf_init(&body, SIZE_MAX);
     if (json)
-        cw_targets_page_json(page->sources, &body);
+        cw_targets_page_json(sources, &body);
     else
-        cw_targets_page_html(page->sources, &body);
+        cw_targets_page_html(sources, &body);
     cw_http_respond(request, 200, json ? "application/json" : "text/html; charset=utf-8", &body);
-}
-
-static void refuse(struct cw_http_request *request)
-{
-    struct cw_err err;
-    cw_err_set(&err, CW_E_UNAVAILABLE, "the shipper is stopping");
-    cw_http_respond_err(request, &err);
-}
-
-static struct waiting *waiting_take(struct cw_targets_page *page, bool close)
-{
-    pthread_mutex_lock(&page->lock);
-    struct waiting *first = page->waiting;
-    page->waiting = NULL;
-    page->closed |= close;
-    pthread_mutex_unlock(&page->lock);
-    return first;
-}
-
-static void on_async(uv_async_t *async)
-{
-    struct cw_targets_page *page = CW_CONTAINER_OF(async, struct cw_targets_page, async);
-    for (struct waiting *next, *at = waiting_take(page, false); at != NULL; at = next) {
-        next = at->next;
-        answer(page, at->request);
-        free(at);
-    }
-}
-
-void cw_targets_page_handler(struct cw_http_request *request, void *ctx)
-{
-    struct cw_targets_page *page = ctx;
-    pthread_mutex_lock(&page->lock);
-    bool closed = page->closed;
-    if (!closed) {
-        struct waiting *waiting = cw_mem_new(sizeof *waiting);
-        *waiting = (struct waiting){request, page->waiting};
-        page->waiting = waiting;
-        uv_async_send(&page->async); /* under the lock: it is not closed meanwhile */
-    }
-    pthread_mutex_unlock(&page->lock);
-    if (closed)
-        refuse(request);
-}
-
-struct cw_targets_page *cw_targets_page_new(uv_loop_t *loop, const struct cw_sources *sources)
-{
-    struct cw_targets_page *page = cw_mem_new(sizeof *page);
-    page->sources = sources;
-    pthread_mutex_init(&page->lock, NULL);
-    int rc = uv_async_init(loop, &page->async, on_async);
-    CW_ASSERT(rc == 0);
-    return page;
-}
-
-void cw_targets_page_close(struct cw_targets_page *page)
-{
-    for (struct waiting *next, *at = waiting_take(page, true); at != NULL; at = next) {
-        next = at->next;
-        refuse(at->request);
-        free(at);
-    }
-    uv_close((uv_handle_t *)&page->async, NULL);
-}
-
-void cw_targets_page_free(struct cw_targets_page **page)
-{
-    if (*page == NULL)
-        return;
-    pthread_mutex_destroy(&(*page)->lock);
-    free(*page);
-    *page = NULL;
 }

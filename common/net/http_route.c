@@ -56,6 +56,17 @@ static int find_in_table(const struct http_route_table *table, struct cw_str pat
     return 0;
 }
 
+/* The path behind the server's prefix. False: it is not below that. */
+static bool prefix_take(struct cw_str prefix, struct cw_str *path)
+{
+    while (prefix.len > 0 && prefix.ptr[prefix.len - 1] == '/')
+        prefix.len--;
+    if (!cw_str_starts(*path, prefix))
+        return false;
+    *path = cw_str_sub(*path, prefix.len, path->len);
+    return prefix.len == 0 || (path->len > 0 && path->ptr[0] == '/');
+}
+
 int http_route_find(const struct cw_http_server *server, struct cw_str raw_path, unsigned method,
                     struct cw_arena *arena, struct http_match *out, struct cw_str *path,
                     struct cw_err *err)
@@ -63,7 +74,8 @@ int http_route_find(const struct cw_http_server *server, struct cw_str raw_path,
     *out = (struct http_match){0};
     *path = raw_path;
     int rc = cw_http_unescape(raw_path, CW_HTTP_PLUS_STAYS, arena, path, err);
-    for (size_t i = 0; rc == 0 && i < server->ntables; i++)
+    bool below = prefix_take(server->options.path_prefix, &raw_path);
+    for (size_t i = 0; rc == 0 && below && i < server->ntables; i++)
         rc = find_in_table(&server->tables[i], raw_path, method, arena, out, err);
     return rc < 0 ? rc : 0;
 }

@@ -14,6 +14,7 @@
 #include "common/base/log.h"
 #include "common/net/http_origin.h"
 #include "common/net/http_server_priv.h"
+#include "common/net/tls_session_priv.h"
 
 enum {
     HTTP_DEFAULT_CONNECTIONS = 1024,
@@ -259,7 +260,11 @@ static void on_connection(void *cls, struct MHD_Connection *connection, void **s
                           enum MHD_ConnectionNotificationCode code)
 {
     const struct cw_http_server *server = cls;
-    (void)connection, (void)slot;
+    (void)slot;
+    if (code == MHD_CONNECTION_NOTIFY_STARTED && server->options.tls != NULL)
+        tls_server_apply(server->options.tls,
+                         MHD_get_connection_info(connection, MHD_CONNECTION_INFO_GNUTLS_SESSION)
+                             ->tls_session); /* its handshake is still to come */
     if (code == MHD_CONNECTION_NOTIFY_STARTED)
         cw_memory_add(server->options.memory, CW_MEMORY_CONNECTIONS, CW_LIMIT_HTTP_HEADER_BYTES);
     else
@@ -349,10 +354,20 @@ int cw_http_server_start(struct cw_http_server *server, struct cw_err *err)
     const struct cw_http_server_options *options = &server->options;
     long ncores = sysconf(_SC_NPROCESSORS_ONLN);
     unsigned nthreads = default_of(options->nthreads, ncores > 0 ? (unsigned)ncores : 1);
-    unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_ALLOW_UPGRADE |
-                     MHD_USE_ITC | MHD_USE_ERROR_LOG;
-    struct MHD_OptionItem pool[] = {{MHD_OPTION_THREAD_POOL_SIZE, (intptr_t)nthreads, NULL},
-                                    {MHD_OPTION_END, 0, NULL}};
+    unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC |
+                     MHD_USE_ERROR_LOG | (options->tls ? MHD_USE_TLS : MHD_ALLOW_UPGRADE);
+    struct MHD_OptionItem more[4];
+    size_t nmore = 0;
+    if (nthreads > 1) /* a pool of one thread is refused */
+        more[nmore++] =
+            (struct MHD_OptionItem){MHD_OPTION_THREAD_POOL_SIZE, (intptr_t)nthreads, NULL};
+    if (options->tls != NULL) { /* it asks for them, but on_connection() has each session's */
+        more[nmore++] =
+            (struct MHD_OptionItem){MHD_OPTION_HTTPS_MEM_CERT, 0, tls_server_cert(options->tls)};
+        more[nmore++] =
+            (struct MHD_OptionItem){MHD_OPTION_HTTPS_MEM_KEY, 0, tls_server_key(options->tls)};
+    }
+    more[nmore] = (struct MHD_OptionItem){MHD_OPTION_END, 0, NULL};
     server->daemon = MHD_start_daemon(
         flags, 0, on_accept, server, on_access, server, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL,
         MHD_OPTION_LISTEN_SOCKET, server->listen.fd, MHD_OPTION_URI_LOG_CALLBACK, on_uri, server,
@@ -362,8 +377,7 @@ int cw_http_server_start(struct cw_http_server *server, struct cw_err *err)
         MHD_OPTION_CONNECTION_TIMEOUT, default_of(options->idle_timeout_s, HTTP_DEFAULT_IDLE_S),
         MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CW_LIMIT_HTTP_HEADER_BYTES,
         MHD_OPTION_STRICT_FOR_CLIENT, 1, /* 400 without Host, for spaces in the URL */
-        /* a pool of one thread is refused */
-        MHD_OPTION_ARRAY, nthreads > 1 ? pool : &pool[1], MHD_OPTION_END);
+        MHD_OPTION_ARRAY, more, MHD_OPTION_END);
     if (server->daemon == NULL)
         return cw_err_errno(err, CW_E_INTERNAL, errno, "start the HTTP server on %s",
                             server->listen.address);

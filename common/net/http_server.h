@@ -26,6 +26,7 @@
 
 struct cw_http_server;
 struct cw_http_request;
+struct cw_tls_server;
 
 enum cw_http_method {
     CW_HTTP_GET = 1,
@@ -59,6 +60,9 @@ struct cw_http_server_options {
     size_t body_budget_bytes;
     /* Connections, bodies under way and answers until they are sent draw from it; may be NULL. */
     struct cw_memory_budget *memory;
+    struct cw_str
+        path_prefix; /* what all paths begin with, "/v1" or "/v1/"; empty: nothing. Lives until _free() */
+    struct cw_tls_server *tls; /* borrowed until _free(); NULL: no TLS. No WebSockets go with it. */
     /* On loopback refuse a foreign Origin or Host (403): a web page must not reach us. */
     bool check_origin;
     /* For metrics; may be NULL. Runs when a request is answered (a stream: ended), before the client can know, on the thread that

@@ -1,13 +1,13 @@
 /*
- * tls_session.h - the server's side of TLS (GnuTLS) over any bytes: what came in is given in, what is to be sent comes out. It
- * knows no socket.
+ * tls_session.h - the server's side of TLS (GnuTLS): what a server shows and asks for, and sessions over any bytes: what came in
+ * is given in, what is to be sent comes out. They know no socket. An HTTP server takes a cw_tls_server too (http_server.h).
  *
  *   cw_tls_session_take(session, received, &plain, &send, &err);      also drives the handshake
  *   cw_tls_session_send(session, answer, &send);
  *
  * Ownership  A session refers to its server, which lives longer.
  * Threads    A server may be shared; a session belongs to one thread.
- * Errors     CW_E_INVALID: files that hold no certificate or key, a peer that does not speak TLS, or shows no certificate that is
+ * Errors     CW_E_NOT_FOUND, CW_E_IO: a file cannot be read. CW_E_INVALID: files that hold no certificate or key, a peer that does not speak TLS, or shows no certificate that is
  *            asked for. The session must not be used on; what is in `send` may still be sent (the alert).
  */
 #ifndef CW_NET_TLS_SESSION_H
@@ -19,9 +19,22 @@
 struct cw_tls_server;
 struct cw_tls_session;
 
+/* What is asked of a client: Go's names for it. */
+enum cw_tls_client_auth {
+    CW_TLS_CLIENT_NONE,
+    CW_TLS_CLIENT_REQUEST,         /* a certificate, any, or none */
+    CW_TLS_CLIENT_REQUIRE_ANY,     /* a certificate, whoever signed it */
+    CW_TLS_CLIENT_VERIFY_IF_GIVEN, /* one that a client CA signed, or none */
+    CW_TLS_CLIENT_REQUIRE_AND_VERIFY,
+};
+enum cw_tls_version { CW_TLS_10, CW_TLS_11, CW_TLS_12, CW_TLS_13 };
+
+/* PEM, as text where it is not empty, else of the file; the certificate with those between it and its root. */
 struct cw_tls_server_options {
-    const char *cert_file, *key_file; /* PEM; the certificate with those between it and the root */
-    const char *client_ca_file; /* whose certificates a client must show one of; NULL or "": none */
+    struct cw_str cert, key, client_ca;
+    const char *cert_file, *key_file, *client_ca_file; /* NULL or "": none */
+    enum cw_tls_client_auth client_auth;
+    enum cw_tls_version min_version;
 };
 
 int cw_tls_server_new(const struct cw_tls_server_options *options, struct cw_tls_server **out,

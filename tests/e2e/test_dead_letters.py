@@ -181,7 +181,7 @@ def test_audit_and_targets_tell_what_became_of_every_line(make_ingester, make_sh
     text = config(state, server.url)
     running = wait_for("settled", lambda: (lambda a: a if a["behind"] == 0 else None)(audit(state, text, 1)))
     address = (state / "positions.cordwood.lock").read_text().splitlines()[1]
-    page = urllib.request.urlopen("http://%s/targets" % address).read().decode()
+    page = urllib.request.urlopen(address + "/targets").read().decode()
     assert "a.log" in page and "acknowledged 60" in page and "refused 7 (HTTP status 400)" in page
     assert shipper.stop() == 0
     for told in (running, audit(state, text, 1)):

@@ -22,49 +22,13 @@ from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter
 from opentelemetry.sdk._logs import LoggerProvider, LoggingHandler
 from opentelemetry.sdk._logs.export import SimpleLogRecordProcessor
 
-from certificates import make_certificates
 from load import Pushers, differences
 from loki_stub import LokiStub
 from programs import LONG, NS, Program, wait_for
+from receiving import address, labels_of, post, spool_files, stored
 
 KILLS = 20 if LONG else 4
 JOURNAL_REMOTE = "/lib/systemd/systemd-journal-remote"
-
-
-@pytest.fixture
-def receive(make_shipper, ingester, tmp_path):
-    """receive(scrape config, ...) - a shipper that receives so and pushes to the ingester; not started."""
-    def make(*scrapes, url=None, client="", more="", arguments=(), name="shipper", state=None):
-        config = ("positions: {filename: %s/positions.yml, sync_period: 200ms}\ntarget_config: {sync_period: 200ms}\n"
-                  "clients: [{%surl: '%s/loki/api/v1/push', batchwait: 50ms, backoff_config: {min_period: 50ms, max_period: 100ms}}]\n%s\nscrape_configs:\n%s"
-                  % (state or tmp_path / "state", client, url or ingester.url, more, "".join("- %s\n" % s.replace("\n", "\n  ") for s in scrapes)))
-        return make_shipper(name, config=config, arguments=arguments)
-    return make
-
-
-def address(shipper, receiver):
-    """Where it listens: the last time that it said so."""
-    def told():
-        assert shipper.running(), shipper.log()[-3000:]
-        return re.findall(r"%s: listening on (\S+?)[\" ]" % re.escape(receiver), shipper.log())
-    host, port = wait_for("address of " + receiver, told)[-1].rsplit(":", 1)
-    return host.strip("[]").replace("::", "127.0.0.1"), int(port)
-
-
-def spool_files(tmp_path, receiver):
-    folder = tmp_path / "state" / "positions.yml.cordwood.spool" / receiver
-    return sorted(os.listdir(folder)) if folder.exists() else []
-
-
-def stored(server, want, selector, seconds=60):
-    wait_for("%d stored lines" % len(want), lambda: server.count(selector) >= len(want), seconds, 0.1)
-    time.sleep(0.3)                                         # what would come twice, comes now
-    difference = differences(want, server.export_lines(selector))
-    assert difference is None, difference
-
-
-def labels_of(server, selector):
-    return sorted((e["labels"] for e in server.export(selector)), key=str)
 
 
 # ---- lines ----
@@ -212,11 +176,6 @@ def test_rsyslogd_forwards(ingester, receive, started, tmp_path, framing, templa
 
 # ---- TLS ----
 
-@pytest.fixture(scope="module")
-def certificates(tmp_path_factory):
-    return make_certificates(tmp_path_factory.mktemp("certificates"), "IP:127.0.0.1,DNS:localhost")
-
-
 def test_rsyslogd_forwards_over_tls(ingester, receive, started, tmp_path, certificates):
     shipper = receive("job_name: s\nsyslog:\n  listen_address: 127.0.0.1:0\n  labels: {job: s}\n"
                       "  tls_config: {cert_file: %(c)s/server.pem, key_file: %(c)s/server.key, ca_file: %(c)s/ca.pem}" % {"c": certificates} + SYSLOG_RELABEL).start()
@@ -271,15 +230,6 @@ def test_who_may_connect_over_tls(ingester, receive, certificates):
 # ---- pushes ----
 
 PUSH = "job_name: p\nloki_push_api: {server: {http_listen_address: 127.0.0.1, http_listen_port: 0}, use_incoming_timestamp: true, labels: {via: shipper}}"
-
-
-def post(where, path, body, headers):
-    request = urllib.request.Request("http://%s:%d%s" % (*where, path), body, headers)
-    try:
-        with urllib.request.urlopen(request, timeout=30) as answer:
-            return answer.status, dict(answer.headers), answer.read()
-    except urllib.error.HTTPError as error:
-        return error.code, dict(error.headers), error.read()
 
 
 def test_clients_push_through_a_gateway(ingester, receive):

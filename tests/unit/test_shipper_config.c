@@ -31,7 +31,7 @@ Test(shipper_config, promtails_example_is_read)
     struct cw_shipper_config config;
     struct cw_err err = {0};
     cr_assert_eq(load(yaml, &config, arena, &err), 0, "%s", err.text);
-    cr_assert_eq(config.http_listen_port, 9080);
+    cr_assert_eq(config.server.http_listen_port, 9080);
     const struct cw_client_config *client = config.clients.items;
     cr_assert(client->batch_bytes == 102400 && client->batch_wait_ns == 2000000000 &&
               client->backoff.max_retries == 4);
@@ -171,7 +171,7 @@ Test(shipper_config, promtails_receivers_are_read)
     cr_assert(scrape[1].syslog.seen && scrape[1].syslog.label_structured_data);
     cr_assert_eq(scrape[1].syslog.listen_protocol, CW_SYSLOG_TCP, "as in promtail");
     cr_assert_eq(scrape[1].syslog.max_message_length, 8192);
-    cr_assert_eq(scrape[2].loki_push_api.http_listen_port, 3500);
+    cr_assert_eq(scrape[2].loki_push_api.server.http_listen_port, 3500);
     cr_assert_not(scrape[2].loki_push_api.use_incoming_timestamp);
     cr_assert(cw_str_eqz(scrape[3].gelf.listen_address, "0.0.0.0:12201"));
     cw_arena_free(&arena);

@@ -50,7 +50,13 @@ static void certificate_make(void)
 
 static void server_make(const char *client_ca_file)
 {
-    struct cw_tls_server_options options = {cert_file, key_file, client_ca_file};
+    bool asks = client_ca_file != NULL && client_ca_file[0] != '\0';
+    struct cw_tls_server_options options = {.cert_file = cert_file,
+                                            .key_file = key_file,
+                                            .client_ca_file = client_ca_file,
+                                            .client_auth = asks ? CW_TLS_CLIENT_REQUIRE_AND_VERIFY
+                                                                : CW_TLS_CLIENT_NONE,
+                                            .min_version = CW_TLS_12};
     struct cw_err err = {0};
     cr_assert_eq(cw_tls_server_new(&options, &server, &err), 0, "%s", err.text);
     session = cw_tls_session_new(server);
@@ -179,6 +185,19 @@ Test(tls_session, a_client_without_a_certificate_that_is_asked_for_is_refused)
     cw_buf_fini(&sent);
 }
 
+/* A client that offers no newer version than the server's oldest. */
+Test(tls_session, an_old_version_is_refused)
+{
+    gnutls_certificate_credentials_t credentials;
+    gnutls_session_t client = client_make(&credentials);
+    server_make("");
+    gnutls_priority_set_direct(client, "NORMAL:-VERS-ALL:+VERS-TLS1.1", NULL);
+    cr_assert_eq(handshake(client, 100000), CW_E_INVALID);
+    gnutls_deinit(client);
+    gnutls_certificate_free_credentials(credentials);
+    cw_buf_fini(&sent);
+}
+
 Test(tls_session, bytes_that_are_no_tls)
 {
     struct cw_err err = {0};
@@ -192,10 +211,26 @@ Test(tls_session, bytes_that_are_no_tls)
 Test(tls_session, files_that_hold_nothing_of_use)
 {
     struct cw_err err = {0};
-    struct cw_tls_server_options options = {"/nowhere", key_file, NULL};
-    cr_assert_eq(cw_tls_server_new(&options, &server, &err), CW_E_INVALID);
-    cr_assert_not_null(strstr(err.text, "/nowhere"));
-    options = (struct cw_tls_server_options){cert_file, key_file, "/dev/null"};
-    cr_assert_eq(cw_tls_server_new(&options, &server, &err), CW_E_INVALID);
-    cr_assert_not_null(strstr(err.text, "/dev/null"));
+    const struct {
+        struct cw_tls_server_options options;
+        int rc;
+        const char *told;
+    } rows[] = {
+        {{.cert_file = "/nowhere", .key_file = key_file}, CW_E_NOT_FOUND, "/nowhere"},
+        {{.cert_file = cert_file, .key_file = cert_file}, CW_E_INVALID, "with the key"},
+        {{.cert = CW_STR("no PEM"), .key_file = key_file}, CW_E_INVALID, "as text"},
+        {{.cert_file = cert_file, .key_file = key_file, .client_ca_file = "/dev/null"},
+         CW_E_INVALID,
+         "/dev/null"},
+        {{.cert_file = cert_file,
+          .key_file = key_file,
+          .client_auth = CW_TLS_CLIENT_VERIFY_IF_GIVEN},
+         CW_E_INVALID,
+         "no CA"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        cr_expect_eq(cw_tls_server_new(&rows[i].options, &server, &err), rows[i].rc, "%zu", i);
+        cr_expect_not_null(strstr(err.text, rows[i].told), "%zu: %s", i, err.text);
+        cr_expect_null(server);
+    }
 }

@@ -61,10 +61,8 @@ static size_t walk_run(struct walk *walk, size_t at)
     return end;
 }
 
-/* The longest pieces that are in TEXT if a line holds the literal. */
-static void find_needles(struct cw_literal_plan *plan)
+size_t cw_literal_pieces(struct cw_str text, struct cw_str out[CW_LITERAL_NEEDLES_MAX])
 {
-    struct cw_str text = plan->text;
     struct walk walk = {.text = text};
     for (size_t at = 0; at < text.len;) {
         if (is_alnum(text.ptr[at])) {
@@ -76,9 +74,8 @@ static void find_needles(struct cw_literal_plan *plan)
         at++;
     }
     cut(&walk, text.len, text.len);
-    plan->nneedles = walk.npieces;
-    for (size_t i = 0; i < walk.npieces; i++)
-        cw_text_search_init(&plan->needles[i], walk.pieces[i], plan->nocase);
+    memcpy(out, walk.pieces, walk.npieces * sizeof(out[0]));
+    return walk.npieces;
 }
 
 void cw_literal_plan_init(struct cw_literal_plan *plan, struct cw_str text, bool nocase,
@@ -91,5 +88,8 @@ void cw_literal_plan_init(struct cw_literal_plan *plan, struct cw_str text, bool
         plan->reserved |= cw_slot_reserved((unsigned char)text.ptr[i]);
     }
     plan->types = types;
-    find_needles(plan);
+    struct cw_str pieces[CW_LITERAL_NEEDLES_MAX];
+    plan->nneedles = cw_literal_pieces(text, pieces);
+    for (size_t i = 0; i < plan->nneedles; i++)
+        cw_text_search_init(&plan->needles[i], pieces[i], nocase);
 }

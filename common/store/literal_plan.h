@@ -27,6 +27,9 @@ struct cw_literal_plan {
     size_t nneedles;
 };
 
+/* Those pieces alone, the longest first; returns how many. With `nocase` the text's letters are small. */
+size_t cw_literal_pieces(struct cw_str text, struct cw_str out[CW_LITERAL_NEEDLES_MAX]);
+
 void cw_literal_plan_init(struct cw_literal_plan *plan, struct cw_str text, bool nocase,
                           struct cw_arena *arena);
 

@@ -1,4 +1,4 @@
-/* part_cache.c - a list of slots in order of their use. */
+/* part_cache.c - two lists of slots, each in order of their use: indexes, and what is none. */
 #include "common/store/part_cache.h"
 
 #include <pthread.h>
@@ -7,11 +7,19 @@
 #include "common/base/arena.h"
 #include "common/base/assert.h"
 
+/* Indexes may take one part in so many of the bound. */
+enum { INDEX_SHARE = 2 };
+
+struct list {
+    struct cw_cache_slot *newest, *oldest;
+    size_t bytes;
+};
+
 struct cw_part_cache {
     struct cw_memory_budget *budget;
     size_t bytes_max;
     pthread_mutex_t lock; /* guards what follows, and all slots */
-    struct cw_cache_slot *newest, *oldest;
+    struct list items, indexes;
     uint64_t uses; /* so far: the clock of slots */
     struct cw_part_cache_counts counts;
 };
@@ -36,37 +44,55 @@ void cw_cached_unref(struct cw_cached *cached)
         free(cached);
 }
 
-static void list_push(struct cw_part_cache *cache, struct cw_cache_slot *slot)
+static struct list *list_of(struct cw_part_cache *cache, bool is_index)
 {
-    slot->newer = NULL;
-    slot->older = cache->newest;
-    if (cache->newest != NULL)
-        cache->newest->newer = slot;
-    else
-        cache->oldest = slot;
-    cache->newest = slot;
+    return is_index ? &cache->indexes : &cache->items;
 }
 
-static void list_remove(struct cw_part_cache *cache, struct cw_cache_slot *slot)
+static void list_push(struct list *list, struct cw_cache_slot *slot)
 {
-    *(slot->newer != NULL ? &slot->newer->older : &cache->newest) = slot->older;
-    *(slot->older != NULL ? &slot->older->newer : &cache->oldest) = slot->newer;
+    slot->newer = NULL;
+    slot->older = list->newest;
+    if (list->newest != NULL)
+        list->newest->newer = slot;
+    else
+        list->oldest = slot;
+    list->newest = slot;
+}
+
+static void list_remove(struct list *list, struct cw_cache_slot *slot)
+{
+    *(slot->newer != NULL ? &slot->newer->older : &list->newest) = slot->older;
+    *(slot->older != NULL ? &slot->older->newer : &list->oldest) = slot->newer;
     slot->newer = slot->older = NULL;
+}
+
+static void slot_fill(struct cw_part_cache *cache, struct cw_cache_place place,
+                      struct cw_cached *item)
+{
+    struct list *list = list_of(cache, place.is_index);
+    place.slot->item = item;
+    place.slot->is_index = place.is_index;
+    list_push(list, place.slot);
+    list->bytes += item->bytes;
+    cache->counts.bytes += item->bytes;
 }
 
 /* The cache's reference goes; who holds the item keeps it. */
 static void slot_empty(struct cw_part_cache *cache, struct cw_cache_slot *slot)
 {
-    list_remove(cache, slot);
+    struct list *list = list_of(cache, slot->is_index);
+    list_remove(list, slot);
+    list->bytes -= slot->item->bytes;
     cache->counts.bytes -= slot->item->bytes;
     cw_memory_give(cache->budget, CW_MEMORY_CACHES, slot->item->bytes);
     cw_cached_unref(slot->item);
     slot->item = NULL;
 }
 
-static void evict_oldest(struct cw_part_cache *cache)
+static void evict_oldest(struct cw_part_cache *cache, struct list *list)
 {
-    slot_empty(cache, cache->oldest);
+    slot_empty(cache, list->oldest);
     cache->counts.evicted++;
 }
 
@@ -77,7 +103,7 @@ static void on_need(void *ctx, uint64_t bytes)
     pthread_mutex_lock(&cache->lock);
     uint64_t left = cache->counts.bytes > bytes ? cache->counts.bytes - bytes : 0;
     while (cache->counts.bytes > left)
-        evict_oldest(cache);
+        evict_oldest(cache, list_of(cache, cache->items.oldest == NULL));
     pthread_mutex_unlock(&cache->lock);
 }
 
@@ -98,7 +124,7 @@ void cw_part_cache_free(struct cw_part_cache **handle)
     *handle = NULL;
     if (cache == NULL)
         return;
-    CW_ASSERT(cache->newest == NULL);
+    CW_ASSERT(cache->items.newest == NULL && cache->indexes.newest == NULL);
     if (cache->budget != NULL)
         cw_memory_budget_on_need(cache->budget, NULL, NULL);
     pthread_mutex_destroy(&cache->lock);
@@ -116,8 +142,9 @@ struct cw_cached *cw_part_cache_get(struct cw_cache_place place)
     slot->used_before = slot->used;
     slot->used = ++cache->uses;
     if (slot->item != NULL) {
-        list_remove(cache, slot);
-        list_push(cache, slot);
+        struct list *list = list_of(cache, slot->is_index);
+        list_remove(list, slot);
+        list_push(list, slot);
         item = cached_ref(slot->item);
         cache->counts.hits++;
     } else {
@@ -127,33 +154,56 @@ struct cw_cached *cw_part_cache_get(struct cw_cache_place place)
     return item;
 }
 
-/* May the slot's item displace the one that was used longest ago? */
-static bool displaces(const struct cw_part_cache *cache, const struct cw_cache_slot *slot)
+bool cw_part_cache_asked_again(struct cw_cache_place place)
 {
-    return cache->oldest != NULL && cache->oldest->used < slot->used_before;
+    if (place.cache == NULL)
+        return false;
+    pthread_mutex_lock(&place.cache->lock);
+    bool again = place.slot->used_before != 0;
+    pthread_mutex_unlock(&place.cache->lock);
+    return again;
+}
+
+/* What others leave to the list. */
+static size_t room_of(const struct cw_part_cache *cache, bool is_index)
+{
+    return is_index ? cache->bytes_max / INDEX_SHARE : cache->bytes_max - cache->indexes.bytes;
+}
+
+/* May the slot's item displace the one of the list that was used longest ago? */
+static bool displaces(const struct list *list, const struct cw_cache_slot *slot)
+{
+    return list->oldest != NULL && list->oldest->used < slot->used_before;
 }
 
 bool cw_part_cache_wants(struct cw_cache_place place, size_t bytes)
 {
     struct cw_part_cache *cache = place.cache;
-    if (cache == NULL || bytes > cache->bytes_max)
+    if (cache == NULL)
         return false;
     pthread_mutex_lock(&cache->lock);
-    bool wants = bytes <= cache->bytes_max - cache->counts.bytes || displaces(cache, place.slot);
+    const struct list *list = list_of(cache, place.is_index);
+    size_t room = room_of(cache, place.is_index);
+    bool wants = bytes <= room && (bytes <= room - list->bytes || displaces(list, place.slot));
     pthread_mutex_unlock(&cache->lock);
     return wants;
 }
 
 /* Room for an item in the bound and in the budget. */
-static bool room_make(struct cw_part_cache *cache, const struct cw_cache_slot *slot, size_t bytes)
+static bool room_make(struct cw_part_cache *cache, struct cw_cache_place place, size_t bytes)
 {
-    if (bytes > cache->bytes_max)
+    struct list *own = list_of(cache, place.is_index);
+    size_t room = room_of(cache, place.is_index);
+    if (bytes > room)
         return false;
-    while (bytes > cache->bytes_max - cache->counts.bytes ||
+    while (bytes > room - own->bytes || bytes > cache->bytes_max - cache->counts.bytes ||
            cw_memory_take(cache->budget, CW_MEMORY_CACHES, bytes, NULL) < 0) {
-        if (!displaces(cache, slot))
+        if (place.is_index && bytes <= room - own->bytes && cache->items.oldest != NULL)
+            evict_oldest(cache, &cache->items);
+        else if (displaces(own, place.slot))
+            evict_oldest(cache, own);
+        else
             return false;
-        evict_oldest(cache);
     }
     return true;
 }
@@ -168,10 +218,8 @@ struct cw_cached *cw_part_cache_put(struct cw_cache_place place, struct cw_cache
     pthread_mutex_lock(&cache->lock);
     if (slot->item != NULL) {
         use = cached_ref(slot->item);
-    } else if (room_make(cache, slot, item->bytes)) {
-        slot->item = cached_ref(item);
-        list_push(cache, slot);
-        cache->counts.bytes += item->bytes;
+    } else if (room_make(cache, place, item->bytes)) {
+        slot_fill(cache, place, cached_ref(item));
     }
     pthread_mutex_unlock(&cache->lock);
     if (use != item)

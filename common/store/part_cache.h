@@ -4,7 +4,8 @@
  *
  * What is kept goes again with its part, when others need the memory, or when something displaces it. What was used longest ago goes
  * first, and only for what was itself used after that: who reads more than fits, again and again, finds as much of it as fits,
- * and what is read once displaces nothing.
+ * and what is read once displaces nothing. Indexes, which are small and say what need not be read (text_grams.h), displace whatever is
+ * none, up to half of the bound; nothing else displaces them.
  *
  * Ownership  An item that is returned is referenced: release it with cw_cached_unref(). Slots are arrays of whoever opens a part,
  *            who drops them before they go; the cache outlives them.
@@ -34,11 +35,13 @@ struct cw_cache_slot {
     struct cw_cached *item;
     struct cw_cache_slot *newer, *older; /* in order of their use, while it has an item */
     uint64_t used, used_before;          /* when it was last asked for, and before that; 0: never */
+    bool is_index;                       /* while it has an item */
 };
 /* Where an item is to be kept; cache NULL: nowhere. */
 struct cw_cache_place {
     struct cw_part_cache *cache;
     struct cw_cache_slot *slot;
+    bool is_index;
 };
 
 /* `budget` (may be NULL) is asked for what is kept, and has it evicted when others need room. */
@@ -47,6 +50,8 @@ struct cw_part_cache *cw_part_cache_new(size_t bytes_max, struct cw_memory_budge
 void cw_part_cache_free(struct cw_part_cache **cache);
 /* The item, or NULL. */
 struct cw_cached *cw_part_cache_get(struct cw_cache_place place);
+/* After it was not found: was it asked for before? */
+bool cw_part_cache_asked_again(struct cw_cache_place place);
 /* After it was not found: would something of so many bytes be kept there? */
 bool cw_part_cache_wants(struct cw_cache_place place, size_t bytes);
 /* Keep what was just decoded, if it finds room; takes its reference. Returns what is to be used: another thread may have been

@@ -120,6 +120,21 @@ int cw_part_block_open(struct cw_part_cursor *c, struct cw_err *err)
     return rc;
 }
 
+bool cw_part_ruled_out(struct cw_part_cursor *c, uint32_t rows)
+{
+    struct cw_scan_stats *stats = c->scan->stats;
+    if (c->grams == NULL || cw_text_grams_may_pass(c->grams, c->scan->filters, c->scan->nfilters))
+        return false;
+    c->ruled_out = true;
+    if (stats != NULL) {
+        cw_part_count(&stats->rows_seen, rows);
+        cw_part_count(&stats->rows_ruled_out, rows);
+        cw_part_count(&stats->blocks_ruled_out_by_text, 1);
+        cw_part_count(&stats->cache_hits, 1);
+    }
+    return true;
+}
+
 static int times_decode(struct cw_part_cursor *c, struct cw_err *err)
 {
     int rc = c->times == NULL ? cw_block_times(&c->w->block, c->w->times, err) : 0;
@@ -298,6 +313,36 @@ static int block_find(struct cw_part_cursor *c, struct cw_err *err)
     return 0;
 }
 
+/* What is kept of the block's TEXT, if that can tell anything. */
+static void grams_find(struct cw_part_cursor *c)
+{
+    const struct cw_scan *scan = c->scan;
+    if (!scan->keep_decoded || !cw_text_grams_can_tell(scan->filters, scan->nfilters))
+        return;
+    struct cw_cache_place place = cw_part_reader_grams_place(c->source->reader, c->block_index);
+    struct cw_cached *kept = cw_part_cache_get(place);
+    if (kept != NULL)
+        c->grams = CW_CONTAINER_OF(kept, struct cw_text_grams, base);
+}
+
+/* Is every row of the block wanted, as its entry in the table tells? (A cut that leaves some out changes no answer.) */
+static bool wants_all(const struct cw_part_cursor *c, const struct cw_part_block *entry,
+                      const struct cw_stream_set *set)
+{
+    int64_t start_ns = cw_part_source_start_ns(c->source, c->scan->start_ns);
+    bool whole = entry->min_ns >= start_ns &&
+                 (entry->max_ns < c->scan->end_ns || c->scan->end_ns == INT64_MAX);
+    return whole && cw_stream_set_all(set, entry->first_stream, entry->last_stream);
+}
+
+static uint32_t runs_rows(const struct cw_part_cursor *c)
+{
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < c->nruns; i++)
+        n += c->w->runs[i].to - c->w->runs[i].from;
+    return n;
+}
+
 /* Everything that is needed of the block beside its text. */
 static int block_prepare(struct cw_part_cursor *c, const struct cw_stream_set *set,
                          struct cw_err *err)
@@ -305,12 +350,16 @@ static int block_prepare(struct cw_part_cursor *c, const struct cw_stream_set *s
     struct cw_part_block entry = cw_part_reader_block(c->source->reader, c->block_index);
     c->rows = entry.rows;
     c->raw_bytes = entry.raw_bytes;
+    grams_find(c);
+    if (wants_all(c, &entry, set) && cw_part_ruled_out(c, entry.rows))
+        return 0;
     int rc = block_find(c, err);
     if (rc == 0)
         rc = runs_find(c, &entry, set, err);
-    if (rc == 0 && c->nruns > 0)
-        rc = c->walk->prepare(c, err);
-    if (rc == 0 && c->nruns > 0 && c->scan->stats != NULL)
+    if (rc < 0 || c->nruns == 0 || cw_part_ruled_out(c, runs_rows(c)))
+        return rc;
+    rc = c->walk->prepare(c, err);
+    if (rc == 0 && c->scan->stats != NULL)
         cw_part_count(&c->scan->stats->bytes_stored_read, entry.bytes);
     return rc;
 }
@@ -537,6 +586,8 @@ static void part_close(struct cw_cursor *cursor)
         cw_cached_unref(&c->kept_times->base);
     if (c->kept_lines != NULL)
         cw_cached_unref(&c->kept_lines->base);
+    if (c->grams != NULL)
+        cw_cached_unref(&c->grams->base);
     workspace_give_back(c->w);
     if (rests)
         cw_part_reader_rest_block(c->source->reader, c->block_index);
@@ -570,10 +621,11 @@ int cw_part_cursor_open(struct cw_part_source *source, const struct cw_scan *sca
     cw_part_selection_unref(&selection);
     if (rc < 0)
         report(c, &why);
-    if (scan->stats != NULL) {
-        cw_part_count(c->nruns > 0 ? &scan->stats->blocks_read : &scan->stats->blocks_skipped, 1);
-    }
-    if (rc < 0 || c->nruns == 0) {
+    bool reads = c->nruns > 0 && !c->ruled_out;
+    if (scan->stats != NULL)
+        cw_part_count(
+            reads || c->ruled_out ? &scan->stats->blocks_read : &scan->stats->blocks_skipped, 1);
+    if (rc < 0 || !reads) {
         workspace_give_back(c->w);
         c->w = NULL;
     }

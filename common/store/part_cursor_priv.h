@@ -15,6 +15,7 @@
 #include "common/store/meta_column.h"
 #include "common/store/part_source_priv.h"
 #include "common/store/template_block.h"
+#include "common/store/text_grams.h"
 #include "common/store/value_rows.h"
 
 /* The buffers of a cursor: larger than malloc likes to recycle, so each thread keeps one set. */
@@ -63,8 +64,10 @@ struct cw_part_cursor {
     bool is_open;                /* the block: its pages were touched */
     bool has_metadata;           /* any row of it */
     bool reported;
+    bool ruled_out;                   /* by grams: no row is handed out */
     const int64_t *times;             /* of the block's rows; NULL: not decoded yet */
     struct cw_kept_times *kept_times; /* where they lie; NULL: in the workspace */
+    struct cw_text_grams *grams;      /* of TEXT, where filters ask for them; NULL: not kept */
     struct cw_meta_reader *meta;      /* NULL: not wanted, no row has any, or not opened yet */
     struct cw_stream_pin pin;         /* labels of the batch's stream */
     uint32_t nruns;
@@ -185,6 +188,8 @@ static inline uint32_t cw_bits_next(const uint64_t *bits, uint32_t i, uint32_t e
     }
     return end;
 }
+/* Grams that are kept say that no row passes the filters: nothing is left to be read, and `rows` wanted ones are counted so. */
+bool cw_part_ruled_out(struct cw_part_cursor *c, uint32_t rows);
 /* Find the block's sections, if that was not done yet: what was kept of it may be all that is needed. */
 int cw_part_block_open(struct cw_part_cursor *c, struct cw_err *err);
 /* Read the block's metadata, if it is wanted and was not yet. */

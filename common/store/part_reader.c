@@ -13,8 +13,8 @@
 
 /* Selections that a part keeps: one for each of the queries that a dashboard runs at once. */
 enum { SELECTIONS_KEPT = 4 };
-/* What is kept of a block: TEXT, TIMES, ROWS, lines of a few rows. */
-enum { BLOCK_SLOTS = 4 };
+/* What is kept of a block: TEXT, TIMES, ROWS, lines of a few rows, grams of TEXT. */
+enum { BLOCK_SLOTS = 5 };
 
 struct cw_part_selection {
     atomic_int refs;
@@ -349,7 +349,7 @@ static struct cw_cache_place place_of(const struct cw_part_reader *r, size_t slo
 {
     if (r->cache == NULL)
         return (struct cw_cache_place){0};
-    return (struct cw_cache_place){r->cache, &r->slots[slot]};
+    return (struct cw_cache_place){.cache = r->cache, .slot = &r->slots[slot]};
 }
 
 static struct cw_cache_place block_place(const struct cw_part_reader *r, uint32_t i, size_t what)
@@ -376,6 +376,13 @@ struct cw_cache_place cw_part_reader_rows_place(const struct cw_part_reader *r, 
 struct cw_cache_place cw_part_reader_lines_place(const struct cw_part_reader *r, uint32_t i)
 {
     return block_place(r, i, 3);
+}
+
+struct cw_cache_place cw_part_reader_grams_place(const struct cw_part_reader *r, uint32_t i)
+{
+    struct cw_cache_place place = block_place(r, i, 4);
+    place.is_index = true;
+    return place;
 }
 
 /* With a reference of its own. */

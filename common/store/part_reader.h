@@ -77,7 +77,7 @@ struct cw_stream_pin {
 int cw_part_reader_stream(struct cw_part_reader *reader, uint32_t number, struct cw_stream_pin *pin,
                           const struct cw_part_stream **out, struct cw_err *err) CW_MUST_USE;
 void cw_stream_pin_fini(struct cw_stream_pin *pin);
-/* Keep decoded groups, and TEXT, TIMES, ROWS and lines of blocks, in this cache, which outlives the reader; before other threads see the reader. Without
+/* Keep decoded groups, and TEXT, TIMES, ROWS, lines and grams of blocks, in this cache, which outlives the reader; before other threads see the reader. Without
  * one a group is decoded each time that a pin comes to it. */
 void cw_part_reader_use_cache(struct cw_part_reader *reader, struct cw_part_cache *cache);
 /* Where that of a block is kept. */
@@ -85,6 +85,7 @@ struct cw_cache_place cw_part_reader_text_place(const struct cw_part_reader *rea
 struct cw_cache_place cw_part_reader_times_place(const struct cw_part_reader *reader, uint32_t i);
 struct cw_cache_place cw_part_reader_rows_place(const struct cw_part_reader *reader, uint32_t i);
 struct cw_cache_place cw_part_reader_lines_place(const struct cw_part_reader *reader, uint32_t i);
+struct cw_cache_place cw_part_reader_grams_place(const struct cw_part_reader *reader, uint32_t i);
 
 const struct cw_postings *cw_part_reader_postings(const struct cw_part_reader *reader);
 

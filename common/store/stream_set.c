@@ -50,6 +50,14 @@ bool cw_stream_set_any(const struct cw_stream_set *set, uint32_t first, uint32_t
     return false;
 }
 
+bool cw_stream_set_all(const struct cw_stream_set *set, uint32_t first, uint32_t last)
+{
+    for (uint32_t w = first / 64; w <= last / 64; w++)
+        if ((~set->words[w] & word_mask(w, first, last)) != 0)
+            return false;
+    return true;
+}
+
 uint32_t cw_stream_set_next(const struct cw_stream_set *set, uint32_t from)
 {
     if (from >= set->n)

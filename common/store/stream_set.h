@@ -24,6 +24,8 @@ static inline bool cw_stream_set_has(const struct cw_stream_set *set, uint32_t s
 uint32_t cw_stream_set_count(const struct cw_stream_set *set);
 /* Is any of first..last (inclusive, inside the set) a member? */
 bool cw_stream_set_any(const struct cw_stream_set *set, uint32_t first, uint32_t last);
+/* Are all of them? */
+bool cw_stream_set_all(const struct cw_stream_set *set, uint32_t first, uint32_t last);
 /* The first member that is at least `from`; n when there is none. */
 uint32_t cw_stream_set_next(const struct cw_stream_set *set, uint32_t from);
 void cw_stream_set_add_run(struct cw_stream_set *set, uint32_t first, uint32_t len);

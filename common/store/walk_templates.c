@@ -12,6 +12,19 @@ enum {
     FIRST_PIECE_ROWS = 64,
 };
 
+/* Who asks a second time asks again: TEXT, which is at hand now, may have gone by then. */
+static void grams_keep(struct cw_part_cursor *c)
+{
+    const struct cw_scan *scan = c->scan;
+    struct cw_cache_place place = cw_part_reader_grams_place(c->source->reader, c->block_index);
+    if (c->grams != NULL || !scan->keep_decoded || !cw_part_cache_asked_again(place) ||
+        !cw_text_grams_can_tell(scan->filters, scan->nfilters))
+        return;
+    struct cw_str text = cw_template_block_text(c->w->templates);
+    struct cw_text_grams *grams = cw_text_grams_new(text, c->w->block.raw.stored.ptr != NULL);
+    cw_cached_unref(cw_part_cache_put(place, &grams->base));
+}
+
 static int templates_open(struct cw_part_cursor *c, struct cw_err *err)
 {
     struct cw_part_workspace *w = c->w;
@@ -33,6 +46,8 @@ static int templates_open(struct cw_part_cursor *c, struct cw_err *err)
     const struct cw_layout *layout;
     const uint16_t *rows;
     rc = CW_MIN(rc, 0);
+    if (rc == 0)
+        grams_keep(c);
     if (rc == 0 && cw_part_wants_templates(c))
         rc = cw_template_block_layout(w->templates, &layout, err);
     if (rc == 0 && cw_part_wants_templates(c))

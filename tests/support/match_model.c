@@ -8,6 +8,7 @@
 #include "common/store/block_reader.h"
 #include "common/store/block_writer.h"
 #include "common/store/template_match.h"
+#include "common/store/text_grams.h"
 #include "tests/support/part_model.h"
 
 enum { KEEP_WORDS = CW_BLOCK_ROWS_MAX / 64, OPERANDS_MAX = 3 };
@@ -21,6 +22,7 @@ struct match_model {
     struct cw_part_cache *cache; /* every other query reads from it */
     struct cw_cache_slot slots[2];
     bool has_values;
+    struct cw_text_grams *grams; /* NULL: of no block of templates */
 };
 
 struct match_model *match_model_of_block(struct cw_str block, struct cw_str filter,
@@ -44,6 +46,11 @@ struct match_model *match_model_of_block(struct cw_str block, struct cw_str filt
     m->has_values = m->filter.len > 0;
     m->tb = cw_template_block_new();
     m->cache = cw_part_cache_new(SIZE_MAX, NULL);
+    if (m->block->kind == CW_BLOCK_TEMPLATES) {
+        CW_ASSERT(cw_template_block_open(m->tb, m->block, &err) == 0);
+        m->grams =
+            cw_text_grams_new(cw_template_block_text(m->tb), m->block->raw.stored.ptr != NULL);
+    }
     return m;
 }
 
@@ -74,6 +81,8 @@ void match_model_free(struct match_model **model)
     cw_template_block_free(&m->tb);
     cw_part_cache_drop(m->cache, m->slots, 2);
     cw_part_cache_free(&m->cache);
+    if (m->grams != NULL)
+        cw_cached_unref(&m->grams->base);
     cw_buf_fini(&m->bytes);
     cw_buf_fini(&m->filter);
     cw_buf_fini(&m->text);
@@ -129,6 +138,27 @@ static bool same_rows(const struct match_model *m, const uint64_t *asked, const 
     return true;
 }
 
+/* What grams of TEXT say, beside how many of all rows pass. */
+static bool grams_agree(const struct match_model *m, const struct cw_line_filter *filter,
+                        struct match_counts *counts, struct cw_buf *wrong)
+{
+    uint64_t all[KEEP_WORDS];
+    struct cw_err err;
+    bool any = false;
+    memset(all, 0, sizeof(all));
+    for (uint32_t i = 0; i < m->n; i++)
+        all[i / 64] |= UINT64_C(1) << (i % 64);
+    CW_ASSERT(cw_line_filter_select(filter, m->text.ptr, m->offsets, m->n, all, &err) == 0);
+    for (size_t i = 0; i < KEEP_WORDS; i++)
+        any |= all[i] != 0;
+    bool may = cw_text_grams_may_pass(m->grams, &filter, 1);
+    counts->empty += !any;
+    counts->ruled_out += !may;
+    if (any && !may)
+        cw_buf_addf(wrong, "grams rule out a block with rows that match");
+    return may || !any;
+}
+
 bool match_model_check(struct match_model *m, const struct cw_line_filter *filter,
                        const uint64_t *asked, struct match_counts *counts, struct cw_buf *wrong)
 {
@@ -136,11 +166,14 @@ bool match_model_check(struct match_model *m, const struct cw_line_filter *filte
     struct cw_err err;
     memcpy(want, asked, sizeof(want));
     CW_ASSERT(cw_line_filter_select(filter, m->text.ptr, m->offsets, m->n, want, &err) == 0);
+    if (!grams_agree(m, filter, counts, wrong))
+        return false;
     for (int with_values = 0; with_values <= m->has_values; with_values++) {
         uint64_t keep[KEEP_WORDS], unsure[KEEP_WORDS] = {0};
         bool by_values = false;
         memcpy(keep, asked, sizeof(keep));
-        struct cw_template_places places = {{m->cache, &m->slots[0]}, {m->cache, &m->slots[1]}};
+        struct cw_template_places places = {.text = {.cache = m->cache, .slot = &m->slots[0]},
+                                            .rows = {.cache = m->cache, .slot = &m->slots[1]}};
         if (counts->queries % 2 == 0)
             places = (struct cw_template_places){0};
         int rc = cw_template_block_open_kept(m->tb, m->block, &places, &err);

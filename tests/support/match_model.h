@@ -13,6 +13,8 @@ struct match_model;
 struct match_counts {
     uint64_t queries, rows; /* asked */
     uint64_t unsure;        /* rows left to their lines */
+    uint64_t empty;         /* queries that no line of the block passes ... */
+    uint64_t ruled_out;     /* ... and those of which grams of its TEXT say so */
 };
 
 /* At most CW_BLOCK_ROWS_MAX lines, of together at most CW_BLOCK_RAW_TARGET bytes; copied. */
@@ -24,7 +26,7 @@ void match_model_free(struct match_model **model);
 /* Of what kind did the block become? Only CW_BLOCK_TEMPLATES can be asked. */
 enum cw_block_kind match_model_kind(const struct match_model *model);
 
-/* Does the block answer the filter as its lines do, with the value filter and without? What is wrong is said in *wrong. */
+/* Does the block answer the filter as its lines do, with the value filter and without, and do grams rule out nothing that is there? What is wrong is said in *wrong. */
 bool match_model_check(struct match_model *model, const struct cw_line_filter *filter,
                        const uint64_t *keep, struct match_counts *counts, struct cw_buf *wrong);
 /* The same for a random filter. */

@@ -29,7 +29,7 @@ TestSuite(kept_lines, .init = setup, .fini = teardown);
 
 static struct cw_cache_place place(void)
 {
-    return (struct cw_cache_place){cache, &slot};
+    return (struct cw_cache_place){.cache = cache, .slot = &slot};
 }
 
 static void gather(uint32_t row, const char *line)

@@ -56,7 +56,7 @@ TestSuite(kept_times, .init = init, .fini = fini);
 static struct cw_cache_place place_of(size_t bytes_max)
 {
     cache = cw_part_cache_new(bytes_max, NULL);
-    return (struct cw_cache_place){cache, &slot};
+    return (struct cw_cache_place){.cache = cache, .slot = &slot};
 }
 
 Test(kept_times, what_was_kept_is_found)

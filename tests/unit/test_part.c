@@ -142,15 +142,14 @@ Test(part, a_mixed_part_answers_every_kind_of_scan)
     cw_source_unref(&source);
 }
 
-/* Lines of one shape: a part of blocks of templates. */
-static struct cw_source *written_templates(size_t n)
+static struct cw_source *written_lines(size_t n, const char *user, size_t nusers)
 {
     size_t streams[] = {part_model_stream(&model, "{app=\"a\", host=\"1\"}"),
                         part_model_stream(&model, "{app=\"a\", host=\"2\"}")};
     for (size_t i = 0; i < n; i++) {
         char line[120];
-        snprintf(line, sizeof(line), "level=%s user_%zu took %zu.%02zu ms, status=%zu id %zx7a",
-                 i % 3 == 0 ? "info" : "warn", i % 40, i % 7, i % 100, 200 + i % 5,
+        snprintf(line, sizeof(line), "level=%s %s%zu took %zu.%02zu ms, status=%zu id %zx7a",
+                 i % 3 == 0 ? "info" : "warn", user, i % nusers, i % 7, i % 100, 200 + i % 5,
                  i * 7919 + 65536);
         part_model_add(&model, streams[i % 2], day_ns + (int64_t)i * 1000, cw_str_of(line),
                        i % 50 == 0 ? "{k=\"v\"}" : NULL);
@@ -159,6 +158,12 @@ static struct cw_source *written_templates(size_t n)
     cr_assert_eq(cw_part_reader_block_bytes(cw_part_source_reader(source), 0).ptr[6],
                  CW_BLOCK_TEMPLATES);
     return source;
+}
+
+/* Lines of one shape: a part of blocks of templates. */
+static struct cw_source *written_templates(size_t n)
+{
+    return written_lines(n, "user_", 40);
 }
 
 static void check_every_scan(struct cw_source *source)
@@ -254,6 +259,87 @@ Test(part, text_is_decompressed_once_for_those_who_keep_it)
     cw_line_filter_free(&filter);
     cw_source_unref(&source);
     cw_part_cache_free(&cache);
+}
+
+/* A scan of what is nowhere; its statistics. */
+static void scan_absent(struct cw_source *source, struct cw_scan scan, struct cw_scan_stats *stats)
+{
+    struct cw_line_filter *filter;
+    struct model_rows rows = {0};
+    cr_assert_eq(cw_line_filter_new(CW_FILTER_CONTAINS, &filter, &err), 0);
+    cr_assert_eq(cw_line_filter_add(filter, CW_STR("no such text"), 0, &err), 0);
+    const struct cw_line_filter *filters[] = {filter};
+    *stats = (struct cw_scan_stats){0};
+    scan.filters = filters;
+    scan.nfilters = 1;
+    scan.stats = stats;
+    cr_assert_eq(model_rows_of_source(source, &scan, &rows, &err), 0, "%s", err.text);
+    cr_assert_eq(rows.n, 0);
+    model_rows_fini(&rows);
+    cw_line_filter_free(&filter);
+}
+
+/* The same scan, as it counts rows and blocks with the cache and without. */
+static void counts_same(struct cw_source *source, struct cw_scan scan, uint64_t decompressed_max)
+{
+    struct cw_scan_stats without, with;
+    scan.keep_decoded = false;
+    scan_absent(source, scan, &without);
+    scan.keep_decoded = true;
+    scan_absent(source, scan, &with);
+    cr_expect_eq(atomic_load(&with.rows_seen), atomic_load(&without.rows_seen));
+    cr_expect_eq(atomic_load(&with.rows_ruled_out), atomic_load(&without.rows_ruled_out));
+    cr_expect_eq(atomic_load(&with.blocks_read), atomic_load(&without.blocks_read));
+    cr_expect_eq(atomic_load(&with.blocks_skipped), atomic_load(&without.blocks_skipped));
+    cr_expect_eq(atomic_load(&with.blocks_ruled_out_by_text),
+                 atomic_load(&without.blocks_ruled_out_by_text));
+    cr_expect_gt(atomic_load(&without.bytes_decompressed), decompressed_max);
+    cr_expect_leq(atomic_load(&with.bytes_decompressed), decompressed_max);
+}
+
+/* Grams are kept of what is asked for again, and then nothing of a block that they rule out is read; though its TEXT is not kept. */
+Test(part, a_block_that_grams_rule_out_is_not_read)
+{
+    struct cw_buf file;
+    struct cw_part_reader *reader;
+    enum { CACHE_BYTES = 16384 };
+    struct cw_source *source = written_lines(50000, "u", 10000); /* users are strings of TEXT */
+    struct cw_part_cache *cache = cw_part_cache_new(CACHE_BYTES, NULL);
+    struct cw_scan_stats stats;
+    cw_source_unref(&source);
+    cw_buf_init(&file, SIZE_MAX);
+    cr_assert_geq(cw_file_read(path, SIZE_MAX / 2, &file, &err), 0);
+    cr_assert_eq(cw_part_reader_open_bytes("bytes", cw_buf_str(&file), &reader, &err), 0);
+    cw_part_reader_use_cache(reader, cache);
+    source = cw_part_source_new(reader, NULL);
+    uint32_t nblocks = cw_part_reader_footer(reader)->nblocks;
+    struct cw_scan scan = all_rows;
+    scan.keep_decoded = true;
+    for (int run = 0; run < 3; run++) {
+        scan_absent(source, scan, &stats);
+        cr_expect_eq(atomic_load(&stats.bytes_decompressed) > 0, run < 2, "run %d", run);
+        cr_expect_eq(atomic_load(&stats.bytes_stored_read) > 0, run < 2, "run %d", run);
+        cr_expect_eq(atomic_load(&stats.blocks_ruled_out_by_text), nblocks, "run %d", run);
+        cr_expect_eq(atomic_load(&stats.rows_ruled_out), model.n, "run %d", run);
+    }
+    counts_same(source, scan, 0);
+    scan.start_ns = day_ns + 10000 * 1000; /* within a block: it is opened, and its TEXT is not */
+    scan.end_ns = day_ns + 40000 * 1000;
+    counts_same(source, scan, 0);
+    for (uint32_t i = 0; i < nblocks; i++)
+        memset(file.ptr + cw_part_reader_block(reader, i).offset, 0xff, 64);
+    scan_absent(source, all_rows, &stats);
+    cr_expect_eq(atomic_load(&stats.corrupt_blocks), nblocks, "who keeps nothing asks no grams");
+    scan = all_rows;
+    scan.keep_decoded = true;
+    scan_absent(source, scan, &stats);
+    cr_expect_eq(atomic_load(&stats.corrupt_blocks), 0);
+    struct cw_part_cache_counts counts;
+    cw_part_cache_count(cache, &counts);
+    cr_expect_leq(counts.bytes, CACHE_BYTES);
+    cw_source_unref(&source);
+    cw_part_cache_free(&cache);
+    cw_buf_fini(&file);
 }
 
 /* A merge reads the labels of every stream once, and would fill the cache with them. */

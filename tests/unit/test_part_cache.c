@@ -30,7 +30,12 @@ static void cache_make(size_t items, struct cw_memory_budget *budget)
 
 static struct cw_cache_place place(uint32_t i)
 {
-    return (struct cw_cache_place){cache, &slots[i]};
+    return (struct cw_cache_place){.cache = cache, .slot = &slots[i]};
+}
+
+static struct cw_cache_place index_place(uint32_t i)
+{
+    return (struct cw_cache_place){.cache = cache, .slot = &slots[i], .is_index = true};
 }
 
 static struct cw_cached *item_new(uint32_t number)
@@ -41,15 +46,25 @@ static struct cw_cached *item_new(uint32_t number)
 }
 
 /* As a reader does: was it there? */
-static bool use(uint32_t i)
+static bool use_at(struct cw_cache_place at, uint32_t i)
 {
-    struct cw_cached *item = cw_part_cache_get(place(i));
+    struct cw_cached *item = cw_part_cache_get(at);
     bool found = item != NULL;
     if (!found)
-        item = cw_part_cache_put(place(i), item_new(i));
+        item = cw_part_cache_put(at, item_new(i));
     cr_assert_eq(((struct item *)item)->number, i);
     cw_cached_unref(item);
     return found;
+}
+
+static bool use(uint32_t i)
+{
+    return use_at(place(i), i);
+}
+
+static bool use_index(uint32_t i)
+{
+    return use_at(index_place(i), i);
 }
 
 static struct cw_part_cache_counts counts(void)
@@ -188,4 +203,70 @@ Test(part_cache, others_get_the_memory_before_they_are_refused)
     cr_expect_eq(cw_memory_take(&budget, CW_MEMORY_PUSHES, ITEM_BYTES, &err), 0);
     cr_expect_not(use(4));
     cr_expect_eq(counts().bytes, 0, "there is no room to keep it");
+}
+
+Test(part_cache, an_index_displaces_what_is_none_up_to_half_of_the_bound)
+{
+    cache_make(10, NULL);
+    for (uint32_t i = 0; i < 10; i++)
+        use(i);
+    for (uint32_t i = 50; i < 60; i++) {
+        cr_expect_eq(cw_part_cache_wants(index_place(i), ITEM_BYTES), i < 55);
+        cr_expect_not(use_index(i));
+    }
+    for (uint32_t i = 0; i < 10; i++)
+        cr_expect_eq(is_kept(i), i >= 5, "%u: what was used longest ago goes first", i);
+    for (uint32_t i = 50; i < 60; i++)
+        cr_expect_eq(is_kept(i), i < 55);
+    cr_expect_eq(counts().bytes, 10 * ITEM_BYTES);
+    cr_expect_eq(counts().evicted, 5);
+    cr_expect_not(cw_part_cache_wants(index_place(60), 5 * ITEM_BYTES + 1));
+}
+
+Test(part_cache, nothing_but_an_index_displaces_one)
+{
+    cache_make(10, NULL);
+    for (uint32_t i = 50; i < 55; i++)
+        use_index(i);
+    for (uint32_t round = 0; round < 3; round++)
+        for (uint32_t i = 0; i < 10; i++)
+            use(i);
+    cr_expect_not(cw_part_cache_wants(place(20), 5 * ITEM_BYTES + 1));
+    for (uint32_t i = 50; i < 55; i++)
+        cr_expect(is_kept(i));
+    use_index(60);
+    cr_expect_not(is_kept(60), "it was never asked for before");
+    use_index(60);
+    cr_expect(is_kept(60));
+    cr_expect_not(is_kept(50));
+    cr_expect(use_index(54));
+}
+
+Test(part_cache, who_needs_memory_gets_that_of_indexes_last)
+{
+    cw_memory_budget_init(&budget, 6 * ITEM_BYTES);
+    cache_make(6, &budget);
+    for (uint32_t i = 50; i < 53; i++)
+        use_index(i);
+    for (uint32_t i = 0; i < 3; i++)
+        use(i);
+    cw_memory_add(&budget, CW_MEMORY_HEAD, 4 * ITEM_BYTES);
+    for (uint32_t i = 0; i < 3; i++)
+        cr_expect_not(is_kept(i));
+    cr_expect_not(is_kept(50));
+    cr_expect(is_kept(51));
+    cr_expect_not(use_index(50), "the budget has no room, and nothing was used before");
+    cr_expect_eq(cw_memory_used(&budget, CW_MEMORY_CACHES), 2 * ITEM_BYTES);
+    cw_part_cache_drop(cache, slots, 100);
+    cr_expect_eq(cw_memory_used(&budget, CW_MEMORY_CACHES), 0);
+}
+
+Test(part_cache, it_knows_what_was_asked_for_again)
+{
+    cache_make(0, NULL);
+    cr_expect_null(cw_part_cache_get(place(3)));
+    cr_expect_not(cw_part_cache_asked_again(place(3)));
+    cr_expect_null(cw_part_cache_get(place(3)));
+    cr_expect(cw_part_cache_asked_again(place(3)));
+    cr_expect_not(cw_part_cache_asked_again((struct cw_cache_place){0}));
 }

@@ -4,9 +4,11 @@
 
 static __thread const atomic_bool *stop_of_thread;
 
-void cw_match_stop_watch(const atomic_bool *stop)
+const atomic_bool *cw_match_stop_watch(const atomic_bool *stop)
 {
+    const atomic_bool *before = stop_of_thread;
     stop_of_thread = stop;
+    return before;
 }
 
 bool cw_match_stop_raised(void)

@@ -2,6 +2,8 @@
 
 #include <stdlib.h>
 
+#include "common/match/match_stop.h"
+
 void cw_selector_init(struct cw_selector *selector)
 {
     *selector = (struct cw_selector){NULL, 0};
@@ -52,6 +54,9 @@ int cw_matcher_match(const struct cw_matcher *matcher, struct cw_str value, stru
 int cw_selector_match(const struct cw_selector *selector, struct cw_labels labels,
                       struct cw_err *err)
 {
+    int stopped = cw_match_stop_check(err); /* there may be a million streams */
+    if (stopped < 0)
+        return stopped;
     for (size_t i = 0; i < selector->n; i++) {
         const struct cw_matcher *matcher = &selector->items[i];
         int rc = cw_matcher_match(matcher, cw_labels_get(labels, matcher->name), err);

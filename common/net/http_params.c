@@ -52,6 +52,26 @@ void cw_http_escape(struct cw_str text, struct cw_buf *out)
     }
 }
 
+static int params_add(struct cw_http_params *params, struct cw_http_pair item,
+                      struct cw_arena *arena, struct cw_err *err)
+{
+    if (params->n == CW_HTTP_PARAMS_MAX)
+        return cw_err_set(err, CW_E_TOO_LARGE, "more than %d parameters", CW_HTTP_PARAMS_MAX);
+    params->items = cw_arena_grow(arena, params->items, params->n, &params->cap, params->n + 1,
+                                  sizeof *params->items);
+    params->items[params->n++] = item;
+    return 0;
+}
+
+int cw_http_params_join(struct cw_http_params *params, const struct cw_http_params *behind,
+                        struct cw_arena *arena, struct cw_err *err)
+{
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < behind->n; i++)
+        rc = params_add(params, behind->items[i], arena, err);
+    return rc;
+}
+
 int cw_http_params_parse(struct cw_str text, struct cw_arena *arena, struct cw_http_params *params,
                          struct cw_err *err)
 {
@@ -61,8 +81,6 @@ int cw_http_params_parse(struct cw_str text, struct cw_arena *arena, struct cw_h
             continue;
         if (cw_str_find_byte(pair, ';') >= 0)
             return cw_err_set(err, CW_E_INVALID, "invalid semicolon separator in query");
-        if (params->n == CW_HTTP_PARAMS_MAX)
-            return cw_err_set(err, CW_E_TOO_LARGE, "more than %d parameters", CW_HTTP_PARAMS_MAX);
         ptrdiff_t equals = cw_str_find_byte(pair, '=');
         struct cw_str name = equals < 0 ? pair : cw_str_sub(pair, 0, (size_t)equals);
         struct cw_str value =
@@ -71,11 +89,10 @@ int cw_http_params_parse(struct cw_str text, struct cw_arena *arena, struct cw_h
         int rc = cw_http_unescape(name, CW_HTTP_PLUS_IS_SPACE, arena, &item.name, err);
         if (rc == 0)
             rc = cw_http_unescape(value, CW_HTTP_PLUS_IS_SPACE, arena, &item.value, err);
+        if (rc == 0)
+            rc = params_add(params, item, arena, err);
         if (rc < 0)
             return rc;
-        params->items = cw_arena_grow(arena, params->items, params->n, &params->cap, params->n + 1,
-                                      sizeof *params->items);
-        params->items[params->n++] = item;
     }
     return 0;
 }

@@ -26,6 +26,9 @@ struct cw_http_params {
 /* Append what `text` says ("a=1&b=x%20y+z") to *params, which begins zeroed. */
 int cw_http_params_parse(struct cw_str text, struct cw_arena *arena, struct cw_http_params *params,
                          struct cw_err *err) CW_MUST_USE;
+/* Append those of `behind`. */
+int cw_http_params_join(struct cw_http_params *params, const struct cw_http_params *behind,
+                        struct cw_arena *arena, struct cw_err *err) CW_MUST_USE;
 /* The i-th value of `name`; false past the last. */
 bool cw_http_params_at(const struct cw_http_params *params, const char *name, size_t i,
                        struct cw_str *out);

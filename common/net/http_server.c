@@ -185,14 +185,23 @@ static void list_request(struct cw_http_request *request)
         refuse_stopping(request);
 }
 
+/* What a form says comes before what the query string says, as in Go's Request.Form. */
+static int read_form(struct cw_http_request *request, struct cw_err *err)
+{
+    struct cw_http_params query = request->params;
+    request->params = (struct cw_http_params){.items = NULL};
+    int rc =
+        cw_http_params_parse(cw_buf_str(&request->body), request->arena, &request->params, err);
+    return rc < 0 ? rc : cw_http_params_join(&request->params, &query, request->arena, err);
+}
+
 /* The body is whole: run the handler, and wait for the answer if it did not give one. */
 static enum MHD_Result dispatch(struct cw_http_request *request)
 {
     struct cw_err err;
     int rc = 0;
     if (request->refusal == NULL && is_form(request))
-        rc = cw_http_params_parse(cw_buf_str(&request->body), request->arena, &request->params,
-                                  &err);
+        rc = read_form(request, &err);
     if (rc < 0)
         refuse(request, rc, err.text);
     list_request(request);

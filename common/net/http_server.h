@@ -92,7 +92,7 @@ struct cw_str cw_http_path(const struct cw_http_request *request);
 const struct cw_http_route *cw_http_route(
     const struct cw_http_request *request); /* NULL: no route (404) */
 struct cw_str cw_http_path_param(const struct cw_http_request *request, const char *name);
-/* From the query string, or the form of a POST (application/x-www-form-urlencoded; the query string first). Empty when absent. */
+/* From the form of a POST (application/x-www-form-urlencoded), or the query string; the form first, as in Go. Empty when absent. */
 struct cw_str cw_http_param(const struct cw_http_request *request, const char *name);
 bool cw_http_has_param(const struct cw_http_request *request, const char *name);
 /* The i-th value of a parameter that repeats (match[]); false past the last. */

@@ -431,8 +431,7 @@ static int source_list(struct cw_source *source, const struct cw_listing *listin
         }
         streams[n++] = stream->ref;
     }
-    *out = cw_list_cursor_of(listing, streams, n);
-    return 0;
+    return cw_list_cursor_of(listing, streams, n, out, err);
 }
 
 static int source_stats(struct cw_source *source, const struct cw_selector *selector,

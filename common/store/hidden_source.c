@@ -353,8 +353,7 @@ static int texts_gather(struct hidden_list *list, const struct cw_listing *listi
         free(texts.items);
         return rc < 0 ? rc : 0;
     }
-    list->texts = cw_list_cursor_of(listing, texts.items, texts.n);
-    return 0;
+    return cw_list_cursor_of(listing, texts.items, texts.n, &list->texts, err);
 }
 
 static int hidden_list_open(struct cw_source *source, const struct cw_listing *listing,

@@ -5,6 +5,7 @@
 
 #include "common/base/arena.h"
 #include "common/base/assert.h"
+#include "common/match/stop_sort.h"
 #include "common/store/stream_table.h"
 
 int cw_list_cursor_next(struct cw_list_cursor *cursor, struct cw_list_item *out, struct cw_err *err)
@@ -60,18 +61,21 @@ static void memory_close(struct cw_list_cursor *base)
 
 static const struct cw_list_cursor_ops memory_ops = {memory_next, memory_close};
 
-static int stream_cmp(const void *a, const void *b)
+static int stream_cmp(const void *a, const void *b, void *arg)
 {
+    (void)arg;
     return cw_part_stream_cmp(((const struct cw_stream_ref *)a)->labels,
                               ((const struct cw_stream_ref *)b)->labels);
 }
 
-static int text_cmp(const void *a, const void *b)
+static int text_cmp(const void *a, const void *b, void *arg)
 {
+    (void)arg;
     return cw_str_cmp(*(const struct cw_str *)a, *(const struct cw_str *)b);
 }
 
-static void texts_gather(struct memory_cursor *c, const struct cw_listing *listing, size_t nstreams)
+static int texts_gather(struct memory_cursor *c, const struct cw_listing *listing, size_t nstreams,
+                        struct cw_err *err)
 {
     size_t n = 0, cap = 0;
     for (size_t i = 0; i < nstreams; i++) {
@@ -87,26 +91,30 @@ static void texts_gather(struct memory_cursor *c, const struct cw_listing *listi
             c->texts[n++] = names ? labels.items[k].name : labels.items[k].value;
         }
     }
-    if (n > 1)
-        qsort(c->texts, n, sizeof(*c->texts), text_cmp);
-    for (size_t i = 0; i < n; i++)
+    int rc = cw_stop_sort(c->texts, n, sizeof(*c->texts), text_cmp, NULL, err);
+    for (size_t i = 0; rc == 0 && i < n; i++)
         if (c->n == 0 || !cw_str_eq(c->texts[c->n - 1], c->texts[i]))
             c->texts[c->n++] = c->texts[i];
+    return rc;
 }
 
-struct cw_list_cursor *cw_list_cursor_of(const struct cw_listing *listing,
-                                         struct cw_stream_ref *streams, size_t n)
+int cw_list_cursor_of(const struct cw_listing *listing, struct cw_stream_ref *streams, size_t n,
+                      struct cw_list_cursor **out, struct cw_err *err)
 {
+    int rc;
     struct memory_cursor *c = cw_mem_new(sizeof(*c));
     c->base.ops = &memory_ops;
     c->what = listing->what;
     c->streams = streams;
     if (listing->what != CW_LIST_STREAMS) {
-        texts_gather(c, listing, n);
-        return &c->base;
+        rc = texts_gather(c, listing, n, err);
+    } else {
+        c->n = n;
+        rc = cw_stop_sort(streams, n, sizeof(*streams), stream_cmp, NULL, err);
     }
-    c->n = n;
-    if (n > 1)
-        qsort(streams, n, sizeof(*streams), stream_cmp);
-    return &c->base;
+    if (rc < 0)
+        memory_close(&c->base);
+    else
+        *out = &c->base;
+    return rc;
 }

@@ -6,7 +6,7 @@
  * Wider      A stream counts for a range that a block with rows of it touches: it may have none there.
  * Ownership  A cursor borrows the source and the listing; an item is borrowed from the cursor until its next _next() or _close().
  * Threads    A cursor belongs to one thread.
- * Errors     As cursor.h: what is damaged is reported and left out; CW_E_LIMIT from a regex that gave up.
+ * Errors     As cursor.h: what is damaged is reported and left out; CW_E_LIMIT from a regex that gave up; CW_E_CANCELED (match_stop.h).
  */
 #ifndef CW_STORE_LISTING_H
 #define CW_STORE_LISTING_H
@@ -43,9 +43,9 @@ int cw_list_cursor_next(struct cw_list_cursor *cursor, struct cw_list_item *out,
 /* NULL is fine. */
 void cw_list_cursor_close(struct cw_list_cursor **cursor);
 
-/* The listing of streams that lie in memory as long as the cursor lives: takes `streams` (heap), which match already. */
-struct cw_list_cursor *cw_list_cursor_of(const struct cw_listing *listing,
-                                         struct cw_stream_ref *streams, size_t n);
+/* The listing of streams that lie in memory as long as the cursor lives: takes `streams` (heap), which match already. CW_E_CANCELED. */
+int cw_list_cursor_of(const struct cw_listing *listing, struct cw_stream_ref *streams, size_t n,
+                      struct cw_list_cursor **out, struct cw_err *err) CW_MUST_USE;
 /* 1 one of the listing's selectors matches, 0 none, or an error. */
 int cw_listing_match(const struct cw_listing *listing, struct cw_labels labels,
                      struct cw_err *err) CW_MUST_USE;

@@ -73,13 +73,16 @@ static const struct cw_stream_set *wanted(const struct part_list *list)
     return list->all ? NULL : &list->set;
 }
 
-static int next_name(struct part_list *list, struct cw_list_item *out)
+static int next_name(struct part_list *list, struct cw_list_item *out, struct cw_err *err)
 {
     const struct cw_postings *postings = cw_part_reader_postings(list->source->reader);
     while (list->next < postings->nnames) {
         bool has;
         struct cw_err why;
-        if (cw_postings_name(postings, list->next++, wanted(list), &out->text, &has, &why) < 0)
+        int rc = cw_postings_name(postings, list->next++, wanted(list), &out->text, &has, &why);
+        if (rc == CW_E_CANCELED)
+            return cw_err_set(err, rc, "%s", why.text);
+        if (rc < 0)
             cw_part_source_report_index(list->source, &why, list->listing->stats);
         else if (has)
             return 1;
@@ -87,25 +90,27 @@ static int next_name(struct part_list *list, struct cw_list_item *out)
     return 0;
 }
 
-static int next_value(struct part_list *list, struct cw_list_item *out)
+static int next_value(struct part_list *list, struct cw_list_item *out, struct cw_err *err)
 {
     struct cw_err why;
     int rc;
-    while ((rc = cw_postings_values_next(list->values, &out->text, &why)) < 0)
+    while ((rc = cw_postings_values_next(list->values, &out->text, &why)) < 0) {
+        if (rc == CW_E_CANCELED)
+            return cw_err_set(err, rc, "%s", why.text);
         cw_part_source_report_index(list->source, &why, list->listing->stats);
+    }
     return rc;
 }
 
 static int list_next(struct cw_list_cursor *cursor, struct cw_list_item *out, struct cw_err *err)
 {
     struct part_list *list = CW_CONTAINER_OF(cursor, struct part_list, base);
-    (void)err;
     switch (list->listing->what) {
     case CW_LIST_STREAMS: return next_stream(list, out);
-    case CW_LIST_NAMES: return next_name(list, out);
+    case CW_LIST_NAMES: return next_name(list, out, err);
     case CW_LIST_VALUES: break;
     }
-    return next_value(list, out);
+    return next_value(list, out, err);
 }
 
 static void list_close(struct cw_list_cursor *cursor)

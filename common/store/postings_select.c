@@ -1,5 +1,6 @@
 /* postings_select.c - what a selector matches, read from a part's POSTINGS. */
 #include "common/base/assert.h"
+#include "common/match/match_stop.h"
 #include "common/store/postings_priv.h"
 
 /* The streams whose value passes: equal to `equal`, or (equal NULL) what the matcher says, or its contrary. */
@@ -23,7 +24,9 @@ static int chunk_scan(struct postings_chunk *chunk, const struct wanted *wanted,
 {
     int rc;
     while ((rc = postings_chunk_value(chunk, err)) > 0) {
-        int hit = value_passes(wanted, cw_buf_str(&chunk->value), err);
+        int hit = cw_match_stop_check(err);
+        if (hit == 0)
+            hit = value_passes(wanted, cw_buf_str(&chunk->value), err);
         if (hit < 0)
             return hit;
         rc = postings_chunk_runs(chunk, hit ? set : NULL, NULL, NULL, err);

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "common/base/arena.h"
+#include "common/match/match_stop.h"
 #include "common/store/postings_priv.h"
 
 struct cw_postings_values {
@@ -50,7 +51,9 @@ int cw_postings_values_next(struct cw_postings_values *v, struct cw_str *out, st
         if (rc == 0) {
             if (v->chunk_next == v->chunk_end)
                 return 0;
-            rc = postings_chunk_read(&v->chunk, v->postings, v->chunk_next++, err);
+            rc = cw_match_stop_check(err);
+            if (rc == 0)
+                rc = postings_chunk_read(&v->chunk, v->postings, v->chunk_next++, err);
             if (rc < 0)
                 return rc;
             continue;

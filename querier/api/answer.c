@@ -5,6 +5,7 @@
 #include "common/base/arena.h"
 #include "common/base/base64.h"
 #include "common/base/clock.h"
+#include "common/match/match_stop.h"
 #include "querier/api/answer_stats.h"
 
 void cw_answer_labels(struct cw_json_writer *w, struct cw_labels labels)
@@ -90,14 +91,14 @@ void cw_answer_streams(const struct cw_log_groups *groups, const struct cw_answe
     struct cw_arena *arena = cw_arena_new();
     begin_data(&w, "streams", extra);
     cw_json_begin_array(&w);
-    for (size_t i = 0; i < groups->n; i++) {
+    for (size_t i = 0; i < groups->n && !cw_match_stop_raised(); i++) {
         const struct cw_log_group *group = &groups->items[i];
         cw_json_begin_object(&w);
         cw_json_key(&w, CW_STR("stream"));
         cw_answer_labels(&w, group->labels);
         cw_json_key(&w, CW_STR("values"));
         cw_json_begin_array(&w);
-        for (size_t k = 0; k < group->n; k++) {
+        for (size_t k = 0; k < group->n && !cw_match_stop_raised(); k++) {
             cw_json_begin_array(&w);
             cw_json_i64_string(&w, group->entries[k]->ts_ns);
             cw_json_string(&w, group->entries[k]->line);
@@ -141,7 +142,7 @@ static void write_sample(struct cw_json_writer *w, int64_t ns, double value)
 static void write_vector(struct cw_json_writer *w, const struct cw_table *table, int64_t time_ns)
 {
     cw_json_begin_array(w);
-    for (size_t i = 0; i < table->n; i++) {
+    for (size_t i = 0; i < table->n && !cw_match_stop_raised(); i++) {
         cw_json_begin_object(w);
         cw_json_key(w, CW_STR("metric"));
         cw_answer_labels(w, table->items[i].labels);
@@ -169,7 +170,7 @@ static void write_matrix(struct cw_json_writer *w, const struct cw_table *table)
 {
     size_t n;
     cw_json_begin_array(w);
-    for (size_t i = 0; i < table->n; i += n) {
+    for (size_t i = 0; i < table->n && !cw_match_stop_raised(); i += n) {
         const struct cw_series *series = &table->items[i];
         for (n = 1; i + n < table->n && cw_labels_eq(series->labels, series[n].labels);)
             n++;
@@ -238,7 +239,7 @@ void cw_answer_old_streams(const struct cw_log_groups *groups, const struct cw_a
     cw_json_begin_object(&w);
     cw_json_key(&w, CW_STR("streams"));
     cw_json_begin_array(&w);
-    for (size_t i = 0; i < groups->n; i++) {
+    for (size_t i = 0; i < groups->n && !cw_match_stop_raised(); i++) {
         const struct cw_log_group *group = &groups->items[i];
         cw_buf_clear(&text);
         cw_labels_format(group->labels, &text);
@@ -246,7 +247,7 @@ void cw_answer_old_streams(const struct cw_log_groups *groups, const struct cw_a
         cw_json_key_string(&w, "labels", cw_buf_str(&text));
         cw_json_key(&w, CW_STR("entries"));
         cw_json_begin_array(&w);
-        for (size_t k = 0; k < group->n; k++) {
+        for (size_t k = 0; k < group->n && !cw_match_stop_raised(); k++) {
             cw_buf_clear(&text);
             cw_time_format_rfc3339(group->entries[k]->ts_ns, &text);
             cw_json_begin_object(&w);

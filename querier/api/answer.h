@@ -27,6 +27,8 @@ struct cw_answer_extra {
     struct cw_str continuation; /* "continuation": how to ask for the rest (partial_answer.h) */
 };
 
+/* Entries, series and points that are left when the query ends (match_stop.h) are left out: nobody reads them. */
+
 /* {"a":"b",...} */
 void cw_answer_labels(struct cw_json_writer *w, struct cw_labels labels);
 /* {"structuredMetadata":{...},"parsed":{...}}: what there is of each. */

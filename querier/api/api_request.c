@@ -8,6 +8,7 @@
 #include "common/base/hash.h"
 #include "common/base/log.h"
 #include "common/labels/labels.h"
+#include "common/match/match_stop.h"
 
 /* Shorter answers go out whole, compressed and with their length; a longer one holds so much of itself. */
 #define PASS_ON_BYTES ((size_t)2 << 20)
@@ -126,6 +127,10 @@ static int run_function(struct cw_api_request *request, struct cw_err *err)
         set_warning_header(request);
         rc = request->fn(request, err);
     }
+    if (rc == 0)
+        rc = cw_match_stop_check(err); /* the answer may be cut short */
+    if (rc < 0)
+        rc = cw_query_context_reason(&request->query, rc, err);
     if (rc == 0 && cw_buf_failed(&request->body))
         rc = cw_err_set(err, CW_E_LIMIT,
                         "the answer is larger than the query's memory has room for: ask for less");
@@ -180,7 +185,9 @@ static void run_request(struct cw_coordinator_job *job)
     cw_buf_init(&request->body, SIZE_MAX);
     cw_buf_watch(&request->body, cw_allowance_watch, &request->query.allowance);
     cw_coordinator_watch(request->coordinator, &request->query);
+    const atomic_bool *watched = cw_match_stop_watch(&request->query.stop);
     int rc = run_function(request, &err);
+    cw_match_stop_watch(watched);
     finish(request, rc, &err);
 }
 

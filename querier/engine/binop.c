@@ -3,9 +3,10 @@
 #include <stdlib.h>
 
 #include "common/base/assert.h"
-#include "common/logql/functions.h"
-#include "querier/engine/grouping.h"
 #include "common/base/id_map.h"
+#include "common/logql/functions.h"
+#include "common/match/match_stop.h"
+#include "querier/engine/grouping.h"
 
 /* One result of an operator; false where a comparison filters it out. `kept` is the value that a
  * filter lets through. */
@@ -54,26 +55,38 @@ struct signatures {
     size_t n;
 };
 
-static void signatures_init(struct signatures *sigs, const struct cw_binary_modifier *modifier,
-                            const struct cw_table *left, const struct cw_table *right)
+/* *out is heap. */
+static int side_signatures(const struct cw_binary_modifier *modifier, const struct cw_table *table,
+                           struct cw_id_map *map, size_t **out, struct cw_err *err)
 {
     struct cw_arena *arena = cw_arena_new();
-    struct cw_id_map map;
     bool added;
+    int rc = 0;
+    *out = cw_mem_array(table->n + 1, sizeof(size_t));
+    for (size_t i = 0; rc == 0 && i < table->n; i++) {
+        rc = cw_match_stop_check(err);
+        (*out)[i] = cw_id_map_put(
+            map, cw_labels_hash(cw_grouping_match(modifier, table->items[i].labels, arena)),
+            &added);
+    }
+    cw_arena_free(&arena);
+    return rc;
+}
+
+/* Whatever it returns, _fini() follows. */
+static int signatures_init(struct signatures *sigs, const struct cw_binary_modifier *modifier,
+                           const struct cw_table *left, const struct cw_table *right,
+                           struct cw_err *err)
+{
+    struct cw_id_map map;
+    *sigs = (struct signatures){.left = NULL};
     cw_id_map_init(&map);
-    sigs->left = cw_mem_array(left->n + 1, sizeof(size_t));
-    sigs->right = cw_mem_array(right->n + 1, sizeof(size_t));
-    for (size_t i = 0; i < left->n; i++)
-        sigs->left[i] = cw_id_map_put(
-            &map, cw_labels_hash(cw_grouping_match(modifier, left->items[i].labels, arena)),
-            &added);
-    for (size_t i = 0; i < right->n; i++)
-        sigs->right[i] = cw_id_map_put(
-            &map, cw_labels_hash(cw_grouping_match(modifier, right->items[i].labels, arena)),
-            &added);
+    int rc = side_signatures(modifier, left, &map, &sigs->left, err);
+    if (rc == 0)
+        rc = side_signatures(modifier, right, &map, &sigs->right, err);
     sigs->n = map.n;
     cw_id_map_fini(&map);
-    cw_arena_free(&arena);
+    return rc;
 }
 
 static void signatures_fini(struct signatures *sigs)
@@ -123,16 +136,18 @@ static bool overlap(const struct cw_series *a, const struct cw_series *b, size_t
 
 /* `or` may hold one label set on both sides, at different steps: they are one series of the answer.
  * (Equal series of one side, which label_replace makes, stay apart.) */
-static void join_duplicates(struct cw_table *table)
+static int join_duplicates(struct cw_table *table, struct cw_err *err)
 {
+    int rc = 0;
     struct cw_id_map map;
     size_t *first = cw_mem_array(
         table->n + 1, sizeof(*first)); /* by number of the id: where it is in the table */
     size_t n = 0;
     cw_id_map_init(&map);
-    for (size_t i = 0; i < table->n; i++) {
+    for (size_t i = 0; rc == 0 && i < table->n; i++) {
         struct cw_series *series = &table->items[i];
         bool added;
+        rc = cw_match_stop_check(err);
         size_t number = cw_id_map_put(&map, series->id, &added);
         if (added)
             first[number] = n;
@@ -147,6 +162,7 @@ static void join_duplicates(struct cw_table *table)
     table->n = n;
     cw_id_map_fini(&map);
     free(first);
+    return rc;
 }
 
 static int set_operator(const struct cw_expr *expr, const struct cw_table *left,
@@ -158,9 +174,10 @@ static int set_operator(const struct cw_expr *expr, const struct cw_table *left,
         rc = copy_empty(table, right, err);
     if (rc < 0)
         return rc;
-    signatures_init(&sigs, &expr->modifier, left, right);
+    rc = signatures_init(&sigs, &expr->modifier, left, right, err);
     bool *marks = cw_mem_array(sigs.n + 1, sizeof(*marks));
-    for (size_t step = 0; step < table->grid.n; step++) {
+    for (size_t step = 0; rc == 0 && step < table->grid.n; step++) {
+        rc = cw_match_stop_check(err);
         if (expr->binop == CW_BIN_OR) {
             mark(marks, sigs.n, sigs.left, left, step);
             for (size_t i = 0; i < left->n; i++)
@@ -174,9 +191,7 @@ static int set_operator(const struct cw_expr *expr, const struct cw_table *left,
     }
     free(marks);
     signatures_fini(&sigs);
-    if (expr->binop == CW_BIN_OR)
-        join_duplicates(table);
-    return 0;
+    return rc == 0 && expr->binop == CW_BIN_OR ? join_duplicates(table, err) : rc;
 }
 
 /* ---- arithmetic and comparisons ---- */
@@ -300,7 +315,7 @@ static int match_operator(const struct cw_expr *expr, const struct cw_table *lef
 {
     bool swapped = expr->modifier.cardinality == CW_CARD_ONE_TO_MANY;
     struct signatures sigs;
-    signatures_init(&sigs, &expr->modifier, left, right);
+    int rc = signatures_init(&sigs, &expr->modifier, left, right, err);
     struct matcher m = {
         .expr = expr,
         .many = swapped ? right : left,
@@ -317,9 +332,10 @@ static int match_operator(const struct cw_expr *expr, const struct cw_table *lef
     m.matched = cw_mem_array(sigs.n + 1, sizeof(size_t));
     for (size_t i = 0; i < m.many->n; i++)
         m.last_one[i] = SIZE_MAX;
-    int rc = 0;
     for (size_t step = 0; rc == 0 && step < table->grid.n; step++) {
-        rc = index_one(&m, sigs.n, step, err);
+        rc = cw_match_stop_check(err);
+        if (rc == 0)
+            rc = index_one(&m, sigs.n, step, err);
         if (rc == 0)
             rc = match_step(&m, step, err);
     }

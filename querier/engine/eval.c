@@ -5,6 +5,7 @@
 
 #include "common/base/assert.h"
 #include "common/base/clock.h"
+#include "common/match/match_stop.h"
 #include "querier/engine/binop.h"
 #include "querier/engine/eval_table.h"
 #include "querier/engine/label_replace.h"
@@ -293,9 +294,9 @@ static int eval_variants(struct cw_eval *eval, const struct cw_expr *expr, struc
 static int eval_expr(struct cw_eval *eval, const struct cw_expr *expr, struct cw_table **out,
                      struct cw_err *err)
 {
-    if (eval->options.cancel != NULL &&
-        atomic_load_explicit(eval->options.cancel, memory_order_relaxed))
-        return cw_err_set(err, CW_E_CANCELED, "the query was canceled");
+    int stopped = cw_match_stop_check(err);
+    if (stopped < 0)
+        return stopped;
     if (is_fused(expr) || expr->kind == CW_EXPR_RANGE_AGG)
         return eval_leaf(eval, out, err);
     size_t npieces = count_pieces(eval, expr);
@@ -344,7 +345,8 @@ int cw_eval_run(struct cw_eval *eval, struct cw_result *out, struct cw_err *err)
     }
     bool by_value = out->kind == CW_RESULT_VECTOR && root->kind == CW_EXPR_VECTOR_AGG &&
                     (root->vector_fn == CW_VECTOR_SORT || root->vector_fn == CW_VECTOR_SORT_DESC);
-    if (!by_value)
-        cw_table_sort(out->table);
-    return 0;
+    rc = by_value ? 0 : cw_table_sort(out->table, err);
+    if (rc < 0)
+        cw_result_fini(out);
+    return rc;
 }

@@ -24,7 +24,6 @@ enum cw_eval_kind { CW_EVAL_INSTANT, CW_EVAL_RANGE };
 struct cw_eval_options {
     struct cw_allowance *allowance; /* may be NULL */
     size_t max_series;              /* max_query_series; 0: no bound */
-    const atomic_bool *cancel;      /* may be NULL */
 };
 
 struct cw_eval;

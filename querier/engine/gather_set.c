@@ -6,6 +6,8 @@
 #include "common/base/arena.h"
 #include "common/base/assert.h"
 #include "common/base/limits.h"
+#include "common/match/match_stop.h"
+#include "common/match/stop_sort.h"
 
 enum {
     TAKE_BYTES = 64 << 10, /* taken from the allowance at once */
@@ -273,12 +275,13 @@ int cw_gather_set_merge(struct cw_gather_set *set, struct cw_gather_set *from, s
     int rc = 0;
     while (rc == 0 && from->n > 0) {
         struct cw_gathered *item = from->items[--from->n], *there;
+        rc = cw_match_stop_check(err);
         if (!is_wanted(set, item, &there)) {
             item_fini(item);
             free(item);
             continue;
         }
-        if (there == NULL && !is_bounded(set))
+        if (rc == 0 && there == NULL && !is_bounded(set))
             rc = check_room(set, err);
         set->bytes += item_bytes(set, item);
         put(set, there, item);
@@ -310,18 +313,21 @@ static int in_answer(const void *a, const void *b, void *arg)
     return before_in_answer(arg, *x, *y) ? -1 : before_in_answer(arg, *y, *x);
 }
 
-size_t cw_gather_set_take(struct cw_gather_set *set, struct cw_log_entry **out)
+int cw_gather_set_take(struct cw_gather_set *set, struct cw_log_entry **out, size_t *n_out,
+                       struct cw_err *err)
 {
     drop_dropped(set);
     size_t n = set->n;
+    int rc = cw_stop_sort(set->items, n, sizeof(struct cw_gathered *), in_answer, set, err);
+    if (rc < 0)
+        return rc;
     *out = cw_mem_array(n + 1, sizeof **out);
-    if (n > 1)
-        qsort_r(set->items, n, sizeof(struct cw_gathered *), in_answer, set);
     for (size_t i = 0; i < n; i++) {
         (*out)[i] = set->items[i]->entry;
         free((struct cw_sort_value *)set->items[i]->key.values);
         free(set->items[i]);
     }
     set->n = 0;
-    return n;
+    *n_out = n;
+    return 0;
 }

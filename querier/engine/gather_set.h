@@ -48,7 +48,8 @@ int cw_gather_set_merge(struct cw_gather_set *set, struct cw_gather_set *from,
 /* No room for what stands behind *worst. */
 bool cw_gather_set_full(const struct cw_gather_set *set, const struct cw_log_entry **worst_out);
 /* Takes out what was not dropped, in the order of the answer: *out is heap, its entries are the caller's (cw_log_entry_fini()). Only
- * _fini() may follow. */
-size_t cw_gather_set_take(struct cw_gather_set *set, struct cw_log_entry **out);
+ * _fini() may follow. CW_E_CANCELED (match_stop.h). */
+int cw_gather_set_take(struct cw_gather_set *set, struct cw_log_entry **out, size_t *n_out,
+                       struct cw_err *err) CW_MUST_USE;
 
 #endif

@@ -295,10 +295,10 @@ int cw_log_context_run(struct cw_query_context *query, const struct cw_log_conte
     int rc = find_matches(&run, err);
     if (rc == 0)
         rc = add_streams(&run, err);
+    if (rc == 0)
+        rc = cw_log_top_sort(out, err);
     if (rc < 0)
         cw_log_top_fini(out);
-    else
-        cw_log_top_sort(out);
     free(run.filters);
     cw_pipeline_run_free(&run.pipeline_run);
     cw_pipeline_free(&run.pipeline);

@@ -174,13 +174,17 @@ static int read_unit(void *arg, unsigned slot_idx, size_t idx, struct cw_err *er
 
 /* ---- the whole of it ---- */
 
-static void finish(struct cw_log_gather *gather, struct cw_gather_set *set, size_t max_entries)
+static int finish(struct cw_log_gather *gather, struct cw_gather_set *set, size_t max_entries,
+                  struct cw_err *err)
 {
-    gather->n = cw_gather_set_take(set, &gather->entries);
+    int rc = cw_gather_set_take(set, &gather->entries, &gather->n, err);
+    if (rc < 0)
+        return rc;
     gather->taken = set->taken;
     set->taken = 0;
     while (gather->n > max_entries)
         cw_log_entry_fini(&gather->entries[--gather->n]);
+    return 0;
 }
 
 static int join(struct cw_log_gather *gather, struct gather_slot *slots, unsigned nslots,
@@ -189,9 +193,7 @@ static int join(struct cw_log_gather *gather, struct gather_slot *slots, unsigne
     int rc = 0;
     for (unsigned i = 1; rc == 0 && i < nslots; i++)
         rc = cw_gather_set_merge(&slots[0].set, &slots[i].set, err);
-    if (rc == 0)
-        finish(gather, &slots[0].set, max_entries);
-    return rc;
+    return rc == 0 ? finish(gather, &slots[0].set, max_entries, err) : rc;
 }
 
 int cw_log_gather_run(struct cw_query_context *query, const struct cw_expr *expr,

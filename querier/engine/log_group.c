@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "common/base/id_map.h"
+#include "common/match/match_stop.h"
 
 static int by_name(const void *a, const void *b)
 {
@@ -89,7 +90,7 @@ void cw_log_group_runs(const struct cw_log_entry *const *entries, size_t n, bool
 {
     struct cw_log_group *groups = NULL;
     size_t ngroups = 0, cap = 0;
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < n && !cw_match_stop_raised(); i++) {
         struct cw_labels labels = labels_of(entries[i], categorised, arena);
         if (ngroups == 0 || !cw_labels_eq(groups[ngroups - 1].labels, labels)) {
             groups = cw_arena_grow(arena, groups, ngroups, &cap, ngroups + 1, sizeof *groups);
@@ -107,7 +108,7 @@ void cw_log_group(const struct cw_log_entry *const *entries, size_t n, bool cate
     cw_id_map_init(&map);
     struct cw_log_group *groups = NULL;
     size_t ngroups = 0, cap = 0;
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < n && !cw_match_stop_raised(); i++) {
         const struct cw_log_entry *entry = entries[i];
         struct cw_labels labels = labels_of(entry, categorised, arena);
         bool added;

@@ -31,6 +31,7 @@ struct cw_labels cw_log_labels(struct cw_labels stream, struct cw_labels metadat
 /* What categorised answers keep apart (parsed labels too), in one set. */
 struct cw_labels cw_log_all_labels(const struct cw_log_entry *entry, struct cw_arena *arena);
 /* The order of the entries is kept: a group is a run of entries with the same labels, and a set of labels may have several. */
+/* Both end early when the query does (match_stop.h): then nobody reads them. */
 void cw_log_group_runs(const struct cw_log_entry *const *entries, size_t n, bool categorised,
                        struct cw_arena *arena, struct cw_log_groups *out);
 void cw_log_group(const struct cw_log_entry *const *entries, size_t n, bool categorised,

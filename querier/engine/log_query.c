@@ -406,9 +406,10 @@ int cw_log_query_page(struct cw_log_query *log_query, size_t max_entries, size_t
         rc = page_read(&run, err);
     }
     pthread_mutex_destroy(&run.lock);
+    if (rc == 0 && (rc = cw_log_top_sort(&run.top, err)) < 0)
+        cw_log_top_fini(&run.top);
     if (rc < 0)
         return rc;
-    cw_log_top_sort(&run.top);
     log_query->page = run.top;
     *out = (struct cw_log_page){
         .entries = run.top.items,

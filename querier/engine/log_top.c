@@ -5,6 +5,7 @@
 
 #include "common/base/arena.h"
 #include "common/base/assert.h"
+#include "common/match/stop_sort.h"
 
 enum {
     /* An allocation for each of the texts, and the array that is up to half empty. */
@@ -272,19 +273,13 @@ bool cw_log_top_cut(const struct cw_log_top *top, int64_t *ts_ns_out)
     return true;
 }
 
-static int compare_up(const void *a, const void *b)
+static int in_order(const void *a, const void *b, void *arg)
 {
-    return cw_log_before(a, b, false) ? -1 : cw_log_before(b, a, false);
+    const struct cw_log_top *top = arg;
+    return cw_log_before(a, b, top->newest_first) ? -1 : cw_log_before(b, a, top->newest_first);
 }
 
-static int compare_down(const void *a, const void *b)
+int cw_log_top_sort(struct cw_log_top *top, struct cw_err *err)
 {
-    return cw_log_before(a, b, true) ? -1 : cw_log_before(b, a, true);
-}
-
-void cw_log_top_sort(struct cw_log_top *top)
-{
-    if (top->n > 1)
-        qsort(top->items, top->n, sizeof *top->items,
-              top->newest_first ? compare_down : compare_up);
+    return cw_stop_sort(top->items, top->n, sizeof *top->items, in_order, top, err);
 }

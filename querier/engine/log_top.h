@@ -69,7 +69,7 @@ int cw_log_top_add(struct cw_log_top *top, const struct cw_log_entry *entry,
 void cw_log_top_merge(struct cw_log_top *top, struct cw_log_top *from);
 /* The time from which on (in the order) entries find no room for certain; false while there is none. */
 bool cw_log_top_cut(const struct cw_log_top *top, int64_t *ts_ns_out);
-/* Into the order of the answer; only _fini() may follow. */
-void cw_log_top_sort(struct cw_log_top *top);
+/* Into the order of the answer; only _fini() may follow. CW_E_CANCELED (match_stop.h). */
+int cw_log_top_sort(struct cw_log_top *top, struct cw_err *err) CW_MUST_USE;
 
 #endif

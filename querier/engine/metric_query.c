@@ -71,8 +71,7 @@ int cw_metric_query_run(struct cw_query_context *query, const struct cw_expr *ex
                         const struct cw_grid *grid, enum cw_eval_kind kind, size_t max_series,
                         struct cw_result *out, struct cw_err *err)
 {
-    struct cw_eval_options options = {
-        .allowance = &query->allowance, .max_series = max_series, .cancel = &query->stop};
+    struct cw_eval_options options = {.allowance = &query->allowance, .max_series = max_series};
     struct cw_eval *eval = NULL;
     int rc = cw_eval_new(expr, grid, kind, &options, &eval, err);
     for (size_t i = 0; rc == 0 && i < cw_eval_nrange_aggs(eval); i++)

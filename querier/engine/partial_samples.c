@@ -147,7 +147,9 @@ int cw_partial_samples(struct cw_query_context *query, const struct cw_expr *exp
         rc = cw_slices_walk(&slices, &done, &out->stop, err);
     if (rc == 0) {
         cw_table_drop_empty(run.table); /* of a slice that found no room */
-        cw_table_sort(run.table);
+        rc = cw_table_sort(run.table, err);
+    }
+    if (rc == 0) {
         out->result = (struct cw_result){.kind = CW_RESULT_MATRIX, .table = run.table};
         out->nsteps = (size_t)done;
         run.table = NULL;

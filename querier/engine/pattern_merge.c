@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "common/base/assert.h"
+#include "common/match/match_stop.h"
 
 /* More than these find next to nothing. */
 enum { PASSES_MAX = 3 };
@@ -235,7 +236,9 @@ static int write_merged(const struct merge *m, const struct cw_pattern_table *fr
     for (size_t i = 0; rc == 0 && i < m->n; i++) {
         const struct cw_pattern_sum *sum = &from->items[i];
         size_t idx;
-        rc = cw_pattern_table_put(out, final_text(m, from, &texts, i), &idx, err);
+        rc = cw_match_stop_check(err);
+        if (rc == 0)
+            rc = cw_pattern_table_put(out, final_text(m, from, &texts, i), &idx, err);
         for (size_t k = 0; rc == 0 && k < sum->n; k++)
             rc = cw_pattern_table_add(out, idx, sum->samples[k], err);
     }
@@ -268,11 +271,13 @@ int cw_pattern_merge(const struct cw_pattern_table *from, struct cw_pattern_tabl
     size_t nplaces = merge_open(&m, from), bytes = cw_arena_bytes(m.arena);
     int rc = cw_allowance_take(from->allowance, bytes, err);
     /* What became one at a place may be alike now at one before it. */
-    bool again = rc == 0;
-    for (unsigned pass = 0; again && pass < PASSES_MAX; pass++) {
+    bool again = true;
+    for (unsigned pass = 0; rc == 0 && again && pass < PASSES_MAX; pass++) {
         again = false;
-        for (size_t place = 0; place < nplaces; place++)
+        for (size_t place = 0; rc == 0 && place < nplaces; place++) {
             again |= merge_at(&m, place);
+            rc = cw_match_stop_check(err);
+        }
     }
     if (rc == 0) {
         rc = write_merged(&m, from, out, err);

@@ -440,8 +440,6 @@ static int run_step(struct cw_pipeline_run *run, const struct step *step, struct
     case CW_STAGE_KEEP: return run_keep(stage, builder, err);
     case CW_STAGE_LABEL_FORMAT:
     case CW_STAGE_LINE_FORMAT:
-        if (cw_match_stop_raised()) /* a template may take milliseconds a line */
-            return cw_err_set(err, CW_E_CANCELED, "canceled");
         cw_format_stage_entry(step->format, run->format, builder, run->ts_ns, &run->line);
         return 1;
     case CW_STAGE_DISTINCT:
@@ -481,7 +479,9 @@ static int run_unwrap(struct cw_pipeline_run *run)
 static int run_from(struct cw_pipeline_run *run, size_t i, struct cw_err *err)
 {
     const struct cw_pipeline *pipeline = run->pipeline;
-    int rc = 1;
+    int rc = cw_match_stop_check(err); /* a parser or a template may take milliseconds a line */
+    if (rc == 0)
+        rc = 1;
     for (; rc > 0 && i < pipeline->nstages; i++)
         rc = run_step(run, &pipeline->steps[i], err);
     if (rc > 0 && pipeline->expr->unwrap.present)

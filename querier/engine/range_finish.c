@@ -99,13 +99,13 @@ static int set_distinct(const struct cw_range_agg *agg, const struct series_sum 
     if (rc < 0)
         return rc;
     uint64_t *counts = cw_mem_array(n, sizeof *counts);
-    cw_step_values_count(&from->values, n, counts);
-    for (size_t step = 0; step < n; step++)
+    rc = cw_step_values_count(&from->values, n, counts, err);
+    for (size_t step = 0; rc == 0 && step < n; step++)
         if (counts[step] > 0)
             cw_series_set(to, step, (double)counts[step]);
     free(counts);
     cw_allowance_give(agg->allowance, bytes);
-    return 0;
+    return rc;
 }
 
 /* Room for the values of one window. */
@@ -139,7 +139,7 @@ static int set_unordered(const struct cw_range_agg *agg, const struct series_sum
     int rc = cw_allowance_take(agg->allowance, bytes, err);
     if (rc < 0)
         return rc;
-    cw_run_walk_init(&walk, &from->runs);
+    rc = cw_run_walk_init(&walk, &from->runs, err);
     for (size_t step = 0; rc == 0 && step < agg->steps.grid.n; step++) {
         size_t n = cw_run_walk_step(&walk, step);
         if (n == 0)
@@ -190,9 +190,9 @@ static int set_sampled(const struct cw_range_agg *agg, struct series_sum *from,
     int rc = cw_allowance_take(agg->allowance, bytes, err);
     if (rc < 0)
         return rc;
-    cw_sample_list_sort(&from->samples);
+    rc = cw_sample_list_sort(&from->samples, err);
     cw_allowance_give(agg->allowance, bytes);
-    return set_windows(agg, &from->samples, to, err);
+    return rc < 0 ? rc : set_windows(agg, &from->samples, to, err);
 }
 
 int cw_range_agg_finish(struct cw_range_agg *agg, struct cw_table **out, struct cw_err *err)

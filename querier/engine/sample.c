@@ -3,6 +3,8 @@
 #include <stdlib.h>
 
 #include "common/base/assert.h"
+#include "common/match/match_stop.h"
+#include "common/match/stop_sort.h"
 
 static int64_t floor_to(int64_t time_ns, int64_t step_ns)
 {
@@ -153,7 +155,9 @@ int cw_table_add(struct cw_table *table, struct cw_labels labels, enum cw_table_
         2 * sizeof(struct cw_series) + table->grid.n * sizeof(double) + nwords * sizeof(uint64_t);
     if (how == CW_TABLE_COPY)
         bytes += labels_bytes(labels);
-    int rc = cw_allowance_take(table->allowance, bytes, err);
+    int rc = cw_match_stop_check(err);
+    if (rc == 0)
+        rc = cw_allowance_take(table->allowance, bytes, err);
     if (rc < 0)
         return rc;
     table->taken += bytes;
@@ -170,8 +174,9 @@ int cw_table_add(struct cw_table *table, struct cw_labels labels, enum cw_table_
     return 0;
 }
 
-static int by_labels(const void *a, const void *b)
+static int by_labels(const void *a, const void *b, void *arg)
 {
+    (void)arg;
     return cw_labels_cmp(((const struct cw_series *)a)->labels,
                          ((const struct cw_series *)b)->labels);
 }
@@ -185,10 +190,9 @@ void cw_table_drop_empty(struct cw_table *table)
     table->n = n;
 }
 
-void cw_table_sort(struct cw_table *table)
+int cw_table_sort(struct cw_table *table, struct cw_err *err)
 {
-    if (table->n > 1)
-        qsort(table->items, table->n, sizeof(*table->items), by_labels);
+    return cw_stop_sort(table->items, table->n, sizeof(*table->items), by_labels, NULL, err);
 }
 
 size_t cw_series_count(const struct cw_series *series, size_t nsteps)

@@ -83,14 +83,14 @@ struct cw_table {
 struct cw_table *cw_table_new(const struct cw_grid *grid, struct cw_allowance *allowance);
 void cw_table_free(struct cw_table **table);
 /* Add a series without values; `labels` are copied when `copy`, else borrowed from an arena that
- * lives as long. *out dies at the next add. */
+ * lives as long. *out dies at the next add. CW_E_LIMIT, CW_E_OVERLOAD, CW_E_CANCELED (match_stop.h). */
 enum cw_table_labels { CW_TABLE_COPY, CW_TABLE_BORROW };
 int cw_table_add(struct cw_table *table, struct cw_labels labels, enum cw_table_labels how,
                  struct cw_series **out, struct cw_err *err) CW_MUST_USE;
 /* Series without a value. */
 void cw_table_drop_empty(struct cw_table *table);
-/* By labels (cw_labels_cmp), as answers are printed. */
-void cw_table_sort(struct cw_table *table);
+/* By labels (cw_labels_cmp), as answers are printed. CW_E_CANCELED (match_stop.h). */
+int cw_table_sort(struct cw_table *table, struct cw_err *err) CW_MUST_USE;
 
 static inline bool cw_series_has(const struct cw_series *series, size_t step)
 {

@@ -7,6 +7,7 @@
 
 #include "common/base/arena.h"
 #include "common/base/assert.h"
+#include "common/match/match_stop.h"
 
 void cw_sample_list_fini(struct cw_sample_list *list)
 {
@@ -58,38 +59,49 @@ struct run_sort {
     size_t left_cap;
 };
 
+/* Samples between two looks at whether the query is to end. */
+enum { CHECK_EVERY = 1 << 16 };
+
 /* The runs items[0, mid) and items[mid, n) become one. */
-static void merge_runs(struct run_sort *sort, struct cw_sample *items, size_t mid, size_t n)
+static int merge_runs(struct run_sort *sort, struct cw_sample *items, size_t mid, size_t n,
+                      struct cw_err *err)
 {
     size_t i = 0, k = mid;
     struct cw_sample *to = items;
-    if (!comes_after(&items[mid - 1], &items[mid]))
-        return;
+    int rc = cw_match_stop_check(err);
+    if (rc < 0 || !comes_after(&items[mid - 1], &items[mid]))
+        return rc;
     if (mid > sort->left_cap) {
         free(sort->left);
         sort->left_cap = mid;
         sort->left = cw_mem_resize(NULL, mid * sizeof *sort->left);
     }
     memcpy(sort->left, items, mid * sizeof *items);
-    while (i < mid && k < n)
+    while (rc == 0 && i < mid && k < n) {
         *to++ = comes_after(&sort->left[i], &items[k]) ? items[k++] : sort->left[i++];
+        if ((i + k) % CHECK_EVERY == 0)
+            rc = cw_match_stop_check(err);
+    }
     memcpy(to, sort->left + i, (mid - i) * sizeof *to);
+    return rc;
 }
 
 /* Runs [run, run + n); neighbours first, while they are in the cache. */
-static void sort_runs(struct run_sort *sort, size_t run, size_t n)
+static int sort_runs(struct run_sort *sort, size_t run, size_t n, struct cw_err *err)
 {
     size_t start = run > 0 ? sort->ends[run - 1] : 0, half = n / 2;
     if (n < 2)
-        return;
-    sort_runs(sort, run, half);
-    sort_runs(sort, run + half, n - half);
-    merge_runs(sort, sort->items + start, sort->ends[run + half - 1] - start,
-               sort->ends[run + n - 1] - start);
+        return 0;
+    int rc = sort_runs(sort, run, half, err);
+    if (rc == 0)
+        rc = sort_runs(sort, run + half, n - half, err);
+    return rc < 0 ? rc
+                  : merge_runs(sort, sort->items + start, sort->ends[run + half - 1] - start,
+                               sort->ends[run + n - 1] - start, err);
 }
 
 /* Streams and blocks come one after the other, each in order of time: a few long runs, and many of them do not overlap. */
-void cw_sample_list_sort(struct cw_sample_list *list)
+int cw_sample_list_sort(struct cw_sample_list *list, struct cw_err *err)
 {
     size_t n = 0, cap = 0, *ends = NULL;
     for (size_t at = 0; at < list->n;) {
@@ -100,9 +112,10 @@ void cw_sample_list_sort(struct cw_sample_list *list)
         ends[n++] = at = run_end(list, at);
     }
     struct run_sort sort = {.items = list->items, .ends = ends};
-    sort_runs(&sort, 0, n);
+    int rc = sort_runs(&sort, 0, n, err);
     free(sort.left);
     free(ends);
+    return rc;
 }
 
 size_t cw_sample_list_sort_bytes(const struct cw_sample_list *list)

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include "common/base/err.h"
 
 struct cw_sample {
     int64_t ts_ns;
@@ -32,8 +33,8 @@ static inline bool cw_sample_list_push(struct cw_sample_list *list, const struct
     list->items[list->n++] = *item;
     return true;
 }
-/* By time and place. */
-void cw_sample_list_sort(struct cw_sample_list *list);
+/* By time and place. CW_E_CANCELED (match_stop.h). */
+int cw_sample_list_sort(struct cw_sample_list *list, struct cw_err *err) CW_MUST_USE;
 /* Bytes that it allocates meanwhile, at most. */
 size_t cw_sample_list_sort_bytes(const struct cw_sample_list *list);
 

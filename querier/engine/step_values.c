@@ -5,6 +5,7 @@
 
 #include "common/base/arena.h"
 #include "common/base/assert.h"
+#include "common/match/match_stop.h"
 
 static size_t nwords_of(size_t nsteps)
 {
@@ -74,12 +75,16 @@ size_t cw_step_values_merge(struct cw_step_values *values, size_t nsteps,
     return nadded;
 }
 
-void cw_step_values_count(const struct cw_step_values *values, size_t nsteps, uint64_t *counts)
+int cw_step_values_count(const struct cw_step_values *values, size_t nsteps, uint64_t *counts,
+                         struct cw_err *err)
 {
+    int rc = 0;
     size_t nwords = nwords_of(nsteps);
-    for (size_t i = 0; i < values->ids.n; i++) {
+    for (size_t i = 0; rc == 0 && i < values->ids.n; i++) {
+        rc = cw_match_stop_check(err);
         for (size_t word = 0; word < nwords; word++)
             for (uint64_t rest = values->bits[i * nwords + word]; rest != 0; rest &= rest - 1)
                 counts[64 * word + (size_t)__builtin_ctzll(rest)]++;
     }
+    return rc;
 }

@@ -8,6 +8,7 @@
  */
 #ifndef CW_ENGINE_STEP_VALUES_H
 #define CW_ENGINE_STEP_VALUES_H
+#include "common/base/err.h"
 #include "common/base/id_map.h"
 #include "common/base/str.h"
 
@@ -27,7 +28,8 @@ bool cw_step_values_add(struct cw_step_values *values, size_t nsteps, struct cw_
 /* What `from` has too; how many of them are new. */
 size_t cw_step_values_merge(struct cw_step_values *values, size_t nsteps,
                             const struct cw_step_values *from);
-/* How many values each window holds: `counts` is nsteps long, and zeroed. */
-void cw_step_values_count(const struct cw_step_values *values, size_t nsteps, uint64_t *counts);
+/* How many values each window holds: `counts` is nsteps long, and zeroed. CW_E_CANCELED (match_stop.h). */
+int cw_step_values_count(const struct cw_step_values *values, size_t nsteps, uint64_t *counts,
+                         struct cw_err *err) CW_MUST_USE;
 
 #endif

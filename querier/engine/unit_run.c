@@ -134,12 +134,12 @@ int cw_unit_read(struct cw_query_context *query, const struct cw_scan *scan,
                  const struct cw_unit *unit, cw_batch_fn fn, void *arg, struct cw_err *err)
 {
     struct cw_cursor *cursor = NULL;
-    cw_match_stop_watch(&query->stop);
+    const atomic_bool *watched = cw_match_stop_watch(&query->stop);
     int rc = unit->source->ops->open(unit->source, scan, unit, &cursor, err);
     if (rc == 0)
         rc = read_batches(query, cursor, fn, arg, err);
     cw_cursor_close(&cursor);
-    cw_match_stop_watch(NULL);
+    cw_match_stop_watch(watched);
     if (scan->stats != NULL)
         atomic_fetch_add(&query->units_read, 1);
     return rc < 0 ? cw_query_context_reason(query, rc, err) : 0;

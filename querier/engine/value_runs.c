@@ -5,6 +5,7 @@
 
 #include "common/base/arena.h"
 #include "common/base/assert.h"
+#include "common/match/stop_sort.h"
 
 void cw_value_runs_fini(struct cw_value_runs *runs)
 {
@@ -86,12 +87,13 @@ static size_t count_runs(const struct cw_value_runs *runs)
 
 size_t cw_run_walk_bytes(const struct cw_value_runs *runs)
 {
-    return 2 * count_runs(runs) * sizeof(struct cw_run_place); /* qsort() takes as much */
+    return 2 * count_runs(runs) * sizeof(struct cw_run_place); /* sorting takes as much */
 }
 
 /* Of two runs whose windows differ both ends go the same way. */
-static int by_steps(const void *a, const void *b)
+static int by_steps(const void *a, const void *b, void *arg)
 {
+    (void)arg;
     const struct cw_value_run *x = &((const struct cw_run_place *)a)->run,
                               *y = &((const struct cw_run_place *)b)->run;
     if (x->first != y->first)
@@ -99,7 +101,7 @@ static int by_steps(const void *a, const void *b)
     return x->last < y->last ? -1 : x->last > y->last;
 }
 
-void cw_run_walk_init(struct cw_run_walk *walk, const struct cw_value_runs *runs)
+int cw_run_walk_init(struct cw_run_walk *walk, const struct cw_value_runs *runs, struct cw_err *err)
 {
     *walk = (struct cw_run_walk){
         .places = cw_mem_resize(NULL, (count_runs(runs) + 1) * sizeof *walk->places)};
@@ -108,7 +110,7 @@ void cw_run_walk_init(struct cw_run_walk *walk, const struct cw_value_runs *runs
         for (size_t i = 0; i < runs->nruns; values += runs->runs[i++].n)
             walk->places[walk->n++] = (struct cw_run_place){runs->runs[i], values};
     }
-    qsort(walk->places, walk->n, sizeof *walk->places, by_steps);
+    return cw_stop_sort(walk->places, walk->n, sizeof *walk->places, by_steps, NULL, err);
 }
 
 void cw_run_walk_fini(struct cw_run_walk *walk)

@@ -43,7 +43,9 @@ struct cw_run_walk {
 };
 /* Bytes that a walk allocates. */
 size_t cw_run_walk_bytes(const struct cw_value_runs *runs);
-void cw_run_walk_init(struct cw_run_walk *walk, const struct cw_value_runs *runs);
+/* Whatever it returns, _fini() follows. CW_E_CANCELED (match_stop.h). */
+int cw_run_walk_init(struct cw_run_walk *walk, const struct cw_value_runs *runs,
+                     struct cw_err *err) CW_MUST_USE;
 void cw_run_walk_fini(struct cw_run_walk *walk);
 /* Move on to a later step; how many values its window holds. */
 size_t cw_run_walk_step(struct cw_run_walk *walk, size_t step);

@@ -4,8 +4,10 @@
 #include <stdlib.h>
 
 #include "common/base/assert.h"
-#include "querier/engine/grouping.h"
 #include "common/base/id_map.h"
+#include "common/match/match_stop.h"
+#include "common/match/stop_sort.h"
+#include "querier/engine/grouping.h"
 
 /* Which group each series of a table belongs to. */
 struct groups {
@@ -35,10 +37,11 @@ static int groups_init(struct groups *groups, const struct cw_grouping *grouping
     groups->of = cw_mem_array(in->n + 1, sizeof(*groups->of));
     groups->arena = cw_arena_new();
     cw_id_map_init(&map);
-    for (size_t i = 0; i < in->n; i++) {
+    for (size_t i = 0; rc == 0 && i < in->n; i++) {
         bool added;
         struct cw_labels labels = cw_grouping_apply(grouping, in->items[i].labels, groups->arena);
         groups->of[i] = cw_id_map_put(&map, cw_labels_hash(labels), &added);
+        rc = cw_match_stop_check(err);
         if (!added)
             continue;
         groups->labels = cw_arena_grow(groups->arena, groups->labels, groups->n, &groups->cap,
@@ -46,7 +49,7 @@ static int groups_init(struct groups *groups, const struct cw_grouping *grouping
         groups->labels[groups->n++] = labels;
     }
     cw_id_map_fini(&map);
-    return 0;
+    return rc;
 }
 
 static void groups_fini(struct groups *groups)
@@ -101,10 +104,11 @@ static double fold_result(enum cw_vector_fn fn, const struct fold *fold)
 int cw_vector_agg_fold(const struct cw_expr *expr, struct cw_table *in, struct cw_table **out,
                        struct cw_err *err)
 {
-    struct groups groups;
+    struct groups groups = {0};
     /* Sums of doubles depend on their order: the same query gives the same digits. */
-    cw_table_sort(in);
-    int rc = groups_init(&groups, &expr->grouping, in, err);
+    int rc = cw_table_sort(in, err);
+    if (rc == 0)
+        rc = groups_init(&groups, &expr->grouping, in, err);
     struct cw_table *table = cw_table_new(&in->grid, in->allowance);
     struct fold *folds = cw_mem_array(groups.n + 1, sizeof(*folds));
     for (size_t g = 0; rc == 0 && g < groups.n; g++) {
@@ -112,6 +116,7 @@ int cw_vector_agg_fold(const struct cw_expr *expr, struct cw_table *in, struct c
         rc = cw_table_add(table, groups.labels[g], CW_TABLE_COPY, &series, err);
     }
     for (size_t step = 0; rc == 0 && step < in->grid.n; step++) {
+        rc = cw_match_stop_check(err);
         memset(folds, 0, groups.n * sizeof(*folds));
         for (size_t i = 0; i < in->n; i++)
             if (cw_series_has(&in->items[i], step))
@@ -148,13 +153,15 @@ static int best_first(const struct candidate *a, const struct candidate *b, bool
     return a->idx < b->idx ? -1 : a->idx > b->idx;
 }
 
-static int largest_first(const void *a, const void *b)
+static int largest_first(const void *a, const void *b, void *arg)
 {
+    (void)arg;
     return best_first(a, b, true);
 }
 
-static int smallest_first(const void *a, const void *b)
+static int smallest_first(const void *a, const void *b, void *arg)
 {
+    (void)arg;
     return best_first(a, b, false);
 }
 
@@ -173,9 +180,10 @@ static int copy_series(struct cw_table *to, const struct cw_series *from, bool v
 int cw_vector_agg_select(const struct cw_expr *expr, struct cw_table *in, struct cw_table **out,
                          struct cw_err *err)
 {
-    struct groups groups;
-    cw_table_sort(in);
-    int rc = groups_init(&groups, &expr->grouping, in, err);
+    struct groups groups = {0};
+    int rc = cw_table_sort(in, err);
+    if (rc == 0)
+        rc = groups_init(&groups, &expr->grouping, in, err);
     struct cw_table *table = cw_table_new(&in->grid, in->allowance);
     struct candidate *candidates = cw_mem_array(in->n + 1, sizeof(*candidates));
     for (size_t i = 0; rc == 0 && i < in->n; i++)
@@ -185,10 +193,11 @@ int cw_vector_agg_select(const struct cw_expr *expr, struct cw_table *in, struct
         for (size_t i = 0; i < in->n; i++)
             if (cw_series_has(&in->items[i], step))
                 candidates[n++] = (struct candidate){in->items[i].values[step], groups.of[i], i};
-        qsort(candidates, n, sizeof(*candidates),
-              expr->vector_fn == CW_VECTOR_BOTTOMK ? smallest_first : largest_first);
+        rc = cw_stop_sort(candidates, n, sizeof(*candidates),
+                          expr->vector_fn == CW_VECTOR_BOTTOMK ? smallest_first : largest_first,
+                          NULL, err);
         size_t chosen = 0;
-        for (size_t i = 0; i < n; i++) {
+        for (size_t i = 0; rc == 0 && i < n; i++) {
             chosen = i > 0 && candidates[i].group == candidates[i - 1].group ? chosen + 1 : 1;
             if ((double)chosen <= expr->param)
                 cw_series_set(&table->items[candidates[i].idx], step, candidates[i].value);
@@ -208,8 +217,7 @@ int cw_vector_agg_select(const struct cw_expr *expr, struct cw_table *in, struct
 int cw_vector_agg_sort(const struct cw_expr *expr, struct cw_table *in, struct cw_table **out,
                        struct cw_err *err)
 {
-    int rc = 0;
-    cw_table_sort(in);
+    int rc = cw_table_sort(in, err);
     struct cw_table *table = cw_table_new(&in->grid, in->allowance);
     struct candidate *candidates = cw_mem_array(in->n + 1, sizeof(*candidates));
     size_t n = 0;
@@ -217,9 +225,10 @@ int cw_vector_agg_sort(const struct cw_expr *expr, struct cw_table *in, struct c
         double value = cw_series_has(&in->items[i], 0) ? in->items[i].values[0] : NAN;
         candidates[n++] = (struct candidate){value, 0, i};
     }
-    if (in->grid.n == 1)
-        qsort(candidates, n, sizeof(*candidates),
-              expr->vector_fn == CW_VECTOR_SORT ? smallest_first : largest_first);
+    if (rc == 0 && in->grid.n == 1)
+        rc = cw_stop_sort(candidates, n, sizeof(*candidates),
+                          expr->vector_fn == CW_VECTOR_SORT ? smallest_first : largest_first, NULL,
+                          err);
     for (size_t i = 0; rc == 0 && i < n; i++)
         rc = copy_series(table, &in->items[candidates[i].idx], true, err);
     free(candidates);

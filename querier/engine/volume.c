@@ -3,6 +3,8 @@
 #include <stdlib.h>
 
 #include "common/base/id_map.h"
+#include "common/match/match_stop.h"
+#include "common/match/stop_sort.h"
 #include "querier/engine/plan.h"
 #include "querier/engine/unit_run.h"
 
@@ -153,7 +155,9 @@ static int add_streams(const struct cw_volume_options *options, const struct cw_
                        const struct sums *streams, struct sums *out, struct cw_err *err)
 {
     for (size_t i = 0; i < streams->n; i++) {
-        int rc = add_stream(options, expr, &streams->items[i], out, err);
+        int rc = cw_match_stop_check(err);
+        if (rc == 0)
+            rc = add_stream(options, expr, &streams->items[i], out, err);
         if (rc < 0)
             return rc;
     }
@@ -166,8 +170,9 @@ static void sums_fini(struct sums *sums)
     cw_id_map_fini(&sums->map);
 }
 
-static int by_bytes(const void *a, const void *b)
+static int by_bytes(const void *a, const void *b, void *arg)
 {
+    (void)arg;
     const struct cw_volume *x = a, *y = b;
     if (x->bytes != y->bytes)
         return x->bytes > y->bytes ? -1 : 1;
@@ -198,8 +203,8 @@ int cw_volume_query(struct cw_query_context *query, const struct cw_expr *expr,
     sums_fini(&all);
     free(run.streams);
     cw_plan_fini(&plan);
-    if (all.n > 1)
-        qsort(all.items, all.n, sizeof *all.items, by_bytes);
+    if (rc == 0)
+        rc = cw_stop_sort(all.items, all.n, sizeof *all.items, by_bytes, NULL, err);
     *out = (struct cw_volumes){all.items, all.n < options->limit ? all.n : options->limit};
     return rc;
 }

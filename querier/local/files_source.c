@@ -132,8 +132,7 @@ static int source_list(struct cw_source *base, const struct cw_listing *listing,
         if (rc > 0 && source->files[i].nchunks > 0)
             streams[n++] = source->files[i].stream;
     }
-    *out = cw_list_cursor_of(listing, streams, n);
-    return 0;
+    return cw_list_cursor_of(listing, streams, n, out, err);
 }
 
 /* As far as it can be told without reading: bytes and chunks of the files. */

@@ -212,8 +212,7 @@ static int source_list(struct cw_source *base, const struct cw_listing *listing,
         if (rc > 0)
             streams[n++] = stream->ref;
     }
-    *out = cw_list_cursor_of(listing, streams, n);
-    return 0;
+    return cw_list_cursor_of(listing, streams, n, out, err);
 }
 
 static int source_stats(struct cw_source *base, const struct cw_selector *selector,

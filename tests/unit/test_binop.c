@@ -43,8 +43,9 @@ static struct cw_query *parse(const char *text)
 static void expect_table(struct cw_table *table, const char *text, const char *expected)
 {
     struct cw_buf buf;
+    struct cw_err err;
     cw_buf_init(&buf, 1 << 20);
-    cw_table_sort(table);
+    cr_assert_eq(cw_table_sort(table, &err), 0);
     for (size_t i = 0; i < table->n; i++) {
         if (cw_series_count(&table->items[i], 3) == 0)
             continue;

@@ -4,6 +4,7 @@
 #include <math.h>
 #include "common/base/assert.h"
 #include "common/base/clock.h"
+#include "common/match/match_stop.h"
 #include "querier/engine/eval.h"
 #include "querier/engine/plan.h"
 #include "tests/support/conformance.h"
@@ -484,15 +485,17 @@ Test(eval, limits_and_cancellation_end_a_query)
     struct cw_query *query = NULL;
     struct cw_eval *eval = NULL;
     struct cw_result result;
-    atomic_bool cancel = true;
-    struct cw_eval_options options = {.cancel = &cancel};
+    atomic_bool stop = true;
+    struct cw_eval_options options = {.max_series = 0};
     cw_grid_init_instant(&grid, 0);
     cr_assert_eq(
         cw_logql_parse(CW_STR("vector(1) or label_replace(vector(2), \"a\", \"b\", \"\", \"\")"),
                        &query, &err),
         0);
     cr_assert_eq(cw_eval_new(query->root, &grid, CW_EVAL_INSTANT, &options, &eval, &err), 0);
+    cw_match_stop_watch(&stop);
     cr_expect_eq(cw_eval_run(eval, &result, &err), CW_E_CANCELED);
+    cw_match_stop_watch(NULL);
     cw_eval_free(&eval);
     options = (struct cw_eval_options){.max_series = 1};
     cr_assert_eq(cw_eval_new(query->root, &grid, CW_EVAL_INSTANT, &options, &eval, &err), 0);

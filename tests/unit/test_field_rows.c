@@ -155,8 +155,7 @@ static struct cw_table *run(const struct cw_query *query, const struct cw_grid *
     cw_range_part_free(&part);
     cw_units_fini(&units);
     cw_range_agg_free(&agg);
-    if (table != NULL)
-        cw_table_sort(table);
+    cr_assert(table == NULL || cw_table_sort(table, err) == 0);
     return table;
 }
 

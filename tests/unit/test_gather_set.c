@@ -54,7 +54,9 @@ static void expect_times(struct cw_gather_set *set, const char *want)
     struct cw_log_entry *entries;
     struct cw_buf out;
     cw_buf_init(&out, SIZE_MAX);
-    size_t n = cw_gather_set_take(set, &entries);
+    struct cw_err err;
+    size_t n;
+    cr_assert_eq(cw_gather_set_take(set, &entries, &n, &err), 0);
     for (size_t i = 0; i < n; i++) {
         cw_buf_addf(&out, "%s%lld", i > 0 ? " " : "", (long long)entries[i].ts_ns);
         cw_log_entry_fini(&entries[i]);

@@ -178,8 +178,7 @@ static int many_list(struct cw_source *source, const struct cw_listing *listing,
         labels[i][1] = (struct cw_label){CW_STR("id"), cw_str_of(ids[i])};
         streams[i].labels = (struct cw_labels){labels[i], 2};
     }
-    *out = cw_list_cursor_of(listing, streams, MANY);
-    return 0;
+    return cw_list_cursor_of(listing, streams, MANY, out, why);
 }
 
 static void many_destroy(struct cw_source *source)

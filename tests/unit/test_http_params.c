@@ -61,6 +61,23 @@ Test(http_params, a_name_that_repeats_is_found_by_its_place)
     cr_expect_not(cw_http_params_at(&params, "none", 0, &value));
 }
 
+Test(http_params, those_of_a_form_and_of_a_query_string_are_one_list)
+{
+    struct cw_http_params query = {.items = NULL};
+    struct cw_str value;
+    cr_assert_eq(cw_http_params_parse(CW_STR("m=of+the+form"), arena, &params, &err), 0);
+    cr_assert_eq(cw_http_params_parse(CW_STR("m=of+the+query&x=1"), arena, &query, &err), 0);
+    cr_assert_eq(cw_http_params_join(&params, &query, arena, &err), 0);
+    cr_assert(cw_http_params_at(&params, "m", 0, &value));
+    cr_expect(cw_str_eqz(value, "of the form"));
+    cr_assert(cw_http_params_at(&params, "m", 1, &value));
+    cr_expect(cw_str_eqz(value, "of the query"));
+    cr_expect(cw_http_params_at(&params, "x", 0, &value));
+    while (params.n < CW_HTTP_PARAMS_MAX)
+        cr_assert_eq(cw_http_params_parse(CW_STR("m"), arena, &params, &err), 0);
+    cr_expect_eq(cw_http_params_join(&params, &query, arena, &err), CW_E_TOO_LARGE);
+}
+
 Test(http_params, bad_escapes_are_refused_in_gos_words)
 {
     static const char *const cases[][2] = {

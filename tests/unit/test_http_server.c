@@ -207,7 +207,7 @@ Test(http_server, paths_names_and_parameters_reach_the_handler)
           "1 /label/a/b+c/values name=a/b+c has=0 header=");
     check("POST /tell?q=1 HTTP/1.1\r\n" HOST "Content-Type: application/x-www-form-urlencoded; "
           "charset=utf-8\r\nContent-Length: 9\r\n\r\nq=2&r=%41",
-          200, "2 /tell name= q=1 q=2 has=1 header=");
+          200, "2 /tell name= q=2 q=1 has=1 header=");
     check("POST /tell HTTP/1.1\r\n" HOST "Content-Type: text/plain\r\nContent-Length: 3\r\n\r\nq=2",
           200, "2 /tell name= has=0 header=");
     check("GET /tell HTTP/1.0\r\n\r\n", 200, "1 /tell name= has=0 header=");

@@ -239,7 +239,8 @@ Test(range_agg, metadata_tells_series_apart_unless_a_grouping_leaves_it_out)
     batch.metadata = metadata;
     struct fixture f = start("count_over_time({app=\"a\"}[1s])", NULL, &grid, NULL);
     struct cw_table *table = run_one(&f, &batch, 1);
-    cw_table_sort(table);
+    struct cw_err err;
+    cr_assert_eq(cw_table_sort(table, &err), 0);
     cr_assert_eq(table->n, 3);
     cr_expect(cw_str_eqz(cw_labels_get(table->items[1].labels, CW_STR("app_extracted")), "z"));
     cr_expect(cw_str_eqz(cw_labels_get(table->items[2].labels, CW_STR("trace")), "1"));
@@ -303,7 +304,7 @@ Test(range_agg, the_parts_of_workers_add_up_whatever_their_order)
         cr_assert_eq(cw_range_agg_merge(f.agg, &parts[i], &err), 0);
     struct cw_table *table = NULL;
     cr_assert_eq(cw_range_agg_finish(f.agg, &table, &err), 0);
-    cw_table_sort(table);
+    cr_assert_eq(cw_table_sort(table, &err), 0);
     cr_assert_eq(table->n, 2);
     expect_values(table, 0, "2 6");
     expect_values(table, 1, "4 -");

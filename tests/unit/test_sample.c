@@ -51,7 +51,7 @@ Test(sample, a_table_keeps_labels_values_and_gaps)
     cw_series_set(series, 129, 5);
     cr_assert_eq(cw_table_add(table, (struct cw_labels){&a, 1}, CW_TABLE_COPY, &series, &err), 0);
     cr_expect_eq(cw_series_count(series, grid.n), 0);
-    cw_table_sort(table);
+    cr_assert_eq(cw_table_sort(table, &err), 0);
     cr_expect(cw_str_eqz(table->items[0].labels.items[0].value, "1"));
     cr_expect(cw_series_has(&table->items[1], 129));
     cr_expect(!cw_series_has(&table->items[1], 128));

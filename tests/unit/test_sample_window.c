@@ -60,7 +60,8 @@ Test(sample_window, lists_are_sorted_by_time_and_then_by_place)
     cw_sample_list_add(&list, items, 4);
     cr_expect_eq(cw_sample_list_growth(&list, 1), 0);
     cw_sample_list_add(&list, NULL, 0);
-    cw_sample_list_sort(&list);
+    struct cw_err err;
+    cr_assert_eq(cw_sample_list_sort(&list, &err), 0);
     const double want[] = {3, 2, 1, 4};
     for (size_t i = 0; i < 4; i++)
         cr_expect_eq(list.items[i].value, want[i]);
@@ -90,7 +91,8 @@ Test(sample_window, runs_of_any_lengths_are_sorted_as_single_samples_are)
         }
         cw_sample_list_add(&list, want, n);
         qsort(want, n, sizeof *want, by_time_and_place);
-        cw_sample_list_sort(&list);
+        struct cw_err err;
+        cr_assert_eq(cw_sample_list_sort(&list, &err), 0);
         cr_assert_eq(list.n, n);
         for (size_t i = 0; i < n; i++)
             cr_assert_eq(by_time_and_place(&list.items[i], &want[i]), 0);

@@ -19,7 +19,8 @@ Test(step_values, each_window_counts_a_value_once)
     cr_expect_not(cw_step_values_add(&values, NSTEPS, CW_STR("a"), 60, 130));
     cr_expect(cw_step_values_add(&values, NSTEPS, CW_STR("b"), 64, 64));
     cr_expect(cw_step_values_add(&values, NSTEPS, CW_STR("c"), 149, 149));
-    cw_step_values_count(&values, NSTEPS, counts);
+    struct cw_err err;
+    cr_assert_eq(cw_step_values_count(&values, NSTEPS, counts, &err), 0);
     for (size_t step = 0; step < NSTEPS; step++)
         cr_expect_eq(counts[step], (step <= 130) + (step == 64) + (step == 149), "%zu", step);
     cw_step_values_fini(&values);
@@ -48,7 +49,8 @@ Test(step_values, random_ranges_merged_count_as_one_by_one)
     for (int p = 1; p < 3; p++)
         nadded += cw_step_values_merge(&parts[0], NSTEPS, &parts[p]);
     cr_expect_eq(parts[0].ids.n, before + nadded);
-    cw_step_values_count(&parts[0], NSTEPS, counts);
+    struct cw_err err;
+    cr_assert_eq(cw_step_values_count(&parts[0], NSTEPS, counts, &err), 0);
     for (size_t step = 0; step < NSTEPS; step++) {
         size_t want = 0;
         for (int v = 0; v < 40; v++)

@@ -38,7 +38,8 @@ static void expect_windows(int64_t range_ns, int64_t step_ns, size_t nsteps, uns
     cw_value_runs_merge(&parts[0], &parts[1]);
     cw_value_runs_merge(&parts[0], &parts[2]);
     struct cw_run_walk walk;
-    cw_run_walk_init(&walk, &parts[0]);
+    struct cw_err err;
+    cr_assert_eq(cw_run_walk_init(&walk, &parts[0], &err), 0);
     for (size_t step = 0; step < nsteps; step++) {
         int64_t t = cw_grid_time(&grid, step);
         double want = 0, sum = 0;
@@ -73,7 +74,8 @@ Test(value_runs, none_are_none)
 {
     struct cw_value_runs runs = {0};
     struct cw_run_walk walk;
-    cw_run_walk_init(&walk, &runs);
+    struct cw_err err;
+    cr_assert_eq(cw_run_walk_init(&walk, &runs, &err), 0);
     cr_expect_eq(cw_run_walk_step(&walk, 0), 0);
     cw_run_walk_fini(&walk);
     cw_value_runs_fini(&runs);

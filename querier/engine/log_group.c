@@ -1,9 +1,8 @@
 #include "querier/engine/log_group.h"
 
-#include <stdlib.h>
-
 #include "common/base/id_map.h"
 #include "common/match/match_stop.h"
+#include "common/match/stop_sort.h"
 
 static int by_name(const void *a, const void *b)
 {
@@ -65,8 +64,9 @@ struct cw_labels cw_log_all_labels(const struct cw_log_entry *entry, struct cw_a
     return (struct cw_labels){items, n};
 }
 
-static int by_labels(const void *a, const void *b)
+static int by_labels(const void *a, const void *b, void *arg)
 {
+    (void)arg;
     return cw_labels_cmp(((const struct cw_log_group *)a)->labels,
                          ((const struct cw_log_group *)b)->labels);
 }
@@ -120,7 +120,8 @@ void cw_log_group(const struct cw_log_entry *const *entries, size_t n, bool cate
         add_entry(&groups[idx], entry, arena);
     }
     cw_id_map_fini(&map);
-    if (ngroups > 1)
-        qsort(groups, ngroups, sizeof *groups, by_labels);
+    struct cw_err err;
+    if (cw_stop_sort(groups, ngroups, sizeof *groups, by_labels, NULL, &err) < 0)
+        ngroups = 0;
     *out = (struct cw_log_groups){groups, ngroups};
 }

@@ -1,11 +1,9 @@
 """Many queries at once: none waits for the end of long ones, memory stays within its limit, and a client that leaves ends its query."""
-import socket
-import threading
 import time
-import urllib.parse
 
 import pytest
 
+from asking import Asking, running
 from programs import NS, wait_for
 
 START = 1_700_000_000 * NS
@@ -33,42 +31,14 @@ def full(make_ingester):
     return server
 
 
-class Asking(threading.Thread):
-    """One request on a connection of its own."""
-
-    def __init__(self, server, path, **params):
-        super().__init__(daemon=True)
-        self.server, self.path, self.status = server, path, None
-        self.params = {"start": START, "end": START + LINES * NS, **params}
-        self.start()
-
-    def run(self):
-        host, port = self.server.address.rsplit(":", 1)
-        self.socket = socket.create_connection((host.strip("[]"), int(port)))
-        self.socket.sendall(("GET %s?%s HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n"
-                             % (self.path, urllib.parse.urlencode(self.params), self.server.address)).encode())
-        answer = b""
-        try:
-            while piece := self.socket.recv(65536):
-                answer += piece
-        except OSError:
-            return
-        if answer:
-            self.status = int(answer.split(b" ")[1])
-
-    def leave(self):
-        self.socket.shutdown(socket.SHUT_RDWR)
-        self.socket.close()
-
-
-def running(server):
-    return int(server.metrics()["cordwood_queries_running"])
+def asking(server, path, **params):
+    return Asking(server, path, **{"start": START, "end": START + LINES * NS, **params})
 
 
 def test_short_queries_end_while_long_ones_run(full):
-    long = [Asking(full, "/loki/api/v1/query_range", query='{app="big"} ' + slow(3000)) for _ in range(8)]
+    long = [asking(full, "/loki/api/v1/query_range", query='{app="big"} ' + slow(3000)) for _ in range(8)]
     wait_for("the long queries", lambda: running(full) == 8)
-    short = [Asking(full, "/loki/api/v1/query_range", query='sum(count_over_time({app="small"}[1m]))') for _ in range(100)]
+    short = [asking(full, "/loki/api/v1/query_range", query='sum(count_over_time({app="small"}[1m]))') for _ in range(100)]
     for one in short:
         one.join()
     assert [one.status for one in short] == [200] * 100
@@ -81,7 +51,7 @@ def test_short_queries_end_while_long_ones_run(full):
 def test_a_hundred_queries_at_once_are_all_answered_within_the_memory(full):
     assert full.ask("POST", "/flush")[0] == 204
     queries = ['sum by (n) (count_over_time({app="big"} |= "line" [1m]))', '{app="big"} |= "7"', 'sum(rate({app=~".+"} | pattern "line <k> of <_>" | k > 50 [30s]))']
-    asked = [Asking(full, "/loki/api/v1/query_range", query=queries[i % 3], step="10") for i in range(100)]
+    asked = [asking(full, "/loki/api/v1/query_range", query=queries[i % 3], step="10") for i in range(100)]
     for one in asked:
         one.join()
     assert [one.status for one in asked] == [200] * 100
@@ -106,7 +76,7 @@ def test_a_hundred_queries_at_once_are_all_answered_within_the_memory(full):
 def test_a_query_ends_with_its_client(full, path, params, flushed):
     """100 ms is what is promised; the machine that runs the test may be slow, the query takes tens of seconds."""
     assert not flushed or full.ask("POST", "/flush")[0] == 204
-    one = Asking(full, path, **params)
+    one = asking(full, path, **params)
     wait_for("the query", lambda: running(full) == 1, seconds=8, every=0.005)
     time.sleep(0.1)
     assert running(full) == 1, "the query is too short for the test"

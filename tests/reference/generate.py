@@ -354,7 +354,7 @@ class Generator:
             return self.line_filter()
         if choice < 19:
             return self.parser(kind)
-        return "| " + r.choice(['__error__=""', '__error__!=""', '__error__=~".+"'])
+        return "| " + r.choice(['__error__=""', '__error__!=""', '__error__=~".+"', '__error_details__=""', '__error_details__!=""'])
 
     def log_query(self):
         kind = self.r.choice(["json", "logfmt", "plain", "packed", "json", "logfmt", "mixed"])

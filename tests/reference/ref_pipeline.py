@@ -231,6 +231,8 @@ def label_test(tree):
         # the right side of an "and" may mark the entry also when the left side is false
         return (lambda e: all([left(e), right(e)])) if kind == "and" else (lambda e: left(e) or right(e))
     _, name, op, wanted = tree
+    if name == DETAILS:     # no filter sees them
+        name = ""
     if kind == "set":
         return lambda e: (e.get(name) in wanted) != op
     if kind == "text":

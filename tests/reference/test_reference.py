@@ -4,6 +4,7 @@ import importlib.machinery
 import importlib.util
 import json
 import os
+import random
 import re
 import sys
 import time
@@ -14,6 +15,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
 import differential  # noqa: E402
 import reference  # noqa: E402
+import siblings  # noqa: E402
 from ref_metric import QueryError, Undefined  # noqa: E402
 from ref_parse import NotCovered, duration_ns  # noqa: E402
 
@@ -147,3 +149,56 @@ def test_random_queries_are_answered_as_the_evaluator_answers_them(server):
     print("seed %s: %d queries, %d compared, %d of them errors" % (seed, *counts))
     # a generator that asks what the evaluator does not know tests nothing
     assert asked >= queries and compared > 0.9 * asked and errors > 0
+
+
+def recorded_queries():
+    """[(params, endpoint)]"""
+    out = []
+    for group in GROUPS:
+        with open(os.path.join(CONFORMANCE, "cases", group + ".json"), encoding="utf-8") as f:
+            out += [(c["params"], c["endpoint"]) for c in json.load(f) if c["endpoint"] in ("query", "query_range") and "query" in c["params"]]
+    return out
+
+
+def ask_siblings(server, queries, seed):
+    """([asked, compared], [what differs]) of so many queries over the recorded data."""
+    data, recorded, r = recorded_data(), recorded_queries(), random.Random(seed)
+    asked, compared, wrong = 0, 0, []
+    while asked < queries:
+        params, endpoint = r.choice(recorded)
+        try:
+            request = request_of(dict(params, query=siblings.sibling(params["query"], r)), endpoint)
+        except (NotCovered, ValueError):
+            continue
+        if request.get("step", NS) % NS or request.get("step") == 0:
+            continue
+        if request["kind"] == "log":
+            request.update(limit=r.choice([5, 100, 1000]), direction=r.choice(["forward", "backward"]))
+        asked += 1
+        try:
+            want = differential.expected(data, request)
+        except ZeroDivisionError:
+            continue
+        status, body = server.query("siblings", request)
+        # words that do not go together are an error of the parser, whose texts the suite knows, and the evaluator does not
+        if want[0] != "error" and status == 400 and body.startswith(b"parse error"):
+            continue
+        compared += want[0] != "unknown"
+        if want[0] == "answer" and status == 200:
+            difference = reference.difference(want[1], json.loads(body)["data"], rel=1e-9)
+        else:
+            difference = differential.judge(want, status, body)
+        if difference:
+            wrong.append("%s\n%s" % (request, difference))
+    return [asked, compared], wrong
+
+
+def test_siblings_of_recorded_queries_are_answered_as_the_evaluator_answers_them(server):
+    from programs import LONG
+    seed, queries = (str(int(time.time())), 20000) if LONG else ("short", 300)
+    connection = differential.Server(server.url)
+    connection.push("siblings", recorded_data())
+    (asked, compared), wrong = ask_siblings(connection, queries, seed)
+    assert not wrong, "seed %s: %s" % (seed, "\n".join(wrong[:5]))
+    print("seed %s: %d queries, %d compared" % (seed, asked, compared))
+    assert compared > 0.7 * asked

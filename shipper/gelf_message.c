@@ -4,6 +4,7 @@
 #include "common/base/codec.h"
 #include "common/wire/json_reader.h"
 #include "common/wire/push.h"
+#include "shipper/syslog_message.h"
 
 enum { CHUNK_HEADER = 12, ID = 8 };
 
@@ -155,6 +156,15 @@ static int64_t time_of(struct cw_str number)
     return seconds;
 }
 
+/* A number is a word, as promtail has it; what a program calls its level already stays. */
+static struct cw_str level_of(struct cw_str value)
+{
+    uint64_t number;
+    if (!cw_str_to_u64(value, &number))
+        return value;
+    return cw_str_of(number <= UINT32_MAX ? cw_syslog_severity((unsigned)number) : "");
+}
+
 static void member_set(struct cw_gelf_message *out, struct cw_str name, struct cw_str value)
 {
     if (cw_str_eqz(name, "version"))
@@ -162,7 +172,7 @@ static void member_set(struct cw_gelf_message *out, struct cw_str name, struct c
     else if (cw_str_eqz(name, "host"))
         out->host = value;
     else if (cw_str_eqz(name, "level"))
-        out->level = value;
+        out->level = level_of(value);
     else if (cw_str_eqz(name, "facility"))
         out->facility = value;
     else if (cw_str_eqz(name, "timestamp"))

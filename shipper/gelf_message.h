@@ -34,8 +34,9 @@ int cw_gelf_unpack(struct cw_str message, struct cw_buf *raw, struct cw_str *out
                    struct cw_err *err) CW_MUST_USE;
 
 struct cw_gelf_message {
-    struct cw_str version, host, level, facility; /* empty: not there */
-    int64_t ts_ns;                                /* CW_PUSH_TS_NONE: not there */
+    struct cw_str version, host, facility; /* empty: not there */
+    struct cw_str level; /* "emergency" (0) to "debug" (7); empty: not there, or no such number */
+    int64_t ts_ns;       /* CW_PUSH_TS_NONE: not there */
 };
 
 int cw_gelf_message_decode(struct cw_str json, struct cw_arena *arena, struct cw_gelf_message *out,

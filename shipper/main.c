@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <malloc.h>
 #include <sys/resource.h>
 #include <unistd.h>
 #include "common/base/arena.h"
@@ -51,14 +50,9 @@ static int run(const struct cw_shipper_args *args, const struct cw_shipper_confi
                 (enum cw_log_format)config->server.log_format);
     memory_return();
     descriptors_raise();
-    memory_return();
     signal(SIGPIPE, SIG_IGN);
     if (cw_shipper_new(config, args, &shipper, &err) < 0) {
-        bool default_place = args->config.len == 0 && args->state_dir.len == 0;
-        fprintf(stderr, "cordwood-shipper: %s%s\n", err.text,
-                default_place && strstr(err.text, "Permission denied") != NULL
-                    ? "; --state-dir DIR or XDG_STATE_HOME keeps positions elsewhere"
-                    : "");
+        fprintf(stderr, "cordwood-shipper: %s\n", err.text);
         return EXIT_FAILED;
     }
     int status = cw_shipper_run(shipper);

@@ -29,6 +29,18 @@ static char *path_with(const char *path, const char *suffix)
     return z;
 }
 
+/* The error of a place that cannot be had, with what to do about it. */
+static int place_refused(struct cw_err *err)
+{
+    struct cw_err why = *err;
+    return cw_err_set(
+        err, why.code,
+        "%s; the positions are kept there: let the shipper write it, or name another "
+        "place (in a configuration positions.filename, without one --state-dir DIR or "
+        "XDG_STATE_HOME)",
+        why.text);
+}
+
 static int folder_make(const char *path, struct cw_err *err)
 {
     const char *slash = strrchr(path, '/');
@@ -37,7 +49,7 @@ static int folder_make(const char *path, struct cw_err *err)
     char *folder = cw_str_dupz(cw_str_make(path, (size_t)(slash - path)));
     int rc = cw_file_mkdirs(folder, err);
     free(folder);
-    return rc;
+    return rc < 0 ? place_refused(err) : 0;
 }
 
 static int lock_take(struct cw_state_dir *state, const char *promtail_path, struct cw_err *err)
@@ -45,7 +57,7 @@ static int lock_take(struct cw_state_dir *state, const char *promtail_path, stru
     char *path = path_with(promtail_path, ".cordwood.lock"), pid[24] = "";
     int rc = 0, fd = cw_file_open(path, O_RDWR | O_CREAT, err);
     if (fd < 0) {
-        rc = fd;
+        rc = place_refused(err);
     } else if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
         ssize_t len = pread(fd, pid, sizeof pid - 1, 0);
         rc = cw_err_set(err, CW_E_FORBIDDEN, "%s: another shipper%s%.*s runs with these positions",

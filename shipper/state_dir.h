@@ -5,7 +5,7 @@
  * Files      <positions>.cordwood, and beside it .cordwood.lock (pid, and the URL of the HTTP
  *            server), .cordwood.refused (dead letters), .cordwood.ledger (tally_file.h).
  * Errors     CW_E_FORBIDDEN: another shipper runs with it (named by its pid); CW_E_CORRUPT;
- *            CW_E_IO.
+ *            CW_E_IO, which says how another place is named.
  */
 #ifndef CW_SHIPPER_STATE_DIR_H
 #define CW_SHIPPER_STATE_DIR_H

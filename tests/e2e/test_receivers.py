@@ -502,7 +502,7 @@ def test_graypy(ingester, receive, kind):
     wait_for("two messages", lambda: ingester.count('{job="g"}') == 2, every=0.1)
     entries = {json.loads(e["line"])["level"]: e for e in ingester.export('{job="g"}')}
     assert json.loads(entries[3]["line"])["short_message"] == text
-    assert entries[4]["labels"]["level"] == "4" and entries[4]["labels"]["host"] == "here"
+    assert entries[4]["labels"]["level"] == "warning" and entries[4]["labels"]["host"] == "here"
     assert int(before) * NS <= int(entries[3]["ts"]) <= time.time_ns()
 
 

@@ -100,8 +100,17 @@ Test(gelf_message, members_and_the_time_to_the_nanosecond)
             arena, &got, NULL),
         0);
     cr_assert(cw_str_eqz(got.version, "1.1") && cw_str_eqz(got.host, "web") &&
-              cw_str_eqz(got.level, "3") && cw_str_eqz(got.facility, "f"));
+              cw_str_eqz(got.level, "error") && cw_str_eqz(got.facility, "f"));
     cr_assert_eq(got.ts_ns, INT64_C(1767607200123456789));
+    static const char *const levels[][2] = {
+        {"0", "emergency"}, {"7", "debug"},       {"8", ""},
+        {"4294967296", ""}, {"\"warn\"", "warn"}, {"\"6\"", "informational"},
+        {"null", ""}};
+    for (size_t i = 0; i < sizeof levels / sizeof *levels; i++) {
+        struct cw_str json = cw_arena_printf(arena, "{\"level\":%s}", levels[i][0]);
+        cr_assert_eq(cw_gelf_message_decode(json, arena, &got, NULL), 0);
+        cr_assert(cw_str_eqz(got.level, levels[i][1]), "%s", levels[i][0]);
+    }
     static const char *const times[] = {"1e9", "-1", "99999999999999999999", "\"x\"", "1.5e3"};
     for (size_t i = 0; i < sizeof times / sizeof *times; i++) {
         struct cw_str json = cw_arena_printf(arena, "{\"timestamp\":%s}", times[i]);

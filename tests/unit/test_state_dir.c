@@ -92,6 +92,20 @@ Test(state_dir, a_second_shipper_is_told_who_has_it)
     cw_state_dir_close(&second);
 }
 
+Test(state_dir, a_place_that_cannot_be_written_is_told_with_what_to_do)
+{
+    struct cw_state_dir state;
+    struct cw_err err = {0};
+    cw_log_folder_append(&folder, "file", "x");
+    cr_assert_eq(cw_state_dir_open(cw_log_folder_path(&folder, "file/below/p"), &state, &err),
+                 CW_E_IO);
+    cr_assert(strstr(err.text, "/file: ") && strstr(err.text, "positions.filename") &&
+                  strstr(err.text, "--state-dir DIR"),
+              "%s", err.text);
+    cr_assert_lt(cw_state_dir_open(cw_log_folder_path(&folder, "file/p"), &state, &err), 0);
+    cr_assert(strstr(err.text, "--state-dir DIR"), "%s", err.text);
+}
+
 Test(state_dir, promtails_positions_count_only_at_the_very_first_start)
 {
     cw_log_folder_append(&folder, "p", "positions:\n  /a: \"7\"\n");

@@ -134,11 +134,20 @@ static void change_case(const struct rule *rule, struct cw_target_labels *labels
     cw_buf_fini(&changed);
 }
 
+static int name_order(const void *a, const void *b)
+{
+    const struct cw_label *x = a, *y = b;
+    return cw_str_cmp(x->name, y->name);
+}
+
+/* In the order of names, as Prometheus does it: of two that get one name the last has it. */
 static int labelmap(const struct rule *rule, struct cw_target_labels *labels, struct cw_err *err)
 {
     struct cw_target_labels before = cw_target_labels_copy(labels, labels->arena);
     struct cw_str *groups = CW_ARENA_ARRAY(labels->arena, struct cw_str, rule->ngroups);
     int rc = 0;
+    if (before.n > 1)
+        qsort(before.items, before.n, sizeof *before.items, name_order);
     for (size_t i = 0; rc >= 0 && i < before.n; i++) {
         struct cw_str name;
         rc = cw_regex_captures(rule->regex, before.items[i].name, groups, rule->ngroups, err);

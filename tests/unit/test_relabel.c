@@ -186,6 +186,11 @@ Test(relabel, names_are_mapped_dropped_and_kept)
         {"{action: labelmap, regex: 'meta_(ng.*)', replacement: '${1}'}",
          "a=foo meta_ng_a=bar meta_ng_b=baz",
          "a=foo meta_ng_a=bar meta_ng_b=baz ng_a=bar ng_b=baz"},
+        /* of two that get one name the last by name has it, whatever order they were found in */
+        {"{action: labelmap, regex: 'b.*', replacement: y}", "b2=baz b1=bar b3=x b=z",
+         "b=z b1=bar b2=baz b3=x y=x"},
+        {"{action: labelmap, regex: '(.).*', replacement: '$1'}", "c2=5 a=1 c=3 c1=4 a1=2",
+         "a=2 a1=2 c=5 c1=4 c2=5"},
         {"{action: labeldrop, regex: '(b.*)'}", "a=foo b=bar b1=bar", "a=foo"},
         {"{action: labeldrop, regex: 'b'}", "a=foo b=bar b1=bar", "a=foo b1=bar"},
         {"{action: labelkeep, regex: '(b.*)'}", "a=foo b=bar b1=bar", "b=bar b1=bar"},

@@ -139,7 +139,25 @@ static int entry_read(struct decoding *decoding, struct cw_str *bytes)
     return rc > 0 ? record_read(decoding, bytes, ts_ns) : rc;
 }
 
-static int option_read(struct decoding *decoding, struct cw_str *bytes, bool *gzip)
+/* What an option says. */
+static int option_take(struct decoding *decoding, struct cw_str key,
+                       const struct cw_msgpack_value *value, enum cw_codec *codec)
+{
+    if (cw_str_eqz(key, "chunk")) {
+        decoding->out->chunk = value->bytes;
+    } else if (cw_str_eqz(key, "compressed")) {
+        *codec = cw_str_eqz(value->bytes, "gzip")   ? CW_CODEC_GZIP
+                 : cw_str_eqz(value->bytes, "zstd") ? CW_CODEC_ZSTD
+                                                    : CW_CODEC_NONE;
+        if (*codec == CW_CODEC_NONE && !cw_str_eqz(value->bytes, "text"))
+            return bad(decoding, "its compression is neither gzip nor zstd");
+    } else if (cw_str_eqz(key, "fluent_signal") && value->number != 0) {
+        return bad(decoding, "it holds metrics or traces of Fluent Bit: send logs alone");
+    }
+    return 1;
+}
+
+static int option_read(struct decoding *decoding, struct cw_str *bytes, enum cw_codec *codec)
 {
     struct cw_msgpack_value map, key, value;
     int rc = take(decoding, bytes, &map);
@@ -154,23 +172,18 @@ static int option_read(struct decoding *decoding, struct cw_str *bytes, bool *gz
             rc = skip(decoding, bytes);
         if (rc > 0)
             rc = take(decoding, &at, &value);
-        if (rc > 0 && cw_str_eqz(key.bytes, "chunk"))
-            decoding->out->chunk = value.bytes;
-        if (rc > 0 && cw_str_eqz(key.bytes, "compressed") && !cw_str_eqz(value.bytes, "text")) {
-            *gzip = cw_str_eqz(value.bytes, "gzip");
-            rc = *gzip ? rc : bad(decoding, "its compression is not gzip");
-        }
+        if (rc > 0)
+            rc = option_take(decoding, key.bytes, &value, codec);
     }
     return rc;
 }
 
-static int packed_read(struct decoding *decoding, struct cw_str packed, bool gzip)
+static int packed_read(struct decoding *decoding, struct cw_str packed, enum cw_codec codec)
 {
-    if (gzip) {
+    if (codec != CW_CODEC_NONE) {
         struct cw_buf raw;
         cw_buf_init(&raw, CW_FORWARD_RAW_BYTES);
-        int rc =
-            cw_codec_decompress(CW_CODEC_GZIP, packed, CW_FORWARD_RAW_BYTES, &raw, decoding->err);
+        int rc = cw_codec_decompress(codec, packed, CW_FORWARD_RAW_BYTES, &raw, decoding->err);
         packed = cw_arena_dup(decoding->arena, cw_buf_str(&raw));
         cw_buf_fini(&raw);
         if (rc < 0)
@@ -189,7 +202,8 @@ int cw_forward_message_decode(struct cw_str message, struct cw_arena *arena,
     struct cw_msgpack_value head, tag, second;
     struct cw_str rest = message;
     int64_t ts_ns;
-    bool gzip = false, single = false;
+    enum cw_codec codec = CW_CODEC_NONE;
+    bool single = false;
     *out = (struct cw_forward_message){0};
     int rc = take(&decoding, &rest, &head);
     if (rc > 0 && (head.kind != CW_MSGPACK_ARRAY || head.n < 2 || head.n > 4))
@@ -218,9 +232,9 @@ int cw_forward_message_decode(struct cw_str message, struct cw_arena *arena,
             rc = record_read(&decoding, &rest, ts_ns);
     }
     if (rc > 0 && head.n == (single ? 4u : 3u))
-        rc = option_read(&decoding, &rest, &gzip);
+        rc = option_read(&decoding, &rest, &codec);
     if (rc > 0 && packed)
-        rc = packed_read(&decoding, entries, gzip);
+        rc = packed_read(&decoding, entries, codec);
     if (rc > 0 && (rest.len > 0 || (!single && head.n > 3)))
         rc = bad(&decoding, "more than it may hold");
     return rc < 0 ? rc : 0;

@@ -3,7 +3,7 @@
  * PackedForward and CompressedPackedForward. Pure.
  *
  *   [tag, time, record, option?]   [tag, [[time, record], ...], option?]
- *   [tag, bytes of [time, record]..., option?]      option: {"chunk": id, "compressed": "gzip"}
+ *   [tag, bytes of [time, record]..., option?]      option: {"chunk": id, "compressed": "gzip" or "zstd"}
  * A time is seconds, or an EventTime (extension 0); Fluent Bit puts it into an array beside metadata.
  * An entry's line is its record as JSON; of a record that has one member alone, called log or message,
  * that text.

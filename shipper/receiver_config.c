@@ -1,6 +1,7 @@
 #include "shipper/receiver_config.h"
 #include "common/net/http_listen.h"
 #include "shipper/discovery_config.h"
+#include "shipper/forward_handshake.h"
 
 /* HOST:PORT, or unix:/path where `local` says so. */
 static int address_check(struct cw_str address, bool local, struct cw_err *err)
@@ -172,8 +173,11 @@ static const struct cw_key_def syslog_keys[] = {
      .doc = "The line is the whole message as it came, with its header."},
     TLS_ROW(cw_syslog_config),
     LABELS_ROW(cw_syslog_config, LABELS_DOC " For relabeling there are __syslog_message_severity, "
-                                            "_facility, _hostname, _app_name, _proc_id, _msg_id "
-                                            "and __syslog_connection_ip_address."),
+                                            "_facility, _hostname, _app_name, _proc_id, _msg_id, "
+                                            "__syslog_connection_ip_address and, if a rule reads "
+                                            "it, __syslog_connection_hostname: the peer's name in "
+                                            "DNS, which is asked for before a connection is read "
+                                            "(datagrams do not wait for it)."),
 };
 static int syslog_check(const void *value, struct cw_err *err)
 {
@@ -249,6 +253,26 @@ const struct cw_table_def cw_gelf_table = {.name = "gelf",
                                            .size = sizeof(struct cw_gelf_config),
                                            .check = gelf_check};
 
+static const struct cw_key_def forward_user_keys[] = {
+    {"username", CW_KEY_STRING, ROW(cw_forward_user, username), .flags = CW_KEY_REQUIRED,
+     .doc = "The user's name."},
+    {"password", CW_KEY_STRING, ROW(cw_forward_user, password),
+     .flags = CW_KEY_REQUIRED | CW_KEY_SECRET, .doc = "The password."},
+};
+static const struct cw_table_def forward_user_table =
+    CW_TABLE("user", forward_user_keys, struct cw_forward_user);
+
+static int forward_check(const void *value, struct cw_err *err)
+{
+    const struct cw_forward_config *forward = value;
+    if (forward->users.n > 0 && forward->shared_key.len == 0)
+        return cw_err_set(err, CW_E_INVALID, "users need a shared_key too");
+    if (forward->self_hostname.len > CW_FORWARD_HOST_BYTES)
+        return cw_err_set(err, CW_E_INVALID, "self_hostname has at most %d bytes",
+                          CW_FORWARD_HOST_BYTES);
+    return 0;
+}
+
 static const struct cw_key_def forward_keys[] = {
     {"listen_address", CW_KEY_STRING, ROW(cw_forward_config, listen_address),
      .def = "0.0.0.0:24224", .check = listen_local_check,
@@ -257,8 +281,18 @@ static const struct cw_key_def forward_keys[] = {
      .min = "0", .max = "1d", .doc = "Close a connection that is silent for so long; 0: never."},
     {"use_incoming_timestamp", CW_KEY_BOOL, ROW(cw_forward_config, use_incoming_timestamp),
      .def = "true", .doc = "An entry's time is the event's, not that of its arrival."},
+    {"shared_key", CW_KEY_STRING, ROW(cw_forward_config, shared_key), .flags = CW_KEY_SECRET,
+     .doc = "Clients must show that they know it (Fluentd's <security>, Fluent Bit's Shared_Key). "
+            "It is not sent, but what follows is, in the clear without TLS."},
+    {"self_hostname", CW_KEY_STRING, ROW(cw_forward_config, self_hostname),
+     .doc = "How the shipper calls itself to them; empty: the machine's name."},
+    {"users", CW_KEY_TABLES, ROW(cw_forward_config, users), .table = &forward_user_table,
+     .doc = "They must be one of these too."},
     TLS_ROW(cw_forward_config),
     LABELS_ROW(cw_forward_config, LABELS_DOC " __fluentd_tag is there for relabeling."),
 };
-const struct cw_table_def cw_forward_table =
-    CW_TABLE("forward", forward_keys, struct cw_forward_config);
+const struct cw_table_def cw_forward_table = {.name = "forward",
+                                              .keys = forward_keys,
+                                              .nkeys = sizeof forward_keys / sizeof forward_keys[0],
+                                              .size = sizeof(struct cw_forward_config),
+                                              .check = forward_check};

@@ -89,6 +89,8 @@ struct cw_forward_config {
     struct cw_str listen_address;
     int64_t idle_timeout_ns;
     bool use_incoming_timestamp;
+    struct cw_str shared_key, self_hostname;
+    struct cw_config_tables users; /* struct cw_forward_user */
     struct cw_receiver_tls_config tls;
     struct cw_config_map labels;
 };

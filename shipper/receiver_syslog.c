@@ -8,13 +8,19 @@
 #include "shipper/syslog_message.h"
 
 /* Ahead of a counted message. */
-enum { COUNT_BYTES = 16, HEADER_LABELS = 8 };
+enum { COUNT_BYTES = 16, HEADER_LABELS = 9 };
+#define HOSTNAME_LABEL CW_STR("__syslog_connection_hostname")
 
 struct syslog {
     struct cw_receiver receiver;
     struct cw_stream_listener *listener; /* or */
     struct cw_datagrams *datagrams;
+    struct cw_peer_names *names; /* NULL: no rule asks for them */
     struct cw_arena *arena;
+};
+
+struct peer {
+    const char *address, *name;
 };
 
 static const struct cw_syslog_config *config_of(const struct syslog *syslog)
@@ -40,12 +46,13 @@ static struct cw_str param_name(struct cw_arena *arena, const struct cw_syslog_p
 
 static const struct cw_label *labels_of(struct syslog *syslog,
                                         const struct cw_syslog_message *message, bool decoded,
-                                        const char *peer, size_t *n_out)
+                                        struct peer peer, size_t *n_out)
 {
     struct cw_arena *arena = syslog->arena;
     size_t n = 0, nparams = config_of(syslog)->label_structured_data ? message->nparams : 0;
     struct cw_label *labels = CW_ARENA_ARRAY(arena, struct cw_label, HEADER_LABELS + nparams);
-    label_add(labels, &n, CW_STR("__syslog_connection_ip_address"), cw_str_of(peer));
+    label_add(labels, &n, CW_STR("__syslog_connection_ip_address"), cw_str_of(peer.address));
+    label_add(labels, &n, HOSTNAME_LABEL, cw_str_of(peer.name));
     if (decoded) {
         label_add(labels, &n, CW_STR("__syslog_message_severity"),
                   cw_str_of(cw_syslog_severity(message->severity)));
@@ -71,7 +78,7 @@ static bool decode(struct syslog *syslog, struct cw_str raw, struct cw_syslog_me
            (old && cw_syslog_rfc3164_decode(raw, cw_clock_now_ns(), message, NULL) == 0);
 }
 
-static void message_put(struct syslog *syslog, struct cw_str raw, const char *peer)
+static void message_put(struct syslog *syslog, struct cw_str raw, struct peer peer)
 {
     const struct cw_syslog_config *config = config_of(syslog);
     struct cw_syslog_message message = {0};
@@ -112,7 +119,8 @@ static size_t on_bytes(void *arg, struct cw_stream_reader *reader, struct cw_str
             cw_received_bad(&syslog->receiver.received, CW_RECEIVED_CUT,
                             "a message over max_message_length");
         if (message.len > 0)
-            message_put(syslog, message, reader->peer);
+            message_put(syslog, message,
+                        (struct peer){reader->peer, reader->peer_name ? reader->peer_name : ""});
     }
     cw_stream_reader_skip(reader, skip);
     cw_receiver_flush(&syslog->receiver, NULL, NULL);
@@ -132,8 +140,10 @@ static void on_datagram(void *arg, struct cw_str bytes, const char *peer)
     struct syslog *syslog = arg;
     while (bytes.len > 0 && (bytes.ptr[bytes.len - 1] == '\n' || bytes.ptr[bytes.len - 1] == '\0'))
         bytes.len--;
-    if (bytes.len > 0)
-        message_put(syslog, limited(syslog, bytes), peer);
+    if (bytes.len == 0)
+        return;
+    const char *name = syslog->names ? cw_peer_names_ask(syslog->names, peer, NULL, NULL) : NULL;
+    message_put(syslog, limited(syslog, bytes), (struct peer){peer, name != NULL ? name : ""});
 }
 
 static void on_pause(void *arg)
@@ -151,6 +161,8 @@ static int syslog_start(struct cw_receiver *receiver, struct cw_err *err)
     uv_loop_t *loop = receiver->host->loop;
     const char *address = config->listen_address.ptr;
     syslog->arena = cw_arena_new();
+    if (cw_relabel_reads(receiver->scrape->relabel, HOSTNAME_LABEL))
+        syslog->names = cw_peer_names_new(loop);
     int rc;
     if (config->listen_protocol == CW_SYSLOG_UDP) {
         struct cw_datagrams_options options = {on_datagram, on_pause, room, syslog};
@@ -159,6 +171,7 @@ static int syslog_start(struct cw_receiver *receiver, struct cw_err *err)
         struct cw_stream_reader_options options = {
             .buffer_bytes = (size_t)config->max_message_length + COUNT_BYTES,
             .idle_ms = (uint64_t)(config->idle_timeout_ns / CW_NS_PER_MS),
+            .names = syslog->names,
             .on_bytes = on_bytes,
             .room = room,
             .arg = syslog};
@@ -194,6 +207,7 @@ static void syslog_stop(struct cw_receiver *receiver)
     struct syslog *syslog = CW_CONTAINER_OF(receiver, struct syslog, receiver);
     cw_stream_listener_close(&syslog->listener);
     cw_datagrams_close(&syslog->datagrams);
+    cw_peer_names_close(&syslog->names);
 }
 
 static void syslog_fini(struct cw_receiver *receiver)

@@ -59,6 +59,20 @@ bool cw_relabel_empty(const struct cw_relabel *rules)
     return rules->n == 0;
 }
 
+bool cw_relabel_reads(const struct cw_relabel *rules, struct cw_str name)
+{
+    for (size_t i = 0; i < rules->n; i++) {
+        const struct rule *rule = &rules->rules[i];
+        const struct cw_config_strings *sources = &rule->config->source_labels;
+        for (size_t k = 0; k < sources->n; k++)
+            if (cw_str_eq(sources->items[k], name))
+                return true;
+        if (rule->action == CW_RELABEL_LABELMAP && cw_regex_match(rule->regex, name, NULL) != 0)
+            return true;
+    }
+    return false;
+}
+
 /* The values of source_labels in a row. */
 static struct cw_str source_text(const struct rule *rule, const struct cw_target_labels *labels)
 {

@@ -28,6 +28,8 @@ int cw_relabel_new(const struct cw_config_tables *configs, struct cw_relabel **o
 void cw_relabel_free(struct cw_relabel **rules);
 /* Without any rule. */
 bool cw_relabel_empty(const struct cw_relabel *rules);
+/* Whether what becomes of an entry may depend on the label `name`. */
+bool cw_relabel_reads(const struct cw_relabel *rules, struct cw_str name);
 /* 1: kept; 0: a rule drops it, and the labels are of no use; negative: an error that names the rule. */
 int cw_relabel_apply(const struct cw_relabel *rules, struct cw_target_labels *labels,
                      struct cw_err *err) CW_MUST_USE;

@@ -46,6 +46,13 @@ static size_t on_bytes(void *arg, struct cw_stream_reader *reader, struct cw_str
     return listener->options.on_bytes(listener->options.arg, reader, bytes, more);
 }
 
+static void on_opened(void *arg, struct cw_stream_reader *reader)
+{
+    const struct cw_stream_listener *listener = arg;
+    if (listener->options.on_opened != NULL)
+        listener->options.on_opened(listener->options.arg, reader);
+}
+
 static bool room(void *arg)
 {
     const struct cw_stream_listener *listener = arg;
@@ -62,6 +69,8 @@ static void on_reader_closed(void *arg, struct cw_stream_reader *reader)
         at = &(*at)->next;
     *at = reader->next;
     listener->nreaders--;
+    if (listener->options.names != NULL)
+        cw_peer_names_forget(listener->options.names, reader);
     if (listener->options.on_closed != NULL)
         listener->options.on_closed(listener->options.arg, reader);
     if (listener->waiting && !listener->closing)
@@ -69,7 +78,7 @@ static void on_reader_closed(void *arg, struct cw_stream_reader *reader)
     free_if_closed(listener);
 }
 
-static void peer_name(struct cw_stream_reader *reader)
+static void peer_address(struct cw_stream_reader *reader)
 {
     struct sockaddr_storage address;
     int len = sizeof address;
@@ -79,6 +88,24 @@ static void peer_name(struct cw_stream_reader *reader)
         memmove(reader->peer, reader->peer + 7, strlen(reader->peer + 7) + 1); /* IPv4 */
 }
 
+static void on_peer_name(void *arg, const char *name)
+{
+    struct cw_stream_reader *reader = arg;
+    if (reader->closing)
+        return;
+    reader->peer_name = cw_str_dupz(cw_str_of(name));
+    if (cw_stream_reader_start(reader) < 0)
+        cw_stream_reader_close(reader);
+}
+
+static void reader_begin(struct cw_stream_listener *listener, struct cw_stream_reader *reader)
+{
+    struct cw_peer_names *names = listener->options.names;
+    const char *name = names ? cw_peer_names_ask(names, reader->peer, on_peer_name, reader) : "";
+    if (name != NULL)
+        on_peer_name(reader, name);
+}
+
 static void connection_take(struct cw_stream_listener *listener)
 {
     listener->waiting = listener->nreaders >= CW_STREAM_CONNECTIONS_MAX;
@@ -86,6 +113,7 @@ static void connection_take(struct cw_stream_listener *listener)
         return;
     struct cw_stream_reader_options options = listener->options;
     options.on_bytes = on_bytes;
+    options.on_opened = on_opened;
     options.room = room;
     options.on_closed = on_reader_closed;
     options.arg = listener;
@@ -100,11 +128,11 @@ static void connection_take(struct cw_stream_listener *listener)
     listener->nreaders++;
     int rc = uv_accept(&listener->handle.stream, &reader->handle.stream);
     if (rc == 0 && !listener->local)
-        peer_name(reader);
-    if (rc == 0)
-        rc = cw_stream_reader_start(reader);
+        peer_address(reader);
     if (rc < 0)
         cw_stream_reader_close(reader);
+    else
+        reader_begin(listener, reader);
 }
 
 static void on_connection(uv_stream_t *server, int status)
@@ -207,8 +235,12 @@ void cw_stream_listener_close(struct cw_stream_listener **listener)
     if (l == NULL)
         return;
     l->closing = true;
-    for (struct cw_stream_reader *reader = l->readers; reader != NULL; reader = reader->next)
+    for (struct cw_stream_reader *reader = l->readers; reader != NULL; reader = reader->next) {
+        if (l->options.names != NULL)
+            cw_peer_names_forget(l->options.names, reader);
         cw_stream_reader_close(reader);
+    }
+    l->options.names = NULL;
     if (l->socket_path != NULL)
         (void)unlink(l->socket_path);
     uv_close((uv_handle_t *)&l->handle, on_closed);

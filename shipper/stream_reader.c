@@ -29,6 +29,7 @@ static void on_handle_closed(uv_handle_t *handle)
     reader->options.on_closed(reader->options.arg, reader);
     cw_tls_session_free(&reader->tls);
     free(reader->cipher);
+    free(reader->peer_name);
     free(reader->bytes);
     free(reader);
 }
@@ -114,6 +115,15 @@ static bool bytes_added(struct cw_stream_reader *reader, size_t n)
 
 static void bytes_send(struct cw_stream_reader *reader, struct cw_str bytes);
 
+static void opened(struct cw_stream_reader *reader)
+{
+    if (reader->opened)
+        return;
+    reader->opened = true;
+    if (reader->options.on_opened != NULL)
+        reader->options.on_opened(reader->options.arg, reader);
+}
+
 /* Decrypt what was read, and hand it over piece by piece. False: the reader is closed. */
 static bool cipher_take(struct cw_stream_reader *reader, size_t n)
 {
@@ -126,8 +136,10 @@ static bool cipher_take(struct cw_stream_reader *reader, size_t n)
         cw_log_info("a connection from %s: %s", reader->peer, err.text);
     if (send.len > 0)
         bytes_send(reader, cw_buf_str(&send));
+    if (rc == 0 && cw_tls_session_agreed(reader->tls))
+        opened(reader);
     struct cw_str rest = cw_buf_str(&plain);
-    bool open = true;
+    bool open = !reader->closing;
     while (rest.len > 0 && open) {
         size_t piece = CW_MIN(room_make(reader), rest.len);
         memcpy(reader->bytes + reader->len, rest.ptr, piece);
@@ -170,6 +182,8 @@ int cw_stream_reader_start(struct cw_stream_reader *reader)
         reader->idle.data = reader;
         uv_timer_start(&reader->idle, on_idle, reader->options.idle_ms, reader->options.idle_ms);
     }
+    if (reader->tls == NULL)
+        opened(reader);
     reader->held = !reader->options.room(reader->options.arg);
     return reader->held ? 0 : uv_read_start(&reader->handle.stream, on_alloc, on_read);
 }

@@ -16,6 +16,7 @@
 #include <uv.h>
 #include "common/base/str.h"
 #include "common/net/tls_session.h"
+#include "shipper/peer_names.h"
 
 /* The longest line that is one record; and few enough for a thousand connections. */
 #define CW_STREAM_READER_BYTES (64u << 10)
@@ -29,10 +30,14 @@ struct cw_stream_reader_options {
         buffer_bytes; /* the most that the parser may ask to be held; 0: CW_STREAM_READER_BYTES */
     uint64_t idle_ms; /* closed after so much silence; 0: never */
     struct cw_tls_server *tls; /* of a connection; NULL: the bytes are as they are */
+    /* Of a listener's connections: it is read when its peer's name is known. Lives until the listener is closed; NULL: nobody asks. */
+    struct cw_peer_names *names;
     /* Returns how many bytes are taken; SIZE_MAX: close. Whether more may come, the stream has ended,
      * or the buffer is full and nothing of it was taken: then some must be. */
     size_t (*on_bytes)(void *arg, struct cw_stream_reader *reader, struct cw_str bytes,
                        enum cw_stream_more more);
+    /* Before its first bytes, and when TLS is agreed on: it may be answered. NULL: nothing is said. */
+    void (*on_opened)(void *arg, struct cw_stream_reader *reader);
     bool (*room)(void *arg); /* asked after each read: may more be read? */
     void (*on_closed)(void *arg, struct cw_stream_reader *reader);
     void *arg;
@@ -52,10 +57,11 @@ struct cw_stream_reader {
     size_t len, cap, skip;
     struct cw_tls_session *tls;
     char *cipher; /* what was read, with TLS */
-    bool held, closing;
+    bool held, closing, opened;
     unsigned nopen;
-    char peer[64]; /* the other end's address; empty: none */
-    void *state;   /* the parser's */
+    char peer[64];   /* the other end's address; empty: none */
+    char *peer_name; /* by options.names, or NULL */
+    void *state;     /* the parser's */
     struct cw_stream_reader *next;
 };
 

@@ -1,7 +1,6 @@
 #include "common/net/tls_session.h"
 #include <errno.h>
 #include <gnutls/x509.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include "common/base/arena.h"
 #include "common/base/assert.h"
@@ -265,6 +264,11 @@ int cw_tls_session_take(struct cw_tls_session *session, struct cw_str received,
             return tls_error(err, "TLS", (int)got);
     }
     return rc;
+}
+
+bool cw_tls_session_agreed(const struct cw_tls_session *session)
+{
+    return session->shaken;
 }
 
 int cw_tls_session_send(struct cw_tls_session *session, struct cw_str plain, struct cw_buf *send,

@@ -12,6 +12,7 @@
  */
 #ifndef CW_NET_TLS_SESSION_H
 #define CW_NET_TLS_SESSION_H
+#include <stdbool.h>
 #include "common/base/buf.h"
 #include "common/base/err.h"
 #include "common/base/str.h"
@@ -47,6 +48,8 @@ void cw_tls_session_free(struct cw_tls_session **session);
  * side, else 0. */
 int cw_tls_session_take(struct cw_tls_session *session, struct cw_str received,
                         struct cw_buf *plain, struct cw_buf *send, struct cw_err *err) CW_MUST_USE;
+/* Is the handshake done? */
+bool cw_tls_session_agreed(const struct cw_tls_session *session);
 /* After the handshake. */
 int cw_tls_session_send(struct cw_tls_session *session, struct cw_str plain, struct cw_buf *send,
                         struct cw_err *err) CW_MUST_USE;

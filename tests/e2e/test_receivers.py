@@ -147,6 +147,28 @@ def test_times_and_whole_messages(ingester, receive):
     assert "not a syslog message: kept" in shipper.log()
 
 
+def test_the_name_of_who_connects(ingester, receive):
+    """By /etc/hosts, which names 127.0.0.1."""
+    relabel = ("\nrelabel_configs:\n- {source_labels: [__syslog_connection_hostname], target_label: peer}\n"
+               "- {source_labels: [__syslog_connection_ip_address], target_label: ip}")
+    shipper = receive("job_name: t\nsyslog: {listen_address: '127.0.0.1:0', labels: {job: t}}" + relabel,
+                      "job_name: u\nsyslog: {listen_address: '127.0.0.1:0', listen_protocol: udp, labels: {job: u}}" + relabel).start()
+    name = socket.getnameinfo(("127.0.0.1", 0), socket.NI_NAMEREQD)[0]
+    name += "." if "." in name else ""
+    for i in range(3):
+        with socket.create_connection(address(shipper, "syslog.t")) as connection:
+            connection.sendall(b"<13>1 - h a - - - line %d\n" % i)
+    stored(ingester, [b"line 0", b"line 1", b"line 2"], '{job="t"}')
+    assert labels_of(ingester, '{job="t"}') == 3 * [{"job": "t", "ip": "127.0.0.1", "peer": name, "service_name": "t"}]
+    datagrams = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+
+    def known():                                            # datagrams do not wait for it
+        datagrams.sendto(b"<13>1 - h a - - - again", address(shipper, "syslog.u"))
+        return ingester.count('{job="u", peer="%s"}' % name)
+    wait_for("a datagram with the name", known, every=0.1)
+    assert shipper.stop() == 0
+
+
 class Rsyslog(Program):
     def __init__(self, folder, actions):
         folder.mkdir()

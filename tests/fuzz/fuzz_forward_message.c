@@ -1,10 +1,12 @@
 /*
  * fuzz_forward_message.c - any bytes as MessagePack and as a forward message: what is walked through
- * in pieces ends where it does in one, and what is whole is written as JSON.
+ * in pieces ends where it does in one, and what is whole is written as JSON; and as a PING, which
+ * shows no key.
  */
 #include <stddef.h>
 #include <stdint.h>
 #include "common/base/assert.h"
+#include "shipper/forward_handshake.h"
 #include "shipper/forward_message.h"
 #include "shipper/msgpack_reader.h"
 
@@ -30,6 +32,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         for (size_t i = 0; i < message.n; i++)
             for (size_t k = 0; k < message.entries[i].line.len; k++)
                 sum += (unsigned char)message.entries[i].line.ptr[k];
+    static const struct cw_forward_user user = {CW_STR("u"), CW_STR("p")};
+    const struct cw_forward_rules rules = {CW_STR("h"), CW_STR("k"), &user, 1};
+    const struct cw_forward_handshake handshake = {{0}, {0}};
+    struct cw_err err;
+    cw_buf_clear(&json);
+    CW_ASSERT(cw_forward_ping(&rules, &handshake, bytes, &json, &err) < 0 && json.len > 0);
     cw_buf_fini(&json);
     cw_arena_free(&arena);
     return sum == SIZE_MAX;

@@ -5,7 +5,7 @@
 
 static void expect_hex(const uint8_t *bytes, size_t n, const char *want)
 {
-    char hex[65];
+    char hex[2 * CW_SHA512_BYTES + 1];
     for (size_t i = 0; i < n; i++)
         snprintf(hex + 2 * i, 3, "%02x", bytes[i]);
     cr_expect_str_eq(hex, want);
@@ -80,6 +80,17 @@ Test(digest, sha_digests_are_those_of_the_standards)
         cw_sha3_256(text, out);
         expect_hex(out, CW_SHA3_256_BYTES, rows[i].sha3);
     }
+}
+
+Test(digest, sha512)
+{
+    uint8_t out[CW_SHA512_BYTES];
+    cw_sha512(CW_STR("abc"), out);
+    expect_hex(
+        out, sizeof out,
+        "ddaf35a193617abacc417349ae20413112e6fa4e89a97ea20a9eeee64b55d39a2192992a274fc1a836ba3c2"
+        "3a3feebbd454d4423643ce80e2a9ac94fa54ca49f");
+    cr_assert(cw_digest_equal("abc", "abd", 2) && !cw_digest_equal("abc", "abd", 3));
 }
 
 /* RFC 1321, A.5; the lengths about a block's end by another implementation. */

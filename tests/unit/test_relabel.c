@@ -245,6 +245,31 @@ Test(relabel, mistakes_are_told_in_promtails_words)
     }
 }
 
+Test(relabel, whether_a_label_is_read)
+{
+    static const struct {
+        const char *rules;
+        bool reads;
+    } rows[] = {
+        {"", false},
+        {"{source_labels: [a, __b], target_label: c}", true},
+        {"{source_labels: [a], target_label: __b}", false},
+        {"{action: labelmap, regex: __(.+)}", true},
+        {"{action: labelmap, regex: __c(.+)}", false},
+        {"{action: labeldrop, regex: __b}", false},
+    };
+    for (size_t i = 0; i < CW_COUNT(rows); i++) {
+        struct cw_arena *arena = cw_arena_new();
+        struct scrape scrape;
+        struct cw_relabel *relabel;
+        cr_assert_eq(load(rows[i].rules, &scrape, arena, NULL), 0);
+        cr_assert_eq(cw_relabel_new(&scrape.relabel_configs, &relabel, NULL), 0);
+        cr_expect_eq(cw_relabel_reads(relabel, CW_STR("__b")), rows[i].reads, "%s", rows[i].rules);
+        cw_relabel_free(&relabel);
+        cw_arena_free(&arena);
+    }
+}
+
 Test(relabel, growth_is_bounded)
 {
     struct cw_arena *arena = cw_arena_new();

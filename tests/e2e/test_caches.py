@@ -1,6 +1,8 @@
 """What queries decoded is kept for the next ones: it changes no answer, and gives way to whatever needs memory."""
 import json
+import os
 import random
+import signal
 import time
 
 import pytest
@@ -123,6 +125,55 @@ def test_the_newest_lines_are_those_that_are_there_now(make_ingester):
             hidden.append(lambda at, line, word=word, first=first, last=last, known=known: word in line and first <= at <= last and line in known)
             check(50)
     assert int(server.metrics()["cordwood_cache_hits_total"]) > 0
+
+
+def test_kept_rows_leave_with_what_hides_them_and_come_back_with_a_cancelled_delete(make_ingester):
+    """Of the newest and the oldest rows, which are kept once they were asked for: a delete, its cancellation, periods that a reload brings."""
+    server = make_ingester(config="limits_config: {}\n").start()
+    now, rng = time.time_ns() // NS, random.Random(8)
+    # None comes to one of the periods below while the test runs.
+    ages = [age for age in range(100, 5000) if not 1400 < age < 1500 and not 1900 < age < 2000]
+    rows = {(now - rng.choice(ages), "h%d" % (i % 3), "line %d %s" % (i, "odd even".split()[i % 2])) for i in range(900)}
+    for host in ("h0", "h1", "h2"):
+        server.push([({"app": "a", "host": host}, sorted((at * NS, line) for at, of, line in rows if of == host))])
+    assert server.ask("POST", "/flush")[0] == 204
+
+    def answer(backward, limit):
+        got = server.query_range('{app="a"}', (now - 6000) * NS, (now + 1) * NS, limit=limit, direction="backward" if backward else "forward")
+        return sorted((int(t) // NS, s["stream"]["host"], line) for s in got for t, line in s["values"])
+
+    def shows(hidden=lambda row: False):
+        there = sorted(row for row in rows if not hidden(row))
+        for backward, limit in ((True, 100), (False, 100), (True, 30), (False, 5000)):
+            wanted = there[-limit:] if backward else there[:limit]
+            edge = wanted[0 if backward else -1][0]             # of several at the time of the last any may be given
+            for _ in range(3):
+                got = answer(backward, limit)
+                if [t for t, _, _ in got] != [t for t, _, _ in wanted] or [r for r in got if r[0] != edge] != [r for r in wanted if r[0] != edge]:
+                    return False
+        return True
+
+    def reload(limits):
+        with open(server.argv[server.argv.index("--config") + 1], "w") as f:
+            f.write("limits_config: {%s}\n" % limits)
+        server.process.send_signal(signal.SIGHUP)
+
+    assert shows()
+    hits = cache(server)[1]["hits"]
+    assert shows() and cache(server)[1]["hits"] > hits
+    for first, last in ((now - 700, now), (now - 6000, now - 4500)):
+        assert server.ask("POST", "/loki/api/v1/delete", {"query": '{app="a"} |= "odd"', "start": first, "end": last})[0] == 204
+        assert shows(lambda row: row[2].endswith("odd") and first <= row[0] <= last)
+        request, = json.loads(server.ask("GET", "/loki/api/v1/delete")[1])
+        assert server.ask("DELETE", "/loki/api/v1/delete", {"request_id": request["request_id"]})[0] == 204
+        assert shows()
+    reload("retention_stream: [{selector: '{host=\"h1\"}', period: 2000s}]")
+    wait_for("what the rule hides to be hidden", lambda: shows(lambda row: row[1] == "h1" and row[0] <= now - 2000), 20, 0.1)
+    assert cache(server)[1]["hits"] > hits
+    reload("retention_period: 1500s")
+    assert server.ask("POST", "/flush")[0] == 204                       # retention is looked at now, and not within its minute
+    wait_for("what the period hides to be hidden", lambda: shows(lambda row: row[0] <= now - 1500), 20, 0.1)
+    assert server.stop() == 0
 
 
 def test_caches_give_way_to_what_must_have_memory(make_ingester, day):

@@ -67,6 +67,39 @@ def test_a_snapshot_has_what_was_acknowledged_and_nothing_of_later(ingester, mak
     assert served(again) == before
 
 
+def did_io(server):
+    """Bytes that the process read and wrote so far, by any system call."""
+    with open("/proc/%d/io" % server.pid) as f:
+        return {row.split(":")[0]: int(row.split()[1]) for row in f}
+
+
+def test_it_copies_nothing_but_names(make_ingester):
+    """Milliseconds whatever the store holds: each file is another name of the store's, and next to nothing is read or written."""
+    server = make_ingester(config="wal: {segment_bytes: 1MiB}\n").start()
+    noise = lambda i, rows: [(T + i * NS + j, os.urandom(500).hex()) for j in range(rows)]  # noqa: E731
+    for i in range(4):
+        server.push([({"app": "flushed"}, noise(i, 2000))])
+        assert server.ask("POST", "/flush")[0] == 204
+    for i in range(4, 6):
+        server.push([({"app": "logged"}, noise(i, 2000))])
+    before = did_io(server)
+    snapshot = create(server)
+    after = did_io(server)
+    assert snapshot["bytes"] > 6 << 20
+    copied = 0
+    for at, _, names in os.walk(snapshot["path"]):
+        for name in names:
+            path = os.path.join(at, name)
+            own = os.path.join(server.data, os.path.relpath(path, snapshot["path"]))
+            if not os.path.exists(own) or not os.path.samefile(path, own):
+                copied += os.path.getsize(path)
+                assert not name.endswith(".part"), path
+    assert copied < 32 << 10, "more than the catalog, and the segment that was just begun"
+    done = {name: after[name] - before[name] for name in ("rchar", "wchar", "write_bytes")}
+    assert max(done.values()) < 256 << 10, done
+    assert server.stop() == 0
+
+
 def test_an_empty_store_has_one_too(ingester, make_ingester, tmp_path):
     assert served(restored(create(ingester), tmp_path / "copy", make_ingester)) == {}
 

@@ -387,6 +387,102 @@ Test(part_damage, a_part_of_templates_cut_at_every_512th_byte_is_refused)
     }
 }
 
+/* Rows that a scan gives, all of them such as the model has; at least `least`, and what is missing is told. */
+static void check_loss(const struct model_rows *want, size_t least, const char *section, size_t at)
+{
+    struct cw_part_reader *reader;
+    struct cw_scan_stats stats = {0};
+    struct model_rows got = {0};
+    struct cw_scan scan = all_rows;
+    scan.stats = &stats;
+    cr_assert_eq(cw_part_reader_open_bytes("bytes", cw_buf_str(&file), &reader, &err), 0,
+                 "%s, byte %zu: %s", section, at, err.text);
+    struct cw_source *source = cw_part_source_new(reader, NULL);
+    cr_assert_eq(model_rows_of_source(source, &scan, &got, &err), 0, "%s, byte %zu: %s", section,
+                 at, err.text);
+    model_rows_sort(&got);
+    cr_assert(model_rows_within(&got, want), "%s, byte %zu", section, at);
+    cr_assert_geq(got.n, least, "%s, byte %zu: rows of other blocks are lost", section, at);
+    cr_assert(got.n == want->n || atomic_load(&stats.corrupt_blocks) == 1, "%s, byte %zu", section,
+              at);
+    model_rows_fini(&got);
+    cw_source_unref(&source);
+}
+
+/* The first bytes of a section, and some of each piece of the rest. */
+static size_t next_place(size_t i)
+{
+    return i < 8 ? i + 1 : i + 1 + i / 4;
+}
+
+/* Every section of every block, header and directory too. Returns a bit for each kind of section that was met. */
+static uint32_t flip_sections(const struct cw_part_block *block, const struct model_rows *want)
+{
+    char *bytes = file.ptr + block->offset;
+    uint32_t dir_bytes = cw_get32(bytes + 48), kinds = 0;
+    size_t at = CW_BLOCK_HEADER_BYTES + dir_bytes, least = want->n - block->rows;
+    for (size_t i = 0; i < at; i = next_place(i)) {
+        bytes[i] ^= 0x10;
+        check_loss(want, least, "header and directory", i);
+        bytes[i] ^= 0x10;
+    }
+    for (uint32_t d = 0; d < dir_bytes; d += CW_BLOCK_SECTION_BYTES) {
+        const char *entry = bytes + CW_BLOCK_HEADER_BYTES + d;
+        size_t stored = cw_get32(entry + 8);
+        unsigned kind = entry[0] & ~CW_SECTION_OPTIONAL & 0xff;
+        for (size_t i = 0; i < stored; i = next_place(i)) {
+            bytes[at + i] ^= 0x10;
+            check_loss(want, least, "a section", i);
+            bytes[at + i] ^= 0x10;
+        }
+        kinds |= 1u << kind;
+        at += stored;
+    }
+    cr_assert_eq(at, block->bytes);
+    return kinds;
+}
+
+/* More names of metadata than a block takes, and behind them noise: a second block, a plain one. */
+static void noise_fill(void)
+{
+    uint64_t state = 8;
+    size_t many = part_model_stream(&model, "{app=\"x\"}"),
+           noise = part_model_stream(&model, "{app=\"y\"}");
+    for (unsigned i = 0; i < CW_BLOCK_META_NAMES_TARGET + 50; i++) {
+        char metadata[32];
+        snprintf(metadata, sizeof(metadata), "{n%u=\"v\"}", i);
+        part_model_add(&model, many, day_ns + i, CW_STR("a line"), metadata);
+    }
+    for (unsigned i = 0; i < 300; i++) {
+        char line[40];
+        for (size_t k = 0; k < sizeof(line); k++)
+            line[k] = (char)part_model_random(&state);
+        part_model_add(&model, noise, day_ns + i, cw_str_make(line, sizeof(line)), NULL);
+    }
+}
+
+Test(part_damage, a_flipped_byte_of_any_section_costs_its_block_at_most, .timeout = 100)
+{
+    example_fill();
+    noise_fill();
+    templates_write();
+    struct model_rows want = {0};
+    model_rows_of_model(&model, &all_rows, &want);
+    model_rows_sort(&want);
+    struct cw_part_reader *reader;
+    cr_assert_eq(cw_part_reader_open_bytes("bytes", cw_buf_str(&file), &reader, &err), 0);
+    uint32_t kinds = 0, n = cw_part_reader_footer(reader)->nblocks;
+    cr_assert_geq(n, 2);
+    for (uint32_t i = 0; i < n; i++) {
+        struct cw_part_block block = cw_part_reader_block(reader, i);
+        kinds |= flip_sections(&block, &want);
+    }
+    cw_part_reader_close(&reader);
+    for (unsigned kind = CW_SECTION_TEXT; kind <= CW_SECTION_RAW; kind++)
+        cr_expect(kinds >> kind & 1, "no block has a section of kind %u", kind);
+    model_rows_fini(&want);
+}
+
 Test(part_damage, wrong_templates_with_right_checksums_do_no_harm, .timeout = 100)
 {
     struct cw_part_block block = templates_write();

@@ -66,6 +66,12 @@ def test_the_oldest_days_make_room_before_the_disk_is_full(small_disk, make_inge
     kept = days()
     assert kept == list(range(len(kept))) and 3 <= len(kept) < 13, kept  # the newest, without a gap
     assert "storage.min_free" in server.log()
+    dropped = {name: int(value) for name, value in server.metrics().items() if name.startswith("cordwood_retention_dropped_parts_total")}
+    assert dropped.pop('cordwood_retention_dropped_parts_total{reason="free_space"}') >= 13 - len(kept) and not any(dropped.values()), dropped
+    report = json.loads(server.ask("GET", "/cordwood/v1/retention")[1])
+    rule, = report["store"]["rules"]                                     # no other is set
+    assert rule["rule"] == "storage.min_free" and rule["free_bytes"] >= rule["min_free_bytes"] and report["tenants"][0]["rules"] == []
+    assert rule["next"]["due"] is False and rule["next"]["to"].startswith(time.strftime("%Y-%m-%d", time.gmtime((now - kept[-1] * day) / NS)))
     server.kill()
     server.start()
     assert days() == kept

@@ -8,9 +8,9 @@
 #include <unistd.h>
 #include "common/base/arena.h"
 #include "common/base/assert.h"
-#include "common/wire/push_resolve.h"
 #include "ingester/store.h"
 #include "tests/threads/check.h"
+#include "tests/threads/store_push.h"
 
 enum { PUSHERS = 4, PUSHES = 60, ENTRIES = 50 };
 
@@ -18,60 +18,16 @@ static struct cw_store *store;
 static atomic_bool done;
 static atomic_uint_fast64_t answered;
 
-struct push_op {
-    struct cw_store_op op;
-    struct cw_push *push;
-    struct cw_hash128 *ids;
-    struct cw_buf body;
-    sem_t done;
-};
-
-static int prepare(struct cw_store_op *base, struct cw_store *s, struct cw_err *err)
-{
-    struct push_op *op = CW_CONTAINER_OF(base, struct push_op, op);
-    struct cw_head_batch batch = {.tenant = CW_STR("t"), .push = op->push, .ids = op->ids};
-    struct cw_head_dropped dropped = {0};
-    struct cw_wal_frame frame = {.kind = CW_WAL_DATA,
-                                 .format = CW_WAL_BODY_LOKI_PROTOBUF,
-                                 .tenant = CW_STR("t"),
-                                 .body = cw_buf_str(&op->body),
-                                 .body_raw = (uint32_t)op->body.len};
-    cw_head_append(cw_store_head(s), &batch, &dropped);
-    return cw_store_append(s, &frame, err);
-}
-
-static void finish(struct cw_store_op *base, int rc, const struct cw_err *err)
-{
-    (void)err;
-    CHECK(rc == 0);
-    atomic_fetch_add(&answered, ENTRIES);
-    sem_post(&CW_CONTAINER_OF(base, struct push_op, op)->done);
-}
-
 static void push(int thread, int n)
 {
-    struct cw_arena *arena = cw_arena_new();
-    struct push_op op = {.op = {.prepare = prepare, .finish = finish, .bytes = 0}};
-    struct cw_err err = {0};
-    op.push = CW_ARENA_NEW(arena, struct cw_push);
-    op.push->streams = CW_ARENA_NEW(arena, struct cw_push_stream);
-    op.push->nstreams = 1;
-    op.push->streams->labels_text = cw_arena_printf(arena, "{thread=\"%d\"}", thread);
-    op.push->streams->entries = CW_ARENA_ARRAY(arena, struct cw_push_entry, ENTRIES);
-    op.push->streams->nentries = op.push->nentries = ENTRIES;
+    char labels[32];
+    struct cw_push_entry entries[ENTRIES] = {0};
+    snprintf(labels, sizeof(labels), "{thread=\"%d\"}", thread);
     for (int i = 0; i < ENTRIES; i++)
-        op.push->streams->entries[i] = (struct cw_push_entry){
-            .ts_ns = (int64_t)n * ENTRIES + i, .line = CW_STR("a line of some length")};
-    cw_buf_init(&op.body, 1 << 20);
-    cw_push_loki_protobuf_encode(op.push, &op.body);
-    CHECK(cw_push_resolve(op.push, NULL, arena, &op.ids, &err) == 0);
-    sem_init(&op.done, 0, 0);
-    CHECK(cw_store_admit(store, &op.op.bytes, op.body.len, &err) == 0);
-    CHECK(cw_store_submit(store, &op.op, &err) == 0);
-    sem_wait(&op.done);
-    sem_destroy(&op.done);
-    cw_buf_fini(&op.body);
-    cw_arena_free(&arena);
+        entries[i] = (struct cw_push_entry){.ts_ns = (int64_t)n * ENTRIES + i,
+                                            .line = CW_STR("a line of some length")};
+    store_push(store, labels, entries, ENTRIES);
+    atomic_fetch_add(&answered, ENTRIES);
 }
 
 static void *pusher(void *arg)

@@ -296,35 +296,42 @@ static int give_runes(struct cw_go_template_run *run, struct cw_str s, uint64_t 
     return cw_gt_take_tmp(run, out);
 }
 
-/* trunc 3 text, trunc -3 text */
+/* Bytes, as sprig counts them: trunc 3 text, trunc -3 text */
 CW_GT_FN(trunc)
 {
-    int64_t count = args[0].number, n = (int64_t)count_runes(args[1].text);
+    int64_t count = args[0].number, n = (int64_t)args[1].text.len;
     if (count < 0 && count > -n)
-        return give_runes(run, args[1].text, (uint64_t)(n + count), (uint64_t)n, out);
+        return give(out, cw_str_sub(args[1].text, (size_t)(n + count), (size_t)n));
     if (count >= 0 && n > count)
-        return give_runes(run, args[1].text, 0, (uint64_t)count, out);
+        return give(out, cw_str_sub(args[1].text, 0, (size_t)count));
     return give(out, args[1].text);
 }
 
-/* substr start end text: a negative start is the beginning, a negative end the end. */
+/* Go's text[from:to]; what panics there fails with the panic's words. `end` INT64_MAX: there is none. */
+static int slice_bytes(struct cw_go_template_run *run, struct cw_str s, int64_t start, int64_t end,
+                       struct cw_go_value *out)
+{
+    long long n = (long long)s.len, from = start, to = end == INT64_MAX ? n : end;
+    if (to < 0)
+        return cw_gt_fail(run, "runtime error: slice bounds out of range [:%lld]", to);
+    if (to > n)
+        return cw_gt_fail(run, "runtime error: slice bounds out of range [:%lld] with length %lld",
+                          to, n);
+    if (from > to)
+        return cw_gt_fail(run, "runtime error: slice bounds out of range [%lld:%lld]", from, to);
+    return give(out, cw_str_sub(s, (size_t)from, (size_t)to));
+}
+
+/* substr start end text, of bytes: a negative start is the beginning, and an end that is negative or too large is the text's. */
 CW_GT_FN(substr)
 {
-    int64_t start = args[0].number, end = args[1].number, n = (int64_t)count_runes(args[2].text);
-    if (end > n)
-        end = n;
-    if (start > n)
-        start = n;
-    if (start < 0) {
-        if (end < 0)
-            return give(out, CW_STR_NONE);
-        start = 0;
-    } else if (end < 0) {
-        end = n;
-    }
-    if (start > end)
-        return give(out, CW_STR_NONE);
-    return give_runes(run, args[2].text, (uint64_t)start, (uint64_t)end, out);
+    int64_t start = args[0].number, end = args[1].number;
+    struct cw_str s = args[2].text;
+    if (start < 0)
+        return slice_bytes(run, s, 0, end, out);
+    if (end < 0 || (uint64_t)end > s.len)
+        end = INT64_MAX;
+    return slice_bytes(run, s, start, end, out);
 }
 
 static int align(struct cw_go_template_run *run, int64_t count, struct cw_str s, bool right,

@@ -11,9 +11,11 @@ WORD = re.compile(r"""\s*(?:(?P<string>`[^`]*`|"(?:[^"\\]|\\.)*")|(?P<number>-?\
 
 
 def go_substr(start, end, text):
-    if start < 0:
-        return text[:end] if end >= 0 else text
-    return text[start:] if end < 0 or end > len(text) else text[start:end]
+    end = len(text) if start >= 0 and (end < 0 or end > len(text)) else end
+    start = max(start, 0)
+    if not start <= end <= len(text):
+        raise NotCovered("a slice that Go refuses")
+    return text[start:end]
 
 
 def ascii_only(text):

@@ -344,7 +344,7 @@ static uint64_t unfinished(const struct cw_cut *cut)
  * as stages wait. */
 static bool nothing_more(const struct cw_cut *cut)
 {
-    return cut->framing.at_end && (cut->source->final || cut->source->waited);
+    return cut->source->final || cut->source->waited;
 }
 
 /* Lines until there is no room; where the cut may end. */
@@ -361,9 +361,12 @@ static uint64_t lines_cut(struct cw_cut *cut)
     }
     bool refused = cut->full;
     cut->full |= !framing->at_end;
-    if (!refused && !cut_blocked(cut) && nothing_more(cut) && cut->run != NULL) {
+    if (!refused && !cut_blocked(cut) && framing->at_end && cut->run != NULL) {
         cut->line = (struct cw_framed){.from = UINT64_MAX};
-        cw_stages_flush(cut->run);
+        if (nothing_more(cut))
+            cw_stages_flush(cut->run);
+        else
+            cw_stages_flush_quiet(cut->run);
     }
     end = cw_cut_unspanned(cut, CW_MIN(CW_MIN(end, cut->stuck_from), unfinished(cut)));
     if (end > framing->start || cut->stuck_from != UINT64_MAX || !cut->alone ||
@@ -406,6 +409,12 @@ static struct cw_framing framing_of(const struct cw_cut *cut, uint64_t start, si
                                .max_line_bytes = whole ? 0 : batch->options.max_line_bytes};
 }
 
+static int64_t on_seen(void *arg, uint64_t to)
+{
+    const struct cw_cut *cut = arg;
+    return cw_sightings_time(&cut->source->seen, to, cut->now_ns);
+}
+
 static struct cw_stages_run *run_begin(struct cw_cut *cut, int64_t last_ts_ns)
 {
     struct cw_batch *batch = cut->batch;
@@ -418,6 +427,7 @@ static struct cw_stages_run *run_begin(struct cw_cut *cut, int64_t last_ts_ns)
                                             .emit = on_emit,
                                             .dropped = on_stage_dropped,
                                             .trace = batch->options.inspect ? on_trace : NULL,
+                                            .seen_ns = on_seen,
                                             .arg = cut};
     return cw_stages_begin(source->stages, &options);
 }

@@ -72,6 +72,7 @@ int main(int argc, char **argv)
          sub->word != NULL && argc > 1; sub++)
         if (strcmp(argv[1], sub->word) == 0)
             return sub->run(argc - 2, argv + 2);
+    cw_shipper_signals_hold();
     struct cw_arena *arena = cw_arena_new();
     struct cw_shipper_args args = {0};
     struct cw_shipper_config config = {0};

@@ -1,6 +1,7 @@
 #include "shipper/shipper.h"
 #include <errno.h>
 #include <inttypes.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -29,7 +30,7 @@
  */
 enum shipper_state { SHIPPER_RUNNING, SHIPPER_DRAINING, SHIPPER_STOPPING, SHIPPER_CLOSED };
 
-/* Open files of which inotify does not tell are looked at so often. */
+/* How often there is a look at what inotify does not tell: times that are over, changes it may have missed. */
 #define TICK_MS 1000
 #define TICK_ONCE_MS 100
 /* A file that is read with --once ends where it is when it has not grown for so long. */
@@ -56,7 +57,7 @@ struct cw_shipper {
     enum shipper_state state;
     int exit_status;
     uv_loop_t loop;
-    uv_timer_t tick, rescan, save, work, stop_grace;
+    uv_timer_t tick, poll, rescan, save, work, stop_grace;
     uv_signal_t sigterm, sigint, sighup;
     bool handles; /* the loop and its handles are initialised */
     struct cw_state_dir state_dir;
@@ -79,7 +80,8 @@ struct cw_shipper {
     struct cw_dry_run *dry_run;
     struct cw_own_server *server; /* may be NULL */
     atomic_bool ready;            /* read by its threads */
-    bool scan_due, refresh_due;
+    bool scan_due, refresh_due, poll_due;
+    int64_t poll_ns;                         /* until the next look at what is polled */
     int64_t last_scan_ns, last_scan_took_ns; /* monotonic */
     int64_t last_look_took_ns;
 };
@@ -87,6 +89,7 @@ struct cw_shipper {
 static void shipper_stop(struct cw_shipper *sh);
 static bool on_tenant(void *arg, struct cw_str tenant);
 static void on_work(uv_timer_t *timer);
+static void on_poll(uv_timer_t *timer);
 
 /* ---- the work that callbacks ask for, done at one place ---- */
 
@@ -188,6 +191,20 @@ static void drain_check(struct cw_shipper *sh)
     shipper_stop(sh);
 }
 
+/* Files that do not change are polled less and less often; all of it takes 1/50 of the time at most. */
+static void poll_again(struct cw_shipper *sh, int64_t took_ns)
+{
+    const struct cw_shipper_config *config = sh->config;
+    bool grew = sh->sources->polled_grew, waits = uv_is_active((uv_handle_t *)&sh->poll);
+    sh->sources->polled_grew = sh->poll_due = false;
+    if (sh->sources->polled.n == 0 || (waits && !(grew && sh->poll_ns > config->poll_min_ns)))
+        return;
+    int64_t next_ns = grew ? 0 : 2 * sh->poll_ns;
+    sh->poll_ns = CW_MAX(CW_MIN(next_ns, config->poll_max_ns), config->poll_min_ns);
+    int64_t wait_ms = CW_MAX(sh->poll_ns, LOOK_SHARE * took_ns) / CW_NS_PER_MS;
+    uv_timer_start(&sh->poll, on_poll, (uint64_t)wait_ms, 0);
+}
+
 static void on_work(uv_timer_t *timer)
 {
     struct cw_shipper *sh = CW_CONTAINER_OF(timer, struct cw_shipper, work);
@@ -203,9 +220,12 @@ static void on_work(uv_timer_t *timer)
         work_soon(sh, wait_ms);
     }
     int64_t start_ns = cw_clock_mono_ns();
-    cw_sources_refresh(sh->sources, sh->refresh_due ? CW_SOURCES_ALL : CW_SOURCES_TOUCHED,
+    cw_sources_refresh(sh->sources,
+                       (sh->refresh_due ? CW_SOURCES_WAITING : 0u) |
+                           (sh->poll_due ? CW_SOURCES_POLLED : 0u),
                        cw_clock_now_ns(), start_ns);
     sh->refresh_due = false;
+    poll_again(sh, cw_clock_mono_ns() - start_ns);
     if (sh->sources->any_changed)
         cw_outputs_release_changed(sh->outputs);
     if (cw_sources_unpack(sh->sources, cw_clock_now_ns()))
@@ -257,6 +277,13 @@ static void on_tick(uv_timer_t *timer)
     sh->scan_due |= sh->sources->deferred;
     cw_receivers_prune(sh->receivers, cw_clock_now_ns());
     cw_outputs_make_room(sh->outputs);
+    work_soon(sh, 0);
+}
+
+static void on_poll(uv_timer_t *timer)
+{
+    struct cw_shipper *sh = CW_CONTAINER_OF(timer, struct cw_shipper, poll);
+    sh->poll_due = true;
     work_soon(sh, 0);
 }
 
@@ -322,6 +349,21 @@ static void on_give_up(void *arg)
 
 /* ---- the end ---- */
 
+static void signals_mask(int how)
+{
+    sigset_t signals;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGHUP);
+    pthread_sigmask(how, &signals, NULL);
+}
+
+void cw_shipper_signals_hold(void)
+{
+    signals_mask(SIG_BLOCK);
+}
+
 static void handle_close(uv_handle_t *handle)
 {
     if (!uv_is_closing(handle))
@@ -344,10 +386,11 @@ static void shipper_close(struct cw_shipper *sh)
         cw_own_server_close(sh->server);
     cw_watch_close(&sh->watch);
     sh->sources->options.watch = NULL;
-    uv_handle_t *handles[] = {(uv_handle_t *)&sh->tick,       (uv_handle_t *)&sh->rescan,
-                              (uv_handle_t *)&sh->save,       (uv_handle_t *)&sh->work,
-                              (uv_handle_t *)&sh->stop_grace, (uv_handle_t *)&sh->sigterm,
-                              (uv_handle_t *)&sh->sigint,     (uv_handle_t *)&sh->sighup};
+    cw_shipper_signals_hold(); /* a reload meets them when it has started */
+    uv_handle_t *handles[] = {
+        (uv_handle_t *)&sh->tick,    (uv_handle_t *)&sh->poll,   (uv_handle_t *)&sh->rescan,
+        (uv_handle_t *)&sh->save,    (uv_handle_t *)&sh->work,   (uv_handle_t *)&sh->stop_grace,
+        (uv_handle_t *)&sh->sigterm, (uv_handle_t *)&sh->sigint, (uv_handle_t *)&sh->sighup};
     for (size_t i = 0; i < CW_COUNT(handles); i++)
         handle_close(handles[i]);
 }
@@ -614,7 +657,8 @@ static int loop_init(struct cw_shipper *sh, struct cw_err *err)
     if (rc < 0)
         return cw_err_set(err, CW_E_INTERNAL, "event loop: %s", uv_strerror(rc));
     sh->handles = true;
-    uv_timer_t *timers[] = {&sh->tick, &sh->rescan, &sh->save, &sh->work, &sh->stop_grace};
+    uv_timer_t *timers[] = {&sh->tick, &sh->poll, &sh->rescan,
+                            &sh->save, &sh->work, &sh->stop_grace};
     for (size_t i = 0; i < CW_COUNT(timers); i++)
         uv_timer_init(&sh->loop, timers[i]);
     uv_signal_init(&sh->loop, &sh->sigterm);
@@ -682,16 +726,18 @@ int cw_shipper_run(struct cw_shipper *sh)
     uv_signal_start(&sh->sigterm, on_signal, SIGTERM);
     uv_signal_start(&sh->sigint, on_signal, SIGINT);
     uv_signal_start(&sh->sighup, on_reload, SIGHUP);
+    signals_mask(SIG_UNBLOCK);
     folders_scan(sh);
     cw_log_info("reading %zu files", sh->sources->n);
-    if (!positions_save(sh)) { /* the session is durable before it is told */
+    if (positions_save(sh)) { /* the session is durable before it is told */
+        sh->started = true;
+        cw_outputs_start(sh->outputs);
+        cw_discoveries_start(sh->discoveries);
+        work_soon(sh, 0);
+    } else {
         sh->exit_status = 1;
         shipper_close(sh);
     }
-    sh->started = true;
-    cw_outputs_start(sh->outputs);
-    cw_discoveries_start(sh->discoveries);
-    work_soon(sh, 0);
     uv_run(&sh->loop, UV_RUN_DEFAULT);
     return sh->exit_status;
 }

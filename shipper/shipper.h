@@ -14,6 +14,8 @@
 
 struct cw_shipper;
 
+/* SIGTERM, SIGINT and SIGHUP wait until _run is ready for them: at once, before there are threads. */
+void cw_shipper_signals_hold(void);
 /* Both are borrowed. */
 int cw_shipper_new(const struct cw_shipper_config *config, const struct cw_shipper_args *args,
                    struct cw_shipper **out, struct cw_err *err) CW_MUST_USE;

@@ -73,7 +73,7 @@ struct cw_shipper_config {
     struct cw_server_config server;
     struct cw_config_tables clients; /* struct cw_client_config */
     struct cw_str positions_file;
-    int64_t positions_sync_ns, rescan_ns;
+    int64_t positions_sync_ns, rescan_ns, poll_min_ns, poll_max_ns;
     bool keep_stage_metrics;
     struct cw_config_tables scrape_configs; /* struct cw_scrape_config */
     struct cw_config_table_map pipelines;   /* struct cw_pipeline_config */

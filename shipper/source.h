@@ -84,6 +84,7 @@ struct cw_source {
     bool copied;            /* it went on in a copy; later copies are looked for in the next scan */
     bool touched;           /* the kernel told of it since it was last looked at */
     bool active;            /* in the table's list of those with something to read */
+    bool polled;            /* in its list of those of which the kernel does not tell */
     bool asleep;            /* closed though it is wanted: the kernel tells when it is written */
     bool unpacked;          /* all of its compressed file was read, and that is closed */
     bool gone;              /* to be forgotten at the end of the refresh */

@@ -82,6 +82,7 @@ void cw_sources_free(struct cw_sources **sources)
     free(s->unreadable);
     free(s->renames);
     free(s->active.items);
+    free(s->polled.items);
     free(s->touched.items);
     free(s->watches);
     free(s->items);
@@ -346,16 +347,18 @@ static bool look_due(const struct cw_sources *sources, size_t i)
     if (source->tail.fd < 0)
         return false;
     /* A few each time whatever it tells: a file may be written through a mapping. */
-    return (sources->round + i) % CW_SOURCES_ROUNDS == 0 || source->watch < 0 || source->touched ||
+    return (!source->polled && (sources->round + i) % CW_SOURCES_ROUNDS == 0) || source->touched ||
            source->changed || sources->options.once || !source->wanted || source->final ||
-           source->tail.nlinks == 0 || cw_source_rotated(source) ||
+           source->tail.nlinks == 0 || cw_source_rotated(source) || source->tail.unpack != NULL ||
            (source->stages != NULL && !source->waited);
 }
 
 static void source_refresh(struct cw_sources *sources, struct cw_source *source, int64_t now_ns,
                            int64_t now_mono_ns)
 {
+    uint64_t size_before = source->tail.size;
     cw_sources_look(sources, source);
+    sources->polled_grew |= source->polled && source->tail.size != size_before;
     if (source->changed)
         cw_sources_truncated(sources, source, now_ns, now_mono_ns);
     sources->any_changed |= source->changed;
@@ -364,13 +367,28 @@ static void source_refresh(struct cw_sources *sources, struct cw_source *source,
     cw_sources_activate(sources, source);
 }
 
-/* Returns whether there are sources to be forgotten. */
-static bool all_refresh(struct cw_sources *sources, int64_t now_ns, int64_t now_mono_ns)
+/* Returns whether there are sources to be forgotten, as the others do. */
+static bool polled_refresh(struct cw_sources *sources, int64_t now_ns, int64_t now_mono_ns)
+{
+    bool any_gone = false;
+    for (size_t i = 0; i < sources->polled.n; i++) {
+        struct cw_source *source = sources->polled.items[i];
+        if (source->tail.fd < 0)
+            continue;
+        source_refresh(sources, source, now_ns, now_mono_ns);
+        source->gone = !source_settle_down(sources, source, now_mono_ns);
+        any_gone |= source->gone;
+    }
+    return any_gone;
+}
+
+static bool waiting_refresh(struct cw_sources *sources, int64_t now_ns, int64_t now_mono_ns)
 {
     size_t n = sources->n; /* what is added on the way was just looked at */
     bool any_gone = false;
     sources->any_changed = false;
     sources->round++;
+    cw_sources_polled_list(sources);
     for (size_t i = 0; i < n; i++) {
         struct cw_source *source = sources->items[i];
         if (!look_due(sources, i))
@@ -400,12 +418,14 @@ static bool touched_refresh(struct cw_sources *sources, int64_t now_ns, int64_t 
     return any_gone;
 }
 
-void cw_sources_refresh(struct cw_sources *sources, enum cw_sources_which which, int64_t now_ns,
+void cw_sources_refresh(struct cw_sources *sources, unsigned which, int64_t now_ns,
                         int64_t now_mono_ns)
 {
     bool any_gone = touched_refresh(sources, now_ns, now_mono_ns);
-    if (which == CW_SOURCES_ALL)
-        any_gone |= all_refresh(sources, now_ns, now_mono_ns);
+    if (which & CW_SOURCES_WAITING)
+        any_gone |= waiting_refresh(sources, now_ns, now_mono_ns);
+    if (which & CW_SOURCES_POLLED)
+        any_gone |= polled_refresh(sources, now_ns, now_mono_ns);
     cw_sources_active_sweep(sources);
     if (!any_gone)
         return;

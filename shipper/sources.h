@@ -93,6 +93,9 @@ struct cw_sources {
     bool dirty; /* names or the list changed since the positions were saved */
     /* All that may have something to read, and some that have no more; borrowed. */
     struct cw_source_list active;
+    /* Open files of which the kernel does not tell; borrowed. */
+    struct cw_source_list polled;
+    bool polled_grew;
     bool any_changed; /* a source is, and waits for its pushes to end */
     bool deferred;    /* a file was not opened, there are no more descriptors: scan again soon */
     bool blind;       /* the kernel does not tell of some folder: it must be looked through */
@@ -156,10 +159,14 @@ bool cw_sources_may_match(const struct cw_sources *sources, const char *path);
 /* The file with this number of cw_watch_file() was written. */
 void cw_sources_touched(struct cw_sources *sources, int number);
 #define CW_SOURCES_ROUNDS 5
-enum cw_sources_which { CW_SOURCES_TOUCHED, CW_SOURCES_ALL };
-/* Look at the sizes of open files (ALL: but for those of which inotify tells, and that have nothing
- * to wait for), raise generations, finish what is quiet. */
-void cw_sources_refresh(struct cw_sources *sources, enum cw_sources_which which, int64_t now_ns,
+enum cw_sources_which {
+    CW_SOURCES_TOUCHED,     /* of which the kernel told; these always */
+    CW_SOURCES_POLLED = 1,  /* of which it does not tell, as of the last WAITING */
+    CW_SOURCES_WAITING = 2, /* with something to wait for, and of the rest some each time */
+    CW_SOURCES_ALL = 3
+};
+/* Look at the sizes of open files, raise generations, finish what is quiet. `which` is a set. */
+void cw_sources_refresh(struct cw_sources *sources, unsigned which, int64_t now_ns,
                         int64_t now_mono_ns);
 /* As the positions file has it; borrows paths. The arrays live in the arena. */
 void cw_sources_positions(const struct cw_sources *sources, struct cw_arena *arena,

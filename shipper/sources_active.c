@@ -35,7 +35,9 @@ void cw_sources_active_forget(struct cw_sources *sources, struct cw_source *sour
         list_remove(&sources->active, source);
     if (source->touched)
         list_remove(&sources->touched, source);
-    source->active = source->touched = false;
+    if (source->polled)
+        list_remove(&sources->polled, source);
+    source->active = source->touched = source->polled = false;
     if (sources->unpacking == source)
         sources->unpacking = NULL;
     sources->watches_stale = true;
@@ -85,6 +87,17 @@ void cw_sources_touched(struct cw_sources *sources, int number)
             cw_sources_touch(sources, sources->watches[at]);
             return;
         }
+}
+
+void cw_sources_polled_list(struct cw_sources *sources)
+{
+    sources->polled.n = 0;
+    for (size_t i = 0; i < sources->n; i++) {
+        struct cw_source *source = sources->items[i];
+        source->polled = source->tail.fd >= 0 && source->watch < 0 && source->tail.unpack == NULL;
+        if (source->polled)
+            cw_source_list_add(&sources->polled, source);
+    }
 }
 
 /* ---- what has something to read ---- */

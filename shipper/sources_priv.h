@@ -44,6 +44,8 @@ void cw_source_list_add(struct cw_source_list *list, struct cw_source *source);
 void cw_sources_active_forget(struct cw_sources *sources, struct cw_source *source);
 /* It is to be looked at in the next refresh. */
 void cw_sources_touch(struct cw_sources *sources, struct cw_source *source);
+/* Find those of which the kernel does not tell. */
+void cw_sources_polled_list(struct cw_sources *sources);
 /* Its size or what is settled of it may have changed. */
 void cw_sources_activate(struct cw_sources *sources, struct cw_source *source);
 void cw_sources_active_sweep(struct cw_sources *sources);

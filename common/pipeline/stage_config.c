@@ -19,6 +19,9 @@ static const struct cw_key_def cri_keys[] = {
      .doc = "What a line of several parts may be long, with max_partial_line_size_truncate."},
     {"max_partial_line_size_truncate", CW_KEY_BOOL, AT(cri, max_partial_line_size_truncate),
      .def = "false", .doc = "Cut such a line off at that length."},
+    {"max_wait_time", CW_KEY_DURATION, AT(cri, max_wait_ns), .def = "5s", .min = "1ms",
+     .doc = "A line whose parts end without a last one is taken as it is when none follows for so "
+            "long (promtail waits without end). What is behind it in the file waits too."},
 };
 static const struct cw_table_def cri_table = CW_TABLE("cri", cri_keys, struct cw_stage_cri_config);
 

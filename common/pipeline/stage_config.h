@@ -11,7 +11,7 @@
 extern const struct cw_table_def cw_stage_table;
 
 struct cw_stage_cri_config {
-    int64_t max_partial_lines, max_partial_line_size;
+    int64_t max_partial_lines, max_partial_line_size, max_wait_ns;
     bool max_partial_line_size_truncate;
 };
 struct cw_stage_none_config { /* of stages without options */

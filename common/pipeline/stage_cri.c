@@ -29,6 +29,7 @@ static int compile(struct cw_stages_build *build, const void *config, struct cw_
     stage->max_partial_lines = (size_t)c->max_partial_lines;
     stage->max_partial_bytes =
         c->max_partial_line_size_truncate ? (size_t)c->max_partial_line_size : 0;
+    cw_stage_waits(build, node, c->max_wait_ns);
     return 0;
 }
 
@@ -116,5 +117,6 @@ static enum cw_stage_end run_stage(const struct cw_stage_node *node, struct cw_s
 const struct cw_stage_def cw_stage_cri_def = {.compile = compile,
                                               .run = run_stage,
                                               .flush = cw_stage_joins_flush,
+                                              .flush_quiet = cw_stage_joins_flush_quiet,
                                               .unfinished = cw_stage_joins_unfinished,
                                               .run_bytes = sizeof(struct cw_stage_joins)};

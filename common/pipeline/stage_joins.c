@@ -103,6 +103,21 @@ void cw_stage_joins_flush(const struct cw_stage_node *node, struct cw_stages_run
         cw_stage_join_pass(&joins->items[i], node, run);
 }
 
+void cw_stage_joins_flush_quiet(const struct cw_stage_node *node, struct cw_stages_run *run)
+{
+    struct cw_stage_joins *joins = cw_stage_run_state(node, run);
+    const struct cw_stages_run_options *options = &run->options;
+    for (size_t i = 0; i < joins->n;) {
+        const struct cw_stage_join join = joins->items[i];
+        if (options->now_ns - options->seen_ns(options->arg, join.item->entry.to) < node->wait_ns) {
+            i++;
+            continue;
+        }
+        cw_stage_joins_remove(joins, &joins->items[i]);
+        cw_stage_join_pass(&join, node, run);
+    }
+}
+
 uint64_t cw_stage_joins_unfinished(const struct cw_stage_node *node,
                                    const struct cw_stages_run *run)
 {

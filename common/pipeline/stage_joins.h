@@ -45,8 +45,10 @@ static inline struct cw_str cw_stage_join_text(const struct cw_stage_join *join)
 /* Send it on as it is. It stays in the list. */
 void cw_stage_join_pass(const struct cw_stage_join *join, const struct cw_stage_node *node,
                         struct cw_stages_run *run);
-/* For struct cw_stage_def, where the state of a run is a struct cw_stage_joins: all are sent on; and the smallest offset. */
+/* For struct cw_stage_def, where the state of a run is a struct cw_stage_joins: all are sent on, or those that got no line for
+ * long; and the smallest offset. */
 void cw_stage_joins_flush(const struct cw_stage_node *node, struct cw_stages_run *run);
+void cw_stage_joins_flush_quiet(const struct cw_stage_node *node, struct cw_stages_run *run);
 uint64_t cw_stage_joins_unfinished(const struct cw_stage_node *node,
                                    const struct cw_stages_run *run);
 

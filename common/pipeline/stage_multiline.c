@@ -19,8 +19,7 @@ static int compile(struct cw_stages_build *build, const void *config, struct cw_
     node->state = stage;
     stage->max_lines = (size_t)c->max_lines;
     stage->trim_newlines = c->trim_newlines;
-    if (c->max_wait_ns > build->stages->wait_ns)
-        build->stages->wait_ns = c->max_wait_ns;
+    cw_stage_waits(build, node, c->max_wait_ns);
     if (c->firstline.len == 0) {
         stage->traces = cw_stack_traces_new();
         return 0;
@@ -83,5 +82,6 @@ const struct cw_stage_def cw_stage_multiline_def = {.compile = compile,
                                                     .run = run_stage,
                                                     .free = free_stage,
                                                     .flush = cw_stage_joins_flush,
+                                                    .flush_quiet = cw_stage_joins_flush_quiet,
                                                     .unfinished = cw_stage_joins_unfinished,
                                                     .run_bytes = sizeof(struct cw_stage_joins)};

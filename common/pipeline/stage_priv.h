@@ -65,6 +65,8 @@ struct cw_stage_def {
     /* The others may be NULL. */
     void (*free)(void *state); /* what is not in the arena */
     void (*flush)(const struct cw_stage_node *node, struct cw_stages_run *run);
+    /* The same, but for what got a line less than node->wait_ns ago. */
+    void (*flush_quiet)(const struct cw_stage_node *node, struct cw_stages_run *run);
     uint64_t (*unfinished)(const struct cw_stage_node *node, const struct cw_stages_run *run);
     size_t run_bytes; /* of its state within a run, which begins zeroed */
 };
@@ -74,6 +76,7 @@ struct cw_stage_node {
     const char *name; /* as it is configured */
     void *state;
     size_t run_off;
+    int64_t wait_ns; /* for more lines of an entry */
     size_t idx, end; /* of itself, and of the first node behind those that it nests */
     unsigned depth;
 };
@@ -110,6 +113,15 @@ uint32_t cw_stage_slot(struct cw_stages_build *build, struct cw_str name);
 /* Compile a list of stages (struct cw_stage_config) behind those that there are. */
 int cw_stages_compile(struct cw_stages_build *build, const struct cw_config_tables *configs,
                       struct cw_err *err) CW_MUST_USE;
+
+/* The node ends what it holds when nothing follows for so long. */
+static inline void cw_stage_waits(struct cw_stages_build *build, struct cw_stage_node *node,
+                                  int64_t wait_ns)
+{
+    node->wait_ns = wait_ns;
+    if (wait_ns > build->stages->wait_ns)
+        build->stages->wait_ns = wait_ns;
+}
 
 /* ---- running ---- */
 

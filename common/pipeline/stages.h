@@ -59,6 +59,8 @@ struct cw_stages_run_options {
      * it held; `after` NULL: it was dropped, or is held. */
     void (*trace)(void *arg, size_t depth, struct cw_str stage, const struct cw_stage_entry *before,
                   const struct cw_stage_entry *after);
+    /* When the bytes ahead of an offset of the source were there first (wall time). For cw_stages_flush_quiet() only. */
+    int64_t (*seen_ns)(void *arg, uint64_t to);
     void *arg;
 };
 
@@ -84,6 +86,8 @@ int64_t cw_stages_last_ts_ns(const struct cw_stages_run *run);
 uint64_t cw_stages_unfinished(const struct cw_stages_run *run);
 /* End what is unfinished, as the file was quiet for so long, or is complete. */
 void cw_stages_flush(struct cw_stages_run *run);
+/* End what is unfinished and got no line for as long as its stage waits, though others of the file go on. Wants seen_ns. */
+void cw_stages_flush_quiet(struct cw_stages_run *run);
 /* A limit without `drop` lets no more through: the first entry that it held back is unfinished, and what is fed
  * from now on is not looked at. It is to be fed again, in a new run, after so many nanoseconds. 0: no limit holds back. */
 int64_t cw_stages_blocked_ns(const struct cw_stages_run *run);

@@ -99,6 +99,16 @@ void cw_stages_flush(struct cw_stages_run *run)
     }
 }
 
+void cw_stages_flush_quiet(struct cw_stages_run *run)
+{
+    const struct cw_stages *stages = run->stages;
+    run->counting = true;
+    for (size_t i = 0; i < stages->nnodes; i++) {
+        if (stages->nodes[i].def->flush_quiet != NULL)
+            stages->nodes[i].def->flush_quiet(&stages->nodes[i], run);
+    }
+}
+
 int64_t cw_stages_last_ts_ns(const struct cw_stages_run *run)
 {
     return run->last_ts_ns;

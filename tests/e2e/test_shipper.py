@@ -500,6 +500,47 @@ def test_sighup_takes_a_new_configuration_and_keeps_the_old_one_if_it_is_wrong(s
     assert shipper.pid == pid and shipper.stop() == 0
 
 
+@pytest.fixture
+def signals_held():
+    """What is started meanwhile begins with them blocked, as when they come before its first instruction."""
+    held = {signal.SIGTERM, signal.SIGHUP}
+    signal.pthread_sigmask(signal.SIG_BLOCK, held)
+    yield
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, held)
+
+
+def test_a_sigterm_that_comes_before_the_start_ends_it_in_order(stub, tail, logs, signals_held):
+    append(logs / "a.log", b"there before")
+    for _ in range(3):
+        shipper = tail(stub.url).start()
+        shipper.process.send_signal(signal.SIGTERM)
+        assert shipper.process.wait(60) == 0
+    assert stub.lines == [b"there before"]
+
+
+def test_any_number_of_sighups_at_any_time_are_reloads(stub, tail, logs, signals_held):
+    want, end = [], time.monotonic() + 2
+    shipper = tail(stub.url).start()
+    while time.monotonic() < end:
+        shipper.process.send_signal(signal.SIGHUP)
+        want.append(b"line %d" % len(want))
+        append(logs / "a.log", want[-1])
+        time.sleep(random.uniform(0, 0.01))
+    wait_for("all lines", lambda: set(want) <= set(stub.lines))
+    assert shipper.log().count("reloading") > 10
+    shipper.process.send_signal(signal.SIGTERM)
+    assert shipper.process.wait(60) == 0
+
+
+def test_positions_that_cannot_be_written_at_the_start_are_an_error(stub, make_shipper, logs, tmp_path):
+    (tmp_path / "p.cordwood.tmp").mkdir()
+    append(logs / "a.log", b"1")
+    shipper = make_shipper(config="clients: [{url: %s/loki/api/v1/push}]\npositions: {filename: %s/p}\n"
+                           "scrape_configs: [{static_configs: [{labels: {job: s, __path__: '%s/*.log'}}]}]\n" % (stub.url, tmp_path, logs)).start()
+    assert shipper.process.wait(60) == 1
+    assert "positions could not be written" in shipper.log() and not stub.lines
+
+
 def test_the_store_is_told_when_marks_may_be_forgotten_and_positions_are_not_shipped(ingester, make_shipper, logs):
     config = ("clients: [{url: %s/loki/api/v1/push, batchwait: 100ms}]\npositions: {filename: %s/positions.yaml, sync_period: 200ms}\n"
               "scrape_configs: [{static_configs: [{labels: {job: s, __path__: '%s/*'}}]}]\n" % (ingester.url, logs, logs))

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include "common/base/assert.h"
+#include "common/base/clock.h"
 #include "shipper/batch.h"
 #include "tests/support/log_folder.h"
 #include "tests/support/stage_lines.h"
@@ -110,12 +111,14 @@ static void on_dropped(void *arg, struct cw_source *s, const struct cw_batch_cou
 
 static const struct cw_batch_report report = {on_error, on_changed, on_tenant, on_dropped, NULL};
 
+static int64_t now_ns = 1000;
+
 static size_t cut(size_t max_entries)
 {
     enum cw_file_verdict verdict;
     struct cw_err err;
     cr_assert_eq(cw_tail_stat(&source->tail, 0, &verdict, &err), 0);
-    return cw_batch_cut(batch, &source, 1, max_entries, 1000, &report);
+    return cw_batch_cut(batch, &source, 1, max_entries, now_ns, &report);
 }
 
 static void settle(void)
@@ -249,6 +252,39 @@ Test(batch_stages, an_entry_is_ended_when_its_stages_have_waited)
     cr_assert(cw_str_eqz(batch->entries[0].push.line, "S2\n  b"));
     settle();
     cr_assert_eq(source->rows[0].done, source->tail.size);
+    end();
+}
+
+/* Append, and see it at `now`. */
+static void grow(int64_t now, const char *text)
+{
+    now_ns = now;
+    cw_log_folder_append(&folder, "a", text);
+    enum cw_file_verdict verdict;
+    struct cw_err err;
+    cr_assert_eq(cw_tail_stat(&source->tail, 0, &verdict, &err), 0);
+    cw_source_sight(source, now_ns, now_ns);
+}
+
+Test(batch_stages, a_part_of_a_line_waits_for_the_rest_but_not_longer_than_configured)
+{
+    begin("- cri: {max_wait_time: 2s}\n", 1);
+    cr_assert_eq(cw_stages_wait_ns(source->stages), 2 * CW_NS_PER_S, "not ended at once");
+    grow(1 * CW_NS_PER_S, "2026-01-05T10:00:00Z stdout P Password:\n");
+    cr_assert_eq(cut(100), 0);
+    grow(2 * CW_NS_PER_S, "2026-01-05T10:00:01Z stderr F one\n");
+    cr_assert_eq(cut(100), 0, "it is behind the part");
+    grow(2900 * CW_NS_PER_MS, "2026-01-05T10:00:01Z stderr P tw\n");
+    cr_assert_eq(cut(100), 0);
+    grow(3100 * CW_NS_PER_MS, "2026-01-05T10:00:01Z stderr P o \n");
+    cr_assert_eq(cut(100), 2, "the file is not quiet, but that stream is");
+    cr_assert(cw_str_eqz(batch->entries[0].push.line, "one"));
+    cr_assert(cw_str_eqz(batch->entries[1].push.line, "Password:"));
+    settle();
+    grow(4 * CW_NS_PER_S, "2026-01-05T10:00:02Z stderr F times\n");
+    cr_assert_eq(cut(100), 1);
+    cr_assert(cw_str_eqz(batch->entries[0].push.line, "two times"));
+    settle();
     end();
 }
 

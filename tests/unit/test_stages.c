@@ -1,4 +1,5 @@
 #include <criterion/criterion.h>
+#include "common/base/clock.h"
 #include <stdio.h>
 
 #include "common/config/docs.h"
@@ -86,7 +87,7 @@ Test(stages, partial_lines_are_unfinished_together)
     struct cw_stage_lines lines;
     cw_stage_lines_init(&lines, "- cri: {}\n");
     lines.shows_offsets = true;
-    cr_expect_eq(cw_stages_wait_ns(lines.stages), 0);
+    cr_expect_eq(cw_stages_wait_ns(lines.stages), 5 * CW_NS_PER_S);
     cw_stage_lines_feed(&lines, "2019-01-01T01:00:00Z stdout P a");
     cw_stage_lines_feed(&lines, "2019-01-01T01:00:00Z stderr P b");
     cw_stage_lines_feed(&lines, "2019-01-01T01:00:00Z stdout F c");

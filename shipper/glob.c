@@ -347,15 +347,19 @@ static void walk_entry(struct walk *walk, size_t dir_len, const char *name, uint
     struct stat st, link;
     if (lstat(walk->path, &link) < 0)
         return; /* gone since the folder was read */
-    if (!S_ISLNK(link.st_mode))
+    bool is_link = S_ISLNK(link.st_mode), to_nothing = false;
+    if (!is_link)
         st = link;
-    else if (stat(walk->path, &st) < 0)
-        return; /* a link to nothing */
-    if (S_ISREG(st.st_mode) && states_final(walk->alt, next))
+    else
+        to_nothing = stat(walk->path, &st) < 0;
+    bool is_file = !to_nothing && S_ISREG(st.st_mode), final = states_final(walk->alt, next);
+    if (is_link && (to_nothing || is_file) && final && walk->visitor->on_link != NULL)
+        walk->visitor->on_link(walk->visitor->arg, walk->path);
+    if (is_file && final)
         walk->visitor->on_file(walk->visitor->arg, walk->path);
-    if (!S_ISDIR(st.st_mode))
+    if (to_nothing || !S_ISDIR(st.st_mode))
         return;
-    if (S_ISLNK(link.st_mode))
+    if (is_link)
         next = states_step(walk->alt, states, name_str, true);
     walk_dir(walk, dir_len + 1 + name_str.len, next);
 }

@@ -29,6 +29,8 @@ struct cw_glob_visitor {
     void (*on_dir)(
         void *arg,
         const char *path); /* a folder that was looked into: to be watched; may be NULL */
+    /* Ahead of on_file, of a link to a file, or to nothing (yet); may be NULL. */
+    void (*on_link)(void *arg, const char *path);
     void (*on_error)(void *arg, const char *path, int errnum); /* may be NULL */
     void *arg;
 };

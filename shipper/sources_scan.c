@@ -255,6 +255,42 @@ static void on_dir(void *arg, const char *path)
     scan->sources->blind |= watch == NULL || !cw_watch_dir(watch, path);
 }
 
+static bool folder_cut(char *path)
+{
+    char *slash = strrchr(path, '/');
+    if (slash != NULL)
+        slash[slash == path ? 1 : 0] = '\0';
+    return slash != NULL;
+}
+
+/* The folder that a link leads into, though what it names may not be there. */
+static bool link_folder(const char *path, char folder[PATH_MAX])
+{
+    char text[PATH_MAX], joined[2 * PATH_MAX];
+    if (realpath(path, folder) != NULL)
+        return folder_cut(folder);
+    ssize_t len = readlink(path, text, sizeof text - 1);
+    if (len <= 0)
+        return false;
+    text[len] = '\0';
+    snprintf(joined, sizeof joined, "%s", path);
+    if (text[0] == '/' || !folder_cut(joined))
+        snprintf(joined, sizeof joined, "%s", text);
+    else
+        snprintf(joined + strlen(joined), sizeof joined - strlen(joined), "/%s", text);
+    return folder_cut(joined) && realpath(joined, folder) != NULL;
+}
+
+/* What it leads to may be rotated in a folder that no pattern names (Kubernetes' /var/log/containers). */
+static void on_link(void *arg, const char *path)
+{
+    struct scan *scan = arg;
+    struct cw_watch *watch = scan->sources->options.watch;
+    char folder[PATH_MAX];
+    if (watch != NULL && link_folder(path, folder))
+        scan->sources->blind |= !cw_watch_dir_of_link(watch, folder);
+}
+
 static void on_error(void *arg, const char *path, int errnum)
 {
     unreadable_tell(arg, path, strerror(errnum));
@@ -497,7 +533,7 @@ static void sources_reopen_in_place(struct scan *scan)
 void cw_sources_scan(struct cw_sources *sources, int64_t now_ns, int64_t now_mono_ns)
 {
     struct scan scan = {.sources = sources, .now_ns = now_ns, .now_mono_ns = now_mono_ns};
-    struct cw_glob_visitor visitor = {on_file, on_dir, on_error, &scan};
+    struct cw_glob_visitor visitor = {on_file, on_dir, on_link, on_error, &scan};
     sources->scan_number++;
     sources->deferred = sources->blind = false;
     cw_sources_index_build(sources);
@@ -507,6 +543,8 @@ void cw_sources_scan(struct cw_sources *sources, int64_t now_ns, int64_t now_mon
         sources_reopen_in_place(&scan);
     for (size_t i = 0; i < sources->n; i++)
         scan.nclosed += sources->items[i]->tail.fd < 0;
+    if (sources->options.watch != NULL)
+        cw_watch_dirs_begin(sources->options.watch);
     for (size_t i = 0; i < sources->ntargets; i++) {
         scan.target = sources->targets[i];
         scan.nmatched = 0;
@@ -514,6 +552,8 @@ void cw_sources_scan(struct cw_sources *sources, int64_t now_ns, int64_t now_mon
         if (scan.nmatched == 0 && !sources->scanned && scan.target->is_pattern)
             cw_log_warn("no file matches %s", scan.target->path);
     }
+    if (sources->options.watch != NULL)
+        cw_watch_dirs_end(sources->options.watch);
     for (size_t i = 0; i < sources->nrenames; i++) {
         scan.target = cw_sources_target_of(sources, sources->renames[i].from);
         if (scan.target != NULL)

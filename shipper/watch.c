@@ -19,6 +19,8 @@ enum { WATCH_MAGIC = 0x77617463, EVENTS_BYTES = 64 << 10 };
 
 struct watch_dir {
     int number;
+    unsigned round;   /* of looks through folders, when it was met last */
+    unsigned of_link; /* the same, where a link ended in it */
     char *path;
 };
 
@@ -29,42 +31,68 @@ struct cw_watch {
     uv_poll_t poll;
     uv_timer_t pause; /* events wait in the kernel until it ends */
     struct cw_watch_events events;
-    struct watch_dir *dirs;
+    struct watch_dir *dirs; /* by number */
     size_t ndirs, dirs_cap;
+    unsigned round;
     uint32_t moved_cookie; /* the last IN_MOVED_FROM */
     char moved_from[PATH_MAX];
     bool refused; /* told once that watches have run out */
 };
 
+enum met_how { NAMED, OF_LINK };
+
 static void on_pause_end(uv_timer_t *timer);
 
-static const char *dir_path(const struct cw_watch *watch, int number)
+/* The first whose number is not smaller. */
+static size_t dir_at(const struct cw_watch *watch, int number)
 {
-    for (size_t i = 0; i < watch->ndirs; i++)
-        if (watch->dirs[i].number == number)
-            return watch->dirs[i].path;
-    return NULL;
+    size_t low = 0, high = watch->ndirs;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (watch->dirs[middle].number < number)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+static struct watch_dir *dir_find(const struct cw_watch *watch, int number)
+{
+    size_t at = dir_at(watch, number);
+    return at < watch->ndirs && watch->dirs[at].number == number ? &watch->dirs[at] : NULL;
 }
 
 static void dir_drop(struct cw_watch *watch, int number)
 {
-    for (size_t i = 0; i < watch->ndirs; i++) {
-        if (watch->dirs[i].number != number)
-            continue;
-        free(watch->dirs[i].path);
-        watch->dirs[i] = watch->dirs[--watch->ndirs];
+    struct watch_dir *dir = dir_find(watch, number);
+    if (dir == NULL)
         return;
+    free(dir->path);
+    memmove(dir, dir + 1, (size_t)(watch->dirs + --watch->ndirs - dir) * sizeof *dir);
+}
+
+/* Numbers are given out in rising order: it comes to the end. */
+static struct watch_dir *dir_add(struct cw_watch *watch, int number, const char *path)
+{
+    if (watch->ndirs == watch->dirs_cap) {
+        watch->dirs_cap = watch->dirs_cap ? 2 * watch->dirs_cap : 16;
+        watch->dirs = cw_mem_resize(watch->dirs, watch->dirs_cap * sizeof *watch->dirs);
     }
+    struct watch_dir *dir = &watch->dirs[dir_at(watch, number)];
+    memmove(dir + 1, dir, (size_t)(watch->dirs + watch->ndirs++ - dir) * sizeof *dir);
+    *dir = (struct watch_dir){.number = number, .path = cw_str_dupz(cw_str_of(path))};
+    return dir;
 }
 
 /* A name in a folder. A rename inside one comes as two events with one cookie, side by side. */
 static bool name_event(struct cw_watch *watch, const struct inotify_event *event)
 {
-    const char *dir = dir_path(watch, event->wd);
+    const struct watch_dir *dir = dir_find(watch, event->wd);
     if (dir == NULL || event->len == 0)
         return true; /* the folder itself, or events were lost */
     char path[PATH_MAX];
-    if ((size_t)snprintf(path, sizeof path, "%s/%s", strcmp(dir, "/") == 0 ? "" : dir,
+    if ((size_t)snprintf(path, sizeof path, "%s/%s", strcmp(dir->path, "/") == 0 ? "" : dir->path,
                          event->name) >= sizeof path)
         return true;
     if (event->mask & IN_MOVED_FROM) {
@@ -74,7 +102,8 @@ static bool name_event(struct cw_watch *watch, const struct inotify_event *event
                event->cookie != 0) {
         watch->events.on_renamed(watch->events.arg, watch->moved_from, path);
     }
-    return watch->events.on_name(watch->events.arg, path);
+    bool matters = watch->events.on_name(watch->events.arg, path);
+    return matters || dir->of_link == watch->round;
 }
 
 static void on_readable(uv_poll_t *poll, int status, int ready)
@@ -125,6 +154,7 @@ int cw_watch_open(uv_loop_t *loop, const struct cw_watch_events *events, struct 
     watch->magic = WATCH_MAGIC;
     watch->fd = fd;
     watch->events = *events;
+    watch->round = 1;
     int rc = uv_poll_init(loop, &watch->poll, fd);
     if (rc < 0) {
         close(fd);
@@ -164,23 +194,53 @@ static int watch_add(struct cw_watch *watch, const char *path, uint32_t events)
     return number;
 }
 
-bool cw_watch_dir(struct cw_watch *watch, const char *path)
+static bool dir_watch(struct cw_watch *watch, const char *path, enum met_how how)
 {
     struct statfs fs;
     int number = watch_add(watch, path, DIR_EVENTS);
     if (number < 0)
         return false;
-    bool told = statfs(path, &fs) == 0 && !is_blind(&fs);
-    const char *known = dir_path(watch, number);
-    if (known != NULL && strcmp(known, path) == 0)
-        return told;
-    dir_drop(watch, number); /* the folder was renamed, or is met by another name */
-    if (watch->ndirs == watch->dirs_cap) {
-        watch->dirs_cap = watch->dirs_cap ? 2 * watch->dirs_cap : 16;
-        watch->dirs = cw_mem_resize(watch->dirs, watch->dirs_cap * sizeof *watch->dirs);
+    struct watch_dir *dir = dir_find(watch, number);
+    if (dir == NULL) {
+        dir = dir_add(watch, number, path);
+    } else if (strcmp(dir->path, path) != 0 && how == NAMED) {
+        free(dir->path); /* the folder was renamed, or is met by another name */
+        dir->path = cw_str_dupz(cw_str_of(path));
     }
-    watch->dirs[watch->ndirs++] = (struct watch_dir){number, cw_str_dupz(cw_str_of(path))};
-    return told;
+    dir->round = watch->round;
+    if (how == OF_LINK)
+        dir->of_link = watch->round;
+    return statfs(path, &fs) == 0 && !is_blind(&fs);
+}
+
+bool cw_watch_dir(struct cw_watch *watch, const char *path)
+{
+    return dir_watch(watch, path, NAMED);
+}
+
+bool cw_watch_dir_of_link(struct cw_watch *watch, const char *path)
+{
+    return dir_watch(watch, path, OF_LINK);
+}
+
+void cw_watch_dirs_begin(struct cw_watch *watch)
+{
+    watch->round++;
+}
+
+void cw_watch_dirs_end(struct cw_watch *watch)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < watch->ndirs; i++) {
+        struct watch_dir *dir = &watch->dirs[i];
+        if (dir->round == watch->round) {
+            watch->dirs[kept++] = *dir;
+            continue;
+        }
+        (void)inotify_rm_watch(watch->fd, dir->number);
+        free(dir->path);
+    }
+    watch->ndirs = kept;
 }
 
 int cw_watch_file(struct cw_watch *watch, int fd)

@@ -33,9 +33,14 @@ struct cw_watch_events {
 
 int cw_watch_open(uv_loop_t *loop, const struct cw_watch_events *events, struct cw_watch **out,
                   struct cw_err *err) CW_MUST_USE;
+/* Folders are looked through: those that are not watched (again) until cw_watch_dirs_end() are watched no longer. */
+void cw_watch_dirs_begin(struct cw_watch *watch);
+void cw_watch_dirs_end(struct cw_watch *watch);
 /* Watch the names in a folder; again is fine. False when the kernel does not tell of all changes: it
  * gives no more watches, or others write there too (a network's file system, an overlay). */
 bool cw_watch_dir(struct cw_watch *watch, const char *path);
+/* The same for a folder in which a link ends: all names in it matter, whatever on_name would say. */
+bool cw_watch_dir_of_link(struct cw_watch *watch, const char *path);
 /* Watch the contents of an open file, also after it was closed. Returns its number, or -1: it must
  * be polled. */
 int cw_watch_file(struct cw_watch *watch, int fd);

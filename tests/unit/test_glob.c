@@ -141,7 +141,7 @@ static const char *walk(const struct cw_log_folder *folder, const char *pattern)
 {
     static char text[4096];
     struct seen seen = {.prefix = strlen(folder->dir) + 1};
-    struct cw_glob_visitor visitor = {on_file, on_dir, NULL, &seen};
+    struct cw_glob_visitor visitor = {.on_file = on_file, .on_dir = on_dir, .arg = &seen};
     struct cw_glob *glob;
     struct cw_err err;
     cr_assert_eq(cw_glob_compile(cw_str_of(cw_log_folder_path(folder, pattern)), &glob, &err), 0,

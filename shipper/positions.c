@@ -42,9 +42,8 @@ bool cw_positions_path_decode(struct cw_str text, struct cw_arena *arena, struct
     return len > 0;
 }
 
-void cw_positions_encode(const struct cw_positions *positions, struct cw_buf *out)
+void cw_positions_head_encode(const struct cw_positions *positions, struct cw_buf *out)
 {
-    size_t start = out->len;
     char hex[33];
     cw_id128_format(&positions->shipper, hex);
     cw_buf_addf(out, POSITIONS_FIRST_LINE "\nshipper %s\n", hex);
@@ -57,20 +56,30 @@ void cw_positions_encode(const struct cw_positions *positions, struct cw_buf *ou
         cw_positions_path_encode(positions->tenants[i], out);
         cw_buf_addc(out, '\n');
     }
-    for (size_t i = 0; i < positions->nsources; i++) {
-        const struct cw_position *source = &positions->sources[i];
-        const struct cw_file_identity *identity = &source->identity;
-        cw_id128_format(&source->id, hex);
-        cw_buf_addf(out,
-                    "source %s %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRId64 " %" PRIu32
-                    " %016" PRIx64 " ",
-                    hex, source->generation, source->offset, identity->dev, identity->ino,
-                    identity->birth_ns, identity->prefix_len, identity->prefix_hash);
-        cw_positions_path_encode(source->path, out);
-        cw_buf_addc(out, ' ');
-        cw_positions_path_encode(source->path_now, out);
-        cw_buf_addc(out, '\n');
-    }
+}
+
+void cw_position_encode(const struct cw_position *source, struct cw_buf *out)
+{
+    const struct cw_file_identity *identity = &source->identity;
+    char hex[33];
+    cw_id128_format(&source->id, hex);
+    cw_buf_addf(out,
+                "source %s %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRId64 " %" PRIu32
+                " %016" PRIx64 " ",
+                hex, source->generation, source->offset, identity->dev, identity->ino,
+                identity->birth_ns, identity->prefix_len, identity->prefix_hash);
+    cw_positions_path_encode(source->path, out);
+    cw_buf_addc(out, ' ');
+    cw_positions_path_encode(source->path_now, out);
+    cw_buf_addc(out, '\n');
+}
+
+void cw_positions_encode(const struct cw_positions *positions, struct cw_buf *out)
+{
+    size_t start = out->len;
+    cw_positions_head_encode(positions, out);
+    for (size_t i = 0; i < positions->nsources; i++)
+        cw_position_encode(&positions->sources[i], out);
     cw_check_line_add(out, start);
 }
 
@@ -100,11 +109,22 @@ static bool source_decode(struct cw_str line, struct cw_arena *arena, struct cw_
     return true;
 }
 
-int cw_positions_decode(struct cw_str bytes, struct cw_arena *arena, struct cw_positions *out,
-                        struct cw_err *err)
+/* In memory that is used again for the next one. */
+static bool source_tell(struct cw_str line, struct cw_arena *one, cw_position_fn fn, void *arg)
+{
+    struct cw_position source;
+    cw_arena_reset(one);
+    bool ok = source_decode(line, one, &source);
+    if (ok)
+        fn(arg, &source);
+    return ok;
+}
+
+static int lines_walk(struct cw_str bytes, struct cw_arena *arena, struct cw_arena *one,
+                      struct cw_positions *out, cw_position_fn fn, void *arg, struct cw_err *err)
 {
     struct cw_positions p = {0};
-    size_t sessions_cap = 0, tenants_cap = 0, sources_cap = 0, nline = 1;
+    size_t sessions_cap = 0, tenants_cap = 0, nline = 1;
     struct cw_str line, first = bytes;
     if (!cw_str_split(&first, '\n', &line) || !cw_str_eqz(line, POSITIONS_FIRST_LINE))
         return cw_err_set(err, CW_E_CORRUPT,
@@ -130,9 +150,7 @@ int cw_positions_decode(struct cw_str bytes, struct cw_arena *arena, struct cw_p
             ok = cw_positions_path_decode(cw_str_sub(line, 7, line.len), arena,
                                           &p.tenants[p.ntenants++]);
         } else if (cw_str_starts(line, CW_STR("source "))) {
-            p.sources = cw_arena_grow(arena, p.sources, p.nsources, &sources_cap, p.nsources + 1,
-                                      sizeof *p.sources);
-            ok = source_decode(line, arena, &p.sources[p.nsources++]);
+            ok = source_tell(line, one, fn, arg);
         } else if (line.len == 0 && bytes.len == 0) {
             ok = true; /* what is behind the last newline */
         }
@@ -145,6 +163,44 @@ int cw_positions_decode(struct cw_str bytes, struct cw_arena *arena, struct cw_p
     return 0;
 }
 
+int cw_positions_walk(struct cw_str bytes, struct cw_arena *arena, struct cw_positions *out,
+                      cw_position_fn fn, void *arg, struct cw_err *err)
+{
+    struct cw_arena *one = cw_arena_new();
+    int rc = lines_walk(bytes, arena, one, out, fn, arg, err);
+    cw_arena_free(&one);
+    return rc;
+}
+
+struct collect {
+    struct cw_arena *arena;
+    struct cw_position *sources;
+    size_t n, cap;
+};
+
+static void on_source(void *arg, const struct cw_position *source)
+{
+    struct collect *all = arg;
+    all->sources = cw_arena_grow(all->arena, all->sources, all->n, &all->cap, all->n + 1,
+                                 sizeof *all->sources);
+    struct cw_position *copy = &all->sources[all->n++];
+    *copy = *source;
+    copy->path = cw_arena_dup(all->arena, source->path);
+    copy->path_now = cw_arena_dup(all->arena, source->path_now);
+}
+
+int cw_positions_decode(struct cw_str bytes, struct cw_arena *arena, struct cw_positions *out,
+                        struct cw_err *err)
+{
+    struct collect all = {.arena = arena};
+    int rc = cw_positions_walk(bytes, arena, out, on_source, &all, err);
+    if (rc == 0) {
+        out->sources = all.sources;
+        out->nsources = all.n;
+    }
+    return rc;
+}
+
 int cw_positions_load(const char *path, struct cw_arena *arena, struct cw_positions *out,
                       struct cw_err *err)
 {
@@ -152,23 +208,10 @@ int cw_positions_load(const char *path, struct cw_arena *arena, struct cw_positi
     cw_buf_init(&bytes, CW_POSITIONS_BYTES);
     int rc = cw_file_read(path, CW_POSITIONS_BYTES, &bytes, err);
     if (rc == 0) {
-        rc = cw_positions_decode(cw_arena_dup(arena, cw_buf_str(&bytes)), arena, out, err);
+        rc = cw_positions_decode(cw_buf_str(&bytes), arena, out, err);
         if (rc < 0)
             cw_err_wrap(err, "positions file %s", path);
     }
-    cw_buf_fini(&bytes);
-    return rc;
-}
-
-int cw_positions_save(const char *path, const struct cw_positions *positions, struct cw_err *err)
-{
-    struct cw_buf bytes;
-    cw_buf_init(&bytes, CW_POSITIONS_BYTES);
-    cw_positions_encode(positions, &bytes);
-    int rc = cw_buf_failed(&bytes)
-                 ? cw_err_set(err, CW_E_TOO_LARGE, "positions of %zu sources are too many",
-                              positions->nsources)
-                 : cw_file_replace(path, cw_buf_str(&bytes), err);
     cw_buf_fini(&bytes);
     return rc;
 }

@@ -11,7 +11,7 @@
  *     <dev> <ino> <birth_ns> <prefix_len> <prefix_hash> <path> <path_now>
  *   check <16 hex>                          XXH3 of all bytes before this line
  * Bytes of a path up to 0x20, 0x7f and '%' are written as %XX. It is valid only whole:
- * cw_file_replace() writes it.
+ * a cw_file_writer writes it.
  *
  * Ownership  Decoded values live in the arena.
  * Errors     CW_E_NOT_FOUND (no file yet), CW_E_CORRUPT (says what; never guessed around: a
@@ -49,15 +49,20 @@ struct cw_positions {
     size_t nsources;
 };
 
+/* What stands ahead of the sources; one of them; and all, with the check line. */
+void cw_positions_head_encode(const struct cw_positions *positions, struct cw_buf *out);
+void cw_position_encode(const struct cw_position *source, struct cw_buf *out);
 /* A path (or a name) as a word of the file, and back; an empty one is none. */
 void cw_positions_path_encode(struct cw_str path, struct cw_buf *out);
 bool cw_positions_path_decode(struct cw_str text, struct cw_arena *arena, struct cw_str *out);
 void cw_positions_encode(const struct cw_positions *positions, struct cw_buf *out);
+/* Each source is told to `fn`, and is not in *out; what it holds is borrowed until `fn` returns. */
+typedef void (*cw_position_fn)(void *arg, const struct cw_position *source);
+int cw_positions_walk(struct cw_str bytes, struct cw_arena *arena, struct cw_positions *out,
+                      cw_position_fn fn, void *arg, struct cw_err *err) CW_MUST_USE;
 int cw_positions_decode(struct cw_str bytes, struct cw_arena *arena, struct cw_positions *out,
                         struct cw_err *err) CW_MUST_USE;
 int cw_positions_load(const char *path, struct cw_arena *arena, struct cw_positions *out,
-                      struct cw_err *err) CW_MUST_USE;
-int cw_positions_save(const char *path, const struct cw_positions *positions,
                       struct cw_err *err) CW_MUST_USE;
 
 struct cw_promtail_position {

@@ -105,11 +105,7 @@ static bool positions_save(struct cw_shipper *sh)
 {
     struct cw_err err;
     if (sh->args->dry_run) {
-        struct cw_arena *arena = cw_arena_new();
-        struct cw_positions now = {0};
-        cw_sources_positions(sh->sources, arena, &now);
-        cw_sources_saved(sh->sources, &now);
-        cw_arena_free(&arena);
+        cw_sources_saved(sh->sources);
         return true;
     }
     if (cw_state_dir_save(&sh->state_dir, sh->sources, &err) == 0) {
@@ -693,10 +689,8 @@ int cw_shipper_new(const struct cw_shipper_config *config, const struct cw_shipp
         rc = outputs_new(sh, err);
     }
     if (rc == 0) {
-        cw_sources_restore(sh->sources, &sh->state_dir.known);
         if (!args->dry_run) {
-            cw_state_dir_ledger_restore(&sh->state_dir, sh->sources);
-            cw_state_dir_restored(&sh->state_dir);
+            cw_state_dir_restore(&sh->state_dir, sh->sources);
             sh->host.sessions = sh->state_dir.known.sessions;
         }
         rc = spool_folder_new(sh, err);

@@ -233,21 +233,18 @@ void cw_sources_add(struct cw_sources *sources, struct cw_source *source)
         cw_sources_index_put(sources, source);
 }
 
-void cw_sources_restore(struct cw_sources *sources, const struct cw_positions *positions)
+void cw_sources_restore(struct cw_sources *sources, const struct cw_position *position)
 {
-    for (size_t i = 0; i < positions->nsources; i++) {
-        const struct cw_position *position = &positions->sources[i];
-        struct cw_source *source = cw_source_new(sources->noutputs, position->path.ptr);
-        cw_source_path_now_set(source, position->path_now.ptr);
-        source->id = position->id;
-        source->generation = position->generation;
-        source->tail.identity = position->identity;
-        source->durable = true;
-        source->durable_offset = position->offset;
-        source->durable_prefix_len = position->identity.prefix_len;
-        cw_source_seek(source, position->offset);
-        cw_sources_add(sources, source);
-    }
+    struct cw_source *source = cw_source_new(sources->noutputs, position->path.ptr);
+    cw_source_path_now_set(source, position->path_now.ptr);
+    source->id = position->id;
+    source->generation = position->generation;
+    source->tail.identity = position->identity;
+    source->durable = true;
+    source->durable_offset = position->offset;
+    source->durable_prefix_len = position->identity.prefix_len;
+    cw_source_seek(source, position->offset);
+    cw_sources_add(sources, source);
 }
 
 static void source_close(struct cw_sources *sources, struct cw_source *source)
@@ -444,33 +441,25 @@ void cw_sources_refresh(struct cw_sources *sources, unsigned which, int64_t now_
 
 /* ---- positions ---- */
 
-void cw_sources_positions(const struct cw_sources *sources, struct cw_arena *arena,
-                          struct cw_positions *out)
+struct cw_position cw_sources_position(const struct cw_sources *sources, size_t i)
 {
-    cw_sources_tenants_list(sources, arena, out);
-    out->nsources = 0;
-    out->sources = CW_ARENA_ARRAY(arena, struct cw_position, sources->n);
-    for (size_t i = 0; i < sources->n; i++) {
-        const struct cw_source *source = sources->items[i];
-        out->sources[out->nsources++] = (struct cw_position){source->id,
-                                                             source->generation,
-                                                             cw_source_position(source),
-                                                             source->tail.identity,
-                                                             cw_str_of(source->path),
-                                                             cw_str_of(source->path_now)};
-    }
+    const struct cw_source *source = sources->items[i];
+    return (struct cw_position){source->id,
+                                source->generation,
+                                cw_source_position(source),
+                                source->tail.identity,
+                                cw_str_of(source->path),
+                                cw_str_of(source->path_now)};
 }
 
-void cw_sources_saved(struct cw_sources *sources, const struct cw_positions *saved)
+void cw_sources_saved(struct cw_sources *sources)
 {
-    CW_ASSERT(saved->nsources == sources->n);
     for (size_t i = 0; i < sources->n; i++) {
         struct cw_source *source = sources->items[i];
-        CW_ASSERT(source->generation == saved->sources[i].generation);
         source->durable = true;
-        source->durable_offset = saved->sources[i].offset;
-        source->durable_prefix_len = saved->sources[i].identity.prefix_len;
-        cw_sightings_prune(&source->seen, saved->sources[i].offset);
+        source->durable_offset = cw_source_position(source);
+        source->durable_prefix_len = source->tail.identity.prefix_len;
+        cw_sightings_prune(&source->seen, source->durable_offset);
     }
     sources->unsaved = sources->dirty = false;
     sources->nsaves++;

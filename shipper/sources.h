@@ -15,6 +15,7 @@
 #define CW_SHIPPER_SOURCES_H
 #include <stdbool.h>
 #include <stdint.h>
+#include "common/base/file_writer.h"
 #include "common/labels/labels.h"
 #include "common/metrics/metrics.h"
 #include "shipper/glob.h"
@@ -125,8 +126,8 @@ struct cw_sources {
 
 struct cw_sources *cw_sources_new(const struct cw_sources_options *options);
 void cw_sources_free(struct cw_sources **sources);
-/* Before the first scan: what the positions file knows. */
-void cw_sources_restore(struct cw_sources *sources, const struct cw_positions *positions);
+/* Before the first scan: a source that the positions file knows. */
+void cw_sources_restore(struct cw_sources *sources, const struct cw_position *position);
 /* One more output, with a row in every source; its number, the smallest that is free. A tenant without text (ptr NULL): all. */
 size_t cw_sources_output_add(struct cw_sources *sources, struct cw_str tenant,
                              struct cw_str own_tenant);
@@ -168,13 +169,14 @@ enum cw_sources_which {
 /* Look at the sizes of open files, raise generations, finish what is quiet. `which` is a set. */
 void cw_sources_refresh(struct cw_sources *sources, unsigned which, int64_t now_ns,
                         int64_t now_mono_ns);
-/* As the positions file has it; borrows paths. The arrays live in the arena. */
-void cw_sources_positions(const struct cw_sources *sources, struct cw_arena *arena,
-                          struct cw_positions *out);
-/* `saved` (from cw_sources_positions) is on disk now. */
-void cw_sources_saved(struct cw_sources *sources, const struct cw_positions *saved);
+/* As the positions file has them: the tenants, each once (borrowed, in an array of the arena), and the i-th source; borrows paths. */
+void cw_sources_tenants(const struct cw_sources *sources, struct cw_arena *arena,
+                        struct cw_positions *out);
+struct cw_position cw_sources_position(const struct cw_sources *sources, size_t i);
+/* All that these say now is on disk. */
+void cw_sources_saved(struct cw_sources *sources);
 /* The ledger (tally_file.h): written whole, restored after the positions were. What it cannot read is left out. */
-void cw_sources_tallies_encode(const struct cw_sources *sources, struct cw_buf *out);
+void cw_sources_tallies_write(const struct cw_sources *sources, struct cw_file_writer *out);
 int cw_sources_tallies_restore(struct cw_sources *sources, struct cw_str bytes,
                                struct cw_err *err) CW_MUST_USE;
 /* Whether the file would say something new. */

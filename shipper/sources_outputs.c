@@ -154,8 +154,8 @@ void cw_sources_tenant_meet(struct cw_sources *sources, struct cw_source *source
 
 /* ---- positions ---- */
 
-void cw_sources_tenants_list(const struct cw_sources *sources, struct cw_arena *arena,
-                             struct cw_positions *out)
+void cw_sources_tenants(const struct cw_sources *sources, struct cw_arena *arena,
+                        struct cw_positions *out)
 {
     out->ntenants = 0;
     out->tenants = CW_ARENA_ARRAY(arena, struct cw_str, sources->noutputs);

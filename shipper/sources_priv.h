@@ -23,9 +23,6 @@ void cw_sources_labels_set(struct cw_sources *sources, struct cw_source *source,
 void cw_sources_rows_set(const struct cw_sources *sources, struct cw_source *source);
 /* Its entries' tenant is met: there is an output for it, if there is room. */
 void cw_sources_tenant_meet(struct cw_sources *sources, struct cw_source *source);
-/* Of all outputs, each once. */
-void cw_sources_tenants_list(const struct cw_sources *sources, struct cw_arena *arena,
-                             struct cw_positions *out);
 void cw_sources_index_build(struct cw_sources *sources);
 void cw_sources_index_put(struct cw_sources *sources, struct cw_source *source);
 /* Its path is another now. */

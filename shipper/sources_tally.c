@@ -20,14 +20,16 @@ void cw_sources_forget(struct cw_sources *sources, struct cw_source **source)
     cw_source_free(source);
 }
 
-void cw_sources_tallies_encode(const struct cw_sources *sources, struct cw_buf *out)
+void cw_sources_tallies_write(const struct cw_sources *sources, struct cw_file_writer *out)
 {
-    cw_tally_file_begin(out);
+    cw_tally_file_begin(&out->piece);
     if (sources->forgotten != NULL)
-        cw_tally_file_add(&forgotten_id, sources->forgotten, out);
-    for (size_t i = 0; i < sources->n; i++)
+        cw_tally_file_add(&forgotten_id, sources->forgotten, &out->piece);
+    for (size_t i = 0; i < sources->n; i++) {
         if (sources->items[i]->tally != NULL)
-            cw_tally_file_add(&sources->items[i]->id, sources->items[i]->tally, out);
+            cw_tally_file_add(&sources->items[i]->id, sources->items[i]->tally, &out->piece);
+        cw_file_writer_pass(out);
+    }
 }
 
 /* ---- restoring ---- */

@@ -89,13 +89,26 @@ static int promtail_import(struct cw_state_dir *state, const char *promtail_path
     return rc == CW_E_NOT_FOUND ? 0 : rc;
 }
 
+static void on_source_checked(void *arg, const struct cw_position *source)
+{
+    (void)arg;
+    (void)source;
+}
+
+/* All of the file is good, and what is ahead of the sources known. */
 static int positions_read(struct cw_state_dir *state, const char *promtail_path, struct cw_err *err)
 {
-    int rc = cw_positions_load(state->positions_path, state->arena, &state->known, err);
+    int rc = cw_file_read(state->positions_path, CW_POSITIONS_BYTES, &state->positions, err);
     if (rc == CW_E_NOT_FOUND) {
         state->first_start = true;
         id_draw(&state->known.shipper);
         return promtail_import(state, promtail_path, err);
+    }
+    if (rc == 0) {
+        rc = cw_positions_walk(cw_buf_str(&state->positions), state->arena, &state->known,
+                               on_source_checked, NULL, err);
+        if (rc < 0)
+            cw_err_wrap(err, "positions file %s", state->positions_path);
     }
     return rc;
 }
@@ -126,6 +139,7 @@ int cw_state_dir_open(const char *promtail_path, struct cw_state_dir *out, struc
                                  .positions_path = path_with(promtail_path, ".cordwood"),
                                  .refused_path = path_with(promtail_path, ".cordwood.refused"),
                                  .ledger_path = path_with(promtail_path, ".cordwood.ledger")};
+    cw_buf_init(&out->positions, CW_POSITIONS_BYTES);
     struct stat st;
     const char *slash = strrchr(promtail_path, '/');
     out->folder =
@@ -147,15 +161,49 @@ int cw_state_dir_open(const char *promtail_path, struct cw_state_dir *out, struc
     return 0;
 }
 
-void cw_state_dir_restored(struct cw_state_dir *state)
+static void ledger_restore(const struct cw_state_dir *state, struct cw_sources *sources)
 {
+    struct cw_buf text;
+    struct cw_err err;
+    cw_buf_init(&text, CW_TALLY_FILE_BYTES);
+    int rc = cw_file_read(state->ledger_path, CW_TALLY_FILE_BYTES, &text, &err);
+    if (rc == 0)
+        rc = cw_sources_tallies_restore(sources, cw_buf_str(&text), &err);
+    if (rc < 0 && rc != CW_E_NOT_FOUND)
+        cw_log_warn("%s: %s; counts begin anew", state->ledger_path, err.text);
+    cw_buf_fini(&text);
+}
+
+static void on_source(void *arg, const struct cw_position *source)
+{
+    cw_sources_restore(arg, source);
+}
+
+static void sources_restore(struct cw_state_dir *state, struct cw_sources *sources)
+{
+    struct cw_arena *arena = cw_arena_new();
+    struct cw_positions head;
+    struct cw_err err;
+    if (!state->first_start) {
+        int rc = cw_positions_walk(cw_buf_str(&state->positions), arena, &head, on_source, sources,
+                                   &err);
+        CW_ASSERT(rc == 0); /* it was read before */
+    }
+    cw_arena_free(&arena);
+    cw_buf_fini(&state->positions);
+}
+
+void cw_state_dir_restore(struct cw_state_dir *state, struct cw_sources *sources)
+{
+    sources_restore(state, sources);
+    ledger_restore(state, sources);
     struct cw_arena *arena = cw_arena_new();
     struct cw_positions *known = &state->known;
     struct cw_id128 *sessions = CW_ARENA_ARRAY(arena, struct cw_id128, known->nsessions);
     memcpy(sessions, known->sessions, known->nsessions * sizeof *sessions);
     known->sessions = sessions;
-    known->sources = NULL;
-    known->nsources = 0;
+    known->tenants = NULL;
+    known->ntenants = 0;
     state->imported = NULL;
     state->nimported = 0;
     cw_arena_free(&state->arena);
@@ -167,6 +215,7 @@ void cw_state_dir_close(struct cw_state_dir *state)
     if (state->lock_fd >= 0)
         close(state->lock_fd);
     cw_arena_free(&state->arena);
+    cw_buf_fini(&state->positions);
     free(state->folder);
     free(state->positions_path);
     free(state->refused_path);
@@ -177,19 +226,6 @@ void cw_state_dir_close(struct cw_state_dir *state)
 void cw_state_dir_draw_shipper(struct cw_state_dir *state)
 {
     id_draw(&state->known.shipper);
-}
-
-void cw_state_dir_ledger_restore(const struct cw_state_dir *state, struct cw_sources *sources)
-{
-    struct cw_buf text;
-    struct cw_err err;
-    cw_buf_init(&text, CW_TALLY_FILE_BYTES);
-    int rc = cw_file_read(state->ledger_path, CW_TALLY_FILE_BYTES, &text, &err);
-    if (rc == 0)
-        rc = cw_sources_tallies_restore(sources, cw_buf_str(&text), &err);
-    if (rc < 0 && rc != CW_E_NOT_FOUND)
-        cw_log_warn("%s: %s; counts begin anew", state->ledger_path, err.text);
-    cw_buf_fini(&text);
 }
 
 void cw_state_dir_tell_url(const struct cw_state_dir *state, const char *url)
@@ -204,27 +240,40 @@ void cw_state_dir_tell_url(const struct cw_state_dir *state, const char *url)
 /* Counts decide nothing: a ledger that cannot be written does not hold up deliveries. */
 static void ledger_save(const struct cw_state_dir *state, const struct cw_sources *sources)
 {
-    struct cw_buf text;
+    struct cw_file_writer writer;
     struct cw_err err;
-    cw_buf_init(&text, CW_TALLY_FILE_BYTES);
-    cw_sources_tallies_encode(sources, &text);
-    if (cw_buf_failed(&text))
-        cw_log_warn("%s: the ledger is over %u bytes", state->ledger_path, CW_TALLY_FILE_BYTES);
-    else if (cw_file_replace(state->ledger_path, cw_buf_str(&text), &err) < 0)
+    cw_file_writer_open(&writer, state->ledger_path, CW_TALLY_FILE_BYTES);
+    cw_sources_tallies_write(sources, &writer);
+    if (cw_file_writer_commit(&writer, &err) < 0)
         cw_log_warn("the ledger could not be written: %s", err.text);
-    cw_buf_fini(&text);
+}
+
+/* One by one: the positions of all take more memory than there should be. */
+static int positions_save(const struct cw_state_dir *state, const struct cw_sources *sources,
+                          struct cw_err *err)
+{
+    struct cw_arena *arena = cw_arena_new();
+    struct cw_positions head = state->known;
+    struct cw_file_writer writer;
+    cw_sources_tenants(sources, arena, &head);
+    cw_file_writer_open(&writer, state->positions_path, CW_POSITIONS_BYTES);
+    cw_positions_head_encode(&head, &writer.piece);
+    for (size_t i = 0; i < sources->n; i++) {
+        struct cw_position position = cw_sources_position(sources, i);
+        cw_position_encode(&position, &writer.piece);
+        cw_file_writer_pass(&writer);
+    }
+    cw_file_writer_check_line(&writer);
+    cw_arena_free(&arena);
+    return cw_file_writer_commit(&writer, err);
 }
 
 int cw_state_dir_save(struct cw_state_dir *state, struct cw_sources *sources, struct cw_err *err)
 {
-    struct cw_arena *arena = cw_arena_new();
-    struct cw_positions now = state->known;
     /* Ahead of the positions: what a kill in between makes be read again does not count again (tally.h). */
     ledger_save(state, sources);
-    cw_sources_positions(sources, arena, &now);
-    int rc = cw_positions_save(state->positions_path, &now, err);
+    int rc = positions_save(state, sources, err);
     if (rc == 0)
-        cw_sources_saved(sources, &now);
-    cw_arena_free(&arena);
+        cw_sources_saved(sources);
     return rc;
 }

@@ -18,8 +18,8 @@ struct cw_state_dir {
     char *folder, *positions_path, *refused_path, *ledger_path;
     int64_t last_alive_ns; /* when the positions were last written before this start; 0: never */
     int lock_fd;
-    struct cw_positions
-        known; /* uuid and all sessions; its sources only as they were at the start */
+    struct cw_positions known; /* uuid, all sessions, the tenants at the start; no sources */
+    struct cw_buf positions;   /* the file at the start, until it is restored */
     struct cw_promtail_position *imported; /* from promtail's file, at the very first start */
     size_t nimported;
     bool first_start;
@@ -32,10 +32,9 @@ const char *cw_state_dir_refused_path(struct cw_str promtail_path, struct cw_are
 int cw_state_dir_open(const char *promtail_path, struct cw_state_dir *out,
                       struct cw_err *err) CW_MUST_USE;
 void cw_state_dir_close(struct cw_state_dir *state);
-/* The sources took what they need of `known` and `imported`: only uuid and sessions stay, elsewhere in memory. */
-void cw_state_dir_restored(struct cw_state_dir *state);
-/* What the ledger counted so far; one that cannot be read is told in the log, and begun anew. After the positions. */
-void cw_state_dir_ledger_restore(const struct cw_state_dir *state, struct cw_sources *sources);
+/* Tell the sources what the positions and the ledger know; a ledger that cannot be read is told in the log, and begun anew. Once;
+ * of `known` and `imported` only uuid and sessions stay, elsewhere in memory. */
+void cw_state_dir_restore(struct cw_state_dir *state, struct cw_sources *sources);
 /* Write where our HTTP server's paths begin behind the pid, for `audit`. */
 void cw_state_dir_tell_url(const struct cw_state_dir *state, const char *url);
 /* Another uuid: the directory was copied. Durable with the next save. */

@@ -29,3 +29,22 @@ Test(hash, each_length_hashes_differently)
     for (size_t n = 1; n < sizeof zeros; n++)
         cr_assert_neq(cw_hash64(zeros, n), cw_hash64(zeros, n - 1));
 }
+
+Test(hash, pieces_hash_like_the_whole)
+{
+    static char bytes[3000];
+    for (size_t i = 0; i < sizeof bytes; i++)
+        bytes[i] = (char)(i * 7 + i / 256);
+    for (size_t step = 1; step < 1000; step += 37) {
+        struct cw_hash_stream *stream = cw_hash_stream_new();
+        cw_hash_stream_add(stream, NULL, 0);
+        for (size_t at = 0; at < sizeof bytes; at += step) {
+            cr_assert_eq(cw_hash_stream_end(stream), cw_hash64(bytes, at));
+            size_t len = at + step < sizeof bytes ? step : sizeof bytes - at;
+            cw_hash_stream_add(stream, bytes + at, len);
+        }
+        cr_assert_eq(cw_hash_stream_end(stream), cw_hash64(bytes, sizeof bytes));
+        cw_hash_stream_free(&stream);
+        cr_assert_null(stream);
+    }
+}

@@ -134,12 +134,14 @@ static void save(void)
     cw_arena_free(&saved_arena);
     saved_arena = cw_arena_new();
     saved = (struct cw_positions){0};
-    cw_sources_positions(sources, saved_arena, &saved);
+    saved.sources = CW_ARENA_ARRAY(saved_arena, struct cw_position, sources->n);
+    saved.nsources = sources->n;
     for (size_t i = 0; i < saved.nsources; i++) {
+        saved.sources[i] = cw_sources_position(sources, i);
         saved.sources[i].path = cw_arena_dup(saved_arena, saved.sources[i].path);
         saved.sources[i].path_now = cw_arena_dup(saved_arena, saved.sources[i].path_now);
     }
-    cw_sources_saved(sources, &saved);
+    cw_sources_saved(sources);
 }
 
 static void look(void)
@@ -188,7 +190,8 @@ static void restart(const struct cw_sources_options *more)
 {
     cw_sources_free(&sources);
     sources_make(more);
-    cw_sources_restore(sources, &saved);
+    for (size_t i = 0; i < saved.nsources; i++)
+        cw_sources_restore(sources, &saved.sources[i]);
 }
 
 static void pass(int64_t seconds)
@@ -710,11 +713,11 @@ Test(sources, an_output_that_leaves_gives_its_place_to_the_next)
     cr_assert_eq(cw_source_position(source), 9);
     struct cw_arena *arena = cw_arena_new();
     struct cw_positions positions;
-    cw_sources_positions(sources, arena, &positions);
+    cw_sources_tenants(sources, arena, &positions);
     cr_assert_eq(positions.ntenants, 0);
     cr_assert_eq(cw_sources_output_add(sources, CW_STR("y"), CW_STR("")), 1u);
     cr_assert(!source->rows[1].off && source->rows[1].done == 9);
-    cw_sources_positions(sources, arena, &positions);
+    cw_sources_tenants(sources, arena, &positions);
     cr_assert(positions.ntenants == 1 && cw_str_eqz(positions.tenants[0], "y"));
     cw_arena_free(&arena);
 }

@@ -17,6 +17,16 @@ static void setup(void)
     metrics = cw_metrics_new(cw_shipper_metric_defs, CW_M_SHIPPER_N);
     struct cw_sources_options options = {.metrics = metrics};
     sources = cw_sources_new(&options);
+    (void)cw_sources_output_add(sources, CW_STR(""), CW_STR(""));
+}
+
+/* As in another start. */
+static void sources_anew(void)
+{
+    struct cw_sources_options options = {.metrics = metrics};
+    cw_sources_free(&sources);
+    sources = cw_sources_new(&options);
+    (void)cw_sources_output_add(sources, CW_STR(""), CW_STR(""));
 }
 
 static void teardown(void)
@@ -63,6 +73,39 @@ Test(state_dir, each_start_draws_a_session_and_keeps_uuid_and_old_ones)
     cw_state_dir_close(&state);
 }
 
+Test(state_dir, sources_and_what_was_counted_of_them_come_back)
+{
+    struct cw_state_dir state = opened("p");
+    struct cw_position position = {.generation = 3,
+                                   .offset = 4096,
+                                   .identity = {1, 2, 3, 4, 5},
+                                   .path = CW_STR("/a b.log"),
+                                   .path_now = CW_STR("/a b.log.1")};
+    for (unsigned i = 0; i < 2000; i++) {
+        memcpy(position.id.bytes, &i, sizeof i);
+        cw_sources_restore(sources, &position);
+        cw_source_tally(sources->items[i])->read = i + 1;
+    }
+    saved(&state);
+    cr_assert_not(cw_sources_dirty(sources));
+    cw_state_dir_close(&state);
+    sources_anew();
+    state = opened("p");
+    cw_state_dir_restore(&state, sources);
+    cr_assert_eq(sources->n, 2000);
+    for (unsigned i = 0; i < 2000; i++) {
+        struct cw_position back = cw_sources_position(sources, i);
+        memcpy(position.id.bytes, &i, sizeof i);
+        cr_assert_eq(memcmp(&back.id, &position.id, sizeof back.id), 0);
+        cr_assert(back.generation == 3 && back.offset == 4096);
+        cr_assert_eq(memcmp(&back.identity, &position.identity, sizeof back.identity), 0);
+        cr_assert(cw_str_eqz(back.path, "/a b.log") && cw_str_eqz(back.path_now, "/a b.log.1"));
+        cr_assert_eq(cw_source_tally(sources->items[i])->read, i + 1);
+    }
+    cr_assert_not(cw_sources_dirty(sources));
+    cw_state_dir_close(&state);
+}
+
 Test(state_dir, the_oldest_sessions_go)
 {
     struct cw_id128 *sessions = cw_mem_array(CW_DELIVERY_SESSIONS_MAX, sizeof *sessions);
@@ -70,7 +113,12 @@ Test(state_dir, the_oldest_sessions_go)
         memcpy(sessions[i].bytes, &i, sizeof i);
     struct cw_positions many = {.sessions = sessions, .nsessions = CW_DELIVERY_SESSIONS_MAX};
     struct cw_err err = {0};
-    cr_assert_eq(cw_positions_save(cw_log_folder_path(&folder, "p.cordwood"), &many, &err), 0);
+    struct cw_buf text;
+    cw_buf_init(&text, 1 << 20);
+    cw_positions_encode(&many, &text);
+    cr_assert_eq(
+        cw_file_replace(cw_log_folder_path(&folder, "p.cordwood"), cw_buf_str(&text), &err), 0);
+    cw_buf_fini(&text);
     struct cw_state_dir state = opened("p");
     cr_assert_eq(state.known.nsessions, CW_DELIVERY_SESSIONS_MAX);
     cr_assert_eq(memcmp(&state.known.sessions[0], &sessions[1], sizeof sessions[1]), 0);

@@ -178,13 +178,114 @@ void cw_completion_bash(const struct cw_command_def *program, struct cw_buf *out
     cw_buf_addf(out, " %s\n", program->name);
 }
 
+/* A first sentence ends here. */
+static bool sentence_ends(const char *at)
+{
+    return *at == '.' && (at[1] == '\0' || at[1] == ' ');
+}
+
+/* ---- fish ---- */
+
+/* The first sentence of `doc` in single quotes. */
+static void fish_text(struct cw_buf *out, const char *doc)
+{
+    cw_buf_addc(out, '\'');
+    for (const char *c = doc != NULL ? doc : ""; *c != '\0' && !sentence_ends(c); c++) {
+        if (*c == '\'' || *c == '\\')
+            cw_buf_addc(out, '\\');
+        cw_buf_addc(out, *c);
+    }
+    cw_buf_addc(out, '\'');
+}
+
+/* The beginning of a line that holds for one command only ("": where none stands yet). */
+static void fish_line(struct cw_buf *out, const struct cw_command_def *program, const char *command)
+{
+    cw_buf_addf(out, "complete -c %s -n '_", program->name);
+    add_function(out, program);
+    cw_buf_addf(out, "_at \"%s\"'", command);
+}
+
+static void fish_flag(struct cw_buf *out, const struct cw_flag_def *flag)
+{
+    cw_buf_addf(out, " -l %s", flag->name);
+    if (flag->shortname != 0)
+        cw_buf_addf(out, " -s %c", flag->shortname);
+    if (flag->kind != CW_KEY_BOOL) {
+        switch (value_of(flag)) {
+        case VALUE_ANY: cw_buf_addz(out, " -x"); break;
+        case VALUE_FILE: cw_buf_addz(out, " -r -F"); break;
+        case VALUE_FOLDER: cw_buf_addz(out, " -x -a '(__fish_complete_directories)'"); break;
+        case VALUE_NAMES:
+            for (size_t i = 0; flag->names[i] != NULL; i++)
+                cw_buf_addf(out, "%s%s", i > 0 ? " " : " -x -a '", flag->names[i]);
+            cw_buf_addc(out, '\'');
+            break;
+        }
+    }
+    cw_buf_addz(out, " -d ");
+    fish_text(out, flag->doc);
+    cw_buf_addc(out, '\n');
+}
+
+static void fish_command(struct cw_buf *out, const struct cw_command_def *program,
+                         const struct cw_command_def *command)
+{
+    const char *name = command == program ? "" : own_name(command);
+    const struct cw_flag_def *flag;
+    for (size_t at = 0; (flag = next_flag(command, &at)) != NULL;) {
+        fish_line(out, program, name);
+        fish_flag(out, flag);
+        if (is_on(flag)) {
+            fish_line(out, program, name);
+            cw_buf_addf(out, " -l no-%s -d ", flag->name);
+            fish_text(out, flag->doc);
+            cw_buf_addc(out, '\n');
+        }
+    }
+    if (takes_files(command)) {
+        fish_line(out, program, name);
+        cw_buf_addz(out, " -F\n");
+    }
+}
+
+void cw_completion_fish(const struct cw_command_def *program, struct cw_buf *out)
+{
+    const struct cw_command_def *const *c;
+    cw_buf_addf(out, "# fish completion for %s, made by %s --completion fish\n", program->name,
+                program->name);
+    cw_buf_addz(out, "function _");
+    add_function(out, program);
+    cw_buf_addz(out, "_at --description 'Is this the subcommand on the line?'\n"
+                     "    set -l command ''\n");
+    if (program->commands != NULL) {
+        cw_buf_addz(out, "    for word in (commandline -opc)[2..]\n"
+                         "        if contains -- $word ");
+        add_names(out, program, " ");
+        cw_buf_addz(out, "\n            set command $word\n            break\n        end\n"
+                         "    end\n");
+    }
+    cw_buf_addz(out, "    test \"$command\" = \"$argv[1]\"\nend\n");
+    cw_buf_addf(out, "complete -c %s -f\n", program->name);
+    cw_buf_addf(out, "complete -c %s -l help -s h -d 'Show the flags'\n", program->name);
+    cw_buf_addf(out, "complete -c %s -l version -d 'Show the version'\n", program->name);
+    for (c = program->commands; c != NULL && *c != NULL; c++) {
+        fish_line(out, program, "");
+        cw_buf_addf(out, " -a %s -d ", own_name(*c));
+        fish_text(out, (*c)->brief);
+        cw_buf_addc(out, '\n');
+        fish_command(out, program, *c);
+    }
+    fish_command(out, program, program);
+}
+
 /* ---- zsh ---- */
 
 /* The first sentence of `doc`, inside of single quotes; `special` are escaped with a backslash. */
 static void zsh_text(struct cw_buf *out, const char *doc, const char *special)
 {
     for (const char *c = doc != NULL ? doc : ""; *c != '\0'; c++) {
-        if (*c == '.' && (c[1] == '\0' || c[1] == ' '))
+        if (sentence_ends(c))
             return;
         if (*c == '\'')
             cw_buf_addz(out, "'\\'");

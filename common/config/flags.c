@@ -219,10 +219,12 @@ static int set_completion(struct parser *p, struct cw_str shell, struct cw_err *
         shell = cw_str_of(p->argv[p->at++]);
     if (cw_str_eqz(shell, "bash"))
         p->rest->action = CW_FLAGS_BASH;
+    else if (cw_str_eqz(shell, "fish"))
+        p->rest->action = CW_FLAGS_FISH;
     else if (cw_str_eqz(shell, "zsh"))
         p->rest->action = CW_FLAGS_ZSH;
     else
-        return cw_err_set(err, CW_E_INVALID, "--completion wants bash or zsh behind it");
+        return cw_err_set(err, CW_E_INVALID, "--completion wants bash, fish or zsh behind it");
     return 0;
 }
 
@@ -422,6 +424,7 @@ int cw_flags_answer(const struct cw_command_def *command, const struct cw_flags_
         break;
     case CW_FLAGS_MAN: cw_docs_man(command, &out); break;
     case CW_FLAGS_BASH: cw_completion_bash(command, &out); break;
+    case CW_FLAGS_FISH: cw_completion_fish(command, &out); break;
     case CW_FLAGS_ZSH: cw_completion_zsh(command, &out); break;
     case CW_FLAGS_REFERENCE_CONFIG: cw_docs_config(command->config, &out); break;
     }

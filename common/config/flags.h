@@ -94,7 +94,8 @@ enum cw_flags_action {
     /* Hidden; the build makes what it installs with them. */
     CW_FLAGS_MAN, /* --man: print cw_docs_man(), exit 0 */
     CW_FLAGS_BASH, /* --completion bash: print cw_completion_bash() (completion.h), exit 0; programs only */
-    CW_FLAGS_ZSH, /* --completion zsh */
+    CW_FLAGS_FISH, /* --completion fish */
+    CW_FLAGS_ZSH,  /* --completion zsh */
     CW_FLAGS_REFERENCE_CONFIG, /* --reference-config: print cw_docs_config() of .config, exit 0; where there is one */
 };
 

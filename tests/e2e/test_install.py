@@ -31,11 +31,12 @@ def test_programs_documents_and_completions_are_in_place(tree, program):
     assert (tree / "share/man/man1" / (program + ".1")).stat().st_size > 1000
     assert (tree / "share/bash-completion/completions" / (program + ".bash")).stat().st_size > 500
     assert (tree / "share/zsh/site-functions" / ("_" + program)).stat().st_size > 500
+    assert (tree / "share/fish/vendor_completions.d" / (program + ".fish")).stat().st_size > 500
 
 
 def test_nothing_else_is_installed_but_units_and_examples(tree):
     found = {str(p.relative_to(tree).parent) for p in tree.rglob("*") if p.is_file()}
-    assert found == {"bin", "share/man/man1", "share/bash-completion/completions", "share/zsh/site-functions",
+    assert found == {"bin", "share/man/man1", "share/bash-completion/completions", "share/zsh/site-functions", "share/fish/vendor_completions.d",
                      "lib/systemd/system", "share/doc/cordwood/examples"}
 
 
@@ -48,20 +49,29 @@ def test_man_pages_have_no_warnings(tree, program):
 def test_completions_are_accepted_by_their_shells(tree, program):
     assert run("bash", "-n", str(tree / "share/bash-completion/completions" / (program + ".bash"))) == (0, "")
     assert run("zsh", "-n", str(tree / "share/zsh/site-functions" / ("_" + program))) == (0, "")
+    assert run("fish", "-n", str(tree / "share/fish/vendor_completions.d" / (program + ".fish"))) == (0, "")
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_completions_are_what_the_programs_print(tree, program):
-    with open(tree / "share/bash-completion/completions" / (program + ".bash"), encoding="utf-8") as f:
-        want = f.read()
-    for words in (("--completion", "bash"), ("--completion=bash",)):
-        assert run(str(tree / "bin" / program), *words) == (0, want)
-    assert run(str(tree / "bin" / program), "--completion", "fish")[0] == 2
+    for shell, path in (("bash", "bash-completion/completions/%s.bash"), ("fish", "fish/vendor_completions.d/%s.fish"), ("zsh", "zsh/site-functions/_%s")):
+        want = (tree / "share" / (path % program)).read_text(encoding="utf-8")
+        for words in (("--completion", shell), ("--completion=" + shell,)):
+            assert run(str(tree / "bin" / program), *words) == (0, want)
+    assert run(str(tree / "bin" / program), "--completion", "csh")[0] == 2
 
 
 def test_bash_completes_the_real_flags(tree):
     script = ". %s; COMP_WORDS=(cordwood query --out); COMP_CWORD=2; _cordwood; echo ${COMPREPLY[@]}"
     assert run("bash", "-uc", script % (tree / "share/bash-completion/completions/cordwood.bash")) == (0, "--output\n")
+
+
+def test_fish_completes_the_real_flags(tree):
+    path = tree / "share/fish/vendor_completions.d"
+    for program, line, want in (("cordwood", "cordwood query --out", "--output"), ("cordwood-shipper", "cordwood-shipper --dry", "--dry-run"),
+                                ("cordwood", "cordwood snap", "snapshot")):
+        status, text = run("fish", "--no-config", "-c", "source %s/%s.fish; complete -C '%s'" % (path, program, line))
+        assert status == 0 and [row.split("\t")[0] for row in text.splitlines()] == [want], text
 
 
 @pytest.mark.parametrize("program", PROGRAMS)

@@ -61,21 +61,27 @@ static void write_script(const char *name)
     cr_assert_eq(fclose(f), 0);
 }
 
+/* What a command prints, without the last newline. */
+static const char *printed(const char *command)
+{
+    static char text[2000];
+    FILE *pipe = popen(command, "r");
+    cr_assert_not_null(pipe);
+    size_t n = fread(text, 1, sizeof text - 1, pipe);
+    cr_assert_eq(pclose(pipe), 0, "%.*s", (int)n, text);
+    text[n > 0 ? n - 1 : 0] = '\0';
+    return text;
+}
+
 /* What bash offers behind `words` (quoted as for a shell), the last of which is being typed. */
 static const char *offered(const char *function, const char *words)
 {
-    static char text[2000];
     char command[1000];
     snprintf(command, sizeof command,
              "bash -uc '. ./script; COMP_WORDS=(%s); COMP_CWORD=$((${#COMP_WORDS[@]} - 1)); %s; "
              "echo \"${COMPREPLY[@]-}\"' 2>&1",
              words, function);
-    FILE *pipe = popen(command, "r");
-    cr_assert_not_null(pipe);
-    size_t n = fread(text, 1, sizeof text - 1, pipe);
-    cr_assert_eq(pclose(pipe), 0, "%.*s", (int)n, text);
-    text[n > 0 ? n - 1 : 0] = '\0'; /* the newline of echo */
-    return text;
+    return printed(command);
 }
 
 static void expect(const char *function, const char *words, const char *want)
@@ -163,4 +169,48 @@ Test(completion, zsh_accepts_the_scripts)
     cw_completion_zsh(&plain, &out);
     write_script("_plain");
     cr_assert_eq(system("zsh -n _my-prog && zsh -n _plain"), 0);
+}
+
+/* What fish offers for a line, in its order, without the descriptions. */
+static void expect_fish(const char *line, const char *want)
+{
+    char command[1000];
+    snprintf(command, sizeof command,
+             "HOME=$PWD fish --no-config -c 'source script; complete -C \"%s\"' 2>&1 | cut -f 1 | "
+             "paste -sd ' '",
+             line);
+    const char *got = printed(command);
+    cr_expect_str_eq(got, want, "%s: \"%s\", not \"%s\"", line, got, want);
+}
+
+Test(completion, fish_offers_subcommands_flags_and_values)
+{
+    cw_completion_fish(&program, &out);
+    write_script("script");
+    expect_fish("my-prog ", "run show");
+    expect_fish("my-prog s", "show");
+    expect_fish("my-prog --", "--help --version");
+    expect_fish("my-prog run --c", "--colour --config");
+    expect_fish("my-prog run --",
+                "--colour --config --dir --help --label --no-sync --sync --version");
+    expect_fish("my-prog show --", "--help --version");
+    expect_fish("my-prog run --colour ", "green red");
+    expect_fish("my-prog run --colour=g", "--colour=green");
+    expect_fish("my-prog run -c r", "red");
+    expect_fish("my-prog run --config a", "afile");
+    expect_fish("my-prog run --dir s", "sub/");
+    expect_fish("my-prog run --label ", "");
+    expect_fish("my-prog run a", "afile");
+    expect_fish("my-prog show a", "");
+    cr_expect_not_null(strstr(cw_buf_z(&out), " -d 'It\\'s the [colour]: one'\n"), "%s", out.ptr);
+    cr_expect_null(strstr(out.ptr, "secret"));
+}
+
+Test(completion, fish_completes_a_program_without_subcommands)
+{
+    cw_completion_fish(&plain, &out);
+    write_script("script");
+    expect_fish("plain --n", "--no-sync");
+    expect_fish("plain a", "afile");
+    expect_fish("plain --colour r", "red");
 }

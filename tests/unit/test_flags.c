@@ -213,8 +213,10 @@ Test(flags, completions_name_a_shell_and_belong_to_whole_programs)
     cr_assert_eq(rest.action, CW_FLAGS_BASH);
     cr_assert_eq(parse(&one_dash, "--completion=zsh"), 0, "%s", err.text);
     cr_assert_eq(rest.action, CW_FLAGS_ZSH);
-    assert_error(&one_dash, "--completion", "--completion wants bash or zsh behind it");
-    assert_error(&one_dash, "--completion=fish", "--completion wants bash or zsh behind it");
+    cr_assert_eq(parse(&one_dash, "--completion fish"), 0, "%s", err.text);
+    cr_assert_eq(rest.action, CW_FLAGS_FISH);
+    assert_error(&one_dash, "--completion", "--completion wants bash, fish or zsh behind it");
+    assert_error(&one_dash, "--completion=csh", "--completion wants bash, fish or zsh behind it");
     assert_error(&sub, "--completion bash", "unknown flag --completion; --help lists them");
 }
 

@@ -1,4 +1,5 @@
 #include "shipper/dry_run.h"
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include "common/base/arena.h"
@@ -94,4 +95,18 @@ bool cw_dry_run_pump(struct cw_dry_run *dry_run, struct cw_sources *sources)
     fflush(stdout);
     cw_batch_drop(batch);
     return true;
+}
+
+static void on_finding(void *arg, struct cw_str rule, uint64_t n, bool left)
+{
+    const struct cw_str *job = arg;
+    if (n > 0)
+        fprintf(stderr, "redact: job \"%.*s\": %.*s: %" PRIu64 "%s\n", CW_STR_ARG(*job),
+                CW_STR_ARG(rule), n, left ? " (left as it is, by dry_run)" : "");
+}
+
+void cw_dry_run_findings(const struct cw_stages *stages, struct cw_str job)
+{
+    if (stages != NULL)
+        cw_stages_findings(stages, on_finding, &job);
 }

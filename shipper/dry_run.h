@@ -15,5 +15,7 @@ struct cw_dry_run *cw_dry_run_new(const struct cw_limits_config *limits, bool in
 void cw_dry_run_free(struct cw_dry_run **dry_run);
 /* Print a batch of output 0; true when there may be more. */
 bool cw_dry_run_pump(struct cw_dry_run *dry_run, struct cw_sources *sources);
+/* What redact stages (NULL: none) found, rule by rule, to stderr. */
+void cw_dry_run_findings(const struct cw_stages *stages, struct cw_str job);
 
 #endif

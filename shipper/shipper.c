@@ -750,6 +750,8 @@ void cw_shipper_free(struct cw_shipper **shipper)
         CW_ASSERT(rc == 0);
     }
     cw_own_server_free(&sh->server);
+    for (size_t i = 0; i < sh->nscrapes && sh->dry_run != NULL; i++)
+        cw_dry_run_findings(sh->scrapes[i].stages, sh->scrapes[i].config->job_name);
     cw_dry_run_free(&sh->dry_run);
     receivers_free(sh);
     cw_sources_free(&sh->sources);

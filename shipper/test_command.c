@@ -4,6 +4,7 @@
 #include "common/base/clock.h"
 #include "common/labels/labels.h"
 #include "common/pipeline/stages.h"
+#include "shipper/dry_run.h"
 #include "shipper/inspect.h"
 #include "shipper/shipper_config.h"
 
@@ -191,6 +192,7 @@ int cw_test_command_run(int argc, char **argv)
     } else {
         test.entries_only = args.entries_only;
         status = stdin_read(&test);
+        cw_dry_run_findings(test.stages, args.job);
     }
     cw_stages_free(&test.stages);
     cw_inspect_free(&test.inspect);

@@ -375,26 +375,48 @@ static size_t settle(struct cw_redact *redact, size_t len, bool counting, struct
     return len;
 }
 
-struct cw_str cw_redact_line(struct cw_redact *redact, struct cw_str line, bool counting,
-                             struct cw_arena *arena, size_t *n_out)
+bool cw_redact_is_on(const struct cw_redact *redact, enum cw_detector detector)
 {
-    struct findings in = {.arena = arena};
-    if (line.len > 0)
-        find_all(redact, line, &in);
-    size_t len = settle(redact, line.len, counting, &in), done = 0;
-    if (n_out != NULL)
-        *n_out = in.n;
-    if (in.n == 0 || redact->dry_run)
-        return line;
-    char *out = cw_arena_alloc(arena, len), *to = out;
-    for (size_t i = 0; i < in.n; i++) {
-        struct cw_span span = in.items[i].span;
+    return redact->on[detector];
+}
+
+/* The line with others in the place of findings that do not overlap; it has `len` bytes then. */
+static struct cw_str blot_out(const struct cw_redact *redact, struct cw_str line, size_t len,
+                              const struct findings *in)
+{
+    size_t done = 0;
+    char *out = cw_arena_alloc(in->arena, len), *to = out;
+    for (size_t i = 0; i < in->n; i++) {
+        struct cw_span span = in->items[i].span;
         to = put(to, cw_str_sub(line, done, span.from));
-        to = put_instead(redact, &redact->rules[in.items[i].rule],
+        to = put_instead(redact, &redact->rules[in->items[i].rule],
                          cw_str_sub(line, span.from, span.to), to);
         done = span.to;
     }
     to = put(to, cw_str_sub(line, done, line.len));
     CW_ASSERT(to == out + len);
     return cw_str_make(out, len);
+}
+
+struct cw_str cw_redact_span(struct cw_redact *redact, enum cw_detector detector,
+                             struct cw_str line, struct cw_span span, struct cw_arena *arena)
+{
+    struct finding finding = {span, redact->rule_of[detector]};
+    struct findings in = {.arena = arena, .items = &finding, .n = 1};
+    size_t len = settle(redact, line.len, false, &in);
+    return redact->dry_run ? line : blot_out(redact, line, len, &in);
+}
+
+struct cw_str cw_redact_line(struct cw_redact *redact, struct cw_str line, bool counting,
+                             struct cw_arena *arena, size_t *n_out)
+{
+    struct findings in = {.arena = arena};
+    if (line.len > 0)
+        find_all(redact, line, &in);
+    size_t len = settle(redact, line.len, counting, &in);
+    if (n_out != NULL)
+        *n_out = in.n;
+    if (in.n == 0 || redact->dry_run)
+        return line;
+    return blot_out(redact, line, len, &in);
 }

@@ -51,6 +51,13 @@ void cw_redact_free(struct cw_redact **redact);
 struct cw_str cw_redact_line(struct cw_redact *redact, struct cw_str line, bool counting,
                              struct cw_arena *arena, size_t *n_out);
 
+/* A private key whose lines are given one by one. Does one begin in the line, and not end in it? *column becomes where. */
+bool cw_redact_key_opens(const struct cw_redact *redact, struct cw_str line, size_t *column);
+/* A line behind that: without what is of the key, the pointer it had if nothing is. *ends: the key is over with it. It is not
+ * counted: the key was, where it began. */
+struct cw_str cw_redact_key_line(struct cw_redact *redact, struct cw_str line, size_t column,
+                                 struct cw_arena *arena, bool *ends);
+
 /* The rules in the order given, and what they found in lines that counted. */
 size_t cw_redact_nrules(const struct cw_redact *redact);
 struct cw_str cw_redact_rule_name(const struct cw_redact *redact, size_t idx);

@@ -73,6 +73,13 @@ void cw_tokens_init(struct cw_tokens *tokens, const bool on[CW_DETECT_N]);
 bool cw_tokens_next(struct cw_str line, size_t at, const size_t ends[CW_DETECT_N], uint64_t *rows,
                     enum cw_detector *detector, struct cw_span *out);
 
+/* At the first dash of "-----BEGIN ". */
+bool cw_detect_private_key(struct cw_str line, size_t at, struct cw_span *out);
+bool cw_redact_is_on(const struct cw_redact *redact, enum cw_detector detector);
+/* The line with that span treated as a finding of the detector, which is on; not counted. */
+struct cw_str cw_redact_span(struct cw_redact *redact, enum cw_detector detector,
+                             struct cw_str line, struct cw_span span, struct cw_arena *arena);
+
 /* ---- bytes ---- */
 
 static inline bool cw_is_digit(char c)

@@ -159,7 +159,7 @@ static bool is_url_password(struct cw_str line, size_t at, struct cw_span *out)
 }
 
 /* From "-----BEGIN ... PRIVATE KEY-----" to its end, or to the line's: a part of a key is one too. */
-static bool is_private_key(struct cw_str line, size_t at, struct cw_span *out)
+bool cw_detect_private_key(struct cw_str line, size_t at, struct cw_span *out)
 {
     enum { KIND = 40 };
     struct cw_str rest = cw_str_sub(line, at + 11, at + 11 + KIND);
@@ -211,7 +211,7 @@ static bool is_at(const struct token *t, struct cw_str line, size_t at, struct c
     switch (t->detector) {
     case CW_DETECT_JWT: return is_jwt(line, at, out);
     case CW_DETECT_URL_PASSWORD: return is_url_password(line, at, out);
-    case CW_DETECT_PRIVATE_KEY: return is_private_key(line, at, out);
+    case CW_DETECT_PRIVATE_KEY: return cw_detect_private_key(line, at, out);
     default: return is_token(t, line, at, out);
     }
 }

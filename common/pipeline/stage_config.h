@@ -91,7 +91,7 @@ struct cw_stage_redact_config {
     struct cw_config_tables rules;
     struct cw_str source, replacement, salt, salt_file;
     int action; /* enum cw_redact_action */
-    bool dry_run;
+    bool dry_run, labels, structured_metadata;
 };
 struct cw_stage_regex_config {
     struct cw_str expression, source;

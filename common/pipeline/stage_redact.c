@@ -1,10 +1,18 @@
+#include "common/base/clock.h"
 #include "common/base/file.h"
 #include "common/pipeline/redact.h"
-#include "common/pipeline/stage_priv.h"
+#include "common/pipeline/stage_joins.h"
 #include "common/pipeline/stages_host.h"
 
 /* A file that holds a salt: nobody makes longer ones. */
 enum { SALT_BYTES = 4096 };
+/* Of a private key whose lines are entries: a key of RSA with 16,384 bits has 200 lines and 13 KB. What comes behind
+ * so much is no part of one. */
+enum { KEY_LINES = 256, KEY_BYTES = 64 << 10 };
+/* A key is written at once: for so long (as multiline does) its next line is waited for. */
+#define KEY_WAIT_NS (3 * CW_NS_PER_S)
+
+extern const struct cw_stage_def cw_stage_redact_def;
 
 struct redact_stage {
     uint32_t source;
@@ -12,7 +20,15 @@ struct redact_stage {
     struct cw_custom_metrics *metrics; /* NULL: nobody counts */
     size_t metric;
     uint64_t *told; /* of each rule, what the metric has */
-    bool dry_run;
+    bool dry_run, labels, metadata;
+    bool keys; /* lines of private keys are looked for */
+};
+
+/* The entries of a key that is not over: they wait for its end, so that after a restart all of them are read again, and none of
+ * its lines is taken for something else. */
+struct key {
+    struct cw_stage_item **items;
+    size_t n, cap, nbytes, column;
 };
 
 static int read_salt(const struct cw_stage_redact_config *c, struct cw_arena *arena,
@@ -90,6 +106,8 @@ static int compile(struct cw_stages_build *build, const void *config, struct cw_
     node->state = stage;
     stage->source = cw_stage_slot(build, c->source);
     stage->dry_run = c->dry_run;
+    stage->labels = c->labels;
+    stage->metadata = c->structured_metadata;
     int rc = read_salt(c, build->arena, &options.salt, err);
     if (rc == 0)
         rc = add_rules(c, rules, &options.nrules, err);
@@ -98,6 +116,12 @@ static int compile(struct cw_stages_build *build, const void *config, struct cw_
     if (rc < 0)
         return rc;
     stage->told = CW_ARENA_ARRAY(build->arena, uint64_t, options.nrules);
+    size_t column;
+    stage->keys =
+        stage->source == CW_SLOT_LINE && !c->dry_run &&
+        cw_redact_key_opens(stage->redact, CW_STR("-----BEGIN PRIVATE KEY-----"), &column);
+    if (stage->keys && KEY_WAIT_NS > build->stages->wait_ns)
+        build->stages->wait_ns = KEY_WAIT_NS;
     return add_metric(stage, build->stages->host, err);
 }
 
@@ -123,25 +147,144 @@ static void tell_metric(struct redact_stage *stage, int64_t now_ns)
     }
 }
 
+/* ---- labels and structured metadata ---- */
+
+typedef void (*set_fn)(struct cw_stages_run *run, struct cw_stage_item *item, struct cw_str name,
+                       struct cw_str value);
+
+static size_t redact_values(const struct redact_stage *stage, struct cw_stages_run *run,
+                            struct cw_stage_item *item, const struct cw_label *pairs, size_t n,
+                            set_fn set)
+{
+    struct cw_label *before = CW_ARENA_ARRAY(run->options.arena, struct cw_label, n);
+    size_t total = 0, nfound;
+    for (size_t i = 0; i < n; i++) /* what is set changes the pairs */
+        before[i] = pairs[i];
+    for (size_t i = 0; i < n; i++) {
+        struct cw_str text = cw_redact_line(stage->redact, before[i].value, item->entry.counting,
+                                            run->options.arena, &nfound);
+        total += nfound;
+        if (nfound > 0 && !stage->dry_run)
+            set(run, item, before[i].name, text);
+    }
+    return total;
+}
+
+static size_t redact_all(const struct redact_stage *stage, struct cw_stages_run *run,
+                         struct cw_stage_item *item)
+{
+    const struct cw_stage_entry *entry = &item->entry;
+    size_t n = 0;
+    if (stage->labels)
+        n += redact_values(stage, run, item, entry->labels, entry->nlabels, cw_stage_set_label);
+    if (stage->metadata)
+        n += redact_values(stage, run, item, entry->metadata, entry->nmetadata,
+                           cw_stage_set_metadata);
+    return n;
+}
+
+/* ---- private keys, line by line ---- */
+
+static void key_keep(struct key *key, struct cw_stages_run *run, const struct cw_stage_item *item)
+{
+    key->items = cw_arena_grow(run->options.arena, key->items, key->n, &key->cap, key->n + 1,
+                               sizeof *key->items);
+    key->items[key->n++] = cw_stage_keep(run, item);
+    key->nbytes += item->entry.line.len;
+}
+
+static void key_release(const struct key *key, const struct cw_stage_node *node,
+                        struct cw_stages_run *run)
+{
+    for (size_t i = 0; i < key->n; i++)
+        cw_stage_pass(node, run, key->items[i]);
+}
+
+/* With the labels that the item has now: those of the lines to come are compared with them. */
+static struct key *key_begin(const struct cw_stage_node *node, struct cw_stages_run *run,
+                             struct cw_stage_item *item, size_t column)
+{
+    struct cw_stage_join *join = cw_stage_joins_add(cw_stage_run_state(node, run), run, item);
+    struct key *key = CW_ARENA_NEW(run->options.arena, struct key);
+    item->labels_cap = item->metadata_cap = 0; /* they are the join's too */
+    *key = (struct key){.column = column};
+    join->extra = key;
+    return key;
+}
+
+static void flush(const struct cw_stage_node *node, struct cw_stages_run *run)
+{
+    struct cw_stage_joins *keys = cw_stage_run_state(node, run);
+    while (keys->n > 0) {
+        const struct key *key = keys->items[0].extra;
+        cw_stage_joins_remove(keys, &keys->items[0]);
+        key_release(key, node, run);
+    }
+}
+
+/* ---- the stage ---- */
+
+/* The text without findings; *n: how many. */
+static struct cw_str redact_text(const struct redact_stage *stage, struct cw_stages_run *run,
+                                 const struct cw_stage_item *item, const struct key *key,
+                                 struct cw_str text, size_t *n, bool *ends)
+{
+    struct cw_arena *arena = run->options.arena;
+    struct cw_str out = text;
+    if (key != NULL)
+        out = cw_redact_key_line(stage->redact, text, key->column, arena, ends);
+    *n = out.ptr != text.ptr;
+    return *n > 0 ? out : cw_redact_line(stage->redact, text, item->entry.counting, arena, n);
+}
+
 static enum cw_stage_end run_stage(const struct cw_stage_node *node, struct cw_stages_run *run,
                                    struct cw_stage_item *item)
 {
     struct redact_stage *stage = node->state;
-    struct cw_str text;
-    size_t n;
-    if (!cw_stage_text(run, item, stage->source, &text))
-        return CW_STAGE_ON;
-    text = cw_redact_line(stage->redact, text, item->entry.counting, run->options.arena, &n);
-    if (n == 0)
-        return CW_STAGE_ON;
-    if (!stage->dry_run) {
-        cw_stage_set_text(item, stage->source, text);
-        item->entry.redacted = true;
+    struct cw_stage_joins *keys = cw_stage_run_state(node, run);
+    struct cw_stage_join *join = keys->n > 0 ? cw_stage_joins_find(keys, item) : NULL;
+    struct key *key = join != NULL ? join->extra : NULL;
+    struct cw_str text, out;
+    size_t n = 0, column;
+    bool ends = false;
+    if (cw_stage_text(run, item, stage->source, &text)) {
+        out = redact_text(stage, run, item, key, text, &n, &ends);
+        if (n > 0 && !stage->dry_run)
+            cw_stage_set_text(item, stage->source, out);
+        if (n > 0 && key == NULL && stage->keys &&
+            cw_redact_key_opens(stage->redact, text, &column))
+            key = key_begin(node, run, item, column);
     }
-    if (item->entry.counting && stage->metrics != NULL)
+    n += redact_all(stage, run, item);
+    item->entry.redacted |= n > 0 && !stage->dry_run;
+    if (n > 0 && item->entry.counting && stage->metrics != NULL)
         tell_metric(stage, run->options.now_ns);
-    return CW_STAGE_ON;
+    if (key == NULL)
+        return CW_STAGE_ON;
+    key_keep(key, run, item);
+    if (ends || key->n >= KEY_LINES || key->nbytes >= KEY_BYTES) {
+        cw_stage_joins_remove(keys, join);
+        key_release(key, node, run);
+    }
+    return CW_STAGE_GONE;
 }
 
-const struct cw_stage_def cw_stage_redact_def = {
-    .compile = compile, .run = run_stage, .free = free_stage};
+void cw_stages_findings(const struct cw_stages *stages,
+                        void (*fn)(void *arg, struct cw_str rule, uint64_t n, bool left), void *arg)
+{
+    for (size_t i = 0; i < stages->nnodes; i++) {
+        if (stages->nodes[i].def != &cw_stage_redact_def)
+            continue;
+        const struct redact_stage *stage = stages->nodes[i].state;
+        for (size_t k = 0; k < cw_redact_nrules(stage->redact); k++)
+            fn(arg, cw_redact_rule_name(stage->redact, k), cw_redact_count(stage->redact, k),
+               stage->dry_run);
+    }
+}
+
+const struct cw_stage_def cw_stage_redact_def = {.compile = compile,
+                                                 .run = run_stage,
+                                                 .free = free_stage,
+                                                 .flush = flush,
+                                                 .unfinished = cw_stage_joins_unfinished,
+                                                 .run_bytes = sizeof(struct cw_stage_joins)};

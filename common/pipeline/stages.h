@@ -76,6 +76,11 @@ bool cw_stages_sets_tenant(const struct cw_stages *stages);
 /* Whether the time that it gives an entry may depend on those of entries ahead of it. */
 bool cw_stages_keep_time(const struct cw_stages *stages);
 
+/* What rules of redact stages found in entries that counted; `left`: in a stage with dry_run, which leaves it there. */
+void cw_stages_findings(const struct cw_stages *stages,
+                        void (*fn)(void *arg, struct cw_str rule, uint64_t n, bool left),
+                        void *arg);
+
 /* In the options' arena; it ends with it, or with a next one of the same stages. The options are copied. */
 struct cw_stages_run *cw_stages_begin(struct cw_stages *stages,
                                       const struct cw_stages_run_options *options);

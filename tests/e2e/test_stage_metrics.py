@@ -1,9 +1,11 @@
 """What stages count: metrics of the user's and redacted findings at /metrics, kept across restarts if asked; and no secret leaves."""
+import random
 import re
 import subprocess
+import time
 import urllib.request
 
-from programs import wait_for
+from programs import SHIPPER, wait_for
 
 CONFIG = """
 server: {http_listen_address: 127.0.0.1, http_listen_port: 0}
@@ -80,3 +82,55 @@ def test_metrics_outlive_a_restart_if_asked(ingester, make_shipper, tmp_path):
     wait_for("counts", lambda: 'lines_total{filename="%s/logs/a.log",job="s"} 3\n' % tmp_path in metrics_of(shipper))
     assert "the metrics of stages begin anew" in shipper.log() and "bad checksum" in shipper.log()
     assert shipper.stop() == 0
+
+
+def private_keys(folder):
+    """Real ones, of the kinds that programs write."""
+    def made(*command):
+        subprocess.run(command, check=True, capture_output=True, cwd=folder)
+    made("openssl", "genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048", "-out", "rsa")
+    made("openssl", "ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", "ec")
+    made("openssl", "genpkey", "-algorithm", "ED25519", "-out", "ed25519")
+    made("openssl", "rsa", "-in", "rsa", "-aes128", "-passout", "pass:secret", "-traditional", "-out", "encrypted")
+    return [(folder / name).read_text().splitlines() for name in ("rsa", "ec", "ed25519", "encrypted")]
+
+
+def test_no_line_of_a_private_key_leaves_whatever_is_killed(ingester, make_shipper, tmp_path):
+    keys = private_keys(tmp_path)
+    log = tmp_path / "app.log"
+    log.write_text("")
+    shipper = make_shipper(config="positions: {filename: %s/p.yml, sync_period: 50ms}\nclients: [{url: '%s/loki/api/v1/push', batchwait: 20ms}]\n"
+                           "scrape_configs: [{job_name: a, static_configs: [{labels: {job: a, __path__: %s}}], pipeline_stages: [redact: {detectors: [private_key], action: replace}]}]\n"
+                           % (tmp_path, ingester.url, log)).start()
+    secrets, nlines, rng = set(), 0, random.Random(3)
+    for i in range(24):
+        key = keys[i % len(keys)]
+        secrets |= {line for line in key if len(line) > 30 and " " not in line}
+        with open(log, "a") as f:
+            for line in ["before %d" % i, *key, "after %d" % i]:
+                f.write(line + "\n")
+                f.flush()
+                nlines += 1
+                if rng.random() < 0.02:                     # amid a key, for all that is known
+                    time.sleep(0.1)
+                    shipper.kill()
+                    shipper.start()
+    wait_for("all lines", lambda: ingester.count('{job="a"}') >= nlines, 60, 0.2)
+    lines = [line.decode() for line in ingester.export_lines('{job="a"}')]
+    assert len(lines) == nlines and secrets and not [line for line in lines if any(secret in line for secret in secrets)]
+    assert sum(line.startswith(("before", "after")) for line in lines) == 48
+    assert shipper.stop() == 0
+
+
+def test_a_dry_run_reports_what_would_be_hidden(tmp_path):
+    (tmp_path / "a.log").write_text("a@b.org c@d.org\nfrom 10.0.0.7\n")
+    config = tmp_path / "c.yml"
+    config.write_text("scrape_configs: [{job_name: web, static_configs: [{labels: {job: a, __path__: %s/a.log}}],\n"
+                      "  pipeline_stages: [redact: {detectors: [email, ipv4, card], dry_run: true}]}]\n" % tmp_path)
+    done = subprocess.run([SHIPPER, "--config", config, "--dry-run", "--once"], capture_output=True, timeout=60)
+    told = [line for line in done.stderr.decode().splitlines() if line.startswith("redact: ")]
+    assert told == ['redact: job "web": email: 2 (left as it is, by dry_run)', 'redact: job "web": ipv4: 1 (left as it is, by dry_run)'], done
+    assert b"a@b.org c@d.org\n" in done.stdout
+    config.write_text(config.read_text().replace(", dry_run: true", "") + "clients: [{url: 'http://localhost/'}]\n")
+    done = subprocess.run([SHIPPER, "test", "--config", config, "--job", "web"], input=b"x a@b.org\n", capture_output=True, timeout=60)
+    assert done.stderr.decode() == 'redact: job "web": email: 1\n' and b"*@*.***" in done.stdout, done

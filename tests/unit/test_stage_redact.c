@@ -62,6 +62,147 @@ Test(stage_redact, the_salt_may_be_in_a_file)
     unlink(path);
 }
 
+/* ---- labels and structured metadata ---- */
+
+Test(stage_redact, labels_and_metadata_when_they_are_asked_for)
+{
+    static const char before[] = "- static_labels: {user: a@b.org, app: x}\n"
+                                 "- regex: {expression: '(?P<ip>\\S+)$'}\n"
+                                 "- structured_metadata: {ip: }\n"
+                                 "- redact: {detectors: [email, ipv4], action: replace";
+    static const struct {
+        const char *more, *want;
+    } rows[] = {
+        {"}\n",
+         "2026-01-05T09:00:00Z {app=\"x\", user=\"a@b.org\"} {ip=\"10.0.0.7\"} from [redacted]\n"},
+        {", labels: true}\n",
+         "2026-01-05T09:00:00Z {app=\"x\", user=\"[redacted]\"} {ip=\"10.0.0.7\"} from [redacted]\n"},
+        {", structured_metadata: true}\n",
+         "2026-01-05T09:00:00Z {app=\"x\", user=\"a@b.org\"} {ip=\"[redacted]\"} from [redacted]\n"},
+        {", labels: true, structured_metadata: true, dry_run: true}\n",
+         "2026-01-05T09:00:00Z {app=\"x\", user=\"a@b.org\"} {ip=\"10.0.0.7\"} from 10.0.0.7\n"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        char stages[1024];
+        snprintf(stages, sizeof stages, "%s%s", before, rows[i].more);
+        expect(stages, "from 10.0.0.7", rows[i].want);
+    }
+}
+
+/* ---- private keys, line by line ---- */
+
+#define BODY "MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQC7VJTUt9Us8cKj"
+#define STARS "****************************************************************"
+
+static void expect_lines(const char *stages, const char *const *in, const char *const *want)
+{
+    struct cw_stage_lines lines;
+    struct cw_buf all;
+    cw_buf_init(&all, 1 << 16);
+    for (size_t i = 0; want[i] != NULL; i++)
+        cw_buf_addf(&all, LINE "%s\n", want[i]);
+    cw_stage_lines_init(&lines, stages);
+    for (size_t i = 0; in[i] != NULL; i++)
+        cw_stage_lines_feed(&lines, in[i]);
+    cw_stages_flush(lines.run);
+    cw_stage_lines_expect(&lines, cw_buf_z(&all));
+    cw_stage_lines_fini(&lines);
+    cw_buf_fini(&all);
+}
+
+Test(stage_redact, a_private_key_whose_lines_come_one_by_one)
+{
+    static const struct {
+        const char *in[8], *want[8];
+    } rows[] = {
+        {{"begin", "-----BEGIN PRIVATE KEY-----", BODY, BODY, "kSE=", "-----END PRIVATE KEY-----",
+          BODY},
+         {"begin", "-----***** ******* ***-----", STARS, STARS, "***=", "-----*** ******* ***-----",
+          BODY}},
+        /* A logger's words in front; lines of others between them. */
+        {{"12:00 key: -----BEGIN RSA PRIVATE KEY-----", "12:00 key: " BODY, "12:00 other done",
+          "12:00 key: kSE=", "12:00 key: -----END RSA PRIVATE KEY-----", "12:00 key: kSE="},
+         {"12:00 key: -----***** *** ******* ***-----", "12:00 key: " STARS, "12:00 other done",
+          "12:00 key: ***=", "12:00 key: -----*** *** ******* ***-----", "12:00 key: kSE="}},
+        /* One that never ends is given up at the flush, and what follows it is no key. */
+        {{"-----BEGIN EC PRIVATE KEY-----", BODY, "done"},
+         {"-----***** ** ******* ***-----", STARS, "****"}},
+        /* The end may share a line with the body; another may begin behind it. */
+        {{"-----BEGIN PRIVATE KEY-----",
+          BODY "-----END PRIVATE KEY----- x -----BEGIN PRIVATE KEY-----"},
+         {"-----***** ******* ***-----",
+          STARS "-----*** ******* ***----- x -----BEGIN PRIVATE KEY-----"}},
+        {{"a public one: -----BEGIN PUBLIC KEY-----", BODY, "-----END PUBLIC KEY-----"},
+         {"a public one: -----BEGIN PUBLIC KEY-----", BODY, "-----END PUBLIC KEY-----"}},
+        {{"whole: -----BEGIN PRIVATE KEY-----\\nabc\\n-----END PRIVATE KEY-----", BODY},
+         {"whole: -----***** ******* ***-----\\****\\*-----*** ******* ***-----", BODY}},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        expect_lines("- redact: {detectors: [private_key]}\n", rows[i].in, rows[i].want);
+}
+
+Test(stage_redact, a_key_is_bounded)
+{
+    struct cw_stage_lines lines;
+    cw_stage_lines_init(&lines, "- redact: {detectors: [private_key], action: replace}\n");
+    cw_stage_lines_feed(&lines, "-----BEGIN PRIVATE KEY-----");
+    for (int i = 0; i < 254; i++)
+        cw_stage_lines_feed(&lines, BODY);
+    cr_expect_neq(cw_stages_unfinished(lines.run), UINT64_MAX);
+    cw_stage_lines_feed(&lines, BODY); /* the 256th */
+    cr_expect_eq(cw_stages_unfinished(lines.run), UINT64_MAX);
+    cw_stage_lines_feed(&lines, "behind it: " BODY);
+    struct cw_buf all;
+    cw_buf_init(&all, 1 << 16);
+    for (int i = 0; i < 256; i++)
+        cw_buf_addz(&all, LINE "[redacted]\n");
+    cw_buf_addz(&all, LINE "behind it: " BODY "\n");
+    cw_stage_lines_expect(&lines, cw_buf_z(&all));
+    cw_stage_lines_fini(&lines);
+    cw_buf_fini(&all);
+}
+
+/* Lines of two streams through one stage: each has its own key. */
+Test(stage_redact, a_key_is_of_a_stream)
+{
+    static const char *const in[] = {"a -----BEGIN PRIVATE KEY-----", "b " BODY, "a " BODY,
+                                     "b -----END PRIVATE KEY-----", "a -----END PRIVATE KEY-----"};
+    struct cw_stage_lines lines;
+    cw_stage_lines_init(&lines, "- regex: {expression: '^(?P<s>.) (?P<rest>.*)'}\n- labels: {s: }\n"
+                                "- output: {source: rest}\n"
+                                "- redact: {detectors: [private_key], action: replace}\n"
+                                "- labeldrop: [app]\n");
+    for (size_t i = 0; i < sizeof in / sizeof in[0]; i++)
+        cw_stage_lines_feed(&lines, in[i]);
+    cw_stage_lines_expect(&lines, "2026-01-05T09:00:00Z {s=\"b\"} " BODY "\n"
+                                  "2026-01-05T09:00:00Z {s=\"b\"} -----END PRIVATE KEY-----\n"
+                                  "2026-01-05T09:00:00Z {s=\"a\"} [redacted]\n"
+                                  "2026-01-05T09:00:00Z {s=\"a\"} [redacted]\n"
+                                  "2026-01-05T09:00:00Z {s=\"a\"} [redacted]\n");
+    cw_stage_lines_fini(&lines);
+}
+
+static void on_finding(void *arg, struct cw_str rule, uint64_t n, bool left)
+{
+    cw_buf_addf(arg, "%.*s %d %d;", CW_STR_ARG(rule), (int)n, left);
+}
+
+Test(stage_redact, what_was_found_is_told)
+{
+    struct cw_stage_lines lines;
+    struct cw_buf told;
+    cw_buf_init(&told, 1 << 16);
+    cw_stage_lines_init(
+        &lines,
+        "- redact: {detectors: [email, card]}\n"
+        "- match: {selector: '{app=\"x\"}', stages: [redact: {detectors: [ipv4], dry_run: true}]}\n");
+    cw_stage_lines_feed(&lines, "a@b.org c@d.org 10.0.0.7");
+    cw_stages_findings(lines.stages, on_finding, &told);
+    cr_assert_str_eq(cw_buf_z(&told), "email 2 0;card 0 0;ipv4 1 1;");
+    cw_buf_fini(&told);
+    cw_stage_lines_fini(&lines);
+}
+
 static void expect_counts(const char *stages, const char *want)
 {
     struct cw_stages_host host = {cw_custom_metrics_new()};

@@ -733,6 +733,73 @@ Test(part, a_hundred_thousand_tiny_streams_share_few_blocks)
     cw_source_unref(&source);
 }
 
+/* ---- which streams lie in which blocks ---- */
+
+struct lies {
+    uint64_t rows, own_bytes, block_bytes; /* of the stream, and of the blocks that it lies in */
+    uint32_t nblocks;
+};
+
+/* Of each stream of the part, where lines have `len` bytes. */
+static struct lies *streams_lie(struct cw_part_reader *reader, size_t len)
+{
+    static int64_t numbers[CW_BLOCK_ROWS_MAX], rows[CW_BLOCK_ROWS_MAX];
+    static struct cw_block block;
+    struct lies *lies = cw_mem_array(cw_part_reader_footer(reader)->nstreams, sizeof(*lies));
+    for (uint32_t i = 0; i < cw_part_reader_footer(reader)->nblocks; i++) {
+        struct cw_part_block entry = cw_part_reader_block(reader, i);
+        numbers[0] = entry.first_stream;
+        rows[0] = entry.rows;
+        cr_assert_eq(cw_block_open(cw_part_reader_block_bytes(reader, i), &block, &err), 0);
+        if (block.nstreams > 1)
+            cr_assert_eq(cw_block_streams(&block, numbers, rows, &err), 0);
+        for (uint32_t s = 0; s < block.nstreams; s++) {
+            struct lies *l = &lies[numbers[s]];
+            l->rows += (uint64_t)rows[s];
+            l->own_bytes += (uint64_t)rows[s] * len;
+            l->block_bytes += entry.raw_bytes;
+            l->nblocks++;
+        }
+    }
+    return lies;
+}
+
+/* A stream of less than 512 KiB lies in one block; of a larger one at least an eighth of what is read is its own. */
+Test(part, a_stream_has_a_share_of_its_blocks_or_lies_in_one, .timeout = 100)
+{
+    enum { LEN = 2000, STREAMS = 24 };
+    static const size_t shares[] = {1,   20,  150,  261,  262,  263, 300,
+                                    530, 700, 2090, 2110, 2400, 4500};
+    char labels[40], line[LEN];
+    uint64_t state = 3, small = 0, large = 0;
+    for (size_t i = 0; i < STREAMS; i++) {
+        snprintf(labels, sizeof(labels), "{app=\"%c\", n=\"%02zu\"}", 'a' + (int)(i / 12), i);
+        size_t s = part_model_stream(&model, labels);
+        for (size_t r = shares[part_model_random(&state) % CW_COUNT(shares)]; r > 0; r--) {
+            memset(line, 'a' + (int)(r % 7), sizeof(line));
+            part_model_add(&model, s, day_ns + (int64_t)r, cw_str_make(line, LEN), NULL);
+        }
+    }
+    struct cw_source *source = written();
+    struct cw_part_reader *reader = cw_part_source_reader(source);
+    cr_assert_gt(cw_part_reader_footer(reader)->nblocks, 5);
+    struct lies *lies = streams_lie(reader, LEN);
+    for (size_t i = 0; i < STREAMS; i++) {
+        bool is_small = lies[i].own_bytes < 512 << 10;
+        cr_assert_gt(lies[i].rows, 0);
+        cr_expect(!is_small || lies[i].nblocks == 1, "stream %zu of %llu bytes lies in %u", i,
+                  (unsigned long long)lies[i].own_bytes, lies[i].nblocks);
+        cr_expect(is_small || lies[i].block_bytes <= 8 * (lies[i].own_bytes + LEN),
+                  "stream %zu: %llu bytes, its blocks have %llu", i,
+                  (unsigned long long)lies[i].own_bytes, (unsigned long long)lies[i].block_bytes);
+        small += is_small;
+        large += !is_small;
+    }
+    cr_expect(small > 3 && large > 3);
+    free(lies);
+    cw_source_unref(&source);
+}
+
 Test(part, every_row_may_have_other_metadata)
 {
     size_t s = part_model_stream(&model, "{a=\"b\"}");

@@ -7,6 +7,7 @@
 #include "common/base/arena.h"
 #include "common/base/assert.h"
 #include "common/base/file.h"
+#include "common/store/block_writer.h"
 #include "tests/support/block_round_trip.h"
 #include "tests/support/line_kinds.h"
 #include "tests/support/part_model.h"
@@ -153,6 +154,86 @@ Test(template_writer, hostile_text_comes_back)
     cr_assert_eq(check_generated(base64, 5, SIZE_MAX).kind, CW_BLOCK_PLAIN);
     cr_assert_eq(check_generated(random_words, 5, SIZE_MAX).kind, CW_BLOCK_PLAIN);
     cr_assert_eq(check_generated(many_columns, 5, SIZE_MAX).kind, CW_BLOCK_PLAIN);
+}
+
+/* What a block writer makes of lines, and what it learns of their app. */
+static enum cw_block_kind finish(struct cw_block_writer *w, generator_fn generate,
+                                 struct cw_template_memory *memory)
+{
+    struct cw_buf line, out, filter;
+    struct cw_block_summary summary;
+    struct cw_err err;
+    uint64_t seed = 5;
+    cw_buf_init(&line, SIZE_MAX);
+    cw_buf_init(&out, SIZE_MAX);
+    cw_buf_init(&filter, SIZE_MAX);
+    for (int i = 0; i < 5000; i++) {
+        cw_buf_clear(&line);
+        generate(&seed, &line);
+        struct cw_block_row row = {.ts_ns = i};
+        cr_assert_eq(cw_block_writer_add(w, &row, cw_buf_str(&line), &err), 1);
+    }
+    cr_assert_eq(cw_block_writer_finish(w, memory, &out, &filter, &summary, &err), 0);
+    enum cw_block_kind kind = (enum cw_block_kind)out.ptr[6];
+    cw_buf_fini(&line);
+    cw_buf_fini(&out);
+    cw_buf_fini(&filter);
+    return kind;
+}
+
+static void of_one_shape(uint64_t *state, struct cw_buf *out)
+{
+    cw_buf_addf(out, "user %u opened door %u", (unsigned)below(state, 1000),
+                (unsigned)below(state, 10));
+}
+
+Test(template_writer, after_two_blocks_that_were_given_up_none_is_tried)
+{
+    struct cw_template_memory memory = {0}, fresh = {0};
+    struct cw_block_writer *w = cw_block_writer_new(CW_CODEC_LZ4);
+    cr_expect_eq(finish(w, of_one_shape, &memory), CW_BLOCK_TEMPLATES);
+    cr_expect_eq(finish(w, random_words, &memory), CW_BLOCK_PLAIN);
+    cr_expect_not(cw_template_memory_given_up(&memory));
+    cr_expect_eq(finish(w, of_one_shape, &memory), CW_BLOCK_TEMPLATES);
+    for (int i = 0; i < 2; i++)
+        cr_expect_eq(finish(w, random_words, &memory), CW_BLOCK_PLAIN);
+    cr_expect(cw_template_memory_given_up(&memory));
+    cr_expect_eq(finish(w, of_one_shape, &memory), CW_BLOCK_PLAIN, "it is not tried");
+    cr_expect_eq(finish(w, of_one_shape, &fresh), CW_BLOCK_TEMPLATES);
+    cw_block_writer_free(&w);
+}
+
+/* ---- bounds of a block ---- */
+
+/* Three lines of each template. */
+enum { LINES_OF_TEMPLATE = 3 };
+static void other_words(uint64_t *state, struct cw_buf *out)
+{
+    uint64_t n = (*state)++ / LINES_OF_TEMPLATE;
+    for (int i = 0; i < 5; i++, n /= 20)
+        cw_buf_addc(out, (char)('g' + n % 20));
+    cw_buf_addz(out, " of a text that all lines have in common 17");
+}
+
+/* Half of the text and more is in dictionaries: strings that never come again. */
+static void other_strings(uint64_t *state, struct cw_buf *out)
+{
+    cw_buf_addf(out, "%08llxx%08llxx%08llxx", (unsigned long long)part_model_random(state),
+                (unsigned long long)part_model_random(state),
+                (unsigned long long)part_model_random(state));
+}
+
+Test(template_writer, a_block_over_a_bound_is_plain)
+{
+    size_t most = (size_t)CW_BLOCK_TEMPLATES_MAX * LINES_OF_TEMPLATE;
+    struct block_round_trip r = check_generated(other_words, 0, most);
+    cr_expect_eq(r.kind, CW_BLOCK_TEMPLATES);
+    cr_expect_eq(r.templates, CW_BLOCK_TEMPLATES_MAX);
+    cr_expect_eq(check_generated(other_words, 0, most + 1).kind, CW_BLOCK_PLAIN);
+    cr_expect_eq(check_generated(other_strings, 1, 20000).kind, CW_BLOCK_PLAIN);
+    cr_expect_eq(check_generated(many_columns, 1, 20000).kind, CW_BLOCK_PLAIN);
+    r = check_generated(many_columns, 1, CW_BLOCK_COLUMNS_MAX / 20);
+    cr_expect_leq(r.columns, CW_BLOCK_COLUMNS_MAX);
 }
 
 Test(template_writer, a_line_as_long_as_a_block_comes_back)

@@ -76,7 +76,11 @@ int main(int argc, char **argv)
     for (int i = 3; i < argc; i++)
         if (!check_file(argv[i], each))
             return 1;
-    printf("%llu queries, no difference; %.1f %% of rows are left to their lines\n",
-           (unsigned long long)counts.queries, 100.0 * (double)counts.unsure / (double)counts.rows);
+    printf(
+        "%llu queries, no difference; %.1f %% of rows are left to their lines; of %llu that nothing "
+        "passes grams tell %.1f %%\n",
+        (unsigned long long)counts.queries, 100.0 * (double)counts.unsure / (double)counts.rows,
+        (unsigned long long)counts.empty,
+        100.0 * (double)counts.ruled_out / (double)CW_MAX(counts.empty, UINT64_C(1)));
     return 0;
 }

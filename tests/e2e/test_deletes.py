@@ -431,6 +431,37 @@ def test_bytes_bound_a_tenant_and_the_answer_says_what_is_next(make_ingester, no
     assert len(lines(small, '{a="b"}')) == 4
 
 
+# What is left of twelve days of 2 MB each, of which the oldest is day 11; each limit is set alone.
+LIMITS = {
+    "retention_period": ("limits_config: {retention_period: 150h}\nstorage: {min_free: 0}\n", "age", lambda kept: kept == list(range(6, -1, -1))),
+    "retention_bytes": ("limits_config: {retention_bytes: 7MB}\nstorage: {min_free: 0}\n", "tenant_bytes", lambda kept: 2 <= len(kept) <= 4),
+    "storage.max_bytes": ("storage: {max_bytes: 16MiB, min_free: 0}\nwal: {segment_bytes: 1MiB}\n", "store_bytes", lambda kept: 5 <= len(kept) <= 8),
+}
+REASONS = ("age", "tenant_bytes", "store_bytes", "free_space")
+
+
+@pytest.mark.parametrize("limit", LIMITS)
+def test_each_limit_works_alone_and_costs_the_oldest(make_ingester, now, limit):
+    config, reason, fits = LIMITS[limit]
+    server = make_ingester("keeping", config="storage: {min_free: 0}\n").start()
+    for day in range(11, -1, -1):
+        server.push([({"a": "b"}, [(now - day * 24 * HOUR - i, "day %d %s" % (day, os.urandom(1000).hex())) for i in range(1000)])])
+    flush(server)
+    assert server.stop() == 0
+    bounded = make_ingester("bounded", config=config, data=server.data).start()
+    days = lambda: sorted({int(line.split()[1]) for line in lines(bounded, '{a="b"}')}, reverse=True)    # noqa: E731
+    kept = wait_for("the oldest to go", lambda: (lambda found: found if fits(found) else None)(days()), 30, 0.1)
+    assert kept == list(range(kept[0], -1, -1)), "a day before another went"
+    dropped = lambda: {r: int(bounded.metrics()['cordwood_retention_dropped_parts_total{reason="%s"}' % r]) for r in REASONS}    # noqa: E731
+    wait_for("whole parts to go", lambda: dropped()[reason] >= 3, 30, 0.1)
+    assert all(n == 0 for r, n in dropped().items() if r != reason), dropped()
+    report = retention(bounded)
+    assert [rule["rule"] for rule in report["store"]["rules"] + report["tenants"][0]["rules"]] == [limit]
+    bounded.kill()
+    bounded.start()
+    assert days() == kept
+
+
 def test_a_tenant_is_told_only_of_itself(make_ingester, now):
     server = make_ingester(config="auth_enabled: true\noverrides: {one: {retention_period: 7d}}\n").start()
     for tenant in ("one", "two"):

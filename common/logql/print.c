@@ -370,7 +370,7 @@ static void indent(struct cw_buf *out, unsigned level)
 
 static void add_pretty(struct cw_buf *out, const struct cw_expr *expr, unsigned level);
 
-/* A log query split into its stages, one a line; those of a run of line filters too. */
+/* A log query split into its stages, one a line. Of a run of line filters those at its begin share one, as long as they fit. */
 static void add_pretty_log(struct cw_buf *out, const struct cw_expr *expr, unsigned level)
 {
     size_t from = out->len;
@@ -381,11 +381,12 @@ static void add_pretty_log(struct cw_buf *out, const struct cw_expr *expr, unsig
     out->len = from;
     indent(out, level);
     cw_selector_format(&expr->selector, out);
-    size_t run = 0; /* where a run of line filters began, on this line */
+    size_t run = 0; /* where a run of line filters began, while it is all on this line */
+    bool in_run = false;
     for (const struct cw_stage *stage = expr->stages; stage != NULL; stage = stage->next) {
-        bool joins = run != 0 && stage->kind == CW_STAGE_LINE_FILTER;
         size_t before = out->len;
-        if (joins) {
+        bool filters = stage->kind == CW_STAGE_LINE_FILTER;
+        if (filters && run != 0) {
             cw_buf_addc(out, ' ');
             cw_stage_format(stage, out);
             if (out->len - run <= SPLIT_BYTES)
@@ -393,8 +394,10 @@ static void add_pretty_log(struct cw_buf *out, const struct cw_expr *expr, unsig
             out->len = before;
         }
         cw_buf_addc(out, '\n');
-        indent(out, level + 1);
-        run = stage->kind == CW_STAGE_LINE_FILTER ? out->len : 0;
+        if (stage->kind != CW_STAGE_DECOLORIZE) /* Loki does not indent it */
+            indent(out, level + 1);
+        run = filters && !in_run ? out->len : 0;
+        in_run = filters;
         cw_stage_format(stage, out);
     }
 }

@@ -4,6 +4,7 @@
 #include "common/base/assert.h"
 #include "common/base/clock.h"
 #include "common/base/hash.h"
+#include "common/logql/lex.h"
 #include "querier/api/query_limits.h"
 
 /* Of the first slice: a small part of a second, whatever is done with its lines. */
@@ -34,10 +35,9 @@ static int read_bounds(struct cw_api_request *request, struct cw_partial_params 
         if (out->max_time_ns <= 0)
             return cw_err_set(err, CW_E_INVALID, "max_time must be a positive duration");
     }
-    int64_t n = 1;
-    if (bytes.len > 0 && (!cw_str_to_i64(bytes, &n) || n <= 0))
-        return cw_err_set(err, CW_E_INVALID, "max_bytes must be a positive number of bytes");
-    out->max_bytes = bytes.len > 0 ? (uint64_t)n : 0;
+    if (bytes.len > 0 && (!cw_lex_parse_bytes(bytes, &out->max_bytes) || out->max_bytes == 0))
+        return cw_err_set(err, CW_E_INVALID,
+                          "max_bytes must be a positive number of bytes, or a size as 20MB");
     return 0;
 }
 

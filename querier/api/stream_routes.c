@@ -150,7 +150,7 @@ static void parse_targets(struct cw_api_request *request, struct cw_volume_optio
     while (cw_str_split(&text, ',', &name)) {
         names = cw_arena_grow(request->arena, names, options->ntargets, &cap, options->ntargets + 1,
                               sizeof *names);
-        names[options->ntargets++] = cw_str_trim(name);
+        names[options->ntargets++] = name;
     }
     options->targets = names;
 }

@@ -22,7 +22,14 @@ static bool is_scalar(int event)
     return event >= CW_JSON_STRING;
 }
 
-/* Times are told as such: "start_ns". */
+/* "start_ns": a text, as JSON's numbers do not hold it. */
+static bool is_time(const struct explain_text *t, int event, struct cw_str name)
+{
+    int64_t ns;
+    return event == CW_JSON_STRING && cw_str_ends(name, CW_STR("_ns")) &&
+           cw_str_to_i64(t->json.text, &ns);
+}
+
 static void add_scalar(struct explain_text *t, int event, struct cw_str name)
 {
     static const char *const words[] = {
@@ -30,8 +37,7 @@ static void add_scalar(struct explain_text *t, int event, struct cw_str name)
     int64_t ns;
     if (event >= CW_JSON_TRUE)
         cw_buf_adds(t->out, cw_str_of(words[event]));
-    else if (event == CW_JSON_STRING && cw_str_ends(name, CW_STR("_ns")) &&
-             cw_str_to_i64(t->json.text, &ns))
+    else if (is_time(t, event, name) && cw_str_to_i64(t->json.text, &ns))
         cw_time_format_rfc3339(ns, t->out);
     else
         cw_terminal_text_add(t->json.text, t->out);
@@ -69,10 +75,12 @@ static int add_member(struct explain_text *t, unsigned depth, struct cw_err *err
 {
     struct cw_str name = t->json.text;
     cw_terminal_text_add(name, t->out);
-    cw_buf_addc(t->out, ':');
     int event = cw_json_next(&t->json, err);
     if (event < 0)
         return event;
+    if (is_time(t, event, name))
+        t->out->len -= 3; /* it is told as one: without "_ns" */
+    cw_buf_addc(t->out, ':');
     if (event == CW_JSON_ARRAY)
         return add_array(t, depth, err);
     cw_buf_addc(t->out, event == CW_JSON_OBJECT ? '\n' : ' ');

@@ -177,7 +177,7 @@ def test_the_command_prints_text_and_json(flushed):
     assert text.returncode == 0, text.stderr
     lines = text.stdout.decode().splitlines()
     assert lines[0] == 'query: {app="shop"} |= "needle"'
-    assert "start_ns: 2023-11-14T22:00:00Z" in lines
+    assert "start: 2023-11-14T22:00:00Z" in lines
     assert "  streams: 1" in lines
     assert not any(line.startswith("analyze:") for line in lines)
     text = cli(*common, "--analyze", server=flushed)

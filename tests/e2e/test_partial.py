@@ -145,8 +145,8 @@ def test_bad_input_is_refused_and_says_why(ingester):
             ({"continuation": "x"}, "this is not a continuation token of a partial answer, or it is not all of it"),
             ({"continuation": token, "query": '{app="a"}'}, "the continuation token is of another query"),
             ({"continuation": steps}, "the continuation token is of another query"),
-            ({"partial": "true", "max_bytes": "0"}, "max_bytes must be a positive number of bytes"),
-            ({"partial": "true", "max_bytes": "lots"}, "max_bytes must be a positive number of bytes"),
+            ({"partial": "true", "max_bytes": "0"}, "max_bytes must be a positive number of bytes, or a size as 20MB"),
+            ({"partial": "true", "max_bytes": "lots"}, "max_bytes must be a positive number of bytes, or a size as 20MB"),
             ({"partial": "true", "max_time": "-1s"}, None), ({"partial": "true", "max_time": "0"}, "max_time must be a positive duration"),
             ({"partial": "true", "interval": "5"}, "an answer with an interval cannot be partial")):
         got = ask(ingester, 400, **{"query": query, **params})

@@ -19,7 +19,7 @@ Test(explain_print, members_stand_on_a_line_each_and_what_is_in_them_below)
            "a: 1\nb: x y\nc: yes\nd: no\ne: -\nf: 1.5e-7\n");
     expect("{\"a\":{\"b\":{\"c\":1},\"d\":2}}", "a:\n  b:\n    c: 1\n  d: 2\n");
     expect("{\"start_ns\":\"1700000000000000001\",\"x_ns\":\"soon\",\"n\":\"17\"}",
-           "start_ns: 2023-11-14T22:13:20.000000001Z\nx_ns: soon\nn: 17\n");
+           "start: 2023-11-14T22:13:20.000000001Z\nx_ns: soon\nn: 17\n");
 }
 
 Test(explain_print, lists_of_words_stand_on_one_line_and_of_objects_behind_dashes)

@@ -383,6 +383,8 @@ class Generator:
                 inner += ' | __error__=""'
             if self.chance(0.15):
                 inner += " | %s > %s" % (label, r.choice(["0", "2", "1s"]))
+            if self.chance(0.15):
+                inner += " | " + self.label_filter(names)
         span = "[%s]" % self.duration()
         if self.chance(0.2):
             span += " offset " + r.choice(["1m", "10m", "30s", "1h"])

@@ -196,7 +196,7 @@ class Evaluator:
         post = [label_test(s[1]) if s[0] == "filter" else None for s in (unwrap[2] if unwrap else [])]
         if None in post:
             raise NotCovered("a stage after unwrap")
-        required = required_names(log[2])
+        required = required_names(list(log[2]) + list(unwrap[2] if unwrap else []))
         hints = Hints()
         nothing = name == "absent_over_time" or grouping is not None and grouping == ("by", [])
         if nothing:

@@ -175,14 +175,11 @@ def ask_siblings(server, queries, seed):
         if request["kind"] == "log":
             request.update(limit=r.choice([5, 100, 1000]), direction=r.choice(["forward", "backward"]))
         asked += 1
-        try:
-            want = differential.expected(data, request)
-        except ZeroDivisionError:
-            continue
         status, body = server.query("siblings", request)
         # words that do not go together are an error of the parser, whose texts the suite knows, and the evaluator does not
-        if want[0] != "error" and status == 400 and body.startswith(b"parse error"):
+        if status == 400 and body.startswith(b"parse error"):
             continue
+        want = differential.expected(data, request)
         compared += want[0] != "unknown"
         if want[0] == "answer" and status == 200:
             difference = reference.difference(want[1], json.loads(body)["data"], rel=1e-9)

@@ -597,6 +597,13 @@ static int scrapes_new(struct cw_shipper *sh, struct cw_err *err)
                                                     .arg = sh};
     cw_kept_metrics_init(&sh->kept_metrics,
                          sh->config->keep_stage_metrics ? sh->state_dir.positions_path : NULL);
+    const struct cw_limits_config *limits = &sh->config->limits;
+    if (limits->rate_enabled)
+        sh->kept_metrics.host.limit =
+            (struct cw_shared_limit){.rate = limits->rate,
+                                     .burst = (double)limits->burst,
+                                     .drop = limits->rate_drop,
+                                     .bucket = {(double)limits->burst, INT64_MIN}};
     int rc = cw_pipelines_init(&sh->pipelines, &sh->config->pipelines, &sh->kept_metrics.host, err);
     if (rc < 0)
         return rc;

@@ -68,6 +68,9 @@ struct cw_limits_config {
     bool max_line_truncate;
     struct cw_str max_line_truncate_mark;
     int64_t max_outputs;
+    bool rate_enabled, rate_drop;
+    double rate; /* lines a second, of all together */
+    int64_t burst;
 };
 struct cw_shipper_config {
     struct cw_server_config server;

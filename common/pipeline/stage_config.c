@@ -51,6 +51,17 @@ static const struct cw_key_def drop_keys[] = {
 static const struct cw_table_def drop_table =
     CW_TABLE("drop", drop_keys, struct cw_stage_drop_config);
 
+static const struct cw_key_def eventlogmessage_keys[] = {
+    {"source", CW_KEY_STRING, AT(eventlogmessage, source), .def = "message",
+     .doc = "The extracted value that holds the message: lines of \"Key: value\"."},
+    {"drop_invalid_labels", CW_KEY_BOOL, AT(eventlogmessage, drop_invalid_labels), .def = "false",
+     .doc = "Leave keys out that are no names; else what no name has becomes '_'."},
+    {"overwrite_existing", CW_KEY_BOOL, AT(eventlogmessage, overwrite_existing), .def = "false",
+     .doc = "A value takes the place of one that there is under its name."},
+};
+static const struct cw_table_def eventlogmessage_table =
+    CW_TABLE("eventlogmessage", eventlogmessage_keys, struct cw_stage_eventlogmessage_config);
+
 static const char *const geoip_names[] = {"city", "asn", "country", NULL};
 static const struct cw_key_def geoip_keys[] = {
     {"db", CW_KEY_STRING, AT(geoip, db), .flags = CW_KEY_REQUIRED,
@@ -170,7 +181,8 @@ static const struct cw_key_def metric_keys[] = {
      .seen = CW_KEY_AT(struct cw_stage_metric_config, has_value),
      .doc = "Only entries whose value is that count."},
     {"config.action", CW_KEY_STRING, AT(metric, action),
-     .doc = "inc or add for a counter; set, inc, dec, add or sub for a gauge."},
+     .doc = "inc or add for a counter; set, inc, dec, add or sub for a gauge. A histogram may have "
+            "one of a counter's, which says nothing: it counts the value."},
     {"config.match_all", CW_KEY_BOOL, AT(metric, match_all), .def = "false",
      .doc = "A counter counts all entries, whatever was extracted."},
     {"config.count_entry_bytes", CW_KEY_BOOL, AT(metric, count_entry_bytes), .def = "false",
@@ -379,6 +391,8 @@ static const struct cw_key_def stage_keys[] = {
           .doc = "Take ANSI colour sequences out of the line."),
     STAGE(drop, CW_KEY_TABLE, .table = &drop_table,
           .doc = "Drop entries for which all of the options hold."),
+    STAGE(eventlogmessage, CW_KEY_TABLE, .table = &eventlogmessage_table,
+          .doc = "Extract the values of a Windows event's message."),
     STAGE(geoip, CW_KEY_TABLE, .table = &geoip_table,
           .doc = "Labels that say where an IP address is."),
     STAGE(json, CW_KEY_TABLE, .table = &json_table, .doc = "Extract values from a JSON object."),
@@ -403,6 +417,8 @@ static const struct cw_key_def stage_keys[] = {
                  "labels of the entry."),
     STAGE(multiline, CW_KEY_TABLE, .table = &multiline_table,
           .doc = "Join lines into entries, those of each set of labels for themselves."),
+    STAGE(non_indexed_labels, CW_KEY_MAP,
+          .doc = "The same as structured_metadata, by its old name."),
     STAGE(output, CW_KEY_TABLE, .table = &output_table, .doc = "Make an extracted value the line."),
     STAGE(pack, CW_KEY_TABLE, .table = &pack_table,
           .doc = "Make line and labels one JSON object, which LogQL's unpack takes apart."),

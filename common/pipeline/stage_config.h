@@ -81,6 +81,10 @@ struct cw_stage_pattern_config {
     struct cw_str pattern, source;
     bool labels_from_groups;
 };
+struct cw_stage_eventlogmessage_config {
+    struct cw_str source;
+    bool drop_invalid_labels, overwrite_existing;
+};
 struct cw_stage_redact_rule {
     struct cw_str name, expression, replacement;
     int action; /* enum cw_redact_action */
@@ -139,6 +143,7 @@ struct cw_stage_truncate_config {
     X(docker, docker, struct cw_stage_none_config)                                                 \
     X(decolorize, decolorize, struct cw_stage_none_config)                                         \
     X(drop, drop, struct cw_stage_drop_config)                                                     \
+    X(eventlogmessage, eventlogmessage, struct cw_stage_eventlogmessage_config)                    \
     X(geoip, geoip, struct cw_stage_geoip_config)                                                  \
     X(json, json, struct cw_stage_json_config)                                                     \
     X(label_drop, labeldrop, struct cw_config_strings)                                             \
@@ -153,6 +158,7 @@ struct cw_stage_truncate_config {
     X(match, match, struct cw_stage_match_config)                                                  \
     X(metrics, metrics, struct cw_config_table_map)                                                \
     X(multiline, multiline, struct cw_stage_multiline_config)                                      \
+    X(non_indexed_labels, structured_metadata, struct cw_config_map)                               \
     X(output, output, struct cw_stage_source_config)                                               \
     X(pack, pack, struct cw_stage_pack_config)                                                     \
     X(pattern, pattern, struct cw_stage_pattern_config)                                            \

@@ -65,6 +65,20 @@ void cw_stage_set_named(struct cw_stages_run *run, struct cw_stage_item *item, s
     item->others[item->nothers++] = (struct cw_extracted_other){name, value};
 }
 
+bool cw_stage_has_named(const struct cw_stages_run *run, const struct cw_stage_item *item,
+                        struct cw_str name)
+{
+    const struct cw_stages *stages = run->stages;
+    struct cw_str text;
+    for (size_t i = 0; i < stages->nslots; i++)
+        if (cw_str_eq(stages->slot_names[i], name))
+            return cw_stage_get(run, item, (uint32_t)i).kind != CW_EXTRACTED_UNSET;
+    for (size_t i = 0; i < item->nothers; i++)
+        if (cw_str_eq(item->others[i].name, name))
+            return true;
+    return find_label(item->fed, item->nfed, name, &text);
+}
+
 bool cw_stages_extracted(const struct cw_stages_run *run, const struct cw_stage_entry *entry,
                          size_t i, struct cw_str *name, struct cw_str *value)
 {

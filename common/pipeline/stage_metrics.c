@@ -43,8 +43,10 @@ static int read_action(const struct cw_stage_metric_config *c, enum cw_custom_ty
 {
     int action = index_of(c->action, action_names, CW_COUNT(action_names));
     if (type == CW_CUSTOM_HISTOGRAM) {
-        out->action = CW_CUSTOM_OBSERVE;
-        return c->action.len == 0 ? 0 : cw_err_set(err, CW_E_INVALID, "a histogram has no action");
+        out->action = CW_CUSTOM_OBSERVE; /* promtail's manual gives it one, which says nothing */
+        if (c->action.len == 0 || action == CW_CUSTOM_INC || action == CW_CUSTOM_ADD)
+            return 0;
+        return cw_err_set(err, CW_E_INVALID, "config.action of a histogram, if any, is inc or add");
     }
     if (type == CW_CUSTOM_COUNTER && action != CW_CUSTOM_INC && action != CW_CUSTOM_ADD)
         return cw_err_set(err, CW_E_INVALID, "config.action of a counter is to be inc or add");

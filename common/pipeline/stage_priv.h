@@ -123,6 +123,10 @@ static inline void cw_stage_waits(struct cw_stages_build *build, struct cw_stage
         build->stages->wait_ns = wait_ns;
 }
 
+/* The state of a limit stage that takes its tokens from the host's bucket. */
+struct cw_shared_limit;
+void *cw_stage_limit_shared(struct cw_stages_build *build, struct cw_shared_limit *limit);
+
 /* ---- running ---- */
 
 static inline void *cw_stage_run_state(const struct cw_stage_node *node,
@@ -161,6 +165,10 @@ static inline void cw_stage_set_text(struct cw_stage_item *item, uint32_t slot, 
 /* Of a name that a line brought up: to its slot, or among the others. */
 void cw_stage_set_named(struct cw_stages_run *run, struct cw_stage_item *item, struct cw_str name,
                         enum cw_extracted_kind kind, struct cw_str text);
+
+/* Whether there is an extracted value of that name, one of the labels at first included; of names that no stage reads it knows none. */
+bool cw_stage_has_named(const struct cw_stages_run *run, const struct cw_stage_item *item,
+                        struct cw_str name);
 
 /* An empty value takes the name away; one that is not UTF-8 changes nothing. Texts are borrowed as long as the run. */
 void cw_stage_set_label(struct cw_stages_run *run, struct cw_stage_item *item, struct cw_str name,

@@ -1,5 +1,6 @@
 #include "common/base/assert.h"
 #include "common/pipeline/stage_priv.h"
+#include "common/pipeline/stages_host.h"
 
 #define DECLARE(name, stem, type) extern const struct cw_stage_def cw_stage_##stem##_def;
 CW_STAGES(DECLARE)
@@ -78,6 +79,16 @@ int cw_stages_compile(struct cw_stages_build *build, const struct cw_config_tabl
     return 0;
 }
 
+/* Behind all that is configured. */
+static void add_shared_limit(struct cw_stages_build *build, struct cw_shared_limit *limit)
+{
+    struct cw_stage_node *node = add_node(build);
+    node->def = &cw_stage_limit_def;
+    node->name = "limits_config.readline_rate";
+    node->state = cw_stage_limit_shared(build, limit);
+    node->end = build->stages->nnodes;
+}
+
 int cw_stages_new(const struct cw_config_tables *configs, struct cw_stages_host *host,
                   struct cw_stages **out, struct cw_err *err)
 {
@@ -87,6 +98,8 @@ int cw_stages_new(const struct cw_config_tables *configs, struct cw_stages_host 
     stages->host = host;
     struct cw_stages_build build = {stages, arena, 0};
     int rc = cw_stages_compile(&build, configs, err);
+    if (rc == 0 && host != NULL && host->limit.rate > 0)
+        add_shared_limit(&build, &host->limit);
     if (rc < 0) {
         cw_stages_free(&stages);
         return rc;

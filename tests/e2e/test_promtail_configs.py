@@ -57,6 +57,20 @@ def test_it_does_what_it_says(name, tmp_path):
     assert sorted("@%s %s" % (ts, entry) if entry in timed else entry for ts, entry in got) == want
 
 
+WITHOUT_EFFECT = """
+profiling_enabled http_listen_network grpc_listen_network grpc_listen_address grpc_listen_port grpc_listen_conn_limit http_server_read_timeout
+http_server_write_timeout grpc_server_max_recv_msg_size grpc_server_max_send_msg_size grpc_server_max_concurrent_streams external_url
+positions.ignore_invalid_yaml limits_config.max_streams options.stream_lag_labels tracing
+grpc_listen_port log_level"""                                # of the receiver of pushes
+
+
+def test_every_documented_key_is_known_and_what_has_no_effect_says_so():
+    done = run(os.path.join(FOLDER, "every-key.yaml"), "--check")
+    told = re.findall(r"every-key\.yaml:\d+:\d+: (\S+) is ignored: .", done.stderr.decode())
+    assert done.returncode == 0 and len(told) == len(done.stderr.decode().splitlines()), done.stderr.decode()
+    assert sorted(told) == sorted(WITHOUT_EFFECT.split()), told
+
+
 def test_all_mistakes_are_told_at_once(tmp_path):
     path = tmp_path / "bad.yaml"
     path.write_text("""clients:

@@ -3,9 +3,13 @@ import http.server
 import json
 import os
 import random
+import re
 import subprocess
 import threading
 import time
+import urllib.request
+
+import pytest
 
 from load import differences
 from programs import LONG, SHIPPER, wait_for
@@ -295,4 +299,32 @@ def test_two_clients_are_sent_the_same_times(tmp_path, make_ingester, make_shipp
     have = [sorted((e["line"], e["ts"]) for e in server.export('{job="s"}')) for server in servers]
     assert sorted(lines) == [line for line, _ in have[0]]
     assert have[0] == have[1], [pair for pair in zip(*have) if pair[0] != pair[1]][:5]
+    assert shipper.stop() == 0
+
+
+@pytest.mark.parametrize("drop", [True, False])
+def test_the_rate_of_all_jobs_together(tmp_path, ingester, make_shipper, drop):
+    """limits_config.readline_rate: two jobs, one of them without stages of its own."""
+    for name in "ab":
+        (tmp_path / (name + ".log")).write_text("".join("%s %d\n" % (name, i) for i in range(300)))
+    shipper = make_shipper(config="positions: {filename: %(t)s/p.yml}\nclients: [{url: '%(u)s/loki/api/v1/push', batchwait: 20ms}]\n"
+                           "server: {http_listen_address: 127.0.0.1, http_listen_port: 0}\n"
+                           "limits_config: {readline_rate_enabled: true, readline_rate: 100, readline_burst: 50, readline_rate_drop: %(d)s}\nscrape_configs:\n"
+                           "- {job_name: a, static_configs: [{labels: {job: r, __path__: %(t)s/a.log}}]}\n"
+                           "- {job_name: b, pipeline_stages: [regex: {expression: '(?P<n>\\d+)'}], static_configs: [{labels: {job: r, __path__: %(t)s/b.log}}]}\n"
+                           % {"t": tmp_path, "u": ingester.url, "d": str(drop).lower()})
+    start = time.monotonic()
+    shipper.start()
+    if drop:
+        wait_for("the first", lambda: ingester.count('{job="r"}') >= 50, every=0.1)
+        time.sleep(1)
+        told = re.search(r"at (http://[^\s\"]+)", shipper.log()).group(1)
+        metrics = urllib.request.urlopen(told + "/metrics").read().decode()
+        dropped = float(re.search(r"^cordwood_shipper_lines_dropped_total (\S+)", metrics, re.M).group(1))
+        assert "(readline_rate)" in urllib.request.urlopen(told + "/targets").read().decode()
+        assert dropped > 0 and ingester.count('{job="r"}') + dropped == 600, metrics
+    else:
+        wait_for("all of them", lambda: ingester.count('{job="r"}') >= 600, 60, 0.2)
+        assert time.monotonic() - start > 5                 # (600 - 50) / 100 a second
+        assert differences([b"%s %d" % (n, i) for n in (b"a", b"b") for i in range(300)], ingester.export_lines('{job="r"}')) is None
     assert shipper.stop() == 0

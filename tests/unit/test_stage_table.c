@@ -41,6 +41,26 @@ static const struct row rows[] = {
      "2019-04-30T02:12:41.8443515Z {app=\"x\", stream=\"stderr\"} log message\n"},
     {"docker leaves other lines alone", "- docker: {}\n", "plain\n{\"log\":\n",
      NOW " {app=\"x\"} plain\n" NOW " {app=\"x\"} {\"log\":\n"},
+    /* ---- eventlogmessage ---- */
+    {"eventlogmessage",
+     "- json: {expressions: {message: , Overwritten: }}\n- eventlogmessage: {}\n"
+     "- labels: {Key1: , Two_Words: , _st: , Empty: , Overwritten: }\n- output: {source: Key1}\n",
+     "{\"message\":\"no key\\r\\nKey1: Value 1: more\\r\\nTwo Words:v2\\r\\n1st: x\\nKey1: "
+     "y\\r\\nEmpty:\\r\\nOverwritten: new\",\"Overwritten\":\"old\"}\n",
+     NOW " {Key1=\"Value 1: more\", Overwritten=\"old\", Two_Words=\"v2\", _st=\"x\\nKey1: y\", "
+         "app=\"x\"} Value 1: more\n"},
+    {"eventlogmessage with options",
+     "- json: {expressions: {m: , Old: }}\n"
+     "- eventlogmessage: {source: m, drop_invalid_labels: true, overwrite_existing: true}\n"
+     "- labels: {Key: , Two_Words: , Old: }\n- template: {source: o, template: o}\n"
+     "- output: {source: o}\n",
+     "{\"m\":\"Key: v\\r\\nTwo Words: v2\\r\\nOld: new\",\"Old\":\"old\"}\n",
+     NOW " {Key=\"v\", Old=\"new\", app=\"x\"} o\n"},
+    {"eventlogmessage without a message",
+     "- json: {expressions: {message: }}\n- eventlogmessage: {}\n",
+     "{\"message\":null}\n{\"message\":17}\nplain\n",
+     "dropped: eventlogmessage_stage\n" NOW " {app=\"x\"} {\"message\":17}\n" NOW
+     " {app=\"x\"} plain\n"},
     /* ---- decolorize ---- */
     {"decolorize", "- decolorize: {}\n", "\x1b[31mred\x1b[0m text\n",
      NOW " {app=\"x\"} red text\n"},

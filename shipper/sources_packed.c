@@ -157,11 +157,12 @@ bool cw_sources_packed_find(struct cw_sources *sources, const struct cw_source *
     return path[0] != '\0' && !is_read;
 }
 
-/* ---- those that came while we were down ---- */
+/* ---- those that came while we were down, or before we knew the log ---- */
 
 struct missed {
     struct cw_sources *sources;
     const char *log;
+    int64_t after_ns; /* those that were written later */
 };
 
 static bool is_known(struct missed *missed, const struct cw_tail *tail)
@@ -180,7 +181,7 @@ static void on_missed(void *arg, const char *path, const struct stat *st)
     struct cw_sources *sources = missed->sources;
     struct cw_tail tail;
     struct cw_err err;
-    if (written_ns(st) <= sources->options.last_alive_ns)
+    if (written_ns(st) <= missed->after_ns)
         return;
     if (cw_tail_open_packed(&tail, path, sources->options.unpack_folder, &err) < 0) {
         cw_log_warn("%s", err.text);
@@ -199,7 +200,14 @@ static void on_missed(void *arg, const char *path, const struct stat *st)
 
 void cw_sources_packed_missed(struct cw_sources *sources, const char *log)
 {
-    struct missed missed = {sources, log};
+    struct missed missed = {sources, log, sources->options.last_alive_ns};
     if (sources->options.unpack_folder != NULL && sources->options.last_alive_ns > 0)
+        packed_walk(sources, log, log, on_missed, &missed);
+}
+
+void cw_sources_packed_older(struct cw_sources *sources, const char *log)
+{
+    struct missed missed = {sources, log, INT64_MIN};
+    if (sources->options.unpack_folder != NULL && !sources->options.from_end)
         packed_walk(sources, log, log, on_missed, &missed);
 }

@@ -55,6 +55,8 @@ bool cw_sources_packed_find(struct cw_sources *sources, const struct cw_source *
                             size_t size);
 /* Sources of a log's generations that were made and compressed since the positions were written. */
 void cw_sources_packed_missed(struct cw_sources *sources, const char *log);
+/* Sources of all its compressed generations: of a log that nobody has read before. */
+void cw_sources_packed_older(struct cw_sources *sources, const char *log);
 /* Whether one more file may be opened; some that rest are closed for it. */
 bool cw_sources_room(struct cw_sources *sources);
 /* A source that rests without a descriptor was touched. */

@@ -164,6 +164,16 @@ static bool is_public(const char *path)
     return true;
 }
 
+/* A container's log, of which nothing is known yet: what it wrote before is wanted too. */
+static bool is_first_of_container(const struct scan *scan, const char *path)
+{
+    const struct cw_target *target = scan->target;
+    size_t at = SIZE_MAX;
+    return (target->format == CW_SOURCE_DOCKER || target->format == CW_SOURCE_DOCKER_LOCAL) &&
+           strcmp(target->path, path) == 0 &&
+           cw_sources_path_next(scan->sources, path, &at) == NULL;
+}
+
 /* A file at `path` that belongs to scan->target, known to people as `named`. */
 static void file_found(struct scan *scan, const char *path, const char *named)
 {
@@ -232,7 +242,10 @@ static void file_found(struct scan *scan, const char *path, const char *named)
         return;
     }
     if (source == NULL) {
+        bool first = is_first_of_container(scan, path);
         source_begin(scan, &tail, path, named);
+        if (first)
+            cw_sources_packed_older(sources, path);
         return;
     }
     source->scan_number = sources->scan_number;

@@ -70,7 +70,8 @@ int cw_found_stages(const struct cw_scrape *scrape, const struct cw_found *found
                       CW_STR_ARG(found->pipeline));
 }
 
-/* A container's file, and those that were rotated away before the container was found: .1, .2, ... */
+/* A container's file, and those that were rotated away before the container was found: .1, .2, ... (Compressed ones are found from
+ * the first.) */
 static int container_files(struct cw_target *target, struct cw_str path, struct cw_err *err)
 {
     struct cw_buf text;

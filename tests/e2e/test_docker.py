@@ -155,14 +155,18 @@ def test_the_driver_local_is_read_from_its_files(ingester, make_shipper, engine,
     assert shipper.stop() == 0
 
 
+@pytest.mark.parametrize("compress", ["false", "true"])
 @pytest.mark.parametrize("driver", ["json-file", "local"])
-def test_what_was_rotated_before_the_container_was_found(ingester, make_shipper, engine, driver):
-    engine.run("old-" + driver, "for i in $(seq 1 1000); do echo line number $i; done", "--log-driver", driver,
-               "--log-opt", "max-size=20k", "--log-opt", "max-file=9", "--log-opt", "compress=false")
-    wait_for("its end", lambda: engine.docker("inspect", "-f", "{{.State.Running}}", "old-" + driver).stdout.strip() == b"false")
+def test_what_was_rotated_before_the_container_was_found(ingester, make_shipper, engine, driver, compress):
+    name = "old-%s-%s" % (driver, compress)
+    engine.run(name, "for i in $(seq 1 1000); do echo line number $i; done", "--log-driver", driver,
+               "--log-opt", "max-size=20k", "--log-opt", "max-file=9", "--log-opt", "compress=" + compress)
+    wait_for("its end", lambda: engine.docker("inspect", "-f", "{{.State.Running}}", name).stdout.strip() == b"false")
     shipper = make_shipper(arguments=["--push", ingester.url, "--label", "job=docker", "--docker=" + engine.socket]).start()
-    lines_of(ingester, '{container="old-%s"}' % driver, [b"line number %d" % i for i in range(1, 1001)])
-    assert shipper.stop() == 0
+    for _ in range(3):
+        lines_of(ingester, '{container="%s"}' % name, [b"line number %d" % i for i in range(1, 1001)])
+        assert shipper.stop() == 0
+        shipper.start()
 
 
 # A driver whose logs are in no file: the Engine keeps them for its API.

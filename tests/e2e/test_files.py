@@ -3,6 +3,7 @@ import bz2
 import gzip
 import lzma
 import os
+import random
 import resource
 import shutil
 import signal
@@ -218,3 +219,61 @@ def test_names_and_kinds_of_files(make_shipper, ingester, logs):
                 os.rename(logs / ("chain.log.%d" % k), logs / ("chain.log.%d" % (k + 1)))
         os.rename(logs / "chain.log", logs / "chain.log.1")
     stored(ingester, want)
+
+
+class Kubelet:
+    """Rotates a container's log as the kubelet does: the newest generation stays as it is, the one before is compressed, under the
+    time of that, by way of a temporary name."""
+
+    def __init__(self, folder):
+        self.folder, self.log, self.n, self.lines = folder, folder / "0.log", 0, []
+        folder.mkdir(parents=True)
+
+    def write(self, n):
+        lines = [b"line %d of %s" % (len(self.lines) + i, b"x" * 50) for i in range(n)]
+        now = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime()).encode()
+        append(self.log, [b"%s.%09dZ stdout F " % (now, len(self.lines) + i) + line for i, line in enumerate(lines)])
+        self.lines += lines
+
+    def rotate(self):
+        for path in self.folder.glob("0.log.*"):
+            if path.suffix != ".gz":
+                tmp = path.with_name(path.name + ".tmp")
+                with open(path, "rb") as f, gzip.open(tmp, "wb") as out:
+                    shutil.copyfileobj(f, out)
+                os.rename(tmp, path.with_name(path.name + ".gz"))
+                os.unlink(path)
+        self.n += 1
+        os.rename(self.log, self.folder / ("0.log.20260105-%06d" % self.n))
+        open(self.log, "w").close()
+
+
+def test_container_logs_that_the_kubelet_compresses(make_shipper, ingester, logs, tmp_path):
+    config = CONFIG % (ingester.url, tmp_path / "positions", "pipeline_stages: [{cri: {}}]", logs / "pods" / "*" / "*" / "*.log")
+    kubelet, rng = Kubelet(logs / "pods" / "ns_pod_uid" / "app"), random.Random(3)
+    kubelet.write(10)
+    shipper = make_shipper(config=config).start()
+    stored(ingester, kubelet.lines)
+    for i in range(12):
+        kubelet.write(rng.randrange(1, 3000))
+        if i % 4 == 1:                                      # what is compressed then was not read to its end, or not at all
+            time.sleep(rng.choice((0, 0.3)))
+            shipper.kill()
+        for _ in range(rng.randrange(1, 4)):
+            kubelet.rotate()
+            kubelet.write(rng.randrange(1, 500))
+            if i % 4 != 1:
+                time.sleep(0.5)                             # the kubelet looks each ten seconds: nobody sees less
+        if i % 4 == 1:
+            shipper.start()
+        elif i % 4 == 3:
+            stored(ingester, kubelet.lines, 60)
+    stored(ingester, kubelet.lines, 60)
+    shipper.kill()
+    time.sleep(1)
+    kubelet.rotate()
+    kubelet.write(10)
+    for _ in range(2):
+        shipper.start()
+        stored(ingester, kubelet.lines, 60)
+        shipper.kill()

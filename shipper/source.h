@@ -79,9 +79,10 @@ struct cw_source {
     int64_t quiet_since_ns; /* monotonic; when its size was last seen to change */
     uint64_t quiet_size;
     unsigned nbusy;
-    int64_t since_ns;       /* when its present contents came to notice; 0: before we started */
-    uint64_t copy_ino;      /* a file on its device that a scan found to be a copy of it; 0: none */
-    bool copied;            /* it went on in a copy; later copies are looked for in the next scan */
+    int64_t since_ns;  /* when its present contents came to notice; 0: before we started */
+    uint64_t copy_ino; /* a file on its device that a scan found to be a copy of it; 0: none */
+    bool
+        rotated; /* it went on in a copy, or took a log's place: the next scan looks for others that came meanwhile */
     bool touched;           /* the kernel told of it since it was last looked at */
     bool active;            /* in the table's list of those with something to read */
     bool polled;            /* in its list of those of which the kernel does not tell */

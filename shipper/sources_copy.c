@@ -24,7 +24,8 @@ struct copy_search {
     struct cw_sources *sources;
     const struct cw_source *source; /* the truncated one */
     int64_t born_after_ns;
-    struct cw_tail found; /* fd -1: none */
+    struct cw_tail
+        found; /* fd -1: none, or one that is compressed, to be opened when its turn comes */
     char path[PATH_MAX];
 };
 
@@ -136,13 +137,20 @@ static void copy_take(struct copy_search *search, struct cw_source *source,
     struct cw_sources *sources = search->sources;
     struct cw_source *next = successor_new(source, identity, size, now_ns, now_mono_ns);
     uint64_t position = cw_source_position(source);
-    truncation_count(sources, source, CW_MAX(position, search->found.size));
+    bool packed = search->found.fd < 0; /* how much it holds is not known yet */
+    truncation_count(sources, source, packed ? UINT64_MAX : CW_MAX(position, search->found.size));
     cw_log_info("%s was truncated: what it held is read on from byte %" PRIu64 " of its copy %s",
                 source->path_now, position, search->path);
+    struct cw_file_identity recorded = source->tail.identity;
     source->tail = search->found;
+    if (packed) {
+        source->tail.identity.prefix_len = recorded.prefix_len;
+        source->tail.identity.prefix_hash = recorded.prefix_hash;
+        sources->deferred = true;
+    }
     source->goal = source->tail.size;
     source->changed = source->final = source->waited = source->wanted = false;
-    source->copied = true;
+    source->rotated = true;
     source->copy_ino = 0;
     source->quiet_since_ns = now_mono_ns;
     source->watch = -1;
@@ -151,7 +159,8 @@ static void copy_take(struct copy_search *search, struct cw_source *source,
     cw_source_path_now_set(source, search->path);
     cw_sources_index_moved(sources, source);
     sources->watches_stale = true;
-    cw_sources_watch(sources, source);
+    if (!packed)
+        cw_sources_watch(sources, source);
     cw_sources_add(sources, next);
     cw_sources_index_build(sources); /* the source is another inode now */
     cw_source_sight(next, now_ns, now_mono_ns);
@@ -185,7 +194,9 @@ void cw_sources_truncated(struct cw_sources *sources, struct cw_source *source, 
     if (cw_file_identity_read(source->tail.fd, &identity, &size, &err) < 0)
         return; /* asked again with the next refresh */
     cw_rotated_walk(source->path_now, on_rotated, &search);
-    if (search.found.fd >= 0)
+    if (search.found.fd >= 0 ||
+        cw_sources_packed_copy(sources, source, search.born_after_ns, search.path,
+                               sizeof search.path, &search.found.identity))
         copy_take(&search, source, &identity, size, now_ns, now_mono_ns);
     else if (source->nbusy == 0)
         contents_replaced(sources, source, &identity, size, now_ns);

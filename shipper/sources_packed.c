@@ -120,7 +120,9 @@ static bool text_is_of(const struct cw_tail *tail, const struct cw_source *sourc
 struct join {
     struct cw_sources *sources;
     const struct cw_source *source;
+    int64_t born_after_ns;
     int64_t written_ns; /* of the found one; of several the first after the source's birth */
+    struct cw_file_identity identity;
     char path[PATH_MAX];
 };
 
@@ -136,8 +138,10 @@ static void on_packed(void *arg, const char *path, const struct stat *st)
         cw_log_warn("%s", err.text);
         return;
     }
-    if (text_is_of(&tail, join->source)) {
+    if (text_is_of(&tail, join->source) &&
+        (tail.identity.birth_ns == 0 || tail.identity.birth_ns > join->born_after_ns)) {
         join->written_ns = written_ns(st);
+        join->identity = tail.identity;
         snprintf(join->path, sizeof join->path, "%s", path);
     }
     cw_tail_close(&tail);
@@ -146,7 +150,8 @@ static void on_packed(void *arg, const char *path, const struct stat *st)
 bool cw_sources_packed_find(struct cw_sources *sources, const struct cw_source *source, char *path,
                             size_t size)
 {
-    struct join join = {.sources = sources, .source = source, .written_ns = INT64_MAX};
+    struct join join = {
+        .sources = sources, .source = source, .born_after_ns = INT64_MIN, .written_ns = INT64_MAX};
     if (sources->options.unpack_folder == NULL)
         return false;
     packed_walk(sources, source->path, source->path_now, on_packed, &join);
@@ -155,6 +160,22 @@ bool cw_sources_packed_find(struct cw_sources *sources, const struct cw_source *
     bool is_read = source->tail.size > 0 && cw_source_position(source) >= source->tail.size &&
                    join.written_ns / CW_NS_PER_S == source->tail.written_ns / CW_NS_PER_S;
     return path[0] != '\0' && !is_read;
+}
+
+bool cw_sources_packed_copy(struct cw_sources *sources, const struct cw_source *source,
+                            int64_t born_after_ns, char *path, size_t size,
+                            struct cw_file_identity *identity)
+{
+    struct join join = {.sources = sources,
+                        .source = source,
+                        .born_after_ns = born_after_ns,
+                        .written_ns = INT64_MAX};
+    if (sources->options.unpack_folder == NULL)
+        return false;
+    packed_walk(sources, source->path, source->path_now, on_packed, &join);
+    snprintf(path, size, "%s", join.path);
+    *identity = join.identity;
+    return path[0] != '\0';
 }
 
 /* ---- those that came while we were down, or before we knew the log ---- */

@@ -53,6 +53,10 @@ int cw_sources_tail_open(struct cw_sources *sources, struct cw_tail *tail, const
  * read yet. */
 bool cw_sources_packed_find(struct cw_sources *sources, const struct cw_source *source, char *path,
                             size_t size);
+/* Find the compressed copy of what a truncated log held, born later than that; *identity is its, with the prefix of its text. */
+bool cw_sources_packed_copy(struct cw_sources *sources, const struct cw_source *source,
+                            int64_t born_after_ns, char *path, size_t size,
+                            struct cw_file_identity *identity);
 /* Sources of a log's generations that were made and compressed since the positions were written. */
 void cw_sources_packed_missed(struct cw_sources *sources, const char *log);
 /* Sources of all its compressed generations: of a log that nobody has read before. */

@@ -120,6 +120,8 @@ static void source_begin(struct scan *scan, struct cw_tail *tail, const char *pa
     source->scan_number = sources->scan_number;
     source->quiet_since_ns = scan->now_mono_ns;
     cw_source_sight(source, scan->now_ns, scan->now_mono_ns);
+    size_t at = SIZE_MAX; /* where one was, another may have been in between */
+    source->rotated = cw_sources_path_next(sources, named, &at) != NULL;
     cw_sources_watch(sources, source);
     cw_sources_add(sources, source);
     cw_sources_activate(sources, source);
@@ -435,28 +437,20 @@ static bool source_missing(struct scan *scan, struct cw_source *source)
     return true;
 }
 
-static int path_birth_cmp(const void *a, const void *b)
+/* Of the sources that were first seen at that path and are there no longer, the oldest; NULL: there is none. What was born behind it
+ * came when the log was followed, and has a source if it was ever met. (What is in its place tells nothing: copies that were made
+ * before we knew it are younger.) */
+static const struct cw_source *oldest_rotated(struct cw_sources *sources, const char *path)
 {
-    const struct cw_source *const *x = a, *const *y = b;
-    int c = strcmp((*x)->path, (*y)->path);
-    int64_t p = (*x)->tail.identity.birth_ns, q = (*y)->tail.identity.birth_ns;
-    return c ? c : (p > q) - (p < q);
-}
-
-/* Of the durable sources that were first seen at one path, the newest by its birth: one for each path. The caller's to free. */
-static struct cw_source **newest_of_all(const struct cw_sources *sources, size_t *n_out)
-{
-    struct cw_source **items = cw_mem_array(sources->n + 1, sizeof(struct cw_source *));
-    size_t n = 0, kept = 0;
-    for (size_t i = 0; i < sources->n; i++)
-        if (sources->items[i]->durable)
-            items[n++] = sources->items[i];
-    qsort(items, n, sizeof(struct cw_source *), path_birth_cmp);
-    for (size_t i = 0; i < n; i++)
-        if (i + 1 == n || strcmp(items[i]->path, items[i + 1]->path) != 0)
-            items[kept++] = items[i];
-    *n_out = kept;
-    return items;
+    const struct cw_source *source, *oldest = NULL;
+    for (size_t at = SIZE_MAX; (source = cw_sources_path_next(sources, path, &at)) != NULL;) {
+        const struct cw_file_identity *known = &source->tail.identity;
+        if (strcmp(source->path, path) == 0 && source->durable && known->birth_ns != 0 &&
+            (oldest == NULL || known->birth_ns < oldest->tail.identity.birth_ns) &&
+            !cw_file_identity_is_at(path, known))
+            oldest = source;
+    }
+    return oldest;
 }
 
 static int64_t birth_of(const char *path)
@@ -480,42 +474,35 @@ static void on_sibling(void *arg, const char *path)
         file_found(siblings->scan, path, siblings->named);
 }
 
-/* The log at source->path was rotated unseen. Files in its folder with a rotation's name that were
- * born after it came and were rotated away in the meantime: they are that log's too. */
-static void siblings_find(struct scan *scan, const struct cw_source *source)
+/* The log was rotated, perhaps unseen. Files in its folder with a rotation's name that were born
+ * after `oldest` came and were rotated away in the meantime: they are that log's too. */
+static void siblings_find(struct scan *scan, const struct cw_source *oldest)
 {
-    const struct cw_file_identity *known = &source->tail.identity;
-    if (known->birth_ns == 0 || cw_file_identity_is_at(source->path, known))
-        return;
+    char *named = cw_str_dupz(cw_str_of(oldest->path)); /* the table may move */
+    struct siblings siblings = {scan, named, oldest->tail.identity.birth_ns};
     if (!scan->sources->scanned)
-        cw_sources_packed_missed(scan->sources, source->path);
-    char *named = cw_str_dupz(cw_str_of(source->path)); /* the table may move */
-    struct siblings siblings = {scan, named, known->birth_ns};
+        cw_sources_packed_missed(scan->sources, named);
     cw_rotated_walk(named, on_sibling, &siblings);
     free(named);
 }
 
-/* At the first scan for what the positions file knows, later for what went on in a copy. */
+/* At the first scan for what the positions file knows, later for what was rotated. */
 static void siblings_find_all(struct scan *scan)
 {
     struct cw_sources *sources = scan->sources;
-    bool any = !sources->scanned;
-    for (size_t i = 0; i < sources->n; i++)
-        any |= sources->items[i]->copied;
-    if (!any)
-        return;
-    size_t n;
-    struct cw_source **newest = newest_of_all(sources, &n);
+    size_t n = sources->n;
     for (size_t i = 0; i < n; i++) {
-        scan->target = newest[i]->copied || !sources->scanned
-                           ? cw_sources_target_of(sources, newest[i]->path)
-                           : NULL;
+        struct cw_source *source = sources->items[i];
+        if (sources->scanned && !source->rotated)
+            continue;
+        source->rotated = false;
+        const struct cw_source *oldest = oldest_rotated(sources, source->path);
+        if (oldest == NULL || (!sources->scanned && oldest != source))
+            continue; /* each log once */
+        scan->target = cw_sources_target_of(sources, source->path);
         if (scan->target != NULL)
-            siblings_find(scan, newest[i]);
+            siblings_find(scan, oldest);
     }
-    free(newest);
-    for (size_t i = 0; i < sources->n; i++)
-        sources->items[i]->copied = false;
 }
 
 /* Open again what is where it was, before anything new is looked at: of a log that was truncated

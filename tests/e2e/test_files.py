@@ -8,12 +8,13 @@ import resource
 import shutil
 import signal
 import subprocess
+import threading
 import time
 
 import pytest
 
 from load import differences, numbered
-from programs import wait_for
+from programs import LONG, wait_for
 
 PACKERS = {
     ".gz": lambda data: gzip.compress(data),
@@ -277,3 +278,50 @@ def test_container_logs_that_the_kubelet_compresses(make_shipper, ingester, logs
         shipper.start()
         stored(ingester, kubelet.lines, 60)
         shipper.kill()
+
+
+class Logged(threading.Thread):
+    """Appends lines all the time, but while the log is rotated: what comes between copy and truncation is in no file."""
+
+    def __init__(self, path):
+        super().__init__()
+        self.path, self.lines, self.lock, self.ending = path, [], threading.Lock(), threading.Event()
+
+    def run(self):
+        rng = random.Random(self.path.name)
+        while not self.ending.is_set():
+            with self.lock, open(self.path, "ab", buffering=0) as f:
+                for _ in range(rng.randrange(1, 200)):
+                    self.lines.append(b"%s line %d %s" % (self.path.name.encode(), len(self.lines), b"y" * rng.randrange(100)))
+                    f.write(self.lines[-1] + b"\n")
+            time.sleep(rng.uniform(0, 0.05))
+
+
+@pytest.mark.parametrize("how", ["create", "copytruncate"])
+def test_rotation_with_compression_under_kills(make_shipper, ingester, logs, tmp_path, how):
+    config = tmp_path / "logrotate.conf"
+    config.write_text("%s/*.log {\n rotate 1000\n size 1\n %s\n compress\n missingok\n}\n" % (logs, "create" if how == "create" else how))
+    shipper = make_shipper(config=CONFIG % (ingester.url, tmp_path / "positions", "pipeline_stages: []", logs / "*.log")).start()
+    writers, rng = [Logged(logs / name) for name in ("a.log", "b.log")], random.Random(9)
+    for writer in writers:
+        writer.start()
+    try:
+        for i in range(30 if LONG else 10):
+            time.sleep(rng.uniform(0.1, 1))
+            kill = rng.random() < 0.5
+            if kill and rng.random() < 0.5:
+                shipper.kill()
+            with writers[0].lock, writers[1].lock:
+                for writer in writers:                      # a line is there, or the shipper could not know the file
+                    writer.lines.append(b"before rotation %d of %s" % (i, writer.path.name.encode()))
+                    append(writer.path, writer.lines[-1:])
+                subprocess.run(["/usr/sbin/logrotate", "-f", "-s", str(tmp_path / "status"), str(config)], check=True)
+            if kill:
+                shipper.kill()
+                time.sleep(rng.choice((0, 0.2)))
+                shipper.start()
+    finally:
+        for writer in writers:
+            writer.ending.set()
+            writer.join()
+    stored(ingester, [line for writer in writers for line in writer.lines], 120)

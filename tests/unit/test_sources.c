@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <time.h>
 #include "common/base/clock.h"
+#include "common/base/codec.h"
 #include "common/base/file.h"
 #include "shipper/batch.h"
 #include "shipper/shipper_metrics.h"
@@ -328,6 +329,88 @@ Test(sources, files_that_came_and_were_rotated_away_while_the_shipper_was_down_a
     cr_assert_str_eq(ship(), "now unseen");
     look();
     cr_assert_str_eq(ship(), "");
+}
+
+/* A scan in the middle of two rotations meets the last file, and not the one between; a kill follows. */
+Test(sources, a_file_that_came_and_went_between_two_that_are_known_is_read_after_a_kill)
+{
+    target_add("*.log", NULL);
+    cw_log_folder_append(&folder, "a.log", "1\n");
+    look();
+    tick_wait();
+    cw_log_folder_rename(&folder, "a.log", "a.log.2");
+    cw_log_folder_append(&folder, "a.log", "between\n");
+    cw_log_folder_rename(&folder, "a.log", "not seen yet");
+    tick_wait();
+    cw_log_folder_append(&folder, "a.log", "3\n");
+    look();
+    cr_assert_eq(sources->n, 2);
+    cw_log_folder_rename(&folder, "not seen yet", "a.log.1");
+    restart(NULL);
+    target_add("*.log", NULL);
+    look();
+    cr_assert_str_eq(ship(), "1 3 between");
+}
+
+Test(sources, a_file_that_came_and_went_between_two_scans_is_read_though_nobody_told_of_it)
+{
+    target_add("*.log", NULL);
+    cw_log_folder_append(&folder, "a.log.1", "older than all we know\n");
+    tick_wait();
+    cw_log_folder_append(&folder, "a.log", "1\n");
+    look();
+    tick_wait();
+    cw_log_folder_rename(&folder, "a.log", "a.log.3");
+    cw_log_folder_append(&folder, "a.log", "2\n");
+    cw_log_folder_rename(&folder, "a.log", "a.log.2");
+    cw_log_folder_append(&folder, "a.log", "3\n");
+    look();
+    cr_assert_str_eq(ship(), "1 2 3");
+    look();
+    cr_assert_str_eq(ship(), "");
+}
+
+static void unpack_all(void)
+{
+    for (int i = 0; i < 4; i++) {
+        look();
+        while (cw_sources_unpack(sources, now_ns))
+            ;
+    }
+}
+
+Test(sources, what_copytruncate_has_compressed_is_read_on)
+{
+    const struct cw_sources_options options = {.unpack_folder = folder.dir};
+    struct cw_buf packed;
+    struct cw_err err;
+    cw_buf_init(&packed, 1 << 20);
+    cr_assert_eq(cw_codec_compress(CW_CODEC_GZIP, CW_STR("1\n2\n3\n"), &packed, &err), 0);
+    restart(&options);
+    target_add("*.log", NULL);
+    for (int down = 0; down < 2; down++) {
+        const char *log = down ? "b.log" : "a.log";
+        cw_log_folder_append(&folder, log, "1\n2\n");
+        look();
+        cr_assert_str_eq(ship(), "1 2");
+        cw_log_folder_append(&folder, log, "3\n");
+        tick_wait();
+        cr_assert_eq(
+            cw_file_replace(cw_log_folder_path(&folder, down ? "b.log.1.gz" : "a.log.1.gz"),
+                            cw_buf_str(&packed), &err),
+            0);
+        cw_log_folder_truncate(&folder, log, 0);
+        cw_log_folder_append(&folder, log, "4\n");
+        if (down) {
+            restart(&options);
+            target_add("*.log", NULL);
+        }
+        unpack_all();
+        cr_assert_str_eq(ship(), "3 4");
+    }
+    unpack_all();
+    cr_assert_str_eq(ship(), "");
+    cw_buf_fini(&packed);
 }
 
 Test(sources, a_restart_goes_on_where_it_was)

@@ -291,7 +291,9 @@ static const struct cw_key_def shipper_keys[] = {
     {"global.file_watch_config.max_poll_frequency", CW_KEY_DURATION,
      ROW(cw_shipper_config, poll_max_ns), .def = "250ms", .min = "10ms", .max = "1h",
      .doc = "The same, while they do not: the time between two looks doubles up to this."},
-    REFUSED("client", "write clients, a list"),
+    {"client", CW_KEY_TABLE, ROW(cw_shipper_config, client), .table = &client_table,
+     .seen = CW_KEY_AT(struct cw_shipper_config, has_client),
+     .doc = "promtail's older key for a single server, one more beside those of clients."},
     {"clients", CW_KEY_TABLES, ROW(cw_shipper_config, clients), .table = &client_table,
      .doc = "Servers; each gets every line."},
     {"positions.filename", CW_KEY_STRING, ROW(cw_shipper_config, positions_file),
@@ -452,6 +454,19 @@ enum cw_long_lines cw_limits_long_lines(const struct cw_limits_config *limits)
     return (enum cw_long_lines)limits->long_lines;
 }
 
+/* `client` becomes the last of `clients`. */
+static void client_add(struct cw_shipper_config *config, struct cw_arena *arena)
+{
+    size_t n = config->clients.n;
+    if (!config->has_client)
+        return;
+    struct cw_client_config *clients = CW_ARENA_ARRAY(arena, struct cw_client_config, n + 1);
+    if (n > 0)
+        memcpy(clients, config->clients.items, n * sizeof *clients);
+    clients[n] = config->client;
+    config->clients = (struct cw_config_tables){clients, n + 1};
+}
+
 static void clients_name(struct cw_shipper_config *config, struct cw_arena *arena)
 {
     struct cw_client_config *clients = config->clients.items;
@@ -477,6 +492,7 @@ int cw_shipper_config_load(const struct cw_shipper_args *args, struct cw_arena *
         rc = cw_err_set(err, CW_E_INVALID, "%s: %zu errors", args->config.ptr,
                         problems->nerrors + problems->nmore);
     free(problems);
+    client_add(out, arena);
     clients_name(out, arena);
     if (rc == 0 && out->clients.n == 0 && !args->dry_run)
         rc = cw_err_set(err, CW_E_INVALID, "%s: no clients: where to push?", args->config.ptr);

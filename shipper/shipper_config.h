@@ -74,7 +74,9 @@ struct cw_limits_config {
 };
 struct cw_shipper_config {
     struct cw_server_config server;
-    struct cw_config_tables clients; /* struct cw_client_config */
+    struct cw_config_tables clients; /* struct cw_client_config; `client`, if there, is the last */
+    struct cw_client_config client;
+    bool has_client;
     struct cw_str positions_file;
     int64_t positions_sync_ns, rescan_ns, poll_min_ns, poll_max_ns;
     bool keep_stage_metrics;

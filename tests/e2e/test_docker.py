@@ -1,14 +1,12 @@
 """Containers of a real Docker Engine: dockerd on a private socket, an image made of busybox alone."""
 import os
-import socket
 import ssl
 import subprocess
-import threading
 
 import pytest
 
 from certificates import make_certificates
-from docker_engine import running_engine
+from docker_engine import forwarded, running_engine
 from load import differences
 from programs import Program, free_port, wait_for
 
@@ -200,39 +198,6 @@ def test_logs_without_files_are_followed_over_the_api(ingester, make_shipper, en
     spools = tmp_path / "positions.yaml.cordwood.spool" / "docker_logs"
     wait_for("its spool to be removed", lambda: not any(files for _, _, files in os.walk(spools)), 30, 0.1)
     assert shipper.stop() == 0
-
-
-def forwarded(engine, tls=None):
-    """The Engine's socket at a TCP port, perhaps with TLS; (the listener, its port)."""
-    listener = socket.create_server(("127.0.0.1", 0))
-
-    def copy(source, target):
-        try:
-            while data := source.recv(65536):
-                target.sendall(data)
-            target.shutdown(socket.SHUT_WR)
-        except OSError:
-            pass
-
-    def serve_one(client):
-        try:
-            client = tls.wrap_socket(client, server_side=True) if tls else client
-        except OSError:
-            return
-        inside = socket.socket(socket.AF_UNIX)
-        inside.connect(engine.socket)
-        threading.Thread(target=copy, args=(client, inside), daemon=True).start()
-        copy(inside, client)
-
-    def serve():
-        while True:
-            try:
-                client, _ = listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=serve_one, args=(client,), daemon=True).start()
-    threading.Thread(target=serve, daemon=True).start()
-    return listener, listener.getsockname()[1]
 
 
 @pytest.fixture

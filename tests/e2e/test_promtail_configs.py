@@ -3,6 +3,7 @@
 NAME.yaml is the configuration; NAME.want, where there is one, the files under /var/log ("== path") and the entries ("== want") as
 [@time] labels, a tab, the line; \\n stands for a newline inside of a line."""
 import glob
+import gzip
 import os
 import re
 import subprocess
@@ -21,7 +22,7 @@ def run(path, *arguments):
 
 
 def test_there_are_enough():
-    assert len(NAMES) >= 40 and sum(os.path.exists(os.path.join(FOLDER, n + ".want")) for n in NAMES) >= 35
+    assert len(NAMES) >= 65 and sum(os.path.exists(os.path.join(FOLDER, n + ".want")) for n in NAMES) >= 60
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -40,8 +41,9 @@ def test_it_does_what_it_says(name, tmp_path):
     for path, text in files.items():
         path = os.path.join(root, path)
         os.makedirs(os.path.dirname(path), exist_ok=True)
-        with open(path, "w", newline="") as f:
-            f.write(text.replace("/var/log", root) if path.endswith((".yml", ".json")) and "/targets/" in path else text)
+        text = text.replace("/var/log", root) if path.endswith((".yml", ".json")) and "/targets/" in path else text
+        with gzip.open(path, "wb") if path.endswith(".gz") else open(path, "wb") as f:
+            f.write(text.encode("utf-16-le" if path.endswith(".utf16") else "utf-8"))
     with open(os.path.join(FOLDER, name + ".yaml")) as f:
         config = f.read().replace("/var/log", root)
     (tmp_path / "promtail.yaml").write_text(config)
@@ -69,6 +71,27 @@ def test_every_documented_key_is_known_and_what_has_no_effect_says_so():
     told = re.findall(r"every-key\.yaml:\d+:\d+: (\S+) is ignored: .", done.stderr.decode())
     assert done.returncode == 0 and len(told) == len(done.stderr.decode().splitlines()), done.stderr.decode()
     assert sorted(told) == sorted(WITHOUT_EFFECT.split()), told
+
+
+@pytest.mark.parametrize("key, text", [
+    ("windows_events: {eventlog_name: Application}", "there is no Windows here"),
+    ("kafka: {brokers: [a:9092], topics: [t]}", "let the programs push"),
+    ("gcplog: {subscription_type: push}", "let it push to loki_push_api"),
+    ("azure_event_hubs: {event_hubs: [a]}", "let it push to loki_push_api"),
+    ("cloudflare: {zone_id: a, api_token: b}", "Logpush"),
+    ("heroku_drain: {server: {http_listen_port: 1}}", "use syslog"),
+    ("consul_sd_configs: [{server: 'a:8500'}]", "file_sd_configs"),
+    ("ec2_sd_configs: [{region: a}]", "file_sd_configs"),
+    ("dockerswarm_sd_configs: [{role: tasks}]", "docker_sd_configs on each node"),
+    ("entry_parser: docker", "pipeline_stages: [docker: {}]"),
+])
+def test_what_is_not_supported_is_refused_with_what_to_do_instead(tmp_path, key, text):
+    path = tmp_path / "promtail.yaml"
+    path.write_text("clients: [{url: http://loki:3100/loki/api/v1/push}]\nscrape_configs:\n  - job_name: a\n    %s\n" % key)
+    done = run(path, "--check")
+    told = done.stderr.decode()
+    assert done.returncode == 2 and "%s:4:" % path in told and '"%s" is not supported' % key.partition(":")[0] in told
+    assert text in told, told
 
 
 def test_all_mistakes_are_told_at_once(tmp_path):

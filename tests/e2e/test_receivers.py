@@ -22,13 +22,13 @@ from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter
 from opentelemetry.sdk._logs import LoggerProvider, LoggingHandler
 from opentelemetry.sdk._logs.export import SimpleLogRecordProcessor
 
+from journal_files import Journal
 from load import Pushers, differences
 from loki_stub import LokiStub
 from programs import LONG, NS, Program, wait_for
 from receiving import address, labels_of, post, spool_files, stored
 
 KILLS = 20 if LONG else 4
-JOURNAL_REMOTE = "/lib/systemd/systemd-journal-remote"
 
 
 # ---- lines ----
@@ -347,26 +347,6 @@ def test_no_acknowledged_push_is_lost_or_repeated_by_kills(ingester, receive, ow
 
 
 # ---- journald ----
-
-class Journal:
-    """Journal files as systemd-journal-remote writes them."""
-
-    def __init__(self, folder):
-        self.folder, self.n, self.boot = folder, 0, "%032x" % random.getrandbits(128)
-        folder.mkdir()
-
-    def write(self, n, **fields):
-        text, now, lines = [], time.time_ns() // 1000, []
-        for _ in range(n):
-            self.n += 1
-            line = "journal line %d" % self.n
-            lines.append(line.encode())
-            entry = {"__REALTIME_TIMESTAMP": now + self.n, "__MONOTONIC_TIMESTAMP": self.n * 10, "_BOOT_ID": self.boot,
-                     "MESSAGE": line, "PRIORITY": self.n % 8, "_SYSTEMD_UNIT": "app.service", **fields}
-            text.append("".join("%s=%s\n" % item for item in entry.items()) + "\n")
-        subprocess.run([JOURNAL_REMOTE, "--output=%s/one.journal" % self.folder, "-"], input="".join(text).encode(), check=True, capture_output=True)
-        return lines
-
 
 def test_the_journal_with_its_fields_and_matches(ingester, receive, tmp_path):
     journal = Journal(tmp_path / "journal")

@@ -1,9 +1,11 @@
 """A real Docker Engine on a private socket, without networks of its own; its first image is made of busybox alone."""
 import contextlib
 import os
+import socket
 import subprocess
 import tarfile
 import tempfile
+import threading
 
 from programs import Program, wait_for
 
@@ -62,3 +64,36 @@ def running_engine():
             engine.stop()
         finally:
             subprocess.run(["rm", "-rf", engine.folder])
+
+
+def forwarded(engine, tls=None):
+    """The Engine's socket at a TCP port, perhaps with TLS; (the listener, its port)."""
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def copy(source, target):
+        try:
+            while data := source.recv(65536):
+                target.sendall(data)
+            target.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass
+
+    def serve_one(client):
+        try:
+            client = tls.wrap_socket(client, server_side=True) if tls else client
+        except OSError:
+            return
+        inside = socket.socket(socket.AF_UNIX)
+        inside.connect(engine.socket)
+        threading.Thread(target=copy, args=(client, inside), daemon=True).start()
+        copy(inside, client)
+
+    def serve():
+        while True:
+            try:
+                client, _ = listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=serve_one, args=(client,), daemon=True).start()
+    threading.Thread(target=serve, daemon=True).start()
+    return listener, listener.getsockname()[1]

@@ -45,6 +45,12 @@ def labels_by_line(ingester, n):
     return {e["line"]: {k: v for k, v in e["labels"].items() if k not in ("service_name", "filename")} for e in entries}
 
 
+def test_a_single_client_gets_the_lines(ingester, published, tmp_path):
+    (tmp_path / "syslog").write_text("a line\n")
+    published("single-client", ("/var/log/*log", tmp_path / "*log"))
+    assert labels_by_line(ingester, 1) == {"a line": {"job": "varlogs"}}
+
+
 # ---- ports ----
 
 def test_syslog(ingester, published):

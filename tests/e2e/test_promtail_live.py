@@ -22,7 +22,7 @@ HERE = {"docker-compose-sd", "docker-sd", "docker-sd-tls", "gelf", "helm-chart",
 
 def test_each_configuration_has_its_effect_tested():
     names = {os.path.basename(path)[:-5] for path in glob.glob(os.path.join(FOLDER, "*.yaml"))}
-    assert {name for name in names if not os.path.exists(os.path.join(FOLDER, name + ".want"))} == HERE
+    assert {name for name in names if not os.path.exists(os.path.join(FOLDER, name + ".want"))} - {"every-key"} == HERE      # that is the reference, no configuration
 
 
 @pytest.fixture

@@ -147,8 +147,8 @@ def test_a_server_that_is_killed_while_it_merges_loses_and_doubles_nothing(make_
         due = sum(Part(p).level == 0 for p in parts(server.data)) >= FAN_IN
         asking.start()
         if not due:
-            wait_for("flush", lambda: len(parts(server.data)) >= FAN_IN or answer, every=0.001)
-        wait_for("merge", lambda: merge_begins(server, ()) or answer, every=0.0005)
+            wait_for("flush", lambda: len(parts(server.data)) >= FAN_IN or answer, every=0.002)
+        wait_for("merge", lambda: merge_begins(server, ()) or answer, every=0.002)
         time.sleep(flushes.rng.uniform(0, 0.04))
         server.kill()
         asking.join()

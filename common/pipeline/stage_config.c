@@ -145,6 +145,7 @@ static const struct cw_key_def match_keys[] = {
     {"action", CW_KEY_ENUM, AT(match, action), .def = "keep", .names = match_names,
      .doc = "Whether entries that match are kept, or dropped."},
     {"pipeline_name", CW_KEY_STRING, AT(match, pipeline_name),
+     .seen = CW_KEY_AT(struct cw_stage_match_config, has_pipeline_name),
      .doc = "A name for these stages, in promtail that of a metric's label; it has no effect."},
     {"drop_counter_reason", CW_KEY_STRING, AT(match, drop_counter_reason), .def = "match_stage",
      .doc = "The reason that drops are counted under."},
@@ -216,8 +217,10 @@ static const struct cw_table_def output_table =
     CW_TABLE("output", output_keys, struct cw_stage_source_config);
 
 static const struct cw_key_def pack_keys[] = {
-    {"labels", CW_KEY_STRINGS, AT(pack, labels), .flags = CW_KEY_REQUIRED,
-     .doc = "Labels, which are taken away, and extracted values."},
+    {"labels", CW_KEY_STRINGS, AT(pack, labels),
+     .doc =
+         "Labels, which are taken away, and extracted values; without any the object has the line "
+         "alone."},
     {"ingest_timestamp", CW_KEY_BOOL, AT(pack, ingest_timestamp), .def = "true",
      .doc = "The entry's time becomes now."},
 };

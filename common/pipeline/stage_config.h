@@ -55,6 +55,7 @@ struct cw_stage_luhn_config {
 };
 struct cw_stage_match_config {
     struct cw_str selector, pipeline_name, drop_counter_reason;
+    bool has_pipeline_name;
     int action; /* enum cw_stage_match_action */
     struct cw_config_tables stages;
 };

@@ -30,6 +30,8 @@ static int compile(struct cw_stages_build *build, const void *config, struct cw_
     stage->reason = c->drop_counter_reason;
     if (c->selector.len == 0)
         return cw_err_set(err, CW_E_INVALID, "selector is missing");
+    if (c->has_pipeline_name && c->pipeline_name.len == 0)
+        return cw_err_set(err, CW_E_INVALID, "pipeline_name may be left out, but not be empty");
     if (stage->action == CW_STAGE_MATCH_DROP && c->stages.n > 0)
         return cw_err_set(err, CW_E_INVALID, "what is dropped cannot go through stages");
     if (stage->action == CW_STAGE_MATCH_KEEP && c->stages.n == 0)

@@ -20,8 +20,6 @@ static int compile(struct cw_stages_build *build, const void *config, struct cw_
     node->state = stage;
     stage->names = &c->labels;
     stage->ingest_timestamp = c->ingest_timestamp;
-    if (n == 0)
-        return cw_err_set(err, CW_E_INVALID, "labels are missing");
     /* As Go prints maps: by name. */
     struct cw_label *sorted = CW_ARENA_ARRAY(build->arena, struct cw_label, n);
     for (size_t i = 0; i < n; i++)

@@ -35,7 +35,10 @@ int cw_go_template_compile(struct cw_str name, struct cw_str text, struct cw_go_
 int cw_go_template_compile_shipper(struct cw_str name, struct cw_str text,
                                    struct cw_go_template **out, struct cw_err *err)
 {
-    return compile(name, text, cw_gt_func_find_shipper, out, err);
+    int rc = compile(name, text, cw_gt_func_find_shipper, out, err);
+    if (rc == 0)
+        (*out)->missing_is_none = true;
+    return rc;
 }
 
 void cw_go_template_free(struct cw_go_template **tmpl)
@@ -326,6 +329,12 @@ static int check_type(struct cw_go_template_run *run, enum cw_gt_type type,
     return 0;
 }
 
+struct cw_go_value cw_gt_missing(const struct cw_go_template_run *run)
+{
+    return run->tmpl->missing_is_none ? (struct cw_go_value){.kind = CW_GO_INVALID}
+                                      : cw_go_string(CW_STR_NONE);
+}
+
 /* `.name` of a value. */
 static int eval_field(struct cw_go_template_run *run, struct cw_go_value receiver,
                       struct cw_str name, struct call call, struct cw_go_value *out)
@@ -345,7 +354,7 @@ static int eval_field(struct cw_go_template_run *run, struct cw_go_value receive
         } else {
             *out = cw_go_string(CW_STR_NONE);
             if (!run->input->get(run->input->user, name, &out->text))
-                out->text = CW_STR_NONE;
+                *out = cw_gt_missing(run);
         }
         return 0;
     case CW_GO_TIME: {

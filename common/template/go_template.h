@@ -29,7 +29,8 @@ struct cw_go_template_run;
 /* `name` stands in errors: "line" for line_format, "label" for label_format. */
 int cw_go_template_compile(struct cw_str name, struct cw_str text, struct cw_go_template **out,
                            struct cw_err *err) CW_MUST_USE;
-/* With the functions of promtail's stages too (go_template_sprig.c), which LogQL has not. */
+/* With the functions of promtail's stages too (go_template_sprig.c), which LogQL has not; and a field that is not there is no value, as
+ * in them: it prints as "<no value>", and functions that want a text fail. */
 int cw_go_template_compile_shipper(struct cw_str name, struct cw_str text,
                                    struct cw_go_template **out, struct cw_err *err) CW_MUST_USE;
 void cw_go_template_free(struct cw_go_template **tmpl);
@@ -45,7 +46,7 @@ void cw_go_template_needs(const struct cw_go_template *tmpl, struct cw_go_templa
 
 /* What one execution sees. `user` is passed to the callbacks. */
 struct cw_go_template_input {
-    /* The value of `.name`; false when there is none (it prints as nothing). Borrowed until the execution returns. */
+    /* The value of `.name`; false when there is none (of LogQL the empty text then). Borrowed until the execution returns. */
     bool (*get)(void *user, struct cw_str name, struct cw_str *value);
     /* All fields, sorted by name, empty values included; asked only when the template needs them all. Borrowed likewise. */
     size_t (*list)(void *user, const struct cw_label **items);

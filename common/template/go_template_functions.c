@@ -223,7 +223,7 @@ static int map_index(struct cw_go_template_run *run, struct cw_go_value map,
         return cw_gt_fail(run, "value has type %s; should be string", cw_go_type_name(index.kind));
     *out = cw_go_map_get(map.map, index.text, &found);
     if (!found && map.kind == CW_GO_FIELDS)
-        *out = cw_go_string(CW_STR_NONE);
+        *out = cw_gt_missing(run);
     return 0;
 }
 

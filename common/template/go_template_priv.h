@@ -143,8 +143,12 @@ struct cw_go_template {
     struct cw_str *fields;
     size_t nfields, fields_cap;
     bool needs_all, needs_line, needs_timestamp;
+    bool
+        missing_is_none; /* a field that is not there is no value at all; else the empty text (missingkey=zero) */
 };
 
+/* What a field is that is not there. */
+struct cw_go_value cw_gt_missing(const struct cw_go_template_run *run);
 int cw_gt_parse(struct cw_go_template *tmpl, struct cw_err *err) CW_MUST_USE;
 /* strconv's ParseInt / ParseUint with base 0 (or 10) of 64 bits; false on bad syntax or overflow. */
 bool cw_go_parse_int(struct cw_str text, int base, int64_t *out);

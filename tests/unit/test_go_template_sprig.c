@@ -96,7 +96,7 @@ static const struct {
     {"{{ hasKey . \"app\" }} {{ get . \"app\" }}", "true loki"},
     {"{{ get 1 \"a\" }}", "error"},
     {"{{ toJson (dict \"a\" (list 1 2.5 \"<x>\" true) \"b\" .none) }}",
-     "{\"a\":[1,2.5,\"\\u003cx\\u003e\",true],\"b\":\"\"}"},
+     "{\"a\":[1,2.5,\"\\u003cx\\u003e\",true],\"b\":null}"},
     {"{{ kindOf 1 }} {{ kindOf \"a\" }} {{ kindOf (list) }} {{ kindOf (dict) }}",
      "int string slice map"},
     /* regular expressions */

@@ -99,7 +99,7 @@ static const struct row rows[] = {
      "[{{.m}}]'}\n"
      "- output: {source: all}\n",
      "{\"s\":\"a\\tb\",\"i\":12,\"f\":1.50,\"e\":1e3,\"t\":true,\"n\":null,\"o\":{\"x\": [1, 2]}}\n",
-     NOW " {app=\"x\"} a\tb 12 1.5 1000 true [] {\"x\":[1,2]} []\n"},
+     NOW " {app=\"x\"} a\tb 12 1.5 1000 true [<no value>] {\"x\":[1,2]} [<no value>]\n"},
     {"json paths of JMESPath",
      "- json: {expressions: {n: 'length(items)', last: 'items[-1].id', dashed: '\"a-b\".c'}}\n"
      "- labels: {n: , last: , dashed: }\n",
@@ -142,7 +142,7 @@ static const struct row rows[] = {
      "- template: {source: o, template: '{{.timestamp}}|{{.app}}|{{.duration}}|{{.unknown}}'}\n"
      "- output: {source: o}\n",
      "time=2012-11-01T22:08:41+00:00 app=loki level=WARN duration=125 message=\"a b\"\n",
-     NOW " {app=\"x\"} 2012-11-01T22:08:41+00:00|loki|125|\n"},
+     NOW " {app=\"x\"} 2012-11-01T22:08:41+00:00|loki|125|<no value>\n"},
     {"logfmt of a source",
      "- logfmt: {mapping: {extra: }}\n- logfmt: {mapping: {user: }, source: extra}\n"
      "- labels: {user: }\n",
@@ -167,7 +167,22 @@ static const struct row rows[] = {
      "      - static_labels: {outer: 1}\n",
      "a\nb\n",
      NOW " {app=\"x\", inner=\"1\", outer=\"1\"} a\n" NOW " {app=\"x\", outer=\"1\"} b\n"},
+    {"match by what a label is not",
+     "- match: {selector: '{app!=\"x\"}', action: drop}\n- match: {selector: '{none=\"\"}', stages: [{static_labels: {k: v}}]}\n",
+     "a\n", NOW " {app=\"x\", k=\"v\"} a\n"},
+    {"match by several matchers and filters",
+     "- match: {selector: '{app=\"x\", b!=\"t\"} |= \"foo\"', stages: [{static_labels: {m1: y}}]}\n"
+     "- match: {selector: '{app=~\"x|y\"} |~ \"ba.\"', stages: [{static_labels: {m2: y}}]}\n"
+     "- match: {selector: '{app=\"x\"} != \"foo\"', stages: [{static_labels: {m3: y}}]}\n"
+     "- match: {selector: '{app!~\"x.*\"} !~ \"q\"', stages: [{static_labels: {m4: y}}]}\n",
+     "foo\nbar\n", NOW " {app=\"x\", m1=\"y\"} foo\n" NOW " {app=\"x\", m2=\"y\", m3=\"y\"} bar\n"},
     /* ---- multiline ---- */
+    {"multiline of lines ahead of a first one",
+     "- multiline: {firstline: '^START', max_wait_time: 3s}\n",
+     "before 1\nbefore 2\nSTART 1\nnot a start\nSTART 2\nSTART 3\n",
+     NOW " {app=\"x\"} before 1\n" NOW " {app=\"x\"} before 2\n" NOW
+         " {app=\"x\"} START 1\nnot a start\n" NOW " {app=\"x\"} START 2\n" NOW
+         " {app=\"x\"} START 3\n"},
     {"multiline",
      "- multiline: {firstline: '^\\[\\d{4}-\\d{2}-\\d{2} \\d{1,2}:\\d{2}:\\d{2}\\]', max_wait_time: 3s}\n"
      "- regex: {expression: '^(?P<time>\\[[^\\]]*\\]) (?P<message>(?s:.*))$'}\n"
@@ -204,6 +219,14 @@ static const struct row rows[] = {
      "- pack: {labels: [pod, id, none], ingest_timestamp: false}\n",
      "a \"7\" <b>\n",
      NOW " {app=\"x\"} {\"id\":\"7\",\"pod\":\"p\",\"_entry\":\"a \\\"7\\\" \\u003cb\\u003e\"}\n"},
+    {"pack without labels", "- pack: {ingest_timestamp: false}\n", "test \"1\"\n",
+     NOW " {app=\"x\"} {\"_entry\":\"test \\\"1\\\"\"}\n"},
+    {"pack of labels, extracted values and what is none",
+     "- json: {expressions: {e: , n: , o: }}\n- static_labels: {kept: k}\n"
+     "- pack: {labels: [app, e, n, absent], ingest_timestamp: false}\n",
+     "{\"e\":\"a\\\"b\",\"n\":null,\"o\":1}\n",
+     NOW
+     " {kept=\"k\"} {\"app\":\"x\",\"e\":\"a\\\"b\",\"_entry\":\"{\\\"e\\\":\\\"a\\\\\\\"b\\\",\\\"n\\\":null,\\\"o\\\":1}\"}\n"},
     {"pack takes the time",
      "- timestamp: {source: app, format: RFC3339, action_on_failure: skip}\n"
      "- pack: {labels: [app]}\n",
@@ -250,6 +273,17 @@ static const struct row rows[] = {
      "- replace: {expression: '(\\d{3}-\\d{2}-\\d{4})', replace: '*{{ .Value | Sha2Hash \"salt\" }}*'}\n",
      "ssn 123-45-6789\n",
      NOW " {app=\"x\"} ssn *c4bf0915280b73444e042af9065c83bb4e56e5f51bb7cb0c26f95e0c83bcdc93*\n"},
+    {"replace of groups side by side", "- replace: {expression: '(a|b|c)', replace: ''}\n",
+     "abc\nxabcx\n", NOW " {app=\"x\"} \n" NOW " {app=\"x\"} xx\n"},
+    {"replace of an access log",
+     "- replace:\n    expression: '^(?P<ip>\\S+) (?P<identd>\\S+) (?P<user>\\S+) \\[(?P<timestamp>[\\w:/]+\\s[+\\-]\\d{4})\\] "
+     "\"(?P<action>\\S+)\\s?(?P<path>\\S+)?\\s?(?P<protocol>\\S+)?\" (?P<status>\\d{3}|-) (\\d+|-)$'\n"
+     "    replace: '{{ if eq .Value \"200\" }}HttpStatusOk{{ else }}{{ .Value | ToUpper }}{{ end }}'\n"
+     "- labels: {user: , status: , path: }\n",
+     "11.11.11.11 - frank [25/Jan/2000:14:00:01 -0500] \"GET /1986.js HTTP/1.1\" 200 932\n",
+     NOW
+     " {app=\"x\", path=\"/1986.JS\", status=\"HttpStatusOk\", user=\"FRANK\"} 11.11.11.11 - FRANK "
+     "[25/JAN/2000:14:00:01 -0500] \"GET /1986.JS HTTP/1.1\" HttpStatusOk 932\n"},
     /* ---- split_json ---- */
     {"split_json", "- split_json: {}\n", "[{\"a\":1}, \"b\\n\", 3]\n[]\n[1\n",
      NOW " {app=\"x\"} {\"a\":1}\n" NOW " {app=\"x\"} b\n\n" NOW " {app=\"x\"} 3\n" NOW
@@ -283,6 +317,36 @@ static const struct row rows[] = {
      "- template: {source: app, template: '{{ .Value }}_suffix'}\n"
      "- labels: {app: }\n",
      "l\n", NOW " {app=\"x_suffix\"} l\n"},
+    {"template of a value that is not there",
+     "- json: {expressions: {message: }}\n- template: {source: message, template: '{{.Value}} in module {{.module}}'}\n"
+     "- output: {source: message}\n",
+     "{\"message\":\"warn\"}\n", NOW " {app=\"x\"} warn in module <no value>\n"},
+    {"template with an expression that is wrong",
+     "- json: {expressions: {v: }}\n- template: {source: v, template: '{{ regexReplaceAll \"\\\\K\" .Value \"err\" }}'}\n"
+     "- output: {source: v}\n",
+     "{\"v\":\"Some Silly Value\"}\n", NOW " {app=\"x\"} Some Silly Value\n"},
+    {"template where a value is missing", /* the same in all rows: what Go makes of it */
+     "- template: {source: a, template: '{{ .m | ToLower }}x'}\n"
+     "- template: {source: b, template: '{{ if .m }}y{{ else }}n{{ end }}'}\n"
+     "- template: {source: c, template: '{{ if eq .m \"\" }}y{{ else }}n{{ end }}'}\n"
+     "- template: {source: d, template: '{{ or .m \"d\" }}{{ not .m }}'}\n"
+     "- template: {source: e, template: '{{ print .m \"a\" }}{{ .m.n }}{{ index . \"m\" }}'}\n"
+     "- template: {source: f, template: '{{ .m | default \"none\" }}'}\n"
+     "- template: {source: out, template: '{{ .a }}|{{ .b }}|{{ .c }}|{{ .d }}|{{ .e }}|{{ .f }}'}\n"
+     "- output: {source: out}\n",
+     "line\n", NOW " {app=\"x\"} <no value>|n|n|dtrue|<nil>a<no value><no value>|none\n"},
+    {"template functions",
+     "- json: {expressions: {a: , b: , c: , d: , e: }}\n"
+     "- template: {source: a, template: '{{ regexReplaceAll \"(Silly)\" .Value \"${1}foo\" }}'}\n"
+     "- template: {source: b, template: '{{ regexReplaceAll \"( |Of)\" .Value \"_\" }}'}\n"
+     "- template: {source: c, template: '{{ Trim .Value \"!\" }}'}\n"
+     "- template: {source: d, template: '{{ Sha2Hash .Value \"salt\" }}'}\n"
+     "- template: {source: e, template: '{{ Hash .Value \"salt\" }}'}\n"
+     "- template: {source: out, template: '{{.a}}|{{.b}}|{{.c}}|{{.d}}|{{.e}}'}\n- output: {source: out}\n",
+     "{\"a\":\"Some Silly Value\",\"b\":\"Lots Of Spaces\",\"c\":\"!!WO!O!!!\",\"d\":\"this is PII data\",\"e\":\"this is PII data\"}\n",
+     NOW
+     " {app=\"x\"} Some Sillyfoo Value|Lots___Spaces|WO!O|5526fd6f8ad457279cf8ff06453c6cb61bf479fa826e3b099caa6c846f9376f2|"
+     "0807ea24e992127128b38e4930f7155013786a4999c73a25910318a793847658\n"},
     {"template of several values",
      "- json: {expressions: {level: , module: }}\n"
      "- template: {source: app, template: '{{ .level }} for app {{ ToUpper .Value }} in module {{.module}}'}\n"
@@ -377,6 +441,10 @@ static const struct {
      "match: selector: only matchers and line filters can stand in it"},
     {"- match: {selector: 'count_over_time({app=\"x\"}[1m])', stages: [{docker: {}}]}\n",
      "match: selector: it is a metric query"},
+    {"- match: {selector: '{app=\"x\"}', pipeline_name: '', stages: [{docker: {}}]}\n",
+     "match: pipeline_name may be left out, but not be empty"},
+    {"- match: {selector: '{app=\"x\"} !~ \"[]\"', stages: [{docker: {}}]}\n",
+     "match: selector: parse error : stage '!~ \"[]\"' : error parsing regexp: missing closing ]: `[]`"},
     {"- limit: {rate: 1, burst: 1, by_label_name: a}\n", "limit: by_label_name wants drop: true"},
     {"- limit: {rate: 0, burst: 1}\n", "limit: rate and burst must be more than 0"},
     {"- tenant: {value: a, source: b}\n", "tenant: wants exactly one of label, source and value"},

@@ -127,7 +127,7 @@ static int run_function(struct cw_api_request *request, struct cw_err *err)
         set_warning_header(request);
         rc = request->fn(request, err);
     }
-    if (rc == 0)
+    if (rc == 0 && !request->stream_complete)
         rc = cw_match_stop_check(err); /* the answer may be cut short */
     if (rc < 0)
         rc = cw_query_context_reason(&request->query, rc, err);

@@ -166,7 +166,7 @@ static int page_gathered(struct cw_log_query *log_query, size_t max_entries,
     if (rc < 0)
         return rc;
     *out = (struct cw_log_page){
-        .entries = entries + log_query->ngiven,
+        .entries = n > 0 ? entries + log_query->ngiven : NULL,
         .n = CW_MIN(n - log_query->ngiven, max_entries),
     };
     log_query->ngiven += out->n;

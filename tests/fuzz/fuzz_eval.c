@@ -17,13 +17,13 @@
 
 enum {
     MEMORY_BYTES = 16 << 20,
-    LINES_MAX = 200,
-    STEPS_S = 7, /* of range queries */
+    LINES_MAX = 64,
+    STEPS_S = 40, /* of range queries */
 };
 #define S CW_NS_PER_S
 #define END_NS (INT64_C(1000) * S)
 /* A template, or a join of everything with everything, may take long: that is not what is looked for. */
-#define DEADLINE_NS (INT64_C(300) * CW_NS_PER_MS)
+#define DEADLINE_NS (INT64_C(100) * CW_NS_PER_MS)
 
 struct fuzz {
     struct mem_store *store;

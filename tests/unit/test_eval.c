@@ -2,10 +2,14 @@
  * is refused. */
 #include <criterion/criterion.h>
 #include <math.h>
+#include <stdio.h>
 #include "common/base/assert.h"
 #include "common/base/clock.h"
 #include "common/match/match_stop.h"
+#include "querier/engine/binop.h"
 #include "querier/engine/eval.h"
+#include "querier/engine/eval_table.h"
+#include "querier/engine/label_replace.h"
 #include "querier/engine/plan.h"
 #include "tests/support/conformance.h"
 
@@ -512,4 +516,83 @@ Test(eval, limits_and_cancellation_end_a_query)
     cw_eval_free(&eval);
     cr_expect_eq(atomic_load(&small.used), 0);
     cw_query_free(&query);
+}
+
+/* ---- the query's end ---- */
+
+enum { NMANY = 3000 };
+
+static struct cw_table *many_series(struct cw_allowance *allowance)
+{
+    static const struct cw_grid grid = {.start_ns = 0, .step_ns = 1, .n = 3};
+    struct cw_table *table = cw_table_new(&grid, allowance);
+    for (int i = 0; i < NMANY; i++) {
+        char id[16];
+        struct cw_series *series;
+        struct cw_err err;
+        snprintf(id, sizeof id, "%d", i * 7919 % NMANY);
+        const struct cw_label labels[] = {{CW_STR("app"), CW_STR("x")},
+                                          {CW_STR("id"), cw_str_of(id)}};
+        cr_assert_eq(
+            cw_table_add(table, (struct cw_labels){labels, 2}, CW_TABLE_COPY, &series, &err), 0);
+        cw_series_set(series, (size_t)i % 3, i);
+    }
+    return table;
+}
+
+/* What the expression makes of many series; its own operands are not run. */
+static int make_of_many(const struct cw_expr *expr, struct cw_table *in, struct cw_table **out,
+                        struct cw_err *err)
+{
+    if (expr->kind == CW_EXPR_BINARY)
+        return cw_binop_tables(expr, in, in, out, err);
+    return expr->kind == CW_EXPR_LABEL_REPLACE
+               ? cw_label_replace_eval(expr, in, out, err)
+               : cw_vector_rules[expr->vector_fn].eval(expr, in, out, err);
+}
+
+/* Bytes that it takes at most, beside its operand. */
+static size_t taken_of_many(const char *text, const atomic_bool *stop, int want)
+{
+    struct cw_query *query = NULL;
+    struct cw_allowance allowance;
+    struct cw_table *out = NULL;
+    struct cw_err err = {0};
+    cw_allowance_init(&allowance, SIZE_MAX);
+    cr_assert_eq(cw_logql_parse(cw_str_of(text), &query, &err), 0, "%s: %s", text, err.text);
+    struct cw_table *in = many_series(&allowance);
+    size_t before = atomic_load(&allowance.used);
+    cw_match_stop_watch(stop);
+    cr_expect_eq(make_of_many(query->root, in, &out, &err), want, "%s", text);
+    cw_match_stop_watch(NULL);
+    size_t taken = atomic_load(&allowance.peak) - before;
+    cw_table_free(&in);
+    cw_table_free(&out);
+    cr_expect_eq(atomic_load(&allowance.used), 0, "%s", text);
+    cw_query_free(&query);
+    return taken;
+}
+
+Test(eval, work_on_many_series_ends_where_it_is)
+{
+#define R "rate({app=\"x\"}[1m])"
+    static const char *const texts[] = {
+        "sum by (id) (" R ")",
+        "stddev without (app) (" R ")",
+        "topk(3, " R ")",
+        "sort(" R ")",
+        R " or " R,
+        R " and " R,
+        R " + on (id) " R,
+        R " > on (id) group_left " R,
+        "label_replace(" R ", \"x\", \"$1\", \"id\", \"(.*)\")",
+    };
+    atomic_bool stop = true;
+    for (size_t i = 0; i < CW_COUNT(texts); i++) {
+        size_t whole = taken_of_many(texts[i], NULL, 0),
+               cut = taken_of_many(texts[i], &stop, CW_E_CANCELED);
+        cr_expect_gt(whole, NMANY * sizeof(struct cw_series), "%s", texts[i]);
+        cr_expect_lt(cut, whole / 2, "%s: %zu of %zu", texts[i], cut, whole);
+    }
+#undef R
 }

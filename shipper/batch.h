@@ -22,6 +22,7 @@
 #include "common/base/arena.h"
 #include "common/base/buf.h"
 #include "common/match/selector.h"
+#include "common/metrics/metrics.h"
 #include "common/wire/push.h"
 #include "shipper/source.h"
 
@@ -51,6 +52,7 @@ struct cw_batch_options {
     struct cw_labels external; /* for streams that have not these names; borrowed */
     const struct cw_selector
         *selector;                 /* streams that it does not match are left out; may be NULL */
+    struct cw_metrics *metrics;    /* where what stages drop is counted; may be NULL */
     struct cw_inspect *inspect;    /* shows what stages do; NULL: nobody looks */
     size_t bytes;                  /* of lines in one push */
     size_t max_line_bytes;         /* 0: no limit (a line that no buffer holds is sent in pieces) */

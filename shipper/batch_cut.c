@@ -10,6 +10,7 @@
 #include "shipper/batch_streams.h"
 #include "shipper/framing.h"
 #include "shipper/inspect.h"
+#include "shipper/shipper_metrics.h"
 #include "shipper/text_encoding.h"
 
 /* What stages may make of a batch's bytes: past it the cut ends at the next line. Nested documents
@@ -184,13 +185,27 @@ static void on_emit(void *arg, const struct cw_stage_entry *entry)
     entry_add(cut, &taken);
 }
 
+/* Reasons live as long as the stages: mostly one follows itself. */
+static void drop_count(struct cw_cut *cut, struct cw_str reason)
+{
+    struct cw_metrics *metrics = cut->batch->options.metrics;
+    cw_tally_count(&cw_source_tally(cut->source)->dropped, reason, 1);
+    if (metrics == NULL)
+        return;
+    if (cut->drop_metric == NULL || cut->drop_reason != reason.ptr) {
+        cut->drop_reason = reason.ptr;
+        cut->drop_metric = cw_metrics_child(metrics, CW_M_LINES_DROPPED, &reason);
+    }
+    cw_metric_add(cut->drop_metric, 1);
+}
+
 static void on_stage_dropped(void *arg, const struct cw_stage_entry *entry, struct cw_str reason)
 {
     struct cw_cut *cut = arg;
     if (entry->counting && cut->batch->options.inspect != NULL)
         cw_inspect_dropped(cut->batch->options.inspect, reason);
     if (entry->counting)
-        cw_tally_count(&cw_source_tally(cut->source)->dropped, reason, 1);
+        drop_count(cut, reason);
     if (entry->from != cut->line.from || entry->to != cut->line.to)
         span_add(cut, entry->from, entry->to);
     staged_note(cut, entry);

@@ -67,6 +67,8 @@ struct cw_cut {
     struct cw_cut_times given, staged;
     struct cw_str tenant;       /* the source's */
     struct cw_str other_tenant; /* the last that was told */
+    const char *drop_reason;    /* of the last entry that a stage dropped, and its metric */
+    struct cw_metric *drop_metric;
 };
 
 /* What the ledger says about where it begins. */

@@ -119,7 +119,6 @@ static void counts_add(struct cw_push_client *pc, struct cw_source *source,
     cw_metrics_add(metrics, CW_M_LINES_MALFORMED, (int64_t)counts->malformed);
     cw_metrics_add(metrics, CW_M_LINES_UNDECODABLE, (int64_t)counts->undecodable);
     cw_metrics_add(metrics, CW_M_NUL_RUNS, (int64_t)counts->nul_runs);
-    cw_metrics_add(metrics, CW_M_LINES_DROPPED, (int64_t)counts->dropped);
 }
 
 /* The store knows that positions passed these marks. */
@@ -562,6 +561,7 @@ struct cw_push_client *cw_push_client_new(struct cw_push_host *host,
                                      .own_tenant = cw_str_of(output->own_tenant),
                                      .external = options->external,
                                      .selector = options->selector,
+                                     .metrics = host->metrics,
                                      .bytes = (size_t)config->batch_bytes,
                                      .max_line_bytes = (size_t)host->limits->max_line_bytes,
                                      .gzip = config->compression == CW_CLIENT_GZIP,

@@ -40,7 +40,8 @@ const struct cw_metric_def cw_shipper_metric_defs[CW_M_SHIPPER_N] = {
                           "Pieces of lines that are longer than limits_config.max_line_size, with "
                           "long_lines: split, or than the read buffer."},
     [CW_M_LINES_DROPPED] = {"cordwood_shipper_lines_dropped_total", CW_METRIC_COUNTER,
-                            "Entries that pipeline stages dropped."},
+                            "Entries that pipeline stages dropped, by drop_counter_reason.",
+                            .labels = {"reason"}},
     [CW_M_LINES_MALFORMED] =
         {"cordwood_shipper_lines_malformed_total", CW_METRIC_COUNTER,
          "Lines of container logs that are no JSON of Docker's, which are shipped as they are, "

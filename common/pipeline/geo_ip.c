@@ -9,6 +9,7 @@
 
 #include "common/base/assert.h"
 #include "common/base/float_text.h"
+#include "common/wire/json_writer.h"
 
 enum {
     OF_CITY = 1 << CW_GEO_IP_CITY,
@@ -118,26 +119,97 @@ static struct cw_str text_of(const MMDB_entry_data_s *data, struct cw_arena *are
     }
 }
 
-size_t cw_geo_ip_lookup(const struct cw_geo_ip *geo, struct cw_str address, struct cw_arena *arena,
-                        struct cw_label out[CW_GEO_IP_LABELS])
+/* The entry of an address; false: it is no address, or not in the database. */
+static bool find_entry(const struct cw_geo_ip *geo, struct cw_str address, MMDB_entry_s *out)
 {
     struct sockaddr_storage storage;
     int rc;
-    size_t n = 0;
     if (!parse_address(address, &storage))
-        return 0;
+        return false;
     MMDB_lookup_result_s result =
         MMDB_lookup_sockaddr(&geo->db, (const struct sockaddr *)&storage, &rc);
-    if (rc != MMDB_SUCCESS || !result.found_entry)
+    *out = result.entry;
+    return rc == MMDB_SUCCESS && result.found_entry;
+}
+
+size_t cw_geo_ip_lookup(const struct cw_geo_ip *geo, struct cw_str address, struct cw_arena *arena,
+                        struct cw_label out[CW_GEO_IP_LABELS])
+{
+    MMDB_entry_s entry;
+    size_t n = 0;
+    if (!find_entry(geo, address, &entry))
         return 0;
     for (size_t i = 0; i < CW_COUNT(fields); i++) {
         MMDB_entry_data_s data;
         if (!(fields[i].types & 1u << geo->type) ||
-            MMDB_aget_value(&result.entry, &data, fields[i].path) != MMDB_SUCCESS || !data.has_data)
+            MMDB_aget_value(&entry, &data, fields[i].path) != MMDB_SUCCESS || !data.has_data)
             continue;
         struct cw_str value = text_of(&data, arena);
         if (value.len > 0)
             out[n++] = (struct cw_label){cw_str_of(fields[i].label), value};
     }
     return n;
+}
+
+/* ---- the whole record ---- */
+
+static void json_scalar(const MMDB_entry_data_s *data, struct cw_json_writer *w)
+{
+    switch (data->type) {
+    case MMDB_DATA_TYPE_UTF8_STRING:
+        cw_json_string(w, cw_str_make(data->utf8_string, data->data_size));
+        break;
+    case MMDB_DATA_TYPE_DOUBLE: cw_json_f64(w, data->double_value); break;
+    case MMDB_DATA_TYPE_FLOAT: cw_json_f64(w, (double)data->float_value); break;
+    case MMDB_DATA_TYPE_UINT16: cw_json_u64(w, data->uint16); break;
+    case MMDB_DATA_TYPE_UINT32: cw_json_u64(w, data->uint32); break;
+    case MMDB_DATA_TYPE_INT32: cw_json_i64(w, data->int32); break;
+    case MMDB_DATA_TYPE_UINT64: cw_json_u64(w, data->uint64); break;
+    case MMDB_DATA_TYPE_BOOLEAN: cw_json_bool(w, data->boolean); break;
+    default: cw_json_null(w); /* bytes and numbers of 128 bits */
+    }
+}
+
+/* Behind the last value; it is none. */
+static const MMDB_entry_data_list_s list_end;
+
+/* One value off the front of the list, which the library has made of the record and bounded in depth; NULL: it ends too early. */
+static const MMDB_entry_data_list_s *json_value(const MMDB_entry_data_list_s *at,
+                                                struct cw_json_writer *w)
+{
+    if (at == NULL || at == &list_end)
+        return NULL;
+    const MMDB_entry_data_s *data = &at->entry_data;
+    bool map = data->type == MMDB_DATA_TYPE_MAP;
+    const MMDB_entry_data_list_s *next = at->next != NULL ? at->next : &list_end;
+    if (!map && data->type != MMDB_DATA_TYPE_ARRAY) {
+        json_scalar(data, w);
+        return next;
+    }
+    map ? cw_json_begin_object(w) : cw_json_begin_array(w);
+    for (uint32_t i = 0; i < data->data_size && next != NULL; i++) {
+        const MMDB_entry_data_s *key = &next->entry_data;
+        if (next == &list_end || (map && key->type != MMDB_DATA_TYPE_UTF8_STRING))
+            return NULL;
+        if (map) {
+            cw_json_key(w, cw_str_make(key->utf8_string, key->data_size));
+            next = next->next;
+        }
+        next = json_value(next, w);
+    }
+    map ? cw_json_end_object(w) : cw_json_end_array(w);
+    return next;
+}
+
+bool cw_geo_ip_json(const struct cw_geo_ip *geo, struct cw_str address, struct cw_buf *out)
+{
+    MMDB_entry_s entry;
+    MMDB_entry_data_list_s *list = NULL;
+    struct cw_json_writer w = cw_json_writer_make(out);
+    if (!find_entry(geo, address, &entry))
+        return false;
+    bool whole = MMDB_get_entry_data_list(&entry, &list) == MMDB_SUCCESS &&
+                 json_value(list, &w) != NULL && !cw_buf_failed(out);
+    MMDB_free_entry_data_list(list);
+    return whole;
 }

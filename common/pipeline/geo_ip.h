@@ -7,8 +7,10 @@
  */
 #ifndef CW_PIPELINE_GEO_IP_H
 #define CW_PIPELINE_GEO_IP_H
+#include <stdbool.h>
 #include <stddef.h>
 #include "common/base/arena.h"
+#include "common/base/buf.h"
 #include "common/base/err.h"
 #include "common/labels/labels.h"
 
@@ -24,5 +26,10 @@ void cw_geo_ip_close(struct cw_geo_ip **geo);
 /* How many labels (promtail's: geoip_city_name, ...) the address has; 0 when it is no address, or not in the database. */
 size_t cw_geo_ip_lookup(const struct cw_geo_ip *geo, struct cw_str address, struct cw_arena *arena,
                         struct cw_label out[CW_GEO_IP_LABELS]);
+/* The address' record as JSON, for what the labels do not have. False: there is none, or it passes CW_GEO_IP_JSON_BYTES or is
+ * damaged; *out may hold a part of it then. */
+enum { CW_GEO_IP_JSON_BYTES = 1 << 20 }; /* records are some KB at most */
+bool cw_geo_ip_json(const struct cw_geo_ip *geo, struct cw_str address,
+                    struct cw_buf *out) CW_MUST_USE;
 
 #endif

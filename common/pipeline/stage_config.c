@@ -73,6 +73,9 @@ static const struct cw_key_def geoip_keys[] = {
             "geoip_autonomous_system_number and _organization; those of country and continent."},
     {"source", CW_KEY_STRING, AT(geoip, source), .flags = CW_KEY_REQUIRED,
      .doc = "The extracted value that holds the address."},
+    {"custom_lookups", CW_KEY_MAP, AT(geoip, custom_lookups),
+     .doc = "Further labels, and for each a JMESPath expression on the address' record in the "
+            "database: {isp: traits.isp}."},
 };
 static const struct cw_table_def geoip_table =
     CW_TABLE("geoip", geoip_keys, struct cw_stage_geoip_config);

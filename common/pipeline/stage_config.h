@@ -26,6 +26,7 @@ struct cw_stage_drop_config {
 struct cw_stage_geoip_config {
     struct cw_str db, source;
     int db_type; /* enum cw_geo_ip_type */
+    struct cw_config_map custom_lookups;
 };
 struct cw_stage_json_config {
     struct cw_config_map expressions;

@@ -320,7 +320,7 @@ def test_the_rate_of_all_jobs_together(tmp_path, ingester, make_shipper, drop):
         time.sleep(1)
         told = re.search(r"at (http://[^\s\"]+)", shipper.log()).group(1)
         metrics = urllib.request.urlopen(told + "/metrics").read().decode()
-        dropped = float(re.search(r"^cordwood_shipper_lines_dropped_total (\S+)", metrics, re.M).group(1))
+        dropped = float(re.search(r'^cordwood_shipper_lines_dropped_total\{reason="readline_rate"\} (\S+)', metrics, re.M).group(1))
         assert "(readline_rate)" in urllib.request.urlopen(told + "/targets").read().decode()
         assert dropped > 0 and ingester.count('{job="r"}') + dropped == 600, metrics
     else:

@@ -298,6 +298,13 @@ static void source_wait_check(struct cw_source *source, int64_t now_mono_ns)
     cw_source_release(source);
 }
 
+/* A file of a container that was rotated already when it was met: the Engine writes none with a number. */
+static bool docker_rotated(const struct cw_source *source)
+{
+    return cw_source_format_streams(source->format) > 1 &&
+           !cw_str_ends(cw_str_of(source->path_now), CW_STR(".log"));
+}
+
 /* Whether the last line of a file that nobody writes any more is waited for no longer, and the file
  * closed. Returns false when the source can be forgotten. */
 static bool source_settle_down(struct cw_sources *sources, struct cw_source *source,
@@ -305,7 +312,8 @@ static bool source_settle_down(struct cw_sources *sources, struct cw_source *sou
 {
     bool deleted = source->tail.nlinks == 0;
     bool packed = source->tail.unpack != NULL; /* nobody writes it, but it grows for a while */
-    bool left = deleted || !source->wanted || cw_source_rotated(source) || packed;
+    bool left = deleted || !source->wanted || cw_source_rotated(source) || packed ||
+                docker_rotated(source);
     int64_t quiet_ns = now_mono_ns - source->quiet_since_ns;
     if (source->format == CW_SOURCE_SPOOL && !deleted)
         return true; /* its writer says when it is final */

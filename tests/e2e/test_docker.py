@@ -167,6 +167,61 @@ def test_what_was_rotated_before_the_container_was_found(ingester, make_shipper,
         shipper.start()
 
 
+# Each long line comes in four pieces, of which a file takes one or two before it is rotated: most lines lie in two files or three.
+PIECES = "for i in $(seq 1 40); do seq -s , $((10000 + i * 1000)) 99999 | head -c 50000; echo \" line $i\"; echo short $i >&2; done"
+PIECE_LINES = [",".join(map(str, range(10000 + i * 1000, 20000 + i * 1000))).encode()[:50000] + b" line %d" % i for i in range(1, 41)]
+
+
+def rotated(driver, compress):
+    return ["--log-driver", driver, "--log-opt", "max-size=20k", "--log-opt", "max-file=400", "--log-opt", "compress=%s" % str(compress).lower()]
+
+
+@pytest.mark.parametrize("compress", [False, True])
+@pytest.mark.parametrize("driver", ["json-file", "local"])
+def test_lines_whose_pieces_are_in_two_files(ingester, make_shipper, engine, driver, compress):
+    """What a file ends with, and what the next one begins with, are entries of their own: all of the text is there, none of it twice. Of a
+    container that has ended before it is found, and of one that is followed while its files are rotated."""
+    name = "%s-%s" % (driver, "gz" if compress else "plain")
+    engine.run("before-" + name, PIECES, *rotated(driver, compress))
+    wait_for("its end", lambda: engine.docker("inspect", "-f", "{{.State.Running}}", "before-" + name).stdout.strip() == b"false", 60)
+    shipper = make_shipper(arguments=["--push", ingester.url, "--label", "job=docker", "--docker=" + engine.socket]).start()
+    if not compress:
+        engine.run("while-" + name, PIECES.replace("done", "sleep 0.05; done"), *rotated(driver, compress))
+    for when in ("before-", "while-")[:2 - compress]:
+        stdout = '{container="%s%s", stream="stdout"}' % (when, name)
+        lines_of(ingester, '{container="%s%s", stream="stderr"}' % (when, name), [b"short %d" % i for i in range(1, 41)])
+        wait_for("all of the text", lambda: sum(map(len, ingester.export_lines(stdout))) >= sum(map(len, PIECE_LINES)), 60, 0.1)
+        got = ingester.export_lines(stdout)
+        assert sum(map(len, got)) == sum(map(len, PIECE_LINES)) and len(set(got)) == len(got)
+        assert all(any(entry in line for line in PIECE_LINES) for entry in got)
+        assert sorted(entry.rpartition(b" line ")[2] for entry in got if b" line " in entry) == sorted(b"%d" % i for i in range(1, 41))
+        folder = os.path.dirname(engine.docker("inspect", "-f", "{{.LogPath}}", when + name).stdout.decode().strip()) if driver == "json-file" else None
+        assert 40 <= len(got) < 40 + (len(os.listdir(folder)) if folder else 200), len(got)
+    assert shipper.stop() == 0
+
+
+@pytest.mark.parametrize("driver", ["json-file", "local"])
+def test_restarts_and_removal_of_a_container_lose_nothing(ingester, make_shipper, engine, driver):
+    """Its file goes on when it is started again; one that is removed is read to its end, as it is open."""
+    name = "again-" + driver
+    shipper = make_shipper(arguments=["--push", ingester.url, "--label", "job=docker", "--docker=" + engine.socket]).start()
+    engine.run(name, "for i in $(seq 1 500); do echo line $i; done; sleep 1000", "--log-driver", driver)
+    want = [b"line %d" % i for i in range(1, 501)]
+    lines_of(ingester, '{container="%s"}' % name, want)
+    for n in (2, 3):
+        engine.docker("restart", "-t", "0", name)
+        lines_of(ingester, '{container="%s"}' % name, want * n)
+    engine.docker("restart", "-t", "0", name)
+    wait_for("its last lines to be written", lambda: engine.docker("logs", "--tail", "1", name).stdout == b"line 500\n" and
+             len(engine.docker("logs", name).stdout.splitlines()) == 2000, 30, 0.05)
+    engine.docker("rm", "-f", name)
+    lines_of(ingester, '{container="%s"}' % name, want * 4)
+    # Another one of the same name is another one.
+    engine.run(name, "echo anew", "--log-driver", driver)
+    lines_of(ingester, '{container="%s"}' % name, want * 4 + [b"anew"])
+    assert shipper.stop() == 0
+
+
 # A driver whose logs are in no file: the Engine keeps them for its API.
 SYSLOG = ["--log-driver", "syslog", "--log-opt", "syslog-address=udp://127.0.0.1:9"]
 

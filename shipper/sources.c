@@ -312,8 +312,8 @@ static bool source_settle_down(struct cw_sources *sources, struct cw_source *sou
 {
     bool deleted = source->tail.nlinks == 0;
     bool packed = source->tail.unpack != NULL; /* nobody writes it, but it grows for a while */
-    bool left = deleted || !source->wanted || cw_source_rotated(source) || packed ||
-                docker_rotated(source);
+    bool left =
+        deleted || !source->wanted || cw_source_rotated(source) || packed || docker_rotated(source);
     int64_t quiet_ns = now_mono_ns - source->quiet_since_ns;
     if (source->format == CW_SOURCE_SPOOL && !deleted)
         return true; /* its writer says when it is final */

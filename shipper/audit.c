@@ -78,6 +78,11 @@ static int files_read(struct audit *audit, const char *positions_path, const cha
 {
     struct cw_positions positions;
     int rc = cw_positions_load(positions_path, audit->arena, &positions, err);
+    if (rc == CW_E_NOT_FOUND)
+        return cw_err_set(err, rc,
+                          "%s: no shipper has kept positions there; name the configuration that it "
+                          "runs with (--config FILE), or the place of its state (--state-dir DIR)",
+                          positions_path);
     for (size_t i = 0; rc == 0 && i < positions.nsources; i++) {
         const struct cw_position *known = &positions.sources[i];
         struct audit_source *source = source_add(audit);

@@ -196,6 +196,22 @@ def test_pods_of_an_api_server(ingester, make_shipper, tmp_path, kube):
     assert shipper.stop() == 0
 
 
+def test_a_list_whose_continue_token_expires_begins_anew(ingester, make_shipper, tmp_path, kube):
+    root, write = pods_folder(tmp_path)
+    for i in range(5):                                      # three pages; the second is asked for too late, twice
+        kube.put(pod("web-%d" % i, "u%d" % i, labels={"app": "web"}))
+        write("shop", "web-%d" % i, "u%d" % i, "app", ["w%d" % i])
+    kube.expire = 2
+    shipper = make_shipper(config=kubernetes_config(ingester, tmp_path, kube, root), env={"HOSTNAME": "n1"}).start()
+    lines_of(ingester, '{app="web"}', [b"w%d" % i for i in range(5)])
+    assert kube.expire == 0 and "status 410" in shipper.log() and "answers again" in shipper.log()
+    late = pod("late", "l", labels={"app": "late"})          # and is followed from its end
+    kube.put(late)
+    write("shop", "late", "l", "app", ["l1"])
+    lines_of(ingester, '{app="late"}', [b"l1"])
+    assert shipper.stop() == 0
+
+
 def test_namespaces_and_selectors_are_asked_for(ingester, make_shipper, tmp_path, kube):
     root, write = pods_folder(tmp_path)
     for namespace in ("a", "b", "c"):

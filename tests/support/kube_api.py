@@ -34,6 +34,7 @@ class KubeApi:
         self.condition = threading.Condition()
         self.objects, self.events, self.version, self.oldest = {}, [], 100, 100   # objects: (kind, namespace, name) -> item
         self.requests, self.refused, self.stopping = [], 0, False
+        self.expire = 0                  # so many continue tokens are too old when they come back
         api = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -79,6 +80,9 @@ class KubeApi:
                 with api.condition:
                     items = [i for (k, ns, _), i in sorted(api.objects.items()) if k == kind and namespace in (None, ns) and _matches(i, query)]
                     version = str(api.version)
+                if "continue" in query and api.expire > 0:
+                    api.expire -= 1
+                    return self.status(410, "The provided continue parameter is too old to display a consistent list result.")
                 start, limit = 0, min(int(query.get("limit", 0)) or len(items) + 1, api.page or len(items) + 1)
                 if "continue" in query:
                     version, start = json.loads(base64.b64decode(query["continue"]))

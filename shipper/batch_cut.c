@@ -614,6 +614,8 @@ size_t cw_batch_cut(struct cw_batch *batch, struct cw_source *const *sources, si
     size_t first = nsources ? batch->resume % nsources : 0;
     for (size_t i = 0; i < nsources && batch->nparts < CW_BATCH_SOURCES_MAX; i++) {
         size_t idx = (first + i) % nsources;
+        if (!cw_source_pending(sources[idx], batch->options.output))
+            continue;
         struct cw_cut cut = {.batch = batch,
                              .source = sources[idx],
                              .report = report,
@@ -621,8 +623,6 @@ size_t cw_batch_cut(struct cw_batch *batch, struct cw_source *const *sources, si
                              .now_ns = now_ns,
                              .tenant = cw_str_of(sources[idx]->tenant),
                              .stuck_from = UINT64_MAX};
-        if (!cw_source_pending(cut.source, batch->options.output))
-            continue;
         struct cw_err err = {0};
         cw_cut_begin(&cut);
         int rc = shared(&cut) ? cw_cut_share(&cut, &err) : cw_cut_read(&cut, &err);

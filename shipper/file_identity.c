@@ -7,19 +7,21 @@
 #include "common/base/clock.h"
 #include "common/base/hash.h"
 
-/* Up to n bytes from the beginning; fewer at the end of the file. */
-static int prefix_read(int fd, char *bytes, size_t n, size_t *len_out, struct cw_err *err)
+/* Up to n bytes from the beginning; fewer at the end of the file. With `least` it need not be asked whether that is its end. */
+static int prefix_read(int fd, char *bytes, size_t least, size_t n, size_t *len_out,
+                       struct cw_err *err)
 {
     size_t len = 0;
     while (len < n) {
-        ssize_t got = pread(fd, bytes + len, n - len, (off_t)len);
+        size_t want = n - len;
+        ssize_t got = pread(fd, bytes + len, want, (off_t)len);
         if (got < 0 && errno == EINTR)
             continue;
         if (got < 0)
             return cw_err_errno(err, CW_E_IO, errno, "reading the file's beginning");
-        if (got == 0)
-            break;
         len += (size_t)got;
+        if (got == 0 || ((size_t)got < want && len >= least))
+            break;
     }
     *len_out = len;
     return 0;
@@ -51,7 +53,7 @@ int cw_file_identity_read(int fd, struct cw_file_identity *out, uint64_t *size_o
         return cw_err_errno(err, CW_E_IO, errno, "statx");
     char prefix[CW_FILE_PREFIX_BYTES];
     size_t len = 0;
-    int rc = prefix_read(fd, prefix, sizeof prefix, &len, err);
+    int rc = prefix_read(fd, prefix, sizeof prefix, sizeof prefix, &len, err);
     if (rc < 0)
         return rc;
     inode_take(&st, out);
@@ -81,7 +83,7 @@ int cw_file_identity_check(int fd, const struct cw_file_identity *identity,
 {
     char prefix[CW_FILE_PREFIX_BYTES];
     size_t len = 0;
-    int rc = prefix_read(fd, prefix, identity->prefix_len, &len, err);
+    int rc = prefix_read(fd, prefix, identity->prefix_len, identity->prefix_len, &len, err);
     if (rc == 0)
         *out = prefix_verdict(identity, prefix, len);
     return rc;
@@ -92,7 +94,7 @@ int cw_file_identity_extend(int fd, struct cw_file_identity *identity, enum cw_f
 {
     char prefix[CW_FILE_PREFIX_BYTES];
     size_t len = 0;
-    int rc = prefix_read(fd, prefix, sizeof prefix, &len, err);
+    int rc = prefix_read(fd, prefix, identity->prefix_len, sizeof prefix, &len, err);
     if (rc < 0)
         return rc;
     *out = prefix_verdict(identity, prefix, len);

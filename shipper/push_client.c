@@ -35,6 +35,9 @@ static const unsigned push_edges[CW_PUSH_NSTATES] = {
 #define PUSH_LARGE_BYTES (64u << 10)
 #define PUSH_REST_NS (5 * CW_NS_PER_S)
 
+/* With very many files that grow, it takes a while to find out whether a batch is full: that is done this seldom, for each of them. */
+#define PUSH_LOOK_NS (10 * CW_NS_PER_US)
+
 static void push_next(struct cw_push_client *pc);
 static void confirms_drop(struct cw_push_client *pc);
 static void on_timer(uv_timer_t *timer);
@@ -109,6 +112,10 @@ static void on_timer(uv_timer_t *timer)
 static void counts_add(struct cw_push_client *pc, struct cw_source *source,
                        const struct cw_batch_counts *counts)
 {
+    if (counts->truncated + counts->skipped + counts->split + counts->malformed +
+            counts->undecodable + counts->nul_runs + counts->dropped + counts->unselected ==
+        0)
+        return; /* as with nearly all of very many small parts */
     struct cw_tally_reasons *left_out = &cw_push_client_tally(pc, source)->left_out;
     cw_tally_count(left_out, CW_STR("line too long"), counts->skipped);
     cw_tally_count(left_out, CW_STR("selector"), counts->unselected);
@@ -130,6 +137,8 @@ static void confirms_settle(struct cw_push_client *pc)
 
 static void push_stored(struct cw_push_client *pc)
 {
+    pc->host->sources->settled = true;
+    pc->look_ns = 0;
     for (size_t i = 0; i < pc->batch->nparts; i++) {
         const struct cw_batch_part *part = &pc->batch->parts[i];
         CW_ASSERT(part->source->generation ==
@@ -460,14 +469,16 @@ static bool batch_due(struct cw_push_client *pc, int64_t now_ns, int64_t *at_ns)
     const struct cw_source_list *active = &pc->host->sources->active;
     uint64_t bytes = 0;
     *at_ns = INT64_MAX;
-    for (size_t i = 0; i < active->n; i++) {
-        const struct cw_source *source = active->items[i];
+    for (size_t i = 0; i < active->n; i++) { /* first those that the last batch had no room for */
+        const struct cw_source *source = active->items[(pc->batch->resume + i) % active->n];
         if (!cw_source_pending(source, pc->output))
             continue;
         uint64_t next = cw_ledger_next(&source->rows[pc->output]);
         bytes += source->tail.size - next;
         int64_t seen_ns = cw_sightings_time(&source->seen, next + 1, now_ns);
         *at_ns = CW_MIN(*at_ns, seen_ns + pc->config->batch_wait_ns);
+        if (*at_ns <= now_ns)
+            return true; /* of very many there is no need to look at the rest */
     }
     wait_note(pc, now_ns, at_ns);
     return bytes > 0 && (bytes >= (uint64_t)pc->config->batch_bytes || *at_ns <= now_ns ||
@@ -518,7 +529,9 @@ void cw_push_client_pump(struct cw_push_client *pc)
     }
     if (pc->host->sources->unsaved)
         return; /* new ids and generations first */
-    int64_t now_ns = cw_clock_now_ns(), at_ns;
+    int64_t now_ns = cw_clock_now_ns(), mono_ns = cw_clock_mono_ns(), at_ns;
+    if (mono_ns < pc->look_ns && !pc->host->once && !pc->host->hurry)
+        return; /* the timer ends what waits */
     uv_timer_stop(&pc->timer);
     if (batch_due(pc, now_ns, &at_ns)) {
         confirms_drop(pc);
@@ -531,7 +544,10 @@ void cw_push_client_pump(struct cw_push_client *pc)
             uv_timer_start(&pc->timer, on_timer, CW_MAX(ms, 1u), 0);
         }
     } else if (at_ns != INT64_MAX) {
-        uv_timer_start(&pc->timer, on_timer, (uint64_t)((at_ns - now_ns) / CW_NS_PER_MS + 1), 0);
+        int64_t wait_ns = at_ns - now_ns,
+                cost_ns = PUSH_LOOK_NS * (int64_t)pc->host->sources->active.n;
+        pc->look_ns = mono_ns + CW_MIN(cost_ns, wait_ns);
+        uv_timer_start(&pc->timer, on_timer, (uint64_t)(wait_ns / CW_NS_PER_MS + 1), 0);
     } else {
         confirms_send(pc);
         if (pc->state == CW_PUSH_IDLE)

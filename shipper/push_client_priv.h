@@ -35,6 +35,7 @@ struct cw_push_client {
     int64_t started_ns; /* monotonic, of the call under way */
     int64_t
         waiting_since_ns; /* when the oldest that is not in a batch was seen; 0: nothing waits */
+    int64_t look_ns;      /* monotonic; until then no batch is due but by the timer */
     unsigned nfailures;   /* in a row */
     uint64_t nrefused;    /* entries, since the start */
     bool large;           /* the batch was, and its memory is still there */

@@ -275,7 +275,7 @@ void cw_sources_look(struct cw_sources *sources, struct cw_source *source)
     if (rc == 0 && verdict == CW_FILE_SAME && tail->written_ns != written_before_ns &&
         (tail->size < size_before || tail->size <= read_to ||
          tail->identity.prefix_len < CW_FILE_PREFIX_BYTES))
-        rc = cw_tail_check(tail, least, &verdict, &err);
+        rc = cw_file_identity_extend(tail->fd, &tail->identity, &verdict, &err);
     if (rc < 0)
         cw_log_warn("%s: %s", source->path_now, err.text);
     else if (verdict == CW_FILE_CHANGED)
@@ -431,7 +431,10 @@ void cw_sources_refresh(struct cw_sources *sources, unsigned which, int64_t now_
         any_gone |= waiting_refresh(sources, now_ns, now_mono_ns);
     if (which & CW_SOURCES_POLLED)
         any_gone |= polled_refresh(sources, now_ns, now_mono_ns);
-    cw_sources_active_sweep(sources);
+    if (sources->settled ||
+        (which &
+         CW_SOURCES_WAITING)) /* of many files that are written all the time few change places */
+        cw_sources_active_sweep(sources);
     if (!any_gone)
         return;
     size_t kept = 0;

@@ -1,7 +1,9 @@
-/* delivery.c - the JSON between shipper and ingester: small documents, read by jansson, written by hand. */
+/* delivery.c - the JSON between shipper and ingester, written by hand; what is small is read by jansson. */
 #include "common/wire/delivery.h"
 #include <jansson.h>
 #include <stdio.h>
+#include "common/base/assert.h"
+#include "common/wire/json_reader.h"
 
 void cw_id128_format(const struct cw_id128 *id, char out[33])
 {
@@ -153,51 +155,110 @@ done:
     return rc;
 }
 
-static struct cw_str get_text(const json_t *root, const char *name, struct cw_arena *arena)
+/* ---- answers: of as many marks as there are sources, so without a tree of them ---- */
+
+/* The value of a key of a mark. *have collects which there were. */
+static int mark_value(struct cw_json_reader *reader, struct cw_str name,
+                      struct cw_delivery_mark *mark, unsigned *have, struct cw_err *err)
 {
-    const json_t *value = json_object_get(root, name);
-    if (!json_is_string(value))
-        return CW_STR_NONE;
-    return cw_arena_dup(arena, cw_str_make(json_string_value(value), json_string_length(value)));
+    bool source = cw_str_eqz(name, "source"), generation = cw_str_eqz(name, "generation");
+    if (!source && !generation && !cw_str_eqz(name, "offset"))
+        return cw_json_skip(reader, err);
+    int event = cw_json_next(reader, err);
+    uint64_t *number = generation ? &mark->generation : &mark->offset;
+    if (event < 0)
+        return event;
+    if (source && event == CW_JSON_STRING && cw_id128_parse(reader->text, &mark->source))
+        *have |= 1;
+    else if (!source && event == CW_JSON_NUMBER && cw_str_to_u64(reader->text, number) &&
+             *number <= INT64_MAX)
+        *have |= generation ? 2 : 4;
+    else
+        return cw_json_skip_rest(reader, event, err);
+    return 0;
 }
 
-static int decode_marks(const json_t *list, struct cw_arena *arena, struct cw_delivery_answer *out,
-                        struct cw_err *err)
+static int read_mark(struct cw_json_reader *reader, int event, size_t idx,
+                     struct cw_delivery_mark *mark, struct cw_err *err)
 {
-    size_t n = json_array_size(list);
-    out->marks = CW_ARENA_ARRAY(arena, struct cw_delivery_mark, n);
-    for (size_t i = 0; i < n; i++) {
-        const json_t *item = json_array_get(list, i);
-        const json_t *generation = json_object_get(item, "generation"),
-                     *offset = json_object_get(item, "offset");
-        if (!get_id(json_object_get(item, "source"), &out->marks[i].source) ||
-            !json_is_integer(generation) || !json_is_integer(offset) ||
-            json_integer_value(generation) < 0 || json_integer_value(offset) < 0)
-            return cw_err_set(err, CW_E_INVALID, "marks[%zu] is not a mark", i);
-        out->marks[i].generation = (uint64_t)json_integer_value(generation);
-        out->marks[i].offset = (uint64_t)json_integer_value(offset);
+    unsigned have = 0;
+    if (event == CW_JSON_OBJECT) {
+        while ((event = cw_json_next(reader, err)) == CW_JSON_KEY) {
+            int rc = mark_value(reader, reader->text, mark, &have, err);
+            if (rc < 0)
+                return rc;
+        }
+        if (event < 0)
+            return event;
     }
-    out->nmarks = n;
-    return 0;
+    return have == 7 ? 0 : cw_err_set(err, CW_E_INVALID, "marks[%zu] is not a mark", idx);
+}
+
+static int read_marks(struct cw_json_reader *reader, struct cw_arena *arena,
+                      struct cw_delivery_answer *out, struct cw_err *err)
+{
+    size_t cap = 0;
+    int event = cw_json_next(reader, err);
+    if (event < 0 || event != CW_JSON_ARRAY)
+        return event < 0 ? event : cw_json_skip_rest(reader, event, err);
+    out->nmarks = 0;
+    out->marks = NULL;
+    while ((event = cw_json_next(reader, err)) >= 0 && event != CW_JSON_ARRAY_END) {
+        out->marks = cw_arena_grow(arena, out->marks, out->nmarks, &cap, out->nmarks + 1,
+                                   sizeof *out->marks);
+        int rc = read_mark(reader, event, out->nmarks, &out->marks[out->nmarks], err);
+        if (rc < 0)
+            return rc;
+        out->nmarks++;
+    }
+    return event < 0 ? event : 0;
+}
+
+static int read_text(struct cw_json_reader *reader, struct cw_arena *arena, struct cw_str *out,
+                     struct cw_err *err)
+{
+    int event = cw_json_next(reader, err);
+    if (event == CW_JSON_STRING)
+        *out = cw_arena_dup(arena, reader->text);
+    else if (event >= 0)
+        event = cw_json_skip_rest(reader, event, err);
+    return event < 0 ? event : 0;
+}
+
+static int read_answer(struct cw_json_reader *reader, struct cw_arena *arena,
+                       struct cw_delivery_answer *out, struct cw_err *err)
+{
+    int rc = 0, event = cw_json_next(reader, err);
+    if (event < 0)
+        return event;
+    if (event != CW_JSON_OBJECT)
+        return cw_err_set(err, CW_E_INVALID, "not a JSON object");
+    while (rc == 0 && (event = cw_json_next(reader, err)) == CW_JSON_KEY) {
+        if (cw_str_eqz(reader->text, "code"))
+            rc = read_text(reader, arena, &out->code, err);
+        else if (cw_str_eqz(reader->text, "error"))
+            rc = read_text(reader, arena, &out->error, err);
+        else if (cw_str_eqz(reader->text, "marks"))
+            rc = read_marks(reader, arena, out, err);
+        else
+            rc = cw_json_skip(reader, err);
+    }
+    return rc < 0 ? rc : CW_MIN(event, 0);
 }
 
 int cw_delivery_answer_decode(struct cw_str body, struct cw_arena *arena,
                               struct cw_delivery_answer *out, struct cw_err *err)
 {
-    int rc = 0;
     struct cw_delivery_answer answer = {0};
+    struct cw_json_reader reader;
     if (body.len > CW_DELIVERY_ANSWER_BYTES)
         return cw_err_set(err, CW_E_TOO_LARGE, "the answer is larger than %u bytes",
                           CW_DELIVERY_ANSWER_BYTES);
-    json_t *root = load_object(body, err);
-    if (!root)
-        return CW_E_INVALID;
-    answer.code = get_text(root, "code", arena);
-    answer.error = get_text(root, "error", arena);
-    const json_t *marks = json_object_get(root, "marks");
-    if (json_is_array(marks))
-        rc = decode_marks(marks, arena, &answer, err);
-    json_decref(root);
+    cw_json_reader_init(&reader, body, arena);
+    int rc = read_answer(&reader, arena, &answer, err);
+    size_t end = cw_json_offset(&reader);
+    if (rc == 0 && cw_str_trim(cw_str_sub(body, end, body.len)).len > 0)
+        rc = cw_err_set(err, CW_E_INVALID, "more than a JSON object");
     if (rc == 0)
         *out = answer;
     return rc;

@@ -99,6 +99,16 @@ Test(delivery, a_mark_that_is_negative_or_no_number_is_refused)
         "0}]}",
         "{\"marks\":[{\"source\":\"00000000000000000000000000000000\",\"generation\":0,\"offset\":"
         "1.5}]}",
+        "{\"marks\":[{\"source\":\"00000000000000000000000000000000\",\"generation\":0,\"offset\":"
+        "9223372036854775808}]}",
+        "{\"marks\":[{\"source\":\"0\",\"generation\":0,\"offset\":1}]}",
+        "{\"marks\":[{\"source\":[\"0\"],\"generation\":{},\"offset\":null}]}",
+        "{\"marks\":[",
+        "{\"marks\":[]",
+        "{} {}",
+        "<html>",
+        "[]",
+        "",
     };
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         struct cw_arena *arena = cw_arena_new();
@@ -108,4 +118,30 @@ Test(delivery, a_mark_that_is_negative_or_no_number_is_refused)
                      bad[i]);
         cw_arena_free(&arena);
     }
+}
+
+Test(delivery, an_answer_may_hold_more_than_is_known_and_very_many_marks)
+{
+    enum { MARKS = 50000 };
+    struct cw_arena *arena = cw_arena_new();
+    struct cw_buf buf;
+    struct cw_err err = {0};
+    struct cw_delivery_answer back;
+    cw_buf_init(&buf, 64 << 20);
+    cw_buf_addz(&buf,
+                " {\"new\":[{\"marks\":[1]}],\"code\":null,\"error\":\"a\\u0062\",\"marks\":[");
+    for (unsigned i = 0; i < MARKS; i++)
+        cw_buf_addf(&buf, "%s{\"x\":[],\"source\":\"%032x\",\"generation\":1,\"offset\":%u}",
+                    i ? "," : "", i, 2 * i);
+    cw_buf_addz(&buf, "]}\n");
+    cr_assert_eq(cw_delivery_answer_decode(cw_buf_str(&buf), arena, &back, &err), 0, "%s",
+                 err.text);
+    cr_assert(back.code.len == 0 && cw_str_eqz(back.error, "ab"));
+    cr_assert_eq(back.nmarks, MARKS);
+    for (unsigned i = 0; i < MARKS; i++)
+        cr_assert(back.marks[i].generation == 1 && back.marks[i].offset == 2 * i &&
+                  back.marks[i].source.bytes[15] == (i & 0xff));
+    cr_assert_lt(cw_arena_bytes(arena), 8u << 20);
+    cw_buf_fini(&buf);
+    cw_arena_free(&arena);
 }

@@ -1,5 +1,6 @@
 """Everything fails at random while rotating logs are shipped: both programs are killed, the network breaks. Into cordwood every
 line arrives exactly once, into two as well; into what looks like a plain Loki at least once."""
+import http.client
 import os
 import random
 import threading
@@ -14,15 +15,18 @@ from programs import LONG, wait_for
 
 SECONDS = int(os.environ.get("CORDWOOD_FAULT_SECONDS", 1200 if LONG else 50))
 SHORT_SECONDS = int(os.environ.get("CORDWOOD_FAULT_SECONDS", 300 if LONG else 20))
+GENERATIONS = 60                                            # that are renamed on; one more is there until it is overwritten
 SEED = os.environ.get("CORDWOOD_FAULT_SEED", "")            # another one, other faults
 
 
 class RandomWriter:
-    """Appends lines in pieces, and rotates by renaming every few seconds, now and then twice at once. The generations are
-    numbered (.1 is the newest) or keep a name of their own."""
+    """Appends lines in pieces, and rotates by renaming every few seconds, now and then twice at once. The generations keep a name of
+    their own, or are numbered (.1 is the newest), and then the oldest goes. What goes before it was read is lost by right, so
+    stored(a text of its last line) must be true of it first: until then the file grows on."""
 
-    def __init__(self, folder, name, numbered, lines_per_second=400):
+    def __init__(self, folder, name, numbered, stored, lines_per_second=400):
         self.path, self.numbered, self.pause = os.path.join(str(folder), name + ".log"), numbered, 20 / lines_per_second
+        self.stored, self.ends = stored, []                 # ends: the last line's number of each generation, the newest first
         self.random, self.lines, self.nrotations, self.name = random.Random(name + SEED), [], 0, name.encode()
         self.ending = threading.Event()
         self.thread = threading.Thread(target=self.run)
@@ -36,14 +40,16 @@ class RandomWriter:
         self.thread.join()
 
     def rotate(self):
+        if self.numbered and len(self.ends) > GENERATIONS and not self.stored("%s line %d " % (self.name.decode(), self.ends[-1])):
+            return
         self.nrotations += 1
         if not self.numbered:
             os.rename(self.path, "%s-2026%06d" % (self.path, self.nrotations))
             return
-        for k in range(60, 0, -1):
-            if os.path.exists("%s.%d" % (self.path, k)):
-                os.rename("%s.%d" % (self.path, k), "%s.%d" % (self.path, k + 1))
+        for k in range(min(len(self.ends), GENERATIONS), 0, -1):
+            os.rename("%s.%d" % (self.path, k), "%s.%d" % (self.path, k + 1))
         os.rename(self.path, self.path + ".1")
+        self.ends = [len(self.lines) - 1] + self.ends[:GENERATIONS]
 
     def write(self, file, n):
         chunk = b""
@@ -118,6 +124,14 @@ class Faults:
         self.network.faulty = False
 
 
+def has(server, text):
+    """Has it such a line? One that is down has none, for now."""
+    try:
+        return server.count('{job="faults"} |= "%s"' % text) > 0
+    except (OSError, AssertionError, ValueError, http.client.HTTPException):
+        return False
+
+
 CLIENT = """
   - url: %s/loki/api/v1/push
     batchwait: 200ms
@@ -143,7 +157,7 @@ def test_no_line_is_lost_or_stored_twice_whatever_fails(make_ingester, make_ship
     steady = make_ingester("steady").start() if form == "two" else None     # another output, which nothing holds up
     clients = "".join(CLIENT % to.url for to in (network, steady) if to)
     shipper = make_shipper(config=CONFIG % (clients, tmp_path / "positions.yaml", logs)).start()
-    writers = [RandomWriter(logs, "w%d" % i, numbered=i % 2 == 0).start() for i in range(4)]
+    writers = [RandomWriter(logs, "w%d" % i, i % 2 == 0, lambda text: all(has(to, text) for to in (server, steady) if to)).start() for i in range(4)]
     faults = Faults(server, shipper, network, SECONDS if form == "ranges" else SHORT_SECONDS)
     try:
         faults.go()

@@ -530,8 +530,9 @@ void cw_push_client_pump(struct cw_push_client *pc)
     if (pc->host->sources->unsaved)
         return; /* new ids and generations first */
     int64_t now_ns = cw_clock_now_ns(), mono_ns = cw_clock_mono_ns(), at_ns;
-    if (mono_ns < pc->look_ns && !pc->host->once && !pc->host->hurry)
-        return; /* the timer ends what waits */
+    if (mono_ns < pc->look_ns && uv_is_active((uv_handle_t *)&pc->timer) && !pc->host->once &&
+        !pc->host->hurry)
+        return; /* the timer ends what waits; it may do so early, by the loop's clock */
     uv_timer_stop(&pc->timer);
     if (batch_due(pc, now_ns, &at_ns)) {
         confirms_drop(pc);

@@ -2,7 +2,8 @@
  * yaml_bind_priv.h - walk a parsed YAML document along a key table and fill the C struct.
  *
  * Bounds     A document of few bytes may stand for very many nodes (aliases of aliases) or for itself (an alias
- *            within what it names): the walk counts nodes, depth and memory, and gives up past a bound.
+ *            within what it names): the walk counts nodes, depth and memory, and gives up past a bound. Depth and
+ *            anchors of the text itself are bounded before libyaml composes it, as its time grows with their squares.
  */
 #ifndef CW_CONFIG_YAML_BIND_PRIV_H
 #define CW_CONFIG_YAML_BIND_PRIV_H
@@ -10,7 +11,8 @@
 #include "common/config/yaml_expand_priv.h"
 
 enum {
-    CW_YAML_DEPTH_MAX = 64, /* no table of ours nests deeper than eight */
+    CW_YAML_DEPTH_MAX = 64,     /* no table of ours nests deeper than eight */
+    CW_YAML_ANCHORS_MAX = 4096, /* a file that repeats itself has tens */
     /* Visits; a file of the largest size has fewer nodes that mean something. */
     CW_YAML_NODES_MAX = 1 << 20,
     CW_YAML_MEMORY_MAX_BYTES = 64 << 20, /* what the values may take */

@@ -11,6 +11,11 @@ static void on_expand_problem(void *arg, size_t from, const char *text)
 {
     struct cw_yaml_bind *bind = arg;
     struct cw_config_problems *problems = bind->problems;
+    /* A place is found from the text's beginning: only for what will be told. */
+    if (problems->nerrors == CW_CONFIG_PROBLEMS_MAX) {
+        problems->nmore++;
+        return;
+    }
     size_t line, column;
     cw_yaml_expand_place(bind->source->original, from, &line, &column);
     cw_yaml_bind_report(bind, problems->errors, &problems->nerrors, line, column, text);
@@ -33,6 +38,67 @@ static void report_parser(struct cw_yaml_bind *bind, const yaml_parser_t *parser
     cw_yaml_bind_report(bind, bind->problems->errors, &bind->problems->nerrors, line, column,
                         text.ptr);
 }
+
+/* ---- what libyaml takes long for ---- */
+
+static void refuse_at(struct cw_yaml_bind *bind, yaml_mark_t mark, const char *fmt, int bound)
+{
+    size_t line = mark.line, column = mark.column;
+    if (bind->source->npieces > 0)
+        cw_yaml_expand_locate(bind->source, mark.index, &line, &column);
+    struct cw_str text = cw_arena_printf(bind->arena, fmt, bound);
+    cw_yaml_bind_report(bind, bind->problems->errors, &bind->problems->nerrors, line, column,
+                        text.ptr);
+}
+
+/* A definition of an anchor, not its use. */
+static bool defines_anchor(const yaml_event_t *event)
+{
+    switch (event->type) {
+    case YAML_SCALAR_EVENT: return event->data.scalar.anchor != NULL;
+    case YAML_SEQUENCE_START_EVENT: return event->data.sequence_start.anchor != NULL;
+    case YAML_MAPPING_START_EVENT: return event->data.mapping_start.anchor != NULL;
+    default: return false;
+    }
+}
+
+static void set_input(yaml_parser_t *parser, struct cw_str text)
+{
+    CW_ASSERT(yaml_parser_initialize(parser));
+    yaml_parser_set_encoding(parser, YAML_UTF8_ENCODING);
+    yaml_parser_set_input_string(parser, (const unsigned char *)(text.ptr ? text.ptr : ""),
+                                 text.len);
+}
+
+/*
+ * Event by event, before anything is composed: the scanner looks at every open bracket for each token, and the
+ * composer at every anchor before one, so that a file of some 100 KiB would take minutes. False when a bound is
+ * passed, and told. What is no YAML is left to the composer to tell.
+ */
+static bool within_bounds(struct cw_yaml_bind *bind)
+{
+    yaml_parser_t parser;
+    yaml_event_t event;
+    int depth = 0, nanchors = 0;
+    bool within = true, more = true;
+    set_input(&parser, bind->source->text);
+    while (within && more && yaml_parser_parse(&parser, &event)) {
+        more = event.type != YAML_STREAM_END_EVENT;
+        depth += event.type == YAML_SEQUENCE_START_EVENT || event.type == YAML_MAPPING_START_EVENT;
+        depth -= event.type == YAML_SEQUENCE_END_EVENT || event.type == YAML_MAPPING_END_EVENT;
+        nanchors += defines_anchor(&event);
+        within = depth <= CW_YAML_DEPTH_MAX && nanchors <= CW_YAML_ANCHORS_MAX;
+        if (depth > CW_YAML_DEPTH_MAX)
+            refuse_at(bind, event.start_mark, "nested deeper than %d levels", CW_YAML_DEPTH_MAX);
+        else if (!within)
+            refuse_at(bind, event.start_mark, "more than %d anchors", CW_YAML_ANCHORS_MAX);
+        yaml_event_delete(&event);
+    }
+    yaml_parser_delete(&parser);
+    return within;
+}
+
+/* ---- the document ---- */
 
 /* A second document in the file would be ignored: say so instead. */
 static void refuse_second(struct cw_yaml_bind *bind, yaml_parser_t *parser)
@@ -57,11 +123,9 @@ static void parse_and_bind(struct cw_yaml_bind *bind, bind_fn bind_document,
 {
     yaml_parser_t parser;
     yaml_document_t document;
-    CW_ASSERT(yaml_parser_initialize(&parser));
-    yaml_parser_set_encoding(&parser, YAML_UTF8_ENCODING);
-    struct cw_str text = bind->source->text;
-    yaml_parser_set_input_string(&parser, (const unsigned char *)(text.ptr ? text.ptr : ""),
-                                 text.len);
+    if (!within_bounds(bind))
+        return;
+    set_input(&parser, bind->source->text);
     if (!yaml_parser_load(&parser, &document)) {
         report_parser(bind, &parser);
     } else {

@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "common/config/yaml_load.h"
@@ -284,6 +285,51 @@ Test(yaml_load, a_mapping_that_contains_itself_ends)
     cr_assert_not_null(strstr(err.text, "nested deeper"), "%s", err.text);
 }
 
+/* CPU seconds that a load of `text` takes; it must be refused with `error`. */
+static double seconds_to_refuse(struct cw_buf *text, const char *error)
+{
+    clock_t start = clock();
+    cr_assert_eq(load(cw_buf_z(text)), CW_E_INVALID);
+    cr_assert_str_eq(err.text, error);
+    return (double)(clock() - start) / CLOCKS_PER_SEC;
+}
+
+/* libyaml's time grows with the squares of these: minutes, if it were left to it. */
+Test(yaml_load, brackets_and_anchors_beyond_their_bounds_are_refused_quickly)
+{
+    struct cw_buf text;
+    cw_buf_init(&text, 4 << 20);
+    for (int i = 0; i < 200000; i++)
+        cw_buf_addz(&text, "[");
+    cr_assert_lt(seconds_to_refuse(&text, "f.yml:1:65: nested deeper than 64 levels"), 2);
+    cw_buf_clear(&text);
+    cw_buf_addz(&text, "items:\n");
+    for (int i = 0; i < 100000; i++)
+        cw_buf_addf(&text, "- &a%d 1\n", i);
+    cr_assert_lt(seconds_to_refuse(&text, "f.yml:4098:3: more than 4096 anchors"), 2);
+    cw_buf_fini(&text);
+}
+
+Test(yaml_load, a_file_may_nest_and_name_up_to_the_bounds)
+{
+    struct cw_buf text;
+    cw_buf_init(&text, 4 << 20);
+    cw_buf_addz(&text, "hosts: [");
+    for (int i = 0; i < 4096; i++)
+        cw_buf_addf(&text, "&a%d x,", i);
+    cw_buf_addz(&text, "]\n");
+    cr_assert_eq(load(cw_buf_z(&text)), 0, "%s", err.text);
+    cr_assert_eq(config.hosts.n, 4096);
+    cw_buf_clear(&text);
+    for (int i = 0; i < 64; i++)
+        cw_buf_addz(&text, "[");
+    for (int i = 0; i < 64; i++)
+        cw_buf_addz(&text, "]");
+    cr_assert_eq(load(cw_buf_z(&text)), CW_E_INVALID);
+    cr_assert_null(strstr(err.text, "nested deeper"), "%s", err.text);
+    cw_buf_fini(&text);
+}
+
 Test(yaml_load, long_lists_of_large_values_stop_at_the_memory_bound)
 {
     struct cw_buf text;
@@ -372,6 +418,21 @@ Test(yaml_load, an_unset_variable_without_default_is_an_error_at_its_place)
                  CW_E_INVALID);
     cr_assert_str_eq(err.text,
                      "f.yml:2:15: the environment variable NOPE is not set, and has no default");
+}
+
+/* The place of a problem is found from the text's front: only of those that are told. */
+Test(yaml_load, very_many_unset_variables_are_told_quickly)
+{
+    struct cw_buf text;
+    cw_buf_init(&text, 4 << 20);
+    for (int i = 0; i < 300000; i++)
+        cw_buf_addz(&text, "${NOPE}");
+    clock_t start = clock();
+    cr_assert_eq(expand(CW_YAML_EXPAND_STRICT, cw_buf_z(&text)), CW_E_INVALID);
+    cr_assert_lt((double)(clock() - start) / CLOCKS_PER_SEC, 5);
+    cr_assert_eq(problems.nerrors, CW_CONFIG_PROBLEMS_MAX);
+    cr_assert_geq(problems.nmore, 300000 - CW_CONFIG_PROBLEMS_MAX);
+    cw_buf_fini(&text);
 }
 
 Test(yaml_load, places_after_an_expansion_are_those_of_the_source)

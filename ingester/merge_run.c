@@ -380,6 +380,11 @@ static int full_block_copy(struct cw_merge_run *run, struct cw_err *err)
 
 static int run_finish(struct cw_merge_run *run, struct cw_err *err)
 {
+    for (size_t i = 0; i < run->n; i++)
+        if (cw_part_source_lost(run->inputs[i].source))
+            return cw_err_set(err, CW_E_CORRUPT,
+                              "part %s has pages that cannot be read: it is not merged",
+                              cw_part_reader_path(run->inputs[i].reader));
     struct cw_parts_change *change = cw_parts_change_new(run->parts);
     int rc = 0;
     /* Retention may hide all that was left. */

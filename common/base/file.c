@@ -324,6 +324,11 @@ void cw_file_unmap(struct cw_file_map *map)
     *map = (struct cw_file_map){NULL, 0};
 }
 
+bool cw_file_map_lost(const struct cw_file_map *map)
+{
+    return map->ptr != NULL && cw_file_lost_any(map->ptr);
+}
+
 void cw_file_map_random(const struct cw_file_map *map)
 {
     if (map->ptr != NULL)

@@ -51,13 +51,15 @@ int cw_file_list(const char *dir, struct cw_file_names *out, struct cw_err *err)
 void cw_file_names_free(struct cw_file_names *names);
 
 /* A file mapped for reading. Empty files map to ptr NULL, len 0. What the disk cannot give (it fails, the file is cut meanwhile)
- * reads as zeros: who maps has a checksum. */
+ * reads as zeros: who maps has a checksum, or asks cw_file_map_lost() where it was checked before. */
 struct cw_file_map {
     const uint8_t *ptr;
     size_t len;
 };
 int cw_file_map(const char *path, struct cw_file_map *out, struct cw_err *err) CW_MUST_USE;
 void cw_file_unmap(struct cw_file_map *map);
+/* Did a page of it become zeros so? From then on it says yes. */
+bool cw_file_map_lost(const struct cw_file_map *map);
 /* Whoever reads here and there has the disk give no more than the pages touched; what is read as a whole is announced first by
  * cw_file_will_read(), and then comes in one piece. (Read-ahead of a mapping is as large as the disk says: megabytes a touch.) */
 void cw_file_map_random(const struct cw_file_map *map);

@@ -16,12 +16,14 @@ enum { TOLD_MAX = 20 };
 /* Walked by the signal handler: nodes are used again, never freed. `start` 0: free; it is set last and cleared first. */
 struct range {
     atomic_uintptr_t start, end;
+    atomic_bool lost; /* a page of it */
     struct range *next;
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static struct range *_Atomic ranges;
+static atomic_bool any_lost; /* of any range, ever: mostly nobody has to look further */
 static struct sigaction before;
 static uintptr_t page_bytes;
 
@@ -45,6 +47,8 @@ static void on_bus(int number, siginfo_t *info, void *context)
         uintptr_t start = atomic_load(&r->start);
         if (start == 0 || at < start || at >= atomic_load(&r->end))
             continue;
+        atomic_store(&r->lost, true);
+        atomic_store(&any_lost, true);
         void *page = (void *)(at / page_bytes * page_bytes);
         if (mmap(page, page_bytes, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) ==
             MAP_FAILED)
@@ -78,12 +82,26 @@ void cw_file_lost_watch(const void *ptr, size_t len)
     if (made)
         r = cw_mem_new(sizeof(*r));
     atomic_store(&r->end, end);
+    atomic_store(&r->lost, false);
     atomic_store(&r->start, (uintptr_t)ptr);
     if (made) {
         r->next = atomic_load(&ranges);
         atomic_store(&ranges, r);
     }
     pthread_mutex_unlock(&lock);
+}
+
+bool cw_file_lost_any(const void *ptr)
+{
+    if (!atomic_load(&any_lost))
+        return false;
+    pthread_mutex_lock(&lock);
+    struct range *r = atomic_load(&ranges);
+    while (r != NULL && atomic_load(&r->start) != (uintptr_t)ptr)
+        r = r->next;
+    bool lost = r != NULL && atomic_load(&r->lost);
+    pthread_mutex_unlock(&lock);
+    return lost;
 }
 
 void cw_file_lost_forget(const void *ptr)

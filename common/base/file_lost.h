@@ -8,10 +8,13 @@
  */
 #ifndef CW_BASE_FILE_LOST_H
 #define CW_BASE_FILE_LOST_H
+#include <stdbool.h>
 #include <stddef.h>
 
 /* `ptr` is the start of a mapping of `len` > 0 bytes. */
 void cw_file_lost_watch(const void *ptr, size_t len);
+/* Has a page of the mapping that starts at `ptr` become zeros? True before any thread sees them. */
+bool cw_file_lost_any(const void *ptr);
 /* Before it is unmapped. */
 void cw_file_lost_forget(const void *ptr);
 

@@ -354,7 +354,13 @@ int cw_catalog_check_format(const char *data_dir, struct cw_err *err)
     path_in(data_dir, "FORMAT", &path);
     cw_buf_init(&text, FORMAT_BYTES_MAX);
     int rc = cw_file_read(path.ptr, FORMAT_BYTES_MAX, &text, err);
-    if (rc >= 0) {
+    if (rc == CW_E_TOO_LARGE) {
+        rc = cw_err_set(
+            err, CW_E_CORRUPT,
+            "%s is larger than %d bytes, not 'cordwood <version>': this is no data directory of "
+            "cordwood",
+            path.ptr, FORMAT_BYTES_MAX);
+    } else if (rc >= 0) {
         struct cw_str s = cw_str_trim(cw_buf_str(&text)), word;
         uint64_t version;
         rc = 0;

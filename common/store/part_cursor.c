@@ -578,6 +578,8 @@ static void part_close(struct cw_cursor *cursor)
     struct cw_part_cursor *c = CW_CONTAINER_OF(cursor, struct cw_part_cursor, base);
     /* A query over all that there is would make it all this process's memory. */
     bool rests = c->w != NULL && c->is_open;
+    if (!c->was_lost)
+        cw_part_source_report_lost(c->source, c->scan->stats);
     if (c->w != NULL && c->walk->end != NULL)
         c->walk->end(c);
     cw_meta_reader_close(&c->meta);
@@ -616,6 +618,7 @@ int cw_part_cursor_open(struct cw_part_source *source, const struct cw_scan *sca
     c->block_index = block;
     c->w = workspace_take();
     c->pin.once = !scan->keep_decoded;
+    c->was_lost = cw_part_reader_lost(source->reader);
     struct cw_err why;
     rc = block_prepare(c, cw_part_selection_set(selection), &why);
     cw_part_selection_unref(&selection);

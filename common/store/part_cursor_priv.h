@@ -64,7 +64,8 @@ struct cw_part_cursor {
     bool is_open;                /* the block: its pages were touched */
     bool has_metadata;           /* any row of it */
     bool reported;
-    bool ruled_out;                   /* by grams: no row is handed out */
+    bool was_lost;  /* a page of the part, when the cursor was opened: its plan has reported that */
+    bool ruled_out; /* by grams: no row is handed out */
     const int64_t *times;             /* of the block's rows; NULL: not decoded yet */
     struct cw_kept_times *kept_times; /* where they lie; NULL: in the workspace */
     struct cw_text_grams *grams;      /* of TEXT, where filters ask for them; NULL: not kept */

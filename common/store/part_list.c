@@ -105,12 +105,15 @@ static int next_value(struct part_list *list, struct cw_list_item *out, struct c
 static int list_next(struct cw_list_cursor *cursor, struct cw_list_item *out, struct cw_err *err)
 {
     struct part_list *list = CW_CONTAINER_OF(cursor, struct part_list, base);
+    int rc = 0;
     switch (list->listing->what) {
-    case CW_LIST_STREAMS: return next_stream(list, out);
-    case CW_LIST_NAMES: return next_name(list, out, err);
-    case CW_LIST_VALUES: break;
+    case CW_LIST_STREAMS: rc = next_stream(list, out); break;
+    case CW_LIST_NAMES: rc = next_name(list, out, err); break;
+    case CW_LIST_VALUES: rc = next_value(list, out, err); break;
     }
-    return next_value(list, out, err);
+    if (rc == 0)
+        cw_part_source_report_lost(list->source, list->listing->stats);
+    return rc;
 }
 
 static void list_close(struct cw_list_cursor *cursor)

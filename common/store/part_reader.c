@@ -271,6 +271,11 @@ void cw_part_reader_rest(const struct cw_part_reader *r)
     cw_file_map_rest(&r->map);
 }
 
+bool cw_part_reader_lost(const struct cw_part_reader *r)
+{
+    return cw_file_map_lost(&r->map);
+}
+
 void cw_part_reader_rest_block(const struct cw_part_reader *r, uint32_t i)
 {
     if (r->map.ptr != NULL)

@@ -52,6 +52,15 @@ void cw_part_source_report_index(struct cw_part_source *p, const struct cw_err *
         p->events.bad_index(p->events.ctx, p->reader, why);
 }
 
+void cw_part_source_report_lost(struct cw_part_source *p, struct cw_scan_stats *stats)
+{
+    struct cw_err why;
+    if (!cw_part_reader_lost(p->reader))
+        return;
+    (void)cw_err_set(&why, CW_E_CORRUPT, "the disk failed, or the file was cut");
+    cw_part_source_report_index(p, &why, stats);
+}
+
 int cw_part_source_select(struct cw_part_source *p, const struct cw_selector *selector,
                           struct cw_scan_stats *stats, struct cw_part_selection **out,
                           struct cw_err *err)
@@ -113,6 +122,7 @@ static int part_plan(struct cw_source *source, const struct cw_scan *scan, struc
         stats_add(&scan->stats->bytes_unmatched, unmatched.bytes);
     }
     cw_part_selection_unref(&selection);
+    cw_part_source_report_lost(p, scan->stats);
     return 0;
 }
 
@@ -180,6 +190,7 @@ static int part_stats(struct cw_source *source, const struct cw_selector *select
     out->streams += cw_stream_set_count(&touched);
     cw_stream_set_fini(&touched);
     cw_part_selection_unref(&selection);
+    cw_part_source_report_lost(p, NULL);
     return rc;
 }
 
@@ -246,6 +257,13 @@ bool cw_part_source_has_bad_blocks(const struct cw_source *source)
 {
     return atomic_load_explicit(&((const struct cw_part_source *)source)->nbad,
                                 memory_order_relaxed) > 0;
+}
+
+bool cw_part_source_lost(struct cw_source *source)
+{
+    struct cw_part_source *p = part_of(source);
+    cw_part_source_report_lost(p, NULL);
+    return cw_part_reader_lost(p->reader);
 }
 
 void cw_part_source_hide_before(struct cw_source *source, int64_t ns)

@@ -42,6 +42,8 @@ struct cw_part_reader *cw_part_source_reader(struct cw_source *source);
 void cw_part_source_bad_block(struct cw_source *source, uint32_t block, const struct cw_err *why);
 /* Was a block found bad? */
 bool cw_part_source_has_bad_blocks(const struct cw_source *source);
+/* Has the disk not given a page of it (cw_part_reader_lost)? Then it is reported, as if a query had met it. */
+bool cw_part_source_lost(struct cw_source *source);
 /* No scan sees entries before this time (retention); scans that are open already may. */
 void cw_part_source_hide_before(struct cw_source *source, int64_t ns);
 /* Unlink the file when the last reference goes. */

@@ -24,6 +24,8 @@ int64_t cw_part_source_start_ns(const struct cw_part_source *source, int64_t sta
 /* The same for the index of streams; it tells once per part. */
 void cw_part_source_report_index(struct cw_part_source *source, const struct cw_err *why,
                                  struct cw_scan_stats *stats);
+/* Reports the part when the disk did not give a page of it: its tables were checked at open, and read as zeros since. */
+void cw_part_source_report_lost(struct cw_part_source *source, struct cw_scan_stats *stats);
 /* What a selector matches. Damage of the index is reported, and costs what cannot be found otherwise. */
 int cw_part_source_select(struct cw_part_source *source, const struct cw_selector *selector,
                           struct cw_scan_stats *stats, struct cw_part_selection **out,

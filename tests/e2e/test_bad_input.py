@@ -1,5 +1,7 @@
 """Bad input of every kind gets its status and a text that names the place; the server goes on."""
 import gzip
+import json
+import os
 import subprocess
 import time
 import urllib.parse
@@ -7,6 +9,7 @@ import urllib.parse
 import cramjam
 import pytest
 
+import store_files
 from programs import INGESTER, NS, SHIPPER, cli
 
 PROTO = {"Content-Type": "application/x-protobuf"}
@@ -160,3 +163,25 @@ def test_a_tenant_is_asked_for_when_auth_is_enabled(make_ingester):
         result = server.query_range('{a="b"}', now - NS, now + NS, headers={"X-Scope-OrgID": tenant})
         assert [v[1] for s in result for v in s["values"]] == ["of " + tenant]
     assert server.ask("GET", "/loki/api/v1/labels", headers={"X-Scope-OrgID": "../etc"})[0] == 400
+
+
+def test_a_part_that_is_cut_while_it_is_served_is_told_in_every_answer(make_ingester):
+    """Its tables were checked when it was opened; what the disk does not give reads as zeros, and those must not pass for nothing."""
+    server = make_ingester().start()
+    begin = time.time_ns() - 600 * NS
+    server.push([({"app": "cut"}, [(begin + i * NS, "line %d" % i) for i in range(300)])])
+    assert server.ask("POST", "/flush")[0] == 204
+
+    def answer(query):
+        status, text = server.ask("GET", "/loki/api/v1/query_range", {"query": query, "start": begin - NS, "end": begin + 600 * NS, "limit": 1000})
+        assert status == 200, text
+        return json.loads(text)
+
+    whole = answer('{app="cut"} |= "line"')
+    assert sum(len(s["values"]) for s in whole["data"]["result"]) == 300 and "warnings" not in whole
+    part, = store_files.parts(server.data)
+    os.truncate(part, 0)
+    for query in ('{app=~".+"} |= "line 7"', 'sum(count_over_time({app="cut"} |= "line" [10m]))') * 2:
+        assert answer(query)["warnings"] == ["stored blocks are damaged: the answer misses what they held"], query
+    assert "the disk failed, or the file was cut" in server.log()
+    assert server.metrics()["cordwood_bad_indexes_total"] == "1"

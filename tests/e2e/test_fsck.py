@@ -122,6 +122,14 @@ def test_what_is_no_data_directory_is_refused(tmp_path):
     assert cli("fsck").returncode == 2
 
 
+@pytest.mark.parametrize("text", [b"", b"cordwooe 1\n", bytes(11), bytes(range(256)) * 20])
+def test_a_format_file_that_says_anything_else_is_written_anew(data, text, make_ingester):
+    with open(os.path.join(data, "FORMAT"), "wb") as f:
+        f.write(text)
+    assert "FORMAT: it does not say what it should" in fsck(data, status=1)
+    assert repaired(data, make_ingester)[1] == 0
+
+
 @pytest.mark.parametrize("region", store_files.REGIONS)
 def test_each_region_of_a_part_is_named_and_costs_that_part(data, region, make_ingester):
     path = store_files.parts(data)[0]

@@ -184,6 +184,32 @@ Test(file, a_map_whose_file_is_cut_does_not_end_a_pool_s_thread)
     free(bytes);
 }
 
+Test(file, a_map_tells_whether_pages_of_it_were_lost)
+{
+    enum { BYTES = 1 << 20 };
+    struct cw_file_map cut, whole, later, empty = {0};
+    char *bytes = calloc(1, BYTES);
+    bytes[BYTES - 1] = 'x';
+    cr_assert_eq(cw_file_replace(in_dir("cut"), cw_str_make(bytes, BYTES), &err), 0);
+    cr_assert_eq(cw_file_replace(in_dir("whole"), cw_str_make(bytes, BYTES), &err), 0);
+    cr_assert_eq(cw_file_map(in_dir("cut"), &cut, &err), 0);
+    cr_assert_eq(cw_file_map(in_dir("whole"), &whole, &err), 0);
+    cr_assert_eq(truncate(in_dir("cut"), 100), 0);
+    cr_assert_not(cw_file_map_lost(&cut), "nobody has looked");
+    cr_assert_eq(cut.ptr[BYTES - 1], 0);
+    cr_assert_eq(whole.ptr[BYTES - 1], 'x');
+    cr_assert(cw_file_map_lost(&cut));
+    cr_assert_not(cw_file_map_lost(&whole));
+    cr_assert_not(cw_file_map_lost(&empty));
+    cw_file_unmap(&cut);
+    cr_assert_eq(cw_file_map(in_dir("whole"), &later, &err), 0); /* where the other was */
+    cr_assert_eq(later.ptr[BYTES - 1], 'x');
+    cr_assert_not(cw_file_map_lost(&later));
+    cw_file_unmap(&later);
+    cw_file_unmap(&whole);
+    free(bytes);
+}
+
 static long resident_file_kb(void)
 {
     char line[200];

@@ -54,7 +54,8 @@ int cw_cmd_snapshot(struct cw_cli *cli)
     int rc = 1;
     cw_buf_init(&body, SIZE_MAX);
     for (size_t i = 0; i < CW_COUNT(actions) && rc == 1; i++)
-        if (cw_str_eqz(cli->rest[0], actions[i].name) && cli->nrest == actions[i].nargs)
+        if (cw_str_eqz(cli->rest[0], actions[i].name) && cli->nrest == actions[i].nargs &&
+            (cli->nrest == 1 || cli->rest[1].len > 0))
             rc = actions[i].run(cli, &body, &err);
     if (rc == 0 && body.len > 0)
         cw_cli_print_json(cw_buf_str(&body), stdout);

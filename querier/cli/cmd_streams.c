@@ -100,6 +100,11 @@ int cw_cmd_labels(struct cw_cli *cli)
 {
     if (cli->nrest == 0)
         return list(cli, "/loki/api/v1/labels", NULL, CW_STR_NONE);
+    if (cli->rest[0].len == 0) {
+        struct cw_err err;
+        cw_err_set(&err, CW_E_INVALID, "labels takes the name of a label, not an empty text");
+        return cw_cli_fail(&err, CW_EXIT_USAGE);
+    }
     struct cw_cli_params name; /* for its encoding: "?=<name>" */
     cw_cli_params_init(&name);
     cw_cli_params_add(&name, "", cli->rest[0]);

@@ -129,6 +129,8 @@ def test_labels_series_and_stats(shop):
     assert out(cli("labels", *RANGE, server=shop)) == ["app", "host", "service_name"]
     assert out(cli("labels", *RANGE, "host", server=shop)) == ["h0", "h1"]
     assert out(cli("labels", *RANGE, "nothing", server=shop), 1) == []
+    done = cli("labels", *RANGE, "", server=shop)        # "$NAME", unset
+    assert done.returncode == 2 and b"labels takes the name of a label, not an empty text" in done.stderr, done
     assert sorted(out(cli("series", *RANGE, '{app="shop"}', server=shop))) == ['{app="shop", host="h%d", service_name="shop"}' % i for i in range(2)]
     assert json.loads(cli("stats", *RANGE, '{app="shop"}', server=shop).stdout)["streams"] == 2
     assert cli("stats", *RANGE, '{app="none"}', server=shop).returncode == 1

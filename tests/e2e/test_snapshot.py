@@ -188,6 +188,8 @@ def test_the_command(ingester):
     assert done.returncode == 0, done
     name = json.loads(done.stdout)["name"]
     assert [s["name"] for s in json.loads(cli("snapshot", "list", server=ingester).stdout)["snapshots"]] == [name]
+    done = cli("snapshot", "delete", "", server=ingester)
+    assert done.returncode == 2 and b"snapshot takes: create, list, or delete NAME" in done.stderr, done
     assert cli("snapshot", "delete", name, server=ingester).returncode == 0
     done = cli("snapshot", "delete", name, server=ingester)
     assert done.returncode == 3 and b"there is no snapshot" in done.stderr, done

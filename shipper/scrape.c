@@ -21,7 +21,8 @@ int cw_scrape_init(struct cw_scrape *scrape, const struct cw_scrape_config *conf
 {
     *scrape = (struct cw_scrape){.config = config, .pipelines = pipelines, .host = host_name()};
     int rc = cw_relabel_new(&config->relabel_configs, &scrape->relabel, err);
-    if (rc == 0 && (config->pipeline_stages.n > 0 || stages_host->limit.rate > 0))
+    bool limited = stages_host != NULL && stages_host->limit.rate > 0;
+    if (rc == 0 && (config->pipeline_stages.n > 0 || limited))
         rc = cw_stages_new(&config->pipeline_stages, stages_host, &scrape->stages, err);
     if (rc == 0 && config->encoding.len > 0)
         rc = cw_text_encoding_new(config->encoding, &scrape->encoding, err);

@@ -19,6 +19,7 @@ struct cw_scrape {
     const char *host; /* this machine's name: targets with another __host__ are not read here */
 };
 
+/* `stages_host` as of cw_stages_new(): NULL is fine. */
 int cw_scrape_init(struct cw_scrape *scrape, const struct cw_scrape_config *config,
                    const struct cw_pipelines *pipelines, struct cw_stages_host *stages_host,
                    struct cw_err *err) CW_MUST_USE;

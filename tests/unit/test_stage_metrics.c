@@ -13,7 +13,7 @@ struct counted {
 
 static void begin(struct counted *counted, const char *stages)
 {
-    counted->host.metrics = cw_custom_metrics_new();
+    *counted = (struct counted){.host = {.metrics = cw_custom_metrics_new()}};
     cw_stage_lines_init_in(&counted->lines, stages, &counted->host);
 }
 

@@ -57,17 +57,29 @@ static int decode_body(struct replay *replay, const struct cw_wal_frame *frame,
                       (unsigned long long)frame->seq, (int)frame->format);
 }
 
-static void tell_bad(const struct replay *replay, const struct cw_wal_reader *reader, uint64_t off,
-                     uint64_t len, const char *why)
+static void tell_bad_as(const struct replay *replay, const struct cw_wal_reader *reader,
+                        uint64_t off, uint64_t len, struct cw_wal_bad bad)
 {
     replay->out->nbad++;
     if (!replay->ops->bad)
         return;
-    struct cw_wal_bad bad = {.segment = cw_wal_reader_header(reader)->segment,
-                             .off = off,
-                             .bytes = cw_str_sub(cw_wal_reader_bytes(reader), off, off + len),
-                             .why = why};
+    bad.segment = cw_wal_reader_header(reader)->segment;
+    bad.off = off;
+    bad.bytes = cw_str_sub(cw_wal_reader_bytes(reader), off, off + len);
     replay->ops->bad(replay->ops->ctx, &bad);
+}
+
+static void tell_bad(const struct replay *replay, const struct cw_wal_reader *reader, uint64_t off,
+                     uint64_t len, const char *why)
+{
+    tell_bad_as(replay, reader, off, len, (struct cw_wal_bad){.why = why});
+}
+
+static void tell_log_end(const struct replay *replay, const struct cw_wal_reader *reader,
+                         uint64_t off, uint64_t len)
+{
+    tell_bad_as(replay, reader, off, len,
+                (struct cw_wal_bad){.why = "torn end of the log", .is_log_end = true});
 }
 
 /* The settings of a frame, which are mostly those of the one before. */
@@ -226,9 +238,10 @@ static int replay_segment(struct replay *replay, const struct segment *segment, 
         size_t zeros = 0;
         while (zeros < tail.len && tail.ptr[zeros] == 0)
             zeros++;
-        if (zeros < tail.len)
-            tell_bad(replay, reader, good_end, tail.len,
-                     is_last ? "torn end of the log" : next.why);
+        if (zeros < tail.len && is_last)
+            tell_log_end(replay, reader, good_end, tail.len);
+        else if (zeros < tail.len)
+            tell_bad(replay, reader, good_end, tail.len, next.why);
         replay->out->last_seq = CW_MAX(replay->out->last_seq, last_seq);
         struct cw_wal_segment_end end = {.path = path,
                                          .segment = cw_wal_reader_header(reader)->segment,

@@ -17,6 +17,7 @@ struct cw_wal_bad {
     uint64_t segment, off; /* in the segment */
     struct cw_str bytes;
     const char *why;
+    bool is_log_end; /* the last bytes of all: a torn write, or one under way */
 };
 
 struct cw_wal_segment_end {

@@ -2,6 +2,8 @@
 
 #include <inttypes.h>
 #include <stdlib.h>
+#include <sys/stat.h>
+#include <time.h>
 
 #include "common/base/arena.h"
 #include "common/base/assert.h"
@@ -16,6 +18,9 @@
 
 /* A server flushes every few seconds at most; reading the directory takes less. */
 #define TRIES 20
+/* A write to the log is seen before it is whole. What no write goes on with for so long was torn. */
+#define LOG_END_LOOKS 10
+#define LOG_END_PAUSE_NS 20000000
 
 /* The deletes that hide entries of the tenant, kept as long as a source needs them. */
 struct deletes {
@@ -33,6 +38,11 @@ struct cw_data_dir {
     struct cw_snapshot snapshot;
     uint64_t replayed_seq; /* of the data that is in the head */
     struct cw_err lost;    /* the first part that is not there; code 0: all are */
+    struct {
+        uint64_t segment,
+            bytes; /* of the last segment, as long as it was then; 0: its end is whole */
+        struct cw_err why;
+    } log_end;
 };
 
 static void tell(struct cw_data_dir *dir, const struct cw_err *why)
@@ -215,11 +225,18 @@ static int on_data(void *arg, const struct cw_wal_frame *frame, const struct cw_
 
 static void on_bad(void *arg, const struct cw_wal_bad *bad)
 {
+    struct cw_data_dir *dir = arg;
     struct cw_err why = {0};
     cw_err_set(&why, CW_E_CORRUPT,
                "bad bytes in the log: segment %" PRIu64 ", offset %" PRIu64 ", %zu bytes: %s",
                bad->segment, bad->off, bad->bytes.len, bad->why);
-    tell(arg, &why);
+    if (bad->is_log_end) {
+        dir->log_end.segment = bad->segment;
+        dir->log_end.bytes = bad->off + bad->bytes.len;
+        dir->log_end.why = why;
+    } else {
+        tell(dir, &why);
+    }
 }
 
 static void on_bad_segment(void *arg, uint64_t segment, const char *path, const char *why)
@@ -228,6 +245,23 @@ static void on_bad_segment(void *arg, uint64_t segment, const char *path, const 
     cw_err_set(&err, CW_E_CORRUPT, "segment %" PRIu64 " of the log is unreadable: %s", segment,
                why);
     tell(arg, &err);
+}
+
+/* Is a server writing what was the log's end? A file grows page by page as a write to it proceeds. */
+static bool log_end_moves(struct cw_data_dir *dir)
+{
+    const struct timespec pause = {.tv_nsec = LOG_END_PAUSE_NS};
+    struct cw_buf path;
+    struct stat st;
+    bool moves = false;
+    cw_buf_init(&path, SIZE_MAX);
+    cw_wal_path(cw_buf_z(&dir->wal_dir), dir->log_end.segment, &path);
+    for (unsigned i = 0; i < LOG_END_LOOKS && !moves; i++) {
+        nanosleep(&pause, NULL);
+        moves = stat(cw_buf_z(&path), &st) < 0 || (uint64_t)st.st_size != dir->log_end.bytes;
+    }
+    cw_buf_fini(&path);
+    return moves;
 }
 
 static int log_read(struct cw_data_dir *dir, struct cw_err *err)
@@ -241,6 +275,8 @@ static int log_read(struct cw_data_dir *dir, struct cw_err *err)
     int rc = cw_file_exists(cw_buf_z(&dir->wal_dir))
                  ? cw_wal_replay(cw_buf_z(&dir->wal_dir), flushed, &ops, &done, err)
                  : 0;
+    if (rc == 0 && dir->log_end.segment != 0 && !log_end_moves(dir))
+        tell(dir, &dir->log_end.why);
     size_t nparts = dir->snapshot.n;
     if (rc == 0)
         cw_head_add_sources(dir->head, dir->options.tenant, INT64_MIN, &dir->snapshot);
@@ -265,6 +301,7 @@ static void forget(struct cw_data_dir *dir)
     dir->deletes = NULL;
     cw_catalog_fini(&dir->catalog);
     dir->lost.code = 0;
+    dir->log_end.segment = 0;
 }
 
 /* 1: the catalog became another one, so that something may be missing or there twice. */

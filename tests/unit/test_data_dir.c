@@ -1,5 +1,6 @@
 /* A data directory read without its server; one that changes meanwhile is in tests/e2e/test_query_local.py. */
 #include <criterion/criterion.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -73,6 +74,32 @@ Test(data_dir, without_its_log_the_parts_are_there)
 {
     remove_named("wal");
     cr_assert_eq(count("one"), 242);
+}
+
+#define WAL "wal/0000000000000001.wal"
+
+Test(data_dir, a_torn_end_of_the_log_is_told)
+{
+    cw_log_folder_append(&folder, WAL, "the half of a frame");
+    cr_assert_eq(count("one"), 362);
+    cr_assert_not_null(strstr(told, "19 bytes: torn end of the log"), "%s", told);
+}
+
+static void *write_on(void *arg)
+{
+    usleep(60000);
+    cw_log_folder_append(&folder, WAL, ", and its other half");
+    return NULL;
+}
+
+Test(data_dir, a_write_to_the_log_that_is_under_way_is_no_damage)
+{
+    pthread_t thread;
+    cw_log_folder_append(&folder, WAL, "the half of a frame");
+    cr_assert_eq(pthread_create(&thread, NULL, write_on, NULL), 0);
+    cr_assert_eq(count("one"), 362);
+    pthread_join(thread, NULL);
+    cr_assert_str_eq(told, "");
 }
 
 Test(data_dir, a_catalog_that_is_lost_is_made_again_in_memory)

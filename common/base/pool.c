@@ -1,10 +1,12 @@
 #include "common/base/pool.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "common/base/arena.h"
@@ -196,7 +198,11 @@ struct cw_pool_group *cw_pool_group_new(struct cw_pool *pool, enum cw_pool_prior
     struct cw_pool_group *group = cw_mem_new(sizeof *group);
     group->pool = pool;
     group->priority = priority;
-    pthread_cond_init(&group->changed, NULL);
+    pthread_condattr_t attr;
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(&group->changed, &attr);
+    pthread_condattr_destroy(&attr);
     pthread_mutex_lock(&pool->lock);
     pool->ngroups++;
     pthread_mutex_unlock(&pool->lock);
@@ -238,14 +244,34 @@ void cw_pool_submit(struct cw_pool_group *group, cw_pool_fn fn, void *arg)
     pthread_mutex_unlock(&pool->lock);
 }
 
+static bool group_rests(const struct cw_pool_group *group)
+{
+    return group->nqueued == 0 && group->nrunning == 0;
+}
+
 void cw_pool_wait(struct cw_pool_group *group)
 {
     struct cw_pool *pool = group->pool;
     CW_ASSERT(pool_of_thread != pool);
     pthread_mutex_lock(&pool->lock);
-    while (group->nqueued > 0 || group->nrunning > 0)
+    while (!group_rests(group))
         pthread_cond_wait(&group->changed, &pool->lock);
     pthread_mutex_unlock(&pool->lock);
+}
+
+bool cw_pool_wait_for(struct cw_pool_group *group, int64_t ns)
+{
+    struct cw_pool *pool = group->pool;
+    int64_t end_ns = cw_clock_mono_ns() + ns;
+    struct timespec end = {.tv_sec = end_ns / CW_NS_PER_S, .tv_nsec = end_ns % CW_NS_PER_S};
+    CW_ASSERT(pool_of_thread != pool);
+    pthread_mutex_lock(&pool->lock);
+    while (!group_rests(group) &&
+           pthread_cond_timedwait(&group->changed, &pool->lock, &end) != ETIMEDOUT)
+        continue;
+    bool rests = group_rests(group);
+    pthread_mutex_unlock(&pool->lock);
+    return rests;
 }
 
 void cw_pool_group_free(struct cw_pool_group **group)

@@ -12,6 +12,7 @@
  */
 #ifndef CW_BASE_POOL_H
 #define CW_BASE_POOL_H
+#include <stdbool.h>
 #include <stdint.h>
 #include "common/base/err.h"
 
@@ -30,6 +31,8 @@ struct cw_pool_group *cw_pool_group_new(struct cw_pool *pool, enum cw_pool_prior
 void cw_pool_group_used(struct cw_pool_group *group, uint64_t cpu_ns);
 void cw_pool_submit(struct cw_pool_group *group, cw_pool_fn fn, void *arg);
 void cw_pool_wait(struct cw_pool_group *group); /* until all submitted jobs of the group ran */
+/* The same for so long at most: did all of them run? */
+bool cw_pool_wait_for(struct cw_pool_group *group, int64_t ns);
 void cw_pool_group_free(struct cw_pool_group **group); /* waits first */
 
 #endif

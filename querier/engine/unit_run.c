@@ -11,6 +11,9 @@
 /* What a worker does for one query before it looks whether another waits: many small units, or one large. */
 static const int64_t turn_ns = CW_NS_PER_MS;
 
+/* A query that is done before costs less on one worker: others would wait for it more than they help. */
+static const int64_t alone_ns = CW_NS_PER_MS;
+
 struct unit_run {
     struct cw_query_context *query;
     const struct cw_plan *plan;
@@ -77,6 +80,18 @@ static void run_units(void *arg)
         cw_pool_submit(run->group, run_units, run);
 }
 
+static void begin_workers(struct unit_run *run)
+{
+    size_t n = CW_MIN(run->plan->units.n, (size_t)cw_pool_threads(run->query->pool));
+    if (n == 0)
+        return;
+    cw_pool_submit(run->group, run_units, run);
+    if (n == 1 || cw_pool_wait_for(run->group, alone_ns))
+        return;
+    for (size_t i = 1; i < n; i++)
+        cw_pool_submit(run->group, run_units, run);
+}
+
 int cw_unit_run(struct cw_query_context *query, const struct cw_plan *plan, cw_unit_fn fn,
                 void *arg, struct cw_err *err)
 {
@@ -92,8 +107,7 @@ int cw_unit_run(struct cw_query_context *query, const struct cw_plan *plan, cw_u
     } else {
         run.group = cw_pool_group_new(query->pool, CW_POOL_NORMAL);
         cw_pool_group_used(run.group, atomic_load(&query->times[CW_STEP_SCAN].cpu_ns));
-        for (size_t i = 0; i < plan->units.n && i < cw_pool_threads(query->pool); i++)
-            cw_pool_submit(run.group, run_units, &run);
+        begin_workers(&run);
         cw_pool_group_free(&run.group);
     }
     atomic_fetch_add(&query->times[CW_STEP_SCAN].wall_ns,

@@ -78,6 +78,22 @@ static void note(void *arg)
     order[atomic_fetch_add(&norder, 1)] = *(const char *)arg;
 }
 
+Test(pool, a_wait_for_a_time_says_whether_all_ran)
+{
+    struct cw_pool *pool = cw_pool_new(1);
+    struct cw_pool_group *group = cw_pool_group_new(pool, CW_POOL_NORMAL);
+    struct gate gate;
+    cr_assert(cw_pool_wait_for(group, 0));
+    gate_close(&gate, group);
+    int64_t begun_ns = cw_clock_mono_ns();
+    cr_assert_not(cw_pool_wait_for(group, 20 * CW_NS_PER_MS));
+    cr_assert_geq(cw_clock_mono_ns() - begun_ns, 20 * CW_NS_PER_MS);
+    gate_open(&gate);
+    cr_assert(cw_pool_wait_for(group, 3600 * CW_NS_PER_S));
+    cw_pool_group_free(&group);
+    cw_pool_free(&pool);
+}
+
 Test(pool, who_used_less_goes_ahead_none_starves_and_low_priority_waits_for_all)
 {
     struct cw_pool *pool = cw_pool_new(1);

@@ -497,10 +497,7 @@ static size_t batch_fill(struct cw_part_cursor *c, const struct cw_part_run *r,
     struct cw_part_workspace *w = c->w;
     uint32_t from = CW_MAX(r->from, c->first_row), to = CW_MIN(r->to, c->first_row + c->nrows);
     uint32_t rows[CW_PIECE_ROWS_MAX];
-    size_t n = 0;
-    for (uint32_t i = from - c->first_row, end = to - c->first_row;
-         (i = cw_bits_next(w->keep, i, end)) < end; i++)
-        rows[n++] = c->first_row + i;
+    size_t n = cw_bits_list(w->keep, from - c->first_row, to - c->first_row, c->first_row, rows);
     if (c->scan->newest_first) {
         for (size_t i = 0; i < n / 2; i++) {
             uint32_t swap = rows[i];

@@ -189,6 +189,26 @@ static inline uint32_t cw_bits_next(const uint64_t *bits, uint32_t i, uint32_t e
     }
     return end;
 }
+/* The set bits of from .. to - 1, each plus `add`, ascending; how many there are. */
+static inline size_t cw_bits_list(const uint64_t *bits, uint32_t from, uint32_t to, uint32_t add,
+                                  uint32_t *out)
+{
+    size_t n = 0;
+    for (uint32_t i = from, m; i < to; i += m) {
+        m = CW_MIN(64 - i % 64, to - i);
+        uint64_t word = bits[i / 64] >> (i % 64);
+        if (m < 64)
+            word &= (UINT64_C(1) << m) - 1;
+        if (word == UINT64_MAX) {
+            for (uint32_t j = 0; j < 64; j++)
+                out[n++] = add + i + j;
+            continue;
+        }
+        for (; word != 0; word &= word - 1)
+            out[n++] = add + i + (uint32_t)__builtin_ctzll(word);
+    }
+    return n;
+}
 /* Grams that are kept say that no row passes the filters: nothing is left to be read, and `rows` wanted ones are counted so. */
 bool cw_part_ruled_out(struct cw_part_cursor *c, uint32_t rows);
 /* Find the block's sections, if that was not done yet: what was kept of it may be all that is needed. */

@@ -1,10 +1,8 @@
-/* The bitsets of rows that stay (part_cursor_priv.h), beside a walk bit by bit. */
+/* row_bits.h beside a walk bit by bit. */
 #include <criterion/criterion.h>
 #include <stdlib.h>
-#include <string.h>
 
-#include "common/base/arena.h"
-#include "common/store/part_cursor_priv.h"
+#include "common/store/row_bits.h"
 
 enum { NBITS = 517 };
 
@@ -20,7 +18,7 @@ static void draw(uint64_t bits[NBITS / 64 + 1])
     }
 }
 
-Test(part_bits, a_list_holds_the_bits_that_are_set_from_here_to_there)
+Test(row_bits, a_list_holds_the_bits_that_are_set_from_here_to_there)
 {
     uint64_t bits[NBITS / 64 + 1];
     uint32_t rows[NBITS + 1];

@@ -62,7 +62,8 @@ struct cw_config_table_map {
     size_t n;
 };
 
-/* A rule that a row cannot say, for the value at `value`. Its error is told with the place in the file. */
+/* A rule that a row cannot say, for the value at `value`. Its error is told with the place in the file. Of a table, 1: it is good for
+ * nothing, and a warning quotes err's text as the reason. */
 typedef int (*cw_key_check_fn)(const void *value, struct cw_err *err);
 
 enum cw_key_flag {

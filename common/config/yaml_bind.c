@@ -609,8 +609,11 @@ static void check_struct(struct cw_yaml_bind *bind, const struct frame *frame, s
     if (table->check == NULL || before != bind->problems->nerrors + bind->problems->nmore)
         return;
     struct cw_err err = {0};
-    if (table->check(frame->base, &err) < 0)
+    int rc = table->check(frame->base, &err);
+    if (rc < 0)
         problem(bind, frame->node, "%s%s%s", in.z, in.z[0] != '\0' ? ": " : "", err.text);
+    else if (rc > 0)
+        warning(bind, frame->node, in.z, err.text);
 }
 
 static void bind_struct(struct cw_yaml_bind *bind, const struct cw_table_def *table,

@@ -455,12 +455,16 @@ static const struct cw_key_def stage_keys[] = {
           .doc = "Set the entry's time from an extracted value."),
 };
 
-/* A stage that cannot be compiled is told with its place in the file. */
+/* A stage that cannot be compiled, or does nothing, is told with its place in the file. */
 static int check_stage(const void *value, struct cw_err *err)
 {
     struct cw_config_tables one = {(void *)value, 1};
     struct cw_stages *stages = NULL;
     int rc = cw_stages_new(&one, NULL, &stages, err);
+    if (rc == 0 && cw_stages_idle(stages) != NULL) {
+        cw_err_set(err, CW_E_INVALID, "%s", cw_stages_idle(stages));
+        rc = 1;
+    }
     cw_stages_free(&stages);
     return rc;
 }

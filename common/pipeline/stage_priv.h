@@ -57,7 +57,8 @@ struct cw_stages_build {
 };
 
 struct cw_stage_def {
-    /* Make *state of `config` (the member of struct cw_stage_config). On an error, `free` is called for a *state that was set. */
+    /* Make *state of `config` (the member of struct cw_stage_config). On an error, `free` is called for a *state that was set. 1: err says
+     * why the stage does nothing. */
     int (*compile)(struct cw_stages_build *build, const void *config, struct cw_stage_node *node,
                    struct cw_err *err);
     enum cw_stage_end (*run)(const struct cw_stage_node *node, struct cw_stages_run *run,
@@ -93,6 +94,8 @@ struct cw_stages {
     bool sets_tenant;
     bool keeps_time;
     bool keeps_others; /* some stage reads names that none says */
+    struct cw_err
+        idle; /* the first stage that does nothing, none that is nested; code 0: all do something */
 };
 
 struct cw_stages_run {

@@ -33,11 +33,11 @@ static int compile(struct cw_stages_build *build, const void *config, struct cw_
         stage->slots[i] = cw_stage_slot(build, name);
         named |= name.len > 0;
     }
-    if (!named)
-        return cw_err_set(
-            err, CW_E_INVALID,
-            "expression: no group has a name, (?P<name>...), so nothing is extracted");
-    return 0;
+    if (named)
+        return 0;
+    cw_err_set(err, CW_E_INVALID,
+               "expression: no group has a name, (?P<name>...), so nothing is extracted");
+    return 1;
 }
 
 static void free_stage(void *state)

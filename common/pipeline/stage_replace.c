@@ -37,10 +37,10 @@ static int compile(struct cw_stages_build *build, const void *config, struct cw_
     stage->slots = CW_ARENA_ARRAY(build->arena, uint32_t, stage->ngroups);
     for (size_t i = 1; i < stage->ngroups; i++)
         stage->slots[i] = cw_stage_slot(build, cw_regex_group_name(stage->regex, (unsigned)i));
-    if (stage->ngroups == 1)
-        return cw_err_set(err, CW_E_INVALID,
-                          "expression: there is no group, (...), that could be replaced");
-    return 0;
+    if (stage->ngroups > 1)
+        return 0;
+    cw_err_set(err, CW_E_INVALID, "expression: there is no group, (...), that could be replaced");
+    return 1;
 }
 
 static void free_stage(void *state)

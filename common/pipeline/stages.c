@@ -59,10 +59,17 @@ static int compile_one(struct cw_stages_build *build, const struct cw_stage_conf
         made.name = stage_rows[i].name;
         made.run_off = stages->run_bytes;
         stages->run_bytes += (made.def->run_bytes + 15) & ~(size_t)15;
-        int rc = made.def->compile(build, (const char *)config + stage_rows[i].config, &made, err);
+        struct cw_err why = {0};
+        int rc = made.def->compile(build, (const char *)config + stage_rows[i].config, &made, &why);
         made.end = stages->nnodes;
         stages->nodes[made.idx] = made;
-        return rc < 0 ? cw_err_wrap(err, "%s", made.name) : 0;
+        if (rc != 0)
+            cw_err_wrap(&why, "%s", made.name);
+        if (rc < 0)
+            *err = why;
+        else if (rc > 0 && build->depth == 0 && stages->idle.code == 0)
+            stages->idle = why;
+        return CW_MIN(rc, 0);
     }
     return cw_err_set(err, CW_E_INVALID, "a stage is missing");
 }
@@ -121,6 +128,11 @@ void cw_stages_free(struct cw_stages **stages)
     }
     struct cw_arena *arena = old->arena;
     cw_arena_free(&arena);
+}
+
+const char *cw_stages_idle(const struct cw_stages *stages)
+{
+    return stages->idle.code != 0 ? stages->idle.text : NULL;
 }
 
 int64_t cw_stages_wait_ns(const struct cw_stages *stages)

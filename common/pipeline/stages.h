@@ -68,6 +68,8 @@ struct cw_stages_run_options {
 int cw_stages_new(const struct cw_config_tables *configs, struct cw_stages_host *host,
                   struct cw_stages **out, struct cw_err *err) CW_MUST_USE;
 void cw_stages_free(struct cw_stages **stages);
+/* Why a stage does nothing, whatever comes: the first such one that no other nests. NULL: all may do something. */
+const char *cw_stages_idle(const struct cw_stages *stages);
 /* After how long without a new line what is unfinished is to be ended (the longest max_wait_time); 0: nothing ever waits. */
 int64_t cw_stages_wait_ns(const struct cw_stages *stages);
 /* Whether an entry's tenant may be another than the one that it was fed with. */

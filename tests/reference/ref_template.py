@@ -41,7 +41,7 @@ FUNCTIONS = {
     "replace": lambda old, new, s: s.replace(old, new),
     "contains": lambda part, s: part in s, "hasPrefix": lambda p, s: s.startswith(p), "hasSuffix": lambda p, s: s.endswith(p),
     "repeat": lambda n, s: s * n if n >= 0 else _unknown(n), "default": lambda d, s: s if s != "" else d,
-    "trunc": lambda n, s: ascii_only(s)[:n] if n >= 0 else ascii_only(s)[n:] if -n < len(s) else s,
+    "trunc": lambda n, s: ascii_only(s)[:n] if n >= 0 else ascii_only(s)[n:] if -n < len(ascii_only(s)) else s,
     "substr": lambda a, b, s: go_substr(a, b, ascii_only(s)),
     "eq": lambda a, *b: any(a == x for x in b), "ne": lambda a, b: a != b,
     "not": lambda a: not a,

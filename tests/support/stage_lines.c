@@ -18,10 +18,10 @@ static const struct cw_key_def keys[] = {
 static const struct cw_table_def table = CW_TABLE("pipeline", keys, struct pipeline);
 
 static int load(const char *stages, struct cw_arena *arena, struct pipeline *out,
-                struct cw_err *err)
+                struct cw_config_problems *problems, struct cw_err *err)
 {
     struct cw_str text = cw_arena_printf(arena, "pipeline_stages:\n%s", stages);
-    return cw_yaml_load_text(text, "p.yml", &table, NULL, arena, out, NULL, err);
+    return cw_yaml_load_text(text, "p.yml", &table, NULL, arena, out, problems, err);
 }
 
 static void add_entry(struct cw_stage_lines *lines, const struct cw_stage_entry *entry)
@@ -94,7 +94,7 @@ void cw_stage_lines_init_in(struct cw_stage_lines *lines, const char *stages,
     struct pipeline pipeline;
     struct cw_err err = {0};
     *lines = (struct cw_stage_lines){.config_arena = cw_arena_new(), .arena = cw_arena_new()};
-    cr_assert_eq(load(stages, lines->config_arena, &pipeline, &err), 0, "%s", err.text);
+    cr_assert_eq(load(stages, lines->config_arena, &pipeline, NULL, &err), 0, "%s", err.text);
     check_print(&pipeline, lines->config_arena);
     cr_assert_eq(cw_stages_new(&pipeline.stages, host, &lines->stages, &err), 0, "%s", err.text);
     lines->options = (struct cw_stages_run_options){.arena = lines->arena,
@@ -131,12 +131,24 @@ void cw_stage_lines_expect(struct cw_stage_lines *lines, const char *want)
     cw_buf_clear(&lines->out);
 }
 
+void cw_stage_lines_expect_warning(const char *stages, const char *want)
+{
+    struct cw_arena *arena = cw_arena_new();
+    struct cw_config_problems problems = {0};
+    struct pipeline pipeline;
+    struct cw_err err = {0};
+    cr_assert_eq(load(stages, arena, &pipeline, &problems, &err), 0, "%s", err.text);
+    cr_assert_eq(problems.nwarnings, 1, "%zu warnings", problems.nwarnings);
+    cr_expect(cw_str_eqz(problems.warnings[0], want), "%.*s", CW_STR_ARG(problems.warnings[0]));
+    cw_arena_free(&arena);
+}
+
 void cw_stage_lines_expect_error(const char *stages, const char *want)
 {
     struct cw_arena *arena = cw_arena_new();
     struct pipeline pipeline;
     struct cw_err err = {0};
-    cr_assert_lt(load(stages, arena, &pipeline, &err), 0, "it loads:\n%s", stages);
+    cr_assert_lt(load(stages, arena, &pipeline, NULL, &err), 0, "it loads:\n%s", stages);
     cr_expect_str_eq(err.text, want);
     cw_arena_free(&arena);
 }

@@ -29,6 +29,8 @@ void cw_stage_lines_again(struct cw_stage_lines *lines);
 void cw_stage_lines_feed(struct cw_stage_lines *lines, const char *line);
 /* What came out: "TIME {labels} [metadata] [tenant=t] line\n" for each entry, "dropped: reason\n". */
 void cw_stage_lines_expect(struct cw_stage_lines *lines, const char *want);
+/* Loading them gives that warning, and no other. */
+void cw_stage_lines_expect_warning(const char *stages, const char *want);
 /* Loading them fails, with that as the first error. */
 void cw_stage_lines_expect_error(const char *stages, const char *want);
 

@@ -429,8 +429,6 @@ static const struct {
 } errors[] = {
     {"- regex: {expression: '(?P<a>'}\n",
      "regex: expression: error parsing regexp: missing closing ): `(?P<a>`"},
-    {"- regex: {expression: 'a(b)'}\n",
-     "regex: expression: no group has a name, (?P<name>...), so nothing is extracted"},
     {"- regex:\n", "regex: expression is missing"},
     {"- drop: {}\n", "drop: wants source, expression, older_than or longer_than, one at least"},
     {"- drop: {value: x}\n", "drop: value wants a source, whose value it is"},
@@ -453,14 +451,41 @@ static const struct {
      "timestamp: location: no time zone is called \"Nowhere/Town\""},
     {"- template: {source: a, template: '{{ nope }}'}\n",
      "template: template: template: pipeline_template:1: function \"nope\" not defined"},
-    {"- replace: {expression: 'abc'}\n",
-     "replace: expression: there is no group, (...), that could be replaced"},
     {"- labels: {a-b: }\n", "labels: \"a-b\" is no name of a label"},
     {"- labels: {}\n", "labels: no label is named"},
     {"- truncate: {rules: [{limit: 3, suffix: '...'}]}\n",
      "truncate: rules: the suffix leaves nothing of the limit"},
     {"- json: {}\n", "json: expressions is missing: what is to be extracted?"},
 };
+
+static const struct {
+    const char *stages, *want;
+} idle[] = {
+    {"- regex: {expression: 'a(b)'}\n",
+     "2:3: pipeline_stages[0] is ignored: regex: expression: no group has a name, (?P<name>...), so "
+     "nothing is extracted"},
+    {"- replace: {expression: 'line', replace: 'x'}\n",
+     "2:3: pipeline_stages[0] is ignored: replace: expression: there is no group, (...), that could "
+     "be replaced"},
+    {"- docker:\n- match:\n    selector: '{app=\"x\"}'\n    stages:\n    - regex: {expression: 'a'}\n",
+     "6:7: pipeline_stages[1].match.stages[0] is ignored: regex: expression: no group has a name, "
+     "(?P<name>...), so nothing is extracted"},
+};
+
+/* promtail takes them too, and lets the line pass as it is. */
+Test(stage_table, what_does_nothing_is_warned_of)
+{
+    for (size_t i = 0; i < sizeof idle / sizeof idle[0]; i++) {
+        struct cw_stage_lines lines;
+        char want[512];
+        snprintf(want, sizeof want, "p.yml:%s", idle[i].want);
+        cw_stage_lines_expect_warning(idle[i].stages, want);
+        cw_stage_lines_init(&lines, idle[i].stages);
+        cw_stage_lines_feed(&lines, "a line");
+        cw_stage_lines_expect(&lines, "2026-01-05T09:00:00Z {app=\"x\"} a line\n");
+        cw_stage_lines_fini(&lines);
+    }
+}
 
 Test(stage_table, what_cannot_be_meant_is_refused)
 {

@@ -208,7 +208,8 @@ static void format_labels(const struct cw_format_stage *format, struct cw_format
             if (execute(run, format->templates[i], ts_ns, line, &value))
                 cw_label_builder_set(run->builder, CW_LABEL_PARSED, item->dst, value);
         } else if (cw_label_builder_get(run->builder, item->value, &value, &category)) {
-            cw_label_builder_set(run->builder, category, item->dst, value);
+            /* Parsed, whatever it was: it takes the place of what had the name. */
+            cw_label_builder_set(run->builder, CW_LABEL_PARSED, item->dst, value);
             cw_label_builder_delete(run->builder, item->value);
         }
     }

@@ -72,16 +72,8 @@ class Entry:
         self.labels[name] = value
 
     def rename(self, name, to):
-        """The value stays what it is, so that it does not hide one that stands above it."""
-        value = self.labels[name]
-        if name in self.parsed:
-            self.put(to, value)
-        elif name in self.metadata:
-            if to not in self.parsed:
-                self.metadata.add(to)
-                self.labels[to] = value
-        elif to not in self.parsed and to not in self.metadata:
-            self.labels[to] = value
+        """The value is parsed then, whatever it was: it takes the place of what had the name."""
+        self.put(to, self.labels[name])
         self.delete(name)
 
     def delete(self, name):

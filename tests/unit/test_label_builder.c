@@ -67,7 +67,7 @@ Test(label_builder, what_was_parsed_first_stays_even_when_it_was_deleted)
     finish(&p);
 }
 
-Test(label_builder, renames_keep_their_category)
+Test(label_builder, a_category_below_one_that_has_the_name_is_not_set)
 {
     struct probe p;
     probe_begin(&p, "{app=\"a\", env=\"e\"}", "{t=\"m\"}");

@@ -15,6 +15,9 @@ enum {
     /* One fsync serves so much at most: the first of a group must not wait for ever. */
     GROUP_OPS_MAX = 256,
     GROUP_TICK_MS = 200,
+    /* While the log cannot be written, a segment that was begun and failed has a successor after so long at the earliest: each
+     * is a file with nothing in it, and a push that fails must not cost one. */
+    SEGMENT_AGAIN_MS = 1000,
 };
 #define GROUP_BYTES_MAX (32u << 20)
 #define FORGET_EVERY_NS (INT64_C(600) * CW_NS_PER_S)
@@ -114,10 +117,55 @@ static void finish_group(struct cw_store *store, struct cw_store_op *op, int rc,
     }
 }
 
+/* ---- while the log cannot be written ---- */
+
+/* Said once, however many pushes meet it. */
+static void trouble_note(struct cw_store *store, const struct cw_store_op *ops,
+                         const struct cw_err *err)
+{
+    struct store_log_trouble *trouble = &store->trouble;
+    if (trouble->nrefused == 0) {
+        trouble->since_ns = cw_clock_mono_ns();
+        cw_log_error("the log cannot be written, pushes are refused until it can: %s", err->text);
+    }
+    trouble->last = *err;
+    for (; ops; ops = ops->next)
+        trouble->nrefused++;
+}
+
+static void trouble_end(struct cw_store *store, const char *how)
+{
+    struct store_log_trouble *trouble = &store->trouble;
+    if (trouble->nrefused == 0)
+        return;
+    cw_log_info("%s; %llu pushes were refused in %lld ms", how,
+                (unsigned long long)trouble->nrefused,
+                (long long)((cw_clock_mono_ns() - trouble->since_ns) / CW_NS_PER_MS));
+    *trouble = (struct store_log_trouble){0};
+}
+
+/* There is a segment to append to. */
+static int segment_ready(struct cw_store *store, struct cw_err *err)
+{
+    struct store_log_trouble *trouble = &store->trouble;
+    int64_t now_ns = cw_clock_mono_ns();
+    if (cw_wal_writer_ready(store->writer))
+        return 0;
+    if (trouble->nrefused > 0 && trouble->begun_ns != 0 &&
+        now_ns - trouble->begun_ns < SEGMENT_AGAIN_MS * CW_NS_PER_MS) {
+        *err = trouble->last;
+        return err->code;
+    }
+    int rc = store_segment_begin(store, err);
+    if (rc == 0 && trouble->nrefused > 0)
+        trouble->begun_ns = now_ns;
+    return rc;
+}
+
 static void group_failed(struct cw_store *store, struct cw_store_op *ops, int rc,
                          struct cw_err *err)
 {
-    cw_log_error("a write to the log failed, its pushes are refused: %s", err->text);
+    trouble_note(store, ops, err);
     atomic_fetch_add(&store->counters.wal_failures, 1);
     cw_head_rollback(store->head);
     cw_marks_rollback(store->marks);
@@ -142,10 +190,8 @@ static int group_sync(struct cw_store *store, struct cw_err *err)
 static void run_group(struct cw_store *store, struct cw_store_op *ops)
 {
     struct cw_err err = {0};
-    int rc = 0;
     store->wrote = false;
-    if (!cw_wal_writer_ready(store->writer))
-        rc = store_segment_begin(store, &err);
+    int rc = segment_ready(store, &err);
     /* A failed append has cut the segment: nothing of the group is left, and what was not looked at yet fails with it. */
     for (struct cw_store_op *op = ops; op && rc == 0; op = op->next)
         rc = op->prepare(op, store, &err);
@@ -155,6 +201,8 @@ static void run_group(struct cw_store *store, struct cw_store_op *ops)
         group_failed(store, ops, rc, &err);
         return;
     }
+    if (store->wrote)
+        trouble_end(store, "the log is written again");
     cw_head_commit(store->head, cw_wal_writer_last_seq(store->writer));
     cw_marks_commit(store->marks);
     atomic_store(&store->counters.marks, cw_marks_count(store->marks));
@@ -254,10 +302,13 @@ static void purge_log(struct cw_store *store)
     int rc = store_segment_begin(store, &err);
     if (rc == 0 && empty)
         rc = cw_wal_writer_remove_before(store->writer, last_seq, &err);
-    if (rc < 0) {
-        cw_log_warn("deleted entries stay in the log for now: %s", err.text);
+    if (rc < 0) { /* asked again with the keeper's next turn */
+        if (!store->log_purge_fails)
+            cw_log_warn("deleted entries stay in the log for now: %s", err.text);
+        store->log_purge_fails = true;
         return;
     }
+    store->log_purge_fails = false;
     store->log_purged_seq = cw_wal_writer_last_seq(store->writer);
     store_freeze_now(store);
 }
@@ -313,6 +364,7 @@ void *store_wal_main(void *arg)
         purge_log(store);
         maybe_forget(store, &last_forget_ns);
     }
+    trouble_end(store, "the log could not be written to the last");
     store_freeze_now(store);
     if (store_wait_frozen(store, 0))
         renew_log(store, 0);

@@ -39,6 +39,14 @@ struct store_counters {
         marks, forgotten, replayed;
 };
 
+/* The WAL thread's: since when the log cannot be written. */
+struct store_log_trouble {
+    uint64_t nrefused; /* pushes; 0: all is well */
+    int64_t since_ns;  /* monotonic, as begun_ns */
+    int64_t begun_ns;  /* when a segment was last begun since; 0: none was */
+    struct cw_err last;
+};
+
 struct cw_store {
     struct cw_store_options options;
     char *data_dir, *wal_dir;
@@ -71,7 +79,9 @@ struct cw_store {
     bool wrote;           /* the WAL thread's: frames were appended in this group */
     int64_t last_push_ns; /* monotonic; the WAL thread's */
     int64_t last_sync_ns;
+    struct store_log_trouble trouble;
     uint64_t log_purged_seq; /* the log's last frame when it was begun anew for deletes */
+    bool log_purge_fails;    /* that was told */
     uint64_t renewed_seq; /* the log's last frame when it was last begun anew (or that was tried) */
 
     /* Generations for the flusher. */

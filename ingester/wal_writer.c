@@ -28,8 +28,9 @@ struct cw_wal_writer {
     uint64_t segment;    /* the open one, or the next */
     uint64_t good_bytes; /* of the segment: behind the last frame that a sync covered */
     uint64_t good_seq;
-    uint64_t bytes, seq; /* the same with what was appended since */
-    bool dirty;          /* written, not fsynced */
+    uint64_t durable_bytes; /* behind the last frame that an fsync covered */
+    uint64_t bytes, seq;    /* as good_*, with what was appended since */
+    bool dirty;             /* written, not fsynced */
     struct cw_buf gather;
 
     pthread_mutex_t lock;  /* the list */
@@ -95,13 +96,49 @@ static void segment_end(struct cw_wal_writer *writer)
 }
 
 /* Cut to the last good frame. That this may fail too does no harm: the next segment says what is void. */
-static void segment_cut(struct cw_wal_writer *writer)
+static bool segment_cut(struct cw_wal_writer *writer)
 {
-    if (writer->fd < 0)
-        return;
-    if (ftruncate(writer->fd, (off_t)writer->good_bytes) < 0)
+    bool cut = ftruncate(writer->fd, (off_t)writer->good_bytes) == 0;
+    if (!cut)
         cw_log_warn("cannot cut %s at %llu after a failed write: %s", writer->path,
                     (unsigned long long)writer->good_bytes, strerror(errno));
+    return cut;
+}
+
+/* Go on behind the last good frame with another descriptor. The cut is not durable yet, and need not be before the next sync:
+ * frames that a power cut brings back were never answered but with an error. */
+static int segment_reopen(struct cw_wal_writer *writer, struct cw_err *err)
+{
+    int fd = cw_file_open(writer->path, O_WRONLY, err);
+    if (fd < 0)
+        return fd;
+    if (lseek(fd, (off_t)writer->good_bytes, SEEK_SET) < 0) {
+        int rc = cw_err_errno(err, CW_E_IO, errno, "seek in %s", writer->path);
+        close(fd);
+        return rc;
+    }
+    close(writer->fd);
+    writer->fd = fd;
+    writer->bytes = writer->good_bytes;
+    writer->seq = writer->good_seq;
+    writer->dirty = true;
+    cw_buf_clear(&writer->gather);
+    return 0;
+}
+
+/* A write that found no room took nothing away: what was written before is in the file as it was. The segment is cut and goes
+ * on, so that a full disk is not filled with segments that hold nothing. After any other failure it ends, durable as every
+ * segment is before the next begins (with wal.sync: interval there are frames without their fsync). */
+static void write_failed(struct cw_wal_writer *writer, int rc)
+{
+    struct cw_err err = {0};
+    if (segment_cut(writer) && rc == CW_E_UNAVAILABLE && segment_reopen(writer, &err) == 0)
+        return;
+    if (err.code < 0)
+        cw_log_warn("this segment of the log ends: %s", err.text);
+    if (writer->good_bytes > writer->durable_bytes &&
+        cw_file_sync(writer->fd, writer->path, &err) < 0)
+        cw_log_error("pushes that were answered may not survive a power cut: %s", err.text);
     segment_end(writer);
 }
 
@@ -121,14 +158,20 @@ int cw_wal_writer_sync(struct cw_wal_writer *writer, enum cw_wal_sync sync, stru
     if (writer->fd < 0)
         return 0;
     int rc = gather_write(writer, err);
-    if (rc == 0 && sync == CW_WAL_SYNC_DURABLE && writer->dirty) {
-        rc = cw_file_sync(writer->fd, writer->path, err);
-        if (rc == 0)
-            writer->dirty = false;
-    }
     if (rc < 0) {
-        segment_cut(writer);
+        write_failed(writer, rc);
         return rc;
+    }
+    if (sync == CW_WAL_SYNC_DURABLE && writer->dirty) {
+        rc = cw_file_sync(writer->fd, writer->path, err);
+        if (rc < 0) {
+            /* The kernel may have dropped pages: nothing that it says of this file from now on counts. */
+            segment_cut(writer);
+            segment_end(writer);
+            return rc;
+        }
+        writer->dirty = false;
+        writer->durable_bytes = writer->bytes;
     }
     writer->good_bytes = writer->bytes;
     writer->good_seq = writer->seq;
@@ -185,17 +228,19 @@ int cw_wal_writer_append(struct cw_wal_writer *writer, struct cw_wal_frame *fram
     CW_ASSERT(writer->fd >= 0);
     int rc = frame_put(writer, frame, err);
     if (rc < 0)
-        segment_cut(writer);
+        write_failed(writer, rc);
     return rc;
 }
 
-/* A segment that could not be begun leaves no file: without header and checkpoint it would say nothing. */
+/* A segment that could not be begun leaves no file: without header and checkpoint it would say nothing. Its number is free
+ * again, unless the file stays. */
 static int begin_failed(struct cw_wal_writer *writer, int rc)
 {
     struct cw_err ignored = {0};
-    if (cw_file_unlink(writer->path, &ignored) < 0)
+    if (cw_file_unlink(writer->path, &ignored) < 0) {
         cw_log_warn("%s", ignored.text);
-    writer->segment++;
+        writer->segment++;
+    }
     writer->seq = writer->good_seq;
     writer->bytes = writer->good_bytes = 0;
     segment_close(writer);
@@ -243,7 +288,7 @@ int cw_wal_writer_begin(struct cw_wal_writer *writer, struct cw_str marks, int64
     if (rc < 0)
         return begin_failed(writer, rc);
     writer->dirty = false;
-    writer->good_bytes = writer->bytes;
+    writer->good_bytes = writer->durable_bytes = writer->bytes;
     writer->good_seq = writer->seq;
     atomic_store(&writer->open_bytes, writer->bytes);
     return 0;

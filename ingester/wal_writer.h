@@ -4,11 +4,12 @@
  *   none --begin--> open --append, sync--> open --begin (seals: fsync first)--> open
  *                    |
  *                    +-- a failed write or fsync --> none: cut to the last good frame, closed, never touched again
+ *                    +-- a write without room --> open: cut to the last good frame, by a new descriptor from there on
  *
  * Ownership  Owns its descriptor.
  * Threads    One at a time (the WAL's own); cw_wal_writer_remove_before() and _bytes() any.
- * Errors     CW_E_IO, CW_E_UNAVAILABLE (no space). After a failed append or sync there is no segment and nothing of what was
- *            appended since the last sync is kept: begin another one.
+ * Errors     CW_E_IO, CW_E_UNAVAILABLE (no space). After a failed append or sync nothing of what was appended since the last
+ *            sync is kept; cw_wal_writer_ready() tells whether another segment must be begun.
  */
 #ifndef CW_INGESTER_WAL_WRITER_H
 #define CW_INGESTER_WAL_WRITER_H

@@ -33,6 +33,25 @@ def test_pushes_are_refused_while_the_disk_is_full_and_go_on_afterwards(small_di
     assert len(have) == len(set(have))
 
 
+def test_refused_pushes_cost_no_segment_and_are_told_in_one_line(small_disk, make_ingester):
+    server = make_ingester(config="storage: {min_free: 0}\n", data=small_disk / "data").start()
+    server.push([({"app": "kept"}, [("1", "acknowledged")])])
+    fill(small_disk / "ballast")
+    before, nrefused = {path.name for path in (small_disk / "data" / "wal").iterdir()}, 50
+    for i in range(nrefused):
+        status, _ = server.push([({"app": "full"}, [(str(i), os.urandom(20000).hex())])], check=False)
+        assert status == 503
+    assert {path.name for path in (small_disk / "data" / "wal").iterdir()} == before
+    os.unlink(small_disk / "ballast")
+    server.push([({"app": "kept"}, [("2", "goes on at once")])])
+    told = [line for line in server.log().splitlines() if "pushes" in line]
+    assert len(told) == 2 and "cannot be written" in told[0] and "; %d pushes were refused in" % nrefused in told[1], told
+    server.kill()
+    server.start()
+    assert [line for line in server.export_lines('{app=~"kept|full"}')] == [b"acknowledged", b"goes on at once"]
+    assert {path.name for path in (small_disk / "data" / "wal").iterdir()} >= before
+
+
 def test_an_ingester_starts_and_reads_on_a_full_disk(small_disk, make_ingester):
     server = make_ingester(config=CONFIG, data=small_disk / "data").start()
     load = Pushers(server)

@@ -1,5 +1,6 @@
 #include "tests/support/io_trace.h"
 
+#include <errno.h>
 #include <limits.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -18,6 +19,9 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static const char *close_end;
 static void (*close_fn)(void *arg);
 static void *close_arg;
+static const char *room_part; /* under the lock, as the two below */
+static size_t room_bytes;
+static unsigned nrefused;
 
 static void path_of(int fd, char out[PATH_MAX])
 {
@@ -79,6 +83,44 @@ int close(int fd)
             close_fn(close_arg);
     }
     return (int)syscall(SYS_close, fd);
+}
+
+ssize_t write(int fd, const void *bytes, size_t n)
+{
+    char path[PATH_MAX];
+    pthread_mutex_lock(&lock);
+    if (room_part && n > 0) {
+        path_of(fd, path);
+        if (strstr(path, room_part)) {
+            n = n < room_bytes ? n : room_bytes;
+            room_bytes -= n;
+            nrefused += n == 0;
+        }
+        if (n == 0) {
+            pthread_mutex_unlock(&lock);
+            errno = ENOSPC;
+            return -1;
+        }
+    }
+    pthread_mutex_unlock(&lock);
+    return syscall(SYS_write, fd, bytes, n);
+}
+
+void io_trace_room(const char *part, size_t bytes)
+{
+    pthread_mutex_lock(&lock);
+    room_part = part;
+    room_bytes = bytes;
+    nrefused = 0;
+    pthread_mutex_unlock(&lock);
+}
+
+unsigned io_trace_nrefused(void)
+{
+    pthread_mutex_lock(&lock);
+    unsigned n = nrefused;
+    pthread_mutex_unlock(&lock);
+    return n;
 }
 
 void io_trace_clear(void)

@@ -15,6 +15,7 @@
 #include "common/base/clock.h"
 #include "common/wire/push_resolve.h"
 #include "ingester/store.h"
+#include "tests/support/grabbed_log.h"
 #include "tests/support/io_trace.h"
 
 static char dir[] = "/tmp/cw-test-store-XXXXXX";
@@ -268,6 +269,58 @@ Test(store, a_failed_write_is_told_and_leaves_no_entry_and_no_mark)
     cw_store_close(&store);
     store = open_store();
     cr_assert_eq(count(store), 200);
+    cw_store_close(&store);
+}
+
+Test(store, pushes_that_find_no_room_cost_no_segment_and_are_told_once)
+{
+    struct cw_store *store = open_store();
+    struct cw_store_counts counts;
+    unsigned nlines;
+    cr_assert_eq(push(store, 1, 100, 10), 0);
+    grabbed_log_begin();
+    io_trace_room("/wal/", 300);
+    for (int i = 0; i < 20; i++)
+        cr_assert_eq(push(store, 1000, 100, 20), CW_E_UNAVAILABLE);
+    cr_assert_eq(count(store), 100);
+    cr_assert_eq(mark_of(store), 10);
+    io_trace_room(NULL, 0);
+    cr_assert_eq(push(store, 1000, 100, 20), 0, "at once");
+    const char *log = grabbed_log_end(&nlines);
+    cr_assert_eq(nlines, 2, "%s", log);
+    cr_assert(strstr(log, "the log cannot be written") && strstr(log, "No space left"), "%s", log);
+    cr_assert_not_null(strstr(log, "; 21 pushes were refused in "), "%s", log);
+    cw_store_count(store, &counts);
+    cr_assert_eq(counts.wal_segments, 1);
+    cr_assert_eq(count(store), 200);
+    cw_store_close(&store);
+    store = open_store();
+    cr_assert_eq(count(store), 200);
+    cr_assert_eq(mark_of(store), 20);
+    cw_store_close(&store);
+}
+
+Test(store, pushes_that_fail_otherwise_cost_one_segment_a_second_at_most)
+{
+    struct cw_store *store = open_store();
+    struct cw_store_counts counts;
+    unsigned nlines;
+    cr_assert_eq(push(store, 1, 100, 10), 0);
+    int64_t start_ns = cw_clock_mono_ns();
+    grabbed_log_begin();
+    limit_file(200); /* header and checkpoint of a segment have room, the push has not */
+    for (int i = 0; i < 20; i++)
+        cr_assert_eq(push(store, 1000, 100, 20), CW_E_IO);
+    int64_t seconds = (cw_clock_mono_ns() - start_ns) / CW_NS_PER_S;
+    cw_store_count(store, &counts);
+    cr_assert_leq((int64_t)counts.wal_segments, 2 + seconds);
+    limit_file(RLIM_INFINITY);
+    while (push(store, 1000, 100, 20) < 0)
+        sched_yield();
+    const char *log = grabbed_log_end(&nlines);
+    cr_assert_eq(nlines, 2, "%s", log);
+    cr_assert_eq(count(store), 200);
+    cr_assert_eq(mark_of(store), 20);
     cw_store_close(&store);
 }
 

@@ -22,6 +22,20 @@ static const int64_t slice_ns = 10 * CW_NS_PER_MS;
 enum {
     FAN_IN_MAX = 2 * CW_MERGE_FAN_IN, /* after a burst of flushes */
     FAN_IN_MIN = 2,                   /* where memory is short */
+    /* After a failure the same work begins again after so long, twice as long each time: on a full disk every try fills what room
+     * there is (with up to CW_MERGE_PART_BYTES_MAX), and takes it from the log and the flushes while it lasts. */
+    RETRY_MS_FIRST = 1000,
+    RETRY_MS_MAX = 60 * 1000,
+};
+
+/* Work that failed, and may go well another time. */
+struct retry {
+    const char *what;
+    unsigned nfailed; /* in a row; 0: nothing is waited for */
+    int code;         /* of the last failure: another one is told again */
+    int64_t after_ns; /* monotonic */
+    uint64_t nleft,
+        deletes_version; /* at the last failure: when they are others there may be room, or other work */
 };
 
 struct cw_merge {
@@ -34,7 +48,8 @@ struct cw_merge {
     atomic_bool stopping;
     pthread_mutex_t lock; /* guards what follows */
     pthread_cond_t idle;
-    bool running; /* a job is queued or runs; it owns `run`, `purging` and `refused` */
+    bool asked;   /* somebody waits: failed work is tried at once */
+    bool running; /* a job is queued or runs; it owns `run`, `purging`, `refused` and the retries */
     bool purging; /* the purge has a run */
     struct cw_merge_counts counts;
     struct cw_merge_run *run;
@@ -44,6 +59,7 @@ struct cw_merge {
     uint64_t memory_bytes; /* taken for it */
     uint64_t *refused;     /* ids of parts whose merge failed for a reason that stays */
     size_t nrefused;
+    struct retry merge_retry, purge_retry;
 };
 
 static void slice(void *arg);
@@ -57,6 +73,8 @@ struct cw_merge *cw_merge_new(struct cw_parts *parts, struct cw_deletes *deletes
     m->deletes = deletes;
     m->purge = purge;
     m->codec = codec;
+    m->merge_retry.what = "merging parts";
+    m->purge_retry.what = "writing parts anew without what is hidden in them";
     m->group = cw_pool_group_new(pool, CW_POOL_LOW);
     pthread_mutex_init(&m->lock, NULL);
     pthread_cond_init(&m->idle, NULL);
@@ -81,10 +99,17 @@ void cw_merge_kick(struct cw_merge *m)
 
 void cw_merge_wait(struct cw_merge *m)
 {
-    cw_merge_kick(m);
+    bool again = true;
     pthread_mutex_lock(&m->lock);
-    while (m->running)
-        pthread_cond_wait(&m->idle, &m->lock);
+    m->asked = true;
+    while (again) {
+        pthread_mutex_unlock(&m->lock);
+        cw_merge_kick(m);
+        pthread_mutex_lock(&m->lock);
+        while (m->running)
+            pthread_cond_wait(&m->idle, &m->lock);
+        again = m->asked && !atomic_load(&m->stopping); /* what ran had looked before */
+    }
     pthread_mutex_unlock(&m->lock);
 }
 
@@ -108,6 +133,49 @@ void cw_merge_count(struct cw_merge *m, struct cw_merge_counts *out)
     pthread_mutex_lock(&m->lock);
     *out = m->counts;
     pthread_mutex_unlock(&m->lock);
+}
+
+/* ---- after a failure ---- */
+
+static bool retry_waits(const struct cw_merge *m, const struct retry *retry)
+{
+    return retry->nfailed > 0 && cw_clock_mono_ns() < retry->after_ns &&
+           cw_parts_nleft(m->parts) == retry->nleft &&
+           cw_deletes_version(m->deletes) == retry->deletes_version;
+}
+
+/* Somebody waits, who wants to know it now. */
+static void retries_hurry(struct cw_merge *m)
+{
+    pthread_mutex_lock(&m->lock);
+    if (m->asked)
+        m->merge_retry.after_ns = m->purge_retry.after_ns = 0;
+    m->asked = false;
+    pthread_mutex_unlock(&m->lock);
+}
+
+static void retry_failed(struct cw_merge *m, struct retry *retry, const struct cw_err *err)
+{
+    int64_t wait_ms = RETRY_MS_FIRST;
+    for (unsigned i = 0; i < retry->nfailed && wait_ms < RETRY_MS_MAX; i++)
+        wait_ms *= 2;
+    wait_ms = CW_MIN(wait_ms, (int64_t)RETRY_MS_MAX);
+    if (retry->nfailed++ == 0 || retry->code != err->code)
+        cw_log_warn(
+            "%s failed, it is tried again every %d s at the latest, and when parts leave: %s",
+            retry->what, RETRY_MS_MAX / 1000, err->text);
+    retry->code = err->code;
+    retry->after_ns = cw_clock_mono_ns() + wait_ms * CW_NS_PER_MS;
+    retry->nleft = cw_parts_nleft(m->parts);
+    retry->deletes_version = cw_deletes_version(m->deletes);
+}
+
+/* It went well, or there is nothing left to do. */
+static void retry_over(struct retry *retry)
+{
+    if (retry->nfailed > 0)
+        cw_log_info("%s: done, after %u failures", retry->what, retry->nfailed);
+    retry->nfailed = 0;
 }
 
 /* ---- what is due ---- */
@@ -218,6 +286,7 @@ static int run_find(struct cw_merge *m, struct cw_err *err)
     struct cw_snapshot all = {0};
     uint64_t before = cw_deletes_version(m->deletes);
     int rc = 0;
+    bool due = false;
     cw_parts_all(m->parts, &all);
     size_t n = 0;
     for (size_t i = 0; i < all.n; i++) {
@@ -236,10 +305,13 @@ static int run_find(struct cw_merge *m, struct cw_err *err)
         while (i + row < n && same_row(m, all.sources[i], all.sources[i + row]))
             row++;
         size_t take = due_in_row(m, &all.sources[i], row);
+        due |= take > 0;
         if (take > 0)
             rc = run_begin(m, &all.sources[i], take, err);
     }
     cw_snapshot_fini(&all);
+    if (!due)
+        retry_over(&m->merge_retry);
     if (m->run != NULL && (before % 2 == 1 || cw_deletes_version(m->deletes) != before)) {
         run_end(m);
         rc = cw_err_set(err, CW_E_CONFLICT, "a delete is carried out from now on");
@@ -249,24 +321,43 @@ static int run_find(struct cw_merge *m, struct cw_err *err)
 
 /* ---- slices ---- */
 
-/* 1: go on at once, 0: nothing is due, or an error. */
-static int slice_work(struct cw_merge *m, struct cw_err *err)
+/* All of these: 1: go on at once, 0: nothing is due or it waits, or an error. */
+
+static int failed(struct cw_merge *m, struct retry *retry, int rc, const struct cw_err *err)
 {
-    if (m->purging) {
-        int rc = cw_purge_step(m->purge, slice_ns, err);
-        m->purging = rc == 1;
-        return rc < 0 ? rc : 1;
-    }
-    if (m->run == NULL) {
-        int rc = cw_purge_next(m->purge, err);
-        m->purging = rc == 1;
-        if (rc != 0)
-            return rc;
-        rc = run_find(m, err);
-        if (rc == CW_E_CORRUPT || rc == CW_E_LIMIT)
-            refuse_inputs(m);
-        return rc < 0 ? rc : m->run != NULL;
-    }
+    if (rc == CW_E_CORRUPT || rc == CW_E_LIMIT || rc == CW_E_INVALID)
+        cw_log_warn("%s: %s", retry->what, err->text); /* those parts are not tried again */
+    else if (rc != CW_E_CONFLICT)
+        retry_failed(m, retry, err);
+    return rc;
+}
+
+static int purge_work(struct cw_merge *m, struct cw_err *err)
+{
+    bool goes_on = m->purging;
+    if (!goes_on && retry_waits(m, &m->purge_retry))
+        return 0;
+    int rc = goes_on ? cw_purge_step(m->purge, slice_ns, err) : cw_purge_next(m->purge, err);
+    m->purging = rc == 1;
+    if (rc < 0)
+        return failed(m, &m->purge_retry, rc, err);
+    if (rc == 0)
+        retry_over(&m->purge_retry);
+    return goes_on ? 1 : rc;
+}
+
+static int merge_begin(struct cw_merge *m, struct cw_err *err)
+{
+    if (retry_waits(m, &m->merge_retry))
+        return 0;
+    int rc = run_find(m, err);
+    if (rc == CW_E_CORRUPT || rc == CW_E_LIMIT)
+        refuse_inputs(m);
+    return rc < 0 ? failed(m, &m->merge_retry, rc, err) : m->run != NULL;
+}
+
+static int merge_work(struct cw_merge *m, struct cw_err *err)
+{
     int rc = cw_merge_run_step(m->run, slice_ns, err);
     if (rc == 1)
         return 1;
@@ -277,11 +368,22 @@ static int slice_work(struct cw_merge *m, struct cw_err *err)
         m->counts.bytes_in += m->input_bytes;
         m->counts.bytes_out += cw_merge_run_bytes_out(m->run);
         pthread_mutex_unlock(&m->lock);
+        retry_over(&m->merge_retry);
     } else if (rc == CW_E_LIMIT || (rc == CW_E_CORRUPT && !cw_merge_run_has_bad_block(m->run))) {
         refuse_inputs(m);
     }
     run_end(m);
-    return rc < 0 ? rc : 1;
+    return rc < 0 ? failed(m, &m->merge_retry, rc, err) : 1;
+}
+
+static int slice_work(struct cw_merge *m, struct cw_err *err)
+{
+    if (m->run != NULL)
+        return merge_work(m, err);
+    if (!m->purging)
+        retries_hurry(m);
+    int rc = purge_work(m, err);
+    return rc == 0 ? merge_begin(m, err) : rc;
 }
 
 static void slice(void *arg)
@@ -294,8 +396,6 @@ static void slice(void *arg)
         cw_pool_submit(m->group, slice, m);
         return;
     }
-    if (rc < 0)
-        cw_log_warn("merging parts: %s", err.text);
     pthread_mutex_lock(&m->lock);
     m->counts.failed += rc < 0;
     m->running = false;

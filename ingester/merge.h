@@ -11,7 +11,9 @@
  *
  * Ownership  Borrows what it is made of; that outlives it.
  * Threads    Any. One merge runs at a time.
- * Errors     Logged and counted, nobody waits for them: the inputs stay, and the merge is tried again at a later kick.
+ * Errors     Logged and counted, nobody waits for them: the inputs stay, and the merge is tried again at a later kick: after a
+ *            second, after two, ... after a minute; at once when parts have left, when a delete is to be carried out, or when
+ *            somebody waits. What is said of a row of failures is its beginning and its end.
  */
 #ifndef CW_INGESTER_MERGE_H
 #define CW_INGESTER_MERGE_H

@@ -29,7 +29,7 @@ struct cw_parts {
     struct cw_quarantine *quarantine;
     struct cw_part_events events;
     struct cw_part_cache *cache; /* of all parts; may be NULL */
-    atomic_uint_fast64_t next_id, bad_parts, bad_indexes;
+    atomic_uint_fast64_t next_id, nleft, bad_parts, bad_indexes;
     pthread_mutex_t commit_lock;  /* guards catalog, and its file */
     struct cw_catalog catalog;    /* as on disk */
     pthread_mutex_t lock;         /* guards tenants */
@@ -160,6 +160,11 @@ void cw_parts_count(struct cw_parts *p, struct cw_parts_counts *out)
         }
     }
     cw_parts_unlock(p);
+}
+
+uint64_t cw_parts_nleft(const struct cw_parts *parts)
+{
+    return atomic_load(&parts->nleft);
 }
 
 uint64_t cw_parts_wal_flushed(const struct cw_parts *parts)
@@ -578,8 +583,10 @@ void cw_parts_publish(struct cw_parts *p, struct cw_parts_change *c)
     c->nadded = 0; /* the references are the registry's now */
     for (size_t i = 0; i < c->nremoved; i++) {
         /* The registry's reference is kept for _free(): the last one unlinks, and that must not be under the lock. */
-        if (visible_remove(p, c->removed[i]))
+        if (visible_remove(p, c->removed[i])) {
             list_add(&c->left, &c->nleft, c->removed[i]);
+            atomic_fetch_add(&p->nleft, 1);
+        }
         cw_part_source_obsolete(c->removed[i]);
     }
     c->state = CHANGE_PUBLISHED;

@@ -91,6 +91,9 @@ void cw_parts_change_wal_flushed(struct cw_parts_change *change, uint64_t wal_la
 /* All visible parts with a reference each, of all tenants; takes the lock itself. */
 void cw_parts_all(struct cw_parts *parts, struct cw_snapshot *out);
 
+/* Parts that left since the start: merged, written anew, dropped. */
+uint64_t cw_parts_nleft(const struct cw_parts *parts);
+
 /* For /metrics. */
 struct cw_parts_counts {
     uint64_t parts, bytes, raw_bytes, entries, streams; /* now, visible */

@@ -12,6 +12,7 @@
 #include "common/base/clock.h"
 #include "common/base/limits.h"
 #include "common/base/log.h"
+#include "common/net/http_message.h"
 #include "common/net/http_origin.h"
 #include "common/net/http_server_priv.h"
 #include "common/net/tls_session_priv.h"
@@ -54,10 +55,11 @@ static void refuse_stopping(struct cw_http_request *request)
     refuse(request, CW_E_UNAVAILABLE, "the server is stopping");
 }
 
-static bool origin_allowed(const struct cw_http_request *request)
+/* `authority`: of the target; it stands for Host where there is one. */
+static bool origin_allowed(const struct cw_http_request *request, struct cw_str authority)
 {
     const struct cw_http_origin origin = {
-        .host = cw_http_header(request, "Host"),
+        .host = authority.len > 0 ? authority : cw_http_header(request, "Host"),
         .origin = cw_http_header(request, "Origin"),
         .fetch_site = cw_http_header(request, "Sec-Fetch-Site"),
         .fetch_mode = cw_http_header(request, "Sec-Fetch-Mode"),
@@ -77,27 +79,66 @@ static void refuse_no_route(struct cw_http_request *request)
     refuse(request, CW_E_METHOD, "Method Not Allowed");
 }
 
+struct codings {
+    struct cw_buf text;
+    unsigned nfields;
+};
+
+static enum MHD_Result on_header(void *cls, enum MHD_ValueKind kind, const char *name,
+                                 const char *value)
+{
+    struct codings *codings = cls;
+    (void)kind;
+    if (strcasecmp(name, "Transfer-Encoding") != 0)
+        return MHD_YES;
+    if (codings->nfields++ > 0)
+        cw_buf_addc(&codings->text, ',');
+    cw_buf_addz(&codings->text, value != NULL ? value : "");
+    return MHD_YES;
+}
+
+/* libmicrohttpd waits for the end of the connection where it does not know the end of the body: such a request is refused at
+ * once, and the connection closed. */
+static void refuse_unknown_framing(struct cw_http_request *request)
+{
+    struct codings codings = {0};
+    struct cw_err err;
+    cw_buf_init(&codings.text, 2 * (size_t)CW_LIMIT_HTTP_HEADER_BYTES);
+    MHD_get_connection_values(request->connection, MHD_HEADER_KIND, on_header, &codings);
+    int rc = codings.nfields > 0 ? cw_http_codings_check(cw_buf_str(&codings.text), &err) : 0;
+    if (rc < 0) {
+        cw_http_set_header(request, "Connection", "close");
+        refuse(request, rc, err.text);
+        request->unframed = true;
+    }
+    cw_buf_fini(&codings.text);
+}
+
 /* Everything that can be said before the body is there. */
 static void begin_request(struct cw_http_request *request, const char *method)
 {
     struct cw_http_server *server = request->server;
-    struct cw_str path = request->target, query = CW_STR_NONE;
-    struct cw_err err;
-    ptrdiff_t mark = cw_str_find_byte(request->target, '?');
-    if (mark >= 0) {
-        path = cw_str_sub(request->target, 0, (size_t)mark);
-        query = cw_str_sub(request->target, (size_t)mark + 1, request->target.len);
-    }
+    struct cw_http_target target;
+    struct cw_err err, bad_target;
+    int target_rc = cw_http_target_parse(request->target, &target, &bad_target);
     request->begun = true;
     request->method = method_of(method);
     request->is_head = strcmp(method, "HEAD") == 0;
-    int rc = http_route_find(server, path, request->method, request->arena, &request->match,
+    int rc = http_route_find(server, target.path, request->method, request->arena, &request->match,
                              &request->path, &err);
+    refuse_unknown_framing(request);
+    if (request->refusal != NULL)
+        return;
     if (atomic_load(&server->stopping)) {
         refuse_stopping(request);
         return;
     }
-    if (server->options.check_origin && server->listen.loopback && !origin_allowed(request)) {
+    if (target_rc < 0) {
+        refuse(request, target_rc, bad_target.text);
+        return;
+    }
+    if (server->options.check_origin && server->listen.loopback &&
+        !origin_allowed(request, target.authority)) {
         refuse(request, CW_E_FORBIDDEN,
                "refused: Host or Origin is not this machine, and this server listens on loopback "
                "without access control");
@@ -108,7 +149,7 @@ static void begin_request(struct cw_http_request *request, const char *method)
         return;
     }
     if (rc == 0)
-        rc = cw_http_params_parse(query, request->arena, &request->params, &err);
+        rc = cw_http_params_parse(target.query, request->arena, &request->params, &err);
     if (rc < 0) {
         refuse(request, rc, err.text);
         return;
@@ -235,9 +276,9 @@ static enum MHD_Result on_access(void *cls, struct MHD_Connection *connection, c
     (void)cls, (void)connection, (void)url, (void)version;
     if (!request->begun) {
         begin_request(request, method);
-        /* A client that asks whether to send gets the refusal instead; others send on, and are heard out. */
+        /* A client that asks whether to send gets the refusal instead; others send on, and are heard out if that has an end. */
         bool asks = cw_str_eq_nocase(cw_http_header(request, "Expect"), CW_STR("100-continue"));
-        if (request->refusal == NULL || !asks)
+        if (request->refusal == NULL || !(asks || request->unframed))
             return MHD_YES;
         list_request(request);
         answer_refusal(request);

@@ -9,7 +9,8 @@
  *            parameters, headers and body borrow from it.
  * Threads    One thread at a time handles a request; it may hand it on. cw_http_cancelled() may be read by any.
  * Errors     Bodies over the route's bound are answered 413: at once where the client asks first (Expect), else after their bytes
- *            were read and dropped, so that the client sees the answer; bad chunking, lengths, headers and escapes 400.
+ *            were read and dropped, so that the client sees the answer; bad chunking, lengths, headers and escapes 400; transfer codings but "chunked"
+ *            501 or 400 (http_message.h), at once.
  * Cancelled  A client that shuts down its sending side counts as gone, as in Go (disconnect.h).
  */
 #ifndef CW_NET_HTTP_SERVER_H

@@ -94,6 +94,7 @@ struct cw_http_request {
     size_t body_counted; /* of it in server->body_bytes */
     uint64_t discarded_bytes;
     struct cw_err *refusal; /* decided before the body was read; in the arena */
+    bool unframed;          /* where its body ends cannot be known */
     /* The answer */
     struct http_header *headers;
     pthread_mutex_t lock;

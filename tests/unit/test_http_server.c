@@ -213,6 +213,51 @@ Test(http_server, paths_names_and_parameters_reach_the_handler)
     check("GET /tell HTTP/1.0\r\n\r\n", 200, "1 /tell name= has=0 header=");
 }
 
+Test(http_server, a_target_with_scheme_and_host_is_as_one_without)
+{
+    check("GET http://localhost/tell?q=a HTTP/1.1\r\n" HOST "\r\n", 200,
+          "1 /tell name= q=a has=1 header=");
+    check("GET HTTP://127.0.0.1:3100/label/a%2Fb/values HTTP/1.1\r\n" HOST "\r\n", 200,
+          "1 /label/a/b/values name=a/b has=0 header=");
+    check("POST http://localhost/echo HTTP/1.1\r\n" HOST "Content-Length: 2\r\n\r\nhi", 200, "hi");
+    check("GET http://localhost HTTP/1.1\r\n" HOST "\r\n", 404, "404 page not found\n");
+    check("GET http://me@localhost/tell HTTP/1.1\r\n" HOST "\r\n", 400,
+          "the request's target has a user before its host\n");
+}
+
+/* At once, not when the client gives up; what is behind could be read as anything. */
+Test(http_server, a_body_whose_end_is_not_known_is_refused_at_once_and_the_connection_closed)
+{
+    static const struct {
+        const char *fields;
+        int status;
+    } rows[] = {
+        {"Transfer-Encoding: gzip, chunked\r\n", 501},
+        {"Transfer-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n", 501},
+        {"Transfer-Encoding: gzip\r\n", 400},
+        {"Transfer-Encoding: chunked\r\nTransfer-Encoding: gzip\r\n", 400},
+        {"Transfer-Encoding: chunked, chunked\r\n", 400},
+        {"Transfer-Encoding: identity\r\nContent-Length: 2\r\n", 400},
+        {"Transfer-Encoding:\r\n", 400},
+    };
+    static const char *const lines[] = {"POST /echo HTTP/1.1\r\n" HOST,
+                                        "GET /nosuch HTTP/1.1\r\n" HOST};
+    for (size_t i = 0; i < CW_COUNT(rows) * CW_COUNT(lines); i++) {
+        char text[512], rest[16];
+        const char *fields = rows[i / CW_COUNT(lines)].fields;
+        int fd = http_socket_connect(address);
+        snprintf(text, sizeof(text), "%s%s\r\n3\r\nabc\r\n", lines[i % CW_COUNT(lines)], fields);
+        http_socket_send(fd, text, strlen(text));
+        struct http_reply reply = http_socket_read(fd, false);
+        cr_expect_eq(reply.status, rows[i / CW_COUNT(lines)].status, "%s: %d", text, reply.status);
+        cr_expect(reply.whole);
+        cr_expect_str_eq(http_reply_header(&reply, "Connection"), "close");
+        cr_expect_leq(recv(fd, rest, sizeof(rest), 0), 0);
+        http_reply_fini(&reply);
+        close(fd);
+    }
+}
+
 Test(http_server, what_no_route_takes_is_404_or_405)
 {
     check("GET /nosuch HTTP/1.1\r\n" HOST "\r\n", 404, "404 page not found\n");
@@ -418,6 +463,9 @@ Test(http_server, large_answers_are_packed_for_who_takes_gzip)
 Test(http_server, foreign_pages_are_refused_on_loopback)
 {
     check("GET /tell HTTP/1.1\r\nHost: evil.example\r\n\r\n", 403,
+          "refused: Host or Origin is not this machine, and this server listens on loopback "
+          "without access control\n");
+    check("GET http://evil.example/tell HTTP/1.1\r\n" HOST "\r\n", 403, /* not what Host says */
           "refused: Host or Origin is not this machine, and this server listens on loopback "
           "without access control\n");
     struct http_reply reply =

@@ -3,7 +3,6 @@
 
 #include <fcntl.h>
 #include <inttypes.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -23,8 +22,6 @@
 #include "ingester/purge.h"
 #include "ingester/retention.h"
 #include "ingester/rewrite_run.h"
-#include "tests/support/grabbed_log.h"
-#include "tests/support/io_trace.h"
 #include "tests/support/part_model.h"
 
 static char dir[64];
@@ -696,61 +693,6 @@ Test(parts, a_part_with_a_bad_block_is_not_merged)
     flush_random(400, 200, start_ns);
     cw_merge_wait(merge);
     cr_assert_eq(nparts(), 2, "the good ones are merged without it");
-    cw_merge_free(&merge);
-    cw_pool_free(&pool);
-}
-
-static uint64_t nfailed(struct cw_merge *merge)
-{
-    struct cw_merge_counts counts;
-    cw_merge_count(merge, &counts);
-    return counts.failed;
-}
-
-/* Kicks as they come from the keeper and from flushes, until so many tries have failed; how long that took. */
-static int64_t kick_until(struct cw_merge *merge, uint64_t failed)
-{
-    int64_t since_ns = cw_clock_mono_ns();
-    while (nfailed(merge) < failed) {
-        cw_merge_kick(merge);
-        sched_yield();
-    }
-    return cw_clock_mono_ns() - since_ns;
-}
-
-Test(parts, a_merge_without_room_is_tried_again_later_and_later_and_told_once)
-{
-    struct cw_pool *pool = cw_pool_new(1);
-    struct cw_merge *merge = cw_merge_new(parts, deletes, purge, pool, CW_CODEC_LZ4);
-    unsigned nlines;
-    flush_random(520, 200, start_ns - 5 * day_ns);
-    for (uint64_t i = 0; i < CW_MERGE_FAN_IN; i++)
-        flush_random(521 + i, 200, start_ns);
-    cw_log_init(CW_LOG_INFO, CW_LOG_LOGFMT);
-    grabbed_log_begin();
-    io_trace_room("/parts/", 1000);
-    int64_t since_ns = cw_clock_mono_ns();
-    kick_until(merge, 2);
-    cr_assert_geq(cw_clock_mono_ns() - since_ns, CW_NS_PER_S);
-    for (uint64_t n = 3; n <= 10; n++) { /* who waits for merges has them tried at once */
-        cw_merge_wait(merge);
-        cr_assert_eq(nfailed(merge), n);
-    }
-    /* The next try by itself is a minute away; but a part leaves. */
-    struct cw_retention_totals totals = {0};
-    limits.retention_period_ns = 2 * day_ns;
-    cr_assert_eq(nparts(), CW_MERGE_FAN_IN + 1);
-    cr_assert_eq(cw_retention_run(parts, &retention, start_ns, 0, &totals, &err), 0);
-    cr_assert_lt(kick_until(merge, 11), 30 * CW_NS_PER_S);
-    cr_assert_eq(nparts(), CW_MERGE_FAN_IN);
-    cr_assert_eq(nfiles(), CW_MERGE_FAN_IN, "what was written of it is gone");
-    io_trace_room(NULL, 0);
-    cw_merge_wait(merge);
-    const char *log = grabbed_log_end(&nlines);
-    cr_assert_eq(nparts(), 1);
-    cr_assert_eq(nlines, 3, "with that of retention: %s", log);
-    cr_assert(strstr(log, "merging parts failed") && strstr(log, "No space left"), "%s", log);
-    cr_assert_not_null(strstr(log, "merging parts: done, after 11 failures"), "%s", log);
     cw_merge_free(&merge);
     cw_pool_free(&pool);
 }

@@ -1,0 +1,170 @@
+/* test_merge.c - which merges are begun, and what becomes of those that fail. (What they make is in test_merge_run.c, test_parts.c.) */
+#include <criterion/criterion.h>
+
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "common/base/clock.h"
+#include "common/base/log.h"
+#include "common/store/part_source.h"
+#include "ingester/merge.h"
+#include "ingester/purge.h"
+#include "ingester/retention.h"
+#include "tests/support/grabbed_log.h"
+#include "tests/support/io_trace.h"
+#include "tests/support/part_model.h"
+
+enum { DAY = 20000 };
+
+static char dir[64];
+static struct cw_err err;
+static struct cw_parts *parts;
+static struct cw_deletes *deletes;
+static struct cw_retention_shares *shares;
+static struct cw_purge *purge;
+static struct cw_pool *pool;
+static struct cw_merge *merge;
+static struct cw_ingester_limits limits; /* of all tenants */
+static const int64_t day_ns = 86400 * CW_NS_PER_S;
+static const int64_t start_ns = DAY * INT64_C(86400) * CW_NS_PER_S;
+
+static struct cw_retention_policy *policy(void *ctx, struct cw_str tenant)
+{
+    struct cw_retention_policy *made;
+    (void)ctx;
+    (void)tenant;
+    cr_assert_eq(cw_retention_policy_new(&limits, &made, &err), 0, "%s", err.text);
+    return made;
+}
+
+static struct cw_retention_options retention = {.policy = policy};
+
+static void setup(void)
+{
+    struct cw_parts_options options = {.data_dir = dir};
+    cw_log_init(CW_LOG_ERROR + 1, CW_LOG_LOGFMT);
+    strcpy(dir, "/tmp/cw-test-merge-XXXXXX");
+    cr_assert_not_null(mkdtemp(dir));
+    limits.deletion_mode = CW_DELETION_FILTER_AND_DELETE;
+    cr_assert_eq(cw_parts_open(&options, &parts, &err), 0, "%s", err.text);
+    cr_assert_eq(cw_deletes_open(dir, &deletes, &err), 0, "%s", err.text);
+    shares = cw_retention_shares_new();
+    purge = cw_purge_new(parts, deletes, &retention, shares, CW_CODEC_LZ4);
+    pool = cw_pool_new(1);
+    merge = cw_merge_new(parts, deletes, purge, pool, CW_CODEC_LZ4);
+}
+
+static void teardown(void)
+{
+    char command[100];
+    cw_merge_free(&merge);
+    cw_pool_free(&pool);
+    cw_purge_free(&purge);
+    cw_retention_shares_free(&shares);
+    cw_deletes_close(&deletes);
+    cw_parts_close(&parts);
+    snprintf(command, sizeof(command), "rm -rf %s", dir);
+    cr_assert_eq(system(command), 0);
+}
+
+TestSuite(merge, .init = setup, .fini = teardown);
+
+/* A part of random entries of that day. */
+static void part_add(uint64_t seed, int32_t day)
+{
+    struct cw_parts_change *change = cw_parts_change_new(parts);
+    struct cw_part_info info = part_model_info(0);
+    struct part_model model;
+    struct cw_buf path;
+    cw_buf_init(&path, SIZE_MAX);
+    info.day = day;
+    cr_assert_eq(cw_parts_new_path(parts, info.tenant, day, &info.id, &path, &err), 0, "%s",
+                 err.text);
+    info.wal_first = info.wal_last = info.flush_id = info.id;
+    part_model_init(&model);
+    part_model_fill(&model, seed, 10, 200, day * day_ns);
+    part_model_write(&model, cw_buf_z(&path), &info);
+    part_model_fini(&model);
+    cr_assert_eq(cw_parts_change_add(change, cw_buf_z(&path), &err), 0, "%s", err.text);
+    cr_assert_eq(cw_parts_commit(parts, change, &err), 0, "%s", err.text);
+    cw_parts_lock(parts);
+    cw_parts_publish(parts, change);
+    cw_parts_unlock(parts);
+    cw_parts_change_free(&change);
+    cw_buf_fini(&path);
+}
+
+static size_t nparts(void)
+{
+    struct cw_parts_counts counts;
+    cw_parts_count(parts, &counts);
+    return counts.parts;
+}
+
+static int count_file(void *arg, const char *path, uint64_t id)
+{
+    (void)path;
+    (void)id;
+    ++*(size_t *)arg;
+    return 0;
+}
+
+static size_t nfiles(void)
+{
+    size_t n = 0;
+    cr_assert_eq(cw_catalog_each_file(dir, count_file, &n, &err), 0);
+    return n;
+}
+
+static uint64_t nfailed(void)
+{
+    struct cw_merge_counts counts;
+    cw_merge_count(merge, &counts);
+    return counts.failed;
+}
+
+/* Kicks as they come from the keeper and from flushes, until so many tries have failed; how long that took. */
+static int64_t kick_until(uint64_t failed)
+{
+    int64_t since_ns = cw_clock_mono_ns();
+    while (nfailed() < failed) {
+        cw_merge_kick(merge);
+        sched_yield();
+    }
+    return cw_clock_mono_ns() - since_ns;
+}
+
+Test(merge, a_merge_without_room_is_tried_again_later_and_later_and_told_once)
+{
+    unsigned nlines;
+    part_add(1, DAY - 5);
+    for (uint64_t i = 0; i < CW_MERGE_FAN_IN; i++)
+        part_add(2 + i, DAY);
+    cw_log_init(CW_LOG_INFO, CW_LOG_LOGFMT);
+    grabbed_log_begin();
+    io_trace_room("/parts/", 1000);
+    int64_t since_ns = cw_clock_mono_ns();
+    kick_until(2);
+    cr_assert_geq(cw_clock_mono_ns() - since_ns, CW_NS_PER_S);
+    for (uint64_t n = 2; n < 10; n = nfailed()) { /* who waits for merges has them tried at once */
+        cw_merge_wait(merge);
+        cr_assert_gt(nfailed(), n);
+    }
+    /* The next try by itself is a minute away; but a part leaves. */
+    struct cw_retention_totals totals = {0};
+    limits.retention_period_ns = 2 * day_ns;
+    cr_assert_eq(nparts(), CW_MERGE_FAN_IN + 1);
+    cr_assert_eq(cw_retention_run(parts, &retention, start_ns, 0, &totals, &err), 0);
+    cr_assert_lt(kick_until(nfailed() + 1), 30 * CW_NS_PER_S);
+    cr_assert_eq(nparts(), CW_MERGE_FAN_IN);
+    cr_assert_eq(nfiles(), CW_MERGE_FAN_IN, "what was written of it is gone");
+    io_trace_room(NULL, 0);
+    cw_merge_wait(merge);
+    const char *log = grabbed_log_end(&nlines);
+    cr_assert_eq(nparts(), 1);
+    cr_assert_eq(nlines, 3, "with that of retention: %s", log);
+    cr_assert(strstr(log, "merging parts failed") && strstr(log, "No space left"), "%s", log);
+    cr_assert_not_null(strstr(log, "merging parts: done, after "), "%s", log);
+}

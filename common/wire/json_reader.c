@@ -308,6 +308,26 @@ int cw_json_next(struct cw_json_reader *reader, struct cw_err *err)
     }
 }
 
+int cw_json_text_from(struct cw_json_reader *reader, size_t offset, struct cw_str *out,
+                      struct cw_err *err)
+{
+    const char *first = reader->start + offset, *stop = reader->at;
+    *out = cw_str_make(first, (size_t)(stop - first));
+    if (memchr(first, '\\', out->len) == NULL)
+        return 0;
+    char *text = cw_arena_alloc(reader->arena, out->len), *to = text;
+    int rc = 0;
+    for (reader->at = first; rc == 0 && reader->at < stop;) {
+        char c = *reader->at++;
+        if (c == '\\')
+            rc = read_escape(reader, &to, err);
+        else
+            *to++ = c;
+    }
+    *out = cw_str_make(text, (size_t)(to - text));
+    return rc;
+}
+
 int cw_json_skip_rest(struct cw_json_reader *reader, int event, struct cw_err *err)
 {
     if (event != CW_JSON_OBJECT && event != CW_JSON_ARRAY)

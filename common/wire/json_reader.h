@@ -58,6 +58,9 @@ int cw_json_skip(struct cw_json_reader *reader, struct cw_err *err) CW_MUST_USE;
 int cw_json_skip_rest(struct cw_json_reader *reader, int event, struct cw_err *err) CW_MUST_USE;
 /* Bytes read so far: where the text after DONE begins. */
 size_t cw_json_offset(const struct cw_json_reader *reader);
+/* An array or object as text: what was read from `offset` on, as written, but for the escapes, which are decoded. */
+int cw_json_text_from(struct cw_json_reader *reader, size_t offset, struct cw_str *out,
+                      struct cw_err *err) CW_MUST_USE;
 /* CW_E_INVALID with " at byte <offset>" behind the sentence. */
 int cw_json_error(const struct cw_json_reader *reader, struct cw_err *err, const char *sentence);
 

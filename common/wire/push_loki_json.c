@@ -1,13 +1,16 @@
 /*
  * push_loki_json.c - Loki's JSON push, in its present form and the old one (push.h shows both).
  *
- * As Loki does: unknown keys are passed over; null stands for an empty list; of a repeated label the last one counts; an
- * entry's elements past the third are ignored; what follows the document is not read.
+ * As Loki does: unknown keys are passed over, "streams" is known in any case of its letters; null stands for an empty list,
+ * and is no entry in one; of a repeated label the last one counts; a label's value that is no string is its text (123, true,
+ * null, {"k": 1}), a metadata's is an error; an entry's elements past the third are ignored; what follows the document is
+ * not read.
  */
 #include "common/wire/push.h"
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "common/base/clock.h"
 #include "common/base/limits.h"
@@ -21,6 +24,8 @@ struct decoder {
     size_t nmetadata; /* over all entries */
     struct cw_err *err;
 };
+
+enum pairs_kind { PAIRS_LABELS, PAIRS_METADATA };
 
 static int refuse(struct decoder *d, const char *sentence)
 {
@@ -47,8 +52,26 @@ static int enter_list(struct decoder *d, const char *sentence)
     return event == CW_JSON_ARRAY ? 1 : refuse(d, sentence);
 }
 
-/* Read the pairs of an object of strings, as written. */
-static int read_pairs(struct decoder *d, struct cw_label **out, size_t *n_out)
+/* A value that is no string and began with `event`, as text. */
+static int read_as_text(struct decoder *d, int event, struct cw_str *out)
+{
+    static const char *const words[] = {
+        [CW_JSON_TRUE] = "true", [CW_JSON_FALSE] = "false", [CW_JSON_NULL] = "null"};
+    if (event == CW_JSON_NUMBER) {
+        *out = d->json.text;
+        return 0;
+    }
+    if (event != CW_JSON_OBJECT && event != CW_JSON_ARRAY) {
+        *out = cw_str_of(words[event]);
+        return 0;
+    }
+    size_t begin = cw_json_offset(&d->json) - 1;
+    int rc = cw_json_skip_rest(&d->json, event, d->err);
+    return rc < 0 ? rc : cw_json_text_from(&d->json, begin, out, d->err);
+}
+
+/* Read the pairs of an object, in its order. */
+static int read_pairs(struct decoder *d, enum pairs_kind kind, struct cw_label **out, size_t *n_out)
 {
     struct cw_label *pairs = NULL;
     size_t n = 0, cap = 0;
@@ -58,8 +81,14 @@ static int read_pairs(struct decoder *d, struct cw_label **out, size_t *n_out)
             return event;
         if (event == CW_JSON_OBJECT_END)
             break;
-        struct cw_str name = d->json.text;
-        event = expect(d, CW_JSON_STRING, "a label's value must be a string");
+        struct cw_str name = d->json.text, value;
+        event = cw_json_next(&d->json, d->err);
+        if (event == CW_JSON_STRING)
+            value = d->json.text;
+        else if (event >= 0 && kind == PAIRS_LABELS)
+            event = read_as_text(d, event, &value);
+        else if (event >= 0)
+            event = refuse(d, "a metadata's value must be a string");
         if (event < 0)
             return event;
         if (d->nmetadata + n >= CW_LIMIT_PUSH_METADATA)
@@ -68,7 +97,7 @@ static int read_pairs(struct decoder *d, struct cw_label **out, size_t *n_out)
         pairs = cw_arena_grow(d->arena, pairs, n, &cap, n + 1, sizeof *pairs);
         if (cw_arena_refused(d->arena) < 0)
             return cw_arena_refused(d->arena);
-        pairs[n++] = (struct cw_label){name, d->json.text};
+        pairs[n++] = (struct cw_label){name, value};
     }
     d->nmetadata += n;
     *out = pairs;
@@ -119,7 +148,7 @@ static int read_stream_labels(struct decoder *d, struct cw_push_stream *stream)
         return 0;
     if (event != CW_JSON_OBJECT)
         return refuse(d, "\"stream\" must be an object of labels");
-    int rc = read_pairs(d, &pairs, &n);
+    int rc = read_pairs(d, PAIRS_LABELS, &pairs, &n);
     if (rc < 0)
         return rc;
     n = sort_unique(pairs, n);
@@ -149,7 +178,7 @@ static int read_metadata(struct decoder *d, int event, struct cw_push_entry *ent
     size_t n;
     if (event != CW_JSON_OBJECT)
         return refuse(d, "structured metadata must be an object of strings");
-    int rc = read_pairs(d, &pairs, &n);
+    int rc = read_pairs(d, PAIRS_METADATA, &pairs, &n);
     if (rc < 0)
         return rc;
     entry->metadata = pairs;
@@ -218,6 +247,8 @@ static int read_entries(struct decoder *d, struct cw_push_stream *stream, int be
         int event = cw_json_next(&d->json, d->err);
         if (event < 0 || event == CW_JSON_ARRAY_END)
             return event < 0 ? event : 0;
+        if (event == CW_JSON_NULL && begin == CW_JSON_ARRAY)
+            continue;
         if (event != begin)
             return refuse(d, begin == CW_JSON_ARRAY ? "an entry must be an array"
                                                     : "an entry must be an object");
@@ -289,6 +320,12 @@ static int read_streams(struct decoder *d)
     }
 }
 
+static bool is_streams(struct cw_str key)
+{
+    static const char name[] = "streams";
+    return key.len == sizeof name - 1 && strncasecmp(key.ptr, name, key.len) == 0;
+}
+
 int cw_push_loki_json_decode(struct cw_str body, struct cw_arena *arena, struct cw_push *out,
                              struct cw_err *err)
 {
@@ -300,7 +337,7 @@ int cw_push_loki_json_decode(struct cw_str body, struct cw_arena *arena, struct 
         rc = cw_json_next(&d.json, err);
         if (rc < 0 || rc == CW_JSON_OBJECT_END)
             break;
-        rc = cw_str_eqz(d.json.text, "streams") ? read_streams(&d) : cw_json_skip(&d.json, err);
+        rc = is_streams(d.json.text) ? read_streams(&d) : cw_json_skip(&d.json, err);
     }
     return rc < 0 ? rc : 0;
 }

@@ -86,6 +86,38 @@ Test(push_loki_json, sets_that_are_empty_or_have_bad_names_go_on_as_text)
     }
 }
 
+/* Loki's LabelSet takes any value's text; escapes are decoded in all of it (jsonparser.ParseString). */
+Test(push_loki_json, a_label_that_is_no_string_is_its_text)
+{
+    cr_assert_eq(
+        decode("{\"streams\":[{\"stream\":{\"a\":123,\"b\":-1.50e2,\"c\":true,\"d\":false,"
+               "\"e\":null,\"f\": { \"k\" : [1, \"x\"] } ,\"g\":[],\"h\":[\"q\\\"\\u00e9\", "
+               "{}]}}]}"),
+        0, "%s", err.text);
+    check_labels(&push.streams[0],
+                 "{a=\"123\", b=\"-1.50e2\", c=\"true\", d=\"false\", e=\"null\", "
+                 "f=\"{ \\\"k\\\" : [1, \\\"x\\\"] }\", g=\"[]\", h=\"[\\\"q\\\"é\\\", {}]\"}");
+}
+
+Test(push_loki_json, null_is_no_entry)
+{
+    cr_assert_eq(
+        decode("{\"streams\":[{\"stream\":{\"a\":\"b\"},\"values\":[null,[\"1\",\"x\"],null]}]}"),
+        0, "%s", err.text);
+    cr_expect_eq(push.nentries, 1);
+    cr_assert_eq(push.streams[0].nentries, 1);
+    cr_expect(cw_str_eqz(push.streams[0].entries[0].line, "x"));
+}
+
+Test(push_loki_json, streams_is_known_in_any_case_and_what_is_in_it_is_not)
+{
+    cr_assert_eq(decode("{\"STreamS\":[{\"stream\":{\"a\":\"b\"},\"Values\":[[\"1\",\"x\"]]}],"
+                        "\"stream\":5,\"streams_\":6}"),
+                 0, "%s", err.text);
+    cr_expect_eq(push.nstreams, 1);
+    cr_expect_eq(push.nentries, 0);
+}
+
 Test(push_loki_json, null_and_absence_are_empty_lists)
 {
     cr_expect_eq(decode("{}"), 0);
@@ -139,7 +171,10 @@ Test(push_loki_json, wrong_pushes_are_refused_with_a_reason)
         {"{\"streams\":{}}", "\"streams\" must be an array"},
         {"{\"streams\":[1]}", "a stream must be an object"},
         {"{\"streams\":[{\"stream\":\"{a=\\\"b\\\"}\"}]}", "\"stream\" must be an object"},
-        {"{\"streams\":[{\"stream\":{\"a\":1}}]}", "a label's value must be a string"},
+        {"{\"streams\":[{\"stream\":{\"a\":{\"b\":}}}]}", "invalid character"},
+        {"{\"streams\":[{\"stream\":{\"a\":[\"\\ud800\"]}}]}", "lone surrogate"},
+        {"{\"streams\":[{\"values\":[1]}]}", "an entry must be an array"},
+        {"{\"streams\":[{\"entries\":[null]}]}", "an entry must be an object"},
         {"{\"streams\":[{\"values\":{}}]}", "entries must be an array"},
         {"{\"streams\":[{\"values\":[{}]}]}", "an entry must be an array"},
         {"{\"streams\":[{\"values\":[[17,\"x\"]]}]}", "time must be a string"},

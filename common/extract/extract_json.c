@@ -13,6 +13,17 @@ static struct cw_str decode_string(const struct cw_json_value *value,
     return cw_label_builder_text(builder, text);
 }
 
+/* Loki takes the escapes out of an array's text as if it were a string's, but leaves an object as it is. */
+static struct cw_str decode_array(struct cw_str text, struct cw_label_builder *builder)
+{
+    const struct cw_json_value as_string = {
+        .type = CW_JSON_TYPE_STRING,
+        .text = text,
+        .escaped = cw_str_find_byte(text, '\\') >= 0,
+    };
+    return decode_string(&as_string, builder);
+}
+
 /* ---- all fields ---- */
 
 enum walk_end { WALK_ON, WALK_DONE, WALK_BROKEN };
@@ -30,6 +41,10 @@ static void add_field(struct field_walk *walk, struct cw_str prefix, struct cw_s
     struct cw_label_builder *builder = walk->builder;
     struct cw_str name = prefix.len > 0 ? cw_label_builder_join(builder, prefix, key)
                                         : cw_label_builder_clean(builder, key);
+    /* A clash is told of a nested key before it is joined: where nothing was left of it, there are two underscores. */
+    if (prefix.len > 0 && name.len == prefix.len &&
+        cw_label_builder_name(builder, name).len > name.len)
+        name = cw_label_builder_join(builder, prefix, CW_STR("_extracted"));
     if (!cw_label_builder_wants(builder, name, &name))
         return;
     cw_label_builder_add(builder, name,
@@ -155,6 +170,8 @@ static void take_value(struct path_walk *walk, size_t idx, const struct cw_json_
     walk->nfound++;
     if (value->type == CW_JSON_TYPE_STRING)
         text = decode_string(value, walk->builder);
+    else if (value->type == CW_JSON_TYPE_ARRAY)
+        text = decode_array(text, walk->builder);
     else if (value->type == CW_JSON_TYPE_NULL)
         text = CW_STR("");
     /* What is asked for by name replaces what was parsed before, as in Loki. */

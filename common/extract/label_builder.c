@@ -292,6 +292,8 @@ struct cw_str cw_label_builder_join(struct cw_label_builder *builder, struct cw_
                                     struct cw_str name)
 {
     name = trim(name);
+    if (name.len == 0)
+        return prefix;
     char *text = cw_arena_alloc(builder->scratch, prefix.len + name.len + 1);
     memcpy(text, prefix.ptr, prefix.len);
     text[prefix.len] = '_';

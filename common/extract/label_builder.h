@@ -95,7 +95,7 @@ void cw_label_builder_parse_error(struct cw_label_builder *builder, struct cw_st
 /* The names' form in labels: trimmed, '_' for each rune that is not [a-zA-Z0-9_], a leading digit gets '_' before it.
  * Borrowed when it is clean; else in `scratch`. */
 struct cw_str cw_label_builder_clean(struct cw_label_builder *builder, struct cw_str name);
-/* Text behind a prefix and '_', cleaned likewise, in `scratch`. */
+/* Text behind a prefix and '_', cleaned likewise, in `scratch`; the prefix alone where nothing is left of it. */
 struct cw_str cw_label_builder_join(struct cw_label_builder *builder, struct cw_str prefix,
                                     struct cw_str name);
 /* Bytes that are not UTF-8, and U+FFFD, become spaces; borrowed when there are none. */

@@ -110,6 +110,19 @@ static bool has_approx_topk(const struct cw_expr *expr)
            has_approx_topk(expr->left) || has_approx_topk(expr->right);
 }
 
+/* Loki evaluates a number as a query or as one side of an operator, and has no series of it for anything else. */
+static bool has_number_below(const struct cw_expr *expr)
+{
+    if (expr == NULL)
+        return false;
+    for (size_t i = 0; i < expr->nvariants; i++)
+        if (has_number_below(expr->variants[i]))
+            return true;
+    return (expr->kind != CW_EXPR_BINARY && expr->left != NULL &&
+            expr->left->kind == CW_EXPR_NUMBER) ||
+           has_number_below(expr->left) || has_number_below(expr->right);
+}
+
 int cw_eval_new(const struct cw_expr *expr, const struct cw_grid *grid, enum cw_eval_kind kind,
                 const struct cw_eval_options *options, struct cw_eval **out, struct cw_err *err)
 {
@@ -122,6 +135,10 @@ int cw_eval_new(const struct cw_expr *expr, const struct cw_grid *grid, enum cw_
         return cw_err_set(
             err, CW_E_INVALID,
             "approx_topk error: count min sketches are only supported on instant queries");
+    if (has_number_below(expr))
+        return cw_err_set(err, CW_E_INTERNAL,
+                          "unexpected expr type (*syntax.LiteralExpr) for Evaluator type "
+                          "(*logql.DefaultEvaluator) ");
     struct cw_eval *eval = cw_mem_new(sizeof(*eval));
     eval->root = expr;
     eval->grid = *grid;

@@ -8,6 +8,9 @@
 #include "common/labels/labels.h"
 #include "common/logql/ast.h"
 
+/* What Prometheus calls the name of a metric: `without` around an aggregation drops it, whether it names it or not. */
+#define CW_METRIC_NAME "__name__"
+
 /* No grouping is `by ()`: no label stays. */
 struct cw_labels cw_grouping_apply(const struct cw_grouping *grouping, struct cw_labels labels,
                                    struct cw_arena *arena);

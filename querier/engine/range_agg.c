@@ -30,9 +30,11 @@ static void set_grouping(struct cw_range_agg *agg, const struct cw_grouping *fus
         (grouping.kind == CW_GROUP_WITHOUT || (fusion == NULL && grouping.kind == CW_GROUP_NONE));
     agg->grouped =
         fusion != NULL || agg->rule->inverted || grouping.kind != CW_GROUP_NONE || unwraps;
-    agg->names = cw_mem_array(grouping.n + 1, sizeof *agg->names);
+    agg->names = cw_mem_array(grouping.n + 2, sizeof *agg->names);
     for (size_t i = 0; i < grouping.n; i++)
         agg->names[i] = grouping.names[i];
+    if (fusion != NULL && grouping.kind == CW_GROUP_WITHOUT)
+        agg->names[grouping.n++] = CW_STR(CW_METRIC_NAME);
     if (unwraps) {
         grouping.kind = CW_GROUP_WITHOUT;
         agg->names[grouping.n++] = agg->sampled ? expr->unwrap.label : expr->counted;

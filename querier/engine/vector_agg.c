@@ -24,7 +24,19 @@ enum {
     MEMBER_BYTES = 2 * sizeof(size_t) + CW_ID_MAP_ENTRY_BYTES + 2 * sizeof(struct cw_labels) + 64
 };
 
-static int groups_init(struct groups *groups, const struct cw_grouping *grouping,
+/* `without` with the metric's name among what it drops. */
+static struct cw_grouping whole_grouping(const struct cw_grouping *grouping, struct cw_arena *arena)
+{
+    if (grouping->kind != CW_GROUP_WITHOUT)
+        return *grouping;
+    struct cw_str *names = CW_ARENA_ARRAY(arena, struct cw_str, grouping->n + 1);
+    for (size_t i = 0; i < grouping->n; i++)
+        names[i] = grouping->names[i];
+    names[grouping->n] = CW_STR(CW_METRIC_NAME);
+    return (struct cw_grouping){CW_GROUP_WITHOUT, names, grouping->n + 1};
+}
+
+static int groups_init(struct groups *groups, const struct cw_grouping *written,
                        const struct cw_table *in, struct cw_err *err)
 {
     struct cw_id_map map;
@@ -36,10 +48,11 @@ static int groups_init(struct groups *groups, const struct cw_grouping *grouping
     }
     groups->of = cw_mem_array(in->n + 1, sizeof(*groups->of));
     groups->arena = cw_arena_new();
+    const struct cw_grouping grouping = whole_grouping(written, groups->arena);
     cw_id_map_init(&map);
     for (size_t i = 0; rc == 0 && i < in->n; i++) {
         bool added;
-        struct cw_labels labels = cw_grouping_apply(grouping, in->items[i].labels, groups->arena);
+        struct cw_labels labels = cw_grouping_apply(&grouping, in->items[i].labels, groups->arena);
         groups->of[i] = cw_id_map_put(&map, cw_labels_hash(labels), &added);
         rc = cw_match_stop_check(err);
         if (!added)

@@ -63,8 +63,10 @@ class Generator:
             out[name] = value
         if self.chance(0.2):
             out["req"] = {"id": self.r.randint(1, 3), "user": self.r.choice(USERS), "deep": {"k": self.chance(0.5)}}
+            if self.chance(0.2):    # keys of which no name is left
+                out["req"][self.r.choice(["", " "])] = self.r.choice(["blank", {"id": 7, "": 8}])
         if self.chance(0.15):
-            out["tags"] = self.some(WORDS, 0, 3) if self.chance(0.7) else [{"k": self.r.choice(USERS)}, [1, [2, None]], self.chance(0.5)]
+            out["tags"] = self.some(WORDS + ['say "no"', "two\nlines"], 0, 3) if self.chance(0.7) else [{"k": self.r.choice(USERS)}, [1, [2, None]], self.chance(0.5)]
         if self.chance(0.1):
             out[self.r.choice(["app", "env", "trace", "bad-key", "9x", "none"])] = self.r.choice(["in", None, True, ""])
         items = list(out.items())

@@ -148,8 +148,8 @@ def json_fields(line, arrays=False):
             if text[at:at + 1] != ":":
                 raise NotCovered("JSON colon")
             at = json.skip(at + 1)
-            name = sanitise(key) if not prefix else prefix + "_" + re.sub(r"[^A-Za-z0-9_]", "_", key)
-            if name == "":
+            name = joined(prefix, key)
+            if name == "" and text[at:at + 1] != "{":
                 raise NotCovered("an empty JSON key")
             if text[at:at + 1] == "{":
                 json.value(at)      # a nested object is looked for whole
@@ -176,9 +176,17 @@ def json_fields(line, arrays=False):
     return whole()
 
 
+def joined(prefix, key):
+    """The name of a member; a key of which nothing is left adds nothing."""
+    key = key.strip()
+    if not prefix or not key:
+        return prefix or sanitise(key)
+    return prefix + "_" + re.sub(r"[^A-Za-z0-9_]", "_", key)
+
+
 def array_fields(elements, prefix):
     def name(key):
-        return prefix + "_" + re.sub(r"[^A-Za-z0-9_]", "_", key) if prefix else sanitise(key)
+        return joined(prefix, key)
 
     def inner(members):
         for key, (kind, value, _, _) in members:
@@ -196,7 +204,7 @@ def array_fields(elements, prefix):
 
 def array_objects(members, prefix):
     for key, (kind, value, _, _) in members:
-        name = prefix + "_" + re.sub(r"[^A-Za-z0-9_]", "_", key)
+        name = joined(prefix, key)
         if kind == "array":
             yield from array_fields(value, name)
         elif kind == "object":
@@ -217,6 +225,11 @@ def json_path(expression):
     return path
 
 
+def unescaped(text):
+    """A text that holds quotes, with its escapes as in a string."""
+    return "".join(part if part == '"' else Json('"' + part + '"').string(0)[0] for part in re.findall(r'"|(?:[^"\\]|\\.)+', text, re.S))
+
+
 def json_lookup(items, path):
     """The text of what a path finds, or None."""
     node = ("object", items, "", 0)
@@ -234,7 +247,9 @@ def json_lookup(items, path):
             if len(found) > 1:
                 raise NotCovered("repeated key below a JSON expression")
             node = found[0]
-    return node[2] if node[0] in ("object", "array") else node[1]
+    if node[0] == "array":      # its escapes are taken out as a string's are; an object stays as it is
+        return unescaped(node[2])
+    return node[2] if node[0] == "object" else node[1]
 
 
 def unpack_fields(line):

@@ -55,6 +55,12 @@ def grouped(labels, grouping):
     return only(labels, names) if kind == "by" else without(labels, names)
 
 
+def gathered(labels, grouping):
+    """As Prometheus groups samples: `without` drops the name of a metric too."""
+    labels = grouped(labels, grouping)
+    return without(labels, ["__name__"]) if grouping and grouping[0] == "without" else labels
+
+
 # ---- range aggregations ----
 
 def mean(values):
@@ -264,10 +270,10 @@ class Evaluator:
                 raise NotCovered("an instant query that Loki splits by the hour")
             vector = self.instant(inner, ts)
         if not isinstance(vector, list):
-            raise NotCovered("aggregation of a scalar")
+            raise QueryError(500, "unexpected expr type (*syntax.LiteralExpr)")
         groups = {}
         for labels, value in vector:
-            groups.setdefault(key(grouped(labels, grouping)), []).append((labels, value))
+            groups.setdefault(key(gathered(labels, grouping)), []).append((labels, value))
         if name in ("topk", "bottomk", "sort", "sort_desc"):
             return [item for members in groups.values() for item in ranked(name, parameter, members)]
         return [(dict(labels), aggregate(name, [v for _, v in members])) for labels, members in groups.items()]

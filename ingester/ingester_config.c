@@ -264,7 +264,9 @@ static const struct cw_key_def keys[] = {
          "The memory budget, a ceiling for the head, pushes, connections, queries, answers, merges "
          "and caches together; what goes over it is refused with 429. The program itself takes some "
          "10 MiB beside it. At least 8MiB, and 64MiB for parts to be merged and deletes to be "
-         "carried out; 0 is a quarter of the machine or the cgroup, 64MiB at least."},
+         "carried out; 0 is a quarter of the machine or the cgroup, 64MiB at least. It also pays for "
+         "the connections of clients: one for each MiB, 1024 at most; when all are taken, one that "
+         "waits for its client is closed for a new one."},
     {"memory.caches", CW_KEY_FLOAT, AT(memory_caches), .def = "0.125", .min = "0", .max = "0.9",
      .doc =
          "The share of the memory budget that may hold what queries decoded (words and labels of "

@@ -1,5 +1,6 @@
 #include "ingester/ingester_metrics.h"
 
+#include "common/net/http_server.h"
 #include "ingester/push.h"
 #include "ingester/store.h"
 
@@ -35,6 +36,14 @@ const struct cw_metric_def cw_ingester_metric_defs[CW_M_NMETRICS] = {
                                 "The most that each use held at once.", .labels = {"use"}},
     [CW_M_MEMORY_LIMIT_BYTES] = {"cordwood_memory_limit_bytes", CW_METRIC_GAUGE,
                                  "What all uses may hold together (memory.limit)."},
+    [CW_M_CONNECTIONS] = {"cordwood_http_connections", CW_METRIC_GAUGE, "Connections of clients."},
+    [CW_M_CONNECTIONS_MAX] = {"cordwood_http_connections_limit", CW_METRIC_GAUGE,
+                              "Places for them: 1024, or one for each MiB of memory.limit."},
+    [CW_M_CONNECTIONS_GAVE_WAY] = {"cordwood_http_connections_gave_way_total", CW_METRIC_COUNTER,
+                                   "Connections that waited for their client and were closed for "
+                                   "new ones."},
+    [CW_M_CONNECTIONS_REFUSED] = {"cordwood_http_connections_refused_total", CW_METRIC_COUNTER,
+                                  "New connections closed because requests held all places."},
     [CW_M_CACHE_HITS] = {"cordwood_cache_hits_total", CW_METRIC_COUNTER,
                          "What queries needed decoded of parts and found so (memory.caches)."},
     [CW_M_CACHE_MISSES] = {"cordwood_cache_misses_total", CW_METRIC_COUNTER,
@@ -124,6 +133,9 @@ void cw_ingester_metrics_collect(struct cw_metrics *metrics, void *arg)
     struct cw_part_cache_counts cache;
     cw_store_count(store, &c);
     cw_part_cache_count(ingester->cache, &cache);
+    struct cw_http_connections connections = {0};
+    if (ingester->http != NULL)
+        cw_http_server_connections(ingester->http, &connections);
     const struct {
         enum cw_ingester_metric idx;
         uint64_t value;
@@ -134,6 +146,10 @@ void cw_ingester_metrics_collect(struct cw_metrics *metrics, void *arg)
         {CW_M_PENDING_BYTES, c.pending_bytes},
         {CW_M_HEAD_LIMIT_BYTES, c.memory_bytes},
         {CW_M_MEMORY_LIMIT_BYTES, ingester->memory.limit},
+        {CW_M_CONNECTIONS, connections.open},
+        {CW_M_CONNECTIONS_MAX, connections.max},
+        {CW_M_CONNECTIONS_GAVE_WAY, connections.gave_way},
+        {CW_M_CONNECTIONS_REFUSED, connections.refused},
         {CW_M_CACHE_HITS, cache.hits},
         {CW_M_CACHE_MISSES, cache.misses},
         {CW_M_CACHE_EVICTED, cache.evicted},

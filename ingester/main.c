@@ -141,6 +141,7 @@ static int http_start(struct server *server, const struct cw_ingester_config *co
     cw_buf_fini(&listen);
     if (rc < 0)
         return rc;
+    server->ingester.http = server->http;
     cw_http_server_routes(server->http, cw_ingester_routes, &server->ingester);
     struct cw_querier_options querier = {.server = server->http,
                                          .store = cw_store_entries(server->ingester.store),

@@ -24,7 +24,8 @@ struct cw_ingester {
     struct cw_tenants *tenants;
     int64_t delete_cancel_period_ns;
     struct cw_metrics *metrics;
-    struct cw_querier *querier; /* for its metrics; NULL without */
+    struct cw_querier *querier;  /* for its metrics; NULL without */
+    struct cw_http_server *http; /* likewise */
 };
 
 /* ctx: struct cw_ingester. */

@@ -9,6 +9,7 @@
 #include "common/base/clock.h"
 #include "common/base/file.h"
 #include "common/store/part_source.h"
+#include "common/store/stream_set.h"
 #include "common/wire/json_writer.h"
 
 /* Some thousand tenants with a few rules each. */
@@ -116,16 +117,35 @@ static int64_t time_after(int64_t ns, int64_t period_ns)
     return __builtin_add_overflow(ns, period_ns, &at_ns) ? INT64_MAX : at_ns;
 }
 
-/* Has the part entries of streams whose period the i-th rule decides? Of stream by stream only the selector is asked, so that a
- * part counts that has only streams which an earlier rule matches too. */
-static bool has_streams(struct cw_source *part, const struct cw_selector *selector)
+/* Has the part streams whose period the i-th rule decides (the n-th: retention_period)? Those are its that no rule before it
+ * matches. A part whose postings are damaged has none. */
+static bool decides(struct cw_source *part, const struct cw_retention_policy *policy, size_t i)
 {
-    struct cw_part_selection *selection;
+    uint32_t nstreams = footer_of(part)->nstreams;
+    struct cw_stream_set before, own;
     struct cw_err err;
-    if (cw_part_reader_select(cw_part_source_reader(part), selector, &selection, &err) < 0)
+    int rc = 0;
+    if (nstreams == 0)
         return false;
-    bool has = cw_stream_set_count(cw_part_selection_set(selection)) > 0;
-    cw_part_selection_unref(&selection);
+    cw_stream_set_init(&before, nstreams);
+    cw_stream_set_init(&own, nstreams);
+    for (size_t k = 0; rc == 0 && k <= i && k < policy->n; k++) {
+        struct cw_part_selection *selection;
+        rc = cw_part_reader_select(cw_part_source_reader(part), &policy->rules[k].selector,
+                                   &selection, &err);
+        if (rc < 0)
+            break;
+        cw_stream_set_add_members(k < i ? &before : &own, cw_part_selection_set(selection), 0,
+                                  nstreams - 1);
+        cw_part_selection_unref(&selection);
+    }
+    if (i == policy->n)
+        cw_stream_set_add_run(&own, 0, nstreams);
+    cw_stream_set_invert(&before);
+    cw_stream_set_and(&own, &before);
+    bool has = rc == 0 && cw_stream_set_count(&own) > 0;
+    cw_stream_set_fini(&before);
+    cw_stream_set_fini(&own);
     return has;
 }
 
@@ -155,7 +175,7 @@ static void period_rules(struct report *r, const struct tenant_parts *t,
         if (period_ns > 0)
             key_time(r, "hidden_before", cw_retention_horizon(period_ns, r->now_ns));
         size_t next = 0;
-        while (rule != NULL && next < t->n && !has_streams(t->parts[next], &rule->selector))
+        while (period_ns > 0 && next < t->n && !decides(t->parts[next], policy, i))
             next++;
         if (period_ns > 0 && next < t->n)
             key_next(r, t->parts[next], DUE_AT_A_TIME,

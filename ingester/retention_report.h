@@ -4,9 +4,10 @@
  *     {"time":..., "store":{"bytes","log_bytes","rules":[RULE...]},
  *      "tenants":[{"tenant","bytes","parts","oldest","newest","rules":[RULE...]}...]}
  *
- * A RULE says what it is (`rule`, and its numbers), and under `next` the part that it drops or writes anew first: `at` when, where
- * that is a time; without `at` when the bytes ask for it, and `due` tells whether they do now. A rule of retention_stream with
- * `period` and `bytes` stands there twice, once for each.
+ * A RULE says what it is (`rule`, and its numbers), and under `next` the part that it drops or writes anew first: `at` by when,
+ * where that is a time; without `at` when the bytes ask for it, and `due` tells whether they do now. A rule of retention_stream with
+ * `period` and `bytes` stands there twice, once for each. A period's next part is the oldest with a stream that has this period:
+ * one that only has streams which another rule keeps longer, or for ever, is not named.
  *
  * Threads    Any that may read parts.
  */

@@ -12,6 +12,9 @@ struct cw_http_request *http_request_new(struct cw_http_server *server,
     request->server = server;
     atomic_fetch_add(&server->refs, 1);
     request->connection = connection;
+    request->place =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
+    http_place_enter(&server->places, request->place, PLACE_STARTING);
     request->arena = cw_arena_new();
     request->target = cw_arena_dup(request->arena, cw_str_of(target));
     request->begin_mono_ns = cw_clock_mono_ns();

@@ -245,6 +245,7 @@ static enum MHD_Result dispatch(struct cw_http_request *request)
         rc = read_form(request, &err);
     if (rc < 0)
         refuse(request, rc, err.text);
+    http_place_enter(&request->server->places, request->place, PLACE_BUSY);
     list_request(request);
     if (request->refusal != NULL) {
         answer_refusal(request);
@@ -278,8 +279,10 @@ static enum MHD_Result on_access(void *cls, struct MHD_Connection *connection, c
         begin_request(request, method);
         /* A client that asks whether to send gets the refusal instead; others send on, and are heard out if that has an end. */
         bool asks = cw_str_eq_nocase(cw_http_header(request, "Expect"), CW_STR("100-continue"));
+        http_place_enter(&request->server->places, request->place, PLACE_SENDING);
         if (request->refusal == NULL || !(asks || request->unframed))
             return MHD_YES;
+        http_place_enter(&request->server->places, request->place, PLACE_BUSY);
         list_request(request);
         answer_refusal(request);
         return http_answer_queue(request);
@@ -287,6 +290,7 @@ static enum MHD_Result on_access(void *cls, struct MHD_Connection *connection, c
     if (*upload_len > 0) {
         struct cw_str bytes = cw_str_make(upload, *upload_len);
         *upload_len = 0;
+        http_place_enter(&request->server->places, request->place, PLACE_SENDING);
         return take_body(request, bytes) ? MHD_YES : MHD_NO;
     }
     if (request->phase == HTTP_RECEIVING)
@@ -294,31 +298,29 @@ static enum MHD_Result on_access(void *cls, struct MHD_Connection *connection, c
     return http_answer_queue(request); /* resumed */
 }
 
-/* Each connection has a buffer of its own for as long as it is open; what it takes is not to be all there is. */
 static enum MHD_Result on_accept(void *cls, const struct sockaddr *from, socklen_t from_len)
 {
-    const struct cw_http_server *server = cls;
-    struct cw_memory_budget *memory = server->options.memory;
+    struct cw_http_server *server = cls;
     (void)from, (void)from_len;
-    return memory == NULL || cw_memory_used(memory, CW_MEMORY_CONNECTIONS) <=
-                                 memory->limit / HTTP_CONNECTIONS_SHARE
-               ? MHD_YES
-               : MHD_NO;
+    return http_places_room(&server->places) ? MHD_YES : MHD_NO;
 }
 
 static void on_connection(void *cls, struct MHD_Connection *connection, void **slot,
                           enum MHD_ConnectionNotificationCode code)
 {
-    const struct cw_http_server *server = cls;
-    (void)slot;
+    struct cw_http_server *server = cls;
     if (code == MHD_CONNECTION_NOTIFY_STARTED && server->options.tls != NULL)
         tls_server_apply(server->options.tls,
                          MHD_get_connection_info(connection, MHD_CONNECTION_INFO_GNUTLS_SESSION)
                              ->tls_session); /* its handshake is still to come */
-    if (code == MHD_CONNECTION_NOTIFY_STARTED)
+    if (code == MHD_CONNECTION_NOTIFY_STARTED) {
+        int fd = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+        *slot = http_places_take(&server->places, fd);
         cw_memory_add(server->options.memory, CW_MEMORY_CONNECTIONS, CW_LIMIT_HTTP_HEADER_BYTES);
-    else
+    } else { /* the socket is still open */
+        http_places_give(&server->places, *slot);
         cw_memory_give(server->options.memory, CW_MEMORY_CONNECTIONS, CW_LIMIT_HTTP_HEADER_BYTES);
+    }
 }
 
 static void on_completed(void *cls, struct MHD_Connection *connection, void **slot,
@@ -333,6 +335,7 @@ static void on_completed(void *cls, struct MHD_Connection *connection, void **sl
         http_request_free(request); /* under a lock of libmicrohttpd: no other may be taken */
         return;
     }
+    http_place_enter(&request->server->places, request->place, PLACE_IDLE);
     http_request_detach(request);
     http_upgrade_missed(request);
     http_request_unref(request);
@@ -365,6 +368,7 @@ int cw_http_server_new(const struct cw_http_server_options *options, struct cw_h
     server->options = *options;
     server->listen.fd = -1;
     pthread_mutex_init(&server->lock, NULL);
+    http_places_init(&server->places);
     pthread_condattr_t attr;
     pthread_condattr_init(&attr);
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
@@ -399,6 +403,23 @@ static unsigned default_of(unsigned value, unsigned def)
     return value > 0 ? value : def;
 }
 
+/* Each connection has a buffer of its own for as long as it is open; what they take is not to be all there is. */
+static unsigned max_connections(const struct cw_http_server_options *options)
+{
+    unsigned max = default_of(options->max_connections, HTTP_DEFAULT_CONNECTIONS);
+    if (options->memory == NULL)
+        return max;
+    uint64_t fit = options->memory->limit / HTTP_CONNECTIONS_SHARE / CW_LIMIT_HTTP_HEADER_BYTES;
+    return (unsigned)CW_MIN(CW_MAX(fit, 1), (uint64_t)max);
+}
+
+void cw_http_server_connections(struct cw_http_server *server, struct cw_http_connections *out)
+{
+    pthread_mutex_lock(&server->places.lock);
+    *out = server->places.counts;
+    pthread_mutex_unlock(&server->places.lock);
+}
+
 int cw_http_server_start(struct cw_http_server *server, struct cw_err *err)
 {
     const struct cw_http_server_options *options = &server->options;
@@ -406,6 +427,8 @@ int cw_http_server_start(struct cw_http_server *server, struct cw_err *err)
     unsigned nthreads = default_of(options->nthreads, ncores > 0 ? (unsigned)ncores : 1);
     unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC |
                      MHD_USE_ERROR_LOG | (options->tls ? MHD_USE_TLS : MHD_ALLOW_UPGRADE);
+    unsigned max = max_connections(options);
+    http_places_limit(&server->places, max);
     struct MHD_OptionItem more[4];
     size_t nmore = 0;
     if (nthreads > 1) /* a pool of one thread is refused */
@@ -423,8 +446,9 @@ int cw_http_server_start(struct cw_http_server *server, struct cw_err *err)
         MHD_OPTION_LISTEN_SOCKET, server->listen.fd, MHD_OPTION_URI_LOG_CALLBACK, on_uri, server,
         MHD_OPTION_UNESCAPE_CALLBACK, on_unescape, NULL, MHD_OPTION_NOTIFY_COMPLETED, on_completed,
         NULL, MHD_OPTION_NOTIFY_CONNECTION, on_connection, server, MHD_OPTION_CONNECTION_LIMIT,
-        default_of(options->max_connections, HTTP_DEFAULT_CONNECTIONS),
-        MHD_OPTION_CONNECTION_TIMEOUT, default_of(options->idle_timeout_s, HTTP_DEFAULT_IDLE_S),
+        /* Each thread has its part of it and lets the others wait: on_accept() is to decide. Twice: those that leave. */
+        nthreads * 2 * (max + 1), MHD_OPTION_CONNECTION_TIMEOUT,
+        default_of(options->idle_timeout_s, HTTP_DEFAULT_IDLE_S),
         MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CW_LIMIT_HTTP_HEADER_BYTES,
         MHD_OPTION_STRICT_FOR_CLIENT, 1, /* 400 without Host, for spaces in the URL */
         MHD_OPTION_ARRAY, more, MHD_OPTION_END);
@@ -531,6 +555,7 @@ void http_server_unref(struct cw_http_server *server)
 {
     if (atomic_fetch_sub(&server->refs, 1) > 1)
         return;
+    http_places_fini(&server->places);
     pthread_mutex_destroy(&server->lock);
     pthread_cond_destroy(&server->idle);
     free(server);

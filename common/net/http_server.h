@@ -11,6 +11,8 @@
  * Errors     Bodies over the route's bound are answered 413: at once where the client asks first (Expect), else after their bytes
  *            were read and dropped, so that the client sees the answer; bad chunking, lengths, headers and escapes 400; transfer codings but "chunked"
  *            501 or 400 (http_message.h), at once.
+ * Places     When max_connections are open, or as many as a quarter of the memory pays for (256 KiB each), one that waits for
+ *            its client is closed for a new one; where all are busy the new one is closed.
  * Cancelled  A client that shuts down its sending side counts as gone, as in Go (disconnect.h).
  */
 #ifndef CW_NET_HTTP_SERVER_H
@@ -81,6 +83,12 @@ void cw_http_server_routes(struct cw_http_server *server, const struct cw_http_r
 int cw_http_server_start(struct cw_http_server *server, struct cw_err *err) CW_MUST_USE;
 /* "127.0.0.1:41234": the address after the bind. */
 const char *cw_http_server_address(const struct cw_http_server *server);
+struct cw_http_connections {
+    unsigned open, max;
+    uint64_t gave_way; /* closed for a new one, since the start */
+    uint64_t refused;  /* new ones that found all places busy */
+};
+void cw_http_server_connections(struct cw_http_server *server, struct cw_http_connections *out);
 /* Take no new connection; wait up to grace_ns for requests under way, then raise their cancel flags; what is still not
  * answered CW_HTTP_STOP_NS later is answered 503 by the server (its handler may still answer: that is dropped). */
 #define CW_HTTP_STOP_NS (INT64_C(10) * 1000000000)

@@ -23,6 +23,7 @@
 #include "common/net/disconnect.h"
 #include "common/net/http_listen.h"
 #include "common/net/http_params.h"
+#include "common/net/http_places_priv.h"
 #include "common/net/http_server.h"
 
 enum {
@@ -49,6 +50,7 @@ struct cw_http_server {
     struct cw_disconnect *disconnect;
     struct http_route_table tables[HTTP_ROUTE_TABLES];
     size_t ntables;
+    struct http_places places;
     atomic_size_t body_bytes; /* of all requests under way */
     atomic_bool stopping;
     pthread_mutex_t lock;
@@ -80,6 +82,7 @@ struct http_header {
 
 struct cw_http_request {
     struct cw_http_server *server;
+    struct http_place *place; /* the connection's */
     struct cw_arena *arena;
     int64_t begin_mono_ns;
     /* What was asked; fixed once the handler runs. */

@@ -342,6 +342,32 @@ def test_streams_have_periods_of_their_own(make_ingester, now):
     assert audit["next"]["entries"] == 1 and audit["next"]["at"] > audit["next"]["to"]
 
 
+def test_a_period_does_not_name_a_part_that_another_rule_keeps(make_ingester, now):
+    config = """limits_config:
+  retention_period: 48h
+  retention_stream:
+  - {selector: '{app="keep"}', priority: 5, period: 0s}
+  - {selector: '{app=~"keep|short"}', priority: 1, period: 24h}
+"""
+    server = make_ingester(config=config).start()
+    server.push([({"app": "keep"}, [(now - 100 * HOUR, "old keep")]), ({"app": "x"}, [(now - 100 * HOUR, "old x"), (now - HOUR, "new x")])])
+    flush(server)
+    wait_for("the old entry of x to leave the disk", lambda: stored_rows(server) == 2, 60, 0.2)
+    assert lines(server, '{app="keep"}') == ["old keep"]
+
+    def rules():
+        return {(r["rule"], r.get("selector")): r for r in retention(server)["tenants"][0]["rules"]}
+
+    found = rules()
+    assert "next" not in found["retention_stream", '{app="keep"}'] and "next" not in found["retention_stream", '{app=~"keep|short"}']
+    of_x = found["retention_period", None]["next"]
+    assert of_x["due"] is False and of_x["entries"] == 1 and of_x["from"] == of_x["to"], of_x
+    server.push([({"app": "short"}, [(now - 2 * HOUR, "short")])])
+    flush(server)
+    short = rules()["retention_stream", '{app=~"keep|short"}']["next"]
+    assert short["due"] is False and short["entries"] == 1, short
+
+
 def test_streams_have_bytes_of_their_own_and_the_oldest_of_them_go(make_ingester, now):
     day_ns = 24 * HOUR
     rng = random.Random(6)

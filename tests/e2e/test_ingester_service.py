@@ -461,6 +461,27 @@ def test_retention_drops_old_parts_by_tenant_and_follows_a_reload(make_ingester)
     assert lines(server, '{a="b"}', auth("usual")) == ["hours", "minutes"] and lines(server, '{a="b"}', auth("long")) == kept["long"]
 
 
+# ---- connections ----
+
+def test_clients_that_stay_idle_keep_nobody_out(make_ingester):
+    server = make_ingester(config="memory: {limit: 16MiB}\n").start()       # 16 places
+    host, port = server.address.rsplit(":", 1)
+    idle = []
+    for _ in range(40):
+        idle.append(socket.create_connection((host, int(port)), timeout=60))
+        idle[-1].sendall(b"GET /ready HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert idle[-1].recv(100).startswith(b"HTTP/1.1 200 ")
+    assert server.ask("GET", "/ready")[0] == 200
+    server.push([({"a": "b"}, [(time.time_ns(), "x")])])
+    metrics = server.ask("GET", "/metrics")[1].decode()
+    value = {name: int(re.search("^cordwood_http_connections%s ([0-9]+)$" % name, metrics, re.M).group(1)) for name in ("", "_limit", "_gave_way_total", "_refused_total")}
+    assert value[""] < 40 and value["_limit"] == 16 and value["_gave_way_total"] >= 25 and value["_refused_total"] == 0, value
+    assert server.log().count("all 16 places for connections are taken") == 1
+    for client in idle:
+        client.close()
+    wait_for("places to be free again", lambda: "there are places for connections again" in server.log())
+
+
 # ---- clients that leave ----
 
 def cpu_seconds(server):

@@ -696,6 +696,128 @@ Test(http_server, idle_connections_are_cut, .init = NULL)
     close(fd);
 }
 
+/* Ask on a connection that stays; its socket. */
+static int ask_and_stay(const char *request, int status)
+{
+    int fd = http_socket_connect(address);
+    http_socket_send(fd, request, strlen(request));
+    struct http_reply reply = http_socket_read(fd, false);
+    cr_expect_eq(reply.status, status, "%s: %d", request, reply.status);
+    http_reply_fini(&reply);
+    return fd;
+}
+
+static int send_and_stay(const char *bytes)
+{
+    int fd = http_socket_connect(address);
+    http_socket_send(fd, bytes, strlen(bytes));
+    return fd;
+}
+
+#define ASK_TELL "GET /tell HTTP/1.1\r\n" HOST "\r\n"
+
+/* Another request on a connection that is open: its status, 0 when it was closed. */
+static int ask_again(int fd)
+{
+    http_socket_send(fd, ASK_TELL, strlen(ASK_TELL));
+    struct http_reply reply = http_socket_read(fd, false);
+    http_reply_fini(&reply);
+    return reply.status;
+}
+
+/* Ask on new connections until one is answered. */
+static void ask_until_answered(void)
+{
+    struct http_reply reply;
+    int64_t until = cw_clock_mono_ns() + 45 * CW_NS_PER_S;
+    do {
+        reply = http_socket_ask(address, ASK_TELL);
+        http_reply_fini(&reply);
+        if (reply.status == 0)
+            usleep(20000);
+    } while (reply.status == 0 && cw_clock_mono_ns() < until);
+    cr_expect_eq(reply.status, 200);
+}
+
+static struct cw_http_connections wait_open(unsigned nopen)
+{
+    struct cw_http_connections counts;
+    int64_t until = cw_clock_mono_ns() + 30 * CW_NS_PER_S;
+    do {
+        usleep(1000);
+        cw_http_server_connections(server, &counts);
+    } while (counts.open != nopen && cw_clock_mono_ns() < until);
+    cr_expect_eq(counts.open, nopen, "%u", counts.open);
+    return counts;
+}
+
+Test(http_server, the_connection_that_is_idle_longest_gives_way_to_a_new_one, .init = NULL)
+{
+    start((struct cw_http_server_options){.nthreads = 2, .max_connections = 3});
+    int idle[4];
+    for (int i = 0; i < 3; i++)
+        idle[i] = ask_and_stay(ASK_TELL, 200);
+    cr_expect_eq(ask_again(idle[0]), 200); /* now the second one waits longest */
+    idle[3] = ask_and_stay(ASK_TELL, 200);
+    struct cw_http_connections counts = wait_open(3);
+    cr_expect(counts.max == 3 && counts.gave_way == 1 && counts.refused == 0, "%u: %llu, %llu",
+              counts.max, (unsigned long long)counts.gave_way, (unsigned long long)counts.refused);
+    cr_expect_eq(ask_again(idle[1]), 0);
+    cr_expect_eq(ask_again(idle[0]), 200);
+    cr_expect_eq(ask_again(idle[2]), 200);
+    cr_expect_eq(ask_again(idle[3]), 200);
+    for (int i = 0; i < 4; i++)
+        close(idle[i]);
+}
+
+Test(http_server, requests_under_way_keep_their_places, .init = NULL)
+{
+    start((struct cw_http_server_options){.nthreads = 1, .max_connections = 2});
+    int first = send_and_stay("GET /hold HTTP/1.1\r\n" HOST "\r\n"),
+        second = send_and_stay("GET /hold HTTP/1.1\r\n" HOST "\r\n");
+    while (atomic_load(&nheld) < 2)
+        usleep(1000);
+    struct http_reply reply = http_socket_ask(address, ASK_TELL);
+    cr_expect_eq(reply.status, 0);
+    http_reply_fini(&reply);
+    cr_expect_eq(wait_open(2).refused, 1);
+    atomic_store(&release, true);
+    for (int i = 0; i < 2; i++) {
+        reply = http_socket_read(i == 0 ? first : second, false);
+        cr_expect_eq(reply.status, 200);
+        http_reply_fini(&reply);
+    }
+    ask_until_answered();
+    close(first);
+    close(second);
+}
+
+Test(http_server, half_headers_and_half_bodies_give_way_when_they_are_quiet, .init = NULL)
+{
+    static const char *const halves[] = {"", "GET /te", "GET /tell HTTP/1.1\r\nHo",
+                                         "POST /echo HTTP/1.1\r\n" HOST
+                                         "Content-Length: 100\r\n\r\nhalf"};
+    start((struct cw_http_server_options){.nthreads = 1, .max_connections = 2});
+    for (size_t i = 0; i < CW_COUNT(halves); i++) {
+        int first = send_and_stay(halves[i]), second = send_and_stay(halves[i]);
+        wait_open(2);
+        ask_until_answered();
+        close(first);
+        close(second);
+        wait_open(0);
+    }
+}
+
+Test(http_server, a_quarter_of_the_memory_is_for_connections, .init = NULL)
+{
+    static struct cw_memory_budget memory;
+    struct cw_http_connections counts;
+    cw_memory_budget_init(&memory, 5 << 20);
+    start((struct cw_http_server_options){.nthreads = 1, .memory = &memory});
+    cw_http_server_connections(server, &counts);
+    cr_expect_eq(counts.max, 5);
+}
+
 Test(http_server, addresses_of_all_kinds_are_bound, .init = NULL, .fini = NULL)
 {
     static const char *const good[] = {"127.0.0.1:0", "[::1]:0",   ":0",

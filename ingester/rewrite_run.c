@@ -561,6 +561,12 @@ int cw_rewrite_run_commit(struct cw_rewrite_run *run, struct cw_err *err)
     struct cw_parts_change *change = cw_parts_change_new(run->parts);
     int rc = 0;
     CW_ASSERT(run->phase == PHASE_DONE && run->nremoved > 0);
+    if (cw_part_source_lost(run->source)) {
+        cw_parts_change_free(&change);
+        return cw_err_set(err, CW_E_CORRUPT,
+                          "part %s has pages that cannot be read: it is not written anew",
+                          cw_part_reader_path(run->reader));
+    }
     if (run->writer != NULL)
         rc = cw_parts_change_add(change, run->path.ptr, err);
     cw_parts_change_remove(change, run->source);

@@ -295,7 +295,7 @@ int cw_file_map(const char *path, struct cw_file_map *out, struct cw_err *err)
         return fd;
     struct stat st;
     int rc = 0;
-    struct cw_file_map map = {NULL, 0};
+    struct cw_file_map map = {.ptr = NULL};
     if (fstat(fd, &st) < 0) {
         rc = file_fail(err, "stat", path);
     } else if (!S_ISREG(st.st_mode)) {
@@ -305,7 +305,7 @@ int cw_file_map(const char *path, struct cw_file_map *out, struct cw_err *err)
         if (at == MAP_FAILED)
             rc = file_fail(err, "mmap", path);
         else
-            map = (struct cw_file_map){at, (size_t)st.st_size};
+            map = (struct cw_file_map){at, (size_t)st.st_size, st.st_dev, st.st_ino};
     }
     close(fd);
     if (map.ptr != NULL)
@@ -321,12 +321,19 @@ void cw_file_unmap(struct cw_file_map *map)
         cw_file_lost_forget(map->ptr);
         munmap((void *)map->ptr, map->len);
     }
-    *map = (struct cw_file_map){NULL, 0};
+    *map = (struct cw_file_map){.ptr = NULL};
 }
 
 bool cw_file_map_lost(const struct cw_file_map *map)
 {
     return map->ptr != NULL && cw_file_lost_any(map->ptr);
+}
+
+bool cw_file_map_is_cut(const struct cw_file_map *map, const char *path)
+{
+    struct stat st;
+    return map->ptr != NULL && stat(path, &st) == 0 && st.st_dev == map->dev &&
+           st.st_ino == map->ino && (uint64_t)st.st_size < map->len;
 }
 
 void cw_file_map_random(const struct cw_file_map *map)

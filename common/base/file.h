@@ -55,11 +55,15 @@ void cw_file_names_free(struct cw_file_names *names);
 struct cw_file_map {
     const uint8_t *ptr;
     size_t len;
+    uint64_t dev, ino; /* which file it is */
 };
 int cw_file_map(const char *path, struct cw_file_map *out, struct cw_err *err) CW_MUST_USE;
 void cw_file_unmap(struct cw_file_map *map);
 /* Did a page of it become zeros so? From then on it says yes. */
 bool cw_file_map_lost(const struct cw_file_map *map);
+/* Is the file, which was at `path`, shorter now than it was? In its last page what was cut off reads as zeros without a page being
+ * lost. Asks the file system; false where another file has the name, or none. */
+bool cw_file_map_is_cut(const struct cw_file_map *map, const char *path);
 /* Whoever reads here and there has the disk give no more than the pages touched; what is read as a whole is announced first by
  * cw_file_will_read(), and then comes in one piece. (Read-ahead of a mapping is as large as the disk says: megabytes a touch.) */
 void cw_file_map_random(const struct cw_file_map *map);

@@ -14,6 +14,7 @@ struct expander {
     size_t nchars, fromc; /* characters written, and read */
     bool comment;         /* the line is a comment from here on */
     char before;          /* byte before the one at hand */
+    const char *no_close; /* no '}' stands between the last default that was not closed and here, the end of its line */
     cw_yaml_expand_problem_fn problem;
     void *arg;
 };
@@ -40,8 +41,9 @@ static bool name_byte(char c, bool first)
 }
 
 /* At "${". False where it is none of our forms: the text then stays as it is. */
-static bool read_reference(struct cw_str s, enum cw_yaml_expand style, struct reference *ref)
+static bool read_reference(struct expander *e, struct cw_str s, struct reference *ref)
 {
+    enum cw_yaml_expand style = e->options->expand;
     size_t at = 2;
     /* Promtail looks ${1} up as well; elsewhere that belongs to a regex's replacement. */
     while (at < s.len && name_byte(s.ptr[at], at == 2 && style != CW_YAML_EXPAND_PROMTAIL))
@@ -58,10 +60,15 @@ static bool read_reference(struct cw_str s, enum cw_yaml_expand style, struct re
         else if (style != CW_YAML_EXPAND_PROMTAIL)
             return false;
         size_t from = at;
+        /* Each byte is looked through for the end of a default once, however many begin on the line. */
+        if (e->no_close != NULL && s.ptr + at < e->no_close)
+            return false;
         while (at < s.len && s.ptr[at] != '}' && s.ptr[at] != '\n')
             at++;
         ref->fallback = cw_str_sub(s, from, at);
         ref->has_fallback = true;
+        if (at == s.len || s.ptr[at] == '\n')
+            e->no_close = s.ptr + at;
     }
     if (at == s.len || s.ptr[at] != '}')
         return false;
@@ -119,7 +126,7 @@ static size_t expand_step(struct expander *e, struct cw_str s)
         e->before = '$';
         return 2;
     }
-    if (cw_str_starts(s, CW_STR("${")) && read_reference(s, e->options->expand, &ref)) {
+    if (cw_str_starts(s, CW_STR("${")) && read_reference(e, s, &ref)) {
         put_reference(e, s, &ref);
         e->before = '}';
         return ref.len;

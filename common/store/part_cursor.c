@@ -575,7 +575,8 @@ static void part_close(struct cw_cursor *cursor)
     struct cw_part_cursor *c = CW_CONTAINER_OF(cursor, struct cw_part_cursor, base);
     /* A query over all that there is would make it all this process's memory. */
     bool rests = c->w != NULL && c->is_open;
-    if (!c->was_lost)
+    /* The plan has asked the file system, and a block's own checksums tell a cut since. */
+    if (!c->was_lost && cw_part_reader_lost(c->source->reader))
         cw_part_source_report_lost(c->source, c->scan->stats);
     if (c->w != NULL && c->walk->end != NULL)
         c->walk->end(c);

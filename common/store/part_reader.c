@@ -27,6 +27,7 @@ struct cw_part_reader {
     char *path;             /* NULL: bytes without a name */
     struct cw_file_map map; /* ptr NULL: the bytes are the caller's */
     struct cw_str bytes;
+    atomic_bool is_cut; /* within the last page */
     struct cw_part_footer footer;
     uint64_t *replaced; /* aligned copy */
     struct cw_str regions[CW_REGIONS];
@@ -236,6 +237,8 @@ static struct cw_part_reader *reader_new(const char *path)
 static int reader_finish(struct cw_part_reader *r, struct cw_part_reader **out, struct cw_err *err)
 {
     int rc = part_check(r, err);
+    if (rc == 0 && cw_part_reader_look_lost(r))
+        rc = bad(err, "the file was cut while it was opened, or the disk failed");
     if (rc < 0) {
         about_part(r, err);
         cw_part_reader_close(&r);
@@ -273,7 +276,14 @@ void cw_part_reader_rest(const struct cw_part_reader *r)
 
 bool cw_part_reader_lost(const struct cw_part_reader *r)
 {
-    return cw_file_map_lost(&r->map);
+    return cw_file_map_lost(&r->map) || atomic_load_explicit(&r->is_cut, memory_order_relaxed);
+}
+
+bool cw_part_reader_look_lost(struct cw_part_reader *r)
+{
+    if (r->map.ptr != NULL && cw_file_map_is_cut(&r->map, r->path))
+        atomic_store_explicit(&r->is_cut, true, memory_order_relaxed);
+    return cw_part_reader_lost(r);
 }
 
 void cw_part_reader_rest_block(const struct cw_part_reader *r, uint32_t i)

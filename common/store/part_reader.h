@@ -56,6 +56,9 @@ void cw_part_reader_close(struct cw_part_reader **reader);
 
 /* Has the disk not given a page of the file (it failed, the file was cut)? Tables that were whole at open read as zeros then. */
 bool cw_part_reader_lost(const struct cw_part_reader *reader);
+/* The same, and asks the file system whether the file was cut within its last page, which no access tells; _lost() says it from
+ * then on. */
+bool cw_part_reader_look_lost(struct cw_part_reader *reader);
 /* NULL for bytes without a name. */
 const char *cw_part_reader_path(const struct cw_part_reader *reader);
 const struct cw_part_footer *cw_part_reader_footer(const struct cw_part_reader *reader);

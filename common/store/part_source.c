@@ -55,7 +55,7 @@ void cw_part_source_report_index(struct cw_part_source *p, const struct cw_err *
 void cw_part_source_report_lost(struct cw_part_source *p, struct cw_scan_stats *stats)
 {
     struct cw_err why;
-    if (!cw_part_reader_lost(p->reader))
+    if (!cw_part_reader_look_lost(p->reader))
         return;
     (void)cw_err_set(&why, CW_E_CORRUPT, "the disk failed, or the file was cut");
     cw_part_source_report_index(p, &why, stats);

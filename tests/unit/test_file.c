@@ -210,6 +210,28 @@ Test(file, a_map_tells_whether_pages_of_it_were_lost)
     free(bytes);
 }
 
+Test(file, a_map_tells_whether_its_file_was_cut_within_the_last_page)
+{
+    enum { BYTES = 5000 };
+    struct cw_file_map map, empty = {0};
+    char *bytes = malloc(BYTES);
+    memset(bytes, 'x', BYTES);
+    cr_assert_eq(cw_file_replace(in_dir("cut"), cw_str_make(bytes, BYTES), &err), 0);
+    cr_assert_eq(cw_file_map(in_dir("cut"), &map, &err), 0);
+    cr_assert_not(cw_file_map_is_cut(&map, in_dir("cut")));
+    cr_assert_eq(truncate(in_dir("cut"), BYTES - 1), 0);
+    cr_assert_eq(map.ptr[BYTES - 1], 0);
+    cr_assert_not(cw_file_map_lost(&map), "no page is");
+    cr_assert(cw_file_map_is_cut(&map, in_dir("cut")));
+    cr_assert_not(cw_file_map_is_cut(&empty, in_dir("cut")));
+    cr_assert_eq(cw_file_replace(in_dir("cut"), cw_str_make(bytes, 10), &err), 0);
+    cr_assert_not(cw_file_map_is_cut(&map, in_dir("cut")), "another file");
+    cr_assert_eq(unlink(in_dir("cut")), 0);
+    cr_assert_not(cw_file_map_is_cut(&map, in_dir("cut")));
+    cw_file_unmap(&map);
+    free(bytes);
+}
+
 static long resident_file_kb(void)
 {
     char line[200];

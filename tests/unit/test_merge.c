@@ -103,6 +103,11 @@ static size_t nparts(void)
     return counts.parts;
 }
 
+static uint64_t footer_id(struct cw_source *source)
+{
+    return cw_part_reader_footer(cw_part_source_reader(source))->info.id;
+}
+
 static int count_file(void *arg, const char *path, uint64_t id)
 {
     (void)path;
@@ -167,4 +172,41 @@ Test(merge, a_merge_without_room_is_tried_again_later_and_later_and_told_once)
     cr_assert_eq(nlines, 3, "with that of retention: %s", log);
     cr_assert(strstr(log, "merging parts failed") && strstr(log, "No space left"), "%s", log);
     cr_assert_not_null(strstr(log, "merging parts: done, after "), "%s", log);
+}
+
+/* The newest part's file loses its last `n` bytes, or all from byte `n` on if negative. */
+static void newest_cut(off_t n)
+{
+    struct cw_snapshot all = {0};
+    struct cw_source *newest = NULL;
+    cw_parts_all(parts, &all);
+    for (size_t i = 0; i < all.n; i++)
+        if (newest == NULL || footer_id(all.sources[i]) > footer_id(newest))
+            newest = all.sources[i];
+    const char *path = cw_part_reader_path(cw_part_source_reader(newest));
+    off_t bytes = (off_t)cw_part_reader_footer(cw_part_source_reader(newest))->file_bytes;
+    cr_assert_eq(truncate(path, n < 0 ? -n : bytes - n), 0);
+    cw_snapshot_fini(&all);
+}
+
+static void check_not_merged_with_the_cut(off_t n)
+{
+    for (uint64_t i = 0; i < CW_MERGE_FAN_IN; i++)
+        part_add(20 + i, DAY);
+    newest_cut(n);
+    cw_merge_wait(merge);
+    cr_assert_eq(nparts(), CW_MERGE_FAN_IN, "what it lost would be lost for good");
+    part_add(30, DAY);
+    cw_merge_wait(merge);
+    cr_assert_eq(nparts(), 2, "the others are merged without it");
+}
+
+Test(merge, a_part_with_pages_that_cannot_be_read_is_not_merged)
+{
+    check_not_merged_with_the_cut(-4096);
+}
+
+Test(merge, a_part_that_is_cut_within_its_last_page_is_not_merged)
+{
+    check_not_merged_with_the_cut(1);
 }

@@ -392,6 +392,20 @@ Test(yaml_load, variables_are_expanded_with_defaults)
     cr_assert_eq(config.age_ns, INT64_C(300000000000));
 }
 
+/* Each looks for the end of its default: all through the rest of the line it would take minutes. */
+Test(yaml_load, defaults_that_are_not_closed_are_passed_over_in_no_time, .timeout = 30)
+{
+    struct cw_buf text;
+    cw_buf_init(&text, 8 << 20);
+    cw_buf_addz(&text, "# ");
+    for (int i = 0; i < 400000; i++)
+        cw_buf_addz(&text, "${a:-");
+    cw_buf_addz(&text, "\nport: ${PORT:-1}\n");
+    cr_assert_eq(expand(CW_YAML_EXPAND_STRICT, cw_buf_z(&text)), 0, "%s", err.text);
+    cr_assert_eq(expand(CW_YAML_EXPAND_PROMTAIL, cw_buf_z(&text)), 0, "%s", err.text);
+    cw_buf_fini(&text);
+}
+
 Test(yaml_load, promtails_syntax_is_expanded_when_asked_for)
 {
     cr_assert_eq(

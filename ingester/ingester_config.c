@@ -324,6 +324,7 @@ static const struct cw_flag_def flag_rows[] = {
     {"config", .kind = CW_KEY_STRING, .offset = AT(config), .arg = "FILE", .alias = "config.file",
      .doc = "Read the configuration from FILE. Without it the defaults hold."},
     {"data-dir", .kind = CW_KEY_STRING, .offset = AT(data_dir), .arg = "DIR",
+     .seen = CW_KEY_AT(struct cw_ingester_args, has_data_dir),
      .doc = "Keep entries in DIR (default ./cordwood-data)."},
     {"listen", .kind = CW_KEY_STRING, .offset = AT(listen), .arg = "HOST:PORT",
      .doc = "Listen there (default 127.0.0.1:3100); port 0 is any."},
@@ -382,6 +383,9 @@ int cw_ingester_config_flags(struct cw_ingester_config *config, const struct cw_
                              struct cw_err *err)
 {
     struct cw_str host;
+    if (args->has_data_dir && args->data_dir.len == 0)
+        return cw_err_set(err, CW_E_INVALID,
+                          "--data-dir: \"\" names no folder: expected this server's, or a new one");
     if (args->data_dir.len > 0)
         config->data_dir = cw_arena_dup(config->arena, args->data_dir);
     if (args->listen.len == 0)

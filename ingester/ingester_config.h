@@ -82,6 +82,7 @@ struct cw_ingester_config {
 
 struct cw_ingester_args {
     struct cw_str config, data_dir, listen, listen_file;
+    bool has_data_dir; /* given, if only as "" */
     bool check, print_config;
 };
 

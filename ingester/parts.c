@@ -197,10 +197,31 @@ static void on_bad_index(void *ctx, struct cw_part_reader *reader, const struct 
     atomic_fetch_add(&p->bad_indexes, 1);
 }
 
+/* What can be done about FORMAT depends on whose the folder is: only ours may be repaired. */
+static void format_advise(const struct cw_parts *p, struct cw_err *err)
+{
+    struct cw_err why = *err;
+    struct cw_buf catalog;
+    cw_buf_init(&catalog, SIZE_MAX);
+    cw_buf_addf(&catalog, "%s/catalog", p->data_dir);
+    if (cw_file_exists(cw_buf_z(&catalog)))
+        cw_err_set(err, why.code,
+                   "%s; if it was one, `cordwood fsck %s --repair` writes that file anew", why.text,
+                   p->data_dir);
+    else
+        cw_err_set(err, why.code,
+                   "%s; expected one, or an empty or new folder (--data-dir, data_dir)", why.text);
+    cw_buf_fini(&catalog);
+}
+
 static int format_check(struct cw_parts *p, struct cw_err *err)
 {
     int rc = cw_catalog_check_format(p->data_dir, err);
-    return rc == CW_E_NOT_FOUND ? cw_catalog_write_format(p->data_dir, err) : rc;
+    if (rc == CW_E_NOT_FOUND)
+        return cw_catalog_write_format(p->data_dir, err);
+    if (rc == CW_E_CORRUPT)
+        format_advise(p, err);
+    return rc;
 }
 
 /* Set aside, or it would be removed as one that the catalog does not name. */

@@ -14,7 +14,8 @@ struct expander {
     size_t nchars, fromc; /* characters written, and read */
     bool comment;         /* the line is a comment from here on */
     char before;          /* byte before the one at hand */
-    const char *no_close; /* no '}' stands between the last default that was not closed and here, the end of its line */
+    const char *
+        no_close; /* no '}' stands between the last default that was not closed and here, the end of its line */
     cw_yaml_expand_problem_fn problem;
     void *arg;
 };

@@ -30,6 +30,7 @@ struct cw_cli_args {
     /* instead of a server */
     struct cw_str data_dir;
     bool has_data_dir; /* given, if only as "" */
+    bool has_since, has_from, has_to, has_now;
     struct cw_config_strings files;
     bool use_stdin;
     /* server */

@@ -62,11 +62,11 @@ int cw_cli_range_given(const struct cw_cli_args *args, int64_t now_ns, struct cw
 {
     *out = (struct cw_cli_range){INT64_MIN, INT64_MAX};
     int rc = 0;
-    if (args->to.len)
+    if (args->to.len || args->has_to)
         rc = parse_time(args, args->to, "--to", now_ns, &out->end_ns, err);
-    if (rc == 0 && args->from.len)
+    if (rc == 0 && (args->from.len || args->has_from))
         rc = parse_time(args, args->from, "--from", now_ns, &out->start_ns, err);
-    else if (rc == 0 && args->since.len)
+    else if (rc == 0 && (args->since.len || args->has_since))
         rc = parse_since(args, now_ns, args->to.len ? out->end_ns : now_ns, &out->start_ns, err);
     return rc == 0 ? check_order(args, out, err) : rc;
 }
@@ -87,7 +87,9 @@ int cw_cli_range(const struct cw_cli_args *args, struct cw_cli_range *out, struc
 int cw_cli_now(const struct cw_cli_args *args, int64_t *ns_out, struct cw_err *err)
 {
     *ns_out = cw_clock_now_ns();
-    return args->now.len ? parse_time(args, args->now, "--now", *ns_out, ns_out, err) : 0;
+    return args->now.len || args->has_now
+               ? parse_time(args, args->now, "--now", *ns_out, ns_out, err)
+               : 0;
 }
 
 struct cw_str cw_cli_step(struct cw_cli *cli)

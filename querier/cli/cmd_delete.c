@@ -192,7 +192,7 @@ static int create(struct cw_cli *cli)
     struct cw_cli_params params;
     if (cli->nrest != 2)
         return usage("delete create takes one query");
-    if (cli->args->from.len == 0)
+    if (cli->args->from.len == 0 && !cli->args->has_from)
         return usage("delete create needs --from: how far back entries are deleted");
     if (is_bare_number(cli->args->from) || is_bare_number(cli->args->to))
         return usage("delete create takes times as RFC 3339 (2026-01-05T10:00:00Z) or as durations "

@@ -7,6 +7,7 @@ static const char *const zones[] = {"Local", "UTC", NULL};
 static const char *const switches[] = {"off", "on", NULL};
 
 #define AT(member) offsetof(struct cw_cli_args, member)
+#define SEEN(member) CW_KEY_AT(struct cw_cli_args, member)
 
 static const struct cw_flag_def server_rows[] = {
     {"addr", .kind = CW_KEY_STRING, .offset = AT(addr), .arg = "URL",
@@ -70,24 +71,49 @@ static const struct cw_flag_def local_rows[] = {
 };
 static const struct cw_flag_group local_flags = CW_FLAG_GROUP("Without a server", local_rows);
 
+#define SINCE_ROW(default_text)                                                                    \
+    {                                                                                              \
+        "since", .kind = CW_KEY_STRING, .offset = AT(since), .seen = SEEN(has_since),              \
+                 .arg = "DURATION|TIME",                                                           \
+                 .doc = "Look back so far from the end (" default_text "), or to this time."       \
+    }
+#define FROM_ROW                                                                                   \
+    {                                                                                              \
+        "from",                                                                                    \
+            .kind = CW_KEY_STRING, .offset = AT(from), .seen = SEEN(has_from), .arg = "TIME",      \
+            .doc = "Begin at this time: RFC 3339 (2026-01-05T10:00:00Z), a date (2026-01-05), a "  \
+                   "time of day (10:30), \"yesterday 10:30\", monday, \"2h ago\", now-15m, 2h "    \
+                   "(before now), or Unix nanoseconds."                                            \
+    }
+#define TO_ROW                                                                                     \
+    {                                                                                              \
+        "to", .kind = CW_KEY_STRING, .offset = AT(to), .seen = SEEN(has_to), .arg = "TIME",        \
+              .doc = "End before this time; now by default."                                       \
+    }
+
+/* Of commands that ask a server. */
 static const struct cw_flag_def time_rows[] = {
-    {"since", .kind = CW_KEY_STRING, .offset = AT(since), .arg = "DURATION|TIME",
-     .doc = "Look back so far from the end (1h by default; without a server, as far as there is "
-            "something), or to this time."},
-    {"from", .kind = CW_KEY_STRING, .offset = AT(from), .arg = "TIME",
-     .doc = "Begin at this time: RFC 3339 (2026-01-05T10:00:00Z), a date (2026-01-05), a time of "
-            "day (10:30), \"yesterday 10:30\", monday, \"2h ago\", now-15m, 2h (before now), or "
-            "Unix nanoseconds."},
-    {"to", .kind = CW_KEY_STRING, .offset = AT(to), .arg = "TIME",
-     .doc = "End before this time; now by default."},
+    SINCE_ROW("1h by default"),
+    FROM_ROW,
+    TO_ROW,
     ZONE_ROW,
 };
 static const struct cw_flag_group time_flags = CW_FLAG_GROUP("Time", time_rows);
 
+/* Of those that need none. */
+static const struct cw_flag_def any_time_rows[] = {
+    SINCE_ROW("1h by default; without a server, as far as there is something"),
+    FROM_ROW,
+    TO_ROW,
+    ZONE_ROW,
+};
+static const struct cw_flag_group any_time_flags = CW_FLAG_GROUP("Time", any_time_rows);
+
 static const struct cw_flag_def tail_rows[] = {
-    {"since", .kind = CW_KEY_STRING, .offset = AT(since), .arg = "DURATION|TIME",
+    {"since", .kind = CW_KEY_STRING, .offset = AT(since), .seen = SEEN(has_since),
+     .arg = "DURATION|TIME",
      .doc = "Begin with entries of so long ago (1h by default), or of this time."},
-    {"from", .kind = CW_KEY_STRING, .offset = AT(from), .arg = "TIME",
+    {"from", .kind = CW_KEY_STRING, .offset = AT(from), .seen = SEEN(has_from), .arg = "TIME",
      .doc = "Begin with entries of this time, given as for --from of `cordwood query`."},
     {"limit", .kind = CW_KEY_INT, .offset = AT(limit), .arg = "N", .def = "30", .min = "0",
      .max = "1000000000",
@@ -102,7 +128,7 @@ static const struct cw_flag_def tail_rows[] = {
 static const struct cw_flag_group tail_flags = CW_FLAG_GROUP("Tail", tail_rows);
 
 static const struct cw_flag_def now_rows[] = {
-    {"now", .kind = CW_KEY_STRING, .offset = AT(now), .arg = "TIME",
+    {"now", .kind = CW_KEY_STRING, .offset = AT(now), .seen = SEEN(has_now), .arg = "TIME",
      .doc = "Evaluate at this time, given as for --from of `cordwood query`."},
     ZONE_ROW,
 };
@@ -171,9 +197,9 @@ static const struct cw_flag_def push_rows[] = {
 static const struct cw_flag_group push_flags = CW_FLAG_GROUP("Stream", push_rows);
 
 static const struct cw_flag_def delete_rows[] = {
-    {"from", .kind = CW_KEY_STRING, .offset = AT(from), .arg = "TIME",
+    {"from", .kind = CW_KEY_STRING, .offset = AT(from), .seen = SEEN(has_from), .arg = "TIME",
      .doc = "create: delete entries from this time on (given as for `cordwood query`). Required."},
-    {"to", .kind = CW_KEY_STRING, .offset = AT(to), .arg = "TIME",
+    {"to", .kind = CW_KEY_STRING, .offset = AT(to), .seen = SEEN(has_to), .arg = "TIME",
      .doc = "create: up to this time; now by default."},
     {"force", .kind = CW_KEY_BOOL, .offset = AT(force),
      .doc = "create: remove at once, without a period to cancel in. cancel: also a delete that is "
@@ -207,7 +233,7 @@ static const struct cw_flag_def fsck_rows[] = {
 static const struct cw_flag_group fsck_flags = CW_FLAG_GROUP("Repair", fsck_rows);
 
 #define GROUPS(name, ...) static const struct cw_flag_group *const name[] = {__VA_ARGS__, NULL}
-GROUPS(query_groups, &query_flags, &language_flags, &explain_flags, &time_flags, &output_flags,
+GROUPS(query_groups, &query_flags, &language_flags, &explain_flags, &any_time_flags, &output_flags,
        &local_flags, &server_flags);
 GROUPS(tail_groups, &tail_flags, &language_flags, &output_flags, &server_flags);
 GROUPS(instant_groups, &now_flags, &language_flags, &explain_flags, &local_flags, &server_flags);

@@ -115,7 +115,9 @@ static int check_flags(struct cw_cli *cli, struct cw_labels *labels_out, struct 
     if (of_files)
         return cw_err_set(err, CW_E_INVALID, "--data-dir goes without --file and --stdin");
     if (args->data_dir.len == 0)
-        return cw_err_set(err, CW_E_INVALID, "--data-dir names no folder");
+        return cw_err_set(
+            err, CW_E_INVALID,
+            "--data-dir: \"\" names no folder: expected an ingester's data directory");
     return 0;
 }
 

@@ -191,11 +191,17 @@ def test_times_of_every_kind(shop):
         assert out(cli("query", *times, "-o", "raw", '{app="now"}', server=shop)) == ["recent"], times
     assert out(cli("query", "--since", "10s", "-o", "raw", '{app="now"}', server=shop), 1) == []
     assert cli("query", "--from", "yesterdayish", '{app="now"}', server=shop).returncode == 2
+    for words in (("query", "--from", ""), ("query", "--to", ""), ("labels", "--since", ""), ("tail", "--from", ""), ("instant-query", "--now", "")):
+        done = cli(*words, '{app="now"}', server=shop)                   # not as if it had not been given
+        assert done.returncode == 2 and f'{words[1]}: "" is no time: expected'.encode() in done.stderr, (words, done)
 
 
 def test_fmt_help_version_and_man_pages():
     assert out(cli("fmt", '{ app = "x" }|="a"')) == ['{app="x"} |= "a"']
     assert b"instant-query" in cli("--help").stdout and b"--limit" in cli("query", "--help").stdout
+    for command in ("labels", "series", "stats", "export", "volume", "patterns", "detected-fields"):
+        assert b"without a server" not in cli(command, "--help").stdout, command
+    assert b"without a server" in cli("query", "--help").stdout
     assert cli("--version").returncode == 0
     assert cli("--man").stdout.startswith(b".TH")
 

@@ -5,11 +5,12 @@ import os
 import random
 import re
 import shutil
+import subprocess
 
 import pytest
 
 import store_files
-from programs import NS, cli
+from programs import INGESTER, NS, cli
 
 T = 1767571200 * NS                          # 2026-01-05T00:00:00Z
 FLUSHED, LATER = 900, 90
@@ -126,6 +127,8 @@ def test_what_is_no_data_directory_is_refused(tmp_path):
 def test_a_format_file_that_says_anything_else_is_written_anew(data, text, make_ingester):
     with open(os.path.join(data, "FORMAT"), "wb") as f:
         f.write(text)
+    done = subprocess.run([INGESTER, "--data-dir", data, "--listen", "127.0.0.1:0"], capture_output=True, timeout=60)
+    assert done.returncode == 1 and f"`cordwood fsck {data} --repair`".encode() in done.stderr, done
     assert "FORMAT: it does not say what it should" in fsck(data, status=1)
     assert repaired(data, make_ingester)[1] == 0
 

@@ -76,6 +76,11 @@ def test_an_address_that_is_none_is_wrong_usage_and_makes_no_data_directory(tmp_
     assert run("--listen", address, "--check").returncode == 2
 
 
+def test_an_empty_name_of_a_data_directory_is_wrong_usage(tmp_path):
+    done = run("--listen", "127.0.0.1:0", "--data-dir", "")
+    assert done.returncode == 2 and b'--data-dir: "" names no folder' in done.stderr, done
+
+
 def test_a_second_server_on_a_data_directory_is_refused_and_the_first_goes_on(ingester):
     done = run("--listen", "127.0.0.1:0", "--data-dir", ingester.data)
     assert done.returncode == 1 and ingester.address.encode() in done.stderr, done.stderr

@@ -202,7 +202,7 @@ def test_what_is_no_data_directory_is_told(tmp_path):
 
 def test_flags_that_would_be_of_no_effect_are_refused(tmp_path):
     for command in ("query", "instant-query"):
-        for flags, text in ((("--data-dir", ""), b"--data-dir names no folder"), (("--label", "a=b"), b"--label goes with --file or --stdin"),
+        for flags, text in ((("--data-dir", ""), b'--data-dir: "" names no folder'), (("--label", "a=b"), b"--label goes with --file or --stdin"),
                             (("--file", str(tmp_path / "**" / "*.log")), b"** is no part of a pattern")):
             done = cli(command, *flags, '{app="web"}')
             assert done.returncode == 2 and text in done.stderr and not done.stdout, done

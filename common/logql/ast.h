@@ -273,6 +273,10 @@ const struct cw_stage *cw_stage_find(const struct cw_stage *stages, enum cw_stag
 /* Does what the query answers depend on more than each entry alone (distinct, sort by, context)? Its answer is one page: asked for in pieces of
  * its range it is another. */
 bool cw_expr_gathers(const struct cw_expr *expr);
+/* Calls `fn` for the expression and all that stands in it, each node ahead of those below it, from left to right, but for what
+ * `in (query)` holds; the first nonzero answer ends it and is returned. It does not recurse. */
+typedef int (*cw_expr_fn)(void *arg, const struct cw_expr *expr, struct cw_err *err);
+int cw_expr_each(const struct cw_expr *expr, cw_expr_fn fn, void *arg, struct cw_err *err);
 /* Calls `fn` for each `in (query)` of the expression, with the log query or range that it stands in, but not for those within such a
  * query; the first nonzero answer ends it and is returned. */
 typedef int (*cw_in_fn)(void *arg, const struct cw_expr *expr, struct cw_label_filter *filter,

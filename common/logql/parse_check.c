@@ -171,35 +171,18 @@ static int check_selector(struct cw_parser *parser, const struct cw_selector *se
         "app=~\".+\" will");
 }
 
-static int check_log(struct cw_parser *parser, struct cw_expr *expr)
+static int check_expr(void *arg, const struct cw_expr *expr, struct cw_err *err)
 {
+    struct cw_parser *parser = arg;
+    (void)err; /* the parser's */
+    if (expr->kind != CW_EXPR_LOG && expr->kind != CW_EXPR_RANGE_AGG)
+        return 0;
     int rc = parser->selects_all ? 0 : check_selector(parser, &expr->selector);
     if (rc == 0)
         rc = check_stages(parser, expr->stages);
     if (rc == 0)
         rc = check_stages(parser, expr->unwrap.post_filters);
     return rc;
-}
-
-static int check_tree(struct cw_parser *parser, struct cw_expr *expr)
-{
-    int rc = 0;
-    switch (expr->kind) {
-    case CW_EXPR_LOG:
-    case CW_EXPR_RANGE_AGG: return check_log(parser, expr);
-    case CW_EXPR_NUMBER:
-    case CW_EXPR_VECTOR: return 0;
-    case CW_EXPR_VECTOR_AGG:
-    case CW_EXPR_LABEL_REPLACE: return check_tree(parser, expr->left);
-    case CW_EXPR_BINARY:
-        rc = check_tree(parser, expr->left);
-        return rc < 0 ? rc : check_tree(parser, expr->right);
-    case CW_EXPR_VARIANTS:
-        for (size_t i = 0; rc == 0 && i < expr->nvariants; i++)
-            rc = check_tree(parser, expr->variants[i]);
-        return rc < 0 ? rc : check_tree(parser, expr->left);
-    }
-    CW_ASSERT(!"every kind of expression is checked");
 }
 
 static int check_in(void *arg, const struct cw_expr *expr, struct cw_label_filter *filter,
@@ -212,6 +195,6 @@ static int check_in(void *arg, const struct cw_expr *expr, struct cw_label_filte
 
 int cw_parse_check_expr(struct cw_parser *parser, struct cw_expr *expr)
 {
-    int rc = check_tree(parser, expr);
+    int rc = cw_expr_each(expr, check_expr, parser, parser->err);
     return rc < 0 ? rc : cw_expr_each_in(expr, check_in, parser, parser->err);
 }

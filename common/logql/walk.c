@@ -1,4 +1,8 @@
 /* What stands in an expression, found: part of ast.h. */
+#include <stdlib.h>
+
+#include "common/base/arena.h"
+#include "common/base/assert.h"
 #include "common/logql/ast.h"
 
 const struct cw_stage *cw_stage_find(const struct cw_stage *stages, enum cw_stage_kind kind)
@@ -36,18 +40,60 @@ static int stages_each(const struct cw_expr *expr, const struct cw_stage *stages
     return rc;
 }
 
-int cw_expr_each_in(const struct cw_expr *expr, cw_in_fn fn, void *arg, struct cw_err *err)
+/* ---- expressions ---- */
+
+struct pending {
+    const struct cw_expr **items; /* still to be visited, the next one last */
+    size_t n, cap;
+};
+
+static void push(struct pending *pending, const struct cw_expr *expr)
 {
     if (expr == NULL)
-        return 0;
-    int rc = stages_each(expr, expr->stages, fn, arg, err);
-    if (rc == 0)
-        rc = stages_each(expr, expr->unwrap.post_filters, fn, arg, err);
-    for (size_t i = 0; rc == 0 && i < expr->nvariants; i++)
-        rc = cw_expr_each_in(expr->variants[i], fn, arg, err);
-    if (rc == 0)
-        rc = cw_expr_each_in(expr->left, fn, arg, err);
-    return rc != 0 ? rc : cw_expr_each_in(expr->right, fn, arg, err);
+        return;
+    if (pending->n == pending->cap) {
+        pending->cap = CW_MAX(16, pending->cap * 2);
+        pending->items =
+            cw_mem_resize(pending->items, pending->cap * sizeof(const struct cw_expr *));
+    }
+    pending->items[pending->n++] = expr;
+}
+
+int cw_expr_each(const struct cw_expr *expr, cw_expr_fn fn, void *arg, struct cw_err *err)
+{
+    struct pending pending = {0};
+    int rc = 0;
+    push(&pending, expr);
+    while (rc == 0 && pending.n > 0) {
+        const struct cw_expr *next = pending.items[--pending.n];
+        rc = fn(arg, next, err);
+        push(&pending, next->right);
+        push(&pending, next->left);
+        for (size_t i = next->nvariants; i-- > 0;)
+            push(&pending, next->variants[i]);
+    }
+    free(pending.items);
+    return rc;
+}
+
+/* ---- queries within label filters ---- */
+
+struct in_walk {
+    cw_in_fn fn;
+    void *arg;
+};
+
+static int expr_in(void *arg, const struct cw_expr *expr, struct cw_err *err)
+{
+    const struct in_walk *walk = arg;
+    int rc = stages_each(expr, expr->stages, walk->fn, walk->arg, err);
+    return rc != 0 ? rc : stages_each(expr, expr->unwrap.post_filters, walk->fn, walk->arg, err);
+}
+
+int cw_expr_each_in(const struct cw_expr *expr, cw_in_fn fn, void *arg, struct cw_err *err)
+{
+    struct in_walk walk = {fn, arg};
+    return cw_expr_each(expr, expr_in, &walk, err);
 }
 
 static int found(void *arg, const struct cw_expr *expr, struct cw_label_filter *filter,

@@ -39,9 +39,14 @@ static void note_refusal(struct cw_api_request *request, struct explained *expla
 static void check_limits(struct cw_api_request *request, struct explained *explained)
 {
     struct cw_explain_asked *asked = &explained->asked;
+    const struct cw_expr *expr = explained->query->root;
     struct cw_err err = {0};
-    int rc = cw_query_limits_expr(&request->limits, explained->query->root, &err);
+    int rc = cw_query_limits_expr(&request->limits, expr, &err);
     note_refusal(request, explained, rc, &err);
+    if (asked->grid != NULL) {
+        rc = cw_query_limits_samples(&request->limits, expr, asked->grid, asked->kind, &err);
+        note_refusal(request, explained, rc, &err);
+    }
     if (asked->kind == CW_EVAL_INSTANT && asked->grid != NULL)
         return;
     rc = cw_query_limits_range(&request->limits, request->params.now_ns, &asked->start_ns,

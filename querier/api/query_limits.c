@@ -1,5 +1,6 @@
 #include "querier/api/query_limits.h"
 
+#include "common/base/assert.h"
 #include "common/base/clock.h"
 
 void cw_query_limits_default(struct cw_query_limits *limits)
@@ -98,22 +99,14 @@ static int check_switches(const struct cw_query_limits *limits, const struct cw_
     return 0;
 }
 
-static int check_tree(const struct cw_query_limits *limits, const struct cw_expr *expr,
-                      struct cw_err *err)
+static int check_expr(void *arg, const struct cw_expr *expr, struct cw_err *err)
 {
-    if (expr == NULL)
-        return 0;
+    const struct cw_query_limits *limits = arg;
     int rc = check_switches(limits, expr, err);
     if (rc == 0 && (expr->kind == CW_EXPR_LOG || expr->kind == CW_EXPR_RANGE_AGG))
         rc = check_matchers(limits, expr, err);
     if (rc == 0 && expr->kind == CW_EXPR_RANGE_AGG)
         rc = check_range(limits, expr, err);
-    if (rc == 0)
-        rc = check_tree(limits, expr->left, err);
-    if (rc == 0)
-        rc = check_tree(limits, expr->right, err);
-    for (size_t i = 0; rc == 0 && i < expr->nvariants; i++)
-        rc = check_tree(limits, expr->variants[i], err);
     return rc;
 }
 
@@ -127,8 +120,120 @@ static int check_in(void *arg, const struct cw_expr *expr, struct cw_label_filte
 int cw_query_limits_expr(const struct cw_query_limits *limits, const struct cw_expr *expr,
                          struct cw_err *err)
 {
-    int rc = check_tree(limits, expr, err);
+    int rc = cw_expr_each(expr, check_expr, (void *)limits, err);
     return rc < 0 ? rc : cw_expr_each_in(expr, check_in, (void *)limits, err);
+}
+
+/* ---- the length of what metric queries read ---- */
+
+/* Loki cuts a range query at multiples of so much (split_queries_by_interval), or of its longest range, and checks each piece. */
+#define SPLIT_NS (3600 * CW_NS_PER_S)
+
+struct length_check {
+    const struct cw_query_limits *limits;
+    int64_t piece_ns; /* from the first step to the last */
+    int64_t longest_range_ns;
+    const struct cw_expr *root;
+};
+
+/* Loki looks at the piece twice: as it is when it asks what there is, and a nanosecond longer when it reads. */
+static int check_piece(void *arg, const struct cw_expr *expr, struct cw_err *err)
+{
+    const struct length_check *check = arg;
+    int64_t length_ns, limit_ns = check->limits->max_query_length_ns;
+    if (expr->kind != CW_EXPR_RANGE_AGG)
+        return 0;
+    if (__builtin_add_overflow(check->piece_ns, expr->range_ns, &length_ns))
+        length_ns = INT64_MAX;
+    if (length_ns < limit_ns)
+        return 0;
+    return fail_length(err, length_ns + (length_ns == limit_ns), limit_ns);
+}
+
+static int find_longest(void *arg, const struct cw_expr *expr, struct cw_err *err)
+{
+    struct length_check *check = arg;
+    (void)err;
+    if (expr->kind == CW_EXPR_RANGE_AGG)
+        check->longest_range_ns = CW_MAX(check->longest_range_ns, expr->range_ns);
+    return 0;
+}
+
+/* The last step of the piece that begins at `from_ns`. */
+static int64_t piece_end(const struct cw_grid *grid, int64_t from_ns, int64_t end_ns,
+                         int64_t interval_ns)
+{
+    int64_t step_ns = grid->step_ns, boundary_ns, last_ns;
+    if (step_ns >= interval_ns)
+        interval_ns = step_ns;
+    if (__builtin_mul_overflow(from_ns / interval_ns + 1, interval_ns, &boundary_ns) ||
+        boundary_ns > end_ns)
+        return end_ns;
+    if (step_ns >= interval_ns)
+        return boundary_ns;
+    last_ns = boundary_ns - (boundary_ns - from_ns) % step_ns;
+    if (last_ns == boundary_ns)
+        last_ns -= step_ns;
+    return last_ns + step_ns >= end_ns ? end_ns : last_ns;
+}
+
+static int check_grid(struct length_check *check, const struct cw_grid *grid, struct cw_err *err)
+{
+    int64_t from_ns = grid->start_ns, end_ns = cw_grid_time(grid, grid->n - 1);
+    int rc = 0;
+    if (grid->n == 1)
+        return cw_expr_each(check->root, check_piece, check, err);
+    (void)cw_expr_each(check->root, find_longest, check, err);
+    int64_t interval_ns = CW_MAX(SPLIT_NS, check->longest_range_ns);
+    while (rc == 0 && from_ns < end_ns) {
+        int64_t to_ns = piece_end(grid, from_ns, end_ns, interval_ns);
+        check->piece_ns = to_ns - from_ns;
+        rc = cw_expr_each(check->root, check_piece, check, err);
+        from_ns = grid->step_ns >= interval_ns ? to_ns : to_ns + grid->step_ns;
+    }
+    return rc;
+}
+
+/* Is the range of an instant query cut into hours too, however long it is? */
+static bool is_cut(const struct length_check *check, const struct cw_expr *expr)
+{
+    switch (expr->range_fn) {
+    case CW_RANGE_COUNT_OVER_TIME:
+    case CW_RANGE_RATE:
+    case CW_RANGE_BYTES_OVER_TIME:
+    case CW_RANGE_BYTES_RATE:
+    case CW_RANGE_SUM:
+    case CW_RANGE_MIN:
+    case CW_RANGE_MAX: break;
+    default: return false;
+    }
+    /* What parsers find could be any number of series, unless something gathers them. */
+    return expr != check->root || expr->grouping.kind != CW_GROUP_NONE ||
+           (cw_stage_find(expr->stages, CW_STAGE_JSON) == NULL &&
+            cw_stage_find(expr->stages, CW_STAGE_LOGFMT) == NULL);
+}
+
+static int check_instant(void *arg, const struct cw_expr *expr, struct cw_err *err)
+{
+    const struct length_check *check = arg;
+    if (expr->kind == CW_EXPR_RANGE_AGG)
+        return is_cut(check, expr) ? 0 : check_piece(arg, expr, err);
+    /* Around these nothing is cut. */
+    if (expr->kind == CW_EXPR_VECTOR_AGG &&
+        (expr->vector_fn == CW_VECTOR_BOTTOMK || expr->vector_fn == CW_VECTOR_STDDEV ||
+         expr->vector_fn == CW_VECTOR_STDVAR))
+        return cw_expr_each(expr->left, check_piece, arg, err);
+    return 0;
+}
+
+int cw_query_limits_samples(const struct cw_query_limits *limits, const struct cw_expr *expr,
+                            const struct cw_grid *grid, enum cw_eval_kind kind, struct cw_err *err)
+{
+    struct length_check check = {.limits = limits, .root = expr};
+    if (limits->max_query_length_ns <= 0)
+        return 0;
+    return kind == CW_EVAL_RANGE ? check_grid(&check, grid, err)
+                                 : cw_expr_each(expr, check_instant, &check, err);
 }
 
 int cw_query_limits_entries(const struct cw_query_limits *limits, uint32_t limit,

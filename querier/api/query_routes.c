@@ -191,16 +191,18 @@ static int answer_range(struct cw_api_request *request, struct cw_query *query,
     if (rc == 0)
         rc = cw_query_limits_range(&request->limits, request->params.now_ns, &params->start_ns,
                                    params->end_ns, err);
+    if (rc == 0 && cw_expr_is_metric(expr)) {
+        rc = cw_grid_init_range(&grid, params->start_ns, params->end_ns, params->step_ns, err);
+        if (rc == 0)
+            rc = cw_query_limits_samples(&request->limits, expr, &grid, CW_EVAL_RANGE, err);
+    }
     if (rc < 0)
         return rc;
     if (partial.wanted)
         return cw_partial_answer(request, expr, params, &partial, err);
     request->query.max_bytes = request->limits.max_query_bytes_read;
     span = (struct cw_sub_query_span){params->start_ns, params->end_ns, &grid};
-    if (cw_expr_is_metric(expr))
-        rc = cw_grid_init_range(&grid, params->start_ns, params->end_ns, params->step_ns, err);
-    if (rc == 0)
-        rc = cw_sub_queries_run(&request->query, query, &span, err);
+    rc = cw_sub_queries_run(&request->query, query, &span, err);
     if (rc < 0)
         return rc;
     if (!cw_expr_is_metric(expr))
@@ -239,7 +241,9 @@ int cw_route_query(struct cw_api_request *request, struct cw_err *err)
         cw_grid_init_instant(&grid, params.time_ns);
         const struct cw_sub_query_span span = {params.time_ns, params.time_ns, &grid};
         request->query.max_bytes = request->limits.max_query_bytes_read;
-        rc = cw_sub_queries_run(&request->query, query, &span, err);
+        rc = cw_query_limits_samples(&request->limits, query->root, &grid, CW_EVAL_INSTANT, err);
+        if (rc == 0)
+            rc = cw_sub_queries_run(&request->query, query, &span, err);
         if (rc == 0)
             rc = answer_samples(request, query->root, &grid, CW_EVAL_INSTANT, err);
     }

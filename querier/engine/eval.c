@@ -99,28 +99,19 @@ static void collect(struct cw_eval *eval, const struct cw_expr *expr)
         collect(eval, expr->right);
 }
 
-static bool has_approx_topk(const struct cw_expr *expr)
+static int is_approx_topk(void *arg, const struct cw_expr *expr, struct cw_err *err)
 {
-    if (expr == NULL)
-        return false;
-    for (size_t i = 0; i < expr->nvariants; i++)
-        if (has_approx_topk(expr->variants[i]))
-            return true;
-    return (expr->kind == CW_EXPR_VECTOR_AGG && expr->vector_fn == CW_VECTOR_APPROX_TOPK) ||
-           has_approx_topk(expr->left) || has_approx_topk(expr->right);
+    (void)arg;
+    (void)err;
+    return expr->kind == CW_EXPR_VECTOR_AGG && expr->vector_fn == CW_VECTOR_APPROX_TOPK;
 }
 
 /* Loki evaluates a number as a query or as one side of an operator, and has no series of it for anything else. */
-static bool has_number_below(const struct cw_expr *expr)
+static int is_above_number(void *arg, const struct cw_expr *expr, struct cw_err *err)
 {
-    if (expr == NULL)
-        return false;
-    for (size_t i = 0; i < expr->nvariants; i++)
-        if (has_number_below(expr->variants[i]))
-            return true;
-    return (expr->kind != CW_EXPR_BINARY && expr->left != NULL &&
-            expr->left->kind == CW_EXPR_NUMBER) ||
-           has_number_below(expr->left) || has_number_below(expr->right);
+    (void)arg;
+    (void)err;
+    return expr->kind != CW_EXPR_BINARY && expr->left != NULL && expr->left->kind == CW_EXPR_NUMBER;
 }
 
 int cw_eval_new(const struct cw_expr *expr, const struct cw_grid *grid, enum cw_eval_kind kind,
@@ -131,11 +122,11 @@ int cw_eval_new(const struct cw_expr *expr, const struct cw_grid *grid, enum cw_
             err, CW_E_INVALID,
             "log queries are not supported as an instant query type, please change your query to a "
             "range query type");
-    if (kind == CW_EVAL_RANGE && has_approx_topk(expr))
+    if (kind == CW_EVAL_RANGE && cw_expr_each(expr, is_approx_topk, NULL, NULL) != 0)
         return cw_err_set(
             err, CW_E_INVALID,
             "approx_topk error: count min sketches are only supported on instant queries");
-    if (has_number_below(expr))
+    if (cw_expr_each(expr, is_above_number, NULL, NULL) != 0)
         return cw_err_set(err, CW_E_INTERNAL,
                           "unexpected expr type (*syntax.LiteralExpr) for Evaluator type "
                           "(*logql.DefaultEvaluator) ");

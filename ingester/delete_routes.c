@@ -44,8 +44,9 @@ static int read_times(const struct cw_http_request *request, struct cw_delete_ro
                           "invalid end time: require unix seconds or RFC3339 format");
     if (row->last_ns > row->created_ns)
         return cw_err_set(err, CW_E_INVALID, "deletes in the future are not allowed");
-    if (row->first_ns > row->last_ns)
-        return cw_err_set(err, CW_E_INVALID, "start time can't be greater than end time");
+    if (row->first_ns >= row->last_ns)
+        return cw_err_set(err, CW_E_INVALID,
+                          "start time can't be greater than or equal to end time");
     return 0;
 }
 
@@ -59,20 +60,22 @@ static int fail_duration(struct cw_err *err, const char *text, int64_t ns, const
     return CW_E_INVALID;
 }
 
+static int64_t floor_ms(int64_t ns)
+{
+    return ns / CW_NS_PER_MS - (ns % CW_NS_PER_MS < 0);
+}
+
 /* Loki cuts a delete with a filter into pieces of this length. There is nothing to cut here, but what it refuses is refused. */
 static int check_interval(const struct cw_http_request *request, const struct cw_delete_row *row,
                           struct cw_err *err)
 {
     struct cw_str text = cw_http_param(request, "max_interval");
-    int64_t range_ns, interval_ns;
-    if (__builtin_sub_overflow(row->last_ns, row->first_ns, &range_ns))
-        range_ns = INT64_MAX;
+    /* Loki's times are milliseconds. */
+    int64_t range_ns, interval_ns, range_ms = floor_ms(row->last_ns) - floor_ms(row->first_ns);
     if (text.len == 0)
-        return range_ns >= CW_NS_PER_S
-                   ? 0
-                   : cw_err_set(err, CW_E_INVALID,
-                                "difference between start time and end time must be at least one "
-                                "second");
+        return 0;
+    if (__builtin_mul_overflow(range_ms, CW_NS_PER_MS, &range_ns))
+        range_ns = INT64_MAX;
     if (!cw_duration_parse_go(text, &interval_ns) || interval_ns < CW_NS_PER_S)
         return cw_err_set(err, CW_E_INVALID,
                           "invalid max_interval: valid time units are 's', 'm', 'h'");

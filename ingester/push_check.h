@@ -28,7 +28,7 @@ extern const char *const cw_discard_names[CW_DISCARD_NREASONS];
 struct cw_push_checked {
     struct cw_hash128 *ids; /* of the streams that are left */
     bool changed; /* entries were left out or cut: the body as received is not what is stored */
-    bool refused; /* labels that do not parse: nothing of the push is taken */
+    bool refused; /* labels that do not parse, a metadata's name that is none: nothing is taken */
     struct cw_str first; /* what is wrong with the first that is not taken; empty: all are */
     size_t ndiscarded[CW_DISCARD_NREASONS];
 };

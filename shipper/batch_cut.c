@@ -164,6 +164,27 @@ static void staged_note(struct cw_cut *cut, const struct cw_stage_entry *entry)
         time_add(cut, &cut->staged, entry->from + 1, cw_stages_last_ts_ns(cut->run));
 }
 
+/* Without the pairs whose names every server refuses, for one of them costs the push that it is in. */
+static struct cw_push_entry emitted(struct cw_cut *cut, const struct cw_stage_entry *entry)
+{
+    struct cw_push_entry out = {.ts_ns = entry->ts_ns,
+                                .line = entry->line,
+                                .metadata = entry->metadata,
+                                .nmetadata = (uint32_t)entry->nmetadata};
+    size_t good = 0;
+    while (good < entry->nmetadata && cw_label_name_admissible(entry->metadata[good].name))
+        good++;
+    if (good == entry->nmetadata)
+        return out;
+    struct cw_label *pairs = CW_ARENA_ARRAY(cut->batch->arena, struct cw_label, entry->nmetadata);
+    out.metadata = pairs;
+    out.nmetadata = 0;
+    for (size_t i = 0; i < entry->nmetadata; i++)
+        if (cw_label_name_admissible(entry->metadata[i].name))
+            pairs[out.nmetadata++] = entry->metadata[i];
+    return out;
+}
+
 static void on_emit(void *arg, const struct cw_stage_entry *entry)
 {
     struct cw_cut *cut = arg;
@@ -175,10 +196,7 @@ static void on_emit(void *arg, const struct cw_stage_entry *entry)
     struct cw_str tenant = entry->tenant.len ? entry->tenant : cut->tenant;
     if (!cw_cut_takes(cut, tenant, entry->from))
         return;
-    struct cw_batch_entry taken = {.push = {.ts_ns = entry->ts_ns,
-                                            .line = entry->line,
-                                            .metadata = entry->metadata,
-                                            .nmetadata = (uint32_t)entry->nmetadata},
+    struct cw_batch_entry taken = {.push = emitted(cut, entry),
                                    .tenant = tenant,
                                    .from = entry->from,
                                    .stream = entry_stream(cut, entry)};

@@ -4,6 +4,9 @@
 
 #include "common/base/assert.h"
 
+/* Of a name that is refused, as much is told as a person reads. */
+#define REFUSED_NAME_BYTES 200
+
 static int label_order(const void *a, const void *b)
 {
     const struct cw_label *x = a, *y = b;
@@ -269,4 +272,74 @@ struct cw_str cw_label_name_sanitize(struct cw_arena *arena, struct cw_str name)
         at += len;
     }
     return cw_str_make(to, n);
+}
+
+static bool letter_or_digit(char c)
+{
+    return name_char(c) && c != '_';
+}
+
+bool cw_label_name_admissible(struct cw_str name)
+{
+    for (size_t i = 0; i < name.len; i++)
+        if (letter_or_digit(name.ptr[i]))
+            return true;
+    return false;
+}
+
+/* It has no run that becomes one '_', and no digit in front. */
+static bool is_normal(struct cw_str name)
+{
+    for (size_t i = 0; i < name.len; i++)
+        if (!name_char(name.ptr[i]) || (i > 0 && name.ptr[i] == '_' && name.ptr[i - 1] == '_'))
+            return false;
+    return name.len == 0 || name_start(name.ptr[0]);
+}
+
+static bool is_reserved(struct cw_str name)
+{
+    return name.len >= 4 && memcmp(name.ptr, "__", 2) == 0 &&
+           memcmp(name.ptr + name.len - 2, "__", 2) == 0;
+}
+
+struct cw_str cw_label_name_normalize(struct cw_arena *arena, struct cw_str name)
+{
+    static const char digit_prefix[] = "key_";
+    if (is_normal(name))
+        return name;
+    bool reserved = is_reserved(name), gap = false;
+    struct cw_buf text;
+    cw_buf_init(&text, name.len + sizeof digit_prefix);
+    if (name_char(name.ptr[0]) && !name_start(name.ptr[0]))
+        cw_buf_addz(&text, digit_prefix);
+    if (reserved) {
+        cw_buf_addz(&text, "__");
+        name = cw_str_sub(name, 2, name.len - 2);
+    }
+    for (size_t i = 0; i < name.len; i++) {
+        bool good = letter_or_digit(name.ptr[i]);
+        if (good || !gap)
+            cw_buf_addc(&text, good ? name.ptr[i] : '_');
+        gap = !good;
+    }
+    cw_buf_addz(&text, reserved ? "__" : "");
+    struct cw_str out = cw_arena_dup(arena, cw_buf_str(&text));
+    cw_buf_fini(&text);
+    return out;
+}
+
+struct cw_str cw_label_name_refusal(struct cw_arena *arena, struct cw_str name)
+{
+    if (name.len == 0)
+        return CW_STR("label name is empty");
+    struct cw_buf text;
+    name.len = CW_MIN(name.len, (size_t)REFUSED_NAME_BYTES);
+    cw_buf_init(&text, 16 * REFUSED_NAME_BYTES);
+    cw_buf_addz(&text, "normalization for label name ");
+    cw_quote_go(name, &text);
+    cw_buf_addz(&text, " resulted in invalid name ");
+    cw_quote_go(cw_label_name_normalize(arena, name), &text);
+    struct cw_str out = cw_arena_dup(arena, cw_buf_str(&text));
+    cw_buf_fini(&text);
+    return out;
 }

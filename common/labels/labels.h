@@ -54,8 +54,14 @@ struct cw_labels cw_labels_dup(struct cw_arena *arena, struct cw_labels labels);
 struct cw_labels cw_labels_dup_heap(struct cw_labels labels);
 /* [a-zA-Z_][a-zA-Z0-9_]* */
 bool cw_label_name_valid(struct cw_str name);
-/* Loki's structured metadata names: what is not [a-zA-Z0-9_] becomes '_', a leading digit gets "key_" before it. Borrowed when it is fine already. */
+/* What is not [a-zA-Z0-9_] becomes '_', a leading digit gets "key_" before it. Borrowed when it is fine already. */
 struct cw_str cw_label_name_sanitize(struct cw_arena *arena, struct cw_str name);
+/* The name under which Loki stores a pair of structured metadata (otlptranslator's LabelNamer.Build): sanitised, and runs of
+ * what is no letter or digit, '_' too, become one '_', but for a "__" at both ends. Borrowed when it is that already. */
+struct cw_str cw_label_name_normalize(struct cw_arena *arena, struct cw_str name);
+/* Has it a letter or digit of ASCII? Of a name without one nothing but '_' would be left: Loki refuses it, with this sentence. */
+bool cw_label_name_admissible(struct cw_str name);
+struct cw_str cw_label_name_refusal(struct cw_arena *arena, struct cw_str name);
 /* Go's strconv.Quote and Unquote ("", ``); unquote returns false for what Go refuses. */
 void cw_quote_go(struct cw_str s, struct cw_buf *out);
 bool cw_unquote_go(struct cw_str quoted, struct cw_arena *arena, struct cw_str *out);

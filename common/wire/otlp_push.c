@@ -130,7 +130,7 @@ static int pair_add(struct cw_otlp_push *otlp, struct cw_otlp_pairs *pairs, stru
     if (cw_arena_refused(otlp->arena) < 0)
         return cw_arena_refused(otlp->arena);
     /* Once here, not once for each entry that a resource's pair goes to. */
-    pairs->items[pairs->n++] = (struct cw_label){cw_label_name_sanitize(otlp->arena, name), value};
+    pairs->items[pairs->n++] = (struct cw_label){cw_label_name_normalize(otlp->arena, name), value};
     return 0;
 }
 
@@ -168,6 +168,9 @@ static int attributes_add(struct cw_otlp_push *otlp, enum cw_otlp_place place,
         const struct cw_otlp_item *item = &attributes->items[i];
         enum cw_otlp_action action;
         rc = cw_otlp_mapping_action(otlp->options.mapping, place, item->key, &action, otlp->err);
+        if (rc == 0 && action != CW_OTLP_DROP && !cw_label_name_admissible(item->key))
+            return cw_err_set(otlp->err, CW_E_INVALID, "symbolizer lookup: %.*s",
+                              CW_STR_ARG(cw_label_name_refusal(otlp->arena, item->key)));
         if (rc == 0 && action != CW_OTLP_DROP)
             rc = attribute_add(otlp, action == CW_OTLP_LABEL ? labels : metadata, item->key,
                                &item->value);

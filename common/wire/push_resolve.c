@@ -20,9 +20,9 @@ void cw_push_resolve_metadata(struct cw_push_entry *entry, struct cw_arena *aren
     struct cw_label *pairs = CW_ARENA_ARRAY(arena, struct cw_label, entry->nmetadata);
     size_t n = 0, kept = 0;
     for (size_t i = 0; i < entry->nmetadata; i++) {
-        if (entry->metadata[i].value.len == 0)
+        if (entry->metadata[i].value.len == 0 || !cw_label_name_admissible(entry->metadata[i].name))
             continue;
-        pairs[n].name = cw_label_name_sanitize(arena, entry->metadata[i].name);
+        pairs[n].name = cw_label_name_normalize(arena, entry->metadata[i].name);
         pairs[n++].value = entry->metadata[i].value;
     }
     cw_label_pairs_sort(pairs, n); /* of equal names the first stays */

@@ -1,6 +1,6 @@
 /*
  * push_resolve.h - what is derived from a decoded push, at its arrival and again at replay: each stream's labels and id, and
- * each entry's metadata sorted under sanitised names.
+ * each entry's metadata sorted under the names that Loki gives it.
  *
  * Ownership  Works in place; what it makes lives in the arena.
  * Errors     CW_E_INVALID: the labels are none, in Loki's words. An entry's metadata never fails.
@@ -17,7 +17,8 @@
 int cw_push_resolve_labels(struct cw_push_stream *stream, const struct cw_service_names *names,
                            struct cw_arena *arena, struct cw_hash128 *id_out,
                            struct cw_err *err) CW_MUST_USE;
-/* Sort and sanitise the metadata of one entry; of names that are the same then, the first stays; empty values go. */
+/* Sort the metadata of one entry under Loki's names for it; of names that are the same then, the first stays; empty values go, and
+ * names that Loki refuses (a push that has one is refused; a log may hold it from before that was so). */
 void cw_push_resolve_metadata(struct cw_push_entry *entry, struct cw_arena *arena);
 /* Both for a whole push; *ids_out has one id per stream. The first stream that fails ends it; one without entries is
  * left alone. */

@@ -1,3 +1,5 @@
+#include <string.h>
+
 #include "common/base/arena.h"
 #include "common/logql/ast.h"
 #include "common/wire/json_writer.h"
@@ -120,7 +122,10 @@ int cw_route_index_stats(struct cw_api_request *request, struct cw_err *err)
     struct cw_listing listing = {.what = CW_LIST_STREAMS};
     struct cw_query *query = NULL;
     struct cw_index_stats stats;
-    int rc = cw_request_range(request, &listing.start_ns, &listing.end_ns, err);
+    struct cw_range_params checked; /* Loki reads all that a range query has */
+    int rc = cw_params_range(&request->params, &checked, err);
+    if (rc == 0)
+        rc = cw_request_range(request, &listing.start_ns, &listing.end_ns, err);
     if (rc == 0)
         rc = cw_request_selector(request, cw_http_param(request->http, "query"), &query, err);
     if (rc == 0) {
@@ -155,14 +160,30 @@ static void parse_targets(struct cw_api_request *request, struct cw_volume_optio
     options->targets = names;
 }
 
+/* A parameter of a volume query: a limit of 0 is none. */
+static struct cw_str volume_param(const void *ctx, const char *name)
+{
+    const struct cw_params *params = ctx;
+    struct cw_str text = params->get(params->ctx, name);
+    int64_t limit;
+    bool none = strcmp(name, "limit") == 0 && cw_str_to_i64(text, &limit) && limit == 0;
+    return none ? CW_STR_NONE : text;
+}
+
+/* What volumes have beside an instant or a range query's parameters, which were read. */
 static int parse_volume(struct cw_api_request *request, struct cw_volume_options *options,
                         struct cw_err *err)
 {
+    struct cw_params params = {volume_param, &request->params, request->params.now_ns};
     uint32_t limit;
     struct cw_str by = cw_http_param(request->http, "aggregateBy");
-    int rc = cw_request_range(request, &options->start_ns, &options->end_ns, err);
+    int rc = cw_params_bounds(&params, &options->start_ns, &options->end_ns, err);
     if (rc == 0)
-        rc = cw_params_limit(&request->params, &limit, err);
+        rc = cw_params_check_bounds(options->start_ns, options->end_ns, err);
+    if (rc == 0)
+        rc = cw_request_range(request, &options->start_ns, &options->end_ns, err);
+    if (rc == 0)
+        rc = cw_params_limit(&params, &limit, err);
     if (rc < 0)
         return rc;
     options->limit = limit;
@@ -214,9 +235,13 @@ static int run_volume(struct cw_api_request *request, struct cw_volume_options *
         return cw_err_set(
             err, CW_E_NOT_FOUND,
             "endpoint disabled, set limits_config.volume_enabled to true to enable it");
-    int rc = cw_request_selector(request, cw_http_param(request->http, "query"), &query, err);
+    static const struct cw_expr every_stream = {.kind = CW_EXPR_LOG};
+    struct cw_str text = cw_http_param(request->http, "query");
+    bool all = cw_str_eqz(text, "{}"); /* no other spelling of it is taken */
+    int rc = all ? 0 : cw_request_selector(request, text, &query, err);
     if (rc == 0)
-        rc = cw_volume_query(&request->query, query->root, options, request->arena, &volumes, err);
+        rc = cw_volume_query(&request->query, all ? &every_stream : query->root, options,
+                             request->arena, &volumes, err);
     if (rc == 0)
         rc = answer_volumes(request, &volumes, grid, kind, err);
     cw_query_free(&query);
@@ -226,8 +251,12 @@ static int run_volume(struct cw_api_request *request, struct cw_volume_options *
 int cw_route_index_volume(struct cw_api_request *request, struct cw_err *err)
 {
     struct cw_volume_options options = {0};
+    struct cw_params params = {volume_param, &request->params, request->params.now_ns};
+    struct cw_instant_params checked;
     struct cw_grid grid;
-    int rc = parse_volume(request, &options, err);
+    int rc = cw_params_instant(&params, &checked, err);
+    if (rc == 0)
+        rc = parse_volume(request, &options, err);
     if (rc < 0)
         return rc;
     cw_grid_init_instant(&grid, options.end_ns);
@@ -238,9 +267,10 @@ int cw_route_index_volume(struct cw_api_request *request, struct cw_err *err)
 int cw_route_index_volume_range(struct cw_api_request *request, struct cw_err *err)
 {
     struct cw_volume_options options = {0};
+    struct cw_params volume_params = {volume_param, &request->params, request->params.now_ns};
     struct cw_range_params params;
     struct cw_grid grid;
-    int rc = cw_params_range(&request->params, &params, err);
+    int rc = cw_params_range(&volume_params, &params, err);
     if (rc == 0)
         rc = parse_volume(request, &options, err);
     if (rc == 0)

@@ -120,7 +120,7 @@ static bool is_target(const struct cw_volume_options *options, const struct cw_e
 {
     if (options->ntargets > 0)
         return cw_str_among(name, options->targets, options->ntargets);
-    if (options->by_label_names)
+    if (options->by_label_names || expr->selector.n == 0)
         return true;
     for (size_t i = 0; i < expr->selector.n; i++)
         if (cw_str_eq(expr->selector.items[i].name, name))

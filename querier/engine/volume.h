@@ -14,7 +14,7 @@
 struct cw_volume_options {
     int64_t start_ns, end_ns;
     bool by_label_names; /* a sum for each name ({name=""}), else for each set of values */
-    /* Only these names; n = 0: the matchers' names, by label names: all. */
+    /* Only these names; n = 0: the matchers' names, all without matchers or by label names. */
     const struct cw_str *targets;
     size_t ntargets;
     size_t limit; /* the largest ones */
@@ -31,7 +31,7 @@ struct cw_volumes {
     size_t n;
 };
 
-/* `expr` is a selector without stages. */
+/* `expr` is a selector without stages; one without matchers is every stream. */
 int cw_volume_query(struct cw_query_context *query, const struct cw_expr *expr,
                     const struct cw_volume_options *options, struct cw_arena *arena,
                     struct cw_volumes *out, struct cw_err *err) CW_MUST_USE;

@@ -189,3 +189,30 @@ def test_a_query_past_its_time_is_504(make_ingester):
     status, text = server.ask("GET", "/loki/api/v1/query_range",
                               {"query": '{app="slow"} |~ "(a|aa)*(a|aaa)*(aa|aaaa)*[b-z]$"', "start": START, "end": START + NS})
     assert status == 504 and text.startswith(b"Request timed out")
+
+
+def test_the_volume_of_every_stream(make_ingester):
+    ingester = make_ingester(config="limits_config: {discover_service_name: []}\n").start()
+    fill(ingester, 10, streams=2)
+    ingester.push([({"other": "x"}, [(START, "four")])])
+    params = {"query": "{}", "start": START - NS, "end": START + NS}
+    volumes = {}
+    for extra in ({}, {"targetLabels": "other"}, {"aggregateBy": "labels"}):
+        status, body = ingester.ask("GET", "/loki/api/v1/index/volume", {**params, **extra})
+        assert status == 200, body
+        volumes[str(extra)] = {json.dumps(one["metric"], sort_keys=True): int(one["value"][1]) for one in json.loads(body)["data"]["result"]}
+    size = 10 * len("line 0 of stream 0")
+    assert volumes["{}"] == {'{"app": "fill", "s": "0"}': size, '{"app": "fill", "s": "1"}': size, '{"other": "x"}': 4}
+    assert volumes["{'targetLabels': 'other'}"] == {'{"other": "x"}': 4}
+    assert volumes["{'aggregateBy': 'labels'}"] == {'{"app": ""}': 2 * size, '{"s": ""}': 2 * size, '{"other": ""}': 4}
+    status, body = ingester.ask("GET", "/loki/api/v1/index/volume_range", {**params, "step": "1"})
+    assert status == 200 and len(json.loads(body)["data"]["result"]) == 3
+
+
+def test_metadata_without_a_name_costs_the_push_and_is_not_stored(ingester):
+    for name, text in (("", "label name is empty"), ("é", 'normalization for label name "é" resulted in invalid name "_"')):
+        body = json.dumps({"streams": [{"stream": {"app": "m"}, "values": [[str(START), "good"], [str(START + 1), "x", {name: "v"}]]}]})
+        status, answer = ingester.ask("POST", "/loki/api/v1/push", body=body.encode(), headers={"Content-Type": "application/json"})
+        assert (status, answer.decode().strip()) == (400, text)
+    status, answer = ingester.ask("GET", "/loki/api/v1/query_range", {"query": '{app="m"}', "start": START - NS, "end": START + NS})
+    assert status == 200 and json.loads(answer)["data"]["result"] == []

@@ -37,7 +37,7 @@ static struct cw_labels labels_of(json_t *object)
     json_t *value;
     size_t n = 0;
     json_object_foreach(object, name, value) pairs[n++] = (struct cw_label){
-        cw_label_name_sanitize(arena, cw_str_of(name)), cw_str_of(json_string_value(value))};
+        cw_label_name_normalize(arena, cw_str_of(name)), cw_str_of(json_string_value(value))};
     cr_assert_eq(cw_labels_from_pairs(pairs, n, &labels, &err), 0, "%s", err.text);
     return labels;
 }

@@ -197,6 +197,52 @@ Test(labels, metadata_names_are_sanitised_as_loki_does)
     cr_expect_not(cw_label_name_valid(CW_STR("")));
 }
 
+/* What grafana/loki:3.7.4 was seen to store, and to say of what it refuses. */
+Test(labels, metadata_names_are_normalised_as_loki_does)
+{
+    static const struct {
+        const char *name, *want; /* NULL: refused */
+        const char *refusal;
+    } cases[] = {
+        {"a.b", "a_b", NULL},
+        {"a..b", "a_b", NULL},
+        {"a__b", "a_b", NULL},
+        {"9bad", "key_9bad", NULL},
+        {"_x", "_x", NULL},
+        {"__x", "_x", NULL},
+        {"__foo__", "__foo__", NULL},
+        {"___a___", "___a___", NULL},
+        {"na\u00efve", "na_ve", NULL},
+        {"ok ", "ok_", NULL},
+        {"ok", "ok", NULL},
+        {"a\xff\xff", "a_", NULL},
+        {"", NULL, "label name is empty"},
+        {" ", NULL, "normalization for label name \" \" resulted in invalid name \"_\""},
+        {"__", NULL, "normalization for label name \"__\" resulted in invalid name \"_\""},
+        {"____", NULL, "normalization for label name \"____\" resulted in invalid name \"____\""},
+        {"\u65e5\u672c", NULL,
+         "normalization for label name \"\u65e5\u672c\" resulted in invalid name \"_\""},
+        {"__\u00e9__", NULL,
+         "normalization for label name \"__\u00e9__\" resulted in invalid name \"_____\""},
+        {"\t", NULL, "normalization for label name \"\\t\" resulted in invalid name \"_\""},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct cw_str name = cw_str_of(cases[i].name);
+        cr_expect_eq(cw_label_name_admissible(name), cases[i].want != NULL, "%s", cases[i].name);
+        if (cases[i].want != NULL)
+            cr_expect(cw_str_eqz(cw_label_name_normalize(arena, name), cases[i].want), "%s",
+                      cases[i].name);
+        else
+            cr_expect(cw_str_eqz(cw_label_name_refusal(arena, name), cases[i].refusal), "%s",
+                      cases[i].name);
+    }
+    struct cw_str fine = CW_STR("fine_1");
+    cr_expect_eq(cw_label_name_normalize(arena, fine).ptr, fine.ptr);
+    static char dots[100000];
+    memset(dots, '.', sizeof dots);
+    cr_expect_leq(cw_label_name_refusal(arena, cw_str_make(dots, sizeof dots)).len, 1000);
+}
+
 Test(labels, quoting_is_gos)
 {
     static const struct {

@@ -271,3 +271,28 @@ Test(push_check, a_service_name_is_no_label_too_many)
                      "service_name=\"unknown_service\"}' has 3 label names; limit 2");
     done(&f);
 }
+
+Test(push_check, a_name_of_metadata_that_is_none_costs_the_push)
+{
+    static const struct {
+        struct cw_label pair;
+        const char *text;
+    } cases[] = {
+        {{{"", 0}, {"v", 1}}, "label name is empty"},
+        {{{"_", 1}, {"", 0}}, "normalization for label name \"_\" resulted in invalid name \"_\""},
+    };
+    static const char *const labels[] = {"{a=\"1\"}", "{a=\"2\"}"};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct fixture f = make(labels, 2, 3);
+        f.push.streams[0].entries[0].ts_ns = NOW + INT64_C(86400) * CW_NS_PER_S; /* another fault */
+        f.push.streams[1].entries[1].metadata = &cases[i].pair;
+        f.push.streams[1].entries[1].nmetadata = 1;
+        check(&f);
+        cr_expect(f.out.refused);
+        cr_expect_eq(f.push.nstreams, 0);
+        cr_expect_eq(f.push.nentries, 0);
+        cr_expect_eq(f.out.ndiscarded[CW_DISCARD_METADATA], 1);
+        cr_expect(cw_str_eqz(f.out.first, cases[i].text), "%.*s", CW_STR_ARG(f.out.first));
+        done(&f);
+    }
+}

@@ -62,6 +62,9 @@ const struct cw_metric_def cw_ingester_metric_defs[CW_M_NMETRICS] = {
                            "Groups of pushes refused because the log could not be written."},
     [CW_M_WAL_BAD] = {"cordwood_wal_bad_total", CW_METRIC_COUNTER,
                       "Places of the log that were bad at replay; copies are in quarantine/."},
+    [CW_M_WAL_MISSING] =
+        {"cordwood_wal_missing_frames_total", CW_METRIC_COUNTER,
+         "Frames (a push each, at most) that the log should hold and does not: found at replay."},
     [CW_M_REPLAYED] = {"cordwood_wal_replayed_entries_total", CW_METRIC_COUNTER,
                        "Entries that the start took from the log."},
     [CW_M_FLUSHES] = {"cordwood_flushes_total", CW_METRIC_COUNTER,
@@ -159,6 +162,7 @@ void cw_ingester_metrics_collect(struct cw_metrics *metrics, void *arg)
         {CW_M_WAL_SYNC_SECONDS, c.wal_sync_ns},
         {CW_M_WAL_FAILURES, c.wal_failures},
         {CW_M_WAL_BAD, c.wal_bad_frames},
+        {CW_M_WAL_MISSING, c.wal_missing_frames},
         {CW_M_REPLAYED, c.replayed_entries},
         {CW_M_FLUSHES, c.flushes},
         {CW_M_FLUSH_FAILURES, c.flush_failures},

@@ -36,6 +36,7 @@ enum cw_ingester_metric {
     CW_M_WAL_SYNC_SECONDS,
     CW_M_WAL_FAILURES,
     CW_M_WAL_BAD,
+    CW_M_WAL_MISSING,
     CW_M_REPLAYED,
     CW_M_FLUSHES,
     CW_M_FLUSH_FAILURES,

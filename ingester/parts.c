@@ -32,6 +32,7 @@ struct cw_parts {
     atomic_uint_fast64_t next_id, nleft, bad_parts, bad_indexes;
     pthread_mutex_t commit_lock;  /* guards catalog, and its file */
     struct cw_catalog catalog;    /* as on disk */
+    bool catalog_was_lost;        /* since the opening */
     pthread_mutex_t lock;         /* guards tenants */
     struct tenant_parts *tenants; /* by number */
     struct cw_id_map tenant_numbers;
@@ -176,6 +177,11 @@ uint64_t cw_parts_wal_flushed(const struct cw_parts *parts)
     return seq;
 }
 
+bool cw_parts_catalog_was_lost(const struct cw_parts *p)
+{
+    return p->catalog_was_lost;
+}
+
 const char *cw_parts_data_dir(const struct cw_parts *p)
 {
     return p->data_dir;
@@ -266,6 +272,7 @@ static int catalog_load(struct cw_parts *p, uint64_t wal_oldest_seq, struct cw_e
     rc = cw_catalog_rebuild(p->data_dir, wal_oldest_seq, on_bad_part, p, &p->catalog, err);
     if (rc < 0)
         return rc;
+    p->catalog_was_lost = true;
     if (p->catalog.n > 0)
         cw_log_warn("the catalog was lost and made again: %zu parts, WAL flushed up to %" PRIu64,
                     p->catalog.n, p->catalog.wal_flushed);

@@ -19,6 +19,7 @@
  */
 #ifndef CW_INGESTER_PARTS_H
 #define CW_INGESTER_PARTS_H
+#include <stdbool.h>
 #include <stdint.h>
 #include "common/base/buf.h"
 #include "common/base/err.h"
@@ -46,6 +47,8 @@ void cw_parts_close(struct cw_parts **parts);
 
 /* Replay skips the data of frames up to and including this sequence number; 0: none was flushed yet. */
 uint64_t cw_parts_wal_flushed(const struct cw_parts *parts);
+/* The catalog was made again from the parts: how far they reach is not all that was flushed. */
+bool cw_parts_catalog_was_lost(const struct cw_parts *parts);
 const char *cw_parts_data_dir(const struct cw_parts *parts);
 
 void cw_parts_lock(struct cw_parts *parts);

@@ -330,6 +330,7 @@ void cw_store_count(struct cw_store *store, struct cw_store_counts *out)
                                     .wal_sync_ns = atomic_load(&counters->wal_sync_ns),
                                     .wal_failures = atomic_load(&counters->wal_failures),
                                     .wal_bad_frames = atomic_load(&counters->wal_bad),
+                                    .wal_missing_frames = atomic_load(&counters->wal_missing),
                                     .flushes = atomic_load(&counters->flushes),
                                     .flush_failures = atomic_load(&counters->flush_failures),
                                     .marks = atomic_load(&counters->marks),

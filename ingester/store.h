@@ -127,7 +127,8 @@ int cw_store_retention_report(struct cw_store *store, struct cw_str tenant,
 
 struct cw_store_counts {
     uint64_t head_bytes, head_streams, head_entries, pending_bytes, memory_bytes;
-    uint64_t wal_bytes, wal_segments, wal_syncs, wal_sync_ns, wal_failures, wal_bad_frames;
+    uint64_t wal_bytes, wal_segments, wal_syncs, wal_sync_ns, wal_failures, wal_bad_frames,
+        wal_missing_frames;
     uint64_t flushes, flush_failures, marks, marks_forgotten, replayed_entries;
     struct cw_parts_counts parts;
     struct cw_merge_counts merges;

@@ -93,13 +93,21 @@ static struct cw_store_op *take_group(struct cw_store *store, bool *closed_out)
     return first;
 }
 
+/* Does no frame of the log hold an entry that is in no part? */
+static bool log_is_settled(struct cw_store *store)
+{
+    return cw_head_entries(store->head) == 0 && store_nfrozen(store) == 0;
+}
+
 int store_segment_begin(struct cw_store *store, struct cw_err *err)
 {
+    enum cw_wal_before before =
+        log_is_settled(store) ? CW_WAL_BEFORE_SETTLED : CW_WAL_BEFORE_NEEDED;
     struct cw_buf marks;
     cw_buf_init(&marks, CW_WAL_BODY_BYTES_MAX);
     cw_marks_checkpoint(store->marks, &marks);
     CW_ASSERT(!cw_buf_failed(&marks));
-    int rc = cw_wal_writer_begin(store->writer, cw_buf_str(&marks), cw_clock_now_ns(), err);
+    int rc = cw_wal_writer_begin(store->writer, cw_buf_str(&marks), before, cw_clock_now_ns(), err);
     cw_buf_fini(&marks);
     if (rc < 0)
         cw_err_wrap(err, "a new segment of the log");
@@ -270,8 +278,7 @@ static void renew_log(struct cw_store *store, uint64_t bytes_min)
 {
     uint64_t bytes, nsegments, last_seq = cw_wal_writer_last_seq(store->writer);
     struct cw_err err = {0};
-    if (last_seq == store->renewed_seq || cw_head_entries(store->head) > 0 ||
-        store_nfrozen(store) > 0)
+    if (last_seq == store->renewed_seq || !log_is_settled(store))
         return;
     cw_wal_writer_count(store->writer, &bytes, &nsegments);
     if (nsegments == 0 || bytes < bytes_min)
@@ -291,7 +298,7 @@ static void purge_log(struct cw_store *store)
     struct cw_err err = {0};
     uint64_t seq = atomic_exchange(&store->purge_seq, 0);
     uint64_t last_seq = cw_wal_writer_last_seq(store->writer);
-    bool empty = cw_head_entries(store->head) == 0 && store_nfrozen(store) == 0;
+    bool empty = log_is_settled(store);
     if (seq == 0)
         return;
     if (seq <= store->log_purged_seq) {

@@ -35,8 +35,8 @@ struct store_flush_wait {
 };
 
 struct store_counters {
-    atomic_uint_fast64_t wal_syncs, wal_sync_ns, wal_failures, wal_bad, flushes, flush_failures,
-        marks, forgotten, replayed;
+    atomic_uint_fast64_t wal_syncs, wal_sync_ns, wal_failures, wal_bad, wal_missing, flushes,
+        flush_failures, marks, forgotten, replayed;
 };
 
 /* The WAL thread's: since when the log cannot be written. */

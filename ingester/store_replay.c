@@ -76,6 +76,31 @@ static void on_bad_segment(void *arg, uint64_t segment, const char *path, const 
         cw_log_warn("%s", err.text);
 }
 
+/* What bad bytes cost is not told twice. */
+static void on_missing(void *arg, const struct cw_wal_missing *missing)
+{
+    struct replay_ctx *ctx = arg;
+    unsigned long long first = missing->first_seq, last = missing->last_seq;
+    if (missing->is_told)
+        return;
+    atomic_fetch_add(&ctx->store->counters.wal_missing, last - first + 1);
+    if (missing->segment == 0)
+        cw_log_error(
+            "the log lacks its newest segments: it ends before frame %llu, and frames up to %llu were "
+            "written and are in parts; what came behind them is lost",
+            first, last);
+    else if (cw_parts_catalog_was_lost(ctx->store->parts))
+        cw_log_error(
+            "frames %llu to %llu are neither in the log, whose segment %llu begins behind them, "
+            "nor in a part that is left: but for what retention and deletes removed, their entries are lost",
+            first, last, (unsigned long long)missing->segment);
+    else
+        cw_log_error(
+            "frames %llu to %llu of the log are missing, segment %llu begins behind them: up "
+            "to %llu pushes that were answered are lost",
+            first, last, (unsigned long long)missing->segment, last - first + 1);
+}
+
 int store_each_segment(struct cw_store *store, store_segment_fn fn, struct cw_err *err)
 {
     struct cw_wal_list list = {0};
@@ -132,6 +157,7 @@ int store_replay(struct cw_store *store, struct cw_err *err)
                                     .checkpoint = on_checkpoint,
                                     .bad = on_bad,
                                     .bad_segment = on_bad_segment,
+                                    .missing = on_missing,
                                     .segment_end = on_segment_end};
     struct cw_wal_replayed done;
     uint64_t flushed_seq = cw_parts_wal_flushed(store->parts);

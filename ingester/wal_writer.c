@@ -247,8 +247,8 @@ static int begin_failed(struct cw_wal_writer *writer, int rc)
     return rc;
 }
 
-int cw_wal_writer_begin(struct cw_wal_writer *writer, struct cw_str marks, int64_t now_ns,
-                        struct cw_err *err)
+int cw_wal_writer_begin(struct cw_wal_writer *writer, struct cw_str marks,
+                        enum cw_wal_before before, int64_t now_ns, struct cw_err *err)
 {
     if (writer->fd >= 0) {
         int rc = cw_wal_writer_sync(writer, CW_WAL_SYNC_DURABLE, err);
@@ -269,8 +269,10 @@ int cw_wal_writer_begin(struct cw_wal_writer *writer, struct cw_str marks, int64
         writer->path = NULL;
         return rc;
     }
-    struct cw_wal_header header = {
-        .segment = writer->segment, .first_seq = writer->good_seq + 1, .created_ns = now_ns};
+    struct cw_wal_header header = {.segment = writer->segment,
+                                   .first_seq = writer->good_seq + 1,
+                                   .created_ns = now_ns,
+                                   .before = before};
     struct cw_wal_frame frame = {.kind = CW_WAL_CHECKPOINT,
                                  .received_ns = now_ns,
                                  .body = marks,

@@ -17,6 +17,7 @@
 #include <stdint.h>
 #include "common/base/buf.h"
 #include "common/base/err.h"
+#include "common/store/wal_format.h"
 #include "common/store/wal_frame.h"
 
 struct cw_wal_writer;
@@ -33,9 +34,10 @@ void cw_wal_writer_close(struct cw_wal_writer **writer);
 
 /* Is there a segment, with room? If not, begin one before appending. */
 bool cw_wal_writer_ready(const struct cw_wal_writer *writer);
-/* Seal the old segment and begin the next: header and a checkpoint with `marks` as its body, both durable on return. */
-int cw_wal_writer_begin(struct cw_wal_writer *writer, struct cw_str marks, int64_t now_ns,
-                        struct cw_err *err) CW_MUST_USE;
+/* Seal the old segment and begin the next: header and a checkpoint with `marks` as its body, both durable on return. `before`: NEEDED
+ * or SETTLED; segments may go before their frames are in parts only with the latter. */
+int cw_wal_writer_begin(struct cw_wal_writer *writer, struct cw_str marks,
+                        enum cw_wal_before before, int64_t now_ns, struct cw_err *err) CW_MUST_USE;
 /* Give the frame its seq and segment, and append it. */
 int cw_wal_writer_append(struct cw_wal_writer *writer, struct cw_wal_frame *frame,
                          struct cw_err *err) CW_MUST_USE;

@@ -6,7 +6,7 @@
  * aligned magic. A segment is fsynced before the next begins; only the last one may end torn.
  *
  *   segment | header 64 B | frame | frame | ...
- *   header  |  0 magic "CWWALSEG" | 8 version u32 = 2 | 12 0 u32 | 16 segment u64 | 24 first_seq u64 | 32 created_ns i64
+ *   header  |  0 magic "CWWALSEG" | 8 version u32 = 2 | 12 before u32 | 16 segment u64 | 24 first_seq u64 | 32 created_ns i64
  *           | 40 0 ... | 56 xxh3 u64 of bytes 0..55
  *   frame   |  0 magic "CWFr" u32 | 4 kind u8 | 5 format u8 | 6 codec u8 | 7 0 u8
  *           |  8 xxh3 u64 of the bytes from 16 to the end of meta
@@ -16,6 +16,10 @@
  *
  * seq counts frames from 1 over all segments, without gaps but where frames were voided. A frame is valid when both
  * checksums hold, `segment` is its segment's number and its lengths fit the bounds below.
+ *
+ * before says whether a log without the frames before first_seq is whole (enum cw_wal_before). Segments go from the oldest on, when
+ * the catalog says that what they hold is in parts, or when a later one says that nothing before it is needed: a gap that is
+ * neither is a loss.
  *
  * kind 1, data: one push. meta:
  *   tenant: len u32, bytes | ndropped u32, that many u32: indices (over all streams, in order) of entries of the body that
@@ -49,6 +53,14 @@ enum {
     CW_WAL_SEGMENT_HEADER_BYTES = 64,
     CW_WAL_FRAME_HEADER_BYTES = 64,
     CW_WAL_NAME_DIGITS = 16,
+};
+
+/* Numbers of the header. */
+enum cw_wal_before {
+    CW_WAL_BEFORE_UNKNOWN = 0,  /* not said: older versions */
+    CW_WAL_BEFORE_NEEDED = 1,   /* what is in no part is in the segments before */
+    CW_WAL_BEFORE_SETTLED = 2,  /* no frame before holds an entry that is in no part */
+    CW_WAL_BEFORE_GIVEN_UP = 3, /* frames before it are missing: that was told, and is so */
 };
 
 enum cw_wal_kind {

@@ -85,9 +85,10 @@ static uint64_t get_u64(const char *at)
 void cw_wal_header_encode(const struct cw_wal_header *header, struct cw_buf *out)
 {
     char bytes[CW_WAL_SEGMENT_HEADER_BYTES] = {0};
-    uint32_t version = htole32(CW_WAL_VERSION);
+    uint32_t version = htole32(CW_WAL_VERSION), before = htole32((uint32_t)header->before);
     memcpy(bytes, CW_WAL_SEGMENT_MAGIC, 8);
     memcpy(bytes + 8, &version, sizeof(version));
+    memcpy(bytes + 12, &before, sizeof(before));
     put_u64(bytes + 16, header->segment);
     put_u64(bytes + 24, header->first_seq);
     put_u64(bytes + 32, (uint64_t)header->created_ns);
@@ -97,7 +98,7 @@ void cw_wal_header_encode(const struct cw_wal_header *header, struct cw_buf *out
 
 int cw_wal_header_decode(struct cw_str bytes, struct cw_wal_header *out, struct cw_err *err)
 {
-    uint32_t version;
+    uint32_t version, before;
     if (bytes.len < CW_WAL_SEGMENT_HEADER_BYTES)
         return cw_err_set(err, CW_E_CORRUPT, "the segment has no header");
     if (memcmp(bytes.ptr, CW_WAL_SEGMENT_MAGIC, 8) != 0)
@@ -112,6 +113,10 @@ int cw_wal_header_decode(struct cw_str bytes, struct cw_wal_header *out, struct 
     out->segment = get_u64(bytes.ptr + 16);
     out->first_seq = get_u64(bytes.ptr + 24);
     out->created_ns = (int64_t)get_u64(bytes.ptr + 32);
+    memcpy(&before, bytes.ptr + 12, sizeof(before));
+    before = le32toh(before);
+    out->before =
+        before <= CW_WAL_BEFORE_GIVEN_UP ? (enum cw_wal_before)before : CW_WAL_BEFORE_UNKNOWN;
     return 0;
 }
 

@@ -28,6 +28,7 @@ void cw_wal_path(const char *dir, uint64_t number, struct cw_buf *out);
 struct cw_wal_header {
     uint64_t segment, first_seq;
     int64_t created_ns;
+    enum cw_wal_before before;
 };
 void cw_wal_header_encode(const struct cw_wal_header *header, struct cw_buf *out);
 int cw_wal_header_decode(struct cw_str bytes, struct cw_wal_header *out,

@@ -14,6 +14,8 @@ struct replay {
     const struct cw_wal_replay_ops *ops;
     struct cw_wal_replayed *out;
     uint64_t flushed_seq;
+    uint64_t next_seq;      /* of the frame that must come next, had none been lost */
+    bool bad_since;         /* something bad was told since the last whole frame */
     struct cw_arena *arena; /* of one frame */
     struct cw_buf raw;
     struct cw_discovery *discovery; /* of the last frame that had one */
@@ -57,10 +59,11 @@ static int decode_body(struct replay *replay, const struct cw_wal_frame *frame,
                       (unsigned long long)frame->seq, (int)frame->format);
 }
 
-static void tell_bad_as(const struct replay *replay, const struct cw_wal_reader *reader,
-                        uint64_t off, uint64_t len, struct cw_wal_bad bad)
+static void tell_bad_as(struct replay *replay, const struct cw_wal_reader *reader, uint64_t off,
+                        uint64_t len, struct cw_wal_bad bad)
 {
     replay->out->nbad++;
+    replay->bad_since = true;
     if (!replay->ops->bad)
         return;
     bad.segment = cw_wal_reader_header(reader)->segment;
@@ -69,14 +72,14 @@ static void tell_bad_as(const struct replay *replay, const struct cw_wal_reader 
     replay->ops->bad(replay->ops->ctx, &bad);
 }
 
-static void tell_bad(const struct replay *replay, const struct cw_wal_reader *reader, uint64_t off,
+static void tell_bad(struct replay *replay, const struct cw_wal_reader *reader, uint64_t off,
                      uint64_t len, const char *why)
 {
     tell_bad_as(replay, reader, off, len, (struct cw_wal_bad){.why = why});
 }
 
-static void tell_log_end(const struct replay *replay, const struct cw_wal_reader *reader,
-                         uint64_t off, uint64_t len)
+static void tell_log_end(struct replay *replay, const struct cw_wal_reader *reader, uint64_t off,
+                         uint64_t len)
 {
     tell_bad_as(replay, reader, off, len,
                 (struct cw_wal_bad){.why = "torn end of the log", .is_log_end = true});
@@ -112,7 +115,8 @@ static int replay_data(struct replay *replay, const struct cw_wal_frame *frame, 
 {
     struct cw_push push;
     struct cw_hash128 *ids;
-    if (frame->seq <= replay->flushed_seq || frame->format == CW_WAL_BODY_NONE)
+    if ((frame->seq <= replay->flushed_seq && !replay->ops->all) ||
+        frame->format == CW_WAL_BODY_NONE)
         return 0;
     if (decode_body(replay, frame, &push, why) < 0 || complete(replay, frame, &push, &ids, why) < 0)
         return 1;
@@ -229,6 +233,7 @@ static int replay_segment(struct replay *replay, const struct segment *segment, 
         } else if (next.frame.seq >= void_seq) {
             replay->out->nvoid++;
         } else {
+            replay->bad_since = false;
             rc = replay_frame(replay, reader, &next, err);
             last_seq = next.frame.seq;
         }
@@ -243,6 +248,7 @@ static int replay_segment(struct replay *replay, const struct segment *segment, 
         else if (zeros < tail.len)
             tell_bad(replay, reader, good_end, tail.len, next.why);
         replay->out->last_seq = CW_MAX(replay->out->last_seq, last_seq);
+        replay->next_seq = CW_MAX(replay->next_seq, last_seq + 1);
         struct cw_wal_segment_end end = {.path = path,
                                          .segment = cw_wal_reader_header(reader)->segment,
                                          .last_seq = last_seq,
@@ -264,6 +270,37 @@ static int end_empty(const struct replay *replay, const char *path, uint64_t num
     return replay->ops->segment_end ? replay->ops->segment_end(replay->ops->ctx, &end, err) : 0;
 }
 
+/* ---- what is not there ---- */
+
+static void tell_missing(const struct replay *replay, uint64_t end_seq, uint64_t segment)
+{
+    struct cw_wal_missing missing = {.first_seq = replay->next_seq,
+                                     .last_seq = end_seq - 1,
+                                     .segment = segment,
+                                     .is_told = replay->bad_since};
+    if (replay->next_seq < end_seq && replay->ops->missing)
+        replay->ops->missing(replay->ops->ctx, &missing);
+}
+
+/* Frames before this are of no need: they are in parts, or a segment says so. */
+static uint64_t needed_from(const struct segment *segments, size_t n, uint64_t flushed_seq)
+{
+    uint64_t seq = flushed_seq + 1;
+    for (size_t i = 0; i < n; i++)
+        if (segments[i].state == SEGMENT_GOOD && segments[i].header.before == CW_WAL_BEFORE_SETTLED)
+            seq = CW_MAX(seq, segments[i].header.first_seq);
+    return seq;
+}
+
+/* Of the oldest segment older versions do not say whether anything before it is needed. */
+static void check_before(struct replay *replay, const struct segment *segment, bool is_oldest)
+{
+    enum cw_wal_before before = segment->header.before;
+    if (before != CW_WAL_BEFORE_GIVEN_UP && (!is_oldest || before == CW_WAL_BEFORE_NEEDED))
+        tell_missing(replay, segment->header.first_seq, segment->header.segment);
+    replay->next_seq = CW_MAX(replay->next_seq, segment->header.first_seq);
+}
+
 int cw_wal_replay(const char *dir, uint64_t flushed_seq, const struct cw_wal_replay_ops *ops,
                   struct cw_wal_replayed *out, struct cw_err *err)
 {
@@ -283,14 +320,26 @@ int cw_wal_replay(const char *dir, uint64_t flushed_seq, const struct cw_wal_rep
                            : void_seqs[i + 1];
     replay.arena = cw_arena_new();
     cw_buf_init(&replay.raw, CW_WAL_BODY_BYTES_MAX);
+    replay.next_seq = needed_from(segments, list.n, flushed_seq);
+    uint64_t reached_seq = 0;
     for (size_t i = 0; i < list.n && rc == 0; i++) {
         out->next_segment = list.numbers[i] + 1;
-        if (segments[i].state < SEGMENT_BAD)
+        if (segments[i].state < SEGMENT_BAD) {
+            replay.bad_since |= segments[i].state == SEGMENT_SALVAGED;
+            check_before(&replay, &segments[i], reached_seq == 0);
             rc = replay_segment(&replay, &segments[i], void_seqs[i + 1], i + 1 == list.n, err);
-        else if (segments[i].state == SEGMENT_EMPTY)
+            reached_seq = CW_MAX(segments[i].header.first_seq, out->last_seq + 1);
+        } else if (segments[i].state == SEGMENT_EMPTY) {
             rc = end_empty(&replay, segments[i].path, list.numbers[i], err);
-        else if (ops->bad_segment)
-            ops->bad_segment(ops->ctx, list.numbers[i], segments[i].path, segments[i].why.text);
+        } else {
+            replay.bad_since = true;
+            if (ops->bad_segment)
+                ops->bad_segment(ops->ctx, list.numbers[i], segments[i].path, segments[i].why.text);
+        }
+    }
+    if (rc == 0 && reached_seq <= flushed_seq) {
+        replay.next_seq = CW_MAX(reached_seq, 1u);
+        tell_missing(&replay, flushed_seq + 1, 0);
     }
     cw_buf_fini(&replay.raw);
     cw_discovery_unref(&replay.discovery);

@@ -2,7 +2,7 @@
  * wal_replay.h - go through the log from its oldest segment on: the ingester's start, and the CLI on a data directory.
  *
  * Frames that a later segment declares void are left out (wal_format.h). Of frames whose entries are in parts already
- * (seq <= flushed_seq) only the marks are told.
+ * (seq <= flushed_seq) only the marks are told. Frames that must be there and are not are told too.
  *
  * Ownership  What a callback gets dies when it returns.
  * Errors     CW_E_IO, CW_E_NOT_IMPLEMENTED (another version); what a callback returns ends the replay. Bad bytes are told and stepped over.
@@ -20,6 +20,13 @@ struct cw_wal_bad {
     bool is_log_end; /* the last bytes of all: a torn write, or one under way */
 };
 
+/* Frames, one at least, that no segment holds and no segment or catalog says to be of no need. */
+struct cw_wal_missing {
+    uint64_t first_seq, last_seq; /* inclusive */
+    uint64_t segment;             /* begins behind them; 0: the log ends before them */
+    bool is_told;                 /* they were in what `bad` or `bad_segment` just told */
+};
+
 struct cw_wal_segment_end {
     const char *path;
     uint64_t segment, last_seq, bytes;
@@ -30,6 +37,7 @@ struct cw_wal_segment_end {
 /* All but `data` may be NULL. */
 struct cw_wal_replay_ops {
     void *ctx;
+    bool all; /* `data` of the frames too that are in parts already */
     /* Entries to be appended, with the frame's list of dropped ones. */
     int (*data)(void *ctx, const struct cw_wal_frame *frame, const struct cw_head_batch *batch,
                 struct cw_err *err);
@@ -39,6 +47,9 @@ struct cw_wal_replay_ops {
     void (*bad)(void *ctx, const struct cw_wal_bad *bad);
     /* A segment in which nothing is whole. One whose header alone is bad is read, and the header told by `bad`. */
     void (*bad_segment)(void *ctx, uint64_t segment, const char *path, const char *why);
+    /* Those up to flushed_seq are in parts. Where the log ends before that, its newest segments are gone: whatever they held besides
+     * is gone with them, and nobody knows how much that is. */
+    void (*missing)(void *ctx, const struct cw_wal_missing *missing);
     int (*segment_end)(void *ctx, const struct cw_wal_segment_end *end, struct cw_err *err);
 };
 

@@ -57,3 +57,24 @@ int cw_wal_salvage(const char *path, uint64_t segment, const struct cw_wal_range
     cw_wal_reader_close(&reader);
     return rc;
 }
+
+int cw_wal_give_up_before(const char *path, uint64_t segment, struct cw_err *err)
+{
+    struct cw_wal_reader *reader;
+    int rc = cw_wal_reader_open(path, &reader, err);
+    if (rc < 0)
+        return rc;
+    struct cw_str bytes = cw_wal_reader_bytes(reader);
+    struct cw_wal_header header = *cw_wal_reader_header(reader);
+    struct cw_buf out;
+    cw_buf_init(&out, bytes.len);
+    header.before = CW_WAL_BEFORE_GIVEN_UP;
+    cw_wal_header_encode(&header, &out);
+    cw_buf_adds(&out, cw_str_sub(bytes, CW_WAL_SEGMENT_HEADER_BYTES, bytes.len));
+    rc = header.segment == segment
+             ? cw_file_replace(path, cw_buf_str(&out), err)
+             : cw_err_set(err, CW_E_CORRUPT, "%s: the header is of another segment", path);
+    cw_buf_fini(&out);
+    cw_wal_reader_close(&reader);
+    return rc;
+}

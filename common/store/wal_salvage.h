@@ -19,4 +19,7 @@ struct cw_wal_range {
 int cw_wal_salvage(const char *path, uint64_t segment, const struct cw_wal_range *bad, size_t n,
                    struct cw_err *err) CW_MUST_USE;
 
+/* The segment's header, which is whole, says from now on that what is missing before it was told (CW_WAL_BEFORE_GIVEN_UP). */
+int cw_wal_give_up_before(const char *path, uint64_t segment, struct cw_err *err) CW_MUST_USE;
+
 #endif

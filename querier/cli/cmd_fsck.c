@@ -153,6 +153,10 @@ static void print_summary(const struct cw_fsck *fsck)
                            "parts that do not say how many");
     }
     printf(", ");
+    if (fsck->lost_pushes_least || fsck->lost_pushes_most)
+        printf("%s ", !fsck->lost_pushes_most   ? "at least"
+                      : fsck->lost_pushes_least ? "about"
+                                                : "up to");
     cw_cli_print_count(fsck->lost_pushes, "push", "pushes");
     printf(" in the log\n");
     if (fsck->quarantine == NULL)

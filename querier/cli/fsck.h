@@ -22,7 +22,9 @@ struct cw_fsck {
     uint64_t nproblems;
     uint64_t nparts, nblocks, nentries, nsegments, npushes; /* checked */
     uint64_t lost_entries, lost_pushes,
-        lost_unknown; /* unknown: parts that do not say how many entries */
+        lost_unknown;       /* unknown: parts that do not say how many entries */
+    bool lost_pushes_least; /* of some damage nobody knows how many more */
+    bool lost_pushes_most;  /* frames that are missing need not all be pushes */
 };
 
 /* Print "<file>: <sentence>"; `file` is below the directory, or a path in it. */

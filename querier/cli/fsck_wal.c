@@ -7,6 +7,7 @@
 
 #include "common/base/arena.h"
 #include "common/base/assert.h"
+#include "common/base/clock.h"
 #include "common/base/file.h"
 #include "common/store/wal_replay.h"
 #include "common/store/wal_salvage.h"
@@ -21,8 +22,8 @@ enum {
 struct bad_bytes {
     uint64_t segment;
     struct cw_wal_range range;
-    bool whole_segment;
-    uint64_t after_seq, next_seq; /* pushes between; next 0: nothing follows */
+    enum { BAD_RANGE, BAD_SEGMENT, BAD_MISSING } what;
+    uint64_t after_seq, next_seq; /* frames between; next 0: nothing follows */
     struct cw_str why, path;      /* path: of a whole segment */
 };
 
@@ -32,6 +33,10 @@ struct wal_check {
     char *dir;
     struct bad_bytes *bad;
     size_t nbad, cap;
+    uint64_t *given_up; /* segments with frames missing before them, told above or not */
+    size_t ngiven_up, given_up_cap;
+    bool log_end_missing;
+    struct cw_wal_replayed done;
     uint64_t last_seq, nsegments, npushes;
 };
 
@@ -83,8 +88,27 @@ static void on_bad_segment(void *ctx, uint64_t segment, const char *path, const 
 {
     struct wal_check *check = ctx;
     struct bad_bytes *bad = bad_add(check, segment, why);
-    bad->whole_segment = true;
+    bad->what = BAD_SEGMENT;
     bad->path = cw_arena_dup(check->arena, cw_str_of(path));
+}
+
+static void on_missing(void *ctx, const struct cw_wal_missing *missing)
+{
+    struct wal_check *check = ctx;
+    if (missing->segment == 0) {
+        check->log_end_missing = true;
+    } else {
+        check->given_up =
+            cw_arena_grow(check->arena, check->given_up, check->ngiven_up, &check->given_up_cap,
+                          check->ngiven_up + 1, sizeof(*check->given_up));
+        check->given_up[check->ngiven_up++] = missing->segment;
+    }
+    if (missing->is_told)
+        return;
+    struct bad_bytes *bad = bad_add(check, missing->segment, "");
+    bad->what = BAD_MISSING;
+    bad->after_seq = missing->first_seq - 1;
+    bad->next_seq = missing->last_seq + 1;
 }
 
 static int on_segment_end(void *ctx, const struct cw_wal_segment_end *end, struct cw_err *err)
@@ -99,15 +123,32 @@ static int on_segment_end(void *ctx, const struct cw_wal_segment_end *end, struc
 static int log_read(struct wal_check *check, struct cw_err *err)
 {
     struct cw_wal_replay_ops ops = {.ctx = check,
+                                    .all = true,
                                     .data = on_data,
                                     .frame = on_frame,
                                     .checkpoint = on_checkpoint,
                                     .bad = on_bad,
                                     .bad_segment = on_bad_segment,
+                                    .missing = on_missing,
                                     .segment_end = on_segment_end};
-    struct cw_wal_replayed done;
-    check->nbad = check->last_seq = check->nsegments = check->npushes = 0;
-    return cw_wal_replay(check->dir, 0, &ops, &done, err);
+    struct cw_catalog now = {0};
+    struct cw_err ignored = {0};
+    uint64_t flushed = check->fsck->catalog.wal_flushed;
+    check->nbad = check->ngiven_up = 0;
+    check->log_end_missing = false;
+    check->last_seq = check->nsegments = check->npushes = 0;
+    /* A server may have flushed since the catalog was read. */
+    if (!check->fsck->catalog_lost && cw_catalog_read(check->fsck->dir, &now, &ignored) == 0) {
+        flushed = now.wal_flushed;
+        cw_catalog_fini(&now);
+    }
+    if (!cw_file_exists(check->dir)) {
+        if (flushed > 0)
+            on_missing(check, &(struct cw_wal_missing){.first_seq = 1, .last_seq = flushed});
+        check->done = (struct cw_wal_replayed){.next_segment = 1};
+        return 0;
+    }
+    return cw_wal_replay(check->dir, flushed, &ops, &check->done, err);
 }
 
 /* Nobody else writes when the lock is ours. */
@@ -137,30 +178,82 @@ static const char *segment_path(const struct wal_check *check, uint64_t segment)
     return text.ptr;
 }
 
-/* Frames are numbered without gaps: what is missing between two was in the bad bytes. */
-static const char *cost_text(struct wal_check *check, const struct bad_bytes *bad)
+static bool is_header(const struct bad_bytes *bad)
 {
-    uint64_t flushed = check->fsck->catalog.wal_flushed;
-    if (bad->range.off == 0 && !bad->whole_segment)
+    return bad->what == BAD_RANGE && bad->range.off == 0;
+}
+
+/* Damages one behind the other lost the same frames: the first of them says how many. */
+static bool is_same_loss(const struct bad_bytes *a, const struct bad_bytes *b)
+{
+    return !is_header(a) && a->after_seq == b->after_seq && a->next_seq == b->next_seq;
+}
+
+/* Frames are numbered without gaps: what is missing between two was in the bad bytes. Each segment begins with one that is no push. */
+static const char *cost_text(struct wal_check *check, size_t i)
+{
+    const struct bad_bytes *bad = &check->bad[i];
+    struct cw_fsck *fsck = check->fsck;
+    uint64_t flushed = fsck->catalog.wal_flushed, nfirst = 0;
+    if (is_header(bad))
         return "it costs nothing: its frames say the same";
     if (bad->next_seq > 0 && bad->next_seq <= flushed + 1)
         return "it costs nothing: what was there is in parts";
-    uint64_t from = CW_MAX(bad->after_seq, flushed);
+    if (i > 0 && is_same_loss(&check->bad[i - 1], bad))
+        return "what it costs is counted above";
     if (bad->next_seq == 0) {
-        check->fsck->lost_pushes++;
-        return "it costs one push or more (a crash leaves such an end of pushes that were never "
+        fsck->lost_pushes++;
+        fsck->lost_pushes_least = true;
+        return "it costs at least one push (a crash leaves such an end of pushes that were never "
                "answered)";
     }
-    uint64_t n = bad->next_seq - from - 1;
-    n = CW_MAX(n, (uint64_t)1);
-    check->fsck->lost_pushes += n;
-    return cw_arena_printf(check->arena, "it costs %" PRIu64 " push%s", n, n == 1 ? "" : "es").ptr;
+    bool exact = true;
+    for (size_t j = i; j < check->nbad && is_same_loss(bad, &check->bad[j]); j++) {
+        nfirst += check->bad[j].what != BAD_RANGE;
+        exact = exact && check->bad[j].what == BAD_RANGE;
+    }
+    uint64_t n = bad->next_seq - CW_MAX(bad->after_seq, flushed) - 1;
+    n = exact ? CW_MAX(n, (uint64_t)1) : n - CW_MIN(n, nfirst);
+    fsck->lost_pushes += n;
+    fsck->lost_pushes_most = fsck->lost_pushes_most || (!exact && n > 0);
+    return n == 0 ? "it costs no push"
+                  : cw_arena_printf(check->arena, "it costs %s%" PRIu64 " push%s",
+                                    exact ? "" : "up to ", n, n == 1 ? "" : "es")
+                        .ptr;
 }
 
-static void bad_tell(struct wal_check *check, const struct bad_bytes *bad)
+static void missing_tell(struct wal_check *check, size_t i)
 {
-    const char *path = segment_path(check, bad->segment), *cost = cost_text(check, bad);
-    if (bad->whole_segment)
+    const struct bad_bytes *bad = &check->bad[i];
+    struct cw_fsck *fsck = check->fsck;
+    if (bad->segment == 0) {
+        fsck->lost_pushes_least = true;
+        cw_fsck_problem(fsck, check->dir,
+                        "the newest segments are missing: the log ends before frame %" PRIu64
+                        ", and frames up to %" PRIu64
+                        " were written, which are in parts; nobody knows what came behind them",
+                        bad->after_seq + 1, bad->next_seq - 1);
+        return;
+    }
+    cw_fsck_problem(fsck, segment_path(check, bad->segment),
+                    "frames %" PRIu64 " to %" PRIu64
+                    ", which come before it, are in no segment%s; %s",
+                    bad->after_seq + 1, bad->next_seq - 1,
+                    fsck->catalog_lost ? " and in no part that is left (retention or a delete may "
+                                         "have removed what they held)"
+                                       : "",
+                    cost_text(check, i));
+}
+
+static void bad_tell(struct wal_check *check, size_t i)
+{
+    const struct bad_bytes *bad = &check->bad[i];
+    if (bad->what == BAD_MISSING) {
+        missing_tell(check, i);
+        return;
+    }
+    const char *path = segment_path(check, bad->segment), *cost = cost_text(check, i);
+    if (bad->what == BAD_SEGMENT)
         cw_fsck_problem(check->fsck, path, "nothing in it is whole: %.*s; %s", CW_STR_ARG(bad->why),
                         cost);
     else
@@ -177,20 +270,53 @@ static int segment_repair(struct wal_check *check, size_t i, size_t *n_out, stru
     const struct bad_bytes *first = &check->bad[i];
     const char *path = segment_path(check, first->segment);
     size_t n = 0;
+    *n_out = 1;
+    if (first->what == BAD_MISSING)
+        return 0; /* log_give_up() */
     struct cw_wal_range *ranges =
         CW_ARENA_ARRAY(check->arena, struct cw_wal_range, check->nbad - i);
-    while (i + n < check->nbad && check->bad[i + n].segment == first->segment) {
+    while (i + n < check->nbad && check->bad[i + n].segment == first->segment &&
+           check->bad[i + n].what == first->what) {
         ranges[n] = check->bad[i + n].range;
         n++;
     }
     *n_out = n;
-    int rc = first->whole_segment ? cw_quarantine_wal_segment(check->fsck->quarantine,
-                                                              first->segment, first->path.ptr, err)
-                                  : cw_wal_salvage(path, first->segment, ranges, n, err);
+    bool whole_segment = first->what == BAD_SEGMENT;
+    int rc = whole_segment ? cw_quarantine_wal_segment(check->fsck->quarantine, first->segment,
+                                                       first->path.ptr, err)
+                           : cw_wal_salvage(path, first->segment, ranges, n, err);
     if (rc == 0)
         cw_fsck_note(check->fsck, path,
-                     first->whole_segment ? "repaired: moved to quarantine/"
-                                          : "repaired: written anew; bad bytes are in quarantine/");
+                     whole_segment ? "repaired: moved to quarantine/"
+                                   : "repaired: written anew; bad bytes are in quarantine/");
+    return rc;
+}
+
+/* What is missing stays so, and is not told again: the segment behind it says it. At the log's end that is a new one, as a crash
+ * leaves it that comes when only its header is written. */
+static int log_give_up(struct wal_check *check, struct cw_err *err)
+{
+    int rc = 0;
+    for (size_t i = 0; i < check->ngiven_up && rc == 0; i++)
+        rc =
+            cw_wal_give_up_before(segment_path(check, check->given_up[i]), check->given_up[i], err);
+    if (rc < 0 || !check->log_end_missing)
+        return rc;
+    struct cw_wal_header header = {
+        .segment = check->done.next_segment,
+        .first_seq = CW_MAX(check->done.last_seq, check->fsck->catalog.wal_flushed) + 1,
+        .created_ns = cw_clock_now_ns(),
+        .before = CW_WAL_BEFORE_GIVEN_UP};
+    struct cw_buf bytes;
+    cw_buf_init(&bytes, CW_WAL_SEGMENT_HEADER_BYTES);
+    cw_wal_header_encode(&header, &bytes);
+    rc = cw_file_mkdirs(check->dir, err);
+    if (rc == 0)
+        rc = cw_file_replace(segment_path(check, header.segment), cw_buf_str(&bytes), err);
+    cw_buf_fini(&bytes);
+    if (rc == 0)
+        cw_fsck_note(check->fsck, segment_path(check, header.segment),
+                     "repaired: the log goes on with frame %" PRIu64, header.first_seq);
     return rc;
 }
 
@@ -202,10 +328,10 @@ static int log_check(struct wal_check *check, struct cw_err *err)
     check->fsck->nsegments = check->nsegments;
     check->fsck->npushes = check->npushes;
     for (size_t i = 0; i < check->nbad; i++)
-        bad_tell(check, &check->bad[i]);
+        bad_tell(check, i);
     for (size_t i = 0, n; i < check->nbad && rc == 0 && check->fsck->quarantine != NULL; i += n)
         rc = segment_repair(check, i, &n, err);
-    return rc;
+    return rc < 0 || check->fsck->quarantine == NULL ? rc : log_give_up(check, err);
 }
 
 int cw_fsck_wal(struct cw_fsck *fsck, struct cw_err *err)
@@ -215,7 +341,7 @@ int cw_fsck_wal(struct cw_fsck *fsck, struct cw_err *err)
     cw_buf_addf(&dir, "%s/wal", fsck->dir);
     struct wal_check check = {
         .fsck = fsck, .arena = cw_arena_new(), .dir = cw_buf_take(&dir, NULL)};
-    int rc = cw_file_exists(check.dir) ? log_check(&check, err) : 0;
+    int rc = log_check(&check, err);
     cw_arena_free(&check.arena);
     free(check.dir);
     return rc;

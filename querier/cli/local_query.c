@@ -39,6 +39,7 @@ struct local {
     struct cw_query_context context;
     bool has_context;
     atomic_bool running; /* the context may be looked at */
+    atomic_bool damaged; /* something was told that the answer may miss */
     atomic_uint_fast64_t loaded_bytes;
     struct cw_progress *progress;
     uint64_t nprinted;
@@ -52,6 +53,7 @@ bool cw_cli_is_local(const struct cw_cli_args *args)
 static void on_bad(void *ctx, const struct cw_err *why)
 {
     struct local *local = ctx;
+    atomic_store(&local->damaged, true);
     cw_progress_pause(local->progress);
     fprintf(stderr, "cordwood: %s\n", why->text);
     cw_progress_resume(local->progress);
@@ -511,8 +513,12 @@ static int status_of(struct local *local)
 {
     if (local->files != NULL && cw_files_source_bad(local->files))
         return CW_EXIT_ERROR;
-    if (atomic_load(&local->context.stats.corrupt_blocks) > 0)
+    if (atomic_load(&local->context.stats.corrupt_blocks) > 0) {
         fprintf(stderr, "warning: stored blocks are damaged: the answer misses what they held\n");
+        return CW_EXIT_WARNED;
+    }
+    if (atomic_load(&local->damaged))
+        return CW_EXIT_WARNED;
     return local->nprinted > 0 ? CW_EXIT_RESULTS : CW_EXIT_NOTHING;
 }
 

@@ -16,7 +16,8 @@
 
 /* Do the flags name what stands for a server, or speak of it? */
 bool cw_cli_is_local(const struct cw_cli_args *args);
-/* Exit statuses: files that could not be read whole are CW_EXIT_ERROR, whatever the others gave. */
+/* Exit statuses: files that could not be read whole are CW_EXIT_ERROR, whatever the others gave; damage of a data directory is
+ * CW_EXIT_WARNED, whatever was found, as where a server answers. */
 int cw_cli_local_query(struct cw_cli *cli);
 int cw_cli_local_instant_query(struct cw_cli *cli);
 

@@ -14,7 +14,7 @@ static const struct cw_exit_def exits[] = {
      "could not be read whole."},
     {CW_EXIT_WARNED,
      "The query was answered, but with a warning: the answer may not be whole (blocks "
-     "are damaged, or the server is still starting)."},
+     "are damaged, parts or a piece of the log are missing, or the server is still starting)."},
     {0, NULL},
 };
 

@@ -21,6 +21,8 @@
 /* A write to the log is seen before it is whole. What no write goes on with for so long was torn. */
 #define LOG_END_LOOKS 10
 #define LOG_END_PAUSE_NS 20000000
+/* A server may begin a segment and remove others while the folder is listed: frames that are missing were so each time. */
+#define MISSING_LOOKS 3
 
 /* The deletes that hide entries of the tenant, kept as long as a source needs them. */
 struct deletes {
@@ -38,6 +40,8 @@ struct cw_data_dir {
     struct cw_snapshot snapshot;
     uint64_t replayed_seq; /* of the data that is in the head */
     struct cw_err lost;    /* the first part that is not there; code 0: all are */
+    struct cw_err missing; /* the log's first missing frames; code 0: none */
+    unsigned missing_looks;
     struct {
         uint64_t segment,
             bytes; /* of the last segment, as long as it was then; 0: its end is whole */
@@ -247,6 +251,25 @@ static void on_bad_segment(void *arg, uint64_t segment, const char *path, const 
     tell(arg, &err);
 }
 
+/* Told when it is sure that no server removed them meanwhile. */
+static void on_missing(void *arg, const struct cw_wal_missing *missing)
+{
+    struct cw_data_dir *dir = arg;
+    if (missing->is_told)
+        return;
+    if (dir->missing.code == 0 && missing->segment != 0)
+        cw_err_set(&dir->missing, CW_E_CORRUPT,
+                   "frames %" PRIu64 " to %" PRIu64 " of the log are missing, segment %" PRIu64
+                   " begins behind them: up to %" PRIu64 " pushes are lost",
+                   missing->first_seq, missing->last_seq, missing->segment,
+                   missing->last_seq - missing->first_seq + 1);
+    else if (dir->missing.code == 0)
+        cw_err_set(&dir->missing, CW_E_CORRUPT,
+                   "the log lacks its newest segments: it ends before frame %" PRIu64
+                   ", and frames up to %" PRIu64 " were written",
+                   missing->first_seq, missing->last_seq);
+}
+
 /* Is a server writing what was the log's end? A file grows page by page as a write to it proceeds. */
 static bool log_end_moves(struct cw_data_dir *dir)
 {
@@ -266,15 +289,20 @@ static bool log_end_moves(struct cw_data_dir *dir)
 
 static int log_read(struct cw_data_dir *dir, struct cw_err *err)
 {
-    const struct cw_wal_replay_ops ops = {
-        .ctx = dir, .data = on_data, .bad = on_bad, .bad_segment = on_bad_segment};
+    const struct cw_wal_replay_ops ops = {.ctx = dir,
+                                          .data = on_data,
+                                          .bad = on_bad,
+                                          .bad_segment = on_bad_segment,
+                                          .missing = on_missing};
     struct cw_wal_replayed done;
     uint64_t flushed = dir->catalog.wal_flushed;
     dir->head = cw_head_new(flushed);
     dir->replayed_seq = flushed;
-    int rc = cw_file_exists(cw_buf_z(&dir->wal_dir))
-                 ? cw_wal_replay(cw_buf_z(&dir->wal_dir), flushed, &ops, &done, err)
-                 : 0;
+    int rc = 0;
+    if (cw_file_exists(cw_buf_z(&dir->wal_dir)))
+        rc = cw_wal_replay(cw_buf_z(&dir->wal_dir), flushed, &ops, &done, err);
+    else if (flushed > 0)
+        on_missing(dir, &(struct cw_wal_missing){.first_seq = 1, .last_seq = flushed});
     if (rc == 0 && dir->log_end.segment != 0 && !log_end_moves(dir))
         tell(dir, &dir->log_end.why);
     size_t nparts = dir->snapshot.n;
@@ -301,6 +329,7 @@ static void forget(struct cw_data_dir *dir)
     dir->deletes = NULL;
     cw_catalog_fini(&dir->catalog);
     dir->lost.code = 0;
+    dir->missing.code = 0;
     dir->log_end.segment = 0;
 }
 
@@ -336,6 +365,13 @@ static int read_once(struct cw_data_dir *dir, struct cw_err *err)
         return 1; /* that may be why a segment of the log was not there */
     if (rc < 0 || changed < 0)
         return rc < 0 ? rc : cw_err_set(err, changed, "%s", why.text);
+    if (dir->missing.code != 0 && ++dir->missing_looks < MISSING_LOOKS) {
+        const struct timespec pause = {.tv_nsec = LOG_END_PAUSE_NS};
+        nanosleep(&pause, NULL);
+        return 1;
+    }
+    if (dir->missing.code != 0)
+        tell(dir, &dir->missing);
     if (dir->lost.code != 0) {
         cw_err_wrap(&dir->lost, "the entries of a part are lost");
         tell(dir, &dir->lost);

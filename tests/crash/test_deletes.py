@@ -136,6 +136,7 @@ def test_deletes_survive_kills_at_any_point(make_ingester, seed):
             actions.one()
         timer.join()
         server.start()
+        assert int(server.metrics()["cordwood_wal_missing_frames_total"]) == 0
         check(server, actions.history)
     for _ in range(40):
         actions.one()
@@ -159,6 +160,7 @@ def check_cuts(tmp_path, data, events, choices, rng, config, check_at):
         again = Ingester(folder, config=config, data=folder / "data")
         try:
             again.start()
+            assert int(again.metrics()["cordwood_wal_missing_frames_total"]) == 0
             try:
                 check_at(again, events[at - 1].mono_ns)
             except AssertionError as e:

@@ -18,6 +18,7 @@ def test_acknowledged_pushes_survive_kills_of_the_ingester(make_ingester):
             time.sleep(rng.uniform(0.05, 1.5))
             server.kill()
             server.start()
+            assert int(server.metrics()["cordwood_wal_missing_frames_total"]) == 0
     finally:
         load.stop()
     acked = [line for _, lines in load.acked for line in lines]

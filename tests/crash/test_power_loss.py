@@ -88,6 +88,7 @@ def test_no_acknowledged_entry_is_missing_after_a_power_cut(run, tmp_path):
             where = "cut %d at event %d (%s) of %d, %s" % (n, at, events[at].op, len(events), mode)
             assert acked <= set(have), "%s: %s" % (where, differences(acked, set(have) & acked))
             assert len(have) == len(set(have)), "%s: %s" % (where, differences(set(have), have))
+            assert int(server.metrics()["cordwood_wal_missing_frames_total"]) == 0, where
             assert server.stop() == 0
         finally:
             server.kill()

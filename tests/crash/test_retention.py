@@ -62,6 +62,7 @@ def test_what_made_room_never_comes_back_after_kills_at_any_point(make_ingester,
             actions.one()
         timer.join()
         server.start()
+        assert int(server.metrics()["cordwood_wal_missing_frames_total"]) == 0
         have = check(server, actions.history)
         assert not gone & have, "entries that made room are back"
         gone |= acknowledged(actions.history) - have

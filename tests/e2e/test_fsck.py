@@ -248,6 +248,96 @@ def test_the_log_cut_anywhere(data, make_ingester, original):
     assert repaired(data, make_ingester)[1] == LATER
 
 
+NPUSHES, SMALL_SEGMENTS = 24, "wal: {segment_bytes: 1MiB}\nlimits_config: {discover_log_levels: false}\n"
+
+
+@pytest.fixture(scope="module")
+def long_log(tmp_path_factory):
+    """A directory whose entries are all in the log, in several segments, left by kill -9."""
+    from programs import Ingester
+    server = Ingester(tmp_path_factory.mktemp("long"), config=SMALL_SEGMENTS).start()
+    rng = random.Random(SEED)
+    try:
+        for i in range(NPUSHES):
+            server.push([({"app": "web"}, [(T + i * NS + j, "%04d %s" % (i, rng.randbytes(3000).hex())) for j in range(30)])])
+    finally:
+        server.kill()
+    assert len(store_files.segments(server.data)) >= 4
+    return server.data
+
+
+@pytest.fixture
+def segments(long_log, tmp_path):
+    shutil.copytree(long_log, tmp_path / "data")
+    return store_files.segments(tmp_path / "data")
+
+
+def pushes_of(path):
+    return sum(f.kind == 1 for f in store_files.frames(path))
+
+
+def pushes_served(server):
+    return len({e["line"][:4] for e in server.export('{app="web"}')})
+
+
+@pytest.mark.parametrize("nth", [0, 1, 2])
+def test_a_segment_that_is_missing_is_told_by_all_and_once_repaired_no_more(segments, nth, make_ingester):
+    data, n, frames = os.path.dirname(os.path.dirname(segments[0])), pushes_of(segments[nth]), store_files.frames(segments[nth])
+    os.unlink(segments[nth])
+    gap = "%d to %d" % (frames[0].seq, frames[-1].seq)
+    told = fsck(data, status=1)
+    assert "%s: frames %s, which come before it, are in no segment; it costs up to %d pushes\n" % (os.path.relpath(segments[nth + 1], data), gap, n) in told
+    assert "1 problem; lost: 0 entries in parts, up to %d pushes in the log" % n in told
+    done = cli("query", "-o", "raw", "--data-dir", data, '{app="web"}')
+    assert done.returncode == 4 and "frames %s of the log are missing" % gap in done.stderr.decode() and len(done.stdout.splitlines()) == 30 * (NPUSHES - n)
+    server = make_ingester("beside", data=shutil.copytree(data, data + "-beside"), config=SMALL_SEGMENTS).start()
+    assert pushes_served(server) == NPUSHES - n
+    assert int(server.metrics()["cordwood_wal_missing_frames_total"]) == len(frames)
+    assert "frames %s of the log are missing" % gap in server.log()
+    assert server.stop() == 0                     # what is left is in parts now: nothing of the log is needed
+    assert "clean" in fsck(server.data, status=0)
+    fsck(data, "--repair", status=1)
+    assert "clean" in fsck(data, status=0)
+    assert cli("query", "-o", "raw", "--data-dir", data, '{app="web"}').stderr == done.stderr.splitlines(True)[-1]
+    server = make_ingester(data=data, config=SMALL_SEGMENTS).start()
+    assert pushes_served(server) == NPUSHES - n and "are missing" not in server.log()
+
+
+def test_a_log_that_is_missing_although_parts_came_from_it_is_told(data, make_ingester):
+    shutil.rmtree(os.path.join(data, "wal"))
+    assert "wal: the newest segments are missing: the log ends before frame 1, and frames up to " in fsck(data, status=1)
+    assert b"the log lacks its newest segments" in cli("query", "--data-dir", data, '{app="web"}').stderr
+    server = make_ingester("beside", data=shutil.copytree(data, data + "-beside")).start()
+    assert "the log lacks its newest segments" in server.log()
+    assert repaired(data, make_ingester)[1] == LATER
+
+
+def test_swapped_segments_are_counted_once_and_a_cut_one_by_what_it_held(segments):
+    data, n = os.path.dirname(os.path.dirname(segments[0])), [pushes_of(path) for path in segments]
+    middle = store_files.frames(segments[1])[2]
+    whole = os.path.getsize(segments[1])
+    with open(segments[1], "rb") as f:
+        bytes_of_it = f.read()
+    os.truncate(segments[1], middle.start + 100)
+    assert "1 problem; lost: 0 entries in parts, %d pushes in the log" % (n[1] - 1) in fsck(data, status=1)
+    with open(segments[1], "wb") as f:
+        f.write(bytes_of_it)
+    last = store_files.frames(segments[-1])
+    with open(segments[-1], "rb") as f:
+        bytes_of_last = f.read()
+    os.truncate(segments[-1], last[0].end + 16)
+    assert "1 problem; lost: 0 entries in parts, at least 1 push in the log" in fsck(data, status=1)
+    with open(segments[-1], "wb") as f:
+        f.write(bytes_of_last)
+    assert os.path.getsize(segments[1]) == whole and "clean" in fsck(data, status=0)
+    os.rename(segments[0], segments[0] + ".away")
+    os.rename(segments[1], segments[0])
+    os.rename(segments[0] + ".away", segments[1])
+    assert "2 problems; lost: 0 entries in parts, up to %d pushes in the log" % (n[0] + n[1]) in fsck(data, status=1)
+    fsck(data, "--repair", status=1)
+    assert "clean" in fsck(data, status=0)
+
+
 def test_any_damage_is_told_and_repaired(original, tmp_path, make_ingester):
     """Random bytes of random files; whatever it is, the repaired directory is clean and serves a part of what was there."""
     rng = random.Random(SEED)

@@ -17,6 +17,7 @@ import time
 
 import pytest
 
+import store_files
 from programs import CLI, NS, cli, wait_for
 
 T = 1767571200 * NS                          # 2026-01-05T00:00:00Z
@@ -185,9 +186,28 @@ def test_damage_in_a_data_directory_is_told_and_costs_only_itself(ingester):
     for path in lost:
         os.rename(path, path + ".away")
     done = cli("query", "-o", "raw", "--data-dir", ingester.data, '{env="prod"}')
-    assert done.stdout == b"in the log\n" and b"are lost" in done.stderr
+    assert done.stdout == b"in the log\n" and b"are lost" in done.stderr and done.returncode == 4
+    assert cli("query", "-o", "raw", "--data-dir", ingester.data, '{env="none"}').returncode == 4
+    assert cli("instant-query", "--data-dir", ingester.data, 'sum(count_over_time({env="prod"}[87600h]))').returncode == 4
     for path in lost:
         os.rename(path + ".away", path)
+    whole = shutil.copytree(ingester.data, ingester.data + "-whole")
+    for how in ("cut", "block", "log"):
+        data = shutil.copytree(whole, ingester.data + "-" + how)
+        part = store_files.parts(data)[0]
+        if how == "cut":
+            os.truncate(part, os.path.getsize(part) // 2)
+        elif how == "block":
+            off, length, _ = store_files.Part(part).blocks[0]
+            for at in range(off, off + length, 16):
+                store_files.flip(part, at)
+        else:
+            segment = store_files.segments(data)[-1]
+            store_files.flip(segment, store_files.frames(segment)[-1].start + 70)
+        for verb, query in (("query", '{app=~".+"} |~ "."'), ("instant-query", 'sum(count_over_time({app=~".+"} |~ "." [87600h]))')):
+            done = cli(verb, "--data-dir", data, query)
+            assert done.returncode == 4 and done.stderr, (how, done)
+    assert cli("query", "--data-dir", whole, '{app=~".+"}').returncode == 0
     os.unlink(os.path.join(ingester.data, "catalog"))                                # made again from the parts, in memory
     done = cli("query", "-o", "raw", "--data-dir", ingester.data, '{env="prod"}')
     assert len(done.stdout.splitlines()) == 601 and not os.path.exists(os.path.join(ingester.data, "catalog"))

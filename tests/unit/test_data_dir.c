@@ -74,6 +74,7 @@ Test(data_dir, without_its_log_the_parts_are_there)
 {
     remove_named("wal");
     cr_assert_eq(count("one"), 242);
+    cr_assert_not_null(strstr(told, "the log lacks its newest segments"), "%s", told);
 }
 
 #define WAL "wal/0000000000000001.wal"

@@ -10,6 +10,7 @@
 #include "common/base/file.h"
 #include "common/base/hash.h"
 #include "common/store/wal_replay.h"
+#include "common/store/wal_salvage.h"
 #include "ingester/wal_writer.h"
 #include "tests/support/io_trace.h"
 
@@ -31,10 +32,15 @@ TestSuite(wal_writer, .init = setup, .fini = teardown);
 
 static struct cw_err err;
 
+static void begin_as(struct cw_wal_writer *writer, enum cw_wal_before before)
+{
+    cr_assert_eq(cw_wal_writer_begin(writer, CW_STR("\0\0\0\0\0\0\0\0"), before, 1, &err), 0, "%s",
+                 err.text);
+}
+
 static void begin(struct cw_wal_writer *writer)
 {
-    cr_assert_eq(cw_wal_writer_begin(writer, CW_STR("\0\0\0\0\0\0\0\0"), 1, &err), 0, "%s",
-                 err.text);
+    begin_as(writer, CW_WAL_BEFORE_NEEDED);
 }
 
 /* A push of one entry, as JSON: what replay decodes. */
@@ -66,7 +72,8 @@ static void put(struct cw_wal_writer *writer, const char *line)
 
 struct replayed {
     struct cw_buf lines;
-    size_t nmarks, ncheckpoints, nbad;
+    size_t nmarks, ncheckpoints, nbad, nmissing;
+    struct cw_wal_missing missing; /* the last */
     struct cw_wal_replayed done;
 };
 
@@ -106,6 +113,14 @@ static void on_bad_segment(void *ctx, uint64_t segment, const char *path, const 
     ((struct replayed *)ctx)->nbad++;
 }
 
+static void on_missing(void *ctx, const struct cw_wal_missing *missing)
+{
+    struct replayed *out = ctx;
+    cr_assert_leq(missing->first_seq, missing->last_seq);
+    out->missing = *missing;
+    out->nmissing++;
+}
+
 static struct replayed replay(uint64_t flushed_seq)
 {
     struct replayed out = {0};
@@ -114,7 +129,8 @@ static struct replayed replay(uint64_t flushed_seq)
                                     .frame = on_frame,
                                     .checkpoint = on_checkpoint,
                                     .bad = on_bad,
-                                    .bad_segment = on_bad_segment};
+                                    .bad_segment = on_bad_segment,
+                                    .missing = on_missing};
     cw_buf_init(&out.lines, 1 << 20);
     cr_assert_eq(cw_wal_replay(dir, flushed_seq, &ops, &out.done, &err), 0, "%s", err.text);
     cw_buf_z(&out.lines);
@@ -340,7 +356,9 @@ Test(wal_writer, a_segment_that_cannot_be_begun_leaves_no_file_and_is_tried_agai
     struct cw_wal_writer *writer = cw_wal_writer_new(dir, 1 << 20);
     limit_file(70);
     for (int i = 0; i < 3; i++)
-        cr_assert_lt(cw_wal_writer_begin(writer, CW_STR("\0\0\0\0\0\0\0\0"), 1, &err), 0);
+        cr_assert_lt(
+            cw_wal_writer_begin(writer, CW_STR("\0\0\0\0\0\0\0\0"), CW_WAL_BEFORE_NEEDED, 1, &err),
+            0);
     cr_assert_eq(nsegments_in_dir(), 0);
     limit_file(RLIM_INFINITY);
     begin(writer);
@@ -492,4 +510,128 @@ Test(wal_writer, large_and_small_bodies_in_one_group_keep_their_order)
     cr_assert_eq(out.nbad, 0);
     cw_buf_fini(&out.lines);
     free(big);
+}
+
+/* ---- frames that are missing ---- */
+
+static void remove_segment(unsigned segment)
+{
+    struct cw_buf path;
+    cw_buf_init(&path, 1000);
+    cw_wal_path(dir, segment, &path);
+    cr_assert_eq(unlink(cw_buf_z(&path)), 0);
+    cw_buf_fini(&path);
+}
+
+/* first 0: nothing is. */
+static void expect_missing(uint64_t flushed_seq, uint64_t first, uint64_t last, uint64_t segment)
+{
+    struct replayed out = replay(flushed_seq);
+    cr_assert_eq(out.nmissing, first > 0 ? 1u : 0u);
+    cr_assert_eq(out.missing.first_seq, first);
+    cr_assert_eq(out.missing.last_seq, last);
+    cr_assert_eq(out.missing.segment, segment);
+    cr_assert(!out.missing.is_told);
+    cw_buf_fini(&out.lines);
+}
+
+/* Segments 1 to 4, each a checkpoint and two pushes: frames 1 to 12. */
+static void write_four(enum cw_wal_before third)
+{
+    struct cw_wal_writer *writer = cw_wal_writer_new(dir, 1 << 20);
+    for (int i = 1; i <= 4; i++) {
+        begin_as(writer, i == 3 ? third : CW_WAL_BEFORE_NEEDED);
+        put(writer, "a");
+        put(writer, "b");
+    }
+    cw_wal_writer_close(&writer);
+}
+
+Test(wal_writer, a_segment_that_is_missing_between_others_is_told_unless_parts_have_its_frames)
+{
+    write_four(CW_WAL_BEFORE_NEEDED);
+    expect_missing(0, 0, 0, 0);
+    remove_segment(3);
+    expect_missing(0, 7, 9, 4);
+    expect_missing(8, 9, 9, 4);
+    expect_missing(9, 0, 0, 0);
+}
+
+Test(wal_writer, the_oldest_segment_that_is_missing_is_told_unless_parts_have_its_frames)
+{
+    write_four(CW_WAL_BEFORE_NEEDED);
+    remove_segment(1);
+    expect_missing(0, 1, 3, 2);
+    expect_missing(3, 0, 0, 0);
+}
+
+Test(wal_writer, nothing_is_missing_before_a_segment_that_needs_nothing_before_it)
+{
+    write_four(CW_WAL_BEFORE_SETTLED);
+    remove_segment(1);
+    expect_missing(0, 0, 0, 0);
+    remove_segment(2);
+    expect_missing(0, 0, 0, 0);
+}
+
+Test(wal_writer, the_oldest_segment_of_an_older_version_does_not_say_what_it_needs)
+{
+    struct cw_wal_writer *writer = cw_wal_writer_new(dir, 1 << 20);
+    for (int i = 1; i <= 3; i++) {
+        begin_as(writer, CW_WAL_BEFORE_UNKNOWN);
+        put(writer, "a");
+    }
+    cw_wal_writer_close(&writer);
+    remove_segment(1);
+    expect_missing(0, 0, 0, 0);
+    remove_segment(2);
+    expect_missing(0, 0, 0, 0);
+}
+
+Test(wal_writer, a_log_that_ends_before_what_is_flushed_lacks_its_newest_segments)
+{
+    write_four(CW_WAL_BEFORE_NEEDED);
+    expect_missing(12, 0, 0, 0);
+    remove_segment(4);
+    expect_missing(9, 0, 0, 0);
+    expect_missing(12, 10, 12, 0);
+    for (unsigned i = 1; i <= 3; i++)
+        remove_segment(i);
+    expect_missing(12, 1, 12, 0);
+    expect_missing(0, 0, 0, 0);
+}
+
+Test(wal_writer, frames_that_bad_bytes_took_are_told_as_told)
+{
+    struct stat st;
+    struct cw_buf path;
+    write_four(CW_WAL_BEFORE_NEEDED);
+    cw_buf_init(&path, 1000);
+    cw_wal_path(dir, 2, &path);
+    cr_assert_eq(stat(cw_buf_z(&path), &st), 0);
+    cr_assert_eq(truncate(path.ptr, st.st_size - 20), 0);
+    cw_buf_fini(&path);
+    struct replayed out = replay(0);
+    cr_assert_eq(out.nbad, 1);
+    cr_assert_eq(out.nmissing, 1);
+    cr_assert(out.missing.is_told);
+    cr_assert_eq(out.missing.first_seq, 6);
+    cr_assert_eq(out.missing.last_seq, 6);
+    cr_assert_eq(out.missing.segment, 3);
+    cw_buf_fini(&out.lines);
+}
+
+Test(wal_writer, frames_that_are_given_up_are_not_told_again)
+{
+    struct cw_buf path;
+    write_four(CW_WAL_BEFORE_NEEDED);
+    remove_segment(3);
+    cw_buf_init(&path, 1000);
+    cw_wal_path(dir, 4, &path);
+    cr_assert_eq(cw_wal_give_up_before(cw_buf_z(&path), 4, &err), 0, "%s", err.text);
+    cw_buf_fini(&path);
+    expect_missing(0, 0, 0, 0);
+    expect(0, "a b a b a b ");
+    remove_segment(1); /* another loss is */
+    expect_missing(0, 1, 3, 2);
 }

@@ -36,24 +36,34 @@ static int check_retention_stream(const void *value, struct cw_err *err)
     return 0;
 }
 
+/* As a user writes it. Makes *out. */
+static void bytes_text(int64_t bytes, struct cw_buf *out)
+{
+    static const struct cw_value_rule rule = {.kind = CW_KEY_BYTES};
+    cw_buf_init(out, 64);
+    cw_value_format(&rule, &bytes, out);
+}
+
 /* "0, or so many bytes at least". */
 static int check_floor(const void *value, int64_t floor, const char *zero, const char *why,
                        struct cw_err *err)
 {
-    static const struct cw_value_rule rule = {.kind = CW_KEY_BYTES};
     int64_t bytes = *(const int64_t *)value;
     struct cw_buf texts[2];
     if (bytes == 0 || bytes >= floor)
         return 0;
-    for (size_t i = 0; i < 2; i++) {
-        cw_buf_init(&texts[i], 64);
-        cw_value_format(&rule, i == 0 ? &bytes : &floor, &texts[i]);
-    }
+    bytes_text(bytes, &texts[0]);
+    bytes_text(floor, &texts[1]);
     cw_err_set(err, CW_E_INVALID, "%s is less than %s (or 0: %s): %s", cw_buf_z(&texts[0]),
                cw_buf_z(&texts[1]), zero, why);
     for (size_t i = 0; i < 2; i++)
         cw_buf_fini(&texts[i]);
     return err->code;
+}
+
+static int check_listen_address(const void *value, struct cw_err *err)
+{
+    return cw_http_host_check(*(const struct cw_str *)value, err);
 }
 
 static int check_memory_limit(const void *value, struct cw_err *err)
@@ -232,7 +242,7 @@ static const struct cw_key_def keys[] = {
      .doc = "Take the tenant from the header X-Scope-OrgID; without it everything belongs to the "
             "tenant `fake`."},
     {"server.http_listen_address", CW_KEY_STRING, AT(listen_address), .def = "127.0.0.1",
-     .doc = "Address to listen on; empty is all."},
+     .check = check_listen_address, .doc = "Address to listen on; empty is all."},
     {"server.http_listen_port", CW_KEY_INT, AT(listen_port), .def = "3100", .min = "0",
      .max = "65535", .doc = "Port to listen on; 0 is any."},
     {"server.check_origin", CW_KEY_BOOL, AT(check_origin), .def = "true",
@@ -264,8 +274,9 @@ static const struct cw_key_def keys[] = {
          "The memory budget, a ceiling for the head, pushes, connections, queries, answers, merges "
          "and caches together; what goes over it is refused with 429. The program itself takes some "
          "10 MiB beside it. At least 8MiB, and 64MiB for parts to be merged and deletes to be "
-         "carried out; 0 is a quarter of the machine or the cgroup, 64MiB at least. It also pays for "
-         "the connections of clients: one for each MiB, 1024 at most; when all are taken, one that "
+         "carried out; 0 is a quarter of the machine or the cgroup, 64MiB at least. An eighth of it "
+         "is for the bodies of requests: a larger push is refused with 413, and never taken. It also "
+         "pays for the connections of clients: one for each MiB, 1024 at most; when all are taken, one that "
          "waits for its client is closed for a new one."},
     {"memory.caches", CW_KEY_FLOAT, AT(memory_caches), .def = "0.125", .min = "0", .max = "0.9",
      .doc =
@@ -292,14 +303,14 @@ static const struct cw_key_def keys[] = {
     {"querier.tail_max_duration", CW_KEY_DURATION, AT(tail_max_duration_ns), .def = "1h",
      .min = "0", .doc = "End a live tail after so long (clients connect again); 0 is never."},
     {"distributor.otlp_config.default_resource_attributes_as_index_labels", CW_KEY_STRINGS,
-     AT(otlp_label_attributes), .def = CW_OTLP_LABEL_ATTRIBUTES,
+     AT(otlp_label_attributes), .def = CW_OTLP_LABEL_ATTRIBUTES, .flags = CW_KEY_RELOADED,
      .doc = "Attributes of OpenTelemetry's resources that are labels, unless a tenant's "
             "otlp_config ignores them."},
-    {"limits_config", CW_KEY_TABLE, AT(limits), .table = &limits_table,
+    {"limits_config", CW_KEY_TABLE, AT(limits), .table = &limits_table, .flags = CW_KEY_RELOADED,
      .doc = "The limits of every tenant."},
     {"overrides", CW_KEY_TABLE_MAP, AT(overrides), .table = &limits_table,
      .inherit = CW_KEY_AT(struct cw_ingester_config, limits), .check_name = check_tenant_name,
-     .doc = "Limits of single tenants, by name."},
+     .flags = CW_KEY_RELOADED, .doc = "Limits of single tenants, by name."},
 };
 
 /* Rules between keys. */
@@ -308,8 +319,16 @@ static int check_config(const void *value, struct cw_err *err)
     const struct cw_ingester_config *config = value;
     if (config->max_bytes == 0 || config->max_bytes >= config->wal_segment_bytes)
         return 0;
-    return cw_err_set(err, CW_E_INVALID,
-                      "storage.max_bytes is less than wal.segment_bytes: the log alone takes more");
+    struct cw_buf texts[2];
+    bytes_text(config->max_bytes, &texts[0]);
+    bytes_text(config->wal_segment_bytes, &texts[1]);
+    cw_err_set(
+        err, CW_E_INVALID,
+        "storage.max_bytes (%s) is less than wal.segment_bytes (%s): the log alone takes more",
+        cw_buf_z(&texts[0]), cw_buf_z(&texts[1]));
+    for (size_t i = 0; i < CW_COUNT(texts); i++)
+        cw_buf_fini(&texts[i]);
+    return err->code;
 }
 const struct cw_table_def cw_ingester_table = {.name = "ingester",
                                                .keys = keys,
@@ -353,10 +372,13 @@ static const struct cw_example_def examples[] = {
 const struct cw_command_def cw_ingester_command = {
     .name = "cordwood-ingester",
     .brief = "log server: takes pushes, stores entries, answers LogQL queries",
-    .doc = "Takes log entries over Loki's push API, keeps them in a data directory, and answers "
-           "Loki's query API on the same port.\n\n"
-           "SIGTERM and SIGINT flush and stop; SIGHUP reads the limits of the configuration file "
-           "again.",
+    .doc =
+        "Takes log entries over Loki's push API, keeps them in a data directory, and answers "
+        "Loki's query API on the same port.\n\n"
+        "SIGTERM and SIGINT flush and stop. SIGHUP reads limits_config, overrides and "
+        "distributor.otlp_config of the configuration file again; the other keys are read at the "
+        "start alone: the log names those that have changed, and /config goes on to show what is "
+        "in force.",
     .groups = groups,
     .config = &cw_ingester_table,
     .exits = exits,

@@ -103,7 +103,7 @@ const struct cw_metric_def cw_ingester_metric_defs[CW_M_NMETRICS] = {
     [CW_M_DELETES] = {"cordwood_deletes", CW_METRIC_GAUGE,
                       "Deletes, by state; processed ones are receipts.", .labels = {"state"}},
     [CW_M_READY] = {"cordwood_ready", CW_METRIC_GAUGE,
-                    "1 when the log is replayed and pushes are taken."},
+                    "1 when the log is replayed and the server does not stop, as /ready."},
 };
 
 static void collect_memory(struct cw_metrics *metrics, const struct cw_memory_budget *memory)

@@ -24,11 +24,12 @@
 enum {
     EXIT_FAILED = 1,
     /* Of the memory budget one part in so many is for bodies that are still being received, ... */
-    BODIES_SHARE = 8,
+    BODIES_SHARE = 8, /* its name stands in http_start() and in the doc of memory.limit */
     /* ... for the head and what is pushed, ... */
     STORE_SHARE = 2,
     /* ... and all but one part in so many for queries: some is always left for pushes. */
     NO_QUERIES_SHARE = 4,
+    RELOAD_NAMES_MAX = 64 << 10, /* the names of all keys */
 };
 
 struct server {
@@ -136,6 +137,7 @@ static int http_start(struct server *server, const struct cw_ingester_config *co
                                              .ctx = server,
                                              .body_budget_bytes =
                                                  server->ingester.memory.limit / BODIES_SHARE,
+                                             .body_budget_name = "an eighth of memory.limit",
                                              .memory = &server->ingester.memory};
     int rc = cw_http_server_new(&options, &server->http, err);
     cw_buf_fini(&listen);
@@ -224,8 +226,16 @@ static void reload(struct server *server)
         cw_ingester_config_free(&config);
         return;
     }
-    cw_tenants_reload(server->ingester.tenants, config);
+    struct cw_buf waiting;
+    cw_buf_init(&waiting, RELOAD_NAMES_MAX);
+    cw_tenants_reload(server->ingester.tenants, config, &waiting);
     cw_log_info("limits are read again");
+    if (waiting.len > 0)
+        cw_log_warn(
+            "the file has other values of keys that are read at the start alone, and need a "
+            "restart: %s",
+            cw_buf_z(&waiting));
+    cw_buf_fini(&waiting);
 }
 
 /* Until SIGTERM or SIGINT. The signals are blocked everywhere and taken here. */

@@ -97,7 +97,9 @@ const struct cw_http_route cw_ingester_routes[] = {
     {CW_HTTP_DELETE, "/loki/api/v1/delete", cw_delete_cancel_handle, 0, "Cancel a delete."},
     {CW_HTTP_GET, "/cordwood/v1/retention", cw_delete_retention_handle, 0,
      "What goes when: by age, bytes, free space and deletes."},
-    {CW_HTTP_GET, "/ready", handle_ready, 0, "200 when pushes are taken and the log is replayed."},
+    {CW_HTTP_GET, "/ready", handle_ready, 0,
+     "200 when the log is replayed, 503 before and while the server stops. A full disk, which refuses "
+     "pushes with 503 while queries go on, does not change it."},
     {CW_HTTP_GET, "/metrics", handle_metrics, 0, "The server's own metrics, as Prometheus text."},
     {CW_HTTP_GET, "/config", handle_config, 0, "The effective configuration, as YAML."},
     {CW_HTTP_GET, "/loki/api/v1/status/buildinfo", handle_buildinfo, 0, "The version."},

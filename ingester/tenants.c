@@ -96,10 +96,12 @@ void cw_tenants_free(struct cw_tenants **tenants)
     *tenants = NULL;
 }
 
-void cw_tenants_reload(struct cw_tenants *tenants, struct cw_ingester_config *config)
+void cw_tenants_reload(struct cw_tenants *tenants, struct cw_ingester_config *config,
+                       struct cw_buf *waiting)
 {
     pthread_rwlock_wrlock(&tenants->lock);
     struct cw_ingester_config *old = tenants->config;
+    cw_schema_keep(&cw_ingester_table, old, config, config->arena, waiting);
     struct tenant_rules *rules = tenants->rules;
     tenants->config = config;
     rules_make_all(tenants);

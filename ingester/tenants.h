@@ -19,10 +19,12 @@ struct cw_tenants;
 struct cw_tenants *cw_tenants_new(struct cw_ingester_config *config);
 bool cw_tenants_auth_enabled(const struct cw_tenants *tenants);
 void cw_tenants_free(struct cw_tenants **tenants);
-/* The limits of `config` from now on; takes it. What else it says needs a restart. */
-void cw_tenants_reload(struct cw_tenants *tenants, struct cw_ingester_config *config);
+/* The limits of `config` from now on; takes it. What else it says needs a restart: the names of such keys that have changed go to
+ * *waiting, and what is in force is still what is printed of them. */
+void cw_tenants_reload(struct cw_tenants *tenants, struct cw_ingester_config *config,
+                       struct cw_buf *waiting);
 
-/* The configuration as YAML, with the limits of now. */
+/* The configuration in force, as YAML. */
 void cw_tenants_print_config(struct cw_tenants *tenants, struct cw_buf *out);
 
 /* The tenant of a request; borrowed from the request. CW_E_UNAUTHORIZED, CW_E_INVALID. */

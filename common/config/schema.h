@@ -62,8 +62,8 @@ struct cw_config_table_map {
     size_t n;
 };
 
-/* A rule that a row cannot say, for the value at `value`. Its error is told with the place in the file. Of a table, 1: it is good for
- * nothing, and a warning quotes err's text as the reason. */
+/* A rule that a row cannot say, for the value at `value`. Its error is told with the place in the file: of a table, that of the key
+ * which the sentence begins with. Of a table, 1: it is good for nothing, and a warning quotes err's text as the reason. */
 typedef int (*cw_key_check_fn)(const void *value, struct cw_err *err);
 
 enum cw_key_flag {
@@ -71,6 +71,8 @@ enum cw_key_flag {
     CW_KEY_SECRET = 2,      /* --print-config shows <secret> */
     CW_KEY_ONE_OR_LIST = 4, /* STRINGS: a single text will do; it is split at commas */
     CW_KEY_REFUSED = 8,     /* IGNORED: not accepted after all; the error quotes .doc: what to do */
+    CW_KEY_RELOADED =
+        16, /* a reload puts the new value in force; without it the program's start did */
 };
 
 struct cw_table_def;
@@ -110,6 +112,10 @@ struct cw_table_def {
 void cw_schema_defaults(const struct cw_table_def *table, struct cw_arena *arena, void *out);
 /* The effective configuration as YAML. It loads back to the same values, but for secrets, and read without ${}. */
 void cw_schema_print(const struct cw_table_def *table, const void *values, struct cw_buf *out);
+/* For a reload: of `loaded`, keys of the table without CW_KEY_RELOADED are set to what is `in_force`. Those that differed are named in
+ * *kept, with ", " between them. Such keys are of one value each. Texts are copied into `arena`. */
+void cw_schema_keep(const struct cw_table_def *table, const void *in_force, void *loaded,
+                    struct cw_arena *arena, struct cw_buf *kept);
 /* Every default parses, lies within its bounds, enum names exist, no name twice. For unit tests of the tables. */
 int cw_schema_check(const struct cw_table_def *table, struct cw_err *err) CW_MUST_USE;
 /* The key of that table whose name is nearest to `name` below `prefix` ("" or "wal."), or NULL when none is near.

@@ -1,5 +1,6 @@
 #include "common/config/value.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "common/base/assert.h"
@@ -169,19 +170,18 @@ static int parse_float(const struct cw_value_rule *rule, struct cw_str text, dou
                        struct cw_err *err)
 {
     double value, bound;
-    if (!cw_str_to_f64(text, &value))
+    if (!cw_str_to_f64(text, &value) || isnan(value))
         return fail_kind(rule, text, err);
     text = cw_str_sub(text, 0, SHOWN_BYTES);
-    /* Written so that NaN, which compares with nothing, is outside. */
     if (rule->min != NULL) {
         CW_ASSERT(cw_str_to_f64(cw_str_of(rule->min), &bound));
-        if (!(value >= bound))
+        if (value < bound)
             return cw_err_set(err, CW_E_INVALID, "%.*s is less than %s", CW_STR_ARG(text),
                               rule->min);
     }
     if (rule->max != NULL) {
         CW_ASSERT(cw_str_to_f64(cw_str_of(rule->max), &bound));
-        if (!(value <= bound))
+        if (value > bound)
             return cw_err_set(err, CW_E_INVALID, "%.*s is more than %s", CW_STR_ARG(text),
                               rule->max);
     }

@@ -19,7 +19,7 @@ struct frame {
     const struct cw_table_def *table;
     char *base;
     yaml_node_t *node;      /* of its mapping; NULL where the file has none */
-    bool *seen;             /* per row of the table */
+    yaml_node_t **values;   /* per row of the table; NULL where the file has none */
     struct deferred *later; /* maps of tables that inherit from a sibling */
     const struct path *path;
 };
@@ -550,7 +550,7 @@ static void bind_pair(struct cw_yaml_bind *bind, struct frame *frame, const stru
             bind_level(bind, frame, pair->value, inner, path, depth + 1);
         return;
     }
-    frame->seen[key - frame->table->keys] = true;
+    frame->values[key - frame->table->keys] = pair->value;
     if (key->inherit != 0) {
         struct deferred *later = CW_ARENA_NEW(bind->arena, struct deferred);
         *later = (struct deferred){frame->later, key, pair->value, path, depth};
@@ -594,12 +594,24 @@ static void check_one_of(struct cw_yaml_bind *bind, const struct frame *frame, s
                 in.z, table->keys[first].name, table->keys[second].name, table->name);
 }
 
+/* Where to tell what the check of a table found: at the value of the key that its sentence begins with, else at the mapping. */
+static const yaml_node_t *place_of_rule(const struct frame *frame, const char *text)
+{
+    size_t len = strcspn(text, " :");
+    for (size_t i = 0; i < frame->table->nkeys; i++) {
+        if (frame->values[i] != NULL &&
+            cw_str_eqz(cw_str_make(text, len), frame->table->keys[i].name))
+            return frame->values[i];
+    }
+    return frame->node;
+}
+
 static void check_struct(struct cw_yaml_bind *bind, const struct frame *frame, size_t before)
 {
     const struct cw_table_def *table = frame->table;
     struct path_text in = path_text(frame->path);
     for (size_t i = 0; i < table->nkeys; i++) {
-        if ((table->keys[i].flags & CW_KEY_REQUIRED) && !frame->seen[i])
+        if ((table->keys[i].flags & CW_KEY_REQUIRED) && frame->values[i] == NULL)
             problem(bind, frame->node, "%s%sthe key \"%s\" is missing", in.z,
                     in.z[0] != '\0' ? ": " : "", table->keys[i].name);
     }
@@ -611,7 +623,8 @@ static void check_struct(struct cw_yaml_bind *bind, const struct frame *frame, s
     struct cw_err err = {0};
     int rc = table->check(frame->base, &err);
     if (rc < 0)
-        problem(bind, frame->node, "%s%s%s", in.z, in.z[0] != '\0' ? ": " : "", err.text);
+        problem(bind, place_of_rule(frame, err.text), "%s%s%s", in.z, in.z[0] != '\0' ? ": " : "",
+                err.text);
     else if (rc > 0)
         warning(bind, frame->node, in.z, err.text);
 }
@@ -622,9 +635,9 @@ static void bind_struct(struct cw_yaml_bind *bind, const struct cw_table_def *ta
     struct frame frame = {.table = table, .base = base, .node = node, .path = path};
     size_t before = bind->problems->nerrors + bind->problems->nmore;
     if ((node != NULL && !visit(bind, node, depth)) ||
-        !afford(bind, node, table->nkeys, sizeof *frame.seen))
+        !afford(bind, node, table->nkeys, sizeof(*frame.values)))
         return;
-    frame.seen = CW_ARENA_ARRAY(bind->arena, bool, table->nkeys);
+    frame.values = CW_ARENA_ARRAY(bind->arena, yaml_node_t *, table->nkeys);
     if (!is_null(node)) {
         if (!wants_node(bind, node, YAML_MAPPING_NODE, CW_KEY_TABLE, path))
             return;

@@ -37,7 +37,45 @@ int cw_http_listen_split(struct cw_str listen, struct cw_str *host, int64_t *por
         return cw_err_set(err, CW_E_INVALID,
                           "\"%.*s\": an IPv6 address stands in brackets: [::1]:3100",
                           CW_STR_ARG(listen));
-    return 0;
+    int rc = cw_http_host_check(*host, err);
+    return rc < 0 ? cw_err_wrap(err, "\"%.*s\"", CW_STR_ARG(cw_str_sub(listen, 0, 80))) : 0;
+}
+
+static bool is_ipv6(struct cw_str text)
+{
+    struct in6_addr ignored;
+    char z[INET6_ADDRSTRLEN];
+    ptrdiff_t zone = cw_str_find_byte(text, '%');
+    size_t len = zone < 0 ? text.len : (size_t)zone;
+    if (len >= sizeof z || (zone >= 0 && len + 1 == text.len))
+        return false;
+    memcpy(z, text.ptr, len);
+    z[len] = '\0';
+    return inet_pton(AF_INET6, z, &ignored) == 1;
+}
+
+/* A name that DNS or /etc/hosts may know; an IPv4 address is written with the same letters. */
+static bool is_host_name(struct cw_str text)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        char c = text.ptr[i];
+        if (!(c >= 'a' && c <= 'z') && !(c >= 'A' && c <= 'Z') && !(c >= '0' && c <= '9') &&
+            c != '.' && c != '-' && c != '_' && (unsigned char)c < 0x80)
+            return false;
+    }
+    return text.len < HOST_BYTES;
+}
+
+int cw_http_host_check(struct cw_str host, struct cw_err *err)
+{
+    struct cw_str inner = host;
+    bool brackets = host.len >= 2 && host.ptr[0] == '[' && host.ptr[host.len - 1] == ']';
+    if (brackets)
+        inner = cw_str_sub(host, 1, host.len - 1);
+    if (is_ipv6(inner) || (!brackets && is_host_name(host)))
+        return 0;
+    return cw_err_set(err, CW_E_INVALID, "\"%.*s\" is neither an IP address nor the name of a host",
+                      CW_STR_ARG(cw_str_sub(host, 0, 80)));
 }
 
 static int split_address(const char *listen, struct host_port *out, struct cw_err *err)

@@ -25,6 +25,10 @@ int cw_http_listen_open(const char *listen, struct cw_http_listen *out,
 int cw_http_listen_split(struct cw_str listen, struct cw_str *host, int64_t *port,
                          struct cw_err *err) CW_MUST_USE;
 
+/* Could it be the host of an address: empty, an IP address (IPv6 with brackets or without, and with a zone), or by its letters the
+ * name of a host? */
+int cw_http_host_check(struct cw_str host, struct cw_err *err) CW_MUST_USE;
+
 /* Whether the text is an address at all, CW_E_INVALID if not; asks neither the network nor a name server. */
 int cw_http_listen_check(const char *listen, struct cw_err *err) CW_MUST_USE;
 

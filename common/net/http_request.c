@@ -40,11 +40,14 @@ static void request_done(struct cw_http_request *request)
 
 bool http_body_fits(const struct cw_http_request *request, uint64_t bytes, struct cw_err *err)
 {
-    size_t most = request->server->options.body_budget_bytes;
+    const struct cw_http_server_options *options = &request->server->options;
+    size_t most = options->body_budget_bytes;
     if (most == 0 || bytes <= most)
         return true;
     cw_err_set(err, CW_E_TOO_LARGE,
-               "the request body is larger than the memory for all of them (%zu bytes)", most);
+               "the request body is larger than %zu bytes, which is all the memory for bodies%s%s",
+               most, options->body_budget_name != NULL ? ": " : "",
+               options->body_budget_name != NULL ? options->body_budget_name : "");
     return false;
 }
 

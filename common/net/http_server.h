@@ -61,6 +61,8 @@ struct cw_http_server_options {
     unsigned idle_timeout_s;
     /* All bodies under way together; over it 429 with Retry-After. 0: no bound but the routes'. */
     size_t body_budget_bytes;
+    const char
+        *body_budget_name; /* what it is, for the 413 of a body that is larger; NULL without */
     /* Connections, bodies under way and answers until they are sent draw from it; may be NULL. */
     struct cw_memory_budget *memory;
     struct cw_str

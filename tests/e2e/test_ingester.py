@@ -69,7 +69,7 @@ def test_an_address_that_is_taken_ends_the_start_with_1(ingester, tmp_path):
     assert done.returncode == 1 and ingester.address.encode() in done.stderr, done.stderr
 
 
-@pytest.mark.parametrize("address", ["nonsense", "127.0.0.1:99999", "::1:3100"])
+@pytest.mark.parametrize("address", ["nonsense", "127.0.0.1:99999", "::1:3100", "not an address:3100"])
 def test_an_address_that_is_none_is_wrong_usage_and_makes_no_data_directory(tmp_path, address):
     done = run("--listen", address, "--data-dir", str(tmp_path / "data"))
     assert done.returncode == 2 and address.encode() in done.stderr and not (tmp_path / "data").exists(), done
@@ -144,6 +144,20 @@ def test_sighup_reads_the_limits_again_and_keeps_them_when_the_file_is_bad(make_
     server.process.send_signal(signal.SIGHUP)
     wait_for("refusal", lambda: "not read again" in server.log())
     assert server.push([({"a": "b"}, [(now(), "longer than ten bytes again")])])[0] == 204
+
+
+def test_config_shows_what_is_in_force_and_a_reload_names_what_wants_a_restart(make_ingester):
+    config = "storage: {merge_codec: %s, delete_cancel_period: %s}\nmemory: {limit: %s}\nlimits_config: {max_line_size: %s}\n"
+    server = make_ingester(config=config % ("lz4", "24h", "64MiB", "10KB")).start()
+    path = server.argv[server.argv.index("--config") + 1]
+    shown = server.ask("GET", "/config")[1].decode()
+    with open(path, "w") as f:
+        f.write(config % ("zstd", "1s", "32MiB", "20KB"))
+    for n in (1, 2):                                                        # the second time against what is in force, not against the file
+        server.process.send_signal(signal.SIGHUP)
+        wait_for("reload", lambda: server.log().count("need a restart") == n)
+        assert "restart: memory.limit, storage.merge_codec, storage.delete_cancel_period" in server.log()
+    assert server.ask("GET", "/config")[1].decode() == shown.replace("max_line_size: 10KiB", "max_line_size: 20KiB") != shown
 
 
 def test_overrides_hold_for_their_tenant_alone(make_ingester):

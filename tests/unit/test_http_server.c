@@ -654,7 +654,8 @@ Test(http_server, bodies_over_the_budget_of_all_are_429_and_one_over_it_alone_41
 {
     static const char head[] = "POST /echo HTTP/1.1\r\n" HOST "Content-Length: 900\r\n\r\n";
     char zeros[2000] = {0};
-    start((struct cw_http_server_options){.nthreads = 1, .body_budget_bytes = 1000});
+    start((struct cw_http_server_options){
+        .nthreads = 1, .body_budget_bytes = 1000, .body_budget_name = "a key's"});
     struct cw_buf text;
     cw_buf_init(&text, 1 << 20);
     cw_buf_addz(&text, "POST /echo HTTP/1.1\r\n" HOST "Content-Length: 2000\r\n\r\n");
@@ -662,6 +663,9 @@ Test(http_server, bodies_over_the_budget_of_all_are_429_and_one_over_it_alone_41
         cw_buf_addc(&text, 'b');
     struct http_reply reply = http_socket_ask(address, cw_buf_z(&text));
     cr_expect_eq(reply.status, 413);
+    cr_expect_str_eq(cw_buf_z(&reply.body),
+                     "the request body is larger than 1000 bytes, which is all the memory for "
+                     "bodies: a key's\n");
     http_reply_fini(&reply);
     cw_buf_fini(&text);
     /* One is under way, without its last byte; the answer to another says that the bytes sent were looked at. */

@@ -201,3 +201,35 @@ Test(schema, a_mapping_is_printed_though_its_first_key_was_not_given)
     cr_expect_str_eq(cw_buf_z(&out), "m:\n  b: \"2\"\n");
     cw_buf_fini(&out);
 }
+
+Test(schema, a_reload_keeps_what_only_a_start_can_change_and_names_it)
+{
+    static const struct cw_key_def rows[] = {
+        {"wal.dir", CW_KEY_STRING, offsetof(struct config, dir), .doc = "Folder."},
+        {"wal.sync", CW_KEY_BOOL, offsetof(struct config, sync), .doc = "Sync."},
+        {"age", CW_KEY_DURATION, offsetof(struct config, age_ns), .doc = "Age."},
+        {"count", CW_KEY_INT, offsetof(struct config, count), .flags = CW_KEY_RELOADED,
+         .doc = "N."},
+        {"ratio", CW_KEY_FLOAT, offsetof(struct config, ratio), .doc = "Ratio."},
+        {"level", CW_KEY_ENUM, offsetof(struct config, level), .names = levels, .doc = "Level."},
+        {"hosts", CW_KEY_STRINGS, offsetof(struct config, hosts), .flags = CW_KEY_RELOADED,
+         .doc = "Hosts."},
+        {"old", CW_KEY_IGNORED, .doc = "Nothing."},
+    };
+    static const struct cw_table_def some = CW_TABLE("some", rows, struct config);
+    struct cw_arena *arena = cw_arena_new();
+    struct config old = {.dir = CW_STR("/old"), .sync = true, .age_ns = 1, .count = 2, .ratio = 3},
+                  new = {.dir = CW_STR("/old"), .sync = true, .age_ns = 1, .count = 7, .ratio = 3};
+    struct cw_buf kept;
+    cw_buf_init(&kept, 4096);
+    cw_schema_keep(&some, &old, &new, arena, &kept);
+    cr_expect_eq(kept.len, 0, "%s", cw_buf_z(&kept));
+    cr_expect_eq(new.count, 7);
+    new = (struct config){.dir = CW_STR("/new"), .age_ns = 5, .ratio = 6, .level = 1};
+    cw_schema_keep(&some, &old, &new, arena, &kept);
+    cr_expect_str_eq(cw_buf_z(&kept), "wal.dir, wal.sync, age, ratio, level");
+    cr_expect(cw_str_eqz(new.dir, "/old") && new.dir.ptr != old.dir.ptr);
+    cr_expect(new.sync &&new.age_ns == 1 && new.ratio == 3 && new.level == 0 && new.count == 0);
+    cw_buf_fini(&kept);
+    cw_arena_free(&arena);
+}

@@ -62,10 +62,16 @@ static int look_at(struct cw_log_file *file, struct cw_str head, struct cw_err *
         file->codec = magics[i].codec;
         return 0;
     }
-    ptrdiff_t nul = cw_str_find_byte(head, '\0');
-    if (nul >= 0)
-        return cw_err_set(err, CW_E_INVALID, "%s: no text, a NUL byte is at offset %td", file->name,
-                          nul);
+    size_t nnuls = 0, nruns = 0;
+    for (size_t i = 0; i < head.len; i++) {
+        nnuls += head.ptr[i] == '\0';
+        nruns += head.ptr[i] == '\0' && (i == 0 || head.ptr[i - 1] != '\0');
+    }
+    if (nruns > 1 + (head.len - nnuls) / CW_LOG_FILE_NUL_RUN_BYTES)
+        return cw_err_set(err, CW_E_INVALID,
+                          "%s: a binary file, no text: %zu of its first %zu bytes are NULs, the "
+                          "first at offset %td",
+                          file->name, nnuls, head.len, cw_str_find_byte(head, '\0'));
     return 0;
 }
 
@@ -154,10 +160,40 @@ struct load {
     bool skipping;              /* the text goes on with a line that was too long */
 };
 
-static ptrdiff_t find_last_newline(struct cw_str text)
+/* Where the last line that has an end has it: at a newline or a NUL; -1: nowhere. */
+static ptrdiff_t find_last_end(struct cw_str text)
 {
-    const char *at = text.len > 0 ? memrchr(text.ptr, '\n', text.len) : NULL;
-    return at != NULL ? at - text.ptr : -1;
+    const char *newline = text.len > 0 ? memrchr(text.ptr, '\n', text.len) : NULL;
+    size_t behind = newline != NULL ? (size_t)(newline + 1 - text.ptr) : 0;
+    const char *nul =
+        text.len > behind ? memrchr(text.ptr + behind, '\0', text.len - behind) : NULL;
+    if (nul != NULL)
+        return nul - text.ptr;
+    return newline != NULL ? newline - text.ptr : -1;
+}
+
+/* Where the first line ends; -1: nowhere. */
+static ptrdiff_t find_end(struct cw_str text)
+{
+    ptrdiff_t newline = cw_str_find_byte(text, '\n');
+    ptrdiff_t nul =
+        cw_str_find_byte(cw_str_sub(text, 0, newline < 0 ? text.len : (size_t)newline), '\0');
+    return nul >= 0 ? nul : newline;
+}
+
+/* A run of NULs becomes a newline where a line stands before it, and nothing elsewhere. Returns what is left of the length. */
+static size_t drop_nuls(char *text, size_t len)
+{
+    char *nul = len > 0 ? memchr(text, '\0', len) : NULL, *out = nul;
+    if (nul == NULL)
+        return len;
+    for (const char *at = nul; at < text + len; at++) {
+        if (*at != '\0')
+            *out++ = *at;
+        else if (out > text && out[-1] != '\n')
+            *out++ = '\n';
+    }
+    return (size_t)(out - text);
 }
 
 static void drop_front(struct cw_buf *text, size_t n)
@@ -171,7 +207,7 @@ static void skip_long(struct load *load)
 {
     if (!load->skipping)
         return;
-    ptrdiff_t newline = cw_str_find_byte(cw_buf_str(&load->text), '\n');
+    ptrdiff_t newline = find_end(cw_buf_str(&load->text));
     load->skipping = newline < 0;
     drop_front(&load->text, newline < 0 ? load->text.len : (size_t)newline + 1);
 }
@@ -182,7 +218,7 @@ static int load_chunk(struct load *load, struct cw_err *err)
     skip_long(load);
     if (load->text.len < CW_LOG_FILE_CHUNK_BYTES)
         return 0;
-    ptrdiff_t newline = find_last_newline(cw_buf_str(&load->text));
+    ptrdiff_t newline = find_last_end(cw_buf_str(&load->text));
     if (newline < 0) {
         atomic_store(&load->file->long_lines, true);
         load->skipping = true;
@@ -319,16 +355,16 @@ static int append_at(struct cw_log_file *file, uint64_t off, size_t n, struct cw
 static int append_tail(struct cw_log_file *file, uint64_t off, struct cw_buf *out,
                        struct cw_err *err)
 {
-    size_t line = (size_t)(find_last_newline(cw_buf_str(out)) + 1);
+    size_t line = (size_t)(find_last_end(cw_buf_str(out)) + 1);
     while (off < file->size && out->len - line <= CW_LIMIT_LINE_BYTES) {
         size_t n = (size_t)CW_MIN(file->size - off, (uint64_t)TAIL_BYTES), before = out->len;
         int rc = append_at(file, off, n, out, err);
         if (rc < 0)
             return rc;
         off += n;
-        const char *newline = memchr(out->ptr + before, '\n', out->len - before);
-        if (newline != NULL) {
-            out->len = (size_t)(newline + 1 - out->ptr);
+        ptrdiff_t end = find_end(cw_str_make(out->ptr + before, out->len - before));
+        if (end >= 0) {
+            out->len = before + (size_t)end + 1;
             return 0;
         }
         if (out->len - before < n)
@@ -349,11 +385,14 @@ static int read_plain(struct cw_log_file *file, size_t chunk, struct cw_buf *roo
     size_t n = (size_t)CW_MIN(file->size - from, (uint64_t)CW_LOG_FILE_CHUNK_BYTES), begin = 0;
     int rc = append_at(file, from - ahead, n + ahead, room, err);
     if (rc == 0 && ahead > 0) {
-        ptrdiff_t newline = cw_str_find_byte(cw_buf_str(room), '\n');
-        begin = newline < 0 ? room->len : (size_t)newline + 1;
+        ptrdiff_t end = find_end(cw_buf_str(room));
+        begin = end < 0 ? room->len : (size_t)end + 1;
     }
-    if (rc == 0 && room->len > begin && room->ptr[room->len - 1] != '\n')
+    if (rc == 0 && room->len > begin && room->ptr[room->len - 1] != '\n' &&
+        room->ptr[room->len - 1] != '\0')
         rc = append_tail(file, from + n, room, err);
+    if (rc == 0 && room->len > begin)
+        room->len = begin + drop_nuls(room->ptr + begin, room->len - begin);
     if (rc == 0)
         *lines_out = cw_str_sub(cw_buf_str(room), begin, room->len);
     return rc;
@@ -366,6 +405,8 @@ int cw_log_file_read(struct cw_log_file *file, size_t chunk, struct cw_buf *room
     if (file->spool == NULL)
         return read_plain(file, chunk, room, lines_out, err);
     int rc = cw_spool_read(file->spool, chunk, room, err);
+    if (rc == 0)
+        room->len = drop_nuls(room->ptr, room->len);
     *lines_out = cw_buf_str(room);
     return rc;
 }

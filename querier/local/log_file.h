@@ -3,6 +3,7 @@
  *
  * Chunks     A line belongs to the chunk that its first byte lies in. A plain file is read where it lies; what is compressed (gzip,
  *            zstd: told by the first bytes, whatever the name) or comes through a pipe is read once, at the start, into a spool.
+ * NULs       A run of NULs ends a line and is none itself. With more runs than text has (CW_LOG_FILE_NUL_RUN_BYTES) it is a binary.
  * Lines      A line of more than CW_LIMIT_LINE_BYTES is left out, whatever the server's limit is: it is held in memory.
  * Growing    What is behind the size that the file had when it was opened is not seen.
  *
@@ -20,8 +21,11 @@
 
 /* Small enough for the cache of a core, large enough that a chunk costs little beside its bytes. */
 #define CW_LOG_FILE_CHUNK_BYTES (1u << 20)
-/* A NUL among so many first bytes: that is no text. */
+/* So many first bytes tell whether it is text. */
 #define CW_LOG_FILE_TEXT_BYTES 8192
+/* Text may hold runs of NULs: one, and one more for so many other bytes. A file that was cut while its writer went on begins with
+ * one, a write that a crash lost leaves one between lines of a hundred bytes and more; what is binary has one each few bytes. */
+#define CW_LOG_FILE_NUL_RUN_BYTES 256
 
 struct cw_log_file;
 

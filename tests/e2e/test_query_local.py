@@ -399,7 +399,8 @@ def test_a_file_that_cannot_be_read_is_told_and_the_others_are_read(tmp_path):
     good = tmp_path / "good.log"
     good.write_text("2026-01-05T00:00:00Z good\n")
     data = b"".join(b"2026-01-05T00:00:%02dZ line %d\n" % (i % 60, random.Random(i).randrange(10 ** 9)) for i in range(20000))
-    cases = {"missing.log": (None, b"No such file"), "folder": ("folder", b"a folder"), "elf": (b"\x7fELF\0\0\0\0", b"NUL byte is at offset 4"),
+    cases = {"missing.log": (None, b"No such file"), "folder": ("folder", b"a folder"), "elf": (b"\x7fELF\2\1\1" + b"\0" * 9 + b"\3\0>\0\1\0\0\0", b"a binary file, no text: 14 of its first 24 bytes are NULs, the first at offset 7"),
+             "utf16.log": ("2026-01-05T00:00:00Z wide\n".encode("utf-16"), b"a binary file"),
              "a.bz2": (bz2.compress(b"x" * 100), b"bzip2"), "a.xz": (lzma.compress(b"x" * 100), b"xz"),
              "cut.gz": (gzip.compress(data)[:60000], b"ends too early"), "bad.gz": (gzip.compress(data)[:60000] + b"garbage" * 1000, b"what comes before is read"),
              "long.log": (b"2026-01-05T00:00:00Z " + b"x" * (300 << 10) + b"\n2026-01-05T00:00:01Z behind\n", b"more than 262144 bytes")}
@@ -418,6 +419,24 @@ def test_a_file_that_cannot_be_read_is_told_and_the_others_are_read(tmp_path):
             assert name == "bad.gz" or len(set(read) - set(data.splitlines())) <= 1, name   # and a line cut there
         if name == "long.log":
             assert b"2026-01-05T00:00:01Z behind" in done.stdout.splitlines()
+
+
+def test_nuls_in_a_log_end_lines_and_are_none(tmp_path):
+    """Of a file that was cut while its writer went on, a write that a crash lost, and a hole of more than a chunk."""
+    lines = ["2026-01-05T00:%02d:%02dZ line %d %s" % (i // 60 % 60, i % 60, i, "x" * 60) for i in range(1000)]
+    text = ["\n".join(lines[at:at + 250]) + "\n" for at in range(0, 1000, 250)]
+    cut = tmp_path / "cut.log"
+    cut.write_bytes(b"\0" * 5000 + text[0].encode() + b"\0" * 300 + text[1].encode()[:-1] + b"\0" * (3 << 20) + text[2].encode() + b"\n" + text[3].encode() + b"\0" * 100)
+    want = sorted(lines + [""])
+    for how in (["--file", str(cut)], ["--stdin"]):
+        done = cli("query", "-o", "raw", *how, '{}', stdin=cut.read_bytes() if how == ["--stdin"] else None)
+        assert done.returncode == 0, (how, done.stderr)
+        assert sorted(done.stdout.decode().splitlines()) == want, how
+    with open(tmp_path / "hole.log", "wb") as f:                                            # all of the first bytes are NULs
+        f.seek((64 << 20) + 5)
+        f.write(b"2026-01-05T00:00:00Z behind the hole\n")
+    done = cli("query", "-o", "raw", "--file", str(tmp_path / "hole.log"), '{}')
+    assert done.returncode == 0 and done.stdout == b"2026-01-05T00:00:00Z behind the hole\n", done
 
 
 def test_a_file_without_permission_is_told(public_path):

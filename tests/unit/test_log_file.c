@@ -1,6 +1,7 @@
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "common/base/arena.h"
@@ -125,6 +126,53 @@ Test(log_file, lines_of_exactly_a_chunk_begin_where_they_do)
     free(filler);
 }
 
+/* One run of NULs, of several lengths, at every place around the border of two chunks; another in front. */
+Test(log_file, nuls_end_lines_and_are_none)
+{
+    static const size_t runs[] = {1, 2, 7, CW_LOG_FILE_CHUNK_BYTES + 3,
+                                  3 * CW_LOG_FILE_CHUNK_BYTES};
+    static const char front[] = "first\n\n", behind[] = "behind\n";
+    char name[32];
+    for (size_t i = 0; i < 2 * sizeof runs / sizeof runs[0] * 9; i++) {
+        size_t run = runs[i / 2 % 5], at = CW_LOG_FILE_CHUNK_BYTES - 4 + i / 10;
+        struct cw_buf text, want, got, packed;
+        cw_buf_init(&text, SIZE_MAX);
+        cw_buf_init(&want, SIZE_MAX);
+        cw_buf_init(&got, SIZE_MAX);
+        cw_buf_init(&packed, SIZE_MAX);
+        memset(cw_buf_reserve(&text, 100), '\0', 100);
+        text.len += 100;
+        cw_buf_addz(&text, front);
+        while (text.len + 50 < at)
+            cw_buf_addz(&text, "a line of thirty-one characters\n");
+        cw_buf_addz(&text, at % 2 ? "\n" : "");
+        while (text.len < at)
+            cw_buf_addc(&text, 'x');
+        cw_buf_add(&want, text.ptr + 100, text.len - 100);
+        cw_buf_addc(&want, '\n');
+        memset(cw_buf_reserve(&text, run), '\0', run);
+        text.len += run;
+        cw_buf_addz(&text, behind);
+        cw_buf_addz(&want, behind);
+        if (i % 2)
+            cr_assert_eq(cw_codec_compress(CW_CODEC_ZSTD, cw_buf_str(&text), &packed, &err), 0);
+        struct cw_str bytes = cw_buf_str(i % 2 ? &packed : &text);
+        snprintf(name, sizeof name, "nuls.%zu", i);
+        cw_log_folder_append_bytes(&folder, name, bytes.ptr, bytes.len);
+        struct cw_log_file *file = open_named(name);
+        read_all(file, &got);
+        cr_expect(cw_str_eq(cw_buf_str(&want), cw_buf_str(&got)), "%zu NULs at %zu: %zu, not %zu",
+                  run, at, got.len, want.len);
+        cr_expect_not(cw_log_file_has_long_lines(file));
+        cw_log_file_close(&file);
+        unlink(cw_log_folder_path(&folder, name));
+        cw_buf_fini(&text);
+        cw_buf_fini(&want);
+        cw_buf_fini(&got);
+        cw_buf_fini(&packed);
+    }
+}
+
 Test(log_file, a_line_that_is_too_long_goes_and_the_others_stay)
 {
     struct cw_buf text, packed;
@@ -175,7 +223,7 @@ Test(log_file, a_file_that_is_cut_while_it_is_read_ends_there)
 Test(log_file, what_is_no_log_is_told_by_name)
 {
     cw_log_folder_mkdir(&folder, "folder");
-    cw_log_folder_append_bytes(&folder, "nul", "a\0b", 3);
+    cw_log_folder_append_bytes(&folder, "nul", "a\0b\0c", 5);
     cw_log_folder_append(&folder, "bz", "BZh91AY");
     cw_log_folder_append(&folder, "xz",
                          "\xfd"
@@ -185,8 +233,10 @@ Test(log_file, what_is_no_log_is_told_by_name)
         int code;
         const char *says;
     } rows[] = {
-        {"none", CW_E_NOT_FOUND, "No such file"}, {"folder", CW_E_INVALID, "a folder"},
-        {"nul", CW_E_INVALID, "offset 1"},        {"bz", CW_E_INVALID, "bzip2 -dc"},
+        {"none", CW_E_NOT_FOUND, "No such file"},
+        {"folder", CW_E_INVALID, "a folder"},
+        {"nul", CW_E_INVALID, "2 of its first 5 bytes are NULs, the first at offset 1"},
+        {"bz", CW_E_INVALID, "bzip2 -dc"},
         {"xz", CW_E_INVALID, "xz -dc"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {

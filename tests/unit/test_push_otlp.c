@@ -330,17 +330,27 @@ Test(push_otlp, a_service_name_that_is_no_label_is_one_all_the_same)
     cw_otlp_mapping_unref(&mapping);
 }
 
-Test(push_otlp, what_has_no_name_or_no_value_is_no_label)
+Test(push_otlp, what_has_no_value_is_no_label_and_what_has_no_name_is_refused)
 {
     struct cw_otlp_mapping *mapping = cw_otlp_mapping_new(false);
     const struct cw_otlp_rule all = {.action = CW_OTLP_LABEL, .regex = CW_STR(".*")};
     cr_assert_eq(cw_otlp_mapping_add(mapping, CW_OTLP_RESOURCE, &all, &err), 0);
     cr_assert_eq(json_mapped("{\"resourceLogs\":[" RESOURCE(
-                                 ATTRIBUTE("", "x") "," ATTRIBUTE("empty", "") "," ATTRIBUTE(
-                                     "service.name", "s"),
+                                 ATTRIBUTE("empty", "") "," ATTRIBUTE("service.name", "s"),
                                  RECORD("a", "")) "]}",
                              mapping),
                  0);
     cr_expect_str_eq(streams(), "{service_name=\"s\"}a;");
+    cr_assert_eq(
+        json_mapped("{\"resourceLogs\":[" RESOURCE(ATTRIBUTE("", "x"), RECORD("a", "")) "]}",
+                    mapping),
+        CW_E_INVALID);
+    cr_expect_str_eq(err.text, "symbolizer lookup: label name is empty");
+    cr_assert_eq(json_mapped("{\"resourceLogs\":[" RESOURCE(ATTRIBUTE("a..b", "x"),
+                                                            RECORD("a", ATTRIBUTE("é", "x"))) "]}",
+                             mapping),
+                 CW_E_INVALID);
+    cr_expect_str_eq(err.text, "symbolizer lookup: normalization for label name \"é\" resulted in "
+                               "invalid name \"_\"");
     cw_otlp_mapping_unref(&mapping);
 }

@@ -328,3 +328,19 @@ def test_the_rate_of_all_jobs_together(tmp_path, ingester, make_shipper, drop):
         assert time.monotonic() - start > 5                 # (600 - 50) / 100 a second
         assert differences([b"%s %d" % (n, i) for n in (b"a", b"b") for i in range(300)], ingester.export_lines('{job="r"}')) is None
     assert shipper.stop() == 0
+
+
+def test_metadata_whose_name_is_none_stays_behind_and_the_line_goes(tmp_path, make_ingester, make_shipper):
+    server = make_ingester().start()
+    (tmp_path / "logs").mkdir()
+    stages = """
+  - json: {expressions: {a: , b: }}
+  - structured_metadata: {"é": a, "..": b, ok: b}"""
+    make_shipper(config=config(tmp_path, [(server.url, "")], stages)).start()
+    write(str(tmp_path / "logs" / "x.log"), [json.dumps({"a": "1", "b": "2"})])
+
+    def found():
+        body = json.loads(server.ask("GET", "/loki/api/v1/query_range", {"query": '{job="s"}', "since": "1h"})[1])
+        return body["data"]["result"]
+    wait_for("the line", found, 30, 0.1)
+    assert found()[0]["stream"]["ok"] == "2" and "_" not in found()[0]["stream"] and "" not in found()[0]["stream"]

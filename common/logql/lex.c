@@ -344,6 +344,41 @@ static const char *literal_name(char prefix)
     }
 }
 
+bool cw_lex_separates_digits(struct cw_str text)
+{
+    size_t at = 0;
+    char before = '.'; /* a digit is '0', a sign of another kind '.' */
+    bool hex = false;
+    if (text.len >= 2 && text.ptr[0] == '0' && strchr("xob", text.ptr[1] | 32) != NULL) {
+        hex = (text.ptr[1] | 32) == 'x';
+        before = '0'; /* a prefix counts as one */
+        at = 2;
+    }
+    for (; at < text.len; at++) {
+        int c = (unsigned char)text.ptr[at];
+        char kind = c == '_' ? '_' : (is_digit(c) || (hex && is_hex(c))) ? '0' : '.';
+        if ((kind == '_' && before != '0') || (before == '_' && kind != '0'))
+            return false;
+        before = kind;
+    }
+    return before != '_';
+}
+
+const char *cw_lex_parse_float(struct cw_str text, struct cw_arena *arena, double *out)
+{
+    char *digits = cw_arena_alloc(arena, text.len + 1);
+    size_t n = 0;
+    for (size_t i = 0; i < text.len; i++)
+        if (text.ptr[i] != '_')
+            digits[n++] = text.ptr[i];
+    if (cw_str_to_f64(cw_str_make(digits, n), out))
+        return NULL;
+    /* The lexer has seen that it is a number: a decimal one is too large then, as is a hexadecimal one with an exponent. */
+    bool prefixed = n >= 2 && digits[0] == '0' && strchr("xob", digits[1] | 32) != NULL;
+    bool exponent = memchr(digits, 'p', n) != NULL || memchr(digits, 'P', n) != NULL;
+    return prefixed && !exponent ? "invalid syntax" : "value out of range";
+}
+
 /* Over what Go's scanner takes for a number. */
 static int skip_number(struct cw_lex *lex, const struct cw_token *token, struct cw_err *err)
 {
@@ -452,6 +487,8 @@ static int lex_number(struct cw_lex *lex, struct cw_token *token, struct cw_err 
     int rc = skip_number(lex, token, err);
     if (rc < 0)
         return rc;
+    if (!cw_lex_separates_digits(cw_str_sub(lex->text, from, lex->at)))
+        return cw_lex_error(err, token->line, token->column, "'_' must separate successive digits");
     if (lex_unit(lex, token, from, true))
         return 0;
     token->kind = CW_TOK_NUMBER;

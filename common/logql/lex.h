@@ -114,6 +114,10 @@ void cw_token_name(const struct cw_token *token, char out[32]);
  * CW_E_INVALID. */
 int cw_lex_error(struct cw_err *err, unsigned line, unsigned column, const char *fmt, ...)
     CW_PRINTF(4, 5);
+/* Does each '_' of a number stand between digits, or behind its prefix (0x_1), as Go has it? */
+bool cw_lex_separates_digits(struct cw_str text);
+/* The value of a number that the lexer read, underscores left out; NULL, or what Go's strconv.ParseFloat says. */
+const char *cw_lex_parse_float(struct cw_str text, struct cw_arena *arena, double *out);
 /* go-humanize's sizes ("5MB", "1.5KiB"): false when it is none. */
 bool cw_lex_parse_bytes(struct cw_str text, uint64_t *out);
 

@@ -174,11 +174,12 @@ static int parse_filter_number(struct cw_parser *parser, struct cw_label_filter 
     }
     filter->kind = CW_LF_NUMBER;
     filter->text = parser->token.text;
-    if (!cw_str_to_f64(filter->text, &filter->number))
+    const char *why = cw_lex_parse_float(filter->text, parser->arena, &filter->number);
+    if (why != NULL)
         cw_parse_late_fault(parser,
                             "unable to parse literal as a float: strconv.ParseFloat: parsing "
-                            "\"%.*s\": invalid syntax",
-                            CW_STR_ARG(filter->text));
+                            "\"%.*s\": %s",
+                            CW_STR_ARG(filter->text), why);
     if (minus)
         filter->number = -filter->number;
     return cw_parse_advance(parser);

@@ -175,14 +175,16 @@ static int parse_grouping(struct cw_parser *parser, struct cw_grouping *grouping
 static void check_range_agg(struct cw_parser *parser, struct cw_expr *expr, struct cw_str param)
 {
     const struct cw_range_def *def = cw_range_def(expr->range_fn);
+    const char *why;
     if (expr->has_param && !def->takes_param)
         cw_parse_late_fault(parser, "parameter %.*s not supported for operation %s",
                             CW_STR_ARG(param), def->name);
-    else if (expr->has_param && !cw_str_to_f64(param, &expr->param))
+    else if (expr->has_param &&
+             (why = cw_lex_parse_float(param, parser->arena, &expr->param)) != NULL)
         cw_parse_late_fault(parser,
                             "invalid parameter for operation %s: strconv.ParseFloat: parsing "
-                            "\"%.*s\": invalid syntax",
-                            def->name, CW_STR_ARG(param));
+                            "\"%.*s\": %s",
+                            def->name, CW_STR_ARG(param), why);
     else if (!expr->has_param && def->takes_param)
         cw_parse_late_fault(parser, "parameter required for operation %s", def->name);
     else if (expr->grouping.kind != CW_GROUP_NONE && !def->takes_grouping)
@@ -254,11 +256,12 @@ static struct cw_expr *new_expr(struct cw_parser *parser, enum cw_expr_kind kind
 static struct cw_expr *new_number(struct cw_parser *parser, struct cw_str text, bool minus)
 {
     struct cw_expr *expr = new_expr(parser, CW_EXPR_NUMBER);
-    if (!cw_str_to_f64(text, &expr->param))
+    const char *why = cw_lex_parse_float(text, parser->arena, &expr->param);
+    if (why != NULL)
         cw_parse_late_fault(parser,
                             "unable to parse literal as a float: strconv.ParseFloat: parsing "
-                            "\"%.*s\": invalid syntax",
-                            CW_STR_ARG(text));
+                            "\"%.*s\": %s",
+                            CW_STR_ARG(text), why);
     if (minus)
         expr->param = -expr->param;
     return expr;
@@ -354,11 +357,12 @@ static int parse_vector(struct cw_parser *parser, struct cw_expr *expr)
     if (rc < 0 || (rc = cw_parse_expect(parser, CW_TOK_OPEN_PAREN, "(", NULL)) < 0 ||
         (rc = cw_parse_expect(parser, CW_TOK_NUMBER, "NUMBER", &text)) < 0)
         return rc;
-    if (!cw_str_to_f64(text, &expr->param))
+    const char *why = cw_lex_parse_float(text, parser->arena, &expr->param);
+    if (why != NULL)
         cw_parse_late_fault(parser,
                             "unable to parse vectorExpr as a float: strconv.ParseFloat: parsing "
-                            "\"%.*s\": invalid syntax",
-                            CW_STR_ARG(text));
+                            "\"%.*s\": %s",
+                            CW_STR_ARG(text), why);
     return cw_parse_expect(parser, CW_TOK_CLOSE_PAREN, ")", NULL);
 }
 

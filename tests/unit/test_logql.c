@@ -3,6 +3,7 @@
 #include <criterion/criterion.h>
 #include "common/base/assert.h"
 #include "common/base/limits.h"
+#include "common/logql/lex.h"
 #include "common/logql/ast.h"
 #include "tests/support/conformance.h"
 
@@ -552,6 +553,33 @@ static char *repeated(const char *before, const char *again, size_t n, const cha
     cw_buf_addz(&out, behind);
     cw_buf_z(&out);
     return cw_buf_take(&out, &len);
+}
+
+Test(logql, underscores_stand_between_digits_or_behind_a_prefix)
+{
+    static const char *const fine[] = {"1_000", "1_0.5_0e+1_2", "0x_1p4", "0_7", "0x_ap1"};
+    static const char *const wrong[] = {"1_",   "1__0", "1_.5", "1._5",
+                                        "1_e5", "1e1_", "0_x1", "0x1_p4"};
+    for (size_t i = 0; i < CW_COUNT(fine); i++) {
+        bool ok;
+        char *got = parse_to_text(fine[i], &ok);
+        cr_expect(ok, "%s: %s", fine[i], got);
+        free(got);
+    }
+    for (size_t i = 0; i < CW_COUNT(wrong); i++) {
+        bool separates = cw_lex_separates_digits(cw_str_of(wrong[i]));
+        cr_expect_not(separates, "%s", wrong[i]);
+    }
+    expect_error("1_0_", "parse error at line 1, col 1: '_' must separate successive digits");
+    expect_error("vector(1) + 1__0",
+                 "parse error at line 1, col 13: '_' must separate successive digits");
+    expect_error("1e400", "parse error : unable to parse literal as a float: strconv.ParseFloat: "
+                          "parsing \"1e400\": value out of range");
+    expect_error("0x1p9999",
+                 "parse error : unable to parse literal as a float: strconv.ParseFloat: "
+                 "parsing \"0x1p9999\": value out of range");
+    expect_error("0x10", "parse error : unable to parse literal as a float: strconv.ParseFloat: "
+                         "parsing \"0x10\": invalid syntax");
 }
 
 Test(logql, nesting_is_bounded_in_every_direction)

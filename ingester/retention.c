@@ -1,7 +1,9 @@
 /* retention.c - which parts go, and since when entries are hidden. */
 #include "ingester/retention.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 
 #include "common/base/clock.h"
 #include "common/base/file.h"
@@ -162,21 +164,48 @@ static void by_store_bytes(struct run *run, uint64_t log_bytes)
     close_ranks(run);
 }
 
-static int by_free_space(struct run *run, struct cw_err *err)
+uint64_t cw_retention_frees(struct cw_source *part)
+{
+    struct stat st;
+    const char *path = cw_part_reader_path(cw_part_source_reader(part));
+    return path != NULL && stat(path, &st) == 0 && st.st_nlink == 1 ? bytes_of(part) : 0;
+}
+
+/* Once, until there is room again. */
+static void tell_held(struct cw_retention_totals *totals, uint64_t held_bytes, bool is_short)
+{
+    if (!is_short)
+        atomic_store(&totals->held_told, false);
+    else if (held_bytes > 0 && !atomic_exchange(&totals->held_told, true))
+        cw_log_warn(
+            "less than storage.min_free of the disk is free, and snapshots hold %" PRIu64
+            " bytes of parts that would make room: these stay until the snapshots are deleted",
+            held_bytes);
+}
+
+static int by_free_space(struct run *run, struct cw_retention_totals *totals, struct cw_err *err)
 {
     uint64_t free_bytes, total_bytes;
     int rc = cw_file_space(cw_parts_data_dir(run->parts), &free_bytes, &total_bytes, err);
     if (rc < 0)
         return rc;
     double want = run->options->min_free * (double)total_bytes, have = (double)free_bytes;
+    uint64_t held_bytes = 0;
+    bool is_short = have < want;
     for (size_t i = 0; i < run->all.n && have < want; i++) {
         struct cw_source *source = run->all.sources[i];
         if (source->max_ns >= run->now_ns - CW_RETENTION_YOUNG_NS)
             break;
-        have += (double)bytes_of(source);
+        uint64_t frees = cw_retention_frees(source);
+        if (frees == 0) {
+            held_bytes += bytes_of(source);
+            continue;
+        }
+        have += (double)frees;
         drop(run, i, &run->dropped.free_space,
              "less than storage.min_free of the disk is free, and it is the oldest");
     }
+    tell_held(totals, held_bytes, is_short);
     close_ranks(run);
     return 0;
 }
@@ -211,7 +240,7 @@ int cw_retention_run(struct cw_parts *parts, const struct cw_retention_options *
     by_store_bytes(&run, log_bytes);
     /* What was dropped above counts as free only once it is. */
     if (total(&run.dropped) == 0 && options->min_free > 0)
-        rc = by_free_space(&run, err);
+        rc = by_free_space(&run, totals, err);
     bool any = total(&run.dropped) > 0;
     if (rc == 0 && any)
         rc = commit(&run, err);

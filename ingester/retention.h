@@ -25,7 +25,7 @@ struct cw_retention_options {
     void *ctx;
     /* storage.min_free as a share of the file system, 0..1; 0: never. Dropped are the parts with the oldest newest entry,
      * of any tenant, until that much is free; never parts that reach into the last hour: a disk that something else filled
-     * must not cost what was just stored. */
+     * must not cost what was just stored; and never one whose bytes a snapshot holds: that would free nothing. */
     double min_free;
     /* storage.max_bytes of parts and log; 0: any. The newest part stays, and a tenant's under its retention_bytes. */
     uint64_t max_bytes;
@@ -37,6 +37,8 @@ struct cw_retention_counts {
 };
 struct cw_retention_totals {
     atomic_uint_fast64_t age, tenant_bytes, store_bytes, free_space;
+    atomic_bool
+        held_told; /* that snapshots hold what min_free would drop; until there is room again */
 };
 
 /* What is due at `now_ns`; adds to *totals. `log_bytes`: of the WAL. */
@@ -44,6 +46,8 @@ int cw_retention_run(struct cw_parts *parts, const struct cw_retention_options *
                      int64_t now_ns, uint64_t log_bytes, struct cw_retention_totals *totals,
                      struct cw_err *err) CW_MUST_USE;
 void cw_retention_count(struct cw_retention_totals *totals, struct cw_retention_counts *out);
+/* Bytes that the disk gets when the part leaves: 0 when its file has other links, as a snapshot's are. */
+uint64_t cw_retention_frees(struct cw_source *part);
 /* Oldest newest entry first: the order in which parts go. */
 void cw_retention_sort(struct cw_snapshot *parts);
 /* The same tenant by tenant. */

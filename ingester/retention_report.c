@@ -79,9 +79,24 @@ static void key_next(struct report *r, struct cw_source *part, enum due due, int
 
 /* ---- the store ---- */
 
+/* The oldest part whose leaving makes room; *held_out: bytes of those that make none. */
+static struct cw_source *first_that_frees(const struct report *r, uint64_t *held_out)
+{
+    struct cw_source *first = NULL;
+    *held_out = 0;
+    for (size_t i = 0; i < r->all.n; i++) {
+        struct cw_source *part = r->all.sources[i];
+        if (cw_retention_frees(part) == 0)
+            *held_out += footer_of(part)->file_bytes;
+        else if (first == NULL)
+            first = part;
+    }
+    return first;
+}
+
 static void store_rules(struct report *r, uint64_t bytes, const char *data_dir)
 {
-    uint64_t free_bytes, total_bytes, max_bytes = r->options->max_bytes;
+    uint64_t free_bytes, total_bytes, held_bytes, max_bytes = r->options->max_bytes;
     struct cw_err err;
     struct cw_source *oldest = r->all.n > 0 ? r->all.sources[0] : NULL;
     if (max_bytes > 0) {
@@ -96,8 +111,10 @@ static void store_rules(struct report *r, uint64_t bytes, const char *data_dir)
         rule_begin(r, "storage.min_free");
         cw_json_key_u64(&r->json, "free_bytes", free_bytes);
         cw_json_key_u64(&r->json, "min_free_bytes", want);
-        if (oldest != NULL && oldest->max_ns < r->now_ns - CW_RETENTION_YOUNG_NS)
-            key_next(r, oldest, free_bytes < want ? DUE_NOW : DUE_LATER, 0);
+        struct cw_source *next = first_that_frees(r, &held_bytes);
+        cw_json_key_u64(&r->json, "held_by_snapshots_bytes", held_bytes);
+        if (next != NULL && next->max_ns < r->now_ns - CW_RETENTION_YOUNG_NS)
+            key_next(r, next, free_bytes < want ? DUE_NOW : DUE_LATER, 0);
         cw_json_end_object(&r->json);
     }
 }

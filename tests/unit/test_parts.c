@@ -756,6 +756,31 @@ Test(parts, a_full_disk_costs_the_oldest_but_nothing_of_the_last_hour)
     cr_assert_eq(retain(start_ns + 900 * day_ns).free_space, 0);
 }
 
+Test(parts, a_full_disk_does_not_cost_what_a_snapshot_holds)
+{
+    struct cw_catalog linked;
+    struct cw_buf held;
+    cw_buf_init(&held, 1000);
+    cw_buf_addf(&held, "%s/held", cw_parts_data_dir(parts));
+    retention.min_free = 1.0;
+    for (int i = 0; i < 3; i++)
+        flush_random(710 + (uint64_t)i, 50, start_ns + i * day_ns);
+    cr_assert_eq(mkdir(cw_buf_z(&held), 0700), 0);
+    cw_catalog_init(&linked);
+    cr_assert_eq(cw_parts_link_all(parts, held.ptr, &linked, &err), 0, "%s", err.text);
+    cw_catalog_fini(&linked);
+    cr_assert_eq(retain(start_ns + 90 * day_ns).free_space, 0, "it would free nothing");
+    cr_assert_eq(nparts(), 3);
+    flush_random(720, 50, start_ns + 5 * day_ns);
+    cr_assert_eq(retain(start_ns + 90 * day_ns).free_space, 1, "that one is in no snapshot");
+    cr_assert_eq(nparts(), 3);
+    char command[300];
+    snprintf(command, sizeof(command), "rm -r %s", held.ptr);
+    cr_assert_eq(system(command), 0);
+    cr_assert_eq(retain(start_ns + 90 * day_ns).free_space, 3, "and now there is none");
+    cw_buf_fini(&held);
+}
+
 static uint64_t parts_bytes(void)
 {
     struct cw_parts_counts counts;

@@ -252,10 +252,64 @@ static int part_check(struct cw_fsck *fsck, const struct cw_catalog_part *entry,
     return rc == 0 && verified.opens ? entry_check(fsck, entry, path, damaged, err) : rc;
 }
 
+static bool has_id(const struct cw_part_info *info, uint64_t id)
+{
+    for (size_t i = 0; i < info->nreplaced; i++)
+        if (info->replaced[i] == id)
+            return true;
+    return false;
+}
+
+/* Does a part of the catalog replace it, or is it a merge of parts that the catalog still names? */
+static bool is_in_parts(const struct cw_fsck *fsck, const struct cw_part_info *info)
+{
+    bool found = false;
+    for (size_t i = 0; i < info->nreplaced && !found; i++)
+        found = cw_catalog_find(&fsck->catalog, info->replaced[i]) != NULL;
+    for (size_t i = 0; i < fsck->catalog.n && !found; i++) {
+        const struct cw_catalog_part *entry = &fsck->catalog.parts[i];
+        struct cw_part_reader *reader;
+        struct cw_err ignored = {0};
+        struct cw_buf path;
+        cw_buf_init(&path, SIZE_MAX);
+        cw_catalog_part_path(fsck->dir, entry->tenant, entry->day, entry->id, &path);
+        if (cw_part_reader_open(cw_buf_z(&path), &reader, &ignored) == 0) {
+            found = has_id(&cw_part_reader_footer(reader)->info, info->id);
+            cw_part_reader_close(&reader);
+        }
+        cw_buf_fini(&path);
+    }
+    return found;
+}
+
+/* Entries that are nowhere else, or 0. What was flushed and not named yet is in the log still. */
+static uint64_t only_copy(const struct cw_fsck *fsck, const char *path, uint64_t id)
+{
+    struct cw_part_reader *reader;
+    struct cw_err ignored = {0};
+    if (cw_part_reader_open(path, &reader, &ignored) < 0)
+        return 0;
+    const struct cw_part_footer *f = cw_part_reader_footer(reader);
+    bool only = f->info.id == id && f->info.wal_last <= fsck->catalog.wal_flushed &&
+                !is_in_parts(fsck, &f->info);
+    uint64_t entries = only ? f->rows : 0;
+    cw_part_reader_close(&reader);
+    return entries;
+}
+
 static int on_file(void *arg, const char *path, uint64_t id)
 {
     const struct cw_fsck *fsck = arg;
-    if (id == 0 || cw_catalog_find(&fsck->catalog, id) == NULL)
+    if (id != 0 && cw_catalog_find(&fsck->catalog, id) != NULL)
+        return 0;
+    uint64_t entries = id == 0 ? 0 : only_copy(fsck, path, id);
+    if (entries > 0)
+        cw_fsck_note(fsck, path,
+                     "the catalog does not name it, and no part replaces it: retention or a delete "
+                     "dropped it, or it was put here by hand; a start removes it with its %" PRIu64
+                     " entries: move it away to keep them",
+                     entries);
+    else
         cw_fsck_note(fsck, path, "no problem: the catalog does not name it; a start removes it");
     return 0;
 }

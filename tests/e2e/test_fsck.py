@@ -187,6 +187,17 @@ def test_a_missing_part_is_told(data, make_ingester):
     assert repaired(data, make_ingester)[1] == rows
 
 
+def test_a_part_that_is_put_back_is_told_as_the_only_copy_before_a_start_removes_it(data):
+    path = store_files.parts(data)[0]
+    shutil.copy(path, path + ".copy")
+    os.truncate(path, os.path.getsize(path) - 1)
+    fsck(data, "--repair", status=1)
+    os.rename(path + ".copy", path)
+    told = fsck(data, status=0)
+    assert "%s: the catalog does not name it, and no part replaces it" % os.path.relpath(path, data) in told
+    assert "a start removes it with its %d entries: move it away to keep them" % FLUSHED in told
+
+
 @pytest.mark.parametrize("how", ["flipped", "cut", "gone"])
 def test_a_lost_catalog_is_made_again_and_costs_nothing(data, how, make_ingester):
     path = os.path.join(data, "catalog")

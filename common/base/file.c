@@ -290,7 +290,7 @@ void cw_file_names_free(struct cw_file_names *names)
 
 int cw_file_map(const char *path, struct cw_file_map *out, struct cw_err *err)
 {
-    int fd = cw_file_open(path, O_RDONLY, err);
+    int fd = cw_file_open(path, O_RDONLY | O_NONBLOCK, err); /* a pipe is not waited for */
     if (fd < 0)
         return fd;
     struct stat st;
@@ -299,7 +299,7 @@ int cw_file_map(const char *path, struct cw_file_map *out, struct cw_err *err)
     if (fstat(fd, &st) < 0) {
         rc = file_fail(err, "stat", path);
     } else if (!S_ISREG(st.st_mode)) {
-        rc = cw_err_set(err, CW_E_IO, "map %s: not a regular file", path);
+        rc = cw_err_set(err, CW_E_CORRUPT, "map %s: not a regular file", path);
     } else if (st.st_size > 0) {
         void *at = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED, fd, 0);
         if (at == MAP_FAILED)

@@ -57,6 +57,7 @@ struct cw_file_map {
     size_t len;
     uint64_t dev, ino; /* which file it is */
 };
+/* A pipe is not waited for; what is no regular file is CW_E_CORRUPT. */
 int cw_file_map(const char *path, struct cw_file_map *out, struct cw_err *err) CW_MUST_USE;
 void cw_file_unmap(struct cw_file_map *map);
 /* Did a page of it become zeros so? From then on it says yes. */

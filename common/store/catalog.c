@@ -10,6 +10,7 @@
 #include "common/base/assert.h"
 #include "common/base/clock.h"
 #include "common/base/file.h"
+#include "common/store/own_file.h"
 #include "common/base/hash.h"
 #include "common/base/limits.h"
 #include "common/store/format.h"
@@ -275,7 +276,7 @@ int cw_catalog_read(const char *data_dir, struct cw_catalog *out, struct cw_err 
     struct cw_buf path, text;
     path_in(data_dir, "catalog", &path);
     cw_buf_init(&text, CATALOG_BYTES_MAX);
-    int rc = cw_file_read(path.ptr, CATALOG_BYTES_MAX, &text, err);
+    int rc = cw_own_file_read(path.ptr, CATALOG_BYTES_MAX, &text, err);
     if (rc >= 0) {
         rc = cw_catalog_parse(cw_buf_str(&text), out, err);
         if (rc < 0)
@@ -353,11 +354,11 @@ int cw_catalog_check_format(const char *data_dir, struct cw_err *err)
     enum { FORMAT_BYTES_MAX = 64 };
     path_in(data_dir, "FORMAT", &path);
     cw_buf_init(&text, FORMAT_BYTES_MAX);
-    int rc = cw_file_read(path.ptr, FORMAT_BYTES_MAX, &text, err);
-    if (rc == CW_E_TOO_LARGE) {
+    int rc = cw_own_file_read(path.ptr, FORMAT_BYTES_MAX, &text, err);
+    if (rc == CW_E_CORRUPT) {
         rc = cw_err_set(
             err, CW_E_CORRUPT,
-            "%s is larger than %d bytes, not 'cordwood <version>': this is no data directory of "
+            "%s is no file of %d bytes at most, not 'cordwood <version>': this is no data directory of "
             "cordwood",
             path.ptr, FORMAT_BYTES_MAX);
     } else if (rc >= 0) {

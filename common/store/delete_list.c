@@ -7,6 +7,7 @@
 #include "common/base/arena.h"
 #include "common/base/assert.h"
 #include "common/base/file.h"
+#include "common/store/own_file.h"
 #include "common/base/hash.h"
 #include "common/base/limits.h"
 #include "common/labels/labels.h"
@@ -192,8 +193,12 @@ int cw_delete_list_read(const char *data_dir, struct cw_delete_list *out, size_t
     char *path = path_of(data_dir);
     struct cw_buf text;
     cw_buf_init(&text, DELETES_BYTES_MAX);
-    int rc = cw_file_read(path, DELETES_BYTES_MAX, &text, err);
-    if (rc >= 0)
+    int rc = cw_own_file_read(path, DELETES_BYTES_MAX, &text, err);
+    if (rc == CW_E_CORRUPT) { /* as a file of which no line is whole */
+        *out = (struct cw_delete_list){0};
+        *nbad_out = 1;
+        rc = 0;
+    } else if (rc >= 0)
         rc = cw_delete_list_parse(cw_buf_str(&text), out, nbad_out, err);
     cw_buf_fini(&text);
     free(path);

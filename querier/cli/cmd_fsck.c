@@ -71,7 +71,9 @@ static int check_format(struct cw_fsck *fsck, struct cw_err *err)
                     rc == CW_E_CORRUPT ? "it does not say what it should" : "it is missing");
     if (fsck->quarantine == NULL)
         return 0;
-    rc = cw_catalog_write_format(fsck->dir, err);
+    rc = rc == CW_E_CORRUPT ? cw_quarantine_file(fsck->quarantine, "FORMAT", err) : 0;
+    if (rc == 0)
+        rc = cw_catalog_write_format(fsck->dir, err);
     if (rc == 0)
         cw_fsck_note(fsck, "FORMAT", "repaired: written anew");
     return rc;

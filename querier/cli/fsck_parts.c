@@ -67,6 +67,12 @@ static void on_damage(void *arg, const struct cw_part_damage *damage)
 static int part_verify(struct part_check *check, struct cw_part_verified *out, struct cw_err *err)
 {
     int rc = cw_part_verify(check->path, on_damage, check, out, err);
+    if (rc == CW_E_CORRUPT) { /* no file at all: nothing of it can be read */
+        cw_fsck_problem(check->fsck, check->path, "%s", err->text);
+        *out = (struct cw_part_verified){.ndamages = 1};
+        check->fsck->lost_unknown++;
+        rc = 0;
+    }
     if (rc < 0)
         return rc;
     check->fsck->nparts++;

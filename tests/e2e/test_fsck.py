@@ -6,11 +6,12 @@ import random
 import re
 import shutil
 import subprocess
+import time
 
 import pytest
 
 import store_files
-from programs import INGESTER, NS, cli
+from programs import BUILD, INGESTER, NS, cli
 
 T = 1767571200 * NS                          # 2026-01-05T00:00:00Z
 FLUSHED, LATER = 900, 90
@@ -409,3 +410,36 @@ def test_damaged_deletes_are_told_and_the_others_kept(data):
         assert "line 0001" in row["query"]
     finally:
         server.kill()
+
+
+# ---- what is no file ----
+
+@pytest.mark.parametrize("kind", ["pipe", "folder", "device"])
+@pytest.mark.parametrize("name", ["FORMAT", "catalog", "deletes", "part"])
+def test_what_stands_in_the_place_of_a_file_is_told_and_moved_aside(make_ingester, name, kind):
+    server = make_ingester(config="limits_config: {discover_log_levels: false}\nstorage: {min_free: 0}\n").start()
+    now = time.time_ns()
+    for day in (0, 5):
+        server.push([({"a": "b"}, [(now - day * 24 * 3600 * NS, "line of %d" % day)])])
+        assert server.ask("POST", "/flush")[0] == 204
+    assert server.stop() == 0
+    path = sorted(store_files.parts(server.data))[0] if name == "part" else os.path.join(server.data, name)
+    if os.path.exists(path):
+        os.remove(path)
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "folder":
+        os.mkdir(path)
+    else:
+        os.symlink("/dev/zero", path)
+
+    def fsck(*flags):
+        return subprocess.run([os.path.join(BUILD, "querier", "cordwood"), "fsck", *flags, server.data], stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60)
+
+    found = fsck()
+    assert found.returncode == 1 and os.path.basename(path).encode() in found.stdout, found
+    assert fsck("--repair").returncode == 1
+    assert fsck().returncode == 0
+    assert not os.path.lexists(path) or os.path.isfile(path)
+    server.start()
+    assert len(server.export('{a="b"}')) == (1 if name == "part" else 2)

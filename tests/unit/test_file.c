@@ -134,7 +134,7 @@ Test(file, maps_hold_the_bytes_and_an_empty_file_is_fine)
     cr_assert_eq(cw_file_replace(in_dir("e"), CW_STR(""), &err), 0);
     cr_assert_eq(cw_file_map(in_dir("e"), &map, &err), 0);
     cr_assert(map.ptr == NULL && map.len == 0);
-    cr_assert_eq(cw_file_map(dir, &map, &err), CW_E_IO);
+    cr_assert_eq(cw_file_map(dir, &map, &err), CW_E_CORRUPT);
 }
 
 Test(file, a_map_whose_file_is_cut_reads_zeros_there)

@@ -6,7 +6,8 @@
 #include "common/base/file.h"
 #include "common/config/yaml_load.h"
 
-#define POSITIONS_FIRST_LINE "cordwood-positions 1"
+#define POSITIONS_FIRST_LINE "cordwood-positions 2"
+#define POSITIONS_FIRST_LINE_1 "cordwood-positions 1" /* has no `looked` */
 enum { SOURCE_FIELDS = 11 };
 
 void cw_positions_path_encode(struct cw_str path, struct cw_buf *out)
@@ -51,6 +52,8 @@ void cw_positions_head_encode(const struct cw_positions *positions, struct cw_bu
         cw_id128_format(&positions->sessions[i], hex);
         cw_buf_addf(out, "session %s\n", hex);
     }
+    if (positions->looked_ns > 0)
+        cw_buf_addf(out, "looked %" PRId64 "\n", positions->looked_ns);
     for (size_t i = 0; i < positions->ntenants; i++) {
         cw_buf_addz(out, "tenant ");
         cw_positions_path_encode(positions->tenants[i], out);
@@ -126,7 +129,8 @@ static int lines_walk(struct cw_str bytes, struct cw_arena *arena, struct cw_are
     struct cw_positions p = {0};
     size_t sessions_cap = 0, tenants_cap = 0, nline = 1;
     struct cw_str line, first = bytes;
-    if (!cw_str_split(&first, '\n', &line) || !cw_str_eqz(line, POSITIONS_FIRST_LINE))
+    if (!cw_str_split(&first, '\n', &line) ||
+        !(cw_str_eqz(line, POSITIONS_FIRST_LINE) || cw_str_eqz(line, POSITIONS_FIRST_LINE_1)))
         return cw_err_set(err, CW_E_CORRUPT,
                           "not a positions file of this version (its first line must be \"%s\")",
                           POSITIONS_FIRST_LINE);
@@ -144,6 +148,9 @@ static int lines_walk(struct cw_str bytes, struct cw_arena *arena, struct cw_are
             p.sessions = cw_arena_grow(arena, p.sessions, p.nsessions, &sessions_cap,
                                        p.nsessions + 1, sizeof *p.sessions);
             ok = cw_id128_parse(cw_str_sub(line, 8, line.len), &p.sessions[p.nsessions++]);
+        } else if (cw_str_starts(line, CW_STR("looked "))) {
+            ok = p.looked_ns == 0 && cw_str_to_i64(cw_str_sub(line, 7, line.len), &p.looked_ns) &&
+                 p.looked_ns > 0;
         } else if (cw_str_starts(line, CW_STR("tenant "))) {
             p.tenants = cw_arena_grow(arena, p.tenants, p.ntenants, &tenants_cap, p.ntenants + 1,
                                       sizeof *p.tenants);

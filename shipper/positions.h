@@ -3,13 +3,15 @@
  * each source is settled.
  *
  * The file is text, one thing a line, and ends with a checksum of what is before:
- *   cordwood-positions 1
+ *   cordwood-positions 2
  *   shipper <32 hex>
  *   session <32 hex>                        one a start, oldest first
+ *   looked <ns>                             may be missing
  *   tenant <name>                           written as a path is
  *   source <32 hex> <generation> <offset>   then, in the same line,
  *     <dev> <ino> <birth_ns> <prefix_len> <prefix_hash> <path> <path_now>
  *   check <16 hex>                          XXH3 of all bytes before this line
+ * A file of version 1 has no `looked` and is read too.
  * Bytes of a path up to 0x20, 0x7f and '%' are written as %XX. It is valid only whole:
  * a cw_file_writer writes it.
  *
@@ -41,6 +43,9 @@ struct cw_positions {
     struct cw_id128 shipper;
     struct cw_id128 *sessions;
     size_t nsessions;
+    /* Compressed generations that were made up to then are in the sources, or done with
+     * (sources_generations.c); 0: nothing is known. Nanoseconds since the Unix epoch. */
+    int64_t looked_ns;
     /* That lines were met for: each has a mark of its own in every store, and a source's position is
      * what is settled for all of them. */
     struct cw_str *tenants;

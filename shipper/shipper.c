@@ -226,6 +226,10 @@ static void on_work(uv_timer_t *timer)
         cw_outputs_release_changed(sh->outputs);
     if (cw_sources_unpack(sh->sources, cw_clock_now_ns()))
         work_soon(sh, 0);
+    if (sh->sources->next_due && sh->sources->unpacking == NULL) {
+        sh->scan_due = true;
+        work_soon(sh, scan_wait_ms(sh));
+    }
     if (sh->sources->unsaved && !positions_save(sh))
         return; /* the next tick tries again */
     sh->last_look_took_ns = cw_clock_mono_ns() - start_ns;
@@ -557,7 +561,7 @@ static void sources_new(struct cw_shipper *sh)
         .nimported = sh->state_dir.nimported,
         .max_open = files_max(),
         .unpack_folder = sh->args->dry_run ? P_tmpdir : sh->state_dir.folder,
-        .last_alive_ns = sh->state_dir.last_alive_ns,
+        .looked_ns = sh->state_dir.looked_ns,
         .own_files = sh->state_dir.positions_path,
         .on_tenant = on_tenant,
         .arg = sh,

@@ -83,16 +83,22 @@ struct cw_source {
     uint64_t copy_ino; /* a file on its device that a scan found to be a copy of it; 0: none */
     bool
         rotated; /* it went on in a copy, or took a log's place: the next scan looks for others that came meanwhile */
-    bool touched;           /* the kernel told of it since it was last looked at */
-    bool active;            /* in the table's list of those with something to read */
-    bool polled;            /* in its list of those of which the kernel does not tell */
-    bool asleep;            /* closed though it is wanted: the kernel tells when it is written */
-    bool unpacked;          /* all of its compressed file was read, and that is closed */
-    bool gone;              /* to be forgotten at the end of the refresh */
-    uint64_t goal;          /* its size when it was opened: how far --once reads */
-    int watch;              /* inotify's number, -1 none */
-    uint64_t scan_number;   /* the last scan that met it */
-    struct cw_tally *tally; /* NULL until something is counted: cw_source_tally() */
+    bool touched;  /* the kernel told of it since it was last looked at */
+    bool active;   /* in the table's list of those with something to read */
+    bool polled;   /* in its list of those of which the kernel does not tell */
+    bool asleep;   /* closed though it is wanted: the kernel tells when it is written */
+    bool unpacked; /* all of its compressed file was read, and that is closed */
+    /* Its file is deleted but open, and its identity that of the compressed file with the same text. */
+    bool joined;
+    int64_t
+        checked_ns; /* its file's time of the last change when a scan last looked at its first bytes */
+    bool vanished; /* its file is nowhere: this scan looks for a compressed one with its text */
+    bool sought;   /* since its open file was deleted, that was done */
+    bool gone;     /* to be forgotten at the end of the refresh */
+    uint64_t goal; /* its size when it was opened: how far --once reads */
+    int watch;     /* inotify's number, -1 none */
+    uint64_t scan_number;       /* the last scan that met it */
+    struct cw_tally *tally;     /* NULL until something is counted: cw_source_tally() */
     struct cw_ledger_row *rows; /* one an output */
     size_t nrows;
 };

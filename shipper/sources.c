@@ -16,6 +16,7 @@ struct cw_sources *cw_sources_new(const struct cw_sources_options *options)
 {
     struct cw_sources *sources = cw_mem_new(sizeof *sources);
     sources->options = *options;
+    sources->looked_ns = options->looked_ns;
     struct cw_promtail_position *imported = cw_mem_array(options->nimported + 1, sizeof *imported);
     for (size_t i = 0; i < options->nimported; i++)
         imported[i] = (struct cw_promtail_position){
@@ -77,6 +78,9 @@ void cw_sources_free(struct cw_sources **sources)
         free(s->outputs[i].own_tenant);
     }
     cw_sources_renames_clear(s);
+    for (size_t i = 0; i < s->nrotated_logs; i++)
+        free(s->rotated_logs[i].path);
+    free(s->rotated_logs);
     free(s->outputs);
     free((void *)s->options.imported);
     free(s->unreadable);
@@ -253,7 +257,8 @@ static void source_close(struct cw_sources *sources, struct cw_source *source)
         cw_watch_forget(sources->options.watch, source->watch);
     source->watch = -1;
     sources->nopen--;
-    source->unpacked = source->tail.unpack != NULL;
+    source->unpacked = source->joined || source->tail.unpack != NULL;
+    source->joined = false;
     if (sources->unpacking == source)
         sources->unpacking = NULL;
     cw_tail_close(&source->tail);
@@ -286,6 +291,17 @@ void cw_sources_look(struct cw_sources *sources, struct cw_source *source)
      * not be seen, so nothing is pushed before they are. */
     source->durable = false;
     sources->unsaved = true;
+}
+
+bool cw_sources_replaced(struct cw_sources *sources, struct cw_source *source)
+{
+    enum cw_file_verdict verdict;
+    struct cw_err err;
+    cw_sources_look(sources, source);
+    if (!source->changed &&
+        cw_file_identity_check(source->tail.fd, &source->tail.identity, &verdict, &err) == 0)
+        source->changed = verdict == CW_FILE_CHANGED;
+    return source->changed;
 }
 
 /* Stages wait for the rest of an entry only so long. */
@@ -321,8 +337,9 @@ static bool source_settle_down(struct cw_sources *sources, struct cw_source *sou
         source->final = false;
         return true;
     }
+    /* What is unpacked to its end was complete before. */
     if (!source->final && !cw_tail_unpacking(&source->tail) &&
-        quiet_ns >= sources->options.final_wait_ns) {
+        (packed || quiet_ns >= sources->options.final_wait_ns)) {
         source->final = true;
         cw_source_release(source);
     }
@@ -332,9 +349,18 @@ static bool source_settle_down(struct cw_sources *sources, struct cw_source *sou
         return true;
     if (!deleted && !packed && quiet_ns < CW_SOURCES_CLOSE_WAIT_NS)
         return true;
-    cw_log_info("%s is read to its end%s", source->path_now, deleted ? " and deleted" : "");
+    bool joined = source->joined;
+    if (deleted && !packed && !joined && !source->sought &&
+        sources->options.unpack_folder != NULL) {
+        sources->deferred =
+            true; /* the next scan looks for a compressed file with its text first */
+        return true;
+    }
+    cw_log_info("%s is read to its end%s", source->path_now,
+                deleted && !joined ? " and deleted" : "");
     source_close(sources, source);
-    return (!deleted && !packed) || !cw_source_forgettable(source);
+    /* A file that is there is remembered; for how long, if it is compressed, the scan knows. */
+    return !deleted || joined || !cw_source_forgettable(source);
 }
 
 bool cw_sources_may_match(const struct cw_sources *sources, const char *path)

@@ -62,9 +62,10 @@ struct cw_sources_options {
     bool only_public;           /* nor are files that not every user of the machine may read */
     bool once;                  /* every file that is quiet ends where it is */
     const char *unpack_folder;  /* takes what is unpacked; borrowed, NULL: nothing is */
-    int64_t last_alive_ns;      /* when the positions were last written; 0: never */
-    size_t max_open;            /* descriptors that files may take; 0: any number */
-    int64_t final_wait_ns;      /* CW_SOURCES_FINAL_WAIT_NS but in tests and with `once` */
+    /* What the positions say of compressed generations (positions.h); 0: this is the first start. */
+    int64_t looked_ns;
+    size_t max_open;       /* descriptors that files may take; 0: any number */
+    int64_t final_wait_ns; /* CW_SOURCES_FINAL_WAIT_NS but in tests and with `once` */
     const struct cw_promtail_position *imported; /* where unknown files begin, by path; copied */
     size_t nimported;
     /* Paths that begin so are our positions and spools: only a target of format CW_SOURCE_SPOOL has
@@ -101,7 +102,14 @@ struct cw_sources {
     bool any_changed; /* a source is, and waits for its pushes to end */
     bool deferred;    /* a file was not opened, there are no more descriptors: scan again soon */
     bool blind;       /* the kernel does not tell of some folder: it must be looked through */
-    uint64_t nsaves;  /* of positions; what may be confirmed changes with each */
+    bool
+        next_due; /* a compressed file waits for its turn alone: scan again when `unpacking` is NULL */
+    int64_t looked_ns;     /* as positions.h says; saved with the sources */
+    int64_t scan_began_ns; /* the last one, by the wall clock; 0: none */
+    int64_t began_mono_ns; /* the first one */
+    int64_t
+        waits_since_ns; /* when the oldest compressed file was born that waits; INT64_MAX: none */
+    uint64_t nsaves;    /* of positions; what may be confirmed changes with each */
     bool scanned;
     /* the rest is the scan's and sources_active.c's */
     struct cw_source_list touched;
@@ -115,7 +123,13 @@ struct cw_sources {
     uint64_t unpack_told;        /* its size when its wait was told */
     uint64_t scan_number;
     struct cw_source **index, **by_path; /* open addressing over inode, paths; may be NULL */
-    size_t index_size, by_path_size, npaths;
+    size_t index_size, nindexed, by_path_size, npaths;
+    /* Logs that were rotated, or may have been (sources_generations.c); owned. */
+    struct cw_rotated_log {
+        char *path;
+        bool ever; /* their compressed generations of any age are wanted */
+    } * rotated_logs;
+    size_t nrotated_logs, rotated_logs_cap;
     struct cw_rename {
         char *from, *to;
     } * renames;

@@ -40,22 +40,12 @@ static int64_t copies_seen_until(struct cw_sources *sources, const struct cw_sou
     return until_ns;
 }
 
-static bool is_source(const struct cw_sources *sources, const struct cw_file_identity *identity)
-{
-    const struct cw_source *source;
-    for (size_t at = SIZE_MAX;
-         (source = cw_sources_index_next(sources, identity->ino, &at)) != NULL;)
-        if (cw_file_identity_same_inode(&source->tail.identity, identity))
-            return true;
-    return false;
-}
-
 static bool copy_fits(const struct copy_search *search, const struct cw_tail *tail)
 {
     int64_t born_ns = tail->identity.birth_ns;
     enum cw_file_verdict verdict;
     struct cw_err err;
-    if (is_source(search->sources, &tail->identity) ||
+    if (cw_sources_has_file(search->sources, &tail->identity) ||
         (born_ns != 0 && born_ns <= search->born_after_ns))
         return false;
     /* Of several the first: the later ones hold what was written after it. */
@@ -191,6 +181,8 @@ void cw_sources_truncated(struct cw_sources *sources, struct cw_source *source, 
     struct cw_file_identity identity;
     struct cw_err err;
     uint64_t size;
+    /* Of what came and was copied since, this finds the first. */
+    cw_sources_rotated_log(sources, source->path, CW_SOURCES_SINCE_LOOK);
     if (cw_file_identity_read(source->tail.fd, &identity, &size, &err) < 0)
         return; /* asked again with the next refresh */
     cw_rotated_walk(source->path_now, on_rotated, &search);

@@ -1,8 +1,8 @@
 /*
  * sources_index.c - sources.c, the part that finds a source by its inode or by a path.
  *
- * Both are open addressing over pointers, made anew when sources go. By path a source may be met
- * where it is no longer: whoever looks compares.
+ * Both are open addressing over pointers, made anew when sources go. A source may be met where it is
+ * no longer: by path whoever looks compares.
  */
 #include <stdlib.h>
 #include "common/base/arena.h"
@@ -45,6 +45,7 @@ void cw_sources_index_build(struct cw_sources *sources)
     free(sources->by_path);
     sources->index = cw_mem_array(size, sizeof *sources->index);
     sources->index_size = size;
+    sources->nindexed = sources->n;
     sources->by_path = NULL; /* made when it is asked for */
     for (size_t i = 0; i < sources->n; i++)
         put(sources->index, size, inode_hash(sources->items[i]->tail.identity.ino),
@@ -53,9 +54,18 @@ void cw_sources_index_build(struct cw_sources *sources)
 
 void cw_sources_index_put(struct cw_sources *sources, struct cw_source *source)
 {
-    if (sources->index != NULL)
-        put(sources->index, sources->index_size, inode_hash(source->tail.identity.ino), source);
+    cw_sources_index_reidentified(sources, source);
     cw_sources_index_moved(sources, source);
+}
+
+void cw_sources_index_reidentified(struct cw_sources *sources, struct cw_source *source)
+{
+    if (sources->index == NULL)
+        return;
+    if (4 * ++sources->nindexed > 3 * sources->index_size)
+        cw_sources_index_build(sources);
+    else
+        put(sources->index, sources->index_size, inode_hash(source->tail.identity.ino), source);
 }
 
 void cw_sources_index_moved(struct cw_sources *sources, struct cw_source *source)

@@ -1,6 +1,6 @@
 /*
- * sources_priv.h - what sources.c (the table), sources_scan.c (the folders) and
- * sources_copy.c (what copytruncate copies) have in common.
+ * sources_priv.h - what sources.c (the table), sources_scan.c (the folders), sources_copy.c (what
+ * copytruncate copies) and sources_generations.c (what was compressed) have in common.
  */
 #ifndef CW_SHIPPER_SOURCES_PRIV_H
 #define CW_SHIPPER_SOURCES_PRIV_H
@@ -8,6 +8,13 @@
 
 /* Renames between two scans; more than this many at once come from no rotation. */
 #define CW_SOURCES_RENAMES_MAX 256
+/* What was born or written that long before a look began may have come behind it: the times of files lag behind the clock, by the
+ * kernel's tick (10 ms at most) and by what a file server's clock differs. */
+#define CW_SOURCES_LOOK_MARGIN_NS (50 * CW_NS_PER_MS)
+/* A compressed file that did not change for so long beside a file with the same text is no rotation under way, but a copy. */
+#define CW_SOURCES_COPY_NS (60 * CW_NS_PER_S)
+/* How long after a start the target of a log may be awaited in which something was rotated (containers are discovered). */
+#define CW_SOURCES_TARGET_WAIT_NS (600 * CW_NS_PER_S)
 /* Paths that cannot be read are told once each, up to this many. */
 #define CW_SOURCES_UNREADABLE_MAX 1000
 
@@ -25,6 +32,8 @@ void cw_sources_rows_set(const struct cw_sources *sources, struct cw_source *sou
 void cw_sources_tenant_meet(struct cw_sources *sources, struct cw_source *source);
 void cw_sources_index_build(struct cw_sources *sources);
 void cw_sources_index_put(struct cw_sources *sources, struct cw_source *source);
+/* Its inode is another now. */
+void cw_sources_index_reidentified(struct cw_sources *sources, struct cw_source *source);
 /* Its path is another now. */
 void cw_sources_index_moved(struct cw_sources *sources, struct cw_source *source);
 /* The next source with this inode, of any device; start with *at = SIZE_MAX. */
@@ -49,18 +58,44 @@ void cw_sources_active_sweep(struct cw_sources *sources);
 /* Open a file to read it, unpacked if it is compressed and no other is unpacked now. */
 int cw_sources_tail_open(struct cw_sources *sources, struct cw_tail *tail, const char *path,
                          struct cw_err *err) CW_MUST_USE;
-/* Find the compressed file that holds what the source's vanished file did, if any of that may not be
- * read yet. */
-bool cw_sources_packed_find(struct cw_sources *sources, const struct cw_source *source, char *path,
-                            size_t size);
 /* Find the compressed copy of what a truncated log held, born later than that; *identity is its, with the prefix of its text. */
 bool cw_sources_packed_copy(struct cw_sources *sources, const struct cw_source *source,
                             int64_t born_after_ns, char *path, size_t size,
                             struct cw_file_identity *identity);
-/* Sources of a log's generations that were made and compressed since the positions were written. */
-void cw_sources_packed_missed(struct cw_sources *sources, const char *log);
-/* Sources of all its compressed generations: of a log that nobody has read before. */
-void cw_sources_packed_older(struct cw_sources *sources, const char *log);
+/* At the end of this scan compressed generations of that log are looked for (sources_generations.c). */
+enum cw_sources_since {
+    CW_SOURCES_SINCE_LOOK, /* those that are younger than looked_ns */
+    CW_SOURCES_SINCE_EVER  /* all: nobody has read the log before, and what was before is wanted */
+};
+void cw_sources_rotated_log(struct cw_sources *sources, const char *log,
+                            enum cw_sources_since since);
+/* Look for them: sources that vanished go on in theirs, others become new sources. All sources that a scan can know are known,
+ * and none is freed on the way; those that stay `vanished` have no compressed file. */
+void cw_sources_generations_look(struct cw_sources *sources, int64_t now_ns, int64_t now_mono_ns);
+/* All that was made until a look that began at now_ns is in sources, unless some is undecided. */
+void cw_sources_generations_looked(struct cw_sources *sources, int64_t now_ns);
+/* Whether the file at that path might be taken for one that nobody has met, if no source had it. */
+bool cw_sources_generation_recent(const struct cw_sources *sources, const char *path);
+/* Of a compressed file: what follows is lost. */
+void cw_sources_damage_tell(const struct cw_sources *sources, const struct cw_tail *tail,
+                            const char *path, const struct cw_err *err);
+/* Whether the text of the tail begins as the source's file did. */
+bool cw_sources_text_is_of(const struct cw_tail *tail, const struct cw_source *source);
+/* Whether the file is a source's. */
+bool cw_sources_has_file(const struct cw_sources *sources, const struct cw_file_identity *identity);
+/* Whether every user may read it: the file itself, and each folder on the way entered. */
+bool cw_sources_is_public(const char *path);
+/* A file that is no source's is one from now on; takes the tail. `path` is where it is, `named` what people call it. */
+struct cw_source *cw_sources_begin(struct cw_sources *sources, const struct cw_target *target,
+                                   struct cw_tail *tail, const char *path, const char *named,
+                                   int64_t now_ns, int64_t now_mono_ns);
+/* A source whose file is not open goes on in this one, as it was or in another place; takes the tail. Without a target (NULL, and
+ * none matches its path) the tail is closed. */
+void cw_sources_reopen(struct cw_sources *sources, const struct cw_target *target,
+                       struct cw_source *source, struct cw_tail *tail, const char *path,
+                       int64_t now_ns, int64_t now_mono_ns);
+/* Its file is at another path now. */
+void cw_sources_moved(struct cw_sources *sources, struct cw_source *source, const char *path);
 /* Whether one more file may be opened; some that rest are closed for it. */
 bool cw_sources_room(struct cw_sources *sources);
 /* A source that rests without a descriptor was touched. */
@@ -71,6 +106,8 @@ void cw_sources_watch(struct cw_sources *sources, struct cw_source *source);
 /* Look at an open file: its size, and, when it changed in a way that reading alone would not show,
  * its first bytes. Sets source->changed. */
 void cw_sources_look(struct cw_sources *sources, struct cw_source *source);
+/* Look at an open file by its first bytes whatever it seems: whether it was truncated. Sets source->changed. */
+bool cw_sources_replaced(struct cw_sources *sources, struct cw_source *source);
 /* A source whose file was truncated. If a copy of what it held is in its folder, the source goes on
  * there as one that was renamed would, under its id and marks, and a new source begins in the file;
  * both become durable with one save. Otherwise its generation is raised, once no push that names it

@@ -17,6 +17,8 @@
 #include "shipper/shipper_metrics.h"
 #include "shipper/sources_priv.h"
 
+enum { FOLDER_SEARCHES = 3 };
+
 struct scan {
     struct cw_sources *sources;
     const struct cw_target *target;
@@ -46,7 +48,7 @@ static uint64_t imported_offset(const struct cw_sources *sources, const char *pa
     return 0;
 }
 
-static void path_now_set(struct cw_sources *sources, struct cw_source *source, const char *path)
+void cw_sources_moved(struct cw_sources *sources, struct cw_source *source, const char *path)
 {
     if (strcmp(source->path_now, path) == 0)
         return;
@@ -57,33 +59,51 @@ static void path_now_set(struct cw_sources *sources, struct cw_source *source, c
     sources->dirty = true;
 }
 
-/* Begin to read a source that is known from the positions file, or was closed. */
-static void source_reopen(struct scan *scan, struct cw_source *source, struct cw_tail *tail,
-                          const char *path)
+/* A scan found it where it was not: its log was rotated. */
+static void path_now_set(struct cw_sources *sources, struct cw_source *source, const char *path)
 {
-    const struct cw_target *target = cw_sources_target_of(scan->sources, source->path);
-    if (target == NULL)
-        target = scan->target;
-    if (target == NULL) { /* its target is no longer configured */
+    if (strcmp(source->path_now, path) != 0)
+        cw_sources_rotated_log(sources, source->path, CW_SOURCES_SINCE_LOOK);
+    cw_sources_moved(sources, source, path);
+}
+
+void cw_sources_reopen(struct cw_sources *sources, const struct cw_target *target,
+                       struct cw_source *source, struct cw_tail *tail, const char *path,
+                       int64_t now_ns, int64_t now_mono_ns)
+{
+    const struct cw_target *first = cw_sources_target_of(sources, source->path);
+    if (first == NULL)
+        first = target;
+    if (first == NULL) { /* its target is no longer configured */
         cw_tail_close(tail);
         return;
     }
-    cw_sources_labels_set(scan->sources, source, target);
+    cw_sources_labels_set(sources, source, first);
     struct cw_file_identity recorded = source->tail.identity;
     source->tail = *tail;
     source->tail.identity.prefix_len = recorded.prefix_len;
     source->tail.identity.prefix_hash = recorded.prefix_hash;
     source->goal = tail->size;
     source->final = false;
-    source->quiet_since_ns = scan->now_mono_ns;
-    path_now_set(scan->sources, source, path);
-    cw_sources_watch(scan->sources, source);
+    source->joined = source->sought = false;
+    source->quiet_since_ns = now_mono_ns;
+    cw_sources_moved(sources, source, path);
+    cw_sources_watch(sources, source);
     enum cw_file_verdict verdict;
     struct cw_err err;
     if (cw_tail_check(&source->tail, cw_source_least_size(source), &verdict, &err) == 0)
         source->changed = verdict == CW_FILE_CHANGED;
-    cw_source_sight(source, scan->now_ns, scan->now_mono_ns);
-    cw_sources_activate(scan->sources, source);
+    cw_source_sight(source, now_ns, now_mono_ns);
+    cw_sources_activate(sources, source);
+}
+
+static void source_reopen(struct scan *scan, struct cw_source *source, struct cw_tail *tail,
+                          const char *path)
+{
+    if (strcmp(source->path_now, path) != 0)
+        cw_sources_rotated_log(scan->sources, source->path, CW_SOURCES_SINCE_LOOK);
+    cw_sources_reopen(scan->sources, scan->target, source, tail, path, scan->now_ns,
+                      scan->now_mono_ns);
 }
 
 void cw_sources_wake(struct cw_sources *sources, struct cw_source *source, int64_t now_ns,
@@ -101,16 +121,16 @@ void cw_sources_wake(struct cw_sources *sources, struct cw_source *source, int64
         cw_tail_close(&tail);
 }
 
-static void source_begin(struct scan *scan, struct cw_tail *tail, const char *path,
-                         const char *named)
+struct cw_source *cw_sources_begin(struct cw_sources *sources, const struct cw_target *target,
+                                   struct cw_tail *tail, const char *path, const char *named,
+                                   int64_t now_ns, int64_t now_mono_ns)
 {
-    struct cw_sources *sources = scan->sources;
     struct cw_source *source = cw_source_new(sources->noutputs, named);
     cw_source_path_now_set(source, path);
     source->tail = *tail;
     cw_source_draw_id(source);
-    source->since_ns = scan->now_ns;
-    cw_sources_labels_set(sources, source, scan->target);
+    source->since_ns = now_ns;
+    cw_sources_labels_set(sources, source, target);
     if (sources->options.from_end && !sources->scanned && source->format != CW_SOURCE_SPOOL)
         cw_source_seek(source, tail->size);
     else if (tail->unpack == NULL) /* promtail counted lines there */
@@ -118,8 +138,8 @@ static void source_begin(struct scan *scan, struct cw_tail *tail, const char *pa
     source->goal = tail->size;
     source->wanted = strcmp(path, named) == 0;
     source->scan_number = sources->scan_number;
-    source->quiet_since_ns = scan->now_mono_ns;
-    cw_source_sight(source, scan->now_ns, scan->now_mono_ns);
+    source->quiet_since_ns = now_mono_ns;
+    cw_source_sight(source, now_ns, now_mono_ns);
     size_t at = SIZE_MAX; /* where one was, another may have been in between */
     source->rotated = cw_sources_path_next(sources, named, &at) != NULL;
     cw_sources_watch(sources, source);
@@ -127,6 +147,7 @@ static void source_begin(struct scan *scan, struct cw_tail *tail, const char *pa
     cw_sources_activate(sources, source);
     sources->unsaved = true;
     cw_log_info("reading %s from byte %" PRIu64, named, cw_source_position(source));
+    return source;
 }
 
 /* The number of a device changes when disks are found in another order; the rest of the identity
@@ -149,8 +170,7 @@ static struct cw_source *source_of_other_device(struct cw_sources *sources,
     return NULL;
 }
 
-/* May every user read it: the file itself, and each folder on the way entered? */
-static bool is_public(const char *path)
+bool cw_sources_is_public(const char *path)
 {
     struct stat st;
     if (stat(path, &st) < 0 || !(st.st_mode & S_IROTH))
@@ -176,6 +196,18 @@ static bool is_first_of_container(const struct scan *scan, const char *path)
            cw_sources_path_next(scan->sources, path, &at) == NULL;
 }
 
+/* What was compressed before this scan is looked for in this one or the next. So it must be known until then whether a log was
+ * truncated; reading may be far behind. */
+static void truncation_check(struct cw_sources *sources, struct cw_source *source,
+                             int64_t written_ns)
+{
+    if (source->tail.fd < 0 || source->tail.unpack != NULL || source->checked_ns == written_ns)
+        return;
+    source->checked_ns = written_ns;
+    if (cw_sources_replaced(sources, source))
+        cw_sources_touch(sources, source);
+}
+
 /* A file at `path` that belongs to scan->target, known to people as `named`. */
 static void file_found(struct scan *scan, const char *path, const char *named)
 {
@@ -183,7 +215,8 @@ static void file_found(struct scan *scan, const char *path, const char *named)
     struct stat st;
     bool spool = scan->target->format == CW_SOURCE_SPOOL;
     if (!cw_sources_may_have(sources, scan->target, path) || stat(path, &st) < 0 ||
-        !S_ISREG(st.st_mode) || (sources->options.only_public && !spool && !is_public(path)))
+        !S_ISREG(st.st_mode) ||
+        (sources->options.only_public && !spool && !cw_sources_is_public(path)))
         return;
     bool packed = cw_unpack_is_packed(path);
     if (packed && !scan->target->unpack)
@@ -210,6 +243,7 @@ static void file_found(struct scan *scan, const char *path, const char *named)
         source->wanted |= strcmp(path, named) == 0;
         if ((uint64_t)st.st_size != source->tail.size && !packed)
             cw_sources_touch(sources, source); /* events of the kernel may have been lost */
+        truncation_check(sources, source, st.st_mtim.tv_sec * CW_NS_PER_S + st.st_mtim.tv_nsec);
         return;
     }
     struct cw_tail tail;
@@ -245,9 +279,11 @@ static void file_found(struct scan *scan, const char *path, const char *named)
     }
     if (source == NULL) {
         bool first = is_first_of_container(scan, path);
-        source_begin(scan, &tail, path, named);
-        if (first)
-            cw_sources_packed_older(sources, path);
+        cw_sources_begin(sources, scan->target, &tail, path, named, scan->now_ns,
+                         scan->now_mono_ns);
+        if (first || sources->scanned)
+            cw_sources_rotated_log(sources, named,
+                                   first ? CW_SOURCES_SINCE_EVER : CW_SOURCES_SINCE_LOOK);
         return;
     }
     source->scan_number = sources->scan_number;
@@ -347,7 +383,7 @@ static bool folder_removed(char *folder)
 
 /* Find the inode in the folder of path_now. Returns false only when the folder was read and it is
  * not there. */
-static bool folder_search(const struct cw_source *source, char *path_out, size_t cap)
+static bool folder_search_once(const struct cw_source *source, char *path_out, size_t cap)
 {
     const char *slash = strrchr(source->path_now, '/');
     char folder[PATH_MAX];
@@ -373,13 +409,37 @@ static bool folder_search(const struct cw_source *source, char *path_out, size_t
     return found;
 }
 
+/* A name that is changed while the folder is read may not be met, under neither name. */
+static bool folder_search(const struct cw_source *source, char *path_out, size_t cap)
+{
+    bool found = false;
+    for (unsigned i = 0; i < FOLDER_SEARCHES && !found; i++)
+        found = folder_search_once(source, path_out, cap);
+    return found;
+}
+
+/* Bytes of it were seen, and nobody has read them. */
+static void gone_count(struct cw_sources *sources, struct cw_source *source, uint64_t furthest)
+{
+    uint64_t seen = CW_MAX(source->tail.size, (uint64_t)source->tail.identity.prefix_len);
+    uint64_t from = CW_MAX(furthest, source->fed_to);
+    if (source->unpacked || seen <= from)
+        return;
+    cw_metrics_add(sources->options.metrics, CW_M_LOST_BYTES, (int64_t)(seen - from));
+    cw_source_count_lost(source, from, seen, CW_STR("removed before it was read"));
+    cw_log_warn("%s was removed: its bytes from %" PRIu64 " on are lost, %" PRIu64
+                " of them were seen",
+                source->path_now, from, seen - from);
+}
+
 /* Its file is nowhere. True while it must be remembered: the stores are told first that its marks
  * may be forgotten, and for that its position must pass them all. */
-static bool source_gone(struct cw_source *source)
+static bool source_gone(struct cw_sources *sources, struct cw_source *source)
 {
     uint64_t furthest = 0;
     for (size_t i = 0; i < source->nrows; i++)
         furthest = CW_MAX(furthest, cw_ledger_next(&source->rows[i]));
+    gone_count(sources, source, furthest);
     if (!cw_source_forgettable(source)) {
         cw_source_seek(source, furthest);
         return true;
@@ -388,53 +448,92 @@ static bool source_gone(struct cw_source *source)
     return false;
 }
 
+/* Whether the file behind an open source that is not compressed has no name any more. */
+static bool is_deleted(const struct cw_source *source)
+{
+    struct stat st;
+    return source->tail.unpack == NULL && fstat(source->tail.fd, &st) == 0 && st.st_nlink == 0;
+}
+
+/* Its file is nowhere. Returns false when it can be forgotten. */
+static bool source_vanished(struct scan *scan, struct cw_source *source)
+{
+    if (scan->sources->options.unpack_folder == NULL)
+        return source->tail.fd >= 0 || source_gone(scan->sources, source);
+    source->vanished = true; /* what became of it is known at the end of the scan */
+    cw_sources_rotated_log(scan->sources, source->path, CW_SOURCES_SINCE_LOOK);
+    return true;
+}
+
+/* The same of one that is open and not in its place. */
+static bool open_source_missing(struct scan *scan, struct cw_source *source)
+{
+    char path[PATH_MAX];
+    bool deleted = is_deleted(source);
+    if (deleted && !source->joined)
+        return source->sought || source_vanished(scan, source);
+    if (folder_search(source, path, sizeof path) && path[0] != '\0')
+        path_now_set(scan->sources, source, path);
+    return true;
+}
+
 /* A source that no pattern met in this scan. Returns false when it can be forgotten. */
 static bool source_missing(struct scan *scan, struct cw_source *source)
 {
+    struct cw_sources *sources = scan->sources;
     char path[PATH_MAX];
     source->wanted = false;
     bool in_place = cw_file_identity_is_at(source->path_now, &source->tail.identity);
-    if (source->tail.fd >= 0) {
-        if (!in_place && source->tail.nlinks > 0 && folder_search(source, path, sizeof path) &&
-            path[0] != '\0')
-            path_now_set(scan->sources, source, path);
-        return true;
-    }
+    if (source->tail.fd >= 0)
+        return in_place || open_source_missing(scan, source);
     if (in_place)
         snprintf(path, sizeof path, "%s", source->path_now);
-    else if (!folder_search(source, path, sizeof path) &&
-             !cw_sources_packed_find(scan->sources, source, path, sizeof path))
-        return source_gone(source);
+    else if (!folder_search(source, path, sizeof path))
+        return source_vanished(scan, source);
     struct stat st;
-    const struct cw_target *target = cw_sources_target_of(scan->sources, source->path);
+    const struct cw_target *target = cw_sources_target_of(sources, source->path);
     if (path[0] == '\0' || target == NULL || stat(path, &st) < 0)
         return true;
     uint64_t size = (uint64_t)st.st_size, position = cw_source_position(source);
     bool packed = cw_unpack_is_packed(path);
-    if (packed && source->unpacked)
-        return !cw_source_forgettable(source);
-    if (!packed && scan->sources->scanned &&
+    if (packed && source->unpacked) {
+        path_now_set(sources, source, path);
+        return cw_sources_generation_recent(sources, path) || !cw_source_forgettable(source);
+    }
+    if (!packed && sources->scanned &&
         (size == position || (size < position && cw_source_rotated(source)))) {
-        path_now_set(scan->sources, source, path);
+        path_now_set(sources, source, path);
         return true; /* nothing new in it */
     }
     struct cw_tail tail;
     struct cw_err err;
-    if (!cw_sources_room(scan->sources) ||
-        cw_sources_tail_open(scan->sources, &tail, path, &err) < 0)
+    if (!cw_sources_room(sources) || cw_sources_tail_open(sources, &tail, path, &err) < 0)
         return true;
-    if (!in_place && packed) { /* the same text in another file */
-        source->tail.identity.dev = tail.identity.dev;
-        source->tail.identity.ino = tail.identity.ino;
-        source->tail.identity.birth_ns = tail.identity.birth_ns;
-    }
     if (!cw_file_identity_same_inode(&source->tail.identity, &tail.identity)) {
         cw_tail_close(&tail); /* the inode was given to another file */
-        return source_gone(source);
+        return source_vanished(scan, source);
     }
     scan->target = target;
     source_reopen(scan, source, &tail, path);
     return true;
+}
+
+/* Compressed generations are looked for; whose file is not among them has none. */
+static void generations_look(struct scan *scan)
+{
+    struct cw_sources *sources = scan->sources;
+    cw_sources_generations_look(sources, scan->now_ns, scan->now_mono_ns);
+    for (size_t i = 0; i < sources->n; i++) {
+        struct cw_source *source = sources->items[i];
+        if (!source->vanished)
+            continue;
+        source->vanished = false;
+        if (source->tail.fd >= 0)
+            source->sought = true;
+        else
+            source->gone = !source_gone(sources, source);
+    }
+    cw_sources_generations_looked(sources, scan->now_ns);
 }
 
 /* Of the sources that were first seen at that path and are there no longer, the oldest; NULL: there is none. What was born behind it
@@ -480,8 +579,6 @@ static void siblings_find(struct scan *scan, const struct cw_source *oldest)
 {
     char *named = cw_str_dupz(cw_str_of(oldest->path)); /* the table may move */
     struct siblings siblings = {scan, named, oldest->tail.identity.birth_ns};
-    if (!scan->sources->scanned)
-        cw_sources_packed_missed(scan->sources, named);
     cw_rotated_walk(named, on_sibling, &siblings);
     free(named);
 }
@@ -539,8 +636,12 @@ void cw_sources_scan(struct cw_sources *sources, int64_t now_ns, int64_t now_mon
     cw_sources_index_build(sources);
     for (size_t i = 0; i < sources->n; i++)
         sources->items[i]->wanted = false;
-    if (!sources->scanned)
+    if (!sources->scanned) {
+        sources->began_mono_ns = now_mono_ns;
+        for (size_t i = 0; i < sources->n; i++)
+            cw_sources_rotated_log(sources, sources->items[i]->path, CW_SOURCES_SINCE_LOOK);
         sources_reopen_in_place(&scan);
+    }
     for (size_t i = 0; i < sources->n; i++)
         scan.nclosed += sources->items[i]->tail.fd < 0;
     if (sources->options.watch != NULL)
@@ -567,6 +668,7 @@ void cw_sources_scan(struct cw_sources *sources, int64_t now_ns, int64_t now_mon
         source->gone =
             source->scan_number != sources->scan_number && !source_missing(&scan, source);
     }
+    generations_look(&scan);
     size_t kept = 0;
     for (size_t i = 0; i < sources->n; i++) {
         struct cw_source *source = sources->items[i];

@@ -147,7 +147,7 @@ int cw_state_dir_open(const char *promtail_path, struct cw_state_dir *out, struc
             ? cw_str_dupz(CW_STR("."))
             : cw_str_dupz(cw_str_make(promtail_path, CW_MAX((size_t)(slash - promtail_path), 1u)));
     if (stat(out->positions_path, &st) == 0)
-        out->last_alive_ns = st.st_mtim.tv_sec * CW_NS_PER_S + st.st_mtim.tv_nsec;
+        out->looked_ns = st.st_mtim.tv_sec * CW_NS_PER_S + st.st_mtim.tv_nsec;
     int rc = folder_make(promtail_path, err);
     if (rc == 0)
         rc = lock_take(out, promtail_path, err);
@@ -157,6 +157,8 @@ int cw_state_dir_open(const char *promtail_path, struct cw_state_dir *out, struc
         cw_state_dir_close(out);
         return rc;
     }
+    if (out->known.looked_ns > 0)
+        out->looked_ns = out->known.looked_ns;
     session_draw(out);
     return 0;
 }
@@ -256,6 +258,7 @@ static int positions_save(const struct cw_state_dir *state, const struct cw_sour
     struct cw_positions head = state->known;
     struct cw_file_writer writer;
     cw_sources_tenants(sources, arena, &head);
+    head.looked_ns = sources->looked_ns;
     cw_file_writer_open(&writer, state->positions_path, CW_POSITIONS_BYTES);
     cw_positions_head_encode(&head, &writer.piece);
     for (size_t i = 0; i < sources->n; i++) {

@@ -16,7 +16,8 @@
 struct cw_state_dir {
     struct cw_arena *arena; /* of `known` and `imported` */
     char *folder, *positions_path, *refused_path, *ledger_path;
-    int64_t last_alive_ns; /* when the positions were last written before this start; 0: never */
+    /* As in the positions; of a file without it when that was last written; 0: first start. */
+    int64_t looked_ns;
     int lock_fd;
     struct cw_positions known; /* uuid, all sessions, the tenants at the start; no sources */
     struct cw_buf positions;   /* the file at the start, until it is restored */

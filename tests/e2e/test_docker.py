@@ -1,5 +1,6 @@
 """Containers of a real Docker Engine: dockerd on a private socket, an image made of busybox alone."""
 import os
+import signal
 import ssl
 import subprocess
 
@@ -182,7 +183,13 @@ def test_lines_whose_pieces_are_in_two_files(ingester, make_shipper, engine, dri
     """What a file ends with, and what the next one begins with, are entries of their own: all of the text is there, none of it twice. Of a
     container that has ended before it is found, and of one that is followed while its files are rotated."""
     name = "%s-%s" % (driver, "gz" if compress else "plain")
-    engine.run("before-" + name, PIECES, *rotated(driver, compress))
+    engine.run("before-" + name, PIECES + "; sleep 1000", *rotated(driver, compress))
+
+    def is_written():                                       # what an Engine has to write when a container ends it gives up after ten seconds
+        logs = engine.docker("logs", "before-" + name)
+        return logs.stdout.count(b" line ") == 40 and logs.stderr.count(b"short") == 40
+    wait_for("its last line", is_written, 60, 0.5)
+    engine.docker("kill", "before-" + name)
     wait_for("its end", lambda: engine.docker("inspect", "-f", "{{.State.Running}}", "before-" + name).stdout.strip() == b"false", 60)
     shipper = make_shipper(arguments=["--push", ingester.url, "--label", "job=docker", "--docker=" + engine.socket]).start()
     if not compress:
@@ -197,6 +204,45 @@ def test_lines_whose_pieces_are_in_two_files(ingester, make_shipper, engine, dri
         assert sorted(entry.rpartition(b" line ")[2] for entry in got if b" line " in entry) == sorted(b"%d" % i for i in range(1, 41))
         folder = os.path.dirname(engine.docker("inspect", "-f", "{{.LogPath}}", when + name).stdout.decode().strip()) if driver == "json-file" else None
         assert 40 <= len(got) < 40 + (len(os.listdir(folder)) if folder else 200), len(got)
+    assert shipper.stop() == 0
+
+
+@pytest.mark.parametrize("driver", ["json-file", "local"])
+def test_generations_that_were_compressed_between_two_looks(ingester, make_shipper, engine, driver):
+    """The shipper is held up, and killed, while a container writes fast: the Engine rotates and compresses several times between two
+    looks. All files are kept, so all lines are stored, each once."""
+    name = "fast-" + driver
+    shipper = make_shipper(arguments=["--push", ingester.url, "--label", "job=docker", "--docker=" + engine.socket]).start()
+    engine.run(name, "i=0; until [ -e /end ]; do i=$((i+1)); for k in $(seq 1 100); do echo round $i line $k; done; sleep 0.1; done; echo end $i; sleep 1000",
+               "--log-driver", driver, "--log-opt", "max-size=20k", "--log-opt", "max-file=1000", "--log-opt", "compress=true")
+    selector = '{container="%s"}' % name
+
+    def round_now():
+        words = engine.docker("logs", "--tail", "1", name).stdout.split()
+        return int(words[1]) if words else 0
+    try:
+        wait_for("the first lines", lambda: ingester.count(selector) > 0)
+        for turn in range(6):
+            shipper.process.send_signal(signal.SIGSTOP)
+            want = round_now() + 12
+            wait_for("rotations that it does not see", lambda: round_now() > want, 60, 0.05)
+            if turn % 3 == 2:
+                shipper.kill()
+                shipper.start()
+            else:
+                shipper.process.send_signal(signal.SIGCONT)
+            wait_for("their lines", lambda: ingester.count(selector) >= 100 * want, 60, 0.05)
+        engine.docker("exec", name, "/bin/sh", "-c", ": > /end")
+        wait_for("its end", lambda: engine.docker("logs", "--tail", "1", name).stdout.startswith(b"end"), 60, 0.1)
+        want = [b"round %d line %d" % (i, k) for i in range(1, round_now() + 1) for k in range(1, 101)] + [b"end %d" % round_now()]
+        lines_of(ingester, selector, want)
+        shipper.kill()
+        shipper.start()
+        engine.run("after-" + name, "echo seen")
+        lines_of(ingester, '{container="after-%s"}' % name, [b"seen"])
+        lines_of(ingester, selector, want)
+    finally:                                                # it writes on and on
+        engine.docker("rm", "-f", name)
     assert shipper.stop() == 0
 
 

@@ -325,3 +325,36 @@ def test_rotation_with_compression_under_kills(make_shipper, ingester, logs, tmp
             writer.ending.set()
             writer.join()
     stored(ingester, [line for writer in writers for line in writer.lines], 120)
+
+
+@pytest.mark.parametrize("how", ["create", "copytruncate"])
+def test_rotations_with_compression_between_two_looks(make_shipper, ingester, logs, tmp_path, how):
+    """logrotate runs several times while the shipper does not: generations are written, renamed and compressed before it has met them. Then
+    it goes on, or is killed and started again."""
+    config = tmp_path / "logrotate.conf"
+    config.write_text("%s/*.log {\n rotate 1000\n size 1\n %s\n compress\n missingok\n}\n" % (logs, how))
+    names, want, rng = ("a.log", "b.log"), [], random.Random(4)
+
+    def write(what):
+        for name in names:
+            lines = numbered("%s %s" % (name, what), rng.randrange(1, 2000))
+            append(logs / name, lines)
+            want.extend(lines)
+    shipper = make_shipper(config=CONFIG % (ingester.url, tmp_path / "positions", "pipeline_stages: []", logs / "*.log")).start()
+    for i in range(10 if LONG else 5):
+        write("read %d" % i)
+        stored(ingester, want, 120)
+        shipper.process.send_signal(signal.SIGSTOP)
+        for k in range(4):
+            write("unseen %d.%d" % (i, k))
+            subprocess.run(["/usr/sbin/logrotate", "-f", "-s", str(tmp_path / "status"), str(config)], check=True)
+        write("last %d" % i)
+        if i % 2 == 0:
+            shipper.process.send_signal(signal.SIGCONT)
+        else:
+            shipper.kill()
+            shipper.start()
+    stored(ingester, want, 120)
+    shipper.kill()
+    shipper.start()
+    stored(ingester, want, 120)

@@ -35,7 +35,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct cw_buf text;
     try(cw_str_make(data, size));
     cw_buf_init(&text, CW_POSITIONS_BYTES);
-    cw_buf_addz(&text, "cordwood-positions 1\n");
+    cw_buf_addz(&text, "cordwood-positions 2\n");
     cw_buf_add(&text, data, size);
     cw_buf_addf(&text, "check %016" PRIx64 "\n", cw_hash64(text.ptr, text.len));
     try(cw_buf_str(&text));

@@ -8,6 +8,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include "common/base/assert.h"
+#include "common/base/codec.h"
+#include "common/base/file.h"
+
+/* No test writes more. */
+#define FILE_BYTES_MAX (1u << 28)
 
 void cw_log_folder_init(struct cw_log_folder *folder)
 {
@@ -32,8 +37,8 @@ void cw_log_folder_fini(struct cw_log_folder *folder)
 
 const char *cw_log_folder_path(const struct cw_log_folder *folder, const char *name)
 {
-    static char paths[8][PATH_MAX];
-    static unsigned turn;
+    static _Thread_local char paths[8][PATH_MAX];
+    static _Thread_local unsigned turn;
     char *path = paths[turn++ % 8];
     snprintf(path, PATH_MAX, "%s/%s", folder->dir, name);
     return path;
@@ -65,6 +70,29 @@ void cw_log_folder_rename(const struct cw_log_folder *folder, const char *from, 
 {
     int rc = rename(cw_log_folder_path(folder, from), cw_log_folder_path(folder, to));
     CW_ASSERT(rc == 0);
+}
+
+void cw_log_folder_gzip(const struct cw_log_folder *folder, const char *name, const char *packed,
+                        size_t nbytes)
+{
+    struct cw_buf text, out;
+    struct cw_err err;
+    struct stat st;
+    cw_buf_init(&text, SIZE_MAX);
+    cw_buf_init(&out, SIZE_MAX);
+    int rc = cw_file_read(cw_log_folder_path(folder, name), FILE_BYTES_MAX, &text, &err);
+    CW_ASSERT(rc == 0);
+    rc = cw_codec_compress(CW_CODEC_GZIP, cw_buf_str(&text), &out, &err);
+    CW_ASSERT(rc == 0);
+    (void)unlink(cw_log_folder_path(folder, packed));
+    cw_log_folder_append_bytes(folder, packed, out.ptr, CW_MIN(nbytes, out.len));
+    rc = stat(cw_log_folder_path(folder, name), &st);
+    if (rc == 0 && nbytes >= out.len)
+        rc = utimensat(AT_FDCWD, cw_log_folder_path(folder, packed),
+                       (struct timespec[]){st.st_atim, st.st_mtim}, 0);
+    CW_ASSERT(rc == 0);
+    cw_buf_fini(&text);
+    cw_buf_fini(&out);
 }
 
 void cw_log_folder_remove(const struct cw_log_folder *folder, const char *name)

@@ -1,5 +1,7 @@
 #include <criterion/criterion.h>
 #include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 #include "common/base/file.h"
 #include "common/base/hash.h"
@@ -25,6 +27,7 @@ static struct cw_positions example(struct cw_id128 *sessions, struct cw_position
         (struct cw_position){.generation = 1, .path = CW_STR("/x"), .path_now = CW_STR("/x")};
     static struct cw_str tenants[] = {{"team a", 6}, {"b", 1}};
     return (struct cw_positions){.shipper = {{9, 8}},
+                                 .looked_ns = 1767225600123456789,
                                  .sessions = sessions,
                                  .nsessions = 2,
                                  .tenants = tenants,
@@ -45,6 +48,7 @@ Test(positions, what_is_written_is_read_back)
     cw_positions_encode(&positions, &text);
     cr_assert_eq(cw_positions_decode(cw_buf_str(&text), arena, &back, &err), 0, "%s", err.text);
     cr_assert_eq(back.nsessions, 2);
+    cr_assert_eq(back.looked_ns, 1767225600123456789);
     cr_assert_eq(back.sessions[1].bytes[15], 7);
     cr_assert_eq(memcmp(&back.shipper, &positions.shipper, sizeof back.shipper), 0);
     cr_assert(back.ntenants == 2 && cw_str_eqz(back.tenants[0], "team a") &&
@@ -103,18 +107,22 @@ static int decode_body(const char *body)
     return rc;
 }
 
-#define HEAD "cordwood-positions 1\nshipper 00112233445566778899aabbccddeeff\n"
+#define HEAD "cordwood-positions 2\nshipper 00112233445566778899aabbccddeeff\n"
 #define ID "00112233445566778899aabbccddeeff"
 
 Test(positions, lines_that_are_not_understood_are_errors)
 {
     cr_assert_eq(decode_body(HEAD), 0);
     cr_assert_eq(decode_body(HEAD "source " ID " 1 10 2 3 4 5 0123456789abcdef /a /a\n"), 0);
-    cr_assert_eq(decode_body("cordwood-positions 2\nshipper " ID "\n"), CW_E_CORRUPT);
+    cr_assert_eq(decode_body("cordwood-positions 3\nshipper " ID "\n"), CW_E_CORRUPT);
     cr_assert_eq(decode_body("cordwood-positions 1\n"), CW_E_CORRUPT);
     cr_assert_eq(decode_body(HEAD "shipper " ID "\n"), CW_E_CORRUPT);
     cr_assert_eq(decode_body(HEAD "sauce x\n"), CW_E_CORRUPT);
     cr_assert_eq(decode_body(HEAD "session 12\n"), CW_E_CORRUPT);
+    cr_assert_eq(decode_body(HEAD "looked 12\n"), 0);
+    cr_assert_eq(decode_body(HEAD "looked 0\n"), CW_E_CORRUPT);
+    cr_assert_eq(decode_body(HEAD "looked -12\n"), CW_E_CORRUPT);
+    cr_assert_eq(decode_body(HEAD "looked 12\nlooked 12\n"), CW_E_CORRUPT);
     cr_assert_eq(decode_body(HEAD "source " ID " 1 10 2 3 4 5 0123456789abcdef /a\n"),
                  CW_E_CORRUPT);
     cr_assert_eq(decode_body(HEAD "source " ID " 1 10 2 3 4 5 0123456789abcdef /a /a x\n"),
@@ -130,6 +138,22 @@ Test(positions, lines_that_are_not_understood_are_errors)
                  CW_E_CORRUPT);
     cr_assert_eq(decode_body(HEAD "source " ID " 1 10 2 3 4 5 0123456789abcdef /a%00 /a\n"),
                  CW_E_CORRUPT);
+}
+
+Test(positions, a_file_of_each_version_is_read)
+{
+    struct cw_arena *arena = cw_arena_new();
+    struct cw_positions back;
+    struct cw_err err = {0};
+    char path[4096];
+    for (int version = 1; version < 3; version++) {
+        snprintf(path, sizeof path, "%s/positions_v%d.cordwood", getenv("CW_TEST_DATA"), version);
+        cr_assert_eq(cw_positions_load(path, arena, &back, &err), 0, "%s", err.text);
+        cr_assert(back.nsources == 2 && back.nsessions == 2 && back.ntenants == 2);
+        cr_assert_eq(back.sources[0].offset, 1234567890123);
+        cr_assert_eq(back.looked_ns, version == 1 ? 0 : 1767225600123456789);
+    }
+    cw_arena_free(&arena);
 }
 
 Test(positions, a_saved_file_is_whole_and_a_missing_one_is_not_found)

@@ -1,7 +1,9 @@
 #include <criterion/criterion.h>
+#include <sys/stat.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
+#include "common/base/clock.h"
 #include "common/base/file.h"
 #include "shipper/shipper_metrics.h"
 #include "shipper/state_dir.h"
@@ -181,4 +183,26 @@ Test(state_dir, a_damaged_file_is_an_error)
     cr_assert_eq(cw_state_dir_open(cw_log_folder_path(&folder, "p"), &state, &err), CW_E_CORRUPT);
     cw_log_folder_append(&folder, "q", "positions: 7\n");
     cr_assert_eq(cw_state_dir_open(cw_log_folder_path(&folder, "q"), &state, &err), CW_E_INVALID);
+}
+
+/* What a file does not say is taken from the time at which it was written. */
+Test(state_dir, up_to_when_compressed_files_were_looked_at_is_kept)
+{
+    struct cw_state_dir state;
+    struct cw_err err = {0};
+    struct stat st;
+    const char *path = cw_log_folder_path(&folder, "p");
+    cr_assert_eq(cw_state_dir_open(path, &state, &err), 0, "%s", err.text);
+    cr_assert_eq(state.looked_ns, 0);
+    cr_assert_eq(cw_state_dir_save(&state, sources, &err), 0, "%s", err.text);
+    cw_state_dir_close(&state);
+    cr_assert_eq(cw_state_dir_open(path, &state, &err), 0, "%s", err.text);
+    cr_assert_eq(stat(cw_log_folder_path(&folder, "p.cordwood"), &st), 0);
+    cr_assert_eq(state.looked_ns / CW_NS_PER_S, st.st_mtim.tv_sec);
+    sources->looked_ns = 1767225600123456789;
+    cr_assert_eq(cw_state_dir_save(&state, sources, &err), 0, "%s", err.text);
+    cw_state_dir_close(&state);
+    cr_assert_eq(cw_state_dir_open(path, &state, &err), 0, "%s", err.text);
+    cr_assert_eq(state.looked_ns, 1767225600123456789);
+    cw_state_dir_close(&state);
 }

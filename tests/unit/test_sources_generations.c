@@ -1,0 +1,484 @@
+#include <criterion/criterion.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "common/base/assert.h"
+#include "common/base/clock.h"
+#include "tests/support/sources_rig.h"
+
+static struct cw_sources_rig rig;
+
+static int by_text(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static void setup(void)
+{
+    cw_sources_rig_init(&rig, "*.log");
+}
+
+static void teardown(void)
+{
+    cw_sources_rig_fini(&rig);
+}
+
+TestSuite(sources_generations, .init = setup, .fini = teardown);
+
+static void append(const char *name, const char *text)
+{
+    cw_log_folder_append(&rig.folder, name, text);
+}
+
+static bool is_there(const char *name)
+{
+    return access(cw_log_folder_path(&rig.folder, name), F_OK) == 0;
+}
+
+/* log.1.gz becomes log.2.gz and so on. */
+static void chain_move(const char *log)
+{
+    char from[64], to[64];
+    for (int i = 200; i > 0; i--) {
+        snprintf(from, sizeof from, "%s.%d.gz", log, i);
+        snprintf(to, sizeof to, "%s.%d.gz", log, i + 1);
+        if (is_there(from))
+            cw_log_folder_rename(&rig.folder, from, to);
+    }
+}
+
+/* As logrotate and Docker do, but for the new log. */
+static void rotate(const char *log)
+{
+    char plain[64], packed[64];
+    snprintf(plain, sizeof plain, "%s.1", log);
+    snprintf(packed, sizeof packed, "%s.1.gz", log);
+    chain_move(log);
+    cw_log_folder_rename(&rig.folder, log, plain);
+    cw_log_folder_gzip(&rig.folder, plain, packed, SIZE_MAX);
+    cw_log_folder_remove(&rig.folder, plain);
+}
+
+static void look_and_ship(void)
+{
+    for (int i = 0; i < 3; i++) {
+        cw_sources_rig_look(&rig);
+        cw_sources_rig_ship(&rig);
+    }
+}
+
+static void expect(const char *lines)
+{
+    look_and_ship();
+    cr_assert_str_eq(cw_sources_rig_lines(&rig), lines);
+}
+
+/* Until no file that is there now is younger than the last look. */
+static void settle(void)
+{
+    int64_t until_ns = cw_clock_now_ns() + CW_NS_PER_S;
+    rig.quiet_ns += 2 * CW_SOURCES_CLOSE_WAIT_NS;
+    do
+        look_and_ship();
+    while (rig.sources->looked_ns < until_ns);
+    look_and_ship();
+}
+
+Test(sources_generations, what_was_rotated_and_compressed_between_two_scans_is_read_once)
+{
+    append("a.log", "1\n");
+    expect("1");
+    append("a.log", "2\n");
+    rotate("a.log");
+    append("a.log", "3\n");
+    rotate("a.log");
+    append("a.log", "4\n4b\n");
+    rotate("a.log");
+    append("a.log", "5\n");
+    expect("2 3 4 4b 5");
+    cr_assert_eq(rig.sources->n, 4);
+    for (size_t i = 0; i < rig.sources->n; i++)
+        cr_assert_str_eq(rig.sources->items[i]->path, cw_log_folder_path(&rig.folder, "a.log"));
+    rotate("a.log");
+    append("a.log", "6\n");
+    expect("6");
+    cw_sources_rig_kill(&rig);
+    expect("");
+}
+
+/* A kill at each step; what was not saved is done again, what was is not. */
+Test(sources_generations, kills_between_the_steps_repeat_and_lose_nothing)
+{
+    for (int step = 0; step < 6; step++) {
+        char name[24], line[128], want[256];
+        snprintf(name, sizeof name, "k%d.log", step);
+        append(name, "a\nb\n");
+        cw_sources_rig_look(&rig);
+        if (step != 4)
+            cw_sources_rig_ship(&rig);
+        for (int i = 1; i < 4; i++) {
+            snprintf(line, sizeof line, "%d\n%d more\n", i, i);
+            append(name, line);
+            rotate(name);
+        }
+        append(name, "z\n");
+        if (step == 0)
+            cw_sources_rig_kill(&rig);
+        cw_sources_rig_scan(&rig);
+        if (step == 1)
+            cw_sources_rig_kill(&rig);
+        cw_sources_rig_refresh(&rig);
+        cw_sources_rig_save(&rig);
+        if (step == 2)
+            cw_sources_rig_kill(&rig);
+        cw_sources_rig_scan(&rig);
+        cw_sources_rig_refresh(&rig);
+        (void)cw_sources_rig_push(&rig, 2); /* stored, but that is not saved */
+        if (step >= 3)
+            cw_sources_rig_kill(&rig);
+        rig.quiet_ns += 2 * CW_SOURCES_CLOSE_WAIT_NS * (step == 5);
+        snprintf(want, sizeof want, "1 1 more 2 2 more 3 3 more a b z");
+        look_and_ship();
+        cr_assert_str_eq(cw_sources_rig_lines(&rig), want, "step %d", step);
+        cw_sources_rig_kill(&rig);
+        expect("");
+    }
+}
+
+Test(sources_generations, over_many_rotations_nothing_comes_twice_and_what_was_read_is_forgotten)
+{
+    unsigned n = 0, nkills = 0;
+    size_t most = 0, nlines = 0;
+    append("a.log", "begin\n");
+    look_and_ship();
+    for (int round = 0; round < 30; round++) {
+        for (int i = 0; i < 1 + round % 4; i++) {
+            char line[32];
+            snprintf(line, sizeof line, "line %u\n", n++);
+            append("a.log", line);
+            if (i > 0 || round % 3 > 0)
+                rotate("a.log");
+        }
+        if (!is_there("a.log"))
+            append("a.log", "");
+        if (round % 5 == 3) {
+            cw_sources_rig_kill(&rig);
+            nkills++;
+        }
+        if (round % 13 == 12)
+            settle();
+        look_and_ship();
+        most = CW_MAX(most, rig.sources->n);
+    }
+    settle();
+    cr_assert_leq(rig.sources->n, 3, "%zu", rig.sources->n);
+    nlines = rig.nlines;
+    cr_assert_eq(nlines, n + 1, "%zu lines of %u, %u kills", nlines, n + 1, nkills);
+    cr_assert_eq(cw_sources_rig_lost_bytes(&rig), 0);
+}
+
+Test(sources_generations, archives_that_were_there_before_it_are_not_read)
+{
+    append("a.log", "old\n");
+    struct timespec old[2] = {{.tv_sec = 1000000000}, {.tv_sec = 1000000000}};
+    cr_assert_eq(utimensat(AT_FDCWD, cw_log_folder_path(&rig.folder, "a.log"), old, 0), 0);
+    rotate("a.log");
+    append("a.log", "1\n");
+    expect("1");
+    rotate("a.log");
+    append("a.log", "2\n");
+    rotate("a.log");
+    append("a.log", "3\n");
+    expect("2 3");
+}
+
+Test(sources_generations, generations_that_begin_alike_are_told_apart)
+{
+    char banner[2 * CW_FILE_PREFIX_BYTES + 2];
+    memset(banner, 'x', sizeof banner - 2);
+    memcpy(banner + sizeof banner - 2, "\n", 2);
+    append("a.log", banner);
+    append("a.log", "1\n");
+    look_and_ship();
+    (void)cw_sources_rig_lines(&rig);
+    for (int i = 2; i < 5; i++) {
+        char line[16];
+        snprintf(line, sizeof line, "%d\n", i);
+        append("a.log", line); /* of the first the shipper had read a part */
+        rotate("a.log");
+        append("a.log", banner);
+    }
+    look_and_ship();
+    cr_assert_eq(rig.nlines, 3 + 3, "three lines, three banners");
+    char *lines = strdup(cw_sources_rig_lines(&rig));
+    cr_assert(strncmp(lines, "2 3 4 xxx", 9) == 0, "%s", lines);
+    free(lines);
+    cr_assert_eq(rig.sources->n, 4);
+    expect("");
+}
+
+Test(sources_generations, generations_with_the_same_text_are_each_read)
+{
+    append("a.log", "same\n");
+    expect("same");
+    for (int i = 0; i < 3; i++) {
+        rotate("a.log");
+        append("a.log", "same\n");
+    }
+    expect("same same same");
+    expect("");
+}
+
+Test(sources_generations, one_that_is_being_written_waits)
+{
+    append("a.log", "1\n");
+    expect("1");
+    cw_log_folder_rename(&rig.folder, "a.log", "a.log.1");
+    append("a.log", "2\n");
+    cw_log_folder_gzip(&rig.folder, "a.log.1", "a.log.1.gz", SIZE_MAX);
+    cw_log_folder_remove(&rig.folder, "a.log.1");
+    cw_log_folder_rename(&rig.folder, "a.log.1.gz", "a.log.2.gz");
+    append("a.log", "2b\n");
+    cw_log_folder_rename(&rig.folder, "a.log",
+                         "a.log.1.unseen"); /* under a name that is no rotation's */
+    append("a.log", "3\n");
+    for (size_t nbytes = 0; nbytes < 16; nbytes += 5) {
+        cw_log_folder_gzip(&rig.folder, "a.log.1.unseen", "a.log.1.gz", nbytes);
+        look_and_ship();
+        if (nbytes == 10)
+            cw_sources_rig_kill(&rig);
+    }
+    cr_assert_gt(rig.sources->nrotated_logs, 0);
+    cr_assert(rig.sources->deferred);
+    cr_assert_str_eq(cw_sources_rig_lines(&rig), "3");
+    cw_log_folder_gzip(&rig.folder, "a.log.1.unseen", "a.log.1.gz", SIZE_MAX);
+    cw_log_folder_remove(&rig.folder, "a.log.1.unseen");
+    expect("2 2b");
+    cr_assert_eq(rig.sources->nrotated_logs, 0);
+    expect("");
+}
+
+Test(sources_generations, one_beside_the_file_that_it_is_made_of_waits)
+{
+    append("a.log", "1\n");
+    expect("1");
+    cw_log_folder_rename(&rig.folder, "a.log", "a.log.2");
+    append("a.log", "2\n");
+    cw_log_folder_rename(&rig.folder, "a.log", "a.log.1");
+    append("a.log", "3\n");
+    cw_log_folder_gzip(&rig.folder, "a.log.1", "a.log.1.gz", SIZE_MAX);
+    cw_log_folder_gzip(&rig.folder, "a.log.2", "a.log.2.gz", 12);
+    expect("2 3");
+    cw_sources_rig_kill(&rig);
+    look_and_ship();
+    cw_log_folder_gzip(&rig.folder, "a.log.2", "a.log.2.gz", SIZE_MAX);
+    cw_log_folder_remove(&rig.folder, "a.log.2");
+    cw_log_folder_remove(&rig.folder, "a.log.1");
+    expect("");
+    cw_sources_rig_kill(&rig);
+    expect("");
+}
+
+Test(sources_generations, a_copy_beside_its_original_is_left_alone)
+{
+    append("a.log", "1\n");
+    expect("1");
+    cw_log_folder_rename(&rig.folder, "a.log", "a.log.1");
+    append("a.log", "2\n");
+    cw_log_folder_gzip(&rig.folder, "a.log.1", "a.log.1.gz", SIZE_MAX); /* gzip -k */
+    expect("2");
+    int64_t looked_ns = rig.sources->looked_ns;
+    rig.wall_ns += 61 * CW_NS_PER_S;
+    expect("");
+    cr_assert_gt(rig.sources->looked_ns, looked_ns, "it does not wait any more");
+    cr_assert_eq(rig.sources->nrotated_logs, 0);
+    cw_log_folder_remove(&rig.folder, "a.log.1");
+    expect("");
+}
+
+Test(sources_generations, a_name_that_the_compressor_gives_at_the_end)
+{
+    append("a.log", "1\n");
+    expect("1");
+    for (int i = 2; i < 5; i++) { /* as the kubelet */
+        char plain[32], tmp[40], packed[40], line[16];
+        snprintf(plain, sizeof plain, "a.log.2026-%d", i);
+        snprintf(tmp, sizeof tmp, "%s.tmp", plain);
+        snprintf(packed, sizeof packed, "%s.gz", plain);
+        snprintf(line, sizeof line, "%d\n", i);
+        cw_log_folder_rename(&rig.folder, "a.log", plain);
+        cw_log_folder_gzip(&rig.folder, plain, tmp, SIZE_MAX);
+        append("a.log", line);
+        if (i == 3)
+            look_and_ship();
+        cw_log_folder_rename(&rig.folder, tmp, packed);
+        cw_log_folder_remove(&rig.folder, plain);
+    }
+    expect("2 3 4");
+    expect("");
+}
+
+Test(sources_generations, several_logs_in_one_folder)
+{
+    static const char *const logs[] = {"a.log", "b.log", "ab.log"};
+    for (size_t i = 0; i < 3; i++)
+        append(logs[i], "begin\n");
+    expect("begin begin begin");
+    for (int n = 0; n < 3; n++)
+        for (size_t i = 0; i < 3; i++) {
+            char line[24];
+            snprintf(line, sizeof line, "%s-%d\n", logs[i], n);
+            append(logs[i], line);
+            rotate(logs[i]);
+        }
+    for (size_t i = 0; i < 3; i++)
+        append(logs[i], "end\n");
+    expect(
+        "a.log-0 a.log-1 a.log-2 ab.log-0 ab.log-1 ab.log-2 b.log-0 b.log-1 b.log-2 end end end");
+    for (size_t i = 0; i < rig.sources->n; i++)
+        cr_assert(strstr(rig.sources->items[i]->path, ".log.") == NULL);
+}
+
+/* It was read to its end and is deleted; the compressed file is met by a scan only after the time for which a file must be quiet. */
+Test(sources_generations, a_refresh_does_not_forget_what_was_compressed_since_the_scan)
+{
+    append("a.log", "1\n");
+    expect("1");
+    rotate("a.log");
+    append("a.log", "2\n");
+    rig.quiet_ns += CW_SOURCES_FINAL_WAIT_NS + CW_SOURCES_CLOSE_WAIT_NS;
+    for (int i = 0; i < 3; i++) {
+        rig.quiet_ns += CW_SOURCES_FINAL_WAIT_NS;
+        cw_sources_rig_ship(&rig);
+    }
+    cr_assert(rig.sources->deferred);
+    expect("2");
+}
+
+Test(sources_generations, copies_of_a_truncated_log_that_were_compressed)
+{
+    append("a.log", "begin\n");
+    expect("begin");
+    for (int i = 1; i < 4; i++) {
+        char line[24];
+        snprintf(line, sizeof line, "%d\n", i);
+        append("a.log", line);
+        chain_move("a.log");
+        cw_sources_rig_tick();
+        cw_log_folder_gzip(&rig.folder, "a.log", "a.log.1.gz", SIZE_MAX);
+        cw_log_folder_truncate(&rig.folder, "a.log", 0);
+    }
+    append("a.log", "4\n");
+    expect("1 2 3 4");
+    cr_assert_eq(cw_sources_rig_lost_bytes(&rig), 0);
+    cw_sources_rig_kill(&rig);
+    expect("");
+}
+
+Test(sources_generations, a_compressed_log_itself)
+{
+    append("a.log", "1\n");
+    expect("1");
+    for (int i = 2; i < 4; i++) { /* gzip a.log; the program makes another one */
+        char line[16];
+        snprintf(line, sizeof line, "%d\n", i);
+        append("a.log", line);
+        chain_move("a.log");
+        if (is_there("a.log.gz"))
+            cw_log_folder_rename(&rig.folder, "a.log.gz", "a.log.1.gz");
+        cw_log_folder_gzip(&rig.folder, "a.log", "a.log.gz", SIZE_MAX);
+        cw_log_folder_remove(&rig.folder, "a.log");
+        append("a.log", "");
+    }
+    append("a.log", "4\n");
+    expect("2 3 4");
+}
+
+static void large_generation(unsigned seed)
+{
+    struct cw_buf text;
+    cw_buf_init(&text, SIZE_MAX);
+    for (unsigned i = 0; i < 200000; i++)
+        cw_buf_addf(&text, "%u of generation %u\n", i, seed);
+    cw_log_folder_append_bytes(&rig.folder, "a.log", text.ptr, text.len);
+    cw_buf_fini(&text);
+    rotate("a.log");
+}
+
+Test(sources_generations, large_ones_have_their_turns_and_one_that_is_removed_before_is_counted)
+{
+    append("a.log", "begin\n");
+    expect("begin");
+    for (unsigned i = 1; i < 4; i++)
+        large_generation(i);
+    append("a.log", "end\n");
+    cw_sources_rig_scan(&rig);
+    cr_assert(rig.sources->next_due && rig.sources->deferred);
+    cw_sources_rig_save(&rig);
+    cw_log_folder_remove(&rig.folder, "a.log.1.gz"); /* the last, which waits */
+    for (int i = 0; i < 4; i++)
+        look_and_ship();
+    cr_assert_eq(rig.nlines, 2 + 2 * 200000 - 1, "begin was counted before");
+    cr_assert_eq(cw_sources_rig_lost_bytes(&rig), CW_FILE_PREFIX_BYTES, "so much of it was seen");
+}
+
+enum { BUSY_ROTATIONS = 150, BUSY_LINES = 20 };
+
+static void *rotate_all_the_time(void *arg)
+{
+    atomic_bool *ended = arg;
+    for (int i = 0; i < BUSY_ROTATIONS; i++) {
+        for (int k = 0; k < BUSY_LINES; k++) {
+            char line[48];
+            snprintf(line, sizeof line, "%d of rotation %d\n", k, i);
+            append("a.log", line);
+        }
+        if (i + 1 < BUSY_ROTATIONS)
+            rotate("a.log");
+    }
+    atomic_store(ended, true);
+    return NULL;
+}
+
+/* Files are renamed and removed while they are listed, compared and read; in between the shipper is killed. */
+Test(sources_generations, rotations_at_the_same_time_as_looks)
+{
+    atomic_bool ended = false;
+    pthread_t thread;
+    append("a.log", "begin\n");
+    look_and_ship();
+    cr_assert_eq(pthread_create(&thread, NULL, rotate_all_the_time, &ended), 0);
+    for (unsigned i = 0; !atomic_load(&ended); i++) {
+        cw_sources_rig_look(&rig);
+        (void)cw_sources_rig_push(&rig, 100);
+        if (i % 16 == 15)
+            cw_sources_rig_kill(&rig);
+    }
+    cr_assert_eq(pthread_join(thread, NULL), 0);
+    settle();
+    cr_assert_eq(rig.nlines, 1 + BUSY_ROTATIONS * BUSY_LINES);
+    qsort(rig.lines, rig.nlines, sizeof *rig.lines, by_text);
+    for (size_t i = 1; i < rig.nlines; i++)
+        cr_assert_neq(strcmp(rig.lines[i - 1], rig.lines[i]), 0, "%s comes twice", rig.lines[i]);
+}
+
+Test(sources_generations, a_clock_that_is_set_back_repeats_nothing)
+{
+    append("a.log", "1\n");
+    expect("1");
+    rotate("a.log");
+    append("a.log", "2\n");
+    expect("2");
+    settle();
+    rig.wall_ns -= 3600 * CW_NS_PER_S;
+    look_and_ship();
+    rotate("a.log");
+    append("a.log", "3\n");
+    look_and_ship();
+    rig.wall_ns = 0;
+    expect("3");
+}

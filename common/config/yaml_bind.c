@@ -594,11 +594,12 @@ static void check_one_of(struct cw_yaml_bind *bind, const struct frame *frame, s
                 in.z, table->keys[first].name, table->keys[second].name, table->name);
 }
 
-/* Where to tell what the check of a table found: at the value of the key that its sentence begins with, else at the mapping. */
+/* Where to tell what the check of a table found: at the value of the key that its sentence begins with, else at the mapping, which begins
+ * with its one key where there is only one. */
 static const yaml_node_t *place_of_rule(const struct frame *frame, const char *text)
 {
     size_t len = strcspn(text, " :");
-    for (size_t i = 0; i < frame->table->nkeys; i++) {
+    for (size_t i = 0; !frame->table->one_of && i < frame->table->nkeys; i++) {
         if (frame->values[i] != NULL &&
             cw_str_eqz(cw_str_make(text, len), frame->table->keys[i].name))
             return frame->values[i];

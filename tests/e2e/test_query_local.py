@@ -1,5 +1,6 @@
 """`cordwood query` without a server: over a data directory, log files and standard input; the answers are the server's."""
 import bz2
+import contextlib
 import gzip
 import hashlib
 import json
@@ -8,10 +9,10 @@ import os
 import pty
 import random
 import re
-import select
 import shutil
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 
@@ -482,23 +483,29 @@ def test_memory_does_not_grow_with_the_files(tmp_path):
 
 # ---- the terminal ----
 
-def on_a_terminal(arguments, env=None, seconds=60):
-    """What standard error shows on a terminal; standard output is a pipe."""
-    master, slave = pty.openpty()
-    process = subprocess.Popen([CLI, *arguments], stdout=subprocess.PIPE, stderr=slave, env={**os.environ, **(env or {})})
-    os.close(slave)
-    shown, end = b"", time.monotonic() + seconds
-    while time.monotonic() < end:
-        ready, _, _ = select.select([master], [], [], 0.1)
-        try:
-            shown += os.read(master, 65536) if ready else b""
-        except OSError:
-            break
-        if process.poll() is not None and not ready:
-            break
-    out = process.communicate()[0]
+def shown_on(master):
+    """All that was written to a terminal, once nobody has it open any more."""
+    shown = b""
+    with contextlib.suppress(OSError):      # EIO: the end
+        while chunk := os.read(master, 65536):
+            shown += chunk
     os.close(master)
-    return shown, out
+    return shown
+
+
+def on_a_terminal(arguments, env=None, seconds=60):
+    """What standard error shows on a terminal; standard output is a file."""
+    master, slave = pty.openpty()
+    with tempfile.TemporaryFile() as out:
+        process = subprocess.Popen([CLI, *arguments], stdout=out, stderr=slave, env={**os.environ, **(env or {})})
+        os.close(slave)
+        limit = threading.Timer(seconds, process.kill)
+        limit.start()
+        shown = shown_on(master)
+        process.wait()
+        limit.cancel()
+        out.seek(0)
+        return shown, out.read()
 
 
 def test_a_long_query_shows_its_progress_on_a_terminal_and_takes_it_away():
@@ -543,6 +550,5 @@ def test_progress_of_files_tells_what_was_read():
     time.sleep(1.6)
     os.close(writer)
     process.communicate()
-    shown = os.read(master, 65536)
-    os.close(master)
+    shown = shown_on(master)
     assert b"1 s" in shown and shown.endswith(b"\r\x1b[K")

@@ -1,7 +1,5 @@
 #include "common/net/http_message.h"
 
-#include <stdbool.h>
-
 #include "common/base/assert.h"
 
 /* Behind "http://" or "https://"; empty: another form. */
@@ -29,6 +27,8 @@ int cw_http_target_parse(struct cw_str text, struct cw_http_target *out, struct 
 {
     struct cw_str rest = behind_scheme(text);
     *out = (struct cw_http_target){.path = text};
+    if (cw_str_find_byte(text, ' ') >= 0)
+        return cw_err_set(err, CW_E_INVALID, "the request's target has a space");
     if (rest.ptr != NULL) {
         size_t n = authority_len(rest);
         if (n == 0 || rest.ptr[0] == ':')
@@ -74,4 +74,33 @@ int cw_http_codings_check(struct cw_str codings, struct cw_err *err)
         "Transfer-Encoding: this server takes \"chunked\" alone, not \"%.*s\"; what is "
         "packed is told by Content-Encoding",
         CW_STR_ARG(other));
+}
+
+int cw_http_framing_check(const struct cw_http_framing *framing, struct cw_err *err)
+{
+    if (framing->ncodings > 0 && framing->nlengths > 0)
+        return cw_err_set(
+            err, CW_E_INVALID,
+            "Content-Length \"%.*s\" and Transfer-Encoding \"%.*s\": expected one of them",
+            CW_STR_ARG(framing->length), CW_STR_ARG(framing->codings));
+    if (framing->ncodings > 0 && framing->is_1_0)
+        return cw_err_set(err, CW_E_INVALID,
+                          "Transfer-Encoding \"%.*s\": HTTP/1.0 has none, expected Content-Length",
+                          CW_STR_ARG(framing->codings));
+    if (framing->ncodings > 0)
+        return cw_http_codings_check(framing->codings, err);
+    if (framing->nlengths > 1 && !cw_str_eq(framing->length, framing->other_length))
+        return cw_err_set(err, CW_E_INVALID,
+                          "Content-Length: expected one, got \"%.*s\" and \"%.*s\"",
+                          CW_STR_ARG(framing->length), CW_STR_ARG(framing->other_length));
+    return 0;
+}
+
+int cw_http_hosts_check(const struct cw_http_framing *framing, struct cw_err *err)
+{
+    if (framing->nhosts > 1)
+        return cw_err_set(err, CW_E_INVALID, "Host: expected one, got %u", framing->nhosts);
+    if (framing->nhosts == 0 && !framing->is_1_0)
+        return cw_err_set(err, CW_E_INVALID, "Host: HTTP/1.1 needs one, got none");
+    return 0;
 }

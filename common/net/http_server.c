@@ -79,43 +79,55 @@ static void refuse_no_route(struct cw_http_request *request)
     refuse(request, CW_E_METHOD, "Method Not Allowed");
 }
 
-struct codings {
-    struct cw_buf text;
-    unsigned nfields;
+struct fields {
+    struct cw_http_framing framing;
+    struct cw_buf codings;
 };
 
 static enum MHD_Result on_header(void *cls, enum MHD_ValueKind kind, const char *name,
                                  const char *value)
 {
-    struct codings *codings = cls;
+    struct fields *fields = cls;
+    struct cw_http_framing *framing = &fields->framing;
+    struct cw_str text = cw_str_of(value != NULL ? value : "");
     (void)kind;
-    if (strcasecmp(name, "Transfer-Encoding") != 0)
-        return MHD_YES;
-    if (codings->nfields++ > 0)
-        cw_buf_addc(&codings->text, ',');
-    cw_buf_addz(&codings->text, value != NULL ? value : "");
+    if (strcasecmp(name, "Transfer-Encoding") == 0) {
+        if (framing->ncodings++ > 0)
+            cw_buf_addc(&fields->codings, ',');
+        cw_buf_adds(&fields->codings, text);
+    } else if (strcasecmp(name, "Content-Length") == 0) {
+        if (framing->nlengths++ == 0)
+            framing->length = framing->other_length = text;
+        else if (!cw_str_eq(text, framing->length))
+            framing->other_length = text;
+    } else if (strcasecmp(name, "Host") == 0) {
+        framing->nhosts++;
+    }
     return MHD_YES;
 }
 
-/* libmicrohttpd waits for the end of the connection where it does not know the end of the body: such a request is refused at
- * once, and the connection closed. */
-static void refuse_unknown_framing(struct cw_http_request *request)
+/* libmicrohttpd waits for the end of the connection where it does not know the end of the body, and takes the first of two lengths:
+ * such a request is refused at once, and the connection closed. */
+static void refuse_unknown_framing(struct cw_http_request *request, const char *version)
 {
-    struct codings codings = {0};
+    struct fields fields = {.framing.is_1_0 = strcmp(version, MHD_HTTP_VERSION_1_0) == 0};
     struct cw_err err;
-    cw_buf_init(&codings.text, 2 * (size_t)CW_LIMIT_HTTP_HEADER_BYTES);
-    MHD_get_connection_values(request->connection, MHD_HEADER_KIND, on_header, &codings);
-    int rc = codings.nfields > 0 ? cw_http_codings_check(cw_buf_str(&codings.text), &err) : 0;
+    cw_buf_init(&fields.codings, 2 * (size_t)CW_LIMIT_HTTP_HEADER_BYTES);
+    MHD_get_connection_values(request->connection, MHD_HEADER_KIND, on_header, &fields);
+    fields.framing.codings = cw_buf_str(&fields.codings);
+    int rc = cw_http_framing_check(&fields.framing, &err);
+    if (rc == 0)
+        rc = cw_http_hosts_check(&fields.framing, &err);
     if (rc < 0) {
         cw_http_set_header(request, "Connection", "close");
         refuse(request, rc, err.text);
         request->unframed = true;
     }
-    cw_buf_fini(&codings.text);
+    cw_buf_fini(&fields.codings);
 }
 
 /* Everything that can be said before the body is there. */
-static void begin_request(struct cw_http_request *request, const char *method)
+static void begin_request(struct cw_http_request *request, const char *method, const char *version)
 {
     struct cw_http_server *server = request->server;
     struct cw_http_target target;
@@ -126,7 +138,7 @@ static void begin_request(struct cw_http_request *request, const char *method)
     request->is_head = strcmp(method, "HEAD") == 0;
     int rc = http_route_find(server, target.path, request->method, request->arena, &request->match,
                              &request->path, &err);
-    refuse_unknown_framing(request);
+    refuse_unknown_framing(request, version);
     if (request->refusal != NULL)
         return;
     if (atomic_load(&server->stopping)) {
@@ -264,9 +276,15 @@ static enum MHD_Result dispatch(struct cw_http_request *request)
     return answered ? http_answer_queue(request) : MHD_YES;
 }
 
+/* The parameters are hidden from libmicrohttpd (0.9.75), which would keep each in the connection's memory, and when that is full
+ * say nothing more. `uri` lies in its read buffer; it ends the path there itself when we return. */
 static void *on_uri(void *cls, const char *uri, struct MHD_Connection *connection)
 {
-    return http_request_new(cls, connection, uri);
+    struct cw_http_request *request = http_request_new(cls, connection, uri);
+    char *mark = strchr(uri, '?');
+    if (mark != NULL && mark[1] != '\0')
+        mark[1] = '\0';
+    return request;
 }
 
 static enum MHD_Result on_access(void *cls, struct MHD_Connection *connection, const char *url,
@@ -274,9 +292,9 @@ static enum MHD_Result on_access(void *cls, struct MHD_Connection *connection, c
                                  size_t *upload_len, void **slot)
 {
     struct cw_http_request *request = *slot;
-    (void)cls, (void)connection, (void)url, (void)version;
+    (void)cls, (void)connection, (void)url;
     if (!request->begun) {
-        begin_request(request, method);
+        begin_request(request, method, version);
         /* A client that asks whether to send gets the refusal instead; others send on, and are heard out if that has an end. */
         bool asks = cw_str_eq_nocase(cw_http_header(request, "Expect"), CW_STR("100-continue"));
         http_place_enter(&request->server->places, request->place, PLACE_SENDING);
@@ -450,8 +468,8 @@ int cw_http_server_start(struct cw_http_server *server, struct cw_err *err)
         nthreads * 2 * (max + 1), MHD_OPTION_CONNECTION_TIMEOUT,
         default_of(options->idle_timeout_s, HTTP_DEFAULT_IDLE_S),
         MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CW_LIMIT_HTTP_HEADER_BYTES,
-        MHD_OPTION_STRICT_FOR_CLIENT, 1, /* 400 without Host, for spaces in the URL */
-        MHD_OPTION_ARRAY, more, MHD_OPTION_END);
+        /* Host and spaces in the target are checked by us: its own refusals repeat the answer's head in the body, or say nothing. */
+        MHD_OPTION_STRICT_FOR_CLIENT, 0, MHD_OPTION_ARRAY, more, MHD_OPTION_END);
     if (server->daemon == NULL)
         return cw_err_errno(err, CW_E_INTERNAL, errno, "start the HTTP server on %s",
                             server->listen.address);

@@ -39,8 +39,14 @@ Test(http_message, targets_of_both_forms_are_taken_apart)
 
 Test(http_message, a_target_without_a_host_or_with_a_user_is_refused)
 {
-    static const char *const texts[] = {"http://",          "http:///ready",          "https://?x",
-                                        "http://:80/ready", "http://user@host/ready", "http://@/"};
+    static const char *const texts[] = {"http://",
+                                        "http:///ready",
+                                        "https://?x",
+                                        "http://:80/ready",
+                                        "http://user@host/ready",
+                                        "http://@/",
+                                        "/a b",
+                                        "http://host/a?b= c"};
     for (size_t i = 0; i < CW_COUNT(texts); i++) {
         struct cw_http_target target;
         cr_expect_eq(cw_http_target_parse(cw_str_of(texts[i]), &target, &err), CW_E_INVALID, "%s",
@@ -72,4 +78,33 @@ Test(http_message, chunked_alone_is_taken_as_a_transfer_coding)
     for (size_t i = 0; i < CW_COUNT(rows); i++)
         cr_expect_eq(cw_http_codings_check(cw_str_of(rows[i].codings), &err), rows[i].rc, "%s",
                      rows[i].codings);
+}
+
+Test(http_message, a_body_has_one_length_or_chunks)
+{
+    const struct cw_str five = CW_STR("5"), six = CW_STR("6"), chunked = CW_STR("chunked");
+    const struct {
+        struct cw_http_framing framing;
+        int rc;
+    } rows[] = {
+        {{.nlengths = 0}, 0},
+        {{.nlengths = 1, .length = five, .other_length = five}, 0},
+        {{.nlengths = 2, .length = five, .other_length = five}, 0},
+        {{.nlengths = 2, .length = five, .other_length = six}, CW_E_INVALID},
+        {{.ncodings = 1, .codings = chunked}, 0},
+        {{.ncodings = 1, .codings = CW_STR("gzip, chunked")}, CW_E_NOT_IMPLEMENTED},
+        {{.ncodings = 1, .codings = chunked, .nlengths = 1, .length = five}, CW_E_INVALID},
+        {{.ncodings = 1, .codings = chunked, .is_1_0 = true}, CW_E_INVALID},
+    };
+    for (size_t i = 0; i < CW_COUNT(rows); i++)
+        cr_expect_eq(cw_http_framing_check(&rows[i].framing, &err), rows[i].rc, "row %zu", i);
+}
+
+Test(http_message, one_host_is_named_and_by_old_clients_none_or_one)
+{
+    for (unsigned n = 0; n < 4; n++) {
+        struct cw_http_framing framing = {.nhosts = n}, old = {.nhosts = n, .is_1_0 = true};
+        cr_expect_eq(cw_http_hosts_check(&framing, &err), n == 1 ? 0 : CW_E_INVALID, "%u", n);
+        cr_expect_eq(cw_http_hosts_check(&old, &err), n <= 1 ? 0 : CW_E_INVALID, "%u", n);
+    }
 }

@@ -239,6 +239,10 @@ Test(http_server, a_body_whose_end_is_not_known_is_refused_at_once_and_the_conne
         {"Transfer-Encoding: chunked, chunked\r\n", 400},
         {"Transfer-Encoding: identity\r\nContent-Length: 2\r\n", 400},
         {"Transfer-Encoding:\r\n", 400},
+        {"Transfer-Encoding: chunked\r\nContent-Length: 8\r\n", 400},
+        {"Content-Length: 8\r\nTransfer-Encoding: chunked\r\n", 400},
+        {"content-length: 8\r\nContent-Length: 3\r\n", 400},
+        {"Content-Length: 8\r\nContent-Length: 8\r\nContent-Length: 08\r\n", 400},
     };
     static const char *const lines[] = {"POST /echo HTTP/1.1\r\n" HOST,
                                         "GET /nosuch HTTP/1.1\r\n" HOST};
@@ -256,6 +260,24 @@ Test(http_server, a_body_whose_end_is_not_known_is_refused_at_once_and_the_conne
         http_reply_fini(&reply);
         close(fd);
     }
+}
+
+Test(http_server, the_same_length_twice_is_one_and_old_clients_have_no_chunks)
+{
+    check("POST /echo HTTP/1.1\r\n" HOST "Content-Length: 5\r\nContent-Length: 5\r\n\r\nhello", 200,
+          "hello");
+    check("POST /echo HTTP/1.1\r\n" HOST "Content-Length: 5\r\nContent-Length: 6\r\n\r\nhello", 400,
+          "Content-Length: expected one, got \"5\" and \"6\"\n");
+    check("POST /echo HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400,
+          "Transfer-Encoding \"chunked\": HTTP/1.0 has none, expected Content-Length\n");
+}
+
+Test(http_server, a_request_names_one_host_and_its_target_has_no_space)
+{
+    check("GET /tell HTTP/1.1\r\n\r\n", 400, "Host: HTTP/1.1 needs one, got none\n");
+    check("GET /tell HTTP/1.1\r\n" HOST "host: 127.0.0.1\r\n\r\n", 400,
+          "Host: expected one, got 2\n");
+    check("GET /te ll HTTP/1.1\r\n" HOST "\r\n", 400, "the request's target has a space\n");
 }
 
 Test(http_server, what_no_route_takes_is_404_or_405)
@@ -392,6 +414,18 @@ Test(http_server, huge_headers_and_urls_are_refused_and_large_ones_taken)
     reply = http_socket_ask(address, cw_buf_z(&text));
     cr_expect(reply.status == 0 || (reply.status >= 400 && reply.status < 500), "%d", reply.status);
     http_reply_fini(&reply);
+    cw_buf_fini(&text);
+}
+
+Test(http_server, ten_thousand_parameters_of_a_target_are_read)
+{
+    struct cw_buf text;
+    cw_buf_init(&text, 8 << 20);
+    cw_buf_addz(&text, "GET /tell?");
+    for (int i = 0; i < 10000; i++)
+        cw_buf_addf(&text, "p%d=%d&", i, i);
+    cw_buf_addz(&text, "q=last HTTP/1.1\r\n" HOST "\r\n");
+    check(cw_buf_z(&text), 200, "1 /tell name= q=last has=1 header=");
     cw_buf_fini(&text);
 }
 

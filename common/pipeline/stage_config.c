@@ -222,8 +222,8 @@ static const struct cw_table_def output_table =
 static const struct cw_key_def pack_keys[] = {
     {"labels", CW_KEY_STRINGS, AT(pack, labels),
      .doc =
-         "Labels, which are taken away, and extracted values; without any the object has the line "
-         "alone."},
+         "Labels, which are taken away, and extracted values, which go first where both have the "
+         "name; without any the object has the line alone."},
     {"ingest_timestamp", CW_KEY_BOOL, AT(pack, ingest_timestamp), .def = "true",
      .doc = "The entry's time becomes now."},
 };
@@ -438,7 +438,8 @@ static const struct cw_key_def stage_keys[] = {
     STAGE(sampling, CW_KEY_TABLE, .table = &sampling_table, .doc = "Keep a share of the entries."),
     STAGE(split_json, CW_KEY_TABLE, .table = &split_json_table,
           .doc = "Make each element of a JSON array an entry of its own."),
-    STAGE(static_labels, CW_KEY_MAP, .doc = "Labels and their values."),
+    STAGE(static_labels, CW_KEY_MAP,
+          .doc = "Labels and their values; an empty one leaves a label as it is."),
     STAGE(structured_metadata, CW_KEY_MAP,
           .doc = "Names of structured metadata, and for each the extracted value or label that it "
                  "gets; empty: the one of its name. A label is one no more, then."),

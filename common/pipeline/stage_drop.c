@@ -44,15 +44,18 @@ static void free_stage(void *state)
     cw_regex_free(&stage->regex);
 }
 
-/* The values of the sources that there are, joined; or the line. */
-static struct cw_str subject(const struct drop_stage *stage, const struct cw_stages_run *run,
-                             const struct cw_stage_item *item)
+/* The values of the sources that there are, joined; or the line. False: one is null, which no text is like. */
+static bool subject(const struct drop_stage *stage, const struct cw_stages_run *run,
+                    const struct cw_stage_item *item, struct cw_str *out)
 {
     struct cw_str text = item->entry.line, value;
     bool first = true;
     for (size_t i = 0; i < stage->nsources; i++) {
-        if (!cw_stage_text(run, item, stage->sources[i], &value))
+        if (!cw_stage_text(run, item, stage->sources[i], &value)) {
+            if (cw_stage_get(run, item, stage->sources[i]).kind == CW_EXTRACTED_NULL)
+                return false;
             continue;
+        }
         if (first)
             text = value;
         else
@@ -60,7 +63,8 @@ static struct cw_str subject(const struct drop_stage *stage, const struct cw_sta
                                    CW_STR_ARG(stage->config->separator), CW_STR_ARG(value));
         first = false;
     }
-    return first && stage->nsources > 0 ? CW_STR("") : text;
+    *out = first && stage->nsources > 0 ? CW_STR("") : text;
+    return true;
 }
 
 static bool has_sources(const struct drop_stage *stage, const struct cw_stages_run *run,
@@ -79,6 +83,7 @@ static bool is_met(const struct drop_stage *stage, const struct cw_stages_run *r
                    const struct cw_stage_item *item)
 {
     const struct cw_stage_drop_config *c = stage->config;
+    struct cw_str text;
     int64_t oldest_ns;
     if (c->has_longer_than && item->entry.line.len <= (size_t)c->longer_than_bytes)
         return false;
@@ -87,9 +92,9 @@ static bool is_met(const struct drop_stage *stage, const struct cw_stages_run *r
          item->entry.ts_ns >= oldest_ns))
         return false;
     if (c->has_value)
-        return cw_str_eq(subject(stage, run, item), c->value);
+        return subject(stage, run, item, &text) && cw_str_eq(text, c->value);
     if (stage->regex != NULL)
-        return cw_regex_match(stage->regex, subject(stage, run, item), NULL) == 1;
+        return subject(stage, run, item, &text) && cw_regex_match(stage->regex, text, NULL) == 1;
     return has_sources(stage, run, item);
 }
 
@@ -99,7 +104,8 @@ static enum cw_stage_end run_stage(const struct cw_stage_node *node, struct cw_s
     const struct drop_stage *stage = node->state;
     if (!is_met(stage, run, item))
         return CW_STAGE_ON;
-    return cw_stage_drop(run, item, stage->config->drop_counter_reason);
+    return cw_stage_drop(run, item,
+                         cw_stage_reason(stage->config->drop_counter_reason, "drop_stage"));
 }
 
 const struct cw_stage_def cw_stage_drop_def = {

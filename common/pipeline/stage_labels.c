@@ -16,8 +16,6 @@ static int compile(struct cw_stages_build *build, const void *config, struct cw_
     node->state = stage;
     stage->pairs = CW_ARENA_ARRAY(build->arena, struct pair, map->n);
     stage->n = map->n;
-    if (map->n == 0)
-        return cw_err_set(err, CW_E_INVALID, "no label is named");
     for (size_t i = 0; i < map->n; i++) {
         struct cw_str name = map->items[i].name, source = map->items[i].value;
         if (!cw_label_name_valid(name))
@@ -25,7 +23,10 @@ static int compile(struct cw_stages_build *build, const void *config, struct cw_
                               CW_STR_ARG(name));
         stage->pairs[i] = (struct pair){name, cw_stage_slot(build, source.len > 0 ? source : name)};
     }
-    return 0;
+    if (map->n > 0)
+        return 0;
+    cw_err_set(err, CW_E_INVALID, "no label is named");
+    return 1;
 }
 
 static enum cw_stage_end run_stage(const struct cw_stage_node *node, struct cw_stages_run *run,

@@ -40,14 +40,11 @@ static void free_stage(void *state)
     cw_regex_free(&stage->regex);
 }
 
-/* Up to the first pair that is broken. */
-static enum cw_stage_end run_stage(const struct cw_stage_node *node, struct cw_stages_run *run,
-                                   struct cw_stage_item *item)
+/* The pairs of one line of the text. False: one is broken. */
+static bool take_pairs(const struct logfmt_stage *stage, struct cw_stages_run *run,
+                       struct cw_stage_item *item, struct cw_str line)
 {
-    const struct logfmt_stage *stage = node->state;
-    struct cw_logfmt_pairs pairs = {.arena = run->options.arena};
-    if (!cw_stage_text(run, item, stage->source, &pairs.line))
-        return CW_STAGE_ON;
+    struct cw_logfmt_pairs pairs = {.arena = run->options.arena, .line = line};
     while (cw_logfmt_next(&pairs)) {
         for (size_t i = 0; i < stage->n; i++) {
             if (cw_str_eq(stage->pairs[i].key, pairs.key))
@@ -55,6 +52,19 @@ static enum cw_stage_end run_stage(const struct cw_stage_node *node, struct cw_s
         }
         if (stage->regex != NULL && cw_regex_match(stage->regex, pairs.key, NULL) == 1)
             cw_stage_set_named(run, item, pairs.key, CW_EXTRACTED_TEXT, pairs.value);
+    }
+    return pairs.fault == NULL;
+}
+
+/* Up to the first pair that is broken. No pair goes beyond its line. */
+static enum cw_stage_end run_stage(const struct cw_stage_node *node, struct cw_stages_run *run,
+                                   struct cw_stage_item *item)
+{
+    const struct logfmt_stage *stage = node->state;
+    struct cw_str rest, line;
+    if (!cw_stage_text(run, item, stage->source, &rest))
+        return CW_STAGE_ON;
+    while (rest.len > 0 && cw_str_split(&rest, '\n', &line) && take_pairs(stage, run, item, line)) {
     }
     return CW_STAGE_ON;
 }

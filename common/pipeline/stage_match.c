@@ -27,7 +27,7 @@ static int compile(struct cw_stages_build *build, const void *config, struct cw_
     struct match_stage *stage = CW_ARENA_NEW(build->arena, struct match_stage);
     node->state = stage;
     stage->action = (enum cw_stage_match_action)c->action;
-    stage->reason = c->drop_counter_reason;
+    stage->reason = cw_stage_reason(c->drop_counter_reason, "match_stage");
     if (c->selector.len == 0)
         return cw_err_set(err, CW_E_INVALID, "selector is missing");
     if (c->has_pipeline_name && c->pipeline_name.len == 0)

@@ -3,9 +3,9 @@
 
 /* The line with some values as a JSON object; LogQL's `unpack` takes it apart again. */
 struct pack_stage {
-    const struct cw_config_strings *names; /* sorted copies are in `order` */
-    struct cw_str *order;
+    struct cw_str *order; /* the names, sorted, each once */
     uint32_t *slots;
+    size_t n;
     bool ingest_timestamp;
 };
 
@@ -18,7 +18,6 @@ static int compile(struct cw_stages_build *build, const void *config, struct cw_
     struct pack_stage *stage = CW_ARENA_NEW(build->arena, struct pack_stage);
     size_t n = c->labels.n;
     node->state = stage;
-    stage->names = &c->labels;
     stage->ingest_timestamp = c->ingest_timestamp;
     /* As Go prints maps: by name. */
     struct cw_label *sorted = CW_ARENA_ARRAY(build->arena, struct cw_label, n);
@@ -30,10 +29,21 @@ static int compile(struct cw_stages_build *build, const void *config, struct cw_
     for (size_t i = 0; i < n; i++) {
         if (sorted[i].name.len == 0)
             return cw_err_set(err, CW_E_INVALID, "a label has no name");
-        stage->order[i] = sorted[i].name;
-        stage->slots[i] = cw_stage_slot(build, sorted[i].name);
+        if (i > 0 && cw_str_eq(sorted[i].name, sorted[i - 1].name))
+            continue;
+        stage->order[stage->n] = sorted[i].name;
+        stage->slots[stage->n++] = cw_stage_slot(build, sorted[i].name);
     }
     return 0;
+}
+
+/* The extracted value, as promtail takes it; and, where none was, a label that a stage set. */
+static bool value_of(const struct cw_stages_run *run, const struct cw_stage_item *item,
+                     struct cw_str name, uint32_t slot, struct cw_str *out)
+{
+    if (cw_stage_text(run, item, slot, out))
+        return true;
+    return item->slots[slot].kind == CW_EXTRACTED_UNSET && cw_stage_label(item, name, out);
 }
 
 static enum cw_stage_end run_stage(const struct cw_stage_node *node, struct cw_stages_run *run,
@@ -44,15 +54,13 @@ static enum cw_stage_end run_stage(const struct cw_stage_node *node, struct cw_s
     cw_buf_init(&out, PACKED_MAX_BYTES);
     struct cw_json_writer w = cw_json_writer_make(&out);
     cw_json_begin_object(&w);
-    for (size_t i = 0; i < stage->names->n; i++) {
+    for (size_t i = 0; i < stage->n; i++) {
         struct cw_str name = stage->order[i], value;
-        bool is_label = cw_stage_label(item, name, &value);
-        if (!is_label && !cw_stage_text(run, item, stage->slots[i], &value))
+        if (!value_of(run, item, name, stage->slots[i], &value))
             continue;
         cw_json_key(&w, name);
         cw_json_string(&w, value);
-        if (is_label)
-            cw_stage_set_label(run, item, name, CW_STR_NONE);
+        cw_stage_set_label(run, item, name, CW_STR_NONE);
     }
     cw_json_key(&w, CW_STR("_entry"));
     cw_json_string(&w, item->entry.line);

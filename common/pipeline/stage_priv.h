@@ -140,6 +140,11 @@ static inline void *cw_stage_run_state(const struct cw_stage_node *node,
 /* Always CW_STAGE_GONE. */
 enum cw_stage_end cw_stage_drop(struct cw_stages_run *run, const struct cw_stage_item *item,
                                 struct cw_str reason);
+/* The reason that is configured; an empty one is the stage's own. */
+static inline struct cw_str cw_stage_reason(struct cw_str configured, const char *own)
+{
+    return configured.len > 0 ? configured : cw_str_of(own);
+}
 /* Send an item on to the stages behind `node`. */
 void cw_stage_pass(const struct cw_stage_node *node, struct cw_stages_run *run,
                    struct cw_stage_item *item);

@@ -107,12 +107,12 @@ static enum cw_stage_end run_stage(const struct cw_stage_node *node, struct cw_s
     if (!cw_stage_text(run, item, stage->source, &text) || text.len == 0 ||
         !replace(stage, run, item, text))
         return CW_STAGE_ON;
-    for (size_t i = 1; i < stage->ngroups; i++) {
+    cw_stage_set_text(item, stage->source,
+                      cw_arena_dup(run->options.arena, cw_buf_str(&stage->out)));
+    for (size_t i = 1; i < stage->ngroups; i++) { /* a group may have the name of the source */
         if (stage->slots[i] != CW_SLOT_LINE && stage->made[i].ptr != NULL)
             cw_stage_set(item, stage->slots[i], CW_EXTRACTED_TEXT, stage->made[i]);
     }
-    cw_stage_set_text(item, stage->source,
-                      cw_arena_dup(run->options.arena, cw_buf_str(&stage->out)));
     return CW_STAGE_ON;
 }
 

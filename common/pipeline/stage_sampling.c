@@ -13,7 +13,7 @@ static int compile(struct cw_stages_build *build, const void *config, struct cw_
     struct sampling_stage *stage = CW_ARENA_NEW(build->arena, struct sampling_stage);
     node->state = stage;
     stage->keep_below = (uint64_t)(c->rate * 0x1p53);
-    stage->reason = c->drop_counter_reason;
+    stage->reason = cw_stage_reason(c->drop_counter_reason, "sampling_stage");
     return 0;
 }
 

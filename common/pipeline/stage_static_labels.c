@@ -10,7 +10,10 @@ static int compile(struct cw_stages_build *build, const void *config, struct cw_
             return cw_err_set(err, CW_E_INVALID, "\"%.*s\" is no name of a label",
                               CW_STR_ARG(labels->items[i].name));
     }
-    return labels->n > 0 ? 0 : cw_err_set(err, CW_E_INVALID, "no label is named");
+    if (labels->n > 0)
+        return 0;
+    cw_err_set(err, CW_E_INVALID, "no label is named");
+    return 1;
 }
 
 static enum cw_stage_end run_stage(const struct cw_stage_node *node, struct cw_stages_run *run,
@@ -18,7 +21,8 @@ static enum cw_stage_end run_stage(const struct cw_stage_node *node, struct cw_s
 {
     const struct cw_config_map *labels = node->state;
     for (size_t i = 0; i < labels->n; i++)
-        cw_stage_set_label(run, item, labels->items[i].name, labels->items[i].value);
+        if (labels->items[i].value.len > 0) /* else a label of that name stays as it is */
+            cw_stage_set_label(run, item, labels->items[i].name, labels->items[i].value);
     return CW_STAGE_ON;
 }
 

@@ -28,7 +28,10 @@ static int compile(struct cw_stages_build *build, const void *config, struct cw_
         stage->pairs[i] = (struct metadata_pair){cw_label_name_sanitize(build->arena, name), source,
                                                  cw_stage_slot(build, source)};
     }
-    return map->n > 0 ? 0 : cw_err_set(err, CW_E_INVALID, "no name is given");
+    if (map->n > 0)
+        return 0;
+    cw_err_set(err, CW_E_INVALID, "no name is given");
+    return 1;
 }
 
 static enum cw_stage_end run_stage(const struct cw_stage_node *node, struct cw_stages_run *run,

@@ -123,7 +123,8 @@ static bool read_unix(struct cw_str text, int64_t *ns_out)
 {
     struct cw_str whole;
     int64_t seconds, ns = 0, unit = CW_NS_PER_S / 10;
-    if (!cw_str_split(&text, '.', &whole) || !cw_str_to_i64(whole, &seconds))
+    if (cw_str_find_byte(text, '.') == (ptrdiff_t)text.len - 1 ||
+        !cw_str_split(&text, '.', &whole) || !cw_str_to_i64(whole, &seconds))
         return false;
     for (size_t i = 0; i < text.len; i++, unit /= 10) {
         if (text.ptr[i] < '0' || text.ptr[i] > '9')

@@ -7,6 +7,9 @@
 /* Entries come from {app="x"} at 2026-01-05T09:00:00Z, which `NOW` is. */
 #define NOW "2026-01-05T09:00:00Z"
 
+#define DROPPED_3 "dropped: malformed_json\ndropped: malformed_json\ndropped: malformed_json\n"
+#define DROPPED_6 DROPPED_3 DROPPED_3
+
 struct row {
     const char *name, *stages, *lines, *want; /* lines end in '\n' */
 };
@@ -62,6 +65,15 @@ static const struct row rows[] = {
      "dropped: eventlogmessage_stage\n" NOW " {app=\"x\"} {\"message\":17}\n" NOW
      " {app=\"x\"} plain\n"},
     /* ---- decolorize ---- */
+    {"decolorize of odd sequences", "- decolorize: {}\n",
+     "\x1b[1;31mbold\x1b[m \x1b[38;5;200mx\x1b[K\n\x1b[3;;z\n\x1b]8;;http\x07link\n\x1b(B\x1b)0\n"
+     "\x9b"
+     "31mraw\n\xc2\x9b"
+     "31mu\n\x1b[31;45\nend\x1b\n\x1b[31;x\n",
+     NOW " {app=\"x\"} bold x\n" NOW " {app=\"x\"} ;;z\n" NOW " {app=\"x\"} link\n" NOW
+         " {app=\"x\"} \n" NOW " {app=\"x\"} \x9b"
+         "31mraw\n" NOW " {app=\"x\"} u\n" NOW " {app=\"x\"} \n" NOW " {app=\"x\"} end\x1b\n" NOW
+         " {app=\"x\"} ;x\n"},
     {"decolorize", "- decolorize: {}\n", "\x1b[31mred\x1b[0m text\n",
      NOW " {app=\"x\"} red text\n"},
     /* ---- drop ---- */
@@ -92,7 +104,47 @@ static const struct row rows[] = {
     {"drop where both hold", "- drop: {expression: '.*debug.*', longer_than: 5}\n",
      "debug\ndebug debug\nlonger line\n",
      NOW " {app=\"x\"} debug\ndropped: drop_stage\n" NOW " {app=\"x\"} longer line\n"},
+    {"drop without a reason of its own", "- drop: {expression: a, drop_counter_reason: ''}\n",
+     "a\n", "dropped: drop_stage\n"},
+    {"drop compares nothing with a null",
+     "- json: {expressions: {a: , b: }}\n- drop: {source: a, expression: '^$'}\n"
+     "- drop: {source: [a, b], value: x}\n- drop: {source: b, expression: '^$'}\n",
+     "{\"a\":null,\"b\":\"x\"}\n{\"a\":\"\"}\n{\"a\":1,\"b\":\"\"}\n",
+     NOW " {app=\"x\"} {\"a\":null,\"b\":\"x\"}\ndropped: drop_stage\ndropped: drop_stage\n"},
+    {"drop of a null that is there", "- json: {expressions: {a: }}\n- drop: {source: a}\n",
+     "{\"a\":null}\n", "dropped: drop_stage\n"},
     /* ---- json ---- */
+    {"json results of each kind",
+     "- json:\n    expressions:\n      proj: 'l[*].n'\n      none: 'l[?n > `9`].n'\n"
+     "      hash: '{x: s, y: l[0]}'\n      list: '[s, num]'\n      lit: '`{\"k\": [1.50, null]}`'\n"
+     "      fn: 'sum(l[].n)'\n      cmp: 'num > `1`'\n"
+     "      type: 'type(l)'\n      join: \"join(',', keys(o))\"\n      pipe: 'o | values(@) | [0]'\n"
+     "      html: h\n      obj: o\n      big: big\n      neg: neg\n      wrong: 'length(num)'\n"
+     "- template: {source: out, template: '{{.proj}}|{{.none}}|{{.hash}}|{{.list}}|{{.lit}}|{{.fn}}|"
+     "{{.cmp}}|{{.type}}|{{.join}}|{{.pipe}}|{{.html}}|{{.obj}}|{{.big}}|{{.neg}}|{{.wrong}}'}\n"
+     "- output: {source: out}\n",
+     "{\"s\":\"t\",\"num\":2,\"l\":[{\"n\":1},{\"n\":2.5},{}],\"o\":{\"a\":\"<b>\"},\"h\":\"<i>\",\"big\":1e21,"
+     "\"neg\":-0.0000001}\n",
+     NOW
+     " {app=\"x\"} [1,2.5]|[]|{\"x\":\"t\",\"y\":{\"n\":1}}|[\"t\",2]|{\"k\":[1.5,null]}|3.5|true|array|a|<b>|<i>|{\"a\":\"\\u003cb\\u003e\"}|1000000000000000000000|-0.0000001|<no value>\n"},
+    {"json of lines that are none, or no object",
+     "- json: {expressions: {a: }, drop_malformed: true}\n- labels: {a: }\n",
+     "{\"a\":1,\"a\":\"last\"}\nnull\n \t{ }\t \n\n[{\"a\":1}]\n3\n\"s\"\n{\"a\":1} x\n{\"a\":1}{\"a\":2}\n"
+     "{\"a\":1,}\n{\"a\":01}\n{\"a\":1.}\n{\"a\":.5}\n{\"a\":+1}\n{\"a\":NaN}\n{a:1}\n{'a':1}\n{\"a\":\"\\x\"}\n"
+     "{\"a\":\"\t\"}\n{\"a\":1e999}\n\xEF\xBB\xBF{\"a\":1}\n",
+     NOW " {a=\"last\", app=\"x\"} {\"a\":1,\"a\":\"last\"}\n" NOW " {app=\"x\"} null\n" NOW
+         " {app=\"x\"}  \t{ }\t \n" DROPPED_6 DROPPED_6 DROPPED_6},
+    {"json of a source that is none is not malformed",
+     "- json: {expressions: {b: }}\n- json: {expressions: {c: }, source: b, drop_malformed: true}\n",
+     "{}\n{\"b\":null}\n{\"b\":\"x\"}\n{\"b\":{\"c\":1}}\n",
+     NOW " {app=\"x\"} {}\n" NOW " {app=\"x\"} {\"b\":null}\ndropped: malformed_json\n" NOW
+         " {app=\"x\"} {\"b\":{\"c\":1}}\n"},
+    {"json leaves what was extracted before",
+     "- json: {expressions: {a: }}\n- json: {expressions: {a: 'length(x)', app: }, source: a}\n"
+     "- labels: {a: , copy: app}\n",
+     "{\"a\":\"{\\\"x\\\":1,\\\"app\\\":\\\"y\\\"}\"}\n",
+     NOW
+     " {a=\"{\\\"x\\\":1,\\\"app\\\":\\\"y\\\"}\", app=\"x\", copy=\"y\"} {\"a\":\"{\\\"x\\\":1,\\\"app\\\":\\\"y\\\"}\"}\n"},
     {"json types",
      "- json: {expressions: {s: , i: , f: , e: , t: , n: , o: , m: }}\n"
      "- template: {source: all, template: '{{.s}} {{.i}} {{.f}} {{.e}} {{.t}} [{{.n}}] {{.o}} "
@@ -147,6 +199,26 @@ static const struct row rows[] = {
      "- logfmt: {mapping: {extra: }}\n- logfmt: {mapping: {user: }, source: extra}\n"
      "- labels: {user: }\n",
      "extra=\"user=foo\"\n", NOW " {app=\"x\", user=\"foo\"} extra=\"user=foo\"\n"},
+    {"logfmt up to what is broken",
+     "- logfmt: {mapping: {a: , b: , c: , d: }}\n"
+     "- template: {source: o, template: '{{.a}}|{{.b}}|{{.c}}|{{.d}}'}\n- output: {source: o}\n",
+     "a=1 b=\"x\\n\\u00e4\" c d=\na=\"\t\" b=\"\t\\n\"\na=1 =x b=2\na=1 \"b=2\na=1 b=2\" c=3\na=1 b=\"2 c=3\na=1 b=\"\\x\" c=3\n"
+     "a='1 2' b=2\na=1 a=2 b==3 c=4\na=1\r\n",
+     NOW " {app=\"x\"} 1|x\n\xc3\xa4||\n" NOW
+         " {app=\"x\"} \t|<no value>|<no value>|<no value>\n" NOW
+         " {app=\"x\"} 1|<no value>|<no value>|<no value>\n" NOW
+         " {app=\"x\"} 1|<no value>|<no value>|<no value>\n" NOW
+         " {app=\"x\"} 1|<no value>|<no value>|<no value>\n" NOW
+         " {app=\"x\"} 1|<no value>|<no value>|<no value>\n" NOW
+         " {app=\"x\"} 1|<no value>|<no value>|<no value>\n" NOW
+         " {app=\"x\"} '1|2|<no value>|<no value>\n" NOW
+         " {app=\"x\"} 2|<no value>|<no value>|<no value>\n" NOW
+         " {app=\"x\"} 1|<no value>|<no value>|<no value>\n"},
+    {"logfmt of several lines, where no pair goes beyond its own",
+     "- json: {expressions: {t: }}\n- logfmt: {mapping: {a: , b: , c: }, source: t}\n"
+     "- template: {source: o, template: '{{.a}}|{{.b}}|{{.c}}'}\n- output: {source: o}\n",
+     "{\"t\":\"a=1\\r\\n\\nb=2\\nc=3\"}\n{\"t\":\"a=1 b=\\\"2\\n3\\\" c=4\\nc=5\"}\n",
+     NOW " {app=\"x\"} 1|2|3\n" NOW " {app=\"x\"} 1|<no value>|<no value>\n"},
     /* ---- match ---- */
     {"match",
      "- json: {expressions: {app: }}\n- labels: {app: }\n"
@@ -161,6 +233,9 @@ static const struct row rows[] = {
      "{\"app\":\"promtail\",\"message\":\"foo noisy error\"}\n{\"app\":\"other\"}\n",
      NOW " {app=\"loki\"} app1 log line\ndropped: promtail_noisy_error\n" NOW
          " {app=\"other\"} {\"app\":\"other\"}\n"},
+    {"match that drops without a reason of its own",
+     "- match: {selector: '{app=\"x\"}', action: drop, drop_counter_reason: ''}\n", "l\n",
+     "dropped: match_stage\n"},
     {"match within match",
      "- match:\n    selector: '{app=\"x\"}'\n    stages:\n      - match:\n          selector: "
      "'{app=\"x\"} |= \"a\"'\n          stages: [{static_labels: {inner: 1}}]\n"
@@ -227,6 +302,14 @@ static const struct row rows[] = {
      "{\"e\":\"a\\\"b\",\"n\":null,\"o\":1}\n",
      NOW
      " {kept=\"k\"} {\"app\":\"x\",\"e\":\"a\\\"b\",\"_entry\":\"{\\\"e\\\":\\\"a\\\\\\\"b\\\",\\\"n\\\":null,\\\"o\\\":1}\"}\n"},
+    {"pack takes extracted values ahead of labels",
+     "- json: {expressions: {app: , none: , kept: }}\n- static_labels: {none: n, kept: k}\n"
+     "- template: {source: kept, template: ''}\n"
+     "- pack: {labels: [none, app, app, kept], ingest_timestamp: false}\n",
+     "{\"app\":\"y\",\"none\":null,\"kept\":1}\n",
+     NOW
+     " {kept=\"k\", none=\"n\"} "
+     "{\"app\":\"y\",\"_entry\":\"{\\\"app\\\":\\\"y\\\",\\\"none\\\":null,\\\"kept\\\":1}\"}\n"},
     {"pack takes the time",
      "- timestamp: {source: app, format: RFC3339, action_on_failure: skip}\n"
      "- pack: {labels: [app]}\n",
@@ -266,6 +349,10 @@ static const struct row rows[] = {
      "- json: {expressions: {msg: }}\n- replace: {expression: '(secret)', source: msg, replace: x}\n"
      "- output: {source: msg}\n",
      "{\"msg\":\"a secret, a secret\"}\n", NOW " {app=\"x\"} a x, a x\n"},
+    {"replace with a group of the source's name",
+     "- json: {expressions: {msg: }}\n- replace: {expression: 'a(?P<msg>\\d+)', source: msg, replace: '<{{.Value}}>'}\n"
+     "- output: {source: msg}\n",
+     "{\"msg\":\"a1 b\"}\n", NOW " {app=\"x\"} <1>\n"},
     {"replace with groups in groups",
      "- replace: {expression: '((a)b)', replace: '<{{.Value}}>'}\n", "ab ab\n",
      NOW " {app=\"x\"} <ab> <ab>\n"},
@@ -401,7 +488,14 @@ static const struct row rows[] = {
     /* ---- static_labels ---- */
     {"static_labels", "- static_labels: {custom: value, app: y}\n", "l\n",
      NOW " {app=\"y\", custom=\"value\"} l\n"},
-    {"static_labels without a value", "- static_labels: {app: }\n", "l\n", NOW " {} l\n"},
+    {"static_labels without a value leave a label alone", "- static_labels: {app: , other: ''}\n",
+     "l\n", NOW " {app=\"x\"} l\n"},
+    /* ---- sampling ---- */
+    {"sampling without a share", "- sampling: {rate: 0, drop_counter_reason: ''}\n", "l\n",
+     "dropped: sampling_stage\n"},
+    {"sampling of all", "- sampling: {rate: 1.0}\n", "l\n", NOW " {app=\"x\"} l\n"},
+    {"sampling with a reason", "- sampling: {rate: '0.0', drop_counter_reason: few}\n", "l\n",
+     "dropped: few\n"},
 };
 
 static void feed_all(struct cw_stage_lines *lines, const char *text)
@@ -452,7 +546,22 @@ static const struct {
     {"- template: {source: a, template: '{{ nope }}'}\n",
      "template: template: template: pipeline_template:1: function \"nope\" not defined"},
     {"- labels: {a-b: }\n", "labels: \"a-b\" is no name of a label"},
-    {"- labels: {}\n", "labels: no label is named"},
+    {"- labeldrop: []\n", "labeldrop: no name is listed"},
+    {"- labelallow: []\n", "labelallow: no name is listed"},
+    {"- static_labels: {a-b: c}\n", "static_labels: \"a-b\" is no name of a label"},
+    {"- logfmt: {}\n", "logfmt: mapping is missing"},
+    {"- logfmt: {mapping: {'': a}}\n", "logfmt: mapping: a name is empty"},
+    {"- json: {expressions: {a: 'b[', c: d}}\n",
+     "json: expressions: JMESPath expression `b[`, offset 2: expected a number, ':' or '*]'"},
+    {"- json: {expressions: {a: 'nope(b)'}}\n",
+     "json: expressions: JMESPath expression `nope(b)`, offset 5: there is no such function"},
+    {"- output: {source: ''}\n", "output: source is missing"},
+    {"- pack: {labels: ['']}\n", "pack: a label has no name"},
+    {"- drop: {source: a, value: x, expression: y}\n",
+     "drop: value and expression cannot both be given"},
+    {"- match: {selector: ''}\n", "match: selector is missing"},
+    {"- timestamp: {source: '', format: Unix}\n", "timestamp: source is missing"},
+    {"- timestamp: {source: a, format: ''}\n", "timestamp: format is missing"},
     {"- truncate: {rules: [{limit: 3, suffix: '...'}]}\n",
      "truncate: rules: the suffix leaves nothing of the limit"},
     {"- json: {}\n", "json: expressions is missing: what is to be extracted?"},
@@ -467,6 +576,11 @@ static const struct {
     {"- replace: {expression: 'line', replace: 'x'}\n",
      "2:3: pipeline_stages[0] is ignored: replace: expression: there is no group, (...), that could "
      "be replaced"},
+    {"- labels: {}\n", "2:3: pipeline_stages[0] is ignored: labels: no label is named"},
+    {"- static_labels: {}\n",
+     "2:3: pipeline_stages[0] is ignored: static_labels: no label is named"},
+    {"- structured_metadata: {}\n",
+     "2:3: pipeline_stages[0] is ignored: structured_metadata: no name is given"},
     {"- docker:\n- match:\n    selector: '{app=\"x\"}'\n    stages:\n    - regex: {expression: 'a'}\n",
      "6:7: pipeline_stages[1].match.stages[0] is ignored: regex: expression: no group has a name, "
      "(?P<name>...), so nothing is extracted"},

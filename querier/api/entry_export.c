@@ -63,35 +63,72 @@ static int export_pages(struct cw_api_request *request, struct cw_log_query *log
     return rc;
 }
 
+static int read_time(struct cw_api_request *request, const char *name, int64_t def_ns, int64_t *out,
+                     struct cw_err *err)
+{
+    struct cw_str text = cw_http_param(request->http, name);
+    struct cw_err words; /* Loki's, which do not say what is expected */
+    if (cw_params_time(text, def_ns, out, &words) == 0)
+        return 0;
+    return cw_err_set(err, CW_E_INVALID,
+                      "could not parse '%s' parameter: expected Unix time in nanoseconds or "
+                      "seconds, or RFC 3339, got \"%.*s\"",
+                      name, CW_STR_ARG(text));
+}
+
+struct export_params {
+    int64_t start_ns, end_ns;
+    bool skip_damaged;
+};
+
+static int read_params(struct cw_api_request *request, struct export_params *out,
+                       struct cw_err *err)
+{
+    struct cw_str damaged = cw_http_param(request->http, "damaged");
+    int rc = read_time(request, "start", INT64_MIN, &out->start_ns, err);
+    if (rc == 0)
+        rc = read_time(request, "end", INT64_MAX, &out->end_ns, err);
+    if (rc < 0)
+        return rc;
+    if (out->start_ns > out->end_ns)
+        return cw_err_set(err, CW_E_INVALID,
+                          "'start' (%.*s) is later than 'end' (%.*s): expected a start that is not",
+                          CW_STR_ARG(cw_http_param(request->http, "start")),
+                          CW_STR_ARG(cw_http_param(request->http, "end")));
+    out->skip_damaged = cw_str_eqz(damaged, "skip");
+    if (damaged.len > 0 && !out->skip_damaged)
+        return cw_err_set(err, CW_E_INVALID,
+                          "could not parse 'damaged' parameter: expected skip, or nothing, got "
+                          "\"%.*s\"",
+                          CW_STR_ARG(damaged));
+    return 0;
+}
+
 int cw_route_export(struct cw_api_request *request, struct cw_err *err)
 {
-    int64_t start_ns, end_ns;
+    struct export_params params;
     struct cw_query *query = NULL;
     struct cw_log_query *log_query = NULL;
-    int rc = cw_params_time(cw_http_param(request->http, "start"), INT64_MIN, &start_ns, err);
+    int rc = read_params(request, &params, err);
     if (rc < 0)
-        return cw_err_wrap(err, "could not parse 'start' parameter");
-    rc = cw_params_time(cw_http_param(request->http, "end"), INT64_MAX, &end_ns, err);
-    if (rc < 0)
-        return cw_err_wrap(err, "could not parse 'end' parameter");
+        return rc;
     rc = cw_request_query_extended(request, cw_http_param(request->http, "query"), &query, err);
     if (rc == 0 && cw_expr_is_metric(query->root))
         rc = cw_err_set(err, CW_E_INVALID, "only log queries can be exported");
     /* An end that is open is the present to what asks for a time. */
     const struct cw_sub_query_span span = {
-        start_ns, end_ns < INT64_MAX ? end_ns : request->params.now_ns, NULL};
+        params.start_ns, params.end_ns < INT64_MAX ? params.end_ns : request->params.now_ns, NULL};
     if (rc == 0)
         rc = cw_sub_queries_run(&request->query, query, &span, err);
     if (rc == 0)
-        rc = cw_log_query_open(&request->query, query->root, start_ns, end_ns, false, &log_query,
-                               err);
+        rc = cw_log_query_open(&request->query, query->root, params.start_ns, params.end_ns, false,
+                               &log_query, err);
     if (rc == 0)
         rc = export_pages(request, log_query, err);
     /* An answer that misses what damaged blocks held must not look whole: it is broken off behind what there is, unless that was
      * asked for. */
-    bool skip = cw_str_eqz(cw_http_param(request->http, "damaged"), "skip");
     request->stream_complete =
-        rc == 0 && (skip || atomic_load(&request->query.stats.corrupt_blocks) == 0);
+        rc == 0 && (params.skip_damaged || atomic_load(&request->query.stats.corrupt_blocks) == 0);
     cw_log_query_close(&log_query);
     cw_query_free(&query);
     return rc;

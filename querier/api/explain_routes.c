@@ -11,6 +11,7 @@
 #include "common/wire/json_writer.h"
 #include "querier/api/answer_explain.h"
 #include "querier/api/dialect.h"
+#include "querier/api/partial_answer.h"
 #include "querier/api/query_limits.h"
 #include "querier/api/query_routes.h"
 #include "querier/engine/eval.h"
@@ -98,7 +99,10 @@ static int read_range(struct cw_api_request *request, struct explained *explaine
 {
     struct cw_range_params params;
     struct cw_explain_asked *asked = &explained->asked;
+    struct cw_partial_params partial; /* only read: what is explained is the whole answer */
     int rc = cw_params_range(&request->params, &params, err);
+    if (rc == 0)
+        rc = cw_partial_params(request, &partial, err);
     if (rc == 0)
         rc = parse(request, params.query, explained, err);
     if (rc < 0)

@@ -236,6 +236,17 @@ def test_extensions_are_explained_only_where_they_are_on(flushed):
         assert flushed.ask("GET", "/cordwood/v1/explain", params) == flushed.ask("GET", "/loki/api/v1/query_range", params)
 
 
+@pytest.mark.parametrize("name", ["start", "end", "since", "step", "interval", "limit", "direction", "time", "extensions", "partial"])
+def test_a_bad_parameter_is_refused_as_by_the_query(flushed, name):
+    params = {"query": '{app="x"}', "start": START, "end": START + HOUR, name: "zzz"}
+    if name == "since":
+        del params["start"]
+    asked = flushed.ask("GET", "/loki/api/v1/query%s" % ("" if name == "time" else "_range"), params)
+    assert asked[0] == 400 and asked[1].strip()
+    for path in ("explain", "analyze"):
+        assert flushed.ask("GET", "/cordwood/v1/" + path, params) == asked, path
+
+
 def test_in_within_a_metric_is_analyzed_without_a_server(tmp_path):
     (tmp_path / "one.log").write_text("".join("2023-11-14T22:%02d:00Z user=u%d ms=%d\n" % (i, i % 3, i) for i in range(60)))
     query = 'sum by (user) (count_over_time({} | logfmt | user in ({} | logfmt | ms > 58)[1h]))'

@@ -74,9 +74,15 @@ static int backoff_check(const void *value, struct cw_err *err)
     return 0;
 }
 
-static int client_check(const void *value, struct cw_err *err)
+/* An empty one is none: client_check(). */
+static int url_check(const void *value, struct cw_err *err)
 {
-    const struct cw_client_config *client = value;
+    const struct cw_str *url = value;
+    return url->len > 0 ? cw_url_check(url, err) : 0;
+}
+
+static int client_keys_check(const struct cw_client_config *client, struct cw_err *err)
+{
     int nauths = (client->basic_auth.username.len > 0 || client->basic_auth.username_file.len > 0) +
                  (client->bearer_token.len > 0 || client->bearer_token_file.len > 0) +
                  (client->authorization.credentials.len > 0 ||
@@ -90,6 +96,24 @@ static int client_check(const void *value, struct cw_err *err)
         return cw_err_set(err, CW_E_INVALID,
                           "at most one of bearer_token and bearer_token_file may be set");
     return cw_proxy_check(&client->proxy, err);
+}
+
+static int client_check(const void *value, struct cw_err *err)
+{
+    const struct cw_client_config *client = value;
+    if (client->url.len == 0)
+        return cw_err_set(err, CW_E_INVALID, "the key \"url\" is missing");
+    return client_keys_check(client, err);
+}
+
+/* Of `client`: without a url it is no server, but may have labels for all. */
+static int single_client_check(const void *value, struct cw_err *err)
+{
+    const struct cw_client_config *client = value;
+    if (client->url.len == 0 && client->external_labels.n == 0)
+        return cw_err_set(err, CW_E_INVALID,
+                          "wants a url, or external_labels for the servers of clients");
+    return client_keys_check(client, err);
 }
 
 /* ---- the tables ---- */
@@ -128,8 +152,7 @@ static const struct cw_table_def backoff_table = {.name = "backoff_config",
 static const char *const compression_names[] = {"snappy", "gzip", NULL};
 
 static const struct cw_key_def client_keys[] = {
-    {"url", CW_KEY_STRING, ROW(cw_client_config, url), .flags = CW_KEY_REQUIRED,
-     .check = cw_url_check,
+    {"url", CW_KEY_STRING, ROW(cw_client_config, url), .check = url_check,
      .doc = "Where to push, with its path: http://localhost:3100" PUSH_PATH "."},
     {"name", CW_KEY_STRING, ROW(cw_client_config, name),
      .doc = "How log lines and metrics call it. Default: the URL's host."},
@@ -183,6 +206,12 @@ static const struct cw_table_def client_table = {.name = "client",
                                                      sizeof client_keys / sizeof client_keys[0],
                                                  .size = sizeof(struct cw_client_config),
                                                  .check = client_check};
+static const struct cw_table_def single_client_table = {.name = "client",
+                                                        .keys = client_keys,
+                                                        .nkeys = sizeof client_keys /
+                                                                 sizeof client_keys[0],
+                                                        .size = sizeof(struct cw_client_config),
+                                                        .check = single_client_check};
 
 #define RECEIVER_ROW(key, member, rows, text)                                                      \
     {                                                                                              \
@@ -291,9 +320,11 @@ static const struct cw_key_def shipper_keys[] = {
     {"global.file_watch_config.max_poll_frequency", CW_KEY_DURATION,
      ROW(cw_shipper_config, poll_max_ns), .def = "250ms", .min = "10ms", .max = "1h",
      .doc = "The same, while they do not: the time between two looks doubles up to this."},
-    {"client", CW_KEY_TABLE, ROW(cw_shipper_config, client), .table = &client_table,
+    {"client", CW_KEY_TABLE, ROW(cw_shipper_config, client), .table = &single_client_table,
      .seen = CW_KEY_AT(struct cw_shipper_config, has_client),
-     .doc = "promtail's older key for a single server, one more beside those of clients."},
+     .doc = "promtail's older key for a single server, one more beside those of clients. Its "
+            "external_labels are those of all servers, which may have others of the same names; "
+            "that is all it says without a url."},
     {"clients", CW_KEY_TABLES, ROW(cw_shipper_config, clients), .table = &client_table,
      .doc = "Servers; each gets every line."},
     {"positions.filename", CW_KEY_STRING, ROW(cw_shipper_config, positions_file),
@@ -363,6 +394,9 @@ static const struct cw_flag_def file_flags[] = {
      .doc = "Read the configuration (promtail's format) from FILE."},
     {"config.expand-env", 0, CW_KEY_BOOL, ARG(expand_env), .def = "false",
      .doc = "Expand ${VAR}, ${VAR:default} and ${VAR:-default} in it."},
+    {"client.external-labels", 0, CW_KEY_STRING, ARG(external_labels), .arg = "NAME=VALUE,...",
+     .doc =
+         "promtail's flag: labels for all of its servers, which may have others of these names."},
     {"check", 0, CW_KEY_BOOL, ARG(check), .def = "false", .alias = "check-syntax",
      .doc = "Check the configuration: exit status 0 if it is good, 2 if not."},
 };
@@ -454,11 +488,62 @@ enum cw_long_lines cw_limits_long_lines(const struct cw_limits_config *limits)
     return (enum cw_long_lines)limits->long_lines;
 }
 
-/* `client` becomes the last of `clients`. */
+/* The labels of `more` whose names are not in *labels. */
+static void labels_merge(struct cw_config_map *labels, const struct cw_config_map *more,
+                         struct cw_arena *arena)
+{
+    struct cw_config_pair *pairs =
+        CW_ARENA_ARRAY(arena, struct cw_config_pair, labels->n + more->n);
+    size_t n = labels->n;
+    if (n > 0)
+        memcpy(pairs, labels->items, n * sizeof *pairs);
+    for (size_t i = 0; i < more->n; i++) {
+        size_t k = 0;
+        while (k < n && !cw_str_eq(pairs[k].name, more->items[i].name))
+            k++;
+        if (k == n)
+            pairs[n++] = more->items[i];
+    }
+    *labels = (struct cw_config_map){pairs, n};
+}
+
+static void external_labels_add(struct cw_shipper_config *config, const struct cw_config_map *more,
+                                struct cw_arena *arena)
+{
+    struct cw_client_config *clients = config->clients.items;
+    for (size_t i = 0; i < config->clients.n; i++)
+        labels_merge(&clients[i].external_labels, more, arena);
+}
+
+/* Of promtail's flag: a=1,b=2. */
+static int external_labels_read(struct cw_str text, struct cw_arena *arena,
+                                struct cw_config_map *out, struct cw_err *err)
+{
+    struct cw_str pair, name;
+    size_t nmax = 1;
+    for (size_t i = 0; i < text.len; i++)
+        nmax += text.ptr[i] == ',';
+    struct cw_config_pair *pairs = CW_ARENA_ARRAY(arena, struct cw_config_pair, nmax);
+    *out = (struct cw_config_map){pairs, 0};
+    while (text.len > 0 && cw_str_split(&text, ',', &pair)) {
+        if (cw_str_find_byte(pair, '=') < 0 || !cw_str_split(&pair, '=', &name))
+            return cw_err_set(err, CW_E_INVALID,
+                              "-client.external-labels: \"%.*s\" is to be NAME=VALUE",
+                              CW_STR_ARG(pair));
+        pairs[out->n++] = (struct cw_config_pair){cw_arena_dup(arena, name), pair};
+    }
+    int rc = cw_labels_map_check(out, err);
+    return rc < 0 ? cw_err_wrap(err, "-client.external-labels") : 0;
+}
+
+/* `client` becomes the last of `clients`, and all get its labels. */
 static void client_add(struct cw_shipper_config *config, struct cw_arena *arena)
 {
     size_t n = config->clients.n;
     if (!config->has_client)
+        return;
+    external_labels_add(config, &config->client.external_labels, arena);
+    if (config->client.url.len == 0)
         return;
     struct cw_client_config *clients = CW_ARENA_ARRAY(arena, struct cw_client_config, n + 1);
     if (n > 0)
@@ -492,7 +577,11 @@ int cw_shipper_config_load(const struct cw_shipper_args *args, struct cw_arena *
         rc = cw_err_set(err, CW_E_INVALID, "%s: %zu errors", args->config.ptr,
                         problems->nerrors + problems->nmore);
     free(problems);
+    struct cw_config_map external = {0};
+    if (rc == 0)
+        rc = external_labels_read(args->external_labels, arena, &external, err);
     client_add(out, arena);
+    external_labels_add(out, &external, arena);
     clients_name(out, arena);
     if (rc == 0 && out->clients.n == 0 && !args->dry_run)
         rc = cw_err_set(err, CW_E_INVALID, "%s: no clients: where to push?", args->config.ptr);

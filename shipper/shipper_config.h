@@ -87,7 +87,7 @@ struct cw_shipper_config {
 };
 
 struct cw_shipper_args {
-    struct cw_str config, push, docker, state_dir, tenant;
+    struct cw_str config, push, docker, state_dir, tenant, external_labels;
     struct cw_config_map labels;
     bool check, dry_run, inspect, once, from_end, expand_env, only_public;
 };

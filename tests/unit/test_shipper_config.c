@@ -1,6 +1,8 @@
 #include <criterion/criterion.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include "shipper/shipper_config.h"
+#include "tests/support/log_folder.h"
 
 static int load(const char *yaml, struct cw_shipper_config *out, struct cw_arena *arena,
                 struct cw_err *err)
@@ -175,4 +177,55 @@ Test(shipper_config, promtails_receivers_are_read)
     cr_assert_not(scrape[2].loki_push_api.use_incoming_timestamp);
     cr_assert(cw_str_eqz(scrape[3].gelf.listen_address, "0.0.0.0:12201"));
     cw_arena_free(&arena);
+}
+
+/* "name=labels;" of each client, or the error. */
+static void expect_external_labels(const char *yaml, const char *flag, const char *want)
+{
+    struct cw_log_folder folder;
+    struct cw_arena *arena = cw_arena_new();
+    struct cw_shipper_config config;
+    struct cw_err err = {0};
+    struct cw_buf got;
+    cw_log_folder_init(&folder);
+    cw_buf_init(&got, 1 << 16);
+    cw_log_folder_append(&folder, "c.yml", yaml);
+    struct cw_shipper_args args = {.config = cw_str_of(cw_log_folder_path(&folder, "c.yml")),
+                                   .external_labels = cw_str_of(flag)};
+    int rc = cw_shipper_config_load(&args, arena, &config, &err);
+    const struct cw_client_config *clients = config.clients.items;
+    for (size_t i = 0; rc == 0 && i < config.clients.n; i++) {
+        cw_buf_addf(&got, "%.*s", CW_STR_ARG(clients[i].name));
+        for (size_t k = 0; k < clients[i].external_labels.n; k++)
+            cw_buf_addf(&got, " %.*s=%.*s", CW_STR_ARG(clients[i].external_labels.items[k].name),
+                        CW_STR_ARG(clients[i].external_labels.items[k].value));
+        cw_buf_addz(&got, ";");
+    }
+    if (rc < 0)
+        cr_expect_not_null(strstr(err.text, want), "%s: %s", yaml, err.text);
+    else
+        cr_expect_str_eq(cw_buf_z(&got), want, "%s", yaml);
+    cw_buf_fini(&got);
+    cw_arena_free(&arena);
+    cw_log_folder_fini(&folder);
+}
+
+/* As promtail's Setup() merges them: what a client says itself goes first. */
+Test(shipper_config, labels_of_client_and_of_the_flag_are_those_of_all_clients)
+{
+    static const char two[] = "clients: [{url: 'http://a', external_labels: {own: 1, dc: a}}, "
+                              "{url: 'http://b'}]\n";
+    char yaml[400];
+    expect_external_labels(two, "", "a own=1 dc=a;b-1;");
+    snprintf(yaml, sizeof yaml, "client: {external_labels: {dc: all, x: y}}\n%s", two);
+    expect_external_labels(yaml, "", "a own=1 dc=a x=y;b-1 dc=all x=y;");
+    expect_external_labels(yaml, "x=flag,f=1=2", "a own=1 dc=a x=y f=1=2;b-1 dc=all x=y f=1=2;");
+    snprintf(yaml, sizeof yaml, "client: {url: 'http://c', external_labels: {dc: all}}\n%s", two);
+    expect_external_labels(yaml, "", "a own=1 dc=a;b-1 dc=all;c-2 dc=all;");
+    expect_external_labels(two, "host=h", "a own=1 dc=a host=h;b-1 host=h;");
+    expect_external_labels(two, "host", "-client.external-labels: \"host\" is to be NAME=VALUE");
+    expect_external_labels(
+        "client: {batchwait: 1s}\nclients: [{url: 'http://a'}]\n", "",
+        ":1:9: client: wants a url, or external_labels for the servers of clients");
+    expect_external_labels("client: {external_labels: {a: b}}\n", "", "no clients: where to push?");
 }

@@ -505,6 +505,11 @@ static bool row_advance(struct cw_deletes *d, const struct entry *e,
     }
     if (step->log_oldest_seq <= row->wal_seq || any_holds(d, e, step))
         return true;
+    struct cw_err why;
+    if (step->forget != NULL && step->forget(step->ctx, row, &why) < 0) {
+        cw_log_debug("delete %08" PRIx32 " is not done yet: %s", row->id, why.text);
+        return true;
+    }
     row->state = CW_DELETE_PROCESSED;
     row->finished_ns = step->now_ns;
     return true;

@@ -92,6 +92,9 @@ struct cw_deletes_advance {
     /* May entries of the tenant be removed, and is none that was stored before `wal_seq` outside of parts? Then *purge_id_out: a fresh
      * id of a part. */
     bool (*may_remove)(void *ctx, struct cw_str tenant, uint64_t wal_seq, uint64_t *purge_id_out);
+    /* It is about to count as carried out: a part that is missing and that it is of must not come back any more. On failure the
+     * delete waits. NULL: no part is missing. */
+    int (*forget)(void *ctx, const struct cw_delete_row *row, struct cw_err *err);
     /* Of all visible parts. */
     const struct cw_part_footer *const *parts;
     size_t nparts;

@@ -83,6 +83,9 @@ const struct cw_metric_def cw_ingester_metric_defs[CW_M_NMETRICS] = {
                          "Blocks whose bytes failed their checksum."},
     [CW_M_BAD_PARTS] = {"cordwood_bad_parts_total", CW_METRIC_COUNTER,
                         "Parts set aside in quarantine/."},
+    [CW_M_PARTS_MISSING] = {"cordwood_parts_missing", CW_METRIC_GAUGE,
+                            "Parts that were not there, or set aside, at some start: one that is "
+                            "put back is taken in by the next."},
     [CW_M_BAD_INDEXES] = {"cordwood_bad_indexes_total", CW_METRIC_COUNTER,
                           "Parts whose stream labels or postings failed their checksum."},
     [CW_M_MERGES] = {"cordwood_merges_total", CW_METRIC_COUNTER, "Merges of parts."},
@@ -174,6 +177,7 @@ void cw_ingester_metrics_collect(struct cw_metrics *metrics, void *arg)
         {CW_M_PARTS_ENTRIES, c.parts.entries},
         {CW_M_BAD_BLOCKS, c.parts.bad_blocks},
         {CW_M_BAD_PARTS, c.parts.bad_parts},
+        {CW_M_PARTS_MISSING, c.parts.missing},
         {CW_M_BAD_INDEXES, c.parts.bad_indexes},
         {CW_M_MERGES, c.merges.merges},
         {CW_M_MERGE_FAILURES, c.merges.failed},

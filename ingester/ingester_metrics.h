@@ -48,6 +48,7 @@ enum cw_ingester_metric {
     CW_M_PARTS_ENTRIES,
     CW_M_BAD_BLOCKS,
     CW_M_BAD_PARTS,
+    CW_M_PARTS_MISSING,
     CW_M_BAD_INDEXES,
     CW_M_MERGES,
     CW_M_MERGE_FAILURES,

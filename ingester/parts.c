@@ -29,7 +29,7 @@ struct cw_parts {
     struct cw_quarantine *quarantine;
     struct cw_part_events events;
     struct cw_part_cache *cache; /* of all parts; may be NULL */
-    atomic_uint_fast64_t next_id, nleft, bad_parts, bad_indexes;
+    atomic_uint_fast64_t next_id, nleft, bad_parts, bad_indexes, nmissing;
     pthread_mutex_t commit_lock;  /* guards catalog, and its file */
     struct cw_catalog catalog;    /* as on disk */
     bool catalog_was_lost;        /* since the opening */
@@ -147,7 +147,8 @@ void cw_parts_count(struct cw_parts *p, struct cw_parts_counts *out)
 {
     *out = (struct cw_parts_counts){.bad_parts = atomic_load(&p->bad_parts),
                                     .bad_blocks = cw_quarantine_blocks(p->quarantine),
-                                    .bad_indexes = atomic_load(&p->bad_indexes)};
+                                    .bad_indexes = atomic_load(&p->bad_indexes),
+                                    .missing = atomic_load(&p->nmissing)};
     cw_parts_lock(p);
     for (size_t i = 0; i < p->ntenants; i++) {
         for (size_t j = 0; j < p->tenants[i].n; j++) {
@@ -284,7 +285,9 @@ static int remove_orphan(void *arg, const char *path, uint64_t id)
 {
     struct cw_parts *p = arg;
     bool unfinished = cw_str_ends(cw_str_of(path), CW_STR(".part.tmp"));
-    if (!unfinished && (id == 0 || cw_catalog_find(&p->catalog, id) != NULL))
+    bool known = id == 0 || cw_catalog_find(&p->catalog, id) != NULL ||
+                 cw_catalog_find_missing(&p->catalog, id) != NULL;
+    if (!unfinished && known)
         return 0;
     struct cw_err err;
     cw_log_info("removing %s: the catalog does not name it", path);
@@ -302,27 +305,43 @@ static int source_open(struct cw_parts *p, const char *path, struct cw_source **
     return rc;
 }
 
-/* One part of the catalog: 0 opened, 1 it is bad and leaves the catalog, or an error that is not the part's. */
+/* How exactly the file is what the catalog says. */
+enum part_match { MATCH_NAME, MATCH_ALL };
+
+/* The file of one part becomes visible. */
+static int entry_open(struct cw_parts *p, const struct cw_catalog_part *entry,
+                      enum part_match match, const char *path, struct cw_err *err)
+{
+    struct cw_source *source;
+    int rc = source_open(p, path, &source, err);
+    if (rc < 0)
+        return rc;
+    const struct cw_part_footer *f = cw_part_reader_footer(reader_of(source));
+    if (f->info.id != entry->id || !cw_str_eq(f->info.tenant, entry->tenant))
+        rc = cw_err_set(err, CW_E_CORRUPT,
+                        "part %s: its footer names part %" PRIu64 " of tenant %.*s", path,
+                        f->info.id, CW_STR_ARG(f->info.tenant));
+    else if (match == MATCH_ALL && !cw_catalog_part_is(entry, f))
+        rc =
+            cw_err_set(err, CW_E_CORRUPT, "part %s: it is not the one that was there before", path);
+    if (rc < 0) {
+        cw_source_unref(&source);
+        return rc;
+    }
+    visible_add(p, source);
+    return 0;
+}
+
+/* One part of the catalog: 0 opened, 1 it is missing from now on, or an error that is not the part's. */
 static int part_open(struct cw_parts *p, const struct cw_catalog_part *entry, struct cw_err *err)
 {
     struct cw_buf path;
-    struct cw_source *source;
     cw_buf_init(&path, SIZE_MAX);
     cw_catalog_part_path(p->data_dir, entry->tenant, entry->day, entry->id, &path);
-    int rc = source_open(p, cw_buf_z(&path), &source, err);
-    if (rc == 0) {
-        const struct cw_part_footer *f = cw_part_reader_footer(reader_of(source));
-        if (f->info.id != entry->id || !cw_str_eq(f->info.tenant, entry->tenant)) {
-            rc = cw_err_set(err, CW_E_CORRUPT,
-                            "part %s: its footer names part %" PRIu64 " of tenant %.*s", path.ptr,
-                            f->info.id, CW_STR_ARG(f->info.tenant));
-            cw_source_unref(&source);
-        }
-    }
-    if (rc == 0) {
-        visible_add(p, source);
-    } else if (rc == CW_E_CORRUPT || rc == CW_E_NOT_FOUND) {
-        cw_log_error("%s: its entries are lost", err->text);
+    int rc = entry_open(p, entry, MATCH_NAME, cw_buf_z(&path), err);
+    if (rc == CW_E_CORRUPT || rc == CW_E_NOT_FOUND) {
+        cw_log_error("%s: its entries are lost, unless it is put back before a later start",
+                     err->text);
         atomic_fetch_add(&p->bad_parts, 1);
         rc = rc == CW_E_NOT_FOUND ? 0 : cw_quarantine_part(p->quarantine, path.ptr, err);
         rc = rc < 0 ? rc : 1;
@@ -331,24 +350,65 @@ static int part_open(struct cw_parts *p, const struct cw_catalog_part *entry, st
     return rc;
 }
 
-static int open_all(struct cw_parts *p, struct cw_err *err)
+/* One that is missing: 1 it was put back, 0 it was not, or an error that is not the part's. */
+static int missing_open(struct cw_parts *p, const struct cw_catalog_part *entry, struct cw_err *err)
 {
-    struct cw_catalog good;
-    cw_catalog_copy(&p->catalog, &good);
+    struct cw_buf path;
+    cw_buf_init(&path, SIZE_MAX);
+    cw_catalog_part_path(p->data_dir, entry->tenant, entry->day, entry->id, &path);
+    int rc = entry_open(p, entry, MATCH_ALL, cw_buf_z(&path), err);
+    if (rc == 0) {
+        cw_log_info("%s, which was missing, is there again", path.ptr);
+        rc = 1;
+    } else if (rc == CW_E_CORRUPT) {
+        cw_log_error("%s: it is not taken in", err->text);
+        rc = cw_quarantine_part(p->quarantine, path.ptr, err);
+    } else if (rc == CW_E_NOT_FOUND) {
+        rc = 0;
+    }
+    cw_buf_fini(&path);
+    return rc;
+}
+
+/* `next` is the catalog, with what was found about its parts. */
+static int each_open(struct cw_parts *p, struct cw_catalog *next, bool *changed_out,
+                     struct cw_err *err)
+{
     int rc = 0;
     for (size_t i = 0; rc >= 0 && i < p->catalog.n; i++) {
         rc = part_open(p, &p->catalog.parts[i], err);
         if (rc == 1)
-            cw_catalog_remove(&good, p->catalog.parts[i].id);
+            cw_catalog_miss(next, p->catalog.parts[i].id);
+        *changed_out |= rc == 1;
     }
-    if (rc >= 0 && good.n != p->catalog.n)
-        rc = catalog_put(p, &good, CATALOG_MUST, err);
+    for (size_t i = 0; rc >= 0 && i < p->catalog.nmissing; i++) {
+        rc = missing_open(p, &p->catalog.missing[i], err);
+        if (rc == 1)
+            cw_catalog_found(next, p->catalog.missing[i].id);
+        *changed_out |= rc == 1;
+    }
+    return rc < 0 ? rc : 0;
+}
+
+static int open_all(struct cw_parts *p, struct cw_err *err)
+{
+    struct cw_catalog next;
+    bool changed = false;
+    cw_catalog_copy(&p->catalog, &next);
+    int rc = each_open(p, &next, &changed, err);
+    if (rc == 0 && changed)
+        rc = catalog_put(p, &next, CATALOG_MUST, err);
     if (rc < 0) {
-        cw_catalog_fini(&good);
+        cw_catalog_fini(&next);
         return rc;
     }
     cw_catalog_fini(&p->catalog);
-    p->catalog = good;
+    p->catalog = next;
+    atomic_store(&p->nmissing, next.nmissing);
+    if (next.nmissing > 0)
+        cw_log_warn("%zu parts are missing in %s: one that is put back where it was is taken in by "
+                    "the next start",
+                    next.nmissing, p->data_dir);
     return 0;
 }
 
@@ -548,13 +608,39 @@ static int catalog_change(struct cw_parts *p, const struct cw_parts_change *c,
                               cw_part_reader_path(reader_of(c->removed[i])));
     for (size_t i = 0; i < c->nadded; i++) {
         const struct cw_part_footer *f = cw_part_reader_footer(reader_of(c->added[i]));
-        cw_catalog_add(next, &(struct cw_catalog_part){f->info.id, f->info.tenant, f->info.day,
-                                                       f->info.level, f->min_ns, f->max_ns,
-                                                       f->file_bytes});
+        struct cw_catalog_part part = cw_catalog_part_of(f);
+        cw_catalog_add(next, &part);
     }
     next->wal_flushed = CW_MAX(next->wal_flushed, c->wal_flushed);
     next->next_id = CW_MAX(next->next_id, atomic_load(&p->next_id));
     return 0;
+}
+
+int cw_parts_forget(struct cw_parts *p, cw_parts_missing_fn of, void *arg, struct cw_err *err)
+{
+    struct cw_catalog next;
+    int rc = 0;
+    if (atomic_load(&p->nmissing) == 0)
+        return 0;
+    pthread_mutex_lock(&p->commit_lock);
+    cw_catalog_copy(&p->catalog, &next);
+    for (size_t i = 0; i < p->catalog.nmissing; i++)
+        if (of(arg, &p->catalog.missing[i]))
+            cw_catalog_forget(&next, p->catalog.missing[i].id);
+    size_t nforgotten = p->catalog.nmissing - next.nmissing;
+    if (nforgotten > 0)
+        rc = catalog_put(p, &next, CATALOG_MAY_FAIL, err);
+    if (rc == 0 && nforgotten > 0) {
+        struct cw_catalog old = p->catalog;
+        p->catalog = next;
+        next = old;
+        atomic_store(&p->nmissing, p->catalog.nmissing);
+        cw_log_info("%zu missing parts are forgotten: what they hold would be gone by now",
+                    nforgotten);
+    }
+    pthread_mutex_unlock(&p->commit_lock);
+    cw_catalog_fini(&next);
+    return rc;
 }
 
 /*

@@ -39,7 +39,8 @@ struct cw_parts_options {
 };
 
 /* Check FORMAT, read the catalog (or rebuild it from the parts' footers), remove orphans and temporary files, open all
- * parts. A part that cannot be opened is moved to quarantine/, counted and named in the log; it is no error. */
+ * parts. A part that cannot be opened is moved to quarantine/, counted and named in the log; it is no error. That one, and one
+ * whose file is gone, is missing from then on (catalog.h); one that was missing and is there again is taken in. */
 int cw_parts_open(const struct cw_parts_options *options, struct cw_parts **out,
                   struct cw_err *err) CW_MUST_USE;
 /* No snapshot may still be held. NULL is fine. */
@@ -94,6 +95,12 @@ void cw_parts_change_wal_flushed(struct cw_parts_change *change, uint64_t wal_la
 /* All visible parts with a reference each, of all tenants; takes the lock itself. */
 void cw_parts_all(struct cw_parts *parts, struct cw_snapshot *out);
 
+/* Forget the missing parts of which `of` is true: they are not taken in when they are put back. No catalog is written when there is
+ * none. */
+typedef bool (*cw_parts_missing_fn)(void *arg, const struct cw_catalog_part *part);
+int cw_parts_forget(struct cw_parts *parts, cw_parts_missing_fn of, void *arg,
+                    struct cw_err *err) CW_MUST_USE;
+
 /* Parts that left since the start: merged, written anew, dropped. */
 uint64_t cw_parts_nleft(const struct cw_parts *parts);
 
@@ -102,6 +109,7 @@ struct cw_parts_counts {
     uint64_t parts, bytes, raw_bytes, entries, streams; /* now, visible */
     uint64_t bad_blocks, bad_parts; /* since the start, set aside in quarantine/ */
     uint64_t bad_indexes;           /* parts whose streams or postings are damaged */
+    uint64_t missing;               /* now: remembered, and taken in when they are put back */
 };
 void cw_parts_count(struct cw_parts *parts, struct cw_parts_counts *out);
 

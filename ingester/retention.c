@@ -226,6 +226,16 @@ static int commit(struct run *run, struct cw_err *err)
     return rc;
 }
 
+/* Of a part that is missing: it would have been dropped. */
+static bool missing_is_past(void *arg, const struct cw_catalog_part *part)
+{
+    const struct run *run = arg;
+    struct cw_retention_policy *policy = run->options->policy(run->options->ctx, part->tenant);
+    int64_t horizon_ns = cw_retention_policy_horizon_ns(policy, run->now_ns);
+    cw_retention_policy_unref(&policy);
+    return part->max_ns < horizon_ns;
+}
+
 int cw_retention_run(struct cw_parts *parts, const struct cw_retention_options *options,
                      int64_t now_ns, uint64_t log_bytes, struct cw_retention_totals *totals,
                      struct cw_err *err)
@@ -244,6 +254,8 @@ int cw_retention_run(struct cw_parts *parts, const struct cw_retention_options *
     bool any = total(&run.dropped) > 0;
     if (rc == 0 && any)
         rc = commit(&run, err);
+    if (rc == 0)
+        rc = cw_parts_forget(parts, missing_is_past, &run, err);
     cw_parts_change_free(&run.change);
     cw_snapshot_fini(&run.all);
     /* A merge replaced one of them meanwhile: the next run sees the new part. */

@@ -132,6 +132,20 @@ static bool may_remove(void *ctx, struct cw_str tenant, uint64_t wal_seq, uint64
     return removes;
 }
 
+static bool missing_is_of(void *arg, const struct cw_catalog_part *part)
+{
+    const struct cw_delete_row *row = arg;
+    struct cw_delete_place place = {part->id, part->wal_last, part->min_ns, part->max_ns};
+    return cw_str_eq(row->tenant, part->tenant) &&
+           cw_delete_list_row_is_of(row, cw_delete_list_below_id(row), &place);
+}
+
+static int forget_missing(void *ctx, const struct cw_delete_row *row, struct cw_err *err)
+{
+    struct cw_store *store = ctx;
+    return cw_parts_forget(store->parts, missing_is_of, (void *)row, err);
+}
+
 void store_deletes_advance(struct cw_store *store)
 {
     struct cw_snapshot all = {0};
@@ -145,6 +159,7 @@ void store_deletes_advance(struct cw_store *store)
     struct cw_deletes_advance step = {.now_ns = cw_clock_now_ns(),
                                       .ctx = store,
                                       .may_remove = may_remove,
+                                      .forget = forget_missing,
                                       .log_oldest_seq = cw_wal_oldest_seq(store->wal_dir),
                                       .parts = footers,
                                       .nparts = all.n};

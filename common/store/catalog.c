@@ -24,21 +24,27 @@ void cw_catalog_init(struct cw_catalog *c)
     *c = (struct cw_catalog){.next_id = 1};
 }
 
+static void list_free(struct cw_catalog_part *parts, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        free((char *)parts[i].tenant.ptr);
+    free(parts);
+}
+
 void cw_catalog_fini(struct cw_catalog *c)
 {
-    for (size_t i = 0; i < c->n; i++)
-        free((char *)c->parts[i].tenant.ptr);
-    free(c->parts);
+    list_free(c->parts, c->n);
+    list_free(c->missing, c->nmissing);
     *c = (struct cw_catalog){0};
 }
 
 /* Where `id` is, or belongs. */
-static size_t part_index(const struct cw_catalog *c, uint64_t id)
+static size_t list_index(const struct cw_catalog_part *parts, size_t n, uint64_t id)
 {
-    size_t lo = 0, hi = c->n;
+    size_t lo = 0, hi = n;
     while (lo < hi) {
         size_t mid = lo + (hi - lo) / 2;
-        if (c->parts[mid].id < id)
+        if (parts[mid].id < id)
             lo = mid + 1;
         else
             hi = mid;
@@ -46,36 +52,102 @@ static size_t part_index(const struct cw_catalog *c, uint64_t id)
     return lo;
 }
 
+static const struct cw_catalog_part *list_find(const struct cw_catalog_part *parts, size_t n,
+                                               uint64_t id)
+{
+    size_t i = list_index(parts, n, id);
+    return i < n && parts[i].id == id ? &parts[i] : NULL;
+}
+
+/* The tenant's text is the list's now. */
+static void list_add(struct cw_catalog_part **parts, size_t *n, size_t *cap,
+                     const struct cw_catalog_part *part)
+{
+    size_t i = list_index(*parts, *n, part->id);
+    CW_ASSERT(i == *n || (*parts)[i].id != part->id);
+    if (*n == *cap) {
+        *cap = *cap ? 2 * *cap : 16;
+        *parts = cw_mem_resize(*parts, *cap * sizeof(**parts));
+    }
+    memmove(&(*parts)[i + 1], &(*parts)[i], (*n - i) * sizeof(**parts));
+    (*parts)[i] = *part;
+    ++*n;
+}
+
+/* *out's text is the caller's now. */
+static bool list_take(struct cw_catalog_part *parts, size_t *n, uint64_t id,
+                      struct cw_catalog_part *out)
+{
+    size_t i = list_index(parts, *n, id);
+    if (i == *n || parts[i].id != id)
+        return false;
+    *out = parts[i];
+    memmove(&parts[i], &parts[i + 1], (*n - i - 1) * sizeof(*parts));
+    --*n;
+    return true;
+}
+
+static struct cw_catalog_part part_dup(const struct cw_catalog_part *part)
+{
+    struct cw_catalog_part copy = *part;
+    copy.tenant.ptr = cw_str_dupz(part->tenant);
+    return copy;
+}
+
 void cw_catalog_add(struct cw_catalog *c, const struct cw_catalog_part *part)
 {
-    size_t i = part_index(c, part->id);
-    CW_ASSERT(i == c->n || c->parts[i].id != part->id);
-    if (c->n == c->cap) {
-        c->cap = c->cap ? 2 * c->cap : 16;
-        c->parts = cw_mem_resize(c->parts, c->cap * sizeof(*c->parts));
-    }
-    memmove(&c->parts[i + 1], &c->parts[i], (c->n - i) * sizeof(*c->parts));
-    c->parts[i] = *part;
-    c->parts[i].tenant = cw_str_make(cw_str_dupz(part->tenant), part->tenant.len);
-    c->n++;
+    struct cw_catalog_part copy = part_dup(part);
+    list_add(&c->parts, &c->n, &c->cap, &copy);
+    c->next_id = CW_MAX(c->next_id, part->id + 1);
+}
+
+static void missing_add(struct cw_catalog *c, const struct cw_catalog_part *part)
+{
+    struct cw_catalog_part copy = part_dup(part);
+    list_add(&c->missing, &c->nmissing, &c->missing_cap, &copy);
     c->next_id = CW_MAX(c->next_id, part->id + 1);
 }
 
 const struct cw_catalog_part *cw_catalog_find(const struct cw_catalog *c, uint64_t id)
 {
-    size_t i = part_index(c, id);
-    return i < c->n && c->parts[i].id == id ? &c->parts[i] : NULL;
+    return list_find(c->parts, c->n, id);
+}
+
+const struct cw_catalog_part *cw_catalog_find_missing(const struct cw_catalog *c, uint64_t id)
+{
+    return list_find(c->missing, c->nmissing, id);
 }
 
 bool cw_catalog_remove(struct cw_catalog *c, uint64_t id)
 {
-    size_t i = part_index(c, id);
-    if (i == c->n || c->parts[i].id != id)
+    struct cw_catalog_part part;
+    if (!list_take(c->parts, &c->n, id, &part))
         return false;
-    free((char *)c->parts[i].tenant.ptr);
-    memmove(&c->parts[i], &c->parts[i + 1], (c->n - i - 1) * sizeof(*c->parts));
-    c->n--;
+    free((char *)part.tenant.ptr);
     return true;
+}
+
+bool cw_catalog_forget(struct cw_catalog *c, uint64_t id)
+{
+    struct cw_catalog_part part;
+    if (!list_take(c->missing, &c->nmissing, id, &part))
+        return false;
+    free((char *)part.tenant.ptr);
+    return true;
+}
+
+void cw_catalog_miss(struct cw_catalog *c, uint64_t id)
+{
+    struct cw_catalog_part part;
+    CW_ASSERT(list_take(c->parts, &c->n, id, &part));
+    list_add(&c->missing, &c->nmissing, &c->missing_cap, &part);
+}
+
+void cw_catalog_found(struct cw_catalog *c, uint64_t id)
+{
+    struct cw_catalog_part part;
+    CW_ASSERT(list_take(c->missing, &c->nmissing, id, &part));
+    list_add(&c->parts, &c->n, &c->cap, &part);
 }
 
 void cw_catalog_copy(const struct cw_catalog *from, struct cw_catalog *to)
@@ -83,6 +155,8 @@ void cw_catalog_copy(const struct cw_catalog *from, struct cw_catalog *to)
     cw_catalog_init(to);
     for (size_t i = 0; i < from->n; i++)
         cw_catalog_add(to, &from->parts[i]);
+    for (size_t i = 0; i < from->nmissing; i++)
+        missing_add(to, &from->missing[i]);
     to->wal_flushed = from->wal_flushed;
     to->next_id = from->next_id;
 }
@@ -154,23 +228,28 @@ void cw_catalog_part_path(const char *data_dir, struct cw_str tenant, int32_t da
 
 /* ---- text ---- */
 
+static void line_format(const char *key, const struct cw_catalog_part *p, struct cw_buf *out)
+{
+    cw_buf_addf(out, "%s %" PRIu64 " ", key, p->id);
+    if (p->day == CW_DAY_MIXED)
+        cw_buf_addz(out, "mixed");
+    else
+        cw_buf_addf(out, "%" PRId32, p->day);
+    cw_buf_addf(out, " %" PRIu32 " %" PRId64 " %" PRId64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " ",
+                p->level, p->min_ns, p->max_ns, p->bytes, p->wal_first, p->wal_last);
+    cw_catalog_escape_tenant(p->tenant, out);
+    cw_buf_addc(out, '\n');
+}
+
 void cw_catalog_format(const struct cw_catalog *c, struct cw_buf *out)
 {
     size_t start = out->len;
     cw_buf_addf(out, "cordwood catalog %d\nwal_flushed %" PRIu64 "\nnext_id %" PRIu64 "\n",
                 CW_CATALOG_VERSION, c->wal_flushed, c->next_id);
-    for (size_t i = 0; i < c->n; i++) {
-        const struct cw_catalog_part *p = &c->parts[i];
-        cw_buf_addf(out, "part %" PRIu64 " ", p->id);
-        if (p->day == CW_DAY_MIXED)
-            cw_buf_addz(out, "mixed");
-        else
-            cw_buf_addf(out, "%" PRId32, p->day);
-        cw_buf_addf(out, " %" PRIu32 " %" PRId64 " %" PRId64 " %" PRIu64 " ", p->level, p->min_ns,
-                    p->max_ns, p->bytes);
-        cw_catalog_escape_tenant(p->tenant, out);
-        cw_buf_addc(out, '\n');
-    }
+    for (size_t i = 0; i < c->n; i++)
+        line_format("part", &c->parts[i], out);
+    for (size_t i = 0; i < c->nmissing; i++)
+        line_format("missing", &c->missing[i], out);
     uint64_t sum = cw_hash64(out->ptr + start, out->len - start);
     cw_buf_addf(out, "end %016" PRIx64 "\n", sum);
 }
@@ -180,40 +259,54 @@ static int bad(struct cw_err *err, const char *what)
     return cw_err_set(err, CW_E_CORRUPT, "catalog: %s", what);
 }
 
-/* The text after `key` and a space on the next line of *text. */
+/* The text after `key` and a space on the next line of *text; which stays when that is another line. */
 static bool line_take(struct cw_str *text, const char *key, struct cw_str *out)
 {
-    struct cw_str line, name = cw_str_of(key);
-    if (!cw_str_split(text, '\n', &line) || !cw_str_starts(line, name) || line.len <= name.len ||
+    struct cw_str rest = *text, line, name = cw_str_of(key);
+    if (!cw_str_split(&rest, '\n', &line) || !cw_str_starts(line, name) || line.len <= name.len ||
         line.ptr[name.len] != ' ')
         return false;
     *out = cw_str_sub(line, name.len + 1, line.len);
+    *text = rest;
     return true;
 }
 
-static bool part_parse(struct cw_str line, struct cw_catalog *out)
+static bool numbers_parse(struct cw_str *line, uint64_t version, struct cw_catalog_part *p)
 {
-    struct cw_catalog_part p = {0};
     struct cw_str word;
     int64_t day = CW_DAY_MIXED;
     uint64_t level;
-    if (!cw_str_take_u64(&line, &p.id) || !cw_str_split(&line, ' ', &word))
+    if (!cw_str_take_u64(line, &p->id) || p->id == UINT64_MAX || !cw_str_split(line, ' ', &word))
         return false;
     if (!cw_str_eqz(word, "mixed") && !cw_str_to_i64(word, &day))
         return false;
-    if (!cw_str_take_u64(&line, &level) || !cw_str_take_i64(&line, &p.min_ns) ||
-        !cw_str_take_i64(&line, &p.max_ns) || !cw_str_take_u64(&line, &p.bytes))
+    if (!cw_str_take_u64(line, &level) || !cw_str_take_i64(line, &p->min_ns) ||
+        !cw_str_take_i64(line, &p->max_ns) || !cw_str_take_u64(line, &p->bytes))
         return false;
-    if (day < INT32_MIN || day > INT32_MAX || level > UINT8_MAX ||
-        (out->n > 0 && out->parts[out->n - 1].id >= p.id))
+    if (version > 1 &&
+        (!cw_str_take_u64(line, &p->wal_first) || !cw_str_take_u64(line, &p->wal_last)))
         return false;
-    p.day = (int32_t)day;
-    p.level = (uint32_t)level;
+    p->day = (int32_t)day;
+    p->level = (uint32_t)level;
+    return day >= INT32_MIN && day <= INT32_MAX && level <= UINT8_MAX;
+}
+
+/* A line of `parts`, or of those that are missing, which come behind. */
+static bool part_parse(struct cw_str line, uint64_t version, bool missing, struct cw_catalog *out)
+{
+    struct cw_catalog_part p = {0};
     struct cw_buf tenant;
+    const struct cw_catalog_part *parts = missing ? out->missing : out->parts;
+    size_t n = missing ? out->nmissing : out->n;
+    if (!numbers_parse(&line, version, &p) || (n > 0 && parts[n - 1].id >= p.id) ||
+        (missing ? cw_catalog_find(out, p.id) != NULL : out->nmissing > 0))
+        return false;
     cw_buf_init(&tenant, SIZE_MAX);
     bool ok = cw_catalog_unescape_tenant(line, &tenant);
     p.tenant = cw_buf_str(&tenant);
-    if (ok)
+    if (ok && missing)
+        missing_add(out, &p);
+    else if (ok)
         cw_catalog_add(out, &p);
     cw_buf_fini(&tenant);
     return ok;
@@ -253,7 +346,9 @@ int cw_catalog_parse(struct cw_str text, struct cw_catalog *out, struct cw_err *
         !line_take(&text, "next_id", &value) || !cw_str_to_u64(value, &next_id))
         return bad(err, "a number is missing");
     while (text.len > 0) {
-        if (line_take(&text, "part", &value) && part_parse(value, out))
+        if (line_take(&text, "part", &value)
+                ? part_parse(value, version, false, out)
+                : line_take(&text, "missing", &value) && part_parse(value, version, true, out))
             continue;
         cw_catalog_fini(out);
         return bad(err, "a part's line is wrong");

@@ -2,6 +2,13 @@
  * catalog.h - which parts a data directory holds, and up to which WAL sequence number replay skips. One small file, replaced by
  * rename: that rename is what commits a flush or a merge. Format: format.h.
  *
+ * Missing        a part that is not there when it should be (its file is gone, or was set aside as damaged) leaves the list, but the
+ *                catalog remembers it: a start that finds that very part in its place again, put back from a backup or by a
+ *                disk that is mounted again, takes it in. What left on purpose (merged, written anew, dropped) is forgotten: its
+ *                entries are elsewhere, or are to be gone. A missing part is forgotten when retention would have dropped it,
+ *                and when a delete that is of it counts as carried out: it would bring entries back. A catalog that is made again
+ *                remembers none.
+ *
  * The folder     <data>/FORMAT, <data>/catalog, <data>/catalog.reserve (bytes without meaning: see below), <data>/parts/<tenant, escaped>/<day>/<id, 16 hex digits>.part
  * Lost           the catalog can be made again from the parts' footers: parts that another one replaces are out, and the newest
  *                flush is out if not all of its parts are there and the WAL still has its entries.
@@ -25,13 +32,22 @@ struct cw_catalog_part {
     uint32_t level;
     int64_t min_ns, max_ns; /* inclusive */
     uint64_t bytes;         /* of the file */
+    /* Sequence numbers of the frames that it came from, as its footer has them; both 0: not known (catalogs of version 1). */
+    uint64_t wal_first, wal_last;
 };
+struct cw_part_footer;
+/* What a part says of itself; the tenant is the footer's. */
+struct cw_catalog_part cw_catalog_part_of(const struct cw_part_footer *footer);
+/* Is it that very part? wal_first and wal_last count where they are known. */
+bool cw_catalog_part_is(const struct cw_catalog_part *entry, const struct cw_part_footer *footer);
 
 struct cw_catalog {
     uint64_t wal_flushed;          /* replay skips up to here, inclusive; 0: nothing was flushed */
     uint64_t next_id;              /* greater than any id that was ever committed */
     struct cw_catalog_part *parts; /* by id */
     size_t n, cap;
+    struct cw_catalog_part *missing; /* by id; none of them is in `parts` */
+    size_t nmissing, missing_cap;
 };
 
 void cw_catalog_init(struct cw_catalog *catalog);
@@ -41,6 +57,13 @@ void cw_catalog_add(struct cw_catalog *catalog, const struct cw_catalog_part *pa
 /* False when it was not there. */
 bool cw_catalog_remove(struct cw_catalog *catalog, uint64_t id);
 const struct cw_catalog_part *cw_catalog_find(const struct cw_catalog *catalog, uint64_t id);
+/* The part, which is there, is missing from now on; _found: no more. */
+void cw_catalog_miss(struct cw_catalog *catalog, uint64_t id);
+void cw_catalog_found(struct cw_catalog *catalog, uint64_t id);
+/* Of the missing ones; NULL, false: it is none. */
+const struct cw_catalog_part *cw_catalog_find_missing(const struct cw_catalog *catalog,
+                                                      uint64_t id);
+bool cw_catalog_forget(struct cw_catalog *catalog, uint64_t id);
 void cw_catalog_copy(const struct cw_catalog *from, struct cw_catalog *to);
 
 /* Text form: for _read and _write, and for tests. */

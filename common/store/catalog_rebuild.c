@@ -9,7 +9,7 @@
 
 struct found {
     struct cw_catalog_part part; /* tenant in the arena */
-    uint64_t wal_first, wal_last, flush_id;
+    uint64_t flush_id;
     uint32_t flush_parts; /* 0: it was merged */
     bool out;
 };
@@ -25,6 +25,30 @@ struct rebuild {
     struct cw_err *err;
 };
 
+struct cw_catalog_part cw_catalog_part_of(const struct cw_part_footer *f)
+{
+    return (struct cw_catalog_part){.id = f->info.id,
+                                    .tenant = f->info.tenant,
+                                    .day = f->info.day,
+                                    .level = f->info.level,
+                                    .min_ns = f->min_ns,
+                                    .max_ns = f->max_ns,
+                                    .bytes = f->file_bytes,
+                                    .wal_first = f->info.wal_first,
+                                    .wal_last = f->info.wal_last};
+}
+
+bool cw_catalog_part_is(const struct cw_catalog_part *entry, const struct cw_part_footer *f)
+{
+    bool wal_known = entry->wal_first != 0 || entry->wal_last != 0;
+    return entry->id == f->info.id && cw_str_eq(entry->tenant, f->info.tenant) &&
+           entry->day == f->info.day && entry->level == f->info.level &&
+           entry->min_ns == f->min_ns && entry->max_ns == f->max_ns &&
+           entry->bytes == f->file_bytes &&
+           (!wal_known ||
+            (entry->wal_first == f->info.wal_first && entry->wal_last == f->info.wal_last));
+}
+
 static int on_file(void *arg, const char *path, uint64_t id)
 {
     struct rebuild *r = arg;
@@ -37,14 +61,11 @@ static int on_file(void *arg, const char *path, uint64_t id)
     const struct cw_part_footer *f = cw_part_reader_footer(reader);
     if (f->info.id == id) {
         r->found = cw_arena_grow(r->arena, r->found, r->n, &r->cap, r->n + 1, sizeof(*r->found));
-        r->found[r->n++] = (struct found){
-            .part = {id, cw_arena_dup(r->arena, f->info.tenant), f->info.day, f->info.level,
-                     f->min_ns, f->max_ns, f->file_bytes},
-            .wal_first = f->info.wal_first,
-            .wal_last = f->info.wal_last,
-            .flush_id = f->info.flush_id,
-            .flush_parts = f->info.flush_parts,
-        };
+        struct found *found = &r->found[r->n++];
+        *found = (struct found){.part = cw_catalog_part_of(f),
+                                .flush_id = f->info.flush_id,
+                                .flush_parts = f->info.flush_parts};
+        found->part.tenant = cw_arena_dup(r->arena, f->info.tenant);
         r->replaced = cw_arena_grow(r->arena, r->replaced, r->nreplaced, &r->replaced_cap,
                                     r->nreplaced + f->info.nreplaced, sizeof(*r->replaced));
         for (size_t i = 0; i < f->info.nreplaced; i++)
@@ -76,8 +97,8 @@ static void drop_failed_attempts(struct rebuild *r)
     for (size_t i = 0; i < r->n; i++) {
         for (size_t j = 0; j < r->n && r->found[i].flush_parts > 0; j++) {
             const struct found *a = &r->found[i], *b = &r->found[j];
-            if (b->flush_parts > 0 && a->wal_first == b->wal_first && a->wal_last == b->wal_last &&
-                a->flush_id < b->flush_id)
+            if (b->flush_parts > 0 && a->part.wal_first == b->part.wal_first &&
+                a->part.wal_last == b->part.wal_last && a->flush_id < b->flush_id)
                 r->found[i].out = true;
         }
     }
@@ -93,7 +114,7 @@ static void drop_incomplete(struct rebuild *r, uint64_t wal_oldest_seq)
     for (size_t i = 0; i < r->n; i++) {
         const struct found *f = &r->found[i];
         uint64_t *reach = f->flush_parts > 0 ? &newest : &merged;
-        *reach = CW_MAX(*reach, f->wal_last);
+        *reach = CW_MAX(*reach, f->part.wal_last);
     }
     if (merged >= newest)
         return;
@@ -101,11 +122,11 @@ static void drop_incomplete(struct rebuild *r, uint64_t wal_oldest_seq)
     bool in_wal = false;
     for (size_t i = 0; i < r->n; i++) {
         const struct found *f = &r->found[i];
-        if (f->out || f->flush_parts == 0 || f->wal_last != newest)
+        if (f->out || f->flush_parts == 0 || f->part.wal_last != newest)
             continue;
         have++;
         want = f->flush_parts;
-        in_wal = wal_oldest_seq <= f->wal_first;
+        in_wal = wal_oldest_seq <= f->part.wal_first;
     }
     if (have >= want || !in_wal)
         return;
@@ -113,7 +134,7 @@ static void drop_incomplete(struct rebuild *r, uint64_t wal_oldest_seq)
                 "its entries again",
                 have, want);
     for (size_t i = 0; i < r->n; i++)
-        if (r->found[i].flush_parts > 0 && r->found[i].wal_last == newest)
+        if (r->found[i].flush_parts > 0 && r->found[i].part.wal_last == newest)
             r->found[i].out = true;
 }
 
@@ -132,7 +153,7 @@ int cw_catalog_rebuild(const char *data_dir, uint64_t wal_oldest_seq, cw_catalog
             if (r.found[i].out || cw_catalog_find(out, r.found[i].part.id) != NULL)
                 continue;
             cw_catalog_add(out, &r.found[i].part);
-            out->wal_flushed = CW_MAX(out->wal_flushed, r.found[i].wal_last);
+            out->wal_flushed = CW_MAX(out->wal_flushed, r.found[i].part.wal_last);
         }
     }
     cw_arena_free(&r.arena);

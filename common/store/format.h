@@ -125,8 +125,11 @@
  *             cordwood catalog <version>
  *             wal_flushed <seq>
  *             next_id <id>
- *             part <id> <day|mixed> <level> <min_ns> <max_ns> <bytes> <tenant, escaped>      one line a part, by id
+ *             part <id> <day|mixed> <level> <min_ns> <max_ns> <bytes> <wal_first> <wal_last> <tenant, escaped>
+ *                                                            one line a part, by id
+ *             missing <as of a part>                         the same for each part that is missing (catalog.h)
  *             end <XXH3 of all that stands before this line, 16 hex digits>
+ *   Version 1 had neither wal_first nor wal_last (0 in both: not known), and no missing parts.
  *
  * Versions: a higher major, or an unknown incompat bit, is refused by name; unknown compat bits are ignored. A change of the
  * format raises a version and keeps an old file in tests/data.
@@ -140,7 +143,7 @@
 /* C3 'W' 'D' 'P' 'A' 'R' 'T' '1': no text begins so. */
 #define CW_PART_MAGIC UINT64_C(0x31545241504457c3)
 #define CW_BLOCK_MAGIC UINT32_C(0x4b4257c3) /* c3 'W' 'B' 'K' */
-#define CW_CATALOG_VERSION 1
+#define CW_CATALOG_VERSION 2                /* 2: missing parts, wal_first and wal_last */
 
 enum {
     CW_PART_MAJOR = 1,

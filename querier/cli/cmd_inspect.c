@@ -154,7 +154,10 @@ static int inspect_dir(const char *dir, uint64_t limit, struct cw_inspect_totals
     if (rc < 0)
         return rc;
     rc = inspect_wal(dir, catalog.wal_flushed, err);
-    printf("parts: %zu\n", catalog.n);
+    printf("parts: %zu", catalog.n);
+    if (catalog.nmissing > 0)
+        printf(", %zu more are missing", catalog.nmissing);
+    printf("\n");
     for (size_t i = 0; i < catalog.n && rc == 0; i++) {
         struct cw_buf path;
         struct cw_err why = {0};

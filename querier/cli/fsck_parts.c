@@ -176,19 +176,16 @@ int cw_fsck_catalog_write(struct cw_fsck *fsck, struct cw_err *err)
 
 static void replace_entry(struct cw_fsck *fsck, uint64_t id, const struct cw_part_footer *f)
 {
+    struct cw_catalog_part part = cw_catalog_part_of(f);
     CW_ASSERT(cw_catalog_remove(&fsck->catalog, id));
+    cw_catalog_add(&fsck->catalog, &part);
     fsck->catalog_changed = true;
-    if (f != NULL)
-        cw_catalog_add(&fsck->catalog,
-                       &(struct cw_catalog_part){id, f->info.tenant, f->info.day, f->info.level,
-                                                 f->min_ns, f->max_ns, f->file_bytes});
 }
 
-static bool entry_is_of(const struct cw_catalog_part *entry, const struct cw_part_footer *f)
+static void miss_entry(struct cw_fsck *fsck, uint64_t id)
 {
-    return entry->day == f->info.day && entry->level == f->info.level &&
-           entry->min_ns == f->min_ns && entry->max_ns == f->max_ns &&
-           entry->bytes == f->file_bytes;
+    cw_catalog_miss(&fsck->catalog, id);
+    fsck->catalog_changed = true;
 }
 
 /* The entry says what the part's footer says. `told`: that it may not was told already. */
@@ -204,7 +201,7 @@ static int entry_check(struct cw_fsck *fsck, const struct cw_catalog_part *entry
     if (other) {
         cw_fsck_problem(fsck, path, "its footer names part %" PRIu64 " of tenant %.*s", f->info.id,
                         CW_STR_ARG(f->info.tenant));
-    } else if (!entry_is_of(entry, f)) {
+    } else if (!cw_catalog_part_is(entry, f)) {
         if (!told)
             cw_fsck_problem(fsck, "catalog",
                             "its line of part %" PRIu64 " is not what the part says", entry->id);
@@ -212,7 +209,7 @@ static int entry_check(struct cw_fsck *fsck, const struct cw_catalog_part *entry
     }
     if (other && fsck->quarantine != NULL) {
         rc = set_aside(fsck, path, err);
-        replace_entry(fsck, entry->id, NULL);
+        miss_entry(fsck, entry->id);
     }
     cw_part_reader_close(&reader);
     return rc;
@@ -234,7 +231,7 @@ static void part_missing(struct cw_fsck *fsck, const struct cw_catalog_part *ent
     cw_buf_fini(&range);
     fsck->lost_unknown++;
     if (fsck->quarantine != NULL)
-        replace_entry(fsck, entry->id, NULL);
+        miss_entry(fsck, entry->id);
 }
 
 static int part_check(struct cw_fsck *fsck, const struct cw_catalog_part *entry, const char *path,
@@ -252,7 +249,7 @@ static int part_check(struct cw_fsck *fsck, const struct cw_catalog_part *entry,
         rc = part_repair(&check, &verified, err);
     free(check.bad_blocks);
     if (rc == 1) {
-        replace_entry(fsck, entry->id, NULL);
+        miss_entry(fsck, entry->id);
         return 0;
     }
     return rc == 0 && verified.opens ? entry_check(fsck, entry, path, damaged, err) : rc;
@@ -303,9 +300,28 @@ static uint64_t only_copy(const struct cw_fsck *fsck, const char *path, uint64_t
     return entries;
 }
 
+/* What a start does with a file in the place of a missing part. */
+static void tell_put_back(const struct cw_fsck *fsck, const struct cw_catalog_part *entry,
+                          const char *path)
+{
+    struct cw_part_reader *reader = NULL;
+    struct cw_err why = {0};
+    bool same = cw_part_reader_open(path, &reader, &why) == 0 &&
+                cw_catalog_part_is(entry, cw_part_reader_footer(reader));
+    cw_part_reader_close(&reader);
+    cw_fsck_note(fsck, path,
+                 same ? "it was missing and is there again: a start takes it in"
+                      : "it is not the part that is missing here: a start sets it aside");
+}
+
 static int on_file(void *arg, const char *path, uint64_t id)
 {
     const struct cw_fsck *fsck = arg;
+    const struct cw_catalog_part *missing = cw_catalog_find_missing(&fsck->catalog, id);
+    if (missing != NULL) {
+        tell_put_back(fsck, missing, path);
+        return 0;
+    }
     if (id != 0 && cw_catalog_find(&fsck->catalog, id) != NULL)
         return 0;
     uint64_t entries = id == 0 ? 0 : only_copy(fsck, path, id);
@@ -318,6 +334,17 @@ static int on_file(void *arg, const char *path, uint64_t id)
     else
         cw_fsck_note(fsck, path, "no problem: the catalog does not name it; a start removes it");
     return 0;
+}
+
+/* Told as problems when they were found missing. */
+static void tell_missing(const struct cw_fsck *fsck)
+{
+    if (fsck->catalog.nmissing > 0)
+        cw_fsck_note(
+            fsck, "catalog",
+            "%zu %s missing, and remembered: one that is put back where it was is taken in "
+            "by the next start",
+            fsck->catalog.nmissing, fsck->catalog.nmissing == 1 ? "part is" : "parts are");
 }
 
 int cw_fsck_parts(struct cw_fsck *fsck, struct cw_err *err)
@@ -334,5 +361,6 @@ int cw_fsck_parts(struct cw_fsck *fsck, struct cw_err *err)
         cw_buf_fini(&path);
     }
     cw_catalog_fini(&named);
+    tell_missing(fsck);
     return rc < 0 ? rc : cw_catalog_each_file(fsck->dir, on_file, fsck, err);
 }

@@ -318,13 +318,19 @@ def test_a_part_that_is_gone_is_told_and_the_rest_served(with_parts):
 
     def hurt(data):
         gone.append(parts(data)[1])
-        os.unlink(gone[0])
+        os.rename(gone[0], gone[0] + ".kept")
     server = start(hurt)
     assert differences(days[2], lines_of(server)) is None
     assert int(server.metrics()["cordwood_bad_parts_total"]) == 1 and gone[0] in server.log()
     assert server.stop() == 0
     server.start()
     assert int(server.metrics()["cordwood_bad_parts_total"]) == 0 and server.count(SELECTOR) == ROWS
+    assert int(server.metrics()["cordwood_parts_missing"]) == 1
+    assert server.stop() == 0
+    os.rename(gone[0] + ".kept", gone[0])                           # from a backup, or the disk is there again
+    server.start()
+    assert differences(flat(days.values()), lines_of(server)) is None
+    assert int(server.metrics()["cordwood_parts_missing"]) == 0
 
 
 # ---- the catalog ----

@@ -92,6 +92,39 @@ def test_a_delete_hides_at_once_what_was_stored_before_it(ingester, now, flushed
     assert len([line for line in lines(ingester, '{app="web"}') if "user=7" in line]) == 10
 
 
+def test_a_missing_part_does_not_bring_back_what_was_deleted_meanwhile(make_ingester, now):
+    server = make_ingester(config="storage: {delete_cancel_period: 0}\n").start()
+    fill(server, now)
+    flush(server)
+    path, = parts(server.data)
+    assert server.stop() == 0
+    os.rename(path, path + ".kept")
+    server.start()
+    assert server.metrics()["cordwood_parts_missing"] == "1"
+    delete(server, '{app="web"} |= "user=7"', now - HOUR)
+    wait_for("removal", lambda: [d["status"] for d in deletes(server)] == ["processed"], 60, 0.1)
+    assert server.metrics()["cordwood_parts_missing"] == "0"
+    assert server.stop() == 0
+    os.rename(path + ".kept", path)
+    server.start()
+    assert seen(server, now) == 0
+
+
+def test_a_missing_part_that_is_back_before_a_delete_is_carried_out_is_hidden_by_it(make_ingester, now):
+    server = make_ingester().start()
+    fill(server, now)
+    flush(server)
+    path, = parts(server.data)
+    assert server.stop() == 0
+    os.rename(path, path + ".kept")
+    server.start()
+    delete(server, '{app="web"} |= "user=7"', now - HOUR)
+    assert server.stop() == 0
+    os.rename(path + ".kept", path)
+    server.start()
+    assert seen(server, now) == 90
+
+
 def test_a_delete_of_a_stream_takes_it_from_labels_and_series(ingester, now):
     fill(ingester, now)
     names = lambda: json.loads(ingester.ask("GET", "/loki/api/v1/label/app/values", {"start": now - HOUR, "end": now + 1})[1])["data"]

@@ -188,10 +188,31 @@ def test_a_missing_part_is_told(data, make_ingester):
     assert repaired(data, make_ingester)[1] == rows
 
 
-def test_a_part_that_is_put_back_is_told_as_the_only_copy_before_a_start_removes_it(data):
+def test_a_part_that_is_put_back_is_told_and_taken_in_by_a_start(data, make_ingester):
     path = store_files.parts(data)[0]
+    name = os.path.relpath(path, data)
     shutil.copy(path, path + ".copy")
     os.truncate(path, os.path.getsize(path) - 1)
+    fsck(data, "--repair", status=1)
+    assert "catalog: 1 part is missing, and remembered" in fsck(data, status=0)
+    assert "parts: 1, 1 more are missing" in cli("inspect", data).stdout.decode()
+    shutil.copy(store_files.parts(data)[0], path)            # another part
+    assert name + ": it is not the part that is missing here" in fsck(data, status=0)
+    os.rename(path + ".copy", path)
+    assert name + ": it was missing and is there again: a start takes it in" in fsck(data, status=0)
+    server = make_ingester(data=data).start()
+    assert served(server) == everything()
+    assert server.metrics()["cordwood_parts_missing"] == "0"
+    server.stop()
+    assert "missing" not in fsck(data, status=0)
+
+
+def test_a_part_that_no_catalog_remembers_is_told_as_the_only_copy_before_a_start_removes_it(data):
+    path = store_files.parts(data)[0]
+    os.rename(path, path + ".copy")
+    os.unlink(os.path.join(data, "catalog"))
+    for segment in store_files.segments(data):
+        os.unlink(segment)
     fsck(data, "--repair", status=1)
     os.rename(path + ".copy", path)
     told = fsck(data, status=0)

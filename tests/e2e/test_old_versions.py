@@ -11,7 +11,7 @@ from programs import NS, Ingester, cli
 
 DATA = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "data")
 # Which, and what its version found in lines by itself.
-VERSIONS = {"data_v1": {}, "data_v2": {"detected_level": "unknown"}}
+VERSIONS = {"data_v1": {}, "data_v2": {"detected_level": "unknown"}, "data_v3": {"detected_level": "unknown"}}
 T = 1767571200 * NS                          # 2026-01-05T00:00:00Z
 TENANTS = ("one", "two")
 CONFIG = "auth_enabled: true\n"

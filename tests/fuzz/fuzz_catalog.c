@@ -15,7 +15,7 @@ static void parse(struct cw_str text)
     cw_buf_init(&out, SIZE_MAX);
     cw_catalog_format(&catalog, &out);
     if (cw_catalog_parse(cw_buf_str(&out), &back, &err) < 0 || back.n != catalog.n ||
-        back.wal_flushed != catalog.wal_flushed)
+        back.nmissing != catalog.nmissing || back.wal_flushed != catalog.wal_flushed)
         abort();
     cw_catalog_fini(&back);
     cw_catalog_fini(&catalog);

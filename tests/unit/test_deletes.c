@@ -78,11 +78,21 @@ static bool may_remove(void *ctx, struct cw_str tenant, uint64_t wal_seq, uint64
     return may;
 }
 
+static int forget_rc;
+static uint32_t forgotten;
+
+static int forget(void *ctx, const struct cw_delete_row *row, struct cw_err *e)
+{
+    forgotten = row->id;
+    return forget_rc < 0 ? cw_err_set(e, forget_rc, "no room") : 0;
+}
+
 static int advance(int64_t now_ns, const struct cw_part_footer *part)
 {
     struct cw_deletes_advance step = {.now_ns = now_ns,
                                       .log_oldest_seq = log_oldest_seq,
                                       .may_remove = may_remove,
+                                      .forget = forget,
                                       .parts = &part,
                                       .nparts = part != NULL ? 1 : 0};
     int rc = cw_deletes_advance(deletes, &step, &err);
@@ -162,6 +172,12 @@ Test(deletes, it_goes_from_received_to_processed)
     cr_assert_eq(last().state, CW_DELETE_PROCESSING, "its entries are in the log");
     cr_assert_eq(cw_deletes_removing_seq(deletes), 10);
     log_oldest_seq = 11;
+    cr_assert_eq(forgotten, 0);
+    forget_rc = CW_E_UNAVAILABLE;
+    cr_assert_eq(advance(2700, &anew), 0);
+    cr_assert_eq(forgotten, last().id);
+    cr_assert_eq(last().state, CW_DELETE_PROCESSING, "a part that is missing may come back");
+    forget_rc = 0;
     cr_assert_eq(advance(3000, &anew), 0);
     cr_assert_eq(last().state, CW_DELETE_PROCESSED);
     cr_assert_eq(cw_deletes_removing_seq(deletes), 0);

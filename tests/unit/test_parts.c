@@ -566,13 +566,21 @@ Test(parts, the_catalog_comes_back_as_it_was_written)
     cw_buf_init(&text, 1 << 20);
     catalog.wal_flushed = UINT64_MAX - 1;
     cw_catalog_add(&catalog, &(struct cw_catalog_part){9, CW_STR("team a/b\n%"), CW_DAY_MIXED, 3,
-                                                       INT64_MIN, INT64_MAX, 77});
-    cw_catalog_add(&catalog, &(struct cw_catalog_part){2, CW_STR(".x"), -5, 0, -1, 1, 5});
+                                                       INT64_MIN, INT64_MAX, 77, 1, UINT64_MAX});
+    cw_catalog_add(&catalog, &(struct cw_catalog_part){2, CW_STR(".x"), -5, 0, -1, 1, 5, 7, 8});
+    cw_catalog_add(&catalog, &(struct cw_catalog_part){12, CW_STR("gone"), 6, 1, 2, 3, 4, 5, 6});
+    cw_catalog_miss(&catalog, 12);
     cw_catalog_format(&catalog, &text);
     cr_assert_eq(cw_catalog_parse(cw_buf_str(&text), &back, &err), 0, "%s", err.text);
     cr_assert_eq(back.n, 2);
     cr_assert_eq(back.wal_flushed, catalog.wal_flushed);
-    cr_assert_eq(back.next_id, 10);
+    cr_assert_eq(back.next_id, 13);
+    cr_assert_eq(back.nmissing, 1);
+    cr_assert_null(cw_catalog_find(&back, 12));
+    cr_assert(cw_str_eqz(cw_catalog_find_missing(&back, 12)->tenant, "gone"));
+    cr_assert_eq(back.missing[0].wal_first, 5);
+    cr_assert_eq(back.missing[0].wal_last, 6);
+    cr_assert_eq(back.parts[1].wal_last, UINT64_MAX);
     cr_assert(cw_str_eqz(back.parts[1].tenant, "team a/b\n%"));
     cr_assert_eq(back.parts[1].day, CW_DAY_MIXED);
     cr_assert_eq(back.parts[1].min_ns, INT64_MIN);

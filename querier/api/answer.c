@@ -202,22 +202,81 @@ void cw_answer_samples(const struct cw_result *result, int64_t time_ns,
     end_data(&w, stats);
 }
 
+static size_t nsamples(const struct cw_volume *volume, size_t nsteps)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < nsteps; i++)
+        n += volume->steps[i] > 0;
+    return n;
+}
+
+static bool is_matrix(const struct cw_volumes *volumes, const struct cw_volume_steps *steps)
+{
+    for (size_t i = 0; steps != NULL && i < volumes->n && !cw_match_stop_raised(); i++)
+        if (nsamples(&volumes->items[i], steps->n) > 1)
+            return true;
+    return false;
+}
+
+static void write_volume_steps(struct cw_json_writer *w, const struct cw_volume *volume,
+                               const struct cw_volume_steps *steps)
+{
+    for (size_t i = 0; i < steps->n; i++)
+        if (volume->steps[i] > 0)
+            write_sample(w, cw_volume_steps_time(steps, i), (double)volume->steps[i]);
+}
+
+void cw_answer_volumes(const struct cw_volumes *volumes, const struct cw_volume_steps *steps,
+                       int64_t time_ns, const struct cw_answer_extra *extra,
+                       const struct cw_answer_stats *stats, struct cw_buf *out)
+{
+    bool matrix = is_matrix(volumes, steps);
+    struct cw_json_writer w = cw_json_writer_make(out);
+    begin_data(&w, matrix ? "matrix" : "vector", extra);
+    cw_json_begin_array(&w);
+    for (size_t i = 0; i < volumes->n && !cw_match_stop_raised(); i++) {
+        const struct cw_volume *volume = &volumes->items[i];
+        cw_json_begin_object(&w);
+        cw_json_key(&w, CW_STR("metric"));
+        cw_answer_labels(&w, volume->labels);
+        cw_json_key(&w, matrix ? CW_STR("values") : CW_STR("value"));
+        if (matrix)
+            cw_json_begin_array(&w);
+        if (steps != NULL)
+            write_volume_steps(&w, volume, steps);
+        else
+            write_sample(&w, time_ns, (double)volume->bytes);
+        if (matrix)
+            cw_json_end_array(&w);
+        cw_json_end_object(&w);
+    }
+    cw_json_end_array(&w);
+    end_data(&w, stats);
+}
+
+static void list_begin_array(struct cw_answer_list *list)
+{
+    cw_json_key(&list->w, list->form == CW_ANSWER_LIST ? CW_STR("data") : CW_STR("values"));
+    cw_json_begin_array(&list->w);
+    list->begun = true;
+}
+
 void cw_answer_list_begin(struct cw_answer_list *list, enum cw_answer_list_form form,
                           enum cw_list_what what, struct cw_str warning, struct cw_buf *out)
 {
-    struct cw_json_writer *w = &list->w;
-    *w = cw_json_writer_make(out);
-    list->what = what;
-    cw_json_begin_object(w);
+    *list = (struct cw_answer_list){.w = cw_json_writer_make(out), .form = form, .what = what};
+    cw_json_begin_object(&list->w);
     if (form == CW_ANSWER_LIST)
-        cw_json_key_string(w, "status", CW_STR("success"));
-    cw_answer_warning(w, warning);
-    cw_json_key(w, form == CW_ANSWER_LIST ? CW_STR("data") : CW_STR("values"));
-    cw_json_begin_array(w);
+        cw_json_key_string(&list->w, "status", CW_STR("success"));
+    cw_answer_warning(&list->w, warning);
+    if (what == CW_LIST_STREAMS)
+        list_begin_array(list);
 }
 
 void cw_answer_list_add(struct cw_answer_list *list, const struct cw_list_item *item)
 {
+    if (!list->begun)
+        list_begin_array(list);
     if (list->what == CW_LIST_STREAMS)
         cw_answer_labels(&list->w, item->stream.labels);
     else
@@ -226,7 +285,8 @@ void cw_answer_list_add(struct cw_answer_list *list, const struct cw_list_item *
 
 void cw_answer_list_end(struct cw_answer_list *list)
 {
-    cw_json_end_array(&list->w);
+    if (list->begun)
+        cw_json_end_array(&list->w);
     cw_json_end_object(&list->w);
 }
 

@@ -9,6 +9,7 @@
 #include "querier/engine/log_group.h"
 #include "querier/engine/query_context.h"
 #include "querier/engine/sample.h"
+#include "querier/engine/volume.h"
 #include "common/store/listing.h"
 #include "common/wire/json_writer.h"
 
@@ -43,12 +44,19 @@ void cw_answer_streams(const struct cw_log_groups *groups, const struct cw_answe
 void cw_answer_samples(const struct cw_result *result, int64_t time_ns,
                        const struct cw_answer_extra *extra, const struct cw_answer_stats *stats,
                        struct cw_buf *out);
-/* {"status":"success","data":["a","b"]}, or [{"a":"b"}] of streams; {"values":["a","b"]} in the API of before 2019. The warning,
- * if there is one, stands under "warnings". Between two calls the buffer may be sent off and cleared. */
+/* A vector where no volume has more than one sample, else a matrix. `time_ns` is the time of sums; `steps` that of the steps, or NULL. */
+void cw_answer_volumes(const struct cw_volumes *volumes, const struct cw_volume_steps *steps,
+                       int64_t time_ns, const struct cw_answer_extra *extra,
+                       const struct cw_answer_stats *stats, struct cw_buf *out);
+/* {"status":"success","data":["a","b"]}, or [{"a":"b"}] of streams; {"values":["a","b"]} in the API of before 2019. An empty list of
+ * texts is left out, as by Loki; one of streams is []. The warning, if there is one, stands under "warnings". Between two calls the
+ * buffer may be sent off and cleared. */
 enum cw_answer_list_form { CW_ANSWER_LIST, CW_ANSWER_OLD_LIST };
 struct cw_answer_list {
     struct cw_json_writer w;
+    enum cw_answer_list_form form;
     enum cw_list_what what;
+    bool begun; /* the array is */
 };
 void cw_answer_list_begin(struct cw_answer_list *list, enum cw_answer_list_form form,
                           enum cw_list_what what, struct cw_str warning, struct cw_buf *out);

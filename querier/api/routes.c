@@ -68,7 +68,9 @@ const struct cw_http_route cw_routes_table[] = {
     {GET_POST, "/loki/api/v1/index/volume", handle_index_volume, FORM,
      "Bytes by labels: query, start, end, since, limit, targetLabels, aggregateBy."},
     {GET_POST, "/loki/api/v1/index/volume_range", handle_index_volume_range, FORM,
-     "The same for each step: step as in query_range."},
+     "The same for each piece of the range, which is cut at the multiples of step (as in query_range). A sample stands at the last "
+     "millisecond of its piece, the last one at end; limit counts for each piece. A matrix, or as by Loki a vector where no series has "
+     "more than one sample."},
     {GET_POST, "/loki/api/v1/format_query", handle_format_query, FORM,
      "The query, printed: query, extensions."},
     {GET_POST, "/loki/api/v1/detected_labels", handle_detected_labels, FORM,

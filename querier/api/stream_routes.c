@@ -1,6 +1,7 @@
 #include <string.h>
 
 #include "common/base/arena.h"
+#include "common/base/clock.h"
 #include "common/logql/ast.h"
 #include "common/wire/json_writer.h"
 #include "querier/api/query_routes.h"
@@ -170,6 +171,19 @@ static struct cw_str volume_param(const void *ctx, const char *name)
     return none ? CW_STR_NONE : text;
 }
 
+/* Loki counts volumes in milliseconds: outwards to whole ones. */
+static void round_to_ms(struct cw_volume_options *options)
+{
+    int64_t before = options->start_ns % CW_NS_PER_MS, behind = options->end_ns % CW_NS_PER_MS;
+    before += before < 0 ? CW_NS_PER_MS : 0;
+    behind += behind < 0 ? CW_NS_PER_MS : 0;
+    if (__builtin_sub_overflow(options->start_ns, before, &options->start_ns))
+        options->start_ns = INT64_MIN;
+    if (behind > 0 &&
+        __builtin_add_overflow(options->end_ns, CW_NS_PER_MS - behind, &options->end_ns))
+        options->end_ns = INT64_MAX;
+}
+
 /* What volumes have beside an instant or a range query's parameters, which were read. */
 static int parse_volume(struct cw_api_request *request, struct cw_volume_options *options,
                         struct cw_err *err)
@@ -186,6 +200,7 @@ static int parse_volume(struct cw_api_request *request, struct cw_volume_options
         rc = cw_params_limit(&params, &limit, err);
     if (rc < 0)
         return rc;
+    round_to_ms(options);
     options->limit = limit;
     options->by_label_names = cw_str_eqz(by, "labels");
     if (by.len > 0 && !options->by_label_names && !cw_str_eqz(by, "series"))
@@ -194,40 +209,8 @@ static int parse_volume(struct cw_api_request *request, struct cw_volume_options
     return 0;
 }
 
-static int fill_series(struct cw_table *table, const struct cw_volume *volume, struct cw_err *err)
-{
-    struct cw_series *series;
-    int rc = cw_table_add(table, volume->labels, CW_TABLE_COPY, &series, err);
-    if (rc < 0)
-        return rc;
-    if (volume->steps == NULL)
-        cw_series_set(series, 0, (double)volume->bytes);
-    for (size_t i = 0; volume->steps != NULL && i < table->grid.n; i++)
-        if (volume->steps[i] > 0)
-            cw_series_set(series, i, (double)volume->steps[i]);
-    return 0;
-}
-
-/* An instant vector, or a matrix over the steps. */
-static int answer_volumes(struct cw_api_request *request, const struct cw_volumes *volumes,
-                          const struct cw_grid *grid, enum cw_result_kind kind, struct cw_err *err)
-{
-    struct cw_result result = {.kind = kind,
-                               .table = cw_table_new(grid, &request->query.allowance)};
-    int rc = 0;
-    for (size_t i = 0; rc == 0 && i < volumes->n; i++)
-        rc = fill_series(result.table, &volumes->items[i], err);
-    if (rc == 0) {
-        struct cw_answer_extra extra = cw_api_extra(request, false);
-        struct cw_answer_stats stats = cw_api_stats(request, volumes->n);
-        cw_answer_samples(&result, grid->start_ns, &extra, &stats, &request->body);
-    }
-    cw_result_fini(&result);
-    return rc;
-}
-
 static int run_volume(struct cw_api_request *request, struct cw_volume_options *options,
-                      const struct cw_grid *grid, enum cw_result_kind kind, struct cw_err *err)
+                      struct cw_err *err)
 {
     struct cw_query *query = NULL;
     struct cw_volumes volumes;
@@ -242,8 +225,12 @@ static int run_volume(struct cw_api_request *request, struct cw_volume_options *
     if (rc == 0)
         rc = cw_volume_query(&request->query, all ? &every_stream : query->root, options,
                              request->arena, &volumes, err);
-    if (rc == 0)
-        rc = answer_volumes(request, &volumes, grid, kind, err);
+    if (rc == 0) {
+        struct cw_answer_extra extra = cw_api_extra(request, false);
+        struct cw_answer_stats stats = cw_api_stats(request, volumes.n);
+        cw_answer_volumes(&volumes, options->steps, options->end_ns, &extra, &stats,
+                          &request->body);
+    }
     cw_query_free(&query);
     return rc;
 }
@@ -253,30 +240,28 @@ int cw_route_index_volume(struct cw_api_request *request, struct cw_err *err)
     struct cw_volume_options options = {0};
     struct cw_params params = {volume_param, &request->params, request->params.now_ns};
     struct cw_instant_params checked;
-    struct cw_grid grid;
     int rc = cw_params_instant(&params, &checked, err);
     if (rc == 0)
         rc = parse_volume(request, &options, err);
-    if (rc < 0)
-        return rc;
-    cw_grid_init_instant(&grid, options.end_ns);
-    return run_volume(request, &options, &grid, CW_RESULT_VECTOR, err);
+    return rc < 0 ? rc : run_volume(request, &options, err);
 }
 
-/* Windows end at multiples of the step. */
+/* A step of less than a millisecond is none to Loki, and the whole range is one piece. */
 int cw_route_index_volume_range(struct cw_api_request *request, struct cw_err *err)
 {
     struct cw_volume_options options = {0};
     struct cw_params volume_params = {volume_param, &request->params, request->params.now_ns};
     struct cw_range_params params;
-    struct cw_grid grid;
+    struct cw_volume_steps steps;
     int rc = cw_params_range(&volume_params, &params, err);
     if (rc == 0)
         rc = parse_volume(request, &options, err);
-    if (rc == 0)
-        rc = cw_grid_init_range(&grid, options.start_ns, options.end_ns, params.step_ns, err);
     if (rc < 0)
         return rc;
-    options.grid = &grid;
-    return run_volume(request, &options, &grid, CW_RESULT_MATRIX, err);
+    int64_t step_ns = params.step_ns - params.step_ns % CW_NS_PER_MS;
+    if (step_ns > 0) {
+        cw_volume_steps_init(&steps, options.start_ns, options.end_ns, step_ns);
+        options.steps = &steps;
+    }
+    return run_volume(request, &options, err);
 }

@@ -1,6 +1,6 @@
 /*
  * volume.h - how many bytes of lines the streams of a selector hold in a range, added up by labels; over the whole range, or
- * for each step of a grid.
+ * for each piece of it.
  *
  * Ownership  Results lie in the caller's arena.
  * Threads    Call from a thread that is not one of the pool's.
@@ -11,23 +11,37 @@
 #include "common/logql/ast.h"
 #include "querier/engine/query_context.h"
 
+/* A range cut at the multiples of a step: piece i holds start <= t < end of it, the first and the last one what is left of the range. */
+struct cw_volume_steps {
+    int64_t from_ns; /* where piece 0 would begin: a multiple of the step */
+    int64_t step_ns;
+    int64_t end_ns; /* of the range */
+    size_t n;
+};
+
+/* `step_ns` > 0; whoever asks has bounded how often it fits. A range that is empty has no piece. */
+void cw_volume_steps_init(struct cw_volume_steps *steps, int64_t start_ns, int64_t end_ns,
+                          int64_t step_ns);
+/* The time that stands for piece i in Loki's answers: its last millisecond; of the last piece the end of the range. */
+int64_t cw_volume_steps_time(const struct cw_volume_steps *steps, size_t i);
+
 struct cw_volume_options {
     int64_t start_ns, end_ns;
     bool by_label_names; /* a sum for each name ({name=""}), else for each set of values */
     /* Only these names; n = 0: the matchers' names, all without matchers or by label names. */
     const struct cw_str *targets;
     size_t ntargets;
-    size_t limit; /* the largest ones */
-    /* NULL: only the sums; else bytes of step i have grid time i - step < t <= grid time i. */
-    const struct cw_grid *grid;
+    size_t limit; /* the largest ones; of each piece, where there are steps */
+    const struct cw_volume_steps *steps; /* of start_ns .. end_ns; NULL: only the sums */
 };
 struct cw_volume {
     struct cw_labels labels;
-    uint64_t bytes;
-    uint64_t *steps; /* grid->n of them; NULL without a grid */
+    uint64_t bytes; /* with steps: of the first piece that has any */
+    uint64_t
+        *steps; /* steps->n of them, 0: nothing, or not among the largest; NULL without steps */
 };
 struct cw_volumes {
-    struct cw_volume *items; /* by bytes, the largest first; then by labels */
+    struct cw_volume *items; /* by `bytes`, the largest first; then by labels */
     size_t n;
 };
 

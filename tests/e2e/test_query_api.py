@@ -221,6 +221,38 @@ def test_the_volume_of_every_stream(make_ingester):
     assert status == 200 and len(json.loads(body)["data"]["result"]) == 3
 
 
+def test_the_volume_of_pieces_of_a_range(make_ingester):
+    """Loki's times: a piece ends a millisecond before the next multiple of the step, the last one where the range does; each has its own largest."""
+    server = make_ingester(config="limits_config: {discover_service_name: []}\n").start()
+    s = START // NS                                                     # a multiple of 100
+    for app, rows in (("a", [(0, "x"), (9, "xx"), (10, "xxx"), (24, "xxxx")]), ("b", [(9, "x" * 9), (19, "x"), (25, "never")])):
+        server.push([({"app": app}, [(START + at * NS, line) for at, line in rows])])
+
+    def ask(**extra):
+        status, body = server.ask("GET", "/loki/api/v1/index/volume_range", {"query": '{app=~".+"}', "start": START, "end": START + 25 * NS, "step": "10", **extra})
+        assert status == 200, body
+        data = json.loads(body)["data"]
+        return data["resultType"], {one["metric"]["app"]: one.get("values", one.get("value")) for one in data["result"]}, [one["metric"]["app"] for one in data["result"]]
+
+    assert ask() == ("matrix", {"a": [[s + 9.999, "3"], [s + 19.999, "3"], [s + 25, "4"]], "b": [[s + 9.999, "9"], [s + 19.999, "1"]]}, ["b", "a"])
+    assert ask(start=START + 20 * NS, end=START + 24 * NS + 1) == ("vector", {"a": [s + 24.001, "4"]}, ["a"])
+    assert ask(limit=1) == ("matrix", {"b": [[s + 9.999, "9"]], "a": [[s + 19.999, "3"], [s + 25, "4"]]}, ["b", "a"])
+    assert ask(start=START + 5 * NS, end=START + 10 * NS) == ("vector", {"a": [s + 10, "2"], "b": [s + 10, "9"]}, ["b", "a"])
+    assert ask(step="100s") == ("vector", {"a": [s + 25, "10"], "b": [s + 25, "10"]}, ["a", "b"])
+    assert ask(end=START + 5 * NS, step="0.0005") == ("vector", {"a": [s + 5, "1"]}, ["a"])
+    assert ask(query='{app="none"}') == ("vector", {}, [])
+    assert ask(end=START) == ("vector", {}, [])
+
+
+def test_a_list_of_nothing_is_left_out_as_by_loki(ingester):
+    ingester.push([({"app": "x"}, [(START, "line")])])
+    for path, params, body in (("/loki/api/v1/labels", {"query": '{app="none"}'}, {"status": "success"}), ("/loki/api/v1/label/app/values", {"query": '{app="none"}'}, {"status": "success"}),
+                               ("/loki/api/v1/label/none/values", {}, {"status": "success"}), ("/loki/api/v1/series", {"match[]": '{app="none"}'}, {"status": "success", "data": []}),
+                               ("/api/prom/label", {"query": '{app="none"}'}, {}), ("/api/prom/label/none/values", {}, {})):
+        status, text = ingester.ask("GET", path, {"start": START - NS, "end": START + NS, **params})
+        assert (status, json.loads(text)) == (200, body), path
+
+
 def test_metadata_without_a_name_costs_the_push_and_is_not_stored(ingester):
     for name, text in (("", "label name is empty"), ("é", 'normalization for label name "é" resulted in invalid name "_"')):
         body = json.dumps({"streams": [{"stream": {"app": "m"}, "values": [[str(START), "good"], [str(START + 1), "x", {name: "v"}]]}]})

@@ -1,5 +1,7 @@
 #include <criterion/criterion.h>
 
+#include "common/base/assert.h"
+#include "common/base/clock.h"
 #include "querier/api/answer.h"
 
 static struct cw_labels labels(struct cw_arena *arena, const char *text)
@@ -208,4 +210,67 @@ Test(answer, a_warning_stands_beside_the_data)
     cw_answer_list_end(&list);
     cr_expect_str_eq(cw_buf_z(&out), "{\"values\":[\"app\"]}");
     cw_buf_fini(&out);
+}
+
+Test(answer, an_empty_list_of_texts_is_left_out_and_one_of_streams_is_not)
+{
+    static const struct {
+        enum cw_answer_list_form form;
+        enum cw_list_what what;
+        const char *warning, *text;
+    } rows[] = {
+        {CW_ANSWER_LIST, CW_LIST_NAMES, "", "{\"status\":\"success\"}"},
+        {CW_ANSWER_LIST, CW_LIST_VALUES, "x", "{\"status\":\"success\",\"warnings\":[\"x\"]}"},
+        {CW_ANSWER_LIST, CW_LIST_STREAMS, "", "{\"status\":\"success\",\"data\":[]}"},
+        {CW_ANSWER_OLD_LIST, CW_LIST_NAMES, "", "{}"},
+        {CW_ANSWER_OLD_LIST, CW_LIST_VALUES, "", "{}"},
+    };
+    for (size_t i = 0; i < CW_COUNT(rows); i++) {
+        struct cw_buf out;
+        struct cw_answer_list list;
+        cw_buf_init(&out, 4096);
+        cw_answer_list_begin(&list, rows[i].form, rows[i].what, cw_str_of(rows[i].warning), &out);
+        cw_answer_list_end(&list);
+        cr_expect_str_eq(cw_buf_z(&out), rows[i].text);
+        cw_buf_fini(&out);
+    }
+}
+
+static void expect_volumes(const struct cw_volumes *volumes, const struct cw_volume_steps *steps,
+                           const char *want)
+{
+    struct cw_query_context query;
+    struct cw_answer_extra extra = {0};
+    struct cw_buf out;
+    cw_buf_init(&out, 1 << 16);
+    cw_query_context_init(&query, NULL, NULL, 0);
+    struct cw_answer_stats stats = {.query = &query};
+    cw_answer_volumes(volumes, steps, 7 * CW_NS_PER_S, &extra, &stats, &out);
+    struct cw_str text = cw_buf_str(&out);
+    ptrdiff_t end = cw_str_find(text, CW_STR(",\"stats\":"));
+    cr_assert(end >= 0);
+    out.ptr[end] = '\0';
+    cr_expect_str_eq(out.ptr, want);
+    cw_buf_fini(&out);
+}
+
+Test(answer, volumes_are_a_matrix_where_one_has_two_samples)
+{
+    struct cw_label app = {CW_STR("app"), CW_STR("x")};
+    uint64_t one[] = {0, 5, 0}, two[] = {5, 0, 7};
+    struct cw_volume volume = {.labels = {&app, 1}, .bytes = 5};
+    struct cw_volumes volumes = {&volume, 1};
+    struct cw_volume_steps steps;
+    cw_volume_steps_init(&steps, 5 * CW_NS_PER_S, 25 * CW_NS_PER_S, 10 * CW_NS_PER_S);
+    expect_volumes(&volumes, NULL,
+                   "{\"status\":\"success\",\"data\":{\"resultType\":\"vector\",\"result\":[{"
+                   "\"metric\":{\"app\":\"x\"},\"value\":[7,\"5\"]}]");
+    volume.steps = one;
+    expect_volumes(&volumes, &steps,
+                   "{\"status\":\"success\",\"data\":{\"resultType\":\"vector\",\"result\":[{"
+                   "\"metric\":{\"app\":\"x\"},\"value\":[19.999,\"5\"]}]");
+    volume.steps = two;
+    expect_volumes(&volumes, &steps,
+                   "{\"status\":\"success\",\"data\":{\"resultType\":\"matrix\",\"result\":[{"
+                   "\"metric\":{\"app\":\"x\"},\"values\":[[9.999,\"5\"],[25,\"7\"]]}]");
 }

@@ -160,20 +160,54 @@ Test(stream_query, volumes_add_up_by_series_and_by_name)
     end(&f);
 }
 
-Test(stream_query, volumes_by_step_count_an_entry_once)
+Test(stream_query, steps_of_a_volume_end_at_multiples_and_at_the_end)
+{
+    const int64_t ms = 1000000;
+    struct cw_volume_steps steps;
+    cw_volume_steps_init(&steps, 7 * ms, 23 * ms, 10 * ms);
+    cr_assert_eq(steps.n, 3);
+    cr_expect_eq(cw_volume_steps_time(&steps, 0), 9 * ms);
+    cr_expect_eq(cw_volume_steps_time(&steps, 1), 19 * ms);
+    cr_expect_eq(cw_volume_steps_time(&steps, 2), 23 * ms);
+    cw_volume_steps_init(&steps, 10 * ms, 30 * ms, 10 * ms);
+    cr_assert_eq(steps.n, 2);
+    cr_expect_eq(cw_volume_steps_time(&steps, 0), 19 * ms);
+    cr_expect_eq(cw_volume_steps_time(&steps, 1), 30 * ms);
+    cw_volume_steps_init(&steps, -7 * ms, 1, 10 * ms);
+    cr_assert_eq(steps.n, 2);
+    cr_expect_eq(cw_volume_steps_time(&steps, 0), -1 * ms);
+    cw_volume_steps_init(&steps, 5, 5, 10 * ms);
+    cr_expect_eq(steps.n, 0);
+    cw_volume_steps_init(&steps, INT64_MIN, INT64_MAX, INT64_MAX);
+    cr_assert(steps.n == 3 || steps.n == 2);
+    cr_expect_eq(cw_volume_steps_time(&steps, steps.n - 1), INT64_MAX);
+}
+
+Test(stream_query, volumes_by_step_count_an_entry_once_and_have_the_largest_of_each)
 {
     struct fixture f;
     struct cw_volumes out;
     struct cw_err err;
     begin(&f, "{app=~\".+\"}");
-    struct cw_grid grid = {.start_ns = 10, .step_ns = 10, .n = 3};
-    struct cw_volume_options options = {.start_ns = 0, .end_ns = 100, .limit = 10, .grid = &grid};
+    struct cw_volume_steps steps;
+    cw_volume_steps_init(&steps, 0, 100, 10);
+    cr_assert_eq(steps.n, 10);
+    struct cw_volume_options options = {.end_ns = 100, .limit = 10, .steps = &steps};
     cr_assert_eq(cw_volume_query(&f.context, f.query->root, &options, f.arena, &out, &err), 0);
     cr_assert_eq(out.n, 2);
-    cr_expect_eq(out.items[0].steps[0], 10);
-    cr_expect_eq(out.items[0].steps[1], 6);
-    cr_expect_eq(out.items[0].steps[2], 0);
-    cr_expect_eq(out.items[1].steps[2], 1);
+    cr_expect_eq(out.items[0].bytes, 10);
+    cr_expect_eq(out.items[0].steps[0], 0);
+    cr_expect_eq(out.items[0].steps[1], 10);
+    cr_expect_eq(out.items[0].steps[2], 6);
+    cr_expect_eq(out.items[0].steps[3], 0);
+    cr_expect_eq(out.items[1].steps[3], 1);
+    options.limit = 1;
+    cr_assert_eq(cw_volume_query(&f.context, f.query->root, &options, f.arena, &out, &err), 0);
+    cr_expect_eq(out.n, 2); /* they lie in different steps */
+    cw_volume_steps_init(&steps, 0, 100, 100);
+    cr_assert_eq(cw_volume_query(&f.context, f.query->root, &options, f.arena, &out, &err), 0);
+    cr_assert_eq(out.n, 1);
+    cr_expect_eq(out.items[0].steps[0], 16);
     cr_expect_eq(atomic_load(&f.context.allowance.used), 0);
     cw_allowance_init(&f.context.allowance, 8);
     cr_expect_eq(cw_volume_query(&f.context, f.query->root, &options, f.arena, &out, &err),

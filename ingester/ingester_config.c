@@ -147,7 +147,10 @@ static const struct cw_key_def limit_keys[] = {
     {"max_label_names_per_series", CW_KEY_INT, AT(max_label_names_per_series), .def = "15",
      .min = "1", .max = "1024", .doc = "The most labels of a stream."},
     {"allow_structured_metadata", CW_KEY_BOOL, AT(allow_structured_metadata), .def = "true",
-     .doc = "Take entries with structured metadata."},
+     .doc =
+         "Take entries with structured metadata. In its names each run of what is no ASCII letter or "
+         "digit becomes one `_`, and `key_` goes before a digit in front, as by Loki; a name without a "
+         "letter or digit costs the push (400)."},
     {"max_structured_metadata_size", CW_KEY_BYTES, AT(max_structured_metadata_size), .def = "64KiB",
      .min = "0", .max = "16MiB",
      .doc = "The most bytes of names and values in one entry's structured metadata; 0 is the "

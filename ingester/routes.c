@@ -82,7 +82,8 @@ static void handle_flush(struct cw_http_request *request, void *ctx)
 
 const struct cw_http_route cw_ingester_routes[] = {
     {CW_HTTP_POST, "/loki/api/v1/push", cw_push_handle, CW_LIMIT_PUSH_BODY_BYTES,
-     "Store entries (Loki's protobuf or JSON)."},
+     "Store entries (Loki's protobuf or JSON). What is sent again is dropped while the first is in memory; "
+     "when that was flushed, it is stored twice."},
     {CW_HTTP_POST, "/api/prom/push", cw_push_handle, CW_LIMIT_PUSH_BODY_BYTES,
      "The same under Loki's first name."},
     {CW_HTTP_POST, "/otlp/v1/logs", cw_push_otlp_handle, CW_LIMIT_PUSH_BODY_BYTES,

@@ -182,6 +182,35 @@ def test_duplicates_are_counted_and_only_the_unflushed_are_dropped(ingester):
     assert len(lines(ingester, '{a="dup"}')) == 6           # as in Loki: nothing is compared with what is flushed
 
 
+def test_names_of_metadata_are_rewritten_alike_in_every_format(ingester):
+    """What ingester/README.md says of them."""
+    names = {"k8s.pod-name": "1", "a..b": "2", "__x__": "3", "9e": "4", "p.q": "5", "p_q": "6", "none": ""}
+    want = {"k8s_pod_name": "1", "a_b": "2", "__x__": "3", "key_9e": "4", "p_q": "5"}
+    now = time.time_ns()
+
+    def json_body(names):
+        return json.dumps({"streams": [{"stream": {"f": "json"}, "values": [[str(now), "x", names]]}]}).encode()
+
+    def proto_body(names):
+        return snappy(push_body([('{f="proto"}', [(now, "x", names)])]))
+
+    def otlp_body(names):
+        attributes = [{"key": name, "value": {"stringValue": value}} for name, value in names.items()]
+        return json.dumps({"resourceLogs": [{"resource": {"attributes": [{"key": "service.name", "value": {"stringValue": "otlp"}}]},
+                                             "scopeLogs": [{"logRecords": [{"timeUnixNano": str(now), "body": {"stringValue": "x"}, "attributes": attributes}]}]}]}).encode()
+
+    for make, path, kind, selector in ((json_body, "/loki/api/v1/push", "application/json", '{f="json"}'), (proto_body, "/loki/api/v1/push", "application/x-protobuf", '{f="proto"}'),
+                                       (otlp_body, "/otlp/v1/logs", "application/json", '{service_name="otlp"}')):
+        status, text = ingester.ask("POST", path, body=make(names), headers={"Content-Type": kind})
+        assert status in (200, 204), (path, text)
+        for bad in ("", "é"):
+            status, text = ingester.ask("POST", path, body=make({"good": "1", bad: "2"}), headers={"Content-Type": kind})
+            assert status == 400 and (bad or "empty").encode() in text, (path, bad, text)
+        status, text = ingester.ask("GET", "/loki/api/v1/query_range", {"query": selector, "start": now - 1, "end": now + 1})
+        (stream,) = json.loads(text)["data"]["result"]
+        assert len(stream["values"]) == 1 and {k: v for k, v in stream["stream"].items() if k not in ("f", "service_name", "detected_level")} == want, (path, stream)
+
+
 def test_tenants_see_only_their_own_labels_series_and_exports(make_ingester):
     server = make_ingester(config="auth_enabled: true\n").start()
     now, auth = time.time_ns(), lambda tenant: {"X-Scope-OrgID": tenant}

@@ -254,6 +254,16 @@ void cw_answer_volumes(const struct cw_volumes *volumes, const struct cw_volume_
     end_data(&w, stats);
 }
 
+void cw_answer_index_stats(struct cw_json_writer *w, const struct cw_index_stats *stats)
+{
+    cw_json_begin_object(w);
+    cw_json_key_u64(w, "streams", stats->streams);
+    cw_json_key_u64(w, "chunks", stats->chunks);
+    cw_json_key_u64(w, "bytes", stats->bytes);
+    cw_json_key_u64(w, "entries", stats->entries);
+    cw_json_end_object(w);
+}
+
 static void list_begin_array(struct cw_answer_list *list)
 {
     cw_json_key(&list->w, list->form == CW_ANSWER_LIST ? CW_STR("data") : CW_STR("values"));

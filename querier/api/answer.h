@@ -9,6 +9,7 @@
 #include "querier/engine/log_group.h"
 #include "querier/engine/query_context.h"
 #include "querier/engine/sample.h"
+#include "querier/engine/stream_query.h"
 #include "querier/engine/volume.h"
 #include "common/store/listing.h"
 #include "common/wire/json_writer.h"
@@ -48,6 +49,8 @@ void cw_answer_samples(const struct cw_result *result, int64_t time_ns,
 void cw_answer_volumes(const struct cw_volumes *volumes, const struct cw_volume_steps *steps,
                        int64_t time_ns, const struct cw_answer_extra *extra,
                        const struct cw_answer_stats *stats, struct cw_buf *out);
+/* {"streams":1,"chunks":2,"bytes":3,"entries":4} */
+void cw_answer_index_stats(struct cw_json_writer *w, const struct cw_index_stats *stats);
 /* {"status":"success","data":["a","b"]}, or [{"a":"b"}] of streams; {"values":["a","b"]} in the API of before 2019. An empty list of
  * texts is left out, as by Loki; one of streams is []. The warning, if there is one, stands under "warnings". Between two calls the
  * buffer may be sent off and cleared. */

@@ -1,7 +1,9 @@
 #include "querier/api/params.h"
 
 #include <math.h>
+#include <stdio.h>
 
+#include "common/base/assert.h"
 #include "common/base/buf.h"
 #include "common/base/clock.h"
 #include "common/labels/labels.h"
@@ -183,6 +185,47 @@ int cw_params_count(struct cw_str text, uint32_t def, uint32_t *out, struct cw_e
 int cw_params_limit(const struct cw_params *params, uint32_t *out, struct cw_err *err)
 {
     return cw_params_count(get(params, "limit"), CW_PARAMS_DEFAULT_LIMIT, out, err);
+}
+
+/* How far to the left a unit shifts; -1: it is none. */
+static int size_unit_shift(struct cw_str unit)
+{
+    static const struct {
+        const char *prefix, *name;
+    } units[] = {{"k", "kilo"}, {"m", "mega"}, {"g", "giga"},
+                 {"t", "tera"}, {"p", "peta"}, {"e", "exa"}};
+    static const char *const behind_prefix[] = {"", "b", "ib"};
+    static const char *const behind_name[] = {"", "byte", "bytes"};
+    if (unit.len == 0 || cw_str_eq_nocase(unit, CW_STR("b")) ||
+        cw_str_eq_nocase(unit, CW_STR("byte")))
+        return 0;
+    if (unit.len == 2 && unit.ptr[0] >= 'A' && unit.ptr[0] <= 'Z' && unit.ptr[1] == 'b')
+        return -1; /* bits */
+    for (size_t i = 0; i < CW_COUNT(units); i++) {
+        for (size_t k = 0; k < CW_COUNT(behind_name); k++) {
+            char text[16];
+            snprintf(text, sizeof text, "%s%s", units[i].prefix, behind_prefix[k]);
+            if (cw_str_eq_nocase(unit, cw_str_of(text)))
+                return 10 * (int)(i + 1);
+            snprintf(text, sizeof text, "%s%s", units[i].name, behind_name[k]);
+            if (cw_str_eq_nocase(unit, cw_str_of(text)))
+                return 10 * (int)(i + 1);
+        }
+    }
+    return -1;
+}
+
+int cw_params_target_bytes(struct cw_str text, struct cw_err *err)
+{
+    uint64_t value = 0;
+    size_t n = 0;
+    while (n < text.len && text.ptr[n] >= '0' && text.ptr[n] <= '9')
+        n++;
+    int shift = size_unit_shift(cw_str_trim(cw_str_sub(text, n, text.len)));
+    if (shift >= 0 && cw_str_to_u64(cw_str_sub(text, 0, n), &value) && value > 0 &&
+        value <= UINT64_MAX >> shift)
+        return 0;
+    return cw_err_set(err, CW_E_INVALID, "targetBytesPerShard must be a positive value");
 }
 
 static int parse_direction(const struct cw_params *params, bool *forward, struct cw_err *err)

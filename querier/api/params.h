@@ -54,6 +54,9 @@ int cw_params_limit(const struct cw_params *params, uint32_t *out, struct cw_err
 /* Any other that is read as `limit` is; absent: `def`. */
 int cw_params_count(struct cw_str text, uint32_t def, uint32_t *out,
                     struct cw_err *err) CW_MUST_USE;
+/* targetBytesPerShard as Loki's datasize.ByteSize reads it ("600MB" are 600 * 2^20), more than 0 and below 2^64; what it is does not matter
+ * here. */
+int cw_params_target_bytes(struct cw_str text, struct cw_err *err) CW_MUST_USE;
 /* `step`; absent: 250 points over the range. */
 int cw_params_step(const struct cw_params *params, int64_t start_ns, int64_t end_ns,
                    int64_t *step_ns, struct cw_err *err) CW_MUST_USE;

@@ -17,6 +17,8 @@ int cw_route_series(struct cw_api_request *request, struct cw_err *err) CW_MUST_
 int cw_route_index_stats(struct cw_api_request *request, struct cw_err *err) CW_MUST_USE;
 int cw_route_index_volume(struct cw_api_request *request, struct cw_err *err) CW_MUST_USE;
 int cw_route_index_volume_range(struct cw_api_request *request, struct cw_err *err) CW_MUST_USE;
+/* shard_routes.c */
+int cw_route_index_shards(struct cw_api_request *request, struct cw_err *err) CW_MUST_USE;
 /* detected_routes.c */
 int cw_route_detected_labels(struct cw_api_request *request, struct cw_err *err) CW_MUST_USE;
 int cw_route_detected_fields(struct cw_api_request *request, struct cw_err *err) CW_MUST_USE;

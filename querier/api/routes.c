@@ -17,6 +17,7 @@ HANDLER(series, cw_api_dispatch)
 HANDLER(index_stats, cw_api_dispatch)
 HANDLER(index_volume, cw_api_dispatch)
 HANDLER(index_volume_range, cw_api_dispatch)
+HANDLER(index_shards, cw_api_dispatch)
 HANDLER(format_query, cw_api_dispatch)
 HANDLER(detected_labels, cw_api_dispatch)
 HANDLER(detected_fields, cw_api_dispatch)
@@ -71,6 +72,9 @@ const struct cw_http_route cw_routes_table[] = {
      "The same for each piece of the range, which is cut at the multiples of step (as in query_range). A sample stands at the last "
      "millisecond of its piece, the last one at end; limit counts for each piece. A matrix, or as by Loki a vector where no series has "
      "more than one sample."},
+    {GET_POST, "/loki/api/v1/index/shards", handle_index_shards, FORM,
+     "How Loki's query frontend is to split a query: query (one selector), start, end, since, targetBytesPerShard. The answer is one "
+     "shard, with the figures of index/stats."},
     {GET_POST, "/loki/api/v1/format_query", handle_format_query, FORM,
      "The query, printed: query, extensions."},
     {GET_POST, "/loki/api/v1/detected_labels", handle_detected_labels, FORM,

@@ -139,12 +139,7 @@ int cw_route_index_stats(struct cw_api_request *request, struct cw_err *err)
     if (rc < 0)
         return rc;
     struct cw_json_writer w = cw_json_writer_make(&request->body);
-    cw_json_begin_object(&w);
-    cw_json_key_u64(&w, "streams", stats.streams);
-    cw_json_key_u64(&w, "chunks", stats.chunks);
-    cw_json_key_u64(&w, "bytes", stats.bytes);
-    cw_json_key_u64(&w, "entries", stats.entries);
-    cw_json_end_object(&w);
+    cw_answer_index_stats(&w, &stats);
     return 0;
 }
 

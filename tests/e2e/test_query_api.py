@@ -7,6 +7,7 @@ import socket
 import threading
 import time
 import urllib.parse
+import urllib.request
 
 import pytest
 
@@ -242,6 +243,35 @@ def test_the_volume_of_pieces_of_a_range(make_ingester):
     assert ask(end=START + 5 * NS, step="0.0005") == ("vector", {"a": [s + 5, "1"]}, ["a"])
     assert ask(query='{app="none"}') == ("vector", {}, [])
     assert ask(end=START) == ("vector", {}, [])
+
+
+def test_a_query_is_one_shard(ingester):
+    ingester.push([({"app": "x", "n": str(i)}, [(START + i, "line")]) for i in range(3)])
+    common = {"start": START - NS, "end": START + NS}
+    stats = json.loads(ingester.ask("GET", "/loki/api/v1/index/stats", {**common, "query": '{app="x"}'})[1])
+    for query in ('{app="x"}', '{app="x"} |= "line" | json', 'sum by (n) (rate({app="x"} [5m])) / 2'):
+        for method in ("GET", "POST"):
+            params = {**common, "query": query, "targetBytesPerShard": "1KB"}
+            body, headers = (urllib.parse.urlencode(params).encode(), {"Content-Type": "application/x-www-form-urlencoded"}) if method == "POST" else (None, {})
+            status, text = ingester.ask(method, "/loki/api/v1/index/shards", {} if body else params, body=body, headers=headers)
+            answer = json.loads(text)
+            assert status == 200 and sorted(answer) == ["chunkGroups", "shards", "statistics"] and answer["chunkGroups"] is None, text
+            assert answer["shards"] == [{"bounds": {"min": 0, "max": 2**64 - 1}, "stats": stats}] and stats["streams"] == stats["entries"] == 3
+            assert {"summary", "querier", "ingester"} <= set(answer["statistics"])
+    empty = json.loads(ingester.ask("GET", "/loki/api/v1/index/shards", {**common, "query": '{app="none"}', "targetBytesPerShard": "1"})[1])
+    assert empty["shards"] == [{"bounds": {"min": 0, "max": 2**64 - 1}, "stats": {"streams": 0, "chunks": 0, "bytes": 0, "entries": 0}}]
+    status, text = ingester.ask("GET", "/loki/api/v1/index/shards", {**common, "query": 'rate({a="b"}[1m]) + rate({a="c"}[1m])', "targetBytesPerShard": "1"})
+    assert (status, text) == (400, b"shards are of one selector, and the query has more: ask for each alone\n")
+
+
+def test_answers_are_json_also_for_who_takes_protobuf(ingester):
+    """Loki's queriers answer its own query frontend in protobuf; nobody else asks for it."""
+    ingester.push([({"app": "x"}, [(START, "line")])])
+    for path in ("query_range", "labels", "series", "index/stats"):
+        params = {"query": '{app="x"}', "match[]": '{app="x"}', "start": START, "end": START + NS}
+        url = "http://%s/loki/api/v1/%s?%s" % (ingester.address, path, urllib.parse.urlencode(params))
+        with urllib.request.urlopen(urllib.request.Request(url, headers={"Accept": "application/vnd.google.protobuf"})) as answer:
+            assert answer.headers["Content-Type"].startswith("application/json") and json.load(answer), path
 
 
 def test_a_list_of_nothing_is_left_out_as_by_loki(ingester):

@@ -30,5 +30,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         abort();
     if (cw_params_instant(&params, &instant, &err) == 0 && size == 0 && instant.time_ns != NOW)
         abort();
+    int rc = cw_params_target_bytes(text, &err);
+    if (rc != 0 && rc != CW_E_INVALID)
+        abort();
     return 0;
 }

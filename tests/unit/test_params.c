@@ -1,5 +1,6 @@
 #include <criterion/criterion.h>
 
+#include "common/base/assert.h"
 #include "querier/api/params.h"
 
 #define S INT64_C(1000000000)
@@ -181,4 +182,21 @@ Test(params, a_tail_has_lokis_defaults_and_bounds)
         cr_assert_eq(cw_params_tail(PARAMS({"delay_for", bad[i][0]}), &out, &err), CW_E_INVALID);
         cr_expect_str_eq(err.text, bad[i][1]);
     }
+}
+
+Test(params, sizes_of_shards_are_those_of_lokis_library)
+{
+    static const char *const good[] = {
+        "1",    "600MB",    "600mb",      "1 KiB", "5kilobytes",
+        "7B",   "7 byte",   "16777215TB", "15EB",  "18446744073709551615",
+        "3exa", "3megabyte"};
+    static const char *const bad[] = {"",   "0",     "0MB",  "-1",     "x",
+                                      "MB", "1.5MB", "1Mb",  "1 bit",  "1X",
+                                      "+1", "16EB",  " 1MB", "7bytes", "18446744073709551616"};
+    struct cw_err err;
+    for (size_t i = 0; i < CW_COUNT(good); i++)
+        cr_expect_eq(cw_params_target_bytes(cw_str_of(good[i]), &err), 0, "%s", good[i]);
+    for (size_t i = 0; i < CW_COUNT(bad); i++)
+        cr_expect_eq(cw_params_target_bytes(cw_str_of(bad[i]), &err), CW_E_INVALID, "%s", bad[i]);
+    cr_expect_str_eq(err.text, "targetBytesPerShard must be a positive value");
 }

@@ -76,7 +76,6 @@ struct cw_batch_part {
     uint64_t generation, from, to;
     size_t first, nentries; /* in the batch's entries */
     int64_t last_ts_ns;     /* that a line ahead of `to` was given; the next one's is later */
-    int64_t staged_ts_ns;   /* that a timestamp stage goes on from there */
     struct cw_batch_counts counts;
 };
 

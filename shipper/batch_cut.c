@@ -157,13 +157,6 @@ static uint32_t entry_stream(struct cw_cut *cut, const struct cw_stage_entry *en
                                (struct cw_labels){entry->labels, entry->nlabels});
 }
 
-/* What a timestamp stage goes on from behind this entry. */
-static void staged_note(struct cw_cut *cut, const struct cw_stage_entry *entry)
-{
-    if (cut->run != NULL && cw_stages_keep_time(cut->source->stages))
-        time_add(cut, &cut->staged, entry->from + 1, cw_stages_last_ts_ns(cut->run));
-}
-
 /* Without the pairs whose names every server refuses, for one of them costs the push that it is in. */
 static struct cw_push_entry emitted(struct cw_cut *cut, const struct cw_stage_entry *entry)
 {
@@ -190,7 +183,6 @@ static void on_emit(void *arg, const struct cw_stage_entry *entry)
     struct cw_cut *cut = arg;
     if (entry->from != cut->line.from || entry->to != cut->line.to)
         span_add(cut, entry->from, entry->to);
-    staged_note(cut, entry);
     if (entry->counting && entry->redacted)
         cw_source_tally(cut->source)->redacted++;
     struct cw_str tenant = entry->tenant.len ? entry->tenant : cut->tenant;
@@ -226,7 +218,6 @@ static void on_stage_dropped(void *arg, const struct cw_stage_entry *entry, stru
         drop_count(cut, reason);
     if (entry->from != cut->line.from || entry->to != cut->line.to)
         span_add(cut, entry->from, entry->to);
-    staged_note(cut, entry);
     cw_cut_note(cut, entry->from, CW_NOTE_DROPPED);
 }
 
@@ -248,6 +239,13 @@ static int64_t line_time(struct cw_cut *cut)
     cut->last_ts_ns = ts;
     time_add(cut, &cut->given, cut->line.to, ts);
     return ts;
+}
+
+/* Whether the times of its entries depend on those ahead of it. */
+static bool keeps_time(const struct cw_cut *cut)
+{
+    const struct cw_stages *stages = cut->source->stages;
+    return stages != NULL && cw_stages_keep_time(stages);
 }
 
 /* An entry's tenant has no output, or a limit lets no more through. */
@@ -345,7 +343,8 @@ void cw_cut_end(struct cw_cut *cut, uint64_t to)
     cut->part.nentries = kept - cut->part.first;
     cut->part.to = to;
     cut->part.last_ts_ns = time_at(&cut->given, to, cut->part.last_ts_ns);
-    cut->part.staged_ts_ns = time_at(&cut->staged, to, cut->part.staged_ts_ns);
+    if (cut->run != NULL && keeps_time(cut)) /* else it was staged for others */
+        cw_source_times_set(cut->source, cw_stages_times(cut->run, to), to);
     cut->source->emitted_to = CW_MAX(cut->source->emitted_to, to);
     if (!batch->options.all_tenants)
         cut->source->met_to = CW_MAX(cut->source->met_to, to);
@@ -448,14 +447,14 @@ static int64_t on_seen(void *arg, uint64_t to)
     return cw_sightings_time(&cut->source->seen, to, cut->now_ns);
 }
 
-static struct cw_stages_run *run_begin(struct cw_cut *cut, int64_t last_ts_ns)
+static struct cw_stages_run *run_begin(struct cw_cut *cut, struct cw_stage_times times)
 {
     struct cw_batch *batch = cut->batch;
     struct cw_source *source = cut->source;
     struct cw_stages_run_options options = {.arena = batch->arena,
                                             .seed = source_seed(source),
                                             .now_ns = cut->now_ns,
-                                            .last_ts_ns = last_ts_ns,
+                                            .times = times,
                                             .emitted_to = source->emitted_to,
                                             .emit = on_emit,
                                             .dropped = on_stage_dropped,
@@ -480,7 +479,7 @@ static bool frames_anywhere(struct cw_source *source)
            source->encoding == NULL && cw_source_bom(source) == CW_BOM_NONE;
 }
 
-static int64_t look_back_run(struct cw_cut *cut, struct cw_framing *framing)
+static struct cw_stage_times look_back_run(struct cw_cut *cut, struct cw_framing *framing)
 {
     struct cw_stages_run_options options = {.arena = cut->batch->arena,
                                             .seed = source_seed(cut->source),
@@ -503,11 +502,11 @@ static int64_t look_back_run(struct cw_cut *cut, struct cw_framing *framing)
         cw_stages_feed(run, &entry);
     }
     cw_stages_flush(run);
-    return cw_stages_last_ts_ns(run);
+    return cw_stages_times(run, UINT64_MAX);
 }
 
-/* After a start, or where the store had more than we knew: what is ahead of the cut says its time again. 0: it has none. */
-static int64_t look_back(struct cw_cut *cut)
+/* After a start, or where a store had more than we knew: what is ahead of the cut says its times again. */
+static struct cw_stage_times look_back(struct cw_cut *cut)
 {
     struct cw_batch *batch = cut->batch;
     struct cw_source *source = cut->source;
@@ -516,11 +515,11 @@ static int64_t look_back(struct cw_cut *cut)
     enum cw_file_verdict verdict;
     struct cw_err err = {0};
     if (from > 0 && !frames_anywhere(source))
-        return 0;
+        return (struct cw_stage_times){0};
     if (cw_tail_read(&source->tail, from, batch->bytes + batch->used, (size_t)(cut->start - from),
                      &len, &verdict, &err) < 0 ||
         verdict == CW_FILE_CHANGED)
-        return 0; /* the cut meets the same, and tells it */
+        return (struct cw_stage_times){0}; /* the cut meets the same, and tells it */
     struct cw_framing framing = framing_of(cut, from, len);
     cut->framing = framing;
     encoding_find(cut);
@@ -538,9 +537,9 @@ int cw_cut_read(struct cw_cut *cut, struct cw_err *err)
     struct cw_batch *batch = cut->batch;
     struct cw_source *source = cut->source;
     size_t room = batch->cap - batch->used, len;
-    bool keeps_time = source->stages != NULL && cw_stages_keep_time(source->stages);
-    if (keeps_time && cut->part.staged_ts_ns == 0 && cut->start > 0)
-        cut->part.staged_ts_ns = look_back(cut);
+    struct cw_stage_times times = {0};
+    if (keeps_time(cut) && cut->start > 0 && !cw_source_times(source, cut->start, &times))
+        times = look_back(cut);
     if (source->tail.size - cut->start < room)
         room = (size_t)(source->tail.size - cut->start);
     enum cw_file_verdict verdict;
@@ -558,7 +557,7 @@ int cw_cut_read(struct cw_cut *cut, struct cw_err *err)
     cut->framing.whole = cut->alone && !cut->framing.at_end && len == batch->cap;
     encoding_find(cut);
     if (source->stages != NULL) {
-        cut->run = run_begin(cut, cut->part.staged_ts_ns);
+        cut->run = run_begin(cut, times);
         if (batch->options.inspect != NULL)
             cw_inspect_run(batch->options.inspect, cut->run);
     }
@@ -582,8 +581,7 @@ void cw_cut_begin(struct cw_cut *cut)
                                        .from = row->mark,
                                        .to = cut->start,
                                        .first = batch->nentries,
-                                       .last_ts_ns = row->done_ts_ns,
-                                       .staged_ts_ns = row->staged_ts_ns};
+                                       .last_ts_ns = row->done_ts_ns};
 }
 
 /* ---- a batch ---- */
@@ -608,7 +606,7 @@ static void part_take(struct cw_cut *cut, int rc, const struct cw_err *err)
         source->nbusy++;
         batch->used += cut->used;
     } else if (cut->part.to > cut->start) { /* all of it left out: settled without a push */
-        cw_ledger_dropped(row, cut->part.to, cut->part.last_ts_ns, cut->part.staged_ts_ns);
+        cw_ledger_dropped(row, cut->part.to, cut->part.last_ts_ns);
         report->on_dropped(report->arg, source, &cut->part.counts);
     } else if (blocked_ns == 0 && (cut->at_end || cut->alone)) {
         row->held_size = source->tail.size;

@@ -157,7 +157,6 @@ int cw_cut_share(struct cw_cut *cut, struct cw_err *err)
     cut->spans = piece->cut.spans; /* read only */
     cut->nspans = piece->cut.nspans;
     cut->given = piece->cut.given;
-    cut->staged = piece->cut.staged;
     cut->blocked_ns = piece->cut.blocked_ns;
     cut->at_end = piece->cut.at_end;
     uint64_t end = entries_take(cut, piece);

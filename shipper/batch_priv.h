@@ -64,7 +64,7 @@ struct cw_cut {
     size_t nnotes, notes_cap;
     struct cw_cut_span *spans;
     size_t nspans, spans_cap;
-    struct cw_cut_times given, staged;
+    struct cw_cut_times given;
     struct cw_str tenant;       /* the source's */
     struct cw_str other_tenant; /* the last that was told */
     const char *drop_reason;    /* of the last entry that a stage dropped, and its metric */

@@ -90,7 +90,7 @@ bool cw_dry_run_pump(struct cw_dry_run *dry_run, struct cw_sources *sources)
         const struct cw_batch_part *part = &batch->parts[i];
         for (size_t k = 0; k < part->nentries; k++)
             entry_print(batch, &batch->entries[part->first + k]);
-        cw_ledger_stored(&part->source->rows[0], part->to, part->last_ts_ns, part->staged_ts_ns);
+        cw_ledger_stored(&part->source->rows[0], part->to, part->last_ts_ns);
     }
     fflush(stdout);
     cw_batch_drop(batch);

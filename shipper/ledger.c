@@ -1,43 +1,37 @@
 #include "shipper/ledger.h"
 #include "common/base/assert.h"
 
-static void times_set(struct cw_ledger_row *row, int64_t last_ts_ns, int64_t staged_ts_ns)
+static void time_set(struct cw_ledger_row *row, int64_t last_ts_ns)
 {
     if (row->done_ts_ns < last_ts_ns)
         row->done_ts_ns = last_ts_ns;
-    row->staged_ts_ns = staged_ts_ns;
 }
 
 void cw_ledger_adopt(struct cw_ledger_row *row, uint64_t mark)
 {
     row->mark = mark;
-    if (row->done >= mark)
-        return;
-    row->done = mark;
-    row->staged_ts_ns = 0;
+    if (row->done < mark)
+        row->done = mark;
 }
 
-void cw_ledger_stored(struct cw_ledger_row *row, uint64_t to, int64_t last_ts_ns,
-                      int64_t staged_ts_ns)
+void cw_ledger_stored(struct cw_ledger_row *row, uint64_t to, int64_t last_ts_ns)
 {
     row->mark = to;
     if (row->done < to)
         row->done = to;
-    times_set(row, last_ts_ns, staged_ts_ns);
+    time_set(row, last_ts_ns);
 }
 
-void cw_ledger_refused(struct cw_ledger_row *row, uint64_t to, int64_t last_ts_ns,
-                       int64_t staged_ts_ns)
+void cw_ledger_refused(struct cw_ledger_row *row, uint64_t to, int64_t last_ts_ns)
 {
-    cw_ledger_dropped(row, to, last_ts_ns, staged_ts_ns);
+    cw_ledger_dropped(row, to, last_ts_ns);
 }
 
-void cw_ledger_dropped(struct cw_ledger_row *row, uint64_t to, int64_t last_ts_ns,
-                       int64_t staged_ts_ns)
+void cw_ledger_dropped(struct cw_ledger_row *row, uint64_t to, int64_t last_ts_ns)
 {
     CW_ASSERT(to >= cw_ledger_next(row));
     row->done = to;
-    times_set(row, last_ts_ns, staged_ts_ns);
+    time_set(row, last_ts_ns);
 }
 
 void cw_ledger_raised(struct cw_ledger_row *row)

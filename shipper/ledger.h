@@ -22,9 +22,8 @@ struct cw_ledger_row {
     uint64_t confirmed; /* the store was told that positions on disk passed this */
     /* At this size of the file nothing whole was found behind done; 0: not looked at. */
     uint64_t held_size;
-    int64_t done_ts_ns;   /* that a line below done was given; the next one's is later */
-    int64_t staged_ts_ns; /* that a timestamp stage goes on from there; 0: not known */
-    bool off;             /* nothing of the source is ever for this output */
+    int64_t done_ts_ns; /* that a line below done was given; the next one's is later */
+    bool off;           /* nothing of the source is ever for this output */
 };
 
 /* Where the next entry to send begins. */
@@ -35,14 +34,11 @@ static inline uint64_t cw_ledger_next(const struct cw_ledger_row *row)
 /* The store's list or a 409 says where the mark is. What is below it is stored. */
 void cw_ledger_adopt(struct cw_ledger_row *row, uint64_t mark);
 /* A 2xx to a push whose range ended at `to`. */
-void cw_ledger_stored(struct cw_ledger_row *row, uint64_t to, int64_t last_ts_ns,
-                      int64_t staged_ts_ns);
+void cw_ledger_stored(struct cw_ledger_row *row, uint64_t to, int64_t last_ts_ns);
 /* [cw_ledger_next(), to) was refused for good, and counted. Its times are taken: letters that are sent again keep theirs. */
-void cw_ledger_refused(struct cw_ledger_row *row, uint64_t to, int64_t last_ts_ns,
-                       int64_t staged_ts_ns);
+void cw_ledger_refused(struct cw_ledger_row *row, uint64_t to, int64_t last_ts_ns);
 /* [cw_ledger_next(), to) holds nothing to deliver: lines left out. */
-void cw_ledger_dropped(struct cw_ledger_row *row, uint64_t to, int64_t last_ts_ns,
-                       int64_t staged_ts_ns);
+void cw_ledger_dropped(struct cw_ledger_row *row, uint64_t to, int64_t last_ts_ns);
 /* The source's generation was raised: a new account. */
 void cw_ledger_raised(struct cw_ledger_row *row);
 /* The smallest `done` of the outputs that it is for: what the positions file may say. */

@@ -146,7 +146,7 @@ static void push_stored(struct cw_push_client *pc)
         struct cw_ledger_row *row = &part->source->rows[pc->output];
         cw_metrics_add(pc->host->metrics, CW_M_READ_BYTES,
                        (int64_t)(part->to - cw_ledger_next(row)));
-        cw_ledger_stored(row, part->to, part->last_ts_ns, part->staged_ts_ns);
+        cw_ledger_stored(row, part->to, part->last_ts_ns);
         if (pc->plain)
             row->confirmed = row->mark; /* there is nobody to be told */
         cw_sightings_prune(&part->source->seen, cw_source_position(part->source));
@@ -207,8 +207,7 @@ static void part_give_up(struct cw_push_client *pc, const struct cw_batch_part *
                    part->nentries);
     cw_push_client_count(pc, CW_M_REJECTED, part->nentries);
     counts_add(pc, part->source, &part->counts);
-    cw_ledger_refused(&part->source->rows[pc->output], part->to, part->last_ts_ns,
-                      part->staged_ts_ns);
+    cw_ledger_refused(&part->source->rows[pc->output], part->to, part->last_ts_ns);
 }
 
 /* The whole batch is refused for good: written down, counted, settled. False: it could not be written down. */

@@ -81,9 +81,26 @@ void cw_source_free(struct cw_source **source)
     for (size_t i = 0; i < CW_SOURCE_STREAMS; i++)
         free((void *)s->labels[i].items);
     cw_source_tenant_set(s, CW_STR_NONE);
+    free(s->times.items);
     free(s->rows);
     free(s);
     *source = NULL;
+}
+
+bool cw_source_times(const struct cw_source *source, uint64_t at, struct cw_stage_times *out)
+{
+    *out = source->times;
+    return source->times.items != NULL && source->times_at == at;
+}
+
+void cw_source_times_set(struct cw_source *source, struct cw_stage_times times, uint64_t at)
+{
+    source->times.items =
+        cw_mem_resize(source->times.items, (times.n + 1) * sizeof *source->times.items);
+    if (times.n > 0)
+        memcpy(source->times.items, times.items, times.n * sizeof *times.items);
+    source->times.n = times.n;
+    source->times_at = at;
 }
 
 void cw_source_path_now_set(struct cw_source *source, const char *path)
@@ -210,6 +227,8 @@ void cw_source_raise(struct cw_source *source)
     cw_sightings_fini(&source->seen);
     source->fed_to = source->emitted_to = source->met_to = 0;
     source->bom = CW_BOM_UNKNOWN;
+    free(source->times.items);
+    source->times = (struct cw_stage_times){0};
     for (size_t i = 0; i < source->nrows; i++)
         cw_ledger_raised(&source->rows[i]);
 }

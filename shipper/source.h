@@ -10,6 +10,7 @@
 #define CW_SHIPPER_SOURCE_H
 #include <stdbool.h>
 #include <stdint.h>
+#include "common/pipeline/stages.h"
 #include "common/wire/push.h"
 #include "shipper/ledger.h"
 #include "shipper/tail_reader.h"
@@ -67,6 +68,9 @@ struct cw_source {
     enum cw_text_bom bom;                    /* of this generation, once it was asked for */
     /* Stages counted all lines ahead of fed_to, and all entries that begin ahead of emitted_to. */
     uint64_t fed_to, emitted_to;
+    /* What timestamp stages go on from at times_at, where the last cut ended. */
+    struct cw_stage_times times; /* a heap block */
+    uint64_t times_at;
     uint64_t met_to; /* all tenants whose entries begin ahead of it were met */
     struct cw_sightings seen;
     bool durable;            /* id and generation are on disk: it may be pushed */
@@ -109,6 +113,10 @@ void cw_source_free(struct cw_source **source);
 void cw_source_path_now_set(struct cw_source *source, const char *path);
 /* Empty: each client's own. */
 void cw_source_tenant_set(struct cw_source *source, struct cw_str tenant);
+/* What timestamp stages go on from at an offset; false: it is not known. Borrowed until the next change. */
+bool cw_source_times(const struct cw_source *source, uint64_t at, struct cw_stage_times *out);
+/* Copied. */
+void cw_source_times_set(struct cw_source *source, struct cw_stage_times times, uint64_t at);
 /* One more output: all that is settled for the others is for it too. */
 void cw_source_row_add(struct cw_source *source);
 /* It was not known before: an id of its own, in its first generation. */

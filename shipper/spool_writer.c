@@ -489,7 +489,7 @@ static void segment_lose(struct cw_spool_writer *writer, const struct segment *s
     cw_buf_fini(&bytes);
     for (size_t i = 0; source != NULL && i < source->nrows; i++)
         cw_ledger_dropped(&source->rows[i], CW_MAX(segment->size, cw_ledger_next(&source->rows[i])),
-                          0, 0);
+                          0);
     cw_metric_add(writer->lost, (int64_t)n);
     cw_metric_add(writer->lost_bytes, (int64_t)(segment->size - CW_MIN(from, segment->size)));
     cw_log_error("%s: the spool is over its bounds: %zu entries are lost with %s", writer->name, n,

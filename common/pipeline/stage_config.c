@@ -372,11 +372,11 @@ static const struct cw_key_def timestamp_keys[] = {
      .doc = "The time zone (as in tzdata) of times that do not say theirs; else UTC."},
     {"action_on_failure", CW_KEY_ENUM, AT(timestamp, action_on_failure), .def = "fudge",
      .names = failure_names,
-     .doc = "What the time is when none can be read: that of the entry before and a nanosecond, or "
-            "the one that the entry has."},
+     .doc = "What the time is when none can be read: that of the last entry of the same labels and "
+            "a nanosecond, if it has one, or the one that the entry has."},
     {"action_on_duplicate_timestamp", CW_KEY_ENUM, AT(timestamp, action_on_duplicate),
      .def = "keep", .names = duplicate_names,
-     .doc = "What it is when it is the same as that of the entry before."},
+     .doc = "What it is when it is the same as that of the last entry of the same labels."},
 };
 static const struct cw_table_def timestamp_table =
     CW_TABLE("timestamp", timestamp_keys, struct cw_stage_timestamp_config);

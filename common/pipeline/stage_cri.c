@@ -100,7 +100,7 @@ static enum cw_stage_end run_stage(const struct cw_stage_node *node, struct cw_s
     cw_stage_set(item, stage->content, CW_EXTRACTED_TEXT, line.content);
     cw_stage_set_label(run, item, CW_STR("stream"), line.stream);
     if (cw_time_parse_rfc3339(line.time, &ts_ns))
-        item->entry.ts_ns = run->last_ts_ns = ts_ns;
+        item->entry.ts_ns = ts_ns;
     item->entry.line = line.content;
     struct cw_stage_join *partial = partials->n > 0 ? cw_stage_joins_find(partials, item) : NULL;
     if (is_partial(line.flags))

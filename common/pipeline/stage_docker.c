@@ -50,7 +50,7 @@ static enum cw_stage_end run_stage(const struct cw_stage_node *node, struct cw_s
     if (text_of(&members[MEMBER_TIME], &text)) {
         cw_stage_set(item, stage->timestamp, CW_EXTRACTED_TEXT, text);
         if (cw_time_parse_rfc3339(text, &ts_ns))
-            item->entry.ts_ns = run->last_ts_ns = ts_ns;
+            item->entry.ts_ns = ts_ns;
     }
     if (text_of(&members[MEMBER_LOG], &text)) {
         /* The line's end is the driver's framing. */

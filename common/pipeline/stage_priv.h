@@ -102,7 +102,13 @@ struct cw_stages_run {
     struct cw_stages *stages;
     struct cw_stages_run_options options;
     char *state; /* of the stages */
-    int64_t last_ts_ns;
+    struct cw_stage_times times;
+    size_t times_cap;
+    struct cw_stage_time_change { /* how they came to be what they are from options.times */
+        uint64_t from;            /* of the entry */
+        struct cw_stage_time time;
+    } * changes;
+    size_t nchanges, changes_cap;
     int64_t blocked_ns;
     uint64_t blocked_from;
     bool counting;              /* the entry that is fed is fed the first time */
@@ -137,6 +143,10 @@ static inline void *cw_stage_run_state(const struct cw_stage_node *node,
 {
     return run->state + node->run_off;
 }
+/* The last time under that key; NULL: there is none, or it is forgotten. Valid until the next cw_stage_time_put(). */
+const struct cw_stage_time *cw_stage_time_find(const struct cw_stages_run *run, uint64_t key);
+void cw_stage_time_put(struct cw_stages_run *run, const struct cw_stage_item *item,
+                       struct cw_stage_time time);
 /* Always CW_STAGE_GONE. */
 enum cw_stage_end cw_stage_drop(struct cw_stages_run *run, const struct cw_stage_item *item,
                                 struct cw_str reason);

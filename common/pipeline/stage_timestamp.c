@@ -1,4 +1,5 @@
 #include "common/base/clock.h"
+#include "common/base/hash.h"
 #include "common/pipeline/stage_priv.h"
 #include "common/template/go_time.h"
 
@@ -16,11 +17,13 @@ struct timestamp_stage {
     size_t nforms;
     const struct cw_go_zone *zone;
     enum cw_stage_time_action on_failure, on_duplicate;
+    bool keeps_time; /* one of them is fudge */
 };
 
 struct timestamp_run {
-    int64_t last_read_ns; /* as the last entry said it */
-    bool read;
+    bool met;
+    struct cw_labels labels; /* of the last entry, and their key */
+    uint64_t key;
 };
 
 static const struct {
@@ -94,8 +97,9 @@ static int compile(struct cw_stages_build *build, const void *config, struct cw_
     stage->source = cw_stage_slot(build, c->source);
     stage->on_failure = (enum cw_stage_time_action)c->action_on_failure;
     stage->on_duplicate = (enum cw_stage_time_action)c->action_on_duplicate;
-    build->stages->keeps_time |=
+    stage->keeps_time =
         stage->on_failure == CW_STAGE_TIME_FUDGE || stage->on_duplicate == CW_STAGE_TIME_FUDGE;
+    build->stages->keeps_time |= stage->keeps_time;
     stage->nforms = 1 + c->fallback_formats.n;
     stage->forms = CW_ARENA_ARRAY(build->arena, struct form, stage->nforms);
     if (!cw_go_zone_load(c->location, &stage->zone))
@@ -204,23 +208,41 @@ static bool read_time(const struct timestamp_stage *stage, const struct cw_stage
     return false;
 }
 
+/* Of the entry's labels; each stage knows its own times, as in promtail. Mostly they are those of the entry before. */
+static uint64_t key_of(const struct cw_stage_node *node, struct cw_stages_run *run,
+                       const struct cw_stage_item *item)
+{
+    struct timestamp_run *state = cw_stage_run_state(node, run);
+    struct cw_labels labels = {item->entry.labels, item->entry.nlabels};
+    if (!state->met || !cw_labels_eq(labels, state->labels)) {
+        uint64_t of[] = {cw_labels_hash(labels).lo, node->idx};
+        *state = (struct timestamp_run){true, labels, cw_hash64(of, sizeof of)};
+    }
+    return state->key;
+}
+
 static enum cw_stage_end run_stage(const struct cw_stage_node *node, struct cw_stages_run *run,
                                    struct cw_stage_item *item)
 {
     const struct timestamp_stage *stage = node->state;
-    struct timestamp_run *state = cw_stage_run_state(node, run);
-    int64_t ts_ns, last_ns = run->last_ts_ns;
-    if (read_time(stage, run, item, &ts_ns)) {
-        bool again = state->read && ts_ns == state->last_read_ns;
-        *state = (struct timestamp_run){ts_ns, true};
-        if (again && stage->on_duplicate == CW_STAGE_TIME_FUDGE && last_ns < INT64_MAX)
-            ts_ns = last_ns + 1;
-    } else if (stage->on_failure == CW_STAGE_TIME_FUDGE && last_ns != 0 && last_ns < INT64_MAX) {
-        ts_ns = last_ns + 1;
-    } else {
+    int64_t read_ns;
+    bool read = read_time(stage, run, item, &read_ns);
+    if (read)
+        item->entry.ts_ns = read_ns;
+    if (!stage->keeps_time)
         return CW_STAGE_ON;
-    }
-    item->entry.ts_ns = run->last_ts_ns = ts_ns;
+    uint64_t key = key_of(node, run, item);
+    const struct cw_stage_time *last = cw_stage_time_find(run, key);
+    bool again = last != NULL && last->given_ns < INT64_MAX;
+    if (!read && (!again || stage->on_failure != CW_STAGE_TIME_FUDGE))
+        return CW_STAGE_ON;
+    if (!read)
+        read_ns = last->read_ns;
+    else if (stage->on_duplicate != CW_STAGE_TIME_FUDGE)
+        again = false;
+    if (again && last->read_ns == read_ns)
+        item->entry.ts_ns = last->given_ns + 1;
+    cw_stage_time_put(run, item, (struct cw_stage_time){key, read_ns, item->entry.ts_ns});
     return CW_STAGE_ON;
 }
 

@@ -44,12 +44,23 @@ struct cw_stage_entry {
     bool redacted;        /* something in it was hidden */
 };
 
+/* What a timestamp stage's fudge goes on from: the last time of each set of labels that the stage met, the latest first. */
+struct cw_stage_times {
+    struct cw_stage_time {
+        uint64_t key;              /* of stage and labels */
+        int64_t read_ns, given_ns; /* as the line said it; and as its entry has it */
+    } * items;
+    size_t n;
+};
+/* So many are remembered: a file's lines have few sets of labels, those of a receiver's senders may have many. They are looked for
+ * one by one, and each source keeps its own. */
+enum { CW_STAGE_TIMES_MAX = 256 };
+
 struct cw_stages_run_options {
     struct cw_arena *arena;
-    uint64_t seed;  /* of the source */
-    int64_t now_ns; /* wall time */
-    int64_t
-        last_ts_ns; /* cw_stages_last_ts_ns() behind what is ahead in the source; 0: none. For timestamp's fudge. */
+    uint64_t seed;               /* of the source */
+    int64_t now_ns;              /* wall time */
+    struct cw_stage_times times; /* cw_stages_times() behind what is ahead in the source; copied */
     uint64_t emitted_to; /* entries that begin ahead of it were emitted before, and counted */
     /* `entry` is copied by whoever keeps it; what it points to lives as long as the run's arena. */
     void (*emit)(void *arg, const struct cw_stage_entry *entry);
@@ -87,8 +98,8 @@ void cw_stages_findings(const struct cw_stages *stages,
 struct cw_stages_run *cw_stages_begin(struct cw_stages *stages,
                                       const struct cw_stages_run_options *options);
 void cw_stages_feed(struct cw_stages_run *run, const struct cw_stage_entry *entry);
-/* The last time that a stage gave an entry, or last_ts_ns. */
-int64_t cw_stages_last_ts_ns(const struct cw_stages_run *run);
+/* The times behind the entries that begin ahead of `to`. In the run's arena. */
+struct cw_stage_times cw_stages_times(const struct cw_stages_run *run, uint64_t to);
 /* The smallest `from` of what was fed and neither emitted nor dropped; UINT64_MAX: there is none. */
 uint64_t cw_stages_unfinished(const struct cw_stages_run *run);
 /* End what is unfinished, as the file was quiet for so long, or is complete. */

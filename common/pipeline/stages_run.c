@@ -2,6 +2,74 @@
 #include "common/base/assert.h"
 #include "common/pipeline/stage_priv.h"
 
+/* ---- times ---- */
+
+static size_t times_find(const struct cw_stage_times *times, uint64_t key)
+{
+    size_t i = 0;
+    while (i < times->n && times->items[i].key != key)
+        i++;
+    return i;
+}
+
+/* To the front; of too many the one goes that was not met for longest. */
+static void times_put(struct cw_stage_times *times, size_t *cap, struct cw_stage_time time,
+                      struct cw_arena *arena)
+{
+    size_t i = times_find(times, time.key);
+    if (i == times->n && i == CW_STAGE_TIMES_MAX)
+        i--;
+    if (i == times->n) {
+        times->items =
+            cw_arena_grow(arena, times->items, times->n, cap, times->n + 1, sizeof *times->items);
+        times->n++;
+    }
+    memmove(times->items + 1, times->items, i * sizeof *times->items);
+    times->items[0] = time;
+}
+
+static struct cw_stage_times times_copy(struct cw_stage_times times, size_t *cap,
+                                        struct cw_arena *arena)
+{
+    struct cw_stage_times copy = {NULL, CW_MIN(times.n, (size_t)CW_STAGE_TIMES_MAX)};
+    *cap = copy.n + 1;
+    copy.items = CW_ARENA_ARRAY(arena, struct cw_stage_time, *cap);
+    if (copy.n > 0)
+        memcpy(copy.items, times.items, copy.n * sizeof *copy.items);
+    return copy;
+}
+
+const struct cw_stage_time *cw_stage_time_find(const struct cw_stages_run *run, uint64_t key)
+{
+    size_t i = times_find(&run->times, key);
+    return i < run->times.n ? &run->times.items[i] : NULL;
+}
+
+void cw_stage_time_put(struct cw_stages_run *run, const struct cw_stage_item *item,
+                       struct cw_stage_time time)
+{
+    times_put(&run->times, &run->times_cap, time, run->options.arena);
+    run->changes = cw_arena_grow(run->options.arena, run->changes, run->nchanges, &run->changes_cap,
+                                 run->nchanges + 1, sizeof *run->changes);
+    run->changes[run->nchanges++] = (struct cw_stage_time_change){item->entry.from, time};
+}
+
+struct cw_stage_times cw_stages_times(const struct cw_stages_run *run, uint64_t to)
+{
+    size_t i = 0, cap;
+    while (i < run->nchanges && run->changes[i].from < to)
+        i++;
+    if (i == run->nchanges)
+        return run->times;
+    struct cw_stage_times times = times_copy(run->options.times, &cap, run->options.arena);
+    for (i = 0; i < run->nchanges; i++)
+        if (run->changes[i].from < to)
+            times_put(&times, &cap, run->changes[i].time, run->options.arena);
+    return times;
+}
+
+/* ---- entries ---- */
+
 struct cw_stages_run *cw_stages_begin(struct cw_stages *stages,
                                       const struct cw_stages_run_options *options)
 {
@@ -10,9 +78,10 @@ struct cw_stages_run *cw_stages_begin(struct cw_stages *stages,
     *run = (struct cw_stages_run){.stages = stages,
                                   .options = *options,
                                   .state = cw_arena_calloc(arena, 1, stages->run_bytes),
-                                  .last_ts_ns = options->last_ts_ns,
                                   .blocked_from = UINT64_MAX};
     run->slots = CW_ARENA_ARRAY(arena, struct cw_extracted, stages->nslots);
+    if (stages->keeps_time)
+        run->times = times_copy(options->times, &run->times_cap, arena);
     return run;
 }
 
@@ -107,11 +176,6 @@ void cw_stages_flush_quiet(struct cw_stages_run *run)
         if (stages->nodes[i].def->flush_quiet != NULL)
             stages->nodes[i].def->flush_quiet(&stages->nodes[i], run);
     }
-}
-
-int64_t cw_stages_last_ts_ns(const struct cw_stages_run *run)
-{
-    return run->last_ts_ns;
 }
 
 int64_t cw_stages_blocked_ns(const struct cw_stages_run *run)

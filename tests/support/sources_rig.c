@@ -93,7 +93,7 @@ static void part_store(struct cw_sources_rig *rig, const struct cw_batch_part *p
     for (size_t i = 0; i < part->nentries; i++)
         line_take(rig, rig->batch->entries[part->first + i].push.line);
     mark->mark = part->to;
-    cw_ledger_stored(&part->source->rows[0], part->to, part->last_ts_ns, 0);
+    cw_ledger_stored(&part->source->rows[0], part->to, part->last_ts_ns);
 }
 
 /* ---- steps ---- */

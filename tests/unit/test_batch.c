@@ -85,7 +85,7 @@ static void settle(void)
 {
     for (size_t i = 0; i < batch->nparts; i++)
         cw_ledger_stored(&batch->parts[i].source->rows[batch->options.output], batch->parts[i].to,
-                         batch->parts[i].last_ts_ns, batch->parts[i].staged_ts_ns);
+                         batch->parts[i].last_ts_ns);
     cw_batch_drop(batch);
 }
 
@@ -528,12 +528,12 @@ static void answer(struct world *w, int o, int status)
     for (size_t i = 0; i < b->nparts; i++) {
         struct cw_ledger_row *row = &b->parts[i].source->rows[o];
         if (status == 200)
-            cw_ledger_stored(row, b->parts[i].to, b->parts[i].last_ts_ns, b->parts[i].staged_ts_ns);
+            cw_ledger_stored(row, b->parts[i].to, b->parts[i].last_ts_ns);
         else if (status == 409)
             cw_ledger_adopt(row, w->stores[o].marks[b->parts[i].source->id.bytes[0]]);
     }
     if (status == 400 && b->nentries == 1) {
-        cw_ledger_dropped(&b->parts[0].source->rows[o], b->parts[0].to, 0, 0);
+        cw_ledger_dropped(&b->parts[0].source->rows[o], b->parts[0].to, 0);
         w->refused[o]++;
         w->limit[o] = 1;
     } else if (status == 400) {

@@ -25,6 +25,7 @@ static struct outcome want, got;
 static unsigned seed;
 static char tenant_told[64];
 static bool tenant_refused;
+static bool shows_times; /* in outcomes */
 
 static unsigned draw(unsigned below)
 {
@@ -32,11 +33,12 @@ static unsigned draw(unsigned below)
     return (seed >> 8) % below;
 }
 
-static void outcome_add(struct outcome *outcome, struct cw_str labels, struct cw_str line)
+static void outcome_add(struct outcome *outcome, struct cw_str labels, struct cw_str line,
+                        int64_t ts_ns)
 {
     cr_assert_lt(outcome->n, ENTRIES_MAX);
-    int len = snprintf(outcome->entries[outcome->n++], ENTRY_BYTES, "%.*s %.*s", CW_STR_ARG(labels),
-                       CW_STR_ARG(line));
+    int len = snprintf(outcome->entries[outcome->n++], ENTRY_BYTES, "%lld %.*s %.*s",
+                       shows_times ? (long long)ts_ns : 0, CW_STR_ARG(labels), CW_STR_ARG(line));
     cr_assert_lt(len, ENTRY_BYTES);
 }
 
@@ -61,7 +63,7 @@ static void on_emit(void *arg, const struct cw_stage_entry *entry)
     struct cw_buf labels;
     cw_buf_init(&labels, SIZE_MAX);
     cw_labels_format((struct cw_labels){entry->labels, entry->nlabels}, &labels);
-    outcome_add(arg, cw_buf_str(&labels), entry->line);
+    outcome_add(arg, cw_buf_str(&labels), entry->line, entry->ts_ns);
     cw_buf_fini(&labels);
 }
 
@@ -126,10 +128,11 @@ static void settle(void)
     for (size_t i = 0; i < batch->nparts; i++) {
         ndropped += batch->parts[i].counts.dropped;
         cw_ledger_stored(&source->rows[batch->options.output], batch->parts[i].to,
-                         batch->parts[i].last_ts_ns, batch->parts[i].staged_ts_ns);
+                         batch->parts[i].last_ts_ns);
     }
     for (size_t i = 0; i < batch->nentries; i++)
-        outcome_add(&got, cw_batch_labels(batch, &batch->entries[i]), batch->entries[i].push.line);
+        outcome_add(&got, cw_batch_labels(batch, &batch->entries[i]), batch->entries[i].push.line,
+                    batch->entries[i].push.ts_ns);
     cw_batch_drop(batch);
 }
 
@@ -203,6 +206,27 @@ static void cri_text_make(void)
     for (unsigned s = 0; s < 2; s++)
         if (open[s])
             at += (size_t)sprintf(text + at, "2026-01-05T10:00:01Z %s F end\n", streams[s]);
+}
+
+/* Two thirds of the lines do not say their time, and go on from the last one of their stream that did. */
+Test(batch_stages, times_of_several_streams_survive_any_cuts)
+{
+    shows_times = true;
+    for (seed = 1; seed <= 6; seed++) {
+        unsigned first = seed;
+        size_t at = 0;
+        begin("- regex: {expression: '^(?P<s>\\w+) (?P<t>\\d*)'}\n- labels: {s: }\n"
+              "- timestamp: {source: t, format: Unix}\n",
+              1);
+        for (unsigned i = 0; i < 3500; i++) {
+            at += (size_t)sprintf(text + at, "s%u ", i < 5 ? i : draw(5));
+            at += (size_t)sprintf(text + at, i < 5 || draw(3) == 0 ? "%u\n" : "x%u\n", i);
+        }
+        any_cuts_check(text);
+        end();
+        seed = first;
+    }
+    shows_times = false;
 }
 
 Test(batch_stages, partial_lines_of_two_streams_survive_any_cuts)

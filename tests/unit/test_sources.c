@@ -175,7 +175,7 @@ static const char *ship(void)
             lines[nlines++] = cw_str_dupz(batch->entries[i].push.line);
         for (size_t i = 0; i < batch->nparts; i++)
             cw_ledger_stored(&batch->parts[i].source->rows[0], batch->parts[i].to,
-                             batch->parts[i].last_ts_ns, 0);
+                             batch->parts[i].last_ts_ns);
         cw_batch_drop(batch);
     }
     qsort(lines, nlines, sizeof lines[0], by_text);
@@ -779,9 +779,9 @@ Test(sources, an_output_that_leaves_gives_its_place_to_the_next)
     cr_assert(source->rows[1].off, "no entry of it names a tenant");
     source->format = CW_SOURCE_SPOOL; /* as if entries might */
     source->rows[1] = (struct cw_ledger_row){.mark = 4, .done = 4};
-    cw_ledger_stored(&source->rows[0], 8, 1, 0);
+    cw_ledger_stored(&source->rows[0], 8, 1);
     cr_assert_not(cw_sources_output_idle(sources, 1), "others are ahead of it");
-    cw_ledger_stored(&source->rows[1], 8, 1, 0);
+    cw_ledger_stored(&source->rows[1], 8, 1);
     cr_assert_not(cw_sources_output_idle(sources, 1), "its mark is to be confirmed");
     source->rows[1].confirmed = 8;
     cr_assert(cw_sources_output_idle(sources, 1));

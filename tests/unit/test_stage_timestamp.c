@@ -95,10 +95,65 @@ Test(stage_timestamp, what_cannot_be_read_follows_the_entry_before)
                                   "1970-01-01T00:01:40Z {app=\"x\"} 100\n"
                                   "1970-01-01T00:01:40.000000001Z {app=\"x\"} none\n"
                                   "1970-01-01T00:01:40.000000002Z {app=\"x\"} 1e9\n");
-    lines.options.last_ts_ns = 7;
+    struct cw_stage_times behind_100 = cw_stages_times(lines.run, lines.next.from - 9);
+    lines.options.times = cw_stages_times(lines.run, UINT64_MAX);
     cw_stage_lines_again(&lines);
     cw_stage_lines_feed(&lines, "none");
-    cw_stage_lines_expect(&lines, "1970-01-01T00:00:00.000000008Z {app=\"x\"} none\n");
+    cw_stage_lines_expect(&lines, "1970-01-01T00:01:40.000000003Z {app=\"x\"} none\n");
+    lines.options.times = behind_100;
+    cw_stage_lines_again(&lines);
+    cw_stage_lines_feed(&lines, "none");
+    cw_stage_lines_expect(&lines, "1970-01-01T00:01:40.000000001Z {app=\"x\"} none\n");
+    cw_stage_lines_fini(&lines);
+}
+
+/* Each set of labels has its own last time, and each stage knows its own. */
+Test(stage_timestamp, what_cannot_be_read_follows_the_entry_of_its_labels)
+{
+    struct cw_stage_lines lines;
+    cw_stage_lines_init(&lines, "- cri: {}\n- regex: {expression: '^(?P<t>[0-9]+)'}\n"
+                                "- timestamp: {source: t, format: Unix}\n");
+    cw_stage_lines_feed(&lines, "2019-01-01T01:00:00Z stdout F 100");
+    cw_stage_lines_feed(&lines, "2019-01-01T01:00:01Z stderr F none yet");
+    cw_stage_lines_feed(&lines, "2019-01-01T01:00:02Z stderr F 50");
+    cw_stage_lines_feed(&lines, "2019-01-01T01:00:03Z stdout F none");
+    cw_stage_lines_feed(&lines, "2019-01-01T01:00:04Z stderr F none");
+    cw_stage_lines_feed(&lines, "2019-01-01T01:00:05Z stdout F none");
+    cw_stage_lines_expect(&lines,
+                          "1970-01-01T00:01:40Z {app=\"x\", stream=\"stdout\"} 100\n"
+                          "2019-01-01T01:00:01Z {app=\"x\", stream=\"stderr\"} none yet\n"
+                          "1970-01-01T00:00:50Z {app=\"x\", stream=\"stderr\"} 50\n"
+                          "1970-01-01T00:01:40.000000001Z {app=\"x\", stream=\"stdout\"} none\n"
+                          "1970-01-01T00:00:50.000000001Z {app=\"x\", stream=\"stderr\"} none\n"
+                          "1970-01-01T00:01:40.000000002Z {app=\"x\", stream=\"stdout\"} none\n");
+    cw_stage_lines_fini(&lines);
+    cw_stage_lines_init(&lines, "- regex: {expression: 'a(?P<a>[0-9]+)'}\n"
+                                "- regex: {expression: 'b(?P<b>[0-9]+)'}\n"
+                                "- timestamp: {source: a, format: Unix}\n"
+                                "- timestamp: {source: b, format: Unix}\n");
+    cw_stage_lines_feed(&lines, "a7");
+    cw_stage_lines_feed(&lines, "b9");
+    cw_stage_lines_feed(&lines, "a8");
+    cw_stage_lines_expect(&lines, "1970-01-01T00:00:07Z {app=\"x\"} a7\n"
+                                  "1970-01-01T00:00:09Z {app=\"x\"} b9\n"
+                                  "1970-01-01T00:00:09.000000001Z {app=\"x\"} a8\n");
+    cw_stage_lines_fini(&lines);
+}
+
+Test(stage_timestamp, of_many_sets_of_labels_those_met_last_are_known)
+{
+    struct cw_stage_lines lines;
+    cw_stage_lines_init(&lines,
+                        "- regex: {expression: '^(?P<l>\\w+) (?P<t>[0-9]*)'}\n- labels: {l: }\n"
+                        "- timestamp: {source: t, format: Unix}\n");
+    for (int i = 0; i <= CW_STAGE_TIMES_MAX; i++)
+        cw_stage_lines_feed(&lines, cw_arena_printf(lines.arena, "l%d %d", i, i).ptr);
+    cw_buf_clear(&lines.out);
+    cr_assert_eq(cw_stages_times(lines.run, UINT64_MAX).n, CW_STAGE_TIMES_MAX);
+    cw_stage_lines_feed(&lines, "l1 x");
+    cw_stage_lines_feed(&lines, "l0 x");
+    cw_stage_lines_expect(&lines, "1970-01-01T00:00:01.000000001Z {app=\"x\", l=\"l1\"} l1 x\n"
+                                  "2026-01-05T09:00:00Z {app=\"x\", l=\"l0\"} l0 x\n");
     cw_stage_lines_fini(&lines);
 }
 

@@ -205,30 +205,38 @@ static void on_bad_index(void *ctx, struct cw_part_reader *reader, const struct 
 }
 
 /* What can be done about FORMAT depends on whose the folder is: only ours may be repaired. */
-static void format_advise(const struct cw_parts *p, struct cw_err *err)
+static void format_advise(const char *data_dir, struct cw_err *err)
 {
     struct cw_err why = *err;
     struct cw_buf catalog;
     cw_buf_init(&catalog, SIZE_MAX);
-    cw_buf_addf(&catalog, "%s/catalog", p->data_dir);
+    cw_buf_addf(&catalog, "%s/catalog", data_dir);
     if (cw_file_exists(cw_buf_z(&catalog)))
         cw_err_set(err, why.code,
                    "%s; if it was one, `cordwood fsck %s --repair` writes that file anew", why.text,
-                   p->data_dir);
+                   data_dir);
     else
         cw_err_set(err, why.code,
                    "%s; expected one, or an empty or new folder (--data-dir, data_dir)", why.text);
     cw_buf_fini(&catalog);
 }
 
-static int format_check(struct cw_parts *p, struct cw_err *err)
+int cw_parts_check_format(const char *data_dir, struct cw_err *err)
 {
-    int rc = cw_catalog_check_format(p->data_dir, err);
-    if (rc == CW_E_NOT_FOUND)
-        return cw_catalog_write_format(p->data_dir, err);
+    int rc = cw_catalog_check_format(data_dir, err);
     if (rc == CW_E_CORRUPT)
-        format_advise(p, err);
-    return rc;
+        format_advise(data_dir, err);
+    if (rc < 0 && rc != CW_E_NOT_FOUND)
+        cw_err_wrap(err, "opening the data directory %s", data_dir);
+    return rc == CW_E_NOT_FOUND ? 0 : rc;
+}
+
+static int format_make(const struct cw_parts *p, struct cw_err *err)
+{
+    struct cw_err ignored;
+    return cw_catalog_check_format(p->data_dir, &ignored) == CW_E_NOT_FOUND
+               ? cw_catalog_write_format(p->data_dir, err)
+               : 0;
 }
 
 /* Set aside, or it would be removed as one that the catalog does not name. */
@@ -414,6 +422,9 @@ static int open_all(struct cw_parts *p, struct cw_err *err)
 
 int cw_parts_open(const struct cw_parts_options *options, struct cw_parts **out, struct cw_err *err)
 {
+    int rc = cw_parts_check_format(options->data_dir, err);
+    if (rc < 0)
+        return rc;
     struct cw_parts *p = cw_mem_new(sizeof(*p));
     p->data_dir = cw_str_dupz(cw_str_of(options->data_dir));
     pthread_mutex_init(&p->lock, NULL);
@@ -422,11 +433,11 @@ int cw_parts_open(const struct cw_parts_options *options, struct cw_parts **out,
     p->cache = options->cache;
     p->events =
         (struct cw_part_events){.bad_block = on_bad_block, .bad_index = on_bad_index, .ctx = p};
-    int rc = cw_file_mkdirs(p->data_dir, err);
+    rc = cw_file_mkdirs(p->data_dir, err);
     if (rc == 0)
         rc = cw_quarantine_open(p->data_dir, &p->quarantine, err);
     if (rc == 0)
-        rc = format_check(p, err);
+        rc = format_make(p, err);
     if (rc == 0)
         rc = catalog_load(p, options->wal_oldest_seq, err);
     /* First, for it may make room. */

@@ -38,6 +38,10 @@ struct cw_parts_options {
     struct cw_part_cache *cache; /* of what queries decode; outlives the registry; may be NULL */
 };
 
+/* A folder that has no FORMAT may become a data directory; one whose FORMAT is another's, or newer, is refused (CW_E_CORRUPT,
+ * CW_E_INVALID, by name). Changes nothing: for whoever is about to. */
+int cw_parts_check_format(const char *data_dir, struct cw_err *err) CW_MUST_USE;
+
 /* Check FORMAT, read the catalog (or rebuild it from the parts' footers), remove orphans and temporary files, open all
  * parts. A part that cannot be opened is moved to quarantine/, counted and named in the log; it is no error. That one, and one
  * whose file is gone, is missing from then on (catalog.h); one that was missing and is there again is taken in. */

@@ -48,7 +48,10 @@ static int check_log_access(struct cw_store *store, struct cw_err *err)
 
 static int open_dirs(struct cw_store *store, struct cw_err *err)
 {
-    int rc = cw_file_mkdirs(store->data_dir, err);
+    /* First: a folder that is refused stays as it is. */
+    int rc = cw_parts_check_format(store->data_dir, err);
+    if (rc == 0)
+        rc = cw_file_mkdirs(store->data_dir, err);
     if (rc < 0)
         return rc;
     /* A folder that was there already keeps its owner's choice of the group, but nobody else reads logs. */

@@ -100,7 +100,8 @@ struct cw_store {
     bool keeper_stop;
 };
 
-/* store_replay.c: every segment of the log, opened to be read and written. */
+/* store_replay.c: every segment of the log, opened to be read and written. What is no file is left to the replay, which sets it
+ * aside. */
 typedef int (*store_segment_fn)(int fd, const char *path, struct cw_err *err);
 int store_each_segment(struct cw_store *store, store_segment_fn fn, struct cw_err *err);
 

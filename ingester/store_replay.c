@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/base/assert.h"
@@ -104,11 +105,16 @@ static void on_missing(void *arg, const struct cw_wal_missing *missing)
 int store_each_segment(struct cw_store *store, store_segment_fn fn, struct cw_err *err)
 {
     struct cw_wal_list list = {0};
+    struct stat st;
     int rc = cw_wal_list(store->wal_dir, &list, err);
     for (size_t i = 0; i < list.n && rc == 0; i++) {
         struct cw_buf path;
         cw_buf_init(&path, 1 << 16);
         cw_wal_path(store->wal_dir, list.numbers[i], &path);
+        if (stat(cw_buf_z(&path), &st) == 0 && !S_ISREG(st.st_mode)) {
+            cw_buf_fini(&path);
+            continue;
+        }
         int fd = cw_file_open(cw_buf_z(&path), O_RDWR, err);
         rc = fd < 0 ? fd : fn(fd, cw_buf_z(&path), err);
         if (fd >= 0)

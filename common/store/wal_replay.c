@@ -1,5 +1,6 @@
 #include "common/store/wal_replay.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -25,10 +26,14 @@ static int header_of(const char *path, struct cw_wal_header *out, struct cw_err 
 {
     char bytes[CW_WAL_SEGMENT_HEADER_BYTES];
     struct stat st;
-    int rc = 0, fd = cw_file_open(path, O_RDONLY, err);
+    int rc = 0, fd = cw_file_open(path, O_RDONLY | O_NONBLOCK, err); /* a pipe is not waited for */
     if (fd < 0)
         return fd;
-    if (fstat(fd, &st) == 0 && st.st_size < (off_t)sizeof(bytes))
+    if (fstat(fd, &st) < 0)
+        rc = cw_err_errno(err, CW_E_IO, errno, "stat %s", path);
+    else if (!S_ISREG(st.st_mode))
+        rc = cw_err_set(err, CW_E_CORRUPT, "it is no regular file");
+    else if (st.st_size < (off_t)sizeof(bytes))
         rc = cw_err_set(err, CW_E_CORRUPT, "the segment has no header");
     if (rc == 0)
         rc = cw_file_pread_all(fd, bytes, sizeof(bytes), 0, path, err);
@@ -183,7 +188,7 @@ static int segment_load(struct segment *segment, uint64_t number, struct cw_err 
     if (rc != CW_E_CORRUPT)
         return cw_err_set(err, rc, "%s: %s", segment->path, segment->why.text);
     /* A crash came between its making and its first bytes. */
-    if (stat(segment->path, &st) == 0 && st.st_size == 0) {
+    if (stat(segment->path, &st) == 0 && S_ISREG(st.st_mode) && st.st_size == 0) {
         segment->state = SEGMENT_EMPTY;
         return 0;
     }

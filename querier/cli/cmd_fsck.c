@@ -49,11 +49,11 @@ static bool there_is(const struct cw_fsck *fsck, const char *name)
     return there;
 }
 
-/* Not to be repaired into something that it never was. */
+/* Not to be repaired into something that it never was, nor of a newer version: nothing of it is touched. */
 static int check_is_data_dir(const struct cw_fsck *fsck, struct cw_err *err)
 {
     if (there_is(fsck, "FORMAT") || there_is(fsck, "catalog") || there_is(fsck, "wal"))
-        return 0;
+        return cw_catalog_check_format(fsck->dir, err) == CW_E_INVALID ? CW_E_INVALID : 0;
     return cw_err_set(err, CW_E_NOT_FOUND,
                       "%s is no data directory: it has neither FORMAT, nor catalog, nor wal",
                       fsck->dir);

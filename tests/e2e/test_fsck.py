@@ -435,6 +435,37 @@ def test_damaged_deletes_are_told_and_the_others_kept(data):
 
 # ---- what is no file ----
 
+def put_in_place(path, kind):
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "folder":
+        os.mkdir(path)
+    else:
+        os.symlink("/dev/zero", path)
+
+
+@pytest.mark.parametrize("kind", ["pipe", "folder", "device"])
+@pytest.mark.parametrize("repaired_by", ["start", "fsck"])
+def test_what_stands_in_the_place_of_a_segment_is_told_and_set_aside(data, make_ingester, kind, repaired_by):
+    path = store_files.segments(data)[-1]
+    name = os.path.relpath(path, data)
+    os.unlink(path)
+    put_in_place(path, kind)
+    assert name + ": nothing in it is whole: it is no regular file" in fsck(data, status=1)
+    if repaired_by == "fsck":
+        fsck(data, "--repair", status=1)
+    server = make_ingester(data=data).start()
+    assert sum(served(server).values()) == 2 * FLUSHED
+    if repaired_by == "start":
+        assert "segment 1 of the log is unreadable: it is no regular file" in server.log()
+        assert server.metrics()["cordwood_wal_bad_total"] == "1"
+    assert [n for n in store_files.quarantined(data) if n.startswith("wal-")]
+    server.push([({"app": "more"}, [row("more", 1)])])
+    server.kill()
+    server.start()
+    assert sum(served(server).values()) == 2 * FLUSHED + 1
+
+
 @pytest.mark.parametrize("kind", ["pipe", "folder", "device"])
 @pytest.mark.parametrize("name", ["FORMAT", "catalog", "deletes", "part"])
 def test_what_stands_in_the_place_of_a_file_is_told_and_moved_aside(make_ingester, name, kind):
@@ -447,12 +478,7 @@ def test_what_stands_in_the_place_of_a_file_is_told_and_moved_aside(make_ingeste
     path = sorted(store_files.parts(server.data))[0] if name == "part" else os.path.join(server.data, name)
     if os.path.exists(path):
         os.remove(path)
-    if kind == "pipe":
-        os.mkfifo(path)
-    elif kind == "folder":
-        os.mkdir(path)
-    else:
-        os.symlink("/dev/zero", path)
+    put_in_place(path, kind)
 
     def fsck(*flags):
         return subprocess.run([os.path.join(BUILD, "querier", "cordwood"), "fsck", *flags, server.data], stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60)

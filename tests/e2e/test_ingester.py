@@ -13,7 +13,7 @@ import zlib
 import pytest
 
 import wire
-from programs import INGESTER, NS, wait_for
+from programs import INGESTER, NS, cli, wait_for
 from wire import push_body, snappy
 
 JSON = {"Content-Type": "application/json"}
@@ -94,6 +94,18 @@ def test_a_newer_data_directory_is_refused_by_name(ingester):
         f.write("cordwood 99\n")
     done = run("--listen", "127.0.0.1:0", "--data-dir", ingester.data)
     assert done.returncode == 1 and b"99" in done.stderr, done.stderr
+
+
+@pytest.mark.parametrize("text, code", [("cordwood 99\n", 3), ("something else\n", None)])
+def test_a_folder_that_is_refused_stays_as_it_is(tmp_path, text, code):
+    folder = tmp_path / "data"
+    folder.mkdir(mode=0o755)
+    (folder / "FORMAT").write_text(text)
+    done = run("--listen", "127.0.0.1:0", "--data-dir", str(folder))
+    assert done.returncode == 1 and str(folder).encode() in done.stderr, done.stderr
+    assert code is None or cli("fsck", "--repair", str(folder)).returncode == code
+    assert os.listdir(folder) == ["FORMAT"] and (folder / "FORMAT").read_text() == text
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o755
 
 
 def test_ipv6_and_all_addresses(make_ingester, tmp_path):

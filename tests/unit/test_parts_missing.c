@@ -36,7 +36,7 @@ TestSuite(parts_missing, .init = setup, .fini = teardown);
 static void add_part(int32_t day)
 {
     struct part_model m;
-    char line[40];
+    char line[64];
     part_model_init(&m);
     for (int i = 0; i < ROWS; i++) {
         int64_t ts_ns = day * day_ns + i * CW_NS_PER_S;

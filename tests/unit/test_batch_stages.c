@@ -219,8 +219,9 @@ Test(batch_stages, times_of_several_streams_survive_any_cuts)
               "- timestamp: {source: t, format: Unix}\n",
               1);
         for (unsigned i = 0; i < 3500; i++) {
-            at += (size_t)sprintf(text + at, "s%u ", i < 5 ? i : draw(5));
-            at += (size_t)sprintf(text + at, i < 5 || draw(3) == 0 ? "%u\n" : "x%u\n", i);
+            unsigned stream = i < 5 ? i : draw(5);
+            const char *mark = i < 5 || draw(3) == 0 ? "" : "x";
+            at += (size_t)snprintf(text + at, sizeof text - at, "s%u %s%u\n", stream, mark, i);
         }
         any_cuts_check(text);
         end();

@@ -37,6 +37,9 @@
 #define CW_LIMIT_CONTINUATION_BYTES (512u << 10)
 /* Nesting of an expression: the parser recurses, each level is some 200 bytes of stack. */
 #define CW_LIMIT_QUERY_DEPTH 500
+/* A query laid out over lines: in a chain of n operators each is indented two columns more than the next, so that the text has some 2 n^2
+ * bytes. This is one of 5,800 operators; the longest chain that 128 KiB hold would be 17 GB. */
+#define CW_LIMIT_QUERY_LINES_BYTES (64u << 20)
 /* `in (...)` within `in (...)`: walkers recurse through all levels, and each may be as deep as the one above. */
 #define CW_LIMIT_SUB_QUERY_DEPTH 8
 /* Entries around a match on either side: as many as one looks at. */

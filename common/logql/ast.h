@@ -38,7 +38,7 @@ enum cw_stage_kind {
 
 enum cw_label_filter_kind {
     CW_LF_AND,
-    CW_LF_OR,      /* left, right; a comma is AND */
+    CW_LF_OR,      /* parts; a comma is AND */
     CW_LF_MATCHER, /* string compare: matcher */
     CW_LF_NUMBER,
     CW_LF_DURATION,
@@ -51,7 +51,10 @@ enum cw_cmp { CW_CMP_EQ, CW_CMP_NE, CW_CMP_GT, CW_CMP_GE, CW_CMP_LT, CW_CMP_LE }
 struct cw_label_filter {
     enum cw_label_filter_kind kind;
     unsigned height; /* of the tree, at most CW_LIMIT_QUERY_DEPTH: walkers may recurse */
-    struct cw_label_filter *left, *right;
+    /* AND, OR: at least two, however long the chain. It binds to the left (`a or b or c`), or with commas to the right. */
+    struct cw_label_filter **parts;
+    size_t nparts;
+    bool binds_right;
     struct cw_matcher matcher; /* MATCHER: owned by the query */
     struct cw_str name;        /* the others */
     enum cw_cmp cmp;
@@ -210,7 +213,9 @@ struct cw_binary_modifier {
 
 struct cw_expr {
     enum cw_expr_kind kind;
-    unsigned height; /* of the tree, at most CW_LIMIT_QUERY_DEPTH: walkers may recurse */
+    /* Of the tree, at most CW_LIMIT_QUERY_DEPTH: walkers may recurse, but not into the left side of an operator, which counts as no
+     * level: chains of them are as long as the text. cw_expr_spine() makes a list of one. */
+    unsigned height;
     /* LOG; also the log range of RANGE_AGG */
     struct cw_selector selector;
     struct cw_stage *stages; /* in the order they were written; NULL: none */
@@ -262,7 +267,8 @@ void cw_query_free(struct cw_query **query);
 /* Only `{...}`: for series' match[], labels' query and the like. *out is the caller's. */
 int cw_logql_parse_selector(struct cw_str text, struct cw_selector *out,
                             struct cw_err *err) CW_MUST_USE;
-/* As Loki's format_query prints it. */
+/* As Loki's format_query prints it. `out` needs a cap: with long chains of operators the text grows with the square of the query's
+ * (CW_LIMIT_QUERY_LINES_BYTES). Over it cw_buf_failed(out), soon. */
 void cw_query_format(const struct cw_query *query, struct cw_buf *out);
 /* On one line, as it stands in error texts. */
 void cw_expr_format(const struct cw_expr *expr, struct cw_buf *out);
@@ -273,6 +279,15 @@ const struct cw_stage *cw_stage_find(const struct cw_stage *stages, enum cw_stag
 /* Does what the query answers depend on more than each entry alone (distinct, sort by, context)? Its answer is one page: asked for in pieces of
  * its range it is another. */
 bool cw_expr_gathers(const struct cw_expr *expr);
+/* The operators that stand on each other's left side: items[n - 1] is `expr`, items[0] the innermost one, whose left side is `first`. No
+ * operator: n is 0, and `first` is `expr`. */
+struct cw_expr_spine {
+    const struct cw_expr *first;
+    const struct cw_expr **items; /* owned */
+    size_t n;
+};
+void cw_expr_spine_init(struct cw_expr_spine *spine, const struct cw_expr *expr);
+void cw_expr_spine_fini(struct cw_expr_spine *spine);
 /* Calls `fn` for the expression and all that stands in it, each node ahead of those below it, from left to right, but for what
  * `in (query)` holds; the first nonzero answer ends it and is returned. It does not recurse. */
 typedef int (*cw_expr_fn)(void *arg, const struct cw_expr *expr, struct cw_err *err);

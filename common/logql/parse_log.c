@@ -268,6 +268,29 @@ static int parse_filter(struct cw_parser *parser, struct cw_label_filter **out)
     return cw_parse_expect(parser, CW_TOK_CLOSE_PAREN, NULL, NULL);
 }
 
+/* One more filter at the end of a chain. */
+static int add_part(struct cw_parser *parser, struct cw_label_filter *chain, size_t *cap,
+                    struct cw_label_filter *part)
+{
+    chain->parts = cw_arena_grow(parser->arena, chain->parts, chain->nparts, cap, chain->nparts + 1,
+                                 sizeof(struct cw_label_filter *));
+    chain->parts[chain->nparts++] = part;
+    return cw_parse_height(parser, chain->height - 1, part->height, &chain->height);
+}
+
+/* A chain that begins with `left`. */
+static int begin_chain(struct cw_parser *parser, enum cw_label_filter_kind kind, bool binds_right,
+                       struct cw_label_filter *left, size_t *cap, struct cw_label_filter **out)
+{
+    struct cw_label_filter *chain = CW_ARENA_NEW(parser->arena, struct cw_label_filter);
+    *cap = 0;
+    *out = chain;
+    chain->kind = kind;
+    chain->binds_right = binds_right;
+    chain->height = 1;
+    return add_part(parser, chain, cap, left);
+}
+
 /*
  * In Loki's grammar `or` and `and` have their usual precedence and bind to the left, but a comma,
  * and two filters side by side, have none: they take everything on their right (`a, b or c` is `a,
@@ -276,7 +299,8 @@ static int parse_filter(struct cw_parser *parser, struct cw_label_filter **out)
 static int parse_filters(struct cw_parser *parser, enum filter_context context,
                          struct cw_label_filter **out)
 {
-    struct cw_label_filter *left;
+    struct cw_label_filter *left, *commas = NULL, *chain = NULL;
+    size_t commas_cap = 0, chain_cap = 0;
     int rc = cw_parse_enter(parser);
     if (rc < 0 || (rc = parse_filter(parser, &left)) < 0)
         return rc;
@@ -297,17 +321,37 @@ static int parse_filters(struct cw_parser *parser, enum filter_context context,
         if (parser->token.kind != CW_TOK_IDENTIFIER && parser->token.kind != CW_TOK_OPEN_PAREN &&
             (rc = cw_parse_advance(parser)) < 0)
             return rc;
-        struct cw_label_filter *both = CW_ARENA_NEW(parser->arena, struct cw_label_filter);
-        both->kind = joined == FILTER_OR ? CW_LF_OR : CW_LF_AND;
-        both->left = left;
-        if ((rc = parse_filters(parser, joined, &both->right)) < 0)
+        struct cw_label_filter *right;
+        if (joined == FILTER_COMMA) {
+            /* The rest is what stands on its right; a chain of commas is one. */
+            if (commas == NULL)
+                rc = begin_chain(parser, CW_LF_AND, true, left, &commas_cap, &commas);
+            else
+                rc = add_part(parser, commas, &commas_cap, left);
+            if (rc < 0 || (rc = parse_filter(parser, &left)) < 0)
+                return rc;
+            chain = NULL;
+            context = FILTER_COMMA;
+            continue;
+        }
+        if ((rc = parse_filters(parser, joined, &right)) < 0)
             return rc;
-        if ((rc = cw_parse_height(parser, left->height, both->right->height, &both->height)) < 0)
+        enum cw_label_filter_kind kind = joined == FILTER_OR ? CW_LF_OR : CW_LF_AND;
+        if (chain == NULL || chain->kind != kind) {
+            if ((rc = begin_chain(parser, kind, false, left, &chain_cap, &chain)) < 0)
+                return rc;
+            left = chain;
+        }
+        if ((rc = add_part(parser, chain, &chain_cap, right)) < 0)
             return rc;
-        left = both;
     }
 done:
     cw_parse_leave(parser);
+    if (commas != NULL) {
+        if ((rc = add_part(parser, commas, &commas_cap, left)) < 0)
+            return rc;
+        left = commas;
+    }
     *out = left;
     return 0;
 }

@@ -555,7 +555,9 @@ static int new_binary(struct cw_parser *parser, enum cw_binop op,
     expr->left = left;
     expr->right = right;
     *out = expr;
-    return cw_parse_height(parser, left->height, right->height, &expr->height);
+    /* An operator on the left side is no level: nobody recurses into it. */
+    unsigned above = left->kind == CW_EXPR_BINARY ? left->height - 1 : left->height;
+    return cw_parse_height(parser, above, right->height, &expr->height);
 }
 
 static int parse_operators(struct cw_parser *parser, struct cw_expr *left, int min_level,

@@ -45,19 +45,34 @@ static void add_bytes(struct cw_buf *out, uint64_t bytes)
     cw_buf_addf(out, value < 10 ? "%.1f%s" : "%.0f%s", value, units[(int)e]);
 }
 
+static void add_label_filter(struct cw_buf *out, const struct cw_label_filter *filter);
+
+/* Pairs within pairs, as it binds. */
+static void add_filter_chain(struct cw_buf *out, const struct cw_label_filter *filter)
+{
+    const char *separator = filter->kind == CW_LF_AND ? " , " : " or ";
+    for (size_t i = 1; !filter->binds_right && i < filter->nparts; i++)
+        cw_buf_addz(out, "( ");
+    for (size_t i = 0; i < filter->nparts; i++) {
+        if (i > 0)
+            cw_buf_addz(out, separator);
+        if (filter->binds_right && i + 1 < filter->nparts)
+            cw_buf_addz(out, "( ");
+        add_label_filter(out, filter->parts[i]);
+        if (!filter->binds_right && i > 0)
+            cw_buf_addz(out, " )");
+    }
+    for (size_t i = 1; filter->binds_right && i < filter->nparts; i++)
+        cw_buf_addz(out, " )");
+}
+
 static void add_label_filter(struct cw_buf *out, const struct cw_label_filter *filter)
 {
     static const char *const cmps[] = {[CW_CMP_EQ] = "==", [CW_CMP_NE] = "!=", [CW_CMP_GT] = ">",
                                        [CW_CMP_GE] = ">=", [CW_CMP_LT] = "<",  [CW_CMP_LE] = "<="};
     switch (filter->kind) {
     case CW_LF_AND:
-    case CW_LF_OR:
-        cw_buf_addz(out, "( ");
-        add_label_filter(out, filter->left);
-        cw_buf_addz(out, filter->kind == CW_LF_AND ? " , " : " or ");
-        add_label_filter(out, filter->right);
-        cw_buf_addz(out, " )");
-        return;
+    case CW_LF_OR: add_filter_chain(out, filter); return;
     case CW_LF_MATCHER: add_matcher(out, &filter->matcher); return;
     default: break;
     }
@@ -338,6 +353,28 @@ static void add_variants(struct cw_buf *out, const struct cw_expr *expr)
     cw_buf_addc(out, ')');
 }
 
+/* ` op right)`: what stands behind the left side. */
+static void add_right_side(struct cw_buf *out, const struct cw_expr *expr)
+{
+    cw_buf_addc(out, ' ');
+    add_operator(out, expr, ",");
+    cw_buf_addc(out, ' ');
+    cw_expr_format(expr->right, out);
+    cw_buf_addc(out, ')');
+}
+
+static void add_binary(struct cw_buf *out, const struct cw_expr *expr)
+{
+    struct cw_expr_spine spine;
+    cw_expr_spine_init(&spine, expr);
+    for (size_t i = 0; i < spine.n; i++)
+        cw_buf_addc(out, '(');
+    cw_expr_format(spine.first, out);
+    for (size_t i = 0; i < spine.n; i++)
+        add_right_side(out, spine.items[i]);
+    cw_expr_spine_fini(&spine);
+}
+
 void cw_expr_format(const struct cw_expr *expr, struct cw_buf *out)
 {
     switch (expr->kind) {
@@ -348,15 +385,7 @@ void cw_expr_format(const struct cw_expr *expr, struct cw_buf *out)
     case CW_EXPR_VECTOR: cw_buf_addf(out, "vector(%f)", expr->param); return;
     case CW_EXPR_LABEL_REPLACE: add_label_replace(out, expr); return;
     case CW_EXPR_VARIANTS: add_variants(out, expr); return;
-    case CW_EXPR_BINARY:
-        cw_buf_addc(out, '(');
-        cw_expr_format(expr->left, out);
-        cw_buf_addc(out, ' ');
-        add_operator(out, expr, ",");
-        cw_buf_addc(out, ' ');
-        cw_expr_format(expr->right, out);
-        cw_buf_addc(out, ')');
-        return;
+    case CW_EXPR_BINARY: add_binary(out, expr); return;
     }
 }
 
@@ -520,6 +549,44 @@ static void add_pretty_leg(struct cw_buf *out, const struct cw_expr *expr,
     add_pretty(out, leg, level);
 }
 
+/* How far up from the innermost operator of a chain are those that are split, and have only split ones without parentheses above them? */
+static size_t split_from(const struct cw_expr_spine *spine)
+{
+    struct cw_buf text;
+    size_t from = 0;
+    cw_buf_init(&text, SIZE_MAX);
+    cw_expr_format(spine->first, &text);
+    for (size_t len = text.len; from + 1 < spine->n; from++) {
+        cw_buf_clear(&text);
+        add_right_side(&text, spine->items[from]);
+        len += 1 + text.len;
+        if (len > SPLIT_BYTES)
+            break;
+    }
+    cw_buf_fini(&text);
+    for (size_t i = spine->n - 1; i > from; i--)
+        if (needs_parens(spine->items[i], spine->items[i - 1]))
+            return i;
+    return from;
+}
+
+static void add_pretty_binary(struct cw_buf *out, const struct cw_expr *expr, unsigned level)
+{
+    struct cw_expr_spine spine;
+    cw_expr_spine_init(&spine, expr);
+    size_t from = split_from(&spine);
+    unsigned inner = level + (unsigned)(spine.n - 1 - from);
+    add_pretty_leg(out, spine.items[from], spine.items[from]->left, inner + 1);
+    for (size_t i = from; i < spine.n && !cw_buf_failed(out); i++, inner--) {
+        cw_buf_addc(out, '\n');
+        indent(out, inner);
+        add_operator(out, spine.items[i], ", ");
+        cw_buf_addc(out, '\n');
+        add_pretty_leg(out, spine.items[i], spine.items[i]->right, inner + 1);
+    }
+    cw_expr_spine_fini(&spine);
+}
+
 static void add_pretty(struct cw_buf *out, const struct cw_expr *expr, unsigned level)
 {
     if (expr->kind == CW_EXPR_LOG) {
@@ -539,12 +606,7 @@ static void add_pretty(struct cw_buf *out, const struct cw_expr *expr, unsigned 
     case CW_EXPR_LABEL_REPLACE: add_pretty_label_replace(out, expr, level); return;
     case CW_EXPR_BINARY:
         out->len = from; /* its legs are indented, it is not */
-        add_pretty_leg(out, expr, expr->left, level + 1);
-        cw_buf_addc(out, '\n');
-        indent(out, level);
-        add_operator(out, expr, ", ");
-        cw_buf_addc(out, '\n');
-        add_pretty_leg(out, expr, expr->right, level + 1);
+        add_pretty_binary(out, expr, level);
         return;
     default: cw_expr_format(expr, out); return;
     }

@@ -26,8 +26,10 @@ static int filter_each(const struct cw_expr *expr, struct cw_label_filter *filte
         return fn(arg, expr, filter, err);
     if (filter->kind != CW_LF_AND && filter->kind != CW_LF_OR)
         return 0;
-    int rc = filter_each(expr, filter->left, fn, arg, err);
-    return rc != 0 ? rc : filter_each(expr, filter->right, fn, arg, err);
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < filter->nparts; i++)
+        rc = filter_each(expr, filter->parts[i], fn, arg, err);
+    return rc;
 }
 
 static int stages_each(const struct cw_expr *expr, const struct cw_stage *stages, cw_in_fn fn,
@@ -41,6 +43,25 @@ static int stages_each(const struct cw_expr *expr, const struct cw_stage *stages
 }
 
 /* ---- expressions ---- */
+
+void cw_expr_spine_init(struct cw_expr_spine *spine, const struct cw_expr *expr)
+{
+    *spine = (struct cw_expr_spine){.first = expr};
+    for (; spine->first->kind == CW_EXPR_BINARY; spine->first = spine->first->left)
+        spine->n++;
+    if (spine->n == 0)
+        return;
+    spine->items = cw_mem_array(spine->n, sizeof(const struct cw_expr *));
+    for (size_t i = spine->n; i-- > 0; expr = expr->left)
+        spine->items[i] = expr;
+}
+
+void cw_expr_spine_fini(struct cw_expr_spine *spine)
+{
+    free(spine->items);
+    spine->items = NULL;
+    spine->n = 0;
+}
 
 struct pending {
     const struct cw_expr **items; /* still to be visited, the next one last */

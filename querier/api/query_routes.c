@@ -2,6 +2,7 @@
 
 #include "common/base/arena.h"
 #include "common/base/clock.h"
+#include "common/base/limits.h"
 #include "common/labels/labels.h"
 #include "common/logql/ast.h"
 #include "common/wire/json_writer.h"
@@ -270,27 +271,41 @@ int cw_route_old_query(struct cw_api_request *request, struct cw_err *err)
     return rc;
 }
 
-int cw_route_format_query(struct cw_api_request *request, struct cw_err *err)
+static int format_query(struct cw_api_request *request, struct cw_buf *out, struct cw_err *err)
 {
     struct cw_query *query = NULL;
     unsigned dialect;
     int rc = cw_api_dialect(request->http, &dialect, err);
     if (rc == 0)
         rc = cw_logql_parse_dialect(cw_http_param(request->http, "query"), dialect, &query, err);
+    if (rc < 0)
+        return rc;
+    cw_query_format(query, out);
+    cw_query_free(&query);
+    if (cw_buf_failed(out))
+        return cw_err_set(err, CW_E_LIMIT,
+                          "the query over lines is longer than %u MiB, or than the query's memory "
+                          "has room for: each operator of a chain is indented below the next",
+                          CW_LIMIT_QUERY_LINES_BYTES >> 20);
+    return 0;
+}
+
+int cw_route_format_query(struct cw_api_request *request, struct cw_err *err)
+{
+    struct cw_buf text;
+    cw_buf_init(&text, CW_LIMIT_QUERY_LINES_BYTES);
+    cw_buf_watch(&text, cw_allowance_watch, &request->query.allowance);
+    int rc = format_query(request, &text, err);
     struct cw_json_writer w = cw_json_writer_make(&request->body);
     cw_json_begin_object(&w);
     cw_json_key_string(&w, "status", rc == 0 ? CW_STR("success") : CW_STR("invalid-query"));
     if (rc == 0) {
-        struct cw_buf text;
-        cw_buf_init(&text, request->body.max);
-        cw_query_format(query, &text);
         cw_json_key_string(&w, "data", cw_buf_str(&text));
-        cw_buf_fini(&text);
     } else {
         cw_json_key_string(&w, "error", cw_str_of(err->text));
         request->status = cw_err_http_status(rc);
     }
     cw_json_end_object(&w);
-    cw_query_free(&query);
+    cw_buf_fini(&text);
     return 0;
 }

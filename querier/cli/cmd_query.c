@@ -5,6 +5,7 @@
  * the entries of that time which were printed are left out (page_edge.h).
  */
 #include "common/base/assert.h"
+#include "common/base/limits.h"
 #include "common/logql/ast.h"
 #include "querier/cli/cli_entries.h"
 #include "querier/cli/cli_request.h"
@@ -231,10 +232,16 @@ int cw_cmd_fmt(struct cw_cli *cli)
     if (cw_logql_parse_dialect(cli->rest[0], cw_cli_dialect(cli->args), &query, &err) < 0)
         return cw_cli_fail(&err, CW_EXIT_ERROR);
     struct cw_buf out;
-    cw_buf_init(&out, SIZE_MAX);
+    cw_buf_init(&out, CW_LIMIT_QUERY_LINES_BYTES);
     cw_query_format(query, &out);
-    printf("%s\n", cw_buf_z(&out));
+    bool fits = !cw_buf_failed(&out);
+    if (fits)
+        printf("%s\n", cw_buf_z(&out));
     cw_buf_fini(&out);
     cw_query_free(&query);
-    return CW_EXIT_RESULTS;
+    if (fits)
+        return CW_EXIT_RESULTS;
+    (void)cw_err_set(&err, CW_E_LIMIT, "the query over lines is longer than %u MiB",
+                     CW_LIMIT_QUERY_LINES_BYTES >> 20);
+    return cw_cli_fail(&err, CW_EXIT_ERROR);
 }

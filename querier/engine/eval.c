@@ -93,10 +93,16 @@ static void collect(struct cw_eval *eval, const struct cw_expr *expr)
         add_leaf(eval, expr, NULL);
     for (size_t i = 0; i < expr->nvariants; i++)
         collect(eval, expr->variants[i]);
-    if (expr->left != NULL)
+    if (expr->kind == CW_EXPR_BINARY) {
+        struct cw_expr_spine spine;
+        cw_expr_spine_init(&spine, expr);
+        collect(eval, spine.first);
+        for (size_t i = 0; i < spine.n; i++)
+            collect(eval, spine.items[i]->right);
+        cw_expr_spine_fini(&spine);
+    } else if (expr->left != NULL) {
         collect(eval, expr->left);
-    if (expr->right != NULL)
-        collect(eval, expr->right);
+    }
 }
 
 static int is_approx_topk(void *arg, const struct cw_expr *expr, struct cw_err *err)
@@ -208,13 +214,12 @@ static int eval_tables(const struct cw_expr *expr, struct cw_table *left, struct
     return rc;
 }
 
-static int eval_binary(struct cw_eval *eval, const struct cw_expr *expr, struct cw_table **out,
-                       struct cw_err *err)
+/* `left` is what the left side gave, NULL where it is a number. */
+static int eval_operator(struct cw_eval *eval, const struct cw_expr *expr, struct cw_table *left,
+                         struct cw_table **out, struct cw_err *err)
 {
-    struct cw_table *left = NULL, *right = NULL;
-    int rc = 0;
-    if (expr->left->kind != CW_EXPR_NUMBER)
-        rc = eval_expr(eval, expr->left, &left, err);
+    struct cw_table *right = NULL;
+    int rc = cw_match_stop_check(err);
     if (rc == 0 && expr->right->kind != CW_EXPR_NUMBER)
         rc = eval_expr(eval, expr->right, &right, err);
     if (rc == 0 && left == NULL)
@@ -223,8 +228,30 @@ static int eval_binary(struct cw_eval *eval, const struct cw_expr *expr, struct 
         rc = cw_binop_number(expr, left, expr->right->param, CW_NUMBER_RIGHT, out, err);
     else if (rc == 0)
         rc = eval_tables(expr, left, right, out, err);
-    cw_table_free(&left);
     cw_table_free(&right);
+    return rc;
+}
+
+static int eval_binary(struct cw_eval *eval, const struct cw_expr *expr, struct cw_table **out,
+                       struct cw_err *err)
+{
+    struct cw_expr_spine spine;
+    struct cw_table *left = NULL;
+    int rc = 0;
+    cw_expr_spine_init(&spine, expr);
+    if (spine.first->kind != CW_EXPR_NUMBER)
+        rc = eval_expr(eval, spine.first, &left, err);
+    for (size_t i = 0; rc == 0 && i < spine.n; i++) {
+        struct cw_table *both = NULL;
+        rc = eval_operator(eval, spine.items[i], left, &both, err);
+        cw_table_free(&left);
+        left = both;
+    }
+    cw_expr_spine_fini(&spine);
+    if (rc < 0)
+        cw_table_free(&left);
+    else
+        *out = left;
     return rc;
 }
 

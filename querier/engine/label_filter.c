@@ -9,7 +9,7 @@
 
 struct cw_label_test {
     const struct cw_label_filter *filter;
-    struct cw_label_test *left, *right;
+    struct cw_label_test **parts; /* as the filter's */
     struct cw_ip_match ip;
     struct cw_str ip_fault; /* empty: the address is fine */
     uint64_t bytes;
@@ -48,8 +48,9 @@ struct cw_label_test *cw_label_filter_new(const struct cw_label_filter *filter,
     struct cw_label_test *test = CW_ARENA_NEW(arena, struct cw_label_test);
     test->filter = filter;
     if (filter->kind == CW_LF_AND || filter->kind == CW_LF_OR) {
-        test->left = cw_label_filter_new(filter->left, arena);
-        test->right = cw_label_filter_new(filter->right, arena);
+        test->parts = CW_ARENA_ARRAY(arena, struct cw_label_test *, filter->nparts);
+        for (size_t i = 0; i < filter->nparts; i++)
+            test->parts[i] = cw_label_filter_new(filter->parts[i], arena);
     } else if (filter->kind == CW_LF_IP) {
         struct cw_err err;
         if (cw_ip_match_parse(filter->text, &test->ip, &err) < 0)
@@ -64,8 +65,8 @@ struct cw_label_test *cw_label_filter_new(const struct cw_label_filter *filter,
 void cw_label_filter_leaves(const struct cw_label_filter *filter, cw_label_filter_fn fn, void *arg)
 {
     if (filter->kind == CW_LF_AND || filter->kind == CW_LF_OR) {
-        cw_label_filter_leaves(filter->left, fn, arg);
-        cw_label_filter_leaves(filter->right, fn, arg);
+        for (size_t i = 0; i < filter->nparts; i++)
+            cw_label_filter_leaves(filter->parts[i], fn, arg);
     } else {
         fn(arg, filter);
     }
@@ -162,20 +163,35 @@ static int run_compare(const struct cw_label_test *test, struct cw_label_builder
     }
 }
 
+static int run_or(const struct cw_label_test *test, struct cw_label_builder *builder,
+                  struct cw_err *err)
+{
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < test->filter->nparts; i++)
+        rc = cw_label_filter_run(test->parts[i], builder, err);
+    return rc;
+}
+
+/* All of an `and` run: a later one may set an error that the entry keeps. */
+static int run_and(const struct cw_label_test *test, struct cw_label_builder *builder,
+                   struct cw_err *err)
+{
+    int all = 1;
+    for (size_t i = 0; i < test->filter->nparts; i++) {
+        int rc = cw_label_filter_run(test->parts[i], builder, err);
+        if (rc < 0)
+            return rc;
+        all &= rc;
+    }
+    return all;
+}
+
 int cw_label_filter_run(const struct cw_label_test *test, struct cw_label_builder *builder,
                         struct cw_err *err)
 {
-    const struct cw_label_filter *filter = test->filter;
-    int left;
-    switch (filter->kind) {
-    case CW_LF_AND:
-    case CW_LF_OR:
-        left = cw_label_filter_run(test->left, builder, err);
-        if (left < 0 || (filter->kind == CW_LF_OR && left == 1))
-            return left;
-        /* Both sides of an `and` run: the right one may set an error that the entry keeps. */
-        int right = cw_label_filter_run(test->right, builder, err);
-        return right < 0 || filter->kind == CW_LF_OR ? right : left && right;
+    switch (test->filter->kind) {
+    case CW_LF_AND: return run_and(test, builder, err);
+    case CW_LF_OR: return run_or(test, builder, err);
     case CW_LF_MATCHER: return run_matcher(test, builder, err);
     case CW_LF_IP: return run_ip(test, builder);
     case CW_LF_IN: return run_in(test, builder);

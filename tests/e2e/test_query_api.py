@@ -11,7 +11,7 @@ import urllib.request
 
 import pytest
 
-from programs import NS, wait_for
+from programs import NS, cli, wait_for
 from wire import push_body, snappy
 
 START = 1_700_000_000 * NS
@@ -104,6 +104,36 @@ def test_an_export_that_nobody_reads_holds_no_query_up_and_ends_with_its_client(
         for sock in socks:
             sock.close()
     wait_for("end of the exports", lambda: running(ingester) == 0)
+
+
+def test_queries_of_long_chains_are_answered_and_not_laid_out_without_end(ingester):
+    ingester.push([({"app": "chain"}, [(START + i * NS, "n=%d" % i) for i in range(10)])])
+    selector, seconds = '{app="chain"}', START // NS
+
+    def vector(query):
+        status, text = ingester.ask("POST", "/loki/api/v1/query", body=urllib.parse.urlencode({"query": query, "time": seconds + 10}).encode(),
+                                    headers={"Content-Type": "application/x-www-form-urlencoded"})
+        assert status == 200, text[:300]
+        return [s["value"][1] for s in json.loads(text)["data"]["result"]]
+
+    def laid_out(query):
+        status, text = ingester.ask("POST", "/loki/api/v1/format_query", body=urllib.parse.urlencode({"query": query}).encode(),
+                                    headers={"Content-Type": "application/x-www-form-urlencoded"})
+        return status, json.loads(text)
+
+    for n in (1000, 5000, 20_000):
+        assert vector("sum(count_over_time(%s[1m]))%s" % (selector, "+1" * n)) == [str(10 + n)]
+    assert vector("+".join(["sum(count_over_time(%s[1m]))" % selector] * 1000)) == ["10000"]
+    for n in (1000, 5000, 9000):
+        assert vector("sum(count_over_time(%s | logfmt | n=5%s[1m]))" % (selector, " or n=11" * n)) == ["1"]
+        assert vector("sum(count_over_time(%s | logfmt | n=5%s[1m]))" % (selector, " and n<9" * n)) == ["1"]
+        assert vector("sum(count_over_time(%s |= `n`%s[1m]))" % (selector, " |= `=`" * n)) == ["10"]
+    status, answer = laid_out("vector(1)" + "+1" * 1000)
+    assert status == 200 and len(answer["data"].splitlines()) == 2 * (1000 - 14) + 1
+    status, answer = laid_out("vector(1)" + "+1" * 65_000)
+    assert (status, answer["status"]) == (400, "invalid-query") and answer["error"].startswith("the query over lines is longer than 64 MiB"), answer
+    done = cli("fmt", "vector(1)" + "+1" * 65_000)
+    assert done.returncode == 3 and b"the query over lines is longer than 64 MiB" in done.stderr and done.stdout == b""
 
 
 def test_an_export_of_a_bad_query_is_an_error(ingester):

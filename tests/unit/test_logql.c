@@ -591,10 +591,7 @@ Test(logql, nesting_is_bounded_in_every_direction)
         {"", "sum(", ""},
         {"rate(", "(", ""},
         {"{a=\"b\"} | ", "(", ""},
-        {"vector(1)", " + vector(1)", ""},
         {"vector(1)", " ^ vector(1)", ""},
-        {"{a=\"b\"} | x=1", " and x=1", ""},
-        {"{a=\"b\"} | x=1", ", x=1", ""},
         {"", "label_replace(", ""},
         {"", "variants(", ""},
     };
@@ -603,11 +600,82 @@ Test(logql, nesting_is_bounded_in_every_direction)
         expect_error(text, "parse error : the query is nested too deeply (more than 500 levels)");
         free(text);
     }
-    bool ok;
-    char *fits = repeated("vector(1)", " + vector(1)", 400, ""), *got = parse_to_text(fits, &ok);
-    cr_expect(ok, "%s", got);
+}
+
+Test(logql, chains_are_no_nesting)
+{
+    static const struct {
+        const char *before, *again;
+    } flat[] = {
+        {"vector(1)", "+vector(1)"},    {"vector(1)", "+1"},
+        {"vector(1)", " or vector(1)"}, {"{a=\"b\"} | x=1", " and x=1"},
+        {"{a=\"b\"} | x=1", " or x=1"}, {"{a=\"b\"} | x=1", ",x=1"},
+        {"{a=\"b\"} | x=1", " x=1"},
+    };
+    for (size_t i = 0; i < CW_COUNT(flat); i++) {
+        bool ok;
+        size_t n = (CW_LIMIT_QUERY_BYTES - 100) / strlen(flat[i].again);
+        char *text = repeated(flat[i].before, flat[i].again, n, ""),
+             *got = parse_to_text(text, &ok);
+        cr_expect(ok, "%s: %.100s", flat[i].again, got);
+        free(got);
+        free(text);
+    }
+}
+
+/* What fits one line at its begin stays on one; each operator behind it is indented less. */
+Test(logql, a_long_chain_over_lines)
+{
+    enum { N = 600, SHARED = 14 }; /* so many operators fit one line of 100 bytes */
+    char *text = repeated("vector(1)", " + 1", N, ""), *got = format(text);
+    struct cw_buf want;
+    cw_buf_init(&want, CW_LIMIT_QUERY_LINES_BYTES);
+    cw_buf_addf(&want, "%*s", 2 * (N - SHARED), "");
+    for (size_t i = 0; i < SHARED; i++)
+        cw_buf_addc(&want, '(');
+    cw_buf_addz(&want, "vector(1.000000)");
+    for (size_t i = 0; i < SHARED; i++)
+        cw_buf_addz(&want, " + 1)");
+    for (int level = N - SHARED - 1; level >= 0; level--)
+        cw_buf_addf(&want, "\n%*s+\n%*s1", 2 * level, "", 2 * level + 2, "");
+    cr_expect(strcmp(got, cw_buf_z(&want)) == 0); /* too long to be shown */
+    cw_buf_fini(&want);
     free(got);
-    free(fits);
+    free(text);
+}
+
+Test(logql, what_is_too_long_over_lines_fails)
+{
+    static const char *const chains[] = {"+1", "+vector(1)", ">bool 1"};
+    for (size_t i = 0; i < CW_COUNT(chains); i++) {
+        char *text = repeated("vector(1)", chains[i], 10000, "");
+        struct cw_query *query = NULL;
+        struct cw_err err = {0};
+        struct cw_buf out;
+        cw_buf_init(&out, (size_t)1 << 20);
+        cr_assert_eq(cw_logql_parse(cw_str_of(text), &query, &err), 0, "%s", err.text);
+        cw_query_format(query, &out);
+        cr_expect(cw_buf_failed(&out));
+        cw_buf_fini(&out);
+        cw_query_free(&query);
+        free(text);
+    }
+}
+
+Test(logql, a_chain_of_label_filters_on_a_line)
+{
+    expect_text("{a=\"b\"} | x=1 or y=2 or z=3", "{a=\"b\"} | ( ( x==1 or y==2 ) or z==3 )");
+    expect_text("{a=\"b\"} | x=1 or (y=2 or z=3)", "{a=\"b\"} | ( x==1 or ( y==2 or z==3 ) )");
+    expect_text("{a=\"b\"} | x=1 and y=2 and z=3 or w=4",
+                "{a=\"b\"} | ( ( ( x==1 , y==2 ) , z==3 ) or w==4 )");
+    expect_text("{a=\"b\"} | x=1, y=2 z=3", "{a=\"b\"} | ( x==1 , ( y==2 , z==3 ) )");
+    expect_text(
+        "{a=\"b\"} | x=1, y=2 or z=3 or w=4, v=5 and u=6 or t=7",
+        "{a=\"b\"} | ( x==1 , ( ( y==2 or z==3 ) or ( w==4 , ( ( v==5 , u==6 ) or t==7 ) ) ) )");
+    expect_text("{a=\"b\"} | x=1 or y=2, z=3 or w=4",
+                "{a=\"b\"} | ( x==1 or ( y==2 , ( z==3 or w==4 ) ) )");
+    expect_text("{a=\"b\"} | x=1 and y=2, z=3", "{a=\"b\"} | ( x==1 , ( y==2 , z==3 ) )");
+    expect_text("{a=\"b\"} | (x=1, y=2) or z=3", "{a=\"b\"} | ( ( x==1 , y==2 ) or z==3 )");
 }
 
 Test(logql, long_lists_are_no_nesting)

@@ -1,6 +1,9 @@
 #include <criterion/criterion.h>
 #include <stdio.h>
 
+#include "common/base/assert.h"
+#include "common/base/buf.h"
+#include "common/base/limits.h"
 #include "querier/engine/metric_query.h"
 #include "tests/support/mem_source.h"
 
@@ -76,6 +79,103 @@ Test(metric_query, several_range_aggregations_in_one_expression)
     expect_instant(
         "sum(count_over_time({app=\"a0\"}[10s])) / sum(count_over_time({app=\"a1\"}[20s])) * 100",
         1050 * S, 1, 50);
+}
+
+/* `first`, and `n` times `again` behind it. */
+static char *chain(const char *first, const char *again, size_t n)
+{
+    struct cw_buf text;
+    cw_buf_init(&text, CW_LIMIT_QUERY_BYTES);
+    cw_buf_addz(&text, first);
+    for (size_t i = 0; i < n; i++)
+        cw_buf_addz(&text, again);
+    cr_assert(!cw_buf_failed(&text));
+    cw_buf_z(&text);
+    return cw_buf_take(&text, NULL);
+}
+
+Test(metric_query, long_chains_are_evaluated)
+{
+    static const struct {
+        const char *first, *again;
+        size_t n, nseries;
+        double sum;
+    } rows[] = {
+        {"sum(count_over_time({app=\"a0\"}[10s]))", "+1", 20000, 1, 20020},
+        {"count_over_time({app=\"a0\"}[10s])", "-1", 1000, 2, 20 - 2000},
+        {"2", "+sum(count_over_time({app=\"a0\"}[10s]))", 700, 1, 14002},
+        {"vector(1)", "+vector(1)*2", 2000, 1, 4001},
+        {"count_over_time({app=\"a0\"}[10s])", " or vector(3)", 2000, 3, 23},
+        {"count_over_time({app=\"a0\"}[10s])", " > 3", 2000, 2, 20},
+        {"sum(count_over_time({app=\"a0\"} | host=\"x\"", " or host=\"h1\"", 5000, 1, 10},
+        {"sum(count_over_time({app=\"a0\"} | host=\"h1\"", " and host!=\"x\"", 5000, 1, 10},
+        {"sum(count_over_time({app=\"a0\"} | host=\"h1\"", ",host!=\"x\"", 5000, 1, 10},
+        {"sum(count_over_time({app=\"a0\"} |= \"1\"", " |= \"1\"", 5000, 1, 2},
+        {"sum(count_over_time({app=\"a0\"} |= \"x\"", " or \"41\"", 5000, 1, 2},
+    };
+    for (size_t i = 0; i < CW_COUNT(rows); i++) {
+        char *text = chain(rows[i].first, rows[i].again, rows[i].n);
+        bool open = strstr(rows[i].first, "[") == NULL && strstr(rows[i].first, "{") != NULL;
+        char *whole = open ? chain(text, "[10s]))", 1) : chain(text, "", 0);
+        expect_instant(whole, 1050 * S, rows[i].nseries, rows[i].sum);
+        free(whole);
+        free(text);
+    }
+}
+
+/* As deep as it parses: `before` so many times, the middle, and `behind` as many times. */
+static char *deepest(const char *before, const char *middle, const char *behind)
+{
+    for (size_t n = CW_LIMIT_QUERY_DEPTH;; n -= 16) {
+        char *left = chain("", before, n), *right = chain(middle, behind, n),
+             *text = chain(left, right, 1);
+        struct cw_query *query = NULL;
+        struct cw_err err;
+        bool parses = cw_logql_parse(cw_str_of(text), &query, &err) == 0;
+        free(right);
+        free(left);
+        cw_query_free(&query);
+        if (parses)
+            return text;
+        free(text);
+        cr_assert_gt(n, 100, "%s", err.text);
+    }
+}
+
+Test(metric_query, the_deepest_queries_run_and_print)
+{
+    static const struct {
+        const char *before, *middle, *behind;
+        size_t nseries;
+    } rows[] = {
+        {"vector(1)+(vector(1)-", "vector(2)", ")", 1},
+        {"(", "vector(1)", "+vector(1)-1)", 1},
+        {"vector(1) ^ ", "vector(1)", "", 1},
+        {"sum(1+", "vector(1)", "*2)", 1},
+        {"label_replace(", "count_over_time({app=\"a0\"}[10s])", "-1,\"x\",\"y\",\"z\",\"\")", 2},
+    };
+    struct cw_buf out;
+    cw_buf_init(&out, CW_LIMIT_QUERY_LINES_BYTES);
+    for (size_t i = 0; i < CW_COUNT(rows); i++) {
+        char *text = deepest(rows[i].before, rows[i].middle, rows[i].behind);
+        struct fixture f;
+        struct cw_grid grid;
+        struct cw_result result;
+        struct cw_err err;
+        begin(&f, text);
+        cw_grid_init_instant(&grid, 1050 * S);
+        cr_assert_eq(cw_metric_query_run(&f.context, f.query->root, &grid, CW_EVAL_INSTANT, 500,
+                                         &result, &err),
+                     0, "%s", err.text);
+        cr_expect_eq(result.table->n, rows[i].nseries, "%.40s: %zu", text, result.table->n);
+        cw_result_fini(&result);
+        cw_buf_clear(&out);
+        cw_query_format(f.query, &out);
+        cr_expect(!cw_buf_failed(&out) && out.len > strlen(text), "%.40s", text);
+        end(&f);
+        free(text);
+    }
+    cw_buf_fini(&out);
 }
 
 Test(metric_query, the_bound_on_series_is_lokis)

@@ -182,16 +182,28 @@ static bool is_word_byte(int c)
     return c == '_' || ((c | 32) >= 'a' && (c | 32) <= 'z') || c >= 0x80;
 }
 
+static bool is_blank(int c)
+{
+    return c == ' ' || c == '\t' || c == '\n' || c == '\r';
+}
+
 /* Over white space and comments. */
 static int skip_blank(struct cw_lex *lex, struct cw_err *err)
 {
+    lex->behind_blank = is_blank(peek(lex));
     for (;;) {
         int c = peek(lex);
-        if (c == ' ' || c == '\t' || c == '\n' || c == '\r') {
+        if (is_blank(c)) {
             skip(lex);
         } else if (c == '#' || (c == '/' && peek_at(lex, 1) == '/')) {
+            size_t from = lex->at;
             while (peek(lex) >= 0 && peek(lex) != '\n')
                 skip(lex);
+            if (c == '/')
+                continue;
+            if (lex->at > from + 1 && peek(lex) >= 0)
+                skip(lex); /* the line's end belongs to a comment that says something */
+            lex->behind_blank = is_blank(peek(lex));
         } else if (c == '/' && peek_at(lex, 1) == '*') {
             unsigned line = lex->line, column = lex->column;
             skip_to(lex, lex->at + 2);
@@ -389,9 +401,11 @@ static int skip_number(struct cw_lex *lex, const struct cw_token *token, struct 
     if (!is_float && peek(lex) == '0') {
         skip(lex);
         int c = peek(lex) < 0 ? 0 : peek(lex) | 32;
-        int behind = peek_at(lex, 1);
-        if (c == 'x' || c == 'o' ||
-            (c == 'b' && behind >= 0 && strchr(" \t\r\n", behind) == NULL)) {
+        /* Loki means to read `0B` as a size, but looks for white space in front of the number instead of behind it. */
+        if (c == 'b' && lex->behind_blank)
+            return cw_lex_error(err, token->line, token->column, "%s has no digits",
+                                literal_name(0));
+        if (c == 'x' || c == 'o' || c == 'b') {
             prefix = (char)c;
             base = c == 'x' ? 16 : c == 'o' ? 8 : 2;
             skip(lex);

@@ -102,6 +102,8 @@ struct cw_lex {
     size_t at;             /* of the next character */
     unsigned line, column; /* of the next character, from 1 */
     struct cw_arena *arena;
+    bool
+        behind_blank; /* white space follows the token before, or the comment before that says something */
     bool extensions; /* their functions and flags are known */
 };
 

@@ -582,6 +582,36 @@ Test(logql, underscores_stand_between_digits_or_behind_a_prefix)
                          "parsing \"0x10\": invalid syntax");
 }
 
+/* As Loki's scanner: Go's, but for a `0b` with white space in front of it. */
+Test(logql, a_prefix_without_digits_is_no_number)
+{
+    static const struct {
+        const char *text, *expected;
+    } rows[] = {
+        {"0B", "parse error at line 1, col 1: binary literal has no digits"},
+        {"0b", "parse error at line 1, col 1: binary literal has no digits"},
+        {" 0B", "parse error at line 1, col 2: decimal literal has no digits"},
+        {"0x", "parse error at line 1, col 1: hexadecimal literal has no digits"},
+        {" 0X", "parse error at line 1, col 2: hexadecimal literal has no digits"},
+        {"0o", "parse error at line 1, col 1: octal literal has no digits"},
+        {"0O ", "parse error at line 1, col 1: octal literal has no digits"},
+        {"0b.", "parse error at line 1, col 1: invalid radix point in binary literal"},
+        {"0b2", "parse error at line 1, col 1: invalid digit '2' in binary literal"},
+        {"vector(0B)", "parse error at line 1, col 8: binary literal has no digits"},
+        {"{a=\"b\"}|x>0B", "parse error at line 1, col 11: binary literal has no digits"},
+        {"{a=\"b\"}|x>=0B |y=1", "parse error at line 1, col 12: binary literal has no digits"},
+        {"{a=\"b\"} | x > 0B", "parse error at line 1, col 15: decimal literal has no digits"},
+        {"{a=\"b\"} | x > 0b101", "parse error at line 1, col 15: decimal literal has no digits"},
+        {"{a=\"b\"} | x > # c\n0B", "parse error at line 2, col 1: binary literal has no digits"},
+        {"{a=\"b\"} | x > #\n0B", "parse error at line 2, col 1: decimal literal has no digits"},
+        {"{a=\"b\"} | x > //\n0B", "parse error at line 2, col 1: decimal literal has no digits"},
+    };
+    for (size_t i = 0; i < CW_COUNT(rows); i++)
+        expect_error(rows[i].text, rows[i].expected);
+    expect_text("{a=\"b\"} | x > 0", "{a=\"b\"} | x>0");
+    expect_text("{a=\"b\"} | x > 0KB", "{a=\"b\"} | x>0B");
+}
+
 Test(logql, nesting_is_bounded_in_every_direction)
 {
     static const struct {

@@ -162,7 +162,9 @@ static int labels_make(const struct cw_config_map *map, struct cw_arena *arena,
 static int test_make(const struct test_args *args, struct cw_arena *arena, struct test *out,
                      struct cw_err *err)
 {
-    struct cw_shipper_args shipper_args = {.config = args->config, .expand_env = args->expand_env};
+    /* As in a dry run, there need be no server. */
+    struct cw_shipper_args shipper_args = {
+        .config = args->config, .expand_env = args->expand_env, .dry_run = true};
     struct cw_shipper_config *config = CW_ARENA_NEW(arena, struct cw_shipper_config);
     if (args->config.len == 0)
         return cw_err_set(err, CW_E_INVALID, "--config FILE says which stages");
@@ -172,6 +174,9 @@ static int test_make(const struct test_args *args, struct cw_arena *arena, struc
     const struct cw_scrape_config *scrape = scrape_find(config, args->job, err);
     if (scrape == NULL)
         return err->code;
+    rc = cw_labels_map_check(&args->labels, err);
+    if (rc < 0)
+        return cw_err_wrap(err, "--label");
     rc = labels_make(&args->labels, arena, &out->labels, err);
     return rc < 0 ? rc : cw_stages_new(&scrape->pipeline_stages, NULL, &out->stages, err);
 }

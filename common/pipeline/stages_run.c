@@ -103,8 +103,10 @@ static void go_on(struct cw_stages_run *run, size_t at, struct cw_stage_item *it
     while (at < stages->nnodes) {
         const struct cw_stage_node *node = &stages->nodes[at];
         struct cw_stage_item before;
-        if (run->options.trace != NULL)
+        if (run->options.trace != NULL) {
+            item->labels_cap = item->metadata_cap = 0; /* shared with `before` */
             before = *item;
+        }
         enum cw_stage_end end = node->def->run(node, run, item);
         if (run->options.trace != NULL)
             trace(run, node, &before.entry, end == CW_STAGE_GONE ? NULL : &item->entry);

@@ -151,6 +151,31 @@ def test_each_stage_is_shown(tmp_path):
     assert not os.path.exists(tmp_path / "positions")
 
 
+def test_changes_of_labels_are_shown_as_they_were_made(tmp_path):
+    path = tmp_path / "c.yml"
+    path.write_text(config(tmp_path, [("http://localhost:1", "")], """
+  - static_labels: {m: one}
+  - static_labels: {b: two, c: x}
+  - static_labels: {b: three}
+  - labeldrop: [b]
+  - structured_metadata: {job: , c: }
+  - structured_metadata: {c: m}
+  - labelallow: [z]"""))
+    shown = subprocess.run([SHIPPER, "test", "--config", str(path), "--label", "job=j"], input="l\n", stdout=subprocess.PIPE, text=True, check=True).stdout
+    assert [re.sub(" +", " ", row).strip() for row in shown.splitlines()][1:8] == [
+        'static_labels label m="one"', 'static_labels label b="two" c="x"', 'static_labels label b="three"', "labeldrop label b is gone",
+        'structured_metadata label c is gone job is gone metadata c="x" job="j"', 'structured_metadata label m is gone metadata c="one"', "labelallow nothing"]
+
+
+def test_a_test_of_stages_needs_no_server_and_checks_its_labels(tmp_path):
+    path = tmp_path / "c.yml"
+    path.write_text("scrape_configs: [{job_name: s, pipeline_stages: [{static_labels: {m: one}}]}]\n")
+    shown = subprocess.run([SHIPPER, "test", "--config", str(path), "-e"], input="l\n", stdout=subprocess.PIPE, text=True, check=True).stdout
+    assert shown.endswith(' {m="one"} l\n')
+    wrong = subprocess.run([SHIPPER, "test", "--config", str(path), "-l", "a-b=c"], input="l\n", capture_output=True, text=True)
+    assert wrong.returncode == 2 and wrong.stdout == "" and 'test: --label: "a-b" is no valid label name' in wrong.stderr, wrong
+
+
 class Door:
     """Before an ingester: takes no pushes of the tenant "slow" while it is shut."""
 

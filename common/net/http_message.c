@@ -78,6 +78,9 @@ int cw_http_codings_check(struct cw_str codings, struct cw_err *err)
 
 int cw_http_framing_check(const struct cw_http_framing *framing, struct cw_err *err)
 {
+    if (framing->spaced_name)
+        return cw_err_set(err, CW_E_INVALID,
+                          "the name of a header has a space: expected the colon behind it");
     if (framing->ncodings > 0 && framing->nlengths > 0)
         return cw_err_set(
             err, CW_E_INVALID,

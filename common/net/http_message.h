@@ -31,7 +31,8 @@ int cw_http_codings_check(struct cw_str codings, struct cw_err *err) CW_MUST_USE
 
 /* The fields of a request that say where its body ends, and whom it is for. */
 struct cw_http_framing {
-    bool is_1_0;                         /* HTTP/1.0 has no transfer codings, and needs no Host */
+    bool spaced_name; /* a name has a space or tab in it, before the colon for one */
+    bool is_1_0;      /* HTTP/1.0 has no transfer codings, and needs no Host */
     unsigned ncodings, nlengths, nhosts; /* fields of each */
     struct cw_str codings;               /* as above */
     /* Of Content-Length, the first value and the last one that is another; the lengths themselves are libmicrohttpd's to read. */

@@ -91,6 +91,8 @@ static enum MHD_Result on_header(void *cls, enum MHD_ValueKind kind, const char 
     struct cw_http_framing *framing = &fields->framing;
     struct cw_str text = cw_str_of(value != NULL ? value : "");
     (void)kind;
+    if (strpbrk(name, " \t") != NULL)
+        framing->spaced_name = true;
     if (strcasecmp(name, "Transfer-Encoding") == 0) {
         if (framing->ncodings++ > 0)
             cw_buf_addc(&fields->codings, ',');

@@ -10,7 +10,8 @@
  * Threads    One thread at a time handles a request; it may hand it on. cw_http_cancelled() may be read by any.
  * Errors     Bodies over the route's bound are answered 413: at once where the client asks first (Expect), else after their bytes
  *            were read and dropped, so that the client sees the answer; bad escapes 400; transfer codings but "chunked" 501 or 400, two
- *            lengths, a length beside "chunked", no Host or two of them 400 (http_message.h), at once, and the connection is closed.
+ *            lengths, a length beside "chunked", a space in a header's name, no Host or two of them 400 (http_message.h),
+ *            at once, and the connection is closed.
  *            What libmicrohttpd refuses by itself it answers in HTML and closes: 400 a header without a colon, a bad chunk, a
  *            Content-Length that is no number (413: one beyond 64 bits), 414 and 431 what does not fit 256 KiB, 505 another version.
  *            Version 0.9.75 repeats the head of the answer in the body for a bad Content-Length, and cuts a first line without a

@@ -95,6 +95,7 @@ Test(http_message, a_body_has_one_length_or_chunks)
         {{.ncodings = 1, .codings = CW_STR("gzip, chunked")}, CW_E_NOT_IMPLEMENTED},
         {{.ncodings = 1, .codings = chunked, .nlengths = 1, .length = five}, CW_E_INVALID},
         {{.ncodings = 1, .codings = chunked, .is_1_0 = true}, CW_E_INVALID},
+        {{.spaced_name = true}, CW_E_INVALID},
     };
     for (size_t i = 0; i < CW_COUNT(rows); i++)
         cr_expect_eq(cw_http_framing_check(&rows[i].framing, &err), rows[i].rc, "row %zu", i);

@@ -242,6 +242,8 @@ Test(http_server, a_body_whose_end_is_not_known_is_refused_at_once_and_the_conne
         {"Transfer-Encoding: chunked\r\nContent-Length: 8\r\n", 400},
         {"Content-Length: 8\r\nTransfer-Encoding: chunked\r\n", 400},
         {"content-length: 8\r\nContent-Length: 3\r\n", 400},
+        {"Content-Length: 8\r\nTransfer-Encoding : chunked\r\n", 400},
+        {"Content-Length\t: 8\r\n", 400},
         {"Content-Length: 8\r\nContent-Length: 8\r\nContent-Length: 08\r\n", 400},
     };
     static const char *const lines[] = {"POST /echo HTTP/1.1\r\n" HOST,

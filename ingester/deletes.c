@@ -13,6 +13,7 @@
 #include "common/base/clock.h"
 #include "common/base/file.h"
 #include "common/base/log.h"
+#include "common/store/catalog.h"
 #include "common/store/format.h"
 #include "querier/querier.h"
 
@@ -98,6 +99,31 @@ static void quarantine_file(const char *data_dir, size_t nbad)
     }
     if (rc < 0)
         cw_log_warn("it cannot be set aside: %s", err.text);
+}
+
+bool cw_deletes_keep(const char *data_dir)
+{
+    struct cw_delete_list none = {0};
+    struct cw_catalog catalog;
+    struct cw_buf path;
+    struct cw_err err;
+    cw_buf_init(&path, SIZE_MAX);
+    cw_buf_addf(&path, "%s/deletes", data_dir);
+    bool there = cw_file_exists(cw_buf_z(&path));
+    cw_buf_fini(&path);
+    if (there)
+        return true;
+    if (cw_catalog_read(data_dir, &catalog, &err) == 0) {
+        if (catalog.keeps_deletes)
+            cw_log_error("%s/deletes is missing: what deletes hid and was not removed yet is seen "
+                         "again; a new one is made",
+                         data_dir);
+        cw_catalog_fini(&catalog);
+    }
+    int rc = cw_delete_list_write(data_dir, &none, &err);
+    if (rc < 0)
+        cw_log_debug("no list of deletes yet: %s", err.text);
+    return rc == 0;
 }
 
 int cw_deletes_open(const char *data_dir, struct cw_deletes **out, struct cw_err *err)

@@ -30,6 +30,9 @@
 #define CW_DELETES_RECEIPT_NS (INT64_C(30) * 86400 * 1000000000)
 
 struct cw_deletes;
+/* Before the registry of parts is opened: is the file there, durably? A folder that never had one gets one of no lines. One that the
+ * catalog says was there, and is not, is told. No room for it now: false, and the next start tries again. */
+bool cw_deletes_keep(const char *data_dir);
 /* Read the file. A damaged one is copied to quarantine/ and its good lines are used. */
 int cw_deletes_open(const char *data_dir, struct cw_deletes **out, struct cw_err *err) CW_MUST_USE;
 /* No view may still be held. NULL is fine. */

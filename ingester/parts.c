@@ -33,6 +33,7 @@ struct cw_parts {
     pthread_mutex_t commit_lock;  /* guards catalog, and its file */
     struct cw_catalog catalog;    /* as on disk */
     bool catalog_was_lost;        /* since the opening */
+    bool keeps_deletes;           /* what the catalog is to say from its next write on */
     pthread_mutex_t lock;         /* guards tenants */
     struct tenant_parts *tenants; /* by number */
     struct cw_id_map tenant_numbers;
@@ -266,6 +267,13 @@ static int catalog_put(struct cw_parts *p, const struct cw_catalog *next,
     return rc;
 }
 
+/* To be changed and written. */
+static void catalog_next(const struct cw_parts *p, struct cw_catalog *next)
+{
+    cw_catalog_copy(&p->catalog, next);
+    next->keeps_deletes |= p->keeps_deletes;
+}
+
 /* The catalog as it is to be, on disk and in memory. */
 static int catalog_load(struct cw_parts *p, uint64_t wal_oldest_seq, struct cw_err *err)
 {
@@ -282,6 +290,7 @@ static int catalog_load(struct cw_parts *p, uint64_t wal_oldest_seq, struct cw_e
     if (rc < 0)
         return rc;
     p->catalog_was_lost = true;
+    p->catalog.keeps_deletes = p->keeps_deletes;
     if (p->catalog.n > 0)
         cw_log_warn("the catalog was lost and made again: %zu parts, WAL flushed up to %" PRIu64,
                     p->catalog.n, p->catalog.wal_flushed);
@@ -402,7 +411,7 @@ static int open_all(struct cw_parts *p, struct cw_err *err)
 {
     struct cw_catalog next;
     bool changed = false;
-    cw_catalog_copy(&p->catalog, &next);
+    catalog_next(p, &next);
     int rc = each_open(p, &next, &changed, err);
     if (rc == 0 && changed)
         rc = catalog_put(p, &next, CATALOG_MUST, err);
@@ -410,6 +419,8 @@ static int open_all(struct cw_parts *p, struct cw_err *err)
         cw_catalog_fini(&next);
         return rc;
     }
+    if (!changed)
+        next.keeps_deletes = p->catalog.keeps_deletes;
     cw_catalog_fini(&p->catalog);
     p->catalog = next;
     atomic_store(&p->nmissing, next.nmissing);
@@ -431,6 +442,7 @@ int cw_parts_open(const struct cw_parts_options *options, struct cw_parts **out,
     pthread_mutex_init(&p->commit_lock, NULL);
     cw_catalog_init(&p->catalog);
     p->cache = options->cache;
+    p->keeps_deletes = options->keeps_deletes;
     p->events =
         (struct cw_part_events){.bad_block = on_bad_block, .bad_index = on_bad_index, .ctx = p};
     rc = cw_file_mkdirs(p->data_dir, err);
@@ -612,7 +624,7 @@ void cw_parts_change_wal_flushed(struct cw_parts_change *c, uint64_t wal_last)
 static int catalog_change(struct cw_parts *p, const struct cw_parts_change *c,
                           struct cw_catalog *next, struct cw_err *err)
 {
-    cw_catalog_copy(&p->catalog, next);
+    catalog_next(p, next);
     for (size_t i = 0; i < c->nremoved; i++)
         if (!cw_catalog_remove(next, id_of(c->removed[i])))
             return cw_err_set(err, CW_E_CONFLICT, "part %s has left the catalog already",
@@ -634,7 +646,7 @@ int cw_parts_forget(struct cw_parts *p, cw_parts_missing_fn of, void *arg, struc
     if (atomic_load(&p->nmissing) == 0)
         return 0;
     pthread_mutex_lock(&p->commit_lock);
-    cw_catalog_copy(&p->catalog, &next);
+    catalog_next(p, &next);
     for (size_t i = 0; i < p->catalog.nmissing; i++)
         if (of(arg, &p->catalog.missing[i]))
             cw_catalog_forget(&next, p->catalog.missing[i].id);

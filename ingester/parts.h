@@ -36,6 +36,8 @@ struct cw_parts_options {
      * catalog is lost and rebuilt: an incomplete newest flush is dropped if the WAL can give its entries again. */
     uint64_t wal_oldest_seq;
     struct cw_part_cache *cache; /* of what queries decode; outlives the registry; may be NULL */
+    /* The file `deletes` is there, durably: the catalog remembers it from its next write on. */
+    bool keeps_deletes;
 };
 
 /* A folder that has no FORMAT may become a data directory; one whose FORMAT is another's, or newer, is refused (CW_E_CORRUPT,

@@ -141,7 +141,8 @@ int cw_store_open(const struct cw_store_options *options, struct cw_store **out,
     if (rc == 0) {
         struct cw_parts_options parts = {.data_dir = store->data_dir,
                                          .wal_oldest_seq = cw_wal_oldest_seq(store->wal_dir),
-                                         .cache = options->cache};
+                                         .cache = options->cache,
+                                         .keeps_deletes = cw_deletes_keep(store->data_dir)};
         rc = cw_parts_open(&parts, &store->parts, err);
     }
     if (rc == 0)

@@ -163,8 +163,8 @@ void store_deletes_advance(struct cw_store *store)
                                       .log_oldest_seq = cw_wal_oldest_seq(store->wal_dir),
                                       .parts = footers,
                                       .nparts = all.n};
-    if (cw_deletes_advance(store->deletes, &step, &err) < 0)
-        cw_log_warn("deletes: %s", err.text);
+    int rc = cw_deletes_advance(store->deletes, &step, &err);
+    store_tell(&store->deletes_told, "deletes", rc, &err);
     uint64_t removing_seq = cw_deletes_removing_seq(store->deletes);
     if (removing_seq >= step.log_oldest_seq)
         atomic_store(&store->purge_seq, removing_seq);

@@ -249,14 +249,23 @@ static void answer_waits(struct cw_store *store, struct store_flush_wait *waits,
     }
 }
 
+void store_tell(struct store_told *told, const char *what, int rc, const struct cw_err *err)
+{
+    if (rc < 0 && rc != told->code)
+        cw_log_warn("%s: %s", what, err->text);
+    else if (rc >= 0 && told->code < 0)
+        cw_log_info("%s: done, after it failed", what);
+    told->code = CW_MIN(rc, 0);
+}
+
 static void run_retention(struct cw_store *store)
 {
     struct cw_err err = {0};
     uint64_t log_bytes, nsegments;
     cw_wal_writer_count(store->writer, &log_bytes, &nsegments);
-    if (cw_retention_run(store->parts, &store->options.retention, cw_clock_now_ns(), log_bytes,
-                         &store->retention_totals, &err) < 0)
-        cw_log_warn("retention: %s", err.text);
+    int rc = cw_retention_run(store->parts, &store->options.retention, cw_clock_now_ns(), log_bytes,
+                              &store->retention_totals, &err);
+    store_tell(&store->retention_told, "retention", rc, &err);
 }
 
 static bool flush_fails(struct cw_store *store)

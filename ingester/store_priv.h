@@ -47,6 +47,12 @@ struct store_log_trouble {
     struct cw_err last;
 };
 
+/* What fails again and again is said once: the code that was told, 0: all is well. */
+struct store_told {
+    int code;
+};
+void store_tell(struct store_told *told, const char *what, int rc, const struct cw_err *err);
+
 struct cw_store {
     struct cw_store_options options;
     char *data_dir, *wal_dir;
@@ -98,6 +104,7 @@ struct cw_store {
     pthread_t keeper_thread;
     struct store_flush_wait *waits; /* under flush_lock */
     bool keeper_stop;
+    struct store_told retention_told, deletes_told; /* the keeper's */
 };
 
 /* store_replay.c: every segment of the log, opened to be read and written. What is no file is left to the replay, which sets it

@@ -159,6 +159,7 @@ void cw_catalog_copy(const struct cw_catalog *from, struct cw_catalog *to)
         missing_add(to, &from->missing[i]);
     to->wal_flushed = from->wal_flushed;
     to->next_id = from->next_id;
+    to->keeps_deletes = from->keeps_deletes;
 }
 
 /* ---- paths ---- */
@@ -246,6 +247,8 @@ void cw_catalog_format(const struct cw_catalog *c, struct cw_buf *out)
     size_t start = out->len;
     cw_buf_addf(out, "cordwood catalog %d\nwal_flushed %" PRIu64 "\nnext_id %" PRIu64 "\n",
                 CW_CATALOG_VERSION, c->wal_flushed, c->next_id);
+    if (c->keeps_deletes)
+        cw_buf_addz(out, "deletes kept\n");
     for (size_t i = 0; i < c->n; i++)
         line_format("part", &c->parts[i], out);
     for (size_t i = 0; i < c->nmissing; i++)
@@ -345,6 +348,7 @@ int cw_catalog_parse(struct cw_str text, struct cw_catalog *out, struct cw_err *
     if (!line_take(&text, "wal_flushed", &value) || !cw_str_to_u64(value, &out->wal_flushed) ||
         !line_take(&text, "next_id", &value) || !cw_str_to_u64(value, &next_id))
         return bad(err, "a number is missing");
+    out->keeps_deletes = version > 1 && line_take(&text, "deletes", &value);
     while (text.len > 0) {
         if (line_take(&text, "part", &value)
                 ? part_parse(value, version, false, out)

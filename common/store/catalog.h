@@ -44,6 +44,7 @@ bool cw_catalog_part_is(const struct cw_catalog_part *entry, const struct cw_par
 struct cw_catalog {
     uint64_t wal_flushed;          /* replay skips up to here, inclusive; 0: nothing was flushed */
     uint64_t next_id;              /* greater than any id that was ever committed */
+    bool keeps_deletes;            /* the file `deletes` is there: one that is not was removed */
     struct cw_catalog_part *parts; /* by id */
     size_t n, cap;
     struct cw_catalog_part *missing; /* by id; none of them is in `parts` */

@@ -125,11 +125,12 @@
  *             cordwood catalog <version>
  *             wal_flushed <seq>
  *             next_id <id>
+ *             deletes kept                                   from when on there is a file `deletes`; before it the line is absent
  *             part <id> <day|mixed> <level> <min_ns> <max_ns> <bytes> <wal_first> <wal_last> <tenant, escaped>
  *                                                            one line a part, by id
  *             missing <as of a part>                         the same for each part that is missing (catalog.h)
  *             end <XXH3 of all that stands before this line, 16 hex digits>
- *   Version 1 had neither wal_first nor wal_last (0 in both: not known), and no missing parts.
+ *   Version 1 had neither wal_first nor wal_last (0 in both: not known), no missing parts and no line of deletes.
  *
  * Versions: a higher major, or an unknown incompat bit, is refused by name; unknown compat bits are ignored. A change of the
  * format raises a version and keeps an old file in tests/data.

@@ -79,6 +79,20 @@ static int check_format(struct cw_fsck *fsck, struct cw_err *err)
     return rc;
 }
 
+/* One that was never made is none that is missing. */
+static int deletes_missing(struct cw_fsck *fsck, struct cw_err *err)
+{
+    struct cw_delete_list none = {0};
+    if (!fsck->catalog.keeps_deletes)
+        return 0;
+    cw_fsck_problem(fsck, "deletes",
+                    "it is missing: what deletes hid is seen again, if it is not removed yet");
+    int rc = fsck->quarantine != NULL ? cw_delete_list_write(fsck->dir, &none, err) : 0;
+    if (rc == 0 && fsck->quarantine != NULL)
+        cw_fsck_note(fsck, "deletes", "repaired: written anew, with none");
+    return rc;
+}
+
 /* What is hidden until it is removed. */
 static int check_deletes(struct cw_fsck *fsck, struct cw_err *err)
 {
@@ -86,8 +100,10 @@ static int check_deletes(struct cw_fsck *fsck, struct cw_err *err)
     struct cw_err why = {0};
     size_t nbad = 0;
     int rc = cw_delete_list_read(fsck->dir, &list, &nbad, &why);
+    if (rc == CW_E_NOT_FOUND)
+        return deletes_missing(fsck, err);
     if (rc < 0)
-        return rc == CW_E_NOT_FOUND ? 0 : cw_err_set(err, rc, "%s", why.text);
+        return cw_err_set(err, rc, "%s", why.text);
     if (nbad > 0)
         cw_fsck_problem(fsck, "deletes",
                         "%zu lines are damaged or missing: what such a delete hid is seen again, "

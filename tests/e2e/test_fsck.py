@@ -13,6 +13,7 @@ import pytest
 import store_files
 from programs import BUILD, INGESTER, NS, cli
 
+DATA = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "data")
 T = 1767571200 * NS                          # 2026-01-05T00:00:00Z
 FLUSHED, LATER = 900, 90
 SEED = int(os.environ.get("CW_SEED", "7"))
@@ -431,6 +432,35 @@ def test_damaged_deletes_are_told_and_the_others_kept(data):
         assert "line 0001" in row["query"]
     finally:
         server.kill()
+
+
+@pytest.mark.parametrize("repaired_by", ["start", "fsck"])
+def test_a_list_of_deletes_that_was_removed_is_told(make_ingester, repaired_by):
+    server = make_ingester().start()
+    server.push([({"app": "web"}, [row("web", 1), row("web", 2)])])
+    assert server.ask("POST", "/flush")[0] == 204
+    assert server.ask("POST", "/loki/api/v1/delete", {"query": '{app="web"} |= "line 0001"', "start": "2026-01-05T00:00:00Z"})[0] == 204
+    assert len(served(server)) == 1
+    assert server.stop() == 0
+    os.unlink(os.path.join(server.data, "deletes"))
+    assert "deletes: it is missing: what deletes hid is seen again" in fsck(server.data, status=1)
+    if repaired_by == "fsck":
+        fsck(server.data, "--repair", status=1)
+    told = "/deletes is missing: what deletes hid"
+    for starts in (1, 2):
+        server.start()
+        assert server.stop() == 0
+        assert server.log().count(told) == (repaired_by == "start")      # once, at the first of them
+        assert "clean" in fsck(server.data, status=0)
+
+
+def test_a_directory_that_never_had_a_list_of_deletes_misses_none(make_ingester, tmp_path):
+    shutil.copytree(os.path.join(DATA, "data_v2"), tmp_path / "data")
+    assert "clean" in fsck(str(tmp_path / "data"), status=0)
+    server = make_ingester(data=str(tmp_path / "data")).start()
+    assert server.stop() == 0
+    assert "deletes is missing" not in server.log()
+    assert os.path.exists(tmp_path / "data" / "deletes")
 
 
 # ---- what is no file ----

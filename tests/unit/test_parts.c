@@ -570,12 +570,14 @@ Test(parts, the_catalog_comes_back_as_it_was_written)
     cw_catalog_add(&catalog, &(struct cw_catalog_part){2, CW_STR(".x"), -5, 0, -1, 1, 5, 7, 8});
     cw_catalog_add(&catalog, &(struct cw_catalog_part){12, CW_STR("gone"), 6, 1, 2, 3, 4, 5, 6});
     cw_catalog_miss(&catalog, 12);
+    catalog.keeps_deletes = true;
     cw_catalog_format(&catalog, &text);
     cr_assert_eq(cw_catalog_parse(cw_buf_str(&text), &back, &err), 0, "%s", err.text);
     cr_assert_eq(back.n, 2);
     cr_assert_eq(back.wal_flushed, catalog.wal_flushed);
     cr_assert_eq(back.next_id, 13);
     cr_assert_eq(back.nmissing, 1);
+    cr_assert(back.keeps_deletes);
     cr_assert_null(cw_catalog_find(&back, 12));
     cr_assert(cw_str_eqz(cw_catalog_find_missing(&back, 12)->tenant, "gone"));
     cr_assert_eq(back.missing[0].wal_first, 5);

@@ -629,6 +629,40 @@ Test(store, a_delete_is_of_what_was_pushed_before_it_in_the_same_group)
     cw_store_close(&store);
 }
 
+Test(store, a_delete_that_cannot_be_carried_out_is_told_once)
+{
+    struct cw_store *store = open_store();
+    struct cw_delete_row row = {.tenant = CW_STR("t"), .query = CW_STR("{a=\"b\"}"), .last_ns = 99};
+    struct cw_store_counts counts;
+    struct delete_wait wait;
+    struct cw_err err = {0};
+    unsigned nlines;
+    cr_assert_eq(push(store, 0, 100, 1), 0);
+    cr_assert_eq(flush(store), 0);
+    grabbed_log_begin();
+    sem_init(&wait.done, 0, 0);
+    row.due_ns = cw_clock_now_ns() + CW_NS_PER_S; /* it is to be kept before the disk is full */
+    cr_assert_eq(cw_store_delete(store, &row, deleted, &wait, &err), 0);
+    sem_wait(&wait.done);
+    sem_destroy(&wait.done);
+    cr_assert_eq(wait.rc, 0);
+    io_trace_room("/deletes", 0);
+    while (io_trace_nrefused() < 5)
+        cr_assert_eq(flush(store), 0);
+    io_trace_room(NULL, 0);
+    do {
+        cr_assert_eq(flush(store), 0);
+        cw_store_count(store, &counts);
+    } while (counts.deletes.received > 0);
+    const char *log = grabbed_log_end(&nlines), *first = strstr(log, "deletes: ");
+    cr_assert(first != NULL && strstr(first, "No space left") != NULL, "%s", log);
+    const char *second = strstr(first + 1, "deletes: ");
+    cr_assert(second != NULL && strstr(second, "deletes: done, after it failed") == second, "%s",
+              log);
+    cr_assert_null(strstr(second + 1, "deletes: "), "%s", log);
+    cw_store_close(&store);
+}
+
 /* The log of it holds entries of before and of after each delete. */
 Test(store, replay_tells_what_was_before_a_delete_from_what_came_after)
 {
@@ -670,6 +704,7 @@ Test(store, a_delete_that_cannot_be_kept_hides_nothing)
     /* A folder stands where the file is to be. */
     snprintf(folder, sizeof(folder), "%s/deletes", dir);
     snprintf(inside, sizeof(inside), "%s/x", folder);
+    cr_assert_eq(unlink(folder), 0, "the list of none");
     cr_assert_eq(mkdir(folder, 0700), 0);
     cr_assert_eq(mkdir(inside, 0700), 0);
     cr_assert_lt(delete_range(store, 0, 1000), 0);

@@ -67,6 +67,7 @@ struct cw_batch_counts {
     uint64_t truncated, skipped, split, malformed;
     uint64_t undecodable; /* lines with U+FFFD for what their encoding does not have */
     uint64_t nul_runs;    /* of NUL characters ahead of a line, left out */
+    uint64_t pairs;       /* of metadata, left out for their names */
     uint64_t dropped;     /* by stages */
     uint64_t unselected;  /* by the output's selector */
 };

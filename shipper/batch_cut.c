@@ -172,9 +172,12 @@ static struct cw_push_entry emitted(struct cw_cut *cut, const struct cw_stage_en
     struct cw_label *pairs = CW_ARENA_ARRAY(cut->batch->arena, struct cw_label, entry->nmetadata);
     out.metadata = pairs;
     out.nmetadata = 0;
-    for (size_t i = 0; i < entry->nmetadata; i++)
+    for (size_t i = 0; i < entry->nmetadata; i++) {
         if (cw_label_name_admissible(entry->metadata[i].name))
             pairs[out.nmetadata++] = entry->metadata[i];
+        else
+            cw_cut_note(cut, entry->from, CW_NOTE_PAIR_LEFT_OUT);
+    }
     return out;
 }
 
@@ -324,6 +327,7 @@ void cw_cut_end(struct cw_cut *cut, uint64_t to)
                                  [CW_NOTE_MALFORMED] = &counts->malformed,
                                  [CW_NOTE_UNDECODABLE] = &counts->undecodable,
                                  [CW_NOTE_NULS] = &counts->nul_runs,
+                                 [CW_NOTE_PAIR_LEFT_OUT] = &counts->pairs,
                                  [CW_NOTE_DROPPED] = &counts->dropped,
                                  [CW_NOTE_UNSELECTED] = &counts->unselected};
     size_t kept = cut->part.first;

@@ -17,6 +17,7 @@ enum cw_cut_note_kind {
     CW_NOTE_MALFORMED,
     CW_NOTE_UNDECODABLE,
     CW_NOTE_NULS,
+    CW_NOTE_PAIR_LEFT_OUT,
     CW_NOTE_DROPPED,
     CW_NOTE_UNSELECTED
 };

@@ -6,6 +6,8 @@
  * A line that is not UTF-8 stands in `line_b64`; `tenant` (other than the client's own) and `metadata` may be left out. An entry
  * is on disk before it counts as settled.
  *
+ * Twice      A kill behind a letter and ahead of the next save of the positions has the entry refused and written down again: the
+ *            server has no mark that says so, and a letter that comes twice is better than none.
  * Together   A writer holds flock(2) on the file while it looks for its place and writes. `resend` holds it to take the file
  *            away (by a rename): the writer sees that, and begins another.
  * Bounds     At CW_DEAD_LETTERS_BYTES the file is renamed to <name>.old (replacing that) and begun anew.

@@ -113,7 +113,8 @@ static void counts_add(struct cw_push_client *pc, struct cw_source *source,
                        const struct cw_batch_counts *counts)
 {
     if (counts->truncated + counts->skipped + counts->split + counts->malformed +
-            counts->undecodable + counts->nul_runs + counts->dropped + counts->unselected ==
+            counts->undecodable + counts->nul_runs + counts->pairs + counts->dropped +
+            counts->unselected ==
         0)
         return; /* as with nearly all of very many small parts */
     struct cw_tally_reasons *left_out = &cw_push_client_tally(pc, source)->left_out;
@@ -126,6 +127,13 @@ static void counts_add(struct cw_push_client *pc, struct cw_source *source,
     cw_metrics_add(metrics, CW_M_LINES_MALFORMED, (int64_t)counts->malformed);
     cw_metrics_add(metrics, CW_M_LINES_UNDECODABLE, (int64_t)counts->undecodable);
     cw_metrics_add(metrics, CW_M_NUL_RUNS, (int64_t)counts->nul_runs);
+    cw_metrics_add(metrics, CW_M_PAIRS_LEFT_OUT, (int64_t)counts->pairs);
+    if (counts->pairs > 0 && !pc->pairs_told)
+        cw_log_warn(
+            "client %s: structured metadata of %s has names that no server takes (without a "
+            "letter or digit of ASCII): it is left out, its lines are not",
+            pc->target.name, source->path_now);
+    pc->pairs_told |= counts->pairs > 0;
 }
 
 /* The store knows that positions passed these marks. */

@@ -38,6 +38,7 @@ struct cw_push_client {
     int64_t look_ns;      /* monotonic; until then no batch is due but by the timer */
     unsigned nfailures;   /* in a row */
     uint64_t nrefused;    /* entries, since the start */
+    bool pairs_told;      /* metadata was left out */
     bool large;           /* the batch was, and its memory is still there */
     int64_t sent_ns;      /* monotonic, when the last push began; or we were made */
     bool plain;           /* the server does not know the delivery protocol */

@@ -52,6 +52,9 @@ const struct cw_metric_def cw_shipper_metric_defs[CW_M_SHIPPER_N] = {
     [CW_M_NUL_RUNS] = {"cordwood_shipper_nul_runs_total", CW_METRIC_COUNTER,
                        "Runs of NUL characters ahead of a line that were left out: a program went "
                        "on where it was in a file that had been truncated."},
+    [CW_M_PAIRS_LEFT_OUT] = {"cordwood_shipper_metadata_left_out_total", CW_METRIC_COUNTER,
+                             "Pairs of structured metadata that were left out because no server "
+                             "takes their names; their lines were shipped."},
     [CW_M_TRUNCATIONS] = {"cordwood_shipper_truncations_total", CW_METRIC_COUNTER,
                           "Files found to be truncated."},
     [CW_M_LOST_BYTES] = {"cordwood_shipper_lost_bytes_total", CW_METRIC_COUNTER,

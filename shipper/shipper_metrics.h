@@ -27,6 +27,7 @@ enum cw_shipper_metric {
     CW_M_LINES_MALFORMED,
     CW_M_LINES_UNDECODABLE,
     CW_M_NUL_RUNS,
+    CW_M_PAIRS_LEFT_OUT,
     CW_M_TRUNCATIONS,
     CW_M_LOST_BYTES,
     CW_M_ROTATIONS,

@@ -361,7 +361,7 @@ def test_metadata_whose_name_is_none_stays_behind_and_the_line_goes(tmp_path, ma
     stages = """
   - json: {expressions: {a: , b: }}
   - structured_metadata: {"é": a, "..": b, ok: b}"""
-    make_shipper(config=config(tmp_path, [(server.url, "")], stages)).start()
+    shipper = make_shipper(config=config(tmp_path, [(server.url, "")], stages)).start()
     write(str(tmp_path / "logs" / "x.log"), [json.dumps({"a": "1", "b": "2"})])
 
     def found():
@@ -369,3 +369,4 @@ def test_metadata_whose_name_is_none_stays_behind_and_the_line_goes(tmp_path, ma
         return body["data"]["result"]
     wait_for("the line", found, 30, 0.1)
     assert found()[0]["stream"]["ok"] == "2" and "_" not in found()[0]["stream"] and "" not in found()[0]["stream"]
+    wait_for("the warning", lambda: shipper.log().count("has names that no server takes") == 1, 30, 0.1)

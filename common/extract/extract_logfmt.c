@@ -21,6 +21,7 @@ static bool fail_word(struct cw_logfmt_pairs *pairs)
     return false;
 }
 
+/* U+FFFD, or bytes that become one. */
 static bool has_no_rune(struct cw_str s)
 {
     return !cw_utf8_valid(s) || cw_str_find(s, CW_STR("\xEF\xBF\xBD")) >= 0;
@@ -190,18 +191,56 @@ void cw_extract_logfmt(struct cw_str line, struct cw_logfmt_options options,
 
 /* ---- expressions ---- */
 
-/* What the label of an expression is called in this entry; an empty name: it is not to be set. */
-static struct cw_str *name_labels(const struct cw_logfmt_expression *expressions, size_t n,
+/* What an expression's label is called in this entry. */
+struct target {
+    struct cw_str name;
+    bool wanted, suffixed;
+};
+
+/* Each label that needs no other name is there from the start, in the place of what an earlier stage made of it. */
+static struct target *name_labels(const struct cw_logfmt_expression *expressions, size_t n,
                                   struct cw_label_builder *builder)
 {
-    struct cw_str *names = CW_ARENA_ARRAY(builder->scratch, struct cw_str, n);
+    struct target *targets = CW_ARENA_ARRAY(builder->scratch, struct target, n);
     for (size_t i = 0; i < n; i++) {
-        if (!cw_label_builder_wants(builder, expressions[i].name, &names[i]))
-            names[i] = CW_STR_NONE;
-        else if (cw_str_eq(names[i], expressions[i].name))
-            cw_label_builder_add(builder, names[i], CW_STR(""));
+        struct cw_str name = cw_label_builder_name(builder, expressions[i].name);
+        targets[i] = (struct target){name, cw_label_builder_needs(builder, name),
+                                     !cw_str_eq(name, expressions[i].name)};
+        if (targets[i].wanted && !targets[i].suffixed)
+            cw_label_builder_add(builder, name, CW_STR(""));
     }
-    return names;
+    return targets;
+}
+
+/* False: the line's further pairs do not count. */
+static bool write_target(const struct target *target, struct cw_str value,
+                         struct cw_label_builder *builder)
+{
+    if (target->suffixed && cw_label_builder_parsed(builder, target->name))
+        return false;
+    if (target->wanted)
+        cw_label_builder_add(builder, target->name, value);
+    return true;
+}
+
+/* The pair is of the expressions that ask for its key, or else of the one that is called so. */
+static bool take_pair(const struct cw_logfmt_expression *expressions, const struct target *targets,
+                      size_t n, struct cw_str key, struct cw_str value,
+                      struct cw_label_builder *builder)
+{
+    size_t called = n;
+    for (size_t i = 0; i < n && called == n; i++)
+        if (cw_str_eq(expressions[i].name, key))
+            called = i;
+    if (called == n && cw_label_builder_parsed(builder, key))
+        return true;
+    bool asked = false, goes_on = true;
+    for (size_t i = 0; i < n; i++)
+        if (cw_str_eq(expressions[i].key, key)) {
+            asked = true;
+            goes_on &= write_target(&targets[i], value, builder);
+        }
+    return asked || called == n ? goes_on : write_target(&targets[called], value, builder);
 }
 
 void cw_extract_logfmt_keys(struct cw_str line, struct cw_logfmt_options options,
@@ -211,7 +250,7 @@ void cw_extract_logfmt_keys(struct cw_str line, struct cw_logfmt_options options
     struct cw_logfmt_pairs pairs = {.line = line, .arena = builder->scratch};
     if (cw_label_builder_has_all(builder))
         return;
-    const struct cw_str *names = name_labels(expressions, n, builder);
+    const struct target *targets = name_labels(expressions, n, builder);
     while (pairs.at < line.len) {
         if (!cw_logfmt_next(&pairs)) {
             if (options.strict)
@@ -219,10 +258,9 @@ void cw_extract_logfmt_keys(struct cw_str line, struct cw_logfmt_options options
             continue;
         }
         struct cw_str key = cw_label_builder_clean(builder, pairs.key);
-        for (size_t i = 0; i < n; i++)
-            if (names[i].len > 0 && cw_str_eq(expressions[i].key, key))
-                cw_label_builder_add(builder, names[i],
-                                     cw_label_builder_text(builder, pairs.value));
+        struct cw_str value = has_no_rune(pairs.value) ? CW_STR("") : pairs.value;
+        if (key.len > 0 && !take_pair(expressions, targets, n, key, value, builder))
+            break;
     }
     if (options.strict && pairs.fault != NULL)
         report(&pairs, builder);

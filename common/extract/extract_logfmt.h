@@ -13,7 +13,7 @@
 
 struct cw_logfmt_expression {
     struct cw_str name; /* of the label */
-    struct cw_str key;  /* in the line, cleaned */
+    struct cw_str key;  /* what a cleaned key of the line is to be; empty: none is */
 };
 struct cw_logfmt_options {
     bool strict, keep_empty;
@@ -34,7 +34,12 @@ bool cw_logfmt_next(struct cw_logfmt_pairs *pairs);
 
 void cw_extract_logfmt(struct cw_str line, struct cw_logfmt_options options,
                        struct cw_label_builder *builder);
-/* Each name gets the last value of its key, or an empty one. */
+/*
+ * The names are distinct. Each label is set, empty at first, also where an earlier stage had set it. Then each pair of the line is
+ * written to the labels that ask for its cleaned key, or else to the label of this name, so that the last one wins. Not read
+ * are keys that an earlier stage made a label of, and what stands behind the second value for a label that is called "_extracted".
+ * A value that is not all text is empty.
+ */
 void cw_extract_logfmt_keys(struct cw_str line, struct cw_logfmt_options options,
                             const struct cw_logfmt_expression *expressions, size_t n,
                             struct cw_label_builder *builder);

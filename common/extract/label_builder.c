@@ -164,7 +164,7 @@ void cw_label_builder_parse_error(struct cw_label_builder *builder, struct cw_st
                              CW_STR("true"));
 }
 
-static bool is_parsed(const struct cw_label_builder *builder, struct cw_str name)
+bool cw_label_builder_parsed(const struct cw_label_builder *builder, struct cw_str name)
 {
     for (size_t i = 0; i < builder->n; i++)
         if (builder->items[i].category == CW_LABEL_PARSED &&
@@ -184,6 +184,11 @@ static bool clashes(const struct cw_label_builder *builder, struct cw_str name)
     return false;
 }
 
+bool cw_label_builder_needs(const struct cw_label_builder *builder, struct cw_str name)
+{
+    return builder->hints->nrequired == 0 || is_required(builder, name);
+}
+
 struct cw_str cw_label_builder_name(struct cw_label_builder *builder, struct cw_str name)
 {
     return clashes(builder, name) ? with_suffix(builder, name) : name;
@@ -196,8 +201,7 @@ bool cw_label_builder_wants(struct cw_label_builder *builder, struct cw_str name
         return false;
     name = cw_label_builder_name(builder, name);
     *name_out = name;
-    return (builder->hints->nrequired == 0 || is_required(builder, name)) &&
-           !is_parsed(builder, name);
+    return cw_label_builder_needs(builder, name) && !cw_label_builder_parsed(builder, name);
 }
 
 void cw_label_builder_add(struct cw_label_builder *builder, struct cw_str name, struct cw_str value)

@@ -83,6 +83,9 @@ bool cw_label_builder_wants(struct cw_label_builder *builder, struct cw_str name
                             struct cw_str *name_out);
 void cw_label_builder_add(struct cw_label_builder *builder, struct cw_str name,
                           struct cw_str value);
+/* Is the label of this name among those that the query needs, and was it parsed or made by a stage before? */
+bool cw_label_builder_needs(const struct cw_label_builder *builder, struct cw_str name);
+bool cw_label_builder_parsed(const struct cw_label_builder *builder, struct cw_str name);
 /* Could a label whose name begins so be wanted? */
 bool cw_label_builder_wants_prefix(const struct cw_label_builder *builder, struct cw_str prefix);
 /* Nothing (more) is to be parsed. */

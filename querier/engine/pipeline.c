@@ -18,6 +18,7 @@ struct step {
     const struct cw_stage *stage;
     struct cw_json_expression *json;
     struct cw_logfmt_expression *logfmt;
+    size_t nlogfmt;
     struct cw_extract_pattern *pattern;
     struct cw_label_test *test;
     struct cw_format_stage *format;
@@ -135,6 +136,25 @@ static int expression_fault(const struct cw_stage *stage, struct cw_str expressi
     return err->code;
 }
 
+static int compile_json(struct cw_pipeline *pipeline, const struct cw_extraction *extraction,
+                        struct cw_json_expression *out, struct cw_err *err)
+{
+    out->name = extraction->name;
+    return cw_extract_path_json(extraction->expression, pipeline->arena, &out->path, err);
+}
+
+/* The last expression of a name is the one that counts. */
+static int compile_logfmt(struct step *step, const struct cw_extraction *extraction,
+                          struct cw_err *err)
+{
+    size_t i = 0;
+    while (i < step->nlogfmt && !cw_str_eq(step->logfmt[i].name, extraction->name))
+        i++;
+    step->nlogfmt = CW_MAX(step->nlogfmt, i + 1);
+    step->logfmt[i].name = extraction->name;
+    return cw_extract_path_logfmt(extraction->expression, &step->logfmt[i].key, err);
+}
+
 static int compile_extractions(struct cw_pipeline *pipeline, const struct cw_stage *stage,
                                struct step *step, struct cw_err *err)
 {
@@ -146,15 +166,8 @@ static int compile_extractions(struct cw_pipeline *pipeline, const struct cw_sta
         step->logfmt = CW_ARENA_ARRAY(pipeline->arena, struct cw_logfmt_expression, n);
     for (size_t i = 0; i < n; i++) {
         const struct cw_extraction *extraction = &stage->extractions[i];
-        int rc;
-        if (json) {
-            step->json[i].name = extraction->name;
-            rc = cw_extract_path_json(extraction->expression, pipeline->arena, &step->json[i].path,
-                                      err);
-        } else {
-            step->logfmt[i].name = extraction->name;
-            rc = cw_extract_path_logfmt(extraction->expression, &step->logfmt[i].key, err);
-        }
+        int rc = json ? compile_json(pipeline, extraction, &step->json[i], err)
+                      : compile_logfmt(step, extraction, err);
         if (rc < 0)
             return expression_fault(stage, extraction->expression, err);
     }
@@ -411,7 +424,7 @@ static int run_parser(struct cw_pipeline_run *run, const struct step *step, stru
         break;
     case CW_STAGE_LOGFMT:
         if (stage->nextractions > 0)
-            cw_extract_logfmt_keys(run->line, options, step->logfmt, stage->nextractions, builder);
+            cw_extract_logfmt_keys(run->line, options, step->logfmt, step->nlogfmt, builder);
         else
             cw_extract_logfmt(run->line, options, builder);
         break;

@@ -90,7 +90,7 @@ class Generator:
             else:
                 parts.append(name + "=" + value)
         if self.chance(0.1):
-            parts.append(self.r.choice(["bare", "level=again", "num=9", "a==b", "=x", 'bad="mid"dle', 'k=a"b', 'dash="unterminated', '"q']))
+            parts.append(self.r.choice(["bare", "level=again", "num=9", "le-vel=dash le.vel=dot", "user=a\ufffdb", "env=own env=two num=5", "a==b", "=x", 'bad="mid"dle', 'k=a"b', 'dash="unterminated', '"q']))
         return " ".join(parts)
 
     def plain_line(self):
@@ -287,7 +287,9 @@ class Generator:
             return "| json"
         if kind == "logfmt":
             if self.chance(0.2):
-                return "| logfmt " + ", ".join(self.some(["level", 'l="level"', "num", 'app="user"', "status", "zzz"], 1, 3))
+                fields = ["level", 'l="level"', "num", 'app="user"', "status", "zzz", 'num="status"', 'status="num"', 'user="level"', 'level="zzz"', 'le_vel="zzz"',
+                          'user="le_vel"', 'l="nosuch"', 'env="level"', 'msg="user"']
+                return "| logfmt " + r.choice(["", "", "--strict ", "--keep-empty "]) + ", ".join(self.some(fields, 1, 3))
             return "| logfmt" + r.choice(["", "", "", " --strict", " --keep-empty", " --strict --keep-empty"])
         if kind == "packed":
             return "| unpack"

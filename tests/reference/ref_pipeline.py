@@ -290,39 +290,43 @@ def json_stage(flags, extractions):
 
 def logfmt_stage(flags, extractions):
     strict, keep_empty = "--strict" in flags, "--keep-empty" in flags
-    if extractions and (strict or keep_empty or not all(re.fullmatch(r"\w+", key) for _, key in extractions)):
-        raise NotCovered("logfmt expressions with flags")
+    wanted = dict(extractions)      # the last declaration of a name counts
+    if not all(re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", key) for key in wanted.values()):
+        raise NotCovered("logfmt expressions with other keys")
 
     def all_fields(e):
-        if e.parse_nothing():
-            return True
+        for key, value in logfmt_fields(e.line, strict):
+            if value == "" and not keep_empty:
+                continue
+            if not e.extract(sanitise(key), value.replace("\ufffd", " ")):
+                break
+
+    def some_fields(e):
+        for name in wanted:
+            if e.free_name(name) == name:
+                e.put(name, "")
+        for key, value in logfmt_fields(e.line, strict):
+            key = sanitise(key)
+            if key not in wanted and key in e.extracted:
+                continue
+            names = [name for name in wanted if wanted[name] == key] or [key]
+            if len(names) > 1:
+                raise NotCovered("two logfmt expressions of one key")
+            if names[0] not in wanted:
+                continue
+            label = e.free_name(names[0])
+            if label != names[0] and label in e.extracted:
+                break
+            e.put(label, "" if "\ufffd" in value else value)
+
+    def run(e):
         try:
-            for key, value in logfmt_fields(e.line, strict):
-                if value == "" and not keep_empty:
-                    continue
-                if not e.extract(sanitise(key), value):
-                    break
+            if not e.parse_nothing():
+                (some_fields if extractions else all_fields)(e)
         except BadLine as bad:
             e.parse_error("LogfmtParserErr", bad.details)
         return True
-
-    if len({key for _, key in extractions}) < len(extractions):
-        raise NotCovered("two logfmt expressions of one key")
-
-    def some_fields(e):
-        if e.parse_nothing():
-            return True
-        if e.extracted:
-            raise NotCovered("logfmt expressions behind another parser")
-        found = dict(logfmt_fields(e.line, strict))
-        for name, key in extractions:
-            value = found.get(key)
-            if value is not None:
-                e.put(e.free_name(name), value)
-            elif e.free_name(name) == name:
-                e.put(name, "")
-        return True
-    return some_fields if extractions else all_fields
+    return run
 
 
 def unpack_stage():

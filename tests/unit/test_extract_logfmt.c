@@ -1,4 +1,6 @@
 #include "common/extract/extract_logfmt.h"
+
+#include "common/base/assert.h"
 #include "common/extract/extract_path.h"
 #include "tests/support/extract_probe.h"
 
@@ -67,17 +69,75 @@ Test(extract_logfmt, required_labels_end_the_parse)
     probe_end(&p, "{b=\"2\"}", "broken behind what is needed");
 }
 
+static void expect_keys(const char *stream, const char *line, struct cw_logfmt_options options,
+                        const char *const (*expressions)[2], const char *want)
+{
+    struct cw_logfmt_expression parsed[4];
+    size_t n = 0;
+    struct probe p;
+    for (; n < CW_COUNT(parsed) && expressions[n][0] != NULL; n++)
+        parsed[n] = (struct cw_logfmt_expression){cw_str_of(expressions[n][0]),
+                                                  cw_str_of(expressions[n][1])};
+    probe_begin(&p, stream, "{}");
+    cw_extract_logfmt_keys(cw_str_of(line), options, parsed, n, &p.builder);
+    probe_end(&p, want, line);
+}
+
 Test(extract_logfmt, expressions_take_the_last_value_or_none)
 {
-    const struct cw_logfmt_expression expressions[] = {
-        {CW_STR("x"), CW_STR("a")}, {CW_STR("y"), CW_STR("b")}, {CW_STR("app"), CW_STR("a")}};
+    static const struct {
+        const char *stream, *line, *expressions[4][2], *want;
+    } cases[] = {
+        {"{}", "a=1 a=2 c=3", {{"x", "a"}, {"y", "b"}}, "{x=\"2\", y=\"\"}"},
+        {"{app=\"s\"}", "a=1 c=3", {{"x", "a"}, {"app", "a"}}, "{app_extracted=\"1\", x=\"1\"}"},
+        /* the label's own name counts where no other asks for the key */
+        {"{}", "to=1 from=2", {{"to", "from"}}, "{to=\"2\"}"},
+        {"{}", "from=2 to=1", {{"to", "from"}}, "{to=\"1\"}"},
+        {"{}", "from=2 to=1", {{"to", "from"}, {"from", "to"}}, "{from=\"1\", to=\"2\"}"},
+        {"{}", "to=1", {{"to", "none"}}, "{to=\"1\"}"},
+        {"{}", "to=1", {{"to", "none"}, {"x", "to"}}, "{to=\"\", x=\"1\"}"},
+        /* keys are cleaned first */
+        {"{}", "u-v=1 u.v=2 u_v=3 u:v=4", {{"x", "u_v"}}, "{x=\"4\"}"},
+        {"{}", "u_v=1 u-v=2", {{"u_v", "none"}}, "{u_v=\"2\"}"},
+        {"{}", "9u=1", {{"x", "_9u"}}, "{x=\"1\"}"},
+        {"{}", "u-v=1", {{"x", "u-v"}}, "{x=\"\"}"},
+        {"{}", "u=1", {{"x", ""}}, "{x=\"\"}"},
+        /* what is not text is nothing; so is an empty value */
+        {"{}", "u=1 u=a\xEF\xBF\xBD", {{"u", "u"}}, "{u=\"\"}"},
+        {"{}", "u=1 u=a\xFF", {{"u", "u"}}, "{u=\"\"}"},
+        {"{}", "u=1 u", {{"u", "u"}}, "{u=\"\"}"},
+        /* a second value for a label with the suffix ends it */
+        {"{u=\"s\"}", "u=1 w=2 u=3 w=4", {{"u", "u"}, {"w", "w"}}, "{u_extracted=\"1\", w=\"2\"}"},
+        {"{u=\"s\"}", "w=2", {{"u", "u"}, {"w", "w"}}, "{w=\"2\"}"},
+    };
+    for (size_t i = 0; i < CW_COUNT(cases); i++)
+        expect_keys(cases[i].stream, cases[i].line, LENIENT, cases[i].expressions, cases[i].want);
+    static const char *const strict[][2] = {{"x", "a"}, {"y", "b"}, {NULL, NULL}};
+    expect_keys("{}", "a=1 =2 b=3", STRICT, strict,
+                "{" ERROR("5 : unexpected '='") ", x=\"1\", y=\"\"}");
+}
+
+Test(extract_logfmt, expressions_behind_another_parser_set_their_labels_anew)
+{
+    static const struct cw_logfmt_expression expressions[] = {
+        {CW_STR("a"), CW_STR("none")}, {CW_STR("b"), CW_STR("b")}, {CW_STR("x"), CW_STR("c")}};
     struct probe p;
-    probe_begin(&p, "{app=\"a\"}", "{}");
-    cw_extract_logfmt_keys(cw_str_of("a=1 a=2 c=3"), LENIENT, expressions, 3, &p.builder);
-    probe_end(&p, "{app_extracted=\"2\", x=\"2\", y=\"\"}", "expressions");
     probe_begin(&p, "{}", "{}");
-    cw_extract_logfmt_keys(cw_str_of("a=1 =2 b=3"), STRICT, expressions, 2, &p.builder);
-    probe_end(&p, "{" ERROR("5 : unexpected '='") ", x=\"1\", y=\"\"}", "strict");
+    cw_extract_logfmt(CW_STR("a=1 b=2 c=3"), LENIENT, &p.builder);
+    cw_extract_logfmt_keys(CW_STR("b=5 c=6"), LENIENT, expressions, 3, &p.builder);
+    probe_end(&p, "{a=\"\", b=\"5\", c=\"3\", x=\"\"}", "c is a label already");
+}
+
+Test(extract_logfmt, expressions_of_labels_that_nobody_needs_still_take_their_keys)
+{
+    static const struct cw_logfmt_expression expressions[] = {{CW_STR("a"), CW_STR("b")},
+                                                              {CW_STR("b"), CW_STR("c")}};
+    const struct cw_str names[] = {cw_str_of("b")};
+    struct probe p;
+    probe_begin(&p, "{}", "{}");
+    probe_require(&p, names, 1);
+    cw_extract_logfmt_keys(CW_STR("c=1 b=2"), LENIENT, expressions, 2, &p.builder);
+    probe_end(&p, "{b=\"1\"}", "b=2 is a's");
 }
 
 Test(extract_logfmt, faulty_expressions_are_told)

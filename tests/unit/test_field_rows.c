@@ -231,7 +231,8 @@ static const char *const logfmt_parsers[] = {
     "logfmt --keep-empty",
     "logfmt --strict --keep-empty",
     "logfmt duration_ms, level, status=\"size\", id=\"bare\"",
-    "logfmt --strict msg, level=\"msg\", status, duration_ms=\"a_b\", latency, size"};
+    "logfmt --strict msg, level=\"msg\", status, duration_ms=\"a_b\", latency, size",
+    "logfmt level=\"status\", status=\"level\", duration_ms=\"nosuch\", host=\"size\", id=\"id\", id=\"msg\""};
 
 static void expect_all_same(const char *const *parsers, size_t nparsers, uint64_t seed)
 {

@@ -249,6 +249,19 @@ struct call {
     const struct cw_go_value *final; /* NULL: none */
 };
 
+/* What `call` calls, for its error: as it is written, or the text that came down the pipeline, or its type. */
+static struct cw_str callee_of(struct cw_go_template_run *run, struct call call)
+{
+    cw_buf_clear(&run->tmp);
+    if (call.nargs > 0)
+        cw_gt_node_print(call.args[0], &run->tmp);
+    else if (call.final->kind == CW_GO_STRING)
+        return call.final->text;
+    else
+        cw_buf_addf(&run->tmp, "<%s Value>", cw_go_type_name(call.final->kind));
+    return cw_arena_dup(run->arena, cw_buf_str(&run->tmp));
+}
+
 static int eval_function(struct cw_go_template_run *run, struct cw_go_value dot,
                          const struct cw_gt_node *ident, struct call call, struct cw_go_value *out);
 
@@ -536,6 +549,8 @@ static int eval_function(struct cw_go_template_run *run, struct cw_go_value dot,
         if (check_type(run, param_type(func, call.nargs), &args[call.nargs]) < 0)
             return -1;
     }
+    if (func->fn == cw_gt_fn_call)
+        run->callee = callee_of(run, call);
     return call_function(run, func, ident->text, call.node, args, nargs, out);
 }
 

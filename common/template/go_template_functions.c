@@ -319,12 +319,13 @@ static CW_GT_FN(printf)
     return cw_gt_take_tmp(run, out);
 }
 
-static CW_GT_FN(call)
+CW_GT_FN(call)
 {
     struct cw_go_value value = cw_gt_unbox(args[0]);
     if (value.kind == CW_GO_INVALID)
         return cw_gt_fail(run, "call of nil");
-    return cw_gt_fail(run, "non-function of type %s", cw_go_type_name(value.kind));
+    return cw_gt_fail(run, "non-function %.*s of type %s", CW_STR_ARG(run->callee),
+                      cw_go_type_name(value.kind));
 }
 
 /* The arguments as print writes them, to be escaped. */

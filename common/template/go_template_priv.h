@@ -190,6 +190,7 @@ struct cw_go_template_run {
     struct cw_err err;
     size_t out_max; /* out's length never passes it */
     unsigned steps, depth;
+    struct cw_str callee;    /* what `call` was given, as Go names it */
     struct cw_go_map fields; /* of the line, when the template needs them all */
 };
 
@@ -228,6 +229,9 @@ int cw_gt_fn_and(struct cw_go_template_run *run, const struct cw_go_value *args,
                  struct cw_go_value *out);
 int cw_gt_fn_or(struct cw_go_template_run *run, const struct cw_go_value *args, size_t nargs,
                 struct cw_go_value *out);
+/* call: the evaluator sets `callee` before. */
+int cw_gt_fn_call(struct cw_go_template_run *run, const struct cw_go_value *args, size_t nargs,
+                  struct cw_go_value *out);
 
 /* A function's error: the text behind "error calling f: ". Always -1. */
 int cw_gt_fail(struct cw_go_template_run *run, const char *fmt, ...) CW_PRINTF(2, 3);

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 #include "common/pipeline/stages_host.h"
+#include "shipper/unpack.h"
 
 /* As promtail: $HOSTNAME, which in a pod names the node, ahead of the kernel's. */
 static const char *host_name(void)
@@ -26,6 +27,8 @@ int cw_scrape_init(struct cw_scrape *scrape, const struct cw_scrape_config *conf
         rc = cw_stages_new(&config->pipeline_stages, stages_host, &scrape->stages, err);
     if (rc == 0 && config->encoding.len > 0)
         rc = cw_text_encoding_new(config->encoding, &scrape->encoding, err);
+    if (rc == 0 && config->decompression.format.len > 0)
+        rc = cw_unpack_format(config->decompression.format, &scrape->unpack_format, err);
     return rc;
 }
 

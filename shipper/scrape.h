@@ -5,6 +5,7 @@
  */
 #ifndef CW_SHIPPER_SCRAPE_H
 #define CW_SHIPPER_SCRAPE_H
+#include "common/base/codec.h"
 #include "shipper/pipelines.h"
 #include "shipper/relabel.h"
 #include "shipper/shipper_config.h"
@@ -13,8 +14,9 @@
 struct cw_scrape {
     const struct cw_scrape_config *config;
     struct cw_relabel *relabel;
-    struct cw_stages *stages;             /* what its lines go through; NULL: none */
-    struct cw_text_encoding *encoding;    /* of its files; NULL: as they are */
+    struct cw_stages *stages;          /* what its lines go through; NULL: none */
+    struct cw_text_encoding *encoding; /* of its files; NULL: as they are */
+    enum cw_codec unpack_format;       /* of its compressed files; NONE: as their first bytes say */
     const struct cw_pipelines *pipelines; /* that a container may ask for; borrowed */
     const char *host; /* this machine's name: targets with another __host__ are not read here */
 };

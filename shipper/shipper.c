@@ -56,6 +56,7 @@ struct cw_shipper {
     const struct cw_shipper_args *args;
     enum shipper_state state;
     int exit_status;
+    bool ends; /* by itself, when all is read and delivered */
     uv_loop_t loop;
     uv_timer_t tick, poll, rescan, save, work, stop_grace;
     uv_signal_t sigterm, sigint, sighup;
@@ -147,6 +148,11 @@ static uint64_t look_wait_ms(const struct cw_shipper *sh)
 static void once_done(struct cw_shipper *sh)
 {
     uint64_t nrefused = cw_outputs_refused(sh->outputs);
+    size_t nleft = cw_sources_left_out(sh->sources);
+    if (nleft > 0) {
+        cw_log_error("not all could be read: %zu files or folders (see the warnings above)", nleft);
+        sh->exit_status = 1;
+    }
     if (nrefused > 0) {
         cw_log_error("not all could be delivered: %" PRIu64 " refused for good; they are in %s",
                      nrefused, sh->state_dir.refused_path);
@@ -157,14 +163,14 @@ static void once_done(struct cw_shipper *sh)
 
 static void once_check(struct cw_shipper *sh)
 {
-    if (!sh->args->once || sh->scan_due || !cw_sources_goal_reached(sh->sources))
+    if (!sh->ends || sh->scan_due || !cw_sources_goal_reached(sh->sources))
         return;
     if (!cw_discoveries_listed(sh->discoveries))
         return;
     if (!cw_receivers_done(sh->receivers))
         return;
     if (!sh->inputs_ended) { /* look once more at what they have written */
-        sh->inputs_ended = sh->scan_due = true;
+        sh->inputs_ended = sh->scan_due = sh->host.hurry = true;
         work_soon(sh, 0);
         return;
     }
@@ -685,6 +691,7 @@ int cw_shipper_new(const struct cw_shipper_config *config, const struct cw_shipp
     struct cw_shipper *sh = cw_mem_new(sizeof *sh);
     sh->config = config;
     sh->args = args;
+    sh->ends = args->once || cw_shipper_config_ends(config);
     sh->state_dir.lock_fd = -1;
     sh->metrics = cw_metrics_new(cw_shipper_metric_defs, CW_M_SHIPPER_N);
     int rc = args->dry_run ? 0 : cw_state_dir_open(config->positions_file.ptr, &sh->state_dir, err);

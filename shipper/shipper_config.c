@@ -11,6 +11,7 @@
 #include "shipper/pipelines.h"
 #include "shipper/subcommands.h"
 #include "shipper/text_encoding.h"
+#include "shipper/unpack.h"
 
 #define DOCKER_SOCKET "/var/run/docker.sock"
 #define PUSH_PATH "/loki/api/v1/push"
@@ -44,6 +45,13 @@ static int encoding_check(const void *value, struct cw_err *err)
     int rc = name.len > 0 ? cw_text_encoding_new(name, &encoding, err) : 0;
     cw_text_encoding_free(&encoding);
     return rc;
+}
+
+static int unpack_format_check(const void *value, struct cw_err *err)
+{
+    struct cw_str name = *(const struct cw_str *)value;
+    enum cw_codec codec;
+    return name.len > 0 ? cw_unpack_format(name, &codec, err) : 0;
 }
 
 /* Without rules nothing else could say which files. */
@@ -277,15 +285,16 @@ static const struct cw_key_def scrape_keys[] = {
     REFUSED("entry_parser", "write pipeline_stages: [docker: {}] or [cri: {}]"),
     {"decompression.enabled", CW_KEY_BOOL, ROW(cw_scrape_config, decompression.enabled),
      .def = "false",
-     .doc =
-         "Read compressed files too (.gz, .zst, .bz2, .xz, told by their first bytes). A log that "
-         "was rotated and compressed before it was read needs no such key: it is read on where "
-         "it was."},
+     .doc = "Read compressed files too (gzip, zstd, bzip2, xz, told by their first bytes, whatever "
+            "their names). A log that was rotated and compressed before it was read needs no such "
+            "key: it is read on where it was."},
     {"decompression.initial_delay", CW_KEY_DURATION,
      ROW(cw_scrape_config, decompression.initial_delay_ns), .def = "0", .min = "0", .max = "24h",
      .doc = "Only when they were not written for so long."},
     {"decompression.format", CW_KEY_STRING, ROW(cw_scrape_config, decompression.format),
-     .doc = "Without meaning: a file's first bytes say it."},
+     .check = unpack_format_check,
+     .doc = "gz, z (zlib), bz2, zst or xz. A file's first bytes say what it is; those of zlib "
+            "could be a text's too, and are asked only with z here."},
     {"encoding", CW_KEY_STRING, ROW(cw_scrape_config, encoding), .check = encoding_check,
      .doc = "What the files are written in, by its IANA name (utf-16le, windows-1252, gbk, "
             "shift_jis, ...): lines are sent as UTF-8. What the encoding does not have becomes "
@@ -419,7 +428,9 @@ static const struct cw_flag_def run_flags[] = {
     {"once", 0, CW_KEY_BOOL, ARG(once), .def = "false",
      .doc = "Read all files to their ends, deliver, and exit. A last line without a newline is "
             "delivered when it has not grown for half a second; what is appended to it later is "
-            "a line of its own. The exit status is 1 when a server refused a line for good."},
+            "a line of its own. The exit status is 1 when a server refused a line for good, and "
+            "when a file could not be read: it may not be, is damaged, or is a PATH that is not "
+            "there."},
     {"dry-run", 0, CW_KEY_BOOL, ARG(dry_run), .def = "false",
      .doc = "Print entries to stdout instead of pushing them, and remember nothing."},
     {"inspect", 0, CW_KEY_BOOL, ARG(inspect), .def = "false",
@@ -434,8 +445,8 @@ static const struct cw_flag_group run_group = CW_FLAG_GROUP("Running", run_flags
 static const struct cw_flag_group *const flag_groups[] = {&file_group, &short_group, &run_group,
                                                           NULL};
 static const struct cw_exit_def exits[] = {
-    {0, "Stopped by SIGTERM or SIGINT, or done (--once, --check)."},
-    {1, "It could not start, or --once could not deliver all."},
+    {0, "Stopped by SIGTERM or SIGINT, or done (--once, --check, the end of standard input)."},
+    {1, "It could not start, or --once could not read or deliver all."},
     {2, "Wrong usage or configuration."},
     {0, NULL},
 };
@@ -459,7 +470,10 @@ const struct cw_command_def cw_shipper_command = {
            "in place (logrotate's copytruncate) is read in its copy beside it; for that, logrotate "
            "needs delaycompress where it compresses.\n\n"
            "With --push, each PATH is a file, a folder (all files in it) or a pattern: * ? [a-z] "
-           "{a,b} and ** for any folders; - is standard input.",
+           "{a,b} and ** for any folders; - is standard input. A compressed file (gzip, zstd, "
+           "bzip2, xz) is read if it is named itself; in folders and patterns they are left out, "
+           "as logs that were rotated. Where standard input is all there is to read, the shipper "
+           "delivers it to its end and exits.",
     .groups = flag_groups,
     .style = CW_FLAGS_ONE_DASH,
     .commands = cw_shipper_subcommand_defs,
@@ -597,11 +611,13 @@ static struct cw_str push_url(struct cw_str url, struct cw_arena *arena)
     return cw_arena_printf(arena, "%.*s" PUSH_PATH, (int)(url.len - (slash >= 0)), url.ptr);
 }
 
-/* A file that exists is meant as it is, a folder with all in it, anything else is a pattern. */
-static struct cw_str path_pattern(struct cw_str path, struct cw_arena *arena)
+/* A file that exists is meant as it is, a folder with all in it, anything else is a pattern, if it looks so. */
+static struct cw_str path_pattern(struct cw_str path, struct cw_arena *arena, bool *named)
 {
-    struct stat st;
-    if (stat(path.ptr, &st) < 0)
+    struct stat st = {0};
+    bool there = stat(path.ptr, &st) == 0;
+    *named = there ? !S_ISDIR(st.st_mode) : strpbrk(path.ptr, "*?[{") == NULL;
+    if (!there)
         return path;
     struct cw_buf text;
     cw_buf_init(&text, 2 * CW_GLOB_PATTERN_BYTES);
@@ -653,6 +669,32 @@ int cw_shipper_config_of_state(const struct cw_shipper_args *args, struct cw_are
     return cw_shipper_config_load(args, arena, out, err);
 }
 
+/* Add a file or pattern with the labels of the command line. */
+static int file_add(struct cw_scrape_config *scrape, const struct cw_config_map *labels,
+                    struct cw_str pattern, struct cw_arena *arena, struct cw_err *err)
+{
+    struct cw_static_config *files = scrape->static_configs.items;
+    struct cw_static_config *file = &files[scrape->static_configs.n++];
+    struct cw_config_pair *pairs = CW_ARENA_ARRAY(arena, struct cw_config_pair, labels->n + 1);
+    for (size_t k = 0; k < labels->n; k++)
+        pairs[k] = labels->items[k];
+    pairs[labels->n] = (struct cw_config_pair){CW_STR("__path__"), pattern};
+    file->labels = (struct cw_config_map){pairs, labels->n + 1};
+    return cw_static_labels_check(&file->labels, err);
+}
+
+static int docker_add(const struct cw_shipper_args *args, struct cw_arena *arena,
+                      struct cw_scrape_config *scrape, struct cw_err *err)
+{
+    struct cw_docker_sd_config *docker = CW_ARENA_NEW(arena, struct cw_docker_sd_config);
+    cw_schema_defaults(&cw_docker_sd_table, arena, docker);
+    docker->host = cw_str_find(args->docker, CW_STR("://")) >= 0
+                       ? args->docker
+                       : cw_arena_printf(arena, "unix://%s", args->docker.ptr);
+    scrape->docker_sd_configs = (struct cw_config_tables){docker, 1};
+    return cw_docker_host_check(&docker->host, err);
+}
+
 int cw_shipper_config_from_args(const struct cw_shipper_args *args, const struct cw_str *paths,
                                 size_t npaths, struct cw_arena *arena,
                                 struct cw_shipper_config *out, struct cw_err *err)
@@ -664,40 +706,45 @@ int cw_shipper_config_from_args(const struct cw_shipper_args *args, const struct
     int rc = push_client_set(args, arena, out, err);
     if (rc == 0)
         rc = cw_labels_map_check(&args->labels, err);
-    if (rc < 0)
-        return rc;
-    struct cw_scrape_config *scrape = CW_ARENA_NEW(arena, struct cw_scrape_config);
-    struct cw_static_config *files = CW_ARENA_ARRAY(arena, struct cw_static_config, npaths + 1);
-    size_t nfiles = 0;
-    for (size_t i = 0; i < npaths; i++) {
+    /* Files that are named, which are read compressed too, and all else. */
+    struct cw_scrape_config *scrapes = CW_ARENA_ARRAY(arena, struct cw_scrape_config, 2);
+    for (size_t i = 0; i < 2; i++)
+        scrapes[i] = (struct cw_scrape_config){
+            .static_configs = {CW_ARENA_ARRAY(arena, struct cw_static_config, npaths + 1), 0},
+            .named = i == 0,
+            .decompression.enabled = i == 0};
+    for (size_t i = 0; i < npaths && rc == 0; i++) {
+        bool named;
         if (cw_str_eqz(paths[i], "-")) {
-            scrape->standard_input = (struct cw_stdin_config){true, args->labels};
+            scrapes[1].standard_input = (struct cw_stdin_config){true, args->labels};
             continue;
         }
-        size_t n = args->labels.n;
-        struct cw_config_pair *pairs = CW_ARENA_ARRAY(arena, struct cw_config_pair, n + 1);
-        for (size_t k = 0; k < n; k++)
-            pairs[k] = args->labels.items[k];
-        pairs[n] = (struct cw_config_pair){CW_STR("__path__"), path_pattern(paths[i], arena)};
-        files[nfiles].labels = (struct cw_config_map){pairs, n + 1};
-        rc = cw_static_labels_check(&files[nfiles++].labels, err);
-        if (rc < 0)
-            return rc;
+        struct cw_str pattern = path_pattern(paths[i], arena, &named);
+        rc = file_add(&scrapes[!named], &args->labels, pattern, arena, err);
     }
-    scrape->static_configs = (struct cw_config_tables){files, nfiles};
-    if (args->docker.len > 0) {
-        struct cw_docker_sd_config *docker = CW_ARENA_NEW(arena, struct cw_docker_sd_config);
-        cw_schema_defaults(&cw_docker_sd_table, arena, docker);
-        docker->host = cw_str_find(args->docker, CW_STR("://")) >= 0
-                           ? args->docker
-                           : cw_arena_printf(arena, "unix://%s", args->docker.ptr);
-        rc = cw_docker_host_check(&docker->host, err);
-        if (rc < 0)
-            return rc;
-        scrape->docker_sd_configs = (struct cw_config_tables){docker, 1};
+    if (rc == 0 && args->docker.len > 0) {
+        rc = docker_add(args, arena, &scrapes[1], err);
         if (out->clients.n > 0)
             ((struct cw_client_config *)out->clients.items)->external_labels = args->labels;
     }
-    out->scrape_configs = (struct cw_config_tables){scrape, 1};
-    return 0;
+    out->scrape_configs = (struct cw_config_tables){scrapes, 2};
+    return rc;
+}
+
+bool cw_shipper_config_ends(const struct cw_shipper_config *config)
+{
+    const struct cw_scrape_config *scrapes = config->scrape_configs.items;
+    bool any = false;
+    for (size_t i = 0; i < config->scrape_configs.n; i++) {
+        const struct cw_scrape_config *s = &scrapes[i];
+        size_t ndiscoveries = s->static_configs.n + s->file_sd_configs.n + s->docker_sd_configs.n +
+                              s->kubernetes_sd_configs.n + s->pod_logs_configs.n;
+        bool receives = s->journal.seen || s->syslog.seen || s->loki_push_api.seen ||
+                        s->gelf.seen || s->forward.seen || s->lines.seen || s->fifo.seen ||
+                        s->exec.seen;
+        if (ndiscoveries > 0 || receives)
+            return false;
+        any |= s->standard_input.seen;
+    }
+    return any;
 }

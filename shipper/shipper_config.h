@@ -50,6 +50,7 @@ struct cw_scrape_config {
         int64_t initial_delay_ns;
         struct cw_str format;
     } decompression;
+    bool named; /* files of the command line that are no patterns: each is to be there */
     struct cw_str encoding; /* cw_text_encoding_new() knows it; empty: none */
     /* receivers; each is there if it was seen */
     struct cw_journal_config journal;
@@ -101,6 +102,8 @@ int cw_client_selector_parse(struct cw_str text, struct cw_query **out,
 /* Read and check a file; every problem goes to stderr, warnings too. */
 int cw_shipper_config_load(const struct cw_shipper_args *args, struct cw_arena *arena,
                            struct cw_shipper_config *out, struct cw_err *err) CW_MUST_USE;
+/* Whether all that is read is standard input, which ends. */
+bool cw_shipper_config_ends(const struct cw_shipper_config *config);
 /* By either of its two keys. */
 enum cw_long_lines cw_limits_long_lines(const struct cw_limits_config *limits);
 /* How a client without a name is called: its URL's host, and its number if it is not the first. */

@@ -87,11 +87,12 @@ struct cw_source {
     uint64_t copy_ino; /* a file on its device that a scan found to be a copy of it; 0: none */
     bool
         rotated; /* it went on in a copy, or took a log's place: the next scan looks for others that came meanwhile */
-    bool touched;  /* the kernel told of it since it was last looked at */
-    bool active;   /* in the table's list of those with something to read */
-    bool polled;   /* in its list of those of which the kernel does not tell */
-    bool asleep;   /* closed though it is wanted: the kernel tells when it is written */
-    bool unpacked; /* all of its compressed file was read, and that is closed */
+    bool touched;         /* the kernel told of it since it was last looked at */
+    bool active;          /* in the table's list of those with something to read */
+    bool polled;          /* in its list of those of which the kernel does not tell */
+    bool asleep;          /* closed though it is wanted: the kernel tells when it is written */
+    uint64_t unpack_told; /* its size and 1 when its wait was told; 0: it was not */
+    bool unpacked;        /* all of its compressed file was read, and that is closed */
     /* Its file is deleted but open, and its identity that of the compressed file with the same text. */
     bool joined;
     int64_t

@@ -526,7 +526,12 @@ bool cw_sources_goal_reached(const struct cw_sources *sources)
             return false;
     }
     return sources->scanned && !sources->unsaved && !sources->deferred &&
-           sources->unpacking == NULL;
+           sources->unpacking == NULL && sources->nresting == 0;
+}
+
+size_t cw_sources_left_out(const struct cw_sources *sources)
+{
+    return sources->nleft_out + sources->nmissing + sources->ndamaged;
 }
 
 void cw_sources_drain(struct cw_sources *sources)

@@ -45,7 +45,9 @@ struct cw_target {
     enum cw_source_format format;
     bool unpack; /* compressed files that match are read, when they were not written for so long */
     int64_t unpack_delay_ns;
-    bool add_filename; /* Docker's own files are nobody's business */
+    enum cw_codec unpack_format; /* cw_unpack_codec_of() */
+    bool named;                  /* one file, which is missed if it is not there */
+    bool add_filename;           /* Docker's own files are nobody's business */
 };
 
 /* A client, for one tenant: each has a row in every source's ledger. */
@@ -120,7 +122,9 @@ struct cw_sources {
     size_t nopen, sleep_hand;
     bool short_of_room;          /* told */
     struct cw_source *unpacking; /* one at a time: a decoder takes memory */
-    uint64_t unpack_told;        /* its size when its wait was told */
+    bool turn_wanted;            /* another waits for its turn */
+    size_t nresting;             /* that gave theirs to others (cw_unpack_rest()) */
+    int64_t rest_looked_ns;
     uint64_t scan_number;
     struct cw_source **index, **by_path; /* open addressing over inode, paths; may be NULL */
     size_t index_size, nindexed, by_path_size, npaths;
@@ -137,6 +141,9 @@ struct cw_sources {
     uint64_t own_dev[2], own_ino[2]; /* where our own stdout and stderr go */
     char **unreadable;               /* paths told once */
     size_t nunreadable;
+    size_t nleft_out; /* by the last scan: what could not be read */
+    size_t nmissing;  /* targets' named files at the first scan */
+    size_t ndamaged;  /* compressed files, some of whose text is lost */
 };
 
 struct cw_sources *cw_sources_new(const struct cw_sources_options *options);
@@ -196,6 +203,8 @@ int cw_sources_tallies_restore(struct cw_sources *sources, struct cw_str bytes,
                                struct cw_err *err) CW_MUST_USE;
 /* Whether the file would say something new. */
 bool cw_sources_dirty(const struct cw_sources *sources);
+/* What a target was to have and was not read, of which was told: files that may not be read, are not there, or are damaged. */
+size_t cw_sources_left_out(const struct cw_sources *sources);
 /* With `once`: all that was there when it was found is settled. */
 bool cw_sources_goal_reached(const struct cw_sources *sources);
 /* The shipper is to stop: what is in open files now is the goal. */

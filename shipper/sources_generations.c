@@ -544,7 +544,8 @@ static void packed_ask(struct look *look, const struct packed *packed)
             waits(&question, true);
         return;
     }
-    int rc = cw_tail_open_packed(&question.tail, packed->path, sources->options.unpack_folder, err);
+    int rc = cw_tail_open_packed(&question.tail, packed->path, CW_CODEC_NONE,
+                                 sources->options.unpack_folder, err);
     if (rc == 0)
         answer(&question);
     else if (question.young && (rc == CW_E_NOT_FOUND || rc == CW_E_INVALID))

@@ -16,47 +16,102 @@
 #include "shipper/shipper_metrics.h"
 #include "shipper/sources_priv.h"
 
-void cw_sources_damage_tell(const struct cw_sources *sources, const struct cw_tail *tail,
+/* How often files that wait for their writers are looked at. */
+#define REST_LOOK_NS (200 * CW_NS_PER_MS)
+
+void cw_sources_damage_tell(struct cw_sources *sources, const struct cw_tail *tail,
                             const char *path, const struct cw_err *err)
 {
+    sources->ndamaged++;
     cw_metrics_add(sources->options.metrics, CW_M_PACKED_DAMAGED, 1);
     cw_log_warn("%s is damaged, what follows its first %" PRIu64 " bytes of text is lost: %s", path,
                 tail->size, err->text);
 }
 
-int cw_sources_tail_open(struct cw_sources *sources, struct cw_tail *tail, const char *path,
-                         struct cw_err *err)
+bool cw_sources_is_packed(const struct cw_target *target, const char *path)
 {
-    if (!cw_unpack_is_packed(path))
+    if (target == NULL || !target->unpack)
+        return cw_unpack_is_packed(path);
+    return cw_unpack_codec_of(path, target->unpack_format) != CW_CODEC_NONE;
+}
+
+int cw_sources_tail_open(struct cw_sources *sources, const struct cw_target *target,
+                         struct cw_tail *tail, const char *path, struct cw_err *err)
+{
+    if (!cw_sources_is_packed(target, path))
         return cw_tail_open(tail, path, err);
     *tail = (struct cw_tail){.fd = -1};
     sources->deferred |= sources->unpacking != NULL;
+    sources->turn_wanted |= sources->unpacking != NULL;
     if (sources->options.unpack_folder == NULL || sources->unpacking != NULL)
         return cw_err_set(err, CW_E_NOT_FOUND, "%s is unpacked later", path);
-    int rc = cw_tail_open_packed(tail, path, sources->options.unpack_folder, err);
+    enum cw_codec format = target != NULL && target->unpack ? target->unpack_format : CW_CODEC_NONE;
+    int rc = cw_tail_open_packed(tail, path, format, sources->options.unpack_folder, err);
     if (rc == 0 && cw_unpack_state(tail->unpack) == CW_UNPACK_DAMAGED)
         cw_sources_damage_tell(sources, tail, path, err);
     return rc;
 }
 
-bool cw_sources_unpack(struct cw_sources *sources, int64_t now_ns)
+/* What is waited for is told once, a disk that is full each time when some more was written. */
+static void wait_tell(struct cw_source *source, const struct cw_err *err)
 {
-    struct cw_source *source = sources->unpacking;
+    uint64_t now = source->tail.size + 1;
+    if (source->unpack_told == 0 && err->code == CW_E_CORRUPT)
+        cw_log_info("%s is not read to its end yet: %s; it may still be written, until it was not "
+                    "for 60 s",
+                    source->path_now, err->text);
+    else if (source->unpack_told != now && err->code != CW_E_CORRUPT)
+        cw_log_warn("%s waits: %s", source->path_now, err->text);
+    source->unpack_told = now;
+}
+
+static enum cw_unpack_state source_unpack(struct cw_sources *sources, struct cw_source *source,
+                                          int64_t now_ns)
+{
     struct cw_err err = {0};
-    if (source == NULL)
-        return false;
     enum cw_unpack_state state =
         cw_unpack_step(source->tail.unpack, cw_source_position(source), now_ns, &err);
     cw_sources_touch(sources, source);
-    if (state == CW_UNPACK_DAMAGED) {
+    if (state == CW_UNPACK_DAMAGED)
         cw_sources_damage_tell(sources, &source->tail, source->path_now, &err);
-    } else if (err.code != 0 && source->tail.size != sources->unpack_told) {
-        cw_log_warn("%s waits: %s", source->path_now, err.text);
-        sources->unpack_told = source->tail.size;
+    else if (state == CW_UNPACK_WAITING && err.code != 0)
+        wait_tell(source, &err);
+    return state;
+}
+
+/* Files whose turn another has got: which have more to say, or no more. Their turn comes again while no other has it. */
+static void resting_look(struct cw_sources *sources, int64_t now_ns)
+{
+    if (sources->nresting == 0 || now_ns - sources->rest_looked_ns < REST_LOOK_NS)
+        return;
+    sources->rest_looked_ns = now_ns;
+    sources->nresting = 0;
+    for (size_t i = 0; i < sources->n; i++) {
+        struct cw_source *source = sources->items[i];
+        if (source->tail.fd < 0 || source->tail.unpack == NULL ||
+            !cw_unpack_rests(source->tail.unpack))
+            continue;
+        if (sources->unpacking == NULL && source_unpack(sources, source, now_ns) < CW_UNPACK_DONE &&
+            !cw_unpack_rests(source->tail.unpack))
+            sources->unpacking = source;
+        sources->nresting += cw_unpack_rests(source->tail.unpack);
     }
-    if (state >= CW_UNPACK_DONE) {
+}
+
+bool cw_sources_unpack(struct cw_sources *sources, int64_t now_ns)
+{
+    struct cw_source *source = sources->unpacking;
+    resting_look(sources, now_ns);
+    if (source == NULL)
+        return sources->unpacking != NULL;
+    enum cw_unpack_state state = source_unpack(sources, source, now_ns);
+    bool rests = state == CW_UNPACK_WAITING && (sources->turn_wanted || sources->next_due) &&
+                 cw_unpack_rest(source->tail.unpack);
+    sources->nresting += rests;
+    if (state >= CW_UNPACK_DONE || rests) {
         sources->unpacking = NULL;
         sources->deferred = true; /* it may be the turn of another */
+        sources->turn_wanted = false;
     }
     return state == CW_UNPACK_MORE;
 }
@@ -130,7 +185,8 @@ static void on_packed(void *arg, const char *path, const struct stat *st)
     if (written_ns(st) >= join->written_ns ||
         written_ns(st) + CW_NS_PER_S < join->source->tail.identity.birth_ns)
         return;
-    if (cw_tail_open_packed(&tail, path, join->sources->options.unpack_folder, &err) < 0) {
+    if (cw_tail_open_packed(&tail, path, CW_CODEC_NONE, join->sources->options.unpack_folder,
+                            &err) < 0) {
         cw_log_warn("%s", err.text);
         return;
     }

@@ -56,8 +56,10 @@ void cw_sources_polled_list(struct cw_sources *sources);
 void cw_sources_activate(struct cw_sources *sources, struct cw_source *source);
 void cw_sources_active_sweep(struct cw_sources *sources);
 /* Open a file to read it, unpacked if it is compressed and no other is unpacked now. */
-int cw_sources_tail_open(struct cw_sources *sources, struct cw_tail *tail, const char *path,
-                         struct cw_err *err) CW_MUST_USE;
+int cw_sources_tail_open(struct cw_sources *sources, const struct cw_target *target,
+                         struct cw_tail *tail, const char *path, struct cw_err *err) CW_MUST_USE;
+/* Whether the file is compressed: as its target says, else by its name and its first bytes. `target` may be NULL. */
+bool cw_sources_is_packed(const struct cw_target *target, const char *path);
 /* Find the compressed copy of what a truncated log held, born later than that; *identity is its, with the prefix of its text. */
 bool cw_sources_packed_copy(struct cw_sources *sources, const struct cw_source *source,
                             int64_t born_after_ns, char *path, size_t size,
@@ -77,7 +79,7 @@ void cw_sources_generations_looked(struct cw_sources *sources, int64_t now_ns);
 /* Whether the file at that path might be taken for one that nobody has met, if no source had it. */
 bool cw_sources_generation_recent(const struct cw_sources *sources, const char *path);
 /* Of a compressed file: what follows is lost. */
-void cw_sources_damage_tell(const struct cw_sources *sources, const struct cw_tail *tail,
+void cw_sources_damage_tell(struct cw_sources *sources, const struct cw_tail *tail,
                             const char *path, const struct cw_err *err);
 /* Whether the text of the tail begins as the source's file did. */
 bool cw_sources_text_is_of(const struct cw_tail *tail, const struct cw_source *source);

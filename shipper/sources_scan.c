@@ -113,7 +113,7 @@ void cw_sources_wake(struct cw_sources *sources, struct cw_source *source, int64
     struct cw_tail tail;
     struct cw_err err;
     if (!cw_sources_room(sources) ||
-        cw_sources_tail_open(sources, &tail, source->path_now, &err) < 0)
+        cw_sources_tail_open(sources, NULL, &tail, source->path_now, &err) < 0)
         return; /* the next scan finds it: its size is another, or its name */
     if (cw_file_identity_same_inode(&source->tail.identity, &tail.identity))
         source_reopen(&scan, source, &tail, source->path_now);
@@ -208,6 +208,16 @@ static void truncation_check(struct cw_sources *sources, struct cw_source *sourc
         cw_sources_touch(sources, source);
 }
 
+/* Whether an empty file will be a compressed one: its first bytes are not there yet that say it. */
+static bool packed_to_be(struct scan *scan, const char *path, const struct stat *st)
+{
+    if (scan->target->unpack_format == CW_CODEC_NONE && cw_unpack_stem(cw_str_of(path)).len == 0)
+        return false;
+    bool young = scan->now_ns - st->st_mtim.tv_sec * CW_NS_PER_S < CW_UNPACK_CUT_NS;
+    scan->sources->deferred |= young && !scan->sources->options.once;
+    return true;
+}
+
 /* A file at `path` that belongs to scan->target, known to people as `named`. */
 static void file_found(struct scan *scan, const char *path, const char *named)
 {
@@ -218,8 +228,7 @@ static void file_found(struct scan *scan, const char *path, const char *named)
         !S_ISREG(st.st_mode) ||
         (sources->options.only_public && !spool && !cw_sources_is_public(path)))
         return;
-    bool packed = cw_unpack_is_packed(path);
-    if (packed && !scan->target->unpack)
+    if (!scan->target->unpack && cw_unpack_is_packed(path))
         return; /* no text; if it is a log's generation, its source is found from there */
     for (int i = 0; i < 2; i++)
         if (st.st_ino == sources->own_ino[i] && st.st_dev == sources->own_dev[i] && st.st_ino != 0)
@@ -241,13 +250,17 @@ static void file_found(struct scan *scan, const char *path, const char *named)
             path_now_set(sources, source, path);
         source->scan_number = sources->scan_number;
         source->wanted |= strcmp(path, named) == 0;
-        if ((uint64_t)st.st_size != source->tail.size && !packed)
+        bool unpacks = source->tail.unpack != NULL || source->joined;
+        if ((uint64_t)st.st_size != source->tail.size && !unpacks)
             cw_sources_touch(sources, source); /* events of the kernel may have been lost */
         truncation_check(sources, source, st.st_mtim.tv_sec * CW_NS_PER_S + st.st_mtim.tv_nsec);
         return;
     }
     struct cw_tail tail;
     struct cw_err err;
+    if (scan->target->unpack && st.st_size == 0 && packed_to_be(scan, path, &st))
+        return;
+    bool packed = cw_sources_is_packed(scan->target, path);
     if (!cw_sources_room(sources)) {
         for (size_t at = SIZE_MAX;
              (source = cw_sources_index_next(sources, st.st_ino, &at)) != NULL;)
@@ -260,7 +273,7 @@ static void file_found(struct scan *scan, const char *path, const char *named)
         sources->deferred = true; /* it may still be written */
         return;
     }
-    if (cw_sources_tail_open(sources, &tail, path, &err) < 0) {
+    if (cw_sources_tail_open(sources, scan->target, &tail, path, &err) < 0) {
         if (err.code != CW_E_NOT_FOUND)
             unreadable_tell(scan, path, err.text);
         return;
@@ -495,7 +508,7 @@ static bool source_missing(struct scan *scan, struct cw_source *source)
     if (path[0] == '\0' || target == NULL || stat(path, &st) < 0)
         return true;
     uint64_t size = (uint64_t)st.st_size, position = cw_source_position(source);
-    bool packed = cw_unpack_is_packed(path);
+    bool packed = cw_sources_is_packed(target, path);
     if (packed && source->unpacked) {
         path_now_set(sources, source, path);
         return cw_sources_generation_recent(sources, path) || !cw_source_forgettable(source);
@@ -507,7 +520,7 @@ static bool source_missing(struct scan *scan, struct cw_source *source)
     }
     struct cw_tail tail;
     struct cw_err err;
-    if (!cw_sources_room(sources) || cw_sources_tail_open(sources, &tail, path, &err) < 0)
+    if (!cw_sources_room(sources) || cw_sources_tail_open(sources, target, &tail, path, &err) < 0)
         return true;
     if (!cw_file_identity_same_inode(&source->tail.identity, &tail.identity)) {
         cw_tail_close(&tail); /* the inode was given to another file */
@@ -616,7 +629,7 @@ static void sources_reopen_in_place(struct scan *scan)
         if (scan->target == NULL ||
             !cw_file_identity_is_at(source->path_now, &source->tail.identity) ||
             !cw_sources_room(sources) ||
-            cw_sources_tail_open(sources, &tail, source->path_now, &err) < 0)
+            cw_sources_tail_open(sources, scan->target, &tail, source->path_now, &err) < 0)
             continue; /* the walk tells of what may not be read */
         if (cw_file_identity_same_inode(&source->tail.identity, &tail.identity))
             source_reopen(scan, source, &tail, source->path_now);
@@ -624,6 +637,18 @@ static void sources_reopen_in_place(struct scan *scan)
             cw_tail_close(&tail);
         if (source->changed)
             cw_sources_truncated(sources, source, scan->now_ns, scan->now_mono_ns);
+    }
+}
+
+/* The first scan met no file of the target. */
+static void missing_tell(struct scan *scan, bool unreadable)
+{
+    const struct cw_target *target = scan->target;
+    if (target->named && !unreadable) {
+        scan->sources->nmissing++;
+        cw_log_warn("%s is not there", target->path);
+    } else if (target->is_pattern && !target->named) {
+        cw_log_warn("no file matches %s", target->path);
     }
 }
 
@@ -649,9 +674,10 @@ void cw_sources_scan(struct cw_sources *sources, int64_t now_ns, int64_t now_mon
     for (size_t i = 0; i < sources->ntargets; i++) {
         scan.target = sources->targets[i];
         scan.nmatched = 0;
+        size_t nunreadable = scan.nunreadable;
         cw_glob_walk(scan.target->glob, &visitor);
-        if (scan.nmatched == 0 && !sources->scanned && scan.target->is_pattern)
-            cw_log_warn("no file matches %s", scan.target->path);
+        if (scan.nmatched == 0 && !sources->scanned)
+            missing_tell(&scan, scan.nunreadable > nunreadable);
     }
     if (sources->options.watch != NULL)
         cw_watch_dirs_end(sources->options.watch);
@@ -684,6 +710,7 @@ void cw_sources_scan(struct cw_sources *sources, int64_t now_ns, int64_t now_mon
     sources->n = kept;
     cw_sources_index_build(sources);
     sources->scanned = true;
+    sources->nleft_out = scan.nunreadable;
     cw_metrics_set(sources->options.metrics, CW_M_FILES, (int64_t)sources->nopen);
     cw_metrics_set(sources->options.metrics, CW_M_FILES_UNREADABLE, (int64_t)scan.nunreadable);
 }

@@ -36,13 +36,13 @@ int cw_tail_open(struct cw_tail *tail, const char *path, struct cw_err *err)
     return rc;
 }
 
-int cw_tail_open_packed(struct cw_tail *tail, const char *path, const char *folder,
-                        struct cw_err *err)
+int cw_tail_open_packed(struct cw_tail *tail, const char *path, enum cw_codec format,
+                        const char *folder, struct cw_err *err)
 {
     struct cw_file_identity packed;
     uint64_t packed_size;
     *tail = (struct cw_tail){.fd = -1};
-    int rc = cw_unpack_open(path, folder, &tail->unpack, err);
+    int rc = cw_unpack_open(path, format, folder, &tail->unpack, err);
     if (rc < 0)
         return rc;
     tail->fd = cw_unpack_fd(tail->unpack);

@@ -35,8 +35,8 @@ struct cw_tail {
 int cw_tail_open(struct cw_tail *tail, const char *path, struct cw_err *err) CW_MUST_USE;
 /* Of a compressed file (unpack.h): the identity is that of the compressed file, but with the prefix
  * of its text, as far as that is unpacked now. */
-int cw_tail_open_packed(struct cw_tail *tail, const char *path, const char *folder,
-                        struct cw_err *err) CW_MUST_USE;
+int cw_tail_open_packed(struct cw_tail *tail, const char *path, enum cw_codec format,
+                        const char *folder, struct cw_err *err) CW_MUST_USE;
 /* Whether its size is not what it will be, though nobody writes it. */
 bool cw_tail_unpacking(const struct cw_tail *tail);
 void cw_tail_close(struct cw_tail *tail);

@@ -132,6 +132,8 @@ static int target_make(const struct cw_targets *targets, const struct cw_found *
         target->encoding = targets->scrape->encoding;
         target->unpack = targets->scrape->config->decompression.enabled;
         target->unpack_delay_ns = targets->scrape->config->decompression.initial_delay_ns;
+        target->unpack_format = targets->scrape->unpack_format;
+        target->named = targets->scrape->config->named;
         rc = files_set(target, found, &first, err);
         if (rc == 0)
             rc = cw_found_stages(targets->scrape, found, &target->stages, err);

@@ -21,7 +21,10 @@ struct cw_unpack {
     enum cw_unpack_state state;
     uint64_t in_off, size, holed; /* read of the packed file; unpacked; taken back from the disk */
     size_t unwritten;             /* bytes of `out` that the disk had no room for */
-    struct cw_str rest;           /* of `in`, not decoded yet */
+    uint64_t again;               /* bytes to come that are written already */
+    bool cut;                     /* it waits at an end in the middle */
+    enum cw_codec codec;
+    struct cw_str rest; /* of `in`, not decoded yet */
     char *in, *out;
 };
 
@@ -30,16 +33,39 @@ struct cw_str cw_unpack_stem(struct cw_str name)
     static const struct cw_str ends[] = {CW_STR(".gz"), CW_STR(".zst"), CW_STR(".bz2"),
                                          CW_STR(".xz")};
     for (size_t i = 0; i < CW_COUNT(ends); i++)
-        if (cw_str_ends(name, ends[i]) && name.len > ends[i].len)
+        if (name.len > ends[i].len && cw_str_ends(name, ends[i]))
             return cw_str_sub(name, 0, name.len - ends[i].len);
     return CW_STR_NONE;
 }
 
-static enum cw_codec codec_of(int fd)
+int cw_unpack_format(struct cw_str name, enum cw_codec *out, struct cw_err *err)
+{
+    static const struct {
+        const char *name;
+        enum cw_codec codec;
+    } formats[] = {{"gz", CW_CODEC_GZIP},
+                   {"z", CW_CODEC_DEFLATE},
+                   {"bz2", CW_CODEC_BZIP2},
+                   {"zst", CW_CODEC_ZSTD},
+                   {"xz", CW_CODEC_XZ}};
+    for (size_t i = 0; i < CW_COUNT(formats); i++)
+        if (cw_str_eqz(name, formats[i].name)) {
+            *out = formats[i].codec;
+            return 0;
+        }
+    return cw_err_set(err, CW_E_INVALID, "\"%.*s\" is none of gz, z (zlib), bz2, zst and xz",
+                      CW_STR_ARG(name));
+}
+
+static enum cw_codec codec_of(int fd, enum cw_codec format)
 {
     char first[CW_DECODER_MAGIC_BYTES];
     ssize_t got = pread(fd, first, sizeof first, 0);
-    return got > 0 ? cw_decoder_codec_of(cw_str_make(first, (size_t)got)) : CW_CODEC_NONE;
+    struct cw_str bytes = cw_str_make(first, got > 0 ? (size_t)got : 0);
+    enum cw_codec codec = cw_decoder_codec_of(bytes);
+    if (codec == CW_CODEC_NONE && format == CW_CODEC_DEFLATE && cw_decoder_may_be_zlib(bytes))
+        codec = CW_CODEC_DEFLATE;
+    return codec;
 }
 
 static int packed_open(const char *path)
@@ -47,15 +73,19 @@ static int packed_open(const char *path)
     return open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 }
 
-bool cw_unpack_is_packed(const char *path)
+enum cw_codec cw_unpack_codec_of(const char *path, enum cw_codec format)
 {
-    if (cw_unpack_stem(cw_str_of(path)).len == 0)
-        return false;
     int fd = packed_open(path);
-    bool packed = fd >= 0 && codec_of(fd) != CW_CODEC_NONE;
+    enum cw_codec codec = fd >= 0 ? codec_of(fd, format) : CW_CODEC_NONE;
     if (fd >= 0)
         close(fd);
-    return packed;
+    return codec;
+}
+
+bool cw_unpack_is_packed(const char *path)
+{
+    return cw_unpack_stem(cw_str_of(path)).len > 0 &&
+           cw_unpack_codec_of(path, CW_CODEC_NONE) != CW_CODEC_NONE;
 }
 
 static int nameless_file(const char *folder)
@@ -72,7 +102,15 @@ static int nameless_file(const char *folder)
     return fd;
 }
 
-int cw_unpack_open(const char *path, const char *folder, struct cw_unpack **out, struct cw_err *err)
+static void decoder_make(struct cw_unpack *unpack)
+{
+    unpack->in = cw_mem_new(IN_BYTES);
+    unpack->out = cw_mem_new(OUT_BYTES);
+    unpack->decoder = cw_decoder_new(unpack->codec);
+}
+
+int cw_unpack_open(const char *path, enum cw_codec format, const char *folder,
+                   struct cw_unpack **out, struct cw_err *err)
 {
     struct cw_unpack *unpack = cw_mem_new(sizeof *unpack);
     struct stat st;
@@ -86,14 +124,12 @@ int cw_unpack_open(const char *path, const char *folder, struct cw_unpack **out,
                                             : CW_E_IO,
                           errno, "open %s", path);
     else if (fstat(unpack->packed_fd, &st) < 0 || !S_ISREG(st.st_mode) ||
-             codec_of(unpack->packed_fd) == CW_CODEC_NONE)
+             (unpack->codec = codec_of(unpack->packed_fd, format)) == CW_CODEC_NONE)
         rc = cw_err_set(err, CW_E_INVALID, "%s is not compressed", path);
     else if ((unpack->fd = nameless_file(folder)) < 0)
         rc = cw_err_errno(err, CW_E_IO, errno, "a file to unpack %s, in %s", path, folder);
     if (rc == 0) {
-        unpack->in = cw_mem_new(IN_BYTES);
-        unpack->out = cw_mem_new(OUT_BYTES);
-        unpack->decoder = cw_decoder_new(codec_of(unpack->packed_fd));
+        decoder_make(unpack);
         if (cw_unpack_step(unpack, 0, cw_clock_now_ns(), err) == CW_UNPACK_DAMAGED &&
             unpack->size == 0)
             rc = cw_err_wrap(err, "%s", path);
@@ -177,22 +213,59 @@ static int packed_read(struct cw_unpack *unpack, struct cw_err *err)
     return (int)got;
 }
 
-static enum cw_unpack_state at_packed_end(const struct cw_unpack *unpack, int64_t now_ns,
-                                          struct cw_err *err)
+/* Of a file that ends in the middle. By the time of its last byte: what is only moved or renamed now is written no more. */
+static enum cw_unpack_state cut_state(struct cw_unpack *unpack, int64_t now_ns, struct cw_err *err)
 {
     struct stat st;
-    if (cw_decoder_at_end(unpack->decoder))
-        return CW_UNPACK_DONE;
-    if (fstat(unpack->packed_fd, &st) == 0 && st.st_nlink > 0 &&
-        now_ns - st.st_ctim.tv_sec * CW_NS_PER_S < CW_UNPACK_CUT_NS)
-        return CW_UNPACK_WAITING;
     cw_err_set(err, CW_E_CORRUPT, "it ends in the middle");
-    return CW_UNPACK_DAMAGED;
+    unpack->cut = true;
+    if (fstat(unpack->packed_fd, &st) < 0 || st.st_nlink == 0)
+        return CW_UNPACK_DAMAGED;
+    int64_t age_ns = now_ns - st.st_mtim.tv_sec * CW_NS_PER_S;
+    bool young = age_ns < CW_UNPACK_CUT_NS && age_ns > -CW_UNPACK_CUT_NS;
+    return young ? CW_UNPACK_WAITING : CW_UNPACK_DAMAGED;
+}
+
+bool cw_unpack_rests(const struct cw_unpack *unpack)
+{
+    return unpack->decoder == NULL && unpack->state == CW_UNPACK_WAITING;
+}
+
+bool cw_unpack_rest(struct cw_unpack *unpack)
+{
+    if (unpack->state != CW_UNPACK_WAITING || !unpack->cut)
+        return false;
+    decoder_drop(unpack);
+    return true;
+}
+
+/* More of the packed file is there than when it came to rest: from the beginning. */
+static bool rest_ends(struct cw_unpack *unpack)
+{
+    struct stat st;
+    if (fstat(unpack->packed_fd, &st) < 0 || (uint64_t)st.st_size <= unpack->in_off)
+        return false;
+    decoder_make(unpack);
+    unpack->in_off = 0;
+    unpack->rest = CW_STR_NONE;
+    unpack->again = unpack->size;
+    return true;
+}
+
+/* Take away what was written before a rest. */
+static void again_skip(struct cw_unpack *unpack)
+{
+    size_t skip = (size_t)CW_MIN(unpack->again, (uint64_t)unpack->unwritten);
+    unpack->again -= skip;
+    unpack->unwritten -= skip;
+    if (skip > 0)
+        memmove(unpack->out, unpack->out + skip, unpack->unwritten);
 }
 
 static enum cw_unpack_state step(struct cw_unpack *unpack, uint64_t settled, int64_t now_ns,
                                  struct cw_err *err)
 {
+    unpack->cut = false;
     for (size_t done = 0; done < STEP_BYTES;) {
         if (unpack->unwritten > 0 && text_append(unpack, settled, err) < 0)
             return CW_UNPACK_WAITING;
@@ -205,8 +278,10 @@ static enum cw_unpack_state step(struct cw_unpack *unpack, uint64_t settled, int
                            &unpack->unwritten, err) < 0)
             return CW_UNPACK_DAMAGED;
         if (got == 0 && unpack->unwritten == 0)
-            return at_packed_end(unpack, now_ns, err);
+            return cw_decoder_at_end(unpack->decoder) ? CW_UNPACK_DONE
+                                                      : cut_state(unpack, now_ns, err);
         done += unpack->unwritten + IN_BYTES / 16; /* also input that gives nothing takes time */
+        again_skip(unpack);
     }
     return CW_UNPACK_MORE;
 }
@@ -214,6 +289,10 @@ static enum cw_unpack_state step(struct cw_unpack *unpack, uint64_t settled, int
 enum cw_unpack_state cw_unpack_step(struct cw_unpack *unpack, uint64_t settled, int64_t now_ns,
                                     struct cw_err *err)
 {
+    if (cw_unpack_rests(unpack) && !rest_ends(unpack)) {
+        unpack->state = cut_state(unpack, now_ns, err);
+        return unpack->state;
+    }
     if (unpack->decoder == NULL)
         return unpack->state;
     uint64_t hole_end = CW_MIN(settled, unpack->size);

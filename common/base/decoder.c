@@ -4,6 +4,7 @@
 #include <limits.h>
 #include <lzma.h>
 #include <stdlib.h>
+#include <string.h>
 #include <zlib.h>
 #include <zstd.h>
 
@@ -12,7 +13,7 @@
 
 struct cw_decoder {
     enum cw_codec codec;
-    z_stream gzip;
+    z_stream gzip; /* or zlib */
     ZSTD_DCtx *zstd;
     bz_stream bzip2;
     lzma_stream xz;
@@ -25,6 +26,7 @@ struct cw_decoder *cw_decoder_new(enum cw_codec codec)
     decoder->codec = codec;
     switch (codec) {
     case CW_CODEC_GZIP: CW_ASSERT(inflateInit2(&decoder->gzip, 15 + 16) == Z_OK); break;
+    case CW_CODEC_DEFLATE: CW_ASSERT(inflateInit2(&decoder->gzip, 15) == Z_OK); break;
     case CW_CODEC_ZSTD:
         decoder->zstd = ZSTD_createDCtx();
         CW_ASSERT(decoder->zstd != NULL);
@@ -46,7 +48,7 @@ void cw_decoder_free(struct cw_decoder **handle)
     *handle = NULL;
     if (decoder == NULL)
         return;
-    if (decoder->codec == CW_CODEC_GZIP)
+    if (decoder->codec == CW_CODEC_GZIP || decoder->codec == CW_CODEC_DEFLATE)
         inflateEnd(&decoder->gzip);
     if (decoder->codec == CW_CODEC_BZIP2)
         BZ2_bzDecompressEnd(&decoder->bzip2);
@@ -76,7 +78,9 @@ static int run_gzip(struct cw_decoder *decoder, struct cw_str *in, char *out, si
     *written_out = give - z->avail_out;
     *in = cw_str_sub(*in, take - z->avail_in, in->len);
     if (rc != Z_OK && rc != Z_STREAM_END && rc != Z_BUF_ERROR)
-        return cw_err_set(err, CW_E_INVALID, "gzip: %s", z->msg != NULL ? z->msg : "broken data");
+        return cw_err_set(err, CW_E_INVALID, "%s: %s",
+                          decoder->codec == CW_CODEC_GZIP ? "gzip" : "zlib",
+                          z->msg != NULL ? z->msg : "broken data");
     decoder->at_end = rc == Z_STREAM_END;
     return 0;
 }
@@ -148,7 +152,8 @@ int cw_decoder_run(struct cw_decoder *decoder, struct cw_str *in, char *out, siz
         return 0;
     }
     switch (decoder->codec) {
-    case CW_CODEC_GZIP: return run_gzip(decoder, in, out, room, written_out, err);
+    case CW_CODEC_GZIP:
+    case CW_CODEC_DEFLATE: return run_gzip(decoder, in, out, room, written_out, err);
     case CW_CODEC_ZSTD: return run_zstd(decoder, in, out, room, written_out, err);
     case CW_CODEC_BZIP2: return run_bzip2(decoder, in, out, room, written_out, err);
     default: return run_xz(decoder, in, out, room, written_out, err);
@@ -162,12 +167,25 @@ enum cw_codec cw_decoder_codec_of(struct cw_str first)
         enum cw_codec codec;
     } magics[] = {{CW_STR("\x1f\x8b\x08"), CW_CODEC_GZIP},
                   {CW_STR("\x28\xb5\x2f\xfd"), CW_CODEC_ZSTD},
-                  {CW_STR("BZh"), CW_CODEC_BZIP2},
                   {CW_STR("\xfd"
                           "7zXZ\0"),
                    CW_CODEC_XZ}};
     for (size_t i = 0; i < CW_COUNT(magics); i++)
         if (cw_str_starts(first, magics[i].magic))
             return magics[i].codec;
-    return CW_CODEC_NONE;
+    /* Behind the size of its blocks the first one begins, or it has none: BZh alone may be a text. */
+    bool bzip2 = cw_str_starts(first, CW_STR("BZh")) && first.len >= CW_DECODER_MAGIC_BYTES &&
+                 first.ptr[3] >= '1' && first.ptr[3] <= '9' &&
+                 (memcmp(first.ptr + 4, "1A", 2) == 0 || memcmp(first.ptr + 4, "\x17\x72", 2) == 0);
+    return bzip2 ? CW_CODEC_BZIP2 : CW_CODEC_NONE;
+}
+
+bool cw_decoder_may_be_zlib(struct cw_str first)
+{
+    enum { DEFLATE = 8, WINDOW_MAX = 7, DICTIONARY = 0x20, CHECK = 31 };
+    if (first.len < 2)
+        return false;
+    unsigned method = (unsigned char)first.ptr[0], flags = (unsigned char)first.ptr[1];
+    return (method & 15) == DEFLATE && method >> 4 <= WINDOW_MAX && !(flags & DICTIONARY) &&
+           (method << 8 | flags) % CHECK == 0;
 }

@@ -1,6 +1,6 @@
 /*
  * decoder.h - decompress a stream of any length piece by piece: gzip (RFC 1952, any number of members), zstd (RFC 8878, any
- * number of frames), bzip2 and xz (any number of streams).
+ * number of frames), zlib (RFC 1950), bzip2 and xz (any number of streams).
  *
  * Ownership  A decoder belongs to its maker. Input is borrowed until the call returns.
  * Errors     CW_E_INVALID: the bytes are no such stream; what was written before is good.
@@ -22,7 +22,9 @@ struct cw_decoder;
 /* What a stream is, by its first bytes (CW_DECODER_MAGIC_BYTES are enough); NONE: none of those. */
 #define CW_DECODER_MAGIC_BYTES 6
 enum cw_codec cw_decoder_codec_of(struct cw_str first);
-/* GZIP, ZSTD, BZIP2 or XZ. */
+/* Whether it may be zlib's: two bytes say it, which a text may begin with too. */
+bool cw_decoder_may_be_zlib(struct cw_str first);
+/* GZIP, ZSTD, DEFLATE (zlib), BZIP2 or XZ. */
 struct cw_decoder *cw_decoder_new(enum cw_codec codec);
 /* NULL is fine. */
 void cw_decoder_free(struct cw_decoder **decoder);

@@ -115,7 +115,9 @@ static void man_keys(struct cw_buf *out, struct cw_docs_told *told,
         cw_buf_init(&term, 1000);
         cw_buf_init(&text, 10000);
         cw_buf_addf(&term, "%s%s", path, key->name);
-        if (key->kind == CW_KEY_IGNORED)
+        if (key->flags & CW_KEY_REFUSED)
+            cw_buf_addf(&text, "Not supported: %s", key->doc);
+        else if (key->kind == CW_KEY_IGNORED)
             cw_buf_addf(&text, "Accepted and ignored: %s", key->doc);
         else
             cw_buf_addf(&text, "(%s) %s", cw_value_kind_text(key->kind), key->doc);

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import threading
 import time
+import zlib
 
 import pytest
 
@@ -142,6 +143,75 @@ def test_files_that_are_only_ever_compressed(make_shipper, ingester, logs, tmp_p
         shipper.kill()
         shipper.start()
         time.sleep(3)
+
+
+def test_a_format_is_known_whatever_the_files_are_called(make_shipper, ingester, logs, tmp_path):
+    made = {"gz": gzip.compress, "z": zlib.compress}
+    want = []
+    for format, compress in made.items():
+        for name in ("app.log-20260101", "up.log." + format.upper(), "x." + format):
+            (logs / (format + "." + name)).write_bytes(compress(b"%s in %s\n" % (name.encode(), format.encode())))
+            want.append(b"%s in %s" % (name.encode(), format.encode()))
+    (logs / "z.text").write_text("no zlib\n")
+    jobs = ", ".join("{job_name: %s, decompression: {enabled: true, format: %s}, static_configs: [{labels: {job: s, __path__: %s/%s.*}}]}" % (f, f, logs, f) for f in made)
+    base = "clients: [{url: %s/loki/api/v1/push}]\npositions: {filename: %s/positions}\nscrape_configs: [%s]\n"
+    shipper = make_shipper(config=base % (ingester.url, tmp_path, jobs), arguments=["--once"])
+    shipper.start().finish()
+    stored(ingester, want + [b"no zlib"])
+    wrong = make_shipper("wrong", config=base % (ingester.url, tmp_path, jobs.replace("format: z", "format: nonsense")), arguments=["--check"]).start()
+    assert wrong.process.wait(30) == 2
+    assert 'shipper.yaml:3:' in wrong.log() and '"nonsense" is none of gz, z (zlib), bz2, zst and xz' in wrong.log(), wrong.log()
+
+
+def test_damaged_files_hold_up_no_others(make_shipper, ingester, logs, tmp_path):
+    """Two that end in the middle, as if they were still written, and one that nobody writes any more."""
+    config = CONFIG % (ingester.url, tmp_path / "positions", "decompression: {enabled: true}", logs / "*.gz")
+    cut = {"a1": b"first of a1\n", "a2": b"first of a2\n", "old": b"first of old\n"}
+    for name, line in cut.items():
+        packed = gzip.compress(line * 50 + os.urandom(100000).hex().encode() + b"\n")
+        (logs / (name + ".gz")).write_bytes(packed[:len(packed) // 2])
+    os.utime(logs / "old.gz", (time.time() - 3600,) * 2)
+    want = []
+    for i in range(4):
+        append(logs / ("b%d" % i), numbered("b%d" % i, 100))
+        want += numbered("b%d" % i, 100)
+        pack(logs / ("b%d" % i), ".gz")
+    shipper = make_shipper(config=config).start()
+    wait_for("the others", lambda: differences(want, ingester.export_lines('{job="s", filename=~".*/b[0-9].gz"}')) is None, 50, 0.3)
+    wait_for("the damage of the old one", lambda: "old.gz is damaged" in shipper.log(), 10)
+    wait_for("the wait for the young ones", lambda: all("a%d.gz is not read to its end yet: it ends in the middle" % i in shipper.log() for i in (1, 2)), 10)
+    assert "a1.gz is damaged" not in shipper.log() and "a2.gz is damaged" not in shipper.log()
+    for name in ("a1", "a2"):                     # the time that they are waited for is over
+        os.utime(logs / (name + ".gz"), (time.time() - 3600,) * 2)
+        wait_for(name, lambda: name + ".gz is damaged" in shipper.log(), 20)
+        assert ingester.export_lines('{job="s", filename=~".*/%s.gz"}' % name).count(cut[name].strip()) == 50
+
+
+@pytest.mark.parametrize("kind", ["missing", "damaged", "unreadable"])
+def test_once_tells_by_its_status_what_it_could_not_read(make_shipper, ingester, logs, kind):
+    append(logs / "good.log", [b"good"])
+    bad = logs / "bad.log.gz"
+    if kind == "damaged":
+        bad.write_bytes(gzip.compress(os.urandom(100000).hex().encode())[:1000])
+        os.utime(bad, (time.time() - 3600,) * 2)
+    if kind == "unreadable":
+        bad.write_bytes(gzip.compress(b"secret\n"))
+        bad.chmod(0)
+    shipper = make_shipper(arguments=["--push", ingester.url, "--label", "job=s", "--once", str(logs / "good.log"), str(bad)])
+    if os.geteuid() == 0:                                  # whom modes do not bind else
+        shipper.argv = ["setpriv", "--bounding-set", "-dac_override,-dac_read_search", *shipper.argv]
+    shipper.start()
+    assert shipper.process.wait(60) == 1
+    assert "not all could be read: 1 files or folders" in shipper.log() and "bad.log.gz" in shipper.log(), shipper.log()
+    assert ingester.export_lines('{job="s", filename=~".*good.log"}') == [b"good"]
+
+
+def test_a_compressed_file_is_read_if_it_is_named_itself(make_shipper, ingester, logs):
+    (logs / "named.log.gz").write_bytes(gzip.compress(b"named\n"))
+    (logs / "sub").mkdir()
+    (logs / "sub" / "rotated.log.1.gz").write_bytes(gzip.compress(b"rotated\n"))
+    make_shipper(arguments=["--push", ingester.url, "--label", "job=s", "--once", str(logs / "named.log.gz"), str(logs / "sub")]).start().finish()
+    stored(ingester, [b"named"])
 
 
 def test_other_encodings(make_shipper, ingester, logs, tmp_path):

@@ -80,6 +80,34 @@ def test_standard_input_to_its_end(ingester, receive, tmp_path, kind):
     assert spool_files(tmp_path, "stdin.in") == [] or ingester.count('{job="in"}') == len(want)
 
 
+@pytest.mark.parametrize("how", ["flags", "file", "dry-run"])
+def test_where_standard_input_is_all_the_shipper_ends_with_it(ingester, make_shipper, tmp_path, how):
+    config = "clients: [{url: %s/loki/api/v1/push}]\npositions: {filename: %s/positions}\nscrape_configs: [{job_name: in, stdin: {labels: {job: in}}}]\n" % (ingester.url, tmp_path)
+    flags = ["--label", "job=in", "-"]
+    shipper = make_shipper(config=config if how == "file" else None,
+                           arguments=[] if how == "file" else (["--dry-run"] if how == "dry-run" else ["--push", ingester.url]) + flags)
+    want = [b"line %d" % i for i in range(100)] + [b"the end"]
+    (tmp_path / "input").write_bytes(b"\n".join(want))
+    cat = subprocess.Popen(["cat", str(tmp_path / "input")], stdout=subprocess.PIPE)
+    run_with_stdin(shipper, cat.stdout).finish()
+    if how == "dry-run":
+        assert shipper.log().count("\tline ") == 100 and "\tthe end\n" in shipper.log()
+    else:
+        stored(ingester, want, '{job="in"}')
+
+
+def test_the_end_of_standard_input_is_not_that_of_other_sources(ingester, make_shipper, tmp_path):
+    (tmp_path / "a.log").write_text("one\n")
+    shipper = make_shipper(arguments=["--push", ingester.url, "--label", "job=in", "-", str(tmp_path / "a.log")])
+    run_with_stdin(shipper, subprocess.DEVNULL)
+    wait_for("its end", lambda: "standard input is at its end" in shipper.log())
+    stored(ingester, [b"one"], '{job="in"}')
+    with open(tmp_path / "a.log", "a") as f:
+        f.write("two\n")
+    stored(ingester, [b"one", b"two"], '{job="in"}')
+    assert shipper.stop() == 0
+
+
 def test_a_named_pipe_outlives_its_writers(ingester, receive, tmp_path):
     shipper = receive("job_name: f\nfifo: {path: %s/fifo, labels: {job: fifo}}" % tmp_path).start()
     wait_for("fifo", (tmp_path / "fifo").exists)

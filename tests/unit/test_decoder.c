@@ -2,6 +2,7 @@
 #include <criterion/criterion.h>
 #include <lzma.h>
 #include <stdlib.h>
+#include <zlib.h>
 
 #include "common/base/decoder.h"
 
@@ -24,6 +25,12 @@ static void pack(enum cw_codec codec, const char *text, size_t len, struct cw_bu
                                              (uint8_t *)packed, &packed_len, sizeof packed),
                      LZMA_OK);
         cw_buf_add(out, packed, packed_len);
+        return;
+    }
+    if (codec == CW_CODEC_DEFLATE) { /* with zlib's frame around it */
+        uLongf zlib_len = sizeof packed;
+        cr_assert_eq(compress((Bytef *)packed, &zlib_len, (const Bytef *)text, len), Z_OK);
+        cw_buf_add(out, packed, zlib_len);
         return;
     }
     cr_assert_eq(cw_codec_compress(codec, cw_str_make(text, len), out, &err), 0, "%s", err.text);
@@ -51,7 +58,8 @@ static int run(enum cw_codec codec, struct cw_str packed, size_t in_step, size_t
     return rc;
 }
 
-static const enum cw_codec codecs[] = {CW_CODEC_GZIP, CW_CODEC_ZSTD, CW_CODEC_BZIP2, CW_CODEC_XZ};
+static const enum cw_codec codecs[] = {CW_CODEC_GZIP, CW_CODEC_ZSTD, CW_CODEC_BZIP2, CW_CODEC_XZ,
+                                       CW_CODEC_DEFLATE};
 enum { CODECS = sizeof codecs / sizeof codecs[0] };
 
 Test(decoder, streams_come_back_in_pieces_of_any_size)
@@ -128,8 +136,21 @@ Test(decoder, a_stream_is_known_by_its_first_bytes)
         struct cw_buf packed;
         cw_buf_init(&packed, SIZE_MAX);
         pack(codecs[c], "good", 4, &packed);
-        cr_assert_eq(cw_decoder_codec_of(cw_str_sub(cw_buf_str(&packed), 0, 6)), codecs[c]);
+        struct cw_str first = cw_str_sub(cw_buf_str(&packed), 0, CW_DECODER_MAGIC_BYTES);
+        bool zlib = codecs[c] == CW_CODEC_DEFLATE;
+        cr_assert_eq(cw_decoder_codec_of(first), zlib ? CW_CODEC_NONE : codecs[c]);
+        cr_assert_eq(cw_decoder_may_be_zlib(first), zlib);
         cr_assert_eq(cw_decoder_codec_of(cw_str_sub(cw_buf_str(&packed), 0, 2)), CW_CODEC_NONE);
         cw_buf_fini(&packed);
+    }
+}
+
+Test(decoder, a_text_is_no_stream_for_its_first_letters)
+{
+    static const char *const texts[] = {"BZh", "BZhang logged in", "BZh9 of 10", "2026-01-05",
+                                        "x",   "{\"a\":1}",        "Hello"};
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        cr_expect_eq(cw_decoder_codec_of(cw_str_of(texts[i])), CW_CODEC_NONE, "%s", texts[i]);
+        cr_expect_not(cw_decoder_may_be_zlib(cw_str_of(texts[i])), "%s", texts[i]);
     }
 }

@@ -35,6 +35,7 @@ static const struct cw_key_def keys[] = {
     {"named", CW_KEY_TABLE_MAP, offsetof(struct config, named), .table = &rule_table,
      .doc = "Rules with names."},
     {"old", CW_KEY_IGNORED, .doc = "it went."},
+    {"other", CW_KEY_IGNORED, .flags = CW_KEY_REFUSED, .doc = "use port."},
 };
 static const struct cw_table_def table = CW_TABLE("test", keys, struct config);
 
@@ -92,6 +93,7 @@ Test(docs, the_man_page_has_every_section_and_every_row)
         ".TP\n\\fBrules[].name\\fR\n(text) Its name. Required.\n",
         "Rules with names. The keys are those of rules.\n.TP\n\\fBold",
         "Accepted and ignored: it went.\n",
+        "\\fBother\\fR\nNot supported: use port.\n",
         ".SH HTTP ENDPOINTS\n.TP\n\\fBGET /ready\\fR\nIs it?\n",
         ".SH EXIT STATUS\n.TP\n\\fB0\\fR\nFine.\n.TP\n\\fB2\\fR\nWrong usage.\n",
         ".SH EXAMPLES\n.TP\n\\fBprog \\-c x\\fR\nAn example.\n",

@@ -139,9 +139,20 @@ Test(shipper_config, the_short_form_needs_no_file)
     }
     cr_assert(cw_str_eqz(config.positions_file, "/state/positions"));
     const struct cw_scrape_config *scrape = config.scrape_configs.items;
-    const struct cw_static_config *files = scrape->static_configs.items;
+    const struct cw_static_config *files = scrape[1].static_configs.items;
     cr_assert(cw_str_eqz(cw_config_map_get(&files->labels, "__path__"), "/nowhere/*.log") &&
               files->labels.n == 2);
+    cr_assert(scrape[0].static_configs.n == 0 && !scrape[1].named &&
+              !scrape[1].decompression.enabled);
+    cr_assert_not(cw_shipper_config_ends(&config));
+    cr_assert_eq(from_args("http://h", CW_STR("/nowhere/a.gz"), &config, arena), 0);
+    scrape = config.scrape_configs.items;
+    files = scrape[0].static_configs.items;
+    cr_assert(cw_str_eqz(cw_config_map_get(&files->labels, "__path__"), "/nowhere/a.gz"));
+    cr_assert(scrape[1].static_configs.n == 0 && scrape[0].named &&
+              scrape[0].decompression.enabled);
+    cr_assert_eq(from_args("http://h", CW_STR("-"), &config, arena), 0);
+    cr_assert(cw_shipper_config_ends(&config));
     cr_assert_eq(from_args("h:3100", CW_STR("/x"), &config, arena), CW_E_INVALID);
     cr_assert_eq(from_args("http://h", CW_STR_NONE, &config, arena), CW_E_INVALID);
     cr_assert_eq(from_args("", CW_STR("/x"), &config, arena), CW_E_INVALID);

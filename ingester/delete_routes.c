@@ -178,7 +178,7 @@ static void key_seconds(struct cw_json_writer *json, const char *name, int64_t n
     cw_json_f64(json, (double)(ns / CW_NS_PER_MS) / 1000);
 }
 
-static void list_row(void *arg, const struct cw_delete_row *row)
+static void list_row(void *arg, const struct cw_delete_row *row, size_t nrefused)
 {
     struct cw_json_writer *json = arg;
     char id[9];
@@ -194,6 +194,10 @@ static void list_row(void *arg, const struct cw_delete_row *row)
     key_seconds(json, "created_at", row->created_ns);
     key_seconds(json, "removal_at", row->due_ns);
     cw_json_key_u64(json, "removed_entries", row->nremoved);
+    if (row->nunread > 0)
+        cw_json_key_u64(json, "unreadable_entries", row->nunread);
+    if (nrefused > 0)
+        cw_json_key_u64(json, "damaged_parts", nrefused);
     cw_json_end_object(json);
 }
 

@@ -4,7 +4,9 @@
  *
  *     POST   query, start, end (now by default), max_interval (checked only: one delete covers any range);
  *            ours: force=true, which gives up the cancel period
- *     GET    [{"request_id","start_time","end_time","query","status","created_at", and ours: "removal_at","removed_entries"}]
+ *     GET    [{"request_id","start_time","end_time","query","status","created_at", and ours: "removal_at","removed_entries";
+ *            where they are not 0: "unreadable_entries" (of bad blocks, which it may be of: their bytes are in quarantine/ now),
+ *            "damaged_parts" (that it waits for, and that cannot be written anew)}]
  *     DELETE request_id, force=true (also one that is being carried out: what is left of it is seen again)
  *
  * Threads    Handlers run on the server's threads; they wait for nothing.

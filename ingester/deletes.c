@@ -33,6 +33,9 @@ struct cw_deletes {
     pthread_mutex_t lock;       /* guards what follows; nothing blocks under it */
     struct entry **items;       /* in the order they were made */
     size_t n, cap;
+    struct cw_part_footer *
+        refused; /* parts that cannot be written anew; their tenants are owned, nothing else of texts is there */
+    size_t nrefused;
     uint64_t nremoved;
     atomic_uint_fast64_t version; /* odd: a purge_id is drawn, and is not seen yet */
 };
@@ -168,6 +171,9 @@ void cw_deletes_close(struct cw_deletes **handle)
     for (size_t i = 0; i < d->n; i++)
         entry_unref(&d->items[i]);
     free(d->items);
+    for (size_t i = 0; i < d->nrefused; i++)
+        free((char *)d->refused[i].info.tenant.ptr);
+    free(d->refused);
     pthread_mutex_destroy(&d->write_lock);
     pthread_mutex_destroy(&d->lock);
     free(d->data_dir);
@@ -290,12 +296,33 @@ int cw_deletes_cancel(struct cw_deletes *d, struct cw_str tenant, struct cw_str 
     return rc;
 }
 
+static bool is_clean(const struct entry *e, uint64_t part_id)
+{
+    for (size_t i = 0; i < e->nclean; i++)
+        if (e->clean[i] == part_id)
+            return true;
+    return false;
+}
+
+static bool entry_holds(const struct entry *e, const struct cw_part_footer *part)
+{
+    struct cw_delete_place place = {part->info.id, part->info.wal_last, part->min_ns, part->max_ns};
+    return e->row.state == CW_DELETE_PROCESSING && cw_str_eq(e->row.tenant, part->info.tenant) &&
+           cw_delete_list_row_is_of(&e->row, e->row.purge_id, &place) &&
+           !is_clean(e, part->info.id);
+}
+
 void cw_deletes_each(struct cw_deletes *d, struct cw_str tenant, cw_deletes_fn fn, void *arg)
 {
     pthread_mutex_lock(&d->lock);
-    for (size_t i = 0; i < d->n; i++)
-        if (cw_str_eq(d->items[i]->row.tenant, tenant))
-            fn(arg, &d->items[i]->row);
+    for (size_t i = 0; i < d->n; i++) {
+        size_t nrefused = 0;
+        if (!cw_str_eq(d->items[i]->row.tenant, tenant))
+            continue;
+        for (size_t j = 0; j < d->nrefused; j++)
+            nrefused += entry_holds(d->items[i], &d->refused[j]);
+        fn(arg, &d->items[i]->row, nrefused);
+    }
     pthread_mutex_unlock(&d->lock);
 }
 
@@ -426,22 +453,6 @@ uint64_t cw_deletes_epoch(struct cw_deletes *d, const struct cw_part_info *part)
     return n;
 }
 
-static bool is_clean(const struct entry *e, uint64_t part_id)
-{
-    for (size_t i = 0; i < e->nclean; i++)
-        if (e->clean[i] == part_id)
-            return true;
-    return false;
-}
-
-static bool entry_holds(const struct entry *e, const struct cw_part_footer *part)
-{
-    struct cw_delete_place place = {part->info.id, part->info.wal_last, part->min_ns, part->max_ns};
-    return e->row.state == CW_DELETE_PROCESSING && cw_str_eq(e->row.tenant, part->info.tenant) &&
-           cw_delete_list_row_is_of(&e->row, e->row.purge_id, &place) &&
-           !is_clean(e, part->info.id);
-}
-
 bool cw_deletes_holds(struct cw_deletes *d, const struct cw_part_footer *part)
 {
     bool holds = false;
@@ -470,6 +481,36 @@ void cw_deletes_clean(struct cw_deletes_view *view, uint64_t part_id)
     pthread_mutex_unlock(&view->deletes->lock);
 }
 
+void cw_deletes_refuse(struct cw_deletes *d, const struct cw_part_footer *part)
+{
+    pthread_mutex_lock(&d->lock);
+    d->refused = cw_mem_resize(d->refused, (d->nrefused + 1) * sizeof(*d->refused));
+    struct cw_part_footer *copy = &d->refused[d->nrefused++];
+    *copy = *part;
+    copy->info.tenant.ptr = cw_str_dupz(part->info.tenant);
+    copy->info.replaced = NULL;
+    copy->info.nreplaced = 0;
+    pthread_mutex_unlock(&d->lock);
+}
+
+/* Those that have left. */
+static void refused_trim(struct cw_deletes *d, const struct cw_deletes_advance *step)
+{
+    size_t n = 0;
+    pthread_mutex_lock(&d->lock);
+    for (size_t i = 0; i < d->nrefused; i++) {
+        bool there = false;
+        for (size_t j = 0; j < step->nparts && !there; j++)
+            there = step->parts[j]->info.id == d->refused[i].info.id;
+        if (there)
+            d->refused[n++] = d->refused[i];
+        else
+            free((char *)d->refused[i].info.tenant.ptr);
+    }
+    d->nrefused = n;
+    pthread_mutex_unlock(&d->lock);
+}
+
 int cw_deletes_commit_begin(struct cw_deletes_view *view, struct cw_err *err)
 {
     if (view == NULL)
@@ -485,15 +526,16 @@ int cw_deletes_commit_begin(struct cw_deletes_view *view, struct cw_err *err)
     return 0;
 }
 
-void cw_deletes_commit_end(struct cw_deletes_view *view, const uint64_t *nremoved)
+void cw_deletes_commit_end(struct cw_deletes_view *view, const struct cw_deletes_done *done)
 {
     if (view == NULL)
         return;
     struct cw_deletes *d = view->deletes;
     pthread_mutex_lock(&d->lock);
-    for (size_t i = 0; nremoved != NULL && i < view->n; i++) {
-        view->items[i].entry->row.nremoved += nremoved[i];
-        d->nremoved += nremoved[i];
+    for (size_t i = 0; done != NULL && i < view->n; i++) {
+        view->items[i].entry->row.nremoved += done[i].removed;
+        view->items[i].entry->row.nunread += done[i].unread;
+        d->nremoved += done[i].removed;
     }
     pthread_mutex_unlock(&d->lock);
     pthread_mutex_unlock(&d->write_lock);
@@ -573,6 +615,7 @@ int cw_deletes_advance(struct cw_deletes *d, const struct cw_deletes_advance *st
     struct cw_delete_row *rows = cw_mem_array(d->n + 1, sizeof(*rows));
     struct cw_delete_list list = {0};
     bool changed = false;
+    refused_trim(d, step);
     for (size_t i = 0; i < d->n; i++) {
         bool stays = row_advance(d, d->items[i], step, &rows[i]);
         changed |= !stays || rows[i].state != d->items[i]->row.state;

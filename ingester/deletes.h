@@ -45,8 +45,8 @@ int cw_deletes_add(struct cw_deletes *deletes, const struct cw_delete_row *row,
 enum cw_deletes_cancel { CW_DELETES_CANCEL_WHOLE, CW_DELETES_CANCEL_FORCE };
 int cw_deletes_cancel(struct cw_deletes *deletes, struct cw_str tenant, struct cw_str id,
                       enum cw_deletes_cancel how, struct cw_err *err) CW_MUST_USE;
-/* In the order they were made; under a lock. */
-typedef void (*cw_deletes_fn)(void *arg, const struct cw_delete_row *row);
+/* In the order they were made; under a lock. `nrefused`: parts that it waits for and that cannot be written anew. */
+typedef void (*cw_deletes_fn)(void *arg, const struct cw_delete_row *row, size_t nrefused);
 void cw_deletes_each(struct cw_deletes *deletes, struct cw_str tenant, cw_deletes_fn fn, void *arg);
 
 /* ---- the order of the WAL ---- */
@@ -83,10 +83,17 @@ bool cw_deletes_holds(struct cw_deletes *deletes, const struct cw_part_footer *p
 uint64_t cw_deletes_version(struct cw_deletes *deletes);
 /* Nothing in the part matches the deletes of the view. */
 void cw_deletes_clean(struct cw_deletes_view *view, uint64_t part_id);
+/* The part cannot be written anew, and keeps what deletes hide in it. */
+void cw_deletes_refuse(struct cw_deletes *deletes, const struct cw_part_footer *part);
 /* Around the commit of a part that was written anew: nothing is cancelled meanwhile. CW_E_CONFLICT: something was before.
- * nremoved[i] entries went by the i-th delete of the view; NULL: the commit failed. */
+ * done[i] is of the i-th delete of the view; NULL: the commit failed. */
+struct cw_deletes_done {
+    uint64_t removed;
+    uint64_t
+        unread; /* entries that it may hide and that cannot be read: they have left the part for quarantine/ */
+};
 int cw_deletes_commit_begin(struct cw_deletes_view *view, struct cw_err *err) CW_MUST_USE;
-void cw_deletes_commit_end(struct cw_deletes_view *view, const uint64_t *nremoved);
+void cw_deletes_commit_end(struct cw_deletes_view *view, const struct cw_deletes_done *done);
 
 /* The two steps to the right in the drawing, and the end of old receipts. */
 struct cw_deletes_advance {

@@ -198,6 +198,12 @@ static void on_bad_block(void *ctx, struct cw_part_reader *reader, uint32_t bloc
     cw_quarantine_block(p->quarantine, reader, block);
 }
 
+int cw_parts_set_aside_block(struct cw_parts *p, const struct cw_part_reader *reader,
+                             uint32_t block, struct cw_err *err)
+{
+    return cw_quarantine_keep_block(p->quarantine, reader, block, err);
+}
+
 /* What the part holds is served as far as it can be told whose it is. */
 static void on_bad_index(void *ctx, struct cw_part_reader *reader, const struct cw_err *why)
 {

@@ -29,6 +29,7 @@
 #include "common/store/part_cache.h"
 
 struct cw_parts;
+struct cw_part_reader;
 
 struct cw_parts_options {
     const char *data_dir; /* made if missing; FORMAT is written there at the first start */
@@ -83,6 +84,10 @@ int cw_parts_link_all(struct cw_parts *parts, const char *dir, struct cw_catalog
                       struct cw_err *err) CW_MUST_USE;
 
 /* For flush, merge and retention. */
+
+/* See to it that a copy of the bad block is in quarantine/. CW_E_UNAVAILABLE: the disk is full. */
+int cw_parts_set_aside_block(struct cw_parts *parts, const struct cw_part_reader *reader,
+                             uint32_t block, struct cw_err *err) CW_MUST_USE;
 
 /* A fresh id alone: every new part has a greater one from now on. */
 uint64_t cw_parts_draw_id(struct cw_parts *parts);

@@ -1,6 +1,7 @@
 /* purge.c - which part is next, and its commit. */
 #include "ingester/purge.h"
 
+#include <inttypes.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -211,11 +212,12 @@ static int part_try(struct cw_purge *p, struct cw_source *source,
     return rc < 0 ? rc : 1;
 }
 
-static void refuse(struct cw_purge *p, uint64_t id)
+static void refuse(struct cw_purge *p, const struct cw_part_footer *part)
 {
     atomic_fetch_add(&p->failed, 1);
     p->refused = cw_mem_resize(p->refused, (p->nrefused + 1) * sizeof(*p->refused));
-    p->refused[p->nrefused++] = id;
+    p->refused[p->nrefused++] = part->info.id;
+    cw_deletes_refuse(p->deletes, part);
 }
 
 /* Reasons that will be there again. */
@@ -228,15 +230,14 @@ static bool stays(int code)
 static int part_next(struct cw_purge *p, struct cw_source *source,
                      struct cw_retention_policy *policy, const bool *over, struct cw_err *err)
 {
-    uint64_t id = footer_of(source)->info.id;
-    if (cw_part_source_has_bad_blocks(source) || is_refused(p, id))
+    if (is_refused(p, footer_of(source)->info.id))
         return 0;
     int rc = part_try(p, source, policy, over, err);
     if (rc != 1)
         run_end(p);
     if (!stays(rc))
         return rc;
-    refuse(p, id);
+    refuse(p, footer_of(source));
     cw_log_error("part %s keeps entries that are hidden: %s",
                  cw_part_reader_path(cw_part_source_reader(source)), err->text);
     return 0;
@@ -294,13 +295,19 @@ static int commit(struct cw_purge *p, struct cw_err *err)
     if (rc < 0)
         return rc;
     rc = cw_rewrite_run_commit(p->run, err);
-    uint64_t *by = cw_mem_array(cw_deletes_view_count(view) + 1, sizeof(*by));
+    struct cw_deletes_done *by = cw_mem_array(cw_deletes_view_count(view) + 1, sizeof(*by));
     for (size_t i = 0; i < p->rules.ndeletes; i++)
-        by[p->rules.deletes[i]] = cw_rewrite_run_removed_by(p->run)[i];
+        by[p->rules.deletes[i]] = (struct cw_deletes_done){cw_rewrite_run_removed_by(p->run)[i],
+                                                           cw_rewrite_run_unread_by(p->run)[i]};
     cw_deletes_commit_end(view, rc == 0 ? by : NULL);
     free(by);
     if (rc < 0)
         return rc;
+    if (cw_rewrite_run_unread(p->run) > 0)
+        cw_log_error("part %016" PRIx64 " was written anew without %" PRIu64
+                     " entries of bad blocks that cannot be read: what is left of them is in "
+                     "quarantine/",
+                     cw_rewrite_run_part(p->run)->info.id, cw_rewrite_run_unread(p->run));
     atomic_fetch_add(&p->rewritten, 1);
     atomic_fetch_add(&p->removed, cw_rewrite_run_removed(p->run));
     return 0;
@@ -321,12 +328,12 @@ int cw_purge_step(struct cw_purge *p, int64_t cpu_ns, struct cw_err *err)
     memory_follow(p);
     if (rc == 1)
         return 1;
-    if (rc == 0 && cw_rewrite_run_removed(p->run) > 0)
+    if (rc == 0 && cw_rewrite_run_removed(p->run) + cw_rewrite_run_unread(p->run) > 0)
         rc = commit(p, err);
     else if (rc == 0)
         nothing_removed(p);
     if (stays(rc)) {
-        refuse(p, cw_rewrite_run_part(p->run)->info.id);
+        refuse(p, cw_rewrite_run_part(p->run));
         cw_err_wrap(err, "it keeps entries that are hidden");
     }
     run_end(p);

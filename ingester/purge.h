@@ -3,8 +3,8 @@
  * more, and streams whose period by retention_stream is over, or whose bytes are too many. Driven by merge.c, in the same slices.
  *
  * A part is written anew for retention once all that it has of a rule's streams has come of age or is to make room, so once a
- * rule at most; for deletes at once. A tenant's oldest part is first. A part that cannot be written anew (a bad block) stays: what is
- * hidden in it stays hidden.
+ * rule at most; for deletes at once. A tenant's oldest part is first. A part that cannot be written anew (a damaged
+ * index) stays: what is hidden in it stays hidden. Bad blocks: rewrite_run.h.
  *
  * Ownership  Borrows the registries; they outlive it.
  * Threads    _next to _free of one run: one at a time.

@@ -229,7 +229,7 @@ static void byte_rules(struct report *r, const struct tenant_parts *t,
     free(next);
 }
 
-static void delete_rule(void *arg, const struct cw_delete_row *row)
+static void delete_rule(void *arg, const struct cw_delete_row *row, size_t nrefused)
 {
     struct report *r = arg;
     char id[9];
@@ -242,6 +242,8 @@ static void delete_rule(void *arg, const struct cw_delete_row *row)
     key_time(r, "from", row->first_ns);
     key_time(r, "to", row->last_ns);
     key_time(r, "removed_from", row->due_ns);
+    if (nrefused > 0)
+        cw_json_key_u64(&r->json, "damaged_parts", nrefused);
     cw_json_end_object(&r->json);
 }
 

@@ -1,4 +1,9 @@
-/* rewrite_run.c - judge the streams, count what is hidden of the others, write what is left. */
+/*
+ * rewrite_run.c - judge the streams, count what is hidden of the others, write what is left.
+ *
+ * Whoever meets a bad block makes the run begin again, and know all bad blocks and what can be read of them before it counts: the
+ * totals that the part's tables name hold no longer.
+ */
 #include "ingester/rewrite_run.h"
 
 #include <stdlib.h>
@@ -7,20 +12,26 @@
 #include "common/base/arena.h"
 #include "common/base/assert.h"
 #include "common/base/clock.h"
+#include "common/store/block_reader.h"
 #include "common/store/part_source.h"
 #include "common/store/part_writer.h"
 
-/*   STREAMS --> COUNT --nothing hidden, or all--> DONE
- *                 |                               ^
- *                 +--> WRITE --> COPY ------------+                                                               */
-enum phase { PHASE_STREAMS, PHASE_COUNT, PHASE_WRITE, PHASE_COPY, PHASE_DONE };
+/*   STREAMS ----------------------> COUNT --nothing hidden, or all--> DONE
+ *     ^  |                          ^ |                               ^
+ *     |  +--there are bad blocks    | +--> WRITE --> COPY ------------+
+ *     |              |              |
+ *     |              +--> EXAMINE --+
+ *     +------------ a bad block, in any other phase                                                               */
+enum phase { PHASE_STREAMS, PHASE_EXAMINE, PHASE_COUNT, PHASE_WRITE, PHASE_COPY, PHASE_DONE };
 
 struct stream_state {
     uint64_t rows, bytes; /* that stay */
     bool gone;            /* all of it is hidden, whatever the rows are */
+    bool held;            /* a bad block that stays may have rows of it */
 };
 
-enum block_kind { BLOCK_GONE, BLOCK_JUDGED, BLOCK_REWRITTEN, BLOCK_COPIED };
+/* BAD: damaged, and no rule touches it. A damaged one that is JUDGED gives what can be read of it. */
+enum block_kind { BLOCK_GONE, BLOCK_JUDGED, BLOCK_REWRITTEN, BLOCK_COPIED, BLOCK_BAD };
 
 /* A block under way. They lie in any order in a part, so all that may hold the next row of a stream are open. */
 struct input {
@@ -43,15 +54,20 @@ struct cw_rewrite_run {
     struct cw_hidden_rule *rules;
     size_t nrules;
     struct cw_hidden_judge *judge;
-    uint64_t *removed; /* by rule */
-    uint64_t nremoved;
+    uint64_t *removed, *unread; /* by rule */
+    uint64_t nremoved, nunread;
+    uint64_t nleft; /* rows that are written: known from PHASE_WRITE on */
     struct cw_scan scan;
-    struct cw_scan_stats stats;
     enum phase phase;
+    bool examines;             /* there are bad blocks */
+    bool *bad;                 /* by block: it was found bad */
+    uint32_t nbad, nbad_known; /* `known`: when they had been examined */
+    struct cw_err bad_why;     /* of the last one */
+    uint64_t read, read_bytes; /* PHASE_EXAMINE: of the block at hand */
     struct stream_state *streams;
     uint8_t *blocks;    /* enum block_kind */
     uint32_t at;        /* stream or block of the phase */
-    struct input count; /* PHASE_COUNT: the block at hand */
+    struct input count; /* PHASE_EXAMINE, PHASE_COUNT: the block at hand */
     bool *hidden;
     size_t hidden_cap;
     uint32_t *order; /* PHASE_WRITE: blocks by first stream, then time; `next` is to be opened */
@@ -106,11 +122,36 @@ static int blocks_plan(struct cw_rewrite_run *run, struct cw_err *err)
     return rc;
 }
 
+/* On the run's own thread: only it reads through `plain`. */
+static void bad_block_found(struct cw_rewrite_run *run, uint32_t block, const struct cw_err *why)
+{
+    run->bad_why = *why;
+    if (run->bad[block])
+        return;
+    run->bad[block] = true;
+    run->nbad++;
+    cw_part_source_bad_block(run->source, block, why);
+}
+
+static void on_bad_block(void *ctx, struct cw_part_reader *reader, uint32_t block,
+                         const struct cw_err *why)
+{
+    bad_block_found(ctx, block, why);
+}
+
 static void input_close(struct input *in)
 {
     cw_cursor_close(&in->cursor);
     cw_stream_pin_fini(&in->pin);
     in->batch.n = 0;
+}
+
+static void inputs_close(struct cw_rewrite_run *run)
+{
+    input_close(&run->count);
+    for (size_t i = 0; i < run->ninputs; i++)
+        input_close(&run->inputs[i]);
+    run->ninputs = 0;
 }
 
 int cw_rewrite_run_new(struct cw_parts *parts, struct cw_source *source,
@@ -121,8 +162,10 @@ int cw_rewrite_run_new(struct cw_parts *parts, struct cw_source *source,
     run->parts = parts;
     run->codec = codec;
     run->source = cw_source_ref(source);
+    run->examines = cw_part_source_has_bad_blocks(source);
     cw_buf_init(&run->path, SIZE_MAX);
-    int rc = cw_part_source_open(cw_part_reader_path(cw_part_source_reader(source)), NULL,
+    struct cw_part_events events = {.bad_block = on_bad_block, .ctx = run};
+    int rc = cw_part_source_open(cw_part_reader_path(cw_part_source_reader(source)), &events,
                                  &run->plain, err);
     if (rc < 0) {
         cw_rewrite_run_free(&run);
@@ -136,13 +179,14 @@ int cw_rewrite_run_new(struct cw_parts *parts, struct cw_source *source,
     run->nrules = n;
     run->judge = cw_hidden_judge_new(run->rules, n);
     run->removed = cw_mem_array(n, sizeof(*run->removed));
+    run->unread = cw_mem_array(n, sizeof(*run->unread));
     run->scan = (struct cw_scan){.start_ns = INT64_MIN,
                                  .end_ns = INT64_MAX,
-                                 .need = CW_NEED_TIMES | CW_NEED_LINES | CW_NEED_METADATA,
-                                 .stats = &run->stats};
+                                 .need = CW_NEED_TIMES | CW_NEED_LINES | CW_NEED_METADATA};
     run->streams = cw_mem_array((size_t)run->footer->nstreams + 1, sizeof(*run->streams));
     run->numbers = cw_mem_array((size_t)run->footer->nstreams + 1, sizeof(*run->numbers));
     run->blocks = cw_mem_array((size_t)run->footer->nblocks + 1, sizeof(*run->blocks));
+    run->bad = cw_mem_array((size_t)run->footer->nblocks + 1, sizeof(*run->bad));
     run->order = cw_mem_array((size_t)run->footer->nblocks + 1, sizeof(*run->order));
     rc = info_make(run, err);
     if (rc == 0)
@@ -161,9 +205,7 @@ void cw_rewrite_run_free(struct cw_rewrite_run **handle)
     *handle = NULL;
     if (run == NULL)
         return;
-    input_close(&run->count);
-    for (size_t i = 0; i < run->ninputs; i++)
-        input_close(&run->inputs[i]);
+    inputs_close(run);
     cw_stream_pin_fini(&run->pin);
     cw_part_writer_free(&run->writer);
     cw_hidden_judge_free(&run->judge);
@@ -172,9 +214,11 @@ void cw_rewrite_run_free(struct cw_rewrite_run **handle)
     cw_source_unref(&run->source);
     free(run->rules);
     free(run->removed);
+    free(run->unread);
     free(run->streams);
     free(run->numbers);
     free(run->blocks);
+    free(run->bad);
     free(run->order);
     free(run->inputs);
     free(run->hidden);
@@ -254,7 +298,7 @@ static int input_stream(struct cw_rewrite_run *run, struct input *in, struct cw_
                       cw_part_reader_path(run->reader));
 }
 
-/* 1 a batch, 0 the block is at its end (and closed). */
+/* 1 a batch, 0 the block is at its end (and closed). Only what was examined may be bad. */
 static int input_next(struct cw_rewrite_run *run, struct input *in, struct cw_err *err)
 {
     in->row = 0;
@@ -264,10 +308,125 @@ static int input_next(struct cw_rewrite_run *run, struct input *in, struct cw_er
         return rc < 0 ? rc : 1;
     }
     input_close(in);
-    if (rc == 0 && atomic_load(&run->stats.corrupt_blocks) > 0)
-        rc = cw_err_set(err, CW_E_CORRUPT, "part %s has a bad block: it is not written anew",
-                        cw_part_reader_path(run->reader));
+    if (rc == 0 && run->phase != PHASE_EXAMINE && run->nbad != run->nbad_known)
+        rc = cw_err_set(err, CW_E_CORRUPT, "part %s has a bad block: %s",
+                        cw_part_reader_path(run->reader), run->bad_why.text);
     return rc;
+}
+
+/* ---- examining ---- */
+
+/* Does the rule hide rows that the block may have? */
+static int rule_touches(struct cw_rewrite_run *run, const struct cw_hidden_rule *rule,
+                        const struct cw_part_block *b, struct cw_err *err)
+{
+    struct cw_part_selection *selection;
+    if (!cw_hidden_rule_touches(rule, b->min_ns, b->max_ns))
+        return 0;
+    int rc = cw_part_reader_select(run->reader, rule->selector, &selection, err);
+    if (rc < 0)
+        return rc;
+    bool any = cw_stream_set_any(cw_part_selection_set(selection), b->first_stream, b->last_stream);
+    cw_part_selection_unref(&selection);
+    return any;
+}
+
+/* Rows of a block that is judged cannot be read: they are not of the new part, and the block's bytes are their only copy. */
+static int unread_set_aside(struct cw_rewrite_run *run, const struct cw_part_block *b,
+                            uint64_t unread, struct cw_err *err)
+{
+    int rc = cw_parts_set_aside_block(run->parts, run->reader, run->at, err);
+    for (size_t i = 0; rc >= 0 && i < run->nrules; i++) {
+        rc = rule_touches(run, &run->rules[i], b, err);
+        if (rc == 1)
+            run->unread[i] += unread;
+    }
+    run->nunread += unread;
+    return CW_MIN(rc, 0);
+}
+
+/* The block stays as it is, and with it the streams that it may have rows of. */
+static void bad_block_hold(struct cw_rewrite_run *run, const struct cw_part_block *b,
+                           uint64_t unread)
+{
+    struct stream_state *first = &run->streams[b->first_stream];
+    run->blocks[run->at] = BLOCK_BAD;
+    for (uint32_t s = b->first_stream; s <= b->last_stream; s++)
+        run->streams[s].held = true;
+    /* Whose they are may be all that is lost. */
+    first->rows += unread;
+    first->bytes += b->raw_bytes - CW_MIN((uint64_t)b->raw_bytes, run->read_bytes);
+}
+
+/* All that can be read of the block was read. */
+static int block_examined(struct cw_rewrite_run *run, struct cw_err *err)
+{
+    struct cw_part_block b = cw_part_reader_block(run->reader, run->at);
+    struct cw_str bytes = cw_part_reader_block_bytes(run->reader, run->at);
+    uint64_t unread = b.rows - CW_MIN((uint64_t)b.rows, run->read);
+    struct cw_err why;
+    if (cw_part_source_lost(run->plain))
+        return cw_err_set(err, CW_E_CORRUPT, "part %s has pages that cannot be read",
+                          cw_part_reader_path(run->reader));
+    if (cw_block_check(bytes, &why) < 0)
+        bad_block_found(run, run->at, &why);
+    else if (unread > 0 && !run->bad[run->at])
+        return cw_err_set(err, CW_E_CORRUPT, "part %s: block %u has not all of its rows",
+                          cw_part_reader_path(run->reader), run->at);
+    if (!run->bad[run->at])
+        return 0;
+    if (cw_block_is_newer(bytes))
+        return cw_err_set(err, CW_E_CORRUPT, "part %s: block %u is of a newer version",
+                          cw_part_reader_path(run->reader), run->at);
+    if (run->blocks[run->at] == BLOCK_JUDGED)
+        return unread > 0 ? unread_set_aside(run, &b, unread, err) : 0;
+    bad_block_hold(run, &b, unread);
+    return 0;
+}
+
+static void batch_examine(struct cw_rewrite_run *run)
+{
+    const struct cw_entry_batch *batch = &run->count.batch;
+    struct stream_state *state = &run->streams[run->count.stream];
+    uint64_t bytes = 0;
+    for (size_t i = 0; i < batch->n; i++)
+        bytes += batch->lines[i].len;
+    run->read += batch->n;
+    run->read_bytes += bytes;
+    if (state->gone)
+        return;
+    state->rows += batch->n;
+    state->bytes += bytes;
+}
+
+/* A batch of a block. 1, or 0 after the last one. */
+static int examine_step(struct cw_rewrite_run *run, struct cw_err *err)
+{
+    int rc;
+    if (run->count.cursor == NULL) {
+        while (run->at < run->footer->nblocks && run->blocks[run->at] == BLOCK_GONE)
+            run->at++;
+        if (run->at == run->footer->nblocks)
+            return 0;
+        run->read = run->read_bytes = 0;
+        rc = input_open(run, run->at, run->plain, &run->count, err);
+        return rc < 0 ? rc : 1;
+    }
+    rc = input_next(run, &run->count, err);
+    if (rc > 0) {
+        batch_examine(run);
+    } else if (rc == 0) {
+        rc = block_examined(run, err);
+        run->at++;
+    }
+    return rc < 0 ? rc : 1;
+}
+
+/* What the part's tables say of rows is not what can be read. */
+static void examine_begin(struct cw_rewrite_run *run)
+{
+    for (uint32_t s = 0; s < run->footer->nstreams; s++)
+        run->streams[s].rows = run->streams[s].bytes = 0;
 }
 
 /* ---- counting ---- */
@@ -395,7 +554,7 @@ static int stream_begin(struct cw_rewrite_run *run, struct cw_err *err)
     const struct cw_part_stream *stream;
     run->numbers[run->at] = run->nnew;
     run->in_stream = true;
-    if (state->rows == 0)
+    if (state->rows == 0 && !state->held)
         return 0;
     run->nnew++;
     int rc = cw_part_reader_stream(run->reader, run->at, &run->pin, &stream, err);
@@ -456,18 +615,22 @@ static int write_step(struct cw_rewrite_run *run, struct cw_err *err)
 /* 1, or 0 when there is none left. */
 static int copy_step(struct cw_rewrite_run *run, struct cw_err *err)
 {
-    while (run->at < run->footer->nblocks && run->blocks[run->at] != BLOCK_COPIED)
+    while (run->at < run->footer->nblocks && run->blocks[run->at] != BLOCK_COPIED &&
+           run->blocks[run->at] != BLOCK_BAD)
         run->at++;
     if (run->at == run->footer->nblocks)
         return 0;
     struct cw_part_block b = cw_part_reader_block(run->reader, run->at);
     int rc = 0;
-    if (run->streams[b.first_stream].rows == 0 || run->streams[b.last_stream].rows == 0)
+    if (run->blocks[run->at] == BLOCK_BAD)
+        rc =
+            cw_part_writer_copy_damaged_block(run->writer, run->reader, run->at, run->numbers, err);
+    else if (run->streams[b.first_stream].rows == 0 || run->streams[b.last_stream].rows == 0)
         rc = cw_err_set(err, CW_E_CORRUPT, "part %s: a stream has more rows than its total",
                         cw_part_reader_path(run->reader));
     else if ((rc = cw_part_writer_copy_block(run->writer, run->reader, run->at, run->numbers,
                                              err)) == CW_E_CORRUPT)
-        cw_part_source_bad_block(run->source, run->at, err);
+        bad_block_found(run, run->at, err);
     run->at++;
     cw_part_reader_rest(run->reader);
     return rc < 0 ? rc : 1;
@@ -475,30 +638,68 @@ static int copy_step(struct cw_rewrite_run *run, struct cw_err *err)
 
 /* ---- phases ---- */
 
+static int totals_wrong(const struct cw_rewrite_run *run, struct cw_err *err)
+{
+    return cw_err_set(err, CW_E_CORRUPT, "part %s: its totals are not those of its rows",
+                      cw_part_reader_path(run->reader));
+}
+
+/* All is counted: is there anything to be written? */
+static int write_begin(struct cw_rewrite_run *run, struct cw_err *err)
+{
+    for (size_t i = 0; i < run->nrules; i++)
+        run->removed[i] += cw_hidden_judge_counts(run->judge)[i];
+    run->nleft = 0;
+    for (uint32_t s = 0; s < run->footer->nstreams; s++)
+        run->nleft += run->streams[s].rows;
+    if (!run->examines && run->nleft + run->nremoved != run->footer->rows)
+        return totals_wrong(run, err);
+    if (run->nremoved + run->nunread == 0 || run->nleft == 0) {
+        run->phase = PHASE_DONE;
+        return 0;
+    }
+    order_make(run);
+    return cw_part_writer_new(run->path.ptr, &run->info, run->codec, &run->writer, err);
+}
+
 static int enter(struct cw_rewrite_run *run, enum phase phase, struct cw_err *err)
 {
     run->phase = phase;
     run->at = 0;
     switch (phase) {
     case PHASE_STREAMS: break;
-    case PHASE_COUNT: blocks_gone(run); break;
-    case PHASE_WRITE:
-        for (size_t i = 0; i < run->nrules; i++)
-            run->removed[i] += cw_hidden_judge_counts(run->judge)[i];
-        if (run->nremoved == 0 || run->nremoved == run->footer->rows) {
-            run->phase = PHASE_DONE;
-            return 0;
-        }
-        order_make(run);
-        return cw_part_writer_new(run->path.ptr, &run->info, run->codec, &run->writer, err);
+    case PHASE_EXAMINE:
+        blocks_gone(run);
+        if (!run->examines)
+            return enter(run, PHASE_COUNT, err);
+        examine_begin(run);
+        break;
+    case PHASE_COUNT: run->nbad_known = run->nbad; break;
+    case PHASE_WRITE: return write_begin(run, err);
     case PHASE_COPY: break;
     case PHASE_DONE:
-        if (cw_part_writer_rows(run->writer) != run->footer->rows - run->nremoved)
-            return cw_err_set(err, CW_E_CORRUPT, "part %s: its totals are not those of its rows",
-                              cw_part_reader_path(run->reader));
+        if (cw_part_writer_rows(run->writer) != run->nleft)
+            return totals_wrong(run, err);
         return cw_part_writer_finish(run->writer, &run->bytes_out, err);
     }
     return 0;
+}
+
+/* Once: from now on the bad blocks are known. */
+static int begin_again(struct cw_rewrite_run *run, struct cw_err *err)
+{
+    inputs_close(run);
+    cw_part_writer_free(&run->writer);
+    cw_hidden_judge_free(&run->judge);
+    run->judge = cw_hidden_judge_new(run->rules, run->nrules);
+    memset(run->removed, 0, run->nrules * sizeof(*run->removed));
+    run->nremoved = 0;
+    memset(run->streams, 0, run->footer->nstreams * sizeof(*run->streams));
+    run->norder = run->next = run->nnew = 0;
+    run->in_stream = false;
+    run->examines = true;
+    int rc = blocks_plan(run, err);
+    return rc < 0 ? rc : enter(run, PHASE_STREAMS, err);
 }
 
 static int run_some(struct cw_rewrite_run *run, struct cw_err *err)
@@ -509,14 +710,19 @@ static int run_some(struct cw_rewrite_run *run, struct cw_err *err)
         if (run->at < run->footer->nstreams)
             rc = stream_judge(run, run->at++, err);
         else
-            rc = enter(run, PHASE_COUNT, err);
+            rc = enter(run, PHASE_EXAMINE, err);
         return rc;
+    case PHASE_EXAMINE: rc = examine_step(run, err); break;
     case PHASE_COUNT: rc = count_step(run, err); break;
     case PHASE_WRITE: rc = write_step(run, err); break;
     case PHASE_COPY: rc = copy_step(run, err); break;
     case PHASE_DONE: return 0;
     }
-    return rc != 0 ? CW_MIN(rc, 0) : enter(run, run->phase + 1, err);
+    if (rc == 0)
+        rc = enter(run, run->phase + 1, err);
+    if (rc == CW_E_CORRUPT && run->nbad > 0 && !run->examines)
+        rc = begin_again(run, err);
+    return CW_MIN(rc, 0);
 }
 
 int cw_rewrite_run_step(struct cw_rewrite_run *run, int64_t cpu_ns, struct cw_err *err)
@@ -534,6 +740,16 @@ int cw_rewrite_run_step(struct cw_rewrite_run *run, int64_t cpu_ns, struct cw_er
 size_t cw_rewrite_run_cursors(const struct cw_rewrite_run *run)
 {
     return CW_MAX(run->ninputs, (size_t)1);
+}
+
+uint64_t cw_rewrite_run_unread(const struct cw_rewrite_run *run)
+{
+    return run->nunread;
+}
+
+const uint64_t *cw_rewrite_run_unread_by(const struct cw_rewrite_run *run)
+{
+    return run->unread;
 }
 
 uint64_t cw_rewrite_run_removed(const struct cw_rewrite_run *run)
@@ -560,8 +776,8 @@ int cw_rewrite_run_commit(struct cw_rewrite_run *run, struct cw_err *err)
 {
     struct cw_parts_change *change = cw_parts_change_new(run->parts);
     int rc = 0;
-    CW_ASSERT(run->phase == PHASE_DONE && run->nremoved > 0);
-    if (cw_part_source_lost(run->source)) {
+    CW_ASSERT(run->phase == PHASE_DONE && run->nremoved + run->nunread > 0);
+    if (cw_part_source_lost(run->source) || cw_part_source_lost(run->plain)) {
         cw_parts_change_free(&change);
         return cw_err_set(err, CW_E_CORRUPT,
                           "part %s has pages that cannot be read: it is not written anew",

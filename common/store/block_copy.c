@@ -8,6 +8,7 @@
 #include "common/store/block_reader.h"
 #include "common/store/block_sections.h"
 #include "common/store/encode_int.h"
+#include "common/store/section_kinds.h"
 
 struct copy {
     struct cw_block block;
@@ -46,6 +47,20 @@ static int streams_copy(struct copy *c, const struct cw_block_summary *s, const 
     return rc;
 }
 
+/* Of a block that is damaged elsewhere: 1, 0 they cannot be told, or an error. */
+static int streams_try(struct copy *c, const struct cw_block_summary *s, const uint32_t *numbers,
+                       struct cw_err *err)
+{
+    struct cw_err why;
+    int64_t *room = cw_mem_array(2 * (size_t)c->block.nstreams, sizeof(*room));
+    int rc = cw_block_streams(&c->block, room, room + c->block.nstreams, &why);
+    free(room);
+    if (rc < 0)
+        return 0;
+    rc = streams_copy(c, s, numbers, err);
+    return rc < 0 ? rc : 1;
+}
+
 static int section_recompress(struct copy *c, const uint8_t *entry, struct cw_str stored,
                               enum cw_codec codec, struct cw_err *err)
 {
@@ -81,13 +96,71 @@ static int sections_copy(struct copy *c, struct cw_str bytes, const struct cw_bl
     return rc;
 }
 
-int cw_block_copy(struct cw_str bytes, const struct cw_block_summary *summary,
-                  const uint32_t *numbers, enum cw_codec codec, struct cw_buf *out,
-                  struct cw_err *err)
+/* 1, or 0: a section that it needs is damaged, so that every byte is to stay. */
+static int sections_keep(struct copy *c, struct cw_str bytes, const struct cw_block_summary *s,
+                         const uint32_t *numbers, struct cw_err *err)
+{
+    const uint8_t *entries = (const uint8_t *)bytes.ptr + CW_BLOCK_HEADER_BYTES;
+    struct cw_section_entry section = {0};
+    int rc = 1;
+    for (uint32_t i = 0; rc == 1 && cw_section_entry_next(bytes, i, &section); i++) {
+        if (section.kind == CW_SECTION_STREAMS)
+            rc = streams_try(c, s, numbers, err);
+        else
+            cw_block_sections_put(&c->sections, entries + (size_t)i * CW_BLOCK_SECTION_BYTES,
+                                  section.stored);
+    }
+    return rc;
+}
+
+static struct copy *copy_new(void)
 {
     struct copy *c = cw_mem_new(sizeof(*c));
     cw_block_sections_init(&c->sections);
     cw_buf_init(&c->raw, CW_BLOCK_RAW_MAX + CW_BLOCK_META_RAW_MAX);
+    return c;
+}
+
+static void copy_free(struct copy *c)
+{
+    cw_block_sections_fini(&c->sections);
+    cw_buf_fini(&c->raw);
+    free(c);
+}
+
+static void copy_put(const struct copy *c, struct cw_str bytes, struct cw_buf *out)
+{
+    uint8_t header[CW_BLOCK_HEADER_BYTES];
+    memcpy(header, bytes.ptr, sizeof(header));
+    cw_block_put(header, &c->sections, out);
+}
+
+int cw_block_copy_damaged(struct cw_str bytes, const struct cw_block_summary *summary,
+                          const uint32_t *numbers, struct cw_buf *out, struct cw_err *err)
+{
+    struct cw_err why;
+    if (cw_block_is_newer(bytes))
+        return cw_err_set(err, CW_E_CORRUPT,
+                          "it is of a newer version, which this program does not read");
+    struct copy *c = copy_new();
+    int rc = cw_block_open(bytes, &c->block, &why) == 0;
+    if (rc == 1)
+        rc = sections_keep(c, bytes, summary, numbers, err);
+    if (rc == 1 && cw_block_sections_check(&c->sections, err) < 0)
+        rc = err->code;
+    if (rc == 1)
+        copy_put(c, bytes, out);
+    else if (rc == 0)
+        cw_buf_adds(out, bytes);
+    copy_free(c);
+    return rc < 0 ? rc : 0;
+}
+
+int cw_block_copy(struct cw_str bytes, const struct cw_block_summary *summary,
+                  const uint32_t *numbers, enum cw_codec codec, struct cw_buf *out,
+                  struct cw_err *err)
+{
+    struct copy *c = copy_new();
     int rc = cw_block_open(bytes, &c->block, err);
     if (rc == 0)
         rc = summary_check(&c->block, summary, err);
@@ -95,13 +168,8 @@ int cw_block_copy(struct cw_str bytes, const struct cw_block_summary *summary,
         rc = sections_copy(c, bytes, summary, numbers, codec, err);
     if (rc == 0)
         rc = cw_block_sections_check(&c->sections, err);
-    if (rc == 0) {
-        uint8_t header[CW_BLOCK_HEADER_BYTES];
-        memcpy(header, bytes.ptr, sizeof(header));
-        cw_block_put(header, &c->sections, out);
-    }
-    cw_block_sections_fini(&c->sections);
-    cw_buf_fini(&c->raw);
-    free(c);
+    if (rc == 0)
+        copy_put(c, bytes, out);
+    copy_free(c);
     return rc;
 }

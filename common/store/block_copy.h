@@ -15,5 +15,12 @@
 int cw_block_copy(struct cw_str bytes, const struct cw_block_summary *summary,
                   const uint32_t *numbers, enum cw_codec codec, struct cw_buf *out,
                   struct cw_err *err) CW_MUST_USE;
+/*
+ * The same of a damaged block: what is bad stays bad, by its own checksum, and no codec changes. Where its streams cannot be told no
+ * reader can tell them either, so that every byte stays as it is. CW_E_CORRUPT: it is of a newer version, which may be able to.
+ */
+int cw_block_copy_damaged(struct cw_str bytes, const struct cw_block_summary *summary,
+                          const uint32_t *numbers, struct cw_buf *out,
+                          struct cw_err *err) CW_MUST_USE;
 
 #endif

@@ -9,6 +9,7 @@
 #include "common/base/hash.h"
 #include "common/store/block_writer.h"
 #include "common/store/encode_int.h"
+#include "common/store/section_kinds.h"
 
 enum { LZ4_MAX_RATIO = 256 };
 
@@ -198,6 +199,39 @@ int cw_block_open(struct cw_str bytes, struct cw_block *b, struct cw_err *err)
     if (b->times.stored.ptr == NULL || (b->streams.stored.ptr == NULL) != (b->nstreams == 1))
         return bad(err, "a section is missing");
     return b->kind == CW_BLOCK_PLAIN ? plain_check(b, err) : templates_check(b, err);
+}
+
+struct cw_str cw_block_front(struct cw_str bytes)
+{
+    if (bytes.len < CW_BLOCK_HEADER_BYTES)
+        return bytes;
+    uint64_t len = CW_BLOCK_HEADER_BYTES + (uint64_t)cw_get32(bytes.ptr + 48);
+    return cw_str_sub(bytes, 0, len <= bytes.len ? (size_t)len : bytes.len);
+}
+
+bool cw_block_is_newer(struct cw_str bytes)
+{
+    struct cw_str front = cw_block_front(bytes);
+    if (front.len < CW_BLOCK_HEADER_BYTES)
+        return false;
+    const uint8_t *h = (const uint8_t *)front.ptr;
+    struct cw_str directory = cw_str_sub(front, CW_BLOCK_HEADER_BYTES, front.len);
+    return cw_get32(h) == CW_BLOCK_MAGIC && cw_block_checksum(h, directory) == cw_get64(h + 56) &&
+           (h[4] > CW_BLOCK_MAJOR || h[6] > CW_BLOCK_TEMPLATES || h[54] != 0 ||
+            (cw_get32(h + 8) & ~(uint32_t)CW_BLOCK_INCOMPAT_KNOWN) != 0);
+}
+
+int cw_block_check(struct cw_str bytes, struct cw_err *err)
+{
+    struct cw_block *block = cw_mem_resize(NULL, sizeof(*block)); /* all that is read is written */
+    struct cw_section_entry section = {0};
+    int rc = cw_block_open(bytes, block, err);
+    free(block);
+    for (uint32_t i = 0; rc == 0 && cw_section_entry_next(bytes, i, &section); i++)
+        if ((uint32_t)cw_hash64(section.stored.ptr, section.stored.len) != section.checksum)
+            rc = cw_err_set(err, CW_E_CORRUPT, "block: the checksum of its %s is wrong",
+                            cw_section_kind_name(section.kind));
+    return rc;
 }
 
 struct cw_section cw_block_column(const struct cw_block *b, uint32_t column)

@@ -46,6 +46,12 @@ struct cw_block {
 };
 
 int cw_block_open(struct cw_str bytes, struct cw_block *out, struct cw_err *err) CW_MUST_USE;
+/* Of one that does not open: header and directory, which have one checksum; all of it where it does not say how long they are. */
+struct cw_str cw_block_front(struct cw_str bytes);
+/* Of one that does not open: is its front whole, and of a version that this program does not know? */
+bool cw_block_is_newer(struct cw_str bytes);
+/* Does it open, and is the checksum of each section right? */
+int cw_block_check(struct cw_str bytes, struct cw_err *err) CW_MUST_USE;
 /* Stream numbers, strictly ascending, and rows of each, their sum the block's; only where nstreams > 1. */
 int cw_block_streams(const struct cw_block *block, int64_t *numbers, int64_t *rows,
                      struct cw_err *err) CW_MUST_USE;

@@ -13,7 +13,7 @@
 #include "common/labels/labels.h"
 #include "common/store/catalog.h"
 
-enum { DELETES_VERSION = 1 };
+enum { DELETES_VERSION = 2 /* 2: unread */ };
 
 /* Every query of the largest size, each byte escaped, would be 5 GB: a hundredth of that is as much as a disk has to take. */
 #define DELETES_BYTES_MAX (64u << 20)
@@ -60,9 +60,10 @@ static void row_format(const struct cw_delete_row *row, struct cw_buf *out)
 {
     cw_buf_addf(out,
                 "%08" PRIx32 " %s %" PRIu64 " %" PRId64 " %" PRId64 " %" PRId64 " %" PRId64
-                " %" PRIu64 " %" PRIu64 " %" PRId64 " ",
+                " %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRId64 " ",
                 row->id, state_names[row->state], row->wal_seq, row->first_ns, row->last_ns,
-                row->created_ns, row->due_ns, row->purge_id, row->nremoved, row->finished_ns);
+                row->created_ns, row->due_ns, row->purge_id, row->nremoved, row->nunread,
+                row->finished_ns);
     cw_catalog_escape_tenant(row->tenant, out);
     cw_buf_addc(out, ' ');
     cw_quote_go(row->query, out);
@@ -113,26 +114,29 @@ static bool word_state(struct cw_str *line, enum cw_delete_state *out)
     return false;
 }
 
-static bool numbers_parse(struct cw_str *line, struct cw_delete_row *row)
+static bool numbers_parse(struct cw_str *line, uint64_t version, struct cw_delete_row *row)
 {
     uint64_t id;
     if (!word_hex(line, 8, &id) || id == 0 || !word_state(line, &row->state) ||
         !cw_str_take_u64(line, &row->wal_seq) || !cw_str_take_i64(line, &row->first_ns) ||
         !cw_str_take_i64(line, &row->last_ns) || !cw_str_take_i64(line, &row->created_ns) ||
         !cw_str_take_i64(line, &row->due_ns) || !cw_str_take_u64(line, &row->purge_id) ||
-        !cw_str_take_u64(line, &row->nremoved) || !cw_str_take_i64(line, &row->finished_ns))
+        !cw_str_take_u64(line, &row->nremoved) ||
+        (version > 1 && !cw_str_take_u64(line, &row->nunread)) ||
+        !cw_str_take_i64(line, &row->finished_ns))
         return false;
     row->id = (uint32_t)id;
     return true;
 }
 
-static bool row_parse(struct cw_str line, struct cw_arena *arena, struct cw_delete_list *out)
+static bool row_parse(struct cw_str line, uint64_t version, struct cw_arena *arena,
+                      struct cw_delete_list *out)
 {
     struct cw_delete_row row = {0};
     struct cw_str tenant;
     uint64_t sum;
     if (!word_hex(&line, 16, &sum) || sum != cw_hash64(line.ptr, line.len) ||
-        !numbers_parse(&line, &row) || !cw_str_split(&line, ' ', &tenant) ||
+        !numbers_parse(&line, version, &row) || !cw_str_split(&line, ' ', &tenant) ||
         !cw_unquote_go(line, arena, &row.query) || row.query.len > CW_LIMIT_QUERY_BYTES)
         return false;
     struct cw_buf name;
@@ -149,7 +153,7 @@ int cw_delete_list_parse(struct cw_str text, struct cw_delete_list *out, size_t 
                          struct cw_err *err)
 {
     struct cw_str line, head = CW_STR("cordwood deletes "), end = CW_STR("end ");
-    uint64_t version, nlines = 0, nseen = 0;
+    uint64_t version = DELETES_VERSION, nlines = 0, nseen = 0;
     bool ended = false;
     *out = (struct cw_delete_list){0};
     *nbad_out = 0;
@@ -168,7 +172,7 @@ int cw_delete_list_parse(struct cw_str text, struct cw_delete_list *out, size_t 
             continue;
         }
         nseen++;
-        *nbad_out += !row_parse(line, arena, out);
+        *nbad_out += !row_parse(line, version, arena, out);
         cw_arena_reset(arena);
     }
     cw_arena_free(&arena);

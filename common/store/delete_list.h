@@ -2,10 +2,12 @@
  * delete_list.h - the file `deletes` of a data directory: which entries are hidden until they are removed. One small text,
  * replaced by rename: that rename is what makes a delete, or its end, durable.
  *
- *     cordwood deletes 1
+ *     cordwood deletes 2
  *     <xxh3-64 of the rest, 16 hex digits> <id> <state> <wal_seq> <first_ns> <last_ns> <created_ns> <due_ns> <purge_id> <removed>
- *         <finished_ns> <tenant, escaped> <query as Go quotes it>          (one line)
+ *         <unread> <finished_ns> <tenant, escaped> <query as Go quotes it>          (one line)
  *     end <lines>
+ *
+ * Version 1 had no <unread>; it is 0 then.
  *
  * A delete is of the entries that were stored before it: those of frames up to wal_seq. Every part and every generation of the
  * head lies on one side of it (store.h), so that footers tell: it is of the parts with wal_last <= wal_seq, once it is carried out of
@@ -40,7 +42,9 @@ struct cw_delete_row {
     int64_t first_ns, last_ns;   /* times of entries, inclusive */
     int64_t created_ns, due_ns;  /* removal begins at due_ns */
     uint64_t purge_id, nremoved; /* from PROCESSING on */
-    int64_t finished_ns;         /* PROCESSED */
+    uint64_t
+        nunread; /* entries of bad blocks that it may be of; they left their parts for quarantine/ */
+    int64_t finished_ns; /* PROCESSED */
     struct cw_str tenant, query;
 };
 

@@ -171,28 +171,6 @@ static void block_tell(struct verify *v, uint32_t i, const char *section, const 
     cost->entries = 0;
 }
 
-/* Header and directory, which have one checksum; the whole block where it does not say how long they are. */
-static struct cw_str block_front(struct cw_str bytes)
-{
-    if (bytes.len < CW_BLOCK_HEADER_BYTES)
-        return bytes;
-    uint64_t len = CW_BLOCK_HEADER_BYTES + (uint64_t)cw_get32(bytes.ptr + 48);
-    return cw_str_sub(bytes, 0, len <= bytes.len ? (size_t)len : bytes.len);
-}
-
-/* Of a block that does not open. */
-static bool block_is_newer(struct cw_str bytes)
-{
-    struct cw_str front = block_front(bytes);
-    if (front.len < CW_BLOCK_HEADER_BYTES)
-        return false;
-    const uint8_t *h = (const uint8_t *)front.ptr;
-    struct cw_str directory = cw_str_sub(front, CW_BLOCK_HEADER_BYTES, front.len);
-    return cw_get32(h) == CW_BLOCK_MAGIC && cw_block_checksum(h, directory) == cw_get64(h + 56) &&
-           (h[4] > CW_BLOCK_MAJOR || h[6] > CW_BLOCK_TEMPLATES || h[54] != 0 ||
-            (cw_get32(h + 8) & ~(uint32_t)CW_BLOCK_INCOMPAT_KNOWN) != 0);
-}
-
 static void sections_verify(struct verify *v, uint32_t i, struct cw_str bytes,
                             struct cw_part_cost *cost)
 {
@@ -219,9 +197,9 @@ static void block_verify(struct verify *v, uint32_t i, struct cw_block *opened)
                                 .streams = b.last_stream - b.first_stream + 1,
                                 .min_ns = b.min_ns,
                                 .max_ns = b.max_ns};
-    v->out->newer |= rc < 0 && block_is_newer(bytes);
+    v->out->newer |= rc < 0 && cw_block_is_newer(bytes);
     if (rc < 0)
-        block_tell(v, i, "header", err.text, block_front(bytes), &cost);
+        block_tell(v, i, "header", err.text, cw_block_front(bytes), &cost);
     else
         sections_verify(v, i, bytes, &cost);
     if (v->out->ndamages == before && (drained.rows != rows || v->block_why.code < 0))

@@ -329,36 +329,36 @@ uint64_t cw_part_writer_rows(const struct cw_part_writer *w)
     return w->rows + cw_block_writer_rows(w->block);
 }
 
-/* The bytes of the block's value filter, checked; empty when it has none. */
-static int filter_bytes(const struct cw_part_reader *from, uint32_t block, struct cw_str *out,
-                        struct cw_err *err)
+/* The bytes of the block's value filter; empty when it has none, or a damaged one. */
+static struct cw_str filter_bytes(const struct cw_part_reader *from, uint32_t block)
 {
     struct cw_value_filter filter;
-    *out = cw_part_reader_block_filter(from, block);
-    if (out->len == 0)
-        return 0;
-    int rc = cw_value_filter_open(*out, &filter, err);
-    if (rc == 0)
-        *out = cw_str_sub(*out, 0, cw_value_filter_bytes(&filter));
-    return rc;
+    struct cw_err why;
+    struct cw_str bytes = cw_part_reader_block_filter(from, block);
+    if (bytes.len == 0 || cw_value_filter_open(bytes, &filter, &why) < 0)
+        return CW_STR_NONE;
+    return cw_str_sub(bytes, 0, cw_value_filter_bytes(&filter));
 }
 
-int cw_part_writer_copy_block(struct cw_part_writer *w, const struct cw_part_reader *from,
-                              uint32_t block, const uint32_t *numbers, struct cw_err *err)
+enum copy_how { COPY_CHECKED, COPY_DAMAGED };
+
+static int block_copy(struct cw_part_writer *w, const struct cw_part_reader *from, uint32_t block,
+                      const uint32_t *numbers, enum copy_how how, struct cw_err *err)
 {
     struct cw_part_block p = cw_part_reader_block(from, block);
     struct cw_block_summary s = {p.rows,        p.raw_bytes, p.first_stream,
                                  p.last_stream, p.min_ns,    p.max_ns};
-    struct cw_str bytes = cw_part_reader_block_bytes(from, block), filter;
+    struct cw_str bytes = cw_part_reader_block_bytes(from, block);
     cw_file_will_read(bytes);
     int rc = block_end(w, err);
     if (rc < 0)
         return rc;
     cw_buf_clear(&w->bytes);
     /* All is checked before it gets a new owner: afterwards nobody has another copy. */
-    rc = cw_block_copy(bytes, &s, numbers, w->codec, &w->bytes, err);
-    if (rc == 0)
-        rc = filter_bytes(from, block, &filter, err);
+    if (how == COPY_CHECKED)
+        rc = cw_block_copy(bytes, &s, numbers, w->codec, &w->bytes, err);
+    else
+        rc = cw_block_copy_damaged(bytes, &s, numbers, &w->bytes, err);
     if (rc < 0) {
         cw_err_wrap(err, "block %u of %s", block, cw_part_reader_path(from));
         return rc;
@@ -366,7 +366,19 @@ int cw_part_writer_copy_block(struct cw_part_writer *w, const struct cw_part_rea
     s.first_stream = numbers[s.first_stream];
     s.last_stream = numbers[s.last_stream];
     CW_ASSERT(s.last_stream < w->nstreams);
-    return block_write(w, cw_buf_str(&w->bytes), filter, &s, err);
+    return block_write(w, cw_buf_str(&w->bytes), filter_bytes(from, block), &s, err);
+}
+
+int cw_part_writer_copy_block(struct cw_part_writer *w, const struct cw_part_reader *from,
+                              uint32_t block, const uint32_t *numbers, struct cw_err *err)
+{
+    return block_copy(w, from, block, numbers, COPY_CHECKED, err);
+}
+
+int cw_part_writer_copy_damaged_block(struct cw_part_writer *w, const struct cw_part_reader *from,
+                                      uint32_t block, const uint32_t *numbers, struct cw_err *err)
+{
+    return block_copy(w, from, block, numbers, COPY_DAMAGED, err);
 }
 
 static void origin_write(const struct cw_part_info *info, struct cw_buf *out)

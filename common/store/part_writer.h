@@ -54,10 +54,15 @@ int cw_part_writer_add(struct cw_part_writer *writer, const struct cw_entry_batc
                        struct cw_err *err) CW_MUST_USE;
 /* Rows so far. */
 uint64_t cw_part_writer_rows(const struct cw_part_writer *writer);
-/* Copy a block as it is (with codec ZSTD what is compressed with LZ4 is compressed anew); `numbers` maps the reader's stream numbers to this part's, and rises. All its streams have begun. */
+/* Copy a block as it is (with codec ZSTD what is compressed with LZ4 is compressed anew); `numbers` maps the reader's stream numbers to this part's, and rises. All
+ * its streams have begun. Its value filter is left out if it is damaged: the block is searched without one. */
 int cw_part_writer_copy_block(struct cw_part_writer *writer, const struct cw_part_reader *from,
                               uint32_t block, const uint32_t *numbers,
                               struct cw_err *err) CW_MUST_USE;
+/* The same of a damaged block (cw_block_copy_damaged()), which stays one. */
+int cw_part_writer_copy_damaged_block(struct cw_part_writer *writer,
+                                      const struct cw_part_reader *from, uint32_t block,
+                                      const uint32_t *numbers, struct cw_err *err) CW_MUST_USE;
 /* Regions, footer, fsync, rename, fsync of the folder. There must be a row. *size_out (may be NULL): the file's bytes. */
 int cw_part_writer_finish(struct cw_part_writer *writer, uint64_t *size_out,
                           struct cw_err *err) CW_MUST_USE;

@@ -48,20 +48,28 @@ uint64_t cw_quarantine_blocks(const struct cw_quarantine *q)
     return q == NULL ? 0 : atomic_load(&q->nblocks);
 }
 
-void cw_quarantine_block(struct cw_quarantine *q, const struct cw_part_reader *reader,
-                         uint32_t block)
+int cw_quarantine_keep_block(struct cw_quarantine *q, const struct cw_part_reader *reader,
+                             uint32_t block, struct cw_err *err)
 {
     struct cw_buf path;
-    struct cw_err err;
-    atomic_fetch_add(&q->nblocks, 1);
     cw_buf_init(&path, SIZE_MAX);
     cw_buf_addf(&path, "%s/%016" PRIx64 "-block-%u.bin", q->dir,
                 cw_part_reader_footer(reader)->info.id, block);
     /* The part is not changed, so an earlier run's copy is as good. */
-    if (!cw_file_exists(cw_buf_z(&path)) &&
-        cw_file_replace(path.ptr, cw_part_reader_block_bytes(reader, block), &err) < 0)
-        cw_log_warn("setting aside a bad block: %s", err.text);
+    int rc = cw_file_exists(cw_buf_z(&path))
+                 ? 0
+                 : cw_file_replace(path.ptr, cw_part_reader_block_bytes(reader, block), err);
     cw_buf_fini(&path);
+    return rc;
+}
+
+void cw_quarantine_block(struct cw_quarantine *q, const struct cw_part_reader *reader,
+                         uint32_t block)
+{
+    struct cw_err err;
+    atomic_fetch_add(&q->nblocks, 1);
+    if (cw_quarantine_keep_block(q, reader, block, &err) < 0)
+        cw_log_warn("setting aside a bad block: %s", err.text);
 }
 
 /* Into the folder, under a name that is free: what was set aside before is kept. */

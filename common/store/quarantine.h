@@ -19,6 +19,9 @@ void cw_quarantine_close(struct cw_quarantine **quarantine);
 /* Copy a bad block's bytes to <part id>-block-<n>.bin. */
 void cw_quarantine_block(struct cw_quarantine *quarantine, const struct cw_part_reader *reader,
                          uint32_t block);
+/* See to it that the copy is there: the part is about to go. CW_E_UNAVAILABLE: the disk is full. */
+int cw_quarantine_keep_block(struct cw_quarantine *quarantine, const struct cw_part_reader *reader,
+                             uint32_t block, struct cw_err *err) CW_MUST_USE;
 /* Move a part that cannot be opened. */
 int cw_quarantine_part(struct cw_quarantine *quarantine, const char *path,
                        struct cw_err *err) CW_MUST_USE;

@@ -58,9 +58,10 @@ static bool is_bare_number(struct cw_str text)
 
 /* ---- list ---- */
 
-/* A delete as the server tells it; times in seconds. removed, created, due: empty where the server does not tell them. */
+/* A delete as the server tells it; times in seconds. removed, unreadable, damaged, created, due: empty where the server does not
+ * tell them. */
 struct row {
-    struct cw_str id, status, query, start, end, created, due, removed;
+    struct cw_str id, status, query, start, end, created, due, removed, unreadable, damaged;
 };
 
 typedef void (*row_fn)(void *arg, const struct row *row);
@@ -71,10 +72,16 @@ static int read_row(struct cw_json_reader *json, struct row *out, struct cw_err 
     const struct {
         const char *name;
         struct cw_str *value;
-    } fields[] = {{"request_id", &out->id},  {"status", &out->status},
-                  {"query", &out->query},    {"start_time", &out->start},
-                  {"end_time", &out->end},   {"created_at", &out->created},
-                  {"removal_at", &out->due}, {"removed_entries", &out->removed}};
+    } fields[] = {{"request_id", &out->id},
+                  {"status", &out->status},
+                  {"query", &out->query},
+                  {"start_time", &out->start},
+                  {"end_time", &out->end},
+                  {"created_at", &out->created},
+                  {"removal_at", &out->due},
+                  {"removed_entries", &out->removed},
+                  {"unreadable_entries", &out->unreadable},
+                  {"damaged_parts", &out->damaged}};
     int rc;
     while ((rc = cw_json_next(json, err)) == CW_JSON_KEY) {
         struct cw_str name = json->text;
@@ -136,6 +143,18 @@ static void print_row(void *arg, const struct row *row)
     print_time(row->start);
     print_time(row->end);
     printf("%.*s\n", CW_STR_ARG(row->query));
+    if (row->unreadable.len > 0)
+        fprintf(stderr,
+                "cordwood: delete %.*s: it may be of %.*s entries of bad blocks, which cannot be "
+                "read: what is left of them is in quarantine/ of the server's data directory\n",
+                CW_STR_ARG(row->id), CW_STR_ARG(row->unreadable));
+    if (row->damaged.len > 0)
+        fprintf(
+            stderr,
+            "cordwood: delete %.*s waits for %.*s damaged part%s, which cannot be written anew: "
+            "`cordwood fsck --repair` can, with no server running\n",
+            CW_STR_ARG(row->id), CW_STR_ARG(row->damaged),
+            cw_str_eqz(row->damaged, "1") ? "" : "s");
 }
 
 static int list(struct cw_cli *cli)
@@ -182,6 +201,8 @@ static void print_created(struct cw_cli *cli, const struct cw_cli_range *range)
         cw_buf_addz(&text, "now");
     printf("%.*s deleted: %.*s from %s\n", CW_STR_ARG(newest.id), CW_STR_ARG(cli->rest[1]),
            cw_buf_z(&text));
+    fprintf(stderr, "cordwood: snapshots keep what they hold of it, and so does quarantine/ of the "
+                    "server's data directory\n");
     cw_buf_fini(&text);
 }
 

@@ -371,7 +371,8 @@ static const struct cw_command_def delete_def = {
         "prints of each delete its id, its status (received; processed when it is carried "
         "out), how many entries are removed so far, when it was made, from when on its entries "
         "are removed, the range it is of, and its query. create prints the id. cancel takes one back: its entries "
-        "are seen again.",
+        "are seen again. What a snapshot holds, or quarantine/ of the server's data directory, no "
+        "delete reaches: drop the snapshot (cordwood snapshot delete), and remove the file.",
     .groups = delete_groups};
 static const struct cw_command_def fmt_def = {.name = "cordwood fmt",
                                               .brief = "print a query in the usual form",

@@ -9,7 +9,7 @@ import time
 import pytest
 
 from programs import INGESTER, NS, cli, wait_for
-from store_files import Part, parts
+from store_files import Part, flip, parts, quarantined, sections
 
 HOUR = 3600 * NS
 PATH = "/loki/api/v1/delete"
@@ -530,3 +530,89 @@ def test_a_tenant_is_told_only_of_itself(make_ingester, now):
     assert "store" not in report and [t["tenant"] for t in report["tenants"]] == ["one"]
     assert [r["rule"] for r in report["tenants"][0]["rules"]] == ["retention_period"]
     assert server.ask("GET", "/cordwood/v1/retention")[0] == 401
+
+
+# ---- damaged parts ----
+
+def big_part(server, now, apps):
+    """A part with so many lines of each of these apps, of 60 bytes, that say which they are. Ended, so that it can be damaged."""
+    for app, lines_each in apps.items():
+        for at in range(0, lines_each, 10000):
+            server.push([({"app": app}, [(now - HOUR + i * 1000, "line %d of %s, secret %s" % (i, app, os.urandom(12).hex()))
+                                         for i in range(at, min(at + 10000, lines_each))])])
+    flush(server)
+    server.stop()
+    path, = parts(server.data)
+    return path, Part(path)
+
+
+def carried_out(server, query, now):
+    delete(server, query, now - 2 * HOUR, force="true")
+    wait_for("the delete", lambda: deletes(server)[-1]["status"] == "processed", 60, 0.1)
+    return deletes(server)[-1]
+
+
+def count(server, query, now):
+    answer = server.query("sum(count_over_time(%s[2h]))" % query, time=now + NS)
+    return int(float(answer[0]["value"][1])) if answer else 0
+
+
+@pytest.mark.parametrize("place", ["header", "text", "times", "end"])
+def test_a_delete_is_carried_out_in_a_part_with_a_bad_block(ingester, now, place):
+    path, part = big_part(ingester, now, {"a": 80000})
+    assert len(part.blocks) > 2
+    start, length, rows = part.blocks[0]
+    inside = {name: at for name, at, _ in sections(path, start)}
+    flip(path, {"header": start + 20, "end": start + length - 1}.get(place) or inside[place])
+    with open(path, "rb") as f:
+        f.seek(start)
+        bad = f.read(length)
+    ingester.start()
+    row = carried_out(ingester, '{app="a"} |= "line 79999 of"', now)
+    unread = row["unreadable_entries"]
+    assert row["removed_entries"] == 1 and 0 < unread <= rows, row
+    new, = parts(ingester.data)
+    assert new != path and Part(new).rows == 80000 - 1 - unread
+    assert count(ingester, '{app="a"}', now) == 80000 - 1 - unread and lines(ingester, '{app="a"} |= "line 79999 of"') == []
+    assert len(lines(ingester, '{app="a"} |= "line 79998 of"')) == 1
+    aside, = quarantined(ingester.data)
+    with open(os.path.join(ingester.data, "quarantine", aside), "rb") as f:
+        assert f.read() == bad
+    ingester.kill()
+    ingester.start()
+    assert deletes(ingester)[0]["unreadable_entries"] == unread
+    assert cli("delete", "list", "--addr", ingester.url).stderr.decode().count("%d entries of bad blocks" % unread) == 1
+    ingester.stop()
+    assert cli("fsck", ingester.data).returncode == 0
+
+
+@pytest.mark.parametrize("place", ["header", "text", "streams"])
+def test_a_bad_block_that_a_delete_does_not_touch_stays_as_it_is(ingester, now, place):
+    """Small streams share the block that is bad; the stream that goes whole comes before them, so that their numbers change."""
+    path, part = big_part(ingester, now, {"a": 30000, "m1": 4000, "m2": 4000, "m3": 4000})
+    start = part.blocks[-1][0]
+    assert part.blocks[-1][2] == 12000
+    flip(path, start + 20 if place == "header" else {name: at for name, at, _ in sections(path, start)}[place])
+    ingester.start()
+    kept = {app: count(ingester, '{app="%s"}' % app, now) for app in ("m1", "m2", "m3")}
+    row = carried_out(ingester, '{app="a"}', now)
+    assert row["removed_entries"] == 30000 and "unreadable_entries" not in row
+    new, = parts(ingester.data)
+    assert new != path and Part(new).rows == 12000
+    assert {app: count(ingester, '{app="%s"}' % app, now) for app in kept} == kept and count(ingester, '{app="a"}', now) == 0
+    ingester.stop()
+    assert cli("fsck", ingester.data).stdout.decode().count("block %d, " % (len(Part(new).blocks) - 1)) > 0
+    assert b"1 problem, repaired" in cli("fsck", "--repair", ingester.data).stdout
+    assert cli("fsck", ingester.data).returncode == 0
+
+
+def test_a_delete_that_waits_for_a_damaged_part_says_so(ingester, now):
+    path, part = big_part(ingester, now, {"a": 2000, "b": 2000})
+    offset, length = part.regions["streams"]
+    flip(path, offset + length - 1)             # a group of streams
+    ingester.start()
+    delete(ingester, '{app="a"} |= "line 7 of"', now - 2 * HOUR, force="true")
+    wait_for("the refusal", lambda: deletes(ingester)[0].get("damaged_parts") == 1, 60, 0.1)
+    assert deletes(ingester)[0]["status"] == "received"
+    told = cli("delete", "list", "--addr", ingester.url)
+    assert "waits for 1 damaged part" in told.stderr.decode() and "fsck --repair" in told.stderr.decode()

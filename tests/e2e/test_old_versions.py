@@ -3,15 +3,20 @@ import collections
 import json
 import os
 import shutil
+import struct
+import time
 
 import pytest
 
 import wire
-from programs import NS, Ingester, cli
+from programs import NS, Ingester, cli, wait_for
+from store_files import Part, parts
 
 DATA = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "data")
 # Which, and what its version found in lines by itself.
-VERSIONS = {"data_v1": {}, "data_v2": {"detected_level": "unknown"}, "data_v3": {"detected_level": "unknown"}}
+VERSIONS = {"data_v1": {}, "data_v2": {"detected_level": "unknown"}, "data_v3": {"detected_level": "unknown"}, "data_v4": {"detected_level": "unknown"}}
+# Those with deletes: one that is carried out, one that can be cancelled; and a merged part, compressed with zstd, with a block of mode J.
+DELETES = ("data_v4",)
 T = 1767571200 * NS                          # 2026-01-05T00:00:00Z
 TENANTS = ("one", "two")
 CONFIG = "auth_enabled: true\n"
@@ -32,6 +37,22 @@ def batches():
         for tenant in TENANTS:
             out.append((tenant, [entries(tenant, app, round_ * 700, 60) for app in ("web", "db")]))
     return out
+
+
+def word(i, n):
+    """One of n words of letters."""
+    return "".join(chr(97 + (i * 2654435761 % n * 7919 + k * 104729) % 26) for k in range(4 + i % n % 5))
+
+
+def json_lines(flush):
+    """Of one of eight flushes: what mode J is better for than the others, many words without a digit."""
+    return [(T + i * NS, json.dumps({"ts": "2026-01-05T%02d:%02d:%02dZ" % (i // 3600, i // 60 % 60, i % 60), "level": ("info", "warn")[i % 2], "event": "order_" + word(i, 5),
+                                     "user": word(i // 3, 90), "city": word(i // 7, 60), "order": i * 7919, "note": ("secret", "hidden", "plain")[i % 9 % 3]}))
+            for i in range(flush * 400, flush * 400 + 400)]
+
+
+def deleted(line):
+    return '"secret"' in line or '"hidden"' in line
 
 
 def delivered(i):
@@ -56,11 +77,30 @@ def mark(server):
     return wire.ask_sources(server, SHIPPER, [SESSION], headers={"X-Scope-OrgID": "one"})[1]["marks"]
 
 
+def make_deletes(server, headers):
+    """Of what is flushed, and in one part."""
+    for flush in range(8):
+        server.push([({"app": "orders", "env": "json"}, json_lines(flush))], headers=headers)
+        assert server.ask("POST", "/flush")[0] == 204
+    wait_for("the merge", lambda: len(parts(server.data)) == 1, 60, 0.1)
+    for word, force in (("secret", "true"), ("hidden", "false")):
+        query = {"query": '{env="json"} |= "\\"%s\\""' % word, "start": str(T // NS - 3600), "end": str(T // NS + 86400), "force": force}
+        assert server.ask("POST", "/loki/api/v1/delete", query, headers=headers)[0] == 204
+    assert server.ask("POST", "/flush")[0] == 204
+    wait_for("the delete", lambda: listed(server, headers)[0]["status"] == "processed", 60, 0.1)
+
+
+def listed(server, headers):
+    return json.loads(server.ask("GET", "/loki/api/v1/delete", headers=headers)[1])
+
+
 def make(folder, version):
     """How it was made: CW_MAKE_EXAMPLE=<its name>, with the programs of that version."""
-    server = Ingester(folder, config=CONFIG).start()
+    server = Ingester(folder, config=CONFIG + ("storage: {merge_codec: zstd}\n" if version in DELETES else "")).start()
     one = {"X-Scope-OrgID": "one"}
     try:
+        if version in DELETES:
+            make_deletes(server, one)
         assert wire.ask_sources(server, SHIPPER, [SESSION], headers=one)[0] == 200
         for i, (tenant, streams) in enumerate(batches()):
             server.push(streams, headers={"X-Scope-OrgID": tenant})
@@ -116,3 +156,32 @@ def test_the_command_line_reads_it_as_it_is(data, version):
         assert done.returncode == 0, done
         read = [json.loads(row) for row in done.stdout.splitlines()]
         assert sorted((e["labels"]["app"], e["line"]) for e in read) == sorted((app, line) for app, _, line, _ in rows)
+
+
+@pytest.mark.parametrize("version", DELETES)
+def test_its_deletes_hide_and_are_carried_out(make_ingester, version, data):
+    with open(os.path.join(data, "deletes"), "rb") as f:
+        assert f.read().startswith(b"cordwood deletes 1\n")
+    want = sorted(line for flush in range(8) for _, line in json_lines(flush) if not deleted(line))
+    one = {"X-Scope-OrgID": "one"}
+    found = set()
+    for path in parts(data):
+        with open(path, "rb") as f:
+            raw = f.read()
+        for at, _, _ in Part(path).blocks:
+            codecs = raw[at + 65:at + 64 + struct.unpack_from("<I", raw, at + 48)[0]:16]
+            found.add((raw[at + 7], 2 in codecs))
+    assert (1, True) in found, "no block of mode J with sections of zstd"
+    done = cli("query", "-o", "raw", "--limit", "0", "--data-dir", data, "--org-id", "one", "--from", "2026-01-04T00:00:00Z", '{env="json"}')
+    assert sorted(done.stdout.decode().splitlines()) == want
+    server = make_ingester(config=CONFIG, data=data).start()
+    exported = lambda: sorted(e["line"] for e in server.export('{env="json"}', headers=one))     # noqa: E731
+    assert exported() == want
+    # The one that hides is due a day after it was made; receipts are kept for a month.
+    last = listed(server, one)[-1]
+    assert "hidden" in last["query"] and server.ask("POST", "/flush")[0] == 204
+    if last["removal_at"] < time.time():
+        wait_for("the other delete", lambda: listed(server, one)[-1]["status"] == "processed", 60, 0.1)
+    else:
+        assert last["status"] == "received"
+    assert exported() == want

@@ -154,9 +154,10 @@ struct wanted {
     char id[9];
 };
 
-static void find_id(void *arg, const struct cw_delete_row *row)
+static void find_id(void *arg, const struct cw_delete_row *row, size_t nrefused)
 {
     struct wanted *wanted = arg;
+    CHECK(nrefused == 0);
     if (cw_str_eqz(row->query, wanted->query))
         snprintf(wanted->id, sizeof(wanted->id), "%08x", row->id);
 }

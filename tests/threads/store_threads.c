@@ -95,8 +95,9 @@ static void *flusher(void *arg)
     return NULL;
 }
 
-static void last_id(void *arg, const struct cw_delete_row *row)
+static void last_id(void *arg, const struct cw_delete_row *row, size_t nrefused)
 {
+    CHECK(nrefused == 0);
     snprintf(arg, 9, "%08x", row->id);
 }
 

@@ -18,6 +18,7 @@ static void two_rows(struct cw_delete_list *list)
                                                .due_ns = 6,
                                                .purge_id = UINT64_MAX,
                                                .nremoved = 8,
+                                               .nunread = 4,
                                                .finished_ns = -9,
                                                .tenant = CW_STR("team a'(1)"),
                                                .query = CW_STR("{a=\"b\\n\"}\n|= `\xff \t`")});
@@ -32,8 +33,9 @@ static bool row_equal(const struct cw_delete_row *a, const struct cw_delete_row 
     return a->id == b->id && a->state == b->state && a->wal_seq == b->wal_seq &&
            a->first_ns == b->first_ns && a->last_ns == b->last_ns &&
            a->created_ns == b->created_ns && a->due_ns == b->due_ns && a->purge_id == b->purge_id &&
-           a->nremoved == b->nremoved && a->finished_ns == b->finished_ns &&
-           cw_str_eq(a->tenant, b->tenant) && cw_str_eq(a->query, b->query);
+           a->nremoved == b->nremoved && a->nunread == b->nunread &&
+           a->finished_ns == b->finished_ns && cw_str_eq(a->tenant, b->tenant) &&
+           cw_str_eq(a->query, b->query);
 }
 
 Test(delete_list, what_is_written_is_read)
@@ -95,7 +97,31 @@ Test(delete_list, a_newer_version_is_refused_by_name)
 {
     struct cw_delete_list back;
     size_t nbad;
-    cr_assert_eq(cw_delete_list_parse(CW_STR("cordwood deletes 2\nend 0\n"), &back, &nbad, &err),
+    cr_assert_eq(cw_delete_list_parse(CW_STR("cordwood deletes 3\nend 0\n"), &back, &nbad, &err),
                  CW_E_INVALID);
-    cr_assert_str_eq(err.text, "deletes: version 2 is newer than 1, which this program reads");
+    cr_assert_str_eq(err.text, "deletes: version 3 is newer than 2, which this program reads");
+}
+
+Test(delete_list, a_file_of_version_1_is_read)
+{
+    struct cw_delete_list list;
+    size_t nbad;
+    char dir[512];
+    cr_assert_not_null(getenv("CW_TEST_DATA"), "CW_TEST_DATA names tests/data");
+    snprintf(dir, sizeof(dir), "%s/data_v4", getenv("CW_TEST_DATA"));
+    cr_assert_eq(cw_delete_list_read(dir, &list, &nbad, &err), 0, "%s", err.text);
+    cr_assert_eq(nbad, 0);
+    cr_assert_eq(list.n, 2);
+    cr_assert_eq(list.rows[0].state, CW_DELETE_PROCESSED);
+    cr_assert_eq(list.rows[0].nremoved, 1067);
+    cr_assert_eq(list.rows[0].purge_id, 10);
+    cr_assert_gt(list.rows[0].finished_ns, list.rows[0].created_ns);
+    cr_assert_eq(list.rows[1].state, CW_DELETE_RECEIVED);
+    cr_assert_eq(list.rows[1].nremoved, 0);
+    for (size_t i = 0; i < list.n; i++) {
+        cr_assert_eq(list.rows[i].nunread, 0);
+        cr_assert(cw_str_eqz(list.rows[i].tenant, "one"));
+        cr_assert_eq(list.rows[i].wal_seq, 9);
+    }
+    cw_delete_list_fini(&list);
 }

@@ -46,10 +46,13 @@ static void add(uint64_t wal_seq, int64_t due_ns)
 }
 
 /* The last one of tenant "t". */
-static void last_row(void *arg, const struct cw_delete_row *row)
+static size_t last_nrefused;
+
+static void last_row(void *arg, const struct cw_delete_row *row, size_t nrefused)
 {
     struct cw_delete_row *out = arg;
     *out = *row;
+    last_nrefused = nrefused;
 }
 
 static struct cw_delete_row last(void)
@@ -232,17 +235,37 @@ Test(deletes, cancelling_is_for_those_that_can_be_taken_back)
 Test(deletes, what_was_cancelled_is_not_committed)
 {
     struct cw_part_footer before = part(7, 10, 0, 100);
-    uint64_t removed = 5;
+    struct cw_deletes_done done = {.removed = 5, .unread = 3};
     may = true;
     add(10, 1000);
     cr_assert_eq(advance(1000, &before), 0);
     struct cw_deletes_view *view = cw_deletes_view_new(deletes, CW_STR("t"), CW_DELETES_REMOVING);
     cr_assert_eq(cw_deletes_commit_begin(view, &err), 0);
-    cw_deletes_commit_end(view, &removed);
+    cw_deletes_commit_end(view, &done);
     cr_assert_eq(last().nremoved, 5);
+    cr_assert_eq(last().nunread, 3);
     cr_assert_eq(cancel("t", last().id, CW_DELETES_CANCEL_FORCE), 0);
     cr_assert_eq(cw_deletes_commit_begin(view, &err), CW_E_CONFLICT);
     cw_deletes_view_free(&view);
+}
+
+Test(deletes, who_waits_for_a_part_that_cannot_be_written_anew_is_told)
+{
+    struct cw_part_footer before = part(7, 10, 0, 100), other = part(8, 11, 0, 100);
+    may = true;
+    add(10, 1000);
+    cw_deletes_refuse(deletes, &before);
+    cw_deletes_refuse(deletes, &other);
+    last();
+    cr_assert_eq(last_nrefused, 0, "it is not carried out yet");
+    cr_assert_eq(advance(1000, &before), 0);
+    last();
+    cr_assert_eq(last_nrefused, 1, "the other part holds only what was stored later");
+    cr_assert_eq(advance(1000, &before), 0);
+    cr_assert_eq(last().state, CW_DELETE_PROCESSING);
+    cr_assert_eq(advance(1000, NULL), 0);
+    cr_assert_eq(last().state, CW_DELETE_PROCESSED);
+    cr_assert_eq(last_nrefused, 0);
 }
 
 Test(deletes, a_file_that_cannot_be_written_changes_nothing)

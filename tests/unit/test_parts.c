@@ -1055,31 +1055,6 @@ Test(parts, random_rules_hide_and_remove_the_same)
     }
 }
 
-Test(parts, a_part_with_a_bad_block_keeps_what_is_hidden)
-{
-    struct cw_hidden_rule rule = {.first_ns = start_ns + 1, .last_ns = INT64_MAX, .filter = &odd};
-    struct cw_hidden_owner owner = {1, owner_keep};
-    flush_random(950, 200, start_ns);
-    char command[256];
-    snprintf(command, sizeof(command),
-             "printf x | dd of=$(ls %s/parts/t/*/*.part | head -n 1) bs=1 seek=40 conv=notrunc 2> "
-             "/dev/null",
-             dir);
-    cr_assert_eq(system(command), 0);
-    struct cw_snapshot s = snapshot("t");
-    struct cw_rewrite_run *run;
-    int rc;
-    cr_assert_eq(
-        cw_rewrite_run_new(parts, s.sources[0], &rule, 1, &owner, CW_CODEC_LZ4, &run, &err), 0);
-    while ((rc = cw_rewrite_run_step(run, 1000000, &err)) == 1)
-        continue;
-    cr_assert_eq(rc, CW_E_CORRUPT);
-    cw_rewrite_run_free(&run);
-    cw_snapshot_fini(&s);
-    cr_assert_eq(nparts(), 1);
-    cr_assert_eq(nfiles(), 1);
-}
-
 static bool may_remove(void *ctx, struct cw_str tenant, uint64_t wal_seq, uint64_t *purge_id_out)
 {
     *purge_id_out = cw_parts_draw_id(parts);

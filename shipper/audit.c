@@ -234,7 +234,7 @@ static void text_print(const struct audit *audit, const struct cw_tally *sum, ui
         if (source->tally != NULL)
             tally_print(source->tally);
     }
-    if (audit->forgotten != NULL && audit->forgotten->read > 0) {
+    if (audit->forgotten != NULL && audit->forgotten->read + audit->forgotten->gap_bytes > 0) {
         printf("files that are gone\n");
         tally_print(audit->forgotten);
     }

@@ -292,17 +292,19 @@ int cw_docker_follow_open(const struct cw_docker_follow_options *options,
     cw_docker_frames_init(&stream->frames, options->tty);
     for (unsigned i = 0; i < CW_SOURCE_STREAMS; i++)
         stream->tenants[i] = cw_str_dupz(CW_STR_NONE);
-    struct cw_spool_options spool = {.loop = options->host->loop,
-                                     .folder = stream->folder,
-                                     .name = "docker",
-                                     .segment_bytes = (uint64_t)options->host->spool->segment_bytes,
-                                     .max_bytes = (uint64_t)options->host->spool->max_bytes,
-                                     .full = CW_SPOOL_WAIT, /* the Engine keeps the rest */
-                                     .failure = CW_SPOOL_RETRY,
-                                     .metrics = options->host->metrics,
-                                     .on_room = on_room,
-                                     .on_segment = on_segment,
-                                     .arg = stream};
+    struct cw_spool_options spool = {
+        .loop = options->host->loop,
+        .folder = stream->folder,
+        .name = "docker",
+        .segment_bytes = (uint64_t)CW_MIN(options->host->spool->segment_bytes,
+                                          options->host->spool->max_bytes / CW_SPOOL_SEGMENTS_MIN),
+        .max_bytes = (uint64_t)options->host->spool->max_bytes,
+        .full = CW_SPOOL_WAIT, /* the Engine keeps the rest */
+        .failure = CW_SPOOL_RETRY,
+        .metrics = options->host->metrics,
+        .on_room = on_room,
+        .on_segment = on_segment,
+        .arg = stream};
     int rc = cw_spool_writer_open(&spool, &stream->spool, err);
     if (rc == 0)
         rc = target_set(stream, options->scrape->stages, cw_str_of(options->id), err);

@@ -134,7 +134,8 @@ static int spool_open(struct cw_receivers *receivers, struct cw_receiver *receiv
         .loop = receivers->options.loop,
         .folder = folder,
         .name = name,
-        .segment_bytes = (uint64_t)config->segment_bytes,
+        .segment_bytes =
+            (uint64_t)CW_MIN(config->segment_bytes, config->max_bytes / CW_SPOOL_SEGMENTS_MIN),
         .max_bytes = (uint64_t)config->max_bytes,
         .max_age_ns = config->max_age_ns,
         .full = waits ? (enum cw_spool_full)config->when_full : CW_SPOOL_DROP_OLDEST,

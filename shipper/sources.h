@@ -201,6 +201,9 @@ void cw_sources_saved(struct cw_sources *sources);
 void cw_sources_tallies_write(const struct cw_sources *sources, struct cw_file_writer *out);
 int cw_sources_tallies_restore(struct cw_sources *sources, struct cw_str bytes,
                                struct cw_err *err) CW_MUST_USE;
+/* Bytes of a source that nobody will read, though some were: they were not delivered. NULL: of a file that was never met. */
+void cw_sources_count_gap(struct cw_sources *sources, struct cw_source *source, uint64_t from,
+                          uint64_t to, struct cw_str why);
 /* Whether the file would say something new. */
 bool cw_sources_dirty(const struct cw_sources *sources);
 /* What a target was to have and was not read, of which was told: files that may not be read, are not there, or are damaged. */

@@ -59,11 +59,18 @@ void cw_sources_moved(struct cw_sources *sources, struct cw_source *source, cons
     sources->dirty = true;
 }
 
-/* A scan found it where it was not: its log was rotated. */
+/* A scan found it at `path`. If that is another place, its log was rotated, and others may have come and gone behind it. */
+static void rotated_note(struct cw_sources *sources, struct cw_source *source, const char *path)
+{
+    if (strcmp(source->path_now, path) == 0)
+        return;
+    source->rotated = true;
+    cw_sources_rotated_log(sources, source->path, CW_SOURCES_SINCE_LOOK);
+}
+
 static void path_now_set(struct cw_sources *sources, struct cw_source *source, const char *path)
 {
-    if (strcmp(source->path_now, path) != 0)
-        cw_sources_rotated_log(sources, source->path, CW_SOURCES_SINCE_LOOK);
+    rotated_note(sources, source, path);
     cw_sources_moved(sources, source, path);
 }
 
@@ -100,8 +107,7 @@ void cw_sources_reopen(struct cw_sources *sources, const struct cw_target *targe
 static void source_reopen(struct scan *scan, struct cw_source *source, struct cw_tail *tail,
                           const char *path)
 {
-    if (strcmp(source->path_now, path) != 0)
-        cw_sources_rotated_log(scan->sources, source->path, CW_SOURCES_SINCE_LOOK);
+    rotated_note(scan->sources, source, path);
     cw_sources_reopen(scan->sources, scan->target, source, tail, path, scan->now_ns,
                       scan->now_mono_ns);
 }

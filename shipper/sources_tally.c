@@ -1,15 +1,31 @@
 /* sources_tally.c - sources.c, the part that keeps the ledger: what became of all lines. */
 #include <stdlib.h>
+#include "common/base/assert.h"
 #include "shipper/sources_priv.h"
 
 /* Its tally in the ledger: all sources that are forgotten. */
 static const struct cw_id128 forgotten_id;
 
-static void forgotten_join(struct cw_sources *sources, struct cw_tally *tally)
+static struct cw_tally *forgotten_tally(struct cw_sources *sources)
 {
     if (sources->forgotten == NULL)
         sources->forgotten = cw_tally_new();
-    cw_tally_join(sources->forgotten, tally);
+    return sources->forgotten;
+}
+
+static void forgotten_join(struct cw_sources *sources, struct cw_tally *tally)
+{
+    cw_tally_join(forgotten_tally(sources), tally);
+}
+
+void cw_sources_count_gap(struct cw_sources *sources, struct cw_source *source, uint64_t from,
+                          uint64_t to, struct cw_str why)
+{
+    struct cw_tally *tally = source ? cw_source_tally(source) : forgotten_tally(sources);
+    cw_tally_gap_add(tally, source ? source->generation : 1, from, to, why);
+    if (source != NULL)
+        tally->counted_to = source->fed_to = CW_MAX(source->fed_to, to);
+    sources->dirty = true;
 }
 
 void cw_sources_forget(struct cw_sources *sources, struct cw_source **source)

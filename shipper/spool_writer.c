@@ -48,6 +48,7 @@ struct cw_spool_writer {
     size_t nsegments, segments_cap;
     uint64_t next_number;
     struct load pending, writing;
+    size_t written; /* of `writing`: in segments before this one */
     char *cursor;
     size_t cursor_len;
     bool busy, failed, over, refused, closing;
@@ -57,6 +58,7 @@ struct cw_spool_writer {
     struct {
         char *path; /* of a segment to be made, or NULL */
         uint64_t offset;
+        struct cw_str bytes; /* of `writing` */
         int fd, rc;
         struct cw_err err;
     } job;
@@ -281,7 +283,7 @@ static void load_clear(struct load *load)
 static void job_run(uv_work_t *work)
 {
     struct cw_spool_writer *writer = work->data;
-    const struct cw_buf *bytes = &writer->writing.bytes;
+    struct cw_str bytes = writer->job.bytes;
     struct cw_err *err = &writer->job.err;
     int rc = 0;
     if (writer->job.path != NULL) {
@@ -290,7 +292,7 @@ static void job_run(uv_work_t *work)
             rc = cw_file_sync_dir(writer->folder, err);
     }
     if (rc >= 0)
-        rc = cw_file_write_all(writer->job.fd, bytes->ptr, bytes->len, writer->folder, err);
+        rc = cw_file_write_all(writer->job.fd, bytes.ptr, bytes.len, writer->folder, err);
     if (rc >= 0)
         rc = cw_file_sync(writer->job.fd, writer->folder, err);
     if (rc < 0 && writer->job.fd >= 0 && ftruncate(writer->job.fd, (off_t)writer->job.offset) < 0)
@@ -319,7 +321,8 @@ static void job_failed(struct cw_spool_writer *writer)
 {
     struct load *load = &writer->writing;
     cw_log_error("%s: the spool cannot be written (%zu bytes wait): %s", writer->name,
-                 load->bytes.len + writer->pending.bytes.len, writer->job.err.text);
+                 load->bytes.len - writer->written + writer->pending.bytes.len,
+                 writer->job.err.text);
     cw_metric_add(writer->failures, 1);
     writer->fd = writer->job.fd;
     const struct segment *last = &writer->segments[writer->nsegments - 1];
@@ -330,7 +333,7 @@ static void job_failed(struct cw_spool_writer *writer)
     }
     segment_end(writer);
     writer->failed = true;
-    if (writer->options.failure == CW_SPOOL_GIVE_BACK) {
+    if (writer->options.failure == CW_SPOOL_GIVE_BACK) { /* it was in one piece */
         load_clear(load);
         waiters_tell(load, writer->job.rc);
     }
@@ -338,24 +341,36 @@ static void job_failed(struct cw_spool_writer *writer)
         uv_timer_start(&writer->retry, on_retry, CW_SPOOL_RETRY_MS, 0);
 }
 
+static void load_written(struct cw_spool_writer *writer)
+{
+    struct load *load = &writer->writing;
+    writer->written = 0;
+    cw_metric_add(writer->received, (int64_t)load->nrecords);
+    if (load->cursor.len > 0)
+        cursor_set(writer, load->cursor);
+}
+
 static void job_written(struct cw_spool_writer *writer)
 {
     struct load *load = &writer->writing;
     struct segment *last = &writer->segments[writer->nsegments - 1];
-    last->size += load->bytes.len;
+    last->size += writer->job.bytes.len;
     last->written_ns = cw_clock_now_ns();
     writer->fd = writer->job.fd;
-    cw_metric_add(writer->received, (int64_t)load->nrecords);
+    writer->written += writer->job.bytes.len;
+    bool whole = writer->written == load->bytes.len;
+    if (whole)
+        load_written(writer);
     cw_metric_set(writer->bytes, (int64_t)bytes_in_all(writer));
-    if (load->cursor.len > 0)
-        cursor_set(writer, load->cursor);
-    if (last->size >= writer->options.segment_bytes)
+    if (!whole || last->size >= writer->options.segment_bytes)
         segment_end(writer);
     if (writer->options.full == CW_SPOOL_WAIT)
         writer->over = bytes_in_all(writer) >= writer->options.max_bytes;
     bool begun = writer->job.path != NULL;
-    load_clear(load);
-    waiters_tell(load, 0);
+    if (whole) {
+        load_clear(load);
+        waiters_tell(load, 0);
+    }
     if (begun && !writer->closing && writer->options.on_segment != NULL)
         writer->options.on_segment(writer->options.arg);
 }
@@ -394,12 +409,33 @@ static void on_job(uv_work_t *work, int status)
     room_tell(writer);
 }
 
+/* How much of what waits goes into a segment with `room` bytes left: whole records, one at least. What a sender would send again is
+ * in one piece: it must not be half here. */
+static struct cw_str piece_of(const struct cw_spool_writer *writer, uint64_t room)
+{
+    struct cw_str rest = cw_buf_str(&writer->writing.bytes);
+    rest = cw_str_sub(rest, writer->written, rest.len);
+    if (rest.len <= room || writer->options.failure == CW_SPOOL_GIVE_BACK)
+        return rest;
+    struct cw_arena *arena = cw_arena_new();
+    struct cw_spool_record record;
+    size_t end = 0;
+    for (size_t at = 0; cw_spool_record_next(rest, &at, arena, &record, NULL) == 1;) {
+        if (end > 0 && at > room)
+            break;
+        end = at;
+        cw_arena_reset(arena);
+    }
+    cw_arena_free(&arena);
+    return cw_str_sub(rest, 0, end);
+}
+
 /* Write what waits, unless a write is under way. */
 static void job_start(struct cw_spool_writer *writer)
 {
     if (writer->busy || writer->failed || writer->closing)
         return;
-    if (writer->writing.bytes.len == 0) { /* else it failed before */
+    if (writer->writing.bytes.len == 0) { /* else it failed before, or there is more of it */
         if (writer->pending.bytes.len == 0)
             return;
         struct load empty = writer->writing;
@@ -417,7 +453,9 @@ static void job_start(struct cw_spool_writer *writer)
         segment->begun_ns = segment->written_ns = now_ns;
         writer->job.path = segment_path(writer, segment->number);
     }
-    writer->job.offset = writer->segments[writer->nsegments - 1].size;
+    uint64_t offset = writer->job.offset = writer->segments[writer->nsegments - 1].size;
+    uint64_t segment_bytes = writer->options.segment_bytes;
+    writer->job.bytes = piece_of(writer, segment_bytes - CW_MIN(offset, segment_bytes));
     writer->work.data = writer;
     writer->busy = true;
     int rc = uv_queue_work(writer->options.loop, &writer->work, job_run, on_job);
@@ -465,9 +503,20 @@ static struct cw_source *source_of(const struct cw_sources *sources, const char 
     return NULL;
 }
 
+/* It stays in the ledger; who asks for it sees the gap. */
+static void gap_tell(const struct cw_spool_writer *writer, struct cw_sources *sources,
+                     struct cw_source *source, uint64_t from, uint64_t to, size_t n)
+{
+    struct cw_buf why;
+    cw_buf_init(&why, SIZE_MAX);
+    cw_buf_addf(&why, "%zu entries of %s, whose spool was over its bounds", n, writer->name);
+    cw_sources_count_gap(sources, source, from, to, cw_buf_str(&why));
+    cw_buf_fini(&why);
+}
+
 /* Count what a segment that goes holds unsettled, and have its source end where it is. */
-static void segment_lose(struct cw_spool_writer *writer, const struct segment *segment,
-                         const char *path, struct cw_source *source)
+static void segment_lose(struct cw_spool_writer *writer, struct cw_sources *sources,
+                         const struct segment *segment, const char *path, struct cw_source *source)
 {
     struct cw_buf bytes;
     struct cw_err err;
@@ -492,6 +541,7 @@ static void segment_lose(struct cw_spool_writer *writer, const struct segment *s
                           0);
     cw_metric_add(writer->lost, (int64_t)n);
     cw_metric_add(writer->lost_bytes, (int64_t)(segment->size - CW_MIN(from, segment->size)));
+    gap_tell(writer, sources, source, CW_MIN(from, segment->size), segment->size, n);
     cw_log_error("%s: the spool is over its bounds: %zu entries are lost with %s", writer->name, n,
                  path);
 }
@@ -522,7 +572,7 @@ void cw_spool_writer_prune(struct cw_spool_writer *writer, struct cw_sources *so
         bool settled = source != NULL && cw_source_position(source) >= segment->size;
         bool over = !needed && !settled && segment_over(writer, i, bytes, now_ns);
         if (over)
-            segment_lose(writer, segment, path, source);
+            segment_lose(writer, sources, segment, path, source);
         free(path);
         if (needed || !(settled || over)) {
             writer->segments[kept++] = *segment;

@@ -14,7 +14,8 @@
  *
  * Bounds     Over max_bytes, and over max_age, there is no room until segments are settled
  *            (CW_SPOOL_WAIT), or the oldest segments are deleted with what they hold, counted and
- *            told (CW_SPOOL_DROP_OLDEST).
+ *            told (CW_SPOOL_DROP_OLDEST). So that few are lost with one, a segment is no larger than
+ *            CW_SPOOL_SEGMENTS_MIN allow, but for a single record and what CW_SPOOL_GIVE_BACK holds together.
  * Ownership  Options' texts are copied. A waiter's context is the caller's, until it is told.
  * Threads    The loop's; writing and fsync run in libuv's pool.
  * Errors     CW_E_IO, CW_E_UNAVAILABLE (disk full), CW_E_TOO_LARGE.
@@ -30,6 +31,8 @@
 /* What is added and not written yet: a few fsyncs' worth of a fast sender. */
 #define CW_SPOOL_PENDING_BYTES (4u << 20)
 #define CW_SPOOL_RETRY_MS 1000
+/* A full spool has so many segments or more: the oldest goes, the others stay. */
+#define CW_SPOOL_SEGMENTS_MIN 4
 #define CW_SPOOL_SUFFIX ".spool"
 
 enum cw_spool_full { CW_SPOOL_WAIT, CW_SPOOL_DROP_OLDEST };

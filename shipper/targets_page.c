@@ -4,8 +4,23 @@
 
 /* ---- contents ---- */
 
-static const char *const format_names[] = {
-    [CW_SOURCE_LINES] = "lines", [CW_SOURCE_DOCKER] = "docker", [CW_SOURCE_SPOOL] = "spool"};
+static const char *const format_names[] = {[CW_SOURCE_LINES] = "lines",
+                                           [CW_SOURCE_DOCKER] = "docker",
+                                           [CW_SOURCE_DOCKER_LOCAL] = "docker local",
+                                           [CW_SOURCE_SPOOL] = "spool"};
+
+/* Whose spool it is, as log lines name it; empty: it is no spool. */
+static struct cw_str receiver_of(const struct cw_source *source)
+{
+    struct cw_str folder = cw_str_of(source->path), name = CW_STR_NONE;
+    for (int i = 0; i < 2; i++) { /* the segment, then its folder */
+        const char *slash = memrchr(folder.ptr, '/', folder.len);
+        size_t at = slash == NULL ? 0 : (size_t)(slash - folder.ptr);
+        name = cw_str_sub(folder, slash == NULL ? 0 : at + 1, folder.len);
+        folder = cw_str_sub(folder, 0, at);
+    }
+    return source->format == CW_SOURCE_SPOOL ? name : CW_STR_NONE;
+}
 
 static uint64_t lag_of(const struct cw_source *source)
 {
@@ -25,7 +40,10 @@ static void source_json(const struct cw_source *source, struct cw_json_writer *w
     cw_json_key_string(w, "path", cw_str_of(source->path));
     cw_json_key_string(w, "path_now", cw_str_of(source->path_now));
     cw_json_key_string(w, "format", cw_str_of(format_names[source->format]));
-    cw_json_key_string(w, "labels", cw_buf_str(&labels));
+    if (source->format == CW_SOURCE_SPOOL)
+        cw_json_key_string(w, "receiver", receiver_of(source)); /* each entry has its labels */
+    else
+        cw_json_key_string(w, "labels", cw_buf_str(&labels));
     cw_json_key(w, CW_STR("open"));
     cw_json_bool(w, source->tail.fd >= 0);
     cw_json_key_u64(w, "size", source->tail.size);
@@ -90,9 +108,11 @@ static void tally_html(const struct cw_tally *tally, struct cw_buf *out)
     reasons_html("dropped", &tally->dropped, out);
     if (tally->redacted > 0)
         cw_buf_addf(out, "redacted %" PRIu64 "<br>", tally->redacted);
-    for (size_t i = 0; i < tally->ngaps; i++)
-        cw_buf_addf(out, "gap %" PRIu64 "-%" PRIu64 " (%s)<br>", tally->gaps[i].from,
-                    tally->gaps[i].to, tally->gaps[i].why);
+    for (size_t i = 0; i < tally->ngaps; i++) {
+        cw_buf_addf(out, "gap %" PRIu64 "-%" PRIu64 " (", tally->gaps[i].from, tally->gaps[i].to);
+        html_add(out, cw_str_of(tally->gaps[i].why));
+        cw_buf_addz(out, ")<br>");
+    }
     cw_buf_addz(out, "<td>");
     for (size_t i = 0; i < tally->noutputs; i++) {
         const struct cw_tally_output *output = &tally->outputs[i];
@@ -114,7 +134,12 @@ static void source_html(const struct cw_source *source, struct cw_buf *out)
     cw_buf_addz(out, "<tr><td>");
     html_add(out, cw_str_of(source->path_now));
     cw_buf_addz(out, "<td>");
-    html_add(out, cw_buf_str(&labels));
+    if (source->format == CW_SOURCE_SPOOL) {
+        cw_buf_addz(out, "received by ");
+        html_add(out, receiver_of(source));
+    } else {
+        html_add(out, cw_buf_str(&labels));
+    }
     cw_buf_addf(out, "<td>%" PRIu64 "<td>%" PRIu64 "<td>%" PRIu64, source->tail.size,
                 cw_source_position(source), lag_of(source));
     if (source->tally != NULL)

@@ -110,6 +110,22 @@ Test(sources_generations, what_was_rotated_and_compressed_between_two_scans_is_r
     expect("");
 }
 
+Test(sources_generations, what_was_rotated_before_any_scan_is_read_though_no_log_is_in_its_place)
+{
+    append("a.log", "1\n");
+    expect("1");
+    cw_log_folder_rename(&rig.folder, "a.log", "a.log.1");
+    expect("");
+    cw_sources_rig_tick();
+    cw_log_folder_rename(&rig.folder, "a.log.1", "a.log.2");
+    append("a.log", "2\n");
+    cw_log_folder_rename(&rig.folder, "a.log", "a.log.1");
+    settle();
+    cr_assert_str_eq(cw_sources_rig_lines(&rig), "2");
+    cr_assert_eq(rig.sources->n, 2);
+    cr_assert_str_eq(rig.sources->items[1]->path, cw_log_folder_path(&rig.folder, "a.log"));
+}
+
 /* A kill at each step; what was not saved is done again, what was is not. */
 Test(sources_generations, kills_between_the_steps_repeat_and_lose_nothing)
 {

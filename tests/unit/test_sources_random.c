@@ -63,7 +63,7 @@ static void write_lines(unsigned log)
     }
 }
 
-/* .1 becomes .2 and so on, packed or not; then the log becomes .1, and there is a new, empty one. */
+/* .1 becomes .2 and so on, packed or not; then the log becomes .1, and there is a new, empty one or none yet. */
 static void rotate(unsigned log, bool packed)
 {
     char from[16], to[16];
@@ -82,7 +82,8 @@ static void rotate(unsigned log, bool packed)
         cw_log_folder_gzip(&rig.folder, name_of(log, ".1"), name_of(log, ".1.gz"), SIZE_MAX);
         cw_log_folder_remove(&rig.folder, name_of(log, ".1"));
     }
-    cw_log_folder_append(&rig.folder, name_of(log, ""), "");
+    if (draw(2) == 0)
+        cw_log_folder_append(&rig.folder, name_of(log, ""), "");
     begun[log] = false;
     if (linked[log])
         cw_log_folder_remove(&rig.folder, name_of(log, "-link.log"));

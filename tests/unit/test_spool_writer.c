@@ -342,3 +342,54 @@ Test(spool_writer, or_given_back_to_who_sends_it_again)
     commit_and_wait();
     cr_assert_str_eq(lines(), "one|");
 }
+
+Test(spool_writer, a_burst_is_written_in_segments_and_the_newest_of_it_stays)
+{
+    spool_close();
+    options.max_bytes = 8000;
+    options.segment_bytes = 2000;
+    options.full = CW_SPOOL_DROP_OLDEST;
+    spool_open();
+    char line[100];
+    for (int i = 0; i < 1000; i++) { /* all in one load */
+        snprintf(line, sizeof line, "%04d", i);
+        put(line, "");
+    }
+    commit_and_wait();
+    cr_assert_eq(
+        cw_metric_value(cw_metrics_child(metrics, CW_M_RECEIVED, &(struct cw_str){"syslog", 6})),
+        1000);
+    cr_assert_gt(nfiles(), 10);
+    scan();
+    cw_spool_writer_prune(writer, sources, cw_clock_now_ns());
+    const char *kept = lines();
+    cr_assert_gt(strlen(kept), 5 * 50, "%s", kept);
+    cr_assert_str_eq(kept + strlen(kept) - 10, "0998|0999|");
+    int64_t lost =
+        cw_metric_value(cw_metrics_child(metrics, CW_M_SPOOL_LOST, &(struct cw_str){"syslog", 6}));
+    cr_assert_eq((size_t)lost, 1000 - strlen(kept) / 5);
+}
+
+Test(spool_writer, what_is_lost_is_a_gap_in_the_ledger_met_or_not)
+{
+    spool_close();
+    options.max_age_ns = 3600 * CW_NS_PER_S;
+    spool_open();
+    put("met", "");
+    commit_and_wait();
+    spool_close();
+    spool_open();
+    scan();
+    uint64_t size = sources->items[0]->tail.size;
+    put("never met", "");
+    commit_and_wait();
+    spool_close();
+    spool_open();
+    cw_spool_writer_prune(writer, sources, cw_clock_now_ns() + 3601 * CW_NS_PER_S);
+    cr_assert_eq(nfiles(), 0);
+    const struct cw_tally *tally = sources->items[0]->tally;
+    cr_assert_eq(tally->gap_bytes, size);
+    cr_assert_str_eq(tally->gaps[0].why, "1 entries of syslog, whose spool was over its bounds");
+    cr_assert_gt(sources->forgotten->gap_bytes, size);
+    cr_assert(cw_sources_dirty(sources));
+}

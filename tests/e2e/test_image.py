@@ -193,3 +193,17 @@ def test_the_compose_file_runs(engine, compose):
         services = yaml.safe_load(f)["services"]
     for service in services.values():
         assert service["read_only"] and service["cap_drop"] == ["ALL"] and service["security_opt"] == ["no-new-privileges:true"]
+
+
+def test_the_image_knows_the_usual_encodings_and_the_journal(engine, public_path):
+    texts = {"latin1": "café", "windows-1252": "“quoted” €", "gbk": "你好", "shift_jis": "日本", "koi8-r": "привет", "iso-8859-2": "żółw"}
+    codecs = {"shift_jis": "cp932"}
+    scrapes = "- {job_name: journal, journal: {path: /logs/journal}}\n"
+    (public_path / "journal").mkdir()
+    for name, text in texts.items():
+        (public_path / (name + ".log")).write_bytes(text.encode(codecs.get(name, name)) + b"\n")
+        scrapes += "- {job_name: %s, encoding: %s, static_configs: [{labels: {__path__: /logs/%s.log}}]}\n" % (name, name, name)
+    (public_path / "config.yml").write_text("clients: [{url: 'http://192.0.2.1/loki/api/v1/push'}]\nscrape_configs:\n" + scrapes)
+    done = engine.docker("run", "--rm", "--network", "none", "--read-only", "--tmpfs", "/tmp", "-v", "%s:/logs:ro" % public_path, "-v", "/var/lib/cordwood-shipper",
+                         "cordwood-shipper", "--config", "/logs/config.yml", "--state-dir", "/var/lib/cordwood-shipper", "--once", "--dry-run")
+    assert sorted(row.split("\t")[-1] for row in done.stdout.decode().splitlines()) == sorted(texts.values())

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "common/base/assert.h"
+#include "querier/engine/label_number.h"
 
 static struct cw_str value_of(const struct cw_label_builder *builder, struct cw_str name)
 {
@@ -34,13 +35,29 @@ static struct cw_hash128 combination_of(const struct cw_stage *stage,
     return cw_hash128(bytes, len);
 }
 
-static struct cw_sort_value sort_value_of(struct cw_str text)
+/* Only these can begin what has a unit: a text is not parsed to be refused. */
+static bool may_have_unit(struct cw_str text)
+{
+    char c = text.ptr[0];
+    return (c >= '0' && c <= '9') || c == '-' || c == '+' || c == '.' || c == ',';
+}
+
+static struct cw_sort_value sort_value_of(struct cw_str text, struct cw_arena *scratch)
 {
     double number;
+    int64_t ns;
+    uint64_t bytes;
+    struct cw_str why;
     if (text.len == 0)
         return (struct cw_sort_value){.kind = CW_SORT_NONE};
     if (cw_str_to_f64(text, &number) && !isnan(number))
         return (struct cw_sort_value){.kind = CW_SORT_NUMBER, .number = number};
+    if (may_have_unit(text)) {
+        if (cw_label_duration(text, &ns, scratch, &why))
+            return (struct cw_sort_value){.kind = CW_SORT_DURATION, .number = (double)ns};
+        if (cw_label_bytes(text, &bytes, scratch, &why))
+            return (struct cw_sort_value){.kind = CW_SORT_BYTES, .number = (double)bytes};
+    }
     return (struct cw_sort_value){.kind = CW_SORT_TEXT, .text = text};
 }
 
@@ -56,7 +73,7 @@ void cw_gather_key_note(const struct cw_stage *stage, struct cw_label_builder *b
     struct cw_sort_value *values =
         CW_ARENA_ARRAY(builder->scratch, struct cw_sort_value, stage->nkeys);
     for (size_t i = 0; i < stage->nkeys; i++)
-        values[i] = sort_value_of(value_of(builder, stage->keys[i].name));
+        values[i] = sort_value_of(value_of(builder, stage->keys[i].name), builder->scratch);
     key->values = values;
 }
 
@@ -66,7 +83,7 @@ static int compare(const struct cw_sort_value *a, const struct cw_sort_value *b)
         return a->kind < b->kind ? -1 : 1;
     if (a->kind == CW_SORT_TEXT)
         return cw_str_cmp(a->text, b->text);
-    return a->kind == CW_SORT_NUMBER ? (a->number > b->number) - (a->number < b->number) : 0;
+    return a->kind == CW_SORT_NONE ? 0 : (a->number > b->number) - (a->number < b->number);
 }
 
 int cw_sort_values_cmp(const struct cw_stage *sort, const struct cw_sort_value *a,

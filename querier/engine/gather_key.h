@@ -2,8 +2,8 @@
  * gather_key.h - what `distinct` and `sort by` note of an entry as it passes them: which combination of values it is of, and the values
  * that it is sorted by.
  *
- * Order      Numbers by value, ahead of texts, which go by their bytes; `desc` turns that round. Entries without the label come last
- *            either way.
+ * Order      Numbers, then durations (1m30s), then sizes (1.5MB), each by value and told as label filters tell them; then texts, which go
+ *            by their bytes; `desc` turns that round. Entries without the label come last either way.
  * Ownership  Values borrow from the entry until cw_sort_values_dup().
  */
 #ifndef CW_ENGINE_GATHER_KEY_H
@@ -12,10 +12,10 @@
 #include "common/extract/label_builder.h"
 #include "common/logql/ast.h"
 
-enum cw_sort_kind { CW_SORT_NUMBER, CW_SORT_TEXT, CW_SORT_NONE };
+enum cw_sort_kind { CW_SORT_NUMBER, CW_SORT_DURATION, CW_SORT_BYTES, CW_SORT_TEXT, CW_SORT_NONE };
 struct cw_sort_value {
     enum cw_sort_kind kind;
-    double number;
+    double number; /* of a duration its nanoseconds */
     struct cw_str text;
 };
 

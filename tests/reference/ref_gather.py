@@ -4,7 +4,7 @@ import re
 
 from ref_metric import Evaluator, Undefined, key
 from ref_parse import NotCovered
-from ref_pipeline import Entry, Hints, run_pipeline, run_stages, selected
+from ref_pipeline import Entry, Hints, go_bytes, go_duration_ns, run_pipeline, run_stages, selected
 
 GATHERING = ("distinct", "sort")
 
@@ -52,15 +52,21 @@ def resolved(data, node, bounds, steps):
 # ---- distinct and sort by ----
 
 def sort_value(text):
-    """(kind, value): numbers stand before texts, and those before nothing."""
+    """(kind, value): numbers stand before durations, these before sizes, then texts, and those before nothing."""
     if not text:
-        return 2, None
+        return 4, None
     if re.fullmatch(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?inf(inity)?", text, re.I | re.ASCII):
         if abs(float(text)) != float("inf") or "n" in text.lower():
             return 0, float(text)
     elif re.fullmatch(r"[+-]?0x.*", text, re.I):
         raise NotCovered("number " + text)
-    return 1, text.encode()
+    if text[0] in "0123456789-+.,":
+        for kind, parse in ((1, go_duration_ns), (2, go_bytes)):
+            try:
+                return kind, float(parse(text))
+            except ValueError:
+                pass
+    return 3, text.encode()
 
 
 def compare(a, b, keys):
@@ -68,7 +74,7 @@ def compare(a, b, keys):
         if (kind_a, value_a) == (kind_b, value_b):
             continue
         less = kind_a < kind_b or kind_a == kind_b and value_a < value_b
-        if descending and 2 not in (kind_a, kind_b):
+        if descending and 4 not in (kind_a, kind_b):
             less = not less
         return -1 if less else 1
     return 0

@@ -57,6 +57,18 @@ Test(gather_key, numbers_stand_before_texts_and_what_is_missing_comes_last)
     expect_order("{x=\"y\"} | sort by (a desc)", down, 5);
 }
 
+Test(gather_key, durations_and_sizes_go_by_value)
+{
+    static const char *const up[] = {"{a=\"7\"}",    "{a=\"-1s\"}",   "{a=\"900us\"}",
+                                     "{a=\"10ms\"}", "{a=\"1m30s\"}", "{a=\"512B\"}",
+                                     "{a=\"2KB\"}",  "{a=\"1.5MB\"}"};
+    static const char *const mixed[] = {"{a=\"1h\"}", "{a=\"3GiB\"}", "{a=\"10x\"}", "{a=\"s5\"}"};
+    static const char *const down[] = {"{a=\"2m\"}", "{a=\"119s\"}", "{a=\"1500ms\"}", "{}"};
+    expect_order("{x=\"y\"} | sort by (a)", up, 8);
+    expect_order("{x=\"y\"} | sort by (a)", mixed, 4);
+    expect_order("{x=\"y\"} | sort by (a desc)", down, 4);
+}
+
 Test(gather_key, a_second_key_decides_where_the_first_is_the_same)
 {
     static const char *const order[] = {"{a=\"2.0\", b=\"1\"}", "{a=\"2\", b=\"3\"}", "{a=\"2\"}",

@@ -12,6 +12,7 @@
 #include "common/extract/level_detect.h"
 #include "common/store/discovery.h"
 #include "ingester/tenant_name.h"
+#include "querier/querier.h"
 
 enum {
     MEMORY_MIN_BYTES = 8 << 20,
@@ -121,6 +122,58 @@ static const struct cw_table_def retention_stream_table = {
     .size = sizeof(struct cw_retention_stream),
     .check = check_retention_stream,
 };
+
+static int check_pattern(const void *value, struct cw_err *err)
+{
+    const struct cw_blocked_query_config *rule = value;
+    const struct cw_blocked_query blocked = {.pattern = rule->pattern, .regex = rule->regex};
+    const struct cw_query_policy_options options = {.blocked = &blocked, .nblocked = 1};
+    struct cw_query_policy *policy = NULL;
+    struct cw_err why;
+    int rc = cw_query_policy_new(&options, &policy, &why);
+    cw_query_policy_unref(&policy);
+    return rc < 0 ? cw_err_set(err, rc, "pattern: %s", why.text) : 0;
+}
+
+static int check_types(const void *value, struct cw_err *err)
+{
+    const struct cw_config_strings *named = value;
+    for (size_t i = 0; i < named->n; i++) {
+        struct cw_str type = named->items[i];
+        if (!cw_str_eqz(type, "metric") && !cw_str_eqz(type, "filter") &&
+            !cw_str_eqz(type, "limited"))
+            return cw_err_set(err, CW_E_INVALID,
+                              "\"%.*s\" is no type of query: expected metric, filter or limited",
+                              CW_STR_ARG(type));
+    }
+    return 0;
+}
+
+#undef AT
+#define AT(member) offsetof(struct cw_blocked_query_config, member)
+
+static const struct cw_key_def blocked_query_keys[] = {
+    {"pattern", CW_KEY_STRING, AT(pattern),
+     .doc =
+         "The whole query, or with regex an expression for a part of it. Without a pattern and a "
+         "hash the rule is about every query."},
+    {"regex", CW_KEY_BOOL, AT(regex), .def = "false", .doc = "pattern is a regular expression."},
+    {"hash", CW_KEY_INT, AT(hash), .def = "0", .min = "0", .max = "4294967295",
+     .doc = "The 32-bit FNV-1 hash of the query, in place of a pattern."},
+    {"types", CW_KEY_STRINGS, AT(types), .flags = CW_KEY_ONE_OR_LIST, .check = check_types,
+     .doc = "metric, filter (a log query with a line or label filter), limited (one without): a "
+            "list, or `filter,limited`. None is all."},
+    {"tags", CW_KEY_MAP, AT(tags),
+     .doc = "What the header X-Query-Tags must say (`Source=logcli,...`), up to case."},
+};
+static const struct cw_table_def blocked_query_table = {
+    .name = "blocked_queries",
+    .keys = blocked_query_keys,
+    .nkeys = sizeof(blocked_query_keys) / sizeof(blocked_query_keys[0]),
+    .size = sizeof(struct cw_blocked_query_config),
+    .check = check_pattern,
+};
+
 static const char *const deletion_modes[] = {"disabled", "filter-only", "filter-and-delete", NULL};
 
 #undef AT
@@ -128,6 +181,9 @@ static const char *const deletion_modes[] = {"disabled", "filter-only", "filter-
 
 /* Loki's limits that exist to protect a shared server: here the memory budget bounds them all. */
 #define UNLIMITED "Not enforced: the memory budget (memory.limit) bounds what a tenant can cost."
+/* Of Loki's limits that say how its processes share a query. */
+#define ONE_PROCESS "One process answers each query, on all cores, and splits it as it sees fit."
+#define NO_CACHE "No answers are cached."
 
 static const struct cw_key_def limit_keys[] = {
     {"reject_old_samples", CW_KEY_BOOL, AT(reject_old_samples), .def = "false",
@@ -158,6 +214,11 @@ static const struct cw_key_def limit_keys[] = {
     {"max_structured_metadata_entries_count", CW_KEY_INT, AT(max_structured_metadata_entries_count),
      .def = "128", .min = "0", .max = "65536",
      .doc = "The most pairs in one entry's structured metadata; 0 is the largest."},
+    {"increment_duplicate_timestamp", CW_KEY_BOOL, AT(increment_duplicate_timestamp),
+     .def = "false",
+     .doc =
+         "An entry of a push that has the time of the one ahead of it in its stream, and another "
+         "line, comes a nanosecond behind it. Entries of one time keep their order without it."},
     {"discover_service_name", CW_KEY_STRINGS, AT(discover_service_name),
      .def = CW_DISCOVERY_SERVICE_NAMES, .check = check_names,
      .doc = "A stream without a label service_name gets one, with the value of the first of these "
@@ -212,6 +273,24 @@ static const struct cw_key_def limit_keys[] = {
      .doc = "A query ends after this."},
     {"volume_enabled", CW_KEY_BOOL, AT(volume_enabled), .def = "true",
      .doc = "Answer index/volume."},
+    {"volume_max_series", CW_KEY_INT, AT(volume_max_series), .def = "1000", .min = "0",
+     .max = "4294967295",
+     .doc = "The most series that index/volume may find, of which its `limit` are answered; in "
+            "index/volume_range in each piece."},
+    {"required_labels", CW_KEY_STRINGS, AT(required_labels),
+     .doc = "Labels that each selector of a range query must have, and of patterns; as in Loki not "
+            "of instant queries."},
+    {"minimum_labels_number", CW_KEY_INT, AT(minimum_labels_number), .def = "0", .min = "0",
+     .max = "4294967295", .doc = "The fewest matchers of such a selector."},
+    {"blocked_queries", CW_KEY_TABLES, AT(blocked_queries), .table = &blocked_query_table,
+     .doc =
+         "Queries that are refused; the first rule whose pattern or hash is the query's decides."},
+    {"max_query_parallelism", CW_KEY_INT, AT(max_query_parallelism), .def = "32", .min = "0",
+     .max = "4294967295",
+     .doc = "0: querying is disabled (429), as in Loki. Any other number changes nothing: a query "
+            "runs on all cores."},
+    {"tsdb_max_query_parallelism", CW_KEY_INT, AT(tsdb_max_query_parallelism), .def = "128",
+     .min = "0", .max = "4294967295", .doc = "The same."},
     {"shard_aggregations", CW_KEY_STRINGS, AT(shard_aggregations),
      .doc =
          "Loki's switch for aggregations that it may estimate: with approx_topk in the list that "
@@ -228,6 +307,35 @@ static const struct cw_key_def limit_keys[] = {
     {"max_streams_per_user", CW_KEY_IGNORED, .doc = UNLIMITED},
     {"max_global_streams_per_user", CW_KEY_IGNORED, .doc = UNLIMITED},
     {"unordered_writes", CW_KEY_IGNORED, .doc = "Entries are taken in any order."},
+    {"use_owned_stream_count", CW_KEY_IGNORED, .doc = UNLIMITED},
+    {"cardinality_limit", CW_KEY_IGNORED, .doc = UNLIMITED},
+    {"max_chunks_per_query", CW_KEY_IGNORED, .doc = UNLIMITED},
+    {"max_querier_bytes_read", CW_KEY_IGNORED,
+     .doc = "One process answers each query: max_query_bytes_read is the limit to set."},
+    {"max_queriers_per_tenant", CW_KEY_IGNORED, .doc = ONE_PROCESS},
+    {"max_query_capacity", CW_KEY_IGNORED, .doc = ONE_PROCESS},
+    {"min_sharding_lookback", CW_KEY_IGNORED, .doc = ONE_PROCESS},
+    {"tsdb_max_bytes_per_shard", CW_KEY_IGNORED, .doc = ONE_PROCESS},
+    {"tsdb_sharding_strategy", CW_KEY_IGNORED, .doc = ONE_PROCESS},
+    {"tsdb_precompute_chunks", CW_KEY_IGNORED, .doc = ONE_PROCESS},
+    {"split_queries_by_interval", CW_KEY_IGNORED, .doc = ONE_PROCESS},
+    {"split_metadata_queries_by_interval", CW_KEY_IGNORED, .doc = ONE_PROCESS},
+    {"split_recent_metadata_queries_by_interval", CW_KEY_IGNORED, .doc = ONE_PROCESS},
+    {"recent_metadata_query_window", CW_KEY_IGNORED, .doc = ONE_PROCESS},
+    {"split_instant_metric_queries_by_interval", CW_KEY_IGNORED, .doc = ONE_PROCESS},
+    {"split_ingester_queries_by_interval", CW_KEY_IGNORED, .doc = ONE_PROCESS},
+    {"max_cache_freshness_per_query", CW_KEY_IGNORED, .doc = NO_CACHE},
+    {"max_metadata_cache_freshness", CW_KEY_IGNORED, .doc = NO_CACHE},
+    {"max_stats_cache_freshness", CW_KEY_IGNORED, .doc = NO_CACHE},
+    {"query_ready_index_num_days", CW_KEY_IGNORED, .doc = "All of the index is always ready."},
+    {"shard_streams", CW_KEY_IGNORED, .doc = "A stream has no limit of its own, so none is split."},
+    {"pattern_persistence_enabled", CW_KEY_IGNORED,
+     .doc = "Patterns are told of everything that is stored."},
+    {"metric_aggregation_enabled", CW_KEY_IGNORED,
+     .doc = "No metrics are stored as lines: index/volume counts what is there."},
+    {"discover_generic_fields", CW_KEY_IGNORED, .flags = CW_KEY_REFUSED,
+     .doc = "no fields are added to structured metadata but detected_level; parse them in queries "
+            "(| json, | logfmt)"},
 };
 static const struct cw_table_def limits_table =
     CW_TABLE("limits_config", limit_keys, struct cw_ingester_limits);
@@ -305,6 +413,8 @@ static const struct cw_key_def keys[] = {
             "confirmed that it needs it no more."},
     {"querier.tail_max_duration", CW_KEY_DURATION, AT(tail_max_duration_ns), .def = "1h",
      .min = "0", .doc = "End a live tail after so long (clients connect again); 0 is never."},
+    {"querier.multi_tenant_queries_enabled", CW_KEY_IGNORED,
+     .doc = "A request is of one tenant: X-Scope-OrgID: a|b is refused."},
     {"distributor.otlp_config.default_resource_attributes_as_index_labels", CW_KEY_STRINGS,
      AT(otlp_label_attributes), .def = CW_OTLP_LABEL_ATTRIBUTES, .flags = CW_KEY_RELOADED,
      .doc = "Attributes of OpenTelemetry's resources that are labels, unless a tenant's "

@@ -19,6 +19,14 @@ struct cw_retention_stream {
     int64_t bytes;
     bool period_seen;
 };
+/* A rule of blocked_queries. */
+struct cw_blocked_query_config {
+    struct cw_str pattern;
+    bool regex;
+    int64_t hash;
+    struct cw_config_strings types;
+    struct cw_config_map tags;
+};
 /* deletion_mode, in the order of the names in the table. */
 enum cw_deletion_mode {
     CW_DELETION_DISABLED,
@@ -34,7 +42,7 @@ struct cw_ingester_limits {
     int64_t max_line_size;
     bool max_line_size_truncate;
     int64_t max_label_name_length, max_label_value_length, max_label_names_per_series;
-    bool allow_structured_metadata;
+    bool allow_structured_metadata, increment_duplicate_timestamp;
     struct cw_config_strings discover_service_name;
     bool discover_log_levels;
     struct cw_config_strings log_level_fields;
@@ -49,6 +57,11 @@ struct cw_ingester_limits {
     int64_t max_query_length_ns, max_query_lookback_ns, max_query_range_ns, query_timeout_ns;
     int64_t max_query_bytes_read;
     bool volume_enabled;
+    int64_t volume_max_series;
+    struct cw_config_strings required_labels;
+    int64_t minimum_labels_number;
+    struct cw_config_tables blocked_queries; /* of struct cw_blocked_query_config */
+    int64_t max_query_parallelism, tsdb_max_query_parallelism;
     struct cw_config_strings shard_aggregations;
     bool enable_multi_variant_queries;
     int64_t max_concurrent_tail_requests;

@@ -151,7 +151,8 @@ static int http_start(struct server *server, const struct cw_ingester_config *co
                                          .memory = &server->ingester.memory,
                                          .tenant = cw_tenants_querier_tenant,
                                          .limits = cw_tenants_querier_limits,
-                                         .discovery = cw_tenants_discovery,
+                                         .policy = cw_tenants_querier_policy,
+                                         .published_limits = cw_tenants_published_limits,
                                          .ctx = server->ingester.tenants,
                                          .tail_max_duration_ns = config->tail_max_duration_ns};
     rc = cw_querier_new(&querier, &server->ingester.querier, err);

@@ -209,10 +209,24 @@ static bool metadata_names_good(struct check *check, const struct cw_push_entry 
     return true;
 }
 
+/* increment_duplicate_timestamp: `prev` is the entry ahead, *sent_ns the time with which the last one came that was not moved. */
+static void increment_time(struct check *check, const struct cw_push_entry *prev,
+                           struct cw_push_entry *entry, int64_t *sent_ns)
+{
+    bool same_time = entry->ts_ns == *sent_ns || entry->ts_ns == prev->ts_ns;
+    if (!same_time || cw_str_eq(entry->line, prev->line) || prev->ts_ns == INT64_MAX) {
+        *sent_ns = entry->ts_ns;
+        return;
+    }
+    entry->ts_ns = prev->ts_ns + 1;
+    check->out->changed = true;
+}
+
 /* Entries that are not taken leave the array. */
 static void check_entries(struct check *check, struct cw_push_stream *stream)
 {
     size_t kept = 0;
+    int64_t sent_ns = stream->entries[0].ts_ns;
     for (size_t i = 0; i < stream->nentries; i++) {
         struct cw_push_entry *entry = &stream->entries[i];
         if (!entry_good(check, stream, entry))
@@ -220,6 +234,8 @@ static void check_entries(struct check *check, struct cw_push_stream *stream)
         if (!metadata_names_good(check, entry))
             break;
         cw_push_resolve_metadata(entry, check->arena);
+        if (check->limits->increment_duplicate_timestamp && kept > 0)
+            increment_time(check, &stream->entries[kept - 1], entry, &sent_ns);
         if (kept != i)
             stream->entries[kept] = *entry;
         kept++;

@@ -63,6 +63,22 @@ static void handle_config(struct cw_http_request *request, void *ctx)
     cw_buf_fini(&body);
 }
 
+static void handle_limits(struct cw_http_request *request, void *ctx)
+{
+    struct cw_ingester *ingester = ctx;
+    struct cw_err err = {0};
+    struct cw_str tenant;
+    struct cw_buf body;
+    if (cw_tenants_of(ingester->tenants, request, &tenant, &err) < 0) {
+        cw_http_respond_err(request, &err);
+        return;
+    }
+    cw_buf_init(&body, CONFIG_BYTES_MAX);
+    cw_tenants_print_limits(ingester->tenants, tenant, &body);
+    cw_http_respond(request, 200, "text/plain; charset=utf-8", &body);
+    cw_buf_fini(&body);
+}
+
 static void flush_done(void *arg, int rc, const struct cw_err *err)
 {
     struct cw_http_request *request = arg;
@@ -103,6 +119,8 @@ const struct cw_http_route cw_ingester_routes[] = {
      "pushes with 503 while queries go on, does not change it."},
     {CW_HTTP_GET, "/metrics", handle_metrics, 0, "The server's own metrics, as Prometheus text."},
     {CW_HTTP_GET, "/config", handle_config, 0, "The effective configuration, as YAML."},
+    {CW_HTTP_GET, "/config/tenant/v1/limits", handle_limits, 0,
+     "The tenant's limits, as YAML: those that drilldown-limits tells."},
     {CW_HTTP_GET, "/loki/api/v1/status/buildinfo", handle_buildinfo, 0, "The version."},
     {CW_HTTP_POST | CW_HTTP_GET, "/flush", handle_flush, 1024,
      "Write the head into parts and run due merges; answers when done."},

@@ -15,6 +15,10 @@ int cw_tenant_name_check(struct cw_str name, struct cw_err *err)
 {
     if (name.len == 0)
         return cw_err_set(err, CW_E_INVALID, "tenant ID is empty");
+    if (cw_str_find_byte(name, '|') >= 0)
+        return cw_err_set(err, CW_E_INVALID,
+                          "multiple org IDs present: there is no "
+                          "querier.multi_tenant_queries_enabled, a request is of one tenant");
     for (size_t i = 0; i < name.len; i++)
         if (!name_char(name.ptr[i]))
             return cw_err_set(err, CW_E_INVALID,

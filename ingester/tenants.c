@@ -5,6 +5,7 @@
 
 #include "common/base/arena.h"
 #include "common/base/assert.h"
+#include "ingester/published_limits.h"
 #include "ingester/tenant_name.h"
 
 struct tenant_rules;
@@ -21,7 +22,43 @@ struct tenant_rules {
     struct cw_retention_policy *policy;
     struct cw_discovery *discovery;
     struct cw_otlp_mapping *otlp;
+    struct cw_query_policy *queries;
 };
+
+/* The configuration was checked when it was loaded, so it holds no other expressions. */
+static struct cw_query_policy *queries_make(const struct cw_ingester_limits *limits)
+{
+    const struct cw_blocked_query_config *items = limits->blocked_queries.items;
+    size_t n = limits->blocked_queries.n;
+    struct cw_arena *arena = cw_arena_new();
+    struct cw_blocked_query *blocked = CW_ARENA_ARRAY(arena, struct cw_blocked_query, n);
+    struct cw_query_policy *policy;
+    struct cw_err err;
+    for (size_t i = 0; i < n; i++) {
+        size_t ntags = items[i].tags.n;
+        struct cw_query_tag *tags = CW_ARENA_ARRAY(arena, struct cw_query_tag, ntags);
+        for (size_t t = 0; t < ntags; t++)
+            tags[t] =
+                (struct cw_query_tag){items[i].tags.items[t].name, items[i].tags.items[t].value};
+        blocked[i] = (struct cw_blocked_query){items[i].pattern,
+                                               items[i].regex,
+                                               (uint32_t)items[i].hash,
+                                               items[i].types.items,
+                                               items[i].types.n,
+                                               tags,
+                                               ntags};
+    }
+    const struct cw_query_policy_options options = {
+        .required_labels = limits->required_labels.items,
+        .nrequired_labels = limits->required_labels.n,
+        .minimum_matchers = (uint32_t)limits->minimum_labels_number,
+        .blocked = blocked,
+        .nblocked = n,
+        .disabled = limits->max_query_parallelism == 0 || limits->tsdb_max_query_parallelism == 0};
+    CW_ASSERT(cw_query_policy_new(&options, &policy, &err) == 0);
+    cw_arena_free(&arena);
+    return policy;
+}
 
 static struct tenant_rules rules_make(const struct cw_ingester_config *config,
                                       const struct cw_ingester_limits *limits)
@@ -37,6 +74,7 @@ static struct tenant_rules rules_make(const struct cw_ingester_config *config,
         .json_depth = (unsigned)CW_MAX(limits->log_level_from_json_max_depth, 0)};
     rules.discovery = cw_discovery_new(&discovery);
     rules.otlp = cw_otlp_config_mapping(&limits->otlp, &config->otlp_label_attributes);
+    rules.queries = queries_make(limits);
     /* The configuration was checked when it was loaded, so it holds no other selectors. */
     CW_ASSERT(cw_retention_policy_new(limits, &rules.policy, &err) == 0);
     return rules;
@@ -58,6 +96,7 @@ static void rules_free(struct tenant_rules *rules, size_t noverrides)
         cw_retention_policy_unref(&rules[i].policy);
         cw_discovery_unref(&rules[i].discovery);
         cw_otlp_mapping_unref(&rules[i].otlp);
+        cw_query_policy_unref(&rules[i].queries);
     }
     free(rules);
 }
@@ -178,14 +217,38 @@ void cw_tenants_querier_limits(void *ctx, struct cw_str tenant, struct cw_query_
     out->max_query_range_ns = limits->max_query_range_ns;
     out->query_timeout_ns = limits->query_timeout_ns;
     out->max_query_bytes_read = limits->max_query_bytes_read;
-    out->retention_period_ns = limits->retention_period_ns;
     out->volume_enabled = limits->volume_enabled;
+    out->volume_max_series = (uint32_t)limits->volume_max_series;
     out->multi_variant_queries = limits->enable_multi_variant_queries;
     for (size_t i = 0; i < limits->shard_aggregations.n; i++)
         out->approx_topk |= cw_str_eqz(limits->shard_aggregations.items[i], "approx_topk");
     out->max_concurrent_tail_requests = (uint32_t)limits->max_concurrent_tail_requests;
     pthread_rwlock_unlock(&tenants->lock);
     out->query_memory_bytes = tenants->query_memory_bytes;
+}
+
+struct cw_query_policy *cw_tenants_querier_policy(void *ctx, struct cw_str tenant)
+{
+    struct cw_tenants *tenants = ctx;
+    pthread_rwlock_rdlock(&tenants->lock);
+    struct cw_query_policy *policy = cw_query_policy_ref(rules_of(tenants, tenant)->queries);
+    pthread_rwlock_unlock(&tenants->lock);
+    return policy;
+}
+
+void cw_tenants_published_limits(void *ctx, struct cw_str tenant, struct cw_json_writer *out)
+{
+    struct cw_tenants *tenants = ctx;
+    pthread_rwlock_rdlock(&tenants->lock);
+    cw_published_limits_write(tenants->config, limits_of(tenants, tenant), out);
+    pthread_rwlock_unlock(&tenants->lock);
+}
+
+void cw_tenants_print_limits(struct cw_tenants *tenants, struct cw_str tenant, struct cw_buf *out)
+{
+    pthread_rwlock_rdlock(&tenants->lock);
+    cw_published_limits_print(tenants->config, limits_of(tenants, tenant), out);
+    pthread_rwlock_unlock(&tenants->lock);
 }
 
 struct cw_retention_policy *cw_tenants_retention(void *ctx, struct cw_str tenant)

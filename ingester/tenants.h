@@ -27,6 +27,9 @@ void cw_tenants_reload(struct cw_tenants *tenants, struct cw_ingester_config *co
 /* The configuration in force, as YAML. */
 void cw_tenants_print_config(struct cw_tenants *tenants, struct cw_buf *out);
 
+/* What clients may know of a tenant's limits, as YAML. */
+void cw_tenants_print_limits(struct cw_tenants *tenants, struct cw_str tenant, struct cw_buf *out);
+
 /* The tenant of a request; borrowed from the request. CW_E_UNAUTHORIZED, CW_E_INVALID. */
 int cw_tenants_of(const struct cw_tenants *tenants, const struct cw_http_request *request,
                   struct cw_str *out, struct cw_err *err) CW_MUST_USE;
@@ -37,6 +40,8 @@ void cw_tenants_limits(struct cw_tenants *tenants, struct cw_str tenant,
 bool cw_tenants_querier_tenant(void *ctx, struct cw_http_request *request,
                                struct cw_str *tenant_out);
 void cw_tenants_querier_limits(void *ctx, struct cw_str tenant, struct cw_query_limits *out);
+struct cw_query_policy *cw_tenants_querier_policy(void *ctx, struct cw_str tenant);
+void cw_tenants_published_limits(void *ctx, struct cw_str tenant, struct cw_json_writer *out);
 struct cw_retention_policy *cw_tenants_retention(void *ctx, struct cw_str tenant);
 struct cw_discovery *cw_tenants_discovery(void *ctx, struct cw_str tenant);
 struct cw_otlp_mapping *cw_tenants_otlp(void *ctx, struct cw_str tenant);

@@ -26,15 +26,47 @@ struct cw_query_limits {
     uint32_t max_streams_matchers_per_query; /* 1000 */
     uint64_t max_query_bytes_read;           /* 0: no limit */
     uint64_t query_memory_bytes;             /* allowance of one query */
-    int64_t retention_period_ns; /* 0: entries are kept. Only told of; the store keeps to it */
     bool volume_enabled;
+    uint32_t volume_max_series;            /* 1000 */
     bool approx_topk;                      /* false */
     bool multi_variant_queries;            /* false */
     uint32_t max_concurrent_tail_requests; /* 10 */
 };
 void cw_query_limits_default(struct cw_query_limits *limits);
 
-struct cw_discovery;
+/* A tag of the header X-Query-Tags (`Source=logcli,user=x`); both are compared up to case. */
+struct cw_query_tag {
+    struct cw_str name, value;
+};
+/* Loki's blocked_queries: what has the hash, is the pattern (but for white space at its ends), or holds a match of it. Without either it
+ * is about every query. */
+struct cw_blocked_query {
+    struct cw_str pattern;
+    bool regex;
+    uint32_t hash;              /* FNV-1 of the query's text; 0: not asked */
+    const struct cw_str *types; /* metric, filter, limited; ntypes = 0: all */
+    size_t ntypes;
+    const struct cw_query_tag *tags; /* all must be there */
+    size_t ntags;
+};
+struct cw_query_policy_options {
+    const struct cw_str *required_labels;
+    size_t nrequired_labels;
+    uint32_t minimum_matchers;
+    const struct cw_blocked_query *blocked;
+    size_t nblocked;
+    bool disabled; /* no query is answered */
+};
+/* Which queries a tenant may not ask. Counted, and read-only once it is made. */
+struct cw_query_policy;
+/* Copies the options. CW_E_INVALID: a pattern that is no regular expression, in Go's words. */
+int cw_query_policy_new(const struct cw_query_policy_options *options, struct cw_query_policy **out,
+                        struct cw_err *err) CW_MUST_USE;
+struct cw_query_policy *cw_query_policy_ref(struct cw_query_policy *policy);
+/* NULL is fine. */
+void cw_query_policy_unref(struct cw_query_policy **policy);
+
+struct cw_json_writer;
 struct cw_querier_options {
     struct cw_http_server *server;
     struct cw_entry_store store;
@@ -44,8 +76,10 @@ struct cw_querier_options {
     bool (*tenant)(void *ctx, struct cw_http_request *request, struct cw_str *tenant_out);
     /* Limits of a tenant now (they may be reloaded). */
     void (*limits)(void *ctx, struct cw_str tenant, struct cw_query_limits *out);
-    /* What is added to a tenant's pushes now, for clients that ask; a reference. */
-    struct cw_discovery *(*discovery)(void *ctx, struct cw_str tenant);
+    /* What it may not ask now; a reference. */
+    struct cw_query_policy *(*policy)(void *ctx, struct cw_str tenant);
+    /* Writes the limits that clients may know of, as one object. */
+    void (*published_limits)(void *ctx, struct cw_str tenant, struct cw_json_writer *out);
     void *ctx;
     int64_t tail_max_duration_ns; /* a live tail is ended after so long; 0: never */
 };

@@ -2,7 +2,6 @@
 #include "common/base/arena.h"
 #include "common/base/assert.h"
 #include "common/base/clock.h"
-#include "common/store/discovery.h"
 #include "common/wire/json_writer.h"
 #include "querier/api/query_limits.h"
 #include "querier/api/query_routes.h"
@@ -44,6 +43,8 @@ int cw_route_detected_labels(struct cw_api_request *request, struct cw_err *err)
     int rc = cw_params_bounds(&request->params, &listing.start_ns, &listing.end_ns, err);
     if (rc == 0)
         rc = cw_params_check_bounds(listing.start_ns, listing.end_ns, err);
+    if (rc == 0)
+        rc = cw_request_allowed(request, text, NULL, CW_RULE_ENABLED, err);
     if (rc == 0 && text.len > 0) {
         rc = cw_request_selector(request, text, &query, err);
         if (rc == 0) {
@@ -83,10 +84,13 @@ static int parse_fields(struct cw_api_request *request, struct cw_detected_optio
         rc = cw_params_count(limit, DEFAULT_LIMIT, &out->limit, err);
     if (rc == 0) /* nothing is counted by it, but a wrong one is refused */
         rc = cw_params_step(params, out->start_ns, out->end_ns, &step_ns, err);
+    struct cw_str text = cw_http_param(request->http, "query");
     if (rc == 0)
-        rc = cw_request_query(request, cw_http_param(request->http, "query"), query_out, err);
+        rc = cw_request_query(request, text, query_out, err);
     if (rc == 0 && cw_expr_is_metric((*query_out)->root))
         rc = cw_err_set(err, CW_E_INVALID, "only log selector is supported");
+    if (rc == 0) /* Loki asks for its lines as an instant query would: any selector will do */
+        rc = cw_request_allowed(request, text, (*query_out)->root, CW_RULES_INSTANT, err);
     if (rc == 0)
         rc = cw_query_limits_entries(&request->limits, out->line_limit, err);
     if (rc == 0)
@@ -249,8 +253,11 @@ int cw_route_patterns(struct cw_api_request *request, struct cw_err *err)
     int rc = cw_params_bounds(&request->params, &start_ns, &end_ns, err);
     if (rc == 0)
         rc = cw_params_step(&request->params, start_ns, end_ns, &step_ns, err);
+    struct cw_str text = cw_http_param(request->http, "query");
     if (rc == 0)
-        rc = cw_request_selector(request, cw_http_param(request->http, "query"), &query, err);
+        rc = cw_request_selector(request, text, &query, err);
+    if (rc == 0)
+        rc = cw_request_allowed(request, text, query->root, CW_RULE_SELECTORS, err);
     if (rc == 0)
         rc =
             cw_query_limits_range(&request->limits, request->params.now_ns, &start_ns, end_ns, err);
@@ -267,52 +274,16 @@ int cw_route_patterns(struct cw_api_request *request, struct cw_err *err)
 
 /* ---- limits ---- */
 
-static void write_duration(struct cw_json_writer *w, const char *name, int64_t ns)
-{
-    struct cw_buf text;
-    cw_buf_init(&text, 64);
-    cw_duration_format_prom(ns, &text);
-    cw_json_key_string(w, name, cw_buf_str(&text));
-    cw_buf_fini(&text);
-}
-
-static void write_bool(struct cw_json_writer *w, const char *name, bool value)
-{
-    cw_json_key(w, cw_str_of(name));
-    cw_json_bool(w, value);
-}
-
-/* Of Loki's limits those that there are here. */
-static void write_limits(struct cw_json_writer *w, const struct cw_query_limits *limits,
-                         const struct cw_discovery_options *discovery)
-{
-    cw_json_key(w, CW_STR("limits"));
-    cw_json_begin_object(w);
-    write_bool(w, "discover_log_levels", discovery->levels);
-    write_texts(w, "discover_service_name", discovery->service_names.items,
-                discovery->service_names.n);
-    write_texts(w, "log_level_fields", discovery->level_fields, discovery->nlevel_fields);
-    cw_json_key_u64(w, "max_entries_limit_per_query", limits->max_entries_limit_per_query);
-    write_duration(w, "max_query_length", limits->max_query_length_ns);
-    write_duration(w, "max_query_lookback", limits->max_query_lookback_ns);
-    write_duration(w, "max_query_range", limits->max_query_range_ns);
-    cw_json_key_u64(w, "max_query_series", limits->max_query_series);
-    write_duration(w, "query_timeout", limits->query_timeout_ns);
-    write_duration(w, "retention_period", limits->retention_period_ns);
-    write_bool(w, "volume_enabled", limits->volume_enabled);
-    cw_json_end_object(w);
-}
-
 int cw_route_drilldown_limits(struct cw_api_request *request, struct cw_err *err)
 {
     (void)err;
     struct cw_json_writer w = cw_json_writer_make(&request->body);
     const struct cw_querier_options *options = &request->api->options;
-    struct cw_discovery *discovery = options->discovery(options->ctx, request->tenant);
     cw_json_begin_object(&w);
-    write_limits(&w, &request->limits, cw_discovery_options(discovery));
-    cw_discovery_unref(&discovery);
-    write_bool(&w, "pattern_ingester_enabled", true);
+    cw_json_key(&w, CW_STR("limits"));
+    options->published_limits(options->ctx, request->tenant, &w);
+    cw_json_key(&w, CW_STR("pattern_ingester_enabled"));
+    cw_json_bool(&w, true);
     cw_json_key_string(&w, "version", CW_STR(CW_VERSION));
     cw_json_end_object(&w);
     return 0;

@@ -109,10 +109,13 @@ int cw_route_export(struct cw_api_request *request, struct cw_err *err)
     struct export_params params;
     struct cw_query *query = NULL;
     struct cw_log_query *log_query = NULL;
+    struct cw_str text = cw_http_param(request->http, "query");
     int rc = read_params(request, &params, err);
     if (rc < 0)
         return rc;
-    rc = cw_request_query_extended(request, cw_http_param(request->http, "query"), &query, err);
+    rc = cw_request_query_extended(request, text, &query, err);
+    if (rc == 0)
+        rc = cw_request_allowed(request, text, query->root, CW_RULES_RANGE, err);
     if (rc == 0 && cw_expr_is_metric(query->root))
         rc = cw_err_set(err, CW_E_INVALID, "only log queries can be exported");
     /* An end that is open is the present to what asks for a time. */

@@ -14,6 +14,7 @@
 #include "querier/api/partial_answer.h"
 #include "querier/api/query_limits.h"
 #include "querier/api/query_routes.h"
+#include "querier/api/request_query.h"
 #include "querier/engine/eval.h"
 
 struct explained {
@@ -37,12 +38,20 @@ static void note_refusal(struct cw_api_request *request, struct explained *expla
         explained->asked.refused = cw_arena_dup(request->arena, cw_str_of(err->text));
 }
 
+static bool is_instant(const struct cw_api_request *request)
+{
+    return cw_http_param(request->http, "time").len > 0;
+}
+
 static void check_limits(struct cw_api_request *request, struct explained *explained)
 {
     struct cw_explain_asked *asked = &explained->asked;
     const struct cw_expr *expr = explained->query->root;
     struct cw_err err = {0};
     int rc = cw_query_limits_expr(&request->limits, expr, &err);
+    note_refusal(request, explained, rc, &err);
+    rc = cw_request_allowed(request, cw_http_param(request->http, "query"), expr,
+                            is_instant(request) ? CW_RULES_INSTANT : CW_RULES_RANGE, &err);
     note_refusal(request, explained, rc, &err);
     if (asked->grid != NULL) {
         rc = cw_query_limits_samples(&request->limits, expr, asked->grid, asked->kind, &err);
@@ -57,11 +66,6 @@ static void check_limits(struct cw_api_request *request, struct explained *expla
         rc = cw_query_limits_entries(&request->limits, asked->limit, &err);
         note_refusal(request, explained, rc, &err);
     }
-}
-
-static bool is_instant(const struct cw_api_request *request)
-{
-    return cw_http_param(request->http, "time").len > 0;
 }
 
 static int parse(struct cw_api_request *request, struct cw_str text, struct explained *explained,

@@ -13,6 +13,7 @@ void cw_query_limits_default(struct cw_query_limits *limits)
         .max_streams_matchers_per_query = 1000,
         .query_memory_bytes = (uint64_t)256 << 20,
         .volume_enabled = true,
+        .volume_max_series = 1000,
         .max_concurrent_tail_requests = 10,
     };
 }
@@ -243,7 +244,7 @@ int cw_query_limits_entries(const struct cw_query_limits *limits, uint32_t limit
     if (max > 0 && limit > max)
         return cw_err_set(
             err, CW_E_LIMIT,
-            "max entries limit per query exceeded, limit > max_entries_limit (%u > %u)", limit,
-            max);
+            "max entries limit per query exceeded, limit > max_entries_limit_per_query (%u > %u)",
+            limit, max);
     return 0;
 }

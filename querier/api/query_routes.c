@@ -220,6 +220,8 @@ int cw_route_query_range(struct cw_api_request *request, struct cw_err *err)
     if (rc == 0)
         rc = cw_request_query_extended(request, params.query, &query, err);
     if (rc == 0)
+        rc = cw_request_allowed(request, params.query, query->root, CW_RULES_RANGE, err);
+    if (rc == 0)
         rc = answer_range(request, query, &params, err);
     cw_query_free(&query);
     return rc;
@@ -237,6 +239,8 @@ int cw_route_query(struct cw_api_request *request, struct cw_err *err)
                         "log queries are not supported as an instant query type, please change "
                         "your query to a range "
                         "query type");
+    if (rc == 0)
+        rc = cw_request_allowed(request, params.query, query->root, CW_RULES_INSTANT, err);
     if (rc == 0) {
         struct cw_grid grid;
         cw_grid_init_instant(&grid, params.time_ns);
@@ -256,10 +260,12 @@ int cw_route_old_query(struct cw_api_request *request, struct cw_err *err)
 {
     struct cw_range_params params;
     struct cw_query *query = NULL;
+    struct cw_str text = cw_api_query_with_regexp(request->http, request->arena);
     int rc = cw_params_range(&request->params, &params, err);
     if (rc == 0)
-        rc = cw_request_query(request, cw_api_query_with_regexp(request->http, request->arena),
-                              &query, err);
+        rc = cw_request_query(request, text, &query, err);
+    if (rc == 0)
+        rc = cw_request_allowed(request, text, query->root, CW_RULES_RANGE, err);
     if (rc == 0)
         rc = cw_query_limits_range(&request->limits, request->params.now_ns, &params.start_ns,
                                    params.end_ns, err);

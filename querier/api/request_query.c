@@ -2,6 +2,7 @@
 
 #include "querier/api/dialect.h"
 #include "querier/api/query_limits.h"
+#include "querier/api/query_policy.h"
 #include "querier/engine/eval.h"
 
 static int parse(struct cw_api_request *request, struct cw_str text, unsigned dialect,
@@ -45,6 +46,23 @@ int cw_request_selector(struct cw_api_request *request, struct cw_str text, stru
         rc = cw_query_limits_expr(&request->limits, expr, err);
     if (rc < 0)
         cw_query_free(out);
+    return rc;
+}
+
+int cw_request_allowed(struct cw_api_request *request, struct cw_str text,
+                       const struct cw_expr *expr, unsigned rules, struct cw_err *err)
+{
+    const struct cw_querier_options *options = &request->api->options;
+    struct cw_query_policy *policy = options->policy(options->ctx, request->tenant);
+    int rc = 0;
+    if (rules & CW_RULE_SELECTORS)
+        rc = cw_query_policy_selectors(policy, expr, err);
+    if (rc == 0 && (rules & CW_RULE_ENABLED))
+        rc = cw_query_policy_enabled(policy, err);
+    if (rc == 0 && (rules & CW_RULE_BLOCKED))
+        rc = cw_query_policy_blocked(policy, text, expr,
+                                     cw_http_header(request->http, "X-Query-Tags"), err);
+    cw_query_policy_unref(&policy);
     return rc;
 }
 

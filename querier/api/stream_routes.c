@@ -106,6 +106,8 @@ int cw_route_series(struct cw_api_request *request, struct cw_err *err)
     struct selectors *selectors = CW_ARENA_NEW(request->arena, struct selectors);
     int rc = cw_request_range(request, &listing.start_ns, &listing.end_ns, err);
     if (rc == 0)
+        rc = cw_request_allowed(request, CW_STR_NONE, NULL, CW_RULE_ENABLED, err);
+    if (rc == 0)
         rc = parse_matches(request, "match", selectors, err);
     if (rc == 0)
         rc = parse_matches(request, "match[]", selectors, err);
@@ -197,6 +199,7 @@ static int parse_volume(struct cw_api_request *request, struct cw_volume_options
         return rc;
     round_to_ms(options);
     options->limit = limit;
+    options->max_series = request->limits.volume_max_series;
     options->by_label_names = cw_str_eqz(by, "labels");
     if (by.len > 0 && !options->by_label_names && !cw_str_eqz(by, "series"))
         return cw_err_set(err, CW_E_INVALID, "invalid aggregation option");

@@ -220,22 +220,35 @@ static int by_step_bytes(const void *a, const void *b, void *arg)
     return cw_labels_cmp(x->labels, y->labels);
 }
 
-/* Loki asks for each piece on its own: each has its largest ones. */
-static int limit_step(struct sums *sums, size_t step, size_t limit, struct step_volume *buf,
-                      struct cw_err *err)
+static int check_series(size_t n, const struct cw_volume_options *options, struct cw_err *err)
 {
-    size_t n = 0;
+    if (n <= options->max_series)
+        return 0;
+    return cw_err_set(err, CW_E_LIMIT,
+                      "the query hit the max number of series limit (limit: %zu series)",
+                      options->max_series);
+}
+
+/* Loki asks for each piece on its own: each has its largest ones. */
+static int limit_step(struct sums *sums, size_t step, const struct cw_volume_options *options,
+                      struct step_volume *buf, struct cw_err *err)
+{
+    size_t n = 0, limit = options->limit;
     for (size_t i = 0; i < sums->n; i++)
         if (sums->items[i].steps[step] > 0)
             buf[n++] = (struct step_volume){i, sums->items[i].steps[step], sums->items[i].labels};
-    int rc = n > limit ? cw_stop_sort(buf, n, sizeof *buf, by_step_bytes, NULL, err)
-                       : cw_match_stop_check(err);
+    int rc = check_series(n, options, err);
+    if (rc < 0)
+        return rc;
+    rc = n > limit ? cw_stop_sort(buf, n, sizeof *buf, by_step_bytes, NULL, err)
+                   : cw_match_stop_check(err);
     for (size_t i = limit; rc == 0 && i < n; i++)
         sums->items[buf[i].idx].steps[step] = 0;
     return rc;
 }
 
-static int limit_steps(struct sums *sums, size_t limit, struct cw_err *err)
+static int limit_steps(struct sums *sums, const struct cw_volume_options *options,
+                       struct cw_err *err)
 {
     size_t nsteps = sums->steps->n, kept = 0, bytes = sums->n * sizeof(struct step_volume);
     int rc = cw_allowance_take(sums->allowance, bytes, err);
@@ -243,7 +256,7 @@ static int limit_steps(struct sums *sums, size_t limit, struct cw_err *err)
         return rc;
     struct step_volume *buf = cw_mem_array(CW_MAX(sums->n, (size_t)1), sizeof *buf);
     for (size_t step = 0; rc == 0 && step < nsteps; step++)
-        rc = limit_step(sums, step, limit, buf, err);
+        rc = limit_step(sums, step, options, buf, err);
     free(buf);
     cw_allowance_give(sums->allowance, bytes);
     for (size_t i = 0; i < sums->n; i++) {
@@ -281,8 +294,9 @@ int cw_volume_query(struct cw_query_context *query, const struct cw_expr *expr,
         sums_fini(&run.streams[i]);
         cw_arena_free(&run.streams[i].arena);
     }
-    if (rc == 0 && all.steps != NULL)
-        rc = limit_steps(&all, options->limit, err);
+    if (rc == 0)
+        rc =
+            all.steps != NULL ? limit_steps(&all, options, err) : check_series(all.n, options, err);
     sums_fini(&all);
     free(run.streams);
     cw_plan_fini(&plan);

@@ -31,7 +31,8 @@ struct cw_volume_options {
     /* Only these names; n = 0: the matchers' names, all without matchers or by label names. */
     const struct cw_str *targets;
     size_t ntargets;
-    size_t limit; /* the largest ones; of each piece, where there are steps */
+    size_t limit;      /* the largest ones; of each piece, where there are steps */
+    size_t max_series; /* more sums, in the range or in a piece, are CW_E_LIMIT */
     const struct cw_volume_steps *steps; /* of start_ns .. end_ns; NULL: only the sums */
 };
 struct cw_volume {

@@ -132,7 +132,7 @@ def test_labels_of_ids_are_left_out(ingester):
 
 @pytest.mark.parametrize("path, params, text", [
     ("detected_fields", {"query": '{a="b"}', "line_limit": "5001"},
-     "max entries limit per query exceeded, limit > max_entries_limit (5001 > 5000)"),
+     "max entries limit per query exceeded, limit > max_entries_limit_per_query (5001 > 5000)"),
     ("detected_fields", {"query": '{a="b"}', "line_limit": "0"}, "limit must be a positive value"),
     ("detected_fields", {"query": '{a="b"}', "limit": "-1"}, "limit must be a positive value"),
     ("detected_fields", {"query": '{a="b"}', "field_limit": "x"}, 'strconv.Atoi: parsing "x": invalid syntax'),

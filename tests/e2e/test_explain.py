@@ -84,7 +84,7 @@ def test_time_and_streams_rule_out_parts_and_blocks(flushed):
 
 def test_limits_that_would_refuse_the_query_are_named_and_do_not_refuse_its_plan(flushed):
     plan = ask(flushed, "explain", query='{app="shop"}', limit=6000)
-    assert plan["refused"] == "max entries limit per query exceeded, limit > max_entries_limit (6000 > 5000)"
+    assert plan["refused"] == "max entries limit per query exceeded, limit > max_entries_limit_per_query (6000 > 5000)"
     exceeded = {one["name"]: one for one in plan["limits"]}
     assert exceeded["max_entries_limit_per_query"] == {"name": "max_entries_limit_per_query", "unit": "entries", "limit": 5000,
                                                        "query": 6000, "exceeded": True}
@@ -96,7 +96,7 @@ def test_limits_that_would_refuse_the_query_are_named_and_do_not_refuse_its_plan
 
 
 def plan_text(limit):
-    return "max entries limit per query exceeded, limit > max_entries_limit (%d > 5000)" % limit
+    return "max entries limit per query exceeded, limit > max_entries_limit_per_query (%d > 5000)" % limit
 
 
 def test_analyze_counts_what_each_step_skipped(flushed):

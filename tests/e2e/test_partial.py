@@ -108,7 +108,7 @@ def test_a_limit_is_an_error_without_and_a_warning_with_the_switch(make_ingester
     assert ask(server, 400, query="sum(rate(%s[1m]))" % query) .startswith("the query would read too many bytes")
     plan = json.loads(server.ask("GET", "/cordwood/v1/explain", {"query": query, "start": START, "end": START + SPAN * NS})[1])["data"]
     assert [one["exceeded"] for one in plan["limits"] if one["name"] == "max_query_bytes_read"] == [True]
-    assert ask(server, 400, query=query, limit=51) == "max entries limit per query exceeded, limit > max_entries_limit (51 > 50)"
+    assert ask(server, 400, query=query, limit=51) == "max entries limit per query exceeded, limit > max_entries_limit_per_query (51 > 50)"
     answer = ask(server, headers={"X-Cordwood-Partial": "allow"}, query=query, limit=5000)
     assert answer["warnings"] == ["the answer is partial: max_entries_limit_per_query was reached; the rest is asked with the continuation token"]
     assert len(entries(answer, False)) == 50

@@ -296,3 +296,24 @@ Test(push_check, a_name_of_metadata_that_is_none_costs_the_push)
         done(&f);
     }
 }
+
+Test(push_check, entries_of_one_time_come_a_nanosecond_apart_where_that_is_asked_for)
+{
+    static const char *const labels[] = {"{a=\"b\"}"};
+    static const char *const lines[] = {"x", "y", "y", "z", "z", "x"};
+    static const int64_t sent[] = {0, 0, 0, 0, 5, 5}, want[] = {0, 1, 0, 1, 5, 6};
+    for (int on = 0; on < 2; on++) {
+        struct fixture f = make(labels, 1, 6);
+        struct cw_push_entry *entries = f.push.streams[0].entries;
+        f.config->limits.increment_duplicate_timestamp = on;
+        for (size_t i = 0; i < 6; i++)
+            entries[i] =
+                (struct cw_push_entry){.ts_ns = NOW + sent[i], .line = cw_str_of(lines[i])};
+        check(&f);
+        cr_assert_eq(f.push.streams[0].nentries, 6);
+        for (size_t i = 0; i < 6; i++)
+            cr_expect_eq(entries[i].ts_ns - NOW, on ? want[i] : sent[i], "%d: entry %zu", on, i);
+        cr_expect_eq(f.out.changed, on == 1);
+        done(&f);
+    }
+}

@@ -43,7 +43,8 @@ Test(query_limits, entries_and_matchers_and_ranges_have_bounds)
     cr_expect_eq(cw_query_limits_entries(&limits, 5000, &err), 0);
     cr_expect_eq(cw_query_limits_entries(&limits, 5001, &err), CW_E_LIMIT);
     cr_expect_str_eq(
-        err.text, "max entries limit per query exceeded, limit > max_entries_limit (5001 > 5000)");
+        err.text,
+        "max entries limit per query exceeded, limit > max_entries_limit_per_query (5001 > 5000)");
     limits.max_entries_limit_per_query = 0;
     cr_expect_eq(cw_query_limits_entries(&limits, UINT32_MAX, &err), 0);
     cr_assert_eq(cw_logql_parse(CW_STR("sum(rate({a=\"b\",c=\"d\"}[2h])) + 1"), &query, &err), 0);

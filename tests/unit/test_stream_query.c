@@ -138,13 +138,19 @@ Test(stream_query, volumes_add_up_by_series_and_by_name)
     struct cw_volumes out;
     struct cw_err err;
     begin(&f, "{app=~\".+\"}");
-    struct cw_volume_options options = {.start_ns = 0, .end_ns = 100, .limit = 10};
+    struct cw_volume_options options = {
+        .start_ns = 0, .end_ns = 100, .limit = 10, .max_series = 10};
     cr_assert_eq(cw_volume_query(&f.context, f.query->root, &options, f.arena, &out, &err), 0);
     cr_assert_eq(out.n, 2);
     cr_expect(cw_str_eqz(cw_labels_get(out.items[0].labels, CW_STR("app")), "web"));
     cr_expect_eq(out.items[0].bytes, 16);
     cr_expect_eq(out.items[1].bytes, 1);
     struct cw_str host = CW_STR("host");
+    options.max_series = 1;
+    cr_expect_eq(cw_volume_query(&f.context, f.query->root, &options, f.arena, &out, &err),
+                 CW_E_LIMIT);
+    cr_expect_str_eq(err.text, "the query hit the max number of series limit (limit: 1 series)");
+    options.max_series = 10;
     options.targets = &host;
     options.ntargets = 1;
     options.limit = 1;
@@ -152,7 +158,7 @@ Test(stream_query, volumes_add_up_by_series_and_by_name)
     cr_assert_eq(out.n, 1);
     cr_expect_eq(out.items[0].bytes, 10);
     options = (struct cw_volume_options){
-        .start_ns = 0, .end_ns = 100, .limit = 10, .by_label_names = true};
+        .start_ns = 0, .end_ns = 100, .limit = 10, .max_series = 10, .by_label_names = true};
     cr_assert_eq(cw_volume_query(&f.context, f.query->root, &options, f.arena, &out, &err), 0);
     cr_assert_eq(out.n, 3);
     cr_expect(cw_str_eqz(out.items[0].labels.items[0].name, "app"));
@@ -192,7 +198,8 @@ Test(stream_query, volumes_by_step_count_an_entry_once_and_have_the_largest_of_e
     struct cw_volume_steps steps;
     cw_volume_steps_init(&steps, 0, 100, 10);
     cr_assert_eq(steps.n, 10);
-    struct cw_volume_options options = {.end_ns = 100, .limit = 10, .steps = &steps};
+    struct cw_volume_options options = {
+        .end_ns = 100, .limit = 10, .max_series = 10, .steps = &steps};
     cr_assert_eq(cw_volume_query(&f.context, f.query->root, &options, f.arena, &out, &err), 0);
     cr_assert_eq(out.n, 2);
     cr_expect_eq(out.items[0].bytes, 10);
@@ -201,9 +208,13 @@ Test(stream_query, volumes_by_step_count_an_entry_once_and_have_the_largest_of_e
     cr_expect_eq(out.items[0].steps[2], 6);
     cr_expect_eq(out.items[0].steps[3], 0);
     cr_expect_eq(out.items[1].steps[3], 1);
-    options.limit = 1;
+    options.limit = options.max_series = 1; /* they lie in different steps */
     cr_assert_eq(cw_volume_query(&f.context, f.query->root, &options, f.arena, &out, &err), 0);
-    cr_expect_eq(out.n, 2); /* they lie in different steps */
+    cr_expect_eq(out.n, 2);
+    options.max_series = 0;
+    cr_expect_eq(cw_volume_query(&f.context, f.query->root, &options, f.arena, &out, &err),
+                 CW_E_LIMIT);
+    options.max_series = 2;
     cw_volume_steps_init(&steps, 0, 100, 100);
     cr_assert_eq(cw_volume_query(&f.context, f.query->root, &options, f.arena, &out, &err), 0);
     cr_assert_eq(out.n, 1);

@@ -212,30 +212,33 @@ static void visit(struct path_walk *walk, size_t depth, const struct cw_str *key
             walk->matched[i] = depth;
 }
 
-/* Does a path that is still sought end at this member? */
-static bool ends_at(const struct path_walk *walk, size_t depth, struct cw_str key)
+/* Paths that end at this member, whose value is broken, end here. False: there are none. */
+static bool give_up(struct path_walk *walk, size_t depth, struct cw_str key)
 {
+    bool any = false;
     for (size_t i = 0; i < walk->n; i++)
         if (walk->matched[i] == depth && walk->expressions[i].path.n == depth + 1 &&
-            leads_to(&walk->expressions[i].path.steps[depth], &key, 0))
-            return true;
-    return false;
+            leads_to(&walk->expressions[i].path.steps[depth], &key, 0)) {
+            walk->matched[i] = SIZE_MAX;
+            any = true;
+        }
+    return any;
 }
 
+/* A broken value is an error only where it is asked for, as in Loki. */
 static void walk_members(struct path_walk *walk, size_t depth, struct cw_str data)
 {
     struct cw_json_members members;
     struct cw_json_value value;
-    struct cw_str key = CW_STR_NONE;
+    struct cw_str key;
     const char *why = NULL;
     cw_json_members_init(&members, data, walk->builder->scratch);
-    while (walk->nfound < walk->n && cw_json_members_next(&members, &key, &value, &why)) {
-        visit(walk, depth, &key, 0, &value);
-        key = CW_STR_NONE;
-    }
-    /* What is broken elsewhere only ends the walk, as in Loki. */
-    if (walk->nfound < walk->n && why != NULL && key.ptr != NULL && ends_at(walk, depth, key))
-        cw_label_builder_parse_error(walk->builder, parser_err, cw_str_of(why));
+    do {
+        while (walk->nfound < walk->n && cw_json_members_seek(&members, &key, &value, &why))
+            visit(walk, depth, &key, 0, &value);
+        if (why != NULL && give_up(walk, depth, key))
+            cw_label_builder_parse_error(walk->builder, parser_err, cw_str_of(why));
+    } while (walk->nfound < walk->n && why != NULL);
 }
 
 static void walk_elements(struct path_walk *walk, size_t depth, struct cw_str data)
@@ -291,13 +294,16 @@ struct packed {
     struct cw_json_value value;
 };
 
-/* Of a key that is there twice the last one counts here. */
+/* The key as it stands may clash; then it is cleaned. Of one that is there twice the last counts here. */
 static void add_packed(struct packed *items, size_t n, struct cw_label_builder *builder)
 {
-    for (size_t i = 0; i < n; i++)
-        if (!cw_label_builder_wants(builder, cw_label_builder_clean(builder, items[i].key),
-                                    &items[i].key))
+    for (size_t i = 0; i < n; i++) {
+        struct cw_str name = cw_label_builder_name(builder, items[i].key);
+        bool is_new = !cw_label_builder_parsed(builder, name);
+        items[i].key = is_new ? cw_label_builder_clean(builder, name) : CW_STR_NONE;
+        if (!cw_label_builder_needs(builder, items[i].key))
             items[i].key = CW_STR_NONE;
+    }
     for (size_t i = 0; i < n; i++)
         if (items[i].key.len > 0)
             cw_label_builder_add(builder, items[i].key, decode_string(&items[i].value, builder));

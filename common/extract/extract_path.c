@@ -11,6 +11,9 @@ struct scan {
     size_t at;
     struct cw_str value; /* of STRING and FIELD */
     size_t index;
+    bool is_json;
+    struct cw_str fault; /* of the text where no token is: it ends there */
+    struct cw_arena *arena;
     struct cw_err *err;
 };
 
@@ -24,33 +27,64 @@ static bool is_digit(char c)
     return c >= '0' && c <= '9';
 }
 
-static int take_index(struct scan *scan)
+static bool is_space(char c)
 {
-    scan->index = 0;
-    for (; scan->at < scan->text.len && is_digit(scan->text.ptr[scan->at]); scan->at++)
-        if (__builtin_mul_overflow(scan->index, 10, &scan->index) ||
-            __builtin_add_overflow(scan->index, (size_t)(scan->text.ptr[scan->at] - '0'),
-                                   &scan->index))
-            scan->index = SIZE_MAX / 10; /* no array is as long */
-    return INDEX;
+    return c == ' ' || c == '\t' || c == '\n';
 }
 
-static int take_string(struct scan *scan)
+/* A fault counts where an expression could end; elsewhere the end is what is wrong. */
+static enum token fail(struct scan *scan, const char *what, size_t at)
 {
-    size_t from = scan->at + 1;
-    ptrdiff_t len = cw_str_find_byte(cw_str_sub(scan->text, from, scan->text.len), '"');
-    if (len < 0)
-        return cw_err_set(scan->err, CW_E_INVALID, "unexpected end of string");
-    scan->value = cw_str_sub(scan->text, from, from + (size_t)len);
-    scan->at = from + (size_t)len + 1;
+    uint32_t rune;
+    struct cw_str rest = cw_str_sub(scan->text, at, scan->text.len);
+    size_t n = rest.len > 0 ? cw_utf8_decode(rest, &rune) : 0;
+    scan->fault = cw_arena_printf(scan->arena, "%s %.*s", what, (int)n, rest.ptr);
+    scan->at = scan->text.len;
+    return END;
+}
+
+static enum token take_index(struct scan *scan)
+{
+    struct cw_str text = scan->text;
+    size_t from = scan->at;
+    bool fits = true;
+    for (scan->index = 0; scan->at < text.len && is_digit(text.ptr[scan->at]); scan->at++)
+        fits &= !__builtin_mul_overflow(scan->index, 10, &scan->index) &&
+                !__builtin_add_overflow(scan->index, (size_t)(text.ptr[scan->at] - '0'),
+                                        &scan->index) &&
+                scan->index <= INT64_MAX;
+    size_t to = scan->at;
+    if (to < text.len && text.ptr[to] == '.') {
+        scan->at = text.len;
+        scan->fault = CW_STR("cannot use float as array index");
+        return END;
+    }
+    if (to == text.len || (!is_space(text.ptr[to]) && text.ptr[to] != ']'))
+        return fail(scan, "non-integer value:", to);
+    if (fits)
+        return INDEX;
+    scan->at = text.len;
+    scan->fault = cw_arena_printf(scan->arena, "strconv.Atoi: parsing \"%.*s\": value out of range",
+                                  CW_STR_ARG(cw_str_sub(text, from, to)));
+    return END;
+}
+
+/* Up to a quote, or a bracket, or the end. */
+static enum token take_string(struct scan *scan)
+{
+    size_t from = ++scan->at;
+    while (scan->at < scan->text.len && scan->text.ptr[scan->at] != '"' &&
+           scan->text.ptr[scan->at] != ']')
+        scan->at++;
+    scan->value = cw_str_sub(scan->text, from, scan->at);
+    scan->at += scan->at < scan->text.len;
     return STRING;
 }
 
-/* enum token, or an error. */
-static int next_token(struct scan *scan)
+static enum token next_token(struct scan *scan)
 {
     struct cw_str text = scan->text;
-    while (scan->at < text.len && strchr(" \t\r\n", text.ptr[scan->at]) != NULL)
+    while (scan->at < text.len && is_space(text.ptr[scan->at]))
         scan->at++;
     if (scan->at == text.len)
         return END;
@@ -63,21 +97,33 @@ static int next_token(struct scan *scan)
         scan->value = cw_str_sub(text, from, scan->at);
         return FIELD;
     }
-    if (is_digit(c))
-        return take_index(scan);
     if (c == '"')
         return take_string(scan);
+    if (scan->is_json && is_digit(c))
+        return take_index(scan);
+    if (!scan->is_json || (c != '.' && c != '[' && c != ']'))
+        return fail(scan, "unexpected char", scan->at);
     scan->at++;
-    if (c == '.')
-        return DOT;
-    if (c == '[')
-        return OPEN;
-    if (c == ']')
-        return CLOSE;
-    uint32_t rune;
-    size_t n = cw_utf8_decode(cw_str_sub(text, scan->at - 1, text.len), &rune);
-    return cw_err_set(scan->err, CW_E_INVALID, "unexpected char %.*s", (int)n,
-                      text.ptr + scan->at - 1);
+    return c == '.' ? DOT : c == '[' ? OPEN : CLOSE;
+}
+
+/* The text ends at its first 0x00. */
+static struct scan begin(struct cw_str text, bool is_json, struct cw_arena *arena,
+                         struct cw_err *err)
+{
+    ptrdiff_t end = cw_str_find_byte(text, '\0');
+    return (struct scan){.text = cw_str_sub(text, 0, end < 0 ? text.len : (size_t)end),
+                         .is_json = is_json,
+                         .arena = arena,
+                         .err = err};
+}
+
+/* Behind all of it. */
+static int finish(const struct scan *scan)
+{
+    return scan->fault.len == 0
+               ? 0
+               : cw_err_set(scan->err, CW_E_INVALID, "%.*s", CW_STR_ARG(scan->fault));
 }
 
 static int unexpected(struct scan *scan, const char *name, const char *expected)
@@ -91,19 +137,15 @@ static int unexpected(struct scan *scan, const char *name, const char *expected)
 /* Behind a `[`. */
 static int take_brackets(struct scan *scan, struct cw_path_step *step)
 {
-    int token = next_token(scan);
-    if (token < 0)
-        return token;
+    enum token token = next_token(scan);
     if (token != STRING && token != INDEX)
         return unexpected(scan, token_names[token], "STRING or INDEX");
     *step = (struct cw_path_step){token == INDEX, scan->value, scan->index};
     token = next_token(scan);
-    if (token < 0)
-        return token;
     return token == CLOSE ? 0 : unexpected(scan, token_names[token], "RSB");
 }
 
-static int take_step(struct scan *scan, int token, bool first, struct cw_path_step *step)
+static int take_step(struct scan *scan, enum token token, bool first, struct cw_path_step *step)
 {
     if (token == OPEN)
         return take_brackets(scan, step);
@@ -111,8 +153,6 @@ static int take_step(struct scan *scan, int token, bool first, struct cw_path_st
         if (token != DOT)
             return unexpected(scan, token_names[token], NULL);
         token = next_token(scan);
-        if (token < 0)
-            return token;
     }
     if (token != FIELD)
         return unexpected(scan, token_names[token], first ? "LSB or FIELD" : "FIELD");
@@ -123,36 +163,32 @@ static int take_step(struct scan *scan, int token, bool first, struct cw_path_st
 int cw_extract_path_json(struct cw_str text, struct cw_arena *arena, struct cw_json_path *out,
                          struct cw_err *err)
 {
-    struct scan scan = {.text = text, .err = err};
+    struct scan scan = begin(text, true, arena, err);
     size_t cap = 0;
     *out = (struct cw_json_path){NULL, 0};
-    int token;
-    while ((token = next_token(&scan)) > END || (token == END && out->n == 0)) {
+    enum token token;
+    while ((token = next_token(&scan)) != END || out->n == 0) {
         out->steps = cw_arena_grow(arena, out->steps, out->n, &cap, out->n + 1, sizeof *out->steps);
         int rc = take_step(&scan, token, out->n == 0, &out->steps[out->n]);
         if (rc < 0)
             return rc;
         out->n++;
     }
-    return token;
+    return finish(&scan);
 }
 
-int cw_extract_path_logfmt(struct cw_str text, struct cw_str *key_out, struct cw_err *err)
+int cw_extract_path_logfmt(struct cw_str text, struct cw_arena *arena, struct cw_str *key_out,
+                           struct cw_err *err)
 {
-    struct scan scan = {.text = text, .err = err};
-    int token = next_token(&scan);
-    if (token < 0)
-        return token;
-    if (token == DOT || token == OPEN || token == CLOSE || token == INDEX)
-        return cw_err_set(err, CW_E_INVALID, "unexpected char %c", text.ptr[scan.at - 1]);
-    if (token == END)
-        return unexpected(&scan, "$end", "STRING or KEY");
-    *key_out = scan.value;
-    int behind = next_token(&scan);
-    if (behind < 0)
-        return behind;
-    /* Loki's lexer takes letters only: a dash ends the key, and is none itself. */
-    if (behind == DOT || behind == OPEN || behind == CLOSE)
-        return cw_err_set(err, CW_E_INVALID, "unexpected char %c", text.ptr[scan.at - 1]);
-    return behind == END ? 0 : unexpected(&scan, behind == FIELD ? "KEY" : "STRING", NULL);
+    struct scan scan = begin(text, false, arena, err);
+    size_t n = 0;
+    for (enum token token; (token = next_token(&scan)) != END || n == 0; n++) {
+        if (token == END)
+            return unexpected(&scan, "$end", "STRING or KEY");
+        if (token == FIELD && n > 0)
+            return unexpected(&scan, "KEY", NULL);
+        /* Of several strings Loki makes a text that no key is. */
+        *key_out = n == 0 ? scan.value : CW_STR_NONE;
+    }
+    return finish(&scan);
 }

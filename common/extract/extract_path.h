@@ -24,8 +24,8 @@ struct cw_json_path {
 
 int cw_extract_path_json(struct cw_str text, struct cw_arena *arena, struct cw_json_path *out,
                          struct cw_err *err) CW_MUST_USE;
-/* The one key of a logfmt expression. */
-int cw_extract_path_logfmt(struct cw_str text, struct cw_str *key_out,
+/* The one key of a logfmt expression; empty: no key is meant. */
+int cw_extract_path_logfmt(struct cw_str text, struct cw_arena *arena, struct cw_str *key_out,
                            struct cw_err *err) CW_MUST_USE;
 
 #endif

@@ -178,6 +178,38 @@ bool cw_json_members_next(struct cw_json_members *members, struct cw_str *key,
     return *why == NULL;
 }
 
+bool cw_json_members_seek(struct cw_json_members *members, struct cw_str *key,
+                          struct cw_json_value *value, const char **why)
+{
+    struct cw_str data = members->data;
+    bool escaped;
+    *why = NULL;
+    if (!members->begun) {
+        members->begun = true;
+        if (!skip_space(data, &members->at) || data.ptr[members->at++] != '{')
+            return false;
+    }
+    do {
+        while (members->at < data.len && memchr("\"{}[]", data.ptr[members->at], 5) == NULL)
+            members->at++;
+        if (members->at == data.len || data.ptr[members->at] != '"')
+            return false;
+        size_t from = ++members->at;
+        if (!skip_string(data, &members->at, &escaped))
+            return false;
+        *key = cw_str_sub(data, from, members->at - 1);
+        if (!skip_space(data, &members->at))
+            return false;
+    } while (data.ptr[members->at] != ':');
+    if (escaped && !cw_json_unescape(*key, members->arena, key))
+        return false;
+    size_t from = ++members->at;
+    *why = cw_json_scan_value(data, &members->at, value);
+    if (*why != NULL)
+        members->at = from;
+    return *why == NULL;
+}
+
 void cw_json_elements_init(struct cw_json_elements *elements, struct cw_str data)
 {
     *elements = (struct cw_json_elements){.data = data};

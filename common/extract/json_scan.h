@@ -45,6 +45,10 @@ void cw_json_members_init(struct cw_json_members *members, struct cw_str data,
 /* False at the end, or with *why when it is broken. */
 bool cw_json_members_next(struct cw_json_members *members, struct cw_str *key,
                           struct cw_json_value *value, const char **why);
+/* The same, where what is no member is passed over in silence. False: there are no more; or with *why where the value of *key is broken:
+ * the next call looks on from there. */
+bool cw_json_members_seek(struct cw_json_members *members, struct cw_str *key,
+                          struct cw_json_value *value, const char **why);
 
 struct cw_json_elements {
     struct cw_str data;

@@ -72,7 +72,7 @@ void cw_label_builder_begin(struct cw_label_builder *builder, struct cw_labels s
     builder->stream = stream;
     builder->nstream_gone = builder->n = builder->nfound = 0;
     builder->error = builder->details = CW_STR_NONE;
-    builder->preserve_error = false;
+    builder->preserve_error = builder->deleted = false;
     for (size_t i = 0; i < metadata.n; i++) {
         struct cw_str name = metadata.items[i].name;
         if (place_of(stream, name) < stream.n)
@@ -145,6 +145,7 @@ void cw_label_builder_delete(struct cw_label_builder *builder, struct cw_str nam
         if (cw_str_eq(builder->items[i].name, name))
             builder->items[i].live = false;
     hide_in_stream(builder, name);
+    builder->deleted = true;
 }
 
 void cw_label_builder_set_error(struct cw_label_builder *builder, struct cw_str error,
@@ -152,6 +153,12 @@ void cw_label_builder_set_error(struct cw_label_builder *builder, struct cw_str 
 {
     builder->error = error;
     builder->details = details;
+}
+
+struct cw_str cw_label_builder_details(const struct cw_label_builder *builder)
+{
+    bool shows = builder->error.len > 0 || builder->deleted || builder->n > 0;
+    return shows ? builder->details : CW_STR_NONE;
 }
 
 void cw_label_builder_parse_error(struct cw_label_builder *builder, struct cw_str error,
@@ -370,8 +377,9 @@ static size_t collect(const struct cw_label_builder *builder, enum cw_label_cate
     }
     if (to < CW_LABEL_PARSED)
         return n;
-    const struct cw_label errors[] = {{CW_STR("__error__"), builder->error},
-                                      {CW_STR("__error_details__"), builder->details}};
+    const struct cw_label errors[] = {
+        {CW_STR("__error__"), builder->error},
+        {CW_STR("__error_details__"), cw_label_builder_details(builder)}};
     for (size_t i = 0; i < CW_COUNT(errors); i++) {
         if (errors[i].value.len == 0)
             continue;

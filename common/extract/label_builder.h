@@ -5,7 +5,8 @@
  * Rules      A metadata name that the stream has gets "_extracted" behind it, and so does a parsed name that stream or
  *            metadata have. What was parsed first stays: a name parsed before is not parsed again, even after it was deleted.
  *            Of one name the parsed label hides metadata, which hides the stream's. Empty values are values.
- *            The error stands apart (__error__, __error_details__) and counts as parsed.
+ *            The error stands apart (__error__, __error_details__) and counts as parsed. Details without an error show only
+ *            where labels were added or deleted, as in Loki.
  * Hints      A metric query names the labels that it needs; others are not taken, and parsers may end once
  *            cw_label_builder_has_all().
  * Ownership  Names and values are borrowed and live as long as the entry's line, or lie in `scratch`, which
@@ -50,6 +51,7 @@ struct cw_label_builder {
     size_t nfound; /* of the required ones */
     struct cw_str error, details;
     bool preserve_error;     /* the query asked for errors by name: they are no failure */
+    bool deleted;            /* cw_label_builder_delete() was called */
     struct cw_label *sorted; /* cw_label_builder_get_all()'s memory */
     size_t sorted_cap;
 };
@@ -74,6 +76,9 @@ void cw_label_builder_set(struct cw_label_builder *builder, enum cw_label_catego
 void cw_label_builder_delete(struct cw_label_builder *builder, struct cw_str name);
 void cw_label_builder_set_error(struct cw_label_builder *builder, struct cw_str error,
                                 struct cw_str details);
+
+/* __error_details__ as it shows, or CW_STR_NONE. */
+struct cw_str cw_label_builder_details(const struct cw_label_builder *builder);
 
 /* For parsers. What a label of this name is called: "_extracted" is behind it where the stream or the metadata have it. */
 struct cw_str cw_label_builder_name(struct cw_label_builder *builder, struct cw_str name);

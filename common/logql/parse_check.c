@@ -6,9 +6,23 @@
 
 /* ---- patterns ---- */
 
+static bool repeats_name(const struct cw_str *names, size_t n, struct cw_arena *arena,
+                         struct cw_str *fault_out)
+{
+    for (size_t i = 0; i < n; i++)
+        for (size_t j = 0; j < i; j++)
+            if (cw_str_eq(names[i], names[j]) && !cw_str_eqz(names[i], "_")) {
+                *fault_out =
+                    cw_arena_printf(arena, "duplicate capture name (%.*s): invalid expression",
+                                    CW_STR_ARG(names[i]));
+                return true;
+            }
+    return false;
+}
+
 bool cw_parse_pattern_fault(struct cw_str pattern, struct cw_arena *arena, struct cw_str *fault_out)
 {
-    struct cw_str *names = NULL;
+    struct cw_str *names = NULL, consecutive = CW_STR_NONE;
     size_t n = 0, cap = 0, last_from = 0, last_end = SIZE_MAX, nnamed = 0;
     if (pattern.len == 0) {
         *fault_out = CW_STR("parse error at line 1, col 1: syntax error: unexpected $end, "
@@ -19,33 +33,24 @@ bool cw_parse_pattern_fault(struct cw_str pattern, struct cw_arena *arena, struc
         size_t len = cw_pattern_capture_len(cw_str_sub(pattern, at, pattern.len)), end = at + len;
         if (len == 0)
             continue;
-        if (at == last_end) {
-            *fault_out =
-                cw_arena_printf(arena, "found consecutive capture '%.*s': invalid expression",
-                                CW_STR_ARG(cw_str_sub(pattern, last_from, end)));
-            return true;
-        }
+        if (at == last_end && consecutive.len == 0)
+            consecutive = cw_str_sub(pattern, last_from, end);
         names = cw_arena_grow(arena, names, n, &cap, n + 1, sizeof(*names));
         names[n++] = cw_str_sub(pattern, at + 1, end - 1);
         last_from = at;
         last_end = end;
         at = end - 1;
     }
-    for (size_t i = 0; i < n; i++) {
-        if (cw_str_eq(names[i], CW_STR("_")))
-            continue;
-        nnamed++;
-        for (size_t j = 0; j < i; j++) {
-            if (cw_str_eq(names[i], names[j])) {
-                *fault_out =
-                    cw_arena_printf(arena, "duplicate capture name (%.*s): invalid expression",
-                                    CW_STR_ARG(names[i]));
-                return true;
-            }
-        }
-    }
-    *fault_out = CW_STR("at least one capture is required");
-    return nnamed == 0;
+    for (size_t i = 0; i < n; i++)
+        nnamed += !cw_str_eqz(names[i], "_");
+    if (nnamed == 0)
+        *fault_out = CW_STR("at least one capture is required");
+    else if (consecutive.len > 0)
+        *fault_out = cw_arena_printf(arena, "found consecutive capture '%.*s': invalid expression",
+                                     CW_STR_ARG(consecutive));
+    else
+        return repeats_name(names, n, arena, fault_out);
+    return true;
 }
 
 /* ---- stages ---- */
@@ -178,11 +183,8 @@ static int check_expr(void *arg, const struct cw_expr *expr, struct cw_err *err)
     if (expr->kind != CW_EXPR_LOG && expr->kind != CW_EXPR_RANGE_AGG)
         return 0;
     int rc = parser->selects_all ? 0 : check_selector(parser, &expr->selector);
-    if (rc == 0)
-        rc = check_stages(parser, expr->stages);
-    if (rc == 0)
-        rc = check_stages(parser, expr->unwrap.post_filters);
-    return rc;
+    /* Label filters behind an unwrap are not looked at, as in Loki. */
+    return rc == 0 ? check_stages(parser, expr->stages) : rc;
 }
 
 static int check_in(void *arg, const struct cw_expr *expr, struct cw_label_filter *filter,

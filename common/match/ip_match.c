@@ -48,12 +48,26 @@ static bool parse_range(struct cw_str s, struct cw_ip_match *out)
            memcmp(out->from, out->to, out->len) <= 0;
 }
 
+/* "fe80::1%eth0". */
+static bool has_zone(struct cw_str s)
+{
+    uint8_t address[16];
+    ptrdiff_t percent = cw_str_find_byte(s, '%');
+    return percent >= 0 && (size_t)percent + 1 < s.len &&
+           parse_address(cw_str_sub(s, 0, (size_t)percent), address) == 16;
+}
+
 int cw_ip_match_parse(struct cw_str pattern, struct cw_ip_match *out, struct cw_err *err)
 {
     memset(out, 0, sizeof *out);
     out->len = parse_address(pattern, out->from);
     if (out->len != 0) {
         memcpy(out->to, out->from, sizeof out->to);
+        return 0;
+    }
+    if (has_zone(pattern)) {
+        /* Addresses are sought without zones, so that none is this one. */
+        *out = (struct cw_ip_match){.from = {0xFF}, .len = 16};
         return 0;
     }
     if (parse_prefix(pattern, out) || parse_range(pattern, out))

@@ -1,7 +1,8 @@
 /*
  * ip_match.h - LogQL's ip("..."): an address, a range "from-to" or a prefix "10.0.0.0/8", IPv4 or IPv6, found in a text.
  *
- * An IPv4 address and the same one mapped into IPv6 are two addresses, as in Go's net/netip.
+ * An IPv4 address and the same one mapped into IPv6 are two addresses, as in Go's net/netip. One with a zone
+ * ("fe80::1%eth0") is accepted and found nowhere.
  */
 #ifndef CW_MATCH_IP_MATCH_H
 #define CW_MATCH_IP_MATCH_H

@@ -300,6 +300,13 @@ static int eval_pieces(struct cw_eval *eval, const struct cw_expr *expr, size_t 
     return rc;
 }
 
+/* `sum without (x) (...)`: Loki drops __variant__ with x. */
+static bool drops_variant(const struct cw_expr *expr)
+{
+    return expr->kind == CW_EXPR_VECTOR_AGG && expr->grouping.kind == CW_GROUP_WITHOUT &&
+           expr->vector_fn != CW_VECTOR_TOPK && expr->vector_fn != CW_VECTOR_BOTTOMK;
+}
+
 /* Each variant's series, told apart by the label __variant__: its place among them, from 0. */
 static int eval_variants(struct cw_eval *eval, const struct cw_expr *expr, struct cw_table **out,
                          struct cw_err *err)
@@ -309,13 +316,15 @@ static int eval_variants(struct cw_eval *eval, const struct cw_expr *expr, struc
     for (size_t i = 0; rc == 0 && i < expr->nvariants; i++) {
         struct cw_table *table = NULL;
         char number[24];
+        bool plain = drops_variant(expr->variants[i]);
         snprintf(number, sizeof(number), "%zu", i);
         rc = eval_expr(eval, expr->variants[i], &table, err);
         for (size_t s = 0; rc == 0 && s < table->n; s++) {
             const struct cw_series *series = &table->items[s];
             rc = append_series(all,
-                               cw_labels_with(table->arena, series->labels, CW_STR("__variant__"),
-                                              cw_str_of(number)),
+                               plain ? series->labels
+                                     : cw_labels_with(table->arena, series->labels,
+                                                      CW_STR("__variant__"), cw_str_of(number)),
                                series, err);
         }
         cw_table_free(&table);

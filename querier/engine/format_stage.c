@@ -148,7 +148,7 @@ static bool get(void *user, struct cw_str name, struct cw_str *value)
         return true;
     }
     if (cw_str_eqz(name, "__error_details__")) {
-        *value = run->builder->details;
+        *value = cw_label_builder_details(run->builder);
         return true;
     }
     return cw_label_builder_get(run->builder, name, value, &category);
@@ -203,7 +203,8 @@ static void format_labels(const struct cw_format_stage *format, struct cw_format
         enum cw_label_category category;
         struct cw_str value;
         if (format->templates[i] != NULL) {
-            if (format->ntemplates > 1 && !run->is_frozen)
+            /* Loki takes no labels for labels that are not read yet. */
+            if (format->ntemplates > 1 && (!run->is_frozen || run->frozen.n == 0))
                 freeze(run);
             if (execute(run, format->templates[i], ts_ns, line, &value))
                 cw_label_builder_set(run->builder, CW_LABEL_PARSED, item->dst, value);

@@ -4,7 +4,8 @@
  * `in (query)` looks into the values that sub_query.h put into the filter.
  *
  * A value that cannot be converted keeps the entry, with LabelFilterErr, unless it has an error already. A label that is not
- * there is an empty text to a string compare and never passes another one.
+ * there is an empty text to a string compare and never passes another one. An ip() that is no address lets no entry pass, whether it
+ * is asked for or not, but those with an error.
  *
  * Ownership  A filter borrows from the expression.
  * Threads    Read-only after it is made.

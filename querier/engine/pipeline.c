@@ -144,15 +144,16 @@ static int compile_json(struct cw_pipeline *pipeline, const struct cw_extraction
 }
 
 /* The last expression of a name is the one that counts. */
-static int compile_logfmt(struct step *step, const struct cw_extraction *extraction,
-                          struct cw_err *err)
+static int compile_logfmt(struct cw_pipeline *pipeline, struct step *step,
+                          const struct cw_extraction *extraction, struct cw_err *err)
 {
     size_t i = 0;
     while (i < step->nlogfmt && !cw_str_eq(step->logfmt[i].name, extraction->name))
         i++;
     step->nlogfmt = CW_MAX(step->nlogfmt, i + 1);
     step->logfmt[i].name = extraction->name;
-    return cw_extract_path_logfmt(extraction->expression, &step->logfmt[i].key, err);
+    return cw_extract_path_logfmt(extraction->expression, pipeline->arena, &step->logfmt[i].key,
+                                  err);
 }
 
 static int compile_extractions(struct cw_pipeline *pipeline, const struct cw_stage *stage,
@@ -167,7 +168,7 @@ static int compile_extractions(struct cw_pipeline *pipeline, const struct cw_sta
     for (size_t i = 0; i < n; i++) {
         const struct cw_extraction *extraction = &stage->extractions[i];
         int rc = json ? compile_json(pipeline, extraction, &step->json[i], err)
-                      : compile_logfmt(step, extraction, err);
+                      : compile_logfmt(pipeline, step, extraction, err);
         if (rc < 0)
             return expression_fault(stage, extraction->expression, err);
     }
@@ -351,6 +352,18 @@ static struct cw_str value_of(const struct cw_label_builder *builder, struct cw_
     return cw_label_builder_get(builder, name, &value, &category) ? value : CW_STR_NONE;
 }
 
+static void drop(struct cw_label_builder *builder, struct cw_str name, bool has_matcher)
+{
+    struct cw_str value;
+    enum cw_label_category category;
+    if (cw_str_eqz(name, "__error__"))
+        builder->error = CW_STR_NONE;
+    else if (cw_str_eqz(name, "__error_details__"))
+        builder->details = CW_STR_NONE;
+    else if (has_matcher || cw_label_builder_get(builder, name, &value, &category))
+        cw_label_builder_delete(builder, name);
+}
+
 static int run_drop(const struct cw_stage *stage, struct cw_label_builder *builder,
                     struct cw_err *err)
 {
@@ -361,14 +374,8 @@ static int run_drop(const struct cw_stage *stage, struct cw_label_builder *build
                      : 1;
         if (rc < 0)
             return rc;
-        if (rc == 0)
-            continue;
-        if (cw_str_eqz(item->name, "__error__"))
-            builder->error = CW_STR_NONE;
-        else if (cw_str_eqz(item->name, "__error_details__"))
-            builder->details = CW_STR_NONE;
-        else
-            cw_label_builder_delete(builder, item->name);
+        if (rc > 0)
+            drop(builder, item->name, item->has_matcher);
     }
     return 1;
 }

@@ -228,11 +228,31 @@ int cw_range_part_series(struct cw_range_part *part, struct cw_labels labels, si
     return 0;
 }
 
+static int fail_series(struct cw_labels labels, struct cw_err *err)
+{
+    struct cw_str error = cw_labels_get(labels, CW_STR("__error__"));
+    struct cw_buf text;
+    cw_buf_init(&text, SIZE_MAX);
+    cw_labels_format(labels, &text);
+    int rc = cw_err_set(
+        err, CW_E_INVALID,
+        "pipeline error: '%.*s' for series: '%s'.\n"
+        "Use a label filter to intentionally skip this error. (e.g | __error__!=\"%.*s\").\n"
+        "To skip all potential errors you can match empty errors.(e.g __error__=\"\")\n"
+        "The label filter can also be specified after unwrap. (e.g | unwrap latency | "
+        "__error__=\"\" )",
+        CW_STR_ARG(error), cw_buf_z(&text), CW_STR_ARG(error));
+    cw_buf_fini(&text);
+    return rc;
+}
+
 static int find_group(struct cw_range_part *part, struct cw_labels labels, size_t *idx_out,
                       struct cw_err *err)
 {
     if (part->agg->grouped)
         labels = cw_grouping_apply(&part->agg->grouping, labels, part->scratch);
+    if (cw_labels_has(labels, CW_STR("__error__"))) /* pushed so */
+        return fail_series(labels, err);
     return cw_range_part_series(part, labels, idx_out, err);
 }
 
@@ -313,24 +333,6 @@ static bool same_metadata(const struct cw_labels *a, const struct cw_labels *b)
 }
 
 /* ---- entries that go through stages ---- */
-
-static int fail_series(struct cw_labels labels, struct cw_err *err)
-{
-    struct cw_str error = cw_labels_get(labels, CW_STR("__error__"));
-    struct cw_buf text;
-    cw_buf_init(&text, SIZE_MAX);
-    cw_labels_format(labels, &text);
-    int rc = cw_err_set(
-        err, CW_E_INVALID,
-        "pipeline error: '%.*s' for series: '%s'.\n"
-        "Use a label filter to intentionally skip this error. (e.g | __error__!=\"%.*s\").\n"
-        "To skip all potential errors you can match empty errors.(e.g __error__=\"\")\n"
-        "The label filter can also be specified after unwrap. (e.g | unwrap latency | "
-        "__error__=\"\" )",
-        CW_STR_ARG(error), cw_buf_z(&text), CW_STR_ARG(error));
-    cw_buf_fini(&text);
-    return rc;
-}
 
 /* The labels of the entry's series. An error shows all of them, and fails the query unless that asked for errors by name; a sum around
  * the aggregation groups those too, and of absence there is one series. */

@@ -33,7 +33,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     cw_extract_logfmt_keys(line, (struct cw_logfmt_options){false, false}, expressions,
                            CW_COUNT(expressions), &builder);
     CW_ASSERT(cw_label_builder_get_all(&builder).n == 3);
-    if (cw_extract_path_logfmt(line, &key, &err) == 0)
+    if (cw_extract_path_logfmt(line, builder.scratch, &key, &err) == 0)
         CW_ASSERT(key.len <= size);
     cw_label_builder_fini(&builder);
     return 0;

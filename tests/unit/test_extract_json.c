@@ -181,8 +181,17 @@ Test(extract_json, expressions_lead_to_values)
     static const char *const a[][2] = {{"a", "a"}};
     expect_paths("{\"a\":\"x", a, 1, "{" NO_STRING ", a=\"\"}");
     expect_paths("{\"b\":\"x", a, 1, "{a=\"\"}");
+    expect_paths("{\"a\"}", a, 1, "{a=\"\"}");
+    expect_paths("{\"a\" \"b\":1, \"a\":2}", a, 1, "{a=\"2\"}");
+    expect_paths("{\"o\":{\"a\":1}u,\"a\":2}", a, 1, "{a=\"2\"}");
+    expect_paths("{\"o\":tru,,; \"a\":2", a, 1, "{a=\"2\"}");
+    expect_paths("{\"o\":{\"a\":1, \"a\":2}", a, 1, "{a=\"\"}");
     expect_paths("text", a, 1, "{__error__=\"JSONParserErr\"}");
     expect_paths("", a, 1, "{}");
+    static const char *const ab[][2] = {{"a", "a"}, {"b", "b"}};
+    expect_paths("{\"a\":tru,\"b\":2,\"a\":3}", ab, 2,
+                 "{__error__=\"JSONParserErr\", __error_details__=\"Unknown value type\", a=\"\", "
+                 "b=\"2\"}");
     static const char *const first[][2] = {{"e", "[0].k"}};
     expect_paths("[{\"k\":\"v\"}]", first, 1, "{e=\"v\"}");
 }
@@ -207,9 +216,22 @@ Test(extract_json, faulty_expressions_are_told)
         {"a[", "syntax error: unexpected $end, expecting STRING or INDEX"},
         {"a..b", "syntax error: unexpected DOT, expecting FIELD"},
         {"", "syntax error: unexpected $end, expecting LSB or FIELD"},
-        {"a[0", "syntax error: unexpected $end, expecting RSB"},
+        {"a[0", "syntax error: unexpected $end, expecting STRING or INDEX"},
+        {"a[0 ", "syntax error: unexpected $end, expecting RSB"},
+        {"a[1.5]", "syntax error: unexpected $end, expecting STRING or INDEX"},
+        {"a[9223372036854775808]", "syntax error: unexpected $end, expecting STRING or INDEX"},
+        {"a[\"u]\"]", "syntax error: unexpected STRING, expecting RSB"},
+        {"[\"u", "syntax error: unexpected $end, expecting RSB"},
+        {"a.7", "syntax error: unexpected $end, expecting FIELD"},
+        {"7a", "syntax error: unexpected $end, expecting LSB or FIELD"},
+        {"\xC3\xBC", "syntax error: unexpected $end, expecting LSB or FIELD"},
         {"a b", "syntax error: unexpected FIELD"},
         {"a-b", "unexpected char -"},
+        {"a\xC3\xBC", "unexpected char \xC3\xBC"},
+        {"a.u 2.5", "cannot use float as array index"},
+        {"a 2u", "non-integer value: u"},
+        {"a 9223372036854775808 ",
+         "strconv.Atoi: parsing \"9223372036854775808\": value out of range"},
     };
     struct cw_arena *arena = cw_arena_new();
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {

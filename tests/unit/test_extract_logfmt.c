@@ -144,16 +144,33 @@ Test(extract_logfmt, faulty_expressions_are_told)
 {
     static const char *const cases[][2] = {
         {"", "syntax error: unexpected $end, expecting STRING or KEY"},
+        {"7u", "syntax error: unexpected $end, expecting STRING or KEY"},
+        {"\xC3\xBC", "syntax error: unexpected $end, expecting STRING or KEY"},
         {"dash-key", "unexpected char -"},
         {"a.b", "unexpected char ."},
+        {"a \xC3\xBC", "unexpected char \xC3\xBC"},
+        {"a\r", "unexpected char \r"},
+        {"a b", "syntax error: unexpected KEY"},
+        {"\"a\" b", "syntax error: unexpected KEY"},
+        {"\"a]b\"", "syntax error: unexpected KEY"},
     };
+    static const char *const fine[][2] = {
+        {" level ", "level"}, {"\"a-b\"", "a-b"}, {"\"open", "open"}, {"\"a]", "a"},
+        {"\"a\" \"b\"", ""},  {"a \"b\"", ""},    {"\"\"", ""},
+    };
+    struct cw_arena *arena = cw_arena_new();
     struct cw_str key;
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    for (size_t i = 0; i < CW_COUNT(cases); i++) {
         struct cw_err err = {0};
-        cr_expect_eq(cw_extract_path_logfmt(cw_str_of(cases[i][0]), &key, &err), CW_E_INVALID);
+        cr_expect_eq(cw_extract_path_logfmt(cw_str_of(cases[i][0]), arena, &key, &err),
+                     CW_E_INVALID);
         cr_expect_str_eq(err.text, cases[i][1]);
     }
-    struct cw_err err;
-    cr_expect_eq(cw_extract_path_logfmt(CW_STR(" level "), &key, &err), 0);
-    cr_expect(cw_str_eqz(key, "level"));
+    for (size_t i = 0; i < CW_COUNT(fine); i++) {
+        struct cw_err err;
+        cr_expect_eq(cw_extract_path_logfmt(cw_str_of(fine[i][0]), arena, &key, &err), 0, "%s",
+                     fine[i][0]);
+        cr_expect(cw_str_eqz(key, fine[i][1]), "%s", fine[i][0]);
+    }
+    cw_arena_free(&arena);
 }

@@ -103,6 +103,21 @@ Test(label_builder, an_error_without_details_leaves_those_of_an_earlier_one)
     finish(&p);
 }
 
+Test(label_builder, details_alone_show_only_where_a_label_was_touched)
+{
+    struct probe p;
+    probe_begin(&p, "{app=\"a\"}", "{}");
+    cw_label_builder_parse_error(&p.builder, S("E"), S("why"));
+    cw_label_builder_set_error(&p.builder, CW_STR_NONE, S("why"));
+    expect_sorted(&p, "{app=\"a\"}", "{}", "{}", "{app=\"a\"}");
+    cr_expect_eq(cw_label_builder_details(&p.builder).len, 0);
+    cw_label_builder_delete(&p.builder, S("none"));
+    cr_expect(cw_str_eqz(cw_label_builder_details(&p.builder), "why"));
+    expect_sorted(&p, "{app=\"a\"}", "{}", "{__error_details__=\"why\"}",
+                  "{__error_details__=\"why\", app=\"a\"}");
+    finish(&p);
+}
+
 Test(label_builder, hints_name_what_is_wanted_and_when_all_is_there)
 {
     const struct cw_str names[] = {S("a"), S("b_c")};

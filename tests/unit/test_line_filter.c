@@ -99,6 +99,7 @@ Test(line_filter, addresses_are_found_in_the_line)
     EXPECT_IP("2001:db8::1-2001:db8::ff", "v6 2001:db8::100", 0);
     EXPECT_IP("::ffff:192.168.4.5", "v4mapped ::ffff:192.168.4.5 seen", 1);
     EXPECT_IP("192.168.4.5", "v4mapped ::ffff:192.168.4.5 seen", 0);
+    EXPECT_IP("2001:db8::1%eth0", "v6 2001:db8::1 2001:db8::1%eth0", 0);
     EXPECT_IP("::/0", "", 0);
     EXPECT_IP("1.1.1.1", "1.1", 0);
 }
@@ -118,6 +119,8 @@ Test(line_filter, bad_operands_are_refused_in_lokis_words)
         {CW_FILTER_CONTAINS, "10.0.0.2-10.0.0.1", 1, "ip: invalid pattern: \"10.0.0.2-10.0.0.1\""},
         {CW_FILTER_CONTAINS, "1.2.3.4-::1", 1, "ip: invalid pattern: \"1.2.3.4-::1\""},
         {CW_FILTER_CONTAINS, "", 1, "ip: invalid pattern: \"\""},
+        {CW_FILTER_CONTAINS, "::1%", 1, "ip: invalid pattern: \"::1%\""},
+        {CW_FILTER_CONTAINS, "1.2.3.4%eth0", 1, "ip: invalid pattern: \"1.2.3.4%eth0\""},
         {CW_FILTER_RE, "1.2.3.4", 1, "ip: invalid operation"},
         {CW_FILTER_NOT_RE, "a**", 0,
          "error parsing regexp: invalid nested repetition operator: `**`"},

@@ -74,6 +74,16 @@ static int column_place(struct cw_block *b, const uint8_t *entry, struct cw_str 
     return 0;
 }
 
+static int meta_values_place(struct cw_block *b, const struct cw_section *s, uint16_t number,
+                             struct cw_err *err)
+{
+    if (b->nmeta_values == CW_BLOCK_META_VALUES_MAX || number != b->nmeta_values ||
+        s->codec != CW_CODEC_NONE || s->raw_bytes != s->stored.len)
+        return bad(err, "values of metadata of a wrong number or size");
+    b->meta_values[b->nmeta_values++] = *s;
+    return 0;
+}
+
 /* Where a section of which there is one belongs; NULL: there is no such kind in a block of this kind. */
 static struct cw_section *single(struct cw_block *b, uint8_t kind)
 {
@@ -105,6 +115,8 @@ static int section_place(struct cw_block *b, const uint8_t *entry, struct cw_str
         return piece_place(b, &s, cw_get16(entry + 2), err);
     if (kind == CW_SECTION_COLUMN && b->kind == CW_BLOCK_TEMPLATES)
         return column_place(b, entry, stored, err);
+    if (kind == CW_SECTION_META_VALUES)
+        return meta_values_place(b, &s, cw_get16(entry + 2), err);
     struct cw_section *slot = single(b, kind);
     if (slot == NULL) {
         if (kind & CW_SECTION_OPTIONAL)
@@ -137,7 +149,8 @@ static int directory_read(struct cw_block *b, struct cw_str bytes, struct cw_str
         int rc = section_place(b, entry, cw_str_make(bytes.ptr + at, stored), err);
         if (rc < 0)
             return rc;
-        raw += entry[0] == CW_SECTION_META ? 0 : cw_get32(entry + 4);
+        bool metadata = entry[0] == CW_SECTION_META || entry[0] == CW_SECTION_META_VALUES;
+        raw += metadata ? 0 : cw_get32(entry + 4);
         at += stored;
     }
     /* Templates, dictionaries and values: a line that is cut into them does not grow. */
@@ -168,7 +181,8 @@ static int templates_check(const struct cw_block *b, struct cw_err *err)
     return 0;
 }
 
-int cw_block_open(struct cw_str bytes, struct cw_block *b, struct cw_err *err)
+/* All but what only blocks of entries have. */
+static int block_find(struct cw_str bytes, struct cw_block *b, struct cw_err *err)
 {
     struct cw_str directory;
     int rc = header_check(bytes, &directory, err);
@@ -185,17 +199,24 @@ int cw_block_open(struct cw_str bytes, struct cw_block *b, struct cw_err *err)
     b->nstreams = cw_get16(bytes.ptr + 52);
     b->streams = b->times = b->lengths = b->meta = (struct cw_section){0};
     b->templates = b->text = b->row_templates = b->small = b->raw = (struct cw_section){0};
-    b->npieces = 0;
+    b->npieces = b->nmeta_values = 0;
     b->bytes = bytes.ptr;
     b->stored_bytes = bytes.len;
-    if (b->rows == 0 || b->rows > CW_BLOCK_ROWS_MAX || b->nstreams == 0 || b->nstreams > b->rows ||
+    if (b->rows == 0 || b->rows > CW_BLOCK_ROWS_MAX || b->nstreams > b->rows ||
         b->raw_bytes > CW_BLOCK_RAW_MAX || b->ntemplates > CW_BLOCK_TEMPLATES_MAX ||
         b->ncolumns > CW_BLOCK_COLUMNS_MAX || bytes.len > UINT32_MAX)
         return bad(err, "its counts are wrong");
     memset(b->column_entry, 0, b->ncolumns * sizeof(b->column_entry[0]));
-    rc = directory_read(b, bytes, directory, err);
+    return directory_read(b, bytes, directory, err);
+}
+
+int cw_block_open(struct cw_str bytes, struct cw_block *b, struct cw_err *err)
+{
+    int rc = block_find(bytes, b, err);
     if (rc < 0)
         return rc;
+    if (b->nstreams == 0)
+        return bad(err, "its counts are wrong");
     if (b->times.stored.ptr == NULL || (b->streams.stored.ptr == NULL) != (b->nstreams == 1))
         return bad(err, "a section is missing");
     return b->kind == CW_BLOCK_PLAIN ? plain_check(b, err) : templates_check(b, err);
@@ -232,6 +253,18 @@ int cw_block_check(struct cw_str bytes, struct cw_err *err)
             rc = cw_err_set(err, CW_E_CORRUPT, "block: the checksum of its %s is wrong",
                             cw_section_kind_name(section.kind));
     return rc;
+}
+
+int cw_block_open_values(const struct cw_section *section, struct cw_block *b, struct cw_err *err)
+{
+    int rc = block_find(section->stored, b, err);
+    if (rc < 0)
+        return rc;
+    bool more = b->times.stored.ptr != NULL || b->streams.stored.ptr != NULL ||
+                b->meta.stored.ptr != NULL || b->nmeta_values > 0;
+    if (b->kind != CW_BLOCK_TEMPLATES || b->nstreams != 0 || more)
+        return bad(err, "it is none of values of metadata");
+    return templates_check(b, err);
 }
 
 struct cw_section cw_block_column(const struct cw_block *b, uint32_t column)

@@ -32,6 +32,8 @@ struct cw_block {
     int64_t min_ns, max_ns;
     uint64_t stored_bytes;
     struct cw_section streams, times, meta;
+    uint32_t nmeta_values;
+    struct cw_section meta_values[CW_BLOCK_META_VALUES_MAX];
     /* plain */
     struct cw_section lengths;
     uint32_t npieces;
@@ -52,6 +54,9 @@ struct cw_str cw_block_front(struct cw_str bytes);
 bool cw_block_is_newer(struct cw_str bytes);
 /* Does it open, and is the checksum of each section right? */
 int cw_block_check(struct cw_str bytes, struct cw_err *err) CW_MUST_USE;
+/* The same of a block of values: a section META_VALUES. It has rows, templates and columns, and nothing else of a block. */
+int cw_block_open_values(const struct cw_section *section, struct cw_block *out,
+                         struct cw_err *err) CW_MUST_USE;
 /* Stream numbers, strictly ascending, and rows of each, their sum the block's; only where nstreams > 1. */
 int cw_block_streams(const struct cw_block *block, int64_t *numbers, int64_t *rows,
                      struct cw_err *err) CW_MUST_USE;

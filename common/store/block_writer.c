@@ -10,7 +10,7 @@
 #include "common/store/cursor.h"
 #include "common/store/encode_int.h"
 #include "common/store/format.h"
-#include "common/store/meta_column.h"
+#include "common/store/meta_writer.h"
 
 /* The text of any block but those of one line that is larger. */
 enum { TEXT_BYTES = CW_BLOCK_RAW_TARGET + CW_BLOCK_ROWS_MAX + CW_BYTE_CLASSES_SLACK };
@@ -28,6 +28,7 @@ struct cw_block_writer {
     uint32_t incompat; /* bits of the header */
     struct cw_meta_writer *meta;
     struct cw_template_writer *templates;
+    struct cw_value_filter_builder *keys; /* of values of metadata and lines */
     struct cw_block_sections sections;
     struct cw_buf scratch;
 };
@@ -41,6 +42,7 @@ struct cw_block_writer *cw_block_writer_new(enum cw_codec codec)
     cw_block_sections_init(&w->sections);
     w->meta = cw_meta_writer_new();
     w->templates = cw_template_writer_new();
+    w->keys = cw_value_filter_builder_new();
     return w;
 }
 
@@ -55,6 +57,7 @@ void cw_block_writer_free(struct cw_block_writer **writer)
     cw_block_sections_fini(&w->sections);
     cw_meta_writer_free(&w->meta);
     cw_template_writer_free(&w->templates);
+    cw_value_filter_builder_free(&w->keys);
     free(w);
 }
 
@@ -228,13 +231,8 @@ static int meta_section(struct cw_block_writer *w, struct cw_err *err)
 {
     if (cw_meta_writer_empty(w->meta))
         return 0;
-    cw_buf_clear(&w->scratch);
-    w->incompat |= cw_meta_writer_finish(w->meta, w->rows, &w->scratch);
-    if (w->scratch.len > CW_BLOCK_META_RAW_MAX)
-        return cw_err_set(err, CW_E_LIMIT, "structured metadata of %zu bytes: too much for a block",
-                          w->scratch.len);
-    return cw_block_sections_add(&w->sections, CW_SECTION_META, w->codec, 0,
-                                 cw_buf_str(&w->scratch), err);
+    return cw_meta_writer_finish(w->meta, w->rows, w->codec, &w->sections, w->keys, &w->incompat,
+                                 err);
 }
 
 static uint32_t line_bytes(const struct cw_block_writer *w, uint32_t row)
@@ -277,19 +275,18 @@ static int plain_sections(struct cw_block_writer *w, struct cw_err *err)
 
 /* 1: of templates, 0: plain. */
 static int line_sections(struct cw_block_writer *w, struct cw_template_memory *memory,
-                         struct cw_template_counts *counts, struct cw_buf *filter,
-                         struct cw_err *err)
+                         struct cw_template_counts *counts, struct cw_err *err)
 {
     if (w->cut) {
         int rc = cw_template_writer_finish(w->templates, w->text.ptr, w->rows, w->codec,
-                                           &w->sections, filter, counts, err);
+                                           &w->sections, w->keys, counts, err);
         return rc < 0 ? rc : 1;
     }
     struct cw_block_lines lines;
     int rc = lines_of(w, w->rows, &lines, err);
     if (rc == 0)
-        rc = cw_template_writer_encode(w->templates, &lines, memory, w->codec, &w->sections, filter,
-                                       counts, err);
+        rc = cw_template_writer_encode(w->templates, &lines, memory, w->codec, &w->sections,
+                                       w->keys, counts, err);
     if (rc == 0)
         rc = plain_sections(w, err);
     return rc;
@@ -357,11 +354,12 @@ int cw_block_writer_finish(struct cw_block_writer *w, struct cw_template_memory 
     if (rc == 0)
         rc = meta_section(w, err);
     if (rc == 0)
-        rc = line_sections(w, memory, &counts, filter, err);
+        rc = line_sections(w, memory, &counts, err);
     bool templates = rc == 1;
     if (rc >= 0)
         rc = cw_block_sections_check(&w->sections, err);
     if (rc == 0) {
+        cw_value_filter_builder_finish(w->keys, filter);
         block_put(w, templates, &counts, out);
         if (cw_buf_failed(out))
             rc = cw_err_set(err, CW_E_LIMIT, "a block of %u rows does not fit", w->rows);

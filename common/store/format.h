@@ -73,10 +73,17 @@
  *             number is in BLOCKS)
  *   TIMES     integer column of ns
  *   META      structured metadata; absent when no row has any. varint names (sorted), per name:
- *               varint length, name | presence bitmap, (rows + 7) / 8 B, bit i % 8 of byte i / 8 | then
- *               varint bytes of the column of lengths, integer column of the values' lengths | values one behind the other
- *               or, of few distinct values (incompat bit 0 of the block): varint 0 | varint distinct values | varint length of each |
- *               their texts one behind the other | varint bytes of the column, integer column of which of them each value is
+ *               varint length, name | presence bitmap, (rows + 7) / 8 B, bit i % 8 of byte i / 8 | then one of
+ *               varint bytes of the column of lengths (at least 2), integer column of the values' lengths | values one behind the other
+ *               of few distinct values (incompat bit 0 of the block): varint 0 | varint distinct values (over 64: incompat bit 1, too) |
+ *               varint length of each | their texts one behind the other | numbers
+ *               of values in the next META_VALUES (incompat bit 1): varint 1 | varint distinct values, they are its rows, and numbers; or
+ *               0: its rows are the values
+ *               numbers: varint bytes of the column, integer column of which of the distinct values each value is
+ *   META_VALUES  count: 0 in the first, 1 in the second, ...; not compressed. Values of a name of META, in the order of the names of
+ *             that form: a block of templates of its own (kind 1) whose lines they are, which has no streams (0), no times (0) and none of
+ *             STREAMS, TIMES, META and META_VALUES. The keys of its values are in the value filter of the block that holds it, which a
+ *             plain block has, too, then; each value was cut as a line is
  *
  *   In a plain block (kind 0):
  *   LENGTHS   integer column: bytes of each line
@@ -151,9 +158,11 @@ enum {
     CW_PART_MINOR = 1, /* 1: fences, checksums of directories */
     CW_PART_INCOMPAT_KNOWN = 0,
     CW_BLOCK_MAJOR = 1,
-    CW_BLOCK_MINOR = 2, /* 1: blocks of templates; 2: metadata by dictionary */
+    /* 1: blocks of templates; 2: metadata by dictionary; 3: by templates and columns, and large dictionaries */
+    CW_BLOCK_MINOR = 3,
     CW_BLOCK_INCOMPAT_META_DICTIONARY = 1,
-    CW_BLOCK_INCOMPAT_KNOWN = CW_BLOCK_INCOMPAT_META_DICTIONARY,
+    CW_BLOCK_INCOMPAT_META_VALUES = 2,
+    CW_BLOCK_INCOMPAT_KNOWN = CW_BLOCK_INCOMPAT_META_DICTIONARY | CW_BLOCK_INCOMPAT_META_VALUES,
 
     CW_PART_HEADER_BYTES = 16,
     CW_PART_FOOTER_BYTES = 256,
@@ -191,8 +200,12 @@ enum cw_section_kind {
     CW_SECTION_SMALL = 8,
     CW_SECTION_COLUMN = 9,
     CW_SECTION_RAW = 10,
+    CW_SECTION_META_VALUES = 11,
     CW_SECTION_OPTIONAL = 0x80,
 };
+
+/* How META holds the values of a name; any other number is the size of their column of lengths. */
+enum { CW_META_DICTIONARY = 0, CW_META_VALUES = 1 };
 
 /* The day of a part whose rows are of any days. */
 #define CW_DAY_MIXED INT32_MIN
@@ -217,8 +230,10 @@ enum cw_section_kind {
 /* What a reader accepts (a pair costs it 12 bytes), so what one row may have over the targets: far more than the limits on a
  * push that a user may set. */
 #define CW_BLOCK_META_PAIRS_MAX (1u << 20)
-/* Distinct values of a name that a dictionary holds: a reader keeps a byte per row. */
+/* Distinct values of a name that always stand in META itself: a block of their own would be mostly headers. */
 #define CW_BLOCK_META_DICTIONARY_MAX 64u
+/* Names with such a block: a reader keeps what it needs of each (meta_values.h). */
+#define CW_BLOCK_META_VALUES_MAX 64u
 #define CW_BLOCK_META_RAW_MAX (64u << 20)
 /* Pieces of a plain block: they are cut at 8,192 rows or near 256 KiB. */
 #define CW_BLOCK_PIECES_MAX 1024u
@@ -235,7 +250,7 @@ enum cw_section_kind {
 /* Columns smaller than this share the section SMALL. */
 #define CW_COLUMN_SMALL_BYTES 256u
 /* Sections of a block of either kind. */
-#define CW_BLOCK_SECTIONS_MAX (CW_BLOCK_COLUMNS_MAX + 16u)
+#define CW_BLOCK_SECTIONS_MAX (CW_BLOCK_COLUMNS_MAX + CW_BLOCK_META_VALUES_MAX + 16u)
 /* Streams of a part; a generation of the head holds far fewer, and a merge that would pass it is not done. */
 #define CW_PART_STREAMS_MAX (16u << 20)
 #define CW_PART_BLOCKS_MAX (4u << 20)

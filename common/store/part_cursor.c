@@ -13,7 +13,7 @@
 #include "common/store/part_cursor_priv.h"
 
 /* What a thread keeps of a buffer that one large line grew, and of what blocks of templates took: most need less. */
-enum { TEXT_KEEP_BYTES = 1 << 20, TEMPLATES_KEEP_BYTES = 16 << 20 };
+enum { TEXT_KEEP_BYTES = 1 << 20, TEMPLATES_KEEP_BYTES = 16 << 20, META_KEEP_BYTES = 16 << 20 };
 
 static pthread_key_t workspace_key;
 static pthread_once_t workspace_once = PTHREAD_ONCE_INIT;
@@ -26,6 +26,7 @@ static void workspace_free(void *arg)
     free(w->labels);
     free(w->plain);
     free(w->meta);
+    cw_meta_memory_free(&w->meta_memory);
     cw_buf_fini(&w->lines);
     cw_lines_gathered_fini(&w->gathered);
     cw_template_block_free(&w->templates);
@@ -48,6 +49,7 @@ static struct cw_part_workspace *workspace_take(void)
         w->plain = w->meta = NULL;
         w->labels_cap = w->plain_cap = w->meta_cap = 0;
         w->templates = NULL;
+        w->meta_memory = NULL;
         cw_buf_init(&w->lines, SIZE_MAX);
         cw_lines_gathered_init(&w->gathered);
         return w;
@@ -67,6 +69,8 @@ static void workspace_give_back(struct cw_part_workspace *w)
         cw_template_block_close(w->templates);
     if (w->templates != NULL && cw_template_block_bytes(w->templates) > TEMPLATES_KEEP_BYTES)
         cw_template_block_free(&w->templates);
+    if (w->meta_memory != NULL && cw_meta_memory_bytes(w->meta_memory) > META_KEEP_BYTES)
+        cw_meta_memory_free(&w->meta_memory);
     if (large || pthread_getspecific(workspace_key) != NULL ||
         pthread_setspecific(workspace_key, w) != 0)
         workspace_free(w);
@@ -249,18 +253,31 @@ static int runs_find(struct cw_part_cursor *c, const struct cw_part_block *entry
     return runs_narrow(c, entry, c->kept_times->runs, c->kept_times->nruns, set, err);
 }
 
-int cw_part_meta_open(struct cw_part_cursor *c, struct cw_err *err)
+static int meta_open(struct cw_part_cursor *c, struct cw_err *err)
 {
-    const struct cw_section *s = &c->w->block.meta;
-    if (c->meta != NULL || !cw_part_wants_metadata(c))
-        return 0;
+    const struct cw_block *b = &c->w->block;
+    const struct cw_section *s = &b->meta;
     int rc = cw_part_block_open(c, err);
     if (rc < 0)
         return rc;
+    if (c->w->meta_memory == NULL)
+        c->w->meta_memory = cw_meta_memory_new();
     char *meta = cw_part_room(&c->w->meta, &c->w->meta_cap, s->raw_bytes);
     rc = cw_block_section_into(s, meta, err);
     if (rc == 0)
-        rc = cw_meta_reader_open(cw_str_make(meta, s->raw_bytes), c->rows, &c->meta, err);
+        rc = cw_meta_reader_open(cw_str_make(meta, s->raw_bytes), c->rows, b->meta_values,
+                                 b->nmeta_values, c->w->meta_memory, &c->meta, err);
+    return rc;
+}
+
+int cw_part_meta_read(struct cw_part_cursor *c, struct cw_err *err)
+{
+    if (c->meta_read || !cw_part_wants_metadata(c))
+        return 0;
+    int rc = c->meta != NULL ? 0 : meta_open(c, err);
+    if (rc == 0)
+        rc = cw_meta_reader_read(c->meta, c->w->keep, c->first_row, c->nrows, err);
+    c->meta_read = rc == 0;
     return rc;
 }
 
@@ -409,11 +426,12 @@ static int piece_begin(struct cw_part_cursor *c, struct cw_err *err)
     if (c->scan->stats != NULL)
         cw_part_count(&c->scan->stats->rows_seen, n);
     struct cw_err why;
+    c->meta_read = false;
     int rc = c->walk->filter(c, from, to, &why);
     if (rc == 0 && (c->need & CW_NEED_TIMES) != 0 && cw_bits_any(c->w->keep, c->nrows))
         rc = times_decode(c, &why);
     if (rc == 0 && !c->kept_piece && cw_bits_any(c->w->keep, c->nrows))
-        rc = cw_part_meta_open(c, &why);
+        rc = cw_part_meta_read(c, &why);
     if (rc == 0)
         return cw_bits_any(c->w->keep, c->nrows);
     if (rc != CW_E_CORRUPT)

@@ -12,7 +12,7 @@
 #include "common/base/buf.h"
 #include "common/store/kept_lines.h"
 #include "common/store/kept_times.h"
-#include "common/store/meta_column.h"
+#include "common/store/meta_reader.h"
 #include "common/store/part_source_priv.h"
 #include "common/store/row_bits.h"
 #include "common/store/template_block.h"
@@ -39,6 +39,7 @@ struct cw_part_workspace {
     size_t labels_cap;
     char *meta;
     size_t meta_cap;
+    struct cw_meta_memory *meta_memory; /* NULL: no block had values that need it yet */
     /* plain blocks */
     char *plain;
     size_t plain_cap;
@@ -85,6 +86,7 @@ struct cw_part_cursor {
     struct cw_kept_lines *kept_lines;  /* templates: of the block; NULL: none */
     bool kept_piece;                   /* templates: the piece's wanted rows are all among them */
     bool in_piece;
+    bool meta_read;              /* metadata of the piece's rows */
     uint32_t first_row, nrows;   /* of the piece that is under way, and ... */
     uint32_t run_first, run_end; /* ... the runs with rows in it, and ... */
     uint32_t nruns_done;         /* ... how many of them were walked */
@@ -161,8 +163,8 @@ static inline void cw_part_count_cache(struct cw_scan_stats *stats, struct cw_ca
 bool cw_part_ruled_out(struct cw_part_cursor *c, uint32_t rows);
 /* Find the block's sections, if that was not done yet: what was kept of it may be all that is needed. */
 int cw_part_block_open(struct cw_part_cursor *c, struct cw_err *err);
-/* Read the block's metadata, if it is wanted and was not yet. */
-int cw_part_meta_open(struct cw_part_cursor *c, struct cw_err *err);
+/* Read the metadata of the piece's rows in `keep`, of which there will be no more, if it is wanted. */
+int cw_part_meta_read(struct cw_part_cursor *c, struct cw_err *err);
 /* The row's, in memory of the workspace, until it is asked for that of other rows; none where it is not wanted. */
 struct cw_labels cw_part_row_metadata(struct cw_part_cursor *c, uint32_t row);
 /* Memory for `want` bytes whose content does not matter. */

@@ -4,6 +4,7 @@ const struct cw_section_kind_def cw_section_kinds[] = {
     {CW_SECTION_STREAMS, "streams", "which rows are of which stream"},
     {CW_SECTION_TIMES, "times", "the time of each row"},
     {CW_SECTION_META, "metadata", "structured metadata"},
+    {CW_SECTION_META_VALUES, "metadata-values", "the values of a name of structured metadata"},
     {CW_SECTION_LENGTHS, "lengths", "the length of each line"},
     {CW_SECTION_TEXT, "text", "lines, or the text of templates and dictionaries"},
     {CW_SECTION_TEMPLATES, "templates", "rows of each template"},

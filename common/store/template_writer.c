@@ -460,16 +460,16 @@ int cw_template_writer_try(struct cw_template_writer *w, const struct cw_block_l
     return rc;
 }
 
-static void block_end(struct cw_template_writer *w, struct cw_buf *filter,
+static void block_end(struct cw_template_writer *w, struct cw_value_filter_builder *keys,
                       struct cw_template_counts *counts_out)
 {
     *counts_out = (struct cw_template_counts){w->mode, w->layout.ntemplates, w->layout.ncolumns};
-    cw_value_filter_builder_finish(w->filter, filter);
+    cw_value_filter_builder_move(keys, w->filter);
 }
 
 int cw_template_writer_encode(struct cw_template_writer *w, const struct cw_block_lines *l,
                               struct cw_template_memory *memory, enum cw_codec codec,
-                              struct cw_block_sections *out, struct cw_buf *filter,
+                              struct cw_block_sections *out, struct cw_value_filter_builder *keys,
                               struct cw_template_counts *counts_out, struct cw_err *err)
 {
     size_t raw_bytes = l->offsets[l->rows], bytes_before = out->bytes.len,
@@ -498,17 +498,17 @@ int cw_template_writer_encode(struct cw_template_writer *w, const struct cw_bloc
         out->entries.len = entries_before;
         return 0;
     }
-    block_end(w, filter, counts_out);
+    block_end(w, keys, counts_out);
     return 1;
 }
 
 int cw_template_writer_finish(struct cw_template_writer *w, const char *text, uint32_t rows,
                               enum cw_codec codec, struct cw_block_sections *out,
-                              struct cw_buf *filter, struct cw_template_counts *counts_out,
-                              struct cw_err *err)
+                              struct cw_value_filter_builder *keys,
+                              struct cw_template_counts *counts_out, struct cw_err *err)
 {
     int rc = sections_write(w, text, rows, codec, out, err);
     if (rc == 0)
-        block_end(w, filter, counts_out);
+        block_end(w, keys, counts_out);
     return rc;
 }

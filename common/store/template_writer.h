@@ -64,12 +64,11 @@ struct cw_template_writer *cw_template_writer_new(void);
 void cw_template_writer_free(struct cw_template_writer **writer);
 
 /*
- * Append the block's sections to *out and its value filter, if it has one, to *filter. 1; or 0 when templates do not pay: nothing is
- * appended then.
+ * Append the block's sections to *out and the keys of its values to *keys. 1; or 0 when templates do not pay: nothing is appended then.
  */
 int cw_template_writer_encode(struct cw_template_writer *writer, const struct cw_block_lines *lines,
                               struct cw_template_memory *memory, enum cw_codec codec,
-                              struct cw_block_sections *out, struct cw_buf *filter,
+                              struct cw_block_sections *out, struct cw_value_filter_builder *keys,
                               struct cw_template_counts *counts_out,
                               struct cw_err *err) CW_MUST_USE;
 
@@ -102,7 +101,8 @@ int cw_template_writer_add_values(struct cw_template_writer *writer, const struc
 /* As _encode(). `text` is what rows were added from. */
 int cw_template_writer_finish(struct cw_template_writer *writer, const char *text, uint32_t rows,
                               enum cw_codec codec, struct cw_block_sections *out,
-                              struct cw_buf *filter, struct cw_template_counts *counts_out,
+                              struct cw_value_filter_builder *keys,
+                              struct cw_template_counts *counts_out,
                               struct cw_err *err) CW_MUST_USE;
 
 #endif

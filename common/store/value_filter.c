@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "common/base/arena.h"
+#include "common/base/assert.h"
 #include "common/base/hash.h"
 #include "common/store/format.h"
 
@@ -51,6 +52,24 @@ void cw_value_filter_builder_add(struct cw_value_filter_builder *b, uint64_t key
         b->keys = cw_mem_resize(b->keys, b->cap * sizeof(*b->keys));
     }
     b->keys[b->n++] = key;
+}
+
+void cw_value_filter_builder_move(struct cw_value_filter_builder *b,
+                                  struct cw_value_filter_builder *from)
+{
+    if (b->n == 0) {
+        struct cw_value_filter_builder swap = *b;
+        *b = *from;
+        *from = swap;
+        return;
+    }
+    if (b->n + from->n > b->cap) {
+        b->cap = CW_MAX(b->n + from->n, 2 * b->cap);
+        b->keys = cw_mem_resize(b->keys, b->cap * sizeof(*b->keys));
+    }
+    memcpy(b->keys + b->n, from->keys, from->n * sizeof(*b->keys));
+    b->n += from->n;
+    from->n = 0;
 }
 
 void cw_value_filter_builder_clear(struct cw_value_filter_builder *b)

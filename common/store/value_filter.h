@@ -27,6 +27,9 @@ struct cw_value_filter_builder *cw_value_filter_builder_new(void);
 void cw_value_filter_builder_free(struct cw_value_filter_builder **builder);
 /* Once or more often. */
 void cw_value_filter_builder_add(struct cw_value_filter_builder *builder, uint64_t key);
+/* Take the keys of `from`, which has none afterwards. */
+void cw_value_filter_builder_move(struct cw_value_filter_builder *builder,
+                                  struct cw_value_filter_builder *from);
 /* No key. */
 void cw_value_filter_builder_clear(struct cw_value_filter_builder *builder);
 /* Append the filter as format.h draws it (nothing when no key was added: false), and begin an empty one. */

@@ -212,7 +212,7 @@ static int lines_get(struct cw_part_cursor *c, uint32_t from, uint32_t to, struc
     if (!c->kept_piece) {
         int rc = c->opened ? 0 : templates_open(c, err);
         if (rc == 0)
-            rc = cw_part_meta_open(c, err);
+            rc = cw_part_meta_read(c, err);
         if (rc == 0)
             rc = lines_rebuild(c, from, to, err);
         if (rc < 0)

@@ -253,11 +253,17 @@ static void merge_best(const struct corpus *c, enum cw_codec codec)
 static void sizes_print(struct cw_part_reader *reader)
 {
     static const char *const names[16] = {
-        [CW_SECTION_TEXT] = "text",      [CW_SECTION_LENGTHS] = "lengths",
-        [CW_SECTION_TIMES] = "times",    [CW_SECTION_STREAMS] = "streams",
-        [CW_SECTION_META] = "metadata",  [CW_SECTION_TEMPLATES] = "templates",
-        [CW_SECTION_ROWS] = "rows",      [CW_SECTION_SMALL] = "small columns",
-        [CW_SECTION_COLUMN] = "columns", [CW_SECTION_RAW] = "raw lines",
+        [CW_SECTION_TEXT] = "text",
+        [CW_SECTION_LENGTHS] = "lengths",
+        [CW_SECTION_TIMES] = "times",
+        [CW_SECTION_STREAMS] = "streams",
+        [CW_SECTION_META] = "metadata",
+        [CW_SECTION_TEMPLATES] = "templates",
+        [CW_SECTION_ROWS] = "rows",
+        [CW_SECTION_SMALL] = "small columns",
+        [CW_SECTION_COLUMN] = "columns",
+        [CW_SECTION_RAW] = "raw lines",
+        [CW_SECTION_META_VALUES] = "values of metadata",
     };
     const struct cw_part_footer *footer = cw_part_reader_footer(reader);
     uint64_t stored[16] = {0}, raw[16] = {0}, filters = 0, heads = 0, kinds[2] = {0};

@@ -12,6 +12,27 @@
 #include "common/store/part_verify.h"
 #include "tests/support/part_seal.h"
 
+static void block_seal(uint8_t *block, uint64_t size)
+{
+    if (size < CW_BLOCK_HEADER_BYTES)
+        return;
+    uint32_t dir_bytes = cw_get32(block + 48);
+    if (dir_bytes > size - CW_BLOCK_HEADER_BYTES)
+        return;
+    uint64_t section = CW_BLOCK_HEADER_BYTES + dir_bytes;
+    for (uint32_t d = 0; d + CW_BLOCK_SECTION_BYTES <= dir_bytes; d += CW_BLOCK_SECTION_BYTES) {
+        uint8_t *e = block + CW_BLOCK_HEADER_BYTES + d;
+        uint32_t stored = cw_get32(e + 8);
+        if (stored > size - section)
+            break;
+        if (e[0] == CW_SECTION_META_VALUES) /* smaller than the block that holds it */
+            block_seal(block + section, stored);
+        cw_put32(e + 12, (uint32_t)cw_hash64(block + section, stored));
+        section += stored;
+    }
+    cw_block_seal(block, cw_str_make(block + CW_BLOCK_HEADER_BYTES, dir_bytes));
+}
+
 static void blocks_seal(uint8_t *bytes, size_t len, const uint8_t *footer)
 {
     uint64_t off = cw_get64(footer + 96 + 24 * CW_REGION_BLOCKS),
@@ -20,22 +41,8 @@ static void blocks_seal(uint8_t *bytes, size_t len, const uint8_t *footer)
          i < n && i < 64 && off < len && (i + 1) * CW_PART_BLOCK_ENTRY_BYTES <= len - off; i++) {
         const uint8_t *entry = bytes + off + i * CW_PART_BLOCK_ENTRY_BYTES;
         uint64_t at = cw_get64(entry), size = cw_get32(entry + 8);
-        if (at > len || size > len - at || size < CW_BLOCK_HEADER_BYTES)
-            continue;
-        uint8_t *block = bytes + at;
-        uint32_t dir_bytes = cw_get32(block + 48);
-        if (dir_bytes > size - CW_BLOCK_HEADER_BYTES)
-            continue;
-        uint64_t section = CW_BLOCK_HEADER_BYTES + dir_bytes;
-        for (uint32_t d = 0; d + CW_BLOCK_SECTION_BYTES <= dir_bytes; d += CW_BLOCK_SECTION_BYTES) {
-            uint8_t *e = block + CW_BLOCK_HEADER_BYTES + d;
-            uint32_t stored = cw_get32(e + 8);
-            if (stored > size - section)
-                break;
-            cw_put32(e + 12, (uint32_t)cw_hash64(block + section, stored));
-            section += stored;
-        }
-        cw_block_seal(block, cw_str_make(block + CW_BLOCK_HEADER_BYTES, dir_bytes));
+        if (at <= len && size <= len - at)
+            block_seal(bytes + at, size);
     }
 }
 

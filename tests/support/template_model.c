@@ -414,6 +414,8 @@ void template_model_reseal(char *block, size_t len)
         uint32_t stored = cw_get32(entry + 8);
         if (stored > len - at)
             break;
+        if (entry[0] == CW_SECTION_META_VALUES) /* a block in it */
+            template_model_reseal(block + at, stored);
         cw_put32(entry + 12, (uint32_t)cw_hash64(block + at, stored));
         at += stored;
     }

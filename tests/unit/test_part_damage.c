@@ -9,6 +9,7 @@
 #include "common/base/file.h"
 #include "common/base/hash.h"
 #include "common/base/log.h"
+#include "common/store/block_reader.h"
 #include "common/store/format.h"
 #include "common/store/listing.h"
 #include "common/store/part_source.h"
@@ -347,6 +348,29 @@ static void example_templates_fill(void)
     }
 }
 
+/* More names of metadata than a block takes, and behind them noise: a second block, a plain one. */
+static void noise_fill(void)
+{
+    uint64_t state = 8;
+    size_t many = part_model_stream(&model, "{app=\"x\"}"),
+           noise = part_model_stream(&model, "{app=\"y\"}");
+    for (unsigned i = 0; i < CW_BLOCK_META_NAMES_TARGET + 50; i++) {
+        char metadata[32];
+        snprintf(metadata, sizeof(metadata), "{n%u=\"v\"}", i);
+        part_model_add(&model, many, day_ns + i, CW_STR("a line"), metadata);
+    }
+    for (unsigned i = 0; i < 300; i++) {
+        char line[40];
+        for (size_t k = 0; k < sizeof(line); k++)
+            line[k] = (char)part_model_random(&state);
+        char metadata[64]; /* ids, which have a block of values in the plain one */
+        snprintf(metadata, sizeof(metadata), "{trace_id=\"%016llx%016llx\"}",
+                 (unsigned long long)part_model_random(&state),
+                 (unsigned long long)part_model_random(&state));
+        part_model_add(&model, noise, day_ns + i, cw_str_make(line, sizeof(line)), metadata);
+    }
+}
+
 /* A part whose first block is one of templates; returns the file's block. */
 static struct cw_part_block templates_write(void)
 {
@@ -442,25 +466,6 @@ static uint32_t flip_sections(const struct cw_part_block *block, const struct mo
     return kinds;
 }
 
-/* More names of metadata than a block takes, and behind them noise: a second block, a plain one. */
-static void noise_fill(void)
-{
-    uint64_t state = 8;
-    size_t many = part_model_stream(&model, "{app=\"x\"}"),
-           noise = part_model_stream(&model, "{app=\"y\"}");
-    for (unsigned i = 0; i < CW_BLOCK_META_NAMES_TARGET + 50; i++) {
-        char metadata[32];
-        snprintf(metadata, sizeof(metadata), "{n%u=\"v\"}", i);
-        part_model_add(&model, many, day_ns + i, CW_STR("a line"), metadata);
-    }
-    for (unsigned i = 0; i < 300; i++) {
-        char line[40];
-        for (size_t k = 0; k < sizeof(line); k++)
-            line[k] = (char)part_model_random(&state);
-        part_model_add(&model, noise, day_ns + i, cw_str_make(line, sizeof(line)), NULL);
-    }
-}
-
 Test(part_damage, a_flipped_byte_of_any_section_costs_its_block_at_most, .timeout = 100)
 {
     example_fill();
@@ -478,7 +483,7 @@ Test(part_damage, a_flipped_byte_of_any_section_costs_its_block_at_most, .timeou
         kinds |= flip_sections(&block, &want);
     }
     cw_part_reader_close(&reader);
-    for (unsigned kind = CW_SECTION_TEXT; kind <= CW_SECTION_RAW; kind++)
+    for (unsigned kind = CW_SECTION_TEXT; kind <= CW_SECTION_META_VALUES; kind++)
         cr_expect(kinds >> kind & 1, "no block has a section of kind %u", kind);
     model_rows_fini(&want);
 }
@@ -528,6 +533,59 @@ Test(part_damage, the_example_with_dictionaries_of_metadata_is_read_as_it_was_wr
         has |= cw_get32(cw_part_reader_block_bytes(reader, i).ptr + 8) ==
                CW_BLOCK_INCOMPAT_META_DICTIONARY;
     cr_expect(has);
+    cw_source_unref(&source);
+}
+
+/* What tests/data/part_v1_3.part holds beside that of 1.1: ids, each once or several times, words and numbers; and a plain block. */
+static void example_values_fill(void)
+{
+    size_t stream = part_model_stream(&model, "{app=\"ids\", env=\"prod\"}");
+    uint64_t state = 11;
+    for (unsigned i = 0; i < 800; i++) {
+        char metadata[300];
+        uint64_t r = part_model_random(&state), s = part_model_random(&state);
+        snprintf(metadata, sizeof(metadata),
+                 "{span_id=\"%016llx\", trace_id=\"%016llx%016llx\", user=\"%c%c.%c%c\", "
+                 "ms=\"%u.%03u\"%s}",
+                 (unsigned long long)r, (unsigned long long)(i / 7 + 1) * 0x123456789abcdefULL,
+                 (unsigned long long)(i / 7) * 0xfedcba987654321ULL, (char)('a' + r % 26),
+                 (char)('a' + s % 26), (char)('a' + r % 3), (char)('a' + s % 3),
+                 (unsigned)(s % 900), (unsigned)(r % 1000), i % 5 ? "" : ", zone=\"a\"");
+        part_model_add(&model, stream, day_ns + (int64_t)i * 1000000, CW_STR("a line"), metadata);
+    }
+    noise_fill();
+}
+
+Test(part_damage, the_example_with_values_of_metadata_in_blocks_is_read_as_it_was_written)
+{
+    example_fill();
+    example_templates_fill();
+    example_values_fill();
+    struct cw_source *source = example_read("part_v1_3.part");
+    struct cw_part_reader *reader = cw_part_source_reader(source);
+    static struct cw_block block;
+    uint32_t values = 0, plain = 0;
+    for (uint32_t i = 0; i < cw_part_reader_footer(reader)->nblocks; i++) {
+        struct cw_value_filter filter;
+        struct cw_str bytes = cw_part_reader_block_bytes(reader, i);
+        cr_assert_eq(cw_block_open(bytes, &block, &err), 0, "%s", err.text);
+        if (block.nmeta_values == 0)
+            continue;
+        cr_expect(cw_get32(bytes.ptr + 8) & CW_BLOCK_INCOMPAT_META_VALUES);
+        cr_assert_eq(cw_value_filter_open(cw_part_reader_block_filter(reader, i), &filter, &err),
+                     0);
+        values += block.nmeta_values;
+        plain += block.kind == CW_BLOCK_PLAIN;
+        if (block.kind == CW_BLOCK_PLAIN)
+            continue;
+        cr_expect(
+            cw_value_filter_may_hold(&filter, cw_value_key(CW_SLOT_HEX32, 0x123456789abcdefULL * 11,
+                                                           0xfedcba987654321ULL * 10)));
+        cr_expect_not(cw_value_filter_may_hold(
+            &filter, cw_value_key(CW_SLOT_HEX32, 0x123456789abcdefULL * 11, 1)));
+    }
+    cr_expect_geq(values, 4);
+    cr_expect_eq(plain, 1);
     cw_source_unref(&source);
 }
 

@@ -67,7 +67,8 @@ void cw_value_filter_builder_move(struct cw_value_filter_builder *b,
         b->cap = CW_MAX(b->n + from->n, 2 * b->cap);
         b->keys = cw_mem_resize(b->keys, b->cap * sizeof(*b->keys));
     }
-    memcpy(b->keys + b->n, from->keys, from->n * sizeof(*b->keys));
+    if (from->n > 0)
+        memcpy(b->keys + b->n, from->keys, from->n * sizeof(*b->keys));
     b->n += from->n;
     from->n = 0;
 }

@@ -51,19 +51,17 @@ static void index_grow(struct cw_batch_streams *streams)
         index_put(streams, i);
 }
 
-/* With the external labels that it has not itself. */
-static struct cw_labels labels_join(const struct cw_batch_streams *streams, struct cw_labels labels)
+struct cw_labels cw_batch_labels_join(struct cw_arena *arena, struct cw_labels labels,
+                                      struct cw_labels external)
 {
-    const struct cw_labels *external = &streams->external;
-    struct cw_label *pairs =
-        CW_ARENA_ARRAY(streams->arena, struct cw_label, labels.n + external->n + 1);
+    struct cw_label *pairs = CW_ARENA_ARRAY(arena, struct cw_label, labels.n + external.n + 1);
     struct cw_labels joined;
     size_t n = labels.n;
     if (n > 0)
         memcpy(pairs, labels.items, n * sizeof *pairs);
-    for (size_t i = 0; i < external->n; i++)
-        if (!cw_labels_has(labels, external->items[i].name))
-            pairs[n++] = external->items[i];
+    for (size_t i = 0; i < external.n; i++)
+        if (!cw_labels_has(labels, external.items[i].name))
+            pairs[n++] = external.items[i];
     int rc = cw_labels_from_pairs(pairs, n, &joined, NULL);
     CW_ASSERT(rc == 0); /* names are unique in both */
     return joined;
@@ -72,7 +70,7 @@ static struct cw_labels labels_join(const struct cw_batch_streams *streams, stru
 static struct cw_batch_stream stream_make(const struct cw_batch_streams *streams,
                                           struct cw_labels labels, struct cw_hash128 hash)
 {
-    struct cw_labels joined = labels_join(streams, labels);
+    struct cw_labels joined = cw_batch_labels_join(streams->arena, labels, streams->external);
     struct cw_buf text;
     struct cw_err err;
     cw_buf_init(&text, SIZE_MAX);

@@ -7,6 +7,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 #include "common/base/arena.h"
+#include "common/base/assert.h"
 #include "common/base/log.h"
 #include "shipper/subcommands.h"
 #include "shipper/shipper.h"
@@ -60,6 +61,33 @@ static int run(const struct cw_shipper_args *args, const struct cw_shipper_confi
     return status;
 }
 
+/* Of flags of the short form: where a file has what they say. */
+static int flags_check(const struct cw_shipper_args *args, const struct cw_flags_rest *rest,
+                       struct cw_err *err)
+{
+    const struct {
+        bool given;
+        const char *flag, *instead;
+    } flags[] = {
+        {args->push.len > 0, "--push", "a url in clients"},
+        {args->docker.len > 0, "--docker", "docker_sd_configs"},
+        {args->tenant.len > 0, "--tenant", "tenant_id in clients"},
+        {args->labels.n > 0, "--label",
+         "labels in static_configs, or external_labels in clients (promtail's flag "
+         "-client.external-labels says them too)"},
+        {args->state_dir.len > 0, "--state-dir", "positions.filename"},
+        {rest->nargs > 0, "PATH", "__path__ in static_configs"},
+    };
+    if (args->promtail.read_stdin && (rest->nargs > 0 || args->docker.len > 0))
+        return cw_err_set(err, CW_E_INVALID,
+                          "-stdin reads nothing else; with a PATH write - for standard input");
+    for (size_t i = 0; i < CW_COUNT(flags) && args->config.len > 0; i++)
+        if (flags[i].given)
+            return cw_err_set(err, CW_E_INVALID, "--config goes with no %s: in the file it is %s",
+                              flags[i].flag, flags[i].instead);
+    return 0;
+}
+
 static int usage_error(const struct cw_err *err)
 {
     fprintf(stderr, "cordwood-shipper: %s\n", err->text);
@@ -84,13 +112,11 @@ int main(int argc, char **argv)
         status = usage_error(&err);
     else if (rest.action != CW_FLAGS_RUN)
         status = cw_flags_answer(&cw_shipper_command, &rest);
-    else if (args.config.len > 0 && (args.push.len > 0 || args.docker.len > 0 || rest.nargs > 0)) {
-        cw_err_set(&err, CW_E_INVALID,
-                   "--config goes with no --push, --docker or PATH: put them into the file");
+    else if (flags_check(&args, &rest, &err) < 0)
         status = usage_error(&err);
-    } else if ((args.config.len > 0 ? cw_shipper_config_load(&args, arena, &config, &err)
-                                    : cw_shipper_config_from_args(&args, rest.args, rest.nargs,
-                                                                  arena, &config, &err)) < 0)
+    else if ((args.config.len > 0 ? cw_shipper_config_load(&args, arena, &config, &err)
+                                  : cw_shipper_config_from_args(&args, rest.args, rest.nargs, arena,
+                                                                &config, &err)) < 0)
         status = usage_error(&err);
     else
         status = args.check ? 0 : run(&args, &config);

@@ -8,6 +8,9 @@ static int address_check(struct cw_str address, bool local, struct cw_err *err)
 {
     if (local && cw_str_starts(address, CW_STR("unix:/")))
         return 0;
+    if (cw_str_find(address, CW_STR("://")) >= 0)
+        return cw_err_set(err, CW_E_INVALID, "\"%.*s\" has a scheme; HOST:PORT is expected%s",
+                          CW_STR_ARG(address), local ? " (TCP), or unix:/path" : "");
     return cw_http_listen_check(address.ptr, err);
 }
 

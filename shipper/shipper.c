@@ -703,7 +703,7 @@ int cw_shipper_new(const struct cw_shipper_config *config, const struct cw_shipp
         sources_new(sh);
         host_init(sh);
         if (args->dry_run)
-            sh->dry_run = cw_dry_run_new(&config->limits, args->inspect);
+            sh->dry_run = cw_dry_run_new(config, args->inspect);
         rc = outputs_new(sh, err);
     }
     if (rc == 0) {

@@ -8,6 +8,7 @@
 #include "common/logql/ast.h"
 #include "common/pipeline/stage_config.h"
 #include "shipper/glob.h"
+#include "shipper/listen_clash.h"
 #include "shipper/pipelines.h"
 #include "shipper/subcommands.h"
 #include "shipper/text_encoding.h"
@@ -321,6 +322,7 @@ static const struct cw_key_def shipper_keys[] = {
     {"server", CW_KEY_TABLE, ROW(cw_shipper_config, server), .table = &cw_server_table,
      .doc = "The shipper's own HTTP server, its log, and how it stops."},
     IGNORED("tracing", "there are no traces"),
+    IGNORED("wal", "what is not delivered waits in its file or, if it was received, in the spool"),
     IGNORED("options.stream_lag_labels", "/targets shows how far each file is"),
     {"global.file_watch_config.min_poll_frequency", CW_KEY_DURATION,
      ROW(cw_shipper_config, poll_min_ns), .def = "250ms", .min = "10ms", .max = "1h",
@@ -369,7 +371,7 @@ static const struct cw_key_def shipper_keys[] = {
      .def = "true",
      .doc = "Drop further lines, and count them (readline_rate); else reading waits."},
     IGNORED("limits_config.max_streams", "use the stage limit, with by_label_name"),
-    REFUSED("target_config.stdin", "write stdin into a scrape config"),
+    REFUSED("target_config.stdin", "write stdin into a scrape config, or give the flag -stdin"),
     {"limits_config.max_line_size", CW_KEY_BYTES, ROW(cw_shipper_config, limits.max_line_bytes),
      .def = "0", .min = "0", .max = "8MiB",
      .doc = "Longer lines are left out (and counted), unless long_lines says otherwise; 0 is no "
@@ -432,7 +434,8 @@ static const struct cw_flag_def run_flags[] = {
             "when a file could not be read: it may not be, is damaged, or is a PATH that is not "
             "there."},
     {"dry-run", 0, CW_KEY_BOOL, ARG(dry_run), .def = "false",
-     .doc = "Print entries to stdout instead of pushing them, and remember nothing."},
+     .doc = "Print entries to stdout instead of pushing them, and remember nothing: time, labels, "
+            "structured metadata, tenant, clients (where not each gets every entry), line."},
     {"inspect", 0, CW_KEY_BOOL, ARG(inspect), .def = "false",
      .doc = "With --dry-run: show also what each pipeline stage does to each line."},
     {"only-public", 0, CW_KEY_BOOL, ARG(only_public), .def = "false",
@@ -443,7 +446,7 @@ static const struct cw_flag_group file_group = CW_FLAG_GROUP("Configuration file
 static const struct cw_flag_group short_group = CW_FLAG_GROUP("Without a file", short_flags);
 static const struct cw_flag_group run_group = CW_FLAG_GROUP("Running", run_flags);
 static const struct cw_flag_group *const flag_groups[] = {&file_group, &short_group, &run_group,
-                                                          NULL};
+                                                          &cw_promtail_flags_group, NULL};
 static const struct cw_exit_def exits[] = {
     {0, "Stopped by SIGTERM or SIGINT, or done (--once, --check, the end of standard input)."},
     {1, "It could not start, or --once could not read or deliver all."},
@@ -476,6 +479,7 @@ const struct cw_command_def cw_shipper_command = {
            "delivers it to its end and exits.",
     .groups = flag_groups,
     .style = CW_FLAGS_ONE_DASH,
+    .foreign = cw_promtail_flags_foreign,
     .commands = cw_shipper_subcommand_defs,
     .config = &cw_shipper_table,
     .exits = exits,
@@ -574,6 +578,20 @@ static void clients_name(struct cw_shipper_config *config, struct cw_arena *aren
             clients[i].name = cw_client_default_name(clients[i].url, i, arena);
 }
 
+/* Those of promtail's flags that say what keys say, and the servers that they and `client` make. */
+static int promtail_flags_add(const struct cw_shipper_args *args, struct cw_arena *arena,
+                              struct cw_shipper_config *out, struct cw_err *err)
+{
+    struct cw_config_map external = {0};
+    int rc = external_labels_read(args->external_labels, arena, &external, err);
+    if (rc == 0)
+        rc = cw_promtail_flags_apply(&args->promtail, arena, out, err);
+    client_add(out, arena);
+    external_labels_add(out, &external, arena);
+    clients_name(out, arena);
+    return rc;
+}
+
 int cw_shipper_config_load(const struct cw_shipper_args *args, struct cw_arena *arena,
                            struct cw_shipper_config *out, struct cw_err *err)
 {
@@ -591,12 +609,12 @@ int cw_shipper_config_load(const struct cw_shipper_args *args, struct cw_arena *
         rc = cw_err_set(err, CW_E_INVALID, "%s: %zu errors", args->config.ptr,
                         problems->nerrors + problems->nmore);
     free(problems);
-    struct cw_config_map external = {0};
     if (rc == 0)
-        rc = external_labels_read(args->external_labels, arena, &external, err);
-    client_add(out, arena);
-    external_labels_add(out, &external, arena);
-    clients_name(out, arena);
+        rc = promtail_flags_add(args, arena, out, err);
+    if (rc == 0 && args->promtail.read_stdin)
+        cw_promtail_flags_stdin(arena, out);
+    if (rc == 0)
+        rc = cw_listen_clash_check(out, err) < 0 ? cw_err_wrap(err, "%s", args->config.ptr) : 0;
     if (rc == 0 && out->clients.n == 0 && !args->dry_run)
         rc = cw_err_set(err, CW_E_INVALID, "%s: no clients: where to push?", args->config.ptr);
     return rc;
@@ -699,9 +717,10 @@ int cw_shipper_config_from_args(const struct cw_shipper_args *args, const struct
                                 size_t npaths, struct cw_arena *arena,
                                 struct cw_shipper_config *out, struct cw_err *err)
 {
-    if (args->push.len == 0 && !args->dry_run)
+    const struct cw_promtail_flags *promtail = &args->promtail;
+    if (args->push.len == 0 && cw_promtail_flags_url(promtail).len == 0 && !args->dry_run)
         return cw_err_set(err, CW_E_INVALID, "--config FILE or --push URL is needed (see --help)");
-    if (npaths == 0 && args->docker.len == 0)
+    if (npaths == 0 && args->docker.len == 0 && !promtail->read_stdin)
         return cw_err_set(err, CW_E_INVALID, "nothing to read: name files, or --docker");
     int rc = push_client_set(args, arena, out, err);
     if (rc == 0)
@@ -728,7 +747,15 @@ int cw_shipper_config_from_args(const struct cw_shipper_args *args, const struct
             ((struct cw_client_config *)out->clients.items)->external_labels = args->labels;
     }
     out->scrape_configs = (struct cw_config_tables){scrapes, 2};
-    return rc;
+    if (promtail->read_stdin) {
+        struct cw_scrape_config *scrape;
+        out->scrape_configs.n = 0;
+        cw_promtail_flags_stdin(arena, out);
+        scrape = out->scrape_configs.items;
+        if (args->labels.n > 0)
+            scrape->standard_input.labels = args->labels;
+    }
+    return rc < 0 ? rc : promtail_flags_add(args, arena, out, err);
 }
 
 bool cw_shipper_config_ends(const struct cw_shipper_config *config)

@@ -15,6 +15,7 @@
 #include "shipper/batch.h"
 #include "shipper/client_config.h"
 #include "shipper/discovery_config.h"
+#include "shipper/promtail_flags.h"
 #include "shipper/receiver_config.h"
 #include "shipper/relabel_config.h"
 #include "shipper/server_config.h"
@@ -91,6 +92,7 @@ struct cw_shipper_args {
     struct cw_str config, push, docker, state_dir, tenant, external_labels;
     struct cw_config_map labels;
     bool check, dry_run, inspect, once, from_end, expand_env, only_public;
+    struct cw_promtail_flags promtail;
 };
 
 extern const struct cw_table_def cw_shipper_table;

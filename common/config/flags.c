@@ -268,6 +268,15 @@ static int parse_shorts(struct parser *p, struct cw_str word, struct cw_err *err
     return 0;
 }
 
+static bool is_foreign(const struct cw_command_def *command, struct cw_str name)
+{
+    struct cw_str rest = cw_str_of(command->foreign), word;
+    while (command->foreign != NULL && cw_str_split(&rest, ' ', &word))
+        if (cw_str_starts(name, word))
+            return true;
+    return false;
+}
+
 static int parse_word(struct parser *p, struct cw_str word, struct cw_err *err)
 {
     struct found f;
@@ -280,7 +289,7 @@ static int parse_word(struct parser *p, struct cw_str word, struct cw_err *err)
         if (is_completion(p->command, name))
             return set_completion(p, f.attached, err);
         /* A short name that a word begins with ("-qv") is tried before the word is called unknown. */
-        if (two || find_short(p->command, word.ptr[1]) == NULL)
+        if (two || find_short(p->command, word.ptr[1]) == NULL || is_foreign(p->command, name))
             return unknown_flag(p->command, f.shown, name, err);
     }
     return parse_shorts(p, word, err);

@@ -79,6 +79,8 @@ struct cw_command_def {
     const char *doc;                           /* paragraphs, an empty line between them */
     const struct cw_flag_group *const *groups; /* ended by NULL; may be NULL */
     enum cw_flags_style style;
+    /* ONE_DASH: how flags of another program begin, words with spaces between: no such word is short flags. NULL: none are known. */
+    const char *foreign;
     const struct cw_command_def *const *commands; /* subcommands, ended by NULL; may be NULL */
     const struct cw_table_def *config;            /* keys for the man page; may be NULL */
     const struct cw_endpoint_def

@@ -7,6 +7,8 @@
 #include "common/base/limits.h"
 #include "common/config/yaml_bind_priv.h"
 
+#define BYTE_ORDER_MARK "\xef\xbb\xbf" /* of UTF-8, as some editors write it */
+
 static void on_expand_problem(void *arg, size_t from, const char *text)
 {
     struct cw_yaml_bind *bind = arg;
@@ -160,6 +162,8 @@ static int text_load(struct cw_str text, const char *name, bind_fn bind_document
     if (text.len > CW_LIMIT_CONFIG_BYTES)
         return cw_err_set(err, CW_E_TOO_LARGE, "%s: larger than %u bytes", name,
                           CW_LIMIT_CONFIG_BYTES);
+    if (cw_str_starts(text, CW_STR(BYTE_ORDER_MARK))) /* it would be a column of the first line */
+        text = cw_str_sub(text, sizeof BYTE_ORDER_MARK - 1, text.len);
     struct cw_yaml_bind bind = {
         .name = name, .source = &source, .arena = arena, .problems = problems};
     int rc = cw_yaml_expand(text, options, arena, &source, on_expand_problem, &bind, err);

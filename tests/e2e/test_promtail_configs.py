@@ -94,6 +94,97 @@ def test_what_is_not_supported_is_refused_with_what_to_do_instead(tmp_path, key,
     assert text in told, told
 
 
+TWO_CLIENTS = """clients:
+  - {url: 'http://localhost:1/a', name: a, selector: '{level="x"}', external_labels: {dc: one}}
+  - {url: 'http://localhost:1/b', name: b, tenant_id: t}
+  - {url: 'http://localhost:1/c', name: c, tenant_id: t, selector: '{level!="z"}'}
+positions: {filename: %s/positions}
+scrape_configs:
+  - job_name: s
+    static_configs: [{labels: {job: s, __path__: %s/*.log}}]
+    pipeline_stages:
+      - regex: {expression: '^(?P<level>\\w) (?P<who>\\w*)'}
+      - labels: {level: }
+      - structured_metadata: {who: }
+      - match: {selector: '{level="y"}', stages: [tenant: {value: other}]}
+"""
+
+
+def test_a_dry_run_says_all_that_would_be_sent_and_to_whom(tmp_path):
+    path = tmp_path / "promtail.yaml"
+    (tmp_path / "a.log").write_text("x one\ny two\nz \n")
+    path.write_text(TWO_CLIENTS % (tmp_path, tmp_path))
+    rows = [row.split("\t")[1:] for row in run(path, "--dry-run", "--once").stdout.decode().replace('filename="%s/a.log", ' % tmp_path, "").splitlines()]
+    assert rows == [['{dc="one", job="s", level="x"}', 'metadata {who="one"} to a', "x one"],
+                    ['{job="s", level="x"}', 'metadata {who="one"} tenant="t" to b, c', "x one"],
+                    ['{job="s", level="y"}', 'metadata {who="two"} tenant="other" to b, c', "y two"],
+                    ['{job="s", level="z"}', 'tenant="t" to b', "z "]]
+    path.write_text((TWO_CLIENTS % (tmp_path, tmp_path)).replace("name: b", "name: b, selector: '{level=\"y\"}'"))
+    rows = [row.split("\t")[1:] for row in run(path, "--dry-run", "--once").stdout.decode().splitlines()]
+    assert rows[-1][1:] == ["to nobody", "z "]
+
+
+def test_flags_of_promtail_mean_what_they_did(tmp_path):
+    path = tmp_path / "promtail.yaml"
+    (tmp_path / "a.log").write_text("x one\n")
+    path.write_text("server: {http_listen_port: 9080, log_level: warn}\nclients: [{url: 'http://localhost:1/a'}]\npositions: {filename: %s/none/positions}\n"
+                    "scrape_configs: [{job_name: s, static_configs: [{labels: {job: s, __path__: %s/*.log}}], pipeline_stages: [{static_labels: {via: stages}}]}]\n" % (tmp_path, tmp_path))
+
+    def said(*flags, status=0, stdin=b"", config=("-config.file", str(path))):
+        done = subprocess.run([SHIPPER, *config, *flags], input=stdin, capture_output=True, timeout=60)
+        assert done.returncode == status, done
+        return done.stdout.decode(), done.stderr.decode()
+
+    out, log = said("-log.level=info", "-log.format", "json", "-server.http-listen-port=0", "-server.http-listen-address=127.0.0.1", "-dry-run", "-once")
+    assert '"/metrics, /ready and /targets at http://127.0.0.1:' in log and log.startswith('{"'), log
+    assert "http" not in said("-log.level=info", "-server.disable", "-dry-run", "-once")[1]
+    out, log = said("-client.url=http://localhost:1/b", "-client.tenant-id=t", "-client.external-labels=dc=x", "-dry-run", "-once")
+    assert 'tenant="t" to localhost:1-1\tx one' in out and out.count('dc="x"') == 2, out
+    out, log = said("-stdin", "-dry-run", stdin=b"from stdin")
+    assert out.endswith('\t{job="s", via="stages"}\tfrom stdin\n') and "x one" not in out, out
+    out, log = said("--stdin", "--dry-run", "--client.url", "http://localhost:1/b", stdin=b"from stdin", config=())
+    assert 'job="stdin"' in out and out.endswith("\tfrom stdin\n"), out
+    assert "no effect" in said("-server.grpc-listen-port=9095", "-check-syntax")[1]
+    assert "--check tells what is wrong" in said("-print-config-stderr", "-check-syntax")[1]
+    assert said("-positions.file=%s/p" % tmp_path, "-client.max-retries=0", "-client.url=http://localhost:1/b", "-client.max-backoff=500ms", "-once", status=1)
+    assert (tmp_path / "p.cordwood").exists() and not (tmp_path / "none").exists()
+
+
+@pytest.mark.parametrize("flags, text", [
+    (["-log.level=nonsense"], '"nonsense" is none of debug, info, warn, error'),
+    (["-client.x=1"], "unknown flag -client.x"), (["-limit.readline-rate=1"], "unknown flag -limit.readline-rate"),
+    (["-client.timeout=5s"], "flags of promtail's client go with -client.url"),
+    (["-client.url=localhost"], 'promtail\'s flag for client.url: "localhost" is no http:// or https:// URL'),
+    (["--tenant", "x"], "--config goes with no --tenant: in the file it is tenant_id in clients"),
+    (["--label", "a=b"], "--config goes with no --label: in the file it is labels in static_configs"),
+    (["--state-dir", "/x"], "--config goes with no --state-dir: in the file it is positions.filename"),
+    (["/var/log/x"], "--config goes with no PATH: in the file it is __path__"), (["-stdin", "/var/log/x"], "-stdin reads nothing else"),
+])
+def test_flags_without_a_meaning_are_refused(tmp_path, flags, text):
+    path = tmp_path / "promtail.yaml"
+    path.write_text("clients: [{url: 'http://localhost:1/a'}]\nwal: {enabled: true}\nscrape_configs: [{job_name: a, static_configs: [{labels: {__path__: /x}}]}]\n")
+    assert b"promtail.yaml:2:1: wal is ignored: what is not delivered waits" in run(path, "--check").stderr
+    done = run(path, "--check", *flags)
+    assert done.returncode == 2 and text in done.stderr.decode(), done
+
+
+@pytest.mark.parametrize("first, second, text", [
+    ('syslog: {listen_address: "0.0.0.0:1514"}', 'lines: {listen_address: "127.0.0.1:1514"}', 'syslog of job "a" and lines of job "b" listen at one port: TCP 1514'),
+    ('gelf: {listen_address: "127.0.0.1:77"}', 'syslog: {listen_address: "127.0.0.1:77", listen_protocol: udp}', "listen at one port: UDP 77"),
+    ('lines: {listen_address: "unix:/run/x"}', 'forward: {listen_address: "unix:/run/x"}', "listen at one address: unix:/run/x"),
+    ("loki_push_api: {server: {http_listen_port: 9080}}", "stdin: {}", 'server and loki_push_api of job "a" listen at one port: TCP 9080'),
+    ('gelf: {listen_address: "127.0.0.1:77"}', 'syslog: {listen_address: "127.0.0.1:77"}', None),
+    ('lines: {listen_address: "127.0.0.1:77"}', 'syslog: {listen_address: "127.0.0.2:77"}', None),
+    ('lines: {listen_address: "127.0.0.1:0"}', 'syslog: {listen_address: "127.0.0.1:0"}', None),
+    ('lines: {listen_address: "udp://127.0.0.1:77"}', "stdin: {}", '"udp://127.0.0.1:77" has a scheme; HOST:PORT is expected (TCP), or unix:/path'),
+])
+def test_receivers_have_addresses_of_their_own(tmp_path, first, second, text):
+    path = tmp_path / "promtail.yaml"
+    path.write_text("server: {http_listen_port: 9080}\nclients: [{url: 'http://localhost:1/a'}]\nscrape_configs:\n- {job_name: a, %s}\n- {job_name: b, %s}\n" % (first, second))
+    done = run(path, "--check")
+    assert (done.returncode, (text or "") in done.stderr.decode()) == (2 if text else 0, True), done
+
+
 def test_all_mistakes_are_told_at_once(tmp_path):
     path = tmp_path / "bad.yaml"
     path.write_text("""clients:

@@ -61,6 +61,7 @@ static const struct cw_command_def program = {
 static const struct cw_command_def one_dash = {.name = "shipper",
                                                .brief = "b",
                                                .style = CW_FLAGS_ONE_DASH,
+                                               .foreign = "log. label.",
                                                .groups = groups,
                                                .max_args = SIZE_MAX};
 
@@ -189,6 +190,10 @@ Test(flags, one_dash_serves_for_long_names_where_allowed)
     cr_assert_eq(args.limit, 3);
     cr_assert(args.quiet && args.forward);
     assert_error(&one_dash, "-confg.file x", "unknown flag -confg.file; --help lists them");
+    cr_assert_eq(parse(&one_dash, "-lab=x"), 0); /* -l ab=x */
+    cr_assert_str_eq(args.labels.items[0].name.ptr, "ab");
+    assert_error(&one_dash, "-log.level=x", "unknown flag -log.level; --help lists them");
+    assert_error(&one_dash, "-label.x=y", "unknown flag -label.x; did you mean --label?");
     assert_error(&query, "-config.file x", "unknown flag -config.file; --help lists them");
     cr_assert_eq(parse(&one_dash, "-help"), 0);
     cr_assert_eq(rest.action, CW_FLAGS_HELP);

@@ -196,6 +196,17 @@ Test(yaml_load, missing_duplicate_and_contradicting_keys_are_errors)
                         "f.yml:3:1: a second document begins here; one file holds one");
 }
 
+/* Editors of Windows write one. */
+Test(yaml_load, a_byte_order_mark_is_no_column)
+{
+    static const char text[] = "\xef\xbb\xbfport: 7\nhosts: [a]\n";
+    cr_assert_eq(load(text), 0, "%s", err.text);
+    cr_assert_eq(config.port, 7);
+    cr_assert_eq(config.hosts.n, 1);
+    cr_assert_eq(load("\xef\xbb\xbfprt: 7\nhosts: [a]\n"), CW_E_INVALID);
+    cr_assert_not_null(strstr(err.text, ":1:1: "), "%s", err.text);
+}
+
 Test(yaml_load, syntax_errors_have_their_place)
 {
     cr_assert_eq(load("port: 1\nhosts: [a\nage: 1s\n"), CW_E_INVALID);

@@ -203,11 +203,11 @@ static struct cw_config_map static_labels(const struct cw_scrape_config *scrape,
 static struct cw_config_map default_labels(struct cw_arena *arena)
 {
     enum { NAME_BYTES = 256 };
-    char *host = cw_arena_calloc(arena, NAME_BYTES, 1);
-    (void)gethostname(host, NAME_BYTES - 1);
+    char host[NAME_BYTES] = "";
+    (void)gethostname(host, sizeof host - 1);
     struct cw_config_pair *pairs = CW_ARENA_ARRAY(arena, struct cw_config_pair, 2);
     pairs[0] = (struct cw_config_pair){CW_STR("job"), CW_STR("stdin")};
-    pairs[1] = (struct cw_config_pair){CW_STR("hostname"), cw_str_of(host)};
+    pairs[1] = (struct cw_config_pair){CW_STR("hostname"), cw_arena_dup(arena, cw_str_of(host))};
     return (struct cw_config_map){pairs, host[0] != '\0' ? 2 : 1};
 }
 

@@ -43,6 +43,7 @@ def test_lines_over_tcp_and_a_unix_socket(ingester, receive, tmp_path):
         connection.sendall(b"\n".join(want[:10]) + b"\r\n")
         connection.sendall(b"\n".join(want[10:]))
     local = socket.socket(socket.AF_UNIX)
+    wait_for("the socket", lambda: "lines.u: listening" in shipper.log())
     local.connect(str(tmp_path / "in.sock"))
     local.sendall(b"one\ntwo\n")
     stored(ingester, want, '{job="tcp"}')

@@ -205,5 +205,5 @@ def test_the_image_knows_the_usual_encodings_and_the_journal(engine, public_path
         scrapes += "- {job_name: %s, encoding: %s, static_configs: [{labels: {__path__: /logs/%s.log}}]}\n" % (name, name, name)
     (public_path / "config.yml").write_text("clients: [{url: 'http://192.0.2.1/loki/api/v1/push'}]\nscrape_configs:\n" + scrapes)
     done = engine.docker("run", "--rm", "--network", "none", "--read-only", "--tmpfs", "/tmp", "-v", "%s:/logs:ro" % public_path, "-v", "/var/lib/cordwood-shipper",
-                         "cordwood-shipper", "--config", "/logs/config.yml", "--state-dir", "/var/lib/cordwood-shipper", "--once", "--dry-run")
+                         "cordwood-shipper", "--config", "/logs/config.yml", "--once", "--dry-run")
     assert sorted(row.split("\t")[-1] for row in done.stdout.decode().splitlines()) == sorted(texts.values())

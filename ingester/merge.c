@@ -13,6 +13,7 @@
 #include "common/store/part_source.h"
 #include "common/store/part_writer.h"
 #include "ingester/deletes.h"
+#include "ingester/merge_pick.h"
 #include "ingester/merge_run.h"
 #include "ingester/purge.h"
 
@@ -196,31 +197,6 @@ static bool may_merge(const struct cw_merge *m, struct cw_source *source)
     return true;
 }
 
-/* Tenant, day, level, the same deletes, then age: what may become one part lies together. */
-static int source_cmp(const void *a, const void *b, void *deletes)
-{
-    const struct cw_part_info *x = &footer_of(*(struct cw_source *const *)a)->info;
-    const struct cw_part_info *y = &footer_of(*(struct cw_source *const *)b)->info;
-    int c = cw_str_cmp(x->tenant, y->tenant);
-    if (c != 0)
-        return c;
-    if (x->day != y->day)
-        return x->day < y->day ? -1 : 1;
-    if (x->level != y->level)
-        return x->level < y->level ? -1 : 1;
-    uint64_t before = cw_deletes_epoch(deletes, x), after = cw_deletes_epoch(deletes, y);
-    if (before != after)
-        return before < after ? -1 : 1;
-    return x->id < y->id ? -1 : x->id > y->id;
-}
-
-static bool same_row(const struct cw_merge *m, struct cw_source *a, struct cw_source *b)
-{
-    const struct cw_part_info *x = &footer_of(a)->info, *y = &footer_of(b)->info;
-    return x->day == y->day && x->level == y->level && cw_str_eq(x->tenant, y->tenant) &&
-           cw_deletes_epoch(m->deletes, x) == cw_deletes_epoch(m->deletes, y);
-}
-
 /* A merge asks for half of the budget at most: one that wants more would wait for ever. */
 static size_t inputs_max(const struct cw_merge *m)
 {
@@ -230,20 +206,6 @@ static size_t inputs_max(const struct cw_merge *m)
     if (half > CW_PART_WRITER_MEMORY)
         n = (half - CW_PART_WRITER_MEMORY) / CW_PART_CURSOR_MEMORY;
     return (size_t)CW_MIN(CW_MAX(n, (uint64_t)FAN_IN_MIN), (uint64_t)FAN_IN_MAX);
-}
-
-/* How many of sources[0..n), which are of one row, make a merge: 0 when none is due. */
-static size_t due_in_row(const struct cw_merge *m, struct cw_source *const *sources, size_t n)
-{
-    uint64_t bytes = 0;
-    size_t take = 0;
-    while (take < n && take < FAN_IN_MAX) {
-        bytes += footer_of(sources[take])->file_bytes;
-        if (bytes > CW_MERGE_PART_BYTES_MAX)
-            break;
-        take++;
-    }
-    return take < CW_MERGE_FAN_IN ? 0 : CW_MIN(take, inputs_max(m));
 }
 
 /* The inputs are at fault: do not try them again in this life. (Of one with a bad block only itself: may_merge() knows.) */
@@ -262,17 +224,19 @@ static void run_end(struct cw_merge *m)
 }
 
 /* Begin the merge of these; without room for it none begins. */
-static int run_begin(struct cw_merge *m, struct cw_source *const *sources, size_t n,
+static int run_begin(struct cw_merge *m, const struct cw_merge_candidate *parts, size_t n,
                      struct cw_err *err)
 {
+    struct cw_source *sources[FAN_IN_MAX];
     uint64_t bytes = CW_PART_WRITER_MEMORY + n * CW_PART_CURSOR_MEMORY;
     if (cw_memory_take(m->budget, CW_MEMORY_MERGE, bytes, NULL) < 0)
         return 0;
     m->memory_bytes = bytes;
     m->input_bytes = 0;
     for (m->ninputs = 0; m->ninputs < n; m->ninputs++) {
-        m->inputs[m->ninputs] = footer_of(sources[m->ninputs])->info.id;
-        m->input_bytes += footer_of(sources[m->ninputs])->file_bytes;
+        sources[m->ninputs] = parts[m->ninputs].arg;
+        m->inputs[m->ninputs] = parts[m->ninputs].id;
+        m->input_bytes += parts[m->ninputs].bytes;
     }
     int rc = cw_merge_run_new(m->parts, sources, n, m->codec, &m->run, err);
     if (rc < 0)
@@ -280,43 +244,68 @@ static int run_begin(struct cw_merge *m, struct cw_source *const *sources, size_
     return rc;
 }
 
+/* Begin the first merge of the kind that finds room: m->run. 1: some are due, 0: none. */
+static int kind_find(struct cw_merge *m, struct cw_merge_candidate *parts, size_t n,
+                     enum cw_merge_kind kind, struct cw_err *err)
+{
+    int64_t now_ns = cw_clock_now_ns();
+    int due = 0;
+    cw_merge_sort(parts, n, kind);
+    for (size_t from = 0, take; m->run == NULL; from += take) {
+        take = cw_merge_due(parts, n, kind, inputs_max(m), now_ns, &from);
+        if (take == 0)
+            return due;
+        int rc = run_begin(m, &parts[from], take, err);
+        if (rc < 0)
+            return rc;
+        due = 1;
+    }
+    return due;
+}
+
+/* The source of each is what `all` holds. */
+static size_t candidates_list(struct cw_merge *m, const struct cw_snapshot *all,
+                              struct cw_merge_candidate *out)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < all->n; i++) {
+        struct cw_source *source = all->sources[i];
+        const struct cw_part_footer *f = footer_of(source);
+        if (may_merge(m, source))
+            out[n++] = (struct cw_merge_candidate){
+                .tenant = f->info.tenant,
+                .day = f->info.day,
+                .level = f->info.level,
+                .epoch = cw_deletes_epoch(m->deletes, &f->info),
+                .id = f->info.id,
+                .wal_first = f->info.wal_first,
+                .bytes = f->file_bytes,
+                .made_ns = cw_part_reader_written_ns(cw_part_source_reader(source)),
+                .arg = source};
+    }
+    return n;
+}
+
 /* Begin the merge that is due, if any: m->run. */
 static int run_find(struct cw_merge *m, struct cw_err *err)
 {
     struct cw_snapshot all = {0};
     uint64_t before = cw_deletes_version(m->deletes);
-    int rc = 0;
-    bool due = false;
     cw_parts_all(m->parts, &all);
-    size_t n = 0;
-    for (size_t i = 0; i < all.n; i++) {
-        struct cw_source *source = all.sources[i];
-        if (!may_merge(m, source)) {
-            cw_source_unref(&source);
-            continue;
-        }
-        all.sources[n++] = source;
-    }
-    all.n = n;
-    if (n > 0)
-        qsort_r(all.sources, n, sizeof(struct cw_source *), source_cmp, m->deletes);
-    for (size_t i = 0, row; rc == 0 && m->run == NULL && i < n; i += row) {
-        row = 1;
-        while (i + row < n && same_row(m, all.sources[i], all.sources[i + row]))
-            row++;
-        size_t take = due_in_row(m, &all.sources[i], row);
-        due |= take > 0;
-        if (take > 0)
-            rc = run_begin(m, &all.sources[i], take, err);
-    }
+    struct cw_merge_candidate *parts = cw_mem_array(all.n + 1, sizeof(*parts));
+    size_t n = candidates_list(m, &all, parts);
+    int rc = kind_find(m, parts, n, CW_MERGE_LEVEL, err);
+    if (rc == 0)
+        rc = kind_find(m, parts, n, CW_MERGE_REST, err);
+    free(parts);
     cw_snapshot_fini(&all);
-    if (!due)
+    if (rc == 0)
         retry_over(&m->merge_retry);
     if (m->run != NULL && (before % 2 == 1 || cw_deletes_version(m->deletes) != before)) {
         run_end(m);
         rc = cw_err_set(err, CW_E_CONFLICT, "a delete is carried out from now on");
     }
-    return rc;
+    return CW_MIN(rc, 0);
 }
 
 /* ---- slices ---- */

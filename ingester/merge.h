@@ -1,7 +1,8 @@
 /*
  * merge.h - join the small parts of a tenant and day into larger ones, in the background.
  *
- * Eight parts of one level make one of the next. A merge runs in slices of some milliseconds on the pool's low priority, so
+ * Eight parts of one level make one of the next, and what is left of a day is joined when it is over and quiet (merge_pick.h
+ * has the rules and what they cost). A merge runs in slices of some milliseconds on the pool's low priority, so
  * that it never holds a worker for long; blocks that are full already are copied without decoding them. The new part's footer
  * names the ids that it replaces, so a crash at any point leaves either the old ones or the new one (parts.h). A part in
  * which a bad block was found is never merged: what is left of it stays as it is.
@@ -22,11 +23,6 @@
 #include "common/base/memory_budget.h"
 #include "common/base/pool.h"
 #include "ingester/parts.h"
-
-/* Parts of one level that make a merge due. */
-#define CW_MERGE_FAN_IN 8
-/* Parts that would be larger than this together stay apart: a merge must end, and a part must be removable. */
-#define CW_MERGE_PART_BYTES_MAX (UINT64_C(2) << 30)
 
 struct cw_deletes;
 struct cw_purge;

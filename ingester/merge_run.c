@@ -138,9 +138,10 @@ static int writer_open(struct cw_merge_run *run, enum cw_codec codec, struct cw_
         nreplaced += 1 + run->inputs[i].footer->info.nreplaced;
     uint64_t *replaced = run->replaced = cw_mem_array(nreplaced, sizeof(*replaced));
     nreplaced = 0;
-    info.level = 0;
+    bool one_level = true;
     for (size_t i = 0; i < run->n; i++) {
         const struct cw_part_info *in = &run->inputs[i].footer->info;
+        one_level &= in->level == run->inputs[0].footer->info.level;
         info.level = CW_MAX(info.level, in->level);
         info.wal_first = CW_MIN(info.wal_first, in->wal_first);
         info.wal_last = CW_MAX(info.wal_last, in->wal_last);
@@ -149,7 +150,7 @@ static int writer_open(struct cw_merge_run *run, enum cw_codec codec, struct cw_
             replaced[nreplaced++] = in->replaced[j];
     }
     qsort(replaced, nreplaced, sizeof(*replaced), id_cmp);
-    info.level += info.level < UINT8_MAX;
+    info.level += one_level && info.level < UINT8_MAX; /* of several: as the highest */
     info.flush_parts = 0;
     info.flush_id = 0;
     info.replaced = replaced;

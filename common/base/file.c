@@ -14,6 +14,7 @@
 
 #include "common/base/arena.h"
 #include "common/base/assert.h"
+#include "common/base/clock.h"
 #include "common/base/file_lost.h"
 
 static int file_fail(struct cw_err *err, const char *what, const char *path)
@@ -288,6 +289,16 @@ void cw_file_names_free(struct cw_file_names *names)
     *names = (struct cw_file_names){NULL, 0};
 }
 
+/* A time that int64 cannot hold (a file system says anything) is 0. */
+static int64_t timespec_ns(const struct timespec *t)
+{
+    int64_t ns;
+    return __builtin_mul_overflow((int64_t)t->tv_sec, CW_NS_PER_S, &ns) ||
+                   __builtin_add_overflow(ns, (int64_t)t->tv_nsec, &ns)
+               ? 0
+               : ns;
+}
+
 int cw_file_map(const char *path, struct cw_file_map *out, struct cw_err *err)
 {
     int fd = cw_file_open(path, O_RDONLY | O_NONBLOCK, err); /* a pipe is not waited for */
@@ -305,7 +316,8 @@ int cw_file_map(const char *path, struct cw_file_map *out, struct cw_err *err)
         if (at == MAP_FAILED)
             rc = file_fail(err, "mmap", path);
         else
-            map = (struct cw_file_map){at, (size_t)st.st_size, st.st_dev, st.st_ino};
+            map = (struct cw_file_map){at, (size_t)st.st_size, st.st_dev, st.st_ino,
+                                       timespec_ns(&st.st_mtim)};
     }
     close(fd);
     if (map.ptr != NULL)

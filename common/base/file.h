@@ -55,7 +55,8 @@ void cw_file_names_free(struct cw_file_names *names);
 struct cw_file_map {
     const uint8_t *ptr;
     size_t len;
-    uint64_t dev, ino; /* which file it is */
+    uint64_t dev, ino;  /* which file it is */
+    int64_t written_ns; /* when its bytes were changed last, wall clock */
 };
 /* A pipe is not waited for; what is no regular file is CW_E_CORRUPT. */
 int cw_file_map(const char *path, struct cw_file_map *out, struct cw_err *err) CW_MUST_USE;

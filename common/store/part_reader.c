@@ -321,6 +321,11 @@ const char *cw_part_reader_path(const struct cw_part_reader *r)
     return r->path;
 }
 
+int64_t cw_part_reader_written_ns(const struct cw_part_reader *r)
+{
+    return r->map.written_ns;
+}
+
 const struct cw_part_footer *cw_part_reader_footer(const struct cw_part_reader *r)
 {
     return &r->footer;

@@ -61,6 +61,8 @@ bool cw_part_reader_lost(const struct cw_part_reader *reader);
 bool cw_part_reader_look_lost(struct cw_part_reader *reader);
 /* NULL for bytes without a name. */
 const char *cw_part_reader_path(const struct cw_part_reader *reader);
+/* When the file was made, by its own time (a copy is as old as the copying may make it); 0 for bytes. */
+int64_t cw_part_reader_written_ns(const struct cw_part_reader *reader);
 const struct cw_part_footer *cw_part_reader_footer(const struct cw_part_reader *reader);
 /* Block i < nblocks; its place lies in the file and its streams in the table (checked at open). */
 struct cw_part_block cw_part_reader_block(const struct cw_part_reader *reader, uint32_t i);

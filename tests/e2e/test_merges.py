@@ -2,6 +2,7 @@
 import os
 import random
 import threading
+import time
 
 from programs import NS
 from store_files import Part, parts
@@ -70,3 +71,25 @@ def test_a_merge_needs_no_more_than_its_inputs_once_more_and_each_level_is_writt
     assert merged >= FLUSHES // 8 and max(Part(p).level for p in parts(ingester.data)) >= 2
     assert sum(watch.seen.values()) <= 3.05 * sum(flushed.values())
     assert len(ingester.export_lines('{app=~"a."}')) == FLUSHES * LINES
+
+
+def test_days_that_are_over_and_quiet_end_in_one_part_each(ingester):
+    """Fifteen flushes leave seven parts and one of the next level, and each is a file, a mapping and work for every query."""
+    days, flushes = 3, 15
+    for n in range(flushes):
+        ingester.push([({"app": "a"}, [(T + (day * 86400 + n) * NS + i, "day %d flush %d line %d" % (day, n, i))
+                                       for day in range(days) for i in range(20)])])
+        assert ingester.ask("POST", "/flush")[0] == 204
+    before = ingester.export_lines('{app="a"}')
+    assert len(before) == flushes * days * 20
+    assert len(parts(ingester.data)) == days * 8
+    ingester.stop()
+    for path in parts(ingester.data):
+        os.utime(path, (time.time() - 2 * 3600,) * 2)
+    ingester.start()
+    assert ingester.ask("POST", "/flush")[0] == 204
+    assert [Part(p).level for p in parts(ingester.data)] == [1] * days
+    assert [Part(p).rows for p in parts(ingester.data)] == [flushes * 20] * days
+    assert ingester.export_lines('{app="a"}') == before
+    kept = parts(ingester.data)
+    assert ingester.ask("POST", "/flush")[0] == 204 and parts(ingester.data) == kept

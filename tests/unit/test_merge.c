@@ -2,14 +2,17 @@
 #include <criterion/criterion.h>
 
 #include <sched.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/store/part_source.h"
 #include "ingester/merge.h"
+#include "ingester/merge_pick.h"
 #include "ingester/purge.h"
 #include "ingester/retention.h"
 #include "tests/support/grabbed_log.h"
@@ -26,6 +29,7 @@ static struct cw_retention_shares *shares;
 static struct cw_purge *purge;
 static struct cw_pool *pool;
 static struct cw_merge *merge;
+static int64_t made_ns;                  /* of the next parts' files; 0: now */
 static struct cw_ingester_limits limits; /* of all tenants */
 static const int64_t day_ns = 86400 * CW_NS_PER_S;
 static const int64_t start_ns = DAY * INT64_C(86400) * CW_NS_PER_S;
@@ -87,6 +91,10 @@ static void part_add(uint64_t seed, int32_t day)
     part_model_fill(&model, seed, 10, 200, day * day_ns);
     part_model_write(&model, cw_buf_z(&path), &info);
     part_model_fini(&model);
+    if (made_ns != 0) {
+        struct timespec time = {.tv_sec = made_ns / CW_NS_PER_S};
+        cr_assert_eq(utimensat(AT_FDCWD, path.ptr, (struct timespec[]){time, time}, 0), 0);
+    }
     cr_assert_eq(cw_parts_change_add(change, cw_buf_z(&path), &err), 0, "%s", err.text);
     cr_assert_eq(cw_parts_commit(parts, change, &err), 0, "%s", err.text);
     cw_parts_lock(parts);
@@ -209,4 +217,38 @@ Test(merge, a_part_with_pages_that_cannot_be_read_is_not_merged)
 Test(merge, a_part_that_is_cut_within_its_last_page_is_not_merged)
 {
     check_not_merged_with_the_cut(1);
+}
+
+static struct cw_merge_counts merged(void)
+{
+    struct cw_merge_counts counts;
+    cw_merge_wait(merge);
+    cw_merge_count(merge, &counts);
+    return counts;
+}
+
+Test(merge, what_is_left_of_a_day_is_joined_when_it_is_over_and_quiet_and_then_it_rests)
+{
+    int32_t tomorrow = (int32_t)(cw_clock_now_ns() / day_ns) + 1;
+    uint64_t seed = 40;
+    for (uint64_t i = 0; i < CW_MERGE_FAN_IN - 1; i++) {
+        for (int32_t day = DAY; day < DAY + 3; day++) {
+            made_ns = cw_clock_now_ns() - 2 * CW_MERGE_QUIET_NS;
+            part_add(seed++, day);
+        }
+        part_add(seed++, tomorrow);
+        made_ns = 0;
+        part_add(seed++, DAY + 3);
+    }
+    uint64_t left = 3 + 2 * (CW_MERGE_FAN_IN - 1);
+    cr_assert_eq(merged().merges, 3, "one a day, but for tomorrow and the day that is not quiet");
+    cr_assert_eq(nparts(), left);
+    cr_assert_eq(merged().merges, 3, "none is written anew");
+    made_ns = cw_clock_now_ns() - 2 * CW_MERGE_QUIET_NS;
+    part_add(seed++, DAY);
+    cr_assert_eq(merged().merges, 3, "those that were made just now are not quiet");
+    cr_assert_eq(nparts(), left + 1);
+    struct cw_parts_counts counts;
+    cw_parts_count(parts, &counts);
+    cr_assert_eq(counts.entries, 200 * (5 * (CW_MERGE_FAN_IN - 1) + 1));
 }

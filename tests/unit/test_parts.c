@@ -18,6 +18,7 @@
 #include "common/store/part_writer.h"
 #include "ingester/flush.h"
 #include "ingester/merge.h"
+#include "ingester/merge_pick.h"
 #include "ingester/parts.h"
 #include "ingester/purge.h"
 #include "ingester/retention.h"

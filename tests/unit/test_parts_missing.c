@@ -7,6 +7,7 @@
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "ingester/merge.h"
+#include "ingester/merge_pick.h"
 #include "tests/support/parts_rig.h"
 
 enum { DAY = 20000, ROWS = 100 };

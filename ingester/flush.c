@@ -6,8 +6,14 @@
 #include "common/base/arena.h"
 #include "common/base/assert.h"
 #include "common/base/clock.h"
+#include "common/base/file.h"
+#include "common/base/log.h"
+#include "common/base/many_waits.h"
 #include "common/store/format.h"
 #include "common/store/part_writer.h"
+
+/* Files of a flush that wait for their fsync together: each holds a descriptor. */
+enum { FILES_AT_ONCE = 64 };
 
 static const int64_t day_ns = 86400 * CW_NS_PER_S;
 
@@ -42,6 +48,8 @@ struct flush {
     struct cw_parts_change *change;
     struct job *jobs;
     size_t njobs, cap;
+    struct cw_part_file files[FILES_AT_ONCE]; /* written, not in the change yet */
+    size_t nfiles;
 };
 
 static int32_t day_of(int64_t ns)
@@ -249,6 +257,7 @@ static int stream_write(const struct flush *f, const struct job *job,
     return rc < 0 ? rc : each_batch(f, job, stream, batch_write, writer, err);
 }
 
+/* Its file waits for an fsync then. */
 static int job_write(struct flush *f, struct job *job, struct cw_err *err)
 {
     struct cw_part_info info = {
@@ -267,11 +276,49 @@ static int job_write(struct flush *f, struct job *job, struct cw_err *err)
     for (size_t i = 0; rc == 0 && i < job->tenant->nstreams; i++)
         rc = stream_write(f, job, &job->tenant->streams[i], writer, err);
     if (rc == 0)
-        rc = cw_part_writer_finish(writer, NULL, err);
+        rc = cw_part_writer_end(writer, &f->files[f->nfiles], err);
+    f->nfiles += rc == 0;
     cw_part_writer_free(&writer);
-    if (rc == 0)
-        rc = cw_parts_change_add(f->change, job->path.ptr, err);
     return rc;
+}
+
+static int file_settle(void *arg, size_t i, struct cw_err *err)
+{
+    struct flush *f = arg;
+    return cw_part_file_settle(&f->files[i], err);
+}
+
+/* What was written goes into the change; after a failure, which `rc` may be already, it is removed. */
+static int files_settle(struct flush *f, int rc, struct cw_err *err)
+{
+    if (rc == 0)
+        rc = cw_many_waits(f->nfiles, file_settle, f, err);
+    for (size_t i = 0; i < f->nfiles; i++) {
+        struct cw_part_file *file = &f->files[i];
+        bool settled = file->fd < 0;
+        if (rc == 0)
+            rc = cw_parts_change_add(f->change, file->path, err);
+        if (rc < 0 && settled && cw_file_unlink(file->path, NULL) < 0)
+            cw_log_warn("part %s stays until the next start", file->path);
+        cw_part_file_fini(file);
+    }
+    f->nfiles = 0;
+    return rc;
+}
+
+static int jobs_write(struct flush *f, struct cw_err *err)
+{
+    int rc = 0;
+    /* All ids first: each footer says how many parts the flush writes, and which is its first. */
+    for (size_t i = 0; rc == 0 && i < f->njobs; i++)
+        rc = cw_parts_place(f->parts, f->jobs[i].tenant->tenant, f->jobs[i].day, &f->jobs[i].id,
+                            &f->jobs[i].path, err);
+    for (size_t i = 0; rc == 0 && i < f->njobs; i++) {
+        rc = job_write(f, &f->jobs[i], err);
+        if (rc < 0 || f->nfiles == FILES_AT_ONCE || i + 1 == f->njobs)
+            rc = files_settle(f, rc, err);
+    }
+    return rc == 0 && f->njobs > 0 ? cw_parts_change_sync(f->change, err) : rc;
 }
 
 int cw_flush_write(struct cw_parts *parts, const struct cw_flush_input *input,
@@ -282,12 +329,8 @@ int cw_flush_write(struct cw_parts *parts, const struct cw_flush_input *input,
     cw_parts_change_wal_flushed(f.change, input->wal_last);
     for (size_t i = 0; rc == 0 && i < input->ntenants; i++)
         rc = jobs_of_tenant(&f, &input->tenants[i], err);
-    /* All ids first: each footer says how many parts the flush writes, and which is its first. */
-    for (size_t i = 0; rc == 0 && i < f.njobs; i++)
-        rc = cw_parts_new_path(parts, f.jobs[i].tenant->tenant, f.jobs[i].day, &f.jobs[i].id,
-                               &f.jobs[i].path, err);
-    for (size_t i = 0; rc == 0 && i < f.njobs; i++)
-        rc = job_write(&f, &f.jobs[i], err);
+    if (rc == 0)
+        rc = jobs_write(&f, err);
     for (size_t i = 0; i < f.njobs; i++) {
         free(f.jobs[i].ranges);
         cw_buf_fini(&f.jobs[i].path);

@@ -13,6 +13,7 @@
 #include "common/base/file.h"
 #include "common/base/id_map.h"
 #include "common/base/log.h"
+#include "common/base/many_waits.h"
 #include "common/store/catalog.h"
 #include "common/store/part_source.h"
 #include "common/store/quarantine.h"
@@ -498,15 +499,15 @@ void cw_parts_close(struct cw_parts **parts)
     free(p);
 }
 
-/* ---- snapshots ---- */
+/* ---- folders ---- */
 
-/* parts/, parts/<tenant>/ and parts/<tenant>/<day>/ below `dir`. */
-static int part_folders(const char *dir, const struct cw_catalog_part *part, struct cw_err *err)
+/* parts/, parts/<tenant>/ and parts/<tenant>/<day>/ below `dir`; without an fsync. */
+static int folders_make(const char *dir, struct cw_str tenant, int32_t day, struct cw_err *err)
 {
     struct cw_buf path;
     int rc = 0;
     cw_buf_init(&path, SIZE_MAX);
-    cw_catalog_part_dir(dir, part->tenant, part->day, &path);
+    cw_catalog_part_dir(dir, tenant, day, &path);
     cw_buf_addc(&path, '/');
     for (size_t i = strlen(dir) + 1; i < path.len && rc == 0; i++) {
         if (path.ptr[i] != '/')
@@ -519,6 +520,8 @@ static int part_folders(const char *dir, const struct cw_catalog_part *part, str
     return rc;
 }
 
+/* ---- snapshots ---- */
+
 static int part_link(const struct cw_parts *p, const char *dir, const struct cw_catalog_part *part,
                      struct cw_err *err)
 {
@@ -527,7 +530,7 @@ static int part_link(const struct cw_parts *p, const char *dir, const struct cw_
     cw_buf_init(&to, SIZE_MAX);
     cw_catalog_part_path(p->data_dir, part->tenant, part->day, part->id, &from);
     cw_catalog_part_path(dir, part->tenant, part->day, part->id, &to);
-    int rc = part_folders(dir, part, err);
+    int rc = folders_make(dir, part->tenant, part->day, err);
     if (rc == 0)
         rc = cw_file_link(cw_buf_z(&from), cw_buf_z(&to), err);
     cw_buf_fini(&from);
@@ -587,19 +590,20 @@ void cw_parts_ids_after(struct cw_parts *p, uint64_t id)
         continue;
 }
 
+int cw_parts_place(struct cw_parts *p, struct cw_str tenant, int32_t day, uint64_t *id_out,
+                   struct cw_buf *path_out, struct cw_err *err)
+{
+    *id_out = cw_parts_draw_id(p);
+    cw_catalog_part_path(p->data_dir, tenant, day, *id_out, path_out);
+    cw_buf_z(path_out);
+    return folders_make(p->data_dir, tenant, day, err);
+}
+
 int cw_parts_new_path(struct cw_parts *p, struct cw_str tenant, int32_t day, uint64_t *id_out,
                       struct cw_buf *path_out, struct cw_err *err)
 {
-    *id_out = cw_parts_draw_id(p);
-    size_t start = path_out->len;
-    cw_catalog_part_dir(p->data_dir, tenant, day, path_out);
-    int rc = cw_file_mkdirs(cw_buf_z(path_out) + start, err);
-    if (rc == 0)
-        rc = folders_sync(p, tenant, err);
-    path_out->len = start;
-    cw_catalog_part_path(p->data_dir, tenant, day, *id_out, path_out);
-    cw_buf_z(path_out);
-    return rc;
+    int rc = cw_parts_place(p, tenant, day, id_out, path_out, err);
+    return rc < 0 ? rc : folders_sync(p, tenant, err);
 }
 
 static void list_add(struct cw_source ***list, size_t *n, struct cw_source *source)
@@ -614,6 +618,38 @@ int cw_parts_change_add(struct cw_parts_change *c, const char *path, struct cw_e
     int rc = source_open(c->parts, path, &source, err);
     if (rc == 0)
         list_add(&c->added, &c->nadded, source);
+    return rc;
+}
+
+/* Parts of one tenant lie side by side in it; a folder that is named twice costs next to nothing. */
+int cw_parts_change_sync(struct cw_parts_change *c, struct cw_err *err)
+{
+    char **dirs = cw_mem_array(2 * c->nadded + 2, sizeof(*dirs));
+    struct cw_str tenant = {0};
+    struct cw_buf dir;
+    size_t n = 0;
+    cw_buf_init(&dir, SIZE_MAX);
+    cw_buf_addf(&dir, "%s/parts", c->parts->data_dir);
+    dirs[n++] = cw_str_dupz(cw_str_of(c->parts->data_dir));
+    dirs[n++] = cw_str_dupz(cw_buf_str(&dir));
+    for (size_t i = 0; i < c->nadded; i++) {
+        const struct cw_part_info *info = &cw_part_reader_footer(reader_of(c->added[i]))->info;
+        cw_buf_clear(&dir);
+        cw_catalog_part_dir(c->parts->data_dir, info->tenant, info->day, &dir);
+        dirs[n++] = cw_str_dupz(cw_buf_str(&dir));
+        if (i > 0 && cw_str_eq(tenant, info->tenant))
+            continue;
+        tenant = info->tenant;
+        cw_buf_clear(&dir);
+        cw_buf_addf(&dir, "%s/parts/", c->parts->data_dir);
+        cw_catalog_escape_tenant(tenant, &dir);
+        dirs[n++] = cw_str_dupz(cw_buf_str(&dir));
+    }
+    int rc = cw_many_sync_dirs(dirs, n, err);
+    while (n > 0)
+        free(dirs[--n]);
+    free(dirs);
+    cw_buf_fini(&dir);
     return rc;
 }
 

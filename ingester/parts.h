@@ -96,9 +96,14 @@ void cw_parts_ids_after(struct cw_parts *parts, uint64_t id);
 /* A fresh id and its final path ("<data>/parts/<tenant, escaped>/<day>/<id>.part"); the folder is made. */
 int cw_parts_new_path(struct cw_parts *parts, struct cw_str tenant, int32_t day, uint64_t *id_out,
                       struct cw_buf *path_out, struct cw_err *err) CW_MUST_USE;
+/* The same for many parts: no folder is durable before cw_parts_change_sync(). */
+int cw_parts_place(struct cw_parts *parts, struct cw_str tenant, int32_t day, uint64_t *id_out,
+                   struct cw_buf *path_out, struct cw_err *err) CW_MUST_USE;
 /* Open the finished file at `path` and add it to the change. */
 int cw_parts_change_add(struct cw_parts_change *change, const char *path,
                         struct cw_err *err) CW_MUST_USE;
+/* An fsync of the folders that hold what was added, and of those above. */
+int cw_parts_change_sync(struct cw_parts_change *change, struct cw_err *err) CW_MUST_USE;
 /* This part leaves with the change; the change holds a reference of its own. */
 void cw_parts_change_remove(struct cw_parts_change *change, struct cw_source *part);
 /* The change makes the WAL void up to `wal_last` (flush). */

@@ -167,14 +167,19 @@ int cw_file_replace_by(const char *path, const char *spare, struct cw_str bytes,
     return rc < 0 ? rc : cw_file_rename(spare, path, err);
 }
 
+int cw_file_move(const char *from, const char *to, struct cw_err *err)
+{
+    if (rename(from, to) == 0)
+        return 0;
+    int errnum = errno;
+    return cw_err_errno(err, errnum == ENOENT ? CW_E_NOT_FOUND : CW_E_IO, errnum, "rename %s to %s",
+                        from, to);
+}
+
 int cw_file_rename(const char *from, const char *to, struct cw_err *err)
 {
-    if (rename(from, to) < 0) {
-        int errnum = errno;
-        return cw_err_errno(err, errnum == ENOENT ? CW_E_NOT_FOUND : CW_E_IO, errnum,
-                            "rename %s to %s", from, to);
-    }
-    return sync_parent(to, err);
+    int rc = cw_file_move(from, to, err);
+    return rc < 0 ? rc : sync_parent(to, err);
 }
 
 int cw_file_link(const char *from, const char *to, struct cw_err *err)

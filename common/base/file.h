@@ -31,7 +31,9 @@ int cw_file_replace(const char *path, struct cw_str bytes, struct cw_err *err) C
  * again, and what is left of it is freed), and that is renamed. After a failure `spare` is of no use. */
 int cw_file_replace_by(const char *path, const char *spare, struct cw_str bytes,
                        struct cw_err *err) CW_MUST_USE;
-/* Rename, then fsync of the folder of `to`. */
+/* Another name, which is durable after an fsync of the folder of `to`. */
+int cw_file_move(const char *from, const char *to, struct cw_err *err) CW_MUST_USE;
+/* The same with that fsync. */
 int cw_file_rename(const char *from, const char *to, struct cw_err *err) CW_MUST_USE;
 /* A second name for the same file. The name is durable after an fsync of its folder. */
 int cw_file_link(const char *from, const char *to, struct cw_err *err) CW_MUST_USE;

@@ -1,11 +1,14 @@
 #include "common/base/file_tree.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/base/arena.h"
 #include "common/base/buf.h"
 #include "common/base/file.h"
+#include "common/base/many_waits.h"
 
 struct walk {
     /* What is done with each file, and with each folder after all in it; may be NULL. */
@@ -48,15 +51,33 @@ static int walk_tree(const struct walk *walk, const char *dir, struct cw_err *er
     return rc;
 }
 
-static int sync_folder(const char *path, void *arg, struct cw_err *err)
+struct folders {
+    char **paths;
+    size_t n, cap;
+};
+
+static int add_folder(const char *path, void *arg, struct cw_err *err)
 {
-    (void)arg;
-    return cw_file_sync_dir(path, err);
+    struct folders *folders = arg;
+    (void)err;
+    if (folders->n == folders->cap) {
+        folders->cap = folders->cap ? 2 * folders->cap : 16;
+        folders->paths = cw_mem_resize(folders->paths, folders->cap * sizeof(*folders->paths));
+    }
+    folders->paths[folders->n++] = cw_str_dupz(cw_str_of(path));
+    return 0;
 }
 
 int cw_file_tree_sync(const char *dir, struct cw_err *err)
 {
-    return walk_tree(&(struct walk){.folder = sync_folder}, dir, err);
+    struct folders folders = {0};
+    int rc = walk_tree(&(struct walk){.folder = add_folder, .arg = &folders}, dir, err);
+    if (rc == 0)
+        rc = cw_many_sync_dirs(folders.paths, folders.n, err);
+    for (size_t i = 0; i < folders.n; i++)
+        free(folders.paths[i]);
+    free(folders.paths);
+    return rc;
 }
 
 static int remove_file(const char *path, const struct stat *st, void *arg, struct cw_err *err)

@@ -8,7 +8,7 @@
 #include <stdint.h>
 #include "common/base/err.h"
 
-/* Every folder, and so every name in it, is durable. Files are not synced. */
+/* Every folder, and so every name in it, is durable. Files are not synced. Eight at a time. */
 int cw_file_tree_sync(const char *dir, struct cw_err *err) CW_MUST_USE;
 /* A folder that is not there is fine. On failure some of it may be gone. */
 int cw_file_tree_remove(const char *dir, struct cw_err *err) CW_MUST_USE;

@@ -473,12 +473,16 @@ static int tail_write(struct cw_part_writer *w, struct cw_err *err)
     return write_bytes(w, cw_str_make(footer, sizeof(footer)), err);
 }
 
-int cw_part_writer_finish(struct cw_part_writer *w, uint64_t *size_out, struct cw_err *err)
+static int end_write(struct cw_part_writer *w, struct cw_err *err)
 {
     int rc = block_end(w, err);
     CW_ASSERT(rc < 0 || w->rows > 0);
-    if (rc == 0)
-        rc = tail_write(w, err);
+    return rc < 0 ? rc : tail_write(w, err);
+}
+
+int cw_part_writer_finish(struct cw_part_writer *w, uint64_t *size_out, struct cw_err *err)
+{
+    int rc = end_write(w, err);
     if (rc == 0)
         rc = cw_file_sync(w->fd, w->tmp_path, err);
     if (rc == 0)
@@ -489,4 +493,43 @@ int cw_part_writer_finish(struct cw_part_writer *w, uint64_t *size_out, struct c
     if (size_out != NULL)
         *size_out = w->off;
     return 0;
+}
+
+/* ---- in steps ---- */
+
+int cw_part_writer_end(struct cw_part_writer *w, struct cw_part_file *out, struct cw_err *err)
+{
+    int rc = end_write(w, err);
+    if (rc < 0)
+        return rc;
+    *out = (struct cw_part_file){
+        .path = cw_str_dupz(cw_str_of(w->path)), .tmp_path = w->tmp_path, .fd = w->fd};
+    w->tmp_path = NULL;
+    w->fd = -1;
+    w->finished = true;
+    return 0;
+}
+
+int cw_part_file_settle(struct cw_part_file *file, struct cw_err *err)
+{
+    int rc = cw_file_sync(file->fd, file->tmp_path, err);
+    if (rc == 0)
+        rc = cw_file_move(file->tmp_path, file->path, err);
+    if (rc < 0)
+        return rc;
+    close(file->fd);
+    file->fd = -1;
+    return 0;
+}
+
+void cw_part_file_fini(struct cw_part_file *file)
+{
+    if (file->fd >= 0) {
+        close(file->fd);
+        if (cw_file_unlink(file->tmp_path, NULL) < 0)
+            cw_log_warn("part %s: what was written of it stays until the next start", file->path);
+    }
+    free(file->path);
+    free(file->tmp_path);
+    *file = (struct cw_part_file){.fd = -1};
 }

@@ -67,4 +67,18 @@ int cw_part_writer_copy_damaged_block(struct cw_part_writer *writer,
 int cw_part_writer_finish(struct cw_part_writer *writer, uint64_t *size_out,
                           struct cw_err *err) CW_MUST_USE;
 
+/* The same in steps, for whoever writes many parts: what waits for the disk can be done for several at once. A file that is written
+ * whole, under its temporary name. */
+struct cw_part_file {
+    char *path, *tmp_path;
+    int fd; /* -1: it is settled */
+};
+/* Regions and footer; *out is the caller's, the writer is only to be freed. */
+int cw_part_writer_end(struct cw_part_writer *writer, struct cw_part_file *out,
+                       struct cw_err *err) CW_MUST_USE;
+/* fsync and rename: it stays. An fsync of the folder is to follow. */
+int cw_part_file_settle(struct cw_part_file *file, struct cw_err *err) CW_MUST_USE;
+/* One that was not settled is removed. */
+void cw_part_file_fini(struct cw_part_file *file);
+
 #endif

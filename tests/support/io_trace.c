@@ -143,6 +143,16 @@ bool io_trace_synced(const char *sync_end, const char *rename_end)
     return found;
 }
 
+unsigned io_trace_nsynced(const char *end)
+{
+    unsigned n = 0;
+    pthread_mutex_lock(&lock);
+    for (unsigned i = 0; i < nevents; i++)
+        n += !events[i].is_rename && ends(events[i].path, end);
+    pthread_mutex_unlock(&lock);
+    return n;
+}
+
 void io_trace_on_close(const char *end, void (*fn)(void *arg), void *arg)
 {
     close_fn = fn;

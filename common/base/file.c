@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -304,7 +305,86 @@ static int64_t timespec_ns(const struct timespec *t)
                : ns;
 }
 
-int cw_file_map(const char *path, struct cw_file_map *out, struct cw_err *err)
+/* Of this process. */
+static atomic_size_t maps_live, copies_bytes;
+
+/* The kernel's bound, read anew each time that one opens a file beyond MAPS_UNASKED: it may be raised meanwhile. */
+enum { MAPS_DEFAULT = 65530, MAPS_UNASKED = 32768 };
+static size_t maps_allowed(void)
+{
+    struct cw_buf text;
+    cw_buf_init(&text, 64);
+    size_t n = 0;
+    if (cw_file_read("/proc/sys/vm/max_map_count", 32, &text, NULL) == 0)
+        n = strtoul(cw_buf_z(&text), NULL, 10);
+    cw_buf_fini(&text);
+    return n > 0 ? n : MAPS_DEFAULT;
+}
+
+static bool maps_are_scarce(void)
+{
+    size_t live = atomic_load(&maps_live);
+    return live >= MAPS_UNASKED && live >= maps_allowed() / 4 * 3;
+}
+
+static int map_fail(const char *path, int errnum, struct cw_err *err)
+{
+    if (errnum != ENOMEM)
+        return cw_err_errno(err, CW_E_IO, errnum, "mmap %s", path);
+    size_t allowed = maps_allowed();
+    return cw_err_errno(err, CW_E_IO, errnum,
+                        "mmap %s: %zu files are mapped, and vm.max_map_count allows a process %zu "
+                        "mappings: if these are all, raise it (sysctl -w vm.max_map_count=%zu)",
+                        path, atomic_load(&maps_live), allowed, 4 * allowed);
+}
+
+static bool copy_fits(size_t size)
+{
+    if (size > CW_FILE_COPY_MAX)
+        return false;
+    bool fits = atomic_fetch_add(&copies_bytes, size) + size <= CW_FILE_COPIES_MAX;
+    if (!fits)
+        atomic_fetch_sub(&copies_bytes, size);
+    return fits;
+}
+
+/* The caller has counted it. */
+static int copy_make(int fd, const char *path, struct cw_file_map *map, struct cw_err *err)
+{
+    uint8_t *bytes = cw_mem_resize(NULL, map->len);
+    int rc = cw_file_pread_all(fd, bytes, map->len, 0, path, err);
+    if (rc < 0) {
+        atomic_fetch_sub(&copies_bytes, map->len);
+        free(bytes);
+        return rc;
+    }
+    map->ptr = bytes;
+    map->is_copy = true;
+    return 0;
+}
+
+enum scarce { SCARCE_FAILS, SCARCE_COPIES };
+
+static int map_make(int fd, const char *path, enum scarce scarce, struct cw_file_map *map,
+                    struct cw_err *err)
+{
+    if (scarce == SCARCE_COPIES && maps_are_scarce() && copy_fits(map->len))
+        return copy_make(fd, path, map, err);
+    void *at = mmap(NULL, map->len, PROT_READ, MAP_SHARED, fd, 0);
+    if (at != MAP_FAILED) {
+        atomic_fetch_add(&maps_live, 1);
+        map->ptr = at;
+        cw_file_lost_watch(map->ptr, map->len);
+        return 0;
+    }
+    int errnum = errno;
+    if (errnum == ENOMEM && scarce == SCARCE_COPIES && copy_fits(map->len))
+        return copy_make(fd, path, map, err);
+    return map_fail(path, errnum, err);
+}
+
+static int file_map(const char *path, enum scarce scarce, struct cw_file_map *out,
+                    struct cw_err *err)
 {
     int fd = cw_file_open(path, O_RDONLY | O_NONBLOCK, err); /* a pipe is not waited for */
     if (fd < 0)
@@ -317,45 +397,56 @@ int cw_file_map(const char *path, struct cw_file_map *out, struct cw_err *err)
     } else if (!S_ISREG(st.st_mode)) {
         rc = cw_err_set(err, CW_E_CORRUPT, "map %s: not a regular file", path);
     } else if (st.st_size > 0) {
-        void *at = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED, fd, 0);
-        if (at == MAP_FAILED)
-            rc = file_fail(err, "mmap", path);
-        else
-            map = (struct cw_file_map){at, (size_t)st.st_size, st.st_dev, st.st_ino,
-                                       timespec_ns(&st.st_mtim)};
+        map = (struct cw_file_map){.len = (size_t)st.st_size,
+                                   .dev = st.st_dev,
+                                   .ino = st.st_ino,
+                                   .written_ns = timespec_ns(&st.st_mtim)};
+        rc = map_make(fd, path, scarce, &map, err);
     }
     close(fd);
-    if (map.ptr != NULL)
-        cw_file_lost_watch(map.ptr, map.len);
     if (rc == 0)
         *out = map;
     return rc;
 }
 
+int cw_file_map(const char *path, struct cw_file_map *out, struct cw_err *err)
+{
+    return file_map(path, SCARCE_FAILS, out, err);
+}
+
+int cw_file_map_or_copy(const char *path, struct cw_file_map *out, struct cw_err *err)
+{
+    return file_map(path, SCARCE_COPIES, out, err);
+}
+
 void cw_file_unmap(struct cw_file_map *map)
 {
-    if (map->ptr != NULL) {
+    if (map->is_copy) {
+        atomic_fetch_sub(&copies_bytes, map->len);
+        free((void *)map->ptr);
+    } else if (map->ptr != NULL) {
         cw_file_lost_forget(map->ptr);
         munmap((void *)map->ptr, map->len);
+        atomic_fetch_sub(&maps_live, 1);
     }
     *map = (struct cw_file_map){.ptr = NULL};
 }
 
 bool cw_file_map_lost(const struct cw_file_map *map)
 {
-    return map->ptr != NULL && cw_file_lost_any(map->ptr);
+    return map->ptr != NULL && !map->is_copy && cw_file_lost_any(map->ptr);
 }
 
 bool cw_file_map_is_cut(const struct cw_file_map *map, const char *path)
 {
     struct stat st;
-    return map->ptr != NULL && stat(path, &st) == 0 && st.st_dev == map->dev &&
+    return map->ptr != NULL && !map->is_copy && stat(path, &st) == 0 && st.st_dev == map->dev &&
            st.st_ino == map->ino && (uint64_t)st.st_size < map->len;
 }
 
 void cw_file_map_random(const struct cw_file_map *map)
 {
-    if (map->ptr != NULL)
+    if (map->ptr != NULL && !map->is_copy)
         madvise((void *)map->ptr, map->len, MADV_RANDOM);
 }
 
@@ -370,7 +461,7 @@ void cw_file_will_read(struct cw_str bytes)
 
 void cw_file_map_rest(const struct cw_file_map *map)
 {
-    if (map->ptr != NULL)
+    if (map->ptr != NULL && !map->is_copy)
         madvise((void *)map->ptr, map->len, MADV_DONTNEED);
 }
 

@@ -59,9 +59,19 @@ struct cw_file_map {
     size_t len;
     uint64_t dev, ino;  /* which file it is */
     int64_t written_ns; /* when its bytes were changed last, wall clock */
+    bool is_copy; /* cw_file_map_or_copy() read it: no page of it can be lost, or leave memory */
 };
-/* A pipe is not waited for; what is no regular file is CW_E_CORRUPT. */
+/* A pipe is not waited for; what is no regular file is CW_E_CORRUPT. Where the kernel gives no more mappings, the sentence says how many
+ * there are, and names the setting. */
 int cw_file_map(const char *path, struct cw_file_map *out, struct cw_err *err) CW_MUST_USE;
+/* For whoever opens any number of files: a process has at most vm.max_map_count mappings (65,530 by default), and ends when threads and
+ * memory find none. Beyond three quarters of these, or when there are none left, files of at most CW_FILE_COPY_MAX are read into memory
+ * instead, CW_FILE_COPIES_MAX in all. */
+int cw_file_map_or_copy(const char *path, struct cw_file_map *out, struct cw_err *err) CW_MUST_USE;
+/* Larger ones are worth a mapping; and malloc() takes no mapping for less than 128 KiB. */
+#define CW_FILE_COPY_MAX (64u << 10)
+/* A hundred thousand parts of a few lines; more than that is not what a machine's memory is for. */
+#define CW_FILE_COPIES_MAX (256u << 20)
 void cw_file_unmap(struct cw_file_map *map);
 /* Did a page of it become zeros so? From then on it says yes. */
 bool cw_file_map_lost(const struct cw_file_map *map);

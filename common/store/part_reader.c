@@ -251,7 +251,7 @@ static int reader_finish(struct cw_part_reader *r, struct cw_part_reader **out, 
 int cw_part_reader_open(const char *path, struct cw_part_reader **out, struct cw_err *err)
 {
     struct cw_part_reader *r = reader_new(path);
-    int rc = cw_file_map(path, &r->map, err);
+    int rc = cw_file_map_or_copy(path, &r->map, err);
     if (rc < 0) {
         cw_part_reader_close(&r);
         return rc;
@@ -288,7 +288,7 @@ bool cw_part_reader_look_lost(struct cw_part_reader *r)
 
 void cw_part_reader_rest_block(const struct cw_part_reader *r, uint32_t i)
 {
-    if (r->map.ptr != NULL)
+    if (r->map.ptr != NULL && !r->map.is_copy)
         cw_file_rest(cw_part_reader_block_bytes(r, i));
 }
 

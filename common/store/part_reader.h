@@ -40,7 +40,7 @@ static inline bool cw_part_block_is_full(const struct cw_part_block *b)
     return b->raw_bytes >= CW_BLOCK_RAW_TARGET / 4 * 3 || b->rows >= CW_BLOCK_ROWS_MAX / 4 * 3;
 }
 
-/* Maps the file; checks header, footer, block table, origin, and the directories of streams and postings. Filters, groups of
+/* Maps the file (cw_file_map_or_copy); checks header, footer, block table, origin, and the directories of streams and postings. Filters, groups of
  * streams and chunks of postings are checked when they are read. */
 int cw_part_reader_open(const char *path, struct cw_part_reader **out,
                         struct cw_err *err) CW_MUST_USE;

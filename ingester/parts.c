@@ -364,7 +364,10 @@ static int part_open(struct cw_parts *p, const struct cw_catalog_part *entry, st
     cw_catalog_part_path(p->data_dir, entry->tenant, entry->day, entry->id, &path);
     int rc = entry_open(p, entry, MATCH_NAME, cw_buf_z(&path), err);
     if (rc == CW_E_CORRUPT || rc == CW_E_NOT_FOUND) {
-        cw_log_error("%s: its entries are lost, unless it is put back before a later start",
+        cw_log_error(rc == CW_E_CORRUPT
+                         ? "%s: its entries are not served; `cordwood fsck --repair` brings back "
+                           "those of its blocks that are whole"
+                         : "%s: its entries are lost, unless it is put back before a later start",
                      err->text);
         atomic_fetch_add(&p->bad_parts, 1);
         rc = rc == CW_E_NOT_FOUND ? 0 : cw_quarantine_part(p->quarantine, path.ptr, err);

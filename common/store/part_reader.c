@@ -189,13 +189,13 @@ struct cw_part_block cw_part_reader_block(const struct cw_part_reader *r, uint32
     };
 }
 
-static int blocks_check(struct cw_part_reader *r, struct cw_err *err)
+/* `end`: of the blocks, at most. */
+static int blocks_check(struct cw_part_reader *r, uint64_t end, struct cw_err *err)
 {
     const struct cw_part_footer *f = &r->footer;
     if (f->nblocks > CW_PART_BLOCKS_MAX ||
         r->regions[CW_REGION_BLOCKS].len != (uint64_t)f->nblocks * CW_PART_BLOCK_ENTRY_BYTES)
         return bad(err, "the block table's size is wrong");
-    uint64_t end = r->bytes.len - CW_PART_FOOTER_BYTES;
     for (uint32_t i = 0; i < f->nblocks; i++) {
         struct cw_part_block b = cw_part_reader_block(r, i);
         if (b.offset < CW_PART_HEADER_BYTES || b.offset > end || b.bytes > end - b.offset ||
@@ -217,7 +217,7 @@ static int part_check(struct cw_part_reader *r, struct cw_err *err)
     if (rc == 0)
         rc = origin_read(r, err);
     if (rc == 0)
-        rc = blocks_check(r, err);
+        rc = blocks_check(r, r->bytes.len - CW_PART_FOOTER_BYTES, err);
     if (rc == 0)
         rc = index_open(r, footer, err);
     if (rc < 0)
@@ -267,6 +267,30 @@ int cw_part_reader_open_bytes(const char *name, struct cw_str bytes, struct cw_p
     struct cw_part_reader *r = reader_new(name);
     r->bytes = bytes;
     return reader_finish(r, out, err);
+}
+
+int cw_part_reader_open_pieces(const char *name, struct cw_str bytes,
+                               const struct cw_part_pieces *pieces, struct cw_part_reader **out,
+                               struct cw_err *err)
+{
+    struct cw_part_reader *r = reader_new(name);
+    r->bytes = bytes;
+    r->footer = pieces->footer;
+    memcpy(r->regions, pieces->regions, sizeof(r->regions));
+    r->ngroups = (r->footer.nstreams + CW_PART_STREAM_GROUP - 1) / CW_PART_STREAM_GROUP;
+    int rc = cw_stream_table_check(r->regions[CW_REGION_STREAMS], r->footer.nstreams, err);
+    if (rc == 0)
+        rc = cw_postings_open(r->regions[CW_REGION_POSTINGS], r->footer.nstreams,
+                              CW_POSTINGS_FENCED, &r->postings, err);
+    if (rc == 0)
+        rc = blocks_check(r, bytes.len, err);
+    if (rc < 0) {
+        about_part(r, err);
+        cw_part_reader_close(&r);
+        return rc;
+    }
+    *out = r;
+    return 0;
 }
 
 void cw_part_reader_rest(const struct cw_part_reader *r)

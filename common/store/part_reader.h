@@ -47,6 +47,15 @@ int cw_part_reader_open(const char *path, struct cw_part_reader **out,
 /* The same over bytes that the caller keeps. `name` is for error texts; NULL: who asks names it. */
 int cw_part_reader_open_bytes(const char *name, struct cw_str bytes, struct cw_part_reader **out,
                               struct cw_err *err) CW_MUST_USE;
+/* The pieces of a part that does not open (part_mend.h): what its footer would say, and its regions, wherever they are in memory. */
+struct cw_part_pieces {
+    struct cw_part_footer footer;
+    struct cw_str regions[CW_REGIONS];
+};
+/* Bytes, regions and what the footer points to are the caller's. Only sizes and places are checked. */
+int cw_part_reader_open_pieces(const char *name, struct cw_str bytes,
+                               const struct cw_part_pieces *pieces, struct cw_part_reader **out,
+                               struct cw_err *err) CW_MUST_USE;
 /* Who has read much of it gives its pages back. Any thread, any time: others find them in the system's cache. */
 void cw_part_reader_rest(const struct cw_part_reader *reader);
 /* The same for one block. */

@@ -72,27 +72,50 @@ void cw_quarantine_block(struct cw_quarantine *q, const struct cw_part_reader *r
         cw_log_warn("setting aside a bad block: %s", err.text);
 }
 
-/* Into the folder, under a name that is free: what was set aside before is kept. */
+/* A name in the folder that is free: what was set aside before is kept. */
+static void free_path(const struct cw_quarantine *q, const char *name, struct cw_buf *to)
+{
+    cw_buf_addf(to, "%s/%s", q->dir, name);
+    size_t len = to->len;
+    for (unsigned i = 1; cw_file_exists(cw_buf_z(to)); i++) {
+        to->len = len;
+        cw_buf_addf(to, ".%u", i);
+    }
+}
+
 static int move_as(struct cw_quarantine *q, const char *path, const char *name, struct cw_err *err)
 {
     struct cw_buf to;
     cw_buf_init(&to, SIZE_MAX);
-    cw_buf_addf(&to, "%s/%s", q->dir, name);
-    size_t len = to.len;
-    for (unsigned i = 1; cw_file_exists(cw_buf_z(&to)); i++) {
-        to.len = len;
-        cw_buf_addf(&to, ".%u", i);
-    }
+    free_path(q, name, &to);
     cw_log_warn("setting aside %s as %s", path, to.ptr);
     int rc = cw_file_rename(path, to.ptr, err);
     cw_buf_fini(&to);
     return rc;
 }
 
-static int move(struct cw_quarantine *q, const char *path, struct cw_err *err)
+static const char *name_of(const char *path)
 {
     const char *slash = strrchr(path, '/');
-    return move_as(q, path, slash != NULL ? slash + 1 : path, err);
+    return slash != NULL ? slash + 1 : path;
+}
+
+int cw_quarantine_link_part(struct cw_quarantine *q, const char *path, struct cw_buf *path_out,
+                            struct cw_err *err)
+{
+    free_path(q, name_of(path), path_out);
+    return cw_file_link(path, cw_buf_z(path_out), err);
+}
+
+void cw_quarantine_part_path(const struct cw_quarantine *q, uint64_t id, struct cw_buf *path_out)
+{
+    cw_buf_addf(path_out, "%s/%016" PRIx64 ".part", q->dir, id);
+    cw_buf_z(path_out);
+}
+
+static int move(struct cw_quarantine *q, const char *path, struct cw_err *err)
+{
+    return move_as(q, path, name_of(path), err);
 }
 
 int cw_quarantine_part(struct cw_quarantine *q, const char *path, struct cw_err *err)

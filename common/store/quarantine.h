@@ -25,6 +25,12 @@ int cw_quarantine_keep_block(struct cw_quarantine *quarantine, const struct cw_p
 /* Move a part that cannot be opened. */
 int cw_quarantine_part(struct cw_quarantine *quarantine, const char *path,
                        struct cw_err *err) CW_MUST_USE;
+/* Another name for the part's file there, so that writing it anew loses nothing; *path_out (its buffer is the caller's) is that name. */
+int cw_quarantine_link_part(struct cw_quarantine *quarantine, const char *path,
+                            struct cw_buf *path_out, struct cw_err *err) CW_MUST_USE;
+/* Where a part that was set aside under its own name would be. */
+void cw_quarantine_part_path(const struct cw_quarantine *quarantine, uint64_t id,
+                             struct cw_buf *path_out);
 /* Move the file `name` of the data directory. */
 int cw_quarantine_file(struct cw_quarantine *quarantine, const char *name,
                        struct cw_err *err) CW_MUST_USE;

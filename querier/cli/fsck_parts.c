@@ -6,6 +6,7 @@
 #include "common/base/assert.h"
 #include "common/base/clock.h"
 #include "common/base/file.h"
+#include "common/store/part_mend.h"
 #include "common/store/part_salvage.h"
 #include "common/store/part_verify.h"
 #include "common/store/wal_replay.h"
@@ -18,12 +19,23 @@ struct part_check {
     const char *path;
     uint32_t *bad_blocks; /* ascending, each once */
     size_t nbad, cap;
+    const struct cw_catalog_part *entry; /* NULL: no catalog names it */
+    bool mends;                          /* it does not open, and its blocks can be read */
+    uint64_t mend_rows, mend_expected;   /* entries */
 };
 
-static void cost_format(struct cw_fsck *fsck, const struct cw_part_damage *damage,
+static void cost_format(struct part_check *check, const struct cw_part_damage *damage,
                         struct cw_buf *out)
 {
+    struct cw_fsck *fsck = check->fsck;
     const struct cw_part_cost *cost = &damage->cost;
+    if (check->mends) {
+        cw_buf_addf(out,
+                    "; it does not open, and --repair brings back %" PRIu64 " of its %" PRIu64
+                    " entries",
+                    check->mend_rows, check->mend_expected);
+        return;
+    }
     if (!cost->known) {
         fsck->lost_unknown++;
         cw_buf_addz(out, "; it costs the whole part");
@@ -59,13 +71,45 @@ static void on_damage(void *arg, const struct cw_part_damage *damage)
     }
     cw_buf_addf(&text, "%s, bytes %" PRIu64 " to %" PRIu64 ": %s", damage->section, damage->off,
                 damage->off + damage->bytes, damage->why);
-    cost_format(check->fsck, damage, &text);
+    cost_format(check, damage, &text);
     cw_fsck_problem(check->fsck, check->path, "%s", cw_buf_z(&text));
     cw_buf_fini(&text);
 }
 
+/* What the catalog says of where a part comes from. */
+static struct cw_part_info info_of(const struct cw_catalog_part *entry)
+{
+    return (struct cw_part_info){.id = entry->id,
+                                 .tenant = entry->tenant,
+                                 .day = entry->day,
+                                 .level = entry->level,
+                                 .wal_first = entry->wal_first,
+                                 .wal_last = entry->wal_last};
+}
+
+/* Of a part that does not open: can its blocks be read? */
+static void mend_look(struct part_check *check)
+{
+    struct cw_part_mended *mended;
+    struct cw_part_reader *reader = NULL;
+    struct cw_err why;
+    if (check->entry == NULL || cw_part_reader_open(check->path, &reader, &why) != CW_E_CORRUPT) {
+        cw_part_reader_close(&reader);
+        return;
+    }
+    struct cw_part_info known = info_of(check->entry);
+    if (cw_part_mend(check->path, &known, &mended, &reader, &check->mend_expected, &why) < 0)
+        return;
+    check->mends = true;
+    check->mend_rows = CW_MIN(cw_part_reader_footer(reader)->rows, check->mend_expected);
+    check->fsck->lost_entries += check->mend_expected - check->mend_rows;
+    cw_part_reader_close(&reader);
+    cw_part_mended_free(&mended);
+}
+
 static int part_verify(struct part_check *check, struct cw_part_verified *out, struct cw_err *err)
 {
+    mend_look(check);
     int rc = cw_part_verify(check->path, on_damage, check, out, err);
     if (rc == CW_E_CORRUPT) { /* no file at all: nothing of it can be read */
         cw_fsck_problem(check->fsck, check->path, "%s", err->text);
@@ -105,14 +149,66 @@ static int blocks_set_aside(const struct part_check *check, struct cw_err *err)
     return 0;
 }
 
+static void mended_tell(const struct part_check *check, uint64_t rows, uint64_t expected,
+                        const char *aside)
+{
+    if (expected <= rows)
+        cw_fsck_note(check->fsck, check->path,
+                     "repaired: written anew with all of its %" PRIu64 " entries", rows);
+    else
+        cw_fsck_note(check->fsck, check->path,
+                     "repaired: written anew with %" PRIu64 " of its %" PRIu64
+                     " entries; it is kept as %s",
+                     rows, expected, aside);
+}
+
+/* A part that does not open, with every block of it that is whole. Where that is not all, it is in quarantine/ too. */
+static int part_mend(const struct part_check *check, struct cw_err *err)
+{
+    struct cw_part_info known = info_of(check->entry);
+    struct cw_part_mended *mended;
+    struct cw_part_reader *reader;
+    uint64_t expected, rows;
+    struct cw_buf aside;
+    int rc = cw_part_mend(check->path, &known, &mended, &reader, &expected, err);
+    if (rc < 0)
+        return rc;
+    cw_buf_init(&aside, SIZE_MAX);
+    rc = cw_quarantine_link_part(check->fsck->quarantine, check->path, &aside, err);
+    if (rc == 0) {
+        rc = cw_part_salvage_reader(reader, check->path, &rows, err);
+        struct cw_err why;
+        if ((rc < 0 || rows >= expected) && cw_file_unlink(aside.ptr, &why) < 0)
+            cw_fsck_note(check->fsck, aside.ptr, "%s: it is not needed", why.text);
+    } else {
+        cw_part_reader_close(&reader);
+    }
+    if (rc == 0) {
+        /* A block of them may turn out to be damaged. */
+        check->fsck->lost_entries += check->mend_rows - CW_MIN(check->mend_rows, rows);
+        mended_tell(check, rows, expected, aside.ptr);
+    }
+    cw_part_mended_free(&mended);
+    cw_buf_fini(&aside);
+    return rc;
+}
+
 /* 1: the part has left its place. */
 static int part_repair(const struct part_check *check, const struct cw_part_verified *verified,
                        struct cw_err *err)
 {
-    int rc = verified->opens ? blocks_set_aside(check, err) : CW_E_CORRUPT;
-    if (rc == 0)
-        rc = cw_part_salvage(check->path, err);
+    int rc = CW_E_CORRUPT;
+    if (verified->opens) {
+        rc = blocks_set_aside(check, err);
+        if (rc == 0)
+            rc = cw_part_salvage(check->path, err);
+    } else if (check->mends) {
+        rc = part_mend(check, err);
+        if (rc == 0)
+            return 0;
+    }
     if (rc == CW_E_CORRUPT) {
+        check->fsck->lost_entries += check->mend_rows;
         rc = set_aside(check->fsck, check->path, err);
         return rc < 0 ? rc : 1;
     }
@@ -237,7 +333,7 @@ static void part_missing(struct cw_fsck *fsck, const struct cw_catalog_part *ent
 static int part_check(struct cw_fsck *fsck, const struct cw_catalog_part *entry, const char *path,
                       struct cw_err *err)
 {
-    struct part_check check = {.fsck = fsck, .path = path};
+    struct part_check check = {.fsck = fsck, .path = path, .entry = entry};
     struct cw_part_verified verified;
     int rc = part_verify(&check, &verified, err);
     if (rc == CW_E_NOT_FOUND) {
@@ -252,7 +348,8 @@ static int part_check(struct cw_fsck *fsck, const struct cw_catalog_part *entry,
         miss_entry(fsck, entry->id);
         return 0;
     }
-    return rc == 0 && verified.opens ? entry_check(fsck, entry, path, damaged, err) : rc;
+    bool opens = verified.opens || (damaged && fsck->quarantine != NULL); /* it was mended */
+    return rc == 0 && opens ? entry_check(fsck, entry, path, damaged, err) : rc;
 }
 
 static bool has_id(const struct cw_part_info *info, uint64_t id)
@@ -347,10 +444,53 @@ static void tell_missing(const struct cw_fsck *fsck)
             fsck->catalog.nmissing, fsck->catalog.nmissing == 1 ? "part is" : "parts are");
 }
 
+/* A start set a part aside that does not open: can its blocks be read? Then it goes back, to be repaired there. */
+static int put_back(struct cw_fsck *fsck, const struct cw_catalog_part *missing, struct cw_err *err)
+{
+    struct cw_part_info known = info_of(missing);
+    struct cw_part_mended *mended = NULL;
+    struct cw_part_reader *reader = NULL;
+    struct cw_err why;
+    struct cw_buf from, to;
+    uint64_t expected;
+    int rc = 0;
+    cw_buf_init(&from, SIZE_MAX);
+    cw_buf_init(&to, SIZE_MAX);
+    cw_quarantine_part_path(fsck->quarantine, missing->id, &from);
+    cw_catalog_part_path(fsck->dir, missing->tenant, missing->day, missing->id, &to);
+    if (!cw_file_exists(cw_buf_z(&to)) && cw_file_exists(from.ptr) &&
+        cw_part_mend(from.ptr, &known, &mended, &reader, &expected, &why) == 0) {
+        bool same = cw_part_reader_footer(reader)->info.id == missing->id &&
+                    cw_str_eq(cw_part_reader_footer(reader)->info.tenant, missing->tenant);
+        cw_part_reader_close(&reader);
+        cw_part_mended_free(&mended);
+        rc = same ? cw_file_rename(from.ptr, to.ptr, err) : 0;
+        if (same && rc == 0) {
+            cw_fsck_note(fsck, to.ptr, "it is taken back from quarantine/, to be repaired");
+            cw_catalog_found(&fsck->catalog, missing->id);
+            fsck->catalog_changed = true;
+        }
+    }
+    cw_buf_fini(&from);
+    cw_buf_fini(&to);
+    return rc;
+}
+
+static int all_put_back(struct cw_fsck *fsck, struct cw_err *err)
+{
+    struct cw_catalog was;
+    int rc = 0;
+    cw_catalog_copy(&fsck->catalog, &was);
+    for (size_t i = 0; rc == 0 && i < was.nmissing; i++)
+        rc = put_back(fsck, &was.missing[i], err);
+    cw_catalog_fini(&was);
+    return rc;
+}
+
 int cw_fsck_parts(struct cw_fsck *fsck, struct cw_err *err)
 {
     struct cw_catalog named;
-    int rc = 0;
+    int rc = fsck->quarantine != NULL ? all_put_back(fsck, err) : 0;
     cw_catalog_copy(&fsck->catalog, &named);
     for (size_t i = 0; i < named.n && rc == 0; i++) {
         const struct cw_catalog_part *entry = &named.parts[i];

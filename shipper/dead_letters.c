@@ -12,8 +12,10 @@
 #include "common/base/buf.h"
 #include "common/base/clock.h"
 #include "common/base/file.h"
+#include "common/base/log.h"
 #include "common/wire/json_reader.h"
 #include "common/wire/json_writer.h"
+#include "shipper/shipper_metrics.h"
 
 /* Pairs of structured metadata in one letter; a server takes 128. */
 enum { LETTER_METADATA_MAX = 4096 };
@@ -22,9 +24,10 @@ struct cw_dead_letters {
     char *path, *old_path;
     int fd; /* -1: not open */
     uint64_t size;
+    struct cw_metrics *metrics; /* NULL: not counted */
 };
 
-struct cw_dead_letters *cw_dead_letters_new(const char *path)
+struct cw_dead_letters *cw_dead_letters_new(const char *path, struct cw_metrics *metrics)
 {
     struct cw_dead_letters *letters = cw_mem_new(sizeof *letters);
     struct cw_buf old;
@@ -33,6 +36,7 @@ struct cw_dead_letters *cw_dead_letters_new(const char *path)
     letters->old_path = cw_str_dupz(cw_buf_str(&old));
     letters->path = cw_str_dupz(cw_str_of(path));
     letters->fd = -1;
+    letters->metrics = metrics;
     cw_buf_fini(&old);
     return letters;
 }
@@ -127,8 +131,18 @@ static int letters_open(struct cw_dead_letters *letters, struct cw_err *err)
 
 static int letters_rotate(struct cw_dead_letters *letters, struct cw_err *err)
 {
+    struct stat old;
+    bool lost = stat(letters->old_path, &old) == 0 && old.st_size > 0;
     int rc = cw_file_rename(letters->path, letters->old_path, err);
     letters_close(letters);
+    if (rc == 0 && lost) {
+        cw_log_error(
+            "%s is full and replaces %s: %lld bytes of dead letters are lost; see why they are "
+            "refused, and resend them",
+            letters->path, letters->old_path, (long long)old.st_size);
+        if (letters->metrics != NULL)
+            cw_metrics_add(letters->metrics, CW_M_LETTERS_LOST, (int64_t)old.st_size);
+    }
     return rc < 0 ? rc : letters_open(letters, err);
 }
 

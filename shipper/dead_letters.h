@@ -10,7 +10,7 @@
  *            server has no mark that says so, and a letter that comes twice is better than none.
  * Together   A writer holds flock(2) on the file while it looks for its place and writes. `resend` holds it to take the file
  *            away (by a rename): the writer sees that, and begins another.
- * Bounds     At CW_DEAD_LETTERS_BYTES the file is renamed to <name>.old (replacing that) and begun anew.
+ * Bounds     At CW_DEAD_LETTERS_BYTES the file is renamed to <name>.old and begun anew. What that replaces is lost: logged, and counted in bytes.
  * Errors     CW_E_IO, CW_E_UNAVAILABLE (disk full); a letter that cannot be read is CW_E_CORRUPT. Any bytes are safe to parse.
  */
 #ifndef CW_SHIPPER_DEAD_LETTERS_H
@@ -18,6 +18,7 @@
 #include <stdint.h>
 #include "common/base/err.h"
 #include "common/base/str.h"
+#include "common/metrics/metrics.h"
 #include "common/wire/push.h"
 
 /* Two of them at most: enough to see what is wrong, not enough to fill a disk. */
@@ -33,8 +34,8 @@ struct cw_dead_letter {
     struct cw_push_entry entry;
 };
 
-/* The file is made with the first letter. */
-struct cw_dead_letters *cw_dead_letters_new(const char *path);
+/* The file is made with the first letter. `metrics` (borrowed, may be NULL) count the bytes that the bound costs. */
+struct cw_dead_letters *cw_dead_letters_new(const char *path, struct cw_metrics *metrics);
 void cw_dead_letters_free(struct cw_dead_letters **letters);
 /* Durable with the next _sync(). */
 int cw_dead_letters_add(struct cw_dead_letters *letters, const struct cw_dead_letter *letter,

@@ -188,6 +188,12 @@ void cw_docker_follow_start(struct cw_docker_follow *stream)
     cw_docker_place_begin(&stream->place, stream->cursor[0]
                                               ? cw_str_of(stream->cursor)
                                               : cw_spool_writer_cursor(stream->spool));
+    int64_t promtail_s;
+    if (stream->place.since_s == 0 &&
+        cw_str_to_i64(
+            cw_sources_promtail_cursor(stream->options.host->sources, cw_str_of(stream->id)),
+            &promtail_s))
+        stream->place.since_s = promtail_s;
     if (stream->back_ns != 0)
         cw_docker_place_widen(&stream->place, stream->back_ns, stream->newest_ns);
     stream->back_ns = 0;

@@ -28,6 +28,8 @@ static int message_decode(struct cw_str bytes, struct cw_docker_line *out, struc
     out->text = cw_str_sub(bytes, (size_t)space + 1, bytes.len);
     bool newline = cw_str_ends(out->text, CW_STR("\n"));
     out->text.len -= newline;
+    if (newline)
+        out->text = cw_docker_line_trim(out->text);
     out->partial = !newline && out->text.len >= PIECE_BYTES;
     return 0;
 }

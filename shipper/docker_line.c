@@ -177,7 +177,7 @@ int cw_docker_line_decode(struct cw_str line, char *text, struct cw_docker_line 
         return cw_err_set(err, CW_E_INVALID, "not a line of Docker's json-file log");
     decoded.partial = decoded.text.len == 0 || decoded.text.ptr[decoded.text.len - 1] != '\n';
     if (!decoded.partial)
-        decoded.text.len--;
+        decoded.text = cw_docker_line_trim(cw_str_sub(decoded.text, 0, decoded.text.len - 1));
     *out = decoded;
     return 0;
 }

@@ -17,11 +17,20 @@
 enum cw_docker_stream { CW_DOCKER_STDOUT, CW_DOCKER_STDERR };
 
 struct cw_docker_line {
-    struct cw_str text; /* in the caller's memory; without the newline */
+    struct cw_str
+        text; /* in the caller's memory; without the newline and what a terminal puts ahead of it */
     enum cw_docker_stream stream;
     bool partial; /* it had no newline: more of it follows */
     int64_t ts_ns;
 };
+
+/* Of a whole line: carriage returns at its end are the terminal's. */
+static inline struct cw_str cw_docker_line_trim(struct cw_str text)
+{
+    while (text.len > 0 && text.ptr[text.len - 1] == '\r')
+        text.len--;
+    return text;
+}
 
 /* `text` has room for line.len bytes: a decoded text is never longer. */
 int cw_docker_line_decode(struct cw_str line, char *text, struct cw_docker_line *out,

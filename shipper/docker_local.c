@@ -55,6 +55,8 @@ static bool message_decode(struct cw_str message, struct cw_docker_line *out)
             out->partial = piece_goes_on(field.bytes);
         }
     }
+    if (!out->partial)
+        out->text = cw_docker_line_trim(out->text);
     return step == CW_PROTOBUF_END && stream;
 }
 

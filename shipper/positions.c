@@ -245,10 +245,12 @@ int cw_positions_import(struct cw_str yaml, const char *name, struct cw_arena *a
     size_t n = 0;
     for (size_t i = 0; i < file.positions.n; i++) {
         const struct cw_config_pair *pair = &file.positions.items[i];
-        uint64_t offset; /* "cursor-<job>" and its like hold what is no offset of a file */
+        uint64_t offset;
+        if (cw_str_starts(pair->name, CW_STR("cursor-")) && pair->value.len > 0)
+            positions[n++] = (struct cw_promtail_position){pair->name, 0, pair->value};
         if (pair->name.len > 0 && pair->name.ptr[0] == '/' && cw_str_to_u64(pair->value, &offset) &&
             offset <= INT64_MAX)
-            positions[n++] = (struct cw_promtail_position){pair->name, offset};
+            positions[n++] = (struct cw_promtail_position){pair->name, offset, CW_STR_NONE};
     }
     *out = positions;
     *n_out = n;

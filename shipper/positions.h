@@ -70,12 +70,13 @@ int cw_positions_decode(struct cw_str bytes, struct cw_arena *arena, struct cw_p
 int cw_positions_load(const char *path, struct cw_arena *arena, struct cw_positions *out,
                       struct cw_err *err) CW_MUST_USE;
 
+/* A file's, or a cursor's: then `path` is "cursor-<job>" (the journal's) or "cursor-<container>" (seconds since the Unix epoch). */
 struct cw_promtail_position {
     struct cw_str path;
-    uint64_t offset;
+    uint64_t offset;      /* of a cursor 0 */
+    struct cw_str cursor; /* of a file none */
 };
-/* promtail's own file (YAML: `positions: {path: "offset"}`); entries that are no file offsets are
- * left out. */
+/* promtail's own file (YAML: `positions: {path: "offset"}`); entries that are neither are left out. */
 int cw_positions_import(struct cw_str yaml, const char *name, struct cw_arena *arena,
                         struct cw_promtail_position **out, size_t *n_out,
                         struct cw_err *err) CW_MUST_USE;

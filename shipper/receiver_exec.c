@@ -3,7 +3,7 @@
  *
  *             spawned            exited, both pipes at their ends
  *   WAITING ----------> RUNNING ---------------------------------> WAITING, or ENDED with --once
- *      ^ restart_wait      | stop: SIGTERM, and what it wrote until then is taken
+ *      ^ restart_wait      | stop: SIGTERM to all of its group, and what it wrote until then is taken
  */
 #include <signal.h>
 #include <stdlib.h>
@@ -90,6 +90,7 @@ static int run(struct exec *exec, struct cw_err *err)
     uv_process_options_t spawn = {.file = arguments[0],
                                   .args = arguments,
                                   .exit_cb = on_exited,
+                                  .flags = UV_PROCESS_DETACHED, /* a group of its own */
                                   .stdio = stdio,
                                   .stdio_count = 3};
     int rc = uv_spawn(loop, &exec->process, &spawn);
@@ -148,7 +149,7 @@ static void exec_stop(struct cw_receiver *receiver)
 {
     struct exec *exec = CW_CONTAINER_OF(receiver, struct exec, receiver);
     if (exec->running && uv_is_active((uv_handle_t *)&exec->process))
-        (void)uv_process_kill(&exec->process, SIGTERM);
+        (void)kill(-uv_process_get_pid(&exec->process), SIGTERM); /* what it has begun too */
     if (exec->timer_open)
         uv_close((uv_handle_t *)&exec->restart, NULL);
     for (int i = 0; i < STREAMS; i++)

@@ -195,6 +195,9 @@ static int seek(struct journal *journal, struct cw_err *err)
 {
     const struct cw_journal_config *config = journal->receiver.config;
     struct cw_str known = cw_spool_writer_cursor(journal->receiver.spool);
+    if (known.len == 0) /* promtail's, if it was here before us */
+        known = cw_sources_promtail_cursor(journal->receiver.host->sources,
+                                           journal->receiver.scrape->config->job_name);
     char *cursor = cw_str_dupz(known);
     int64_t from_ns = cw_clock_now_ns() - config->max_age_ns;
     int rc = known.len > 0 ? journal->sd.seek_cursor(journal->handle, cursor)

@@ -198,7 +198,10 @@ static int letter_keep(struct delivery *d, struct cw_err *err)
     cw_dead_letter_format(&letter, &text);
     int rc = cw_letter_box_keep(d->box, cw_buf_str(&text), err);
     cw_buf_fini(&text);
-    d->nkept++;
+    if (d->nkept++ == 0)
+        cw_log_warn(
+            "client %s refuses a letter again (HTTP %d: %.*s); more of these are only counted",
+            d->target.name, d->status, CW_STR_ARG(cw_str_trim(d->answer)));
     d->max_letters = 1;
     return rc < 0 ? rc : settle(d, d->ends[0], err);
 }

@@ -699,7 +699,7 @@ int cw_shipper_new(const struct cw_shipper_config *config, const struct cw_shipp
         rc = loop_init(sh, err);
     if (rc == 0) {
         if (sh->state_dir.refused_path != NULL)
-            sh->dead_letters = cw_dead_letters_new(sh->state_dir.refused_path);
+            sh->dead_letters = cw_dead_letters_new(sh->state_dir.refused_path, sh->metrics);
         sources_new(sh);
         host_init(sh);
         if (args->dry_run)

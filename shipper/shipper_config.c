@@ -370,7 +370,9 @@ static const struct cw_key_def shipper_keys[] = {
     {"limits_config.readline_rate_drop", CW_KEY_BOOL, ROW(cw_shipper_config, limits.rate_drop),
      .def = "true",
      .doc = "Drop further lines, and count them (readline_rate); else reading waits."},
-    IGNORED("limits_config.max_streams", "use the stage limit, with by_label_name"),
+    IGNORED(
+        "limits_config.max_streams",
+        "streams are not bounded here, but by the server; what it refuses is kept as dead letters"),
     REFUSED("target_config.stdin", "write stdin into a scrape config, or give the flag -stdin"),
     {"limits_config.max_line_size", CW_KEY_BYTES, ROW(cw_shipper_config, limits.max_line_bytes),
      .def = "0", .min = "0", .max = "8MiB",

@@ -24,6 +24,9 @@ const struct cw_metric_def cw_shipper_metric_defs[CW_M_SHIPPER_N] = {
     [CW_M_REJECTED] = {"cordwood_shipper_rejected_entries_total", CW_METRIC_COUNTER,
                        "Entries that a server refused for good; they are in the dead-letter file.",
                        .labels = {"client"}},
+    [CW_M_LETTERS_LOST] =
+        {"cordwood_shipper_dead_letters_lost_bytes_total", CW_METRIC_COUNTER,
+         "Bytes of the older dead-letter file (.old) when one that was full took its place."},
     [CW_M_LAG_BYTES] = {"cordwood_shipper_lag_bytes", CW_METRIC_GAUGE,
                         "Bytes of files that are not settled yet."},
     [CW_M_OUTPUTS] = {"cordwood_shipper_outputs", CW_METRIC_GAUGE,

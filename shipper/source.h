@@ -87,6 +87,7 @@ struct cw_source {
     uint64_t copy_ino; /* a file on its device that a scan found to be a copy of it; 0: none */
     bool
         rotated; /* it went on in a copy, or took a log's place: the next scan looks for others that came meanwhile */
+    bool shared_told;     /* that a second job would have it */
     bool touched;         /* the kernel told of it since it was last looked at */
     bool active;          /* in the table's list of those with something to read */
     bool polled;          /* in its list of those of which the kernel does not tell */

@@ -20,7 +20,8 @@ struct cw_sources *cw_sources_new(const struct cw_sources_options *options)
     struct cw_promtail_position *imported = cw_mem_array(options->nimported + 1, sizeof *imported);
     for (size_t i = 0; i < options->nimported; i++)
         imported[i] = (struct cw_promtail_position){
-            cw_str_of(cw_str_dupz(options->imported[i].path)), options->imported[i].offset};
+            cw_str_of(cw_str_dupz(options->imported[i].path)), options->imported[i].offset,
+            cw_str_of(cw_str_dupz(options->imported[i].cursor))};
     sources->options.imported = imported;
     sources->renames = cw_mem_array(CW_SOURCES_RENAMES_MAX, sizeof *sources->renames);
     sources->unreadable = cw_mem_array(CW_SOURCES_UNREADABLE_MAX, sizeof *sources->unreadable);
@@ -32,6 +33,17 @@ struct cw_sources *cw_sources_new(const struct cw_sources_options *options)
         }
     }
     return sources;
+}
+
+struct cw_str cw_sources_promtail_cursor(const struct cw_sources *sources, struct cw_str name)
+{
+    for (size_t i = 0; i < sources->options.nimported; i++) {
+        const struct cw_promtail_position *known = &sources->options.imported[i];
+        if (known->cursor.len > 0 &&
+            cw_str_eq(cw_str_sub(known->path, strlen("cursor-"), known->path.len), name))
+            return known->cursor;
+    }
+    return CW_STR_NONE;
 }
 
 void cw_sources_renames_clear(struct cw_sources *sources)
@@ -69,8 +81,10 @@ void cw_sources_free(struct cw_sources **sources)
         cw_source_free(&s->items[i]);
     for (size_t i = 0; i < s->ntargets; i++)
         cw_target_free(&s->targets[i]);
-    for (size_t i = 0; i < s->options.nimported; i++)
+    for (size_t i = 0; i < s->options.nimported; i++) {
         free((void *)s->options.imported[i].path.ptr);
+        free((void *)s->options.imported[i].cursor.ptr);
+    }
     for (size_t i = 0; i < s->nunreadable; i++)
         free(s->unreadable[i]);
     for (size_t i = 0; i < s->noutputs; i++) {

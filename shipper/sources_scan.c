@@ -13,6 +13,7 @@
 #include "common/base/assert.h"
 #include "common/base/clock.h"
 #include "common/base/log.h"
+#include "shipper/docker_since.h"
 #include "shipper/rotated_name.h"
 #include "shipper/shipper_metrics.h"
 #include "shipper/sources_priv.h"
@@ -46,6 +47,23 @@ static uint64_t imported_offset(const struct cw_sources *sources, const char *pa
             return sources->options.imported[i].offset <= size ? sources->options.imported[i].offset
                                                                : 0;
     return 0;
+}
+
+/* promtail's second of the container whose file this is: "<id>/<id>-json.log", perhaps with a number. */
+static bool container_since(const struct cw_sources *sources, const char *path, int64_t *out)
+{
+    const char *slash = strrchr(path, '/'), *name = slash == NULL ? path : slash + 1;
+    size_t len = strspn(name, "0123456789abcdef");
+    return cw_str_to_i64(cw_sources_promtail_cursor(sources, cw_str_make(name, len)), out);
+}
+
+static uint64_t imported_since(const struct cw_sources *sources, const struct cw_tail *tail,
+                               const char *path)
+{
+    int64_t since_s;
+    return container_since(sources, path, &since_s)
+               ? cw_docker_since_offset(tail->fd, tail->size, since_s)
+               : 0;
 }
 
 void cw_sources_moved(struct cw_sources *sources, struct cw_source *source, const char *path)
@@ -140,7 +158,9 @@ struct cw_source *cw_sources_begin(struct cw_sources *sources, const struct cw_t
     if (sources->options.from_end && !sources->scanned && source->format != CW_SOURCE_SPOOL)
         cw_source_seek(source, tail->size);
     else if (tail->unpack == NULL) /* promtail counted lines there */
-        cw_source_seek(source, imported_offset(sources, named, tail->size));
+        cw_source_seek(source, source->format == CW_SOURCE_DOCKER
+                                   ? imported_since(sources, tail, named)
+                                   : imported_offset(sources, named, tail->size));
     source->goal = tail->size;
     source->wanted = strcmp(path, named) == 0;
     source->scan_number = sources->scan_number;
@@ -197,7 +217,9 @@ static bool is_first_of_container(const struct scan *scan, const char *path)
 {
     const struct cw_target *target = scan->target;
     size_t at = SIZE_MAX;
-    return (target->format == CW_SOURCE_DOCKER || target->format == CW_SOURCE_DOCKER_LOCAL) &&
+    int64_t since_s; /* promtail was here before us: what it read is not wanted */
+    return !container_since(scan->sources, path, &since_s) &&
+           (target->format == CW_SOURCE_DOCKER || target->format == CW_SOURCE_DOCKER_LOCAL) &&
            strcmp(target->path, path) == 0 &&
            cw_sources_path_next(scan->sources, path, &at) == NULL;
 }
@@ -222,6 +244,20 @@ static bool packed_to_be(struct scan *scan, const char *path, const struct stat 
     bool young = scan->now_ns - st->st_mtim.tv_sec * CW_NS_PER_S < CW_UNPACK_CUT_NS;
     scan->sources->deferred |= young && !scan->sources->options.once;
     return true;
+}
+
+/* A file that another target has: of two jobs that name it the first has it, and whoever wrote the second waits for its lines. */
+static void second_target_tell(const struct scan *scan, struct cw_source *source, const char *path)
+{
+    const struct cw_target *first = cw_sources_target_of(scan->sources, source->path);
+    if (source->shared_told || first == NULL || first == scan->target ||
+        strcmp(first->name, scan->target->name) == 0)
+        return;
+    source->shared_told = true;
+    cw_log_warn(
+        "%s is in the jobs \"%s\" and \"%s\": the first alone has it; if the other is to have "
+        "it, the first one's __path_exclude__ must name it",
+        path, first->name, scan->target->name);
 }
 
 /* A file at `path` that belongs to scan->target, known to people as `named`. */
@@ -256,6 +292,7 @@ static void file_found(struct scan *scan, const char *path, const char *named)
             path_now_set(sources, source, path);
         source->scan_number = sources->scan_number;
         source->wanted |= strcmp(path, named) == 0;
+        second_target_tell(scan, source, path);
         bool unpacks = source->tail.unpack != NULL || source->joined;
         if ((uint64_t)st.st_size != source->tail.size && !unpacks)
             cw_sources_touch(sources, source); /* events of the kernel may have been lost */

@@ -83,7 +83,7 @@ static int promtail_import(struct cw_state_dir *state, const char *promtail_path
         rc = cw_positions_import(cw_buf_str(&yaml), promtail_path, state->arena, &state->imported,
                                  &state->nimported, err);
     if (rc == 0)
-        cw_log_info("going on from promtail's positions of %zu files in %s", state->nimported,
+        cw_log_info("going on from promtail's %zu positions in %s", state->nimported,
                     promtail_path);
     cw_buf_fini(&yaml);
     return rc == CW_E_NOT_FOUND ? 0 : rc;

@@ -111,6 +111,23 @@ def test_promtails_relabelling_of_containers(ingester, make_shipper, engine, tmp
     assert shipper.stop() == 0
 
 
+@pytest.mark.parametrize("over", ["files", "api"])
+def test_containers_go_on_from_promtails_second(ingester, make_shipper, engine, tcp, tmp_path, over):
+    name = "moved-" + over
+    container = engine.run(name, "echo old; sleep 2; echo new; sleep 1000")
+    wait_for("its lines", lambda: b"new" in engine.docker("logs", name).stdout, 30)
+    second = subprocess.run(["date", "-d", engine.docker("logs", "-t", name).stdout.decode().split()[-2], "+%s"], stdout=subprocess.PIPE, check=True).stdout.decode().strip()
+    (tmp_path / "positions.yaml").write_text("positions:\n  cursor-%s: \"%s\"\n" % (container, second))
+    config = ("clients: [{url: %s/loki/api/v1/push, batchwait: 20ms}]\npositions: {filename: %s/positions.yaml}\n"
+              "scrape_configs: [{job_name: d, docker_sd_configs: [{host: '%s', filters: [{name: name, values: [%s]}]}]}]\n"
+              % (ingester.url, tmp_path, tcp if over == "api" else "unix://" + engine.socket, name))
+    shipper = make_shipper(config=config).start()
+    lines_of(ingester, '{container="%s"}' % name, [b"new"])
+    assert shipper.stop() == 0
+    engine.docker("rm", "-f", name)
+    assert ingester.count('{container="%s"}' % name) == 1
+
+
 def test_a_stream_that_rules_drop_is_not_read(ingester, make_shipper, engine, tmp_path):
     engine.run("half", "echo good; echo bad >&2; echo good again", "--label", "half=yes")
     shipper = make_shipper(config=scrape_of(ingester, tmp_path, engine, """, filters: [{name: label, values: [half]}]}]
@@ -406,7 +423,7 @@ def test_an_engine_at_a_tcp_port(ingester, make_shipper, engine, tcp, tmp_path):
     shipper.finish()
     lines_of(ingester, '{container="far", stream="stdout"}', [b"plain"] + [b"%d" % i for i in range(1, 501)])
     lines_of(ingester, '{container="far", stream="stderr"}', [b"bad"])
-    lines_of(ingester, '{container="screen"}', [b"hello\r", b"y" * 40000 + b"\r", b"end\r"])
+    lines_of(ingester, '{container="screen"}', [b"hello", b"y" * 40000, b"end"])
     # Again: nothing is new, and nothing comes twice.
     shipper.start()
     shipper.finish()

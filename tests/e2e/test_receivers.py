@@ -25,7 +25,7 @@ from opentelemetry.sdk._logs.export import SimpleLogRecordProcessor
 from journal_files import Journal
 from load import Pushers, differences
 from loki_stub import LokiStub
-from programs import LONG, NS, Program, wait_for
+from programs import LONG, NS, SHIPPER, Program, wait_for
 from receiving import address, labels_of, post, spool_files, stored
 
 KILLS = 20 if LONG else 4
@@ -128,12 +128,19 @@ def test_a_program_is_run_again(ingester, receive):
     assert shipper.stop() == 0
 
 
-def test_a_program_that_runs_on_is_ended(ingester, receive, tmp_path):
-    shipper = receive("job_name: x\nexec:\n  command: [sh, -c, 'echo $$ > %s/pid; echo up; exec sleep 1000']\n  labels: {job: exec}" % tmp_path).start()
+def test_a_program_that_runs_on_is_ended_with_all_that_it_began(ingester, receive, tmp_path):
+    shipper = receive("job_name: x\nexec:\n  command: [sh, -c, 'sleep 1000 & echo $$ $! > %s/pids; echo up; wait']\n  labels: {job: exec}" % tmp_path).start()
     stored(ingester, [b"up"], '{job="exec"}')
-    pid = int((tmp_path / "pid").read_text())
-    assert shipper.stop() == 0
-    wait_for("end of the program", lambda: not os.path.exists("/proc/%d" % pid) or "Z" in open("/proc/%d/stat" % pid).read().split(")")[1][:3])
+    pids = [int(pid) for pid in (tmp_path / "pids").read_text().split()]
+    assert len(pids) == 2 and shipper.stop() == 0
+
+    def over(pid):
+        try:
+            with open("/proc/%d/stat" % pid) as f:
+                return "Z" in f.read().split(")")[1][:3]
+        except (FileNotFoundError, ProcessLookupError):
+            return True
+    wait_for("end of the programs", lambda: all(map(over, pids)))
 
 
 # ---- syslog ----
@@ -393,6 +400,23 @@ def test_the_journal_with_its_fields_and_matches(ingester, receive, tmp_path):
     stored(ingester, want + more, '{job="j"}')
 
 
+def test_the_journal_goes_on_from_promtails_cursor(ingester, receive, tmp_path):
+    journal = Journal(tmp_path / "journal")
+    journal.write(5)
+    text = subprocess.run(["journalctl", "--directory", str(tmp_path / "journal"), "-o", "json"], stdout=subprocess.PIPE, check=True).stdout
+    cursor = json.loads(text.splitlines()[4])["__CURSOR"]
+    want = journal.write(3)
+    (tmp_path / "state").mkdir()
+    (tmp_path / "state" / "positions.yml").write_text("positions:\n  cursor-j: %s\n  /var/log/none.log: \"7\"\n" % cursor)
+    shipper = receive("job_name: j\njournal: {path: %s/journal, labels: {job: j}}" % tmp_path).start()
+    stored(ingester, want, '{job="j"}')
+    assert shipper.stop() == 0
+    want += journal.write(2)                                # from here on by our own
+    shipper.start()
+    stored(ingester, want, '{job="j"}')
+    assert shipper.stop() == 0
+
+
 def test_the_journal_exactly_once_whatever_is_killed(ingester, receive, tmp_path):
     journal = Journal(tmp_path / "journal")
     want, rng = journal.write(300), random.Random(5)
@@ -597,6 +621,9 @@ def test_a_full_spool_refuses_pushes_and_drops_the_oldest_datagrams(ingester, re
     lost = sum(int(n) for n in re.findall(r"bounds: (\d+) entries are lost", shipper.log()))
     assert have + lost == 400, (have, lost)
     assert shipper.stop() == 0
+    told = subprocess.run([SHIPPER, "audit", "--config", shipper.argv[2]], stdout=subprocess.PIPE).stdout.decode()
+    assert sum(int(n) for n in re.findall(r"(\d+) entries of syslog\.u, whose spool was over its bounds", told)) > 0, told
+    assert " 0 bytes missing" not in told, told
 
 
 def test_a_full_disk_is_told_and_recovers(ingester, receive, small_disk):

@@ -453,3 +453,16 @@ def test_endpoints_of_services(ingester, make_shipper, tmp_path, kube):
     assert sorted(ingester.export_lines('{service="web;front"}')) == [b"web-1", b"web-2"]   # it has no service any more
     assert ingester.count('{pod="alone"}') == 0
     assert shipper.stop() == 0
+
+
+def test_a_file_of_two_jobs_is_told(ingester, make_shipper, tmp_path):
+    (tmp_path / "nginx-access.log").write_text("one\n")
+    shipper = make_shipper(config=config_of(ingester, tmp_path, """
+- {job_name: varlogs, static_configs: [{labels: {job: varlogs, __path__: %s/*log}}]}
+- {job_name: nginx, static_configs: [{labels: {job: nginx, __path__: %s/nginx-access.log}}]}
+""" % (tmp_path, tmp_path))).start()
+    lines_of(ingester, '{job="varlogs"}', [b"one"])
+    wait_for("the warning", lambda: "nginx-access.log is in the jobs" in shipper.log())
+    wait_for("some looks", lambda: shipper.log().count("reading") > 0)
+    assert shipper.stop() == 0
+    assert shipper.log().count("is in the jobs") == 1 and 'jobs \\"varlogs\\" and \\"nginx\\"' in shipper.log()

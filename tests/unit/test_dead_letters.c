@@ -1,9 +1,11 @@
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 #include "common/base/arena.h"
 #include "common/base/file.h"
 #include "shipper/dead_letters.h"
+#include "shipper/shipper_metrics.h"
 #include "tests/support/log_folder.h"
 
 Test(dead_letters, each_is_a_line_of_json_with_any_bytes)
@@ -11,7 +13,7 @@ Test(dead_letters, each_is_a_line_of_json_with_any_bytes)
     struct cw_log_folder folder;
     cw_log_folder_init(&folder);
     const char *path = cw_log_folder_path(&folder, "refused");
-    struct cw_dead_letters *letters = cw_dead_letters_new(path);
+    struct cw_dead_letters *letters = cw_dead_letters_new(path, NULL);
     struct cw_err err = {0};
     struct cw_dead_letter letter = {
         .client = CW_STR("c"),
@@ -113,7 +115,7 @@ Test(dead_letters, a_file_that_was_taken_away_is_begun_anew_and_a_cut_line_is_en
     char *path = cw_str_dupz(cw_str_of(cw_log_folder_path(&folder, "refused")));
     char *taken = cw_str_dupz(cw_str_of(cw_log_folder_path(&folder, "taken")));
     cw_log_folder_append(&folder, "refused", "{\"cut");
-    struct cw_dead_letters *letters = cw_dead_letters_new(path);
+    struct cw_dead_letters *letters = cw_dead_letters_new(path, NULL);
     struct cw_dead_letter letter = {.client = CW_STR("c"), .labels = CW_STR("{}")};
     struct cw_err err;
     for (int i = 0; i < 3; i++) {
@@ -127,5 +129,33 @@ Test(dead_letters, a_file_that_was_taken_away_is_begun_anew_and_a_cut_line_is_en
     cw_dead_letters_free(&letters);
     free(path);
     free(taken);
+    cw_log_folder_fini(&folder);
+}
+
+Test(dead_letters, what_a_full_file_replaces_is_counted)
+{
+    struct cw_log_folder folder;
+    cw_log_folder_init(&folder);
+    struct cw_metrics *metrics = cw_metrics_new(cw_shipper_metric_defs, CW_M_SHIPPER_N);
+    char *path = cw_str_dupz(cw_str_of(cw_log_folder_path(&folder, "refused")));
+    struct cw_dead_letters *letters = cw_dead_letters_new(path, metrics);
+    struct cw_dead_letter letter = {.client = CW_STR("c"), .labels = CW_STR("{}")};
+    struct cw_err err;
+    for (int i = 0; i < 2; i++) { /* the first time there is nothing to replace */
+        cw_log_folder_append(&folder, "refused", "\n");
+        cr_assert_eq(truncate(path, CW_DEAD_LETTERS_BYTES), 0);
+        cr_assert_eq(cw_dead_letters_add(letters, &letter, &err), 0, "%s", err.text);
+        cr_assert_eq(cw_dead_letters_sync(letters, &err), 0, "%s", err.text);
+        struct cw_buf text;
+        cw_buf_init(&text, 1 << 20);
+        cw_metrics_render(metrics, &text);
+        const char *want = i == 0 ? "\ncordwood_shipper_dead_letters_lost_bytes_total 0\n"
+                                  : "\ncordwood_shipper_dead_letters_lost_bytes_total 67108865\n";
+        cr_assert(strstr(cw_buf_z(&text), want) != NULL, "%s", cw_buf_z(&text));
+        cw_buf_fini(&text);
+    }
+    cw_dead_letters_free(&letters);
+    cw_metrics_free(&metrics);
+    free(path);
     cw_log_folder_fini(&folder);
 }

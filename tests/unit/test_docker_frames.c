@@ -66,7 +66,7 @@ Test(docker_frames, with_a_terminal_a_long_line_has_times_within)
         cw_buf_addc(&body, 'x');
     cw_buf_addz(&body, "2026-01-02T03:04:05.000000003Z end\n");
     check(true, cw_buf_str(&body),
-          "0 1767323045000000001 hello\r\n0 1767323045000000002 xxxxxxxxxxxxxxxxxxxx+\n0 "
+          "0 1767323045000000001 hello\n0 1767323045000000002 xxxxxxxxxxxxxxxxxxxx+\n0 "
           "1767323045000000003 end\n");
     cw_buf_fini(&body);
 }

@@ -195,9 +195,10 @@ Test(positions, promtails_file_is_imported)
     size_t n;
     cr_assert_eq(cw_positions_import(cw_str_of(yaml), "p.yaml", arena, &got, &n, &err), 0, "%s",
                  err.text);
-    cr_assert_eq(n, 2);
+    cr_assert_eq(n, 3);
     cr_assert(cw_str_eqz(got[0].path, "/var/log/syslog") && got[0].offset == 1234);
-    cr_assert(cw_str_eqz(got[1].path, "/var/log/a b.log") && got[1].offset == 0);
+    cr_assert(cw_str_eqz(got[1].path, "cursor-journal") && cw_str_eqz(got[1].cursor, "s=abc"));
+    cr_assert(cw_str_eqz(got[2].path, "/var/log/a b.log") && got[2].offset == 0);
     cr_assert_eq(cw_positions_import(CW_STR("positions: [1"), "p.yaml", arena, &got, &n, &err),
                  CW_E_INVALID);
     cw_arena_free(&arena);

@@ -445,10 +445,6 @@ static int check_regexp(struct cw_parser *parser, struct cw_stage *stage)
         if (name.len == 0)
             continue;
         nnamed++;
-        if (!cw_label_name_valid(name))
-            return cw_parse_fault(parser,
-                                  "invalid regexp parser: invalid extracted label name '%.*s'",
-                                  CW_STR_ARG(name));
         for (unsigned j = 1; j < i; j++)
             if (cw_str_eq(cw_regex_group_name(stage->regex, j), name))
                 return cw_parse_fault(

@@ -222,12 +222,13 @@ static struct cw_labels result_labels(struct matcher *m, struct cw_labels many,
     if (modifier->cardinality == CW_CARD_ONE_TO_ONE)
         return cw_grouping_match(modifier, many, m->arena);
     if (modifier->ninclude == 0)
-        return many;
+        return cw_grouping_full(many, m->arena);
     struct cw_label *items =
         cw_arena_alloc(m->arena, (many.n + modifier->ninclude) * sizeof(*items));
     size_t n = 0;
     for (size_t i = 0; i < many.n; i++)
-        if (!cw_str_among(many.items[i].name, modifier->include, modifier->ninclude))
+        if (many.items[i].value.len > 0 &&
+            !cw_str_among(many.items[i].name, modifier->include, modifier->ninclude))
             items[n++] = many.items[i];
     for (size_t i = 0; i < modifier->ninclude; i++) {
         struct cw_label label = {modifier->include[i], cw_labels_get(one, modifier->include[i])};

@@ -10,6 +10,7 @@ struct cw_format_stage {
     const struct cw_stage *stage;
     struct cw_go_template **templates; /* one, or one a format: NULL for a rename */
     size_t n, ntemplates;
+    bool is_error; /* the line is to be an error's name or details, nothing else */
 };
 
 struct cw_format_run {
@@ -40,6 +41,15 @@ static int template_fault(const struct cw_stage *stage, struct cw_str label, str
     return err->code;
 }
 
+/* Loki takes a line that is one label, `{{ .x }}`, from the labels itself: the error is none of them. */
+static bool is_error_alone(struct cw_str text)
+{
+    if (!cw_str_starts(text, CW_STR("{{")) || !cw_str_ends(text, CW_STR("}}")) || text.len < 4)
+        return false;
+    text = cw_str_trim(cw_str_sub(text, 2, text.len - 2));
+    return cw_str_eqz(text, ".__error__") || cw_str_eqz(text, ".__error_details__");
+}
+
 int cw_format_stage_new(const struct cw_stage *stage, struct cw_format_stage **out,
                         struct cw_err *err)
 {
@@ -47,6 +57,7 @@ int cw_format_stage_new(const struct cw_stage *stage, struct cw_format_stage **o
     struct cw_format_stage *format = cw_mem_new(sizeof *format);
     format->stage = stage;
     format->n = line ? 1 : stage->nformats;
+    format->is_error = line && is_error_alone(stage->text);
     format->templates = cw_mem_array(format->n, sizeof(struct cw_go_template *));
     for (size_t i = 0; i < format->n; i++) {
         if (!line && !stage->formats[i].is_template)
@@ -224,6 +235,8 @@ void cw_format_stage_entry(const struct cw_format_stage *format, struct cw_forma
     run->is_frozen = false;
     if (format->stage->kind == CW_STAGE_LABEL_FORMAT)
         format_labels(format, run, ts_ns, *line);
+    else if (format->is_error)
+        *line = CW_STR("");
     else if (execute(run, format->templates[0], ts_ns, *line, &text))
         *line = text;
 }

@@ -14,7 +14,13 @@
 /* No grouping is `by ()`: no label stays. */
 struct cw_labels cw_grouping_apply(const struct cw_grouping *grouping, struct cw_labels labels,
                                    struct cw_arena *arena);
-/* on() keeps the named labels, ignoring() drops them; without either all stay. */
+/* The same around samples that were aggregated: there `without` drops labels whose value is empty too, as in Loki. */
+struct cw_labels cw_grouping_samples(const struct cw_grouping *grouping, struct cw_labels labels,
+                                     struct cw_arena *arena);
+/* Those labels whose value is not empty: what Loki makes of a series' labels as soon as it changes any. */
+struct cw_labels cw_grouping_full(struct cw_labels labels, struct cw_arena *arena);
+/* on() keeps the named labels, ignoring() drops them; without either all stay. Empty
+ * values never do. */
 struct cw_labels cw_grouping_match(const struct cw_binary_modifier *modifier,
                                    struct cw_labels labels, struct cw_arena *arena);
 

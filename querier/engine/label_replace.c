@@ -4,6 +4,7 @@
 
 #include "common/base/limits.h"
 #include "common/match/regex_expand.h"
+#include "querier/engine/grouping.h"
 
 /* A template may name a group as often as it likes: its result is bounded as a label is. */
 enum { RESULT_MAX_BYTES = CW_LIMIT_LINE_BYTES };
@@ -22,7 +23,8 @@ static int add_replaced(const struct cw_expr *expr, const struct cw_series *from
         if (cw_buf_failed(value))
             return cw_err_set(err, CW_E_LIMIT, "label_replace makes a label of more than %d bytes",
                               RESULT_MAX_BYTES);
-        labels = cw_labels_with(scratch, labels, expr->dst, cw_buf_str(value));
+        labels = cw_grouping_full(cw_labels_with(scratch, labels, expr->dst, cw_buf_str(value)),
+                                  scratch);
     }
     struct cw_series *to;
     rc = cw_table_add(table, labels, CW_TABLE_COPY, &to, err);

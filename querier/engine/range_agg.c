@@ -228,6 +228,13 @@ int cw_range_part_series(struct cw_range_part *part, struct cw_labels labels, si
     return 0;
 }
 
+static struct cw_labels group(const struct cw_range_agg *agg, struct cw_labels labels,
+                              struct cw_arena *arena)
+{
+    return agg->fused ? cw_grouping_samples(&agg->grouping, labels, arena)
+                      : cw_grouping_apply(&agg->grouping, labels, arena);
+}
+
 static int fail_series(struct cw_labels labels, struct cw_err *err)
 {
     struct cw_str error = cw_labels_get(labels, CW_STR("__error__"));
@@ -250,7 +257,7 @@ static int find_group(struct cw_range_part *part, struct cw_labels labels, size_
                       struct cw_err *err)
 {
     if (part->agg->grouped)
-        labels = cw_grouping_apply(&part->agg->grouping, labels, part->scratch);
+        labels = group(part->agg, labels, part->scratch);
     if (cw_labels_has(labels, CW_STR("__error__"))) /* pushed so */
         return fail_series(labels, err);
     return cw_range_part_series(part, labels, idx_out, err);
@@ -344,15 +351,18 @@ static int find_labels(struct cw_range_part *part, struct cw_labels *out, struct
     if (!failed && agg->grouped && agg->grouping.kind != CW_GROUP_WITHOUT) {
         *out = cw_label_builder_get_named(builder, agg->grouping.names, agg->grouping.n);
     } else {
+        if (agg->grouped && builder->error.len == 0)
+            builder->details =
+                CW_STR_NONE; /* of no error any more: only a series of all labels has them */
         *out = cw_label_builder_get_all(builder);
         if (!failed && agg->grouped)
-            *out = cw_grouping_apply(&agg->grouping, *out, builder->scratch);
+            *out = group(agg, *out, builder->scratch);
     }
     if (cw_labels_has(*out, CW_STR("__error__")) &&
         !cw_str_eqz(cw_labels_get(*out, CW_STR("__preserve_error__")), "true"))
         return fail_series(*out, err);
     if (failed && (agg->fused || agg->rule->inverted))
-        *out = cw_grouping_apply(&agg->grouping, *out, builder->scratch);
+        *out = group(agg, *out, builder->scratch);
     return 0;
 }
 

@@ -52,7 +52,8 @@ static int groups_init(struct groups *groups, const struct cw_grouping *written,
     cw_id_map_init(&map);
     for (size_t i = 0; rc == 0 && i < in->n; i++) {
         bool added;
-        struct cw_labels labels = cw_grouping_apply(&grouping, in->items[i].labels, groups->arena);
+        struct cw_labels labels =
+            cw_grouping_samples(&grouping, in->items[i].labels, groups->arena);
         groups->of[i] = cw_id_map_put(&map, cw_labels_hash(labels), &added);
         rc = cw_match_stop_check(err);
         if (!added)

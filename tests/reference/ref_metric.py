@@ -48,6 +48,11 @@ def only(labels, names):
     return {k: v for k, v in labels.items() if k in names}
 
 
+def full(labels):
+    """What becomes of a series' labels as soon as one is changed: empty ones go."""
+    return {k: v for k, v in labels.items() if v != ""}
+
+
 def grouped(labels, grouping):
     if grouping is None:
         return {}
@@ -56,9 +61,9 @@ def grouped(labels, grouping):
 
 
 def gathered(labels, grouping):
-    """As Prometheus groups samples: `without` drops the name of a metric too."""
+    """As Prometheus groups samples: `without` drops the name of a metric too, and empty labels."""
     labels = grouped(labels, grouping)
-    return without(labels, ["__name__"]) if grouping and grouping[0] == "without" else labels
+    return full(without(labels, ["__name__"])) if grouping and grouping[0] == "without" else labels
 
 
 # ---- range aggregations ----
@@ -289,7 +294,7 @@ class Evaluator:
             m = compiled.search(labels.get(src, ""))
             if m:
                 text = expand(replacement, m)
-                labels = dict(without(labels, [dst]), **({dst: text} if text else {}))
+                labels = full({**labels, dst: text})
             out.append((labels, value))
         return out
 
@@ -393,8 +398,8 @@ def expand(template, m):
 def signature(labels, options):
     match = options["match"]
     if match is None:
-        return key(labels)
-    return key(only(labels, match[1]) if match[0] == "on" else without(labels, match[1]))
+        return key(full(labels))
+    return key(full(only(labels, match[1]) if match[0] == "on" else without(labels, match[1])))
 
 
 def set_operation(op, left, right, options):
@@ -448,4 +453,4 @@ def result_labels(many, one, options):
         labels.pop(name, None)
         if name in one:
             labels[name] = one[name]
-    return labels
+    return full(labels)

@@ -20,6 +20,7 @@
 #include "common/labels/labels.h"
 #include "common/match/line_filter.h"
 #include "common/match/selector.h"
+#include "common/store/meta_filter.h"
 
 /* What a scan wants in its batches beside the count of rows. Asking for less is faster. */
 enum cw_need {
@@ -59,6 +60,9 @@ struct cw_scan {
     int64_t start_ns, end_ns;
     const struct cw_line_filter *const *filters; /* all must hold */
     size_t nfilters;
+    /* With metadata: rows that one of these drops may be left out, but for those of streams that have a label of its name. */
+    const struct cw_meta_filter *meta_filters;
+    size_t nmeta_filters;
     unsigned need;     /* enum cw_need */
     bool newest_first; /* order of batches and rows within a unit */
     bool keep_decoded; /* others will ask for the same: a source that has a cache uses it */

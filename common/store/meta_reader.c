@@ -23,7 +23,10 @@ struct column {
     const uint8_t *present;
     bool dense;      /* every row has it */
     uint32_t *ranks; /* values before each RANK_ROWS rows */
-    uint16_t *items; /* per value: which distinct one; NULL: each is its own */
+    uint32_t nvalues;
+    bool numbered;         /* values have numbers: each is one of those that are distinct */
+    struct cw_str numbers; /* their column */
+    uint16_t *items;       /* the numbers; NULL: not decoded yet */
     uint32_t ndistinct;
     const char *values;
     uint32_t *offsets; /* of the values, or of the distinct ones, and where the last ends */
@@ -113,33 +116,43 @@ static int plain_open(struct cw_str *in, struct cw_str lengths, size_t n, struct
     return 0;
 }
 
-/* The numbers of n values, and how many bytes their column has before it. */
-static int items_read(struct cw_str *in, size_t n, uint64_t ndistinct, struct column *c,
-                      struct cw_err *err)
+/* The column of numbers, and how many bytes it has before it. They are decoded when they are first needed. */
+static int numbers_take(struct cw_str *in, uint64_t ndistinct, struct column *c, struct cw_err *err)
 {
     uint64_t len;
-    struct cw_str column;
-    if (!cw_decode_varint(in, &len) || !take(in, len, &column))
+    if (!cw_decode_varint(in, &len) || !take(in, len, &c->numbers))
         return bad(err, "it ends in numbers of values");
+    c->numbered = true;
+    c->ndistinct = (uint32_t)ndistinct;
+    return 0;
+}
+
+static int numbers_read(struct column *c, struct cw_err *err)
+{
+    size_t n = c->nvalues;
+    if (!c->numbered || c->items != NULL)
+        return 0;
     /* Not zeroed: who wants one row of a block pays for all of them here. */
     int64_t *items = cw_mem_resize(NULL, (n + 1) * sizeof(*items));
-    int rc = cw_decode_int(column, n, items, NULL, err);
-    c->items = cw_mem_resize(NULL, (n + 1) * sizeof(*c->items));
-    c->ndistinct = (uint32_t)ndistinct;
+    uint16_t *numbers = cw_mem_resize(NULL, (n + 1) * sizeof(*numbers)), most = 0;
+    int rc = cw_decode_int(c->numbers, n, items, NULL, err);
     if (rc < 0)
         n = 0;
     /* Loops without an exit, which the compiler does many at a time. */
     uint64_t all = 0;
-    uint16_t most = 0;
     for (size_t i = 0; i < n; i++) {
         all |= (uint64_t)items[i];
-        c->items[i] = (uint16_t)items[i];
+        numbers[i] = (uint16_t)items[i];
     }
     for (size_t i = 0; i < n; i++)
-        most = CW_MAX(most, c->items[i]);
-    if (n > 0 && (all > UINT16_MAX || most >= ndistinct))
+        most = CW_MAX(most, numbers[i]);
+    if (n > 0 && (all > UINT16_MAX || most >= c->ndistinct))
         rc = bad(err, "a value that its dictionary does not have");
     free(items);
+    if (rc < 0)
+        free(numbers);
+    else
+        c->items = numbers;
     return rc;
 }
 
@@ -159,7 +172,7 @@ static int dictionary_open(struct cw_str *in, size_t n, struct column *c, struct
     if (!take(in, total, &values))
         return bad(err, "it ends in a dictionary");
     c->values = values.ptr;
-    return items_read(in, n, ndistinct, c, err);
+    return numbers_take(in, ndistinct, c, err);
 }
 
 static int encoded_open(struct cw_meta_reader *r, struct cw_str *in, size_t n, struct column *c,
@@ -174,7 +187,7 @@ static int encoded_open(struct cw_meta_reader *r, struct cw_str *in, size_t n, s
     c->encoded = cw_meta_memory_values(r->memory, number);
     c->nencoded = (uint32_t)(ndistinct > 0 ? ndistinct : n);
     int rc = cw_meta_values_open(c->encoded, &r->values[number], c->nencoded, err);
-    return rc == 0 && ndistinct > 0 ? items_read(in, n, ndistinct, c, err) : rc;
+    return rc == 0 && ndistinct > 0 ? numbers_take(in, ndistinct, c, err) : rc;
 }
 
 static int column_open(struct cw_meta_reader *r, struct cw_str *in, struct column *c,
@@ -194,6 +207,7 @@ static int column_open(struct cw_meta_reader *r, struct cw_str *in, struct colum
         n += bits_before(c->present, row, CW_MIN(row + RANK_ROWS, rows));
     }
     c->dense = n == rows;
+    c->nvalues = n;
     *npairs += n;
     if (*npairs > CW_BLOCK_META_PAIRS_MAX)
         return bad(err, "too many pairs");
@@ -218,7 +232,7 @@ static void shared_open(struct cw_meta_reader *r)
 {
     size_t n = 1;
     for (size_t i = 0; i < r->ncolumns; i++) {
-        if (r->columns[i].items == NULL || n * kinds_of(&r->columns[i]) > SHARED_MAX)
+        if (!r->columns[i].numbered || n * kinds_of(&r->columns[i]) > SHARED_MAX)
             return;
         n *= kinds_of(&r->columns[i]);
     }
@@ -292,7 +306,7 @@ static uint32_t place_of(const struct column *c, uint32_t row)
 static uint32_t number_of(const struct column *c, uint32_t row)
 {
     uint32_t at = place_of(c, row);
-    return c->items != NULL ? c->items[at] : at;
+    return c->numbered ? c->items[at] : at;
 }
 
 static int encoded_read(struct column *c, const uint64_t *keep, uint32_t first_row, uint32_t nrows,
@@ -309,7 +323,7 @@ static int encoded_read(struct column *c, const uint64_t *keep, uint32_t first_r
         to = CW_MAX(to, number + 1);
         nwanted++;
     }
-    bool whole = c->items != NULL && (uint64_t)nwanted * WHOLE_SHARE >= c->nencoded;
+    bool whole = c->numbered && (uint64_t)nwanted * WHOLE_SHARE >= c->nencoded;
     if (whole) {
         from = 0;
         to = c->nencoded;
@@ -327,7 +341,8 @@ int cw_meta_reader_read(struct cw_meta_reader *r, const uint64_t *keep, uint32_t
     CW_ASSERT(first_row <= r->rows && nrows <= r->rows - first_row);
     for (size_t i = 0; rc == 0 && i < r->ncolumns; i++) {
         struct column *c = &r->columns[i];
-        if (c->encoded != NULL && !c->all_read)
+        rc = numbers_read(c, err);
+        if (rc == 0 && c->encoded != NULL && !c->all_read)
             rc = encoded_read(c, keep, first_row, nrows, err);
     }
     return rc;
@@ -378,4 +393,88 @@ bool cw_meta_reader_shared(struct cw_meta_reader *r, uint32_t row, struct cw_lab
     }
     *out = shared->pairs;
     return true;
+}
+
+/* ---- filters ---- */
+
+static struct column *column_find(struct cw_meta_reader *r, struct cw_str name)
+{
+    size_t lo = 0, hi = r->ncolumns;
+    while (lo < hi) {
+        size_t mid = lo + (hi - lo) / 2;
+        int c = cw_str_cmp(r->columns[mid].name, name);
+        if (c == 0)
+            return &r->columns[mid];
+        if (c < 0)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    return NULL;
+}
+
+/* The bit of each value, or of each distinct one, that the operand fits; in `area` where they are not the values' own. */
+static int values_match(struct column *c, const struct cw_meta_filter *f,
+                        struct cw_str value_filter, uint64_t *area, const uint64_t **out,
+                        bool *by_values, struct cw_err *err)
+{
+    if (c->encoded != NULL)
+        return cw_meta_values_match(c->encoded, f, value_filter, out, by_values, err);
+    uint32_t n = c->numbered ? c->ndistinct : c->nvalues;
+    memset(area, 0, ((size_t)n + 63) / 64 * sizeof(*area));
+    for (uint32_t i = 0; i < n; i++) {
+        struct cw_str value =
+            cw_str_make(c->values + c->offsets[i], c->offsets[i + 1] - c->offsets[i]);
+        if (cw_meta_filter_fits(f, value))
+            area[i / 64] |= UINT64_C(1) << (i % 64);
+    }
+    *out = area;
+    return 0;
+}
+
+/* Which of rows [row, row + 64) have a value. */
+static uint64_t present_word(const struct column *c, uint32_t row, uint32_t rows)
+{
+    uint64_t word = 0;
+    uint32_t n = CW_MIN(rows - row, 64u);
+    memcpy(&word, c->present + row / 8, (n + 7) / 8);
+    return n < 64 ? word & ((UINT64_C(1) << n) - 1) : word;
+}
+
+/* Which of them have one that fits. `place`: the first one's, which moves on. */
+static uint64_t fitting_word(const struct column *c, const uint64_t *fits, uint64_t present,
+                             uint32_t *place)
+{
+    uint64_t word = 0;
+    for (uint64_t left = present; left != 0; left &= left - 1) {
+        uint32_t at = (*place)++;
+        uint32_t number = c->numbered ? c->items[at] : at;
+        word |= (fits[number / 64] >> (number % 64) & 1) << __builtin_ctzll(left);
+    }
+    return word;
+}
+
+int cw_meta_reader_match(struct cw_meta_reader *r, const struct cw_meta_filter *f,
+                         struct cw_str value_filter, uint64_t *keep, bool *by_values_out,
+                         struct cw_err *err)
+{
+    struct column *c = column_find(r, f->matcher->name);
+    uint64_t area[CW_BLOCK_ROWS_MAX / 64], none = cw_meta_filter_keeps_none(f) ? UINT64_MAX : 0;
+    const uint64_t *fits = area;
+    uint32_t place = 0;
+    bool any = false;
+    int rc = 0;
+    if (c != NULL) {
+        CW_ASSERT(!c->all_read);
+        rc = values_match(c, f, value_filter, area, &fits, by_values_out, err);
+        any = rc == 0 && cw_bits_any(fits, c->numbered ? c->ndistinct : c->nvalues);
+    }
+    if (any)
+        rc = numbers_read(c, err);
+    for (uint32_t row = 0; rc == 0 && row < r->rows; row += 64) {
+        uint64_t present = c != NULL ? present_word(c, row, r->rows) : 0;
+        uint64_t fitting = any ? fitting_word(c, fits, present, &place) : 0;
+        keep[row / 64] &= (none & ~present) | (present & (f->negated ? ~fitting : fitting));
+    }
+    return rc;
 }

@@ -20,6 +20,13 @@ int cw_meta_reader_open(struct cw_str section, uint32_t rows, const struct cw_se
                         uint32_t nvalues, struct cw_meta_memory *memory,
                         struct cw_meta_reader **out, struct cw_err *err) CW_MUST_USE;
 void cw_meta_reader_close(struct cw_meta_reader **reader);
+/*
+ * Clear the bits of the block's rows that the filter drops. `value_filter`: where that of the block stands, or empty; *by_values_out is set
+ * where it ruled something out, and else left alone. Before anything is read.
+ */
+int cw_meta_reader_match(struct cw_meta_reader *reader, const struct cw_meta_filter *filter,
+                         struct cw_str value_filter, uint64_t *keep, bool *by_values_out,
+                         struct cw_err *err) CW_MUST_USE;
 /* Read the values of the rows whose bit is set in `keep` (bit i: row first_row + i, i < nrows). They are there until the next call. */
 int cw_meta_reader_read(struct cw_meta_reader *reader, const uint64_t *keep, uint32_t first_row,
                         uint32_t nrows, struct cw_err *err) CW_MUST_USE;

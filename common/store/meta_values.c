@@ -7,7 +7,9 @@
 
 #include "common/base/arena.h"
 #include "common/base/assert.h"
+#include "common/store/row_bits.h"
 #include "common/store/template_block.h"
+#include "common/store/template_match.h"
 
 struct cw_meta_values {
     struct cw_block block;
@@ -19,6 +21,7 @@ struct cw_meta_values {
     uint32_t offsets[CW_BLOCK_ROWS_MAX +
                      1]; /* value i is text[offsets[i - from], offsets[i - from + 1]) */
     uint64_t want[CW_BLOCK_ROWS_MAX / 64];
+    uint64_t unsure[CW_BLOCK_ROWS_MAX / 64];
 };
 
 struct cw_meta_values *cw_meta_values_new(void)
@@ -74,13 +77,19 @@ uint64_t *cw_meta_values_want(struct cw_meta_values *v)
     return v->want;
 }
 
+static int templates_open(struct cw_meta_values *v, struct cw_err *err)
+{
+    int rc = v->open ? 0 : cw_template_block_open(v->templates, &v->block, err);
+    v->open = rc == 0;
+    return rc;
+}
+
 int cw_meta_values_read(struct cw_meta_values *v, uint32_t from, uint32_t to, struct cw_err *err)
 {
     CW_ASSERT(from <= to && to <= v->n);
     v->from = v->to = 0;
     cw_buf_clear(&v->text);
-    int rc = v->open ? 0 : cw_template_block_open(v->templates, &v->block, err);
-    v->open = rc == 0;
+    int rc = templates_open(v, err);
     if (rc == 0)
         rc = cw_template_block_lines(v->templates, v->want, from, to, &v->text, v->offsets, err);
     if (rc < 0)
@@ -95,6 +104,37 @@ struct cw_str cw_meta_values_at(const struct cw_meta_values *v, uint32_t i)
     CW_ASSERT(i >= v->from && i < v->to);
     const uint32_t *at = v->offsets + (i - v->from);
     return cw_str_make(v->text.ptr + at[0], at[1] - at[0]);
+}
+
+/* Leave the values in `want` that the operand fits; from..to: where those are that are asked. */
+static int values_judge(struct cw_meta_values *v, const struct cw_meta_filter *f, uint32_t from,
+                        uint32_t to, struct cw_err *err)
+{
+    int rc = cw_meta_values_read(v, from, to, err);
+    for (uint32_t i = from; rc == 0 && (i = cw_bits_next(v->want, i, to)) < to; i++)
+        if (!cw_meta_filter_fits(f, cw_meta_values_at(v, i)))
+            v->want[i / 64] &= ~(UINT64_C(1) << (i % 64));
+    return rc;
+}
+
+int cw_meta_values_match(struct cw_meta_values *v, const struct cw_meta_filter *f,
+                         struct cw_str value_filter, const uint64_t **out, bool *by_values_out,
+                         struct cw_err *err)
+{
+    uint64_t *want = cw_meta_values_want(v);
+    cw_bits_set(want, 0, v->n);
+    memset(v->unsure, 0, ((size_t)v->n + 63) / 64 * sizeof(v->unsure[0]));
+    *out = want;
+    int rc = templates_open(v, err);
+    if (rc == 0 && f->lines != NULL)
+        rc = cw_template_match(f->lines, v->templates, value_filter, want, v->unsure, by_values_out,
+                               err);
+    if (rc < 0)
+        return cw_err_wrap(err, "values of metadata");
+    uint32_t from = cw_bits_next(want, 0, v->n), to = v->n;
+    while (to > from && (want[(to - 1) / 64] >> ((to - 1) % 64) & 1) == 0)
+        to--;
+    return from < to ? values_judge(v, f, from, to, err) : 0;
 }
 
 /* ---- of a block ---- */

@@ -16,6 +16,7 @@
 #include "common/base/err.h"
 #include "common/base/str.h"
 #include "common/store/block_reader.h"
+#include "common/store/meta_filter.h"
 
 struct cw_meta_values;
 struct cw_meta_values *cw_meta_values_new(void);
@@ -36,6 +37,14 @@ int cw_meta_values_read(struct cw_meta_values *values, uint32_t from, uint32_t t
                         struct cw_err *err) CW_MUST_USE;
 /* A value of that range; empty if it was not wanted. */
 struct cw_str cw_meta_values_at(const struct cw_meta_values *values, uint32_t i);
+
+/*
+ * Which of the n values the filter's operand fits: their bits, which live until the next call. `value_filter`: where that of the block
+ * stands that they are of, or empty; *by_values_out is set where it ruled something out, and else left alone. What was read is gone.
+ */
+int cw_meta_values_match(struct cw_meta_values *values, const struct cw_meta_filter *filter,
+                         struct cw_str value_filter, const uint64_t **out, bool *by_values_out,
+                         struct cw_err *err) CW_MUST_USE;
 
 /* Readers for the names of a block, and then of the next. */
 struct cw_meta_memory;

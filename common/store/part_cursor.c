@@ -211,7 +211,8 @@ static int runs_narrow(struct cw_part_cursor *c, const struct cw_part_block *ent
     int64_t start_ns = c->start_ns, end_ns = c->end_ns;
     bool whole = entry->min_ns >= start_ns && (entry->max_ns < end_ns || end_ns == INT64_MAX);
     int rc = 0;
-    if (!whole || ((c->need & CW_NEED_TIMES) != 0 && c->scan->nfilters == 0))
+    bool unfiltered = c->scan->nfilters == 0 && c->scan->nmeta_filters == 0;
+    if (!whole || ((c->need & CW_NEED_TIMES) != 0 && unfiltered))
         rc = times_decode(c, err);
     for (uint32_t i = 0; rc == 0 && i < n; i++) {
         struct cw_part_run r = all[i];
@@ -360,6 +361,67 @@ static uint32_t runs_rows(const struct cw_part_cursor *c)
     return n;
 }
 
+/* Can the filter be asked? Where a stream has a label of its name, that counts. */
+static bool meta_filter_counts(const struct cw_part_cursor *c, const struct cw_meta_filter *f)
+{
+    return !cw_postings_has_name(cw_part_reader_postings(c->source->reader), f->matcher->name);
+}
+
+/* No row of the block passes. */
+static void none_pass(struct cw_part_cursor *c, bool by_values)
+{
+    struct cw_scan_stats *stats = c->scan->stats;
+    c->ruled_out = true;
+    if (stats == NULL)
+        return;
+    uint32_t n = runs_rows(c);
+    cw_part_count(&stats->rows_seen, n);
+    cw_part_count(&stats->rows_ruled_out, n);
+    cw_part_count(by_values ? &stats->blocks_ruled_out_by_values : &stats->blocks_ruled_out_by_text,
+                  1);
+}
+
+/* The filter's rows out of those that pass, all of which do before the first. */
+static int meta_filter_ask(struct cw_part_cursor *c, const struct cw_meta_filter *f,
+                           bool *by_values, struct cw_err *err)
+{
+    uint64_t *passing = c->w->passing;
+    if (!c->has_passing) {
+        memset(passing, 0, ((size_t)c->rows + 63) / 64 * sizeof(*passing));
+        cw_bits_set(passing, 0, c->rows);
+    }
+    c->has_passing = true;
+    int rc = c->meta != NULL ? 0 : meta_open(c, err);
+    if (rc < 0)
+        return rc;
+    struct cw_str values = cw_part_reader_block_filter(c->source->reader, c->block_index);
+    return cw_meta_reader_match(c->meta, f, values, passing, by_values, err);
+}
+
+/* What the filters of metadata say of all rows of the block. */
+static int meta_match(struct cw_part_cursor *c, struct cw_err *err)
+{
+    bool by_values = false, none = false;
+    if ((c->need & CW_NEED_METADATA) == 0)
+        return 0;
+    for (size_t i = 0; i < c->scan->nmeta_filters && !none; i++) {
+        const struct cw_meta_filter *f = &c->scan->meta_filters[i];
+        if (!meta_filter_counts(c, f))
+            continue;
+        if (!c->has_metadata) {
+            none = !cw_meta_filter_keeps_none(f);
+            continue;
+        }
+        int rc = meta_filter_ask(c, f, &by_values, err);
+        if (rc < 0)
+            return rc;
+        none = !cw_bits_any(c->w->passing, c->rows);
+    }
+    if (none)
+        none_pass(c, by_values);
+    return 0;
+}
+
 /* Everything that is needed of the block beside its text. */
 static int block_prepare(struct cw_part_cursor *c, const struct cw_stream_set *set,
                          struct cw_err *err)
@@ -374,6 +436,9 @@ static int block_prepare(struct cw_part_cursor *c, const struct cw_stream_set *s
     if (rc == 0)
         rc = runs_find(c, &entry, set, err);
     if (rc < 0 || c->nruns == 0 || cw_part_ruled_out(c, runs_rows(c)))
+        return rc;
+    rc = meta_match(c, err);
+    if (rc < 0 || c->ruled_out)
         return rc;
     rc = c->walk->prepare(c, err);
     if (rc == 0 && c->scan->stats != NULL)
@@ -417,6 +482,21 @@ static uint32_t rows_wanted(struct cw_part_cursor *c, uint32_t *from_out, uint32
     return n;
 }
 
+/* Leave the rows of the piece in keep that filters of metadata keep; returns how many went. */
+static uint32_t meta_narrow(struct cw_part_cursor *c)
+{
+    const uint64_t *passing = c->w->passing;
+    uint32_t before = cw_bits_count(c->w->keep, c->nrows);
+    for (uint32_t i = 0; i < c->nrows; i += 64) {
+        uint32_t at = (c->first_row + i) / 64, shift = (c->first_row + i) % 64;
+        uint64_t word = passing[at] >> shift;
+        if (shift > 0 && (at + 1) * 64 < c->rows)
+            word |= passing[at + 1] << (64 - shift);
+        c->w->keep[i / 64] &= word;
+    }
+    return before - cw_bits_count(c->w->keep, c->nrows);
+}
+
 /* Does the piece have rows left after the filters? 1, 0 or an error. */
 static int piece_begin(struct cw_part_cursor *c, struct cw_err *err)
 {
@@ -425,6 +505,13 @@ static int piece_begin(struct cw_part_cursor *c, struct cw_err *err)
         return 0;
     if (c->scan->stats != NULL)
         cw_part_count(&c->scan->stats->rows_seen, n);
+    if (c->has_passing) {
+        uint32_t out = meta_narrow(c);
+        if (c->scan->stats != NULL)
+            cw_part_count(&c->scan->stats->rows_ruled_out, out);
+        if (!cw_bits_any(c->w->keep, c->nrows))
+            return 0;
+    }
     struct cw_err why;
     c->meta_read = false;
     int rc = c->walk->filter(c, from, to, &why);

@@ -52,6 +52,7 @@ struct cw_part_workspace {
                   64]; /* rows of the block that filters leave, as far as they were decided ... */
     uint64_t unsure[CW_BLOCK_ROWS_MAX / 64];  /* ... and which of them must be tested as lines */
     uint64_t rebuild[CW_BLOCK_ROWS_MAX / 64]; /* rows of the piece */
+    uint64_t passing[CW_BLOCK_ROWS_MAX / 64]; /* rows that filters of metadata keep */
 };
 
 struct cw_part_cursor {
@@ -67,8 +68,9 @@ struct cw_part_cursor {
     bool has_metadata;           /* any row of it */
     bool reported;
     bool was_lost;  /* a page of the part, when the cursor was opened: its plan has reported that */
-    bool ruled_out; /* by grams: no row is handed out */
-    const int64_t *times;             /* of the block's rows; NULL: not decoded yet */
+    bool ruled_out; /* by grams or metadata: no row is handed out */
+    bool has_passing;     /* filters of metadata keep those rows of the workspace alone */
+    const int64_t *times; /* of the block's rows; NULL: not decoded yet */
     struct cw_kept_times *kept_times; /* where they lie; NULL: in the workspace */
     struct cw_text_grams *grams;      /* of TEXT, where filters ask for them; NULL: not kept */
     struct cw_meta_reader *meta;      /* NULL: not wanted, no row has any, or not opened yet */

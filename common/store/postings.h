@@ -45,6 +45,8 @@ struct cw_str cw_postings_front(const struct cw_postings *postings);
 int cw_postings_select(const struct cw_postings *postings, const struct cw_selector *selector,
                        struct cw_stream_set *out, struct cw_err *err) CW_MUST_USE;
 
+/* Does a stream carry a label of that name? Also when that cannot be read. */
+bool cw_postings_has_name(const struct cw_postings *postings, struct cw_str name);
 /* Values of a label, sorted: those that a stream of the set (NULL: any) carries. */
 struct cw_postings_values;
 int cw_postings_values_open(const struct cw_postings *postings, struct cw_str name,

@@ -71,6 +71,13 @@ int cw_postings_values_next(struct cw_postings_values *v, struct cw_str *out, st
     }
 }
 
+bool cw_postings_has_name(const struct cw_postings *postings, struct cw_str name)
+{
+    uint32_t first, n;
+    struct cw_err err;
+    return postings_find(postings, name, &first, &n, &err) < 0 || n > 0;
+}
+
 int cw_postings_name(const struct cw_postings *postings, uint32_t i,
                      const struct cw_stream_set *set, struct cw_str *name_out, bool *has_out,
                      struct cw_err *err)

@@ -31,6 +31,45 @@ size_t cw_plan_filters(const struct cw_stage *stages, const struct cw_line_filte
     return n;
 }
 
+struct meta_filters {
+    struct cw_meta_filter *items;
+    size_t n, cap;
+};
+
+/* Names that the engine gives are no metadata's alone: errors, and what clashes with a stream's label. */
+static bool is_given(struct cw_str name)
+{
+    static const struct cw_str front = {"__", 2}, end = {"_extracted", 10};
+    return cw_str_starts(name, front) || cw_str_ends(name, end);
+}
+
+/* All of them must hold. */
+static void meta_filters_add(struct meta_filters *filters, const struct cw_label_filter *f)
+{
+    for (size_t i = 0; f->kind == CW_LF_AND && i < f->nparts; i++)
+        meta_filters_add(filters, f->parts[i]);
+    if (f->kind != CW_LF_MATCHER || is_given(f->matcher.name))
+        return;
+    if (filters->n == filters->cap) {
+        filters->cap = filters->cap > 0 ? filters->cap * 2 : 4;
+        filters->items = cw_mem_resize(filters->items, filters->cap * sizeof *filters->items);
+    }
+    cw_meta_filter_init(&filters->items[filters->n++], &f->matcher);
+}
+
+size_t cw_plan_meta_filters(const struct cw_stage *stages, struct cw_meta_filter **out)
+{
+    struct meta_filters filters = {0};
+    for (const struct cw_stage *stage = stages; stage != NULL; stage = stage->next) {
+        if (stage->kind == CW_STAGE_LABEL_FILTER)
+            meta_filters_add(&filters, stage->label_filter);
+        else if (stage->kind != CW_STAGE_LINE_FILTER)
+            break;
+    }
+    *out = filters.items;
+    return filters.n;
+}
+
 static int plan_sources(struct cw_query_context *query, struct cw_plan *plan, struct cw_err *err)
 {
     for (size_t i = 0; i < query->snapshot->n; i++) {
@@ -108,12 +147,17 @@ int cw_plan_make(struct cw_query_context *query, const struct cw_expr *expr, int
     struct cw_step_clock begun = cw_step_begin();
     memset(out, 0, sizeof *out);
     size_t nfilters = cw_plan_filters(expr->stages, &out->filters);
+    size_t nmeta_filters = 0;
+    if ((need & CW_NEED_TEMPLATES) == 0) /* patterns know no label filters */
+        nmeta_filters = cw_plan_meta_filters(expr->stages, &out->meta_filters);
     out->scan = (struct cw_scan){
         .selector = &expr->selector,
         .start_ns = start_ns,
         .end_ns = end_ns,
         .filters = out->filters,
         .nfilters = nfilters,
+        .meta_filters = out->meta_filters,
+        .nmeta_filters = nmeta_filters,
         .need = need,
         .newest_first = newest_first,
         .keep_decoded = true,
@@ -142,5 +186,8 @@ void cw_plan_fini(struct cw_plan *plan)
     cw_units_fini(&plan->units);
     cw_unit_order_free(&plan->order);
     free(plan->filters);
+    for (size_t i = 0; i < plan->scan.nmeta_filters; i++)
+        cw_meta_filter_fini(&plan->meta_filters[i]);
+    free(plan->meta_filters);
     memset(plan, 0, sizeof *plan);
 }

@@ -3,7 +3,9 @@
  * source that may hold an answer.
  *
  * Pushed down: the selector, the time range, and the line filters. Loki moves line filters ahead of everything that leaves
- * the line alone (parsers, label_format, drop, keep, decolorize); behind line_format, unpack and label filters they stay.
+ * the line alone (parsers, label_format, drop, keep, decolorize); behind line_format, unpack and label filters they stay. Label filters
+ * that compare a text and have nothing but filters before them are asked of structured metadata beside the data; they stay in the
+ * pipeline, too.
  *
  * Limit      A query whose plans together would read more bytes of lines than the context allows is refused in Loki's words.
  * Ownership  A plan borrows the expression and the context; cw_plan_fini() frees the rest.
@@ -21,6 +23,7 @@ struct cw_plan {
     struct cw_units units;       /* in the order of the snapshot's sources: oldest arrival first */
     struct cw_unit_order *order; /* of the units, in that of the scan */
     const struct cw_line_filter **filters;
+    struct cw_meta_filter *meta_filters;
     uint64_t bytes; /* estimate over all units */
 };
 
@@ -35,6 +38,8 @@ uint64_t cw_units_bytes(const struct cw_units *units, int64_t start_ns, int64_t 
 bool cw_plan_holds_back(enum cw_stage_kind kind);
 /* The line filters of a pipeline that run beside the data; *out is heap, free(). Returns how many. */
 size_t cw_plan_filters(const struct cw_stage *stages, const struct cw_line_filter ***out);
+/* The label filters that are asked of metadata; *out is heap, each of it to be ended, and freed. Returns how many. */
+size_t cw_plan_meta_filters(const struct cw_stage *stages, struct cw_meta_filter **out);
 /* `expr` is a log expression, or a range aggregation for its log range. On failure nothing is to be freed. */
 int cw_plan_make(struct cw_query_context *query, const struct cw_expr *expr, int64_t start_ns,
                  int64_t end_ns, unsigned need, bool newest_first, struct cw_plan *out,

@@ -138,6 +138,23 @@ static void read_part(struct cw_str bytes)
                           .need = CW_NEED_TIMES | CW_NEED_LINES | CW_NEED_METADATA};
     struct cw_selector selector;
     scan(source, &all);
+    struct cw_selector asked;
+    struct cw_meta_filter filters[2];
+    cw_selector_init(&asked);
+    if (cw_selector_add(&asked, CW_MATCH_EQ, CW_STR("trace_id"),
+                        CW_STR("0123456789abcdef0fedcba987654321"), &err) == 0 &&
+        cw_selector_add(&asked, CW_MATCH_NRE, CW_STR("user"), CW_STR("u[0-9]|.*a"), &err) == 0) {
+        for (size_t i = 0; i < 2; i++)
+            cw_meta_filter_init(&filters[i], &asked.items[i]);
+        for (size_t i = 0; i < 2; i++) {
+            all.meta_filters = &filters[i];
+            all.nmeta_filters = 1;
+            scan(source, &all);
+        }
+        for (size_t i = 0; i < 2; i++)
+            cw_meta_filter_fini(&filters[i]);
+    }
+    cw_selector_fini(&asked);
     cw_selector_init(&selector);
     if (cw_selector_add(&selector, CW_MATCH_EQ, CW_STR("app"), CW_STR("app1"), &err) == 0 &&
         cw_selector_add(&selector, CW_MATCH_NE, CW_STR("host"), CW_STR("h-1"), &err) == 0) {

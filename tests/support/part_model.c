@@ -211,6 +211,17 @@ void model_rows_fini(struct model_rows *rows)
     *rows = (struct model_rows){0};
 }
 
+/* A filter of metadata says nothing where a stream of the part has a label of its name. */
+static bool meta_filter_keeps(const struct part_model *m, const struct cw_meta_filter *f,
+                              struct cw_labels metadata)
+{
+    struct cw_err err;
+    for (size_t i = 0; i < m->nstreams; i++)
+        if (cw_labels_get(m->streams[i], f->matcher->name).len > 0)
+            return true;
+    return cw_matcher_match(f->matcher, cw_labels_get(metadata, f->matcher->name), &err) == 1;
+}
+
 void model_rows_of_model(const struct part_model *m, const struct cw_scan *scan,
                          struct model_rows *rows)
 {
@@ -225,6 +236,8 @@ void model_rows_of_model(const struct part_model *m, const struct cw_scan *scan,
         bool stays = true;
         for (size_t f = 0; stays && f < scan->nfilters; f++)
             stays = cw_line_filter_match(scan->filters[f], e->line, &err) == 1;
+        for (size_t f = 0; stays && f < scan->nmeta_filters; f++)
+            stays = meta_filter_keeps(m, &scan->meta_filters[f], e->metadata);
         if (stays)
             rows_add(rows, scan, m->streams[e->stream], e->ts_ns, e->line, e->metadata);
     }

@@ -200,11 +200,14 @@ Test(meta_column, rows_with_the_same_few_values_share_their_pairs)
     static const struct cw_label both[] = {{{"a", 1}, {"x", 1}}, {{"b", 1}, {"y", 1}}};
     static const struct cw_label other[] = {{{"a", 1}, {"z", 1}}};
     static const struct cw_labels kinds[] = {{both, 2}, {both, 1}, {other, 1}, {NULL, 0}};
+    static uint64_t all[ROWS / 64 + 1];
     written_init(&w);
     for (uint32_t row = 0; row < ROWS; row++)
         cr_assert_eq(cw_meta_writer_add(writer, row, kinds[row * row % 7 % 4], &err), 0);
     finish(writer, ROWS, &w);
     cr_assert_eq(open_reader(&w, &reader), 0, "%s", err.text);
+    cw_bits_set(all, 0, ROWS);
+    cr_assert_eq(cw_meta_reader_read(reader, all, 0, ROWS, &err), 0, "%s", err.text);
     for (uint32_t row = 0; row < ROWS; row++) {
         unsigned kind = row * row % 7 % 4;
         cr_assert(cw_meta_reader_shared(reader, row, &got));
@@ -376,9 +379,90 @@ Test(meta_column, rows_that_fit_find_no_block_that_is_full)
     cw_meta_writer_free(&writer);
 }
 
+static void check_filter(struct written *w, enum cw_match_op op, char name, struct cw_str value)
+{
+    struct cw_meta_reader *reader;
+    struct cw_selector selector;
+    struct cw_meta_filter filter;
+    uint64_t keep[ROWS / 64 + 1] = {0};
+    bool by_values = false;
+    cw_selector_init(&selector);
+    cr_assert_eq(cw_selector_add(&selector, op, cw_str_make(&name, 1), value, &err), 0);
+    cw_meta_filter_init(&filter, &selector.items[0]);
+    cr_assert_eq(open_reader(w, &reader), 0, "%s", err.text);
+    for (uint32_t row = 0; row < ROWS; row++)
+        if (row % 11 != 4)
+            cw_bits_set(keep, row, row + 1);
+    cr_assert_eq(cw_meta_reader_match(reader, &filter, CW_STR_NONE, keep, &by_values, &err), 0,
+                 "%s", err.text);
+    cr_expect_not(by_values);
+    for (uint32_t row = 0; row < ROWS; row++) {
+        char text[TEXT_MAX];
+        struct cw_str has =
+            name < 'a' + KINDS ? value_of(text, (unsigned)(name - 'a'), row) : CW_STR("");
+        bool want = row % 11 != 4 && cw_matcher_match(&selector.items[0], has, &err) == 1;
+        cr_assert_eq(keep[row / 64] >> (row % 64) & 1, want, "row %u, name %c, op %d", row, name,
+                     op);
+    }
+    /* What is read afterwards is what it was. */
+    keep[0] = 0x3ff;
+    check_rows(reader, keep, 64, 200);
+    cw_meta_reader_close(&reader);
+    cw_meta_filter_fini(&filter);
+    cw_selector_fini(&selector);
+}
+
+Test(meta_column, filters_keep_the_rows_that_their_matchers_do, .timeout = 100)
+{
+    static const char *const regexes[] = {".*",        ".+",         "",        "w.*",
+                                          "[0-9a-f]+", "x1|y2|yz50", "(?i)WX7", ".*customer of.*a.",
+                                          "[^0-9]+",   "n.*e",       "0+",      "-.*"};
+    struct written w;
+    write_rows(ROWS, &w);
+    for (char name = 'a'; name <= 'a' + KINDS; name++) {
+        for (enum cw_match_op op = CW_MATCH_EQ; op <= CW_MATCH_NE; op++) {
+            for (uint32_t row = 0; row < ROWS; row += 613) {
+                char text[TEXT_MAX];
+                struct cw_str value = value_of(text, (unsigned)(name - 'a') % KINDS, row);
+                check_filter(&w, op, name, value);
+                check_filter(&w, op, name, cw_str_sub(value, 0, value.len / 2));
+            }
+            check_filter(&w, op, name, CW_STR("00112233445566778899aabbccddeeff"));
+            check_filter(&w, op, name, CW_STR("none"));
+        }
+        for (enum cw_match_op op = CW_MATCH_RE; op <= CW_MATCH_NRE; op++)
+            for (size_t i = 0; i < CW_COUNT(regexes); i++)
+                check_filter(&w, op, name, cw_str_of(regexes[i]));
+    }
+    written_fini(&w);
+}
+
 enum { DAMAGE_PIECE = 250 };
 
 /* Other values are read, or an error is told; nothing outside of the sections is touched. */
+static struct cw_selector damage_selector;
+static struct cw_meta_filter damage_filters[KINDS];
+
+static void damage_filters_make(void)
+{
+    for (unsigned kind = 0; kind < KINDS; kind++) {
+        char name = (char)('a' + kind), text[TEXT_MAX];
+        struct cw_str value = value_of(text, kind, 8);
+        cr_assert_eq(cw_selector_add(&damage_selector, CW_MATCH_EQ + kind % 2,
+                                     cw_str_make(&name, 1), value, &err),
+                     0);
+    }
+    for (unsigned kind = 0; kind < KINDS; kind++)
+        cw_meta_filter_init(&damage_filters[kind], &damage_selector.items[kind]);
+}
+
+static void damage_filters_free(void)
+{
+    for (unsigned kind = 0; kind < KINDS; kind++)
+        cw_meta_filter_fini(&damage_filters[kind]);
+    cw_selector_fini(&damage_selector);
+}
+
 static void read_damaged(struct written *w)
 {
     static uint64_t all[ROWS / 64 + 1];
@@ -389,6 +473,13 @@ static void read_damaged(struct written *w)
         cr_assert_eq(err.code, CW_E_CORRUPT);
         return;
     }
+    uint64_t keep[ROWS / 64 + 1];
+    bool by_values = false;
+    memcpy(keep, all, sizeof(keep));
+    for (size_t i = 0; i < CW_COUNT(damage_filters); i++)
+        if (cw_meta_reader_match(reader, &damage_filters[i], CW_STR_NONE, keep, &by_values, &err) <
+            0)
+            cr_assert_eq(err.code, CW_E_CORRUPT, "%s", err.text);
     /* A piece after the other, also behind one that cannot be read. */
     for (uint32_t from = 0; from < w->rows; from += DAMAGE_PIECE) {
         uint32_t n = CW_MIN(w->rows - from, (uint32_t)DAMAGE_PIECE);
@@ -405,6 +496,7 @@ Test(meta_column, damaged_bytes_are_told)
 {
     struct cw_meta_reader *reader;
     struct written w;
+    damage_filters_make();
     write_rows(400, &w);
     struct cw_str meta = w.meta;
     cr_assert_geq(w.nvalues, 1);
@@ -420,6 +512,7 @@ Test(meta_column, damaged_bytes_are_told)
     }
     w.nvalues--;
     cr_assert_lt(open_reader(&w, &reader), 0);
+    damage_filters_free();
     written_fini(&w);
 }
 
@@ -427,6 +520,7 @@ Test(meta_column, damaged_values_are_told, .timeout = 100)
 {
     struct cw_meta_reader *reader;
     struct written w;
+    damage_filters_make();
     write_rows(400, &w);
     for (uint32_t v = 0; v < w.nvalues; v++) {
         struct cw_section *section = &w.values[v];
@@ -451,5 +545,6 @@ Test(meta_column, damaged_values_are_told, .timeout = 100)
         bytes[CW_BLOCK_HEADER_BYTES - 1] ^= 1;
         free(was);
     }
+    damage_filters_free();
     written_fini(&w);
 }

@@ -30,6 +30,41 @@ Test(plan, line_filters_wait_behind_what_changes_or_decides)
     expect_filters("{a=\"b\"} | json | x=\"1\" |= \"x\"", 0);
 }
 
+static void expect_meta_filters(const char *text, const char *names)
+{
+    struct cw_query *query = NULL;
+    struct cw_err err;
+    struct cw_meta_filter *filters;
+    struct cw_buf got;
+    cw_buf_init(&got, 1000);
+    cr_assert_eq(cw_logql_parse(cw_str_of(text), &query, &err), 0, "%s: %s", text, err.text);
+    size_t n = cw_plan_meta_filters(query->root->stages, &filters);
+    for (size_t i = 0; i < n; i++) {
+        cw_buf_adds(&got, filters[i].matcher->name);
+        cw_buf_addc(&got, ' ');
+        cw_meta_filter_fini(&filters[i]);
+    }
+    cr_expect_str_eq(cw_buf_z(&got), names, "%s", text);
+    cw_buf_fini(&got);
+    free(filters);
+    cw_query_free(&query);
+}
+
+Test(plan, label_filters_are_asked_of_metadata_as_far_as_nothing_else_gives_labels)
+{
+    expect_meta_filters("{a=\"b\"}", "");
+    expect_meta_filters("{a=\"b\"} | x=\"1\"", "x ");
+    expect_meta_filters("{a=\"b\"} |= \"w\" | x=\"1\" != \"v\" | y!~\"2\", z=\"3\"", "x y z ");
+    expect_meta_filters("{a=\"b\"} | x=\"1\" and (y=\"2\" or z=\"3\") and u!=\"4\"", "x u ");
+    expect_meta_filters("{a=\"b\"} | x=\"1\" or y=\"2\"", "");
+    expect_meta_filters("{a=\"b\"} | n > 5 | d > 5s | x=\"1\" | ip=ip(\"10.0.0.0/8\") | y=\"2\"",
+                        "x y ");
+    expect_meta_filters("{a=\"b\"} | x=\"1\" | json | y=\"2\"", "x ");
+    expect_meta_filters("{a=\"b\"} | label_format x=y | x=\"1\"", "");
+    expect_meta_filters("{a=\"b\"} | drop x | x=\"1\"", "");
+    expect_meta_filters("{a=\"b\"} | __error__=\"\" | x_extracted=\"1\"", "");
+}
+
 static void make(struct mem_store *store, bool newest_first, int64_t start, int64_t end,
                  size_t want_units)
 {

@@ -117,6 +117,9 @@ __attribute__((target("avx2"), always_inline)) static inline __m256i avx2_hits(
     return _mm256_and_si256(_mm256_cmpeq_epi8(a, byte0), _mm256_cmpeq_epi8(b, byte1));
 }
 
+/* Bytes. Text that is in no cache is asked for this far ahead: by itself the processor looks ahead to the end of a page and no further. */
+enum { AHEAD = 1024 };
+
 __attribute__((target("avx2"), always_inline)) static inline const char *find_avx2_way(
     const struct cw_text_search *search, const char *text, size_t len, bool fold)
 {
@@ -129,6 +132,8 @@ __attribute__((target("avx2"), always_inline)) static inline const char *find_av
     const __m256i mask1 = _mm256_set1_epi8((char)search->mask[1]);
     for (; last - at >= 127; at += 128) { /* four at a time: one branch for 128 bytes */
         __m256i h[4];
+        __builtin_prefetch(at + AHEAD);
+        __builtin_prefetch(at + AHEAD + 64);
         for (int i = 0; i < 4; i++)
             h[i] = avx2_hits(at + 32 * i, search, byte0, byte1, mask0, mask1, fold);
         __m256i any = _mm256_or_si256(_mm256_or_si256(h[0], h[1]), _mm256_or_si256(h[2], h[3]));

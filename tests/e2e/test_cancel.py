@@ -21,7 +21,7 @@ PROMISED_MS = 150
 @pytest.fixture(scope="module")
 def full(tmp_path_factory):
     from programs import Ingester
-    server = Ingester(tmp_path_factory.mktemp("cancel"), config="limits_config: {max_query_series: 0, max_entries_limit_per_query: 0}\n"
+    server = Ingester(tmp_path_factory.mktemp("cancel"), config="limits_config: {max_query_series: 0, max_entries_limit_per_query: 0, volume_max_series: 1000000}\n"
                       "memory: {limit: 2GiB}\n").start()
     for i in range(STREAMS):
         lines = [(START + k * NS // 20, json.dumps({"id": "%d-%d" % (i, k), "ms": k * 7919 % 1000, "user": "u%d" % (k % 97),

@@ -92,14 +92,20 @@ def test_a_delete_hides_at_once_what_was_stored_before_it(ingester, now, flushed
     assert len([line for line in lines(ingester, '{app="web"}') if "user=7" in line]) == 10
 
 
-def test_a_missing_part_does_not_bring_back_what_was_deleted_meanwhile(make_ingester, now):
-    server = make_ingester(config="storage: {delete_cancel_period: 0}\n").start()
+def start_without_its_part(server, now):
+    """Where the part stood; it is beside it, as .kept."""
     fill(server, now)
     flush(server)
     path, = parts(server.data)
     assert server.stop() == 0
     os.rename(path, path + ".kept")
     server.start()
+    return path
+
+
+def test_a_missing_part_does_not_bring_back_what_was_deleted_meanwhile(make_ingester, now):
+    server = make_ingester(config="storage: {delete_cancel_period: 0}\n").start()
+    path = start_without_its_part(server, now)
     assert server.metrics()["cordwood_parts_missing"] == "1"
     delete(server, '{app="web"} |= "user=7"', now - HOUR)
     wait_for("removal", lambda: [d["status"] for d in deletes(server)] == ["processed"], 60, 0.1)
@@ -112,12 +118,7 @@ def test_a_missing_part_does_not_bring_back_what_was_deleted_meanwhile(make_inge
 
 def test_a_missing_part_that_is_back_before_a_delete_is_carried_out_is_hidden_by_it(make_ingester, now):
     server = make_ingester().start()
-    fill(server, now)
-    flush(server)
-    path, = parts(server.data)
-    assert server.stop() == 0
-    os.rename(path, path + ".kept")
-    server.start()
+    path = start_without_its_part(server, now)
     delete(server, '{app="web"} |= "user=7"', now - HOUR)
     assert server.stop() == 0
     os.rename(path + ".kept", path)

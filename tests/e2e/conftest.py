@@ -6,7 +6,7 @@ from certificates import make_certificates
 
 def pytest_collection_modifyitems(items):
     """What compiles Go begins first: at the end nothing would be left to run beside it."""
-    items.sort(key=lambda item: not item.path.stem.endswith("_go"))
+    items.sort(key=lambda item: not item.path.stem.endswith(("_go", "_victoria_logs")))
 
 
 @pytest.fixture

@@ -41,9 +41,9 @@ def go_like_lokis():
     return got["Dir"] + "/bin/go"
 
 
-def build(go, name, **env):
-    """The program that is made of tests/support/<name>; what is compiled once is kept."""
+def build(go, name, package=".", **env):
+    """The program that is made of tests/support/<name>, or of a package that its go.mod pins; what is compiled once is kept."""
     program = os.path.join(TOP, "build-tests", name)
-    subprocess.run([go, "build", "-o", program, "."], cwd=os.path.join(TOP, "tests", "support", name), check=True,
+    subprocess.run([go, "build", "-o", program, package], cwd=os.path.join(TOP, "tests", "support", name), check=True,
                    env=dict(os.environ, GOCACHE=os.path.join(TOP, "build-tests", "go-cache"), GOTOOLCHAIN="local", **env))
     return program

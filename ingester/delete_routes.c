@@ -178,7 +178,8 @@ static void key_seconds(struct cw_json_writer *json, const char *name, int64_t n
     cw_json_f64(json, (double)(ns / CW_NS_PER_MS) / 1000);
 }
 
-static void list_row(void *arg, const struct cw_delete_row *row, size_t nrefused)
+static void list_row(void *arg, const struct cw_delete_row *row,
+                     const struct cw_deletes_waits *waits)
 {
     struct cw_json_writer *json = arg;
     char id[9];
@@ -196,8 +197,10 @@ static void list_row(void *arg, const struct cw_delete_row *row, size_t nrefused
     cw_json_key_u64(json, "removed_entries", row->nremoved);
     if (row->nunread > 0)
         cw_json_key_u64(json, "unreadable_entries", row->nunread);
-    if (nrefused > 0)
-        cw_json_key_u64(json, "damaged_parts", nrefused);
+    if (waits->refused > 0)
+        cw_json_key_u64(json, "damaged_parts", waits->refused);
+    if (waits->no_room > 0)
+        cw_json_key_u64(json, "parts_without_room", waits->no_room);
     cw_json_end_object(json);
 }
 

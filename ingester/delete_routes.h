@@ -6,7 +6,8 @@
  *            ours: force=true, which gives up the cancel period
  *     GET    [{"request_id","start_time","end_time","query","status","created_at", and ours: "removal_at","removed_entries";
  *            where they are not 0: "unreadable_entries" (of bad blocks, which it may be of: their bytes are in quarantine/ now),
- *            "damaged_parts" (that it waits for, and that cannot be written anew)}]
+ *            "damaged_parts" (that it waits for, and that cannot be written anew), "parts_without_room" (for whose writing anew the disk
+ *            had no room: they are tried again)}]
  *     DELETE request_id, force=true (also one that is being carried out: what is left of it is seen again)
  *
  * Threads    Handlers run on the server's threads; they wait for nothing.

@@ -27,15 +27,19 @@ struct entry {
     size_t nclean;
 };
 
+/* Parts that are not written anew; their tenants are owned, nothing else of texts is there. */
+struct stuck_parts {
+    struct cw_part_footer *items;
+    size_t n;
+};
+
 struct cw_deletes {
     char *data_dir;
     pthread_mutex_t write_lock; /* one change at a time; taken before `lock` */
     pthread_mutex_t lock;       /* guards what follows; nothing blocks under it */
     struct entry **items;       /* in the order they were made */
     size_t n, cap;
-    struct cw_part_footer *
-        refused; /* parts that cannot be written anew; their tenants are owned, nothing else of texts is there */
-    size_t nrefused;
+    struct stuck_parts refused, no_room;
     uint64_t nremoved;
     atomic_uint_fast64_t version; /* odd: a purge_id is drawn, and is not seen yet */
 };
@@ -144,6 +148,9 @@ int cw_deletes_open(const char *data_dir, struct cw_deletes **out, struct cw_err
             return rc;
         }
     }
+    struct cw_err why;
+    if (cw_delete_list_reserve(data_dir, &why) < 0)
+        cw_log_warn("no reserve for deletes on a full disk: %s", why.text);
     struct cw_deletes *d = cw_mem_new(sizeof(*d));
     d->data_dir = cw_str_dupz(cw_str_of(data_dir));
     pthread_mutex_init(&d->write_lock, NULL);
@@ -162,6 +169,13 @@ int cw_deletes_open(const char *data_dir, struct cw_deletes **out, struct cw_err
     return 0;
 }
 
+static void stuck_fini(struct stuck_parts *stuck)
+{
+    for (size_t i = 0; i < stuck->n; i++)
+        free((char *)stuck->items[i].info.tenant.ptr);
+    free(stuck->items);
+}
+
 void cw_deletes_close(struct cw_deletes **handle)
 {
     struct cw_deletes *d = *handle;
@@ -171,9 +185,8 @@ void cw_deletes_close(struct cw_deletes **handle)
     for (size_t i = 0; i < d->n; i++)
         entry_unref(&d->items[i]);
     free(d->items);
-    for (size_t i = 0; i < d->nrefused; i++)
-        free((char *)d->refused[i].info.tenant.ptr);
-    free(d->refused);
+    stuck_fini(&d->refused);
+    stuck_fini(&d->no_room);
     pthread_mutex_destroy(&d->write_lock);
     pthread_mutex_destroy(&d->lock);
     free(d->data_dir);
@@ -312,16 +325,23 @@ static bool entry_holds(const struct entry *e, const struct cw_part_footer *part
            !is_clean(e, part->info.id);
 }
 
+static size_t stuck_count(const struct stuck_parts *stuck, const struct entry *e)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < stuck->n; i++)
+        n += entry_holds(e, &stuck->items[i]);
+    return n;
+}
+
 void cw_deletes_each(struct cw_deletes *d, struct cw_str tenant, cw_deletes_fn fn, void *arg)
 {
     pthread_mutex_lock(&d->lock);
     for (size_t i = 0; i < d->n; i++) {
-        size_t nrefused = 0;
         if (!cw_str_eq(d->items[i]->row.tenant, tenant))
             continue;
-        for (size_t j = 0; j < d->nrefused; j++)
-            nrefused += entry_holds(d->items[i], &d->refused[j]);
-        fn(arg, &d->items[i]->row, nrefused);
+        struct cw_deletes_waits waits = {stuck_count(&d->refused, d->items[i]),
+                                         stuck_count(&d->no_room, d->items[i])};
+        fn(arg, &d->items[i]->row, &waits);
     }
     pthread_mutex_unlock(&d->lock);
 }
@@ -481,33 +501,50 @@ void cw_deletes_clean(struct cw_deletes_view *view, uint64_t part_id)
     pthread_mutex_unlock(&view->deletes->lock);
 }
 
-void cw_deletes_refuse(struct cw_deletes *d, const struct cw_part_footer *part)
+static void stuck_add(struct cw_deletes *d, struct stuck_parts *stuck,
+                      const struct cw_part_footer *part)
 {
     pthread_mutex_lock(&d->lock);
-    d->refused = cw_mem_resize(d->refused, (d->nrefused + 1) * sizeof(*d->refused));
-    struct cw_part_footer *copy = &d->refused[d->nrefused++];
-    *copy = *part;
-    copy->info.tenant.ptr = cw_str_dupz(part->info.tenant);
-    copy->info.replaced = NULL;
-    copy->info.nreplaced = 0;
+    bool there = false;
+    for (size_t i = 0; i < stuck->n && !there; i++)
+        there = stuck->items[i].info.id == part->info.id;
+    if (!there) {
+        stuck->items = cw_mem_resize(stuck->items, (stuck->n + 1) * sizeof(*stuck->items));
+        struct cw_part_footer *copy = &stuck->items[stuck->n++];
+        *copy = *part;
+        copy->info.tenant.ptr = cw_str_dupz(part->info.tenant);
+        copy->info.replaced = NULL;
+        copy->info.nreplaced = 0;
+    }
     pthread_mutex_unlock(&d->lock);
 }
 
+void cw_deletes_refuse(struct cw_deletes *d, const struct cw_part_footer *part)
+{
+    stuck_add(d, &d->refused, part);
+}
+
+void cw_deletes_no_room(struct cw_deletes *d, const struct cw_part_footer *part)
+{
+    stuck_add(d, &d->no_room, part);
+}
+
 /* Those that have left. */
-static void refused_trim(struct cw_deletes *d, const struct cw_deletes_advance *step)
+static void stuck_trim(struct cw_deletes *d, struct stuck_parts *stuck,
+                       const struct cw_deletes_advance *step)
 {
     size_t n = 0;
     pthread_mutex_lock(&d->lock);
-    for (size_t i = 0; i < d->nrefused; i++) {
+    for (size_t i = 0; i < stuck->n; i++) {
         bool there = false;
         for (size_t j = 0; j < step->nparts && !there; j++)
-            there = step->parts[j]->info.id == d->refused[i].info.id;
+            there = step->parts[j]->info.id == stuck->items[i].info.id;
         if (there)
-            d->refused[n++] = d->refused[i];
+            stuck->items[n++] = stuck->items[i];
         else
-            free((char *)d->refused[i].info.tenant.ptr);
+            free((char *)stuck->items[i].info.tenant.ptr);
     }
-    d->nrefused = n;
+    stuck->n = n;
     pthread_mutex_unlock(&d->lock);
 }
 
@@ -567,7 +604,7 @@ static bool row_advance(struct cw_deletes *d, const struct entry *e,
             return true;
         if (atomic_load(&d->version) % 2 == 0)
             atomic_fetch_add(&d->version, 1);
-        if (step->may_remove(step->ctx, row->tenant, row->wal_seq, &row->purge_id))
+        if (step->may_remove(step->ctx, row, &row->purge_id))
             row->state = CW_DELETE_PROCESSING;
         return true;
     }
@@ -615,7 +652,8 @@ int cw_deletes_advance(struct cw_deletes *d, const struct cw_deletes_advance *st
     struct cw_delete_row *rows = cw_mem_array(d->n + 1, sizeof(*rows));
     struct cw_delete_list list = {0};
     bool changed = false;
-    refused_trim(d, step);
+    stuck_trim(d, &d->refused, step);
+    stuck_trim(d, &d->no_room, step);
     for (size_t i = 0; i < d->n; i++) {
         bool stays = row_advance(d, d->items[i], step, &rows[i]);
         changed |= !stays || rows[i].state != d->items[i]->row.state;

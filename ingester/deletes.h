@@ -1,8 +1,8 @@
 /*
  * deletes.h - the deletes of all tenants: durable, seen by queries at once, carried out in the background.
  *
- *                              due_ns has passed, and no          no part and no frame of the
- *        POST                  generation of before waits         log is left that it is of
+ *                              due_ns has passed, no gene-        no part and no frame of the
+ *        POST                  ration that it is of waits         log is left that it is of
  *   ----------------> RECEIVED --------------------> PROCESSING --------------------> PROCESSED ---- 30 d ----> gone
  *                        |  cancelled                   |  cancelled by force
  *                        +------------------------------+-------> gone: what is left of its entries is seen again
@@ -45,8 +45,13 @@ int cw_deletes_add(struct cw_deletes *deletes, const struct cw_delete_row *row,
 enum cw_deletes_cancel { CW_DELETES_CANCEL_WHOLE, CW_DELETES_CANCEL_FORCE };
 int cw_deletes_cancel(struct cw_deletes *deletes, struct cw_str tenant, struct cw_str id,
                       enum cw_deletes_cancel how, struct cw_err *err) CW_MUST_USE;
-/* In the order they were made; under a lock. `nrefused`: parts that it waits for and that cannot be written anew. */
-typedef void (*cw_deletes_fn)(void *arg, const struct cw_delete_row *row, size_t nrefused);
+/* In the order they were made; under a lock. */
+struct cw_deletes_waits {
+    size_t refused; /* parts that it waits for and that cannot be written anew */
+    size_t no_room; /* parts for whose writing anew the disk had no room */
+};
+typedef void (*cw_deletes_fn)(void *arg, const struct cw_delete_row *row,
+                              const struct cw_deletes_waits *waits);
 void cw_deletes_each(struct cw_deletes *deletes, struct cw_str tenant, cw_deletes_fn fn, void *arg);
 
 /* ---- the order of the WAL ---- */
@@ -85,6 +90,8 @@ uint64_t cw_deletes_version(struct cw_deletes *deletes);
 void cw_deletes_clean(struct cw_deletes_view *view, uint64_t part_id);
 /* The part cannot be written anew, and keeps what deletes hide in it. */
 void cw_deletes_refuse(struct cw_deletes *deletes, const struct cw_part_footer *part);
+/* There was no room on the disk to write the part anew; it is tried again. */
+void cw_deletes_no_room(struct cw_deletes *deletes, const struct cw_part_footer *part);
 /* Around the commit of a part that was written anew: nothing is cancelled meanwhile. CW_E_CONFLICT: something was before.
  * done[i] is of the i-th delete of the view; NULL: the commit failed. */
 struct cw_deletes_done {
@@ -99,9 +106,9 @@ void cw_deletes_commit_end(struct cw_deletes_view *view, const struct cw_deletes
 struct cw_deletes_advance {
     int64_t now_ns;
     void *ctx;
-    /* May entries of the tenant be removed, and is none that was stored before `wal_seq` outside of parts? Then *purge_id_out: a fresh
-     * id of a part. */
-    bool (*may_remove)(void *ctx, struct cw_str tenant, uint64_t wal_seq, uint64_t *purge_id_out);
+    /* May entries of the tenant be removed, and lies none that the delete may be of outside of parts? Then *purge_id_out: a fresh id of
+     * a part. */
+    bool (*may_remove)(void *ctx, const struct cw_delete_row *row, uint64_t *purge_id_out);
     /* It is about to count as carried out: a part that is missing and that it is of must not come back any more. On failure the
      * delete waits. NULL: no part is missing. */
     int (*forget)(void *ctx, const struct cw_delete_row *row, struct cw_err *err);

@@ -330,7 +330,7 @@ static int purge_work(struct cw_merge *m, struct cw_err *err)
     m->purging = rc == 1;
     if (rc < 0)
         return failed(m, &m->purge_retry, rc, err);
-    if (rc == 0)
+    if (rc == 0 && !goes_on)
         retry_over(&m->purge_retry);
     return goes_on ? 1 : rc;
 }

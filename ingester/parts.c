@@ -267,7 +267,7 @@ static int catalog_put(struct cw_parts *p, const struct cw_catalog *next,
     int rc = cw_catalog_write(p->data_dir, next, err);
     if (rc == CW_E_UNAVAILABLE && urgency == CATALOG_MUST) {
         cw_log_warn("%s: the reserve is used", err->text);
-        return cw_catalog_write_reserved(p->data_dir, next, err);
+        rc = cw_catalog_write_reserved(p->data_dir, next, err);
     }
     if (rc == 0 && cw_catalog_reserve(p->data_dir, &why) < 0)
         cw_log_debug("no reserve for a full disk: %s", why.text);

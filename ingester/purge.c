@@ -31,6 +31,12 @@ struct cw_purge {
     size_t nseen, seen_cap;
     uint64_t *refused; /* ids of parts that cannot be written anew */
     size_t nrefused;
+    /* Parts for which the disk had no room in this round: they are passed over, so that those that go whole, and small ones, make
+     * some. When parts have left meanwhile, there is another round. */
+    uint64_t *no_room;
+    size_t nno_room;
+    uint64_t round_nleft;      /* parts that had left when the first of them failed */
+    struct cw_err no_room_why; /* of the last of them */
     /* The run under way. */
     struct cw_rewrite_run *run;
     uint64_t memory_bytes; /* taken for it */
@@ -75,6 +81,7 @@ void cw_purge_free(struct cw_purge **handle)
     run_end(p);
     free(p->seen);
     free(p->refused);
+    free(p->no_room);
     free(p);
 }
 
@@ -91,10 +98,13 @@ static const struct cw_part_footer *footer_of(struct cw_source *source)
     return cw_part_reader_footer(cw_part_source_reader(source));
 }
 
-static bool is_refused(const struct cw_purge *p, uint64_t id)
+static bool is_passed_over(const struct cw_purge *p, uint64_t id)
 {
     for (size_t i = 0; i < p->nrefused; i++)
         if (p->refused[i] == id)
+            return true;
+    for (size_t i = 0; i < p->nno_room; i++)
+        if (p->no_room[i] == id)
             return true;
     return false;
 }
@@ -220,6 +230,17 @@ static void refuse(struct cw_purge *p, const struct cw_part_footer *part)
     cw_deletes_refuse(p->deletes, part);
 }
 
+static void pass_over(struct cw_purge *p, const struct cw_part_footer *part,
+                      const struct cw_err *why)
+{
+    if (p->nno_room == 0)
+        p->round_nleft = cw_parts_nleft(p->parts);
+    p->no_room = cw_mem_resize(p->no_room, (p->nno_room + 1) * sizeof(*p->no_room));
+    p->no_room[p->nno_room++] = part->info.id;
+    p->no_room_why = *why;
+    cw_deletes_no_room(p->deletes, part);
+}
+
 /* Reasons that will be there again. */
 static bool stays(int code)
 {
@@ -230,11 +251,15 @@ static bool stays(int code)
 static int part_next(struct cw_purge *p, struct cw_source *source,
                      struct cw_retention_policy *policy, const bool *over, struct cw_err *err)
 {
-    if (is_refused(p, footer_of(source)->info.id))
+    if (is_passed_over(p, footer_of(source)->info.id))
         return 0;
     int rc = part_try(p, source, policy, over, err);
     if (rc != 1)
         run_end(p);
+    if (rc == CW_E_UNAVAILABLE) {
+        pass_over(p, footer_of(source), err);
+        return 0;
+    }
     if (!stays(rc))
         return rc;
     refuse(p, footer_of(source));
@@ -266,7 +291,8 @@ static int tenant_next(struct cw_purge *p, struct cw_source *const *parts, size_
     return rc;
 }
 
-int cw_purge_next(struct cw_purge *p, struct cw_err *err)
+/* Begin with the first part of them that is to be written anew. */
+static int all_next(struct cw_purge *p, struct cw_err *err)
 {
     struct cw_snapshot all = {0};
     int rc = 0;
@@ -283,6 +309,22 @@ int cw_purge_next(struct cw_purge *p, struct cw_err *err)
         rc = tenant_next(p, all.sources + i, n, err);
     }
     cw_snapshot_fini(&all);
+    return rc;
+}
+
+int cw_purge_next(struct cw_purge *p, struct cw_err *err)
+{
+    int rc;
+    bool another;
+    do {
+        rc = all_next(p, err);
+        another = rc == 0 && p->nno_room > 0 && cw_parts_nleft(p->parts) != p->round_nleft;
+        if (rc == 0 && !another && p->nno_room > 0)
+            rc = cw_err_set(err, CW_E_UNAVAILABLE, "%zu parts wait for room: %s", p->nno_room,
+                            p->no_room_why.text);
+        if (another || rc < 0)
+            p->nno_room = 0;
+    } while (another);
     return rc;
 }
 
@@ -335,6 +377,9 @@ int cw_purge_step(struct cw_purge *p, int64_t cpu_ns, struct cw_err *err)
     if (stays(rc)) {
         refuse(p, cw_rewrite_run_part(p->run));
         cw_err_wrap(err, "it keeps entries that are hidden");
+    } else if (rc == CW_E_UNAVAILABLE) {
+        pass_over(p, cw_rewrite_run_part(p->run), err);
+        rc = 0;
     }
     run_end(p);
     return rc;

@@ -229,7 +229,8 @@ static void byte_rules(struct report *r, const struct tenant_parts *t,
     free(next);
 }
 
-static void delete_rule(void *arg, const struct cw_delete_row *row, size_t nrefused)
+static void delete_rule(void *arg, const struct cw_delete_row *row,
+                        const struct cw_deletes_waits *waits)
 {
     struct report *r = arg;
     char id[9];
@@ -242,8 +243,10 @@ static void delete_rule(void *arg, const struct cw_delete_row *row, size_t nrefu
     key_time(r, "from", row->first_ns);
     key_time(r, "to", row->last_ns);
     key_time(r, "removed_from", row->due_ns);
-    if (nrefused > 0)
-        cw_json_key_u64(&r->json, "damaged_parts", nrefused);
+    if (waits->refused > 0)
+        cw_json_key_u64(&r->json, "damaged_parts", waits->refused);
+    if (waits->no_room > 0)
+        cw_json_key_u64(&r->json, "parts_without_room", waits->no_room);
     cw_json_end_object(&r->json);
 }
 

@@ -78,6 +78,8 @@ struct cw_store_op {
     uint64_t bytes; /* admitted for it: released after finish */
     /* Nothing is appended behind it before it is finished. */
     bool ends_group;
+    /* prepare() appends nothing: it is a group of its own, which needs no segment to append to and fails with no push. */
+    bool appends_nothing;
 };
 
 /* Take `bytes` more of the memory budget for a push that holds *held (which rises), before they are used: CW_E_OVERLOAD;

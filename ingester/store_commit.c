@@ -61,6 +61,11 @@ int cw_store_submit(struct cw_store *store, struct cw_store_op *op, struct cw_er
     return 0;
 }
 
+static bool group_goes_on(const struct cw_store_op *last)
+{
+    return !last->ends_group && !last->appends_nothing && !last->next->appends_nothing;
+}
+
 /* A group of ops; NULL after a tick without any, or when *closed_out. */
 static struct cw_store_op *take_group(struct cw_store *store, bool *closed_out)
 {
@@ -77,7 +82,7 @@ static struct cw_store_op *take_group(struct cw_store *store, bool *closed_out)
     struct cw_store_op *first = store->ops_first, *last = first;
     if (first) {
         uint64_t bytes = first->bytes;
-        for (unsigned n = 1; last->next && !last->ends_group && n < GROUP_OPS_MAX &&
+        for (unsigned n = 1; last->next && group_goes_on(last) && n < GROUP_OPS_MAX &&
                              bytes + last->next->bytes <= GROUP_BYTES_MAX;
              n++) {
             last = last->next;
@@ -199,7 +204,7 @@ static void run_group(struct cw_store *store, struct cw_store_op *ops)
 {
     struct cw_err err = {0};
     store->wrote = false;
-    int rc = segment_ready(store, &err);
+    int rc = ops->appends_nothing ? 0 : segment_ready(store, &err);
     /* A failed append has cut the segment: nothing of the group is left, and what was not looked at yet fails with it. */
     for (struct cw_store_op *op = ops; op && rc == 0; op = op->next)
         rc = op->prepare(op, store, &err);

@@ -83,12 +83,14 @@ int cw_store_delete(struct cw_store *store, const struct cw_delete_row *row, cw_
                     void *arg, struct cw_err *err)
 {
     struct delete_op *op = cw_mem_new(sizeof(*op));
-    *op = (struct delete_op){
-        .op = {.prepare = nothing_prepare, .finish = delete_finish, .ends_group = true},
-        .store = store,
-        .row = *row,
-        .done = done,
-        .arg = arg};
+    *op = (struct delete_op){.op = {.prepare = nothing_prepare,
+                                    .finish = delete_finish,
+                                    .ends_group = true,
+                                    .appends_nothing = true},
+                             .store = store,
+                             .row = *row,
+                             .done = done,
+                             .arg = arg};
     op->row.tenant.ptr = cw_str_dupz(row->tenant);
     op->row.query.ptr = cw_str_dupz(row->query);
     return op_submit(op, err);
@@ -99,11 +101,12 @@ int cw_store_cancel_delete(struct cw_store *store, struct cw_str tenant, struct 
                            struct cw_err *err)
 {
     struct delete_op *op = cw_mem_new(sizeof(*op));
-    *op = (struct delete_op){.op = {.prepare = nothing_prepare, .finish = cancel_finish},
-                             .store = store,
-                             .how = how,
-                             .done = done,
-                             .arg = arg};
+    *op = (struct delete_op){
+        .op = {.prepare = nothing_prepare, .finish = cancel_finish, .appends_nothing = true},
+        .store = store,
+        .how = how,
+        .done = done,
+        .arg = arg};
     op->row.tenant = (struct cw_str){cw_str_dupz(tenant), tenant.len};
     op->id = (struct cw_str){cw_str_dupz(id), id.len};
     return op_submit(op, err);
@@ -116,16 +119,17 @@ struct cw_deletes *cw_store_deletes(struct cw_store *store)
 
 /* ---- in the background ---- */
 
-static bool may_remove(void *ctx, struct cw_str tenant, uint64_t wal_seq, uint64_t *purge_id_out)
+static bool may_remove(void *ctx, const struct cw_delete_row *row, uint64_t *purge_id_out)
 {
     struct cw_store *store = ctx;
     const struct cw_retention_options *retention = &store->options.retention;
-    struct cw_retention_policy *policy = retention->policy(retention->ctx, tenant);
+    struct cw_retention_policy *policy = retention->policy(retention->ctx, row->tenant);
     bool removes = policy->removes_deletes;
     cw_retention_policy_unref(&policy);
     /* The lock of the swap: a generation that is no more has its parts, with lower ids. */
     cw_parts_lock(store->parts);
-    removes = removes && !cw_head_waits(store->head, wal_seq);
+    removes = removes &&
+              !cw_head_waits(store->head, row->wal_seq, row->tenant, row->first_ns, row->last_ns);
     if (removes)
         *purge_id_out = cw_parts_draw_id(store->parts);
     cw_parts_unlock(store->parts);

@@ -11,6 +11,7 @@
 #include "common/base/clock.h"
 #include "common/base/file.h"
 #include "common/store/own_file.h"
+#include "common/store/room_reserve.h"
 #include "common/base/hash.h"
 #include "common/base/limits.h"
 #include "common/store/format.h"
@@ -435,14 +436,8 @@ int cw_catalog_write_reserved(const char *data_dir, const struct cw_catalog *cat
 int cw_catalog_reserve(const char *data_dir, struct cw_err *err)
 {
     struct cw_buf path;
-    struct stat st;
     path_in(data_dir, "catalog.reserve", &path);
-    int rc = 0;
-    if (stat(path.ptr, &st) < 0 || st.st_size < (off_t)CW_CATALOG_RESERVE_BYTES) {
-        char *zeros = cw_mem_new(CW_CATALOG_RESERVE_BYTES);
-        rc = cw_file_replace(path.ptr, cw_str_make(zeros, CW_CATALOG_RESERVE_BYTES), err);
-        free(zeros);
-    }
+    int rc = cw_room_reserve_keep(path.ptr, CW_CATALOG_RESERVE_BYTES, err);
     cw_buf_fini(&path);
     return rc;
 }

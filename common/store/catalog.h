@@ -81,7 +81,7 @@ int cw_catalog_write(const char *data_dir, const struct cw_catalog *catalog,
 /*
  * A full disk has no room for a new catalog, but dropping parts, which makes room, needs one. So there is a reserve: a file of
  * CW_CATALOG_RESERVE_BYTES that becomes the catalog then.
- * _reserve makes it if it is missing (no room for it now: a later call); _write_reserved uses it up.
+ * _reserve makes it if it is missing (room_reserve.h: a smaller one where there is no room); _write_reserved uses it up.
  */
 #define CW_CATALOG_RESERVE_BYTES (1u << 20)
 int cw_catalog_reserve(const char *data_dir, struct cw_err *err) CW_MUST_USE;

@@ -12,6 +12,7 @@
 #include "common/base/limits.h"
 #include "common/labels/labels.h"
 #include "common/store/catalog.h"
+#include "common/store/room_reserve.h"
 
 enum { DELETES_VERSION = 2 /* 2: unread */ };
 
@@ -183,18 +184,18 @@ int cw_delete_list_parse(struct cw_str text, struct cw_delete_list *out, size_t 
 
 /* ---- file ---- */
 
-static char *path_of(const char *data_dir)
+static char *path_of(const char *data_dir, const char *ending)
 {
     struct cw_buf path;
     cw_buf_init(&path, SIZE_MAX);
-    cw_buf_addf(&path, "%s/deletes", data_dir);
+    cw_buf_addf(&path, "%s/deletes%s", data_dir, ending);
     return cw_buf_take(&path, NULL);
 }
 
 int cw_delete_list_read(const char *data_dir, struct cw_delete_list *out, size_t *nbad_out,
                         struct cw_err *err)
 {
-    char *path = path_of(data_dir);
+    char *path = path_of(data_dir, "");
     struct cw_buf text;
     cw_buf_init(&text, DELETES_BYTES_MAX);
     int rc = cw_own_file_read(path, DELETES_BYTES_MAX, &text, err);
@@ -209,17 +210,38 @@ int cw_delete_list_read(const char *data_dir, struct cw_delete_list *out, size_t
     return rc;
 }
 
+int cw_delete_list_reserve(const char *data_dir, struct cw_err *err)
+{
+    char *path = path_of(data_dir, ".reserve");
+    int rc = cw_room_reserve_keep(path, CW_DELETES_RESERVE_BYTES, err);
+    free(path);
+    return rc;
+}
+
+static int text_write(const char *data_dir, struct cw_str text, struct cw_err *err)
+{
+    char *path = path_of(data_dir, ""), *spare = path_of(data_dir, ".reserve");
+    struct cw_err why;
+    int rc = cw_file_replace(path, text, err);
+    if (rc == CW_E_UNAVAILABLE && cw_file_replace_by(path, spare, text, &why) == 0)
+        rc = 0;
+    /* Without one the next write may fail, and says so. */
+    if (rc == 0)
+        (void)!cw_delete_list_reserve(data_dir, &why);
+    free(spare);
+    free(path);
+    return rc;
+}
+
 int cw_delete_list_write(const char *data_dir, const struct cw_delete_list *list,
                          struct cw_err *err)
 {
-    char *path = path_of(data_dir);
     struct cw_buf text;
     cw_buf_init(&text, DELETES_BYTES_MAX);
     cw_delete_list_format(list, &text);
     int rc = cw_buf_failed(&text) || list->n > CW_DELETES_MAX
                  ? cw_err_set(err, CW_E_LIMIT, "%zu deletes are too many", list->n)
-                 : cw_file_replace(path, cw_buf_str(&text), err);
+                 : text_write(data_dir, cw_buf_str(&text), err);
     cw_buf_fini(&text);
-    free(path);
     return rc;
 }

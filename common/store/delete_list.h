@@ -74,7 +74,12 @@ int cw_delete_list_parse(struct cw_str text, struct cw_delete_list *out, size_t 
                          struct cw_err *err) CW_MUST_USE;
 int cw_delete_list_read(const char *data_dir, struct cw_delete_list *out, size_t *nbad_out,
                         struct cw_err *err) CW_MUST_USE;
-/* On failure the old one or the new one is on disk. */
+/* Room for the next write of the list on a full disk, in the file `deletes.reserve` (room_reserve.h). A list that is longer waits for
+ * room there. */
+#define CW_DELETES_RESERVE_BYTES ((size_t)256 << 10)
+/* See to it that it is there. */
+int cw_delete_list_reserve(const char *data_dir, struct cw_err *err) CW_MUST_USE;
+/* On failure the old one or the new one is on disk. On a full disk it takes the reserve, which is made again of what that leaves. */
 int cw_delete_list_write(const char *data_dir, const struct cw_delete_list *list,
                          struct cw_err *err) CW_MUST_USE;
 

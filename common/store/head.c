@@ -579,12 +579,18 @@ struct cw_generation *cw_head_freeze(struct cw_head *head)
     return generation;
 }
 
+static bool generation_touches(struct cw_generation *generation, struct cw_str tenant,
+                               int64_t first_ns, int64_t last_ns)
+{
+    const struct head_tenant *found = head_tenant_find(generation, tenant);
+    return found && atomic_load_explicit(&found->min_ns, memory_order_relaxed) <= last_ns &&
+           atomic_load_explicit(&found->max_ns, memory_order_relaxed) >= first_ns;
+}
+
 bool cw_head_current_touches(struct cw_head *head, struct cw_str tenant, int64_t first_ns,
                              int64_t last_ns)
 {
-    const struct head_tenant *found = head_tenant_find(head->current, tenant);
-    return found && atomic_load_explicit(&found->min_ns, memory_order_relaxed) <= last_ns &&
-           atomic_load_explicit(&found->max_ns, memory_order_relaxed) >= first_ns;
+    return generation_touches(head->current, tenant, first_ns, last_ns);
 }
 
 void cw_head_forget_duplicates(struct cw_head *head, struct cw_str tenant)
@@ -599,12 +605,14 @@ void cw_head_forget_duplicates(struct cw_head *head, struct cw_str tenant)
     pthread_mutex_unlock(&head->lock);
 }
 
-bool cw_head_waits(struct cw_head *head, uint64_t seq)
+bool cw_head_waits(struct cw_head *head, uint64_t seq, struct cw_str tenant, int64_t first_ns,
+                   int64_t last_ns)
 {
     bool waits = false;
     pthread_mutex_lock(&head->lock);
     for (size_t i = 0; i + 1 < head->n; i++) /* the last one is the current one */
-        waits |= cw_generation_last_seq(head->items[i]) <= seq;
+        waits |= cw_generation_last_seq(head->items[i]) <= seq &&
+                 generation_touches(head->items[i], tenant, first_ns, last_ns);
     pthread_mutex_unlock(&head->lock);
     return waits;
 }

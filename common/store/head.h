@@ -74,8 +74,10 @@ bool cw_head_current_touches(struct cw_head *head, struct cw_str tenant, int64_t
 /* Entries of the tenant were deleted: what comes from now on is no duplicate of an entry that is in the head. The writer's, right
  * after a freeze. */
 void cw_head_forget_duplicates(struct cw_head *head, struct cw_str tenant);
-/* Does a frozen generation wait for its flush whose entries came up to the frame `seq`? */
-bool cw_head_waits(struct cw_head *head, uint64_t seq);
+/* Does a frozen generation wait for its flush whose entries came up to the frame `seq`, and has it some of the tenant that may lie
+ * between these times (inclusive)? */
+bool cw_head_waits(struct cw_head *head, uint64_t seq, struct cw_str tenant, int64_t first_ns,
+                   int64_t last_ns);
 /* A frozen generation is in parts now. */
 void cw_head_drop(struct cw_head *head, struct cw_generation *generation);
 

@@ -58,10 +58,11 @@ static bool is_bare_number(struct cw_str text)
 
 /* ---- list ---- */
 
-/* A delete as the server tells it; times in seconds. removed, unreadable, damaged, created, due: empty where the server does not
+/* A delete as the server tells it; times in seconds. removed, unreadable, damaged, no_room, created, due: empty where the server does not
  * tell them. */
 struct row {
-    struct cw_str id, status, query, start, end, created, due, removed, unreadable, damaged;
+    struct cw_str id, status, query, start, end, created, due, removed, unreadable, damaged,
+        no_room;
 };
 
 typedef void (*row_fn)(void *arg, const struct row *row);
@@ -81,7 +82,8 @@ static int read_row(struct cw_json_reader *json, struct row *out, struct cw_err 
                   {"removal_at", &out->due},
                   {"removed_entries", &out->removed},
                   {"unreadable_entries", &out->unreadable},
-                  {"damaged_parts", &out->damaged}};
+                  {"damaged_parts", &out->damaged},
+                  {"parts_without_room", &out->no_room}};
     int rc;
     while ((rc = cw_json_next(json, err)) == CW_JSON_KEY) {
         struct cw_str name = json->text;
@@ -155,6 +157,12 @@ static void print_row(void *arg, const struct row *row)
             "`cordwood fsck --repair` can, with no server running\n",
             CW_STR_ARG(row->id), CW_STR_ARG(row->damaged),
             cw_str_eqz(row->damaged, "1") ? "" : "s");
+    if (row->no_room.len > 0)
+        fprintf(stderr,
+                "cordwood: delete %.*s waits for room on the disk to write %.*s part%s anew: make "
+                "some, and it goes on by itself\n",
+                CW_STR_ARG(row->id), CW_STR_ARG(row->no_room),
+                cw_str_eqz(row->no_room, "1") ? "" : "s");
 }
 
 static int list(struct cw_cli *cli)

@@ -7,6 +7,7 @@ from full_disk import fill
 from load import Pushers, differences
 from programs import NS, wait_for
 
+DAY = 24 * 3600 * NS
 CONFIG = "head: {flush_bytes: 1MiB}\nwal: {segment_bytes: 1MiB}\nstorage: {min_free: 0}\n"
 
 
@@ -153,3 +154,46 @@ def test_retention_makes_room_on_a_disk_that_is_full_to_the_last_byte(small_disk
     dropping.kill()
     dropping.start()
     assert dropping.count('{app="new"}') == acked + 1
+
+
+def test_a_delete_makes_room_on_a_disk_that_is_full_to_the_last_byte(small_disk, make_ingester):
+    """Days that go whole are dropped, and what the disk had no room to write anew goes on then; entries of today wait in the head."""
+    server = make_ingester(config="wal: {segment_bytes: 1MiB}\nstorage: {min_free: 0}\n", data=small_disk / "data").start()
+    now = time.time_ns()
+    for back in (3, 2):
+        server.push([({"app": "old", "back": str(back)}, small_lines(now - back * DAY, 1500, 800))])
+        assert server.ask("POST", "/flush")[0] == 204
+    server.push([({"app": "mixed", "k": str(k)}, small_lines(now - 4 * DAY, 1000, 800)) for k in range(2)])
+    assert server.ask("POST", "/flush")[0] == 204
+    acked = 0
+    for k in range(5):
+        acked += 100 * (server.push([({"app": "new", "k": str(k)}, small_lines(now + k * 1000, 100, 200))])[0] == 204)
+    fill(small_disk / "ballast")
+    assert server.push([({"app": "new"}, [(now, "refused " + "x" * 5000)])], check=False)[0] == 503
+
+    def delete(query, first_ns, last_ns):
+        status, text = server.ask("POST", "/loki/api/v1/delete", {"query": query, "start": first_ns // NS, "end": last_ns // NS, "force": "true"})
+        assert status == 204, text
+
+    def listed():
+        return json.loads(server.ask("GET", "/loki/api/v1/delete")[1])
+
+    def waits():
+        return {d["query"]: d.get("parts_without_room", 0) for d in listed()}
+    parts = lambda: int(server.metrics()["cordwood_parts"])
+    assert parts() == 3
+    delete('{k="0"}', now - 5 * DAY, now - 3 * DAY - DAY // 2)
+    assert server.count('{app="mixed"}') == 1000                          # hidden at once
+    wait_for("want of room", lambda: waits()['{k="0"}'] == 1, 60, 0.1)
+    report = json.loads(server.ask("GET", "/cordwood/v1/retention")[1])
+    assert [rule["parts_without_room"] for rule in report["tenants"][0]["rules"]] == [1]
+    assert parts() == 3 and "wait for room" in server.log()
+    delete('{app="old"}', now - 4 * DAY, now - DAY)                       # of the mixed day too, in which there are none
+    wait_for("both deletes", lambda: [d["status"] for d in listed()] == ["processed"] * 2, 60, 0.1)
+    assert "the reserve is used" in server.log() and not any(waits().values())
+    assert server.push([({"app": "new", "k": "last"}, [(now, "x")])], check=False)[0] == 204
+    os.unlink(small_disk / "ballast")
+    server.kill()
+    server.start()
+    assert server.count('{app="new"}') == acked + 1 and server.count('{app="old"}') == 0 and server.count('{app="mixed"}') == 1000
+    assert (small_disk / "data" / "deletes.reserve").stat().st_size == 256 << 10

@@ -10,7 +10,9 @@ from full_disk import fill
 from load import Pushers, differences
 from powercut import read_journal
 from programs import LONG, Ingester, wait_for
-from test_deletes import LIBRARY, POINTS, check_cuts
+from test_deletes import LIBRARY, POINTS, Actions, check_cuts
+from test_deletes import CONFIG as DELETES_CONFIG
+from test_deletes import check as check_deletes
 
 # The head may have 12 MiB, bodies 3 MiB: the pushers below send more than that at once.
 CONFIG = "memory: {limit: 24MiB}\nwal: {segment_bytes: 1MiB}\nstorage: {min_free: 0}\n"
@@ -81,3 +83,33 @@ def test_what_was_acknowledged_survives_power_cuts(small_disk, tmp_path):
     interesting = [i for i, e in enumerate(events) if i > first and e.op in "RUC"]
     check_cuts(tmp_path, data, events, (interesting, range(first, len(events))), random.Random(6), CONFIG,
                lambda again, until: check(again, [load], until))
+
+
+def test_deletes_that_are_made_on_a_full_disk_survive_power_cuts(small_disk, tmp_path):
+    data, journal, ballast = small_disk / "data", tmp_path / "journal", small_disk / "ballast"
+    data.mkdir()
+    config = DELETES_CONFIG.replace("storage: {", "storage: {min_free: 0, ")
+    server = Ingester(tmp_path / "run", config=config, env={"CW_POWERCUT_ROOT": str(data), "CW_POWERCUT_LOG": str(journal)}, preload=LIBRARY, data=data)
+    actions = Actions(server, 7)
+    try:
+        server.start()
+        for _ in range(20 if LONG else 6):
+            for _ in range(15):
+                actions.one()
+            fill(ballast)
+            assert [actions.delete(), actions.delete()] == [204, 204]
+            actions.cancel()
+            actions.wait()
+            assert actions.delete() == 204
+            time.sleep(0.5)
+            ballast.unlink()
+        assert server.stop() == 0
+    finally:
+        server.kill()
+    events = read_journal(journal)
+    first = next(i for i, e in enumerate(events) if e.mono_ns >= actions.history[0].begun)
+    reserved = [i for i, e in enumerate(events) if e.op == "R" and e.path1.endswith("/deletes.reserve")]
+    assert len(reserved) > 10
+    beside = [i for i, e in enumerate(events) if i > first and "deletes" in e.path1 + e.path2]
+    check_cuts(tmp_path, data, events, (reserved, beside, range(first, len(events))), random.Random(8), config,
+               lambda again, until: check_deletes(again, actions.history, until))

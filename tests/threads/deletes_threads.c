@@ -154,10 +154,11 @@ struct wanted {
     char id[9];
 };
 
-static void find_id(void *arg, const struct cw_delete_row *row, size_t nrefused)
+static void find_id(void *arg, const struct cw_delete_row *row,
+                    const struct cw_deletes_waits *waits)
 {
     struct wanted *wanted = arg;
-    CHECK(nrefused == 0);
+    CHECK(waits->refused + waits->no_room == 0);
     if (cw_str_eqz(row->query, wanted->query))
         snprintf(wanted->id, sizeof(wanted->id), "%08x", row->id);
 }

@@ -95,9 +95,10 @@ static void *flusher(void *arg)
     return NULL;
 }
 
-static void last_id(void *arg, const struct cw_delete_row *row, size_t nrefused)
+static void last_id(void *arg, const struct cw_delete_row *row,
+                    const struct cw_deletes_waits *waits)
 {
-    CHECK(nrefused == 0);
+    CHECK(waits->refused + waits->no_room == 0);
     snprintf(arg, 9, "%08x", row->id);
 }
 
@@ -152,11 +153,10 @@ static void *cleaner(void *view)
     return NULL;
 }
 
-static bool may_remove(void *ctx, struct cw_str tenant, uint64_t wal_seq, uint64_t *purge_id_out)
+static bool may_remove(void *ctx, const struct cw_delete_row *row, uint64_t *purge_id_out)
 {
     (void)ctx;
-    (void)tenant;
-    (void)wal_seq;
+    (void)row;
     *purge_id_out = UINT64_MAX;
     return true;
 }

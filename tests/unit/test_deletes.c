@@ -2,9 +2,11 @@
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include "common/base/assert.h"
 #include "common/base/log.h"
 #include "ingester/deletes.h"
+#include "tests/support/io_trace.h"
 
 static char dir[64];
 static struct cw_err err;
@@ -46,13 +48,15 @@ static void add(uint64_t wal_seq, int64_t due_ns)
 }
 
 /* The last one of tenant "t". */
-static size_t last_nrefused;
+static size_t last_nrefused, last_nno_room;
 
-static void last_row(void *arg, const struct cw_delete_row *row, size_t nrefused)
+static void last_row(void *arg, const struct cw_delete_row *row,
+                     const struct cw_deletes_waits *waits)
 {
     struct cw_delete_row *out = arg;
     *out = *row;
-    last_nrefused = nrefused;
+    last_nrefused = waits->refused;
+    last_nno_room = waits->no_room;
 }
 
 static struct cw_delete_row last(void)
@@ -72,9 +76,9 @@ static int cancel(const char *tenant, uint32_t id, enum cw_deletes_cancel how)
 static bool may, asked;
 static uint64_t log_oldest_seq = UINT64_MAX;
 
-static bool may_remove(void *ctx, struct cw_str tenant, uint64_t wal_seq, uint64_t *purge_id_out)
+static bool may_remove(void *ctx, const struct cw_delete_row *row, uint64_t *purge_id_out)
 {
-    cr_assert(cw_str_eqz(tenant, "t"));
+    cr_assert(cw_str_eqz(row->tenant, "t"));
     cr_assert_eq(cw_deletes_version(deletes) % 2, 1, "who looks now begins again");
     asked = true;
     *purge_id_out = 50;
@@ -266,6 +270,46 @@ Test(deletes, who_waits_for_a_part_that_cannot_be_written_anew_is_told)
     cr_assert_eq(advance(1000, NULL), 0);
     cr_assert_eq(last().state, CW_DELETE_PROCESSED);
     cr_assert_eq(last_nrefused, 0);
+}
+
+Test(deletes, who_waits_for_room_is_told_until_the_part_has_left)
+{
+    struct cw_part_footer before = part(7, 10, 0, 100), anew = part(51, 10, 0, 100);
+    may = true;
+    add(10, 1000);
+    cr_assert_eq(advance(1000, &before), 0);
+    cw_deletes_no_room(deletes, &before);
+    cw_deletes_no_room(deletes, &before); /* tried again */
+    last();
+    cr_assert_eq(last_nno_room, 1);
+    cr_assert_eq(last_nrefused, 0);
+    cr_assert_eq(advance(1000, &anew), 0);
+    last();
+    cr_assert_eq(last_nno_room, 0);
+}
+
+/* Three changes in a row without room for the file: each takes the reserve and makes it again. */
+Test(deletes, a_full_disk_does_not_stop_a_delete)
+{
+    char reserve[128];
+    struct stat st;
+    snprintf(reserve, sizeof(reserve), "%s/deletes.reserve", dir);
+    cr_assert_eq(stat(reserve, &st), 0);
+    cr_assert_eq((size_t)st.st_size, CW_DELETES_RESERVE_BYTES);
+    may = true;
+    io_trace_room("/deletes.tmp", 0);
+    add(10, 1000);
+    add(11, 1000);
+    cr_assert_eq(io_trace_nrefused(), 2);
+    uint32_t id = last().id;
+    cr_assert_eq(advance(1000, NULL), 0);
+    cr_assert_eq(io_trace_nrefused(), 3);
+    io_trace_room(NULL, 0);
+    cr_assert_eq(stat(reserve, &st), 0);
+    cr_assert_eq((size_t)st.st_size, CW_DELETES_RESERVE_BYTES);
+    reopen();
+    cr_assert_eq(last().id, id);
+    cr_assert_eq(last().state, CW_DELETE_PROCESSING);
 }
 
 Test(deletes, a_file_that_cannot_be_written_changes_nothing)

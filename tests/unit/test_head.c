@@ -515,6 +515,26 @@ Test(head, a_frozen_generation_tells_its_streams_and_outlives_the_head_s_list)
     maker_free(&maker);
 }
 
+Test(head, what_waits_for_its_flush_is_told_by_frame_tenant_and_time)
+{
+    struct maker maker = maker_new();
+    append(&maker, "t", make_at(&maker, "{a=\"b\"}", AT(10, 20), "xx"), CW_HEAD_DROP_DUPLICATES);
+    append(&maker, "u", make_at(&maker, "{a=\"c\"}", AT(90), "yyy"), CW_HEAD_DROP_DUPLICATES);
+    cw_head_commit(maker.head, 3);
+    cr_assert_not(cw_head_waits(maker.head, 3, CW_STR("t"), 0, 100), "it is not frozen");
+    struct cw_generation *frozen = cw_head_freeze(maker.head);
+    cr_assert(cw_head_waits(maker.head, 3, CW_STR("t"), 20, 100));
+    cr_assert(cw_head_waits(maker.head, 3, CW_STR("t"), 0, 10));
+    cr_assert_not(cw_head_waits(maker.head, 2, CW_STR("t"), 0, 100));
+    cr_assert_not(cw_head_waits(maker.head, 3, CW_STR("t"), 21, 100));
+    cr_assert_not(cw_head_waits(maker.head, 3, CW_STR("t"), 0, 9));
+    cr_assert_not(cw_head_waits(maker.head, 3, CW_STR("nobody"), 0, 100));
+    cw_head_drop(maker.head, frozen);
+    cw_generation_unref(&frozen);
+    cr_assert_not(cw_head_waits(maker.head, 3, CW_STR("t"), 0, 100));
+    maker_free(&maker);
+}
+
 Test(head, replay_leaves_out_the_listed_entries_and_decides_nothing)
 {
     struct maker maker = maker_new();

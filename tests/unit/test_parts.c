@@ -1056,7 +1056,7 @@ Test(parts, random_rules_hide_and_remove_the_same)
     }
 }
 
-static bool may_remove(void *ctx, struct cw_str tenant, uint64_t wal_seq, uint64_t *purge_id_out)
+static bool may_remove(void *ctx, const struct cw_delete_row *row, uint64_t *purge_id_out)
 {
     *purge_id_out = cw_parts_draw_id(parts);
     return true;

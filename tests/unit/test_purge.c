@@ -9,6 +9,7 @@
 #include "common/base/log.h"
 #include "common/store/part_source.h"
 #include "ingester/purge.h"
+#include "tests/support/io_trace.h"
 #include "tests/support/part_model.h"
 
 static char dir[64];
@@ -310,4 +311,58 @@ Test(purge, a_delete_that_is_not_done_outlives_a_part_that_is_written_anew_for_b
     }
     cw_snapshot_fini(&all);
     cw_deletes_view_free(&view);
+}
+
+static bool may_remove(void *ctx, const struct cw_delete_row *row, uint64_t *purge_id_out)
+{
+    *purge_id_out = cw_parts_draw_id(parts);
+    return true;
+}
+
+static void first_no_room(void *arg, const struct cw_delete_row *row,
+                          const struct cw_deletes_waits *waits)
+{
+    size_t *out = arg;
+    if (*out == SIZE_MAX)
+        *out = waits->no_room;
+}
+
+static size_t no_room_of_first(void)
+{
+    size_t n = SIZE_MAX;
+    cw_deletes_each(deletes, CW_STR("t"), first_no_room, &n);
+    return n;
+}
+
+/* The oldest part would be written anew, and finds no room; a newer one goes whole, which needs none. */
+Test(purge, on_a_full_disk_parts_that_go_whole_make_room_for_the_others)
+{
+    struct cw_delete_row row = {.tenant = CW_STR("t"),
+                                .query = CW_STR("{app=\"debug\"}"),
+                                .last_ns = 2 * day_ns,
+                                .wal_seq = UINT64_MAX},
+                         whole = row;
+    struct cw_deletes_advance step = {.now_ns = 1, .may_remove = may_remove};
+    whole.query = CW_STR("{app=~\".+\"}");
+    whole.first_ns = day_ns;
+    add_part(0);
+    add_part(day_ns);
+    cr_assert_eq(cw_deletes_add(deletes, &row, &err), 0, "%s", err.text);
+    cr_assert_eq(cw_deletes_add(deletes, &whole, &err), 0, "%s", err.text);
+    cr_assert_eq(cw_deletes_advance(deletes, &step, &err), 0);
+    io_trace_room(".part", 0);
+    int rc;
+    while ((rc = cw_purge_next(purge, &err)) == 1)
+        while ((rc = cw_purge_step(purge, 1000000, &err)) == 1)
+            continue;
+    cr_assert_eq(rc, CW_E_UNAVAILABLE);
+    cr_assert_not_null(strstr(err.text, "1 parts wait for room"), "%s", err.text);
+    cr_assert_eq(io_trace_nrefused(), 2, "when the other had left it was tried again");
+    cr_assert_eq(rows(WEB, day_ns, INT64_MAX), 0);
+    cr_assert_eq(rows(DEBUG, 0, day_ns), LINES);
+    cr_assert_eq(no_room_of_first(), 1);
+    io_trace_room(NULL, 0);
+    cr_assert_eq(purge_all(), 1);
+    cr_assert_eq(rows(DEBUG, 0, day_ns), 0);
+    cr_assert_eq(rows(WEB, 0, day_ns), LINES);
 }

@@ -9,8 +9,10 @@
 #include "common/base/arena.h"
 #include "common/base/assert.h"
 #include "common/base/log.h"
-#include "shipper/subcommands.h"
+#include "shipper/shared_files.h"
 #include "shipper/shipper.h"
+#include "shipper/subcommands.h"
+#include "shipper/systemd_journal.h"
 
 enum { EXIT_FAILED = 1 };
 
@@ -88,6 +90,27 @@ static int flags_check(const struct cw_shipper_args *args, const struct cw_flags
     return 0;
 }
 
+/* --check, of a configuration that was read: what a start here would come upon. */
+static int machine_check(const struct cw_shipper_args *args, const struct cw_shipper_config *config,
+                         struct cw_err *err)
+{
+    const struct cw_scrape_config *scrapes = config->scrape_configs.items;
+    struct cw_str file = args->config.len > 0 ? args->config : CW_STR("cordwood-shipper");
+    struct cw_systemd_journal journal;
+    struct cw_buf text;
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < config->scrape_configs.n; i++)
+        if (scrapes[i].journal.seen && cw_systemd_journal_load(&journal, err) < 0)
+            rc = cw_err_wrap(err, "%.*s: journal of job \"%.*s\"", CW_STR_ARG(file),
+                             CW_STR_ARG(scrapes[i].job_name));
+    cw_buf_init(&text, SIZE_MAX);
+    if (rc == 0)
+        rc = cw_shared_files_tell(config, file, &text, err);
+    fwrite(text.ptr, 1, text.len, stderr);
+    cw_buf_fini(&text);
+    return rc;
+}
+
 static int usage_error(const struct cw_err *err)
 {
     fprintf(stderr, "cordwood-shipper: %s\n", err->text);
@@ -118,8 +141,10 @@ int main(int argc, char **argv)
                                   : cw_shipper_config_from_args(&args, rest.args, rest.nargs, arena,
                                                                 &config, &err)) < 0)
         status = usage_error(&err);
+    else if (args.check)
+        status = machine_check(&args, &config, &err) < 0 ? usage_error(&err) : 0;
     else
-        status = args.check ? 0 : run(&args, &config);
+        status = run(&args, &config);
     if (status == CW_SHIPPER_RELOAD) { /* all files are closed, and all that matters is on disk */
         execv("/proc/self/exe", argv);
         perror("cordwood-shipper: starting again");

@@ -370,9 +370,10 @@ static const struct cw_key_def shipper_keys[] = {
     {"limits_config.readline_rate_drop", CW_KEY_BOOL, ROW(cw_shipper_config, limits.rate_drop),
      .def = "true",
      .doc = "Drop further lines, and count them (readline_rate); else reading waits."},
-    IGNORED(
-        "limits_config.max_streams",
-        "streams are not bounded here, but by the server; what it refuses is kept as dead letters"),
+    {"limits_config.max_streams", CW_KEY_INT, ROW(cw_shipper_config, limits.max_streams),
+     .def = "0", .min = "0", .max = "1000000",
+     .doc = "So many streams in one push, at most; entries of further ones are dropped (and "
+            "counted as stream_limited), as in promtail. 0 is no limit."},
     REFUSED("target_config.stdin", "write stdin into a scrape config, or give the flag -stdin"),
     {"limits_config.max_line_size", CW_KEY_BYTES, ROW(cw_shipper_config, limits.max_line_bytes),
      .def = "0", .min = "0", .max = "8MiB",
@@ -411,7 +412,8 @@ static const struct cw_flag_def file_flags[] = {
      .doc =
          "promtail's flag: labels for all of its servers, which may have others of these names."},
     {"check", 0, CW_KEY_BOOL, ARG(check), .def = "false", .alias = "check-syntax",
-     .doc = "Check the configuration: exit status 0 if it is good, 2 if not."},
+     .doc = "Check the configuration, and whether this machine has what it needs: exit status 0 if "
+            "it is good, 2 if not. Files that two jobs name are told."},
 };
 static const struct cw_flag_def short_flags[] = {
     {"push", 'p', CW_KEY_STRING, ARG(push), .arg = "URL",

@@ -69,7 +69,7 @@ struct cw_limits_config {
     int long_lines; /* enum cw_long_lines: cw_limits_long_lines() */
     bool max_line_truncate;
     struct cw_str max_line_truncate_mark;
-    int64_t max_outputs;
+    int64_t max_outputs, max_streams;
     bool rate_enabled, rate_drop;
     double rate; /* lines a second, of all together */
     int64_t burst;

@@ -62,7 +62,7 @@ def test_it_does_what_it_says(name, tmp_path):
 WITHOUT_EFFECT = """
 profiling_enabled http_listen_network grpc_listen_network grpc_listen_address grpc_listen_port grpc_listen_conn_limit http_server_read_timeout
 http_server_write_timeout grpc_server_max_recv_msg_size grpc_server_max_send_msg_size grpc_server_max_concurrent_streams external_url
-positions.ignore_invalid_yaml limits_config.max_streams options.stream_lag_labels tracing
+positions.ignore_invalid_yaml options.stream_lag_labels tracing
 grpc_listen_port log_level"""                                # of the receiver of pushes
 
 
@@ -92,6 +92,53 @@ def test_what_is_not_supported_is_refused_with_what_to_do_instead(tmp_path, key,
     told = done.stderr.decode()
     assert done.returncode == 2 and "%s:4:" % path in told and '"%s" is not supported' % key.partition(":")[0] in told
     assert text in told, told
+
+
+def jobs(tmp_path, *statics):
+    """A configuration of a job for each of them: labels, as YAML."""
+    path = tmp_path / "promtail.yaml"
+    path.write_text("clients: [{url: 'http://localhost:1/a'}]\npositions: {filename: %s/positions}\nscrape_configs:\n" % tmp_path
+                    + "".join("- {job_name: j%d, static_configs: [{labels: {n: '%d', %s}}]}\n" % (i, i, labels.replace("LOGS", str(tmp_path)))
+                              for i, labels in enumerate(statics)))
+    return path
+
+
+@pytest.mark.parametrize("files, statics, want", [
+    (["a.log", "b.log", "c.txt"], ["__path__: LOGS/*.log", "__path__: LOGS/b.log"], ["b.log: in job \"j0\" (LOGS/*.log) and in job \"j1\" (LOGS/b.log)"]),
+    (["a.log", "b.log"], ["__path__: LOGS/*.log", "__path__: 'LOGS/{a,b}.log'"], ["a.log and 1 more: in job \"j0\" (LOGS/*.log) and in job \"j1\" (LOGS/{a,b}.log)"]),
+    (["a.log"], ["__path__: LOGS/*.log", "__path__: LOGS/*", "__path__: LOGS/a.log, __path_exclude__: LOGS/*"],
+     ["a.log: in job \"j0\" (LOGS/*.log) and in job \"j1\" (LOGS/*)"]),
+    (["a.log", "old.log.gz"], ["__path__: LOGS/*, __path_exclude__: LOGS/a.log", "__path__: LOGS/*.log*"], []),
+    ([], ["__path__: LOGS/*.log", "__path__: LOGS/x/*.log", "__path__: LOGS/*.log"], ["*.log: in job \"j0\" (LOGS/*.log) and in job \"j2\" (LOGS/*.log)"]),
+    ([], ["__path__: LOGS/one.log", "__path__: LOGS/*.log"], ["one.log: in job \"j0\" (LOGS/one.log) and in job \"j1\" (LOGS/*.log)"]),
+    ([], ["__path__: LOGS/*.log, __path_exclude__: LOGS/one.log", "__path__: LOGS/one.log"], []),
+])
+def test_files_of_two_jobs_are_told_by_a_check(tmp_path, files, statics, want):
+    for name in files:
+        (tmp_path / name).write_bytes(gzip.compress(b"old\n") if name.endswith(".gz") else b"line\n")
+    path = jobs(tmp_path, *statics)
+    done = run(path, "--check")
+    told = done.stderr.decode().replace(str(tmp_path), "LOGS")
+    assert done.returncode == 0 and told == "".join(
+        "LOGS/promtail.yaml: LOGS/%s: the first alone has it; if the other is to have it, the first one's __path_exclude__ must name it\n" % row for row in want)
+
+
+def test_a_link_to_another_jobs_file_is_told_by_a_check_and_by_a_dry_run(tmp_path):
+    (tmp_path / "a.log").write_bytes(b"line\n")
+    (tmp_path / "link.txt").symlink_to("a.log")
+    path = jobs(tmp_path, "__path__: LOGS/a.log", "__path__: LOGS/*.txt")
+    assert '%s/a.log: in job "j0"' % tmp_path in run(path, "--check").stderr.decode()
+    dry = run(path, "--dry-run", "--once")
+    assert len(dry.stdout.splitlines()) == 1 and b'is in the jobs \\"j0\\" and \\"j1\\"' in dry.stderr, dry
+
+
+def test_a_journal_without_its_library_is_told_by_a_check(tmp_path):
+    path = tmp_path / "promtail.yaml"
+    path.write_text("clients: [{url: 'http://localhost:1/a'}]\nscrape_configs: [{job_name: units, journal: {}}]\n")
+    assert run(path, "--check").returncode == 0
+    (tmp_path / "libsystemd.so.0").write_bytes(b"")              # the loader takes this one, which is none
+    done = subprocess.run([SHIPPER, "--config", path, "--check"], capture_output=True, timeout=60, env=dict(os.environ, LD_LIBRARY_PATH=str(tmp_path)))
+    assert done.returncode == 2 and b'promtail.yaml: journal of job "units": the journal is read with libsystemd: ' in done.stderr, done
 
 
 TWO_CLIENTS = """clients:

@@ -52,7 +52,7 @@ void cw_batch_drop(struct cw_batch *batch)
     }
     batch->nparts = batch->nentries = 0;
     batch->line_bytes = 0;
-    batch->used = 0;
+    batch->used = batch->ncounted = 0;
     cw_batch_streams_clear(batch->streams);
     cw_arena_reset(batch->arena);
     if (cw_arena_bytes(batch->arena) > ARENA_KEEP_FACTOR * batch->cap) {

@@ -56,6 +56,7 @@ struct cw_batch_options {
     struct cw_inspect *inspect;    /* shows what stages do; NULL: nobody looks */
     size_t bytes;                  /* of lines in one push */
     size_t max_line_bytes;         /* 0: no limit (a line that no buffer holds is sent in pieces) */
+    size_t max_streams;            /* with entries in one push; 0: any number */
     bool gzip;                     /* around the snappy */
     enum cw_long_lines long_lines; /* what becomes of a line over max_line_bytes */
     struct cw_str truncated_mark;  /* ends what is kept of it, within max_line_bytes; borrowed */
@@ -65,11 +66,12 @@ struct cw_batch_options {
 struct cw_batch_counts {
     uint64_t lines, bytes; /* entries and their bytes */
     uint64_t truncated, skipped, split, malformed;
-    uint64_t undecodable; /* lines with U+FFFD for what their encoding does not have */
-    uint64_t nul_runs;    /* of NUL characters ahead of a line, left out */
-    uint64_t pairs;       /* of metadata, left out for their names */
-    uint64_t dropped;     /* by stages */
-    uint64_t unselected;  /* by the output's selector */
+    uint64_t undecodable;  /* lines with U+FFFD for what their encoding does not have */
+    uint64_t nul_runs;     /* of NUL characters ahead of a line, left out */
+    uint64_t pairs;        /* of metadata, left out for their names */
+    uint64_t dropped;      /* by stages */
+    uint64_t unselected;   /* by the output's selector */
+    uint64_t over_streams; /* of streams beyond max_streams */
 };
 
 struct cw_batch_part {
@@ -94,6 +96,7 @@ struct cw_batch {
     struct cw_batch_entry *entries;
     size_t nentries, entries_cap;
     struct cw_batch_streams *streams;
+    size_t ncounted; /* streams, where there is a max_streams */
     uint64_t line_bytes;
     size_t resume;      /* index of the source to begin with */
     int64_t blocked_ns; /* after so long a `limit` stage lets more through; 0: none held back */

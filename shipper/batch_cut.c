@@ -317,6 +317,17 @@ uint64_t cw_cut_unspanned(const struct cw_cut *cut, uint64_t end)
     return end;
 }
 
+/* Whether its stream is among the first max_streams of the batch: as in promtail, the entries of others are dropped. */
+static bool stream_allowed(struct cw_batch *batch, const struct cw_batch_entry *entry)
+{
+    struct cw_batch_stream *stream = &batch->streams->items[entry->stream];
+    if (batch->options.max_streams == 0 || stream->counted)
+        return true;
+    stream->counted = batch->ncounted < batch->options.max_streams;
+    batch->ncounted += stream->counted;
+    return stream->counted;
+}
+
 void cw_cut_end(struct cw_cut *cut, uint64_t to)
 {
     struct cw_batch *batch = cut->batch;
@@ -335,6 +346,10 @@ void cw_cut_end(struct cw_cut *cut, uint64_t to)
     for (size_t i = kept; i < batch->nentries; i++) {
         if (batch->entries[i].from >= to)
             continue;
+        if (!stream_allowed(batch, &batch->entries[i])) {
+            counts->over_streams++;
+            continue;
+        }
         counts->lines++;
         counts->bytes += batch->entries[i].push.line.len;
         batch->entries[kept++] = batch->entries[i];

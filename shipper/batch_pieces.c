@@ -68,6 +68,7 @@ static struct piece *piece_new(struct cw_batch_pieces *pieces, const struct cw_c
     options.all_tenants = true;
     options.external = (struct cw_labels){0};
     options.selector = NULL;
+    options.max_streams = 0;
     if (piece->batch == NULL || piece->batch->cap != cut->batch->cap) {
         cw_batch_free(&piece->batch);
         piece->batch = cw_batch_new(&options);

@@ -15,7 +15,8 @@ struct cw_batch_stream {
     struct cw_hash128 hash;  /* of the labels without the external ones */
     struct cw_labels labels; /* those */
     struct cw_str text;      /* `{a="b"}` with the external ones */
-    bool taken;
+    bool taken;              /* by the output's selector */
+    bool counted;            /* among those that max_streams allows */
 };
 
 struct cw_batch_streams {

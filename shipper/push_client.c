@@ -109,17 +109,30 @@ static void on_timer(uv_timer_t *timer)
 
 /* ---- answers to a push ---- */
 
+static void over_streams_tell(struct cw_push_client *pc, uint64_t nentries)
+{
+    cw_push_client_count(pc, CW_M_STREAM_LIMITED, nentries);
+    if (!pc->over_streams_told)
+        cw_log_error("client %s: a push has more than limits_config.max_streams (%zu) streams: the "
+                     "entries of further ones are dropped",
+                     pc->target.name, pc->batch->options.max_streams);
+    pc->over_streams_told = true;
+}
+
 static void counts_add(struct cw_push_client *pc, struct cw_source *source,
                        const struct cw_batch_counts *counts)
 {
     if (counts->truncated + counts->skipped + counts->split + counts->malformed +
             counts->undecodable + counts->nul_runs + counts->pairs + counts->dropped +
-            counts->unselected ==
+            counts->unselected + counts->over_streams ==
         0)
         return; /* as with nearly all of very many small parts */
     struct cw_tally_reasons *left_out = &cw_push_client_tally(pc, source)->left_out;
     cw_tally_count(left_out, CW_STR("line too long"), counts->skipped);
     cw_tally_count(left_out, CW_STR("selector"), counts->unselected);
+    cw_tally_count(left_out, CW_STR("stream_limited"), counts->over_streams);
+    if (counts->over_streams > 0)
+        over_streams_tell(pc, counts->over_streams);
     struct cw_metrics *metrics = pc->host->metrics;
     cw_metrics_add(metrics, CW_M_LINES_TRUNCATED, (int64_t)counts->truncated);
     cw_metrics_add(metrics, CW_M_LINES_SKIPPED, (int64_t)counts->skipped);
@@ -588,6 +601,7 @@ struct cw_push_client *cw_push_client_new(struct cw_push_host *host,
                                      .metrics = host->metrics,
                                      .bytes = (size_t)config->batch_bytes,
                                      .max_line_bytes = (size_t)host->limits->max_line_bytes,
+                                     .max_streams = (size_t)host->limits->max_streams,
                                      .gzip = config->compression == CW_CLIENT_GZIP,
                                      .long_lines = cw_limits_long_lines(host->limits),
                                      .truncated_mark = host->limits->max_line_truncate_mark};

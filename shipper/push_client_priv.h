@@ -39,10 +39,11 @@ struct cw_push_client {
     unsigned nfailures;   /* in a row */
     uint64_t nrefused;    /* entries, since the start */
     bool pairs_told;      /* metadata was left out */
-    bool large;           /* the batch was, and its memory is still there */
-    int64_t sent_ns;      /* monotonic, when the last push began; or we were made */
-    bool plain;           /* the server does not know the delivery protocol */
-    bool knows;           /* it has answered an ask with marks: a 404 is a fault of the way there */
+    bool over_streams_told;
+    bool large;      /* the batch was, and its memory is still there */
+    int64_t sent_ns; /* monotonic, when the last push began; or we were made */
+    bool plain;      /* the server does not know the delivery protocol */
+    bool knows;      /* it has answered an ask with marks: a 404 is a fault of the way there */
     bool ready;
     bool scout;         /* BACKOFF: cut, to find entries of tenants, and send nothing */
     bool scout_passed;  /* the last such cut settled something */

@@ -24,6 +24,10 @@ const struct cw_metric_def cw_shipper_metric_defs[CW_M_SHIPPER_N] = {
     [CW_M_REJECTED] = {"cordwood_shipper_rejected_entries_total", CW_METRIC_COUNTER,
                        "Entries that a server refused for good; they are in the dead-letter file.",
                        .labels = {"client"}},
+    [CW_M_STREAM_LIMITED] = {"cordwood_shipper_stream_limited_entries_total", CW_METRIC_COUNTER,
+                             "Entries dropped because their push had limits_config.max_streams "
+                             "streams already.",
+                             .labels = {"client"}},
     [CW_M_LETTERS_LOST] =
         {"cordwood_shipper_dead_letters_lost_bytes_total", CW_METRIC_COUNTER,
          "Bytes of the older dead-letter file (.old) when one that was full took its place."},

@@ -17,6 +17,7 @@ enum cw_shipper_metric {
     CW_M_RETRIES,
     CW_M_ASKS,
     CW_M_REJECTED,
+    CW_M_STREAM_LIMITED,
     CW_M_LETTERS_LOST,
     CW_M_LAG_BYTES,
     CW_M_OUTPUTS,

@@ -355,14 +355,24 @@ def test_the_rate_of_all_jobs_together(tmp_path, ingester, make_shipper, drop):
     assert shipper.stop() == 0
 
 
+SERVER = "server: {http_listen_address: 127.0.0.1, http_listen_port: 0}\n"
+
+
+def metric(shipper, name):
+    """A counter of the shipper's, all of its labels together."""
+    own = re.search(r"at (http://[^\s\"]+)", shipper.log()).group(1)
+    rows = urllib.request.urlopen(own + "/metrics").read().decode().splitlines()
+    return sum(float(row.rsplit(" ", 1)[1]) for row in rows if re.match(name + r"[ {]", row))
+
+
 def test_metadata_whose_name_is_none_stays_behind_and_the_line_goes(tmp_path, make_ingester, make_shipper):
     server = make_ingester().start()
     (tmp_path / "logs").mkdir()
     stages = """
   - json: {expressions: {a: , b: }}
   - structured_metadata: {"é": a, "..": b, ok: b}"""
-    shipper = make_shipper(config=config(tmp_path, [(server.url, "")], stages)).start()
-    write(str(tmp_path / "logs" / "x.log"), [json.dumps({"a": "1", "b": "2"})])
+    shipper = make_shipper(config=config(tmp_path, [(server.url, "")], stages, SERVER)).start()
+    write(str(tmp_path / "logs" / "x.log"), [json.dumps({"a": "1", "b": "2"}), json.dumps({"a": "1"}), json.dumps({"c": "1"})])
 
     def found():
         body = json.loads(server.ask("GET", "/loki/api/v1/query_range", {"query": '{job="s"}', "since": "1h"})[1])
@@ -370,3 +380,21 @@ def test_metadata_whose_name_is_none_stays_behind_and_the_line_goes(tmp_path, ma
     wait_for("the line", found, 30, 0.1)
     assert found()[0]["stream"]["ok"] == "2" and "_" not in found()[0]["stream"] and "" not in found()[0]["stream"]
     wait_for("the warning", lambda: shipper.log().count("has names that no server takes") == 1, 30, 0.1)
+    wait_for("the count", lambda: metric(shipper, "cordwood_shipper_metadata_left_out_total") == 3, 30, 0.1)
+    assert server.count('{job="s"}') == 3
+
+
+def test_entries_of_too_many_streams_are_dropped_and_counted_for_each_client(tmp_path, make_ingester, make_shipper):
+    """limits_config.max_streams, of each push: one client's selector leaves it fewer streams than there are."""
+    servers = [make_ingester(name).start() for name in "ab"]
+    (tmp_path / "logs").mkdir()
+    write(str(tmp_path / "logs" / "x.log"), ["%d %d" % (i % 10, i) for i in range(300)])
+    shipper = make_shipper(config=config(tmp_path, [(servers[0].url, ", name: a"), (servers[1].url, ", name: b, selector: '{n=~\"[0-2]\"}'")], """
+  - regex: {expression: '^(?P<n>\\d)'}
+  - labels: {n: }""", SERVER + "limits_config: {max_streams: 4}\n")).start()
+    wait_for("the lines", lambda: [s.count('{job="s"}') for s in servers] == [120, 90], 30, 0.1)
+    assert {e["line"].split()[0] for e in servers[0].export('{job="s"}')} == {"0", "1", "2", "3"}
+    wait_for("the count", lambda: metric(shipper, "cordwood_shipper_stream_limited_entries_total") == 180, 30, 0.1)
+    assert shipper.log().count("more than limits_config.max_streams (4) streams") == 1 and shipper.stop() == 0
+    told = subprocess.run([SHIPPER, "audit", "--config", shipper.argv[shipper.argv.index("--config") + 1]], capture_output=True, text=True).stdout
+    assert "stream_limited" in told and "180" in told, told

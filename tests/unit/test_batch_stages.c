@@ -361,6 +361,25 @@ Test(batch_stages, what_is_dropped_is_settled_and_counted_once)
     end();
 }
 
+Test(batch_stages, entries_of_streams_beyond_the_limit_are_dropped_and_counted)
+{
+    begin("- json: {expressions: {u: }}\n- labels: {u: }\n", 1);
+    batch->options.max_streams = 2;
+    cw_log_folder_append(&folder, "a", "plain\n{\"u\":\"1\"}\n{\"u\":\"2\"}\n{\"u\":\"1\"}\n");
+    cr_assert_eq(cut(2), 2);
+    cr_assert_eq(batch->parts[0].counts.over_streams, 0, "what did not fit opened no stream");
+    cw_batch_drop(batch);
+    cr_assert_eq(cut(100), 3);
+    cr_assert_eq(batch->parts[0].counts.over_streams, 1);
+    cr_assert(cw_str_eqz(cw_batch_labels(batch, &batch->entries[2]), "{app=\"x\", u=\"1\"}"));
+    settle();
+    cr_assert_eq(source->rows[0].done, source->tail.size);
+    cw_log_folder_append(&folder, "a", "{\"u\":\"3\"}\n{\"u\":\"4\"}\n");
+    cr_assert_eq(cut(100), 2, "the next push has streams of its own");
+    settle();
+    end();
+}
+
 Test(batch_stages, labels_make_streams)
 {
     begin("- json: {expressions: {level: }}\n- labels: {level: }\n", 1);

@@ -399,7 +399,8 @@ static int pieces_find(struct cw_part_mended *m, const struct cw_part_info *know
     footer_find(m);
     if (m->footer != NULL)
         rc = footer_read(m, err);
-    bool whole = m->footer != NULL && rc == 0 && region_whole(m, CW_REGION_BLOCKS);
+    bool whole = m->footer != NULL && rc == 0 && region_whole(m, CW_REGION_BLOCKS) &&
+                 m->pieces.regions[CW_REGION_BLOCKS].len % ENTRY == 0;
     if (rc == 0 && !whole) {
         struct cw_str filters = m->pieces.regions[CW_REGION_FILTERS];
         blocks_scan(m, filters.ptr != NULL ? (size_t)(filters.ptr - m->bytes.ptr) : m->bytes.len);

@@ -96,6 +96,15 @@ static bool streams_known(struct salvage *s, const struct cw_part_block *b)
     return rc == 0;
 }
 
+/* Is every row in the range that the block table names? Where it is not, a copy would be as bad. */
+static bool times_fit(const struct cw_part_block *b, const struct cw_entry_batch *batch)
+{
+    for (size_t i = 0; i < batch->n; i++)
+        if (batch->ts_ns[i] < b->min_ns || batch->ts_ns[i] > b->max_ns)
+            return false;
+    return true;
+}
+
 static int block_count(struct salvage *s, uint32_t i, struct cw_err *err)
 {
     struct cw_part_block b = cw_part_reader_block(s->reader, i);
@@ -103,6 +112,7 @@ static int block_count(struct salvage *s, uint32_t i, struct cw_err *err)
     struct input in;
     struct cw_err why;
     uint64_t read = 0;
+    bool fits = true;
     if (cw_block_is_newer(bytes))
         return cw_err_set(err, CW_E_CORRUPT, "block %u is of a newer version", i);
     if (input_open(s, i, &in) < 0)
@@ -111,11 +121,12 @@ static int block_count(struct salvage *s, uint32_t i, struct cw_err *err)
         struct stream_kept *kept = &s->streams[in.stream];
         kept->rows += in.batch.n;
         read += in.batch.n;
+        fits = fits && times_fit(&b, &in.batch);
         for (size_t k = 0; k < in.batch.n; k++)
             kept->bytes += in.batch.lines[k].len;
     }
     input_close(&in);
-    if (read == b.rows && cw_block_check(bytes, &why) == 0 && streams_known(s, &b))
+    if (read == b.rows && fits && cw_block_check(bytes, &why) == 0 && streams_known(s, &b))
         s->blocks[i] = BLOCK_COPIED;
     else if (read > 0)
         s->blocks[i] = BLOCK_READ;

@@ -391,7 +391,8 @@ static void origin_write(const struct cw_part_info *info, struct cw_buf *out)
     size_t n = CW_MIN(info->nreplaced, (size_t)CW_PART_REPLACED_MAX);
     cw_put32(head, (uint32_t)n);
     cw_buf_add(out, head, 4);
-    cw_buf_add(out, info->replaced + (info->nreplaced - n), n * sizeof(*info->replaced));
+    if (n > 0)
+        cw_buf_add(out, info->replaced + (info->nreplaced - n), n * sizeof(*info->replaced));
 }
 
 static void footer_fill(const struct cw_part_writer *w, uint8_t *f)

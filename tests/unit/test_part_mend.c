@@ -17,6 +17,7 @@
 #include "common/store/part_source.h"
 #include "common/store/part_verify.h"
 #include "tests/support/part_model.h"
+#include "tests/support/part_seal.h"
 
 static char dir[64], path[96];
 static struct cw_err err;
@@ -215,6 +216,15 @@ Test(part_mend, a_newer_part_is_left_alone)
         CW_E_CORRUPT);
 }
 
+Test(part_mend, a_block_table_of_no_whole_number_of_entries_is_made_again)
+{
+    some_blocks();
+    char *entry = file.ptr + file.len - CW_PART_FOOTER_BYTES + 96 + 24 * CW_REGION_BLOCKS;
+    cw_put64(entry + 8, cw_get64(entry + 8) + 8);
+    part_seal(file.ptr, file.len);
+    mends(cw_buf_str(&file), WANT_ALL, "size of the table", 0);
+}
+
 static void check_part(uint64_t rows)
 {
     struct cw_part_verified out;
@@ -254,6 +264,21 @@ Test(part_mend, salvage_writes_a_part_that_is_whole_again_and_again)
         check_part(left);
     }
     cr_assert_lt(left, all.n);
+}
+
+/* Its checksums are right, so that only its times tell. */
+Test(part_mend, salvage_writes_a_block_anew_whose_times_are_not_those_that_the_table_says)
+{
+    some_blocks();
+    char *entry = file.ptr + regions[CW_REGION_BLOCKS][0];
+    cw_put64(entry + 32, cw_get64(entry + 32) + 1);
+    part_seal(file.ptr, file.len);
+    cr_assert_eq(cw_file_replace(path, cw_buf_str(&file), &err), 0);
+    struct cw_part_verified out;
+    cr_assert_eq(cw_part_verify(path, NULL, NULL, &out, &err), 0);
+    cr_assert_eq(out.nbad_blocks, 1);
+    cr_assert_eq(cw_part_salvage(path, &err), 0, "%s", err.text);
+    check_part(all.n);
 }
 
 Test(part_mend, salvage_that_finds_no_room_leaves_the_part_as_it_is)

@@ -255,8 +255,10 @@ static void batch_check(const struct cw_scan *scan, const struct cw_entry_batch 
         CW_ASSERT(b->sizes[i] == b->lines[i].len);
 }
 
-int model_rows_of_source(struct cw_source *source, const struct cw_scan *scan,
-                         struct model_rows *rows, struct cw_err *err)
+enum order_check { ORDER_CHECKED, ORDER_ANY };
+
+static int rows_of_source(struct cw_source *source, const struct cw_scan *scan,
+                          enum order_check order, struct model_rows *rows, struct cw_err *err)
 {
     struct cw_units units = {0};
     int rc = source->ops->plan(source, scan, &units, err);
@@ -265,7 +267,8 @@ int model_rows_of_source(struct cw_source *source, const struct cw_scan *scan,
         struct cw_entry_batch b;
         rc = source->ops->open(source, scan, &units.items[i], &cursor, err);
         while (rc >= 0 && (rc = cw_cursor_next(cursor, &b, err)) > 0) {
-            batch_check(scan, &b);
+            if (order == ORDER_CHECKED)
+                batch_check(scan, &b);
             for (size_t r = 0; r < b.n; r++) {
                 struct cw_str line =
                     b.lines ? b.lines[r] : cw_str_make("", b.sizes ? b.sizes[r] : 0);
@@ -277,6 +280,18 @@ int model_rows_of_source(struct cw_source *source, const struct cw_scan *scan,
     }
     cw_units_fini(&units);
     return rc < 0 ? rc : 0;
+}
+
+int model_rows_of_source(struct cw_source *source, const struct cw_scan *scan,
+                         struct model_rows *rows, struct cw_err *err)
+{
+    return rows_of_source(source, scan, ORDER_CHECKED, rows, err);
+}
+
+int model_rows_of_any_source(struct cw_source *source, const struct cw_scan *scan,
+                             struct model_rows *rows, struct cw_err *err)
+{
+    return rows_of_source(source, scan, ORDER_ANY, rows, err);
 }
 
 static int text_cmp(const void *a, const void *b)

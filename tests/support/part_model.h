@@ -55,6 +55,9 @@ void model_rows_of_model(const struct part_model *model, const struct cw_scan *s
 /* What a source gives; checks the order within batches and the counts in scan->stats. Returns the first error. */
 int model_rows_of_source(struct cw_source *source, const struct cw_scan *scan,
                          struct model_rows *rows, struct cw_err *err);
+/* The same of bytes behind good checksums that no writer wrote: their order is not checked. */
+int model_rows_of_any_source(struct cw_source *source, const struct cw_scan *scan,
+                             struct model_rows *rows, struct cw_err *err);
 void model_rows_sort(struct model_rows *rows);
 /* Both sorted: is each of `some` in `all`, as often? */
 bool model_rows_within(const struct model_rows *some, const struct model_rows *all);

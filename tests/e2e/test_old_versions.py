@@ -153,7 +153,7 @@ def make(folder, version):
     finally:
         server.kill()                        # the last two pushes are in the log alone
     shutil.rmtree(os.path.join(DATA, version), ignore_errors=True)
-    shutil.copytree(server.data, os.path.join(DATA, version), ignore=shutil.ignore_patterns("LOCK", "quarantine", "catalog.reserve"))
+    shutil.copytree(server.data, os.path.join(DATA, version), ignore=shutil.ignore_patterns("LOCK", "quarantine", "*.reserve"))
 
 
 @pytest.fixture(params=VERSIONS)

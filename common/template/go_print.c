@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "common/base/assert.h"
+#include "common/base/clock.h"
 #include "common/base/float_text.h"
 #include "common/template/go_value.h"
 
@@ -150,6 +151,12 @@ static void fmt_quoted(struct fmt *fmt, struct cw_str s)
 
 static const char lower_digits[] = "0123456789abcdefx", upper_digits[] = "0123456789ABCDEFX";
 
+/* Go's Stringer: its name is what verbs for texts write, and its number what those for numbers do. */
+static bool names_itself(enum cw_go_kind kind)
+{
+    return kind == CW_GO_MONTH || kind == CW_GO_WEEKDAY || kind == CW_GO_DURATION;
+}
+
 static void bad_verb(struct fmt *fmt, uint32_t verb, const struct cw_go_value *arg)
 {
     char utf8[4];
@@ -160,7 +167,10 @@ static void bad_verb(struct fmt *fmt, uint32_t verb, const struct cw_go_value *a
         cw_buf_addz(fmt->out, "<nil>");
     } else {
         cw_buf_addf(fmt->out, "%s=", cw_go_type_name(arg->kind));
-        print_arg(fmt, *arg, 'v');
+        if (names_itself(arg->kind)) /* the number, not its name */
+            print_arg(fmt, cw_go_int(arg->number), 'v');
+        else
+            print_arg(fmt, *arg, 'v');
     }
     cw_buf_addc(fmt->out, ')');
 }
@@ -550,6 +560,53 @@ static void fmt_time(struct fmt *fmt, const struct cw_go_value *arg, uint32_t ve
     cw_buf_fini(&text);
 }
 
+static bool is_text_verb(uint32_t verb)
+{
+    return verb < 0x80 && verb != 0 && strchr("vsxXq", (int)verb) != NULL;
+}
+
+static void add_name(struct cw_go_value value, struct cw_buf *out)
+{
+    static const char *const weekdays[] = {"Sunday",   "Monday", "Tuesday", "Wednesday",
+                                           "Thursday", "Friday", "Saturday"};
+    bool is_month = value.kind == CW_GO_MONTH;
+    int64_t at = value.number;
+    if (value.kind == CW_GO_DURATION)
+        cw_duration_format_go(at, out);
+    else if (is_month && at >= 1 && at <= 12)
+        cw_go_time_format((struct cw_go_time){.sec = (at - 1) * 31 * 86400}, CW_STR("January"),
+                          out); /* a day of that month of 1970 */
+    else if (!is_month && at >= 0 && at < (int64_t)CW_COUNT(weekdays))
+        cw_buf_addz(out, weekdays[at]);
+    else
+        cw_buf_addf(out, is_month ? "%%!Month(%lld)" : "%%!Weekday(%lld)", (long long)at);
+}
+
+static void fmt_named(struct fmt *fmt, const struct cw_go_value *arg, uint32_t verb)
+{
+    if (!is_text_verb(verb) || (verb == 'v' && fmt->sharp_v)) {
+        fmt_integer(fmt, arg, verb);
+        return;
+    }
+    struct cw_buf name;
+    cw_buf_init(&name, 64);
+    add_name(*arg, &name);
+    struct cw_go_value text = cw_go_string(cw_buf_str(&name));
+    fmt_text(fmt, &text, verb);
+    cw_buf_fini(&name);
+}
+
+/* A pointer, of which Go's other verbs show what it points to, its tables included: we the name. */
+static void fmt_location(struct fmt *fmt, const struct cw_go_value *arg, uint32_t verb)
+{
+    const struct cw_go_time *time = arg->time;
+    const char *name = time->fixed  ? time->abbrev
+                       : time->zone ? cw_go_zone_name(time->zone)
+                                    : "UTC";
+    struct cw_go_value text = cw_go_string(cw_str_of(name));
+    fmt_text(fmt, &text, is_text_verb(verb) ? verb : 's');
+}
+
 static void print_arg(struct fmt *fmt, struct cw_go_value arg, uint32_t verb)
 {
     if (verb == 'T' && arg.kind != CW_GO_NIL) {
@@ -581,6 +638,10 @@ static void print_arg(struct fmt *fmt, struct cw_go_value arg, uint32_t verb)
     case CW_GO_COMPLEX: fmt_float(fmt, &arg, verb); break;
     case CW_GO_STRING: fmt_text(fmt, &arg, verb); break;
     case CW_GO_TIME: fmt_time(fmt, &arg, verb); break;
+    case CW_GO_MONTH:
+    case CW_GO_WEEKDAY:
+    case CW_GO_DURATION: fmt_named(fmt, &arg, verb); break;
+    case CW_GO_LOCATION: fmt_location(fmt, &arg, verb); break;
     case CW_GO_LIST:
     case CW_GO_MAP:
     case CW_GO_FIELDS:

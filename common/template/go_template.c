@@ -312,9 +312,10 @@ static int call_function(struct cw_go_template_run *run, const struct cw_gt_func
 static const char *type_name(enum cw_gt_type type)
 {
     static const char *const names[] = {
-        [CW_GT_T_ANY] = "interface {}", [CW_GT_T_REFLECT] = "reflect.Value",
-        [CW_GT_T_STRING] = "string",    [CW_GT_T_INT] = "int",
-        [CW_GT_T_FLOAT] = "float64",    [CW_GT_T_TIME] = "time.Time",
+        [CW_GT_T_ANY] = "interface {}",       [CW_GT_T_REFLECT] = "reflect.Value",
+        [CW_GT_T_STRING] = "string",          [CW_GT_T_INT] = "int",
+        [CW_GT_T_FLOAT] = "float64",          [CW_GT_T_TIME] = "time.Time",
+        [CW_GT_T_DURATION] = "time.Duration", [CW_GT_T_LOCATION] = "*time.Location",
     };
     return names[type];
 }
@@ -323,15 +324,19 @@ static const char *type_name(enum cw_gt_type type)
 static int check_type(struct cw_go_template_run *run, enum cw_gt_type type,
                       struct cw_go_value *value)
 {
-    static const enum cw_go_kind kinds[] = {[CW_GT_T_STRING] = CW_GO_STRING,
-                                            [CW_GT_T_INT] = CW_GO_INT,
-                                            [CW_GT_T_FLOAT] = CW_GO_FLOAT,
-                                            [CW_GT_T_TIME] = CW_GO_TIME};
+    static const enum cw_go_kind kinds[] = {
+        [CW_GT_T_STRING] = CW_GO_STRING,     [CW_GT_T_INT] = CW_GO_INT,
+        [CW_GT_T_FLOAT] = CW_GO_FLOAT,       [CW_GT_T_TIME] = CW_GO_TIME,
+        [CW_GT_T_DURATION] = CW_GO_DURATION, [CW_GT_T_LOCATION] = CW_GO_LOCATION};
     if (type == CW_GT_T_REFLECT)
         return 0;
     if (type == CW_GT_T_ANY) {
         if (value->kind == CW_GO_INVALID)
             value->kind = CW_GO_NIL;
+        return 0;
+    }
+    if (value->kind == CW_GO_INVALID && type == CW_GT_T_LOCATION) { /* a pointer may be nil */
+        value->kind = CW_GO_NIL;
         return 0;
     }
     if (value->kind == CW_GO_INVALID)
@@ -348,13 +353,47 @@ struct cw_go_value cw_gt_missing(const struct cw_go_template_run *run)
                                       : cw_go_string(CW_STR_NONE);
 }
 
-/* `.name` of a value. */
-static int eval_field(struct cw_go_template_run *run, struct cw_go_value receiver,
-                      struct cw_str name, struct call call, struct cw_go_value *out)
+static int eval_arg(struct cw_go_template_run *run, struct cw_go_value dot, enum cw_gt_type type,
+                    const struct cw_gt_node *node, struct cw_go_value *out);
+
+static int call_method(struct cw_go_template_run *run, struct cw_go_value dot,
+                       const struct cw_gt_func *method, struct cw_go_value receiver,
+                       struct cw_str name, struct call call, struct cw_go_value *out)
 {
+    struct cw_go_value args[CW_GT_MAX_PARAMS] = {receiver};
+    size_t nargs = call.nargs + (call.final != NULL);
+    if (nargs + 1 != method->nparams)
+        return fail_at(run, "wrong number of args for %.*s: want %d got %zu", CW_STR_ARG(name),
+                       method->nparams - 1, nargs);
+    for (size_t i = 0; i < call.nargs; i++)
+        if (eval_arg(run, dot, (enum cw_gt_type)method->types[i + 1], call.args[i], &args[i + 1]) <
+            0)
+            return -1;
+    if (call.final != NULL) {
+        args[nargs] = *call.final;
+        if (check_type(run, (enum cw_gt_type)method->types[nargs], &args[nargs]) < 0)
+            return -1;
+    }
+    return call_function(run, method, name, call.node, args, nargs + 1, out);
+}
+
+/* `.name` of a value; arguments are evaluated where dot is `dot`. */
+static int eval_field(struct cw_go_template_run *run, struct cw_go_value dot,
+                      struct cw_go_value receiver, struct cw_str name, struct call call,
+                      struct cw_go_value *out)
+{
+    const struct cw_gt_func *method = cw_gt_method(receiver.kind, name);
+    const char *refused = cw_gt_method_refused(receiver.kind, name);
     const char *type = receiver.boxed ? "interface {}" : cw_go_type_name(receiver.kind);
     bool has_args = call.nargs > 0 || call.final != NULL;
     bool found;
+    if (method != NULL)
+        return call_method(run, dot, method, receiver, name, call, out);
+    if (refused != NULL && has_args)
+        return fail_at(run, "wrong number of args for %.*s: want 0 got %zu", CW_STR_ARG(name),
+                       call.nargs + (call.final != NULL));
+    if (refused != NULL)
+        return fail_at(run, "%s", refused);
     switch (receiver.kind) {
     case CW_GO_INVALID: *out = receiver; return 0;
     case CW_GO_NIL: return fail_at(run, "nil pointer evaluating %s.%.*s", type, CW_STR_ARG(name));
@@ -370,42 +409,22 @@ static int eval_field(struct cw_go_template_run *run, struct cw_go_value receive
                 *out = cw_gt_missing(run);
         }
         return 0;
-    case CW_GO_TIME: {
-        const struct cw_gt_func *method = cw_gt_time_method(name);
-        struct cw_go_value args[2] = {receiver};
-        size_t nargs = call.nargs + (call.final != NULL);
-        if (method == NULL)
-            break;
-        if (nargs + 1 != method->nparams)
-            return fail_at(run, "wrong number of args for %.*s: want %d got %zu", CW_STR_ARG(name),
-                           method->nparams - 1, nargs);
-        if (call.nargs > 0) { /* the only one with arguments is Format's layout */
-            run->node = call.args[0];
-            if (call.args[0]->kind != CW_GT_N_STRING)
-                return fail_at_node(run, "expected string; found ", call.args[0], "");
-            args[1] = cw_go_string(call.args[0]->text);
-        } else if (call.final != NULL) {
-            args[1] = *call.final;
-            if (check_type(run, CW_GT_T_STRING, &args[1]) < 0)
-                return -1;
-        }
-        return call_function(run, method, name, call.node, args, nargs + 1, out);
-    }
     default: break;
     }
     return fail_at(run, "can't evaluate field %.*s in type %s", CW_STR_ARG(name), type);
 }
 
 /* .x.y.z of `receiver`: what stands before the last takes no arguments. */
-static int eval_fields(struct cw_go_template_run *run, struct cw_go_value receiver,
-                       const struct cw_gt_node *node, size_t from, struct call call,
-                       struct cw_go_value *out)
+static int eval_fields(struct cw_go_template_run *run, struct cw_go_value dot,
+                       struct cw_go_value receiver, const struct cw_gt_node *node, size_t from,
+                       struct call call, struct cw_go_value *out)
 {
     for (size_t i = from; i + 1 < node->nidents; i++)
-        if (eval_field(run, receiver, node->idents[i], (struct call){.node = node}, &receiver) < 0)
+        if (eval_field(run, dot, receiver, node->idents[i], (struct call){.node = node},
+                       &receiver) < 0)
             return -1;
     call.node = node;
-    return eval_field(run, receiver, node->idents[node->nidents - 1], call, out);
+    return eval_field(run, dot, receiver, node->idents[node->nidents - 1], call, out);
 }
 
 static int not_a_function(struct cw_go_template_run *run, const struct cw_gt_node *first,
@@ -424,14 +443,14 @@ static int eval_operand(struct cw_go_template_run *run, struct cw_go_value dot,
     const struct cw_gt_var *var;
     run->node = node;
     switch (node->kind) {
-    case CW_GT_N_FIELD: return eval_fields(run, dot, node, 0, call, out);
+    case CW_GT_N_FIELD: return eval_fields(run, dot, dot, node, 0, call, out);
     case CW_GT_N_VARIABLE:
         var = find_var(run, node->idents[0]);
         if (var == NULL)
             return -1;
         receiver = var->value;
         if (node->nidents > 1)
-            return eval_fields(run, receiver, node, 1, call, out);
+            return eval_fields(run, dot, receiver, node, 1, call, out);
         *out = receiver;
         return not_a_function(run, node, call);
     case CW_GT_N_CHAIN:
@@ -442,7 +461,7 @@ static int eval_operand(struct cw_go_template_run *run, struct cw_go_value dot,
                                 &receiver) < 0) {
             return -1;
         }
-        return eval_fields(run, receiver, node, 0, call, out);
+        return eval_fields(run, dot, receiver, node, 0, call, out);
     case CW_GT_N_IDENTIFIER: return eval_function(run, dot, node, call, out);
     case CW_GT_N_DOT: *out = dot; return not_a_function(run, node, call);
     case CW_GT_N_BOOL: *out = cw_go_bool(node->truth); return not_a_function(run, node, call);
@@ -470,16 +489,19 @@ static int eval_literal_arg(struct cw_go_template_run *run, enum cw_gt_type type
         if (node->kind != CW_GT_N_STRING)
             return fail_at_node(run, "expected string; found ", node, "");
         *out = cw_go_string(node->text);
-    } else if (type == CW_GT_T_INT) {
+    } else if (type == CW_GT_T_INT || type == CW_GT_T_DURATION) {
         if (node->kind != CW_GT_N_NUMBER || !node->number.is_int)
             return fail_at_node(run, "expected integer; found ", node, "");
         *out = cw_go_int(node->number.i);
+        out->kind = type == CW_GT_T_INT ? CW_GO_INT : CW_GO_DURATION;
     } else if (type == CW_GT_T_FLOAT) {
         if (node->kind != CW_GT_N_NUMBER || !node->number.is_float)
             return fail_at_node(run, "expected float; found ", node, "");
         *out = cw_go_float(node->number.f);
     } else if (type == CW_GT_T_TIME) {
         return fail_at_node(run, "can't handle ", node, " for arg of type time.Time");
+    } else if (type == CW_GT_T_LOCATION) {
+        return fail_at_node(run, "can't handle ", node, " for arg of type *time.Location");
     } else {
         return eval_operand(run, cw_go_bool(false), node, (struct call){.node = node}, out);
     }
@@ -491,9 +513,9 @@ static int eval_arg(struct cw_go_template_run *run, struct cw_go_value dot, enum
 {
     run->node = node;
     if (node->kind == CW_GT_N_NIL) {
-        if (type != CW_GT_T_ANY && type != CW_GT_T_REFLECT)
+        if (type != CW_GT_T_ANY && type != CW_GT_T_REFLECT && type != CW_GT_T_LOCATION)
             return fail_at(run, "cannot assign nil to %s", type_name(type));
-        *out = (struct cw_go_value){.kind = type == CW_GT_T_ANY ? CW_GO_NIL : CW_GO_INVALID};
+        *out = (struct cw_go_value){.kind = type == CW_GT_T_REFLECT ? CW_GO_INVALID : CW_GO_NIL};
         return 0;
     }
     if (node->kind == CW_GT_N_BOOL || node->kind == CW_GT_N_NUMBER || node->kind == CW_GT_N_STRING)
@@ -660,6 +682,9 @@ static int range_count(struct cw_go_template_run *run, struct cw_go_value value,
     case CW_GO_INT:
     case CW_GO_INT64:
     case CW_GO_UINT8:
+    case CW_GO_MONTH:
+    case CW_GO_WEEKDAY:
+    case CW_GO_DURATION:
         if (ndecls > 1)
             return fail_at(run, "can't use %lld to iterate over more than one variable",
                            (long long)value.number);

@@ -39,7 +39,10 @@ static enum basic_kind basic_kind(struct cw_go_value value)
     switch (value.kind) {
     case CW_GO_BOOL: return BASIC_BOOL;
     case CW_GO_INT:
-    case CW_GO_INT64: return BASIC_INT;
+    case CW_GO_INT64:
+    case CW_GO_MONTH:
+    case CW_GO_WEEKDAY:
+    case CW_GO_DURATION: return BASIC_INT;
     case CW_GO_UINT8: return BASIC_UINT;
     case CW_GO_FLOAT: return BASIC_FLOAT;
     case CW_GO_COMPLEX: return BASIC_COMPLEX;
@@ -74,6 +77,11 @@ static int equal_others(struct cw_go_template_run *run, struct cw_go_value a, st
         *out = a.time->sec == b.time->sec && a.time->nsec == b.time->nsec &&
                a.time->zone == b.time->zone && a.time->fixed == b.time->fixed &&
                a.time->offset_s == b.time->offset_s;
+        return 0;
+    }
+    if (a.kind == CW_GO_LOCATION && b.kind == CW_GO_LOCATION) {
+        *out =
+            a.time == b.time || (!a.time->fixed && !b.time->fixed && a.time->zone == b.time->zone);
         return 0;
     }
     bool same = a.kind == b.kind || (a.kind >= CW_GO_MAP && b.kind >= CW_GO_MAP);
@@ -183,6 +191,12 @@ static CW_GT_FN(ge)
     return 0;
 }
 
+/* Of what a pointer points to. */
+static const char *item_type_name(enum cw_go_kind kind)
+{
+    return kind == CW_GO_LOCATION ? "time.Location" : cw_go_type_name(kind);
+}
+
 static CW_GT_FN(len)
 {
     switch (args[0].kind) {
@@ -192,7 +206,7 @@ static CW_GT_FN(len)
     case CW_GO_FIELDS: *out = cw_go_int((int64_t)args[0].map->n); return 0;
     case CW_GO_NIL: return cw_gt_fail(run, "len of nil pointer");
     case CW_GO_INVALID: return cw_gt_fail(run, "reflect: call of reflect.Value.Type on zero Value");
-    default: return cw_gt_fail(run, "len of type %s", cw_go_type_name(args[0].kind));
+    default: return cw_gt_fail(run, "len of type %s", item_type_name(args[0].kind));
     }
 }
 
@@ -251,7 +265,7 @@ static CW_GT_FN(index)
                        : (struct cw_go_value){.kind = CW_GO_UINT8,
                                               .number = (unsigned char)item.text.ptr[at]};
         } else {
-            return cw_gt_fail(run, "can't index item of type %s", cw_go_type_name(item.kind));
+            return cw_gt_fail(run, "can't index item of type %s", item_type_name(item.kind));
         }
     }
     *out = item;
@@ -276,7 +290,7 @@ static CW_GT_FN(slice)
     if (nargs > 4)
         return cw_gt_fail(run, "too many slice indexes: %zu", nargs - 1);
     if (item.kind != CW_GO_STRING && item.kind != CW_GO_LIST)
-        return cw_gt_fail(run, "can't slice item of type %s", cw_go_type_name(item.kind));
+        return cw_gt_fail(run, "can't slice item of type %s", item_type_name(item.kind));
     bool list = item.kind == CW_GO_LIST;
     if (!list && nargs == 4)
         return cw_gt_fail(run, "cannot 3-index slice a string");
@@ -418,18 +432,9 @@ static CW_GT_FN(line)
     return 0;
 }
 
-static int give_time(struct cw_go_template_run *run, struct cw_go_time time,
-                     struct cw_go_value *out)
-{
-    struct cw_go_time *kept = CW_ARENA_NEW(run->arena, struct cw_go_time);
-    *kept = time;
-    *out = (struct cw_go_value){.kind = CW_GO_TIME, .time = kept};
-    return 0;
-}
-
 static CW_GT_FN(timestamp)
 {
-    return give_time(run, cw_go_time_unix(0, run->input->timestamp_ns), out);
+    return cw_gt_give_time(run, cw_go_time_unix(0, run->input->timestamp_ns), out);
 }
 
 static CW_GT_FN(from_json)
@@ -453,7 +458,7 @@ static CW_GT_FN(default)
 
 static CW_GT_FN(now)
 {
-    return give_time(run, cw_go_time_unix(0, run->input->now_ns), out);
+    return cw_gt_give_time(run, cw_go_time_unix(0, run->input->now_ns), out);
 }
 
 /* date layout time: a number is seconds since 1970, anything else now. */
@@ -475,7 +480,7 @@ static CW_GT_FN(to_date)
 {
     struct cw_go_time time;
     cw_go_time_parse(args[0].text, args[1].text, NULL, &time);
-    return give_time(run, time, out);
+    return cw_gt_give_time(run, time, out);
 }
 
 /* toDateInZone layout zone text: a zone that is none is UTC. */
@@ -489,7 +494,7 @@ static CW_GT_FN(to_date_in_zone)
         run->zone_known = true;
     }
     cw_go_time_parse(args[0].text, args[2].text, run->zone, &time);
-    return give_time(run, time, out);
+    return cw_gt_give_time(run, time, out);
 }
 
 static int give_number(struct cw_go_template_run *run, int64_t number, struct cw_go_value *out)
@@ -533,79 +538,13 @@ static CW_GT_FN(unix_to_time)
     }
     uint64_t u = (uint64_t)number;
     switch (s.len) {
-    case 5: return give_time(run, cw_go_time_unix((int64_t)(u * 86400), 0), out);
-    case 10: return give_time(run, cw_go_time_unix(number, 0), out);
-    case 13: return give_time(run, cw_go_time_unix(0, (int64_t)(u * CW_NS_PER_MS)), out);
-    case 16: return give_time(run, cw_go_time_unix(0, (int64_t)(u * CW_NS_PER_US)), out);
-    case 19: return give_time(run, cw_go_time_unix(0, number), out);
+    case 5: return cw_gt_give_time(run, cw_go_time_unix((int64_t)(u * 86400), 0), out);
+    case 10: return cw_gt_give_time(run, cw_go_time_unix(number, 0), out);
+    case 13: return cw_gt_give_time(run, cw_go_time_unix(0, (int64_t)(u * CW_NS_PER_MS)), out);
+    case 16: return cw_gt_give_time(run, cw_go_time_unix(0, (int64_t)(u * CW_NS_PER_US)), out);
+    case 19: return cw_gt_give_time(run, cw_go_time_unix(0, number), out);
     default: return cw_gt_fail(run, "unable to parse time '%.*s': %%!w(<nil>)", CW_STR_ARG(s));
     }
-}
-
-/* Methods of times. */
-static CW_GT_FN(time_unix)
-{
-    *out = cw_go_int64(args[0].time->sec);
-    return 0;
-}
-
-static CW_GT_FN(time_unix_milli)
-{
-    *out = cw_go_int64(cw_go_time_unix_ms(*args[0].time));
-    return 0;
-}
-
-static CW_GT_FN(time_unix_nano)
-{
-    *out = cw_go_int64(cw_go_time_unix_ns(*args[0].time));
-    return 0;
-}
-
-static CW_GT_FN(time_format)
-{
-    cw_buf_clear(&run->tmp);
-    cw_go_time_format(*args[0].time, args[1].text, &run->tmp);
-    return cw_gt_take_tmp(run, out);
-}
-
-static CW_GT_FN(time_year)
-{
-    struct cw_go_civil civil;
-    cw_go_time_civil(*args[0].time, &civil);
-    *out = cw_go_int(civil.year);
-    return 0;
-}
-
-static CW_GT_FN(time_day)
-{
-    struct cw_go_civil civil;
-    cw_go_time_civil(*args[0].time, &civil);
-    *out = cw_go_int(civil.day);
-    return 0;
-}
-
-static CW_GT_FN(time_hour)
-{
-    struct cw_go_civil civil;
-    cw_go_time_civil(*args[0].time, &civil);
-    *out = cw_go_int(civil.hour);
-    return 0;
-}
-
-static CW_GT_FN(time_minute)
-{
-    struct cw_go_civil civil;
-    cw_go_time_civil(*args[0].time, &civil);
-    *out = cw_go_int(civil.minute);
-    return 0;
-}
-
-static CW_GT_FN(time_second)
-{
-    struct cw_go_civil civil;
-    cw_go_time_civil(*args[0].time, &civil);
-    *out = cw_go_int(civil.second);
-    return 0;
 }
 
 /* ---- the table ---- */
@@ -707,18 +646,6 @@ static const struct cw_gt_func funcs[] = {
     {"urlquery", cw_gt_fn_urlquery, 0, true, {ANY}},
 };
 
-static const struct cw_gt_func time_methods[] = {
-    {"Day", cw_gt_fn_time_day, 1, false, {TIME}},
-    {"Format", cw_gt_fn_time_format, 2, false, {TIME, STR}},
-    {"Hour", cw_gt_fn_time_hour, 1, false, {TIME}},
-    {"Minute", cw_gt_fn_time_minute, 1, false, {TIME}},
-    {"Second", cw_gt_fn_time_second, 1, false, {TIME}},
-    {"Unix", cw_gt_fn_time_unix, 1, false, {TIME}},
-    {"UnixMilli", cw_gt_fn_time_unix_milli, 1, false, {TIME}},
-    {"UnixNano", cw_gt_fn_time_unix_nano, 1, false, {TIME}},
-    {"Year", cw_gt_fn_time_year, 1, false, {TIME}},
-};
-
 static int compare_name(const void *key, const void *row)
 {
     const struct cw_str *name = key;
@@ -733,9 +660,4 @@ const struct cw_gt_func *cw_gt_func_in(const struct cw_gt_func *table, size_t n,
 const struct cw_gt_func *cw_gt_func_find(struct cw_str name)
 {
     return cw_gt_func_in(funcs, CW_COUNT(funcs), name);
-}
-
-const struct cw_gt_func *cw_gt_time_method(struct cw_str name)
-{
-    return cw_gt_func_in(time_methods, CW_COUNT(time_methods), name);
 }

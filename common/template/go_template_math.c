@@ -40,7 +40,9 @@ int64_t cw_go_to_int(struct cw_go_value value)
     switch (value.kind) {
     case CW_GO_INT:
     case CW_GO_INT64:
-    case CW_GO_UINT8: return value.number;
+    case CW_GO_UINT8:
+    case CW_GO_MONTH:
+    case CW_GO_WEEKDAY: return value.number;
     case CW_GO_FLOAT: return float_to_int(value.real);
     case CW_GO_BOOL: return value.truth;
     case CW_GO_STRING: return cw_go_parse_int(trim_decimal(value.text), 0, &number) ? number : 0;
@@ -54,7 +56,9 @@ double cw_go_to_float(struct cw_go_value value)
     switch (value.kind) {
     case CW_GO_INT:
     case CW_GO_INT64:
-    case CW_GO_UINT8: return (double)value.number;
+    case CW_GO_UINT8:
+    case CW_GO_MONTH:
+    case CW_GO_WEEKDAY: return (double)value.number;
     case CW_GO_FLOAT: return value.real;
     case CW_GO_BOOL: return value.truth;
     case CW_GO_STRING: return cw_go_parse_float(value.text, &real) ? real : 0;

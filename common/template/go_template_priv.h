@@ -202,6 +202,8 @@ enum cw_gt_type {
     CW_GT_T_INT,
     CW_GT_T_FLOAT,
     CW_GT_T_TIME,
+    CW_GT_T_DURATION,
+    CW_GT_T_LOCATION,
 };
 
 enum { CW_GT_MAX_PARAMS = 4 };
@@ -249,8 +251,12 @@ static inline struct cw_go_value cw_gt_unbox(struct cw_go_value value)
     value.boxed = false;
     return value;
 }
-/* A method of a time, by its name; NULL: none. The time is args[0]. */
-const struct cw_gt_func *cw_gt_time_method(struct cw_str name);
+/* A method of a value of that kind, by its name; NULL: none. The value is args[0]. */
+const struct cw_gt_func *cw_gt_method(enum cw_go_kind kind, struct cw_str name);
+/* Why Go's templates do not call a method that the kind has; NULL: it has none of that name that they do not call. */
+const char *cw_gt_method_refused(enum cw_go_kind kind, struct cw_str name);
+int cw_gt_give_time(struct cw_go_template_run *run, struct cw_go_time time,
+                    struct cw_go_value *out);
 
 #define CW_GT_FN(name)                                                                             \
     int cw_gt_fn_##name(struct cw_go_template_run *run, const struct cw_go_value *args,            \

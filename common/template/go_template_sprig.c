@@ -459,6 +459,10 @@ static CW_GT_FN(kind_of)
     case CW_GO_MAP:
     case CW_GO_FIELDS: return give_text(out, CW_STR("map"));
     case CW_GO_TIME: return give_text(out, CW_STR("struct"));
+    case CW_GO_LOCATION: return give_text(out, CW_STR("ptr"));
+    case CW_GO_MONTH:
+    case CW_GO_WEEKDAY: return give_text(out, CW_STR("int"));
+    case CW_GO_DURATION: return give_text(out, CW_STR("int64"));
     case CW_GO_INVALID: return give_text(out, CW_STR("invalid"));
     default: return give_text(out, cw_str_of(cw_go_type_name(cw_gt_unbox(args[0]).kind)));
     }
@@ -521,7 +525,10 @@ static int add_json(struct cw_go_template_run *run, struct cw_go_value value,
     case CW_GO_BOOL: cw_json_bool(w, value.truth); break;
     case CW_GO_INT:
     case CW_GO_INT64:
-    case CW_GO_UINT8: cw_json_i64(w, value.number); break;
+    case CW_GO_UINT8:
+    case CW_GO_MONTH:
+    case CW_GO_WEEKDAY:
+    case CW_GO_DURATION: cw_json_i64(w, value.number); break;
     case CW_GO_FLOAT: cw_json_f64(w, value.real); break;
     case CW_GO_STRING: cw_json_string(w, value.text); break;
     case CW_GO_LIST:

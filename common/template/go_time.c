@@ -651,8 +651,27 @@ static int64_t local_to_unix(const struct cw_go_zone *zone, int64_t local)
     cw_go_zone_at(zone, local, &offset, abbrev);
     if (offset == 0)
         return local;
-    cw_go_zone_at(zone, local - offset, &other, abbrev);
-    return local - other;
+    cw_go_zone_at(zone, (int64_t)((uint64_t)local - (uint64_t)(int64_t)offset), &other, abbrev);
+    return (int64_t)((uint64_t)local - (uint64_t)(int64_t)other);
+}
+
+struct cw_go_time cw_go_time_add_date(struct cw_go_time t, int64_t years, int64_t months,
+                                      int64_t days)
+{
+    struct cw_go_civil civil;
+    cw_go_time_civil(t, &civil);
+    int64_t month = (int64_t)((uint64_t)(civil.month - 1) + (uint64_t)months);
+    int64_t carry = floor_div(month, 12);
+    int64_t year = (int64_t)((uint64_t)civil.year + (uint64_t)years + (uint64_t)carry);
+    int64_t ages = floor_div(year, 400);
+    int64_t first = cw_date_to_day((int)(year - ages * 400), (int)(month - carry * 12) + 1, 1);
+    uint64_t day = (uint64_t)first + (uint64_t)ages * DAYS_OF_400_YEARS +
+                   (uint64_t)(civil.day - 1) + (uint64_t)days;
+    int64_t local = (int64_t)(day * DAY_S + (uint64_t)civil.hour * 3600 +
+                              (uint64_t)civil.minute * 60 + (uint64_t)civil.second);
+    t.sec = t.zone != NULL ? local_to_unix(t.zone, local)
+                           : (int64_t)((uint64_t)local - (uint64_t)(int64_t)t.offset_s);
+    return t;
 }
 
 static void settle_zone(const struct reading *r, const struct cw_go_zone *zone,

@@ -40,6 +40,8 @@ const char *cw_go_zone_name(const struct cw_go_zone *zone);
 /* What the zone says at that instant; `abbrev` has room for CW_GO_ZONE_NAME_BYTES. */
 void cw_go_zone_at(const struct cw_go_zone *zone, int64_t sec, int32_t *offset_s, char *abbrev);
 
+bool cw_go_zone_is_dst(const struct cw_go_zone *zone, int64_t sec);
+
 /* The offset that the zone means by "CET" about that time (seconds as if it were UTC); false when it has no such name. */
 bool cw_go_zone_find(const struct cw_go_zone *zone, struct cw_str abbrev, int64_t unix_sec,
                      int32_t *offset_s);
@@ -53,6 +55,11 @@ struct cw_go_civil {
     char abbrev[CW_GO_ZONE_NAME_BYTES];
 };
 void cw_go_time_civil(struct cw_go_time t, struct cw_go_civil *out);
+
+/* As many years, months and days later, in its place; days that the month does not have count on into the next (Go's AddDate). Where
+ * no year of 64 bits is left it wraps around. */
+struct cw_go_time cw_go_time_add_date(struct cw_go_time t, int64_t years, int64_t months,
+                                      int64_t days);
 
 /* Append the time as `layout` spells it. */
 void cw_go_time_format(struct cw_go_time t, struct cw_str layout, struct cw_buf *out);

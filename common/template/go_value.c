@@ -19,6 +19,10 @@ const char *cw_go_type_name(enum cw_go_kind kind)
         [CW_GO_COMPLEX] = "complex128",
         [CW_GO_STRING] = "string",
         [CW_GO_TIME] = "time.Time",
+        [CW_GO_MONTH] = "time.Month",
+        [CW_GO_WEEKDAY] = "time.Weekday",
+        [CW_GO_DURATION] = "time.Duration",
+        [CW_GO_LOCATION] = "*time.Location",
         [CW_GO_LIST] = "[]interface {}",
         [CW_GO_MAP] = "map[string]interface {}",
         [CW_GO_FIELDS] = "map[string]string",
@@ -32,14 +36,18 @@ bool cw_go_truth(struct cw_go_value value)
     case CW_GO_BOOL: return value.truth;
     case CW_GO_INT:
     case CW_GO_INT64:
-    case CW_GO_UINT8: return value.number != 0;
+    case CW_GO_UINT8:
+    case CW_GO_MONTH:
+    case CW_GO_WEEKDAY:
+    case CW_GO_DURATION: return value.number != 0;
     case CW_GO_FLOAT: return value.real != 0;
     case CW_GO_COMPLEX: return value.real != 0 || value.imaginary != 0;
     case CW_GO_STRING: return value.text.len > 0;
     case CW_GO_LIST: return value.list->n > 0;
     case CW_GO_MAP:
     case CW_GO_FIELDS: return value.map->n > 0;
-    case CW_GO_TIME: return true;
+    case CW_GO_TIME:
+    case CW_GO_LOCATION: return true;
     case CW_GO_INVALID:
     case CW_GO_NIL: break;
     }

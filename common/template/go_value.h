@@ -21,9 +21,13 @@ enum cw_go_kind {
     CW_GO_COMPLEX,
     CW_GO_STRING,
     CW_GO_TIME,
-    CW_GO_LIST,   /* []interface {} */
-    CW_GO_MAP,    /* map[string]interface {} */
-    CW_GO_FIELDS, /* map[string]string: the fields of the line */
+    CW_GO_MONTH,    /* 1 is January */
+    CW_GO_WEEKDAY,  /* 0 is Sunday */
+    CW_GO_DURATION, /* nanoseconds */
+    CW_GO_LOCATION, /* where a time is: the time stands for it */
+    CW_GO_LIST,     /* []interface {} */
+    CW_GO_MAP,      /* map[string]interface {} */
+    CW_GO_FIELDS,   /* map[string]string: the fields of the line */
 };
 
 struct cw_go_list;
@@ -34,10 +38,10 @@ struct cw_go_value {
     bool boxed; /* an element of a list or map: its static type is interface {} */
     union {
         bool truth;
-        int64_t number; /* INT, INT64, UINT8 */
+        int64_t number; /* INT, INT64, UINT8, MONTH, WEEKDAY, DURATION */
         double real;    /* FLOAT; COMPLEX with imaginary */
         struct cw_str text;
-        const struct cw_go_time *time;
+        const struct cw_go_time *time; /* TIME, LOCATION */
         const struct cw_go_list *list;
         const struct cw_go_map *map;
     };

@@ -160,6 +160,9 @@ static const struct zone_type *type_by_rule(const struct cw_go_zone *zone, int64
     if (!zone->has_dst)
         return &zone->rule[0];
     int year, month, mday;
+    /* A time of any year: what the rule says repeats after 400, weekdays included. */
+    const int64_t ages_s = INT64_C(146097) * DAY_S;
+    sec = (sec % ages_s + ages_s) % ages_s;
     int64_t local = sec + zone->rule[0].offset_s;
     int64_t day = local / DAY_S - (local % DAY_S < 0);
     cw_day_to_date(day, &year, &month, &mday);
@@ -345,6 +348,11 @@ void cw_go_zone_at(const struct cw_go_zone *zone, int64_t sec, int32_t *offset_s
     const struct zone_type *type = type_at(zone, sec);
     *offset_s = type->offset_s;
     memcpy(abbrev, type->abbrev, CW_GO_ZONE_NAME_BYTES);
+}
+
+bool cw_go_zone_is_dst(const struct cw_go_zone *zone, int64_t sec)
+{
+    return type_at(zone, sec)->dst;
 }
 
 bool cw_go_zone_find(const struct cw_go_zone *zone, struct cw_str abbrev, int64_t unix_sec,

@@ -241,6 +241,7 @@ def test_its_missing_part_is_remembered_and_taken_in_when_it_is_back(make_ingest
     assert server.metrics()["cordwood_parts_missing"] == "1" and served(server, "away") == []
     assert server.stop() == 0
     path = os.path.join(data, "parts", "away", "2026-01-05", "%016x.part" % int(missing[1]))
+    os.makedirs(os.path.dirname(path), exist_ok=True)
     shutil.copy(os.path.join(DATA, version + ".missing.part"), path)
     server.start()
     assert served(server, "away") == sorted(("away", ns, line, tuple(sorted({**metadata, **VERSIONS[version]}.items()))) for ns, line, metadata in rich("away"))

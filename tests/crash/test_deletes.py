@@ -149,9 +149,9 @@ def test_deletes_survive_kills_at_any_point(make_ingester, seed):
     assert server.stop() == 0
 
 
-def check_cuts(tmp_path, data, events, choices, rng, config, check_at):
-    """POINTS power cuts at events drawn from `choices` in turn, or beside them: check_at(server, time of the cut) of a server that starts there."""
-    for n in range(POINTS):
+def check_cuts(tmp_path, data, events, choices, rng, config, check_at, points=POINTS):
+    """So many power cuts at events drawn from `choices` in turn, or beside them: check_at(server, time of the cut) of a server that starts there."""
+    for n in range(points):
         at = rng.choice(choices[n % len(choices)]) + rng.randrange(-2, 3)
         at = min(max(at, 1), len(events) - 1)
         mode = ("mixed", "least", "mixed", "most")[n % 4]

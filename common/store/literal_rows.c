@@ -291,10 +291,15 @@ static void decide_address(struct decision *d)
 
 /* ---- what it costs ---- */
 
-/* Nanoseconds, roughly: to decode a value, to compare one with others or alone, to print it too, to walk a row (seldom needed), to
- * rebuild and search a line, and to be ready for that. */
-enum { DECODE_NS = 2, COMPARE_NS = 1, COMPARE_ONE_NS = 8, PRINT_NS = 6, PRINT_ONE_NS = 30 };
-enum { ROW_NS = 1, LINE_NS = 150, LINES_NS = 50000 };
+/*
+ * Nanoseconds, roughly. Of a value that is asked: to decode it, to compare it with others or alone, to print it too (numbers and
+ * times, others, one alone), and to look at the answer when its row is walked. Of a value of a line that is rebuilt: to find out where
+ * it lies, which those of all rows take, and to print and copy it. Of a line: to test it for more than texts.
+ */
+enum { DECODE_NS = 4, COMPARE_NS = 1, COMPARE_ONE_NS = 8, PRINT_NS = 9, PRINT_LONG_NS = 15 };
+enum { PRINT_ONE_NS = 30, ANSWER_NS = 3, PLACE_NS = 3, REBUILD_NS = 11, TEST_NS = 100 };
+/* Values are printed some at once: of so many rows on end for one that is wanted. */
+enum { ROWS_AT_ONCE = 6 };
 
 static uint64_t cost_of_test(const struct decision *d, const struct test *test)
 {
@@ -302,42 +307,82 @@ static uint64_t cost_of_test(const struct decision *d, const struct test *test)
     bool prints = cw_value_test_prints(&test->base);
     if (test->asked < n / CW_VALUE_TEST_FEW)
         return n * DECODE_NS + test->asked * (prints ? PRINT_ONE_NS : COMPARE_ONE_NS);
-    return n * (DECODE_NS + (prints ? PRINT_NS : COMPARE_NS));
+    unsigned type = test->base.type;
+    bool is_short = type == CW_SLOT_NUM || type == CW_SLOT_TIME;
+    return n * (DECODE_NS + (!prints ? COMPARE_NS : is_short ? PRINT_NS : PRINT_LONG_NS));
 }
 
-static uint32_t rows_asked_for(const struct cw_match_block *block)
+static uint32_t rows_count(const struct cw_match_block *block, bool open)
 {
     uint32_t n = 0;
     for (uint32_t i = 0; i < block->source->rows; i += 64)
-        n += (uint32_t)__builtin_popcountll(block->keep[i / 64]);
+        n += (uint32_t)__builtin_popcountll(block->keep[i / 64] &
+                                            (open ? block->open[i / 64] : UINT64_MAX));
     return n;
 }
 
-/* How often tests will be asked; returns in how many rows. */
-static uint64_t count_asked(struct decision *d)
+/* What values would be asked, and what lines would be rebuilt. */
+struct work {
+    uint64_t rows;        /* of templates whose values are to decide */
+    uint64_t line_values; /* of those rows */
+    uint64_t all_values;  /* of the block */
+};
+
+/* Counts how often tests will be asked, too. */
+static struct work work_count(struct decision *d)
 {
+    const struct cw_layout *layout = d->block->text.layout;
     const uint32_t *counts = cw_template_block_counts(d->block->tb);
-    uint64_t rows = 0;
-    for (uint32_t t = 0; t < d->block->text.layout->ntemplates; t++) {
-        rows += d->verdicts[t] == CW_VERDICT_VALUES ? counts[t] : 0;
+    struct work work = {0};
+    for (uint32_t t = 0; t < layout->ntemplates; t++) {
+        uint64_t values = (uint64_t)counts[t] * layout->templates[t].nslots;
+        work.all_values += values;
+        if (d->verdicts[t] != CW_VERDICT_VALUES)
+            continue;
+        work.rows += counts[t];
+        work.line_values += values;
         for (uint32_t i = 0; i < d->nways[t]; i++) {
             const struct way *way = &d->ways[d->first_way[t] + i];
             for (uint32_t k = 0; k < way->n; k++)
                 d->tests[d->asks[way->first + k].test].asked += counts[t];
         }
     }
-    return rows;
+    return work;
+}
+
+/* To rebuild that many thousandths of the rows that are left to values, and test them. */
+static uint64_t cost_of_lines(const struct decision *d, const struct work *work, uint64_t share)
+{
+    uint64_t printed = CW_MIN(share * ROWS_AT_ONCE, (uint64_t)CW_MATCH_WHOLE);
+    uint64_t test_ns = d->block->prospect.lines_are_dear ? TEST_NS : 0;
+    if (share == 0)
+        return 0;
+    return work->all_values * PLACE_NS +
+           (work->line_values * REBUILD_NS * printed + work->rows * test_ns * share) /
+               CW_MATCH_WHOLE;
+}
+
+static uint64_t cost_of_values(const struct decision *d)
+{
+    uint64_t cost = 0, answer_ns = d->block->prospect.rare ? 0 : ANSWER_NS;
+    for (size_t i = 0; i < d->ntests; i++)
+        if (d->tests[i].asked > 0)
+            cost += cost_of_test(d, &d->tests[i]) + d->tests[i].asked * answer_ns;
+    return cost;
 }
 
 /* Where values would cost more than lines, lines shall decide. */
 static void weigh(struct decision *d)
 {
-    uint64_t rows = d->block->source->rows, undecided = count_asked(d);
-    uint64_t values = rows * ROW_NS;
-    for (size_t i = 0; i < d->ntests; i++)
-        if (d->tests[i].asked > 0)
-            values += cost_of_test(d, &d->tests[i]) + d->tests[i].asked * COMPARE_NS;
-    uint64_t lines = undecided * rows_asked_for(d->block) / rows * LINE_NS + LINES_NS;
+    const struct cw_match_prospect *prospect = &d->block->prospect;
+    struct work work = work_count(d);
+    uint64_t asked = rows_count(d->block, false), open = rows_count(d->block, true);
+    uint64_t share = asked * CW_MATCH_WHOLE / d->block->source->rows;
+    uint64_t open_stay = asked > 0 ? open * prospect->open_stay / asked : 0;
+    uint64_t rebuilt = CW_MAX((uint64_t)prospect->rebuilt, open_stay);
+    uint64_t values = cost_of_values(d) * prospect->spent / CW_MATCH_WHOLE +
+                      cost_of_lines(d, &work, share * rebuilt / CW_MATCH_WHOLE);
+    uint64_t lines = cost_of_lines(d, &work, CW_MAX(share, UINT64_C(1)));
     for (uint32_t t = 0; values > lines && t < d->block->text.layout->ntemplates; t++)
         if (d->verdicts[t] == CW_VERDICT_VALUES)
             d->verdicts[t] = CW_VERDICT_UNSURE;
@@ -582,12 +627,11 @@ static int rows_decide(struct decision *d, struct cw_row_sets *out, struct cw_er
 }
 
 void cw_match_block_init(struct cw_match_block *block, struct cw_template_block *tb,
-                         struct cw_str values, const uint64_t *keep, struct cw_arena *arena)
+                         struct cw_str values, struct cw_arena *arena)
 {
     *block = (struct cw_match_block){.tb = tb,
                                      .source = cw_template_block_source(tb),
                                      .values = values,
-                                     .keep = keep,
                                      .arena = arena,
                                      .text = {.all = cw_template_block_text(tb)}};
 }

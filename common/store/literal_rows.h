@@ -3,6 +3,7 @@
  *
  * TEXT first: it may say that no row does. Then templates, then dictionaries and the value filter, and where values are left to
  * decide, the columns that it takes; where that would cost more than to rebuild the rows and search them, it is left undecided.
+ * Lines are rebuilt once for all literals of a query: so who asks says what else will be asked (struct cw_match_prospect).
  *
  * Ownership  Borrows all of the block; results live in its arena.
  * Errors     CW_E_CORRUPT of the block.
@@ -16,11 +17,23 @@
 #include "common/store/text_scan.h"
 #include "common/store/value_filter.h"
 
+/* What comes of it when values decide, in thousandths: of what this literal costs, and of the rows that are asked for. */
+enum { CW_MATCH_WHOLE = 1000 };
+struct cw_match_prospect {
+    uint32_t spent;      /* on this literal and on those that will be asked in the same way */
+    uint32_t rebuilt;    /* rows that will be rebuilt all the same ... */
+    uint32_t open_stay;  /* ... and how many of those that are `open` */
+    bool rare;           /* the literal: most often no value holds it */
+    bool lines_are_dear; /* what tests a line is more than a search for texts */
+};
+
 struct cw_match_block {
     struct cw_template_block *tb;
     const struct cw_block *source; /* what `tb` reads */
     struct cw_str values;          /* where its value filter stands, or empty */
     const uint64_t *keep;          /* rows that are asked for */
+    const uint64_t *open;          /* of those: which are left to their lines already */
+    struct cw_match_prospect prospect;
     struct cw_arena *arena;
     /* Opened when they are first needed. */
     struct cw_block_text text; /* layout NULL: not yet */
@@ -29,8 +42,9 @@ struct cw_match_block {
     bool filter_ruled_out; /* it said of a value that no row has it */
 };
 
+/* `keep`, `open` and the prospect are set before each question. */
 void cw_match_block_init(struct cw_match_block *block, struct cw_template_block *tb,
-                         struct cw_str values, const uint64_t *keep, struct cw_arena *arena);
+                         struct cw_str values, struct cw_arena *arena);
 
 /* What is known of each row: bits of `may` are those that perhaps hold it, of `must` those that do. */
 struct cw_row_sets {

@@ -17,12 +17,14 @@
 #include "common/store/template_block.h"
 
 /*
- * Of the block's rows in `keep`: bits of rows that the filter certainly drops are cleared; of the rows that stay, those that must
- * still be tested against the filter as lines are set in `unsure` (bits of others are not touched). `values`: where the block's value filter stands (cw_value_filter_open()), or
+ * Of the block's rows in `keep`: bits of rows that the filters, all of them, certainly drop are cleared; of the rows that stay, those that must
+ * still be tested against the filters as lines are set in `unsure` (bits of others are not touched). `values`: where the block's value filter stands (cw_value_filter_open()), or
  * empty; a damaged one is done without. *by_values_out is set where it ruled something out, and else left alone.
+ *
+ * What costs more to find out than to rebuild the lines, which is done once for all filters, is left to them.
  */
-int cw_template_match(const struct cw_line_filter *filter, struct cw_template_block *tb,
-                      struct cw_str values, uint64_t *keep, uint64_t *unsure, bool *by_values_out,
-                      struct cw_err *err) CW_MUST_USE;
+int cw_template_match(const struct cw_line_filter *const *filters, size_t nfilters,
+                      struct cw_template_block *tb, struct cw_str values, uint64_t *keep,
+                      uint64_t *unsure, bool *by_values_out, struct cw_err *err) CW_MUST_USE;
 
 #endif

@@ -47,7 +47,8 @@ static void filters_ask(struct cw_template_block *tb)
         CW_ASSERT(cw_line_filter_add(filter, cw_str_of(asked[i].operand), asked[i].is_ip, &err) ==
                   0);
         bool by_values = false;
-        (void)cw_template_match(filter, tb, CW_STR_NONE, keep, unsure, &by_values, &err);
+        const struct cw_line_filter *filters[] = {filter, filter};
+        (void)cw_template_match(filters, 2, tb, CW_STR_NONE, keep, unsure, &by_values, &err);
         cw_line_filter_free(&filter);
     }
 }

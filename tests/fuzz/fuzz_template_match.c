@@ -48,7 +48,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         cw_buf_init(&wrong, SIZE_MAX);
         memset(keep, 0xff, sizeof(keep));
         if (match_model_kind(model) == CW_BLOCK_TEMPLATES)
-            CW_ASSERT(match_model_check(model, filter, keep, &counts, &wrong));
+            CW_ASSERT(match_model_check(model, (const struct cw_line_filter *const[]){filter}, 1,
+                                        keep, &counts, &wrong));
         cw_buf_fini(&wrong);
         match_model_free(&model);
     }

@@ -11,7 +11,7 @@
 #include "common/store/text_grams.h"
 #include "tests/support/part_model.h"
 
-enum { KEEP_WORDS = CW_BLOCK_ROWS_MAX / 64, OPERANDS_MAX = 3 };
+enum { KEEP_WORDS = CW_BLOCK_ROWS_MAX / 64, OPERANDS_MAX = 3, FILTERS_MAX = 4 };
 
 struct match_model {
     struct cw_buf bytes, filter, text; /* text: of all lines */
@@ -138,20 +138,29 @@ static bool same_rows(const struct match_model *m, const uint64_t *asked, const 
     return true;
 }
 
+/* Leave the bits of rows whose lines pass. */
+static void lines_select(const struct match_model *m, const struct cw_line_filter *const *filters,
+                         size_t nfilters, uint64_t *keep)
+{
+    struct cw_err err;
+    for (size_t i = 0; i < nfilters; i++)
+        CW_ASSERT(cw_line_filter_select(filters[i], m->text.ptr, m->offsets, m->n, keep, &err) ==
+                  0);
+}
+
 /* What grams of TEXT say, beside how many of all rows pass. */
-static bool grams_agree(const struct match_model *m, const struct cw_line_filter *filter,
-                        struct match_counts *counts, struct cw_buf *wrong)
+static bool grams_agree(const struct match_model *m, const struct cw_line_filter *const *filters,
+                        size_t nfilters, struct match_counts *counts, struct cw_buf *wrong)
 {
     uint64_t all[KEEP_WORDS];
-    struct cw_err err;
     bool any = false;
     memset(all, 0, sizeof(all));
     for (uint32_t i = 0; i < m->n; i++)
         all[i / 64] |= UINT64_C(1) << (i % 64);
-    CW_ASSERT(cw_line_filter_select(filter, m->text.ptr, m->offsets, m->n, all, &err) == 0);
+    lines_select(m, filters, nfilters, all);
     for (size_t i = 0; i < KEEP_WORDS; i++)
         any |= all[i] != 0;
-    bool may = cw_text_grams_may_pass(m->grams, &filter, 1);
+    bool may = cw_text_grams_may_pass(m->grams, filters, nfilters);
     counts->empty += !any;
     counts->ruled_out += !may;
     if (any && !may)
@@ -159,14 +168,15 @@ static bool grams_agree(const struct match_model *m, const struct cw_line_filter
     return may || !any;
 }
 
-bool match_model_check(struct match_model *m, const struct cw_line_filter *filter,
-                       const uint64_t *asked, struct match_counts *counts, struct cw_buf *wrong)
+bool match_model_check(struct match_model *m, const struct cw_line_filter *const *filters,
+                       size_t nfilters, const uint64_t *asked, struct match_counts *counts,
+                       struct cw_buf *wrong)
 {
     uint64_t want[KEEP_WORDS];
     struct cw_err err;
     memcpy(want, asked, sizeof(want));
-    CW_ASSERT(cw_line_filter_select(filter, m->text.ptr, m->offsets, m->n, want, &err) == 0);
-    if (!grams_agree(m, filter, counts, wrong))
+    lines_select(m, filters, nfilters, want);
+    if (!grams_agree(m, filters, nfilters, counts, wrong))
         return false;
     for (int with_values = 0; with_values <= m->has_values; with_values++) {
         uint64_t keep[KEEP_WORDS], unsure[KEEP_WORDS] = {0};
@@ -178,9 +188,9 @@ bool match_model_check(struct match_model *m, const struct cw_line_filter *filte
             places = (struct cw_template_places){0};
         int rc = cw_template_block_open_kept(m->tb, m->block, &places, &err);
         if (rc >= 0)
-            rc =
-                cw_template_match(filter, m->tb, with_values ? cw_buf_str(&m->filter) : CW_STR_NONE,
-                                  keep, unsure, &by_values, &err);
+            rc = cw_template_match(filters, nfilters, m->tb,
+                                   with_values ? cw_buf_str(&m->filter) : CW_STR_NONE, keep, unsure,
+                                   &by_values, &err);
         if (rc < 0) {
             cw_buf_addf(wrong, "%s", err.text);
             return false;
@@ -218,6 +228,13 @@ static struct cw_str random_word(const struct match_model *m, uint64_t *state)
     while (to < line.len && is_word_byte(line.ptr[to]))
         to++;
     return cw_str_sub(line, from, to);
+}
+
+/* A digit or two, which stand in many lines. */
+static void add_digits(uint64_t *state, struct cw_buf *out)
+{
+    for (uint64_t n = 1 + below(state, 2); n > 0; n--)
+        cw_buf_addc(out, (char)('0' + below(state, 10)));
 }
 
 /* Into *out as it is, or with a digit or a letter changed. */
@@ -259,7 +276,10 @@ static void random_regex(const struct match_model *m, uint64_t *state, struct cw
             cw_buf_addz(out, below(state, 2) == 0 ? ".*" : "|");
         struct cw_str piece =
             below(state, 2) == 0 ? random_word(m, state) : random_piece(m, state, 8);
-        add_quoted(piece, state, below(state, 2) == 0, out);
+        if (below(state, 4) == 0)
+            add_digits(state, out);
+        else
+            add_quoted(piece, state, below(state, 2) == 0, out);
     }
 }
 
@@ -309,6 +329,8 @@ static bool add_operand(const struct match_model *m, uint64_t *state, enum cw_fi
         ip = below(state, 8) == 0;
         if (ip)
             random_address(m, state, said);
+        else if (below(state, 8) == 0)
+            add_digits(state, said);
         else
             add_changed(state,
                         below(state, 3) == 0 ? random_word(m, state) : random_piece(m, state, 20),
@@ -334,35 +356,49 @@ static void random_rows(const struct match_model *m, uint64_t *state, uint64_t *
             keep[i / 64] |= UINT64_C(1) << (i % 64);
 }
 
-bool match_model_check_random(struct match_model *m, uint64_t *state, struct match_counts *counts,
-                              struct cw_buf *wrong)
+/* NULL: what was thought of is no filter. */
+static struct cw_line_filter *random_filter(const struct match_model *m, uint64_t *state,
+                                            struct cw_buf *said)
 {
     static const enum cw_filter_op ops[] = {
         CW_FILTER_CONTAINS, CW_FILTER_CONTAINS, CW_FILTER_CONTAINS, CW_FILTER_NOT_CONTAINS,
         CW_FILTER_RE,       CW_FILTER_NOT_RE,   CW_FILTER_PATTERN,  CW_FILTER_NOT_PATTERN};
     enum cw_filter_op op = ops[below(state, CW_COUNT(ops))];
-    uint64_t keep[KEEP_WORDS];
     struct cw_line_filter *filter;
     struct cw_err err;
-    struct cw_buf said;
-    cw_buf_init(&said, SIZE_MAX);
     CW_ASSERT(cw_line_filter_new(op, &filter, &err) == 0);
+    cw_buf_addf(said, "operator %d, ", (int)op);
     size_t n = below(state, 4) == 0 ? 1 + below(state, OPERANDS_MAX) : 1;
     bool good = true;
     for (size_t i = 0; i < n && good; i++)
-        good = add_operand(m, state, op, filter, &said);
+        good = add_operand(m, state, op, filter, said);
+    if (!good)
+        cw_line_filter_free(&filter);
+    return filter;
+}
+
+bool match_model_check_random(struct match_model *m, uint64_t *state, struct match_counts *counts,
+                              struct cw_buf *wrong)
+{
+    uint64_t keep[KEEP_WORDS];
+    const struct cw_line_filter *filters[FILTERS_MAX];
+    struct cw_line_filter *own[FILTERS_MAX];
+    struct cw_buf said, what;
+    cw_buf_init(&said, SIZE_MAX);
+    cw_buf_init(&what, SIZE_MAX);
+    size_t n = 0, most = below(state, 4) == 0 ? 1 + below(state, FILTERS_MAX) : 1;
+    for (size_t i = 0; i < most; i++)
+        if ((own[n] = random_filter(m, state, &said)) != NULL) {
+            filters[n] = own[n];
+            n++;
+        }
     random_rows(m, state, keep);
-    bool same = true;
-    if (good) {
-        struct cw_buf what;
-        cw_buf_init(&what, SIZE_MAX);
-        same = match_model_check(m, filter, keep, counts, &what);
-        if (!same)
-            cw_buf_addf(wrong, "operator %d, %.*s: %.*s", (int)op, (int)said.len, said.ptr,
-                        (int)what.len, what.ptr);
-        cw_buf_fini(&what);
-    }
-    cw_line_filter_free(&filter);
+    bool same = n == 0 || match_model_check(m, filters, n, keep, counts, &what);
+    if (!same)
+        cw_buf_addf(wrong, "%.*s: %.*s", (int)said.len, said.ptr, (int)what.len, what.ptr);
+    for (size_t i = 0; i < n; i++)
+        cw_line_filter_free(&own[i]);
+    cw_buf_fini(&what);
     cw_buf_fini(&said);
     return same;
 }

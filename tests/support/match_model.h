@@ -26,10 +26,11 @@ void match_model_free(struct match_model **model);
 /* Of what kind did the block become? Only CW_BLOCK_TEMPLATES can be asked. */
 enum cw_block_kind match_model_kind(const struct match_model *model);
 
-/* Does the block answer the filter as its lines do, with the value filter and without, and do grams rule out nothing that is there? What is wrong is said in *wrong. */
-bool match_model_check(struct match_model *model, const struct cw_line_filter *filter,
-                       const uint64_t *keep, struct match_counts *counts, struct cw_buf *wrong);
-/* The same for a random filter. */
+/* Does the block answer the filters as its lines do, with the value filter and without, and do grams rule out nothing that is there? What is wrong is said in *wrong. */
+bool match_model_check(struct match_model *model, const struct cw_line_filter *const *filters,
+                       size_t nfilters, const uint64_t *keep, struct match_counts *counts,
+                       struct cw_buf *wrong);
+/* The same for one random filter, or some. */
 bool match_model_check_random(struct match_model *model, uint64_t *state,
                               struct match_counts *counts, struct cw_buf *wrong);
 

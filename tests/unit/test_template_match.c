@@ -183,23 +183,43 @@ Test(template_match, access_log, .timeout = 300)
 
 /* ---- what must be decided ---- */
 
-/* No row is left to its line. */
-static void decided(enum cw_filter_op op, const char *operand, int is_ip)
+enum { FILTERS_MAX = 4 };
+
+/* Of a query, which ends with an operator that has no operand. */
+struct asked {
+    enum cw_filter_op op;
+    const char *operand;
+};
+
+/* How many rows are left to their lines, with the value filter and without. */
+static uint64_t unsure_of(const struct asked *query, int is_ip)
 {
-    struct cw_line_filter *filter;
+    struct cw_line_filter *own[FILTERS_MAX];
+    const struct cw_line_filter *filters[FILTERS_MAX];
     uint64_t keep[CW_BLOCK_ROWS_MAX / 64];
     struct cw_buf wrong;
     struct cw_err err;
+    size_t n = 0;
     cw_buf_init(&wrong, SIZE_MAX);
     memset(keep, 0xff, sizeof(keep));
     counts = (struct match_counts){0};
-    cr_assert_eq(cw_line_filter_new(op, &filter, &err), 0);
-    cr_assert_eq(cw_line_filter_add(filter, cw_str_of(operand), is_ip, &err), 0);
-    cr_assert(match_model_check(model, filter, keep, &counts, &wrong), "%s", cw_buf_z(&wrong));
-    cr_assert_eq(counts.unsure, 0, "%s: %llu rows are unsure", operand,
-                 (unsigned long long)counts.unsure);
-    cw_line_filter_free(&filter);
+    for (; query[n].operand != NULL; n++) {
+        cr_assert_eq(cw_line_filter_new(query[n].op, &own[n], &err), 0);
+        cr_assert_eq(cw_line_filter_add(own[n], cw_str_of(query[n].operand), is_ip, &err), 0);
+        filters[n] = own[n];
+    }
+    cr_assert(match_model_check(model, filters, n, keep, &counts, &wrong), "%s", cw_buf_z(&wrong));
+    for (size_t i = 0; i < n; i++)
+        cw_line_filter_free(&own[i]);
     cw_buf_fini(&wrong);
+    return counts.unsure;
+}
+
+/* No row is left to its line. */
+static void decided(enum cw_filter_op op, const char *operand, int is_ip)
+{
+    uint64_t unsure = unsure_of((const struct asked[]){{op, operand}, {0}}, is_ip);
+    cr_assert_eq(unsure, 0, "%s: %llu rows are unsure", operand, (unsigned long long)unsure);
 }
 
 Test(template_match, words_are_decided_without_lines)
@@ -245,4 +265,84 @@ Test(template_match, a_literal_does_not_run_from_one_line_into_the_next)
     decided(CW_FILTER_CONTAINS, "endsbegins", 0);
     decided(CW_FILTER_CONTAINS, "ab", 0);
     decided(CW_FILTER_CONTAINS, "ends a", 0);
+}
+
+/* ---- what lines decide better ---- */
+
+/* Each row is left to its line, so that no value was asked. */
+static void left_to_lines(const struct asked *query)
+{
+    uint64_t unsure = unsure_of(query, 0);
+    cr_assert_eq(unsure, counts.rows, "%s ...: %llu rows of %llu are unsure", query->operand,
+                 (unsigned long long)unsure, (unsigned long long)counts.rows);
+}
+
+/* A line of numbers alone: each filter would have all of them printed. */
+static void like_a_table(uint64_t *state, struct cw_buf *out)
+{
+    for (int i = 0; i < 8; i++)
+        cw_buf_addf(out, "%s%llu", i > 0 ? " " : "x ",
+                    (unsigned long long)(part_model_random(state) % 1000000000));
+}
+
+Test(template_match, several_short_pieces_are_left_to_lines_which_are_rebuilt_once)
+{
+    fill(like_a_table, 8);
+    encode();
+    left_to_lines((const struct asked[]){{CW_FILTER_RE, "1.*2.*3"}, {0}});
+    left_to_lines((const struct asked[]){{CW_FILTER_RE, "1[0-9]7[0-9]3"}, {0}});
+    left_to_lines((const struct asked[]){{CW_FILTER_PATTERN, "<_>1<_>2<_>3<_>"}, {0}});
+    left_to_lines((const struct asked[]){
+        {CW_FILTER_CONTAINS, "7"}, {CW_FILTER_CONTAINS, "8"}, {CW_FILTER_CONTAINS, "9"}, {0}});
+    left_to_lines((const struct asked[]){
+        {CW_FILTER_CONTAINS, "17"}, {CW_FILTER_CONTAINS, "23"}, {CW_FILTER_CONTAINS, "45"}, {0}});
+    left_to_lines((const struct asked[]){
+        {CW_FILTER_NOT_CONTAINS, "7"}, {CW_FILTER_NOT_CONTAINS, "8"}, {CW_FILTER_RE, "9.*1"}, {0}});
+}
+
+Test(template_match, a_filter_that_tells_is_asked_of_values_whatever_follows)
+{
+    fill(like_a_table, 9);
+    add(CW_STR("x 1234567890 1 2 3 4 5 6 7"));
+    encode();
+    decided(CW_FILTER_CONTAINS, "1234567890", 0);
+    uint64_t unsure = unsure_of(
+        (const struct asked[]){{CW_FILTER_CONTAINS, "1234567890"}, {CW_FILTER_RE, "1.*2.*3"}, {0}},
+        0);
+    cr_assert_leq(unsure, counts.queries, "its row alone");
+    unsure = unsure_of(
+        (const struct asked[]){{CW_FILTER_RE, "1.*2.*3"}, {CW_FILTER_CONTAINS, "1234567890"}, {0}},
+        0);
+    cr_assert_leq(unsure, counts.queries, "though lines would have decided the first");
+}
+
+/* Which operand of a filter is left to lines says nothing of the other. */
+Test(template_match, operands_that_are_left_to_lines_are_tested)
+{
+    static const char *const operands[] = {"7", "88", "999", "x 1", "1234567890"};
+    uint64_t keep[CW_BLOCK_ROWS_MAX / 64];
+    struct cw_buf wrong;
+    struct cw_err err;
+    fill(like_a_table, 10);
+    add(CW_STR("x 1234567890 1 2 3 4 5 6 7"));
+    encode();
+    cw_buf_init(&wrong, SIZE_MAX);
+    memset(keep, 0xff, sizeof(keep));
+    for (size_t i = 0; i < CW_COUNT(operands) * CW_COUNT(operands) * 2; i++) {
+        struct cw_line_filter *filter;
+        cr_assert_eq(
+            cw_line_filter_new(i % 2 ? CW_FILTER_CONTAINS : CW_FILTER_NOT_CONTAINS, &filter, &err),
+            0);
+        cr_assert_eq(
+            cw_line_filter_add(filter, cw_str_of(operands[i / 2 % CW_COUNT(operands)]), 0, &err),
+            0);
+        cr_assert_eq(
+            cw_line_filter_add(filter, cw_str_of(operands[i / 2 / CW_COUNT(operands)]), 0, &err),
+            0);
+        cr_assert(match_model_check(model, (const struct cw_line_filter *const[]){filter}, 1, keep,
+                                    &counts, &wrong),
+                  "%s", cw_buf_z(&wrong));
+        cw_line_filter_free(&filter);
+    }
+    cw_buf_fini(&wrong);
 }

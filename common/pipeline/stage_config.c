@@ -202,6 +202,9 @@ static const struct cw_key_def multiline_keys[] = {
      .doc = "A regular expression (RE2) that first lines match; the others belong to the first "
             "line ahead of them. Without one, lines of stack traces (Java, Python, Go, Node.js, "
             "Ruby, .NET, PHP, Rust) are told from others."},
+    {"continuation", CW_KEY_STRING, AT(multiline, continuation),
+     .doc = "In place of firstline: a regular expression that those lines match which go on with "
+            "the entry ahead of them (such as ^\\s); all others begin one."},
     {"max_wait_time", CW_KEY_DURATION, AT(multiline, max_wait_ns), .def = "3s", .min = "1ms",
      .doc = "An entry is complete when nothing follows for so long."},
     {"max_lines", CW_KEY_INT, AT(multiline, max_lines), .def = "128", .min = "1", .max = "1000000",
@@ -392,7 +395,8 @@ static const struct cw_key_def stage_keys[] = {
           .doc = "Read lines of CRI runtimes (containerd, CRI-O): time, label stream, text; joins "
                  "partial lines."),
     STAGE(docker, CW_KEY_TABLE, .table = &none_table,
-          .doc = "Read lines of Docker's json-file driver: time, label stream, text."),
+          .doc = "Read lines of Docker's json-file driver: time, label stream, text; joins the "
+                 "pieces of lines over 16 KiB."),
     STAGE(decolorize, CW_KEY_TABLE, .table = &none_table,
           .doc = "Take ANSI colour sequences out of the line."),
     STAGE(drop, CW_KEY_TABLE, .table = &drop_table,

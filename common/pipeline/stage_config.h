@@ -68,7 +68,7 @@ struct cw_stage_metric_config { /* one of a metrics stage */
     struct cw_config_strings buckets;
 };
 struct cw_stage_multiline_config {
-    struct cw_str firstline;
+    struct cw_str firstline, continuation;
     int64_t max_lines, max_wait_ns;
     bool trim_newlines;
 };

@@ -2,11 +2,12 @@
 #include "common/pipeline/stack_trace.h"
 #include "common/pipeline/stage_joins.h"
 
-/* Lines that follow a first one, up to the next first one, are one entry with it. Without an expression for first lines all are but
- * those of stack traces. */
+/* Lines that follow a first one, up to the next first one, are one entry with it. Without an expression for first lines, or for the
+ * others, all are first ones but those of stack traces. */
 struct multiline_stage {
     struct cw_regex *firstline;
-    struct cw_stack_traces *traces; /* one of both */
+    struct cw_regex *continuation;
+    struct cw_stack_traces *traces; /* one of the three */
     size_t max_lines;
     bool trim_newlines;
 };
@@ -20,18 +21,25 @@ static int compile(struct cw_stages_build *build, const void *config, struct cw_
     stage->max_lines = (size_t)c->max_lines;
     stage->trim_newlines = c->trim_newlines;
     cw_stage_waits(build, node, c->max_wait_ns);
-    if (c->firstline.len == 0) {
-        stage->traces = cw_stack_traces_new();
-        return 0;
+    if (c->firstline.len > 0 && c->continuation.len > 0)
+        return cw_err_set(err, CW_E_INVALID, "firstline and continuation cannot both be given");
+    if (c->firstline.len > 0) {
+        int rc = cw_regex_compile(c->firstline, CW_REGEX_SEARCH, &stage->firstline, err);
+        return rc < 0 ? cw_err_wrap(err, "firstline") : 0;
     }
-    int rc = cw_regex_compile(c->firstline, CW_REGEX_SEARCH, &stage->firstline, err);
-    return rc < 0 ? cw_err_wrap(err, "firstline") : 0;
+    if (c->continuation.len > 0) {
+        int rc = cw_regex_compile(c->continuation, CW_REGEX_SEARCH, &stage->continuation, err);
+        return rc < 0 ? cw_err_wrap(err, "continuation") : 0;
+    }
+    stage->traces = cw_stack_traces_new();
+    return 0;
 }
 
 static void free_stage(void *state)
 {
     struct multiline_stage *stage = state;
     cw_regex_free(&stage->firstline);
+    cw_regex_free(&stage->continuation);
     cw_stack_traces_free(&stage->traces);
 }
 
@@ -48,8 +56,11 @@ static void next_block(const struct cw_stage_node *node, struct cw_stages_run *r
 static bool is_first(const struct multiline_stage *stage, struct cw_stack_trace *trace,
                      struct cw_str line)
 {
-    return stage->traces != NULL ? !cw_stack_trace_continues(stage->traces, trace, line)
-                                 : cw_regex_match(stage->firstline, line, NULL) == 1;
+    if (stage->traces != NULL)
+        return !cw_stack_trace_continues(stage->traces, trace, line);
+    if (stage->continuation != NULL)
+        return cw_regex_match(stage->continuation, line, NULL) != 1;
+    return cw_regex_match(stage->firstline, line, NULL) == 1;
 }
 
 static enum cw_stage_end run_stage(const struct cw_stage_node *node, struct cw_stages_run *run,

@@ -1,6 +1,8 @@
+#include "common/base/assert.h"
 #include "common/pipeline/stage_priv.h"
 
-/* Texts that are too long are cut, and "truncated" is extracted: what kinds were. */
+/* Texts that are too long are cut, and "truncated" is extracted: what kinds were, those of stages ahead of this one included, in the
+ * order of their names. It is Alloy's stage of the name, but cuts within no rune. */
 struct truncate_rule {
     enum cw_stage_truncate_type type;
     size_t limit;
@@ -15,7 +17,14 @@ struct truncate_stage {
     uint32_t truncated;
 };
 
-static const char *const type_names[] = {"line", "label", "structured_metadata", "extracted"};
+/* By their names. */
+static const struct {
+    enum cw_stage_truncate_type type;
+    const char *name;
+} types_by_name[] = {{CW_STAGE_TRUNCATE_EXTRACTED, "extracted"},
+                     {CW_STAGE_TRUNCATE_LABEL, "label"},
+                     {CW_STAGE_TRUNCATE_LINE, "line"},
+                     {CW_STAGE_TRUNCATE_METADATA, "structured_metadata"}};
 
 static int compile_rule(struct cw_stages_build *build, const struct cw_stage_truncate_rule *c,
                         struct truncate_rule *out, struct cw_err *err)
@@ -120,6 +129,20 @@ static bool apply(const struct truncate_rule *rule, struct cw_stages_run *run,
     }
 }
 
+/* Those that a stage ahead of this one has cut, as a set. */
+static unsigned types_before(const struct truncate_stage *stage, const struct cw_stages_run *run,
+                             const struct cw_stage_item *item)
+{
+    struct cw_str text, name;
+    unsigned types = 0;
+    if (!cw_stage_text(run, item, stage->truncated, &text))
+        return 0;
+    while (cw_str_split(&text, ',', &name))
+        for (size_t i = 0; i < CW_COUNT(types_by_name); i++)
+            types |= (unsigned)cw_str_eqz(name, types_by_name[i].name) << types_by_name[i].type;
+    return types;
+}
+
 static enum cw_stage_end run_stage(const struct cw_stage_node *node, struct cw_stages_run *run,
                                    struct cw_stage_item *item)
 {
@@ -131,11 +154,12 @@ static enum cw_stage_end run_stage(const struct cw_stage_node *node, struct cw_s
     }
     if (types == 0)
         return CW_STAGE_ON;
+    types |= types_before(stage, run, item);
     struct cw_str text = CW_STR_NONE;
-    for (size_t type = 0; type < sizeof type_names / sizeof type_names[0]; type++) {
-        if (types >> type & 1)
+    for (size_t i = 0; i < CW_COUNT(types_by_name); i++) {
+        if (types >> types_by_name[i].type & 1)
             text = cw_arena_printf(run->options.arena, "%.*s%s%s", CW_STR_ARG(text),
-                                   text.len > 0 ? "," : "", type_names[type]);
+                                   text.len > 0 ? "," : "", types_by_name[i].name);
     }
     cw_stage_set(item, stage->truncated, CW_EXTRACTED_TEXT, text);
     return CW_STAGE_ON;

@@ -266,6 +266,11 @@ static const struct row rows[] = {
      "  File\n[2020-12-03 11:36:26] \"GET\"\n",
      NOW " {app=\"x\"} \"GET /hello\" 200\n" NOW
          " {app=\"x\"} ERROR in app:\nTraceback:\n  File\n" NOW " {app=\"x\"} \"GET\"\n"},
+    {"multiline of lines that go on",
+     "- multiline: {continuation: '^(\\s|\\.{3}|$)'}\n- drop: {expression: '^drop'}\n",
+     "  after nothing\none\ntwo\n  a\n\n... b\ndrop\n  c\nthree\n",
+     NOW " {app=\"x\"}   after nothing\n" NOW " {app=\"x\"} one\n" NOW
+         " {app=\"x\"} two\n  a\n\n... b\ndropped: drop_stage\n" NOW " {app=\"x\"} three\n"},
     {"multiline with few lines", "- multiline: {firstline: '^-', max_lines: 2}\n",
      "before\n-a\nb\nc\nd\ne\n-f\n",
      NOW " {app=\"x\"} before\n" NOW " {app=\"x\"} -a\nb\n" NOW " {app=\"x\"} c\nd\n" NOW
@@ -483,8 +488,31 @@ static const struct row rows[] = {
      "structured_metadata}, {limit: 1, source_type: extracted, sources: [e, f]}]}\n"
      "- labels: {e: , truncated: }\n",
      "line\n",
-     NOW " {a=\"aa\", app=\"x\", e=\"l\", truncated=\"label,structured_metadata,extracted\"} "
+     NOW " {a=\"aa\", app=\"x\", e=\"l\", truncated=\"extracted,label,structured_metadata\"} "
          "{m=\"bbb\"} line\n"},
+    {"truncate all labels, each with the suffix",
+     "- static_labels: {a: aaaa, b: bb}\n"
+     "- truncate: {rules: [{limit: 3B, source_type: label, suffix: '-'}]}\n",
+     "line\n", NOW " {a=\"aa-\", app=\"x\", b=\"bb\"} line\n"},
+    {"truncate some metadata with the suffix",
+     "- static_labels: {a: aaaa, b: bbbb}\n- structured_metadata: {m: a, n: b}\n"
+     "- truncate: {rules: [{limit: 3, source_type: structured_metadata, sources: [n, none], suffix: "
+     "'..'}]}\n",
+     "line\n", NOW " {app=\"x\"} {m=\"aaaa\", n=\"b..\"} line\n"},
+    {"truncate an extracted value with the suffix",
+     "- regex: {expression: '(?P<e>.*)'}\n"
+     "- truncate: {rules: [{limit: 1KiB, source_type: extracted, sources: e}, "
+     "{limit: 4, source_type: extracted, sources: e, suffix: '+'}]}\n- labels: {e: }\n",
+     "a line\n", NOW " {app=\"x\", e=\"a l+\"} a line\n"},
+    {"truncate by several rules, and by several stages",
+     "- static_labels: {a: aaaa}\n"
+     "- truncate: {rules: [{limit: 6}, {limit: 4, suffix: '.'}]}\n"
+     "- truncate: {rules: [{limit: 2, source_type: label}]}\n"
+     "- truncate: {rules: [{limit: 9}]}\n- labels: {truncated: }\n",
+     "a long line\n", NOW " {a=\"aa\", app=\"x\", truncated=\"label,line\"} a l.\n"},
+    {"truncate leaves what is as long as the limit",
+     "- truncate: {rules: [{limit: 4}]}\n- labels: {truncated: }\n", "line\n",
+     NOW " {app=\"x\"} line\n"},
     /* ---- static_labels ---- */
     {"static_labels", "- static_labels: {custom: value, app: y}\n", "l\n",
      NOW " {app=\"y\", custom=\"value\"} l\n"},
@@ -564,6 +592,14 @@ static const struct {
     {"- timestamp: {source: a, format: ''}\n", "timestamp: format is missing"},
     {"- truncate: {rules: [{limit: 3, suffix: '...'}]}\n",
      "truncate: rules: the suffix leaves nothing of the limit"},
+    {"- truncate: {rules: []}\n", "truncate: rules are missing"},
+    {"- truncate: {rules: [{limit: 3, sources: a}]}\n", "truncate: rules: a line has no sources"},
+    {"- truncate: {rules: [{limit: 3, source_type: extracted}]}\n",
+     "truncate: rules: extracted values want sources"},
+    {"- multiline: {firstline: a, continuation: b}\n",
+     "multiline: firstline and continuation cannot both be given"},
+    {"- multiline: {continuation: '('}\n",
+     "multiline: continuation: error parsing regexp: missing closing ): `(`"},
     {"- json: {}\n", "json: expressions is missing: what is to be extracted?"},
 };
 

@@ -1,4 +1,5 @@
 #include <criterion/criterion.h>
+#include "common/base/assert.h"
 #include "common/base/clock.h"
 #include <stdio.h>
 
@@ -298,5 +299,75 @@ Test(stages, extracted_values_can_be_shown)
     lines.shows_extracted = true;
     cw_stage_lines_feed(&lines, "{\"a\":\"\"}");
     cw_stage_lines_expect(&lines, NOW " {app=\"x\"} a= b=<null> t=x {\"a\":\"\"}\n");
+    cw_stage_lines_fini(&lines);
+}
+
+/* ---- pieces of Docker's lines ---- */
+
+enum { DOCKER_PIECE = 16 << 10 };
+
+/* A line of the driver with n times `c`, and `end`. */
+static void docker_feed(struct cw_stage_lines *lines, char c, size_t n, const char *end,
+                        const char *stream, int second)
+{
+    char *text = cw_arena_alloc(lines->arena, n + 1), *line = cw_arena_alloc(lines->arena, n + 200);
+    memset(text, c, n);
+    text[n] = '\0';
+    snprintf(line, n + 200,
+             "{\"log\":\"%s%s\",\"stream\":\"%s\",\"time\":\"2026-01-05T10:00:%02dZ\"}", text, end,
+             stream, second);
+    cw_stage_lines_feed(lines, line);
+}
+
+/* How many entries came out; the last one's time, the length of its line, and how that ends. */
+static void docker_expect(struct cw_stage_lines *lines, const char *want)
+{
+    char got[400] = "";
+    struct cw_str rest = cw_buf_str(&lines->out), row;
+    while (cw_str_split(&rest, '\n', &row) && row.len > 0) {
+        ptrdiff_t at = cw_str_find(row, CW_STR("} "));
+        cr_assert_geq(at, 0);
+        struct cw_str line = cw_str_sub(row, (size_t)at + 2, row.len);
+        size_t len = strlen(got);
+        snprintf(got + len, sizeof got - len, "%.*s %zu %.*s\n", (int)at + 1, row.ptr, line.len,
+                 (int)CW_MIN(line.len, (size_t)4),
+                 line.ptr + line.len - CW_MIN(line.len, (size_t)4));
+    }
+    cw_buf_clear(&lines->out);
+    cr_assert_str_eq(got, want);
+}
+
+#define DOCKER_AT(second, stream) "2026-01-05T10:00:" second "Z {app=\"x\", stream=\"" stream "\"} "
+
+Test(stages, pieces_of_dockers_lines_are_joined_for_each_stream)
+{
+    struct cw_stage_lines lines;
+    cw_stage_lines_init(&lines, "- docker: {}\n- output: {source: output}\n");
+    docker_feed(&lines, 'a', DOCKER_PIECE, "", "stdout", 1);
+    docker_feed(&lines, 'b', DOCKER_PIECE, "", "stderr", 2);
+    docker_feed(&lines, 'c', DOCKER_PIECE, "", "stdout", 3);
+    docker_expect(&lines, "");
+    docker_feed(&lines, 'd', 2, "\\n", "stderr", 4);
+    docker_feed(&lines, 'e', 0, "\\n", "stdout", 5);
+    docker_expect(
+        &lines, DOCKER_AT("02", "stderr") "16386 bbdd\n" DOCKER_AT("01", "stdout") "32768 cccc\n");
+    docker_feed(&lines, 'f', 3, "\\n", "stdout", 6);
+    docker_expect(&lines, DOCKER_AT("06", "stdout") "3 fff\n");
+    cw_stage_lines_fini(&lines);
+}
+
+Test(stages, a_shorter_text_of_dockers_without_its_newline_is_whole)
+{
+    struct cw_stage_lines lines;
+    cw_stage_lines_init(&lines, "- docker: {}\n");
+    docker_feed(&lines, 'a', DOCKER_PIECE - 1, "", "stdout", 1);
+    docker_feed(&lines, 'b', 4, "", "stdout", 2);
+    docker_expect(&lines,
+                  DOCKER_AT("01", "stdout") "16383 aaaa\n" DOCKER_AT("02", "stdout") "4 bbbb\n");
+    docker_feed(&lines, 'c', DOCKER_PIECE, "", "stdout", 3);
+    docker_feed(&lines, 'd', DOCKER_PIECE, "", "stdout", 4);
+    docker_expect(&lines, "");
+    cw_stages_flush(lines.run); /* it did not end its line */
+    docker_expect(&lines, DOCKER_AT("03", "stdout") "32768 dddd\n");
     cw_stage_lines_fini(&lines);
 }

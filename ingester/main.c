@@ -193,7 +193,9 @@ static int server_start(struct server *server, struct cw_ingester_config *config
     server->ingester.delete_cancel_period_ns = config->delete_cancel_period_ns;
     server->ingester.tenants = cw_tenants_new(config);
     server->ingester.metrics = cw_metrics_new(cw_ingester_metric_defs, CW_M_NMETRICS);
-    server->pool = cw_pool_new(0);
+    server->pool = cw_pool_new(0, err);
+    if (server->pool == NULL)
+        return err->code;
     int rc = store_start(server, config, err);
     if (rc < 0)
         return rc;

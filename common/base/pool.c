@@ -149,24 +149,33 @@ static unsigned usable_cores(void)
     return n > 0 ? (unsigned)n : 1;
 }
 
-struct cw_pool *cw_pool_new(unsigned nthreads)
+struct cw_pool *cw_pool_new(unsigned nthreads, struct cw_err *err)
 {
     if (nthreads == 0)
         nthreads = usable_cores();
     struct cw_pool *pool = cw_mem_new(sizeof *pool + nthreads * sizeof pool->threads[0]);
     pthread_mutex_init(&pool->lock, NULL);
     pthread_cond_init(&pool->work, NULL);
-    pool->nthreads = nthreads;
     /* Signals are the main thread's: a worker that took one would break its wait. */
     sigset_t all, old;
     sigfillset(&all);
     sigdelset(&all, SIGBUS); /* of a mapped file: file_lost.h */
     pthread_sigmask(SIG_SETMASK, &all, &old);
-    for (unsigned i = 0; i < nthreads; i++) {
-        CW_ASSERT(pthread_create(&pool->threads[i], NULL, worker, pool) == 0);
-        pthread_setname_np(pool->threads[i], "cw-pool");
+    int failed = 0;
+    while (pool->nthreads < nthreads && failed == 0) {
+        pthread_t *thread = &pool->threads[pool->nthreads];
+        failed = pthread_create(thread, NULL, worker, pool);
+        if (failed != 0)
+            break;
+        pthread_setname_np(*thread, "cw-pool");
+        pool->nthreads++;
     }
     pthread_sigmask(SIG_SETMASK, &old, NULL);
+    if (failed != 0) {
+        cw_err_errno(err, CW_E_UNAVAILABLE, failed, "start worker thread %u of %u",
+                     pool->nthreads + 1, nthreads);
+        cw_pool_free(&pool);
+    }
     return pool;
 }
 

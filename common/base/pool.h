@@ -22,7 +22,8 @@ enum cw_pool_priority { CW_POOL_NORMAL, CW_POOL_LOW };
 enum { CW_POOL_GROUP_JOBS = 4096 };
 typedef void (*cw_pool_fn)(void *arg);
 
-struct cw_pool *cw_pool_new(unsigned nthreads); /* 0: one per online core */
+/* nthreads 0: one per online core. NULL: not all threads can be started (CW_E_UNAVAILABLE: the system allows no more). */
+struct cw_pool *cw_pool_new(unsigned nthreads, struct cw_err *err);
 /* Joins; all groups must have been freed, so all jobs ran. */
 void cw_pool_free(struct cw_pool **pool);
 unsigned cw_pool_threads(const struct cw_pool *pool);

@@ -561,7 +561,10 @@ static int run(struct cw_cli *cli, int64_t now_ns, struct cw_cli_range range, an
         return cw_cli_fail(&err, CW_EXIT_USAGE);
     int rc = parse_query(&local, &err);
     if (rc == 0) {
-        local.pool = cw_pool_new(0);
+        local.pool = cw_pool_new(0, &err);
+        rc = local.pool == NULL ? err.code : 0;
+    }
+    if (rc == 0) {
         local.progress = cw_progress_start(say_progress, &local);
         rc = open_sources(&local, &err);
     }

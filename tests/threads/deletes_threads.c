@@ -260,7 +260,7 @@ int main(void)
     cw_log_init(CW_LOG_WARN, CW_LOG_LOGFMT);
     cw_memory_budget_init(&budget, CACHE);
     cache = cw_part_cache_new(CACHE, &budget);
-    struct cw_pool *pool = cw_pool_new(2);
+    struct cw_pool *pool = cw_pool_new(2, NULL);
     struct cw_store_options options = {.data_dir = dir,
                                        .merge_codec = CW_CODEC_LZ4,
                                        .segment_bytes = 1 << 20,

@@ -178,7 +178,7 @@ int main(void)
     CHECK(mkdtemp(dir) != NULL);
     cw_log_init(CW_LOG_WARN, CW_LOG_LOGFMT);
     CHECK(cw_parts_open(&options, &parts, &err) == 0);
-    struct cw_pool *pool = cw_pool_new(2);
+    struct cw_pool *pool = cw_pool_new(2, NULL);
     struct cw_deletes *deletes;
     CHECK(cw_deletes_open(dir, &deletes, &err) == 0);
     struct cw_retention_shares *shares = cw_retention_shares_new();

@@ -121,7 +121,7 @@ int main(void)
         snprintf(line, sizeof line, "n=%d", i);
         mem_store_add(store, (size_t)i % 2, i % 3 ? "{a=\"1\"}" : "{a=\"2\"}", i, line, NULL);
     }
-    struct cw_pool *pool = cw_pool_new(3);
+    struct cw_pool *pool = cw_pool_new(3, NULL);
     struct cw_coordinator *coordinator = cw_coordinator_new(1, 1);
     for (int i = 0; i < 4; i++) {
         shared[i] = (struct shared){mem_store_entry_store(store), pool, coordinator, i % 2 == 1, 0};

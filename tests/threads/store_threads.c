@@ -202,7 +202,7 @@ int main(void)
     struct cw_err err = {0};
     CHECK(mkdtemp(dir));
     clean_while_advancing(dir);
-    struct cw_pool *pool = cw_pool_new(2);
+    struct cw_pool *pool = cw_pool_new(2, NULL);
     struct cw_store_options options = {.data_dir = dir,
                                        .merge_codec = CW_CODEC_LZ4,
                                        .segment_bytes = 1 << 20,

@@ -131,7 +131,7 @@ int main(void)
     pthread_t threads[NTHREADS], render;
     atomic_bool stop = false;
     metrics = cw_metrics_new(defs, M_NMETRICS);
-    pool = cw_pool_new(3);
+    pool = cw_pool_new(3, NULL);
     dup2(null, STDERR_FILENO);
     pthread_create(&render, NULL, renderer, &stop);
     for (int i = 0; i < NTHREADS; i++)

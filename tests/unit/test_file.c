@@ -171,7 +171,7 @@ Test(file, a_map_whose_file_is_cut_does_not_end_a_pool_s_thread)
     struct cw_file_map map;
     char *bytes = calloc(1, BYTES);
     bytes[BYTES - 1] = 'x';
-    struct cw_pool *pool = cw_pool_new(1);
+    struct cw_pool *pool = cw_pool_new(1, NULL);
     struct cw_pool_group *group = cw_pool_group_new(pool, CW_POOL_LOW);
     cr_assert_eq(cw_file_replace(in_dir("cut"), cw_str_make(bytes, BYTES), &err), 0);
     cr_assert_eq(cw_file_map(in_dir("cut"), &map, &err), 0);

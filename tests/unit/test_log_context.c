@@ -39,7 +39,7 @@ static void begin(struct fixture *f, const struct model *m, size_t unit, const c
         mem_store_add(f->store, i * 7 / 5 % 2, labels[m->stream[i]], (int64_t)i, line, NULL);
     }
     struct cw_entry_store entries = mem_store_entry_store(f->store);
-    f->pool = cw_pool_new(2);
+    f->pool = cw_pool_new(2, NULL);
     cr_assert_eq(entries.snapshot(entries.ctx, CW_STR("fake"), &f->snapshot, &err), 0);
     cr_assert_eq(cw_logql_parse_dialect(cw_str_of(text), CW_LOGQL_EXTENSIONS, &f->query, &err), 0,
                  "%s: %s", text, err.text);

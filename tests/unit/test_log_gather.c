@@ -29,7 +29,7 @@ static void begin(struct fixture *f, unsigned nthreads, const char *text)
                       NULL);
     }
     struct cw_entry_store entries = mem_store_entry_store(f->store);
-    f->pool = nthreads > 0 ? cw_pool_new(nthreads) : NULL;
+    f->pool = nthreads > 0 ? cw_pool_new(nthreads, NULL) : NULL;
     cr_assert_eq(entries.snapshot(entries.ctx, CW_STR("fake"), &f->snapshot, &err), 0);
     cr_assert_eq(cw_logql_parse_dialect(cw_str_of(text), CW_LOGQL_EXTENSIONS, &f->query, &err), 0,
                  "%s: %s", text, err.text);

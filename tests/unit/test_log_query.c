@@ -22,7 +22,7 @@ static void begin(struct fixture *f, struct mem_store *store, unsigned nthreads,
     struct cw_err err;
     struct cw_entry_store entries = mem_store_entry_store(store);
     memset(f, 0, sizeof *f);
-    f->pool = nthreads > 0 ? cw_pool_new(nthreads) : NULL;
+    f->pool = nthreads > 0 ? cw_pool_new(nthreads, NULL) : NULL;
     cr_assert_eq(entries.snapshot(entries.ctx, CW_STR("fake"), &f->snapshot, &err), 0);
     cr_assert_eq(cw_logql_parse(cw_str_of(text), &f->query, &err), 0);
     cw_query_context_init(&f->context, f->pool, &f->snapshot, 0);

@@ -56,7 +56,7 @@ static void setup(void)
     cr_assert_eq(cw_deletes_open(dir, &deletes, &err), 0, "%s", err.text);
     shares = cw_retention_shares_new();
     purge = cw_purge_new(parts, deletes, &retention, shares, CW_CODEC_LZ4);
-    pool = cw_pool_new(1);
+    pool = cw_pool_new(1, NULL);
     merge = cw_merge_new(parts, deletes, purge, pool, CW_CODEC_LZ4);
 }
 

@@ -30,7 +30,7 @@ static void begin(struct fixture *f, const char *text)
         mem_store_add(f->store, (size_t)i % 3 % 2, labels, (1000 + i / 4) * S, line, NULL);
     }
     struct cw_entry_store entries = mem_store_entry_store(f->store);
-    f->pool = cw_pool_new(3);
+    f->pool = cw_pool_new(3, NULL);
     cr_assert_eq(entries.snapshot(entries.ctx, CW_STR("fake"), &f->snapshot, &err), 0);
     cw_query_context_init(&f->context, f->pool, &f->snapshot, 0);
     cr_assert_eq(cw_logql_parse(cw_str_of(text), &f->query, &err), 0, "%s", err.text);

@@ -45,7 +45,7 @@ static void begin(struct fixture *f, const char *text)
     struct cw_entry_store entries = mem_store_entry_store(f->store);
     cr_assert_eq(entries.snapshot(entries.ctx, CW_STR("fake"), &f->snapshot, &err), 0);
     cr_assert_eq(cw_logql_parse(cw_str_of(text), &f->query, &err), 0, "%s", err.text);
-    f->pool = draw(2) ? cw_pool_new(2) : NULL;
+    f->pool = draw(2) ? cw_pool_new(2, NULL) : NULL;
     cw_query_context_init(&f->context, f->pool, &f->snapshot, 0);
 }
 

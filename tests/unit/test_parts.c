@@ -603,7 +603,7 @@ Test(parts, the_catalog_comes_back_as_it_was_written)
 
 Test(parts, a_merge_holds_what_its_inputs_held)
 {
-    struct cw_pool *pool = cw_pool_new(2);
+    struct cw_pool *pool = cw_pool_new(2, NULL);
     struct cw_merge *merge = cw_merge_new(parts, deletes, purge, pool, CW_CODEC_LZ4);
     for (uint64_t i = 0; i < CW_MERGE_FAN_IN; i++)
         flush_random(100 + i, 3000, start_ns);
@@ -636,7 +636,7 @@ Test(parts, a_merge_holds_what_its_inputs_held)
 
 Test(parts, a_lost_catalog_knows_merged_parts_from_their_inputs)
 {
-    struct cw_pool *pool = cw_pool_new(1);
+    struct cw_pool *pool = cw_pool_new(1, NULL);
     struct cw_merge *merge = cw_merge_new(parts, deletes, purge, pool, CW_CODEC_LZ4);
     for (uint64_t i = 0; i < CW_MERGE_FAN_IN; i++)
         flush_random(200 + i, 300, start_ns);
@@ -662,7 +662,7 @@ Test(parts, a_lost_catalog_knows_merged_parts_from_their_inputs)
 
 Test(parts, full_blocks_are_copied_and_the_rest_is_joined)
 {
-    struct cw_pool *pool = cw_pool_new(1);
+    struct cw_pool *pool = cw_pool_new(1, NULL);
     struct cw_merge *merge = cw_merge_new(parts, deletes, purge, pool, CW_CODEC_LZ4);
     char line[400];
     uint64_t state = 1;
@@ -689,7 +689,7 @@ Test(parts, full_blocks_are_copied_and_the_rest_is_joined)
 
 Test(parts, a_part_with_a_bad_block_is_not_merged)
 {
-    struct cw_pool *pool = cw_pool_new(1);
+    struct cw_pool *pool = cw_pool_new(1, NULL);
     struct cw_merge *merge = cw_merge_new(parts, deletes, purge, pool, CW_CODEC_LZ4);
     for (uint64_t i = 0; i < CW_MERGE_FAN_IN; i++)
         flush_random(300 + i, 200, start_ns);
@@ -710,7 +710,7 @@ Test(parts, a_part_with_a_bad_block_is_not_merged)
 
 Test(parts, a_merge_that_is_given_up_leaves_no_file)
 {
-    struct cw_pool *pool = cw_pool_new(1);
+    struct cw_pool *pool = cw_pool_new(1, NULL);
     struct cw_merge *merge = cw_merge_new(parts, deletes, purge, pool, CW_CODEC_LZ4);
     for (uint64_t i = 0; i < CW_MERGE_FAN_IN; i++)
         flush_random(500 + i, 20000, start_ns);
@@ -941,7 +941,7 @@ static void selector_of(struct cw_selector *selector, enum cw_match_op op, const
 /* Large merged parts: blocks that are full lie behind the others, in another order. */
 static void fill_with_full_blocks(void)
 {
-    struct cw_pool *pool = cw_pool_new(1);
+    struct cw_pool *pool = cw_pool_new(1, NULL);
     struct cw_merge *merge = cw_merge_new(parts, deletes, purge, pool, CW_CODEC_LZ4);
     uint64_t state = 7;
     char line[400];
@@ -1098,7 +1098,7 @@ Test(parts, a_part_is_written_anew_within_the_memory_budget)
 Test(parts, a_small_memory_budget_makes_merges_small_and_does_not_end_them)
 {
     static struct cw_memory_budget budget; /* the purge has it until the end */
-    struct cw_pool *pool = cw_pool_new(1);
+    struct cw_pool *pool = cw_pool_new(1, NULL);
     struct cw_merge *merge = cw_merge_new(parts, deletes, purge, pool, CW_CODEC_LZ4);
     for (uint64_t i = 0; i < 2 * CW_MERGE_FAN_IN; i++)
         flush_random(1200 + i, 100, start_ns);
@@ -1116,7 +1116,7 @@ Test(parts, a_small_memory_budget_makes_merges_small_and_does_not_end_them)
 
 Test(parts, parts_between_which_entries_were_deleted_are_not_joined)
 {
-    struct cw_pool *pool = cw_pool_new(1);
+    struct cw_pool *pool = cw_pool_new(1, NULL);
     struct cw_merge *merge = cw_merge_new(parts, deletes, purge, pool, CW_CODEC_LZ4);
     for (uint64_t i = 0; i < CW_MERGE_FAN_IN - 1; i++)
         flush_random(960 + i, 100, start_ns);

@@ -152,7 +152,7 @@ Test(parts_missing, a_part_of_the_same_id_with_other_entries_is_not_taken_in)
 
 Test(parts_missing, parts_that_were_merged_are_not_taken_in_again)
 {
-    struct cw_pool *pool = cw_pool_new(1);
+    struct cw_pool *pool = cw_pool_new(1, NULL);
     struct cw_merge *merge = cw_merge_new(rig.parts, rig.deletes, rig.purge, pool, CW_CODEC_LZ4);
     for (int i = 0; i < CW_MERGE_FAN_IN; i++)
         add_part(DAY);

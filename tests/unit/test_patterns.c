@@ -94,7 +94,7 @@ static struct mem_store *in_memory(write_fn write)
 static void ask(struct cw_snapshot *snapshot, unsigned nthreads, int64_t step_ns,
                 struct cw_query_context *context, struct cw_patterns *out)
 {
-    struct cw_pool *pool = nthreads > 0 ? cw_pool_new(nthreads) : NULL;
+    struct cw_pool *pool = nthreads > 0 ? cw_pool_new(nthreads, NULL) : NULL;
     struct cw_query *query;
     cr_assert_eq(cw_logql_parse(CW_STR("{app=\"a\"}"), &query, &err), 0);
     cw_query_context_init(context, pool, snapshot, 0);

@@ -14,7 +14,7 @@ static void count_up(void *arg)
 
 Test(pool, wait_returns_when_every_job_of_the_group_ran)
 {
-    struct cw_pool *pool = cw_pool_new(3);
+    struct cw_pool *pool = cw_pool_new(3, NULL);
     cr_assert_eq(cw_pool_threads(pool), 3);
     struct cw_pool_group *group = cw_pool_group_new(pool, CW_POOL_NORMAL);
     atomic_int count = 0;
@@ -80,7 +80,7 @@ static void note(void *arg)
 
 Test(pool, a_wait_for_a_time_says_whether_all_ran)
 {
-    struct cw_pool *pool = cw_pool_new(1);
+    struct cw_pool *pool = cw_pool_new(1, NULL);
     struct cw_pool_group *group = cw_pool_group_new(pool, CW_POOL_NORMAL);
     struct gate gate;
     cr_assert(cw_pool_wait_for(group, 0));
@@ -96,7 +96,7 @@ Test(pool, a_wait_for_a_time_says_whether_all_ran)
 
 Test(pool, who_used_less_goes_ahead_none_starves_and_low_priority_waits_for_all)
 {
-    struct cw_pool *pool = cw_pool_new(1);
+    struct cw_pool *pool = cw_pool_new(1, NULL);
     struct cw_pool_group *first = cw_pool_group_new(pool, CW_POOL_NORMAL);
     struct cw_pool_group *large = cw_pool_group_new(pool, CW_POOL_NORMAL);
     struct cw_pool_group *small = cw_pool_group_new(pool, CW_POOL_NORMAL);
@@ -135,7 +135,7 @@ static void spawn(void *arg)
 
 Test(pool, a_job_may_submit_past_the_bound_of_its_queue)
 {
-    struct cw_pool *pool = cw_pool_new(1); /* nobody else could make room */
+    struct cw_pool *pool = cw_pool_new(1, NULL); /* nobody else could make room */
     struct spawner s = {.group = cw_pool_group_new(pool, CW_POOL_NORMAL)};
     cw_pool_submit(s.group, spawn, &s);
     cw_pool_wait(s.group);
@@ -146,7 +146,20 @@ Test(pool, a_job_may_submit_past_the_bound_of_its_queue)
 
 Test(pool, no_number_means_one_thread_a_core)
 {
-    struct cw_pool *pool = cw_pool_new(0);
+    struct cw_pool *pool = cw_pool_new(0, NULL);
     cr_assert_geq(cw_pool_threads(pool), 1);
     cw_pool_free(&pool);
+}
+
+Test(pool, a_thread_that_cannot_be_started_is_an_error)
+{
+    struct cw_err err = {0};
+    pthread_attr_t wide;
+    pthread_attr_init(&wide);
+    cr_assert_eq(pthread_attr_setstacksize(&wide, (size_t)1 << 47),
+                 0); /* all addresses there are */
+    cr_assert_eq(pthread_setattr_default_np(&wide), 0);
+    cr_assert_null(cw_pool_new(3, &err));
+    cr_assert_eq(err.code, CW_E_UNAVAILABLE);
+    cr_assert_str_eq(err.text, "start worker thread 1 of 3: Resource temporarily unavailable");
 }

@@ -24,7 +24,7 @@ static struct cw_pool *pool;
 static void setup(void)
 {
     cr_assert_not_null(mkdtemp(dir));
-    pool = cw_pool_new(1);
+    pool = cw_pool_new(1, NULL);
 }
 
 static void teardown(void)
@@ -232,7 +232,7 @@ Test(store, what_was_answered_survives_a_kill)
 {
     pid_t pid = fork();
     if (pid == 0) {
-        pool = cw_pool_new(1);
+        pool = cw_pool_new(1, NULL);
         struct cw_store *store = open_store();
         for (int i = 0; i < 50; i++)
             push(store, i * 100, 100, (uint64_t)i + 1);
@@ -389,7 +389,7 @@ Test(store, a_log_larger_than_the_head_is_flushed_while_it_is_replayed)
 {
     pid_t pid = fork();
     if (pid == 0) {
-        pool = cw_pool_new(1);
+        pool = cw_pool_new(1, NULL);
         struct cw_store_options options = defaults();
         options.segment_bytes = 8 << 20;
         struct cw_store *store = open_with(&options);
@@ -668,7 +668,7 @@ Test(store, replay_tells_what_was_before_a_delete_from_what_came_after)
 {
     pid_t pid = fork();
     if (pid == 0) {
-        pool = cw_pool_new(1);
+        pool = cw_pool_new(1, NULL);
         struct cw_store_options options = defaults();
         struct cw_store *store = open_with(&options);
         for (int i = 0; i < 10; i++) {

@@ -27,7 +27,7 @@ static void begin(struct fixture *f, const char *selector)
     mem_store_add(f->store, 1, "{app=\"db\", tier=\"gold\"}", 30, "1", NULL);
     struct cw_entry_store entries = mem_store_entry_store(f->store);
     f->arena = cw_arena_new();
-    f->pool = cw_pool_new(2);
+    f->pool = cw_pool_new(2, NULL);
     cr_assert_eq(entries.snapshot(entries.ctx, CW_STR("fake"), &f->snapshot, &err), 0);
     cw_query_context_init(&f->context, f->pool, &f->snapshot, 0);
     cr_assert_eq(cw_logql_parse(cw_str_of(selector), &f->query, &err), 0);

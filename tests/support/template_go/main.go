@@ -135,6 +135,10 @@ func number(v any) float64 {
 		return float64(v)
 	case uint8:
 		return float64(v)
+	case time.Month:
+		return float64(v)
+	case time.Weekday:
+		return float64(v)
 	case float64:
 		return v
 	case bool:

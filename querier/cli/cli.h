@@ -45,6 +45,10 @@ struct cw_cli_args {
     bool has_limit;
     bool forward, quiet, explain, analyze;
     int extensions; /* enum cw_cli_switch */
+    /* volume, detected-fields */
+    struct cw_str target_labels;
+    bool by_label;
+    int64_t line_limit;
     /* output */
     int output, colour, escape, zone;
     bool no_labels;
@@ -83,6 +87,9 @@ int cw_cmd_tail(struct cw_cli *cli);
 int cw_cmd_labels(struct cw_cli *cli);
 int cw_cmd_series(struct cw_cli *cli);
 int cw_cmd_stats(struct cw_cli *cli);
+int cw_cmd_volume(struct cw_cli *cli);
+int cw_cmd_patterns(struct cw_cli *cli);
+int cw_cmd_detected_fields(struct cw_cli *cli);
 int cw_cmd_export(struct cw_cli *cli);
 int cw_cmd_push(struct cw_cli *cli);
 int cw_cmd_delete(struct cw_cli *cli);

@@ -178,6 +178,44 @@ static const struct cw_flag_def output_rows[] = {
 };
 static const struct cw_flag_group output_flags = CW_FLAG_GROUP("Output", output_rows);
 
+/* Of commands that sum up. */
+#define OVERVIEW_ROWS(raw_text)                                                                    \
+    {"output",         'o',                                                                        \
+     CW_KEY_ENUM,      AT(output),                                                                 \
+     .arg = "FORM",    .def = "default",                                                           \
+     .names = outputs, .doc = "default (a table), raw (" raw_text " alone) or jsonl."},            \
+    {                                                                                              \
+        "escape", .kind = CW_KEY_ENUM, .offset = AT(escape), .arg = "WHEN", .def = "auto",         \
+                  .names = whens,                                                                  \
+                  .doc = "auto (on a terminal), always or never: control characters and bytes "    \
+                         "that are no UTF-8 as \\xNN."                                             \
+    }
+
+static const struct cw_flag_def volume_rows[] = {
+    {"limit", .kind = CW_KEY_INT, .offset = AT(limit), .arg = "N", .def = "100", .min = "1",
+     .max = "1000000000", .doc = "The N largest."},
+    {"target-labels", .kind = CW_KEY_STRING, .offset = AT(target_labels), .arg = "NAME,...",
+     .alias = "targetLabels",
+     .doc = "Sum up by these labels instead of those that the selector names."},
+    {"aggregate-by-labels", .kind = CW_KEY_BOOL, .offset = AT(by_label),
+     .alias = "aggregateByLabels",
+     .doc = "Sum up by the names of labels alone: how much has each of them."},
+    OVERVIEW_ROWS("the labels"),
+};
+static const struct cw_flag_group volume_flags = CW_FLAG_GROUP("Volume", volume_rows);
+
+static const struct cw_flag_def pattern_rows[] = {OVERVIEW_ROWS("the pattern")};
+static const struct cw_flag_group pattern_flags = CW_FLAG_GROUP("Output", pattern_rows);
+
+static const struct cw_flag_def field_rows[] = {
+    {"limit", .kind = CW_KEY_INT, .offset = AT(limit), .arg = "N", .def = "1000", .min = "1",
+     .max = "1000000000", .doc = "At most N fields, or values."},
+    {"line-limit", .kind = CW_KEY_INT, .offset = AT(line_limit), .arg = "N", .def = "100",
+     .min = "1", .max = "1000000000", .doc = "Look at the N newest lines."},
+    OVERVIEW_ROWS("the name or value"),
+};
+static const struct cw_flag_group field_flags = CW_FLAG_GROUP("Fields", field_rows);
+
 static const struct cw_flag_def export_rows[] = {
     {"output", 'o', CW_KEY_ENUM, AT(output), .arg = "FORM", .def = "jsonl", .names = outputs,
      .doc = "jsonl (as the server exports: ts, labels, line or line_b64, metadata) or raw (the "
@@ -239,6 +277,9 @@ GROUPS(tail_groups, &tail_flags, &language_flags, &output_flags, &server_flags);
 GROUPS(instant_groups, &now_flags, &language_flags, &explain_flags, &local_flags, &server_flags);
 GROUPS(fmt_groups, &language_flags);
 GROUPS(stream_groups, &time_flags, &server_flags);
+GROUPS(volume_groups, &volume_flags, &time_flags, &server_flags);
+GROUPS(pattern_groups, &pattern_flags, &time_flags, &server_flags);
+GROUPS(field_groups, &field_flags, &time_flags, &server_flags);
 GROUPS(export_groups, &language_flags, &time_flags, &export_flags, &server_flags);
 GROUPS(push_groups, &push_flags, &server_flags);
 GROUPS(delete_groups, &delete_flags, &server_flags);
@@ -342,6 +383,34 @@ static const struct cw_command_def stats_def = {.name = "cordwood stats",
                                                 .max_args = 1,
                                                 .doc = "Prints the numbers as JSON.",
                                                 .groups = stream_groups};
+static const struct cw_command_def volume_def = {
+    .name = "cordwood volume",
+    .brief = "which streams have how many bytes",
+    .arguments = "SELECTOR",
+    .min_args = 1,
+    .max_args = 1,
+    .doc = "Prints bytes of lines and the labels that the selector names, the largest first; "
+           "'{}' is every stream, by all its labels.",
+    .groups = volume_groups};
+static const struct cw_command_def patterns_def = {
+    .name = "cordwood patterns",
+    .brief = "what lines look like, and how many of each there are",
+    .arguments = "SELECTOR",
+    .min_args = 1,
+    .max_args = 1,
+    .doc = "Prints how many lines have the pattern, their level, and the pattern with <_> for "
+           "what varies, the most frequent first.",
+    .groups = pattern_groups};
+static const struct cw_command_def fields_def = {
+    .name = "cordwood detected-fields",
+    .brief = "which fields lines have, or the values of one",
+    .arguments = "QUERY [FIELD]",
+    .min_args = 1,
+    .max_args = 2,
+    .doc = "Looks at the newest lines of a log query. Prints how many different values the field "
+           "has there, its type, its name, and in brackets which parsers find it (none: it is "
+           "structured metadata). With FIELD its values, one a line.",
+    .groups = field_groups};
 static const struct cw_command_def export_def = {
     .name = "cordwood export",
     .brief = "all matching entries, oldest first, of any number",
@@ -397,9 +466,11 @@ static const struct cw_command_def inspect_def = {
     .arguments = "PART|DIR",
     .min_args = 1,
     .max_args = 1,
-    .doc = "Prints the layout, the bytes that each kind of section and region takes, and how well "
-           "each stream is compressed. Reads the files; a server may be running on them. The exit "
-           "status is 3 when a part or a block cannot be read.",
+    .doc =
+        "Prints the layout, the bytes that each kind of section and region takes, and how well "
+        "each stream is compressed. Streams share blocks: a block's bytes are shared out by the "
+        "length of their lines, so that streams of one block show one ratio. Reads the files; a server may be running on them. The exit "
+        "status is 3 when a part or a block cannot be read.",
     .groups = inspect_groups};
 static const struct cw_command_def fsck_def = {
     .name = "cordwood fsck",
@@ -435,6 +506,9 @@ const struct cw_cli_command cw_cli_commands[] = {
     {&labels_def, cw_cmd_labels},
     {&series_def, cw_cmd_series},
     {&stats_def, cw_cmd_stats},
+    {&volume_def, cw_cmd_volume},
+    {&patterns_def, cw_cmd_patterns},
+    {&fields_def, cw_cmd_detected_fields},
     {&export_def, cw_cmd_export},
     {&push_def, cw_cmd_push},
     {&delete_def, cw_cmd_delete},

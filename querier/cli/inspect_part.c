@@ -220,7 +220,10 @@ static void print_streams(struct cw_inspect_totals *t, uint64_t limit)
     t->slots = NULL;
     t->nslots = 0;
     size_t n = limit == 0 ? t->nstreams : CW_MIN((uint64_t)t->nstreams, limit);
-    printf("\n  %10s%11s%11s%8s  stream\n", "entries", "lines", "stored", "ratio");
+    printf(
+        "\n  %10s%11s%11s%8s  stream (of a block of several, each one's share by the length of its "
+        "lines)\n",
+        "entries", "lines", "stored", "ratio");
     for (size_t i = 0; i < n; i++) {
         const struct cw_inspect_stream *stream = &t->streams[i];
         struct cw_buf labels;

@@ -136,6 +136,40 @@ def test_labels_series_and_stats(shop):
     assert cli("stats", *RANGE, '{app="none"}', server=shop).returncode == 1
 
 
+def test_volume_patterns_and_detected_fields(ingester):
+    ingester.push([({"app": "shop", "host": "h%d" % h}, [(T + i * NS, "level=info took %d ms user=u%d" % (100 * i, i % 3)) for i in range(20 + 10 * h)]) for h in (0, 1)])
+    ingester.push([({"app": "web\x1b"}, [(T, '{"status":200,"path":"/"}')])])
+    assert ingester.ask("POST", "/flush")[0] == 204
+    size = lambda n: sum(len("level=info took %d ms user=u%d" % (100 * i, i % 3)) for i in range(n))
+
+    def rows(*words, status=0):
+        return out(cli(*words[:1], *RANGE, *words[1:], server=ingester), status)
+    assert [row.split(None, 1) for row in rows("volume", '{app=~".+", host=~".*"}')] == [
+        [str(size(30)), '{app="shop", host="h1"}'], [str(size(20)), '{app="shop", host="h0"}'], ["25", '{app="web\\x1b"}']]
+    assert rows("volume", "-o", "raw", "--limit", "1", "--target-labels", "host", '{app="shop"}') == ['{host="h1"}']
+    assert [json.loads(row) for row in rows("volume", "-ojsonl", '{app="shop"}')] == [{"labels": {"app": "shop"}, "bytes": size(20) + size(30)}]
+    assert rows("volume", "--aggregateByLabels", '{app="shop"}')[0].split() == [str(size(20) + size(30)), "app"]
+    assert rows("volume", '{app="none"}', status=1) == []
+
+    shop, = rows("patterns", '{app="shop"}')
+    assert shop.split(None, 2)[:2] == ["50", "info"] and "<_>" in shop
+    assert [json.loads(row) for row in rows("patterns", "-o", "jsonl", '{app="shop"}')] == [{"pattern": shop.split(None, 2)[2], "lines": 50, "level": "info"}]
+    assert rows("patterns", "-o", "raw", '{app="shop"}') == [shop.split(None, 2)[2]] and rows("patterns", '{app="none"}', status=1) == []
+
+    fields = {row.split()[2]: row.split() for row in rows("detected-fields", '{app="shop"}')}
+    assert fields["user"] == ["3", "string", "user", "(logfmt)"], fields
+    web = [json.loads(row) for row in rows("detected-fields", "-ojsonl", '{app=~"web.*"}')]
+    assert {"field": "status", "values": 1, "type": "int", "parsers": "json"} in web, web
+    assert sorted(rows("detected-fields", '{app="shop"}', "user")) == ["u0", "u1", "u2"]
+    assert len(rows("detected-fields", "--line-limit", "1", '{app="shop"}', "user")) == 1
+    assert [json.loads(row) for row in rows("detected-fields", "-ojsonl", '{app=~"web.*"}', "status")] == [{"value": "200"}]
+    assert len(rows("detected-fields", "--limit", "1", '{app="shop"}')) == 1 and rows("detected-fields", '{app="none"}', status=1) == []
+    for words in (("volume", '{app='), ("patterns", '{app='), ("detected-fields", '{app=')):
+        assert cli(words[0], *RANGE, words[1], server=ingester).returncode == 3
+    for command in ("volume", "patterns", "detected-fields"):
+        assert cli(command, server=ingester).returncode == 2
+
+
 def test_export_of_any_bytes(ingester):
     import cramjam
     line = bytes(range(256)).replace(b"\n", b"")

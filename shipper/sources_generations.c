@@ -13,7 +13,8 @@
  *   waits    It is being written, or has the text of a file that is still there (but by its name it is
  *            made of one that is a source: that finds it when it vanishes), or the folder changes while
  *            it is listed, or no target has the log yet. The log is looked at again in the next scan.
- *   copy     It has waited for CW_SOURCES_COPY_NS beside a file with its text (gzip -k): left alone.
+ *   copy     It has waited for CW_SOURCES_COPY_NS beside a file with its text (gzip -k): left alone. Of a link to a file that is
+ *            there under another name, at once.
  *
  * looked_ns  is when the scan before the last one began, less CW_SOURCES_LOOK_MARGIN_NS, and ahead of the birth of all that waits:
  *            what was made until then belongs to rotations that were noticed. A log that was in its place
@@ -358,6 +359,25 @@ static bool on_log_compared(void *arg, const char *log)
     return false;
 }
 
+/* Whether it has the text of another log's file beside it: a file with several names (links) is one source, under one of them, and
+ * any may be rotated and compressed. */
+static bool is_of_a_link(const struct question *question)
+{
+    const struct cw_sources *sources = question->look->sources;
+    const char *path = question->packed->path;
+    size_t folder = folder_len(path);
+    for (size_t i = 0; i < sources->n; i++) {
+        const struct cw_source *source = sources->items[i];
+        bool beside =
+            folder_len(source->path_now) == folder && memcmp(source->path_now, path, folder) == 0;
+        if (beside && strcmp(source->path, question->log->path) != 0 && source->tail.fd >= 0 &&
+            !is_packed_source(source) && may_be_made_of(question, source) &&
+            begins_with(source->tail.fd, &question->tail))
+            return true;
+    }
+    return false;
+}
+
 /* ---- what follows from it ---- */
 
 /* Whether it is made of a file that is still there, by its name: that of a log tells nothing, another has it already. */
@@ -505,7 +525,7 @@ static void answer(struct question *question)
         waits(question, true);
     else if (question->of != NULL)
         join(question);
-    else if (question->copy && may_be_new(question))
+    else if (may_be_new(question) && (question->copy || is_of_a_link(question)))
         cw_log_warn("%s begins as a file that is there: it is taken for a copy of that",
                     packed->path);
     else if (may_be_new(question) && tail->size > 0)

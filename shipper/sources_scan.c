@@ -337,7 +337,7 @@ static void file_found(struct scan *scan, const char *path, const char *named)
         bool first = is_first_of_container(scan, path);
         cw_sources_begin(sources, scan->target, &tail, path, named, scan->now_ns,
                          scan->now_mono_ns);
-        if (first || sources->scanned)
+        if (first || sources->scanned || sources->looked_ns > 0) /* not at the very first start */
             cw_sources_rotated_log(sources, named,
                                    first ? CW_SOURCES_SINCE_EVER : CW_SOURCES_SINCE_LOOK);
         return;

@@ -1,5 +1,6 @@
 #include <criterion/criterion.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -127,6 +128,46 @@ Test(sources_generations, what_was_rotated_before_any_scan_is_read_though_no_log
 }
 
 /* A kill at each step; what was not saved is done again, what was is not. */
+Test(sources_generations, a_log_that_was_begun_rotated_and_compressed_while_it_was_down_is_read)
+{
+    append("a.log", "1\n");
+    expect("1");
+    cw_sources_rig_kill(&rig);
+    append("b.log", "2\n");
+    rotate("b.log");
+    append("b.log", "3\n");
+    expect("2 3");
+    cw_sources_rig_kill(&rig);
+    expect("");
+}
+
+static void link_made(const char *name, const char *link_name)
+{
+    char path[PATH_MAX];
+    snprintf(path, sizeof path, "%s", cw_log_folder_path(&rig.folder, name));
+    cr_assert_eq(link(path, cw_log_folder_path(&rig.folder, link_name)), 0);
+}
+
+Test(sources_generations, a_link_that_is_rotated_and_compressed_is_read_under_its_other_name_alone)
+{
+    static const char *const pairs[][2] = {{"a.log", "b.log"}, {"d.log", "c.log"}};
+    for (size_t i = 0; i < CW_COUNT(pairs);
+         i++) { /* either may be the one that the source is known by */
+        append(pairs[i][0], "1\n");
+        link_made(pairs[i][0], pairs[i][1]);
+        expect("1");
+        cw_sources_rig_kill(&rig);
+        append(pairs[i][0], "2\n");
+        rotate(pairs[i][0]);
+        expect("2"); /* the new log is not there yet */
+        append(pairs[i][0], "3\n");
+        expect("3");
+        append(pairs[i][1], "4\n");
+        cw_sources_rig_kill(&rig);
+        expect("4");
+    }
+}
+
 Test(sources_generations, kills_between_the_steps_repeat_and_lose_nothing)
 {
     for (int step = 0; step < 6; step++) {

@@ -27,10 +27,13 @@ struct cw_receiver_def {
     bool (*waits)(const struct cw_receiver *receiver); /* can its sender be held up? NULL: yes */
     int (*start)(struct cw_receiver *receiver, struct cw_err *err);
     void (*resume)(struct cw_receiver *receiver); /* there is room again */
-    /* Take nothing more; put what was taken; close all handles. In any state, and once. */
+    /* Take nothing more, or what lingers; put what was taken; close all handles. In any state, and once. */
     void (*stop)(struct cw_receiver *receiver);
     /* Its input is at an end, and all of it was put; NULL: it never is. */
     bool (*ended)(const struct cw_receiver *receiver);
+    /* After stop(): it still takes what is on its way, and flushes it to on_stopped() of the host; NULL: never. Its spool may be closed
+     * before, and is NULL then. */
+    bool (*lingers)(const struct cw_receiver *receiver);
     void (*fini)(struct cw_receiver *receiver); /* when the loop has run; may be NULL */
 };
 

@@ -3,7 +3,9 @@
  *
  *             spawned            exited, both pipes at their ends
  *   WAITING ----------> RUNNING ---------------------------------> WAITING, or ENDED with --once
- *      ^ restart_wait      | stop: SIGTERM to all of its group, and what it wrote until then is taken
+ *      ^ restart_wait      | stop: SIGTERM to all of its group; what it writes until it ends is taken,
+ *                          | for STOP_WAIT_MS at most: then SIGKILL
+ *                          +-----------------------------------------------------------> ENDED
  */
 #include <signal.h>
 #include <stdlib.h>
@@ -14,11 +16,13 @@
 #include "shipper/stream_reader.h"
 
 enum { STDOUT, STDERR, STREAMS };
+/* For its last lines; the shipper waits some seconds for the answers of servers too. */
+enum { STOP_WAIT_MS = 2000 };
 
 struct exec {
     struct cw_receiver receiver;
     uv_process_t process;
-    uv_timer_t restart;
+    uv_timer_t timer; /* until it is run again; of a stop, until it is killed */
     struct cw_stream_reader *readers[STREAMS];
     bool running, ended, timer_open, told;
 };
@@ -38,14 +42,15 @@ static size_t on_bytes(void *arg, struct cw_stream_reader *reader, struct cw_str
     while (cw_stream_line_take(&rest, more, &entry.line))
         if (kept)
             cw_received_put(received, &entry);
-    cw_receiver_flush(&exec->receiver, NULL, NULL);
+    if (exec->receiver.spool != NULL) /* else the shipper waits no more */
+        cw_receiver_flush(&exec->receiver, NULL, NULL);
     return bytes.len - rest.len;
 }
 
 static bool room(void *arg)
 {
     const struct exec *exec = arg;
-    return cw_receiver_room(&exec->receiver);
+    return exec->receiver.spool == NULL || cw_receiver_room(&exec->receiver);
 }
 
 static void on_closed(void *arg, struct cw_stream_reader *reader)
@@ -106,33 +111,83 @@ static int run(struct exec *exec, struct cw_err *err)
     return rc < 0 ? err->code : 0;
 }
 
-static void on_restart(uv_timer_t *timer)
+static void group_kill(struct exec *exec, int signal)
 {
-    struct exec *exec = CW_CONTAINER_OF(timer, struct exec, restart);
+    if (exec->running && uv_is_active((uv_handle_t *)&exec->process))
+        (void)kill(-uv_process_get_pid(&exec->process), signal); /* what it has begun too */
+}
+
+static void readers_close(struct exec *exec)
+{
+    for (int i = 0; i < STREAMS; i++)
+        if (exec->readers[i] != NULL)
+            cw_stream_reader_close(exec->readers[i]);
+}
+
+/* While the shipper stops, the program's time for that is over. */
+static void on_stop_wait(struct exec *exec)
+{
+    group_kill(exec, SIGKILL);
+    readers_close(exec);
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+    struct exec *exec = CW_CONTAINER_OF(timer, struct exec, timer);
     struct cw_err err;
+    if (exec->receiver.stopped) {
+        on_stop_wait(exec);
+        return;
+    }
     if (run(exec, &err) < 0 && !exec->told) {
         cw_log_error("%s: %s", exec->receiver.name, err.text);
         exec->told = true; /* once: it is tried again and again */
     }
 }
 
+static bool is_over(const struct exec *exec)
+{
+    return !exec->running && exec->readers[STDOUT] == NULL && exec->readers[STDERR] == NULL;
+}
+
+static void on_durable(void *ctx, int rc)
+{
+    const struct cw_receivers_options *host = ctx;
+    (void)rc;
+    host->on_stopped(host->arg);
+}
+
+/* After a stop, with the last lines. */
+static void stop_end(struct exec *exec)
+{
+    exec->ended = true;
+    if (exec->timer_open)
+        uv_close((uv_handle_t *)&exec->timer, NULL);
+    exec->timer_open = false;
+}
+
 /* All of a run may be over. */
 static void run_end(struct exec *exec)
 {
     const struct cw_exec_config *config = exec->receiver.config;
-    if (exec->running || exec->readers[STDOUT] != NULL || exec->readers[STDERR] != NULL)
+    if (!is_over(exec))
         return;
-    if (exec->receiver.stopped || exec->receiver.host->once)
+    if (exec->receiver.stopped) {
+        stop_end(exec);
+        if (exec->receiver.spool != NULL) /* the shipper still waits */
+            cw_receiver_flush(&exec->receiver, on_durable, (void *)exec->receiver.host);
+    } else if (exec->receiver.host->once) {
         exec->ended = true;
-    else
-        uv_timer_start(&exec->restart, on_restart,
-                       (uint64_t)(config->restart_wait_ns / CW_NS_PER_MS), 0);
+    } else {
+        uv_timer_start(&exec->timer, on_timer, (uint64_t)(config->restart_wait_ns / CW_NS_PER_MS),
+                       0);
+    }
 }
 
 static int exec_start(struct cw_receiver *receiver, struct cw_err *err)
 {
     struct exec *exec = CW_CONTAINER_OF(receiver, struct exec, receiver);
-    uv_timer_init(receiver->host->loop, &exec->restart);
+    uv_timer_init(receiver->host->loop, &exec->timer);
     exec->timer_open = true;
     return run(exec, err);
 }
@@ -148,13 +203,16 @@ static void exec_resume(struct cw_receiver *receiver)
 static void exec_stop(struct cw_receiver *receiver)
 {
     struct exec *exec = CW_CONTAINER_OF(receiver, struct exec, receiver);
-    if (exec->running && uv_is_active((uv_handle_t *)&exec->process))
-        (void)kill(-uv_process_get_pid(&exec->process), SIGTERM); /* what it has begun too */
-    if (exec->timer_open)
-        uv_close((uv_handle_t *)&exec->restart, NULL);
-    for (int i = 0; i < STREAMS; i++)
-        if (exec->readers[i] != NULL)
-            cw_stream_reader_close(exec->readers[i]);
+    group_kill(exec, SIGTERM);
+    if (is_over(exec))
+        stop_end(exec);
+    else if (exec->timer_open)
+        uv_timer_start(&exec->timer, on_timer, STOP_WAIT_MS, 0);
+}
+
+static bool exec_lingers(const struct cw_receiver *receiver)
+{
+    return !CW_CONTAINER_OF(receiver, const struct exec, receiver)->ended;
 }
 
 static bool exec_ended(const struct cw_receiver *receiver)
@@ -171,4 +229,5 @@ const struct cw_receiver_def cw_receiver_exec = {
     .resume = exec_resume,
     .stop = exec_stop,
     .ended = exec_ended,
+    .lingers = exec_lingers,
 };

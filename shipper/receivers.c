@@ -241,9 +241,13 @@ void cw_receivers_prune(struct cw_receivers *receivers, int64_t now_ns)
 
 bool cw_receivers_idle(const struct cw_receivers *receivers)
 {
-    for (size_t i = 0; i < receivers->n && !receivers->closed; i++)
-        if (!cw_spool_writer_idle(receivers->items[i]->spool))
+    for (size_t i = 0; i < receivers->n && !receivers->closed; i++) {
+        const struct cw_receiver *receiver = receivers->items[i];
+        bool lingers =
+            receiver->stopped && receiver->def->lingers != NULL && receiver->def->lingers(receiver);
+        if (lingers || !cw_spool_writer_idle(receiver->spool))
             return false;
+    }
     return true;
 }
 

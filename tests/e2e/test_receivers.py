@@ -9,6 +9,7 @@ import re
 import socket
 import ssl
 import subprocess
+import sys
 import threading
 import time
 import urllib.request
@@ -141,6 +142,27 @@ def test_a_program_that_runs_on_is_ended_with_all_that_it_began(ingester, receiv
         except (FileNotFoundError, ProcessLookupError):
             return True
     wait_for("end of the programs", lambda: all(map(over, pids)))
+
+
+GOODBYE = "import signal, sys, time\nsignal.signal(signal.SIGTERM, lambda *_: (time.sleep(0.3), print('goodbye'), print('half', end=''), sys.exit()))\nprint('up', flush=True)\n"
+
+
+def test_the_last_words_of_a_program_that_is_ended_are_taken(ingester, receive, tmp_path):
+    (tmp_path / "app.py").write_text(GOODBYE + "time.sleep(1000)")
+    exec_it = "job_name: x\nexec:\n  command: [%s, %s/app.py]\n  labels: {job: exec}" % (sys.executable, tmp_path)
+    shipper = receive(exec_it).start()
+    stored(ingester, [b"up"], '{job="exec"}')
+    assert shipper.stop() == 0
+    (tmp_path / "app.py").write_text("import time\ntime.sleep(1000)")
+    receive(exec_it).start()                    # what the spool holds is delivered by the next start
+    stored(ingester, [b"up", b"goodbye", b"half"], '{job="exec"}')
+
+
+def test_a_program_that_does_not_end_is_killed(ingester, receive, tmp_path):
+    (tmp_path / "app.py").write_text("import signal, time\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\nprint('up', flush=True)\nwhile True: time.sleep(1)")
+    shipper = receive("job_name: x\nexec:\n  command: [%s, %s/app.py]\n  labels: {job: exec}" % (sys.executable, tmp_path)).start()
+    stored(ingester, [b"up"], '{job="exec"}')
+    assert shipper.stop(30) == 0
 
 
 # ---- syslog ----

@@ -165,6 +165,16 @@ def test_a_program_that_does_not_end_is_killed(ingester, receive, tmp_path):
     assert shipper.stop(30) == 0
 
 
+def test_half_a_line_at_a_stop_is_an_entry(ingester, receive):
+    shipper = receive("job_name: x\nlines: {listen_address: '127.0.0.1:0', labels: {job: half}}").start()
+    with socket.create_connection(address(shipper, "lines.x")) as sender:
+        sender.sendall(b"whole\nha")
+        stored(ingester, [b"whole"], '{job="half"}')
+        assert shipper.stop() == 0
+    receive("job_name: x\nlines: {listen_address: '127.0.0.1:0', labels: {job: half}}").start()
+    stored(ingester, [b"whole", b"ha"], '{job="half"}')
+
+
 # ---- syslog ----
 
 SYSLOG_RELABEL = """

@@ -127,8 +127,9 @@ int cw_meta_values_match(struct cw_meta_values *v, const struct cw_meta_filter *
     *out = want;
     int rc = templates_open(v, err);
     if (rc == 0 && f->lines != NULL)
-        rc = cw_template_match((const struct cw_line_filter *const[]){f->lines}, 1, v->templates,
-                               value_filter, want, v->unsure, by_values_out, err);
+        rc = cw_template_match((const struct cw_line_filter *const[]){f->lines}, 1,
+                               CW_MATCH_WANTS_LINES, v->templates, value_filter, want, v->unsure,
+                               by_values_out, err);
     if (rc < 0)
         return cw_err_wrap(err, "values of metadata");
     uint32_t from = cw_bits_next(want, 0, v->n), to = v->n;

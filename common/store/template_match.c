@@ -54,6 +54,7 @@ enum { WEAK_BYTES = 3 };
 /* A query over a block, and where it stands. */
 struct match {
     struct cw_match_block block;
+    enum cw_match_wants wants;
     uint64_t *keep, *unsure; /* the caller's */
     struct sets all, one;    /* of the filter: its operands so far, and the operand */
     uint64_t *left,
@@ -141,7 +142,7 @@ static struct cw_match_prospect look_ahead(const struct match *m, bool exact,
         stay = exact ? CW_MATCH_WHOLE - stay : CW_MATCH_WHOLE;
     for (size_t i = 0; at >= literals->ntelling && i < m->nliterals_after; i++)
         p.spent += ask_more(holds, &stay);
-    p.rebuilt = exact ? 0 : CW_MIN(tested, stay);
+    p.rebuilt = m->wants == CW_MATCH_WANTS_LINES ? stay : exact ? 0 : CW_MIN(tested, stay);
     p.open_stay = stay;
     return p;
 }
@@ -258,11 +259,11 @@ static int filter_rows(struct match *m, const struct cw_line_filter *filter, str
 }
 
 int cw_template_match(const struct cw_line_filter *const *filters, size_t nfilters,
-                      struct cw_template_block *tb, struct cw_str values, uint64_t *keep,
-                      uint64_t *unsure, bool *by_values_out, struct cw_err *err)
+                      enum cw_match_wants wants, struct cw_template_block *tb, struct cw_str values,
+                      uint64_t *keep, uint64_t *unsure, bool *by_values_out, struct cw_err *err)
 {
     struct cw_arena *arena = cw_arena_new();
-    struct match m = {.keep = keep, .unsure = unsure};
+    struct match m = {.wants = wants, .keep = keep, .unsure = unsure};
     cw_match_block_init(&m.block, tb, values, arena);
     uint32_t rows = m.block.source->rows;
     m.all = sets_new(arena, rows);

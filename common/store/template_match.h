@@ -16,6 +16,9 @@
 #include "common/match/line_filter.h"
 #include "common/store/template_block.h"
 
+/* What the caller will have of rows that stay: that they do, or their lines, so that they are rebuilt however they were found. */
+enum cw_match_wants { CW_MATCH_WANTS_ROWS, CW_MATCH_WANTS_LINES };
+
 /*
  * Of the block's rows in `keep`: bits of rows that the filters, all of them, certainly drop are cleared; of the rows that stay, those that must
  * still be tested against the filters as lines are set in `unsure` (bits of others are not touched). `values`: where the block's value filter stands (cw_value_filter_open()), or
@@ -24,7 +27,8 @@
  * What costs more to find out than to rebuild the lines, which is done once for all filters, is left to them.
  */
 int cw_template_match(const struct cw_line_filter *const *filters, size_t nfilters,
-                      struct cw_template_block *tb, struct cw_str values, uint64_t *keep,
-                      uint64_t *unsure, bool *by_values_out, struct cw_err *err) CW_MUST_USE;
+                      enum cw_match_wants wants, struct cw_template_block *tb, struct cw_str values,
+                      uint64_t *keep, uint64_t *unsure, bool *by_values_out,
+                      struct cw_err *err) CW_MUST_USE;
 
 #endif

@@ -151,8 +151,9 @@ static int filters_match(struct cw_part_cursor *c, struct cw_err *err)
     uint32_t nwanted = cw_bits_count(w->left, c->rows);
     memset(w->unsure, 0, bytes);
     struct cw_str values = cw_part_reader_block_filter(c->source->reader, c->block_index);
-    int rc = cw_template_match(c->scan->filters, c->scan->nfilters, w->templates, values, w->left,
-                               w->unsure, &by_values, err);
+    enum cw_match_wants wants = cw_part_wants_lines(c) ? CW_MATCH_WANTS_LINES : CW_MATCH_WANTS_ROWS;
+    int rc = cw_template_match(c->scan->filters, c->scan->nfilters, wants, w->templates, values,
+                               w->left, w->unsure, &by_values, err);
     if (rc == 0)
         count_ruled_out(c, nwanted, by_values);
     return rc;

@@ -48,7 +48,8 @@ static void filters_ask(struct cw_template_block *tb)
                   0);
         bool by_values = false;
         const struct cw_line_filter *filters[] = {filter, filter};
-        (void)cw_template_match(filters, 2, tb, CW_STR_NONE, keep, unsure, &by_values, &err);
+        (void)cw_template_match(filters, 2, CW_MATCH_WANTS_ROWS, tb, CW_STR_NONE, keep, unsure,
+                                &by_values, &err);
         cw_line_filter_free(&filter);
     }
 }

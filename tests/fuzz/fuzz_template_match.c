@@ -49,7 +49,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         memset(keep, 0xff, sizeof(keep));
         if (match_model_kind(model) == CW_BLOCK_TEMPLATES)
             CW_ASSERT(match_model_check(model, (const struct cw_line_filter *const[]){filter}, 1,
-                                        keep, &counts, &wrong));
+                                        CW_MATCH_WANTS_ROWS, keep, &counts, &wrong));
         cw_buf_fini(&wrong);
         match_model_free(&model);
     }

@@ -169,8 +169,8 @@ static bool grams_agree(const struct match_model *m, const struct cw_line_filter
 }
 
 bool match_model_check(struct match_model *m, const struct cw_line_filter *const *filters,
-                       size_t nfilters, const uint64_t *asked, struct match_counts *counts,
-                       struct cw_buf *wrong)
+                       size_t nfilters, enum cw_match_wants wants, const uint64_t *asked,
+                       struct match_counts *counts, struct cw_buf *wrong)
 {
     uint64_t want[KEEP_WORDS];
     struct cw_err err;
@@ -188,7 +188,7 @@ bool match_model_check(struct match_model *m, const struct cw_line_filter *const
             places = (struct cw_template_places){0};
         int rc = cw_template_block_open_kept(m->tb, m->block, &places, &err);
         if (rc >= 0)
-            rc = cw_template_match(filters, nfilters, m->tb,
+            rc = cw_template_match(filters, nfilters, wants, m->tb,
                                    with_values ? cw_buf_str(&m->filter) : CW_STR_NONE, keep, unsure,
                                    &by_values, &err);
         if (rc < 0) {
@@ -393,7 +393,8 @@ bool match_model_check_random(struct match_model *m, uint64_t *state, struct mat
             n++;
         }
     random_rows(m, state, keep);
-    bool same = n == 0 || match_model_check(m, filters, n, keep, counts, &what);
+    enum cw_match_wants wants = below(state, 8) == 0 ? CW_MATCH_WANTS_LINES : CW_MATCH_WANTS_ROWS;
+    bool same = n == 0 || match_model_check(m, filters, n, wants, keep, counts, &what);
     if (!same)
         cw_buf_addf(wrong, "%.*s: %.*s", (int)said.len, said.ptr, (int)what.len, what.ptr);
     for (size_t i = 0; i < n; i++)

@@ -6,6 +6,7 @@
 #include "common/base/buf.h"
 #include "common/match/line_filter.h"
 #include "common/store/format.h"
+#include "common/store/template_match.h"
 
 struct match_model;
 
@@ -28,8 +29,8 @@ enum cw_block_kind match_model_kind(const struct match_model *model);
 
 /* Does the block answer the filters as its lines do, with the value filter and without, and do grams rule out nothing that is there? What is wrong is said in *wrong. */
 bool match_model_check(struct match_model *model, const struct cw_line_filter *const *filters,
-                       size_t nfilters, const uint64_t *keep, struct match_counts *counts,
-                       struct cw_buf *wrong);
+                       size_t nfilters, enum cw_match_wants wants, const uint64_t *keep,
+                       struct match_counts *counts, struct cw_buf *wrong);
 /* The same for one random filter, or some. */
 bool match_model_check_random(struct match_model *model, uint64_t *state,
                               struct match_counts *counts, struct cw_buf *wrong);

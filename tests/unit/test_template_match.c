@@ -192,7 +192,7 @@ struct asked {
 };
 
 /* How many rows are left to their lines, with the value filter and without. */
-static uint64_t unsure_of(const struct asked *query, int is_ip)
+static uint64_t unsure_of(const struct asked *query, int is_ip, enum cw_match_wants wants)
 {
     struct cw_line_filter *own[FILTERS_MAX];
     const struct cw_line_filter *filters[FILTERS_MAX];
@@ -208,7 +208,8 @@ static uint64_t unsure_of(const struct asked *query, int is_ip)
         cr_assert_eq(cw_line_filter_add(own[n], cw_str_of(query[n].operand), is_ip, &err), 0);
         filters[n] = own[n];
     }
-    cr_assert(match_model_check(model, filters, n, keep, &counts, &wrong), "%s", cw_buf_z(&wrong));
+    cr_assert(match_model_check(model, filters, n, wants, keep, &counts, &wrong), "%s",
+              cw_buf_z(&wrong));
     for (size_t i = 0; i < n; i++)
         cw_line_filter_free(&own[i]);
     cw_buf_fini(&wrong);
@@ -218,7 +219,8 @@ static uint64_t unsure_of(const struct asked *query, int is_ip)
 /* No row is left to its line. */
 static void decided(enum cw_filter_op op, const char *operand, int is_ip)
 {
-    uint64_t unsure = unsure_of((const struct asked[]){{op, operand}, {0}}, is_ip);
+    uint64_t unsure =
+        unsure_of((const struct asked[]){{op, operand}, {0}}, is_ip, CW_MATCH_WANTS_ROWS);
     cr_assert_eq(unsure, 0, "%s: %llu rows are unsure", operand, (unsigned long long)unsure);
 }
 
@@ -270,11 +272,16 @@ Test(template_match, a_literal_does_not_run_from_one_line_into_the_next)
 /* ---- what lines decide better ---- */
 
 /* Each row is left to its line, so that no value was asked. */
-static void left_to_lines(const struct asked *query)
+static void left_to_lines_for(const struct asked *query, enum cw_match_wants wants)
 {
-    uint64_t unsure = unsure_of(query, 0);
+    uint64_t unsure = unsure_of(query, 0, wants);
     cr_assert_eq(unsure, counts.rows, "%s ...: %llu rows of %llu are unsure", query->operand,
                  (unsigned long long)unsure, (unsigned long long)counts.rows);
+}
+
+static void left_to_lines(const struct asked *query)
+{
+    left_to_lines_for(query, CW_MATCH_WANTS_ROWS);
 }
 
 /* A line of numbers alone: each filter would have all of them printed. */
@@ -300,6 +307,24 @@ Test(template_match, several_short_pieces_are_left_to_lines_which_are_rebuilt_on
         {CW_FILTER_NOT_CONTAINS, "7"}, {CW_FILTER_NOT_CONTAINS, "8"}, {CW_FILTER_RE, "9.*1"}, {0}});
 }
 
+/* Strings, which are found in their dictionaries. */
+static void like_names(uint64_t *state, struct cw_buf *out)
+{
+    for (int i = 0; i < 8; i++)
+        cw_buf_addf(out, "name u%u ", (unsigned)below(state, 90));
+}
+
+Test(template_match, lines_that_are_wanted_anyway_decide_what_many_hold)
+{
+    fill(like_names, 11);
+    encode();
+    decided(CW_FILTER_CONTAINS, "7", 0);
+    left_to_lines_for((const struct asked[]){{CW_FILTER_CONTAINS, "7"}, {0}}, CW_MATCH_WANTS_LINES);
+    uint64_t unsure = unsure_of((const struct asked[]){{CW_FILTER_CONTAINS, "u77 name u77"}, {0}},
+                                0, CW_MATCH_WANTS_LINES);
+    cr_assert_eq(unsure, 0, "what few hold is found first");
+}
+
 Test(template_match, a_filter_that_tells_is_asked_of_values_whatever_follows)
 {
     fill(like_a_table, 9);
@@ -308,11 +333,11 @@ Test(template_match, a_filter_that_tells_is_asked_of_values_whatever_follows)
     decided(CW_FILTER_CONTAINS, "1234567890", 0);
     uint64_t unsure = unsure_of(
         (const struct asked[]){{CW_FILTER_CONTAINS, "1234567890"}, {CW_FILTER_RE, "1.*2.*3"}, {0}},
-        0);
+        0, CW_MATCH_WANTS_ROWS);
     cr_assert_leq(unsure, counts.queries, "its row alone");
     unsure = unsure_of(
         (const struct asked[]){{CW_FILTER_RE, "1.*2.*3"}, {CW_FILTER_CONTAINS, "1234567890"}, {0}},
-        0);
+        0, CW_MATCH_WANTS_ROWS);
     cr_assert_leq(unsure, counts.queries, "though lines would have decided the first");
 }
 
@@ -339,8 +364,8 @@ Test(template_match, operands_that_are_left_to_lines_are_tested)
         cr_assert_eq(
             cw_line_filter_add(filter, cw_str_of(operands[i / 2 / CW_COUNT(operands)]), 0, &err),
             0);
-        cr_assert(match_model_check(model, (const struct cw_line_filter *const[]){filter}, 1, keep,
-                                    &counts, &wrong),
+        cr_assert(match_model_check(model, (const struct cw_line_filter *const[]){filter}, 1,
+                                    CW_MATCH_WANTS_ROWS, keep, &counts, &wrong),
                   "%s", cw_buf_z(&wrong));
         cw_line_filter_free(&filter);
     }

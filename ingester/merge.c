@@ -27,6 +27,16 @@ enum {
      * there is (with up to CW_MERGE_PART_BYTES_MAX), and takes it from the log and the flushes while it lasts. */
     RETRY_MS_FIRST = 1000,
     RETRY_MS_MAX = 60 * 1000,
+    /* Where nothing was due and nothing has changed since, only the time can make something due, and what it does (a day is over and
+     * quiet, a stream's period ends) takes hours to come: a look at each of thousands of parts each second would cost more than it finds. */
+    LOOK_AGAIN_MS = 10 * 1000,
+};
+
+/* The last look at all parts found nothing that is due. */
+struct vain_look {
+    bool known;
+    uint64_t parts_version, deletes_version; /* before it */
+    int64_t until_ns;                        /* monotonic */
 };
 
 /* Work that failed, and may go well another time. */
@@ -61,6 +71,8 @@ struct cw_merge {
     uint64_t *refused;     /* ids of parts whose merge failed for a reason that stays */
     size_t nrefused;
     struct retry merge_retry, purge_retry;
+    bool short_of_memory;  /* a merge is due */
+    struct vain_look vain; /* the job's, too */
 };
 
 static void slice(void *arg);
@@ -149,8 +161,10 @@ static bool retry_waits(const struct cw_merge *m, const struct retry *retry)
 static void retries_hurry(struct cw_merge *m)
 {
     pthread_mutex_lock(&m->lock);
-    if (m->asked)
+    if (m->asked) {
         m->merge_retry.after_ns = m->purge_retry.after_ns = 0;
+        m->vain.known = false;
+    }
     m->asked = false;
     pthread_mutex_unlock(&m->lock);
 }
@@ -286,7 +300,7 @@ static size_t candidates_list(struct cw_merge *m, const struct cw_snapshot *all,
     return n;
 }
 
-/* Begin the merge that is due, if any: m->run. */
+/* Begin the merge that is due, if any: m->run. 1: some are due, 0: none. */
 static int run_find(struct cw_merge *m, struct cw_err *err)
 {
     struct cw_snapshot all = {0};
@@ -305,7 +319,7 @@ static int run_find(struct cw_merge *m, struct cw_err *err)
         run_end(m);
         rc = cw_err_set(err, CW_E_CONFLICT, "a delete is carried out from now on");
     }
-    return CW_MIN(rc, 0);
+    return rc;
 }
 
 /* ---- slices ---- */
@@ -340,6 +354,7 @@ static int merge_begin(struct cw_merge *m, struct cw_err *err)
     if (retry_waits(m, &m->merge_retry))
         return 0;
     int rc = run_find(m, err);
+    m->short_of_memory = rc == 1 && m->run == NULL;
     if (rc == CW_E_CORRUPT || rc == CW_E_LIMIT)
         refuse_inputs(m);
     return rc < 0 ? failed(m, &m->merge_retry, rc, err) : m->run != NULL;
@@ -365,14 +380,37 @@ static int merge_work(struct cw_merge *m, struct cw_err *err)
     return rc < 0 ? failed(m, &m->merge_retry, rc, err) : 1;
 }
 
+static bool is_idle(const struct cw_merge *m)
+{
+    return m->vain.known && m->vain.parts_version == cw_parts_version(m->parts) &&
+           m->vain.deletes_version == cw_deletes_version(m->deletes) &&
+           cw_clock_mono_ns() < m->vain.until_ns;
+}
+
+/* Is there something that is due, but was not begun? */
+static bool something_waits(const struct cw_merge *m)
+{
+    return m->merge_retry.nfailed > 0 || m->purge_retry.nfailed > 0 || m->short_of_memory ||
+           cw_purge_short_of_memory(m->purge);
+}
+
 static int slice_work(struct cw_merge *m, struct cw_err *err)
 {
     if (m->run != NULL)
         return merge_work(m, err);
     if (!m->purging)
         retries_hurry(m);
+    if (!m->purging && is_idle(m))
+        return 0;
+    struct vain_look look = {.parts_version = cw_parts_version(m->parts),
+                             .deletes_version = cw_deletes_version(m->deletes),
+                             .until_ns = cw_clock_mono_ns() + LOOK_AGAIN_MS * CW_NS_PER_MS};
     int rc = purge_work(m, err);
-    return rc == 0 ? merge_begin(m, err) : rc;
+    if (rc == 0)
+        rc = merge_begin(m, err);
+    look.known = rc == 0 && look.deletes_version % 2 == 0 && !something_waits(m);
+    m->vain = look;
+    return rc;
 }
 
 static void slice(void *arg)

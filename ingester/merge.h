@@ -15,6 +15,7 @@
  * Errors     Logged and counted, nobody waits for them: the inputs stay, and the merge is tried again at a later kick: after a
  *            second, after two, ... after a minute; at once when parts have left, when a delete is to be carried out, or when
  *            somebody waits. What is said of a row of failures is its beginning and its end.
+ * Cost       A kick looks at all parts when they or the deletes have changed, or when somebody waits, else every 10 seconds.
  */
 #ifndef CW_INGESTER_MERGE_H
 #define CW_INGESTER_MERGE_H

@@ -30,7 +30,7 @@ struct cw_parts {
     struct cw_quarantine *quarantine;
     struct cw_part_events events;
     struct cw_part_cache *cache; /* of all parts; may be NULL */
-    atomic_uint_fast64_t next_id, nleft, bad_parts, bad_indexes, nmissing;
+    atomic_uint_fast64_t next_id, nleft, version, bad_parts, bad_indexes, nmissing;
     pthread_mutex_t commit_lock;  /* guards catalog, and its file */
     struct cw_catalog catalog;    /* as on disk */
     bool catalog_was_lost;        /* since the opening */
@@ -169,6 +169,11 @@ void cw_parts_count(struct cw_parts *p, struct cw_parts_counts *out)
 uint64_t cw_parts_nleft(const struct cw_parts *parts)
 {
     return atomic_load(&parts->nleft);
+}
+
+uint64_t cw_parts_version(const struct cw_parts *parts)
+{
+    return atomic_load(&parts->version);
 }
 
 uint64_t cw_parts_wal_flushed(const struct cw_parts *parts)
@@ -760,6 +765,7 @@ int cw_parts_commit(struct cw_parts *p, struct cw_parts_change *c, struct cw_err
 void cw_parts_publish(struct cw_parts *p, struct cw_parts_change *c)
 {
     CW_ASSERT(c->state == CHANGE_COMMITTED);
+    atomic_fetch_add(&p->version, 1);
     for (size_t i = 0; i < c->nadded; i++)
         visible_add(p, c->added[i]);
     c->nadded = 0; /* the references are the registry's now */

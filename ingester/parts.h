@@ -119,6 +119,8 @@ int cw_parts_forget(struct cw_parts *parts, cw_parts_missing_fn of, void *arg,
 
 /* Parts that left since the start: merged, written anew, dropped. */
 uint64_t cw_parts_nleft(const struct cw_parts *parts);
+/* Another number after each change of what is visible. */
+uint64_t cw_parts_version(const struct cw_parts *parts);
 
 /* For /metrics. */
 struct cw_parts_counts {

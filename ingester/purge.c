@@ -40,6 +40,7 @@ struct cw_purge {
     /* The run under way. */
     struct cw_rewrite_run *run;
     uint64_t memory_bytes; /* taken for it */
+    bool short_of_memory;  /* a part is to be written anew */
     struct cw_hiding *hiding;
     struct cw_hiding_rules rules;
     atomic_uint_fast64_t rewritten, removed, failed;
@@ -89,6 +90,11 @@ void cw_purge_count(struct cw_purge *p, struct cw_purge_counts *out)
 {
     *out = (struct cw_purge_counts){atomic_load(&p->rewritten), atomic_load(&p->removed),
                                     atomic_load(&p->failed)};
+}
+
+bool cw_purge_short_of_memory(const struct cw_purge *p)
+{
+    return p->short_of_memory;
 }
 
 /* ---- which part ---- */
@@ -209,8 +215,10 @@ static int part_try(struct cw_purge *p, struct cw_source *source,
     }
     if (rc != 1)
         return rc;
-    if (!memory_take(p))
+    if (!memory_take(p)) {
+        p->short_of_memory = true;
         return 0;
+    }
     /* What retention_period hides goes too; its rule comes last. */
     if (horizon_ns > footer->min_ns)
         p->rules.items[p->rules.n++] =
@@ -296,6 +304,7 @@ static int all_next(struct cw_purge *p, struct cw_err *err)
 {
     struct cw_snapshot all = {0};
     int rc = 0;
+    p->short_of_memory = false;
     cw_parts_all(p->parts, &all);
     cw_retention_sort_tenants(&all);
     if (p->nseen > 2 * all.n + 64)

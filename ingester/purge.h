@@ -31,6 +31,8 @@ void cw_purge_set_budget(struct cw_purge *purge, struct cw_memory_budget *budget
 void cw_purge_free(struct cw_purge **purge);
 /* Is there a part to be written anew? 1: it has begun. CW_E_UNAVAILABLE: there are only some for which the disk has no room. */
 int cw_purge_next(struct cw_purge *purge, struct cw_err *err) CW_MUST_USE;
+/* Did the last _next() find one, and no memory for it? */
+bool cw_purge_short_of_memory(const struct cw_purge *purge);
 /* Work for about `cpu_ns`. 1: there is more, 0: the new part is committed and visible (or nothing was to be removed, or
  * the part was passed over for want of room), or an error: the part is left as it is. */
 int cw_purge_step(struct cw_purge *purge, int64_t cpu_ns, struct cw_err *err) CW_MUST_USE;

@@ -153,7 +153,11 @@ static int forget_missing(void *ctx, const struct cw_delete_row *row, struct cw_
 void store_deletes_advance(struct cw_store *store)
 {
     struct cw_snapshot all = {0};
+    struct cw_deletes_counts counts;
     struct cw_err err = {0};
+    cw_deletes_count(store->deletes, &counts);
+    if (counts.received + counts.processing + counts.processed == 0)
+        return;
     if (!cw_store_ready(store, &err))
         return; /* replay fills the head with what was stored before deletes */
     cw_parts_all(store->parts, &all);

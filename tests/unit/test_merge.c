@@ -34,9 +34,12 @@ static struct cw_ingester_limits limits; /* of all tenants */
 static const int64_t day_ns = 86400 * CW_NS_PER_S;
 static const int64_t start_ns = DAY * INT64_C(86400) * CW_NS_PER_S;
 
+static unsigned nlooks; /* at all parts: those ask for the tenant's policy; on the pool's thread */
+
 static struct cw_retention_policy *policy(void *ctx, struct cw_str tenant)
 {
     struct cw_retention_policy *made;
+    nlooks++;
     (void)ctx;
     (void)tenant;
     cr_assert_eq(cw_retention_policy_new(&limits, &made, &err), 0, "%s", err.text);
@@ -251,4 +254,37 @@ Test(merge, what_is_left_of_a_day_is_joined_when_it_is_over_and_quiet_and_then_i
     struct cw_parts_counts counts;
     cw_parts_count(parts, &counts);
     cr_assert_eq(counts.entries, 200 * (5 * (CW_MERGE_FAN_IN - 1) + 1));
+}
+
+static void nothing(void *arg)
+{
+    (void)arg;
+}
+
+/* Kick, and wait for what that begins: the pool's only thread runs this job behind it. */
+static void kick(void)
+{
+    struct cw_pool_group *behind = cw_pool_group_new(pool, CW_POOL_LOW);
+    cw_pool_group_used(behind, UINT64_MAX / 2);
+    cw_merge_kick(merge);
+    cw_pool_submit(behind, nothing, NULL);
+    cw_pool_group_free(&behind);
+}
+
+Test(merge, a_kick_looks_at_parts_that_have_changed)
+{
+    part_add(1, DAY);
+    kick();
+    unsigned before = nlooks;
+    cr_assert_gt(before, 0);
+    for (int i = 0; i < 3; i++)
+        kick();
+    cr_assert_eq(nlooks, before, "nothing was due, and nothing changed");
+    part_add(2, DAY);
+    kick();
+    cr_assert_eq(nlooks, before + 1);
+    cw_merge_wait(merge);
+    cr_assert_eq(nlooks, before + 2, "somebody waits");
+    kick();
+    cr_assert_eq(nlooks, before + 2);
 }

@@ -244,6 +244,27 @@ static void iconv_convert(const struct cw_text_encoding *encoding, struct cw_str
     text_end(out, text, len, line.len - left, line.len);
 }
 
+/* glibc takes sequences of four and five bytes for characters past U+10FFFF, and makes such of them: each byte of those means nothing. */
+static void beyond_unicode_replace(struct cw_arena *arena, struct cw_text *out)
+{
+    struct cw_str text = out->utf8;
+    if (cw_utf8_valid(text))
+        return;
+    char *clean = cw_arena_alloc(arena, text.len * 3), *to = clean;
+    size_t whole = 0;
+    for (size_t at = 0, n; at < text.len; at += n) {
+        uint32_t rune;
+        struct cw_str rest = cw_str_sub(text, at, text.len);
+        n = cw_utf8_decode(rest, &rune);
+        out->nbad += !cw_utf8_valid(cw_str_sub(rest, 0, n));
+        to += cw_utf8_encode(rune, to);
+        if (at + n == out->utf8_whole)
+            whole = (size_t)(to - clean);
+    }
+    out->utf8_whole = whole;
+    out->utf8 = cw_str_make(clean, (size_t)(to - clean));
+}
+
 static bool is_ascii(struct cw_str text)
 {
     unsigned char any = 0;
@@ -256,12 +277,14 @@ void cw_text_convert(const struct cw_text_encoding *encoding, struct cw_str line
                      struct cw_arena *arena, struct cw_text *out)
 {
     *out = (struct cw_text){.utf8 = line, .whole = line.len, .utf8_whole = line.len};
-    if (encoding->units != CW_TEXT_BYTES)
+    if (encoding->units != CW_TEXT_BYTES) {
         utf16_convert(encoding, line, arena, out);
-    else if (encoding->iconv != NULL && !(encoding->ascii && is_ascii(line)))
+    } else if (encoding->iconv != NULL && !(encoding->ascii && is_ascii(line))) {
         iconv_convert(encoding, line, arena, out);
-    else if (encoding->iconv == NULL)
+        beyond_unicode_replace(arena, out);
+    } else if (encoding->iconv == NULL) {
         out->whole = out->utf8_whole = cw_text_utf8_cut(line, line.len);
+    }
 }
 
 size_t cw_text_utf8_cut(struct cw_str text, size_t max)

@@ -61,6 +61,8 @@ Test(text_encoding, what_means_nothing_becomes_a_replacement_and_is_counted)
            CW_STR("a\xff\xfe"
                   "b"),
            "a\uFFFD\uFFFDb", 2);
+    expect("UTF-8", CW_STR("a\xf7\xbf\xbf\xbf!"), "a\uFFFD\uFFFD\uFFFD\uFFFD!", 4);
+    expect("UTF-8", CW_STR("\xfa\xa3\xa3\xa3\xa3\xff"), "\uFFFD\uFFFD\uFFFD\uFFFD\uFFFD\uFFFD", 6);
     expect("GBK",
            CW_STR("\xc4\xe3\xff"
                   "b\xc4"),

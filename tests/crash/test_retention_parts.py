@@ -16,7 +16,7 @@ from store_files import parts
 from test_deletes import DAY, LIBRARY, Done, check_cuts
 import test_deletes
 
-KILLS = CUTS = 100 if LONG else 3
+KILLS, CUTS = (100, 100) if LONG else (2, 3)
 SMALL_STORE = "head: {flush_bytes: 1MiB}\nwal: {segment_bytes: 1MiB}\n"
 PERIOD = 25 * 3600 * NS                         # so that what comes of age is never of the day of what does not
 Mode = collections.namedtuple("Mode", "config reason lines line_bytes kept_min")

@@ -106,7 +106,8 @@ static int machine_check(const struct cw_shipper_args *args, const struct cw_shi
     cw_buf_init(&text, SIZE_MAX);
     if (rc == 0)
         rc = cw_shared_files_tell(config, file, &text, err);
-    fwrite(text.ptr, 1, text.len, stderr);
+    if (text.len > 0)
+        fwrite(text.ptr, 1, text.len, stderr);
     cw_buf_fini(&text);
     return rc;
 }

@@ -141,7 +141,8 @@ static void files_there(struct look *look)
         struct cw_glob_visitor visitor = {.on_file = on_file, .arg = &walk};
         cw_glob_walk(look->readers[i].glob, &visitor);
     }
-    qsort(look->hits, look->nhits, sizeof *look->hits, hit_cmp);
+    if (look->nhits > 0)
+        qsort(look->hits, look->nhits, sizeof *look->hits, hit_cmp);
     for (size_t i = 1, first = 0; i < look->nhits; i++) {
         const struct hit *has = &look->hits[first], *hit = &look->hits[i];
         if (has->dev != hit->dev || has->ino != hit->ino)

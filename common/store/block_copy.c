@@ -16,6 +16,28 @@ struct copy {
     struct cw_buf raw;
 };
 
+static struct copy *copy_new(void)
+{
+    struct copy *c = cw_mem_new(sizeof(*c));
+    cw_block_sections_init(&c->sections);
+    cw_buf_init(&c->raw, CW_BLOCK_RAW_MAX + CW_BLOCK_META_RAW_MAX);
+    return c;
+}
+
+static void copy_free(struct copy *c)
+{
+    cw_block_sections_fini(&c->sections);
+    cw_buf_fini(&c->raw);
+    free(c);
+}
+
+static void copy_put(const struct copy *c, struct cw_str bytes, struct cw_buf *out)
+{
+    uint8_t header[CW_BLOCK_HEADER_BYTES];
+    memcpy(header, bytes.ptr, sizeof(header));
+    cw_block_put(header, &c->sections, out);
+}
+
 static int summary_check(const struct cw_block *b, const struct cw_block_summary *s,
                          struct cw_err *err)
 {
@@ -73,6 +95,32 @@ static int section_recompress(struct copy *c, const uint8_t *entry, struct cw_st
 }
 
 static int sections_copy(struct copy *c, struct cw_str bytes, const struct cw_block_summary *s,
+                         const uint32_t *numbers, enum cw_codec codec, struct cw_err *err);
+
+/* A block of values lies uncompressed in its section: it is the sections in it that are compressed anew. It has no streams. */
+static int values_recompress(struct copy *c, const uint8_t *entry, struct cw_str stored,
+                             enum cw_codec codec, struct cw_err *err)
+{
+    struct cw_section section = {.stored = stored};
+    struct copy *values = copy_new();
+    struct cw_buf image;
+    cw_buf_init(&image, CW_BLOCK_RAW_MAX + CW_BLOCK_META_RAW_MAX);
+    int rc = cw_block_open_values(&section, &values->block, err);
+    if (rc == 0)
+        rc = sections_copy(values, stored, NULL, NULL, codec, err);
+    if (rc == 0)
+        rc = cw_block_sections_check(&values->sections, err);
+    if (rc == 0) {
+        copy_put(values, stored, &image);
+        rc = cw_block_sections_add(&c->sections, CW_SECTION_META_VALUES, CW_CODEC_NONE,
+                                   cw_get16(entry + 2), cw_buf_str(&image), err);
+    }
+    cw_buf_fini(&image);
+    copy_free(values);
+    return rc;
+}
+
+static int sections_copy(struct copy *c, struct cw_str bytes, const struct cw_block_summary *s,
                          const uint32_t *numbers, enum cw_codec codec, struct cw_err *err)
 {
     const uint8_t *entry = (const uint8_t *)bytes.ptr + CW_BLOCK_HEADER_BYTES;
@@ -88,6 +136,8 @@ static int sections_copy(struct copy *c, struct cw_str bytes, const struct cw_bl
             rc = cw_err_set(err, CW_E_CORRUPT, "the checksum of section %u is wrong", i);
         else if (entry[0] == CW_SECTION_STREAMS)
             rc = streams_copy(c, s, numbers, err);
+        else if (entry[0] == CW_SECTION_META_VALUES && codec == CW_CODEC_ZSTD)
+            rc = values_recompress(c, entry, stored, codec, err);
         else if (entry[1] == CW_CODEC_LZ4 && codec == CW_CODEC_ZSTD)
             rc = section_recompress(c, entry, stored, codec, err);
         else
@@ -111,28 +161,6 @@ static int sections_keep(struct copy *c, struct cw_str bytes, const struct cw_bl
                                   section.stored);
     }
     return rc;
-}
-
-static struct copy *copy_new(void)
-{
-    struct copy *c = cw_mem_new(sizeof(*c));
-    cw_block_sections_init(&c->sections);
-    cw_buf_init(&c->raw, CW_BLOCK_RAW_MAX + CW_BLOCK_META_RAW_MAX);
-    return c;
-}
-
-static void copy_free(struct copy *c)
-{
-    cw_block_sections_fini(&c->sections);
-    cw_buf_fini(&c->raw);
-    free(c);
-}
-
-static void copy_put(const struct copy *c, struct cw_str bytes, struct cw_buf *out)
-{
-    uint8_t header[CW_BLOCK_HEADER_BYTES];
-    memcpy(header, bytes.ptr, sizeof(header));
-    cw_block_put(header, &c->sections, out);
 }
 
 int cw_block_copy_damaged(struct cw_str bytes, const struct cw_block_summary *summary,

@@ -10,7 +10,7 @@
 
 /*
  * Append the block `bytes`, all of it checked, to *out. Its streams get the numbers numbers[old], which rise. `codec` ZSTD: sections
- * that are compressed with LZ4 are compressed anew.
+ * that are compressed with LZ4 are compressed anew, those of the blocks of values in META_VALUES too.
  */
 int cw_block_copy(struct cw_str bytes, const struct cw_block_summary *summary,
                   const uint32_t *numbers, enum cw_codec codec, struct cw_buf *out,

@@ -12,6 +12,7 @@
 #include "common/store/kept_lines.h"
 #include "common/store/listing.h"
 #include "common/store/part_source.h"
+#include "common/store/section_kinds.h"
 #include "common/store/template_block.h"
 #include "common/store/value_filter.h"
 #include "tests/support/part_model.h"
@@ -1076,6 +1077,47 @@ Test(part, blocks_of_templates_are_copied_with_their_filters)
         cw_source_unref(&source);
     }
     cw_part_reader_close(&reader);
+}
+
+Test(part, values_of_metadata_are_compressed_anew_with_the_block)
+{
+    char to[96], text[160];
+    struct cw_part_reader *reader;
+    struct cw_source *source;
+    struct cw_section_entry section = {0};
+    uint64_t state = 9;
+    uint32_t nvalues = 0;
+    snprintf(to, sizeof(to), "%s/y.part", dir);
+    for (int i = 0; i < 6000; i++) {
+        uint64_t r = part_model_random(&state);
+        char word[13] = ""; /* one of 777: what LZ4 finds again */
+        for (size_t at = 0; at < sizeof(word) - 1; at++)
+            word[at] = (char)('a' + (r % 777 * 2654435761u >> (at % 6 * 4)) % 26);
+        snprintf(text, sizeof(text), "{agent=\"Mozilla/%u (compatible; %s) build %u of %u\"}",
+                 (unsigned)(r % 9), word, (unsigned)(r % 90001), (unsigned)(r % 101));
+        part_model_add(&model,
+                       part_model_stream(&model, i % 2 ? "{app=\"web\", host=\"a\"}"
+                                                       : "{app=\"web\", host=\"b\"}"),
+                       day_ns + i, CW_STR("a line"), text);
+    }
+    struct cw_part_info info = part_model_info(1);
+    part_model_write(&model, path, &info);
+    part_model_add(&model, part_model_stream(&model, "{app=\"web\"}"), 7, CW_STR("first"), NULL);
+    cr_assert_eq(cw_part_reader_open(path, &reader, &err), 0);
+    cr_assert_eq(copied(reader, to, CW_CODEC_ZSTD), 0, "%s", err.text);
+    cw_part_reader_close(&reader);
+    cr_assert_eq(cw_part_source_open(to, NULL, &source, &err), 0, "%s", err.text);
+    struct cw_str block = cw_part_reader_block_bytes(cw_part_source_reader(source), 1);
+    for (uint32_t i = 0; cw_section_entry_next(block, i, &section); i++) {
+        if (section.kind != CW_SECTION_META_VALUES)
+            continue;
+        nvalues++;
+        cr_assert(has_codec(section.stored, CW_CODEC_ZSTD));
+        cr_assert_not(has_codec(section.stored, CW_CODEC_LZ4));
+    }
+    cr_assert_gt(nvalues, 0);
+    cr_assert_eq(check_scan(source, all_rows), 6001);
+    cw_source_unref(&source);
 }
 
 Test(part, no_damaged_section_is_copied)

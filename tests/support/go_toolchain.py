@@ -9,27 +9,28 @@ import subprocess
 
 from programs import TOP
 
-MINOR = 26   # of go1.x, at least: it names the types in errors of comparisons
+LEAST = (26, 5)   # go1.26.5, which names the types in errors of comparisons, and which VictoriaLogs asks for
 # Where there is none, the toolchain comes as the module that Go itself would take it from.
 MODULE = "golang.org/toolchain@v0.0.1-go1.26.8.linux-amd64"
 SUM = "h1:ZOmGe1OnfREDMIdb1Qi4G9JSuDPBLGExZMQ4nis1RXM="
 
 
-def minor(go):
-    found = re.search(r"go1\.(\d+)", subprocess.run([go, "version"], stdout=subprocess.PIPE, text=True, env=dict(os.environ, GOTOOLCHAIN="local")).stdout)
-    return int(found.group(1)) if found else 0
+def version(go):
+    """What follows "go1." as two numbers; (0, 0) of what is none."""
+    found = re.search(r"go1\.(\d+)(?:\.(\d+))?", subprocess.run([go, "version"], stdout=subprocess.PIPE, text=True, env=dict(os.environ, GOTOOLCHAIN="local")).stdout)
+    return (int(found.group(1)), int(found.group(2) or 0)) if found else (0, 0)
 
 
 def any_go():
     """Whatever Go there is."""
     there = [go for go in [shutil.which("go"), *sorted(glob.glob("/usr/lib/go-*/bin/go"), reverse=True)] if go]
     assert there, "there is no go on this machine (Debian: golang-go)"
-    return max(there, key=minor)
+    return max(there, key=version)
 
 
 def go_like_lokis():
     go = any_go()
-    if minor(go) >= MINOR:
+    if version(go) >= LEAST:
         return go
     folder = os.path.join(TOP, "build-tests", "go")
     done = subprocess.run([go, "mod", "download", "-json", MODULE], stdout=subprocess.PIPE, text=True, check=True,

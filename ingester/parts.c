@@ -765,7 +765,6 @@ int cw_parts_commit(struct cw_parts *p, struct cw_parts_change *c, struct cw_err
 void cw_parts_publish(struct cw_parts *p, struct cw_parts_change *c)
 {
     CW_ASSERT(c->state == CHANGE_COMMITTED);
-    atomic_fetch_add(&p->version, 1);
     for (size_t i = 0; i < c->nadded; i++)
         visible_add(p, c->added[i]);
     c->nadded = 0; /* the references are the registry's now */
@@ -777,6 +776,8 @@ void cw_parts_publish(struct cw_parts *p, struct cw_parts_change *c)
         }
         cw_part_source_obsolete(c->removed[i]);
     }
+    /* Last: who reads the new number and then looks sees all of the change. */
+    atomic_fetch_add(&p->version, 1);
     c->state = CHANGE_PUBLISHED;
 }
 

@@ -69,7 +69,18 @@ static int open_dirs(struct cw_store *store, struct cw_err *err)
     return rc;
 }
 
-static void threads_start(struct cw_store *store)
+static int thread_start(struct cw_store *store, pthread_t *out, void *(*run)(void *),
+                        struct cw_err *err)
+{
+    int errnum = pthread_create(out, NULL, run, store);
+    if (errnum != 0)
+        return cw_err_errno(err, CW_E_UNAVAILABLE, errnum, "start a thread of the store");
+    store->nthreads++;
+    return 0;
+}
+
+/* On failure those that have started run. */
+static int threads_start(struct cw_store *store, struct cw_err *err)
 {
     pthread_condattr_t attr;
     pthread_condattr_init(&attr);
@@ -79,9 +90,12 @@ static void threads_start(struct cw_store *store)
     pthread_mutex_init(&store->flush_lock, NULL);
     pthread_cond_init(&store->flush_cond, &attr);
     pthread_condattr_destroy(&attr);
-    CW_ASSERT(pthread_create(&store->flush_thread, NULL, store_flush_main, store) == 0);
-    CW_ASSERT(pthread_create(&store->keeper_thread, NULL, store_keeper_main, store) == 0);
-    CW_ASSERT(pthread_create(&store->wal_thread, NULL, store_wal_main, store) == 0);
+    int rc = thread_start(store, &store->flush_thread, store_flush_main, err);
+    if (rc == 0)
+        rc = thread_start(store, &store->keeper_thread, store_keeper_main, err);
+    if (rc == 0)
+        rc = thread_start(store, &store->wal_thread, store_wal_main, err);
+    return rc;
 }
 
 static void threads_stop(struct cw_store *store)
@@ -91,17 +105,20 @@ static void threads_stop(struct cw_store *store)
     store->ops_closed = true;
     pthread_cond_broadcast(&store->ops_cond);
     pthread_mutex_unlock(&store->ops_lock);
-    pthread_join(store->wal_thread, NULL);
+    if (store->nthreads > 2)
+        pthread_join(store->wal_thread, NULL);
     pthread_mutex_lock(&store->flush_lock);
     store->flush_stop = true;
     pthread_cond_broadcast(&store->flush_cond);
     pthread_mutex_unlock(&store->flush_lock);
-    pthread_join(store->flush_thread, NULL);
+    if (store->nthreads > 0)
+        pthread_join(store->flush_thread, NULL);
     pthread_mutex_lock(&store->flush_lock);
     store->keeper_stop = true;
     pthread_cond_broadcast(&store->flush_cond);
     pthread_mutex_unlock(&store->flush_lock);
-    pthread_join(store->keeper_thread, NULL);
+    if (store->nthreads > 1)
+        pthread_join(store->keeper_thread, NULL);
     pthread_mutex_destroy(&store->ops_lock);
     pthread_cond_destroy(&store->ops_cond);
     pthread_mutex_destroy(&store->flush_lock);
@@ -165,7 +182,11 @@ int cw_store_open(const struct cw_store_options *options, struct cw_store **out,
     store->snapshots = cw_pool_group_new(options->pool, CW_POOL_NORMAL);
     cw_merge_set_budget(store->merge, options->budget);
     store->last_push_ns = store->last_sync_ns = cw_clock_mono_ns();
-    threads_start(store);
+    rc = threads_start(store, err);
+    if (rc < 0) {
+        cw_store_close(&store);
+        return rc;
+    }
     *out = store;
     return 0;
 }

@@ -102,6 +102,7 @@ struct cw_store {
 
     /* The keeper. */
     pthread_t keeper_thread;
+    unsigned nthreads;              /* that have started, in this order: flush, keeper, WAL */
     struct store_flush_wait *waits; /* under flush_lock */
     bool keeper_stop;
     struct store_told retention_told, deletes_told; /* the keeper's */

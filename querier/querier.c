@@ -34,9 +34,15 @@ int cw_querier_new(const struct cw_querier_options *options, struct cw_querier *
 {
     struct cw_querier *querier = cw_mem_new(sizeof *querier);
     querier->api.options = *options;
-    querier->api.queries = cw_coordinator_new(queries_at_once(options->memory), CW_API_MAX_QUEUED);
-    querier->api.exports = cw_coordinator_new(CW_API_EXPORT_THREADS, CW_API_MAX_QUEUED);
     querier->api.tails = cw_live_tails_new();
+    querier->api.queries =
+        cw_coordinator_new(queries_at_once(options->memory), CW_API_MAX_QUEUED, err);
+    if (querier->api.queries != NULL)
+        querier->api.exports = cw_coordinator_new(CW_API_EXPORT_THREADS, CW_API_MAX_QUEUED, err);
+    if (querier->api.exports == NULL) {
+        cw_querier_free(&querier);
+        return err->code;
+    }
     cw_http_server_routes(options->server, cw_routes_table, &querier->api);
     *out = querier;
     return 0;

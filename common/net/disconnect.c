@@ -81,13 +81,13 @@ int cw_disconnect_open(struct cw_disconnect **out, struct cw_err *err)
     pthread_cond_init(&d->ran, NULL);
     d->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     d->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (d->epoll_fd >= 0 && d->stop_fd >= 0 &&
-        epoll_ctl(d->epoll_fd, EPOLL_CTL_ADD, d->stop_fd, &event) == 0 &&
-        pthread_create(&d->thread, NULL, disconnect_main, d) == 0) {
+    bool watches = d->epoll_fd >= 0 && d->stop_fd >= 0 &&
+                   epoll_ctl(d->epoll_fd, EPOLL_CTL_ADD, d->stop_fd, &event) == 0;
+    int errnum = watches ? pthread_create(&d->thread, NULL, disconnect_main, d) : errno;
+    if (errnum == 0) {
         *out = d;
         return 0;
     }
-    int errnum = errno;
     if (d->epoll_fd >= 0)
         close(d->epoll_fd);
     if (d->stop_fd >= 0)

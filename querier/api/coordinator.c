@@ -22,6 +22,7 @@ struct cw_coordinator {
     struct cw_query_context **watched;
     size_t nwatched, watched_cap;
     pthread_t watcher;
+    bool watches; /* it has started */
     unsigned nthreads, max_threads, max_of_tenant;
     unsigned nidle;    /* threads that wait for a job */
     uint64_t *running; /* tenants of the nrunning jobs */
@@ -117,31 +118,32 @@ static void *watcher(void *arg)
     return NULL;
 }
 
-/* False: the system has no more threads. */
-static bool thread_start(pthread_t *out, void *(*run)(void *), struct cw_coordinator *coordinator,
-                         const char *name)
+/* 0, or the error's number: the system has no more threads. */
+static int thread_start(pthread_t *out, void *(*run)(void *), struct cw_coordinator *coordinator,
+                        const char *name)
 {
     /* Signals are the main thread's. */
     sigset_t all, old;
     sigfillset(&all);
     sigdelset(&all, SIGBUS); /* of a mapped file: file_lost.h */
     pthread_sigmask(SIG_SETMASK, &all, &old);
-    bool started = pthread_create(out, NULL, run, coordinator) == 0;
-    if (started)
+    int errnum = pthread_create(out, NULL, run, coordinator);
+    if (errnum == 0)
         pthread_setname_np(*out, name);
     pthread_sigmask(SIG_SETMASK, &old, NULL);
-    return started;
+    return errnum;
 }
 
-static bool worker_start(struct cw_coordinator *coordinator)
+static int worker_start(struct cw_coordinator *coordinator)
 {
-    bool started =
+    int errnum =
         thread_start(&coordinator->threads[coordinator->nthreads], worker, coordinator, "cw-query");
-    coordinator->nthreads += started;
-    return started;
+    coordinator->nthreads += errnum == 0;
+    return errnum;
 }
 
-struct cw_coordinator *cw_coordinator_new(unsigned max_threads, size_t max_queued)
+struct cw_coordinator *cw_coordinator_new(unsigned max_threads, size_t max_queued,
+                                          struct cw_err *err)
 {
     CW_ASSERT(max_threads > 0);
     struct cw_coordinator *coordinator =
@@ -153,8 +155,14 @@ struct cw_coordinator *cw_coordinator_new(unsigned max_threads, size_t max_queue
     coordinator->max_threads = max_threads;
     coordinator->max_of_tenant = (max_threads * 3 + 3) / 4;
     coordinator->running = cw_mem_array(max_threads, sizeof *coordinator->running);
-    CW_ASSERT(thread_start(&coordinator->watcher, watcher, coordinator, "cw-watch"));
-    CW_ASSERT(worker_start(coordinator));
+    int errnum = worker_start(coordinator);
+    if (errnum == 0)
+        errnum = thread_start(&coordinator->watcher, watcher, coordinator, "cw-watch");
+    coordinator->watches = errnum == 0;
+    if (errnum != 0) {
+        cw_err_errno(err, CW_E_UNAVAILABLE, errnum, "start a thread for queries");
+        cw_coordinator_free(&coordinator);
+    }
     return coordinator;
 }
 
@@ -171,7 +179,8 @@ void cw_coordinator_free(struct cw_coordinator **coordinator)
     pthread_mutex_unlock(&c->lock);
     for (unsigned i = 0; i < c->nthreads; i++)
         pthread_join(c->threads[i], NULL);
-    pthread_join(c->watcher, NULL);
+    if (c->watches)
+        pthread_join(c->watcher, NULL);
     CW_ASSERT(c->nwatched == 0);
     free(c->watched);
     free(c->running);
@@ -195,7 +204,7 @@ bool cw_coordinator_submit(struct cw_coordinator *coordinator, struct cw_coordin
         coordinator->nqueued++;
         if (coordinator->nidle < coordinator->nqueued &&
             coordinator->nthreads < coordinator->max_threads)
-            worker_start(coordinator); /* without it the job waits for another */
+            (void)worker_start(coordinator); /* without it the job waits for another */
         pthread_cond_signal(&coordinator->work);
     }
     pthread_mutex_unlock(&coordinator->lock);

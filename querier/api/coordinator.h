@@ -22,8 +22,10 @@ struct cw_coordinator_job {
     struct cw_coordinator_job *next;
 };
 
-/* At most max_threads jobs run and max_queued wait. */
-struct cw_coordinator *cw_coordinator_new(unsigned max_threads, size_t max_queued);
+/* At most max_threads jobs run and max_queued wait. NULL: the first threads cannot be started (CW_E_UNAVAILABLE: the system allows no
+ * more). */
+struct cw_coordinator *cw_coordinator_new(unsigned max_threads, size_t max_queued,
+                                          struct cw_err *err);
 /* Runs what is queued, then joins. */
 void cw_coordinator_free(struct cw_coordinator **coordinator);
 /* False when the queue is full (or the end has begun): the job was not taken. */

@@ -73,6 +73,13 @@ static void *run(void *arg)
     return NULL;
 }
 
+static void progress_free(struct cw_progress *progress)
+{
+    pthread_cond_destroy(&progress->changed);
+    pthread_mutex_destroy(&progress->lock);
+    free(progress);
+}
+
 struct cw_progress *cw_progress_start(cw_progress_fn say, void *arg)
 {
     if (!isatty(STDERR_FILENO))
@@ -87,8 +94,10 @@ struct cw_progress *cw_progress_start(cw_progress_fn say, void *arg)
     pthread_mutex_init(&progress->lock, NULL);
     pthread_cond_init(&progress->changed, &attr);
     pthread_condattr_destroy(&attr);
-    CW_ASSERT(pthread_create(&progress->thread, NULL, run, progress) == 0);
-    return progress;
+    if (pthread_create(&progress->thread, NULL, run, progress) == 0)
+        return progress;
+    progress_free(progress);
+    return NULL;
 }
 
 void cw_progress_pause(struct cw_progress *progress)
@@ -122,7 +131,5 @@ void cw_progress_stop(struct cw_progress **handle)
     pthread_cond_signal(&progress->changed);
     pthread_mutex_unlock(&progress->lock);
     pthread_join(progress->thread, NULL);
-    pthread_cond_destroy(&progress->changed);
-    pthread_mutex_destroy(&progress->lock);
-    free(progress);
+    progress_free(progress);
 }

@@ -13,7 +13,7 @@
 typedef void (*cw_progress_fn)(void *arg, struct cw_buf *out);
 
 struct cw_progress;
-/* NULL when standard error is no terminal: the others take that. `say` may be NULL. */
+/* NULL when standard error is no terminal, or no thread can be started: the others take that. `say` may be NULL. */
 struct cw_progress *cw_progress_start(cw_progress_fn say, void *arg);
 /* Something is about to be printed: the line goes, until _resume(). */
 void cw_progress_pause(struct cw_progress *progress);

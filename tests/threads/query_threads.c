@@ -122,7 +122,7 @@ int main(void)
         mem_store_add(store, (size_t)i % 2, i % 3 ? "{a=\"1\"}" : "{a=\"2\"}", i, line, NULL);
     }
     struct cw_pool *pool = cw_pool_new(3, NULL);
-    struct cw_coordinator *coordinator = cw_coordinator_new(1, 1);
+    struct cw_coordinator *coordinator = cw_coordinator_new(1, 1, NULL);
     for (int i = 0; i < 4; i++) {
         shared[i] = (struct shared){mem_store_entry_store(store), pool, coordinator, i % 2 == 1, 0};
         pthread_create(&threads[i], NULL, run_thread, &shared[i]);

@@ -1,4 +1,5 @@
 #include <criterion/criterion.h>
+#include <pthread.h>
 #include <semaphore.h>
 
 #include "common/base/assert.h"
@@ -27,7 +28,7 @@ Test(coordinator, refuses_when_the_queue_is_full_and_runs_what_it_took)
     atomic_int ran = 0;
     sem_init(&begun, 0, 0);
     sem_init(&go_on, 0, 0);
-    struct cw_coordinator *coordinator = cw_coordinator_new(1, 2);
+    struct cw_coordinator *coordinator = cw_coordinator_new(1, 2, NULL);
     struct job jobs[4];
     for (int i = 0; i < 4; i++)
         jobs[i] = (struct job){{.fn = run_job}, &begun, &go_on, &ran};
@@ -53,7 +54,7 @@ Test(coordinator, raises_stop_when_the_client_leaves)
 {
     atomic_bool gone = false;
     struct cw_query_context query;
-    struct cw_coordinator *coordinator = cw_coordinator_new(1, 1);
+    struct cw_coordinator *coordinator = cw_coordinator_new(1, 1, NULL);
     cw_query_context_init(&query, NULL, NULL, 0);
     query.client_gone = &gone;
     cw_coordinator_watch(coordinator, &query);
@@ -70,7 +71,7 @@ Test(coordinator, raises_stop_when_the_client_leaves)
 Test(coordinator, raises_stop_when_the_time_is_up)
 {
     struct cw_query_context query;
-    struct cw_coordinator *coordinator = cw_coordinator_new(1, 1);
+    struct cw_coordinator *coordinator = cw_coordinator_new(1, 1, NULL);
     cw_query_context_init(&query, NULL, NULL, 0);
     query.deadline_mono_ns = cw_clock_mono_ns() + CW_NS_PER_MS;
     cw_coordinator_watch(coordinator, &query);
@@ -86,7 +87,7 @@ Test(coordinator, raises_stop_when_the_time_is_up)
 
 Test(coordinator, ends_while_nothing_happens)
 {
-    struct cw_coordinator *coordinator = cw_coordinator_new(3, 1);
+    struct cw_coordinator *coordinator = cw_coordinator_new(3, 1, NULL);
     cw_coordinator_free(&coordinator);
     cw_coordinator_free(&coordinator);
 }
@@ -116,7 +117,7 @@ Test(coordinator, a_tenant_with_many_jobs_leaves_threads_and_turns_to_others)
     struct turn turns[10];
     sem_init(&begun, 0, 0);
     sem_init(&go_on, 0, 0);
-    struct cw_coordinator *coordinator = cw_coordinator_new(4, 100);
+    struct cw_coordinator *coordinator = cw_coordinator_new(4, 100, NULL);
     for (int i = 0; i < 8; i++) {
         turns[i] = (struct turn){
             {.fn = run_turn, .tenant = 1}, &begun, &go_on, order, &n, (char)('a' + i)};
@@ -146,4 +147,17 @@ Test(coordinator, a_tenant_with_many_jobs_leaves_threads_and_turns_to_others)
     for (int i = 0; i < 10; i++) /* those that begin at once may stand in any order */
         if (i < 3 || i > 4)
             cr_expect(i < 3 ? order[i] < 'd' : order[i] >= 'd', "%s", order);
+}
+
+Test(coordinator, threads_that_cannot_be_started_are_an_error)
+{
+    struct cw_err err = {0};
+    pthread_attr_t wide;
+    pthread_attr_init(&wide);
+    cr_assert_eq(pthread_attr_setstacksize(&wide, (size_t)1 << 47),
+                 0); /* all addresses there are */
+    cr_assert_eq(pthread_setattr_default_np(&wide), 0);
+    cr_assert_null(cw_coordinator_new(2, 1, &err));
+    cr_assert_eq(err.code, CW_E_UNAVAILABLE);
+    cr_assert_str_eq(err.text, "start a thread for queries: Resource temporarily unavailable");
 }

@@ -484,6 +484,24 @@ Test(store, a_second_server_on_the_same_folder_is_refused_and_told_who_holds_it)
     cw_store_close(&store);
 }
 
+Test(store, threads_that_cannot_be_started_are_an_error_that_leaves_nothing_open)
+{
+    struct cw_store_options options = defaults();
+    struct cw_store *store;
+    struct cw_err err = {0};
+    pthread_attr_t wide, usual;
+    pthread_getattr_default_np(&usual);
+    pthread_attr_init(&wide);
+    cr_assert_eq(pthread_attr_setstacksize(&wide, (size_t)1 << 47),
+                 0); /* all addresses there are */
+    cr_assert_eq(pthread_setattr_default_np(&wide), 0);
+    cr_assert_eq(cw_store_open(&options, &store, &err), CW_E_UNAVAILABLE);
+    cr_assert_str_eq(err.text, "start a thread of the store: Resource temporarily unavailable");
+    cr_assert_eq(pthread_setattr_default_np(&usual), 0);
+    store = open_store();
+    cw_store_close(&store);
+}
+
 Test(store, pushes_over_the_memory_budget_are_refused_until_there_is_room)
 {
     struct cw_store *store = open_store();

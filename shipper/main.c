@@ -104,7 +104,7 @@ static int machine_check(const struct cw_shipper_args *args, const struct cw_shi
             rc = cw_err_wrap(err, "%.*s: journal of job \"%.*s\"", CW_STR_ARG(file),
                              CW_STR_ARG(scrapes[i].job_name));
     cw_buf_init(&text, SIZE_MAX);
-    if (rc == 0)
+    if (rc == 0 && args->config.len > 0) /* paths that were given alone are of one job */
         rc = cw_shared_files_tell(config, file, &text, err);
     if (text.len > 0)
         fwrite(text.ptr, 1, text.len, stderr);

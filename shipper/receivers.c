@@ -109,10 +109,16 @@ static int target_add(struct cw_receivers *receivers, const char *name, struct c
     return rc;
 }
 
+/* It was stopped, and still takes what is on its way. */
+static bool lingers(const struct cw_receiver *receiver)
+{
+    return receiver->stopped && receiver->def->lingers != NULL && receiver->def->lingers(receiver);
+}
+
 static void on_room(void *arg)
 {
     struct cw_receiver *receiver = arg;
-    if (!receiver->stopped)
+    if (!receiver->stopped || lingers(receiver))
         receiver->def->resume(receiver);
 }
 
@@ -243,9 +249,7 @@ bool cw_receivers_idle(const struct cw_receivers *receivers)
 {
     for (size_t i = 0; i < receivers->n && !receivers->closed; i++) {
         const struct cw_receiver *receiver = receivers->items[i];
-        bool lingers =
-            receiver->stopped && receiver->def->lingers != NULL && receiver->def->lingers(receiver);
-        if (lingers || !cw_spool_writer_idle(receiver->spool))
+        if (lingers(receiver) || !cw_spool_writer_idle(receiver->spool))
             return false;
     }
     return true;

@@ -77,7 +77,7 @@ struct cw_shipper {
     struct cw_discoveries *discoveries;
     struct cw_receivers *receivers;
     char *spool_folder;
-    bool inputs_ended; /* --once: all receivers whose input ends are done */
+    bool inputs_ended; /* --once: all receivers whose input ends are done; DRAINING: all */
     struct cw_dry_run *dry_run;
     struct cw_own_server *server; /* may be NULL */
     atomic_bool ready;            /* read by its threads */
@@ -183,14 +183,32 @@ static void once_check(struct cw_shipper *sh)
         once_done(sh);
 }
 
-/* All that was there when the stop was asked for is settled. */
+/* What is there now is to be delivered before the end. */
+static void drain_goal_set(struct cw_shipper *sh)
+{
+    folders_scan(sh); /* the last lines of a program that has just ended */
+    cw_sources_refresh(sh->sources, CW_SOURCES_ALL, cw_clock_now_ns(), cw_clock_mono_ns());
+    cw_sources_drain(sh->sources);
+    work_soon(sh, 0);
+}
+
+/* All that was there when the stop was asked for is settled, and then what receivers took until they ended: they go on
+ * for so long, as what comes by UDP would be lost. */
 static void drain_check(struct cw_shipper *sh)
 {
     if (!cw_sources_drained(sh->sources))
         return;
     if (cw_outputs_sending(sh->outputs))
         return;
-    shipper_stop(sh);
+    cw_receivers_stop(sh->receivers);
+    if (!cw_receivers_idle(sh->receivers))
+        return;
+    if (sh->inputs_ended) {
+        shipper_stop(sh);
+        return;
+    }
+    sh->inputs_ended = true;
+    drain_goal_set(sh);
 }
 
 /* Files that do not change are polled less and less often; all of it takes 1/50 of the time at most. */
@@ -405,9 +423,11 @@ static void on_grace_over(uv_timer_t *timer)
 {
     struct cw_shipper *sh = CW_CONTAINER_OF(timer, struct cw_shipper, stop_grace);
     if (sh->state == SHIPPER_DRAINING) {
-        cw_log_warn("not all could be delivered before the stop: %" PRIu64
-                    " bytes wait for the next start",
-                    cw_sources_lag(sh->sources));
+        uint64_t lag = cw_sources_lag(sh->sources);
+        if (lag > 0) /* else only a program is waited for that was told to end */
+            cw_log_warn("not all could be delivered before the stop: %" PRIu64
+                        " bytes wait for the next start",
+                        lag);
         shipper_stop(sh);
     } else if (sh->state == SHIPPER_STOPPING) {
         shipper_close(sh);
@@ -437,10 +457,8 @@ static void shipper_drain(struct cw_shipper *sh)
     sh->host.hurry = true;
     uv_timer_start(&sh->stop_grace, on_grace_over,
                    (uint64_t)(sh->config->server.drain_ns / CW_NS_PER_MS), 0);
-    folders_scan(sh); /* the last lines of a program that has just ended */
-    cw_sources_refresh(sh->sources, CW_SOURCES_ALL, cw_clock_now_ns(), cw_clock_mono_ns());
-    cw_sources_drain(sh->sources);
-    work_soon(sh, 0);
+    sh->inputs_ended = false;
+    drain_goal_set(sh);
 }
 
 /* Everything that must outlive a restart is on disk, so a reload is one: main() starts the program

@@ -123,6 +123,12 @@ def test_files_of_two_jobs_are_told_by_a_check(tmp_path, files, statics, want):
         "LOGS/promtail.yaml: LOGS/%s: the first alone has it; if the other is to have it, the first one's __path_exclude__ must name it\n" % row for row in want)
 
 
+def test_paths_of_the_command_line_are_of_one_job(tmp_path):
+    (tmp_path / "a.log").write_bytes(b"line\n")
+    done = subprocess.run([SHIPPER, "--check", "--push", "http://127.0.0.1:1", "%s/a.log" % tmp_path, str(tmp_path)], capture_output=True, timeout=60)
+    assert (done.returncode, done.stderr) == (0, b""), done
+
+
 def test_a_link_to_another_jobs_file_is_told_by_a_check_and_by_a_dry_run(tmp_path):
     (tmp_path / "a.log").write_bytes(b"line\n")
     (tmp_path / "link.txt").symlink_to("a.log")

@@ -101,8 +101,10 @@ struct cw_source {
     bool vanished; /* its file is nowhere: this scan looks for a compressed one with its text */
     bool sought;   /* since its open file was deleted, that was done */
     bool gone;     /* to be forgotten at the end of the refresh */
-    uint64_t goal; /* its size when it was opened: how far --once reads */
-    int watch;     /* inotify's number, -1 none */
+    unsigned
+        nunmet; /* scans in a row that have not met its file and do not know whether it is there */
+    uint64_t goal;              /* its size when it was opened: how far --once reads */
+    int watch;                  /* inotify's number, -1 none */
     uint64_t scan_number;       /* the last scan that met it */
     struct cw_tally *tally;     /* NULL until something is counted: cw_source_tally() */
     struct cw_ledger_row *rows; /* one an output */

@@ -106,6 +106,7 @@ struct cw_sources {
     bool blind;       /* the kernel does not tell of some folder: it must be looked through */
     bool
         next_due; /* a compressed file waits for its turn alone: scan again when `unpacking` is NULL */
+    unsigned nunsure;      /* scans in a row that were not sure of some file */
     int64_t looked_ns;     /* as positions.h says; saved with the sources */
     int64_t scan_began_ns; /* the last one, by the wall clock; 0: none */
     int64_t began_mono_ns; /* the first one */

@@ -2,8 +2,6 @@
  * sources_scan.c - sources.c, the part that walks folders: new files, renamed ones, and what was
  * rotated while we were down.
  */
-#include <dirent.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
@@ -14,11 +12,15 @@
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "shipper/docker_since.h"
+#include "shipper/folder_search.h"
 #include "shipper/rotated_name.h"
 #include "shipper/shipper_metrics.h"
 #include "shipper/sources_priv.h"
 
-enum { FOLDER_SEARCHES = 3 };
+/* Scans in a row that have not met a file, in a folder in which names were changed all the time: then it is taken for missing. */
+enum { UNMET_MAX = 8 };
+/* Scans in a row that let compressed files wait, as they may be of files that were not met. */
+enum { UNSURE_MAX = 8 };
 
 struct scan {
     struct cw_sources *sources;
@@ -26,6 +28,8 @@ struct scan {
     int64_t now_ns, now_mono_ns;
     size_t nunreadable, nmatched;
     size_t nclosed; /* sources whose files are not open: new files may be theirs */
+    unsigned nvain; /* of cw_folder_search() */
+    bool unsure;    /* whether a source has a file is not known: the next scan looks again */
 };
 
 static void unreadable_tell(struct scan *scan, const char *path, const char *why)
@@ -420,58 +424,18 @@ void cw_sources_renamed(struct cw_sources *sources, const char *from, const char
         (struct cw_rename){cw_str_dupz(cw_str_of(named)), cw_str_dupz(cw_str_of(to))};
 }
 
-/* Whether a folder that cannot be opened was removed, as that of a container is: what held it is
- * there and not empty (as the place of a disk that is not mounted would be). */
-static bool folder_removed(char *folder)
+/* Where its file is now; "" while nobody knows. Returns false when it has none. */
+static bool path_find(struct scan *scan, struct cw_source *source, char *path_out, size_t cap)
 {
-    char *slash = strrchr(folder, '/');
-    if (errno != ENOENT || slash == NULL || slash == folder)
-        return false;
-    *slash = '\0';
-    DIR *dir = opendir(folder);
-    unsigned names = 0;
-    while (dir != NULL && names < 3 && readdir(dir) != NULL)
-        names++; /* "." and ".." are two */
-    if (dir != NULL)
-        closedir(dir);
-    return names == 3;
-}
-
-/* Find the inode in the folder of path_now. Returns false only when the folder was read and it is
- * not there. */
-static bool folder_search_once(const struct cw_source *source, char *path_out, size_t cap)
-{
-    const char *slash = strrchr(source->path_now, '/');
-    char folder[PATH_MAX];
-    if (slash == NULL || (size_t)(slash - source->path_now) + 2 > sizeof folder)
-        return false;
-    size_t len = slash == source->path_now ? 1 : (size_t)(slash - source->path_now);
-    memcpy(folder, source->path_now, len);
-    folder[len] = '\0';
-    path_out[0] = '\0';
-    DIR *dir = opendir(folder);
-    if (dir == NULL)
-        return !folder_removed(folder); /* not mounted, not readable: no reason to forget it */
-    bool found = false;
-    for (const struct dirent *entry; !found && (entry = readdir(dir)) != NULL;) {
-        if (entry->d_ino != source->tail.identity.ino || entry->d_type == DT_DIR)
-            continue;
-        if ((size_t)snprintf(path_out, cap, "%s/%s", len == 1 ? "" : folder, entry->d_name) < cap)
-            found = cw_file_identity_is_at(path_out, &source->tail.identity);
-    }
-    closedir(dir);
-    if (!found)
+    enum cw_folder_answer answer =
+        cw_folder_search(source->path_now, &source->tail.identity, &scan->nvain, path_out, cap);
+    if (answer != CW_FOLDER_FOUND)
         path_out[0] = '\0';
-    return found;
-}
-
-/* A name that is changed while the folder is read may not be met, under neither name. */
-static bool folder_search(const struct cw_source *source, char *path_out, size_t cap)
-{
-    bool found = false;
-    for (unsigned i = 0; i < FOLDER_SEARCHES && !found; i++)
-        found = folder_search_once(source, path_out, cap);
-    return found;
+    bool busy = answer == CW_FOLDER_BUSY && ++source->nunmet <= UNMET_MAX;
+    if (!busy)
+        source->nunmet = 0;
+    scan->unsure |= busy;
+    return answer == CW_FOLDER_FOUND || answer == CW_FOLDER_UNREADABLE || busy;
 }
 
 /* Bytes of it were seen, and nobody has read them. */
@@ -528,7 +492,7 @@ static bool open_source_missing(struct scan *scan, struct cw_source *source)
     bool deleted = is_deleted(source);
     if (deleted && !source->joined)
         return source->sought || source_vanished(scan, source);
-    if (folder_search(source, path, sizeof path) && path[0] != '\0')
+    if (path_find(scan, source, path, sizeof path) && path[0] != '\0')
         path_now_set(scan->sources, source, path);
     return true;
 }
@@ -544,7 +508,7 @@ static bool source_missing(struct scan *scan, struct cw_source *source)
         return in_place || open_source_missing(scan, source);
     if (in_place)
         snprintf(path, sizeof path, "%s", source->path_now);
-    else if (!folder_search(source, path, sizeof path))
+    else if (!path_find(scan, source, path, sizeof path))
         return source_vanished(scan, source);
     struct stat st;
     const struct cw_target *target = cw_sources_target_of(sources, source->path);
@@ -578,6 +542,14 @@ static bool source_missing(struct scan *scan, struct cw_source *source)
 static void generations_look(struct scan *scan)
 {
     struct cw_sources *sources = scan->sources;
+    bool waits = scan->unsure && ++sources->nunsure <= UNSURE_MAX;
+    sources->deferred |= scan->unsure;
+    if (waits) {
+        for (size_t i = 0; i < sources->n; i++)
+            sources->items[i]->vanished = false;
+        return;
+    }
+    sources->nunsure = 0;
     cw_sources_generations_look(sources, scan->now_ns, scan->now_mono_ns);
     for (size_t i = 0; i < sources->n; i++) {
         struct cw_source *source = sources->items[i];

@@ -14,7 +14,7 @@
  *            made of one that is a source: that finds it when it vanishes), or the folder changes while
  *            it is listed, or no target has the log yet. The log is looked at again in the next scan.
  *   copy     It has waited for CW_SOURCES_COPY_NS beside a file with its text (gzip -k): left alone. Of a link to a file that is
- *            there under another name, at once.
+ *            there under another name (LINK_BYTES_MIN at least), at once.
  *
  * looked_ns  is when the scan before the last one began, less CW_SOURCES_LOOK_MARGIN_NS, and ahead of the birth of all that waits:
  *            what was made until then belongs to rotations that were noticed. A log that was in its place
@@ -47,6 +47,8 @@
 
 /* A folder in which files are renamed is listed again, so often at most; then in the next scan. */
 enum { LISTINGS_MAX = 8 };
+/* As much as a file is known by. */
+enum { LINK_BYTES_MIN = CW_FILE_PREFIX_BYTES };
 
 /* ---- times ---- */
 
@@ -360,13 +362,14 @@ static bool on_log_compared(void *arg, const char *log)
 }
 
 /* Whether it has the text of another log's file beside it: a file with several names (links) is one source, under one of them, and
- * any may be rotated and compressed. */
+ * any may be rotated and compressed. So little text that logs often begin alike with it ("starting") tells nothing: it is rather
+ * read twice than not at all. */
 static bool is_of_a_link(const struct question *question)
 {
     const struct cw_sources *sources = question->look->sources;
     const char *path = question->packed->path;
     size_t folder = folder_len(path);
-    for (size_t i = 0; i < sources->n; i++) {
+    for (size_t i = 0; i < sources->n && question->tail.size >= LINK_BYTES_MIN; i++) {
         const struct cw_source *source = sources->items[i];
         bool beside =
             folder_len(source->path_now) == folder && memcmp(source->path_now, path, folder) == 0;

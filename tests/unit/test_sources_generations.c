@@ -151,11 +151,15 @@ static void link_made(const char *name, const char *link_name)
 Test(sources_generations, a_link_that_is_rotated_and_compressed_is_read_under_its_other_name_alone)
 {
     static const char *const pairs[][2] = {{"a.log", "b.log"}, {"d.log", "c.log"}};
+    char line[CW_FILE_PREFIX_BYTES + 2];
+    memset(line, 'x', sizeof line);
     for (size_t i = 0; i < CW_COUNT(pairs);
          i++) { /* either may be the one that the source is known by */
-        append(pairs[i][0], "1\n");
+        strcpy(line + CW_FILE_PREFIX_BYTES, "\n");
+        append(pairs[i][0], line);
         link_made(pairs[i][0], pairs[i][1]);
-        expect("1");
+        line[CW_FILE_PREFIX_BYTES] = '\0';
+        expect(line);
         cw_sources_rig_kill(&rig);
         append(pairs[i][0], "2\n");
         rotate(pairs[i][0]);
@@ -166,6 +170,18 @@ Test(sources_generations, a_link_that_is_rotated_and_compressed_is_read_under_it
         cw_sources_rig_kill(&rig);
         expect("4");
     }
+}
+
+Test(sources_generations, a_log_that_began_as_another_one_is_read_too)
+{
+    append("a.log", "starting\n");
+    expect("starting");
+    cw_sources_rig_kill(&rig);
+    append("b.log", "starting\n");
+    rotate("b.log");
+    append("b.log", "2\n");
+    append("a.log", "3\n");
+    expect("2 3 starting");
 }
 
 Test(sources_generations, kills_between_the_steps_repeat_and_lose_nothing)

@@ -10,7 +10,7 @@ from asking import Asking, cpu_ms, running
 from programs import CLI, LONG, NS, wait_for
 
 START = 1_700_000_000 * NS
-STREAMS, LINES = 20, 20000 if LONG else 2500   # of many lines each
+STREAMS, LINES = 20, 7500 if LONG else 2500   # of many lines each
 WIDE = 100000 if LONG else 20000               # of one line each
 ALL = '{app="big"} | json'
 # 100 ms are promised. The watch looks at clients every 25 ms, and both of two workers may be at work until then; the machine that runs

@@ -685,9 +685,12 @@ static int range_count(struct cw_go_template_run *run, struct cw_go_value value,
     case CW_GO_MONTH:
     case CW_GO_WEEKDAY:
     case CW_GO_DURATION:
-        if (ndecls > 1)
-            return fail_at(run, "can't use %lld to iterate over more than one variable",
-                           (long long)value.number);
+        if (ndecls > 1) {
+            cw_buf_clear(&run->tmp);
+            cw_go_print_value(value, &run->tmp);
+            return fail_at(run, "can't use %s to iterate over more than one variable",
+                           cw_buf_z(&run->tmp));
+        }
         *n = value.number > 0 ? (size_t)value.number : 0;
         return 0;
     default: break;

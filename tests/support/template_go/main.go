@@ -135,6 +135,8 @@ func number(v any) float64 {
 	switch v := v.(type) {
 	case int:
 		return float64(v)
+	case int64:
+		return float64(v)
 	case uint8:
 		return float64(v)
 	case time.Month:

@@ -9,11 +9,13 @@ and in the head; all queries are asked then, and again once all is flushed. A ca
 """
 import argparse
 import concurrent.futures
+import contextlib
 import http.client
 import json
 import multiprocessing
 import os
 import random
+import signal
 import sys
 import time
 import urllib.parse
@@ -27,6 +29,10 @@ from ref_parse import NotCovered  # noqa: E402
 from shrink import smaller_data, smaller_queries  # noqa: E402
 
 PER_DATA = 60       # queries over one data set
+# Processor time that the evaluator gets for one query, which takes it a tenth of a second at most: but Python's regular expressions
+# backtrack, on some for longer than anyone waits.
+SECONDS = 5
+SLOW = ("unknown", "the evaluator takes too long")
 
 
 class Server:
@@ -81,17 +87,39 @@ class Server:
         return self.ask("GET", "/loki/api/v1/query_range", tenant, params, extensions=request["extensions"])
 
 
-def expected(data, request):
-    """("answer", ...), ("error", status), or ("unknown", why)."""
+class TooLong(Exception):
+    """No QueryError or NotCovered: the evaluator deals with those itself."""
+
+
+@contextlib.contextmanager
+def time_limit(seconds):
+    """TooLong after so much processor time, from within a match too, which looks for signals. Of the main thread."""
+    def out_of_time(_number, _frame):
+        raise TooLong
+
+    before = signal.signal(signal.SIGVTALRM, out_of_time)
     try:
-        if request["kind"] == "instant":
-            return "answer", reference.answer_instant(data, request["query"], request["time"])
-        return "answer", reference.answer(data, request["query"], request["start"], request["end"], request.get("step"), request.get("limit"),
-                                          request.get("direction"))
+        signal.setitimer(signal.ITIMER_VIRTUAL, seconds)
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+        signal.signal(signal.SIGVTALRM, before)
+
+
+def expected(data, request):
+    """("answer", ...), ("error", status), or ("unknown", why), of which SLOW is one."""
+    try:
+        with time_limit(SECONDS):
+            if request["kind"] == "instant":
+                return "answer", reference.answer_instant(data, request["query"], request["time"])
+            return "answer", reference.answer(data, request["query"], request["start"], request["end"], request.get("step"), request.get("limit"),
+                                              request.get("direction"))
     except QueryError as error:
         return "error", error.status
     except (NotCovered, Undefined) as why:
         return "unknown", "%s: %s" % (type(why).__name__, why)
+    except TooLong:
+        return SLOW
 
 
 def judge(want, status, body):
@@ -134,10 +162,10 @@ def store(server, tenant, data, seed):
 
 
 def run_batch(job):
-    """The data sets of one batch; returns (queries, compared, errors wanted, [failure])."""
+    """The data sets of one batch; returns ([queries, compared, errors wanted, too slow], [failure])."""
     url, run, seed, first, count = job
     server = Server(url)
-    sets, counts, failures = [], [0, 0, 0], []
+    sets, counts, failures = [], [0, 0, 0, 0], []
     for number in range(first, first + count):
         generator = Generator(seed_of(seed, number))
         data = generator.data()
@@ -159,6 +187,7 @@ def run_batch(job):
                     counts[0] += 1
                     counts[1] += want[0] != "unknown"
                     counts[2] += want[0] == "error"
+                    counts[3] += want == SLOW
                 wrong = judge(want, *server.query(tenant, request))
                 if wrong and (number, i) not in failed:
                     failed.add((number, i))
@@ -238,11 +267,11 @@ def one_case(url, name):
 
 
 def run(url, queries, seed, most_failures=20):
-    """([queries, compared, errors], failures) of so many queries."""
+    """([queries, compared, errors, too slow], failures) of so many queries."""
     batch, run_id = 10, uuid.uuid4().hex[:8]
     nsets = -(-queries // PER_DATA)
     jobs = [(url, run_id, seed, first, min(batch, nsets - first)) for first in range(0, nsets, batch)]
-    counts, failures = [0, 0, 0], []
+    counts, failures = [0, 0, 0, 0], []
     # flushes are waited for: more processes than processors
     with concurrent.futures.ProcessPoolExecutor(2 * os.cpu_count(), mp_context=multiprocessing.get_context("spawn")) as pool:
         pending = [pool.submit(run_batch, job) for job in jobs]
@@ -272,7 +301,7 @@ def main():
     counts, failures = run(args.url, args.queries, args.seed, most_failures=args.failures)
     for failure in failures:
         print(describe(failure, None if args.no_shrink else shrink(args.url, failure)))
-    print("%d queries, %d compared (%d of them errors), %d differences" % (*counts, len(failures)))
+    print("%d queries, %d compared (%d of them errors), %d too slow for the evaluator, %d differences" % (*counts, len(failures)))
     return 1 if failures else 0
 
 

@@ -25,6 +25,7 @@ NS = reference.NS
 GROUPS = ["binop", "boundaries", "decolorize", "drop_keep", "instant", "json", "label_filters", "label_format", "label_replace", "line_filters",
           "line_format", "logfmt", "matchers", "offset", "parsed_metric", "pattern", "pipeline", "range_agg", "regexp", "template", "unpack", "unwrap",
           "vector_agg"]
+MOST_SLOW = 5000        # of so many queries one may be too slow for the evaluator
 # Cases about parameters and not about the language.
 OTHER = {"instant/limit-bad", "instant/direction-bad"}
 LEAST = 600             # cases that the evaluator knows; it loses none
@@ -145,10 +146,28 @@ def test_random_queries_are_answered_as_the_evaluator_answers_them(server):
     counts, failures = differential.run(server.url, queries, seed, most_failures=5)
     shown = [differential.describe(f, differential.shrink(server.url, f)) for f in failures]
     assert not failures, "%s\n(tests/reference/differential.py --case NAME asks one again)" % "\n\n".join(shown)
-    asked, compared, errors = counts
-    print("seed %s: %d queries, %d compared, %d of them errors" % (seed, *counts))
+    asked, compared, errors, slow = counts
+    print("seed %s: %d queries, %d compared, %d of them errors; %d too slow for the evaluator" % (seed, *counts))
     # a generator that asks what the evaluator does not know tests nothing
     assert asked >= queries and compared > 0.9 * asked and errors > 0
+    assert slow <= asked / MOST_SLOW
+
+
+def test_a_query_on_which_the_evaluator_backtracks_without_end_is_left_out(server, monkeypatch):
+    monkeypatch.setattr(differential, "SECONDS", 0.2)
+    data = [({"app": "api"}, [(BASE * NS, "a" * 50 + "b", {})])]
+    request = {"kind": "log", "start": (BASE - 60) * NS, "end": (BASE + 60) * NS, "limit": 10, "direction": "forward", "extensions": False}
+    connection = differential.Server(server.url)
+    connection.push("backtracking", data)
+    for query in ('{app="api"} |~ "^(?:(?:a+)+|x)$"', '{app="api"} | regexp "(?P<all>(?:a|a)*$)c"', '{app="api"} | line_format "{{ count `(a+)+c` __line__ }}"'):
+        want = differential.expected(data, dict(request, query=query))
+        assert want == differential.SLOW, query
+        assert differential.judge(want, *connection.query("backtracking", dict(request, query=query))) is None, query
+    # the next one is answered as ever
+    request["query"] = '{app="api"} |~ "^a+b$"'
+    want = differential.expected(data, request)
+    assert want[0] == "answer" and len(want[1].entries) == 1
+    assert differential.judge(want, *connection.query("backtracking", request)) is None
 
 
 def recorded_queries():
@@ -161,9 +180,9 @@ def recorded_queries():
 
 
 def ask_siblings(server, queries, seed):
-    """([asked, compared], [what differs]) of so many queries over the recorded data."""
+    """([asked, compared, too slow], [what differs]) of so many queries over the recorded data."""
     data, recorded, r = recorded_data(), recorded_queries(), random.Random(seed)
-    asked, compared, wrong = 0, 0, []
+    asked, compared, slow, wrong = 0, 0, 0, []
     while asked < queries:
         params, endpoint = r.choice(recorded)
         try:
@@ -181,13 +200,14 @@ def ask_siblings(server, queries, seed):
             continue
         want = differential.expected(data, request)
         compared += want[0] != "unknown"
+        slow += want == differential.SLOW
         if want[0] == "answer" and status == 200:
             difference = reference.difference(want[1], json.loads(body)["data"], rel=1e-9)
         else:
             difference = differential.judge(want, status, body)
         if difference:
             wrong.append("%s\n%s" % (request, difference))
-    return [asked, compared], wrong
+    return [asked, compared, slow], wrong
 
 
 def test_siblings_of_recorded_queries_are_answered_as_the_evaluator_answers_them(server):
@@ -195,7 +215,7 @@ def test_siblings_of_recorded_queries_are_answered_as_the_evaluator_answers_them
     seed, queries = (str(int(time.time())), 20000) if LONG else ("short", 300)
     connection = differential.Server(server.url)
     connection.push("siblings", recorded_data())
-    (asked, compared), wrong = ask_siblings(connection, queries, seed)
+    (asked, compared, slow), wrong = ask_siblings(connection, queries, seed)
     assert not wrong, "seed %s: %s" % (seed, "\n".join(wrong[:5]))
-    print("seed %s: %d queries, %d compared" % (seed, asked, compared))
-    assert compared > 0.7 * asked
+    print("seed %s: %d queries, %d compared; %d too slow for the evaluator" % (seed, asked, compared, slow))
+    assert compared > 0.7 * asked and slow <= asked / MOST_SLOW

@@ -24,7 +24,9 @@ def test_outputs_and_errors_are_gos(template_go):
     for seed, count in (("1", 3000), (str(int(time.time())), 50000) if LONG else ("2", 3000)):
         done = subprocess.run([template_go, "-probe", PROBE, "-n", str(count), "-seed", seed], capture_output=True, text=True, timeout=900)
         assert done.returncode == 0, "seed %s:\n%s%s" % (seed, done.stdout[-5000:], done.stderr[-5000:])
-        assert done.stdout.endswith("0 differences\n") and done.stdout.startswith("%d templates" % count)
+        found = re.fullmatch(r"%d templates, \d+ with errors, (\d+) stopped at a bound, 0 differences\n" % count, done.stdout)
+        # a generator of endless templates tests nothing
+        assert found and int(found.group(1)) <= count / 1000, "seed %s:\n%s" % (seed, done.stdout)
 
 
 def test_what_formats_layouts_and_zones_are_made_of_is_gos(template_go):

@@ -1,6 +1,7 @@
 /*
  * The C side of template_go: reads "TEMPLATE LINE TIMESTAMP_NS FIELDS" in hex but for the time ("-" is empty; FIELDS are names and
- * values, each ended by a NUL, sorted by name), one a line, and prints "P <error in hex>", "E <error>" or "O <output>".
+ * values, each ended by a NUL, sorted by name), one a line, and prints "P <error in hex>" of the parser, "E <error>", "L <error>" of a bound
+ * that was met, or "O <output>".
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -47,7 +48,7 @@ static void answer(struct cw_str text, struct cw_go_template_input *input,
     }
     cw_buf_init(&out, SIZE_MAX);
     if (cw_go_template_execute(tmpl, run, input, &out, &err) < 0)
-        probe_print('E', cw_str_of(err.text));
+        probe_print(err.code == CW_E_LIMIT ? 'L' : 'E', cw_str_of(err.text));
     else
         probe_print('O', cw_buf_str(&out));
     cw_buf_fini(&out);

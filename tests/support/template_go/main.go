@@ -8,10 +8,10 @@ package main
 
 import (
 	"bufio"
-	"bytes"
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -58,7 +58,7 @@ var funcs = template.FuncMap{
 	"contains":   func(a, b string) bool { return strings.Contains(b, a) },
 	"hasPrefix":  func(a, b string) bool { return strings.HasPrefix(b, a) },
 	"hasSuffix":  func(a, b string) bool { return strings.HasSuffix(b, a) },
-	"repeat":     func(n int, s string) string { return strings.Repeat(s, n) },
+	"repeat":     repeat,
 	"regexReplaceAll": func(re, s, to string) (string, error) {
 		r, err := regexp.Compile(re)
 		if err != nil {
@@ -427,17 +427,22 @@ func hexed(s string) string {
 	return hex.EncodeToString([]byte(s))
 }
 
-func wanted(text string, m map[string]string) string {
+// What Go says: "P " and a parse error, "E " and an execution's, "O " and the output, or "L " when it was stopped at a bound. With it
+// whether the C side may have been stopped.
+func wanted(text string, m map[string]string) (string, bool) {
 	t, err := template.New("line").Option("missingkey=zero").Funcs(funcs).Parse(text)
 	if err != nil {
-		return "P " + err.Error()
+		return "P " + err.Error(), false
 	}
-	var out bytes.Buffer
-	if err := t.Execute(&out, m); err != nil {
+	countLists(t)
+	var out bounded
+	if err := t.Execute(&out, m); errors.Is(err, errBound) {
+		return "L ", true
+	} else if err != nil {
 		text, _, _ := strings.Cut(err.Error(), "\x00") // our sentences are C strings: a NUL ends them
-		return "E " + text
+		return "E " + text, out.large()
 	}
-	return "O " + out.String()
+	return "O " + out.String(), out.large()
 }
 
 // These give times and places, of which a verb for numbers shows Go's inside.
@@ -493,8 +498,28 @@ func judge(text string, m map[string]string, want, got string) {
 	}
 }
 
+// Of these both sides have enough, and of these neither.
+var (
+	boundless = []string{"{{range 9000000000000000000}}{{end}}", "{{range 4000}}{{range 4000}}{{else}}{{end}}{{end}}", "{{range 100000}}{{printf \"%50d\" .}}{{end}}", "{{repeat 900000000000 .a}}",
+		"{{$x := __timestamp__.Sub (toDate \"2006\" \"1970\")}}{{range $x}}{{if eq . 0}}{{break}}{{end}}{{end}}{{range $x}}{{continue}}{{end}}"}
+	farEnough = []string{"{{range 100000}}{{end}}", "{{range 9000000000000000000}}{{if eq . 90000}}{{break}}{{end}}{{end}}", "{{len (repeat 4000000 .a)}}", "{{range 100000}}{{.}}{{end}}"}
+)
+
+func bounds() {
+	m := map[string]string{"a": "x"}
+	for _, text := range farEnough {
+		want, _ := wanted(text, m)
+		judge(text, m, want, probed(text, m))
+	}
+	for _, text := range boundless {
+		want, _ := wanted(text, m)
+		judge(text, m, want, probed(text, m)[:2])
+	}
+}
+
 func randomTemplates() {
-	errors := 0
+	bounds()
+	refused, stopped := 0, 0
 	for i := 0; i < *count; i++ {
 		text, m := body(2), fields()
 		line, _ = strconv.Unquote(`"` + texts[rnd.Intn(len(texts))] + `"`)
@@ -502,16 +527,21 @@ func randomTemplates() {
 		for name := range m {
 			m[name] = strings.ReplaceAll(m[name], "\x00", "0")
 		}
-		want := wanted(text, m)
+		want, large := wanted(text, m)
 		if unstable(text, want) {
 			continue
 		}
-		if want[0] != 'O' {
-			errors++
+		got := probed(text, m)
+		if large && got[0] == 'L' {
+			stopped++
+			continue
 		}
-		judge(text, m, want, probed(text, m))
+		if want[0] != 'O' {
+			refused++
+		}
+		judge(text, m, want, got)
 	}
-	fmt.Printf("%d templates, %d with errors, %d differences\n", *count, errors, failed)
+	fmt.Printf("%d templates, %d with errors, %d stopped at a bound, %d differences\n", *count, refused, stopped, failed)
 }
 
 func sweeps() {

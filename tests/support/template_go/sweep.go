@@ -43,11 +43,13 @@ func (s *sweep) flush() {
 		return
 	}
 	text := strings.Join(s.items, separator)
-	want, got := wanted(text, sweepFields), probed(text, sweepFields)
+	want, _ := wanted(text, sweepFields)
+	got := probed(text, sweepFields)
 	wants, gots := strings.Split(want, separator), strings.Split(got, separator)
 	if len(wants) != len(s.items) || len(gots) != len(s.items) { // an error: which one?
 		for _, item := range s.items {
-			judge(item, sweepFields, wanted(item, sweepFields), probed(item, sweepFields))
+			want, _ := wanted(item, sweepFields)
+			judge(item, sweepFields, want, probed(item, sweepFields))
 		}
 	} else {
 		for i, item := range s.items {

@@ -741,14 +741,15 @@ static void read_index(struct format *format)
         format->good_index = false;
 }
 
-/* '*': an integer among the arguments. */
+/* '*': an integer among the arguments, of whatever type. */
 static bool take_int(struct format *format, int *number)
 {
     *number = 0;
     if (format->arg >= format->nargs)
         return false;
     const struct cw_go_value *arg = &format->args[format->arg++];
-    bool integer = arg->kind == CW_GO_INT || arg->kind == CW_GO_INT64 || arg->kind == CW_GO_UINT8;
+    bool integer = arg->kind == CW_GO_INT || arg->kind == CW_GO_INT64 || arg->kind == CW_GO_UINT8 ||
+                   names_itself(arg->kind);
     if (!integer || arg->number > FMT_MAX_ARG || arg->number < -FMT_MAX_ARG)
         return false;
     *number = (int)arg->number;

@@ -39,6 +39,21 @@ Test(go_print, a_number_in_the_format_may_be_larger_than_one_among_the_arguments
     check("%*d", big, 2, "%!(BADWIDTH)1");
 }
 
+Test(go_print, a_width_is_any_integer_a_month_or_a_duration_too)
+{
+    const enum cw_go_kind kinds[] = {CW_GO_INT,   CW_GO_INT64,   CW_GO_UINT8,
+                                     CW_GO_MONTH, CW_GO_WEEKDAY, CW_GO_DURATION};
+    for (size_t i = 0; i < CW_COUNT(kinds); i++) {
+        const struct cw_go_value number = {.kind = kinds[i], .number = 3};
+        const struct cw_go_value args[] = {number, number, text("abcd")};
+        check("%*.*s|", args, 3, "abc|");
+    }
+    const struct cw_go_value more[] = {{.kind = CW_GO_DURATION, .number = 1000001}, text("a")};
+    check("%*s", more, 2, "%!(BADWIDTH)a");
+    const struct cw_go_value real[] = {cw_go_float(3), text("a")};
+    check("%*s", real, 2, "%!(BADWIDTH)a");
+}
+
 Test(go_print, hex_floats_begin_with_a_one_and_round_half_to_even)
 {
     static const struct {

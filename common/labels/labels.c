@@ -201,8 +201,7 @@ static struct cw_str copy_text(char **to, struct cw_str s)
     return copy;
 }
 
-/* Pairs first, their text behind them, in `block` of label_block_bytes(). */
-static struct cw_labels copy_into(void *block, struct cw_labels labels)
+struct cw_labels cw_labels_copy_into(void *block, struct cw_labels labels)
 {
     struct cw_label *items = block;
     char *text = (char *)(items + labels.n);
@@ -213,21 +212,21 @@ static struct cw_labels copy_into(void *block, struct cw_labels labels)
     return (struct cw_labels){items, labels.n};
 }
 
-static size_t label_block_bytes(struct cw_labels labels)
+size_t cw_labels_block_bytes(struct cw_labels labels)
 {
     return labels.n * sizeof(struct cw_label) + text_bytes(labels);
 }
 
 struct cw_labels cw_labels_dup(struct cw_arena *arena, struct cw_labels labels)
 {
-    return copy_into(cw_arena_alloc(arena, label_block_bytes(labels)), labels);
+    return cw_labels_copy_into(cw_arena_alloc(arena, cw_labels_block_bytes(labels)), labels);
 }
 
 struct cw_labels cw_labels_dup_heap(struct cw_labels labels)
 {
     if (labels.n == 0)
         return CW_LABELS_NONE;
-    return copy_into(cw_mem_new(label_block_bytes(labels)), labels);
+    return cw_labels_copy_into(cw_mem_new(cw_labels_block_bytes(labels)), labels);
 }
 
 static bool name_start(char c)

@@ -50,6 +50,10 @@ struct cw_labels cw_labels_with(struct cw_arena *arena, struct cw_labels labels,
                                 struct cw_str value);
 /* A deep copy into the arena. */
 struct cw_labels cw_labels_dup(struct cw_arena *arena, struct cw_labels labels);
+/* What the pairs take with their texts behind them. */
+size_t cw_labels_block_bytes(struct cw_labels labels);
+/* A deep copy in the caller's block of so many bytes, which is aligned for pointers. */
+struct cw_labels cw_labels_copy_into(void *block, struct cw_labels labels);
 /* A deep copy in one heap block that free() releases (through items). */
 struct cw_labels cw_labels_dup_heap(struct cw_labels labels);
 /* [a-zA-Z_][a-zA-Z0-9_]* */

@@ -106,9 +106,10 @@ size_t cw_sort_values_bytes(const struct cw_sort_value *values, size_t n)
     return bytes;
 }
 
-struct cw_sort_value *cw_sort_values_dup(const struct cw_sort_value *values, size_t n)
+struct cw_sort_value *cw_sort_values_copy_into(void *block, const struct cw_sort_value *values,
+                                               size_t n)
 {
-    struct cw_sort_value *copy = cw_mem_new(cw_sort_values_bytes(values, n) + 1);
+    struct cw_sort_value *copy = block;
     char *texts = (char *)(copy + n);
     for (size_t i = 0; i < n; i++) {
         copy[i] = values[i];

@@ -4,7 +4,7 @@
  *
  * Order      Numbers, then durations (1m30s), then sizes (1.5MB), each by value and told as label filters tell them; then texts, which go
  *            by their bytes; `desc` turns that round. Entries without the label come last either way.
- * Ownership  Values borrow from the entry until cw_sort_values_dup().
+ * Ownership  Values borrow from the entry until cw_sort_values_copy_into().
  */
 #ifndef CW_ENGINE_GATHER_KEY_H
 #define CW_ENGINE_GATHER_KEY_H
@@ -33,7 +33,8 @@ void cw_gather_key_note(const struct cw_stage *stage, struct cw_label_builder *b
 int cw_sort_values_cmp(const struct cw_stage *sort, const struct cw_sort_value *a,
                        const struct cw_sort_value *b);
 size_t cw_sort_values_bytes(const struct cw_sort_value *values, size_t n);
-/* One allocation with the texts in it. */
-struct cw_sort_value *cw_sort_values_dup(const struct cw_sort_value *values, size_t n);
+/* Into the caller's block of cw_sort_values_bytes(), the texts too. */
+struct cw_sort_value *cw_sort_values_copy_into(void *block, const struct cw_sort_value *values,
+                                               size_t n);
 
 #endif

@@ -9,6 +9,7 @@
 #include "common/match/match_stop.h"
 #include "common/match/stop_sort.h"
 
+/* An item is one block: itself, the values that it is sorted by, the texts of its entry. */
 enum {
     TAKE_BYTES = 64 << 10, /* taken from the allowance at once */
     SLOTS_MIN = 64,
@@ -36,18 +37,28 @@ static size_t item_bytes(const struct cw_gather_set *set, const struct cw_gather
            cw_sort_values_bytes(item->key.values, nvalues(set, item));
 }
 
-static void item_fini(struct cw_gathered *item)
+static struct cw_gathered *item_new(const struct cw_gather_set *set, const struct cw_gathered *from)
+{
+    size_t n = nvalues(set, from);
+    struct cw_log_entry entry =
+        cw_log_entry_copy(&from->entry, sizeof *from + cw_sort_values_bytes(from->key.values, n));
+    struct cw_gathered *item = entry.block;
+    *item = *from;
+    item->entry = entry;
+    if (n > 0)
+        item->key.values = cw_sort_values_copy_into(item + 1, from->key.values, n);
+    return item;
+}
+
+static void item_free(struct cw_gathered *item)
 {
     cw_log_entry_fini(&item->entry);
-    free((struct cw_sort_value *)item->key.values);
 }
 
 void cw_gather_set_fini(struct cw_gather_set *set)
 {
-    for (size_t i = 0; i < set->n; i++) {
-        item_fini(set->items[i]);
-        free(set->items[i]);
-    }
+    for (size_t i = 0; i < set->n; i++)
+        item_free(set->items[i]);
     free(set->items);
     free(set->slots);
     cw_allowance_give(set->allowance, set->taken);
@@ -56,26 +67,32 @@ void cw_gather_set_fini(struct cw_gather_set *set)
 
 /* ---- orders ---- */
 
-static bool is_before(const struct cw_gather_rules *rules, bool sorted, const struct cw_gathered *a,
-                      const struct cw_gathered *b)
+static int compare(const struct cw_gather_rules *rules, bool sorted, const struct cw_gathered *a,
+                   const struct cw_gathered *b)
 {
     int order = sorted && a->key.values != NULL && b->key.values != NULL
                     ? cw_sort_values_cmp(rules->sort, a->key.values, b->key.values)
                     : 0;
-    return order != 0 ? order < 0 : cw_log_before(&a->entry, &b->entry, rules->newest_first);
+    return order != 0 ? order : cw_log_cmp(&a->entry, &b->entry, rules->newest_first);
+}
+
+static int compare_in_answer(const struct cw_gather_set *set, const struct cw_gathered *a,
+                             const struct cw_gathered *b)
+{
+    return compare(set->rules, set->rules->sort != NULL, a, b);
 }
 
 static bool before_in_answer(const struct cw_gather_set *set, const struct cw_gathered *a,
                              const struct cw_gathered *b)
 {
-    return is_before(set->rules, set->rules->sort != NULL, a, b);
+    return compare_in_answer(set, a, b) < 0;
 }
 
 /* Which of one combination is kept? */
 static bool before_in_combination(const struct cw_gather_set *set, const struct cw_gathered *a,
                                   const struct cw_gathered *b)
 {
-    return is_before(set->rules, set->rules->sorted_first, a, b);
+    return compare(set->rules, set->rules->sorted_first, a, b) < 0;
 }
 
 /* ---- the best: a heap ---- */
@@ -187,8 +204,7 @@ static void push_out_worst(struct cw_gather_set *set)
     if (set->n > 0)
         sift_down(set, set->items[set->n], 0);
     set->bytes -= item_bytes(set, worst);
-    item_fini(worst);
-    free(worst);
+    item_free(worst);
 }
 
 /* The one of its combination that there is (NULL: none); false: the item is not to be kept. */
@@ -234,13 +250,12 @@ static void replace(struct cw_gather_set *set, struct cw_gathered *there, struct
 {
     size_t at = there->at;
     set->bytes -= item_bytes(set, there);
-    item_fini(there);
-    *there = *item;
-    free(item);
+    set->slots[find_slot(set, there->key.combination)] = item;
+    item_free(there);
     if (is_bounded(set))
-        sift_down(set, there, at);
+        sift_down(set, item, at);
     else
-        put_at(set, there, at);
+        put_at(set, item, at);
 }
 
 static void put(struct cw_gather_set *set, struct cw_gathered *there, struct cw_gathered *item)
@@ -261,12 +276,7 @@ int cw_gather_set_add(struct cw_gather_set *set, const struct cw_gathered *item,
         rc = take(set, item_bytes(set, item), err);
     if (rc < 0)
         return rc;
-    struct cw_gathered *copy = cw_mem_new(sizeof *copy);
-    *copy = *item;
-    copy->entry = cw_log_entry_copy(&item->entry);
-    if (item->key.values != NULL)
-        copy->key.values = cw_sort_values_dup(item->key.values, nvalues(set, item));
-    put(set, there, copy);
+    put(set, there, item_new(set, item));
     return 0;
 }
 
@@ -277,8 +287,7 @@ int cw_gather_set_merge(struct cw_gather_set *set, struct cw_gather_set *from, s
         struct cw_gathered *item = from->items[--from->n], *there;
         rc = cw_match_stop_check(err);
         if (!is_wanted(set, item, &there)) {
-            item_fini(item);
-            free(item);
+            item_free(item);
             continue;
         }
         if (rc == 0 && there == NULL && !is_bounded(set))
@@ -301,8 +310,7 @@ static void drop_dropped(struct cw_gather_set *set)
             set->items[n++] = item;
             continue;
         }
-        item_fini(item);
-        free(item);
+        item_free(item);
     }
     set->n = n;
 }
@@ -310,7 +318,7 @@ static void drop_dropped(struct cw_gather_set *set)
 static int in_answer(const void *a, const void *b, void *arg)
 {
     const struct cw_gathered *const *x = a, *const *y = b;
-    return before_in_answer(arg, *x, *y) ? -1 : before_in_answer(arg, *y, *x);
+    return compare_in_answer(arg, *x, *y);
 }
 
 int cw_gather_set_take(struct cw_gather_set *set, struct cw_log_entry **out, size_t *n_out,
@@ -322,11 +330,8 @@ int cw_gather_set_take(struct cw_gather_set *set, struct cw_log_entry **out, siz
     if (rc < 0)
         return rc;
     *out = cw_mem_array(n + 1, sizeof **out);
-    for (size_t i = 0; i < n; i++) {
-        (*out)[i] = set->items[i]->entry;
-        free((struct cw_sort_value *)set->items[i]->key.values);
-        free(set->items[i]);
-    }
+    for (size_t i = 0; i < n; i++)
+        (*out)[i] = set->items[i]->entry; /* which owns the item's block */
     set->n = 0;
     *n_out = n;
     return 0;

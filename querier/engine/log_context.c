@@ -141,7 +141,7 @@ static void keep(struct stream_walk *walk, const struct cw_log_entry *entry)
         cw_log_entry_fini(&walk->ring[walk->next]);
     else
         walk->nring++;
-    walk->ring[walk->next] = cw_log_entry_copy(entry);
+    walk->ring[walk->next] = cw_log_entry_copy(entry, 0);
     walk->next = (walk->next + 1) % max;
 }
 

@@ -8,8 +8,8 @@
 #include "common/match/stop_sort.h"
 
 enum {
-    /* An allocation for each of the texts, and the array that is up to half empty. */
-    ENTRY_OVERHEAD_BYTES = 160,
+    /* Of an allocation, and the array that is up to half empty. */
+    ENTRY_OVERHEAD_BYTES = 32 + sizeof(struct cw_log_entry),
     /* Taken from the allowance at once. */
     TAKE_BYTES = 64 << 10,
 };
@@ -48,48 +48,59 @@ void cw_log_top_init(struct cw_log_top *top, bool newest_first, size_t max_entri
     top->max_bytes = max_bytes;
 }
 
-static size_t labels_bytes(struct cw_labels labels)
-{
-    size_t bytes = 0;
-    for (size_t i = 0; i < labels.n; i++)
-        bytes += sizeof(struct cw_label) + labels.items[i].name.len + labels.items[i].value.len;
-    return bytes;
-}
-
 static bool has_own_stream(const struct cw_log_entry *entry)
 {
     const struct cw_labels *origin = &entry->origin->labels;
     return entry->stream.items != origin->items || entry->stream.n != origin->n;
 }
 
+/* So that labels may stand behind so many bytes. */
+static size_t aligned(size_t bytes)
+{
+    size_t to = _Alignof(struct cw_label);
+    return (bytes + to - 1) / to * to;
+}
+
+static size_t texts_bytes(const struct cw_log_entry *entry)
+{
+    return aligned(cw_labels_block_bytes(entry->metadata)) +
+           aligned(cw_labels_block_bytes(entry->parsed)) +
+           (has_own_stream(entry) ? aligned(cw_labels_block_bytes(entry->stream)) : 0) +
+           entry->line.len;
+}
+
 size_t cw_log_entry_bytes(const struct cw_log_entry *entry)
 {
-    return ENTRY_OVERHEAD_BYTES + sizeof *entry + entry->line.len + labels_bytes(entry->metadata) +
-           labels_bytes(entry->parsed) + (has_own_stream(entry) ? labels_bytes(entry->stream) : 0);
+    return ENTRY_OVERHEAD_BYTES + sizeof *entry + texts_bytes(entry);
 }
 
 void cw_log_entry_fini(struct cw_log_entry *entry)
 {
-    free((char *)entry->line.ptr);
-    free((struct cw_label *)entry->metadata.items);
-    free((struct cw_label *)entry->parsed.items);
-    if (has_own_stream(entry))
-        free((struct cw_label *)entry->stream.items);
     cw_log_origin_unref(&entry->origin);
+    free(entry->block);
 }
 
-struct cw_log_entry cw_log_entry_copy(const struct cw_log_entry *entry)
+static struct cw_labels copy_labels(char **to, struct cw_labels labels)
+{
+    struct cw_labels copy = cw_labels_copy_into(*to, labels);
+    *to += aligned(cw_labels_block_bytes(labels));
+    return copy;
+}
+
+struct cw_log_entry cw_log_entry_copy(const struct cw_log_entry *entry, size_t ahead)
 {
     struct cw_log_entry copy = *entry;
+    ahead = aligned(ahead);
+    copy.block = cw_mem_new(ahead + texts_bytes(entry) + 1);
+    char *to = (char *)copy.block + ahead;
     copy.origin = origin_ref(entry->origin);
-    char *line = cw_mem_new(entry->line.len + 1);
-    if (entry->line.len > 0)
-        memcpy(line, entry->line.ptr, entry->line.len);
-    copy.line = cw_str_make(line, entry->line.len);
-    copy.metadata = cw_labels_dup_heap(entry->metadata);
-    copy.parsed = cw_labels_dup_heap(entry->parsed);
+    copy.metadata = copy_labels(&to, entry->metadata);
+    copy.parsed = copy_labels(&to, entry->parsed);
     if (has_own_stream(entry))
-        copy.stream = cw_labels_dup_heap(entry->stream);
+        copy.stream = copy_labels(&to, entry->stream);
+    if (entry->line.len > 0)
+        memcpy(to, entry->line.ptr, entry->line.len);
+    copy.line = cw_str_make(to, entry->line.len);
     return copy;
 }
 
@@ -116,14 +127,19 @@ static int compare_ties(const struct cw_log_entry *a, const struct cw_log_entry 
     return a->unit < b->unit ? -1 : a->unit > b->unit;
 }
 
+int cw_log_cmp(const struct cw_log_entry *a, const struct cw_log_entry *b, bool newest_first)
+{
+    int order = (a->ts_ns > b->ts_ns) - (a->ts_ns < b->ts_ns);
+    if (order == 0)
+        order = compare_ties(a, b);
+    if (order != 0)
+        return newest_first ? -order : order;
+    return (a->tie > b->tie) - (a->tie < b->tie); /* the cursor counts in its own direction */
+}
+
 bool cw_log_before(const struct cw_log_entry *a, const struct cw_log_entry *b, bool newest_first)
 {
-    if (a->ts_ns != b->ts_ns)
-        return (a->ts_ns < b->ts_ns) != newest_first;
-    int order = compare_ties(a, b);
-    if (order != 0)
-        return (order < 0) != newest_first;
-    return a->tie < b->tie; /* the cursor counts in its own direction */
+    return cw_log_cmp(a, b, newest_first) < 0;
 }
 
 bool cw_log_top_takes(const struct cw_log_top *top, const struct cw_log_entry *entry)
@@ -167,6 +183,7 @@ static void sift_down(struct cw_log_top *top, struct cw_log_entry entry)
 struct cw_log_entry cw_log_entry_place(const struct cw_log_entry *entry)
 {
     struct cw_log_entry place = *entry;
+    place.block = NULL;
     place.line = CW_STR_NONE;
     place.stream = place.metadata = place.parsed = CW_LABELS_NONE;
     place.origin = origin_ref(entry->origin);
@@ -229,7 +246,7 @@ int cw_log_top_add(struct cw_log_top *top, const struct cw_log_entry *entry, str
     int rc = take(top, cw_log_entry_bytes(entry), err);
     if (rc < 0)
         return rc;
-    struct cw_log_entry copy = cw_log_entry_copy(entry);
+    struct cw_log_entry copy = cw_log_entry_copy(entry, 0);
     insert_owned(top, &copy);
     return 0;
 }
@@ -276,7 +293,7 @@ bool cw_log_top_cut(const struct cw_log_top *top, int64_t *ts_ns_out)
 static int in_order(const void *a, const void *b, void *arg)
 {
     const struct cw_log_top *top = arg;
-    return cw_log_before(a, b, top->newest_first) ? -1 : cw_log_before(b, a, top->newest_first);
+    return cw_log_cmp(a, b, top->newest_first);
 }
 
 int cw_log_top_sort(struct cw_log_top *top, struct cw_err *err)

@@ -1,8 +1,8 @@
 /*
  * log_top.h - the best entries seen so far, in the order of a log query, bounded by count and by bytes.
  *
- * Ownership  Owns copies of lines, metadata and parsed labels, and of what a pipeline changed of the stream's labels; the labels
- *            of the stream itself are shared by its entries of one unit, and counted.
+ * Ownership  Owns copies of lines, metadata and parsed labels, and of what a pipeline changed of the stream's labels, one block
+ *            for each entry; the labels of the stream itself are shared by its entries of one unit, and counted.
  * Threads    One thread at a time; tops that are merged under a lock may come from several.
  */
 #ifndef CW_ENGINE_LOG_TOP_H
@@ -33,6 +33,7 @@ struct cw_log_entry {
     uint32_t unit; /* place of the unit in order of arrival */
     /* Which of the stream's entries of this unit with this timestamp, as the cursor gives them. */
     uint32_t tie;
+    void *block; /* of a copy: its texts; NULL: they are borrowed */
 };
 
 struct cw_log_top {
@@ -52,12 +53,15 @@ void cw_log_top_init(struct cw_log_top *top, bool newest_first, size_t max_entri
 void cw_log_top_fini(struct cw_log_top *top);
 /* The entry's place in the order without its texts; holds the origin. */
 struct cw_log_entry cw_log_entry_place(const struct cw_log_entry *entry);
-/* With texts of its own; holds the origin. Origins are counted without a lock: those of one come from one thread at a time. */
-struct cw_log_entry cw_log_entry_copy(const struct cw_log_entry *entry);
-/* Of such a copy. */
+/* With texts of its own, behind `ahead` bytes of its block that are the caller's; holds the origin. Origins are counted without a
+ * lock: those of one come from one thread at a time. */
+struct cw_log_entry cw_log_entry_copy(const struct cw_log_entry *entry, size_t ahead);
+/* Of such a copy, or of a place; the block goes with what the caller has in it. */
 void cw_log_entry_fini(struct cw_log_entry *entry);
 /* What such a copy takes. */
 size_t cw_log_entry_bytes(const struct cw_log_entry *entry);
+/* Less than 0: a stands before b. */
+int cw_log_cmp(const struct cw_log_entry *a, const struct cw_log_entry *b, bool newest_first);
 /* Does a stand before b? */
 bool cw_log_before(const struct cw_log_entry *a, const struct cw_log_entry *b, bool newest_first);
 /* Would the entry find room? Costs a compare. */

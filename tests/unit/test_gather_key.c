@@ -31,7 +31,8 @@ static void expect_order(const char *query_text, const char *const *labels, size
         cw_label_builder_begin(&builders[i], stream, CW_LABELS_NONE);
         cw_gather_key_note(stage, &builders[i], &key);
         cr_assert_not(key.reached_distinct);
-        values[i] = cw_sort_values_dup(key.values, stage->nkeys);
+        values[i] = cw_sort_values_copy_into(
+            cw_mem_new(cw_sort_values_bytes(key.values, stage->nkeys)), key.values, stage->nkeys);
     }
     for (size_t i = 0; i < n; i++) {
         for (size_t k = 0; k < n; k++) {

@@ -68,7 +68,7 @@ class Generator:
         if self.chance(0.15):
             out["tags"] = self.some(WORDS + ['say "no"', "two\nlines"], 0, 3) if self.chance(0.7) else [{"k": self.r.choice(USERS)}, [1, [2, None]], self.chance(0.5)]
         if self.chance(0.1):
-            out[self.r.choice(["app", "env", "trace", "bad-key", "9x", "none"])] = self.r.choice(["in", None, True, ""])
+            out[self.r.choice(["app", "env", "trace", "bad-key", "9x", "none"])] = self.r.choice(["in", None, True, "", "a\ufffdb"])
         items = list(out.items())
         self.r.shuffle(items)
         return dict(items)

@@ -76,7 +76,7 @@ class Json:
                 code, at = int(self.text[at + 2:at + 6], 16), at + 6
                 if 0xdc00 <= code < 0xe000:
                     raise NotCovered("surrogate")
-                if 0xd800 <= code:
+                if 0xd800 <= code < 0xdc00:
                     if self.text[at:at + 2] != "\\u":
                         raise NotCovered("surrogate")
                     code, at = 0x10000 + ((code - 0xd800) << 10) + int(self.text[at + 2:at + 6], 16) - 0xdc00, at + 6
@@ -247,9 +247,9 @@ def json_lookup(items, path):
             if len(found) > 1:
                 raise NotCovered("repeated key below a JSON expression")
             node = found[0]
-    if node[0] == "array":      # its escapes are taken out as a string's are; an object stays as it is
-        return unescaped(node[2])
-    return node[2] if node[0] == "object" else node[1]
+    if node[0] == "object":     # stays as it is; an array's escapes are taken out as a string's are
+        return node[2]
+    return (unescaped(node[2]) if node[0] == "array" else node[1]).replace("\ufffd", " ")
 
 
 def unpack_fields(line):
@@ -290,6 +290,8 @@ def logfmt_fields(line, strict):
                         raise BadLine("logfmt syntax error at pos %d : unexpected '%s'" % (pos(line, at), line[at]))
                     at += 1
                 value = line[start:at]
+            if "\ufffd" in key:
+                raise NotCovered("logfmt key that is not UTF-8")
             yield key, value
         except BadLine:
             if strict:

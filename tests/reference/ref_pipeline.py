@@ -251,6 +251,11 @@ def label_test(tree):
 
 # ---- stages ----
 
+def without_errors(value):
+    """A value that json, logfmt or unpack found: what stands for bytes that are not UTF-8 is no part of a label."""
+    return value.replace("\ufffd", " ")
+
+
 def json_stage(flags, extractions):
     paths = [(name, json_path(expression)) for name, expression in extractions]
 
@@ -259,7 +264,7 @@ def json_stage(flags, extractions):
             return True
         try:
             for name, value in json_fields(e.line, "--arrays" in flags):
-                if not e.extract(name, value):
+                if not e.extract(name, without_errors(value)):
                     break
         except BadLine as bad:
             e.parse_error("JSONParserErr", bad.details)
@@ -298,7 +303,7 @@ def logfmt_stage(flags, extractions):
         for key, value in logfmt_fields(e.line, strict):
             if value == "" and not keep_empty:
                 continue
-            if not e.extract(sanitise(key), value.replace("\ufffd", " ")):
+            if not e.extract(sanitise(key), without_errors(value)):
                 break
 
     def some_fields(e):
@@ -347,7 +352,7 @@ def unpack_stage():
             if name == "_entry":
                 e.line = value
             else:
-                e.extract(sanitise(name), value)
+                e.extract(sanitise(name), without_errors(value))
         return True
     return run
 
@@ -374,10 +379,10 @@ def label_format_stage(formats):
     formats = [(dst, kind, Template(value) if kind == "template" else value) for dst, kind, value in formats]
 
     def run(e):
-        seen = None     # templates see the labels as the first of them met them
+        seen = {}       # templates see the labels as the first of them met them that met any
         for dst, kind, value in formats:
             if kind == "template":
-                seen = dict(e.labels) if seen is None else seen
+                seen = seen or dict(e.labels)
                 e.put(dst, value.run(seen, e.line, e.ts))
             elif e.get(value) is not None:
                 e.rename(value, dst)

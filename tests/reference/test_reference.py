@@ -144,13 +144,38 @@ def test_random_queries_are_answered_as_the_evaluator_answers_them(server):
     # the long run draws other queries each time; the seed is in what it prints
     seed, queries = (str(int(time.time())), 100000) if LONG else ("short", 2000)
     counts, failures = differential.run(server.url, queries, seed, most_failures=5)
-    shown = [differential.describe(f, differential.shrink(server.url, f)) for f in failures]
-    assert not failures, "%s\n(tests/reference/differential.py --case NAME asks one again)" % "\n\n".join(shown)
     asked, compared, errors, slow = counts
     print("seed %s: %d queries, %d compared, %d of them errors; %d too slow for the evaluator" % (seed, *counts))
+    shown = [differential.describe(f, differential.shrink(server.url, f)) for f in failures]
+    assert not failures, "%s\n(tests/reference/differential.py --case NAME asks one again)" % "\n\n".join(shown)
     # a generator that asks what the evaluator does not know tests nothing
     assert asked >= queries and compared > 0.9 * asked and errors > 0
     assert slow <= asked / MOST_SLOW
+
+
+# What long runs found: {line: query}.
+FOUND = {
+    '{"k": "x\ufffdy", "o": {"p\ufffdq": "z"}, "e": "g\\ufffdh", "_entry": "in a\ufffdb"}': "| json",
+    '{"k": "x\ufffdy", "o": {"p": "z\ufffd"}, "a": ["v\ufffdw"], "": 1}': '| json a="k", b="o", c="o.p", d="a[0]", e="a"',
+    '{"_entry": "in a\ufffdb", "k": "x\ufffdy"}': "| unpack",
+    'k=x\ufffdy q="q\ufffdq"': "| logfmt",
+    'k=x\ufffdy b="q\ufffdq" c=1': '| logfmt a="k", b, c',
+    "first k=x\ufffdy": '| regexp "k=(?P<kk>\\\\S+)"',
+    "the second template sees the first one's label when there were none": '| keep nosuch | label_format app="x{{.trace | len}}", trace="{{.app}}!", third="{{.app}}{{.trace}}"',
+    "and nothing of it when there were some": '| keep kind | label_format app="x{{.kind}}", trace="{{.app}}!"',
+}
+
+
+def test_what_long_runs_found_is_answered_as_the_evaluator_answers_it(server):
+    connection = differential.Server(server.url)
+    for i, (line, query) in enumerate(FOUND.items()):
+        data, tenant = [({"app": "api", "kind": "k"}, [(BASE * NS, line, {})])], "found-%d" % i
+        request = {"kind": "log", "query": '{app="api"} ' + query, "start": (BASE - 60) * NS, "end": (BASE + 60) * NS, "limit": 10, "direction": "forward",
+                   "extensions": False}
+        connection.push(tenant, data)
+        want = differential.expected(data, request)
+        assert want[0] == "answer" and len(want[1].entries) == 1, (query, want)
+        assert differential.judge(want, *connection.query(tenant, request)) is None, query
 
 
 def test_a_query_on_which_the_evaluator_backtracks_without_end_is_left_out(server, monkeypatch):

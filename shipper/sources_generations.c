@@ -20,7 +20,8 @@
  *            what was made until then belongs to rotations that were noticed. A log that was in its place
  *            at a scan was not renamed before; whether it was truncated is known when its size was
  *            looked at, which is between that scan and the next. A source that was read is not forgotten while its
- *            file is younger, so no file is taken twice. Both are saved in one file, so a kill at any
+ *            file is younger, or by its name and times may be made of the file of another source that is not
+ *            compressed yet (logs that begin alike would be mixed up), so no file is taken twice. Both are saved in one file, so a kill at any
  *            point leads back to a state that was true; a source that is new is not pushed before.
  * Clocks     A file system that tells of no birth is judged by the time of the last change alone,
  *            which compressors keep or set to now: the same holds, but for files that are touched later.
@@ -82,15 +83,6 @@ static bool is_recent(const struct cw_sources *sources, const struct times *time
 {
     return (times->birth_ns == 0 || times->birth_ns > sources->looked_ns) &&
            times->written_ns + CW_NS_PER_S > sources->looked_ns;
-}
-
-bool cw_sources_generation_recent(const struct cw_sources *sources, const char *path)
-{
-    struct times times;
-    bool ever = false; /* while such a log waits, its files of any age might be taken */
-    for (size_t i = 0; i < sources->nrotated_logs && !ever; i++)
-        ever = sources->rotated_logs[i].ever;
-    return times_read(path, &times) && (ever || is_recent(sources, &times));
 }
 
 void cw_sources_generations_looked(struct cw_sources *sources, int64_t now_ns)
@@ -256,14 +248,14 @@ static bool is_packed_source(const struct cw_source *source)
 }
 
 /* Tell each log of which the file may be a generation by its name. */
-static void logs_of(struct question *question, bool (*visit)(void *arg, const char *log))
+static void logs_of(const char *path, bool (*visit)(void *arg, const char *log), void *arg)
 {
     char stem[PATH_MAX];
-    size_t folder = folder_len(question->packed->path);
-    struct cw_str name = cw_unpack_stem(cw_str_of(question->packed->path + folder));
-    snprintf(stem, sizeof stem, "%.*s%.*s", (int)folder, question->packed->path, CW_STR_ARG(name));
-    if (!visit(question, stem))
-        (void)cw_rotated_logs(stem, visit, question);
+    size_t folder = folder_len(path);
+    struct cw_str name = cw_unpack_stem(cw_str_of(path + folder));
+    snprintf(stem, sizeof stem, "%.*s%.*s", (int)folder, path, CW_STR_ARG(name));
+    if (!visit(arg, stem))
+        (void)cw_rotated_logs(stem, visit, arg);
 }
 
 static bool on_log_asked(void *arg, const char *log)
@@ -297,15 +289,23 @@ static bool begins_with(int fd, const struct cw_tail *tail)
     return tail->size > 0;
 }
 
-/* Whether it may be made of the source's file by its times: it is no older. A copy may have the time of its original, and so be older
- * than its birth: where that is all that is known, the birth of this file tells. */
+/* Whether it may be made of the source's file, of which no more is known than after a start. A copy may have the time of its
+ * original, and so be older than its birth: the birth of this file tells, where there is one. */
+static bool may_be_made_of_restored(const struct times *times, const struct cw_source *source)
+{
+    int64_t birth_ns = source->tail.identity.birth_ns;
+    return times->birth_ns != 0 ? times->birth_ns >= birth_ns
+                                : times->written_ns + CW_NS_PER_S >= birth_ns;
+}
+
+/* Whether it may be made of the source's file by its times: it is no older. */
 static bool may_be_made_of(const struct question *question, const struct cw_source *source)
 {
     const struct times *times = &question->packed->times;
     int64_t birth_ns = source->tail.identity.birth_ns;
-    bool born = times->birth_ns == 0 || times->birth_ns >= birth_ns;
     if (source->tail.fd < 0 && source->tail.written_ns == 0)
-        return born && (times->birth_ns != 0 || times->written_ns + CW_NS_PER_S >= birth_ns);
+        return may_be_made_of_restored(times, source);
+    bool born = times->birth_ns == 0 || times->birth_ns >= birth_ns;
     int64_t at_ns = source->tail.fd < 0 ? source->tail.written_ns : birth_ns;
     bool whole_seconds = times->written_ns % CW_NS_PER_S == 0;
     return born && times->written_ns + (whole_seconds ? CW_NS_PER_S : 0) >= at_ns;
@@ -379,6 +379,38 @@ static bool is_of_a_link(const struct question *question)
             return true;
     }
     return false;
+}
+
+struct mistake {
+    struct cw_sources *sources;
+    struct times times;
+    bool possible;
+};
+
+static bool on_log_mistaken(void *arg, const char *log)
+{
+    struct mistake *mistake = arg;
+    const struct cw_source *source;
+    for (size_t at = SIZE_MAX;
+         !mistake->possible &&
+         (source = cw_sources_path_next(mistake->sources, log, &at)) != NULL;)
+        mistake->possible =
+            !is_packed_source(source) && may_be_made_of_restored(&mistake->times, source);
+    return mistake->possible;
+}
+
+bool cw_sources_generation_mistakable(struct cw_sources *sources, const char *path)
+{
+    struct mistake mistake = {.sources = sources};
+    bool ever = false; /* while such a log waits, its files of any age might be taken */
+    for (size_t i = 0; i < sources->nrotated_logs && !ever; i++)
+        ever = sources->rotated_logs[i].ever;
+    if (!times_read(path, &mistake.times))
+        return false;
+    if (ever || is_recent(sources, &mistake.times))
+        return true;
+    logs_of(path, on_log_mistaken, &mistake);
+    return mistake.possible;
 }
 
 /* ---- what follows from it ---- */
@@ -520,7 +552,7 @@ static void answer(struct question *question)
                     cw_file_identity_is_at(packed->path, &tail->identity) &&
                     !original_is_there(sources, packed->path);
     if (!begun)
-        logs_of(question, on_log_compared);
+        logs_of(packed->path, on_log_compared, question);
     question->look->raced |= !in_place;
     if (begun || !in_place || question->truncated)
         waits(question, false);
@@ -555,7 +587,7 @@ static void packed_ask(struct look *look, const struct packed *packed)
         had->vanished = false; /* it was renamed while it was looked for */
         return;
     }
-    logs_of(&question, on_log_asked);
+    logs_of(packed->path, on_log_asked, &question);
     if (!question.any_vanished && !may_be_new(&question))
         return;
     question.young = look->now_ns - packed->times.changed_ns < CW_SOURCES_COPY_NS;

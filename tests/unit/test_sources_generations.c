@@ -294,6 +294,31 @@ Test(sources_generations, generations_that_begin_alike_are_told_apart)
     expect("");
 }
 
+/* logrotate makes the new log before it compresses the old one; which is read, and of an age at which nothing is new. Then the new
+ * one is rotated while the shipper is down, and knows its log by the first bytes alone. */
+Test(sources_generations, one_that_was_read_is_not_taken_for_that_of_a_later_log_which_begins_alike)
+{
+    char banner[CW_FILE_PREFIX_BYTES + 2];
+    memset(banner, 'x', sizeof banner - 2);
+    memcpy(banner + sizeof banner - 2, "\n", 2);
+    append("a.log", banner);
+    append("a.log", "1\n");
+    look_and_ship();
+    cw_log_folder_rename(&rig.folder, "a.log", "a.log.1");
+    append("a.log", banner);
+    cw_log_folder_gzip(&rig.folder, "a.log.1", "a.log.1.gz", SIZE_MAX);
+    cw_log_folder_remove(&rig.folder, "a.log.1");
+    look_and_ship();
+    rig.wall_ns += 60 * CW_NS_PER_S;
+    settle();
+    (void)cw_sources_rig_lines(&rig);
+    cw_sources_rig_kill(&rig);
+    append("a.log", "2\n");
+    rotate("a.log");
+    expect("2");
+    expect("");
+}
+
 Test(sources_generations, generations_with_the_same_text_are_each_read)
 {
     append("a.log", "same\n");

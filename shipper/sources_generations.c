@@ -19,10 +19,14 @@
  * looked_ns  is when the scan before the last one began, less CW_SOURCES_LOOK_MARGIN_NS, and ahead of the birth of all that waits:
  *            what was made until then belongs to rotations that were noticed. A log that was in its place
  *            at a scan was not renamed before; whether it was truncated is known when its size was
- *            looked at, which is between that scan and the next. A source that was read is not forgotten while its
- *            file is younger, or by its name and times may be made of the file of another source that is not
- *            compressed yet (logs that begin alike would be mixed up), so no file is taken twice. Both are saved in one file, so a kill at any
+ *            looked at, which is between that scan and the next. It is saved in one file with the sources, so a kill at any
  *            point leads back to a state that was true; a source that is new is not pushed before.
+ * Remembered A source that was read is not forgotten while its file
+ *            - is younger than looked_ns: it would be taken for a new one;
+ *            - may by its name and times be made of the file of another source, which is not compressed yet: logs that begin alike
+ *              would be mixed up when that one is compressed while we are down;
+ *            - is the last of its log that is not in the log's place: of a log that nobody knows what comes next may be rotated
+ *              before it is met.
  * Clocks     A file system that tells of no birth is judged by the time of the last change alone,
  *            which compressors keep or set to now: the same holds, but for files that are touched later.
  *            If the clock is set back by little, what is made until it is there again is not taken; by
@@ -392,24 +396,35 @@ static bool on_log_mistaken(void *arg, const char *log)
     struct mistake *mistake = arg;
     const struct cw_source *source;
     for (size_t at = SIZE_MAX;
-         !mistake->possible &&
-         (source = cw_sources_path_next(mistake->sources, log, &at)) != NULL;)
+         !mistake->possible && (source = cw_sources_path_next(mistake->sources, log, &at)) != NULL;)
         mistake->possible =
             !is_packed_source(source) && may_be_made_of_restored(&mistake->times, source);
     return mistake->possible;
 }
 
-bool cw_sources_generation_mistakable(struct cw_sources *sources, const char *path)
+/* Whether it is all that is known of its log but for what is in the log's place, which may be removed without a trace (if it is
+ * empty). Without one, what comes next may be rotated before anybody knows that it is a log's. */
+static bool is_last_rotated(struct cw_sources *sources, const struct cw_source *source)
+{
+    const struct cw_source *other;
+    for (size_t at = SIZE_MAX; (other = cw_sources_path_next(sources, source->path, &at)) != NULL;)
+        if (other != source && cw_source_rotated(other) && !other->gone && !other->vanished &&
+            strcmp(other->path, source->path) == 0)
+            return false;
+    return true;
+}
+
+bool cw_sources_generation_needed(struct cw_sources *sources, const struct cw_source *source)
 {
     struct mistake mistake = {.sources = sources};
     bool ever = false; /* while such a log waits, its files of any age might be taken */
     for (size_t i = 0; i < sources->nrotated_logs && !ever; i++)
         ever = sources->rotated_logs[i].ever;
-    if (!times_read(path, &mistake.times))
+    if (!times_read(source->path_now, &mistake.times))
         return false;
-    if (ever || is_recent(sources, &mistake.times))
+    if (ever || is_recent(sources, &mistake.times) || is_last_rotated(sources, source))
         return true;
-    logs_of(path, on_log_mistaken, &mistake);
+    logs_of(source->path_now, on_log_mistaken, &mistake);
     return mistake.possible;
 }
 

@@ -76,9 +76,9 @@ void cw_sources_rotated_log(struct cw_sources *sources, const char *log,
 void cw_sources_generations_look(struct cw_sources *sources, int64_t now_ns, int64_t now_mono_ns);
 /* All that was made until a look that began at now_ns is in sources, unless some is undecided. */
 void cw_sources_generations_looked(struct cw_sources *sources, int64_t now_ns);
-/* Whether the compressed file at that path might be taken for one that nobody has met, or for what another source's file became, if
- * no source had it. */
-bool cw_sources_generation_mistakable(struct cw_sources *sources, const char *path);
+/* Whether a source whose file is compressed and read must be remembered: without it the file might be taken for one that nobody
+ * has met, or for what another source's file became; or nothing would be known of its log. */
+bool cw_sources_generation_needed(struct cw_sources *sources, const struct cw_source *source);
 /* Of a compressed file: what follows is lost. */
 void cw_sources_damage_tell(struct cw_sources *sources, const struct cw_tail *tail,
                             const char *path, const struct cw_err *err);

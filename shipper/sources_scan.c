@@ -518,7 +518,7 @@ static bool source_missing(struct scan *scan, struct cw_source *source)
     bool packed = cw_sources_is_packed(target, path);
     if (packed && source->unpacked) {
         path_now_set(sources, source, path);
-        return cw_sources_generation_mistakable(sources, path) || !cw_source_forgettable(source);
+        return cw_sources_generation_needed(sources, source) || !cw_source_forgettable(source);
     }
     if (!packed && sources->scanned &&
         (size == position || (size < position && cw_source_rotated(source)))) {

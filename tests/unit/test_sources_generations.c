@@ -319,6 +319,39 @@ Test(sources_generations, one_that_was_read_is_not_taken_for_that_of_a_later_log
     expect("");
 }
 
+Test(sources_generations, a_log_is_remembered_that_has_no_file_but_a_compressed_one)
+{
+    append("a.log", "1\n");
+    expect("1");
+    rotate("a.log");
+    expect("");
+    settle();
+    cr_assert_eq(rig.sources->n, 1);
+    append("a.log", "2\n");
+    chain_move("a.log");
+    cw_log_folder_rename(&rig.folder, "a.log", "a.log.1");
+    append("a.log", "3\n");
+    expect("2 3");
+}
+
+/* What is in its place is empty, and leaves no trace when it is removed. */
+Test(sources_generations, a_log_is_remembered_when_its_empty_file_is_removed)
+{
+    append("a.log", "1\n");
+    expect("1");
+    rotate("a.log");
+    append("a.log", "");
+    expect("");
+    settle();
+    cw_log_folder_remove(&rig.folder, "a.log");
+    settle();
+    append("a.log", "2\n");
+    rotate("a.log");
+    settle();
+    append("a.log", "3\n");
+    expect("2 3");
+}
+
 Test(sources_generations, generations_with_the_same_text_are_each_read)
 {
     append("a.log", "same\n");

@@ -195,6 +195,7 @@ void cw_extract_logfmt(struct cw_str line, struct cw_logfmt_options options,
 struct target {
     struct cw_str name;
     bool wanted, suffixed;
+    bool met; /* a pair was its: also of one that nobody wants */
 };
 
 /* Each label that needs no other name is there from the start, in the place of what an earlier stage made of it. */
@@ -205,7 +206,7 @@ static struct target *name_labels(const struct cw_logfmt_expression *expressions
     for (size_t i = 0; i < n; i++) {
         struct cw_str name = cw_label_builder_name(builder, expressions[i].name);
         targets[i] = (struct target){name, cw_label_builder_needs(builder, name),
-                                     !cw_str_eq(name, expressions[i].name)};
+                                     !cw_str_eq(name, expressions[i].name), false};
         if (targets[i].wanted && !targets[i].suffixed)
             cw_label_builder_add(builder, name, CW_STR(""));
     }
@@ -213,18 +214,19 @@ static struct target *name_labels(const struct cw_logfmt_expression *expressions
 }
 
 /* False: the line's further pairs do not count. */
-static bool write_target(const struct target *target, struct cw_str value,
+static bool write_target(struct target *target, struct cw_str value,
                          struct cw_label_builder *builder)
 {
-    if (target->suffixed && cw_label_builder_parsed(builder, target->name))
+    if (target->suffixed && (target->met || cw_label_builder_parsed(builder, target->name)))
         return false;
+    target->met = true;
     if (target->wanted)
         cw_label_builder_add(builder, target->name, value);
     return true;
 }
 
 /* The pair is of the expressions that ask for its key, or else of the one that is called so. */
-static bool take_pair(const struct cw_logfmt_expression *expressions, const struct target *targets,
+static bool take_pair(const struct cw_logfmt_expression *expressions, struct target *targets,
                       size_t n, struct cw_str key, struct cw_str value,
                       struct cw_label_builder *builder)
 {
@@ -250,7 +252,7 @@ void cw_extract_logfmt_keys(struct cw_str line, struct cw_logfmt_options options
     struct cw_logfmt_pairs pairs = {.line = line, .arena = builder->scratch};
     if (cw_label_builder_has_all(builder))
         return;
-    const struct target *targets = name_labels(expressions, n, builder);
+    struct target *targets = name_labels(expressions, n, builder);
     while (pairs.at < line.len) {
         if (!cw_logfmt_next(&pairs)) {
             if (options.strict)

@@ -178,6 +178,18 @@ def test_what_long_runs_found_is_answered_as_the_evaluator_answers_it(server):
         assert differential.judge(want, *connection.query(tenant, request)) is None, query
 
 
+def test_a_metric_query_sees_the_labels_that_a_log_query_sees(server):
+    # a label with the suffix ends the line at its second value, whether it is needed or not
+    data = [({"app": "job"}, [(BASE * NS, 'app="y" num=1 user=ana num=9', {}), (BASE * NS + 1, "num=9", {})])]
+    connection = differential.Server(server.url)
+    connection.push("suffixed", data)
+    query = 'sum by (app, num) (count_over_time({app="job"} | logfmt num="num", app="user" [1h]))'
+    request = {"kind": "instant", "query": query, "time": (BASE + 60) * NS, "extensions": False}
+    want = differential.expected(data, request)
+    assert want == ("answer", [({"app": "job", "num": "1"}, 1), ({"app": "job", "num": "9"}, 1)])
+    assert differential.judge(want, *connection.query("suffixed", request)) is None
+
+
 def test_a_query_on_which_the_evaluator_backtracks_without_end_is_left_out(server, monkeypatch):
     monkeypatch.setattr(differential, "SECONDS", 0.2)
     data = [({"app": "api"}, [(BASE * NS, "a" * 50 + "b", {})])]

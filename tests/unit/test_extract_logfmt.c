@@ -140,6 +140,18 @@ Test(extract_logfmt, expressions_of_labels_that_nobody_needs_still_take_their_ke
     probe_end(&p, "{b=\"1\"}", "b=2 is a's");
 }
 
+Test(extract_logfmt, a_second_value_for_a_suffixed_label_that_nobody_needs_ends_the_line_too)
+{
+    static const struct cw_logfmt_expression expressions[] = {{CW_STR("u"), CW_STR("v")},
+                                                              {CW_STR("w"), CW_STR("w")}};
+    const struct cw_str names[] = {cw_str_of("u"), cw_str_of("w")};
+    struct probe p;
+    probe_begin(&p, "{u=\"s\"}", "{}");
+    probe_require(&p, names, 2);
+    cw_extract_logfmt_keys(CW_STR("u=1 w=2 v=3 w=4"), LENIENT, expressions, 2, &p.builder);
+    probe_end(&p, "{w=\"2\"}", "as where all labels are needed");
+}
+
 Test(extract_logfmt, faulty_expressions_are_told)
 {
     static const char *const cases[][2] = {

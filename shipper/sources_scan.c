@@ -2,6 +2,7 @@
  * sources_scan.c - sources.c, the part that walks folders: new files, renamed ones, and what was
  * rotated while we were down.
  */
+#include <dirent.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
@@ -27,9 +28,10 @@ struct scan {
     const struct cw_target *target;
     int64_t now_ns, now_mono_ns;
     size_t nunreadable, nmatched;
-    size_t nclosed; /* sources whose files are not open: new files may be theirs */
-    unsigned nvain; /* of cw_folder_search() */
-    bool unsure;    /* whether a source has a file is not known: the next scan looks again */
+    size_t nclosed;              /* sources whose files are not open: new files may be theirs */
+    unsigned nvain;              /* of cw_folder_search() */
+    struct cw_source_list begun; /* by this scan, which is not the very first */
+    bool unsure; /* whether a source has a file is not known: the next scan looks again */
 };
 
 static void unreadable_tell(struct scan *scan, const char *path, const char *why)
@@ -339,11 +341,13 @@ static void file_found(struct scan *scan, const char *path, const char *named)
     }
     if (source == NULL) {
         bool first = is_first_of_container(scan, path);
-        cw_sources_begin(sources, scan->target, &tail, path, named, scan->now_ns,
-                         scan->now_mono_ns);
+        source = cw_sources_begin(sources, scan->target, &tail, path, named, scan->now_ns,
+                                  scan->now_mono_ns);
         if (first || sources->scanned || sources->looked_ns > 0) /* not at the very first start */
             cw_sources_rotated_log(sources, named,
                                    first ? CW_SOURCES_SINCE_EVER : CW_SOURCES_SINCE_LOOK);
+        if (sources->looked_ns > 0)
+            cw_source_list_add(&scan->begun, source);
         return;
     }
     source->scan_number = sources->scan_number;
@@ -630,6 +634,59 @@ static void siblings_find_all(struct scan *scan)
     }
 }
 
+struct begun_look {
+    struct scan *scan;
+    const struct cw_source *log;
+};
+
+static bool on_log_of_begun(void *arg, const char *path)
+{
+    struct begun_look *look = arg;
+    const struct cw_source *source;
+    for (size_t at = SIZE_MAX; look->log == NULL && (source = cw_sources_path_next(
+                                                         look->scan->sources, path, &at)) != NULL;)
+        if (source->since_ns == look->scan->now_ns && strcmp(source->path, path) == 0 &&
+            !cw_source_rotated(source))
+            look->log = source;
+    return look->log != NULL;
+}
+
+/* A file in a folder in which logs were begun: it is one's that was rotated before it was met, if it was born since the last look. */
+static void begun_sibling(struct scan *scan, const char *path)
+{
+    struct begun_look look = {scan, NULL};
+    if (!cw_rotated_logs(path, on_log_of_begun, &look))
+        return;
+    int64_t born_ns = birth_of(path);
+    scan->target = cw_sources_target_of(scan->sources, look.log->path);
+    if (scan->target != NULL && born_ns > scan->sources->looked_ns &&
+        born_ns <= scan->now_ns + CW_SOURCES_COPY_NS)
+        file_found(scan, path, look.log->path);
+}
+
+/* Each folder is listed once, however many logs were begun in it. */
+static void begun_siblings_find(struct scan *scan)
+{
+    char folder[PATH_MAX] = "", path[PATH_MAX];
+    struct cw_source_list begun = scan->begun; /* what is found joins it */
+    scan->begun = (struct cw_source_list){0};
+    for (size_t i = 0; i < begun.n; i++) {
+        const char *log = begun.items[i]->path, *slash = strrchr(log, '/');
+        int len = slash == NULL ? 0 : (int)(slash - log) + 1;
+        snprintf(path, sizeof path, "%.*s", len, log);
+        if (len == 0 || strcmp(path, folder) == 0)
+            continue;
+        strcpy(folder, path);
+        DIR *dir = opendir(folder);
+        for (const struct dirent *entry; dir != NULL && (entry = readdir(dir)) != NULL;)
+            if ((size_t)snprintf(path, sizeof path, "%s%s", folder, entry->d_name) < sizeof path)
+                begun_sibling(scan, path);
+        if (dir != NULL)
+            closedir(dir);
+    }
+    free(begun.items);
+}
+
 /* Open again what is where it was, before anything new is looked at: of a log that was truncated
  * meanwhile it must be known which file its copy is. */
 static void sources_reopen_in_place(struct scan *scan)
@@ -703,6 +760,7 @@ void cw_sources_scan(struct cw_sources *sources, int64_t now_ns, int64_t now_mon
     }
     cw_sources_renames_clear(sources);
     siblings_find_all(&scan);
+    begun_siblings_find(&scan);
     for (size_t i = 0; i < sources->n; i++) { /* looks others up: nobody is freed on the way */
         struct cw_source *source = sources->items[i];
         scan.target = NULL;
@@ -724,6 +782,7 @@ void cw_sources_scan(struct cw_sources *sources, int64_t now_ns, int64_t now_mon
     sources->dirty |= sources->n != kept;
     sources->n = kept;
     cw_sources_index_build(sources);
+    free(scan.begun.items);
     sources->scanned = true;
     sources->nleft_out = scan.nunreadable;
     cw_metrics_set(sources->options.metrics, CW_M_FILES, (int64_t)sources->nopen);

@@ -141,6 +141,26 @@ Test(sources_generations, a_log_that_was_begun_rotated_and_compressed_while_it_w
     expect("");
 }
 
+/* The same without compression: how far logs were followed is known, though none of that one was. */
+Test(sources_generations, a_log_that_was_begun_and_rotated_while_it_was_down_is_read)
+{
+    append("a.log", "1\n");
+    append("c.log.1", "old\n");
+    expect("1");
+    settle();
+    cw_sources_rig_kill(&rig);
+    append("b.log", "2\n");
+    cw_log_folder_rename(&rig.folder, "b.log", "b.log.1");
+    append("b.log", "3\n");
+    append("c.log", "4\n");
+    expect("2 3 4");
+    cr_assert_eq(rig.sources->n, 4);
+    for (size_t i = 0; i < rig.sources->n; i++)
+        cr_assert(strstr(rig.sources->items[i]->path, ".log.") == NULL);
+    cw_sources_rig_kill(&rig);
+    expect("");
+}
+
 static void link_made(const char *name, const char *link_name)
 {
     char path[PATH_MAX];

@@ -23,9 +23,9 @@
  *            point leads back to a state that was true; a source that is new is not pushed before.
  * Remembered A source that was read is not forgotten while its file
  *            - is younger than looked_ns: it would be taken for a new one;
- *            - may by its name and times be made of the file of another source, which is not compressed yet: logs that begin alike
- *              would be mixed up when that one is compressed while we are down;
- *            - is the last of its log that is not in the log's place: of a log that nobody knows what comes next may be rotated
+ *            - may by its name, times and first bytes be made of the file of another source, which is not compressed yet: they would
+ *              be mixed up when that one is compressed while we are down;
+ *            - is the last of its log, and the log's place is empty: of a log that nobody knows what comes next may be rotated
  *              before it is met.
  * Clocks     A file system that tells of no birth is judged by the time of the last change alone,
  *            which compressors keep or set to now: the same holds, but for files that are touched later.
@@ -89,6 +89,18 @@ static bool is_recent(const struct cw_sources *sources, const struct times *time
            times->written_ns + CW_NS_PER_S > sources->looked_ns;
 }
 
+static bool is_new_by_times(const struct cw_sources *sources, const struct times *times,
+                            int64_t now_ns)
+{
+    return is_recent(sources, times) && times->birth_ns <= now_ns + CW_SOURCES_COPY_NS;
+}
+
+bool cw_sources_file_is_new(const struct cw_sources *sources, const char *path, int64_t now_ns)
+{
+    struct times times;
+    return times_read(path, &times) && is_new_by_times(sources, &times, now_ns);
+}
+
 void cw_sources_generations_looked(struct cw_sources *sources, int64_t now_ns)
 {
     /* Before the very first one nothing was followed. */
@@ -104,7 +116,7 @@ void cw_sources_generations_looked(struct cw_sources *sources, int64_t now_ns)
 
 /* ---- the logs that were rotated, by folder ---- */
 
-static size_t folder_len(const char *path)
+size_t cw_sources_folder_len(const char *path)
 {
     const char *slash = strrchr(path, '/');
     return slash == NULL ? 0 : (size_t)(slash - path) + 1;
@@ -114,7 +126,7 @@ static int log_cmp(const void *a, const void *b)
 {
     const char *x = ((const struct cw_rotated_log *)a)->path;
     const char *y = ((const struct cw_rotated_log *)b)->path;
-    size_t nx = folder_len(x), ny = folder_len(y);
+    size_t nx = cw_sources_folder_len(x), ny = cw_sources_folder_len(y);
     int cmp = memcmp(x, y, CW_MIN(nx, ny));
     if (cmp == 0 && nx != ny)
         return nx < ny ? -1 : 1;
@@ -255,7 +267,7 @@ static bool is_packed_source(const struct cw_source *source)
 static void logs_of(const char *path, bool (*visit)(void *arg, const char *log), void *arg)
 {
     char stem[PATH_MAX];
-    size_t folder = folder_len(path);
+    size_t folder = cw_sources_folder_len(path);
     struct cw_str name = cw_unpack_stem(cw_str_of(path + folder));
     snprintf(stem, sizeof stem, "%.*s%.*s", (int)folder, path, CW_STR_ARG(name));
     if (!visit(arg, stem))
@@ -372,11 +384,11 @@ static bool is_of_a_link(const struct question *question)
 {
     const struct cw_sources *sources = question->look->sources;
     const char *path = question->packed->path;
-    size_t folder = folder_len(path);
+    size_t folder = cw_sources_folder_len(path);
     for (size_t i = 0; i < sources->n && question->tail.size >= LINK_BYTES_MIN; i++) {
         const struct cw_source *source = sources->items[i];
-        bool beside =
-            folder_len(source->path_now) == folder && memcmp(source->path_now, path, folder) == 0;
+        bool beside = cw_sources_folder_len(source->path_now) == folder &&
+                      memcmp(source->path_now, path, folder) == 0;
         if (beside && strcmp(source->path, question->log->path) != 0 && source->tail.fd >= 0 &&
             !is_packed_source(source) && may_be_made_of(question, source) &&
             begins_with(source->tail.fd, &question->tail))
@@ -387,9 +399,20 @@ static bool is_of_a_link(const struct question *question)
 
 struct mistake {
     struct cw_sources *sources;
+    const struct cw_source *packed;
     struct times times;
     bool possible;
 };
+
+/* Whether the text of a compressed file that was read may begin as the other one's file, by what is known of both. One that has more
+ * bytes than the whole text does not. */
+static bool may_begin_alike(const struct cw_source *packed, const struct cw_source *other)
+{
+    const struct cw_file_identity *text = &packed->tail.identity, *file = &other->tail.identity;
+    if (file->prefix_len > text->prefix_len)
+        return cw_source_position(packed) > text->prefix_len;
+    return file->prefix_len < text->prefix_len || file->prefix_hash == text->prefix_hash;
+}
 
 static bool on_log_mistaken(void *arg, const char *log)
 {
@@ -397,32 +420,34 @@ static bool on_log_mistaken(void *arg, const char *log)
     const struct cw_source *source;
     for (size_t at = SIZE_MAX;
          !mistake->possible && (source = cw_sources_path_next(mistake->sources, log, &at)) != NULL;)
-        mistake->possible =
-            !is_packed_source(source) && may_be_made_of_restored(&mistake->times, source);
+        mistake->possible = !is_packed_source(source) &&
+                            may_be_made_of_restored(&mistake->times, source) &&
+                            may_begin_alike(mistake->packed, source);
     return mistake->possible;
 }
 
-/* Whether it is all that is known of its log but for what is in the log's place, which may be removed without a trace (if it is
- * empty). Without one, what comes next may be rotated before anybody knows that it is a log's. */
-static bool is_last_rotated(struct cw_sources *sources, const struct cw_source *source)
+/* Whether it is all that is known of its log, but for an empty file in the log's place, which may be removed without a trace. Without
+ * one, what comes next may be rotated before anybody knows that it is a log's. */
+static bool is_last_of_log(struct cw_sources *sources, const struct cw_source *source)
 {
     const struct cw_source *other;
     for (size_t at = SIZE_MAX; (other = cw_sources_path_next(sources, source->path, &at)) != NULL;)
-        if (other != source && cw_source_rotated(other) && !other->gone && !other->vanished &&
-            strcmp(other->path, source->path) == 0)
+        if (other != source && !other->gone && !other->vanished &&
+            strcmp(other->path, source->path) == 0 &&
+            (cw_source_rotated(other) || other->tail.identity.prefix_len > 0))
             return false;
     return true;
 }
 
 bool cw_sources_generation_needed(struct cw_sources *sources, const struct cw_source *source)
 {
-    struct mistake mistake = {.sources = sources};
+    struct mistake mistake = {.sources = sources, .packed = source};
     bool ever = false; /* while such a log waits, its files of any age might be taken */
     for (size_t i = 0; i < sources->nrotated_logs && !ever; i++)
         ever = sources->rotated_logs[i].ever;
     if (!times_read(source->path_now, &mistake.times))
         return false;
-    if (ever || is_recent(sources, &mistake.times) || is_last_rotated(sources, source))
+    if (ever || is_recent(sources, &mistake.times) || is_last_of_log(sources, source))
         return true;
     logs_of(source->path_now, on_log_mistaken, &mistake);
     return mistake.possible;
@@ -541,11 +566,10 @@ static void generation_new(struct question *question)
 
 static bool may_be_new(const struct question *question)
 {
-    const struct times *times = &question->packed->times;
+    const struct look *look = question->look;
     return question->log != NULL &&
            (question->log->ever ||
-            (is_recent(question->look->sources, times) &&
-             times->birth_ns <= question->look->now_ns + CW_SOURCES_COPY_NS));
+            is_new_by_times(look->sources, &question->packed->times, look->now_ns));
 }
 
 static void waits(struct question *question, bool there)
@@ -662,7 +686,7 @@ static void folder_pass(struct look *look, const char *folder)
 static void folder_look(struct look *look)
 {
     char folder[PATH_MAX];
-    snprintf(folder, sizeof folder, "%.*s", (int)folder_len(look->logs[0].path),
+    snprintf(folder, sizeof folder, "%.*s", (int)cw_sources_folder_len(look->logs[0].path),
              look->logs[0].path);
     unsigned passes = 0;
     do
@@ -703,8 +727,8 @@ void cw_sources_generations_look(struct cw_sources *sources, int64_t now_ns, int
     sources->next_due = false;
     sources->waits_since_ns = INT64_MAX;
     for (size_t i = 0, end; i < n; i = end) {
-        size_t len = folder_len(logs[i].path);
-        for (end = i + 1; end < n && folder_len(logs[end].path) == len &&
+        size_t len = cw_sources_folder_len(logs[i].path);
+        for (end = i + 1; end < n && cw_sources_folder_len(logs[end].path) == len &&
                           memcmp(logs[i].path, logs[end].path, len) == 0;)
             end++;
         struct look look = {.sources = sources,

@@ -30,6 +30,8 @@ void cw_sources_labels_set(struct cw_sources *sources, struct cw_source *source,
 void cw_sources_rows_set(const struct cw_sources *sources, struct cw_source *source);
 /* Its entries' tenant is met: there is an output for it, if there is room. */
 void cw_sources_tenant_meet(struct cw_sources *sources, struct cw_source *source);
+/* How many bytes of the path are its folder, the slash included. */
+size_t cw_sources_folder_len(const char *path);
 void cw_sources_index_build(struct cw_sources *sources);
 void cw_sources_index_put(struct cw_sources *sources, struct cw_source *source);
 /* Its inode is another now. */
@@ -76,6 +78,8 @@ void cw_sources_rotated_log(struct cw_sources *sources, const char *log,
 void cw_sources_generations_look(struct cw_sources *sources, int64_t now_ns, int64_t now_mono_ns);
 /* All that was made until a look that began at now_ns is in sources, unless some is undecided. */
 void cw_sources_generations_looked(struct cw_sources *sources, int64_t now_ns);
+/* Whether the file was born and written since the last look, as far as the file system tells. */
+bool cw_sources_file_is_new(const struct cw_sources *sources, const char *path, int64_t now_ns);
 /* Whether a source whose file is compressed and read must be remembered: without it the file might be taken for one that nobody
  * has met, or for what another source's file became; or nothing would be known of its log. */
 bool cw_sources_generation_needed(struct cw_sources *sources, const struct cw_source *source);

@@ -636,50 +636,63 @@ static void siblings_find_all(struct scan *scan)
 
 struct begun_look {
     struct scan *scan;
+    const char *path;
     const struct cw_source *log;
 };
 
-static bool on_log_of_begun(void *arg, const char *path)
+static bool on_log_of_begun(void *arg, const char *log)
 {
     struct begun_look *look = arg;
     const struct cw_source *source;
+    if (strncmp(look->path, log, strlen(log)) != 0)
+        return false;
     for (size_t at = SIZE_MAX; look->log == NULL && (source = cw_sources_path_next(
-                                                         look->scan->sources, path, &at)) != NULL;)
-        if (source->since_ns == look->scan->now_ns && strcmp(source->path, path) == 0 &&
+                                                         look->scan->sources, log, &at)) != NULL;)
+        if (source->since_ns == look->scan->now_ns && strcmp(source->path, log) == 0 &&
             !cw_source_rotated(source))
             look->log = source;
     return look->log != NULL;
 }
 
-/* A file in a folder in which logs were begun: it is one's that was rotated before it was met, if it was born since the last look. */
+/* A file in a folder in which logs were begun: it is one's that was rotated before it was met, if it is new, no target asks for it, and
+ * its name begins with the log's: app-1.log may be a log of its own, which is begun together with app.log. */
 static void begun_sibling(struct scan *scan, const char *path)
 {
-    struct begun_look look = {scan, NULL};
-    if (!cw_rotated_logs(path, on_log_of_begun, &look))
+    struct begun_look look = {scan, path, NULL};
+    if (!cw_rotated_logs(path, on_log_of_begun, &look) ||
+        cw_sources_target_of(scan->sources, path) != NULL ||
+        !cw_sources_file_is_new(scan->sources, path, scan->now_ns))
         return;
-    int64_t born_ns = birth_of(path);
     scan->target = cw_sources_target_of(scan->sources, look.log->path);
-    if (scan->target != NULL && born_ns > scan->sources->looked_ns &&
-        born_ns <= scan->now_ns + CW_SOURCES_COPY_NS)
+    if (scan->target != NULL)
         file_found(scan, path, look.log->path);
+}
+
+static int by_folder(const void *a, const void *b)
+{
+    const char *x = (*(struct cw_source *const *)a)->path;
+    const char *y = (*(struct cw_source *const *)b)->path;
+    size_t nx = cw_sources_folder_len(x), ny = cw_sources_folder_len(y);
+    return nx != ny ? (nx < ny ? -1 : 1) : memcmp(x, y, nx);
 }
 
 /* Each folder is listed once, however many logs were begun in it. */
 static void begun_siblings_find(struct scan *scan)
 {
-    char folder[PATH_MAX] = "", path[PATH_MAX];
+    char path[PATH_MAX];
     struct cw_source_list begun = scan->begun; /* what is found joins it */
     scan->begun = (struct cw_source_list){0};
+    if (begun.n > 0)
+        qsort(begun.items, begun.n, sizeof *begun.items, by_folder);
     for (size_t i = 0; i < begun.n; i++) {
-        const char *log = begun.items[i]->path, *slash = strrchr(log, '/');
-        int len = slash == NULL ? 0 : (int)(slash - log) + 1;
-        snprintf(path, sizeof path, "%.*s", len, log);
-        if (len == 0 || strcmp(path, folder) == 0)
+        if (i > 0 && by_folder(&begun.items[i - 1], &begun.items[i]) == 0)
             continue;
-        strcpy(folder, path);
-        DIR *dir = opendir(folder);
+        size_t len = cw_sources_folder_len(begun.items[i]->path);
+        snprintf(path, sizeof path, "%.*s", (int)len, begun.items[i]->path);
+        DIR *dir = opendir(path);
         for (const struct dirent *entry; dir != NULL && (entry = readdir(dir)) != NULL;)
-            if ((size_t)snprintf(path, sizeof path, "%s%s", folder, entry->d_name) < sizeof path)
+            if ((size_t)snprintf(path + len, sizeof path - len, "%s", entry->d_name) <
+                sizeof path - len)
                 begun_sibling(scan, path);
         if (dir != NULL)
             closedir(dir);

@@ -161,6 +161,31 @@ Test(sources_generations, a_log_that_was_begun_and_rotated_while_it_was_down_is_
     expect("");
 }
 
+/* It is made with the log, and has a name that a rotation may give, but no target asks for it. */
+Test(sources_generations, a_log_of_its_own_is_not_read_for_one_that_is_begun_with_it)
+{
+    cw_sources_rig_fini(&rig);
+    cw_sources_rig_init(&rig, "?.log");
+    append("a.log", "1\n");
+    expect("1");
+    append("b-1.log", "other\n");
+    append("b.log", "2\n");
+    append("b-2.log", "other\n");
+    expect("2");
+}
+
+/* Out of a backup, with the times that it had: it is born, but was written long before. */
+Test(sources_generations, an_old_generation_that_is_copied_with_its_log_is_not_read)
+{
+    const struct timespec long_ago[] = {{.tv_sec = 1000000000}, {.tv_sec = 1000000000}};
+    append("a.log", "1\n");
+    expect("1");
+    append("b.log.1", "old\n");
+    cr_assert_eq(utimensat(AT_FDCWD, cw_log_folder_path(&rig.folder, "b.log.1"), long_ago, 0), 0);
+    append("b.log", "2\n");
+    expect("2");
+}
+
 static void link_made(const char *name, const char *link_name)
 {
     char path[PATH_MAX];
@@ -336,6 +361,27 @@ Test(sources_generations, one_that_was_read_is_not_taken_for_that_of_a_later_log
     append("a.log", "2\n");
     rotate("a.log");
     expect("2");
+    expect("");
+}
+
+/* All are younger than the log's file. Each that is remembered is looked at in every scan, and unpacked at each start. */
+Test(sources_generations, those_that_begin_otherwise_than_their_log_are_not_remembered)
+{
+    for (int i = 0; i < 6; i++) {
+        char line[] = "0 line\n";
+        line[0] = (char)('0' + i);
+        append("a.log", line);
+        expect((char[]){line[0], ' ', 'l', 'i', 'n', 'e', '\0'});
+        if (i == 5)
+            break;
+        cw_sources_rig_tick();
+        chain_move("a.log");
+        cw_log_folder_gzip(&rig.folder, "a.log", "a.log.1.gz", SIZE_MAX);
+        cw_log_folder_truncate(&rig.folder, "a.log", 0);
+    }
+    settle();
+    cr_assert_eq(rig.sources->n, 1);
+    cw_sources_rig_kill(&rig);
     expect("");
 }
 

@@ -30,7 +30,7 @@ struct scan {
     size_t nunreadable, nmatched;
     size_t nclosed;              /* sources whose files are not open: new files may be theirs */
     unsigned nvain;              /* of cw_folder_search() */
-    struct cw_source_list begun; /* by this scan, which is not the very first */
+    struct cw_source_list begun; /* by this scan, none by the very first */
     bool unsure; /* whether a source has a file is not known: the next scan looks again */
 };
 
@@ -592,112 +592,126 @@ static int64_t birth_of(const char *path)
     return st.stx_btime.tv_sec * CW_NS_PER_S + st.stx_btime.tv_nsec;
 }
 
-struct siblings {
-    struct scan *scan;
-    const char *named;
-    int64_t born_ns;
+/* Files in a log's folder with a rotation's name that were born after its oldest source came and were rotated away in the meantime:
+ * they are that log's too. Of one that was begun in this scan, what is new and no target asks for, if its name begins with the log's:
+ * app-1.log may be a log of its own, which is begun together with app.log. */
+struct asked_log {
+    const struct cw_source *source; /* the oldest, or the begun one; its path is the log's */
+    bool begun;
 };
 
-static void on_sibling(void *arg, const char *path)
+struct asked_logs {
+    struct asked_log *items;
+    size_t n, cap;
+};
+
+static void asked_add(struct asked_logs *logs, const struct cw_source *source, bool begun)
 {
-    const struct siblings *siblings = arg;
-    if (birth_of(path) > siblings->born_ns)
-        file_found(siblings->scan, path, siblings->named);
+    if (logs->n == logs->cap) {
+        logs->cap = logs->cap ? 2 * logs->cap : 16;
+        logs->items = cw_mem_resize(logs->items, logs->cap * sizeof *logs->items);
+    }
+    logs->items[logs->n++] = (struct asked_log){source, begun};
 }
 
-/* The log was rotated, perhaps unseen. Files in its folder with a rotation's name that were born
- * after `oldest` came and were rotated away in the meantime: they are that log's too. */
-static void siblings_find(struct scan *scan, const struct cw_source *oldest)
+static int by_folder(const void *a, const void *b)
 {
-    char *named = cw_str_dupz(cw_str_of(oldest->path)); /* the table may move */
-    struct siblings siblings = {scan, named, oldest->tail.identity.birth_ns};
-    cw_rotated_walk(named, on_sibling, &siblings);
-    free(named);
+    const char *x = ((const struct asked_log *)a)->source->path;
+    const char *y = ((const struct asked_log *)b)->source->path;
+    size_t nx = cw_sources_folder_len(x), ny = cw_sources_folder_len(y);
+    return nx != ny ? (nx < ny ? -1 : 1) : memcmp(x, y, nx);
 }
 
-/* At the first scan for what the positions file knows, later for what was rotated. */
+/* In a folder by path, a begun one last. */
+static int by_log(const void *a, const void *b)
+{
+    const struct asked_log *x = a, *y = b;
+    int cmp = by_folder(a, b);
+    if (cmp == 0)
+        cmp = strcmp(x->source->path, y->source->path);
+    return cmp != 0 ? cmp : (int)x->begun - (int)y->begun;
+}
+
+static int path_cmp(const void *path, const void *log)
+{
+    return strcmp(path, ((const struct asked_log *)log)->source->path);
+}
+
+struct sibling {
+    struct scan *scan;
+    const char *path;
+    const struct asked_log *logs; /* of its folder, each once */
+    size_t nlogs;
+};
+
+static bool is_sibling_of(const struct sibling *sibling, const struct asked_log *log)
+{
+    const struct cw_sources *sources = sibling->scan->sources;
+    if (!log->begun)
+        return birth_of(sibling->path) > log->source->tail.identity.birth_ns;
+    return strncmp(sibling->path, log->source->path, strlen(log->source->path)) == 0 &&
+           cw_sources_target_of(sources, sibling->path) == NULL &&
+           cw_sources_file_is_new(sources, sibling->path, sibling->scan->now_ns);
+}
+
+static bool on_log_of_sibling(void *arg, const char *path)
+{
+    const struct sibling *sibling = arg;
+    struct scan *scan = sibling->scan;
+    const struct asked_log *log =
+        bsearch(path, sibling->logs, sibling->nlogs, sizeof *sibling->logs, path_cmp);
+    if (log == NULL || !is_sibling_of(sibling, log))
+        return false;
+    scan->target = cw_sources_target_of(scan->sources, path);
+    if (scan->target != NULL)
+        file_found(scan, sibling->path, path);
+    return true;
+}
+
+/* All of these logs are in one folder, which is listed once. */
+static void folder_siblings_find(struct scan *scan, const struct asked_log *logs, size_t nlogs)
+{
+    char path[PATH_MAX];
+    size_t len = cw_sources_folder_len(logs[0].source->path);
+    snprintf(path, sizeof path, "%.*s", (int)len, logs[0].source->path);
+    struct sibling sibling = {scan, path, logs, nlogs};
+    DIR *dir = len > 0 ? opendir(path) : NULL;
+    for (const struct dirent *entry; dir != NULL && (entry = readdir(dir)) != NULL;)
+        if ((size_t)snprintf(path + len, sizeof path - len, "%s", entry->d_name) <
+            sizeof path - len)
+            (void)cw_rotated_logs(path, on_log_of_sibling, &sibling);
+    if (dir != NULL)
+        closedir(dir);
+}
+
+/* At the first scan for what the positions file knows, later for what was rotated; and for what was begun. */
 static void siblings_find_all(struct scan *scan)
 {
     struct cw_sources *sources = scan->sources;
-    size_t n = sources->n;
-    for (size_t i = 0; i < n; i++) {
+    struct asked_logs logs = {0};
+    for (size_t i = 0; i < sources->n; i++) {
         struct cw_source *source = sources->items[i];
         if (sources->scanned && !source->rotated)
             continue;
         source->rotated = false;
         const struct cw_source *oldest = oldest_rotated(sources, source->path);
-        if (oldest == NULL || (!sources->scanned && oldest != source))
-            continue; /* each log once */
-        scan->target = cw_sources_target_of(sources, source->path);
-        if (scan->target != NULL)
-            siblings_find(scan, oldest);
+        if (oldest != NULL)
+            asked_add(&logs, oldest, false);
     }
-}
-
-struct begun_look {
-    struct scan *scan;
-    const char *path;
-    const struct cw_source *log;
-};
-
-static bool on_log_of_begun(void *arg, const char *log)
-{
-    struct begun_look *look = arg;
-    const struct cw_source *source;
-    if (strncmp(look->path, log, strlen(log)) != 0)
-        return false;
-    for (size_t at = SIZE_MAX; look->log == NULL && (source = cw_sources_path_next(
-                                                         look->scan->sources, log, &at)) != NULL;)
-        if (source->since_ns == look->scan->now_ns && strcmp(source->path, log) == 0 &&
-            !cw_source_rotated(source))
-            look->log = source;
-    return look->log != NULL;
-}
-
-/* A file in a folder in which logs were begun: it is one's that was rotated before it was met, if it is new, no target asks for it, and
- * its name begins with the log's: app-1.log may be a log of its own, which is begun together with app.log. */
-static void begun_sibling(struct scan *scan, const char *path)
-{
-    struct begun_look look = {scan, path, NULL};
-    if (!cw_rotated_logs(path, on_log_of_begun, &look) ||
-        cw_sources_target_of(scan->sources, path) != NULL ||
-        !cw_sources_file_is_new(scan->sources, path, scan->now_ns))
-        return;
-    scan->target = cw_sources_target_of(scan->sources, look.log->path);
-    if (scan->target != NULL)
-        file_found(scan, path, look.log->path);
-}
-
-static int by_folder(const void *a, const void *b)
-{
-    const char *x = (*(struct cw_source *const *)a)->path;
-    const char *y = (*(struct cw_source *const *)b)->path;
-    size_t nx = cw_sources_folder_len(x), ny = cw_sources_folder_len(y);
-    return nx != ny ? (nx < ny ? -1 : 1) : memcmp(x, y, nx);
-}
-
-/* Each folder is listed once, however many logs were begun in it. */
-static void begun_siblings_find(struct scan *scan)
-{
-    char path[PATH_MAX];
-    struct cw_source_list begun = scan->begun; /* what is found joins it */
-    scan->begun = (struct cw_source_list){0};
-    if (begun.n > 0)
-        qsort(begun.items, begun.n, sizeof *begun.items, by_folder);
-    for (size_t i = 0; i < begun.n; i++) {
-        if (i > 0 && by_folder(&begun.items[i - 1], &begun.items[i]) == 0)
-            continue;
-        size_t len = cw_sources_folder_len(begun.items[i]->path);
-        snprintf(path, sizeof path, "%.*s", (int)len, begun.items[i]->path);
-        DIR *dir = opendir(path);
-        for (const struct dirent *entry; dir != NULL && (entry = readdir(dir)) != NULL;)
-            if ((size_t)snprintf(path + len, sizeof path - len, "%s", entry->d_name) <
-                sizeof path - len)
-                begun_sibling(scan, path);
-        if (dir != NULL)
-            closedir(dir);
+    for (size_t i = 0; i < scan->begun.n; i++)
+        asked_add(&logs, scan->begun.items[i], true);
+    if (logs.n > 0)
+        qsort(logs.items, logs.n, sizeof *logs.items, by_log);
+    size_t n = 0;
+    for (size_t i = 0; i < logs.n; i++)
+        if (n == 0 || strcmp(logs.items[n - 1].source->path, logs.items[i].source->path) != 0)
+            logs.items[n++] = logs.items[i];
+    for (size_t i = 0, end; i < n; i = end) {
+        for (end = i + 1; end < n && by_folder(&logs.items[i], &logs.items[end]) == 0;)
+            end++;
+        folder_siblings_find(scan, logs.items + i, end - i);
     }
-    free(begun.items);
+    free(logs.items);
 }
 
 /* Open again what is where it was, before anything new is looked at: of a log that was truncated
@@ -773,7 +787,6 @@ void cw_sources_scan(struct cw_sources *sources, int64_t now_ns, int64_t now_mon
     }
     cw_sources_renames_clear(sources);
     siblings_find_all(&scan);
-    begun_siblings_find(&scan);
     for (size_t i = 0; i < sources->n; i++) { /* looks others up: nobody is freed on the way */
         struct cw_source *source = sources->items[i];
         scan.target = NULL;

@@ -53,6 +53,7 @@ struct docker {
     size_t nknown, known_cap;
     bool again; /* an event came meanwhile */
     bool listed, failing;
+    int told_status; /* with which it fails; 0: there is no answer */
 };
 
 static void networks_start(struct docker *docker);
@@ -73,12 +74,14 @@ static void wait_start(struct docker *docker, uint64_t ms)
         docker->host.on_targets(docker->host.arg);
 }
 
-static void docker_failed(struct docker *docker, const char *why)
+/* It is told once, and again when it fails otherwise: with another status, or with one at last (0: there is no answer). */
+static void docker_failed(struct docker *docker, int status, const char *why)
 {
-    if (!docker->failing)
+    if (!docker->failing || docker->told_status != status)
         cw_log_warn("docker at %.*s: %s; trying again each %d s", CW_STR_ARG(docker->config->host),
                     why, DOCKER_RETRY_MS / 1000);
     docker->failing = true;
+    docker->told_status = status;
     wait_start(docker, DOCKER_RETRY_MS);
 }
 
@@ -111,7 +114,7 @@ static void call_start(struct docker *docker, cw_http_done_fn on_done)
         rc = cw_http_client_start(docker->host.http, &call, NULL, on_done, docker, &docker->call,
                                   &err);
     if (rc < 0)
-        docker_failed(docker, err.text);
+        docker_failed(docker, 0, err.text);
 }
 
 static void on_timer(uv_timer_t *timer)
@@ -297,7 +300,10 @@ static void on_list(void *arg, int rc, const struct cw_http_answer *answer,
         rc = cw_docker_list_decode(answer->body, docker->config, &docker->networks, docker->arena,
                                    &docker->found, &docker->nfound, &bad);
     if (rc < 0) {
-        docker_failed(docker, bad.code < 0 ? bad.text : err->text);
+        if (bad.code < 0)
+            docker_failed(docker, answer->status, bad.text);
+        else
+            docker_failed(docker, 0, err->text);
         return;
     }
     docker->failing = false;
@@ -325,7 +331,7 @@ static void on_networks(void *arg, int rc, const struct cw_http_answer *answer,
     docker->call = NULL;
     struct cw_err bad = {0};
     if (rc < 0) {
-        docker_failed(docker, err->text);
+        docker_failed(docker, 0, err->text);
         return;
     }
     rc = answer_check(answer, "networks", &bad);
@@ -404,7 +410,7 @@ static void on_inspect(void *arg, int rc, const struct cw_http_answer *answer,
     CW_CHECK(docker, DOCKER_MAGIC);
     docker->call = NULL;
     if (rc < 0) {
-        docker_failed(docker, err->text);
+        docker_failed(docker, 0, err->text);
         return;
     }
     const struct cw_docker_container *container = &docker->found[docker->next++];

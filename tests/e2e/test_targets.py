@@ -447,9 +447,11 @@ def test_endpoints_of_services(ingester, make_shipper, tmp_path, kube):
     kube.put({"metadata": {"name": "other", "namespace": "shop", "labels": {"tier": "front"}}, "spec": {}}, "services")
     kube.put({**endpoints, "metadata": {"name": "other", "namespace": "shop"}, "subsets": [
         {"addresses": [{"ip": "10.0.0.9", "targetRef": {"kind": "Pod", "name": "web-2"}}], "ports": [{"port": 80}]}]}, "endpoints")
-    for name in ("web-1", "web-2"):
-        write("shop", name, name, "app", [name + " again"], restart=1)
-    lines_of(ingester, '{service="other;front"}', [b"web-2 again"])
+    write("shop", "web-2", "web-2", "app", ["web-2 again"], restart=1)
+    lines_of(ingester, '{service="other;front"}', [b"web-2 again"])   # by now it knows that the first service is gone
+    write("shop", "web-1", "web-1", "app", ["web-1 again"], restart=1)
+    write("shop", "web-2", "web-2", "app", ["web-2 at last"], restart=2)
+    lines_of(ingester, '{service="other;front"}', [b"web-2 again", b"web-2 at last"])
     assert sorted(ingester.export_lines('{service="web;front"}')) == [b"web-1", b"web-2"]   # it has no service any more
     assert ingester.count('{pod="alone"}') == 0
     assert shipper.stop() == 0

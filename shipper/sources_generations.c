@@ -333,7 +333,9 @@ static void compare_vanished(struct question *question, struct cw_source *source
     bool is_of =
         open ? begins_with(source->tail.fd, &question->tail)
              : may_be_made_of(question, source) && cw_sources_text_is_of(&question->tail, source);
-    if (source->unpacked || !is_of)
+    /* What was compressed is not compressed again: it was removed. One that is open may be written anew. */
+    bool removed = source->unpacked || (!open && is_packed_source(source));
+    if (removed || !is_of)
         return;
     if (!better)
         better = open != question->exact

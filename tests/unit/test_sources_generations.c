@@ -364,6 +364,30 @@ Test(sources_generations, one_that_was_read_is_not_taken_for_that_of_a_later_log
     expect("");
 }
 
+/* As one that is too old is. */
+Test(sources_generations,
+     one_that_was_read_and_removed_while_it_was_down_does_not_take_a_later_one_that_begins_alike)
+{
+    char banner[CW_FILE_PREFIX_BYTES + 2];
+    memset(banner, 'x', sizeof banner - 2);
+    memcpy(banner + sizeof banner - 2, "\n", 2);
+    append("a.log", banner);
+    append("a.log", "1\n");
+    look_and_ship();
+    cw_log_folder_rename(&rig.folder, "a.log", "a.log.1");
+    append("a.log", banner);
+    cw_log_folder_gzip(&rig.folder, "a.log.1", "a.log.1.gz", SIZE_MAX);
+    cw_log_folder_remove(&rig.folder, "a.log.1");
+    settle();
+    (void)cw_sources_rig_lines(&rig);
+    cw_sources_rig_kill(&rig);
+    append("a.log", "2\n");
+    cw_log_folder_remove(&rig.folder, "a.log.1.gz");
+    rotate("a.log");
+    expect("2");
+    expect("");
+}
+
 /* logrotate makes the new log before it compresses the old one. What is remembered is looked at in every scan, and unpacked at each start. */
 Test(sources_generations, one_that_begins_otherwise_than_its_log_is_not_remembered)
 {

@@ -213,11 +213,22 @@ static struct target *name_labels(const struct cw_logfmt_expression *expressions
     return targets;
 }
 
+/* Of several that have one name, any. */
+static bool is_met(const struct target *targets, size_t n, struct cw_str name)
+{
+    for (size_t i = 0; i < n; i++)
+        if (targets[i].met && cw_str_eq(targets[i].name, name))
+            return true;
+    return false;
+}
+
 /* False: the line's further pairs do not count. */
-static bool write_target(struct target *target, struct cw_str value,
+static bool write_target(struct target *targets, size_t n, size_t idx, struct cw_str value,
                          struct cw_label_builder *builder)
 {
-    if (target->suffixed && (target->met || cw_label_builder_parsed(builder, target->name)))
+    struct target *target = &targets[idx];
+    if (target->suffixed &&
+        (is_met(targets, n, target->name) || cw_label_builder_parsed(builder, target->name)))
         return false;
     target->met = true;
     if (target->wanted)
@@ -240,9 +251,9 @@ static bool take_pair(const struct cw_logfmt_expression *expressions, struct tar
     for (size_t i = 0; i < n; i++)
         if (cw_str_eq(expressions[i].key, key)) {
             asked = true;
-            goes_on &= write_target(&targets[i], value, builder);
+            goes_on &= write_target(targets, n, i, value, builder);
         }
-    return asked || called == n ? goes_on : write_target(&targets[called], value, builder);
+    return asked || called == n ? goes_on : write_target(targets, n, called, value, builder);
 }
 
 void cw_extract_logfmt_keys(struct cw_str line, struct cw_logfmt_options options,

@@ -104,7 +104,7 @@ struct cw_field_rows *cw_field_rows_new(const struct cw_expr *expr,
     r->allowance = allowance;
     cw_field_uses_init(&r->uses, expr, grouping);
     cw_slot_sources_init(&r->sources);
-    r->contexts = cw_row_contexts_new(cw_pipeline_hints(run->pipeline));
+    r->contexts = cw_row_contexts_new(cw_pipeline_hints(run->pipeline), r->parser);
     r->arena = cw_arena_new();
     r->scratch = cw_arena_new();
     cw_buf_init(&r->text, SIZE_MAX);

@@ -22,6 +22,7 @@ struct seen {
 
 struct cw_row_contexts {
     const struct cw_label_hints *hints;
+    const struct cw_stage *parser;
     struct cw_arena *arena; /* copies */
     bool begun;
     struct cw_hash128 stream;
@@ -37,11 +38,13 @@ struct cw_row_contexts {
     struct seen seen[SEEN];
 };
 
-struct cw_row_contexts *cw_row_contexts_new(const struct cw_label_hints *hints)
+struct cw_row_contexts *cw_row_contexts_new(const struct cw_label_hints *hints,
+                                            const struct cw_stage *parser)
 {
     struct cw_row_contexts *c = cw_mem_new(sizeof *c);
     CW_ASSERT(hints->nrequired > 0);
     c->hints = hints;
+    c->parser = parser;
     c->arena = cw_arena_new();
     return c;
 }
@@ -100,6 +103,17 @@ enum cw_row_stream cw_row_contexts_begin(struct cw_row_contexts *c,
     return same ? CW_ROW_STREAM_NEW : CW_ROW_STREAM_NAMES;
 }
 
+/* A label of logfmt's expressions that clashes with the row's metadata ends the line at its second value, whoever needs it. */
+static bool changes_parser(const struct cw_row_contexts *c, struct cw_str name)
+{
+    if (c->parser->kind != CW_STAGE_LOGFMT)
+        return false;
+    for (size_t i = 0; i < c->parser->nextractions; i++)
+        if (cw_str_eq(c->parser->extractions[i].name, name))
+            return true;
+    return false;
+}
+
 /* What the query reads of it, in `read`; false: it may read more. */
 static bool read_set(struct cw_row_contexts *c, const struct cw_labels *metadata,
                      struct cw_labels *out)
@@ -115,6 +129,8 @@ static bool read_set(struct cw_row_contexts *c, const struct cw_labels *metadata
             return false;
         if (cw_str_among(label->name, c->hints->required, c->hints->nrequired))
             c->read[out->n++] = *label;
+        else if (changes_parser(c, label->name))
+            return false;
     }
     return true;
 }

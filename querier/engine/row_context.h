@@ -6,12 +6,13 @@
  *            one number of names, which is never another's, and one slot, which is another's once the stream's names change.
  * Memory     Copies of names and of at most CW_ROW_CONTEXTS_MAX - 1 rows' metadata of a stream; what streams before left is kept up
  *            to 1 MiB.
- * Ownership  Borrows the hints; a stream's labels and metadata until the next batch. A context dies with the next find.
+ * Ownership  Borrows hints and stage; a stream's labels and metadata until the next batch. A context dies with the next find.
  * Threads    One.
  */
 #ifndef CW_ENGINE_ROW_CONTEXT_H
 #define CW_ENGINE_ROW_CONTEXT_H
 #include "common/extract/label_builder.h"
+#include "common/logql/ast.h"
 #include "common/store/cursor.h"
 
 enum {
@@ -29,8 +30,9 @@ struct cw_row_context {
 
 struct cw_row_contexts;
 
-/* The hints name labels. */
-struct cw_row_contexts *cw_row_contexts_new(const struct cw_label_hints *hints);
+/* The hints name labels; the parser stage is the one that takes the others from lines. Both are borrowed. */
+struct cw_row_contexts *cw_row_contexts_new(const struct cw_label_hints *hints,
+                                            const struct cw_stage *parser);
 void cw_row_contexts_free(struct cw_row_contexts **contexts);
 /* Memory that it holds. */
 size_t cw_row_contexts_bytes(const struct cw_row_contexts *contexts);
@@ -43,7 +45,8 @@ enum cw_row_stream {
 /* Rows of the batch follow. */
 enum cw_row_stream cw_row_contexts_begin(struct cw_row_contexts *contexts,
                                          const struct cw_entry_batch *batch);
-/* Of a row with this metadata (of the batch). NULL: its labels are not foreseen (errors are metadata, or there are too many names). */
+/* Of a row with this metadata (of the batch). NULL: its labels are not foreseen (errors are metadata, or there are too
+ * many names, or a label that nobody reads changes where the parser ends). */
 const struct cw_row_context *cw_row_contexts_find(struct cw_row_contexts *contexts,
                                                   const struct cw_labels *metadata);
 

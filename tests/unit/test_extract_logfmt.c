@@ -152,6 +152,18 @@ Test(extract_logfmt, a_second_value_for_a_suffixed_label_that_nobody_needs_ends_
     probe_end(&p, "{w=\"2\"}", "as where all labels are needed");
 }
 
+Test(extract_logfmt, several_expressions_of_one_suffixed_label_have_one_value_among_them)
+{
+    static const struct cw_logfmt_expression expressions[] = {
+        {CW_STR("u"), CW_STR("a")}, {CW_STR("u"), CW_STR("b")}, {CW_STR("w"), CW_STR("w")}};
+    const struct cw_str names[] = {cw_str_of("u"), cw_str_of("w")};
+    struct probe p;
+    probe_begin(&p, "{u=\"s\"}", "{}");
+    probe_require(&p, names, 2);
+    cw_extract_logfmt_keys(CW_STR("a=1 w=2 b=3 w=4"), LENIENT, expressions, 3, &p.builder);
+    probe_end(&p, "{w=\"2\"}", "as where all labels are needed");
+}
+
 Test(extract_logfmt, faulty_expressions_are_told)
 {
     static const char *const cases[][2] = {

@@ -9,10 +9,11 @@ static const struct cw_label_hints hints = {.required = required, .nrequired = 2
 
 static struct cw_row_contexts *contexts;
 static struct cw_entry_batch batch;
+static const struct cw_stage json = {.kind = CW_STAGE_JSON};
 
 static void setup(void)
 {
-    contexts = cw_row_contexts_new(&hints);
+    contexts = cw_row_contexts_new(&hints, &json);
 }
 
 static void teardown(void)
@@ -131,10 +132,25 @@ Test(row_context, too_many_kinds_of_names_are_not_foreseen)
         names[i] = cw_str_make(texts[i], 1);
     }
     cw_row_contexts_free(&contexts);
-    contexts = cw_row_contexts_new(&many);
+    contexts = cw_row_contexts_new(&many, &json);
     begin(1, CW_LABELS_NONE);
     for (size_t i = 0; i < CW_COUNT(names); i++) {
         labels[i] = (struct cw_label){names[i], CW_STR("x")};
         cr_expect_eq(find(&labels[i], 1) != NULL, i + 1 < CW_ROW_NAMES_MAX);
     }
+}
+
+Test(row_context, what_changes_where_the_parser_ends_is_not_foreseen)
+{
+    struct cw_extraction extractions[] = {{.name = CW_STR("id")}};
+    const struct cw_stage logfmt = {
+        .kind = CW_STAGE_LOGFMT, .extractions = extractions, .nextractions = 1};
+    struct cw_label id = {CW_STR("id"), CW_STR("1")}, other = {CW_STR("other"), CW_STR("1")};
+    begin(1, CW_LABELS_NONE);
+    cr_expect_not_null(find(&id, 1));
+    cw_row_contexts_free(&contexts);
+    contexts = cw_row_contexts_new(&hints, &logfmt);
+    begin(1, CW_LABELS_NONE);
+    cr_expect_null(find(&id, 1));
+    cr_expect_not_null(find(&other, 1));
 }

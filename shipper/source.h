@@ -78,6 +78,7 @@ struct cw_source {
     bool final;              /* nobody writes it any more: its last line needs no newline */
     bool waited;             /* quiet for as long as its stages wait for more lines of an entry */
     bool wanted;             /* a target matched it in the last scan */
+    bool left;               /* its target is gone */
     uint64_t durable_offset; /* its position on disk */
     uint32_t durable_prefix_len;
     int64_t quiet_since_ns; /* monotonic; when its size was last seen to change */

@@ -114,28 +114,6 @@ void cw_sources_free(struct cw_sources **sources)
 
 /* ---- targets ---- */
 
-void cw_sources_target_add(struct cw_sources *sources, struct cw_target *target)
-{
-    if (sources->ntargets == sources->targets_cap) {
-        sources->targets_cap = sources->targets_cap ? 2 * sources->targets_cap : 16;
-        sources->targets =
-            cw_mem_resize(sources->targets, sources->targets_cap * sizeof *sources->targets);
-    }
-    sources->targets[sources->ntargets++] = target;
-}
-
-void cw_sources_target_remove(struct cw_sources *sources, struct cw_target *target)
-{
-    for (size_t i = 0; i < sources->ntargets; i++) {
-        if (sources->targets[i] != target)
-            continue;
-        memmove(sources->targets + i, sources->targets + i + 1,
-                (--sources->ntargets - i) * sizeof *sources->targets);
-        cw_target_free(&target);
-        return;
-    }
-}
-
 static bool target_matches(const struct cw_target *target, struct cw_str path)
 {
     return cw_glob_match(target->glob, path) &&
@@ -232,6 +210,54 @@ void cw_sources_target_update(struct cw_sources *sources, struct cw_target *targ
         struct cw_source *source = sources->items[i];
         if (source->tail.fd >= 0 && cw_sources_target_of(sources, source->path) == target)
             cw_sources_labels_set(sources, source, target);
+    }
+}
+
+/* Files that the target had are another's, of those that are there or the first to come that matches them. */
+static void files_pass_on(struct cw_sources *sources, const struct cw_target *gone, size_t gone_at)
+{
+    for (size_t i = 0; i < sources->n; i++) {
+        struct cw_source *source = sources->items[i];
+        bool had = source->tail.fd >= 0 && target_matches(gone, cw_str_of(source->path));
+        for (size_t k = 0; had && k < gone_at; k++)
+            had = !target_matches(sources->targets[k], cw_str_of(source->path));
+        if (!had)
+            continue;
+        const struct cw_target *next = cw_sources_target_of(sources, source->path);
+        source->left = next == NULL;
+        if (next != NULL)
+            cw_sources_labels_set(sources, source, next);
+    }
+}
+
+void cw_sources_target_add(struct cw_sources *sources, struct cw_target *target)
+{
+    if (sources->ntargets == sources->targets_cap) {
+        sources->targets_cap = sources->targets_cap ? 2 * sources->targets_cap : 16;
+        sources->targets =
+            cw_mem_resize(sources->targets, sources->targets_cap * sizeof *sources->targets);
+    }
+    sources->targets[sources->ntargets++] = target;
+    for (size_t i = 0; i < sources->n; i++) {
+        struct cw_source *source = sources->items[i];
+        if (!source->left || cw_sources_target_of(sources, source->path) != target)
+            continue;
+        source->left = false;
+        if (source->tail.fd >= 0)
+            cw_sources_labels_set(sources, source, target);
+    }
+}
+
+void cw_sources_target_remove(struct cw_sources *sources, struct cw_target *target)
+{
+    for (size_t i = 0; i < sources->ntargets; i++) {
+        if (sources->targets[i] != target)
+            continue;
+        memmove(sources->targets + i, sources->targets + i + 1,
+                (--sources->ntargets - i) * sizeof *sources->targets);
+        files_pass_on(sources, target, i);
+        cw_target_free(&target);
+        return;
     }
 }
 

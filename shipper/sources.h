@@ -167,9 +167,9 @@ void cw_sources_output_vacate(struct cw_sources *sources, size_t output);
 void cw_sources_outputs_retry(struct cw_sources *sources);
 /* Whether entries that name `tenant` (empty: none) are for that output. */
 bool cw_output_takes(const struct cw_output *output, struct cw_str tenant);
-/* Takes the target. */
+/* Takes the target; open files whose target is gone are its, if it matches them. */
 void cw_sources_target_add(struct cw_sources *sources, struct cw_target *target);
-/* Its files are read to their ends. */
+/* Its files are the next target's that matches them, with its labels, or are read to their ends. */
 void cw_sources_target_remove(struct cw_sources *sources, struct cw_target *target);
 /* `target` becomes what `*fresh` is, with the same files: they go on with other labels. Frees *fresh. */
 void cw_sources_target_update(struct cw_sources *sources, struct cw_target *target,

@@ -218,6 +218,32 @@ Test(sources, a_new_file_is_read_from_its_beginning_with_its_labels)
     cr_assert_str_eq(ship(), "");
 }
 
+/* As pods of several services are found: each has a target for their files. */
+Test(sources, a_file_whose_target_goes_is_the_next_ones)
+{
+    const struct cw_label job = {CW_STR("job"), CW_STR("u")};
+    char t[256], u[256];
+    snprintf(t, sizeof t, "{filename=\"%s\", job=\"t\"}", cw_log_folder_path(&folder, "a.log"));
+    snprintf(u, sizeof u, "{filename=\"%s\", job=\"u\"}", cw_log_folder_path(&folder, "a.log"));
+    target_add("*.log", NULL);
+    target_add("a.*", NULL);
+    free((void *)sources->targets[1]->labels[0].items);
+    sources->targets[1]->labels[0] = cw_labels_dup_heap((struct cw_labels){&job, 1});
+    cw_log_folder_append(&folder, "a.log", "1\n");
+    look();
+    cr_assert_str_eq(labels_of(sources->items[0]), t);
+    cw_sources_target_remove(sources, sources->targets[0]);
+    cr_assert_str_eq(labels_of(sources->items[0]), u);
+    cw_sources_target_remove(sources, sources->targets[0]);
+    cr_assert_str_eq(labels_of(sources->items[0]), u);
+    target_add("b.log", NULL);
+    cr_assert_str_eq(labels_of(sources->items[0]), u);
+    target_add("a.log", NULL);
+    cr_assert_str_eq(labels_of(sources->items[0]), t);
+    look();
+    cr_assert_str_eq(ship(), "1");
+}
+
 Test(sources, nothing_is_pushed_before_its_id_and_prefix_are_saved)
 {
     target_add("*.log", NULL);

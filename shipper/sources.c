@@ -213,19 +213,17 @@ void cw_sources_target_update(struct cw_sources *sources, struct cw_target *targ
     }
 }
 
-/* Files that the target had are another's, of those that are there or the first to come that matches them. */
-static void files_pass_on(struct cw_sources *sources, const struct cw_target *gone, size_t gone_at)
+/* Files whose target is gone are another's, if one matches them. */
+static void left_take(struct cw_sources *sources)
 {
     for (size_t i = 0; i < sources->n; i++) {
         struct cw_source *source = sources->items[i];
-        bool had = source->tail.fd >= 0 && target_matches(gone, cw_str_of(source->path));
-        for (size_t k = 0; had && k < gone_at; k++)
-            had = !target_matches(sources->targets[k], cw_str_of(source->path));
-        if (!had)
+        const struct cw_target *next =
+            source->left ? cw_sources_target_of(sources, source->path) : NULL;
+        if (next == NULL)
             continue;
-        const struct cw_target *next = cw_sources_target_of(sources, source->path);
-        source->left = next == NULL;
-        if (next != NULL)
+        source->left = false;
+        if (source->tail.fd >= 0)
             cw_sources_labels_set(sources, source, next);
     }
 }
@@ -238,27 +236,25 @@ void cw_sources_target_add(struct cw_sources *sources, struct cw_target *target)
             cw_mem_resize(sources->targets, sources->targets_cap * sizeof *sources->targets);
     }
     sources->targets[sources->ntargets++] = target;
-    for (size_t i = 0; i < sources->n; i++) {
-        struct cw_source *source = sources->items[i];
-        if (!source->left || cw_sources_target_of(sources, source->path) != target)
-            continue;
-        source->left = false;
-        if (source->tail.fd >= 0)
-            cw_sources_labels_set(sources, source, target);
-    }
+    left_take(sources);
 }
 
 void cw_sources_target_remove(struct cw_sources *sources, struct cw_target *target)
 {
+    for (size_t i = 0; i < sources->n; i++) {
+        struct cw_source *source = sources->items[i];
+        source->left |= source->tail.fd >= 0 && target_matches(target, cw_str_of(source->path)) &&
+                        cw_sources_target_of(sources, source->path) == target;
+    }
     for (size_t i = 0; i < sources->ntargets; i++) {
         if (sources->targets[i] != target)
             continue;
         memmove(sources->targets + i, sources->targets + i + 1,
                 (--sources->ntargets - i) * sizeof *sources->targets);
-        files_pass_on(sources, target, i);
         cw_target_free(&target);
-        return;
+        break;
     }
+    left_take(sources);
 }
 
 /* ---- the table ---- */

@@ -339,9 +339,8 @@ Test(sources_generations, generations_that_begin_alike_are_told_apart)
     expect("");
 }
 
-/* logrotate makes the new log before it compresses the old one; which is read, and of an age at which nothing is new. Then the new
- * one is rotated while the shipper is down, and knows its log by the first bytes alone. */
-Test(sources_generations, one_that_was_read_is_not_taken_for_that_of_a_later_log_which_begins_alike)
+/* a.log.1.gz and a.log, which begin with the same bytes, as many as a file is known by. */
+static void begin_two_alike(void)
 {
     char banner[CW_FILE_PREFIX_BYTES + 2];
     memset(banner, 'x', sizeof banner - 2);
@@ -353,6 +352,13 @@ Test(sources_generations, one_that_was_read_is_not_taken_for_that_of_a_later_log
     append("a.log", banner);
     cw_log_folder_gzip(&rig.folder, "a.log.1", "a.log.1.gz", SIZE_MAX);
     cw_log_folder_remove(&rig.folder, "a.log.1");
+}
+
+/* logrotate makes the new log before it compresses the old one; which is read, and of an age at which nothing is new. Then the new
+ * one is rotated while the shipper is down, and knows its log by the first bytes alone. */
+Test(sources_generations, one_that_was_read_is_not_taken_for_that_of_a_later_log_which_begins_alike)
+{
+    begin_two_alike();
     look_and_ship();
     rig.wall_ns += 60 * CW_NS_PER_S;
     settle();
@@ -368,16 +374,7 @@ Test(sources_generations, one_that_was_read_is_not_taken_for_that_of_a_later_log
 Test(sources_generations,
      one_that_was_read_and_removed_while_it_was_down_does_not_take_a_later_one_that_begins_alike)
 {
-    char banner[CW_FILE_PREFIX_BYTES + 2];
-    memset(banner, 'x', sizeof banner - 2);
-    memcpy(banner + sizeof banner - 2, "\n", 2);
-    append("a.log", banner);
-    append("a.log", "1\n");
-    look_and_ship();
-    cw_log_folder_rename(&rig.folder, "a.log", "a.log.1");
-    append("a.log", banner);
-    cw_log_folder_gzip(&rig.folder, "a.log.1", "a.log.1.gz", SIZE_MAX);
-    cw_log_folder_remove(&rig.folder, "a.log.1");
+    begin_two_alike();
     settle();
     (void)cw_sources_rig_lines(&rig);
     cw_sources_rig_kill(&rig);

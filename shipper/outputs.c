@@ -18,6 +18,7 @@ enum { ROOM_SHARE = 16 };
 /* A configured client. */
 struct destination {
     const struct cw_client_config *config;
+    struct cw_id128 id;
     struct cw_labels external;
     struct cw_query *selector; /* NULL: all streams */
 };
@@ -61,6 +62,7 @@ static size_t output_add(struct cw_outputs *outputs, const struct destination *t
     struct cw_push_host *host = outputs->options.host;
     struct cw_push_client_options options = {
         .config = to->config,
+        .id = to->id,
         .external = to->external,
         .selector = to->selector ? &to->selector->root->selector : NULL,
         .output = cw_sources_output_add(host->sources, tenant, to->config->tenant_id)};
@@ -305,6 +307,8 @@ int cw_outputs_new(const struct cw_outputs_options *options, const struct cw_str
     for (size_t i = 0; i < clients->n; i++) {
         struct destination *to = &outputs->destinations[outputs->ndestinations++];
         to->config = &configs[i];
+        if (!options->dry_run)
+            to->id = options->clients[i].id;
         to->external = cw_labels_from_map(&configs[i].external_labels);
         if (configs[i].selector.len > 0 &&
             cw_client_selector_parse(configs[i].selector, &to->selector, err) < 0)

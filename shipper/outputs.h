@@ -24,7 +24,8 @@ struct cw_outputs;
 struct cw_outputs_options {
     const struct cw_shipper_config *config;
     struct cw_push_host *host;
-    bool dry_run; /* one output without a client takes all */
+    const struct cw_known_client *clients; /* one for each that is configured; not of a dry run */
+    bool dry_run;                          /* one output without a client takes all */
 };
 
 /* An output for each client, and for each of the tenants in the positions. */

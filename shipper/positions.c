@@ -7,7 +7,7 @@
 #include "common/config/yaml_load.h"
 
 #define POSITIONS_FIRST_LINE "cordwood-positions 2"
-#define POSITIONS_FIRST_LINE_1 "cordwood-positions 1" /* has no `looked` */
+#define POSITIONS_FIRST_LINE_1 "cordwood-positions 1" /* has no `looked`, no `client` */
 enum { SOURCE_FIELDS = 11 };
 
 void cw_positions_path_encode(struct cw_str path, struct cw_buf *out)
@@ -54,6 +54,13 @@ void cw_positions_head_encode(const struct cw_positions *positions, struct cw_bu
     }
     if (positions->looked_ns > 0)
         cw_buf_addf(out, "looked %" PRId64 "\n", positions->looked_ns);
+    for (size_t i = 0; i < positions->nclients; i++) {
+        const struct cw_known_client *client = &positions->clients[i];
+        cw_id128_format(&client->id, hex);
+        cw_buf_addf(out, "client %s %016" PRIx64 " ", hex, client->sends);
+        cw_positions_path_encode(client->name, out);
+        cw_buf_addc(out, '\n');
+    }
     for (size_t i = 0; i < positions->ntenants; i++) {
         cw_buf_addz(out, "tenant ");
         cw_positions_path_encode(positions->tenants[i], out);
@@ -84,6 +91,15 @@ void cw_positions_encode(const struct cw_positions *positions, struct cw_buf *ou
     for (size_t i = 0; i < positions->nsources; i++)
         cw_position_encode(&positions->sources[i], out);
     cw_check_line_add(out, start);
+}
+
+static bool client_decode(struct cw_str line, struct cw_arena *arena, struct cw_known_client *out)
+{
+    struct cw_str word, id, sends;
+    return cw_str_split(&line, ' ', &word) && cw_str_split(&line, ' ', &id) &&
+           cw_str_split(&line, ' ', &sends) && cw_id128_parse(id, &out->id) &&
+           cw_check_line_hex(sends, &out->sends) &&
+           cw_positions_path_decode(line, arena, &out->name);
 }
 
 static bool source_decode(struct cw_str line, struct cw_arena *arena, struct cw_position *out)
@@ -127,7 +143,7 @@ static int lines_walk(struct cw_str bytes, struct cw_arena *arena, struct cw_are
                       struct cw_positions *out, cw_position_fn fn, void *arg, struct cw_err *err)
 {
     struct cw_positions p = {0};
-    size_t sessions_cap = 0, tenants_cap = 0, nline = 1;
+    size_t sessions_cap = 0, clients_cap = 0, tenants_cap = 0, nline = 1;
     struct cw_str line, first = bytes;
     if (!cw_str_split(&first, '\n', &line) ||
         !(cw_str_eqz(line, POSITIONS_FIRST_LINE) || cw_str_eqz(line, POSITIONS_FIRST_LINE_1)))
@@ -151,6 +167,10 @@ static int lines_walk(struct cw_str bytes, struct cw_arena *arena, struct cw_are
         } else if (cw_str_starts(line, CW_STR("looked "))) {
             ok = p.looked_ns == 0 && cw_str_to_i64(cw_str_sub(line, 7, line.len), &p.looked_ns) &&
                  p.looked_ns > 0;
+        } else if (cw_str_starts(line, CW_STR("client "))) {
+            p.clients = cw_arena_grow(arena, p.clients, p.nclients, &clients_cap, p.nclients + 1,
+                                      sizeof *p.clients);
+            ok = client_decode(line, arena, &p.clients[p.nclients++]);
         } else if (cw_str_starts(line, CW_STR("tenant "))) {
             p.tenants = cw_arena_grow(arena, p.tenants, p.ntenants, &tenants_cap, p.ntenants + 1,
                                       sizeof *p.tenants);

@@ -7,11 +7,12 @@
  *   shipper <32 hex>
  *   session <32 hex>                        one a start, oldest first
  *   looked <ns>                             may be missing
+ *   client <32 hex> <16 hex> <name>         client_ids.h: id, what it sends, name as a path is written
  *   tenant <name>                           written as a path is
  *   source <32 hex> <generation> <offset>   then, in the same line,
  *     <dev> <ino> <birth_ns> <prefix_len> <prefix_hash> <path> <path_now>
  *   check <16 hex>                          XXH3 of all bytes before this line
- * A file of version 1 has no `looked` and is read too.
+ * A file of version 1 has no `looked` and `client` and is read too.
  * Bytes of a path up to 0x20, 0x7f and '%' are written as %XX. It is valid only whole:
  * a cw_file_writer writes it.
  *
@@ -26,6 +27,7 @@
 #include "common/base/buf.h"
 #include "common/base/err.h"
 #include "common/wire/delivery.h"
+#include "shipper/client_ids.h"
 #include "shipper/file_identity.h"
 
 /* Some 200 bytes a source: room for 300,000 of them. */
@@ -46,6 +48,8 @@ struct cw_positions {
     /* Compressed generations that were made up to then are in the sources, or done with
      * (sources_generations.c); 0: nothing is known. Nanoseconds since the Unix epoch. */
     int64_t looked_ns;
+    struct cw_known_client *clients;
+    size_t nclients;
     /* That lines were met for: each has a mark of its own in every store, and a source's position is
      * what is settled for all of them. */
     struct cw_str *tenants;

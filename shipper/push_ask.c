@@ -162,7 +162,8 @@ static void on_ask_done(void *arg, int rc, const struct cw_http_answer *answer,
 void cw_push_ask_start(struct cw_push_client *pc)
 {
     struct cw_push_host *host = pc->host;
-    struct cw_delivery_ask ask = {host->shipper, host->sessions, host->nsessions};
+    struct cw_delivery_ask ask = {cw_client_uuid(&host->shipper, &pc->id), host->sessions,
+                                  host->nsessions};
     struct cw_err err = {0};
     cw_push_client_enter(pc, CW_PUSH_ASKING);
     pc->restart = false;

@@ -429,7 +429,7 @@ static void batch_send(struct cw_push_client *pc)
 {
     const struct cw_push_host *host = pc->host;
     struct cw_push_delivery delivery = {.present = !pc->plain,
-                                        .shipper = host->shipper,
+                                        .shipper = cw_client_uuid(&host->shipper, &pc->id),
                                         .session = host->sessions[host->nsessions - 1],
                                         .confirms = pc->confirms,
                                         .nconfirms = pc->nconfirms};
@@ -608,6 +608,7 @@ struct cw_push_client *cw_push_client_new(struct cw_push_host *host,
     pc->magic = CW_PUSH_CLIENT_MAGIC;
     pc->host = host;
     pc->config = config;
+    pc->id = options->id;
     pc->output = options->output;
     pc->batch = cw_batch_new(&batch);
     pc->sent_ns = cw_clock_mono_ns();

@@ -39,7 +39,7 @@ struct cw_push_host {
     struct cw_metrics *metrics;
     struct cw_dead_letters *dead_letters;
     struct cw_batch_pieces *pieces;
-    struct cw_id128 shipper;
+    struct cw_id128 shipper;   /* each client pushes under an uuid of its own: client_ids.h */
     struct cw_id128 *sessions; /* this start's last */
     size_t nsessions;
     const struct cw_limits_config *limits;
@@ -60,6 +60,7 @@ struct cw_push_client_options {
     const struct cw_client_config *config;
     struct cw_labels external;          /* for streams that have not these names */
     const struct cw_selector *selector; /* only streams that it matches; may be NULL */
+    struct cw_id128 id;                 /* client_ids.h; copied */
     size_t output;                      /* in the table of sources: whose tenant, which rows */
 };
 

@@ -23,6 +23,7 @@ struct cw_push_client {
     enum cw_push_state state;
     struct cw_push_host *host; /* borrowed */
     const struct cw_client_config *config;
+    struct cw_id128 id;
     size_t output;
     struct cw_push_target target; /* URLs, headers, credentials */
     uv_timer_t timer;             /* IDLE: the next batch is due; BACKOFF: its end */

@@ -556,9 +556,13 @@ static bool on_tenant(void *arg, struct cw_str tenant)
 
 static int outputs_new(struct cw_shipper *sh, struct cw_err *err)
 {
-    struct cw_outputs_options options = {
-        .config = sh->config, .host = &sh->host, .dry_run = sh->args->dry_run};
     const struct cw_positions *known = &sh->state_dir.known;
+    if (!sh->args->dry_run)
+        cw_state_dir_clients_set(&sh->state_dir, &sh->config->clients);
+    struct cw_outputs_options options = {.config = sh->config,
+                                         .host = &sh->host,
+                                         .clients = known->clients,
+                                         .dry_run = sh->args->dry_run};
     return cw_outputs_new(&options, known->tenants, known->ntenants, &sh->outputs, err);
 }
 

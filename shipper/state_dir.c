@@ -163,6 +163,14 @@ int cw_state_dir_open(const char *promtail_path, struct cw_state_dir *out, struc
     return 0;
 }
 
+void cw_state_dir_clients_set(struct cw_state_dir *state, const struct cw_config_tables *clients)
+{
+    struct cw_positions *known = &state->known;
+    known->clients =
+        cw_client_ids_match(known->clients, known->nclients, clients, state->arena, id_draw);
+    known->nclients = clients->n;
+}
+
 static void ledger_restore(const struct cw_state_dir *state, struct cw_sources *sources)
 {
     struct cw_buf text;
@@ -204,6 +212,13 @@ void cw_state_dir_restore(struct cw_state_dir *state, struct cw_sources *sources
     struct cw_id128 *sessions = CW_ARENA_ARRAY(arena, struct cw_id128, known->nsessions);
     memcpy(sessions, known->sessions, known->nsessions * sizeof *sessions);
     known->sessions = sessions;
+    struct cw_known_client *clients =
+        CW_ARENA_ARRAY(arena, struct cw_known_client, known->nclients);
+    for (size_t i = 0; i < known->nclients; i++) {
+        clients[i] = known->clients[i];
+        clients[i].name = cw_arena_dup(arena, clients[i].name);
+    }
+    known->clients = clients;
     known->tenants = NULL;
     known->ntenants = 0;
     state->imported = NULL;

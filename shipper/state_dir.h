@@ -33,8 +33,10 @@ const char *cw_state_dir_refused_path(struct cw_str promtail_path, struct cw_are
 int cw_state_dir_open(const char *promtail_path, struct cw_state_dir *out,
                       struct cw_err *err) CW_MUST_USE;
 void cw_state_dir_close(struct cw_state_dir *state);
+/* The clients of this start: what is known of them, and new ids. Durable with the next save. */
+void cw_state_dir_clients_set(struct cw_state_dir *state, const struct cw_config_tables *clients);
 /* Tell the sources what the positions and the ledger know; a ledger that cannot be read is told in the log, and begun anew. Once;
- * of `known` and `imported` only uuid and sessions stay, elsewhere in memory. */
+ * of `known` and `imported` only uuid, sessions and clients stay, elsewhere in memory. */
 void cw_state_dir_restore(struct cw_state_dir *state, struct cw_sources *sources);
 /* Write where our HTTP server's paths begin behind the pid, for `audit`. */
 void cw_state_dir_tell_url(const struct cw_state_dir *state, const char *url);

@@ -206,3 +206,36 @@ def test_several_tenants_have_marks_of_their_own(make_ingester, make_shipper, lo
         assert differences(lines, [e["line"].encode() for e in server.export('{job="d"}', headers=head)]) is None
     for shipper in shippers:
         assert shipper.stop() == 0
+
+
+SEVERAL = """
+clients:
+  - {url: "%(url)s/loki/api/v1/push", name: errors, selector: '{level="error"}', external_labels: {to: errors}}
+  - {url: "%(dead)s/loki/api/v1/push", name: infos, selector: '{level="info"}', backoff_config: {max_period: 100ms, min_period: 50ms}}
+  - {url: "%(url)s/loki/api/v1/push", name: all, external_labels: {to: all}}
+positions: {filename: %(logs)s/positions.yaml, sync_period: 1h}
+scrape_configs:
+  - job_name: d
+    static_configs: [{targets: [localhost], labels: {job: d, __path__: '%(logs)s/*.log'}}]
+    pipeline_stages: [{regex: {expression: '(?P<level>error|info)'}}, {labels: {level: }}]
+"""
+
+
+def test_clients_of_one_server_each_deliver_all_of_their_own(ingester, make_shipper, logs, own_port):
+    """What one client has stored of a file says nothing about what another sends of it."""
+    where = {"url": ingester.url, "dead": "http://127.0.0.1:%d" % own_port(), "logs": logs}
+    errors, infos = numbered("error", 300), numbered("info", 300)
+    append(logs / "a.log", errors + infos)
+    shipper = make_shipper(config=SEVERAL % where).start()
+    stored(ingester, errors, '{to="errors"}')
+    stored(ingester, errors + infos, '{to="all"}')
+    shipper.kill()
+    # The client that had no server finds the others', which has more of the file from them than it has read.
+    shipper = make_shipper("again", config=SEVERAL % {**where, "dead": ingester.url}).start()
+    stored(ingester, infos, '{job="d", to=""}')
+    more = numbered("error more", 50)
+    append(logs / "a.log", more)
+    stored(ingester, errors + more, '{to="errors"}')
+    stored(ingester, errors + infos + more, '{to="all"}')
+    stored(ingester, infos, '{job="d", to=""}')
+    assert shipper.stop() == 0

@@ -26,10 +26,14 @@ static struct cw_positions example(struct cw_id128 *sessions, struct cw_position
     sources[1] =
         (struct cw_position){.generation = 1, .path = CW_STR("/x"), .path_now = CW_STR("/x")};
     static struct cw_str tenants[] = {{"team a", 6}, {"b", 1}};
+    static struct cw_known_client clients[] = {{{{0}}, 0, CW_STR("a b:80")},
+                                               {{{7}}, UINT64_MAX - 1, CW_STR("c%")}};
     return (struct cw_positions){.shipper = {{9, 8}},
                                  .looked_ns = 1767225600123456789,
                                  .sessions = sessions,
                                  .nsessions = 2,
+                                 .clients = clients,
+                                 .nclients = 2,
                                  .tenants = tenants,
                                  .ntenants = 2,
                                  .sources = sources,
@@ -53,6 +57,9 @@ Test(positions, what_is_written_is_read_back)
     cr_assert_eq(memcmp(&back.shipper, &positions.shipper, sizeof back.shipper), 0);
     cr_assert(back.ntenants == 2 && cw_str_eqz(back.tenants[0], "team a") &&
               cw_str_eqz(back.tenants[1], "b"));
+    cr_assert(back.nclients == 2 && cw_str_eqz(back.clients[0].name, "a b:80") &&
+              cw_str_eqz(back.clients[1].name, "c%") && back.clients[1].id.bytes[0] == 7 &&
+              back.clients[1].sends == UINT64_MAX - 1);
     cr_assert_eq(back.nsources, 2);
     cr_assert_eq(back.sources[0].offset, 1234567890123);
     cr_assert_eq(back.sources[0].generation, 4);

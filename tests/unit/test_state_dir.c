@@ -75,6 +75,24 @@ Test(state_dir, each_start_draws_a_session_and_keeps_uuid_and_old_ones)
     cw_state_dir_close(&state);
 }
 
+Test(state_dir, clients_keep_their_ids)
+{
+    struct cw_client_config configs[] = {
+        {.name = CW_STR("a")}, {.name = CW_STR("b"), .selector = CW_STR("{level=\"error\"}")}};
+    struct cw_config_tables clients = {configs, 2};
+    struct cw_state_dir state = opened("p");
+    cw_state_dir_clients_set(&state, &clients);
+    struct cw_id128 second = state.known.clients[1].id;
+    cw_state_dir_restore(&state, sources);
+    saved(&state);
+    cw_state_dir_close(&state);
+    state = opened("p");
+    cw_state_dir_clients_set(&state, &clients);
+    cr_assert_eq(memcmp(&state.known.clients[1].id, &second, sizeof second), 0);
+    cr_assert_neq(memcmp(&state.known.clients[0].id, &second, sizeof second), 0);
+    cw_state_dir_close(&state);
+}
+
 Test(state_dir, sources_and_what_was_counted_of_them_come_back)
 {
     struct cw_state_dir state = opened("p");
@@ -100,7 +118,9 @@ Test(state_dir, sources_and_what_was_counted_of_them_come_back)
         memcpy(position.id.bytes, &i, sizeof i);
         cr_assert_eq(memcmp(&back.id, &position.id, sizeof back.id), 0);
         cr_assert(back.generation == 3 && back.offset == 4096);
-        cr_assert_eq(memcmp(&back.identity, &position.identity, sizeof back.identity), 0);
+        const struct cw_file_identity *identity = &back.identity;
+        cr_assert(identity->dev == 1 && identity->ino == 2 && identity->birth_ns == 3 &&
+                  identity->prefix_len == 4 && identity->prefix_hash == 5);
         cr_assert(cw_str_eqz(back.path, "/a b.log") && cw_str_eqz(back.path_now, "/a b.log.1"));
         cr_assert_eq(cw_source_tally(sources->items[i])->read, i + 1);
     }

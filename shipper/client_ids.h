@@ -1,0 +1,36 @@
+/*
+ * client_ids.h - what keeps the marks of two clients apart that push to one server and tenant.
+ *
+ * A store keeps a mark for each tenant, shipper uuid and source: two clients that send different things of a source, because
+ * their `selector` or `external_labels` differ, would each take the other's marks for its own, and leave out what is below
+ * them. So each has an id, and asks and pushes under the uuid XOR its id. Clients that send the same share one (a line that
+ * comes to one server on two ways is stored once).
+ *
+ * Ids are in the positions, with what the client was, so that it keeps its marks when it is edited, renamed or moved in the
+ * list. A client is taken for the one that
+ *   1. sent the same; else  2. had its name; else  3. is the first that is no more.
+ * The very first one's id is 0: its marks are those of the uuid.
+ *
+ * Ownership  Names are borrowed from what they were taken from.
+ */
+#ifndef CW_SHIPPER_CLIENT_IDS_H
+#define CW_SHIPPER_CLIENT_IDS_H
+#include "common/base/arena.h"
+#include "common/wire/push.h"
+#include "shipper/shipper_config.h"
+
+struct cw_known_client {
+    struct cw_id128 id;
+    uint64_t sends; /* hash of selector and external labels */
+    struct cw_str name;
+};
+
+/* The clients of a configuration, in its order, in the arena. `known` are those of the last start; `draw` gives new ids. */
+struct cw_known_client *cw_client_ids_match(const struct cw_known_client *known, size_t nknown,
+                                            const struct cw_config_tables *clients,
+                                            struct cw_arena *arena,
+                                            void (*draw)(struct cw_id128 *out));
+/* The uuid under which a client of that id pushes. */
+struct cw_id128 cw_client_uuid(const struct cw_id128 *shipper, const struct cw_id128 *id);
+
+#endif

@@ -41,6 +41,7 @@ struct watcher {
     int watch_rc;                /* what ended it from within */
     struct cw_err watch_err;
     uint64_t retry_ms;
+    int told_status; /* with which it fails */
     bool paging, listed, failing;
 };
 
@@ -79,11 +80,13 @@ static void on_timer(uv_timer_t *timer)
         list_start(watcher, CW_STR_NONE);
 }
 
-static void wait_start(struct watcher *watcher, const char *why)
+/* It is told once, and again when it fails otherwise: with another status, or with one at last (0: there is no answer). */
+static void wait_start(struct watcher *watcher, int status, const char *why)
 {
-    if (!watcher->failing)
+    if (!watcher->failing || watcher->told_status != status)
         cw_log_warn("kubernetes at %.*s: %s; trying again", CW_STR_ARG(watcher->server->url), why);
     watcher->failing = true;
+    watcher->told_status = status;
     watcher->paging = false;
     watcher_enter(watcher, WATCHER_WAITING);
     uv_timer_start(&watcher->timer, on_timer, watcher->retry_ms, 0);
@@ -123,7 +126,7 @@ static void call_start(struct watcher *watcher, int64_t timeout_ns, cw_http_data
         rc = cw_http_client_start(watcher->host.http, &call, on_data, on_done, watcher,
                                   &watcher->call, &err);
     if (rc < 0)
-        wait_start(watcher, err.text);
+        wait_start(watcher, 0, err.text);
 }
 
 /* ---- objects that depend on others ---- */
@@ -258,6 +261,7 @@ static void on_list(void *arg, int rc, const struct cw_http_answer *answer,
     watcher->call = NULL;
     struct cw_kubernetes_list list;
     struct cw_err bad = {0};
+    int status = rc == 0 ? answer->status : 0;
     cw_arena_reset(watcher->arena);
     if (rc == 0 && answer->status != 200)
         rc = cw_kubernetes_status(answer->status, answer->body, &bad);
@@ -265,7 +269,7 @@ static void on_list(void *arg, int rc, const struct cw_http_answer *answer,
         rc = cw_kubernetes_list_decode(answer->body, watcher->kind, &watcher->kubernetes->view,
                                        watcher->arena, &list, &bad);
     if (rc < 0) {
-        wait_start(watcher, bad.code < 0 ? bad.text : err->text);
+        wait_start(watcher, status, bad.code < 0 ? bad.text : err->text);
         return;
     }
     answered(watcher);
@@ -341,6 +345,7 @@ static void on_watch_end(void *arg, int rc, const struct cw_http_answer *answer,
     CW_CHECK(watcher, WATCHER_MAGIC);
     watcher->call = NULL;
     struct cw_err bad = {0};
+    int status = rc == 0 ? answer->status : 0;
     if (watcher->watch_rc < 0) {
         rc = watcher->watch_rc;
         bad = watcher->watch_err;
@@ -355,7 +360,7 @@ static void on_watch_end(void *arg, int rc, const struct cw_http_answer *answer,
     } else if (rc < 0) {
         if (rc == CW_E_INVALID || rc == CW_E_TOO_LARGE)
             version_set(watcher, CW_STR_NONE); /* what could not be read is listed */
-        wait_start(watcher, bad.code < 0 ? bad.text : err->text);
+        wait_start(watcher, status, bad.code < 0 ? bad.text : err->text);
     } else {
         watch_start(watcher);
     }

@@ -248,7 +248,8 @@ struct import_file {
 };
 
 int cw_positions_import(struct cw_str yaml, const char *name, struct cw_arena *arena,
-                        struct cw_promtail_position **out, size_t *n_out, struct cw_err *err)
+                        struct cw_promtail_position **out, size_t *n_out, size_t *nbad_out,
+                        struct cw_err *err)
 {
     static const struct cw_key_def keys[] = {
         {"positions", CW_KEY_MAP, offsetof(struct import_file, positions),
@@ -256,23 +257,28 @@ int cw_positions_import(struct cw_str yaml, const char *name, struct cw_arena *a
     };
     static const struct cw_table_def table =
         CW_TABLE("promtail's positions", keys, struct import_file);
+    static const struct cw_yaml_options options = {.max_bytes = CW_POSITIONS_PROMTAIL_BYTES};
     struct import_file file;
-    int rc = cw_yaml_load_text(yaml, name, &table, NULL, arena, &file, NULL, err);
+    int rc = cw_yaml_load_text(yaml, name, &table, &options, arena, &file, NULL, err);
     if (rc < 0)
         return rc;
     struct cw_promtail_position *positions =
         CW_ARENA_ARRAY(arena, struct cw_promtail_position, file.positions.n);
-    size_t n = 0;
+    size_t n = 0, nbad = 0;
     for (size_t i = 0; i < file.positions.n; i++) {
         const struct cw_config_pair *pair = &file.positions.items[i];
         uint64_t offset;
         if (cw_str_starts(pair->name, CW_STR("cursor-")) && pair->value.len > 0)
             positions[n++] = (struct cw_promtail_position){pair->name, 0, pair->value};
-        if (pair->name.len > 0 && pair->name.ptr[0] == '/' && cw_str_to_u64(pair->value, &offset) &&
-            offset <= INT64_MAX)
+        if (!cw_str_starts(pair->name, CW_STR("/")))
+            continue;
+        if (cw_str_to_u64(pair->value, &offset) && offset <= INT64_MAX)
             positions[n++] = (struct cw_promtail_position){pair->name, offset, CW_STR_NONE};
+        else
+            nbad++;
     }
     *out = positions;
     *n_out = n;
+    *nbad_out = nbad;
     return 0;
 }

@@ -80,9 +80,13 @@ struct cw_promtail_position {
     uint64_t offset;      /* of a cursor 0 */
     struct cw_str cursor; /* of a file none */
 };
-/* promtail's own file (YAML: `positions: {path: "offset"}`); entries that are neither are left out. */
+/* Of 50,000 files whose paths are as long as those of Kubernetes' pods. */
+#define CW_POSITIONS_PROMTAIL_BYTES (16u << 20)
+
+/* promtail's own file (YAML: `positions: {path: "offset"}`); entries that are neither are left out. Of files, those whose
+ * offsets are none are counted in *nbad_out. */
 int cw_positions_import(struct cw_str yaml, const char *name, struct cw_arena *arena,
-                        struct cw_promtail_position **out, size_t *n_out,
+                        struct cw_promtail_position **out, size_t *n_out, size_t *nbad_out,
                         struct cw_err *err) CW_MUST_USE;
 
 #endif

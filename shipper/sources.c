@@ -12,6 +12,33 @@
 #include "common/pipeline/stages.h"
 #include "shipper/shipper_metrics.h"
 
+static int imported_cmp(const void *a, const void *b)
+{
+    const struct cw_promtail_position *x = a, *y = b;
+    return cw_str_cmp(x->path, y->path);
+}
+
+struct wanted {
+    struct cw_str prefix, name; /* of an imported position's path */
+};
+
+static int wanted_cmp(const void *key, const void *item)
+{
+    const struct wanted *wanted = key;
+    struct cw_str path = ((const struct cw_promtail_position *)item)->path;
+    int order = cw_str_cmp(wanted->prefix, cw_str_sub(path, 0, wanted->prefix.len));
+    return order != 0 ? order
+                      : cw_str_cmp(wanted->name, cw_str_sub(path, wanted->prefix.len, path.len));
+}
+
+static const struct cw_promtail_position *imported_find(const struct cw_sources *sources,
+                                                        struct cw_str prefix, struct cw_str name)
+{
+    struct wanted wanted = {prefix, name};
+    return bsearch(&wanted, sources->options.imported, sources->options.nimported,
+                   sizeof *sources->options.imported, wanted_cmp);
+}
+
 struct cw_sources *cw_sources_new(const struct cw_sources_options *options)
 {
     struct cw_sources *sources = cw_mem_new(sizeof *sources);
@@ -22,6 +49,7 @@ struct cw_sources *cw_sources_new(const struct cw_sources_options *options)
         imported[i] = (struct cw_promtail_position){
             cw_str_of(cw_str_dupz(options->imported[i].path)), options->imported[i].offset,
             cw_str_of(cw_str_dupz(options->imported[i].cursor))};
+    qsort(imported, options->nimported, sizeof *imported, imported_cmp);
     sources->options.imported = imported;
     sources->renames = cw_mem_array(CW_SOURCES_RENAMES_MAX, sizeof *sources->renames);
     sources->unreadable = cw_mem_array(CW_SOURCES_UNREADABLE_MAX, sizeof *sources->unreadable);
@@ -37,13 +65,14 @@ struct cw_sources *cw_sources_new(const struct cw_sources_options *options)
 
 struct cw_str cw_sources_promtail_cursor(const struct cw_sources *sources, struct cw_str name)
 {
-    for (size_t i = 0; i < sources->options.nimported; i++) {
-        const struct cw_promtail_position *known = &sources->options.imported[i];
-        if (known->cursor.len > 0 &&
-            cw_str_eq(cw_str_sub(known->path, strlen("cursor-"), known->path.len), name))
-            return known->cursor;
-    }
-    return CW_STR_NONE;
+    const struct cw_promtail_position *known = imported_find(sources, CW_STR("cursor-"), name);
+    return known != NULL ? known->cursor : CW_STR_NONE;
+}
+
+uint64_t cw_sources_promtail_offset(const struct cw_sources *sources, const char *path)
+{
+    const struct cw_promtail_position *known = imported_find(sources, CW_STR_NONE, cw_str_of(path));
+    return known != NULL ? known->offset : 0;
 }
 
 void cw_sources_renames_clear(struct cw_sources *sources)

@@ -151,6 +151,8 @@ struct cw_sources *cw_sources_new(const struct cw_sources_options *options);
 void cw_sources_free(struct cw_sources **sources);
 /* What promtail's positions say of a journal's job or of a container, at the very first start; empty: nothing. Borrowed. */
 struct cw_str cw_sources_promtail_cursor(const struct cw_sources *sources, struct cw_str name);
+/* The same of a file's offset; 0: nothing. */
+uint64_t cw_sources_promtail_offset(const struct cw_sources *sources, const char *path);
 /* Before the first scan: a source that the positions file knows. */
 void cw_sources_restore(struct cw_sources *sources, const struct cw_position *position);
 /* One more output, with a row in every source; its number, the smallest that is free. A tenant without text (ptr NULL): all. */

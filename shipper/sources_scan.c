@@ -48,11 +48,8 @@ static void unreadable_tell(struct scan *scan, const char *path, const char *why
 
 static uint64_t imported_offset(const struct cw_sources *sources, const char *path, uint64_t size)
 {
-    for (size_t i = 0; i < sources->options.nimported; i++)
-        if (cw_str_eqz(sources->options.imported[i].path, path))
-            return sources->options.imported[i].offset <= size ? sources->options.imported[i].offset
-                                                               : 0;
-    return 0;
+    uint64_t offset = cw_sources_promtail_offset(sources, path);
+    return offset <= size ? offset : 0;
 }
 
 /* promtail's second of the container whose file this is: "<id>/<id>-json.log", perhaps with a number. */

@@ -77,11 +77,16 @@ static int promtail_import(struct cw_state_dir *state, const char *promtail_path
                            struct cw_err *err)
 {
     struct cw_buf yaml;
-    cw_buf_init(&yaml, CW_LIMIT_CONFIG_BYTES);
-    int rc = cw_file_read(promtail_path, CW_LIMIT_CONFIG_BYTES, &yaml, err);
+    size_t nbad = 0;
+    cw_buf_init(&yaml, CW_POSITIONS_PROMTAIL_BYTES);
+    int rc = cw_file_read(promtail_path, CW_POSITIONS_PROMTAIL_BYTES, &yaml, err);
     if (rc == 0)
         rc = cw_positions_import(cw_buf_str(&yaml), promtail_path, state->arena, &state->imported,
-                                 &state->nimported, err);
+                                 &state->nimported, &nbad, err);
+    if (nbad > 0)
+        cw_log_warn("%s: the positions of %zu files are no offsets: they are read from their "
+                    "beginnings",
+                    promtail_path, nbad);
     if (rc == 0)
         cw_log_info("going on from promtail's %zu positions in %s", state->nimported,
                     promtail_path);

@@ -159,9 +159,10 @@ static int text_load(struct cw_str text, const char *name, bind_fn bind_document
     if (problems == NULL)
         problems = CW_ARENA_NEW(arena, struct cw_config_problems);
     *problems = (struct cw_config_problems){.nerrors = 0};
-    if (text.len > CW_LIMIT_CONFIG_BYTES)
-        return cw_err_set(err, CW_E_TOO_LARGE, "%s: larger than %u bytes", name,
-                          CW_LIMIT_CONFIG_BYTES);
+    size_t max_bytes =
+        options != NULL && options->max_bytes > 0 ? options->max_bytes : CW_LIMIT_CONFIG_BYTES;
+    if (text.len > max_bytes)
+        return cw_err_set(err, CW_E_TOO_LARGE, "%s: larger than %zu bytes", name, max_bytes);
     if (cw_str_starts(text, CW_STR(BYTE_ORDER_MARK))) /* it would be a column of the first line */
         text = cw_str_sub(text, sizeof BYTE_ORDER_MARK - 1, text.len);
     struct cw_yaml_bind bind = {

@@ -27,6 +27,7 @@ struct cw_yaml_options {
     /* Where variables come from: NULL is the environment. Returns NULL for an unset one. */
     const char *(*lookup)(const char *name, void *arg);
     void *lookup_arg;
+    size_t max_bytes; /* of the text; 0: CW_LIMIT_CONFIG_BYTES */
 };
 
 /* More are counted, not told: whoever has so many repairs some and asks again. */

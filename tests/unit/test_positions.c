@@ -199,14 +199,36 @@ Test(positions, promtails_file_is_imported)
     struct cw_arena *arena = cw_arena_new();
     struct cw_promtail_position *got;
     struct cw_err err = {0};
-    size_t n;
-    cr_assert_eq(cw_positions_import(cw_str_of(yaml), "p.yaml", arena, &got, &n, &err), 0, "%s",
-                 err.text);
+    size_t n, nbad;
+    cr_assert_eq(cw_positions_import(cw_str_of(yaml), "p.yaml", arena, &got, &n, &nbad, &err), 0,
+                 "%s", err.text);
     cr_assert_eq(n, 3);
+    cr_assert_eq(nbad, 1);
     cr_assert(cw_str_eqz(got[0].path, "/var/log/syslog") && got[0].offset == 1234);
     cr_assert(cw_str_eqz(got[1].path, "cursor-journal") && cw_str_eqz(got[1].cursor, "s=abc"));
     cr_assert(cw_str_eqz(got[2].path, "/var/log/a b.log") && got[2].offset == 0);
-    cr_assert_eq(cw_positions_import(CW_STR("positions: [1"), "p.yaml", arena, &got, &n, &err),
-                 CW_E_INVALID);
+    cr_assert_eq(
+        cw_positions_import(CW_STR("positions: [1"), "p.yaml", arena, &got, &n, &nbad, &err),
+        CW_E_INVALID);
+    cw_arena_free(&arena);
+}
+
+Test(positions, promtails_file_may_have_50000_files_of_long_paths)
+{
+    enum { FILES = 50000 };
+    struct cw_arena *arena = cw_arena_new();
+    struct cw_promtail_position *got;
+    struct cw_err err = {0};
+    struct cw_buf yaml;
+    size_t n, nbad;
+    cw_buf_init(&yaml, SIZE_MAX);
+    cw_buf_addz(&yaml, "positions:\n");
+    for (int i = 0; i < FILES; i++)
+        cw_buf_addf(&yaml, "  /var/log/pods/%0150d/app/0.log: \"%d\"\n", i, i);
+    cr_assert_eq(cw_positions_import(cw_buf_str(&yaml), "p.yaml", arena, &got, &n, &nbad, &err), 0,
+                 "%s", err.text);
+    cr_assert_eq(n, FILES);
+    cr_assert_eq(got[FILES - 1].offset, FILES - 1);
+    cw_buf_fini(&yaml);
     cw_arena_free(&arena);
 }

@@ -766,9 +766,17 @@ Test(sources, from_the_end_leaves_out_only_what_was_there_first)
 Test(sources, promtails_positions_say_where_files_begin)
 {
     struct cw_promtail_position imported[] = {
-        {cw_str_of(cw_log_folder_path(&folder, "a.log")), 2},
-        {cw_str_of(cw_log_folder_path(&folder, "b.log")), 999}};
-    restart(&(struct cw_sources_options){.imported = imported, .nimported = 2});
+        /* in promtail's order, which is none */
+        {CW_STR("cursor-journal"), 0, CW_STR("s=abc")},
+        {cw_str_of(cw_log_folder_path(&folder, "c.log")), 1},
+        {cw_str_of(cw_log_folder_path(&folder, "b.log")), 999},
+        {CW_STR("cursor-"), 0, CW_STR("s=none")},
+        {cw_str_of(cw_log_folder_path(&folder, "a.log")), 2}};
+    restart(&(struct cw_sources_options){.imported = imported,
+                                         .nimported = sizeof imported / sizeof imported[0]});
+    cr_assert(cw_str_eqz(cw_sources_promtail_cursor(sources, CW_STR("journal")), "s=abc"));
+    cr_assert(cw_str_eqz(cw_sources_promtail_cursor(sources, CW_STR_NONE), "s=none"));
+    cr_assert_eq(cw_sources_promtail_cursor(sources, CW_STR("journa")).len, 0);
     target_add("*.log", NULL);
     cw_log_folder_append(&folder, "a.log", "1\n2\n");
     cw_log_folder_append(&folder, "b.log", "was truncated\n");

@@ -8,6 +8,29 @@ static bool is_local(char c)
     return cw_is_alnum(c) || c == '.' || c == '_' || c == '-' || c == '+' || c == '%';
 }
 
+/* The first byte of a rune of two in UTF-8 from U+00C0 on: letters of scripts that put spaces between words (RFC 6531 allows them).
+ * Runes of three bytes are not taken: with Chinese or Japanese text an address may be in the midst of a sentence. */
+static bool is_letter_lead(char c)
+{
+    return (unsigned char)c >= 0xc3 && (unsigned char)c <= 0xdf;
+}
+
+static bool is_continuation(char c)
+{
+    return ((unsigned char)c & 0xc0) == 0x80;
+}
+
+/* How many bytes a letter beyond ASCII has there, or ahead of there; 0: there is none. */
+static size_t letter_at(struct cw_str line, size_t at)
+{
+    return is_letter_lead(cw_at(line, at)) && is_continuation(cw_at(line, at + 1)) ? 2 : 0;
+}
+
+static size_t letter_before(struct cw_str line, size_t at)
+{
+    return at >= 2 ? letter_at(line, at - 2) : 0;
+}
+
 /* Behind the last label that can be a top one: letters, two or more, and not the first label. 0: there is none. */
 static size_t domain_end(struct cw_str line, size_t at)
 {
@@ -15,6 +38,10 @@ static size_t domain_end(struct cw_str line, size_t at)
     bool letters = true;
     for (size_t to = at; to - at <= EMAIL_DOMAIN; to++) {
         char c = cw_at(line, to);
+        if (letter_at(line, to) > 0) {
+            to++;
+            continue;
+        }
         if (cw_is_alnum(c) || (c == '-' && to > label)) {
             letters &= c != '-' && !cw_is_digit(c);
             continue;
@@ -34,9 +61,14 @@ bool cw_detect_email(struct cw_str line, size_t at, struct cw_span *out)
     size_t from = at;
     if (line.ptr[at] != '@')
         return false;
-    while (from > 0 && at - from < EMAIL_LOCAL && is_local(line.ptr[from - 1]))
-        from--;
-    while (from < at && !cw_is_alnum(line.ptr[from]) && line.ptr[from] != '_')
+    while (from > 0 && at - from < EMAIL_LOCAL) {
+        size_t n = is_local(line.ptr[from - 1]) ? 1 : letter_before(line, from);
+        if (n == 0)
+            break;
+        from -= n;
+    }
+    while (from < at && !cw_is_alnum(line.ptr[from]) && line.ptr[from] != '_' &&
+           letter_at(line, from) == 0)
         from++;
     *out = (struct cw_span){from, from < at ? domain_end(line, at + 1) : 0};
     return out->to > 0;
@@ -101,6 +133,22 @@ static bool is_ipv6(struct cw_str text)
     return decimal && ndigits >= 4 && (gap ? ngroups >= 2 && ngroups < 8 : ngroups == 8);
 }
 
+/* The last two groups may be written as an IPv4 address (::ffff:10.0.0.1): what is hexadecimal ends at `to`, at its first dot. */
+static bool ends_in_ipv4(struct cw_str line, struct cw_span *span)
+{
+    static const char two_groups[] = "0:0";
+    char text[IPV6_BYTES + sizeof two_groups];
+    struct cw_span last;
+    if (!cw_detect_ipv4(line, span->to, &last) || last.from <= span->from ||
+        line.ptr[last.from - 1] != ':')
+        return false;
+    size_t len = last.from - span->from;
+    memcpy(text, line.ptr + span->from, len);
+    memcpy(text + len, two_groups, sizeof two_groups - 1);
+    span->to = last.to;
+    return is_ipv6(cw_str_make(text, len + sizeof two_groups - 1));
+}
+
 bool cw_detect_ipv6(struct cw_str line, size_t at, struct cw_span *out)
 {
     size_t from = at, to = at;
@@ -117,6 +165,12 @@ bool cw_detect_ipv6(struct cw_str line, size_t at, struct cw_span *out)
         to--;
     char before = cw_before(line, from), after = cw_at(line, to);
     *out = (struct cw_span){from, to};
-    return to - from <= IPV6_BYTES && !cw_is_alnum(before) && before != '_' && before != '.' &&
-           !cw_is_alnum(after) && after != '_' && is_ipv6(cw_str_sub(line, from, to));
+    if (to - from > IPV6_BYTES || cw_is_alnum(before) || before == '_' || before == '.' ||
+        cw_is_alnum(after) || after == '_')
+        return false;
+    struct cw_span mixed = *out;
+    if (after != '.' || !ends_in_ipv4(line, &mixed))
+        return is_ipv6(cw_str_sub(line, from, to));
+    *out = mixed;
+    return true;
 }

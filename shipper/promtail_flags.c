@@ -175,9 +175,8 @@ int cw_promtail_flags_apply(const struct cw_promtail_flags *flags, struct cw_are
     return client_check(flags, config, err);
 }
 
-/* The labels of all of its static_configs, the last of a name, without those that say what to read. */
-static struct cw_config_map static_labels(const struct cw_scrape_config *scrape,
-                                          struct cw_arena *arena)
+struct cw_config_map cw_promtail_flags_static_labels(const struct cw_scrape_config *scrape,
+                                                     struct cw_arena *arena)
 {
     const struct cw_static_config *files = scrape->static_configs.items;
     struct cw_config_map out = {NULL, 0};
@@ -221,7 +220,7 @@ void cw_promtail_flags_stdin(struct cw_arena *arena, struct cw_shipper_config *c
         scrape->job_name = first->job_name;
         scrape->pipeline_stages = first->pipeline_stages;
         scrape->relabel_configs = first->relabel_configs;
-        labels = static_labels(first, arena);
+        labels = cw_promtail_flags_static_labels(first, arena);
     }
     if (labels.n == 0)
         labels = default_labels(arena);

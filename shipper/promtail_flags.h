@@ -20,6 +20,7 @@ struct cw_promtail_flags {
     bool read_stdin, print_config, log_config;
 };
 
+struct cw_scrape_config;
 struct cw_shipper_config;
 
 extern const struct cw_flag_group cw_promtail_flags_group;
@@ -32,6 +33,10 @@ struct cw_str cw_promtail_flags_url(const struct cw_promtail_flags *flags);
  * on stderr. */
 int cw_promtail_flags_apply(const struct cw_promtail_flags *flags, struct cw_arena *arena,
                             struct cw_shipper_config *config, struct cw_err *err) CW_MUST_USE;
+/* Those that lines of standard input have: the labels of all static_configs, the last of a name, without those that say what to
+ * read. */
+struct cw_config_map cw_promtail_flags_static_labels(const struct cw_scrape_config *scrape,
+                                                     struct cw_arena *arena);
 /* -stdin: the first scrape config alone, with its stages and the labels of its static_configs, reads standard input. Without one, or
  * without labels, there are the labels job="stdin" and hostname. */
 void cw_promtail_flags_stdin(struct cw_arena *arena, struct cw_shipper_config *config);

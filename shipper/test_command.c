@@ -1,12 +1,15 @@
 #include "shipper/test_command.h"
 #include <stdio.h>
 #include <stdlib.h>
+#include "common/base/assert.h"
 #include "common/base/clock.h"
 #include "common/labels/labels.h"
 #include "common/pipeline/stages.h"
 #include "shipper/dry_run.h"
 #include "shipper/inspect.h"
+#include "shipper/promtail_flags.h"
 #include "shipper/shipper_config.h"
+#include "shipper/target_labels.h"
 
 struct test_args {
     struct cw_str config, job;
@@ -24,7 +27,8 @@ static const struct cw_flag_def flags[] = {
      .doc = "Use the stages of the scrape config with this job_name; default: the first that has "
             "stages."},
     {"label", 'l', CW_KEY_MAP, ARG(labels), .arg = "NAME=VALUE",
-     .doc = "Lines come with this label."},
+     .doc = "Lines come with this label, beside those of its static_configs, which may have others "
+            "of the same names."},
     {"entries", 'e', CW_KEY_BOOL, ARG(entries_only), .def = "false",
      .doc = "Show only what comes out, not what each stage does."},
 };
@@ -56,6 +60,7 @@ const struct cw_command_def cw_test_command = {
 enum { RUN_BYTES = 8 << 20 };
 
 struct test {
+    const struct cw_scrape_config *scrape;
     struct cw_stages *stages;
     struct cw_labels labels;
     struct cw_inspect *inspect;
@@ -150,13 +155,17 @@ static const struct cw_scrape_config *scrape_find(const struct cw_shipper_config
     return NULL;
 }
 
-static int labels_make(const struct cw_config_map *map, struct cw_arena *arena,
-                       struct cw_labels *out, struct cw_err *err)
+static int labels_make(const struct test_args *args, struct cw_arena *arena, struct test *out,
+                       struct cw_err *err)
 {
-    struct cw_label *pairs = CW_ARENA_ARRAY(arena, struct cw_label, map->n + 1);
-    for (size_t i = 0; i < map->n; i++)
-        pairs[i] = (struct cw_label){map->items[i].name, map->items[i].value};
-    return cw_labels_from_pairs(pairs, map->n, out, err);
+    const struct cw_config_map maps[] = {cw_promtail_flags_static_labels(out->scrape, arena),
+                                         args->labels};
+    struct cw_target_labels labels = cw_target_labels_make(arena);
+    for (size_t m = 0; m < CW_COUNT(maps); m++)
+        for (size_t i = 0; i < maps[m].n; i++)
+            cw_target_labels_set(&labels, maps[m].items[i].name, maps[m].items[i].value);
+    out->labels = cw_target_labels_public(&labels);
+    return cw_labels_map_check(&args->labels, err);
 }
 
 static int test_make(const struct test_args *args, struct cw_arena *arena, struct test *out,
@@ -171,14 +180,13 @@ static int test_make(const struct test_args *args, struct cw_arena *arena, struc
     int rc = cw_shipper_config_load(&shipper_args, arena, config, err);
     if (rc < 0)
         return rc;
-    const struct cw_scrape_config *scrape = scrape_find(config, args->job, err);
-    if (scrape == NULL)
+    out->scrape = scrape_find(config, args->job, err);
+    if (out->scrape == NULL)
         return err->code;
-    rc = cw_labels_map_check(&args->labels, err);
+    rc = labels_make(args, arena, out, err);
     if (rc < 0)
         return cw_err_wrap(err, "--label");
-    rc = labels_make(&args->labels, arena, &out->labels, err);
-    return rc < 0 ? rc : cw_stages_new(&scrape->pipeline_stages, NULL, &out->stages, err);
+    return cw_stages_new(&out->scrape->pipeline_stages, NULL, &out->stages, err);
 }
 
 int cw_test_command_run(int argc, char **argv)
@@ -197,7 +205,7 @@ int cw_test_command_run(int argc, char **argv)
     } else {
         test.entries_only = args.entries_only;
         status = stdin_read(&test);
-        cw_dry_run_findings(test.stages, args.job);
+        cw_dry_run_findings(test.stages, test.scrape->job_name);
     }
     cw_stages_free(&test.stages);
     cw_inspect_free(&test.inspect);

@@ -151,6 +151,15 @@ def test_each_stage_is_shown(tmp_path):
     assert not os.path.exists(tmp_path / "positions")
 
 
+def test_lines_that_are_tried_have_the_labels_of_their_targets(tmp_path):
+    path = tmp_path / "c.yml"
+    path.write_text(config(tmp_path, [("http://localhost:1", "")], """
+  - match: {selector: '{job="s"}', stages: [{static_labels: {hit: yes}}]}"""))
+    for more, want in ([], '{hit="yes", job="s"} l'), (["--label", "job=other", "--label", "a=b"], '{a="b", job="other"} l'):
+        shown = subprocess.run([SHIPPER, "test", "--entries", "--config", str(path), *more], input="l\n", stdout=subprocess.PIPE, text=True, check=True).stdout
+        assert shown.rstrip().endswith(want), shown
+
+
 def test_changes_of_labels_are_shown_as_they_were_made(tmp_path):
     path = tmp_path / "c.yml"
     path.write_text(config(tmp_path, [("http://localhost:1", "")], """

@@ -237,6 +237,8 @@ static bool on_log(void *arg, const char *path)
     for (size_t at = SIZE_MAX;
          !search->found && (log = cw_sources_path_next(search->sources, path, &at)) != NULL;) {
         const struct cw_file_identity *known = &log->tail.identity;
+        if (strcmp(log->path_now, path) != 0)
+            continue;
         if (log->asleep)
             cw_sources_wake(search->sources, log, search->now_ns, search->now_mono_ns);
         if (log->asleep)
@@ -244,7 +246,6 @@ static bool on_log(void *arg, const char *path)
         /* A log that was rotated by a rename was born before the one that has its name now. */
         search->found = log->tail.fd >= 0 && known->birth_ns != 0 &&
                         known->birth_ns < search->tail->identity.birth_ns &&
-                        strcmp(log->path_now, path) == 0 &&
                         copies(search->sources, search->tail, log);
     }
     return search->found;

@@ -8,7 +8,11 @@
 #include "common/base/arena.h"
 #include "common/base/assert.h"
 #include "common/base/hash.h"
+#include "shipper/rotated_name.h"
 #include "shipper/sources_priv.h"
+
+/* Of so many logs a file may be a generation by its name: a date and a number have fewer parts. The likelier come first. */
+enum { LOGS_MAX = 8 };
 
 static void put(struct cw_source **index, size_t size, uint64_t hash, struct cw_source *source)
 {
@@ -28,12 +32,55 @@ static uint64_t path_hash(const char *path)
     return cw_hash64(path, strlen(path));
 }
 
-static void paths_put(struct cw_sources *sources, struct cw_source *source)
+static void path_put(struct cw_sources *sources, const char *path, struct cw_source *source)
 {
-    put(sources->by_path, sources->by_path_size, path_hash(source->path), source);
+    put(sources->by_path, sources->by_path_size, path_hash(path), source);
+    sources->npaths++;
+}
+
+struct naming {
+    struct cw_sources *sources;
+    struct cw_source *source;
+    unsigned nlogs;
+};
+
+static bool on_log(void *arg, const char *log)
+{
+    struct naming *naming = arg;
+    path_put(naming->sources, log, naming->source);
+    return ++naming->nlogs == LOGS_MAX;
+}
+
+/* False: there is no room; the index is to be made anew. */
+static bool paths_put(struct cw_sources *sources, struct cw_source *source)
+{
+    struct naming naming = {.sources = sources, .source = source};
+    if (4 * (sources->npaths + 2 + LOGS_MAX) > 3 * sources->by_path_size)
+        return false;
+    path_put(sources, source->path, source);
     if (source->path_now != source->path)
-        put(sources->by_path, sources->by_path_size, path_hash(source->path_now), source);
-    sources->npaths += 2;
+        path_put(sources, source->path_now, source);
+    (void)cw_rotated_logs(source->path, on_log, &naming);
+    return true;
+}
+
+static void paths_drop(struct cw_sources *sources)
+{
+    free(sources->by_path);
+    sources->by_path = NULL;
+}
+
+static bool paths_build(struct cw_sources *sources, size_t size)
+{
+    sources->by_path = cw_mem_array(size, sizeof *sources->by_path);
+    sources->by_path_size = size;
+    sources->npaths = 0;
+    for (size_t i = 0; i < sources->n; i++)
+        if (!paths_put(sources, sources->items[i])) {
+            paths_drop(sources);
+            return false;
+        }
+    return true;
 }
 
 void cw_sources_index_build(struct cw_sources *sources)
@@ -42,11 +89,10 @@ void cw_sources_index_build(struct cw_sources *sources)
     while (size < 2 * sources->cap)
         size *= 2;
     free(sources->index);
-    free(sources->by_path);
+    paths_drop(sources); /* made when it is asked for */
     sources->index = cw_mem_array(size, sizeof *sources->index);
     sources->index_size = size;
     sources->nindexed = sources->n;
-    sources->by_path = NULL; /* made when it is asked for */
     for (size_t i = 0; i < sources->n; i++)
         put(sources->index, size, inode_hash(sources->items[i]->tail.identity.ino),
             sources->items[i]);
@@ -70,12 +116,8 @@ void cw_sources_index_reidentified(struct cw_sources *sources, struct cw_source 
 
 void cw_sources_index_moved(struct cw_sources *sources, struct cw_source *source)
 {
-    if (sources->by_path != NULL)
-        paths_put(sources, source);
-    if (4 * sources->npaths > 3 * sources->by_path_size) {
-        free(sources->by_path);
-        sources->by_path = NULL;
-    }
+    if (sources->by_path != NULL && !paths_put(sources, source))
+        paths_drop(sources);
 }
 
 struct cw_source *cw_sources_index_next(const struct cw_sources *sources, uint64_t ino, size_t *at)
@@ -90,21 +132,15 @@ struct cw_source *cw_sources_index_next(const struct cw_sources *sources, uint64
 
 struct cw_source *cw_sources_path_next(struct cw_sources *sources, const char *path, size_t *at)
 {
-    if (sources->by_path == NULL) {
-        size_t size = 64;
-        while (size < 4 * sources->cap)
-            size *= 2;
-        sources->by_path = cw_mem_array(size, sizeof *sources->by_path);
-        sources->by_path_size = size;
-        sources->npaths = 0;
-        for (size_t i = 0; i < sources->n; i++)
-            paths_put(sources, sources->items[i]);
-    }
+    for (size_t size = 64; sources->by_path == NULL; size *= 2)
+        if (size >= 4 * sources->n)
+            (void)paths_build(sources, size);
     size_t mask = sources->by_path_size - 1;
     *at = *at == SIZE_MAX ? path_hash(path) & mask : (*at + 1) & mask;
     for (; sources->by_path[*at] != NULL; *at = (*at + 1) & mask) {
         struct cw_source *source = sources->by_path[*at];
-        if (strcmp(source->path, path) == 0 || strcmp(source->path_now, path) == 0)
+        if (strcmp(source->path, path) == 0 || strcmp(source->path_now, path) == 0 ||
+            cw_rotated_path(path, source->path))
             return source;
     }
     return NULL;

@@ -215,16 +215,24 @@ bool cw_sources_is_public(const char *path)
     return true;
 }
 
+/* Whether the source of a file that was first seen there is known. */
+static bool is_known(struct cw_sources *sources, const char *path)
+{
+    const struct cw_source *source;
+    for (size_t at = SIZE_MAX; (source = cw_sources_path_next(sources, path, &at)) != NULL;)
+        if (strcmp(source->path, path) == 0)
+            return true;
+    return false;
+}
+
 /* A container's log, of which nothing is known yet: what it wrote before is wanted too. */
 static bool is_first_of_container(const struct scan *scan, const char *path)
 {
     const struct cw_target *target = scan->target;
-    size_t at = SIZE_MAX;
     int64_t since_s; /* promtail was here before us: what it read is not wanted */
     return !container_since(scan->sources, path, &since_s) &&
            (target->format == CW_SOURCE_DOCKER || target->format == CW_SOURCE_DOCKER_LOCAL) &&
-           strcmp(target->path, path) == 0 &&
-           cw_sources_path_next(scan->sources, path, &at) == NULL;
+           strcmp(target->path, path) == 0 && !is_known(scan->sources, path);
 }
 
 /* What was compressed before this scan is looked for in this one or the next. So it must be known until then whether a log was

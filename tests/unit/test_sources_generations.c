@@ -161,6 +161,45 @@ Test(sources_generations, a_log_that_was_begun_and_rotated_while_it_was_down_is_
     expect("");
 }
 
+/* A file that was met under the name of a generation, as a pattern or a container has those too, is compressed under a later one. */
+static void later_generation_is_read_on(void)
+{
+    append("a.log.1", "1\n2\n");
+    append("a.log", "3\n");
+    cw_sources_rig_look(&rig);
+    cw_sources_rig_push(&rig, 1);
+    chain_move("a.log");
+    cw_log_folder_gzip(&rig.folder, "a.log.1", "a.log.2.gz", SIZE_MAX);
+    cw_log_folder_remove(&rig.folder, "a.log.1");
+    cw_log_folder_rename(&rig.folder, "a.log", "a.log.1");
+    append("a.log", "4\n");
+}
+
+Test(sources_generations, one_that_was_met_under_a_rotated_name_is_read_once)
+{
+    rig.patterns[0] = "*.log*";
+    cw_sources_rig_kill(&rig);
+    append("b.log", "0\n");
+    expect("0");
+    later_generation_is_read_on();
+    expect("1 2 3 4");
+    rotate("a.log");
+    expect("");
+    cw_sources_rig_kill(&rig);
+    expect("");
+}
+
+Test(sources_generations, one_that_was_met_under_a_rotated_name_is_read_once_over_a_kill)
+{
+    rig.patterns[0] = "*.log*";
+    cw_sources_rig_kill(&rig);
+    append("b.log", "0\n");
+    expect("0");
+    later_generation_is_read_on();
+    cw_sources_rig_kill(&rig);
+    expect("1 2 3 4");
+}
+
 /* It is made with the log, and has a name that a rotation may give, but no target asks for it. */
 Test(sources_generations, a_log_of_its_own_is_not_read_for_one_that_is_begun_with_it)
 {

@@ -25,6 +25,7 @@
 #include "common/metrics/metrics.h"
 #include "common/wire/push.h"
 #include "shipper/source.h"
+#include "shipper/spool_record.h"
 
 /* Short lines fill the table of entries (2.4 MB) before the bytes. */
 #define CW_BATCH_ENTRIES_MAX 32768
@@ -32,9 +33,9 @@
 #define CW_BATCH_SOURCES_MAX 1000
 /* The largest batch that may be configured: memory is a few times as much. */
 #define CW_BATCH_BYTES_MAX (16u << 20)
-/* What is read at a time at least: Docker's lines (16 KiB, six times as long when all is escaped)
- * fit. */
-#define CW_BATCH_READ_BYTES_MIN (256u << 10)
+/* What is read at a time at least: a record of a spool fits, and Docker's lines (16 KiB, six times as
+ * long when all is escaped). */
+#define CW_BATCH_READ_BYTES_MIN CW_SPOOL_RECORD_BYTES
 
 struct cw_batch_pieces;
 struct cw_batch_streams;

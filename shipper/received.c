@@ -94,6 +94,8 @@ void cw_received_put(struct cw_received *received, const struct cw_received_entr
         cw_received_bad(received, CW_RECEIVED_DROPPED, err.text);
         return;
     }
+    if (n > 1)
+        cw_received_bad(received, CW_RECEIVED_CUT, CW_RECEIVED_LONG);
     received->n += (size_t)n;
     if (entry->cursor.len > 0) {
         cw_buf_clear(&received->cursor);

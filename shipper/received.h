@@ -41,6 +41,7 @@ struct cw_received_entry {
 };
 
 /* What is done with a message that cannot be read as what it should be. */
+#define CW_RECEIVED_LONG "an entry over 256 KiB" /* CW_LIMIT_LINE_BYTES; it is CUT */
 enum cw_received_bad { CW_RECEIVED_KEPT, CW_RECEIVED_CUT, CW_RECEIVED_DROPPED };
 
 void cw_received_init(struct cw_received *received, const struct cw_config_map *labels,

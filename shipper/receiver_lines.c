@@ -19,6 +19,8 @@ static size_t on_bytes(void *arg, struct cw_stream_reader *reader, struct cw_str
     struct cw_received_entry entry = {.ts_ns = CW_PUSH_TS_NONE};
     struct cw_str rest = bytes;
     bool kept = cw_received_stream(received, &peer, 1);
+    if (kept && more == CW_STREAM_FULL)
+        cw_received_bad(received, CW_RECEIVED_CUT, CW_RECEIVED_LONG);
     while (cw_stream_line_take(&rest, more, &entry.line))
         if (kept)
             cw_received_put(received, &entry);

@@ -39,6 +39,8 @@ static size_t lines_put(struct pipe_receiver *pipe, struct cw_str bytes, enum cw
     struct cw_received_entry entry = {.ts_ns = CW_PUSH_TS_NONE};
     struct cw_str rest = bytes;
     bool kept = cw_received_stream(received, NULL, 0);
+    if (kept && more == CW_STREAM_FULL)
+        cw_received_bad(received, CW_RECEIVED_CUT, CW_RECEIVED_LONG);
     while (cw_stream_line_take(&rest, more, &entry.line))
         if (kept)
             cw_received_put(received, &entry);

@@ -82,11 +82,10 @@ int cw_spool_record_encode(const struct cw_spool_record *record, struct cw_buf *
                           "labels, metadata and cursor of an entry are over %u bytes",
                           CW_SPOOL_RECORD_HEAD_BYTES);
     struct cw_str rest = record->line;
-    size_t room = PAYLOAD_MAX - head;
     int n = 0;
     do {
-        struct cw_str piece = cw_str_sub(rest, 0, room);
-        rest = cw_str_sub(rest, room, rest.len);
+        struct cw_str piece = cw_str_sub(rest, 0, CW_LIMIT_LINE_BYTES);
+        rest = cw_str_sub(rest, CW_LIMIT_LINE_BYTES, rest.len);
         piece_add(record, rest.len == 0 ? record->cursor : CW_STR_NONE, piece, out);
         n++;
     } while (rest.len > 0);

@@ -20,13 +20,15 @@
 #include "common/base/arena.h"
 #include "common/base/buf.h"
 #include "common/base/err.h"
+#include "common/base/limits.h"
 #include "common/labels/labels.h"
 
-/* A whole record; every buffer that a batch is cut from holds one. */
-#define CW_SPOOL_RECORD_BYTES (256u << 10)
-/* Of that, all but the line: labels, metadata, tenant, cursor. The rest is always there for it. */
-#define CW_SPOOL_RECORD_HEAD_BYTES (128u << 10)
 enum { CW_SPOOL_RECORD_HEADER_BYTES = 16 };
+/* All of a record's payload but the line: labels, metadata, tenant, cursor. */
+#define CW_SPOOL_RECORD_HEAD_BYTES (128u << 10)
+/* A whole record: the longest line that a store takes by default is in one. Every buffer that a batch is cut from holds it. */
+#define CW_SPOOL_RECORD_BYTES                                                                      \
+    (CW_SPOOL_RECORD_HEADER_BYTES + CW_SPOOL_RECORD_HEAD_BYTES + CW_LIMIT_LINE_BYTES)
 
 struct cw_spool_record {
     int64_t ts_ns;
@@ -37,7 +39,7 @@ struct cw_spool_record {
     struct cw_str line;
 };
 
-/* Append the record. A line that does not fit is cut into as many records as it takes; how many is
+/* Append the record. A line over CW_LIMIT_LINE_BYTES is cut into as many records as it takes; how many is
  * returned. Only the last has the cursor. CW_E_TOO_LARGE: the rest is larger than
  * CW_SPOOL_RECORD_HEAD_BYTES; nothing is appended. */
 int cw_spool_record_encode(const struct cw_spool_record *record, struct cw_buf *out,

@@ -4,7 +4,7 @@
 #include "common/base/assert.h"
 #include "common/base/log.h"
 
-enum { FIRST_BYTES = 4096, CIPHER_BYTES = 16384 };
+enum { FIRST_BYTES = 4096, KEPT_BYTES = 64 << 10, CIPHER_BYTES = 16384 };
 /* What so much is decrypted to is not longer. */
 #define PLAIN_BYTES (1u << 20)
 
@@ -93,7 +93,7 @@ static bool bytes_give(struct cw_stream_reader *reader)
         return false;
     }
     reader->len -= taken;
-    if (reader->len == 0 && reader->cap > CW_STREAM_READER_BYTES) { /* one large message */
+    if (reader->len == 0 && reader->cap > KEPT_BYTES) { /* one large message */
         free(reader->bytes);
         reader->bytes = NULL;
         reader->cap = 0;
@@ -243,7 +243,7 @@ bool cw_stream_line_take(struct cw_str *bytes, enum cw_stream_more more, struct 
     ptrdiff_t newline = cw_str_find_byte(*bytes, '\n');
     if (bytes->len == 0 || (newline < 0 && more == CW_STREAM_MORE))
         return false;
-    size_t end = newline < 0 ? bytes->len : (size_t)newline;
+    size_t end = newline < 0 ? CW_MIN(bytes->len, (size_t)CW_LIMIT_LINE_BYTES) : (size_t)newline;
     *line = cw_str_sub(*bytes, 0, end);
     if (newline > 0 && line->ptr[end - 1] == '\r')
         line->len--;

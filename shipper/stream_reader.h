@@ -14,12 +14,13 @@
 #define CW_SHIPPER_STREAM_READER_H
 #include <stdbool.h>
 #include <uv.h>
+#include "common/base/limits.h"
 #include "common/base/str.h"
 #include "common/net/tls_session.h"
 #include "shipper/peer_names.h"
 
-/* The longest line that is one record; and few enough for a thousand connections. */
-#define CW_STREAM_READER_BYTES (64u << 10)
+/* The longest line that is one record, with its end; and few enough for a thousand connections. */
+#define CW_STREAM_READER_BYTES (CW_LIMIT_LINE_BYTES + 2)
 
 enum cw_stream_more { CW_STREAM_MORE, CW_STREAM_FULL, CW_STREAM_END };
 
@@ -78,7 +79,8 @@ void cw_stream_reader_answer(struct cw_stream_reader *reader, struct cw_str byte
 void cw_stream_reader_close(struct cw_stream_reader *reader);
 
 /* Take a line off the front: up to a newline (which goes too, with a carriage return ahead of it), or
- * all there is when no more is to come or it is full. False: no line yet. */
+ * all there is when no more is to come or it is full (of at most CW_LIMIT_LINE_BYTES). False: no line
+ * yet. */
 bool cw_stream_line_take(struct cw_str *bytes, enum cw_stream_more more, struct cw_str *line);
 
 #endif

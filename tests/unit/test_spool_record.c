@@ -107,7 +107,7 @@ Test(spool_record, any_changed_byte_costs_that_record_alone)
 
 Test(spool_record, a_long_line_becomes_several_records)
 {
-    size_t len = 3 * CW_SPOOL_RECORD_BYTES;
+    size_t len = 3 * CW_LIMIT_LINE_BYTES + 1;
     char *line = malloc(len);
     memset(line, 'x', len);
     struct cw_spool_record record = record_of(""), got;
@@ -124,6 +124,22 @@ Test(spool_record, a_long_line_becomes_several_records)
     }
     cr_assert_eq(sum, len);
     free(line);
+}
+
+Test(spool_record, the_longest_line_of_a_store_is_one_record_whatever_its_labels)
+{
+    struct cw_spool_record record = record_of("");
+    size_t rest = 28 + record.tenant.len; /* of what is in no pair and no cursor */
+    for (size_t i = 0; i < record.labels.n; i++)
+        rest += 8 + record.labels.items[i].name.len + record.labels.items[i].value.len;
+    for (size_t i = 0; i < record.metadata.n; i++)
+        rest += 8 + record.metadata.items[i].name.len + record.metadata.items[i].value.len;
+    char *text = calloc(1, CW_LIMIT_LINE_BYTES + CW_SPOOL_RECORD_HEAD_BYTES);
+    record.line = cw_str_make(text, CW_LIMIT_LINE_BYTES);
+    record.cursor = cw_str_make(text, CW_SPOOL_RECORD_HEAD_BYTES - rest);
+    cr_assert_eq(cw_spool_record_encode(&record, &bytes, NULL), 1);
+    cr_assert_eq(bytes.len, CW_SPOOL_RECORD_BYTES);
+    free(text);
 }
 
 Test(spool_record, labels_without_end_are_refused)

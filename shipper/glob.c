@@ -375,7 +375,8 @@ static void walk_dir(struct walk *walk, size_t len, uint64_t states)
         return;
     walk->path[len] = '\0';
     if (walk->visitor->on_dir != NULL)
-        walk->visitor->on_dir(walk->visitor->arg, len == 0 ? "/" : walk->path);
+        walk->visitor->on_dir(walk->visitor->arg, len == 0 ? "/" : walk->path,
+                              all >> (walk->alt->n - 1) & 1);
     if (literal) { /* its names are known: the folder need not be readable */
         for (unsigned i = 0; i < walk->alt->n; i++) {
             if (!(all >> i & 1))

@@ -26,9 +26,8 @@ struct cw_glob;
 
 struct cw_glob_visitor {
     void (*on_file)(void *arg, const char *path); /* a regular file, or a link to one */
-    void (*on_dir)(
-        void *arg,
-        const char *path); /* a folder that was looked into: to be watched; may be NULL */
+    /* A folder that was looked into: to be watched. Whether names in it may match, not only ones further below. May be NULL. */
+    void (*on_dir)(void *arg, const char *path, bool holds);
     /* Ahead of on_file, of a link to a file, or to nothing (yet); may be NULL. */
     void (*on_link)(void *arg, const char *path);
     void (*on_error)(void *arg, const char *path, int errnum); /* may be NULL */

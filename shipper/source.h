@@ -84,8 +84,11 @@ struct cw_source {
     int64_t quiet_since_ns; /* monotonic; when its size was last seen to change */
     uint64_t quiet_size;
     unsigned nbusy;
-    int64_t since_ns;  /* when its present contents came to notice; 0: before we started */
-    uint64_t copy_ino; /* a file on its device that a scan found to be a copy of it; 0: none */
+    int64_t
+        since_ns; /* no copy of its present contents is older; 0: they may be from before we started */
+    /* A file on its device that a scan found to be a copy of it, and when that was born: inodes are given out again. 0: none */
+    uint64_t copy_ino;
+    int64_t copy_birth_ns;
     bool
         rotated; /* it went on in a copy, or took a log's place: the next scan looks for others that came meanwhile */
     bool shared_told;     /* that a second job would have it */
@@ -100,8 +103,10 @@ struct cw_source {
     int64_t
         checked_ns; /* its file's time of the last change when a scan last looked at its first bytes */
     bool vanished; /* its file is nowhere: this scan looks for a compressed one with its text */
-    bool sought;   /* since its open file was deleted, that was done */
-    bool gone;     /* to be forgotten at the end of the refresh */
+    /* Its file was empty at a look, and was written since the last scan, perhaps copied and truncated too: that shows nowhere else. */
+    bool emptied;
+    bool sought; /* since its open file was deleted, that was done */
+    bool gone;   /* to be forgotten at the end of the refresh */
     unsigned
         nunmet; /* scans in a row that have not met its file and do not know whether it is there */
     uint64_t goal;              /* its size when it was opened: how far --once reads */

@@ -124,6 +124,8 @@ void cw_sources_free(struct cw_sources **sources)
     for (size_t i = 0; i < s->nrotated_logs; i++)
         free(s->rotated_logs[i].path);
     free(s->rotated_logs);
+    cw_sources_unmet_forget(s);
+    free(s->strangers);
     free(s->outputs);
     free((void *)s->options.imported);
     free(s->unreadable);
@@ -163,6 +165,15 @@ const struct cw_target *cw_sources_target_of(const struct cw_sources *sources, c
             target_matches(sources->targets[i], cw_str_of(path)))
             return sources->targets[i];
     return NULL;
+}
+
+bool cw_sources_is_excluded(const struct cw_sources *sources, const char *path)
+{
+    for (size_t i = 0; i < sources->ntargets; i++)
+        if (sources->targets[i]->exclude != NULL &&
+            cw_glob_match(sources->targets[i]->exclude, cw_str_of(path)))
+            return true;
+    return false;
 }
 
 /* ---- labels ---- */
@@ -266,6 +277,7 @@ void cw_sources_target_add(struct cw_sources *sources, struct cw_target *target)
     }
     sources->targets[sources->ntargets++] = target;
     left_take(sources);
+    cw_sources_unmet_forget(sources); /* what is in folders that were looked through may be its */
 }
 
 void cw_sources_target_remove(struct cw_sources *sources, struct cw_target *target)
@@ -350,6 +362,7 @@ void cw_sources_look(struct cw_sources *sources, struct cw_source *source)
         cw_log_warn("%s: %s", source->path_now, err.text);
     else if (verdict == CW_FILE_CHANGED)
         source->changed = true;
+    source->emptied |= nameless && tail->written_ns != written_before_ns;
     if (source->changed || !nameless || tail->identity.prefix_len == 0)
         return;
     /* It was empty until now. Without its first bytes on disk a truncation while we are down would

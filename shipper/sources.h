@@ -132,9 +132,19 @@ struct cw_sources {
     /* Logs that were rotated, or may have been (sources_generations.c); owned. */
     struct cw_rotated_log {
         char *path;
-        bool ever; /* their compressed generations of any age are wanted */
+        bool ever;  /* their compressed generations of any age are wanted */
+        bool unmet; /* no source is theirs */
     } * rotated_logs;
     size_t nrotated_logs, rotated_logs_cap;
+    /* Folders in which targets' files may be, by path (sources_unmet.c); owned. */
+    struct cw_looked_folder {
+        char *path;
+        int64_t changed_ns; /* its time of the last change when all in it was met; 0: not known */
+    } * looked_folders;
+    size_t nlooked_folders;
+    uint64_t *strangers; /* inodes of what was there before the very first scan, but seems new */
+    size_t nstrangers;
+    int64_t strangers_ns; /* when that scan began */
     struct cw_rename {
         char *from, *to;
     } * renames;

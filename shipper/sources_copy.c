@@ -15,6 +15,7 @@
 #include <unistd.h>
 #include "common/base/arena.h"
 #include "common/base/assert.h"
+#include "common/base/clock.h"
 #include "common/base/log.h"
 #include "shipper/rotated_name.h"
 #include "shipper/shipper_metrics.h"
@@ -28,6 +29,11 @@ struct copy_search {
         found; /* fd -1: none, or one that is compressed, to be opened when its turn comes */
     char path[PATH_MAX];
 };
+
+int64_t cw_sources_contents_since(const struct cw_sources *sources, int64_t now_ns)
+{
+    return sources->looked_ns > 0 ? sources->looked_ns : now_ns - CW_SOURCES_LOOK_MARGIN_NS;
+}
 
 /* Copies of what the log held before its present contents were born before this. */
 static int64_t copies_seen_until(struct cw_sources *sources, const struct cw_source *source)
@@ -52,7 +58,8 @@ static bool copy_fits(const struct copy_search *search, const struct cw_tail *ta
     if (search->found.fd >= 0 && search->found.identity.birth_ns <= born_ns)
         return false;
     const struct cw_file_identity *known = &search->source->tail.identity;
-    if (tail->identity.ino == search->source->copy_ino && tail->identity.dev == known->dev)
+    if (tail->identity.ino == search->source->copy_ino &&
+        born_ns == search->source->copy_birth_ns && tail->identity.dev == known->dev)
         return true;
     return cw_file_identity_check(tail->fd, known, &verdict, &err) == 0 && verdict == CW_FILE_SAME;
 }
@@ -92,7 +99,7 @@ static void truncation_count(struct cw_sources *sources, struct cw_source *sourc
 /* The source of what is in the truncated file now; it takes over the descriptor. */
 static struct cw_source *successor_new(struct cw_source *source,
                                        const struct cw_file_identity *identity, uint64_t size,
-                                       int64_t now_ns, int64_t now_mono_ns)
+                                       int64_t since_ns, int64_t now_mono_ns)
 {
     struct cw_source *next = cw_source_new(source->nrows, source->path);
     cw_source_draw_id(next);
@@ -103,7 +110,7 @@ static struct cw_source *successor_new(struct cw_source *source,
     next->format = source->format;
     next->wanted = source->wanted;
     next->scan_number = source->scan_number;
-    next->since_ns = now_ns;
+    next->since_ns = since_ns;
     next->quiet_since_ns = now_mono_ns;
     next->watch = source->watch;
     next->stages = source->stages;
@@ -125,7 +132,8 @@ static void copy_take(struct copy_search *search, struct cw_source *source,
                       int64_t now_mono_ns)
 {
     struct cw_sources *sources = search->sources;
-    struct cw_source *next = successor_new(source, identity, size, now_ns, now_mono_ns);
+    int64_t since_ns = cw_sources_contents_since(sources, now_ns);
+    struct cw_source *next = successor_new(source, identity, size, since_ns, now_mono_ns);
     uint64_t position = cw_source_position(source);
     bool packed = search->found.fd < 0; /* how much it holds is not known yet */
     truncation_count(sources, source, packed ? UINT64_MAX : CW_MAX(position, search->found.size));
@@ -164,7 +172,7 @@ static void contents_replaced(struct cw_sources *sources, struct cw_source *sour
     truncation_count(sources, source, cw_source_position(source));
     source->tail.identity = *identity;
     source->tail.size = source->goal = size;
-    source->since_ns = now_ns;
+    source->since_ns = cw_sources_contents_since(sources, now_ns);
     source->copy_ino = 0;
     cw_source_raise(source);
     cw_log_info("%s was truncated, reading its new contents (generation %" PRIu64 ")",
@@ -207,6 +215,12 @@ static bool same_bytes(int a, int b, uint64_t off, size_t n)
            pread(b, of_b, n, (off_t)off) == (ssize_t)n && memcmp(of_a, of_b, n) == 0;
 }
 
+static void copy_note(struct cw_source *log, const struct cw_file_identity *copy)
+{
+    log->copy_ino = copy->ino;
+    log->copy_birth_ns = copy->birth_ns;
+}
+
 /* Empty: nothing is to be read in it, and nothing can be said yet. */
 static bool copies(struct cw_sources *sources, const struct cw_tail *tail, struct cw_source *log)
 {
@@ -216,9 +230,9 @@ static bool copies(struct cw_sources *sources, const struct cw_tail *tail, struc
     size_t n = CW_MIN(tail->size, (uint64_t)CW_FILE_PREFIX_BYTES);
     if (tail->size > log->tail.size || !same_bytes(tail->fd, log->tail.fd, 0, n) ||
         !same_bytes(tail->fd, log->tail.fd, tail->size - n, n))
-        return false;
+        return cw_sources_replaced(sources, log); /* it may have grown since beyond what it was */
     if (tail->size > 0)
-        log->copy_ino = tail->identity.ino;
+        copy_note(log, &tail->identity);
     return true;
 }
 

@@ -31,6 +31,7 @@
  *            which compressors keep or set to now: the same holds, but for files that are touched later.
  *            If the clock is set back by little, what is made until it is there again is not taken; by
  *            more (CW_SOURCES_COPY_NS), looked_ns goes back too, and what is from the future is left.
+ * Unseen     Rotations that change nothing of what is known are found by sources_unmet.c.
  * Lost       What is removed before a scan met it cannot be known. Of a source whose file and text are
  *            gone the bytes that were seen are counted.
  */
@@ -83,22 +84,21 @@ static bool times_read(const char *path, struct times *out)
 }
 
 /* Some tools keep only the second of the last change. */
-static bool is_recent(const struct cw_sources *sources, const struct times *times)
+static bool is_recent(const struct times *times, int64_t since_ns)
 {
-    return (times->birth_ns == 0 || times->birth_ns > sources->looked_ns) &&
-           times->written_ns + CW_NS_PER_S > sources->looked_ns;
+    return (times->birth_ns == 0 || times->birth_ns > since_ns) &&
+           times->written_ns + CW_NS_PER_S > since_ns;
 }
 
-static bool is_new_by_times(const struct cw_sources *sources, const struct times *times,
-                            int64_t now_ns)
+static bool is_new_by_times(const struct times *times, int64_t since_ns, int64_t now_ns)
 {
-    return is_recent(sources, times) && times->birth_ns <= now_ns + CW_SOURCES_COPY_NS;
+    return is_recent(times, since_ns) && times->birth_ns <= now_ns + CW_SOURCES_COPY_NS;
 }
 
-bool cw_sources_file_is_new(const struct cw_sources *sources, const char *path, int64_t now_ns)
+bool cw_sources_file_is_new(const char *path, int64_t since_ns, int64_t now_ns)
 {
     struct times times;
-    return times_read(path, &times) && is_new_by_times(sources, &times, now_ns);
+    return times_read(path, &times) && is_new_by_times(&times, since_ns, now_ns);
 }
 
 void cw_sources_generations_looked(struct cw_sources *sources, int64_t now_ns)
@@ -145,7 +145,7 @@ void cw_sources_rotated_log(struct cw_sources *sources, const char *log,
             sources->rotated_logs, sources->rotated_logs_cap * sizeof *sources->rotated_logs);
     }
     sources->rotated_logs[sources->nrotated_logs++] =
-        (struct cw_rotated_log){cw_str_dupz(cw_str_of(log)), ever};
+        (struct cw_rotated_log){cw_str_dupz(cw_str_of(log)), ever, since == CW_SOURCES_UNMET};
 }
 
 /* ---- the compressed files of a folder ---- */
@@ -247,11 +247,13 @@ struct question {
     struct look *look;
     const struct packed *packed;
     struct cw_tail tail;
-    struct cw_err damage;             /* of the tail; code 0: none so far */
-    const struct cw_rotated_log *log; /* of which it may be new, with sources; NULL: none */
-    bool any_vanished;                /* it may be the text of one */
-    bool young;                       /* its file changed a short while ago */
-    bool truncated;                   /* a source was: first it is found out which its copy is */
+    struct cw_err damage; /* of the tail; code 0: none so far */
+    const struct cw_rotated_log
+        *log;             /* of which it may be new, one with sources if there is; NULL: none */
+    bool log_met;         /* that has sources */
+    bool any_vanished;    /* it may be the text of one */
+    bool young;           /* its file changed a short while ago */
+    bool truncated;       /* a source was: first it is found out which its copy is */
     bool copy;            /* it is the text of a file that is there, or is not known to be gone */
     bool exact;           /* every byte of `of` was compared */
     struct cw_source *of; /* vanished, and this is its text */
@@ -285,8 +287,13 @@ static bool on_log_asked(void *arg, const char *log)
         has_sources |= strcmp(source->path, log) == 0;
     }
     const struct cw_rotated_log key = {.path = (char *)log};
-    if (has_sources && question->log == NULL)
-        question->log = bsearch(&key, look->logs, look->nlogs, sizeof *look->logs, log_cmp);
+    const struct cw_rotated_log *asked =
+        bsearch(&key, look->logs, look->nlogs, sizeof *look->logs, log_cmp);
+    if (asked == NULL || question->log_met ||
+        (!has_sources && (question->log != NULL || !asked->unmet)))
+        return false;
+    question->log = asked;
+    question->log_met = has_sources;
     return false;
 }
 
@@ -449,7 +456,7 @@ bool cw_sources_generation_needed(struct cw_sources *sources, const struct cw_so
         ever = sources->rotated_logs[i].ever;
     if (!times_read(source->path_now, &mistake.times))
         return false;
-    if (ever || is_recent(sources, &mistake.times) || is_last_of_log(sources, source))
+    if (ever || is_recent(&mistake.times, sources->looked_ns) || is_last_of_log(sources, source))
         return true;
     logs_of(source->path_now, on_log_mistaken, &mistake);
     return mistake.possible;
@@ -546,6 +553,7 @@ static void generation_new(struct question *question)
         question->look->now_mono_ns - sources->began_mono_ns < CW_SOURCES_TARGET_WAIT_NS)
         waits_since(question->look, question->packed->times.birth_ns);
     if (target == NULL || (own != NULL && own->unpack) ||
+        (!question->log_met && cw_sources_is_excluded(sources, path)) ||
         !cw_sources_may_have(sources, target, path) ||
         (sources->options.only_public && !cw_sources_is_public(path)))
         return;
@@ -571,7 +579,7 @@ static bool may_be_new(const struct question *question)
     const struct look *look = question->look;
     return question->log != NULL &&
            (question->log->ever ||
-            is_new_by_times(look->sources, &question->packed->times, look->now_ns));
+            is_new_by_times(&question->packed->times, look->sources->looked_ns, look->now_ns));
 }
 
 static void waits(struct question *question, bool there)
@@ -715,6 +723,7 @@ static void rotated_logs_sort(struct cw_sources *sources)
             continue;
         }
         logs[n - 1].ever |= logs[i].ever;
+        logs[n - 1].unmet |= logs[i].unmet;
         free(logs[i].path);
     }
     sources->nrotated_logs = n;

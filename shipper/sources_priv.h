@@ -1,6 +1,6 @@
 /*
- * sources_priv.h - what sources.c (the table), sources_scan.c (the folders), sources_copy.c (what
- * copytruncate copies) and sources_generations.c (what was compressed) have in common.
+ * sources_priv.h - what sources.c (the table), sources_scan.c (the folders; its parts have
+ * sources_scan.h), sources_copy.c (what copytruncate copies) and sources_generations.c (what was compressed) have in common.
  */
 #ifndef CW_SHIPPER_SOURCES_PRIV_H
 #define CW_SHIPPER_SOURCES_PRIV_H
@@ -23,6 +23,10 @@ bool cw_sources_may_have(const struct cw_sources *sources, const struct cw_targe
                          const char *path);
 /* The first target that matches, or NULL. */
 const struct cw_target *cw_sources_target_of(const struct cw_sources *sources, const char *path);
+/* Whether any target leaves the path out, though its pattern matches. */
+bool cw_sources_is_excluded(const struct cw_sources *sources, const char *path);
+/* All folders are looked through again (sources_unmet.c). */
+void cw_sources_unmet_forget(struct cw_sources *sources);
 /* The texts of the source's streams, for each output. */
 void cw_sources_labels_set(struct cw_sources *sources, struct cw_source *source,
                            const struct cw_target *target);
@@ -69,7 +73,8 @@ bool cw_sources_packed_copy(struct cw_sources *sources, const struct cw_source *
 /* At the end of this scan compressed generations of that log are looked for (sources_generations.c). */
 enum cw_sources_since {
     CW_SOURCES_SINCE_LOOK, /* those that are younger than looked_ns */
-    CW_SOURCES_SINCE_EVER  /* all: nobody has read the log before, and what was before is wanted */
+    CW_SOURCES_SINCE_EVER, /* all: nobody has read the log before, and what was before is wanted */
+    CW_SOURCES_UNMET       /* as _LOOK, though no source is the log's */
 };
 void cw_sources_rotated_log(struct cw_sources *sources, const char *log,
                             enum cw_sources_since since);
@@ -78,8 +83,8 @@ void cw_sources_rotated_log(struct cw_sources *sources, const char *log,
 void cw_sources_generations_look(struct cw_sources *sources, int64_t now_ns, int64_t now_mono_ns);
 /* All that was made until a look that began at now_ns is in sources, unless some is undecided. */
 void cw_sources_generations_looked(struct cw_sources *sources, int64_t now_ns);
-/* Whether the file was born and written since the last look, as far as the file system tells. */
-bool cw_sources_file_is_new(const struct cw_sources *sources, const char *path, int64_t now_ns);
+/* Whether the file was born and written since then (looked_ns), as far as the file system tells. */
+bool cw_sources_file_is_new(const char *path, int64_t since_ns, int64_t now_ns);
 /* Whether a source whose file is compressed and read must be remembered: without it the file might be taken for one that nobody
  * has met, or for what another source's file became; or nothing would be known of its log. */
 bool cw_sources_generation_needed(struct cw_sources *sources, const struct cw_source *source);
@@ -121,6 +126,9 @@ bool cw_sources_replaced(struct cw_sources *sources, struct cw_source *source);
  * is under way, and what is lost is counted. The table may grow; its index is made anew. */
 void cw_sources_truncated(struct cw_sources *sources, struct cw_source *source, int64_t now_ns,
                           int64_t now_mono_ns);
+/* Contents of a log that come to notice now were not there at the last look: no copy of them is older. At the very first look none
+ * is older than that but for the kernel's tick: what was copied before is not asked about. */
+int64_t cw_sources_contents_since(const struct cw_sources *sources, int64_t now_ns);
 /* Whether an open file that is no source (just opened as `tail` at `path`) is a copy, perhaps not
  * complete, of a log that is one: it is not read by itself. */
 bool cw_sources_is_copy(struct cw_sources *sources, const struct cw_tail *tail, const char *path,

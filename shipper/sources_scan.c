@@ -2,7 +2,6 @@
  * sources_scan.c - sources.c, the part that walks folders: new files, renamed ones, and what was
  * rotated while we were down.
  */
-#include <dirent.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
@@ -14,27 +13,15 @@
 #include "common/base/log.h"
 #include "shipper/docker_since.h"
 #include "shipper/folder_search.h"
-#include "shipper/rotated_name.h"
 #include "shipper/shipper_metrics.h"
-#include "shipper/sources_priv.h"
+#include "shipper/sources_scan.h"
 
 /* Scans in a row that have not met a file, in a folder in which names were changed all the time: then it is taken for missing. */
 enum { UNMET_MAX = 8 };
 /* Scans in a row that let compressed files wait, as they may be of files that were not met. */
 enum { UNSURE_MAX = 8 };
 
-struct scan {
-    struct cw_sources *sources;
-    const struct cw_target *target;
-    int64_t now_ns, now_mono_ns;
-    size_t nunreadable, nmatched;
-    size_t nclosed;              /* sources whose files are not open: new files may be theirs */
-    unsigned nvain;              /* of cw_folder_search() */
-    struct cw_source_list begun; /* by this scan, none by the very first */
-    bool unsure; /* whether a source has a file is not known: the next scan looks again */
-};
-
-static void unreadable_tell(struct scan *scan, const char *path, const char *why)
+static void unreadable_tell(struct cw_sources_scan *scan, const char *path, const char *why)
 {
     struct cw_sources *sources = scan->sources;
     scan->nunreadable++;
@@ -114,6 +101,7 @@ void cw_sources_reopen(struct cw_sources *sources, const struct cw_target *targe
     source->goal = tail->size;
     source->final = false;
     source->joined = source->sought = false;
+    source->emptied |= recorded.prefix_len == 0;
     source->quiet_since_ns = now_mono_ns;
     cw_sources_moved(sources, source, path);
     cw_sources_watch(sources, source);
@@ -125,8 +113,8 @@ void cw_sources_reopen(struct cw_sources *sources, const struct cw_target *targe
     cw_sources_activate(sources, source);
 }
 
-static void source_reopen(struct scan *scan, struct cw_source *source, struct cw_tail *tail,
-                          const char *path)
+static void source_reopen(struct cw_sources_scan *scan, struct cw_source *source,
+                          struct cw_tail *tail, const char *path)
 {
     rotated_note(scan->sources, source, path);
     cw_sources_reopen(scan->sources, scan->target, source, tail, path, scan->now_ns,
@@ -136,7 +124,8 @@ static void source_reopen(struct scan *scan, struct cw_source *source, struct cw
 void cw_sources_wake(struct cw_sources *sources, struct cw_source *source, int64_t now_ns,
                      int64_t now_mono_ns)
 {
-    struct scan scan = {.sources = sources, .now_ns = now_ns, .now_mono_ns = now_mono_ns};
+    struct cw_sources_scan scan = {
+        .sources = sources, .now_ns = now_ns, .now_mono_ns = now_mono_ns};
     struct cw_tail tail;
     struct cw_err err;
     if (!cw_sources_room(sources) ||
@@ -156,7 +145,7 @@ struct cw_source *cw_sources_begin(struct cw_sources *sources, const struct cw_t
     cw_source_path_now_set(source, path);
     source->tail = *tail;
     cw_source_draw_id(source);
-    source->since_ns = now_ns;
+    source->since_ns = cw_sources_contents_since(sources, now_ns);
     cw_sources_labels_set(sources, source, target);
     if (sources->options.from_end && !sources->scanned && source->format != CW_SOURCE_SPOOL)
         cw_source_seek(source, tail->size);
@@ -226,7 +215,7 @@ static bool is_known(struct cw_sources *sources, const char *path)
 }
 
 /* A container's log, of which nothing is known yet: what it wrote before is wanted too. */
-static bool is_first_of_container(const struct scan *scan, const char *path)
+static bool is_first_of_container(const struct cw_sources_scan *scan, const char *path)
 {
     const struct cw_target *target = scan->target;
     int64_t since_s; /* promtail was here before us: what it read is not wanted */
@@ -248,7 +237,7 @@ static void truncation_check(struct cw_sources *sources, struct cw_source *sourc
 }
 
 /* Whether an empty file will be a compressed one: its first bytes are not there yet that say it. */
-static bool packed_to_be(struct scan *scan, const char *path, const struct stat *st)
+static bool packed_to_be(struct cw_sources_scan *scan, const char *path, const struct stat *st)
 {
     if (scan->target->unpack_format == CW_CODEC_NONE && cw_unpack_stem(cw_str_of(path)).len == 0)
         return false;
@@ -258,7 +247,8 @@ static bool packed_to_be(struct scan *scan, const char *path, const struct stat 
 }
 
 /* A file that another target has: of two jobs that name it the first has it, and whoever wrote the second waits for its lines. */
-static void second_target_tell(const struct scan *scan, struct cw_source *source, const char *path)
+static void second_target_tell(const struct cw_sources_scan *scan, struct cw_source *source,
+                               const char *path)
 {
     const struct cw_target *first = cw_sources_target_of(scan->sources, source->path);
     if (source->shared_told || first == NULL || first == scan->target ||
@@ -271,8 +261,7 @@ static void second_target_tell(const struct scan *scan, struct cw_source *source
         path, first->name, scan->target->name);
 }
 
-/* A file at `path` that belongs to scan->target, known to people as `named`. */
-static void file_found(struct scan *scan, const char *path, const char *named)
+void cw_sources_file_found(struct cw_sources_scan *scan, const char *path, const char *named)
 {
     struct cw_sources *sources = scan->sources;
     struct stat st;
@@ -362,15 +351,17 @@ static void file_found(struct scan *scan, const char *path, const char *named)
 
 static void on_file(void *arg, const char *path)
 {
-    struct scan *scan = arg;
+    struct cw_sources_scan *scan = arg;
     scan->nmatched++;
     if (scan->target->exclude == NULL || !cw_glob_match(scan->target->exclude, cw_str_of(path)))
-        file_found(scan, path, path);
+        cw_sources_file_found(scan, path, path);
 }
 
-static void on_dir(void *arg, const char *path)
+static void on_dir(void *arg, const char *path, bool holds)
 {
-    struct scan *scan = arg;
+    struct cw_sources_scan *scan = arg;
+    if (holds && scan->target->format != CW_SOURCE_SPOOL)
+        cw_sources_unmet_folder(scan, path);
     struct cw_watch *watch = scan->sources->options.watch;
     scan->sources->blind |= watch == NULL || !cw_watch_dir(watch, path);
 }
@@ -404,7 +395,7 @@ static bool link_folder(const char *path, char folder[PATH_MAX])
 /* What it leads to may be rotated in a folder that no pattern names (Kubernetes' /var/log/containers). */
 static void on_link(void *arg, const char *path)
 {
-    struct scan *scan = arg;
+    struct cw_sources_scan *scan = arg;
     struct cw_watch *watch = scan->sources->options.watch;
     char folder[PATH_MAX];
     if (watch != NULL && link_folder(path, folder))
@@ -434,7 +425,8 @@ void cw_sources_renamed(struct cw_sources *sources, const char *from, const char
 }
 
 /* Where its file is now; "" while nobody knows. Returns false when it has none. */
-static bool path_find(struct scan *scan, struct cw_source *source, char *path_out, size_t cap)
+static bool path_find(struct cw_sources_scan *scan, struct cw_source *source, char *path_out,
+                      size_t cap)
 {
     enum cw_folder_answer answer =
         cw_folder_search(source->path_now, &source->tail.identity, &scan->nvain, path_out, cap);
@@ -485,7 +477,7 @@ static bool is_deleted(const struct cw_source *source)
 }
 
 /* Its file is nowhere. Returns false when it can be forgotten. */
-static bool source_vanished(struct scan *scan, struct cw_source *source)
+static bool source_vanished(struct cw_sources_scan *scan, struct cw_source *source)
 {
     if (scan->sources->options.unpack_folder == NULL)
         return source->tail.fd >= 0 || source_gone(scan->sources, source);
@@ -495,7 +487,7 @@ static bool source_vanished(struct scan *scan, struct cw_source *source)
 }
 
 /* The same of one that is open and not in its place. */
-static bool open_source_missing(struct scan *scan, struct cw_source *source)
+static bool open_source_missing(struct cw_sources_scan *scan, struct cw_source *source)
 {
     char path[PATH_MAX];
     bool deleted = is_deleted(source);
@@ -507,7 +499,7 @@ static bool open_source_missing(struct scan *scan, struct cw_source *source)
 }
 
 /* A source that no pattern met in this scan. Returns false when it can be forgotten. */
-static bool source_missing(struct scan *scan, struct cw_source *source)
+static bool source_missing(struct cw_sources_scan *scan, struct cw_source *source)
 {
     struct cw_sources *sources = scan->sources;
     char path[PATH_MAX];
@@ -548,7 +540,7 @@ static bool source_missing(struct scan *scan, struct cw_source *source)
 }
 
 /* Compressed generations are looked for; whose file is not among them has none. */
-static void generations_look(struct scan *scan)
+static void generations_look(struct cw_sources_scan *scan)
 {
     struct cw_sources *sources = scan->sources;
     bool waits = scan->unsure && ++sources->nunsure <= UNSURE_MAX;
@@ -573,155 +565,9 @@ static void generations_look(struct scan *scan)
     cw_sources_generations_looked(sources, scan->now_ns);
 }
 
-/* Of the sources that were first seen at that path and are there no longer, the oldest; NULL: there is none. What was born behind it
- * came when the log was followed, and has a source if it was ever met. (What is in its place tells nothing: copies that were made
- * before we knew it are younger.) */
-static const struct cw_source *oldest_rotated(struct cw_sources *sources, const char *path)
-{
-    const struct cw_source *source, *oldest = NULL;
-    for (size_t at = SIZE_MAX; (source = cw_sources_path_next(sources, path, &at)) != NULL;) {
-        const struct cw_file_identity *known = &source->tail.identity;
-        if (strcmp(source->path, path) == 0 && source->durable && known->birth_ns != 0 &&
-            (oldest == NULL || known->birth_ns < oldest->tail.identity.birth_ns) &&
-            !cw_file_identity_is_at(path, known))
-            oldest = source;
-    }
-    return oldest;
-}
-
-static int64_t birth_of(const char *path)
-{
-    struct statx st;
-    if (statx(AT_FDCWD, path, 0, STATX_BTIME, &st) < 0 || !(st.stx_mask & STATX_BTIME))
-        return 0;
-    return st.stx_btime.tv_sec * CW_NS_PER_S + st.stx_btime.tv_nsec;
-}
-
-/* Files in a log's folder with a rotation's name that were born after its oldest source came and were rotated away in the meantime:
- * they are that log's too. Of one that was begun in this scan, what is new and no target asks for, if its name begins with the log's:
- * app-1.log may be a log of its own, which is begun together with app.log. */
-struct asked_log {
-    const struct cw_source *source; /* the oldest, or the begun one; its path is the log's */
-    bool begun;
-};
-
-struct asked_logs {
-    struct asked_log *items;
-    size_t n, cap;
-};
-
-static void asked_add(struct asked_logs *logs, const struct cw_source *source, bool begun)
-{
-    if (logs->n == logs->cap) {
-        logs->cap = logs->cap ? 2 * logs->cap : 16;
-        logs->items = cw_mem_resize(logs->items, logs->cap * sizeof *logs->items);
-    }
-    logs->items[logs->n++] = (struct asked_log){source, begun};
-}
-
-static int by_folder(const void *a, const void *b)
-{
-    const char *x = ((const struct asked_log *)a)->source->path;
-    const char *y = ((const struct asked_log *)b)->source->path;
-    size_t nx = cw_sources_folder_len(x), ny = cw_sources_folder_len(y);
-    return nx != ny ? (nx < ny ? -1 : 1) : memcmp(x, y, nx);
-}
-
-/* In a folder by path, a begun one last. */
-static int by_log(const void *a, const void *b)
-{
-    const struct asked_log *x = a, *y = b;
-    int cmp = by_folder(a, b);
-    if (cmp == 0)
-        cmp = strcmp(x->source->path, y->source->path);
-    return cmp != 0 ? cmp : (int)x->begun - (int)y->begun;
-}
-
-static int path_cmp(const void *path, const void *log)
-{
-    return strcmp(path, ((const struct asked_log *)log)->source->path);
-}
-
-struct sibling {
-    struct scan *scan;
-    const char *path;
-    const struct asked_log *logs; /* of its folder, each once */
-    size_t nlogs;
-};
-
-static bool is_sibling_of(const struct sibling *sibling, const struct asked_log *log)
-{
-    const struct cw_sources *sources = sibling->scan->sources;
-    if (!log->begun)
-        return birth_of(sibling->path) > log->source->tail.identity.birth_ns;
-    return strncmp(sibling->path, log->source->path, strlen(log->source->path)) == 0 &&
-           cw_sources_target_of(sources, sibling->path) == NULL &&
-           cw_sources_file_is_new(sources, sibling->path, sibling->scan->now_ns);
-}
-
-static bool on_log_of_sibling(void *arg, const char *path)
-{
-    const struct sibling *sibling = arg;
-    struct scan *scan = sibling->scan;
-    const struct asked_log *log =
-        bsearch(path, sibling->logs, sibling->nlogs, sizeof *sibling->logs, path_cmp);
-    if (log == NULL || !is_sibling_of(sibling, log))
-        return false;
-    scan->target = cw_sources_target_of(scan->sources, path);
-    if (scan->target != NULL)
-        file_found(scan, sibling->path, path);
-    return true;
-}
-
-/* All of these logs are in one folder, which is listed once. */
-static void folder_siblings_find(struct scan *scan, const struct asked_log *logs, size_t nlogs)
-{
-    char path[PATH_MAX];
-    size_t len = cw_sources_folder_len(logs[0].source->path);
-    snprintf(path, sizeof path, "%.*s", (int)len, logs[0].source->path);
-    struct sibling sibling = {scan, path, logs, nlogs};
-    DIR *dir = len > 0 ? opendir(path) : NULL;
-    for (const struct dirent *entry; dir != NULL && (entry = readdir(dir)) != NULL;)
-        if ((size_t)snprintf(path + len, sizeof path - len, "%s", entry->d_name) <
-            sizeof path - len)
-            (void)cw_rotated_logs(path, on_log_of_sibling, &sibling);
-    if (dir != NULL)
-        closedir(dir);
-}
-
-/* At the first scan for what the positions file knows, later for what was rotated; and for what was begun. */
-static void siblings_find_all(struct scan *scan)
-{
-    struct cw_sources *sources = scan->sources;
-    struct asked_logs logs = {0};
-    for (size_t i = 0; i < sources->n; i++) {
-        struct cw_source *source = sources->items[i];
-        if (sources->scanned && !source->rotated)
-            continue;
-        source->rotated = false;
-        const struct cw_source *oldest = oldest_rotated(sources, source->path);
-        if (oldest != NULL)
-            asked_add(&logs, oldest, false);
-    }
-    for (size_t i = 0; i < scan->begun.n; i++)
-        asked_add(&logs, scan->begun.items[i], true);
-    if (logs.n > 0)
-        qsort(logs.items, logs.n, sizeof *logs.items, by_log);
-    size_t n = 0;
-    for (size_t i = 0; i < logs.n; i++)
-        if (n == 0 || strcmp(logs.items[n - 1].source->path, logs.items[i].source->path) != 0)
-            logs.items[n++] = logs.items[i];
-    for (size_t i = 0, end; i < n; i = end) {
-        for (end = i + 1; end < n && by_folder(&logs.items[i], &logs.items[end]) == 0;)
-            end++;
-        folder_siblings_find(scan, logs.items + i, end - i);
-    }
-    free(logs.items);
-}
-
 /* Open again what is where it was, before anything new is looked at: of a log that was truncated
  * meanwhile it must be known which file its copy is. */
-static void sources_reopen_in_place(struct scan *scan)
+static void sources_reopen_in_place(struct cw_sources_scan *scan)
 {
     struct cw_sources *sources = scan->sources;
     size_t n = sources->n;
@@ -745,7 +591,7 @@ static void sources_reopen_in_place(struct scan *scan)
 }
 
 /* The first scan met no file of the target. */
-static void missing_tell(struct scan *scan, bool unreadable)
+static void missing_tell(struct cw_sources_scan *scan, bool unreadable)
 {
     const struct cw_target *target = scan->target;
     if (target->named && !unreadable) {
@@ -758,7 +604,8 @@ static void missing_tell(struct scan *scan, bool unreadable)
 
 void cw_sources_scan(struct cw_sources *sources, int64_t now_ns, int64_t now_mono_ns)
 {
-    struct scan scan = {.sources = sources, .now_ns = now_ns, .now_mono_ns = now_mono_ns};
+    struct cw_sources_scan scan = {
+        .sources = sources, .now_ns = now_ns, .now_mono_ns = now_mono_ns};
     struct cw_glob_visitor visitor = {on_file, on_dir, on_link, on_error, &scan};
     sources->scan_number++;
     sources->deferred = sources->blind = false;
@@ -788,10 +635,11 @@ void cw_sources_scan(struct cw_sources *sources, int64_t now_ns, int64_t now_mon
     for (size_t i = 0; i < sources->nrenames; i++) {
         scan.target = cw_sources_target_of(sources, sources->renames[i].from);
         if (scan.target != NULL)
-            file_found(&scan, sources->renames[i].to, sources->renames[i].from);
+            cw_sources_file_found(&scan, sources->renames[i].to, sources->renames[i].from);
     }
     cw_sources_renames_clear(sources);
-    siblings_find_all(&scan);
+    cw_sources_siblings_find(&scan);
+    cw_sources_unmet_find(&scan);
     for (size_t i = 0; i < sources->n; i++) { /* looks others up: nobody is freed on the way */
         struct cw_source *source = sources->items[i];
         scan.target = NULL;
@@ -806,6 +654,7 @@ void cw_sources_scan(struct cw_sources *sources, int64_t now_ns, int64_t now_mon
             cw_sources_forget(sources, &source);
             continue;
         }
+        source->emptied = false;
         for (size_t o = 0; o < source->nrows; o++)
             source->rows[o].held_size = 0; /* what could not be read may be readable now */
         sources->items[kept++] = source;

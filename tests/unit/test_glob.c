@@ -114,7 +114,7 @@ Test(glob, an_escaped_path_is_taken_as_it_is)
 
 struct seen {
     char names[64][64];
-    size_t n, ndirs;
+    size_t n;
     size_t prefix;
 };
 
@@ -125,10 +125,11 @@ static void on_file(void *arg, const char *path)
     snprintf(seen->names[seen->n++], 64, "%s", path + seen->prefix);
 }
 
-static void on_dir(void *arg, const char *path)
+/* Those in which files may match. */
+static void on_dir(void *arg, const char *path, bool holds)
 {
-    (void)path;
-    ((struct seen *)arg)->ndirs++;
+    if (holds)
+        on_file(arg, path);
 }
 
 static int by_name(const void *a, const void *b)
@@ -136,12 +137,12 @@ static int by_name(const void *a, const void *b)
     return strcmp(a, b);
 }
 
-/* What a walk finds, sorted and joined with blanks. */
-static const char *walk(const struct cw_log_folder *folder, const char *pattern)
+static const char *visit(const struct cw_log_folder *folder, const char *pattern,
+                         struct cw_glob_visitor visitor)
 {
     static char text[4096];
     struct seen seen = {.prefix = strlen(folder->dir) + 1};
-    struct cw_glob_visitor visitor = {.on_file = on_file, .on_dir = on_dir, .arg = &seen};
+    visitor.arg = &seen;
     struct cw_glob *glob;
     struct cw_err err;
     cr_assert_eq(cw_glob_compile(cw_str_of(cw_log_folder_path(folder, pattern)), &glob, &err), 0,
@@ -155,6 +156,23 @@ static const char *walk(const struct cw_log_folder *folder, const char *pattern)
         strcat(text, seen.names[i]);
     }
     return text;
+}
+
+static void on_no_file(void *arg, const char *path)
+{
+}
+
+/* What a walk finds, sorted and joined with blanks. */
+static const char *walk(const struct cw_log_folder *folder, const char *pattern)
+{
+    return visit(folder, pattern, (struct cw_glob_visitor){.on_file = on_file});
+}
+
+/* The same of the folders in which files may match. */
+static const char *folders(const struct cw_log_folder *folder, const char *pattern)
+{
+    return visit(folder, pattern,
+                 (struct cw_glob_visitor){.on_file = on_no_file, .on_dir = on_dir});
 }
 
 Test(glob, a_walk_finds_files_links_to_files_and_hidden_ones)
@@ -181,5 +199,20 @@ Test(glob, a_walk_finds_files_links_to_files_and_hidden_ones)
     cr_expect_str_eq(walk(&folder, "a/b/z.log"), "a/b/z.log");
     cr_expect_str_eq(walk(&folder, "a/**"), "a/b/z.log a/b/z.txt a/y.log");
     cr_expect_str_eq(walk(&folder, "nothing/*"), "");
+    cw_log_folder_fini(&folder);
+}
+
+Test(glob, a_walk_tells_in_which_folders_files_may_match)
+{
+    struct cw_log_folder folder;
+    cw_log_folder_init(&folder);
+    cw_log_folder_mkdir(&folder, "a");
+    cw_log_folder_mkdir(&folder, "a/b");
+    cw_log_folder_mkdir(&folder, "a/c");
+    cr_assert_str_eq(folders(&folder, "a/*.log"), "a");
+    cr_assert_str_eq(folders(&folder, "a/x.log"), "a");
+    cr_assert_str_eq(folders(&folder, "a/*/x.log"), "a/b a/c");
+    cr_assert_str_eq(folders(&folder, "a/**/x.log"), "a a/b a/c");
+    cr_assert_str_eq(folders(&folder, "a/{x,b/x}.log"), "a a/b");
     cw_log_folder_fini(&folder);
 }

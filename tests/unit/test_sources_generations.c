@@ -200,6 +200,130 @@ Test(sources_generations, one_that_was_met_under_a_rotated_name_is_read_once_ove
     expect("1 2 3 4");
 }
 
+/* With nothing left in its place: that it was there shows by its generation alone. */
+Test(sources_generations, a_log_that_is_rotated_before_it_is_met_is_read)
+{
+    append("c.log.1", "old\n"); /* before the very first look: nobody's */
+    append("a.log", "1\n");
+    expect("1");
+    append("b.log", "2\n");
+    cw_log_folder_rename(&rig.folder, "b.log", "b.log.1");
+    append("d.log", "3\n");
+    rotate("d.log");
+    cw_log_folder_rename(&rig.folder, "c.log.1", "c.log.2");
+    expect("2 3");
+    settle();
+    cw_sources_rig_kill(&rig);
+    append("e.log", "4\n");
+    cw_log_folder_rename(&rig.folder, "e.log", "e.log-20260105");
+    append("f.log", "5\n");
+    rotate("f.log");
+    expect("4 5");
+    for (size_t i = 0; i < rig.sources->n; i++)
+        cr_assert(strstr(rig.sources->items[i]->path, ".log.") == NULL);
+    cw_sources_rig_kill(&rig);
+    expect("");
+    settle();
+    cr_assert_str_eq(cw_sources_rig_lines(&rig), "");
+}
+
+Test(sources_generations, a_log_without_a_file_in_its_place_is_rotated_again_before_it_is_met)
+{
+    append("a.log", "1\n");
+    expect("1");
+    rotate("a.log");
+    expect("");
+    settle();
+    append("a.log", "2\n");
+    rotate("a.log");
+    append("a.log", "3\n");
+    rotate("a.log");
+    settle();
+    cr_assert_str_eq(cw_sources_rig_lines(&rig), "2 3");
+}
+
+static void copy_truncate_gzip(const char *log, const char *text, const char *copy,
+                               const char *packed)
+{
+    append(copy, text);
+    cw_log_folder_truncate(&rig.folder, log, 0);
+    cw_log_folder_gzip(&rig.folder, copy, packed, SIZE_MAX);
+    cw_log_folder_remove(&rig.folder, copy);
+}
+
+/* Times of files are those of the kernel's ticks, and so may be ahead of a look that came before. */
+Test(sources_generations, a_log_that_is_copied_truncated_and_compressed_in_the_tick_of_a_look)
+{
+    for (int i = 0; i < 20; i++) {
+        append("a.log", "1\n"); /* the very first look */
+        cw_sources_rig_look(&rig);
+        cw_sources_rig_ship(&rig);
+        copy_truncate_gzip("a.log", "1\n", "a.log.2", "a.log.2.gz");
+        expect("1");
+        append("a.log", "2\n"); /* the first look at these contents, and at b.log */
+        append("b.log", "3\n");
+        cw_sources_rig_look(&rig);
+        cw_sources_rig_ship(&rig);
+        copy_truncate_gzip("a.log", "2\n", "a.log.1", "a.log.1.gz");
+        copy_truncate_gzip("b.log", "3\n", "b.log.1", "b.log.1.gz");
+        expect("2 3");
+        cw_sources_rig_kill(&rig);
+        expect("");
+        cw_sources_rig_fini(&rig);
+        cw_sources_rig_init(&rig, "*.log");
+    }
+}
+
+/* Its first bytes were not known, so that it shows nowhere in the file that it was truncated. */
+Test(sources_generations, an_empty_log_that_is_written_copied_and_truncated_between_two_looks)
+{
+    for (int packed = 0; packed < 2; packed++) {
+        for (int written = 0; written < 2; written++) {
+            append("a.log", "");
+            expect("");
+            settle();
+            append("a.log", "1\n");
+            append("a.log.1", "1\n");
+            cw_log_folder_truncate(&rig.folder, "a.log", 0);
+            if (packed)
+                cw_log_folder_gzip(&rig.folder, "a.log.1", "a.log.1.gz", SIZE_MAX);
+            if (packed)
+                cw_log_folder_remove(&rig.folder, "a.log.1");
+            if (written)
+                append("a.log", "2\n");
+            look_and_ship();
+            settle();
+            cr_assert_str_eq(cw_sources_rig_lines(&rig), written ? "1 2" : "1",
+                             "packed %d, written %d", packed, written);
+            cw_sources_rig_fini(&rig);
+            cw_sources_rig_init(&rig, "*.log");
+        }
+    }
+}
+
+/* What a target leaves out is not read for what it might be. */
+Test(sources_generations, a_generation_of_a_log_that_nobody_met_may_be_excluded)
+{
+    struct cw_target *target = cw_mem_new(sizeof *target);
+    struct cw_err err;
+    cr_assert_eq(
+        cw_glob_compile(cw_str_of(cw_log_folder_path(&rig.folder, "*.txt")), &target->glob, &err),
+        0);
+    cr_assert_eq(cw_glob_compile(cw_str_of(cw_log_folder_path(&rig.folder, "{*.1,*.1.gz,s*}")),
+                                 &target->exclude, &err),
+                 0);
+    target->name = cw_str_dupz(CW_STR("other"));
+    cw_sources_target_add(rig.sources, target);
+    append("a.log", "1\n");
+    expect("1");
+    append("b.txt.1", "left out\n");
+    append("c.txt", "left out\n");
+    rotate("c.txt");
+    append("secret.txt.2", "left out\n");
+    append("d.txt.2", "2\n");
+    expect("2");
+}
+
 /* It is made with the log, and has a name that a rotation may give, but no target asks for it. */
 Test(sources_generations, a_log_of_its_own_is_not_read_for_one_that_is_begun_with_it)
 {
@@ -211,6 +335,8 @@ Test(sources_generations, a_log_of_its_own_is_not_read_for_one_that_is_begun_wit
     append("b.log", "2\n");
     append("b-2.log", "other\n");
     expect("2");
+    append("c-1.log", "other\n");
+    expect("");
 }
 
 /* Out of a backup, with the times that it had: it is born, but was written long before. */

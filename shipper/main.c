@@ -9,6 +9,8 @@
 #include "common/base/arena.h"
 #include "common/base/assert.h"
 #include "common/base/log.h"
+#include "shipper/kept_metrics.h"
+#include "shipper/scrape.h"
 #include "shipper/shared_files.h"
 #include "shipper/shipper.h"
 #include "shipper/subcommands.h"
@@ -90,6 +92,24 @@ static int flags_check(const struct cw_shipper_args *args, const struct cw_flags
     return 0;
 }
 
+/* Stages of several jobs that count in one metric say the same of it. */
+static int metrics_check(const struct cw_shipper_config *config, struct cw_err *err)
+{
+    const struct cw_scrape_config *scrapes = config->scrape_configs.items;
+    struct cw_kept_metrics metrics;
+    struct cw_pipelines pipelines;
+    struct cw_scrape scrape;
+    cw_kept_metrics_init(&metrics, NULL);
+    int rc = cw_pipelines_init(&pipelines, &config->pipelines, &metrics.host, err);
+    for (size_t i = 0; rc == 0 && i < config->scrape_configs.n; i++) {
+        rc = cw_scrape_init(&scrape, &scrapes[i], &pipelines, &metrics.host, err);
+        cw_scrape_fini(&scrape);
+    }
+    cw_pipelines_fini(&pipelines);
+    cw_kept_metrics_fini(&metrics);
+    return rc;
+}
+
 /* --check, of a configuration that was read: what a start here would come upon. */
 static int machine_check(const struct cw_shipper_args *args, const struct cw_shipper_config *config,
                          struct cw_err *err)
@@ -104,6 +124,8 @@ static int machine_check(const struct cw_shipper_args *args, const struct cw_shi
             rc = cw_err_wrap(err, "%.*s: journal of job \"%.*s\"", CW_STR_ARG(file),
                              CW_STR_ARG(scrapes[i].job_name));
     cw_buf_init(&text, SIZE_MAX);
+    if (rc == 0 && metrics_check(config, err) < 0)
+        rc = cw_err_wrap(err, "%.*s", CW_STR_ARG(file));
     if (rc == 0 && args->config.len > 0) /* paths that were given alone are of one job */
         rc = cw_shared_files_tell(config, file, &text, err);
     if (text.len > 0)

@@ -24,7 +24,9 @@ int cw_scrape_init(struct cw_scrape *scrape, const struct cw_scrape_config *conf
     int rc = cw_relabel_new(&config->relabel_configs, &scrape->relabel, err);
     bool limited = stages_host != NULL && stages_host->limit.rate > 0;
     if (rc == 0 && (config->pipeline_stages.n > 0 || limited))
-        rc = cw_stages_new(&config->pipeline_stages, stages_host, &scrape->stages, err);
+        rc = cw_stages_new(&config->pipeline_stages, stages_host, &scrape->stages, err) < 0
+                 ? cw_err_wrap(err, "job \"%.*s\"", CW_STR_ARG(config->job_name))
+                 : 0;
     if (rc == 0 && config->encoding.len > 0)
         rc = cw_text_encoding_new(config->encoding, &scrape->encoding, err);
     if (rc == 0 && config->decompression.format.len > 0)

@@ -134,3 +134,15 @@ def test_a_dry_run_reports_what_would_be_hidden(tmp_path):
     config.write_text(config.read_text().replace(", dry_run: true", "") + "clients: [{url: 'http://localhost/'}]\n")
     done = subprocess.run([SHIPPER, "test", "--config", config], input=b"x a@b.org\n", capture_output=True, timeout=60)
     assert done.stderr.decode() == 'redact: job "web": email: 1\n' and b"*@*.***" in done.stdout, done
+
+
+def test_a_metric_of_two_jobs_is_one_or_an_error_that_a_check_tells(ingester, make_shipper, tmp_path):
+    jobs = "scrape_configs:\n" + "".join(
+        "- {job_name: %s, static_configs: [{labels: {job: %s, __path__: %s/%s.log}}],\n"
+        "   pipeline_stages: [{metrics: {n: {type: Counter, description: '%%s', config: {match_all: true, action: inc}}}}]}\n" % (job, job, tmp_path, job) for job in "ab")
+    config = tmp_path / "c.yml"
+    for descriptions, status in (("x", "x"), 0), (("x", "y"), 2):
+        config.write_text("clients: [{url: 'http://localhost/'}]\n" + jobs % descriptions)
+        done = subprocess.run([SHIPPER, "--config", config, "--check"], capture_output=True, timeout=60)
+        assert done.returncode == status, done
+    assert b'%s: job "b": metrics: n: the metric promtail_custom_n is defined in two ways' % bytes(config) in done.stderr

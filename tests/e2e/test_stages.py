@@ -142,7 +142,7 @@ def test_each_stage_is_shown(tmp_path):
     assert ["labels", 'label level="info"'] in rows
     assert ["output", "line hello"] in rows
     assert ["drop", "dropped: drop_stage"] in rows
-    assert shown.count("entry ") == 1 and '{app="x", level="info"} hello' in shown
+    assert shown.count("entry ") == 1 and '{app="x", job="s", level="info"} hello' in shown
     write(tmp_path / "logs" / "a.log", lines.splitlines())
     dry = subprocess.run([SHIPPER, "--config", str(path), "--dry-run", "--inspect", "--once"], stdout=subprocess.PIPE, text=True, check=True).stdout
     assert 'extracted level="info" m="hello"' in dry and dry.count("dropped: drop_stage") == 1

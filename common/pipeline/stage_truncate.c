@@ -1,5 +1,6 @@
 #include "common/base/assert.h"
 #include "common/pipeline/stage_priv.h"
+#include "common/pipeline/stages_host.h"
 
 /* Texts that are too long are cut, and "truncated" is extracted: what kinds were, those of stages ahead of this one included, in the
  * order of their names. It is Alloy's stage of the name, but cuts within no rune. */
@@ -15,6 +16,8 @@ struct truncate_stage {
     struct truncate_rule *rules;
     size_t n;
     uint32_t truncated;
+    struct cw_custom_metrics *metrics; /* NULL: nobody counts */
+    size_t metric;
 };
 
 /* By their names. */
@@ -48,6 +51,20 @@ static int compile_rule(struct cw_stages_build *build, const struct cw_stage_tru
     return 0;
 }
 
+static int add_metric(struct truncate_stage *stage, const struct cw_stages_host *host,
+                      struct cw_err *err)
+{
+    struct cw_custom_metric_def def = {
+        .name = CW_STR("cordwood_shipper_truncated_fields_total"),
+        .description = CW_STR("Lines, and values of labels, structured metadata and what was "
+                              "extracted, that truncate stages cut."),
+        .type = CW_CUSTOM_COUNTER};
+    if (host == NULL || host->metrics == NULL)
+        return 0;
+    stage->metrics = host->metrics;
+    return cw_custom_metrics_add(host->metrics, &def, &stage->metric, err);
+}
+
 static int compile(struct cw_stages_build *build, const void *config, struct cw_stage_node *node,
                    struct cw_err *err)
 {
@@ -61,7 +78,7 @@ static int compile(struct cw_stages_build *build, const void *config, struct cw_
     int rc = c->rules.n > 0 ? 0 : cw_err_set(err, CW_E_INVALID, "rules are missing");
     for (size_t i = 0; rc == 0 && i < c->rules.n; i++)
         rc = compile_rule(build, &rules[i], &stage->rules[i], err);
-    return rc;
+    return rc < 0 ? rc : add_metric(stage, build->stages->host, err);
 }
 
 /* True: it was cut; never within a rune. */
@@ -84,10 +101,12 @@ static bool is_meant(const struct truncate_rule *rule, struct cw_str name)
     return rule->sources->n == 0 || cw_str_among(name, rule->sources->items, rule->sources->n);
 }
 
-static bool cut_pairs(const struct truncate_rule *rule, struct cw_stages_run *run,
-                      struct cw_stage_item *item)
+/* How many were cut. */
+static size_t cut_pairs(const struct truncate_rule *rule, struct cw_stages_run *run,
+                        struct cw_stage_item *item)
 {
-    bool labels = rule->type == CW_STAGE_TRUNCATE_LABEL, any = false;
+    bool labels = rule->type == CW_STAGE_TRUNCATE_LABEL;
+    size_t ncut = 0;
     size_t n = labels ? item->entry.nlabels : item->entry.nmetadata;
     for (size_t i = 0; i < n; i++) {
         struct cw_label pair = labels ? item->entry.labels[i] : item->entry.metadata[i];
@@ -95,32 +114,32 @@ static bool cut_pairs(const struct truncate_rule *rule, struct cw_stages_run *ru
             continue;
         if (pair.value.len == 0) /* one rune is longer than the limit */
             continue;
-        any = true;
+        ncut++;
         if (labels)
             cw_stage_set_label(run, item, pair.name, pair.value);
         else
             cw_stage_set_metadata(run, item, pair.name, pair.value);
     }
-    return any;
+    return ncut;
 }
 
-static bool cut_extracted(const struct truncate_rule *rule, struct cw_stages_run *run,
-                          struct cw_stage_item *item)
+static size_t cut_extracted(const struct truncate_rule *rule, struct cw_stages_run *run,
+                            struct cw_stage_item *item)
 {
-    bool any = false;
+    size_t ncut = 0;
     for (size_t i = 0; i < rule->sources->n; i++) {
         struct cw_str text;
         if (!cw_stage_text(run, item, rule->slots[i], &text) ||
             !cut(rule, run->options.arena, &text))
             continue;
         cw_stage_set(item, rule->slots[i], CW_EXTRACTED_TEXT, text);
-        any = true;
+        ncut++;
     }
-    return any;
+    return ncut;
 }
 
-static bool apply(const struct truncate_rule *rule, struct cw_stages_run *run,
-                  struct cw_stage_item *item)
+static size_t apply(const struct truncate_rule *rule, struct cw_stages_run *run,
+                    struct cw_stage_item *item)
 {
     switch (rule->type) {
     case CW_STAGE_TRUNCATE_LINE: return cut(rule, run->options.arena, &item->entry.line);
@@ -143,14 +162,29 @@ static unsigned types_before(const struct truncate_stage *stage, const struct cw
     return types;
 }
 
+static void tell_metric(const struct truncate_stage *stage, enum cw_stage_truncate_type type,
+                        size_t ncut, int64_t now_ns)
+{
+    size_t i = 0;
+    while (types_by_name[i].type != type)
+        i++;
+    struct cw_label field = {CW_STR("field"), cw_str_of(types_by_name[i].name)};
+    cw_custom_metrics_update(stage->metrics, stage->metric, CW_CUSTOM_ADD,
+                             (struct cw_labels){&field, 1}, (double)ncut, now_ns);
+}
+
 static enum cw_stage_end run_stage(const struct cw_stage_node *node, struct cw_stages_run *run,
                                    struct cw_stage_item *item)
 {
     const struct truncate_stage *stage = node->state;
     unsigned types = 0;
     for (size_t i = 0; i < stage->n; i++) {
-        if (apply(&stage->rules[i], run, item))
-            types |= 1u << stage->rules[i].type;
+        size_t ncut = apply(&stage->rules[i], run, item);
+        if (ncut == 0)
+            continue;
+        types |= 1u << stage->rules[i].type;
+        if (stage->metrics != NULL && item->entry.counting)
+            tell_metric(stage, stage->rules[i].type, ncut, run->options.now_ns);
     }
     if (types == 0)
         return CW_STAGE_ON;

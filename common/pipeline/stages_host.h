@@ -13,7 +13,7 @@ struct cw_token_bucket {
 };
 
 struct cw_stages_host {
-    /* The metrics stage's metrics, and cordwood_shipper_redacted_total. */
+    /* The metrics stage's metrics, cordwood_shipper_redacted_total and _truncated_fields_total. */
     struct cw_custom_metrics *metrics;
     /* limits_config.readline_rate: a limit behind the stages of every pipeline, which they share; rate 0: none. */
     struct cw_shared_limit {

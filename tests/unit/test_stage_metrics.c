@@ -288,3 +288,23 @@ Test(stage_metrics, a_line_that_a_limit_holds_back_counts_once_on_either_side)
     cr_expect_str_eq(shown(&counted, "behind"), "promtail_custom_behind{app=\"x\"} 2\n");
     end(&counted);
 }
+
+Test(stage_metrics, what_is_truncated_is_counted_by_field)
+{
+    struct counted counted;
+    begin(&counted,
+          "- regex: {expression: '(?P<a>.*)'}\n"
+          "- structured_metadata: {b: a, c: a}\n"
+          "- truncate: {rules: [{limit: 3}, {limit: 2, source_type: structured_metadata}]}\n"
+          "- truncate: {rules: [{limit: 1, source_type: extracted, sources: [a]}]}\n");
+    cw_stage_lines_feed(&counted.lines, "1234");
+    cw_stage_lines_feed(&counted.lines, "123");
+    cw_stage_lines_feed(&counted.lines, "1");
+    counted.lines.next.counting = false; /* it was counted before */
+    cw_stage_lines_feed(&counted.lines, "1234");
+    cr_expect_str_eq(shown(&counted, "truncated_fields"),
+                     "cordwood_shipper_truncated_fields_total{field=\"line\"} 1\n"
+                     "cordwood_shipper_truncated_fields_total{field=\"structured_metadata\"} 4\n"
+                     "cordwood_shipper_truncated_fields_total{field=\"extracted\"} 2\n");
+    end(&counted);
+}

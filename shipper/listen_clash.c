@@ -1,6 +1,6 @@
 #include "shipper/listen_clash.h"
+#include <inttypes.h>
 #include <stdlib.h>
-#include "common/base/arena.h"
 #include "common/net/http_listen.h"
 #include "shipper/shipper_config.h"
 
@@ -8,7 +8,7 @@ enum protocol { TCP, UDP, UNIX };
 
 struct listener {
     const char *kind;
-    struct cw_str job; /* of a scrape config; ptr NULL: none */
+    const struct cw_scrape_config *job; /* NULL: none */
     enum protocol protocol;
     struct cw_str host; /* UNIX: the whole address */
     int64_t port;
@@ -26,7 +26,7 @@ static void add(struct listeners *all, struct listener listener)
         all->items[all->n++] = listener;
 }
 
-static void add_address(struct listeners *all, const char *kind, struct cw_str job,
+static void add_address(struct listeners *all, const char *kind, const struct cw_scrape_config *job,
                         struct cw_str address, enum protocol protocol)
 {
     struct listener listener = {kind, job, protocol, address, 0};
@@ -38,7 +38,7 @@ static void add_address(struct listeners *all, const char *kind, struct cw_str j
     add(all, listener);
 }
 
-static void add_server(struct listeners *all, const char *kind, struct cw_str job,
+static void add_server(struct listeners *all, const char *kind, const struct cw_scrape_config *job,
                        const struct cw_server_config *server)
 {
     add(all,
@@ -47,7 +47,7 @@ static void add_server(struct listeners *all, const char *kind, struct cw_str jo
 
 static void add_scrape(struct listeners *all, const struct cw_scrape_config *scrape)
 {
-    struct cw_str job = scrape->job_name;
+    const struct cw_scrape_config *job = scrape;
     if (scrape->syslog.seen)
         add_address(all, "syslog", job, scrape->syslog.listen_address,
                     scrape->syslog.listen_protocol == CW_SYSLOG_UDP ? UDP : TCP);
@@ -77,42 +77,51 @@ static bool clash(const struct listener *a, const struct listener *b)
     return a->protocol != UNIX && (is_any(a->host) || is_any(b->host));
 }
 
-static struct cw_str text_of(const struct listener *listener, struct cw_arena *arena)
+/* `place` says where its job begins. */
+static void text_add(const struct listener *listener, bool place, struct cw_buf *out)
 {
-    if (listener->job.ptr == NULL)
-        return cw_str_of(listener->kind);
-    return cw_arena_printf(arena, "%s of job \"%.*s\"", listener->kind, CW_STR_ARG(listener->job));
+    cw_buf_addz(out, listener->kind);
+    if (listener->job != NULL)
+        cw_buf_addf(out, " of job \"%.*s\"", CW_STR_ARG(listener->job->job_name));
+    if (listener->job != NULL && place)
+        cw_buf_addf(out, " (line %zu)", listener->job->line);
 }
 
-static int clash_tell(const struct listener *a, const struct listener *b, struct cw_err *err)
+static void clash_tell(const struct listener *first, const struct listener *second,
+                       const char *file, struct cw_buf *out)
 {
-    struct cw_arena *arena = cw_arena_new();
-    struct cw_str first = text_of(a, arena), second = text_of(b, arena);
-    int rc = a->protocol == UNIX
-                 ? cw_err_set(err, CW_E_INVALID, "%.*s and %.*s listen at one address: %.*s",
-                              CW_STR_ARG(first), CW_STR_ARG(second), CW_STR_ARG(a->host))
-                 : cw_err_set(err, CW_E_INVALID, "%.*s and %.*s listen at one port: %s %d",
-                              CW_STR_ARG(first), CW_STR_ARG(second),
-                              a->protocol == UDP ? "UDP" : "TCP", (int)a->port);
-    cw_arena_free(&arena);
-    return rc;
+    cw_buf_addf(out, "%s:%zu: ", file, second->job->line);
+    text_add(first, first->job != second->job, out);
+    cw_buf_addz(out, " and ");
+    text_add(second, false, out);
+    if (first->protocol == UNIX)
+        cw_buf_addf(out, " listen at one address: %.*s\n", CW_STR_ARG(first->host));
+    else
+        cw_buf_addf(out, " listen at one port: %s %" PRId64 "\n",
+                    first->protocol == UDP ? "UDP" : "TCP", first->port);
 }
 
-int cw_listen_clash_check(const struct cw_shipper_config *config, struct cw_err *err)
+size_t cw_listen_clashes_tell(const struct cw_shipper_config *config, const char *file,
+                              struct cw_buf *out)
 {
     enum { OF_SCRAPE = 5 };
     const struct cw_scrape_config *scrapes = config->scrape_configs.items;
     struct listeners all = {
         cw_mem_array(OF_SCRAPE * config->scrape_configs.n + 1, sizeof(struct listener)), 0};
-    int rc = 0;
-    if (!config->server.disable)
-        add_server(&all, "server", CW_STR_NONE, &config->server);
+    size_t n = 0;
+    if (!config->server.disable) /* the only one of no job comes first */
+        add_server(&all, "server", NULL, &config->server);
     for (size_t i = 0; i < config->scrape_configs.n; i++)
         add_scrape(&all, &scrapes[i]);
-    for (size_t i = 1; i < all.n && rc == 0; i++)
-        for (size_t k = 0; k < i && rc == 0; k++)
-            if (clash(&all.items[k], &all.items[i]))
-                rc = clash_tell(&all.items[k], &all.items[i], err);
+    for (size_t i = 1; i < all.n; i++) {
+        size_t k = 0;
+        while (k < i && !clash(&all.items[k], &all.items[i]))
+            k++;
+        if (k == i)
+            continue;
+        clash_tell(&all.items[k], &all.items[i], file, out);
+        n++;
+    }
     free(all.items);
-    return rc;
+    return n;
 }

@@ -9,12 +9,9 @@
 #include "common/base/arena.h"
 #include "common/base/assert.h"
 #include "common/base/log.h"
-#include "shipper/kept_metrics.h"
-#include "shipper/scrape.h"
-#include "shipper/shared_files.h"
+#include "shipper/machine_check.h"
 #include "shipper/shipper.h"
 #include "shipper/subcommands.h"
-#include "shipper/systemd_journal.h"
 
 enum { EXIT_FAILED = 1 };
 
@@ -92,48 +89,6 @@ static int flags_check(const struct cw_shipper_args *args, const struct cw_flags
     return 0;
 }
 
-/* Stages of several jobs that count in one metric say the same of it. */
-static int metrics_check(const struct cw_shipper_config *config, struct cw_err *err)
-{
-    const struct cw_scrape_config *scrapes = config->scrape_configs.items;
-    struct cw_kept_metrics metrics;
-    struct cw_pipelines pipelines;
-    struct cw_scrape scrape;
-    cw_kept_metrics_init(&metrics, NULL);
-    int rc = cw_pipelines_init(&pipelines, &config->pipelines, &metrics.host, err);
-    for (size_t i = 0; rc == 0 && i < config->scrape_configs.n; i++) {
-        rc = cw_scrape_init(&scrape, &scrapes[i], &pipelines, &metrics.host, err);
-        cw_scrape_fini(&scrape);
-    }
-    cw_pipelines_fini(&pipelines);
-    cw_kept_metrics_fini(&metrics);
-    return rc;
-}
-
-/* --check, of a configuration that was read: what a start here would come upon. */
-static int machine_check(const struct cw_shipper_args *args, const struct cw_shipper_config *config,
-                         struct cw_err *err)
-{
-    const struct cw_scrape_config *scrapes = config->scrape_configs.items;
-    struct cw_str file = args->config.len > 0 ? args->config : CW_STR("cordwood-shipper");
-    struct cw_systemd_journal journal;
-    struct cw_buf text;
-    int rc = 0;
-    for (size_t i = 0; rc == 0 && i < config->scrape_configs.n; i++)
-        if (scrapes[i].journal.seen && cw_systemd_journal_load(&journal, err) < 0)
-            rc = cw_err_wrap(err, "%.*s: journal of job \"%.*s\"", CW_STR_ARG(file),
-                             CW_STR_ARG(scrapes[i].job_name));
-    cw_buf_init(&text, SIZE_MAX);
-    if (rc == 0 && metrics_check(config, err) < 0)
-        rc = cw_err_wrap(err, "%.*s", CW_STR_ARG(file));
-    if (rc == 0 && args->config.len > 0) /* paths that were given alone are of one job */
-        rc = cw_shared_files_tell(config, file, &text, err);
-    if (text.len > 0)
-        fwrite(text.ptr, 1, text.len, stderr);
-    cw_buf_fini(&text);
-    return rc;
-}
-
 static int usage_error(const struct cw_err *err)
 {
     fprintf(stderr, "cordwood-shipper: %s\n", err->text);
@@ -165,7 +120,7 @@ int main(int argc, char **argv)
                                                                 &config, &err)) < 0)
         status = usage_error(&err);
     else if (args.check)
-        status = machine_check(&args, &config, &err) < 0 ? usage_error(&err) : 0;
+        status = cw_machine_check(&args, &config, &err) < 0 ? usage_error(&err) : 0;
     else
         status = run(&args, &config);
     if (status == CW_SHIPPER_RELOAD) { /* all files are closed, and all that matters is on disk */

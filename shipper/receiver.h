@@ -49,6 +49,9 @@ struct cw_receiver {
     struct cw_tls_server *tls; /* may be NULL */
 };
 
+/* NULL where none is configured; the caller's. */
+int cw_receiver_tls_open(const struct cw_receiver_tls_config *config, struct cw_tls_server **out,
+                         struct cw_err *err) CW_MUST_USE;
 /* What its connections are encrypted with, for cw_stream_reader_options; NULL where none is configured.
  * The receiver owns it. */
 int cw_receiver_tls(struct cw_receiver *receiver, const struct cw_receiver_tls_config *config,

@@ -23,8 +23,8 @@ struct cw_receivers {
 
 /* ---- for receivers ---- */
 
-int cw_receiver_tls(struct cw_receiver *receiver, const struct cw_receiver_tls_config *config,
-                    struct cw_tls_server **out, struct cw_err *err)
+int cw_receiver_tls_open(const struct cw_receiver_tls_config *config, struct cw_tls_server **out,
+                         struct cw_err *err)
 {
     bool ca = config->ca.len + config->ca_file.len > 0;
     const struct cw_tls_server_options options = {
@@ -36,7 +36,14 @@ int cw_receiver_tls(struct cw_receiver *receiver, const struct cw_receiver_tls_c
         .client_ca_file = config->ca_file.ptr,
         .client_auth = ca ? CW_TLS_CLIENT_REQUIRE_AND_VERIFY : CW_TLS_CLIENT_NONE,
         .min_version = (enum cw_tls_version)config->min_version};
-    int rc = cw_receiver_tls_wanted(config) ? cw_tls_server_new(&options, &receiver->tls, err) : 0;
+    *out = NULL;
+    return cw_receiver_tls_wanted(config) ? cw_tls_server_new(&options, out, err) : 0;
+}
+
+int cw_receiver_tls(struct cw_receiver *receiver, const struct cw_receiver_tls_config *config,
+                    struct cw_tls_server **out, struct cw_err *err)
+{
+    int rc = cw_receiver_tls_open(config, &receiver->tls, err);
     *out = receiver->tls;
     return rc;
 }
@@ -163,6 +170,34 @@ static bool name_taken(const struct cw_receivers *receivers, const char *name)
     return false;
 }
 
+static bool seen(const struct cw_receiver_def *def, const struct cw_scrape_config *config)
+{
+    return *(const bool *)((const char *)config + def->seen);
+}
+
+size_t cw_receivers_namesakes_tell(const struct cw_shipper_config *config, const char *file,
+                                   struct cw_buf *out)
+{
+    const struct cw_scrape_config *scrapes = config->scrape_configs.items;
+    size_t n = 0;
+    for (size_t i = 1; i < config->scrape_configs.n; i++)
+        for (size_t d = 0; d < CW_COUNT(defs); d++) {
+            size_t k = 0;
+            while (k < i && !(seen(defs[d], &scrapes[k]) && seen(defs[d], &scrapes[i]) &&
+                              cw_str_eq(scrapes[k].job_name, scrapes[i].job_name)))
+                k++;
+            if (k == i)
+                continue;
+            cw_buf_addf(out,
+                        "%s:%zu: a job of the same name (line %zu: \"%.*s\") has a %s too: give it "
+                        "a job_name of its own, for its spool has that name\n",
+                        file, scrapes[i].line, scrapes[k].line, CW_STR_ARG(scrapes[k].job_name),
+                        defs[d]->kind);
+            n++;
+        }
+    return n;
+}
+
 static int receiver_add(struct cw_receivers *receivers, const struct cw_receiver_def *def,
                         const struct cw_scrape *scrape, struct cw_err *err)
 {
@@ -216,7 +251,7 @@ int cw_receivers_new(const struct cw_receivers_options *options, struct cw_recei
     int rc = 0;
     for (size_t i = 0; rc == 0 && i < options->nscrapes; i++)
         for (size_t k = 0; rc == 0 && k < CW_COUNT(defs); k++)
-            if (*(const bool *)((const char *)options->scrapes[i].config + defs[k]->seen))
+            if (seen(defs[k], options->scrapes[i].config))
                 rc = receiver_add(receivers, defs[k], &options->scrapes[i], err);
     if (rc == 0)
         rc = left_add(receivers, err);

@@ -32,6 +32,10 @@ struct cw_receivers_options {
     void *arg;
 };
 
+/* Of a configuration: appends a line, "file:line: sentence" and a newline, for each receiver that _new() would refuse for its name;
+ * returns how many. */
+size_t cw_receivers_namesakes_tell(const struct cw_shipper_config *config, const char *file,
+                                   struct cw_buf *out);
 /* Their spools are open and are targets; nothing is received yet. */
 int cw_receivers_new(const struct cw_receivers_options *options, struct cw_receivers **out,
                      struct cw_err *err) CW_MUST_USE;

@@ -211,8 +211,8 @@ bool cw_server_wanted(const struct cw_server_config *config)
     return !config->disable && config->http_listen_port >= 0;
 }
 
-static int tls_open(const struct cw_server_config *config, struct cw_tls_server **out,
-                    struct cw_err *err)
+int cw_server_tls_open(const struct cw_server_config *config, struct cw_tls_server **out,
+                       struct cw_err *err)
 {
     const struct cw_server_tls_config *tls = &config->tls;
     const struct cw_tls_server_options options = {
@@ -234,7 +234,7 @@ int cw_server_open(const struct cw_server_config *config, struct cw_http_server_
     struct cw_str address = config->http_listen_address;
     bool v6 = cw_str_find_byte(address, ':') >= 0 && address.ptr[0] != '[';
     struct cw_buf listen;
-    int rc = tls_open(config, tls, err);
+    int rc = cw_server_tls_open(config, tls, err);
     if (rc < 0)
         return rc;
     cw_buf_init(&listen, 1024);

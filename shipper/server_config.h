@@ -35,6 +35,9 @@ extern const struct cw_table_def cw_server_table, cw_push_server_table;
 
 /* Whether it is to be there. */
 bool cw_server_wanted(const struct cw_server_config *config);
+/* What it is encrypted with; NULL where nothing is configured. The caller's. */
+int cw_server_tls_open(const struct cw_server_config *config, struct cw_tls_server **out,
+                       struct cw_err *err) CW_MUST_USE;
 /* Bind it; `options` says what the configuration does not. *tls is to outlive *out, and may become NULL. */
 int cw_server_open(const struct cw_server_config *config, struct cw_http_server_options *options,
                    struct cw_tls_server **tls, struct cw_http_server **out,

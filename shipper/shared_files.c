@@ -177,19 +177,20 @@ static void files_to_come(struct look *look)
 
 /* ---- the sentence ---- */
 
-static void shared_tell(const struct look *look, const struct shared *shared, struct cw_str prefix,
+static void shared_tell(const struct look *look, const struct shared *shared, const char *file,
                         struct cw_buf *out)
 {
     const struct reader *first = &look->readers[shared->first];
     const struct reader *second = &look->readers[shared->second];
-    cw_buf_addf(out, "%.*s: %s", CW_STR_ARG(prefix), shared->path);
+    cw_buf_addf(out, "%s:%zu: %s", file, second->scrape->line, shared->path);
     if (shared->nfiles > 1)
         cw_buf_addf(out, " and %zu more", shared->nfiles - 1);
-    cw_buf_addf(out,
-                ": in job \"%.*s\" (%.*s) and in job \"%.*s\" (%.*s): the first alone has it; if "
-                "the other is to have it, the first one's __path_exclude__ must name it\n",
-                CW_STR_ARG(first->scrape->job_name), CW_STR_ARG(first->pattern),
-                CW_STR_ARG(second->scrape->job_name), CW_STR_ARG(second->pattern));
+    cw_buf_addf(
+        out,
+        ": in job \"%.*s\" (line %zu: %.*s) and in job \"%.*s\" (line %zu: %.*s): the first alone has it; if "
+        "the other is to have it, the first one's __path_exclude__ must name it\n",
+        CW_STR_ARG(first->scrape->job_name), first->scrape->line, CW_STR_ARG(first->pattern),
+        CW_STR_ARG(second->scrape->job_name), second->scrape->line, CW_STR_ARG(second->pattern));
 }
 
 static void look_fini(struct look *look)
@@ -204,7 +205,7 @@ static void look_fini(struct look *look)
     cw_arena_free(&look->arena);
 }
 
-int cw_shared_files_tell(const struct cw_shipper_config *config, struct cw_str prefix,
+int cw_shared_files_tell(const struct cw_shipper_config *config, const char *file,
                          struct cw_buf *out, struct cw_err *err)
 {
     const struct cw_scrape_config *scrapes = config->scrape_configs.items;
@@ -216,7 +217,7 @@ int cw_shared_files_tell(const struct cw_shipper_config *config, struct cw_str p
         files_there(&look);
         files_to_come(&look);
         for (size_t i = 0; i < look.nshared; i++)
-            shared_tell(&look, &look.shared[i], prefix, out);
+            shared_tell(&look, &look.shared[i], file, out);
     }
     look_fini(&look);
     return rc;

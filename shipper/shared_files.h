@@ -10,9 +10,9 @@
 #include "common/base/buf.h"
 #include "shipper/shipper_config.h"
 
-/* Appends a line, ended by a newline, for each two that have files in common, behind `prefix` (the configuration's name). Errors are those of
+/* Appends a line, ended by a newline, for each two that have files in common, behind "file:line: " (the configuration's name, and where the second job begins). Errors are those of
  * relabel_configs. */
-int cw_shared_files_tell(const struct cw_shipper_config *config, struct cw_str prefix,
+int cw_shared_files_tell(const struct cw_shipper_config *config, const char *file,
                          struct cw_buf *out, struct cw_err *err) CW_MUST_USE;
 
 #endif

@@ -307,7 +307,8 @@ static const struct cw_table_def scrape_table = {.name = "scrape_config",
                                                  .nkeys =
                                                      sizeof scrape_keys / sizeof scrape_keys[0],
                                                  .size = sizeof(struct cw_scrape_config),
-                                                 .check = scrape_check};
+                                                 .check = scrape_check,
+                                                 .line = CW_KEY_AT(struct cw_scrape_config, line)};
 
 static const struct cw_key_def pipeline_keys[] = {
     {"stages", CW_KEY_TABLES, ROW(cw_pipeline_config, stages), .table = &cw_stage_table,
@@ -412,8 +413,9 @@ static const struct cw_flag_def file_flags[] = {
      .doc =
          "promtail's flag: labels for all of its servers, which may have others of these names."},
     {"check", 0, CW_KEY_BOOL, ARG(check), .def = "false", .alias = "check-syntax",
-     .doc = "Check the configuration, and whether this machine has what it needs: exit status 0 if "
-            "it is good, 2 if not. Files that two jobs name are told."},
+     .doc = "Check the configuration, and whether this machine has what it needs (libsystemd, "
+            "certificates of what listens): exit status 0 if it is good, 2 if not. Told alone are "
+            "files that two jobs name, and secrets and certificates of clients that are missing."},
 };
 static const struct cw_flag_def short_flags[] = {
     {"push", 'p', CW_KEY_STRING, ARG(push), .arg = "URL",
@@ -596,6 +598,28 @@ static int promtail_flags_add(const struct cw_shipper_args *args, struct cw_aren
     return rc;
 }
 
+int cw_shipper_config_problems(const char *file, const struct cw_buf *lines, size_t n,
+                               struct cw_err *err)
+{
+    if (n == 0)
+        return 0;
+    if (n == 1)
+        return cw_err_set(err, CW_E_INVALID, "%.*s", (int)(lines->len - 1), lines->ptr);
+    fwrite(lines->ptr, 1, lines->len, stderr);
+    return cw_err_set(err, CW_E_INVALID, "%s: %zu errors", file, n);
+}
+
+static int clashes_check(const char *file, const struct cw_shipper_config *config,
+                         struct cw_err *err)
+{
+    struct cw_buf lines;
+    cw_buf_init(&lines, SIZE_MAX);
+    size_t n = cw_listen_clashes_tell(config, file, &lines);
+    int rc = cw_shipper_config_problems(file, &lines, n, err);
+    cw_buf_fini(&lines);
+    return rc;
+}
+
 int cw_shipper_config_load(const struct cw_shipper_args *args, struct cw_arena *arena,
                            struct cw_shipper_config *out, struct cw_err *err)
 {
@@ -610,15 +634,16 @@ int cw_shipper_config_load(const struct cw_shipper_args *args, struct cw_arena *
     for (size_t i = 0; problems->nerrors > 1 && i < problems->nerrors; i++)
         fprintf(stderr, "%.*s\n", CW_STR_ARG(problems->errors[i]));
     if (problems->nerrors > 1)
-        rc = cw_err_set(err, CW_E_INVALID, "%s: %zu errors", args->config.ptr,
-                        problems->nerrors + problems->nmore);
+        rc = cw_err_set(err, CW_E_INVALID, "%s: %zu errors%s", args->config.ptr,
+                        problems->nerrors + problems->nmore,
+                        problems->nmore > 0 ? ", of which the first are shown" : "");
     free(problems);
     if (rc == 0)
         rc = promtail_flags_add(args, arena, out, err);
     if (rc == 0 && args->promtail.read_stdin)
         cw_promtail_flags_stdin(arena, out);
     if (rc == 0)
-        rc = cw_listen_clash_check(out, err) < 0 ? cw_err_wrap(err, "%s", args->config.ptr) : 0;
+        rc = clashes_check(args->config.ptr, out, err);
     if (rc == 0 && out->clients.n == 0 && !args->dry_run)
         rc = cw_err_set(err, CW_E_INVALID, "%s: no clients: where to push?", args->config.ptr);
     return rc;

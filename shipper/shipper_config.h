@@ -39,6 +39,7 @@ struct cw_client_config {
 };
 struct cw_scrape_config {
     struct cw_str job_name;
+    size_t line;                                   /* of the file; 0: it is of the command line */
     struct cw_config_tables static_configs;        /* struct cw_static_config */
     struct cw_config_tables file_sd_configs;       /* struct cw_file_sd_config */
     struct cw_config_tables docker_sd_configs;     /* struct cw_docker_sd_config */
@@ -102,6 +103,9 @@ extern const struct cw_command_def cw_shipper_command;
 int cw_client_selector_parse(struct cw_str text, struct cw_query **out,
                              struct cw_err *err) CW_MUST_USE;
 /* Read and check a file; every problem goes to stderr, warnings too. */
+/* Of `n` problems, each a line: 0 of none; a single one is *err; several are printed to stderr, and *err has their number. */
+int cw_shipper_config_problems(const char *file, const struct cw_buf *lines, size_t n,
+                               struct cw_err *err) CW_MUST_USE;
 int cw_shipper_config_load(const struct cw_shipper_args *args, struct cw_arena *arena,
                            struct cw_shipper_config *out, struct cw_err *err) CW_MUST_USE;
 /* Whether all that is read is standard input, which ends. */

@@ -154,6 +154,16 @@ static void stale_remove(const char *path)
         (void)unlink(path);
 }
 
+/* libuv says of a folder that is missing that it may not be written. */
+static bool folder_missing(const char *path)
+{
+    char folder[sizeof((struct sockaddr_un *)NULL)->sun_path];
+    snprintf(folder, sizeof folder, "%s", path);
+    char *slash = strrchr(folder, '/');
+    *slash = '\0';
+    return access(slash == folder ? "/" : folder, F_OK) < 0 && errno == ENOENT;
+}
+
 static int local_bind(struct cw_stream_listener *listener, const char *path, struct cw_err *err)
 {
     struct sockaddr_un address;
@@ -162,6 +172,8 @@ static int local_bind(struct cw_stream_listener *listener, const char *path, str
                           sizeof address.sun_path - 1, path);
     stale_remove(path);
     int rc = uv_pipe_bind(&listener->handle.pipe, path);
+    if (rc == UV_EACCES && folder_missing(path))
+        rc = UV_ENOENT;
     if (rc < 0)
         return cw_err_set(err, CW_E_UNAVAILABLE, "listen on %s: %s", path, uv_strerror(rc));
     listener->socket_path = cw_str_dupz(cw_str_of(path));

@@ -101,6 +101,8 @@ struct cw_table_def {
     bool
         one_of; /* a mapping holds exactly one of the keys, all of which have `seen`; no other is printed */
     cw_key_check_fn check; /* rules between keys, after all are read; may be NULL */
+    size_t
+        line; /* CW_KEY_AT(member): a size_t, the line of the file where it begins, from 1; 0: it is in none */
 };
 #define CW_TABLE(table_name, rows, type)                                                           \
     {                                                                                              \

@@ -639,6 +639,11 @@ static void bind_struct(struct cw_yaml_bind *bind, const struct cw_table_def *ta
         !afford(bind, node, table->nkeys, sizeof(*frame.values)))
         return;
     frame.values = CW_ARENA_ARRAY(bind->arena, yaml_node_t *, table->nkeys);
+    if (table->line > 0 && node != NULL) {
+        size_t line, column;
+        place_of(bind, node, &line, &column);
+        *(size_t *)((char *)base + table->line - 1) = line + 1;
+    }
     if (!is_null(node)) {
         if (!wants_node(bind, node, YAML_MAPPING_NODE, CW_KEY_TABLE, path))
             return;

@@ -10,6 +10,7 @@ import subprocess
 
 import pytest
 
+from certificates import make_certificates
 from programs import SHIPPER
 
 FOLDER = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "data", "promtail")
@@ -25,9 +26,27 @@ def test_there_are_enough():
     assert len(NAMES) >= 65 and sum(os.path.exists(os.path.join(FOLDER, n + ".want")) for n in NAMES) >= 60
 
 
+@pytest.fixture(scope="module")
+def etc(tmp_path_factory):
+    """The certificates and secrets that configurations name."""
+    folder = make_certificates(tmp_path_factory.mktemp("etc"), "DNS:loki")
+    (folder / "server.pem").rename(folder / "c.pem")
+    (folder / "server.key").rename(folder / "k.pem")
+    for name in "stp":
+        (folder / name).write_text("secret\n")
+    return folder
+
+
+def on_its_machine(name, etc, tmp_path):
+    """That configuration, where the files are there."""
+    with open(os.path.join(FOLDER, name + ".yaml")) as f:
+        (tmp_path / (name + ".yaml")).write_text(re.sub(r"/etc/(?=(?:ca|c|k)\.pem|[stp]\b)", "%s/" % etc, f.read()))
+    return tmp_path / (name + ".yaml")
+
+
 @pytest.mark.parametrize("name", NAMES)
-def test_it_is_accepted(name):
-    done = run(os.path.join(FOLDER, name + ".yaml"), "--check")
+def test_it_is_accepted(name, etc, tmp_path):
+    done = run(on_its_machine(name, etc, tmp_path), "--check")
     assert done.returncode == 0, done.stderr.decode()
 
 
@@ -66,8 +85,8 @@ positions.ignore_invalid_yaml options.stream_lag_labels tracing
 grpc_listen_port log_level"""                                # of the receiver of pushes
 
 
-def test_every_documented_key_is_known_and_what_has_no_effect_says_so():
-    done = run(os.path.join(FOLDER, "every-key.yaml"), "--check")
+def test_every_documented_key_is_known_and_what_has_no_effect_says_so(etc, tmp_path):
+    done = run(on_its_machine("every-key", etc, tmp_path), "--check")
     told = re.findall(r"every-key\.yaml:\d+:\d+: (\S+) is ignored: .", done.stderr.decode())
     assert done.returncode == 0 and len(told) == len(done.stderr.decode().splitlines()), done.stderr.decode()
     assert sorted(told) == sorted(WITHOUT_EFFECT.split()), told
@@ -104,13 +123,13 @@ def jobs(tmp_path, *statics):
 
 
 @pytest.mark.parametrize("files, statics, want", [
-    (["a.log", "b.log", "c.txt"], ["__path__: LOGS/*.log", "__path__: LOGS/b.log"], ["b.log: in job \"j0\" (LOGS/*.log) and in job \"j1\" (LOGS/b.log)"]),
-    (["a.log", "b.log"], ["__path__: LOGS/*.log", "__path__: 'LOGS/{a,b}.log'"], ["a.log and 1 more: in job \"j0\" (LOGS/*.log) and in job \"j1\" (LOGS/{a,b}.log)"]),
+    (["a.log", "b.log", "c.txt"], ["__path__: LOGS/*.log", "__path__: LOGS/b.log"], ["b.log: in job \"j0\" (line 4: LOGS/*.log) and in job \"j1\" (line 5: LOGS/b.log)"]),
+    (["a.log", "b.log"], ["__path__: LOGS/*.log", "__path__: 'LOGS/{a,b}.log'"], ["a.log and 1 more: in job \"j0\" (line 4: LOGS/*.log) and in job \"j1\" (line 5: LOGS/{a,b}.log)"]),
     (["a.log"], ["__path__: LOGS/*.log", "__path__: LOGS/*", "__path__: LOGS/a.log, __path_exclude__: LOGS/*"],
-     ["a.log: in job \"j0\" (LOGS/*.log) and in job \"j1\" (LOGS/*)"]),
+     ["a.log: in job \"j0\" (line 4: LOGS/*.log) and in job \"j1\" (line 5: LOGS/*)"]),
     (["a.log", "old.log.gz"], ["__path__: LOGS/*, __path_exclude__: LOGS/a.log", "__path__: LOGS/*.log*"], []),
-    ([], ["__path__: LOGS/*.log", "__path__: LOGS/x/*.log", "__path__: LOGS/*.log"], ["*.log: in job \"j0\" (LOGS/*.log) and in job \"j2\" (LOGS/*.log)"]),
-    ([], ["__path__: LOGS/one.log", "__path__: LOGS/*.log"], ["one.log: in job \"j0\" (LOGS/one.log) and in job \"j1\" (LOGS/*.log)"]),
+    ([], ["__path__: LOGS/*.log", "__path__: LOGS/x/*.log", "__path__: LOGS/*.log"], ["*.log: in job \"j0\" (line 4: LOGS/*.log) and in job \"j2\" (line 6: LOGS/*.log)"]),
+    ([], ["__path__: LOGS/one.log", "__path__: LOGS/*.log"], ["one.log: in job \"j0\" (line 4: LOGS/one.log) and in job \"j1\" (line 5: LOGS/*.log)"]),
     ([], ["__path__: LOGS/*.log, __path_exclude__: LOGS/one.log", "__path__: LOGS/one.log"], []),
 ])
 def test_files_of_two_jobs_are_told_by_a_check(tmp_path, files, statics, want):
@@ -120,7 +139,8 @@ def test_files_of_two_jobs_are_told_by_a_check(tmp_path, files, statics, want):
     done = run(path, "--check")
     told = done.stderr.decode().replace(str(tmp_path), "LOGS")
     assert done.returncode == 0 and told == "".join(
-        "LOGS/promtail.yaml: LOGS/%s: the first alone has it; if the other is to have it, the first one's __path_exclude__ must name it\n" % row for row in want)
+        "LOGS/promtail.yaml:%d: LOGS/%s: the first alone has it; if the other is to have it, the first one's __path_exclude__ must name it\n"
+        % (4 + int(row[row.rindex('"j') + 2]), row) for row in want)
 
 
 def test_paths_of_the_command_line_are_of_one_job(tmp_path):
@@ -144,7 +164,7 @@ def test_a_journal_without_its_library_is_told_by_a_check(tmp_path):
     assert run(path, "--check").returncode == 0
     (tmp_path / "libsystemd.so.0").write_bytes(b"")              # the loader takes this one, which is none
     done = subprocess.run([SHIPPER, "--config", path, "--check"], capture_output=True, timeout=60, env=dict(os.environ, LD_LIBRARY_PATH=str(tmp_path)))
-    assert done.returncode == 2 and b'promtail.yaml: journal of job "units": the journal is read with libsystemd: ' in done.stderr, done
+    assert done.returncode == 2 and b'promtail.yaml:2: journal of job "units": the journal is read with libsystemd: ' in done.stderr, done
 
 
 TWO_CLIENTS = """clients:
@@ -222,10 +242,10 @@ def test_flags_without_a_meaning_are_refused(tmp_path, flags, text):
 
 
 @pytest.mark.parametrize("first, second, text", [
-    ('syslog: {listen_address: "0.0.0.0:1514"}', 'lines: {listen_address: "127.0.0.1:1514"}', 'syslog of job "a" and lines of job "b" listen at one port: TCP 1514'),
+    ('syslog: {listen_address: "0.0.0.0:1514"}', 'lines: {listen_address: "127.0.0.1:1514"}', ':5: syslog of job "a" (line 4) and lines of job "b" listen at one port: TCP 1514'),
     ('gelf: {listen_address: "127.0.0.1:77"}', 'syslog: {listen_address: "127.0.0.1:77", listen_protocol: udp}', "listen at one port: UDP 77"),
     ('lines: {listen_address: "unix:/run/x"}', 'forward: {listen_address: "unix:/run/x"}', "listen at one address: unix:/run/x"),
-    ("loki_push_api: {server: {http_listen_port: 9080}}", "stdin: {}", 'server and loki_push_api of job "a" listen at one port: TCP 9080'),
+    ("loki_push_api: {server: {http_listen_port: 9080}}", "stdin: {}", ':4: server and loki_push_api of job "a" listen at one port: TCP 9080'),
     ('gelf: {listen_address: "127.0.0.1:77"}', 'syslog: {listen_address: "127.0.0.1:77"}', None),
     ('lines: {listen_address: "127.0.0.1:77"}', 'syslog: {listen_address: "127.0.0.2:77"}', None),
     ('lines: {listen_address: "127.0.0.1:0"}', 'syslog: {listen_address: "127.0.0.1:0"}', None),
@@ -236,6 +256,38 @@ def test_receivers_have_addresses_of_their_own(tmp_path, first, second, text):
     path.write_text("server: {http_listen_port: 9080}\nclients: [{url: 'http://localhost:1/a'}]\nscrape_configs:\n- {job_name: a, %s}\n- {job_name: b, %s}\n" % (first, second))
     done = run(path, "--check")
     assert (done.returncode, (text or "") in done.stderr.decode()) == (2 if text else 0, True), done
+
+
+def test_all_clashes_are_told_with_their_lines(tmp_path):
+    path = tmp_path / "promtail.yaml"
+    path.write_text("clients: [{url: 'http://localhost:1/a'}]\nscrape_configs:\n- gelf: {listen_address: ':77'}\n- syslog: {listen_address: ':77', listen_protocol: udp}\n"
+                    "- {job_name: c, lines: {listen_address: ':78'}, forward: {listen_address: ':78'}}\n")
+    done = run(path, "--check")
+    assert done.returncode == 2
+    assert done.stderr.decode().replace(str(path), "P").splitlines() == [
+        'P:4: gelf of job "" (line 3) and syslog of job "" listen at one port: UDP 77',
+        'P:5: forward of job "c" and lines of job "c" listen at one port: TCP 78', "cordwood-shipper: P: 2 errors"]
+
+
+def test_certificates_and_secrets_that_are_not_there_are_told_by_a_check(tmp_path):
+    path = tmp_path / "promtail.yaml"
+    path.write_text("server: {http_listen_port: 0, http_tls_config: {cert_file: /no/a, key_file: /no/b}}\nclients:\n"
+                    "- {url: 'https://localhost:1/a', name: one, basic_auth: {username: u, password_file: /no/c}, tls_config: {ca_file: /no/d}}\nscrape_configs:\n"
+                    "- {job_name: s, syslog: {listen_address: ':77', tls_config: {cert_file: /no/e, key_file: /no/f}}}\n"
+                    "- {job_name: p, loki_push_api: {server: {http_listen_port: 0, http_tls_config: {cert_file: /no/g, key_file: /no/h}}}}\n")
+    done = run(path, "--check")
+    assert done.returncode == 2
+    assert done.stderr.decode().replace(str(path), "P").splitlines() == [
+        "P: client one cannot deliver before it has /no/c: No such file or directory", "P: client one cannot deliver before it has /no/d: No such file or directory",
+        "P: server: open /no/a: No such file or directory", 'P:5: syslog of job "s": open /no/e: No such file or directory',
+        'P:6: loki_push_api of job "p": open /no/g: No such file or directory', "cordwood-shipper: P: 3 errors"]
+
+
+def test_of_very_many_mistakes_it_is_told_that_not_all_are_shown(tmp_path):
+    path = tmp_path / "promtail.yaml"
+    path.write_text("clients: [{url: 'http://localhost:1/a'}]\nscrape_configs:\n" + "- {nosuch: 1}\n" * 60)
+    told = run(path, "--check").stderr.decode().splitlines()
+    assert len(told) == 51 and told[-1] == "cordwood-shipper: %s: 60 errors, of which the first are shown" % path
 
 
 def test_all_mistakes_are_told_at_once(tmp_path):

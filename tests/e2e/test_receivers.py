@@ -731,3 +731,8 @@ def test_a_configuration_that_cannot_be(make_shipper):
         assert shipper.process.wait(30) == 2 and told in shipper.log(), (scrapes, shipper.log())
     twice = make_shipper("d", config=base + "- {stdin: {}}\n- {stdin: {}}\n").start()
     assert twice.process.wait(30) == 1 and "two jobs of one name" in twice.log(), twice.log()
+    told = make_shipper("e", config=base + "- {job_name: a, fifo: {path: /x}}\n- {fifo: {path: /y}}\n- {job_name: a, fifo: {path: /z}, exec: {command: [x]}}\n", arguments=["--check"]).start()
+    assert told.process.wait(30) == 2, told.log()
+    assert told.log().endswith(':5: a job of the same name (line 3: "a") has a fifo too: give it a job_name of its own, for its spool has that name\n'), told.log()
+    nowhere = make_shipper("f", config=base + "- {lines: {listen_address: 'unix:/no/such/folder/socket'}}\n").start()
+    assert nowhere.process.wait(30) == 1 and "listen on /no/such/folder/socket: no such file" in nowhere.log(), nowhere.log()

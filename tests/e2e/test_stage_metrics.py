@@ -145,4 +145,4 @@ def test_a_metric_of_two_jobs_is_one_or_an_error_that_a_check_tells(ingester, ma
         config.write_text("clients: [{url: 'http://localhost/'}]\n" + jobs % descriptions)
         done = subprocess.run([SHIPPER, "--config", config, "--check"], capture_output=True, timeout=60)
         assert done.returncode == status, done
-    assert b'%s: job "b": metrics: n: the metric promtail_custom_n is defined in two ways' % bytes(config) in done.stderr
+    assert b'%s:5: job "b": metrics: n: the metric promtail_custom_n is defined in two ways' % bytes(config) in done.stderr

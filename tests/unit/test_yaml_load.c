@@ -11,6 +11,7 @@ struct item {
     struct cw_str name;
     int64_t port;
     struct cw_config_map labels;
+    size_t line;
 };
 struct limits {
     int64_t max_bytes, max_count;
@@ -51,7 +52,8 @@ static const struct cw_table_def item_table = {.name = "item",
                                                .keys = item_keys,
                                                .nkeys = 3,
                                                .size = sizeof(struct item),
-                                               .check = item_check};
+                                               .check = item_check,
+                                               .line = CW_KEY_AT(struct item, line)};
 static const struct cw_key_def limit_keys[] = {
     {"max_bytes", CW_KEY_BYTES, offsetof(struct limits, max_bytes), .def = "1KiB", .doc = "x"},
     {"max_count", CW_KEY_INT, offsetof(struct limits, max_count), .def = "3", .doc = "x"},
@@ -131,6 +133,8 @@ Test(yaml_load, every_kind_is_read)
     cr_assert_eq(config.items.n, 2);
     cr_assert_eq(items[0].port, 1);
     cr_assert_str_eq(items[1].labels.items[0].value.ptr, "y");
+    cr_assert_eq(items[0].line, 8);
+    cr_assert_eq(items[1].line, 10);
     cr_assert_eq(problems.nwarnings, 1);
     cr_assert_str_eq(problems.warnings[0].ptr,
                      "f.yml:11:1: tracing is ignored: there are no traces.");

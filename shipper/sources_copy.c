@@ -5,6 +5,10 @@
  * then truncates x.log. What was not read yet is in the copy, at the same offsets: the source goes
  * on there as if x.log had been renamed and made anew. A copy is told by its name, its birth and the
  * first bytes that the log had.
+ *
+ * Its birth tells more than the clock does of when contents came to notice: times of files lag behind that, by the kernel's tick. So
+ * copies count that were born since the look before that one (cw_sources_contents_since()). Of two since then that both begin with all
+ * that is known of the log's first bytes, nothing tells which it is: the first is taken.
  */
 #include <inttypes.h>
 #include <limits.h>

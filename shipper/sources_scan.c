@@ -513,14 +513,16 @@ static bool source_missing(struct cw_sources_scan *scan, struct cw_source *sourc
         return source_vanished(scan, source);
     struct stat st;
     const struct cw_target *target = cw_sources_target_of(sources, source->path);
-    if (path[0] == '\0' || target == NULL || stat(path, &st) < 0)
+    if (path[0] == '\0' || target == NULL)
+        return true;
+    if (source->unpacked) { /* there are many of them: nothing more is asked of the file */
+        path_now_set(sources, source, path);
+        return !cw_source_forgettable(source) || cw_sources_generation_needed(sources, source);
+    }
+    if (stat(path, &st) < 0)
         return true;
     uint64_t size = (uint64_t)st.st_size, position = cw_source_position(source);
     bool packed = cw_sources_is_packed(target, path);
-    if (packed && source->unpacked) {
-        path_now_set(sources, source, path);
-        return cw_sources_generation_needed(sources, source) || !cw_source_forgettable(source);
-    }
     if (!packed && sources->scanned &&
         (size == position || (size < position && cw_source_rotated(source)))) {
         path_now_set(sources, source, path);

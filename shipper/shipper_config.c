@@ -164,7 +164,8 @@ static const struct cw_key_def client_keys[] = {
     {"url", CW_KEY_STRING, ROW(cw_client_config, url), .check = url_check,
      .doc = "Where to push, with its path: http://localhost:3100" PUSH_PATH "."},
     {"name", CW_KEY_STRING, ROW(cw_client_config, name),
-     .doc = "How log lines and metrics call it. Default: the URL's host."},
+     .doc = "How log lines, metrics and dead letters call it, and no other. Default: the URL's "
+            "host."},
     {"tenant_id", CW_KEY_STRING, ROW(cw_client_config, tenant_id),
      .doc = "Sent as X-Scope-OrgID, unless an entry names its tenant."},
     {"selector", CW_KEY_STRING, ROW(cw_client_config, selector), .check = selector_check,
@@ -584,6 +585,23 @@ static void clients_name(struct cw_shipper_config *config, struct cw_arena *aren
             clients[i].name = cw_client_default_name(clients[i].url, i, arena);
 }
 
+/* Dead letters, ids and counts go by it. */
+static int clients_check(const struct cw_shipper_config *config, const char *file,
+                         struct cw_err *err)
+{
+    const struct cw_client_config *clients = config->clients.items;
+    for (size_t i = 0; i < config->clients.n; i++)
+        for (size_t k = 0; k < i; k++)
+            if (cw_str_eq(clients[i].name, clients[k].name))
+                return cw_err_set(err, CW_E_INVALID,
+                                  "%s: clients[%zu] and clients[%zu] are both called \"%.*s\": "
+                                  "give one another name",
+                                  file, k, i, CW_STR_ARG(clients[i].name));
+    if (config->clients.n == 0)
+        return cw_err_set(err, CW_E_INVALID, "%s: no clients: where to push?", file);
+    return 0;
+}
+
 /* Those of promtail's flags that say what keys say, and the servers that they and `client` make. */
 static int promtail_flags_add(const struct cw_shipper_args *args, struct cw_arena *arena,
                               struct cw_shipper_config *out, struct cw_err *err)
@@ -644,8 +662,8 @@ int cw_shipper_config_load(const struct cw_shipper_args *args, struct cw_arena *
         cw_promtail_flags_stdin(arena, out);
     if (rc == 0)
         rc = clashes_check(args->config.ptr, out, err);
-    if (rc == 0 && out->clients.n == 0 && !args->dry_run)
-        rc = cw_err_set(err, CW_E_INVALID, "%s: no clients: where to push?", args->config.ptr);
+    if (rc == 0 && !args->dry_run)
+        rc = clients_check(out, args->config.ptr, err);
     return rc;
 }
 

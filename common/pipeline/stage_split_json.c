@@ -33,8 +33,9 @@ static enum cw_stage_end run_stage(const struct cw_stage_node *node, struct cw_s
         return CW_STAGE_ON;
     const struct cw_stage_item *whole = cw_stage_keep(run, item);
     cw_json_elements_init(&elements, text);
-    for (uint64_t n = 1; cw_json_elements_next(&elements, &value, &why); n++) {
-        uint64_t key[] = {whole->part, n};
+    uint64_t n = 0;
+    while (cw_json_elements_next(&elements, &value, &why)) {
+        uint64_t key[] = {whole->part, ++n};
         struct cw_stage_item *part = cw_stage_keep(run, whole);
         part->part = cw_hash64(key, sizeof key);
         part->entry.line = value.text;
@@ -42,7 +43,7 @@ static enum cw_stage_end run_stage(const struct cw_stage_node *node, struct cw_s
             cw_json_unescape(value.text, run->options.arena, &part->entry.line);
         cw_stage_pass(node, run, part);
     }
-    return CW_STAGE_GONE;
+    return n > 0 ? CW_STAGE_GONE : cw_stage_drop(run, whole, CW_STR("empty_array"));
 }
 
 const struct cw_stage_def cw_stage_split_json_def = {.compile = compile, .run = run_stage};

@@ -240,3 +240,11 @@ Test(shipper_config, labels_of_client_and_of_the_flag_are_those_of_all_clients)
         ":1:9: client: wants a url, or external_labels for the servers of clients");
     expect_external_labels("client: {external_labels: {a: b}}\n", "", "no clients: where to push?");
 }
+
+Test(shipper_config, each_client_has_a_name_of_its_own)
+{
+    expect_external_labels("clients: [{url: 'http://a'}, {url: 'http://b', name: x}, "
+                           "{url: 'http://a'}, {url: 'http://c', name: x}]\n",
+                           "", "clients[1] and clients[3] are both called \"x\"");
+    expect_external_labels("clients: [{url: 'http://a'}, {url: 'http://a'}]\n", "", "a;a-1;");
+}

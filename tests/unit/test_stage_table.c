@@ -378,8 +378,8 @@ static const struct row rows[] = {
      "[25/JAN/2000:14:00:01 -0500] \"GET /1986.JS HTTP/1.1\" HttpStatusOk 932\n"},
     /* ---- split_json ---- */
     {"split_json", "- split_json: {}\n", "[{\"a\":1}, \"b\\n\", 3]\n[]\n[1\n",
-     NOW " {app=\"x\"} {\"a\":1}\n" NOW " {app=\"x\"} b\n\n" NOW " {app=\"x\"} 3\n" NOW
-         " {app=\"x\"} [1\n"},
+     NOW " {app=\"x\"} {\"a\":1}\n" NOW " {app=\"x\"} b\n\n" NOW
+         " {app=\"x\"} 3\ndropped: empty_array\n" NOW " {app=\"x\"} [1\n"},
     /* ---- structured metadata ---- */
     {"structured_metadata",
      "- json: {expressions: {traceID: }}\n- static_labels: {pod: p1}\n"

@@ -1,4 +1,5 @@
 #include "shipper/receiver_config.h"
+#include <ctype.h>
 #include "common/net/http_listen.h"
 #include "shipper/discovery_config.h"
 #include "shipper/forward_handshake.h"
@@ -37,6 +38,25 @@ static int command_check(const void *value, struct cw_err *err)
     const struct cw_config_strings *command = value;
     if (command->n == 0 || command->items[0].len == 0)
         return cw_err_set(err, CW_E_INVALID, "a program and its arguments are needed");
+    return 0;
+}
+
+/* What libsystemd takes: FIELD=value, with a space between two. */
+static int matches_check(const void *value, struct cw_err *err)
+{
+    struct cw_str rest = *(const struct cw_str *)value, match;
+    while (cw_str_split(&rest, ' ', &match)) {
+        size_t len = 0;
+        while (len < match.len &&
+               (match.ptr[len] == '_' || isupper((unsigned char)match.ptr[len]) ||
+                isdigit((unsigned char)match.ptr[len])))
+            len++;
+        if (match.len > 0 && (len == 0 || len == match.len || match.ptr[len] != '=' ||
+                              cw_str_starts(match, CW_STR("__"))))
+            return cw_err_set(err, CW_E_INVALID,
+                              "\"%.*s\" is no match: FIELD=value, with a space between two",
+                              CW_STR_ARG(match));
+    }
     return 0;
 }
 
@@ -210,7 +230,7 @@ const struct cw_table_def cw_loki_push_table =
 static const struct cw_key_def journal_keys[] = {
     {"path", CW_KEY_STRING, ROW(cw_journal_config, path), .def = "",
      .doc = "The folder of the journal's files; empty: the machine's own journal."},
-    {"matches", CW_KEY_STRING, ROW(cw_journal_config, matches), .def = "",
+    {"matches", CW_KEY_STRING, ROW(cw_journal_config, matches), .def = "", .check = matches_check,
      .doc =
          "Only entries with these fields: \"_TRANSPORT=kernel\". Of several, all must match; two "
          "of one field are alternatives."},

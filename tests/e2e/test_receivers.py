@@ -726,6 +726,10 @@ def test_a_configuration_that_cannot_be(make_shipper):
                           ("- {job_name: a, fifo: {path: relative}}\n", "whole path"),
                           ("- {job_name: a, exec: {command: []}}\n", "program"),
                           ("- {job_name: a, journal: {matche: x}}\n", "matches"),
+                          ("- {job_name: a, journal: {matches: '_PID=1  a'}}\n", ':3:36: scrape_configs[0].journal.matches: "a" is no match'),
+                          ("- {job_name: a, journal: {matches: '_PID=1 + _PID=2'}}\n", '"+" is no match'),
+                          ("- {job_name: a, journal: {matches: '_PID'}}\n", '"_PID" is no match'),
+                          ("- {job_name: a, journal: {matches: '__CURSOR=x'}}\n", '"__CURSOR=x" is no match'),
                           ("- {job_name: a, lines: {listen_address: '127.0.0.1:0', labels: {'a b': c}}}\n", "label name")):
         shipper = make_shipper("c", config=base + scrapes, arguments=["--check"]).start()
         assert shipper.process.wait(30) == 2 and told in shipper.log(), (scrapes, shipper.log())

@@ -76,17 +76,22 @@ const char *cw_redact_detector(size_t idx, const char **doc_out)
 
 static int unknown(struct cw_str name, struct cw_err *err)
 {
-    unsigned best = 4;
+    /* Two slips in a long name, one in a short one: further away it is another word. */
+    unsigned limit = name.len >= 5 ? 2 : 1, best = limit + 1;
     const char *nearest = NULL;
     for (size_t i = 0; i < CW_DETECT_N; i++) {
-        unsigned distance = cw_str_distance(name, cw_str_of(detectors[i].name), 3);
+        unsigned distance = cw_str_distance(name, cw_str_of(detectors[i].name), limit);
         if (distance < best) {
             best = distance;
             nearest = detectors[i].name;
         }
     }
     if (nearest == NULL)
-        return cw_err_set(err, CW_E_INVALID, "there is no detector \"%.*s\"", CW_STR_ARG(name));
+        return cw_err_set(
+            err, CW_E_INVALID,
+            "there is no detector \"%.*s\" (cordwood-shipper(1) lists them); a rule of "
+            "another name wants an expression",
+            CW_STR_ARG(name));
     return cw_err_set(err, CW_E_INVALID, "there is no detector \"%.*s\"; did you mean \"%s\"?",
                       CW_STR_ARG(name), nearest);
 }

@@ -252,6 +252,8 @@ static void expect_refused(struct cw_redact_rule rule, const char *want)
 Test(redact, wrong_rules_are_refused)
 {
     expect_refused((struct cw_redact_rule){CW_STR("emial")}, "did you mean \"email\"?");
+    expect_refused((struct cw_redact_rule){CW_STR("w")},
+                   "no detector \"w\" (cordwood-shipper(1) lists them)");
     expect_refused((struct cw_redact_rule){CW_STR("nothing like it")},
                    "no detector \"nothing like it\"");
     expect_refused((struct cw_redact_rule){CW_STR("email")}, "twice");

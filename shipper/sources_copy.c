@@ -25,6 +25,10 @@
 #include "shipper/shipper_metrics.h"
 #include "shipper/sources_priv.h"
 
+/* A name that is changed while a folder is read may not be met, under neither name: one that was just changed is read so often until
+ * the copy is found. */
+enum { SEARCHES_MAX = 8 };
+
 struct copy_search {
     struct cw_sources *sources;
     const struct cw_source *source; /* the truncated one */
@@ -82,6 +86,30 @@ static void on_rotated(void *arg, const char *path)
     } else {
         cw_tail_close(&tail);
     }
+}
+
+static bool was_just_changed(const char *path)
+{
+    char folder[PATH_MAX];
+    struct stat st;
+    snprintf(folder, sizeof folder, "%.*s", (int)cw_sources_folder_len(path), path);
+    return stat(folder, &st) == 0 &&
+           st.st_mtim.tv_sec * CW_NS_PER_S + st.st_mtim.tv_nsec + CW_SOURCES_LOOK_MARGIN_NS >
+               cw_clock_now_ns();
+}
+
+static bool copy_find(struct copy_search *search)
+{
+    const struct cw_source *source = search->source;
+    bool found = false;
+    for (unsigned i = 0;
+         !found && (i == 0 || (i < SEARCHES_MAX && was_just_changed(source->path_now))); i++) {
+        cw_rotated_walk(source->path_now, on_rotated, search);
+        found = search->found.fd >= 0 ||
+                cw_sources_packed_copy(search->sources, source, search->born_after_ns, search->path,
+                                       sizeof search->path, &search->found.identity);
+    }
+    return found;
 }
 
 static void truncation_count(struct cw_sources *sources, struct cw_source *source, uint64_t from)
@@ -197,10 +225,7 @@ void cw_sources_truncated(struct cw_sources *sources, struct cw_source *source, 
     cw_sources_rotated_log(sources, source->path, CW_SOURCES_SINCE_LOOK);
     if (cw_file_identity_read(source->tail.fd, &identity, &size, &err) < 0)
         return; /* asked again with the next refresh */
-    cw_rotated_walk(source->path_now, on_rotated, &search);
-    if (search.found.fd >= 0 ||
-        cw_sources_packed_copy(sources, source, search.born_after_ns, search.path,
-                               sizeof search.path, &search.found.identity))
+    if (copy_find(&search))
         copy_take(&search, source, &identity, size, now_ns, now_mono_ns);
     else if (source->nbusy == 0)
         contents_replaced(sources, source, &identity, size, now_ns);

@@ -6,7 +6,7 @@
  *
  * Whoever has such a log may never have met it. So each folder in which targets' files may be is looked through, when its time of the
  * last change is another: for files that are new, have the name of a rotated log (rotated_name.h), and whose log a target has. What
- * a target has by its own name is not asked about, nor what one leaves out.
+ * a target reads by its own name is not asked about, nor what one leaves out.
  *
  * What was there before the very first scan is nobody's. What was born in the tick ahead of it seems new (CW_SOURCES_LOOK_MARGIN_NS):
  * these are the strangers, by their inodes, until they do not.
@@ -181,6 +181,13 @@ static bool is_stranger(const struct cw_sources *sources, uint64_t ino)
     return false;
 }
 
+/* Whether a target has the file by its own name. A compressed one only if it unpacks what it matches: else that has no text. */
+static bool is_read_by_name(const struct cw_sources *sources, const char *path, bool packed)
+{
+    const struct cw_target *target = cw_sources_target_of(sources, path);
+    return target != NULL && (!packed || target->unpack);
+}
+
 /* Returns whether it is to be asked about again. */
 static bool file_look(struct cw_sources_scan *scan, const char *path, size_t folder_len,
                       uint64_t ino)
@@ -191,7 +198,7 @@ static bool file_look(struct cw_sources_scan *scan, const char *path, size_t fol
     struct arrival arrival = {.scan = scan, .path = path, .packed = name.len > 0};
     if (!cw_sources_file_is_new(path, sources->looked_ns, scan->now_ns) ||
         is_stranger(sources, ino) || is_source(sources, path, ino) ||
-        cw_sources_target_of(sources, path) != NULL)
+        is_read_by_name(sources, path, arrival.packed))
         return false;
     if (!arrival.packed) {
         (void)cw_rotated_logs(path, on_log, &arrival);

@@ -227,6 +227,26 @@ Test(sources_generations, a_log_that_is_rotated_before_it_is_met_is_read)
     cr_assert_str_eq(cw_sources_rig_lines(&rig), "");
 }
 
+/* A pattern may match compressed files too: what they hold is no text. */
+Test(sources_generations,
+     a_log_is_read_that_is_compressed_before_it_is_met_under_a_name_that_matches)
+{
+    rig.patterns[0] = "*.log*";
+    cw_sources_rig_kill(&rig);
+    append("a.log", "1\n");
+    expect("1");
+    append("b.log", "2\n");
+    rotate("b.log");
+    expect("2");
+    settle();
+    append("c.log", "3\n");
+    rotate("c.log");
+    append("a.log", "4\n");
+    expect("3 4");
+    cw_sources_rig_kill(&rig);
+    expect("");
+}
+
 Test(sources_generations, a_log_without_a_file_in_its_place_is_rotated_again_before_it_is_met)
 {
     append("a.log", "1\n");

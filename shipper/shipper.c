@@ -81,7 +81,7 @@ struct cw_shipper {
     struct cw_dry_run *dry_run;
     struct cw_own_server *server; /* may be NULL */
     atomic_bool ready;            /* read by its threads */
-    bool scan_due, refresh_due, poll_due;
+    bool scan_due, refresh_due, poll_due, prune_due;
     int64_t poll_ns;                         /* until the next look at what is polled */
     int64_t last_scan_ns, last_scan_took_ns; /* monotonic */
     int64_t last_look_took_ns;
@@ -232,6 +232,9 @@ static void on_work(uv_timer_t *timer)
         shipper_stop(sh);
     if (sh->state != SHIPPER_RUNNING && sh->state != SHIPPER_DRAINING)
         return;
+    if (sh->prune_due)
+        cw_receivers_prune(sh->receivers, cw_clock_now_ns());
+    sh->prune_due = false;
     uint64_t wait_ms = scan_wait_ms(sh);
     if (sh->scan_due && wait_ms == 0) {
         folders_scan(sh);
@@ -339,6 +342,14 @@ static void on_targets(void *arg)
     struct cw_shipper *sh = arg;
     sh->scan_due = true;
     work_soon(sh, 0);
+}
+
+/* One that is over its bounds is not left so until the next tick: a burst would fill the disk. */
+static void on_segment(void *arg)
+{
+    struct cw_shipper *sh = arg;
+    sh->prune_due = true;
+    on_targets(sh);
 }
 
 static void on_source_changed(void *arg)
@@ -670,7 +681,7 @@ static int receivers_new(struct cw_shipper *sh, struct cw_err *err)
                                            .sources = sh->sources,
                                            .metrics = sh->metrics,
                                            .once = sh->args->once,
-                                           .on_segment = on_targets,
+                                           .on_segment = on_segment,
                                            .on_stopped = on_settled,
                                            .arg = sh};
     return cw_receivers_new(&options, &sh->receivers, err);

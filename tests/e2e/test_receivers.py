@@ -634,6 +634,27 @@ def test_the_spool_waits_for_a_server_and_is_emptied(ingester, receive, tmp_path
     assert shipper.stop() == 0
 
 
+def test_a_burst_does_not_pass_the_bounds_of_a_spool(ingester, receive, tmp_path):
+    ingester.kill()
+    shipper = receive(PUSH, more="spool: {max_bytes: 1MiB, when_full: drop_oldest}").start()
+    where = address(shipper, "loki_push_api.p")
+    folder, largest, want = tmp_path / "state" / "positions.yml.cordwood.spool" / "loki_push_api.p", 0, []
+    for i in range(60):
+        want += [b"burst %d %d %s" % (i, k, b"x" * 200) for k in range(500)]
+        body = json.dumps({"streams": [{"stream": {"app": "s"}, "values": [[str(time.time_ns() + k), line.decode()] for k, line in enumerate(want[-500:])]}]}).encode()
+        assert post(where, "/loki/api/v1/push", body, {"Content-Type": "application/json"})[0] == 204
+        largest = max(largest, sum(e.stat().st_size for e in os.scandir(folder) if os.path.exists(e)))
+    assert largest < 2 << 20, largest                       # of 8 MB: the bound, a segment, and the push that is written
+    shipper.stop()
+    ingester.start()
+    shipper.start()
+    wait_for("an empty spool", lambda: len(spool_files(tmp_path, "loki_push_api.p")) <= 1, 30, 0.1)
+    wait_for("the last line", lambda: want[-1] in ingester.export_lines('{app="s"}'), 30, 0.1)
+    left = ingester.export_lines('{app="s"}')
+    assert sorted(left) == sorted(want[-len(left):])
+    assert sum(map(int, re.findall("([0-9]+) entries are lost with", shipper.log()))) + len(left) == len(want)
+
+
 def test_what_a_removed_receiver_left_is_delivered(ingester, receive):
     ingester.kill()
     shipper = receive(PUSH).start()

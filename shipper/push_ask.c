@@ -27,7 +27,8 @@ void cw_push_ask_adopt(struct cw_push_client *pc, struct cw_source *source, uint
 /* Every source's mark is what the store said, 0 where it said nothing. */
 static void marks_adopt(struct cw_push_client *pc, struct cw_delivery_answer *answer)
 {
-    qsort(answer->marks, answer->nmarks, sizeof *answer->marks, mark_cmp);
+    if (answer->nmarks > 0)
+        qsort(answer->marks, answer->nmarks, sizeof *answer->marks, mark_cmp);
     for (size_t i = 0; i < pc->host->sources->n; i++) {
         struct cw_source *source = pc->host->sources->items[i];
         struct cw_delivery_mark key = {source->id, source->generation, 0};

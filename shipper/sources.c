@@ -167,13 +167,9 @@ const struct cw_target *cw_sources_target_of(const struct cw_sources *sources, c
     return NULL;
 }
 
-bool cw_sources_is_excluded(const struct cw_sources *sources, const char *path)
+bool cw_sources_is_excluded(const struct cw_target *target, const char *path)
 {
-    for (size_t i = 0; i < sources->ntargets; i++)
-        if (sources->targets[i]->exclude != NULL &&
-            cw_glob_match(sources->targets[i]->exclude, cw_str_of(path)))
-            return true;
-    return false;
+    return target->exclude != NULL && cw_glob_match(target->exclude, cw_str_of(path));
 }
 
 /* ---- labels ---- */

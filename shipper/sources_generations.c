@@ -61,6 +61,7 @@ enum { LINK_BYTES_MIN = CW_FILE_PREFIX_BYTES };
 struct times {
     int64_t birth_ns, written_ns, changed_ns; /* birth 0: not known */
     struct cw_file_identity file;             /* whose times these are; without the prefix */
+    uint64_t size;
 };
 
 static int64_t ns_of(const struct statx_timestamp *at)
@@ -79,7 +80,8 @@ static bool times_read(const char *path, struct times *out)
                           ns_of(&st.stx_ctime),
                           {.dev = makedev(st.stx_dev_major, st.stx_dev_minor),
                            .ino = st.stx_ino,
-                           .birth_ns = birth_ns}};
+                           .birth_ns = birth_ns},
+                          st.stx_size};
     return true;
 }
 
@@ -99,6 +101,18 @@ bool cw_sources_file_is_new(const char *path, int64_t since_ns, int64_t now_ns)
 {
     struct times times;
     return times_read(path, &times) && is_new_by_times(&times, since_ns, now_ns);
+}
+
+int64_t cw_sources_tick_of(int64_t file_time_ns)
+{
+    return file_time_ns % CW_NS_PER_S == 0 ? 2 * CW_NS_PER_S : CW_SOURCES_LOOK_MARGIN_NS;
+}
+
+bool cw_sources_file_is_dated_back(const char *path)
+{
+    struct times times;
+    return times_read(path, &times) &&
+           times.written_ns + cw_sources_tick_of(times.written_ns) < times.birth_ns;
 }
 
 void cw_sources_generations_looked(struct cw_sources *sources, int64_t now_ns)
@@ -386,10 +400,28 @@ static bool on_log_compared(void *arg, const char *log)
     return false;
 }
 
+/* Whether it is the source's compressed file copied with its time (cp -p, rsync), by what is known of that. */
+static bool is_copy_of_packed(const struct question *question, const struct cw_source *source)
+{
+    const struct cw_file_identity *text = &question->tail.identity, *known = &source->tail.identity;
+    const struct times *copy = &question->packed->times;
+    struct times times;
+    return is_packed_source(source) && text->prefix_len == known->prefix_len &&
+           text->prefix_hash == known->prefix_hash && times_read(source->path_now, &times) &&
+           times.size == copy->size && times.written_ns == copy->written_ns &&
+           times.birth_ns < copy->birth_ns;
+}
+
+static bool is_text_of_open(const struct question *question, const struct cw_source *source)
+{
+    return source->tail.fd >= 0 && !is_packed_source(source) && may_be_made_of(question, source) &&
+           begins_with(source->tail.fd, &question->tail);
+}
+
 /* Whether it has the text of another log's file beside it: a file with several names (links) is one source, under one of them, and
- * any may be rotated and compressed. So little text that logs often begin alike with it ("starting") tells nothing: it is rather
- * read twice than not at all. */
-static bool is_of_a_link(const struct question *question)
+ * any may be rotated and compressed; and a compressed file may be copied. So little text that logs often begin alike with it
+ * ("starting") tells nothing: it is rather read twice than not at all. */
+static bool is_of_another(const struct question *question)
 {
     const struct cw_sources *sources = question->look->sources;
     const char *path = question->packed->path;
@@ -398,9 +430,8 @@ static bool is_of_a_link(const struct question *question)
         const struct cw_source *source = sources->items[i];
         bool beside = cw_sources_folder_len(source->path_now) == folder &&
                       memcmp(source->path_now, path, folder) == 0;
-        if (beside && strcmp(source->path, question->log->path) != 0 && source->tail.fd >= 0 &&
-            !is_packed_source(source) && may_be_made_of(question, source) &&
-            begins_with(source->tail.fd, &question->tail))
+        if (beside && strcmp(source->path, question->log->path) != 0 &&
+            (is_text_of_open(question, source) || is_copy_of_packed(question, source)))
             return true;
     }
     return false;
@@ -553,7 +584,7 @@ static void generation_new(struct question *question)
         question->look->now_mono_ns - sources->began_mono_ns < CW_SOURCES_TARGET_WAIT_NS)
         waits_since(question->look, question->packed->times.birth_ns);
     if (target == NULL || (own != NULL && own->unpack) ||
-        (!question->log_met && cw_sources_is_excluded(sources, path)) ||
+        (!question->log_met && cw_sources_is_excluded(target, path)) ||
         !cw_sources_may_have(sources, target, path) ||
         (sources->options.only_public && !cw_sources_is_public(path)))
         return;
@@ -609,7 +640,7 @@ static void answer(struct question *question)
         waits(question, true);
     else if (question->of != NULL)
         join(question);
-    else if (may_be_new(question) && (question->copy || is_of_a_link(question)))
+    else if (may_be_new(question) && (question->copy || is_of_another(question)))
         cw_log_warn("%s begins as a file that is there: it is taken for a copy of that",
                     packed->path);
     else if (may_be_new(question) && tail->size > 0)

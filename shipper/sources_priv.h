@@ -23,8 +23,8 @@ bool cw_sources_may_have(const struct cw_sources *sources, const struct cw_targe
                          const char *path);
 /* The first target that matches, or NULL. */
 const struct cw_target *cw_sources_target_of(const struct cw_sources *sources, const char *path);
-/* Whether any target leaves the path out, though its pattern matches. */
-bool cw_sources_is_excluded(const struct cw_sources *sources, const char *path);
+/* Whether the target leaves the path out. What one leaves out may be another's (of two jobs with one log). */
+bool cw_sources_is_excluded(const struct cw_target *target, const char *path);
 /* All folders are looked through again (sources_unmet.c). */
 void cw_sources_unmet_forget(struct cw_sources *sources);
 /* The texts of the source's streams, for each output. */
@@ -85,6 +85,11 @@ void cw_sources_generations_look(struct cw_sources *sources, int64_t now_ns, int
 void cw_sources_generations_looked(struct cw_sources *sources, int64_t now_ns);
 /* Whether the file was born and written since then (looked_ns), as far as the file system tells. */
 bool cw_sources_file_is_new(const char *path, int64_t since_ns, int64_t now_ns);
+/* Whether the file was written before it was born: a copy with its original's time (cp -p, tar, rsync), as no log is. */
+bool cw_sources_file_is_dated_back(const char *path);
+/* A time of a file without a fraction is taken for one of a file system that counts whole seconds (ext3), or pairs (vfat): what
+ * happened may be that much later than the time, else the margin. */
+int64_t cw_sources_tick_of(int64_t file_time_ns);
 /* Whether a source whose file is compressed and read must be remembered: without it the file might be taken for one that nobody
  * has met, or for what another source's file became; or nothing would be known of its log. */
 bool cw_sources_generation_needed(struct cw_sources *sources, const struct cw_source *source);

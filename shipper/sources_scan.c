@@ -353,7 +353,7 @@ static void on_file(void *arg, const char *path)
 {
     struct cw_sources_scan *scan = arg;
     scan->nmatched++;
-    if (scan->target->exclude == NULL || !cw_glob_match(scan->target->exclude, cw_str_of(path)))
+    if (!cw_sources_is_excluded(scan->target, path))
         cw_sources_file_found(scan, path, path);
 }
 

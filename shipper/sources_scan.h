@@ -26,6 +26,14 @@ void cw_sources_siblings_find(struct cw_sources_scan *scan);
  * came when the log was followed, and has a source if it was ever met. (What is in its place tells nothing: copies that were made
  * before we knew it are younger.) */
 const struct cw_source *cw_sources_oldest_rotated(struct cw_sources *sources, const char *path);
+/* Whether the path may be another generation of that source's log. One that is rotated as app.log.1 is not as app-1.log too: that is
+ * a log of its own. */
+bool cw_sources_is_named_alike(const struct cw_source *rotated, const char *path);
+/* Of a log of which no rotation is known: app.log.1 and app.log-20260105, but not app-1.log, nor worker-2 for a log "worker". */
+bool cw_sources_is_named_first(const char *log, const char *path);
+/* Whether a file with the name of a generation is a copy that somebody made of one, with its time: no log that was renamed is older than
+ * its birth. What is copied to be truncated may be; then the log is in its place. */
+bool cw_sources_is_backup(const char *log, const char *path);
 /* When the file was born; 0: that is not known. */
 int64_t cw_sources_birth_of(const char *path);
 /* A folder was met in which targets' files may be. */

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <unistd.h>
 #include "common/base/arena.h"
 #include "common/base/clock.h"
 #include "shipper/rotated_name.h"
@@ -24,6 +25,32 @@ const struct cw_source *cw_sources_oldest_rotated(struct cw_sources *sources, co
             oldest = source;
     }
     return oldest;
+}
+
+static bool begins(const char *path, const char *log)
+{
+    return strncmp(path, log, strlen(log)) == 0;
+}
+
+bool cw_sources_is_named_alike(const struct cw_source *rotated, const char *path)
+{
+    const char *log = rotated->path;
+    bool unknown = strcmp(rotated->path_now, log) == 0; /* it is not found yet */
+    return unknown || !begins(rotated->path_now, log) || begins(path, log);
+}
+
+bool cw_sources_is_named_first(const char *log, const char *path)
+{
+    enum { DATE_MIN = 7 }; /* "-202601": with fewer digits it counts programs */
+    if (!begins(path, log))
+        return false;
+    const char *number = path + strlen(log);
+    return number[0] == '.' || strlen(number) >= DATE_MIN;
+}
+
+bool cw_sources_is_backup(const char *log, const char *path)
+{
+    return access(log, F_OK) < 0 && cw_sources_file_is_dated_back(path);
 }
 
 int64_t cw_sources_birth_of(const char *path)
@@ -90,8 +117,10 @@ static bool is_sibling_of(const struct sibling *sibling, const struct asked_log 
 {
     const struct cw_sources *sources = sibling->scan->sources;
     if (!log->begun)
-        return cw_sources_birth_of(sibling->path) > log->source->tail.identity.birth_ns;
-    return strncmp(sibling->path, log->source->path, strlen(log->source->path)) == 0 &&
+        return cw_sources_is_named_alike(log->source, sibling->path) &&
+               cw_sources_birth_of(sibling->path) > log->source->tail.identity.birth_ns &&
+               !cw_sources_is_backup(log->source->path, sibling->path);
+    return cw_sources_is_named_first(log->source->path, sibling->path) &&
            cw_sources_target_of(sources, sibling->path) == NULL &&
            cw_sources_file_is_new(sibling->path, sources->looked_ns, sibling->scan->now_ns);
 }

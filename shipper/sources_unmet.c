@@ -6,7 +6,7 @@
  *
  * Whoever has such a log may never have met it. So each folder in which targets' files may be is looked through, when its time of the
  * last change is another: for files that are new, have the name of a rotated log (rotated_name.h), and whose log a target has. What
- * a target reads by its own name is not asked about, nor what one leaves out.
+ * a target reads by its own name is not asked about, nor what it leaves out, nor backups.
  *
  * What was there before the very first scan is nobody's. What was born in the tick ahead of it seems new (CW_SOURCES_LOOK_MARGIN_NS):
  * these are the strangers, by their inodes, until they do not.
@@ -94,12 +94,15 @@ static bool may_be_unmet(struct cw_sources *sources, const char *log, bool *has_
     return true;
 }
 
-/* Of a log that nobody knows app.log.1 may be a generation, but app-1.log is one of its own, if anything. */
 static bool may_be_of(const struct arrival *arrival, const char *log)
 {
     const struct cw_source *oldest = cw_sources_oldest_rotated(arrival->scan->sources, log);
-    return oldest != NULL ? cw_sources_birth_of(arrival->path) > oldest->tail.identity.birth_ns
-                          : strncmp(arrival->path, log, strlen(log)) == 0;
+    if (cw_sources_is_backup(log, arrival->path))
+        return false;
+    if (oldest == NULL)
+        return cw_sources_is_named_first(log, arrival->path);
+    return cw_sources_is_named_alike(oldest, arrival->path) &&
+           cw_sources_birth_of(arrival->path) > oldest->tail.identity.birth_ns;
 }
 
 static bool is_source(const struct cw_sources *sources, const char *path, uint64_t ino)
@@ -118,7 +121,7 @@ static bool on_log(void *arg, const char *log)
     bool has_sources;
     scan->target = cw_sources_target_of(scan->sources, log);
     if (scan->target == NULL || !may_be_unmet(scan->sources, log, &has_sources) ||
-        (!has_sources && cw_sources_is_excluded(scan->sources, arrival->path)))
+        (!has_sources && cw_sources_is_excluded(scan->target, arrival->path)))
         return false;
     if (arrival->packed) {
         cw_sources_rotated_log(scan->sources, log,
@@ -236,7 +239,7 @@ static bool folder_look(struct cw_sources_scan *scan, const char *folder, uint64
 /* A change that comes in the tick of the last one leaves the time as it is. */
 static bool is_settled(const struct cw_sources_scan *scan, int64_t changed_ns)
 {
-    return changed_ns + CW_SOURCES_LOOK_MARGIN_NS < scan->now_ns;
+    return changed_ns + cw_sources_tick_of(changed_ns) < scan->now_ns;
 }
 
 static void folder_pass(struct cw_sources_scan *scan, struct cw_looked_folder *folder)

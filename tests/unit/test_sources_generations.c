@@ -13,6 +13,9 @@
 
 static struct cw_sources_rig rig;
 
+/* What is that much later than the time of a file happened behind it, whatever the tick of its clock. */
+#define LATER_NS (100 * CW_NS_PER_MS)
+
 static int by_text(const void *a, const void *b)
 {
     return strcmp(*(char *const *)a, *(char *const *)b);
@@ -880,4 +883,131 @@ Test(sources_generations, a_clock_that_is_set_back_repeats_nothing)
     look_and_ship();
     rig.wall_ns = 0;
     expect("3");
+}
+
+static void target_add(const char *pattern, const char *exclude)
+{
+    struct cw_target *target = cw_mem_new(sizeof *target);
+    struct cw_err err;
+    cr_assert_eq(
+        cw_glob_compile(cw_str_of(cw_log_folder_path(&rig.folder, pattern)), &target->glob, &err),
+        0);
+    if (exclude != NULL)
+        cr_assert_eq(cw_glob_compile(cw_str_of(cw_log_folder_path(&rig.folder, exclude)),
+                                     &target->exclude, &err),
+                     0);
+    target->name = cw_str_dupz(CW_STR("other"));
+    cw_sources_target_add(rig.sources, target);
+}
+
+Test(sources_generations, what_another_job_leaves_out_is_read_by_the_one_that_has_the_log)
+{
+    target_add("*.txt", "access.txt*");
+    target_add("access.txt", NULL);
+    append("a.log", "1\n");
+    expect("1");
+    append("access.txt.1", "2\n");
+    append("other.txt.1", "3\n");
+    expect("2 3");
+}
+
+static void times_set(const char *path, int64_t written_ns)
+{
+    const struct timespec at = {written_ns / CW_NS_PER_S, written_ns % CW_NS_PER_S};
+    cr_assert_eq(utimensat(AT_FDCWD, path, (const struct timespec[]){at, at}, 0), 0);
+}
+
+/* cp -p: the copy is as old as its original. */
+static void copy(const char *from, const char *to)
+{
+    struct stat st;
+    char text[8192];
+    int fd = open(cw_log_folder_path(&rig.folder, from), O_RDONLY | O_CLOEXEC);
+    cr_assert(fd >= 0 && fstat(fd, &st) == 0);
+    ssize_t n = read(fd, text, sizeof text);
+    cr_assert_eq(n, st.st_size);
+    close(fd);
+    cw_log_folder_append_bytes(&rig.folder, to, text, (size_t)n);
+    times_set(cw_log_folder_path(&rig.folder, to),
+              st.st_mtim.tv_sec * CW_NS_PER_S + st.st_mtim.tv_nsec);
+}
+
+/* The text of a copy is as long as tells that it is no other log's. */
+static void long_text(char out[2 * CW_FILE_PREFIX_BYTES])
+{
+    memset(out, 'x', 2 * CW_FILE_PREFIX_BYTES);
+    memcpy(out + 2 * CW_FILE_PREFIX_BYTES - 2, "\n", 2);
+}
+
+static void backups_are_not_read(bool down)
+{
+    char text[2 * CW_FILE_PREFIX_BYTES];
+    long_text(text);
+    append("a.log", text);
+    look_and_ship();
+    rotate("a.log");
+    append("b.log", "1\n");
+    look_and_ship();
+    cw_log_folder_rename(&rig.folder, "b.log", "b.log.1");
+    look_and_ship();
+    cr_assert_eq(rig.nlines, 2);
+    if (down)
+        cw_sources_rig_kill(&rig);
+    int64_t until_ns = cw_clock_now_ns() + LATER_NS;
+    while (cw_clock_now_ns() <= until_ns)
+        cw_sources_rig_tick();
+    copy("b.log.1", "b.log-20260105"); /* of a log that has no file in its place */
+    copy("b.log.1", "backup-b.log.1"); /* by their names of logs that nobody met */
+    copy("a.log.1.gz", "backup-a.log.1.gz");
+    settle();
+    cr_assert_eq(rig.nlines, 2);
+}
+
+Test(sources_generations, backups_beside_logs_are_not_read)
+{
+    backups_are_not_read(false);
+}
+
+Test(sources_generations, backups_that_were_made_while_it_was_down_are_not_read)
+{
+    backups_are_not_read(true);
+}
+
+/* Programs that have a log each. */
+Test(sources_generations, names_that_count_programs_are_of_no_rotation)
+{
+    cw_sources_rig_fini(&rig);
+    cw_sources_rig_init(&rig, "{a.log,worker}");
+    append("a.log", "1\n");
+    expect("1");
+    append("worker-2", "left out\n");
+    expect("");
+    append("worker-20260105", "2\n");
+    expect("2");
+    cw_log_folder_rename(&rig.folder, "a.log", "a.log.1");
+    expect("");
+    append("a-1.log", "left out\n");
+    expect("");
+    cw_log_folder_rename(&rig.folder, "a.log.1", "a.log.2");
+    append("a.log", "3\n");
+    expect("3");
+    cw_sources_rig_kill(&rig);
+    expect("");
+}
+
+/* The folder of a file system that counts whole seconds. */
+Test(sources_generations, a_folder_whose_time_is_the_same_after_a_change)
+{
+    int64_t second_ns, now_ns;
+    append("a.log", "1\n");
+    expect("1");
+    do { /* once the look is in the second, behind what is the margin elsewhere */
+        now_ns = cw_clock_now_ns();
+        second_ns = now_ns / CW_NS_PER_S * CW_NS_PER_S;
+        times_set(rig.folder.dir, second_ns);
+        cw_sources_rig_look(&rig);
+    } while (now_ns - second_ns <= LATER_NS || cw_clock_now_ns() - second_ns >= CW_NS_PER_S);
+    append("b.log.1", "2\n");
+    times_set(rig.folder.dir, second_ns);
+    expect("2");
 }

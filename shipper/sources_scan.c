@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include "common/base/assert.h"
 #include "common/base/clock.h"
+#include "common/base/decoder.h"
 #include "common/base/log.h"
 #include "shipper/docker_since.h"
 #include "shipper/folder_search.h"
@@ -246,6 +247,16 @@ static bool packed_to_be(struct cw_sources_scan *scan, const char *path, const s
     return true;
 }
 
+/* Whether a file with the name of a compressed one has not all of the first bytes yet that say whether it is text. */
+static bool magic_to_be(struct cw_sources_scan *scan, const char *path, const struct stat *st)
+{
+    bool young = scan->now_ns - st->st_mtim.tv_sec * CW_NS_PER_S < CW_UNPACK_CUT_NS;
+    bool waits = young && st->st_size < CW_DECODER_MAGIC_BYTES && !scan->sources->options.once &&
+                 cw_unpack_stem(cw_str_of(path)).len > 0;
+    scan->sources->deferred |= waits;
+    return waits;
+}
+
 /* A file that another target has: of two jobs that name it the first has it, and whoever wrote the second waits for its lines. */
 static void second_target_tell(const struct cw_sources_scan *scan, struct cw_source *source,
                                const char *path)
@@ -301,7 +312,8 @@ void cw_sources_file_found(struct cw_sources_scan *scan, const char *path, const
     }
     struct cw_tail tail;
     struct cw_err err;
-    if (scan->target->unpack && st.st_size == 0 && packed_to_be(scan, path, &st))
+    if (scan->target->unpack ? st.st_size == 0 && packed_to_be(scan, path, &st)
+                             : magic_to_be(scan, path, &st))
         return;
     bool packed = cw_sources_is_packed(scan->target, path);
     if (!cw_sources_room(sources)) {

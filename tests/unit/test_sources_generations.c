@@ -250,6 +250,20 @@ Test(sources_generations,
     expect("");
 }
 
+/* Its first byte does not say yet that it is no text. */
+Test(sources_generations, a_compressed_file_that_was_just_begun_is_not_read_as_text)
+{
+    rig.patterns[0] = "*.log*";
+    cw_sources_rig_kill(&rig);
+    append("a.log", "1\n");
+    append("b.log.1.gz", "\x1f");
+    append("c.log.gz", "2\n");
+    expect("1");
+    cr_assert_eq(rig.sources->n, 1);
+    append("c.log.gz", "is text\n");
+    expect("2 is text");
+}
+
 Test(sources_generations, a_log_without_a_file_in_its_place_is_rotated_again_before_it_is_met)
 {
     append("a.log", "1\n");

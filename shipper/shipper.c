@@ -131,7 +131,8 @@ static void folders_scan(struct cw_shipper *sh)
 /* When the next scan may be, from now; 0: now. */
 static uint64_t scan_wait_ms(const struct cw_shipper *sh)
 {
-    int64_t share = sh->sources->deferred ? 1 : SCAN_SHARE; /* it has work to do */
+    /* It has work to do, or nothing else has. */
+    int64_t share = sh->sources->deferred || sh->args->once ? 1 : SCAN_SHARE;
     int64_t spacing_ns = CW_MAX(SCAN_SPACING_MS * CW_NS_PER_MS, share * sh->last_scan_took_ns);
     int64_t wait_ns = sh->last_scan_ns + spacing_ns - cw_clock_mono_ns();
     return !sh->sources->scanned || wait_ns <= 0 ? 0 : (uint64_t)(wait_ns / CW_NS_PER_MS + 1);

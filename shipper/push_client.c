@@ -158,7 +158,7 @@ static void confirms_settle(struct cw_push_client *pc)
 
 static void push_stored(struct cw_push_client *pc)
 {
-    pc->host->sources->settled = true;
+    pc->host->sources->nsettled += pc->batch->nparts;
     pc->look_ns = 0;
     for (size_t i = 0; i < pc->batch->nparts; i++) {
         const struct cw_batch_part *part = &pc->batch->parts[i];
@@ -483,13 +483,15 @@ static void wait_note(struct cw_push_client *pc, int64_t now_ns, int64_t *at_ns)
     *at_ns = pc->waiting_since_ns + pc->config->batch_wait_ns;
 }
 
-/* Whether a batch is due; otherwise when (INT64_MAX: nothing waits). */
+/* Whether a batch is due; otherwise when (INT64_MAX: nothing waits). That is asked of the sources that it would take, of which
+ * the first are those that the last one had no room for: of very many there is no need to look at the rest. */
 static bool batch_due(struct cw_push_client *pc, int64_t now_ns, int64_t *at_ns)
 {
     const struct cw_source_list *active = &pc->host->sources->active;
     uint64_t bytes = 0;
+    size_t npending = 0;
     *at_ns = INT64_MAX;
-    for (size_t i = 0; i < active->n; i++) { /* first those that the last batch had no room for */
+    for (size_t i = 0; i < active->n && npending < CW_BATCH_SOURCES_MAX; i++) {
         const struct cw_source *source = active->items[(pc->batch->resume + i) % active->n];
         if (!cw_source_pending(source, pc->output))
             continue;
@@ -498,7 +500,8 @@ static bool batch_due(struct cw_push_client *pc, int64_t now_ns, int64_t *at_ns)
         int64_t seen_ns = cw_sightings_time(&source->seen, next + 1, now_ns);
         *at_ns = CW_MIN(*at_ns, seen_ns + pc->config->batch_wait_ns);
         if (*at_ns <= now_ns)
-            return true; /* of very many there is no need to look at the rest */
+            return true;
+        npending++;
     }
     wait_note(pc, now_ns, at_ns);
     return bytes > 0 && (bytes >= (uint64_t)pc->config->batch_bytes || *at_ns <= now_ns ||

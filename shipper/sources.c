@@ -531,9 +531,8 @@ void cw_sources_refresh(struct cw_sources *sources, unsigned which, int64_t now_
         any_gone |= waiting_refresh(sources, now_ns, now_mono_ns);
     if (which & CW_SOURCES_POLLED)
         any_gone |= polled_refresh(sources, now_ns, now_mono_ns);
-    if (sources->settled ||
-        (which &
-         CW_SOURCES_WAITING)) /* of many files that are written all the time few change places */
+    /* All are looked at: not after each push that took a few of very many. */
+    if (2 * sources->nsettled > sources->active.n || (which & CW_SOURCES_WAITING))
         cw_sources_active_sweep(sources);
     if (!any_gone)
         return;

@@ -97,7 +97,7 @@ struct cw_sources {
     bool dirty; /* names or the list changed since the positions were saved */
     /* All that may have something to read, and some that have no more; borrowed. */
     struct cw_source_list active;
-    bool settled; /* something was: some of them may have no more */
+    size_t nsettled; /* so many may have no more */
     /* Open files of which the kernel does not tell; borrowed. */
     struct cw_source_list polled;
     bool polled_grew;

@@ -128,7 +128,7 @@ void cw_sources_active_sweep(struct cw_sources *sources)
             active->items[kept++] = active->items[i];
     }
     active->n = kept;
-    sources->settled = false;
+    sources->nsettled = 0;
 }
 
 /* ---- descriptors ---- */

@@ -129,10 +129,12 @@ class LokiMask(Listener):
             head = [first]
             while head[-1] not in (b"\r\n", b""):
                 head.append(reader.readline())
+            if head[-1] == b"":                             # the network cut it off
+                return
             fields = {name.strip().lower(): value.strip() for name, _, value in (row.partition(b":") for row in head[1:])}
             size = int(fields.get(b"content-length", b"0"))
             body = reader.read(size)
-            if len(body) < size:                            # the network cut it off
+            if len(body) < size:
                 return
             if b" /cordwood/" in first:
                 client.sendall(b"HTTP/1.1 404 Not Found\r\nContent-Length: 19\r\nContent-Type: text/plain\r\n\r\n404 page not found\n")

@@ -4,15 +4,16 @@
  * Both are open addressing over pointers, made anew when sources go. A source may be met where it is
  * no longer: by path whoever looks compares.
  */
+#include <ctype.h>
 #include <stdlib.h>
 #include "common/base/arena.h"
 #include "common/base/assert.h"
 #include "common/base/hash.h"
-#include "shipper/rotated_name.h"
 #include "shipper/sources_priv.h"
 
-/* Of so many logs a file may be a generation by its name: a date and a number have fewer parts. The likelier come first. */
-enum { LOGS_MAX = 8 };
+/* A numbered generation moves on: app.log.1 becomes app.log.2.gz. So a file that was first met as one is found as its log's too; up to
+ * this many digits, as a folder may have thousands of files with numbers, which are no one's generations. */
+enum { NUMBER_DIGITS_MAX = 2 };
 
 static void put(struct cw_source **index, size_t size, uint64_t hash, struct cw_source *source)
 {
@@ -27,40 +28,39 @@ static uint64_t inode_hash(uint64_t ino)
     return cw_hash64(&ino, sizeof ino);
 }
 
-static uint64_t path_hash(const char *path)
+static uint64_t path_hash(struct cw_str path)
 {
-    return cw_hash64(path, strlen(path));
+    return cw_hash64(path.ptr, path.len);
 }
 
-static void path_put(struct cw_sources *sources, const char *path, struct cw_source *source)
+/* The log's path of a numbered generation's; empty: it is none by its name. */
+static struct cw_str numbered_log(const char *path)
+{
+    size_t len = strlen(path), ndigits = 0;
+    while (ndigits < len && isdigit((unsigned char)path[len - ndigits - 1]))
+        ndigits++;
+    bool is_numbered = ndigits > 0 && ndigits <= NUMBER_DIGITS_MAX && len > ndigits + 1 &&
+                       path[len - ndigits - 1] == '.' && path[len - ndigits - 2] != '/';
+    return is_numbered ? cw_str_make(path, len - ndigits - 1) : CW_STR_NONE;
+}
+
+static void path_put(struct cw_sources *sources, struct cw_str path, struct cw_source *source)
 {
     put(sources->by_path, sources->by_path_size, path_hash(path), source);
     sources->npaths++;
 }
 
-struct naming {
-    struct cw_sources *sources;
-    struct cw_source *source;
-    unsigned nlogs;
-};
-
-static bool on_log(void *arg, const char *log)
-{
-    struct naming *naming = arg;
-    path_put(naming->sources, log, naming->source);
-    return ++naming->nlogs == LOGS_MAX;
-}
-
 /* False: there is no room; the index is to be made anew. */
 static bool paths_put(struct cw_sources *sources, struct cw_source *source)
 {
-    struct naming naming = {.sources = sources, .source = source};
-    if (4 * (sources->npaths + 2 + LOGS_MAX) > 3 * sources->by_path_size)
+    struct cw_str log = numbered_log(source->path);
+    if (4 * (sources->npaths + 3) > 3 * sources->by_path_size)
         return false;
-    path_put(sources, source->path, source);
+    path_put(sources, cw_str_of(source->path), source);
     if (source->path_now != source->path)
-        path_put(sources, source->path_now, source);
-    (void)cw_rotated_logs(source->path, on_log, &naming);
+        path_put(sources, cw_str_of(source->path_now), source);
+    if (log.len > 0)
+        path_put(sources, log, source);
     return true;
 }
 
@@ -136,11 +136,11 @@ struct cw_source *cw_sources_path_next(struct cw_sources *sources, const char *p
         if (size >= 4 * sources->n)
             (void)paths_build(sources, size);
     size_t mask = sources->by_path_size - 1;
-    *at = *at == SIZE_MAX ? path_hash(path) & mask : (*at + 1) & mask;
+    *at = *at == SIZE_MAX ? path_hash(cw_str_of(path)) & mask : (*at + 1) & mask;
     for (; sources->by_path[*at] != NULL; *at = (*at + 1) & mask) {
         struct cw_source *source = sources->by_path[*at];
         if (strcmp(source->path, path) == 0 || strcmp(source->path_now, path) == 0 ||
-            cw_rotated_path(path, source->path))
+            cw_str_eqz(numbered_log(source->path), path))
             return source;
     }
     return NULL;

@@ -44,7 +44,7 @@ void cw_sources_index_reidentified(struct cw_sources *sources, struct cw_source 
 void cw_sources_index_moved(struct cw_sources *sources, struct cw_source *source);
 /* The next source with this inode, of any device; start with *at = SIZE_MAX. */
 struct cw_source *cw_sources_index_next(const struct cw_sources *sources, uint64_t ino, size_t *at);
-/* The next source that was first or last seen there, or first seen under a name that a generation of that log has, perhaps more than
+/* The next source that was first or last seen there, or first seen as a numbered generation of that log (app.log.1), perhaps more than
  * once; start with *at = SIZE_MAX, and add no source on the way. */
 struct cw_source *cw_sources_path_next(struct cw_sources *sources, const char *path, size_t *at);
 /* Takes the source. */

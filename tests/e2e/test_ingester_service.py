@@ -590,6 +590,7 @@ def test_with_little_memory_pushes_are_refused_and_the_process_does_not_grow(mak
         packed = gzip.compress(b'{"streams":[]}' + b" " * (60 << 20), 1)
         wait_for("a refusal for good", lambda: server.ask("POST", "/loki/api/v1/push", body=packed, headers={**JSON, "Content-Encoding": "gzip"})[0] == 413)
         wait_for("room", lambda: server.push([({"app": "memory", "k": "last"}, [(now, "x")])], check=False)[0] == 204)
+        wait_for("room for a query", lambda: server.ask("GET", "/loki/api/v1/query", {"query": 'count_over_time({app="memory"}[1h])'})[0] == 200)
         assert server.count('{app="memory"}') == acked[0] + 1
     assert set(statuses) == {204, 429}, statuses
     assert memory.peak < 64 + 24, memory.peak                   # the budget, and the program itself

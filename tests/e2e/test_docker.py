@@ -1,10 +1,8 @@
 """Containers of a real Docker Engine: dockerd on a private socket, an image made of busybox alone."""
-import http.server
 import os
 import signal
 import ssl
 import subprocess
-import threading
 
 import pytest
 
@@ -12,6 +10,7 @@ from certificates import make_certificates
 from docker_engine import forwarded, running_engine
 from load import differences
 from programs import Program, free_port, wait_for
+from refusing_server import refusing
 
 
 @pytest.fixture(scope="module")
@@ -393,20 +392,12 @@ def test_an_engine_behind_a_proxy_with_passwords(ingester, make_shipper, engine,
 
 
 def test_why_an_engine_fails_is_told_when_it_becomes_another_reason(ingester, make_shipper, tmp_path):
-    class Refusing(http.server.BaseHTTPRequestHandler):
-        def do_GET(self):
-            self.send_error(403)
-
-        def log_message(self, *args):
-            pass
     port = free_port()
     shipper = make_shipper(config="clients: [{url: %s/loki/api/v1/push}]\npositions: {filename: %s/positions.yaml}\n"
                                   "scrape_configs: [{job_name: docker, docker_sd_configs: [{host: 'tcp://127.0.0.1:%d'}]}]\n" % (ingester.url, tmp_path, port)).start()
     wait_for("the silence to be told", lambda: "Failed to connect" in shipper.log())
-    with http.server.ThreadingHTTPServer(("127.0.0.1", port), Refusing) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+    with refusing(port):
         wait_for("the refusal to be told", lambda: "status 403" in shipper.log())
-        server.shutdown()
 
 
 def test_an_engine_behind_tls_with_client_certificates(ingester, make_shipper, engine, tmp_path):

@@ -1,11 +1,9 @@
 """What the shipper finds to read: static and file_sd configs with relabelling, a node's pods by their folders and by an API server."""
 import base64
-import http.server
 import json
 import os
 import ssl
 import subprocess
-import threading
 import time
 
 import pytest
@@ -13,6 +11,7 @@ import pytest
 from kube_api import KubeApi, pod
 from load import differences
 from programs import SHIPPER, free_port, wait_for
+from refusing_server import refusing
 
 
 
@@ -215,19 +214,11 @@ def test_a_list_whose_continue_token_expires_begins_anew(ingester, make_shipper,
 
 
 def test_why_a_cluster_fails_is_told_when_it_becomes_another_reason(ingester, make_shipper, tmp_path):
-    class Refusing(http.server.BaseHTTPRequestHandler):
-        def do_GET(self):
-            self.send_error(403)
-
-        def log_message(self, *args):
-            pass
     port = free_port()
     shipper = make_shipper(config=config_of(ingester, tmp_path, "- kubernetes_sd_configs: [{role: pod, api_server: 'http://127.0.0.1:%d'}]\n" % port)).start()
     wait_for("the silence to be told", lambda: "Failed to connect" in shipper.log())
-    with http.server.ThreadingHTTPServer(("127.0.0.1", port), Refusing) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+    with refusing(port):
         wait_for("the refusal to be told", lambda: "status 403" in shipper.log())
-        server.shutdown()
     wait_for("the silence to be told again", lambda: shipper.log().count("Failed to connect") == 2)
 
 

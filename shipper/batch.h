@@ -99,7 +99,8 @@ struct cw_batch {
     struct cw_batch_streams *streams;
     size_t ncounted; /* streams, where there is a max_streams */
     uint64_t line_bytes;
-    size_t resume;      /* index of the source to begin with */
+    size_t
+        resume; /* index of the source to begin with, then of the one that had no room or is next */
     int64_t blocked_ns; /* after so long a `limit` stage lets more through; 0: none held back */
     char *bytes;        /* what was read; lines borrow from it */
     size_t cap, used;
@@ -127,8 +128,9 @@ struct cw_batch *cw_batch_new(const struct cw_batch_options *options);
 void cw_batch_free(struct cw_batch **batch);
 /* Add an entry whose parts live as long as it does. */
 void cw_batch_put(struct cw_batch *batch, const struct cw_batch_entry *entry);
-/* Fill an empty batch with at most `max_entries`; returns how many there are. */
-size_t cw_batch_cut(struct cw_batch *batch, struct cw_source *const *sources, size_t nsources,
+/* Fill an empty batch with at most `max_entries`, from batch->resume on, once around the list, which may grow meanwhile; returns how
+ * many there are. */
+size_t cw_batch_cut(struct cw_batch *batch, const struct cw_source_list *sources,
                     size_t max_entries, int64_t now_ns, const struct cw_batch_report *report);
 /* Forget the parts (their sources are no longer busy). */
 void cw_batch_drop(struct cw_batch *batch);

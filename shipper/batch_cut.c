@@ -410,9 +410,9 @@ static uint64_t lines_cut(struct cw_cut *cut)
         else
             line_take(cut);
     }
-    bool refused = cut->full;
-    cut->full |= !framing->at_end;
-    if (!refused && !cut_blocked(cut) && framing->at_end && cut->run != NULL) {
+    cut->refused = cut->full;
+    cut->full |= framing->len == cut->batch->cap - cut->batch->used; /* not: grew since the look */
+    if (!cut->refused && !cut_blocked(cut) && framing->at_end && cut->run != NULL) {
         cut->line = (struct cw_framed){.from = UINT64_MAX};
         if (nothing_more(cut))
             cw_stages_flush(cut->run);
@@ -421,10 +421,10 @@ static uint64_t lines_cut(struct cw_cut *cut)
     }
     end = cw_cut_unspanned(cut, CW_MIN(CW_MIN(end, cut->stuck_from), unfinished(cut)));
     if (end > framing->start || cut->stuck_from != UINT64_MAX || !cut->alone ||
-        !(refused || framing->whole))
+        !(cut->refused || framing->whole))
         return end;
     /* What is unfinished fills all there is: it is cut where it is. */
-    if (refused)
+    if (cut->refused)
         line_take(cut);
     if (all_flush(cut))
         cw_cut_note(cut, framing->start, CW_NOTE_SPLIT);
@@ -627,7 +627,7 @@ static void part_take(struct cw_cut *cut, int rc, const struct cw_err *err)
     } else if (cut->part.to > cut->start) { /* all of it left out: settled without a push */
         cw_ledger_dropped(row, cut->part.to, cut->part.last_ts_ns);
         report->on_dropped(report->arg, source, &cut->part.counts);
-    } else if (blocked_ns == 0 && (cut->at_end || cut->alone)) {
+    } else if (blocked_ns == 0 && !cut->refused && (cut->at_end || cut->alone)) {
         row->held_size = source->tail.size;
     }
 }
@@ -641,22 +641,24 @@ static bool shared(const struct cw_cut *cut)
     return n > 1 && cut->batch->options.pieces != NULL;
 }
 
-size_t cw_batch_cut(struct cw_batch *batch, struct cw_source *const *sources, size_t nsources,
+size_t cw_batch_cut(struct cw_batch *batch, const struct cw_source_list *sources,
                     size_t max_entries, int64_t now_ns, const struct cw_batch_report *report)
 {
     CW_ASSERT(batch->nparts == 0);
     batch->blocked_ns = 0;
+    const size_t nsources = sources->n;
     size_t first = nsources ? batch->resume % nsources : 0;
     for (size_t i = 0; i < nsources && batch->nparts < CW_BATCH_SOURCES_MAX; i++) {
         size_t idx = (first + i) % nsources;
-        if (!cw_source_pending(sources[idx], batch->options.output))
+        struct cw_source *source = sources->items[idx];
+        if (!cw_source_pending(source, batch->options.output))
             continue;
         struct cw_cut cut = {.batch = batch,
-                             .source = sources[idx],
+                             .source = source,
                              .report = report,
                              .max_entries = CW_MIN(max_entries, (size_t)CW_BATCH_ENTRIES_MAX),
                              .now_ns = now_ns,
-                             .tenant = cw_str_of(sources[idx]->tenant),
+                             .tenant = cw_str_of(source->tenant),
                              .stuck_from = UINT64_MAX};
         struct cw_err err = {0};
         cw_cut_begin(&cut);

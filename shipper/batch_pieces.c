@@ -131,8 +131,8 @@ static uint64_t entries_take(struct cw_cut *cut, const struct piece *piece)
         const struct cw_batch_entry *entry = &piece->batch->entries[i];
         if (entry->from < cut->start || !cw_cut_takes(cut, entry->tenant, entry->from))
             continue;
-        cut->full = !cw_cut_room_for(cut, entry->push.line.len);
-        if (cut->full)
+        cut->refused = cut->full = !cw_cut_room_for(cut, entry->push.line.len);
+        if (cut->refused)
             return entry->from;
         uint32_t *number = &numbers[entry->stream];
         if (*number == 0)

@@ -7,6 +7,7 @@
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/wire/delivery.h"
+#include "shipper/push_turns.h"
 
 static int mark_cmp(const void *a, const void *b)
 {
@@ -183,7 +184,7 @@ void cw_push_ask_scout(struct cw_push_client *pc)
     if (pc->batch->nparts > 0 || pc->host->sources->unsaved)
         return;
     pc->scout_passed = false;
-    size_t nwaiting = cw_push_client_cut(pc, cw_clock_now_ns());
+    size_t nwaiting = cw_push_turns_cut(pc, cw_clock_now_ns());
     cw_batch_drop(pc->batch);
     if (pc->scout_passed)
         pc->host->on_settled(pc->host->arg);

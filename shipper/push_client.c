@@ -10,6 +10,7 @@
 #include "common/base/file.h"
 #include "common/base/log.h"
 #include "common/wire/delivery.h"
+#include "shipper/push_turns.h"
 #include "shipper/shipper_metrics.h"
 
 static const char *const push_names[CW_PUSH_NSTATES] = {"stopped", "asking", "idle", "sending",
@@ -119,8 +120,8 @@ static void over_streams_tell(struct cw_push_client *pc, uint64_t nentries)
     pc->over_streams_told = true;
 }
 
-static void counts_add(struct cw_push_client *pc, struct cw_source *source,
-                       const struct cw_batch_counts *counts)
+void cw_push_client_left_out(struct cw_push_client *pc, struct cw_source *source,
+                             const struct cw_batch_counts *counts)
 {
     if (counts->truncated + counts->skipped + counts->split + counts->malformed +
             counts->undecodable + counts->nul_runs + counts->pairs + counts->dropped +
@@ -171,7 +172,7 @@ static void push_stored(struct cw_push_client *pc)
         if (pc->plain)
             row->confirmed = row->mark; /* there is nobody to be told */
         cw_sightings_prune(&part->source->seen, cw_source_position(part->source));
-        counts_add(pc, part->source, &part->counts);
+        cw_push_client_left_out(pc, part->source, &part->counts);
         cw_push_client_tally(pc, part->source)->acknowledged += part->nentries;
     }
     cw_push_client_count(pc, CW_M_ENTRIES, pc->batch->nentries);
@@ -227,7 +228,7 @@ static void part_give_up(struct cw_push_client *pc, const struct cw_batch_part *
     cw_tally_count(&cw_push_client_tally(pc, part->source)->refused, cw_str_of(reason),
                    part->nentries);
     cw_push_client_count(pc, CW_M_REJECTED, part->nentries);
-    counts_add(pc, part->source, &part->counts);
+    cw_push_client_left_out(pc, part->source, &part->counts);
     cw_ledger_refused(&part->source->rows[pc->output], part->to, part->last_ts_ns);
 }
 
@@ -270,10 +271,7 @@ static void push_refused(struct cw_push_client *pc, int status, struct cw_str wh
     }
     pc->suspects = batch->nentries;
     pc->max_entries = batch->nentries / 2;
-    const struct cw_source_list *active = &pc->host->sources->active;
-    for (size_t i = 0; i < active->n; i++)
-        if (active->items[i] == batch->parts[0].source)
-            batch->resume = i;
+    cw_push_turns_back(pc, batch->parts[0].source);
     cw_batch_drop(batch);
     push_next(pc);
 }
@@ -442,82 +440,14 @@ static void batch_send(struct cw_push_client *pc)
     cw_push_client_send(pc);
 }
 
-static void on_cut_error(void *arg, struct cw_source *source, const struct cw_err *err)
-{
-    (void)arg;
-    cw_log_warn("reading %s: %s", source->path_now, err->text);
-}
-
-static void on_cut_changed(void *arg, struct cw_source *source)
-{
-    struct cw_push_client *pc = arg;
-    (void)source;
-    pc->host->on_changed(pc->host->arg);
-}
-
-static bool on_cut_tenant(void *arg, struct cw_str tenant)
-{
-    struct cw_push_client *pc = arg;
-    return pc->host->on_tenant(pc->host->arg, tenant);
-}
-
-static void on_cut_dropped(void *arg, struct cw_source *source,
-                           const struct cw_batch_counts *counts)
-{
-    struct cw_push_client *pc = arg;
-    counts_add(pc, source, counts);
-    pc->scout_passed = true;
-}
-
-/* Sightings are joined, to the later one, where a file grows in many small steps: the first time that was told for
- * what waits is the one that counts, or such a file's lines would never be due. */
-static void wait_note(struct cw_push_client *pc, int64_t now_ns, int64_t *at_ns)
-{
-    if (*at_ns == INT64_MAX) {
-        pc->waiting_since_ns = 0;
-        return;
-    }
-    int64_t oldest_ns = CW_MIN(*at_ns - pc->config->batch_wait_ns, now_ns);
-    if (pc->waiting_since_ns == 0 || oldest_ns < pc->waiting_since_ns)
-        pc->waiting_since_ns = oldest_ns;
-    *at_ns = pc->waiting_since_ns + pc->config->batch_wait_ns;
-}
-
-/* Whether a batch is due; otherwise when (INT64_MAX: nothing waits). That is asked of the sources that it would take, of which
- * the first are those that the last one had no room for: of very many there is no need to look at the rest. */
-static bool batch_due(struct cw_push_client *pc, int64_t now_ns, int64_t *at_ns)
-{
-    const struct cw_source_list *active = &pc->host->sources->active;
-    uint64_t bytes = 0;
-    size_t npending = 0;
-    *at_ns = INT64_MAX;
-    for (size_t i = 0; i < active->n && npending < CW_BATCH_SOURCES_MAX; i++) {
-        const struct cw_source *source = active->items[(pc->batch->resume + i) % active->n];
-        if (!cw_source_pending(source, pc->output))
-            continue;
-        uint64_t next = cw_ledger_next(&source->rows[pc->output]);
-        bytes += source->tail.size - next;
-        int64_t seen_ns = cw_sightings_time(&source->seen, next + 1, now_ns);
-        *at_ns = CW_MIN(*at_ns, seen_ns + pc->config->batch_wait_ns);
-        if (*at_ns <= now_ns)
-            return true;
-        npending++;
-    }
-    wait_note(pc, now_ns, at_ns);
-    return bytes > 0 && (bytes >= (uint64_t)pc->config->batch_bytes || *at_ns <= now_ns ||
-                         pc->host->once || pc->host->hurry);
-}
-
 /* A burst is over: its buffers go back to the system. */
 static void batch_rest(struct cw_push_client *pc)
 {
     if (!pc->large || pc->batch->nparts > 0 || cw_clock_mono_ns() - pc->sent_ns < PUSH_REST_NS)
         return;
     struct cw_batch_options options = pc->batch->options;
-    size_t resume = pc->batch->resume;
     cw_batch_free(&pc->batch);
     pc->batch = cw_batch_new(&options);
-    pc->batch->resume = resume;
     pc->large = false;
     (void)malloc_trim(0);
 }
@@ -529,14 +459,6 @@ static void confirms_send(struct cw_push_client *pc)
     confirms_collect(pc);
     if (pc->nconfirms > 0)
         batch_send(pc);
-}
-
-size_t cw_push_client_cut(struct cw_push_client *pc, int64_t now_ns)
-{
-    struct cw_batch_report report = {on_cut_error, on_cut_changed, on_cut_tenant, on_cut_dropped,
-                                     pc};
-    const struct cw_source_list *active = &pc->host->sources->active;
-    return cw_batch_cut(pc->batch, active->items, active->n, pc->max_entries, now_ns, &report);
 }
 
 void cw_push_client_pump(struct cw_push_client *pc)
@@ -557,9 +479,9 @@ void cw_push_client_pump(struct cw_push_client *pc)
         !pc->host->hurry)
         return; /* the timer ends what waits; it may do so early, by the loop's clock */
     uv_timer_stop(&pc->timer);
-    if (batch_due(pc, now_ns, &at_ns)) {
+    if (cw_push_turns_due(pc, now_ns, &at_ns)) {
         confirms_drop(pc);
-        if (cw_push_client_cut(pc, now_ns) > 0) {
+        if (cw_push_turns_cut(pc, now_ns) > 0) {
             pc->waiting_since_ns = 0;
             confirms_collect(pc);
             batch_send(pc);

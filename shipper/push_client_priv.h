@@ -1,6 +1,6 @@
 /*
- * push_client_priv.h - what push_client.c (batches and their answers) and push_ask.c (what the server has) have in common: the
- * client itself, whose states are drawn in push_client.h.
+ * push_client_priv.h - what push_client.c (batches and their answers), push_ask.c (what the server has) and push_turns.c (whose
+ * turn it is) have in common: the client itself, whose states are drawn in push_client.h.
  */
 #ifndef CW_SHIPPER_PUSH_CLIENT_PRIV_H
 #define CW_SHIPPER_PUSH_CLIENT_PRIV_H
@@ -50,6 +50,7 @@ struct cw_push_client {
     bool scout_passed;  /* the last such cut settled something */
     bool restart;       /* ask as soon as nothing is under way */
     bool forget_batch;  /* and cut again whatever the marks say */
+    bool greedy_turn;   /* the next cut begins with the output's `greedy` */
     size_t max_entries; /* of the next cut: fewer after a refusal */
     size_t suspects;    /* entries ahead among which a refused one must be; 0: none known */
     uint64_t random;
@@ -66,7 +67,8 @@ void cw_push_client_back_off(struct cw_push_client *pc, const char *what, const 
                              int64_t retry_after_s);
 /* Send batch->body, as it was encoded. */
 void cw_push_client_send(struct cw_push_client *pc);
-/* Fill the batch; how many entries it has. */
-size_t cw_push_client_cut(struct cw_push_client *pc, int64_t now_ns);
+/* Lines that are in no push, and why. */
+void cw_push_client_left_out(struct cw_push_client *pc, struct cw_source *source,
+                             const struct cw_batch_counts *counts);
 
 #endif

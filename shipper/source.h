@@ -117,6 +117,12 @@ struct cw_source {
     size_t nrows;
 };
 
+/* Borrows its sources. */
+struct cw_source_list {
+    struct cw_source **items;
+    size_t n, cap;
+};
+
 /* All that is needed to push is given; everything else begins at "nothing". */
 struct cw_source *cw_source_new(size_t noutputs, const char *path);
 void cw_source_free(struct cw_source **source);

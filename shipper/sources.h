@@ -55,6 +55,9 @@ struct cw_output {
     char *tenant;     /* "": what names no tenant, or the client's own; NULL: all (a dry run) */
     char *own_tenant; /* the client's; "": none */
     bool vacant;      /* it left: its rows are off, the next one to come has them */
+    size_t next;      /* of the active sources, where its next batch begins */
+    /* It filled a batch alone and has more: it goes on while no other is due. Borrowed, may be NULL. */
+    struct cw_source *greedy;
 };
 
 struct cw_sources_options {
@@ -76,11 +79,6 @@ struct cw_sources_options {
     /* A source's entries are for this tenant: see to its outputs. May be NULL: all outputs take it. */
     bool (*on_tenant)(void *arg, struct cw_str tenant);
     void *arg;
-};
-
-struct cw_source_list {
-    struct cw_source **items;
-    size_t n, cap;
 };
 
 struct cw_sources {
@@ -229,6 +227,9 @@ bool cw_sources_goal_reached(const struct cw_sources *sources);
 void cw_sources_drain(struct cw_sources *sources);
 /* All of that is settled, but for last lines without a newline. */
 bool cw_sources_drained(const struct cw_sources *sources);
+/* Where in the list of active sources that one is; false: it is not. */
+bool cw_sources_active_find(const struct cw_sources *sources, const struct cw_source *source,
+                            size_t *at);
 /* Unpack a little more of compressed files. Whether to come again at once. */
 bool cw_sources_unpack(struct cw_sources *sources, int64_t now_ns);
 /* Bytes that are not settled. */

@@ -29,10 +29,40 @@ static void list_remove(struct cw_source_list *list, const struct cw_source *sou
     list->n = kept;
 }
 
+static bool unsettled(const struct cw_source *source)
+{
+    for (size_t i = 0; i < source->nrows && source->tail.fd >= 0; i++)
+        if (!source->rows[i].off && cw_ledger_next(&source->rows[i]) < source->tail.size)
+            return true;
+    return false;
+}
+
+/* Leave out `gone`, or, if that is NULL, what has no more to read. Whose turn it is stays. */
+static void active_close_up(struct cw_sources *sources, const struct cw_source *gone)
+{
+    struct cw_source_list *active = &sources->active;
+    size_t kept = 0;
+    for (size_t i = 0; i < active->n; i++) {
+        struct cw_source *source = active->items[i];
+        for (size_t o = 0; o < sources->noutputs; o++)
+            if (sources->outputs[o].next == i)
+                sources->outputs[o].next = kept;
+        source->active = gone != NULL ? source != gone : unsettled(source);
+        if (source->active)
+            active->items[kept++] = source;
+    }
+    for (size_t o = 0; o < sources->noutputs; o++)
+        sources->outputs[o].next = CW_MIN(sources->outputs[o].next, kept);
+    active->n = kept;
+}
+
 void cw_sources_active_forget(struct cw_sources *sources, struct cw_source *source)
 {
     if (source->active)
-        list_remove(&sources->active, source);
+        active_close_up(sources, source);
+    for (size_t o = 0; o < sources->noutputs; o++)
+        if (sources->outputs[o].greedy == source)
+            sources->outputs[o].greedy = NULL;
     if (source->touched)
         list_remove(&sources->touched, source);
     if (source->polled)
@@ -102,14 +132,6 @@ void cw_sources_polled_list(struct cw_sources *sources)
 
 /* ---- what has something to read ---- */
 
-static bool unsettled(const struct cw_source *source)
-{
-    for (size_t i = 0; i < source->nrows && source->tail.fd >= 0; i++)
-        if (!source->rows[i].off && cw_ledger_next(&source->rows[i]) < source->tail.size)
-            return true;
-    return false;
-}
-
 void cw_sources_activate(struct cw_sources *sources, struct cw_source *source)
 {
     if (source->active || !unsettled(source))
@@ -118,16 +140,18 @@ void cw_sources_activate(struct cw_sources *sources, struct cw_source *source)
     cw_source_list_add(&sources->active, source);
 }
 
+bool cw_sources_active_find(const struct cw_sources *sources, const struct cw_source *source,
+                            size_t *at)
+{
+    const struct cw_source_list *active = &sources->active;
+    for (*at = 0; *at < active->n && active->items[*at] != source;)
+        ++*at;
+    return *at < active->n;
+}
+
 void cw_sources_active_sweep(struct cw_sources *sources)
 {
-    struct cw_source_list *active = &sources->active;
-    size_t kept = 0;
-    for (size_t i = 0; i < active->n; i++) {
-        active->items[i]->active = unsettled(active->items[i]);
-        if (active->items[i]->active)
-            active->items[kept++] = active->items[i];
-    }
-    active->n = kept;
+    active_close_up(sources, NULL);
     sources->nsettled = 0;
 }
 

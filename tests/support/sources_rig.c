@@ -163,8 +163,8 @@ bool cw_sources_rig_push(struct cw_sources_rig *rig, size_t nentries)
                                                   NULL};
     struct cw_sources *sources = rig->sources;
     cw_sources_rig_save(rig);
-    size_t n =
-        cw_batch_cut(rig->batch, sources->items, sources->n, nentries, wall_ns(rig), &report);
+    struct cw_source_list all = {sources->items, sources->n, sources->n};
+    size_t n = cw_batch_cut(rig->batch, &all, nentries, wall_ns(rig), &report);
     for (size_t i = 0; n > 0 && i < rig->batch->nparts; i++)
         part_store(rig, &rig->batch->parts[i]);
     if (n > 0)

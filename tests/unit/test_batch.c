@@ -78,7 +78,7 @@ static size_t cut(struct cw_source **sources, size_t n, size_t max_entries)
         struct cw_err err;
         cr_assert_eq(cw_tail_stat(&sources[i]->tail, 0, &verdict, &err), 0);
     }
-    return cw_batch_cut(batch, sources, n, max_entries, 1000, &report);
+    return cw_batch_cut(batch, &(struct cw_source_list){sources, n, n}, max_entries, 1000, &report);
 }
 
 static void settle(void)
@@ -94,6 +94,69 @@ static void expect_entry(size_t i, const char *line)
     cr_assert_lt(i, batch->nentries);
     cr_assert(cw_str_eqz(batch->entries[i].push.line, line), "entry %zu is \"%.*s\"", i,
               CW_STR_ARG(batch->entries[i].push.line));
+}
+
+Test(batch, a_source_without_room_in_a_batch_is_in_the_next)
+{
+    cw_log_folder_append(&folder, "a", "twelve bytes\n");
+    cw_log_folder_append(&folder, "b", "four\n");
+    struct cw_source *sources[] = {source_make("a", 1, 1), source_make("b", 1, 2)};
+    batch_make(14, 0, false);
+    cr_assert_eq(cut(sources, 2, 100), 1, "two bytes are left");
+    settle();
+    cr_assert_eq(cut(sources, 2, 100), 1);
+    expect_entry(0, "four");
+    settle();
+    cw_log_folder_append(&folder, "a", "more\n");
+    cw_log_folder_append(&folder, "b", "more\n");
+    batch->resume = 0;
+    cr_assert_eq(cut(sources, 2, 1), 1);
+    settle();
+    cr_assert_eq(cut(sources, 2, 1), 1);
+    cr_assert_eq(batch->parts[0].source, sources[1]);
+    settle();
+    cw_source_free(&sources[0]);
+    cw_source_free(&sources[1]);
+}
+
+Test(batch, nor_is_one_held_without_room_for_what_was_staged_for_several_outputs)
+{
+    cw_log_folder_append(&folder, "a", "twelve bytes\n");
+    cw_log_folder_append(&folder, "b", "four\n");
+    struct cw_source *sources[] = {source_make("a", 2, 1), source_make("b", 2, 2)};
+    struct cw_batch_pieces *pieces = cw_batch_pieces_new();
+    struct cw_batch_options options = {.bytes = 14, .pieces = pieces};
+    batch = cw_batch_new(&options);
+    cr_assert_eq(cut(sources, 2, 100), 1);
+    settle();
+    cr_assert_eq(cut(sources, 2, 100), 1);
+    expect_entry(0, "four");
+    settle();
+    cw_batch_free(&batch);
+    cw_batch_pieces_free(&pieces);
+    cw_source_free(&sources[0]);
+    cw_source_free(&sources[1]);
+}
+
+Test(batch, a_file_that_grew_since_it_was_looked_at_ends_no_batch)
+{
+    cw_log_folder_append(&folder, "a", "one\n");
+    cw_log_folder_append(&folder, "b", "two\n");
+    struct cw_source *sources[] = {source_make("a", 1, 1), source_make("b", 1, 2)};
+    batch_make(1 << 20, 0, false);
+    enum cw_file_verdict verdict;
+    struct cw_err err;
+    for (size_t i = 0; i < 2; i++)
+        cr_assert_eq(cw_tail_stat(&sources[i]->tail, 0, &verdict, &err), 0);
+    cw_log_folder_append(&folder, "a", "later\n");
+    struct cw_source_list list = {sources, 2, 2};
+    cr_assert_eq(cw_batch_cut(batch, &list, 100, 1000, &report), 2);
+    settle();
+    cr_assert_eq(cut(sources, 2, 100), 1);
+    expect_entry(0, "later");
+    settle();
+    cw_source_free(&sources[0]);
+    cw_source_free(&sources[1]);
 }
 
 Test(batch, whole_lines_are_taken_and_half_ones_wait)
@@ -558,7 +621,8 @@ static void step(struct world *w, bool faults)
         size_t limit = w->limit[o] ? w->limit[o] : 1;
         if (limit > 10)
             limit = 1 + chance(40);
-        if (cw_batch_cut(w->batches[o], w->sources, NFILES, limit, 1, &report) == 0)
+        struct cw_source_list sources = {w->sources, NFILES, NFILES};
+        if (cw_batch_cut(w->batches[o], &sources, limit, 1, &report) == 0)
             break;
         struct request request = request_of(w->batches[o]);
         unsigned how = faults ? chance(6) : 5;
@@ -672,23 +736,24 @@ Test(batch, outputs_at_one_place_share_what_was_read_and_its_times)
         options.tenant = o ? CW_STR("t") : CW_STR_NONE;
         others[o] = cw_batch_new(&options);
     }
+    struct cw_source_list sources = {&source, 1, 1};
     cr_assert_eq(cut(&source, 1, 1), 1, "there is no room for more");
     expect_entry(0, "one");
     cr_assert_eq(batch->parts[0].to, 4);
     /* Much later: had it been read anew, its lines' times would be later too. */
-    cr_assert_eq(cw_batch_cut(others[0], &source, 1, 100, 999999, &report), 2);
+    cr_assert_eq(cw_batch_cut(others[0], &sources, 100, 999999, &report), 2);
     cr_assert_eq(others[0]->entries[0].push.ts_ns, batch->entries[0].push.ts_ns);
     cr_assert_eq(others[0]->parts[0].to, 14);
     cr_assert_eq(others[0]->parts[0].counts.skipped, 1);
     int64_t two_ns = others[0]->entries[1].push.ts_ns;
     settle();
-    cr_assert_eq(cw_batch_cut(batch, &source, 1, 100, 5000, &report), 1, "from within the piece");
+    cr_assert_eq(cw_batch_cut(batch, &sources, 100, 5000, &report), 1, "from within the piece");
     expect_entry(0, "two");
     cr_assert_eq(batch->entries[0].push.ts_ns, two_ns);
     cr_assert(batch->parts[0].from == 4 && batch->parts[0].to == 14);
     /* Nothing of it is for that tenant: it is settled. */
     ndropped = 0;
-    cr_assert_eq(cw_batch_cut(others[1], &source, 1, 100, 5000, &report), 0);
+    cr_assert_eq(cw_batch_cut(others[1], &sources, 100, 5000, &report), 0);
     cr_assert(source->rows[2].done == 14 && ndropped == 1);
     settle();
     cr_assert_eq(cut(&source, 1, 100), 0, "the half line waits");

@@ -120,7 +120,8 @@ static size_t cut(size_t max_entries)
     enum cw_file_verdict verdict;
     struct cw_err err;
     cr_assert_eq(cw_tail_stat(&source->tail, 0, &verdict, &err), 0);
-    return cw_batch_cut(batch, &source, 1, max_entries, now_ns, &report);
+    struct cw_source_list sources = {&source, 1, 1};
+    return cw_batch_cut(batch, &sources, max_entries, now_ns, &report);
 }
 
 static void settle(void)

@@ -157,19 +157,25 @@ static int by_text(const void *a, const void *b)
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
+static const struct cw_batch_report report = {on_error, on_changed, on_tenant, on_dropped, NULL};
+
+static size_t cut(size_t max_entries)
+{
+    struct cw_source_list all = {sources->items, sources->n, sources->n};
+    return cw_batch_cut(batch, &all, max_entries, now_ns, &report);
+}
+
 /* All lines that are there now, settled; sorted (sources take turns) and joined with blanks. */
 static const char *ship(void)
 {
     static char text[8192];
     char *lines[256];
     size_t nlines = 0;
-    static const struct cw_batch_report report = {on_error, on_changed, on_tenant, on_dropped,
-                                                  NULL};
     text[0] = '\0';
     for (int round = 0; round < 20; round++) {
         cw_sources_refresh(sources, CW_SOURCES_ALL, now_ns, now_ns);
         save();
-        if (cw_batch_cut(batch, sources->items, sources->n, 1000, now_ns, &report) == 0)
+        if (cut(1000) == 0)
             continue;
         for (size_t i = 0; i < batch->nentries; i++)
             lines[nlines++] = cw_str_dupz(batch->entries[i].push.line);
@@ -648,12 +654,10 @@ Test(sources, a_kill_before_the_move_to_the_copy_is_saved_repeats_the_move)
 
 Test(sources, a_push_under_way_does_not_keep_a_source_from_its_copy)
 {
-    static const struct cw_batch_report report = {on_error, on_changed, on_tenant, on_dropped,
-                                                  NULL};
     target_add("a.log", NULL);
     cw_log_folder_append(&folder, "a.log", "1\n2\n");
     look();
-    cr_assert_eq(cw_batch_cut(batch, sources->items, sources->n, 1, now_ns, &report), 1);
+    cr_assert_eq(cut(1), 1);
     copytruncate("a.log", "a.log.1");
     cw_sources_refresh(sources, CW_SOURCES_ALL, now_ns, now_ns);
     cr_assert(sources->n == 2 && !sources->items[0]->changed);
@@ -705,12 +709,10 @@ Test(sources, only_a_file_with_the_same_beginning_is_the_copy)
 
 Test(sources, a_generation_is_not_raised_while_a_push_names_the_source)
 {
-    static const struct cw_batch_report report = {on_error, on_changed, on_tenant, on_dropped,
-                                                  NULL};
     target_add("*.log", NULL);
     cw_log_folder_append(&folder, "a.log", "1\n2\n");
     look();
-    cr_assert_eq(cw_batch_cut(batch, sources->items, sources->n, 1000, now_ns, &report), 2);
+    cr_assert_eq(cut(1000), 2);
     cw_log_folder_truncate(&folder, "a.log", 0);
     cw_sources_refresh(sources, CW_SOURCES_ALL, now_ns, now_ns);
     cr_assert(sources->items[0]->changed && sources->items[0]->generation == 1);
@@ -786,8 +788,6 @@ Test(sources, promtails_positions_say_where_files_begin)
 
 Test(sources, entries_have_the_time_when_they_were_seen)
 {
-    static const struct cw_batch_report report = {on_error, on_changed, on_tenant, on_dropped,
-                                                  NULL};
     target_add("*.log", NULL);
     cw_log_folder_append(&folder, "a.log", "1\n");
     look();
@@ -796,7 +796,7 @@ Test(sources, entries_have_the_time_when_they_were_seen)
     cw_log_folder_append(&folder, "a.log", "2\n");
     look();
     pass(60); /* the server was away meanwhile */
-    cr_assert_eq(cw_batch_cut(batch, sources->items, sources->n, 1000, now_ns, &report), 2);
+    cr_assert_eq(cut(1000), 2);
     cr_assert_eq(batch->entries[0].push.ts_ns, first_ns);
     cr_assert_eq(batch->entries[1].push.ts_ns, first_ns + 5 * CW_NS_PER_S);
     cw_batch_drop(batch);

@@ -551,6 +551,12 @@ static struct cw_stage_times look_back(struct cw_cut *cut)
 
 /* ---- one source ---- */
 
+/* Whether an entry may be ended because nothing came behind it: then it matters what did since the last look. */
+static bool ends_entries(const struct cw_source *source)
+{
+    return source->final || (source->stages != NULL && cw_stages_wait_ns(source->stages) > 0);
+}
+
 int cw_cut_read(struct cw_cut *cut, struct cw_err *err)
 {
     struct cw_batch *batch = cut->batch;
@@ -564,6 +570,8 @@ int cw_cut_read(struct cw_cut *cut, struct cw_err *err)
     enum cw_file_verdict verdict;
     int rc = cw_tail_read(&source->tail, cut->start, batch->bytes + batch->used, room, &len,
                           &verdict, err);
+    if (rc == 0 && verdict == CW_FILE_SAME && ends_entries(source))
+        rc = cw_tail_stat(&source->tail, cut->start + len, &verdict, err);
     if (rc < 0)
         return rc;
     if (verdict == CW_FILE_CHANGED) {
@@ -651,6 +659,7 @@ size_t cw_batch_cut(struct cw_batch *batch, const struct cw_source_list *sources
     for (size_t i = 0; i < nsources && batch->nparts < CW_BATCH_SOURCES_MAX; i++) {
         size_t idx = (first + i) % nsources;
         struct cw_source *source = sources->items[idx];
+        cw_sources_ahead(sources->items, nsources, idx);
         if (!cw_source_pending(source, batch->options.output))
             continue;
         struct cw_cut cut = {.batch = batch,

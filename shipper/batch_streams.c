@@ -54,6 +54,8 @@ static void index_grow(struct cw_batch_streams *streams)
 struct cw_labels cw_batch_labels_join(struct cw_arena *arena, struct cw_labels labels,
                                       struct cw_labels external)
 {
+    if (external.n == 0)
+        return labels;
     struct cw_label *pairs = CW_ARENA_ARRAY(arena, struct cw_label, labels.n + external.n + 1);
     struct cw_labels joined;
     size_t n = labels.n;

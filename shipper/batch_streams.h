@@ -33,7 +33,7 @@ struct cw_batch_streams *cw_batch_streams_new(struct cw_arena *arena, struct cw_
                                               const struct cw_selector *selector);
 void cw_batch_streams_free(struct cw_batch_streams **streams);
 void cw_batch_streams_clear(struct cw_batch_streams *streams);
-/* `labels`, and of `external` those whose names they have not. */
+/* `labels`, and of `external` those whose names they have not. Borrows from both. */
 struct cw_labels cw_batch_labels_join(struct cw_arena *arena, struct cw_labels labels,
                                       struct cw_labels external);
 /* The number of the stream with these labels (sorted, unique names). */

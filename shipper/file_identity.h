@@ -17,10 +17,10 @@
 #define CW_FILE_PREFIX_BYTES 1024
 
 struct cw_file_identity {
+    uint64_t prefix_hash; /* XXH3 of the first prefix_len bytes */
+    uint32_t prefix_len;
     uint64_t dev, ino;
     int64_t birth_ns; /* 0: the file system does not say */
-    uint32_t prefix_len;
-    uint64_t prefix_hash; /* XXH3 of the first prefix_len bytes */
 };
 
 enum cw_file_verdict {

@@ -23,7 +23,8 @@ struct cw_ledger_row {
     /* At this size of the file nothing whole was found behind done; 0: not looked at. */
     uint64_t held_size;
     int64_t done_ts_ns; /* that a line below done was given; the next one's is later */
-    bool off;           /* nothing of the source is ever for this output */
+    uint32_t tally_at; /* where the source's tally counts for this client, + 1; 0: not looked for */
+    bool off;          /* nothing of the source is ever for this output */
 };
 
 /* Where the next entry to send begins. */

@@ -58,7 +58,11 @@ void cw_push_client_count(struct cw_push_client *pc, enum cw_shipper_metric metr
 
 struct cw_tally_output *cw_push_client_tally(struct cw_push_client *pc, struct cw_source *source)
 {
-    return cw_tally_output(cw_source_tally(source), pc->config->name);
+    struct cw_ledger_row *row = &source->rows[pc->output];
+    struct cw_tally *tally = cw_source_tally(source);
+    if (row->tally_at == 0) /* it stays there */
+        row->tally_at = (uint32_t)(cw_tally_output(tally, pc->config->name) - tally->outputs) + 1;
+    return &tally->outputs[row->tally_at - 1];
 }
 
 /* ---- waiting ---- */

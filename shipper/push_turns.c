@@ -40,6 +40,7 @@ static bool turn_due(struct cw_push_client *pc, int64_t now_ns, int64_t *at_ns)
     *at_ns = INT64_MAX;
     for (size_t i = 0; i < active->n && npending < CW_BATCH_SOURCES_MAX; i++) {
         const struct cw_source *source = active->items[(next + i) % active->n];
+        cw_sources_ahead(active->items, active->n, (next + i) % active->n);
         uint64_t pending = bytes_pending(pc, source);
         if (pending == 0)
             continue;

@@ -61,8 +61,8 @@ struct cw_source *cw_source_new(size_t noutputs, const char *path)
     source->path = cw_str_dupz(cw_str_of(path));
     source->path_now = source->path;
     source->tenant = no_tenant;
-    source->nrows = noutputs;
-    source->rows = noutputs > 0 ? cw_mem_array(noutputs, sizeof *source->rows) : NULL;
+    source->nrows = (uint32_t)noutputs;
+    source->rows = noutputs > 1 ? cw_mem_array(noutputs, sizeof *source->rows) : &source->first_row;
     return source;
 }
 
@@ -74,7 +74,6 @@ void cw_source_free(struct cw_source **source)
     CW_ASSERT(s->nbusy == 0);
     cw_tail_close(&s->tail);
     cw_tally_free(&s->tally);
-    cw_sightings_fini(&s->seen);
     cw_source_path_now_set(s, s->path);
     free(s->path);
     cw_sightings_prune(&s->seen, UINT64_MAX);
@@ -82,7 +81,8 @@ void cw_source_free(struct cw_source **source)
         free((void *)s->labels[i].items);
     cw_source_tenant_set(s, CW_STR_NONE);
     free(s->times.items);
-    free(s->rows);
+    if (s->rows != &s->first_row)
+        free(s->rows);
     free(s);
     *source = NULL;
 }
@@ -108,6 +108,7 @@ void cw_source_path_now_set(struct cw_source *source, const char *path)
     char *old = source->path_now;
     source->path_now =
         strcmp(path, source->path) == 0 ? source->path : cw_str_dupz(cw_str_of(path));
+    source->renamed = source->path_now != source->path;
     if (old != source->path)
         free(old);
 }
@@ -122,7 +123,13 @@ void cw_source_tenant_set(struct cw_source *source, struct cw_str tenant)
 void cw_source_row_add(struct cw_source *source)
 {
     uint64_t position = cw_source_position(source);
-    source->rows = cw_mem_resize(source->rows, (source->nrows + 1) * sizeof *source->rows);
+    if (source->nrows > 0) {
+        bool first = source->rows == &source->first_row;
+        source->rows =
+            cw_mem_resize(first ? NULL : source->rows, (source->nrows + 1) * sizeof *source->rows);
+        if (first)
+            source->rows[0] = source->first_row;
+    }
     source->rows[source->nrows++] = (struct cw_ledger_row){.done = position};
 }
 
@@ -198,7 +205,7 @@ uint64_t cw_source_position(const struct cw_source *source)
 
 bool cw_source_rotated(const struct cw_source *source)
 {
-    return source->path != source->path_now;
+    return source->renamed;
 }
 
 uint64_t cw_source_least_size(const struct cw_source *source)

@@ -53,68 +53,72 @@ static inline unsigned cw_source_format_streams(enum cw_source_format format)
 }
 
 struct cw_source {
-    struct cw_id128 id;
-    uint64_t generation;
+    /* What each look reads comes first, side by side: with very many files it costs to wait for memory. */
     struct cw_tail tail;
+    struct cw_ledger_row *rows; /* one an output */
+    uint32_t nrows;
+    int watch;             /* inotify's number, -1 none */
+    unsigned looked_round; /* of the table's rounds, when it was last looked at */
     enum cw_source_format format;
-    char *path;     /* where it was first seen */
-    char *path_now; /* where it was last seen: `path` itself, or another text */
-    struct cw_labels
-        labels[CW_SOURCE_STREAMS];           /* of lines, ahead of any stage; a heap block each */
-    bool off[CW_SOURCE_STREAMS];             /* lines of this stream are left out, and counted */
-    char *tenant;                            /* "": each client's own */
-    struct cw_stages *stages;                /* what its lines go through; borrowed, NULL: none */
-    const struct cw_text_encoding *encoding; /* of its lines; borrowed, NULL: not configured */
-    enum cw_text_bom bom;                    /* of this generation, once it was asked for */
+    bool durable; /* id and generation are on disk: it may be pushed */
+    bool changed; /* truncated; until that is dealt with nothing is read */
+    bool touched; /* the kernel told of it since it was last looked at */
+    bool active;  /* in the table's list of those with something to read */
+    bool polled;  /* in its list of those of which the kernel does not tell */
+    bool asleep;  /* closed though it is wanted: the kernel tells when it is written */
+    bool final;   /* nobody writes it any more: its last line needs no newline */
+    bool waited;  /* quiet for as long as its stages wait for more lines of an entry */
+    bool wanted;  /* a target matched it in the last scan */
+    bool left;    /* its target is gone */
+    bool gone;    /* to be forgotten at the end of the refresh */
+    /* Its file is deleted but open, and its identity that of the compressed file with the same text. */
+    bool joined;
+    /* Its file was empty at a look, and was written since the last scan, perhaps copied and truncated too: that shows nowhere else. */
+    bool emptied;
+    /* It went on in a copy, or took a log's place: the next scan looks for others that came meanwhile. */
+    bool rotated;
+    bool renamed;                /* since it was first seen: path_now is another */
+    bool off[CW_SOURCE_STREAMS]; /* lines of this stream are left out, and counted */
+    unsigned nbusy;
+    struct cw_stages *stages;       /* what its lines go through; borrowed, NULL: none */
+    struct cw_ledger_row first_row; /* `rows`, while there is one output */
+    char *path;                     /* where it was first seen */
+    char *path_now;                 /* where it was last seen: `path` itself, or another text */
+    struct cw_sightings seen;
+    int64_t quiet_since_ns; /* monotonic; when its size was last seen to change */
+    uint64_t quiet_size;
+    struct cw_tally *tally; /* NULL until something is counted: cw_source_tally() */
     /* Stages counted all lines ahead of fed_to, and all entries that begin ahead of emitted_to. */
     uint64_t fed_to, emitted_to;
+    uint64_t met_to; /* all tenants whose entries begin ahead of it were met */
+    struct cw_id128 id;
+    uint64_t generation;
+    struct cw_labels
+        labels[CW_SOURCE_STREAMS];           /* of lines, ahead of any stage; a heap block each */
+    char *tenant;                            /* "": each client's own */
+    const struct cw_text_encoding *encoding; /* of its lines; borrowed, NULL: not configured */
+    enum cw_text_bom bom;                    /* of this generation, once it was asked for */
+    bool vanished;    /* its file is nowhere: this scan looks for a compressed one with its text */
+    bool unpacked;    /* all of its compressed file was read, and that is closed */
+    bool shared_told; /* that a second job would have it */
+    bool sought;      /* since its open file was deleted, that was done */
     /* What timestamp stages go on from at times_at, where the last cut ended. */
     struct cw_stage_times times; /* a heap block */
     uint64_t times_at;
-    uint64_t met_to; /* all tenants whose entries begin ahead of it were met */
-    struct cw_sightings seen;
-    bool durable;            /* id and generation are on disk: it may be pushed */
-    bool changed;            /* truncated; until that is dealt with nothing is read */
-    bool final;              /* nobody writes it any more: its last line needs no newline */
-    bool waited;             /* quiet for as long as its stages wait for more lines of an entry */
-    bool wanted;             /* a target matched it in the last scan */
-    bool left;               /* its target is gone */
     uint64_t durable_offset; /* its position on disk */
     uint32_t durable_prefix_len;
-    int64_t quiet_since_ns; /* monotonic; when its size was last seen to change */
-    uint64_t quiet_size;
-    unsigned nbusy;
-    int64_t
-        since_ns; /* no copy of its present contents is older; 0: they may be from before we started */
+    unsigned
+        nunmet; /* scans in a row that have not met its file and do not know whether it is there */
+    /* No copy of its present contents is older; 0: they may be from before we started. */
+    int64_t since_ns;
     /* A file on its device that a scan found to be a copy of it, and when that was born: inodes are given out again. 0: none */
     uint64_t copy_ino;
     int64_t copy_birth_ns;
-    bool
-        rotated; /* it went on in a copy, or took a log's place: the next scan looks for others that came meanwhile */
-    bool shared_told;     /* that a second job would have it */
-    bool touched;         /* the kernel told of it since it was last looked at */
-    bool active;          /* in the table's list of those with something to read */
-    bool polled;          /* in its list of those of which the kernel does not tell */
-    bool asleep;          /* closed though it is wanted: the kernel tells when it is written */
     uint64_t unpack_told; /* its size and 1 when its wait was told; 0: it was not */
-    bool unpacked;        /* all of its compressed file was read, and that is closed */
-    /* Its file is deleted but open, and its identity that of the compressed file with the same text. */
-    bool joined;
     int64_t
         checked_ns; /* its file's time of the last change when a scan last looked at its first bytes */
-    bool vanished; /* its file is nowhere: this scan looks for a compressed one with its text */
-    /* Its file was empty at a look, and was written since the last scan, perhaps copied and truncated too: that shows nowhere else. */
-    bool emptied;
-    bool sought; /* since its open file was deleted, that was done */
-    bool gone;   /* to be forgotten at the end of the refresh */
-    unsigned
-        nunmet; /* scans in a row that have not met its file and do not know whether it is there */
-    uint64_t goal;              /* its size when it was opened: how far --once reads */
-    int watch;                  /* inotify's number, -1 none */
-    uint64_t scan_number;       /* the last scan that met it */
-    struct cw_tally *tally;     /* NULL until something is counted: cw_source_tally() */
-    struct cw_ledger_row *rows; /* one an output */
-    size_t nrows;
+    uint64_t goal;        /* its size when it was opened: how far --once reads */
+    uint64_t scan_number; /* the last scan that met it */
 };
 
 /* Borrows its sources. */
@@ -122,6 +126,18 @@ struct cw_source_list {
     struct cw_source **items;
     size_t n, cap;
 };
+
+/* Of a walk over very many that is at `i`: have what each look reads come from memory ahead of it. */
+static inline void cw_sources_ahead(struct cw_source *const *items, size_t n, size_t i)
+{
+    enum { AHEAD = 8, LINE = 64 };
+    if (i + AHEAD >= n)
+        return;
+    const char *source = (const char *)items[i + AHEAD];
+    __builtin_prefetch(source);
+    __builtin_prefetch(source + LINE);
+    __builtin_prefetch(source + 2 * LINE);
+}
 
 /* All that is needed to push is given; everything else begins at "nothing". */
 struct cw_source *cw_source_new(size_t noutputs, const char *path);

@@ -452,9 +452,11 @@ static bool look_due(const struct cw_sources *sources, size_t i)
     if (source->tail.fd < 0)
         return false;
     /* A few each time whatever it tells: a file may be written through a mapping. */
-    return (!source->polled && (sources->round + i) % CW_SOURCES_ROUNDS == 0) || source->touched ||
-           source->changed || sources->options.once || !source->wanted || source->final ||
-           source->tail.nlinks == 0 || cw_source_rotated(source) || source->tail.unpack != NULL ||
+    bool turn = (sources->round + i) % CW_SOURCES_ROUNDS == 0 &&
+                sources->round - source->looked_round >= CW_SOURCES_ROUNDS;
+    return (turn && !source->polled) || source->touched || source->changed ||
+           sources->options.once || !source->wanted || source->final || source->tail.nlinks == 0 ||
+           cw_source_rotated(source) || source->tail.unpack != NULL ||
            (source->stages != NULL && !source->waited);
 }
 
@@ -463,6 +465,7 @@ static void source_refresh(struct cw_sources *sources, struct cw_source *source,
 {
     uint64_t size_before = source->tail.size;
     cw_sources_look(sources, source);
+    source->looked_round = sources->round;
     sources->polled_grew |= source->polled && source->tail.size != size_before;
     if (source->changed)
         cw_sources_truncated(sources, source, now_ns, now_mono_ns);
@@ -496,6 +499,7 @@ static bool waiting_refresh(struct cw_sources *sources, int64_t now_ns, int64_t 
     cw_sources_polled_list(sources);
     for (size_t i = 0; i < n; i++) {
         struct cw_source *source = sources->items[i];
+        cw_sources_ahead(sources->items, n, i);
         if (!look_due(sources, i))
             continue;
         source_refresh(sources, source, now_ns, now_mono_ns);
@@ -510,6 +514,7 @@ static bool touched_refresh(struct cw_sources *sources, int64_t now_ns, int64_t 
     bool any_gone = false;
     for (size_t i = 0; i < sources->touched.n; i++) {
         struct cw_source *source = sources->touched.items[i];
+        cw_sources_ahead(sources->touched.items, sources->touched.n, i);
         if (source->tail.fd < 0 && source->asleep)
             cw_sources_wake(sources, source, now_ns, now_mono_ns);
         source->touched = false;

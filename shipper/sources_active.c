@@ -44,6 +44,7 @@ static void active_close_up(struct cw_sources *sources, const struct cw_source *
     size_t kept = 0;
     for (size_t i = 0; i < active->n; i++) {
         struct cw_source *source = active->items[i];
+        cw_sources_ahead(active->items, active->n, i);
         for (size_t o = 0; o < sources->noutputs; o++)
             if (sources->outputs[o].next == i)
                 sources->outputs[o].next = kept;
@@ -77,7 +78,8 @@ void cw_sources_active_forget(struct cw_sources *sources, struct cw_source *sour
 
 static size_t watch_slot(const struct cw_sources *sources, int number)
 {
-    return cw_hash64(&number, sizeof number) & (sources->watches_size - 1);
+    return (size_t)number &
+           (sources->watches_size - 1); /* they are given out one after the other */
 }
 
 static void watches_build(struct cw_sources *sources)

@@ -30,7 +30,7 @@ int cw_tail_open(struct cw_tail *tail, const char *path, struct cw_err *err)
         rc = cw_err_set(err, CW_E_INVALID, "%s is not a regular file", path);
     else
         rc = cw_file_identity_read(fd, &tail->identity, &tail->size, err);
-    tail->nlinks = st.st_nlink;
+    tail->nlinks = (uint32_t)st.st_nlink;
     if (rc < 0)
         cw_tail_close(tail);
     return rc;
@@ -78,9 +78,9 @@ int cw_tail_stat(struct cw_tail *tail, uint64_t off, enum cw_file_verdict *out, 
     if (fstat(tail->fd, &st) < 0)
         return cw_err_errno(err, CW_E_IO, errno, "stat");
     tail->size = (uint64_t)st.st_size;
-    tail->nlinks = st.st_nlink;
+    tail->nlinks = (uint32_t)st.st_nlink;
     if (tail->unpack != NULL && fstat(cw_unpack_packed_fd(tail->unpack), &packed) == 0)
-        tail->nlinks = packed.st_nlink;
+        tail->nlinks = (uint32_t)packed.st_nlink;
     tail->written_ns = st.st_mtim.tv_sec * CW_NS_PER_S + st.st_mtim.tv_nsec;
     *out =
         tail->size < off || tail->size < tail->identity.prefix_len ? CW_FILE_CHANGED : CW_FILE_SAME;
@@ -110,6 +110,9 @@ int cw_tail_read(struct cw_tail *tail, uint64_t off, char *bytes, size_t cap, si
         len += (size_t)got;
     }
     *len_out = len;
+    if (len ==
+        cap) /* it was so long then, and its prefix is looked at after: its size says no more */
+        return cw_file_identity_extend(tail->fd, &tail->identity, out, err);
     return cw_tail_check(tail, off + len, out, err);
 }
 

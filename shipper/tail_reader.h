@@ -24,11 +24,11 @@
 
 struct cw_tail {
     int fd;                   /* -1: closed */
+    uint32_t nlinks;          /* 0: deleted */
+    uint64_t size;            /* when it was last looked at */
+    int64_t written_ns;       /* the file's own time of its last change (mtime), as of then */
     struct cw_unpack *unpack; /* of a compressed file, owned: fd is its; NULL: it is none */
     struct cw_file_identity identity;
-    uint64_t size;      /* when it was last looked at */
-    uint64_t nlinks;    /* 0: deleted */
-    int64_t written_ns; /* the file's own time of its last change (mtime), as of then */
 };
 
 /* Open and identify. On failure the tail is closed. */
@@ -46,8 +46,8 @@ int cw_tail_stat(struct cw_tail *tail, uint64_t off, enum cw_file_verdict *out,
 /* Also compare the prefix; while it is the same, record a longer one if the file has grown. */
 int cw_tail_check(struct cw_tail *tail, uint64_t off, enum cw_file_verdict *out,
                   struct cw_err *err) CW_MUST_USE;
-/* Up to `cap` bytes from `off`; fewer only at the file's end. With CW_FILE_CHANGED the bytes must
- * not be used. */
+/* Up to `cap` bytes from `off`; fewer only at the file's end, and then the size is looked at again.
+ * With CW_FILE_CHANGED the bytes must not be used. */
 int cw_tail_read(struct cw_tail *tail, uint64_t off, char *bytes, size_t cap, size_t *len_out,
                  enum cw_file_verdict *out, struct cw_err *err) CW_MUST_USE;
 /* The offset behind the first newline at or after `off`, or UINT64_MAX when the file ends before

@@ -40,6 +40,8 @@ struct cw_tally_output {
     struct cw_tally_reasons left_out, refused;
 };
 struct cw_tally {
+    struct cw_tally_output *outputs; /* in the order in which they came */
+    size_t noutputs;
     uint64_t generation, counted_to; /* where in the source the next line counts as read */
     uint64_t read, read_bytes;       /* lines and their bytes */
     uint64_t redacted;               /* lines in which something was hidden */
@@ -48,8 +50,6 @@ struct cw_tally {
     struct cw_tally_gap *gaps; /* oldest first; NULL while there are none */
     size_t ngaps;
     uint64_t gap_bytes; /* of all, those that are not listed too */
-    struct cw_tally_output *outputs;
-    size_t noutputs;
 };
 
 struct cw_tally *cw_tally_new(void);

@@ -206,7 +206,8 @@ bool cw_dry_run_pump(struct cw_dry_run *dry_run, struct cw_sources *sources)
 {
     struct cw_batch *batch = dry_run->batch;
     struct cw_batch_report report = {on_error, on_changed, on_tenant, on_dropped, NULL};
-    if (cw_batch_cut(batch, &sources->active, CW_BATCH_ENTRIES_MAX, cw_clock_now_ns(), &report) == 0)
+    if (cw_batch_cut(batch, &sources->active, CW_BATCH_ENTRIES_MAX, cw_clock_now_ns(), &report) ==
+        0)
         return false;
     for (size_t i = 0; i < batch->nparts; i++) {
         const struct cw_batch_part *part = &batch->parts[i];

@@ -3,7 +3,6 @@
 #include "common/base/arena.h"
 #include "common/base/clock.h"
 #include "shipper/push_turns.h"
-#include "shipper/sources_priv.h"
 #include "tests/support/sources_rig.h"
 
 /* A client of which only the turns are used: its batches are settled as if a server had taken them. */
@@ -173,11 +172,20 @@ Test(push_turns, a_source_that_is_forgotten_is_nobodys_turn)
     look();
     lines_add("b.log", LINE, 1);
     look();
+    now_ns += CW_NS_PER_S;
     cr_assert_str_eq(push(), "a:20");
-    struct cw_source *a = rig.sources->outputs[0].greedy;
-    cr_assert_not_null(a);
-    cw_sources_active_forget(rig.sources, a);
+    cr_assert_str_eq(push(), "b:1 a:10");
+    cr_assert_not_null(rig.sources->outputs[0].greedy);
+    for (size_t i = 0; i < rig.sources->n;
+         i++) /* the store was told that it may forget its marks */
+        rig.sources->items[i]->rows[0].confirmed = rig.sources->items[i]->rows[0].mark;
+    cw_log_folder_remove(&rig.folder, "a.log");
+    for (int i = 0; i < 5 && rig.sources->n > 1; i++, now_ns += CW_SOURCES_CLOSE_WAIT_NS)
+        look();
+    cr_assert_eq(rig.sources->n, 1);
     cr_assert_null(rig.sources->outputs[0].greedy);
+    lines_add("b.log", LINE, 1);
+    look();
     now_ns += CW_NS_PER_S;
     cr_assert_str_eq(push(), "b:1");
 }

@@ -319,6 +319,30 @@ class Kubelet:
         open(self.log, "w").close()
 
 
+def test_a_line_does_not_wait_for_another_files_backlog(make_shipper, ingester, logs, tmp_path):
+    """Nor for its end: the backlog is read on when nobody else's lines are due."""
+    line, n = b"of a backlog, whose lines are as long as those of many programs: %09d\n", 2_000_000
+    shipper = make_shipper(config="""
+clients: [{url: "%s/loki/api/v1/push", batchwait: 100ms}]
+positions: {filename: "%s"}
+scrape_configs: [{static_configs: [{labels: {job: s, __path__: "%s"}}]}]
+""" % (ingester.url, tmp_path / "positions", logs / "*.log"))
+    with open(logs / "small.log", "ab") as f:
+        f.write(b"first\n")
+    shipper.start()
+    wait_for("the first line", lambda: ingester.count('{job="s"}') == 1)
+    with open(logs / "big.part", "wb") as f:
+        for i in range(0, n, 100_000):
+            f.write(b"".join(line % k for k in range(i, i + 100_000)))
+    os.rename(logs / "big.part", logs / "big.log")
+    big, small = ('{job="s"} |= "%s"' % word for word in ("of a backlog", "second"))
+    wait_for("some of the backlog", lambda: ingester.count(big) > 0, 30, 0.01)
+    append(logs / "small.log", [b"second"])
+    wait_for("the second line", lambda: ingester.count(small) == 1, 60, 0.01)
+    assert ingester.count(big) < n, "it came behind the backlog"
+    wait_for("the backlog", lambda: ingester.count(big) == n, 120)
+
+
 def test_container_logs_that_the_kubelet_compresses(make_shipper, ingester, logs, tmp_path):
     config = CONFIG % (ingester.url, tmp_path / "positions", "pipeline_stages: [{cri: {}}]", logs / "pods" / "*" / "*" / "*.log")
     kubelet, rng = Kubelet(logs / "pods" / "ns_pod_uid" / "app"), random.Random(3)

@@ -120,6 +120,12 @@ static void entry_copy(struct cw_batch *batch, const struct cw_batch_entry *from
     cw_batch_put(batch, &entry);
 }
 
+/* Whether an entry is taken though there is no room: in a batch of its own, whose cut cannot end ahead of it. */
+static bool must_take(const struct cw_cut *cut, uint64_t from)
+{
+    return cut->part.first == 0 && cw_cut_unspanned(cut, from) <= cut->start;
+}
+
 /* Until there is no room, or no output for a tenant; where the cut may end. */
 static uint64_t entries_take(struct cw_cut *cut, const struct piece *piece)
 {
@@ -131,7 +137,8 @@ static uint64_t entries_take(struct cw_cut *cut, const struct piece *piece)
         const struct cw_batch_entry *entry = &piece->batch->entries[i];
         if (entry->from < cut->start || !cw_cut_takes(cut, entry->tenant, entry->from))
             continue;
-        cut->refused = cut->full = !cw_cut_room_for(cut, entry->push.line.len);
+        cut->full = !cw_cut_room_for(cut, entry->push.line.len);
+        cut->refused = cut->full && !must_take(cut, entry->from);
         if (cut->refused)
             return entry->from;
         uint32_t *number = &numbers[entry->stream];

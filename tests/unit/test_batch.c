@@ -766,6 +766,36 @@ Test(batch, outputs_at_one_place_share_what_was_read_and_its_times)
     cw_source_free(&source);
 }
 
+/* What no output may have room for in one go: split lines, and entries that lie across each other. */
+Test(batch, what_stays_together_is_taken_whole_by_each_of_several_outputs)
+{
+    cw_log_folder_append(&folder, "a", "xxxxxxxxxx\nend\n");
+    docker_append("pa", "stdout", 1);
+    docker_append("err\\n", "stderr", 2);
+    docker_append("rt\\n", "stdout", 3);
+    struct cw_source *sources[] = {source_make("a", 2, 1), source_make("d", 2, 2)};
+    sources[1]->format = CW_SOURCE_DOCKER;
+    struct cw_batch_pieces *pieces = cw_batch_pieces_new();
+    struct cw_batch_options options = {
+        .bytes = 8, .max_line_bytes = 5, .long_lines = CW_LONG_SPLIT, .pieces = pieces};
+    batch = cw_batch_new(&options);
+    cr_assert_eq(cut(&sources[0], 1, 100), 2, "both pieces, though there is room for one");
+    settle();
+    cr_assert_eq(cut(&sources[0], 1, 100), 1);
+    expect_entry(0, "end");
+    settle();
+    cr_assert_eq(cut(&sources[1], 1, 1), 2, "no cut may end between them");
+    expect_entry(0, "err");
+    expect_entry(1, "part");
+    settle();
+    cr_assert_eq(cut(&sources[1], 1, 1), 0);
+    cr_assert(!cw_source_pending(sources[1], 0));
+    cw_batch_free(&batch);
+    cw_batch_pieces_free(&pieces);
+    cw_source_free(&sources[0]);
+    cw_source_free(&sources[1]);
+}
+
 Test(batch, gzip_is_around_the_snappy)
 {
     cw_log_folder_append(&folder, "a", "one\ntwo\n");

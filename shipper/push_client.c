@@ -60,8 +60,10 @@ struct cw_tally_output *cw_push_client_tally(struct cw_push_client *pc, struct c
 {
     struct cw_ledger_row *row = &source->rows[pc->output];
     struct cw_tally *tally = cw_source_tally(source);
-    if (row->tally_at == 0) /* it stays there */
-        row->tally_at = (uint32_t)(cw_tally_output(tally, pc->config->name) - tally->outputs) + 1;
+    if (row->tally_at == 0) { /* it stays there, though the block of all may move */
+        const struct cw_tally_output *found = cw_tally_output(tally, pc->config->name);
+        row->tally_at = (uint32_t)(found - tally->outputs) + 1;
+    }
     return &tally->outputs[row->tally_at - 1];
 }
 

@@ -635,7 +635,7 @@ static void part_take(struct cw_cut *cut, int rc, const struct cw_err *err)
     } else if (cut->part.to > cut->start) { /* all of it left out: settled without a push */
         cw_ledger_dropped(row, cut->part.to, cut->part.last_ts_ns);
         report->on_dropped(report->arg, source, &cut->part.counts);
-    } else if (blocked_ns == 0 && !cut->refused && (cut->at_end || cut->alone)) {
+    } else if (blocked_ns == 0 && !cut->refused && (cut->at_end || (cut->alone && cut->full))) {
         row->held_size = source->tail.size;
     }
 }

@@ -188,6 +188,23 @@ Test(batch, whole_lines_are_taken_and_half_ones_wait)
     cw_source_free(&source);
 }
 
+Test(batch, half_a_line_that_grew_since_the_look_is_not_its_last)
+{
+    cw_log_folder_append(&folder, "a", "one\nhal");
+    struct cw_source *source = source_make("a", 1, 1);
+    struct cw_source_list list = {&source, 1, 1};
+    batch_make(1 << 20, 0, false);
+    source->final = true;
+    cw_log_folder_append(&folder, "a", "f\n");
+    cr_assert_eq(cw_batch_cut(batch, &list, 100, 1000, &report), 1);
+    expect_entry(0, "one");
+    settle();
+    cr_assert_eq(cut(&source, 1, 100), 1);
+    expect_entry(0, "half");
+    settle();
+    cw_source_free(&source);
+}
+
 Test(batch, size_and_count_bound_it_and_sources_take_turns)
 {
     for (int i = 0; i < 100; i++) {

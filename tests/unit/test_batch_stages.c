@@ -292,6 +292,20 @@ static void grow(int64_t now, const char *text)
     cw_source_sight(source, now_ns, now_ns);
 }
 
+Test(batch_stages, what_came_since_the_look_ends_no_entry)
+{
+    begin("- multiline: {firstline: '^S'}\n", 1);
+    grow(1000, "S1\n  a\n");
+    source->waited = true;
+    cw_log_folder_append(&folder, "a", "  b\n");
+    struct cw_source_list sources = {&source, 1, 1};
+    cr_assert_eq(cw_batch_cut(batch, &sources, 100, now_ns, &report), 0);
+    cr_assert_eq(cut(100), 1);
+    cr_assert(cw_str_eqz(batch->entries[0].push.line, "S1\n  a\n  b"));
+    settle();
+    end();
+}
+
 Test(batch_stages, a_part_of_a_line_waits_for_the_rest_but_not_longer_than_configured)
 {
     begin("- cri: {max_wait_time: 2s}\n", 1);

@@ -125,6 +125,9 @@ Test(push_turns, a_backlog_goes_on_though_very_many_others_wait_for_their_time)
     cr_assert_str_eq(push(), "big:20");
     cr_assert_str_eq(push(), "big:20");
     cr_assert_eq(output->next, at + 1, "the others' turn has not passed");
+    client.suspects = 1;
+    cr_assert_str_eq(push(), "", "what may be refused is looked for where it is");
+    client.suspects = 0;
 }
 
 Test(push_turns, turns_stay_when_those_that_are_read_leave_the_list)

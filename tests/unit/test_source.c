@@ -52,6 +52,20 @@ Test(source, it_is_pending_only_when_it_may_be_pushed)
     cr_assert_null(source);
 }
 
+Test(source, rows_keep_what_they_say_when_one_is_added)
+{
+    struct cw_source *source = cw_source_new(0, "/x");
+    for (size_t i = 0; i < 3; i++) {
+        cw_source_row_add(source);
+        cr_assert_eq(source->nrows, i + 1);
+        cr_assert_eq(source->rows[i].done, i ? 100u : 0u, "what is settled for all others");
+        source->rows[i].done = 100 + 10 * i;
+    }
+    for (size_t i = 0; i < 3; i++)
+        cr_assert_eq(source->rows[i].done, 100 + 10 * i);
+    cw_source_free(&source);
+}
+
 Test(source, a_raised_generation_begins_at_0_and_must_be_durable_first)
 {
     struct cw_source *source = cw_source_new(1, "/x");

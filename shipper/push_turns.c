@@ -112,7 +112,8 @@ size_t cw_push_turns_cut(struct cw_push_client *pc, int64_t now_ns)
     const struct cw_batch_report report = {on_cut_error, on_cut_changed, on_cut_tenant,
                                            on_cut_dropped, pc};
     struct cw_batch *batch = pc->batch;
-    const struct cw_sources *sources = pc->host->sources;
+    struct cw_sources *sources = pc->host->sources;
+    sources->last_output = pc->output;
     bool greedy_turn =
         pc->greedy_turn && cw_sources_active_find(sources, output_of(pc)->greedy, &batch->resume);
     if (!greedy_turn)

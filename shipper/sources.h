@@ -90,6 +90,7 @@ struct cw_sources {
     size_t ntargets, targets_cap;
     struct cw_output *outputs;
     size_t noutputs;
+    size_t last_output; /* that cut a batch */
     /* A source or generation is not on disk yet: save the positions before the next push. */
     bool unsaved;
     bool dirty; /* names or the list changed since the positions were saved */

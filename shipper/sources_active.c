@@ -37,24 +37,32 @@ static bool unsettled(const struct cw_source *source)
     return false;
 }
 
-/* Leave out `gone`, or, if that is NULL, what has no more to read. Whose turn it is stays. */
+/* Leave out `gone`, or, if that is NULL, what has no more to read. Whose turn it is stays, and the list begins with the turn of
+ * the output that cut a batch last: what becomes active from now on is behind all that wait already. */
 static void active_close_up(struct cw_sources *sources, const struct cw_source *gone)
 {
     struct cw_source_list *active = &sources->active;
-    size_t kept = 0;
-    for (size_t i = 0; i < active->n; i++) {
+    const size_t n = active->n;
+    if (n == 0)
+        return;
+    struct cw_source **kept = cw_mem_array(active->cap, sizeof(struct cw_source *));
+    size_t *places = cw_mem_array(n, sizeof *places); /* by the old ones */
+    size_t first = sources->outputs[sources->last_output].next % n, nkept = 0;
+    for (size_t k = 0; k < n; k++) {
+        size_t i = (first + k) % n;
         struct cw_source *source = active->items[i];
-        cw_sources_ahead(active->items, active->n, i);
-        for (size_t o = 0; o < sources->noutputs; o++)
-            if (sources->outputs[o].next == i)
-                sources->outputs[o].next = kept;
+        cw_sources_ahead(active->items, n, i);
+        places[i] = nkept;
         source->active = gone != NULL ? source != gone : unsettled(source);
         if (source->active)
-            active->items[kept++] = source;
+            kept[nkept++] = source;
     }
     for (size_t o = 0; o < sources->noutputs; o++)
-        sources->outputs[o].next = CW_MIN(sources->outputs[o].next, kept);
-    active->n = kept;
+        sources->outputs[o].next = places[sources->outputs[o].next % n];
+    free(places);
+    free(active->items);
+    active->items = kept;
+    active->n = nkept;
 }
 
 void cw_sources_active_forget(struct cw_sources *sources, struct cw_source *source)

@@ -150,6 +150,23 @@ Test(push_turns, turns_stay_when_those_that_are_read_leave_the_list)
     cr_assert_str_eq(push(), "");
 }
 
+Test(push_turns, what_comes_is_behind_all_that_wait)
+{
+    const char *names[] = {"a.log", "b.log"};
+    for (size_t i = 0; i < 2; i++) {
+        lines_add(names[i], LINE, 12);
+        look();
+    }
+    now_ns += CW_NS_PER_S;
+    cr_assert_str_eq(push(), "a:12 b:8");
+    lines_add("a.log", LINE, 1); /* while the push is under way: it does not leave the list */
+    look();
+    lines_add("c.log", LINE, 12);
+    look();
+    now_ns += CW_NS_PER_S;
+    cr_assert_str_eq(push(), "b:4 a:1 c:12");
+}
+
 Test(push_turns, a_refused_batch_is_searched_where_it_began)
 {
     lines_add("a.log", LINE, 30);

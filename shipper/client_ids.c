@@ -21,6 +21,10 @@ static uint64_t sends_of(const struct cw_client_config *config)
         cw_buf_addc(&text, '\0');
         cw_buf_add(&text, external.items[i].value.ptr, external.items[i].value.len);
     }
+    if (config->tenant_id.len > 0) { /* entries that name it are its own too */
+        cw_buf_addc(&text, '\0');
+        cw_buf_add(&text, config->tenant_id.ptr, config->tenant_id.len);
+    }
     uint64_t hash = cw_hash64(text.ptr, text.len);
     cw_buf_fini(&text);
     free((void *)external.items);
@@ -98,6 +102,15 @@ struct cw_known_client *cw_client_ids_match(const struct cw_known_client *known,
         give(&m, m.clients[i].sends, id);
     }
     return m.clients;
+}
+
+struct cw_id128 cw_client_tenant_id(const struct cw_id128 *client, struct cw_str tenant)
+{
+    struct cw_hash128 hash = cw_hash128(tenant.ptr, tenant.len);
+    struct cw_id128 id = {0};
+    if (tenant.len > 0)
+        memcpy(id.bytes, &hash, sizeof id.bytes);
+    return cw_client_uuid(client, &id);
 }
 
 struct cw_id128 cw_client_uuid(const struct cw_id128 *shipper, const struct cw_id128 *id)

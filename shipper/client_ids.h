@@ -4,7 +4,8 @@
  * A store keeps a mark for each tenant, shipper uuid and source: two clients that send different things of a source, because
  * their `selector` or `external_labels` differ, would each take the other's marks for its own, and leave out what is below
  * them. So each has an id, and asks and pushes under the uuid XOR its id. Clients that send the same share one (a line that
- * comes to one server on two ways is stored once).
+ * comes to one server on two ways is stored once). And so has each tenant that entries name, within its client: to a server
+ * without tenants (auth_enabled: false) all are one.
  *
  * Ids are in the positions, with what the client was, so that it keeps its marks when it is edited, renamed or moved in the
  * list. A client is taken for the one that
@@ -21,7 +22,7 @@
 
 struct cw_known_client {
     struct cw_id128 id;
-    uint64_t sends; /* hash of selector and external labels */
+    uint64_t sends; /* hash of selector, external labels and tenant_id */
     struct cw_str name;
 };
 
@@ -30,6 +31,8 @@ struct cw_known_client *cw_client_ids_match(const struct cw_known_client *known,
                                             const struct cw_config_tables *clients,
                                             struct cw_arena *arena,
                                             void (*draw)(struct cw_id128 *out));
+/* The id for entries that name `tenant`; empty: the client's own. */
+struct cw_id128 cw_client_tenant_id(const struct cw_id128 *client, struct cw_str tenant);
 /* The uuid under which a client of that id pushes. */
 struct cw_id128 cw_client_uuid(const struct cw_id128 *shipper, const struct cw_id128 *id);
 

@@ -5,6 +5,7 @@
 #include "common/base/id_map.h"
 #include "common/base/log.h"
 #include "common/logql/ast.h"
+#include "shipper/client_ids.h"
 #include "shipper/shipper_metrics.h"
 #include "shipper/targets.h"
 
@@ -62,7 +63,7 @@ static size_t output_add(struct cw_outputs *outputs, const struct destination *t
     struct cw_push_host *host = outputs->options.host;
     struct cw_push_client_options options = {
         .config = to->config,
-        .id = to->id,
+        .id = cw_client_tenant_id(&to->id, tenant),
         .external = to->external,
         .selector = to->selector ? &to->selector->root->selector : NULL,
         .output = cw_sources_output_add(host->sources, tenant, to->config->tenant_id)};

@@ -669,3 +669,26 @@ def test_sigterm_delivers_what_is_there_within_a_bound(make_shipper, logs, tmp_p
     shipper.process.send_signal(signal.SIGTERM)
     time.sleep(0.5)
     assert shipper.stop() == 0                              # the second one does not wait
+
+
+@pytest.mark.parametrize("clients", ["", ", {name: too, tenant_id: b, url: '%s/loki/api/v1/push', batchwait: 50ms}"])
+def test_tenants_that_entries_name_all_arrive_at_a_server_that_has_none(make_shipper, ingester, logs, tmp_path, clients):
+    """To it they are one: each of them must not take the marks of another for its own. Nor a client those of one with another tenant."""
+    want = [b"%s line %d" % (who, i) for i in range(500) for who in (b"a", b"b", b"nobody")]
+    shipper = make_shipper(config="""
+clients: [{url: '%s/loki/api/v1/push', batchwait: 50ms}%s]
+positions: {filename: %s/positions.yaml}
+scrape_configs:
+  - static_configs: [{labels: {job: s, __path__: '%s/*.log'}}]
+    pipeline_stages:
+      - regex: {expression: '^(?P<who>[ab]) '}
+      - tenant: {source: who}
+""" % (ingester.url, clients and clients % ingester.url, tmp_path, logs))
+    shipper.start()
+    for i in range(0, len(want), 300):                      # so that each has something of several pushes
+        with open(logs / "a.log", "ab") as f:
+            f.write(b"".join(line + b"\n" for line in want[i:i + 300]))
+        time.sleep(0.3)
+    wait_for("%d lines" % len(want), lambda: ingester.count('{job="s"}') >= len(want), 30, 0.2)
+    assert sorted(set(ingester.export_lines('{job="s"}'))) == sorted(want)
+    assert clients or ingester.count('{job="s"}') == len(want)

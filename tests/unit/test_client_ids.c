@@ -93,3 +93,28 @@ Test(client_ids, each_pushes_under_an_uuid_of_its_own)
     cr_assert_eq(memcmp(&first, &shipper, sizeof first), 0);
     cr_assert(second.bytes[0] == 0xe2 && second.bytes[1] == 0x35 && second.bytes[15] == 9);
 }
+
+Test(client_ids, each_tenant_that_entries_name_is_kept_apart)
+{
+    struct cw_id128 client = {{7}}, own = cw_client_tenant_id(&client, CW_STR(""));
+    struct cw_id128 a = cw_client_tenant_id(&client, CW_STR("a")),
+                    b = cw_client_tenant_id(&client, CW_STR("b"));
+    struct cw_id128 again = cw_client_tenant_id(&client, CW_STR("a"));
+    cr_assert_eq(memcmp(&own, &client, sizeof own), 0);
+    cr_assert_neq(memcmp(&a, &client, sizeof a), 0);
+    cr_assert_neq(memcmp(&a, &b, sizeof a), 0);
+    cr_assert_eq(memcmp(&a, &again, sizeof a), 0, "at every start");
+}
+
+Test(client_ids, clients_of_other_tenants_do_not_send_the_same)
+{
+    struct list list;
+    const char *const names[] = {"a - x", "b - x", NULL};
+    struct cw_arena *arena = cw_arena_new();
+    ndrawn = 0;
+    struct cw_config_tables *clients = of(&list, names);
+    list.configs[1].tenant_id = CW_STR("t");
+    struct cw_known_client *known = cw_client_ids_match(NULL, 0, clients, arena, draw);
+    cr_assert(known[0].id.bytes[0] == 0 && known[1].id.bytes[0] == 1);
+    cw_arena_free(&arena);
+}

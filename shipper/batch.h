@@ -99,8 +99,8 @@ struct cw_batch {
     struct cw_batch_streams *streams;
     size_t ncounted; /* streams, where there is a max_streams */
     uint64_t line_bytes;
-    size_t
-        resume; /* index of the source to begin with, then of the one that had no room or is next */
+    /* Index of the source to begin with; then of the one that had no room, or is next. */
+    size_t resume;
     int64_t blocked_ns; /* after so long a `limit` stage lets more through; 0: none held back */
     char *bytes;        /* what was read; lines borrow from it */
     size_t cap, used;

@@ -59,7 +59,7 @@ struct cw_cut {
     int64_t blocked_ns;  /* a limit lets more through after so long; 0: none holds back */
     bool alone;          /* nothing else is in the batch: what does not fit now never will */
     bool full;           /* stopped at a bound: begin with this source next time */
-    bool refused;        /* at one for which an entry had no room: there is something to read */
+    bool refused;        /* full, for an entry that had no room: there is something to read */
     uint64_t stuck_from; /* the first entry whose tenant can have no output */
     uint32_t streams[CW_SOURCE_STREAMS]; /* numbers of the source's own label sets + 1 */
     struct cw_cut_note *notes;

@@ -3,7 +3,8 @@
  * read take turns, so that a backlog, or a file that is written faster than it can be sent, delays nobody else's lines.
  *
  * A batch takes from one source after the other, and the next goes on behind the last of them. One that fills a batch alone
- * (the output's `greedy`) gives way to those that are due, and has all batches besides.
+ * (the output's `greedy`) gives way to the others, and has the batches besides that nobody's turn makes due: where more wait
+ * than a batch takes, its turn is far away.
  */
 #ifndef CW_SHIPPER_PUSH_TURNS_H
 #define CW_SHIPPER_PUSH_TURNS_H

@@ -118,7 +118,8 @@ struct cw_sources {
     struct cw_source **watches; /* open addressing over the watch's number */
     size_t watches_size;
     bool watches_stale;
-    unsigned round; /* of looks at all: each file has its turn after CW_SOURCES_ROUNDS */
+    /* Of looks at all: each file has its turn after CW_SOURCES_ROUNDS, and lets it pass if it was looked at since the last one. */
+    unsigned round;
     size_t nopen, sleep_hand;
     bool short_of_room;          /* told */
     struct cw_source *unpacking; /* one at a time: a decoder takes memory */

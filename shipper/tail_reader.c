@@ -110,8 +110,7 @@ int cw_tail_read(struct cw_tail *tail, uint64_t off, char *bytes, size_t cap, si
         len += (size_t)got;
     }
     *len_out = len;
-    if (len ==
-        cap) /* it was so long then, and its prefix is looked at after: its size says no more */
+    if (len == cap) /* the file was so long then: no need to ask */
         return cw_file_identity_extend(tail->fd, &tail->identity, out, err);
     return cw_tail_check(tail, off + len, out, err);
 }

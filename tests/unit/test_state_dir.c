@@ -96,11 +96,12 @@ Test(state_dir, clients_keep_their_ids)
 Test(state_dir, sources_and_what_was_counted_of_them_come_back)
 {
     struct cw_state_dir state = opened("p");
-    struct cw_position position = {.generation = 3,
-                                   .offset = 4096,
-                                   .identity = {1, 2, 3, 4, 5},
-                                   .path = CW_STR("/a b.log"),
-                                   .path_now = CW_STR("/a b.log.1")};
+    struct cw_position position = {
+        .generation = 3,
+        .offset = 4096,
+        .identity = {.dev = 1, .ino = 2, .birth_ns = 3, .prefix_len = 4, .prefix_hash = 5},
+        .path = CW_STR("/a b.log"),
+        .path_now = CW_STR("/a b.log.1")};
     for (unsigned i = 0; i < 2000; i++) {
         memcpy(position.id.bytes, &i, sizeof i);
         cw_sources_restore(sources, &position);

@@ -77,7 +77,8 @@ struct cw_source {
     bool emptied;
     /* It went on in a copy, or took a log's place: the next scan looks for others that came meanwhile. */
     bool rotated;
-    bool renamed;                /* since it was first seen: path_now is another */
+    /* Since it was first seen: path_now is another, which a look need not read. */
+    bool renamed;
     bool off[CW_SOURCE_STREAMS]; /* lines of this stream are left out, and counted */
     unsigned nbusy;
     struct cw_stages *stages;       /* what its lines go through; borrowed, NULL: none */

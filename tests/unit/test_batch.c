@@ -96,12 +96,15 @@ static void expect_entry(size_t i, const char *line)
               CW_STR_ARG(batch->entries[i].push.line));
 }
 
-Test(batch, a_source_without_room_in_a_batch_is_in_the_next)
+/* Of one output, or of two that share what is staged (`pieces`). */
+static void no_room_check(struct cw_batch_pieces *pieces)
 {
+    size_t noutputs = pieces != NULL ? 2 : 1;
+    struct cw_batch_options options = {.bytes = 14, .pieces = pieces};
     cw_log_folder_append(&folder, "a", "twelve bytes\n");
     cw_log_folder_append(&folder, "b", "four\n");
-    struct cw_source *sources[] = {source_make("a", 1, 1), source_make("b", 1, 2)};
-    batch_make(14, 0, false);
+    struct cw_source *sources[] = {source_make("a", noutputs, 1), source_make("b", noutputs, 2)};
+    batch = cw_batch_new(&options);
     cr_assert_eq(cut(sources, 2, 100), 1, "two bytes are left");
     settle();
     cr_assert_eq(cut(sources, 2, 100), 1);
@@ -115,27 +118,21 @@ Test(batch, a_source_without_room_in_a_batch_is_in_the_next)
     cr_assert_eq(cut(sources, 2, 1), 1);
     cr_assert_eq(batch->parts[0].source, sources[1]);
     settle();
+    cw_batch_free(&batch);
     cw_source_free(&sources[0]);
     cw_source_free(&sources[1]);
 }
 
-Test(batch, nor_is_one_held_without_room_for_what_was_staged_for_several_outputs)
+Test(batch, a_source_without_room_in_a_batch_is_in_the_next)
 {
-    cw_log_folder_append(&folder, "a", "twelve bytes\n");
-    cw_log_folder_append(&folder, "b", "four\n");
-    struct cw_source *sources[] = {source_make("a", 2, 1), source_make("b", 2, 2)};
+    no_room_check(NULL);
+}
+
+Test(batch, so_is_one_of_which_a_piece_was_staged_for_several_outputs)
+{
     struct cw_batch_pieces *pieces = cw_batch_pieces_new();
-    struct cw_batch_options options = {.bytes = 14, .pieces = pieces};
-    batch = cw_batch_new(&options);
-    cr_assert_eq(cut(sources, 2, 100), 1);
-    settle();
-    cr_assert_eq(cut(sources, 2, 100), 1);
-    expect_entry(0, "four");
-    settle();
-    cw_batch_free(&batch);
+    no_room_check(pieces);
     cw_batch_pieces_free(&pieces);
-    cw_source_free(&sources[0]);
-    cw_source_free(&sources[1]);
 }
 
 Test(batch, a_file_that_grew_since_it_was_looked_at_ends_no_batch)

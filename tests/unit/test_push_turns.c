@@ -196,8 +196,8 @@ Test(push_turns, a_source_that_is_forgotten_is_nobodys_turn)
     cr_assert_str_eq(push(), "a:20");
     cr_assert_str_eq(push(), "b:1 a:10");
     cr_assert_not_null(rig.sources->outputs[0].greedy);
-    for (size_t i = 0; i < rig.sources->n;
-         i++) /* the store was told that it may forget its marks */
+    /* The store was told that it may forget the marks. */
+    for (size_t i = 0; i < rig.sources->n; i++)
         rig.sources->items[i]->rows[0].confirmed = rig.sources->items[i]->rows[0].mark;
     cw_log_folder_remove(&rig.folder, "a.log");
     for (int i = 0; i < 5 && rig.sources->n > 1; i++, now_ns += CW_SOURCES_CLOSE_WAIT_NS)

@@ -53,13 +53,15 @@ class Engine(Program):
 
 @contextlib.contextmanager
 def running_engine():
-    """In a folder of its own in /tmp: a socket's path may have 108 bytes, and pytest's folders are too deep. Ends its containers."""
+    """In a folder of its own in /tmp: a socket's path may have 108 bytes, and pytest's folders are too deep. Ends its containers, and
+    removes its networks: their bridges would stay in the kernel, which after some thirty has no more addresses for others."""
     engine = Engine(tempfile.mkdtemp(prefix="cw-docker-", dir="/tmp"))
     try:
         yield engine.start()
     finally:
         for name in engine.docker("ps", "-aq", check=False).stdout.decode().split():
             engine.docker("rm", "-f", name, check=False)
+        engine.docker("network", "prune", "-f", check=False)
         try:
             engine.stop()
         finally:

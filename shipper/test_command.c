@@ -47,6 +47,7 @@ static const struct cw_example_def examples[] = {
 };
 const struct cw_command_def cw_test_command = {
     .name = "cordwood-shipper test",
+    .style = CW_FLAGS_ONE_DASH,
     .brief = "try pipeline stages on lines of stdin",
     .doc = "Reads lines from stdin, sends each through the pipeline_stages of a scrape config, and "
            "shows what every stage did to it: what was extracted, labels, structured metadata, the "

@@ -185,6 +185,13 @@ def test_a_test_of_stages_needs_no_server_and_checks_its_labels(tmp_path):
     assert wrong.returncode == 2 and wrong.stdout == "" and 'test: --label: "a-b" is no valid label name' in wrong.stderr, wrong
 
 
+@pytest.mark.parametrize("command", ["test", "audit", "resend"])
+def test_subcommands_take_promtails_flags_with_one_dash(tmp_path, command):
+    missing = str(tmp_path / "none.yml")
+    done = subprocess.run([SHIPPER, command, "-config.file=" + missing, "-config.expand-env=true"], input="", capture_output=True, text=True)
+    assert done.returncode == 2 and missing in done.stderr, done
+
+
 class Door:
     """Before an ingester: takes no pushes of the tenant "slow" while it is shut."""
 

@@ -53,7 +53,7 @@ struct cw_batch_options {
     struct cw_labels external; /* for streams that have not these names; borrowed */
     const struct cw_selector
         *selector;                 /* streams that it does not match are left out; may be NULL */
-    struct cw_metrics *metrics;    /* where what stages drop is counted; may be NULL */
+    struct cw_metrics *metrics;    /* where what happens to lines is counted; may be NULL */
     struct cw_inspect *inspect;    /* shows what stages do; NULL: nobody looks */
     size_t bytes;                  /* of lines in one push */
     size_t max_line_bytes;         /* 0: no limit (a line that no buffer holds is sent in pieces) */
@@ -63,12 +63,11 @@ struct cw_batch_options {
     struct cw_str truncated_mark;  /* ends what is kept of it, within max_line_bytes; borrowed */
 };
 
-/* What happened to lines on the way: added up, told when the part is settled. */
+/* What happened to the output's entries on the way: added up, told when the part is settled. (What happens to lines, whoever
+ * they are for, is in the metrics, once.) */
 struct cw_batch_counts {
     uint64_t lines, bytes; /* entries and their bytes */
-    uint64_t truncated, skipped, split, malformed;
-    uint64_t undecodable;  /* lines with U+FFFD for what their encoding does not have */
-    uint64_t nul_runs;     /* of NUL characters ahead of a line, left out */
+    uint64_t skipped;      /* longer than max_line_bytes */
     uint64_t pairs;        /* of metadata, left out for their names */
     uint64_t dropped;      /* by stages */
     uint64_t unselected;   /* by the output's selector */

@@ -19,11 +19,19 @@ enum { ARENA_FACTOR = 8 };
 /* So much ahead of a cut is gone through for the time that fudge goes on from. */
 enum { LOOK_BACK_BYTES = 64 << 10 };
 
-void cw_cut_note(struct cw_cut *cut, uint64_t from, enum cw_cut_note_kind kind)
+void cw_cut_note(struct cw_cut *cut, const struct cw_batch_entry *entry, enum cw_cut_note_kind kind)
 {
     cut->notes = cw_arena_grow(cut->batch->arena, cut->notes, cut->nnotes, &cut->notes_cap,
                                cut->nnotes + 1, sizeof *cut->notes);
-    cut->notes[cut->nnotes++] = (struct cw_cut_note){from, kind};
+    cut->notes[cut->nnotes++] =
+        (struct cw_cut_note){entry->from, kind, entry->tenant, entry->stream};
+}
+
+/* Where lines pass for the first time. */
+static void metric_add(const struct cw_cut *cut, enum cw_shipper_metric metric, uint64_t n)
+{
+    if (cut->batch->options.metrics != NULL && n > 0)
+        cw_metrics_add(cut->batch->options.metrics, metric, (int64_t)n);
 }
 
 static void time_add(struct cw_cut *cut, struct cw_cut_times *times, uint64_t at, int64_t ts_ns)
@@ -97,6 +105,27 @@ static struct cw_str line_truncate(struct cw_batch *batch, struct cw_str line)
     return cw_arena_printf(batch->arena, "%.*s%.*s", CW_STR_ARG(line), CW_STR_ARG(mark));
 }
 
+static struct cw_str piece_take(const struct cw_batch *batch, struct cw_str *rest)
+{
+    size_t len = cw_text_utf8_cut(*rest, batch->options.max_line_bytes);
+    struct cw_str piece = cw_str_sub(*rest, 0, len);
+    *rest = cw_str_sub(*rest, len, rest->len);
+    return piece;
+}
+
+static bool is_taken(const struct cw_cut *cut, const struct cw_batch_entry *entry)
+{
+    return cut->batch->streams->items[entry->stream].taken;
+}
+
+static void entry_put(struct cw_cut *cut, const struct cw_batch_entry *entry)
+{
+    if (is_taken(cut, entry))
+        cw_batch_put(cut->batch, entry);
+    else
+        cw_cut_note(cut, entry, CW_NOTE_UNSELECTED);
+}
+
 /* A line over the limit in pieces, each a nanosecond later than the one before: equal ones stay
  * apart in a store that drops repeats. */
 static void entry_split(struct cw_cut *cut, struct cw_batch_entry *entry)
@@ -104,11 +133,8 @@ static void entry_split(struct cw_cut *cut, struct cw_batch_entry *entry)
     struct cw_push_entry *push = &entry->push;
     bool ours = push->ts_ns == cut->last_ts_ns; /* the next line's time is later still */
     for (struct cw_str rest = push->line; rest.len > 0; push->ts_ns++) {
-        size_t len = cw_text_utf8_cut(rest, cut->batch->options.max_line_bytes);
-        push->line = cw_str_sub(rest, 0, len);
-        rest = cw_str_sub(rest, len, rest.len);
-        cw_batch_put(cut->batch, entry);
-        cw_cut_note(cut, entry->from, CW_NOTE_SPLIT);
+        push->line = piece_take(cut->batch, &rest);
+        entry_put(cut, entry);
         if (ours) {
             cut->last_ts_ns = push->ts_ns;
             time_add(cut, &cut->given, cut->line.to, push->ts_ns);
@@ -116,26 +142,39 @@ static void entry_split(struct cw_cut *cut, struct cw_batch_entry *entry)
     }
 }
 
+static bool is_long(const struct cw_cut *cut, struct cw_str line)
+{
+    size_t max = cut->batch->options.max_line_bytes;
+    return max > 0 && line.len > max;
+}
+
+/* A line over the limit passes for the first time. */
+static void long_count(struct cw_cut *cut, struct cw_str line)
+{
+    uint64_t npieces = 0;
+    switch (cut->batch->options.long_lines) {
+    case CW_LONG_SKIP: metric_add(cut, CW_M_LINES_SKIPPED, 1); break;
+    case CW_LONG_TRUNCATE: metric_add(cut, CW_M_LINES_TRUNCATED, 1); break;
+    case CW_LONG_SPLIT:
+        for (; line.len > 0; npieces++)
+            (void)piece_take(cut->batch, &line);
+        metric_add(cut, CW_M_LINES_SPLIT, npieces);
+        break;
+    }
+}
+
 static void entry_add(struct cw_cut *cut, struct cw_batch_entry *entry)
 {
-    struct cw_batch *batch = cut->batch;
-    const struct cw_batch_options *options = &batch->options;
-    if (!batch->streams->items[entry->stream].taken) {
-        cw_cut_note(cut, entry->from, CW_NOTE_UNSELECTED);
-        return;
-    }
-    if (options->max_line_bytes == 0 || entry->push.line.len <= options->max_line_bytes) {
-        cw_batch_put(batch, entry);
-        return;
-    }
-    switch (options->long_lines) {
-    case CW_LONG_SKIP: cw_cut_note(cut, entry->from, CW_NOTE_SKIPPED); break;
-    case CW_LONG_TRUNCATE:
-        cw_cut_note(cut, entry->from, CW_NOTE_TRUNCATED);
-        entry->push.line = line_truncate(batch, entry->push.line);
-        cw_batch_put(batch, entry);
-        break;
-    case CW_LONG_SPLIT: entry_split(cut, entry); break;
+    enum cw_long_lines how = cut->batch->options.long_lines;
+    if (!is_long(cut, entry->push.line)) {
+        entry_put(cut, entry);
+    } else if (how == CW_LONG_SPLIT) {
+        entry_split(cut, entry);
+    } else if (how == CW_LONG_TRUNCATE) {
+        entry->push.line = line_truncate(cut->batch, entry->push.line);
+        entry_put(cut, entry);
+    } else {
+        cw_cut_note(cut, entry, is_taken(cut, entry) ? CW_NOTE_SKIPPED : CW_NOTE_UNSELECTED);
     }
 }
 
@@ -157,28 +196,38 @@ static uint32_t entry_stream(struct cw_cut *cut, const struct cw_stage_entry *en
                                (struct cw_labels){entry->labels, entry->nlabels});
 }
 
-/* Without the pairs whose names every server refuses, for one of them costs the push that it is in. */
-static struct cw_push_entry emitted(struct cw_cut *cut, const struct cw_stage_entry *entry)
+/* Pairs whose names every server refuses: one of them costs the push that it is in. */
+static size_t bad_pairs(const struct cw_stage_entry *entry)
 {
-    struct cw_push_entry out = {.ts_ns = entry->ts_ns,
-                                .line = entry->line,
-                                .metadata = entry->metadata,
-                                .nmetadata = (uint32_t)entry->nmetadata};
-    size_t good = 0;
-    while (good < entry->nmetadata && cw_label_name_admissible(entry->metadata[good].name))
-        good++;
-    if (good == entry->nmetadata)
-        return out;
-    struct cw_label *pairs = CW_ARENA_ARRAY(cut->batch->arena, struct cw_label, entry->nmetadata);
-    out.metadata = pairs;
-    out.nmetadata = 0;
-    for (size_t i = 0; i < entry->nmetadata; i++) {
-        if (cw_label_name_admissible(entry->metadata[i].name))
-            pairs[out.nmetadata++] = entry->metadata[i];
+    size_t n = 0;
+    for (size_t i = 0; i < entry->nmetadata; i++)
+        n += !cw_label_name_admissible(entry->metadata[i].name);
+    return n;
+}
+
+static void pairs_leave_out(struct cw_cut *cut, struct cw_batch_entry *entry)
+{
+    struct cw_push_entry *push = &entry->push;
+    struct cw_label *pairs = CW_ARENA_ARRAY(cut->batch->arena, struct cw_label, push->nmetadata);
+    uint32_t n = 0;
+    for (size_t i = 0; i < push->nmetadata; i++) {
+        if (cw_label_name_admissible(push->metadata[i].name))
+            pairs[n++] = push->metadata[i];
         else
-            cw_cut_note(cut, entry->from, CW_NOTE_PAIR_LEFT_OUT);
+            cw_cut_note(cut, entry, CW_NOTE_PAIR_LEFT_OUT);
     }
-    return out;
+    push->metadata = pairs;
+    push->nmetadata = n;
+}
+
+/* Stages are through with it, for the first time. */
+static void emitted_count(struct cw_cut *cut, const struct cw_stage_entry *entry, size_t nbad)
+{
+    if (entry->redacted)
+        cw_source_tally(cut->source)->redacted++;
+    if (is_long(cut, entry->line))
+        long_count(cut, entry->line);
+    metric_add(cut, CW_M_PAIRS_LEFT_OUT, nbad);
 }
 
 static void on_emit(void *arg, const struct cw_stage_entry *entry)
@@ -186,16 +235,27 @@ static void on_emit(void *arg, const struct cw_stage_entry *entry)
     struct cw_cut *cut = arg;
     if (entry->from != cut->line.from || entry->to != cut->line.to)
         span_add(cut, entry->from, entry->to);
-    if (entry->counting && entry->redacted)
-        cw_source_tally(cut->source)->redacted++;
+    size_t nbad = bad_pairs(entry);
+    if (entry->counting)
+        emitted_count(cut, entry, nbad);
     struct cw_str tenant = entry->tenant.len ? entry->tenant : cut->tenant;
     if (!cw_cut_takes(cut, tenant, entry->from))
         return;
-    struct cw_batch_entry taken = {.push = emitted(cut, entry),
+    struct cw_batch_entry taken = {.push = {.ts_ns = entry->ts_ns,
+                                            .line = entry->line,
+                                            .metadata = entry->metadata,
+                                            .nmetadata = (uint32_t)entry->nmetadata},
                                    .tenant = tenant,
                                    .from = entry->from,
                                    .stream = entry_stream(cut, entry)};
+    if (nbad > 0)
+        pairs_leave_out(cut, &taken);
     entry_add(cut, &taken);
+}
+
+static void dropped_note(struct cw_cut *cut, uint64_t from)
+{
+    cw_cut_note(cut, &(struct cw_batch_entry){.from = from}, CW_NOTE_DROPPED);
 }
 
 /* Reasons live as long as the stages: mostly one follows itself. */
@@ -221,7 +281,7 @@ static void on_stage_dropped(void *arg, const struct cw_stage_entry *entry, stru
         drop_count(cut, reason);
     if (entry->from != cut->line.from || entry->to != cut->line.to)
         span_add(cut, entry->from, entry->to);
-    cw_cut_note(cut, entry->from, CW_NOTE_DROPPED);
+    dropped_note(cut, entry->from);
 }
 
 /* Only the first passage of a line is shown. */
@@ -258,27 +318,35 @@ static bool cut_blocked(const struct cw_cut *cut)
            (cut->run != NULL && cw_stages_blocked_ns(cut->run) > 0);
 }
 
+/* A line that passes for the first time. */
+static void line_count(const struct cw_cut *cut, const struct cw_framed *line)
+{
+    metric_add(cut, CW_M_NUL_RUNS, line->nuls);
+    metric_add(cut, CW_M_LINES_MALFORMED, line->lost || line->malformed);
+    metric_add(cut, CW_M_LINES_UNDECODABLE, line->nbad > 0);
+    metric_add(cut, CW_M_LINES_SPLIT, line->split);
+}
+
 static void line_take(struct cw_cut *cut)
 {
     const struct cw_framed *line = &cut->line;
     struct cw_source *source = cut->source;
+    /* Lines come in the order of their ends: pieces of one may lie around another. */
+    bool first = line->to > source->fed_to;
+    if (first)
+        line_count(cut, line);
     if (line->lost)
         cw_source_count_lost(source, line->from, line->to, CW_STR("damaged spool"));
     if (line->lost || line->nuls) {
-        cw_cut_note(cut, line->from, line->lost ? CW_NOTE_MALFORMED : CW_NOTE_NULS);
+        cw_source_passed(source, line->to);
         return;
     }
     int64_t ts_ns = line->has_ts ? line->ts_ns : line_time(cut);
-    if (line->nbad > 0)
-        cw_cut_note(cut, line->from, CW_NOTE_UNDECODABLE);
-    if (line->split)
-        cw_cut_note(cut, line->from, CW_NOTE_SPLIT);
-    if (line->malformed)
-        cw_cut_note(cut, line->from, CW_NOTE_MALFORMED);
     if (line->joined)
         span_add(cut, line->from, line->to);
     if (source->off[line->stream]) {
-        cw_cut_note(cut, line->from, CW_NOTE_DROPPED);
+        dropped_note(cut, line->from);
+        cw_source_passed(source, line->to);
         return;
     }
     struct cw_labels labels = line->labels.n > 0 ? line->labels : source->labels[line->stream];
@@ -291,14 +359,14 @@ static void line_take(struct cw_cut *cut)
                                    .tenant = line->tenant,
                                    .from = line->from,
                                    .to = line->to,
-                                   .counting = line->from >= source->fed_to};
+                                   .counting = first};
     if (cut->run != NULL && entry.counting && cut->batch->options.inspect != NULL)
         cw_inspect_line(cut->batch->options.inspect, &entry);
     if (cut->run == NULL)
         on_emit(cut, &entry);
     else
         cw_stages_feed(cut->run, &entry);
-    if (entry.counting)
+    if (first)
         cw_source_count_read(source, line->to, line->line.len);
 }
 
@@ -332,15 +400,10 @@ void cw_cut_end(struct cw_cut *cut, uint64_t to)
 {
     struct cw_batch *batch = cut->batch;
     struct cw_batch_counts *counts = &cut->part.counts;
-    uint64_t *const of_kind[] = {[CW_NOTE_TRUNCATED] = &counts->truncated,
-                                 [CW_NOTE_SKIPPED] = &counts->skipped,
-                                 [CW_NOTE_SPLIT] = &counts->split,
-                                 [CW_NOTE_MALFORMED] = &counts->malformed,
-                                 [CW_NOTE_UNDECODABLE] = &counts->undecodable,
-                                 [CW_NOTE_NULS] = &counts->nul_runs,
+    uint64_t *const of_kind[] = {[CW_NOTE_SKIPPED] = &counts->skipped,
                                  [CW_NOTE_PAIR_LEFT_OUT] = &counts->pairs,
-                                 [CW_NOTE_DROPPED] = &counts->dropped,
-                                 [CW_NOTE_UNSELECTED] = &counts->unselected};
+                                 [CW_NOTE_UNSELECTED] = &counts->unselected,
+                                 [CW_NOTE_DROPPED] = &counts->dropped};
     size_t kept = cut->part.first;
     batch->line_bytes = cut->line_bytes_before;
     for (size_t i = kept; i < batch->nentries; i++) {
@@ -427,7 +490,7 @@ static uint64_t lines_cut(struct cw_cut *cut)
     if (cut->refused)
         line_take(cut);
     if (all_flush(cut))
-        cw_cut_note(cut, framing->start, CW_NOTE_SPLIT);
+        metric_add(cut, CW_M_LINES_SPLIT, framing->start >= cut->source->emitted_to);
     return framing->start + framing->at;
 }
 

@@ -126,13 +126,25 @@ static bool must_take(const struct cw_cut *cut, uint64_t from)
     return cut->part.first == 0 && cw_cut_unspanned(cut, from) <= cut->start;
 }
 
+/* What it has to know of the piece's streams. */
+struct taking {
+    const struct cw_batch_streams *streams;
+    uint32_t *numbers; /* in the output's batch, + 1; 0: not met */
+};
+
+static uint32_t stream_of(struct cw_cut *cut, struct taking *taking, uint32_t stream)
+{
+    uint32_t *number = &taking->numbers[stream];
+    if (*number == 0)
+        *number =
+            cw_batch_streams_of(cut->batch->streams, taking->streams->items[stream].labels) + 1;
+    return *number - 1;
+}
+
 /* Until there is no room, or no output for a tenant; where the cut may end. */
-static uint64_t entries_take(struct cw_cut *cut, const struct piece *piece)
+static uint64_t entries_take(struct cw_cut *cut, const struct piece *piece, struct taking *taking)
 {
     struct cw_batch *batch = cut->batch;
-    const struct cw_batch_streams *streams = piece->batch->streams;
-    uint32_t *numbers = CW_ARENA_ARRAY(batch->arena, uint32_t, streams->n + 1);
-    memset(numbers, 0, streams->n * sizeof *numbers);
     for (size_t i = 0; i < piece->batch->nentries && cut->stuck_from == UINT64_MAX; i++) {
         const struct cw_batch_entry *entry = &piece->batch->entries[i];
         if (entry->from < cut->start || !cw_cut_takes(cut, entry->tenant, entry->from))
@@ -141,15 +153,35 @@ static uint64_t entries_take(struct cw_cut *cut, const struct piece *piece)
         cut->refused = cut->full && !must_take(cut, entry->from);
         if (cut->refused)
             return entry->from;
-        uint32_t *number = &numbers[entry->stream];
-        if (*number == 0)
-            *number = cw_batch_streams_of(batch->streams, streams->items[entry->stream].labels) + 1;
-        if (batch->streams->items[*number - 1].taken)
-            entry_copy(batch, entry, *number - 1);
+        uint32_t stream = stream_of(cut, taking, entry->stream);
+        if (batch->streams->items[stream].taken)
+            entry_copy(batch, entry, stream);
         else
-            cw_cut_note(cut, entry->from, CW_NOTE_UNSELECTED);
+            cw_cut_note(cut, entry, CW_NOTE_UNSELECTED);
     }
     return CW_MIN(piece->cut.part.to, cut->stuck_from);
+}
+
+/* Those ahead of `end` that are of its own entries; where the cut may end. */
+static uint64_t notes_take(struct cw_cut *cut, const struct piece *piece, struct taking *taking,
+                           uint64_t end)
+{
+    for (size_t i = 0; i < piece->cut.nnotes; i++) {
+        const struct cw_cut_note *note = &piece->cut.notes[i];
+        struct cw_batch_entry entry = {.from = note->from, .tenant = note->tenant};
+        enum cw_cut_note_kind kind = note->kind;
+        if (note->from < cut->start || note->from >= end)
+            continue;
+        if (kind != CW_NOTE_DROPPED) {
+            if (!cw_cut_takes(cut, note->tenant, note->from))
+                continue;
+            entry.stream = stream_of(cut, taking, note->stream);
+            if (kind == CW_NOTE_SKIPPED && !cut->batch->streams->items[entry.stream].taken)
+                kind = CW_NOTE_UNSELECTED;
+        }
+        cw_cut_note(cut, &entry, kind);
+    }
+    return CW_MIN(end, cut->stuck_from);
 }
 
 int cw_cut_share(struct cw_cut *cut, struct cw_err *err)
@@ -159,15 +191,15 @@ int cw_cut_share(struct cw_cut *cut, struct cw_err *err)
     int rc = piece ? 0 : piece_read(pieces, cut, &piece, err);
     if (rc < 0 || cut->source->changed)
         return rc;
-    for (size_t i = 0; i < piece->cut.nnotes; i++)
-        if (piece->cut.notes[i].from >= cut->start)
-            cw_cut_note(cut, piece->cut.notes[i].from, piece->cut.notes[i].kind);
+    const struct cw_batch_streams *streams = piece->batch->streams;
+    struct taking taking = {streams, CW_ARENA_ARRAY(cut->batch->arena, uint32_t, streams->n + 1)};
     cut->spans = piece->cut.spans; /* read only */
     cut->nspans = piece->cut.nspans;
     cut->given = piece->cut.given;
     cut->blocked_ns = piece->cut.blocked_ns;
     cut->at_end = piece->cut.at_end;
-    uint64_t end = entries_take(cut, piece);
+    uint64_t end = entries_take(cut, piece, &taking);
+    end = notes_take(cut, piece, &taking, end);
     cut->full |= piece->cut.full;
     cw_cut_end(cut, cw_cut_unspanned(cut, end));
     cut->alone = true; /* the piece was: what has no end in it waits for more */

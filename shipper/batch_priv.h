@@ -9,21 +9,18 @@
 #include "shipper/framing.h"
 
 /* What happened to an entry that is not in the batch, or not whole: counted if the cut goes past
- * it. */
+ * it, by the output whose entry it is. */
 enum cw_cut_note_kind {
-    CW_NOTE_TRUNCATED,
     CW_NOTE_SKIPPED,
-    CW_NOTE_SPLIT,
-    CW_NOTE_MALFORMED,
-    CW_NOTE_UNDECODABLE,
-    CW_NOTE_NULS,
     CW_NOTE_PAIR_LEFT_OUT,
-    CW_NOTE_DROPPED,
-    CW_NOTE_UNSELECTED
+    CW_NOTE_UNSELECTED,
+    CW_NOTE_DROPPED /* by a stage, ahead of all outputs: each of them counts it */
 };
 struct cw_cut_note {
     uint64_t from;
     enum cw_cut_note_kind kind;
+    struct cw_str tenant; /* as an entry of the batch has them, but of one that was dropped */
+    uint32_t stream;
 };
 
 /* An entry of several lines: the cut does not end inside it. */
@@ -83,7 +80,9 @@ int cw_cut_share(struct cw_cut *cut, struct cw_err *err) CW_MUST_USE;
 /* Whether an entry is for this output; another tenant gets an output of its own, or the cut is stuck there. */
 bool cw_cut_takes(struct cw_cut *cut, struct cw_str tenant, uint64_t from);
 bool cw_cut_room_for(const struct cw_cut *cut, size_t line_len);
-void cw_cut_note(struct cw_cut *cut, uint64_t from, enum cw_cut_note_kind kind);
+/* Of an entry as the batch would have it. */
+void cw_cut_note(struct cw_cut *cut, const struct cw_batch_entry *entry,
+                 enum cw_cut_note_kind kind);
 /* The largest offset up to `end` that lies inside no entry. */
 uint64_t cw_cut_unspanned(const struct cw_cut *cut, uint64_t end);
 /* It ends at `to`: forget what begins there or behind, and add up the rest. */

@@ -129,10 +129,7 @@ static void over_streams_tell(struct cw_push_client *pc, uint64_t nentries)
 void cw_push_client_left_out(struct cw_push_client *pc, struct cw_source *source,
                              const struct cw_batch_counts *counts)
 {
-    if (counts->truncated + counts->skipped + counts->split + counts->malformed +
-            counts->undecodable + counts->nul_runs + counts->pairs + counts->dropped +
-            counts->unselected + counts->over_streams ==
-        0)
+    if (counts->skipped + counts->unselected + counts->over_streams + counts->pairs == 0)
         return; /* as with nearly all of very many small parts */
     struct cw_tally_reasons *left_out = &cw_push_client_tally(pc, source)->left_out;
     cw_tally_count(left_out, CW_STR("line too long"), counts->skipped);
@@ -140,14 +137,6 @@ void cw_push_client_left_out(struct cw_push_client *pc, struct cw_source *source
     cw_tally_count(left_out, CW_STR("stream_limited"), counts->over_streams);
     if (counts->over_streams > 0)
         over_streams_tell(pc, counts->over_streams);
-    struct cw_metrics *metrics = pc->host->metrics;
-    cw_metrics_add(metrics, CW_M_LINES_TRUNCATED, (int64_t)counts->truncated);
-    cw_metrics_add(metrics, CW_M_LINES_SKIPPED, (int64_t)counts->skipped);
-    cw_metrics_add(metrics, CW_M_LINES_SPLIT, (int64_t)counts->split);
-    cw_metrics_add(metrics, CW_M_LINES_MALFORMED, (int64_t)counts->malformed);
-    cw_metrics_add(metrics, CW_M_LINES_UNDECODABLE, (int64_t)counts->undecodable);
-    cw_metrics_add(metrics, CW_M_NUL_RUNS, (int64_t)counts->nul_runs);
-    cw_metrics_add(metrics, CW_M_PAIRS_LEFT_OUT, (int64_t)counts->pairs);
     if (counts->pairs > 0 && !pc->pairs_told)
         cw_log_warn(
             "client %s: structured metadata of %s has names that no server takes (without a "

@@ -182,11 +182,19 @@ struct cw_tally *cw_source_tally(struct cw_source *source)
 void cw_source_count_read(struct cw_source *source, uint64_t to, size_t len)
 {
     struct cw_tally *tally = cw_source_tally(source);
-    tally->generation = source->generation;
-    tally->counted_to = source->fed_to = CW_MAX(source->fed_to, to);
+    cw_source_passed(source, to);
     tally->read++;
     tally->read_bytes += len;
     tally->spooled += source->format == CW_SOURCE_SPOOL;
+}
+
+void cw_source_passed(struct cw_source *source, uint64_t to)
+{
+    if (to <= source->fed_to)
+        return;
+    struct cw_tally *tally = cw_source_tally(source);
+    tally->generation = source->generation;
+    tally->counted_to = source->fed_to = to;
 }
 
 void cw_source_count_lost(struct cw_source *source, uint64_t from, uint64_t to, struct cw_str why)

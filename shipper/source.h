@@ -166,6 +166,8 @@ enum cw_text_bom cw_source_bom(struct cw_source *source);
 struct cw_tally *cw_source_tally(struct cw_source *source);
 /* A line that ends at `to` was met for the first time. */
 void cw_source_count_read(struct cw_source *source, uint64_t to, size_t len);
+/* No line that ends at `to` or ahead of it counts any more. */
+void cw_source_passed(struct cw_source *source, uint64_t to);
 /* Bytes that nobody can read, met for the first time or again. */
 void cw_source_count_lost(struct cw_source *source, uint64_t from, uint64_t to, struct cw_str why);
 /* The smallest settled offset. */

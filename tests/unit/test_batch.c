@@ -4,21 +4,30 @@
 #include "common/base/assert.h"
 #include "common/base/codec.h"
 #include "shipper/batch.h"
+#include "shipper/shipper_metrics.h"
 #include "tests/support/log_folder.h"
 
 static struct cw_log_folder folder;
 static struct cw_batch *batch;
-static uint64_t ndropped, nerrors;
+static struct cw_metrics *metrics;
+static uint64_t ndropped, nunselected, nerrors;
 
 static void setup(void)
 {
+    metrics = cw_metrics_new(cw_shipper_metric_defs, CW_M_SHIPPER_N);
     cw_log_folder_init(&folder);
 }
 
 static void teardown(void)
 {
     cw_batch_free(&batch);
+    cw_metrics_free(&metrics);
     cw_log_folder_fini(&folder);
+}
+
+static int64_t counted(enum cw_shipper_metric metric)
+{
+    return cw_metric_value(cw_metrics_child(metrics, metric, NULL));
 }
 
 TestSuite(batch, .init = setup, .fini = teardown);
@@ -35,6 +44,7 @@ static void on_changed(void *arg, struct cw_source *source)
 static void on_dropped(void *arg, struct cw_source *source, const struct cw_batch_counts *counts)
 {
     ndropped += counts->skipped;
+    nunselected += counts->unselected;
 }
 
 static char tenant_told[64];
@@ -66,6 +76,7 @@ static struct cw_source *source_make(const char *name, size_t noutputs, uint8_t 
 static void batch_make(size_t bytes, size_t max_line, bool truncate)
 {
     struct cw_batch_options options = {.bytes = bytes,
+                                       .metrics = metrics,
                                        .max_line_bytes = max_line,
                                        .long_lines = truncate ? CW_LONG_TRUNCATE : CW_LONG_SKIP};
     batch = cw_batch_new(&options);
@@ -260,7 +271,7 @@ Test(batch, a_line_over_the_limit_is_cut_or_left_out)
     batch_make(1 << 20, 50, true);
     cr_assert_eq(cut(&source, 1, 100), 3);
     cr_assert_eq(batch->entries[1].push.line.len, 50);
-    cr_assert_eq(batch->parts[0].counts.truncated, 1);
+    cr_assert_eq(counted(CW_M_LINES_TRUNCATED), 1);
     cw_batch_drop(batch);
     cw_batch_free(&batch);
     batch_make(1 << 20, 50, false);
@@ -276,7 +287,7 @@ Test(batch, a_long_line_goes_in_pieces_or_ends_with_a_mark_by_choice)
     cw_log_folder_append(&folder, "a", "ok\nxxxxéxxxxx\nxxxxxxxxxx\nend\n");
     struct cw_source *source = source_make("a", 1, 1);
     struct cw_batch_options options = {
-        .bytes = 1 << 20, .max_line_bytes = 5, .long_lines = CW_LONG_SPLIT};
+        .bytes = 1 << 20, .metrics = metrics, .max_line_bytes = 5, .long_lines = CW_LONG_SPLIT};
     batch = cw_batch_new(&options);
     cr_assert_eq(cut(&source, 1, 100), 7);
     static const char *const lines[] = {"ok", "xxxx", "éxxx", "xx", "xxxxx", "xxxxx", "end"};
@@ -284,18 +295,21 @@ Test(batch, a_long_line_goes_in_pieces_or_ends_with_a_mark_by_choice)
         expect_entry(i, lines[i]);
     for (size_t i = 1; i < CW_COUNT(lines); i++)
         cr_assert_lt(batch->entries[i - 1].push.ts_ns, batch->entries[i].push.ts_ns);
-    cr_assert_eq(batch->parts[0].counts.split, 5);
+    cr_assert_eq(counted(CW_M_LINES_SPLIT), 5);
     cr_assert_eq(batch->parts[0].last_ts_ns, batch->entries[6].push.ts_ns);
     cw_batch_drop(batch);
     cr_assert_eq(cut(&source, 1, 2), 4, "the pieces of a line stay together");
+    cr_assert_eq(counted(CW_M_LINES_SPLIT), 5, "each piece once, however often it is cut");
     cw_batch_free(&batch);
+    cw_source_free(&source);
+    source = source_make("a", 1, 1);
     options.long_lines = CW_LONG_TRUNCATE;
     options.truncated_mark = CW_STR("..");
     batch = cw_batch_new(&options);
     cr_assert_eq(cut(&source, 1, 100), 4);
     expect_entry(1, "xxx..");
     expect_entry(3, "end");
-    cr_assert_eq(batch->parts[0].counts.truncated, 2);
+    cr_assert_eq(counted(CW_M_LINES_TRUNCATED), 2);
     cw_batch_free(&batch);
     cw_source_free(&source);
 }
@@ -312,7 +326,7 @@ Test(batch, the_mark_of_a_byte_order_says_what_a_file_is_written_in)
     expect_entry(1, "é");
     expect_entry(2, "\uFFFD");
     cr_assert_eq(batch->parts[0].to, 14);
-    cr_assert_eq(batch->parts[0].counts.undecodable, 1);
+    cr_assert_eq(counted(CW_M_LINES_UNDECODABLE), 1);
     settle();
     cw_source_free(&source);
     cw_log_folder_append_bytes(&folder, "b", "\xef\xbb\xbfone\n\xef\xbb\xbf", 10);
@@ -420,9 +434,10 @@ Test(batch, pieces_of_docker_entries_are_joined_by_stream)
     expect_entry(1, "err");
     expect_entry(2, "part");
     expect_entry(3, "no json at all");
+    cr_assert_eq(source->tally->read, 4, "one that lies around another too");
     cr_assert(cw_str_eqz(cw_batch_labels(batch, &batch->entries[1]), "{s=\"err\"}"));
     cr_assert(cw_str_eqz(cw_batch_labels(batch, &batch->entries[2]), "{s=\"out\"}"));
-    cr_assert_eq(batch->parts[0].counts.malformed, 1);
+    cr_assert_eq(counted(CW_M_LINES_MALFORMED), 1);
     cr_assert_eq(batch->entries[2].push.ts_ns, 1767607202000000000, "the time of its first piece");
     cr_assert_lt(batch->parts[0].to, source->tail.size, "the entry that has begun waits");
     settle();
@@ -765,10 +780,10 @@ Test(batch, outputs_at_one_place_share_what_was_read_and_its_times)
     expect_entry(0, "two");
     cr_assert_eq(batch->entries[0].push.ts_ns, two_ns);
     cr_assert(batch->parts[0].from == 4 && batch->parts[0].to == 14);
-    /* Nothing of it is for that tenant: it is settled. */
+    /* Nothing of it is for that tenant: it is settled, and the line that was too long was another's. */
     ndropped = 0;
     cr_assert_eq(cw_batch_cut(others[1], &sources, 100, 5000, &report), 0);
-    cr_assert(source->rows[2].done == 14 && ndropped == 1);
+    cr_assert(source->rows[2].done == 14 && ndropped == 0);
     settle();
     cr_assert_eq(cut(&source, 1, 100), 0, "the half line waits");
     source->rows[0].off = source->rows[1].off = true; /* alone: nothing is shared */
@@ -778,6 +793,51 @@ Test(batch, outputs_at_one_place_share_what_was_read_and_its_times)
     cw_batch_free(&others[1]);
     cw_batch_pieces_free(&pieces);
     cw_source_free(&source);
+}
+
+/* What an output leaves out whose selector takes no stream, and one that takes all. */
+static void left_out_check(struct cw_batch_pieces *pieces, enum cw_long_lines long_lines,
+                           uint64_t nentries, uint64_t nskipped)
+{
+    struct cw_source *source = source_make("a", 2, (uint8_t)long_lines);
+    struct cw_selector selector;
+    struct cw_err err;
+    cw_selector_init(&selector);
+    cr_assert_eq(cw_selector_add(&selector, CW_MATCH_EQ, CW_STR("s"), CW_STR("err"), &err), 0);
+    struct cw_batch_options options = {.bytes = 1 << 20,
+                                       .pieces = pieces,
+                                       .metrics = metrics,
+                                       .max_line_bytes = 3,
+                                       .long_lines = long_lines};
+    batch = cw_batch_new(&options);
+    cr_assert_eq(cut(&source, 1, 100), nentries);
+    cr_assert(batch->parts[0].counts.skipped == nskipped && batch->parts[0].counts.unselected == 0);
+    settle();
+    cw_batch_free(&batch);
+    options.output = 1;
+    options.selector = &selector;
+    batch = cw_batch_new(&options);
+    ndropped = nunselected = 0;
+    cr_assert_eq(cut(&source, 1, 100), 0);
+    cr_assert(ndropped == 0 && nunselected == nentries + nskipped);
+    cw_batch_free(&batch);
+    cw_selector_fini(&selector);
+    cw_source_free(&source);
+}
+
+Test(batch, what_is_left_out_is_the_same_whether_a_staging_is_shared_or_not)
+{
+    cw_log_folder_append(&folder, "a", "one\nthree\n");
+    for (int64_t i = 1; i <= 2; i++) {
+        struct cw_batch_pieces *pieces = i == 2 ? cw_batch_pieces_new() : NULL;
+        left_out_check(pieces, CW_LONG_SKIP, 1, 1);
+        left_out_check(pieces, CW_LONG_TRUNCATE, 2, 0);
+        left_out_check(pieces, CW_LONG_SPLIT, 3, 0);
+        cr_assert(counted(CW_M_LINES_SKIPPED) == i && counted(CW_M_LINES_TRUNCATED) == i &&
+                      counted(CW_M_LINES_SPLIT) == 2 * i,
+                  "once, not by each output");
+        cw_batch_pieces_free(&pieces);
+    }
 }
 
 /* What no output may have room for in one go: split lines, and entries that lie across each other. */

@@ -298,6 +298,7 @@ void cw_sources_target_remove(struct cw_sources *sources, struct cw_target *targ
 
 void cw_sources_add(struct cw_sources *sources, struct cw_source *source)
 {
+    CW_ASSERT(source->nrows == sources->noutputs);
     bool full = sources->n == sources->cap;
     if (full) {
         sources->cap = sources->cap ? 2 * sources->cap : 32;
@@ -627,7 +628,7 @@ bool cw_sources_drained(const struct cw_sources *sources)
             /* Nothing whole was found behind it, and no stage waits for the rest of an entry. */
             bool held =
                 row->held_size == source->tail.size && (source->stages == NULL || source->waited);
-            if (cw_ledger_next(row) < source->goal && !held)
+            if (!row->off && cw_ledger_next(row) < source->goal && !held)
                 return false;
         }
     }

@@ -28,13 +28,14 @@ static bool tenant_varies(const struct cw_source *source)
 void cw_sources_rows_set(const struct cw_sources *sources, struct cw_source *source)
 {
     bool varies = tenant_varies(source);
+    uint64_t position = cw_source_position(source); /* of the rows as they were */
     for (size_t i = 0; i < source->nrows; i++) {
         struct cw_ledger_row *row = &source->rows[i];
         const struct cw_output *output = &sources->outputs[i];
         bool off =
             output->vacant || (!varies && !cw_output_takes(output, cw_str_of(source->tenant)));
         if (row->off && !off) /* what the others settled so far was not for it */
-            row->done = CW_MAX(row->done, cw_source_position(source));
+            row->done = CW_MAX(row->done, position);
         row->off = off;
     }
 }

@@ -143,15 +143,16 @@ struct cw_source *cw_sources_begin(struct cw_sources *sources, const struct cw_t
                                    int64_t now_ns, int64_t now_mono_ns)
 {
     struct cw_source *source = cw_source_new(sources->noutputs, named);
+    size_t at = SIZE_MAX; /* where one was, another may have been in between */
+    source->rotated = cw_sources_path_next(sources, named, &at) != NULL;
     cw_source_path_now_set(source, path);
     source->tail = *tail;
     cw_source_draw_id(source);
     source->since_ns = cw_sources_contents_since(sources, now_ns);
-    cw_sources_labels_set(sources, source, target);
-    if (sources->options.from_end && !sources->scanned && source->format != CW_SOURCE_SPOOL)
+    if (sources->options.from_end && !sources->scanned && target->format != CW_SOURCE_SPOOL)
         cw_source_seek(source, tail->size);
     else if (tail->unpack == NULL) /* promtail counted lines there */
-        cw_source_seek(source, source->format == CW_SOURCE_DOCKER
+        cw_source_seek(source, target->format == CW_SOURCE_DOCKER
                                    ? imported_since(sources, tail, named)
                                    : imported_offset(sources, named, tail->size));
     source->goal = tail->size;
@@ -159,10 +160,10 @@ struct cw_source *cw_sources_begin(struct cw_sources *sources, const struct cw_t
     source->scan_number = sources->scan_number;
     source->quiet_since_ns = now_mono_ns;
     cw_source_sight(source, now_ns, now_mono_ns);
-    size_t at = SIZE_MAX; /* where one was, another may have been in between */
-    source->rotated = cw_sources_path_next(sources, named, &at) != NULL;
     cw_sources_watch(sources, source);
     cw_sources_add(sources, source);
+    /* Last: its tenant may get an output, which gives each source in the table a row and saves them. */
+    cw_sources_labels_set(sources, source, target);
     cw_sources_activate(sources, source);
     sources->unsaved = true;
     cw_log_info("reading %s from byte %" PRIu64, named, cw_source_position(source));

@@ -90,6 +90,50 @@ def test_files_name_targets_and_are_watched(ingester, make_shipper, tmp_path):
     assert shipper.stop() == 0
 
 
+def test_a_target_names_its_tenant_and_another_later(make_ingester, make_shipper, tmp_path):
+    """Tenants that nobody met before; two files take each other's: what one tenant has goes to no other."""
+    server = make_ingester(config="auth_enabled: true\n").start()
+    sd = tmp_path / "targets.json"
+
+    def name(tenants):
+        (tmp_path / "new").write_text(json.dumps([
+            {"targets": ["localhost"], "labels": {"job": f, "__path__": "%s/%s.log" % (tmp_path, f), "__tenant_id__": t}}
+            for f, t in tenants.items()]))
+        os.replace(tmp_path / "new", sd)
+
+    def write(first):
+        for f in "ab":
+            with open(tmp_path / (f + ".log"), "a") as log:
+                log.write("".join("%s%d\n" % (f, i) for i in range(first, first + 100)))
+
+    def arrived(tenant, want):
+        tenant = {"X-Scope-OrgID": tenant}
+        wait_for("%d lines" % len(want), lambda: len(server.export_lines('{job=~".+"}', headers=tenant)) >= len(want), 30, 0.1)
+        assert sorted(server.export_lines('{job=~".+"}', headers=tenant)) == sorted(want)
+
+    def lines(f, first, end):
+        return [b"%s%d" % (f, i) for i in range(first, end)]
+
+    name({"a": "one", "b": "two"})
+    write(0)
+    shipper = make_shipper(config=config_of(server, tmp_path, """
+- job_name: sd
+  file_sd_configs: [{files: ['%s'], refresh_interval: 1h}]
+""" % sd, "server: {graceful_shutdown_timeout: 2m}\n")).start()
+    arrived("one", lines(b"a", 0, 100))
+    arrived("two", lines(b"b", 0, 100))
+    write(100)
+    arrived("one", lines(b"a", 0, 200))
+    arrived("two", lines(b"b", 0, 200))
+    (tmp_path / "c.log").write_text("c0\n")
+    name({"a": "two", "b": "one", "c": "three"})
+    arrived("three", [b"c0"])                               # it was in the same list
+    write(200)
+    arrived("one", lines(b"a", 0, 200) + lines(b"b", 200, 300))
+    arrived("two", lines(b"b", 0, 200) + lines(b"a", 200, 300))
+    assert shipper.stop() == 0                              # in half of the two minutes that it may take
+
+
 def pods_folder(tmp_path):
     root = tmp_path / "pods"
     root.mkdir()

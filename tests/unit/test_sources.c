@@ -18,7 +18,7 @@ static struct cw_sources *sources;
 static struct cw_batch *batch;
 static int64_t now_ns; /* the test's clock: wall and monotonic */
 
-static void target_add(const char *pattern, const char *exclude)
+static struct cw_target *target_of(const char *pattern, const char *exclude)
 {
     static const struct cw_label job = {CW_STR("job"), CW_STR("t")};
     struct cw_target *target = cw_mem_new(sizeof *target);
@@ -32,7 +32,26 @@ static void target_add(const char *pattern, const char *exclude)
     target->name = cw_str_dupz(CW_STR("t"));
     target->labels[0] = cw_labels_dup_heap((struct cw_labels){&job, 1});
     target->add_filename = true;
+    return target;
+}
+
+static void target_add(const char *pattern, const char *exclude)
+{
+    cw_sources_target_add(sources, target_of(pattern, exclude));
+}
+
+static void tenant_target_add(const char *name, struct cw_str tenant)
+{
+    struct cw_target *target = target_of(name, NULL);
+    target->tenant = cw_str_dupz(tenant);
     cw_sources_target_add(sources, target);
+}
+
+static void target_tenant_set(struct cw_target *target, const char *name, struct cw_str tenant)
+{
+    struct cw_target *fresh = target_of(name, NULL);
+    fresh->tenant = cw_str_dupz(tenant);
+    cw_sources_target_update(sources, target, &fresh);
 }
 
 /* Valid until the next call. */
@@ -837,4 +856,70 @@ Test(sources, an_output_that_leaves_gives_its_place_to_the_next)
     cw_sources_tenants(sources, arena, &positions);
     cr_assert(positions.ntenants == 1 && cw_str_eqz(positions.tenants[0], "y"));
     cw_arena_free(&arena);
+}
+
+static bool output_of_tenant(void *arg, struct cw_str tenant)
+{
+    for (size_t i = 0; i < sources->noutputs; i++)
+        if (cw_str_eqz(tenant, sources->outputs[i].tenant))
+            return true;
+    (void)cw_sources_output_add(sources, tenant, CW_STR(""));
+    return true;
+}
+
+/* Makes the sources anew, with two files that begin as those of two tenants: outputs 1 and 2. */
+static void two_tenants(void)
+{
+    cw_sources_free(&sources);
+    sources_make(&(struct cw_sources_options){.on_tenant = output_of_tenant});
+    cw_log_folder_append(&folder, "a.log", "one\ntwo\n");
+    cw_log_folder_append(&folder, "b.log", "three\n");
+    tenant_target_add("a.log", CW_STR("x"));
+    tenant_target_add("b.log", CW_STR("y"));
+    look();
+    cr_assert(sources->n == 2 && sources->noutputs == 3, "%zu, %zu", sources->n, sources->noutputs);
+}
+
+Test(sources, a_file_of_a_tenant_that_nobody_met_gets_the_row_of_its_output_too)
+{
+    two_tenants();
+    for (size_t i = 0; i < 2; i++) {
+        const struct cw_source *source = sources->items[i];
+        bool first = strcmp(source->tenant, "x") == 0;
+        cr_assert_eq(source->nrows, 3u);
+        cr_assert(source->rows[0].off && source->rows[1].off == !first &&
+                      source->rows[2].off == first,
+                  "%s", source->path);
+    }
+}
+
+Test(sources, rows_of_other_tenants_keep_nothing_from_being_drained)
+{
+    two_tenants();
+    cw_sources_drain(sources);
+    cr_assert_not(cw_sources_drained(sources));
+    for (size_t i = 0; i < 2; i++) {
+        struct cw_source *source = sources->items[i];
+        cw_ledger_stored(&source->rows[source->rows[1].off ? 2 : 1], source->tail.size, 1);
+    }
+    save();
+    cr_assert(cw_sources_drained(sources));
+}
+
+Test(sources, what_one_tenant_has_is_not_for_the_next_that_the_file_becomes)
+{
+    two_tenants();
+    for (size_t i = 0; i < 2; i++) {
+        struct cw_source *source = sources->items[i];
+        cw_ledger_stored(&source->rows[source->rows[1].off ? 2 : 1], source->tail.size, 1);
+    }
+    target_tenant_set(sources->targets[0], "a.log", CW_STR("y"));
+    target_tenant_set(sources->targets[1], "b.log", CW_STR("x"));
+    for (size_t i = 0; i < 2; i++) { /* from the first to the second, and the other way round */
+        const struct cw_source *source = sources->items[i];
+        size_t is = strcmp(source->tenant, "x") == 0 ? 1 : 2;
+        cr_expect(source->rows[3 - is].off && !source->rows[is].off);
+        cr_expect_eq(source->rows[is].done, source->tail.size, "%s", source->path);
+        cr_expect_eq(cw_source_position(source), source->tail.size, "%s", source->path);
+    }
 }

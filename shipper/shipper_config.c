@@ -409,7 +409,8 @@ static const struct cw_flag_def file_flags[] = {
     {"config", 'c', CW_KEY_STRING, ARG(config), .arg = "FILE", .alias = "config.file",
      .doc = "Read the configuration (promtail's format) from FILE."},
     {"config.expand-env", 0, CW_KEY_BOOL, ARG(expand_env), .def = "false",
-     .doc = "Expand ${VAR}, ${VAR:default} and ${VAR:-default} in it."},
+     .doc = "Expand environment variables in it as promtail does: ${VAR}, ${VAR:-default} and the "
+            "other operators of its envsubst. Then a backslash is written \\\\."},
     {"client.external-labels", 0, CW_KEY_STRING, ARG(external_labels), .arg = "NAME=VALUE,...",
      .doc =
          "promtail's flag: labels for all of its servers, which may have others of these names."},

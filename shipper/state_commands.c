@@ -15,7 +15,8 @@ static const struct cw_flag_def state_flags[] = {
     {"config", 'c', CW_KEY_STRING, ARG(common.config), .arg = "FILE", .alias = "config.file",
      .doc = "The shipper's configuration: its clients, and where its state is."},
     {"config.expand-env", 0, CW_KEY_BOOL, ARG(common.expand_env), .def = "false",
-     .doc = "Expand ${VAR}, ${VAR:default} and ${VAR:-default} in it."},
+     .doc = "Expand environment variables in it as promtail does: ${VAR}, ${VAR:-default} and the "
+            "other operators of its envsubst. Then a backslash is written \\\\."},
     {"state-dir", 0, CW_KEY_STRING, ARG(common.state_dir), .arg = "DIR",
      .doc = "Without a configuration: the folder of the shipper's state; default: "
             "$XDG_STATE_HOME/cordwood, else /var/lib/cordwood-shipper."},

@@ -22,7 +22,8 @@ static const struct cw_flag_def flags[] = {
     {"config", 'c', CW_KEY_STRING, ARG(config), .arg = "FILE", .alias = "config.file",
      .doc = "The configuration (promtail's format)."},
     {"config.expand-env", 0, CW_KEY_BOOL, ARG(expand_env), .def = "false",
-     .doc = "Expand ${VAR}, ${VAR:default} and ${VAR:-default} in it."},
+     .doc = "Expand environment variables in it as promtail does: ${VAR}, ${VAR:-default} and the "
+            "other operators of its envsubst. Then a backslash is written \\\\."},
     {"job", 'j', CW_KEY_STRING, ARG(job), .arg = "NAME",
      .doc = "Use the stages of the scrape config with this job_name; default: the first that has "
             "stages."},

@@ -8,7 +8,7 @@
 #ifndef CW_CONFIG_YAML_BIND_PRIV_H
 #define CW_CONFIG_YAML_BIND_PRIV_H
 #include <yaml.h>
-#include "common/config/yaml_expand_priv.h"
+#include "common/config/yaml_expand.h"
 
 enum {
     CW_YAML_DEPTH_MAX = 64,     /* no table of ours nests deeper than eight */

@@ -168,6 +168,8 @@ static int text_load(struct cw_str text, const char *name, bind_fn bind_document
     struct cw_yaml_bind bind = {
         .name = name, .source = &source, .arena = arena, .problems = problems};
     int rc = cw_yaml_expand(text, options, arena, &source, on_expand_problem, &bind, err);
+    if (rc == CW_E_INVALID)
+        return problems_to_err(problems, err);
     if (rc < 0) {
         cw_err_wrap(err, "%s", name);
         return rc;

@@ -19,7 +19,7 @@
 enum cw_yaml_expand {
     CW_YAML_EXPAND_NONE,
     CW_YAML_EXPAND_STRICT, /* ${VAR} and ${VAR:-default}; $$ is a dollar; an unset variable without default is an error */
-    CW_YAML_EXPAND_PROMTAIL, /* ${VAR:default} too; an unset variable is empty */
+    CW_YAML_EXPAND_PROMTAIL, /* as promtail's envsubst: \\\\ is a backslash, operators, an unset variable is empty */
 };
 
 struct cw_yaml_options {

@@ -192,6 +192,24 @@ def test_subcommands_take_promtails_flags_with_one_dash(tmp_path, command):
     assert done.returncode == 2 and missing in done.stderr, done
 
 
+def test_a_configuration_is_expanded_as_promtails_documentation_says(tmp_path):
+    path = tmp_path / "c.yml"
+    path.write_text(r"""scrape_configs:
+- job_name: s
+  static_configs: [{labels: {job: "${UNSET_JOB:-${JOB}}", up: "${JOB^^}", __path__: /nowhere}}]
+  pipeline_stages:
+  - regex: {expression: '^(?P<word>\\S+) \\d+$'}
+  - labels: {word: }
+""")
+    env = dict(os.environ, JOB="web")
+    command = [SHIPPER, "test", "-config.file=%s" % path, "-config.expand-env=true", "-e"]
+    shown = subprocess.run(command, input="hello 12\n", env=env, stdout=subprocess.PIPE, text=True, check=True).stdout
+    assert shown.endswith(' {job="web", up="WEB", word="hello"} hello 12\n')
+    path.write_text("scrape_configs:\n- job_name: '${JOB-s}'\n")
+    wrong = subprocess.run(command, input="", env=env, capture_output=True, text=True)
+    assert wrong.returncode == 2 and "c.yml:2:14: ${NAME is followed neither by }" in wrong.stderr, wrong
+
+
 class Door:
     """Before an ingester: takes no pushes of the tenant "slow" while it is shut."""
 

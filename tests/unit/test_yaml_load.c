@@ -417,21 +417,69 @@ Test(yaml_load, defaults_that_are_not_closed_are_passed_over_in_no_time, .timeou
         cw_buf_addz(&text, "${a:-");
     cw_buf_addz(&text, "\nport: ${PORT:-1}\n");
     cr_assert_eq(expand(CW_YAML_EXPAND_STRICT, cw_buf_z(&text)), 0, "%s", err.text);
-    cr_assert_eq(expand(CW_YAML_EXPAND_PROMTAIL, cw_buf_z(&text)), 0, "%s", err.text);
+    cr_assert_eq(expand(CW_YAML_EXPAND_PROMTAIL, cw_buf_z(&text)), CW_E_INVALID);
+    cr_assert_str_eq(err.text, "f.yml:1:83: ${...} within ${...} deeper than 16 levels");
     cw_buf_fini(&text);
 }
 
 Test(yaml_load, promtails_syntax_is_expanded_when_asked_for)
 {
-    cr_assert_eq(
-        expand(CW_YAML_EXPAND_PROMTAIL,
-               "port: ${PORT:9}\nhosts: [\"${NONE:x}\", \"${NONE:-y}\", \"${NONE}\", \"${1}\"]\n"),
-        0);
+    cr_assert_eq(expand(CW_YAML_EXPAND_PROMTAIL,
+                        "port: ${PORT}\nhosts: [\"${NONE:x}\", \"${NONE:-${NO:-y}}\", \"${NONE}\", "
+                        "\"${1^^}\", '^\\\\S+$']\n"),
+                 0, "%s", err.text);
+    static const char *const want[] = {"x", "y", "", "ONE", "^\\S+$"};
     cr_assert_eq(config.port, 1234);
-    cr_assert_str_eq(config.hosts.items[0].ptr, "x");
-    cr_assert_str_eq(config.hosts.items[1].ptr, "y");
-    cr_assert_str_eq(config.hosts.items[2].ptr, "");
-    cr_assert_str_eq(config.hosts.items[3].ptr, "one");
+    cr_assert_eq(config.hosts.n, 5);
+    for (size_t i = 0; i < 5; i++)
+        cr_assert_str_eq(config.hosts.items[i].ptr, want[i]);
+}
+
+/* There is no dollar in the file. */
+Test(yaml_load, backslashes_are_halved_as_promtails_documentation_says)
+{
+    cr_assert_eq(expand(CW_YAML_EXPAND_PROMTAIL, "hosts: ['\\\\d\\\\\\\\.', '\\d']\nport: x\n"),
+                 CW_E_INVALID);
+    cr_assert_str_eq(config.hosts.items[0].ptr, "\\d\\\\.");
+    cr_assert_str_eq(config.hosts.items[1].ptr, "\\d");
+    cr_assert_str_eq(err.text, "f.yml:2:7: port: \"x\" is not a whole number");
+}
+
+Test(yaml_load, what_promtail_cannot_expand_is_refused_at_its_place)
+{
+    static const struct {
+        const char *text, *problem;
+    } cases[] = {
+        {"port: 1\nhosts: ['\xC3\xA9${}']\n", "f.yml:2:11: behind ${ stands no variable's name"},
+        {"hosts: ['${PORT-1}']\n",
+         "f.yml:1:10: ${NAME is followed neither by } nor by an operator"},
+        {"hosts: ['${PORT']\n", "f.yml:1:10: ${NAME is followed neither by } nor by an operator"},
+        {"hosts: ['${PORT:-${HOSTS#}}']\n", "f.yml:1:18: an operator of ${...} has nothing behind"},
+        {"hosts: ['${PORT^x}']\n", "f.yml:1:10: ${...} goes on where } should stand"},
+        {"hosts: ['${HOSTS^^}']\n", "f.yml:1:10: ^ and , of ${...} change ASCII letters alone"},
+        {"hosts: ['${PORT:0:-1}']\n", "f.yml:1:10: ${NAME:offset:length} with a length that"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        cr_assert_eq(expand(CW_YAML_EXPAND_PROMTAIL, cases[i].text), CW_E_INVALID);
+        cr_assert(cw_str_starts(cw_str_of(err.text), cw_str_of(cases[i].problem)), "%s", err.text);
+        cr_assert_eq(problems.nerrors, 1);
+    }
+}
+
+/* The ingester's own form has no more than a default: what would be taken for text otherwise is told. */
+Test(yaml_load, the_strict_form_refuses_what_it_does_not_have)
+{
+    static const char *const cases[] = {"${PORT:=x}", "${PORT^^}", "${PORT:9}", "${NONE:-${PORT}}",
+                                        "${PORT"};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char text[100];
+        snprintf(text, sizeof text, "hosts: ['%s'] # or %s\n", cases[i], cases[i]);
+        cr_assert_eq(expand(CW_YAML_EXPAND_STRICT, text), CW_E_INVALID, "%s", text);
+        cr_assert_str_eq(err.text,
+                         "f.yml:1:10: neither ${NAME} nor ${NAME:-default} with a default "
+                         "that holds no other ${...}; for the characters themselves "
+                         "write $${");
+    }
 }
 
 Test(yaml_load, nothing_is_expanded_unasked)

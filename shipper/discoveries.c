@@ -53,7 +53,7 @@ static void statics_add(struct cw_discoveries *all, const struct cw_discovery_ho
                         const struct cw_scrape *scrape)
 {
     const struct cw_static_config *configs = scrape->config->static_configs.items;
-    struct cw_targets *targets = cw_targets_new(host->sources, scrape);
+    struct cw_targets *targets = cw_targets_new(host->sources, scrape, CW_TARGETS_READ_OUT);
     for (size_t i = 0; i < scrape->config->static_configs.n; i++) {
         size_t n;
         struct cw_found *found = cw_found_static(&configs[i], CW_STR_NONE, all->arena, &n);

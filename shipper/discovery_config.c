@@ -79,7 +79,8 @@ static int files_check(const void *value, struct cw_err *err)
 static const struct cw_key_def file_sd_keys[] = {
     {"files", CW_KEY_STRINGS, ROW(cw_file_sd_config, files), .flags = CW_KEY_REQUIRED,
      .check = files_check,
-     .doc = "Files with lists of static configs, in YAML or JSON; patterns are fine."},
+     .doc = "Files with lists of static configs, in YAML or JSON; patterns are fine. What is taken "
+            "from a list is read as far as it goes then, and from there on when it comes back."},
     {"refresh_interval", CW_KEY_DURATION, ROW(cw_file_sd_config, refresh_interval_ns), .def = "5m",
      .min = "100ms", .max = "24h",
      .doc = "How often they are read; a change of one is noticed within two seconds."},

@@ -38,7 +38,7 @@ static void *file_sd_new(const struct cw_discovery_host *host, const struct cw_s
     sd->magic = FILE_SD_MAGIC;
     sd->host = *host;
     sd->config = config;
-    sd->targets = cw_targets_new(host->sources, scrape);
+    sd->targets = cw_targets_new(host->sources, scrape, CW_TARGETS_END_THERE);
     sd->globs = cw_mem_array(sd->config->files.n + 1, sizeof(struct cw_glob *));
     for (size_t i = 0; i < sd->config->files.n; i++) {
         struct cw_err err;

@@ -393,7 +393,7 @@ static void watcher_add(struct kubernetes *kubernetes, const struct cw_discovery
     watcher->server = &kubernetes->server;
     watcher->kind = kind;
     watcher->namespace = namespace;
-    watcher->targets = cw_targets_new(host->sources, scrape);
+    watcher->targets = cw_targets_new(host->sources, scrape, CW_TARGETS_READ_OUT);
     watcher->store = kubernetes->view.joins ? cw_kubernetes_store_new() : NULL;
     watcher->arena = cw_arena_new();
     watcher->call_arena = cw_arena_new();

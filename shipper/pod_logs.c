@@ -156,7 +156,7 @@ static void *pod_logs_new(const struct cw_discovery_host *host, const struct cw_
     logs->host = *host;
     logs->scrape = scrape;
     logs->config = config;
-    logs->targets = cw_targets_new(host->sources, scrape);
+    logs->targets = cw_targets_new(host->sources, scrape, CW_TARGETS_READ_OUT);
     uv_timer_init(host->loop, &logs->timer);
     return logs;
 }

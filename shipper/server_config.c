@@ -174,7 +174,8 @@ static const struct cw_key_def server_keys[] = {
      .min = "0", .max = "1h",
      .doc =
          "How long SIGTERM (or SIGINT) may take to deliver what is in the files by then, and what "
-         "receivers took; a second one ends that. What is not delivered waits for the next start."},
+         "receivers took; a second one ends that. What is not delivered waits for the next start. "
+         "Stages that join lines (multiline, cri) wait for half of it at most."},
     {"register_instrumentation", CW_KEY_BOOL, ROW(cw_server_config, instrumentation), .def = "true",
      .doc = "Serve /metrics."},
     {"health_check_target", CW_KEY_BOOL, ROW(cw_server_config, health_check_target), .def = "true",

@@ -32,7 +32,7 @@ enum shipper_state { SHIPPER_RUNNING, SHIPPER_DRAINING, SHIPPER_STOPPING, SHIPPE
 
 /* How often there is a look at what inotify does not tell: times that are over, changes it may have missed. */
 #define TICK_MS 1000
-#define TICK_ONCE_MS 100
+#define TICK_ENDING_MS 100 /* with --once, and while it stops */
 /* A file that is read with --once ends where it is when it has not grown for so long. */
 #define ONCE_FINAL_WAIT_NS (500 * CW_NS_PER_MS)
 /* Folders with names that change all the time are looked through this often at most, and for at
@@ -90,6 +90,7 @@ struct cw_shipper {
 static void shipper_stop(struct cw_shipper *sh);
 static bool on_tenant(void *arg, struct cw_str tenant);
 static void on_work(uv_timer_t *timer);
+static void on_tick(uv_timer_t *timer);
 static void on_poll(uv_timer_t *timer);
 
 /* ---- the work that callbacks ask for, done at one place ---- */
@@ -184,12 +185,14 @@ static void once_check(struct cw_shipper *sh)
         once_done(sh);
 }
 
-/* What is there now is to be delivered before the end. */
+/* What is there now is to be delivered before the end, the last stack trace too: it is waited for as configured, but not for longer
+ * than half of the grace, so that the other half is left for its push. A file that goes on growing keeps its last entry: the next
+ * start reads that whole. */
 static void drain_goal_set(struct cw_shipper *sh)
 {
     folders_scan(sh); /* the last lines of a program that has just ended */
     cw_sources_refresh(sh->sources, CW_SOURCES_ALL, cw_clock_now_ns(), cw_clock_mono_ns());
-    cw_sources_drain(sh->sources);
+    cw_sources_drain(sh->sources, sh->config->server.drain_ns / 2);
     work_soon(sh, 0);
 }
 
@@ -469,6 +472,7 @@ static void shipper_drain(struct cw_shipper *sh)
     sh->host.hurry = true;
     uv_timer_start(&sh->stop_grace, on_grace_over,
                    (uint64_t)(sh->config->server.drain_ns / CW_NS_PER_MS), 0);
+    uv_timer_start(&sh->tick, on_tick, TICK_ENDING_MS, TICK_ENDING_MS);
     sh->inputs_ended = false;
     drain_goal_set(sh);
 }
@@ -763,7 +767,7 @@ int cw_shipper_new(const struct cw_shipper_config *config, const struct cw_shipp
 
 int cw_shipper_run(struct cw_shipper *sh)
 {
-    uint64_t tick_ms = sh->args->once ? TICK_ONCE_MS : TICK_MS;
+    uint64_t tick_ms = sh->args->once ? TICK_ENDING_MS : TICK_MS;
     uv_timer_start(&sh->tick, on_tick, tick_ms, tick_ms);
     uint64_t rescan_ms = (uint64_t)(sh->config->rescan_ns / CW_NS_PER_MS);
     uint64_t save_ms = (uint64_t)(sh->config->positions_sync_ns / CW_NS_PER_MS);

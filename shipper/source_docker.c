@@ -484,7 +484,7 @@ static void *docker_new(const struct cw_discovery_host *host, const struct cw_sc
     docker->host = *host;
     docker->scrape = scrape;
     docker->config = config;
-    docker->targets = cw_targets_new(host->sources, scrape);
+    docker->targets = cw_targets_new(host->sources, scrape, CW_TARGETS_READ_OUT);
     docker->arena = cw_arena_new();
     docker->call_arena = cw_arena_new();
     docker->events_arena = cw_arena_new();

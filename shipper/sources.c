@@ -43,6 +43,7 @@ struct cw_sources *cw_sources_new(const struct cw_sources_options *options)
 {
     struct cw_sources *sources = cw_mem_new(sizeof *sources);
     sources->options = *options;
+    sources->wait_max_ns = INT64_MAX;
     sources->looked_ns = options->looked_ns;
     struct cw_promtail_position *imported = cw_mem_array(options->nimported + 1, sizeof *imported);
     for (size_t i = 0; i < options->nimported; i++)
@@ -249,6 +250,14 @@ void cw_sources_target_update(struct cw_sources *sources, struct cw_target *targ
     }
 }
 
+/* What is compressed was complete before: it is read as far as it goes. */
+static void source_end_here(struct cw_source *source)
+{
+    struct cw_err err;
+    if (source->tail.unpack == NULL && cw_tail_end_here(&source->tail, &err) < 0)
+        cw_log_warn("%s: %s", source->path_now, err.text);
+}
+
 /* Files whose target is gone are another's, if one matches them. */
 static void left_take(struct cw_sources *sources)
 {
@@ -258,7 +267,7 @@ static void left_take(struct cw_sources *sources)
             source->left ? cw_sources_target_of(sources, source->path) : NULL;
         if (next == NULL)
             continue;
-        source->left = false;
+        source->left = source->tail.ends = false;
         if (source->tail.fd >= 0)
             cw_sources_labels_set(sources, source, next);
     }
@@ -280,8 +289,12 @@ void cw_sources_target_remove(struct cw_sources *sources, struct cw_target *targ
 {
     for (size_t i = 0; i < sources->n; i++) {
         struct cw_source *source = sources->items[i];
-        source->left |= source->tail.fd >= 0 && target_matches(target, cw_str_of(source->path)) &&
-                        cw_sources_target_of(sources, source->path) == target;
+        if (source->tail.fd < 0 || !target_matches(target, cw_str_of(source->path)) ||
+            cw_sources_target_of(sources, source->path) != target)
+            continue;
+        source->left = true;
+        if (target->ends_removed)
+            source_end_here(source);
     }
     for (size_t i = 0; i < sources->ntargets; i++) {
         if (sources->targets[i] != target)
@@ -380,10 +393,13 @@ bool cw_sources_replaced(struct cw_sources *sources, struct cw_source *source)
 }
 
 /* Stages wait for the rest of an entry only so long. */
-static void source_wait_check(struct cw_source *source, int64_t now_mono_ns)
+static void source_wait_check(const struct cw_sources *sources, struct cw_source *source,
+                              int64_t now_mono_ns)
 {
-    if (source->waited || source->stages == NULL ||
-        now_mono_ns - source->quiet_since_ns < cw_stages_wait_ns(source->stages))
+    if (source->waited || source->stages == NULL)
+        return;
+    int64_t wait_ns = CW_MIN(cw_stages_wait_ns(source->stages), sources->wait_max_ns);
+    if (now_mono_ns - source->quiet_since_ns < wait_ns)
         return;
     source->waited = true;
     cw_source_release(source);
@@ -396,6 +412,27 @@ static bool docker_rotated(const struct cw_source *source)
            !cw_str_ends(cw_str_of(source->path_now), CW_STR(".log"));
 }
 
+/* Nothing whole was found behind what is settled for the output, and no stage waits for the rest of an entry. */
+static bool row_held(const struct cw_source *source, const struct cw_ledger_row *row)
+{
+    return row->held_size == source->tail.size && (source->stages == NULL || source->waited);
+}
+
+/* Its target was taken away, and all that was there then is settled; but for a last line that is written on: whoever has the file
+ * next gets it whole. */
+static bool source_ended(const struct cw_source *source)
+{
+    if (!source->tail.ends || source->changed || source->nbusy > 0)
+        return false;
+    bool ended = true;
+    for (size_t i = 0; i < source->nrows; i++) {
+        const struct cw_ledger_row *row = &source->rows[i];
+        ended &= row->off || row->done >= source->tail.size ||
+                 (source->tail.outgrown && row_held(source, row));
+    }
+    return ended;
+}
+
 /* Whether the last line of a file that nobody writes any more is waited for no longer, and the file
  * closed. Returns false when the source can be forgotten. */
 static bool source_settle_down(struct cw_sources *sources, struct cw_source *source,
@@ -403,8 +440,8 @@ static bool source_settle_down(struct cw_sources *sources, struct cw_source *sou
 {
     bool deleted = source->tail.nlinks == 0;
     bool packed = source->tail.unpack != NULL; /* nobody writes it, but it grows for a while */
-    bool left =
-        deleted || !source->wanted || cw_source_rotated(source) || packed || docker_rotated(source);
+    bool left = deleted || !source->wanted || cw_source_rotated(source) || packed ||
+                docker_rotated(source) || source->tail.ends;
     int64_t quiet_ns = now_mono_ns - source->quiet_since_ns;
     if (source->format == CW_SOURCE_SPOOL && !deleted)
         return true; /* its writer says when it is final */
@@ -413,10 +450,16 @@ static bool source_settle_down(struct cw_sources *sources, struct cw_source *sou
         return true;
     }
     /* What is unpacked to its end was complete before. */
-    if (!source->final && !cw_tail_unpacking(&source->tail) &&
+    if (!source->final && !cw_tail_unpacking(&source->tail) && !source->tail.outgrown &&
         (packed || quiet_ns >= sources->options.final_wait_ns)) {
         source->final = true;
         cw_source_release(source);
+    }
+    if (source_ended(source)) {
+        cw_log_info("%s has no target any more: it was read to byte %" PRIu64, source->path_now,
+                    cw_source_position(source));
+        source_close(sources, source);
+        return true; /* it is remembered: a target may have it again */
     }
     bool settled =
         cw_source_position(source) >= source->tail.size && !source->changed && source->nbusy == 0;
@@ -457,7 +500,7 @@ static bool look_due(const struct cw_sources *sources, size_t i)
                 sources->round - source->looked_round >= CW_SOURCES_ROUNDS;
     return (turn && !source->polled) || source->touched || source->changed ||
            sources->options.once || !source->wanted || source->final || source->tail.nlinks == 0 ||
-           cw_source_rotated(source) || source->tail.unpack != NULL ||
+           cw_source_rotated(source) || source->tail.unpack != NULL || source->tail.ends ||
            (source->stages != NULL && !source->waited);
 }
 
@@ -472,7 +515,7 @@ static void source_refresh(struct cw_sources *sources, struct cw_source *source,
         cw_sources_truncated(sources, source, now_ns, now_mono_ns);
     sources->any_changed |= source->changed;
     cw_source_sight(source, now_ns, now_mono_ns);
-    source_wait_check(source, now_mono_ns);
+    source_wait_check(sources, source, now_mono_ns);
     cw_sources_activate(sources, source);
 }
 
@@ -613,8 +656,9 @@ size_t cw_sources_left_out(const struct cw_sources *sources)
     return sources->nleft_out + sources->nmissing + sources->ndamaged;
 }
 
-void cw_sources_drain(struct cw_sources *sources)
+void cw_sources_drain(struct cw_sources *sources, int64_t wait_max_ns)
 {
+    sources->wait_max_ns = wait_max_ns;
     for (size_t i = 0; i < sources->n; i++)
         sources->items[i]->goal = sources->items[i]->tail.size;
 }
@@ -625,10 +669,7 @@ bool cw_sources_drained(const struct cw_sources *sources)
         const struct cw_source *source = sources->items[i];
         for (size_t o = 0; o < source->nrows && source->tail.fd >= 0; o++) {
             const struct cw_ledger_row *row = &source->rows[o];
-            /* Nothing whole was found behind it, and no stage waits for the rest of an entry. */
-            bool held =
-                row->held_size == source->tail.size && (source->stages == NULL || source->waited);
-            if (!row->off && cw_ledger_next(row) < source->goal && !held)
+            if (!row->off && cw_ledger_next(row) < source->goal && !row_held(source, row))
                 return false;
         }
     }

@@ -6,7 +6,8 @@
  * a source of its own. A source that no pattern matches any more (renamed by a rotation, deleted)
  * is read to its end; one that was renamed while the shipper was down is looked for in its folder.
  * Several names of one file (links) are one source; of several targets that match it the first has
- * it.
+ * it. A file whose target is taken away is read to its end, or, if the target says so, to where that
+ * was then; what is left in it is read when a target has it again.
  *
  * Ownership  The table owns sources and targets; both are told apart by pointer.
  * Threads    The loop's. A scan reads folders, and so may take as long as the disk does.
@@ -47,6 +48,7 @@ struct cw_target {
     int64_t unpack_delay_ns;
     enum cw_codec unpack_format; /* cw_unpack_codec_of() */
     bool named;                  /* one file, which is missed if it is not there */
+    bool ends_removed;           /* when it is removed, its files end where they are then */
     bool add_filename;           /* Docker's own files are nobody's business */
 };
 
@@ -110,8 +112,9 @@ struct cw_sources {
     int64_t scan_began_ns; /* the last one, by the wall clock; 0: none */
     int64_t began_mono_ns; /* the first one */
     int64_t
-        waits_since_ns; /* when the oldest compressed file was born that waits; INT64_MAX: none */
-    uint64_t nsaves;    /* of positions; what may be confirmed changes with each */
+        waits_since_ns;  /* when the oldest compressed file was born that waits; INT64_MAX: none */
+    uint64_t nsaves;     /* of positions; what may be confirmed changes with each */
+    int64_t wait_max_ns; /* of stages, for more lines of an entry; INT64_MAX: as long as they say */
     bool scanned;
     /* the rest is the scan's and sources_active.c's */
     struct cw_source_list touched;
@@ -181,7 +184,7 @@ void cw_sources_outputs_retry(struct cw_sources *sources);
 bool cw_output_takes(const struct cw_output *output, struct cw_str tenant);
 /* Takes the target; open files whose target is gone are its, if it matches them. */
 void cw_sources_target_add(struct cw_sources *sources, struct cw_target *target);
-/* Its files are the next target's that matches them, with its labels, or are read to their ends. */
+/* Its files are the next target's that matches them, with its labels, or are read to their ends (ends_removed: as they are now). */
 void cw_sources_target_remove(struct cw_sources *sources, struct cw_target *target);
 /* `target` becomes what `*fresh` is, with the same files: they go on with other labels. Frees *fresh. */
 void cw_sources_target_update(struct cw_sources *sources, struct cw_target *target,
@@ -225,8 +228,9 @@ bool cw_sources_dirty(const struct cw_sources *sources);
 size_t cw_sources_left_out(const struct cw_sources *sources);
 /* With `once`: all that was there when it was found is settled. */
 bool cw_sources_goal_reached(const struct cw_sources *sources);
-/* The shipper is to stop: what is in open files now is the goal. */
-void cw_sources_drain(struct cw_sources *sources);
+/* The shipper is to stop: what is in open files now is the goal. What stages join in a file is waited for until that is quiet for
+ * `wait_max_ns`, however long the stages would wait. */
+void cw_sources_drain(struct cw_sources *sources, int64_t wait_max_ns);
 /* All of that is settled, but for last lines without a newline. */
 bool cw_sources_drained(const struct cw_sources *sources);
 /* Where in the list of active sources that one is; false: it is not. */

@@ -138,7 +138,9 @@ static struct cw_source *successor_new(struct cw_source *source,
     cw_source_path_now_set(next, source->path_now);
     next->tail = source->tail;
     next->tail.identity = *identity;
-    next->tail.size = next->goal = size;
+    next->tail.end = 0; /* if it ends: it came behind that */
+    next->tail.size = next->goal = source->tail.ends ? 0 : size;
+    next->left = source->left;
     next->format = source->format;
     next->wanted = source->wanted;
     next->scan_number = source->scan_number;
@@ -172,7 +174,14 @@ static void copy_take(struct copy_search *search, struct cw_source *source,
     cw_log_info("%s was truncated: what it held is read on from byte %" PRIu64 " of its copy %s",
                 source->path_now, position, search->path);
     struct cw_file_identity recorded = source->tail.identity;
+    bool ends = source->tail.ends && !packed;
+    uint64_t end = source->tail.end;
     source->tail = search->found;
+    if (ends) {
+        source->tail.ends = true;
+        source->tail.end = end;
+        source->tail.size = CW_MIN(source->tail.size, end);
+    }
     if (packed) {
         source->tail.identity.prefix_len = recorded.prefix_len;
         source->tail.identity.prefix_hash = recorded.prefix_hash;
@@ -203,7 +212,8 @@ static void contents_replaced(struct cw_sources *sources, struct cw_source *sour
 {
     truncation_count(sources, source, cw_source_position(source));
     source->tail.identity = *identity;
-    source->tail.size = source->goal = size;
+    source->tail.end = 0; /* if it ends: what is there now came behind that */
+    source->tail.size = source->goal = source->tail.ends ? 0 : size;
     source->since_ns = cw_sources_contents_since(sources, now_ns);
     source->copy_ino = 0;
     cw_source_raise(source);

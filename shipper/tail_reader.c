@@ -72,6 +72,17 @@ void cw_tail_close(struct cw_tail *tail)
     tail->fd = -1;
 }
 
+int cw_tail_end_here(struct cw_tail *tail, struct cw_err *err)
+{
+    struct stat st;
+    if (fstat(tail->fd, &st) < 0)
+        return cw_err_errno(err, CW_E_IO, errno, "stat");
+    tail->ends = true;
+    tail->outgrown = false;
+    tail->end = tail->size = (uint64_t)st.st_size;
+    return 0;
+}
+
 int cw_tail_stat(struct cw_tail *tail, uint64_t off, enum cw_file_verdict *out, struct cw_err *err)
 {
     struct stat st, packed;
@@ -84,6 +95,9 @@ int cw_tail_stat(struct cw_tail *tail, uint64_t off, enum cw_file_verdict *out, 
     tail->written_ns = st.st_mtim.tv_sec * CW_NS_PER_S + st.st_mtim.tv_nsec;
     *out =
         tail->size < off || tail->size < tail->identity.prefix_len ? CW_FILE_CHANGED : CW_FILE_SAME;
+    tail->outgrown = tail->ends && tail->size > tail->end;
+    if (tail->outgrown)
+        tail->size = tail->end;
     return 0;
 }
 

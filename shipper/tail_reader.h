@@ -23,9 +23,12 @@
 #include "shipper/unpack.h"
 
 struct cw_tail {
-    int fd;                   /* -1: closed */
-    uint32_t nlinks;          /* 0: deleted */
-    uint64_t size;            /* when it was last looked at */
+    int fd;          /* -1: closed */
+    uint32_t nlinks; /* 0: deleted */
+    bool ends;       /* it is read to `end` and no further, though it may grow */
+    bool outgrown;   /* it ends, and had grown beyond that when it was last looked at */
+    uint64_t end;
+    uint64_t size;            /* when it was last looked at; at most `end` if it ends */
     int64_t written_ns;       /* the file's own time of its last change (mtime), as of then */
     struct cw_unpack *unpack; /* of a compressed file, owned: fd is its; NULL: it is none */
     struct cw_file_identity identity;
@@ -40,6 +43,8 @@ int cw_tail_open_packed(struct cw_tail *tail, const char *path, enum cw_codec fo
 /* Whether its size is not what it will be, though nobody writes it. */
 bool cw_tail_unpacking(const struct cw_tail *tail);
 void cw_tail_close(struct cw_tail *tail);
+/* From now on it ends where it is. */
+int cw_tail_end_here(struct cw_tail *tail, struct cw_err *err) CW_MUST_USE;
 /* Look at size and links alone; CW_FILE_CHANGED when the file is shorter than `off`. */
 int cw_tail_stat(struct cw_tail *tail, uint64_t off, enum cw_file_verdict *out,
                  struct cw_err *err) CW_MUST_USE;

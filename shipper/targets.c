@@ -19,6 +19,7 @@ struct group {
 struct cw_targets {
     struct cw_sources *sources;
     const struct cw_scrape *scrape;
+    enum cw_targets_gone gone;
     struct cw_arena *scratch;
     struct cw_id_map ids; /* hash of a group's name: its number */
     struct group *groups; /* by number */
@@ -134,6 +135,7 @@ static int target_make(const struct cw_targets *targets, const struct cw_found *
         target->unpack_delay_ns = targets->scrape->config->decompression.initial_delay_ns;
         target->unpack_format = targets->scrape->unpack_format;
         target->named = targets->scrape->config->named;
+        target->ends_removed = targets->gone == CW_TARGETS_END_THERE;
         rc = files_set(target, found, &first, err);
         if (rc == 0)
             rc = cw_found_stages(targets->scrape, found, &target->stages, err);
@@ -146,11 +148,13 @@ static int target_make(const struct cw_targets *targets, const struct cw_found *
 
 /* ---- groups ---- */
 
-struct cw_targets *cw_targets_new(struct cw_sources *sources, const struct cw_scrape *scrape)
+struct cw_targets *cw_targets_new(struct cw_sources *sources, const struct cw_scrape *scrape,
+                                  enum cw_targets_gone gone)
 {
     struct cw_targets *targets = cw_mem_new(sizeof *targets);
     targets->sources = sources;
     targets->scrape = scrape;
+    targets->gone = gone;
     targets->scratch = cw_arena_new();
     cw_id_map_init(&targets->ids);
     return targets;

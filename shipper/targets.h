@@ -25,8 +25,15 @@ struct cw_found {
     enum cw_source_format format;
 };
 
+/* What becomes of the files of a target that is found no longer. */
+enum cw_targets_gone {
+    CW_TARGETS_READ_OUT, /* whoever wrote them has ended: last lines may still come, and are read */
+    CW_TARGETS_END_THERE /* people took it from a list: nothing that is written from then on is read */
+};
+
 /* Those of one discovery. */
-struct cw_targets *cw_targets_new(struct cw_sources *sources, const struct cw_scrape *scrape);
+struct cw_targets *cw_targets_new(struct cw_sources *sources, const struct cw_scrape *scrape,
+                                  enum cw_targets_gone gone);
 /* The targets stay in the table. */
 void cw_targets_free(struct cw_targets **targets);
 /* What the group holds now, instead of what it held. */

@@ -671,6 +671,24 @@ def test_sigterm_delivers_what_is_there_within_a_bound(make_shipper, logs, tmp_p
     assert shipper.stop() == 0                              # the second one does not wait
 
 
+def test_a_last_stack_trace_is_delivered_at_a_stop(make_shipper, logs, tmp_path):
+    stub = LokiStub()
+    append(logs / "a.log", b"1 first", b"2 crash", b" at a", b" at b")
+    shipper = make_shipper(config="""
+server: {graceful_shutdown_timeout: 4s}
+clients: [{url: '%s/loki/api/v1/push', batchwait: 50ms}]
+positions: {filename: %s/p}
+scrape_configs:
+  - static_configs: [{labels: {job: s, __path__: '%s/*.log'}}]
+    pipeline_stages: [{multiline: {firstline: '^[0-9]', max_wait_time: 1h}}]
+""" % (stub.url, tmp_path, logs)).start()
+    wait_for("what is ahead of it", lambda: stub.lines == [b"1 first"])
+    assert shipper.stop() == 0
+    assert stub.lines == [b"1 first", b"2 crash\n at a\n at b"]
+    assert "wait for the next start" not in shipper.log()
+    stub.stop()
+
+
 @pytest.mark.parametrize("clients", ["", ", {name: too, tenant_id: b, url: '%s/loki/api/v1/push', batchwait: 50ms}"])
 def test_tenants_that_entries_name_all_arrive_at_a_server_that_has_none(make_shipper, ingester, logs, tmp_path, clients):
     """To it they are one: each of them must not take the marks of another for its own. Nor a client those of one with another tenant."""

@@ -134,6 +134,34 @@ def test_a_target_names_its_tenant_and_another_later(make_ingester, make_shipper
     assert shipper.stop() == 0                              # in half of the two minutes that it may take
 
 
+def test_a_file_whose_target_is_taken_from_a_list_is_read_no_further(ingester, make_shipper, tmp_path):
+    sd, log = tmp_path / "sd.json", tmp_path / "a.log"
+
+    def append(*lines):
+        with open(log, "a") as f:
+            f.write("".join(line + "\n" for line in lines))
+
+    def list_targets(*paths):
+        (tmp_path / "new").write_text(json.dumps([{"targets": ["localhost"], "labels": {"job": "sd", "__path__": str(path)}} for path in paths]))
+        os.replace(tmp_path / "new", sd)
+    append("wanted 1", "wanted 2")
+    list_targets(log)
+    shipper = make_shipper(config=config_of(ingester, tmp_path, "- {job_name: s, file_sd_configs: [{files: ['%s'], refresh_interval: 100ms}]}\n" % sd)).start()
+    lines_of(ingester, '{job="sd"}', [b"wanted 1", b"wanted 2"])
+    list_targets()
+    wait_for("the end of its file", lambda: "a.log has no target any more" in shipper.log())
+    append("not for us", "nor this")
+    (tmp_path / "other.log").write_text("other\n")
+    list_targets(tmp_path / "other.log")
+    lines_of(ingester, '{job="sd"}', [b"wanted 1", b"wanted 2", b"other"])
+    assert shipper.stop() == 0                              # which delivers what is in the files that it reads
+    lines_of(ingester, '{job="sd"}', [b"wanted 1", b"wanted 2", b"other"])
+    list_targets(log)
+    shipper.start()
+    lines_of(ingester, '{job="sd"}', [b"wanted 1", b"wanted 2", b"other", b"not for us", b"nor this"])
+    assert shipper.stop() == 0
+
+
 def pods_folder(tmp_path):
     root = tmp_path / "pods"
     root.mkdir()

@@ -896,7 +896,7 @@ Test(sources, a_file_of_a_tenant_that_nobody_met_gets_the_row_of_its_output_too)
 Test(sources, rows_of_other_tenants_keep_nothing_from_being_drained)
 {
     two_tenants();
-    cw_sources_drain(sources);
+    cw_sources_drain(sources, INT64_MAX);
     cr_assert_not(cw_sources_drained(sources));
     for (size_t i = 0; i < 2; i++) {
         struct cw_source *source = sources->items[i];

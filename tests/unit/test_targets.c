@@ -36,7 +36,7 @@ static void begin(const char *rules)
     cr_assert_eq(cw_pipelines_init(&pipelines, &no_pipelines, NULL, &err), 0);
     cr_assert_eq(cw_scrape_init(&scrape, &config, &pipelines, NULL, &err), 0, "%s", err.text);
     scrape.host = "here";
-    targets = cw_targets_new(sources, &scrape);
+    targets = cw_targets_new(sources, &scrape, CW_TARGETS_READ_OUT);
 }
 
 static void end(void)

@@ -10,7 +10,7 @@
 static const struct {
     const char *name, *doc;
 } detectors[CW_DETECT_N] = {
-    [CW_DETECT_EMAIL] = {"email", "E-mail addresses."},
+    [CW_DETECT_EMAIL] = {"email", "E-mail addresses, with %40 too."},
     [CW_DETECT_CARD] = {"card", "Numbers of payment cards that pass Luhn's check."},
     [CW_DETECT_IBAN] = {"iban", "International bank account numbers with the right check digits."},
     [CW_DETECT_PHONE] = {"phone",
@@ -25,11 +25,15 @@ static const struct {
                        "Access key ids of AWS, and secret access keys behind their name."},
     [CW_DETECT_GCP] = {"gcp_key", "Google's API keys, OAuth tokens and client secrets."},
     [CW_DETECT_AZURE] = {"azure_key",
-                         "AccountKey and SharedAccessKey of Azure connection strings."},
+                         "AccountKey and SharedAccessKey of Azure connection strings, sig= of "
+                         "shared access signatures."},
     [CW_DETECT_GITHUB] = {"github_token", "Tokens of GitHub."},
-    [CW_DETECT_GITLAB] = {"gitlab_token", "Personal access tokens of GitLab."},
-    [CW_DETECT_SLACK] = {"slack_token", "Tokens and web hooks of Slack."},
-    [CW_DETECT_STRIPE] = {"stripe_key", "Secret and restricted keys of Stripe."},
+    [CW_DETECT_GITLAB] =
+        {"gitlab_token", "Tokens of GitLab: of people, deployments, jobs, runners, agents, feeds."},
+    [CW_DETECT_SLACK] = {"slack_token",
+                         "Tokens of Slack's users, bots and apps, and its web hooks."},
+    [CW_DETECT_STRIPE] = {"stripe_key",
+                          "Secret and restricted keys of Stripe, and secrets of its web hooks."},
     [CW_DETECT_OPENAI] = {"openai_key",
                           "Keys of OpenAI, Anthropic and others that begin with sk-."},
     [CW_DETECT_API_TOKEN] = {"api_token",
@@ -193,6 +197,8 @@ void cw_redact_exhaustive(struct cw_redact *redact)
 struct finding {
     struct cw_span span;
     size_t rule;
+    bool again; /* of a private key that was counted where it began */
+    bool cut;   /* what another one left of it */
 };
 
 struct findings {
@@ -205,7 +211,7 @@ struct findings {
 static void found(struct findings *in, struct cw_span span, size_t rule)
 {
     in->items = cw_arena_grow(in->arena, in->items, in->n, &in->cap, in->n + 1, sizeof *in->items);
-    in->items[in->n++] = (struct finding){span, rule};
+    in->items[in->n++] = (struct finding){.span = span, .rule = rule};
 }
 
 static void look(const struct cw_redact *redact, struct cw_str line, enum cw_detector d, size_t at,
@@ -360,21 +366,28 @@ static char *put_instead(const struct cw_redact *redact, const struct rule *rule
     return to;
 }
 
-/* Leaves the findings that count, and says how long the line becomes. */
+/* Leaves the findings that count, and says how long the line becomes. Of what overlaps a piece of a private key that began before,
+ * and of the piece, the rest counts too: neither hides the other's end. */
 static size_t settle(struct cw_redact *redact, size_t len, bool counting, struct findings *in)
 {
     size_t done = 0, n = 0;
     if (in->n > 1)
         qsort(in->items, in->n, sizeof *in->items, order_findings);
     for (size_t i = 0; i < in->n; i++) {
-        struct cw_span span = in->items[i].span;
-        struct rule *rule = &redact->rules[in->items[i].rule];
-        if (span.from < done)
-            continue;
-        rule->count += counting;
-        len = len - (span.to - span.from) + instead_len(rule, span.to - span.from);
-        done = span.to;
-        in->items[n++] = in->items[i];
+        struct finding *item = &in->items[i];
+        struct cw_span *span = &item->span;
+        struct rule *rule = &redact->rules[item->rule];
+        const struct finding *last = n > 0 ? &in->items[n - 1] : NULL;
+        if (span->from < done) {
+            item->cut = span->to > done && (item->again || last->again || last->cut);
+            if (!item->cut)
+                continue;
+            span->from = done;
+        }
+        rule->count += counting && !item->again;
+        len = len - (span->to - span->from) + instead_len(rule, span->to - span->from);
+        done = span->to;
+        in->items[n++] = *item;
     }
     in->n = n;
     return len;
@@ -403,19 +416,15 @@ static struct cw_str blot_out(const struct cw_redact *redact, struct cw_str line
     return cw_str_make(out, len);
 }
 
-struct cw_str cw_redact_span(struct cw_redact *redact, enum cw_detector detector,
-                             struct cw_str line, struct cw_span span, struct cw_arena *arena)
-{
-    struct finding finding = {span, redact->rule_of[detector]};
-    struct findings in = {.arena = arena, .items = &finding, .n = 1};
-    size_t len = settle(redact, line.len, false, &in);
-    return redact->dry_run ? line : blot_out(redact, line, len, &in);
-}
-
-struct cw_str cw_redact_line(struct cw_redact *redact, struct cw_str line, bool counting,
-                             struct cw_arena *arena, size_t *n_out)
+struct cw_str cw_redact_around(struct cw_redact *redact, struct cw_str line,
+                               const struct cw_span *spans, size_t nspans, bool counting,
+                               struct cw_arena *arena, size_t *n_out)
 {
     struct findings in = {.arena = arena};
+    for (size_t i = 0; i < nspans; i++) {
+        found(&in, spans[i], redact->rule_of[CW_DETECT_PRIVATE_KEY]);
+        in.items[i].again = true;
+    }
     if (line.len > 0)
         find_all(redact, line, &in);
     size_t len = settle(redact, line.len, counting, &in);
@@ -424,4 +433,10 @@ struct cw_str cw_redact_line(struct cw_redact *redact, struct cw_str line, bool 
     if (in.n == 0 || redact->dry_run)
         return line;
     return blot_out(redact, line, len, &in);
+}
+
+struct cw_str cw_redact_line(struct cw_redact *redact, struct cw_str line, bool counting,
+                             struct cw_arena *arena, size_t *n_out)
+{
+    return cw_redact_around(redact, line, NULL, 0, counting, arena, n_out);
 }

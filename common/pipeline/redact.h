@@ -53,10 +53,17 @@ struct cw_str cw_redact_line(struct cw_redact *redact, struct cw_str line, bool 
 
 /* A private key whose lines are given one by one. Does one begin in the line, and not end in it? *column becomes where. */
 bool cw_redact_key_opens(const struct cw_redact *redact, struct cw_str line, size_t *column);
-/* A line behind that: without what is of the key, the pointer it had if nothing is. *ends: the key is over with it. It is not
- * counted: the key was, where it began. */
+/* What a line behind that is to the key. */
+enum cw_redact_key_line {
+    CW_REDACT_KEY_BODY,  /* a piece of it is in the line */
+    CW_REDACT_KEY_OTHER, /* none: a header, or a line of somebody else's */
+    CW_REDACT_KEY_END,   /* it is over, with this line or, if another one begins in it, before */
+};
+/* As cw_redact_line() with such a line, without what is of the key too; that is a finding which is not counted: the key was, where
+ * it began. */
 struct cw_str cw_redact_key_line(struct cw_redact *redact, struct cw_str line, size_t column,
-                                 struct cw_arena *arena, bool *ends);
+                                 bool counting, struct cw_arena *arena, size_t *n_out,
+                                 enum cw_redact_key_line *is_out);
 
 /* The rules in the order given, and what they found in lines that counted. */
 size_t cw_redact_nrules(const struct cw_redact *redact);

@@ -34,7 +34,7 @@ struct cw_span {
 };
 
 /* Whether the detector has something whose anchor is at `at`: the '@' of an e-mail address, the first dot of an IPv4 address, a colon
- * of an IPv6 address, the '+' of a phone number, else the first byte. */
+ * of an IPv6 address, the '+' of a phone number, else the first byte. The '@' and the '+' may be escaped as in URLs. */
 typedef bool (*cw_detect_fn)(struct cw_str line, size_t at, struct cw_span *out);
 extern const cw_detect_fn cw_detect_by_mask[CW_DETECT_NBY_MASK];
 bool cw_detect_email(struct cw_str line, size_t at, struct cw_span *out);
@@ -76,9 +76,10 @@ bool cw_tokens_next(struct cw_str line, size_t at, const size_t ends[CW_DETECT_N
 /* At the first dash of "-----BEGIN ". */
 bool cw_detect_private_key(struct cw_str line, size_t at, struct cw_span *out);
 bool cw_redact_is_on(const struct cw_redact *redact, enum cw_detector detector);
-/* The line with that span treated as a finding of the detector, which is on; not counted. */
-struct cw_str cw_redact_span(struct cw_redact *redact, enum cw_detector detector,
-                             struct cw_str line, struct cw_span span, struct cw_arena *arena);
+/* As cw_redact_line(), where these spans are of a private key that was counted before. They have an order; the detector is on. */
+struct cw_str cw_redact_around(struct cw_redact *redact, struct cw_str line,
+                               const struct cw_span *spans, size_t nspans, bool counting,
+                               struct cw_arena *arena, size_t *n_out);
 
 /* ---- bytes ---- */
 
@@ -102,6 +103,33 @@ static inline char cw_at(struct cw_str line, size_t at)
 static inline char cw_before(struct cw_str line, size_t at)
 {
     return at > 0 ? line.ptr[at - 1] : '\0';
+}
+/* One of these texts, the last of which NULL follows. */
+static inline bool cw_is_among(struct cw_str text, const char *const *texts)
+{
+    while (*texts != NULL && !cw_str_eqz(text, *texts))
+        texts++;
+    return *texts != NULL;
+}
+/* How long the escape of a URL there is, "%40" or "%2540", and the byte that it stands for; 0: there is none. */
+static inline size_t cw_escape_at(struct cw_str line, size_t at, char *byte_out)
+{
+    size_t to = at + 1;
+    if (cw_at(line, at) != '%')
+        return 0;
+    if (cw_at(line, to) == '2' && cw_at(line, to + 1) == '5')
+        to += 2;
+    int high = cw_str_hex_digit(cw_at(line, to)), low = cw_str_hex_digit(cw_at(line, to + 1));
+    if (high < 0 || low < 0)
+        return 0;
+    *byte_out = (char)(high << 4 | low);
+    return to + 2 - at;
+}
+/* Whether a letter or digit stands ahead of `at` that is not an escape's last one. */
+static inline bool cw_follows_word(struct cw_str line, size_t at)
+{
+    char byte;
+    return cw_is_alnum(cw_before(line, at)) && (at < 3 || cw_escape_at(line, at - 3, &byte) != 3);
 }
 
 #endif

@@ -9,6 +9,8 @@ enum { SALT_BYTES = 4096 };
 /* Of a private key whose lines are entries: a key of RSA with 16,384 bits has 200 lines and 13 KB. What comes behind
  * so much is no part of one. */
 enum { KEY_LINES = 256, KEY_BYTES = 64 << 10 };
+/* One after another without a piece of the key: its writer stopped. Between two of its lines others write a few at most. */
+enum { KEY_OTHER_LINES = 16 };
 /* A key is written at once: for so long (as multiline does) its next line is waited for. */
 #define KEY_WAIT_NS (3 * CW_NS_PER_S)
 
@@ -29,6 +31,7 @@ struct redact_stage {
 struct key {
     struct cw_stage_item **items;
     size_t n, cap, nbytes, column;
+    size_t nothers; /* lines since the last one with a piece of it */
 };
 
 static int read_salt(const struct cw_stage_redact_config *c, struct cw_arena *arena,
@@ -193,48 +196,52 @@ static void key_keep(struct key *key, struct cw_stages_run *run, const struct cw
     key->nbytes += item->entry.line.len;
 }
 
-static void key_release(const struct key *key, const struct cw_stage_node *node,
-                        struct cw_stages_run *run)
-{
-    for (size_t i = 0; i < key->n; i++)
-        cw_stage_pass(node, run, key->items[i]);
-}
-
 /* With the labels that the item has now: those of the lines to come are compared with them. */
-static struct key *key_begin(const struct cw_stage_node *node, struct cw_stages_run *run,
-                             struct cw_stage_item *item, size_t column)
+static struct cw_stage_join *key_begin(struct cw_stage_joins *keys, struct cw_stages_run *run,
+                                       struct cw_stage_item *item, size_t column)
 {
-    struct cw_stage_join *join = cw_stage_joins_add(cw_stage_run_state(node, run), run, item);
+    struct cw_stage_join *join = cw_stage_joins_add(keys, run, item);
     struct key *key = CW_ARENA_NEW(run->options.arena, struct key);
     item->labels_cap = item->metadata_cap = 0; /* they are the join's too */
     *key = (struct key){.column = column};
     join->extra = key;
-    return key;
+    return join;
+}
+
+/* Its entries are sent on. */
+static void key_end(struct cw_stage_joins *keys, struct cw_stage_join *join,
+                    const struct cw_stage_node *node, struct cw_stages_run *run)
+{
+    const struct key *key = join->extra;
+    cw_stage_joins_remove(keys, join);
+    for (size_t i = 0; i < key->n; i++)
+        cw_stage_pass(node, run, key->items[i]);
 }
 
 static void flush(const struct cw_stage_node *node, struct cw_stages_run *run)
 {
     struct cw_stage_joins *keys = cw_stage_run_state(node, run);
-    while (keys->n > 0) {
-        const struct key *key = keys->items[0].extra;
-        cw_stage_joins_remove(keys, &keys->items[0]);
-        key_release(key, node, run);
-    }
+    while (keys->n > 0)
+        key_end(keys, &keys->items[0], node, run);
 }
 
 /* ---- the stage ---- */
 
-/* The text without findings; *n: how many. */
+/* The text without findings; *n: how many; *ends: the key is over with it. */
 static struct cw_str redact_text(const struct redact_stage *stage, struct cw_stages_run *run,
-                                 const struct cw_stage_item *item, const struct key *key,
+                                 const struct cw_stage_item *item, struct key *key,
                                  struct cw_str text, size_t *n, bool *ends)
 {
     struct cw_arena *arena = run->options.arena;
-    struct cw_str out = text;
-    if (key != NULL)
-        out = cw_redact_key_line(stage->redact, text, key->column, arena, ends);
-    *n = out.ptr != text.ptr;
-    return *n > 0 ? out : cw_redact_line(stage->redact, text, item->entry.counting, arena, n);
+    bool counting = item->entry.counting;
+    enum cw_redact_key_line is;
+    if (key == NULL)
+        return cw_redact_line(stage->redact, text, counting, arena, n);
+    struct cw_str out =
+        cw_redact_key_line(stage->redact, text, key->column, counting, arena, n, &is);
+    key->nothers = is == CW_REDACT_KEY_OTHER ? key->nothers + 1 : 0;
+    *ends = is == CW_REDACT_KEY_END || key->nothers >= KEY_OTHER_LINES;
+    return out;
 }
 
 static enum cw_stage_end run_stage(const struct cw_stage_node *node, struct cw_stages_run *run,
@@ -243,29 +250,31 @@ static enum cw_stage_end run_stage(const struct cw_stage_node *node, struct cw_s
     struct redact_stage *stage = node->state;
     struct cw_stage_joins *keys = cw_stage_run_state(node, run);
     struct cw_stage_join *join = keys->n > 0 ? cw_stage_joins_find(keys, item) : NULL;
-    struct key *key = join != NULL ? join->extra : NULL;
     struct cw_str text, out;
     size_t n = 0, column;
     bool ends = false;
     if (cw_stage_text(run, item, stage->source, &text)) {
-        out = redact_text(stage, run, item, key, text, &n, &ends);
+        out = redact_text(stage, run, item, join != NULL ? join->extra : NULL, text, &n, &ends);
         if (n > 0 && !stage->dry_run)
             cw_stage_set_text(item, stage->source, out);
-        if (n > 0 && key == NULL && stage->keys &&
-            cw_redact_key_opens(stage->redact, text, &column))
-            key = key_begin(node, run, item, column);
+        if (n > 0 && (join == NULL || ends) && stage->keys &&
+            cw_redact_key_opens(stage->redact, text, &column)) {
+            if (join != NULL)
+                key_end(keys, join, node, run);
+            join = key_begin(keys, run, item, column);
+            ends = false;
+        }
     }
     n += redact_all(stage, run, item);
     item->entry.redacted |= n > 0 && !stage->dry_run;
     if (n > 0 && item->entry.counting && stage->metrics != NULL)
         tell_metric(stage, run->options.now_ns);
-    if (key == NULL)
+    if (join == NULL)
         return CW_STAGE_ON;
+    struct key *key = join->extra;
     key_keep(key, run, item);
-    if (ends || key->n >= KEY_LINES || key->nbytes >= KEY_BYTES) {
-        cw_stage_joins_remove(keys, join);
-        key_release(key, node, run);
-    }
+    if (ends || key->n >= KEY_LINES || key->nbytes >= KEY_BYTES)
+        key_end(keys, join, node, run);
     return CW_STAGE_GONE;
 }
 

@@ -32,11 +32,18 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     CW_ASSERT(nfast == nslow && cw_str_eq(a, b));
     CW_ASSERT(a.len == line.len); /* a mask keeps the shape */
     size_t column = size > 0 ? data[0] : 0;
-    bool ends;
+    enum cw_redact_key_line is;
+    size_t nkey;
     if (cw_redact_key_opens(fast, line, &column))
         CW_ASSERT(nfast > 0 && column < size);
-    struct cw_str c = cw_redact_key_line(fast, line, column, arena, &ends);
-    CW_ASSERT(c.len == line.len && (!ends || c.ptr != line.ptr));
+    struct cw_str c = cw_redact_key_line(fast, line, column, false, arena, &nkey, &is);
+    struct cw_str d = cw_redact_key_line(slow, line, column, false, arena, &nslow, &is);
+    CW_ASSERT(nkey == nslow && cw_str_eq(c, d));
+    CW_ASSERT(c.len == line.len && (nkey > 0) == (c.ptr != line.ptr));
+    CW_ASSERT(nkey > 0 || (is == CW_REDACT_KEY_OTHER && nfast == 0));
+    /* What is hidden without a key is hidden within one. */
+    for (size_t i = 0; i < size; i++)
+        CW_ASSERT(a.ptr[i] == line.ptr[i] || c.ptr[i] != line.ptr[i]);
     cw_arena_free(&arena);
     return 0;
 }

@@ -129,11 +129,34 @@ Test(stage_redact, a_private_key_whose_lines_come_one_by_one)
          {"-----***** ** ******* ***-----", STARS, "****"}},
         /* The end may share a line with the body; another may begin behind it. */
         {{"-----BEGIN PRIVATE KEY-----",
-          BODY "-----END PRIVATE KEY----- x -----BEGIN PRIVATE KEY-----"},
+          BODY "-----END PRIVATE KEY----- x -----BEGIN PRIVATE KEY-----", BODY},
          {"-----***** ******* ***-----",
-          STARS "-----*** ******* ***----- x -----BEGIN PRIVATE KEY-----"}},
+          STARS "-----*** ******* ***----- x -----***** ******* ***-----", STARS}},
         {{"a public one: -----BEGIN PUBLIC KEY-----", BODY, "-----END PUBLIC KEY-----"},
          {"a public one: -----BEGIN PUBLIC KEY-----", BODY, "-----END PUBLIC KEY-----"}},
+        /* One that begins within it ends it: whole in a line of JSON, and line by line. */
+        {{"-----BEGIN PRIVATE KEY-----", BODY,
+          "{\"k\":\"-----BEGIN PRIVATE KEY-----\\n" BODY "\\n-----END PRIVATE KEY-----\\n\"}",
+          BODY},
+         {"-----***** ******* ***-----", STARS,
+          "{\"k\":\"-----***** ******* ***-----\\*" STARS "\\*-----*** ******* ***-----\\n\"}",
+          BODY}},
+        {{"-----BEGIN PRIVATE KEY-----", "x: -----BEGIN PRIVATE KEY-----",
+          "x: kSE=", "x: -----END PRIVATE KEY-----", BODY},
+         {"-----***** ******* ***-----", "x: -----***** ******* ***-----",
+          "x: ***=", "x: -----*** ******* ***-----", BODY}},
+        /* In a format, cut where it is long; the end of a certificate is none. */
+        {{"{\"m\":\"-----BEGIN PRIVATE KEY-----\\nkSE", "{\"m\":\"\\n" BODY "\\n" BODY "\"}",
+          "-----END CERTIFICATE----- PRIVATE KEY", "{\"m\":\"kSE=\",\"n\":\"done\"}",
+          "{\"m\":\"kSE=\\n-----END PRIVATE KEY-----\"}", "{\"m\":\"kSE=\"}"},
+         {"{\"m\":\"-----***** ******* ***-----\\****", "{\"m\":\"\\*" STARS "\\*" STARS "\"}",
+          "-----END CERTIFICATE----- PRIVATE KEY", "{\"m\":\"***=\",\"n\":\"done\"}",
+          "{\"m\":\"***=\\*-----*** ******* ***-----\"}", "{\"m\":\"kSE=\"}"}},
+        /* A digest is no key. */
+        {{"-----BEGIN PRIVATE KEY-----", BODY, "deploy 4b825dc642cb6eb9a060e54bf8d69288fbee4904",
+          "deploy 4B825DC642CB6EB9A060E54BF8D69288FBEE4904"},
+         {"-----***** ******* ***-----", STARS, "deploy 4b825dc642cb6eb9a060e54bf8d69288fbee4904",
+          "deploy 4B825DC642CB6EB9A060E54BF8D69288FBEE4904"}},
         {{"whole: -----BEGIN PRIVATE KEY-----\\nabc\\n-----END PRIVATE KEY-----", BODY},
          {"whole: -----***** ******* ***-----\\****\\*-----*** ******* ***-----", BODY}},
     };
@@ -160,6 +183,63 @@ Test(stage_redact, a_key_is_bounded)
     cw_stage_lines_expect(&lines, cw_buf_z(&all));
     cw_stage_lines_fini(&lines);
     cw_buf_fini(&all);
+}
+
+/* A writer that stops in the midst of a key: what follows is not held for long, nor taken for the key. */
+Test(stage_redact, a_key_is_over_when_lines_do_not_look_like_it)
+{
+    enum { OTHERS = 16 };
+    struct cw_stage_lines lines;
+    struct cw_buf all;
+    cw_buf_init(&all, 1 << 16);
+    cw_stage_lines_init(&lines, "- redact: {detectors: [private_key], action: replace}\n");
+    cw_stage_lines_feed(&lines, "-----BEGIN PRIVATE KEY-----");
+    cw_buf_addz(&all, LINE "[redacted]\n");
+    for (int round = 0; round < 2; round++) {
+        cw_stage_lines_feed(&lines, BODY);
+        cw_buf_addz(&all, LINE "[redacted]\n");
+        for (int i = 0; i < OTHERS - 1 + round; i++) {
+            cr_expect_neq(cw_stages_unfinished(lines.run), UINT64_MAX, "%d", i);
+            cw_stage_lines_feed(&lines, "it goes on");
+            cw_buf_addz(&all, LINE "it goes on\n");
+        }
+    }
+    cr_expect_eq(cw_stages_unfinished(lines.run), UINT64_MAX);
+    cw_stage_lines_feed(&lines, "behind it: " BODY);
+    cw_buf_addz(&all, LINE "behind it: " BODY "\n");
+    cw_stage_lines_expect(&lines, cw_buf_z(&all));
+    cw_stage_lines_fini(&lines);
+    cw_buf_fini(&all);
+}
+
+/* As long as a key may be, in one line that begins one. */
+Test(stage_redact, a_long_line_that_begins_a_key_is_one)
+{
+    enum { LEN = 70000 };
+    static char line[LEN + 1], want[LEN + 64];
+    memset(line, 'A', LEN);
+    memcpy(line, "-----BEGIN PRIVATE KEY-----", 27);
+    memset(want, '*', sizeof want - 1);
+    memcpy(want, LINE "-----***** ******* ***-----", strlen(LINE) + 27);
+    memcpy(want + strlen(LINE) + LEN, "\n", 2);
+    expect("- redact: {detectors: [private_key]}\n", line, want);
+}
+
+Test(stage_redact, what_else_is_in_a_line_of_a_key_is_redacted_too)
+{
+    static const char *const in[] = {
+        "-----BEGIN PRIVATE KEY-----", "a@b.org says " BODY " to c@d.org",
+        "10.0.0.7 is somebody else's",
+        /* A token that begins within what is taken for the key. */
+        "A/eyJhbGciOiJSUzI1NiIsImtpZCI6IjEyMzQ1Njc4OTAifQ.eyJzdWIiOiIxMjM0In0.SflKxwRJSMeKKF2QT4",
+        BODY "-----END PRIVATE KEY----- of a@b.org", NULL};
+    static const char *const want[] = {"[redacted]",
+                                       "[redacted] says [redacted] to [redacted]",
+                                       "[redacted] is somebody else's",
+                                       "[redacted][redacted]",
+                                       "[redacted] of [redacted]",
+                                       NULL};
+    expect_lines("- redact: {action: replace}\n", in, want);
 }
 
 /* Lines of two streams through one stage: each has its own key. */

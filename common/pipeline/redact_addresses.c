@@ -1,78 +1,5 @@
-/* E-mail and IP addresses. */
+/* IP addresses. */
 #include "common/pipeline/redact_priv.h"
-
-enum { EMAIL_LOCAL = 64, EMAIL_DOMAIN = 253 }; /* RFC 5321 */
-
-static bool is_local(char c)
-{
-    return cw_is_alnum(c) || c == '.' || c == '_' || c == '-' || c == '+' || c == '%';
-}
-
-/* The first byte of a rune of two in UTF-8 from U+00C0 on: letters of scripts that put spaces between words (RFC 6531 allows them).
- * Runes of three bytes are not taken: with Chinese or Japanese text an address may be in the midst of a sentence. */
-static bool is_letter_lead(char c)
-{
-    return (unsigned char)c >= 0xc3 && (unsigned char)c <= 0xdf;
-}
-
-static bool is_continuation(char c)
-{
-    return ((unsigned char)c & 0xc0) == 0x80;
-}
-
-/* How many bytes a letter beyond ASCII has there, or ahead of there; 0: there is none. */
-static size_t letter_at(struct cw_str line, size_t at)
-{
-    return is_letter_lead(cw_at(line, at)) && is_continuation(cw_at(line, at + 1)) ? 2 : 0;
-}
-
-static size_t letter_before(struct cw_str line, size_t at)
-{
-    return at >= 2 ? letter_at(line, at - 2) : 0;
-}
-
-/* Behind the last label that can be a top one: letters, two or more, and not the first label. 0: there is none. */
-static size_t domain_end(struct cw_str line, size_t at)
-{
-    size_t end = 0, label = at;
-    bool letters = true;
-    for (size_t to = at; to - at <= EMAIL_DOMAIN; to++) {
-        char c = cw_at(line, to);
-        if (letter_at(line, to) > 0) {
-            to++;
-            continue;
-        }
-        if (cw_is_alnum(c) || (c == '-' && to > label)) {
-            letters &= c != '-' && !cw_is_digit(c);
-            continue;
-        }
-        if (letters && to - label >= 2 && label > at)
-            end = to;
-        if (c != '.' || to == label)
-            break;
-        label = to + 1;
-        letters = true;
-    }
-    return end;
-}
-
-bool cw_detect_email(struct cw_str line, size_t at, struct cw_span *out)
-{
-    size_t from = at;
-    if (line.ptr[at] != '@')
-        return false;
-    while (from > 0 && at - from < EMAIL_LOCAL) {
-        size_t n = is_local(line.ptr[from - 1]) ? 1 : letter_before(line, from);
-        if (n == 0)
-            break;
-        from -= n;
-    }
-    while (from < at && !cw_is_alnum(line.ptr[from]) && line.ptr[from] != '_' &&
-           letter_at(line, from) == 0)
-        from++;
-    *out = (struct cw_span){from, from < at ? domain_end(line, at + 1) : 0};
-    return out->to > 0;
-}
 
 /* A number from 0 to 255 without zeros in front; its length, 0: it is none. */
 static size_t octet(struct cw_str line, size_t at)
@@ -83,6 +10,67 @@ static size_t octet(struct cw_str line, size_t at)
         value = value * 10 + (unsigned)(line.ptr[at + n] - '0');
     return n == 0 || n > 3 || value > 255 || (n > 1 && line.ptr[at] == '0') ? 0 : n;
 }
+
+/* ---- versions, which look the same ---- */
+
+static bool is_letter(char c)
+{
+    return cw_is_alnum(c) && !cw_is_digit(c);
+}
+
+/* "version" in any case, and what may stand between a name and its value. */
+static bool is_named_version(struct cw_str line, size_t at)
+{
+    enum { GAP = 8 };
+    size_t to = at;
+    while (to > 0 && at - to < GAP && strchr(" =:/\"'\\-", line.ptr[to - 1]) != NULL)
+        to--;
+    return to < at && to >= 6 && cw_str_eq_nocase(cw_str_sub(line, to - 6, to), CW_STR("ersion"));
+}
+
+/* A browser's: Chrome/99.0.1.2. Others of that form (Edg/120.0.0.0) end in three zeros, as no host's address does; the name has an
+ * upper-case letter and follows a space, a quote or a parenthesis. A name with an address behind the slash is a host's in Java. */
+static bool is_product_version(struct cw_str line, size_t at, struct cw_str number)
+{
+    static const char *const browsers[] = {
+        "Chrome",    "Chromium",       "HeadlessChrome", "CriOS",
+        "Edg",       "EdgA",           "EdgiOS",         "OPR",
+        "Vivaldi",   "Whale",          "YaBrowser",      "UCBrowser",
+        "QQBrowser", "MicroMessenger", "Firefox",        NULL};
+    enum { NAME_BYTES = 32 };
+    size_t from = at - 1;
+    while (from > 0 && at - from < NAME_BYTES && is_letter(line.ptr[from - 1]))
+        from--;
+    struct cw_str name = cw_str_sub(line, from, at - 1);
+    if (!cw_is_upper(cw_at(name, 0)) || (from > 0 && strchr(" \"'(+", line.ptr[from - 1]) == NULL))
+        return false;
+    return cw_str_ends(number, CW_STR(".0.0.0")) || cw_is_among(name, browsers);
+}
+
+/* openssl-1.1.1.1: four digits. As an address it would be one of 10,000, none of them of a private network. */
+static bool is_package_version(struct cw_str line, size_t at, struct cw_str number)
+{
+    enum { LETTERS = 3 }; /* at least; "ip" is shorter */
+    size_t n = 0;
+    while (n < LETTERS && at >= n + 2 && is_letter(line.ptr[at - n - 2]))
+        n++;
+    return n == LETTERS && number.len == 7;
+}
+
+/* Whether four numbers with dots between are the version of something. Where that is in doubt they are an address: with a port or
+ * a prefix behind them they are no version. */
+static bool is_version(struct cw_str line, struct cw_span span)
+{
+    char before = cw_before(line, span.from), after = cw_at(line, span.to);
+    struct cw_str number = cw_str_sub(line, span.from, span.to);
+    if ((after == ':' || after == '/') && cw_is_digit(cw_at(line, span.to + 1)))
+        return false;
+    return (before == '/' && is_product_version(line, span.from, number)) ||
+           (before == '-' && is_package_version(line, span.from, number)) ||
+           is_named_version(line, span.from);
+}
+
+/* ---- addresses ---- */
 
 bool cw_detect_ipv4(struct cw_str line, size_t at, struct cw_span *out)
 {
@@ -104,7 +92,7 @@ bool cw_detect_ipv4(struct cw_str line, size_t at, struct cw_span *out)
     char after = cw_at(line, to);
     *out = (struct cw_span){from, to};
     return !cw_is_alnum(after) && after != '_' &&
-           (after != '.' || !cw_is_digit(cw_at(line, to + 1)));
+           (after != '.' || !cw_is_digit(cw_at(line, to + 1))) && !is_version(line, *out);
 }
 
 enum { IPV6_BYTES = 39 };

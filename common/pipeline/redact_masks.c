@@ -5,6 +5,7 @@
 #include <emmintrin.h>
 #endif
 
+/* PLUS: '%' too, for in a URL a '+' is an escape like others. */
 enum byte_class { DIGIT, UPPER, HEX, DOT, COLON, AT, PLUS, DASH, SPACE, CLOSE };
 _Static_assert(CLOSE + 1 == CW_MASK_CLASSES, "a word for each class");
 
@@ -39,8 +40,12 @@ static void classify(const char *at, uint64_t out[CW_MASK_CLASSES])
         out[DIGIT] |= mask_of(digits) << i;
         out[UPPER] |= mask_of(in_range(bytes, 'A', 26)) << i;
         out[HEX] |= mask_of(_mm_or_si128(digits, in_range(small, 'a', 6))) << i;
-        for (unsigned c = DOT; c < CW_MASK_CLASSES; c++)
-            out[c] |= mask_of(_mm_cmpeq_epi8(bytes, _mm_set1_epi8(singles[c]))) << i;
+        for (unsigned c = DOT; c < CW_MASK_CLASSES; c++) {
+            __m128i hits = _mm_cmpeq_epi8(bytes, _mm_set1_epi8(singles[c]));
+            if (c == PLUS)
+                hits = _mm_or_si128(hits, _mm_cmpeq_epi8(bytes, _mm_set1_epi8('%')));
+            out[c] |= mask_of(hits) << i;
+        }
     }
 }
 
@@ -57,7 +62,7 @@ static void classify(const char *at, uint64_t out[CW_MASK_CLASSES])
         if (cw_str_hex_digit(at[i]) >= 0)
             out[HEX] |= bit;
         for (unsigned c = DOT; c < CW_MASK_CLASSES; c++) {
-            if (at[i] == singles[c])
+            if (at[i] == singles[c] || (c == PLUS && at[i] == '%'))
                 out[c] |= bit;
         }
     }
@@ -115,10 +120,11 @@ static void combine(struct cw_mask_walk *walk)
     wide phone = phones(three, four, is[DASH] | is[DOT], is[CLOSE], is[SPACE]) & ~after_digit;
     wide ssn = three & is[DASH] >> 3 & two >> 4 & is[DASH] >> 6 & four >> 7;
 
-    walk->out[CW_DETECT_EMAIL] = (uint64_t)is[AT];
+    wide plus = is[PLUS] & digit >> 1;
+    walk->out[CW_DETECT_EMAIL] = (uint64_t)(is[AT] | (plus & digit >> 2));
     walk->out[CW_DETECT_CARD] = (uint64_t)(four & run & ~after_digit);
     walk->out[CW_DETECT_IBAN] = (uint64_t)(is[UPPER] & is[UPPER] >> 1 & two >> 2);
-    walk->out[CW_DETECT_PHONE] = (uint64_t)(phone | (is[PLUS] & digit >> 1));
+    walk->out[CW_DETECT_PHONE] = (uint64_t)(phone | plus);
     walk->out[CW_DETECT_IPV4] = (uint64_t)followed(followed(dots, 2, 4), 2, 4);
     walk->out[CW_DETECT_IPV6] = (uint64_t)(groups | (is[COLON] & is[COLON] >> 1));
     walk->out[CW_DETECT_SSN] = (uint64_t)(ssn & ~after_digit);

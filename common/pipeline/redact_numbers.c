@@ -154,29 +154,43 @@ bool cw_detect_iban(struct cw_str line, size_t at, struct cw_span *out)
 
 /* ---- telephones ---- */
 
-/* '+', then 8 to 15 digits, single separators between. */
+/* Digits of a number (E.164). Without a separator ten are a whole one: what follows them behind a space is another. */
+enum { PHONE_MIN = 8, PHONE_MAX = 15, PHONE_WHOLE = 10 };
+
+/* Does a separator at `at` join digits? */
+static bool joins(struct cw_str line, size_t at)
+{
+    char c = cw_at(line, at), next = cw_at(line, at + 1);
+    if (c == '(' || c == ')')
+        return cw_is_digit(next) || next == ' ' || next == '-';
+    return (c == ' ' || c == '-' || c == '.') && (cw_is_digit(next) || next == '(');
+}
+
+/* '+', which may be escaped in a URL, then 8 to 15 digits, single separators between: as many of them as may be one number, since
+ * other numbers may follow it. */
 static bool is_international(struct cw_str line, size_t at, struct cw_span *out)
 {
-    size_t ndigits = 0, to = at + 1, end = to;
-    char before = cw_before(line, at), first = cw_at(line, to);
-    if (cw_is_alnum(before) || before == '+' || first < '1' || first > '9')
+    size_t ndigits = 0, end = 0;
+    char c = line.ptr[at];
+    size_t begin = at + (c == '+' ? 1 : cw_escape_at(line, at, &c)), to = begin;
+    if (c != '+' || cw_follows_word(line, at) || cw_before(line, at) == '+' ||
+        cw_at(line, to) < '1' || cw_at(line, to) > '9')
         return false;
-    for (; ndigits <= 15; to++) {
-        char c = cw_at(line, to);
-        if (cw_is_digit(c)) {
-            ndigits++;
-            end = to + 1;
+    for (; ndigits <= PHONE_MAX; to++) {
+        if (!cw_is_digit(cw_at(line, to))) {
+            if (!joins(line, to))
+                break;
             continue;
         }
         char next = cw_at(line, to + 1);
-        bool joins = c == '(' || c == ')' ? cw_is_digit(next) || next == ' ' || next == '-'
-                     : c == ' ' || c == '-' || c == '.' ? cw_is_digit(next) || next == '('
-                                                        : false;
-        if (!joins)
+        ndigits++;
+        if (ndigits >= PHONE_MIN && ndigits <= PHONE_MAX && !cw_is_alnum(next))
+            end = to + 1;
+        if (ndigits >= PHONE_WHOLE && to + 1 - begin == ndigits && next == ' ')
             break;
     }
     *out = (struct cw_span){at, end};
-    return ndigits >= 8 && ndigits <= 15 && !cw_is_alnum(cw_at(line, end));
+    return end > 0;
 }
 
 /* North America: 212-555-0100, 212.555.0100, (212) 555-0100; with a 1 before. */
@@ -208,8 +222,7 @@ static bool is_american(struct cw_str line, size_t at, struct cw_span *out)
 bool cw_detect_phone(struct cw_str line, size_t at, struct cw_span *out)
 {
     char c = line.ptr[at];
-    return c == '+' ? is_international(line, at, out)
-                    : cw_is_digit(c) && is_american(line, at, out);
+    return cw_is_digit(c) ? is_american(line, at, out) : is_international(line, at, out);
 }
 
 /* ---- social security numbers of the United States: 078-05-1120 ---- */

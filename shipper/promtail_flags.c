@@ -10,11 +10,14 @@
 #define SWITCHES offsetof(struct cw_shipper_args, promtail.switches)
 
 /* The flag's value is in the place of its number, and means the key. */
-#define VALUE(i, flag, sets)                                                                       \
+#define VALUE_SHOWN(i, flag, sets, shown)                                                          \
     {                                                                                              \
         .name = (flag), .kind = CW_KEY_STRING, .offset = VALUES + (i) * sizeof(struct cw_str),     \
-        .arg = "VALUE", .doc = "The key " sets "."                                                 \
+        .arg = "VALUE", .show = (shown), .doc = "The key " sets "."                                \
     }
+#define VALUE(i, flag, sets) VALUE_SHOWN(i, flag, sets, CW_FLAG_SHOWN)
+/* Its key is ignored, which is told when it is given. */
+#define NO_VALUE(i, flag, sets) VALUE_SHOWN(i, flag, sets, CW_FLAG_HIDDEN)
 #define SWITCH_AT(i) (SWITCHES + (i) * sizeof(struct cw_promtail_switch))
 #define SWITCH(i, flag, sets)                                                                      \
     {                                                                                              \
@@ -49,12 +52,35 @@ static const char *const value_keys[CW_PROMTAIL_VALUES] = {
     "positions.filename",
     "positions.sync_period",
     "target_config.sync_period",
+    "limits_config.readline_rate",
+    "limits_config.readline_burst",
+    "limits_config.max_streams",
+    "limits_config.max_line_size",
+    "server.http_listen_conn_limit",
+    "server.http_server_idle_timeout",
+    "server.tls_min_version",
+    "server.http_tls_config.cert_file",
+    "server.http_tls_config.key_file",
+    "server.http_tls_config.client_auth_type",
+    "server.http_tls_config.client_ca_file",
+    "server.http_server_read_timeout",
+    "server.http_server_write_timeout",
+    "server.http_listen_network",
+    "server.grpc_listen_address",
+    "server.grpc_listen_conn_limit",
+    "server.grpc_server_max_recv_msg_size",
+    "server.grpc_server_max_send_msg_size",
 };
 static const char *const switch_keys[CW_PROMTAIL_SWITCHES] = {
     "client.drop_rate_limited_batches",
     "server.disable",
     "server.enable_runtime_reload",
     "positions.ignore_invalid_yaml",
+    "limits_config.readline_rate_enabled",
+    "limits_config.readline_rate_drop",
+    "limits_config.max_line_size_truncate",
+    "server.register_instrumentation",
+    "server.profiling_enabled",
 };
 
 static const struct cw_flag_def flag_rows[] = {
@@ -80,17 +106,40 @@ static const struct cw_flag_def flag_rows[] = {
     VALUE(15, "positions.file", "positions.filename"),
     VALUE(16, "positions.sync-period", "positions.sync_period"),
     VALUE(17, "target.sync-period", "target_config.sync_period"),
+    VALUE(18, "limit.readline-rate", "limits_config.readline_rate"),
+    VALUE(19, "limit.readline-burst", "limits_config.readline_burst"),
+    VALUE(20, "max-streams", "limits_config.max_streams"),
+    VALUE(21, "max-line-size", "limits_config.max_line_size"),
+    VALUE(22, "server.http-conn-limit", "server.http_listen_conn_limit"),
+    VALUE(23, "server.http-idle-timeout", "server.http_server_idle_timeout"),
+    VALUE(24, "server.tls-min-version", "server.tls_min_version"),
+    VALUE(25, "server.http-tls-cert-path", "server.http_tls_config.cert_file"),
+    VALUE(26, "server.http-tls-key-path", "server.http_tls_config.key_file"),
+    VALUE(27, "server.http-tls-client-auth", "server.http_tls_config.client_auth_type"),
+    VALUE(28, "server.http-tls-ca-path", "server.http_tls_config.client_ca_file"),
+    NO_VALUE(29, "server.http-read-timeout", "server.http_server_read_timeout"),
+    NO_VALUE(30, "server.http-write-timeout", "server.http_server_write_timeout"),
+    NO_VALUE(31, "server.http-listen-network", "server.http_listen_network"),
+    NO_VALUE(32, "server.grpc-listen-address", "server.grpc_listen_address"),
+    NO_VALUE(33, "server.grpc-conn-limit", "server.grpc_listen_conn_limit"),
+    NO_VALUE(34, "server.grpc-max-recv-msg-size-bytes", "server.grpc_server_max_recv_msg_size"),
+    NO_VALUE(35, "server.grpc-max-send-msg-size-bytes", "server.grpc_server_max_send_msg_size"),
     SWITCH(0, "client.drop-rate-limited-batches", "client.drop_rate_limited_batches"),
     SWITCH(1, "server.disable", "server.disable"),
     SWITCH(2, "server.enable-runtime-reload", "server.enable_runtime_reload"),
     SWITCH(3, "positions.ignore-invalid-yaml",
            "positions.ignore_invalid_yaml, which has no effect"),
+    SWITCH(4, "limit.readline-rate-enabled", "limits_config.readline_rate_enabled"),
+    SWITCH(5, "limit.readline-rate-drop", "limits_config.readline_rate_drop"),
+    SWITCH(6, "max-line-size-truncate", "limits_config.max_line_size_truncate"),
+    SWITCH(7, "server.register-instrumentation", "server.register_instrumentation"),
+    SWITCH(8, "server.profiling_enabled", "server.profiling_enabled, which has no effect"),
     OTHER("print-config-stderr", print_config, "No effect.", CW_FLAG_HIDDEN),
     OTHER("log-config-reverse-order", log_config, "No effect.", CW_FLAG_HIDDEN),
 };
 const struct cw_flag_group cw_promtail_flags_group = CW_FLAG_GROUP("promtail's flags", flag_rows);
 const char cw_promtail_flags_foreign[] =
-    "client. config. limit. log. positions. server. target. tracing.";
+    "client. config. limit. log. max- positions. server. target. tracing.";
 
 struct cw_str cw_promtail_flags_url(const struct cw_promtail_flags *flags)
 {

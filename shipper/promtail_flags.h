@@ -9,8 +9,8 @@
 #define CW_SHIPPER_PROMTAIL_FLAGS_H
 #include "common/config/flags.h"
 
-#define CW_PROMTAIL_VALUES 18
-#define CW_PROMTAIL_SWITCHES 4
+#define CW_PROMTAIL_VALUES 36
+#define CW_PROMTAIL_SWITCHES 9
 
 struct cw_promtail_flags {
     struct cw_str values[CW_PROMTAIL_VALUES]; /* as written; empty: not given */

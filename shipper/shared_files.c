@@ -14,7 +14,7 @@ enum { HITS_MIN = 64 };
 struct reader {
     const struct cw_static_config *config;
     const struct cw_scrape_config *scrape;
-    struct cw_str pattern;
+    struct cw_str pattern, exclude_pattern; /* empty: nothing is left out */
     struct cw_glob *glob, *exclude;
 };
 
@@ -42,15 +42,27 @@ struct look {
 
 /* ---- who reads ---- */
 
+static bool same_readers(const struct reader *a, const struct reader *b)
+{
+    return a->config == b->config && cw_str_eq(a->pattern, b->pattern) &&
+           cw_str_eq(a->exclude_pattern, b->exclude_pattern);
+}
+
 static int reader_add(struct look *look, const struct cw_scrape_config *scrape,
                       const struct cw_static_config *config, const struct cw_target_labels *labels,
                       struct cw_err *err)
 {
     struct cw_str exclude = cw_target_labels_get(labels, CW_STR("__path_exclude__"));
-    struct reader reader = {config, scrape, cw_target_labels_get(labels, CW_STR("__path__")), NULL,
-                            NULL};
+    struct reader reader = {.config = config,
+                            .scrape = scrape,
+                            .pattern = cw_target_labels_get(labels, CW_STR("__path__")),
+                            .exclude_pattern = exclude};
     if (reader.pattern.len == 0)
         return 0;
+    /* `targets` of one static_config read the same, mostly. */
+    for (size_t i = 0; i < look->nreaders; i++)
+        if (same_readers(&look->readers[i], &reader))
+            return 0;
     int rc = cw_glob_compile(reader.pattern, &reader.glob, err);
     if (rc == 0 && exclude.len > 0)
         rc = cw_glob_compile(exclude, &reader.exclude, err);

@@ -66,12 +66,6 @@ static int scrape_check(const void *value, struct cw_err *err)
                               "kubernetes_sd_configs[%zu]: only pods are known to have logs: of "
                               "another role relabel_configs must make __path__",
                               i);
-    const struct cw_static_config *files = scrape->static_configs.items;
-    for (size_t i = 0; i < scrape->static_configs.n && scrape->relabel_configs.n == 0; i++)
-        if (cw_config_map_get(&files[i].labels, "__path__").len == 0)
-            return cw_err_set(err, CW_E_INVALID,
-                              "static_configs[%zu] needs the label __path__: which files to read",
-                              i);
     return 0;
 }
 
@@ -639,6 +633,22 @@ static int clashes_check(const char *file, const struct cw_shipper_config *confi
     return rc;
 }
 
+/* As in promtail, a target without a path is no mistake: nothing is read. With rules one may be made of other labels. */
+static void pathless_tell(const struct cw_shipper_config *config, const char *file)
+{
+    const struct cw_scrape_config *scrapes = config->scrape_configs.items;
+    for (size_t i = 0; i < config->scrape_configs.n; i++) {
+        const struct cw_static_config *files = scrapes[i].static_configs.items;
+        for (size_t k = 0; k < scrapes[i].static_configs.n && scrapes[i].relabel_configs.n == 0;
+             k++)
+            if (cw_config_map_get(&files[k].labels, "__path__").len == 0)
+                fprintf(stderr,
+                        "%s:%zu: scrape_configs[%zu].static_configs[%zu] is ignored: it has no "
+                        "label __path__, which says what files to read\n",
+                        file, scrapes[i].line, i, k);
+    }
+}
+
 int cw_shipper_config_load(const struct cw_shipper_args *args, struct cw_arena *arena,
                            struct cw_shipper_config *out, struct cw_err *err)
 {
@@ -657,6 +667,8 @@ int cw_shipper_config_load(const struct cw_shipper_args *args, struct cw_arena *
                         problems->nerrors + problems->nmore,
                         problems->nmore > 0 ? ", of which the first are shown" : "");
     free(problems);
+    if (rc == 0)
+        pathless_tell(out, args->config.ptr);
     if (rc == 0)
         rc = promtail_flags_add(args, arena, out, err);
     if (rc == 0 && args->promtail.read_stdin)

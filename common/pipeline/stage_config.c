@@ -208,8 +208,8 @@ static const struct cw_key_def multiline_keys[] = {
     {"max_wait_time", CW_KEY_DURATION, AT(multiline, max_wait_ns), .def = "3s", .min = "1ms",
      .doc = "An entry is complete when nothing follows for so long; at a stop, for half of "
             "server.graceful_shutdown_timeout if that is less."},
-    {"max_lines", CW_KEY_INT, AT(multiline, max_lines), .def = "128", .min = "1", .max = "1000000",
-     .doc = "After so many lines a new entry begins."},
+    {"max_lines", CW_KEY_INT, AT(multiline, max_lines), .def = "128", .min = "0", .max = "1000000",
+     .doc = "After so many lines a new entry begins; 0 is no limit."},
     {"trim_newlines", CW_KEY_BOOL, AT(multiline, trim_newlines), .def = "true",
      .doc = "Take newlines off the ends of the lines that are joined."},
 };

@@ -18,7 +18,7 @@ static int compile(struct cw_stages_build *build, const void *config, struct cw_
     const struct cw_stage_multiline_config *c = config;
     struct multiline_stage *stage = CW_ARENA_NEW(build->arena, struct multiline_stage);
     node->state = stage;
-    stage->max_lines = (size_t)c->max_lines;
+    stage->max_lines = c->max_lines > 0 ? (size_t)c->max_lines : SIZE_MAX;
     stage->trim_newlines = c->trim_newlines;
     cw_stage_waits(build, node, c->max_wait_ns);
     if (c->firstline.len > 0 && c->continuation.len > 0)

@@ -143,6 +143,24 @@ def test_files_of_two_jobs_are_told_by_a_check(tmp_path, files, statics, want):
         % (4 + int(row[row.rindex('"j') + 2]), row) for row in want)
 
 
+def test_files_of_several_targets_are_told_once(tmp_path):
+    for name in "ab":
+        (tmp_path / (name + ".log")).write_bytes(b"line\n")
+    path = jobs(tmp_path, "__path__: LOGS/*.log", "__path__: 'LOGS/[ab].log'")
+    path.write_text(path.read_text().replace("[{labels: {n: '1'", "[{targets: [localhost, other], labels: {n: '1'"))
+    told = run(path, "--check").stderr.decode()
+    assert told.count("\n") == 1 and 'a.log and 1 more: in job "j0"' in told, told
+
+
+def test_a_target_without_a_path_is_told_and_reads_nothing(tmp_path):
+    (tmp_path / "a.log").write_bytes(b"line\n")
+    path = jobs(tmp_path, "a: b", "__path__: LOGS/*.log")
+    for flags in (["--check"], ["--dry-run", "--once"]):
+        done = run(path, *flags)
+        assert done.returncode == 0 and b"promtail.yaml:4: scrape_configs[0].static_configs[0] is ignored: it has no label __path__" in done.stderr, done
+    assert done.stdout.count(b"\n") == 1 and done.stdout.endswith(b"\tline\n")
+
+
 def test_paths_of_the_command_line_are_of_one_job(tmp_path):
     (tmp_path / "a.log").write_bytes(b"line\n")
     done = subprocess.run([SHIPPER, "--check", "--push", "http://127.0.0.1:1", "%s/a.log" % tmp_path, str(tmp_path)], capture_output=True, timeout=60)
@@ -218,6 +236,12 @@ def test_flags_of_promtail_mean_what_they_did(tmp_path):
     out, log = said("--stdin", "--dry-run", "--client.url", "http://localhost:1/b", stdin=b"from stdin", config=())
     assert 'job="stdin"' in out and out.endswith("\tfrom stdin\n"), out
     assert "no effect" in said("-server.grpc-listen-port=9095", "-check-syntax")[1]
+    assert "server.http_server_read_timeout has no effect" in said("-server.http-read-timeout=30s", "-check-syntax")[1]
+    assert said("-max-line-size=3B", "-max-line-size-truncate", "-dry-run", "-once")[0].endswith("\tx o\n")
+    (tmp_path / "b.log").write_text("x two\n" * 3)
+    out, log = said("-limit.readline-rate-enabled", "-limit.readline-rate=1", "-limit.readline-burst=2", "-limit.readline-rate-drop=true", "-dry-run", "-once")
+    assert out.count("\tx ") == 2, (out, log)
+    (tmp_path / "b.log").unlink()
     assert "--check tells what is wrong" in said("-print-config-stderr", "-check-syntax")[1]
     assert said("-positions.file=%s/p" % tmp_path, "-client.max-retries=0", "-client.url=http://localhost:1/b", "-client.max-backoff=500ms", "-once", status=1)
     assert (tmp_path / "p.cordwood").exists() and not (tmp_path / "none").exists()
@@ -225,7 +249,9 @@ def test_flags_of_promtail_mean_what_they_did(tmp_path):
 
 @pytest.mark.parametrize("flags, text", [
     (["-log.level=nonsense"], '"nonsense" is none of debug, info, warn, error'),
-    (["-client.x=1"], "unknown flag -client.x"), (["-limit.readline-rate=1"], "unknown flag -limit.readline-rate"),
+    (["-client.x=1"], "unknown flag -client.x"), (["-server.grpc.keepalive.time=1s"], "unknown flag -server.grpc.keepalive.time"),
+    (["-limit.readline-rate=x"], 'promtail\'s flag for limits_config.readline_rate: "x"'),
+    (["-server.http-listen-port=0", "-server.http-tls-cert-path=/none/c.pem", "-server.http-tls-key-path=/none/k.pem"], "/none/c.pem"),
     (["-client.timeout=5s"], "flags of promtail's client go with -client.url"),
     (["-client.url=localhost"], 'promtail\'s flag for client.url: "localhost" is no http:// or https:// URL'),
     (["--tenant", "x"], "--config goes with no --tenant: in the file it is tenant_id in clients"),

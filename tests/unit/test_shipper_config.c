@@ -57,7 +57,6 @@ Test(shipper_config, mistakes_are_told_with_their_place)
         {"clients: [{url: 'http://x', backoff_config: {min_period: 1m, max_period: 1s}}]",
          "max_period"},
         {"clients: [{url: 'http://x', bearer_token: t, basic_auth: {username: u}}]", "at most one"},
-        {"scrape_configs: [{job_name: j, static_configs: [{labels: {a: b}}]}]", "__path__"},
         {"scrape_configs: [{job_name: j, static_configs: [{labels: {__path__: '/a[', a: b}}]}]",
          "\"[\""},
         {"scrape_configs: [{job_name: j, static_configs: [{labels: {__path__: /a, a-b: c}}]}]",

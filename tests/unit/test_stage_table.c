@@ -275,6 +275,8 @@ static const struct row rows[] = {
      "before\n-a\nb\nc\nd\ne\n-f\n",
      NOW " {app=\"x\"} before\n" NOW " {app=\"x\"} -a\nb\n" NOW " {app=\"x\"} c\nd\n" NOW
          " {app=\"x\"} e\n" NOW " {app=\"x\"} -f\n"},
+    {"multiline of any number of lines", "- multiline: {firstline: '^-', max_lines: 0}\n",
+     "-a\nb\nc\nd\n-f\n", NOW " {app=\"x\"} -a\nb\nc\nd\n" NOW " {app=\"x\"} -f\n"},
     {"multiline of each stream", "- cri: {}\n- multiline: {firstline: '^-'}\n",
      "2019-01-01T01:00:00Z stdout F -a\n2019-01-01T01:00:01Z stderr F -b\n"
      "2019-01-01T01:00:02Z stdout F c\n2019-01-01T01:00:03Z stderr F d\n",

@@ -66,7 +66,8 @@ struct cw_batch_options {
 /* What happened to the output's entries on the way: added up, told when the part is settled. (What happens to lines, whoever
  * they are for, is in the metrics, once.) */
 struct cw_batch_counts {
-    uint64_t lines, bytes; /* entries and their bytes */
+    uint64_t
+        fresh; /* entries that no run before has settled (ledger.h, told_to), as in what follows */
     uint64_t skipped;      /* longer than max_line_bytes */
     uint64_t pairs;        /* of metadata, left out for their names */
     uint64_t dropped;      /* by stages */

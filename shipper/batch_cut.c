@@ -405,22 +405,23 @@ void cw_cut_end(struct cw_cut *cut, uint64_t to)
                                  [CW_NOTE_UNSELECTED] = &counts->unselected,
                                  [CW_NOTE_DROPPED] = &counts->dropped};
     size_t kept = cut->part.first;
+    uint64_t told_to = cut->source->rows[batch->options.output].told_to;
     batch->line_bytes = cut->line_bytes_before;
     for (size_t i = kept; i < batch->nentries; i++) {
         if (batch->entries[i].from >= to)
             continue;
+        bool fresh = batch->entries[i].from >= told_to;
         if (!stream_allowed(batch, &batch->entries[i])) {
-            counts->over_streams++;
+            counts->over_streams += fresh;
             continue;
         }
-        counts->lines++;
-        counts->bytes += batch->entries[i].push.line.len;
+        counts->fresh += fresh;
+        batch->line_bytes += batch->entries[i].push.line.len;
         batch->entries[kept++] = batch->entries[i];
     }
     batch->nentries = kept;
-    batch->line_bytes += counts->bytes;
     for (size_t i = 0; i < cut->nnotes; i++)
-        if (cut->notes[i].from < to)
+        if (cut->notes[i].from >= told_to && cut->notes[i].from < to)
             ++*of_kind[cut->notes[i].kind];
     cut->part.nentries = kept - cut->part.first;
     cut->part.to = to;

@@ -18,7 +18,9 @@
 
 struct cw_ledger_row {
     uint64_t mark, done;
-    uint64_t sent_to;   /* entries that begin ahead of it were in a push before */
+    uint64_t sent_to; /* entries that begin ahead of it were in a push before */
+    uint64_t
+        told_to; /* the tally has what a run before settled ahead of it, though done began at the position */
     uint64_t confirmed; /* the store was told that positions on disk passed this */
     /* At this size of the file nothing whole was found behind done; 0: not looked at. */
     uint64_t held_size;

@@ -66,7 +66,8 @@ static size_t output_add(struct cw_outputs *outputs, const struct destination *t
         .id = cw_client_tenant_id(&to->id, tenant),
         .external = to->external,
         .selector = to->selector ? &to->selector->root->selector : NULL,
-        .output = cw_sources_output_add(host->sources, tenant, to->config->tenant_id)};
+        .output =
+            cw_sources_output_add(host->sources, to->config->name, tenant, to->config->tenant_id)};
     CW_ASSERT(options.output <= outputs->nclients);
     if (options.output == outputs->nclients)
         outputs->clients =
@@ -316,7 +317,7 @@ int cw_outputs_new(const struct cw_outputs_options *options, const struct cw_str
             return err->code; /* the caller frees what there is */
     }
     if (options->dry_run)
-        (void)cw_sources_output_add(options->host->sources, CW_STR_NONE, CW_STR(""));
+        (void)cw_sources_output_add(options->host->sources, CW_STR(""), CW_STR_NONE, CW_STR(""));
     (void)cw_outputs_serve(outputs, CW_STR(""));
     for (size_t i = 0; i < ntenants; i++)
         (void)cw_outputs_serve(outputs, tenants[i]);

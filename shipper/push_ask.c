@@ -16,11 +16,23 @@ static int mark_cmp(const void *a, const void *b)
     return c ? c : (x->generation > y->generation) - (x->generation < y->generation);
 }
 
+/* Each tenant has a mark of its own, for the same bytes. */
+static void adopted_count(struct cw_push_client *pc, struct cw_source *source, uint64_t mark)
+{
+    const struct cw_ledger_row *row = &source->rows[pc->output];
+    struct cw_tally_output *tally = cw_push_client_tally(pc, source);
+    uint64_t from = CW_MAX(CW_MAX(cw_ledger_next(row), row->told_to), tally->adopted_to);
+    if (mark <= from)
+        return;
+    tally->adopted += mark - from;
+    tally->adopted_to = mark;
+}
+
 void cw_push_ask_adopt(struct cw_push_client *pc, struct cw_source *source, uint64_t mark)
 {
     struct cw_ledger_row *row = &source->rows[pc->output];
-    if (mark > cw_ledger_next(row))
-        cw_push_client_tally(pc, source)->adopted += mark - cw_ledger_next(row);
+    if (mark > CW_MAX(cw_ledger_next(row), row->told_to))
+        adopted_count(pc, source, mark);
     cw_ledger_adopt(row, mark);
     pc->confirmed_save = 0;
 }

@@ -168,7 +168,7 @@ static void push_stored(struct cw_push_client *pc)
             row->confirmed = row->mark; /* there is nobody to be told */
         cw_sightings_prune(&part->source->seen, cw_source_position(part->source));
         cw_push_client_left_out(pc, part->source, &part->counts);
-        cw_push_client_tally(pc, part->source)->acknowledged += part->nentries;
+        cw_push_client_tally(pc, part->source)->acknowledged += part->counts.fresh;
     }
     cw_push_client_count(pc, CW_M_ENTRIES, pc->batch->nentries);
     cw_push_client_count(pc, CW_M_ENTRY_BYTES, pc->batch->line_bytes);
@@ -221,7 +221,7 @@ static void part_give_up(struct cw_push_client *pc, const struct cw_batch_part *
                     CW_STR_ARG(cw_str_sub(cw_str_trim(why), 0, 300)), pc->nrefused + 1);
     pc->nrefused += part->nentries;
     cw_tally_count(&cw_push_client_tally(pc, part->source)->refused, cw_str_of(reason),
-                   part->nentries);
+                   part->counts.fresh);
     cw_push_client_count(pc, CW_M_REJECTED, part->nentries);
     cw_push_client_left_out(pc, part->source, &part->counts);
     cw_ledger_refused(&part->source->rows[pc->output], part->to, part->last_ts_ns);

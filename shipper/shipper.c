@@ -119,6 +119,13 @@ static bool positions_save(struct cw_shipper *sh)
     return false;
 }
 
+/* Alone: what was counted moved no position. */
+static void ledger_save(struct cw_shipper *sh)
+{
+    if (!sh->args->dry_run && cw_sources_counted(sh->sources))
+        cw_state_dir_save_ledger(&sh->state_dir, sh->sources);
+}
+
 static void folders_scan(struct cw_shipper *sh)
 {
     int64_t start_ns = cw_clock_mono_ns();
@@ -332,7 +339,9 @@ static void on_rescan(uv_timer_t *timer)
 static void on_save(uv_timer_t *timer)
 {
     struct cw_shipper *sh = CW_CONTAINER_OF(timer, struct cw_shipper, save);
-    if (cw_sources_dirty(sh->sources) && positions_save(sh))
+    if (!cw_sources_dirty(sh->sources))
+        ledger_save(sh);
+    else if (positions_save(sh))
         work_soon(sh, 0); /* confirms are due */
 }
 
@@ -412,7 +421,9 @@ static void handle_close(uv_handle_t *handle)
 static void shipper_close(struct cw_shipper *sh)
 {
     sh->state = SHIPPER_CLOSED;
-    if (sh->sources->scanned && cw_sources_dirty(sh->sources) && !positions_save(sh))
+    if (sh->sources->scanned && !cw_sources_dirty(sh->sources))
+        ledger_save(sh);
+    else if (sh->sources->scanned && !positions_save(sh))
         sh->exit_status = 1;
     if (sh->outputs != NULL)
         cw_outputs_close(sh->outputs);

@@ -174,8 +174,11 @@ enum cw_text_bom cw_source_bom(struct cw_source *source)
 
 struct cw_tally *cw_source_tally(struct cw_source *source)
 {
-    if (source->tally == NULL)
+    if (source->tally == NULL) {
         source->tally = cw_tally_new();
+        source->tally->generation = source->generation;
+    }
+    source->counted = true;
     return source->tally;
 }
 
@@ -192,9 +195,7 @@ void cw_source_passed(struct cw_source *source, uint64_t to)
 {
     if (to <= source->fed_to)
         return;
-    struct cw_tally *tally = cw_source_tally(source);
-    tally->generation = source->generation;
-    tally->counted_to = source->fed_to = to;
+    cw_source_tally(source)->counted_to = source->fed_to = to;
 }
 
 void cw_source_count_lost(struct cw_source *source, uint64_t from, uint64_t to, struct cw_str why)
@@ -246,6 +247,8 @@ void cw_source_raise(struct cw_source *source)
     source->times = (struct cw_stage_times){0};
     for (size_t i = 0; i < source->nrows; i++)
         cw_ledger_raised(&source->rows[i]);
+    if (source->tally != NULL)
+        cw_tally_generation_set(cw_source_tally(source), source->generation);
 }
 
 void cw_source_sight(struct cw_source *source, int64_t now_ns, int64_t now_mono_ns)

@@ -80,6 +80,7 @@ struct cw_source {
     /* Since it was first seen: path_now is another, which a look need not read. */
     bool renamed;
     bool off[CW_SOURCE_STREAMS]; /* lines of this stream are left out, and counted */
+    bool counted;                /* the tally changed since the ledger was written */
     unsigned nbusy;
     struct cw_stages *stages;       /* what its lines go through; borrowed, NULL: none */
     struct cw_ledger_row first_row; /* `rows`, while there is one output */
@@ -162,7 +163,7 @@ bool cw_source_pending(const struct cw_source *source, size_t output);
 bool cw_source_forgettable(const struct cw_source *source);
 /* What its first bytes say about its encoding. */
 enum cw_text_bom cw_source_bom(struct cw_source *source);
-/* What became of its lines; made when it is first asked for. */
+/* What became of its lines, for who counts; made when it is first asked for. */
 struct cw_tally *cw_source_tally(struct cw_source *source);
 /* A line that ends at `to` was met for the first time. */
 void cw_source_count_read(struct cw_source *source, uint64_t to, size_t len);

@@ -118,6 +118,7 @@ void cw_sources_free(struct cw_sources **sources)
     for (size_t i = 0; i < s->nunreadable; i++)
         free(s->unreadable[i]);
     for (size_t i = 0; i < s->noutputs; i++) {
+        free(s->outputs[i].client);
         free(s->outputs[i].tenant);
         free(s->outputs[i].own_tenant);
     }

@@ -54,6 +54,7 @@ struct cw_target {
 
 /* A client, for one tenant: each has a row in every source's ledger. */
 struct cw_output {
+    char *client;     /* its name */
     char *tenant;     /* "": what names no tenant, or the client's own; NULL: all (a dry run) */
     char *own_tenant; /* the client's; "": none */
     bool vacant;      /* it left: its rows are off, the next one to come has them */
@@ -169,7 +170,7 @@ uint64_t cw_sources_promtail_offset(const struct cw_sources *sources, const char
 /* Before the first scan: a source that the positions file knows. */
 void cw_sources_restore(struct cw_sources *sources, const struct cw_position *position);
 /* One more output, with a row in every source; its number, the smallest that is free. A tenant without text (ptr NULL): all. */
-size_t cw_sources_output_add(struct cw_sources *sources, struct cw_str tenant,
+size_t cw_sources_output_add(struct cw_sources *sources, struct cw_str client, struct cw_str tenant,
                              struct cw_str own_tenant);
 /* No entry that was met so far waits for it, stores were told that they may forget its marks, and all sources that it has to
  * itself are gone. If it reads no further, others meet what comes for it. */
@@ -216,13 +217,17 @@ struct cw_position cw_sources_position(const struct cw_sources *sources, size_t 
 /* All that these say now is on disk. */
 void cw_sources_saved(struct cw_sources *sources);
 /* The ledger (tally_file.h): written whole, restored after the positions were. What it cannot read is left out. */
-void cw_sources_tallies_write(const struct cw_sources *sources, struct cw_file_writer *out);
+void cw_sources_tallies_write(struct cw_sources *sources, struct cw_file_writer *out);
+/* It is on disk, as it is now. */
+void cw_sources_tallies_saved(struct cw_sources *sources);
+/* Whether it would say something new: with a client that is slower than others counts go on where positions stay. */
+bool cw_sources_counted(const struct cw_sources *sources);
 int cw_sources_tallies_restore(struct cw_sources *sources, struct cw_str bytes,
                                struct cw_err *err) CW_MUST_USE;
 /* Bytes of a source that nobody will read, though some were: they were not delivered. NULL: of a file that was never met. */
 void cw_sources_count_gap(struct cw_sources *sources, struct cw_source *source, uint64_t from,
                           uint64_t to, struct cw_str why);
-/* Whether the file would say something new. */
+/* Whether the positions would say something new. */
 bool cw_sources_dirty(const struct cw_sources *sources);
 /* What a target was to have and was not read, of which was told: files that may not be read, are not there, or are damaged. */
 size_t cw_sources_left_out(const struct cw_sources *sources);

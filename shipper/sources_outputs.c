@@ -50,7 +50,7 @@ static size_t vacant_output(const struct cw_sources *sources)
     return at;
 }
 
-size_t cw_sources_output_add(struct cw_sources *sources, struct cw_str tenant,
+size_t cw_sources_output_add(struct cw_sources *sources, struct cw_str client, struct cw_str tenant,
                              struct cw_str own_tenant)
 {
     size_t output = vacant_output(sources);
@@ -58,7 +58,8 @@ size_t cw_sources_output_add(struct cw_sources *sources, struct cw_str tenant,
     if (appended)
         sources->outputs =
             cw_mem_resize(sources->outputs, ++sources->noutputs * sizeof *sources->outputs);
-    sources->outputs[output] = (struct cw_output){.tenant = tenant.ptr ? cw_str_dupz(tenant) : NULL,
+    sources->outputs[output] = (struct cw_output){.client = cw_str_dupz(client),
+                                                  .tenant = tenant.ptr ? cw_str_dupz(tenant) : NULL,
                                                   .own_tenant = cw_str_dupz(own_tenant)};
     for (size_t i = 0; i < sources->n; i++) {
         struct cw_source *source = sources->items[i];
@@ -119,6 +120,7 @@ void cw_sources_output_vacate(struct cw_sources *sources, size_t output)
         source->rows[output] =
             (struct cw_ledger_row){.done = cw_source_position(source), .off = true};
     }
+    free(sources->outputs[output].client);
     free(sources->outputs[output].tenant);
     free(sources->outputs[output].own_tenant);
     sources->outputs[output] = (struct cw_output){.vacant = true};

@@ -36,16 +36,50 @@ void cw_sources_forget(struct cw_sources *sources, struct cw_source **source)
     cw_source_free(source);
 }
 
-void cw_sources_tallies_write(const struct cw_sources *sources, struct cw_file_writer *out)
+/* What a restart would read again, and must not count again. */
+static void places_note(const struct cw_sources *sources, const struct cw_source *source)
+{
+    uint64_t position = cw_source_position(source);
+    struct cw_tally *tally = source->tally;
+    tally->emitted_to = source->emitted_to > position ? source->emitted_to : 0;
+    for (size_t i = 0; i < source->nrows; i++) {
+        const struct cw_ledger_row *row = &source->rows[i];
+        const struct cw_output *output = &sources->outputs[i];
+        uint64_t told_to = CW_MAX(row->done, row->told_to);
+        if (!row->off && output->tenant != NULL && CW_MAX(row->sent_to, told_to) > position)
+            cw_tally_place_add(tally, cw_str_of(output->client), cw_str_of(output->tenant),
+                               row->sent_to, told_to);
+    }
+}
+
+void cw_sources_tallies_write(struct cw_sources *sources, struct cw_file_writer *out)
 {
     cw_tally_file_begin(&out->piece);
     if (sources->forgotten != NULL)
         cw_tally_file_add(&forgotten_id, sources->forgotten, &out->piece);
     for (size_t i = 0; i < sources->n; i++) {
-        if (sources->items[i]->tally != NULL)
-            cw_tally_file_add(&sources->items[i]->id, sources->items[i]->tally, &out->piece);
+        struct cw_source *source = sources->items[i];
+        if (source->tally != NULL) {
+            places_note(sources, source);
+            cw_tally_file_add(&source->id, source->tally, &out->piece);
+            cw_tally_places_clear(source->tally);
+        }
         cw_file_writer_pass(out);
     }
+}
+
+void cw_sources_tallies_saved(struct cw_sources *sources)
+{
+    for (size_t i = 0; i < sources->n; i++)
+        sources->items[i]->counted = false;
+}
+
+bool cw_sources_counted(const struct cw_sources *sources)
+{
+    for (size_t i = 0; i < sources->n; i++)
+        if (sources->items[i]->counted)
+            return true;
+    return false;
 }
 
 /* ---- restoring ---- */
@@ -67,6 +101,38 @@ static int key_cmp(const void *key, const void *item)
     return memcmp(key, &(*source)->id, sizeof(*source)->id);
 }
 
+static struct cw_ledger_row *row_of(const struct cw_sources *sources, struct cw_source *source,
+                                    const struct cw_tally_place *place)
+{
+    for (size_t i = 0; i < source->nrows; i++) {
+        const struct cw_output *output = &sources->outputs[i];
+        if (!output->vacant && output->tenant != NULL &&
+            strcmp(output->client, place->client) == 0 &&
+            strcmp(output->tenant, place->tenant) == 0)
+            return &source->rows[i];
+    }
+    return NULL;
+}
+
+/* Takes the tally. */
+static void source_resume(const struct cw_sources *sources, struct cw_source *source,
+                          struct cw_tally *tally)
+{
+    source->tally = tally;
+    if (tally->generation != source->generation)
+        cw_tally_generation_set(tally, source->generation);
+    source->fed_to = tally->counted_to;
+    source->emitted_to = tally->emitted_to;
+    for (size_t i = 0; i < tally->nplaces; i++) {
+        struct cw_ledger_row *row = row_of(sources, source, &tally->places[i]);
+        if (row == NULL) /* its client is no more */
+            continue;
+        row->sent_to = tally->places[i].sent_to;
+        row->told_to = tally->places[i].told_to;
+    }
+    cw_tally_places_clear(tally);
+}
+
 /* A source that the positions do not know was forgotten after the ledger was written. */
 static void on_tally(void *arg, const struct cw_id128 *id, struct cw_tally *tally)
 {
@@ -75,9 +141,7 @@ static void on_tally(void *arg, const struct cw_id128 *id, struct cw_tally *tall
     struct cw_source **found =
         sources->n ? bsearch(id, restore->by_id, sources->n, sizeof *found, key_cmp) : NULL;
     if (found != NULL && (*found)->tally == NULL) {
-        (*found)->tally = tally;
-        if (tally->generation == (*found)->generation)
-            (*found)->fed_to = tally->counted_to;
+        source_resume(sources, *found, tally);
         return;
     }
     forgotten_join(sources, tally);

@@ -260,7 +260,7 @@ void cw_state_dir_tell_url(const struct cw_state_dir *state, const char *url)
 }
 
 /* Counts decide nothing: a ledger that cannot be written does not hold up deliveries. */
-static void ledger_save(const struct cw_state_dir *state, const struct cw_sources *sources)
+void cw_state_dir_save_ledger(const struct cw_state_dir *state, struct cw_sources *sources)
 {
     struct cw_file_writer writer;
     struct cw_err err;
@@ -268,6 +268,8 @@ static void ledger_save(const struct cw_state_dir *state, const struct cw_source
     cw_sources_tallies_write(sources, &writer);
     if (cw_file_writer_commit(&writer, &err) < 0)
         cw_log_warn("the ledger could not be written: %s", err.text);
+    else
+        cw_sources_tallies_saved(sources);
 }
 
 /* One by one: the positions of all take more memory than there should be. */
@@ -294,7 +296,7 @@ static int positions_save(const struct cw_state_dir *state, const struct cw_sour
 int cw_state_dir_save(struct cw_state_dir *state, struct cw_sources *sources, struct cw_err *err)
 {
     /* Ahead of the positions: what a kill in between makes be read again does not count again (tally.h). */
-    ledger_save(state, sources);
+    cw_state_dir_save_ledger(state, sources);
     int rc = positions_save(state, sources, err);
     if (rc == 0)
         cw_sources_saved(sources);

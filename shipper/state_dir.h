@@ -45,5 +45,7 @@ void cw_state_dir_draw_shipper(struct cw_state_dir *state);
 /* Make ids, sessions and positions durable, and tell the sources so. */
 int cw_state_dir_save(struct cw_state_dir *state, struct cw_sources *sources,
                       struct cw_err *err) CW_MUST_USE;
+/* The ledger alone, which may be ahead of the positions. That it could not be written is logged. */
+void cw_state_dir_save_ledger(const struct cw_state_dir *state, struct cw_sources *sources);
 
 #endif

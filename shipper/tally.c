@@ -29,6 +29,7 @@ void cw_tally_free(struct cw_tally **tally)
         reasons_free(&t->outputs[i].refused);
     }
     free(t->outputs);
+    cw_tally_places_clear(t);
     free(t);
     *tally = NULL;
 }
@@ -88,6 +89,34 @@ void cw_tally_gap_add(struct cw_tally *tally, uint64_t generation, uint64_t from
         return;
     tally->gap_bytes += to - from;
     gap_put(tally, &(struct cw_tally_gap){generation, from, to, cw_str_dupz(why)});
+}
+
+void cw_tally_generation_set(struct cw_tally *tally, uint64_t generation)
+{
+    tally->generation = generation;
+    tally->counted_to = tally->emitted_to = 0;
+    cw_tally_places_clear(tally);
+    for (size_t i = 0; i < tally->noutputs; i++)
+        tally->outputs[i].adopted_to = 0;
+}
+
+void cw_tally_place_add(struct cw_tally *tally, struct cw_str client, struct cw_str tenant,
+                        uint64_t sent_to, uint64_t told_to)
+{
+    tally->places = cw_mem_resize(tally->places, (tally->nplaces + 1) * sizeof *tally->places);
+    tally->places[tally->nplaces++] =
+        (struct cw_tally_place){cw_str_dupz(client), cw_str_dupz(tenant), sent_to, told_to};
+}
+
+void cw_tally_places_clear(struct cw_tally *tally)
+{
+    for (size_t i = 0; i < tally->nplaces; i++) {
+        free(tally->places[i].client);
+        free(tally->places[i].tenant);
+    }
+    free(tally->places);
+    tally->places = NULL;
+    tally->nplaces = 0;
 }
 
 static void reasons_join(struct cw_tally_reasons *reasons, const struct cw_tally_reasons *other)

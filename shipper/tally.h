@@ -6,8 +6,9 @@
  *   read = dropped + left out + acknowledged + refused     for each client that takes all
  * but for what a store took without us hearing of it: `adopted` bytes, told by its mark after a kill or a lost answer.
  *
- * Counting   A line counts as read and dropped when it is met for the first time: at offsets from `counted_to` on. As that is
- *            kept with the counts, a kill makes no line count twice.
+ * Counting   A line counts as read and dropped when it is met for the first time: at offsets from `counted_to` on. What a client
+ *            settled counts once too, though after a restart it is read again for the sake of a slower one: `places` say up to
+ *            where. As these are kept with the counts, a kill makes nothing count twice.
  * Ownership  A tally owns its texts and outputs; an output is borrowed until the next one is added.
  * Bounds     CW_TALLY_REASONS reasons each (more are added up as "other"); of gaps the newest CW_TALLY_GAPS are listed.
  * Threads    Plain values.
@@ -36,8 +37,14 @@ struct cw_tally_output {
     uint64_t sent;    /* entries in pushes, each once in a run */
     uint64_t retried; /* and again: after a failure, or in a smaller batch after a refusal */
     uint64_t acknowledged;
-    uint64_t adopted; /* bytes that the store had without us hearing of it */
+    uint64_t adopted;    /* bytes that the store had without us hearing of it, for any tenant */
+    uint64_t adopted_to; /* those ahead of it are counted; not in the file */
     struct cw_tally_reasons left_out, refused;
+};
+/* In the file: how far the counts go of an output that is ahead of the source's position, from where a restart reads again. */
+struct cw_tally_place {
+    char *client, *tenant;     /* as struct cw_output has them */
+    uint64_t sent_to, told_to; /* ledger.h */
 };
 struct cw_tally {
     struct cw_tally_output *outputs; /* in the order in which they came */
@@ -50,6 +57,10 @@ struct cw_tally {
     struct cw_tally_gap *gaps; /* oldest first; NULL while there are none */
     size_t ngaps;
     uint64_t gap_bytes; /* of all, those that are not listed too */
+    /* From and to the file alone: */
+    uint64_t emitted_to; /* of the source, if that is ahead of its position */
+    struct cw_tally_place *places;
+    size_t nplaces;
 };
 
 struct cw_tally *cw_tally_new(void);
@@ -61,7 +72,12 @@ uint64_t cw_tally_total(const struct cw_tally_reasons *reasons);
 struct cw_tally_output *cw_tally_output(struct cw_tally *tally, struct cw_str client);
 void cw_tally_gap_add(struct cw_tally *tally, uint64_t generation, uint64_t from, uint64_t to,
                       struct cw_str why);
-/* Add what another counted. */
+/* The source's generation is another: its offsets begin anew. */
+void cw_tally_generation_set(struct cw_tally *tally, uint64_t generation);
+void cw_tally_place_add(struct cw_tally *tally, struct cw_str client, struct cw_str tenant,
+                        uint64_t sent_to, uint64_t told_to);
+void cw_tally_places_clear(struct cw_tally *tally);
+/* Add what another counted, wherever. */
 void cw_tally_join(struct cw_tally *tally, const struct cw_tally *other);
 
 #endif

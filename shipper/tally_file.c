@@ -42,6 +42,26 @@ static void gaps_write(struct cw_json_writer *w, const struct cw_tally *tally)
     cw_json_end_array(w);
 }
 
+static void places_write(struct cw_json_writer *w, const struct cw_tally *tally)
+{
+    key_nonzero(w, "emitted_to", tally->emitted_to);
+    if (tally->nplaces == 0)
+        return;
+    cw_json_key(w, CW_STR("places"));
+    cw_json_begin_array(w);
+    for (size_t i = 0; i < tally->nplaces; i++) {
+        const struct cw_tally_place *place = &tally->places[i];
+        cw_json_begin_object(w);
+        cw_json_key_string(w, "client", cw_str_of(place->client));
+        if (place->tenant[0] != '\0')
+            cw_json_key_string(w, "tenant", cw_str_of(place->tenant));
+        key_nonzero(w, "sent_to", place->sent_to);
+        key_nonzero(w, "told_to", place->told_to);
+        cw_json_end_object(w);
+    }
+    cw_json_end_array(w);
+}
+
 void cw_tally_members(const struct cw_tally *tally, struct cw_json_writer *w)
 {
     key_nonzero(w, "generation", tally->generation);
@@ -85,6 +105,7 @@ void cw_tally_file_add(const struct cw_id128 *source, const struct cw_tally *tal
     cw_json_begin_object(&w);
     cw_json_key_string(&w, "source", cw_str_of(hex));
     cw_tally_members(tally, &w);
+    places_write(&w, tally);
     cw_json_end_object(&w);
     cw_buf_addc(out, '\n');
 }
@@ -118,6 +139,19 @@ static void gaps_read(const json_t *object, struct cw_tally *tally)
     tally->gap_bytes = all > listed ? all : listed;
 }
 
+static void places_read(const json_t *object, struct cw_tally *tally)
+{
+    const json_t *places = json_object_get(object, "places");
+    tally->emitted_to = number(object, "emitted_to");
+    for (size_t i = 0; i < json_array_size(places); i++) {
+        const json_t *place = json_array_get(places, i);
+        const char *client = json_string_value(json_object_get(place, "client"));
+        const char *tenant = json_string_value(json_object_get(place, "tenant"));
+        cw_tally_place_add(tally, cw_str_of(client ? client : ""), cw_str_of(tenant ? tenant : ""),
+                           number(place, "sent_to"), number(place, "told_to"));
+    }
+}
+
 struct cw_tally *cw_tally_from_json(json_t *object)
 {
     struct cw_tally *tally = cw_tally_new();
@@ -129,6 +163,7 @@ struct cw_tally *cw_tally_from_json(json_t *object)
     tally->spooled = number(object, "spooled");
     reasons_read(json_object_get(object, "dropped"), &tally->dropped);
     gaps_read(object, tally);
+    places_read(object, tally);
     const char *name;
     json_t *client;
     json_object_foreach(json_object_get(object, "clients"), name, client)

@@ -24,7 +24,7 @@ def client(name, url, more=""):
 
 
 def config(folder, clients, stages="", more=""):
-    return ("server: {http_listen_address: 127.0.0.1, http_listen_port: 0}\n"
+    return ("server: {http_listen_address: 127.0.0.1, http_listen_port: 0, graceful_shutdown_timeout: 100ms}\n"
             "clients:\n%s"
             "positions: {filename: %s/state/positions, sync_period: 100ms}\n"
             "target_config: {sync_period: 100ms}\n%s\n"
@@ -45,12 +45,13 @@ def metric(shipper, name):
 
 
 def audit(shipper):
-    path = shipper.argv[shipper.argv.index("--config") + 1]
-    return json.loads(subprocess.run([SHIPPER, "audit", "--config", path, "--json"], stdout=subprocess.PIPE, timeout=60).stdout)
+    """By the running shipper, or by what it has written; a start has written nothing for a moment."""
+    command = [SHIPPER, "audit", "--config", shipper.argv[shipper.argv.index("--config") + 1], "--json"]
+    return json.loads(wait_for("positions", lambda: subprocess.run(command, stdout=subprocess.PIPE, timeout=60).stdout))
 
 
 def row(ledger, name):
-    return ledger["clients"][name]
+    return ledger.get("clients", {}).get(name, {})
 
 
 def settled(ledger, name):
@@ -87,3 +88,56 @@ def test_a_line_counts_once_for_each_client_whatever_tenants_there_are(make_ship
     if "split" not in limits:
         assert adds_up(ledger, "a", "some"), ledger
     assert set(row(ledger, "some")["left_out"]) == {"selector", *left_out} and row(ledger, "some")["acknowledged"] == len(stubs[1].lines) == taken // 4
+
+
+def broken(push):
+    return 500, {}, b""
+
+
+@pytest.mark.parametrize("cordwood", [True, False], ids=["with_marks", "without"])
+def test_counts_outlive_restarts_while_one_of_several_clients_is_down(make_shipper, make_ingester, stubs, tmp_path, cordwood):
+    server = make_ingester().start() if cordwood else stubs[0]
+    stubs[1].answer = broken
+    clients = [client("a", server.url), client("b", stubs[1].url)]
+    text = config(tmp_path, clients, TENANTS, "limits_config: {max_line_size: 30}")
+    nlines = 0
+    for run in range(3):
+        append(tmp_path, ["t%d line %d of %d" % (i % 3, i, run) for i in range(200)] + ["t1 debug"] * 5 + ["t2 is longer than thirty bytes, by far"] * 4)
+        nlines += 209
+        shipper = make_shipper(config=text).start()
+        wait_for("what a takes", lambda: settled(audit(shipper)["sum"], "a") == nlines)
+        assert shipper.stop() == 0
+        ledger = audit(shipper)["sum"]
+        assert ledger["read"] == nlines == settled(ledger, "a"), ledger
+        assert row(ledger, "a")["sent"] == row(ledger, "a")["acknowledged"] == 200 * (run + 1)
+        assert row(ledger, "b")["sent"] == 200 * (run + 1) and "acknowledged" not in row(ledger, "b")
+    stubs[1].answer = lambda push: (204, {}, b"")
+    shipper.start()
+    wait_for("b too", lambda: len(stubs[1].lines) == 600 and audit(shipper)["behind"] == 0)
+    assert shipper.stop() == 0
+    ledger = audit(shipper)["sum"]
+    assert ledger["read"] == nlines and adds_up(ledger, "a", "b"), ledger
+    for name in "ab":
+        assert row(ledger, name)["sent"] == row(ledger, name)["acknowledged"] == 600 and "adopted" not in row(ledger, name)
+        assert row(ledger, name)["left_out"] == {"line too long": 12}
+    assert ledger["dropped"] == {"debug": 15}
+
+
+@pytest.mark.parametrize("stages,nread", [("", 33), (TENANTS, 333)], ids=["no_tenants", "tenants"])
+def test_a_kill_leaves_a_ledger_that_says_how_much_the_server_had(make_shipper, make_ingester, tmp_path, stages, nread):
+    """What was stored since the ledger was written is in no count but that of bytes, once for all tenants; if no output has to read
+    it again, nor in `read`."""
+    server = make_ingester().start()
+    text = config(tmp_path, [client("a", server.url)], stages).replace("sync_period: 100ms", "sync_period: 1h")
+    log, sizes, nlines = tmp_path / "logs" / "a.log", [], 0
+    shipper = make_shipper(config=text)
+    for n, end in [(3, shipper.stop), (300, shipper.kill), (30, shipper.stop)]:
+        append(tmp_path, ["t%d line %d" % (i % 3, i) for i in range(n)])
+        shipper.start()
+        nlines += n
+        wait_for("the lines", lambda: server.count('{job="l"}') == nlines and audit(shipper)["behind"] == 0)
+        end()
+        sizes.append(log.stat().st_size)
+    ledger = audit(shipper)["sum"]
+    assert ledger["read"] == nread and row(ledger, "a")["sent"] == 33 == row(ledger, "a")["acknowledged"], ledger
+    assert row(ledger, "a")["adopted"] == sizes[1] - sizes[0], ledger

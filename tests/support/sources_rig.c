@@ -36,7 +36,7 @@ static void sources_make(struct cw_sources_rig *rig)
                                          .final_wait_ns = CW_SOURCES_FINAL_WAIT_NS,
                                          .looked_ns = rig->saved.looked_ns};
     rig->sources = cw_sources_new(&options);
-    (void)cw_sources_output_add(rig->sources, CW_STR(""), CW_STR(""));
+    (void)cw_sources_output_add(rig->sources, CW_STR("main"), CW_STR(""), CW_STR(""));
     for (size_t i = 0; i < rig->npatterns; i++)
         target_add(rig, rig->patterns[i]);
 }

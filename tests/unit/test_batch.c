@@ -795,6 +795,18 @@ Test(batch, outputs_at_one_place_share_what_was_read_and_its_times)
     cw_source_free(&source);
 }
 
+Test(batch, what_a_run_before_has_settled_is_cut_again_and_not_counted_again)
+{
+    cw_log_folder_append(&folder, "a", "one\nthree\ntwo\nthree\nlast\nsix\n");
+    struct cw_source *source = source_make("a", 1, 1);
+    batch_make(1 << 20, 4, false);
+    source->rows[0].told_to = 14; /* ahead of the second "three" */
+    cr_assert_eq(cut(&source, 1, 100), 4);
+    cr_assert(batch->parts[0].counts.fresh == 2 && batch->parts[0].counts.skipped == 1);
+    settle();
+    cw_source_free(&source);
+}
+
 /* What an output leaves out whose selector takes no stream, and one that takes all. */
 static void left_out_check(struct cw_batch_pieces *pieces, enum cw_long_lines long_lines,
                            uint64_t nentries, uint64_t nskipped)

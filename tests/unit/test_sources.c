@@ -77,7 +77,7 @@ static void sources_make(const struct cw_sources_options *more)
     options.metrics = metrics;
     options.final_wait_ns = CW_SOURCES_FINAL_WAIT_NS;
     sources = cw_sources_new(&options);
-    (void)cw_sources_output_add(sources, CW_STR(""), CW_STR(""));
+    (void)cw_sources_output_add(sources, CW_STR("main"), CW_STR(""), CW_STR(""));
 }
 
 static void setup(void)
@@ -825,7 +825,7 @@ Test(sources, an_output_that_leaves_gives_its_place_to_the_next)
 {
     cw_log_folder_append(&folder, "a.log", "one\ntwo\n");
     target_add("*.log", NULL);
-    cr_assert_eq(cw_sources_output_add(sources, CW_STR("x"), CW_STR("")), 1u);
+    cr_assert_eq(cw_sources_output_add(sources, CW_STR("main"), CW_STR("x"), CW_STR("")), 1u);
     cw_sources_scan(sources, now_ns, now_ns);
     cr_assert_eq(sources->n, 1);
     struct cw_source *source = sources->items[0];
@@ -851,7 +851,7 @@ Test(sources, an_output_that_leaves_gives_its_place_to_the_next)
     struct cw_positions positions;
     cw_sources_tenants(sources, arena, &positions);
     cr_assert_eq(positions.ntenants, 0);
-    cr_assert_eq(cw_sources_output_add(sources, CW_STR("y"), CW_STR("")), 1u);
+    cr_assert_eq(cw_sources_output_add(sources, CW_STR("main"), CW_STR("y"), CW_STR("")), 1u);
     cr_assert(!source->rows[1].off && source->rows[1].done == 9);
     cw_sources_tenants(sources, arena, &positions);
     cr_assert(positions.ntenants == 1 && cw_str_eqz(positions.tenants[0], "y"));
@@ -863,7 +863,7 @@ static bool output_of_tenant(void *arg, struct cw_str tenant)
     for (size_t i = 0; i < sources->noutputs; i++)
         if (cw_str_eqz(tenant, sources->outputs[i].tenant))
             return true;
-    (void)cw_sources_output_add(sources, tenant, CW_STR(""));
+    (void)cw_sources_output_add(sources, CW_STR("main"), tenant, CW_STR(""));
     return true;
 }
 

@@ -65,7 +65,7 @@ static void setup(void)
                                         .on_segment = on_segment};
     struct cw_sources_options sources_options = {.metrics = metrics};
     sources = cw_sources_new(&sources_options);
-    (void)cw_sources_output_add(sources, CW_STR(""), CW_STR(""));
+    (void)cw_sources_output_add(sources, CW_STR("main"), CW_STR(""), CW_STR(""));
     struct cw_target *target = cw_mem_new(sizeof *target);
     struct cw_err err = {0};
     char pattern[300];

@@ -19,7 +19,7 @@ static void setup(void)
     metrics = cw_metrics_new(cw_shipper_metric_defs, CW_M_SHIPPER_N);
     struct cw_sources_options options = {.metrics = metrics};
     sources = cw_sources_new(&options);
-    (void)cw_sources_output_add(sources, CW_STR(""), CW_STR(""));
+    (void)cw_sources_output_add(sources, CW_STR("main"), CW_STR(""), CW_STR(""));
 }
 
 /* As in another start. */
@@ -28,7 +28,7 @@ static void sources_anew(void)
     struct cw_sources_options options = {.metrics = metrics};
     cw_sources_free(&sources);
     sources = cw_sources_new(&options);
-    (void)cw_sources_output_add(sources, CW_STR(""), CW_STR(""));
+    (void)cw_sources_output_add(sources, CW_STR("main"), CW_STR(""), CW_STR(""));
 }
 
 static void teardown(void)
@@ -126,6 +126,43 @@ Test(state_dir, sources_and_what_was_counted_of_them_come_back)
         cr_assert_eq(cw_source_tally(sources->items[i])->read, i + 1);
     }
     cr_assert_not(cw_sources_dirty(sources));
+    cw_state_dir_close(&state);
+}
+
+Test(state_dir, how_far_an_output_was_counted_that_is_ahead_of_the_position_comes_back)
+{
+    struct cw_state_dir state = opened("p");
+    struct cw_position position = {
+        .generation = 3, .offset = 10, .path = CW_STR("/a"), .path_now = CW_STR("/a")};
+    (void)cw_sources_output_add(sources, CW_STR("other"), CW_STR(""), CW_STR(""));
+    (void)cw_sources_output_add(sources, CW_STR("main"), CW_STR("t"), CW_STR(""));
+    for (unsigned i = 0; i < 2; i++) {
+        position.id.bytes[0] = (uint8_t)i;
+        cw_sources_restore(sources, &position);
+    }
+    struct cw_source *source = sources->items[1];
+    cr_assert_not(cw_sources_counted(sources));
+    source->rows[0].done = 50;
+    source->rows[0].sent_to = 60;
+    source->rows[2].told_to = 40; /* of a run before: it has not read so far again */
+    source->emitted_to = 55;
+    cw_source_count_read(source, 70, 5);
+    cr_assert(cw_sources_counted(sources) && !cw_sources_dirty(sources));
+    cw_state_dir_save_ledger(&state, sources);
+    cr_assert_not(cw_sources_counted(sources));
+    saved(&state);
+    cw_state_dir_close(&state);
+    sources_anew();
+    (void)cw_sources_output_add(sources, CW_STR("main"), CW_STR("t"), CW_STR(""));
+    state = opened("p");
+    cw_state_dir_restore(&state, sources);
+    source = sources->items[1];
+    cr_assert_eq(cw_source_position(source), 10);
+    cr_assert(source->rows[0].told_to == 50 && source->rows[0].sent_to == 60);
+    cr_assert(source->rows[1].told_to == 40 && source->rows[1].sent_to == 0);
+    cr_assert(source->fed_to == 70 && source->emitted_to == 55 && source->tally->read == 1);
+    cr_assert(sources->items[0]->rows[0].told_to == 0 && source->tally->nplaces == 0);
+    cr_assert_not(cw_sources_counted(sources));
     cw_state_dir_close(&state);
 }
 

@@ -50,6 +50,9 @@ static struct cw_tally *sample(void)
     a->adopted = 12;
     cw_tally_count(&cw_tally_output(tally, CW_STR("b"))->refused, CW_STR("HTTP status 400"), 39);
     cw_tally_count(&cw_tally_output(tally, CW_STR("b"))->left_out, CW_STR("line too long"), 2);
+    tally->emitted_to = 4000;
+    cw_tally_place_add(tally, CW_STR("a"), CW_STR(""), 4096, 3000);
+    cw_tally_place_add(tally, CW_STR("a"), CW_STR("t"), 0, 4096);
     return tally;
 }
 
@@ -80,9 +83,18 @@ Test(tally, a_ledger_is_read_as_it_was_written)
     const struct cw_tally_output *b = cw_tally_output(back, CW_STR("b"));
     cr_assert(cw_tally_total(&b->refused) == 39 && cw_tally_total(&b->left_out) == 2);
     cr_assert_eq(back->noutputs, 2u);
+    cr_assert(back->emitted_to == 4000 && back->nplaces == 2);
+    cr_assert(back->places[0].sent_to == 4096 && back->places[0].told_to == 3000);
+    cr_assert_str_eq(back->places[0].tenant, "");
+    cr_assert(back->places[1].sent_to == 0 && back->places[1].told_to == 4096);
+    cr_assert_str_eq(back->places[1].tenant, "t");
     cw_tally_join(back, tally);
     cr_assert(back->read == 80 && back->ngaps == 2 && back->gap_bytes == 204);
     cr_assert_eq(cw_tally_output(back, CW_STR("a"))->sent, 100u);
+    cw_tally_generation_set(back, 4);
+    cr_assert(back->generation == 4 && back->counted_to == 0 && back->emitted_to == 0 &&
+                  back->nplaces == 0 && back->read == 80,
+              "offsets begin anew, counts do not");
     cw_tally_free(&back);
     cw_tally_free(&tally);
     cw_buf_fini(&text);

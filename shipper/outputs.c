@@ -271,6 +271,15 @@ bool cw_outputs_sending(const struct cw_outputs *outputs)
     return false;
 }
 
+int64_t cw_outputs_sent_ns(const struct cw_outputs *outputs)
+{
+    int64_t last_ns = 0;
+    for (size_t i = 0; i < outputs->nclients; i++)
+        if (outputs->clients[i] != NULL)
+            last_ns = CW_MAX(last_ns, cw_push_client_sent_ns(outputs->clients[i]));
+    return last_ns;
+}
+
 uint64_t cw_outputs_refused(const struct cw_outputs *outputs)
 {
     uint64_t nrefused = outputs->nrefused;

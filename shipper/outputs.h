@@ -44,6 +44,8 @@ bool cw_outputs_pump(struct cw_outputs *outputs);
 void cw_outputs_make_room(struct cw_outputs *outputs);
 /* A push is under way. */
 bool cw_outputs_sending(const struct cw_outputs *outputs);
+/* When the last push of all began (monotonic). */
+int64_t cw_outputs_sent_ns(const struct cw_outputs *outputs);
 /* Entries that servers refused for good since the start. */
 uint64_t cw_outputs_refused(const struct cw_outputs *outputs);
 /* Of each: cw_push_client_restart(), cw_push_client_release_changed(). */

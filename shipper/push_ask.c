@@ -201,5 +201,5 @@ void cw_push_ask_scout(struct cw_push_client *pc)
     if (pc->scout_passed)
         pc->host->on_settled(pc->host->arg);
     else if (nwaiting > 0 && pc->host->once && pc->nfailures > pc->config->backoff.max_retries)
-        pc->host->on_give_up(pc->host->arg);
+        cw_push_client_give_up(pc);
 }

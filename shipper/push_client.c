@@ -101,7 +101,20 @@ void cw_push_client_back_off(struct cw_push_client *pc, const char *what, const 
                 ms);
     cw_push_client_count(pc, CW_M_RETRIES, 1);
     if (pc->host->once && pc->nfailures > pc->config->backoff.max_retries)
-        pc->host->on_give_up(pc->host->arg);
+        cw_push_client_give_up(pc);
+}
+
+void cw_push_client_give_up(struct cw_push_client *pc)
+{
+    cw_log_error("client %s: giving up after %u failures in a row: what it has not delivered is "
+                 "left to the next run",
+                 pc->target.name, pc->nfailures);
+    uv_timer_stop(&pc->timer);
+    cw_push_client_enter(pc, CW_PUSH_STOPPED);
+    confirms_drop(pc);
+    cw_batch_drop(pc->batch);
+    pc->host->sources->outputs[pc->output].gave_up = true;
+    pc->host->on_give_up(pc->host->arg);
 }
 
 static void on_timer(uv_timer_t *timer)

@@ -44,12 +44,12 @@ struct cw_push_host {
     size_t nsessions;
     const struct cw_limits_config *limits;
     bool hurry; /* stopping: do not wait for full batches */
-    bool once;  /* do not wait for full batches; give up after max_retries */
+    bool once;  /* do not wait for full batches; each client gives up after max_retries */
     /* The state directory was copied: draw another uuid, make it durable, _restart all. */
     void (*on_twin)(void *arg);
     void (*on_changed)(void *arg); /* a source was found to be truncated */
     void (*on_settled)(void *arg); /* something was settled, or the client is idle again: pump */
-    void (*on_give_up)(void *arg); /* --once and too many failures */
+    void (*on_give_up)(void *arg); /* a client did: its output has gave_up */
     /* An entry for another tenant was met: batch.h, on_tenant. */
     bool (*on_tenant)(void *arg, struct cw_str tenant);
     void *arg;

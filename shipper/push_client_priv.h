@@ -65,6 +65,8 @@ int64_t cw_push_client_wait(struct cw_push_client *pc, int64_t retry_after_s);
 /* The same, and tell why. */
 void cw_push_client_back_off(struct cw_push_client *pc, const char *what, const char *why,
                              int64_t retry_after_s);
+/* In BACKOFF, with --once: too many failures. Nothing is sent any more, nor kept; the others go on. */
+void cw_push_client_give_up(struct cw_push_client *pc);
 /* Send batch->body, as it was encoded. */
 void cw_push_client_send(struct cw_push_client *pc);
 /* Lines that are in no push, and why. */

@@ -35,6 +35,9 @@ enum shipper_state { SHIPPER_RUNNING, SHIPPER_DRAINING, SHIPPER_STOPPING, SHIPPE
 #define TICK_ENDING_MS 100 /* with --once, and while it stops */
 /* A file that is read with --once ends where it is when it has not grown for so long. */
 #define ONCE_FINAL_WAIT_NS (500 * CW_NS_PER_MS)
+/* After a client gave up the others are at their end when none has sent for so long, though files are left: longer than stages
+ * keep an entry and files are looked at again. */
+#define ONCE_STUCK_NS (10 * CW_NS_PER_S)
 /* Folders with names that change all the time are looked through this often at most, and for at
  * most 1/20 of the time. */
 #define SCAN_SPACING_MS 50
@@ -85,6 +88,7 @@ struct cw_shipper {
     int64_t poll_ns;                         /* until the next look at what is polled */
     int64_t last_scan_ns, last_scan_took_ns; /* monotonic */
     int64_t last_look_took_ns;
+    int64_t gave_up_ns; /* when a client did last; 0: none */
 };
 
 static void shipper_stop(struct cw_shipper *sh);
@@ -170,8 +174,22 @@ static void once_done(struct cw_shipper *sh)
     shipper_stop(sh);
 }
 
+/* A client gave up, and nobody else gets on: all did, or descriptors and spools are full of what waits for it. */
+static bool once_stuck(const struct cw_shipper *sh)
+{
+    if (sh->gave_up_ns == 0 || cw_outputs_sending(sh->outputs))
+        return false;
+    int64_t last_ns = CW_MAX(sh->gave_up_ns, cw_outputs_sent_ns(sh->outputs));
+    return cw_sources_all_gave_up(sh->sources) || cw_clock_mono_ns() - last_ns > ONCE_STUCK_NS;
+}
+
 static void once_check(struct cw_shipper *sh)
 {
+    if (once_stuck(sh)) {
+        cw_log_error("giving up: not all could be delivered");
+        shipper_stop(sh);
+        return;
+    }
     if (!sh->ends || sh->scan_due || !cw_sources_goal_reached(sh->sources))
         return;
     if (!cw_discoveries_listed(sh->discoveries))
@@ -390,9 +408,9 @@ static void on_twin(void *arg)
 static void on_give_up(void *arg)
 {
     struct cw_shipper *sh = arg;
-    cw_log_error("giving up: not all could be delivered");
     sh->exit_status = 1;
-    shipper_stop(sh);
+    sh->gave_up_ns = cw_clock_mono_ns();
+    work_soon(sh, 0);
 }
 
 /* ---- the end ---- */

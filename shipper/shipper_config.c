@@ -430,11 +430,13 @@ static const struct cw_flag_def short_flags[] = {
 };
 static const struct cw_flag_def run_flags[] = {
     {"once", 0, CW_KEY_BOOL, ARG(once), .def = "false",
-     .doc = "Read all files to their ends, deliver, and exit. A last line without a newline is "
-            "delivered when it has not grown for half a second; what is appended to it later is "
-            "a line of its own. The exit status is 1 when a server refused a line for good, and "
-            "when a file could not be read: it may not be, is damaged, or is a PATH that is not "
-            "there."},
+     .doc =
+         "Read all files to their ends, deliver, and exit. A last line without a newline is "
+         "delivered when it has not grown for half a second; what is appended to it later is "
+         "a line of its own. The exit status is 1 when a server refused a line for good, when a client gave up "
+         "after max_retries (the others go on to the end), and "
+         "when a file could not be read: it may not be, is damaged, or is a PATH that is not "
+         "there."},
     {"dry-run", 0, CW_KEY_BOOL, ARG(dry_run), .def = "false",
      .doc = "Print entries to stdout instead of pushing them, and remember nothing: time, labels, "
             "structured metadata, tenant, clients (where not each gets every entry), line."},

@@ -638,6 +638,21 @@ bool cw_sources_dirty(const struct cw_sources *sources)
     return false;
 }
 
+/* The position, as if outputs that gave up needed nothing of the source. */
+static uint64_t settled_but_for_gave_up(const struct cw_sources *sources,
+                                        const struct cw_source *source)
+{
+    uint64_t least = UINT64_MAX;
+    bool wanted = false;
+    for (size_t i = 0; i < source->nrows; i++) {
+        const struct cw_ledger_row *row = &source->rows[i];
+        wanted |= !row->off;
+        if (!row->off && !sources->outputs[i].gave_up)
+            least = CW_MIN(least, row->done);
+    }
+    return wanted ? least : cw_source_position(source);
+}
+
 bool cw_sources_goal_reached(const struct cw_sources *sources)
 {
     for (size_t i = 0; i < sources->n; i++) {
@@ -645,11 +660,19 @@ bool cw_sources_goal_reached(const struct cw_sources *sources)
         /* A spool grows on, until the inputs have ended; and a compressed file, while it is unpacked. */
         bool grows = source->format == CW_SOURCE_SPOOL || source->tail.unpack != NULL;
         uint64_t goal = grows ? source->tail.size : source->goal;
-        if (source->tail.fd >= 0 && cw_source_position(source) < goal)
+        if (source->tail.fd >= 0 && settled_but_for_gave_up(sources, source) < goal)
             return false;
     }
     return sources->scanned && !sources->unsaved && !sources->deferred &&
            sources->unpacking == NULL && sources->nresting == 0;
+}
+
+bool cw_sources_all_gave_up(const struct cw_sources *sources)
+{
+    for (size_t i = 0; i < sources->noutputs; i++)
+        if (!sources->outputs[i].vacant && !sources->outputs[i].gave_up)
+            return false;
+    return true;
 }
 
 size_t cw_sources_left_out(const struct cw_sources *sources)

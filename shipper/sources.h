@@ -58,6 +58,7 @@ struct cw_output {
     char *tenant;     /* "": what names no tenant, or the client's own; NULL: all (a dry run) */
     char *own_tenant; /* the client's; "": none */
     bool vacant;      /* it left: its rows are off, the next one to come has them */
+    bool gave_up;     /* a run with --once ends without it */
     size_t next;      /* of the active sources, where its next batch begins */
     /* It filled a batch alone and has more: it goes on while no other is due. Borrowed, may be NULL. */
     struct cw_source *greedy;
@@ -231,8 +232,9 @@ void cw_sources_count_gap(struct cw_sources *sources, struct cw_source *source, 
 bool cw_sources_dirty(const struct cw_sources *sources);
 /* What a target was to have and was not read, of which was told: files that may not be read, are not there, or are damaged. */
 size_t cw_sources_left_out(const struct cw_sources *sources);
-/* With `once`: all that was there when it was found is settled. */
+/* With `once`: all that was there when it was found is settled, for the outputs that have not given up. */
 bool cw_sources_goal_reached(const struct cw_sources *sources);
+bool cw_sources_all_gave_up(const struct cw_sources *sources);
 /* The shipper is to stop: what is in open files now is the goal. What stages join in a file is waited for until that is quiet for
  * `wait_max_ns`, however long the stages would wait. */
 void cw_sources_drain(struct cw_sources *sources, int64_t wait_max_ns);

@@ -430,6 +430,27 @@ def test_once_gives_up_on_a_server_that_is_not_there(make_shipper, logs, tmp_pat
     assert shipper.process.wait(60) == 1
 
 
+def test_once_delivers_to_the_others_when_one_gives_up(ingester, stub, make_shipper, logs, tmp_path):
+    """And the next run has the rest."""
+    lines = numbered("left", 20000)
+    append(logs / "a.log", *lines)
+    stub.answer = lambda push: (503, {}, b"")
+    config = ("clients:\n"
+              "  - {name: dead, url: %s/loki/api/v1/push, backoff_config: {min_period: 10ms, max_period: 10ms, max_retries: 3}}\n"
+              "  - {name: live, url: %s/loki/api/v1/push, batchsize: 20000}\n"
+              "positions: {filename: %s/p.yaml}\nscrape_configs: [{static_configs: [{labels: {job: s, __path__: '%s/*.log'}}]}]\n")
+    config %= stub.url, ingester.url, tmp_path, logs
+    shipper = make_shipper(config=config, arguments=["--once"]).start()
+    assert shipper.process.wait(60) == 1
+    assert "client dead: giving up after 4 failures in a row" in shipper.log()
+    stored(ingester, lines)
+    assert stub.lines == []
+    stub.answer = lambda push: (204, {}, b"")
+    shipper.start().finish()
+    assert stub.lines == lines
+    stored(ingester, lines)
+
+
 def test_pushes_in_gzip(ingester, stub, make_shipper, logs, tmp_path):
     lines = numbered("packed", 5000)
     append(logs / "a.log", *lines)

@@ -1,4 +1,5 @@
 /* IP addresses. */
+#include "common/base/assert.h"
 #include "common/pipeline/redact_priv.h"
 
 /* A number from 0 to 255 without zeros in front; its length, 0: it is none. */
@@ -13,19 +14,22 @@ static size_t octet(struct cw_str line, size_t at)
 
 /* ---- versions, which look the same ---- */
 
+/* Between a name and its value. */
+#define GAP_BYTES " =:/\"'\\-"
+
 static bool is_letter(char c)
 {
     return cw_is_alnum(c) && !cw_is_digit(c);
 }
 
-/* "version" in any case, and what may stand between a name and its value. */
+/* "version" in any case ahead of `at`, and more of what may stand between a name and its value. */
 static bool is_named_version(struct cw_str line, size_t at)
 {
     enum { GAP = 8 };
     size_t to = at;
-    while (to > 0 && at - to < GAP && strchr(" =:/\"'\\-", line.ptr[to - 1]) != NULL)
+    while (to > 0 && at - to < GAP && strchr(GAP_BYTES, line.ptr[to - 1]) != NULL)
         to--;
-    return to < at && to >= 6 && cw_str_eq_nocase(cw_str_sub(line, to - 6, to), CW_STR("ersion"));
+    return to >= 6 && cw_str_eq_nocase(cw_str_sub(line, to - 6, to), CW_STR("ersion"));
 }
 
 /* A browser's: Chrome/99.0.1.2. Others of that form (Edg/120.0.0.0) end in three zeros, as no host's address does; the name has an
@@ -38,11 +42,12 @@ static bool is_product_version(struct cw_str line, size_t at, struct cw_str numb
         "Vivaldi",   "Whale",          "YaBrowser",      "UCBrowser",
         "QQBrowser", "MicroMessenger", "Firefox",        NULL};
     enum { NAME_BYTES = 32 };
-    size_t from = at - 1;
+    size_t from = at;
     while (from > 0 && at - from < NAME_BYTES && is_letter(line.ptr[from - 1]))
         from--;
-    struct cw_str name = cw_str_sub(line, from, at - 1);
-    if (!cw_is_upper(cw_at(name, 0)) || (from > 0 && strchr(" \"'(+", line.ptr[from - 1]) == NULL))
+    struct cw_str name = cw_str_sub(line, from, at);
+    if (!cw_is_upper(cw_at(name, 0)) || (from > 0 && strchr(" \"'(+", line.ptr[from - 1]) == NULL &&
+                                         cw_escape_before(line, from) == 0))
         return false;
     return cw_str_ends(number, CW_STR(".0.0.0")) || cw_is_among(name, browsers);
 }
@@ -52,7 +57,7 @@ static bool is_package_version(struct cw_str line, size_t at, struct cw_str numb
 {
     enum { LETTERS = 3 }; /* at least; "ip" is shorter */
     size_t n = 0;
-    while (n < LETTERS && at >= n + 2 && is_letter(line.ptr[at - n - 2]))
+    while (n < LETTERS && at > n && is_letter(line.ptr[at - n - 1]))
         n++;
     return n == LETTERS && number.len == 7;
 }
@@ -63,33 +68,47 @@ static bool is_version(struct cw_str line, struct cw_span span)
 {
     char before = cw_before(line, span.from), after = cw_at(line, span.to);
     struct cw_str number = cw_str_sub(line, span.from, span.to);
-    if ((after == ':' || after == '/') && cw_is_digit(cw_at(line, span.to + 1)))
+    if (before == '\0' || ((after == ':' || after == '/') && cw_is_digit(cw_at(line, span.to + 1))))
         return false;
-    return (before == '/' && is_product_version(line, span.from, number)) ||
-           (before == '-' && is_package_version(line, span.from, number)) ||
-           is_named_version(line, span.from);
+    size_t escape = cw_escape_before(line, span.from), name = span.from - CW_MAX(escape, 1);
+    if (escape > 0)
+        cw_escape_at(line, name, &before);
+    return (before == '/' && is_product_version(line, name, number)) ||
+           (before == '-' && is_package_version(line, name, number)) ||
+           (strchr(GAP_BYTES, before) != NULL && is_named_version(line, name));
 }
 
 /* ---- addresses ---- */
 
-bool cw_detect_ipv4(struct cw_str line, size_t at, struct cw_span *out)
+/* Behind four numbers with dots between; 0: there are none. */
+static size_t numbers_end(struct cw_str line, size_t from)
 {
-    size_t from = at;
-    if (line.ptr[at] != '.')
-        return false;
-    while (from > 0 && at - from < 4 && cw_is_digit(line.ptr[from - 1]))
-        from--;
-    char before = cw_before(line, from);
-    if (cw_is_alnum(before) || before == '.' || before == '_')
-        return false;
     size_t to = from;
     for (int i = 0; i < 4; i++) {
         size_t n = octet(line, to);
         if (n == 0 || (i < 3 && cw_at(line, to + n) != '.'))
-            return false;
+            return 0;
         to += n + (i < 3);
     }
-    char after = cw_at(line, to);
+    return to;
+}
+
+bool cw_detect_ipv4(struct cw_str line, size_t at, struct cw_span *out)
+{
+    enum { OCTET = 3, ESCAPE = 2 }; /* digits: those of an escape may stand before ("%20") */
+    size_t from = at;
+    if (line.ptr[at] != '.')
+        return false;
+    while (from > 0 && at - from <= OCTET + ESCAPE && cw_is_digit(line.ptr[from - 1]))
+        from--;
+    size_t to = numbers_end(line, from);
+    if (to == 0 && at - from > ESCAPE && cw_before(line, from) == '%') {
+        from += ESCAPE;
+        to = numbers_end(line, from);
+    }
+    char before = cw_before(line, from), after = cw_at(line, to);
+    if (to == 0 || cw_follows_word(line, from) || before == '.' || before == '_')
+        return false;
     *out = (struct cw_span){from, to};
     return !cw_is_alnum(after) && after != '_' &&
            (after != '.' || !cw_is_digit(cw_at(line, to + 1))) && !is_version(line, *out);
@@ -153,7 +172,7 @@ bool cw_detect_ipv6(struct cw_str line, size_t at, struct cw_span *out)
         to--;
     char before = cw_before(line, from), after = cw_at(line, to);
     *out = (struct cw_span){from, to};
-    if (to - from > IPV6_BYTES || cw_is_alnum(before) || before == '_' || before == '.' ||
+    if (to - from > IPV6_BYTES || cw_follows_word(line, from) || before == '_' || before == '.' ||
         cw_is_alnum(after) || after == '_')
         return false;
     struct cw_span mixed = *out;

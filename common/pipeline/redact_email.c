@@ -84,6 +84,21 @@ static size_t sign_at(struct cw_str line, size_t at)
     return c == '@' ? n : 0;
 }
 
+/* Letters and digits of an escape of JSON ("\n", "\u003c") whose backslash is ahead of `from`, and behind which something stands. */
+static size_t escape_letters(struct cw_str line, size_t from, size_t to)
+{
+    enum { UNICODE = 5 };
+    size_t n = 0;
+    if (cw_before(line, from) != '\\' || (from > 1 && line.ptr[from - 2] == '\\'))
+        return 0;
+    if (line.ptr[from] == 'u')
+        for (n = 1; n < UNICODE && cw_str_hex_digit(cw_at(line, from + n)) >= 0;)
+            n++;
+    else if (strchr("nrt", line.ptr[from]) != NULL)
+        return to - from > 1;
+    return n == UNICODE && to - from > n ? n : 0;
+}
+
 /* Where the local part ahead of `at` begins. If the sign is escaped, so are others: one that stands for something else than a
  * byte of the local part ("%3D") ends it. */
 static size_t local_begin(struct cw_str line, size_t at, bool escaped)
@@ -104,7 +119,7 @@ static size_t local_begin(struct cw_str line, size_t at, bool escaped)
     while (from < at && !cw_is_alnum(line.ptr[from]) && line.ptr[from] != '_' &&
            letter_at(line, from) == 0)
         from++;
-    return from;
+    return from + escape_letters(line, from, at);
 }
 
 bool cw_detect_email(struct cw_str line, size_t at, struct cw_span *out)

@@ -7,7 +7,7 @@
 static bool is_clear_before(struct cw_str line, size_t at)
 {
     char c = cw_before(line, at);
-    return !cw_is_alnum(c) && c != '.' && c != '_' && c != '-';
+    return !cw_is_digit(c) && !cw_follows_word(line, at) && c != '.' && c != '_' && c != '-';
 }
 
 static bool is_clear_after(struct cw_str line, size_t at)
@@ -130,7 +130,7 @@ static bool is_mod97(const char *text, size_t len)
 bool cw_detect_iban(struct cw_str line, size_t at, struct cw_span *out)
 {
     char text[40];
-    if (line.len - at < 15 || cw_is_alnum(cw_before(line, at)) || !cw_is_upper(line.ptr[at]) ||
+    if (line.len - at < 15 || cw_follows_word(line, at) || !cw_is_upper(line.ptr[at]) ||
         !cw_is_upper(line.ptr[at + 1]))
         return false;
     size_t want = iban_length(line.ptr + at), n = 0, to = at;

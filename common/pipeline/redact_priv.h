@@ -125,11 +125,22 @@ static inline size_t cw_escape_at(struct cw_str line, size_t at, char *byte_out)
     *byte_out = (char)(high << 4 | low);
     return to + 2 - at;
 }
+/* How long the escape is that ends at `at`: "%3D" or "%253D" of a URL, "\n" or "\u003c" of JSON; 0: there is none. */
+static inline size_t cw_escape_before(struct cw_str line, size_t at)
+{
+    char byte;
+    for (size_t n = 3; n <= 5 && n <= at; n += 2) {
+        if (cw_escape_at(line, at - n, &byte) == n)
+            return n;
+    }
+    if (at >= 2 && line.ptr[at - 2] == '\\' && strchr("nrt", line.ptr[at - 1]) != NULL)
+        return 2;
+    return at >= 6 && line.ptr[at - 6] == '\\' && line.ptr[at - 5] == 'u' ? 6 : 0;
+}
 /* Whether a letter or digit stands ahead of `at` that is not an escape's last one. */
 static inline bool cw_follows_word(struct cw_str line, size_t at)
 {
-    char byte;
-    return cw_is_alnum(cw_before(line, at)) && (at < 3 || cw_escape_at(line, at - 3, &byte) != 3);
+    return cw_is_alnum(cw_before(line, at)) && cw_escape_before(line, at) == 0;
 }
 
 #endif

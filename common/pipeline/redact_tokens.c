@@ -173,7 +173,7 @@ static bool is_jwt(struct cw_str line, size_t at, struct cw_span *out)
 {
     size_t to = at;
     char before = cw_before(line, at);
-    if (is_of(before, BASE64URL) || before == '.')
+    if (cw_follows_word(line, at) || before == '_' || before == '-' || before == '.')
         return false;
     for (int part = 0; part < 3; part++) {
         size_t from = to, n = run_of(line, &to, BASE64URL, ANY_LENGTH);
@@ -186,25 +186,24 @@ static bool is_jwt(struct cw_str line, size_t at, struct cw_span *out)
     return true;
 }
 
-/* scheme://user:password@host: the password. */
+/* scheme://user:password@host: the password, in which there may be an '@'. */
 static bool is_url_password(struct cw_str line, size_t at, struct cw_span *out)
 {
     enum { USER_INFO = 256 };
-    size_t from = at + 3, colon = 0;
+    size_t from = at + 3, colon = 0, sign = 0;
     if (!cw_is_alnum(cw_before(line, at)))
         return false;
     for (size_t to = from; to < line.len && to - from < USER_INFO; to++) {
         char c = line.ptr[to];
         if (c == ':' && colon == 0)
             colon = to;
-        if (c == '@' && colon > 0 && to > colon + 1) {
-            *out = (struct cw_span){colon + 1, to};
-            return true;
-        }
-        if (c <= ' ' || strchr("/?#\"'@<>", c) != NULL)
-            return false;
+        if ((unsigned char)c <= ' ' || strchr("/?#\"'<>", c) != NULL || (c == '@' && colon == 0))
+            break;
+        if (c == '@')
+            sign = to;
     }
-    return false;
+    *out = (struct cw_span){colon + 1, sign};
+    return sign > colon + 1;
 }
 
 /* From "-----BEGIN ... PRIVATE KEY-----" to its end, or to the line's: a part of a key is one too. */

@@ -197,6 +197,10 @@ static void reasons_print(const char *what, const struct cw_tally_reasons *reaso
 static void tally_print(const struct cw_tally *tally)
 {
     printf("  read %" PRIu64 " lines, %" PRIu64 " bytes", tally->read, tally->read_bytes);
+    if (tally->joined > 0)
+        printf(", joined %" PRIu64, tally->joined);
+    if (tally->made > 0)
+        printf(", made %" PRIu64 " more", tally->made);
     reasons_print("dropped", &tally->dropped);
     if (tally->redacted > 0)
         printf(", redacted %" PRIu64, tally->redacted);
@@ -221,6 +225,14 @@ static void tally_print(const struct cw_tally *tally)
                tally->gaps[i].why);
 }
 
+static bool any_adopted(const struct cw_tally *tally)
+{
+    bool any = false;
+    for (size_t i = 0; i < tally->noutputs && !any; i++)
+        any = tally->outputs[i].adopted > 0;
+    return any;
+}
+
 static void text_print(const struct audit *audit, const struct cw_tally *sum, uint64_t behind)
 {
     if (audit->live != NULL)
@@ -242,6 +254,10 @@ static void text_print(const struct audit *audit, const struct cw_tally *sum, ui
            " dead letters\n",
            audit->nsources, behind, sum->gap_bytes, audit->nletters);
     tally_print(sum);
+    if (any_adopted(sum))
+        printf(
+            "what was there already was not read once more: no count of lines has what the shipper "
+            "had not counted before it was killed, or an answer was lost\n");
 }
 
 static void json_print(const struct audit *audit, const struct cw_tally *sum, uint64_t behind)

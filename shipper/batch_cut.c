@@ -159,6 +159,7 @@ static void long_count(struct cw_cut *cut, struct cw_str line)
         for (; line.len > 0; npieces++)
             (void)piece_take(cut->batch, &line);
         metric_add(cut, CW_M_LINES_SPLIT, npieces);
+        cw_source_tally(cut->source)->made += npieces - 1;
         break;
     }
 }
@@ -621,6 +622,19 @@ static bool ends_entries(const struct cw_source *source)
     return source->final || (source->stages != NULL && cw_stages_wait_ns(source->stages) > 0);
 }
 
+static void stages_count(const struct cw_cut *cut)
+{
+    struct cw_stage_counts lines = {0};
+    if (cut->run != NULL)
+        lines = cw_stages_counts(cut->run);
+    if (lines.joined + lines.made == 0)
+        return;
+    struct cw_tally *tally = cw_source_tally(cut->source);
+    tally->joined += lines.joined;
+    tally->made += lines.made;
+    metric_add(cut, CW_M_LINES_JOINED, lines.joined);
+}
+
 int cw_cut_read(struct cw_cut *cut, struct cw_err *err)
 {
     struct cw_batch *batch = cut->batch;
@@ -653,6 +667,7 @@ int cw_cut_read(struct cw_cut *cut, struct cw_err *err)
             cw_inspect_run(batch->options.inspect, cut->run);
     }
     cw_cut_end(cut, lines_cut(cut));
+    stages_count(cut);
     cut->at_end = cut->framing.at_end;
     cut->blocked_ns = cut->run ? cw_stages_blocked_ns(cut->run) : 0;
     cut->used = CW_MIN(cut->framing.at, cut->framing.len);

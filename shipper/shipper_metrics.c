@@ -49,6 +49,9 @@ const struct cw_metric_def cw_shipper_metric_defs[CW_M_SHIPPER_N] = {
     [CW_M_LINES_DROPPED] = {"cordwood_shipper_lines_dropped_total", CW_METRIC_COUNTER,
                             "Entries that pipeline stages dropped, by drop_counter_reason.",
                             .labels = {"reason"}},
+    [CW_M_LINES_JOINED] = {"cordwood_shipper_lines_joined_total", CW_METRIC_COUNTER,
+                           "Lines that pipeline stages joined to the entry of a line ahead of them "
+                           "(multiline, parts of CRI's lines)."},
     [CW_M_LINES_MALFORMED] =
         {"cordwood_shipper_lines_malformed_total", CW_METRIC_COUNTER,
          "Lines of container logs that are no JSON of Docker's, which are shipped as they are, "

@@ -69,10 +69,14 @@ const struct cw_command_def cw_audit_command = {
     .brief = "tell what became of all lines, and what is missing",
     .max_args = 0,
     .doc =
-        "For each file: how far it is settled, how many lines were read, dropped and by which "
-        "stage, left out, sent, acknowledged and refused, and which bytes are missing (a log that "
-        "was truncated before it was read). It reads the shipper's state; while the shipper runs "
-        "and serves HTTP, it asks that.",
+        "For each file: how far it is settled, how many lines were read, joined, dropped and by "
+        "which stage, left out, sent, acknowledged and refused, and which bytes are missing (a log "
+        "that was truncated before it was read). Once all is settled it adds up for each client: "
+        "read (and made more, of one line) = joined to another's entry + dropped + left out + "
+        "acknowledged + refused. What a server had stored before a kill (or behind an answer that "
+        "was lost), and the ledger had not, is told in bytes as there already: it is not read once "
+        "more, and the counts of lines lack it. It reads the shipper's state; while the shipper "
+        "runs and serves HTTP, it asks that.",
     .groups = audit_groups,
     .style = CW_FLAGS_ONE_DASH,
     .exits = audit_exits,

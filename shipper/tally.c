@@ -129,6 +129,8 @@ void cw_tally_join(struct cw_tally *tally, const struct cw_tally *other)
 {
     tally->read += other->read;
     tally->read_bytes += other->read_bytes;
+    tally->joined += other->joined;
+    tally->made += other->made;
     tally->redacted += other->redacted;
     tally->spooled += other->spooled;
     tally->gap_bytes += other->gap_bytes;

@@ -1,9 +1,9 @@
 /*
- * tally.h - what became of the lines of one source: read, dropped by stages (and why), redacted, spooled; for each client
+ * tally.h - what became of the lines of one source: read, joined and dropped by stages (and why), redacted, spooled; for each client
  * left out (and why), sent, acknowledged and refused (and why); and the gaps, bytes that nobody will read.
  *
- * It adds up over restarts (tally_file.h). Once all is settled, and where stages join or make no lines,
- *   read = dropped + left out + acknowledged + refused     for each client that takes all
+ * It adds up over restarts (tally_file.h). Once all is settled,
+ *   read + made = joined + dropped + left out + acknowledged + refused     for each client
  * but for what a store took without us hearing of it: `adopted` bytes, told by its mark after a kill or a lost answer.
  *
  * Counting   A line counts as read and dropped when it is met for the first time: at offsets from `counted_to` on. What a client
@@ -51,8 +51,11 @@ struct cw_tally {
     size_t noutputs;
     uint64_t generation, counted_to; /* where in the source the next line counts as read */
     uint64_t read, read_bytes;       /* lines and their bytes */
-    uint64_t redacted;               /* lines in which something was hidden */
-    uint64_t spooled;                /* entries that receivers put into the spool */
+    uint64_t joined;                 /* lines that stages put into the entry of one ahead */
+    uint64_t
+        made; /* entries beyond the one that a line is: of split_json, and pieces of long lines */
+    uint64_t redacted; /* lines in which something was hidden */
+    uint64_t spooled;  /* entries that receivers put into the spool */
     struct cw_tally_reasons dropped;
     struct cw_tally_gap *gaps; /* oldest first; NULL while there are none */
     size_t ngaps;

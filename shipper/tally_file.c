@@ -68,6 +68,8 @@ void cw_tally_members(const struct cw_tally *tally, struct cw_json_writer *w)
     key_nonzero(w, "counted_to", tally->counted_to);
     key_nonzero(w, "read", tally->read);
     key_nonzero(w, "read_bytes", tally->read_bytes);
+    key_nonzero(w, "joined", tally->joined);
+    key_nonzero(w, "made", tally->made);
     key_nonzero(w, "redacted", tally->redacted);
     key_nonzero(w, "spooled", tally->spooled);
     reasons_write(w, "dropped", &tally->dropped);
@@ -159,6 +161,8 @@ struct cw_tally *cw_tally_from_json(json_t *object)
     tally->counted_to = number(object, "counted_to");
     tally->read = number(object, "read");
     tally->read_bytes = number(object, "read_bytes");
+    tally->joined = number(object, "joined");
+    tally->made = number(object, "made");
     tally->redacted = number(object, "redacted");
     tally->spooled = number(object, "spooled");
     reasons_read(json_object_get(object, "dropped"), &tally->dropped);

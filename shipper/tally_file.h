@@ -3,7 +3,7 @@
  *
  * The file is written whole with each save of the positions; one JSON object a line, members that are 0 or empty left out:
  *   {"ledger":1}
- *   {"source":"<32 hex>","generation":1,"counted_to":4096,"read":40,"read_bytes":4056,"redacted":0,"spooled":0,
+ *   {"source":"<32 hex>","generation":1,"counted_to":4096,"read":40,"read_bytes":4056,"joined":0,"made":0,"redacted":0,"spooled":0,
  *    "dropped":{"<why>":1},"gap_bytes":0,"gaps":[{"generation":1,"from":0,"to":9,"why":".."}],
  *    "clients":{"<name>":{"sent":39,"acknowledged":39,"adopted":0,"left_out":{},"refused":{"<why>":0}}},
  *    "emitted_to":4096,"places":[{"client":"<name>","tenant":"<name>","sent_to":4096,"told_to":4096}]}

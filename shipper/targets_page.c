@@ -105,6 +105,10 @@ static void reasons_html(const char *what, const struct cw_tally_reasons *reason
 static void tally_html(const struct cw_tally *tally, struct cw_buf *out)
 {
     cw_buf_addf(out, "<td>%" PRIu64 "<td>", tally->read);
+    if (tally->joined > 0)
+        cw_buf_addf(out, "joined %" PRIu64 "<br>", tally->joined);
+    if (tally->made > 0)
+        cw_buf_addf(out, "made %" PRIu64 " more<br>", tally->made);
     reasons_html("dropped", &tally->dropped, out);
     if (tally->redacted > 0)
         cw_buf_addf(out, "redacted %" PRIu64 "<br>", tally->redacted);

@@ -78,6 +78,7 @@ void cw_stage_join_append(struct cw_stage_join *join, struct cw_stages_run *run,
             memcpy(join->text + join->len, pieces[i].ptr, pieces[i].len);
         join->len += pieces[i].len;
     }
+    run->counts.joined += join->nlines > 0 && entry->counting;
     join->nlines++;
     join->item->entry.to = entry->to;
     join->item->entry.redacted |= entry->redacted;

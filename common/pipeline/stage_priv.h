@@ -111,7 +111,8 @@ struct cw_stages_run {
     size_t nchanges, changes_cap;
     int64_t blocked_ns;
     uint64_t blocked_from;
-    bool counting;              /* the entry that is fed is fed the first time */
+    bool counting; /* the entry that is fed is fed the first time */
+    struct cw_stage_counts counts;
     struct cw_extracted *slots; /* of the entry that is fed */
 };
 

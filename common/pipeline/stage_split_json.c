@@ -43,6 +43,8 @@ static enum cw_stage_end run_stage(const struct cw_stage_node *node, struct cw_s
             cw_json_unescape(value.text, run->options.arena, &part->entry.line);
         cw_stage_pass(node, run, part);
     }
+    if (n > 1 && whole->entry.counting)
+        run->counts.made += n - 1;
     return n > 0 ? CW_STAGE_GONE : cw_stage_drop(run, whole, CW_STR("empty_array"));
 }
 

@@ -106,6 +106,12 @@ uint64_t cw_stages_unfinished(const struct cw_stages_run *run);
 void cw_stages_flush(struct cw_stages_run *run);
 /* End what is unfinished and got no line for as long as its stage waits, though others of the file go on. Wants seen_ns. */
 void cw_stages_flush_quiet(struct cw_stages_run *run);
+/* Of what was fed and counts: lines that went into the entry of one ahead of them (multiline, CRI's parts), and entries beyond the
+ * one that a line is (split_json). */
+struct cw_stage_counts {
+    uint64_t joined, made;
+};
+struct cw_stage_counts cw_stages_counts(const struct cw_stages_run *run);
 /* A limit without `drop` lets no more through: the first entry that it held back is unfinished, and what is fed
  * from now on is not looked at. It is to be fed again, in a new run, after so many nanoseconds. 0: no limit holds back. */
 int64_t cw_stages_blocked_ns(const struct cw_stages_run *run);

@@ -180,6 +180,11 @@ void cw_stages_flush_quiet(struct cw_stages_run *run)
     }
 }
 
+struct cw_stage_counts cw_stages_counts(const struct cw_stages_run *run)
+{
+    return run->counts;
+}
+
 int64_t cw_stages_blocked_ns(const struct cw_stages_run *run)
 {
     return run->blocked_ns;

@@ -1,4 +1,4 @@
-"""The ledger adds up: read = dropped + left out + acknowledged + refused, for each client that takes all."""
+"""The ledger adds up: read + made = joined + dropped + left out + acknowledged + refused, for each client."""
 import json
 import re
 import subprocess
@@ -55,9 +55,9 @@ def row(ledger, name):
 
 
 def settled(ledger, name):
-    """What became of the lines for a client."""
+    """What became of the lines for a client; those that were made of others do not count."""
     has = row(ledger, name)
-    return (sum(ledger.get("dropped", {}).values()) + has.get("acknowledged", 0) + sum(has.get("left_out", {}).values())
+    return (ledger.get("joined", 0) - ledger.get("made", 0) + sum(ledger.get("dropped", {}).values()) + has.get("acknowledged", 0) + sum(has.get("left_out", {}).values())
             + sum(has.get("refused", {}).values()))
 
 
@@ -85,8 +85,7 @@ def test_a_line_counts_once_for_each_client_whatever_tenants_there_are(make_ship
     ledger = audit(shipper)["sum"]
     assert ledger["read"] == 45 and ledger["dropped"] == {"debug": 5}
     assert row(ledger, "a").get("left_out", {}) == left_out and row(ledger, "a")["acknowledged"] == taken
-    if "split" not in limits:
-        assert adds_up(ledger, "a", "some"), ledger
+    assert adds_up(ledger, "a", "some"), ledger
     assert set(row(ledger, "some")["left_out"]) == {"selector", *left_out} and row(ledger, "some")["acknowledged"] == len(stubs[1].lines) == taken // 4
 
 
@@ -141,3 +140,35 @@ def test_a_kill_leaves_a_ledger_that_says_how_much_the_server_had(make_shipper, 
     ledger = audit(shipper)["sum"]
     assert ledger["read"] == nread and row(ledger, "a")["sent"] == 33 == row(ledger, "a")["acknowledged"], ledger
     assert row(ledger, "a")["adopted"] == sizes[1] - sizes[0], ledger
+
+
+JOINED = """
+  - multiline: {firstline: '^[t\\[]', max_wait_time: 200ms}
+  - split_json: {}""" + TENANTS
+
+
+def test_lines_that_are_joined_split_and_in_pieces_add_up_over_a_restart(make_shipper, make_ingester, stubs, tmp_path):
+    server = make_ingester().start()
+    stubs[1].answer = broken
+    clients = [client("a", server.url), client("b", stubs[1].url), client("some", stubs[0].url, ", selector: '{k=\"t1\"}'")]
+    text = config(tmp_path, clients, JOINED, "limits_config: {max_line_size: 30, long_lines: split}")
+    lines = []
+    for i in range(60):
+        lines += ["t%d crash %d" % (i % 3, i), "  at a.c", "  at b.c"][:1 + i % 3] + ["t%d debug" % (i % 3)] * (i % 5 == 0)
+    append(tmp_path, lines + ['["t1 one", "t2 two", "t2 debug", "t0 four"]'] * 5 + ["t0 is in two pieces, which a line may be"] * 4 + ["t1 last", "  at c.c"])
+    nlines = len(lines) + 11
+    shipper = make_shipper(config=text).start()
+    wait_for("what a takes", lambda: audit(shipper)["sum"].get("read") == nlines and adds_up(audit(shipper)["sum"], "a", "some"))
+    njoined = metric(shipper, "cordwood_shipper_lines_joined_total")
+    assert shipper.stop() == 0
+    stubs[1].answer = lambda push: (204, {}, b"")
+    shipper.start()
+    wait_for("b too", lambda: adds_up(audit(shipper)["sum"], "a", "b", "some"))
+    assert shipper.stop() == 0
+    ledger = audit(shipper)["sum"]
+    assert ledger["read"] == nlines and ledger["joined"] == njoined == 61 and ledger["made"] == 5 * 3 + 4, ledger
+    assert ledger["dropped"] == {"debug": 12 + 5} and adds_up(ledger, "a", "b", "some"), ledger
+    assert row(ledger, "a")["sent"] == row(ledger, "b")["acknowledged"] == len(stubs[1].lines) and "adopted" not in row(ledger, "a")
+    path = shipper.argv[shipper.argv.index("--config") + 1]
+    told = subprocess.run([SHIPPER, "audit", "--config", path], stdout=subprocess.PIPE, text=True, timeout=60).stdout
+    assert "read %d lines" % nlines in told and "joined 61, made 19 more, dropped 17 (debug)" in told, told

@@ -187,6 +187,9 @@ static void any_cuts_check(const char *text)
         }
     }
     outcomes_compare();
+    struct cw_tally *tally = cw_source_tally(source);
+    cr_assert_eq(tally->read + tally->made,
+                 tally->joined + cw_tally_total(&tally->dropped) + got.n);
 }
 
 static char text[60000];
@@ -241,6 +244,22 @@ Test(batch_stages, partial_lines_of_two_streams_survive_any_cuts)
         end();
         seed = first;
     }
+}
+
+Test(batch_stages, entries_made_of_lines_and_lines_in_pieces_add_up_after_any_cuts)
+{
+    size_t at = 0;
+    for (unsigned i = 0; i < 1500; i++)
+        at += (size_t)snprintf(text + at, sizeof text - at,
+                               i % 3   ? "line %u\n"
+                               : i % 2 ? "[]\n"
+                                       : "[%u, \"a\", 2]\n",
+                               i);
+    seed = 5;
+    begin("- split_json: {}\n- drop: {expression: '^a'}\n", 1);
+    any_cuts_check(text);
+    cr_assert_gt(source->tally->made, 100u);
+    end();
 }
 
 /* Entries of one to four lines. */

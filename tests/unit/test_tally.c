@@ -38,6 +38,8 @@ static struct cw_tally *sample(void)
     tally->counted_to = 4096;
     tally->read = 40;
     tally->read_bytes = 4000;
+    tally->joined = 5;
+    tally->made = 6;
     tally->redacted = 1;
     tally->spooled = 2;
     cw_tally_count(&tally->dropped, CW_STR("stage \"drop\" \xff"), 1);
@@ -75,7 +77,8 @@ Test(tally, a_ledger_is_read_as_it_was_written)
     cw_tally_file_add(&id, tally, &text);
     cr_assert_eq(cw_tally_file_decode(cw_buf_str(&text), keep, &back, &err), 0, "%s", err.text);
     cr_assert(back->generation == 3 && back->counted_to == 4096 && back->read == 40 &&
-              back->read_bytes == 4000 && back->redacted == 1 && back->spooled == 2);
+              back->read_bytes == 4000 && back->redacted == 1 && back->spooled == 2 &&
+              back->joined == 5 && back->made == 6);
     cr_assert(back->gap_bytes == 102 && back->ngaps == 1 && back->gaps[0].to == 9);
     cr_assert_eq(cw_tally_total(&back->dropped), 1u);
     const struct cw_tally_output *a = cw_tally_output(back, CW_STR("a"));
@@ -89,7 +92,8 @@ Test(tally, a_ledger_is_read_as_it_was_written)
     cr_assert(back->places[1].sent_to == 0 && back->places[1].told_to == 4096);
     cr_assert_str_eq(back->places[1].tenant, "t");
     cw_tally_join(back, tally);
-    cr_assert(back->read == 80 && back->ngaps == 2 && back->gap_bytes == 204);
+    cr_assert(back->read == 80 && back->joined == 10 && back->made == 12 && back->ngaps == 2 &&
+              back->gap_bytes == 204);
     cr_assert_eq(cw_tally_output(back, CW_STR("a"))->sent, 100u);
     cw_tally_generation_set(back, 4);
     cr_assert(back->generation == 4 && back->counted_to == 0 && back->emitted_to == 0 &&

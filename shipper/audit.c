@@ -15,6 +15,7 @@
 #include "shipper/positions.h"
 #include "shipper/state_dir.h"
 #include "shipper/tally_file.h"
+#include "shipper/unpack.h"
 
 enum { ANSWER_BYTES = 256 << 20, LOCK_BYTES = 1024 };
 
@@ -23,6 +24,9 @@ struct audit_source {
     const char *path;
     uint64_t size, position;
     bool size_known;
+    bool is_text;     /* both are of the text of a compressed file; */
+    bool unpacking;   /* and there may be more of it */
+    bool packed_only; /* size is that of the compressed file, of the text's nothing is known */
     struct cw_tally *tally; /* NULL: nothing was counted */
 };
 
@@ -73,6 +77,19 @@ static int ledger_read(struct audit *audit, const char *path, struct cw_err *err
     return rc == CW_E_NOT_FOUND ? 0 : rc;
 }
 
+/* Offsets of a compressed file are those of its text: its own size says nothing of them. */
+static void text_size_find(struct audit_source *source)
+{
+    const struct cw_tally *tally = source->tally;
+    source->is_text = tally != NULL && tally->text_size > 0;
+    source->packed_only =
+        !source->is_text && source->size_known && cw_unpack_is_packed(source->path);
+    if (!source->is_text)
+        return;
+    source->size = tally->text_size;
+    source->unpacking = !tally->text_whole;
+}
+
 static int files_read(struct audit *audit, const char *positions_path, const char *ledger_path,
                       struct cw_err *err)
 {
@@ -94,7 +111,11 @@ static int files_read(struct audit *audit, const char *positions_path, const cha
                              st.st_dev == known->identity.dev;
         source->size = source->size_known ? (uint64_t)st.st_size : 0;
     }
-    return rc < 0 ? rc : ledger_read(audit, ledger_path, err);
+    if (rc == 0)
+        rc = ledger_read(audit, ledger_path, err);
+    for (size_t i = 0; i < audit->nsources; i++)
+        text_size_find(&audit->sources[i]);
+    return rc;
 }
 
 /* ---- gathering: a running shipper ---- */
@@ -139,6 +160,8 @@ static int targets_read(struct audit *audit, struct cw_str body, struct cw_err *
         source->position = number(object, "position");
         source->size = number(object, "size");
         source->size_known = json_is_true(json_object_get(object, "open"));
+        source->is_text = json_object_get(object, "unpacking") != NULL;
+        source->unpacking = json_is_true(json_object_get(object, "unpacking"));
         source->tally = cw_tally_from_json(json_object_get(object, "ledger"));
     }
     audit->forgotten = cw_tally_from_json(json_object_get(root, "forgotten"));
@@ -233,16 +256,34 @@ static bool any_adopted(const struct cw_tally *tally)
     return any;
 }
 
+static void settled_print(const struct audit_source *source)
+{
+    printf("  settled %" PRIu64 " bytes", source->position);
+    if (source->packed_only)
+        printf(" unpacked, of a compressed file of %" PRIu64, source->size);
+    else if (source->size_known)
+        printf(" of %" PRIu64 "%s%s", source->size, source->is_text ? " unpacked" : "",
+               source->unpacking ? " so far" : "");
+    putchar('\n');
+}
+
+/* Whether there may be more behind than is known. */
+static bool any_more(const struct audit *audit)
+{
+    bool any = false;
+    for (size_t i = 0; i < audit->nsources && !any; i++)
+        any = audit->sources[i].packed_only || audit->sources[i].unpacking;
+    return any;
+}
+
 static void text_print(const struct audit *audit, const struct cw_tally *sum, uint64_t behind)
 {
     if (audit->live != NULL)
         printf("as the running shipper at %s tells it\n", audit->live);
     for (size_t i = 0; i < audit->nsources; i++) {
         const struct audit_source *source = &audit->sources[i];
-        printf("%s\n  settled %" PRIu64 " bytes", source->path, source->position);
-        if (source->size_known)
-            printf(" of %" PRIu64, source->size);
-        putchar('\n');
+        printf("%s\n", source->path);
+        settled_print(source);
         if (source->tally != NULL)
             tally_print(source->tally);
     }
@@ -250,9 +291,10 @@ static void text_print(const struct audit *audit, const struct cw_tally *sum, ui
         printf("files that are gone\n");
         tally_print(audit->forgotten);
     }
-    printf("in all %zu files, %" PRIu64 " bytes behind, %" PRIu64 " bytes missing, %" PRIu64
+    printf("in all %zu files, %s%" PRIu64 " bytes behind, %" PRIu64 " bytes missing, %" PRIu64
            " dead letters\n",
-           audit->nsources, behind, sum->gap_bytes, audit->nletters);
+           audit->nsources, any_more(audit) ? "at least " : "", behind, sum->gap_bytes,
+           audit->nletters);
     tally_print(sum);
     if (any_adopted(sum))
         printf(
@@ -274,7 +316,7 @@ static void json_print(const struct audit *audit, const struct cw_tally *sum, ui
         cw_json_key_string(&w, "path", cw_str_of(source->path));
         cw_json_key_u64(&w, "position", source->position);
         if (source->size_known)
-            cw_json_key_u64(&w, "size", source->size);
+            cw_json_key_u64(&w, source->packed_only ? "compressed_size" : "size", source->size);
         if (source->tally != NULL)
             cw_tally_members(source->tally, &w);
         cw_json_end_object(&w);
@@ -300,7 +342,7 @@ static bool audit_tell(const struct audit *audit, bool json)
         const struct audit_source *source = &audit->sources[i];
         if (source->tally != NULL)
             cw_tally_join(sum, source->tally);
-        if (source->size_known && source->size > source->position)
+        if (source->size_known && !source->packed_only && source->size > source->position)
             behind += source->size - source->position;
     }
     if (audit->forgotten != NULL)

@@ -207,6 +207,15 @@ void cw_source_count_lost(struct cw_source *source, uint64_t from, uint64_t to, 
     tally->counted_to = source->fed_to = to;
 }
 
+void cw_source_text_note(struct cw_source *source)
+{
+    const struct cw_tail *tail = &source->tail;
+    if (source->tally == NULL || tail->fd < 0 || (tail->unpack == NULL && !source->joined))
+        return;
+    source->tally->text_size = tail->size;
+    source->tally->text_whole = !cw_tail_unpacking(tail);
+}
+
 uint64_t cw_source_position(const struct cw_source *source)
 {
     return cw_ledger_position(source->rows, source->nrows);

@@ -171,6 +171,8 @@ void cw_source_count_read(struct cw_source *source, uint64_t to, size_t len);
 void cw_source_passed(struct cw_source *source, uint64_t to);
 /* Bytes that nobody can read, met for the first time or again. */
 void cw_source_count_lost(struct cw_source *source, uint64_t from, uint64_t to, struct cw_str why);
+/* Of a compressed file: its tally, if there is one, knows how much of it is unpacked. */
+void cw_source_text_note(struct cw_source *source);
 /* The smallest settled offset. */
 uint64_t cw_source_position(const struct cw_source *source);
 /* Renamed since it was first seen, or gone on in a copy. */

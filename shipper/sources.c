@@ -345,6 +345,8 @@ static void source_close(struct cw_sources *sources, struct cw_source *source)
         cw_watch_forget(sources->options.watch, source->watch);
     source->watch = -1;
     sources->nopen--;
+    cw_source_text_note(source);
+    source->counted |= source->tally != NULL && source->tally->text_size > 0;
     source->unpacked = source->joined || source->tail.unpack != NULL;
     source->joined = false;
     if (sources->unpacking == source)

@@ -60,6 +60,7 @@ void cw_sources_tallies_write(struct cw_sources *sources, struct cw_file_writer 
     for (size_t i = 0; i < sources->n; i++) {
         struct cw_source *source = sources->items[i];
         if (source->tally != NULL) {
+            cw_source_text_note(source);
             places_note(sources, source);
             cw_tally_file_add(&source->id, source->tally, &out->piece);
             cw_tally_places_clear(source->tally);

@@ -69,7 +69,7 @@ const struct cw_command_def cw_audit_command = {
     .brief = "tell what became of all lines, and what is missing",
     .max_args = 0,
     .doc =
-        "For each file: how far it is settled, how many lines were read, joined, dropped and by "
+        "For each file: how far it is settled (of a compressed one in bytes of its text), how many lines were read, joined, dropped and by "
         "which stage, left out, sent, acknowledged and refused, and which bytes are missing (a log "
         "that was truncated before it was read). Once all is settled it adds up for each client: "
         "read (and made more, of one line) = joined to another's entry + dropped + left out + "

@@ -94,7 +94,7 @@ void cw_tally_gap_add(struct cw_tally *tally, uint64_t generation, uint64_t from
 void cw_tally_generation_set(struct cw_tally *tally, uint64_t generation)
 {
     tally->generation = generation;
-    tally->counted_to = tally->emitted_to = 0;
+    tally->counted_to = tally->emitted_to = tally->text_size = 0;
     cw_tally_places_clear(tally);
     for (size_t i = 0; i < tally->noutputs; i++)
         tally->outputs[i].adopted_to = 0;

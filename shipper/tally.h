@@ -15,6 +15,7 @@
  */
 #ifndef CW_SHIPPER_TALLY_H
 #define CW_SHIPPER_TALLY_H
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include "common/base/str.h"
@@ -60,6 +61,9 @@ struct cw_tally {
     struct cw_tally_gap *gaps; /* oldest first; NULL while there are none */
     size_t ngaps;
     uint64_t gap_bytes; /* of all, those that are not listed too */
+    uint64_t
+        text_size; /* of a compressed file, whose offsets are those of its text: so much is unpacked; 0: it is none */
+    bool text_whole; /* all of it */
     /* From and to the file alone: */
     uint64_t emitted_to; /* of the source, if that is ahead of its position */
     struct cw_tally_place *places;

@@ -74,6 +74,11 @@ void cw_tally_members(const struct cw_tally *tally, struct cw_json_writer *w)
     key_nonzero(w, "spooled", tally->spooled);
     reasons_write(w, "dropped", &tally->dropped);
     gaps_write(w, tally);
+    key_nonzero(w, "text_size", tally->text_size);
+    if (tally->text_size > 0) {
+        cw_json_key(w, CW_STR("text_whole"));
+        cw_json_bool(w, tally->text_whole);
+    }
     if (tally->noutputs == 0)
         return;
     cw_json_key(w, CW_STR("clients"));
@@ -167,6 +172,8 @@ struct cw_tally *cw_tally_from_json(json_t *object)
     tally->spooled = number(object, "spooled");
     reasons_read(json_object_get(object, "dropped"), &tally->dropped);
     gaps_read(object, tally);
+    tally->text_size = number(object, "text_size");
+    tally->text_whole = json_is_true(json_object_get(object, "text_whole"));
     places_read(object, tally);
     const char *name;
     json_t *client;

@@ -6,7 +6,7 @@
  *   {"source":"<32 hex>","generation":1,"counted_to":4096,"read":40,"read_bytes":4056,"joined":0,"made":0,"redacted":0,"spooled":0,
  *    "dropped":{"<why>":1},"gap_bytes":0,"gaps":[{"generation":1,"from":0,"to":9,"why":".."}],
  *    "clients":{"<name>":{"sent":39,"acknowledged":39,"adopted":0,"left_out":{},"refused":{"<why>":0}}},
- *    "emitted_to":4096,"places":[{"client":"<name>","tenant":"<name>","sent_to":4096,"told_to":4096}]}
+ *    "text_size":4096,"text_whole":true,"emitted_to":4096,"places":[{"client":"<name>","tenant":"<name>","sent_to":4096,"told_to":4096}]}
  * The source of 32 zeros stands for all that are forgotten.
  *
  * Errors     CW_E_CORRUPT with the line, CW_E_TOO_LARGE. Any bytes are safe to decode. Counts decide nothing: whoever cannot

@@ -47,6 +47,10 @@ static void source_json(const struct cw_source *source, struct cw_json_writer *w
     cw_json_key(w, CW_STR("open"));
     cw_json_bool(w, source->tail.fd >= 0);
     cw_json_key_u64(w, "size", source->tail.size);
+    if (source->tail.unpack != NULL) { /* sizes and offsets are those of its text */
+        cw_json_key(w, CW_STR("unpacking"));
+        cw_json_bool(w, cw_tail_unpacking(&source->tail));
+    }
     cw_json_key_u64(w, "position", cw_source_position(source));
     cw_json_key_u64(w, "durable", source->durable_offset);
     cw_json_key_u64(w, "lag", lag_of(source));

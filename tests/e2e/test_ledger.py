@@ -1,4 +1,5 @@
 """The ledger adds up: read + made = joined + dropped + left out + acknowledged + refused, for each client."""
+import gzip
 import json
 import re
 import subprocess
@@ -172,3 +173,33 @@ def test_lines_that_are_joined_split_and_in_pieces_add_up_over_a_restart(make_sh
     path = shipper.argv[shipper.argv.index("--config") + 1]
     told = subprocess.run([SHIPPER, "audit", "--config", path], stdout=subprocess.PIPE, text=True, timeout=60).stdout
     assert "read %d lines" % nlines in told and "joined 61, made 19 more, dropped 17 (debug)" in told, told
+
+
+def test_compressed_files_are_settled_in_bytes_of_their_text(make_shipper, stubs, tmp_path):
+    stubs[0].answer = broken
+    texts = {"small.gz": b"g1\ng2\n", "large.gz": b"".join(b"line %d\n" % i for i in range(20000))}
+    (tmp_path / "logs").mkdir()
+    for name, text in texts.items():
+        (tmp_path / "logs" / name).write_bytes(gzip.compress(text))
+    shipper = make_shipper(config=config(tmp_path, [client("a", stubs[0].url)], "", "").replace("static_configs", "decompression: {enabled: true, format: gz}\n  static_configs"))
+
+    def sizes():
+        return {source["path"].rsplit("/")[-1]: (source["position"], source.get("size")) for source in audit(shipper)["sources"]}
+
+    def told():
+        path = shipper.argv[shipper.argv.index("--config") + 1]
+        return subprocess.run([SHIPPER, "audit", "--config", path], stdout=subprocess.PIPE, text=True, timeout=60).stdout
+
+    shipper.start()
+    wait_for("what waits", lambda: audit(shipper)["behind"] == sum(map(len, texts.values())) and audit(shipper)["sum"].get("read") == 20002)
+    assert shipper.stop() == 0
+    assert sizes() == {name: (0, len(text)) for name, text in texts.items()} and "settled 0 bytes of 6 unpacked\n" in told()
+    stubs[0].answer = lambda push: (204, {}, b"")
+    shipper.start()
+    wait_for("all", lambda: len(stubs[0].lines) == 20002 and audit(shipper)["behind"] == 0)
+    assert shipper.stop() == 0
+    assert sizes() == {name: (len(text), len(text)) for name, text in texts.items()}
+    assert "settled 6 bytes of 6 unpacked\n" in told() and "in all 2 files, 0 bytes behind" in told(), told()
+    ledger = tmp_path / "state" / "positions.cordwood.ledger"
+    ledger.write_text(ledger.read_text().splitlines()[0] + "\n")   # of a shipper that kept none
+    assert "settled 6 bytes unpacked, of a compressed file of " in told() and audit(shipper)["behind"] == 0

@@ -38,6 +38,8 @@ static struct cw_tally *sample(void)
     tally->counted_to = 4096;
     tally->read = 40;
     tally->read_bytes = 4000;
+    tally->text_size = 7000;
+    tally->text_whole = true;
     tally->joined = 5;
     tally->made = 6;
     tally->redacted = 1;
@@ -86,6 +88,7 @@ Test(tally, a_ledger_is_read_as_it_was_written)
     const struct cw_tally_output *b = cw_tally_output(back, CW_STR("b"));
     cr_assert(cw_tally_total(&b->refused) == 39 && cw_tally_total(&b->left_out) == 2);
     cr_assert_eq(back->noutputs, 2u);
+    cr_assert(back->text_size == 7000 && back->text_whole);
     cr_assert(back->emitted_to == 4000 && back->nplaces == 2);
     cr_assert(back->places[0].sent_to == 4096 && back->places[0].told_to == 3000);
     cr_assert_str_eq(back->places[0].tenant, "");

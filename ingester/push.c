@@ -107,6 +107,19 @@ static void count_push(const struct push_op *op)
                   (int64_t)op->push.line_bytes);
 }
 
+/* Of a delivery it is told how many entries are at fault, as Loki does of all pushes: a shipper gives up a batch at once of which no
+ * entry is good. */
+static struct cw_str refused_text(const struct push_op *op)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < CW_DISCARD_NREASONS; i++)
+        n += op->checked.ndiscarded[i];
+    if (!op->push.delivery.present || n == 1)
+        return op->checked.first;
+    return cw_arena_printf(cw_http_arena(op->request), "%zu errors like: %.*s", n,
+                           CW_STR_ARG(op->checked.first));
+}
+
 /* Answer, and with the request goes the op. */
 static void push_answer(struct push_op *op, const struct cw_err *err)
 {
@@ -135,7 +148,7 @@ static void push_answer(struct push_op *op, const struct cw_err *err)
     switch (op->outcome) {
     case OUTCOME_STORED:
         if (op->checked.first.len > 0) {
-            respond_text(op, 400, op->checked.first);
+            respond_text(op, 400, refused_text(op));
             return;
         }
         break;

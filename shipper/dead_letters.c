@@ -86,7 +86,8 @@ void cw_dead_letter_format(const struct cw_dead_letter *letter, struct cw_buf *o
     if (letter->tenant.len > 0)
         cw_json_key_string(&w, "tenant", letter->tenant);
     cw_json_key_u64(&w, "status", (uint64_t)letter->status);
-    cw_json_key_string(&w, "error", cw_str_trim(letter->error));
+    cw_json_key_string(&w, "error",
+                       cw_str_sub(cw_str_trim(letter->error), 0, CW_DEAD_LETTER_ERROR_BYTES));
     cw_json_key_string(&w, "labels", letter->labels);
     metadata_format(&letter->entry, &w);
     cw_buf_clear(&text);

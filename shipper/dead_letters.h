@@ -24,12 +24,15 @@
 /* Two of them at most: enough to see what is wrong, not enough to fill a disk. */
 #define CW_DEAD_LETTERS_BYTES (64u << 20)
 
+/* An answer may name every entry of a batch, and stands in each of its letters. */
+#define CW_DEAD_LETTER_ERROR_BYTES 1000
+
 struct cw_dead_letters;
 
 struct cw_dead_letter {
     struct cw_str client, tenant;
     int status;
-    struct cw_str error;  /* the server's words */
+    struct cw_str error;  /* the server's words; the first CW_DEAD_LETTER_ERROR_BYTES are written */
     struct cw_str labels; /* `{a="b"}` */
     struct cw_push_entry entry;
 };

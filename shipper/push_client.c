@@ -186,13 +186,7 @@ static void push_stored(struct cw_push_client *pc)
     cw_push_client_count(pc, CW_M_ENTRIES, pc->batch->nentries);
     cw_push_client_count(pc, CW_M_ENTRY_BYTES, pc->batch->line_bytes);
     confirms_settle(pc);
-    if (pc->suspects > pc->batch->nentries) {
-        pc->suspects -= pc->batch->nentries; /* the refused one is behind these */
-        pc->max_entries = (pc->suspects + 1) / 2;
-    } else {
-        pc->suspects = 0;
-        pc->max_entries = CW_MIN(pc->max_entries * 2, (size_t)CW_BATCH_ENTRIES_MAX);
-    }
+    cw_push_refusals_taken(&pc->refusals, pc->batch->nentries);
     cw_batch_drop(pc->batch);
 }
 
@@ -227,12 +221,14 @@ static void part_give_up(struct cw_push_client *pc, const struct cw_batch_part *
     char reason[24];
     snprintf(reason, sizeof reason, "HTTP status %d", status);
     /* A source whose every line is refused must not fill the log: the rest is in the dead letters. */
-    if (pc->nrefused < PUSH_REFUSALS_TOLD || pc->nrefused % PUSH_REFUSALS_EACH == 0)
-        cw_log_warn("client %s refuses an entry of %s for good (status %d: %.*s); %" PRIu64
-                    " so far",
-                    pc->target.name, part->source->path_now, status,
-                    CW_STR_ARG(cw_str_sub(cw_str_trim(why), 0, 300)), pc->nrefused + 1);
+    uint64_t before = pc->nrefused;
     pc->nrefused += part->nentries;
+    if (before < PUSH_REFUSALS_TOLD ||
+        before / PUSH_REFUSALS_EACH != pc->nrefused / PUSH_REFUSALS_EACH)
+        cw_log_warn("client %s refuses %zu of the entries of %s for good (status %d: %.*s); "
+                    "%" PRIu64 " so far",
+                    pc->target.name, part->nentries, part->source->path_now, status,
+                    CW_STR_ARG(cw_str_sub(cw_str_trim(why), 0, 300)), pc->nrefused);
     cw_tally_count(&cw_push_client_tally(pc, part->source)->refused, cw_str_of(reason),
                    part->counts.fresh);
     cw_push_client_count(pc, CW_M_REJECTED, part->nentries);
@@ -253,17 +249,6 @@ static bool batch_give_up(struct cw_push_client *pc, int status, struct cw_str w
     return true;
 }
 
-/* A single entry of a larger batch was the culprit. */
-static bool entry_give_up(struct cw_push_client *pc, int status, struct cw_str why)
-{
-    if (!batch_give_up(pc, status, why))
-        return false;
-    pc->suspects = 0;
-    pc->max_entries = 1; /* grows with each push that is taken */
-    return true;
-}
-
-/* Refused: halve the batch, until a single entry is the culprit. */
 static void push_refused(struct cw_push_client *pc, int status, struct cw_str why)
 {
     struct cw_batch *batch = pc->batch;
@@ -272,13 +257,17 @@ static void push_refused(struct cw_push_client *pc, int status, struct cw_str wh
         push_next(pc);
         return;
     }
-    if (batch->nentries == 1 || pc->max_entries == 1) {
-        if (entry_give_up(pc, status, why))
+    const struct cw_push_refused refused = {.status = status,
+                                            .text = why,
+                                            .plain = pc->plain,
+                                            .nentries = batch->nentries,
+                                            .nfirst = batch->parts[0].nentries,
+                                            .source = batch->parts[0].source->id};
+    if (cw_push_refusals_refused(&pc->refusals, &refused) == CW_PUSH_GIVE_UP) {
+        if (batch_give_up(pc, status, why))
             push_next(pc);
         return;
     }
-    pc->suspects = batch->nentries;
-    pc->max_entries = batch->nentries / 2;
     cw_push_turns_back(pc, batch->parts[0].source);
     cw_batch_drop(batch);
     push_next(pc);
@@ -545,7 +534,7 @@ struct cw_push_client *cw_push_client_new(struct cw_push_host *host,
     pc->output = options->output;
     pc->batch = cw_batch_new(&batch);
     pc->sent_ns = cw_clock_mono_ns();
-    pc->max_entries = CW_BATCH_ENTRIES_MAX;
+    cw_push_refusals_init(&pc->refusals);
     pc->confirms = cw_mem_array(PUSH_CONFIRMS_MAX, sizeof *pc->confirms);
     pc->confirmed = cw_mem_array(PUSH_CONFIRMS_MAX, sizeof *pc->confirmed);
     cw_push_target_init(&pc->target, config, cw_str_of(output->tenant));

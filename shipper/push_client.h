@@ -3,7 +3,7 @@
  * the ledger by the answers.
  *
  *             ask, answered              batch                2xx; 409 "range": cut again;
- *   ASKING -----------------> IDLE ------------> SENDING -----> IDLE   4xx: half, one: give up
+ *   ASKING -----------------> IDLE ------------> SENDING -----> IDLE   4xx: push_refusal.h
  *     |  ^                                        |    |
  *     |  |                                        |    +--- 409 "session" ---> ASKING
  *     v  | timer                                  | 429, 5xx, none: the batch is kept, and

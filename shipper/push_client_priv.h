@@ -5,6 +5,7 @@
 #ifndef CW_SHIPPER_PUSH_CLIENT_PRIV_H
 #define CW_SHIPPER_PUSH_CLIENT_PRIV_H
 #include "shipper/push_client.h"
+#include "shipper/push_refusal.h"
 #include "shipper/push_target.h"
 #include "shipper/shipper_metrics.h"
 
@@ -46,13 +47,12 @@ struct cw_push_client {
     bool plain;      /* the server does not know the delivery protocol */
     bool knows;      /* it has answered an ask with marks: a 404 is a fault of the way there */
     bool ready;
-    bool scout;         /* BACKOFF: cut, to find entries of tenants, and send nothing */
-    bool scout_passed;  /* the last such cut settled something */
-    bool restart;       /* ask as soon as nothing is under way */
-    bool forget_batch;  /* and cut again whatever the marks say */
-    bool greedy_turn;   /* the next cut begins with the output's `greedy` */
-    size_t max_entries; /* of the next cut: fewer after a refusal */
-    size_t suspects;    /* entries ahead among which a refused one must be; 0: none known */
+    bool scout;        /* BACKOFF: cut, to find entries of tenants, and send nothing */
+    bool scout_passed; /* the last such cut settled something */
+    bool restart;      /* ask as soon as nothing is under way */
+    bool forget_batch; /* and cut again whatever the marks say */
+    bool greedy_turn;  /* the next cut begins with the output's `greedy` */
+    struct cw_push_refusals refusals;
     uint64_t random;
 };
 

@@ -62,7 +62,7 @@ bool cw_push_turns_due(struct cw_push_client *pc, int64_t now_ns, int64_t *at_ns
     const struct cw_source *greedy = output_of(pc)->greedy;
     if (turn_due(pc, now_ns, at_ns))
         return true;
-    pc->greedy_turn = greedy != NULL && pc->suspects == 0 &&
+    pc->greedy_turn = greedy != NULL && pc->refusals.suspects == 0 &&
                       bytes_pending(pc, greedy) >= (uint64_t)pc->config->batch_bytes;
     return pc->greedy_turn;
 }
@@ -119,12 +119,13 @@ size_t cw_push_turns_cut(struct cw_push_client *pc, int64_t now_ns)
     if (!greedy_turn)
         batch->resume = output_of(pc)->next;
     pc->greedy_turn = false;
-    size_t nentries = cw_batch_cut(batch, &sources->active, pc->max_entries, now_ns, &report);
+    size_t nentries =
+        cw_batch_cut(batch, &sources->active, pc->refusals.max_entries, now_ns, &report);
     struct cw_output *output = output_of(pc); /* there may be more than before */
     struct cw_source *alone = filled_alone(pc);
     if (greedy_turn) {
         output->greedy = alone;
-    } else if (alone != NULL && pc->suspects == 0) {
+    } else if (alone != NULL && pc->refusals.suspects == 0) {
         output->greedy = alone;
         output->next = batch->resume + 1;
     } else {

@@ -10,6 +10,7 @@
 #include "common/wire/delivery.h"
 #include "shipper/dead_letters.h"
 #include "shipper/letter_box.h"
+#include "shipper/push_refusal.h"
 #include "shipper/push_target.h"
 #include "shipper/state_dir.h"
 
@@ -187,23 +188,25 @@ static int settle(struct delivery *d, uint64_t to, struct cw_err *err)
     return cw_letter_box_save(d->box, err);
 }
 
-/* The one letter of the batch is refused again: it stays. */
-static int letter_keep(struct delivery *d, struct cw_err *err)
+/* The letters of the batch, one or all, are refused again: they stay. */
+static int letters_keep(struct delivery *d, struct cw_err *err)
 {
-    struct cw_dead_letter letter = d->letters[0];
     struct cw_buf text;
-    letter.status = d->status;
-    letter.error = d->answer;
     cw_buf_init(&text, SIZE_MAX);
-    cw_dead_letter_format(&letter, &text);
+    for (size_t i = 0; i < d->nletters; i++) {
+        struct cw_dead_letter letter = d->letters[i];
+        letter.status = d->status;
+        letter.error = d->answer;
+        cw_dead_letter_format(&letter, &text);
+    }
     int rc = cw_letter_box_keep(d->box, cw_buf_str(&text), err);
     cw_buf_fini(&text);
-    if (d->nkept++ == 0)
+    if (d->nkept == 0)
         cw_log_warn(
             "client %s refuses a letter again (HTTP %d: %.*s); more of these are only counted",
             d->target.name, d->status, CW_STR_ARG(cw_str_trim(d->answer)));
-    d->max_letters = 1;
-    return rc < 0 ? rc : settle(d, d->ends[0], err);
+    d->nkept += d->nletters;
+    return rc < 0 ? rc : settle(d, d->ends[d->nletters - 1], err);
 }
 
 static bool is_conflict(struct delivery *d)
@@ -230,11 +233,9 @@ static int batch_answered(struct delivery *d, uint64_t to, struct cw_err *err)
                       status == 404 || status == 405 || status == 407 || status == 408 ||
                       status == 429 || (status == 409 && !d->plain && !is_conflict(d));
     if (!of_the_way && !is_conflict(d)) {
-        if (d->nletters > 1) {
-            d->max_letters = (d->nletters + 1) / 2;
-            return 1;
-        }
-        int rc = letter_keep(d, err);
+        bool all = d->nletters == 1 || cw_push_refusal_is_of_all(d->answer, d->nletters);
+        d->max_letters = d->nletters == 1 ? 1 : all ? d->max_letters : (d->nletters + 1) / 2;
+        int rc = all ? letters_keep(d, err) : 0;
         return rc < 0 ? rc : 1;
     }
     if (!wait_for_server(d, "a push"))

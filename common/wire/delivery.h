@@ -20,7 +20,8 @@
  *          409  {"code":"range","error":"...","marks":[one per range of the push]}: nothing stored; take these as the marks and
  *               cut again (a range that ends at or below its mark is settled).
  *          409  {"code":"session","error":"..."}: nothing stored; ask.
- *          other 4xx  refused whole, text/plain as Loki answers: cut smaller (413 too); final for a single line.
+ *          other 4xx  refused whole, text/plain as Loki answers: cut smaller (413 too); final for a single line, and for all when
+ *                     the text begins with "N errors like: " and N is how many the push has.
  *          5xx, 429, no answer: unknown; ask, then push again from the mark.
  *          Confirms alone (no ranges, no streams) answer 204; the session must be the store's.
  * LIST     GET /cordwood/v1/sources[?shipper=<hex>]: the tenant's marks, as they are after their fsync, for people and tests:

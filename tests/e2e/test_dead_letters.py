@@ -171,6 +171,57 @@ def test_a_server_that_is_away_leaves_everything_where_it_is(state, tmp_path):
 
 # ---- the ledger ----
 
+TOO_OLD = b"entry for stream '{job=\"r\"}' has timestamp too old: 2026-01-05T09:00:%02dZ, oldest acceptable timestamp is: 2026-01-05T10:00:00Z\n"
+REFUSED_LINES = 3000
+
+
+@pytest.mark.parametrize("which, counted, pushes, good_too", [
+    ("all", True, 3, 0), ("run", True, 80, 0), ("all", False, 90, 0), ("run", False, 150, REFUSED_LINES), ("every other", False, 200, REFUSED_LINES)])
+def test_runs_of_refused_lines_take_few_requests(make_shipper, state, which, counted, pushes, good_too):
+    """Of a server that stores the good entries of what it refuses, as Loki does."""
+    lines = [b"line %d" % i for i in range(REFUSED_LINES)]
+    bad = set(lines if which == "all" else lines[700:1900] if which == "run" else lines[::2])
+    stored = set()
+
+    def answer(push):
+        nbad = sum(line in bad for line in push.lines)
+        stored.update(set(push.lines) - bad)
+        if nbad == 0:
+            return 204, {}, b""
+        return 400, {}, (b"%d errors like: " % nbad if counted and nbad > 1 else b"") + TOO_OLD % (len(stored) % 60)
+    stub = LokiStub(answer)
+    append(state, lines)
+    shipper = make_shipper(config=config(state, stub.url), arguments=["--once"]).start()
+    assert shipper.process.wait(60) == 1 and "refused for good" in shipper.log()
+    written = Counter(l["line"].encode() for l in letters(state))
+    assert set(written) >= bad and max(written.values()) == 1
+    assert len(set(written) - bad) <= good_too
+    assert stored == set(lines) - bad
+    assert len(stub.pushes) <= pushes
+    stub.stop()
+
+
+def test_a_run_of_lines_that_cordwood_refuses_is_given_up_alone_and_in_few_requests(make_ingester, make_shipper, state):
+    server = make_ingester(config=STRICT).start()
+    bad = [b"bad %d " % i + b"x" * 200 for i in range(REFUSED_LINES)]
+    append(state, LINES[:30] + bad + LINES[30:])
+    shipper = make_shipper(config=config(state, server.url)).start()
+    wait_for("all lines", lambda: server.count('{job="r"}') >= len(LINES) and len(letters(state)) >= len(bad), 30, 0.1)
+    address = (state / "positions.cordwood.lock").read_text().splitlines()[1]
+    counts = [float(row.rsplit(" ", 1)[1]) for row in urllib.request.urlopen(address + "/metrics").read().decode().splitlines()
+              if row.startswith("cordwood_shipper_pushes_total")]
+    assert 0 < sum(counts) <= 80
+    assert shipper.stop() == 0
+    assert [l["line"].encode() for l in letters(state)] == bad
+    assert differences(LINES, server.export_lines('{job="r"}')) is None
+    refused_again = run("resend", state, config(state, server.url))
+    assert refused_again.returncode == 1 and b"0 sent, %d kept" % len(bad) in refused_again.stdout, refused_again
+    assert [l["line"].encode() for l in letters(state)] == bad
+    server = relax(make_ingester, server)
+    done = run("resend", state, config(state, server.url))
+    assert done.returncode == 0 and b"%d sent, 0 kept" % len(bad) in done.stdout, done
+
+
 def audit(state, text, status):
     done = run("audit", state, text, "--json")
     assert done.returncode == status, done

@@ -30,7 +30,7 @@ static void setup(void)
         .sources = rig.sources, .on_tenant = on_tenant, .on_changed = on_changed};
     client = (struct cw_push_client){.host = &host,
                                      .config = &config,
-                                     .max_entries = CW_BATCH_ENTRIES_MAX,
+                                     .refusals = {.max_entries = CW_BATCH_ENTRIES_MAX},
                                      .batch = cw_batch_new(&options)};
     config = (struct cw_client_config){.batch_bytes = BATCH_BYTES,
                                        .batch_wait_ns = WAIT_S * CW_NS_PER_S};
@@ -125,9 +125,9 @@ Test(push_turns, a_backlog_goes_on_though_very_many_others_wait_for_their_time)
     cr_assert_str_eq(push(), "big:20");
     cr_assert_str_eq(push(), "big:20");
     cr_assert_eq(output->next, at + 1, "the others' turn has not passed");
-    client.suspects = 1;
+    client.refusals.suspects = 1;
     cr_assert_str_eq(push(), "", "what may be refused is looked for where it is");
-    client.suspects = 0;
+    client.refusals.suspects = 0;
 }
 
 Test(push_turns, turns_stay_when_those_that_are_read_leave_the_list)
@@ -178,11 +178,11 @@ Test(push_turns, a_refused_batch_is_searched_where_it_began)
     cr_assert_str_eq(push(), "a:20");
     cr_assert_eq(rig.sources->outputs[0].greedy, a);
     cw_push_turns_back(&client, a);
-    client.max_entries = client.suspects = 5;
+    client.refusals.max_entries = client.refusals.suspects = 5;
     cr_assert_str_eq(push(), "a:5");
     cr_assert_str_eq(push(), "a:5", "and goes on there, until the refused entry is found");
-    client.suspects = 0;
-    client.max_entries = CW_BATCH_ENTRIES_MAX;
+    client.refusals.suspects = 0;
+    client.refusals.max_entries = CW_BATCH_ENTRIES_MAX;
     cr_assert_str_eq(push(), "b:20");
 }
 

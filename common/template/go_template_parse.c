@@ -319,7 +319,10 @@ static struct cw_gt_node *parse_identifier(struct parser *parser, struct cw_gt_t
         struct cw_buf quoted;
         cw_buf_init(&quoted, CW_ERR_TEXT_BYTES);
         cw_quote_go(token.text, &quoted);
-        fail(parser, "function %s not defined", cw_buf_z(&quoted));
+        bool left_out =
+            parser->tmpl->find == cw_gt_func_find_shipper && cw_gt_sprig_left_out(token.text);
+        fail(parser, "function %s not defined%s", cw_buf_z(&quoted),
+             left_out ? ": it is one of sprig's that are left out here" : "");
         cw_buf_fini(&quoted);
     }
     parser->tmpl->needs_line |= cw_str_eqz(token.text, "__line__");

@@ -223,6 +223,8 @@ struct cw_gt_func {
 /* The functions of LogQL (go_template_functions.c), and those that the shipper has besides (go_template_sprig.c). */
 const struct cw_gt_func *cw_gt_func_find(struct cw_str name);
 const struct cw_gt_func *cw_gt_func_find_shipper(struct cw_str name);
+/* Is it one of sprig's that the shipper leaves out? */
+bool cw_gt_sprig_left_out(struct cw_str name);
 /* The row of that name in a table that is sorted by name. */
 const struct cw_gt_func *cw_gt_func_in(const struct cw_gt_func *table, size_t n,
                                        struct cw_str name);

@@ -5,6 +5,7 @@
 #include "common/base/assert.h"
 #include "common/base/digest.h"
 #include "common/template/go_template_math.h"
+#include "common/template/go_template_sprig_priv.h"
 #include "common/template/go_template_strings.h"
 #include "common/wire/json_writer.h"
 
@@ -15,7 +16,7 @@ static int give_text(struct cw_go_value *out, struct cw_str text)
 }
 
 /* sprig's strval: a text as it is, anything else as %v prints it. */
-static struct cw_str text_of(struct cw_go_template_run *run, struct cw_go_value value)
+struct cw_str cw_gt_text_of(struct cw_go_template_run *run, struct cw_go_value value)
 {
     value = cw_gt_unbox(value);
     if (value.kind == CW_GO_STRING)
@@ -35,13 +36,8 @@ static bool is_nothing(struct cw_go_value value)
 
 /* ---- lists ---- */
 
-struct list_builder {
-    struct cw_go_value *items;
-    size_t n, cap;
-};
-
-static int list_add(struct cw_go_template_run *run, struct list_builder *list,
-                    struct cw_go_value value)
+int cw_gt_list_add(struct cw_go_template_run *run, struct cw_gt_list_builder *list,
+                   struct cw_go_value value)
 {
     if (++run->steps > CW_LIMIT_TEMPLATE_STEPS ||
         cw_arena_bytes(run->arena) > CW_LIMIT_TEMPLATE_MEMORY_BYTES)
@@ -53,8 +49,8 @@ static int list_add(struct cw_go_template_run *run, struct list_builder *list,
     return 0;
 }
 
-static int give_list(struct cw_go_template_run *run, const struct list_builder *list,
-                     struct cw_go_value *out)
+int cw_gt_give_list(struct cw_go_template_run *run, const struct cw_gt_list_builder *list,
+                    struct cw_go_value *out)
 {
     struct cw_go_list *made = CW_ARENA_NEW(run->arena, struct cw_go_list);
     *made = (struct cw_go_list){list->items, list->n, list->n};
@@ -75,8 +71,8 @@ static int give_nil(struct cw_go_value *out)
     return 0;
 }
 
-static int want_list(struct cw_go_template_run *run, const char *name, struct cw_go_value value,
-                     const struct cw_go_list **out)
+int cw_gt_want_list(struct cw_go_template_run *run, const char *name, struct cw_go_value value,
+                    const struct cw_go_list **out)
 {
     static const struct cw_go_list none;
     *out = &none;
@@ -89,18 +85,18 @@ static int want_list(struct cw_go_template_run *run, const char *name, struct cw
 
 static CW_GT_FN(list)
 {
-    struct list_builder list = {0};
+    struct cw_gt_list_builder list = {0};
     for (size_t i = 0; i < nargs; i++) {
-        if (list_add(run, &list, args[i]) < 0)
+        if (cw_gt_list_add(run, &list, args[i]) < 0)
             return -1;
     }
-    return give_list(run, &list, out);
+    return cw_gt_give_list(run, &list, out);
 }
 
 static CW_GT_FN(first)
 {
     const struct cw_go_list *list;
-    if (want_list(run, "first", args[0], &list) < 0)
+    if (cw_gt_want_list(run, "first", args[0], &list) < 0)
         return -1;
     return list->n > 0 ? give_item(list->items[0], out) : give_nil(out);
 }
@@ -108,7 +104,7 @@ static CW_GT_FN(first)
 static CW_GT_FN(last)
 {
     const struct cw_go_list *list;
-    if (want_list(run, "last", args[0], &list) < 0)
+    if (cw_gt_want_list(run, "last", args[0], &list) < 0)
         return -1;
     return list->n > 0 ? give_item(list->items[list->n - 1], out) : give_nil(out);
 }
@@ -117,14 +113,14 @@ static CW_GT_FN(last)
 static int give_part(struct cw_go_template_run *run, const struct cw_go_list *list, size_t from,
                      size_t to, struct cw_go_value *out)
 {
-    struct list_builder part = {(struct cw_go_value *)list->items + from, to - from, 0};
-    return give_list(run, &part, out);
+    struct cw_gt_list_builder part = {(struct cw_go_value *)list->items + from, to - from, 0};
+    return cw_gt_give_list(run, &part, out);
 }
 
 static CW_GT_FN(rest)
 {
     const struct cw_go_list *list;
-    if (want_list(run, "rest", args[0], &list) < 0)
+    if (cw_gt_want_list(run, "rest", args[0], &list) < 0)
         return -1;
     return give_part(run, list, list->n > 0, list->n, out);
 }
@@ -132,7 +128,7 @@ static CW_GT_FN(rest)
 static CW_GT_FN(initial)
 {
     const struct cw_go_list *list;
-    if (want_list(run, "initial", args[0], &list) < 0)
+    if (cw_gt_want_list(run, "initial", args[0], &list) < 0)
         return -1;
     return give_part(run, list, 0, list->n - (list->n > 0), out);
 }
@@ -140,25 +136,25 @@ static CW_GT_FN(initial)
 static CW_GT_FN(reverse)
 {
     const struct cw_go_list *list;
-    struct list_builder made = {0};
-    if (want_list(run, "reverse", args[0], &list) < 0)
+    struct cw_gt_list_builder made = {0};
+    if (cw_gt_want_list(run, "reverse", args[0], &list) < 0)
         return -1;
     for (size_t i = list->n; i-- > 0;) {
-        if (list_add(run, &made, list->items[i]) < 0)
+        if (cw_gt_list_add(run, &made, list->items[i]) < 0)
             return -1;
     }
-    return give_list(run, &made, out);
+    return cw_gt_give_list(run, &made, out);
 }
 
 static bool same(struct cw_go_template_run *run, struct cw_go_value a, struct cw_go_value b)
 {
     a = cw_gt_unbox(a);
     b = cw_gt_unbox(b);
-    return a.kind == b.kind && cw_str_eq(text_of(run, a), text_of(run, b));
+    return a.kind == b.kind && cw_str_eq(cw_gt_text_of(run, a), cw_gt_text_of(run, b));
 }
 
-static bool list_has(struct cw_go_template_run *run, const struct cw_go_value *items, size_t n,
-                     struct cw_go_value value)
+bool cw_gt_list_has(struct cw_go_template_run *run, const struct cw_go_value *items, size_t n,
+                    struct cw_go_value value)
 {
     for (size_t i = 0; i < n; i++) {
         if (same(run, items[i], value))
@@ -170,29 +166,30 @@ static bool list_has(struct cw_go_template_run *run, const struct cw_go_value *i
 static CW_GT_FN(uniq)
 {
     const struct cw_go_list *list;
-    struct list_builder made = {0};
-    if (want_list(run, "uniq", args[0], &list) < 0)
+    struct cw_gt_list_builder made = {0};
+    if (cw_gt_want_list(run, "uniq", args[0], &list) < 0)
         return -1;
     for (size_t i = 0; i < list->n; i++) {
         run->steps += (unsigned)made.n;
-        if (!list_has(run, made.items, made.n, list->items[i]) &&
-            list_add(run, &made, list->items[i]) < 0)
+        if (!cw_gt_list_has(run, made.items, made.n, list->items[i]) &&
+            cw_gt_list_add(run, &made, list->items[i]) < 0)
             return -1;
     }
-    return give_list(run, &made, out);
+    return cw_gt_give_list(run, &made, out);
 }
 
 static CW_GT_FN(compact)
 {
     const struct cw_go_list *list;
-    struct list_builder made = {0};
-    if (want_list(run, "compact", args[0], &list) < 0)
+    struct cw_gt_list_builder made = {0};
+    if (cw_gt_want_list(run, "compact", args[0], &list) < 0)
         return -1;
     for (size_t i = 0; i < list->n; i++) {
-        if (cw_go_truth(cw_gt_unbox(list->items[i])) && list_add(run, &made, list->items[i]) < 0)
+        if (cw_go_truth(cw_gt_unbox(list->items[i])) &&
+            cw_gt_list_add(run, &made, list->items[i]) < 0)
             return -1;
     }
-    return give_list(run, &made, out);
+    return cw_gt_give_list(run, &made, out);
 }
 
 /* has needle list */
@@ -202,9 +199,9 @@ static CW_GT_FN(has)
     *out = cw_go_bool(false);
     if (is_nothing(args[1]))
         return 0;
-    if (want_list(run, "has", args[1], &list) < 0)
+    if (cw_gt_want_list(run, "has", args[1], &list) < 0)
         return -1;
-    *out = cw_go_bool(list_has(run, list->items, list->n, args[0]));
+    *out = cw_go_bool(cw_gt_list_has(run, list->items, list->n, args[0]));
     return 0;
 }
 
@@ -216,16 +213,16 @@ static int compare_texts(const void *a, const void *b)
 static CW_GT_FN(sort_alpha)
 {
     const struct cw_go_list *list;
-    struct list_builder made = {0};
-    if (want_list(run, "sortAlpha", args[0], &list) < 0)
+    struct cw_gt_list_builder made = {0};
+    if (cw_gt_want_list(run, "sortAlpha", args[0], &list) < 0)
         return -1;
     for (size_t i = 0; i < list->n; i++) {
-        if (list_add(run, &made, cw_go_string(text_of(run, list->items[i]))) < 0)
+        if (cw_gt_list_add(run, &made, cw_go_string(cw_gt_text_of(run, list->items[i]))) < 0)
             return -1;
     }
     if (made.n > 0)
         qsort(made.items, made.n, sizeof *made.items, compare_texts);
-    return give_list(run, &made, out);
+    return cw_gt_give_list(run, &made, out);
 }
 
 /* join separator list */
@@ -233,7 +230,7 @@ static CW_GT_FN(join)
 {
     struct cw_go_value value = cw_gt_unbox(args[1]);
     if (value.kind != CW_GO_LIST)
-        return give_text(out, is_nothing(value) ? CW_STR("") : text_of(run, value));
+        return give_text(out, is_nothing(value) ? CW_STR("") : cw_gt_text_of(run, value));
     cw_buf_clear(&run->tmp);
     bool any = false;
     for (size_t i = 0; i < value.list->n; i++) {
@@ -241,7 +238,7 @@ static CW_GT_FN(join)
             continue;
         if (any)
             cw_buf_adds(&run->tmp, args[0].text);
-        cw_buf_adds(&run->tmp, text_of(run, value.list->items[i]));
+        cw_buf_adds(&run->tmp, cw_gt_text_of(run, value.list->items[i]));
         any = true;
     }
     return cw_gt_take_tmp(run, out);
@@ -249,7 +246,7 @@ static CW_GT_FN(join)
 
 /* strings.SplitN: at most `max` pieces, all when it is negative. */
 static int split(struct cw_go_template_run *run, struct cw_str separator, int64_t max,
-                 struct cw_str text, struct list_builder *made)
+                 struct cw_str text, struct cw_gt_list_builder *made)
 {
     while (max != 0) {
         ptrdiff_t at = max == 1 ? -1 : cw_str_find(text, separator);
@@ -261,7 +258,7 @@ static int split(struct cw_go_template_run *run, struct cw_str separator, int64_
             at = len < text.len ? (ptrdiff_t)len : -1;
         }
         struct cw_str piece = at < 0 ? text : cw_str_sub(text, 0, (size_t)at);
-        if (list_add(run, made, cw_go_string(piece)) < 0)
+        if (cw_gt_list_add(run, made, cw_go_string(piece)) < 0)
             return -1;
         if (at < 0)
             return 0;
@@ -274,10 +271,10 @@ static int split(struct cw_go_template_run *run, struct cw_str separator, int64_
 /* splitList separator text */
 static CW_GT_FN(split_list)
 {
-    struct list_builder made = {0};
+    struct cw_gt_list_builder made = {0};
     if (split(run, args[0].text, -1, args[1].text, &made) < 0)
         return -1;
-    return give_list(run, &made, out);
+    return cw_gt_give_list(run, &made, out);
 }
 
 /* ---- maps ---- */
@@ -288,8 +285,8 @@ static int compare_pairs(const void *a, const void *b)
     return cw_str_cmp(x->key, y->key);
 }
 
-static int give_map(struct cw_go_template_run *run, struct cw_go_pair *pairs, size_t n,
-                    struct cw_go_value *out)
+int cw_gt_give_map(struct cw_go_template_run *run, struct cw_go_pair *pairs, size_t n,
+                   struct cw_go_value *out)
 {
     struct cw_go_map *map = CW_ARENA_NEW(run->arena, struct cw_go_map);
     if (n > 0)
@@ -300,18 +297,18 @@ static int give_map(struct cw_go_template_run *run, struct cw_go_pair *pairs, si
 }
 
 /* The pieces as a map with the keys _0, _1, ... */
-static int give_numbered(struct cw_go_template_run *run, const struct list_builder *list,
+static int give_numbered(struct cw_go_template_run *run, const struct cw_gt_list_builder *list,
                          struct cw_go_value *out)
 {
     struct cw_go_pair *pairs = CW_ARENA_ARRAY(run->arena, struct cw_go_pair, list->n);
     for (size_t i = 0; i < list->n; i++)
         pairs[i] = (struct cw_go_pair){cw_arena_printf(run->arena, "_%zu", i), list->items[i]};
-    return give_map(run, pairs, list->n, out);
+    return cw_gt_give_map(run, pairs, list->n, out);
 }
 
 static CW_GT_FN(split)
 {
-    struct list_builder made = {0};
+    struct cw_gt_list_builder made = {0};
     if (split(run, args[0].text, -1, args[1].text, &made) < 0)
         return -1;
     return give_numbered(run, &made, out);
@@ -320,7 +317,7 @@ static CW_GT_FN(split)
 /* splitn separator n text */
 static CW_GT_FN(splitn)
 {
-    struct list_builder made = {0};
+    struct cw_gt_list_builder made = {0};
     if (split(run, args[0].text, args[1].number, args[2].text, &made) < 0)
         return -1;
     return give_numbered(run, &made, out);
@@ -332,7 +329,7 @@ static CW_GT_FN(dict)
     struct cw_go_pair *pairs = CW_ARENA_ARRAY(run->arena, struct cw_go_pair, nargs / 2 + 1);
     size_t n = 0;
     for (size_t i = 0; i < nargs; i += 2) {
-        struct cw_str key = text_of(run, args[i]);
+        struct cw_str key = cw_gt_text_of(run, args[i]);
         struct cw_go_value value = i + 1 < nargs ? args[i + 1] : cw_go_string(CW_STR(""));
         size_t at = 0;
         while (at < n && !cw_str_eq(pairs[at].key, key))
@@ -341,11 +338,11 @@ static CW_GT_FN(dict)
         pairs[at] = (struct cw_go_pair){key, value};
         n += at == n;
     }
-    return give_map(run, pairs, n, out);
+    return cw_gt_give_map(run, pairs, n, out);
 }
 
-static int want_map(struct cw_go_template_run *run, struct cw_go_value value,
-                    const struct cw_go_map **out)
+int cw_gt_want_map(struct cw_go_template_run *run, struct cw_go_value value,
+                   const struct cw_go_map **out)
 {
     static const struct cw_go_map none;
     *out = &none;
@@ -362,7 +359,7 @@ static CW_GT_FN(get)
 {
     const struct cw_go_map *map;
     bool found;
-    if (want_map(run, args[0], &map) < 0)
+    if (cw_gt_want_map(run, args[0], &map) < 0)
         return -1;
     struct cw_go_value value = cw_go_map_get(map, args[1].text, &found);
     return found ? give_item(value, out) : give_text(out, CW_STR(""));
@@ -372,7 +369,7 @@ static CW_GT_FN(has_key)
 {
     const struct cw_go_map *map;
     bool found;
-    if (want_map(run, args[0], &map) < 0)
+    if (cw_gt_want_map(run, args[0], &map) < 0)
         return -1;
     cw_go_map_get(map, args[1].text, &found);
     *out = cw_go_bool(found);
@@ -381,30 +378,30 @@ static CW_GT_FN(has_key)
 
 static CW_GT_FN(keys)
 {
-    struct list_builder made = {0};
+    struct cw_gt_list_builder made = {0};
     const struct cw_go_map *map;
     for (size_t i = 0; i < nargs; i++) {
-        if (want_map(run, args[i], &map) < 0)
+        if (cw_gt_want_map(run, args[i], &map) < 0)
             return -1;
         for (size_t k = 0; k < map->n; k++) {
-            if (list_add(run, &made, cw_go_string(map->items[k].key)) < 0)
+            if (cw_gt_list_add(run, &made, cw_go_string(map->items[k].key)) < 0)
                 return -1;
         }
     }
-    return give_list(run, &made, out);
+    return cw_gt_give_list(run, &made, out);
 }
 
 static CW_GT_FN(values)
 {
-    struct list_builder made = {0};
+    struct cw_gt_list_builder made = {0};
     const struct cw_go_map *map;
-    if (want_map(run, args[0], &map) < 0)
+    if (cw_gt_want_map(run, args[0], &map) < 0)
         return -1;
     for (size_t k = 0; k < map->n; k++) {
-        if (list_add(run, &made, map->items[k].value) < 0)
+        if (cw_gt_list_add(run, &made, map->items[k].value) < 0)
             return -1;
     }
-    return give_list(run, &made, out);
+    return cw_gt_give_list(run, &made, out);
 }
 
 /* ---- choices ---- */
@@ -477,7 +474,7 @@ static CW_GT_FN(fail)
 
 static CW_GT_FN(to_string)
 {
-    return give_text(out, text_of(run, args[0]));
+    return give_text(out, cw_gt_text_of(run, args[0]));
 }
 
 static CW_GT_FN(int64)
@@ -504,13 +501,13 @@ static CW_GT_FN(add1)
 
 static CW_GT_FN(until)
 {
-    struct list_builder made = {0};
+    struct cw_gt_list_builder made = {0};
     int64_t count = args[0].number, step = count < 0 ? -1 : 1;
     for (int64_t i = 0; i != count; i += step) {
-        if (list_add(run, &made, cw_go_int(i)) < 0)
+        if (cw_gt_list_add(run, &made, cw_go_int(i)) < 0)
             return -1;
     }
-    return give_list(run, &made, out);
+    return cw_gt_give_list(run, &made, out);
 }
 
 static int add_json(struct cw_go_template_run *run, struct cw_go_value value,
@@ -549,7 +546,7 @@ static int add_json(struct cw_go_template_run *run, struct cw_go_value value,
         }
         cw_json_end_object(w);
         break;
-    default: cw_json_string(w, text_of(run, value));
+    default: cw_json_string(w, cw_gt_text_of(run, value));
     }
     return 0;
 }
@@ -580,7 +577,7 @@ static int joined_pieces(struct cw_go_template_run *run, const struct cw_go_valu
     for (size_t i = 0; i < nargs; i++) {
         if (is_nothing(args[i]))
             continue;
-        struct cw_str text = text_of(run, args[i]);
+        struct cw_str text = cw_gt_text_of(run, args[i]);
         if (any)
             cw_buf_addc(&run->tmp, ' ');
         any = true;
@@ -747,7 +744,7 @@ static CW_GT_FN(regex_match)
 
 /* Matches one after the other, at most `max` unless it is negative: they, or what stands between them. */
 static int each_piece(struct cw_go_template_run *run, struct cw_str pattern, struct cw_str text,
-                      int64_t max, bool between, struct list_builder *made)
+                      int64_t max, bool between, struct cw_gt_list_builder *made)
 {
     const struct cw_regex *regex = cw_gt_regex(run, pattern);
     struct cw_regex_scan scan = {.text = text};
@@ -761,7 +758,7 @@ static int each_piece(struct cw_go_template_run *run, struct cw_str pattern, str
         size_t start = (size_t)(match.ptr - text.ptr), end = start + match.len;
         struct cw_str piece = between ? cw_str_sub(text, done, start) : match;
         if (!(between && match.len == 0 && start == done)) {
-            if (list_add(run, made, cw_go_string(piece)) < 0)
+            if (cw_gt_list_add(run, made, cw_go_string(piece)) < 0)
                 return -1;
             n++;
             done = end;
@@ -771,14 +768,14 @@ static int each_piece(struct cw_go_template_run *run, struct cw_str pattern, str
         scan.from = match.len > 0 ? end : end + (step > 0 ? step : 1);
     }
     if (rc >= 0 && between && max != 0)
-        rc = list_add(run, made, cw_go_string(cw_str_sub(text, done, text.len)));
+        rc = cw_gt_list_add(run, made, cw_go_string(cw_str_sub(text, done, text.len)));
     return rc < 0 ? -1 : 0;
 }
 
 /* regexFind regex text */
 static CW_GT_FN(regex_find)
 {
-    struct list_builder made = {0};
+    struct cw_gt_list_builder made = {0};
     if (each_piece(run, args[0].text, args[1].text, 1, false, &made) < 0)
         return -1;
     return give_text(out, made.n > 0 ? made.items[0].text : CW_STR(""));
@@ -787,19 +784,19 @@ static CW_GT_FN(regex_find)
 /* regexFindAll regex text n */
 static CW_GT_FN(regex_find_all)
 {
-    struct list_builder made = {0};
+    struct cw_gt_list_builder made = {0};
     if (each_piece(run, args[0].text, args[1].text, args[2].number, false, &made) < 0)
         return -1;
-    return give_list(run, &made, out);
+    return cw_gt_give_list(run, &made, out);
 }
 
 /* regexSplit regex text n */
 static CW_GT_FN(regex_split)
 {
-    struct list_builder made = {0};
+    struct cw_gt_list_builder made = {0};
     if (each_piece(run, args[0].text, args[1].text, args[2].number, true, &made) < 0)
         return -1;
-    return give_list(run, &made, out);
+    return cw_gt_give_list(run, &made, out);
 }
 
 static CW_GT_FN(regex_quote_meta)
@@ -889,13 +886,24 @@ static const struct cw_gt_func funcs[] = {
     {"kindOf", cw_gt_fn_kind_of, 1, false, {ANY}},
     {"last", cw_gt_fn_last, 1, false, {ANY}},
     {"list", cw_gt_fn_list, 0, true, {ANY}},
+    {"mustCompact", cw_gt_fn_compact, 1, false, {ANY}},
+    {"mustFirst", cw_gt_fn_first, 1, false, {ANY}},
+    {"mustHas", cw_gt_fn_has, 2, false, {ANY, ANY}},
+    {"mustInitial", cw_gt_fn_initial, 1, false, {ANY}},
+    {"mustLast", cw_gt_fn_last, 1, false, {ANY}},
     {"mustRegexFind", cw_gt_fn_regex_find, 2, false, {STR, STR}},
     {"mustRegexFindAll", cw_gt_fn_regex_find_all, 3, false, {STR, STR, INT}},
     {"mustRegexMatch", cw_gt_fn_regex_match, 2, false, {STR, STR}},
     {"mustRegexReplaceAll", cw_gt_fn_regex_replace_all, 3, false, {STR, STR, STR}},
     {"mustRegexReplaceAllLiteral", cw_gt_fn_regex_replace_all_literal, 3, false, {STR, STR, STR}},
     {"mustRegexSplit", cw_gt_fn_regex_split, 3, false, {STR, STR, INT}},
+    {"mustRest", cw_gt_fn_rest, 1, false, {ANY}},
+    {"mustReverse", cw_gt_fn_reverse, 1, false, {ANY}},
+    {"mustToJson", cw_gt_fn_to_json, 1, false, {ANY}},
+    {"mustUniq", cw_gt_fn_uniq, 1, false, {ANY}},
     {"nospace", cw_gt_fn_nospace, 1, false, {STR}},
+    {"osBase", cw_gt_fn_base, 1, false, {STR}},
+    {"osExt", cw_gt_fn_ext, 1, false, {STR}},
     {"plural", cw_gt_fn_plural, 3, false, {STR, STR, INT}},
     {"quote", cw_gt_fn_quote, 0, true, {ANY}},
     {"regexFind", cw_gt_fn_regex_find, 2, false, {STR, STR}},
@@ -916,6 +924,7 @@ static const struct cw_gt_func funcs[] = {
     {"ternary", cw_gt_fn_ternary, 3, false, {ANY, ANY, ANY}},
     {"toJson", cw_gt_fn_to_json, 1, false, {ANY}},
     {"toString", cw_gt_fn_to_string, 1, false, {ANY}},
+    {"tuple", cw_gt_fn_list, 0, true, {ANY}},
     {"uniq", cw_gt_fn_uniq, 1, false, {ANY}},
     {"until", cw_gt_fn_until, 1, false, {INT}},
     {"untitle", cw_gt_fn_untitle, 1, false, {STR}},
@@ -925,5 +934,7 @@ static const struct cw_gt_func funcs[] = {
 const struct cw_gt_func *cw_gt_func_find_shipper(struct cw_str name)
 {
     const struct cw_gt_func *func = cw_gt_func_in(funcs, CW_COUNT(funcs), name);
+    if (func == NULL)
+        func = cw_gt_func_find_sprig_more(name);
     return func != NULL ? func : cw_gt_func_find(name);
 }

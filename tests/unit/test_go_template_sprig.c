@@ -110,6 +110,54 @@ static const struct {
     {"{{ regexMatch \"(\" \"a\" }}", "error"},
     /* what LogQL has is there too */
     {"{{ .app | upper | trunc 2 }} {{ default \"x\" .empty }}", "LO x"},
+    /* as sprig v3.2.3 answers */
+    {"{{ append (list 1 2) 3 }}", "[1 2 3]"},
+    {"{{ push (list \"a\") \"b\" | join \",\" }}", "a,b"},
+    {"{{ prepend (list 1 2) 0 }}", "[0 1 2]"},
+    {"{{ mustAppend (list) \"x\" }}", "[x]"},
+    {"{{ concat (list 1 2) (list \"a\") (list) }}", "[1 2 a]"},
+    {"{{ without (list 1 2 3 2) 2 }}", "[1 3]"},
+    {"{{ without (list \"a\" \"b\" \"c\") \"a\" \"c\" | join \",\" }}", "b"},
+    {"{{ without (list \"a\") }}", "[a]"},
+    {"{{ append \"x\" 1 }}", "error"},
+    {"{{ concat (list 1) 2 }}", "error"},
+    {"{{ tuple 1 \"b\" }}", "[1 b]"},
+    {"{{ untilStep 3 10 3 | join \" \" }}", "3 6 9"},
+    {"{{ untilStep 5 0 -2 | join \" \" }}", "5 3 1"},
+    {"{{ untilStep 0 5 0 | len }}", "0"},
+    {"{{ untilStep 5 0 1 | len }}", "0"},
+    {"{{ untilStep 3 3 1 | len }}", "0"},
+    {"{{ dig \"a\" \"b\" \"none\" (dict \"a\" (dict \"b\" \"found\")) }}", "found"},
+    {"{{ dig \"a\" \"c\" \"none\" (dict \"a\" (dict \"b\" \"found\")) }}", "none"},
+    {"{{ dig \"x\" 7 (dict \"a\" 1) }}", "7"},
+    {"{{ dig \"a\" \"b\" \"none\" (dict \"a\" 1) }}", "error"},
+    {"{{ dig \"a\" (dict \"a\" 1) }}", "error"},
+    {"{{ dig 1 \"none\" (dict \"a\" 1) }}", "error"},
+    {"{{ pick (dict \"a\" 1 \"b\" 2 \"c\" 3) \"c\" \"a\" \"x\" }}", "map[a:1 c:3]"},
+    {"{{ omit (dict \"a\" 1 \"b\" 2 \"c\" 3) \"c\" \"a\" \"x\" }}", "map[b:2]"},
+    {"{{ pick (dict \"a\" 1) }}", "map[]"},
+    {"{{ omit (dict \"a\" 1) }}", "map[a:1]"},
+    {"{{ pluck \"a\" (dict \"a\" 1) (dict \"b\" 2) (dict \"a\" \"x\") }}", "[1 x]"},
+    {"{{ typeOf \"a\" }} {{ typeOf 1 }} {{ typeOf 1.5 }} {{ typeOf true }} {{ typeOf (list) }} {{ typeOf (dict) }} {{ typeOf . }} {{ typeOf (index (list nil) 0) }}",
+     "string int float64 bool []interface {} map[string]interface {} map[string]interface {} <nil>"},
+    {"{{ typeIs \"string\" \"a\" }} {{ typeIs \"int\" \"a\" }} {{ typeIsLike \"string\" \"a\" }} {{ kindIs \"map\" (dict) }} {{ kindIs \"slice\" (list) }} {{ kindIs \"string\" 1 }}",
+     "true false true true true false"},
+    {"{{ dateInZone \"2006-01-02 15:04:05 MST\" 1700000000 \"America/New_York\" }}",
+     "2023-11-14 17:13:20 EST"},
+    {"{{ date_in_zone \"15:04 Z07:00\" 1700000000 \"Asia/Tokyo\" }}", "07:13 +09:00"},
+    {"{{ dateInZone \"15:04 MST\" (toDate \"2006-01-02 15:04\" \"2024-07-01 12:00\") \"Europe/Berlin\" }}",
+     "14:00 CEST"},
+    {"{{ dateInZone \"15:04 MST\" 1700000000 \"No/Where\" }}", "22:13 UTC"},
+    {"{{ htmlDateInZone 1700000000 \"UTC\" }}", "2023-11-14"},
+    {"{{ htmlDate 1700000000 }}", "2023-11-14"},
+    {"{{ dir \"/var/log/a.log\" }} {{ dir \"a.log\" }} {{ dir \"/a\" }} {{ dir \"a/b/\" }} {{ dir \"\" }} {{ dir \"/\" }} {{ dir \"a//b/../c/x\" }}",
+     "/var/log . / a/b . / a/c"},
+    {"{{ clean \"/../a/./b//c/..\" }} {{ clean \"../../a\" }} {{ clean \"a/../..\" }} {{ clean \"\" }} {{ clean \"a/b/../../..\" }} {{ clean \"./x/\" }} {{ clean \"//\" }} {{ clean \"../a/../../b\" }} {{ clean \"/..\" }} {{ clean \"abc/def/../../.././../x\" }}",
+     "/a/b ../../a .. . .. x / ../../b / ../../x"},
+    {"{{ isAbs \"/a\" }} {{ isAbs \"a\" }} {{ osBase \"/a/b.c\" }} {{ osExt \"b.c\" }} {{ osDir \"/a/b\" }} {{ osClean \"a/.\" }} {{ osIsAbs \"/\" }}",
+     "true false b.c .c /a a true"},
+    {"{{ mustFirst (list 1 2) }} {{ mustLast (list 1 2) }} {{ mustRest (list 1 2) }} {{ mustInitial (list 1 2) }} {{ mustReverse (list 1 2) }} {{ mustUniq (list 1 1) }} {{ mustCompact (list \"\" 1) }} {{ mustHas 1 (list 1) }} {{ mustToJson (list 1) }}",
+     "1 2 [2] [1] [2 1] [1] [1] true [1]"},
 };
 
 Test(go_template_sprig, functions_do_what_sprigs_do)
@@ -131,4 +179,27 @@ Test(go_template_sprig, logql_does_not_get_them)
     cr_assert_lt(
         cw_go_template_compile(CW_STR("line"), CW_STR("{{ Hash \"a\" \"b\" }}"), &tmpl, &err), 0);
     cr_expect_str_eq(err.text, "template: line:1: function \"Hash\" not defined");
+}
+
+/* What a template means in promtail and not here is told by its name. */
+Test(go_template_sprig, functions_that_are_left_out_are_named)
+{
+    static const char *const names[] = {"env", "randAlpha", "genPrivateKey",
+                                        "set", "merge",     "wrap"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        struct cw_go_template *tmpl;
+        struct cw_err err = {0};
+        struct cw_buf text, want;
+        cw_buf_init(&text, 100);
+        cw_buf_init(&want, 200);
+        cw_buf_addf(&text, "{{ %s }}", names[i]);
+        cw_buf_addf(&want,
+                    "function \"%s\" not defined: it is one of sprig's that are left out here",
+                    names[i]);
+        cr_assert_lt(cw_go_template_compile_shipper(CW_STR("t"), cw_buf_str(&text), &tmpl, &err),
+                     0);
+        cr_assert(cw_str_ends(cw_str_of(err.text), cw_buf_str(&want)), "%s", err.text);
+        cw_buf_fini(&text);
+        cw_buf_fini(&want);
+    }
 }

@@ -11,6 +11,9 @@
  * list. A client is taken for the one that
  *   1. sent the same; else  2. had its name; else  3. is the first that is no more.
  * The very first one's id is 0: its marks are those of the uuid.
+ * What is edited while another goes on to send what both sent is parted from it (they may be two ways to one server, so that neither
+ * may have the other's marks): it begins at the position, which is that of the slowest output, and sends again what its server had
+ * beyond. No line is lost.
  *
  * Ownership  Names are borrowed from what they were taken from.
  */

@@ -443,6 +443,8 @@ static void shipper_close(struct cw_shipper *sh)
         ledger_save(sh);
     else if (sh->sources->scanned && !positions_save(sh))
         sh->exit_status = 1;
+    if (sh->exit_status == CW_SHIPPER_RELOAD)
+        cw_sources_held_leave(sh->sources);
     if (sh->outputs != NULL)
         cw_outputs_close(sh->outputs);
     cw_discoveries_close(&sh->discoveries);

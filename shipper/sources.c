@@ -123,6 +123,7 @@ void cw_sources_free(struct cw_sources **sources)
         free(s->outputs[i].own_tenant);
     }
     cw_sources_renames_clear(s);
+    cw_sources_held_close(s);
     for (size_t i = 0; i < s->nrotated_logs; i++)
         free(s->rotated_logs[i].path);
     free(s->rotated_logs);

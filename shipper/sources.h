@@ -150,6 +150,11 @@ struct cw_sources {
     uint64_t *strangers; /* inodes of what was there before the very first scan, but seems new */
     size_t nstrangers;
     int64_t strangers_ns; /* when that scan began */
+    struct cw_held_file { /* deleted, and waits for its target (sources_held.c) */
+        int fd;
+        struct cw_file_identity identity;
+    } * held;
+    size_t nheld;
     struct cw_rename {
         char *from, *to;
     } * renames;
@@ -170,6 +175,10 @@ struct cw_str cw_sources_promtail_cursor(const struct cw_sources *sources, struc
 uint64_t cw_sources_promtail_offset(const struct cw_sources *sources, const char *path);
 /* Before the first scan: a source that the positions file knows. */
 void cw_sources_restore(struct cw_sources *sources, const struct cw_position *position);
+/* At a reload: deleted files of which something is unsettled stay open for the program that is started in our process. */
+void cw_sources_held_leave(struct cw_sources *sources);
+/* Behind _restore: those that the program before us left. */
+void cw_sources_held_find(struct cw_sources *sources);
 /* One more output, with a row in every source; its number, the smallest that is free. A tenant without text (ptr NULL): all. */
 size_t cw_sources_output_add(struct cw_sources *sources, struct cw_str client, struct cw_str tenant,
                              struct cw_str own_tenant);

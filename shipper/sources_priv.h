@@ -47,6 +47,12 @@ struct cw_source *cw_sources_index_next(const struct cw_sources *sources, uint64
 /* The next source that was first or last seen there, or first seen as a numbered generation of that log (app.log.1), perhaps more than
  * once; start with *at = SIZE_MAX, and add no source on the way. */
 struct cw_source *cw_sources_path_next(struct cw_sources *sources, const char *path, size_t *at);
+/* Before the first scan and in each: deleted files that the program before a reload left open (sources_held.c) are opened as soon
+ * as their targets are there. */
+void cw_sources_held_take(struct cw_sources *sources, int64_t now_ns, int64_t now_mono_ns);
+/* Whether its file waits there. */
+bool cw_sources_is_held(const struct cw_sources *sources, const struct cw_source *source);
+void cw_sources_held_close(struct cw_sources *sources);
 /* Takes the source. */
 void cw_sources_add(struct cw_sources *sources, struct cw_source *source);
 /* Free it; what it counted stays. */

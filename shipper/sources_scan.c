@@ -520,6 +520,8 @@ static bool source_missing(struct cw_sources_scan *scan, struct cw_source *sourc
     bool in_place = cw_file_identity_is_at(source->path_now, &source->tail.identity);
     if (source->tail.fd >= 0)
         return in_place || open_source_missing(scan, source);
+    if (cw_sources_is_held(sources, source))
+        return true;
     if (in_place)
         snprintf(path, sizeof path, "%s", source->path_now);
     else if (!path_find(scan, source, path, sizeof path))
@@ -633,6 +635,7 @@ void cw_sources_scan(struct cw_sources *sources, int64_t now_ns, int64_t now_mon
             cw_sources_rotated_log(sources, sources->items[i]->path, CW_SOURCES_SINCE_LOOK);
         sources_reopen_in_place(&scan);
     }
+    cw_sources_held_take(sources, now_ns, now_mono_ns);
     for (size_t i = 0; i < sources->n; i++)
         scan.nclosed += sources->items[i]->tail.fd < 0;
     if (sources->options.watch != NULL)

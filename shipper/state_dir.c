@@ -211,6 +211,7 @@ static void sources_restore(struct cw_state_dir *state, struct cw_sources *sourc
 void cw_state_dir_restore(struct cw_state_dir *state, struct cw_sources *sources)
 {
     sources_restore(state, sources);
+    cw_sources_held_find(sources);
     ledger_restore(state, sources);
     struct cw_arena *arena = cw_arena_new();
     struct cw_positions *known = &state->known;

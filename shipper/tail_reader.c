@@ -21,7 +21,12 @@ int cw_tail_open(struct cw_tail *tail, const char *path, struct cw_err *err)
                                                        : CW_E_IO;
         return cw_err_errno(err, code, errno, "open %s", path);
     }
-    tail->fd = fd;
+    return cw_tail_take(tail, fd, path, err);
+}
+
+int cw_tail_take(struct cw_tail *tail, int fd, const char *path, struct cw_err *err)
+{
+    *tail = (struct cw_tail){.fd = fd};
     struct stat st;
     int rc = 0;
     if (fstat(fd, &st) < 0)

@@ -36,6 +36,8 @@ struct cw_tail {
 
 /* Open and identify. On failure the tail is closed. */
 int cw_tail_open(struct cw_tail *tail, const char *path, struct cw_err *err) CW_MUST_USE;
+/* The same of a descriptor, which it takes; `path` is for messages. */
+int cw_tail_take(struct cw_tail *tail, int fd, const char *path, struct cw_err *err) CW_MUST_USE;
 /* Of a compressed file (unpack.h): the identity is that of the compressed file, but with the prefix
  * of its text, as far as that is unpacked now. */
 int cw_tail_open_packed(struct cw_tail *tail, const char *path, enum cw_codec format,

@@ -1,4 +1,5 @@
 """The shipper on real files: rotation, truncation, restarts, other servers, its configuration, its own log and metrics."""
+import glob
 import json
 import os
 import random
@@ -449,6 +450,29 @@ def test_once_delivers_to_the_others_when_one_gives_up(ingester, stub, make_ship
     shipper.start().finish()
     assert stub.lines == lines
     stored(ingester, lines)
+
+
+@pytest.mark.parametrize("nreloads", [1, 3])
+def test_what_is_deleted_before_it_is_delivered_outlives_a_reload(stub, make_shipper, logs, tmp_path, nreloads):
+    lines = numbered("deleted", 2000)
+    stub.answer = lambda push: (503, {}, b"")
+    shipper = make_shipper(config=(
+        "clients: [{url: %s/loki/api/v1/push, batchsize: 5000, backoff_config: {min_period: 50ms, max_period: 50ms}}]\n"
+        "positions: {filename: %s/p.yaml}\nscrape_configs: [{static_configs: [{labels: {job: s, __path__: '%s/*.log'}}]}]\n")
+        % (stub.url, tmp_path, logs)).start()
+    append(logs / "a.log", *lines)
+    append(logs / "b.log", b"stays")
+    wait_for("a push", lambda: stub.pushes)
+    os.remove(logs / "a.log")
+    for i in range(nreloads):
+        shipper.process.send_signal(signal.SIGHUP)
+        wait_for("the reload", lambda: shipper.log().count("a.log was deleted and is read to its end") > i)
+    stub.answer = lambda push: (204, {}, b"")
+    wait_for("the lines", lambda: len(stub.lines) >= len(lines) + 1)
+    assert sorted(stub.lines) == sorted(lines + [b"stays"])
+    wait_for("its end", lambda: "a.log is read to its end and deleted" in shipper.log())
+    assert not [link for link in map(os.path.realpath, glob.glob("/proc/%d/fd/*" % shipper.pid)) if "a.log" in link]
+    assert shipper.stop() == 0
 
 
 def test_pushes_in_gzip(ingester, stub, make_shipper, logs, tmp_path):

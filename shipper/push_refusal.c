@@ -17,6 +17,11 @@ static bool is_digit(char c)
     return c >= '0' && c <= '9';
 }
 
+static bool is_letter(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
 static size_t number_at(struct cw_str text, size_t at, uint64_t *out)
 {
     size_t end = at;
@@ -86,11 +91,29 @@ static uint64_t reason_of(int status, struct cw_str text)
             at = quoted_skip(text, at);
             continue;
         }
-        if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'))
+        if (is_letter(c))
             hash = hash * 31 + (unsigned char)c;
         at++;
     }
     return hash;
+}
+
+/* Whether a stream is named as in Loki's texts, which stores the others: any server may say "stream" or "upstream". */
+static bool names_stream(struct cw_str text)
+{
+    static const struct cw_str forms[] = {CW_STR("stream '{"), CW_STR("for stream: {"),
+                                          CW_STR("for stream {")};
+    for (size_t at = 0; at < text.len;) {
+        if (text.ptr[at] == '"') {
+            at = quoted_skip(text, at);
+            continue;
+        }
+        for (size_t i = 0; i < CW_COUNT(forms); i++)
+            if (stands_at(text, at, forms[i]) && (at == 0 || !is_letter(text.ptr[at - 1])))
+                return true;
+        at++;
+    }
+    return false;
 }
 
 /* ---- what to do ---- */
@@ -126,7 +149,7 @@ void cw_push_refusals_taken(struct cw_push_refusals *refusals, size_t nentries)
     }
 }
 
-/* One entry by itself. */
+/* One entry by itself, or all of a line. */
 static void single_refused(struct cw_push_refusals *refusals, const struct cw_push_refused *batch,
                            uint64_t reason)
 {
@@ -135,7 +158,7 @@ static void single_refused(struct cw_push_refusals *refusals, const struct cw_pu
     refusals->reason = reason;
     refusals->source = batch->source;
     refusals->ntaken = refusals->suspects = 0;
-    refusals->gap = cw_str_find(batch->text, CW_STR("stream")) >= 0 ? CW_PUSH_RUN : 1;
+    refusals->gap = names_stream(batch->text) ? CW_PUSH_RUN : 1;
     refusals->nsingles++;
     /* Grows with each push that is decided. Of two, a count tells whether both are at fault. */
     refusals->max_entries = refusals->counts ? 2 : 1;
@@ -180,6 +203,7 @@ enum cw_push_verdict cw_push_refusals_refused(struct cw_push_refusals *refusals,
     }
     refusals->together = 0;
     refusals->suspects = batch->nentries;
-    refusals->max_entries = batch->nentries / 2;
+    /* A line of several entries has more than were asked for: down to 1, which gives it up. */
+    refusals->max_entries = CW_MIN(refusals->max_entries, batch->nentries) / 2;
     return CW_PUSH_SPLIT;
 }

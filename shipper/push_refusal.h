@@ -5,14 +5,16 @@
  *   all of it   The answer counts its refused entries, and they are all that the batch has: it is given up whole. Loki counts so, and
  *               cordwood's ingester of a delivery (delivery.h).
  *   else        It is halved until a single entry is refused, which is given up; batches grow again with each that is taken.
+ *               What stages or `long_lines: split` made of one line cannot be parted: it is given up together.
  *   in a run    To a server without the delivery protocol alone: when CW_PUSH_RUN entries were refused by themselves for one reason,
  *               the next ones of the same source that are refused for it are given up together, twice as many each time, always
  *               with one by itself in between that shows that the run goes on. Entries that the server would take may be among them.
- *               Loki has those already, as it refuses entries and no batches; where the text does not name a stream, as Loki's
- *               do, one that is taken ends the run. What is in the dead letters can be sent again.
+ *               Loki has those already, as it refuses entries and no batches; where the text names no stream in the words of
+ *               Loki ("for stream '{..", "stream '{..", "for stream: {..", "for stream {.."), one that is taken ends the run. What
+ *               is in the dead letters can be sent again.
  *
  * Loki's texts: pkg/util/errors.go (GroupedErrors: "2 errors like: TEXT; 1 errors like: TEXT", one for an entry or a whole stream), and
- * pkg/ingester/stream.go ("entry with timestamp T ignored, reason: '..',\nuser 'U', total ignored: 3 out of 3 for stream: {..}").
+ * pkg/validation/validate.go (the reasons), pkg/ingester/stream.go ("entry with timestamp T ignored, reason: '..',\nuser 'U', total ignored: 3 out of 3 for stream: {..}").
  *
  * Ownership  Plain values.
  * Errors     None: any text is safe to read.

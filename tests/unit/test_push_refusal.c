@@ -59,17 +59,20 @@ Test(push_refusal, values_of_labels_cannot_say_it)
 enum { ENTRIES_MAX = 40000 };
 static bool is_bad[ENTRIES_MAX];
 static size_t nentries, source_entries; /* each source has so many in a row */
+static size_t line_entries;             /* and each line, which no batch parts */
 static size_t npushes, ngood_given_up;
 
 enum server {
     LOKI,        /* the first reason alone, as older ones */
     LOKI_COUNTS, /* as newer ones; cordwood of a delivery */
-    SOME_SERVER
+    SOME_SERVER,
+    PROXY
 };
 
 static void fill(size_t n, size_t from, size_t to, size_t step)
 {
     nentries = source_entries = n;
+    line_entries = 1;
     for (size_t i = 0; i < n; i++)
         is_bad[i] = i >= from && i < to && (i - from) % step == 0;
 }
@@ -78,6 +81,7 @@ static const char *answer(enum server server, size_t first, size_t nbad)
 {
     static char text[200];
     const char *one = server == SOME_SERVER ? "no"
+                      : server == PROXY     ? "upstream 'a': bad stream of bytes"
                                             : "entry for stream '{a=\"b\"}' has timestamp "
                                               "too old: 2026-01-05T09:00:%02zuZ";
     size_t len = 0;
@@ -93,8 +97,10 @@ static void push_all(enum server server, bool plain)
     cw_push_refusals_init(&refusals);
     npushes = ngood_given_up = 0;
     for (size_t at = 0; at < nentries;) {
-        size_t n = CW_MIN(refusals.max_entries, nentries - at), nbad = 0;
-        cr_assert_gt(n, 0);
+        cr_assert_gt(refusals.max_entries, 0);
+        cr_assert_lt(npushes, 4 * nentries, "it does not get past entry %zu", at);
+        size_t nlines = (refusals.max_entries + line_entries - 1) / line_entries;
+        size_t n = CW_MIN(nlines * line_entries, nentries - at), nbad = 0;
         for (size_t i = at; i < at + n; i++)
             nbad += is_bad[i];
         npushes++;
@@ -172,6 +178,56 @@ Test(push_refusal, every_other_one_is_a_run_where_good_ones_are_stored_already)
     expect(200, 15000);
     push_all(SOME_SERVER, true);
     expect(3 * 15000 + 15, 0);
+    push_all(PROXY, true);
+    expect(3 * 15000 + 15, 0);
+}
+
+Test(push_refusal, a_line_that_is_several_entries_is_given_up_as_one)
+{
+    for (size_t per_line = 2; per_line <= 7; per_line++) {
+        for (enum server server = LOKI; server <= PROXY; server++) {
+            fill(70 * per_line, 20 * per_line, 20 * per_line + 1, 1); /* one entry of one line */
+            line_entries = per_line;
+            push_all(server, true);
+            expect(30, per_line - 1);
+            push_all(server, false);
+            expect(30, per_line - 1);
+            fill(70 * per_line, 0, 70 * per_line, 1);
+            line_entries = per_line;
+            push_all(server, false);
+            expect(70 * 4, 0);
+        }
+    }
+}
+
+Test(push_refusal, a_stream_is_named_in_lokis_words_alone)
+{
+    static const struct {
+        const char *text;
+        size_t gap; /* so many that are taken end the run */
+    } cases[] = {
+        {"entry for stream '{a=\"b\"}' has timestamp too old: T", CW_PUSH_RUN},
+        {"Max entry size '1' bytes exceeded for stream '{}' while adding", CW_PUSH_RUN},
+        {"stream '{a=\"b\"}' has label value too long: 'b'", CW_PUSH_RUN},
+        {"1 errors like: stream '{a=\"b\"}' has label name too long", CW_PUSH_RUN},
+        {"user 'fake', total ignored: 1 out of 1 for stream: {a=\"b\"}", CW_PUSH_RUN},
+        {"missing required labels a for user fake for stream {b=\"c\"}", CW_PUSH_RUN},
+        {"upstream error", 1},
+        {"upstream '{a}' is away", 1},
+        {"unknown stream", 1},
+        {"stream 'logs' is read only", 1},
+        {"bad line: \"for stream '{a}'\"", 1},
+        {"for stream", 1},
+        {"", 1},
+    };
+    for (size_t i = 0; i < CW_COUNT(cases); i++) {
+        struct cw_push_refusals refusals;
+        cw_push_refusals_init(&refusals);
+        struct cw_push_refused one = {
+            .status = 400, .text = cw_str_of(cases[i].text), .plain = true, .nentries = 1};
+        cr_assert_eq(cw_push_refusals_refused(&refusals, &one), CW_PUSH_GIVE_UP);
+        cr_expect_eq(refusals.gap, cases[i].gap, "%s", cases[i].text);
+    }
 }
 
 Test(push_refusal, now_and_then_one_is_no_run)

@@ -22,8 +22,9 @@ enum { LETTER_METADATA_MAX = 4096 };
 
 struct cw_dead_letters {
     char *path, *old_path;
-    int fd; /* -1: not open */
-    uint64_t size;
+    int fd;                     /* -1: not open */
+    bool unsynced;              /* there are letters that no _sync() has seen; the lock is held */
+    uint64_t size;              /* ahead of those */
     struct cw_metrics *metrics; /* NULL: not counted */
 };
 
@@ -147,8 +148,15 @@ static int letters_rotate(struct cw_dead_letters *letters, struct cw_err *err)
     return rc < 0 ? rc : letters_open(letters, err);
 }
 
-int cw_dead_letters_add(struct cw_dead_letters *letters, const struct cw_dead_letter *letter,
-                        struct cw_err *err)
+static void letters_unlock(struct cw_dead_letters *letters)
+{
+    if (letters->fd >= 0)
+        (void)flock(letters->fd, LOCK_UN);
+    letters->unsynced = false;
+}
+
+/* Ahead of the first letter of some that are synced together. */
+static int letters_begin(struct cw_dead_letters *letters, struct cw_err *err)
 {
     if (letters->fd >= 0 && flock(letters->fd, LOCK_EX) < 0)
         return cw_err_errno(err, CW_E_IO, errno, "lock %s", letters->path);
@@ -156,21 +164,45 @@ int cw_dead_letters_add(struct cw_dead_letters *letters, const struct cw_dead_le
     if (rc == 0 && letters->size >= CW_DEAD_LETTERS_BYTES)
         rc = letters_rotate(letters, err);
     if (rc < 0)
+        letters_unlock(letters);
+    else
+        letters->unsynced = true;
+    return rc;
+}
+
+/* Their entries are not settled, and will be written down again. */
+static void letters_take_back(struct cw_dead_letters *letters)
+{
+    if (ftruncate(letters->fd, (off_t)letters->size) < 0)
+        cw_log_warn("cutting %s failed: letters at its end will come twice", letters->path);
+    letters_unlock(letters);
+}
+
+int cw_dead_letters_add(struct cw_dead_letters *letters, const struct cw_dead_letter *letter,
+                        struct cw_err *err)
+{
+    int rc = letters->unsynced ? 0 : letters_begin(letters, err);
+    if (rc < 0)
         return rc;
     struct cw_buf text;
     cw_buf_init(&text, SIZE_MAX);
     cw_dead_letter_format(letter, &text);
     rc = cw_file_write_all(letters->fd, text.ptr, text.len, letters->path, err);
     cw_buf_fini(&text);
+    if (rc < 0)
+        letters_take_back(letters);
     return rc;
 }
 
 int cw_dead_letters_sync(struct cw_dead_letters *letters, struct cw_err *err)
 {
-    if (letters->fd < 0)
+    if (!letters->unsynced)
         return 0;
     int rc = cw_file_sync(letters->fd, letters->path, err);
-    (void)flock(letters->fd, LOCK_UN);
+    if (rc < 0)
+        letters_take_back(letters);
+    else
+        letters_unlock(letters);
     return rc;
 }
 

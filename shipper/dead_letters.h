@@ -8,10 +8,12 @@
  *
  * Twice      A kill behind a letter and ahead of the next save of the positions has the entry refused and written down again: the
  *            server has no mark that says so, and a letter that comes twice is better than none.
- * Together   A writer holds flock(2) on the file while it looks for its place and writes. `resend` holds it to take the file
- *            away (by a rename): the writer sees that, and begins another.
- * Bounds     At CW_DEAD_LETTERS_BYTES the file is renamed to <name>.old and begun anew. What that replaces is lost: logged, and counted in bytes.
- * Errors     CW_E_IO, CW_E_UNAVAILABLE (disk full); a letter that cannot be read is CW_E_CORRUPT. Any bytes are safe to parse.
+ * Together   A writer holds flock(2) on the file from the first letter to the sync. `resend` holds it to take the file away (by a
+ *            rename): the writer sees that, and begins another.
+ * Bounds     At CW_DEAD_LETTERS_BYTES, between two batches, the file is renamed to <name>.old and begun anew. What that replaces is
+ *            lost: logged, and counted in bytes.
+ * Errors     CW_E_IO, CW_E_UNAVAILABLE (disk full): letters since the last sync are taken back, and the lock is given up. A letter that
+ *            cannot be read is CW_E_CORRUPT. Any bytes are safe to parse.
  */
 #ifndef CW_SHIPPER_DEAD_LETTERS_H
 #define CW_SHIPPER_DEAD_LETTERS_H
@@ -40,7 +42,7 @@ struct cw_dead_letter {
 /* The file is made with the first letter. `metrics` (borrowed, may be NULL) count the bytes that the bound costs. */
 struct cw_dead_letters *cw_dead_letters_new(const char *path, struct cw_metrics *metrics);
 void cw_dead_letters_free(struct cw_dead_letters **letters);
-/* Durable with the next _sync(). */
+/* Durable with the next _sync(). If either fails, all that were added since the last one are taken back. */
 int cw_dead_letters_add(struct cw_dead_letters *letters, const struct cw_dead_letter *letter,
                         struct cw_err *err) CW_MUST_USE;
 int cw_dead_letters_sync(struct cw_dead_letters *letters, struct cw_err *err) CW_MUST_USE;

@@ -61,8 +61,9 @@ static bool batch_still_due(const struct cw_push_client *pc)
     for (size_t i = 0; i < pc->batch->nparts; i++) {
         const struct cw_batch_part *part = &pc->batch->parts[i];
         const struct cw_ledger_row *row = &part->source->rows[pc->output];
-        if (!pc->plain && (row->mark != part->from ||
-                           part->source->generation != part->generation || row->done >= part->to))
+        if (row->done >= part->to)
+            return false;
+        if (!pc->plain && (row->mark != part->from || part->source->generation != part->generation))
             return false;
     }
     return pc->batch->nparts > 0;

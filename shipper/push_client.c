@@ -10,6 +10,7 @@
 #include "common/base/file.h"
 #include "common/base/log.h"
 #include "common/wire/delivery.h"
+#include "shipper/push_letters.h"
 #include "shipper/push_turns.h"
 #include "shipper/shipper_metrics.h"
 
@@ -190,31 +191,6 @@ static void push_stored(struct cw_push_client *pc)
     cw_batch_drop(pc->batch);
 }
 
-/* Entries that the server refuses for good are written down. False: they could not be. */
-static bool part_write_down(struct cw_push_client *pc, const struct cw_batch_part *part, int status,
-                            struct cw_str why)
-{
-    struct cw_err err = {0};
-    for (size_t i = 0; i < part->nentries; i++) {
-        const struct cw_batch_entry *entry = &pc->batch->entries[part->first + i];
-        struct cw_dead_letter letter = {.client = pc->config->name,
-                                        .tenant = pc->batch->options.tenant,
-                                        .status = status,
-                                        .error = why,
-                                        .labels = cw_batch_labels(pc->batch, entry),
-                                        .entry = entry->push};
-        if (cw_dead_letters_add(pc->host->dead_letters, &letter, &err) < 0) {
-            cw_push_client_back_off(pc, "writing down a refused entry", err.text, -1);
-            return false;
-        }
-    }
-    if (cw_dead_letters_sync(pc->host->dead_letters, &err) < 0) {
-        cw_push_client_back_off(pc, "writing down a refused entry", err.text, -1);
-        return false;
-    }
-    return true;
-}
-
 static void part_give_up(struct cw_push_client *pc, const struct cw_batch_part *part, int status,
                          struct cw_str why)
 {
@@ -240,11 +216,17 @@ static void part_give_up(struct cw_push_client *pc, const struct cw_batch_part *
 static bool batch_give_up(struct cw_push_client *pc, int status, struct cw_str why)
 {
     const struct cw_batch *batch = pc->batch;
-    for (size_t i = 0; i < batch->nparts; i++) {
-        if (!part_write_down(pc, &batch->parts[i], status, why))
-            return false;
-        part_give_up(pc, &batch->parts[i], status, why);
+    const struct cw_dead_letter like = {.client = pc->config->name,
+                                        .tenant = batch->options.tenant,
+                                        .status = status,
+                                        .error = why};
+    struct cw_err err = {0};
+    if (cw_push_letters_write(pc->host->dead_letters, batch, &like, &err) < 0) {
+        cw_push_client_back_off(pc, "writing down refused entries", err.text, -1);
+        return false;
     }
+    for (size_t i = 0; i < batch->nparts; i++)
+        part_give_up(pc, &batch->parts[i], status, why);
     cw_batch_drop(pc->batch);
     return true;
 }

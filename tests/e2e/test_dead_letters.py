@@ -13,7 +13,7 @@ import pytest
 from bad_network import BadNetwork
 from load import differences
 from loki_stub import LokiStub
-from programs import SHIPPER, wait_for
+from programs import BUILD, SHIPPER, wait_for
 
 STRICT = "limits_config: {max_line_size: 100, max_line_size_truncate: false}\n"
 LONG_LINES = [b"too long %d " % i + b"\xff" * 200 for i in range(7)]
@@ -198,6 +198,23 @@ def test_runs_of_refused_lines_take_few_requests(make_shipper, state, which, cou
     assert len(set(written) - bad) <= good_too
     assert stored == set(lines) - bad
     assert len(stub.pushes) <= pushes
+    stub.stop()
+
+
+def test_letters_that_could_not_be_synced_are_written_once_all_the_same(make_shipper, state, tmp_path):
+    orders = tmp_path / "orders"
+    orders.write_text("sync positions.cordwood.refused fail:28\n")
+    stub = LokiStub(lambda push: (400, {}, (b"%d errors like: " % len(push.lines) if len(push.lines) > 1 else b"") + TOO_OLD % 0))
+    names = ["%d.log" % i for i in range(5)]
+    for name in names:
+        (tmp_path / "logs" / name).write_text("line of %s\n" % name)
+    shipper = make_shipper(config=config(state, stub.url), env={"CW_FAULTS": str(orders)}, preload=os.path.join(BUILD, "tests", "support", "libfaults.so")).start()
+    wait_for("some failures", lambda: shipper.log().count("writing down ") >= 3, 30, 0.1)
+    assert letters(state) == []
+    orders.write_text("")
+    wait_for("the letters", lambda: len(letters(state)) >= len(names), 30, 0.1)
+    assert shipper.stop() == 0
+    assert sorted(l["line"] for l in letters(state)) == ["line of " + name for name in names]
     stub.stop()
 
 

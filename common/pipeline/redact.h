@@ -76,4 +76,7 @@ const char *cw_redact_detector(size_t idx, const char **doc_out);
 /* Look at every byte of every line, not only where the pass says: for tests, which compare. */
 void cw_redact_exhaustive(struct cw_redact *redact);
 
+/* What tokens of the idx-th kind begin with, nothing behind the last: for tests, which repeat each. */
+struct cw_str cw_redact_token_text(size_t idx);
+
 #endif

@@ -66,6 +66,8 @@ struct token {
         z, sizeof(z) - 1                                                                           \
     }
 #define ANY_LENGTH SIZE_MAX
+/* A long run may be none: were one looked for behind a '-' within it too, the rest of it would be read each time. */
+#define SOME_RUNS (MIXED | NUMBERED)
 #define NAME (KEEP | WITHIN | GAP | NOCASE)
 
 /* The lengths and alphabets that the issuers document. */
@@ -143,6 +145,11 @@ static void add_byte(struct cw_tokens *out, const struct token *t, unsigned plac
     if (place == 0)
         out->rows[(unsigned char)c] |= UINT64_C(1) << (t - tokens);
     cw_triple_scan_add(&out->scan, place, t->group, cw_str_make(&c, 1));
+}
+
+struct cw_str cw_redact_token_text(size_t idx)
+{
+    return idx < CW_COUNT(tokens) ? tokens[idx].text : CW_STR_NONE;
 }
 
 void cw_tokens_init(struct cw_tokens *out, const bool on[CW_DETECT_N])
@@ -311,14 +318,15 @@ static bool is_token(const struct token *t, struct cw_str line, size_t at, struc
     if (t->flags & SIGNATURE)
         return is_signature(line, from, out);
     if (!(t->flags & WITHIN) &&
-        (cw_follows_word(line, at) || before == '_' || (t->flags & MIXED && before == '-')))
+        (cw_follows_word(line, at) || before == '_' || (t->flags & SOME_RUNS && before == '-')))
         return false;
     if (t->flags & GAP)
         from = gap_end(line, from);
+    if (t->flags & NUMBERED && !cw_is_digit(cw_at(line, from)))
+        return false;
     size_t to = from, n = run_of(line, &to, t->alphabet, t->max);
     *out = (struct cw_span){t->flags & KEEP ? from : at, to};
     return n >= t->min && n <= t->max &&
-           (!(t->flags & NUMBERED) || cw_is_digit(cw_at(line, from))) &&
            (!(t->flags & MIXED) || is_mixed(cw_str_sub(line, from, to)));
 }
 

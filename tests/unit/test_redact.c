@@ -206,7 +206,9 @@ static const struct {
     {"slack_token", "xapp-1-A0123456789-1234567890123-0123456789abcdef xoxd-Ab3%2FdEf6hIj%3D",
      "<X> <X>"},
     {"slack_token",
-     "xoxz-1234567890 xoxb-1 xapp-manager-service-of-ours-7f9c ricxapp-1-A0123456789-12345", NULL},
+     "xoxz-1234567890 xoxb-1 x-xapp-1-A0123456789-1234567890123 xapp-x-xapp-1-A0123456789-123 "
+     "xapp-manager-service-of-ours-7f9c ricxapp-1-A0123456789-12345",
+     NULL},
     {"stripe_key", "sk_live_" A20 " rk_test_" A20, "<X> <X>"},
     {"stripe_key", "whsec_" A20 A10 "ab whsec_" A20 "+/=abcd", "<X> <X>"},
     {"stripe_key", "sk_live_x whsec_test_secret whsec_" A20 " pk_live_" A20 " task_live_" A20,
@@ -444,6 +446,21 @@ Test(redact, what_the_pass_finds_is_what_a_look_at_every_byte_finds)
     cw_redact_free(&slow);
 }
 
+enum { SLOW_LEN = 1 << 20 };
+
+/* Redacts a line of nothing but the unit. */
+static void redact_repeated(struct cw_redact *redact, const char *unit)
+{
+    size_t n = strlen(unit);
+    char *line = malloc(SLOW_LEN);
+    for (size_t at = 0; at < SLOW_LEN; at++)
+        line[at] = unit[at % n];
+    struct cw_arena *arena = cw_arena_new();
+    cw_redact_line(redact, cw_str_make(line, SLOW_LEN), true, arena, NULL);
+    cw_arena_free(&arena);
+    free(line);
+}
+
 /* Lines made to be slow: each would take minutes if a detector looked on from every place. */
 Test(redact, time_is_linear_in_the_line, .timeout = 30)
 {
@@ -474,17 +491,25 @@ Test(redact, time_is_linear_in_the_line, .timeout = 30)
                                         "sig=" A20 "&",
                                         "+1234567 ",
                                         "sig=" A36 "%3D"};
-    enum { LEN = 1 << 20 };
     struct cw_redact *redact = all_detectors(CW_REDACT_MASK);
-    char *line = malloc(LEN);
-    for (size_t i = 0; i < CW_COUNT(units); i++) {
-        size_t n = strlen(units[i]);
-        for (size_t at = 0; at < LEN; at++)
-            line[at] = units[i][at % n];
-        struct cw_arena *arena = cw_arena_new();
-        cw_redact_line(redact, cw_str_make(line, LEN), true, arena, NULL);
-        cw_arena_free(&arena);
+    for (size_t i = 0; i < CW_COUNT(units); i++)
+        redact_repeated(redact, units[i]);
+    cw_redact_free(&redact);
+}
+
+Test(redact, time_is_linear_in_a_line_of_what_a_token_begins_with, .timeout = 60)
+{
+    static const char *const around[][2] = {{"", ""}, {"x-", ""}, {"", "-"}, {".", "1"}};
+    struct cw_redact *redact = all_detectors(CW_REDACT_MASK);
+    struct cw_str text;
+    size_t idx = 0;
+    for (; (text = cw_redact_token_text(idx)).len > 0; idx++) {
+        for (size_t i = 0; i < CW_COUNT(around); i++) {
+            char unit[64];
+            snprintf(unit, sizeof unit, "%s%.*s%s", around[i][0], CW_STR_ARG(text), around[i][1]);
+            redact_repeated(redact, unit);
+        }
     }
-    free(line);
+    cr_expect(idx > 0);
     cw_redact_free(&redact);
 }

@@ -133,6 +133,16 @@ int cw_gt_fail_limit(struct cw_go_template_run *run, const char *what)
     return -1;
 }
 
+int cw_gt_spend(struct cw_go_template_run *run, size_t n, size_t nbytes)
+{
+    run->steps += (unsigned)CW_MIN(n, (size_t)CW_LIMIT_TEMPLATE_STEPS + 1);
+    if (run->steps > CW_LIMIT_TEMPLATE_STEPS)
+        return cw_gt_fail_limit(run, "the template takes more steps than it may");
+    if (cw_arena_bytes(run->arena) + nbytes > CW_LIMIT_TEMPLATE_MEMORY_BYTES)
+        return cw_gt_fail_limit(run, "the template takes more memory than it may");
+    return 0;
+}
+
 int cw_gt_take_tmp(struct cw_go_template_run *run, struct cw_go_value *out)
 {
     if (cw_buf_failed(&run->tmp) || cw_arena_bytes(run->arena) > CW_LIMIT_TEMPLATE_MEMORY_BYTES)
@@ -189,10 +199,7 @@ static int fail_at_node(struct cw_go_template_run *run, const char *before,
 
 static int step(struct cw_go_template_run *run)
 {
-    if (++run->steps <= CW_LIMIT_TEMPLATE_STEPS)
-        return 0;
-    cw_gt_fail_limit(run, "the template takes more steps than it may");
-    return located(run);
+    return cw_gt_spend(run, 1, 0) < 0 ? located(run) : 0;
 }
 
 static int enter(struct cw_go_template_run *run)

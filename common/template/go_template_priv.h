@@ -241,6 +241,8 @@ int cw_gt_fn_call(struct cw_go_template_run *run, const struct cw_go_value *args
 int cw_gt_fail(struct cw_go_template_run *run, const char *fmt, ...) CW_PRINTF(2, 3);
 /* A bound was passed: CW_E_LIMIT. Always -1. */
 int cw_gt_fail_limit(struct cw_go_template_run *run, const char *what);
+/* Count `n` steps, and look whether the run may take them and `nbytes` more of the arena: asked before what a line makes large. */
+int cw_gt_spend(struct cw_go_template_run *run, size_t n, size_t nbytes);
 /* What was written into run->tmp, copied to the arena. */
 int cw_gt_take_tmp(struct cw_go_template_run *run, struct cw_go_value *out);
 /* The regex of that pattern, from the run's cache; NULL: run->err says what Go says. */

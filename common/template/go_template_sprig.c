@@ -16,17 +16,22 @@ static int give_text(struct cw_go_value *out, struct cw_str text)
 }
 
 /* sprig's strval: a text as it is, anything else as %v prints it. */
-struct cw_str cw_gt_text_of(struct cw_go_template_run *run, struct cw_go_value value)
+int cw_gt_text_of(struct cw_go_template_run *run, struct cw_go_value value, struct cw_str *out)
 {
     value = cw_gt_unbox(value);
+    *out = value.kind == CW_GO_STRING ? value.text : CW_STR_NONE;
     if (value.kind == CW_GO_STRING)
-        return value.text;
-    struct cw_buf out;
-    cw_buf_init(&out, CW_LIMIT_TEMPLATE_OUTPUT_BYTES);
-    cw_go_print_value(value, &out);
-    struct cw_str text = cw_arena_dup(run->arena, cw_buf_str(&out));
-    cw_buf_fini(&out);
-    return text;
+        return 0;
+    struct cw_buf text;
+    cw_buf_init(&text, CW_LIMIT_TEMPLATE_OUTPUT_BYTES);
+    cw_go_print_value(value, &text);
+    int rc = cw_buf_failed(&text)
+                 ? cw_gt_fail_limit(run, "the template makes more text than it may")
+                 : cw_gt_spend(run, 0, text.len);
+    if (rc == 0)
+        *out = cw_arena_dup(run->arena, cw_buf_str(&text));
+    cw_buf_fini(&text);
+    return rc;
 }
 
 static bool is_nothing(struct cw_go_value value)
@@ -39,9 +44,8 @@ static bool is_nothing(struct cw_go_value value)
 int cw_gt_list_add(struct cw_go_template_run *run, struct cw_gt_list_builder *list,
                    struct cw_go_value value)
 {
-    if (++run->steps > CW_LIMIT_TEMPLATE_STEPS ||
-        cw_arena_bytes(run->arena) > CW_LIMIT_TEMPLATE_MEMORY_BYTES)
-        return cw_gt_fail_limit(run, "the template takes more steps than it may");
+    if (cw_gt_spend(run, 1, 0) < 0)
+        return -1;
     list->items = cw_arena_grow(run->arena, list->items, list->n, &list->cap, list->n + 1,
                                 sizeof *list->items);
     value.boxed = true;
@@ -146,21 +150,26 @@ static CW_GT_FN(reverse)
     return cw_gt_give_list(run, &made, out);
 }
 
-static bool same(struct cw_go_template_run *run, struct cw_go_value a, struct cw_go_value b)
+/* 1: the same kind and text; 0: others. */
+static int same(struct cw_go_template_run *run, struct cw_go_value a, struct cw_go_value b)
 {
-    a = cw_gt_unbox(a);
-    b = cw_gt_unbox(b);
-    return a.kind == b.kind && cw_str_eq(cw_gt_text_of(run, a), cw_gt_text_of(run, b));
+    struct cw_str left, right;
+    if (cw_gt_spend(run, 1, 0) < 0)
+        return -1;
+    if (cw_gt_unbox(a).kind != cw_gt_unbox(b).kind)
+        return 0;
+    if (cw_gt_text_of(run, a, &left) < 0 || cw_gt_text_of(run, b, &right) < 0)
+        return -1;
+    return cw_str_eq(left, right);
 }
 
-bool cw_gt_list_has(struct cw_go_template_run *run, const struct cw_go_value *items, size_t n,
-                    struct cw_go_value value)
+int cw_gt_list_has(struct cw_go_template_run *run, const struct cw_go_value *items, size_t n,
+                   struct cw_go_value value)
 {
-    for (size_t i = 0; i < n; i++) {
-        if (same(run, items[i], value))
-            return true;
-    }
-    return false;
+    int rc = 0;
+    for (size_t i = 0; i < n && rc == 0; i++)
+        rc = same(run, items[i], value);
+    return rc;
 }
 
 static CW_GT_FN(uniq)
@@ -170,9 +179,8 @@ static CW_GT_FN(uniq)
     if (cw_gt_want_list(run, "uniq", args[0], &list) < 0)
         return -1;
     for (size_t i = 0; i < list->n; i++) {
-        run->steps += (unsigned)made.n;
-        if (!cw_gt_list_has(run, made.items, made.n, list->items[i]) &&
-            cw_gt_list_add(run, &made, list->items[i]) < 0)
+        int has = cw_gt_list_has(run, made.items, made.n, list->items[i]);
+        if (has < 0 || (has == 0 && cw_gt_list_add(run, &made, list->items[i]) < 0))
             return -1;
     }
     return cw_gt_give_list(run, &made, out);
@@ -201,8 +209,9 @@ static CW_GT_FN(has)
         return 0;
     if (cw_gt_want_list(run, "has", args[1], &list) < 0)
         return -1;
-    *out = cw_go_bool(cw_gt_list_has(run, list->items, list->n, args[0]));
-    return 0;
+    int rc = cw_gt_list_has(run, list->items, list->n, args[0]);
+    *out = cw_go_bool(rc == 1);
+    return rc < 0 ? -1 : 0;
 }
 
 static int compare_texts(const void *a, const void *b)
@@ -217,7 +226,9 @@ static CW_GT_FN(sort_alpha)
     if (cw_gt_want_list(run, "sortAlpha", args[0], &list) < 0)
         return -1;
     for (size_t i = 0; i < list->n; i++) {
-        if (cw_gt_list_add(run, &made, cw_go_string(cw_gt_text_of(run, list->items[i]))) < 0)
+        struct cw_str text;
+        if (cw_gt_text_of(run, list->items[i], &text) < 0 ||
+            cw_gt_list_add(run, &made, cw_go_string(text)) < 0)
             return -1;
     }
     if (made.n > 0)
@@ -225,20 +236,31 @@ static CW_GT_FN(sort_alpha)
     return cw_gt_give_list(run, &made, out);
 }
 
+static CW_GT_FN(to_string)
+{
+    struct cw_str text;
+    return cw_gt_text_of(run, args[0], &text) < 0 ? -1 : give_text(out, text);
+}
+
 /* join separator list */
 static CW_GT_FN(join)
 {
     struct cw_go_value value = cw_gt_unbox(args[1]);
+    struct cw_str text;
+    if (is_nothing(value))
+        return give_text(out, CW_STR(""));
     if (value.kind != CW_GO_LIST)
-        return give_text(out, is_nothing(value) ? CW_STR("") : cw_gt_text_of(run, value));
+        return cw_gt_fn_to_string(run, &value, 1, out);
     cw_buf_clear(&run->tmp);
     bool any = false;
     for (size_t i = 0; i < value.list->n; i++) {
         if (is_nothing(value.list->items[i]))
             continue;
+        if (cw_gt_text_of(run, value.list->items[i], &text) < 0)
+            return -1;
         if (any)
             cw_buf_adds(&run->tmp, args[0].text);
-        cw_buf_adds(&run->tmp, cw_gt_text_of(run, value.list->items[i]));
+        cw_buf_adds(&run->tmp, text);
         any = true;
     }
     return cw_gt_take_tmp(run, out);
@@ -300,6 +322,9 @@ int cw_gt_give_map(struct cw_go_template_run *run, struct cw_go_pair *pairs, siz
 static int give_numbered(struct cw_go_template_run *run, const struct cw_gt_list_builder *list,
                          struct cw_go_value *out)
 {
+    static const char longest_key[] = "_18446744073709551615";
+    if (cw_gt_spend(run, 0, list->n * (sizeof(struct cw_go_pair) + sizeof longest_key)) < 0)
+        return -1;
     struct cw_go_pair *pairs = CW_ARENA_ARRAY(run->arena, struct cw_go_pair, list->n);
     for (size_t i = 0; i < list->n; i++)
         pairs[i] = (struct cw_go_pair){cw_arena_printf(run->arena, "_%zu", i), list->items[i]};
@@ -329,7 +354,9 @@ static CW_GT_FN(dict)
     struct cw_go_pair *pairs = CW_ARENA_ARRAY(run->arena, struct cw_go_pair, nargs / 2 + 1);
     size_t n = 0;
     for (size_t i = 0; i < nargs; i += 2) {
-        struct cw_str key = cw_gt_text_of(run, args[i]);
+        struct cw_str key;
+        if (cw_gt_text_of(run, args[i], &key) < 0)
+            return -1;
         struct cw_go_value value = i + 1 < nargs ? args[i + 1] : cw_go_string(CW_STR(""));
         size_t at = 0;
         while (at < n && !cw_str_eq(pairs[at].key, key))
@@ -472,11 +499,6 @@ static CW_GT_FN(fail)
 
 /* ---- conversions ---- */
 
-static CW_GT_FN(to_string)
-{
-    return give_text(out, cw_gt_text_of(run, args[0]));
-}
-
 static CW_GT_FN(int64)
 {
     *out = cw_go_int64(cw_go_to_int(args[0]));
@@ -513,6 +535,7 @@ static CW_GT_FN(until)
 static int add_json(struct cw_go_template_run *run, struct cw_go_value value,
                     struct cw_json_writer *w, unsigned depth)
 {
+    struct cw_str text;
     value = cw_gt_unbox(value);
     if (depth > CW_LIMIT_TEMPLATE_DEPTH || ++run->steps > CW_LIMIT_TEMPLATE_STEPS)
         return cw_gt_fail_limit(run, "the template takes more steps than it may");
@@ -546,7 +569,10 @@ static int add_json(struct cw_go_template_run *run, struct cw_go_value value,
         }
         cw_json_end_object(w);
         break;
-    default: cw_json_string(w, cw_gt_text_of(run, value));
+    default:
+        if (cw_gt_text_of(run, value, &text) < 0)
+            return -1;
+        cw_json_string(w, text);
     }
     return 0;
 }
@@ -577,7 +603,9 @@ static int joined_pieces(struct cw_go_template_run *run, const struct cw_go_valu
     for (size_t i = 0; i < nargs; i++) {
         if (is_nothing(args[i]))
             continue;
-        struct cw_str text = cw_gt_text_of(run, args[i]);
+        struct cw_str text;
+        if (cw_gt_text_of(run, args[i], &text) < 0)
+            return -1;
         if (any)
             cw_buf_addc(&run->tmp, ' ');
         any = true;

@@ -56,10 +56,11 @@ static CW_GT_FN(without)
     struct cw_gt_list_builder made = {0};
     if (cw_gt_want_list(run, "without", args[0], &list) < 0)
         return -1;
-    for (size_t i = 0; i < list->n; i++)
-        if (!cw_gt_list_has(run, args + 1, nargs - 1, list->items[i]) &&
-            cw_gt_list_add(run, &made, list->items[i]) < 0)
+    for (size_t i = 0; i < list->n; i++) {
+        int has = cw_gt_list_has(run, args + 1, nargs - 1, list->items[i]);
+        if (has < 0 || (has == 0 && cw_gt_list_add(run, &made, list->items[i]) < 0))
             return -1;
+    }
     return cw_gt_give_list(run, &made, out);
 }
 
@@ -71,9 +72,12 @@ static CW_GT_FN(until_step)
     bool down = stop < at;
     if (down ? step >= 0 : step <= 0)
         return cw_gt_give_list(run, &made, out);
-    while (down ? at > stop : at < stop)
-        if (cw_gt_list_add(run, &made, cw_go_int(at)) < 0 || __builtin_add_overflow(at, step, &at))
+    while (down ? at > stop : at < stop) {
+        if (cw_gt_list_add(run, &made, cw_go_int(at)) < 0)
             return -1;
+        if (__builtin_add_overflow(at, step, &at)) /* Go's wraps, and counts on without end */
+            return cw_gt_fail_limit(run, "untilStep counts further than an integer goes");
+    }
     return cw_gt_give_list(run, &made, out);
 }
 
@@ -117,7 +121,8 @@ static int give_some(struct cw_go_template_run *run, const struct cw_go_value *a
                      bool named, struct cw_go_value *out)
 {
     const struct cw_go_map *map;
-    if (cw_gt_want_map(run, args[0], &map) < 0)
+    if (cw_gt_want_map(run, args[0], &map) < 0 ||
+        cw_gt_spend(run, map->n, (map->n + 1) * sizeof(struct cw_go_pair)) < 0)
         return -1;
     struct cw_go_pair *pairs = CW_ARENA_ARRAY(run->arena, struct cw_go_pair, map->n + 1);
     size_t n = 0;

@@ -21,15 +21,16 @@ int cw_gt_give_list(struct cw_go_template_run *run, const struct cw_gt_list_buil
 /* The list that `value` is; `name` is the function's, for the message. */
 int cw_gt_want_list(struct cw_go_template_run *run, const char *name, struct cw_go_value value,
                     const struct cw_go_list **out);
-bool cw_gt_list_has(struct cw_go_template_run *run, const struct cw_go_value *items, size_t n,
-                    struct cw_go_value value);
+/* 1: it is among them; 0: it is not. */
+int cw_gt_list_has(struct cw_go_template_run *run, const struct cw_go_value *items, size_t n,
+                   struct cw_go_value value);
 /* Takes pairs of different keys, and sorts them. */
 int cw_gt_give_map(struct cw_go_template_run *run, struct cw_go_pair *pairs, size_t n,
                    struct cw_go_value *out);
 int cw_gt_want_map(struct cw_go_template_run *run, struct cw_go_value value,
                    const struct cw_go_map **out);
 /* sprig's strval: a text as it is, anything else as %v prints it. */
-struct cw_str cw_gt_text_of(struct cw_go_template_run *run, struct cw_go_value value);
+int cw_gt_text_of(struct cw_go_template_run *run, struct cw_go_value value, struct cw_str *out);
 
 /* Those of go_template_sprig_more.c; NULL: not among them. */
 const struct cw_gt_func *cw_gt_func_find_sprig_more(struct cw_str name);

@@ -181,6 +181,50 @@ Test(go_template_sprig, logql_does_not_get_them)
     cr_expect_str_eq(err.text, "template: line:1: function \"Hash\" not defined");
 }
 
+/* What a line makes large is looked at before it is made, wherever it is made. */
+Test(go_template_sprig, no_function_takes_more_than_a_run_may)
+{
+    static const struct {
+        const char *text, *says;
+    } limited[] = {
+        {"{{ printf \"[[\\\"%s\\\"]%s]\" (repeat 65536 \"a\") (repeat 1000 \",[1]\") | fromJson | uniq }}",
+         "memory"},
+        {"{{ $l := list (repeat 65536 \"a\") }}{{ range until 1000 }}{{ $x := toString $l }}{{ end }}",
+         "memory"},
+        {"{{ $l := list (repeat 65536 \"a\") }}{{ $m := splitList \"\" (repeat 1000 \"b\") }}"
+         "{{ range $m }}{{ $x := has (list .) (list $l) }}{{ end }}",
+         "memory"},
+        {"{{ $m := split \",\" (repeat 2000 \",\") }}{{ range until 1000 }}{{ $x := omit $m \"_1\" }}{{ end }}",
+         "memory"},
+        {"{{ $m := split \",\" (repeat 2000 \",\") }}{{ range until 1000 }}{{ $x := pick $m \"_1\" }}{{ end }}",
+         "memory"},
+        {"{{ $t := repeat 65536 \"0\" }}{{ range until 1000 }}{{ $x := bytes $t }}{{ end }}",
+         "memory"},
+        {"{{ range until 100000 }}{{ $x := dict 1 2 3 4 5 6 7 8 9 10 11 12 }}{{ end }}", "memory"},
+        {"{{ $l := list (repeat 3000000 \"a\") }}{{ toString (list $l $l) }}", "text"},
+        {"{{ $l := splitList \"\" (repeat 1000 \"b\") }}{{ range $l }}{{ $x := without $l \"a\" \"b\" }}{{ end }}",
+         "steps"},
+        {"{{ untilStep 0 9223372036854775807 9223372036854775806 }}", "untilStep counts"},
+    };
+    struct cw_go_template_run *run = cw_go_template_run_new();
+    struct cw_go_template_input input = {.get = get, .list = list};
+    struct cw_buf out;
+    cw_buf_init(&out, CW_LIMIT_TEMPLATE_OUTPUT_BYTES);
+    for (size_t i = 0; i < sizeof limited / sizeof limited[0]; i++) {
+        struct cw_go_template *tmpl;
+        struct cw_err err = {0};
+        cr_assert_eq(
+            cw_go_template_compile_shipper(CW_STR("t"), cw_str_of(limited[i].text), &tmpl, &err), 0,
+            "%s", err.text);
+        cr_expect_eq(cw_go_template_execute(tmpl, run, &input, &out, &err), CW_E_LIMIT, "%s",
+                     limited[i].text);
+        cr_expect_not_null(strstr(err.text, limited[i].says), "%s: %s", limited[i].text, err.text);
+        cw_go_template_free(&tmpl);
+    }
+    cw_buf_fini(&out);
+    cw_go_template_run_free(&run);
+}
+
 /* What a template means in promtail and not here is told by its name. */
 Test(go_template_sprig, functions_that_are_left_out_are_named)
 {

@@ -669,7 +669,7 @@ int cw_shipper_config_load(const struct cw_shipper_args *args, struct cw_arena *
                         problems->nerrors + problems->nmore,
                         problems->nmore > 0 ? ", of which the first are shown" : "");
     free(problems);
-    if (rc == 0)
+    if (rc == 0 && !args->promtail.read_stdin)
         pathless_tell(out, args->config.ptr);
     if (rc == 0)
         rc = promtail_flags_add(args, arena, out, err);

@@ -1,4 +1,5 @@
 #include <criterion/criterion.h>
+#include <criterion/redirect.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include "shipper/shipper_config.h"
@@ -246,4 +247,27 @@ Test(shipper_config, each_client_has_a_name_of_its_own)
                            "{url: 'http://a'}, {url: 'http://c', name: x}]\n",
                            "", "clients[1] and clients[3] are both called \"x\"");
     expect_external_labels("clients: [{url: 'http://a'}, {url: 'http://a'}]\n", "", "a;a-1;");
+}
+
+/* -stdin reads no files, and its lines have the labels of the target that says none. */
+Test(shipper_config, a_target_without_a_path_is_used_by_stdin)
+{
+    struct cw_log_folder folder;
+    struct cw_arena *arena = cw_arena_new();
+    struct cw_shipper_config config;
+    struct cw_err err = {0};
+    cw_log_folder_init(&folder);
+    cw_log_folder_append(&folder, "c.yml",
+                         "clients: [{url: 'http://a'}]\n"
+                         "scrape_configs: [{static_configs: [{labels: {app: x}}]}]\n");
+    struct cw_shipper_args args = {.config = cw_str_of(cw_log_folder_path(&folder, "c.yml")),
+                                   .promtail.read_stdin = true};
+    cr_redirect_stderr();
+    cr_assert_eq(cw_shipper_config_load(&args, arena, &config, &err), 0, "%s", err.text);
+    fflush(stderr);
+    const struct cw_scrape_config *scrape = config.scrape_configs.items;
+    cr_expect(cw_str_eqz(cw_config_map_get(&scrape->standard_input.labels, "app"), "x"));
+    cr_expect_stderr_eq_str("");
+    cw_arena_free(&arena);
+    cw_log_folder_fini(&folder);
 }

@@ -123,7 +123,8 @@ int main(int argc, char **argv)
         status = cw_machine_check(&args, &config, &err) < 0 ? usage_error(&err) : 0;
     else
         status = run(&args, &config);
-    if (status == CW_SHIPPER_RELOAD) { /* all files are closed, and all that matters is on disk */
+    if (status ==
+        CW_SHIPPER_RELOAD) { /* all that matters is on disk, or left open (sources_held.c) */
         execv("/proc/self/exe", argv);
         perror("cordwood-shipper: starting again");
         status = EXIT_FAILED;

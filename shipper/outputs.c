@@ -271,13 +271,17 @@ bool cw_outputs_sending(const struct cw_outputs *outputs)
     return false;
 }
 
-int64_t cw_outputs_sent_ns(const struct cw_outputs *outputs)
+bool cw_outputs_idle(const struct cw_outputs *outputs, int64_t *sent_ns)
 {
-    int64_t last_ns = 0;
+    const struct cw_output *of = outputs->options.host->sources->outputs;
+    bool idle = true;
+    *sent_ns = 0;
     for (size_t i = 0; i < outputs->nclients; i++)
-        if (outputs->clients[i] != NULL)
-            last_ns = CW_MAX(last_ns, cw_push_client_sent_ns(outputs->clients[i]));
-    return last_ns;
+        if (outputs->clients[i] != NULL) {
+            *sent_ns = CW_MAX(*sent_ns, cw_push_client_sent_ns(outputs->clients[i]));
+            idle &= of[i].gave_up || cw_push_client_idle(outputs->clients[i]);
+        }
+    return idle;
 }
 
 uint64_t cw_outputs_refused(const struct cw_outputs *outputs)

@@ -44,8 +44,8 @@ bool cw_outputs_pump(struct cw_outputs *outputs);
 void cw_outputs_make_room(struct cw_outputs *outputs);
 /* A push is under way. */
 bool cw_outputs_sending(const struct cw_outputs *outputs);
-/* When the last push of all began (monotonic). */
-int64_t cw_outputs_sent_ns(const struct cw_outputs *outputs);
+/* All that have not given up are idle; *sent_ns: when the last push of all began (monotonic). */
+bool cw_outputs_idle(const struct cw_outputs *outputs, int64_t *sent_ns);
 /* Entries that servers refused for good since the start. */
 uint64_t cw_outputs_refused(const struct cw_outputs *outputs);
 /* Of each: cw_push_client_restart(), cw_push_client_release_changed(). */

@@ -36,8 +36,8 @@ enum shipper_state { SHIPPER_RUNNING, SHIPPER_DRAINING, SHIPPER_STOPPING, SHIPPE
 /* A file that is read with --once ends where it is when it has not grown for so long. */
 #define ONCE_FINAL_WAIT_NS (500 * CW_NS_PER_MS)
 /* After a client gave up the others are at their end when none has sent for so long, though files are left: longer than stages
- * keep an entry and files are looked at again. */
-#define ONCE_STUCK_NS (10 * CW_NS_PER_S)
+ * keep an entry, as they are usually configured. */
+#define ONCE_STUCK_NS (60 * CW_NS_PER_S)
 /* Folders with names that change all the time are looked through this often at most, and for at
  * most 1/20 of the time. */
 #define SCAN_SPACING_MS 50
@@ -174,22 +174,35 @@ static void once_done(struct cw_shipper *sh)
     shipper_stop(sh);
 }
 
-/* A client gave up, and nobody else gets on: all did, or descriptors and spools are full of what waits for it. */
+/* A client gave up, and nobody else gets on: all did, or files cannot be opened while what waits for it holds all descriptors. */
 static bool once_stuck(const struct cw_shipper *sh)
 {
+    const struct cw_sources *sources = sh->sources;
+    bool room = sources->options.max_open == 0 || sources->nopen < sources->options.max_open;
+    int64_t sent_ns;
     if (sh->gave_up_ns == 0 || cw_outputs_sending(sh->outputs))
         return false;
-    int64_t last_ns = CW_MAX(sh->gave_up_ns, cw_outputs_sent_ns(sh->outputs));
-    return cw_sources_all_gave_up(sh->sources) || cw_clock_mono_ns() - last_ns > ONCE_STUCK_NS;
+    if (cw_sources_all_gave_up(sources))
+        return true;
+    if (!cw_outputs_idle(sh->outputs, &sent_ns) || !cw_receivers_done(sh->receivers) ||
+        (sources->deferred && room))
+        return false;
+    return cw_clock_mono_ns() - CW_MAX(sh->gave_up_ns, sent_ns) > ONCE_STUCK_NS;
+}
+
+/* Whether it ends here. */
+static bool once_stuck_check(struct cw_shipper *sh)
+{
+    bool stuck = sh->state == SHIPPER_RUNNING && once_stuck(sh);
+    if (stuck) {
+        cw_log_error("giving up: not all could be delivered");
+        shipper_stop(sh);
+    }
+    return stuck;
 }
 
 static void once_check(struct cw_shipper *sh)
 {
-    if (once_stuck(sh)) {
-        cw_log_error("giving up: not all could be delivered");
-        shipper_stop(sh);
-        return;
-    }
     if (!sh->ends || sh->scan_due || !cw_sources_goal_reached(sh->sources))
         return;
     if (!cw_discoveries_listed(sh->discoveries))
@@ -260,6 +273,8 @@ static void on_work(uv_timer_t *timer)
     if (sh->state == SHIPPER_STOPPING)
         shipper_stop(sh);
     if (sh->state != SHIPPER_RUNNING && sh->state != SHIPPER_DRAINING)
+        return;
+    if (once_stuck_check(sh))
         return;
     if (sh->prune_due)
         cw_receivers_prune(sh->receivers, cw_clock_now_ns());

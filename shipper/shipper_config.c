@@ -141,9 +141,9 @@ static const struct cw_key_def backoff_keys[] = {
      .min = "1ms", .max = "1h", .doc = "The longest wait."},
     {"max_retries", CW_KEY_INT, ROW(cw_backoff_config, max_retries), .def = "10", .min = "0",
      .max = "1000000",
-     .doc = "After so many failures in a row a run with --once gives up. Otherwise nothing is "
-            "given up: what a server "
-            "cannot take waits in its file (promtail would drop it)."},
+     .doc = "After so many failures in a row a client gives up in a run with --once; the others "
+            "go on to the end. Otherwise nothing is given up: what a server cannot take waits in "
+            "its file (promtail would drop it)."},
 };
 static const struct cw_table_def backoff_table = {.name = "backoff_config",
                                                   .keys = backoff_keys,

@@ -7,12 +7,14 @@
  */
 #include <dirent.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include "common/base/arena.h"
 #include "common/base/clock.h"
 #include "common/base/log.h"
+#include "shipper/shipper_metrics.h"
 #include "shipper/sources_priv.h"
 
 /* ---- the program that ends ---- */
@@ -23,14 +25,14 @@ void cw_sources_held_leave(struct cw_sources *sources)
         (void)fcntl(sources->held[i].fd, F_SETFD, 0);
     sources->nheld = 0;
     for (size_t i = 0; i < sources->n; i++) {
-        const struct cw_source *source = sources->items[i];
+        struct cw_source *source = sources->items[i];
         struct stat st;
         if (source->tail.fd < 0 || source->tail.unpack != NULL || fstat(source->tail.fd, &st) < 0 ||
-            st.st_nlink > 0 || cw_source_position(source) >= (uint64_t)st.st_size)
+            st.st_nlink > 0 || cw_source_position(source) >= (uint64_t)st.st_size ||
+            source->joined) /* goes on in its compressed generation */
             continue;
-        if (dup(source->tail.fd) < 0) /* without FD_CLOEXEC */
-            cw_log_warn("%s was deleted and cannot be kept open: what nobody has of it is lost",
-                        source->path_now);
+        if (fcntl(source->tail.fd, F_SETFD, 0) == 0)
+            source->tail.fd = -1;
     }
 }
 
@@ -75,6 +77,22 @@ bool cw_sources_is_held(const struct cw_sources *sources, const struct cw_source
     return false;
 }
 
+/* Its target has not come: nobody will. */
+static void held_lost(struct cw_sources *sources, struct cw_source *source, int fd)
+{
+    struct stat st;
+    uint64_t position = cw_source_position(source);
+    if (fstat(fd, &st) < 0 || (uint64_t)st.st_size <= position)
+        return;
+    uint64_t nlost = (uint64_t)st.st_size - position;
+    cw_metrics_add(sources->options.metrics, CW_M_LOST_BYTES, (int64_t)nlost);
+    cw_sources_count_gap(sources, source, position, (uint64_t)st.st_size,
+                         CW_STR("removed before it was read"));
+    cw_log_warn("%s was removed, and no target has it since the reload: its bytes from %" PRIu64
+                " on are lost, %" PRIu64 " in all",
+                source->path_now, position, nlost);
+}
+
 void cw_sources_held_take(struct cw_sources *sources, int64_t now_ns, int64_t now_mono_ns)
 {
     size_t kept = 0;
@@ -91,6 +109,8 @@ void cw_sources_held_take(struct cw_sources *sources, int64_t now_ns, int64_t no
             continue;
         }
         if (source == NULL || open || late) {
+            if (source != NULL && !open)
+                held_lost(sources, source, held.fd);
             close(held.fd);
         } else if (cw_tail_take(&tail, held.fd, source->path_now, &err) < 0) {
             cw_log_warn("reading %s: %s", source->path_now, err.text);

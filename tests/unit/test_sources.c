@@ -923,3 +923,39 @@ Test(sources, what_one_tenant_has_is_not_for_the_next_that_the_file_becomes)
         cr_expect_eq(cw_source_position(source), source->tail.size, "%s", source->path);
     }
 }
+
+/* A reload with a deleted file, of whose two lines the first is settled. */
+static void reload_with_a_deleted_file(void)
+{
+    cw_log_folder_append(&folder, "a.log", "1\n2\n");
+    target_add("*.log", NULL);
+    look();
+    cr_assert_eq(cut(1), 1);
+    cw_ledger_stored(&sources->items[0]->rows[0], 2, 1);
+    cw_batch_drop(batch);
+    cw_log_folder_remove(&folder, "a.log");
+    save();
+    cw_sources_held_leave(sources);
+    restart(NULL);
+    cw_sources_held_find(sources);
+    cw_sources_scan(sources, now_ns, now_ns); /* no target yet */
+    cr_assert(sources->n == 1 && sources->nheld == 1 && sources->items[0]->tail.fd < 0);
+}
+
+Test(sources, a_deleted_file_is_read_on_after_a_reload_when_its_target_comes)
+{
+    reload_with_a_deleted_file();
+    target_add("*.log", NULL);
+    look();
+    cr_assert_eq(sources->nheld, 0);
+    cr_assert_str_eq(ship(), "2");
+}
+
+Test(sources, a_deleted_file_whose_target_does_not_come_is_lost_and_counted)
+{
+    reload_with_a_deleted_file();
+    pass(601);
+    cw_sources_scan(sources, now_ns, now_ns);
+    cr_assert_eq(sources->nheld, 0);
+    lost_expect(2);
+}

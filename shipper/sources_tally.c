@@ -36,24 +36,86 @@ void cw_sources_forget(struct cw_sources *sources, struct cw_source **source)
     cw_source_free(source);
 }
 
-/* What a restart would read again, and must not count again. */
-static void places_note(const struct cw_sources *sources, const struct cw_source *source)
+/* ---- what a restart reads again, and must not count again ---- */
+
+/* Where it begins to, if it finds the positions of now or those that are on disk. */
+static uint64_t restart_from(const struct cw_source *source)
 {
-    uint64_t position = cw_source_position(source);
+    return source->durable ? CW_MIN(cw_source_position(source), source->durable_offset) : 0;
+}
+
+/* How far an output was counted; 0: none that may have a place. */
+static uint64_t reach(const struct cw_sources *sources, const struct cw_source *source, size_t i)
+{
+    const struct cw_ledger_row *row = &source->rows[i];
+    if (row->off || sources->outputs[i].tenant == NULL)
+        return 0;
+    return CW_MAX(row->sent_to, CW_MAX(row->done, row->told_to));
+}
+
+struct places {
+    size_t share, room; /* in bytes: a source's, and what those so far left of theirs */
+    struct ahead {
+        uint64_t reach;
+        size_t output;
+    } * ahead; /* room for every output */
+};
+
+static struct places places_new(const struct cw_sources *sources)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < sources->n; i++) {
+        const struct cw_source *source = sources->items[i];
+        uint64_t furthest = 0;
+        for (size_t o = 0; o < source->nrows && source->tally != NULL; o++)
+            furthest = CW_MAX(furthest, reach(sources, source, o));
+        n += furthest > restart_from(source);
+    }
+    return (struct places){.share = CW_TALLY_PLACES_BYTES / CW_MAX(n, (size_t)1),
+                           .ahead = cw_mem_array(sources->noutputs + 1, sizeof(struct ahead))};
+}
+
+static int ahead_cmp(const void *a, const void *b)
+{
+    const struct ahead *x = a, *y = b;
+    return x->reach != y->reach ? (x->reach < y->reach) - (x->reach > y->reach)
+                                : (x->output > y->output) - (x->output < y->output);
+}
+
+/* The furthest ones first, as they save the most. */
+static void places_note(struct places *places, const struct cw_sources *sources,
+                        const struct cw_source *source)
+{
+    uint64_t from = restart_from(source);
     struct cw_tally *tally = source->tally;
-    tally->emitted_to = source->emitted_to > position ? source->emitted_to : 0;
+    struct ahead *ahead = places->ahead;
+    size_t n = 0;
+    tally->emitted_to = source->emitted_to > from ? source->emitted_to : 0;
     for (size_t i = 0; i < source->nrows; i++) {
-        const struct cw_ledger_row *row = &source->rows[i];
-        const struct cw_output *output = &sources->outputs[i];
-        uint64_t told_to = CW_MAX(row->done, row->told_to);
-        if (!row->off && output->tenant != NULL && CW_MAX(row->sent_to, told_to) > position)
-            cw_tally_place_add(tally, cw_str_of(output->client), cw_str_of(output->tenant),
-                               row->sent_to, told_to);
+        ahead[n] = (struct ahead){reach(sources, source, i), i};
+        n += ahead[n].reach > from;
+    }
+    if (n == 0)
+        return;
+    qsort(ahead, n, sizeof *ahead, ahead_cmp);
+    places->room += places->share;
+    for (size_t i = 0; i < n; i++) {
+        const struct cw_ledger_row *row = &source->rows[ahead[i].output];
+        const struct cw_output *output = &sources->outputs[ahead[i].output];
+        struct cw_str client = cw_str_of(output->client), tenant = cw_str_of(output->tenant);
+        size_t len = CW_TALLY_PLACE_BYTES + client.len + tenant.len;
+        if (len > places->room)
+            break;
+        places->room -= len;
+        cw_tally_place_add(tally, client, tenant, row->sent_to, CW_MAX(row->done, row->told_to));
     }
 }
 
+/* ---- writing ---- */
+
 void cw_sources_tallies_write(struct cw_sources *sources, struct cw_file_writer *out)
 {
+    struct places places = places_new(sources);
     cw_tally_file_begin(&out->piece);
     if (sources->forgotten != NULL)
         cw_tally_file_add(&forgotten_id, sources->forgotten, &out->piece);
@@ -61,12 +123,13 @@ void cw_sources_tallies_write(struct cw_sources *sources, struct cw_file_writer 
         struct cw_source *source = sources->items[i];
         if (source->tally != NULL) {
             cw_source_text_note(source);
-            places_note(sources, source);
+            places_note(&places, sources, source);
             cw_tally_file_add(&source->id, source->tally, &out->piece);
             cw_tally_places_clear(source->tally);
         }
         cw_file_writer_pass(out);
     }
+    free(places.ahead);
 }
 
 void cw_sources_tallies_saved(struct cw_sources *sources)

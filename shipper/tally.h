@@ -8,7 +8,11 @@
  *
  * Counting   A line counts as read and dropped when it is met for the first time: at offsets from `counted_to` on. What a client
  *            settled counts once too, though after a restart it is read again for the sake of a slower one: `places` say up to
- *            where. As these are kept with the counts, a kill makes nothing count twice.
+ *            where. They are kept with the counts, ahead of the positions, and name all that is beyond the positions on disk too:
+ *            wherever a kill falls, what the ledger on disk has does not count again. But for places that have no room there
+ *            (CW_TALLY_PLACES_BYTES), and the gap of a truncation, if the kill is ahead of the positions that say the generation.
+ *            What was counted since that ledger is lost with the memory: it counts when it is read again, as `adopted` if a store
+ *            has it, and not at all if the ledger could not be written and the positions were.
  * Ownership  A tally owns its texts and outputs; an output is borrowed until the next one is added.
  * Bounds     CW_TALLY_REASONS reasons each (more are added up as "other"); of gaps the newest CW_TALLY_GAPS are listed.
  * Threads    Plain values.
@@ -42,7 +46,8 @@ struct cw_tally_output {
     uint64_t adopted_to; /* those ahead of it are counted; not in the file */
     struct cw_tally_reasons left_out, refused;
 };
-/* In the file: how far the counts go of an output that is ahead of the source's position, from where a restart reads again. */
+/* In the file: how far the counts go of an output that is ahead of where a restart reads again: of the source's position, or of the
+ * one on disk while that is smaller. */
 struct cw_tally_place {
     char *client, *tenant;     /* as struct cw_output has them */
     uint64_t sent_to, told_to; /* ledger.h */
@@ -65,7 +70,7 @@ struct cw_tally {
         text_size; /* of a compressed file, whose offsets are those of its text: so much is unpacked; 0: it is none */
     bool text_whole; /* all of it */
     /* From and to the file alone: */
-    uint64_t emitted_to; /* of the source, if that is ahead of its position */
+    uint64_t emitted_to; /* of the source, if that is ahead of where a restart reads again */
     struct cw_tally_place *places;
     size_t nplaces;
 };

@@ -20,8 +20,13 @@
 #include "common/wire/push.h"
 #include "shipper/tally.h"
 
-/* Some 300 bytes a source: room for 400,000 of them. */
+/* Some 300 bytes a source without its places: room for 400,000 of them, and for all places. */
 #define CW_TALLY_FILE_BYTES (128u << 20)
+/* All places together. There are outputs times sources of them, all written with each save: at some 100 bytes each this is room for
+ * 80,000. The sources that have any share it evenly; in each those furthest ahead go in. What is left out counts again after a restart. */
+#define CW_TALLY_PLACES_BYTES (8u << 20)
+/* The most that one takes, but for its names. */
+#define CW_TALLY_PLACE_BYTES 88u
 
 void cw_tally_file_begin(struct cw_buf *out);
 void cw_tally_file_add(const struct cw_id128 *source, const struct cw_tally *tally,

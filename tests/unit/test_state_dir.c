@@ -166,6 +166,71 @@ Test(state_dir, how_far_an_output_was_counted_that_is_ahead_of_the_position_come
     cw_state_dir_close(&state);
 }
 
+Test(state_dir, a_kill_between_the_ledger_and_the_positions_makes_nothing_count_twice)
+{
+    struct cw_state_dir state = opened("p");
+    struct cw_position position = {
+        .generation = 1, .offset = 10, .path = CW_STR("/a"), .path_now = CW_STR("/a")};
+    cw_sources_restore(sources, &position);
+    saved(&state);
+    struct cw_source *source = sources->items[0];
+    cw_source_count_read(source, 50, 5);
+    source->rows[0].done = source->rows[0].sent_to = source->emitted_to = 50;
+    cr_assert_eq(cw_source_position(source), 50);
+    cw_state_dir_save_ledger(&state, sources); /* the positions on disk say 10 */
+    cw_state_dir_close(&state);
+    sources_anew();
+    state = opened("p");
+    cw_state_dir_restore(&state, sources);
+    source = sources->items[0];
+    cr_assert_eq(cw_source_position(source), 10);
+    cr_assert(source->fed_to == 50 && source->emitted_to == 50);
+    cr_assert(source->rows[0].told_to == 50 && source->rows[0].sent_to == 50);
+    cw_state_dir_close(&state);
+}
+
+static void tenants_add(unsigned n)
+{
+    for (unsigned i = 0; i < n; i++) {
+        char tenant[16];
+        snprintf(tenant, sizeof tenant, "t%u", i);
+        (void)cw_sources_output_add(sources, CW_STR("main"), cw_str_of(tenant), CW_STR(""));
+    }
+}
+
+/* One output is slow, in all sources: each of the others is ahead in each. */
+Test(state_dir, many_outputs_ahead_in_many_sources_leave_the_ledger_small)
+{
+    enum { TENANTS = 500, SOURCES = 300, SOURCE_BYTES = 300 };
+    const uint64_t far = 1ull << 40;
+    struct cw_state_dir state = opened("p");
+    struct cw_position position = {.generation = 1, .path = CW_STR("/a"), .path_now = CW_STR("/a")};
+    struct stat st;
+    tenants_add(TENANTS);
+    for (unsigned i = 0; i < SOURCES; i++) {
+        memcpy(position.id.bytes, &i, sizeof i);
+        cw_sources_restore(sources, &position);
+        cw_source_count_read(sources->items[i], 2 * far, 5);
+        for (unsigned o = 1; o <= TENANTS; o++)
+            sources->items[i]->rows[o].done = sources->items[i]->rows[o].sent_to = far + o;
+    }
+    saved(&state);
+    cw_state_dir_close(&state);
+    cr_assert_eq(stat(cw_log_folder_path(&folder, "p.cordwood.ledger"), &st), 0);
+    cr_assert_leq(st.st_size, SOURCES * SOURCE_BYTES + (off_t)CW_TALLY_PLACES_BYTES);
+    sources_anew();
+    tenants_add(TENANTS);
+    state = opened("p");
+    cw_state_dir_restore(&state, sources);
+    for (unsigned i = 0; i < SOURCES; i++) {
+        const struct cw_source *source = sources->items[i];
+        cr_assert(source->fed_to == 2 * far && source->rows[TENANTS].told_to == far + TENANTS,
+                  "those furthest ahead are kept in every source");
+        cr_assert_eq(source->rows[1].told_to, 0);
+    }
+    cw_state_dir_close(&state);
+}
+
 Test(state_dir, the_oldest_sessions_go)
 {
     struct cw_id128 *sessions = cw_mem_array(CW_DELIVERY_SESSIONS_MAX, sizeof *sessions);

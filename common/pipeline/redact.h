@@ -7,7 +7,8 @@
  * counts, then the longest, then the first rule.
  *
  * Actions    mask: letters and digits become '*', so that the shape stays. hash: "[name:<16 hex digits>]", of HMAC-SHA-256 under the
- *            salt: the same value gives the same text, and without the salt nobody tries values. replace: the rule's text.
+ *            salt: the same value gives the same text, and without the salt nobody tries values. The bytes in the line are
+ *            hashed: a value with escapes (a%40b.de) is another one than without. replace: the rule's text.
  * Dry run    Findings are counted, the line stays as it is.
  * Ownership  A cw_redact owns all of itself. A line that nothing is found in is returned as it is.
  * Threads    One thread at a time (counters).

@@ -22,6 +22,24 @@ static bool is_letter(char c)
     return cw_is_alnum(c) && !cw_is_digit(c);
 }
 
+/* Whether "version", which begins at `at`, is a name's word: not the end of another one (conversion), nor a path's, behind which a
+ * client's address may stand. */
+static bool is_version_word(struct cw_str line, size_t at)
+{
+    enum { NAME_BYTES = 32 };
+    size_t from = at, escape;
+    char before = cw_before(line, at);
+    bool inner = line.ptr[at] == 'V' && is_letter(before) && !cw_is_upper(before); /* fileVersion */
+    if (cw_follows_word(line, at) && !inner)
+        return false;
+    while ((escape = cw_escape_before(line, from)) == 0 && at - from < NAME_BYTES &&
+           (cw_is_alnum(before = cw_before(line, from)) || before == '_' || before == '-'))
+        from--;
+    if (escape > 0)
+        cw_escape_at(line, from - escape, &before);
+    return before != '/';
+}
+
 /* "version" in any case ahead of `at`, and more of what may stand between a name and its value. */
 static bool is_named_version(struct cw_str line, size_t at)
 {
@@ -29,7 +47,8 @@ static bool is_named_version(struct cw_str line, size_t at)
     size_t to = at;
     while (to > 0 && at - to < GAP && strchr(GAP_BYTES, line.ptr[to - 1]) != NULL)
         to--;
-    return to >= 6 && cw_str_eq_nocase(cw_str_sub(line, to - 6, to), CW_STR("ersion"));
+    return to >= 7 && cw_str_eq_nocase(cw_str_sub(line, to - 7, to), CW_STR("version")) &&
+           is_version_word(line, to - 7);
 }
 
 /* A browser's: Chrome/99.0.1.2. Others of that form (Edg/120.0.0.0) end in three zeros, as no host's address does; the name has an
@@ -52,14 +71,21 @@ static bool is_product_version(struct cw_str line, size_t at, struct cw_str numb
     return cw_str_ends(number, CW_STR(".0.0.0")) || cw_is_among(name, browsers);
 }
 
-/* openssl-1.1.1.1: four digits. As an address it would be one of 10,000, none of them of a private network. */
+/* openssl-1.1.1.1: four digits. As an address it would be one of 10,000, none of them of a private network; behind a name of what has
+ * addresses it is one. */
 static bool is_package_version(struct cw_str line, size_t at, struct cw_str number)
 {
-    enum { LETTERS = 3 }; /* at least; "ip" is shorter */
+    static const char *const hosts[] = {"dns",    "host",   "node",     "peer",
+                                        "server", "client", "resolver", NULL};
+    enum { LETTERS = 3, NAME_BYTES = 32 }; /* at least; "ip" is shorter */
     size_t n = 0;
-    while (n < LETTERS && at > n && is_letter(line.ptr[at - n - 1]))
+    while (n < NAME_BYTES && at > n && is_letter(line.ptr[at - n - 1]))
         n++;
-    return n == LETTERS && number.len == 7;
+    for (const char *const *host = hosts; *host != NULL; host++) {
+        if (cw_str_eq_nocase(cw_str_sub(line, at - n, at), cw_str_of(*host)))
+            return false;
+    }
+    return n >= LETTERS && number.len == 7;
 }
 
 /* Whether four numbers with dots between are the version of something. Where that is in doubt they are an address: with a port or

@@ -57,6 +57,48 @@ static size_t domain_end(struct cw_str line, size_t at)
     return end;
 }
 
+/* The last label of a domain. */
+static struct cw_str top_of(struct cw_str domain)
+{
+    size_t from = domain.len;
+    while (domain.ptr[from - 1] != '.')
+        from--;
+    return cw_str_sub(domain, from, domain.len);
+}
+
+/* user@1000.service: an instance of a unit of systemd. */
+static bool is_unit(struct cw_str domain)
+{
+    static const char *const types[] = {"service",   "socket", "slice",  "scope",  "timer", "mount",
+                                        "automount", "swap",   "target", "device", "path",  NULL};
+    return cw_is_among(top_of(domain), types);
+}
+
+static bool has_upper(struct cw_str text)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        if (cw_is_upper(text.ptr[i]))
+            return true;
+    }
+    return false;
+}
+
+/* HikariPool@6d06d69c.getConnection: an object's class and hash in Java, and a member. */
+static bool is_object(struct cw_str local, struct cw_str domain)
+{
+    enum { MIN = 6, MAX = 8 };
+    struct cw_str top = top_of(domain);
+    size_t n = domain.len - top.len - 1;
+    bool digit = false;
+    for (size_t i = 0; i < n; i++) {
+        if (cw_str_hex_digit(domain.ptr[i]) < 0 || cw_is_upper(domain.ptr[i]))
+            return false;
+        digit |= cw_is_digit(domain.ptr[i]);
+    }
+    return n >= MIN && n <= MAX && digit &&
+           (has_upper(local) || (!cw_is_upper(top.ptr[0]) && has_upper(top)));
+}
+
 /* image@2x.png, pkg@1.0.0.tgz: digits, and a file's name that ends as no domain does behind a number. */
 static bool is_file(struct cw_str domain)
 {
@@ -64,16 +106,14 @@ static bool is_file(struct cw_str domain)
         "png", "jpg", "jpeg", "gif", "svg", "webp", "avif", "ico",  "tgz", "gz",
         "xz",  "zst", "zip",  "tar", "jar", "war",  "whl",  "gem",  "rpm", "deb",
         "js",  "mjs", "cjs",  "ts",  "css", "map",  "json", "html", NULL};
-    size_t first = 0, last = domain.len;
+    size_t first = 0;
     while (cw_is_digit(cw_at(domain, first)))
         first++;
     if (first > 0 && cw_at(domain, first) == 'x')
         first++;
     if (first == 0 || cw_at(domain, first) != '.')
         return false;
-    while (domain.ptr[last - 1] != '.')
-        last--;
-    return cw_is_among(cw_str_sub(domain, last, domain.len), endings);
+    return cw_is_among(top_of(domain), endings);
 }
 
 /* How long the '@' there is; in a URL it is escaped. 0: there is none. */
@@ -127,7 +167,12 @@ bool cw_detect_email(struct cw_str line, size_t at, struct cw_span *out)
     size_t sign = sign_at(line, at);
     if (sign == 0)
         return false;
-    size_t from = local_begin(line, at, sign > 1), domain = at + sign;
-    *out = (struct cw_span){from, from < at ? domain_end(line, domain) : 0};
-    return out->to > 0 && !is_file(cw_str_sub(line, domain, out->to));
+    size_t from = local_begin(line, at, sign > 1), to = 0;
+    if (from < at)
+        to = domain_end(line, at + sign);
+    if (to == 0)
+        return false;
+    struct cw_str local = cw_str_sub(line, from, at), domain = cw_str_sub(line, at + sign, to);
+    *out = (struct cw_span){from, to};
+    return !is_file(domain) && !is_unit(domain) && (sign > 1 || !is_object(local, domain));
 }

@@ -166,31 +166,64 @@ static bool joins(struct cw_str line, size_t at)
     return (c == ' ' || c == '-' || c == '.') && (cw_is_digit(next) || next == '(');
 }
 
+/* Whether a time of day is ahead of `at`, and a time zone there: 12:00:00.123 +1000. */
+static bool is_time_zone(struct cw_str line, size_t at)
+{
+    enum { FRACTION = 9 };
+    unsigned zone = 0;
+    size_t from = at - 1;
+    if (cw_before(line, at) != ' ' || count_digits(line, at + 1, 5) != 4)
+        return false;
+    for (size_t i = 1; i <= 4; i++)
+        zone = zone * 10 + (unsigned)(line.ptr[at + i] - '0');
+    while (at - 1 - from < FRACTION && cw_is_digit(cw_before(line, from)))
+        from--;
+    char point = cw_before(line, from);
+    from = point == '.' || point == ',' ? from - 1 : at - 1;
+    return zone <= 1400 && zone % 100 % 15 == 0 && from >= 5 && line.ptr[from - 3] == ':' &&
+           count_digits(line, from - 2, 2) == 2 && count_digits(line, from - 5, 2) == 2;
+}
+
+/* Whether what ends at `to` and has so many dots is a decimal number, or the first part of one. */
+static bool is_decimal(struct cw_str line, size_t to, size_t ndots)
+{
+    return ndots == 1 || (cw_at(line, to) == '.' && cw_is_digit(cw_at(line, to + 1)));
+}
+
 /* '+', which may be escaped in a URL, then 8 to 15 digits, single separators between: as many of them as may be one number, since
- * other numbers may follow it. */
+ * other numbers may follow it. With more than that behind it, it ends in a long group: small numbers in a row are none. */
 static bool is_international(struct cw_str line, size_t at, struct cw_span *out)
 {
-    size_t ndigits = 0, end = 0;
+    enum { LONG_GROUP = 4 };
+    size_t ndigits = 0, ndots = 0, group = 0, end = 0, long_end = 0;
     char c = line.ptr[at];
     size_t begin = at + (c == '+' ? 1 : cw_escape_at(line, at, &c)), to = begin;
     if (c != '+' || cw_follows_word(line, at) || cw_before(line, at) == '+' ||
-        cw_at(line, to) < '1' || cw_at(line, to) > '9')
+        cw_at(line, to) < '1' || cw_at(line, to) > '9' || is_time_zone(line, at))
         return false;
     for (; ndigits <= PHONE_MAX; to++) {
         if (!cw_is_digit(cw_at(line, to))) {
             if (!joins(line, to))
                 break;
+            ndots += line.ptr[to] == '.';
+            group = 0;
             continue;
         }
         char next = cw_at(line, to + 1);
         ndigits++;
-        if (ndigits >= PHONE_MIN && ndigits <= PHONE_MAX && !cw_is_alnum(next))
+        group++;
+        if (ndigits >= PHONE_MIN && ndigits <= PHONE_MAX && !cw_is_alnum(next) &&
+            !is_decimal(line, to + 1, ndots)) {
             end = to + 1;
+            long_end = group >= LONG_GROUP ? end : long_end;
+        }
         if (ndigits >= PHONE_WHOLE && to + 1 - begin == ndigits && next == ' ')
             break;
     }
+    if (ndigits > PHONE_MAX)
+        end = long_end;
     *out = (struct cw_span){at, end};
-    return end > 0;
+    return end > 0 && !cw_str_starts(cw_str_sub(line, end, line.len), CW_STR(" +/-"));
 }
 
 /* North America: 212-555-0100, 212.555.0100, (212) 555-0100; with a 1 before. */

@@ -9,6 +9,7 @@ enum alphabet {
     ALNUMS,
     WORDS,     /* and _ */
     BASE64URL, /* and - _ */
+    DOTTED,    /* and dots within */
     BASE64,    /* and + / =, which may be escaped: "%2B", "\/" */
     EITHER64,  /* of both without = */
     BEARERS,   /* RFC 6750: and - . _ ~ + / = */
@@ -21,7 +22,8 @@ static bool is_of(char c, enum alphabet alphabet)
     case HEXES: return cw_is_digit(c) || (c >= 'a' && c <= 'f');
     case ALNUMS: return cw_is_alnum(c);
     case WORDS: return cw_is_alnum(c) || c == '_';
-    case BASE64URL: return cw_is_alnum(c) || c == '_' || c == '-';
+    case BASE64URL:
+    case DOTTED: return cw_is_alnum(c) || c == '_' || c == '-';
     case BASE64: return cw_is_alnum(c) || c == '+' || c == '/' || c == '=';
     case EITHER64: return cw_is_alnum(c) || (c != '\0' && strchr("+/-_", c) != NULL);
     default: return cw_is_alnum(c) || (c != '\0' && strchr("-._~+/=", c) != NULL);
@@ -32,6 +34,8 @@ static bool is_of(char c, enum alphabet alphabet)
 static size_t char_at(struct cw_str line, size_t at, enum alphabet alphabet)
 {
     char c = cw_at(line, at), escaped;
+    if (alphabet == DOTTED && c == '.')
+        return is_of(cw_at(line, at + 1), DOTTED);
     if (is_of(c, alphabet))
         return 1;
     if (alphabet != BASE64 && alphabet != EITHER64)
@@ -43,13 +47,14 @@ static size_t char_at(struct cw_str line, size_t at, enum alphabet alphabet)
 }
 
 enum token_flag {
-    KEEP = 1,      /* the text itself stays: it is not secret */
-    WITHIN = 2,    /* it may be the end of a longer word */
-    GAP = 4,       /* quotes, spaces, '=' and ':' may stand behind it */
-    MIXED = 8,     /* it has a digit and a letter, which words have not */
-    NUMBERED = 16, /* it begins with a digit */
-    NOCASE = 32,   /* the text in any case */
-    SIGNATURE = 64 /* of Azure: see is_signature() */
+    KEEP = 1,       /* the text itself stays: it is not secret */
+    WITHIN = 2,     /* it may be the end of a longer word */
+    GAP = 4,        /* quotes, spaces, '=' and ':' may stand behind it */
+    MIXED = 8,      /* it has a digit and a letter, which words have not */
+    NUMBERED = 16,  /* it begins with a digit */
+    NOCASE = 32,    /* the text in any case */
+    SIGNATURE = 64, /* of Azure: see is_signature() */
+    DENSE = 128     /* no name with short words: see is_dense() */
 };
 
 struct token {
@@ -83,7 +88,7 @@ static const struct token tokens[] = {
     {CW_DETECT_AWS, TEXT("secretaccesskey"), 11, 0, BASE64, NAME, 40, 40},
     {CW_DETECT_AWS, TEXT("secret_key"), 6, 0, BASE64, NAME, 40, 40},
     {CW_DETECT_GCP, TEXT("AIza"), 0, 4, BASE64URL, 0, 35, 35},
-    {CW_DETECT_GCP, TEXT("ya29."), 0, 1, BASE64URL, 0, 20, ANY_LENGTH},
+    {CW_DETECT_GCP, TEXT("ya29."), 0, 1, DOTTED, 0, 20, ANY_LENGTH},
     {CW_DETECT_GCP, TEXT("GOCSPX-"), 0, 4, BASE64URL, 0, 28, 28},
     {CW_DETECT_AZURE, TEXT("AccountKey="), 0, 5, BASE64, KEEP, 44, 88},
     {CW_DETECT_AZURE, TEXT("SharedAccessKey="), 6, 5, BASE64, KEEP, 43, 88},
@@ -98,6 +103,7 @@ static const struct token tokens[] = {
     {CW_DETECT_GITLAB, TEXT("glptt-"), 0, 3, BASE64URL, 0, 20, ANY_LENGTH},   /* triggers */
     {CW_DETECT_GITLAB, TEXT("gldt-"), 0, 3, BASE64URL, 0, 20, ANY_LENGTH},    /* deploying */
     {CW_DETECT_GITLAB, TEXT("glrt-"), 0, 3, BASE64URL, 0, 20, ANY_LENGTH},    /* runners */
+    {CW_DETECT_GITLAB, TEXT("glrtr-"), 0, 3, BASE64URL, 0, 20, ANY_LENGTH},   /* registering them */
     {CW_DETECT_GITLAB, TEXT("glcbt-"), 0, 3, BASE64URL, 0, 20, ANY_LENGTH},   /* jobs */
     {CW_DETECT_GITLAB, TEXT("glft-"), 0, 3, BASE64URL, 0, 20, ANY_LENGTH},    /* feeds */
     {CW_DETECT_GITLAB, TEXT("glimt-"), 0, 3, BASE64URL, 0, 20, ANY_LENGTH},   /* incoming mail */
@@ -123,11 +129,13 @@ static const struct token tokens[] = {
     {CW_DETECT_STRIPE, TEXT("sk_test_"), 1, 7, ALNUMS, 0, 16, ANY_LENGTH},
     {CW_DETECT_STRIPE, TEXT("rk_test_"), 1, 7, ALNUMS, 0, 16, ANY_LENGTH},
     {CW_DETECT_STRIPE, TEXT("whsec_"), 0, 5, BASE64, 0, 24, ANY_LENGTH},
-    {CW_DETECT_OPENAI, TEXT("sk-"), 0, 0, BASE64URL, MIXED, 20, ANY_LENGTH},
+    {CW_DETECT_OPENAI, TEXT("sk-"), 0, 0, BASE64URL, MIXED | DENSE, 20, ANY_LENGTH},
     {CW_DETECT_API_TOKEN, TEXT("npm_"), 1, 2, ALNUMS, 0, 36, 36},
     {CW_DETECT_API_TOKEN, TEXT("hf_"), 0, 2, ALNUMS, MIXED, 34, 40},
     {CW_DETECT_API_TOKEN, TEXT("shpat_"), 3, 4, HEXES, 0, 32, 32},
     {CW_DETECT_API_TOKEN, TEXT("dop_v1_"), 1, 2, HEXES, 0, 64, 64},
+    {CW_DETECT_API_TOKEN, TEXT("doo_v1_"), 1, 2, HEXES, 0, 64, 64},
+    {CW_DETECT_API_TOKEN, TEXT("dor_v1_"), 1, 2, HEXES, 0, 64, 64},
     {CW_DETECT_API_TOKEN, TEXT("pypi-AgEI"), 5, 1, BASE64URL, 0, 50, ANY_LENGTH},
     {CW_DETECT_API_TOKEN, TEXT("SG."), 0, 6, BEARERS, MIXED, 66, 66},
 };
@@ -244,6 +252,24 @@ static bool is_mixed(struct cw_str text)
     return digit && letter;
 }
 
+/* Not sk-frontend-7d9f8c6b5d-abcde, a pod of Kubernetes: an issuer's mark, an upper-case letter, or so much without a dash. */
+static bool is_dense(struct cw_str text)
+{
+    static const struct cw_str marks[] = {TEXT("proj-"), TEXT("ant-"), TEXT("svcacct-"),
+                                          TEXT("or-v1-")};
+    enum { PART = 20 };
+    for (size_t i = 0; i < CW_COUNT(marks); i++) {
+        if (cw_str_starts(text, marks[i]))
+            return true;
+    }
+    for (size_t i = 0, n = 0; i < text.len; i++) {
+        n = text.ptr[i] == '-' ? 0 : n + 1;
+        if (n == PART || cw_is_upper(text.ptr[i]))
+            return true;
+    }
+    return false;
+}
+
 /* How long the '=' there is, which may be escaped; 0: there is none. */
 static size_t equals_at(struct cw_str line, size_t at)
 {
@@ -327,7 +353,8 @@ static bool is_token(const struct token *t, struct cw_str line, size_t at, struc
     size_t to = from, n = run_of(line, &to, t->alphabet, t->max);
     *out = (struct cw_span){t->flags & KEEP ? from : at, to};
     return n >= t->min && n <= t->max &&
-           (!(t->flags & MIXED) || is_mixed(cw_str_sub(line, from, to)));
+           (!(t->flags & MIXED) || is_mixed(cw_str_sub(line, from, to))) &&
+           (!(t->flags & DENSE) || is_dense(cw_str_sub(line, from, to)));
 }
 
 static bool is_at(const struct token *t, struct cw_str line, size_t at, struct cw_span *out)

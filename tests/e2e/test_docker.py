@@ -370,7 +370,7 @@ def test_an_engine_behind_a_proxy_with_passwords(ingester, make_shipper, engine,
     shown = ("--label", "proxied=yes", "--label", "stage=prod")
     engine.run("unseen", "echo never", "--label", "proxied=yes")
     rows = "for i in $(seq 1 60); do for k in $(seq 1 50); do echo round $i line $k; done; sleep 0.05; done"
-    engine.run("turning", rows, *shown, "--log-opt", "max-size=20k", "--log-opt", "max-file=9")     # rotated while it is followed
+    engine.run("turning", rows, *shown, "--log-opt", "max-size=20k", "--log-opt", "max-file=40")    # rotated while it is followed, and none goes
     engine.docker("run", "-d", "--network", "host", "--name", "hosted", *shown, "--label", "com.docker.swarm.service.name=shop_web",
                   "--label", "com.docker.swarm.task.name=shop_web.1.x", "bb:1", "/bin/sh", "-c", "echo hosted; sleep 4; echo after the silence; sleep 1000")
     want = [b"round %d line %d" % (i, k) for i in range(1, 61) for k in range(1, 51)]

@@ -218,7 +218,7 @@ def test_a_dry_run_says_all_that_would_be_sent_and_to_whom(tmp_path):
 def test_flags_of_promtail_mean_what_they_did(tmp_path):
     path = tmp_path / "promtail.yaml"
     (tmp_path / "a.log").write_text("x one\n")
-    path.write_text("server: {http_listen_port: 9080, log_level: warn}\nclients: [{url: 'http://localhost:1/a'}]\npositions: {filename: %s/none/positions}\n"
+    path.write_text("server: {http_listen_port: 9080, log_level: warn}\nclients: [{url: 'http://localhost:1/a', backoff_config: {max_retries: 0}}]\npositions: {filename: %s/none/positions}\n"
                     "scrape_configs: [{job_name: s, static_configs: [{labels: {job: s, __path__: %s/*.log}}], pipeline_stages: [{static_labels: {via: stages}}]}]\n" % (tmp_path, tmp_path))
 
     def said(*flags, status=0, stdin=b"", config=("-config.file", str(path))):

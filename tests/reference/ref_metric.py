@@ -1,12 +1,14 @@
 """The metric half of the reference: each step is evaluated on its own, from all entries of its window."""
 import math
 import re
+import sys
 
 from ref_extract import regex
 from ref_parse import NotCovered
 from ref_pipeline import ERROR, PRESERVE, Hints, go_bytes, go_duration_ns, go_float, label_test, required_names, run_pipeline
 
 NS = 10 ** 9
+REL = 1e-12     # what two right answers may differ by, of themselves: sums may be added up in any order
 
 
 class QueryError(Exception):
@@ -18,7 +20,7 @@ class QueryError(Exception):
 
 
 class Undefined(Exception):
-    """More than one answer is right: ties, the order of equal times."""
+    """More than one answer is right: ties, the order of equal times, what rounding decides."""
 
 
 def both(*sides):
@@ -82,7 +84,8 @@ def variance(values):
         out = math.fsum((v - m) ** 2 for v in values) / len(values)
     except OverflowError:
         raise Undefined("a variance beyond all numbers") from None
-    if out < 1e-20 * m * m:
+    # what a running variance may be off by (Chan, Golub, LeVeque: Algorithms for Computing the Sample Variance, 1983): n times the condition number
+    if len(values) * sys.float_info.epsilon * math.hypot(1, m / math.sqrt(out) if out else math.inf) > REL:
         raise Undefined("a variance of rounding errors")
     return out
 

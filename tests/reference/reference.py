@@ -9,11 +9,10 @@ Data: [(labels, [(ns, line, metadata)])].
 import math
 
 from ref_gather import gathered, resolved
-from ref_metric import Evaluator, QueryError, both, key
+from ref_metric import REL, Evaluator, QueryError, both, key
 from ref_parse import NotCovered, parse
 
 NS = 10 ** 9
-REL = 1e-12     # sums may be added up in any order
 MAX_STEPS = 400
 
 

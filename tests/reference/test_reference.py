@@ -16,7 +16,7 @@ sys.path.insert(0, HERE)
 import differential  # noqa: E402
 import reference  # noqa: E402
 import siblings  # noqa: E402
-from ref_metric import QueryError, Undefined  # noqa: E402
+from ref_metric import QueryError, Undefined, variance  # noqa: E402
 from ref_parse import NotCovered, duration_ns  # noqa: E402
 
 CONFORMANCE = os.path.join(os.path.dirname(HERE), "conformance")
@@ -188,6 +188,12 @@ def test_a_metric_query_sees_the_labels_that_a_log_query_sees(server):
     want = differential.expected(data, request)
     assert want == ("answer", [({"app": "job", "num": "1"}, 1), ({"app": "job", "num": "9"}, 1)])
     assert differential.judge(want, *connection.query("suffixed", request)) is None
+
+
+def test_a_variance_that_is_made_of_rounding_errors_is_left_out():
+    assert variance([1000 + 1 / 8, 1001 + 1 / 8]) == 0.25
+    with pytest.raises(Undefined):      # a running mean gets 2.6e-12 of the deviation wrong
+        variance([1000 + 1 / 90, 1000 + 3 / 90])
 
 
 def test_a_query_on_which_the_evaluator_backtracks_without_end_is_left_out(server, monkeypatch):

@@ -212,7 +212,8 @@ static uint64_t lines_count(const char *path)
 
 static void reasons_print(const char *what, const struct cw_tally_reasons *reasons)
 {
-    for (size_t i = 0; i < reasons->n; i++)
+    size_t n = cw_tally_nreasons(reasons);
+    for (size_t i = 0; i < n; i++)
         printf("%s%s %" PRIu64 " (%s)", i == 0 ? ", " : " + ", i == 0 ? what : "",
                reasons->items[i].n, reasons->items[i].why);
 }

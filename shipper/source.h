@@ -59,18 +59,19 @@ struct cw_source {
     uint32_t nrows;
     int watch;             /* inotify's number, -1 none */
     unsigned looked_round; /* of the table's rounds, when it was last looked at */
-    enum cw_source_format format;
-    bool durable; /* id and generation are on disk: it may be pushed */
-    bool changed; /* truncated; until that is dealt with nothing is read */
-    bool touched; /* the kernel told of it since it was last looked at */
-    bool active;  /* in the table's list of those with something to read */
-    bool polled;  /* in its list of those of which the kernel does not tell */
-    bool asleep;  /* closed though it is wanted: the kernel tells when it is written */
-    bool final;   /* nobody writes it any more: its last line needs no newline */
-    bool waited;  /* quiet for as long as its stages wait for more lines of an entry */
-    bool wanted;  /* a target matched it in the last scan */
-    bool left;    /* its target is gone */
-    bool gone;    /* to be forgotten at the end of the refresh */
+    enum cw_source_format format : 8;
+    enum cw_text_bom bom : 8; /* of this generation, once it was asked for */
+    bool durable;             /* id and generation are on disk: it may be pushed */
+    bool changed;             /* truncated; until that is dealt with nothing is read */
+    bool touched;             /* the kernel told of it since it was last looked at */
+    bool active;              /* in the table's list of those with something to read */
+    bool polled;              /* in its list of those of which the kernel does not tell */
+    bool asleep;              /* closed though it is wanted: the kernel tells when it is written */
+    bool final;               /* nobody writes it any more: its last line needs no newline */
+    bool waited;              /* quiet for as long as its stages wait for more lines of an entry */
+    bool wanted;              /* a target matched it in the last scan */
+    bool left;                /* its target is gone */
+    bool gone;                /* to be forgotten at the end of the refresh */
     /* Its file is deleted but open, and its identity that of the compressed file with the same text. */
     bool joined;
     /* Its file was empty at a look, and was written since the last scan, perhaps copied and truncated too: that shows nowhere else. */
@@ -81,6 +82,10 @@ struct cw_source {
     bool renamed;
     bool off[CW_SOURCE_STREAMS]; /* lines of this stream are left out, and counted */
     bool counted;                /* the tally changed since the ledger was written */
+    bool vanished;    /* its file is nowhere: this scan looks for a compressed one with its text */
+    bool unpacked;    /* all of its compressed file was read, and that is closed */
+    bool shared_told; /* that a second job would have it */
+    bool sought;      /* since its open file was deleted, that was done */
     unsigned nbusy;
     struct cw_stages *stages;       /* what its lines go through; borrowed, NULL: none */
     struct cw_ledger_row first_row; /* `rows`, while there is one output */
@@ -99,14 +104,12 @@ struct cw_source {
         labels[CW_SOURCE_STREAMS];           /* of lines, ahead of any stage; a heap block each */
     char *tenant;                            /* "": each client's own */
     const struct cw_text_encoding *encoding; /* of its lines; borrowed, NULL: not configured */
-    enum cw_text_bom bom;                    /* of this generation, once it was asked for */
-    bool vanished;    /* its file is nowhere: this scan looks for a compressed one with its text */
-    bool unpacked;    /* all of its compressed file was read, and that is closed */
-    bool shared_told; /* that a second job would have it */
-    bool sought;      /* since its open file was deleted, that was done */
-    /* What timestamp stages go on from at times_at, where the last cut ended. */
-    struct cw_stage_times times; /* a heap block */
-    uint64_t times_at;
+    /* What timestamp stages go on from at an offset, where the last cut ended; NULL: it is not known. */
+    struct cw_source_times {
+        uint64_t at;
+        size_t n;
+        struct cw_stage_time items[];
+    } * times;
     uint64_t durable_offset; /* its position on disk */
     uint32_t durable_prefix_len;
     unsigned

@@ -133,7 +133,7 @@ struct cw_source *cw_sources_index_next(const struct cw_sources *sources, uint64
 struct cw_source *cw_sources_path_next(struct cw_sources *sources, const char *path, size_t *at)
 {
     for (size_t size = 64; sources->by_path == NULL; size *= 2)
-        if (size >= 4 * sources->n)
+        if (size >= 2 * sources->n)
             (void)paths_build(sources, size);
     size_t mask = sources->by_path_size - 1;
     *at = *at == SIZE_MAX ? path_hash(cw_str_of(path)) & mask : (*at + 1) & mask;

@@ -7,9 +7,18 @@ struct cw_tally *cw_tally_new(void)
     return cw_mem_new(sizeof(struct cw_tally));
 }
 
+size_t cw_tally_nreasons(const struct cw_tally_reasons *reasons)
+{
+    size_t n = 0;
+    while (reasons->items != NULL && reasons->items[n].why != NULL)
+        n++;
+    return n;
+}
+
 static void reasons_free(struct cw_tally_reasons *reasons)
 {
-    for (size_t i = 0; i < reasons->n; i++)
+    size_t n = cw_tally_nreasons(reasons);
+    for (size_t i = 0; i < n; i++)
         free(reasons->items[i].why);
     free(reasons->items);
 }
@@ -36,26 +45,29 @@ void cw_tally_free(struct cw_tally **tally)
 
 void cw_tally_count(struct cw_tally_reasons *reasons, struct cw_str why, uint64_t n)
 {
+    size_t nreasons = cw_tally_nreasons(reasons);
     if (n == 0)
         return;
     for (int pass = 0; pass < 2; pass++, why = CW_STR("other")) {
-        for (size_t i = 0; i < reasons->n; i++) {
+        for (size_t i = 0; i < nreasons; i++) {
             if (!cw_str_eqz(why, reasons->items[i].why))
                 continue;
             reasons->items[i].n += n;
             return;
         }
-        if (reasons->n < (size_t)CW_TALLY_REASONS - 1 || pass == 1)
+        if (nreasons < (size_t)CW_TALLY_REASONS - 1 || pass == 1)
             break;
     }
-    reasons->items = cw_mem_resize(reasons->items, (reasons->n + 1) * sizeof *reasons->items);
-    reasons->items[reasons->n++] = (struct cw_tally_reason){cw_str_dupz(why), n};
+    reasons->items = cw_mem_resize(reasons->items, (nreasons + 2) * sizeof *reasons->items);
+    reasons->items[nreasons] = (struct cw_tally_reason){cw_str_dupz(why), n};
+    reasons->items[nreasons + 1] = (struct cw_tally_reason){NULL, 0};
 }
 
 uint64_t cw_tally_total(const struct cw_tally_reasons *reasons)
 {
     uint64_t total = 0;
-    for (size_t i = 0; i < reasons->n; i++)
+    size_t n = cw_tally_nreasons(reasons);
+    for (size_t i = 0; i < n; i++)
         total += reasons->items[i].n;
     return total;
 }
@@ -121,7 +133,8 @@ void cw_tally_places_clear(struct cw_tally *tally)
 
 static void reasons_join(struct cw_tally_reasons *reasons, const struct cw_tally_reasons *other)
 {
-    for (size_t i = 0; i < other->n; i++)
+    size_t n = cw_tally_nreasons(other);
+    for (size_t i = 0; i < n; i++)
         cw_tally_count(reasons, cw_str_of(other->items[i].why), other->items[i].n);
 }
 

@@ -26,12 +26,12 @@
 
 enum { CW_TALLY_REASONS = 32, CW_TALLY_GAPS = 8 };
 
+/* Very many sources have none, so it is a pointer and no more. */
 struct cw_tally_reasons {
     struct cw_tally_reason {
-        char *why;
+        char *why; /* NULL: behind the last one */
         uint64_t n;
-    } * items;
-    size_t n;
+    } * items; /* NULL: none */
 };
 struct cw_tally_gap {
     uint64_t generation, from, to;
@@ -54,7 +54,10 @@ struct cw_tally_place {
 };
 struct cw_tally {
     struct cw_tally_output *outputs; /* in the order in which they came */
-    size_t noutputs;
+    struct cw_tally_gap *gaps;       /* oldest first; NULL while there are none */
+    struct cw_tally_place *places;   /* from and to the file alone */
+    uint32_t noutputs, ngaps, nplaces;
+    bool text_whole;                 /* all of the text is unpacked */
     uint64_t generation, counted_to; /* where in the source the next line counts as read */
     uint64_t read, read_bytes;       /* lines and their bytes */
     uint64_t joined;                 /* lines that stages put into the entry of one ahead */
@@ -63,20 +66,16 @@ struct cw_tally {
     uint64_t redacted; /* lines in which something was hidden */
     uint64_t spooled;  /* entries that receivers put into the spool */
     struct cw_tally_reasons dropped;
-    struct cw_tally_gap *gaps; /* oldest first; NULL while there are none */
-    size_t ngaps;
     uint64_t gap_bytes; /* of all, those that are not listed too */
     uint64_t
         text_size; /* of a compressed file, whose offsets are those of its text: so much is unpacked; 0: it is none */
-    bool text_whole; /* all of it */
-    /* From and to the file alone: */
-    uint64_t emitted_to; /* of the source, if that is ahead of where a restart reads again */
-    struct cw_tally_place *places;
-    size_t nplaces;
+    /* From and to the file alone: of the source, if that is ahead of where a restart reads again. */
+    uint64_t emitted_to;
 };
 
 struct cw_tally *cw_tally_new(void);
 void cw_tally_free(struct cw_tally **tally);
+size_t cw_tally_nreasons(const struct cw_tally_reasons *reasons);
 /* Add to a reason. */
 void cw_tally_count(struct cw_tally_reasons *reasons, struct cw_str why, uint64_t n);
 uint64_t cw_tally_total(const struct cw_tally_reasons *reasons);

@@ -15,11 +15,12 @@ static void key_nonzero(struct cw_json_writer *w, const char *name, uint64_t val
 static void reasons_write(struct cw_json_writer *w, const char *name,
                           const struct cw_tally_reasons *reasons)
 {
-    if (reasons->n == 0)
+    size_t n = cw_tally_nreasons(reasons);
+    if (n == 0)
         return;
     cw_json_key(w, cw_str_of(name));
     cw_json_begin_object(w);
-    for (size_t i = 0; i < reasons->n; i++)
+    for (size_t i = 0; i < n; i++)
         cw_json_key_u64(w, reasons->items[i].why, reasons->items[i].n);
     cw_json_end_object(w);
 }

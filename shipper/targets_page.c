@@ -99,7 +99,8 @@ static void html_add(struct cw_buf *out, struct cw_str text)
 static void reasons_html(const char *what, const struct cw_tally_reasons *reasons,
                          struct cw_buf *out)
 {
-    for (size_t i = 0; i < reasons->n; i++) {
+    size_t n = cw_tally_nreasons(reasons);
+    for (size_t i = 0; i < n; i++) {
         cw_buf_addf(out, "%s %" PRIu64 " (", what, reasons->items[i].n);
         html_add(out, cw_str_of(reasons->items[i].why));
         cw_buf_addz(out, ")<br>");

@@ -20,6 +20,7 @@ struct cw_batch *cw_batch_new(const struct cw_batch_options *options)
     batch->parts = cw_mem_array(CW_BATCH_SOURCES_MAX, sizeof *batch->parts);
     batch->arena = cw_arena_new();
     batch->streams = cw_batch_streams_new(batch->arena, options->external, options->selector);
+    batch->streams->keeps_labels = options->keeps_labels;
     cw_buf_init(&batch->raw, CW_LIMIT_PUSH_RAW_BYTES);
     cw_buf_init(&batch->body, CW_LIMIT_PUSH_RAW_BYTES);
     cw_buf_init(&batch->packed, CW_LIMIT_PUSH_RAW_BYTES);

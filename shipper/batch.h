@@ -47,6 +47,7 @@ enum cw_long_lines { CW_LONG_SKIP, CW_LONG_TRUNCATE, CW_LONG_SPLIT };
 struct cw_batch_options {
     size_t output;                  /* whose rows of the ledgers count */
     struct cw_batch_pieces *pieces; /* what outputs share; borrowed, NULL: nothing */
+    bool keeps_labels;              /* of its streams, beside their texts */
     bool all_tenants;               /* a dry run: the two that follow do not count */
     struct cw_str tenant;      /* only its entries; empty: those that name none, or own_tenant */
     struct cw_str own_tenant;  /* of the client */

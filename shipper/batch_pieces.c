@@ -65,7 +65,7 @@ static struct piece *piece_new(struct cw_batch_pieces *pieces, const struct cw_c
     struct piece *piece = &pieces->items[pieces->next];
     pieces->next = (pieces->next + 1) % PIECES;
     struct cw_batch_options options = cut->batch->options;
-    options.all_tenants = true;
+    options.keeps_labels = options.all_tenants = true;
     options.external = (struct cw_labels){0};
     options.selector = NULL;
     options.max_streams = 0;

@@ -2,7 +2,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include "common/base/assert.h"
-#include "common/base/buf.h"
 
 enum { INDEX_MIN = 64 };
 
@@ -13,6 +12,7 @@ struct cw_batch_streams *cw_batch_streams_new(struct cw_arena *arena, struct cw_
     streams->arena = arena;
     streams->external = external;
     streams->selector = selector;
+    cw_buf_init(&streams->text, SIZE_MAX);
     streams->index_size = INDEX_MIN;
     streams->index = cw_mem_array(INDEX_MIN, sizeof *streams->index);
     return streams;
@@ -22,6 +22,7 @@ void cw_batch_streams_free(struct cw_batch_streams **streams)
 {
     if (*streams == NULL)
         return;
+    cw_buf_fini(&(*streams)->text);
     free((*streams)->items);
     free((*streams)->index);
     free(*streams);
@@ -69,19 +70,19 @@ struct cw_labels cw_batch_labels_join(struct cw_arena *arena, struct cw_labels l
     return joined;
 }
 
-static struct cw_batch_stream stream_make(const struct cw_batch_streams *streams,
-                                          struct cw_labels labels, struct cw_hash128 hash)
+static struct cw_batch_stream stream_make(struct cw_batch_streams *streams, struct cw_labels labels,
+                                          struct cw_hash128 hash)
 {
     struct cw_labels joined = cw_batch_labels_join(streams->arena, labels, streams->external);
-    struct cw_buf text;
     struct cw_err err;
-    cw_buf_init(&text, SIZE_MAX);
-    cw_labels_format(joined, &text);
+    cw_buf_clear(&streams->text);
+    cw_labels_format(joined, &streams->text);
     struct cw_batch_stream stream = {.hash = hash,
-                                     .labels = cw_labels_dup(streams->arena, labels),
-                                     .text = cw_arena_dup(streams->arena, cw_buf_str(&text)),
+                                     .text =
+                                         cw_arena_dup(streams->arena, cw_buf_str(&streams->text)),
                                      .taken = true};
-    cw_buf_fini(&text);
+    if (streams->keeps_labels)
+        stream.labels = cw_labels_dup(streams->arena, labels);
     /* A regex that fails at its limit decides nothing: what is in doubt is sent. */
     if (streams->selector != NULL)
         stream.taken = cw_selector_match(streams->selector, joined, &err) != 0;

@@ -9,11 +9,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include "common/base/arena.h"
+#include "common/base/buf.h"
 #include "common/match/selector.h"
 
 struct cw_batch_stream {
     struct cw_hash128 hash;  /* of the labels without the external ones */
-    struct cw_labels labels; /* those */
+    struct cw_labels labels; /* those, if they are kept */
     struct cw_str text;      /* `{a="b"}` with the external ones */
     bool taken;              /* by the output's selector */
     bool counted;            /* among those that max_streams allows */
@@ -23,7 +24,9 @@ struct cw_batch_streams {
     struct cw_arena *arena; /* the batch's */
     struct cw_labels external;
     const struct cw_selector *selector; /* may be NULL: all are taken */
-    struct cw_batch_stream *items;      /* heap, kept */
+    bool keeps_labels;
+    struct cw_buf text;            /* of the stream that is being made */
+    struct cw_batch_stream *items; /* heap, kept */
     uint32_t n, cap;
     uint32_t *index; /* open addressing: position in items + 1 */
     uint32_t index_size;

@@ -89,19 +89,25 @@ int cw_file_identity_check(int fd, const struct cw_file_identity *identity,
     return rc;
 }
 
+enum cw_file_verdict cw_file_identity_extend_by(struct cw_file_identity *identity,
+                                                const char *bytes, size_t len)
+{
+    enum cw_file_verdict verdict = prefix_verdict(identity, bytes, len);
+    if (verdict == CW_FILE_SAME && len > identity->prefix_len) {
+        /* Of one read: if the file was truncated in the middle of it, the next check shows it. */
+        identity->prefix_len = (uint32_t)len;
+        identity->prefix_hash = cw_hash64(bytes, len);
+    }
+    return verdict;
+}
+
 int cw_file_identity_extend(int fd, struct cw_file_identity *identity, enum cw_file_verdict *out,
                             struct cw_err *err)
 {
     char prefix[CW_FILE_PREFIX_BYTES];
     size_t len = 0;
     int rc = prefix_read(fd, prefix, identity->prefix_len, sizeof prefix, &len, err);
-    if (rc < 0)
-        return rc;
-    *out = prefix_verdict(identity, prefix, len);
-    if (*out == CW_FILE_SAME && len > identity->prefix_len) {
-        /* Of one read: if the file was truncated in the middle of it, the next check shows it. */
-        identity->prefix_len = (uint32_t)len;
-        identity->prefix_hash = cw_hash64(prefix, len);
-    }
+    if (rc == 0)
+        *out = cw_file_identity_extend_by(identity, prefix, len);
     return rc;
 }

@@ -10,6 +10,7 @@
 #ifndef CW_SHIPPER_FILE_IDENTITY_H
 #define CW_SHIPPER_FILE_IDENTITY_H
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include "common/base/err.h"
 
@@ -39,7 +40,11 @@ bool cw_file_identity_is_at(const char *path, const struct cw_file_identity *ide
 /* Compare the file behind fd with the recorded prefix. */
 int cw_file_identity_check(int fd, const struct cw_file_identity *identity,
                            enum cw_file_verdict *out, struct cw_err *err) CW_MUST_USE;
-/* The same; while it is there and the file has grown, record a longer one. */
+/* The same of the file's first bytes, as many as it has or CW_FILE_PREFIX_BYTES; while the prefix is there and they are more,
+ * record them. */
+enum cw_file_verdict cw_file_identity_extend_by(struct cw_file_identity *identity,
+                                                const char *bytes, size_t len);
+/* The same of the file behind fd. */
 int cw_file_identity_extend(int fd, struct cw_file_identity *identity, enum cw_file_verdict *out,
                             struct cw_err *err) CW_MUST_USE;
 

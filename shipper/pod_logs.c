@@ -133,10 +133,11 @@ static bool on_name(void *arg, const char *path)
     return true;
 }
 
-static void on_file(void *arg, int number)
+static void on_file(void *arg, int number, bool written)
 {
     (void)arg;
     (void)number;
+    (void)written;
 }
 
 static void on_change(void *arg, bool names)

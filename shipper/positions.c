@@ -12,13 +12,16 @@ enum { SOURCE_FIELDS = 11 };
 
 void cw_positions_path_encode(struct cw_str path, struct cw_buf *out)
 {
+    size_t plain = 0; /* [plain, i) is copied as it is */
     for (size_t i = 0; i < path.len; i++) {
         unsigned char c = (unsigned char)path.ptr[i];
-        if (c <= 0x20 || c == 0x7f || c == '%')
-            cw_buf_addf(out, "%%%02X", c);
-        else
-            cw_buf_addc(out, (char)c);
+        if (c > 0x20 && c != 0x7f && c != '%')
+            continue;
+        cw_buf_add(out, path.ptr + plain, i - plain);
+        cw_buf_addf(out, "%%%02X", c);
+        plain = i + 1;
     }
+    cw_buf_add(out, path.ptr + plain, path.len - plain);
 }
 
 bool cw_positions_path_decode(struct cw_str text, struct cw_arena *arena, struct cw_str *out)
@@ -68,16 +71,29 @@ void cw_positions_head_encode(const struct cw_positions *positions, struct cw_bu
     }
 }
 
+static void field_add(struct cw_buf *out, uint64_t n)
+{
+    cw_buf_addc(out, ' ');
+    cw_buf_add_u64(out, n);
+}
+
 void cw_position_encode(const struct cw_position *source, struct cw_buf *out)
 {
     const struct cw_file_identity *identity = &source->identity;
     char hex[33];
     cw_id128_format(&source->id, hex);
-    cw_buf_addf(out,
-                "source %s %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRId64 " %" PRIu32
-                " %016" PRIx64 " ",
-                hex, source->generation, source->offset, identity->dev, identity->ino,
-                identity->birth_ns, identity->prefix_len, identity->prefix_hash);
+    cw_buf_addz(out, "source ");
+    cw_buf_addz(out, hex);
+    field_add(out, source->generation);
+    field_add(out, source->offset);
+    field_add(out, identity->dev);
+    field_add(out, identity->ino);
+    cw_buf_addc(out, ' ');
+    cw_buf_add_i64(out, identity->birth_ns);
+    field_add(out, identity->prefix_len);
+    cw_buf_addc(out, ' ');
+    cw_buf_add_hex64(out, identity->prefix_hash);
+    cw_buf_addc(out, ' ');
     cw_positions_path_encode(source->path, out);
     cw_buf_addc(out, ' ');
     cw_positions_path_encode(source->path_now, out);

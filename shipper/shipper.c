@@ -42,11 +42,8 @@ enum shipper_state { SHIPPER_RUNNING, SHIPPER_DRAINING, SHIPPER_STOPPING, SHIPPE
  * most 1/20 of the time. */
 #define SCAN_SPACING_MS 50
 #define SCAN_SHARE 20
-/* Files that grow are looked at for at most 1/50 of the time, but so often at least. Not less: of two truncations in one pause the
- * second hides the first. Each pass costs a look at every source, and
- * what grew meanwhile is one pass more. */
-#define LOOK_SHARE 50
-#define LOOK_SPACING_MAX_MS 20
+/* What the kernel does not tell of is polled for at most 1/50 of the time. */
+#define POLL_SHARE 50
 /* And for this share of it where nothing is known to have changed. */
 #define QUIET_SCAN_SHARE 500
 /* Descriptors that files leave to the rest of the program. */
@@ -87,8 +84,7 @@ struct cw_shipper {
     bool scan_due, refresh_due, poll_due, prune_due;
     int64_t poll_ns;                         /* until the next look at what is polled */
     int64_t last_scan_ns, last_scan_took_ns; /* monotonic */
-    int64_t last_look_took_ns;
-    int64_t gave_up_ns; /* when a client did last; 0: none */
+    int64_t gave_up_ns;                      /* when a client did last; 0: none */
 };
 
 static void shipper_stop(struct cw_shipper *sh);
@@ -148,13 +144,6 @@ static uint64_t scan_wait_ms(const struct cw_shipper *sh)
     int64_t spacing_ns = CW_MAX(SCAN_SPACING_MS * CW_NS_PER_MS, share * sh->last_scan_took_ns);
     int64_t wait_ns = sh->last_scan_ns + spacing_ns - cw_clock_mono_ns();
     return !sh->sources->scanned || wait_ns <= 0 ? 0 : (uint64_t)(wait_ns / CW_NS_PER_MS + 1);
-}
-
-/* How long what grew may wait to be looked at. */
-static uint64_t look_wait_ms(const struct cw_shipper *sh)
-{
-    int64_t wait_ms = LOOK_SHARE * sh->last_look_took_ns / CW_NS_PER_MS;
-    return (uint64_t)CW_MIN(wait_ms, (int64_t)LOOK_SPACING_MAX_MS);
 }
 
 /* All is settled, but what a server refused for good did not arrive. */
@@ -263,7 +252,7 @@ static void poll_again(struct cw_shipper *sh, int64_t took_ns)
         return;
     int64_t next_ns = grew ? 0 : 2 * sh->poll_ns;
     sh->poll_ns = CW_MAX(CW_MIN(next_ns, config->poll_max_ns), config->poll_min_ns);
-    int64_t wait_ms = CW_MAX(sh->poll_ns, LOOK_SHARE * took_ns) / CW_NS_PER_MS;
+    int64_t wait_ms = CW_MAX(sh->poll_ns, POLL_SHARE * took_ns) / CW_NS_PER_MS;
     uv_timer_start(&sh->poll, on_poll, (uint64_t)wait_ms, 0);
 }
 
@@ -303,7 +292,6 @@ static void on_work(uv_timer_t *timer)
     }
     if (sh->sources->unsaved && !positions_save(sh))
         return; /* the next tick tries again */
-    sh->last_look_took_ns = cw_clock_mono_ns() - start_ns;
     atomic_store(&sh->ready, cw_outputs_pump(sh->outputs));
     if (sh->dry_run != NULL && cw_dry_run_pump(sh->dry_run, sh->sources))
         work_soon(sh, 0);
@@ -327,17 +315,17 @@ static bool on_name(void *arg, const char *path)
     return cw_sources_may_match(sh->sources, path);
 }
 
-static void on_file(void *arg, int number)
+static void on_file(void *arg, int number, bool written)
 {
     struct cw_shipper *sh = arg;
-    cw_sources_touched(sh->sources, number);
+    cw_sources_touched(sh->sources, number, written ? CW_WRITTEN : CW_TOUCHED);
 }
 
 static void on_change(void *arg, bool names)
 {
     struct cw_shipper *sh = arg;
     sh->scan_due |= names;
-    work_soon(sh, names || sh->args->once ? 0 : look_wait_ms(sh));
+    work_soon(sh, 0);
 }
 
 static void on_tick(uv_timer_t *timer)

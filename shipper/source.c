@@ -5,10 +5,90 @@
 #include "common/base/arena.h"
 #include "common/base/assert.h"
 
+static const struct cw_sighting *sightings(const struct cw_sightings *seen, size_t *n)
+{
+    bool many = seen->size == CW_SIGHTINGS_MANY;
+    *n = many ? seen->many->n : seen->one.size > 0;
+    return many ? seen->many->at : &seen->one;
+}
+
 void cw_sightings_fini(struct cw_sightings *seen)
 {
-    free(seen->at);
+    if (seen->size == CW_SIGHTINGS_MANY)
+        free(seen->many);
     *seen = (struct cw_sightings){0};
+}
+
+uint64_t cw_sightings_size(const struct cw_sightings *seen)
+{
+    size_t n;
+    const struct cw_sighting *at = sightings(seen, &n);
+    return n > 0 ? at[n - 1].size : 0;
+}
+
+static struct cw_sightings_many *many_resize(struct cw_sightings_many *many, uint32_t cap)
+{
+    many = cw_mem_resize(many, sizeof *many + cap * sizeof many->at[0]);
+    many->cap = cap;
+    return many;
+}
+
+/* Room for one more. */
+static void sightings_room(struct cw_sightings *seen)
+{
+    if (seen->size != CW_SIGHTINGS_MANY) {
+        struct cw_sightings_many *many = many_resize(NULL, 2);
+        many->n = 1;
+        many->at[0] = seen->one;
+        seen->size = CW_SIGHTINGS_MANY;
+        seen->many = many;
+    } else if (seen->many->n == CW_SIGHTINGS_MAX) {
+        /* Of two neighbours the later one stays: never a time before the sighting. */
+        for (unsigned i = 0; i < CW_SIGHTINGS_MAX / 2; i++)
+            seen->many->at[i] = seen->many->at[2 * i + 1];
+        seen->many->n = CW_SIGHTINGS_MAX / 2;
+    } else if (seen->many->n == seen->many->cap) {
+        seen->many = many_resize(seen->many, 2 * seen->many->cap);
+    }
+}
+
+void cw_sightings_add(struct cw_sightings *seen, uint64_t size, int64_t now_ns)
+{
+    CW_ASSERT(size > 0 && size < CW_SIGHTINGS_MANY);
+    if (cw_sightings_size(seen) >= size)
+        return;
+    struct cw_sighting now = {size, now_ns};
+    if (seen->one.size == 0) {
+        seen->one = now;
+        return;
+    }
+    sightings_room(seen);
+    seen->many->at[seen->many->n++] = now;
+}
+
+int64_t cw_sightings_time(const struct cw_sightings *seen, uint64_t off, int64_t now_ns)
+{
+    size_t n;
+    const struct cw_sighting *at = sightings(seen, &n);
+    for (size_t i = 0; i < n; i++)
+        if (at[i].size >= off)
+            return at[i].ts_ns;
+    return now_ns;
+}
+
+void cw_sightings_prune(struct cw_sightings *seen, uint64_t settled)
+{
+    size_t gone = 0, n;
+    const struct cw_sighting *at = sightings(seen, &n);
+    while (gone < n && at[gone].size <= settled)
+        gone++;
+    if (gone == n) {
+        cw_sightings_fini(seen);
+    } else if (gone > 0) {
+        struct cw_sightings_many *many = seen->many;
+        memmove(many->at, many->at + gone, (n - gone) * sizeof many->at[0]);
+        many->n = (uint32_t)(n - gone);
+    }
 }
 
 static char no_tenant[] = "";
@@ -18,46 +98,6 @@ static char no_tenant[] = "";
 _Static_assert(sizeof(struct cw_source) <= 440 && sizeof(struct cw_tally) <= 136 &&
                    sizeof(struct cw_tally_output) <= 72,
                "very many sources have one each: tests/bench/ship_files");
-
-void cw_sightings_add(struct cw_sightings *seen, uint64_t size, int64_t now_ns)
-{
-    if (seen->n > 0 && seen->at[seen->n - 1].size >= size)
-        return;
-    if (seen->n == CW_SIGHTINGS_MAX) {
-        /* Of two neighbours the later one stays: never a time before the sighting. */
-        for (unsigned i = 0; i < CW_SIGHTINGS_MAX / 2; i++)
-            seen->at[i] = seen->at[2 * i + 1];
-        seen->n = CW_SIGHTINGS_MAX / 2;
-    }
-    if (seen->n == seen->cap) {
-        seen->cap = seen->cap ? (uint8_t)(2 * seen->cap) : 1;
-        seen->at = cw_mem_resize(seen->at, seen->cap * sizeof *seen->at);
-    }
-    seen->at[seen->n++] = (struct cw_sighting){size, now_ns};
-}
-
-int64_t cw_sightings_time(const struct cw_sightings *seen, uint64_t off, int64_t now_ns)
-{
-    for (unsigned i = 0; i < seen->n; i++)
-        if (seen->at[i].size >= off)
-            return seen->at[i].ts_ns;
-    return now_ns;
-}
-
-void cw_sightings_prune(struct cw_sightings *seen, uint64_t settled)
-{
-    unsigned gone = 0;
-    while (gone < seen->n && seen->at[gone].size <= settled)
-        gone++;
-    if (gone == 0)
-        return;
-    if (gone == seen->n) {
-        cw_sightings_fini(seen);
-        return;
-    }
-    memmove(seen->at, seen->at + gone, (seen->n - gone) * sizeof seen->at[0]);
-    seen->n = (uint8_t)(seen->n - gone);
-}
 
 struct cw_source *cw_source_new(size_t noutputs, const char *path)
 {
@@ -82,7 +122,7 @@ void cw_source_free(struct cw_source **source)
     cw_tally_free(&s->tally);
     cw_source_path_now_set(s, s->path);
     free(s->path);
-    cw_sightings_prune(&s->seen, UINT64_MAX);
+    cw_sightings_fini(&s->seen);
     for (size_t i = 0; i < CW_SOURCE_STREAMS; i++)
         free((void *)s->labels[i].items);
     cw_source_tenant_set(s, CW_STR_NONE);
@@ -152,13 +192,6 @@ void cw_source_release(struct cw_source *source)
 {
     for (size_t i = 0; i < source->nrows; i++)
         source->rows[i].held_size = 0;
-}
-
-bool cw_source_pending(const struct cw_source *source, size_t output)
-{
-    const struct cw_ledger_row *row = &source->rows[output];
-    return source->tail.fd >= 0 && source->durable && !source->changed && !row->off &&
-           source->tail.size > cw_ledger_next(row) && source->tail.size != row->held_size;
 }
 
 bool cw_source_forgettable(const struct cw_source *source)

@@ -22,17 +22,31 @@ struct cw_stages;
 /* When the file was seen to have grown, and to what size: an entry's time is that of the first
  * sighting of its end. A file that waits for a server that is away collects many; then neighbours
  * are joined. */
-#define CW_SIGHTINGS_MAX 16
-struct cw_sightings {
-    struct cw_sighting {
-        uint64_t size;
-        int64_t ts_ns;
-    } * at; /* NULL when there are none: most files are quiet */
-    uint8_t n, cap;
+enum { CW_SIGHTINGS_MAX = 16 };
+struct cw_sighting {
+    uint64_t size;
+    int64_t ts_ns;
 };
+/* Mostly there is one, and it needs no memory beside: very many files have one for each line. */
+struct cw_sightings {
+    union {
+        struct cw_sighting one; /* its size 0: there is none */
+        struct {
+            uint64_t size; /* CW_SIGHTINGS_MANY */
+            struct cw_sightings_many {
+                uint32_t n, cap;
+                struct cw_sighting at[]; /* oldest first */
+            } * many;                    /* owned */
+        };
+    };
+};
+#define CW_SIGHTINGS_MANY UINT64_MAX
 
 void cw_sightings_fini(struct cw_sightings *seen);
+/* `size` is not 0. */
 void cw_sightings_add(struct cw_sightings *seen, uint64_t size, int64_t now_ns);
+/* The largest size that was seen; 0: there is no sighting. */
+uint64_t cw_sightings_size(const struct cw_sightings *seen);
 /* When the byte before `off` was first seen; `now_ns` when it was not seen yet. */
 int64_t cw_sightings_time(const struct cw_sightings *seen, uint64_t off, int64_t now_ns);
 /* Forget what is settled. */
@@ -52,6 +66,13 @@ static inline unsigned cw_source_format_streams(enum cw_source_format format)
     return format == CW_SOURCE_DOCKER || format == CW_SOURCE_DOCKER_LOCAL ? CW_SOURCE_STREAMS : 1;
 }
 
+/* What was told of a file since it was last looked at. */
+enum cw_touch {
+    CW_UNTOUCHED,
+    CW_WRITTEN, /* by the kernel: that it was written, and no more */
+    CW_TOUCHED
+};
+
 struct cw_source {
     /* What each look reads comes first, side by side: with very many files it costs to wait for memory. */
     struct cw_tail tail;
@@ -63,15 +84,15 @@ struct cw_source {
     enum cw_text_bom bom : 8; /* of this generation, once it was asked for */
     bool durable;             /* id and generation are on disk: it may be pushed */
     bool changed;             /* truncated; until that is dealt with nothing is read */
-    bool touched;             /* the kernel told of it since it was last looked at */
-    bool active;              /* in the table's list of those with something to read */
-    bool polled;              /* in its list of those of which the kernel does not tell */
-    bool asleep;              /* closed though it is wanted: the kernel tells when it is written */
-    bool final;               /* nobody writes it any more: its last line needs no newline */
-    bool waited;              /* quiet for as long as its stages wait for more lines of an entry */
-    bool wanted;              /* a target matched it in the last scan */
-    bool left;                /* its target is gone */
-    bool gone;                /* to be forgotten at the end of the refresh */
+    enum cw_touch touched : 8;
+    bool active; /* in the table's list of those with something to read */
+    bool polled; /* in its list of those of which the kernel does not tell */
+    bool asleep; /* closed though it is wanted: the kernel tells when it is written */
+    bool final;  /* nobody writes it any more: its last line needs no newline */
+    bool waited; /* quiet for as long as its stages wait for more lines of an entry */
+    bool wanted; /* a target matched it in the last scan */
+    bool left;   /* its target is gone */
+    bool gone;   /* to be forgotten at the end of the refresh */
     /* Its file is deleted but open, and its identity that of the compressed file with the same text. */
     bool joined;
     /* Its file was empty at a look, and was written since the last scan, perhaps copied and truncated too: that shows nowhere else. */
@@ -161,7 +182,12 @@ void cw_source_draw_id(struct cw_source *source);
 /* What was held back until there is more is looked at again. */
 void cw_source_release(struct cw_source *source);
 /* Whether this output may have something to read here now. */
-bool cw_source_pending(const struct cw_source *source, size_t output);
+static inline bool cw_source_pending(const struct cw_source *source, size_t output)
+{
+    const struct cw_ledger_row *row = &source->rows[output];
+    return source->tail.fd >= 0 && source->durable && !source->changed && !row->off &&
+           source->tail.size > cw_ledger_next(row) && source->tail.size != row->held_size;
+}
 /* Nobody names it, and every store was told that positions passed its marks. */
 bool cw_source_forgettable(const struct cw_source *source);
 /* What its first bytes say about its encoding. */

@@ -357,7 +357,9 @@ static void source_close(struct cw_sources *sources, struct cw_source *source)
 
 /* ---- files that change ---- */
 
-void cw_sources_look(struct cw_sources *sources, struct cw_source *source)
+enum look_how { GLANCE, WHOLE };
+
+static void look(struct cw_sources *sources, struct cw_source *source, enum look_how how)
 {
     struct cw_tail *tail = &source->tail;
     uint64_t size_before = tail->size, least = cw_source_least_size(source), read_to = 0;
@@ -367,22 +369,29 @@ void cw_sources_look(struct cw_sources *sources, struct cw_source *source)
     struct cw_err err;
     for (size_t o = 0; o < source->nrows; o++)
         read_to = CW_MAX(read_to, cw_ledger_next(&source->rows[o]));
-    int rc = cw_tail_stat(tail, least, &verdict, &err);
-    if (rc == 0 && verdict == CW_FILE_SAME && tail->written_ns != written_before_ns &&
-        (tail->size < size_before || tail->size <= read_to ||
-         tail->identity.prefix_len < CW_FILE_PREFIX_BYTES))
+    int rc = how == GLANCE ? cw_tail_glance(tail, least, &verdict, &err)
+                           : cw_tail_stat(tail, least, &verdict, &err);
+    bool written = how == GLANCE || tail->written_ns != written_before_ns;
+    bool young = how == WHOLE && tail->identity.prefix_len < CW_FILE_PREFIX_BYTES;
+    if (rc == 0 && verdict == CW_FILE_SAME && written &&
+        (tail->size < size_before || tail->size <= read_to || young))
         rc = cw_file_identity_extend(tail->fd, &tail->identity, &verdict, &err);
     if (rc < 0)
         cw_log_warn("%s: %s", source->path_now, err.text);
     else if (verdict == CW_FILE_CHANGED)
         source->changed = true;
-    source->emptied |= nameless && tail->written_ns != written_before_ns;
+    source->emptied |= nameless && written;
     if (source->changed || !nameless || tail->identity.prefix_len == 0)
         return;
     /* It was empty until now. Without its first bytes on disk a truncation while we are down would
      * not be seen, so nothing is pushed before they are. */
     source->durable = false;
     sources->unsaved = true;
+}
+
+void cw_sources_look(struct cw_sources *sources, struct cw_source *source)
+{
+    look(sources, source, WHOLE);
 }
 
 bool cw_sources_replaced(struct cw_sources *sources, struct cw_source *source)
@@ -508,11 +517,18 @@ static bool look_due(const struct cw_sources *sources, size_t i)
            (source->stages != NULL && !source->waited);
 }
 
-static void source_refresh(struct cw_sources *sources, struct cw_source *source, int64_t now_ns,
-                           int64_t now_mono_ns)
+/* Whether its size is enough where the kernel tells of a write alone: it has a name and first bytes, and is not about to be closed. */
+static bool may_glance(const struct cw_source *source)
+{
+    return source->tail.nlinks > 0 && source->tail.identity.prefix_len > 0 && source->wanted &&
+           !source->final && !source->tail.ends && !cw_source_rotated(source);
+}
+
+static void source_refresh(struct cw_sources *sources, struct cw_source *source, enum look_how how,
+                           int64_t now_ns, int64_t now_mono_ns)
 {
     uint64_t size_before = source->tail.size;
-    cw_sources_look(sources, source);
+    look(sources, source, how);
     source->looked_round = sources->round;
     sources->polled_grew |= source->polled && source->tail.size != size_before;
     if (source->changed)
@@ -531,7 +547,7 @@ static bool polled_refresh(struct cw_sources *sources, int64_t now_ns, int64_t n
         struct cw_source *source = sources->polled.items[i];
         if (source->tail.fd < 0)
             continue;
-        source_refresh(sources, source, now_ns, now_mono_ns);
+        source_refresh(sources, source, WHOLE, now_ns, now_mono_ns);
         source->gone = !source_settle_down(sources, source, now_mono_ns);
         any_gone |= source->gone;
     }
@@ -550,7 +566,7 @@ static bool waiting_refresh(struct cw_sources *sources, int64_t now_ns, int64_t 
         cw_sources_ahead(sources->items, n, i);
         if (!look_due(sources, i))
             continue;
-        source_refresh(sources, source, now_ns, now_mono_ns);
+        source_refresh(sources, source, WHOLE, now_ns, now_mono_ns);
         source->gone = !source_settle_down(sources, source, now_mono_ns);
         any_gone |= source->gone;
     }
@@ -565,10 +581,11 @@ static bool touched_refresh(struct cw_sources *sources, int64_t now_ns, int64_t 
         cw_sources_ahead(sources->touched.items, sources->touched.n, i);
         if (source->tail.fd < 0 && source->asleep)
             cw_sources_wake(sources, source, now_ns, now_mono_ns);
-        source->touched = false;
+        bool glance = source->touched == CW_WRITTEN && may_glance(source);
+        source->touched = CW_UNTOUCHED;
         if (source->tail.fd < 0)
             continue;
-        source_refresh(sources, source, now_ns, now_mono_ns);
+        source_refresh(sources, source, glance ? GLANCE : WHOLE, now_ns, now_mono_ns);
         source->gone = !source_settle_down(sources, source, now_mono_ns);
         any_gone |= source->gone;
     }

@@ -208,8 +208,8 @@ void cw_sources_renamed(struct cw_sources *sources, const char *from, const char
 void cw_sources_scan(struct cw_sources *sources, int64_t now_ns, int64_t now_mono_ns);
 /* Whether a target may match this path, or one below it. */
 bool cw_sources_may_match(const struct cw_sources *sources, const char *path);
-/* The file with this number of cw_watch_file() was written. */
-void cw_sources_touched(struct cw_sources *sources, int number);
+/* The kernel told of the file with this number of cw_watch_file(). */
+void cw_sources_touched(struct cw_sources *sources, int number, enum cw_touch how);
 #define CW_SOURCES_ROUNDS 5
 enum cw_sources_which {
     CW_SOURCES_TOUCHED,     /* of which the kernel told; these always */

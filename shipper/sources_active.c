@@ -76,7 +76,8 @@ void cw_sources_active_forget(struct cw_sources *sources, struct cw_source *sour
         list_remove(&sources->touched, source);
     if (source->polled)
         list_remove(&sources->polled, source);
-    source->active = source->touched = source->polled = false;
+    source->active = source->polled = false;
+    source->touched = CW_UNTOUCHED;
     if (sources->unpacking == source)
         sources->unpacking = NULL;
     sources->watches_stale = true;
@@ -109,22 +110,26 @@ static void watches_build(struct cw_sources *sources)
     sources->watches_stale = false;
 }
 
-void cw_sources_touch(struct cw_sources *sources, struct cw_source *source)
+static void touch(struct cw_sources *sources, struct cw_source *source, enum cw_touch how)
 {
-    if (source->touched)
-        return;
-    source->touched = true;
-    cw_source_list_add(&sources->touched, source);
+    if (source->touched == CW_UNTOUCHED)
+        cw_source_list_add(&sources->touched, source);
+    source->touched = CW_MAX(source->touched, how);
 }
 
-void cw_sources_touched(struct cw_sources *sources, int number)
+void cw_sources_touch(struct cw_sources *sources, struct cw_source *source)
+{
+    touch(sources, source, CW_TOUCHED);
+}
+
+void cw_sources_touched(struct cw_sources *sources, int number, enum cw_touch how)
 {
     if (sources->watches_stale || sources->watches == NULL)
         watches_build(sources);
     for (size_t at = watch_slot(sources, number); sources->watches[at] != NULL;
          at = (at + 1) & (sources->watches_size - 1))
         if (sources->watches[at]->watch == number) { /* several names of one inode have it once */
-            cw_sources_touch(sources, sources->watches[at]);
+            touch(sources, sources->watches[at], how);
             return;
         }
 }
@@ -179,6 +184,19 @@ void cw_sources_watch(struct cw_sources *sources, struct cw_source *source)
     sources->watches_stale = true;
 }
 
+/* Its time and names, if its size alone was looked at last: what a compressed file with its text is told by. False: it is not as it was. */
+static bool is_known_whole(struct cw_sources *sources, struct cw_source *source)
+{
+    uint64_t size = source->tail.size;
+    if (!source->tail.glanced)
+        return true;
+    cw_sources_look(sources, source);
+    bool same = !source->changed && source->tail.size == size && source->tail.nlinks > 0;
+    if (!same)
+        cw_sources_touch(sources, source);
+    return same;
+}
+
 /* Its bytes are all settled, and the kernel will tell when there are more. */
 static bool may_sleep(const struct cw_sources *sources, const struct cw_source *source)
 {
@@ -201,7 +219,7 @@ bool cw_sources_room(struct cw_sources *sources)
     for (size_t i = 0; i < sources->n && sources->nopen > want; i++) {
         sources->sleep_hand = (sources->sleep_hand + 1) % sources->n;
         struct cw_source *source = sources->items[sources->sleep_hand];
-        if (!may_sleep(sources, source))
+        if (!may_sleep(sources, source) || !is_known_whole(sources, source))
             continue;
         cw_tail_close(&source->tail);
         source->asleep = true;

@@ -114,9 +114,8 @@ static bool copy_find(struct copy_search *search)
 
 static void truncation_count(struct cw_sources *sources, struct cw_source *source, uint64_t from)
 {
-    uint64_t known = source->tail.identity.prefix_len;
-    if (source->seen.n > 0)
-        known = CW_MAX(known, source->seen.at[source->seen.n - 1].size);
+    uint64_t known =
+        CW_MAX((uint64_t)source->tail.identity.prefix_len, cw_sightings_size(&source->seen));
     cw_metrics_add(sources->options.metrics, CW_M_TRUNCATIONS, 1);
     if (known <= from)
         return;

@@ -113,16 +113,27 @@ struct sibling {
     size_t nlogs;
 };
 
+static bool is_new(const struct sibling *sibling)
+{
+    const struct cw_sources_scan *scan = sibling->scan;
+    return cw_sources_file_is_new(sibling->path, scan->sources->looked_ns, scan->now_ns);
+}
+
+/* Births are told to a tick of the kernel, of some ms: a log that came in that of the source is new all the same. */
+static bool is_younger(const struct sibling *sibling, const struct cw_source *source)
+{
+    int64_t birth_ns = cw_sources_birth_of(sibling->path), than_ns = source->tail.identity.birth_ns;
+    return birth_ns > than_ns || (birth_ns == than_ns && is_new(sibling));
+}
+
 static bool is_sibling_of(const struct sibling *sibling, const struct asked_log *log)
 {
-    const struct cw_sources *sources = sibling->scan->sources;
+    const struct cw_source *source = log->source;
     if (!log->begun)
-        return cw_sources_is_named_alike(log->source, sibling->path) &&
-               cw_sources_birth_of(sibling->path) > log->source->tail.identity.birth_ns &&
-               !cw_sources_is_backup(log->source->path, sibling->path);
-    return cw_sources_is_named_first(log->source->path, sibling->path) &&
-           cw_sources_target_of(sources, sibling->path) == NULL &&
-           cw_sources_file_is_new(sibling->path, sources->looked_ns, sibling->scan->now_ns);
+        return cw_sources_is_named_alike(source, sibling->path) && is_younger(sibling, source) &&
+               !cw_sources_is_backup(source->path, sibling->path);
+    return cw_sources_is_named_first(source->path, sibling->path) &&
+           cw_sources_target_of(sibling->scan->sources, sibling->path) == NULL && is_new(sibling);
 }
 
 static bool on_log_of_sibling(void *arg, const char *path)

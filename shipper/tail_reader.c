@@ -3,8 +3,13 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <unistd.h>
+#include "common/base/assert.h"
 #include "common/base/clock.h"
+
+/* The smallest page there is. */
+enum { SHORT_BYTES = 4096 };
 
 int cw_tail_open(struct cw_tail *tail, const char *path, struct cw_err *err)
 {
@@ -88,21 +93,43 @@ int cw_tail_end_here(struct cw_tail *tail, struct cw_err *err)
     return 0;
 }
 
+static enum cw_file_verdict size_set(struct cw_tail *tail, uint64_t size, uint64_t off)
+{
+    tail->outgrown = tail->ends && size > tail->end;
+    tail->size = tail->outgrown ? tail->end : size;
+    return size < off || size < tail->identity.prefix_len ? CW_FILE_CHANGED : CW_FILE_SAME;
+}
+
+int cw_tail_glance(struct cw_tail *tail, uint64_t off, enum cw_file_verdict *out,
+                   struct cw_err *err)
+{
+    const struct cw_file_identity *identity = &tail->identity;
+    tail->glanced = true;
+    if (identity->prefix_len < CW_FILE_PREFIX_BYTES) {
+        int rc = cw_file_identity_extend(tail->fd, &tail->identity, out, err);
+        if (rc < 0 || *out == CW_FILE_CHANGED)
+            return rc;
+    }
+    off_t size = identity->prefix_len; /* which is all of it, or else more */
+    if (size == CW_FILE_PREFIX_BYTES)
+        size = lseek(tail->fd, 0, SEEK_END);
+    if (size < 0)
+        return cw_err_errno(err, CW_E_IO, errno, "seek");
+    *out = size_set(tail, (uint64_t)size, off);
+    return 0;
+}
+
 int cw_tail_stat(struct cw_tail *tail, uint64_t off, enum cw_file_verdict *out, struct cw_err *err)
 {
     struct stat st, packed;
     if (fstat(tail->fd, &st) < 0)
         return cw_err_errno(err, CW_E_IO, errno, "stat");
-    tail->size = (uint64_t)st.st_size;
+    tail->glanced = false;
     tail->nlinks = (uint32_t)st.st_nlink;
     if (tail->unpack != NULL && fstat(cw_unpack_packed_fd(tail->unpack), &packed) == 0)
         tail->nlinks = (uint32_t)packed.st_nlink;
     tail->written_ns = st.st_mtim.tv_sec * CW_NS_PER_S + st.st_mtim.tv_nsec;
-    *out =
-        tail->size < off || tail->size < tail->identity.prefix_len ? CW_FILE_CHANGED : CW_FILE_SAME;
-    tail->outgrown = tail->ends && tail->size > tail->end;
-    if (tail->outgrown)
-        tail->size = tail->end;
+    *out = size_set(tail, (uint64_t)st.st_size, off);
     return 0;
 }
 
@@ -114,10 +141,38 @@ int cw_tail_check(struct cw_tail *tail, uint64_t off, enum cw_file_verdict *out,
     return cw_file_identity_extend(tail->fd, &tail->identity, out, err);
 }
 
+/* The same of a file so short that one page of the kernel's cache has it all. One read tells its first bytes and those from `off`
+ * on, as of one time: what truncates the file takes the page away whole, and what is written then comes into another. */
+static int short_read(struct cw_tail *tail, uint64_t off, char *bytes, size_t cap, size_t *len_out,
+                      enum cw_file_verdict *out, struct cw_err *err)
+{
+    char front[SHORT_BYTES];
+    const struct iovec both[] = {{front, (size_t)off}, {bytes, cap}};
+    ssize_t got;
+    do
+        got = preadv(tail->fd, both, CW_COUNT(both), 0);
+    while (got < 0 && errno == EINTR);
+    if (got < 0)
+        return cw_err_errno(err, CW_E_IO, errno, "read");
+    size_t len = (size_t)got > off ? (size_t)got - (size_t)off : 0;
+    *len_out = len;
+    if (len < cap)
+        return cw_tail_check(tail, off + len, out, err);
+    if ((size_t)got < tail->identity.prefix_len) /* more was not asked for */
+        return cw_file_identity_extend(tail->fd, &tail->identity, out, err);
+    size_t known = CW_MIN((size_t)got, (size_t)CW_FILE_PREFIX_BYTES);
+    if (off < known)
+        memcpy(front + off, bytes, known - (size_t)off);
+    *out = cw_file_identity_extend_by(&tail->identity, front, known);
+    return 0;
+}
+
 int cw_tail_read(struct cw_tail *tail, uint64_t off, char *bytes, size_t cap, size_t *len_out,
                  enum cw_file_verdict *out, struct cw_err *err)
 {
     size_t len = 0;
+    if (cap <= SHORT_BYTES && off <= SHORT_BYTES - cap)
+        return short_read(tail, off, bytes, cap, len_out, out, err);
     while (len < cap) {
         ssize_t got = pread(tail->fd, bytes + len, cap - len, (off_t)(off + len));
         if (got < 0 && errno == EINTR)

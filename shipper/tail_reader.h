@@ -27,6 +27,7 @@ struct cw_tail {
     uint32_t nlinks; /* 0: deleted */
     bool ends;       /* it is read to `end` and no further, though it may grow */
     bool outgrown;   /* it ends, and had grown beyond that when it was last looked at */
+    bool glanced;    /* its size alone was looked at since nlinks and written_ns were */
     uint64_t end;
     uint64_t size;            /* when it was last looked at; at most `end` if it ends */
     int64_t written_ns;       /* the file's own time of its last change (mtime), as of then */
@@ -47,9 +48,12 @@ bool cw_tail_unpacking(const struct cw_tail *tail);
 void cw_tail_close(struct cw_tail *tail);
 /* From now on it ends where it is. */
 int cw_tail_end_here(struct cw_tail *tail, struct cw_err *err) CW_MUST_USE;
-/* Look at size and links alone; CW_FILE_CHANGED when the file is shorter than `off`. */
+/* Look at size, links and time alone; CW_FILE_CHANGED when the file is shorter than `off`. */
 int cw_tail_stat(struct cw_tail *tail, uint64_t off, enum cw_file_verdict *out,
                  struct cw_err *err) CW_MUST_USE;
+/* The same of the size alone, at half the cost; of a file that has less than a whole prefix, of that too. */
+int cw_tail_glance(struct cw_tail *tail, uint64_t off, enum cw_file_verdict *out,
+                   struct cw_err *err) CW_MUST_USE;
 /* Also compare the prefix; while it is the same, record a longer one if the file has grown. */
 int cw_tail_check(struct cw_tail *tail, uint64_t off, enum cw_file_verdict *out,
                   struct cw_err *err) CW_MUST_USE;

@@ -124,7 +124,8 @@ static void on_readable(uv_poll_t *poll, int status, int ready)
             } else if (event->mask & IN_IGNORED) {
                 dir_drop(watch, event->wd);
             } else if (event->mask & FILE_EVENTS) {
-                watch->events.on_file(watch->events.arg, event->wd);
+                bool written = (event->mask & FILE_EVENTS) == IN_MODIFY;
+                watch->events.on_file(watch->events.arg, event->wd, written);
                 files = true;
             } else {
                 names |= name_event(watch, event);

@@ -43,6 +43,15 @@ static void blocks_free(struct arena_block *block)
     }
 }
 
+static struct arena_block *block_new(size_t cap, struct arena_block *next)
+{
+    struct arena_block *block = malloc(sizeof *block + cap);
+    CW_ASSERT(block != NULL);
+    block->cap = cap;
+    block->next = next;
+    return block;
+}
+
 void cw_arena_free(struct cw_arena **arena)
 {
     if (*arena == NULL)
@@ -52,19 +61,30 @@ void cw_arena_free(struct cw_arena **arena)
     *arena = NULL;
 }
 
-void cw_arena_reset(struct cw_arena *arena)
+static struct arena_block *largest_take(struct cw_arena *arena)
 {
     struct arena_block **largest = &arena->blocks;
-    for (struct arena_block **at = &arena->blocks; *at != NULL; at = &(*at)->next) {
+    for (struct arena_block **at = &arena->blocks; *at != NULL; at = &(*at)->next)
         if ((*at)->cap > (*largest)->cap)
             largest = at;
-    }
-    struct arena_block *keep = *largest;
-    if (keep == NULL)
+    struct arena_block *block = *largest;
+    *largest = block->next;
+    block->next = NULL;
+    return block;
+}
+
+void cw_arena_reset(struct cw_arena *arena)
+{
+    if (arena->blocks == NULL)
         return;
-    *largest = keep->next;
+    /* What the next round fits, or who asks for as much each time would have the smaller blocks made anew each time. */
+    size_t room = CW_MIN(arena->nbytes, (size_t)ARENA_MAX_STEP_BYTES) - sizeof(struct arena_block);
+    struct arena_block *keep = largest_take(arena);
     blocks_free(arena->blocks);
-    keep->next = NULL;
+    if (keep->cap < room) {
+        free(keep);
+        keep = block_new(room, NULL);
+    }
     arena->blocks = keep;
     arena->used = 0;
     arena->nbytes = sizeof(struct arena_block) + keep->cap;
@@ -80,13 +100,9 @@ static void block_push(struct cw_arena *arena, size_t size)
     CW_ASSERT(cap <= SIZE_MAX - sizeof(struct arena_block));
     if (arena->take != NULL && arena->refused == 0)
         arena->refused = arena->take(arena->take_ctx, sizeof(struct arena_block) + cap);
-    struct arena_block *block = malloc(sizeof *block + cap);
-    CW_ASSERT(block != NULL);
-    block->cap = cap;
-    block->next = arena->blocks;
-    arena->blocks = block;
+    arena->blocks = block_new(cap, arena->blocks);
     arena->used = 0;
-    arena->nbytes += sizeof *block + cap;
+    arena->nbytes += sizeof(struct arena_block) + cap;
 }
 
 void *cw_arena_alloc(struct cw_arena *arena, size_t size)

@@ -101,13 +101,35 @@ void cw_buf_addz(struct cw_buf *buf, const char *z)
     cw_buf_add(buf, z, strlen(z));
 }
 
-void cw_buf_addc(struct cw_buf *buf, char c)
+static void decimal_add(struct cw_buf *buf, uint64_t magnitude, bool negative)
 {
-    if (buf->len < buf->cap && buf->len < buf->max) {
-        buf->ptr[buf->len++] = c;
-        return;
-    }
-    cw_buf_add(buf, &c, 1);
+    char text[24], *at = text + sizeof text;
+    do {
+        *--at = (char)('0' + magnitude % 10);
+        magnitude /= 10;
+    } while (magnitude > 0);
+    if (negative)
+        *--at = '-';
+    cw_buf_add(buf, at, (size_t)(text + sizeof text - at));
+}
+
+void cw_buf_add_u64(struct cw_buf *buf, uint64_t n)
+{
+    decimal_add(buf, n, false);
+}
+
+void cw_buf_add_i64(struct cw_buf *buf, int64_t n)
+{
+    decimal_add(buf, n < 0 ? 0 - (uint64_t)n : (uint64_t)n, n < 0);
+}
+
+void cw_buf_add_hex64(struct cw_buf *buf, uint64_t n)
+{
+    static const char digits[] = "0123456789abcdef";
+    char text[16];
+    for (size_t i = sizeof text; i-- > 0; n >>= 4)
+        text[i] = digits[n & 15];
+    cw_buf_add(buf, text, sizeof text);
 }
 
 void cw_buf_addf(struct cw_buf *buf, const char *fmt, ...)

@@ -35,7 +35,18 @@ char *cw_buf_reserve(struct cw_buf *buf, size_t n);
 void cw_buf_add(struct cw_buf *buf, const void *bytes, size_t n);
 void cw_buf_adds(struct cw_buf *buf, struct cw_str s);
 void cw_buf_addz(struct cw_buf *buf, const char *z);
-void cw_buf_addc(struct cw_buf *buf, char c);
+/* Decimal digits, as "%" PRIu64 and PRId64 print them: where many are written, printf would be most of it. */
+void cw_buf_add_u64(struct cw_buf *buf, uint64_t n);
+void cw_buf_add_i64(struct cw_buf *buf, int64_t n);
+/* Sixteen hexadecimal digits. */
+void cw_buf_add_hex64(struct cw_buf *buf, uint64_t n);
+static inline void cw_buf_addc(struct cw_buf *buf, char c)
+{
+    if (buf->len < buf->cap && buf->len < buf->max)
+        buf->ptr[buf->len++] = c;
+    else
+        cw_buf_add(buf, &c, 1);
+}
 void cw_buf_addf(struct cw_buf *buf, const char *fmt, ...) CW_PRINTF(2, 3);
 void cw_buf_vaddf(struct cw_buf *buf, const char *fmt, va_list ap);
 /* Ends the bytes with a NUL that is not counted, and returns them (never NULL). */

@@ -27,11 +27,27 @@ static void quote_ascii(unsigned char c, struct cw_buf *out)
         cw_buf_addf(out, "\\x%02x", c);
 }
 
+/* Whether all eight bytes are printable ASCII but '"' and '\\'. */
+static bool is_plain8(const char *at)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101);
+    uint64_t v;
+    memcpy(&v, at, sizeof v);
+    uint64_t quote = v ^ ones * '"', backslash = v ^ ones * '\\';
+    uint64_t hit = v | (v + ones) | ((v - ones * 0x20) & ~v) | ((quote - ones) & ~quote) |
+                   ((backslash - ones) & ~backslash);
+    return (hit & ones << 7) == 0;
+}
+
 void cw_quote_go(struct cw_str s, struct cw_buf *out)
 {
     cw_buf_addc(out, '"');
     size_t plain = 0, at = 0; /* [plain, at) is copied as it is */
     while (at < s.len) {
+        if (s.len - at >= 8 && is_plain8(s.ptr + at)) {
+            at += 8;
+            continue;
+        }
         unsigned char c = (unsigned char)s.ptr[at];
         if (c >= 0x20 && c < 0x7F && c != '"' && c != '\\') {
             at++;

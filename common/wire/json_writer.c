@@ -62,11 +62,27 @@ static size_t add_special(struct cw_str s, struct cw_buf *out)
     return n;
 }
 
+/* Between quotes, all of it plain: keys, most of what there is. */
+static void add_plain(struct cw_str s, struct cw_buf *out)
+{
+    char *at = cw_buf_reserve(out, s.len + 2);
+    if (at == NULL)
+        return;
+    at[0] = at[s.len + 1] = '"';
+    if (s.len > 0)
+        memcpy(at + 1, s.ptr, s.len);
+    out->len += s.len + 2;
+}
+
 void cw_json_quote(struct cw_str s, struct cw_buf *out)
 {
+    size_t n = plain_run(s);
+    if (n == s.len) {
+        add_plain(s, out);
+        return;
+    }
     cw_buf_addc(out, '"');
-    while (s.len > 0) {
-        size_t n = plain_run(s);
+    for (; s.len > 0; n = plain_run(s)) {
         cw_buf_add(out, s.ptr, n);
         s = cw_str_sub(s, n, s.len);
         if (s.len > 0)
@@ -127,32 +143,14 @@ void cw_json_string(struct cw_json_writer *w, struct cw_str value)
     cw_json_quote(value, next_value(w));
 }
 
-/* An export writes a time for every entry: printf would be a third of its cost. */
-static void add_integer(uint64_t magnitude, bool negative, struct cw_buf *out)
-{
-    char text[24], *at = text + sizeof text;
-    do {
-        *--at = (char)('0' + magnitude % 10);
-        magnitude /= 10;
-    } while (magnitude > 0);
-    if (negative)
-        *--at = '-';
-    cw_buf_add(out, at, (size_t)(text + sizeof text - at));
-}
-
-static void add_i64(int64_t value, struct cw_buf *out)
-{
-    add_integer(value < 0 ? 0 - (uint64_t)value : (uint64_t)value, value < 0, out);
-}
-
 void cw_json_i64(struct cw_json_writer *w, int64_t value)
 {
-    add_i64(value, next_value(w));
+    cw_buf_add_i64(next_value(w), value);
 }
 
 void cw_json_u64(struct cw_json_writer *w, uint64_t value)
 {
-    add_integer(value, false, next_value(w));
+    cw_buf_add_u64(next_value(w), value);
 }
 
 void cw_json_f64(struct cw_json_writer *w, double value)
@@ -174,7 +172,7 @@ void cw_json_f64_string(struct cw_json_writer *w, double value)
 void cw_json_i64_string(struct cw_json_writer *w, int64_t value)
 {
     cw_buf_addc(next_value(w), '"');
-    add_i64(value, w->out);
+    cw_buf_add_i64(w->out, value);
     cw_buf_addc(w->out, '"');
 }
 

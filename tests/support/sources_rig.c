@@ -132,6 +132,22 @@ void cw_sources_rig_refresh(struct cw_sources_rig *rig)
     cw_sources_refresh(rig->sources, CW_SOURCES_ALL, wall_ns(rig), mono_ns(rig));
 }
 
+/* They have watches while it tells. */
+void cw_sources_rig_glance(struct cw_sources_rig *rig)
+{
+    struct cw_sources *sources = rig->sources;
+    for (size_t i = 0; i < sources->n; i++)
+        if (sources->items[i]->tail.fd >= 0 && sources->items[i]->tail.unpack == NULL)
+            sources->items[i]->watch = (int)i;
+    sources->watches_stale = true;
+    for (size_t i = 0; i < sources->n; i++)
+        cw_sources_touched(sources, (int)i, CW_WRITTEN);
+    for (size_t i = 0; i < sources->n; i++)
+        sources->items[i]->watch = -1;
+    sources->watches_stale = true;
+    cw_sources_refresh(sources, CW_SOURCES_TOUCHED, wall_ns(rig), mono_ns(rig));
+}
+
 void cw_sources_rig_look(struct cw_sources_rig *rig)
 {
     cw_sources_rig_scan(rig);

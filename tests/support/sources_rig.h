@@ -42,6 +42,8 @@ void cw_sources_rig_init(struct cw_sources_rig *rig, const char *pattern);
 void cw_sources_rig_fini(struct cw_sources_rig *rig);
 void cw_sources_rig_scan(struct cw_sources_rig *rig);
 void cw_sources_rig_refresh(struct cw_sources_rig *rig);
+/* As after the kernel told of a write to each open file. */
+void cw_sources_rig_glance(struct cw_sources_rig *rig);
 void cw_sources_rig_save(struct cw_sources_rig *rig);
 void cw_sources_rig_look(struct cw_sources_rig *rig);
 /* At most so many entries; whether there were any. Saved before; not after. */

@@ -35,7 +35,7 @@ Test(arena, sizes_larger_than_a_block_fit)
     cw_arena_free(&arena);
 }
 
-Test(arena, reset_keeps_the_largest_block_only)
+Test(arena, reset_keeps_one_block_only)
 {
     struct cw_arena *arena = cw_arena_new();
     cw_arena_reset(arena);
@@ -48,6 +48,21 @@ Test(arena, reset_keeps_the_largest_block_only)
     cr_assert_lt(held, (1 << 20) + 8192);
     memset(cw_arena_alloc(arena, 1 << 20), 7, 1 << 20);
     cr_assert_eq(cw_arena_bytes(arena), held);
+    cw_arena_free(&arena);
+}
+
+Test(arena, a_round_like_the_one_before_finds_room_in_what_reset_kept)
+{
+    struct cw_arena *arena = cw_arena_new();
+    size_t held = 0;
+    for (int round = 0; round < 3; round++) {
+        for (int i = 0; i < 3000; i++)
+            memset(cw_arena_alloc(arena, 100), 1, 100);
+        cr_expect(round == 0 || cw_arena_bytes(arena) == held, "round %d", round);
+        cw_arena_reset(arena);
+        held = cw_arena_bytes(arena);
+        cr_assert_geq(held, 3000 * 112);
+    }
     cw_arena_free(&arena);
 }
 

@@ -1,5 +1,7 @@
 #include <criterion/criterion.h>
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "common/base/buf.h"
@@ -19,6 +21,26 @@ Test(buf, bytes_are_appended_in_order)
     cw_buf_fini(&buf);
     cr_assert_eq(buf.max, 1000);
     cr_assert_null(buf.ptr);
+}
+
+Test(buf, numbers_are_as_printf_has_them)
+{
+    static const uint64_t numbers[] = {0,         9, 10, 1234567890, INT64_MAX, UINT64_C(1) << 63,
+                                       UINT64_MAX};
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
+        struct cw_buf buf;
+        char want[128];
+        cw_buf_init(&buf, 1000);
+        cw_buf_add_u64(&buf, numbers[i]);
+        cw_buf_addc(&buf, ' ');
+        cw_buf_add_i64(&buf, (int64_t)numbers[i]);
+        cw_buf_addc(&buf, ' ');
+        cw_buf_add_hex64(&buf, numbers[i]);
+        snprintf(want, sizeof want, "%" PRIu64 " %" PRId64 " %016" PRIx64, numbers[i],
+                 (int64_t)numbers[i], numbers[i]);
+        cr_expect_str_eq(cw_buf_z(&buf), want);
+        cw_buf_fini(&buf);
+    }
 }
 
 Test(buf, a_call_over_the_cap_is_dropped_whole_and_told)

@@ -270,6 +270,33 @@ Test(labels, quoting_is_gos)
     }
 }
 
+/* Bytes are looked at eight at a time: what one of ASCII becomes does not depend on where it stands. */
+Test(labels, a_byte_is_quoted_the_same_at_every_place)
+{
+    for (int c = 0; c < 0x80; c++) {
+        struct cw_buf alone, among, want;
+        char byte = (char)c;
+        cw_buf_init(&alone, 100);
+        cw_buf_init(&among, 100);
+        cw_buf_init(&want, 100);
+        cw_quote_go(cw_str_make(&byte, 1), &alone);
+        for (int at = 0; at < 20; at++) {
+            char text[21];
+            memset(text, '~', sizeof text);
+            text[at] = byte;
+            cw_buf_clear(&among);
+            cw_buf_clear(&want);
+            cw_quote_go(cw_str_make(text, sizeof text), &among);
+            cw_buf_addf(&want, "\"%.*s%.*s%.*s\"", at, "~~~~~~~~~~~~~~~~~~~~", (int)alone.len - 2,
+                        alone.ptr + 1, 20 - at, "~~~~~~~~~~~~~~~~~~~~");
+            cr_expect_str_eq(cw_buf_z(&among), cw_buf_z(&want), "byte %d at %d", c, at);
+        }
+        cw_buf_fini(&alone);
+        cw_buf_fini(&among);
+        cw_buf_fini(&want);
+    }
+}
+
 Test(labels, unquoting_refuses_what_go_refuses)
 {
     static const char *const bad[] = {"",       "\"",       "\"a",         "a\"",       "'a'",

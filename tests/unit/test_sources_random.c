@@ -120,7 +120,7 @@ static void ship_and_truncate(unsigned log)
 static void step(void)
 {
     unsigned log = draw(LOGS);
-    switch (draw(16)) {
+    switch (draw(17)) {
     case 0: rotate(log, false); break;
     case 1:
     case 2: rotate(log, true); break;
@@ -133,6 +133,7 @@ static void step(void)
     case 9: cw_sources_rig_ship(&rig); break;
     case 10: rig.quiet_ns += 2 * CW_SOURCES_CLOSE_WAIT_NS * draw(2); break;
     case 11: cw_sources_rig_look(&rig); break;
+    case 12: cw_sources_rig_glance(&rig); break;
     default: write_lines(log);
     }
 }

@@ -1,6 +1,7 @@
 #include <criterion/criterion.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include "common/base/assert.h"
 #include "shipper/tail_reader.h"
 #include "tests/support/log_folder.h"
 
@@ -56,19 +57,100 @@ Test(tail_reader, a_deleted_file_is_read_on)
     cw_tail_close(&tail);
 }
 
+/* A file of `n` lines of 10 bytes. */
+static void lines_write(char digit, int n)
+{
+    char line[] = "xx line x\n";
+    line[8] = digit;
+    cw_log_folder_truncate(&folder, "a", 0);
+    for (int i = 0; i < n; i++)
+        cw_log_folder_append(&folder, "a", line);
+}
+
+/* Short ones are read in another way than long ones. */
+static const int line_counts[] = {3, 50, 102, 103, 200, 409, 410, 1000};
+
 Test(tail_reader, bytes_of_other_contents_are_told_as_changed)
 {
-    cw_log_folder_append(&folder, "a", "the first contents, ten of them\n");
-    struct cw_tail tail = opened("a");
-    cw_log_folder_truncate(&folder, "a", 0);
-    cw_log_folder_append(&folder, "a", "other contents that are longer than the first were\n");
-    char bytes[64];
-    size_t len;
+    for (size_t i = 0; i < CW_COUNT(line_counts); i++) {
+        cw_log_folder_append(&folder, "a", "");
+        lines_write('1', line_counts[i]);
+        struct cw_tail tail = opened("a");
+        char bytes[64];
+        size_t len;
+        enum cw_file_verdict verdict;
+        struct cw_err err = {0};
+        uint64_t off = 10 * (uint64_t)line_counts[i] - 10;
+        cr_assert_eq(cw_tail_read(&tail, off, bytes, 10, &len, &verdict, &err), 0);
+        cr_expect(verdict == CW_FILE_SAME && len == 10 && memcmp(bytes, "xx line 1\n", 10) == 0);
+        lines_write('2', line_counts[i] + 1);
+        cr_assert_eq(cw_tail_read(&tail, off, bytes, 10, &len, &verdict, &err), 0);
+        cr_expect_eq(verdict, CW_FILE_CHANGED, "%d lines", line_counts[i]);
+        cr_assert_eq(cw_tail_read(&tail, off, bytes, sizeof bytes, &len, &verdict, &err), 0);
+        cr_expect_eq(verdict, CW_FILE_CHANGED, "%d lines", line_counts[i]);
+        lines_write('2', 1);
+        cr_assert_eq(cw_tail_read(&tail, off, bytes, 10, &len, &verdict, &err), 0);
+        cr_expect_eq(verdict, CW_FILE_CHANGED, "%d lines", line_counts[i]);
+        cr_expect_eq(len, 0);
+        cw_tail_close(&tail);
+    }
+}
+
+Test(tail_reader, whatever_is_read_the_prefix_grows_with_the_file)
+{
+    cw_log_folder_append(&folder, "a", "");
+    for (size_t i = 0; i < CW_COUNT(line_counts); i++) {
+        lines_write('1', 2);
+        struct cw_tail tail = opened("a");
+        lines_write('1', line_counts[i]);
+        struct cw_tail whole = opened("a");
+        char bytes[10];
+        size_t len;
+        enum cw_file_verdict verdict;
+        struct cw_err err = {0};
+        uint64_t off = 10 * (uint64_t)line_counts[i] - 10;
+        cr_assert_eq(cw_tail_read(&tail, off, bytes, 10, &len, &verdict, &err), 0);
+        cr_expect(verdict == CW_FILE_SAME && len == 10);
+        cr_expect_eq(tail.identity.prefix_len, whole.identity.prefix_len, "%d", line_counts[i]);
+        cr_expect_eq(tail.identity.prefix_hash, whole.identity.prefix_hash, "%d", line_counts[i]);
+        cw_tail_close(&tail);
+        cw_tail_close(&whole);
+    }
+}
+
+static enum cw_file_verdict glanced(struct cw_tail *tail, uint64_t off)
+{
     enum cw_file_verdict verdict;
     struct cw_err err = {0};
-    cr_assert_eq(cw_tail_read(&tail, 10, bytes, sizeof bytes, &len, &verdict, &err), 0);
-    cr_assert_eq(verdict, CW_FILE_CHANGED);
-    cw_tail_close(&tail);
+    cr_assert_eq(cw_tail_glance(tail, off, &verdict, &err), 0, "%s", err.text);
+    return verdict;
+}
+
+Test(tail_reader, a_glance_tells_the_size_and_leaves_the_rest_as_it_was)
+{
+    for (size_t i = 0; i < CW_COUNT(line_counts); i++) {
+        uint64_t size = 10 * (uint64_t)line_counts[i];
+        cw_log_folder_append(&folder, "a", "");
+        lines_write('1', 2);
+        struct cw_tail tail = opened("a");
+        enum cw_file_verdict verdict;
+        struct cw_err err = {0};
+        cr_assert_eq(cw_tail_stat(&tail, 0, &verdict, &err), 0);
+        int64_t written_ns = tail.written_ns;
+        lines_write('1', line_counts[i]);
+        cr_expect_eq(glanced(&tail, size), CW_FILE_SAME, "%d lines", line_counts[i]);
+        cr_expect(tail.size == size && tail.glanced && tail.written_ns == written_ns);
+        cr_expect_eq(glanced(&tail, size + 1), CW_FILE_CHANGED, "shorter than what was read");
+        cr_assert_eq(cw_tail_stat(&tail, 0, &verdict, &err), 0);
+        cr_expect(tail.size == size && !tail.glanced);
+        tail.ends = true;
+        tail.end = size - 10;
+        cr_expect_eq(glanced(&tail, 0), CW_FILE_SAME);
+        cr_expect(tail.size == size - 10 && tail.outgrown);
+        lines_write('2', 1);
+        cr_expect_eq(glanced(&tail, 0), CW_FILE_CHANGED, "other bytes, or fewer than the prefix");
+        cw_tail_close(&tail);
+    }
 }
 
 Test(tail_reader, what_is_no_regular_file_is_refused_without_hanging)

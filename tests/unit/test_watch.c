@@ -27,10 +27,10 @@ static bool on_name(void *arg, const char *path)
     return strstr(path, "ignored") == NULL;
 }
 
-static void on_file(void *arg, int number)
+static void on_file(void *arg, int number, bool written)
 {
     if (strstr(heard, "f:") == NULL)
-        sprintf(heard + strlen(heard), "f:%d ", number);
+        sprintf(heard + strlen(heard), "f:%d%s ", number, written ? "w" : "");
 }
 
 static void on_change(void *arg, bool names)
@@ -100,11 +100,15 @@ Test(watch, a_written_file_is_told_by_its_number_until_it_is_forgotten)
     cr_assert_geq(number, 0);
     cw_log_folder_append(&folder, "a", "more");
     char want[64];
-    snprintf(want, sizeof want, "f:%d files ", number);
+    snprintf(want, sizeof want, "f:%dw files ", number);
     cr_assert_str_eq(hear(), want);
     cw_watch_forget(watch, number);
     cw_log_folder_append(&folder, "a", "nobody hears this");
     cw_log_folder_append(&folder, "b", "x");
     cr_assert_str_eq(hear(), "n:b names ");
+    number = cw_watch_file(watch, tail.fd);
+    cw_log_folder_remove(&folder, "a");
+    snprintf(want, sizeof want, "f:%d n:a names ", number);
+    cr_assert_str_eq(hear(), want, "it lost its name");
     cw_tail_close(&tail);
 }

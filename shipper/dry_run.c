@@ -56,6 +56,7 @@ struct cw_dry_run *cw_dry_run_new(const struct cw_shipper_config *config, bool i
     dry_run->arena = cw_arena_new();
     destinations_make(dry_run, &config->clients);
     struct cw_batch_options options = {.all_tenants = true,
+                                       .keeps_labels = true,
                                        .inspect = dry_run->inspect,
                                        .bytes = DRY_RUN_BYTES,
                                        .max_line_bytes = (size_t)limits->max_line_bytes,

@@ -42,6 +42,9 @@ enum shipper_state { SHIPPER_RUNNING, SHIPPER_DRAINING, SHIPPER_STOPPING, SHIPPE
  * most 1/20 of the time. */
 #define SCAN_SPACING_MS 50
 #define SCAN_SHARE 20
+/* What grew is looked at for at most half of the time, but so often at least: of two truncations in one pause the second hides the
+ * first. */
+#define LOOK_SPACING_MAX_MS 20
 /* What the kernel does not tell of is polled for at most 1/50 of the time. */
 #define POLL_SHARE 50
 /* And for this share of it where nothing is known to have changed. */
@@ -84,7 +87,8 @@ struct cw_shipper {
     bool scan_due, refresh_due, poll_due, prune_due;
     int64_t poll_ns;                         /* until the next look at what is polled */
     int64_t last_scan_ns, last_scan_took_ns; /* monotonic */
-    int64_t gave_up_ns;                      /* when a client did last; 0: none */
+    int64_t last_look_took_ns;
+    int64_t gave_up_ns; /* when a client did last; 0: none */
 };
 
 static void shipper_stop(struct cw_shipper *sh);
@@ -144,6 +148,12 @@ static uint64_t scan_wait_ms(const struct cw_shipper *sh)
     int64_t spacing_ns = CW_MAX(SCAN_SPACING_MS * CW_NS_PER_MS, share * sh->last_scan_took_ns);
     int64_t wait_ns = sh->last_scan_ns + spacing_ns - cw_clock_mono_ns();
     return !sh->sources->scanned || wait_ns <= 0 ? 0 : (uint64_t)(wait_ns / CW_NS_PER_MS + 1);
+}
+
+/* How long what grew may wait to be looked at, beside the pause between two looks. */
+static uint64_t look_wait_ms(const struct cw_shipper *sh)
+{
+    return (uint64_t)CW_MIN(sh->last_look_took_ns / CW_NS_PER_MS, (int64_t)LOOK_SPACING_MAX_MS);
 }
 
 /* All is settled, but what a server refused for good did not arrive. */
@@ -292,6 +302,7 @@ static void on_work(uv_timer_t *timer)
     }
     if (sh->sources->unsaved && !positions_save(sh))
         return; /* the next tick tries again */
+    sh->last_look_took_ns = cw_clock_mono_ns() - start_ns;
     atomic_store(&sh->ready, cw_outputs_pump(sh->outputs));
     if (sh->dry_run != NULL && cw_dry_run_pump(sh->dry_run, sh->sources))
         work_soon(sh, 0);
@@ -325,7 +336,7 @@ static void on_change(void *arg, bool names)
 {
     struct cw_shipper *sh = arg;
     sh->scan_due |= names;
-    work_soon(sh, 0);
+    work_soon(sh, names || sh->args->once ? 0 : look_wait_ms(sh));
 }
 
 static void on_tick(uv_timer_t *timer)

@@ -369,8 +369,13 @@ static void look(struct cw_sources *sources, struct cw_source *source, enum look
     struct cw_err err;
     for (size_t o = 0; o < source->nrows; o++)
         read_to = CW_MAX(read_to, cw_ledger_next(&source->rows[o]));
-    int rc = how == GLANCE ? cw_tail_glance(tail, least, &verdict, &err)
-                           : cw_tail_stat(tail, least, &verdict, &err);
+    int rc = how == GLANCE ? cw_tail_glance(tail, least, &verdict, &err) : 0;
+    if (how == GLANCE && (rc < 0 || verdict == CW_FILE_CHANGED)) {
+        source->changed |= rc == 0;
+        how = WHOLE; /* who deals with it is to know all of it */
+    }
+    if (how == WHOLE)
+        rc = cw_tail_stat(tail, least, &verdict, &err);
     bool written = how == GLANCE || tail->written_ns != written_before_ns;
     bool young = how == WHOLE && tail->identity.prefix_len < CW_FILE_PREFIX_BYTES;
     if (rc == 0 && verdict == CW_FILE_SAME && written &&
@@ -521,7 +526,7 @@ static bool look_due(const struct cw_sources *sources, size_t i)
 static bool may_glance(const struct cw_source *source)
 {
     return source->tail.nlinks > 0 && source->tail.identity.prefix_len > 0 && source->wanted &&
-           !source->final && !source->tail.ends && !cw_source_rotated(source);
+           !source->changed && !source->final && !source->tail.ends && !cw_source_rotated(source);
 }
 
 static void source_refresh(struct cw_sources *sources, struct cw_source *source, enum look_how how,

@@ -184,7 +184,8 @@ void cw_sources_watch(struct cw_sources *sources, struct cw_source *source)
     sources->watches_stale = true;
 }
 
-/* Its time and names, if its size alone was looked at last: what a compressed file with its text is told by. False: it is not as it was. */
+/* Its time and names, if its size alone was looked at last: what a compressed file with its text is told by.
+ * False: it is not as it was, and to be looked at. */
 static bool is_known_whole(struct cw_sources *sources, struct cw_source *source)
 {
     uint64_t size = source->tail.size;

@@ -34,8 +34,10 @@ bool cw_sources_is_named_first(const char *log, const char *path);
 /* Whether a file with the name of a generation is a copy that somebody made of one, with its time: no log that was renamed is older than
  * its birth. What is copied to be truncated may be; then the log is in its place. */
 bool cw_sources_is_backup(const char *log, const char *path);
-/* When the file was born; 0: that is not known. */
-int64_t cw_sources_birth_of(const char *path);
+/* Whether the file at `path` was born behind the source's. Births are told to a tick of the kernel, of some ms: of two in one it is
+ * the younger if it came since the last look. */
+bool cw_sources_is_younger(const struct cw_sources_scan *scan, const char *path,
+                           const struct cw_source *than);
 /* A folder was met in which targets' files may be. */
 void cw_sources_unmet_folder(struct cw_sources_scan *scan, const char *path);
 /* What is in these folders is looked through: new files of logs that have none in their place. Ends with the list of them. */

@@ -53,7 +53,8 @@ bool cw_sources_is_backup(const char *log, const char *path)
     return access(log, F_OK) < 0 && cw_sources_file_is_dated_back(path);
 }
 
-int64_t cw_sources_birth_of(const char *path)
+/* 0: that is not known. */
+static int64_t birth_of(const char *path)
 {
     struct statx st;
     if (statx(AT_FDCWD, path, 0, STATX_BTIME, &st) < 0 || !(st.stx_mask & STATX_BTIME))
@@ -61,7 +62,17 @@ int64_t cw_sources_birth_of(const char *path)
     return st.stx_btime.tv_sec * CW_NS_PER_S + st.stx_btime.tv_nsec;
 }
 
-/* Files in a log's folder with a rotation's name that were born after its oldest source came and were rotated away in the meantime:
+bool cw_sources_is_younger(const struct cw_sources_scan *scan, const char *path,
+                           const struct cw_source *than)
+{
+    const struct cw_file_identity *known = &than->tail.identity;
+    int64_t birth_ns = birth_of(path), looked_ns = scan->sources->looked_ns;
+    return birth_ns > known->birth_ns ||
+           (birth_ns == known->birth_ns && looked_ns > 0 && !cw_file_identity_is_at(path, known) &&
+            cw_sources_file_is_new(path, looked_ns, scan->now_ns));
+}
+
+/* Files in a log's folder with a rotation's name that are younger than its oldest source and were rotated away in the meantime:
  * they are that log's too. Of one that was begun in this scan, what is new and no target asks for, if its name begins with the log's:
  * app-1.log may be a log of its own, which is begun together with app.log. */
 struct asked_log {
@@ -113,27 +124,17 @@ struct sibling {
     size_t nlogs;
 };
 
-static bool is_new(const struct sibling *sibling)
-{
-    const struct cw_sources_scan *scan = sibling->scan;
-    return cw_sources_file_is_new(sibling->path, scan->sources->looked_ns, scan->now_ns);
-}
-
-/* Births are told to a tick of the kernel, of some ms: a log that came in that of the source is new all the same. */
-static bool is_younger(const struct sibling *sibling, const struct cw_source *source)
-{
-    int64_t birth_ns = cw_sources_birth_of(sibling->path), than_ns = source->tail.identity.birth_ns;
-    return birth_ns > than_ns || (birth_ns == than_ns && is_new(sibling));
-}
-
 static bool is_sibling_of(const struct sibling *sibling, const struct asked_log *log)
 {
-    const struct cw_source *source = log->source;
+    const struct cw_sources_scan *scan = sibling->scan;
+    const struct cw_sources *sources = scan->sources;
     if (!log->begun)
-        return cw_sources_is_named_alike(source, sibling->path) && is_younger(sibling, source) &&
-               !cw_sources_is_backup(source->path, sibling->path);
-    return cw_sources_is_named_first(source->path, sibling->path) &&
-           cw_sources_target_of(sibling->scan->sources, sibling->path) == NULL && is_new(sibling);
+        return cw_sources_is_named_alike(log->source, sibling->path) &&
+               cw_sources_is_younger(scan, sibling->path, log->source) &&
+               !cw_sources_is_backup(log->source->path, sibling->path);
+    return cw_sources_is_named_first(log->source->path, sibling->path) &&
+           cw_sources_target_of(sources, sibling->path) == NULL &&
+           cw_sources_file_is_new(sibling->path, sources->looked_ns, scan->now_ns);
 }
 
 static bool on_log_of_sibling(void *arg, const char *path)

@@ -102,7 +102,7 @@ static bool may_be_of(const struct arrival *arrival, const char *log)
     if (oldest == NULL)
         return cw_sources_is_named_first(log, arrival->path);
     return cw_sources_is_named_alike(oldest, arrival->path) &&
-           cw_sources_birth_of(arrival->path) > oldest->tail.identity.birth_ns;
+           cw_sources_is_younger(arrival->scan, arrival->path, oldest);
 }
 
 static bool is_source(const struct cw_sources *sources, const char *path, uint64_t ino)

@@ -141,8 +141,8 @@ int cw_tail_check(struct cw_tail *tail, uint64_t off, enum cw_file_verdict *out,
     return cw_file_identity_extend(tail->fd, &tail->identity, out, err);
 }
 
-/* The same of a file so short that one page of the kernel's cache has it all. One read tells its first bytes and those from `off`
- * on, as of one time: what truncates the file takes the page away whole, and what is written then comes into another. */
+/* The same of bytes so near the beginning that one page of the kernel's cache has all up to them. One read tells these and the first
+ * ones, as of one time: what truncates the file takes the page away whole, and what is written then comes into another. */
 static int short_read(struct cw_tail *tail, uint64_t off, char *bytes, size_t cap, size_t *len_out,
                       enum cw_file_verdict *out, struct cw_err *err)
 {

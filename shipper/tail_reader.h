@@ -51,13 +51,14 @@ int cw_tail_end_here(struct cw_tail *tail, struct cw_err *err) CW_MUST_USE;
 /* Look at size, links and time alone; CW_FILE_CHANGED when the file is shorter than `off`. */
 int cw_tail_stat(struct cw_tail *tail, uint64_t off, enum cw_file_verdict *out,
                  struct cw_err *err) CW_MUST_USE;
-/* The same of the size alone, at half the cost; of a file that has less than a whole prefix, of that too. */
+/* The same of the size alone, at half the cost; with fewer than CW_FILE_PREFIX_BYTES known, these are compared and extended. With
+ * CW_FILE_CHANGED the size may be as it was. */
 int cw_tail_glance(struct cw_tail *tail, uint64_t off, enum cw_file_verdict *out,
                    struct cw_err *err) CW_MUST_USE;
 /* Also compare the prefix; while it is the same, record a longer one if the file has grown. */
 int cw_tail_check(struct cw_tail *tail, uint64_t off, enum cw_file_verdict *out,
                   struct cw_err *err) CW_MUST_USE;
-/* Up to `cap` bytes from `off`; fewer only at the file's end, and then the size is looked at again.
+/* Up to `cap` bytes from `off`, not beyond a size that was seen; fewer only at the file's end, and then the size is looked at again.
  * With CW_FILE_CHANGED the bytes must not be used. */
 int cw_tail_read(struct cw_tail *tail, uint64_t off, char *bytes, size_t cap, size_t *len_out,
                  enum cw_file_verdict *out, struct cw_err *err) CW_MUST_USE;

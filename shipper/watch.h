@@ -24,7 +24,7 @@ struct cw_watch_events {
     void (*on_renamed)(void *arg, const char *from, const char *to);
     /* A name came or went; says whether that matters. */
     bool (*on_name)(void *arg, const char *path);
-    /* A file (the number of cw_watch_file()) was written, or lost a name: not `written` alone. */
+    /* A file (the number of cw_watch_file()) was written and no more, or (not `written`) its names changed. */
     void (*on_file)(void *arg, int number, bool written);
     /* After all events that mattered: whether names changed (or events were lost). */
     void (*on_change)(void *arg, bool names);

@@ -10,8 +10,9 @@
 
 enum {
     ARENA_ALIGN = 16,
-    ARENA_FIRST_BYTES = 4096,      /* a small request fits the first block */
-    ARENA_MAX_STEP_BYTES = 1 << 20 /* blocks double up to here; larger ones are made to measure */
+    ARENA_FIRST_BYTES = 4096,       /* a small request fits the first block */
+    ARENA_MAX_STEP_BYTES = 1 << 20, /* blocks double up to here; larger ones are made to measure */
+    ARENA_KEEP_BYTES = 512 << 10    /* who bounds what an arena holds does so above this */
 };
 
 struct arena_block {
@@ -78,7 +79,7 @@ void cw_arena_reset(struct cw_arena *arena)
     if (arena->blocks == NULL)
         return;
     /* What the next round fits, or who asks for as much each time would have the smaller blocks made anew each time. */
-    size_t room = CW_MIN(arena->nbytes, (size_t)ARENA_MAX_STEP_BYTES) - sizeof(struct arena_block);
+    size_t room = CW_MIN(arena->nbytes, (size_t)ARENA_KEEP_BYTES) - sizeof(struct arena_block);
     struct arena_block *keep = largest_take(arena);
     blocks_free(arena->blocks);
     if (keep->cap < room) {
@@ -94,7 +95,7 @@ static void block_push(struct cw_arena *arena, size_t size)
 {
     size_t cap = ARENA_FIRST_BYTES - sizeof(struct arena_block);
     if (arena->blocks != NULL)
-        cap = CW_MIN(arena->nbytes, (size_t)ARENA_MAX_STEP_BYTES) - sizeof(struct arena_block);
+        cap = CW_MIN(arena->nbytes, (size_t)ARENA_KEEP_BYTES) - sizeof(struct arena_block);
     if (cap < size)
         cap = size;
     CW_ASSERT(cap <= SIZE_MAX - sizeof(struct arena_block));

@@ -16,7 +16,7 @@ struct cw_arena;
 
 struct cw_arena *cw_arena_new(void);
 void cw_arena_free(struct cw_arena **arena);
-/* Everything it returned is gone. For the next use one block is kept: as large as all were (up to 1 MiB), or the largest. */
+/* Everything it returned is gone. For the next use one block is kept: as large as all were (up to 512 KiB), or the largest. */
 void cw_arena_reset(struct cw_arena *arena);
 /* Aligned to 16, not zeroed. `size` 0 gives a valid pointer. */
 void *cw_arena_alloc(struct cw_arena *arena, size_t size);

@@ -62,11 +62,12 @@ void cw_arena_free(struct cw_arena **arena)
     *arena = NULL;
 }
 
+/* Of several the oldest: it was filled, and the system has given its pages. */
 static struct arena_block *largest_take(struct cw_arena *arena)
 {
     struct arena_block **largest = &arena->blocks;
     for (struct arena_block **at = &arena->blocks; *at != NULL; at = &(*at)->next)
-        if ((*at)->cap > (*largest)->cap)
+        if ((*at)->cap >= (*largest)->cap)
             largest = at;
     struct arena_block *block = *largest;
     *largest = block->next;

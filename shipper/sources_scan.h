@@ -35,7 +35,7 @@ bool cw_sources_is_named_first(const char *log, const char *path);
  * its birth. What is copied to be truncated may be; then the log is in its place. */
 bool cw_sources_is_backup(const char *log, const char *path);
 /* Whether the file at `path` was born behind the source's. Births are told to a tick of the kernel, of some ms: of two in one it is
- * the younger if it came since the last look. */
+ * the younger if it came since the last look and has a name that is a rotation's without doubt. */
 bool cw_sources_is_younger(const struct cw_sources_scan *scan, const char *path,
                            const struct cw_source *than);
 /* A folder was met in which targets' files may be. */

@@ -69,6 +69,7 @@ bool cw_sources_is_younger(const struct cw_sources_scan *scan, const char *path,
     int64_t birth_ns = birth_of(path), looked_ns = scan->sources->looked_ns;
     return birth_ns > known->birth_ns ||
            (birth_ns == known->birth_ns && looked_ns > 0 && !cw_file_identity_is_at(path, known) &&
+            cw_sources_is_named_first(than->path, path) &&
             cw_sources_file_is_new(path, looked_ns, scan->now_ns));
 }
 

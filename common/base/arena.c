@@ -96,7 +96,7 @@ static void block_push(struct cw_arena *arena, size_t size)
 {
     size_t cap = ARENA_FIRST_BYTES - sizeof(struct arena_block);
     if (arena->blocks != NULL)
-        cap = CW_MIN(arena->nbytes, (size_t)ARENA_KEEP_BYTES) - sizeof(struct arena_block);
+        cap = CW_MIN(arena->nbytes, (size_t)ARENA_MAX_STEP_BYTES) - sizeof(struct arena_block);
     if (cap < size)
         cap = size;
     CW_ASSERT(cap <= SIZE_MAX - sizeof(struct arena_block));
